@@ -1,0 +1,73 @@
+//! Values on the command line that clap does not know: times, shares, `NAME=COMMAND`.
+
+use std::str::FromStr;
+
+/// A `--also` argument.
+#[derive(Debug, Clone)]
+pub(crate) struct Also {
+    pub(crate) name: String,
+    pub(crate) command: String,
+}
+
+impl FromStr for Also {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Also, String> {
+        let plain = |c: char| c.is_alphanumeric() || "._+-".contains(c);
+        match text.split_once('=') {
+            Some((name, command)) if !name.is_empty() && name.chars().all(plain) && !command.trim().is_empty() => {
+                Ok(Also { name: name.into(), command: command.into() })
+            }
+            _ => Err("write NAME=COMMAND, the name of letters, digits and . _ + -".into()),
+        }
+    }
+}
+
+/// A time in seconds: `90`, `90s`, `2m`, `1m30s`, `500ms`.
+pub(crate) fn duration(text: &str) -> Result<f64, String> {
+    let seconds = match text.parse::<f64>() {
+        Ok(seconds) => seconds,
+        Err(_) => text.parse::<jiff::SignedDuration>().map_err(|_| "write a time such as 90s, 2m or 500ms")?.as_secs_f64(),
+    };
+    if seconds.is_finite() && (0.0..=1e9).contains(&seconds) {
+        Ok(seconds)
+    } else {
+        Err("a time is not negative and less than thirty years".into())
+    }
+}
+
+/// A share of 1: `2%` or `0.02`.
+pub(crate) fn share(text: &str) -> Result<f64, String> {
+    let value = match text.strip_suffix('%') {
+        Some(percent) => percent.trim().parse::<f64>().map(|p| p / 100.0),
+        None => text.parse(),
+    };
+    match value {
+        Ok(v) if v > 0.0 && v < 1.0 => Ok(v),
+        _ => Err("write a share between 0 and 1, such as 2% or 0.02".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read() {
+        for (text, seconds) in [("90", 90.0), ("2m", 120.0), ("1m30s", 90.0), ("500ms", 0.5), ("0.25", 0.25)] {
+            assert_eq!(duration(text), Ok(seconds), "{text}");
+        }
+        for text in ["", "x", "-1", "-2m", "nan", "inf", "1e300"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn shares_are_read() {
+        assert_eq!(share("2%"), Ok(0.02));
+        assert_eq!(share("0.5"), Ok(0.5));
+        for text in ["0", "100%", "-1%", "x", "", "nan"] {
+            assert!(share(text).is_err(), "{text}");
+        }
+    }
+}

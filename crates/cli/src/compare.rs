@@ -1,0 +1,192 @@
+//! `ungil compare`: from arguments to an experiment, from its record to words.
+
+use crate::args::Compare;
+use crate::failure::{Edge, print};
+use crate::progress::Progress;
+use crate::signals;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use ungil_experiment::arm::PythonSpec;
+use ungil_experiment::bound::{Bound, Crossed};
+use ungil_experiment::load::Custom;
+use ungil_experiment::record::{Header, Record, SCHEMA, Settings, Writer};
+use ungil_experiment::runner::{Experiment, now};
+use ungil_experiment::workload::Workload;
+use ungil_experiment::{Machine, energy, plan};
+use ungil_pythons::{Search, default_pair, resolve};
+use ungil_report::{View, csv, json, terminal};
+
+/// A `--fail-if` bound was crossed.
+const CROSSED: u8 = 3;
+
+/// Runs or resumes an experiment and prints what came of it.
+pub(crate) fn run(args: Compare) -> Result<ExitCode, Edge> {
+    let bounds: Vec<Bound> = args.fail_if.iter().map(|b| b.parse()).collect::<Result<_, _>>()?;
+    let stop = signals::stop()?;
+    let opened;
+    let mut experiment = match &args.resume {
+        Some(path) => {
+            let record = Record::read(path)?;
+            opened = sensors(&record.header.settings.energy)?;
+            check(&bounds, &record.header)?;
+            Experiment::resume(record, path, &stop)?
+        }
+        None => {
+            opened = sensors(&args.energy)?;
+            let header = header(&args, &opened)?;
+            check(&bounds, &header)?;
+            let path = args.out.clone().unwrap_or_else(|| default_path(&header));
+            Experiment::new(Writer::create(&path)?, header, &stop)?
+        }
+    };
+    let header = &experiment.record.header;
+    let progress = Progress::new(header.arms.len(), header.settings.time_limit_s, args.quiet);
+    let result = experiment.run(opened.sensors, &mut |event| progress.show(event));
+    drop(progress);
+    let path = experiment.writer.path().to_path_buf();
+    let comparison = ungil_report::comparison(&experiment.record);
+    let view = View { record: &experiment.record, comparison: &comparison };
+    if result.is_ok() || comparison.blocks > 0 {
+        show(&args, view, &path)?;
+    }
+    result.map_err(|e| Edge::from(e).with_record(&path))?;
+    judge(&bounds, view)
+}
+
+fn check(bounds: &[Bound], header: &Header) -> Result<(), Edge> {
+    let ids: Vec<&str> = header.arms.iter().map(|a| a.id.as_str()).collect();
+    Ok(bounds.iter().try_for_each(|b| b.check(&ids))?)
+}
+
+fn show(args: &Compare, view: View<'_>, path: &Path) -> Result<(), Edge> {
+    if args.json {
+        let object = json(view, &path.display().to_string());
+        let text = serde_json::to_string_pretty(&object)
+            .map_err(|e| Edge::failed("cannot write the result as JSON", e, "report this"))?;
+        return print(&(text + "\n"));
+    }
+    if args.csv {
+        return print(&csv(view));
+    }
+    print(&format!("{}\nRecord: {}\n", terminal(view), path.display()))
+}
+
+fn judge(bounds: &[Bound], view: View<'_>) -> Result<ExitCode, Edge> {
+    let mut code = ExitCode::SUCCESS;
+    for bound in bounds {
+        match bound.judge(view.comparison) {
+            Crossed::Yes(says) => {
+                eprintln!("crossed: {says}");
+                code = ExitCode::from(CROSSED);
+            }
+            Crossed::CannotTell(says) => eprintln!("cannot tell: {says}"),
+            Crossed::No(says) => eprintln!("holds: {says}"),
+        }
+    }
+    Ok(code)
+}
+
+fn sensors(request: &str) -> Result<energy::Opened, Edge> {
+    let edge = |e: energy::Error| Edge::usage(e.to_string(), e.why(), e.mend());
+    let request: energy::Request = request.parse().map_err(edge)?;
+    energy::open(&request).map_err(edge)
+}
+
+fn default_path(header: &Header) -> PathBuf {
+    let name = header.workload.name();
+    let plain: String =
+        name.chars().map(|c| if c.is_alphanumeric() || "._-".contains(c) { c } else { '-' }).take(40).collect();
+    let time = header.started.replace(':', "");
+    PathBuf::from(".ungil").join(format!("{time}-{plain}-{}.jsonl", std::process::id()))
+}
+
+fn workload(args: &Compare) -> Result<Workload, Edge> {
+    let workload = if let Some(path) = &args.script {
+        Workload::Script { path: path.clone(), args: args.args.clone() }
+    } else if let Some(name) = &args.module {
+        Workload::Module { name: name.clone(), args: args.args.clone() }
+    } else if let Some(command) = &args.command {
+        Workload::Command { command: command.clone() }
+    } else if let (Some(target), Some(items)) = (&args.task, &args.items) {
+        Workload::Task { target: target.clone(), items: items.clone(), chunk: args.chunk }
+    } else if let (Some(command), Some(load)) = (&args.serve, &args.load) {
+        Workload::Serve { command: command.clone(), load: load.clone() }
+    } else {
+        return Err(Edge::usage(
+            "there is nothing to compare",
+            "no workload was given",
+            "give a script, -m MODULE, --command, --task or --serve; ungil compare --help shows examples",
+        ));
+    };
+    if !args.args.is_empty() && args.script.is_none() && args.module.is_none() {
+        return Err(Edge::usage(
+            "arguments after '--' belong to a script or module",
+            "this workload is a command of its own",
+            "put the arguments into the command",
+        ));
+    }
+    workload.check()?;
+    Ok(workload)
+}
+
+fn header(args: &Compare, opened: &energy::Opened) -> Result<Header, Edge> {
+    let workload = workload(args)?;
+    args.metrics.iter().try_for_each(|m| Custom::parse(m).map(|_| ()))?;
+    let search = Search::from_env();
+    let machine = Machine::here();
+    let mut request = plan::Request {
+        models: args.models.iter().map(|m| m.parse()).collect::<Result<_, _>>()?,
+        workers: args.workers.clone(),
+        also: args.also.iter().map(|a| (a.name.clone(), a.command.clone())).collect(),
+        again: args.aa,
+        cores: u32::try_from(machine.cpus).unwrap_or(1),
+        ..plan::Request::default()
+    };
+    if args.python.is_empty() {
+        let pair = default_pair(&search)?;
+        let gil = ungil_experiment::arm::Gil::Default;
+        request.pythons = vec![(pair.gil.clone(), gil), (pair.free_threaded.clone(), gil)];
+        request.pair = Some(pair);
+    }
+    for text in &args.python {
+        let spec: PythonSpec = text.parse()?;
+        request.pythons.push((resolve(&spec.name, &search)?, spec.gil));
+    }
+    let (arms, notes) = plan::arms(&workload, &request)?;
+    notes.iter().for_each(|n| eprintln!("note: {n}"));
+    Ok(Header {
+        schema: SCHEMA.into(),
+        ungil: env!("CARGO_PKG_VERSION").into(),
+        started: now(),
+        directory: std::env::current_dir().unwrap_or_default().display().to_string(),
+        workload,
+        settings: settings(args),
+        arms,
+        machine,
+        sensors: opened.sensors.iter().map(|s| s.about()).collect(),
+        absent: opened.absent.iter().map(|e| format!("{e}: {}", e.why())).collect(),
+        notes,
+    })
+}
+
+fn settings(args: &Compare) -> Settings {
+    let clock = || {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        // 53 bits: a JSON reader that knows only doubles reads it back exactly.
+        now.map_or(1, |d| u64::from(d.subsec_nanos()) ^ (d.as_secs() << 20)) & ((1 << 53) - 1)
+    };
+    Settings {
+        seed: args.seed.unwrap_or_else(clock),
+        warmup: args.warmup,
+        blocks: args.blocks,
+        max_blocks: args.max_blocks,
+        precision: args.precision,
+        time_limit_s: args.time_limit,
+        timeout_s: args.timeout,
+        allow_different_output: args.allow_different_output,
+        keep_going: args.keep_going,
+        energy: args.energy.clone(),
+        idle_s: args.idle,
+        metrics: args.metrics.clone(),
+    }
+}

@@ -1,0 +1,79 @@
+//! Errors at the edge: three lines on standard error (what, why, what to do) and an exit code.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use ungil_experiment::pythons;
+use ungil_experiment::{Error, Failure};
+
+/// The measurement failed.
+const FAILED: u8 = 1;
+/// The request makes no sense.
+const USAGE: u8 = 2;
+/// Ended by Ctrl-C or a termination signal: 128 + SIGINT, as a shell would have it.
+const INTERRUPTED: u8 = 130;
+
+/// An error on its way out.
+#[derive(Debug)]
+pub(crate) struct Edge {
+    failure: Failure,
+    code: u8,
+}
+
+impl Edge {
+    /// A failure of the measurement.
+    pub(crate) fn failed(what: impl Into<String>, why: impl Display, mend: impl Into<String>) -> Edge {
+        Edge { failure: Failure::new(what, why.to_string(), mend), code: FAILED }
+    }
+
+    /// A request that makes no sense.
+    pub(crate) fn usage(what: impl Into<String>, why: impl Display, mend: impl Into<String>) -> Edge {
+        Edge { failure: Failure::new(what, why.to_string(), mend), code: USAGE }
+    }
+
+    /// The same with the place added where what was measured can be found.
+    pub(crate) fn with_record(mut self, path: &std::path::Path) -> Edge {
+        let resume = format!("ungil compare --resume {}", path.display());
+        if self.code == INTERRUPTED {
+            self.failure.mend = format!("what was measured is in the record; go on with {resume}");
+        }
+        self
+    }
+
+    /// Prints the three lines and gives the exit code.
+    pub(crate) fn report(self) -> ExitCode {
+        let Failure { what, why, mend } = &self.failure;
+        let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let text = format!("ungil: {}\n  why: {}\n  try: {}\n", one_line(what), one_line(why), one_line(mend));
+        let _ = io::stderr().write_all(text.as_bytes());
+        ExitCode::from(self.code)
+    }
+}
+
+impl From<Error> for Edge {
+    fn from(error: Error) -> Edge {
+        let code = match error {
+            Error::Usage(_) => USAGE,
+            Error::Interrupted => INTERRUPTED,
+            _ => FAILED,
+        };
+        Edge { failure: error.failure(), code }
+    }
+}
+
+impl From<pythons::Error> for Edge {
+    fn from(error: pythons::Error) -> Edge {
+        Edge { failure: Failure::new(error.to_string(), error.why(), error.mend()), code: USAGE }
+    }
+}
+
+/// Prints to standard output; a reader that has gone away (`| head`) is no error.
+pub(crate) fn print(text: &str) -> Result<(), Edge> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Edge::failed("cannot write the result", e, "check where standard output goes; the record is complete"))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,24 @@
+//! The program `ungil`: arguments in, one file a verb, words out. Nothing is measured and nothing computed here.
+
+mod args;
+mod compare;
+mod failure;
+mod progress;
+mod pythons;
+mod shell;
+mod signals;
+
+use args::{Cli, Verb};
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().verb {
+        Verb::Compare(args) => compare::run(*args),
+        Verb::Pythons(args) => pythons::run(&args),
+        Verb::Completions { shell } => shell::completions(shell),
+        Verb::Man { dir } => shell::man(&dir),
+        Verb::Phase => shell::phase(),
+    };
+    result.unwrap_or_else(|error| error.report())
+}

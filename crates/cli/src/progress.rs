@@ -1,0 +1,53 @@
+//! Progress on standard error while an experiment runs: a bar on a terminal, nothing elsewhere.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::IsTerminal;
+use std::time::Duration;
+use ungil_experiment::runner::Event;
+
+/// Shows what an experiment does.
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    arms: u64,
+    time_limit_s: f64,
+}
+
+impl Progress {
+    /// A bar for an experiment of `arms` arms; hidden if `quiet` or if standard error is no terminal.
+    pub(crate) fn new(arms: usize, time_limit_s: f64, quiet: bool) -> Progress {
+        let bar = if quiet || !std::io::stderr().is_terminal() {
+            ProgressBar::hidden()
+        } else {
+            let bar = ProgressBar::new(1);
+            // A template that does not parse is a defect of this line alone; the default bar serves too.
+            if let Ok(style) = ProgressStyle::with_template("{bar:24} {elapsed} of about {eta_precise}  {msg}") {
+                bar.set_style(style);
+            }
+            // The bar draws only when something happens: no thread of its own disturbs the measurement.
+            bar.disable_steady_tick();
+            bar
+        };
+        Progress { bar, arms: arms as u64, time_limit_s }
+    }
+
+    /// Takes in an event.
+    pub(crate) fn show(&self, event: &Event<'_>) {
+        match event {
+            Event::Starting { arm, block, expected, elapsed_s } => {
+                self.bar.set_length(u64::from(*expected + 1) * self.arms);
+                let name = if *block == 0 { "warm-up".to_string() } else { format!("block {block} of {expected}") };
+                let left = Duration::from_secs_f64((self.time_limit_s - elapsed_s).clamp(0.0, 1e6));
+                self.bar.set_message(format!("{name}  {}  (at most {} s more)", arm.id, left.as_secs()));
+            }
+            Event::Finished(_) => self.bar.inc(1),
+            Event::Block(Some(width)) => self.bar.set_message(format!("widest interval ±{:.1} %", width * 100.0)),
+            Event::Block(None) => {}
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,34 @@
+//! What is made from the argument definitions, for shells and for `man`; and the phase module for a workload's own tree.
+
+use crate::args::Cli;
+use crate::failure::{Edge, print};
+use clap::CommandFactory;
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Prints a shell's completion script.
+pub(crate) fn completions(shell: clap_complete::Shell) -> Result<ExitCode, Edge> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "ungil", &mut text);
+    print(&String::from_utf8_lossy(&text))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes a man page for the program and one a verb into `dir`.
+pub(crate) fn man(dir: &Path) -> Result<ExitCode, Edge> {
+    let write = || -> std::io::Result<()> {
+        fs::create_dir_all(dir)?;
+        clap_mangen::generate_to(Cli::command(), dir)
+    };
+    write().map_err(|e| {
+        Edge::failed(format!("cannot write man pages to {}", dir.display()), e, "give a folder you may write")
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints `ungil_phase.py`.
+pub(crate) fn phase() -> Result<ExitCode, Edge> {
+    print(ungil_experiment::phase::MODULE)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,264 @@
+"""Run one function over many items under one execution model, for `ungil compare --task`.
+
+The runner starts this file with one JSON argument. The function is named, never pickled, so the user's code needs no
+change; what does travel between workers (items there, results back) is pickled here rather than inside the executor,
+so that its bytes and seconds can be counted. The pool is started and every worker has imported the function before the
+phase begins. Results go to standard output, one line an item, where the runner compares them with the other arms';
+what the function itself prints goes to standard error.
+"""
+
+import json
+import os
+import pickle
+import select
+import sys
+import time
+
+
+class Refused(Exception):
+    """Something the user has to mend: what, why, what to do."""
+
+
+def load(target):
+    """The object that `module:name` names."""
+    import importlib
+
+    module, _, path = target.partition(":")
+    found = importlib.import_module(module)
+    for name in path.split("."):
+        found = getattr(found, name)
+    return found
+
+
+def prepare(where, target):
+    """Make `target` importable in a worker that inherited nothing, and return what calls it."""
+    if where not in sys.path:
+        sys.path.insert(0, where)
+    function = load(target)
+    import inspect
+
+    if not inspect.iscoroutinefunction(function):
+        return function
+    import asyncio
+
+    return lambda item: asyncio.run(function(item))
+
+
+_ready = {}
+
+
+def worker(where, target):
+    """The function, prepared once in each worker process or interpreter."""
+    if target not in _ready:
+        _ready[target] = prepare(where, target)
+    return _ready[target]
+
+
+def arrive(where, target, barrier):
+    """First thing in a worker process: prepare, and wait until every other has."""
+    worker(where, target)
+    barrier.wait(120)
+
+
+def meet(where, target, here, go):
+    """A worker of this process: prepare, report on one pipe, and stay until told on the other, so that each worker gets
+    exactly one of these."""
+    worker(where, target)
+    os.write(here, b".")
+    os.read(go, 1)
+
+
+def assemble(executor, where, target, workers):
+    """Give every worker of an in-process pool its `meet`."""
+    (seen, here), (go, release) = os.pipe(), os.pipe()
+    waiting = [executor.submit(meet, where, target, here, go) for _ in range(workers)]
+    arrived = 0
+    while arrived < workers:
+        broken = next((w for w in waiting if w.done()), None)
+        if broken is not None:
+            os.write(release, b"." * workers)
+            broken.result()
+        if select.select([seen], [], [], 0.2)[0]:
+            arrived += len(os.read(seen, workers))
+    os.write(release, b"." * workers)
+    for w in waiting:
+        w.result()
+    for fd in seen, here, go, release:
+        os.close(fd)
+
+
+def travel(where, target, parcel):
+    """In a worker that shares no objects: unpack the items, call, pack the results; with what packing cost."""
+    began = time.perf_counter()
+    items = pickle.loads(parcel)
+    unpacked = time.perf_counter() - began
+    function = worker(where, target)
+    results = [function(item) for item in items]
+    began = time.perf_counter()
+    back = pickle.dumps(results, pickle.HIGHEST_PROTOCOL)
+    return back, unpacked + time.perf_counter() - began
+
+
+def pack(items, first, model):
+    """Pickle a chunk, or say which item cannot be."""
+    try:
+        return pickle.dumps(items, pickle.HIGHEST_PROTOCOL)
+    except Exception as why:
+        for i, item in enumerate(items):
+            try:
+                pickle.dumps(item)
+            except Exception as inner:
+                first, why = first + i, inner
+                break
+        raise Refused(
+            f"item {first} cannot be pickled for the model '{model}'",
+            f"{type(why).__name__}: {why}",
+            "give items that pickle (plain data), or leave the model out with --models",
+        ) from None
+
+
+def pool(model, where, target, workers):
+    """The standard library's executor for a model, every worker there and ready."""
+    from concurrent import futures
+
+    if model in ("threads", "interpreters"):
+        kind = futures.ThreadPoolExecutor if model == "threads" else futures.InterpreterPoolExecutor
+        executor = kind(workers)
+        assemble(executor, where, target, workers)
+        return executor
+    import multiprocessing
+
+    context = multiprocessing.get_context(model)
+    started = (where, target, context.Barrier(workers))
+    executor = futures.ProcessPoolExecutor(workers, mp_context=context, initializer=arrive, initargs=started)
+    list(executor.map(abs, range(workers)))
+    return executor
+
+
+def sequential(phase, job, function, items):
+    with phase():
+        return [function(item) for item in items]
+
+
+def threads(phase, job, function, chunks):
+    with pool("threads", job["where"], job["target"], job["workers"]) as executor:
+        with phase():
+            done = list(executor.map(lambda chunk: [function(item) for item in chunk], chunks))
+    return [result for chunk in done for result in chunk]
+
+
+def apart(phase, metric, job, chunks):
+    """Processes and interpreters: everything that goes there or back is copied."""
+    model, where, target = job["model"], job["where"], job["target"]
+    with pool(model, where, target, job["workers"]) as executor:
+        seconds = size = 0
+        with phase():
+            pending = []
+            first = 0
+            for chunk in chunks:
+                began = time.perf_counter()
+                parcel = pack(chunk, first, model)
+                seconds += time.perf_counter() - began
+                size += len(parcel)
+                first += len(chunk)
+                pending.append(executor.submit(travel, where, target, parcel))
+            results = []
+            for future in pending:
+                back, theirs = future.result()
+                began = time.perf_counter()
+                results += pickle.loads(back)
+                seconds += theirs + time.perf_counter() - began
+                size += len(back)
+        metric("serialise_s", seconds)
+        metric("serialise_bytes", size)
+    return results
+
+
+def concurrent(phase, job, function, items):
+    """`async def`: one event loop, at most `workers` items under way at once."""
+    import asyncio
+
+    async def main():
+        room = asyncio.Semaphore(job["workers"])
+
+        async def one(item):
+            async with room:
+                return await function(item)
+
+        with phase():
+            return await asyncio.gather(*map(one, items))
+
+    return asyncio.run(main())
+
+
+def run(job):
+    import inspect
+
+    from ungil_phase import metric, phase
+
+    sys.path.insert(0, job["where"])
+    module = job["target"].partition(":")[0]
+    try:
+        target = load(job["target"])
+    except (ImportError, AttributeError) as why:
+        raise Refused(
+            f"the task '{job['target']}' cannot be loaded",
+            f"{type(why).__name__}: {why}",
+            "name it as package.module:function, importable from the current directory or PYTHONPATH",
+        ) from None
+    if not callable(target):
+        raise Refused(f"the task '{job['target']}' is not callable", f"it is a {type(target).__name__}", "name a function")
+    is_async = inspect.iscoroutinefunction(target)
+    if job["model"] == "asyncio" and not is_async:
+        raise Refused(
+            f"the model 'asyncio' needs an 'async def', and '{job['target']}' is not one",
+            "an ordinary function would run its items one after the other on the event loop",
+            "make it async, or leave asyncio out of --models",
+        )
+    try:
+        items = list(eval(job["items"], dict(vars(sys.modules[module]))))
+    except Exception as why:
+        raise Refused(
+            f"--items '{job['items']}' gives no items", f"{type(why).__name__}: {why}", "give an expression such as 'range(64)'"
+        ) from None
+    if not items:
+        raise Refused(f"--items '{job['items']}' is empty", "there is nothing to run", "give at least one item")
+    workers = job["workers"]
+    size = job["chunk"] or -(-len(items) // (4 * workers))
+    chunks = [items[i : i + size] for i in range(0, len(items), size)]
+    function = prepare(job["where"], job["target"])
+    match job["model"]:
+        case "sequential":
+            return sequential(phase, job, function, items)
+        case "threads":
+            return threads(phase, job, function, chunks)
+        case "asyncio":
+            return concurrent(phase, job, target, items)
+        case _:
+            return apart(phase, metric, job, chunks)
+
+
+def main():
+    import re
+
+    job = json.loads(sys.argv[1])
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="backslashreplace")
+    os.dup2(2, 1)
+    try:
+        results = run(job)
+    except Refused as refused:
+        for line in zip(("what", "why", "mend"), refused.args):
+            print("ungil-task %s: %s" % line, file=sys.stderr)
+        sys.exit(70)
+    for result in results:
+        # An address in a default repr differs from run to run without the answer being another.
+        print(re.sub(r" at 0x[0-9a-f]+", " at 0x..", repr(result)), file=out)
+    out.close()
+
+
+if __name__ == "__main__":
+    # Workers that unpickle `travel` need it under an importable name, not under __main__.
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    import ungil_task
+
+    ungil_task.main()

@@ -1,0 +1,173 @@
+//! The names, units and directions of everything a run is measured by. A record holds plain numbers under these keys;
+//! whoever shows one looks it up here.
+
+/// How a number is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Seconds.
+    Seconds,
+    /// Bytes.
+    Bytes,
+    /// Joules.
+    Joules,
+    /// A bare number: a count, cores, a share.
+    Number,
+    /// Events a second.
+    PerSecond,
+}
+
+/// One metric.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Metric {
+    /// The key in a record; ends in the unit where it has one.
+    pub key: &'static str,
+    /// What it is called in a table.
+    pub title: &'static str,
+    /// Short names accepted where a user names a metric.
+    pub alias: &'static str,
+    /// How to print it.
+    pub unit: Unit,
+    /// Whether less is better, more is better, or neither.
+    pub better: Better,
+    /// Smallest relative difference worth calling one; inside it two arms are "the same".
+    pub margin: f64,
+}
+
+/// Which way a metric is good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Better {
+    /// Less is better.
+    Less,
+    /// More is better.
+    More,
+    /// Neither: a description.
+    Neither,
+}
+
+const fn metric(
+    key: &'static str,
+    title: &'static str,
+    alias: &'static str,
+    unit: Unit,
+    better: Better,
+    margin: f64,
+) -> Metric {
+    Metric { key, title, alias, unit, better, margin }
+}
+
+use Better::{Less, More, Neither};
+use Unit::{Bytes, Joules, Number, PerSecond, Seconds};
+
+/// Every built-in metric, in the order in which they are shown.
+pub const METRICS: &[Metric] = &[
+    metric("wall_s", "time", "time", Seconds, Less, 0.01),
+    metric("throughput_per_s", "throughput", "throughput", PerSecond, More, 0.01),
+    metric("latency_p50_s", "p50", "p50", Seconds, Less, 0.01),
+    metric("latency_p90_s", "p90", "p90", Seconds, Less, 0.01),
+    metric("latency_p99_s", "p99", "p99", Seconds, Less, 0.01),
+    metric("latency_mean_s", "mean latency", "latency", Seconds, Less, 0.01),
+    metric("cpu_s", "CPU", "cpu", Seconds, Less, 0.01),
+    metric("user_s", "user", "user", Seconds, Less, 0.01),
+    metric("system_s", "system", "system", Seconds, Less, 0.01),
+    metric("busy_cores", "cores", "cores", Number, Neither, 0.01),
+    metric("core_disparity", "disparity", "disparity", Number, Neither, 0.01),
+    metric("rss_peak_bytes", "RSS", "rss", Bytes, Less, 0.02),
+    metric("pss_peak_bytes", "PSS", "pss", Bytes, Less, 0.02),
+    metric("uss_peak_bytes", "USS", "uss", Bytes, Less, 0.02),
+    metric("vms_peak_bytes", "VMS", "vms", Bytes, Less, 0.02),
+    metric("swap_peak_bytes", "swap", "swap", Bytes, Less, 0.02),
+    metric("rss_end_bytes", "RSS at end", "rss_end", Bytes, Less, 0.02),
+    metric("pss_end_bytes", "PSS at end", "pss_end", Bytes, Less, 0.02),
+    metric("uss_end_bytes", "USS at end", "uss_end", Bytes, Less, 0.02),
+    metric("vms_end_bytes", "VMS at end", "vms_end", Bytes, Less, 0.02),
+    metric("swap_end_bytes", "swap at end", "swap_end", Bytes, Less, 0.02),
+    metric("cgroup_peak_bytes", "cgroup peak", "cgroup", Bytes, Less, 0.02),
+    metric("processes_peak", "processes", "processes", Number, Neither, 0.0),
+    metric("threads_peak", "threads", "threads", Number, Neither, 0.0),
+    metric("minor_faults", "page faults", "faults", Number, Less, 0.05),
+    metric("major_faults", "major faults", "major_faults", Number, Less, 0.05),
+    metric("voluntary_switches", "voluntary switches", "switches", Number, Less, 0.05),
+    metric("involuntary_switches", "involuntary switches", "preemptions", Number, Less, 0.05),
+    metric("energy_j", "energy", "energy", Joules, Less, 0.02),
+    metric("energy_above_idle_j", "energy above idle", "energy_above_idle", Joules, Less, 0.02),
+    metric("gpu_energy_j", "GPU energy", "gpu_energy", Joules, Less, 0.02),
+    metric("serialise_s", "serialising", "serialise", Seconds, Less, 0.02),
+    metric("serialise_bytes", "serialised", "serialised", Bytes, Less, 0.02),
+    metric("startup_s", "start-up", "startup", Seconds, Less, 0.02),
+    metric("process_s", "whole process", "process", Seconds, Less, 0.01),
+    metric("failed_requests", "failed", "failed", Number, Less, 0.0),
+];
+
+/// The metric with this key or alias.
+pub fn find(name: &str) -> Option<&'static Metric> {
+    METRICS.iter().find(|m| m.key == name || m.alias == name)
+}
+
+/// Place of a key in the order of showing; a user's own metrics come last.
+pub fn rank(key: &str) -> usize {
+    METRICS.iter().position(|m| m.key == key).unwrap_or(METRICS.len())
+}
+
+/// A number with its unit, three significant digits, SI for seconds and joules, binary for bytes.
+pub fn show(value: f64, unit: Unit) -> String {
+    let scaled = |steps: &[(f64, &str)]| {
+        let pick = steps.iter().find(|(size, _)| value.abs() >= *size).or(steps.last());
+        pick.map_or_else(String::new, |(size, name)| format!("{} {name}", digits(value / size)))
+    };
+    match unit {
+        Seconds => scaled(&[(1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")]),
+        Joules => scaled(&[(1e3, "kJ"), (1.0, "J"), (1e-3, "mJ"), (1e-6, "µJ")]),
+        Bytes => scaled(&[
+            ((1u64 << 30) as f64, "GiB"),
+            ((1u64 << 20) as f64, "MiB"),
+            ((1u64 << 10) as f64, "KiB"),
+            (1.0, "B"),
+        ]),
+        PerSecond => format!("{}/s", thousands(value)),
+        Number => thousands(value),
+    }
+}
+
+fn thousands(value: f64) -> String {
+    match value.abs() {
+        v if v >= 1e6 => format!("{} M", digits(value / 1e6)),
+        v if v >= 1e4 => format!("{} k", digits(value / 1e3)),
+        _ => digits(value),
+    }
+}
+
+/// Three significant digits, no exponent.
+pub fn digits(value: f64) -> String {
+    match value.abs() {
+        0.0 => "0".into(),
+        v if v >= 99.95 => format!("{value:.0}"),
+        v if v >= 9.995 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_shown_with_three_digits_and_their_unit() {
+        assert_eq!(show(0.0, Seconds), "0 ns");
+        assert_eq!(show(1.2345, Seconds), "1.23 s");
+        assert_eq!(show(0.0999, Seconds), "99.9 ms");
+        assert_eq!(show((1u64 << 31) as f64, Bytes), "2.00 GiB");
+        assert_eq!(show(1500.0, PerSecond), "1500/s");
+        assert_eq!(show(41_234.0, Number), "41.2 k");
+        assert_eq!(show(12.34, Joules), "12.3 J");
+    }
+
+    #[test]
+    fn keys_and_aliases_are_distinct() {
+        let names: Vec<&str> = METRICS.iter().flat_map(|m| [m.key, m.alias]).collect();
+        let mut once: Vec<&str> = METRICS.iter().map(|m| m.key).chain(METRICS.iter().map(|m| m.alias)).collect();
+        once.sort_unstable();
+        once.dedup();
+        let same = METRICS.iter().filter(|m| m.key == m.alias).count();
+        assert_eq!(once.len() + same, names.len());
+    }
+}

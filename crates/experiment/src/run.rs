@@ -1,0 +1,259 @@
+//! One run of one arm, from an empty temporary directory to a line of the record.
+
+use crate::arm::{Arm, Gil, Runs};
+use crate::error::{Error, failed};
+use crate::hazard::{self, Hazard, Kind};
+use crate::output::Hashed;
+use crate::phase::{Channel, Mark, Message};
+use crate::record::{Outcome, Output, Probes, Run, Settings};
+use crate::serve;
+use crate::session::{Event, Session};
+use crate::stop::Stop;
+use crate::window::Window;
+use crate::workload::Workload;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+use ungil_meter::energy::Sensor;
+use ungil_meter::{Counters, End, Launch, Peaks, Status, own_cpu_s};
+
+/// Everything a run needs that is the same for all runs.
+pub(crate) struct Bench<'a> {
+    pub(crate) workload: &'a Workload,
+    pub(crate) settings: &'a Settings,
+    /// Directory with this room's Python files; runs make their channels in it.
+    pub(crate) support: &'a Path,
+    pub(crate) sensors: Vec<Box<dyn Sensor>>,
+    pub(crate) stop: &'a Stop,
+    pub(crate) began: Instant,
+}
+
+/// A run and the output to compare it by.
+pub(crate) struct Done {
+    pub(crate) run: Run,
+    pub(crate) output: Hashed,
+}
+
+/// What becomes known of a run beside its window.
+#[derive(Default)]
+pub(crate) struct Findings {
+    pub(crate) metrics: BTreeMap<String, f64>,
+    pub(crate) outcome: Option<Outcome>,
+    pub(crate) startup_ns: Option<u64>,
+    /// The process that marks the phase, and its children's largest resident set when the phase began.
+    marker: Option<Mark>,
+}
+
+impl Bench<'_> {
+    /// Runs `arm` once.
+    pub(crate) fn run(&mut self, arm: &Arm, block: u32, order: u32) -> Result<Done, Error> {
+        let (set_up, own_cpu) = (Instant::now(), own_cpu_s());
+        let at_s = set_up.duration_since(self.began).as_secs_f64();
+        let room = self.support.join(format!("run-{block}-{order}"));
+        let channel = Channel::create(&room).map_err(|e| {
+            let mend = "make room in the temporary directory, or point TMPDIR elsewhere";
+            failed("cannot set up a run", e.to_string(), mend)
+        })?;
+        let port = matches!(self.workload, Workload::Serve { .. }).then(serve::free_port).transpose()?;
+        let launch = self.launch(arm, block, &channel, port)?;
+        let mut whole = Window::default();
+        whole.open(&mut self.sensors, Counters::default);
+        let mut session = Session::start(&launch, channel, self.settings.timeout_s, self.stop)?;
+        session.expects_no_gil = arm.without_gil();
+        let mut marked = Window::default();
+        let mut found = Findings::default();
+        match (self.workload, port) {
+            (Workload::Serve { load, .. }, Some(port)) => {
+                serve::drive(self, &mut session, &mut marked, &mut found, arm, load, port)?;
+            }
+            _ => self.follow(&mut session, &mut marked, &mut found)?,
+        }
+        session.last_words();
+        let Session { tree, sampler, mut hazards, stdout, stderr, .. } = session;
+        let counted_by = if tree.has_cgroup() { "cgroup" } else { "proc" }.to_string();
+        let end = tree.finish()?;
+        let process_s = end.ended_ns.saturating_sub(end.started_ns) as f64 / 1e9;
+        let is_marked = marked.count > 0;
+        let mut window = if is_marked { marked } else { whole };
+        if !is_marked {
+            window.close(&mut self.sensors, process_s, end.spent);
+            let mut peaks = sampler.peaks();
+            peaks.peak.rss = peaks.peak.rss.max(end.largest_rss);
+            window.remember(peaks, None);
+        }
+        let outcome = found.outcome.take().unwrap_or_else(|| outcome_of(&end));
+        let mut run = Run {
+            arm: arm.id.clone(),
+            block,
+            order,
+            at_s,
+            outcome,
+            marked: is_marked,
+            metrics: std::mem::take(&mut found.metrics),
+            missing: BTreeMap::new(),
+            energy: window.energy.clone(),
+            machine: Some(window.around.clone()),
+            hazards: Vec::new(),
+            output: port.is_none().then(|| Output { blake3: stdout.hash(), bytes: stdout.bytes }),
+            counted_by,
+            probes: Probes::default(),
+            stderr: None,
+        };
+        window.metrics(&mut run.metrics, &mut run.missing);
+        if is_marked {
+            run.metrics.insert("process_s".into(), process_s);
+        }
+        if let Some(ns) = found.startup_ns {
+            run.metrics.insert("startup_s".into(), ns.saturating_sub(end.started_ns) as f64 / 1e9);
+        }
+        if let Some(bytes) = end.cgroup_peak {
+            run.metrics.insert("cgroup_peak_bytes".into(), bytes as f64);
+        }
+        if !end.leftovers.is_empty() {
+            let says = format!("outlived the workload and were ended: {}", end.leftovers.join("; "));
+            hazards.push(Hazard::new(Kind::Leftovers, says));
+        }
+        if run.outcome != Outcome::Ok {
+            hazards.push(Hazard::new(Kind::Died, crate::compare::failure(&run)));
+            run.stderr = Some(stderr.text());
+        }
+        hazards.extend(hazard::of_machine(&window.around, window.wall_s, window.spent.cpu_s + window.own_cpu_s));
+        run.hazards = hazards;
+        run.probes = Probes {
+            cpu_s: own_cpu_s() - own_cpu,
+            samples: window.peaks.samples,
+            share_samples: window.peaks.share_samples,
+            added_s: (set_up.elapsed().as_secs_f64() - process_s).max(0.0),
+        };
+        Ok(Done { run, output: stdout })
+    }
+
+    /// Follows a workload that ends by itself.
+    fn follow(&mut self, session: &mut Session<'_>, window: &mut Window, found: &mut Findings) -> Result<(), Error> {
+        loop {
+            match session.next(None, &mut self.sensors)? {
+                Event::Ended => break,
+                Event::Said(message) => self.hear(message, session, window, found)?,
+                Event::TimedOut => {
+                    found.outcome = Some(Outcome::TimedOut);
+                    window.discard();
+                    session.tree.kill()?;
+                    break;
+                }
+                Event::Watched | Event::Waited => {}
+            }
+        }
+        if window.is_open() && found.outcome.is_none() {
+            let why = "it ended inside the phase it had marked: the phase has no end".to_string();
+            window.discard();
+            found.outcome = Some(Outcome::Invalid { why });
+        }
+        Ok(())
+    }
+
+    /// Acts on what the workload said on its phase channel.
+    pub(crate) fn hear(
+        &mut self,
+        message: Message,
+        session: &mut Session<'_>,
+        window: &mut Window,
+        found: &mut Findings,
+    ) -> Result<(), Error> {
+        let exact = |mark: &Mark| mark.switches.map(|(v, i)| (mark.pid, v, i));
+        match message {
+            Message::Start(mark) => {
+                if window.is_open() || found.marker.is_some_and(|m| m.pid != mark.pid) {
+                    let says = format!("process {} marked a phase too; only the first process's marks count", mark.pid);
+                    session.note(Hazard::new(Kind::Phase, says));
+                    return answer(session);
+                }
+                found.marker = Some(mark);
+                session.sampler.reset();
+                let tree = &session.tree;
+                window.open(&mut self.sensors, || tree.counters(exact(&mark)));
+                found.startup_ns.get_or_insert_with(ungil_meter::monotonic_ns);
+                answer(session)
+            }
+            Message::End(mark, from, to) => {
+                let Some(begun) = found.marker.filter(|m| m.pid == mark.pid && window.is_open()) else {
+                    let says = format!("process {} ended a phase that it had not begun", mark.pid);
+                    session.note(Hazard::new(Kind::Phase, says));
+                    return answer(session);
+                };
+                let counters = session.tree.counters(exact(&mark));
+                window.close(&mut self.sensors, (to - from) as f64 / 1e9, counters);
+                let memory = session.sampler.checkpoint(&session.tree);
+                let mut peaks: Peaks = session.sampler.peaks();
+                // A child too short-lived for any look still shows in its parent's account of ended children.
+                if let (Some(now), Some(then)) = (mark.children_rss, begun.children_rss)
+                    && now > then
+                {
+                    peaks.peak.rss = peaks.peak.rss.max(now);
+                }
+                window.remember(peaks, Some(memory));
+                if let Some(hazard) = self.gil_hazard(&mark, session) {
+                    session.note(hazard);
+                }
+                answer(session)
+            }
+            Message::Metric(name, value) => {
+                found.metrics.insert(name, value);
+                Ok(())
+            }
+            Message::Unknown(line) => {
+                session.note(Hazard::new(Kind::Phase, format!("not understood on the phase channel: '{line}'")));
+                Ok(())
+            }
+        }
+    }
+
+    fn gil_hazard(&self, mark: &Mark, session: &Session<'_>) -> Option<Hazard> {
+        let named = session.hazards.iter().any(|h| h.kind == Kind::GilEnabled);
+        (mark.gil == Some(true) && !named && session.expects_no_gil).then(|| {
+            let says = "the GIL is on at the end of the phase; which import switched it on was not said on standard error";
+            Hazard::new(Kind::GilEnabled, says)
+        })
+    }
+
+    fn launch(&self, arm: &Arm, block: u32, channel: &Channel, port: Option<u16>) -> Result<Launch, Error> {
+        let mut launch = Launch { argv: self.workload.argv(arm, self.support, port)?, ..Launch::default() };
+        let mut set = |name: &str, value: std::ffi::OsString| launch.env.push((name.into(), value));
+        set("UNGIL_PHASE", channel.dir().into());
+        set("UNGIL_ARM", arm.id.clone().into());
+        let mut path = std::ffi::OsString::from(self.support);
+        if let Some(old) = std::env::var_os("PYTHONPATH").filter(|p| !p.is_empty()) {
+            path.push(":");
+            path.push(old);
+        }
+        set("PYTHONPATH", path);
+        if let Some(workers) = arm.workers {
+            set("UNGIL_WORKERS", workers.to_string().into());
+        }
+        // One layout of dicts and sets a block, the same for every arm, another in the next block.
+        if std::env::var_os("PYTHONHASHSEED").is_none() {
+            let seed = (self.settings.seed.wrapping_mul(0x9E37_79B9).wrapping_add(block.into())) % 4_294_967_295 + 1;
+            set("PYTHONHASHSEED", seed.to_string().into());
+        }
+        match &arm.runs {
+            Runs::Python { gil: Gil::On, .. } => set("PYTHON_GIL", "1".into()),
+            // Whatever the user's shell says: the arm decides.
+            _ => launch.unset.push("PYTHON_GIL".into()),
+        }
+        Ok(launch)
+    }
+}
+
+fn answer(session: &mut Session<'_>) -> Result<(), Error> {
+    session
+        .channel
+        .go()
+        .map_err(|e| failed("cannot answer the workload's mark", e.to_string(), "run it again; if it happens again, report it"))
+}
+
+fn outcome_of(end: &End) -> Outcome {
+    match end.status {
+        Status::Exited(0) => Outcome::Ok,
+        Status::Exited(code) => Outcome::Exited { code },
+        Status::Signaled(signal) => Outcome::Signaled { signal },
+    }
+}

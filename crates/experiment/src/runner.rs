@@ -1,0 +1,300 @@
+//! The experiment: blocks of every arm in random order until the intervals are narrow or the time is over, each run on
+//! disk before the next begins.
+
+use crate::arm::Arm;
+use crate::compare::{Comparison, compare, failure};
+use crate::error::{Error, Failure, failed};
+use crate::output::Hashed;
+use crate::record::{Header, Line, Outcome, Record, Resumed, Run, Stopped, Writer};
+use crate::run::{Bench, Done};
+use crate::stop::Stop;
+use crate::window;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::time::Instant;
+use ungil_meter::energy::Sensor;
+
+/// What the experiment tells whoever watches it.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A run is about to start.
+    Starting {
+        /// The arm.
+        arm: &'a Arm,
+        /// The block, 0 for warm-up.
+        block: u32,
+        /// Blocks expected in all, as far as one can tell.
+        expected: u32,
+        /// Seconds gone.
+        elapsed_s: f64,
+    },
+    /// A run has ended.
+    Finished(&'a Run),
+    /// A block is complete; the widest interval, if there are blocks enough.
+    Block(Option<f64>),
+}
+
+/// An experiment with everything it needs.
+#[derive(Debug)]
+pub struct Experiment<'a> {
+    /// Where its lines go.
+    pub writer: Writer,
+    /// What is on disk so far: the header alone, or an interrupted record.
+    pub record: Record,
+    /// The request to stop.
+    pub stop: &'a Stop,
+}
+
+impl<'a> Experiment<'a> {
+    /// A new experiment; writes the first line.
+    ///
+    /// # Errors
+    /// [`Error::Record`].
+    pub fn new(mut writer: Writer, header: Header, stop: &'a Stop) -> Result<Experiment<'a>, Error> {
+        let line = Line::Experiment(header);
+        writer.line(&line)?;
+        let Line::Experiment(header) = line else { unreachable!("made three lines above") };
+        Ok(Experiment { writer, record: Record::new(header), stop })
+    }
+
+    /// An interrupted experiment that goes on.
+    ///
+    /// # Errors
+    /// [`Error::Record`].
+    pub fn resume(record: Record, path: &std::path::Path, stop: &'a Stop) -> Result<Experiment<'a>, Error> {
+        let mut writer = Writer::append(path, record.whole)?;
+        writer.line(&Line::Resumed(Resumed { at: now() }))?;
+        Ok(Experiment { writer, record, stop })
+    }
+
+    /// Runs until the intervals are narrow enough or the time is over, then compares.
+    ///
+    /// # Errors
+    /// Every [`Error`]; whatever was measured is on disk, and a last line says why it stopped.
+    pub fn run(
+        &mut self,
+        sensors: Vec<Box<dyn Sensor>>,
+        watch: &mut dyn FnMut(&Event<'_>),
+    ) -> Result<Comparison, Error> {
+        let result = self.blocks(sensors, watch);
+        // An interrupted or failed experiment still says what its whole blocks say.
+        let comparison = compare(&self.record);
+        if let Err(error) = &result {
+            let failure = error.failure();
+            let why = format!("{}: {}", failure.what, failure.why);
+            // With the disk full this cannot be written either; the record is whole lines without it.
+            let _ = self.writer.line(&Line::Stopped(Stopped { why }));
+        }
+        if comparison.blocks > 0 {
+            let written = self.writer.line(&Line::Comparison(comparison.clone()));
+            if result.is_ok() {
+                written?;
+            }
+        }
+        self.record.comparison = Some(comparison.clone());
+        result.map(|()| comparison)
+    }
+
+    fn blocks(
+        &mut self,
+        sensors: Vec<Box<dyn Sensor>>,
+        watch: &mut dyn FnMut(&Event<'_>),
+    ) -> Result<(), Error> {
+        let header = self.record.header.clone();
+        let support = support().map_err(|e| {
+            let mend = "make room in the temporary directory, or point TMPDIR elsewhere";
+            failed("cannot set up the experiment", e.to_string(), mend)
+        })?;
+        let mut bench = Bench {
+            workload: &header.workload,
+            settings: &header.settings,
+            support: support.path(),
+            sensors,
+            stop: self.stop,
+            began: Instant::now(),
+        };
+        if self.record.idle.is_none() && header.settings.idle_s > 0.0 {
+            if let Some(idle) = window::idle(&mut bench.sensors, header.settings.idle_s, self.stop) {
+                self.keep(Line::Idle(idle))?;
+            }
+            if self.stop.wait(0.0) {
+                return Err(Error::Interrupted);
+            }
+        }
+        let first = if header.settings.warmup > 0 { 0 } else { 1 };
+        let mut block = self.record.runs.iter().map(|r| r.block).max().unwrap_or(first);
+        loop {
+            self.block(&mut bench, &header, block, watch)?;
+            if block > 0 {
+                let comparison = compare(&self.record);
+                let narrow = comparison.precision().filter(|_| block >= header.settings.blocks);
+                watch(&Event::Block(narrow));
+                if self.enough(&header, block, narrow, bench.began) {
+                    return Ok(());
+                }
+            }
+            block += 1;
+        }
+    }
+
+    fn enough(&self, header: &Header, block: u32, precision: Option<f64>, began: Instant) -> bool {
+        let settings = &header.settings;
+        let elapsed = began.elapsed().as_secs_f64();
+        block >= settings.blocks
+            && (precision.is_some_and(|p| p <= settings.precision)
+                || elapsed >= settings.time_limit_s
+                || settings.max_blocks.is_some_and(|most| block >= most)
+                || header.arms.len() < 2)
+    }
+
+    /// Runs what is missing of one block: all of it, unless the experiment was interrupted in its middle.
+    fn block(
+        &mut self,
+        bench: &mut Bench<'_>,
+        header: &Header,
+        block: u32,
+        watch: &mut dyn FnMut(&Event<'_>),
+    ) -> Result<(), Error> {
+        let mut outputs: Vec<(String, Hashed)> = Vec::new();
+        for (order, arm) in order(&header.arms, header.settings.seed, block).into_iter().enumerate() {
+            if self.record.runs.iter().any(|r| r.arm == arm.id && (r.block == block || r.outcome != Outcome::Ok)) {
+                continue;
+            }
+            let expected = self.expected(header, bench.began, block);
+            let elapsed_s = bench.began.elapsed().as_secs_f64();
+            watch(&Event::Starting { arm, block, expected, elapsed_s });
+            let order = u32::try_from(order).unwrap_or(u32::MAX);
+            let mut done = bench.run(arm, block, order)?;
+            window::joules(&mut done.run, self.record.idle.as_ref(), &header.absent);
+            if let Some(why) = disagreement(header, &done, &outputs) {
+                done.run.outcome = Outcome::Invalid { why: why.why.clone() };
+                self.keep(Line::Run(done.run))?;
+                return Err(Error::Failed(why));
+            }
+            self.keep(Line::Run(done.run.clone()))?;
+            watch(&Event::Finished(&done.run));
+            if done.run.outcome == Outcome::Ok {
+                outputs.push((arm.id.clone(), done.output));
+            } else {
+                self.failed_arm(header, arm, &done.run)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops the experiment for a failed run, or, if asked to keep going, leaves its arm out from now on.
+    fn failed_arm(&self, header: &Header, arm: &Arm, run: &Run) -> Result<(), Error> {
+        let died = |id: &str| self.record.runs.iter().any(|r| r.arm == id && r.outcome != Outcome::Ok);
+        let others = header.arms.iter().skip(1).any(|a| !died(&a.id));
+        let baseline = header.arms.first().is_some_and(|b| b.id == arm.id);
+        if header.settings.keep_going && !baseline && others {
+            return Ok(());
+        }
+        Err(Error::Failed(run_failure(header, arm, run)))
+    }
+
+    fn keep(&mut self, line: Line) -> Result<(), Error> {
+        self.writer.line(&line)?;
+        self.record.add(line);
+        Ok(())
+    }
+
+    /// Blocks expected in all: what the time limit leaves room for at the pace so far.
+    fn expected(&self, header: &Header, began: Instant, block: u32) -> u32 {
+        let settings = &header.settings;
+        let done = block.max(1);
+        let pace = began.elapsed().as_secs_f64() / f64::from(done);
+        let by_time = if block == 0 { settings.blocks } else { (settings.time_limit_s / pace.max(1e-3)) as u32 };
+        by_time.max(settings.blocks).min(settings.max_blocks.unwrap_or(u32::MAX)).max(block)
+    }
+}
+
+/// Now, RFC 3339, to the second.
+pub fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+fn support() -> std::io::Result<tempfile::TempDir> {
+    let dir = tempfile::Builder::new().prefix("ungil-").tempdir()?;
+    std::fs::write(dir.path().join("ungil_phase.py"), crate::phase::MODULE)?;
+    std::fs::write(dir.path().join("ungil_task.py"), include_str!("../py/ungil_task.py"))?;
+    Ok(dir)
+}
+
+/// The arms in the block's own random order (Fisher-Yates), the same for the same seed.
+fn order(arms: &[Arm], seed: u64, block: u32) -> Vec<&Arm> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed ^ (u64::from(block) << 32));
+    let mut order: Vec<&Arm> = arms.iter().collect();
+    for i in (1..order.len()).rev() {
+        order.swap(i, random.random_range(0..=i));
+    }
+    order
+}
+
+/// Whether a run printed something else than an earlier one of its block.
+fn disagreement(header: &Header, done: &Done, outputs: &[(String, Hashed)]) -> Option<Failure> {
+    if header.settings.allow_different_output || done.run.outcome != Outcome::Ok {
+        return None;
+    }
+    let mine = done.run.output.as_ref()?;
+    let (other, theirs) = outputs.iter().find(|(_, o)| o.hash() != mine.blake3)?;
+    Some(Failure::new(
+        format!("the arms {other} and {} give different answers", done.run.arm),
+        theirs.difference(&done.output, [other, &done.run.arm]),
+        "make the output the same whichever way it is computed (sort it, leave times out), or allow it with --allow-different-output",
+    ))
+}
+
+/// The three lines of a failed run.
+fn run_failure(header: &Header, arm: &Arm, run: &Run) -> Failure {
+    let stderr = run.stderr.as_deref().unwrap_or_default();
+    let told = |key: &str| {
+        let prefix = format!("ungil-task {key}: ");
+        stderr.lines().find_map(|l| l.strip_prefix(&prefix).map(str::to_string))
+    };
+    if let (Some(what), Some(why), Some(mend)) = (told("what"), told("why"), told("mend")) {
+        return Failure::new(format!("{}: {what}", arm.id), why, mend);
+    }
+    let when = if run.block == 0 { "the warm-up".to_string() } else { format!("block {}", run.block) };
+    let last = stderr.lines().rev().map(str::trim).find(|l| !l.is_empty());
+    let mend = match run.outcome {
+        Outcome::TimedOut => "give it more time with --timeout, or find out where it hangs".to_string(),
+        Outcome::Signaled { .. } => "run it by hand under a debugger; --keep-going measures the other arms".to_string(),
+        _ => format!("run it by hand: {}", by_hand(header, arm)),
+    };
+    let why = match (&run.outcome, last) {
+        (Outcome::Invalid { why }, Some(last)) => format!("{why}; its last words: {last}"),
+        (Outcome::Invalid { why }, None) => why.clone(),
+        (_, Some(last)) => format!("its last words: {last}"),
+        (_, None) => "it said nothing on standard error".into(),
+    };
+    let how = if let Outcome::Invalid { .. } = run.outcome { "is not valid".to_string() } else { failure(run) };
+    Failure::new(format!("{} failed in {when}: {how}", arm.id), why, mend)
+}
+
+fn by_hand(header: &Header, arm: &Arm) -> String {
+    let argv = header.workload.argv(arm, std::path::Path::new(""), None).unwrap_or_default();
+    let words: Vec<String> = argv.iter().map(|w| w.to_string_lossy().into_owned()).collect();
+    shell_words::join(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_block_has_every_arm_in_an_order_of_its_own_that_the_seed_decides() {
+        let arms: Vec<Arm> = (0..6).map(|i| Arm::also(&format!("arm{i}"), "x", None)).collect();
+        let ids = |seed, block| order(&arms, seed, block).iter().map(|a| a.id.clone()).collect::<Vec<_>>();
+        assert_eq!(ids(1, 1), ids(1, 1));
+        let mut orders: Vec<_> = (0..50).map(|b| ids(1, b)).collect();
+        for order in &orders {
+            let mut sorted = order.clone();
+            sorted.sort();
+            assert_eq!(sorted, arms.iter().map(|a| a.id.clone()).collect::<Vec<_>>());
+        }
+        orders.sort();
+        orders.dedup();
+        assert!(orders.len() > 40, "{} different orders of 50", orders.len());
+    }
+}

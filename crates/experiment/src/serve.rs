@@ -1,0 +1,163 @@
+//! A service under load: started, waited for, loaded by another program, asked to end. The window is the load's time; the
+//! load generator is not part of the tree that is measured.
+
+use crate::arm::Arm;
+use crate::error::{Error, failed};
+use crate::load::{self, Custom};
+use crate::record::Outcome;
+use crate::run::{Bench, Findings};
+use crate::session::{Event, Session};
+use crate::window::Window;
+use crate::workload::{Fill, split};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a service may take until it listens.
+const READY: Duration = Duration::from_secs(60);
+/// How long it may take to end when asked to.
+const GRACE: Duration = Duration::from_secs(5);
+/// Most output read from a load generator.
+const MOST: u64 = 4 << 20;
+
+/// A port of this machine's loopback on which nothing listens.
+pub(crate) fn free_port() -> Result<u16, Error> {
+    let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr()).map(|a| a.port());
+    port.map_err(|e| failed("there is no free port", e.to_string(), "end something that holds many ports, and try again"))
+}
+
+/// The load generator; ended when dropped.
+struct Load(Child);
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Drives one run of a service.
+pub(crate) fn drive(
+    bench: &mut Bench<'_>,
+    session: &mut Session<'_>,
+    window: &mut Window,
+    found: &mut Findings,
+    arm: &Arm,
+    command: &str,
+    port: u16,
+) -> Result<(), Error> {
+    if !ready(bench, session, found, port)? {
+        return Ok(());
+    }
+    found.startup_ns = Some(ungil_meter::monotonic_ns());
+    let fill =
+        Fill { python: arm.interpreter().map(|i| i.executable.clone()), workers: arm.workers, port: Some(port) };
+    let words: Vec<String> = split(command)?.iter().map(|w| fill.fill(w)).collect();
+    session.sampler.reset();
+    let tree = &session.tree;
+    window.open(&mut bench.sensors, || tree.counters(None));
+    let began = ungil_meter::monotonic_ns();
+    let (mut load, mut output) = start(&words)?;
+    let pid = i32::try_from(load.0.id()).unwrap_or(0);
+    session.tree.disown(pid);
+    session.watched = Pid::from_raw(pid).and_then(|p| pidfd_open(p, PidfdFlags::empty()).ok());
+    let lost = loop {
+        match session.next(None, &mut bench.sensors)? {
+            Event::Watched => break None,
+            Event::Ended => break Some("the service ended while it was under load"),
+            Event::TimedOut => {
+                found.outcome = Some(Outcome::TimedOut);
+                break Some("the load ran past --timeout");
+            }
+            Event::Said(_) | Event::Waited => {}
+        }
+    };
+    session.watched = None;
+    if let Some(why) = lost {
+        window.discard();
+        found.outcome.get_or_insert(Outcome::Invalid { why: why.into() });
+        session.tree.kill()?;
+        return Ok(());
+    }
+    let wall_s = (ungil_meter::monotonic_ns() - began) as f64 / 1e9;
+    let counters = session.tree.counters(None);
+    window.close(&mut bench.sensors, wall_s, counters);
+    let memory = session.sampler.checkpoint(&session.tree);
+    window.remember(session.sampler.peaks(), Some(memory));
+    let status = load.0.wait().map_err(|e| failed("lost track of the load generator", e.to_string(), "run it again"))?;
+    let mut text = Vec::new();
+    let read = output.seek(SeekFrom::Start(0)).and_then(|_| (&mut output).take(MOST).read_to_end(&mut text));
+    read.map_err(|e| failed("cannot read the load generator's output", e.to_string(), "run it again"))?;
+    let text = String::from_utf8_lossy(&text);
+    let custom: Vec<Custom> = bench.settings.metrics.iter().map(|m| Custom::parse(m)).collect::<Result<_, _>>()?;
+    let figures = load::figures(&text, &custom);
+    if !status.success() {
+        let says = text.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or("it printed nothing").trim();
+        found.outcome = Some(Outcome::Invalid { why: format!("the load generator failed ({status}): {says}") });
+    } else if figures.is_empty() {
+        let why = "the load generator printed no figure that is known; name one with --metric".to_string();
+        found.outcome = Some(Outcome::Invalid { why });
+    }
+    found.metrics.extend(figures);
+    end(bench, session, found)
+}
+
+/// Waits until the service listens; false if it never did.
+fn ready(bench: &mut Bench<'_>, session: &mut Session<'_>, found: &mut Findings, port: u16) -> Result<bool, Error> {
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let limit = Instant::now() + READY;
+    while Instant::now() < limit {
+        if TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_ok() {
+            return Ok(true);
+        }
+        match session.next(Some(Instant::now() + Duration::from_millis(5)), &mut bench.sensors)? {
+            Event::Ended => {
+                found.outcome = Some(Outcome::Invalid { why: "the service ended before it listened".into() });
+                return Ok(false);
+            }
+            Event::TimedOut => {
+                found.outcome = Some(Outcome::TimedOut);
+                session.tree.kill()?;
+                return Ok(false);
+            }
+            _ => {}
+        }
+    }
+    let why = format!("the service did not listen on 127.0.0.1:{port} within {} s", READY.as_secs());
+    found.outcome = Some(Outcome::Invalid { why });
+    session.tree.kill()?;
+    Ok(false)
+}
+
+fn start(words: &[String]) -> Result<(Load, File), Error> {
+    let cannot = |e: std::io::Error| {
+        let program = words.first().map_or("", String::as_str);
+        failed(format!("cannot start the load generator '{program}'"), e.to_string(), "install it, or correct --load")
+    };
+    let output = tempfile::tempfile().map_err(cannot)?;
+    let (out, err) = (output.try_clone().map_err(cannot)?, output.try_clone().map_err(cannot)?);
+    let mut command = Command::new(words.first().map_or("", String::as_str));
+    let child = command.args(words.iter().skip(1)).stdin(Stdio::null()).stdout(out).stderr(err).spawn();
+    Ok((Load(child.map_err(cannot)?), output))
+}
+
+/// Asks the service to end; a service that was asked to end and did so by that signal ended well.
+fn end(bench: &mut Bench<'_>, session: &mut Session<'_>, found: &mut Findings) -> Result<(), Error> {
+    session.tree.terminate();
+    let limit = Instant::now() + GRACE;
+    loop {
+        match session.next(Some(limit), &mut bench.sensors)? {
+            Event::Ended => break,
+            Event::Waited | Event::TimedOut => {
+                session.tree.kill()?;
+                break;
+            }
+            _ => {}
+        }
+    }
+    found.outcome.get_or_insert(Outcome::Ok);
+    Ok(())
+}

@@ -1,0 +1,212 @@
+//! The statistics of paired blocks.
+//!
+//! Runs of one arm drift together with the machine, so the unit is the block: the ratio of two arms is taken inside each
+//! block, in logarithms. The estimate is the median of those ratios with a percentile bootstrap interval over blocks,
+//! which a few disturbed blocks cannot pull away; beside it stands the geometric mean with its Student-t interval, which
+//! the literature uses. A claim of a difference needs both.
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+/// Resamples of the bootstrap: the interval's ends then move by less than a tenth of its width from seed to seed.
+const RESAMPLES: usize = 2000;
+/// Confidence of every interval.
+pub const CONFIDENCE: f64 = 0.95;
+/// Fewer blocks than this decide nothing: the range of five medians-by-pair covers 93.75 %, of four only 87.5 %.
+pub const LEAST_BLOCKS: usize = 5;
+
+/// A ratio between two arms and how sure it is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Ratio {
+    /// Median of the blocks' ratios.
+    pub ratio: f64,
+    /// Its bootstrap interval.
+    pub low: f64,
+    /// See `low`.
+    pub high: f64,
+    /// Geometric mean of the blocks' ratios.
+    pub gmean: f64,
+    /// Its Student-t interval.
+    pub gmean_low: f64,
+    /// See `gmean_low`.
+    pub gmean_high: f64,
+    /// Blocks that had both arms.
+    pub blocks: usize,
+}
+
+/// What a ratio allows to be said. For a metric of which less is better, "faster" reads "less".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Less, by more than the margin, by both intervals.
+    Less,
+    /// More, by more than the margin, by both intervals.
+    More,
+    /// Both intervals lie inside the margin.
+    Same,
+    /// The intervals are too wide, or there are too few blocks.
+    CannotTell,
+}
+
+/// The median; of an even number, the mean of the middle two. `None` of nothing.
+pub fn median(values: &[f64]) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted_median(&sorted)
+}
+
+fn sorted_median(sorted: &[f64]) -> Option<f64> {
+    let n = sorted.len();
+    match n {
+        0 => None,
+        _ if n % 2 == 1 => Some(sorted[n / 2]),
+        _ => Some(f64::midpoint(sorted[n / 2 - 1], sorted[n / 2])),
+    }
+}
+
+/// The quantile `q` in 0 to 1, linear between order statistics. `None` of nothing.
+pub fn quantile(values: &[f64], q: f64) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let at = q.clamp(0.0, 1.0) * sorted.len().checked_sub(1)? as f64;
+    let (below, part) = (at.floor() as usize, at.fract());
+    let next = sorted.get(below + 1).unwrap_or(&sorted[below]);
+    Some(sorted[below] + part * (next - sorted[below]))
+}
+
+/// The ratio of two arms from their blocks' pairs (this arm, the other), both positive. `seed` makes it repeatable.
+/// `None` without pairs or with a value that is not positive and finite.
+pub fn paired(pairs: &[(f64, f64)], seed: u64) -> Option<Ratio> {
+    let logs: Vec<f64> = pairs.iter().map(|(a, b)| (a / b).ln()).collect();
+    if logs.is_empty() || pairs.iter().any(|(a, b)| !(*a > 0.0 && *b > 0.0)) || logs.iter().any(|l| !l.is_finite()) {
+        return None;
+    }
+    let (low, high) = bootstrap(&logs, seed);
+    let (gmean, half) = student(&logs);
+    Some(Ratio {
+        ratio: median(&logs)?.exp(),
+        low: low.exp(),
+        high: high.exp(),
+        gmean: gmean.exp(),
+        gmean_low: (gmean - half).exp(),
+        gmean_high: (gmean + half).exp(),
+        blocks: logs.len(),
+    })
+}
+
+/// Percentile bootstrap interval of the median.
+fn bootstrap(values: &[f64], seed: u64) -> (f64, f64) {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut resample = vec![0.0; values.len()];
+    let mut medians: Vec<f64> = Vec::with_capacity(RESAMPLES);
+    for _ in 0..RESAMPLES {
+        for slot in &mut resample {
+            *slot = values[random.random_range(0..values.len())];
+        }
+        resample.sort_by(f64::total_cmp);
+        medians.extend(sorted_median(&resample));
+    }
+    medians.sort_by(f64::total_cmp);
+    let tail = ((1.0 - CONFIDENCE) / 2.0 * RESAMPLES as f64) as usize;
+    (medians[tail], medians[RESAMPLES - 1 - tail])
+}
+
+/// Mean and half-width of its Student-t interval; infinitely wide for a single value.
+fn student(values: &[f64]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    match StudentsT::new(0.0, 1.0, n - 1.0) {
+        Ok(t) => (mean, t.inverse_cdf(0.5 + CONFIDENCE / 2.0) * (variance / n).sqrt()),
+        Err(_) => (mean, f64::INFINITY),
+    }
+}
+
+impl Ratio {
+    /// What may be said, with differences inside `margin` (a share of 1) called none.
+    pub fn verdict(&self, margin: f64) -> Verdict {
+        if self.blocks < LEAST_BLOCKS {
+            return Verdict::CannotTell;
+        }
+        let (low, high) = (self.low.min(self.gmean_low), self.high.max(self.gmean_high));
+        if high < 1.0 - margin {
+            Verdict::Less
+        } else if low > 1.0 + margin {
+            Verdict::More
+        } else if low >= 1.0 - margin && high <= 1.0 + margin {
+            Verdict::Same
+        } else {
+            Verdict::CannotTell
+        }
+    }
+
+    /// Half the width of the bootstrap interval, relative.
+    pub fn precision(&self) -> f64 {
+        (self.high / self.low).sqrt() - 1.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn median_and_quantiles() {
+        assert_eq!(median(&[]), None);
+        assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));
+        assert_eq!(quantile(&[1.0, 2.0, 3.0, 4.0, 5.0], 0.25), Some(2.0));
+        assert_eq!(quantile(&[], 0.5), None);
+    }
+
+    #[test]
+    fn students_interval_is_the_textbooks() {
+        // 1..5: mean 3, s = sqrt(2.5), t(4, 0.975) = 2.776445.
+        let (mean, half) = student(&[1.0, 2.0, 3.0, 4.0, 5.0]);
+        assert!((mean - 3.0).abs() < 1e-12);
+        assert!((half - 2.776_445 * (2.5f64 / 5.0).sqrt()).abs() < 1e-5, "{half}");
+    }
+
+    #[test]
+    fn five_blocks_give_the_whole_range() {
+        let logs = [0.1, 0.3, 0.2, 0.5, 0.4];
+        assert_eq!(bootstrap(&logs, 1), (0.1, 0.5));
+    }
+
+    #[test]
+    fn verdicts_need_both_intervals_and_enough_blocks() {
+        let twice: Vec<(f64, f64)> = (0..8).map(|i| (2.0 + 0.001 * f64::from(i), 1.0)).collect();
+        assert_eq!(paired(&twice, 7).map(|r| r.verdict(0.01)), Some(Verdict::More));
+        assert_eq!(paired(&twice[..4], 7).map(|r| r.verdict(0.01)), Some(Verdict::CannotTell));
+        let same: Vec<(f64, f64)> = (0..8).map(|i| (1.0 + 0.0002 * f64::from(i), 1.0)).collect();
+        assert_eq!(paired(&same, 7).map(|r| r.verdict(0.01)), Some(Verdict::Same));
+        // One wild block leaves the median's interval narrow, not Student's.
+        let mut wild = twice.clone();
+        wild.push((900.0, 1.0));
+        wild.push((0.001, 1.0));
+        assert_eq!(paired(&wild, 7).map(|r| r.verdict(0.01)), Some(Verdict::CannotTell));
+    }
+
+    #[test]
+    fn no_ratio_of_nothing_or_of_zero() {
+        assert_eq!(paired(&[], 1), None);
+        assert_eq!(paired(&[(0.0, 1.0)], 1), None);
+        assert_eq!(paired(&[(1.0, 0.0)], 1), None);
+        assert_eq!(paired(&[(f64::NAN, 1.0)], 1), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_ratio_lies_in_its_interval_and_turns_over(values in prop::collection::vec((1e-3f64..1e3, 1e-3f64..1e3), 1..40)) {
+            let there = paired(&values, 3).expect("positive pairs");
+            prop_assert!(there.low <= there.ratio && there.ratio <= there.high);
+            let turned: Vec<(f64, f64)> = values.iter().map(|(a, b)| (*b, *a)).collect();
+            let back = paired(&turned, 3).expect("positive pairs");
+            prop_assert!((there.ratio * back.ratio - 1.0).abs() < 1e-9);
+            prop_assert!((there.gmean * back.gmean - 1.0).abs() < 1e-9);
+        }
+    }
+}

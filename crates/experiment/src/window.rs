@@ -1,0 +1,243 @@
+//! What is spent while the part that counts runs. A window opens and closes with the workload standing still; a workload
+//! may open several, which add up.
+
+use crate::record::{Idle, Joules, Run};
+use crate::stop::Stop;
+use std::collections::BTreeMap;
+use ungil_meter::energy::{Evidence, Reading, Scope, Sensor, Usage};
+use ungil_meter::machine::{Around, Snapshot};
+use ungil_meter::{Counters, Memory, Peaks, own_cpu_s};
+
+/// What the counters said when a window opened.
+struct Opened {
+    counters: Counters,
+    machine: Snapshot,
+    own_cpu_s: f64,
+    energy: Vec<Result<(), ungil_meter::energy::Error>>,
+}
+
+/// What has been spent in all windows so far.
+#[derive(Default)]
+pub(crate) struct Window {
+    opened: Option<Opened>,
+    /// Windows closed.
+    pub(crate) count: u32,
+    /// Their length in seconds.
+    pub(crate) wall_s: f64,
+    /// The tree's counters.
+    pub(crate) spent: Counters,
+    /// The whole machine.
+    pub(crate) around: Around,
+    /// The runner's own CPU seconds.
+    pub(crate) own_cpu_s: f64,
+    /// Energy, sensor by sensor.
+    pub(crate) energy: Vec<Joules>,
+    /// Memory when the last window closed, if the tree was still there.
+    pub(crate) end: Option<Memory>,
+    /// Peaks within windows.
+    pub(crate) peaks: Peaks,
+}
+
+impl Window {
+    /// Opens a window; `counters` is read last, when all that is slow is done.
+    pub(crate) fn open(&mut self, sensors: &mut [Box<dyn Sensor>], counters: impl FnOnce() -> Counters) {
+        let machine = Snapshot::take();
+        let own_cpu_s = own_cpu_s();
+        let energy = sensors.iter_mut().map(|s| s.begin()).collect();
+        self.opened = Some(Opened { counters: counters(), machine, own_cpu_s, energy });
+    }
+
+    /// Whether a window is open.
+    pub(crate) fn is_open(&self) -> bool {
+        self.opened.is_some()
+    }
+
+    /// Forgets a window that was opened but does not count.
+    pub(crate) fn discard(&mut self) {
+        self.opened = None;
+    }
+
+    /// Closes the window, which was `wall_s` long.
+    pub(crate) fn close(&mut self, sensors: &mut [Box<dyn Sensor>], wall_s: f64, counters: Counters) {
+        let Some(opened) = self.opened.take() else { return };
+        let spent = counters.since(&opened.counters);
+        let usage = Usage { wall_s, cpu_s: spent.cpu_s };
+        let joules = sensors.iter_mut().zip(opened.energy).map(|(sensor, begun)| {
+            let about = sensor.about();
+            match begun.and_then(|()| sensor.end(&usage)) {
+                Ok(r) => Joules { sensor: about.sensor, evidence: about.evidence, reading: Some(r), why: None },
+                Err(e) => {
+                    let why = Some(format!("{e}: {}", e.why()));
+                    Joules { sensor: about.sensor, evidence: Evidence::None, reading: None, why }
+                }
+            }
+        });
+        let joules: Vec<Joules> = joules.collect();
+        self.energy = if self.count == 0 { joules } else { add_energy(&self.energy, joules) };
+        let around = Snapshot::take().since(&opened.machine);
+        self.around = if self.count == 0 { around } else { mix(&self.around, self.wall_s, &around, wall_s) };
+        self.own_cpu_s += own_cpu_s() - opened.own_cpu_s;
+        self.spent = self.spent.plus(&spent);
+        self.wall_s += wall_s;
+        self.count += 1;
+    }
+
+    /// Takes in the memory seen during the window just closed.
+    pub(crate) fn remember(&mut self, peaks: Peaks, end: Option<Memory>) {
+        let (mine, seen) = (self.peaks.peak, peaks.peak);
+        self.peaks = Peaks {
+            peak: Memory {
+                rss: mine.rss.max(seen.rss),
+                vms: mine.vms.max(seen.vms),
+                pss: mine.pss.max(seen.pss),
+                uss: mine.uss.max(seen.uss),
+                swap: mine.swap.max(seen.swap),
+                processes: mine.processes.max(seen.processes),
+                threads: mine.threads.max(seen.threads),
+            },
+            rss_at_pss: self.peaks.rss_at_pss.max(peaks.rss_at_pss),
+            samples: self.peaks.samples + peaks.samples,
+            share_samples: self.peaks.share_samples + peaks.share_samples,
+            unreadable: self.peaks.unreadable || peaks.unreadable,
+        };
+        self.end = end.or(self.end);
+    }
+
+    /// Writes the figures under their keys.
+    pub(crate) fn metrics(&self, metrics: &mut BTreeMap<String, f64>, missing: &mut BTreeMap<String, String>) {
+        let mut put = |key: &str, value: f64| {
+            metrics.insert(key.into(), value);
+        };
+        let spent = &self.spent;
+        put("wall_s", self.wall_s);
+        put("cpu_s", spent.cpu_s);
+        put("user_s", spent.user_s);
+        put("system_s", spent.system_s);
+        put("busy_cores", spent.cpu_s / self.wall_s.max(1e-9));
+        put("core_disparity", self.around.disparity);
+        put("minor_faults", spent.minor_faults as f64);
+        put("major_faults", spent.major_faults as f64);
+        put("voluntary_switches", spent.voluntary_switches as f64);
+        put("involuntary_switches", spent.involuntary_switches as f64);
+        let peak = &self.peaks.peak;
+        put("rss_peak_bytes", peak.rss as f64);
+        put("vms_peak_bytes", peak.vms as f64);
+        put("processes_peak", peak.processes as f64);
+        put("threads_peak", peak.threads as f64);
+        let mut share = |name: &str, peak: Option<u64>, end: Option<Option<u64>>| {
+            let why = if self.peaks.unreadable {
+                "a member's smaps_rollup may not be read (another user's process, or hidepid)"
+            } else {
+                "too short for a look within the budget; mark the phase and it is read at its end"
+            };
+            match peak {
+                Some(bytes) => {
+                    metrics.insert(format!("{name}_peak_bytes"), bytes as f64);
+                }
+                None => drop(missing.insert(format!("{name}_peak_bytes"), why.into())),
+            }
+            match end {
+                Some(Some(bytes)) => {
+                    metrics.insert(format!("{name}_end_bytes"), bytes as f64);
+                }
+                Some(None) => drop(missing.insert(format!("{name}_end_bytes"), why.into())),
+                None => {
+                    let why = "the processes are gone when an unmarked run ends; mark the phase";
+                    missing.insert(format!("{name}_end_bytes"), why.into());
+                }
+            }
+        };
+        share("pss", peak.pss, self.end.map(|m| m.pss));
+        share("uss", peak.uss, self.end.map(|m| m.uss));
+        share("swap", peak.swap, self.end.map(|m| m.swap));
+        if let Some(end) = self.end {
+            metrics.insert("rss_end_bytes".into(), end.rss as f64);
+            metrics.insert("vms_end_bytes".into(), end.vms as f64);
+        }
+    }
+}
+
+/// Joules of the processor or platform, and of GPUs, from a window's readings; `None` where no sensor covers it.
+fn totals(energy: &[Joules]) -> (Option<f64>, Option<f64>) {
+    let sum = |gpu: bool| {
+        let domains = energy.iter().filter_map(|j| j.reading.as_ref()).flat_map(|r| &r.domains);
+        let counted: Vec<u64> =
+            domains.filter(|d| d.counted && (d.scope == Scope::Gpu) == gpu).map(|d| d.microjoules).collect();
+        (!counted.is_empty()).then(|| counted.iter().map(|&uj| uj as f64).sum::<f64>() / 1e6)
+    };
+    (sum(false), sum(true))
+}
+
+/// Writes a run's joules under their keys: as measured, and beside it without the machine's idle power.
+pub(crate) fn joules(run: &mut Run, idle: Option<&Idle>, absent: &[String]) {
+    let wall_s = run.metrics.get("wall_s").copied().unwrap_or(0.0);
+    let (energy, gpu) = totals(&run.energy);
+    let idle_w = idle.and_then(|i| Some(totals(&i.energy).0? / i.seconds));
+    let without = energy.zip(idle_w).map(|(j, w)| j - w * wall_s);
+    let refused = run.energy.iter().find_map(|j| j.why.clone());
+    let no_sensor = || absent.first().map_or_else(|| "no sensor was asked for".into(), |a| format!("no sensor: {a}"));
+    match energy {
+        Some(j) => drop(run.metrics.insert("energy_j".into(), j)),
+        None => drop(run.missing.insert("energy_j".into(), refused.unwrap_or_else(no_sensor))),
+    }
+    match without {
+        Some(j) => drop(run.metrics.insert("energy_above_idle_j".into(), j)),
+        None => drop(run.missing.insert("energy_above_idle_j".into(), "idle power was not measured".into())),
+    }
+    if let Some(j) = gpu {
+        run.metrics.insert("gpu_energy_j".into(), j);
+    }
+}
+
+/// The machine's power at rest, measured for `seconds`. `None` if interrupted or no sensor measures.
+pub(crate) fn idle(sensors: &mut [Box<dyn Sensor>], seconds: f64, stop: &Stop) -> Option<Idle> {
+    if !sensors.iter().any(|s| matches!(s.about().evidence, Evidence::Counter | Evidence::Meter)) {
+        return None;
+    }
+    let mut window = Window::default();
+    let began = std::time::Instant::now();
+    window.open(sensors, Counters::default);
+    if stop.wait(seconds) {
+        return None;
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    window.close(sensors, seconds, Counters::default());
+    Some(Idle { seconds, energy: window.energy })
+}
+
+fn add_energy(before: &[Joules], now: Vec<Joules>) -> Vec<Joules> {
+    let pairs = before.iter().zip(now);
+    pairs
+        .map(|(old, new)| match (&old.reading, &new.reading) {
+            (Some(a), Some(b)) => Joules { reading: Some(add_reading(a, b)), ..new },
+            (None, _) => old.clone(),
+            (_, None) => new,
+        })
+        .collect()
+}
+
+fn add_reading(a: &Reading, b: &Reading) -> Reading {
+    let mut sum = b.clone();
+    sum.microjoules += a.microjoules;
+    sum.band = a.band.zip(b.band).map(|((l, h), (m, i))| (l + m, h + i));
+    for domain in &mut sum.domains {
+        let same = a.domains.iter().find(|d| d.name == domain.name);
+        domain.microjoules += same.map_or(0, |d| d.microjoules);
+    }
+    sum
+}
+
+/// Two windows' view of the machine, weighted by their lengths.
+fn mix(a: &Around, a_s: f64, b: &Around, b_s: f64) -> Around {
+    let share = b_s / (a_s + b_s).max(1e-9);
+    let between = |x: f64, y: f64| x + (y - x) * share;
+    Around {
+        per_core: a.per_core.iter().zip(&b.per_core).map(|(&x, &y)| between(x, y)).collect(),
+        disparity: between(a.disparity, b.disparity),
+        busy_cores: between(a.busy_cores, b.busy_cores),
+        steal: between(a.steal, b.steal),
+        swapped_pages: a.swapped_pages + b.swapped_pages,
+        throttled: a.throttled + b.throttled,
+        quota_throttled: a.quota_throttled + b.quota_throttled,
+    }
+}

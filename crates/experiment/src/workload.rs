@@ -1,0 +1,226 @@
+//! What is run, and the command line it becomes in each arm.
+
+use crate::arm::{Arm, Model, Runs};
+use crate::error::{Error, usage};
+use serde::{Deserialize, Serialize};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// What the user wants to have measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "kind")]
+pub enum Workload {
+    /// A script and its arguments.
+    Script {
+        /// Path of the script.
+        path: PathBuf,
+        /// Its arguments, placeholders not filled in.
+        args: Vec<String>,
+    },
+    /// `-m module` and its arguments.
+    Module {
+        /// The module's name.
+        name: String,
+        /// Its arguments, placeholders not filled in.
+        args: Vec<String>,
+    },
+    /// A command with `{python}` in it.
+    Command {
+        /// The command as one would type it, without a shell's operators.
+        command: String,
+    },
+    /// One function over items, under each execution model.
+    Task {
+        /// `package.module:function`.
+        target: String,
+        /// A Python expression that gives the items.
+        items: String,
+        /// Items given to a worker at once; `None`: a quarter of each worker's share.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        chunk: Option<u32>,
+    },
+    /// A service under load.
+    Serve {
+        /// The service's command, with `{python}` and `{port}`.
+        command: String,
+        /// The load generator's, with `{url}` or `{port}`.
+        load: String,
+    },
+}
+
+/// What the placeholders of a command become.
+#[derive(Debug, Clone, Default)]
+pub struct Fill {
+    /// `{python}`.
+    pub python: Option<PathBuf>,
+    /// `{workers}`.
+    pub workers: Option<u32>,
+    /// `{port}`, and with it `{url}` and `{host}`.
+    pub port: Option<u16>,
+}
+
+impl Fill {
+    /// `text` with every placeholder that has a value filled in; other braces stay as they are.
+    pub fn fill(&self, text: &str) -> String {
+        let mut text = text.to_string();
+        if let Some(python) = &self.python {
+            text = text.replace("{python}", &python.to_string_lossy());
+        }
+        if let Some(workers) = self.workers {
+            text = text.replace("{workers}", &workers.to_string());
+        }
+        if let Some(port) = self.port {
+            let filled = text.replace("{port}", &port.to_string()).replace("{host}", "127.0.0.1");
+            text = filled.replace("{url}", &format!("http://127.0.0.1:{port}/"));
+        }
+        text
+    }
+}
+
+/// Splits a command as a POSIX shell would split it into words.
+///
+/// # Errors
+/// [`Error::Usage`] when a quote is not closed or there is no word.
+pub fn split(command: &str) -> Result<Vec<String>, Error> {
+    match shell_words::split(command) {
+        Ok(words) if !words.is_empty() => Ok(words),
+        Ok(_) => Err(usage("the command is empty", "there is no program to run", "give a program and its arguments")),
+        Err(why) => Err(usage(format!("cannot read the command '{command}'"), why.to_string(), "close the quotes")),
+    }
+}
+
+impl Workload {
+    /// A short name for messages and the record's file.
+    pub fn name(&self) -> String {
+        match self {
+            Workload::Script { path, .. } => {
+                path.file_stem().map_or_else(|| "script".into(), |s| s.to_string_lossy().into_owned())
+            }
+            Workload::Module { name, .. } => name.clone(),
+            Workload::Task { target, .. } => target.clone(),
+            Workload::Command { command } | Workload::Serve { command, .. } => {
+                let words = split(command).unwrap_or_default();
+                let named = words.iter().find(|w| !w.contains("{python}") && !w.starts_with('-'));
+                named.map_or_else(|| "command".into(), |w| w.rsplit('/').next().unwrap_or(w).to_string())
+            }
+        }
+    }
+
+    /// Whether the number of workers reaches the workload: a placeholder, or `UNGIL_WORKERS` in the script's text.
+    pub fn takes_workers(&self) -> bool {
+        let placeholder = |args: &[String]| args.iter().any(|a| a.contains("{workers}"));
+        match self {
+            Workload::Script { path, args } => {
+                placeholder(args)
+                    || std::fs::read(path).is_ok_and(|text| {
+                        let needle = b"UNGIL_WORKERS";
+                        text.windows(needle.len()).any(|w| w == needle)
+                    })
+            }
+            Workload::Module { args, .. } => placeholder(args),
+            Workload::Command { command } | Workload::Serve { command, .. } => command.contains("{workers}"),
+            Workload::Task { .. } => true,
+        }
+    }
+
+    /// Checks what can be checked before anything runs.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a script that is not there, a command without `{python}`, an unclosed quote.
+    pub fn check(&self) -> Result<(), Error> {
+        match self {
+            Workload::Script { path, .. } if !path.is_file() => Err(usage(
+                format!("there is no script '{}'", path.display()),
+                if path.is_dir() { "it is a directory" } else { "no file has that path" },
+                "give the path of a Python file, or -m MODULE, or --command",
+            )),
+            Workload::Command { command } => named(command, "--command", "{python}"),
+            Workload::Serve { command, load } => {
+                named(command, "--serve", "{python}")?;
+                named(command, "--serve", "{port}")?;
+                if load.contains("{port}") { split(load).map(|_| ()) } else { named(load, "--load", "{url}") }
+            }
+            Workload::Task { target, .. } if target.split_once(':').is_none_or(|(m, f)| m.is_empty() || f.is_empty()) => {
+                Err(usage(
+                    format!("'{target}' does not name a task"),
+                    "a task is a module, a colon and a function",
+                    "write for example --task package.module:function",
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The command line of an arm. `support` holds this room's Python files.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a command that cannot be split.
+    pub fn argv(&self, arm: &Arm, support: &Path, port: Option<u16>) -> Result<Vec<OsString>, Error> {
+        let fill =
+            Fill { python: arm.interpreter().map(|i| i.executable.clone()), workers: arm.workers, port };
+        let words = |command: &str| -> Result<Vec<OsString>, Error> {
+            // Split first: a value with a space in it stays one word.
+            Ok(split(command)?.iter().map(|w| fill.fill(w).into()).collect())
+        };
+        if let Runs::Also { command, .. } = &arm.runs {
+            return words(command);
+        }
+        let python = fill.python.clone().unwrap_or_default().into_os_string();
+        let after = |first: Vec<OsString>, args: &[String]| -> Vec<OsString> {
+            first.into_iter().chain(args.iter().map(|a| fill.fill(a).into())).collect()
+        };
+        Ok(match self {
+            Workload::Script { path, args } => after(vec![python, path.clone().into()], args),
+            Workload::Module { name, args } => after(vec![python, "-m".into(), name.into()], args),
+            Workload::Command { command } | Workload::Serve { command, .. } => words(command)?,
+            Workload::Task { target, items, chunk } => {
+                let here = std::env::current_dir().unwrap_or_default();
+                let job = serde_json::json!({
+                    "target": target, "items": items, "chunk": chunk.unwrap_or(0), "where": here,
+                    "model": arm.model().unwrap_or(Model::Sequential), "workers": arm.workers.unwrap_or(1),
+                });
+                vec![python, support.join("ungil_task.py").into(), job.to_string().into()]
+            }
+        })
+    }
+}
+
+fn named(command: &str, flag: &str, placeholder: &str) -> Result<(), Error> {
+    split(command)?;
+    if command.contains(placeholder) {
+        return Ok(());
+    }
+    let what = match placeholder {
+        "{python}" => "every arm would run the same program",
+        "{port}" => "the service would not know where to listen",
+        _ => "the load generator would not know where the service is",
+    };
+    Err(usage(format!("{flag} does not contain {placeholder}"), what, format!("put {placeholder} where it belongs")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_filled_and_other_braces_left() {
+        let fill = Fill { python: Some("/a b/python".into()), workers: Some(4), port: Some(80) };
+        assert_eq!(fill.fill("{python} -j{workers} {url} {x}"), "/a b/python -j4 http://127.0.0.1:80/ {x}");
+        assert_eq!(Fill::default().fill("{workers}"), "{workers}");
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_before_anything_runs() {
+        let bad = [
+            Workload::Script { path: "no/such.py".into(), args: vec![] },
+            Workload::Command { command: "python x.py".into() },
+            Workload::Command { command: "{python} 'x".into() },
+            Workload::Serve { command: "{python} x".into(), load: "wrk {url}".into() },
+            Workload::Serve { command: "{python} {port}".into(), load: "wrk".into() },
+            Workload::Task { target: "module".into(), items: "range(3)".into(), chunk: None },
+        ];
+        for workload in bad {
+            assert!(matches!(workload.check(), Err(Error::Usage(_))), "{workload:?}");
+        }
+    }
+}

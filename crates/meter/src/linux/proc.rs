@@ -1,0 +1,82 @@
+//! Members of a process tree and what `/proc` says of each. A member may vanish between two reads: that is normal and
+//! silent here; the callers' sums are of those that were there.
+
+use procfs::process::{Process, Stat};
+use rustix::process::{Pid, Signal, kill_process};
+use std::collections::HashSet;
+
+/// Children of every thread of `pid`.
+pub(crate) fn children(pid: i32) -> Vec<i32> {
+    let Ok(tasks) = Process::new(pid).and_then(|p| p.tasks()) else { return Vec::new() };
+    let children = tasks.flatten().filter_map(|t| t.children().ok()).flatten();
+    children.filter_map(|pid| i32::try_from(pid).ok()).collect()
+}
+
+/// Children of this process, living or not yet waited for.
+pub(crate) fn own_children() -> Vec<i32> {
+    children(rustix::process::getpid().as_raw_nonzero().get())
+}
+
+/// `roots` and everything below them.
+pub(crate) fn descendants(roots: &[i32]) -> Vec<i32> {
+    let mut found = roots.to_vec();
+    let mut seen: HashSet<i32> = roots.iter().copied().collect();
+    let mut next = 0;
+    while let Some(&pid) = found.get(next) {
+        found.extend(children(pid).into_iter().filter(|&child| seen.insert(child)));
+        next += 1;
+    }
+    found
+}
+
+/// One process's `/proc/PID/stat`; `None` if it is gone.
+pub(crate) fn stat(pid: i32) -> Option<Stat> {
+    Process::new(pid).and_then(|p| p.stat()).ok()
+}
+
+/// Its command line in words, for messages.
+pub(crate) fn command_line(pid: i32) -> Option<String> {
+    let line = Process::new(pid).and_then(|p| p.cmdline()).ok()?.join(" ");
+    let mut line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).take(121).collect();
+    if line.chars().count() > 120 {
+        line.pop();
+        line.push('…');
+    }
+    Some(line)
+}
+
+/// Voluntary and involuntary context switches of the living threads of `pid`.
+pub(crate) fn switches(pid: i32) -> (u64, u64) {
+    let Ok(tasks) = Process::new(pid).and_then(|p| p.tasks()) else { return (0, 0) };
+    tasks.flatten().filter_map(|t| t.status().ok()).fold((0, 0), |(v, i), s| {
+        (v + s.voluntary_ctxt_switches.unwrap_or(0), i + s.nonvoluntary_ctxt_switches.unwrap_or(0))
+    })
+}
+
+/// PSS, USS and swap in bytes from `smaps_rollup`; `None` if the process is gone or may not be read.
+pub(crate) fn shares(pid: i32) -> Option<Shares> {
+    let rollup = Process::new(pid).and_then(|p| p.smaps_rollup()).ok()?;
+    let map = &rollup.memory_map_rollup.0.first()?.extension.map;
+    let bytes = |key: &str| map.get(key).copied().unwrap_or(0);
+    // A zombie or kernel thread has an empty roll-up; a live process always has Pss.
+    map.contains_key("Pss").then(|| Shares {
+        pss: bytes("Pss"),
+        uss: bytes("Private_Clean") + bytes("Private_Dirty"),
+        swap: bytes("Swap"),
+    })
+}
+
+/// What `smaps_rollup` says of one process, in bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Shares {
+    pub(crate) pss: u64,
+    pub(crate) uss: u64,
+    pub(crate) swap: u64,
+}
+
+/// Sends SIGKILL; a process that is already gone is no error.
+pub(crate) fn kill(pid: i32, signal: Signal) {
+    if let Some(pid) = Pid::from_raw(pid) {
+        let _ = kill_process(pid, signal);
+    }
+}

@@ -1,0 +1,356 @@
+//! A process tree from its first fork to the end of its last member.
+//!
+//! The root is started in a session and, where possible, a cgroup of its own. A thread does nothing but wait for it, so
+//! that its end is stamped when it happens and not when a sampler gets round to it. Whatever the root leaves behind is
+//! named, counted and ended.
+
+use crate::linux::{cgroup::Cgroup, proc, sys};
+use crate::{Counters, monotonic_ns};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Once;
+use std::time::{Duration, Instant};
+
+/// What to start.
+#[derive(Debug, Clone, Default)]
+pub struct Launch {
+    /// Program and arguments; the program is looked up on `PATH`.
+    pub argv: Vec<OsString>,
+    /// Environment variables set in addition to this process's own.
+    pub env: Vec<(String, OsString)>,
+    /// Environment variables taken away.
+    pub unset: Vec<String>,
+    /// Working directory, this process's own if `None`.
+    pub dir: Option<PathBuf>,
+}
+
+/// Why a tree could not be started or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The program could not be executed.
+    #[error("cannot start '{program}'")]
+    Start {
+        /// The program's name as given.
+        program: String,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// A member survived SIGKILL (a process in an uninterruptible wait).
+    #[error("{} of the workload's processes could not be ended: {}", .pids.len(), .pids.iter().map(i32::to_string).collect::<Vec<_>>().join(", "))]
+    Survivors {
+        /// Their process ids.
+        pids: Vec<i32>,
+    },
+    /// Waiting for the root failed.
+    #[error("lost track of the workload's process")]
+    Lost(#[from] io::Error),
+}
+
+/// How the root ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It exited with this code.
+    Exited(i32),
+    /// A signal ended it.
+    Signaled(i32),
+}
+
+/// A tree that has ended.
+#[derive(Debug, Clone)]
+pub struct End {
+    /// How the root ended.
+    pub status: Status,
+    /// The moment before the root's exec, `CLOCK_MONOTONIC` nanoseconds.
+    pub started_ns: u64,
+    /// The moment the root ended.
+    pub ended_ns: u64,
+    /// What the whole tree spent, from fork to end.
+    pub spent: Counters,
+    /// The largest resident set that any single member ever had, in bytes, as the kernel kept it: a lower bound for the
+    /// tree's peak that no sampling can miss.
+    pub largest_rss: u64,
+    /// Exact peak of the cgroup's charge in bytes, where the memory controller is on.
+    pub cgroup_peak: Option<u64>,
+    /// Command lines of members that outlived the root and were ended.
+    pub leftovers: Vec<String>,
+}
+
+/// A running tree. Dropping it ends every member.
+#[derive(Debug)]
+pub struct Tree {
+    root: i32,
+    started_ns: u64,
+    cgroup: Option<Cgroup>,
+    stdout: File,
+    stderr: File,
+    exit: File,
+    strangers: Vec<i32>,
+    reaped: Option<(sys::Reaped, u64)>,
+    orphans: Counters,
+    largest_orphan: u64,
+}
+
+/// Room for output that arrives while the runner is busy, so that a writer seldom waits for the reader.
+const PIPE_BYTES: usize = 1 << 20;
+
+fn become_subreaper() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+    });
+}
+
+fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?)
+}
+
+impl Tree {
+    /// Starts `launch` with an empty standard input and both outputs piped.
+    ///
+    /// # Errors
+    /// [`Error::Start`] when the program is missing, not executable, or the system has no room for it.
+    pub fn start(launch: &Launch) -> Result<Tree, Error> {
+        let program = launch.argv.first().map(|p| p.to_string_lossy().into_owned()).unwrap_or_default();
+        Tree::start_in(launch, Cgroup::new().ok()).map_err(|source| Error::Start { program, source })
+    }
+
+    fn start_in(launch: &Launch, cgroup: Option<Cgroup>) -> io::Result<Tree> {
+        become_subreaper();
+        let (program, arguments) =
+            launch.argv.split_first().ok_or_else(|| io::Error::other("the command is empty"))?;
+        let strangers = proc::own_children();
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null());
+        for name in &launch.unset {
+            command.env_remove(name);
+        }
+        command.envs(launch.env.iter().map(|(k, v)| (k, v)));
+        if let Some(dir) = &launch.dir {
+            command.current_dir(dir);
+        }
+        let ((out, out_w), (err, err_w), (stamp, stamp_w)) = (pipe()?, pipe()?, pipe()?);
+        for end in [&out, &err] {
+            let _ = rustix::pipe::fcntl_setpipe_size(end, PIPE_BYTES);
+            rustix::io::ioctl_fionbio(end, true)?;
+        }
+        command.stdout(out_w).stderr(err_w);
+        sys::before_exec(&mut command, cgroup.as_ref().map(Cgroup::procs), &stamp_w)?;
+        let child = command.spawn()?;
+        drop((command, stamp_w));
+        let mut bytes = [0; 8];
+        File::from(stamp).read_exact(&mut bytes)?;
+        let root = i32::try_from(child.id()).map_err(io::Error::other)?;
+        let (exit, exit_w) = pipe()?;
+        std::thread::Builder::new().name("waiter".into()).stack_size(64 << 10).spawn(move || {
+            if let Some(pid) = Pid::from_raw(root) {
+                let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+                while matches!(waitid(WaitId::Pid(pid), options), Err(rustix::io::Errno::INTR)) {}
+            }
+            let _ = File::from(exit_w).write_all(&monotonic_ns().to_ne_bytes());
+        })?;
+        Ok(Tree {
+            root,
+            started_ns: u64::from_ne_bytes(bytes),
+            cgroup,
+            stdout: out.into(),
+            stderr: err.into(),
+            exit: exit.into(),
+            strangers,
+            reaped: None,
+            orphans: Counters::default(),
+            largest_orphan: 0,
+        })
+    }
+
+    /// Process id of the root.
+    pub fn root(&self) -> i32 {
+        self.root
+    }
+
+    /// The moment before the root's exec, `CLOCK_MONOTONIC` nanoseconds.
+    pub fn started_ns(&self) -> u64 {
+        self.started_ns
+    }
+
+    /// Whether the tree has a cgroup of its own; without one the counters come from `/proc`.
+    pub fn has_cgroup(&self) -> bool {
+        self.cgroup.is_some()
+    }
+
+    /// The root's standard output, non-blocking.
+    pub fn stdout(&mut self) -> &mut File {
+        &mut self.stdout
+    }
+
+    /// The root's standard error, non-blocking.
+    pub fn stderr(&mut self) -> &mut File {
+        &mut self.stderr
+    }
+
+    /// Descriptors of standard output and standard error, to wait for.
+    pub fn outputs(&self) -> (BorrowedFd<'_>, BorrowedFd<'_>) {
+        (self.stdout.as_fd(), self.stderr.as_fd())
+    }
+
+    /// Becomes readable once the root has ended.
+    pub fn exit_fd(&self) -> BorrowedFd<'_> {
+        self.exit.as_fd()
+    }
+
+    /// A child of this process started after the tree that is not part of it.
+    pub fn disown(&mut self, pid: i32) {
+        self.strangers.push(pid);
+    }
+
+    fn adopted(&self) -> impl Iterator<Item = i32> {
+        let (root, strangers) = (self.root, self.strangers.clone());
+        proc::own_children().into_iter().filter(move |pid| *pid != root && !strangers.contains(pid))
+    }
+
+    /// Process ids of the members, the root first if it is still there.
+    pub fn members(&self) -> Vec<i32> {
+        if let Some(members) = self.cgroup.as_ref().and_then(|c| c.members().ok()) {
+            return members;
+        }
+        let mut roots: Vec<i32> = self.adopted().collect();
+        if self.reaped.is_none() {
+            roots.insert(0, self.root);
+        }
+        proc::descendants(&roots)
+    }
+
+    /// Waits for orphans that have ended, so that they leave no zombies and their spending is counted.
+    pub fn reap_orphans(&mut self) {
+        for pid in self.adopted().collect::<Vec<_>>() {
+            if let Ok(Some(dead)) = sys::reap(pid, false) {
+                self.orphans = self.orphans.plus(&dead.spent);
+                self.largest_orphan = self.largest_orphan.max(dead.largest_rss);
+            }
+        }
+    }
+
+    /// What the tree has spent so far.
+    ///
+    /// CPU time is the cgroup's where there is one; otherwise each living member's CPU clock plus the (tick-grained)
+    /// time of the children it waited for. Context switches of threads that have already ended are lost here; the
+    /// phase protocol makes good for the process that marks the phase: `exact` is that process's id and its own count
+    /// of voluntary and involuntary switches, children it waited for included.
+    pub fn counters(&self, exact: Option<(i32, u64, u64)>) -> Counters {
+        let ticks = procfs::ticks_per_second() as f64;
+        let mut sum = self.orphans;
+        for pid in self.members() {
+            let Some(stat) = proc::stat(pid) else { continue };
+            let waited = (stat.cutime.max(0) + stat.cstime.max(0)) as f64 / ticks;
+            let (voluntary_switches, involuntary_switches) = match exact {
+                Some((known, voluntary, involuntary)) if known == pid => (voluntary, involuntary),
+                _ => proc::switches(pid),
+            };
+            let own = (stat.utime + stat.stime) as f64 / ticks;
+            sum = sum.plus(&Counters {
+                at_ns: 0,
+                user_s: (stat.utime as f64 + stat.cutime.max(0) as f64) / ticks,
+                system_s: (stat.stime as f64 + stat.cstime.max(0) as f64) / ticks,
+                cpu_s: waited + sys::cpu_clock(pid).map_or(own, |d| d.as_secs_f64()),
+                minor_faults: stat.minflt + stat.cminflt,
+                major_faults: stat.majflt + stat.cmajflt,
+                voluntary_switches,
+                involuntary_switches,
+            });
+        }
+        self.with_cgroup_cpu(sum)
+    }
+
+    fn with_cgroup_cpu(&self, mut sum: Counters) -> Counters {
+        if let Some(cpu) = self.cgroup.as_ref().and_then(|c| c.cpu().ok()) {
+            (sum.cpu_s, sum.user_s, sum.system_s) = (cpu.total_s, cpu.user_s, cpu.system_s);
+        }
+        sum.at_ns = monotonic_ns();
+        sum
+    }
+
+    /// Sends SIGTERM to the root alone: how a service is asked to end.
+    pub fn terminate(&self) {
+        if self.reaped.is_none() {
+            proc::kill(self.root, Signal::TERM);
+        }
+    }
+
+    /// Ends every member with SIGKILL and waits until they are gone.
+    ///
+    /// # Errors
+    /// [`Error::Survivors`] if some are still there after five seconds.
+    pub fn kill(&mut self) -> Result<(), Error> {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        loop {
+            let members: Vec<i32> = self.members().into_iter().filter(|&pid| alive(pid)).collect();
+            self.reap_orphans();
+            if members.is_empty() {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(Error::Survivors { pids: members });
+            }
+            match &self.cgroup {
+                Some(cgroup) if cgroup.kill().is_ok() => {}
+                _ => members.iter().for_each(|&pid| proc::kill(pid, Signal::KILL)),
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Waits for the root (blocking if it has not ended), ends what it left behind, and adds everything up.
+    ///
+    /// # Errors
+    /// [`Error::Survivors`] or [`Error::Lost`].
+    pub fn finish(mut self) -> Result<End, Error> {
+        let mut stamp = [0; 8];
+        self.exit.read_exact(&mut stamp)?;
+        let root = match self.reap_root()? {
+            Some((root, _)) => root,
+            None => return Err(Error::Lost(io::Error::other("the root was waited for by someone else"))),
+        };
+        let left: Vec<i32> = self.members().into_iter().filter(|&pid| alive(pid)).collect();
+        let leftovers = left.iter().filter_map(|&pid| proc::command_line(pid)).collect();
+        self.kill()?;
+        self.reap_orphans();
+        Ok(End {
+            status: if libc::WIFSIGNALED(root.status) {
+                Status::Signaled(libc::WTERMSIG(root.status))
+            } else {
+                Status::Exited(libc::WEXITSTATUS(root.status))
+            },
+            started_ns: self.started_ns,
+            ended_ns: u64::from_ne_bytes(stamp),
+            spent: self.with_cgroup_cpu(root.spent.plus(&self.orphans)),
+            largest_rss: root.largest_rss.max(self.largest_orphan),
+            cgroup_peak: self.cgroup.as_ref().and_then(Cgroup::memory_peak),
+            leftovers,
+        })
+    }
+
+    fn reap_root(&mut self) -> io::Result<Option<(sys::Reaped, u64)>> {
+        if self.reaped.is_none() {
+            self.reaped = sys::reap(self.root, true)?.map(|dead| (dead, monotonic_ns()));
+        }
+        Ok(self.reaped.clone())
+    }
+}
+
+fn alive(pid: i32) -> bool {
+    proc::stat(pid).is_some_and(|s| s.state != 'Z' && s.state != 'X')
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        if self.reaped.is_none() {
+            let _ = self.kill();
+            let _ = self.reap_root();
+            self.reap_orphans();
+        }
+    }
+}

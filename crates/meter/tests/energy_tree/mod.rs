@@ -1,0 +1,76 @@
+//! A powercap tree in a temporary directory, laid out as the kernel's: flat links beside the nested zones.
+#![allow(dead_code)] // each test program uses its part of it
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What a real package's counter has for a range: 2^32 - 1 counts of 61 uJ.
+pub(crate) const RANGE: u64 = 262_143_328_850;
+
+/// A simulated `/sys/class/powercap`.
+pub(crate) struct Tree {
+    dir: tempfile::TempDir,
+}
+
+impl Tree {
+    /// An empty tree.
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("intel-rapl")).unwrap();
+        Self { dir }
+    }
+
+    /// Two sockets with core, uncore and memory each, as on a server. All counters at 0.
+    pub(crate) fn two_sockets() -> Self {
+        let tree = Self::new();
+        for k in 0..2 {
+            tree.zone(&format!("intel-rapl:{k}"), &format!("package-{k}"), 0);
+            tree.zone(&format!("intel-rapl:{k}:0"), "core", 0);
+            tree.zone(&format!("intel-rapl:{k}:1"), "uncore", 0);
+            tree.zone(&format!("intel-rapl:{k}:2"), "dram", 0);
+        }
+        tree
+    }
+
+    /// The root.
+    pub(crate) fn root(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The directory of a zone through the flat listing.
+    pub(crate) fn at(&self, id: &str) -> PathBuf {
+        self.root().join(id)
+    }
+
+    /// Adds a zone: the directory inside its parent's, and the link.
+    pub(crate) fn zone(&self, id: &str, name: &str, energy: u64) {
+        let mut parts = id.split(':');
+        let mut path = self.root().join(parts.next().unwrap());
+        let mut id_so_far = path.file_name().unwrap().to_str().unwrap().to_owned();
+        for part in parts {
+            id_so_far = format!("{id_so_far}:{part}");
+            path = path.join(&id_so_far);
+        }
+        fs::create_dir_all(&path).unwrap();
+        fs::write(path.join("name"), format!("{name}\n")).unwrap();
+        fs::write(path.join("energy_uj"), format!("{energy}\n")).unwrap();
+        fs::write(path.join("max_energy_range_uj"), format!("{RANGE}\n")).unwrap();
+        fs::write(path.join("enabled"), "0\n").unwrap();
+        // What every device has and what must not be followed: a link out of the tree.
+        std::os::unix::fs::symlink(self.root(), path.join("subsystem")).unwrap();
+        std::os::unix::fs::symlink(&path, self.root().join(id)).unwrap();
+    }
+
+    /// Sets a counter.
+    pub(crate) fn set(&self, id: &str, energy: u64) {
+        self.write(id, "energy_uj", format!("{energy}\n"));
+    }
+
+    /// Sets any file of a zone. By rename: a reader never sees half of it.
+    pub(crate) fn write(&self, id: &str, file: &str, content: impl AsRef<[u8]>) {
+        let to = self.at(id).join(file);
+        let new = self.at(id).join(".new");
+        fs::write(&new, content).unwrap();
+        fs::rename(new, to).unwrap();
+    }
+}

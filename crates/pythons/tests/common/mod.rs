@@ -1,0 +1,48 @@
+//! What the tests share: fakes that are called python, and the real interpreters of this machine.
+// Each test file uses a part; and a helper may panic as a test may, which clippy cannot know.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use ungil_pythons::{Interpreter, Search, find};
+
+/// The interpreters that the project's test run provides. One that is missing fails the test that needs it.
+pub fn real(name: &str) -> Interpreter {
+    let all = Search::from_env();
+    let search = Search { environment: all.environment, own: all.own, ..Search::default() };
+    let found = find(&search);
+    found.into_iter().find(|i| i.name == name).unwrap_or_else(|| {
+        panic!(
+            "the tests need {name}: run 'ungil pythons install {name}', or name its folder in $UNGIL_PYTHONS"
+        )
+    })
+}
+
+/// An executable shell script.
+pub fn script(path: &Path, body: &str) -> PathBuf {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, format!("#!/bin/sh\n{body}\n")).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    path.to_owned()
+}
+
+/// The probe's answer of an interpreter that this machine need not have.
+pub fn answer(implementation: &str, version: &str, free_threaded: bool, build: &str) -> String {
+    let v: ungil_pythons::Version = version.parse().unwrap();
+    let version = serde_json::to_string(&v).unwrap();
+    format!(
+        "echo 'ungil-probe {{\"implementation\":\"{implementation}\",\"version\":{version},\
+         \"free_threaded\":{free_threaded},\"executable\":null,\"build\":{build}}}'"
+    )
+}
+
+/// A fake interpreter DIR/NAME/bin/python3.
+pub fn fake(dir: &Path, name: &str, version: &str, free_threaded: bool, build: &str) -> PathBuf {
+    script(&dir.join(name).join("bin/python3"), &answer("cpython", version, free_threaded, build))
+}
+
+/// A search of one folder of prefixes and nothing else.
+pub fn only(dir: &Path) -> Search {
+    Search { environment: vec![dir.to_owned()], own: dir.join("own"), ..Search::default() }
+}

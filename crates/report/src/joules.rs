@@ -1,0 +1,40 @@
+//! Energy as it may be shown: never without its evidence class, and a model's figure never without its band.
+
+use crate::View;
+use ungil_experiment::energy::{About, Evidence};
+use ungil_experiment::metric::{Unit, show};
+use ungil_experiment::stats::median;
+
+/// The sensor of an experiment's energy column, if it has one.
+pub(crate) fn sensor<'a>(view: View<'a>) -> Option<&'a About> {
+    view.record.header.sensors.iter().find(|s| s.sensor != "nvml").or_else(|| view.record.header.sensors.first())
+}
+
+/// The class in a word or two.
+pub(crate) fn class(evidence: Evidence) -> &'static str {
+    match evidence {
+        Evidence::Meter => "metered",
+        Evidence::Counter => "counter",
+        Evidence::Model => "model",
+        Evidence::None => "no sensor",
+    }
+}
+
+/// An arm's median joules, with the band where they come from a model; `None` without any.
+pub(crate) fn of_arm(view: View<'_>, arm: &str) -> Option<String> {
+    let joules = view.comparison.arm(arm)?.metrics.get("energy_j")?.median;
+    let shown = show(joules, Unit::Joules);
+    Some(match band(view, arm) {
+        Some((low, high)) => format!("{shown} ({} to {})", show(low, Unit::Joules), show(high, Unit::Joules)),
+        None => shown,
+    })
+}
+
+/// Medians of the ends of a model's band over an arm's runs, in joules.
+fn band(view: View<'_>, arm: &str) -> Option<(f64, f64)> {
+    let runs = view.record.runs.iter().filter(|r| r.arm == arm && r.block > 0);
+    let bands: Vec<(u64, u64)> =
+        runs.flat_map(|r| &r.energy).filter_map(|j| j.reading.as_ref().and_then(|r| r.band)).collect();
+    let end = |pick: fn(&(u64, u64)) -> u64| median(&bands.iter().map(|b| pick(b) as f64 / 1e6).collect::<Vec<_>>());
+    end(|b| b.0).zip(end(|b| b.1))
+}

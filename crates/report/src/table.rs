@@ -1,0 +1,101 @@
+//! The table: arms down, metrics across, the baseline first.
+
+use crate::{View, joules};
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use ungil_experiment::compare::{ArmFigures, Figure};
+use ungil_experiment::metric::{self, Better, Metric};
+use ungil_experiment::stats::Verdict;
+
+/// Metrics that have a column whenever any arm has them, besides the headline and energy.
+const COLUMNS: [&str; 9] = [
+    "latency_p50_s",
+    "latency_p99_s",
+    "failed_requests",
+    "cpu_s",
+    "busy_cores",
+    "rss_peak_bytes",
+    "pss_peak_bytes",
+    "serialise_s",
+    "startup_s",
+];
+
+/// The table of a record.
+pub fn table(view: View<'_>) -> String {
+    let comparison = view.comparison;
+    let headline = metric::find(&comparison.headline);
+    let columns: Vec<&Metric> = COLUMNS
+        .iter()
+        .filter(|key| comparison.arms.iter().any(|a| a.metrics.contains_key(**key)))
+        .filter_map(|key| metric::find(key))
+        .collect();
+    let evidence = joules::sensor(view).map_or("no sensor", |s| joules::class(s.evidence));
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    let mut head = vec!["arm".to_string(), headline.map_or_else(String::new, |m| m.title.into())];
+    head.push(format!("× {}", comparison.baseline));
+    head.push(String::new());
+    head.extend(columns.iter().map(|m| m.title.to_string()));
+    head.push(format!("energy ({evidence})"));
+    table.set_header(head.into_iter().enumerate().map(|(i, text)| aligned(text, i)));
+    for arm in &comparison.arms {
+        let mut row = vec![arm.arm.clone()];
+        row.extend(headline_cells(arm, &comparison.headline, headline));
+        row.extend(columns.iter().map(|m| {
+            arm.metrics.get(m.key).map_or_else(|| blank(arm, m.key), |f| metric::show(f.median, m.unit))
+        }));
+        row.push(joules::of_arm(view, &arm.arm).unwrap_or_else(|| blank(arm, "energy_j")));
+        table.add_row(row.into_iter().enumerate().map(|(i, text)| aligned(text, i)));
+    }
+    table.to_string().lines().map(|l| l.trim_end().to_string() + "\n").collect()
+}
+
+/// What stands where there is no figure: never an empty cell, never a zero.
+fn blank(arm: &ArmFigures, key: &str) -> String {
+    match arm.missing.get(key) {
+        Some(why) if why.starts_with("no sensor") => "no sensor".into(),
+        Some(_) => "not seen".into(),
+        None => "-".into(),
+    }
+}
+
+fn aligned(text: String, column: usize) -> Cell {
+    let side = if column == 0 || column == 3 { CellAlignment::Left } else { CellAlignment::Right };
+    Cell::new(text).set_alignment(side)
+}
+
+fn headline_cells(arm: &ArmFigures, key: &str, metric: Option<&Metric>) -> Vec<String> {
+    let Some((figure, metric)) = arm.metrics.get(key).zip(metric) else {
+        return vec!["-".into(), String::new(), arm.failed.clone().unwrap_or_else(|| "no run counts yet".into())];
+    };
+    let value = metric::show(figure.median, metric.unit);
+    let mut cells = vec![value];
+    match ratio(figure) {
+        Some((ratio, verdict)) => cells.extend([ratio, verdict_word(verdict, metric).into()]),
+        None => cells.extend(["1".into(), "baseline".into()]),
+    }
+    if let Some(why) = &arm.failed {
+        cells[2] = format!("failed: {why}");
+    }
+    cells
+}
+
+fn ratio(figure: &Figure) -> Option<(String, Verdict)> {
+    let versus = figure.baseline.as_ref()?;
+    let shown = versus.ratio.map_or_else(|| "-".into(), |r| format!("{:.3} ({:.3}–{:.3})", r.ratio, r.low, r.high));
+    Some((shown, versus.verdict))
+}
+
+/// A verdict in the words that fit a metric.
+pub(crate) fn verdict_word(verdict: Verdict, metric: &Metric) -> &'static str {
+    let time = metric.key == "wall_s";
+    match (verdict, metric.better) {
+        (Verdict::Same, _) => "same",
+        (Verdict::CannotTell, _) => "cannot tell",
+        (Verdict::Less, Better::Less) if time => "faster",
+        (Verdict::More, Better::Less) if time => "slower",
+        (Verdict::More, Better::More) => "faster",
+        (Verdict::Less, Better::More) => "slower",
+        (Verdict::Less, _) => "less",
+        (Verdict::More, _) => "more",
+    }
+}

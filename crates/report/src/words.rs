@@ -1,0 +1,255 @@
+//! Three to six sentences: what is faster by how much, what it costs in memory and energy, which arm to use, what to look
+//! at next, what could not be known. Each rests on a verdict of the comparison; without one, it says so.
+
+use crate::{View, joules};
+use ungil_experiment::arm::Arm;
+use ungil_experiment::compare::{ArmFigures, Versus};
+use ungil_experiment::energy::Evidence;
+use ungil_experiment::hazard::Kind;
+use ungil_experiment::metric::{self, Better, digits};
+use ungil_experiment::record::Outcome;
+use ungil_experiment::stats::{Ratio, Verdict};
+
+/// The sentences for a record.
+pub fn words(view: View<'_>) -> Vec<String> {
+    let story = Story::new(view);
+    if view.comparison.blocks == 0 {
+        return vec!["Nothing was measured: no block was completed.".into()];
+    }
+    let mut said = Vec::new();
+    said.extend(story.fastest());
+    said.extend(story.without_gil());
+    said.extend(story.cost());
+    said.extend(story.advice());
+    said.extend(story.next());
+    said.extend(story.unknown());
+    said
+}
+
+struct Story<'a> {
+    view: View<'a>,
+    /// More of the headline metric is better (throughput).
+    more: bool,
+    /// The arm with the best headline figure among those that are surely better than the baseline; else the baseline.
+    best: Option<&'a ArmFigures>,
+}
+
+/// How much better or worse, as a factor above 1.
+fn factor(ratio: f64) -> String {
+    format!("{}×", digits(if ratio < 1.0 { 1.0 / ratio } else { ratio }))
+}
+
+fn interval(r: &Ratio) -> String {
+    let (a, b) = if r.ratio < 1.0 { (1.0 / r.high, 1.0 / r.low) } else { (r.low, r.high) };
+    format!("95 % interval {}–{}, {} blocks", digits(a), digits(b), r.blocks)
+}
+
+impl<'a> Story<'a> {
+    fn new(view: View<'a>) -> Story<'a> {
+        let headline = &view.comparison.headline;
+        let more = metric::find(headline).is_some_and(|m| m.better == Better::More);
+        let mut story = Story { view, more, best: None };
+        let value = |a: &ArmFigures| a.metrics.get(headline).map_or(f64::NAN, |f| f.median);
+        let better = view.comparison.arms.iter().filter(|a| {
+            a.failed.is_none() && story.versus(a).is_some_and(|v| v.verdict == story.good())
+        });
+        let order = |a: &&ArmFigures, b: &&ArmFigures| {
+            let (a, b) = (value(a), value(b));
+            if more { b.total_cmp(&a) } else { a.total_cmp(&b) }
+        };
+        story.best = better.min_by(order).or_else(|| view.comparison.arms.first());
+        story
+    }
+
+    fn good(&self) -> Verdict {
+        if self.more { Verdict::More } else { Verdict::Less }
+    }
+
+    fn bad(&self) -> Verdict {
+        if self.more { Verdict::Less } else { Verdict::More }
+    }
+
+    fn versus(&self, arm: &'a ArmFigures) -> Option<&'a Versus> {
+        arm.metrics.get(&self.view.comparison.headline)?.baseline.as_ref()
+    }
+
+    fn arm(&self, id: &str) -> Option<&'a Arm> {
+        self.view.record.header.arms.iter().find(|a| a.id == id)
+    }
+
+    fn others(&self) -> impl Iterator<Item = &'a ArmFigures> + use<'a> {
+        let arms = &self.view.record.header.arms;
+        let real = |id: &str| arms.iter().any(|a| a.id == id && !a.again);
+        self.view.comparison.arms.iter().skip(1).filter(move |a| real(&a.arm) && a.failed.is_none())
+    }
+
+    fn fastest(&self) -> Option<String> {
+        let baseline = &self.view.comparison.baseline;
+        let best = self.best?;
+        if let Some(r) = self.versus(best).filter(|v| v.verdict == self.good()).and_then(|v| v.ratio) {
+            return Some(format!("{} is the fastest: {} faster than {baseline} ({}).", best.arm, factor(r.ratio), interval(&r)));
+        }
+        let (mut slower, mut same, mut unsure) = (Vec::new(), Vec::new(), Vec::new());
+        for arm in self.others() {
+            match self.versus(arm).map(|v| v.verdict) {
+                Some(v) if v == self.bad() => slower.push(arm),
+                Some(Verdict::Same) => same.push(arm.arm.as_str()),
+                _ => unsure.push(arm.arm.as_str()),
+            }
+        }
+        let mut parts = Vec::new();
+        let ratio = |a: &ArmFigures| self.versus(a).and_then(|v| v.ratio).map_or(1.0, |r| r.ratio);
+        let far = |a: &&&ArmFigures, b: &&&ArmFigures| ratio(a).ln().abs().total_cmp(&ratio(b).ln().abs());
+        if let Some(worst) = slower.iter().max_by(far) {
+            let all = if slower.len() > 1 { format!(" ({} arms are slower)", slower.len()) } else { String::new() };
+            parts.push(format!("{} is {} slower{all}", worst.arm, factor(ratio(worst))));
+        }
+        if !same.is_empty() {
+            parts.push(format!("{} takes the same time within 1 %", same.join(", ")));
+        }
+        if !unsure.is_empty() {
+            parts.push(format!("of {} it cannot be told", unsure.join(", ")));
+        }
+        if parts.is_empty() {
+            return Some(format!("{baseline} is the only arm: there is nothing to compare it with."));
+        }
+        Some(format!("No arm is surely faster than {baseline}: {}.", parts.join("; ")))
+    }
+
+    /// What taking the GIL away does, all else equal: the best and the worst case over workers and models.
+    fn without_gil(&self) -> Option<String> {
+        let arms = &self.view.record.header.arms;
+        let baseline = arms.first()?;
+        let mut pairs: Vec<(&ArmFigures, &Versus, Ratio)> = Vec::new();
+        for figures in self.others() {
+            let Some(twin) = self.arm(&figures.arm).and_then(|a| a.twin(arms)) else { continue };
+            let Some(figure) = figures.metrics.get(&self.view.comparison.headline) else { continue };
+            let versus = if twin.id == baseline.id { figure.baseline.as_ref() } else { figure.twin.as_ref() };
+            if let Some((versus, ratio)) = versus.and_then(|v| Some((v, v.ratio?))) {
+                pairs.push((figures, versus, ratio));
+            }
+        }
+        let told: Vec<String> = [pairs.first(), pairs.last().filter(|_| pairs.len() > 1)]
+            .into_iter()
+            .flatten()
+            .map(|(figures, versus, ratio)| {
+                let how = match versus.verdict {
+                    Verdict::Same => "takes the same time as".to_string(),
+                    Verdict::CannotTell => format!("cannot be told apart from ({}–{} of)", digits(ratio.low), digits(ratio.high)),
+                    v if v == self.good() => format!("is {} faster than", factor(ratio.ratio)),
+                    _ => format!("is {} slower than", factor(ratio.ratio)),
+                };
+                format!("{} {how} {}", figures.arm, versus.arm)
+            })
+            .collect();
+        (!told.is_empty()).then(|| format!("With and without the GIL, all else equal: {}.", told.join("; ")))
+    }
+
+    /// What the best arm costs in memory, CPU and energy.
+    fn cost(&self) -> Option<String> {
+        let best = self.best.filter(|b| b.arm != self.view.comparison.baseline)?;
+        let mut parts = Vec::new();
+        for key in ["pss_peak_bytes", "rss_peak_bytes"] {
+            let Some(figure) = best.metrics.get(key) else { continue };
+            let Some(m) = metric::find(key) else { continue };
+            let held = format!("{} of memory at its peak ({})", metric::show(figure.median, m.unit), m.title);
+            parts.push(match figure.baseline.as_ref().and_then(|v| Some((v.verdict, v.ratio?))) {
+                Some((Verdict::More | Verdict::Less, r)) => format!("{held}, {:.2} times the baseline's", r.ratio),
+                Some((Verdict::Same, _)) => format!("{held}, as the baseline does"),
+                _ => held,
+            });
+            break;
+        }
+        if let Some(r) = best.metrics.get("cpu_s").and_then(|f| f.baseline.as_ref()?.ratio) {
+            parts.push(format!("{:.2} times the CPU time", r.ratio));
+        }
+        if let Some(r) = best.metrics.get("energy_j").and_then(|f| f.baseline.as_ref()?.ratio) {
+            let class = joules::sensor(self.view).map_or("no sensor", |s| joules::class(s.evidence));
+            parts.push(format!("{:.2} times the energy ({class})", r.ratio));
+        }
+        let (last, first) = parts.split_last()?;
+        let all = if first.is_empty() { last.clone() } else { format!("{} and {last}", first.join(", ")) };
+        Some(format!("It costs {all}."))
+    }
+
+    fn advice(&self) -> Option<String> {
+        let best = self.best?;
+        let unsure = self.others().filter(|a| self.versus(a).is_none_or(|v| v.verdict == Verdict::CannotTell)).count();
+        let enough = self.view.comparison.blocks >= ungil_experiment::stats::LEAST_BLOCKS;
+        if best.arm == self.view.comparison.baseline && (unsure > 0 || !enough) {
+            return Some(format!("Stay with {} until more is known: no change has been shown to pay.", best.arm));
+        }
+        Some(format!("Use {}.", best.arm))
+    }
+
+    fn next(&self) -> Option<String> {
+        if self.seen(Kind::GilEnabled) {
+            return Some("Next: an import switched the GIL back on, so those arms do not show what free threading can do; find a release of that module that declares support, or set PYTHON_GIL=0 at your own risk.".into());
+        }
+        if let Some((few, many)) = self.collapse() {
+            return Some(format!(
+                "Next: {many} is slower than {few}, so more workers make it worse: look for one object that all workers write (a list, dict, counter or lock) and give each worker its own."
+            ));
+        }
+        let widest = self.view.comparison.precision();
+        let wanted = self.view.record.header.settings.precision;
+        match widest {
+            None => Some("Next: give it time for at least five blocks (--time-limit, --blocks).".into()),
+            Some(w) if w > wanted => Some(format!(
+                "Next: the widest interval is ±{:.1} %, not the ±{:.1} % asked for; a quieter machine or a longer --time-limit narrows it.",
+                w * 100.0,
+                wanted * 100.0
+            )),
+            _ => None,
+        }
+    }
+
+    /// A free-threaded arm that is surely slower than the same arm with fewer workers.
+    fn collapse(&self) -> Option<(String, String)> {
+        let arms = &self.view.record.header.arms;
+        let headline = &self.view.comparison.headline;
+        let quartiles = |id: &str| Some(self.view.comparison.arm(id)?.metrics.get(headline)?.quartiles);
+        arms.iter().filter(|a| a.without_gil() && a.workers.is_some_and(|w| w > 1)).find_map(|many| {
+            let few = arms.iter().find(|a| {
+                a.head() == many.head() && a.model() == many.model() && a.workers == Some(1) && !a.again
+            })?;
+            let (one, all) = (quartiles(&few.id)?, quartiles(&many.id)?);
+            let worse = if self.more { all.1 < one.0 } else { all.0 > one.1 };
+            worse.then(|| (few.id.clone(), many.id.clone()))
+        })
+    }
+
+    fn seen(&self, kind: Kind) -> bool {
+        self.view.record.runs.iter().any(|r| r.hazards.iter().any(|h| h.kind == kind))
+    }
+
+    fn unknown(&self) -> Option<String> {
+        let mut parts = Vec::new();
+        match joules::sensor(self.view) {
+            None => parts.push(format!("energy ({})", self.view.record.header.absent.first().map_or("off", String::as_str))),
+            Some(s) if s.evidence == Evidence::Model => {
+                let why = self.view.record.header.absent.first().map_or_else(|| "as asked".into(), Clone::clone);
+                parts.push(format!("energy but by a model ({why}; {})", s.covers));
+            }
+            Some(_) => {
+                let refused = self.view.record.runs.iter().flat_map(|r| &r.energy).find_map(|j| j.why.as_ref());
+                parts.extend(refused.map(|why| format!("the energy of some runs ({why})")));
+            }
+        }
+        let pss = self.view.record.runs.iter().filter(|r| r.outcome == Outcome::Ok).find_map(|r| r.missing.get("pss_peak_bytes"));
+        parts.extend(pss.map(|why| format!("PSS of every run ({why})")));
+        let failed: Vec<&str> = self.view.comparison.arms.iter().filter(|a| a.failed.is_some()).map(|a| a.arm.as_str()).collect();
+        if !failed.is_empty() {
+            parts.push(format!("what {} would have shown (failed)", failed.join(", ")));
+        }
+        let mut said = (!parts.is_empty()).then(|| format!("Not known: {}.", parts.join("; ")));
+        if let Some(noise) = self.view.comparison.noise.get(&self.view.comparison.headline).and_then(|v| v.ratio) {
+            let aa = format!(
+                "The baseline against itself (A/A) came out at {:.3} ({:.3}–{:.3}): differences of that size are noise.",
+                noise.ratio, noise.low, noise.high
+            );
+            said = Some(said.map_or_else(|| aa.clone(), |s| format!("{s} {aa}")));
+        }
+        said
+    }
+}
