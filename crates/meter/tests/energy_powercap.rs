@@ -122,6 +122,20 @@ fn a_psys_that_is_not_wired_up_is_found_out_and_no_longer_counted() {
 }
 
 #[test]
+fn a_psys_of_less_than_half_its_packages_is_none() {
+    for (package, is_platform) in [(40, true), (41, false)] {
+        let tree = Tree::two_sockets();
+        tree.zone("intel-rapl:2", "psys", 0);
+        let mut sensor = opened(&tree);
+        sensor.begin().unwrap();
+        tree.set("intel-rapl:2", 20);
+        tree.set("intel-rapl:0", package - 1);
+        tree.set("intel-rapl:1", 1);
+        assert_eq!(end(&mut sensor).is_ok(), is_platform, "{package}");
+    }
+}
+
+#[test]
 fn two_zones_of_one_name_stay_apart_and_several_psys_are_not_counted() {
     let tree = Tree::two_sockets();
     tree.zone("intel-rapl:2", "psys", 0);
