@@ -1,2 +1,119 @@
-//! Chores.
-fn main() {}
+//! The project's own chores. `cargo xtask demo` and `cargo xtask test` work on a machine that has nothing but Rust,
+//! python3, pip, cc and Debian's apt: what they need beyond that, they install, by package name, with those clients.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+type Done = Result<(), String>;
+
+fn main() -> ExitCode {
+    let mut arguments = env::args().skip(1);
+    let result = match arguments.next().as_deref() {
+        Some("demo") => demo(),
+        Some("test") => test(&arguments.collect::<Vec<_>>()),
+        _ => Err("usage: cargo xtask demo | cargo xtask test [TEST RUNNER'S ARGUMENTS]".into()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("xtask: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Builds, gets a pair of interpreters if there is none, and compares two examples.
+fn demo() -> Done {
+    let ungil = build(&["--release"])?;
+    let found = Command::new(&ungil).arg("pythons").output().map_err(|e| format!("ungil pythons: {e}"))?;
+    if !String::from_utf8_lossy(&found.stdout).contains(" are a pair") {
+        run(Command::new(&ungil).args(["pythons", "install", "3.14", "3.14t"]))?;
+    }
+    let examples = root().join("examples");
+    for (script, says) in [
+        ("primes.py", "Independent work: counting primes in ranges."),
+        ("shared_list.py", "Shared work: upper-casing the strings of one list."),
+    ] {
+        println!("\n{says}\n$ ungil compare examples/{script} -- --workers {{workers}}\n");
+        let mut compare = Command::new(&ungil);
+        compare
+            .current_dir(root())
+            .arg("compare")
+            .arg(examples.join(script).strip_prefix(root()).unwrap_or(&examples));
+        run(compare.args(["--time-limit", "40s", "--", "--workers", "{workers}"]))?;
+    }
+    Ok(())
+}
+
+/// Gets what the tests need and runs every one.
+fn test(arguments: &[String]) -> Done {
+    let ungil = build(&[])?;
+    let home = match env::var_os("UNGIL_HOME") {
+        Some(home) => PathBuf::from(home),
+        None => data_home()?.join("ungil"),
+    };
+    let install = ["pythons", "install", "--with", "assemble", "3.14", "3.14t", "3.15", "3.15t"];
+    run(Command::new(&ungil).env("UNGIL_HOME", &home).args(install))?;
+    for (program, package) in [("wrk", "wrk"), ("setpriv", "util-linux"), ("unshare", "util-linux")] {
+        debian(program, package)?;
+    }
+    let nextest =
+        Command::new(cargo()).args(["nextest", "--version"]).output().is_ok_and(|o| o.status.success());
+    let mut runner = Command::new(cargo());
+    // Where nextest is at hand it closes with one summary for all; cargo's own runner serves as well.
+    runner.args(if nextest { &["nextest", "run"][..] } else { &["test", "--lib", "--bins", "--tests"][..] });
+    runner.current_dir(root()).arg("--workspace").args(arguments);
+    runner.env("UNGIL_HOME", &home).env("UNGIL_PYTHONS", home.join("pythons")).env("UNGIL_BIN", &ungil);
+    run(&mut runner)
+}
+
+/// Builds the program and gives its path.
+fn build(profile: &[&str]) -> Result<PathBuf, String> {
+    run(Command::new(cargo()).current_dir(root()).args(["build", "--package", "ungil"]).args(profile))?;
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let target = if target.is_absolute() { target } else { root().join(target) };
+    Ok(target.join(if profile.is_empty() { "debug" } else { "release" }).join("ungil"))
+}
+
+/// Installs a Debian package for a program that is missing.
+fn debian(program: &str, package: &str) -> Done {
+    let found =
+        env::var_os("PATH").is_some_and(|p| env::split_paths(&p).any(|dir| dir.join(program).is_file()));
+    if found {
+        return Ok(());
+    }
+    let sudo =
+        if Command::new("id").arg("-u").output().is_ok_and(|o| o.stdout == b"0\n") { "env" } else { "sudo" };
+    run(Command::new(sudo).args(["apt-get", "update", "-q"]))?;
+    run(Command::new(sudo).args(["apt-get", "install", "-y", "-q", package]))
+}
+
+fn data_home() -> Result<PathBuf, String> {
+    if let Some(data) = env::var_os("XDG_DATA_HOME").filter(|d| !d.is_empty()) {
+        return Ok(data.into());
+    }
+    let home = env::var_os("HOME").ok_or("HOME is not set, and neither is UNGIL_HOME")?;
+    Ok(PathBuf::from(home).join(".local/share"))
+}
+
+fn cargo() -> std::ffi::OsString {
+    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_path_buf()
+}
+
+fn run(command: &mut Command) -> Done {
+    let shown = format!("{} {}", command.get_program().display(), {
+        let words: Vec<_> = command.get_args().map(|a| a.to_string_lossy()).collect();
+        words.join(" ")
+    });
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("{shown}: {status}")),
+        Err(e) => Err(format!("{shown}: {e}")),
+    }
+}

@@ -9,7 +9,9 @@ pub(crate) use values::{Also, duration, share};
 /// What happens to your Python when the GIL goes away, and what to do about it.
 #[derive(Debug, Parser)]
 #[command(name = "ungil", version, about, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 done, 1 the measurement failed, 2 usage, 3 a --fail-if bound was crossed, 130 interrupted.")]
+#[command(
+    after_help = "Exit codes: 0 done, 1 the measurement failed, 2 usage, 3 a --fail-if bound was crossed, 130 interrupted."
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) verb: Verb,

@@ -94,8 +94,11 @@ fn sensors(request: &str) -> Result<energy::Opened, Edge> {
 
 fn default_path(header: &Header) -> PathBuf {
     let name = header.workload.name();
-    let plain: String =
-        name.chars().map(|c| if c.is_alphanumeric() || "._-".contains(c) { c } else { '-' }).take(40).collect();
+    let plain: String = name
+        .chars()
+        .map(|c| if c.is_alphanumeric() || "._-".contains(c) { c } else { '-' })
+        .take(40)
+        .collect();
     let time = header.started.replace(':', "");
     PathBuf::from(".ungil").join(format!("{time}-{plain}-{}.jsonl", std::process::id()))
 }

@@ -44,7 +44,8 @@ impl Edge {
     pub(crate) fn report(self) -> ExitCode {
         let Failure { what, why, mend } = &self.failure;
         let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let text = format!("ungil: {}\n  why: {}\n  try: {}\n", one_line(what), one_line(why), one_line(mend));
+        let text =
+            format!("ungil: {}\n  why: {}\n  try: {}\n", one_line(what), one_line(why), one_line(mend));
         let _ = io::stderr().write_all(text.as_bytes());
         ExitCode::from(self.code)
     }
@@ -67,13 +68,23 @@ impl From<pythons::Error> for Edge {
     }
 }
 
+impl Edge {
+    /// An installation that went wrong, unless what was asked for cannot be had at all.
+    pub(crate) fn of_install(error: pythons::Error) -> Edge {
+        let code = if matches!(error, pythons::Error::NoRecipe { .. }) { USAGE } else { FAILED };
+        Edge { code, ..Edge::from(error) }
+    }
+}
+
 /// Prints to standard output; a reader that has gone away (`| head`) is no error.
 pub(crate) fn print(text: &str) -> Result<(), Edge> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Edge::failed("cannot write the result", e, "check where standard output goes; the record is complete"))
-        }
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Edge::failed(
+            "cannot write the result",
+            e,
+            "check where standard output goes; the record is complete",
+        )),
         _ => Ok(()),
     }
 }

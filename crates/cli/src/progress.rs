@@ -20,7 +20,9 @@ impl Progress {
         } else {
             let bar = ProgressBar::new(1);
             // A template that does not parse is a defect of this line alone; the default bar serves too.
-            if let Ok(style) = ProgressStyle::with_template("{bar:24} {elapsed} of about {eta_precise}  {msg}") {
+            if let Ok(style) =
+                ProgressStyle::with_template("{bar:24} {elapsed} of about {eta_precise}  {msg}")
+            {
                 bar.set_style(style);
             }
             // The bar draws only when something happens: no thread of its own disturbs the measurement.
@@ -35,12 +37,15 @@ impl Progress {
         match event {
             Event::Starting { arm, block, expected, elapsed_s } => {
                 self.bar.set_length(u64::from(*expected + 1) * self.arms);
-                let name = if *block == 0 { "warm-up".to_string() } else { format!("block {block} of {expected}") };
+                let name =
+                    if *block == 0 { "warm-up".to_string() } else { format!("block {block} of {expected}") };
                 let left = Duration::from_secs_f64((self.time_limit_s - elapsed_s).clamp(0.0, 1e6));
                 self.bar.set_message(format!("{name}  {}  (at most {} s more)", arm.id, left.as_secs()));
             }
             Event::Finished(_) => self.bar.inc(1),
-            Event::Block(Some(width)) => self.bar.set_message(format!("widest interval ±{:.1} %", width * 100.0)),
+            Event::Block(Some(width)) => {
+                self.bar.set_message(format!("widest interval ±{:.1} %", width * 100.0))
+            }
             Event::Block(None) => {}
         }
     }

@@ -27,7 +27,8 @@ pub(crate) fn run(args: &Pythons) -> Result<ExitCode, Edge> {
 
 fn get(versions: &[String], search: &Search, how: Installer) -> Result<ExitCode, Edge> {
     for version in versions {
-        let done = install(version, search, how, &mut |line| eprintln!("{line}"))?;
+        let done =
+            install(version, search, how, &mut |line| eprintln!("{line}")).map_err(Edge::of_install)?;
         let state = if done.already_there { "is already there" } else { "installed" };
         print(&format!("{version} {state}: {}\n", done.interpreter.executable.display()))?;
     }
@@ -64,7 +65,9 @@ fn list(json: bool, survey: &Survey) -> Result<ExitCode, Edge> {
         }
     }
     if pairs.is_empty() && !survey.interpreters.is_empty() {
-        print("\nNo GIL build has its free-threaded twin here. Get one with: ungil pythons install 3.14 3.14t\n")?;
+        print(
+            "\nNo GIL build has its free-threaded twin here. Get one with: ungil pythons install 3.14 3.14t\n",
+        )?;
     }
     for rejected in &survey.rejected {
         eprintln!("left out {}: {}", rejected.path.display(), rejected.why);

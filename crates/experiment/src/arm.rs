@@ -64,8 +64,9 @@ impl Model {
     /// Why `interpreter` cannot run this model, if it cannot.
     pub fn missing_on(self, interpreter: &Interpreter) -> Option<String> {
         let v = &interpreter.version;
-        (self == Model::Interpreters && (v.major, v.minor) < (3, 14))
-            .then(|| format!("{} has no InterpreterPoolExecutor (CPython 3.14 is the first)", interpreter.name))
+        (self == Model::Interpreters && (v.major, v.minor) < (3, 14)).then(|| {
+            format!("{} has no InterpreterPoolExecutor (CPython 3.14 is the first)", interpreter.name)
+        })
     }
 }
 

@@ -1,11 +1,12 @@
 //! `--fail-if 'time(3.14t,threads,4) > 1.05'`: a bound that a pipeline must not cross.
 //!
-//! A bare number bounds the ratio with the baseline and is crossed only when the whole interval lies beyond it, so that
-//! noise does not fail a build; a number with a unit (`2 s`, `512 MiB`, `10 J`) bounds the arm's own median.
+//! A bare number bounds the ratio with the baseline and is crossed only when both intervals lie beyond it, so that noise
+//! does not fail a build; a number with a unit (`2 s`, `512 MiB`, `10 J`) bounds the arm's own median.
 
 use crate::compare::{ArmFigures, Comparison};
 use crate::error::{Error, usage};
 use crate::metric::{self, Metric, Unit};
+use crate::stats::LEAST_BLOCKS;
 use std::str::FromStr;
 
 /// A parsed bound.
@@ -30,7 +31,8 @@ pub enum Crossed {
     CannotTell(String),
 }
 
-const FORM: &str = "write METRIC(ARM) > NUMBER, for example 'time(3.14t,threads,4) > 1.05' or 'rss(3.14t) > 512 MiB'";
+const FORM: &str =
+    "write METRIC(ARM) > NUMBER, for example 'time(3.14t,threads,4) > 1.05' or 'rss(3.14t) > 512 MiB'";
 
 impl FromStr for Bound {
     type Err = Error;
@@ -39,7 +41,8 @@ impl FromStr for Bound {
         let bad = |why: String| usage(format!("cannot read --fail-if '{text}'"), why, FORM);
         let (name, rest) = text.split_once('(').ok_or_else(|| bad("there is no '('".into()))?;
         let (arm, rest) = rest.split_once(')').ok_or_else(|| bad("there is no ')'".into()))?;
-        let metric = metric::find(name.trim()).ok_or_else(|| bad(format!("there is no metric '{}'", name.trim())))?;
+        let metric =
+            metric::find(name.trim()).ok_or_else(|| bad(format!("there is no metric '{}'", name.trim())))?;
         let rest = rest.trim();
         let (above, number) = match (rest.strip_prefix('>'), rest.strip_prefix('<')) {
             (Some(n), _) => (true, n),
@@ -89,14 +92,23 @@ impl Bound {
         if ids.contains(&self.arm.as_str()) {
             return Ok(());
         }
-        let why = format!("the arms are {}", ids.iter().map(|id| id.replace('/', ",")).collect::<Vec<_>>().join(" · "));
-        Err(usage(format!("--fail-if names an arm '{}' that is not there", self.arm.replace('/', ",")), why, FORM))
+        let why = format!(
+            "the arms are {}",
+            ids.iter().map(|id| id.replace('/', ",")).collect::<Vec<_>>().join(" · ")
+        );
+        Err(usage(
+            format!("--fail-if names an arm '{}' that is not there", self.arm.replace('/', ",")),
+            why,
+            FORM,
+        ))
     }
 
     /// What `comparison` says of it.
     pub fn judge(&self, comparison: &Comparison) -> Crossed {
         let title = &self.text;
-        let Some(figure) = comparison.arm(&self.arm).and_then(|a: &ArmFigures| a.metrics.get(self.metric.key)) else {
+        let Some(figure) =
+            comparison.arm(&self.arm).and_then(|a: &ArmFigures| a.metrics.get(self.metric.key))
+        else {
             return Crossed::CannotTell(format!("{title}: there is no such figure"));
         };
         let (low, high, shown) = if self.absolute {
@@ -105,13 +117,27 @@ impl Bound {
         } else {
             match figure.baseline.as_ref().map(|v| v.ratio) {
                 None => (1.0, 1.0, "1 (it is the baseline)".into()),
-                Some(None) => return Crossed::CannotTell(format!("{title}: there is no ratio with the baseline")),
-                Some(Some(r)) => (r.low, r.high, format!("{:.3} ({:.3} to {:.3})", r.ratio, r.low, r.high)),
+                Some(None) => {
+                    return Crossed::CannotTell(format!("{title}: there is no ratio with the baseline"));
+                }
+                Some(Some(r)) => match r.both() {
+                    Some((low, high)) => (low, high, format!("{:.3} ({low:.3} to {high:.3})", r.ratio)),
+                    None => {
+                        let few = format!(
+                            "{title}: {} blocks decide nothing, {LEAST_BLOCKS} are the fewest",
+                            r.blocks
+                        );
+                        return Crossed::CannotTell(few);
+                    }
+                },
             }
         };
         let says = format!("{title}: it is {shown}");
-        let (surely, maybe) =
-            if self.above { (low > self.limit, high > self.limit) } else { (high < self.limit, low < self.limit) };
+        let (surely, maybe) = if self.above {
+            (low > self.limit, high > self.limit)
+        } else {
+            (high < self.limit, low < self.limit)
+        };
         match (surely, maybe) {
             (true, _) => Crossed::Yes(says),
             (false, true) => Crossed::CannotTell(says),
@@ -128,14 +154,27 @@ mod tests {
     #[test]
     fn bounds_are_read() {
         let b: Bound = "time(3.14t, threads ,4) > 1.05".parse().expect("a bound");
-        assert_eq!((b.arm.as_str(), b.metric.key, b.above, b.limit, b.absolute), ("3.14t/threads/4", "wall_s", true, 1.05, false));
+        assert_eq!(
+            (b.arm.as_str(), b.metric.key, b.above, b.limit, b.absolute),
+            ("3.14t/threads/4", "wall_s", true, 1.05, false)
+        );
         let b: Bound = "rss(3.14t)>512MiB".parse().expect("a bound");
         assert_eq!((b.limit, b.absolute), (512.0 * 1_048_576.0, true));
     }
 
     #[test]
     fn nonsense_is_refused() {
-        for text in ["", "time", "time(x", "time(x)", "time(x) = 1", "tme(x) > 1", "time(x) > ", "time(x) > 1 MiB", "time(x) > -1"] {
+        for text in [
+            "",
+            "time",
+            "time(x",
+            "time(x)",
+            "time(x) = 1",
+            "tme(x) > 1",
+            "time(x) > ",
+            "time(x) > 1 MiB",
+            "time(x) > -1",
+        ] {
             assert!(text.parse::<Bound>().is_err(), "{text}");
         }
     }

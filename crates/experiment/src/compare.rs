@@ -104,8 +104,12 @@ pub fn compare(record: &Record) -> Comparison {
         figures.push(ArmFigures {
             arm: arm.id.clone(),
             runs: mine.len(),
-            failed: record.runs.iter().find(|r| r.arm == arm.id && r.outcome != Outcome::Ok).map(failure),
-            missing: mine.iter().flat_map(|r| r.missing.clone()).filter(|(k, _)| !metrics.contains_key(k)).collect(),
+            failed: record.last_run(&arm.id).filter(|r| r.outcome != Outcome::Ok).map(failure),
+            missing: mine
+                .iter()
+                .flat_map(|r| r.missing.clone())
+                .filter(|(k, _)| !metrics.contains_key(k))
+                .collect(),
             metrics,
         });
     }
@@ -132,7 +136,15 @@ pub fn failure(run: &Run) -> String {
 
 /// The usual name of a signal.
 pub fn signal_name(signal: i32) -> &'static str {
-    let names = [(4, "SIGILL"), (6, "SIGABRT"), (7, "SIGBUS"), (8, "SIGFPE"), (9, "SIGKILL"), (11, "SIGSEGV"), (15, "SIGTERM")];
+    let names = [
+        (4, "SIGILL"),
+        (6, "SIGABRT"),
+        (7, "SIGBUS"),
+        (8, "SIGFPE"),
+        (9, "SIGKILL"),
+        (11, "SIGSEGV"),
+        (15, "SIGTERM"),
+    ];
     names.iter().find(|(n, _)| *n == signal).map_or("see kill -l", |(_, name)| name)
 }
 
@@ -165,7 +177,8 @@ impl Comparison {
     /// The widest relative half-width of the headline metric's intervals against the baseline; `None` before there are
     /// blocks enough.
     pub fn precision(&self) -> Option<f64> {
-        let ratios = self.arms.iter().filter(|a| a.failed.is_none()).filter_map(|a| a.metrics.get(&self.headline));
+        let ratios =
+            self.arms.iter().filter(|a| a.failed.is_none()).filter_map(|a| a.metrics.get(&self.headline));
         let widths = ratios.filter_map(|f| f.baseline.as_ref()).map(|v| v.ratio.map(|r| r.precision()));
         widths.collect::<Option<Vec<f64>>>()?.into_iter().reduce(f64::max)
     }

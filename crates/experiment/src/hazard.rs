@@ -51,14 +51,16 @@ const OTHER_CORES: f64 = 0.15;
 /// Hazards in what the machine did during a window of `wall_s` in which the workload and ungil used `own_cpu_s`.
 pub fn of_machine(around: &Around, wall_s: f64, own_cpu_s: f64) -> Vec<Hazard> {
     let mut found = Vec::new();
-    if around.steal > STEAL {
-        let says = format!("the hypervisor gave {:.1} % of this machine's time to others", around.steal * 100.0);
+    // /proc/stat counts in ticks of 10 ms on each core: a window must be long for a small share to be real.
+    let cores = around.per_core.len().max(1) as f64;
+    let tick = 0.01 / wall_s.max(1e-9);
+    if around.steal > STEAL + tick {
+        let says =
+            format!("the hypervisor gave {:.1} % of this machine's time to others", around.steal * 100.0);
         found.push(Hazard::new(Kind::Steal, says));
     }
-    // Ticks are 10 ms on each core: a window must be long for a small load to be real.
     let other = around.busy_cores - own_cpu_s / wall_s.max(1e-9);
-    let grain = 0.01 * around.per_core.len() as f64 / wall_s.max(1e-9);
-    if other > OTHER_CORES + grain {
+    if other > OTHER_CORES + tick * cores {
         let says = format!("other programs kept {other:.2} cores busy");
         found.push(Hazard::new(Kind::OtherLoad, says));
     }
@@ -79,15 +81,18 @@ pub fn of_machine(around: &Around, wall_s: f64, own_cpu_s: f64) -> Vec<Hazard> {
 
 /// A hazard in a line of the workload's standard error: CPython's own warnings.
 pub fn of_stderr(line: &str) -> Option<Hazard> {
-    if let Some((_, rest)) = line.split_once("The global interpreter lock (GIL) has been enabled to load module '") {
+    if let Some((_, rest)) =
+        line.split_once("The global interpreter lock (GIL) has been enabled to load module '")
+    {
         let module = rest.split('\'').next().unwrap_or(rest);
-        let says = format!("importing '{module}' switched the GIL back on: it does not declare that it runs without");
+        let says = format!(
+            "importing '{module}' switched the GIL back on: it does not declare that it runs without"
+        );
         return Some(Hazard::new(Kind::GilEnabled, says));
     }
     let (place, _) = line.split_once(": DeprecationWarning: This process (pid=")?;
-    line.contains("is multi-threaded, use of fork() may lead to deadlocks").then(|| {
-        Hazard::new(Kind::ForkWithThreads, format!("forked while threads ran, at {}", place.trim()))
-    })
+    line.contains("is multi-threaded, use of fork() may lead to deadlocks")
+        .then(|| Hazard::new(Kind::ForkWithThreads, format!("forked while threads ran, at {}", place.trim())))
 }
 
 #[cfg(test)]

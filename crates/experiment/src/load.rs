@@ -41,11 +41,18 @@ pub fn figures(text: &str, custom: &[Custom]) -> BTreeMap<String, f64> {
         if let Some((key, value)) = throughput(line).or_else(|| percentile(line)).or_else(|| trouble(line)) {
             let old = found.entry(key.to_string()).or_insert(0.0);
             // Failures of several kinds add up; of the rest the first wins (wrk repeats itself a thread).
-            *old = if key == "failed_requests" { *old + value } else if *old == 0.0 { value } else { *old };
+            *old = if key == "failed_requests" {
+                *old + value
+            } else if *old == 0.0 {
+                value
+            } else {
+                *old
+            };
         }
     }
     for custom in custom {
-        let captured = custom.regex.captures(text).and_then(|c| c.get(1).map(|m| m.as_str().replace(',', "")));
+        let captured =
+            custom.regex.captures(text).and_then(|c| c.get(1).map(|m| m.as_str().replace(',', "")));
         if let Some(value) = captured.and_then(|v| v.parse::<f64>().ok()).filter(|v| v.is_finite()) {
             found.insert(custom.name.clone(), value);
         }
@@ -129,9 +136,13 @@ mod tests {
     fn hey_and_oha_are_read() {
         let hey = "Summary:\n  Total:\t1.0021 secs\n  Average:\t0.0049 secs\n  Requests/sec:\t10,163.5\n\nLatency distribution:\n  10% in 0.0031 secs\n  50% in 0.0047 secs\n  90% in 0.0068 secs\n  99% in 0.0104 secs\n\nStatus code distribution:\n  [200]\t1000 responses\n  [503]\t12 responses\n";
         let f = figures(hey, &[]);
-        assert_eq!((f["throughput_per_s"], f["latency_p90_s"], f["failed_requests"]), (10_163.5, 0.0068, 12.0));
+        assert_eq!(
+            (f["throughput_per_s"], f["latency_p90_s"], f["failed_requests"]),
+            (10_163.5, 0.0068, 12.0)
+        );
         assert_eq!(f["latency_mean_s"], 0.0049);
-        let oha = "  Requests/sec:\t4019.8\n  Average:\t12.3 ms\n  50.00% in 11.8 ms\n  99.00% in 0.0301 sec\n";
+        let oha =
+            "  Requests/sec:\t4019.8\n  Average:\t12.3 ms\n  50.00% in 11.8 ms\n  99.00% in 0.0301 sec\n";
         let f = figures(oha, &[]);
         assert_eq!((f["throughput_per_s"], f["latency_p99_s"]), (4019.8, 0.0301));
         assert!((f["latency_p50_s"] - 0.0118).abs() < 1e-12);

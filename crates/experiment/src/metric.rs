@@ -164,7 +164,8 @@ mod tests {
     #[test]
     fn keys_and_aliases_are_distinct() {
         let names: Vec<&str> = METRICS.iter().flat_map(|m| [m.key, m.alias]).collect();
-        let mut once: Vec<&str> = METRICS.iter().map(|m| m.key).chain(METRICS.iter().map(|m| m.alias)).collect();
+        let mut once: Vec<&str> =
+            METRICS.iter().map(|m| m.key).chain(METRICS.iter().map(|m| m.alias)).collect();
         once.sort_unstable();
         once.dedup();
         let same = METRICS.iter().filter(|m| m.key == m.alias).count();

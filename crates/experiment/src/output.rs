@@ -41,8 +41,15 @@ impl Hashed {
                 (None, None) => break,
                 (x, y) if x == y => {}
                 (x, y) => {
-                    let show = |l: Option<&str>| l.map_or("(nothing more)".into(), |l| format!("'{}'", clip(l)));
-                    return format!("line {line}: {} has {}, {} has {}", names[0], show(x), names[1], show(y));
+                    let show =
+                        |l: Option<&str>| l.map_or("(nothing more)".into(), |l| format!("'{}'", clip(l)));
+                    return format!(
+                        "line {line}: {} has {}, {} has {}",
+                        names[0],
+                        show(x),
+                        names[1],
+                        show(y)
+                    );
                 }
             }
         }

@@ -166,7 +166,15 @@ mod tests {
 
     #[test]
     fn nonsense_is_reported_and_not_acted_on() {
-        for line in ["", "start", "start -1 0 0 0 0", "end 7 1 2 3 0 20 10", "metric 7 a/b 1", "metric 7 a nan", "start 7 1 2"] {
+        for line in [
+            "",
+            "start",
+            "start -1 0 0 0 0",
+            "end 7 1 2 3 0 20 10",
+            "metric 7 a/b 1",
+            "metric 7 a nan",
+            "start 7 1 2",
+        ] {
             assert!(matches!(parse(line), Message::Unknown(_)), "{line}");
         }
     }

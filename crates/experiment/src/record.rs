@@ -27,6 +27,8 @@ pub enum Line {
     Experiment(Header),
     /// The machine's power before the first block.
     Idle(Idle),
+    /// How long an interpreter takes to start.
+    Startup(Startup),
     /// One run of one arm.
     Run(Run),
     /// The experiment was cut short.
@@ -105,6 +107,16 @@ pub struct Idle {
     pub energy: Vec<Joules>,
 }
 
+/// How long an interpreter takes to start and do nothing (`python -c pass`): shown apart where a workload marks no phase
+/// and its start-up is part of its time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Startup {
+    /// The interpreter with its GIL setting, as arms are named: `3.14t+gil`.
+    pub python: String,
+    /// Wall time of each start.
+    pub seconds: Vec<f64>,
+}
+
 /// What one sensor said of one window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Joules {
@@ -176,7 +188,7 @@ pub struct Run {
     pub block: u32,
     /// Place in the block, from 0.
     pub order: u32,
-    /// Seconds since the experiment's first run.
+    /// Seconds since this ungil began its blocks; from 0 again after a stop.
     pub at_s: f64,
     /// How it ended.
     pub outcome: Outcome,

@@ -15,7 +15,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 use ungil_meter::energy::Sensor;
-use ungil_meter::{Counters, End, Launch, Peaks, Status, own_cpu_s};
+use ungil_meter::{Counters, End, Launch, Peaks, Status, Tree, own_cpu_s};
+
+/// Starts of each interpreter to measure its start-up by.
+const STARTS: usize = 5;
 
 /// Everything a run needs that is the same for all runs.
 pub(crate) struct Bench<'a> {
@@ -40,6 +43,8 @@ pub(crate) struct Findings {
     pub(crate) metrics: BTreeMap<String, f64>,
     pub(crate) outcome: Option<Outcome>,
     pub(crate) startup_ns: Option<u64>,
+    /// CPU seconds of a load generator, which is not part of the tree.
+    pub(crate) load_cpu_s: f64,
     /// The process that marks the phase, and its children's largest resident set when the phase began.
     marker: Option<Mark>,
 }
@@ -117,7 +122,8 @@ impl Bench<'_> {
             hazards.push(Hazard::new(Kind::Died, crate::compare::failure(&run)));
             run.stderr = Some(stderr.text());
         }
-        hazards.extend(hazard::of_machine(&window.around, window.wall_s, window.spent.cpu_s + window.own_cpu_s));
+        let known_cpu_s = window.spent.cpu_s + window.own_cpu_s + found.load_cpu_s;
+        hazards.extend(hazard::of_machine(&window.around, window.wall_s, known_cpu_s));
         run.hazards = hazards;
         run.probes = Probes {
             cpu_s: own_cpu_s() - own_cpu,
@@ -129,7 +135,12 @@ impl Bench<'_> {
     }
 
     /// Follows a workload that ends by itself.
-    fn follow(&mut self, session: &mut Session<'_>, window: &mut Window, found: &mut Findings) -> Result<(), Error> {
+    fn follow(
+        &mut self,
+        session: &mut Session<'_>,
+        window: &mut Window,
+        found: &mut Findings,
+    ) -> Result<(), Error> {
         loop {
             match session.next(None, &mut self.sensors)? {
                 Event::Ended => break,
@@ -163,7 +174,10 @@ impl Bench<'_> {
         match message {
             Message::Start(mark) => {
                 if window.is_open() || found.marker.is_some_and(|m| m.pid != mark.pid) {
-                    let says = format!("process {} marked a phase too; only the first process's marks count", mark.pid);
+                    let says = format!(
+                        "process {} marked a phase too; only the first process's marks count",
+                        mark.pid
+                    );
                     session.note(Hazard::new(Kind::Phase, says));
                     return answer(session);
                 }
@@ -201,7 +215,8 @@ impl Bench<'_> {
                 Ok(())
             }
             Message::Unknown(line) => {
-                session.note(Hazard::new(Kind::Phase, format!("not understood on the phase channel: '{line}'")));
+                session
+                    .note(Hazard::new(Kind::Phase, format!("not understood on the phase channel: '{line}'")));
                 Ok(())
             }
         }
@@ -213,6 +228,32 @@ impl Bench<'_> {
             let says = "the GIL is on at the end of the phase; which import switched it on was not said on standard error";
             Hazard::new(Kind::GilEnabled, says)
         })
+    }
+
+    /// Wall seconds of a few starts of the arm's interpreter that do nothing, the first (a cold cache) left out.
+    pub(crate) fn startup(&self, arm: &Arm) -> Result<Vec<f64>, Error> {
+        let python = arm.interpreter().map(|i| i.executable.clone()).unwrap_or_default();
+        let mut seconds = Vec::new();
+        for _ in 0..=STARTS {
+            let argv = vec![python.clone().into(), "-c".into(), "pass".into()];
+            let mut launch = Launch { argv, ..Launch::default() };
+            set_gil(&mut launch, arm);
+            let end = Tree::start(&launch)?.finish()?;
+            if end.status != Status::Exited(0) {
+                let what = format!("{} does not start", arm.head());
+                return Err(failed(
+                    what,
+                    format!("'python -c pass' {:?}", end.status),
+                    format!("run {} by hand", python.display()),
+                ));
+            }
+            seconds.push(end.ended_ns.saturating_sub(end.started_ns) as f64 / 1e9);
+            if self.stop.wait(0.0) {
+                return Err(Error::Interrupted);
+            }
+        }
+        seconds.remove(0);
+        Ok(seconds)
     }
 
     fn launch(&self, arm: &Arm, block: u32, channel: &Channel, port: Option<u16>) -> Result<Launch, Error> {
@@ -231,23 +272,32 @@ impl Bench<'_> {
         }
         // One layout of dicts and sets a block, the same for every arm, another in the next block.
         if std::env::var_os("PYTHONHASHSEED").is_none() {
-            let seed = (self.settings.seed.wrapping_mul(0x9E37_79B9).wrapping_add(block.into())) % 4_294_967_295 + 1;
+            let seed =
+                (self.settings.seed.wrapping_mul(0x9E37_79B9).wrapping_add(block.into())) % 4_294_967_295 + 1;
             set("PYTHONHASHSEED", seed.to_string().into());
         }
-        match &arm.runs {
-            Runs::Python { gil: Gil::On, .. } => set("PYTHON_GIL", "1".into()),
-            // Whatever the user's shell says: the arm decides.
-            _ => launch.unset.push("PYTHON_GIL".into()),
-        }
+        set_gil(&mut launch, arm);
         Ok(launch)
     }
 }
 
-fn answer(session: &mut Session<'_>) -> Result<(), Error> {
-    session
-        .channel
-        .go()
-        .map_err(|e| failed("cannot answer the workload's mark", e.to_string(), "run it again; if it happens again, report it"))
+/// Whatever the user's shell says of the GIL: the arm decides.
+fn set_gil(launch: &mut Launch, arm: &Arm) {
+    match &arm.runs {
+        Runs::Python { gil: Gil::On, .. } => launch.env.push(("PYTHON_GIL".into(), "1".into())),
+        _ => launch.unset.push("PYTHON_GIL".into()),
+    }
+}
+
+/// Lets the workload go on after a mark.
+pub(crate) fn answer(session: &mut Session<'_>) -> Result<(), Error> {
+    session.channel.go().map_err(|e| {
+        failed(
+            "cannot answer the workload's mark",
+            e.to_string(),
+            "run it again; if it happens again, report it",
+        )
+    })
 }
 
 fn outcome_of(end: &End) -> Outcome {

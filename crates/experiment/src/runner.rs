@@ -1,11 +1,11 @@
 //! The experiment: blocks of every arm in random order until the intervals are narrow or the time is over, each run on
 //! disk before the next begins.
 
-use crate::arm::Arm;
+use crate::arm::{Arm, Gil, Runs};
 use crate::compare::{Comparison, compare, failure};
 use crate::error::{Error, Failure, failed};
 use crate::output::Hashed;
-use crate::record::{Header, Line, Outcome, Record, Resumed, Run, Stopped, Writer};
+use crate::record::{Header, Line, Outcome, Record, Resumed, Run, Startup, Stopped, Writer};
 use crate::run::{Bench, Done};
 use crate::stop::Stop;
 use crate::window;
@@ -121,6 +121,9 @@ impl<'a> Experiment<'a> {
                 return Err(Error::Interrupted);
             }
         }
+        self.startups(&bench, &header)?;
+        // Idling and starting interpreters are not the experiment's time.
+        bench.began = Instant::now();
         let first = if header.settings.warmup > 0 { 0 } else { 1 };
         let mut block = self.record.runs.iter().map(|r| r.block).max().unwrap_or(first);
         loop {
@@ -147,6 +150,18 @@ impl<'a> Experiment<'a> {
                 || header.arms.len() < 2)
     }
 
+    /// Measures how long each interpreter takes to start, unless the record knows.
+    fn startups(&mut self, bench: &Bench<'_>, header: &Header) -> Result<(), Error> {
+        for arm in &header.arms {
+            if arm.interpreter().is_none() || self.record.startup(arm.head()).is_some() {
+                continue;
+            }
+            let seconds = bench.startup(arm)?;
+            self.keep(Line::Startup(Startup { python: arm.head().into(), seconds }))?;
+        }
+        Ok(())
+    }
+
     /// Runs what is missing of one block: all of it, unless the experiment was interrupted in its middle.
     fn block(
         &mut self,
@@ -157,7 +172,9 @@ impl<'a> Experiment<'a> {
     ) -> Result<(), Error> {
         let mut outputs: Vec<(String, Hashed)> = Vec::new();
         for (order, arm) in order(&header.arms, header.settings.seed, block).into_iter().enumerate() {
-            if self.record.runs.iter().any(|r| r.arm == arm.id && (r.block == block || r.outcome != Outcome::Ok)) {
+            let done = |r: &Run| r.arm == arm.id && r.block == block && r.outcome == Outcome::Ok;
+            let left_out = header.settings.keep_going && self.record.died(&arm.id);
+            if left_out || self.record.runs.iter().any(done) {
                 continue;
             }
             let expected = self.expected(header, bench.began, block);
@@ -166,7 +183,12 @@ impl<'a> Experiment<'a> {
             let order = u32::try_from(order).unwrap_or(u32::MAX);
             let mut done = bench.run(arm, block, order)?;
             window::joules(&mut done.run, self.record.idle.as_ref(), &header.absent);
-            if let Some(why) = disagreement(header, &done, &outputs) {
+            if let Some(startup) = self.record.startup(arm.head()).filter(|_| !done.run.marked) {
+                let median = crate::stats::median(&startup.seconds).unwrap_or(0.0);
+                done.run.metrics.entry("startup_s".into()).or_insert(median);
+            }
+            let earlier = self.record.runs.iter().filter(|r| r.block == block && r.outcome == Outcome::Ok);
+            if let Some(why) = disagreement(header, &done, &outputs, earlier) {
                 done.run.outcome = Outcome::Invalid { why: why.why.clone() };
                 self.keep(Line::Run(done.run))?;
                 return Err(Error::Failed(why));
@@ -184,8 +206,7 @@ impl<'a> Experiment<'a> {
 
     /// Stops the experiment for a failed run, or, if asked to keep going, leaves its arm out from now on.
     fn failed_arm(&self, header: &Header, arm: &Arm, run: &Run) -> Result<(), Error> {
-        let died = |id: &str| self.record.runs.iter().any(|r| r.arm == id && r.outcome != Outcome::Ok);
-        let others = header.arms.iter().skip(1).any(|a| !died(&a.id));
+        let others = header.arms.iter().skip(1).any(|a| !self.record.died(&a.id));
         let baseline = header.arms.first().is_some_and(|b| b.id == arm.id);
         if header.settings.keep_going && !baseline && others {
             return Ok(());
@@ -204,7 +225,8 @@ impl<'a> Experiment<'a> {
         let settings = &header.settings;
         let done = block.max(1);
         let pace = began.elapsed().as_secs_f64() / f64::from(done);
-        let by_time = if block == 0 { settings.blocks } else { (settings.time_limit_s / pace.max(1e-3)) as u32 };
+        let by_time =
+            if block == 0 { settings.blocks } else { (settings.time_limit_s / pace.max(1e-3)) as u32 };
         by_time.max(settings.blocks).min(settings.max_blocks.unwrap_or(u32::MAX)).max(block)
     }
 }
@@ -232,15 +254,26 @@ fn order(arms: &[Arm], seed: u64, block: u32) -> Vec<&Arm> {
 }
 
 /// Whether a run printed something else than an earlier one of its block.
-fn disagreement(header: &Header, done: &Done, outputs: &[(String, Hashed)]) -> Option<Failure> {
+fn disagreement<'r>(
+    header: &Header,
+    done: &Done,
+    outputs: &[(String, Hashed)],
+    mut earlier: impl Iterator<Item = &'r Run>,
+) -> Option<Failure> {
     if header.settings.allow_different_output || done.run.outcome != Outcome::Ok {
         return None;
     }
     let mine = done.run.output.as_ref()?;
-    let (other, theirs) = outputs.iter().find(|(_, o)| o.hash() != mine.blake3)?;
+    let other =
+        earlier.find(|r| r.output.as_ref().is_some_and(|o| o.blake3 != mine.blake3)).map(|r| &r.arm)?;
+    let kept = outputs.iter().find(|(arm, _)| arm == other);
+    let why = kept.map_or_else(
+        || "the other ran before the experiment was interrupted: only the hash of its output is in the record".into(),
+        |(_, theirs)| theirs.difference(&done.output, [other, &done.run.arm]),
+    );
     Some(Failure::new(
         format!("the arms {other} and {} give different answers", done.run.arm),
-        theirs.difference(&done.output, [other, &done.run.arm]),
+        why,
         "make the output the same whichever way it is computed (sort it, leave times out), or allow it with --allow-different-output",
     ))
 }
@@ -259,7 +292,9 @@ fn run_failure(header: &Header, arm: &Arm, run: &Run) -> Failure {
     let last = stderr.lines().rev().map(str::trim).find(|l| !l.is_empty());
     let mend = match run.outcome {
         Outcome::TimedOut => "give it more time with --timeout, or find out where it hangs".to_string(),
-        Outcome::Signaled { .. } => "run it by hand under a debugger; --keep-going measures the other arms".to_string(),
+        Outcome::Signaled { .. } => {
+            "run it by hand under a debugger; --keep-going measures the other arms".to_string()
+        }
         _ => format!("run it by hand: {}", by_hand(header, arm)),
     };
     let why = match (&run.outcome, last) {
@@ -268,14 +303,17 @@ fn run_failure(header: &Header, arm: &Arm, run: &Run) -> Failure {
         (_, Some(last)) => format!("its last words: {last}"),
         (_, None) => "it said nothing on standard error".into(),
     };
-    let how = if let Outcome::Invalid { .. } = run.outcome { "is not valid".to_string() } else { failure(run) };
+    let how =
+        if let Outcome::Invalid { .. } = run.outcome { "is not valid".to_string() } else { failure(run) };
     Failure::new(format!("{} failed in {when}: {how}", arm.id), why, mend)
 }
 
 fn by_hand(header: &Header, arm: &Arm) -> String {
     let argv = header.workload.argv(arm, std::path::Path::new(""), None).unwrap_or_default();
     let words: Vec<String> = argv.iter().map(|w| w.to_string_lossy().into_owned()).collect();
-    shell_words::join(words)
+    let workers = arm.workers.map(|w| format!("UNGIL_WORKERS={w} "));
+    let gil = matches!(arm.runs, Runs::Python { gil: Gil::On, .. }).then(|| "PYTHON_GIL=1 ".to_string());
+    format!("{}{}{}", workers.unwrap_or_default(), gil.unwrap_or_default(), shell_words::join(words))
 }
 
 #[cfg(test)]

@@ -3,9 +3,11 @@
 
 use crate::arm::Arm;
 use crate::error::{Error, failed};
+use crate::hazard::{Hazard, Kind};
 use crate::load::{self, Custom};
+use crate::phase::Message;
 use crate::record::Outcome;
-use crate::run::{Bench, Findings};
+use crate::run::{Bench, Findings, answer};
 use crate::session::{Event, Session};
 use crate::window::Window;
 use crate::workload::{Fill, split};
@@ -26,7 +28,9 @@ const MOST: u64 = 4 << 20;
 /// A port of this machine's loopback on which nothing listens.
 pub(crate) fn free_port() -> Result<u16, Error> {
     let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr()).map(|a| a.port());
-    port.map_err(|e| failed("there is no free port", e.to_string(), "end something that holds many ports, and try again"))
+    port.map_err(|e| {
+        failed("there is no free port", e.to_string(), "end something that holds many ports, and try again")
+    })
 }
 
 /// The load generator; ended when dropped.
@@ -53,8 +57,11 @@ pub(crate) fn drive(
         return Ok(());
     }
     found.startup_ns = Some(ungil_meter::monotonic_ns());
-    let fill =
-        Fill { python: arm.interpreter().map(|i| i.executable.clone()), workers: arm.workers, port: Some(port) };
+    let fill = Fill {
+        python: arm.interpreter().map(|i| i.executable.clone()),
+        workers: arm.workers,
+        port: Some(port),
+    };
     let words: Vec<String> = split(command)?.iter().map(|w| fill.fill(w)).collect();
     session.sampler.reset();
     let tree = &session.tree;
@@ -72,7 +79,8 @@ pub(crate) fn drive(
                 found.outcome = Some(Outcome::TimedOut);
                 break Some("the load ran past --timeout");
             }
-            Event::Said(_) | Event::Waited => {}
+            Event::Said(message) => hear(message, session, found)?,
+            Event::Waited => {}
         }
     };
     session.watched = None;
@@ -83,20 +91,26 @@ pub(crate) fn drive(
         return Ok(());
     }
     let wall_s = (ungil_meter::monotonic_ns() - began) as f64 / 1e9;
+    found.load_cpu_s = ungil_meter::process_cpu_s(pid).unwrap_or(0.0);
     let counters = session.tree.counters(None);
     window.close(&mut bench.sensors, wall_s, counters);
     let memory = session.sampler.checkpoint(&session.tree);
     window.remember(session.sampler.peaks(), Some(memory));
-    let status = load.0.wait().map_err(|e| failed("lost track of the load generator", e.to_string(), "run it again"))?;
+    let status = load
+        .0
+        .wait()
+        .map_err(|e| failed("lost track of the load generator", e.to_string(), "run it again"))?;
     let mut text = Vec::new();
     let read = output.seek(SeekFrom::Start(0)).and_then(|_| (&mut output).take(MOST).read_to_end(&mut text));
     read.map_err(|e| failed("cannot read the load generator's output", e.to_string(), "run it again"))?;
     let text = String::from_utf8_lossy(&text);
-    let custom: Vec<Custom> = bench.settings.metrics.iter().map(|m| Custom::parse(m)).collect::<Result<_, _>>()?;
+    let custom: Vec<Custom> =
+        bench.settings.metrics.iter().map(|m| Custom::parse(m)).collect::<Result<_, _>>()?;
     let figures = load::figures(&text, &custom);
     if !status.success() {
         let says = text.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or("it printed nothing").trim();
-        found.outcome = Some(Outcome::Invalid { why: format!("the load generator failed ({status}): {says}") });
+        found.outcome =
+            Some(Outcome::Invalid { why: format!("the load generator failed ({status}): {says}") });
     } else if figures.is_empty() {
         let why = "the load generator printed no figure that is known; name one with --metric".to_string();
         found.outcome = Some(Outcome::Invalid { why });
@@ -106,7 +120,12 @@ pub(crate) fn drive(
 }
 
 /// Waits until the service listens; false if it never did.
-fn ready(bench: &mut Bench<'_>, session: &mut Session<'_>, found: &mut Findings, port: u16) -> Result<bool, Error> {
+fn ready(
+    bench: &mut Bench<'_>,
+    session: &mut Session<'_>,
+    found: &mut Findings,
+    port: u16,
+) -> Result<bool, Error> {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let limit = Instant::now() + READY;
     while Instant::now() < limit {
@@ -123,7 +142,8 @@ fn ready(bench: &mut Bench<'_>, session: &mut Session<'_>, found: &mut Findings,
                 session.tree.kill()?;
                 return Ok(false);
             }
-            _ => {}
+            Event::Said(message) => hear(message, session, found)?,
+            Event::Watched | Event::Waited => {}
         }
     }
     let why = format!("the service did not listen on 127.0.0.1:{port} within {} s", READY.as_secs());
@@ -132,10 +152,28 @@ fn ready(bench: &mut Bench<'_>, session: &mut Session<'_>, found: &mut Findings,
     Ok(false)
 }
 
+/// A service's window is the load's time: its marks are answered, so that it goes on, and do not count.
+fn hear(message: Message, session: &mut Session<'_>, found: &mut Findings) -> Result<(), Error> {
+    match message {
+        Message::Metric(name, value) => drop(found.metrics.insert(name, value)),
+        Message::Start(_) | Message::End(..) => {
+            let says = "the service marked a phase; what counts is the load's time";
+            session.note(Hazard::new(Kind::Phase, says));
+            answer(session)?;
+        }
+        Message::Unknown(_) => {}
+    }
+    Ok(())
+}
+
 fn start(words: &[String]) -> Result<(Load, File), Error> {
     let cannot = |e: std::io::Error| {
         let program = words.first().map_or("", String::as_str);
-        failed(format!("cannot start the load generator '{program}'"), e.to_string(), "install it, or correct --load")
+        failed(
+            format!("cannot start the load generator '{program}'"),
+            e.to_string(),
+            "install it, or correct --load",
+        )
     };
     let output = tempfile::tempfile().map_err(cannot)?;
     let (out, err) = (output.try_clone().map_err(cannot)?, output.try_clone().map_err(cannot)?);
@@ -155,7 +193,8 @@ fn end(bench: &mut Bench<'_>, session: &mut Session<'_>, found: &mut Findings) -
                 session.tree.kill()?;
                 break;
             }
-            _ => {}
+            Event::Said(message) => hear(message, session, found)?,
+            Event::Watched => {}
         }
     }
     found.outcome.get_or_insert(Outcome::Ok);

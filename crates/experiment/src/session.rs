@@ -110,7 +110,8 @@ impl<'a> Session<'a> {
                 return Err(Error::Interrupted);
             }
             if ready.stdout {
-                self.open[0] = drain(self.tree.stdout(), &mut self.buffer, MOUTHFUL, |piece| self.stdout.take(piece));
+                self.open[0] =
+                    drain(self.tree.stdout(), &mut self.buffer, MOUTHFUL, |piece| self.stdout.take(piece));
             }
             if ready.stderr {
                 self.drain_stderr(MOUTHFUL);
@@ -174,7 +175,8 @@ impl<'a> Session<'a> {
 
     fn poll(&mut self, wake: Option<Instant>) -> Result<Ready, Error> {
         let left = wake.map(|w| w.saturating_duration_since(Instant::now()));
-        let left = left.map(|d| Timespec { tv_sec: d.as_secs().cast_signed(), tv_nsec: d.subsec_nanos().into() });
+        let left =
+            left.map(|d| Timespec { tv_sec: d.as_secs().cast_signed(), tv_nsec: d.subsec_nanos().into() });
         let open = self.open;
         let (out, err) = self.tree.outputs();
         let fds = [
@@ -194,7 +196,14 @@ impl<'a> Session<'a> {
         let mut answers = asked.iter().map(|fd| !fd.revents().is_empty());
         let mut ready = fds.map(|fd| fd.is_some() && answers.next().unwrap_or(false)).into_iter();
         let mut next = || ready.next().unwrap_or(false);
-        Ok(Ready { ended: next(), stdout: next(), stderr: next(), said: next(), stop: next(), watched: next() })
+        Ok(Ready {
+            ended: next(),
+            stdout: next(),
+            stderr: next(),
+            said: next(),
+            stop: next(),
+            watched: next(),
+        })
     }
 }
 

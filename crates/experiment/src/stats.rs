@@ -28,10 +28,12 @@ pub struct Ratio {
     pub high: f64,
     /// Geometric mean of the blocks' ratios.
     pub gmean: f64,
-    /// Its Student-t interval.
-    pub gmean_low: f64,
+    /// Its Student-t interval; a single block has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gmean_low: Option<f64>,
     /// See `gmean_low`.
-    pub gmean_high: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gmean_high: Option<f64>,
     /// Blocks that had both arms.
     pub blocks: usize,
 }
@@ -80,7 +82,10 @@ pub fn quantile(values: &[f64], q: f64) -> Option<f64> {
 /// `None` without pairs or with a value that is not positive and finite.
 pub fn paired(pairs: &[(f64, f64)], seed: u64) -> Option<Ratio> {
     let logs: Vec<f64> = pairs.iter().map(|(a, b)| (a / b).ln()).collect();
-    if logs.is_empty() || pairs.iter().any(|(a, b)| !(*a > 0.0 && *b > 0.0)) || logs.iter().any(|l| !l.is_finite()) {
+    if logs.is_empty()
+        || pairs.iter().any(|(a, b)| !(*a > 0.0 && *b > 0.0))
+        || logs.iter().any(|l| !l.is_finite())
+    {
         return None;
     }
     let (low, high) = bootstrap(&logs, seed);
@@ -90,8 +95,8 @@ pub fn paired(pairs: &[(f64, f64)], seed: u64) -> Option<Ratio> {
         low: low.exp(),
         high: high.exp(),
         gmean: gmean.exp(),
-        gmean_low: (gmean - half).exp(),
-        gmean_high: (gmean + half).exp(),
+        gmean_low: half.map(|h| (gmean - h).exp()),
+        gmean_high: half.map(|h| (gmean + h).exp()),
         blocks: logs.len(),
     })
 }
@@ -113,24 +118,19 @@ fn bootstrap(values: &[f64], seed: u64) -> (f64, f64) {
     (medians[tail], medians[RESAMPLES - 1 - tail])
 }
 
-/// Mean and half-width of its Student-t interval; infinitely wide for a single value.
-fn student(values: &[f64]) -> (f64, f64) {
+/// Mean and half-width of its Student-t interval; a single value has none.
+fn student(values: &[f64]) -> (f64, Option<f64>) {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
     let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    match StudentsT::new(0.0, 1.0, n - 1.0) {
-        Ok(t) => (mean, t.inverse_cdf(0.5 + CONFIDENCE / 2.0) * (variance / n).sqrt()),
-        Err(_) => (mean, f64::INFINITY),
-    }
+    let t = StudentsT::new(0.0, 1.0, n - 1.0).ok();
+    (mean, t.map(|t| t.inverse_cdf(0.5 + CONFIDENCE / 2.0) * (variance / n).sqrt()))
 }
 
 impl Ratio {
     /// What may be said, with differences inside `margin` (a share of 1) called none.
     pub fn verdict(&self, margin: f64) -> Verdict {
-        if self.blocks < LEAST_BLOCKS {
-            return Verdict::CannotTell;
-        }
-        let (low, high) = (self.low.min(self.gmean_low), self.high.max(self.gmean_high));
+        let Some((low, high)) = self.both() else { return Verdict::CannotTell };
         if high < 1.0 - margin {
             Verdict::Less
         } else if low > 1.0 + margin {
@@ -140,6 +140,12 @@ impl Ratio {
         } else {
             Verdict::CannotTell
         }
+    }
+
+    /// The span of both intervals together, by which anything is decided; `None` with fewer than [`LEAST_BLOCKS`].
+    pub fn both(&self) -> Option<(f64, f64)> {
+        let (low, high) = self.gmean_low.zip(self.gmean_high).filter(|_| self.blocks >= LEAST_BLOCKS)?;
+        Some((self.low.min(low), self.high.max(high)))
     }
 
     /// Half the width of the bootstrap interval, relative.
@@ -167,7 +173,9 @@ mod tests {
         // 1..5: mean 3, s = sqrt(2.5), t(4, 0.975) = 2.776445.
         let (mean, half) = student(&[1.0, 2.0, 3.0, 4.0, 5.0]);
         assert!((mean - 3.0).abs() < 1e-12);
+        let half = half.expect("five values have an interval");
         assert!((half - 2.776_445 * (2.5f64 / 5.0).sqrt()).abs() < 1e-5, "{half}");
+        assert_eq!(student(&[1.0]), (1.0, None));
     }
 
     #[test]

@@ -65,7 +65,9 @@ impl Window {
         let joules = sensors.iter_mut().zip(opened.energy).map(|(sensor, begun)| {
             let about = sensor.about();
             match begun.and_then(|()| sensor.end(&usage)) {
-                Ok(r) => Joules { sensor: about.sensor, evidence: about.evidence, reading: Some(r), why: None },
+                Ok(r) => {
+                    Joules { sensor: about.sensor, evidence: about.evidence, reading: Some(r), why: None }
+                }
                 Err(e) => {
                     let why = Some(format!("{e}: {}", e.why()));
                     Joules { sensor: about.sensor, evidence: Evidence::None, reading: None, why }
@@ -104,7 +106,11 @@ impl Window {
     }
 
     /// Writes the figures under their keys.
-    pub(crate) fn metrics(&self, metrics: &mut BTreeMap<String, f64>, missing: &mut BTreeMap<String, String>) {
+    pub(crate) fn metrics(
+        &self,
+        metrics: &mut BTreeMap<String, f64>,
+        missing: &mut BTreeMap<String, String>,
+    ) {
         let mut put = |key: &str, value: f64| {
             metrics.insert(key.into(), value);
         };
@@ -175,7 +181,11 @@ pub(crate) fn joules(run: &mut Run, idle: Option<&Idle>, absent: &[String]) {
     let idle_w = idle.and_then(|i| Some(totals(&i.energy).0? / i.seconds));
     let without = energy.zip(idle_w).map(|(j, w)| j - w * wall_s);
     let refused = run.energy.iter().find_map(|j| j.why.clone());
-    let no_sensor = || absent.first().map_or_else(|| "no sensor was asked for".into(), |a| format!("no sensor: {a}"));
+    let no_sensor = || match absent.first() {
+        Some(why) => format!("no sensor: {why}"),
+        None if gpu.is_some() => "the sensor asked for covers only GPUs".into(),
+        None => "no sensor was asked for".into(),
+    };
     match energy {
         Some(j) => drop(run.metrics.insert("energy_j".into(), j)),
         None => drop(run.missing.insert("energy_j".into(), refused.unwrap_or_else(no_sensor))),

@@ -84,8 +84,14 @@ impl Fill {
 pub fn split(command: &str) -> Result<Vec<String>, Error> {
     match shell_words::split(command) {
         Ok(words) if !words.is_empty() => Ok(words),
-        Ok(_) => Err(usage("the command is empty", "there is no program to run", "give a program and its arguments")),
-        Err(why) => Err(usage(format!("cannot read the command '{command}'"), why.to_string(), "close the quotes")),
+        Ok(_) => Err(usage(
+            "the command is empty",
+            "there is no program to run",
+            "give a program and its arguments",
+        )),
+        Err(why) => {
+            Err(usage(format!("cannot read the command '{command}'"), why.to_string(), "close the quotes"))
+        }
     }
 }
 
@@ -140,7 +146,9 @@ impl Workload {
                 named(command, "--serve", "{port}")?;
                 if load.contains("{port}") { split(load).map(|_| ()) } else { named(load, "--load", "{url}") }
             }
-            Workload::Task { target, .. } if target.split_once(':').is_none_or(|(m, f)| m.is_empty() || f.is_empty()) => {
+            Workload::Task { target, .. }
+                if target.split_once(':').is_none_or(|(m, f)| m.is_empty() || f.is_empty()) =>
+            {
                 Err(usage(
                     format!("'{target}' does not name a task"),
                     "a task is a module, a colon and a function",
@@ -195,7 +203,11 @@ fn named(command: &str, flag: &str, placeholder: &str) -> Result<(), Error> {
         "{port}" => "the service would not know where to listen",
         _ => "the load generator would not know where the service is",
     };
-    Err(usage(format!("{flag} does not contain {placeholder}"), what, format!("put {placeholder} where it belongs")))
+    Err(usage(
+        format!("{flag} does not contain {placeholder}"),
+        what,
+        format!("put {placeholder} where it belongs"),
+    ))
 }
 
 #[cfg(test)]

@@ -15,3 +15,11 @@ pub use counters::{Counters, monotonic_ns, own_cpu_s, thread_cpu_s};
 pub use linux::forks::{Fork, ForkWatch};
 pub use memory::{Memory, Peaks, Sampler};
 pub use tree::{End, Error, Launch, Status, Tree};
+
+/// CPU seconds of one process and the children it waited for, to the kernel's tick; it may have ended, but not been
+/// waited for. `None` if it is gone.
+pub fn process_cpu_s(pid: i32) -> Option<f64> {
+    let stat = linux::proc::stat(pid)?;
+    let waited = stat.cutime.max(0) + stat.cstime.max(0);
+    Some((stat.utime + stat.stime + waited.unsigned_abs()) as f64 / procfs::ticks_per_second() as f64)
+}

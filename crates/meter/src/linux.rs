@@ -4,4 +4,5 @@
 pub(crate) mod cgroup;
 pub(crate) mod forks;
 pub(crate) mod proc;
+pub(crate) mod spawn;
 pub(crate) mod sys;

@@ -117,7 +117,7 @@ impl Snapshot {
             cores: cores.collect(),
             swapped_pages: count("pswpin") + count("pswpout"),
             throttled: thermal_throttles(),
-            quota_throttled: cgroup::own().and_then(|p| cgroup::cpu_stat(&p).ok()).map_or(0, |c| c.throttled),
+            quota_throttled: cgroup::own().and_then(|p| cgroup::cpu_stat(p).ok()).map_or(0, |c| c.throttled),
         }
     }
 
@@ -125,12 +125,13 @@ impl Snapshot {
     pub fn since(&self, earlier: &Snapshot) -> Around {
         let window = self.at.duration_since(earlier.at).as_secs_f64().max(1e-9);
         let pairs = || self.cores.iter().zip(&earlier.cores);
-        let per_core: Vec<f64> = pairs().map(|(now, then)| ((now.0 - then.0) / window).clamp(0.0, 1.0)).collect();
+        let per_core: Vec<f64> =
+            pairs().map(|(now, then)| ((now.0 - then.0) / window).clamp(0.0, 1.0)).collect();
         let stolen: f64 = pairs().map(|(now, then)| (now.1 - then.1).max(0.0)).sum();
         Around {
             disparity: disparity(&per_core),
             busy_cores: per_core.iter().sum(),
-            steal: stolen / (window * per_core.len().max(1) as f64),
+            steal: (stolen / (window * per_core.len().max(1) as f64)).min(1.0),
             swapped_pages: self.swapped_pages.saturating_sub(earlier.swapped_pages),
             throttled: self.throttled.saturating_sub(earlier.throttled),
             quota_throttled: self.quota_throttled.saturating_sub(earlier.quota_throttled),
@@ -142,7 +143,11 @@ impl Snapshot {
 fn thermal_throttles() -> u64 {
     let cpus = fs::read_dir("/sys/devices/system/cpu").into_iter().flatten().flatten();
     let counts = cpus.filter_map(|cpu| {
-        fs::read_to_string(cpu.path().join("thermal_throttle/core_throttle_count")).ok()?.trim().parse::<u64>().ok()
+        fs::read_to_string(cpu.path().join("thermal_throttle/core_throttle_count"))
+            .ok()?
+            .trim()
+            .parse::<u64>()
+            .ok()
     });
     counts.sum()
 }

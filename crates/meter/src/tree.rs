@@ -4,6 +4,7 @@
 //! that its end is stamped when it happens and not when a sampler gets round to it. Whatever the root leaves behind is
 //! named, counted and ended.
 
+use crate::linux::spawn::{Started, Streams, spawn};
 use crate::linux::{cgroup::Cgroup, proc, sys};
 use crate::{Counters, monotonic_ns};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
@@ -12,7 +13,6 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::sync::Once;
 use std::time::{Duration, Instant};
 
@@ -98,11 +98,20 @@ pub struct Tree {
 /// Room for output that arrives while the runner is busy, so that a writer seldom waits for the reader.
 const PIPE_BYTES: usize = 1 << 20;
 
+/// How long members may outlive the root before they are called leftovers.
+const NOTICE: Duration = Duration::from_millis(300);
+
 fn become_subreaper() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
     });
+}
+
+/// Whether an error of [`spawn`] is about the program rather than about the cgroup.
+fn says_the_program(error: &io::Error) -> bool {
+    let about_it = [libc::ENOENT, libc::ENOTDIR, libc::ENOEXEC, libc::E2BIG, libc::ELOOP, libc::ENAMETOOLONG];
+    error.raw_os_error().is_some_and(|e| about_it.contains(&e)) || error.kind() == io::ErrorKind::InvalidInput
 }
 
 fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
@@ -116,35 +125,29 @@ impl Tree {
     /// [`Error::Start`] when the program is missing, not executable, or the system has no room for it.
     pub fn start(launch: &Launch) -> Result<Tree, Error> {
         let program = launch.argv.first().map(|p| p.to_string_lossy().into_owned()).unwrap_or_default();
-        Tree::start_in(launch, Cgroup::new().ok()).map_err(|source| Error::Start { program, source })
+        let mut tree = Err(io::Error::from(io::ErrorKind::Unsupported));
+        if let Ok(cgroup) = Cgroup::new() {
+            tree = Tree::start_in(launch, Some(cgroup));
+        }
+        // No cgroup, or one that clone3 may not start a process in: /proc serves.
+        if !matches!(&tree, Err(e) if says_the_program(e)) && tree.is_err() {
+            tree = Tree::start_in(launch, None);
+        }
+        tree.map_err(|source| Error::Start { program, source })
     }
 
     fn start_in(launch: &Launch, cgroup: Option<Cgroup>) -> io::Result<Tree> {
         become_subreaper();
-        let (program, arguments) =
-            launch.argv.split_first().ok_or_else(|| io::Error::other("the command is empty"))?;
         let strangers = proc::own_children();
-        let mut command = Command::new(program);
-        command.args(arguments).stdin(Stdio::null());
-        for name in &launch.unset {
-            command.env_remove(name);
-        }
-        command.envs(launch.env.iter().map(|(k, v)| (k, v)));
-        if let Some(dir) = &launch.dir {
-            command.current_dir(dir);
-        }
-        let ((out, out_w), (err, err_w), (stamp, stamp_w)) = (pipe()?, pipe()?, pipe()?);
+        let ((out, output), (err, error)) = (pipe()?, pipe()?);
         for end in [&out, &err] {
             let _ = rustix::pipe::fcntl_setpipe_size(end, PIPE_BYTES);
             rustix::io::ioctl_fionbio(end, true)?;
         }
-        command.stdout(out_w).stderr(err_w);
-        sys::before_exec(&mut command, cgroup.as_ref().map(Cgroup::procs), &stamp_w)?;
-        let child = command.spawn()?;
-        drop((command, stamp_w));
-        let mut bytes = [0; 8];
-        File::from(stamp).read_exact(&mut bytes)?;
-        let root = i32::try_from(child.id()).map_err(io::Error::other)?;
+        let streams = Streams { input: File::open("/dev/null")?.into(), output, error };
+        let Started { pid: root, at_ns: started_ns } =
+            spawn(launch, &streams, cgroup.as_ref().map(Cgroup::dir))?;
+        drop(streams);
         let (exit, exit_w) = pipe()?;
         std::thread::Builder::new().name("waiter".into()).stack_size(64 << 10).spawn(move || {
             if let Some(pid) = Pid::from_raw(root) {
@@ -155,7 +158,7 @@ impl Tree {
         })?;
         Ok(Tree {
             root,
-            started_ns: u64::from_ne_bytes(bytes),
+            started_ns,
             cgroup,
             stdout: out.into(),
             stderr: err.into(),
@@ -314,8 +317,9 @@ impl Tree {
             Some((root, _)) => root,
             None => return Err(Error::Lost(io::Error::other("the root was waited for by someone else"))),
         };
-        let left: Vec<i32> = self.members().into_iter().filter(|&pid| alive(pid)).collect();
-        let leftovers = left.iter().filter_map(|&pid| proc::command_line(pid)).collect();
+        let left = self.stragglers();
+        let leftovers =
+            left.iter().filter_map(|&pid| proc::command_line(pid)).filter(|line| !line.is_empty()).collect();
         self.kill()?;
         self.reap_orphans();
         Ok(End {
@@ -331,6 +335,20 @@ impl Tree {
             cgroup_peak: self.cgroup.as_ref().and_then(Cgroup::memory_peak),
             leftovers,
         })
+    }
+
+    /// Members that are still there a while after the root ended. Helpers that end when they notice (multiprocessing's
+    /// resource tracker and fork server) are given the time to notice.
+    fn stragglers(&mut self) -> Vec<i32> {
+        let deadline = Instant::now() + NOTICE;
+        loop {
+            self.reap_orphans();
+            let left: Vec<i32> = self.members().into_iter().filter(|&pid| alive(pid)).collect();
+            if left.is_empty() || Instant::now() > deadline {
+                return left;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     fn reap_root(&mut self) -> io::Result<Option<(sys::Reaped, u64)>> {

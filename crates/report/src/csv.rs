@@ -5,13 +5,18 @@ use ungil_experiment::metric;
 
 /// Quotes a field if it needs it (RFC 4180).
 fn field(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.into() }
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.into()
+    }
 }
 
 /// The comparison as CSV with a header.
 pub fn csv(view: View<'_>) -> String {
-    let mut text =
-        String::from("arm,metric,runs,median,q1,q3,baseline,ratio,low,high,gmean,gmean_low,gmean_high,blocks,verdict\n");
+    let mut text = String::from(
+        "arm,metric,runs,median,q1,q3,baseline,ratio,low,high,gmean,gmean_low,gmean_high,blocks,verdict\n",
+    );
     for arm in &view.comparison.arms {
         let mut keys: Vec<&String> = arm.metrics.keys().collect();
         keys.sort_by_key(|k| (metric::rank(k), k.as_str()));
@@ -22,7 +27,10 @@ pub fn csv(view: View<'_>) -> String {
             match figure.baseline.as_ref().map(|v| (v, v.ratio)) {
                 Some((versus, Some(r))) => {
                     row.push(field(&versus.arm));
-                    row.extend([r.ratio, r.low, r.high, r.gmean, r.gmean_low, r.gmean_high].map(|v| v.to_string()));
+                    row.extend([r.ratio, r.low, r.high, r.gmean].map(|v| v.to_string()));
+                    row.extend(
+                        [r.gmean_low, r.gmean_high].map(|v| v.map_or_else(String::new, |v| v.to_string())),
+                    );
                     row.push(r.blocks.to_string());
                     row.push(verdict(versus.verdict));
                 }

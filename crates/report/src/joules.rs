@@ -7,7 +7,12 @@ use ungil_experiment::stats::median;
 
 /// The sensor of an experiment's energy column, if it has one.
 pub(crate) fn sensor<'a>(view: View<'a>) -> Option<&'a About> {
-    view.record.header.sensors.iter().find(|s| s.sensor != "nvml").or_else(|| view.record.header.sensors.first())
+    view.record
+        .header
+        .sensors
+        .iter()
+        .find(|s| s.sensor != "nvml")
+        .or_else(|| view.record.header.sensors.first())
 }
 
 /// The class in a word or two.
@@ -35,6 +40,8 @@ fn band(view: View<'_>, arm: &str) -> Option<(f64, f64)> {
     let runs = view.record.runs.iter().filter(|r| r.arm == arm && r.block > 0);
     let bands: Vec<(u64, u64)> =
         runs.flat_map(|r| &r.energy).filter_map(|j| j.reading.as_ref().and_then(|r| r.band)).collect();
-    let end = |pick: fn(&(u64, u64)) -> u64| median(&bands.iter().map(|b| pick(b) as f64 / 1e6).collect::<Vec<_>>());
+    let end = |pick: fn(&(u64, u64)) -> u64| {
+        median(&bands.iter().map(|b| pick(b) as f64 / 1e6).collect::<Vec<_>>())
+    };
     end(|b| b.0).zip(end(|b| b.1))
 }

@@ -7,7 +7,6 @@ use ungil_experiment::compare::{ArmFigures, Versus};
 use ungil_experiment::energy::Evidence;
 use ungil_experiment::hazard::Kind;
 use ungil_experiment::metric::{self, Better, digits};
-use ungil_experiment::record::Outcome;
 use ungil_experiment::stats::{Ratio, Verdict};
 
 /// The sentences for a record.
@@ -44,15 +43,22 @@ fn interval(r: &Ratio) -> String {
     format!("95 % interval {}–{}, {} blocks", digits(a), digits(b), r.blocks)
 }
 
+/// Names, or how many there are of them.
+fn some(names: &[&str]) -> String {
+    if names.len() > 3 { format!("{} arms", names.len()) } else { names.join(", ") }
+}
+
 impl<'a> Story<'a> {
     fn new(view: View<'a>) -> Story<'a> {
         let headline = &view.comparison.headline;
         let more = metric::find(headline).is_some_and(|m| m.better == Better::More);
         let mut story = Story { view, more, best: None };
         let value = |a: &ArmFigures| a.metrics.get(headline).map_or(f64::NAN, |f| f.median);
-        let better = view.comparison.arms.iter().filter(|a| {
-            a.failed.is_none() && story.versus(a).is_some_and(|v| v.verdict == story.good())
-        });
+        let better = view
+            .comparison
+            .arms
+            .iter()
+            .filter(|a| a.failed.is_none() && story.versus(a).is_some_and(|v| v.verdict == story.good()));
         let order = |a: &&ArmFigures, b: &&ArmFigures| {
             let (a, b) = (value(a), value(b));
             if more { b.total_cmp(&a) } else { a.total_cmp(&b) }
@@ -87,7 +93,12 @@ impl<'a> Story<'a> {
         let baseline = &self.view.comparison.baseline;
         let best = self.best?;
         if let Some(r) = self.versus(best).filter(|v| v.verdict == self.good()).and_then(|v| v.ratio) {
-            return Some(format!("{} is the fastest: {} faster than {baseline} ({}).", best.arm, factor(r.ratio), interval(&r)));
+            return Some(format!(
+                "{} is the fastest: {} faster than {baseline} ({}).",
+                best.arm,
+                factor(r.ratio),
+                interval(&r)
+            ));
         }
         let (mut slower, mut same, mut unsure) = (Vec::new(), Vec::new(), Vec::new());
         for arm in self.others() {
@@ -101,14 +112,15 @@ impl<'a> Story<'a> {
         let ratio = |a: &ArmFigures| self.versus(a).and_then(|v| v.ratio).map_or(1.0, |r| r.ratio);
         let far = |a: &&&ArmFigures, b: &&&ArmFigures| ratio(a).ln().abs().total_cmp(&ratio(b).ln().abs());
         if let Some(worst) = slower.iter().max_by(far) {
-            let all = if slower.len() > 1 { format!(" ({} arms are slower)", slower.len()) } else { String::new() };
+            let all =
+                if slower.len() > 1 { format!(" ({} arms are slower)", slower.len()) } else { String::new() };
             parts.push(format!("{} is {} slower{all}", worst.arm, factor(ratio(worst))));
         }
         if !same.is_empty() {
-            parts.push(format!("{} takes the same time within 1 %", same.join(", ")));
+            parts.push(format!("{} is the same within 1 %", some(&same)));
         }
         if !unsure.is_empty() {
-            parts.push(format!("of {} it cannot be told", unsure.join(", ")));
+            parts.push(format!("of {} it cannot be told", some(&unsure)));
         }
         if parts.is_empty() {
             return Some(format!("{baseline} is the only arm: there is nothing to compare it with."));
@@ -135,7 +147,7 @@ impl<'a> Story<'a> {
             .map(|(figures, versus, ratio)| {
                 let how = match versus.verdict {
                     Verdict::Same => "takes the same time as".to_string(),
-                    Verdict::CannotTell => format!("cannot be told apart from ({}–{} of)", digits(ratio.low), digits(ratio.high)),
+                    Verdict::CannotTell => "cannot be told apart from".to_string(),
                     v if v == self.good() => format!("is {} faster than", factor(ratio.ratio)),
                     _ => format!("is {} slower than", factor(ratio.ratio)),
                 };
@@ -154,7 +166,9 @@ impl<'a> Story<'a> {
             let Some(m) = metric::find(key) else { continue };
             let held = format!("{} of memory at its peak ({})", metric::show(figure.median, m.unit), m.title);
             parts.push(match figure.baseline.as_ref().and_then(|v| Some((v.verdict, v.ratio?))) {
-                Some((Verdict::More | Verdict::Less, r)) => format!("{held}, {:.2} times the baseline's", r.ratio),
+                Some((Verdict::More | Verdict::Less, r)) => {
+                    format!("{held}, {:.2} times the baseline's", r.ratio)
+                }
                 Some((Verdict::Same, _)) => format!("{held}, as the baseline does"),
                 _ => held,
             });
@@ -174,10 +188,14 @@ impl<'a> Story<'a> {
 
     fn advice(&self) -> Option<String> {
         let best = self.best?;
-        let unsure = self.others().filter(|a| self.versus(a).is_none_or(|v| v.verdict == Verdict::CannotTell)).count();
+        let unsure =
+            self.others().filter(|a| self.versus(a).is_none_or(|v| v.verdict == Verdict::CannotTell)).count();
         let enough = self.view.comparison.blocks >= ungil_experiment::stats::LEAST_BLOCKS;
         if best.arm == self.view.comparison.baseline && (unsure > 0 || !enough) {
-            return Some(format!("Stay with {} until more is known: no change has been shown to pay.", best.arm));
+            return Some(format!(
+                "Stay with {} until more is known: no change has been shown to pay.",
+                best.arm
+            ));
         }
         Some(format!("Use {}.", best.arm))
     }
@@ -194,7 +212,9 @@ impl<'a> Story<'a> {
         let widest = self.view.comparison.precision();
         let wanted = self.view.record.header.settings.precision;
         match widest {
-            None => Some("Next: give it time for at least five blocks (--time-limit, --blocks).".into()),
+            None if self.others().next().is_some() => {
+                Some("Next: give it time for at least five blocks (--time-limit, --blocks).".into())
+            }
             Some(w) if w > wanted => Some(format!(
                 "Next: the widest interval is ±{:.1} %, not the ±{:.1} % asked for; a quieter machine or a longer --time-limit narrows it.",
                 w * 100.0,
@@ -226,24 +246,35 @@ impl<'a> Story<'a> {
     fn unknown(&self) -> Option<String> {
         let mut parts = Vec::new();
         match joules::sensor(self.view) {
-            None => parts.push(format!("energy ({})", self.view.record.header.absent.first().map_or("off", String::as_str))),
+            None => parts.push(format!(
+                "energy ({})",
+                self.view.record.header.absent.first().map_or("off", String::as_str)
+            )),
             Some(s) if s.evidence == Evidence::Model => {
-                let why = self.view.record.header.absent.first().map_or_else(|| "as asked".into(), Clone::clone);
+                let why =
+                    self.view.record.header.absent.first().map_or_else(|| "as asked".into(), Clone::clone);
                 parts.push(format!("energy but by a model ({why}; {})", s.covers));
             }
             Some(_) => {
-                let refused = self.view.record.runs.iter().flat_map(|r| &r.energy).find_map(|j| j.why.as_ref());
+                let refused =
+                    self.view.record.runs.iter().flat_map(|r| &r.energy).find_map(|j| j.why.as_ref());
                 parts.extend(refused.map(|why| format!("the energy of some runs ({why})")));
             }
         }
-        let pss = self.view.record.runs.iter().filter(|r| r.outcome == Outcome::Ok).find_map(|r| r.missing.get("pss_peak_bytes"));
-        parts.extend(pss.map(|why| format!("PSS of every run ({why})")));
-        let failed: Vec<&str> = self.view.comparison.arms.iter().filter(|a| a.failed.is_some()).map(|a| a.arm.as_str()).collect();
+        let lacks = |a: &&ArmFigures| a.missing.contains_key("pss_peak_bytes");
+        let unseen: Vec<&str> =
+            self.view.comparison.arms.iter().filter(lacks).map(|a| a.arm.as_str()).collect();
+        let why = self.view.comparison.arms.iter().find_map(|a| a.missing.get("pss_peak_bytes"));
+        parts.extend(why.map(|why| format!("the PSS of {} ({why})", some(&unseen))));
+        let failed: Vec<&str> =
+            self.view.comparison.arms.iter().filter(|a| a.failed.is_some()).map(|a| a.arm.as_str()).collect();
         if !failed.is_empty() {
             parts.push(format!("what {} would have shown (failed)", failed.join(", ")));
         }
         let mut said = (!parts.is_empty()).then(|| format!("Not known: {}.", parts.join("; ")));
-        if let Some(noise) = self.view.comparison.noise.get(&self.view.comparison.headline).and_then(|v| v.ratio) {
+        if let Some(noise) =
+            self.view.comparison.noise.get(&self.view.comparison.headline).and_then(|v| v.ratio)
+        {
             let aa = format!(
                 "The baseline against itself (A/A) came out at {:.3} ({:.3}–{:.3}): differences of that size are noise.",
                 noise.ratio, noise.low, noise.high

@@ -15,7 +15,9 @@ impl FromStr for Also {
     fn from_str(text: &str) -> Result<Also, String> {
         let plain = |c: char| c.is_alphanumeric() || "._+-".contains(c);
         match text.split_once('=') {
-            Some((name, command)) if !name.is_empty() && name.chars().all(plain) && !command.trim().is_empty() => {
+            Some((name, command))
+                if !name.is_empty() && name.chars().all(plain) && !command.trim().is_empty() =>
+            {
                 Ok(Also { name: name.into(), command: command.into() })
             }
             _ => Err("write NAME=COMMAND, the name of letters, digits and . _ + -".into()),
@@ -27,7 +29,10 @@ impl FromStr for Also {
 pub(crate) fn duration(text: &str) -> Result<f64, String> {
     let seconds = match text.parse::<f64>() {
         Ok(seconds) => seconds,
-        Err(_) => text.parse::<jiff::SignedDuration>().map_err(|_| "write a time such as 90s, 2m or 500ms")?.as_secs_f64(),
+        Err(_) => text
+            .parse::<jiff::SignedDuration>()
+            .map_err(|_| "write a time such as 90s, 2m or 500ms")?
+            .as_secs_f64(),
     };
     if seconds.is_finite() && (0.0..=1e9).contains(&seconds) {
         Ok(seconds)
@@ -54,7 +59,8 @@ mod tests {
 
     #[test]
     fn times_are_read() {
-        for (text, seconds) in [("90", 90.0), ("2m", 120.0), ("1m30s", 90.0), ("500ms", 0.5), ("0.25", 0.25)] {
+        for (text, seconds) in [("90", 90.0), ("2m", 120.0), ("1m30s", 90.0), ("500ms", 0.5), ("0.25", 0.25)]
+        {
             assert_eq!(duration(text), Ok(seconds), "{text}");
         }
         for text in ["", "x", "-1", "-2m", "nan", "inf", "1e300"] {

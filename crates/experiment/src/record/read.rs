@@ -1,6 +1,6 @@
 //! Reading a record back. A file is untrusted: it may be another's, cut off in the middle, or written by a later ungil.
 
-use super::{Comparison, Header, Idle, Line, Run, SCHEMA};
+use super::{Comparison, Header, Idle, Line, Outcome, Run, SCHEMA, Startup};
 use crate::error::{Error, Failure};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -13,6 +13,8 @@ pub struct Record {
     pub header: Header,
     /// The machine's idle power, if it was measured.
     pub idle: Option<Idle>,
+    /// How long each interpreter takes to start.
+    pub startups: Vec<Startup>,
     /// Every run, in order.
     pub runs: Vec<Run>,
     /// The last comparison, if the experiment came that far.
@@ -70,7 +72,11 @@ impl Record {
                     }
                     let why = result.err().map_or_else(|| "the line is too long".into(), |e| e.to_string());
                     let why = format!("line {number}: {why}");
-                    return Err(bad("damaged record", why, "cut the file off before that line, and go on with --resume"));
+                    return Err(bad(
+                        "damaged record",
+                        why,
+                        "cut the file off before that line, and go on with --resume",
+                    ));
                 }
             };
             whole += n;
@@ -83,15 +89,40 @@ impl Record {
                 (Some(record), line) => record.add(line),
             }
         }
-        let mut record = record
-            .ok_or_else(|| bad("empty record", "the file has no complete line".into(), "run the experiment again"))?;
+        let mut record = record.ok_or_else(|| {
+            bad("empty record", "the file has no complete line".into(), "run the experiment again")
+        })?;
         record.whole = whole;
         Ok(record)
     }
 
     /// A record with nothing but its header.
     pub fn new(header: Header) -> Record {
-        Record { header, idle: None, runs: Vec::new(), comparison: None, stopped: None, whole: 0, torn: None }
+        Record {
+            header,
+            idle: None,
+            startups: Vec::new(),
+            runs: Vec::new(),
+            comparison: None,
+            stopped: None,
+            whole: 0,
+            torn: None,
+        }
+    }
+
+    /// The last run of an arm: a failed one may have been tried again after a stop.
+    pub fn last_run(&self, arm: &str) -> Option<&Run> {
+        self.runs.iter().rfind(|r| r.arm == arm)
+    }
+
+    /// Whether the last run of an arm failed.
+    pub fn died(&self, arm: &str) -> bool {
+        self.last_run(arm).is_some_and(|r| r.outcome != Outcome::Ok)
+    }
+
+    /// Seconds that interpreter `head` took to start and do nothing, once measured.
+    pub fn startup(&self, head: &str) -> Option<&Startup> {
+        self.startups.iter().find(|s| s.python == head)
     }
 
     /// Takes in a further line.
@@ -99,6 +130,7 @@ impl Record {
         match line {
             Line::Experiment(_) => {}
             Line::Idle(idle) => self.idle = Some(idle),
+            Line::Startup(startup) => self.startups.push(startup),
             Line::Run(run) => self.runs.push(run),
             Line::Stopped(stopped) => self.stopped = Some(stopped.why),
             Line::Resumed(_) => self.stopped = None,
@@ -122,7 +154,10 @@ fn not_ours(text: &[u8], bad: &dyn Fn(&str, String, &str) -> Error) -> Error {
 fn wrong_schema(schema: &str, bad: &dyn Fn(&str, String, &str) -> Error) -> Error {
     bad(
         "cannot read the record",
-        format!("its schema is '{}', this ungil knows '{SCHEMA}'", schema.chars().take(60).collect::<String>()),
+        format!(
+            "its schema is '{}', this ungil knows '{SCHEMA}'",
+            schema.chars().take(60).collect::<String>()
+        ),
         "read it with the ungil that wrote it, or a newer one",
     )
 }

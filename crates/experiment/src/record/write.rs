@@ -73,7 +73,8 @@ impl Writer {
     /// # Errors
     /// [`Error::Record`] when the disk is full or gone; the part of the line that was written is taken back.
     pub fn line(&mut self, line: &Line) -> Result<(), Error> {
-        let mut bytes = serde_json::to_vec(line).map_err(|e| cannot(&self.path, "write", &io::Error::other(e)))?;
+        let mut bytes =
+            serde_json::to_vec(line).map_err(|e| cannot(&self.path, "write", &io::Error::other(e)))?;
         bytes.push(b'\n');
         if let Err(e) = self.file.write_all(&bytes) {
             let _ = self.cut();
@@ -98,6 +99,10 @@ fn cannot(path: &Path, verb: &str, error: &io::Error) -> Error {
     };
     Error::Record {
         path: path.into(),
-        failure: Failure::new(format!("cannot {verb} the record {}", path.display()), error.to_string(), mend),
+        failure: Failure::new(
+            format!("cannot {verb} the record {}", path.display()),
+            error.to_string(),
+            mend,
+        ),
     }
 }

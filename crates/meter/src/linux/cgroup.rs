@@ -6,13 +6,14 @@ use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A cgroup made by this process; removed on drop.
 #[derive(Debug)]
 pub(crate) struct Cgroup {
     path: PathBuf,
-    procs: File,
+    dir: File,
 }
 
 /// CPU time a cgroup has counted since it was made, in seconds.
@@ -25,8 +26,14 @@ pub(crate) struct CpuStat {
     pub(crate) throttled: u64,
 }
 
-/// The directory of this process's own cgroup v2, if the unified hierarchy is mounted.
-pub(crate) fn own() -> Option<PathBuf> {
+/// The directory of this process's own cgroup v2, if the unified hierarchy is mounted. Asked for once: a process is seldom
+/// moved, and reading every mount is not cheap.
+pub(crate) fn own() -> Option<&'static Path> {
+    static OWN: OnceLock<Option<PathBuf>> = OnceLock::new();
+    OWN.get_or_init(find_own).as_deref()
+}
+
+fn find_own() -> Option<PathBuf> {
     let me = procfs::process::Process::myself().ok()?;
     let ours = me.cgroups().ok()?.into_iter().find(|c| c.hierarchy == 0)?;
     let mount = me.mountinfo().ok()?.0.into_iter().find(|m| m.fs_type == "cgroup2")?;
@@ -46,8 +53,8 @@ impl Cgroup {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path = own.join(format!("ungil-{}-{number}", std::process::id()));
         fs::create_dir(&path)?;
-        match File::options().write(true).open(path.join("cgroup.procs")) {
-            Ok(procs) if path.join("cgroup.kill").exists() => Ok(Cgroup { path, procs }),
+        match File::open(&path) {
+            Ok(dir) if path.join("cgroup.kill").exists() => Ok(Cgroup { path, dir }),
             other => {
                 let _ = fs::remove_dir(&path);
                 Err(other.err().unwrap_or_else(|| io::Error::from(io::ErrorKind::Unsupported)))
@@ -55,9 +62,9 @@ impl Cgroup {
         }
     }
 
-    /// The file into which a process writes `0` to join.
-    pub(crate) fn procs(&self) -> BorrowedFd<'_> {
-        self.procs.as_fd()
+    /// Its directory, into which `clone3` starts a process.
+    pub(crate) fn dir(&self) -> BorrowedFd<'_> {
+        self.dir.as_fd()
     }
 
     /// Process ids of the members.
@@ -101,7 +108,10 @@ impl Drop for Cgroup {
 pub(crate) fn cpu_stat(path: &Path) -> io::Result<CpuStat> {
     let text = fs::read_to_string(path.join("cpu.stat"))?;
     let value = |key: &str| {
-        text.lines().filter_map(|l| l.split_once(' ')).find(|(k, _)| *k == key).and_then(|(_, v)| v.parse::<u64>().ok())
+        text.lines()
+            .filter_map(|l| l.split_once(' '))
+            .find(|(k, _)| *k == key)
+            .and_then(|(_, v)| v.parse::<u64>().ok())
     };
     let seconds = |key| value(key).map(|us| us as f64 / 1e6);
     let missing = || io::Error::from(io::ErrorKind::InvalidData);

@@ -1,13 +1,9 @@
-//! The few system calls that neither std nor rustix offers safely: `wait4` with its resource usage, the CPU clock of
-//! another process, and the code that runs between fork and exec. The only file of this room with `unsafe` besides
-//! the perf sensor.
+//! The few system calls that neither std nor rustix offers safely: `wait4` with its resource usage and the CPU clock of
+//! another process. With `spawn.rs` and the perf sensor the only files of this room with `unsafe`.
 #![allow(unsafe_code)]
 
 use crate::{Counters, monotonic_ns};
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::process::CommandExt;
-use std::process::Command;
 use std::time::Duration;
 
 /// A process that ended and was waited for.
@@ -75,40 +71,10 @@ pub(crate) fn cpu_clock(pid: i32) -> Option<Duration> {
     Some(Duration::new(time.tv_sec.try_into().ok()?, time.tv_nsec.try_into().ok()?))
 }
 
-/// What the child does between fork and exec: a session of its own (a terminal's Ctrl-C reaches the runner alone), death
-/// with the runner, membership of `cgroup`, and, last, the time, so that none of this counts as the workload's.
-pub(crate) fn before_exec(command: &mut Command, cgroup: Option<BorrowedFd<'_>>, stamp: &OwnedFd) -> io::Result<()> {
-    let cgroup = cgroup.map(|fd| fd.as_raw_fd());
-    let stamp = stamp.as_raw_fd();
-    let parent = rustix::process::getpid().as_raw_nonzero().get();
-    let code = move || {
-        // SAFETY: system calls only, all async-signal-safe, on descriptors the parent keeps open across the fork.
-        unsafe {
-            if libc::setsid() < 0 || libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) < 0 {
-                return Err(io::Error::last_os_error());
-            }
-            if libc::getppid() != parent {
-                libc::_exit(127);
-            }
-            let mut none: libc::sigset_t = std::mem::zeroed();
-            libc::sigemptyset(&mut none);
-            libc::sigprocmask(libc::SIG_SETMASK, &none, std::ptr::null_mut());
-            if let Some(fd) = cgroup
-                && libc::write(fd, b"0".as_ptr().cast(), 1) != 1
-            {
-                return Err(io::Error::last_os_error());
-            }
-            let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-            libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now);
-            let ns = (now.tv_sec as u64) * 1_000_000_000 + now.tv_nsec as u64;
-            let bytes = ns.to_ne_bytes();
-            if libc::write(stamp, bytes.as_ptr().cast(), bytes.len()) != bytes.len() as isize {
-                return Err(io::Error::last_os_error());
-            }
-        }
-        Ok(())
-    };
-    // SAFETY: the closure allocates nothing, takes no lock and calls only async-signal-safe functions.
-    unsafe { command.pre_exec(code) };
-    Ok(())
+/// Now on `CLOCK_MONOTONIC` in nanoseconds; async-signal-safe.
+pub(crate) fn monotonic() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` is a live local; the call only writes to it.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
+    now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned()
 }
