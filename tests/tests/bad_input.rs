@@ -64,16 +64,21 @@ fn an_exit_code_and_a_signal_are_told() {
 fn an_arm_that_fails_is_left_out_only_if_asked_for_and_never_the_baseline() {
     let place = Place::new();
     place.write("fails.py", "import sys\nsys.exit('t' if sys._is_gil_enabled() is False else 0)\n");
-    let told = place.one_block(["fails.py", "--python", "3.14,3.14t"]).run().told(1);
+    let told = place.one_block(["fails.py", "--python", "3.14,3.14t,3.15"]).run().told(1);
     assert!(told.what.contains("3.14t failed"), "{told:?}");
-    let keep = ["fails.py", "--keep-going", "--blocks", "3", "--max-blocks", "3"];
-    let out = place.ungil(["compare", "--warmup", "0", "--energy", "off", "-q", "--python", "3.14,3.14t"]);
-    let record = out.args(keep).run().ok().record();
-    assert_eq!((record.of_arm("3.14").len(), record.of_arm("3.14t").len()), (3, 1));
+    let keep = ["compare", "fails.py", "--keep-going", "--blocks", "3", "--max-blocks", "3"];
+    let out =
+        place.ungil(keep).args(["--warmup", "0", "--energy", "off", "-q", "--python", "3.14,3.14t,3.15"]);
+    let record = out.run().ok().record();
+    let runs = |arm| record.of_arm(arm).len();
+    assert_eq!((runs("3.14"), runs("3.14t"), runs("3.15")), (3, 1, 3));
     let failed = &record.comparison()["arms"][1]["failed"];
     assert!(failed.as_str().unwrap().contains("exit code 1"), "{failed}");
-    let told = place.one_block(["fails.py", "--keep-going", "--python", "3.14t,3.14"]).run().told(1);
-    assert!(told.what.contains("3.14t failed"), "{told:?}");
+    // Not without the baseline, and not with nothing left to compare it with.
+    for arms in ["3.14t,3.14,3.15", "3.14,3.14t"] {
+        let told = place.one_block(["fails.py", "--keep-going", "--python", arms]).run().told(1);
+        assert!(told.what.contains("3.14t failed"), "{told:?}");
+    }
 }
 
 #[test]

@@ -26,7 +26,12 @@ pub(crate) fn run(args: Compare) -> Result<ExitCode, Edge> {
     let opened;
     let mut experiment = match &args.resume {
         Some(path) => {
+            let path = &std::path::absolute(path).unwrap_or_else(|_| path.clone());
             let record = Record::read(path)?;
+            std::env::set_current_dir(&record.header.directory).map_err(|e| {
+                let what = format!("cannot go back to {}, where the experiment ran", record.header.directory);
+                Edge::failed(what, e, "make that folder again, or start a new experiment")
+            })?;
             opened = sensors(&record.header.settings.energy)?;
             check(&bounds, &record.header)?;
             Experiment::resume(record, path, &stop)?

@@ -87,20 +87,24 @@ def assemble(executor, where, target, workers):
         os.close(fd)
 
 
-def travel(where, target, parcel):
-    """In a worker that shares no objects: unpack the items, call, pack the results; with what packing cost."""
+def travel(where, target, parcel, first, model):
+    """In a worker that shares no objects: unpack the items, call, pack the results; with what packing cost, or with the
+    three lines of why they cannot be packed (an exception's class would not survive every way back)."""
     began = time.perf_counter()
     items = pickle.loads(parcel)
     unpacked = time.perf_counter() - began
     function = worker(where, target)
     results = [function(item) for item in items]
     began = time.perf_counter()
-    back = pickle.dumps(results, pickle.HIGHEST_PROTOCOL)
-    return back, unpacked + time.perf_counter() - began
+    try:
+        back = pack(results, first, model, "the result of ")
+    except Refused as refused:
+        return None, 0, refused.args
+    return back, unpacked + time.perf_counter() - began, None
 
 
-def pack(items, first, model):
-    """Pickle a chunk, or say which item cannot be."""
+def pack(items, first, model, whose=""):
+    """Pickle a chunk, or say which item (or which item's result) cannot be."""
     try:
         return pickle.dumps(items, pickle.HIGHEST_PROTOCOL)
     except Exception as why:
@@ -111,9 +115,9 @@ def pack(items, first, model):
                 first, why = first + i, inner
                 break
         raise Refused(
-            f"item {first} cannot be pickled for the model '{model}'",
+            f"{whose}item {first} cannot be pickled for the model '{model}'",
             f"{type(why).__name__}: {why}",
-            "give items that pickle (plain data), or leave the model out with --models",
+            "let items and results be plain data, or leave the model out with --models",
         ) from None
 
 
@@ -161,10 +165,12 @@ def apart(phase, metric, job, chunks):
                 seconds += time.perf_counter() - began
                 size += len(parcel)
                 first += len(chunk)
-                pending.append(executor.submit(travel, where, target, parcel))
+                pending.append(executor.submit(travel, where, target, parcel, first - len(chunk), model))
             results = []
             for future in pending:
-                back, theirs = future.result()
+                back, theirs, refused = future.result()
+                if refused:
+                    raise Refused(*refused)
                 began = time.perf_counter()
                 results += pickle.loads(back)
                 seconds += theirs + time.perf_counter() - began

@@ -37,8 +37,11 @@ impl Custom {
 /// Every figure found in a load generator's output, by metric key.
 pub fn figures(text: &str, custom: &[Custom]) -> BTreeMap<String, f64> {
     let mut found = BTreeMap::new();
+    let mut errors = false;
     for line in text.lines().map(str::trim).take(10_000) {
-        if let Some((key, value)) = throughput(line).or_else(|| percentile(line)).or_else(|| trouble(line)) {
+        errors = (errors && !line.is_empty()) || line.starts_with("Error distribution");
+        let failed = || if errors { error(line) } else { trouble(line) };
+        if let Some((key, value)) = throughput(line).or_else(|| percentile(line)).or_else(failed) {
             let old = found.entry(key.to_string()).or_insert(0.0);
             // Failures of several kinds add up; of the rest the first wins (wrk repeats itself a thread).
             *old = if key == "failed_requests" {
@@ -116,6 +119,13 @@ fn trouble(line: &str) -> Option<(&'static str, f64)> {
     Some(("failed_requests", count))
 }
 
+/// `[12] connection refused` below hey's and oha's `Error distribution`; what the end of the test cut off is no failure.
+fn error(line: &str) -> Option<(&'static str, f64)> {
+    let (count, what) = line.strip_prefix('[')?.split_once(']')?;
+    let count = count.parse().ok().filter(|_| !what.contains("aborted due to deadline"))?;
+    Some(("failed_requests", count))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,6 +156,12 @@ mod tests {
         let f = figures(oha, &[]);
         assert_eq!((f["throughput_per_s"], f["latency_p99_s"]), (4019.8, 0.0301));
         assert!((f["latency_p50_s"] - 0.0118).abs() < 1e-12);
+    }
+
+    #[test]
+    fn errors_without_a_response_are_failures() {
+        let text = "Status code distribution:\n  [200]\t10 responses\n\nError distribution:\n  [12]\tconnection refused\n  [3] aborted due to deadline\n\n";
+        assert_eq!(figures(text, &[])["failed_requests"], 12.0);
     }
 
     #[test]

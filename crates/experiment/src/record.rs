@@ -71,7 +71,7 @@ pub struct Header {
 pub struct Settings {
     /// Seed of the order of arms, of the bootstrap, and of each block's `PYTHONHASHSEED`.
     pub seed: u64,
-    /// Blocks run before anything is measured.
+    /// Runs of each arm before anything is measured.
     pub warmup: u32,
     /// Fewest blocks.
     pub blocks: u32,
@@ -169,8 +169,10 @@ pub struct Output {
 /// What the measuring itself cost in one run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Probes {
-    /// CPU seconds of the runner, from the start of the run to its end.
+    /// CPU seconds of the runner for this run, set-up and clearing up included.
     pub cpu_s: f64,
+    /// Of these, while the part that counts was running.
+    pub window_cpu_s: f64,
     /// Looks at the tree's memory.
     pub samples: u64,
     /// Of these, with PSS and USS.

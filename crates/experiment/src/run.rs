@@ -127,6 +127,7 @@ impl Bench<'_> {
         run.hazards = hazards;
         run.probes = Probes {
             cpu_s: own_cpu_s() - own_cpu,
+            window_cpu_s: window.own_cpu_s,
             samples: window.peaks.samples,
             share_samples: window.peaks.share_samples,
             added_s: (set_up.elapsed().as_secs_f64() - process_s).max(0.0),

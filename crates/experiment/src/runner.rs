@@ -9,6 +9,7 @@ use crate::record::{Header, Line, Outcome, Record, Resumed, Run, Startup, Stoppe
 use crate::run::{Bench, Done};
 use crate::stop::Stop;
 use crate::window;
+use crate::workload::Workload;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::time::Instant;
@@ -127,7 +128,9 @@ impl<'a> Experiment<'a> {
         let first = if header.settings.warmup > 0 { 0 } else { 1 };
         let mut block = self.record.runs.iter().map(|r| r.block).max().unwrap_or(first);
         loop {
-            self.block(&mut bench, &header, block, watch)?;
+            for round in 1..=if block == 0 { header.settings.warmup } else { 1 } {
+                self.block(&mut bench, &header, block, round, watch)?;
+            }
             if block > 0 {
                 let comparison = compare(&self.record);
                 let narrow = comparison.precision().filter(|_| block >= header.settings.blocks);
@@ -162,19 +165,21 @@ impl<'a> Experiment<'a> {
         Ok(())
     }
 
-    /// Runs what is missing of one block: all of it, unless the experiment was interrupted in its middle.
+    /// Runs what is missing of one block: all of it, unless the experiment was interrupted in its middle. Warm-up is
+    /// block 0 and may have several rounds.
     fn block(
         &mut self,
         bench: &mut Bench<'_>,
         header: &Header,
         block: u32,
+        round: u32,
         watch: &mut dyn FnMut(&Event<'_>),
     ) -> Result<(), Error> {
         let mut outputs: Vec<(String, Hashed)> = Vec::new();
         for (order, arm) in order(&header.arms, header.settings.seed, block).into_iter().enumerate() {
             let done = |r: &Run| r.arm == arm.id && r.block == block && r.outcome == Outcome::Ok;
             let left_out = header.settings.keep_going && self.record.died(&arm.id);
-            if left_out || self.record.runs.iter().any(done) {
+            if left_out || self.record.runs.iter().filter(|r| done(r)).count() >= round as usize {
                 continue;
             }
             let expected = self.expected(header, bench.began, block);
@@ -289,7 +294,7 @@ fn run_failure(header: &Header, arm: &Arm, run: &Run) -> Failure {
         return Failure::new(format!("{}: {what}", arm.id), why, mend);
     }
     let when = if run.block == 0 { "the warm-up".to_string() } else { format!("block {}", run.block) };
-    let last = stderr.lines().rev().map(str::trim).find(|l| !l.is_empty());
+    let last = last_words(stderr);
     let mend = match run.outcome {
         Outcome::TimedOut => "give it more time with --timeout, or find out where it hangs".to_string(),
         Outcome::Signaled { .. } => {
@@ -308,7 +313,24 @@ fn run_failure(header: &Header, arm: &Arm, run: &Run) -> Failure {
     Failure::new(format!("{} failed in {when}: {how}", arm.id), why, mend)
 }
 
+/// The last line that looks like Python's word for an exception (notes may follow it), or else the last line.
+fn last_words(stderr: &str) -> Option<&str> {
+    let named = |line: &&str| {
+        let name = line.split(':').next().unwrap_or_default();
+        let plain = name.chars().all(|c| c.is_alphanumeric() || c == '.' || c == '_');
+        plain && ["Error", "Exception", "Interrupt", "Exit"].iter().any(|end| name.ends_with(end))
+    };
+    let lines = || stderr.lines().rev().map(str::trim_end).filter(|l| !l.is_empty());
+    lines().find(named).or_else(|| lines().next()).map(str::trim)
+}
+
 fn by_hand(header: &Header, arm: &Arm) -> String {
+    if let (Workload::Task { target, items, .. }, Some(python)) = (&header.workload, arm.interpreter()) {
+        let (module, function) = target.split_once(':').unwrap_or((target, ""));
+        let code =
+            format!("import {module} as m; print([m.{function}(i) for i in eval({items:?}, vars(m))])");
+        return shell_words::join([python.executable.to_string_lossy(), "-c".into(), code.into()]);
+    }
     let argv = header.workload.argv(arm, std::path::Path::new(""), None).unwrap_or_default();
     let words: Vec<String> = argv.iter().map(|w| w.to_string_lossy().into_owned()).collect();
     let workers = arm.workers.map(|w| format!("UNGIL_WORKERS={w} "));

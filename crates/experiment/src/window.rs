@@ -60,6 +60,9 @@ impl Window {
     /// Closes the window, which was `wall_s` long.
     pub(crate) fn close(&mut self, sensors: &mut [Box<dyn Sensor>], wall_s: f64, counters: Counters) {
         let Some(opened) = self.opened.take() else { return };
+        // Before the sensors: an external meter waits for its next reading.
+        let around = Snapshot::take().since(&opened.machine);
+        self.own_cpu_s += own_cpu_s() - opened.own_cpu_s;
         let spent = counters.since(&opened.counters);
         let usage = Usage { wall_s, cpu_s: spent.cpu_s };
         let joules = sensors.iter_mut().zip(opened.energy).map(|(sensor, begun)| {
@@ -76,9 +79,7 @@ impl Window {
         });
         let joules: Vec<Joules> = joules.collect();
         self.energy = if self.count == 0 { joules } else { add_energy(&self.energy, joules) };
-        let around = Snapshot::take().since(&opened.machine);
         self.around = if self.count == 0 { around } else { mix(&self.around, self.wall_s, &around, wall_s) };
-        self.own_cpu_s += own_cpu_s() - opened.own_cpu_s;
         self.spent = self.spent.plus(&spent);
         self.wall_s += wall_s;
         self.count += 1;

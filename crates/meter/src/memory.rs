@@ -9,7 +9,7 @@ use crate::{Tree, thread_cpu_s};
 use std::time::{Duration, Instant};
 
 /// Share of one core that sampling may use, each kind of probe for itself.
-const BUDGET: f64 = 0.004;
+const BUDGET: f64 = 0.003;
 /// Never more often than this.
 const SHORTEST: Duration = Duration::from_millis(10);
 /// Never less often than this.

@@ -51,6 +51,9 @@ impl Cgroup {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let own = own().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        if number == 0 {
+            remove_stale(own);
+        }
         let path = own.join(format!("ungil-{}-{number}", std::process::id()));
         fs::create_dir(&path)?;
         match File::open(&path) {
@@ -100,6 +103,18 @@ impl Drop for Cgroup {
                 }
                 _ => return,
             }
+        }
+    }
+}
+
+/// Removes what a killed ungil left: empty groups named after a process that is gone.
+fn remove_stale(own: &Path) {
+    for entry in fs::read_dir(own).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let pid =
+            name.to_str().and_then(|n| n.strip_prefix("ungil-")?.split('-').next()?.parse::<i32>().ok());
+        if pid.is_some_and(|pid| super::proc::stat(pid).is_none()) {
+            let _ = fs::remove_dir(entry.path());
         }
     }
 }

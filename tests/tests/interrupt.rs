@@ -1,0 +1,226 @@
+//! An experiment that is interrupted, killed or cut off keeps what it measured, leaves nothing behind, and goes on.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write;
+use ungil_tests::{Place, Record, Running, alive, eventually};
+
+/// Tells its process id and stays, in the run named in `stay`; elsewhere it just ends.
+const SCRIPT: &str = "
+import os, sys, time
+with open('count', 'a') as f: f.write('x')
+if os.path.exists('stay') and len(open('count').read()) > int(open('stay').read()):
+    pid = os.fork()
+    with open('pids', 'a') as f: f.write('%d\\n' % os.getpid())
+    while True: time.sleep(0.05)
+print('same')
+";
+const BLOCKS: usize = 5;
+
+/// Runs 2 whole blocks of 2 arms and hangs in the second run of the third.
+fn in_block_3(place: &Place) -> (Running, Vec<i32>) {
+    place.write("work.py", SCRIPT);
+    place.write("stay", "5");
+    let args = [
+        "compare",
+        "work.py",
+        "--python",
+        "3.14,3.14t",
+        "--warmup",
+        "0",
+        "--blocks",
+        "5",
+        "--max-blocks",
+        "5",
+    ];
+    let mut running = place.ungil(args).args(["--energy", "off", "-q", "--out", "r.jsonl"]).start();
+    let pids = running.until("the run that stays", || Some(place.pids("pids")).filter(|p| p.len() == 2));
+    (running, pids)
+}
+
+fn gone(pids: &[i32]) {
+    eventually("the end of the workload's processes", || !pids.iter().any(|&pid| alive(pid)));
+}
+
+fn resume(place: &Place) -> Record {
+    let before = whole_lines(place);
+    fs::remove_file(place.at("stay")).unwrap();
+    let out = place.ungil(["compare", "-q", "--resume", "r.jsonl"]).run().ok();
+    assert!(out.stdout.contains("3.14t"), "{}", out.stdout);
+    let record = Record::read(&place.at("r.jsonl"));
+    assert_eq!(record.lines[..before.len()], before[..], "what was there is there still, as it was");
+    let places: Vec<(String, u64)> = record
+        .runs()
+        .iter()
+        .map(|r| (r["arm"].as_str().unwrap().into(), r["block"].as_u64().unwrap()))
+        .collect();
+    let once: BTreeSet<_> = places.iter().cloned().collect();
+    assert_eq!((once.len(), places.len()), (2 * BLOCKS, 2 * BLOCKS), "each arm once a block: {places:?}");
+    assert!(record.runs().iter().all(|r| r["outcome"]["kind"] == "ok"));
+    assert_eq!(record.comparison()["blocks"], BLOCKS);
+    // 5 whole runs and the one that was cut off, then the 5 that were missing.
+    assert_eq!(place.read("count").unwrap().len(), 6 + 5, "no finished run was run again");
+    assert_eq!(record.of_type("resumed").count(), 1);
+    record
+}
+
+/// The lines of complete JSON; fails on any other but a torn last one.
+fn whole_lines(place: &Place) -> Vec<serde_json::Value> {
+    let text = place.read("r.jsonl").unwrap();
+    let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
+    whole.lines().map(|l| serde_json::from_str(l).expect("a whole line")).collect()
+}
+
+fn asked_to_end(signal: &str) {
+    let place = Place::new();
+    let (running, pids) = in_block_3(&place);
+    running.signal(signal);
+    let out = running.wait();
+    let told = out.told(130);
+    assert!(told.what.contains("interrupted") && told.mend.contains("--resume r.jsonl"), "{told:?}");
+    assert!(!pids.iter().any(|&pid| alive(pid)), "nothing is left when ungil has ended");
+    let record = Record::read(&place.at("r.jsonl"));
+    assert_eq!(record.runs().len(), 5);
+    assert_eq!(record.of_type("stopped").count(), 1);
+    assert!(out.stdout.contains("3.14t"), "what was measured is shown: {}", out.stdout);
+    resume(&place);
+}
+
+#[test]
+fn ctrl_c_keeps_what_was_measured_and_resume_completes_it() {
+    asked_to_end("INT");
+}
+
+#[test]
+fn a_termination_signal_does_the_same() {
+    asked_to_end("TERM");
+}
+
+#[test]
+fn killed_outright_the_workload_goes_too_and_resume_completes_it() {
+    let place = Place::new();
+    let (running, pids) = in_block_3(&place);
+    running.signal("KILL");
+    assert_eq!(running.wait().code, -9);
+    // The root is the one that wrote first or second; the fork shares the code, so: the one whose parent is not the other.
+    let root = pids.iter().copied().min().unwrap();
+    gone(&[root]);
+    // No one is left who could end the fork: PR_SET_PDEATHSIG reaches the root alone.
+    for pid in pids.iter().filter(|&&pid| alive(pid)) {
+        let _ = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status();
+    }
+    gone(&pids);
+    assert_eq!(Record::read(&place.at("r.jsonl")).runs().len(), 5);
+    resume(&place);
+}
+
+#[test]
+fn a_torn_last_line_is_cut_off_and_the_rest_goes_on() {
+    let place = Place::new();
+    let (running, _) = in_block_3(&place);
+    running.signal("INT");
+    running.wait();
+    let text = place.read("r.jsonl").unwrap();
+    let runs: Vec<&str> = text.lines().filter(|l| l.contains("\"type\":\"run\"")).collect();
+    let head = text.lines().next().unwrap();
+    // As if the power had gone in the middle of the fifth run's line.
+    let (last, whole) = runs.split_last().unwrap();
+    let torn = &last[..last.len() / 2];
+    fs::write(place.at("r.jsonl"), format!("{head}\n{}\n{torn}", whole.join("\n"))).unwrap();
+    place.write("count", "xxxxx");
+    resume(&place);
+}
+
+#[test]
+fn two_ungils_on_one_record_do_not_mix() {
+    let place = Place::new();
+    let (running, pids) = in_block_3(&place);
+    let before = place.read("r.jsonl").unwrap();
+    let told = place.ungil(["compare", "-q", "--resume", "r.jsonl"]).run().told(1);
+    assert!(told.what.contains("in use") && told.why.contains("another ungil"), "{told:?}");
+    let told = place.one_block(["work.py", "--python", "3.14,3.14t", "--out", "r.jsonl"]).run().told(1);
+    assert!(told.why.contains("exists"), "{told:?}");
+    assert_eq!(place.read("r.jsonl").unwrap(), before, "the record in use is untouched");
+    assert!(pids.iter().all(|&pid| alive(pid)));
+    running.signal("INT");
+    assert_eq!(running.wait().code, 130);
+}
+
+#[test]
+fn a_signal_while_the_machine_idles_ends_at_once() {
+    let place = Place::new();
+    place.write("a.py", "print('same')\n");
+    let args = [
+        "compare",
+        "a.py",
+        "--python",
+        "3.14,3.14t",
+        "-q",
+        "--energy",
+        "meter=while :; do echo 1 W; sleep 0.1; done",
+    ];
+    let mut running = place.ungil(args).args(["--idle", "10m", "--out", "r.jsonl"]).start();
+    running.until("the record", || fs::metadata(place.at("r.jsonl")).ok().filter(|m| m.len() > 0));
+    running.signal("INT");
+    running.wait().told(130);
+    let record = Record::read(&place.at("r.jsonl"));
+    assert_eq!((record.runs().len(), record.of_type("stopped").count()), (0, 1));
+}
+
+#[test]
+fn a_finished_record_can_be_resumed_to_no_harm() {
+    let place = Place::new();
+    place.write("a.py", "print('same')\n");
+    place.one_block(["a.py", "--python", "3.14,3.14t", "--out", "r.jsonl"]).run().ok();
+    place.ungil(["compare", "-q", "--resume", "r.jsonl"]).run().ok();
+    let record = Record::read(&place.at("r.jsonl"));
+    assert_eq!(record.runs().len(), 2, "max-blocks 1 was reached before");
+    assert_eq!(record.comparison()["blocks"], 1);
+}
+
+#[test]
+fn what_is_no_record_is_told_apart() {
+    let place = Place::new();
+    place.write("a.py", "print('same')\n");
+    place.one_block(["a.py", "--python", "3.14,3.14t", "--out", "good.jsonl"]).run().ok();
+    let good = place.read("good.jsonl").unwrap();
+    let (head, rest) = good.split_once('\n').unwrap();
+    let mut damaged = good.clone();
+    damaged.replace_range(head.len() + 20..head.len() + 40, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+    let cases: [(&str, Vec<u8>, &str); 8] = [
+        ("empty", vec![], "empty"),
+        ("garbage", b"\x00\xff not a record \xfe\n\n".to_vec(), "not a record"),
+        ("text", b"hello\nworld\n".to_vec(), "not a record"),
+        ("json", b"{\"type\": \"run\"}\n".to_vec(), "not a record"),
+        (
+            "schema",
+            good.replace("ungil.experiment/1", "ungil.experiment/9").into_bytes(),
+            "ungil.experiment/9",
+        ),
+        (
+            "future",
+            b"{\"type\":\"experiment\",\"schema\":\"ungil.experiment/9\"}\n".to_vec(),
+            "ungil.experiment/9",
+        ),
+        ("damaged", damaged.into_bytes(), "line 2"),
+        ("no-header", rest.as_bytes().to_vec(), "not a record"),
+    ];
+    for (name, bytes, words) in cases {
+        place.write(name, &bytes);
+        let told = place.ungil(["compare", "-q", "--resume", name]).run().told(1);
+        assert!(told.what.contains(name) && format!("{told:?}").contains(words), "{name}: {told:?}");
+        assert_eq!(fs::read(place.at(name)).unwrap(), bytes, "{name} is left as it was");
+    }
+    let told = place.ungil(["compare", "-q", "--resume", "nowhere"]).run().told(1);
+    assert!(told.what.contains("nowhere"), "{told:?}");
+}
+
+#[test]
+fn fields_a_later_ungil_adds_are_no_obstacle() {
+    let place = Place::new();
+    place.write("a.py", "print('same')\n");
+    place.one_block(["a.py", "--python", "3.14,3.14t", "--out", "r.jsonl"]).run().ok();
+    let text = place.read("r.jsonl").unwrap().replace("\"type\":", "\"new\":{\"a\":[1]},\"type\":");
+    fs::File::create(place.at("r.jsonl")).unwrap().write_all(text.as_bytes()).unwrap();
+    place.ungil(["compare", "-q", "--resume", "r.jsonl"]).run().ok();
+}

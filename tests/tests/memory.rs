@@ -1,0 +1,190 @@
+//! Memory of a tree, right to 2 %: what is shared, what is private, what peaks together and what does not, and what is
+//! gone before anyone looks. What an interpreter itself takes is measured by the same workload without its allocation.
+
+use serde_json::Value;
+use ungil_tests::{Place, metric};
+
+const MIB: f64 = 1_048_576.0;
+
+#[track_caller]
+fn right(what: &str, measured: f64, expected: f64) {
+    let error = (measured / expected - 1.0).abs();
+    let (m, e) = (measured / MIB, expected / MIB);
+    assert!(error < 0.02, "{what}: {m:.1} MiB measured, {e:.1} MiB expected: {:.2} % off", error * 100.0);
+}
+
+fn run(place: &Place, script: &str, mib: u32) -> Value {
+    place.write("w.py", script);
+    let mib = mib.to_string();
+    let out = place.one_block(["w.py", "--python", "3.14", "--", &mib]).run().ok();
+    out.record().run("3.14").clone()
+}
+
+/// Four forks of one that holds `mib`, each with its own copy of the first half, all alive when the phase ends.
+const SHARED: &str = "
+import mmap, os, sys
+from ungil_phase import phase
+size = int(sys.argv[1]) << 20
+block = mmap.mmap(-1, max(size, 1 << 12), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+def touch(end):
+    for at in range(0, end, 4096): block[at] = 1 + block[at]
+touch(size)
+ready, go = os.pipe(), os.pipe()
+with phase():
+    children = []
+    for _ in range(4):
+        pid = os.fork()
+        if pid == 0:
+            os.close(go[1])
+            touch(size // 2)
+            os.write(ready[1], b'.')
+            os.read(go[0], 1)
+            os._exit(0)
+        children.append(pid)
+    seen = 0
+    while seen < 4: seen += len(os.read(ready[0], 4))
+os.close(go[1])
+for pid in children: os.waitpid(pid, 0)
+print('done')
+";
+
+#[test]
+fn forked_workers_that_share_and_then_write_half() {
+    let place = Place::new();
+    let base = run(&place, SHARED, 0);
+    let full = run(&place, SHARED, 512);
+    let expect = |key: &str, mib: f64| right(key, metric(&full, key), metric(&base, key) + mib * MIB);
+    // Resident in each of five: counted five times.
+    expect("rss_end_bytes", 5.0 * 512.0);
+    // What there is in the machine: one whole, and four copies of a half.
+    expect("pss_end_bytes", 512.0 + 4.0 * 256.0);
+    // Private: the copies, and the original's first half, which nobody else maps any more.
+    expect("uss_end_bytes", 5.0 * 256.0);
+    right("RSS peak", metric(&full, "rss_peak_bytes"), metric(&full, "rss_end_bytes"));
+    right("PSS peak", metric(&full, "pss_peak_bytes"), metric(&full, "pss_end_bytes"));
+    assert_eq!(metric(&full, "processes_peak"), 5.0);
+    assert_eq!(full["hazards"].as_array().map_or(0, Vec::len), 0, "{full}");
+    assert!(full["probes"]["share_samples"].as_u64().unwrap() >= 1);
+}
+
+/// Two children that take 256 MiB each: `together` while the other has it too, otherwise after the other has gone.
+fn two(together: bool) -> String {
+    format!(
+        "
+import mmap, os, sys
+from ungil_phase import phase
+size, together = int(sys.argv[1]) << 20, {}
+class Child:
+    def __init__(self):
+        self.ready, self.go = os.pipe(), os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.read(self.go[0], 1)
+            block = mmap.mmap(-1, max(size, 1 << 12), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+            for at in range(0, size, 4096): block[at] = 1
+            os.write(self.ready[1], b'.')
+            os.read(self.go[0], 1)
+            block.close()
+            os.write(self.ready[1], b'.')
+            os.read(self.go[0], 1)
+            os._exit(0)
+    def step(self):
+        os.write(self.go[1], b'.')
+        os.read(self.ready[0], 1)
+a, b = Child(), Child()
+with phase():
+    a.step()
+    if together: b.step()
+if not together:
+    with phase(): a.step()
+    with phase(): b.step()
+for child in a, b:
+    os.kill(child.pid, 9)
+    os.waitpid(child.pid, 0)
+print('done')
+",
+        if together { "True" } else { "False" }
+    )
+}
+
+#[test]
+fn members_that_peak_one_after_the_other_do_not_add_up_and_together_they_do() {
+    let place = Place::new();
+    for (together, mib) in [(false, 256.0), (true, 512.0)] {
+        let script = two(together);
+        let base = run(&place, &script, 0);
+        let full = run(&place, &script, 256);
+        for key in ["rss_peak_bytes", "pss_peak_bytes", "uss_peak_bytes"] {
+            let what = format!("{key}, together: {together}");
+            right(&what, metric(&full, key), metric(&base, key) + mib * MIB);
+        }
+    }
+}
+
+#[test]
+fn what_is_held_for_a_while_is_seen_without_marks() {
+    let place = Place::new();
+    // Held for three of the longest gaps between two looks.
+    let script = "
+import subprocess, sys, time
+code = 'import sys, time; x = bytearray(int(sys.argv[1]) << 20); print(len(x), flush=True); sys.stdin.read(); time.sleep(0)'
+children = [subprocess.Popen([sys.executable, '-c', code, sys.argv[1]], stdin=-1, stdout=-1) for _ in range(2)]
+for child in children: child.stdout.readline()
+end = time.monotonic() + 3
+while time.monotonic() < end: time.sleep(0.1)
+for child in children: child.communicate()
+";
+    let base = run(&place, script, 0);
+    let full = run(&place, script, 256);
+    right("RSS", metric(&full, "rss_peak_bytes"), metric(&base, "rss_peak_bytes") + 512.0 * MIB);
+    assert!(metric(&full, "processes_peak") == 3.0);
+}
+
+#[test]
+fn a_child_that_is_gone_before_any_look_still_counts() {
+    let place = Place::new();
+    place.write("touch.py", "import sys\nx = bytearray(int(sys.argv[1]) << 20)\n");
+    let through_sh = |mib: u32| {
+        let command = format!("sh -c '{{python}} touch.py {mib}; true'");
+        let out = place.one_block(["--command", &command, "--python", "3.14"]).run().ok();
+        metric(out.record().run("3.14"), "rss_peak_bytes")
+    };
+    right("unmarked, below sh", through_sh(300), through_sh(0) + 300.0 * MIB);
+}
+
+#[test]
+fn a_child_that_is_gone_before_any_look_counts_in_a_phase_too() {
+    let place = Place::new();
+    // With 0 MiB the child stays until it is seen, so that the base holds both interpreters.
+    let script = "
+import os, subprocess, sys
+from ungil_phase import phase
+mib = int(sys.argv[1])
+code = 'import sys; x = bytearray(int(sys.argv[1]) << 20); print(1, flush=True); sys.argv[1] == \"0\" and sys.stdin.read()'
+with phase():
+    child = subprocess.Popen([sys.executable, '-c', code, str(mib)], stdin=-1, stdout=-1)
+    child.stdout.readline()
+    if mib: child.communicate()
+child.communicate()
+print('done')
+";
+    let base = run(&place, script, 0);
+    let full = run(&place, script, 300);
+    right("marked", metric(&full, "rss_peak_bytes"), metric(&base, "rss_end_bytes") + 300.0 * MIB);
+}
+
+#[test]
+fn memory_before_the_phase_that_is_gone_does_not_count() {
+    let place = Place::new();
+    let script = "
+import subprocess, sys
+from ungil_phase import phase
+subprocess.run([sys.executable, '-c', 'import sys; x = bytearray(int(sys.argv[1]) << 20)', sys.argv[1]], check=True)
+x = bytearray(int(sys.argv[1]) << 20)
+del x
+with phase(): pass
+";
+    let base = run(&place, script, 0);
+    let full = run(&place, script, 300);
+    right("after 300 MiB that are gone", metric(&full, "rss_peak_bytes"), metric(&base, "rss_peak_bytes"));
+}

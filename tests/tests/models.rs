@@ -1,0 +1,201 @@
+//! One function under every execution model, and the arms beside them.
+
+use serde_json::Value;
+use std::collections::BTreeSet;
+use ungil_tests::{Place, Record, metric};
+
+const MODULE: &str = "\
+import sys
+def total(n):
+    return n, sum(range(n * 1000))
+def big(n):
+    return bytes(100_000)
+async def later(n):
+    import asyncio
+    await asyncio.sleep(0)
+    return n * n
+def gil(n):
+    return sys._is_gil_enabled()
+def noisy(n):
+    print('printed by the task', n)
+    return n
+";
+
+fn task(target: &str, items: &str, models: &str, pythons: &str) -> Record {
+    let place = Place::new();
+    place.write("work.py", MODULE);
+    let task =
+        ["--task", target, "--items", items, "--models", models, "--workers", "2", "--python", pythons];
+    place.one_block(task).run().ok().record()
+}
+
+fn hashes(record: &Record) -> BTreeSet<&str> {
+    record.runs().iter().map(|r| r["output"]["blake3"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn every_model_gives_the_same_answer_on_both_builds() {
+    let models = "sequential,threads,fork,spawn,forkserver,interpreters";
+    let record = task("work:total", "range(20)", models, "3.14,3.14t");
+    assert_eq!(record.runs().len(), 12);
+    assert_eq!(hashes(&record).len(), 1, "one answer");
+    assert_eq!(record.runs()[0]["output"]["bytes"].as_u64().unwrap(), answer().len() as u64);
+    for run in record.runs() {
+        let arm = run["arm"].as_str().unwrap();
+        assert_eq!(run["marked"], true, "{arm}");
+        let copies =
+            ["fork", "spawn", "forkserver", "interpreters"].contains(&arm.split('/').nth(1).unwrap());
+        assert_eq!(run["metrics"].get("serialise_bytes").is_some(), copies, "{arm}");
+        assert_eq!(run["metrics"].get("serialise_s").is_some(), copies, "{arm}");
+        let workers = if arm.contains("sequential") { "1" } else { "2" };
+        assert!(arm.ends_with(workers), "{arm}");
+    }
+}
+
+/// What Python prints of `total` over 20 items, one line an item.
+fn answer() -> String {
+    let line = |n: u64| format!("({n}, {})\n", (0..n * 1000).sum::<u64>());
+    (0..20).map(line).collect()
+}
+
+#[test]
+fn what_is_carried_is_counted_in_bytes() {
+    let record = task(
+        "work:big",
+        "[bytes([i]) * 50_000 for i in range(8)]",
+        "threads,spawn,interpreters",
+        "3.14,3.14t",
+    );
+    for run in record.runs() {
+        if let Some(bytes) = run["metrics"].get("serialise_bytes").and_then(Value::as_f64) {
+            // 8 items of 50 kB there, 8 results of 100 kB back, and little more.
+            let least = 8.0 * 150_000.0;
+            assert!((least..least * 1.01).contains(&bytes), "{}: {bytes}", run["arm"]);
+            assert!(metric(run, "serialise_s") > 0.0);
+        }
+    }
+    assert_eq!(record.runs().len(), 6);
+}
+
+#[test]
+fn an_async_function_runs_on_one_loop_and_under_the_other_models() {
+    let models = "asyncio,sequential,threads,spawn,interpreters";
+    let record = task("work:later", "range(10)", models, "3.14,3.14t");
+    assert_eq!((record.runs().len(), hashes(&record).len()), (10, 1));
+}
+
+#[test]
+fn what_a_task_prints_is_not_its_answer() {
+    let record = task("work:noisy", "range(4)", "sequential,threads,fork,spawn", "3.14,3.14t");
+    assert_eq!(hashes(&record).len(), 1);
+    assert_eq!(record.runs()[0]["output"]["bytes"], 8, "four digits and four line ends");
+}
+
+#[test]
+fn items_may_use_the_module_and_chunks_do_not_change_the_answer() {
+    let place = Place::new();
+    place.write("work.py", MODULE);
+    let mut seen = BTreeSet::new();
+    for chunk in ["1", "3", "100"] {
+        let task = ["--task", "work:total", "--items", "[total(n)[0] for n in range(7)]", "--chunk", chunk];
+        let models = ["--models", "threads,spawn", "--workers", "2", "--python", "3.14,3.14t"];
+        let record = place.one_block(task).args(models).run().ok().record();
+        seen.extend(hashes(&record).into_iter().map(str::to_string));
+    }
+    assert_eq!(seen.len(), 1);
+}
+
+#[test]
+fn the_default_models_and_workers_are_those_that_are_documented() {
+    let place = Place::new();
+    place.write("work.py", MODULE);
+    let task = ["--task", "work:total", "--items", "range(4)", "--python", "3.14"];
+    let record = place.one_block(task).run().ok().record();
+    let cores = record.lines[0]["machine"]["cpus"].as_u64().unwrap();
+    let mut workers: Vec<u64> = (0..).map(|i| 1 << i).take_while(|w| *w < cores).collect();
+    workers.push(cores);
+    let mut expected = vec!["3.14/sequential/1".to_string()];
+    for model in ["threads", "forkserver", "interpreters"] {
+        expected.extend(workers.iter().map(|w| format!("3.14/{model}/{w}")));
+    }
+    assert_eq!(record.arms(), expected);
+}
+
+#[test]
+fn a_build_with_the_gil_switched_on_really_has_it() {
+    let place = Place::new();
+    place.write("work.py", MODULE);
+    let task = [
+        "--task",
+        "work:gil",
+        "--items",
+        "range(4)",
+        "--models",
+        "sequential,threads,spawn",
+        "--workers",
+        "2",
+    ];
+    // The twins with a GIL agree; the free-threaded arm gives the other answer.
+    let record = place.one_block(task).args(["--python", "3.14,3.14t+gil"]).run().ok().record();
+    assert_eq!((record.runs().len(), hashes(&record).len()), (6, 1));
+    assert_eq!(record.runs()[0]["output"]["bytes"], 4 * "True\n".len());
+    let all = ["--python", "3.14t+gil,3.14t", "--allow-different-output"];
+    let record = place.one_block(task).args(all).run().ok().record();
+    assert_eq!(record.run("3.14t/threads/2")["output"]["bytes"], 4 * "False\n".len());
+    assert_eq!(record.run("3.14t+gil/threads/2")["output"]["bytes"], 4 * "True\n".len());
+    assert_eq!(record.lines[0]["arms"][0]["gil"], "on");
+}
+
+#[test]
+fn workers_reach_the_workload_by_argument_and_by_environment() {
+    let place = Place::new();
+    place.write("env.py", "import os\nprint(os.environ['UNGIL_WORKERS'])\n");
+    place.write("arg.py", "import sys\nprint(sys.argv[1])\n");
+    place.write("pkg/bench.py", "import sys\nprint(sys.argv[1])\n");
+    let two = ["--workers", "1,3", "--python", "3.14", "--allow-different-output"];
+    let calls: [&[&str]; 4] = [
+        &["env.py"],
+        &["arg.py", "--", "{workers}"],
+        &["-m", "pkg.bench", "--", "{workers}"],
+        &["--command", "{python} arg.py {workers}"],
+    ];
+    let mut seen = BTreeSet::new();
+    for call in calls {
+        let record = place.one_block(two).args(call.iter().copied()).run().ok().record();
+        assert_eq!(record.arms(), ["3.14/1", "3.14/3"], "{call:?}");
+        let hash = |arm| record.run(arm)["output"]["blake3"].as_str().unwrap().to_string();
+        assert_ne!(hash("3.14/1"), hash("3.14/3"), "{call:?}");
+        seen.insert((hash("3.14/1"), hash("3.14/3")));
+    }
+    assert_eq!(seen.len(), 1, "each way gives the same numbers");
+}
+
+#[test]
+fn a_program_that_is_not_python_stands_beside_them() {
+    let place = Place::new();
+    place.write("w.py", "import sys\nprint(int(sys.argv[1]) * 21)\n");
+    let also = ["--also", "shell=sh -c 'echo $((21 * {workers}))'", "--also", "fixed=echo 42"];
+    let out = place.one_block(["w.py", "--python", "3.14,3.14t", "--workers", "2"]).args(also);
+    let record = out.args(["--", "{workers}"]).run().ok().record();
+    assert_eq!(record.arms(), ["3.14/2", "3.14t/2", "shell/2", "fixed"]);
+    assert_eq!(hashes(&record).len(), 1);
+    let told =
+        place.one_block(["w.py", "--python", "3.14", "--also", "no=./nowhere", "--", "1"]).run().told(1);
+    assert!(told.what.contains("./nowhere"), "{told:?}");
+}
+
+#[test]
+fn the_same_baseline_twice_shows_what_noise_alone_looks_like() {
+    let place = Place::new();
+    place.write("w.py", "print(sum(range(100_000)))\n");
+    let args =
+        ["compare", "w.py", "--aa", "--python", "3.14,3.14t", "--warmup", "0", "--max-blocks", "5", "-q"];
+    let out = place.ungil(args).args(["--energy", "off"]).run().ok();
+    let record = out.record();
+    assert_eq!(record.arms(), ["3.14", "3.14 again", "3.14t"]);
+    let ratio = record.comparison()["noise"]["wall_s"]["ratio"]["ratio"].as_f64().unwrap();
+    let again = record.comparison()["arms"][1]["metrics"]["wall_s"]["baseline"]["ratio"]["ratio"].as_f64();
+    assert_eq!(Some(ratio), again);
+    assert!(out.stdout.contains("(A/A)"), "{}", out.stdout);
+    assert!(!out.stdout.contains("Use 3.14 again"), "{}", out.stdout);
+}

@@ -1,0 +1,197 @@
+//! The part that counts, as the workload marks it.
+
+use serde_json::Value;
+use ungil_tests::{Place, hazards, metric};
+
+const HEAD: &str = "
+import os, sys, time
+from ungil_phase import phase, metric
+import ungil_phase
+def spin(seconds):
+    end = time.process_time() + seconds
+    while time.process_time() < end: pass
+";
+
+/// One run on 3.14 of a script that begins with [`HEAD`].
+fn run(script: &str) -> Value {
+    let place = Place::new();
+    place.write("w.py", format!("{HEAD}{script}"));
+    let out = place.one_block(["w.py", "--python", "3.14"]).run().ok();
+    out.record().run("3.14").clone()
+}
+
+fn failed(script: &str) -> (ungil_tests::Told, Value) {
+    let place = Place::new();
+    place.write("w.py", format!("{HEAD}{script}"));
+    let told = place.one_block(["w.py", "--python", "3.14"]).run().told(1);
+    (told, place.newest().run("3.14").clone())
+}
+
+#[test]
+fn unmarked_the_whole_process_counts() {
+    let run = run("spin(0.5)\n");
+    assert_eq!(run["marked"], false);
+    assert!(metric(&run, "cpu_s") >= 0.5 && metric(&run, "wall_s") >= 0.5, "{run}");
+    assert!(metric(&run, "rss_peak_bytes") > 5e6);
+    assert!(run["metrics"].get("process_s").is_none());
+    assert!(run["missing"]["pss_end_bytes"].as_str().unwrap().contains("mark the phase"));
+}
+
+#[test]
+fn set_up_and_tear_down_stay_out_of_a_marked_run() {
+    let run = run(
+        "spin(0.5)\nx = bytearray(64 << 20)\nwith phase():\n    pass\nspin(0.5)\ny = bytearray(64 << 20)\n",
+    );
+    assert_eq!(run["marked"], true);
+    assert!(metric(&run, "cpu_s") < 0.3, "{run}");
+    assert!(metric(&run, "process_s") >= 1.0);
+    assert!(metric(&run, "startup_s") >= 0.5 && metric(&run, "startup_s") < metric(&run, "process_s"));
+    // 64 MiB are 16384 pages of 4 KiB, or 32 of 2 MiB; the marks themselves touch a few.
+    assert!(metric(&run, "minor_faults") < 1000.0, "{run}");
+    // What is held at the end of the phase is held then; what came later is not.
+    let held = metric(&run, "rss_end_bytes");
+    assert!(held > 64e6 && held < 64e6 * 2.0, "{held}");
+    assert!(metric(&run, "rss_peak_bytes") < 64e6 * 2.0);
+}
+
+#[test]
+fn start_up_is_shown_apart_for_marked_runs_and_for_imports() {
+    let run = run("with phase(): spin(0.2)\n");
+    let (startup, wall) = (metric(&run, "startup_s"), metric(&run, "wall_s"));
+    assert!(startup > 0.0 && wall >= 0.2 && startup + wall <= metric(&run, "process_s"), "{run}");
+}
+
+#[test]
+fn several_phases_add_up() {
+    let run = run("for _ in range(3):\n    with phase(): spin(0.2)\n    spin(0.3)\n");
+    let cpu = metric(&run, "cpu_s");
+    assert!((0.6..0.9).contains(&cpu), "{cpu}");
+    assert!(metric(&run, "wall_s") >= 0.6);
+    assert!(hazards(&run, "phase").is_empty());
+}
+
+#[test]
+fn a_phase_without_an_end_is_an_error() {
+    let (told, run) = failed("ungil_phase.start()\n");
+    assert!(told.why.contains("phase has no end"), "{told:?}");
+    assert_eq!(run["outcome"]["kind"], "invalid");
+    // An exception is no missing end: `with` closes the phase, and the exit code tells.
+    let (told, run) = failed("with phase(): raise ValueError('inside')\n");
+    assert!(told.why.contains("ValueError: inside"), "{told:?}");
+    assert_eq!(run["outcome"]["kind"], "exited");
+    // A crash inside is a crash, and says so.
+    let (told, _) = failed("with phase(): os.kill(os.getpid(), 11)\n");
+    assert!(format!("{told:?}").contains("SIGSEGV"), "{told:?}");
+}
+
+#[test]
+fn a_workloads_own_figures_are_in_the_record() {
+    let run = run(
+        "metric('before', 1)\nwith phase(): metric('rows_per_s', 1234.5)\nmetric('after', -0.125)\nprint('x')\n",
+    );
+    assert_eq!(metric(&run, "rows_per_s"), 1234.5);
+    assert_eq!((metric(&run, "before"), metric(&run, "after")), (1.0, -0.125));
+}
+
+#[test]
+fn garbage_on_the_channel_is_a_hazard_and_no_failure() {
+    let run = run("
+with phase(): spin(0.1)
+up = os.open(os.environ['UNGIL_PHASE'] + '/up', os.O_WRONLY)
+os.write(up, b'\\xff\\x00 garbage\\nend 1 2\\nstart x\\nmetric 1 a/b 2\\n')
+os.write(up, b'z' * 3000 + b'\\n')
+print('done')
+");
+    assert_eq!(run["outcome"]["kind"], "ok");
+    assert!(metric(&run, "cpu_s") >= 0.1);
+    let says = hazards(&run, "phase");
+    assert!(says.len() >= 4 && says.iter().all(|s| s.len() < 300), "{says:?}");
+    assert!(says.iter().any(|s| s.contains("metric 1 a/b 2")), "{says:?}");
+}
+
+#[test]
+fn a_flood_of_garbage_ends() {
+    let run = run("
+up = os.open(os.environ['UNGIL_PHASE'] + '/up', os.O_WRONLY)
+for _ in range(2000): os.write(up, b'nonsense\\n' * 100)
+with phase(): spin(0.1)
+");
+    assert_eq!(run["outcome"]["kind"], "ok");
+    assert_eq!(run["marked"], true);
+    assert!(hazards(&run, "phase").len() <= 20);
+}
+
+#[test]
+fn a_child_that_marks_too_is_a_hazard_and_does_not_count() {
+    let run = run("
+with phase(): spin(0.2)
+pid = os.fork()
+if pid == 0:
+    with phase(): spin(0.3)
+    os._exit(0)
+os.waitpid(pid, 0)
+");
+    assert_eq!(run["outcome"]["kind"], "ok");
+    let cpu = metric(&run, "cpu_s");
+    assert!((0.2..0.4).contains(&cpu), "the first process's phase alone: {cpu}");
+    let says = hazards(&run, "phase");
+    assert!(says.iter().any(|s| s.contains("marked a phase too")), "{says:?}");
+}
+
+#[test]
+fn what_children_spend_inside_the_phase_counts() {
+    let run = run("
+import subprocess
+code = 'import time\\nwhile time.process_time() < 0.5: pass\\nfor _ in range(400): time.sleep(0.0001)\\nx = bytearray(32 << 20)'
+with phase():
+    for _ in range(2): subprocess.run([sys.executable, '-c', code], check=True)
+");
+    let cpu = metric(&run, "cpu_s");
+    assert!((1.0..2.0).contains(&cpu), "{cpu}");
+    assert!(metric(&run, "voluntary_switches") >= 800.0, "{run}");
+    assert!(metric(&run, "processes_peak") >= 2.0, "{run}");
+}
+
+#[test]
+fn switches_of_threads_that_have_ended_count() {
+    let run = run("
+import threading
+def naps():
+    for _ in range(500): time.sleep(0.0001)
+with phase():
+    threads = [threading.Thread(target=naps) for _ in range(4)]
+    for t in threads: t.start()
+    for t in threads: t.join()
+");
+    assert!(metric(&run, "voluntary_switches") >= 2000.0, "{run}");
+    assert!(metric(&run, "threads_peak") >= 2.0);
+}
+
+#[test]
+fn the_module_works_without_ungil() {
+    let place = Place::new();
+    let module = place.ungil(["phase"]).run().ok().stdout;
+    place.write("ungil_phase.py", &module);
+    place.write(
+        "w.py",
+        "from ungil_phase import phase, metric\nwith phase(): metric('a', 1)\nprint('by hand')\n",
+    );
+    let mut by_hand = std::process::Command::new(ungil_tests::python("3.14"));
+    by_hand.arg("w.py").current_dir(place.path()).env_remove("UNGIL_PHASE");
+    let out = by_hand.output().unwrap();
+    assert_eq!((out.status.code(), out.stdout), (Some(0), b"by hand\n".to_vec()));
+    // A channel that is long gone is no obstacle either.
+    by_hand.env("UNGIL_PHASE", place.at("gone"));
+    assert!(by_hand.output().unwrap().status.success());
+    let record = place.one_block(["w.py", "--python", "3.14"]).run().ok().record();
+    assert_eq!(record.run("3.14")["marked"], true);
+    assert_eq!(metric(record.run("3.14"), "a"), 1.0);
+}
+
+#[test]
+fn every_interpreter_here_can_mark() {
+    let place = Place::new();
+    place.write("w.py", format!("{HEAD}with phase(): x = bytearray(1 << 20)\nprint('same')\n"));
+    let record = place.one_block(["w.py", "--python", &ungil_tests::PYTHONS.join(",")]).run().ok().record();
+    assert!(record.runs().len() == 4 && record.runs().iter().all(|r| r["marked"] == true));
+}
