@@ -24,7 +24,7 @@ def primes(first, last):
 
 def main():
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--n", type=int, default=120_000)
+    options.add_argument("--n", type=int, default=200_000)
     options.add_argument("--workers", type=int, default=1)
     args = options.parse_args()
     step = max(1, args.n // 64)

@@ -1,4 +1,5 @@
 //! What cannot be run is refused, and what fails is told, in three lines and with the exit code that fits.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use ungil_tests::Place;
 

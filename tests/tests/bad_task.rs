@@ -1,4 +1,5 @@
 //! A task that cannot be loaded, has no items, or cannot be carried to a worker is told as such.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use ungil_tests::{Out, Place, Told};
 

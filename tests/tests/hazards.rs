@@ -1,4 +1,5 @@
 //! What was seen while running that a reader must know, each naming the module, line, process or number.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use serde_json::Value;
 use std::process::Command;

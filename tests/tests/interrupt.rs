@@ -1,4 +1,5 @@
 //! An experiment that is interrupted, killed or cut off keeps what it measured, leaves nothing behind, and goes on.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,7 +11,8 @@ const SCRIPT: &str = "
 import os, sys, time
 with open('count', 'a') as f: f.write('x')
 if os.path.exists('stay') and len(open('count').read()) > int(open('stay').read()):
-    pid = os.fork()
+    root = os.getpid()
+    if os.fork(): open('root', 'w').write('%d\\n' % root)
     with open('pids', 'a') as f: f.write('%d\\n' % os.getpid())
     while True: time.sleep(0.05)
 print('same')
@@ -34,7 +36,10 @@ fn in_block_3(place: &Place) -> (Running, Vec<i32>) {
         "5",
     ];
     let mut running = place.ungil(args).args(["--energy", "off", "-q", "--out", "r.jsonl"]).start();
-    let pids = running.until("the run that stays", || Some(place.pids("pids")).filter(|p| p.len() == 2));
+    let pids = running.until("the run that stays", || {
+        let there = place.at("root").exists() && place.pids("pids").len() == 2;
+        there.then(|| place.pids("pids"))
+    });
     (running, pids)
 }
 
@@ -102,9 +107,9 @@ fn killed_outright_the_workload_goes_too_and_resume_completes_it() {
     let (running, pids) = in_block_3(&place);
     running.signal("KILL");
     assert_eq!(running.wait().code, -9);
-    // The root is the one that wrote first or second; the fork shares the code, so: the one whose parent is not the other.
-    let root = pids.iter().copied().min().unwrap();
-    gone(&[root]);
+    let root = place.pids("root");
+    assert_eq!(root.len(), 1);
+    gone(&root);
     // No one is left who could end the fork: PR_SET_PDEATHSIG reaches the root alone.
     for pid in pids.iter().filter(|&&pid| alive(pid)) {
         let _ = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status();
@@ -129,6 +134,39 @@ fn a_torn_last_line_is_cut_off_and_the_rest_goes_on() {
     fs::write(place.at("r.jsonl"), format!("{head}\n{}\n{torn}", whole.join("\n"))).unwrap();
     place.write("count", "xxxxx");
     resume(&place);
+}
+
+#[test]
+fn another_answer_after_a_resume_is_another_answer() {
+    let place = Place::new();
+    let (running, _) = in_block_3(&place);
+    running.signal("INT");
+    running.wait();
+    fs::remove_file(place.at("stay")).unwrap();
+    // Block 3 has one run, which printed the other answer.
+    place.write("work.py", "print('different')\n");
+    let told = place.ungil(["compare", "-q", "--resume", "r.jsonl"]).run().told(1);
+    assert!(told.what.contains("different answers"), "{told:?}");
+}
+
+#[test]
+fn a_run_that_failed_is_tried_again_by_resume() {
+    let place = Place::new();
+    place.write(
+        "w.py",
+        "import os, sys\nprint('same')\nsys.exit(os.path.exists('fail') and sys.abiflags == 't')\n",
+    );
+    place.write("fail", "");
+    let arms = ["w.py", "--python", "3.14,3.14t", "--out", "r.jsonl"];
+    place.one_block(arms).run().told(1);
+    let told = place.ungil(["compare", "-q", "--resume", "r.jsonl"]).run().told(1);
+    assert!(told.what.contains("3.14t failed"), "it fails again: {told:?}");
+    fs::remove_file(place.at("fail")).unwrap();
+    place.ungil(["compare", "-q", "--resume", "r.jsonl"]).run().ok();
+    let record = Record::read(&place.at("r.jsonl"));
+    assert_eq!(record.of_arm("3.14t").last().unwrap()["outcome"]["kind"], "ok");
+    assert!(record.comparison()["arms"][1].get("failed").is_none(), "{}", record.comparison());
+    assert_eq!(record.of_arm("3.14").len(), 1, "what was done is not done again");
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! What a workload does to excess: hangs, prints for ever, leaves daemons, fills the disk; and surroundings that are odd.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};

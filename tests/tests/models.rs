@@ -1,8 +1,9 @@
 //! One function under every execution model, and the arms beside them.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use serde_json::Value;
 use std::collections::BTreeSet;
-use ungil_tests::{Place, Record, metric};
+use ungil_tests::{Place, Record, hazards, metric};
 
 const MODULE: &str = "\
 import sys
@@ -47,6 +48,8 @@ fn every_model_gives_the_same_answer_on_both_builds() {
             ["fork", "spawn", "forkserver", "interpreters"].contains(&arm.split('/').nth(1).unwrap());
         assert_eq!(run["metrics"].get("serialise_bytes").is_some(), copies, "{arm}");
         assert_eq!(run["metrics"].get("serialise_s").is_some(), copies, "{arm}");
+        // The standard library's own helpers end by themselves: no hazard of the user's.
+        assert!(hazards(run, "leftovers").is_empty(), "{arm}: {}", run["hazards"]);
         let workers = if arm.contains("sequential") { "1" } else { "2" };
         assert!(arm.ends_with(workers), "{arm}");
     }

@@ -1,4 +1,5 @@
 //! The part that counts, as the workload marks it.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use serde_json::Value;
 use ungil_tests::{Place, hazards, metric};
@@ -34,6 +35,8 @@ fn unmarked_the_whole_process_counts() {
     assert!(metric(&run, "cpu_s") >= 0.5 && metric(&run, "wall_s") >= 0.5, "{run}");
     assert!(metric(&run, "rss_peak_bytes") > 5e6);
     assert!(run["metrics"].get("process_s").is_none());
+    // Start-up is shown apart: what `python -c pass` takes here.
+    assert!(metric(&run, "startup_s") > 0.0 && metric(&run, "startup_s") < metric(&run, "wall_s"), "{run}");
     assert!(run["missing"]["pss_end_bytes"].as_str().unwrap().contains("mark the phase"));
 }
 
@@ -68,6 +71,20 @@ fn several_phases_add_up() {
     assert!((0.6..0.9).contains(&cpu), "{cpu}");
     assert!(metric(&run, "wall_s") >= 0.6);
     assert!(hazards(&run, "phase").is_empty());
+}
+
+#[test]
+fn phases_within_phases_count_once() {
+    let run = run("
+with phase():
+    spin(0.2)
+    with phase(): spin(0.2)
+    spin(0.2)
+spin(0.5)
+");
+    let cpu = metric(&run, "cpu_s");
+    assert!((0.6..0.9).contains(&cpu), "{cpu}");
+    assert!(metric(&run, "wall_s") >= 0.6, "{run}");
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn demo() -> Done {
             .current_dir(root())
             .arg("compare")
             .arg(examples.join(script).strip_prefix(root()).unwrap_or(&examples));
-        run(compare.args(["--time-limit", "40s", "--", "--workers", "{workers}"]))?;
+        run(compare.args(["--time-limit", "20s", "--", "--workers", "{workers}"]))?;
     }
     Ok(())
 }

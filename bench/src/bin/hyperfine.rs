@@ -1,11 +1,14 @@
 //! Does ungil's time agree with hyperfine's? The same 1 s command in interleaved triples (hyperfine, ungil, hyperfine
-//! again), order rotated; the paired ratio ungil / hyperfine beside hyperfine / hyperfine.
+//! again), in every order in turn; the paired ratio ungil / hyperfine beside hyperfine / hyperfine.
 //!
 //! `cargo build --release -p ungil -p ungil-bench && target/release/hyperfine [PAIRS]`
 
 use std::process::Command;
 use ungil_bench::{Any, one_run, python, second, show};
 use ungil_experiment::stats::{median, paired};
+
+/// Every order of the three, so that neither place nor predecessor favours one.
+const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [2, 1, 0], [1, 0, 2], [2, 0, 1], [0, 2, 1], [1, 2, 0]];
 
 fn main() -> Any<()> {
     let pairs: usize = std::env::args().nth(1).map_or(Ok(40), |n| n.parse())?;
@@ -22,8 +25,7 @@ fn main() -> Any<()> {
     let (mut against, mut itself, mut added, mut cost) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for pair in 0..pairs {
         let mut times = [0.0; 3];
-        for step in 0..3 {
-            let which = (pair + step) % 3;
+        for which in ORDERS[pair % ORDERS.len()] {
             times[which] = if which == 1 {
                 let run = one_run(dir.path(), pair, &python, &ours)?;
                 added.push(run.probes.added_s * 1e3);

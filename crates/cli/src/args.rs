@@ -162,7 +162,9 @@ pub(crate) struct Compare {
 
     /// Go on with an interrupted record; everything else is taken from it.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output",
-          conflicts_with_all = ["workload", "out", "args"])]
+          conflicts_with_all = ["workload", "out", "args", "items", "chunk", "load", "metrics", "python", "models", "workers",
+            "also", "aa", "blocks", "max_blocks", "precision", "time_limit", "timeout", "warmup", "seed",
+            "allow_different_output", "keep_going", "energy", "idle"])]
     pub(crate) resume: Option<PathBuf>,
 
     /// Print the comparison as JSON.

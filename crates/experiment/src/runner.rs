@@ -313,15 +313,21 @@ fn run_failure(header: &Header, arm: &Arm, run: &Run) -> Failure {
     Failure::new(format!("{} failed in {when}: {how}", arm.id), why, mend)
 }
 
+/// Characters of a failed run's last words that are shown.
+const LONGEST_WORDS: usize = 300;
+
 /// The last line that looks like Python's word for an exception (notes may follow it), or else the last line.
-fn last_words(stderr: &str) -> Option<&str> {
+fn last_words(stderr: &str) -> Option<String> {
     let named = |line: &&str| {
         let name = line.split(':').next().unwrap_or_default();
         let plain = name.chars().all(|c| c.is_alphanumeric() || c == '.' || c == '_');
         plain && ["Error", "Exception", "Interrupt", "Exit"].iter().any(|end| name.ends_with(end))
     };
     let lines = || stderr.lines().rev().map(str::trim_end).filter(|l| !l.is_empty());
-    lines().find(named).or_else(|| lines().next()).map(str::trim)
+    let line = lines().find(named).or_else(|| lines().next())?.trim();
+    let extra = line.chars().count().saturating_sub(LONGEST_WORDS);
+    let end: String = line.chars().skip(extra).collect();
+    Some(if extra > 0 { format!("…{end}") } else { end })
 }
 
 fn by_hand(header: &Header, arm: &Arm) -> String {

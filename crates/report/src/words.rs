@@ -243,16 +243,17 @@ impl<'a> Story<'a> {
         self.view.record.runs.iter().any(|r| r.hazards.iter().any(|h| h.kind == kind))
     }
 
+    /// The first sensor that is not there; why not is in the record.
+    fn no_sensor(&self) -> Option<&'a str> {
+        self.view.record.header.absent.first().map(|a| a.split(':').next().unwrap_or(a))
+    }
+
     fn unknown(&self) -> Option<String> {
         let mut parts = Vec::new();
         match joules::sensor(self.view) {
-            None => parts.push(format!(
-                "energy ({})",
-                self.view.record.header.absent.first().map_or("off", String::as_str)
-            )),
+            None => parts.push(format!("energy ({})", self.no_sensor().unwrap_or("off"))),
             Some(s) if s.evidence == Evidence::Model => {
-                let why =
-                    self.view.record.header.absent.first().map_or_else(|| "as asked".into(), Clone::clone);
+                let why = self.no_sensor().unwrap_or("as asked");
                 parts.push(format!("energy but by a model ({why}; {})", s.covers));
             }
             Some(_) => {

@@ -1,0 +1,246 @@
+//! Joules from a simulated powercap tree that the workload itself advances, exact to the microjoule; and what is said
+//! where there is none.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+
+use serde_json::Value;
+use std::fs;
+use ungil_tests::{Place, Ungil, metric};
+
+/// The counters' range: they wrap after a little more than a joule, so that every few runs wrap one.
+const RANGE: u64 = 1_000_003;
+
+/// Advances the counters inside its phase, by amounts that depend on the number of runs so far, and notes the sum.
+const SCRIPT: &str = "
+import json, os, sys
+from ungil_phase import phase
+tree, what = sys.argv[1], sys.argv[2]
+runs = len(open('sums').readlines()) if os.path.exists('sums') else 0
+def path(zone): return os.path.join(tree, zone, 'energy_uj')
+def put(zone, value):
+    with open(path(zone) + '.new', 'w') as f: f.write('%d\\n' % value)
+    os.rename(path(zone) + '.new', path(zone))
+def spend(zone, amount):
+    put(zone, (int(open(path(zone)).read()) + amount) % RANGE)
+    return amount
+zones = ['intel-rapl:0', 'intel-rapl:1', 'intel-rapl:0:0', 'intel-rapl:1:0']
+for zone in zones: spend(zone, 77)
+total = 0
+with phase():
+    for i, zone in enumerate(zones):
+        total += spend(zone, 100_000 * (i + 1) + runs * 54_321 % 400_000 + 1)
+    spend('intel-rapl:0:1', 123_456)
+    if what == 'vanish' and runs % 2: os.rename(path('intel-rapl:1'), path('intel-rapl:1') + '.gone')
+    if what == 'jump' and runs % 2: put('intel-rapl:0', 10)
+for zone in zones[2:]: spend(zone, 55)
+if what == 'vanish' and runs % 2: os.rename(path('intel-rapl:1') + '.gone', path('intel-rapl:1'))
+with open('sums', 'a') as f: f.write('%d\\n' % total)
+print('same')
+";
+
+/// Two sockets with memory and cores each, laid out as the kernel's.
+fn tree(place: &Place) {
+    let zones = [
+        ("intel-rapl:0", "package-0"),
+        ("intel-rapl:0/intel-rapl:0:0", "dram"),
+        ("intel-rapl:0/intel-rapl:0:1", "core"),
+        ("intel-rapl:1", "package-1"),
+        ("intel-rapl:1/intel-rapl:1:0", "dram"),
+    ];
+    for (path, name) in zones {
+        let dir = format!("powercap/intel-rapl/{path}");
+        place.write(&format!("{dir}/name"), format!("{name}\n"));
+        place.write(&format!("{dir}/energy_uj"), "900000\n");
+        place.write(&format!("{dir}/max_energy_range_uj"), format!("{RANGE}\n"));
+        let flat = place.at("powercap").join(path.rsplit('/').next().unwrap_or(path));
+        std::os::unix::fs::symlink(place.at(&dir), flat).expect("a link");
+    }
+}
+
+fn compare(place: &Place, what: &str) -> Ungil {
+    tree(place);
+    place.write("w.py", SCRIPT.replace("RANGE", &RANGE.to_string()));
+    let energy = format!("powercap={}", place.at("powercap").display());
+    let args =
+        ["compare", "w.py", "--python", "3.14,3.14t", "--warmup", "0", "--blocks", "3", "--max-blocks", "3"];
+    place.ungil(args).args(["-q", "--idle", "0", "--energy", &energy, "--", "powercap", what])
+}
+
+/// What the workload noted, run by run.
+fn sums(place: &Place) -> Vec<u64> {
+    place.read("sums").unwrap().lines().map(|l| l.parse().unwrap()).collect()
+}
+
+fn microjoules(run: &Value) -> Option<u64> {
+    run["energy"][0]["reading"]["microjoules"].as_u64()
+}
+
+#[test]
+fn every_runs_joules_are_exact_across_wraps() {
+    let place = Place::new();
+    let out = compare(&place, "exact").run().ok();
+    let (record, sums) = (out.record(), sums(&place));
+    assert_eq!((record.runs().len(), sums.len()), (6, 6));
+    // What is spent in a run is more than a third of the range: six runs wrap every counter.
+    assert!(sums.iter().all(|&s| s > 1_000_000));
+    for (run, sum) in record.runs().into_iter().zip(sums) {
+        assert_eq!(microjoules(run), Some(sum), "{run}");
+        assert_eq!(metric(run, "energy_j"), sum as f64 / 1e6);
+        assert_eq!(run["energy"][0]["evidence"], "counter");
+        let core =
+            run["energy"][0]["reading"]["domains"].as_array().unwrap().iter().find(|d| d["name"] == "core-0");
+        assert_eq!(
+            core.map(|d| (&d["microjoules"], &d["counted"])),
+            Some((&Value::from(123_456), &Value::Bool(false)))
+        );
+    }
+    assert!(out.stdout.contains("energy (counter)"), "{}", out.stdout);
+    let covers = record.lines[0]["sensors"][0]["covers"].as_str().unwrap();
+    assert!(covers.starts_with("2 packages + 2 dram"), "{covers}");
+}
+
+#[test]
+fn a_zone_that_vanishes_takes_that_runs_joules_and_nothing_else() {
+    let place = Place::new();
+    let record = compare(&place, "vanish").run().ok().record();
+    let sums = sums(&place);
+    assert_eq!(record.runs().len(), 6);
+    for (i, run) in record.runs().into_iter().enumerate() {
+        if i % 2 == 0 {
+            assert_eq!(microjoules(run), Some(sums[i]), "{run}");
+            continue;
+        }
+        assert_eq!((microjoules(run), run["metrics"].get("energy_j")), (None, None), "{run}");
+        let why = run["missing"]["energy_j"].as_str().unwrap();
+        assert!(why.contains("package-1"), "{why}");
+        assert!(metric(run, "wall_s") > 0.0 && metric(run, "rss_end_bytes") > 0.0);
+        assert_eq!(
+            (run["outcome"]["kind"].as_str(), run["energy"][0]["evidence"].as_str()),
+            (Some("ok"), Some("none"))
+        );
+    }
+}
+
+#[test]
+fn a_counter_that_jumps_takes_that_runs_joules_and_nothing_else() {
+    let place = Place::new();
+    let call = compare(&place, "jump");
+    // A package with a real range: going back to 10 would as a wrap be 262 kJ, which no package spends.
+    place.write("powercap/intel-rapl/intel-rapl:0/max_energy_range_uj", "262143328850\n");
+    place.write("w.py", SCRIPT.replace("RANGE", "262143328850"));
+    let out = call.run().ok();
+    let (record, sums) = (out.record(), sums(&place));
+    for (i, run) in record.runs().into_iter().enumerate() {
+        if i % 2 == 0 {
+            assert_eq!(microjoules(run), Some(sums[i]), "{run}");
+            continue;
+        }
+        assert_eq!(microjoules(run), None, "{run}");
+        let why = run["missing"]["energy_j"].as_str().unwrap();
+        assert!(why.contains("package-0") && why.contains("to 10 "), "{why}");
+        assert!(metric(run, "cpu_s") > 0.0);
+    }
+    assert!(out.stdout.contains("energy of some runs"), "the words say so: {}", out.stdout);
+}
+
+#[test]
+fn idle_power_is_taken_off_beside_the_figure_and_not_instead_of_it() {
+    let place = Place::new();
+    tree(&place);
+    place.write("w.py", SCRIPT.replace("RANGE", &RANGE.to_string()));
+    let energy = format!("powercap={}", place.at("powercap").display());
+    let args = ["compare", "w.py", "--python", "3.14", "--warmup", "0", "--blocks", "1", "--idle", "200ms"];
+    let record =
+        place.ungil(args).args(["-q", "--energy", &energy, "--", "powercap", "exact"]).run().ok().record();
+    assert_eq!(record.of_type("idle").count(), 1);
+    // The tree stands still while the machine idles, so idling costs nothing.
+    assert_eq!(record.of_type("idle").next().unwrap()["energy"][0]["reading"]["microjoules"], 0);
+    let run = record.run("3.14");
+    assert_eq!(metric(run, "energy_above_idle_j"), metric(run, "energy_j"));
+}
+
+#[test]
+fn without_energy_nothing_is_said_to_be_zero() {
+    let place = Place::new();
+    place.write("a.py", "print('same')\n");
+    let out = place.one_block(["a.py", "--python", "3.14,3.14t"]).run().ok();
+    let record = out.record();
+    assert_eq!(record.lines[0]["sensors"].as_array().map(Vec::len), Some(0));
+    for run in record.runs() {
+        assert!(run["metrics"].get("energy_j").is_none(), "{run}");
+        assert!(run["missing"]["energy_j"].as_str().unwrap().contains("no sensor"), "{run}");
+    }
+    assert!(out.stdout.contains("no sensor"), "{}", out.stdout);
+}
+
+#[test]
+fn a_model_is_called_a_model_and_shows_its_band() {
+    let place = Place::new();
+    place.write("a.py", "print(sum(range(100_000)))\n");
+    let args = [
+        "compare",
+        "a.py",
+        "--python",
+        "3.14,3.14t",
+        "--warmup",
+        "0",
+        "--max-blocks",
+        "1",
+        "--blocks",
+        "1",
+        "-q",
+    ];
+    let out = place.ungil(args).args(["--energy", "model:idle=10,busy=20,band=50,cpus=1"]).run().ok();
+    assert!(out.stdout.contains("energy (model)") && out.stdout.contains(" to "), "{}", out.stdout);
+    let record = out.record();
+    for run in record.runs() {
+        let (reading, wall) = (&run["energy"][0]["reading"], metric(run, "wall_s"));
+        let joules = metric(run, "energy_j");
+        let expected = 10.0 * wall + 10.0 * metric(run, "cpu_s");
+        assert!((joules / expected - 1.0).abs() < 1e-3, "{joules} J, {expected} J expected");
+        let end = |i: usize| reading["band"][i].as_f64().unwrap() / 1e6;
+        assert!((end(0) / joules - 0.5).abs() < 1e-3 && (end(1) / joules - 1.5).abs() < 1e-3, "{reading}");
+    }
+}
+
+#[test]
+fn auto_takes_what_there_is_and_names_what_there_is_not() {
+    let place = Place::new();
+    place.write("a.py", "print('same')\n");
+    let args = [
+        "compare",
+        "a.py",
+        "--python",
+        "3.14,3.14t",
+        "--warmup",
+        "0",
+        "--max-blocks",
+        "1",
+        "--blocks",
+        "1",
+        "-q",
+    ];
+    let out = place.ungil(args).args(["--idle", "0"]).run().ok();
+    let record = out.record();
+    let (sensors, absent) = (&record.lines[0]["sensors"], record.lines[0]["absent"].as_array().unwrap());
+    let here = fs::read_dir("/sys/class/powercap").is_ok_and(|mut d| d.next().is_some())
+        || fs::exists("/sys/bus/event_source/devices/power").unwrap_or(false);
+    if here {
+        assert!(!sensors.as_array().unwrap().is_empty());
+        return;
+    }
+    assert_eq!(sensors[0]["evidence"], "model");
+    let named = |name: &str| absent.iter().any(|a| a.as_str().is_some_and(|a| a.contains(name)));
+    assert!(named("powercap") && named("perf"), "{absent:?}");
+    assert!(out.stdout.contains("energy (model)"), "{}", out.stdout);
+    let words = out.stdout.lines().find(|l| l.contains("Not known")).unwrap();
+    assert!(words.contains("no powercap energy sensor") && words.contains("model"), "{words}");
+}
+
+#[test]
+fn a_sensor_that_was_asked_for_and_is_not_there_is_an_error() {
+    let place = Place::new();
+    place.write("a.py", "print('same')\n");
+    fs::create_dir(place.at("empty")).unwrap();
+    let told = place.ungil(["compare", "a.py", "-q", "--energy", "powercap=empty"]).run().told(2);
+    assert!(told.what.contains("powercap") && told.why.contains("empty"), "{told:?}");
+}

@@ -1,0 +1,298 @@
+//! What is printed agrees with what is recorded, in every form; and what is not a measurement works too.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::process::Command;
+use ungil_tests::{Out, PYTHONS, Place, Record, metric, python};
+
+/// A hundred times the work on the build with a GIL: a difference that no noise turns round.
+const UNEQUAL: &str = "
+import sys
+from ungil_phase import phase
+with phase():
+    for i in range(3_000_000 if sys._is_gil_enabled() else 3_000): pass
+print('same')
+";
+
+fn five_blocks(place: &Place, form: &[&str]) -> Out {
+    place.write("w.py", UNEQUAL);
+    let args =
+        ["compare", "w.py", "--python", "3.14,3.14t", "--warmup", "1", "--blocks", "5", "--max-blocks", "5"];
+    place
+        .ungil(args)
+        .args(["-q", "--energy", "off", "--out", "r.jsonl"])
+        .args(form.iter().copied())
+        .run()
+        .ok()
+}
+
+fn record(place: &Place) -> Record {
+    Record::read(&place.at("r.jsonl"))
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let n = values.len();
+    if n % 2 == 1 { values[n / 2] } else { f64::midpoint(values[n / 2 - 1], values[n / 2]) }
+}
+
+/// A metric by block, warm-up left out.
+fn by_block(record: &Record, arm: &str, key: &str) -> BTreeMap<u64, f64> {
+    let runs = record.of_arm(arm).into_iter().filter(|r| r["block"] != 0);
+    runs.filter_map(|r| Some((r["block"].as_u64()?, r["metrics"].get(key)?.as_f64()?))).collect()
+}
+
+fn close(a: f64, b: f64) -> bool {
+    (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1e-12)
+}
+
+/// Every figure of a comparison, recomputed from the runs.
+fn recomputed(record: &Record, comparison: &Value) -> usize {
+    let mut figures = 0;
+    for arm in comparison["arms"].as_array().unwrap() {
+        let id = arm["arm"].as_str().unwrap();
+        assert_eq!(arm["runs"].as_u64(), Some(by_block(record, id, "wall_s").len() as u64));
+        for (key, figure) in arm["metrics"].as_object().unwrap() {
+            let mine = by_block(record, id, key);
+            let expected = median(mine.values().copied().collect());
+            assert!(
+                close(figure["median"].as_f64().unwrap(), expected),
+                "{id} {key}: {figure}, {expected} expected"
+            );
+            figures += 1;
+            let Some(ratio) = figure["baseline"]["ratio"]["ratio"].as_f64() else { continue };
+            let theirs = by_block(record, "3.14", key);
+            let logs = mine.iter().filter_map(|(block, m)| Some((m / theirs.get(block)?).ln())).collect();
+            let expected = median(logs).exp();
+            assert!(close(ratio, expected), "{id} {key}: ratio {ratio}, {expected} expected");
+        }
+    }
+    figures
+}
+
+#[test]
+fn json_agrees_with_the_record() {
+    let place = Place::new();
+    let json = five_blocks(&place, &["--json"]).json();
+    let record = record(&place);
+    assert!(recomputed(&record, &json["comparison"]) > 30);
+    assert_eq!(&json["comparison"]["arms"], &record.comparison()["arms"]);
+    assert_eq!(
+        (json["record"].as_str(), json["schema"].as_str()),
+        (Some("r.jsonl"), Some("ungil.experiment/1"))
+    );
+    assert_eq!(json["comparison"]["blocks"], 5);
+    assert_eq!(json["experiment"]["arms"], record.lines[0]["arms"]);
+    let t = &json["comparison"]["arms"][1]["metrics"]["wall_s"]["baseline"];
+    assert_eq!(t["verdict"], "less");
+    let (low, mid, high) = (&t["ratio"]["low"], &t["ratio"]["ratio"], &t["ratio"]["high"]);
+    assert!(
+        low.as_f64() <= mid.as_f64() && mid.as_f64() <= high.as_f64() && high.as_f64() < Some(0.5),
+        "{t}"
+    );
+    assert!(json["words"].as_array().unwrap().len() >= 2);
+    // Warm-up is in the record and in no figure.
+    assert_eq!(record.runs().iter().filter(|r| r["block"] == 0).count(), 2);
+}
+
+#[test]
+fn csv_agrees_with_the_record() {
+    let place = Place::new();
+    let out = five_blocks(&place, &["--csv"]);
+    let record = record(&place);
+    let mut lines = out.stdout.lines();
+    let head: Vec<&str> = lines.next().unwrap().split(',').collect();
+    let at = |name: &str| head.iter().position(|h| *h == name).unwrap_or_else(|| panic!("no {name}"));
+    let mut rows = 0;
+    for line in lines {
+        let row: Vec<&str> = line.split(',').collect();
+        assert_eq!(row.len(), head.len(), "{line}");
+        let mine = by_block(&record, row[at("arm")], row[at("metric")]);
+        assert!(close(row[at("median")].parse().unwrap(), median(mine.into_values().collect())), "{line}");
+        assert_eq!(row[at("baseline")], if row[at("arm")] == "3.14" { "" } else { "3.14" }, "{line}");
+        rows += 1;
+    }
+    let figures: usize = record.comparison()["arms"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|a| a["metrics"].as_object().unwrap().len())
+        .sum();
+    assert_eq!(rows, figures, "one row an arm and metric");
+}
+
+/// Three significant digits, as the table has them.
+fn digits(value: f64) -> String {
+    match value {
+        v if v >= 99.95 => format!("{v:.0}"),
+        v if v >= 9.995 => format!("{v:.1}"),
+        v => format!("{v:.2}"),
+    }
+}
+
+fn seconds(value: f64) -> String {
+    let steps = [(1.0, "s"), (1e-3, "ms"), (1e-6, "µs")];
+    let (size, unit) = steps.into_iter().find(|(size, _)| value >= *size).unwrap();
+    format!("{} {unit}", digits(value / size))
+}
+
+#[test]
+fn table_and_words_agree_with_the_record() {
+    let place = Place::new();
+    let out = five_blocks(&place, &[]);
+    let record = record(&place);
+    let figure = &record.comparison()["arms"][1]["metrics"]["wall_s"];
+    let ratio = figure["baseline"]["ratio"]["ratio"].as_f64().unwrap();
+    let row = |arm: &str| {
+        out.stdout.lines().find(|l| l.trim_start().starts_with(&format!("{arm} "))).unwrap().to_string()
+    };
+    for (i, arm) in ["3.14", "3.14t"].into_iter().enumerate() {
+        let wall = record.comparison()["arms"][i]["metrics"]["wall_s"]["median"].as_f64().unwrap();
+        assert!(row(arm).contains(&seconds(wall)), "{} in {}", seconds(wall), row(arm));
+    }
+    assert!(row("3.14").contains("baseline"));
+    assert!(
+        row("3.14t").contains(&format!("{ratio:.3}")) && row("3.14t").contains("faster"),
+        "{}",
+        row("3.14t")
+    );
+    let words: Vec<&str> = out.stdout.lines().filter_map(|l| l.strip_prefix("- ")).collect();
+    let factor = format!("3.14t is the fastest: {}× faster than 3.14", digits(1.0 / ratio));
+    assert!(words.iter().any(|w| w.contains(&factor)), "{factor} in {words:?}");
+    assert!(words.contains(&"Use 3.14t."), "{words:?}");
+    assert!(words.iter().all(|w| w.ends_with('.')) && (2..=6).contains(&words.len()), "{words:?}");
+    assert!(out.stdout.ends_with("Record: r.jsonl\n"));
+    assert!(!out.stdout.contains('\u{1b}'), "no colour where there is no terminal");
+    // The same record, shown again by a resume that has nothing to do, says the same.
+    let again = place.ungil(["compare", "-q", "--resume", "r.jsonl"]).run().ok();
+    assert_eq!(again.stdout, out.stdout);
+}
+
+#[test]
+fn fewer_than_five_blocks_decide_nothing() {
+    let place = Place::new();
+    place.write("w.py", UNEQUAL);
+    let out = place.one_block(["w.py", "--python", "3.14,3.14t", "--fail-if", "time(3.14t) < 0.5"]).run();
+    assert_eq!(out.code, 0, "one block crosses no bound of a ratio: {}", out.stderr);
+    assert!(out.stderr.contains("cannot tell: time(3.14t) < 0.5"), "{}", out.stderr);
+    assert!(!out.stdout.contains("is the fastest") && !out.stdout.contains("faster"), "{}", out.stdout);
+    let record = out.record();
+    let figure = &record.comparison()["arms"][1]["metrics"]["wall_s"]["baseline"];
+    assert_eq!(figure["verdict"], "cannot-tell");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_order() {
+    let place = Place::new();
+    place.write("w.py", "print('same')\n");
+    let order = |seed: &str| {
+        let args = [
+            "compare",
+            "w.py",
+            "--warmup",
+            "0",
+            "--blocks",
+            "4",
+            "--max-blocks",
+            "4",
+            "-q",
+            "--energy",
+            "off",
+        ];
+        let record =
+            place.ungil(args).args(["--python", "3.14,3.14t,3.15,3.15t", "--seed", seed]).run().ok().record();
+        assert_eq!(record.lines[0]["settings"]["seed"].to_string(), seed);
+        let runs = record.runs().into_iter().map(|r| (r["block"].clone(), r["arm"].to_string()));
+        runs.collect::<Vec<_>>()
+    };
+    let first = order("42");
+    assert_eq!(first, order("42"));
+    assert_ne!(first, order("43"));
+    let of = |block: u64| first.iter().filter(|(b, _)| *b == block).map(|(_, a)| a).collect::<Vec<_>>();
+    assert!((2..=4).any(|b| of(b) != of(1)), "an order of its own for each block");
+}
+
+#[test]
+fn warm_up_runs_are_as_many_as_asked_for_and_count_nowhere() {
+    let place = Place::new();
+    place.write("w.py", "print('same')\n");
+    let args =
+        ["compare", "w.py", "--warmup", "3", "--blocks", "1", "--max-blocks", "1", "-q", "--energy", "off"];
+    let record = place.ungil(args).args(["--python", "3.14,3.14t"]).run().ok().record();
+    assert_eq!(record.runs().iter().filter(|r| r["block"] == 0).count(), 2 * 3);
+    assert_eq!((record.runs().len(), &record.comparison()["arms"][0]["runs"]), (8, &Value::from(1)));
+}
+
+#[test]
+fn every_probe_states_its_cost() {
+    let place = Place::new();
+    five_blocks(&place, &["--json"]);
+    for run in record(&place).runs() {
+        let probes = &run["probes"];
+        assert!(probes["cpu_s"].as_f64() > Some(0.0) && probes["samples"].as_u64() > Some(0), "{run}");
+        assert!(probes["added_s"].as_f64().is_some() && metric(run, "process_s") > 0.0);
+        assert!(["proc", "cgroup"].contains(&run["counted_by"].as_str().unwrap()));
+    }
+}
+
+#[test]
+fn pythons_lists_what_is_here_and_pairs_it() {
+    let place = Place::new();
+    let json = place.ungil(["pythons", "--json"]).run().ok().json();
+    let list = json["interpreters"].as_array().unwrap();
+    let text = place.ungil(["pythons"]).run().ok().stdout;
+    for name in PYTHONS {
+        let path = python(name);
+        let found = list.iter().find(|i| i["executable"].as_str().map(std::path::Path::new) == Some(&path));
+        let found = found.unwrap_or_else(|| panic!("{name} is not listed"));
+        assert_eq!(
+            (found["name"].as_str(), found["free_threaded"].as_bool()),
+            (Some(name), Some(name.ends_with('t')))
+        );
+        assert!(
+            text.lines().any(|l| l.starts_with(name) && l.ends_with(&path.display().to_string())),
+            "{text}"
+        );
+    }
+    let pairs: Vec<(&str, &str)> = json["pairs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|p| Some((p["gil"]["name"].as_str()?, p["free_threaded"]["name"].as_str()?)))
+        .collect();
+    assert!(pairs.contains(&("3.14", "3.14t")) && pairs.contains(&("3.15", "3.15t")), "{pairs:?}");
+    // The default arms are the newest pair.
+    place.write("w.py", "print('same')\n");
+    let record = place.one_block(["w.py"]).run().ok().record();
+    assert_eq!(record.arms(), ["3.15", "3.15t"]);
+}
+
+#[test]
+fn help_version_completions_and_man_pages_are_there() {
+    let place = Place::new();
+    for args in
+        [&["--help"][..], &["compare", "--help"], &["pythons", "--help"], &["pythons", "install", "-h"]]
+    {
+        let out = place.ungil(args.iter().copied()).run().ok();
+        assert!(out.stdout.contains("Usage:") && out.stderr.is_empty(), "{args:?}");
+    }
+    let help = place.ungil(["compare", "--help"]).run().stdout;
+    assert!(["--fail-if", "--models", "--serve", "ungil_phase", "--resume"].iter().all(|w| help.contains(w)));
+    let version = place.ungil(["--version"]).run().ok().stdout;
+    assert!(version.starts_with("ungil ") && version.contains('.'), "{version}");
+    assert_eq!(place.ungil(["--no-such-flag"]).run().code, 2);
+    assert_eq!(place.ungil(Vec::<&str>::new()).run().code, 2);
+    for shell in ["bash", "zsh", "fish"] {
+        let script = place.ungil(["completions", shell]).run().ok().stdout;
+        assert!(script.contains("compare") && script.contains("fail-if"), "{shell}");
+    }
+    let bash = place.write("c.bash", place.ungil(["completions", "bash"]).run().stdout);
+    assert!(Command::new("bash").arg("-n").arg(bash).status().unwrap().success(), "bash can read it");
+    place.ungil(["man", "deep/folder"]).run().ok();
+    let page = place.read("deep/folder/ungil-compare.1").unwrap();
+    assert!(page.contains(".TH") && page.contains("fail"), "{page}");
+    assert!(place.at("deep/folder/ungil.1").is_file() && place.at("deep/folder/ungil-pythons.1").is_file());
+    place.write("a-file", "");
+    place.ungil(["man", "a-file"]).run().told(1);
+}

@@ -1,0 +1,204 @@
+//! A service under load.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+
+use ungil_tests::{Out, Place, Ungil, alive, hazards, metric};
+
+/// A load generator: makes real requests, one after the other, and prints what wrk would.
+const LOAD: &str = "
+import sys, time, urllib.request
+url, count = sys.argv[1], int(sys.argv[2])
+took = []
+began = time.perf_counter()
+for _ in range(count):
+    at = time.perf_counter()
+    with urllib.request.urlopen(url) as answer: assert answer.status == 200 and answer.read()
+    took.append(time.perf_counter() - at)
+whole = time.perf_counter() - began
+took.sort()
+print('    Latency    %.2fms    1.00ms   2.00ms   90.00%%' % (sum(took) / count * 1e3))
+for share in 50, 90, 99: print('     %d%%   %.2fms' % (share, took[min(count - 1, count * share // 100)] * 1e3))
+print('  rows served: %d' % count)
+print('Requests/sec: %.2f' % (count / whole))
+";
+const HTTP: &str = "{python} -m http.server --bind 127.0.0.1 {port}";
+
+fn serve(place: &Place, service: &str, load: &str) -> Ungil {
+    place.write("load.py", LOAD);
+    place.write("index.html", "hello\n");
+    // The load generator runs on whatever Python comes first, not on the arm's.
+    place.one_block(["--python", "3.14,3.14t", "--serve", service, "--load", load])
+}
+
+fn own_load(count: u32) -> String {
+    format!("{} load.py {{url}} {count}", shell_word(&ungil_tests::python("3.14")))
+}
+
+fn shell_word(path: &std::path::Path) -> String {
+    format!("'{}'", path.display())
+}
+
+#[test]
+fn a_service_is_measured_under_its_load_alone() {
+    let place = Place::new();
+    // It spins before it listens: that is start-up, not load.
+    place.write(
+        "service.py",
+        "
+import sys, time, http.server
+end = time.process_time() + 1
+while time.process_time() < end: pass
+handler = http.server.SimpleHTTPRequestHandler
+open('pids', 'a').write('%d\\n' % __import__('os').getpid())
+http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), handler).serve_forever()
+",
+    );
+    let args = ["--metric", r"rows served: (?<rows>[\d.]+)"];
+    let out = serve(&place, "{python} service.py {port}", &own_load(20)).args(args).run().ok();
+    let record = out.record();
+    for arm in ["3.14", "3.14t"] {
+        let run = record.run(arm);
+        assert_eq!(metric(run, "rows"), 20.0);
+        let (rate, wall) = (metric(run, "throughput_per_s"), metric(run, "wall_s"));
+        // The window holds the load generator's life, so the 20 requests and more.
+        assert!(rate > 0.0 && 20.0 / rate <= wall * 1.01, "{rate}/s in {wall} s");
+        for pair in [["latency_p50_s", "latency_p90_s"], ["latency_p90_s", "latency_p99_s"]] {
+            assert!(metric(run, pair[0]) <= metric(run, pair[1]), "{run}");
+        }
+        assert!(metric(run, "latency_mean_s") > 0.0);
+        assert!(metric(run, "startup_s") >= 1.0, "{run}");
+        // 20 requests cost far less than the second before them; the generator's own CPU is not the service's.
+        assert!(metric(run, "cpu_s") < 0.8, "{run}");
+        assert!(metric(run, "rss_end_bytes") > 5e6 && metric(run, "processes_peak") == 1.0, "{run}");
+        assert!(run.get("output").is_none(), "a service's output is no answer");
+    }
+    assert_eq!(record.comparison()["headline"], "throughput_per_s");
+    assert!(out.stdout.contains("throughput"), "{}", out.stdout);
+    let pids = place.pids("pids");
+    assert!(pids.len() == 2 && !pids.into_iter().any(alive));
+}
+
+#[test]
+fn wrk_is_understood_as_it_is() {
+    let place = Place::new();
+    let record = serve(&place, HTTP, "wrk -t1 -c2 -d1s --latency {url}").run().ok().record();
+    for run in record.runs() {
+        assert!(metric(run, "throughput_per_s") > 1.0, "{run}");
+        assert!(
+            metric(run, "latency_p50_s") > 0.0
+                && metric(run, "latency_p99_s") >= metric(run, "latency_p50_s")
+        );
+    }
+}
+
+#[test]
+fn a_service_that_marks_a_phase_is_answered_and_its_figures_are_kept() {
+    let place = Place::new();
+    place.write(
+        "marks.py",
+        "
+import http.server, sys
+from ungil_phase import phase, metric
+with phase(): metric('tables', 7)
+http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), http.server.SimpleHTTPRequestHandler).serve_forever()
+",
+    );
+    let record = serve(&place, "{python} marks.py {port}", &own_load(3)).run().ok().record();
+    for run in record.runs() {
+        assert_eq!(metric(run, "tables"), 7.0);
+        assert_eq!(hazards(run, "phase").len(), 1, "its marks do not count, and that is said: {run}");
+    }
+}
+
+#[track_caller]
+fn fails(out: &Out, place: &Place, words: &[&str]) {
+    let told = out.told(1);
+    let all = format!("{told:?}");
+    assert!(words.iter().all(|w| all.contains(w)), "{words:?} in {told:?}");
+    let pids = place.pids("pids");
+    assert!(!pids.iter().any(|&pid| alive(pid)), "the service is gone");
+}
+
+#[test]
+fn a_service_that_dies_at_once_is_told_with_its_last_words() {
+    let place = Place::new();
+    place.write("dies.py", "import sys\nsys.exit('no configuration')\n");
+    let out = serve(&place, "{python} dies.py {port}", &own_load(1)).run();
+    fails(&out, &place, &["ended before it listened", "no configuration"]);
+}
+
+#[test]
+fn a_service_that_never_listens_is_ended_at_the_timeout() {
+    let place = Place::new();
+    place.write(
+        "deaf.py",
+        "import os, time\nopen('pids', 'a').write('%d\\n' % os.getpid())\nwhile True: time.sleep(1)\n",
+    );
+    let out = serve(&place, "{python} deaf.py {port}", &own_load(1)).args(["--timeout", "3s"]).run();
+    fails(&out, &place, &["--timeout"]);
+}
+
+const ACCEPTS: &str = "
+import os, signal, socket, sys
+open('pids', 'a').write('%d\\n' % os.getpid())
+door = socket.create_server(('127.0.0.1', int(sys.argv[1])))
+";
+
+#[test]
+fn a_service_that_dies_under_load_is_told() {
+    let place = Place::new();
+    // The first connection is the runner's look whether it listens; a request follows with the load.
+    let script = "
+while True:
+    guest, _ = door.accept()
+    if guest.recv(100): sys.exit('too much for me')
+";
+    place.write("weak.py", format!("{ACCEPTS}{script}"));
+    place.write("patient.py", "import sys, time, urllib.request\ntry: urllib.request.urlopen(sys.argv[1])\nexcept Exception: pass\ntime.sleep(1000)\n");
+    let load = format!("{} patient.py {{url}}", shell_word(&ungil_tests::python("3.14")));
+    let out = serve(&place, "{python} weak.py {port}", &load).run();
+    fails(&out, &place, &["while it was under load", "too much for me"]);
+}
+
+#[test]
+fn a_service_that_ignores_the_request_to_end_is_ended() {
+    let place = Place::new();
+    let script = "
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+while True:
+    guest, _ = door.accept()
+    if guest.recv(1000): guest.sendall(b'HTTP/1.0 200 OK\\r\\n\\r\\nhi')
+    guest.close()
+";
+    place.write("stubborn.py", format!("{ACCEPTS}{script}"));
+    let record = serve(&place, "{python} stubborn.py {port}", &own_load(3)).run().ok().record();
+    assert_eq!(record.run("3.14")["outcome"]["kind"], "ok");
+    let pids = place.pids("pids");
+    assert!(pids.len() == 2 && !pids.into_iter().any(alive));
+}
+
+#[test]
+fn a_load_generator_that_is_missing_fails_or_says_nothing_is_told() {
+    let python = shell_word(&ungil_tests::python("3.14"));
+    let place = Place::new();
+    let out = serve(&place, HTTP, "no-such-program {url}").run();
+    fails(&out, &place, &["cannot start the load generator 'no-such-program'"]);
+    let out = serve(
+        &place,
+        HTTP,
+        &format!("{python} -c 'import sys; sys.exit(\"no route: \" + sys.argv[1])' {{url}}"),
+    )
+    .run();
+    fails(&out, &place, &["load generator failed", "no route: http://127.0.0.1"]);
+    let out = serve(&place, HTTP, &format!("{python} -c 'print(1)' {{url}}")).run();
+    fails(&out, &place, &["no figure", "--metric"]);
+}
+
+#[test]
+fn a_load_past_the_timeout_is_ended() {
+    let place = Place::new();
+    let script = "import os, time\nopen('pids', 'a').write('%d\\n' % os.getpid())\ntime.sleep(1000)\n";
+    place.write("forever.py", script);
+    let load = format!("{} forever.py {{port}}", shell_word(&ungil_tests::python("3.14")));
+    let out = serve(&place, HTTP, &load).args(["--timeout", "5s"]).run();
+    fails(&out, &place, &["--timeout"]);
+}
