@@ -26,6 +26,10 @@ impl Ungil {
         {
             command.env_remove(name);
         }
+        // Only $UNGIL_PYTHONS, the search path and Debian: what else this machine has is no matter of the tests.
+        for name in ["UNGIL_HOME", "XDG_DATA_HOME", "PYENV_ROOT", "UV_PYTHON_INSTALL_DIR", "HOME"] {
+            command.env(name, dir.join("nothing-here"));
+        }
         Ungil { dir: dir.into(), command }
     }
 

@@ -13,7 +13,7 @@ use ungil_experiment::record::{Header, Record, SCHEMA, Settings, Writer};
 use ungil_experiment::runner::{Experiment, now};
 use ungil_experiment::workload::Workload;
 use ungil_experiment::{Machine, energy, plan};
-use ungil_pythons::{Search, default_pair, resolve};
+use ungil_pythons::{Search, default_pair, resolve_all};
 use ungil_report::{View, csv, json, terminal};
 
 /// A `--fail-if` bound was crossed.
@@ -156,10 +156,10 @@ fn header(args: &Compare, opened: &energy::Opened) -> Result<Header, Edge> {
         request.pythons = vec![(pair.gil.clone(), gil), (pair.free_threaded.clone(), gil)];
         request.pair = Some(pair);
     }
-    for text in &args.python {
-        let spec: PythonSpec = text.parse()?;
-        request.pythons.push((resolve(&spec.name, &search)?, spec.gil));
-    }
+    let specs: Vec<PythonSpec> = args.python.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
+    let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
+    let named = resolve_all(&names, &search)?;
+    request.pythons.extend(named.into_iter().zip(specs).map(|(python, spec)| (python, spec.gil)));
     let (arms, notes) = plan::arms(&workload, &request)?;
     notes.iter().for_each(|n| eprintln!("note: {n}"));
     Ok(Header {

@@ -69,10 +69,12 @@ def end():
     global _depth
     ended = time.monotonic_ns()
     with _lock:
-        _depth -= 1
-        if _depth == 0 and _channel():
+        _depth = max(_depth - 1, -1)
+        # An end without a start is told too: the runner notes it.
+        if _depth <= 0 and _channel():
             _tell(f"end {os.getpid()} {_counts()} {_began} {ended}")
             os.read(_pipes[1], 3)
+        _depth = max(_depth, 0)
 
 
 def metric(name, value):

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 use ungil_meter::energy::Sensor;
-use ungil_meter::{Counters, End, Launch, Peaks, Status, Tree, own_cpu_s};
+use ungil_meter::{Counters, End, Launch, Peaks, Status, Tree, own_cpu_s, process_rss};
 
 /// Starts of each interpreter to measure its start-up by.
 const STARTS: usize = 5;
@@ -47,6 +47,10 @@ pub(crate) struct Findings {
     pub(crate) load_cpu_s: f64,
     /// The process that marks the phase, and its children's largest resident set when the phase began.
     marker: Option<Mark>,
+    /// The marking process's own resident set when the phase began, in bytes.
+    marker_rss: u64,
+    /// It ended with a phase still open.
+    unfinished: bool,
 }
 
 impl Bench<'_> {
@@ -86,7 +90,13 @@ impl Bench<'_> {
             peaks.peak.rss = peaks.peak.rss.max(end.largest_rss);
             window.remember(peaks, None);
         }
-        let outcome = found.outcome.take().unwrap_or_else(|| outcome_of(&end));
+        let outcome = match found.outcome.take().unwrap_or_else(|| outcome_of(&end)) {
+            Outcome::Ok if found.unfinished => {
+                let why = "it ended inside the phase it had marked: the phase has no end".to_string();
+                Outcome::Invalid { why }
+            }
+            outcome => outcome,
+        };
         let mut run = Run {
             arm: arm.id.clone(),
             block,
@@ -148,18 +158,14 @@ impl Bench<'_> {
                 Event::Said(message) => self.hear(message, session, window, found)?,
                 Event::TimedOut => {
                     found.outcome = Some(Outcome::TimedOut);
-                    window.discard();
                     session.tree.kill()?;
                     break;
                 }
                 Event::Watched | Event::Waited => {}
             }
         }
-        if window.is_open() && found.outcome.is_none() {
-            let why = "it ended inside the phase it had marked: the phase has no end".to_string();
-            window.discard();
-            found.outcome = Some(Outcome::Invalid { why });
-        }
+        found.unfinished = window.is_open();
+        window.discard();
         Ok(())
     }
 
@@ -183,6 +189,7 @@ impl Bench<'_> {
                     return answer(session);
                 }
                 found.marker = Some(mark);
+                found.marker_rss = process_rss(mark.pid);
                 session.sampler.reset();
                 let tree = &session.tree;
                 window.open(&mut self.sensors, || tree.counters(exact(&mark)));
@@ -199,11 +206,13 @@ impl Bench<'_> {
                 window.close(&mut self.sensors, (to - from) as f64 / 1e9, counters);
                 let memory = session.sampler.checkpoint(&session.tree);
                 let mut peaks: Peaks = session.sampler.peaks();
-                // A child too short-lived for any look still shows in its parent's account of ended children.
+                // A child too short-lived for any look still shows in its parent's account of ended children; that
+                // parent was there at the time.
                 if let (Some(now), Some(then)) = (mark.children_rss, begun.children_rss)
                     && now > then
                 {
-                    peaks.peak.rss = peaks.peak.rss.max(now);
+                    let parent = found.marker_rss.min(process_rss(mark.pid));
+                    peaks.peak.rss = peaks.peak.rss.max(now + parent);
                 }
                 window.remember(peaks, Some(memory));
                 if let Some(hazard) = self.gil_hazard(&mark, session) {

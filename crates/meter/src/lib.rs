@@ -16,6 +16,11 @@ pub use linux::forks::{Fork, ForkWatch};
 pub use memory::{Memory, Peaks, Sampler};
 pub use tree::{End, Error, Launch, Status, Tree};
 
+/// Resident set of one process in bytes; 0 if it is gone.
+pub fn process_rss(pid: i32) -> u64 {
+    linux::proc::stat(pid).map_or(0, |s| s.rss * procfs::page_size())
+}
+
 /// CPU seconds of one process and the children it waited for, to the kernel's tick; it may have ended, but not been
 /// waited for. `None` if it is gone.
 pub fn process_cpu_s(pid: i32) -> Option<f64> {

@@ -25,7 +25,7 @@ pub use find::{Rejected, Survey, find, survey};
 pub use inspect::inspect;
 pub use install::{Installed, Installer, install, installed_dir};
 pub use pair::{default_pair, pairs, twin};
-pub use resolve::resolve;
+pub use resolve::{resolve, resolve_all};
 pub use search::Search;
 use serde::{Deserialize, Serialize};
 pub use spec::Spec;

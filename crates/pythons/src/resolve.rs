@@ -6,11 +6,31 @@
 use crate::find::find;
 use crate::inspect::inspect;
 use crate::{Error, Implementation, Interpreter, Origin, Search, Spec, assemble};
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 /// The interpreter meant by a version (`3.14`, `3.14t`, `3.14.2t`, `pypy3.11`, `graalpy`), a command on the search
 /// path (`python3.14t`), an executable, a venv or a prefix.
+///
+/// # Errors
+/// [`Error::NotFound`] naming what there is, or why the file that was named is no interpreter.
 pub fn resolve(spec: &str, search: &Search) -> Result<Interpreter, Error> {
+    resolve_one(spec, search, &OnceCell::new())
+}
+
+/// As [`resolve`], for several at once: the machine is searched at most one time, however many names there are.
+///
+/// # Errors
+/// As [`resolve`], for the first that fails.
+pub fn resolve_all(specs: &[&str], search: &Search) -> Result<Vec<Interpreter>, Error> {
+    let found = OnceCell::new();
+    specs.iter().map(|spec| resolve_one(spec, search, &found)).collect()
+}
+
+/// What the search found, once it was needed.
+type Found = OnceCell<Vec<Interpreter>>;
+
+fn resolve_one(spec: &str, search: &Search, found: &Found) -> Result<Interpreter, Error> {
     match Spec::parse(spec) {
         Spec::Path(path) => inspect(&at_home(path), Origin::Path),
         Spec::Command(name) => {
@@ -18,20 +38,20 @@ pub fn resolve(spec: &str, search: &Search) -> Result<Interpreter, Error> {
                 return inspect(&file, Origin::SearchPath);
             }
             match Spec::of_command(&name) {
-                Some(version) => best(&version, spec, search),
+                Some(version) => best(&version, spec, search, found),
                 None if Path::new(&name).exists() => inspect(Path::new(&name), Origin::Path),
-                None => Err(not_found(spec, None, &find(search))),
+                None => Err(not_found(spec, None, found.get_or_init(|| find(search)))),
             }
         }
-        version => best(&version, spec, search),
+        version => best(&version, spec, search, found),
     }
 }
 
-fn best(wanted: &Spec, spec: &str, search: &Search) -> Result<Interpreter, Error> {
-    let found = find(search);
+fn best(wanted: &Spec, spec: &str, search: &Search, found: &Found) -> Result<Interpreter, Error> {
+    let found = found.get_or_init(|| find(search));
     match found.iter().find(|i| wanted.matches(i)) {
         Some(interpreter) => Ok(interpreter.clone()),
-        None => Err(not_found(spec, Some(wanted), &found)),
+        None => Err(not_found(spec, Some(wanted), found)),
     }
 }
 

@@ -38,6 +38,11 @@ fn factor(ratio: f64) -> String {
     format!("{}×", digits(if ratio < 1.0 { 1.0 / ratio } else { ratio }))
 }
 
+/// A ratio that may be far from 1: never a rounded zero.
+fn times(ratio: f64) -> String {
+    if ratio < 0.1 { format!("1/{}", digits(1.0 / ratio)) } else { digits(ratio) }
+}
+
 fn interval(r: &Ratio) -> String {
     let (a, b) = if r.ratio < 1.0 { (1.0 / r.high, 1.0 / r.low) } else { (r.low, r.high) };
     format!("95 % interval {}–{}, {} blocks", digits(a), digits(b), r.blocks)
@@ -167,7 +172,7 @@ impl<'a> Story<'a> {
             let held = format!("{} of memory at its peak ({})", metric::show(figure.median, m.unit), m.title);
             parts.push(match figure.baseline.as_ref().and_then(|v| Some((v.verdict, v.ratio?))) {
                 Some((Verdict::More | Verdict::Less, r)) => {
-                    format!("{held}, {:.2} times the baseline's", r.ratio)
+                    format!("{held}, {} times the baseline's", times(r.ratio))
                 }
                 Some((Verdict::Same, _)) => format!("{held}, as the baseline does"),
                 _ => held,
@@ -175,11 +180,11 @@ impl<'a> Story<'a> {
             break;
         }
         if let Some(r) = best.metrics.get("cpu_s").and_then(|f| f.baseline.as_ref()?.ratio) {
-            parts.push(format!("{:.2} times the CPU time", r.ratio));
+            parts.push(format!("{} times the CPU time", times(r.ratio)));
         }
         if let Some(r) = best.metrics.get("energy_j").and_then(|f| f.baseline.as_ref()?.ratio) {
             let class = joules::sensor(self.view).map_or("no sensor", |s| joules::class(s.evidence));
-            parts.push(format!("{:.2} times the energy ({class})", r.ratio));
+            parts.push(format!("{} times the energy ({class})", times(r.ratio)));
         }
         let (last, first) = parts.split_last()?;
         let all = if first.is_empty() { last.clone() } else { format!("{} and {last}", first.join(", ")) };
