@@ -162,7 +162,7 @@ fn what_the_shell_has_set_does_not_decide_the_gil() {
 fn odd_directories_and_names_work() {
     let place = Place::new();
     let dir = "ein Ordner – Größe 'x' {workers}";
-    for name in ["my script.py", "-dash.py", "größe.py", "{python}.py"] {
+    for name in ["my script.py", " leading space.py", "-dash.py", "größe.py", "{python}.py"] {
         place.write(&format!("{dir}/{name}"), "import sys\nprint(sys.argv[1:])\n");
         let out =
             ungil_tests::Ungil::new(&place.at(dir)).args(["compare"]).args(ungil_tests::ONE_BLOCK).args([

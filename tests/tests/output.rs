@@ -1,10 +1,9 @@
-//! What is printed agrees with what is recorded, in every form; and what is not a measurement works too.
+//! What is printed agrees with what is recorded, in every form.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::process::Command;
-use ungil_tests::{Out, PYTHONS, Place, Record, metric, python};
+use ungil_tests::{Out, Place, Record, metric};
 
 /// A hundred times the work on the build with a GIL: a difference that no noise turns round.
 const UNEQUAL: &str = "
@@ -196,9 +195,9 @@ fn the_same_seed_gives_the_same_order() {
             "--warmup",
             "0",
             "--blocks",
-            "4",
+            "3",
             "--max-blocks",
-            "4",
+            "3",
             "-q",
             "--energy",
             "off",
@@ -213,7 +212,7 @@ fn the_same_seed_gives_the_same_order() {
     assert_eq!(first, order("42"));
     assert_ne!(first, order("43"));
     let of = |block: u64| first.iter().filter(|(b, _)| *b == block).map(|(_, a)| a).collect::<Vec<_>>();
-    assert!((2..=4).any(|b| of(b) != of(1)), "an order of its own for each block");
+    assert!((2..=3).any(|b| of(b) != of(1)), "an order of its own for each block");
 }
 
 #[test]
@@ -237,65 +236,4 @@ fn every_probe_states_its_cost() {
         assert!(probes["added_s"].as_f64().is_some() && metric(run, "process_s") > 0.0);
         assert!(["proc", "cgroup"].contains(&run["counted_by"].as_str().unwrap()));
     }
-}
-
-#[test]
-fn pythons_lists_what_is_here_and_pairs_it() {
-    let place = Place::new();
-    let json = place.ungil(["pythons", "--json"]).run().ok().json();
-    let list = json["interpreters"].as_array().unwrap();
-    let text = place.ungil(["pythons"]).run().ok().stdout;
-    for name in PYTHONS {
-        let path = python(name);
-        let found = list.iter().find(|i| i["executable"].as_str().map(std::path::Path::new) == Some(&path));
-        let found = found.unwrap_or_else(|| panic!("{name} is not listed"));
-        assert_eq!(
-            (found["name"].as_str(), found["free_threaded"].as_bool()),
-            (Some(name), Some(name.ends_with('t')))
-        );
-        assert!(
-            text.lines().any(|l| l.starts_with(name) && l.ends_with(&path.display().to_string())),
-            "{text}"
-        );
-    }
-    let pairs: Vec<(&str, &str)> = json["pairs"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter_map(|p| Some((p["gil"]["name"].as_str()?, p["free_threaded"]["name"].as_str()?)))
-        .collect();
-    assert!(pairs.contains(&("3.14", "3.14t")) && pairs.contains(&("3.15", "3.15t")), "{pairs:?}");
-    // The default arms are the newest pair.
-    place.write("w.py", "print('same')\n");
-    let record = place.one_block(["w.py"]).run().ok().record();
-    assert_eq!(record.arms(), ["3.15", "3.15t"]);
-}
-
-#[test]
-fn help_version_completions_and_man_pages_are_there() {
-    let place = Place::new();
-    for args in
-        [&["--help"][..], &["compare", "--help"], &["pythons", "--help"], &["pythons", "install", "-h"]]
-    {
-        let out = place.ungil(args.iter().copied()).run().ok();
-        assert!(out.stdout.contains("Usage:") && out.stderr.is_empty(), "{args:?}");
-    }
-    let help = place.ungil(["compare", "--help"]).run().stdout;
-    assert!(["--fail-if", "--models", "--serve", "ungil_phase", "--resume"].iter().all(|w| help.contains(w)));
-    let version = place.ungil(["--version"]).run().ok().stdout;
-    assert!(version.starts_with("ungil ") && version.contains('.'), "{version}");
-    assert_eq!(place.ungil(["--no-such-flag"]).run().code, 2);
-    assert_eq!(place.ungil(Vec::<&str>::new()).run().code, 2);
-    for shell in ["bash", "zsh", "fish"] {
-        let script = place.ungil(["completions", shell]).run().ok().stdout;
-        assert!(script.contains("compare") && script.contains("fail-if"), "{shell}");
-    }
-    let bash = place.write("c.bash", place.ungil(["completions", "bash"]).run().stdout);
-    assert!(Command::new("bash").arg("-n").arg(bash).status().unwrap().success(), "bash can read it");
-    place.ungil(["man", "deep/folder"]).run().ok();
-    let page = place.read("deep/folder/ungil-compare.1").unwrap();
-    assert!(page.contains(".TH") && page.contains("fail"), "{page}");
-    assert!(place.at("deep/folder/ungil.1").is_file() && place.at("deep/folder/ungil-pythons.1").is_file());
-    place.write("a-file", "");
-    place.ungil(["man", "a-file"]).run().told(1);
 }

@@ -69,6 +69,26 @@ impl From<pythons::Error> for Edge {
 }
 
 impl Edge {
+    /// What clap has to say: help and versions as it says them, errors in three lines.
+    pub(crate) fn of_arguments(error: &clap::Error) -> ExitCode {
+        if !error.use_stderr() {
+            let _ = error.print();
+            return ExitCode::SUCCESS;
+        }
+        if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+            let _ = error.print();
+            return ExitCode::from(USAGE);
+        }
+        let text = error.to_string();
+        let mut lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
+        let what = lines.next().unwrap_or_default().trim_start_matches("error: ").to_string();
+        let (usage, why): (Vec<&str>, Vec<&str>) =
+            lines.filter(|l| !l.starts_with("For more information")).partition(|l| l.starts_with("Usage:"));
+        let usage = usage.first().map_or("ungil --help", |u| u.trim_start_matches("Usage: "));
+        let why = if why.is_empty() { "that is not how this command is used".into() } else { why.join(" ") };
+        Edge::usage(what, why, format!("{usage} (--help says more)")).report()
+    }
+
     /// An installation that went wrong, unless what was asked for cannot be had at all.
     pub(crate) fn of_install(error: pythons::Error) -> Edge {
         let code = if matches!(error, pythons::Error::NoRecipe { .. }) { USAGE } else { FAILED };

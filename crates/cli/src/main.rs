@@ -13,7 +13,11 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().verb {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return failure::Edge::of_arguments(&error),
+    };
+    let result = match cli.verb {
         Verb::Compare(args) => compare::run(*args),
         Verb::Pythons(args) => pythons::run(&args),
         Verb::Completions { shell } => shell::completions(shell),

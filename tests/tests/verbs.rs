@@ -1,0 +1,66 @@
+//! The verbs that measure nothing: the list of Pythons, help, completions, man pages.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+
+use std::process::Command;
+use ungil_tests::{PYTHONS, Place, python};
+
+#[test]
+fn pythons_lists_what_is_here_and_pairs_it() {
+    let place = Place::new();
+    let json = place.ungil(["pythons", "--json"]).run().ok().json();
+    let list = json["interpreters"].as_array().unwrap();
+    let text = place.ungil(["pythons"]).run().ok().stdout;
+    for name in PYTHONS {
+        let path = python(name);
+        let found = list.iter().find(|i| i["executable"].as_str().map(std::path::Path::new) == Some(&path));
+        let found = found.unwrap_or_else(|| panic!("{name} is not listed"));
+        assert_eq!(
+            (found["name"].as_str(), found["free_threaded"].as_bool()),
+            (Some(name), Some(name.ends_with('t')))
+        );
+        assert!(
+            text.lines().any(|l| l.starts_with(name) && l.ends_with(&path.display().to_string())),
+            "{text}"
+        );
+    }
+    let pairs: Vec<(&str, &str)> = json["pairs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|p| Some((p["gil"]["name"].as_str()?, p["free_threaded"]["name"].as_str()?)))
+        .collect();
+    assert!(pairs.contains(&("3.14", "3.14t")) && pairs.contains(&("3.15", "3.15t")), "{pairs:?}");
+    // The default arms are the newest pair.
+    place.write("w.py", "print('same')\n");
+    let record = place.one_block(["w.py"]).run().ok().record();
+    assert_eq!(record.arms(), ["3.15", "3.15t"]);
+}
+
+#[test]
+fn help_version_completions_and_man_pages_are_there() {
+    let place = Place::new();
+    for args in
+        [&["--help"][..], &["compare", "--help"], &["pythons", "--help"], &["pythons", "install", "-h"]]
+    {
+        let out = place.ungil(args.iter().copied()).run().ok();
+        assert!(out.stdout.contains("Usage:") && out.stderr.is_empty(), "{args:?}");
+    }
+    let help = place.ungil(["compare", "--help"]).run().stdout;
+    assert!(["--fail-if", "--models", "--serve", "ungil_phase", "--resume"].iter().all(|w| help.contains(w)));
+    let version = place.ungil(["--version"]).run().ok().stdout;
+    assert!(version.starts_with("ungil ") && version.contains('.'), "{version}");
+    assert_eq!(place.ungil(["--no-such-flag"]).run().code, 2);
+    assert_eq!(place.ungil(Vec::<&str>::new()).run().code, 2);
+    for shell in ["bash", "zsh", "fish"] {
+        let script = place.ungil(["completions", shell]).run().ok().stdout;
+        assert!(script.contains("compare") && script.contains("fail-if"), "{shell}");
+    }
+    let bash = place.write("c.bash", place.ungil(["completions", "bash"]).run().stdout);
+    assert!(Command::new("bash").arg("-n").arg(bash).status().unwrap().success(), "bash can read it");
+    place.ungil(["man", "deep/folder"]).run().ok();
+    let page = place.read("deep/folder/ungil-compare.1").unwrap();
+    assert!(page.contains(".TH") && page.contains("fail"), "{page}");
+    assert!(place.at("deep/folder/ungil.1").is_file() && place.at("deep/folder/ungil-pythons.1").is_file());
+    place.write("a-file", "");
+    place.ungil(["man", "a-file"]).run().told(1);
+}
