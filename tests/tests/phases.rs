@@ -159,13 +159,14 @@ os.waitpid(pid, 0)
 fn what_children_spend_inside_the_phase_counts() {
     let run = run("
 import subprocess
-code = 'import time\\nwhile time.process_time() < 0.5: pass\\nfor _ in range(400): time.sleep(0.0001)\\nx = bytearray(32 << 20)'
+code = 'import time\\nwhile time.process_time() < 0.5: pass\\nfor _ in range(400): time.sleep(0.001)\\nx = bytearray(32 << 20)'
 with phase():
     for _ in range(2): subprocess.run([sys.executable, '-c', code], check=True)
 ");
     let cpu = metric(&run, "cpu_s");
     assert!((1.0..2.0).contains(&cpu), "{cpu}");
-    assert!(metric(&run, "voluntary_switches") >= 800.0, "{run}");
+    // 800 naps; one whose timer fires before the thread has left the core is no switch. Waiting for them is two.
+    assert!(metric(&run, "voluntary_switches") >= 400.0, "{run}");
     assert!(metric(&run, "processes_peak") >= 2.0, "{run}");
 }
 
@@ -174,13 +175,14 @@ fn switches_of_threads_that_have_ended_count() {
     let run = run("
 import threading
 def naps():
-    for _ in range(500): time.sleep(0.0001)
+    for _ in range(500): time.sleep(0.001)
 with phase():
     threads = [threading.Thread(target=naps) for _ in range(4)]
     for t in threads: t.start()
     for t in threads: t.join()
 ");
-    assert!(metric(&run, "voluntary_switches") >= 2000.0, "{run}");
+    // 2000 naps, of which a busy machine makes fewer switches; the joining thread alone has a handful.
+    assert!(metric(&run, "voluntary_switches") >= 1000.0, "{run}");
     assert!(metric(&run, "threads_peak") >= 2.0);
 }
 

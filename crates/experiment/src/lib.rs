@@ -5,6 +5,7 @@
 //! disk. This room prints nothing; whoever calls it is told what happens through [`runner::Event`]s.
 
 pub mod arm;
+mod blame;
 pub mod bound;
 pub mod compare;
 mod error;
