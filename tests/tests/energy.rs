@@ -149,8 +149,9 @@ fn idle_power_is_taken_off_beside_the_figure_and_not_instead_of_it() {
     place.write("w.py", SCRIPT.replace("RANGE", &RANGE.to_string()));
     let energy = format!("powercap={}", place.at("powercap").display());
     let args = ["compare", "w.py", "--python", "3.14", "--warmup", "0", "--blocks", "1", "--idle", "200ms"];
-    let record =
-        place.ungil(args).args(["-q", "--energy", &energy, "--", "powercap", "exact"]).run().ok().record();
+    let out = place.ungil(args).args(["-q", "--energy", &energy, "--", "powercap", "exact"]).run().ok();
+    assert!(out.stdout.contains("energy (counter)") && out.stdout.contains(" above idle"), "{}", out.stdout);
+    let record = out.record();
     assert_eq!(record.of_type("idle").count(), 1);
     // The tree stands still while the machine idles, so idling costs nothing.
     assert_eq!(record.of_type("idle").next().unwrap()["energy"][0]["reading"]["microjoules"], 0);

@@ -29,6 +29,22 @@ fn failed(script: &str) -> (ungil_tests::Told, Value) {
 }
 
 #[test]
+fn unmarked_the_bare_interpreters_start_is_shown_apart() {
+    let place = Place::new();
+    place.write("w.py", "print('same')\n");
+    let out = place.one_block(["w.py", "--python", "3.14,3.14t", "--aa"]).run().ok();
+    let record = out.record();
+    // Once for each interpreter; the baseline's second self is no further one.
+    let starts: Vec<&Value> = record.of_type("startup").collect();
+    assert_eq!(
+        starts.iter().map(|s| s["python"].as_str()).collect::<Vec<_>>(),
+        [Some("3.14"), Some("3.14t")]
+    );
+    assert!(starts.iter().all(|s| s["seconds"].as_array().is_some_and(|s| s.len() == 5)), "{starts:?}");
+    assert!(out.stdout.lines().next().is_some_and(|head| head.contains("start-up")), "{}", out.stdout);
+}
+
+#[test]
 fn unmarked_the_whole_process_counts() {
     let run = run("spin(0.5)\n");
     assert_eq!(run["marked"], false);
@@ -36,7 +52,7 @@ fn unmarked_the_whole_process_counts() {
     assert!(metric(&run, "rss_peak_bytes") > 5e6);
     assert!(run["metrics"].get("process_s").is_none());
     // Start-up is shown apart: what `python -c pass` takes here.
-    assert!(metric(&run, "startup_s") > 0.0 && metric(&run, "startup_s") < metric(&run, "wall_s"), "{run}");
+    assert!(run["metrics"].get("startup_s").is_none(), "{run}");
     assert!(run["missing"]["pss_end_bytes"].as_str().unwrap().contains("mark the phase"));
 }
 

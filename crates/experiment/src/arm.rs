@@ -130,6 +130,9 @@ pub struct Arm {
     pub again: bool,
 }
 
+/// What ends the id of the baseline's second self.
+pub(crate) const AGAIN: &str = " again";
+
 impl Arm {
     /// An arm on a Python, named from its parts.
     pub fn python(interpreter: &Interpreter, gil: Gil, model: Option<Model>, workers: Option<u32>) -> Arm {
@@ -157,7 +160,8 @@ impl Arm {
 
     /// The part of the name that says which Python (or program).
     pub fn head(&self) -> &str {
-        self.id.split('/').next().unwrap_or(&self.id)
+        let head = self.id.split('/').next().unwrap_or(&self.id);
+        if self.again { head.trim_end_matches(AGAIN) } else { head }
     }
 
     /// The interpreter, unless the arm is a program of its own.

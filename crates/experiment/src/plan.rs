@@ -1,6 +1,6 @@
 //! From what was asked for to the arms of an experiment, the baseline first, with a word on every choice made.
 
-use crate::arm::{Arm, Gil, Model};
+use crate::arm::{AGAIN, Arm, Gil, Model};
 use crate::error::{Error, usage};
 use crate::workload::Workload;
 use ungil_pythons::{Interpreter, Pair};
@@ -85,7 +85,7 @@ pub fn arms(workload: &Workload, request: &Request) -> Result<(Vec<Arm>, Vec<Str
     if request.again
         && let Some(baseline) = arms.first().cloned()
     {
-        arms.insert(1, Arm { id: format!("{} again", baseline.id), again: true, ..baseline });
+        arms.insert(1, Arm { id: format!("{}{AGAIN}", baseline.id), again: true, ..baseline });
     }
     if arms.len() > MOST_ARMS {
         return Err(usage(

@@ -188,10 +188,6 @@ impl<'a> Experiment<'a> {
             let order = u32::try_from(order).unwrap_or(u32::MAX);
             let mut done = bench.run(arm, block, order)?;
             window::joules(&mut done.run, self.record.idle.as_ref(), &header.absent);
-            if let Some(startup) = self.record.startup(arm.head()).filter(|_| !done.run.marked) {
-                let median = crate::stats::median(&startup.seconds).unwrap_or(0.0);
-                done.run.metrics.entry("startup_s".into()).or_insert(median);
-            }
             let earlier = self.record.runs.iter().filter(|r| r.block == block && r.outcome == Outcome::Ok);
             if let Some(why) = disagreement(header, &done, &outputs, earlier) {
                 done.run.outcome = Outcome::Invalid { why: why.why.clone() };

@@ -25,13 +25,16 @@ pub(crate) fn class(evidence: Evidence) -> &'static str {
     }
 }
 
-/// An arm's median joules, with the band where they come from a model; `None` without any.
+/// An arm's median joules, with the band where they come from a model and the part above idle where that was measured;
+/// `None` without any.
 pub(crate) fn of_arm(view: View<'_>, arm: &str) -> Option<String> {
-    let joules = view.comparison.arm(arm)?.metrics.get("energy_j")?.median;
-    let shown = show(joules, Unit::Joules);
-    Some(match band(view, arm) {
-        Some((low, high)) => format!("{shown} ({} to {})", show(low, Unit::Joules), show(high, Unit::Joules)),
-        None => shown,
+    let median = |key: &str| Some(view.comparison.arm(arm)?.metrics.get(key)?.median);
+    let joules = |value: f64| show(value, Unit::Joules);
+    let shown = joules(median("energy_j")?);
+    Some(match (band(view, arm), median("energy_above_idle_j")) {
+        (Some((low, high)), _) => format!("{shown} ({} to {})", joules(low), joules(high)),
+        (None, Some(above)) => format!("{shown}, {} above idle", joules(above)),
+        (None, None) => shown,
     })
 }
 

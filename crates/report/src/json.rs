@@ -3,7 +3,7 @@
 use crate::{View, hazards, words};
 use serde::Serialize;
 use ungil_experiment::compare::Comparison;
-use ungil_experiment::record::Header;
+use ungil_experiment::record::{Header, Startup};
 
 /// The object `--json` prints.
 #[derive(Debug, Serialize)]
@@ -14,6 +14,8 @@ pub struct Json<'a> {
     pub record: String,
     /// What was measured, how, and on what.
     pub experiment: &'a Header,
+    /// How long each interpreter takes to start and do nothing.
+    pub startups: &'a [Startup],
     /// The figures.
     pub comparison: &'a Comparison,
     /// The sentences.
@@ -28,6 +30,7 @@ pub fn json<'a>(view: View<'a>, path: &str) -> Json<'a> {
         schema: &view.record.header.schema,
         record: path.into(),
         experiment: &view.record.header,
+        startups: &view.record.startups,
         comparison: view.comparison,
         words: words(view),
         hazards: hazards::lines(view),

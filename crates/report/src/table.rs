@@ -23,11 +23,9 @@ const COLUMNS: [&str; 9] = [
 pub fn table(view: View<'_>) -> String {
     let comparison = view.comparison;
     let headline = metric::find(&comparison.headline);
-    let columns: Vec<&Metric> = COLUMNS
-        .iter()
-        .filter(|key| comparison.arms.iter().any(|a| a.metrics.contains_key(**key)))
-        .filter_map(|key| metric::find(key))
-        .collect();
+    let shown = |key: &str| comparison.arms.iter().any(|a| figure(view, a, key).is_some());
+    let columns: Vec<&Metric> =
+        COLUMNS.iter().filter(|key| shown(key)).filter_map(|key| metric::find(key)).collect();
     let evidence = joules::sensor(view).map_or("no sensor", |s| joules::class(s.evidence));
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
@@ -41,12 +39,18 @@ pub fn table(view: View<'_>) -> String {
         let mut row = vec![arm.arm.clone()];
         row.extend(headline_cells(arm, &comparison.headline, headline));
         row.extend(columns.iter().map(|m| {
-            arm.metrics.get(m.key).map_or_else(|| blank(arm, m.key), |f| metric::show(f.median, m.unit))
+            figure(view, arm, m.key).map_or_else(|| blank(arm, m.key), |v| metric::show(v, m.unit))
         }));
         row.push(joules::of_arm(view, &arm.arm).unwrap_or_else(|| blank(arm, "energy_j")));
         table.add_row(row.into_iter().enumerate().map(|(i, text)| aligned(text, i)));
     }
     table.to_string().lines().map(|l| l.trim_end().to_string() + "\n").collect()
+}
+
+/// An arm's median of a metric. Of an arm that marks no phase the start-up is its bare interpreter's, measured apart.
+fn figure(view: View<'_>, arm: &ArmFigures, key: &str) -> Option<f64> {
+    let own = arm.metrics.get(key).map(|f| f.median);
+    own.or_else(|| view.record.bare_startup_s(&arm.arm).filter(|_| key == "startup_s" && arm.runs > 0))
 }
 
 /// What stands where there is no figure: never an empty cell, never a zero.

@@ -120,9 +120,15 @@ impl Record {
         self.last_run(arm).is_some_and(|r| r.outcome != Outcome::Ok)
     }
 
-    /// Seconds that interpreter `head` took to start and do nothing, once measured.
+    /// How long interpreter `head` took to start and do nothing, once measured.
     pub fn startup(&self, head: &str) -> Option<&Startup> {
         self.startups.iter().find(|s| s.python == head)
+    }
+
+    /// Median seconds that the interpreter of `arm` took to start: what a run that marks no phase spends on it, too.
+    pub fn bare_startup_s(&self, arm: &str) -> Option<f64> {
+        let head = self.header.arms.iter().find(|a| a.id == arm)?.head();
+        crate::stats::median(&self.startup(head)?.seconds)
     }
 
     /// Takes in a further line.
