@@ -90,7 +90,7 @@ pub struct Tree {
     stderr: File,
     exit: File,
     strangers: Vec<i32>,
-    reaped: Option<(sys::Reaped, u64)>,
+    reaped: Option<sys::Reaped>,
     orphans: Counters,
     largest_orphan: u64,
 }
@@ -168,16 +168,6 @@ impl Tree {
             orphans: Counters::default(),
             largest_orphan: 0,
         })
-    }
-
-    /// Process id of the root.
-    pub fn root(&self) -> i32 {
-        self.root
-    }
-
-    /// The moment before the root's exec, `CLOCK_MONOTONIC` nanoseconds.
-    pub fn started_ns(&self) -> u64 {
-        self.started_ns
     }
 
     /// Whether the tree has a cgroup of its own; without one the counters come from `/proc`.
@@ -314,7 +304,7 @@ impl Tree {
         let mut stamp = [0; 8];
         self.exit.read_exact(&mut stamp)?;
         let root = match self.reap_root()? {
-            Some((root, _)) => root,
+            Some(root) => root,
             None => return Err(Error::Lost(io::Error::other("the root was waited for by someone else"))),
         };
         let left = self.stragglers();
@@ -351,9 +341,9 @@ impl Tree {
         }
     }
 
-    fn reap_root(&mut self) -> io::Result<Option<(sys::Reaped, u64)>> {
+    fn reap_root(&mut self) -> io::Result<Option<sys::Reaped>> {
         if self.reaped.is_none() {
-            self.reaped = sys::reap(self.root, true)?.map(|dead| (dead, monotonic_ns()));
+            self.reaped = sys::reap(self.root, true)?;
         }
         Ok(self.reaped.clone())
     }
