@@ -1,6 +1,8 @@
 //! The project's own chores. `cargo xtask demo` and `cargo xtask test` work on a machine that has nothing but Rust,
 //! python3, pip, cc and Debian's apt: what they need beyond that, they install, by package name, with those clients.
 
+mod python;
+
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -9,11 +11,14 @@ type Done = Result<(), String>;
 
 fn main() -> ExitCode {
     let mut arguments = env::args().skip(1);
-    let result = match arguments.next().as_deref() {
-        Some("demo") => demo(),
-        Some("test") => test(&arguments.collect::<Vec<_>>()),
-        _ => Err("usage: cargo xtask demo | cargo xtask test [TEST RUNNER'S ARGUMENTS]".into()),
-    };
+    let result =
+        match arguments.next().as_deref() {
+            Some("demo") => demo(),
+            Some("test") => test(&arguments.collect::<Vec<_>>()),
+            Some("python") => python::python(&arguments.collect::<Vec<_>>()),
+            _ => Err("usage: cargo xtask demo | test [TEST RUNNER'S ARGUMENTS] | python VERSION [ARGUMENTS]"
+                .into()),
+        };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
@@ -49,10 +54,7 @@ fn demo() -> Done {
 /// Gets what the tests need and runs every one.
 fn test(arguments: &[String]) -> Done {
     let ungil = build(&[])?;
-    let home = match env::var_os("UNGIL_HOME") {
-        Some(home) => PathBuf::from(home),
-        None => data_home()?.join("ungil"),
-    };
+    let home = home()?;
     let install = ["pythons", "install", "--with", "assemble", "3.14", "3.14t", "3.15", "3.15t"];
     run(Command::new(&ungil).env("UNGIL_HOME", &home).args(install))?;
     for (program, package) in [("wrk", "wrk"), ("setpriv", "util-linux"), ("unshare", "util-linux")] {
@@ -71,9 +73,21 @@ fn test(arguments: &[String]) -> Done {
 /// Builds the program and gives its path.
 fn build(profile: &[&str]) -> Result<PathBuf, String> {
     run(Command::new(cargo()).current_dir(root()).args(["build", "--package", "ungil"]).args(profile))?;
+    Ok(target().join(if profile.is_empty() { "debug" } else { "release" }).join("ungil"))
+}
+
+/// Cargo's target folder.
+fn target() -> PathBuf {
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    let target = if target.is_absolute() { target } else { root().join(target) };
-    Ok(target.join(if profile.is_empty() { "debug" } else { "release" }).join("ungil"))
+    if target.is_absolute() { target } else { root().join(target) }
+}
+
+/// Where ungil keeps what it installs.
+fn home() -> Result<PathBuf, String> {
+    match env::var_os("UNGIL_HOME") {
+        Some(home) => Ok(PathBuf::from(home)),
+        None => Ok(data_home()?.join("ungil")),
+    }
 }
 
 /// Installs a Debian package for a program that is missing.

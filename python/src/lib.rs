@@ -1,0 +1,31 @@
+//! The Python package's library: what `ungil_sync` offers, as Python classes.
+//!
+//! Every class is `frozen` (its state is atomics), tracked by the collector and, from its creation on, counted by deference: an
+//! object that all threads name must not be a cache line that all threads write. Nothing here calls Python, or drops a Python
+//! reference, while it holds an internal lock; nothing blocks while attached to the interpreter.
+
+mod array;
+mod atomics;
+mod concurrent_dict;
+mod list;
+mod locks;
+mod object;
+mod pool;
+mod queues;
+mod sharing;
+
+use pyo3::prelude::*;
+
+#[pymodule(gil_used = false)]
+fn _ungil(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    object::count::look_up();
+    object::header::inspect(module.py())?;
+    sharing::register(module)?;
+    atomics::register(module)?;
+    concurrent_dict::register(module)?;
+    queues::register(module)?;
+    array::register(module)?;
+    list::register(module)?;
+    locks::register(module)?;
+    pool::register(module)
+}

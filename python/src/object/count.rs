@@ -1,0 +1,184 @@
+//! What may be done to an object's count so that threads do not meet on it: merge it (any thread may then drop the object at
+//! once), defer it (the interpreter's own loads then touch no count), make it immortal.
+
+#![allow(unsafe_code)]
+
+use super::header::{self, IMMORTAL, MERGED, SHIFT};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+/// Functions of the interpreter that the headers of some builds leave out, looked up when the module is imported.
+static DEFER: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
+static TRY_RETAIN: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
+static ALLOW_TRY: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
+
+type OnObject = unsafe extern "C" fn(*mut ffi::PyObject) -> c_int;
+
+/// Looks the functions up. Their absence only makes the answers of this file "no".
+pub(crate) fn look_up() {
+    for (place, name) in [
+        (&DEFER, c"PyUnstable_Object_EnableDeferredRefcount"),
+        (&TRY_RETAIN, c"PyUnstable_TryIncRef"),
+        (&ALLOW_TRY, c"PyUnstable_EnableTryIncRef"),
+    ] {
+        place.store(symbol(name), Ordering::Release);
+    }
+}
+
+fn symbol(name: &CStr) -> *mut c_void {
+    unsafe extern "C" {
+        fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
+    }
+    // SAFETY: a null handle is RTLD_DEFAULT on Linux: the program and the libraries it was linked with.
+    unsafe { dlsym(std::ptr::null_mut(), name.as_ptr()) }
+}
+
+fn function(place: &AtomicPtr<c_void>) -> Option<OnObject> {
+    let address = place.load(Ordering::Relaxed);
+    if address.is_null() {
+        return None;
+    }
+    // SAFETY: the address of a function of exactly this type. (`PyUnstable_EnableTryIncRef` returns nothing; its "result" is not read.)
+    Some(unsafe { std::mem::transmute::<*mut c_void, OnObject>(address) })
+}
+
+/// Raises the count of an object that the caller knows to be alive.
+#[inline]
+pub(crate) unsafe fn retain(object: *mut ffi::PyObject) {
+    if header::known() {
+        // SAFETY: alive, by the caller.
+        let head = unsafe { header::of(object) };
+        let local = head.local.load(Ordering::Relaxed);
+        if local == IMMORTAL {
+        } else if head.owner.load(Ordering::Relaxed) == header::this_thread() {
+            head.local.store(local + 1, Ordering::Relaxed);
+        } else {
+            head.shared.fetch_add(1 << SHIFT, Ordering::Relaxed);
+        }
+        return;
+    }
+    // SAFETY: alive, by the caller.
+    unsafe { ffi::Py_INCREF(object) }
+}
+
+/// Lowers a count the caller owns. May run a finalizer.
+#[inline]
+pub(crate) unsafe fn release(object: *mut ffi::PyObject) {
+    if header::known() {
+        // SAFETY: alive, by the caller.
+        let head = unsafe { header::of(object) };
+        let local = head.local.load(Ordering::Relaxed);
+        if local == IMMORTAL {
+            return;
+        }
+        if local > 1 && head.owner.load(Ordering::Relaxed) == header::this_thread() {
+            head.local.store(local - 1, Ordering::Relaxed);
+            return;
+        }
+    }
+    // SAFETY: the caller owns a count.
+    unsafe { ffi::Py_DECREF(object) }
+}
+
+/// Raises the count of an object that may have been freed since this thread read its address (`_Py_TryIncref`).
+///
+/// # Safety
+/// The address was read by this thread, attached since, from a place that owned a count of it. With a GIL, nothing else has
+/// run since.
+#[inline]
+pub(crate) unsafe fn try_retain(object: *mut ffi::PyObject) -> bool {
+    if header::known() {
+        // SAFETY: the memory of objects is given back only after every attached thread has passed a quiescent state.
+        let head = unsafe { header::of(object) };
+        let local = head.local.load(Ordering::Relaxed);
+        if local == IMMORTAL {
+            return true;
+        }
+        if head.owner.load(Ordering::Relaxed) == header::this_thread() {
+            head.local.store(local + 1, Ordering::Relaxed);
+            return true;
+        }
+        let mut shared = head.shared.load(Ordering::Relaxed);
+        while shared != 0 && shared != MERGED {
+            let more = shared + (1 << SHIFT);
+            match head.shared.compare_exchange_weak(shared, more, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(now) => shared = now,
+            }
+        }
+        return false;
+    }
+    if header::free_threaded() {
+        // SAFETY: as above, by the interpreter's own function.
+        return function(&TRY_RETAIN).is_some_and(|f| unsafe { f(object) } != 0);
+    }
+    // SAFETY: with a GIL nothing ran between the read and here, so the object is alive.
+    unsafe { ffi::Py_INCREF(object) };
+    true
+}
+
+/// Hands an object over: its count becomes one that every thread may change alone (`_Py_ExplicitMergeRefcount`). If another
+/// thread owns it, it is only made fit for [`try_retain`]. True if the count is merged now, or need not be.
+///
+/// # Safety
+/// The caller owns a count of `object`.
+#[inline]
+pub(crate) unsafe fn hand_over(object: *mut ffi::PyObject) -> bool {
+    if !header::known() {
+        if header::free_threaded()
+            && let Some(allow) = function(&ALLOW_TRY)
+        {
+            // SAFETY: the caller owns a count.
+            unsafe { allow(object) };
+        }
+        return !header::free_threaded();
+    }
+    // SAFETY: alive, by the caller.
+    let head = unsafe { header::of(object) };
+    let local = head.local.load(Ordering::Relaxed);
+    if local == IMMORTAL {
+        return true;
+    }
+    let owner = head.owner.load(Ordering::Relaxed);
+    if owner == header::this_thread() {
+        let mut shared = head.shared.load(Ordering::Relaxed);
+        loop {
+            let merged = (((shared >> SHIFT) + local as isize) << SHIFT) | MERGED;
+            match head.shared.compare_exchange_weak(shared, merged, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => break,
+                Err(now) => shared = now,
+            }
+        }
+        head.local.store(0, Ordering::Relaxed);
+        head.owner.store(0, Ordering::Relaxed);
+        return true;
+    }
+    let mut shared = head.shared.load(Ordering::Relaxed);
+    while shared & MERGED == 0 {
+        // `_Py_REF_MAYBE_WEAKREF`: from now on a count may be taken without knowing that there is one.
+        match head.shared.compare_exchange_weak(shared, shared | 1, Ordering::AcqRel, Ordering::Relaxed) {
+            Ok(_) => break,
+            Err(now) => shared = now,
+        }
+    }
+    owner == 0
+}
+
+/// Defers the count of an object that the collector tracks: loading it from a variable, an attribute or a container touches no
+/// count from then on, and the collector alone frees it. False if it is not tracked, or another thread's.
+pub(crate) fn defer(object: &Bound<'_, PyAny>) -> bool {
+    // SAFETY: the object is alive; the function checks the rest.
+    function(&DEFER).is_some_and(|f| unsafe { f(object.as_ptr()) } != 0)
+}
+
+/// Whether an object is immortal: its count is never touched.
+#[inline]
+pub(crate) fn is_immortal(object: &Bound<'_, PyAny>) -> bool {
+    if header::known() {
+        // SAFETY: alive while `object` is borrowed.
+        return unsafe { header::of(object.as_ptr()) }.local.load(Ordering::Relaxed) == IMMORTAL;
+    }
+    false
+}

@@ -1,0 +1,9 @@
+"""Shared data that scales without the GIL."""
+
+from ungil.arrays import *
+from ungil.atomics import *
+from ungil.dicts import *
+from ungil.locks import *
+from ungil.pools import *
+from ungil.queues import *
+from ungil.sharing import *

@@ -1,0 +1,5 @@
+"""Rows of slots."""
+
+from ungil._ungil import Array
+
+__all__ = ["Array"]

@@ -1,0 +1,3 @@
+"""Maps and sets."""
+
+__all__ = []

@@ -1,0 +1,3 @@
+"""Locks and meeting points."""
+
+__all__ = []

@@ -1,0 +1,3 @@
+"""Work over threads."""
+
+__all__ = []

@@ -1,0 +1,3 @@
+"""Handing things from thread to thread."""
+
+__all__ = []

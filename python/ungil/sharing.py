@@ -1,0 +1,3 @@
+"""Objects made cheap to share."""
+
+__all__ = []
