@@ -20,6 +20,7 @@ use pyo3::prelude::*;
 fn _ungil(module: &Bound<'_, PyModule>) -> PyResult<()> {
     object::count::look_up();
     object::header::inspect(module.py())?;
+    object::block::mind_forks(module.py())?;
     sharing::register(module)?;
     atomics::register(module)?;
     concurrent_dict::register(module)?;
