@@ -62,6 +62,7 @@ fn test(arguments: &[String]) -> Done {
         debian(program, package)?;
     }
     let packages = package::install()?;
+    models()?;
     let nextest =
         Command::new(cargo()).args(["nextest", "--version"]).output().is_ok_and(|o| o.status.success());
     let mut runner = Command::new(cargo());
@@ -71,6 +72,14 @@ fn test(arguments: &[String]) -> Done {
     runner.env("UNGIL_HOME", &home).env("UNGIL_PYTHONS", home.join("pythons")).env("UNGIL_BIN", &ungil);
     runner.env("UNGIL_PACKAGES", &packages).env("UNGIL_PYTEST", target().join("python/site"));
     run(&mut runner)
+}
+
+/// Every interleaving of the small programs that stand beside the lock-free structures, under loom.
+fn models() -> Done {
+    let mut models = Command::new(cargo());
+    models.current_dir(root()).env("CARGO_TARGET_DIR", target().join("loom"));
+    models.env("RUSTFLAGS", "--cfg loom").env("LOOM_MAX_PREEMPTIONS", "3");
+    run(models.args(["test", "--quiet", "--release", "--package", "ungil-sync", "--lib"]))
 }
 
 /// Builds the program and gives its path.
