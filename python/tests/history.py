@@ -28,44 +28,60 @@ class Round:
     programs: list[Program]
 
 
-class Spread:
-    """Lets threads go together without a lock between them: each says how far it is in a place of its own, and looks at the others'."""
+class Start:
+    """Lets threads go together without a lock between them: each says how far it is in a place of its own, and looks at the
+    others'. Twice, because whoever yielded the processor at the first look is late: at the second all are awake and only spin, so
+    that they leave within a few hundred nanoseconds of each other where there are processors for all."""
 
     def __init__(self, threads: int):
         self.reached = [[-1] for _ in range(threads)]
         self.failed = False
 
     def meet(self, me: int, number: int) -> None:
+        self.wait(me, 2 * number, 20)
+        self.wait(me, 2 * number + 1, 2000)
+
+    def wait(self, me: int, number: int, patience: int) -> None:
         self.reached[me][0] = number
         spins = 0
         deadline = 0.0
         for other in self.reached:
             while other[0] < number:
                 spins += 1
-                if spins > 50:
+                if spins > patience:
                     os.sched_yield()
                     deadline = deadline or time.monotonic() + DEADLINE
                     if self.failed or time.monotonic() > deadline:
                         raise TimeoutError("another thread did not come to this round")
 
 
+def apart(me: int) -> None:
+    """Puts the calling thread on a processor of its own, as far as there are enough: left alone, the scheduler likes to keep threads
+    that wait for each other together, and then nothing ever runs at the same time."""
+    if hasattr(os, "sched_setaffinity"):
+        processors = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {processors[me % len(processors)]})
+
+
 def jitter(rng: random.Random) -> None:
-    """A pause of random length, mostly none, sometimes long enough for another thread to run."""
+    """A pause of random length: mostly none, sometimes long enough for another thread to run."""
     choice = rng.random()
-    if choice < 0.4:
-        return
-    if choice < 0.95:
-        for _ in range(int(choice * 60)):
-            pass
-    else:
+    if choice > 0.98:
         os.sched_yield()
+    elif choice > 0.7:
+        for _ in range(int(choice * 20)):
+            pass
 
 
-def perform(subject: object, thread: int, program: Program, rng: random.Random) -> list[Call]:
-    """Runs a program, recorded."""
+def bind(subject: object, program: Program) -> list[tuple[Callable, str, tuple]]:
+    """The methods a program calls, looked up beforehand."""
+    return [(getattr(subject, name), name, arguments) for name, arguments in program]
+
+
+def perform(bound: list[tuple[Callable, str, tuple]], thread: int, rng: random.Random) -> list[Call]:
+    """Makes the calls, recorded."""
     clock = time.monotonic_ns
-    calls = []
-    bound = [(getattr(subject, name), name, arguments) for name, arguments in program]
+    made = []
     for method, name, arguments in bound:
         jitter(rng)
         invoked = clock()
@@ -73,26 +89,27 @@ def perform(subject: object, thread: int, program: Program, rng: random.Random) 
             result = method(*arguments)
         except Exception as error:
             result = Raised(type(error).__name__)
-        returned = clock()
-        calls.append(Call(thread, name, arguments, result, invoked, returned))
-    return calls
+        made.append((name, arguments, result, invoked, clock()))
+    return [Call(thread, *what) for what in made]
 
 
 def play(rounds: list[Round], seed: int) -> list[list[Call]]:
     """Plays the rounds, all with as many threads, and gives the history of each."""
     count = len(rounds[0].programs)
-    spread = Spread(count)
+    start = Start(count)
     histories: list[list[list[Call]]] = [[[] for _ in range(count)] for _ in rounds]
     errors: list[BaseException] = []
 
     def work(me: int) -> None:
         rng = random.Random(seed * 1000 + me)
+        apart(me)
         try:
             for number, one in enumerate(rounds):
-                spread.meet(me, number)
-                histories[number][me] = perform(one.subject, me, one.programs[me], rng)
+                bound = bind(one.subject, one.programs[me])
+                start.meet(me, number)
+                histories[number][me] = perform(bound, me, rng)
         except BaseException as error:
-            spread.failed = True
+            start.failed = True
             errors.append(error)
 
     threads = [threading.Thread(target=work, args=(me,), daemon=True) for me in range(count)]
