@@ -14,7 +14,7 @@ pub(crate) fn python(arguments: &[String]) -> Done {
     let rest = &rest[usize::from(release)..];
     let interpreter = interpreter(version)?;
     let package = lay_out(version, &interpreter, release)?;
-    let site = pytest()?;
+    let site = pure("site", &["pytest"])?;
     let mut python = Command::new(&interpreter);
     // Not `python/` itself, whose `ungil` has no library in it.
     python.current_dir(root().join("python/tests"));
@@ -26,7 +26,7 @@ pub(crate) fn python(arguments: &[String]) -> Done {
 }
 
 /// Where the tests' interpreter of that version is.
-fn interpreter(version: &str) -> Result<PathBuf, String> {
+pub(crate) fn interpreter(version: &str) -> Result<PathBuf, String> {
     let roots = [
         std::env::var_os("UNGIL_PYTHONS").map(PathBuf::from),
         Some(crate::home()?.join("pythons")),
@@ -67,13 +67,14 @@ fn lay_out(version: &str, interpreter: &Path, release: bool) -> Result<PathBuf, 
     Ok(package)
 }
 
-/// pytest, in a folder of its own that every interpreter can use.
-fn pytest() -> Result<PathBuf, String> {
-    let site = target().join("python/site");
-    if !site.join("pytest").is_dir() {
+/// Packages of pure Python, in a folder of their own that every interpreter can use.
+pub(crate) fn pure(folder: &str, packages: &[&str]) -> Result<PathBuf, String> {
+    let site = target().join("python").join(folder);
+    if !packages.iter().all(|package| site.join(package).is_dir()) {
         let mut pip = Command::new("python3");
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"]).arg(&site);
-        run(pip.args(["--python-version", "3.14", "--only-binary=:all:", "pytest"]))?;
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--upgrade", "--target"])
+            .arg(&site);
+        run(pip.args(["--python-version", "3.14", "--only-binary=:all:"]).args(packages))?;
     }
     Ok(site)
 }
