@@ -40,8 +40,9 @@ pub struct NoMemory;
 /// The list.
 pub struct AppendList<C: Counted> {
     segments: Box<[AtomicPtr<Slot>]>,
-    /// How many indices have been given out. Every append writes it, so it has a line of its own.
-    claimed: CachePadded<AtomicUsize>,
+    /// How many indices have been given out. Every append writes it, so it has a line of its own. (Boxed, because whoever holds the list
+    /// may not be able to align it.)
+    claimed: Box<CachePadded<AtomicUsize>>,
     counted: PhantomData<fn(C)>,
 }
 
@@ -49,7 +50,7 @@ impl<C: Counted> Default for AppendList<C> {
     fn default() -> Self {
         Self {
             segments: (0..SEGMENTS).map(|_| AtomicPtr::new(null_mut())).collect(),
-            claimed: CachePadded::new(AtomicUsize::new(0)),
+            claimed: Box::new(CachePadded::new(AtomicUsize::new(0))),
             counted: PhantomData,
         }
     }
@@ -150,6 +151,11 @@ impl<C: Counted> AppendList<C> {
             unsafe { discard(slots, segment) };
         }
         true
+    }
+
+    /// The slots that are filled, without waiting: for the collector, while every other thread stands still.
+    pub fn filled(&self) -> impl Iterator<Item = &Slot> {
+        (0..self.len()).filter_map(|index| self.place(index))
     }
 
     /// Takes everything out, for the collector: only while no other thread uses the list.
