@@ -80,8 +80,9 @@ pub(crate) unsafe fn decode<'py>(py: Python<'py>, word: u64) -> PyResult<Bound<'
     }
 }
 
+/// The word of an exact int or float that fits into one.
 #[inline]
-fn unboxed(object: *mut ffi::PyObject) -> Option<u64> {
+pub(crate) fn unboxed(object: *mut ffi::PyObject) -> Option<u64> {
     // SAFETY: alive; the types are checked exactly, so that no subclass is lost and no code of the user's runs.
     unsafe {
         if ffi::PyLong_CheckExact(object) != 0 {
