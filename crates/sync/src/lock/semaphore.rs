@@ -93,16 +93,14 @@ impl Semaphore {
         if node.is_granted() {
             return Ok(true);
         }
-        let woken = if spin_until(SHORT, || node.parker.is_raised()) { Ok(true) } else { sleep(&node.parker) };
+        let woken =
+            if spin_until(SHORT, || node.parker.is_raised()) { Ok(true) } else { sleep(&node.parker) };
         if let Ok(true) = woken {
             return Ok(true);
         }
         let told = {
             let mut queue = self.queue();
-            match queue.remove(&node) {
-                Some(_) => Some(self.hand_out(&mut queue)),
-                None => None,
-            }
+            queue.remove(&node).map(|_| self.hand_out(&mut queue))
         };
         match (told, woken) {
             (Some(told), woken) => {
