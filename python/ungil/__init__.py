@@ -4,6 +4,7 @@ from ungil.arrays import *
 from ungil.atomics import *
 from ungil.dicts import *
 from ungil.locks import *
+from ungil.marks import *
 from ungil.pools import *
 from ungil.queues import *
 from ungil.sharing import *

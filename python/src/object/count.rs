@@ -173,6 +173,60 @@ pub(crate) fn defer(object: &Bound<'_, PyAny>) -> bool {
     function(&DEFER).is_some_and(|f| unsafe { f(object.as_ptr()) } != 0)
 }
 
+/// Hands an object over, as [`hand_over`].
+pub(crate) fn give(object: &Bound<'_, PyAny>) -> bool {
+    // SAFETY: `object` owns a count.
+    unsafe { hand_over(object.as_ptr()) }
+}
+
+/// Makes an object immortal: its count is never written again and it is never freed. False if another thread owns it.
+///
+/// The count is merged first, so that a thread that had begun to drop a count of its own still finds it.
+pub(crate) fn immortalize(object: &Bound<'_, PyAny>) -> bool {
+    if !header::known() || !give(object) {
+        return false;
+    }
+    // SAFETY: alive while `object` is borrowed; with the count merged, nobody else writes `local`.
+    unsafe { header::of(object.as_ptr()) }.local.store(IMMORTAL, Ordering::Release);
+    true
+}
+
+/// Whether the collector may track objects of this type.
+pub(crate) fn may_be_tracked(object: &Bound<'_, PyAny>) -> bool {
+    // SAFETY: types are alive while their instances are.
+    unsafe { ffi::PyType_GetFlags(object.get_type_ptr()) & ffi::Py_TPFLAGS_HAVE_GC != 0 }
+}
+
+/// How an object's count stands.
+pub(crate) enum Standing {
+    Immortal,
+    Deferred,
+    Merged,
+    Owned,
+    Anothers,
+    Counted,
+}
+
+/// How an object's count stands.
+pub(crate) fn standing(object: &Bound<'_, PyAny>) -> Standing {
+    if !header::known() {
+        return Standing::Counted;
+    }
+    // SAFETY: alive while `object` is borrowed.
+    let head = unsafe { header::of(object.as_ptr()) };
+    if head.local.load(Ordering::Relaxed) == IMMORTAL {
+        Standing::Immortal
+    } else if head.gc_bits.load(Ordering::Relaxed) & header::DEFERRED != 0 {
+        Standing::Deferred
+    } else {
+        match head.owner.load(Ordering::Relaxed) {
+            0 => Standing::Merged,
+            owner if owner == header::this_thread() => Standing::Owned,
+            _ => Standing::Anothers,
+        }
+    }
+}
+
 /// Whether an object is immortal: its count is never touched.
 #[inline]
 pub(crate) fn is_immortal(object: &Bound<'_, PyAny>) -> bool {

@@ -15,7 +15,8 @@ pub(crate) struct Header {
     pub(crate) owner: AtomicUsize,
     flags: u16,
     mutex: AtomicU8,
-    gc_bits: AtomicU8,
+    /// [`DEFERRED`] and the collector's other marks.
+    pub(crate) gc_bits: AtomicU8,
     /// The owner's count; [`IMMORTAL`] on an immortal object.
     pub(crate) local: AtomicU32,
     /// Everybody else's count, shifted left by two, and two flags.
@@ -26,6 +27,8 @@ pub(crate) struct Header {
 pub(crate) const IMMORTAL: u32 = u32::MAX;
 /// `_Py_REF_MERGED`: the shared count is the whole count.
 pub(crate) const MERGED: isize = 3;
+/// `_PyGC_BITS_DEFERRED`.
+pub(crate) const DEFERRED: u8 = 1 << 6;
 /// `_Py_REF_SHARED_SHIFT`.
 pub(crate) const SHIFT: u32 = 2;
 
