@@ -33,7 +33,7 @@ def test_each_thread_has_its_own():
 def test_values_of_ended_threads_are_kept():
     mine = PerThread(list)
     for _ in range(10):
-        in_threads(4, mine().__len__ if False else lambda i: mine().append(i))
+        in_threads(4, lambda i: mine().append(i))
     assert sorted(mine.combine(operator.add, [])) == sorted([0, 1, 2, 3] * 10)
     assert len(mine.values()) == 40
     assert len(mine.take()) == 40
@@ -74,7 +74,7 @@ def test_values_are_read_while_their_threads_work_and_end():
     failures = []
 
     def read():
-        while not stop.is_set():
+        while not stop.wait(0.001):
             if not all(type(value) is list for value in mine.values()):
                 failures.append(1)
 
@@ -94,7 +94,7 @@ def test_each_value_is_taken_once():
     stop = threading.Event()
 
     def take():
-        while not stop.is_set():
+        while not stop.wait(0.001):
             taken.extend(mine.take())
 
     takers = [threading.Thread(target=take) for _ in range(2)]
