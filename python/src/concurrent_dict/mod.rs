@@ -2,6 +2,7 @@
 //! inherit from these.
 
 mod dict;
+mod fast;
 mod iterate;
 mod key;
 mod once;
@@ -26,6 +27,6 @@ fn full(_: Full) -> PyErr {
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("ABSENT", once::absent(module.py())?)?;
-    module.add_class::<dict::Dict>()?;
+    module.add("Dict", fast::make(module.py())?)?;
     module.add_class::<set::Set>()
 }

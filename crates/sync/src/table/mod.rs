@@ -50,19 +50,19 @@ impl<K: Counted, V: Counted> Table<K, V> {
         let shards = shards.clamp(1, 1 << 16).next_power_of_two();
         Self {
             shards: (0..shards).map(|_| Shard::default()).collect(),
-            shift: 64 - shards.trailing_zeros(),
+            shift: 63 - shards.trailing_zeros(),
             counted: PhantomData,
         }
     }
 
     #[inline]
     fn shard(&self, search: &Search) -> &Shard {
-        // Shifting by 64 is not defined; there is one shard then.
-        &self.shards[search.hash.checked_shr(self.shift).unwrap_or(0) as usize & (self.shards.len() - 1)]
+        // Twice, because shifting by 64 at once is not defined: with one shard, that is what must be done.
+        &self.shards[(search.hash >> 1 >> self.shift) as usize & (self.shards.len() - 1)]
     }
 
     /// Does `work` at the key's entry: it gets the entry and the value seen there, without a count, and is asked again if it gives nothing.
-    #[inline]
+    #[inline(always)]
     fn at<Q: Query, R>(
         &self,
         query: &Q,

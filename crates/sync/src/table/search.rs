@@ -74,7 +74,7 @@ pub(super) enum Found<'g> {
 }
 
 /// Finds the key's next entry.
-#[inline]
+#[inline(always)]
 pub(super) fn find<'g, K: Counted, Q: Query>(
     shard: &Shard,
     query: &Q,
