@@ -11,12 +11,14 @@ mod reclaim;
 mod scan;
 mod search;
 mod shard;
+mod tally;
 #[cfg(test)]
 mod tests;
 
 pub use search::{Ask, Query, Search, Verdict};
+pub use tally::{Overflow, Tally};
 
-use crate::slot::{Counted, Slot};
+use crate::slot::Counted;
 use array::{DEAD, Entry, MOVED, is_live};
 use search::Found;
 use shard::Shard;
@@ -160,18 +162,6 @@ impl<K: Counted, V: Counted> Table<K, V> {
         let guard = reclaim::pin();
         let shard = self.shard(search);
         shard.lock().fill(search.next, [search.hash, key, value], &guard)
-    }
-
-    /// Lets `work` look at, and change, the value at its slot; it gives nothing to be called again with what is there then. The slot must not be read
-    /// after it has returned.
-    #[inline]
-    pub fn with<Q: Query, R>(
-        &self,
-        query: &Q,
-        search: &mut Search,
-        mut work: impl FnMut(&Slot, u64) -> Option<R>,
-    ) -> Result<Option<R>, Ask> {
-        self.at(query, search, |entry, value| work(&entry.value, value))
     }
 
     /// How many keys there are. Exact while nobody adds or removes.
