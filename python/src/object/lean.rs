@@ -88,13 +88,53 @@ unsafe extern "C" fn no_argument<M: NoArgument>(
 }
 
 /// Replaces the entry of a method of one argument.
-pub(crate) fn one<M: OneArgument>(module: &Bound<'_, PyModule>) -> PyResult<()> {
+pub(crate) fn replace_one<M: OneArgument>(module: &Bound<'_, PyModule>) -> PyResult<()> {
     replace(&module.py().get_type::<M::Class>(), M::NAME, one_argument::<M>, ffi::METH_O)
 }
 
 /// Replaces the entry of a method without arguments.
-pub(crate) fn none<M: NoArgument>(module: &Bound<'_, PyModule>) -> PyResult<()> {
+pub(crate) fn replace_none<M: NoArgument>(module: &Bound<'_, PyModule>) -> PyResult<()> {
     replace(&module.py().get_type::<M::Class>(), M::NAME, no_argument::<M>, ffi::METH_NOARGS)
+}
+
+/// `one!(module, Class, "name", |this, argument| result)`: [`replace_one`] with the method written out.
+macro_rules! one {
+    ($module:expr, $class:ty, $name:literal, |$this:ident, $argument:ident| $result:expr) => {{
+        struct Method;
+        impl $crate::object::lean::OneArgument for Method {
+            type Class = $class;
+            const NAME: &str = $name;
+            #[inline]
+            fn call<'py>($this: &$class, $argument: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+                $result
+            }
+        }
+        $crate::object::lean::replace_one::<Method>($module)
+    }};
+}
+
+/// `none!(module, Class, "name", |this, py| result)`: the same for [`replace_none`].
+macro_rules! none {
+    ($module:expr, $class:ty, $name:literal, |$this:ident, $py:ident| $result:expr) => {{
+        struct Method;
+        impl $crate::object::lean::NoArgument for Method {
+            type Class = $class;
+            const NAME: &str = $name;
+            #[inline]
+            fn call<'py>($this: &$class, $py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+                $result
+            }
+        }
+        $crate::object::lean::replace_none::<Method>($module)
+    }};
+}
+
+pub(crate) use {none, one};
+
+/// What a method returns that returns nothing.
+#[inline]
+pub(crate) fn nothing(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    Ok(py.None().into_bound(py))
 }
 
 fn replace(
