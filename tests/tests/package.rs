@@ -4,18 +4,23 @@ use std::path::PathBuf;
 use std::process::Command;
 use ungil_tests::{PYTHONS, Place, metric, python};
 
-fn variable(name: &str) -> PathBuf {
-    std::env::var_os(name)
-        .expect("`cargo xtask test` builds and installs the wheels that these tests are of")
-        .into()
+/// What `cargo xtask test` made for these tests: the installed wheels, and the tools they are tested with.
+fn made(what: &str) -> PathBuf {
+    let made = std::env::var_os("UNGIL_PACKAGES")
+        .expect("`cargo xtask test` installs the wheels that these tests are of");
+    PathBuf::from(made).join(what)
+}
+
+fn installed(version: &str) -> PathBuf {
+    made("installed").join(version)
 }
 
 /// The interpreter of that version, with the package installed for it and pytest.
 fn with_package(version: &str) -> Command {
-    let installed = variable("UNGIL_PACKAGES").join(version);
-    let path = std::env::join_paths([installed, variable("UNGIL_PYTEST")]).expect("no colon in a path");
+    let path = std::env::join_paths([installed(version), made("site")]).expect("no colon in a path");
     let mut command = Command::new(python(version));
     command.env("PYTHONPATH", path).env_remove("PYTHON_GIL").env("PYTHONDONTWRITEBYTECODE", "1");
+    command.env("UNGIL_MYPY", made("mypy").join(version)).env("UNGIL_PYRIGHT", made("pyright"));
     command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../python/tests"));
     command
 }
@@ -61,7 +66,7 @@ fn passes_its_tests_on_3_15t() {
 #[test]
 fn brings_the_program_along() {
     for version in PYTHONS {
-        let program = variable("UNGIL_PACKAGES").join(version).join("bin/ungil");
+        let program = installed(version).join("bin/ungil");
         let out = Command::new(&program).arg("--version").output().expect("the wheel's program runs");
         assert_eq!(String::from_utf8_lossy(&out.stdout), format!("ungil {}\n", env!("CARGO_PKG_VERSION")));
     }
@@ -72,7 +77,7 @@ fn compare_reads_the_packages_mark() {
     let place = Place::new();
     place
         .write("work.py", "import time, ungil\ntime.sleep(0.2)\nwith ungil.phase():\n    time.sleep(0.02)\n");
-    let packages = variable("UNGIL_PACKAGES").join("3.14t");
+    let packages = installed("3.14t");
     place
         .one_block(["work.py", "--python", "3.14t"])
         .env("PYTHONPATH", packages.to_str().expect("a plain path"))

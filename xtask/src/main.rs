@@ -3,6 +3,7 @@
 
 mod package;
 mod python;
+mod tools;
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -70,7 +71,7 @@ fn test(arguments: &[String]) -> Done {
     runner.args(if nextest { &["nextest", "run"][..] } else { &["test", "--lib", "--bins", "--tests"][..] });
     runner.current_dir(root()).arg("--workspace").args(arguments);
     runner.env("UNGIL_HOME", &home).env("UNGIL_PYTHONS", home.join("pythons")).env("UNGIL_BIN", &ungil);
-    runner.env("UNGIL_PACKAGES", &packages).env("UNGIL_PYTEST", target().join("python/site"));
+    runner.env("UNGIL_PACKAGES", &packages);
     run(&mut runner)
 }
 

@@ -1,7 +1,7 @@
 //! The Python package as users get it: wheels built by pip, installed, one for each kind of interpreter. The tests use these.
 
-use crate::python::{interpreter, pure};
-use crate::{Done, root, run, target};
+use crate::python::interpreter;
+use crate::{Done, root, run, target, tools};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,11 +10,13 @@ use std::process::Command;
 const WHEELS: [(&str, &[&str]); 3] =
     [("3.14", &["3.14"]), ("3.14t", &["3.14t"]), ("3.15t", &["3.15", "3.15t"])];
 
-/// Builds the wheels and installs each under `target/python/installed/VERSION`, with what the package's tests need. Gives that folder.
+/// Builds the wheels and installs each under `target/python/installed/VERSION`, with what the package's tests need. Gives the
+/// folder of all that.
 pub(crate) fn install() -> Result<PathBuf, String> {
     let installed = target().join("python/installed");
-    let pip = pure("pip", &["pip"])?;
-    pure("site", &["pytest"])?;
+    let pip = tools::pip()?;
+    tools::pytest()?;
+    tools::pyright()?;
     for (builder, versions) in WHEELS {
         let wheels = target().join("python/wheels").join(builder);
         clear(&wheels)?;
@@ -31,12 +33,13 @@ pub(crate) fn install() -> Result<PathBuf, String> {
             .find(|path| path.extension().is_some_and(|e| e == "whl"))
             .ok_or("pip made no wheel")?;
         for version in versions {
+            tools::mypy(version)?;
             let place = installed.join(version);
             clear(&place)?;
             run(with(&pip, version)?.args(["install", "--no-deps", "--target"]).arg(&place).arg(&wheel))?;
         }
     }
-    Ok(installed)
+    Ok(target().join("python"))
 }
 
 /// pip, working for the interpreter of that version, which needs none of its own.

@@ -67,7 +67,12 @@ impl Barrier {
     }
 
     #[pyo3(signature = (parties, action = None, timeout = None))]
-    fn __init__(slf: &Bound<'_, Self>, parties: i64, action: Option<&Bound<'_, PyAny>>, timeout: Option<f64>) {
+    fn __init__(
+        slf: &Bound<'_, Self>,
+        parties: i64,
+        action: Option<&Bound<'_, PyAny>>,
+        timeout: Option<f64>,
+    ) {
         let _ = (parties, action, timeout);
         crate::sharing::own(slf.as_any());
     }

@@ -45,7 +45,9 @@ impl Limit {
         };
         match timeout {
             None | Some(-1.0) => Ok(if blocking { Self::FOREVER } else { Self::Now }),
-            Some(_) if !blocking => Err(PyValueError::new_err("can't specify a timeout for a non-blocking call")),
+            Some(_) if !blocking => {
+                Err(PyValueError::new_err("can't specify a timeout for a non-blocking call"))
+            }
             Some(seconds) if seconds < 0.0 => {
                 Err(PyValueError::new_err("timeout value must be a non-negative number"))
             }

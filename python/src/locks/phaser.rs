@@ -77,8 +77,7 @@ impl Phaser {
     #[new]
     #[pyo3(signature = (parties = 0, on_advance = None))]
     fn new(parties: i64, on_advance: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
-        let parties =
-            u64::try_from(parties).map_err(|_| PyValueError::new_err("parties must be >= 0"))?;
+        let parties = u64::try_from(parties).map_err(|_| PyValueError::new_err("parties must be >= 0"))?;
         let core = Box::new(lock::Phaser::new(parties).map_err(error)?);
         Ok(Self { core, on_advance: Slot::new(on_advance.map_or(0, encode)) })
     }

@@ -115,7 +115,9 @@ impl RWLock {
         let (writers, depth) = (self.core.writers(), self.core.writers().depth());
         if writers.is_held_by(me) {
             return match depth.load(Ordering::Relaxed) {
-                0 => Err(PyRuntimeError::new_err("a signal handler asked to write while its thread waits to write")),
+                0 => Err(PyRuntimeError::new_err(
+                    "a signal handler asked to write while its thread waits to write",
+                )),
                 u32::MAX => Err(PyOverflowError::new_err("the RWLock was acquired too often")),
                 held => {
                     depth.store(held + 1, Ordering::Relaxed);
@@ -178,7 +180,11 @@ impl RWLock {
     fn read<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let this = slf.get();
         let slot = &this.guards[Me::here().number() as usize & this.mask];
-        Self::guard(slf, slot, |lock| Ok(Bound::new(slf.py(), ReadGuard { lock, _apart: [0; 8] })?.into_any()))
+        Self::guard(
+            slf,
+            slot,
+            |lock| Ok(Bound::new(slf.py(), ReadGuard { lock, _apart: [0; 8] })?.into_any()),
+        )
     }
 
     /// A context manager that holds the lock for writing.

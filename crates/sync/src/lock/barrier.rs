@@ -126,7 +126,8 @@ impl Barrier {
     ) -> Result<Result<(), Broken>, E> {
         let node = &place.node;
         let passed = || if node.is_granted() { Ok(()) } else { Err(Broken) };
-        let woken = if spin_until(SHORT, || node.parker.is_raised()) { Ok(true) } else { sleep(&node.parker) };
+        let woken =
+            if spin_until(SHORT, || node.parker.is_raised()) { Ok(true) } else { sleep(&node.parker) };
         match woken {
             Ok(true) => return Ok(passed()),
             Ok(false) => {

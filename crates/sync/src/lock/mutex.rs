@@ -127,7 +127,8 @@ impl Lock {
     fn overtake(&self) -> bool {
         let mut state = self.state.load(Ordering::Relaxed);
         while state & HELD == 0 {
-            match self.state.compare_exchange_weak(state, state | HELD, Ordering::Acquire, Ordering::Relaxed) {
+            match self.state.compare_exchange_weak(state, state | HELD, Ordering::Acquire, Ordering::Relaxed)
+            {
                 Ok(_) => return true,
                 Err(now) => state = now,
             }

@@ -155,7 +155,8 @@ impl Rw {
             }
             readers.push(node.clone());
         }
-        let woken = if spin_until(SHORT, || node.parker.is_raised()) { Ok(true) } else { sleep(&node.parker) };
+        let woken =
+            if spin_until(SHORT, || node.parker.is_raised()) { Ok(true) } else { sleep(&node.parker) };
         if !matches!(woken, Ok(true)) && lock(&self.readers).remove(&node).is_some() {
             return woken;
         }

@@ -93,7 +93,8 @@ impl Semaphore {
         if node.is_granted() {
             return Ok(true);
         }
-        let woken = if spin_until(SHORT, || node.parker.is_raised()) { Ok(true) } else { sleep(&node.parker) };
+        let woken =
+            if spin_until(SHORT, || node.parker.is_raised()) { Ok(true) } else { sleep(&node.parker) };
         if let Ok(true) = woken {
             return Ok(true);
         }

@@ -113,7 +113,8 @@ impl Stamped {
             Some(Mode::Read) if self.validate(stamp) && self.rw.sum() > 0 => self.rw.leave(me),
             // Of two that use one stamp twice, one fails.
             Some(Mode::Write) if version & 1 == 1 => {
-                let next = self.version.compare_exchange(version, version + 1, Ordering::Release, Ordering::Relaxed);
+                let next =
+                    self.version.compare_exchange(version, version + 1, Ordering::Release, Ordering::Relaxed);
                 if next.is_err() {
                     return false;
                 }
