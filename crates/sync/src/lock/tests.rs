@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-
-=======
 //! With real threads and real sleep; and what a reader from outside relies on.
 
 use super::*;
@@ -132,4 +129,3 @@ fn a_semaphore_is_never_over_its_bound() {
     assert_eq!(semaphore.permits(), 3);
     assert!(!Semaphore::new(Semaphore::MAX, None).release(1));
 }
->>>>>>> locks
