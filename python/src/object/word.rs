@@ -116,7 +116,7 @@ pub(crate) unsafe fn decode<'py>(py: Python<'py>, word: u64) -> PyResult<Bound<'
     }
 }
 
-/// The word of an exact int or float that fits into one.
+/// The word of a value that needs no object, and so no count.
 #[inline]
 pub(crate) fn unboxed(object: *mut ffi::PyObject) -> Option<u64> {
     // SAFETY: alive; the types are checked exactly, so that no subclass is lost and no code of the user's runs.
