@@ -134,11 +134,15 @@ impl RWLock {
         if self.core.is_lost() {
             return Err(orphaned(CLASS));
         }
-        match limit {
-            _ if self.core.try_write(me) => Ok(true),
-            Limit::Now => Ok(false),
-            until => taken(self.core.write(me, until.sleep(py))?, CLASS),
+        let got = self.core.try_write(me)
+            || match limit {
+                Limit::Now => false,
+                until => taken(self.core.write(me, until.sleep(py))?, CLASS)?,
+            };
+        if got {
+            depth.store(1, Ordering::Relaxed);
         }
+        Ok(got)
     }
 
     fn write_out(&self) -> PyResult<()> {
@@ -147,12 +151,15 @@ impl RWLock {
         if held == 0 {
             return Err(PyRuntimeError::new_err("this thread does not hold the RWLock for writing"));
         }
+        depth.store(held - 1, Ordering::Relaxed);
         if held == 1 {
             self.core.end_write();
-        } else {
-            depth.store(held - 1, Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    fn is_written(&self) -> bool {
+        self.core.writers().depth().load(Ordering::Relaxed) != 0
     }
 }
 
@@ -228,7 +235,7 @@ impl RWLock {
     /// The thread that is writing (`threading.get_ident()`), or None.
     #[getter]
     fn owner(&self) -> Option<u64> {
-        self.core.writers().holder().filter(|_| self.core.is_written())
+        self.core.writers().holder().filter(|_| self.is_written())
     }
 
     /// How many threads wait, to read or to write.
@@ -240,7 +247,7 @@ impl RWLock {
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
         let this = slf.get();
-        let state = match (this.core.is_written(), this.readers()) {
+        let state = match (this.is_written(), this.readers()) {
             (true, _) => "written",
             (false, 0) => "unlocked",
             (false, _) => "read",

@@ -100,7 +100,10 @@ impl Semaphore {
         }
         let told = {
             let mut queue = self.queue();
-            queue.remove(&node).map(|_| self.hand_out(&mut queue))
+            match queue.remove(&node) {
+                Some(_) => Some(self.hand_out(&mut queue)),
+                None => None,
+            }
         };
         match (told, woken) {
             (Some(told), woken) => {
