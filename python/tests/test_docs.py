@@ -17,6 +17,8 @@ NAMES = sorted(
     for module in vars(ungil).values()
     if inspect.ismodule(module) and module.__name__.startswith("ungil.") and hasattr(module, "__all__")
     for name in module.__all__
+    # `queue`'s exceptions are re-exported, and are documented there.
+    if getattr(ungil, name).__module__.startswith("ungil")
 )
 
 
