@@ -1,5 +1,11 @@
-"""Rows of slots."""
+"""Rows of places."""
 
-from ungil._ungil import Array
+from collections.abc import Sequence
 
-__all__ = ["Array"]
+from ungil._ungil import AppendList, Array, MappedArray
+
+Sequence.register(AppendList)
+Sequence.register(Array)
+Sequence.register(MappedArray)
+
+__all__ = ["AppendList", "Array", "MappedArray"]

@@ -1,5 +1,5 @@
 """Numbers and references that many threads change."""
 
-from ungil._ungil import Adder
+from ungil._ungil import Accumulator, Adder, AtomicFlag, AtomicInt, AtomicRef
 
-__all__ = ["Adder"]
+__all__ = ["Accumulator", "Adder", "AtomicFlag", "AtomicInt", "AtomicRef"]

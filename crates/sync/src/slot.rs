@@ -27,6 +27,18 @@ pub unsafe trait Counted {
     /// # Safety
     /// The caller owns one count of `word` and forgets it. May run arbitrary code (a finalizer): never call it under a lock.
     unsafe fn release(word: u64);
+
+    /// Lowers a count of each word but the empty ones (0), from a destructor: structures that hold each other in a long chain must not
+    /// use up the stack, so some may be put off until an outer destructor is done.
+    ///
+    /// # Safety
+    /// As for [`Self::release`], for each word.
+    unsafe fn dispose(words: &mut dyn Iterator<Item = u64>) {
+        for word in words.filter(|word| *word != 0) {
+            // SAFETY: the caller's.
+            unsafe { Self::release(word) };
+        }
+    }
 }
 
 /// One atomic word. It owns one count of what it holds. 0 means empty.

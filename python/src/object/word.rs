@@ -8,6 +8,7 @@ use super::{count, header};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
+use std::cell::{Cell, RefCell};
 use std::mem::ManuallyDrop;
 use ungil_sync::slot::{Counted, Slot};
 
@@ -33,6 +34,41 @@ unsafe impl Counted for Object {
             unsafe { count::release(address(word)) }
         }
     }
+
+    unsafe fn dispose(words: &mut dyn Iterator<Item = u64>) {
+        let deep = DEPTH.get() >= DEEPEST;
+        for word in words.filter(|word| is_object(*word)) {
+            if deep {
+                PUT_OFF.with_borrow_mut(|put_off| put_off.push(word));
+            } else {
+                // SAFETY: the caller's.
+                unsafe { release_below(word) };
+            }
+        }
+        while DEPTH.get() == 0
+            && let Some(word) = PUT_OFF.with_borrow_mut(Vec::pop)
+        {
+            // SAFETY: as above, of a destructor that could not wait.
+            unsafe { release_below(word) };
+        }
+    }
+}
+
+/// How deep destructors may lie within each other before they put off what they have left: as CPython's own do (its "trashcan").
+const DEEPEST: u32 = 32;
+
+thread_local! {
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+    static PUT_OFF: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
+}
+
+/// # Safety
+/// As for [`Counted::release`].
+unsafe fn release_below(word: u64) {
+    DEPTH.set(DEPTH.get() + 1);
+    // SAFETY: the caller's.
+    unsafe { Object::release(word) };
+    DEPTH.set(DEPTH.get() - 1);
 }
 
 #[inline]
@@ -80,8 +116,9 @@ pub(crate) unsafe fn decode<'py>(py: Python<'py>, word: u64) -> PyResult<Bound<'
     }
 }
 
+/// The word of a value that needs no object, and so no count.
 #[inline]
-fn unboxed(object: *mut ffi::PyObject) -> Option<u64> {
+pub(crate) fn unboxed(object: *mut ffi::PyObject) -> Option<u64> {
     // SAFETY: alive; the types are checked exactly, so that no subclass is lost and no code of the user's runs.
     unsafe {
         if ffi::PyLong_CheckExact(object) != 0 {

@@ -1,0 +1,360 @@
+//! `Array`.
+
+#![allow(unsafe_code)]
+
+use super::index::{self, Index, from_front, same};
+use super::iter::{Row, SlotIterator};
+use super::store::{Kind, Store};
+use crate::atomics::cell;
+use crate::object::word;
+use pyo3::exceptions::{PyBufferError, PyTypeError, PyValueError};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::pyclass::CompareOp;
+use pyo3::types::{PyList, PySlice, PyTuple, PyType};
+use pyo3::{IntoPyObjectExt, PyTraverseError, PyTypeInfo, PyVisit};
+
+/// A row of places whose number is fixed, each read, written, swapped and compared by many threads without a lock.
+///
+/// `Array(items)` takes the items over; `Array(length, fill=value)` has that many of one value. With `type='q'` (ints of 64 bits) or
+/// `type='d'` (floats) it holds plain numbers, can add to each atomically, and has the buffer protocol: `memoryview` and numpy see and
+/// change the same memory.
+///
+/// Where a program shares a list that threads change in place, `records = Array(records)` is the one line to add. Threads that keep to
+/// ranges of their own do not slow each other down.
+///
+/// It is a `collections.abc.Sequence`. A slice reads into a list; assigning to a slice takes as many items as it has places. Each place is
+/// atomic, a slice, a copy and a comparison as a whole are not; iteration shows each item as it is when it is reached.
+///
+/// Thread safety: atomic, each place. Shared: what visits many places.
+#[pyclass(frozen, module = "ungil", subclass, weakref)]
+pub(crate) struct Array {
+    store: Store,
+    /// Length and distance of the items, for the buffer protocol.
+    shape: [isize; 2],
+}
+
+impl Array {
+    pub(crate) fn len(&self) -> usize {
+        self.store.len()
+    }
+
+    pub(crate) fn item<'py>(&self, py: Python<'py>, i: usize) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if i < self.len() { self.store.get(py, i).map(Some) } else { Ok(None) }
+    }
+
+    fn of(store: Store) -> Self {
+        let shape = [store.len() as isize, 8];
+        Self { store, shape }
+    }
+
+    #[inline]
+    fn place(&self, index: &Bound<'_, PyAny>) -> PyResult<usize> {
+        match index::index(index, "Array", || self.len())? {
+            Index::One(i) => from_front(i, self.len(), "Array"),
+            Index::Many(_) => Err(PyTypeError::new_err("this takes one index, not a slice")),
+        }
+    }
+
+    fn equals(&self, other: &Self, py: Python<'_>) -> PyResult<bool> {
+        if self.len() != other.len() {
+            return Ok(false);
+        }
+        for i in 0..self.len() {
+            if !same(&self.store.get(py, i)?, &other.store.get(py, i)?)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn assign(&self, places: index::Places, values: &Bound<'_, PyAny>) -> PyResult<()> {
+        // Gathered first: code of the user's may run meanwhile, and the number is to be right before anything is changed.
+        let values = match values.cast_exact::<PyList>() {
+            Ok(list) => list.clone(),
+            Err(_) => PyList::type_object(values.py()).call1((values,))?.cast_into::<PyList>()?,
+        };
+        if values.len() != places.len {
+            return Err(PyValueError::new_err(format!(
+                "cannot assign {} items to {} places: the length of an Array is fixed",
+                values.len(),
+                places.len
+            )));
+        }
+        places.iter().zip(values.iter()).try_for_each(|(i, value)| self.store.set(i, &value))
+    }
+}
+
+#[pymethods]
+impl Array {
+    #[new]
+    #[pyo3(signature = (items, /, r#type = None, *, fill = None))]
+    fn new(
+        items: &Bound<'_, PyAny>,
+        r#type: Option<&str>,
+        fill: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        super::build::build(items, Kind::named(r#type)?, fill).map(Self::of)
+    }
+
+    #[pyo3(signature = (items, /, r#type = None, *, fill = None))]
+    fn __init__(
+        slf: &Bound<'_, Self>,
+        items: &Bound<'_, PyAny>,
+        r#type: Option<&Bound<'_, PyAny>>,
+        fill: Option<&Bound<'_, PyAny>>,
+    ) {
+        let _ = (items, r#type, fill);
+        crate::sharing::own(slf.as_any());
+    }
+
+    /// `'q'`, `'d'`, or `None` for any values.
+    #[getter]
+    fn r#type(&self) -> Option<&'static str> {
+        self.store.kind().name()
+    }
+
+    fn __len__(&self) -> usize {
+        self.len()
+    }
+
+    fn __getitem__<'py>(&self, index: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        match index::index(index, "Array", || self.len())? {
+            Index::One(i) => self.store.get(index.py(), from_front(i, self.len(), "Array")?),
+            Index::Many(places) => {
+                let items: PyResult<Vec<_>> = places.iter().map(|i| self.store.get(index.py(), i)).collect();
+                PyList::new(index.py(), items?).map(Bound::into_any)
+            }
+        }
+    }
+
+    fn __setitem__(&self, index: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        match index::index(index, "Array", || self.len())? {
+            Index::One(i) => self.store.set(from_front(i, self.len(), "Array")?, value),
+            Index::Many(places) => self.assign(places, value),
+        }
+    }
+
+    /// Puts `value` at `index` and returns what was there.
+    ///
+    /// Thread safety: atomic.
+    #[pyo3(signature = (index, value, /))]
+    fn get_and_set<'py>(
+        &self,
+        index: &Bound<'py, PyAny>,
+        value: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.store.swap(self.place(index)?, value)
+    }
+
+    /// Another name of `get_and_set`.
+    ///
+    /// Thread safety: atomic.
+    #[pyo3(signature = (index, value, /))]
+    fn swap<'py>(&self, index: &Bound<'py, PyAny>, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        self.store.swap(self.place(index)?, value)
+    }
+
+    /// Puts `new` at `index` if what is there equals `expected`; returns whether it did. Equal is the same object, or an int, float, str or
+    /// bytes (not of a subclass) of the same type and value; floats are compared bit by bit.
+    ///
+    /// Thread safety: atomic.
+    #[pyo3(signature = (index, expected, new, /))]
+    fn compare_and_set(
+        &self,
+        index: &Bound<'_, PyAny>,
+        expected: &Bound<'_, PyAny>,
+        new: &Bound<'_, PyAny>,
+    ) -> PyResult<bool> {
+        self.store.compare_and_set(self.place(index)?, expected, new)
+    }
+
+    /// Replaces what is at `index` by `function` of it and returns the result. If another thread changes it meanwhile the function is called
+    /// again, so it should do nothing else.
+    ///
+    /// Thread safety: atomic.
+    #[pyo3(signature = (index, function, /))]
+    fn update<'py>(
+        &self,
+        index: &Bound<'py, PyAny>,
+        function: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Ok(self.store.update(self.place(index)?, function)?.1)
+    }
+
+    /// Adds `n` to the number at `index`. Of type `'q'` or `'d'` only; an int that would not fit 64 bits is an `OverflowError` and changes nothing.
+    ///
+    /// Thread safety: atomic.
+    #[pyo3(signature = (index, n, /))]
+    fn add<'py>(&self, index: &Bound<'py, PyAny>, n: &Bound<'py, PyAny>) -> PyResult<()> {
+        self.store.add(self.place(index)?, n).map(drop)
+    }
+
+    /// As `add`; returns the number before.
+    ///
+    /// Thread safety: atomic.
+    #[pyo3(signature = (index, n, /))]
+    fn get_and_add<'py>(
+        &self,
+        index: &Bound<'py, PyAny>,
+        n: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.store.add(self.place(index)?, n)?.before(n.py())
+    }
+
+    /// As `add`; returns the result.
+    ///
+    /// Thread safety: atomic.
+    #[pyo3(signature = (index, n, /))]
+    fn add_and_get<'py>(
+        &self,
+        index: &Bound<'py, PyAny>,
+        n: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.store.add(self.place(index)?, n)?.after(n.py())
+    }
+
+    /// Sets the bits of `mask` in the int at `index` and returns what was there. Of type `'q'` only.
+    ///
+    /// Thread safety: atomic.
+    #[pyo3(signature = (index, mask, /))]
+    fn get_and_or(&self, index: &Bound<'_, PyAny>, mask: &Bound<'_, PyAny>) -> PyResult<i64> {
+        self.store.bits_of(self.place(index)?, mask).map(|(int, mask)| int.or(mask))
+    }
+
+    /// Keeps only the bits of `mask` in the int at `index` and returns what was there. Of type `'q'` only.
+    ///
+    /// Thread safety: atomic.
+    #[pyo3(signature = (index, mask, /))]
+    fn get_and_and(&self, index: &Bound<'_, PyAny>, mask: &Bound<'_, PyAny>) -> PyResult<i64> {
+        self.store.bits_of(self.place(index)?, mask).map(|(int, mask)| int.and(mask))
+    }
+
+    /// Flips the bits of `mask` in the int at `index` and returns what was there. Of type `'q'` only.
+    ///
+    /// Thread safety: atomic.
+    #[pyo3(signature = (index, mask, /))]
+    fn get_and_xor(&self, index: &Bound<'_, PyAny>, mask: &Bound<'_, PyAny>) -> PyResult<i64> {
+        self.store.bits_of(self.place(index)?, mask).map(|(int, mask)| int.xor(mask))
+    }
+
+    /// Where `value` first is, between `start` and `stop`; a `ValueError` if it is not there.
+    ///
+    /// Thread safety: shared.
+    #[pyo3(signature = (value, start = 0, stop = isize::MAX, /))]
+    fn index(&self, value: &Bound<'_, PyAny>, start: isize, stop: isize) -> PyResult<usize> {
+        index::find(value, (start, stop), self.len(), "Array", |i| self.item(value.py(), i))
+    }
+
+    /// How often `value` is there.
+    ///
+    /// Thread safety: shared.
+    #[pyo3(signature = (value, /))]
+    fn count(&self, value: &Bound<'_, PyAny>) -> PyResult<usize> {
+        (0..self.len()).try_fold(0, |n, i| Ok(n + usize::from(same(&self.store.get(value.py(), i)?, value)?)))
+    }
+
+    fn __contains__(&self, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+        for i in 0..self.len() {
+            if same(&self.store.get(value.py(), i)?, value)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn __iter__(slf: &Bound<'_, Self>) -> SlotIterator {
+        SlotIterator::forward(Row::Array(slf.clone().unbind()))
+    }
+
+    fn __reversed__(slf: &Bound<'_, Self>) -> SlotIterator {
+        SlotIterator::backward(Row::Array(slf.clone().unbind()))
+    }
+
+    /// The items as a list.
+    ///
+    /// Thread safety: shared.
+    fn tolist<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let items: PyResult<Vec<_>> = (0..self.len()).map(|i| self.store.get(py, i)).collect();
+        PyList::new(py, items?)
+    }
+
+    /// Another `Array` of the same type, with the same items.
+    ///
+    /// Thread safety: shared.
+    fn copy<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Self>> {
+        let copy = Bound::new(py, Self::of(super::build::from_list(&self.tolist(py)?, self.store.kind())?))?;
+        crate::sharing::own(copy.as_any());
+        Ok(copy)
+    }
+
+    fn __richcmp__(&self, other: &Bound<'_, PyAny>, op: CompareOp) -> PyResult<Py<PyAny>> {
+        let py = other.py();
+        match (op, other.cast::<Self>()) {
+            (CompareOp::Eq, Ok(other)) => self.equals(other.get(), py)?.into_py_any(py),
+            (CompareOp::Ne, Ok(other)) => (!self.equals(other.get(), py)?).into_py_any(py),
+            _ => Ok(py.NotImplemented()),
+        }
+    }
+
+    #[classmethod]
+    fn __class_getitem__<'py>(
+        class: &Bound<'py, PyType>,
+        item: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        cell::generic(class, item)
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let this = slf.get();
+        let items = cell::repr(slf.as_any(), || index::shown(this.len(), |i| this.item(slf.py(), i)))?;
+        let kind = this.r#type().map_or_else(String::new, |name| format!(", type='{name}'"));
+        Ok(format!("{}({items}{kind})", slf.get_type().name()?))
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        let (py, this) = (slf.py(), slf.get());
+        // The items are state and not an argument, so that one that refers back to this array can be restored.
+        let state = (this.tolist(py)?, cell::attributes(slf.as_any())?);
+        (slf.get_type(), (this.len(), this.r#type()), state).into_pyobject(py)
+    }
+
+    fn __setstate__(slf: &Bound<'_, Self>, state: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (items, attributes): (Bound<'_, PyAny>, Bound<'_, PyAny>) = state.extract()?;
+        slf.get().__setitem__(PySlice::full(slf.py()).as_any(), &items)?;
+        cell::set_attributes(slf.as_any(), &attributes)
+    }
+
+    unsafe fn __getbuffer__(
+        slf: Bound<'_, Self>,
+        view: *mut ffi::Py_buffer,
+        flags: std::ffi::c_int,
+    ) -> PyResult<()> {
+        let this = slf.get();
+        let Some((memory, format)) = this.store.memory() else {
+            return Err(PyBufferError::new_err(
+                "an Array of any values has no memory to show; one of type 'q' or 'd' has",
+            ));
+        };
+        let shape = &raw const this.shape;
+        // SAFETY: the interpreter gave the view; memory and shape live, unmoved, as long as the array, which the view holds.
+        unsafe {
+            super::buffer::fill(slf.clone().into_any(), view, flags, memory, format, shape.cast(), false)
+        }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match &self.store {
+            Store::Objects(slots) => {
+                slots.slots().iter().try_for_each(|slot| word::visit(slot, visit.clone()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn __clear__(&self) {
+        if let Store::Objects(slots) = &self.store {
+            slots.slots().iter().for_each(|slot| cell::drop_word(slot.swap(0)));
+        }
+    }
+}

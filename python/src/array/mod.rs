@@ -1,0 +1,19 @@
+//! `Array`: fixed slots; and `MappedArray`: numbers read from a file.
+
+mod buffer;
+mod build;
+mod class;
+pub(crate) mod index;
+pub(crate) mod iter;
+mod mapped;
+mod store;
+
+pub(crate) use class::Array;
+
+use pyo3::prelude::*;
+
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Array>()?;
+    module.add_class::<iter::SlotIterator>()?;
+    module.add_class::<mapped::MappedArray>()
+}

@@ -1,0 +1,134 @@
+//! `Accumulator`.
+
+use super::cell;
+use crate::object::{Object, word};
+use pyo3::prelude::*;
+use pyo3::types::{PyTuple, PyType};
+use pyo3::{PyTraverseError, PyVisit};
+use ungil_sync::counter::Gather;
+
+/// Values gathered by `function(a, b)` from many threads, each into a place of its own: a running maximum, a union, a concatenation whose
+/// order does not matter.
+///
+/// The function must be associative and commutative and have no effect but its result, since it is applied in any order and sometimes again;
+/// `function(identity, x)` must be `x`. It runs under no lock. For sums `Adder` is faster.
+///
+/// Thread safety: atomic, all methods but `get`: what is gathered meanwhile may or may not be in it. (What was before is.)
+#[pyclass(frozen, module = "ungil", subclass, weakref)]
+pub(crate) struct Accumulator {
+    // Neither can be part of a cycle that goes through nothing else the collector can clear: both were there before this object.
+    function: Py<PyAny>,
+    identity: Py<PyAny>,
+    gathered: Gather<Object>,
+}
+
+impl Accumulator {
+    /// All that was gathered, each place's value asked for by `read`.
+    fn fold<'py>(
+        &self,
+        py: Python<'py>,
+        read: impl Fn(&ungil_sync::slot::Slot) -> PyResult<Option<Bound<'py, PyAny>>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        // All are read before the function, which may fail, is called: what was taken out is not to be lost half-way.
+        let values =
+            self.gathered.slots().filter_map(|slot| read(slot).transpose()).collect::<PyResult<Vec<_>>>()?;
+        let function = self.function.bind(py);
+        let mut values = values.into_iter();
+        let Some(first) = values.next() else { return Ok(self.identity.bind(py).clone()) };
+        values.try_fold(first, |a, b| function.call1((a, b)))
+    }
+}
+
+#[pymethods]
+impl Accumulator {
+    #[new]
+    #[pyo3(signature = (function, identity, /))]
+    fn new(function: &Bound<'_, PyAny>, identity: &Bound<'_, PyAny>) -> PyResult<Self> {
+        if !function.is_callable() {
+            return Err(pyo3::exceptions::PyTypeError::new_err(
+                "Accumulator takes a function of two values and the identity: Accumulator(max, 0)",
+            ));
+        }
+        let (function, identity) = (function.clone().unbind(), identity.clone().unbind());
+        Ok(Self { function, identity, gathered: Gather::default() })
+    }
+
+    #[pyo3(signature = (function, identity, /))]
+    fn __init__(slf: &Bound<'_, Self>, function: &Bound<'_, PyAny>, identity: &Bound<'_, PyAny>) {
+        let _ = (function, identity);
+        crate::sharing::own(slf.as_any());
+    }
+
+    /// Gathers `value`.
+    ///
+    /// Thread safety: atomic.
+    #[pyo3(signature = (value, /))]
+    fn accumulate(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = value.py();
+        let (function, identity) = (self.function.bind(py), self.identity.bind(py));
+        cell::replace(py, self.gathered.mine(), |before| {
+            function.call1((before.unwrap_or(identity), value))
+        })?;
+        Ok(())
+    }
+
+    /// All that was gathered. Of what is gathered meanwhile some may be in it and some not.
+    ///
+    /// Thread safety: shared.
+    fn get<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.fold(py, |slot| cell::get_if_any(py, slot))
+    }
+
+    /// All that was gathered, which starts again from the identity. Each value is in exactly one such result, unless the function raises.
+    ///
+    /// Thread safety: atomic, as to each value.
+    fn get_then_reset<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.fold(py, |slot| cell::take_if_any(py, slot))
+    }
+
+    /// Starts again from the identity.
+    ///
+    /// Thread safety: atomic, as to each value.
+    fn reset(&self) {
+        self.gathered.slots().for_each(|slot| cell::drop_word(slot.swap(0)));
+    }
+
+    #[classmethod]
+    fn __class_getitem__<'py>(
+        class: &Bound<'py, PyType>,
+        item: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        cell::generic(class, item)
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let (py, this) = (slf.py(), slf.get());
+        // Not the value: that would call the function.
+        let shown = cell::repr(slf.as_any(), || {
+            Ok(format!("{}, {}", this.function.bind(py).repr()?, this.identity.bind(py).repr()?))
+        })?;
+        Ok(format!("{}({shown})", slf.get_type().name()?))
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        let (py, this) = (slf.py(), slf.get());
+        let made_of = (this.function.bind(py), this.identity.bind(py));
+        (slf.get_type(), made_of, (this.get(py)?, cell::attributes(slf.as_any())?)).into_pyobject(py)
+    }
+
+    fn __setstate__(slf: &Bound<'_, Self>, state: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (value, attributes): (Bound<'_, PyAny>, Bound<'_, PyAny>) = state.extract()?;
+        slf.get().accumulate(&value)?;
+        cell::set_attributes(slf.as_any(), &attributes)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.function)?;
+        visit.call(&self.identity)?;
+        self.gathered.slots().try_for_each(|slot| word::visit(slot, visit.clone()))
+    }
+
+    fn __clear__(&self) {
+        self.reset();
+    }
+}

@@ -1,0 +1,20 @@
+//! Numbers and references that many threads change, a class a file. What they have in common: a slot for any value (`cell`), and numbers
+//! as they come from Python (`number`).
+
+mod accumulator;
+mod adder;
+pub(crate) mod cell;
+mod flag;
+mod int;
+pub(crate) mod number;
+mod reference;
+
+use pyo3::prelude::*;
+
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<adder::Adder>()?;
+    module.add_class::<accumulator::Accumulator>()?;
+    module.add_class::<int::AtomicInt>()?;
+    module.add_class::<flag::AtomicFlag>()?;
+    module.add_class::<reference::AtomicRef>()
+}

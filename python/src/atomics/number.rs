@@ -1,0 +1,93 @@
+//! Numbers as they come from Python, taken by the shortest way: an exact int or float is read at once, anything else by its protocol.
+
+#![allow(unsafe_code)]
+
+use pyo3::exceptions::{PyOverflowError, PyTypeError};
+use pyo3::ffi;
+use pyo3::prelude::*;
+
+/// What an argument was.
+pub(crate) enum Number {
+    Whole(i64),
+    Real(f64),
+}
+
+/// An int of 64 bits. `what` begins the message of an error: "Adder takes".
+#[inline]
+pub(crate) fn whole(value: &Bound<'_, PyAny>, what: &str) -> PyResult<i64> {
+    // SAFETY: alive while borrowed; an exact int runs no code of the user's.
+    unsafe {
+        if ffi::PyLong_CheckExact(value.as_ptr()) != 0 {
+            let mut overflow = 0;
+            let n = ffi::PyLong_AsLongLongAndOverflow(value.as_ptr(), &mut overflow);
+            if overflow == 0 {
+                return Ok(n);
+            }
+        }
+    }
+    slow_whole(value, what)
+}
+
+#[cold]
+fn slow_whole(value: &Bound<'_, PyAny>, what: &str) -> PyResult<i64> {
+    // SAFETY: alive while borrowed; a new reference or null with an exception set.
+    let index = unsafe { Bound::from_owned_ptr_or_err(value.py(), ffi::PyNumber_Index(value.as_ptr())) };
+    match index {
+        Ok(index) => index.extract().map_err(|_| too_large(what)),
+        Err(error) if error.is_instance_of::<PyTypeError>(value.py()) => {
+            Err(PyTypeError::new_err(format!("{what} an int, not {}", type_name(value))))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// An int of 64 bits or a float.
+#[inline]
+pub(crate) fn number(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Number> {
+    // SAFETY: alive while borrowed.
+    if unsafe { ffi::PyFloat_Check(value.as_ptr()) } != 0 {
+        // SAFETY: as above; a float cannot fail.
+        return Ok(Number::Real(unsafe { ffi::PyFloat_AsDouble(value.as_ptr()) }));
+    }
+    whole(value, what).map(Number::Whole)
+}
+
+/// Anything that can stand for a float.
+#[inline]
+pub(crate) fn real(value: &Bound<'_, PyAny>, what: &str) -> PyResult<f64> {
+    // SAFETY: alive while borrowed.
+    let n = unsafe { ffi::PyFloat_AsDouble(value.as_ptr()) };
+    if n == -1.0
+        && let Some(error) = PyErr::take(value.py())
+    {
+        return Err(if error.is_instance_of::<PyTypeError>(value.py()) {
+            PyTypeError::new_err(format!("{what} a float, not {}", type_name(value)))
+        } else {
+            error
+        });
+    }
+    Ok(n)
+}
+
+#[cold]
+pub(crate) fn too_large(what: &str) -> PyErr {
+    PyOverflowError::new_err(format!("{what} ints of 64 bits, and this one is larger"))
+}
+
+fn type_name(value: &Bound<'_, PyAny>) -> String {
+    value.get_type().name().map_or_else(|_| "this".to_owned(), |name| name.to_string())
+}
+
+/// A Python int.
+#[inline]
+pub(crate) fn int(py: Python<'_>, value: i64) -> PyResult<Bound<'_, PyAny>> {
+    // SAFETY: a new reference, or null with an exception set.
+    unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyLong_FromLongLong(value)) }
+}
+
+/// A Python float.
+#[inline]
+pub(crate) fn float(py: Python<'_>, value: f64) -> PyResult<Bound<'_, PyAny>> {
+    // SAFETY: as above.
+    unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyFloat_FromDouble(value)) }
+}

@@ -1,0 +1,115 @@
+//! `AtomicRef`.
+
+#![allow(unsafe_code)]
+
+use super::cell;
+use crate::object::{Object, encode, word};
+use crossbeam_utils::CachePadded;
+use pyo3::prelude::*;
+use pyo3::types::{PyTuple, PyType};
+use pyo3::{PyTraverseError, PyVisit};
+use ungil_sync::slot::{Counted, Slot};
+
+/// One place for any value, read, replaced and compared by many threads without a lock.
+///
+/// Reading a value costs a count of the value's, which threads that read the same value share; an int or a float costs none, nor does what
+/// `share` was called on.
+///
+/// Thread safety: atomic, all methods.
+#[pyclass(frozen, module = "ungil", subclass, weakref)]
+pub(crate) struct AtomicRef {
+    slot: Box<CachePadded<Slot>>,
+}
+
+impl Drop for AtomicRef {
+    fn drop(&mut self) {
+        // SAFETY: the slot owned the count.
+        unsafe { Object::dispose(&mut std::iter::once(self.slot.swap(0))) };
+    }
+}
+
+#[pymethods]
+impl AtomicRef {
+    #[new]
+    #[pyo3(signature = (value = None, /))]
+    fn new(py: Python<'_>, value: Option<&Bound<'_, PyAny>>) -> Self {
+        let word = value.map_or_else(|| encode(py.None().bind(py)), encode);
+        Self { slot: Box::new(CachePadded::new(Slot::new(word))) }
+    }
+
+    #[pyo3(signature = (value = None, /))]
+    fn __init__(slf: &Bound<'_, Self>, value: Option<&Bound<'_, PyAny>>) {
+        let _ = value;
+        crate::sharing::own(slf.as_any());
+    }
+
+    /// The value.
+    fn get<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        cell::get(py, &self.slot)
+    }
+
+    /// Replaces the value.
+    #[pyo3(signature = (value, /))]
+    fn set(&self, value: &Bound<'_, PyAny>) {
+        cell::set(&self.slot, value);
+    }
+
+    /// Replaces the value and returns the one before.
+    #[pyo3(signature = (value, /))]
+    fn get_and_set<'py>(&self, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        cell::swap(&self.slot, value)
+    }
+
+    /// Replaces the value by `new` if it equals `expected`; returns whether it did. Equal is the same object, or an int, float, str or bytes
+    /// (not of a subclass) of the same type and value; floats are compared bit by bit.
+    #[pyo3(signature = (expected, new, /))]
+    fn compare_and_set(&self, expected: &Bound<'_, PyAny>, new: &Bound<'_, PyAny>) -> PyResult<bool> {
+        cell::compare_and_set(&self.slot, expected, new)
+    }
+
+    /// Replaces the value by `function` of it and returns the result. If another thread changes the value meanwhile the function is called
+    /// again, so it should do nothing else.
+    #[pyo3(signature = (function, /))]
+    fn update_and_get<'py>(&self, function: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(cell::update(&self.slot, function)?.1)
+    }
+
+    /// As `update_and_get`, but returns the value before.
+    #[pyo3(signature = (function, /))]
+    fn get_and_update<'py>(&self, function: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(cell::update(&self.slot, function)?.0)
+    }
+
+    #[classmethod]
+    fn __class_getitem__<'py>(
+        class: &Bound<'py, PyType>,
+        item: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        cell::generic(class, item)
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let shown = cell::repr(slf.as_any(), || Ok(slf.get().get(slf.py())?.repr()?.to_string()))?;
+        Ok(format!("{}({shown})", slf.get_type().name()?))
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        // The value is state and not an argument, so that one that refers back to this object can be restored.
+        let state = (slf.get().get(slf.py())?, cell::attributes(slf.as_any())?);
+        (slf.get_type(), PyTuple::empty(slf.py()), state).into_pyobject(slf.py())
+    }
+
+    fn __setstate__(slf: &Bound<'_, Self>, state: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (value, attributes): (Bound<'_, PyAny>, Bound<'_, PyAny>) = state.extract()?;
+        slf.get().set(&value);
+        cell::set_attributes(slf.as_any(), &attributes)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        word::visit(&self.slot, visit)
+    }
+
+    fn __clear__(&self) {
+        cell::drop_word(self.slot.swap(0));
+    }
+}
