@@ -6,6 +6,7 @@ use super::index::{self, Index, from_front, same};
 use super::iter::{Row, SlotIterator};
 use super::store::{Kind, Store};
 use crate::atomics::cell;
+use crate::object::lean::{self, Brackets};
 use crate::object::word;
 use pyo3::exceptions::{PyBufferError, PyTypeError, PyValueError};
 use pyo3::ffi;
@@ -56,6 +57,15 @@ impl Array {
         }
     }
 
+    fn read<'py>(
+        &self,
+        py: Python<'py>,
+        places: impl Iterator<Item = usize>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let items: PyResult<Vec<_>> = places.map(|i| self.store.get(py, i)).collect();
+        PyList::new(py, items?)
+    }
+
     fn equals(&self, other: &Self, py: Python<'_>) -> PyResult<bool> {
         if self.len() != other.len() {
             return Ok(false);
@@ -83,6 +93,34 @@ impl Array {
         }
         places.iter().zip(values.iter()).try_for_each(|(i, value)| self.store.set(i, &value))
     }
+}
+
+impl Brackets for Array {
+    #[inline]
+    fn get<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        match index::index(key, "Array", || self.len())? {
+            Index::One(i) => self.store.get(key.py(), from_front(i, self.len(), "Array")?),
+            Index::Many(places) => self.read(key.py(), places.iter()).map(Bound::into_any),
+        }
+    }
+
+    #[inline]
+    fn set(&self, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        match index::index(key, "Array", || self.len())? {
+            Index::One(i) => self.store.set(from_front(i, self.len(), "Array")?, value),
+            Index::Many(places) => self.assign(places, value),
+        }
+    }
+
+    fn delete(&self, _: &Bound<'_, PyAny>) -> PyResult<()> {
+        Err(PyTypeError::new_err("the length of an Array is fixed: no item can be deleted"))
+    }
+}
+
+pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Array>()?;
+    lean::brackets::<Array>(module);
+    Ok(())
 }
 
 #[pymethods]
@@ -119,20 +157,15 @@ impl Array {
     }
 
     fn __getitem__<'py>(&self, index: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        match index::index(index, "Array", || self.len())? {
-            Index::One(i) => self.store.get(index.py(), from_front(i, self.len(), "Array")?),
-            Index::Many(places) => {
-                let items: PyResult<Vec<_>> = places.iter().map(|i| self.store.get(index.py(), i)).collect();
-                PyList::new(index.py(), items?).map(Bound::into_any)
-            }
-        }
+        self.get(index)
     }
 
     fn __setitem__(&self, index: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        match index::index(index, "Array", || self.len())? {
-            Index::One(i) => self.store.set(from_front(i, self.len(), "Array")?, value),
-            Index::Many(places) => self.assign(places, value),
-        }
+        self.set(index, value)
+    }
+
+    fn __delitem__(&self, index: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.delete(index)
     }
 
     /// Puts `value` at `index` and returns what was there.
@@ -275,8 +308,7 @@ impl Array {
     ///
     /// Thread safety: shared.
     fn tolist<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let items: PyResult<Vec<_>> = (0..self.len()).map(|i| self.store.get(py, i)).collect();
-        PyList::new(py, items?)
+        self.read(py, 0..self.len())
     }
 
     /// Another `Array` of the same type, with the same items.

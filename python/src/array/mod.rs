@@ -13,7 +13,7 @@ pub(crate) use class::Array;
 use pyo3::prelude::*;
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_class::<Array>()?;
+    class::register(module)?;
     module.add_class::<iter::SlotIterator>()?;
     module.add_class::<mapped::MappedArray>()
 }

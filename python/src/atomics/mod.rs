@@ -12,7 +12,7 @@ mod reference;
 use pyo3::prelude::*;
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_class::<adder::Adder>()?;
+    adder::register(module)?;
     module.add_class::<accumulator::Accumulator>()?;
     module.add_class::<int::AtomicInt>()?;
     module.add_class::<flag::AtomicFlag>()?;

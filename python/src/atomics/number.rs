@@ -44,10 +44,11 @@ fn slow_whole(value: &Bound<'_, PyAny>, what: &str) -> PyResult<i64> {
 /// An int of 64 bits or a float.
 #[inline]
 pub(crate) fn number(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Number> {
-    // SAFETY: alive while borrowed.
-    if unsafe { ffi::PyFloat_Check(value.as_ptr()) } != 0 {
-        // SAFETY: as above; a float cannot fail.
-        return Ok(Number::Real(unsafe { ffi::PyFloat_AsDouble(value.as_ptr()) }));
+    // SAFETY: alive while borrowed; a float cannot fail.
+    unsafe {
+        if ffi::PyLong_CheckExact(value.as_ptr()) == 0 && ffi::PyFloat_Check(value.as_ptr()) != 0 {
+            return Ok(Number::Real(ffi::PyFloat_AsDouble(value.as_ptr())));
+        }
     }
     whole(value, what).map(Number::Whole)
 }
@@ -56,6 +57,11 @@ pub(crate) fn number(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Number> {
 #[inline]
 pub(crate) fn real(value: &Bound<'_, PyAny>, what: &str) -> PyResult<f64> {
     // SAFETY: alive while borrowed.
+    if unsafe { ffi::PyFloat_CheckExact(value.as_ptr()) } != 0 {
+        // SAFETY: as above; a float cannot fail.
+        return Ok(unsafe { ffi::PyFloat_AsDouble(value.as_ptr()) });
+    }
+    // SAFETY: as above.
     let n = unsafe { ffi::PyFloat_AsDouble(value.as_ptr()) };
     if n == -1.0
         && let Some(error) = PyErr::take(value.py())

@@ -4,6 +4,7 @@
 pub(crate) mod block;
 pub(crate) mod count;
 pub(crate) mod header;
+pub(crate) mod lean;
 pub(crate) mod word;
 
 pub(crate) use word::{Object, decode, encode};
