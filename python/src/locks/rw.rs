@@ -5,7 +5,7 @@
 
 #![allow(unsafe_code)]
 
-use super::{Limit, describe, orphaned, taken};
+use super::{Limit, Truth, describe, orphaned, taken};
 use crate::object::{Object, decode, encode, word};
 use pyo3::exceptions::{PyOverflowError, PyRuntimeError};
 use pyo3::prelude::*;
@@ -188,13 +188,8 @@ impl RWLock {
     }
 
     /// Takes the lock for reading, waiting at most `timeout` seconds (-1: as long as it takes). False if it could not be had.
-    #[pyo3(signature = (blocking = None, timeout = None))]
-    fn acquire_read(
-        &self,
-        py: Python<'_>,
-        blocking: Option<&Bound<'_, PyAny>>,
-        timeout: Option<f64>,
-    ) -> PyResult<bool> {
+    #[pyo3(signature = (blocking = Truth(true), timeout = -1.0), text_signature = "($self, blocking=True, timeout=-1)")]
+    fn acquire_read(&self, py: Python<'_>, blocking: Truth, timeout: f64) -> PyResult<bool> {
         self.read_in(py, Limit::of_lock(blocking, timeout)?)
     }
 
@@ -204,13 +199,8 @@ impl RWLock {
     }
 
     /// Takes the lock for writing, waiting at most `timeout` seconds (-1: as long as it takes). False if it could not be had.
-    #[pyo3(signature = (blocking = None, timeout = None))]
-    fn acquire_write(
-        &self,
-        py: Python<'_>,
-        blocking: Option<&Bound<'_, PyAny>>,
-        timeout: Option<f64>,
-    ) -> PyResult<bool> {
+    #[pyo3(signature = (blocking = Truth(true), timeout = -1.0), text_signature = "($self, blocking=True, timeout=-1)")]
+    fn acquire_write(&self, py: Python<'_>, blocking: Truth, timeout: f64) -> PyResult<bool> {
         self.write_in(py, Limit::of_lock(blocking, timeout)?)
     }
 
