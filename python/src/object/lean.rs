@@ -107,29 +107,70 @@ unsafe extern "C" fn leave<T: Exit>(
 /// Replaces the entry of `__exit__`.
 pub(crate) fn exit<T: Exit>(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let function = ffi::PyMethodDefPointer { PyCFunctionFast: leave::<T> };
-    define(&module.py().get_type::<T>(), "__exit__", function, ffi::METH_FASTCALL)
+    replace(&module.py().get_type::<T>(), "__exit__", function, ffi::METH_FASTCALL)
 }
 
 /// Replaces the entry of a method of one argument.
-pub(crate) fn one<M: OneArgument>(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    replace(&module.py().get_type::<M::Class>(), M::NAME, one_argument::<M>, ffi::METH_O)
+pub(crate) fn replace_one<M: OneArgument>(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    replace(
+        &module.py().get_type::<M::Class>(),
+        M::NAME,
+        ffi::PyMethodDefPointer { PyCFunction: one_argument::<M> },
+        ffi::METH_O,
+    )
 }
 
 /// Replaces the entry of a method without arguments.
-pub(crate) fn none<M: NoArgument>(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    replace(&module.py().get_type::<M::Class>(), M::NAME, no_argument::<M>, ffi::METH_NOARGS)
+pub(crate) fn replace_none<M: NoArgument>(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    replace(
+        &module.py().get_type::<M::Class>(),
+        M::NAME,
+        ffi::PyMethodDefPointer { PyCFunction: no_argument::<M> },
+        ffi::METH_NOARGS,
+    )
+}
+
+/// `one!(module, Class, "name", |this, argument| result)`: [`replace_one`] with the method written out.
+macro_rules! one {
+    ($module:expr, $class:ty, $name:literal, |$this:ident, $argument:ident| $result:expr) => {{
+        struct Method;
+        impl $crate::object::lean::OneArgument for Method {
+            type Class = $class;
+            const NAME: &str = $name;
+            #[inline]
+            fn call<'py>($this: &$class, $argument: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+                $result
+            }
+        }
+        $crate::object::lean::replace_one::<Method>($module)
+    }};
+}
+
+/// `none!(module, Class, "name", |this, py| result)`: the same for [`replace_none`].
+macro_rules! none {
+    ($module:expr, $class:ty, $name:literal, |$this:ident, $py:ident| $result:expr) => {{
+        struct Method;
+        impl $crate::object::lean::NoArgument for Method {
+            type Class = $class;
+            const NAME: &str = $name;
+            #[inline]
+            fn call<'py>($this: &$class, $py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+                $result
+            }
+        }
+        $crate::object::lean::replace_none::<Method>($module)
+    }};
+}
+
+pub(crate) use {none, one};
+
+/// What a method returns that returns nothing.
+#[inline]
+pub(crate) fn nothing(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    Ok(py.None().into_bound(py))
 }
 
 fn replace(
-    class: &Bound<'_, PyType>,
-    name: &str,
-    function: ffi::PyCFunction,
-    convention: std::ffi::c_int,
-) -> PyResult<()> {
-    define(class, name, ffi::PyMethodDefPointer { PyCFunction: function }, convention)
-}
-
-fn define(
     class: &Bound<'_, PyType>,
     name: &str,
     function: ffi::PyMethodDefPointer,

@@ -76,10 +76,6 @@ impl WaitSet {
     pub fn enlist(&self, waiter: Waiter) -> Ticket {
         let ticket = {
             let mut list = self.list();
-            if list.1.front().is_some_and(|place| place.forks != forks()) {
-                list.1.retain(|place| place.forks == forks());
-                self.waiting.store(list.1.len(), Ordering::SeqCst);
-            }
             list.0 += 1;
             let ticket = list.0;
             list.1.push_back(Place { ticket, forks: forks(), waiter });
