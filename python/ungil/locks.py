@@ -1,3 +1,27 @@
 """Locks and meeting points."""
 
-__all__ = []
+from ungil._ungil import (
+    Barrier,
+    Event,
+    Latch,
+    Lock,
+    Phaser,
+    RLock,
+    RWLock,
+    Semaphore,
+    StampedLock,
+    StripedLock,
+)
+
+__all__ = [
+    "Barrier",
+    "Event",
+    "Latch",
+    "Lock",
+    "Phaser",
+    "RLock",
+    "RWLock",
+    "Semaphore",
+    "StampedLock",
+    "StripedLock",
+]

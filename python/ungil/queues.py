@@ -1,3 +1,7 @@
 """Handing things from thread to thread."""
 
-__all__ = []
+from queue import Empty, Full, ShutDown
+
+from ungil._ungil import DelayQueue, Exchanger, LifoQueue, PriorityQueue, Queue
+
+__all__ = ["DelayQueue", "Empty", "Exchanger", "Full", "LifoQueue", "PriorityQueue", "Queue", "ShutDown"]

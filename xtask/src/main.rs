@@ -1,7 +1,9 @@
 //! The project's own chores. `cargo xtask demo` and `cargo xtask test` work on a machine that has nothing but Rust,
 //! python3, pip, cc and Debian's apt: what they need beyond that, they install, by package name, with those clients.
 
+mod package;
 mod python;
+mod tools;
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -60,6 +62,8 @@ fn test(arguments: &[String]) -> Done {
     for (program, package) in [("wrk", "wrk"), ("setpriv", "util-linux"), ("unshare", "util-linux")] {
         debian(program, package)?;
     }
+    let packages = package::install()?;
+    models()?;
     let nextest =
         Command::new(cargo()).args(["nextest", "--version"]).output().is_ok_and(|o| o.status.success());
     let mut runner = Command::new(cargo());
@@ -67,7 +71,16 @@ fn test(arguments: &[String]) -> Done {
     runner.args(if nextest { &["nextest", "run"][..] } else { &["test", "--lib", "--bins", "--tests"][..] });
     runner.current_dir(root()).arg("--workspace").args(arguments);
     runner.env("UNGIL_HOME", &home).env("UNGIL_PYTHONS", home.join("pythons")).env("UNGIL_BIN", &ungil);
+    runner.env("UNGIL_PACKAGES", &packages);
     run(&mut runner)
+}
+
+/// Every interleaving of the small programs that stand beside the lock-free structures, under loom.
+fn models() -> Done {
+    let mut models = Command::new(cargo());
+    models.current_dir(root()).env("CARGO_TARGET_DIR", target().join("loom"));
+    models.env("RUSTFLAGS", "--cfg loom").env("LOOM_MAX_PREEMPTIONS", "3");
+    run(models.args(["test", "--quiet", "--release", "--package", "ungil-sync", "--lib"]))
 }
 
 /// Builds the program and gives its path.

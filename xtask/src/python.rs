@@ -1,6 +1,6 @@
 //! The Python package while it is worked on: built for one interpreter, laid out under `target/python`, and its tests run there.
 
-use crate::{Done, cargo, root, run, target};
+use crate::{Done, cargo, root, run, target, tools};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,19 +14,20 @@ pub(crate) fn python(arguments: &[String]) -> Done {
     let rest = &rest[usize::from(release)..];
     let interpreter = interpreter(version)?;
     let package = lay_out(version, &interpreter, release)?;
-    let site = pytest()?;
+    let site = tools::pytest()?;
     let mut python = Command::new(&interpreter);
     // Not `python/` itself, whose `ungil` has no library in it.
     python.current_dir(root().join("python/tests"));
     python.env("PYTHONPATH", std::env::join_paths([&package, &site]).map_err(|e| e.to_string())?);
     if !rest.first().is_some_and(|a| a == "-c" || a == "-m" || a.ends_with(".py") && !a.contains("test_")) {
         python.args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]);
+        python.env("UNGIL_MYPY", tools::mypy(version)?).env("UNGIL_PYRIGHT", tools::pyright()?);
     }
     run(python.args(rest))
 }
 
 /// Where the tests' interpreter of that version is.
-fn interpreter(version: &str) -> Result<PathBuf, String> {
+pub(crate) fn interpreter(version: &str) -> Result<PathBuf, String> {
     let roots = [
         std::env::var_os("UNGIL_PYTHONS").map(PathBuf::from),
         Some(crate::home()?.join("pythons")),
@@ -65,15 +66,4 @@ fn lay_out(version: &str, interpreter: &Path, release: bool) -> Result<PathBuf, 
     fs::copy(&library, inside.join("_ungil.new")).map_err(failed)?;
     fs::rename(inside.join("_ungil.new"), inside.join("_ungil.so")).map_err(failed)?;
     Ok(package)
-}
-
-/// pytest, in a folder of its own that every interpreter can use.
-fn pytest() -> Result<PathBuf, String> {
-    let site = target().join("python/site");
-    if !site.join("pytest").is_dir() {
-        let mut pip = Command::new("python3");
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"]).arg(&site);
-        run(pip.args(["--python-version", "3.14", "--only-binary=:all:", "pytest"]))?;
-    }
-    Ok(site)
 }

@@ -1,0 +1,132 @@
+//! A shard's entries: an open-addressed row, probed linearly, in which a slot only ever moves forward.
+//!
+//! ```text
+//! key:    0 (never used) -> the key -> DEAD (removed) or MOVED (now in another array)
+//! value:  0              -> a value -> another value ... -> DEAD or MOVED
+//! ```
+//!
+//! An entry belongs to one key for the whole life of its array, which is what lets a reader, or a writer that replaces a value, work
+//! without a lock: whoever exchanges a live value has exchanged that key's value. Removed entries are swept when the shard moves to
+//! its next array.
+
+use crate::prim::atomic::{AtomicU64, Ordering};
+use crate::slot::{Counted, Slot};
+use std::collections::TryReserveError;
+
+/// In a value: the key is not in the table any more. In a key: its count has been taken out.
+pub(super) const DEAD: u64 = 0b0111;
+/// The entry is in the shard's next array, or will be when that is published.
+pub(super) const MOVED: u64 = 0b1011;
+
+/// Whether a value's word says that the entry is in the table.
+#[inline]
+pub(super) fn is_live(word: u64) -> bool {
+    word != DEAD && word != MOVED && word != 0
+}
+
+/// One place. Two share a cache line, and none lies across two.
+#[derive(Default)]
+#[repr(align(32))]
+pub(super) struct Entry {
+    pub(super) key: Slot,
+    pub(super) value: Slot,
+    hash: AtomicU64,
+}
+
+impl Entry {
+    #[inline]
+    pub(super) fn hash(&self) -> u64 {
+        self.hash.load(Ordering::Relaxed)
+    }
+
+    /// Fills a place that was never used. The key is published last: who sees it sees the rest.
+    pub(super) fn fill(&self, hash: u64, key: u64, value: u64) {
+        self.hash.store(hash, Ordering::Relaxed);
+        self.value.swap(value);
+        self.key.swap(key);
+    }
+
+    /// Ends the entry's life here, leaving `mark` in both words: its value and its key, with their counts, if it was in the table.
+    pub(super) fn take(&self, mark: u64) -> Option<(u64, u64)> {
+        if self.key.peek() == 0 {
+            return None;
+        }
+        let mut value = self.value.peek();
+        loop {
+            if !is_live(value) {
+                return None;
+            }
+            match self.value.compare_exchange(value, mark) {
+                // Whoever ends a value's life owns the key.
+                Ok(value) => return Some((self.key.swap(mark), value)),
+                Err(now) => value = now,
+            }
+        }
+    }
+}
+
+/// The row.
+pub(super) struct Array {
+    /// Told apart from every other array there ever was; 0 is no array.
+    pub(super) id: u64,
+    entries: Box<[Entry]>,
+}
+
+static IDS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+
+impl Array {
+    /// An empty row of `capacity` (a power of two) entries.
+    pub(super) fn new(capacity: usize) -> Result<Box<Self>, TryReserveError> {
+        let mut entries = Vec::new();
+        entries.try_reserve_exact(capacity)?;
+        entries.resize_with(capacity, Entry::default);
+        let id = IDS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Ok(Box::new(Self { id, entries: entries.into_boxed_slice() }))
+    }
+
+    /// How many entries may ever be used: a quarter stays empty, so that every search ends, and soon.
+    pub(super) fn limit(&self) -> usize {
+        limit(self.entries.len())
+    }
+
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The `index`th entry, from wherever a search began, round and round.
+    #[inline]
+    pub(super) fn at(&self, index: usize) -> &Entry {
+        &self.entries[index & (self.entries.len() - 1)]
+    }
+
+    /// Puts an entry in that is known not to be there, while nobody else writes.
+    pub(super) fn place(&self, hash: u64, key: u64, value: u64) {
+        let mut index = hash as usize;
+        while self.at(index).key.peek() != 0 {
+            index = index.wrapping_add(1);
+        }
+        self.at(index).fill(hash, key, value);
+    }
+
+    /// Gives back the counts of everything that is still in the table.
+    ///
+    /// # Safety
+    /// Nobody else is at this array, nor will be.
+    #[allow(unsafe_code)]
+    pub(super) unsafe fn release<K: Counted, V: Counted>(&self) {
+        for entry in self.entries() {
+            if let Some((key, value)) = entry.take(DEAD) {
+                // SAFETY: `take` gave both counts.
+                unsafe {
+                    V::release(value);
+                    K::release(key);
+                }
+            }
+        }
+    }
+}
+
+/// See [`Array::limit`].
+pub(super) fn limit(capacity: usize) -> usize {
+    capacity - capacity.div_ceil(4)
+}

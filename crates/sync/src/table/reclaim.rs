@@ -1,0 +1,36 @@
+//! When the memory of an array that has been replaced may be given back: once nobody who could have seen it is still inside.
+//!
+//! The model checker has no epochs; under it, arrays are simply kept.
+
+#![allow(unsafe_code)]
+
+use super::array::Array;
+
+/// While it lives, arrays seen since it was made stay where they are. Never held while Python runs: it holds up everybody's memory.
+pub(super) struct Guard(#[cfg(not(loom))] crossbeam_epoch::Guard);
+
+/// Goes inside.
+#[inline]
+pub(super) fn pin() -> Guard {
+    Guard(
+        #[cfg(not(loom))]
+        crossbeam_epoch::pin(),
+    )
+}
+
+impl Guard {
+    /// Gives an array back when that is safe. Flushed at once, because arrays are few and may be large.
+    ///
+    /// # Safety
+    /// It came from a box, nobody who comes from now on can find it, and it owns no counts any more.
+    pub(super) unsafe fn retire(&self, array: *mut Array) {
+        #[cfg(not(loom))]
+        // SAFETY: the caller's; the epoch waits for those inside.
+        unsafe {
+            self.0.defer_unchecked(move || drop(Box::from_raw(array)));
+            self.0.flush();
+        }
+        #[cfg(loom)]
+        let _ = array;
+    }
+}

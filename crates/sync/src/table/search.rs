@@ -1,0 +1,137 @@
+//! Finding a key. Only the caller can tell whether two keys are equal, and may need to run code of its user's for it, which may do
+//! anything, to this table too. So a search that meets such a key stops ([`Ask`]), leaves everything, and goes on from there
+//! when it has been told. A place never changes its key, so what has been looked at need not be looked at again, unless the
+//! shard has moved to another array: then the search begins anew.
+
+#![allow(unsafe_code)]
+
+use super::array::{DEAD, Entry, MOVED, is_live};
+use super::reclaim::Guard;
+use super::shard::Shard;
+use crate::slot::Counted;
+
+/// What is looked for.
+pub trait Query {
+    /// Whether a stored key, of which only the word may be looked at, is certainly another.
+    fn differs(&self, stored: u64) -> bool;
+
+    /// Whether a stored key of the same hash is the one. Must not run foreign code; the word's count has been raised meanwhile.
+    fn judge(&self, stored: u64) -> Verdict;
+}
+
+/// What a [`Query`] says of a stored key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is the key.
+    Same,
+    /// It is another.
+    Differs,
+    /// That cannot be said here.
+    Ask,
+}
+
+/// The caller must find out whether this stored key, whose count it gets, equals the one looked for, and say so with [`Search::accept`] or [`Search::pass`].
+#[derive(Debug, PartialEq, Eq)]
+pub struct Ask(pub u64);
+
+/// How far a search has come.
+#[derive(Clone, Copy, Debug)]
+pub struct Search {
+    pub(super) hash: u64,
+    word: u64,
+    twin: u64,
+    /// The array and the place to look at next.
+    pub(super) next: (u64, usize),
+}
+
+impl Search {
+    /// For a key of this hash. Equal words are equal keys.
+    #[inline]
+    pub fn new(hash: u64, word: u64) -> Self {
+        // Python's hashes of small ints are the ints, so they must be spread over the shards and in them; but the last bit stays, so that
+        // two neighbours share a cache line.
+        let spread = (hash >> 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let spread = (spread ^ (spread >> 32)) & !1 | hash & 1;
+        Self { hash: spread, word, twin: 0, next: (u64::MAX, 0) }
+    }
+
+    /// The key asked about is the one. The caller must keep its count as long as the search.
+    pub fn accept(&mut self, stored: u64) {
+        self.twin = stored;
+    }
+
+    /// The key asked about is another.
+    pub fn pass(&mut self) {
+        self.next.1 = self.next.1.wrapping_add(1);
+    }
+}
+
+/// What was found at [`Search::next`].
+pub(super) enum Found<'g> {
+    /// The key's entry, which may be in the table or not any more.
+    Here(&'g Entry),
+    /// The end: the key is not in the table.
+    Absent,
+}
+
+/// Finds the key's next entry.
+#[inline(always)]
+pub(super) fn find<'g, K: Counted, Q: Query>(
+    shard: &Shard,
+    query: &Q,
+    search: &mut Search,
+    guard: &'g Guard,
+) -> Result<Found<'g>, Ask> {
+    loop {
+        let Some(array) = shard.array(guard) else {
+            search.next = (0, 0);
+            return Ok(Found::Absent);
+        };
+        let mut index = if search.next.0 == array.id { search.next.1 } else { search.hash as usize };
+        loop {
+            let entry = array.at(index);
+            let key = entry.key.peek();
+            if key == 0 {
+                search.next = (array.id, index);
+                return Ok(Found::Absent);
+            }
+            if entry.hash() == search.hash {
+                if key == search.word || key == search.twin {
+                    search.next = (array.id, index);
+                    return Ok(Found::Here(entry));
+                }
+                if key == MOVED {
+                    shard.wait_past(array.id, guard);
+                    break;
+                }
+                if key != DEAD && !query.differs(key) {
+                    search.next = (array.id, index);
+                    if judge::<K, Q>(query, entry)? {
+                        return Ok(Found::Here(entry));
+                    }
+                    // It may have moved meanwhile, which must not be taken for another key.
+                    if entry.key.peek() == MOVED {
+                        continue;
+                    }
+                }
+            }
+            index = index.wrapping_add(1);
+        }
+    }
+}
+
+/// Whether the entry's key is the one.
+#[cold]
+fn judge<K: Counted, Q: Query>(query: &Q, entry: &Entry) -> Result<bool, Ask> {
+    let stored = entry.key.load::<K>();
+    if !is_live(stored) {
+        return Ok(false);
+    }
+    let verdict = query.judge(stored);
+    if verdict == Verdict::Ask {
+        return Err(Ask(stored));
+    }
+    // SAFETY: the count is this function's. If it is the last, the key is of a kind that the query knows, and runs no code when it goes.
+    unsafe { K::release(stored) };
+    Ok(verdict == Verdict::Same)
+}

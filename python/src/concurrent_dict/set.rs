@@ -1,0 +1,127 @@
+//! `ConcurrentSet`: its part in Rust. A map whose values say nothing.
+
+use super::dict::missing;
+use super::iterate::Entries;
+use super::key::{Key, Owned};
+use super::{full, shards};
+use crate::object::{Object, word};
+use pyo3::exceptions::PyKeyError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
+use ungil_sync::table::{Outcome, Table};
+
+/// The value of every element: a word without a count.
+const THERE: u64 = 0b01;
+
+/// The set.
+#[pyclass(frozen, subclass, weakref, name = "Set", module = "ungil._ungil")]
+pub(crate) struct Set {
+    pub(super) table: Table<Object, Object>,
+}
+
+#[pymethods]
+impl Set {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
+        Self { table: Table::new(shards()) }
+    }
+
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn __init__(slf: &Bound<'_, Self>, _args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) {
+        crate::sharing::own(slf.as_any());
+    }
+
+    fn __len__(&self) -> usize {
+        self.table.len()
+    }
+
+    fn __bool__(&self) -> bool {
+        !self.table.is_empty()
+    }
+
+    fn __contains__(&self, element: &Bound<'_, PyAny>) -> PyResult<bool> {
+        Key::new(element)?.search(|key, search| self.table.contains(key, search))
+    }
+
+    fn __iter__(slf: &Bound<'_, Self>) -> Entries {
+        Entries::of_set(slf)
+    }
+
+    /// Puts `element` in. True if it was not there.
+    #[pyo3(signature = (element, /))]
+    fn add(&self, element: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let key = Key::new(element)?;
+        let mut hunt = key.hunt();
+        loop {
+            if hunt.run(|key, search| self.table.contains(key, search))? {
+                return Ok(false);
+            }
+            let owned = key.own();
+            if self.table.insert(&hunt.search, owned.word(), THERE).map_err(full)? {
+                owned.hand_out();
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Takes `element` out. True if it was there.
+    #[pyo3(signature = (element, /))]
+    fn discard(&self, element: &Bound<'_, PyAny>) -> PyResult<bool> {
+        match Key::new(element)?.search(|key, search| self.table.remove(key, search, 0))? {
+            Outcome::Done((key, _)) => {
+                drop(Owned::new(key));
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Takes `element` out, or raises KeyError.
+    #[pyo3(signature = (element, /))]
+    fn remove(&self, element: &Bound<'_, PyAny>) -> PyResult<()> {
+        if self.discard(element)? { Ok(()) } else { Err(missing(element)) }
+    }
+
+    /// Takes any element out and returns it, or raises KeyError.
+    fn pop<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match self.table.pop(ungil_sync::stripe::thread_number()) {
+            Some((key, _)) => Owned::new(key).decode(py),
+            None => Err(PyKeyError::new_err("pop from an empty set")),
+        }
+    }
+
+    /// Takes everything out, part after part.
+    fn clear(&self) -> PyResult<()> {
+        super::dict::release(self.table.drain().map_err(full)?);
+        Ok(())
+    }
+
+    fn _shards(&self) -> usize {
+        self.table.shards()
+    }
+
+    fn _shard<'py>(&self, py: Python<'py>, index: usize) -> PyResult<Bound<'py, PyList>> {
+        if index >= self.table.shards() {
+            return Err(pyo3::exceptions::PyIndexError::new_err("there is no such part"));
+        }
+        let entries = self.table.entries(index).map_err(full)?;
+        let keys: Vec<_> = entries.into_iter().map(|(key, _)| Owned::new(key)).collect();
+        let list = PyList::empty(py);
+        for key in keys {
+            list.append(key.decode(py)?)?;
+        }
+        Ok(list)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.table.each(|key, _| word::visit(key, visit))
+    }
+
+    fn __clear__(&self) {
+        if let Ok(entries) = self.table.drain() {
+            super::dict::release(entries);
+        }
+    }
+}

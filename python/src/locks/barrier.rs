@@ -1,0 +1,144 @@
+//! `Barrier`.
+
+#![allow(unsafe_code)]
+
+use super::{Limit, describe};
+use crate::object::{Object, decode, encode, word};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit};
+use ungil_sync::lock::{self, Arrival, Broken, Me};
+use ungil_sync::slot::{Counted, Slot};
+
+/// A point that `parties` threads pass together, again and again, like `threading.Barrier`. When all are there, one of them calls
+/// `action`, if there is one, before they go on. A thread that gives up waiting breaks the barrier for all: they get
+/// `threading.BrokenBarrierError`, until `reset()`.
+///
+/// Thread safety: atomic, every method. `action` is called by one thread, with no lock held.
+#[pyclass(frozen, module = "ungil", subclass, weakref)]
+pub(crate) struct Barrier {
+    core: Box<lock::Barrier>,
+    action: Slot,
+    timeout: Option<f64>,
+}
+
+impl Drop for Barrier {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+impl Barrier {
+    fn clear(&self) {
+        let action = self.action.swap(0);
+        // SAFETY: the slot's count is ours now.
+        unsafe { Object::release(action) };
+    }
+
+    fn act(&self, py: Python<'_>) -> PyResult<()> {
+        let action = self.action.load::<Object>();
+        if action == 0 {
+            return Ok(());
+        }
+        // SAFETY: the count is ours.
+        unsafe { decode(py, action) }?.call0().map(|_| ())
+    }
+}
+
+#[cold]
+fn broken(py: Python<'_>) -> PyErr {
+    match py.import("threading").and_then(|threading| threading.getattr("BrokenBarrierError")?.call0()) {
+        Ok(error) => PyErr::from_value(error),
+        Err(error) => error,
+    }
+}
+
+#[pymethods]
+impl Barrier {
+    #[new]
+    #[pyo3(signature = (parties, action = None, timeout = None))]
+    fn new(parties: i64, action: Option<&Bound<'_, PyAny>>, timeout: Option<f64>) -> PyResult<Self> {
+        let Ok(parties @ 1..) = usize::try_from(parties) else {
+            return Err(PyValueError::new_err("parties must be >= 1"));
+        };
+        Limit::of_wait(timeout)?;
+        let action = Slot::new(action.map_or(0, encode));
+        Ok(Self { core: Box::new(lock::Barrier::new(parties)), action, timeout })
+    }
+
+    #[pyo3(signature = (parties, action = None, timeout = None))]
+    fn __init__(
+        slf: &Bound<'_, Self>,
+        parties: i64,
+        action: Option<&Bound<'_, PyAny>>,
+        timeout: Option<f64>,
+    ) {
+        let _ = (parties, action, timeout);
+        crate::sharing::own(slf.as_any());
+    }
+
+    /// Waits for the others, at most `timeout` seconds (None: what the barrier was made with), and returns a number from 0 to
+    /// `parties - 1`, another for each thread. BrokenBarrierError if somebody gave up, or the barrier was reset or aborted.
+    #[pyo3(signature = (timeout = None))]
+    fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<usize> {
+        let limit = Limit::of_wait(timeout.or(self.timeout))?;
+        let patient = Limit::FOREVER.sleep(py);
+        match self.core.arrive(Me::here(), &patient)? {
+            Err(Broken) | Ok(None) => Err(broken(py)),
+            Ok(Some(Arrival::Early(place))) => match self.core.wait(&place, limit.sleep(py), patient)? {
+                Ok(()) => Ok(place.index),
+                Err(Broken) => Err(broken(py)),
+            },
+            Ok(Some(Arrival::Last(turn))) => {
+                self.act(py).inspect_err(|_| self.core.abort())?;
+                self.core.open(turn).map_err(|Broken| broken(py))?;
+                Ok(self.core.parties() - 1)
+            }
+        }
+    }
+
+    /// Begins anew: threads that are waiting get BrokenBarrierError.
+    fn reset(&self) {
+        self.core.reset();
+    }
+
+    /// Breaks the barrier: threads that are waiting, and all that come, get BrokenBarrierError until `reset()`.
+    fn abort(&self) {
+        self.core.abort();
+    }
+
+    /// How many threads pass together.
+    #[getter]
+    fn parties(&self) -> usize {
+        self.core.parties()
+    }
+
+    /// How many threads are waiting.
+    #[getter]
+    fn n_waiting(&self) -> usize {
+        self.core.waiting()
+    }
+
+    /// Whether it is broken.
+    #[getter]
+    fn broken(&self) -> bool {
+        self.core.is_broken()
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let core = &slf.get().core;
+        let more = match core.is_broken() {
+            true => ": broken".to_owned(),
+            false => format!(": waiters={}/{}", core.waiting(), core.parties()),
+        };
+        describe(slf.as_any(), "", &more)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        word::visit(&self.action, visit)
+    }
+
+    fn __clear__(&self) {
+        self.clear();
+    }
+}

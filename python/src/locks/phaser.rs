@@ -1,0 +1,177 @@
+//! `Phaser`.
+
+#![allow(unsafe_code)]
+
+use super::{Limit, describe};
+use crate::object::{Object, decode, encode, word};
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit};
+use ungil_sync::lock::{self, Arrived, PARTIES_MAX, PhaserError};
+use ungil_sync::slot::{Counted, Slot};
+
+/// A barrier whose parties come and go (Java's `Phaser`). It is in phase 0, 1, 2 ...: when every registered party has arrived, the next
+/// one begins. `on_advance(phase, parties)` is called in between by the thread that arrived last; if its result is true the phaser
+/// is terminated. Without it, it is terminated when no party is left. Once terminated nobody waits any more, and phases are
+/// given as negative numbers.
+///
+/// Thread safety: atomic, every method. `on_advance` is called by one thread, with no lock held; if it raises, the phaser is
+/// terminated and that thread gets the exception.
+#[pyclass(frozen, module = "ungil", subclass, weakref)]
+pub(crate) struct Phaser {
+    core: Box<lock::Phaser>,
+    on_advance: Slot,
+}
+
+impl Drop for Phaser {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+fn error(error: PhaserError) -> PyErr {
+    match error {
+        PhaserError::NoParties => {
+            PyRuntimeError::new_err("arrival of a party that is not registered: call register() first")
+        }
+        PhaserError::TooMany => {
+            PyValueError::new_err(format!("a Phaser can have at most {PARTIES_MAX} parties"))
+        }
+        PhaserError::GaveUp => PyRuntimeError::new_err("gave up while a phase was being advanced"),
+    }
+}
+
+impl Phaser {
+    fn clear(&self) {
+        let callback = self.on_advance.swap(0);
+        // SAFETY: the slot's count is ours now.
+        unsafe { Object::release(callback) };
+    }
+
+    /// Whether it is over, as the callback says.
+    fn decide(&self, py: Python<'_>, phase: i64, parties: u64) -> PyResult<bool> {
+        let callback = self.on_advance.load::<Object>();
+        if callback == 0 {
+            return Ok(parties == 0);
+        }
+        // SAFETY: the count is ours.
+        unsafe { decode(py, callback) }?.call1((phase, parties))?.is_truthy()
+    }
+
+    /// Arrives: the phase arrived at, and the phase now if it was advanced by this.
+    fn come(&self, py: Python<'_>, leave: bool) -> PyResult<(i64, Option<i64>)> {
+        match self.core.arrive(leave, Limit::FOREVER.sleep(py))?.map_err(error)? {
+            Arrived::Early(phase) => Ok((phase, None)),
+            Arrived::Last { phase, parties } => {
+                let over = self.decide(py, phase, parties);
+                let now = self.core.advance(*over.as_ref().unwrap_or(&true));
+                over?;
+                Ok((phase, Some(now)))
+            }
+        }
+    }
+}
+
+#[pymethods]
+impl Phaser {
+    #[new]
+    #[pyo3(signature = (parties = 0, on_advance = None))]
+    fn new(parties: i64, on_advance: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let parties = u64::try_from(parties).map_err(|_| PyValueError::new_err("parties must be >= 0"))?;
+        let core = Box::new(lock::Phaser::new(parties).map_err(error)?);
+        Ok(Self { core, on_advance: Slot::new(on_advance.map_or(0, encode)) })
+    }
+
+    #[pyo3(signature = (parties = 0, on_advance = None))]
+    fn __init__(slf: &Bound<'_, Self>, parties: i64, on_advance: Option<&Bound<'_, PyAny>>) {
+        let _ = (parties, on_advance);
+        crate::sharing::own(slf.as_any());
+    }
+
+    /// Adds `n` parties, and returns the phase at which they are first expected.
+    #[pyo3(signature = (n = 1))]
+    fn register(&self, py: Python<'_>, n: i64) -> PyResult<i64> {
+        let Ok(n @ 1..) = u64::try_from(n) else {
+            return Err(PyValueError::new_err("n must be one or more"));
+        };
+        self.core.register(n, Limit::FOREVER.sleep(py))?.map_err(error)
+    }
+
+    /// Arrives without waiting for the others, and returns the phase arrived at.
+    fn arrive(&self, py: Python<'_>) -> PyResult<i64> {
+        Ok(self.come(py, false)?.0)
+    }
+
+    /// Arrives, and leaves for good, without waiting; returns the phase arrived at.
+    fn arrive_and_deregister(&self, py: Python<'_>) -> PyResult<i64> {
+        Ok(self.come(py, true)?.0)
+    }
+
+    /// Arrives, waits for the others, and returns the phase that begins then. When the wait is interrupted, the party has arrived
+    /// all the same.
+    fn arrive_and_await_advance(&self, py: Python<'_>) -> PyResult<i64> {
+        match self.come(py, false)? {
+            (_, Some(now)) => Ok(now),
+            (phase, None) => self.await_advance(py, phase, None),
+        }
+    }
+
+    /// Waits while the phase is `phase`, at most `timeout` seconds, and returns the phase it is in then. TimeoutError if it is still
+    /// the same.
+    #[pyo3(signature = (phase, timeout = None))]
+    fn await_advance(&self, py: Python<'_>, phase: i64, timeout: Option<f64>) -> PyResult<i64> {
+        let limit = Limit::of_wait(timeout)?;
+        self.core.wait(phase, limit.sleep(py))?.ok_or_else(|| {
+            pyo3::exceptions::PyTimeoutError::new_err(format!("phase {phase} is not over yet"))
+        })
+    }
+
+    /// Terminates it: whoever waits goes on, and nobody waits from then on.
+    fn force_termination(&self) {
+        self.core.terminate();
+    }
+
+    /// The phase; negative once terminated.
+    #[getter]
+    fn phase(&self) -> i64 {
+        self.core.phase()
+    }
+
+    /// Whether it is terminated.
+    #[getter]
+    fn terminated(&self) -> bool {
+        self.core.phase() < 0
+    }
+
+    /// How many parties are registered.
+    #[getter]
+    fn parties(&self) -> u64 {
+        self.core.parties()
+    }
+
+    /// How many of them have arrived at the current phase.
+    #[getter]
+    fn arrived(&self) -> u64 {
+        self.core.arrived()
+    }
+
+    /// How many have not.
+    #[getter]
+    fn unarrived(&self) -> u64 {
+        self.core.unarrived()
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let core = &slf.get().core;
+        let more = format!(": phase={} arrived={}/{}", core.phase(), core.arrived(), core.parties());
+        describe(slf.as_any(), "", &more)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        word::visit(&self.on_advance, visit)
+    }
+
+    fn __clear__(&self) {
+        self.clear();
+    }
+}

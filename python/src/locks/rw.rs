@@ -1,0 +1,304 @@
+//! `RWLock`, and the guards that `read()` and `write()` give.
+//!
+//! A guard is an object that every `with` returns, so its count is written each time. There is therefore one for each stripe of threads,
+//! made once and kept by the lock: threads that read on lines of their own also count on lines of their own.
+
+#![allow(unsafe_code)]
+
+use super::{Limit, Truth, describe, orphaned, taken};
+use crate::object::{Object, decode, encode, word};
+use pyo3::exceptions::{PyOverflowError, PyRuntimeError};
+use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use ungil_sync::lock::{Holds, Me, Rw};
+use ungil_sync::slot::{Counted, Slot};
+use ungil_sync::stripe::stripes;
+
+const CLASS: &str = "RWLock";
+
+/// Many readers or one writer. Readers on different threads do not slow one another down. A writer waits for the readers that are in and for
+/// no others; when it leaves, the readers that came meanwhile are let in before the next writer; so neither starves.
+///
+/// Both sides are re-entrant, and the writer may also read; if it gives up writing first, it goes on reading with no writer in between. A
+/// reader that asks to write would wait for itself: that is a RuntimeError. A hold belongs to the thread that took it.
+///
+/// In the child of a fork readers of the parent are forgotten; a lock that another thread was writing under raises RuntimeError.
+///
+/// Thread safety: atomic, every method.
+#[pyclass(frozen, module = "ungil", subclass, weakref)]
+pub(crate) struct RWLock {
+    core: Arc<Rw>,
+    /// [`ReadGuard`]s by thread, then one [`WriteGuard`].
+    guards: Box<[Slot]>,
+    mask: usize,
+}
+
+impl Drop for RWLock {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+impl RWLock {
+    fn clear(&self) {
+        for slot in &self.guards {
+            let word = slot.swap(0);
+            // SAFETY: the slot's count is ours now.
+            unsafe { Object::release(word) };
+        }
+    }
+
+    #[inline]
+    fn guard<'py>(
+        slf: &Bound<'py, Self>,
+        slot: &Slot,
+        make: impl FnOnce(Py<Self>) -> PyResult<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let word = slot.load::<Object>();
+        if word != 0 {
+            // SAFETY: the count is ours.
+            return unsafe { decode(slf.py(), word) };
+        }
+        let guard = make(slf.clone().unbind())?;
+        let word = encode(&guard);
+        if slot.compare_exchange(0, word).is_err() {
+            // SAFETY: the slot did not take the count.
+            unsafe { Object::release(word) };
+        }
+        Ok(guard)
+    }
+
+    #[inline]
+    fn read_in(&self, py: Python<'_>, limit: Limit) -> PyResult<bool> {
+        let (me, id) = (Me::here(), self.core.id());
+        if Holds::again(id) {
+            return Ok(true);
+        }
+        if self.core.is_lost() {
+            return Err(orphaned(CLASS));
+        }
+        if !self.core.try_read(me) && !self.read_slowly(py, me, limit)? {
+            return Ok(false);
+        }
+        Holds::begin(id);
+        Ok(true)
+    }
+
+    #[cold]
+    fn read_slowly(&self, py: Python<'_>, me: Me, limit: Limit) -> PyResult<bool> {
+        if self.core.writers().is_held_by(me) {
+            self.core.read_inside(me);
+            return Ok(true);
+        }
+        match limit {
+            Limit::Now => Ok(false),
+            until => self.core.read(me, until.sleep(py)),
+        }
+    }
+
+    #[inline]
+    fn read_out(&self) -> PyResult<()> {
+        match Holds::end(self.core.id()) {
+            None => Err(PyRuntimeError::new_err("this thread does not hold the RWLock for reading")),
+            Some(0) => {
+                self.core.leave(Me::here());
+                Ok(())
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn write_in(&self, py: Python<'_>, limit: Limit) -> PyResult<bool> {
+        let me = Me::here();
+        let (writers, depth) = (self.core.writers(), self.core.writers().depth());
+        if writers.is_held_by(me) {
+            return match depth.load(Ordering::Relaxed) {
+                0 => Err(PyRuntimeError::new_err(
+                    "a signal handler asked to write while its thread waits to write",
+                )),
+                u32::MAX => Err(PyOverflowError::new_err("the RWLock was acquired too often")),
+                held => {
+                    depth.store(held + 1, Ordering::Relaxed);
+                    Ok(true)
+                }
+            };
+        }
+        if Holds::count(self.core.id()) != 0 {
+            return Err(PyRuntimeError::new_err(
+                "this thread holds the RWLock for reading and would wait for itself: release it before \
+                 asking to write, or take it for writing from the beginning",
+            ));
+        }
+        if self.core.is_lost() {
+            return Err(orphaned(CLASS));
+        }
+        match limit {
+            _ if self.core.try_write(me) => Ok(true),
+            Limit::Now => Ok(false),
+            until => taken(self.core.write(me, until.sleep(py))?, CLASS),
+        }
+    }
+
+    fn write_out(&self) -> PyResult<()> {
+        let (writers, depth) = (self.core.writers(), self.core.writers().depth());
+        let held = if writers.is_held_by(Me::here()) { depth.load(Ordering::Relaxed) } else { 0 };
+        if held == 0 {
+            return Err(PyRuntimeError::new_err("this thread does not hold the RWLock for writing"));
+        }
+        if held == 1 {
+            self.core.end_write();
+        } else {
+            depth.store(held - 1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+#[pymethods]
+impl RWLock {
+    #[new]
+    fn new() -> Self {
+        let mask = stripes() - 1;
+        let guards = (0..mask + 2).map(|_| Slot::default()).collect();
+        Self { core: Rw::new(true), guards, mask }
+    }
+
+    fn __init__(slf: &Bound<'_, Self>) {
+        crate::sharing::own(slf.as_any());
+    }
+
+    /// A context manager that holds the lock for reading.
+    fn read<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let this = slf.get();
+        let slot = &this.guards[Me::here().number() as usize & this.mask];
+        Self::guard(
+            slf,
+            slot,
+            |lock| Ok(Bound::new(slf.py(), ReadGuard { lock, _apart: [0; 8] })?.into_any()),
+        )
+    }
+
+    /// A context manager that holds the lock for writing.
+    fn write<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let this = slf.get();
+        let slot = &this.guards[this.mask + 1];
+        Self::guard(slf, slot, |lock| Ok(Bound::new(slf.py(), WriteGuard { lock })?.into_any()))
+    }
+
+    /// Takes the lock for reading, waiting at most `timeout` seconds (-1: as long as it takes). False if it could not be had.
+    #[pyo3(signature = (blocking = Truth(true), timeout = -1.0), text_signature = "($self, blocking=True, timeout=-1)")]
+    fn acquire_read(&self, py: Python<'_>, blocking: Truth, timeout: f64) -> PyResult<bool> {
+        self.read_in(py, Limit::of_lock(blocking, timeout)?)
+    }
+
+    /// Gives back a hold for reading. RuntimeError if this thread has none.
+    fn release_read(&self) -> PyResult<()> {
+        self.read_out()
+    }
+
+    /// Takes the lock for writing, waiting at most `timeout` seconds (-1: as long as it takes). False if it could not be had.
+    #[pyo3(signature = (blocking = Truth(true), timeout = -1.0), text_signature = "($self, blocking=True, timeout=-1)")]
+    fn acquire_write(&self, py: Python<'_>, blocking: Truth, timeout: f64) -> PyResult<bool> {
+        self.write_in(py, Limit::of_lock(blocking, timeout)?)
+    }
+
+    /// Gives back a hold for writing. RuntimeError if this thread has none.
+    fn release_write(&self) -> PyResult<()> {
+        self.write_out()
+    }
+
+    /// About how many threads are reading.
+    #[getter]
+    fn readers(&self) -> i64 {
+        self.core.sum().max(0)
+    }
+
+    /// The thread that is writing (`threading.get_ident()`), or None.
+    #[getter]
+    fn owner(&self) -> Option<u64> {
+        self.core.writers().holder().filter(|_| self.core.is_written())
+    }
+
+    /// How many threads wait, to read or to write.
+    #[getter]
+    fn waiters(&self) -> usize {
+        let (readers, writers) = self.core.waiters();
+        readers + writers
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let this = slf.get();
+        let state = match (this.core.is_written(), this.readers()) {
+            (true, _) => "written",
+            (false, 0) => "unlocked",
+            (false, _) => "read",
+        };
+        describe(slf.as_any(), state, "")
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.guards.iter().try_for_each(|slot| word::visit(slot, visit))
+    }
+
+    fn __clear__(&self) {
+        self.clear();
+    }
+}
+
+/// What `RWLock.read()` gives.
+#[pyclass(frozen, module = "ungil")]
+pub(crate) struct ReadGuard {
+    lock: Py<RWLock>,
+    /// Keeps the guards of different threads off one another's lines.
+    _apart: [u64; 8],
+}
+
+#[pymethods]
+impl ReadGuard {
+    fn __enter__(&self, py: Python<'_>) -> PyResult<()> {
+        self.lock.get().read_in(py, Limit::FOREVER).map(|_| ())
+    }
+
+    #[pyo3(signature = (_kind = None, _error = None, _trace = None, /))]
+    fn __exit__(
+        &self,
+        _kind: Option<&Bound<'_, PyAny>>,
+        _error: Option<&Bound<'_, PyAny>>,
+        _trace: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        self.lock.get().read_out()
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.lock)
+    }
+}
+
+/// What `RWLock.write()` gives.
+#[pyclass(frozen, module = "ungil")]
+pub(crate) struct WriteGuard {
+    lock: Py<RWLock>,
+}
+
+#[pymethods]
+impl WriteGuard {
+    fn __enter__(&self, py: Python<'_>) -> PyResult<()> {
+        self.lock.get().write_in(py, Limit::FOREVER).map(|_| ())
+    }
+
+    #[pyo3(signature = (_kind = None, _error = None, _trace = None, /))]
+    fn __exit__(
+        &self,
+        _kind: Option<&Bound<'_, PyAny>>,
+        _error: Option<&Bound<'_, PyAny>>,
+        _trace: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        self.lock.get().write_out()
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.lock)
+    }
+}

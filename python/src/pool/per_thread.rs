@@ -1,0 +1,222 @@
+//! `PerThread`.
+
+#![allow(unsafe_code)]
+
+use crate::object::{Object, count, decode, encode, header, lean, word};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::PyType;
+use pyo3::{PyTraverseError, PyVisit};
+use std::sync::atomic::Ordering;
+use ungil_sync::pool;
+use ungil_sync::slot::Slot;
+
+/// A value for each thread, made by `factory()` when the thread first asks. Reading one's own costs no lock and no shared write. Values of
+/// threads that have ended are kept, so that nothing that was gathered is lost, until they are taken out.
+///
+/// ```python
+/// hits = PerThread(list)
+/// pool.parallel_for(lambda i: hits().append(i) if test(i) else None, range(n))
+/// everything = hits.combine(operator.add, [])
+/// ```
+///
+/// Thread safety: atomic.
+#[pyclass(frozen, subclass, weakref, module = "ungil")]
+pub(super) struct PerThread {
+    values: pool::PerThread<Object>,
+    factory: Slot,
+}
+
+impl PerThread {
+    #[inline]
+    fn mine<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match self.values.mine().map_or(0, Slot::load::<Object>) {
+            0 => self.make(py),
+            // SAFETY: not empty, and the count is ours.
+            word => unsafe { decode(py, word) },
+        }
+    }
+
+    #[cold]
+    fn make<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let Some(factory) = super::watch::load(py, &self.factory)? else {
+            return Err(pyo3::exceptions::PyRuntimeError::new_err("this PerThread is being collected"));
+        };
+        let value = factory.call0()?;
+        // The factory may have asked, too: the first value stays.
+        match self.values.mine().map_or(0, Slot::load::<Object>) {
+            0 => self.put(&value).map(|()| value),
+            // SAFETY: not empty, and the count is ours.
+            word => unsafe { decode(py, word) },
+        }
+    }
+
+    fn put(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        match self.values.put(encode_own(value)) {
+            Ok(old) => drop_word(old),
+            Err(word) => {
+                drop_word(word);
+                return Err(pyo3::exceptions::PyRuntimeError::new_err("this thread is ending"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn drop_word(word: u64) {
+    super::watch::empty(&Slot::new(word));
+}
+
+/// As `encode`, but the value stays this thread's, which uses it most: its count is only made fit to be taken by others now and then.
+fn encode_own(value: &Bound<'_, PyAny>) -> u64 {
+    let object = value.as_ptr();
+    // SAFETY: alive while `value` is borrowed; types are compared exactly.
+    let plain = unsafe { ffi::PyLong_CheckExact(object) != 0 || ffi::PyFloat_CheckExact(object) != 0 };
+    if plain || !header::known() || count::is_immortal(value) {
+        return encode(value);
+    }
+    // SAFETY: alive, of an interpreter whose objects are laid out so.
+    let head = unsafe { header::of(object) };
+    if head.owner.load(Ordering::Relaxed) != header::this_thread() {
+        return encode(value);
+    }
+    // SAFETY: alive; the count taken is the word's.
+    unsafe { count::retain(object) };
+    let mut shared = head.shared.load(Ordering::Relaxed);
+    // `_Py_REF_MAYBE_WEAKREF`, unless one of the higher states is reached already.
+    while shared & header::MERGED == 0 {
+        match head.shared.compare_exchange_weak(shared, shared | 1, Ordering::AcqRel, Ordering::Relaxed) {
+            Ok(_) => break,
+            Err(now) => shared = now,
+        }
+    }
+    object as usize as u64
+}
+
+/// The entries that are called in inner loops.
+struct Get;
+
+impl lean::NoArgument for Get {
+    type Class = PerThread;
+    const NAME: &str = "get";
+    #[inline]
+    fn call<'py>(this: &PerThread, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        this.mine(py)
+    }
+}
+
+pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<PerThread>()?;
+    lean::replace_none::<Get>(module)
+}
+
+#[pymethods]
+impl PerThread {
+    #[new]
+    fn new(factory: &Bound<'_, PyAny>) -> PyResult<Self> {
+        if !factory.is_callable() {
+            return Err(pyo3::exceptions::PyTypeError::new_err("factory must be a callable"));
+        }
+        Ok(Self { values: pool::PerThread::default(), factory: Slot::new(encode(factory)) })
+    }
+
+    fn __init__(slf: &Bound<'_, Self>, factory: &Bound<'_, PyAny>) {
+        let _ = factory;
+        crate::sharing::own(slf.as_any());
+    }
+
+    #[classmethod]
+    fn __class_getitem__(cls: &Bound<'_, PyType>, item: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        let alias = cls.py().import("types")?.getattr("GenericAlias")?;
+        Ok(alias.call1((cls, item))?.unbind())
+    }
+
+    /// This thread's value, made if it has none.
+    ///
+    /// Thread safety: atomic.
+    fn get<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.mine(py)
+    }
+
+    /// The same.
+    fn __call__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.mine(py)
+    }
+
+    /// Replaces this thread's value.
+    ///
+    /// Thread safety: atomic.
+    fn set(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.put(value)
+    }
+
+    /// Every thread's value, also of threads that have ended, in no particular order. Threads that come meanwhile may be missing.
+    ///
+    /// Thread safety: atomic for each value.
+    fn values<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        // SAFETY: the counts are ours. An int that cannot be made loses none.
+        self.values.values().into_iter().map(|word| unsafe { decode(py, word) }).collect()
+    }
+
+    /// Takes every value out and returns them: whoever else does so at the same time gets others. Threads begin anew with what `factory` gives.
+    ///
+    /// Thread safety: atomic for each value.
+    fn take<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        // SAFETY: as above.
+        self.values.take().into_iter().map(|word| unsafe { decode(py, word) }).collect()
+    }
+
+    /// `fn(fn(a, b), c)` ... over all values, beginning with `initial` if that is given; without it, a `TypeError` if there are no values. The order is not
+    /// defined. A value that its thread changes in place meanwhile is seen as it is at that moment.
+    ///
+    /// Thread safety: atomic for each value.
+    #[pyo3(signature = (r#fn, initial = None, /))]
+    fn combine<'py>(
+        &self,
+        r#fn: &Bound<'py, PyAny>,
+        initial: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let mut values = self.values(r#fn.py())?.into_iter();
+        let first = match initial {
+            Some(initial) => initial.clone(),
+            None => values.next().ok_or_else(|| {
+                pyo3::exceptions::PyTypeError::new_err("combine() of no values with no initial value")
+            })?,
+        };
+        values.try_fold(first, |so_far, value| r#fn.call1((so_far, value)))
+    }
+
+    /// Drops every value.
+    ///
+    /// Thread safety: atomic for each value.
+    fn clear(&self) {
+        self.values.take().into_iter().for_each(drop_word);
+    }
+
+    fn __repr__(&self) -> String {
+        let threads = self.values.slots().filter(|slot| slot.peek() != 0).count();
+        format!("<PerThread: values of {} threads>", threads + self.values.put_aside().len())
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        word::visit(&self.factory, visit.clone())?;
+        for slot in self.values.slots() {
+            word::visit(slot, visit.clone())?;
+        }
+        for word in self.values.put_aside() {
+            word::visit(&Slot::new(word), visit.clone())?;
+        }
+        Ok(())
+    }
+
+    fn __clear__(&self) {
+        super::watch::empty(&self.factory);
+        self.clear();
+    }
+}
+
+impl Drop for PerThread {
+    fn drop(&mut self) {
+        super::watch::empty(&self.factory);
+    }
+}

@@ -1,0 +1,91 @@
+//! Waiting until something is so, for a deadline at most.
+
+use crate::object::block;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+use ungil_sync::park::{Parker, WaitSet, Waiter};
+
+/// How long to look before sleeping. Going to sleep and being woken costs more than that.
+const LOOK: Duration = Duration::from_micros(5);
+
+/// Whether looking again is worth anything: another thread must be able to run meanwhile.
+pub(super) fn may_spin(py: Python<'_>) -> bool {
+    static WORTH: OnceLock<bool> = OnceLock::new();
+    *WORTH.get_or_init(|| {
+        let gil = py
+            .import("sys")
+            .and_then(|sys| sys.call_method0("_is_gil_enabled"))
+            .and_then(|on| on.is_truthy())
+            .unwrap_or(true);
+        !gil && std::thread::available_parallelism().is_ok_and(|n| n.get() > 1)
+    })
+}
+
+/// Looks for a moment whether something comes about.
+pub(super) fn look(py: Python<'_>, mut ready: impl FnMut() -> bool) -> bool {
+    if ready() {
+        return true;
+    }
+    if !may_spin(py) {
+        return false;
+    }
+    let begun = Instant::now();
+    while begun.elapsed() < LOOK {
+        std::hint::spin_loop();
+        if ready() {
+            return true;
+        }
+    }
+    false
+}
+
+/// The deadline that a future's `timeout` means: `None` is for ever, anything not above zero is now.
+pub(super) fn deadline(timeout: Option<f64>) -> PyResult<Option<Instant>> {
+    match timeout {
+        Some(t) if t.is_nan() => Err(PyValueError::new_err("timeout must not be NaN")),
+        Some(t) => {
+            let wait = Duration::try_from_secs_f64(t.max(0.0)).ok();
+            Ok(wait.and_then(|wait| Instant::now().checked_add(wait)))
+        }
+        None => Ok(None),
+    }
+}
+
+/// Sleeps until `ready`, of which `set` is told; false if the deadline came first.
+pub(super) fn until(
+    py: Python<'_>,
+    set: &WaitSet,
+    deadline: Option<Instant>,
+    ready: impl Fn() -> bool,
+) -> PyResult<bool> {
+    if look(py, &ready) {
+        return Ok(true);
+    }
+    let parker = Arc::new(Parker::new(std::ptr::from_ref(set) as usize));
+    loop {
+        parker.reset();
+        let ticket = set.enlist(Waiter::Thread(Arc::clone(&parker)));
+        if ready() {
+            set.withdraw(ticket);
+            return Ok(true);
+        }
+        // Everyone is told at once, so there is no news to pass on.
+        match block::park(py, &parker, deadline) {
+            Ok(true) => {}
+            Ok(false) => {
+                set.withdraw(ticket);
+                return Ok(ready());
+            }
+            Err(error) => {
+                set.withdraw(ticket);
+                return Err(error);
+            }
+        }
+        if ready() {
+            return Ok(true);
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! A worker: the loop that a pool's threads run, and what a thread that is one may do while it waits for another's work.
+//!
+//! A task that waits for a future of its own pool must not take the last worker with it. If the awaited call has not begun, the waiting
+//! worker makes it itself, there and then: only that call, not any other, because the waiting task may hold locks that another task wants. If it
+//! runs elsewhere, the worker sleeps and another is hired in its place until it wakes. Calls within calls go only so deep;
+//! beyond that the worker sleeps too.
+
+use super::future::Future;
+use super::team::Team;
+use super::{Task, names, sleep};
+use crate::object::block;
+use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use ungil_sync::park::Parker;
+use ungil_sync::pool::Seat;
+
+/// How many awaited calls a worker makes within one another.
+const DEEPEST: u32 = 48;
+
+/// What a pool's thread calls.
+#[pyclass(frozen, module = "ungil", name = "_Worker")]
+pub(super) struct Worker {
+    team: Arc<Team>,
+    /// Whether it has come, or has been told not to.
+    settled: AtomicBool,
+}
+
+impl Worker {
+    pub(super) fn of(team: Arc<Team>) -> Self {
+        Self { team, settled: AtomicBool::new(false) }
+    }
+
+    /// Has it do nothing, should its thread come yet. False if it has come.
+    pub(super) fn dismiss(&self) -> bool {
+        !self.settled.swap(true, Ordering::AcqRel)
+    }
+}
+
+#[pymethods]
+impl Worker {
+    fn __call__(&self, py: Python<'_>) {
+        if self.dismiss() {
+            work(py, &self.team);
+        }
+    }
+
+    fn __traverse__(&self, _visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        Ok(())
+    }
+}
+
+/// The worker that a thread is.
+pub(super) struct Here {
+    team: Arc<Team>,
+    seat: Seat<Task>,
+    depth: Cell<u32>,
+    /// Another has been hired in this one's place until its task ends.
+    replaced: Cell<bool>,
+    /// It counts as looking for work.
+    searching: Cell<bool>,
+}
+
+thread_local! {
+    static HERE: RefCell<Option<Rc<Here>>> = const { RefCell::new(None) };
+}
+
+/// The calling thread, if it is a worker of that team.
+#[inline]
+pub(super) fn here(team: u64) -> Option<Rc<Here>> {
+    HERE.try_with(|here| here.borrow().as_ref().filter(|here| here.team.id == team).cloned()).ok().flatten()
+}
+
+fn work(py: Python<'_>, team: &Arc<Team>) {
+    if let Err(error) = team.initialize(py) {
+        names::log(py, "critical", "Exception in initializer:", None, error);
+        team.break_down(py);
+        team.leave();
+        return;
+    }
+    let here = Rc::new(Here {
+        team: Arc::clone(team),
+        seat: team.scheduler.sit(),
+        depth: Cell::new(0),
+        replaced: Cell::new(false),
+        searching: Cell::new(false),
+    });
+    HERE.set(Some(Rc::clone(&here)));
+    let surplus = here.work(py);
+    HERE.set(None);
+    if let Ok(here) = Rc::try_unwrap(here) {
+        team.scheduler.stand_up(here.seat);
+    }
+    if surplus {
+        team.left_as_surplus(py);
+    } else {
+        team.leave();
+    }
+}
+
+impl Here {
+    /// Takes task after task. Returns whether it left because there were too many; otherwise the pool has ended.
+    fn work(&self, py: Python<'_>) -> bool {
+        let (team, idle) = (&*self.team, &self.team.scheduler.idle);
+        let parker = Arc::new(Parker::new(std::ptr::from_ref(team) as usize));
+        loop {
+            if let Some(task) = self.next(py) {
+                self.run(py, task);
+                continue;
+            }
+            if team.staff.leave_if_surplus(team.wanted) {
+                self.not_searching();
+                // What came since: whoever gave it may have counted on this one.
+                if team.scheduler.has_work() {
+                    idle.call();
+                }
+                return true;
+            }
+            parker.reset();
+            self.start_searching();
+            self.searching.set(false);
+            let ticket = idle.give_up(&parker);
+            if team.scheduler.has_work() {
+                idle.withdraw(ticket);
+                continue;
+            }
+            if team.is_ending() {
+                idle.withdraw(ticket);
+                if team.scheduler.has_work() {
+                    continue;
+                }
+                return false;
+            }
+            if let Err(error) = block::park(py, &parker, None) {
+                idle.withdraw(ticket);
+                names::log(py, "critical", "Exception in worker", None, error);
+            }
+        }
+    }
+
+    /// The next task, after looking for a little while if there is none at once.
+    fn next(&self, py: Python<'_>) -> Option<Task> {
+        let scheduler = &self.team.scheduler;
+        let mut task = self.seat.next(scheduler);
+        if task.is_none() && !self.team.is_ending() {
+            self.start_searching();
+            sleep::look(py, || {
+                task = self.seat.next(scheduler);
+                task.is_some()
+            });
+        }
+        if task.is_some() {
+            self.not_searching();
+        }
+        task
+    }
+
+    fn start_searching(&self) {
+        if !self.searching.replace(true) {
+            self.team.scheduler.idle.search();
+        }
+    }
+
+    /// It has something to do. If there is more, and nobody else looks, another is called.
+    pub(super) fn not_searching(&self) {
+        if self.searching.replace(false) && self.team.scheduler.idle.found() && self.team.scheduler.has_work()
+        {
+            self.team.scheduler.idle.call();
+        }
+    }
+
+    /// The task is as good as done, and nothing else is queued: whoever gives the next need not look for another worker.
+    pub(super) fn about_to_search(&self) -> bool {
+        let is = self.depth.get() == 0 && !self.searching.get();
+        if is {
+            self.start_searching();
+        }
+        is
+    }
+
+    pub(super) fn push(&self, task: Task) {
+        self.seat.push(&self.team.scheduler, task);
+    }
+
+    fn run(&self, py: Python<'_>, task: Task) {
+        match task {
+            Task::Call(future) => _ = Future::run(future.bind(py), self),
+            Task::Bulk(bulk) => bulk.take_part(py, &self.team),
+        }
+        if self.depth.get() == 0 && self.replaced.replace(false) {
+            self.team.staff.end_wait();
+        }
+    }
+
+    /// Makes an awaited call, if nobody has begun to and it is not too deep.
+    pub(super) fn help(&self, future: &Bound<'_, Future>) {
+        if self.depth.get() < DEEPEST {
+            self.depth.set(self.depth.get() + 1);
+            Future::run(future, self);
+            self.depth.set(self.depth.get() - 1);
+        }
+    }
+
+    /// Sleeps, while another works in this one's place if there is anything to do.
+    pub(super) fn while_waiting<R>(&self, py: Python<'_>, sleep: impl FnOnce() -> R) -> R {
+        self.not_searching();
+        self.team.staff.begin_wait();
+        if self.team.scheduler.has_work() {
+            self.team.call_or_hire_and_start(py);
+        }
+        let result = sleep();
+        self.team.staff.end_wait();
+        result
+    }
+
+    /// The task may fall asleep where that cannot be seen from here: another works in this one's place until the task ends.
+    pub(super) fn may_sleep(&self, py: Python<'_>) {
+        if !self.replaced.replace(true) {
+            self.team.staff.begin_wait();
+            if self.team.scheduler.has_work() {
+                self.team.call_or_hire_and_start(py);
+            }
+        }
+    }
+}

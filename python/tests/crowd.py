@@ -1,0 +1,31 @@
+"""Several threads at once, for tests: let go together, joined, their exceptions raised here."""
+
+import threading
+
+# What no test waits for: a thread that is not done by then hangs.
+DEADLINE_S = 120.0
+
+
+def crowd(*works, times=1):
+    """Runs each function, `times` times over, in a thread of its own, and gives their results in order."""
+    works = works * times
+    barrier = threading.Barrier(len(works))
+    results = [None] * len(works)
+    errors = []
+
+    def run(place, work):
+        try:
+            barrier.wait(DEADLINE_S)
+            results[place] = work()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=each, daemon=True) for each in enumerate(works)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(DEADLINE_S)
+        assert not thread.is_alive(), "a thread hangs"
+    if errors:
+        raise errors[0]
+    return results

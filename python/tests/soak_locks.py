@@ -1,0 +1,226 @@
+"""Locks and meeting points under the soak: what they guard is changed in steps that any second thread would spoil."""
+
+import threading
+
+import ungil
+from soak_base import Subject
+from soak_parts import Boom, total
+
+PATIENCE_S = 0.002
+
+
+class Guarded:
+    """Two numbers that are equal, but not while they are changed."""
+
+    def __init__(self):
+        self.one = self.other = 0
+
+    def change(self):
+        one, other = self.one, self.other
+        assert one == other, "two were inside"
+        self.one = one + 1
+        self.other = other + 1
+
+    def look(self):
+        one = self.one
+        assert one == self.other, "somebody was writing"
+
+
+class Lock(Subject):
+    """Held by one at a time, whoever raises or gives up."""
+
+    name = "Lock"
+
+    def make(self):
+        return ungil.Lock()
+
+    def __init__(self):
+        self.lock = self.make()
+        self.guarded = Guarded()
+
+    def step(self, rng, log):
+        match rng.randrange(4):
+            case 0 | 1:
+                with self.lock:
+                    self.guarded.change()
+                    log.tally["changes"] += 1
+                    if rng.random() < 0.1:
+                        raise Boom
+            case 2:
+                if self.lock.acquire(timeout=rng.random() * PATIENCE_S):
+                    try:
+                        self.guarded.change()
+                        log.tally["changes"] += 1
+                    finally:
+                        self.lock.release()
+            case 3:
+                if self.lock.acquire(False):
+                    self.guarded.change()
+                    log.tally["changes"] += 1
+                    self.lock.release()
+
+    def verify(self, logs):
+        assert self.guarded.one == self.guarded.other == total(logs, "changes")
+        assert self.lock.acquire(False)
+
+
+class FairLock(Lock):
+    """The same, first come first served."""
+
+    name = "Lock, fair"
+
+    def make(self):
+        return ungil.Lock(fair=True)
+
+
+class RLock(Lock):
+    """The same, by a lock that its holder may take again."""
+
+    name = "RLock"
+
+    def make(self):
+        return ungil.RLock()
+
+    def step(self, rng, log):
+        if rng.random() < 0.5:
+            return super().step(rng, log)
+        with self.lock:
+            super().step(rng, log)
+
+
+class Striped(Lock):
+    """A lock by key."""
+
+    name = "StripedLock"
+
+    def __init__(self):
+        self.locks = ungil.StripedLock(8)
+        self.guarded = [Guarded() for _ in range(3)]
+
+    def step(self, rng, log):
+        key = rng.randrange(3)
+        with self.locks[key]:
+            self.guarded[key].change()
+            log.tally["changes"] += 1
+
+    def verify(self, logs):
+        assert sum(guarded.one for guarded in self.guarded) == total(logs, "changes")
+
+
+class ReadWrite(Subject):
+    """Readers see no change half done."""
+
+    name = "RWLock"
+
+    def __init__(self):
+        self.lock = ungil.RWLock()
+        self.guarded = Guarded()
+
+    def step(self, rng, log):
+        if rng.random() < 0.7:
+            with self.lock.read():
+                self.guarded.look()
+        elif rng.random() < 0.5:
+            with self.lock.write():
+                self.guarded.change()
+                log.tally["changes"] += 1
+                if rng.random() < 0.1:
+                    raise Boom
+        elif self.lock.acquire_write(timeout=rng.random() * PATIENCE_S):
+            self.guarded.change()
+            log.tally["changes"] += 1
+            self.lock.release_write()
+
+    def verify(self, logs):
+        assert self.guarded.one == self.guarded.other == total(logs, "changes")
+        with self.lock.write():
+            pass
+
+
+class Stamped(Subject):
+    """An optimistic look that was validated saw no change half done."""
+
+    name = "StampedLock"
+
+    def __init__(self):
+        self.lock = ungil.StampedLock()
+        self.guarded = Guarded()
+
+    def step(self, rng, log):
+        if rng.random() < 0.7:
+            stamp = self.lock.try_optimistic_read()
+            one, other = self.guarded.one, self.guarded.other
+            if stamp and self.lock.validate(stamp):
+                assert one == other, "a validated look saw a change half done"
+        else:
+            stamp = self.lock.write_lock() if rng.random() < 0.5 else self.converted()
+            try:
+                self.guarded.change()
+                log.tally["changes"] += 1
+            finally:
+                self.lock.unlock_write(stamp)
+
+    def converted(self):
+        """The write lock by way of the read lock, or afresh where another reader is in the way."""
+        stamp = self.lock.read_lock()
+        self.guarded.look()
+        if written := self.lock.try_convert_to_write(stamp):
+            return written
+        self.lock.unlock_read(stamp)
+        return self.lock.write_lock()
+
+    def verify(self, logs):
+        assert self.guarded.one == total(logs, "changes")
+
+
+class Semaphore(Subject):
+    """No more inside than permits."""
+
+    name = "Semaphore"
+
+    def __init__(self):
+        self.semaphore = ungil.Semaphore(2)
+        self.inside = ungil.AtomicInt(0)
+
+    def step(self, rng, log):
+        if self.semaphore.acquire(timeout=rng.random() * PATIENCE_S):
+            try:
+                assert self.inside.increment_and_get() <= 2
+                self.inside.decrement_and_get()
+            finally:
+                self.semaphore.release()
+
+    def verify(self, logs):
+        assert self.semaphore.acquire(False) and self.semaphore.acquire(False) and not self.semaphore.acquire(False)
+
+
+class Meeting(Subject):
+    """A barrier that some give up at, and a latch."""
+
+    name = "Barrier, Latch"
+
+    def __init__(self):
+        self.barrier = ungil.Barrier(3)
+        self.latch = ungil.Latch(50)
+
+    def step(self, rng, log):
+        try:
+            if rng.random() < 0.8:
+                log.tally[self.barrier.wait(timeout=PATIENCE_S)] += 1
+            else:
+                self.barrier.reset()
+        except threading.BrokenBarrierError:
+            self.barrier.reset()
+        if rng.random() < 0.1:
+            self.latch.count_down()
+            self.latch.wait(timeout=PATIENCE_S)
+
+    def close(self):
+        self.barrier.abort()
+
+    def verify(self, logs):
+        # Each who passes has a number of its own: as many passed as 0, as 1 and as 2, whoever gave up or was sent away meanwhile.
+        assert total(logs, 0) == total(logs, 1) == total(logs, 2)
+
+
+LOCKS = [Lock, FairLock, RLock, Striped, ReadWrite, Stamped, Semaphore, Meeting]

@@ -1,0 +1,96 @@
+"""The pages in `docs/structures`: every example runs, every class has one, every method is told with its level of thread safety."""
+
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ungil
+
+PAGES = sorted((Path(__file__).parents[2] / "docs/structures").glob("*.md"))
+LEVELS = ("incompatible", "compatible", "distinct", "shared", "atomic")
+NAMES = sorted(
+    name
+    for module in vars(ungil).values()
+    if inspect.ismodule(module) and module.__name__.startswith("ungil.") and not module.__name__.startswith("ungil._") and hasattr(module, "__all__")
+    for name in module.__all__
+    # `queue`'s exceptions are re-exported, and are documented there.
+    if getattr(ungil, name).__module__.startswith("ungil")
+)
+
+
+def examples():
+    for page in PAGES:
+        text = page.read_text()
+        for block in re.finditer(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+            line = text.count("\n", 0, block.start()) + 2
+            yield pytest.param(page, line, block[1], id=f"{page.name}:{line}")
+
+
+def section(name):
+    """A class's part of a page: from its heading to the next of that rank."""
+    for page in PAGES:
+        found = re.search(rf"^## `{name}`\n(.*?)(?=^## |\Z)", page.read_text(), re.MULTILINE | re.DOTALL)
+        if found:
+            return found[1]
+    return None
+
+
+def methods(name):
+    found = getattr(ungil, name)
+    if not inspect.isclass(found) or issubclass(found, BaseException):
+        return []
+    inherited = {"shutdown", "submit", "map"} if name == "ThreadPool" else set()
+    own = {m for base in found.__mro__ if base.__module__.startswith("ungil") for m in vars(base)}
+    return sorted(m for m in own | inherited if not m.startswith("_"))
+
+
+def test_there_are_pages():
+    assert {page.stem for page in PAGES} >= {"README", "how", "sharing", "atomics", "dicts", "queues", "arrays", "locks", "pools", "phase"}
+
+
+@pytest.mark.parametrize("page, line, code", list(examples()))
+def test_the_example_runs(page, line, code, tmp_path):
+    # Lines are numbered as on the page, so that a traceback leads there. A file, for what starts processes or reads its own source.
+    script = tmp_path / f"{page.stem}_{line}.py"
+    script.write_text("\n" * (line - 1) + code)
+    done = subprocess.run(
+        [sys.executable, script], cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120
+    )
+    assert done.returncode == 0, f"{page}:{line}\n{done.stdout}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_name_has_a_section_with_an_example_and_a_place_in_the_readme(name):
+    found = section(name)
+    assert found, f"no page has a heading ## `{name}`"
+    assert re.search(rf"^```python\n[^`]*\b{name}\b", found, re.MULTILINE), "no example uses it"
+    if name not in ("ABSENT", "ShareWarning", "sharing_of"):
+        assert re.search(rf"\b{name}\b", (PAGES[0].parent / "README.md").read_text())
+
+
+def told(name):
+    """The methods that a class's table names beside a level, and those that its bases' do."""
+    table = [line for line in (section(name) or "").splitlines() if line.startswith("|")]
+    named = {m for line in table if any(level in line for level in LEVELS) for m in re.findall(r"`(\w+)", line.split("|")[1])}
+    bases = getattr(getattr(ungil, name), "__bases__", ())
+    return named.union(*(told(base.__name__) for base in bases if getattr(ungil, base.__name__, None) is base))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_method_is_told_with_its_level(name):
+    assert not set(methods(name)) - told(name)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_the_pages_lead_somewhere(page):
+    for target, anchor in re.findall(r"\]\((?!https?:)([\w/.-]*)(?:#([\w-]+))?\)", page.read_text()):
+        other = (page.parent / target) if target else page
+        assert other.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", other.read_text(), re.MULTILINE)
+            slugs = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+            assert anchor in slugs, f"{target}#{anchor}"

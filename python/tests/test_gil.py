@@ -1,0 +1,81 @@
+"""The GIL: importing the package never brings it back, and with it everything works all the same."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from processes import free_threaded, run_script
+
+needs_free_threading = pytest.mark.skipif(not free_threaded(), reason="this interpreter has a GIL for good")
+
+
+@needs_free_threading
+def test_importing_leaves_the_gil_off():
+    done = run_script("import sys, ungil; print(sys._is_gil_enabled())", "-W", "error", "-X", "gil=0")
+    assert done.stdout == "False\n" and done.stderr == ""
+    # And of itself, when nobody says anything.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHON_GIL"}
+    script = "import sys, ungil; print(sys._is_gil_enabled())"
+    done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, env=environment)
+    assert (done.stdout, done.stderr) == ("False\n", "")
+
+
+@needs_free_threading
+def test_every_submodule_leaves_the_gil_off():
+    done = run_script(
+        """
+        import importlib, pkgutil, sys
+        import ungil
+        for module in pkgutil.iter_modules(ungil.__path__):
+            importlib.import_module("ungil." + module.name)
+            assert not sys._is_gil_enabled(), module.name
+        """,
+        "-W", "error", "-X", "gil=0",
+    )
+    assert done.stderr == ""
+
+
+@needs_free_threading
+def test_it_works_with_the_gil_switched_on():
+    done = run_script(
+        """
+        import sys, threading, ungil
+        assert sys._is_gil_enabled()
+        sys.setswitchinterval(1e-5)
+        table, queue, adder, array = ungil.ConcurrentDict(), ungil.Queue(2), ungil.Adder(), ungil.Array([0] * 4)
+
+        def produce():
+            for n in range(2000):
+                table.merge(n % 5, 1, lambda a, b: a + b)
+                queue.put("x" * 20)
+                adder.add(1)
+                array.update(n % 4, lambda old: old + 1)
+
+        def consume():
+            for n in range(2000):
+                queue.get()
+
+        threads = [threading.Thread(target=work) for work in (produce, consume) * 2]
+        [thread.start() for thread in threads]
+        [thread.join() for thread in threads]
+        assert adder.sum() == sum(table.values()) == sum(array) == 4000
+        """,
+        "-X", "gil=1",
+    )
+    assert done.stderr == ""
+
+
+WITH_GIL = ["test_linearizability_checker.py", "test_linearizable.py", "test_neighbours.py", "test_collect.py"]
+
+
+@needs_free_threading
+@pytest.mark.skipif(os.environ.get("PYTHON_GIL") == "1", reason="this is that run")
+def test_the_suite_passes_with_the_gil_switched_on():
+    """Threads then take turns at every call, which makes other gaps: between the steps of a call that runs Python code."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *WITH_GIL],
+        cwd=here, capture_output=True, text=True, env={**os.environ, "PYTHON_GIL": "1"}, timeout=600,
+    )
+    assert done.returncode == 0, done.stdout[-4000:]

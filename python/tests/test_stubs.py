@@ -1,0 +1,61 @@
+"""The stubs: complete, true to the library, and understood by mypy and pyright.
+
+`UNGIL_MYPY` and `UNGIL_PYRIGHT` name the folders that the two are installed in; `cargo xtask python` sets them. Without them the tests
+fail, because a stub that nobody checks is soon a wrong one.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ungil
+
+PACKAGE = Path(ungil.__file__).parent
+USES = Path(__file__).with_name("typed_uses.py")
+ALLOWED = Path(__file__).with_name("stubtest_allowed.txt")
+TOPICS = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("_"))
+
+
+def checked(variable, *command, cwd):
+    """Runs a checker with this interpreter; what it said is the failure's message."""
+    folder = os.environ.get(variable)
+    assert folder, f"{variable} is not set: run the tests by `cargo xtask python`, which installs the checkers"
+    # The package is a folder on the path, not installed: mypy wants it named apart, and so does pyright.
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(PACKAGE.parent), folder])}
+    environment |= {"MYPYPATH": str(PACKAGE.parent), "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1", "NO_COLOR": "1"}
+    done = subprocess.run(
+        [sys.executable, *command], cwd=cwd, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_every_module_has_a_stub(topic):
+    assert (PACKAGE / f"{topic}.pyi").is_file()
+
+
+def test_mypy_accepts_the_stubs_and_their_uses(tmp_path):
+    checked(
+        "UNGIL_MYPY", "-m", "mypy", "--strict", "--cache-dir", tmp_path, "--python-version", "3.14",
+        *(PACKAGE / f"{topic}.pyi" for topic in TOPICS), USES, cwd=tmp_path,
+    )  # fmt: skip
+
+
+def test_pyright_accepts_the_stubs_and_their_uses(tmp_path):
+    (tmp_path / "pyrightconfig.json").write_text(
+        '{"typeCheckingMode": "strict", "pythonVersion": "3.14", "reportUnnecessaryTypeIgnoreComment": "error", '
+        '"reportMissingModuleSource": "none", "reportPrivateUsage": "none", "reportUnusedExpression": "none", '
+        # What is out of a stub's hands: a `Mapping.get` of type `T | None` and the like.
+        f'"extraPaths": ["{PACKAGE.parent}"], "include": ["{PACKAGE}", "{USES}"]}}'
+    )
+    # `ungil` itself is checked as the library that it is; its stubs are, as sources.
+    checked("UNGIL_PYRIGHT", "-m", "pyright", "-p", tmp_path, cwd=tmp_path)
+
+
+def test_the_stubs_agree_with_the_library(tmp_path):
+    checked(
+        "UNGIL_MYPY", "-m", "mypy.stubtest", "ungil", "--allowlist", ALLOWED, "--concise", cwd=tmp_path,
+    )  # fmt: skip

@@ -1,0 +1,58 @@
+//! The Python package as users get it: wheels built by pip, installed, one for each kind of interpreter. The tests use these.
+
+use crate::python::interpreter;
+use crate::{Done, root, run, target, tools};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The wheel's interpreter, and those it is for.
+const WHEELS: [(&str, &[&str]); 3] =
+    [("3.14", &["3.14"]), ("3.14t", &["3.14t"]), ("3.15t", &["3.15", "3.15t"])];
+
+/// Builds the wheels and installs each under `target/python/installed/VERSION`, with what the package's tests need. Gives the
+/// folder of all that.
+pub(crate) fn install() -> Result<PathBuf, String> {
+    let installed = target().join("python/installed");
+    let pip = tools::pip()?;
+    tools::pytest()?;
+    tools::pyright()?;
+    for (builder, versions) in WHEELS {
+        let wheels = target().join("python/wheels").join(builder);
+        clear(&wheels)?;
+        run(with(&pip, builder)?
+            .arg("wheel")
+            .arg("--no-deps")
+            .arg("-w")
+            .arg(&wheels)
+            .arg(root().join("python")))?;
+        let wheel = fs::read_dir(&wheels)
+            .map_err(|e| format!("{}: {e}", wheels.display()))?
+            .flatten()
+            .map(|file| file.path())
+            .find(|path| path.extension().is_some_and(|e| e == "whl"))
+            .ok_or("pip made no wheel")?;
+        for version in versions {
+            tools::mypy(version)?;
+            let place = installed.join(version);
+            clear(&place)?;
+            run(with(&pip, version)?.args(["install", "--no-deps", "--target"]).arg(&place).arg(&wheel))?;
+        }
+    }
+    Ok(target().join("python"))
+}
+
+/// pip, working for the interpreter of that version, which needs none of its own.
+fn with(pip: &Path, version: &str) -> Result<Command, String> {
+    let mut command = Command::new("python3");
+    command.env("PYTHONPATH", pip).args(["-m", "pip", "--quiet", "--disable-pip-version-check", "--python"]);
+    command.arg(interpreter(version)?);
+    Ok(command)
+}
+
+fn clear(folder: &Path) -> Done {
+    if folder.exists() {
+        fs::remove_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    }
+    fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))
+}
