@@ -246,9 +246,9 @@ impl Bulk {
     /// a second interrupt ends the wait.
     pub(super) fn finish(self: &Arc<Self>, py: Python<'_>, team: &Arc<Team>) -> PyResult<()> {
         let helps = usize::from(worker::here(team.id).is_some());
-        team.invite(py, self, team.wanted.min(self.split.len()).saturating_sub(helps))?;
+        let invited = team.invite(py, self, team.wanted.min(self.split.len()).saturating_sub(helps));
         let over = || self.split.is_over();
-        if let Err(interrupt) = self.wait_until(py, team, None, over) {
+        if let Err(interrupt) = invited.and_then(|()| self.wait_until(py, team, None, over)) {
             self.stop(py);
             self.wait_until(py, team, None, over)?;
             return Err(interrupt);

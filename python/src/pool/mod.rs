@@ -50,6 +50,6 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<future::Future>()?;
     module.add_class::<executor::Executor>()?;
     module.add_class::<iterator::MapIterator>()?;
-    module.add_class::<per_thread::PerThread>()?;
+    per_thread::register(module)?;
     module.add_function(wrap_pyfunction!(team::close_pools, module)?)
 }

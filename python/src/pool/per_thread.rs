@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use crate::object::{Object, count, decode, encode, header, word};
+use crate::object::{Object, count, decode, encode, header, lean, word};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
@@ -19,6 +19,8 @@ use ungil_sync::slot::Slot;
 /// pool.parallel_for(lambda i: hits().append(i) if test(i) else None, range(n))
 /// everything = hits.combine(operator.add, [])
 /// ```
+///
+/// Thread safety: atomic.
 #[pyclass(frozen, subclass, weakref, module = "ungil")]
 pub(super) struct PerThread {
     values: pool::PerThread<Object>,
@@ -89,6 +91,23 @@ fn encode_own(value: &Bound<'_, PyAny>) -> u64 {
         }
     }
     object as usize as u64
+}
+
+/// The entries that are called in inner loops.
+struct Get;
+
+impl lean::NoArgument for Get {
+    type Class = PerThread;
+    const NAME: &str = "get";
+    #[inline]
+    fn call<'py>(this: &PerThread, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        this.mine(py)
+    }
+}
+
+pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<PerThread>()?;
+    lean::replace_none::<Get>(module)
 }
 
 #[pymethods]

@@ -124,10 +124,6 @@ impl Team {
             return Err(refusal);
         }
         if hired && let Err(error) = self.start(py) {
-            if self.leave() > 0 {
-                // Somebody is there to make the call: it only has to wait.
-                return Ok(future);
-            }
             future.call_method0("cancel")?;
             return Err(error);
         }
@@ -144,7 +140,6 @@ impl Team {
             self.scheduler.push(Task::Bulk(Arc::clone(bulk)));
             if self.call_or_hire()
                 && let Err(error) = self.start(py)
-                && self.leave() == 0
             {
                 failure = Some(error);
                 break;
@@ -173,21 +168,39 @@ impl Team {
         !self.scheduler.idle.call() && self.staff.hire(self.wanted)
     }
 
-    /// The same and starts it. A thread that cannot be started is one worker less.
+    /// The same and starts it. Nothing is lost if it cannot be started: the caller works itself.
     pub(super) fn call_or_hire_and_start(self: &Arc<Self>, py: Python<'_>) {
-        if self.call_or_hire() && self.start(py).is_err() {
-            self.leave();
+        if self.call_or_hire() {
+            _ = self.start(py);
         }
     }
 
-    /// Starts the thread of one who has been hired.
+    /// Starts the thread of one who has been hired. If it cannot be started, and others are there, it is only one worker less.
     fn start(self: &Arc<Self>, py: Python<'_>) -> PyResult<()> {
         let target = Bound::new(py, worker::Worker::of(Arc::clone(self)))?;
         let name = format!("{}_{}", self.prefix, self.named.fetch_add(1, Ordering::Relaxed));
-        let arguments = [("target", target.into_any()), ("name", name.into_pyobject(py)?.into_any())];
-        let thread = py.import("threading")?.call_method("Thread", (), Some(&arguments.into_py_dict(py)?))?;
-        lock(&self.threads).push(thread.clone().unbind());
-        thread.call_method0("start").map(drop).inspect_err(|_| self.forget_thread(&thread))
+        let thread = || {
+            let name = name.as_str().into_pyobject(py)?;
+            let arguments = [("target", target.as_any()), ("name", name.as_any())];
+            let thread =
+                py.import("threading")?.call_method("Thread", (), Some(&arguments.into_py_dict(py)?))?;
+            lock(&self.threads).push(thread.clone().unbind());
+            let started = thread.call_method0("start").map(drop);
+            PyResult::Ok((thread, started))
+        };
+        let (thread, error) = match thread() {
+            Ok((_, Ok(()))) => return Ok(()),
+            Ok((thread, Err(error))) => (Some(thread), error),
+            Err(error) => (None, error),
+        };
+        // A signal may have ended the wait for a thread that comes all the same: it leaves by itself then.
+        if !target.get().dismiss() {
+            return Err(error);
+        }
+        if let Some(thread) = thread {
+            self.forget_thread(&thread);
+        }
+        if self.leave() > 0 && error.is_instance_of::<PyRuntimeError>(py) { Ok(()) } else { Err(error) }
     }
 
     fn forget_thread(&self, thread: &Bound<'_, PyAny>) {

@@ -13,7 +13,8 @@ use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use ungil_sync::park::Parker;
 use ungil_sync::pool::Seat;
 
@@ -23,20 +24,27 @@ const DEEPEST: u32 = 48;
 /// What a pool's thread calls.
 #[pyclass(frozen, module = "ungil", name = "_Worker")]
 pub(super) struct Worker {
-    team: OnceLock<Arc<Team>>,
+    team: Arc<Team>,
+    /// Whether it has come, or has been told not to.
+    settled: AtomicBool,
 }
 
 impl Worker {
     pub(super) fn of(team: Arc<Team>) -> Self {
-        Self { team: OnceLock::from(team) }
+        Self { team, settled: AtomicBool::new(false) }
+    }
+
+    /// Has it do nothing, should its thread come yet. False if it has come.
+    pub(super) fn dismiss(&self) -> bool {
+        !self.settled.swap(true, Ordering::AcqRel)
     }
 }
 
 #[pymethods]
 impl Worker {
     fn __call__(&self, py: Python<'_>) {
-        if let Some(team) = self.team.get() {
-            work(py, team);
+        if self.dismiss() {
+            work(py, &self.team);
         }
     }
 
