@@ -163,7 +163,7 @@ impl Exit for Lock {
 
 /// The methods that every section calls, by the shortest way.
 pub(super) fn speed_up(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    lean::none::<Enter>(module)?;
-    lean::none::<Release>(module)?;
+    lean::replace_none::<Enter>(module)?;
+    lean::replace_none::<Release>(module)?;
     lean::exit::<Lock>(module)
 }

@@ -201,7 +201,7 @@ impl Exit for RLock {
 
 /// The methods that every section calls, by the shortest way.
 pub(super) fn speed_up(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    lean::none::<Enter>(module)?;
-    lean::none::<Release>(module)?;
+    lean::replace_none::<Enter>(module)?;
+    lean::replace_none::<Release>(module)?;
     lean::exit::<RLock>(module)
 }
