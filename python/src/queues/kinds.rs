@@ -195,7 +195,7 @@ impl Queue {
 
     /// Puts `item` in. If the queue is full, waits until there is room: for ever, or for `timeout` seconds, or, if `block` is false, not at
     /// all; then raises `queue.Full`. Raises `queue.ShutDown` if the queue was shut down.
-    #[pyo3(signature = (item, block = None, timeout = None))]
+    #[pyo3(signature = (item, block = None, timeout = None), text_signature = "($self, item, block=True, timeout=None)")]
     fn put(
         &self,
         item: &Bound<'_, PyAny>,
@@ -213,7 +213,7 @@ impl Queue {
 
     /// Takes an item out and returns it. If there is none, waits for one: for ever, or for `timeout` seconds, or, if `block` is false, not at
     /// all; then raises `queue.Empty`. Raises `queue.ShutDown` if the queue was shut down and is empty.
-    #[pyo3(signature = (block = None, timeout = None))]
+    #[pyo3(signature = (block = None, timeout = None), text_signature = "($self, block=True, timeout=None)")]
     fn get<'py>(
         &self,
         py: Python<'py>,
@@ -230,7 +230,7 @@ impl Queue {
 
     /// Puts the items of an iterable in, in order, others' possibly between them; waits for room as `put` does. Returns how many were put
     /// in: fewer than all only if time ran out or the queue was shut down. Raises `queue.Full` or `queue.ShutDown` if that is none.
-    #[pyo3(signature = (items, block = None, timeout = None))]
+    #[pyo3(signature = (items, block = None, timeout = None), text_signature = "($self, items, block=True, timeout=None)")]
     fn put_many(
         &self,
         items: &Bound<'_, PyAny>,
@@ -268,7 +268,7 @@ impl Queue {
     }
 
     /// Takes up to `max` items out, as many as there are, and returns them in a list. If there is none, waits for one as `get` does.
-    #[pyo3(signature = (max, block = None, timeout = None))]
+    #[pyo3(signature = (max, block = None, timeout = None), text_signature = "($self, max, block=True, timeout=None)")]
     fn get_many<'py>(
         &self,
         py: Python<'py>,
@@ -336,7 +336,7 @@ impl Queue {
 
     /// Refuses all puts from now on, and all gets once the queue is empty: both raise `queue.ShutDown`, and so does who waits. If
     /// `immediate`, the queue is emptied now, and the tasks in it count as done.
-    #[pyo3(signature = (immediate = None))]
+    #[pyo3(signature = (immediate = None), text_signature = "($self, immediate=False)")]
     fn shutdown(&self, py: Python<'_>, immediate: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let immediate = immediate.map_or(Ok(false), |flag| flag.is_truthy())?;
         let Inner { order, gates, .. } = &*self.inner;

@@ -419,3 +419,7 @@ mod trust {
     pub(super) fn more_takes(_: usize) {}
     pub(super) fn no_more_takes() {}
 }
+
+#[cfg(test)]
+#[path = "fifo_tests.rs"]
+mod tests;
