@@ -262,7 +262,7 @@ impl AppendList {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.list.filled().try_for_each(|slot| word::visit(slot, visit.clone()))
+        self.list.filled().try_for_each(|slot| word::visit(slot, visit))
     }
 
     fn __clear__(&self) {

@@ -377,9 +377,7 @@ impl Array {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         match &self.store {
-            Store::Objects(slots) => {
-                slots.slots().iter().try_for_each(|slot| word::visit(slot, visit.clone()))
-            }
+            Store::Objects(slots) => slots.slots().iter().try_for_each(|slot| word::visit(slot, visit)),
             _ => Ok(()),
         }
     }
