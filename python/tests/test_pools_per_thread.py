@@ -58,6 +58,9 @@ def test_set_and_clear():
     assert total.combine(operator.add, 5) == 5
     with pytest.raises(TypeError, match="no values"):
         total.combine(operator.add)
+    with pytest.raises(TypeError, match="at most one"):
+        total.combine(operator.add, 1, 2)
+    assert total.combine(operator.add, None) is None
     assert total() == 0
 
 
