@@ -203,12 +203,12 @@ impl PerThread {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        word::visit(&self.factory, visit.clone())?;
+        word::visit(&self.factory, visit)?;
         for slot in self.values.slots() {
-            word::visit(slot, visit.clone())?;
+            word::visit(slot, visit)?;
         }
         for word in self.values.put_aside() {
-            word::visit(&Slot::new(word), visit.clone())?;
+            word::visit(&Slot::new(word), visit)?;
         }
         Ok(())
     }
