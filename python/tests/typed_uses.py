@@ -89,7 +89,7 @@ assert_type(integers.add_and_get(0, 1), int)
 floats = Array(10, "d", fill=0.5)
 assert_type(floats, Array[float])
 memory: Buffer = floats
-words.add(0, "d")  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
+words.add(0, "d")  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
 
 log: AppendList[str] = AppendList()
 assert_type(log.append("x"), int)
