@@ -2,6 +2,9 @@ from collections.abc import Callable, Hashable, Iterator
 from types import TracebackType
 from typing import Any, final
 
+from typing_extensions import disjoint_base
+
+@disjoint_base
 class Lock:
     def __new__(cls, fair: bool = False) -> Lock: ...
     def __init__(self, fair: bool = False) -> None: ...
@@ -17,13 +20,14 @@ class Lock:
     def __enter__(self) -> bool: ...
     def __exit__(
         self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
+        _kind: type[BaseException] | None = None,
+        _error: BaseException | None = None,
+        _trace: TracebackType | None = None,
         /,
     ) -> None: ...
     def _at_fork_reinit(self) -> None: ...
 
+@disjoint_base
 class RLock:
     def __new__(cls, fair: bool = False) -> RLock: ...
     def __init__(self, fair: bool = False) -> None: ...
@@ -41,9 +45,9 @@ class RLock:
     def __enter__(self) -> bool: ...
     def __exit__(
         self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
+        _kind: type[BaseException] | None = None,
+        _error: BaseException | None = None,
+        _trace: TracebackType | None = None,
         /,
     ) -> None: ...
     def _is_owned(self) -> bool: ...
@@ -57,9 +61,9 @@ class ReadGuard:
     def __enter__(self) -> None: ...
     def __exit__(
         self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
+        _kind: type[BaseException] | None = None,
+        _error: BaseException | None = None,
+        _trace: TracebackType | None = None,
         /,
     ) -> None: ...
 
@@ -68,9 +72,9 @@ class WriteGuard:
     def __enter__(self) -> None: ...
     def __exit__(
         self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
+        _kind: type[BaseException] | None = None,
+        _error: BaseException | None = None,
+        _trace: TracebackType | None = None,
         /,
     ) -> None: ...
 
@@ -79,12 +83,13 @@ class AllGuard:
     def __enter__(self) -> None: ...
     def __exit__(
         self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
+        _kind: type[BaseException] | None = None,
+        _error: BaseException | None = None,
+        _trace: TracebackType | None = None,
         /,
     ) -> None: ...
 
+@disjoint_base
 class RWLock:
     def __new__(cls) -> RWLock: ...
     def __init__(self) -> None: ...
@@ -101,6 +106,7 @@ class RWLock:
     @property
     def waiters(self) -> int: ...
 
+@disjoint_base
 class StampedLock:
     def __new__(cls) -> StampedLock: ...
     def __init__(self) -> None: ...
@@ -119,6 +125,7 @@ class StampedLock:
     @property
     def waiters(self) -> int: ...
 
+@disjoint_base
 class StripedLock:
     def __new__(cls, n: int = 64, *, fair: bool = False) -> StripedLock: ...
     def __init__(self, n: int = 64, *, fair: bool = False) -> None: ...
@@ -127,6 +134,7 @@ class StripedLock:
     def __iter__(self) -> Iterator[Lock]: ...
     def all(self) -> AllGuard: ...
 
+@disjoint_base
 class Semaphore:
     def __new__(cls, value: int = 1, *, bounded: bool = False) -> Semaphore: ...
     def __init__(self, value: int = 1, *, bounded: bool = False) -> None: ...
@@ -139,12 +147,13 @@ class Semaphore:
     def __enter__(self) -> bool: ...
     def __exit__(
         self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
+        _kind: type[BaseException] | None = None,
+        _error: BaseException | None = None,
+        _trace: TracebackType | None = None,
         /,
     ) -> None: ...
 
+@disjoint_base
 class Event:
     def __new__(cls) -> Event: ...
     def __init__(self) -> None: ...
@@ -155,6 +164,7 @@ class Event:
     @property
     def waiters(self) -> int: ...
 
+@disjoint_base
 class Latch:
     def __new__(cls, count: int = 1) -> Latch: ...
     def __init__(self, count: int = 1) -> None: ...
@@ -165,6 +175,7 @@ class Latch:
     @property
     def waiters(self) -> int: ...
 
+@disjoint_base
 class Barrier:
     def __new__(
         cls, parties: int, action: Callable[[], Any] | None = None, timeout: float | None = None
@@ -182,6 +193,7 @@ class Barrier:
     @property
     def broken(self) -> bool: ...
 
+@disjoint_base
 class Phaser:
     def __new__(
         cls, parties: int = 0, on_advance: Callable[[int, int], object] | None = None

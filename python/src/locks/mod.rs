@@ -5,6 +5,7 @@
 
 mod barrier;
 mod event;
+mod guard;
 mod phaser;
 mod plain;
 mod reentrant;
@@ -143,8 +144,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<event::Latch>()?;
     module.add_class::<barrier::Barrier>()?;
     module.add_class::<phaser::Phaser>()?;
-    module.add_class::<rw::ReadGuard>()?;
-    module.add_class::<rw::WriteGuard>()?;
+    module.add_class::<guard::ReadGuard>()?;
+    module.add_class::<guard::WriteGuard>()?;
     module.add_class::<striped::AllGuard>()?;
     plain::speed_up(module)?;
     reentrant::speed_up(module)

@@ -191,6 +191,17 @@ fn a_semaphore_loses_no_permit() {
 }
 
 #[test]
+fn who_gives_up_wanting_much_lets_through_who_wants_little() {
+    explore(3, || {
+        let semaphore = Arc::new(Semaphore::new(1, None));
+        let other = semaphore.clone();
+        let greedy = thread::spawn(move || other.acquire(Me::numbered(2), 2, hasty));
+        assert!(matches!(semaphore.acquire(Me::numbered(1), 1, patient), Ok(true)));
+        assert!(matches!(greedy.join().expect("no panic"), Ok(false)));
+    });
+}
+
+#[test]
 fn a_latch_opens_for_whoever_waits() {
     explore(3, || {
         let latch = Arc::new(Latch::new(2));
