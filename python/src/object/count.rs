@@ -181,6 +181,17 @@ pub(crate) unsafe fn hand_over(object: *mut ffi::PyObject) -> bool {
     owner == 0
 }
 
+/// Whether an object's only reference is a place on the stack of the interpreter's innermost frame, which nothing else shares.
+///
+/// # Safety
+/// The object is alive.
+#[inline]
+unsafe fn is_temporary(object: *mut ffi::PyObject) -> bool {
+    let Some(ask) = function(&IS_TEMPORARY) else { return false };
+    // SAFETY: alive, by the caller.
+    unsafe { ask(object) != 0 }
+}
+
 /// Raises an object's count by one and hands the object over: [`retain`] and [`hand_over`], in one step where that is possible.
 ///
 /// # Safety
@@ -198,8 +209,8 @@ pub(crate) unsafe fn retain_and_hand_over(object: *mut ffi::PyObject) {
             let mut shared = head.shared.load(Ordering::Relaxed);
             // What has just been computed and lies on the interpreter's stack only, nobody else can reach: no other thread looks at its
             // count before the caller has put it somewhere.
-            if local == 1 && shared == 0 && function(&IS_TEMPORARY).is_some_and(|f| unsafe { f(object) } != 0)
-            {
+            // SAFETY: alive, by the caller.
+            if local == 1 && shared == 0 && unsafe { is_temporary(object) } {
                 head.shared.store((2 << SHIFT) | MERGED, Ordering::Relaxed);
             } else {
                 while let Err(now) = head.shared.compare_exchange_weak(
