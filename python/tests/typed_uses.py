@@ -4,10 +4,12 @@ A line that must be refused carries both checkers' marks for a refusal: an unnee
 """
 
 import concurrent.futures
-from collections.abc import Buffer, Sequence
+from collections import Counter
+from collections.abc import Buffer, MutableMapping, Sequence
 from typing import assert_type
 
 from ungil import (
+    ABSENT,
     Accumulator,
     Adder,
     AppendList,
@@ -16,13 +18,21 @@ from ungil import (
     AtomicInt,
     AtomicRef,
     Barrier,
+    ConcurrentCounter,
+    ConcurrentDict,
+    ConcurrentSet,
+    DelayQueue,
     Event,
+    Exchanger,
     Future,
     Latch,
+    LifoQueue,
     Lock,
     MappedArray,
     PerThread,
     Phaser,
+    PriorityQueue,
+    Queue,
     RLock,
     RWLock,
     Semaphore,
@@ -99,6 +109,48 @@ assert_type(log.snapshot(), list[str])
 with MappedArray("numbers.bin", "d", length=3) as mapped:
     assert_type(mapped[0:2], memoryview)
     mapped[0] = 1.0  # type: ignore[index]  # pyright: ignore[reportIndexIssue]
+
+# Maps.
+
+ages = ConcurrentDict({"a": 1})
+assert_type(ages, ConcurrentDict[str, int])
+mapping: MutableMapping[str, int] = ages
+assert_type(ages["a"], int)
+assert_type(ages.get("b"), int | None)
+assert_type(ages.pop("b", None), int | None)
+assert_type(ages.compute_if_absent("c", len), int)
+assert_type(ages.snapshot(), dict[str, int])
+assert_type(ages.compare_and_set("a", 1, ABSENT), bool)
+assert_type(ages.reduce(lambda key, n: n, max, 0), int)
+ages[1] = 1  # type: ignore[index]  # pyright: ignore[reportArgumentType]
+
+seen: ConcurrentSet[str] = ConcurrentSet()
+assert_type(seen.add("a"), bool)
+assert_type(seen | {1}, ConcurrentSet[str | int])
+
+counts = ConcurrentCounter("abc")
+assert_type(counts, ConcurrentCounter[str])
+assert_type(counts["a"], int)
+assert_type(counts.snapshot(), Counter[str])
+
+# Queues.
+
+jobs: Queue[int] = Queue(10)
+jobs.put(1, timeout=1.5)
+assert_type(jobs.get(), int)
+assert_type(jobs.get_many(5), list[int])
+jobs.put("a")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+fifo: Queue[int] = LifoQueue[int]()
+first: Queue[tuple[int, str]] = PriorityQueue[tuple[int, str]]()
+due: DelayQueue[str] = DelayQueue()
+due.put("x", 1.5)
+assert_type(Exchanger[int]().exchange(1), int)
+
+
+async def awaits() -> None:
+    assert_type(await jobs.get_async(), int)
+    assert_type(await jobs.put_async(1), None)
+
 
 # Locks.
 
