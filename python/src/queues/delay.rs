@@ -2,7 +2,7 @@
 
 use super::futures::{Enlisted, Futures, Side, helper};
 use super::gates::tell_someone;
-use super::kinds::{release, value};
+use super::order::{release, value};
 use super::waiting::Patience;
 use super::{Error, error};
 use crate::object::{block, encode, word};

@@ -2,55 +2,17 @@
 
 use super::futures::{Enlisted, Futures, Side, helper};
 use super::gates::{Gates, tell, tell_someone};
+use super::order::{Order, Words, each, release, value};
 use super::ranked::Ranked;
 use super::waiting::{Patience, wait};
 use super::{Error, error};
-use crate::object::{Object, decode, encode, word};
+use crate::object::{encode, word};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 use pyo3::{PyTraverseError, PyVisit};
 use ungil_sync::park::WaitSet;
 use ungil_sync::queue::{Fifo, Refused, Stack};
-use ungil_sync::slot::Counted;
-
-/// In what order items come out.
-enum Order {
-    Fifo(Fifo<Object>),
-    Lifo(Stack<Object>),
-    Ranked(Ranked),
-}
-
-/// Does the same with each.
-macro_rules! each {
-    ($order:expr, $queue:ident => $what:expr) => {
-        match $order {
-            Order::Fifo($queue) => $what,
-            Order::Lifo($queue) => $what,
-            Order::Ranked($queue) => $what,
-        }
-    };
-}
-
-impl Order {
-    #[inline]
-    fn put(&self, py: Python<'_>, word: u64) -> PyResult<Result<(), Refused>> {
-        match self {
-            Self::Fifo(queue) => Ok(queue.put(word)),
-            Self::Lifo(stack) => Ok(stack.put(word)),
-            Self::Ranked(ranked) => ranked.put(py, word),
-        }
-    }
-
-    #[inline]
-    fn take(&self, py: Python<'_>) -> PyResult<Result<u64, Refused>> {
-        match self {
-            Self::Fifo(queue) => Ok(queue.take()),
-            Self::Lifo(stack) => Ok(stack.take()),
-            Self::Ranked(ranked) => ranked.take(py),
-        }
-    }
-}
 
 /// Apart from the object, whose memory is not aligned for it.
 struct Inner {
@@ -144,21 +106,6 @@ impl Queue {
             Side::Joiners => &self.inner.gates.joiners,
         }
     }
-}
-
-/// Drops an item.
-#[allow(unsafe_code)]
-pub(super) fn release(word: u64) {
-    // SAFETY: the callers' own count, and no lock is held.
-    unsafe { Object::release(word) }
-}
-
-/// Makes an item a value again.
-#[allow(unsafe_code)]
-#[inline]
-pub(super) fn value(py: Python<'_>, word: u64) -> PyResult<Bound<'_, PyAny>> {
-    // SAFETY: the callers' own count.
-    unsafe { decode(py, word) }
 }
 
 #[pymethods]
@@ -418,16 +365,6 @@ impl Queue {
 /// Whether an error says that there was no room or no queue any more.
 fn is_refusal(py: Python<'_>, raised: &PyErr) -> bool {
     [Error::Full, Error::ShutDown].iter().any(|&which| raised.get_type(py).is(&error(py, which).get_type(py)))
-}
-
-/// Words on their way; those that do not arrive are dropped.
-#[derive(Default)]
-struct Words(Vec<u64>);
-
-impl Drop for Words {
-    fn drop(&mut self) {
-        self.0.drain(..).for_each(release);
-    }
 }
 
 /// `Queue`, last in, first out.

@@ -18,6 +18,7 @@ use super::Refused;
 use super::holes::Holes;
 use super::reclaim::{self, Pin};
 use super::segment::{DEAD, EMPTY, Path, Segment};
+use super::trust;
 use crate::prim::atomic::{AtomicU64, Ordering};
 use crate::prim::hint;
 use crate::slot::Counted;
@@ -326,8 +327,8 @@ impl<C: Counted> Fifo<C> {
     }
 
     /// Shows every word in the queue, for one who is alone with it (the collector, while all threads stand still).
-    pub fn for_each(&self, mut each: impl FnMut(u64)) {
-        self.walk(|word| each(word), |_| ());
+    pub fn for_each(&self, each: impl FnMut(u64)) {
+        self.walk(each, |_| ());
     }
 
     /// Walks the cells that may hold items, and then has every segment seen off.
@@ -371,53 +372,6 @@ impl<C: Counted> Drop for Fifo<C> {
             unsafe { C::release(word) };
         }
     }
-}
-
-/// On which queue this thread's last draws went well. A wrong answer costs a ticket, no more.
-#[cfg(not(loom))]
-mod trust {
-    use std::cell::Cell;
-
-    thread_local! {
-        static PUTS: Cell<usize> = const { Cell::new(0) };
-        static TAKES: Cell<usize> = const { Cell::new(0) };
-    }
-
-    #[inline]
-    pub(super) fn puts(queue: usize) -> bool {
-        PUTS.get() == queue
-    }
-    pub(super) fn more_puts(queue: usize) {
-        PUTS.set(queue);
-    }
-    pub(super) fn no_more_puts() {
-        PUTS.set(0);
-    }
-    #[inline]
-    pub(super) fn takes(queue: usize) -> bool {
-        TAKES.get() == queue
-    }
-    pub(super) fn more_takes(queue: usize) {
-        TAKES.set(queue);
-    }
-    pub(super) fn no_more_takes() {
-        TAKES.set(0);
-    }
-}
-
-/// In a model, trust is blind until it fails.
-#[cfg(loom)]
-mod trust {
-    pub(super) fn puts(_: usize) -> bool {
-        true
-    }
-    pub(super) fn more_puts(_: usize) {}
-    pub(super) fn no_more_puts() {}
-    pub(super) fn takes(_: usize) -> bool {
-        true
-    }
-    pub(super) fn more_takes(_: usize) {}
-    pub(super) fn no_more_takes() {}
 }
 
 #[cfg(test)]
