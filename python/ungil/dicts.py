@@ -5,17 +5,20 @@ What is called often is in `ungil._ungil`; the rest of each protocol is here. Or
 
 from __future__ import annotations
 
+import collections
 import collections.abc
+import heapq
 import itertools
 import reprlib
 import threading
 from types import GenericAlias
 
 from ungil._ungil import ABSENT
+from ungil._ungil import Counter as _Counter
 from ungil._ungil import Dict as _Dict
 from ungil._ungil import Set as _Set
 
-__all__ = ["ABSENT", "ConcurrentDict", "ConcurrentSet"]
+__all__ = ["ABSENT", "ConcurrentCounter", "ConcurrentDict", "ConcurrentSet"]
 
 
 class _View:
@@ -330,4 +333,96 @@ def _as_set(other):
     return other if isinstance(other, collections.abc.Set) else set(other)
 
 
+class ConcurrentCounter(_Counter):
+    __slots__ = ()
+    __module__ = "ungil"
+    __hash__ = None
+    __class_getitem__ = classmethod(GenericAlias)
+
+    def __init__(self, iterable=(), /, **kwargs):
+        super().__init__()
+        ConcurrentCounter.update(self, iterable, **kwargs)
+
+    def __iter__(self):
+        return (key for key, _ in self._pairs())
+
+    def _pairs(self):
+        return itertools.chain.from_iterable(self._shard(part) for part in range(self._shards()))
+
+    def _apply(self, sign, iterable, kwargs):
+        add = self.add
+        if isinstance(iterable, _Counter):
+            iterable = iterable.snapshot()
+        if isinstance(iterable, collections.abc.Mapping):
+            for key, n in iterable.items():
+                add(key, sign * n)
+        else:
+            for key in iterable:
+                add(key, sign)
+        for key, n in kwargs.items():
+            add(key, sign * n)
+
+    def update(self, iterable=(), /, **kwargs):
+        self._apply(1, iterable, kwargs)
+
+    def subtract(self, iterable=(), /, **kwargs):
+        self._apply(-1, iterable, kwargs)
+
+    def get(self, key, default=None, /):
+        return self[key] if key in self else default
+
+    def pop(self, key, *default):
+        if len(default) > 1:
+            raise TypeError(f"pop expected at most 2 arguments, got {1 + len(default)}")
+        count = self._take(key)
+        if count is None:
+            if not default:
+                raise KeyError(key)
+            return default[0]
+        return count
+
+    def snapshot(self):
+        return collections.Counter(dict(self._pairs()))
+
+    def keys(self):
+        return self.snapshot().keys()
+
+    def values(self):
+        return self.snapshot().values()
+
+    def items(self):
+        return self.snapshot().items()
+
+    def total(self):
+        return sum(n for _, n in self._pairs())
+
+    def most_common(self, n=None):
+        if n is None:
+            return sorted(self._pairs(), key=lambda pair: pair[1], reverse=True)
+        return heapq.nlargest(n, self._pairs(), key=lambda pair: pair[1])
+
+    def elements(self):
+        return itertools.chain.from_iterable(itertools.repeat(key, n) for key, n in self._pairs())
+
+    def copy(self):
+        return ConcurrentCounter(self)
+
+    __copy__ = copy
+
+    def __reduce__(self):
+        return type(self), (), getattr(self, "__dict__", None) or None, None, iter(list(self._pairs()))
+
+    @reprlib.recursive_repr("ConcurrentCounter({...})")
+    def __repr__(self):
+        return f"{type(self).__name__}({dict(self.most_common())!r})"
+
+    def __eq__(self, other):
+        if isinstance(other, _Counter):
+            return self.snapshot() == other.snapshot()
+        if isinstance(other, collections.abc.Mapping):
+            return self.snapshot() == collections.Counter(dict(other))
+        return NotImplemented
+
+
+collections.abc.Mapping.register(ConcurrentCounter)
 collections.abc.MutableMapping.register(ConcurrentDict)

@@ -10,6 +10,7 @@ use crate::object::{Object, encode, word};
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
+use pyo3::{Borrowed, ffi};
 use pyo3::{PyTraverseError, PyVisit};
 use ungil_sync::table::{Outcome, Table};
 
@@ -38,6 +39,7 @@ pub(super) fn missing(key: &Bound<'_, PyAny>) -> PyErr {
 }
 
 impl Dict {
+    #[inline]
     fn find<'py>(&self, key: &Key<'_, 'py>, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         match key.search(|key, search| self.table.get(key, search))? {
             0 => Ok(None),
@@ -245,17 +247,6 @@ impl Dict {
         Ok(dict)
     }
 
-    #[pyo3(signature = (key, default = None, /))]
-    fn get<'py>(
-        &self,
-        key: &Bound<'py, PyAny>,
-        default: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let py = key.py();
-        let found = self.find(&Key::new(key)?, py)?;
-        Ok(found.unwrap_or_else(|| default.map_or_else(|| py.None().into_bound(py), Bound::clone)))
-    }
-
     #[pyo3(signature = (key, /, *default))]
     fn pop<'py>(
         &self,
@@ -433,6 +424,35 @@ fn matches(seen: Option<&Bound<'_, PyAny>>, wanted: &Bound<'_, PyAny>) -> PyResu
         Some(value) => expected(value, wanted),
         None => once::is_absent(wanted),
     }
+}
+
+/// `get` for any key, from the interpreter.
+///
+/// # Safety
+/// Attached; all three are borrowed for the call, and `map` is an instance.
+#[cold]
+pub(super) unsafe fn get_slowly(
+    map: *mut ffi::PyObject,
+    key: *mut ffi::PyObject,
+    default: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    Python::attach(|py| {
+        // SAFETY: the caller's.
+        let (map, key, default) = unsafe {
+            (
+                Borrowed::from_ptr(py, map).cast_unchecked::<Dict>(),
+                Borrowed::from_ptr(py, key),
+                Borrowed::from_ptr(py, default),
+            )
+        };
+        match Key::new(&key).and_then(|key| map.get().find(&key, py)) {
+            Ok(found) => found.map_or_else(|| default.to_owned(), |found| found).into_ptr(),
+            Err(error) => {
+                error.restore(py);
+                std::ptr::null_mut()
+            }
+        }
+    })
 }
 
 impl Dict {

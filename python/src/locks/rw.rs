@@ -5,7 +5,7 @@
 
 #![allow(unsafe_code)]
 
-use super::{Limit, describe, orphaned, taken};
+use super::{Limit, Truth, describe, orphaned, taken};
 use crate::object::{Object, decode, encode, word};
 use pyo3::exceptions::{PyOverflowError, PyRuntimeError};
 use pyo3::prelude::*;
@@ -134,15 +134,11 @@ impl RWLock {
         if self.core.is_lost() {
             return Err(orphaned(CLASS));
         }
-        let got = self.core.try_write(me)
-            || match limit {
-                Limit::Now => false,
-                until => taken(self.core.write(me, until.sleep(py))?, CLASS)?,
-            };
-        if got {
-            depth.store(1, Ordering::Relaxed);
+        match limit {
+            _ if self.core.try_write(me) => Ok(true),
+            Limit::Now => Ok(false),
+            until => taken(self.core.write(me, until.sleep(py))?, CLASS),
         }
-        Ok(got)
     }
 
     fn write_out(&self) -> PyResult<()> {
@@ -151,15 +147,12 @@ impl RWLock {
         if held == 0 {
             return Err(PyRuntimeError::new_err("this thread does not hold the RWLock for writing"));
         }
-        depth.store(held - 1, Ordering::Relaxed);
         if held == 1 {
             self.core.end_write();
+        } else {
+            depth.store(held - 1, Ordering::Relaxed);
         }
         Ok(())
-    }
-
-    fn is_written(&self) -> bool {
-        self.core.writers().depth().load(Ordering::Relaxed) != 0
     }
 }
 
@@ -195,13 +188,8 @@ impl RWLock {
     }
 
     /// Takes the lock for reading, waiting at most `timeout` seconds (-1: as long as it takes). False if it could not be had.
-    #[pyo3(signature = (blocking = None, timeout = None))]
-    fn acquire_read(
-        &self,
-        py: Python<'_>,
-        blocking: Option<&Bound<'_, PyAny>>,
-        timeout: Option<f64>,
-    ) -> PyResult<bool> {
+    #[pyo3(signature = (blocking = Truth(true), timeout = -1.0), text_signature = "($self, blocking=True, timeout=-1)")]
+    fn acquire_read(&self, py: Python<'_>, blocking: Truth, timeout: f64) -> PyResult<bool> {
         self.read_in(py, Limit::of_lock(blocking, timeout)?)
     }
 
@@ -211,13 +199,8 @@ impl RWLock {
     }
 
     /// Takes the lock for writing, waiting at most `timeout` seconds (-1: as long as it takes). False if it could not be had.
-    #[pyo3(signature = (blocking = None, timeout = None))]
-    fn acquire_write(
-        &self,
-        py: Python<'_>,
-        blocking: Option<&Bound<'_, PyAny>>,
-        timeout: Option<f64>,
-    ) -> PyResult<bool> {
+    #[pyo3(signature = (blocking = Truth(true), timeout = -1.0), text_signature = "($self, blocking=True, timeout=-1)")]
+    fn acquire_write(&self, py: Python<'_>, blocking: Truth, timeout: f64) -> PyResult<bool> {
         self.write_in(py, Limit::of_lock(blocking, timeout)?)
     }
 
@@ -235,7 +218,7 @@ impl RWLock {
     /// The thread that is writing (`threading.get_ident()`), or None.
     #[getter]
     fn owner(&self) -> Option<u64> {
-        self.core.writers().holder().filter(|_| self.is_written())
+        self.core.writers().holder().filter(|_| self.core.is_written())
     }
 
     /// How many threads wait, to read or to write.
@@ -247,7 +230,7 @@ impl RWLock {
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
         let this = slf.get();
-        let state = match (this.is_written(), this.readers()) {
+        let state = match (this.core.is_written(), this.readers()) {
             (true, _) => "written",
             (false, 0) => "unlocked",
             (false, _) => "read",

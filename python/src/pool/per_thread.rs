@@ -108,7 +108,7 @@ impl lean::NoArgument for Get {
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<PerThread>()?;
-    lean::none::<Get>(module)
+    lean::replace_none::<Get>(module)
 }
 
 #[pymethods]

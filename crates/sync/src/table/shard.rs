@@ -34,7 +34,7 @@ impl Drop for Held<'_> {
 }
 
 /// Waits a little, and lets another thread run if that has not been enough.
-fn back_off(turns: &mut u32) {
+pub(super) fn back_off(turns: &mut u32) {
     *turns += 1;
     if *turns < SPINS && !cfg!(loom) {
         hint::spin_loop();
