@@ -9,6 +9,8 @@
 //! without a lock: whoever exchanges a live value has exchanged that key's value. Removed entries are swept when the shard moves to
 //! its next array.
 
+#![allow(unsafe_code)]
+
 use crate::prim::atomic::{AtomicU64, Ordering};
 use crate::slot::{Counted, Slot};
 use std::collections::TryReserveError;
@@ -24,9 +26,9 @@ pub(super) fn is_live(word: u64) -> bool {
     word != DEAD && word != MOVED && word != 0
 }
 
-/// One place. Two share a cache line, and none lies across two.
+/// One place.
 #[derive(Default)]
-#[repr(align(32))]
+#[cfg_attr(not(loom), repr(align(32)))]
 pub(super) struct Entry {
     pub(super) key: Slot,
     pub(super) value: Slot,
@@ -65,11 +67,22 @@ impl Entry {
     }
 }
 
+/// How many neighbouring places lie together.
+const TOGETHER: usize = if cfg!(loom) { 1 } else { 4 };
+
+/// Two cache lines, which processors fetch together. Keys that are neighbouring ints live in one ([`super::Search::new`]), so that threads
+/// that work on ranges of their own do not meet.
+#[derive(Default)]
+#[cfg_attr(not(loom), repr(align(128)))]
+struct Group([Entry; TOGETHER]);
+
+const _: () = assert!(size_of::<Group>() == TOGETHER * size_of::<Entry>());
+
 /// The row.
 pub(super) struct Array {
     /// Told apart from every other array there ever was; 0 is no array.
     pub(super) id: u64,
-    entries: Box<[Entry]>,
+    groups: Box<[Group]>,
 }
 
 static IDS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
@@ -77,26 +90,29 @@ static IDS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
 impl Array {
     /// An empty row of `capacity` (a power of two) entries.
     pub(super) fn new(capacity: usize) -> Result<Box<Self>, TryReserveError> {
-        let mut entries = Vec::new();
-        entries.try_reserve_exact(capacity)?;
-        entries.resize_with(capacity, Entry::default);
+        let mut groups = Vec::new();
+        groups.try_reserve_exact(capacity.div_ceil(TOGETHER))?;
+        groups.resize_with(capacity.div_ceil(TOGETHER), Group::default);
         let id = IDS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        Ok(Box::new(Self { id, entries: entries.into_boxed_slice() }))
+        Ok(Box::new(Self { id, groups: groups.into_boxed_slice() }))
     }
 
     /// How many entries may ever be used: a quarter stays empty, so that every search ends, and soon.
     pub(super) fn limit(&self) -> usize {
-        limit(self.entries.len())
+        limit(self.entries().len())
     }
 
+    #[inline]
     pub(super) fn entries(&self) -> &[Entry] {
-        &self.entries
+        // SAFETY: a group is its entries and nothing else, as its size says.
+        unsafe { std::slice::from_raw_parts(self.groups.as_ptr().cast(), self.groups.len() * TOGETHER) }
     }
 
     /// The `index`th entry, from wherever a search began, round and round.
     #[inline]
     pub(super) fn at(&self, index: usize) -> &Entry {
-        &self.entries[index & (self.entries.len() - 1)]
+        let entries = self.entries();
+        &entries[index & (entries.len() - 1)]
     }
 
     /// Puts an entry in that is known not to be there, while nobody else writes.
@@ -112,7 +128,6 @@ impl Array {
     ///
     /// # Safety
     /// Nobody else is at this array, nor will be.
-    #[allow(unsafe_code)]
     pub(super) unsafe fn release<K: Counted, V: Counted>(&self) {
         for entry in self.entries() {
             if let Some((key, value)) = entry.take(DEAD) {

@@ -19,7 +19,7 @@ pub(super) fn pin() -> Guard {
 }
 
 impl Guard {
-    /// Gives an array back when that is safe. Flushed at once, because arrays are few and may be large.
+    /// Gives an array back when that is safe. A large one is brought forward at once; small ones may wait until there are some.
     ///
     /// # Safety
     /// It came from a box, nobody who comes from now on can find it, and it owns no counts any more.
@@ -27,8 +27,11 @@ impl Guard {
         #[cfg(not(loom))]
         // SAFETY: the caller's; the epoch waits for those inside.
         unsafe {
+            let large = (*array).entries().len() > 256;
             self.0.defer_unchecked(move || drop(Box::from_raw(array)));
-            self.0.flush();
+            if large {
+                self.0.flush();
+            }
         }
         #[cfg(loom)]
         let _ = array;

@@ -9,6 +9,8 @@ use crate::prim::atomic::{AtomicBool, AtomicIsize, AtomicPtr, AtomicUsize, Order
 use crate::prim::{hint, thread};
 
 const SMALLEST: usize = if cfg!(loom) { 2 } else { 4 };
+/// What an array may at least grow to, however few its keys.
+const CHURNED: usize = if cfg!(loom) { 2 } else { 64 };
 const SPINS: u32 = 64;
 
 #[derive(Default)]
@@ -147,6 +149,9 @@ impl Held<'_> {
         while limit(capacity) < (live + 1).saturating_mul(2) - live / 2 {
             capacity = capacity.checked_mul(2).ok_or(Full)?;
         }
+        // Where keys come and go, a small array would be full of the dead after a few.
+        let before = shard.array(guard).map_or(0, |old| old.entries().len());
+        capacity = capacity.max(before.saturating_mul(2).min(CHURNED));
         let new = Array::new(capacity).map_err(|_| Full)?;
         let mut used = 0;
         if let Some(old) = shard.array(guard) {
