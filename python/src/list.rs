@@ -1,8 +1,10 @@
 //! `AppendList`.
 
-use crate::array::index::{self, Index, from_front, same};
+use crate::array::index::{self, Index, from_front};
 use crate::array::iter::{Row, SlotIterator};
 use crate::atomics::cell;
+use crate::atomics::number::int;
+use crate::object::lean::{self, Brackets};
 use crate::object::{Object, encode, word};
 use pyo3::exceptions::{PyMemoryError, PyTypeError};
 use pyo3::prelude::*;
@@ -58,6 +60,15 @@ impl AppendList {
         PyList::new(py, items?)
     }
 
+    #[inline]
+    fn put_one(&self, value: &Bound<'_, PyAny>) -> PyResult<usize> {
+        let word = encode(value);
+        self.list.append(&[word]).map_err(|_| {
+            cell::drop_word(word);
+            PyMemoryError::new_err(())
+        })
+    }
+
     fn put(&self, values: &Bound<'_, PyList>) -> PyResult<usize> {
         let words: Vec<u64> = values.iter().map(|value| encode(&value)).collect();
         self.list.append(&words).map_err(|_| {
@@ -71,6 +82,26 @@ fn list_of<'py>(values: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
     match values.cast_exact::<PyList>() {
         Ok(list) => Ok(list.clone()),
         Err(_) => Ok(PyList::type_object(values.py()).call1((values,))?.cast_into()?),
+    }
+}
+
+impl Brackets for AppendList {
+    #[inline]
+    fn get<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        match index::index(key, "AppendList", || self.len())? {
+            Index::One(i) => cell::get(key.py(), self.at(i)?),
+            Index::Many(places) => self.read(key.py(), places.iter()).map(Bound::into_any),
+        }
+    }
+
+    #[inline]
+    fn set(&self, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        cell::set(self.place(key)?, value);
+        Ok(())
+    }
+
+    fn delete(&self, _: &Bound<'_, PyAny>) -> PyResult<()> {
+        Err(PyTypeError::new_err("an AppendList only grows: no item can be deleted"))
     }
 }
 
@@ -97,11 +128,7 @@ impl AppendList {
     /// Thread safety: atomic.
     #[pyo3(signature = (value, /))]
     fn append(&self, value: &Bound<'_, PyAny>) -> PyResult<usize> {
-        let word = encode(value);
-        self.list.append(&[word]).map_err(|_| {
-            cell::drop_word(word);
-            PyMemoryError::new_err(())
-        })
+        self.put_one(value)
     }
 
     /// Appends all `values`, side by side, and returns the index of the first.
@@ -121,15 +148,15 @@ impl AppendList {
     }
 
     fn __getitem__<'py>(&self, index: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        match index::index(index, "AppendList", || self.len())? {
-            Index::One(i) => cell::get(index.py(), self.at(i)?),
-            Index::Many(places) => self.read(index.py(), places.iter()).map(Bound::into_any),
-        }
+        self.get(index)
     }
 
     fn __setitem__(&self, index: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        cell::set(self.place(index)?, value);
-        Ok(())
+        self.set(index, value)
+    }
+
+    fn __delitem__(&self, index: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.delete(index)
     }
 
     /// Puts `value` at `index` and returns what was there.
@@ -191,13 +218,11 @@ impl AppendList {
     /// Thread safety: shared.
     #[pyo3(signature = (value, /))]
     fn count(&self, value: &Bound<'_, PyAny>) -> PyResult<usize> {
-        let mut count = 0;
-        for i in 0..self.len() {
-            if let Some(item) = self.item(value.py(), i)? {
-                count += usize::from(same(&item, value)?);
-            }
-        }
-        Ok(count)
+        index::count(value, self.len(), |i| self.item(value.py(), i))
+    }
+
+    fn __contains__(&self, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+        index::contains(value, self.len(), |i| self.item(value.py(), i))
     }
 
     fn __iter__(slf: &Bound<'_, Self>) -> SlotIterator {
@@ -235,7 +260,7 @@ impl AppendList {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.list.filled().try_for_each(|slot| word::visit(slot, visit.clone()))
+        self.list.filled().try_for_each(|slot| word::visit(slot, visit))
     }
 
     fn __clear__(&self) {
@@ -244,5 +269,7 @@ impl AppendList {
 }
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_class::<AppendList>()
+    module.add_class::<AppendList>()?;
+    lean::brackets::<AppendList>(module);
+    lean::one!(module, AppendList, "append", |this, value| int(value.py(), this.put_one(value)? as i64))
 }

@@ -46,14 +46,17 @@ class Touchy(Token):
 class Evil:
     """A key that equals others of its name, and whose hash and comparison may raise, run the collector, or use the map they are in."""
 
-    __slots__ = ("name", "structure", "rng", "__weakref__")
+    __slots__ = ("name", "structure", "__weakref__")
+    # Where the account is made, keys behave.
+    calm = False
 
-    def __init__(self, name: int, structure, rng: random.Random):
+    def __init__(self, name: int, structure):
         self.name = name
         self.structure = weakref.ref(structure)
-        self.rng = rng
 
     def misbehave(self):
+        if Evil.calm:
+            return
         chance = random.random()
         if chance < 0.05:
             raise Boom

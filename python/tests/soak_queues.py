@@ -7,7 +7,7 @@ import ungil
 from soak_base import Subject
 from soak_parts import Boom, Token, Touchy, balance
 
-PATIENCE_S = 0.002
+PATIENCE_S = 0.0005
 
 
 class Queue(Subject):

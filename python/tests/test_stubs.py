@@ -16,7 +16,7 @@ import ungil
 PACKAGE = Path(ungil.__file__).parent
 USES = Path(__file__).with_name("typed_uses.py")
 ALLOWED = Path(__file__).with_name("stubtest_allowed.txt")
-TOPICS = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
+TOPICS = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("_"))
 
 
 def checked(variable, *command, cwd):

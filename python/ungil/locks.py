@@ -1,16 +1,19 @@
 """Locks and meeting points."""
 
 from ungil._ungil import (
+    AllGuard,
     Barrier,
     Event,
     Latch,
     Lock,
     Phaser,
+    ReadGuard,
     RLock,
     RWLock,
     Semaphore,
     StampedLock,
     StripedLock,
+    WriteGuard,
 )
 
 __all__ = [

@@ -86,14 +86,21 @@ def seconds(work: Work, rounds: int) -> float:
 
 
 def rounds_for(make: Callable[[], Work], wanted_s: float) -> int:
-    """How many rounds take about that long: found by growing, because contenders differ a thousandfold."""
+    """How many rounds take about that long: found by growing, because contenders differ a thousandfold.
+
+    A timing that was long by mischance (another process had the processor) would end the growth too early, so the answer is tried.
+    """
     rounds = 1
     while True:
-        work = make()
-        try:
-            took = seconds(work, rounds)
-        finally:
-            work.close()
-        if took >= wanted_s / 4:
+        took = min(_once(make, rounds), _once(make, rounds))
+        if took >= wanted_s / 2:
             return max(1, round(rounds * wanted_s / took))
-        rounds = max(rounds + 1, round(rounds * min(20.0, wanted_s / 2 / max(took, 1e-7))))
+        rounds = max(rounds + 1, round(rounds * min(20.0, wanted_s / max(took, 1e-7))))
+
+
+def _once(make: Callable[[], Work], rounds: int) -> float:
+    work = make()
+    try:
+        return seconds(work, rounds)
+    finally:
+        work.close()

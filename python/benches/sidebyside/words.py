@@ -45,7 +45,7 @@ def of_row(result: Result) -> list[str]:
         table.append([name, *(figure(result.spread(contender.name, n)) for n in result.threads)])
     for theirs in row.contenders[1:]:
         ratios = [result.ratio(row.contenders[0].name, theirs.name, n) for n in result.threads]
-        if any(ratios) and theirs.name != row.ceiling:
+        if any(ratios) and theirs.name != row.ceiling and not theirs.name.startswith("ungil"):
             table.append([f"ungil / {theirs.name}", *("-" if r is None else "x " + figure(r) for r in ratios)])
     lines = [f"{row.name}: {row.what}", *columns(table)]
     lines += [f"  {name}: {why}" for name, why in result.without.items()]

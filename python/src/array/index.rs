@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)]
 
+use crate::object::compact;
 use pyo3::exceptions::{PyIndexError, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -31,16 +32,9 @@ pub(crate) enum Index {
 /// Reads an index; `len` is asked for only if it is a slice. `what` is the class, for the message.
 #[inline]
 pub(crate) fn index(index: &Bound<'_, PyAny>, what: &str, len: impl FnOnce() -> usize) -> PyResult<Index> {
-    // SAFETY: alive while borrowed; an exact int runs no code of the user's.
-    unsafe {
-        if ffi::PyLong_CheckExact(index.as_ptr()) != 0 {
-            let i = ffi::PyLong_AsSsize_t(index.as_ptr());
-            if i != -1 || ffi::PyErr_Occurred().is_null() {
-                return Ok(Index::One(i));
-            }
-            ffi::PyErr_Clear();
-            return Err(out_of_range(what));
-        }
+    // SAFETY: alive while borrowed.
+    if let Some(i) = unsafe { compact::int(index.as_ptr()) } {
+        return Ok(Index::One(isize::try_from(i).map_err(|_| out_of_range(what))?));
     }
     if let Ok(slice) = index.cast::<PySlice>() {
         let found = slice.indices(isize::try_from(len()).unwrap_or(isize::MAX))?;
@@ -108,6 +102,34 @@ pub(crate) fn find<'py>(
         }
     }
     Err(pyo3::exceptions::PyValueError::new_err(format!("value is not in the {what}")))
+}
+
+/// How many of the first `len` items are the same as `value`.
+pub(crate) fn count<'py>(
+    value: &Bound<'py, PyAny>,
+    len: usize,
+    item: impl Fn(usize) -> PyResult<Option<Bound<'py, PyAny>>>,
+) -> PyResult<usize> {
+    (0..len).try_fold(0, |count, i| {
+        let found = item(i)?;
+        Ok(count + usize::from(found.map_or(Ok(false), |found| same(&found, value))?))
+    })
+}
+
+/// Whether one of them is.
+pub(crate) fn contains<'py>(
+    value: &Bound<'py, PyAny>,
+    len: usize,
+    item: impl Fn(usize) -> PyResult<Option<Bound<'py, PyAny>>>,
+) -> PyResult<bool> {
+    for i in 0..len {
+        if let Some(found) = item(i)?
+            && same(&found, value)?
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// How `repr` shows a row: whole if it is short, its ends and its length if it is not.

@@ -2,7 +2,7 @@
 
 use super::cell::attributes;
 use super::number::{Number, float, int, number};
-use crate::object::lean::{self, NoArgument, OneArgument};
+use crate::object::lean;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use pyo3::{IntoPyObjectExt, PyTraverseError, PyVisit};
@@ -46,38 +46,16 @@ fn value(py: Python<'_>, sum: Sum) -> PyResult<Bound<'_, PyAny>> {
     }
 }
 
-/// `add`, by the short way.
-struct Add;
-
-impl OneArgument for Add {
-    type Class = Adder;
-    const NAME: &str = "add";
-
-    #[inline]
-    fn call<'py>(this: &Adder, n: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        this.put(n)?;
-        Ok(n.py().None().into_bound(n.py()))
-    }
-}
-
-/// `increment`, by the short way.
-struct Increment;
-
-impl NoArgument for Increment {
-    type Class = Adder;
-    const NAME: &str = "increment";
-
-    #[inline]
-    fn call<'py>(this: &Adder, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        this.sum.add(1);
-        Ok(py.None().into_bound(py))
-    }
-}
-
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Adder>()?;
-    lean::one::<Add>(module)?;
-    lean::none::<Increment>(module)
+    lean::one!(module, Adder, "add", |this, n| {
+        this.put(n)?;
+        lean::nothing(n.py())
+    })?;
+    lean::none!(module, Adder, "increment", |this, py| {
+        this.sum.add(1);
+        lean::nothing(py)
+    })
 }
 
 #[pymethods]

@@ -2,6 +2,7 @@
 
 use super::cell::attributes;
 use super::number::{int, too_large, whole};
+use crate::object::lean;
 use crossbeam_utils::CachePadded;
 use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
@@ -52,6 +53,15 @@ impl AtomicInt {
     fn minus(n: &Bound<'_, PyAny>) -> PyResult<i64> {
         whole(n, TAKES)?.checked_neg().ok_or_else(|| too_large(TAKES))
     }
+}
+
+pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<AtomicInt>()?;
+    lean::none!(module, AtomicInt, "get", |this, py| int(py, this.value.get()))?;
+    lean::none!(module, AtomicInt, "increment_and_get", |this, py| int(py, this.plus(1)?.1))?;
+    lean::none!(module, AtomicInt, "get_and_increment", |this, py| int(py, this.plus(1)?.0))?;
+    lean::one!(module, AtomicInt, "add_and_get", |this, n| int(n.py(), this.plus(whole(n, TAKES)?)?.1))?;
+    lean::one!(module, AtomicInt, "get_and_add", |this, n| int(n.py(), this.plus(whole(n, TAKES)?)?.0))
 }
 
 #[pymethods]

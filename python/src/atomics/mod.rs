@@ -14,7 +14,7 @@ use pyo3::prelude::*;
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     adder::register(module)?;
     module.add_class::<accumulator::Accumulator>()?;
-    module.add_class::<int::AtomicInt>()?;
+    int::register(module)?;
     module.add_class::<flag::AtomicFlag>()?;
-    module.add_class::<reference::AtomicRef>()
+    reference::register(module)
 }

@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)]
 
+use crate::object::compact;
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -15,17 +16,11 @@ pub(crate) enum Number {
 /// An int of 64 bits. `what` begins the message of an error: "Adder takes".
 #[inline]
 pub(crate) fn whole(value: &Bound<'_, PyAny>, what: &str) -> PyResult<i64> {
-    // SAFETY: alive while borrowed; an exact int runs no code of the user's.
-    unsafe {
-        if ffi::PyLong_CheckExact(value.as_ptr()) != 0 {
-            let mut overflow = 0;
-            let n = ffi::PyLong_AsLongLongAndOverflow(value.as_ptr(), &mut overflow);
-            if overflow == 0 {
-                return Ok(n);
-            }
-        }
+    // SAFETY: alive while borrowed.
+    match unsafe { compact::int(value.as_ptr()) } {
+        Some(n) => Ok(n),
+        None => slow_whole(value, what),
     }
-    slow_whole(value, what)
 }
 
 #[cold]
@@ -46,11 +41,14 @@ fn slow_whole(value: &Bound<'_, PyAny>, what: &str) -> PyResult<i64> {
 pub(crate) fn number(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Number> {
     // SAFETY: alive while borrowed; a float cannot fail.
     unsafe {
-        if ffi::PyLong_CheckExact(value.as_ptr()) == 0 && ffi::PyFloat_Check(value.as_ptr()) != 0 {
+        if let Some(n) = compact::int(value.as_ptr()) {
+            return Ok(Number::Whole(n));
+        }
+        if ffi::PyFloat_Check(value.as_ptr()) != 0 {
             return Ok(Number::Real(ffi::PyFloat_AsDouble(value.as_ptr())));
         }
     }
-    whole(value, what).map(Number::Whole)
+    slow_whole(value, what).map(Number::Whole)
 }
 
 /// Anything that can stand for a float.

@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::cell;
+use crate::object::lean;
 use crate::object::{Object, encode, word};
 use crossbeam_utils::CachePadded;
 use pyo3::prelude::*;
@@ -26,6 +27,15 @@ impl Drop for AtomicRef {
         // SAFETY: the slot owned the count.
         unsafe { Object::dispose(&mut std::iter::once(self.slot.swap(0))) };
     }
+}
+
+pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<AtomicRef>()?;
+    lean::none!(module, AtomicRef, "get", |this, py| cell::get(py, &this.slot))?;
+    lean::one!(module, AtomicRef, "set", |this, value| {
+        cell::set(&this.slot, value);
+        lean::nothing(value.py())
+    })
 }
 
 #[pymethods]

@@ -85,6 +85,38 @@ impl<'a, 'py> Key<'a, 'py> {
         Ok(Self { object, kind, word: at as usize as u64, hash: object.hash()? as u64 })
     }
 
+    /// A key whose hash and comparison run no foreign code: an exact int, string or bytes.
+    #[inline(always)]
+    pub(crate) fn everyday(object: &'a Bound<'py, PyAny>) -> Option<Self> {
+        let at = object.as_ptr();
+        // SAFETY: alive while borrowed; strings and bytes have a hash.
+        unsafe {
+            if ffi::PyLong_CheckExact(at) != 0 {
+                let word = word::unboxed(at)?;
+                let value = (word as i64) >> 2;
+                let hash = if value == -1 { -2 } else { value } as u64;
+                return (value.unsigned_abs() < MODULUS as u64).then_some(Self {
+                    object,
+                    kind: Kind::Number,
+                    word,
+                    hash,
+                });
+            }
+            let kind = match ffi::PyUnicode_CheckExact(at) != 0 {
+                true => Kind::Str,
+                false if ffi::PyBytes_CheckExact(at) != 0 => Kind::Bytes,
+                false => return None,
+            };
+            Some(Self { object, kind, word: at as usize as u64, hash: ffi::PyObject_Hash(at) as u64 })
+        }
+    }
+
+    /// A search for it.
+    #[inline(always)]
+    pub(crate) fn start(&self) -> Search {
+        Search::new(self.hash, self.word)
+    }
+
     /// The key's word with a count of its own, to be stored.
     pub(crate) fn own(&self) -> Owned {
         if self.kind != Kind::Number {

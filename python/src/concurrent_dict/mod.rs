@@ -1,7 +1,10 @@
 //! Maps and sets: what is hot of them. What is not (comparing, merging, printing) is Python, in `ungil/dicts.py`, whose classes
 //! inherit from these.
 
+mod change;
+mod counter;
 mod dict;
+mod fast;
 mod iterate;
 mod key;
 mod once;
@@ -26,6 +29,7 @@ fn full(_: Full) -> PyErr {
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("ABSENT", once::absent(module.py())?)?;
-    module.add_class::<dict::Dict>()?;
-    module.add_class::<set::Set>()
+    module.add("Dict", fast::make(module.py())?)?;
+    module.add_class::<set::Set>()?;
+    module.add_class::<counter::Counter>()
 }

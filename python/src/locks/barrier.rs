@@ -61,7 +61,7 @@ impl Barrier {
         let Ok(parties @ 1..) = usize::try_from(parties) else {
             return Err(PyValueError::new_err("parties must be >= 1"));
         };
-        Limit::of_wait(None, timeout)?;
+        Limit::of_wait(timeout)?;
         let action = Slot::new(action.map_or(0, encode));
         Ok(Self { core: Box::new(lock::Barrier::new(parties)), action, timeout })
     }
@@ -81,7 +81,7 @@ impl Barrier {
     /// `parties - 1`, another for each thread. BrokenBarrierError if somebody gave up, or the barrier was reset or aborted.
     #[pyo3(signature = (timeout = None))]
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<usize> {
-        let limit = Limit::of_wait(None, timeout.or(self.timeout))?;
+        let limit = Limit::of_wait(timeout.or(self.timeout))?;
         let patient = Limit::FOREVER.sleep(py);
         match self.core.arrive(Me::here(), &patient)? {
             Err(Broken) | Ok(None) => Err(broken(py)),

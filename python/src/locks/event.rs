@@ -44,7 +44,7 @@ impl Event {
     /// Waits until the flag is up, at most `timeout` seconds. False if it did not come up in that time.
     #[pyo3(signature = (timeout = None))]
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
-        let limit = Limit::of_wait(None, timeout)?;
+        let limit = Limit::of_wait(timeout)?;
         match limit {
             _ if self.core.is_set() => Ok(true),
             Limit::Now => Ok(false),
@@ -110,7 +110,7 @@ impl Latch {
     /// Waits until the count is 0, at most `timeout` seconds. False if it was not by then.
     #[pyo3(signature = (timeout = None))]
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
-        let limit = Limit::of_wait(None, timeout)?;
+        let limit = Limit::of_wait(timeout)?;
         match limit {
             _ if self.core.count() == 0 => Ok(true),
             Limit::Now => Ok(false),

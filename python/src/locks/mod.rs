@@ -5,6 +5,7 @@
 
 mod barrier;
 mod event;
+mod guard;
 mod phaser;
 mod plain;
 mod reentrant;
@@ -24,6 +25,18 @@ use ungil_sync::park::Parker;
 /// As long as `threading.TIMEOUT_MAX`.
 const LONGEST_S: f64 = 9_223_372_036.0;
 
+/// Any object, for whether it is true: `acquire(0)` is as good as `acquire(False)`.
+#[derive(Clone, Copy)]
+struct Truth(bool);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Truth {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        object.is_truthy().map(Self)
+    }
+}
+
 /// How long a caller is ready to wait.
 #[derive(Clone, Copy)]
 enum Limit {
@@ -38,28 +51,22 @@ impl Limit {
 
     /// From the arguments of `threading.Lock.acquire`: -1 is for ever.
     #[inline]
-    fn of_lock(blocking: Option<&Bound<'_, PyAny>>, timeout: Option<f64>) -> PyResult<Self> {
-        let blocking = match blocking {
-            None => true,
-            Some(blocking) => blocking.is_truthy()?,
-        };
+    fn of_lock(blocking: Truth, timeout: f64) -> PyResult<Self> {
         match timeout {
-            None | Some(-1.0) => Ok(if blocking { Self::FOREVER } else { Self::Now }),
-            Some(_) if !blocking => {
-                Err(PyValueError::new_err("can't specify a timeout for a non-blocking call"))
-            }
-            Some(seconds) if seconds < 0.0 => {
+            -1.0 => Ok(if blocking.0 { Self::FOREVER } else { Self::Now }),
+            _ if !blocking.0 => Err(PyValueError::new_err("can't specify a timeout for a non-blocking call")),
+            seconds if seconds < 0.0 => {
                 Err(PyValueError::new_err("timeout value must be a non-negative number"))
             }
-            Some(seconds) => Self::after(seconds),
+            seconds => Self::after(seconds),
         }
     }
 
-    /// From the arguments of `threading.Event.wait` and the like: `None` is for ever, anything negative is no time at all.
-    fn of_wait(blocking: Option<&Bound<'_, PyAny>>, timeout: Option<f64>) -> PyResult<Self> {
+    /// From the argument of `threading.Event.wait` and the like: `None` is for ever, anything negative is no time at all.
+    fn of_wait(timeout: Option<f64>) -> PyResult<Self> {
         match timeout {
-            Some(seconds) if seconds < 0.0 => Self::of_lock(blocking, Some(0.0)),
-            _ => Self::of_lock(blocking, timeout),
+            None => Ok(Self::FOREVER),
+            Some(seconds) => Self::after(if seconds < 0.0 { 0.0 } else { seconds }),
         }
     }
 
@@ -136,5 +143,10 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<event::Event>()?;
     module.add_class::<event::Latch>()?;
     module.add_class::<barrier::Barrier>()?;
-    module.add_class::<phaser::Phaser>()
+    module.add_class::<phaser::Phaser>()?;
+    module.add_class::<guard::ReadGuard>()?;
+    module.add_class::<guard::WriteGuard>()?;
+    module.add_class::<striped::AllGuard>()?;
+    plain::speed_up(module)?;
+    reentrant::speed_up(module)
 }

@@ -120,7 +120,7 @@ impl Phaser {
     /// the same.
     #[pyo3(signature = (phase, timeout = None))]
     fn await_advance(&self, py: Python<'_>, phase: i64, timeout: Option<f64>) -> PyResult<i64> {
-        let limit = Limit::of_wait(None, timeout)?;
+        let limit = Limit::of_wait(timeout)?;
         self.core.wait(phase, limit.sleep(py))?.ok_or_else(|| {
             pyo3::exceptions::PyTimeoutError::new_err(format!("phase {phase} is not over yet"))
         })

@@ -1,8 +1,10 @@
 //! `Lock`.
 
-use super::{Limit, describe, taken};
+use super::{Limit, Truth, describe, taken};
+use crate::object::lean::{self, Exit, NoArgument};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
+use pyo3::types::PyBool;
 use pyo3::{PyTraverseError, PyVisit};
 use ungil_sync::lock::{self, Me};
 
@@ -66,13 +68,8 @@ impl Lock {
     }
 
     /// Takes the lock, waiting for it at most `timeout` seconds (-1: as long as it takes). False if it could not be had.
-    #[pyo3(signature = (blocking = None, timeout = None))]
-    fn acquire(
-        &self,
-        py: Python<'_>,
-        blocking: Option<&Bound<'_, PyAny>>,
-        timeout: Option<f64>,
-    ) -> PyResult<bool> {
+    #[pyo3(signature = (blocking = Truth(true), timeout = -1.0), text_signature = "($self, blocking=True, timeout=-1)")]
+    fn acquire(&self, py: Python<'_>, blocking: Truth, timeout: f64) -> PyResult<bool> {
         self.take(py, Limit::of_lock(blocking, timeout)?)
     }
 
@@ -131,4 +128,42 @@ impl Lock {
     fn __traverse__(&self, _visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         Ok(())
     }
+}
+
+struct Enter;
+
+impl NoArgument for Enter {
+    type Class = Lock;
+    const NAME: &str = "__enter__";
+
+    #[inline]
+    fn call<'py>(this: &Lock, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        this.take(py, Limit::FOREVER).map(|taken| PyBool::new(py, taken).to_owned().into_any())
+    }
+}
+
+struct Release;
+
+impl NoArgument for Release {
+    type Class = Lock;
+    const NAME: &str = "release";
+
+    #[inline]
+    fn call<'py>(this: &Lock, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        this.give().map(|()| py.None().into_bound(py))
+    }
+}
+
+impl Exit for Lock {
+    #[inline]
+    fn exit(&self) -> PyResult<()> {
+        self.give()
+    }
+}
+
+/// The methods that every section calls, by the shortest way.
+pub(super) fn speed_up(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    lean::replace_none::<Enter>(module)?;
+    lean::replace_none::<Release>(module)?;
+    lean::exit::<Lock>(module)
 }

@@ -1,11 +1,12 @@
-//! `RWLock`, and the guards that `read()` and `write()` give.
+//! `RWLock`.
 //!
 //! A guard is an object that every `with` returns, so its count is written each time. There is therefore one for each stripe of threads,
 //! made once and kept by the lock: threads that read on lines of their own also count on lines of their own.
 
 #![allow(unsafe_code)]
 
-use super::{Limit, describe, orphaned, taken};
+use super::guard::{ReadGuard, WriteGuard};
+use super::{Limit, Truth, describe, orphaned, taken};
 use crate::object::{Object, decode, encode, word};
 use pyo3::exceptions::{PyOverflowError, PyRuntimeError};
 use pyo3::prelude::*;
@@ -71,7 +72,7 @@ impl RWLock {
     }
 
     #[inline]
-    fn read_in(&self, py: Python<'_>, limit: Limit) -> PyResult<bool> {
+    pub(super) fn read_in(&self, py: Python<'_>, limit: Limit) -> PyResult<bool> {
         let (me, id) = (Me::here(), self.core.id());
         if Holds::again(id) {
             return Ok(true);
@@ -99,7 +100,7 @@ impl RWLock {
     }
 
     #[inline]
-    fn read_out(&self) -> PyResult<()> {
+    pub(super) fn read_out(&self) -> PyResult<()> {
         match Holds::end(self.core.id()) {
             None => Err(PyRuntimeError::new_err("this thread does not hold the RWLock for reading")),
             Some(0) => {
@@ -110,7 +111,7 @@ impl RWLock {
         }
     }
 
-    fn write_in(&self, py: Python<'_>, limit: Limit) -> PyResult<bool> {
+    pub(super) fn write_in(&self, py: Python<'_>, limit: Limit) -> PyResult<bool> {
         let me = Me::here();
         let (writers, depth) = (self.core.writers(), self.core.writers().depth());
         if writers.is_held_by(me) {
@@ -134,32 +135,25 @@ impl RWLock {
         if self.core.is_lost() {
             return Err(orphaned(CLASS));
         }
-        let got = self.core.try_write(me)
-            || match limit {
-                Limit::Now => false,
-                until => taken(self.core.write(me, until.sleep(py))?, CLASS)?,
-            };
-        if got {
-            depth.store(1, Ordering::Relaxed);
+        match limit {
+            _ if self.core.try_write(me) => Ok(true),
+            Limit::Now => Ok(false),
+            until => taken(self.core.write(me, until.sleep(py))?, CLASS),
         }
-        Ok(got)
     }
 
-    fn write_out(&self) -> PyResult<()> {
+    pub(super) fn write_out(&self) -> PyResult<()> {
         let (writers, depth) = (self.core.writers(), self.core.writers().depth());
         let held = if writers.is_held_by(Me::here()) { depth.load(Ordering::Relaxed) } else { 0 };
         if held == 0 {
             return Err(PyRuntimeError::new_err("this thread does not hold the RWLock for writing"));
         }
-        depth.store(held - 1, Ordering::Relaxed);
         if held == 1 {
             self.core.end_write();
+        } else {
+            depth.store(held - 1, Ordering::Relaxed);
         }
         Ok(())
-    }
-
-    fn is_written(&self) -> bool {
-        self.core.writers().depth().load(Ordering::Relaxed) != 0
     }
 }
 
@@ -180,28 +174,19 @@ impl RWLock {
     fn read<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let this = slf.get();
         let slot = &this.guards[Me::here().number() as usize & this.mask];
-        Self::guard(
-            slf,
-            slot,
-            |lock| Ok(Bound::new(slf.py(), ReadGuard { lock, _apart: [0; 8] })?.into_any()),
-        )
+        Self::guard(slf, slot, |lock| Ok(Bound::new(slf.py(), ReadGuard::of(lock))?.into_any()))
     }
 
     /// A context manager that holds the lock for writing.
     fn write<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let this = slf.get();
         let slot = &this.guards[this.mask + 1];
-        Self::guard(slf, slot, |lock| Ok(Bound::new(slf.py(), WriteGuard { lock })?.into_any()))
+        Self::guard(slf, slot, |lock| Ok(Bound::new(slf.py(), WriteGuard::of(lock))?.into_any()))
     }
 
     /// Takes the lock for reading, waiting at most `timeout` seconds (-1: as long as it takes). False if it could not be had.
-    #[pyo3(signature = (blocking = None, timeout = None))]
-    fn acquire_read(
-        &self,
-        py: Python<'_>,
-        blocking: Option<&Bound<'_, PyAny>>,
-        timeout: Option<f64>,
-    ) -> PyResult<bool> {
+    #[pyo3(signature = (blocking = Truth(true), timeout = -1.0), text_signature = "($self, blocking=True, timeout=-1)")]
+    fn acquire_read(&self, py: Python<'_>, blocking: Truth, timeout: f64) -> PyResult<bool> {
         self.read_in(py, Limit::of_lock(blocking, timeout)?)
     }
 
@@ -211,13 +196,8 @@ impl RWLock {
     }
 
     /// Takes the lock for writing, waiting at most `timeout` seconds (-1: as long as it takes). False if it could not be had.
-    #[pyo3(signature = (blocking = None, timeout = None))]
-    fn acquire_write(
-        &self,
-        py: Python<'_>,
-        blocking: Option<&Bound<'_, PyAny>>,
-        timeout: Option<f64>,
-    ) -> PyResult<bool> {
+    #[pyo3(signature = (blocking = Truth(true), timeout = -1.0), text_signature = "($self, blocking=True, timeout=-1)")]
+    fn acquire_write(&self, py: Python<'_>, blocking: Truth, timeout: f64) -> PyResult<bool> {
         self.write_in(py, Limit::of_lock(blocking, timeout)?)
     }
 
@@ -235,7 +215,7 @@ impl RWLock {
     /// The thread that is writing (`threading.get_ident()`), or None.
     #[getter]
     fn owner(&self) -> Option<u64> {
-        self.core.writers().holder().filter(|_| self.is_written())
+        self.core.writers().holder().filter(|_| self.core.is_written())
     }
 
     /// How many threads wait, to read or to write.
@@ -247,7 +227,7 @@ impl RWLock {
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
         let this = slf.get();
-        let state = match (this.is_written(), this.readers()) {
+        let state = match (this.core.is_written(), this.readers()) {
             (true, _) => "written",
             (false, 0) => "unlocked",
             (false, _) => "read",
@@ -261,61 +241,5 @@ impl RWLock {
 
     fn __clear__(&self) {
         self.clear();
-    }
-}
-
-/// What `RWLock.read()` gives.
-#[pyclass(frozen, module = "ungil")]
-pub(crate) struct ReadGuard {
-    lock: Py<RWLock>,
-    /// Keeps the guards of different threads off one another's lines.
-    _apart: [u64; 8],
-}
-
-#[pymethods]
-impl ReadGuard {
-    fn __enter__(&self, py: Python<'_>) -> PyResult<()> {
-        self.lock.get().read_in(py, Limit::FOREVER).map(|_| ())
-    }
-
-    #[pyo3(signature = (_kind = None, _error = None, _trace = None, /))]
-    fn __exit__(
-        &self,
-        _kind: Option<&Bound<'_, PyAny>>,
-        _error: Option<&Bound<'_, PyAny>>,
-        _trace: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<()> {
-        self.lock.get().read_out()
-    }
-
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.lock)
-    }
-}
-
-/// What `RWLock.write()` gives.
-#[pyclass(frozen, module = "ungil")]
-pub(crate) struct WriteGuard {
-    lock: Py<RWLock>,
-}
-
-#[pymethods]
-impl WriteGuard {
-    fn __enter__(&self, py: Python<'_>) -> PyResult<()> {
-        self.lock.get().write_in(py, Limit::FOREVER).map(|_| ())
-    }
-
-    #[pyo3(signature = (_kind = None, _error = None, _trace = None, /))]
-    fn __exit__(
-        &self,
-        _kind: Option<&Bound<'_, PyAny>>,
-        _error: Option<&Bound<'_, PyAny>>,
-        _trace: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<()> {
-        self.lock.get().write_out()
-    }
-
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.lock)
     }
 }

@@ -1,6 +1,6 @@
 //! `Semaphore`.
 
-use super::{Limit, describe};
+use super::{Limit, Truth, describe};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
@@ -65,25 +65,19 @@ impl Semaphore {
 
     /// Takes `n` permits at once, waiting for them at most `timeout` seconds (None: as long as it takes). False if they could not
     /// be had; then none is taken.
-    #[pyo3(signature = (blocking = None, timeout = None, *, n = 1))]
-    fn acquire(
-        &self,
-        py: Python<'_>,
-        blocking: Option<&Bound<'_, PyAny>>,
-        timeout: Option<f64>,
-        n: i64,
-    ) -> PyResult<bool> {
+    #[pyo3(
+        signature = (blocking = Truth(true), timeout = None, *, n = 1),
+        text_signature = "($self, blocking=True, timeout=None, *, n=1)"
+    )]
+    fn acquire(&self, py: Python<'_>, blocking: Truth, timeout: Option<f64>, n: i64) -> PyResult<bool> {
         let n = permits(n)?;
         if n > self.core.bound() {
             return Err(PyValueError::new_err("n is more than the semaphore can ever have"));
         }
-        if timeout.is_some()
-            && let Some(blocking) = blocking
-            && !blocking.is_truthy()?
-        {
+        if timeout.is_some() && !blocking.0 {
             return Err(PyValueError::new_err("can't specify timeout for non-blocking acquire"));
         }
-        self.take(py, n, Limit::of_wait(blocking, timeout)?)
+        self.take(py, n, if blocking.0 { Limit::of_wait(timeout)? } else { Limit::Now })
     }
 
     /// Gives `n` permits back.

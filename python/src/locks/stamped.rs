@@ -1,6 +1,6 @@
 //! `StampedLock`.
 
-use super::{Limit, describe, orphaned, taken};
+use super::{Limit, Truth, describe, orphaned, taken};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
@@ -69,13 +69,8 @@ impl StampedLock {
     }
 
     /// Takes the lock for reading, waiting at most `timeout` seconds (-1: as long as it takes). The stamp, or 0.
-    #[pyo3(signature = (blocking = None, timeout = None))]
-    fn read_lock(
-        &self,
-        py: Python<'_>,
-        blocking: Option<&Bound<'_, PyAny>>,
-        timeout: Option<f64>,
-    ) -> PyResult<u64> {
+    #[pyo3(signature = (blocking = Truth(true), timeout = -1.0), text_signature = "($self, blocking=True, timeout=-1)")]
+    fn read_lock(&self, py: Python<'_>, blocking: Truth, timeout: f64) -> PyResult<u64> {
         let limit = Limit::of_lock(blocking, timeout)?;
         self.check()?;
         match (self.core.try_read(Me::here()), limit) {
@@ -85,13 +80,8 @@ impl StampedLock {
     }
 
     /// Takes the lock for writing, waiting at most `timeout` seconds (-1: as long as it takes). The stamp, or 0.
-    #[pyo3(signature = (blocking = None, timeout = None))]
-    fn write_lock(
-        &self,
-        py: Python<'_>,
-        blocking: Option<&Bound<'_, PyAny>>,
-        timeout: Option<f64>,
-    ) -> PyResult<u64> {
+    #[pyo3(signature = (blocking = Truth(true), timeout = -1.0), text_signature = "($self, blocking=True, timeout=-1)")]
+    fn write_lock(&self, py: Python<'_>, blocking: Truth, timeout: f64) -> PyResult<u64> {
         let limit = Limit::of_lock(blocking, timeout)?;
         self.check()?;
         match (self.core.try_write(Me::here()), limit) {

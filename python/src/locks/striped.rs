@@ -23,7 +23,7 @@ impl StripedLock {
     fn index(&self, key: &Bound<'_, PyAny>) -> PyResult<usize> {
         // Fibonacci hashing: small ints, which hash to themselves, are spread over all the locks.
         let spread = (key.hash()? as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
-        Ok((spread * self.locks.len() as u64 >> 32) as usize)
+        Ok(((spread * self.locks.len() as u64) >> 32) as usize)
     }
 
     fn take_all(&self, py: Python<'_>) -> PyResult<()> {

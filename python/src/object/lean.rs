@@ -31,11 +31,12 @@ pub(crate) trait NoArgument {
     fn call<'py>(this: &Self::Class, py: Python<'py>) -> PyResult<Bound<'py, PyAny>>;
 }
 
+/// `__exit__`, of a class that takes no interest in the exception.
+pub(crate) trait Exit: PyClass<Frozen = True> + Sync {
+    fn exit(&self) -> PyResult<()>;
+}
+
 /// `object[key]` and `object[key] = value`.
-#[cfg_attr(
-    feature = "abi3t",
-    expect(dead_code, reason = "the stable ABI keeps the entries of a type to itself")
-)]
 pub(crate) trait Brackets: PyClass<Frozen = True> + Sync {
     fn get<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>>;
     fn set(&self, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()>;
@@ -87,20 +88,88 @@ unsafe extern "C" fn no_argument<M: NoArgument>(
     }
 }
 
+unsafe extern "C" fn leave<T: Exit>(
+    object: *mut ffi::PyObject,
+    _: *mut *mut ffi::PyObject,
+    _: ffi::Py_ssize_t,
+) -> *mut ffi::PyObject {
+    // SAFETY: as above; the arguments are not looked at.
+    unsafe {
+        let py = Python::assume_attached();
+        answer(py, this::<T>(py, &object).exit().map(|()| py.None().into_bound(py)))
+    }
+}
+
+/// Replaces the entry of `__exit__`.
+pub(crate) fn exit<T: Exit>(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let function = ffi::PyMethodDefPointer { PyCFunctionFast: leave::<T> };
+    replace(&module.py().get_type::<T>(), "__exit__", function, ffi::METH_FASTCALL)
+}
+
 /// Replaces the entry of a method of one argument.
-pub(crate) fn one<M: OneArgument>(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    replace(&module.py().get_type::<M::Class>(), M::NAME, one_argument::<M>, ffi::METH_O)
+pub(crate) fn replace_one<M: OneArgument>(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    replace(
+        &module.py().get_type::<M::Class>(),
+        M::NAME,
+        ffi::PyMethodDefPointer { PyCFunction: one_argument::<M> },
+        ffi::METH_O,
+    )
 }
 
 /// Replaces the entry of a method without arguments.
-pub(crate) fn none<M: NoArgument>(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    replace(&module.py().get_type::<M::Class>(), M::NAME, no_argument::<M>, ffi::METH_NOARGS)
+pub(crate) fn replace_none<M: NoArgument>(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    replace(
+        &module.py().get_type::<M::Class>(),
+        M::NAME,
+        ffi::PyMethodDefPointer { PyCFunction: no_argument::<M> },
+        ffi::METH_NOARGS,
+    )
+}
+
+/// `one!(module, Class, "name", |this, argument| result)`: [`replace_one`] with the method written out.
+macro_rules! one {
+    ($module:expr, $class:ty, $name:literal, |$this:ident, $argument:ident| $result:expr) => {{
+        struct Method;
+        impl $crate::object::lean::OneArgument for Method {
+            type Class = $class;
+            const NAME: &str = $name;
+            #[inline]
+            fn call<'py>($this: &$class, $argument: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+                $result
+            }
+        }
+        $crate::object::lean::replace_one::<Method>($module)
+    }};
+}
+
+/// `none!(module, Class, "name", |this, py| result)`: the same for [`replace_none`].
+macro_rules! none {
+    ($module:expr, $class:ty, $name:literal, |$this:ident, $py:ident| $result:expr) => {{
+        struct Method;
+        impl $crate::object::lean::NoArgument for Method {
+            type Class = $class;
+            const NAME: &str = $name;
+            #[inline]
+            fn call<'py>($this: &$class, $py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+                $result
+            }
+        }
+        $crate::object::lean::replace_none::<Method>($module)
+    }};
+}
+
+pub(crate) use {none, one};
+
+/// What a method returns that returns nothing.
+#[inline]
+pub(crate) fn nothing(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    Ok(py.None().into_bound(py))
 }
 
 fn replace(
     class: &Bound<'_, PyType>,
     name: &str,
-    function: ffi::PyCFunction,
+    function: ffi::PyMethodDefPointer,
     convention: std::ffi::c_int,
 ) -> PyResult<()> {
     let was = class.getattr(name)?;
@@ -109,7 +178,7 @@ fn replace(
     let doc = CString::new(format!("{name}{signature}\n--\n\n{doc}"))?.into_raw();
     let definition = Box::leak(Box::new(ffi::PyMethodDef {
         ml_name: CString::new(name)?.into_raw(),
-        ml_meth: ffi::PyMethodDefPointer { PyCFunction: function },
+        ml_meth: function,
         ml_flags: convention,
         ml_doc: doc,
     }));

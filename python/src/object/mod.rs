@@ -2,6 +2,7 @@
 //! own slots, that needs `unsafe`: what it offers the others is safe to call as long as they hold what they name.
 
 pub(crate) mod block;
+pub(crate) mod compact;
 pub(crate) mod count;
 pub(crate) mod header;
 pub(crate) mod lean;

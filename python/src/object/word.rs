@@ -4,7 +4,7 @@
 
 #![allow(unsafe_code)]
 
-use super::{count, header};
+use super::{compact, count, header};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
@@ -93,10 +93,7 @@ pub(crate) fn encode(value: &Bound<'_, PyAny>) -> u64 {
         return word;
     }
     // SAFETY: alive while `value` is borrowed; the count taken is the word's.
-    unsafe {
-        count::retain(object);
-        count::hand_over(object);
-    }
+    unsafe { count::retain_and_hand_over(object) };
     object as usize as u64
 }
 
@@ -121,10 +118,8 @@ pub(crate) unsafe fn decode<'py>(py: Python<'py>, word: u64) -> PyResult<Bound<'
 pub(crate) fn unboxed(object: *mut ffi::PyObject) -> Option<u64> {
     // SAFETY: alive; the types are checked exactly, so that no subclass is lost and no code of the user's runs.
     unsafe {
-        if ffi::PyLong_CheckExact(object) != 0 {
-            let mut overflow = 0;
-            let value = ffi::PyLong_AsLongLongAndOverflow(object, &mut overflow);
-            return (overflow == 0 && (value << 2) >> 2 == value).then_some(((value << 2) as u64) | INT);
+        if let Some(value) = compact::int(object) {
+            return ((value << 2) >> 2 == value).then_some(((value << 2) as u64) | INT);
         }
         if ffi::PyFloat_CheckExact(object) != 0 {
             return pack_float(ffi::PyFloat_AsDouble(object));

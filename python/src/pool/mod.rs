@@ -5,8 +5,11 @@
 //! that whichever worker drops it does so alone.
 
 mod bulk;
+mod ending;
 mod executor;
+mod fold;
 mod future;
+mod future_methods;
 mod items;
 mod iterator;
 mod names;
@@ -50,6 +53,6 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<future::Future>()?;
     module.add_class::<executor::Executor>()?;
     module.add_class::<iterator::MapIterator>()?;
-    module.add_class::<per_thread::PerThread>()?;
-    module.add_function(wrap_pyfunction!(team::close_pools, module)?)
+    per_thread::register(module)?;
+    module.add_function(wrap_pyfunction!(ending::close_pools, module)?)
 }

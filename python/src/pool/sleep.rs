@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use ungil_sync::park::{Parker, WaitSet, Waiter};
 
-/// How often to look before sleeping: a few microseconds.
-const LOOKS: u32 = 200;
+/// How long to look before sleeping. Going to sleep and being woken costs more than that.
+const LOOK: Duration = Duration::from_micros(5);
 
 /// Whether looking again is worth anything: another thread must be able to run meanwhile.
 pub(super) fn may_spin(py: Python<'_>) -> bool {
@@ -24,16 +24,22 @@ pub(super) fn may_spin(py: Python<'_>) -> bool {
     })
 }
 
-/// Looks a few times whether something has come about.
+/// Looks for a moment whether something comes about.
 pub(super) fn look(py: Python<'_>, mut ready: impl FnMut() -> bool) -> bool {
-    let looks = if may_spin(py) { LOOKS } else { 1 };
-    (0..looks).any(|_| {
-        let is = ready();
-        if !is {
-            (0..8).for_each(|_| std::hint::spin_loop());
+    if ready() {
+        return true;
+    }
+    if !may_spin(py) {
+        return false;
+    }
+    let begun = Instant::now();
+    while begun.elapsed() < LOOK {
+        std::hint::spin_loop();
+        if ready() {
+            return true;
         }
-        is
-    })
+    }
+    false
 }
 
 /// The deadline that a future's `timeout` means: `None` is for ever, anything not above zero is now.

@@ -2,21 +2,17 @@
 
 use super::bulk::Bulk;
 use super::future::{self, Future};
-use super::{Task, forks, names, sleep, worker};
+use super::{Task, ending, forks, names, sleep, worker};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyTuple};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use ungil_sync::park::WaitSet;
 use ungil_sync::pool::{Scheduler, Staff};
 
 /// Teams are told apart by this; 0 is none.
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
-/// Every team whose threads must be waited for when the interpreter ends.
-static TEAMS: Mutex<Vec<Weak<Team>>> = Mutex::new(Vec::new());
-/// The interpreter ends.
-static ENDING: AtomicBool = AtomicBool::new(false);
 
 const BROKEN: &str = "A thread initializer failed, the thread pool is not usable anymore";
 
@@ -37,7 +33,7 @@ pub(super) struct Team {
     forks: u32,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -62,9 +58,7 @@ impl Team {
             initializer: initializer.map_or_else(OnceLock::new, OnceLock::from),
             forks: forks(),
         });
-        let mut teams = lock(&TEAMS);
-        teams.retain(|team| team.strong_count() > 0);
-        teams.push(Arc::downgrade(&team));
+        ending::note(&team);
         team
     }
 
@@ -87,7 +81,7 @@ impl Team {
                 "cannot schedule new futures in a forked child: the pool's threads stayed in the parent process. Make a new ThreadPool",
             ));
         }
-        if ENDING.load(Ordering::SeqCst) {
+        if ending::has_begun() {
             return Some(PyRuntimeError::new_err("cannot schedule new futures after interpreter shutdown"));
         }
         self.is_closed().then(|| PyRuntimeError::new_err("cannot schedule new futures after shutdown"))
@@ -95,7 +89,7 @@ impl Team {
 
     #[inline]
     fn must_refuse(&self) -> bool {
-        self.is_ending() || self.forks != forks() || ENDING.load(Ordering::Relaxed)
+        self.is_ending() || self.forks != forks() || ending::has_begun()
     }
 
     /// Queues a call.
@@ -124,10 +118,6 @@ impl Team {
             return Err(refusal);
         }
         if hired && let Err(error) = self.start(py) {
-            if self.leave() > 0 {
-                // Somebody is there to make the call: it only has to wait.
-                return Ok(future);
-            }
             future.call_method0("cancel")?;
             return Err(error);
         }
@@ -144,7 +134,6 @@ impl Team {
             self.scheduler.push(Task::Bulk(Arc::clone(bulk)));
             if self.call_or_hire()
                 && let Err(error) = self.start(py)
-                && self.leave() == 0
             {
                 failure = Some(error);
                 break;
@@ -173,21 +162,39 @@ impl Team {
         !self.scheduler.idle.call() && self.staff.hire(self.wanted)
     }
 
-    /// The same and starts it. A thread that cannot be started is one worker less.
+    /// The same and starts it. Nothing is lost if it cannot be started: the caller works itself.
     pub(super) fn call_or_hire_and_start(self: &Arc<Self>, py: Python<'_>) {
-        if self.call_or_hire() && self.start(py).is_err() {
-            self.leave();
+        if self.call_or_hire() {
+            _ = self.start(py);
         }
     }
 
-    /// Starts the thread of one who has been hired.
+    /// Starts the thread of one who has been hired. If it cannot be started, and others are there, it is only one worker less.
     fn start(self: &Arc<Self>, py: Python<'_>) -> PyResult<()> {
         let target = Bound::new(py, worker::Worker::of(Arc::clone(self)))?;
         let name = format!("{}_{}", self.prefix, self.named.fetch_add(1, Ordering::Relaxed));
-        let arguments = [("target", target.into_any()), ("name", name.into_pyobject(py)?.into_any())];
-        let thread = py.import("threading")?.call_method("Thread", (), Some(&arguments.into_py_dict(py)?))?;
-        lock(&self.threads).push(thread.clone().unbind());
-        thread.call_method0("start").map(drop).inspect_err(|_| self.forget_thread(&thread))
+        let thread = || {
+            let name = name.as_str().into_pyobject(py)?;
+            let arguments = [("target", target.as_any()), ("name", name.as_any())];
+            let thread =
+                py.import("threading")?.call_method("Thread", (), Some(&arguments.into_py_dict(py)?))?;
+            lock(&self.threads).push(thread.clone().unbind());
+            let started = thread.call_method0("start").map(drop);
+            PyResult::Ok((thread, started))
+        };
+        let (thread, error) = match thread() {
+            Ok((_, Ok(()))) => return Ok(()),
+            Ok((thread, Err(error))) => (Some(thread), error),
+            Err(error) => (None, error),
+        };
+        // A signal may have ended the wait for a thread that comes all the same: it leaves by itself then.
+        if !target.get().dismiss() {
+            return Err(error);
+        }
+        if let Some(thread) = thread {
+            self.forget_thread(&thread);
+        }
+        if self.leave() > 0 && error.is_instance_of::<PyRuntimeError>(py) { Ok(()) } else { Err(error) }
     }
 
     fn forget_thread(&self, thread: &Bound<'_, PyAny>) {
@@ -281,16 +288,4 @@ impl Team {
     pub(super) fn prefix(&self) -> &str {
         &self.prefix
     }
-}
-
-/// Ends every pool once its work is done. Called when the interpreter ends, before it waits for threads.
-#[pyfunction(name = "_close_pools")]
-pub(super) fn close_pools(py: Python<'_>) -> PyResult<()> {
-    ENDING.store(true, Ordering::SeqCst);
-    let teams: Vec<_> = lock(&TEAMS).iter().filter_map(Weak::upgrade).collect();
-    teams.iter().for_each(|team| team.close());
-    for team in teams {
-        team.join(py)?;
-    }
-    Ok(())
 }

@@ -5,15 +5,19 @@
 //! runs elsewhere, the worker sleeps and another is hired in its place until it wakes. Calls within calls go only so deep;
 //! beyond that the worker sleeps too.
 
+#![allow(unsafe_code)]
+
 use super::future::Future;
 use super::team::Team;
 use super::{Task, names, sleep};
 use crate::object::block;
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use ungil_sync::park::Parker;
 use ungil_sync::pool::Seat;
 
@@ -23,20 +27,27 @@ const DEEPEST: u32 = 48;
 /// What a pool's thread calls.
 #[pyclass(frozen, module = "ungil", name = "_Worker")]
 pub(super) struct Worker {
-    team: OnceLock<Arc<Team>>,
+    team: Arc<Team>,
+    /// Whether it has come, or has been told not to.
+    settled: AtomicBool,
 }
 
 impl Worker {
     pub(super) fn of(team: Arc<Team>) -> Self {
-        Self { team: OnceLock::from(team) }
+        Self { team, settled: AtomicBool::new(false) }
+    }
+
+    /// Has it do nothing, should its thread come yet. False if it has come.
+    pub(super) fn dismiss(&self) -> bool {
+        !self.settled.swap(true, Ordering::AcqRel)
     }
 }
 
 #[pymethods]
 impl Worker {
     fn __call__(&self, py: Python<'_>) {
-        if let Some(team) = self.team.get() {
-            work(py, team);
+        if self.dismiss() {
+            work(py, &self.team);
         }
     }
 
@@ -179,7 +190,15 @@ impl Here {
 
     fn run(&self, py: Python<'_>, task: Task) {
         match task {
-            Task::Call(future) => _ = Future::run(future.bind(py), self),
+            Task::Call(future) => {
+                let future = future.bind(py);
+                Future::run(future, self);
+                // Nobody else has it: what it held goes with it, and that may run code that takes its time.
+                // SAFETY: alive while `future` is borrowed.
+                if unsafe { ffi::Py_REFCNT(future.as_ptr()) } == 1 {
+                    self.not_searching();
+                }
+            }
             Task::Bulk(bulk) => bulk.take_part(py, &self.team),
         }
         if self.depth.get() == 0 && self.replaced.replace(false) {

@@ -42,7 +42,7 @@ impl Me {
     }
 
     /// A thread of that number, for models whose threads are not the system's.
-    #[cfg(test)]
+    #[cfg(all(test, loom))]
     pub(crate) fn numbered(number: u32) -> Self {
         Self { word: u64::from(number) << 32, ident: u64::from(number) }
     }

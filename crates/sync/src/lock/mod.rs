@@ -15,6 +15,7 @@
 
 mod barrier;
 mod event;
+mod handover;
 mod holds;
 mod me;
 #[cfg(all(test, loom))]

@@ -157,10 +157,10 @@ impl Phaser {
     pub fn advance(&self, terminate: bool) -> i64 {
         let mut state = self.state();
         let next = loop {
-            let number = (state >> PHASE_SHIFT & PHASE_MASK) + 1 & PHASE_MASK;
+            let number = ((state >> PHASE_SHIFT) + 1) & PHASE_MASK;
             let count = parties(state);
             let ended = if terminate { TERMINATED } else { state & TERMINATED };
-            let next = ended | number << PHASE_SHIFT | count * ONE_PARTY | count;
+            let next = ended | number << PHASE_SHIFT | (count * ONE_PARTY) | count;
             match self.state.compare_exchange_weak(state, next, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => break next,
                 Err(now) => state = now,

@@ -82,9 +82,15 @@ impl Rw {
         self.id
     }
 
-    /// The lock that writers hold among themselves: its holder is the writer, there or waiting for readers to leave.
+    /// The lock that writers hold among themselves: its holder is the writer, there or waiting for readers to leave. Its depth is 0 until
+    /// the writer is in, 1 then, and the writer's own to count on.
     pub fn writers(&self) -> &Lock {
         &self.writers
+    }
+
+    /// Whether a writer is in, and not just waiting for readers to leave.
+    pub fn is_written(&self) -> bool {
+        self.writers.depth().load(Ordering::Relaxed) != 0
     }
 
     /// Whether a fork left it in a state nobody can vouch for.
@@ -94,8 +100,14 @@ impl Rw {
 
     fn mind_fork(&self, me: Me) {
         let mine = if self.holds_known { i64::from(Holds::count(self.id) != 0) } else { 0 };
-        let lost = self.writers.is_orphaned() || !self.holds_known && self.sum() != 0;
+        let orphaned = self.writers.is_orphaned();
+        // A writer that was still waiting for readers has done no harm.
+        let lost = orphaned && self.is_written() || !self.holds_known && self.sum() != 0;
         self.lost.store(lost, std::sync::atomic::Ordering::Relaxed);
+        if orphaned && !lost {
+            self.writers.reinit();
+            self.gate.store(OPEN, Ordering::Relaxed);
+        }
         self.stripes.iter().for_each(|stripe| stripe.store(0, Ordering::Relaxed));
         self.stripe(me).store(mine, Ordering::Relaxed);
     }
@@ -198,6 +210,7 @@ impl Rw {
             return false;
         }
         self.stripe(me).fetch_sub(readers, Ordering::SeqCst);
+        self.writers.depth().store(1, Ordering::Relaxed);
         true
     }
 
@@ -210,7 +223,10 @@ impl Rw {
         self.shut();
         let subject = std::ptr::from_ref(&self.writers).addr();
         match wait_for(&self.drain, subject, false, || self.sum() == 0, sleep) {
-            Ok(true) => Ok(Outcome::Acquired),
+            Ok(true) => {
+                self.writers.depth().store(1, Ordering::Relaxed);
+                Ok(Outcome::Acquired)
+            }
             Ok(false) => {
                 self.end_write();
                 Ok(Outcome::TimedOut)
@@ -229,6 +245,7 @@ impl Rw {
 
     /// The writer leaves: first come the readers that queued meanwhile.
     pub fn end_write(&self) {
+        self.writers.depth().store(0, Ordering::Relaxed);
         let mut told = Vec::new();
         {
             let mut readers = lock(&self.readers);

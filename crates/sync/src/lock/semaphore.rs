@@ -100,10 +100,7 @@ impl Semaphore {
         }
         let told = {
             let mut queue = self.queue();
-            match queue.remove(&node) {
-                Some(_) => Some(self.hand_out(&mut queue)),
-                None => None,
-            }
+            queue.remove(&node).map(|_| self.hand_out(&mut queue))
         };
         match (told, woken) {
             (Some(told), woken) => {

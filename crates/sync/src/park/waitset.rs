@@ -74,25 +74,36 @@ impl WaitSet {
 
     /// Joins. The caller must look at the state once more before it sleeps, and withdraw if it need not.
     pub fn enlist(&self, waiter: Waiter) -> Ticket {
+        // Of a parent before a fork; dropped after the lock, as in `withdraw`. Whoever is of this process came later, so all or none is.
+        let mut gone = VecDeque::new();
         let ticket = {
             let mut list = self.list();
+            if list.1.front().is_some_and(|place| place.forks != forks()) {
+                gone = std::mem::take(&mut list.1);
+                self.waiting.store(0, Ordering::SeqCst);
+            }
             list.0 += 1;
             let ticket = list.0;
             list.1.push_back(Place { ticket, forks: forks(), waiter });
             self.waiting.fetch_add(1, Ordering::SeqCst);
             Ticket(ticket)
         };
+        drop(gone);
         fence(Ordering::SeqCst);
         ticket
     }
 
     /// Leaves. False if the waiter has been told already: then it must pass the news on ([`Self::notify_one`]) unless it made use of it.
     pub fn withdraw(&self, ticket: Ticket) -> bool {
-        let mut list = self.list();
-        let Some(place) = list.1.iter().position(|place| place.ticket == ticket.0) else { return false };
-        list.1.remove(place);
-        self.waiting.fetch_sub(1, Ordering::SeqCst);
-        true
+        // Dropped after the lock: what a waiter calls may own what must not be dropped under one.
+        let left = {
+            let mut list = self.list();
+            let place = list.1.iter().position(|place| place.ticket == ticket.0);
+            place.and_then(|place| list.1.remove(place)).inspect(|_| {
+                self.waiting.fetch_sub(1, Ordering::SeqCst);
+            })
+        };
+        left.is_some()
     }
 
     /// Tells the first waiter, if there is one. The state must have been changed before.
@@ -125,16 +136,14 @@ impl WaitSet {
 
     #[cold]
     fn tell(&self, at_most: usize) {
-        let mut told = Vec::new();
+        let (mut told, mut gone) = (Vec::new(), Vec::new());
         {
             let mut list = self.list();
             while told.len() < at_most
                 && let Some(place) = list.1.pop_front()
             {
                 self.waiting.fetch_sub(1, Ordering::SeqCst);
-                if place.forks == forks() {
-                    told.push(place.waiter);
-                }
+                if place.forks == forks() { &mut told } else { &mut gone }.push(place.waiter);
             }
         }
         told.into_iter().for_each(Waiter::tell);

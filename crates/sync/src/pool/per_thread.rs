@@ -184,9 +184,11 @@ fn release<C: Counted>(word: u64) {
     unsafe { C::release(word) }
 }
 
+#[allow(unsafe_code)]
 impl<C: Counted> Drop for PerThread<C> {
     fn drop(&mut self) {
-        self.take().into_iter().for_each(release::<C>);
+        // SAFETY: what was taken is this drop's.
+        unsafe { C::dispose(&mut self.take().into_iter()) }
     }
 }
 

@@ -11,12 +11,14 @@ mod reclaim;
 mod scan;
 mod search;
 mod shard;
+mod tally;
 #[cfg(test)]
 mod tests;
 
 pub use search::{Ask, Query, Search, Verdict};
+pub use tally::{Overflow, Tally};
 
-use crate::slot::{Counted, Slot};
+use crate::slot::Counted;
 use array::{DEAD, Entry, MOVED, is_live};
 use search::Found;
 use shard::Shard;
@@ -50,19 +52,19 @@ impl<K: Counted, V: Counted> Table<K, V> {
         let shards = shards.clamp(1, 1 << 16).next_power_of_two();
         Self {
             shards: (0..shards).map(|_| Shard::default()).collect(),
-            shift: 64 - shards.trailing_zeros(),
+            shift: 63 - shards.trailing_zeros(),
             counted: PhantomData,
         }
     }
 
     #[inline]
     fn shard(&self, search: &Search) -> &Shard {
-        // Shifting by 64 is not defined; there is one shard then.
-        &self.shards[search.hash.checked_shr(self.shift).unwrap_or(0) as usize & (self.shards.len() - 1)]
+        // Twice, because shifting by 64 at once is not defined: with one shard, that is what must be done.
+        &self.shards[(search.hash >> 1 >> self.shift) as usize & (self.shards.len() - 1)]
     }
 
     /// Does `work` at the key's entry: it gets the entry and the value seen there, without a count, and is asked again if it gives nothing.
-    #[inline]
+    #[inline(always)]
     fn at<Q: Query, R>(
         &self,
         query: &Q,
@@ -160,18 +162,6 @@ impl<K: Counted, V: Counted> Table<K, V> {
         let guard = reclaim::pin();
         let shard = self.shard(search);
         shard.lock().fill(search.next, [search.hash, key, value], &guard)
-    }
-
-    /// Lets `work` look at, and change, the value at its slot; it gives nothing to be called again with what is there then. The slot must not be read
-    /// after it has returned.
-    #[inline]
-    pub fn with<Q: Query, R>(
-        &self,
-        query: &Q,
-        search: &mut Search,
-        mut work: impl FnMut(&Slot, u64) -> Option<R>,
-    ) -> Result<Option<R>, Ask> {
-        self.at(query, search, |entry, value| work(&entry.value, value))
     }
 
     /// How many keys there are. Exact while nobody adds or removes.

@@ -11,6 +11,16 @@ impl<K: Counted, V: Counted> Table<K, V> {
     /// The entries of the `index`th shard, with counts of their own: all that are there during the call, each once, and of those
     /// that come or go during it perhaps some.
     pub fn entries(&self, index: usize) -> Result<Vec<(u64, u64)>, Full> {
+        self.entries_by(index, load::<V>)
+    }
+
+    /// The same, with the value that `read` makes of a slot: a word with both low bits set or 0 if there is none. It runs under a lock, and puts words whose
+    /// count it raised in vain into the list it is given.
+    pub(super) fn entries_by(
+        &self,
+        index: usize,
+        mut read: impl FnMut(&Slot, &mut Vec<u64>) -> u64,
+    ) -> Result<Vec<(u64, u64)>, Full> {
         let shard = &self.shards[index];
         let mut entries = Vec::new();
         let (mut keys, mut values) = (Vec::new(), Vec::new());
@@ -23,7 +33,7 @@ impl<K: Counted, V: Counted> Table<K, V> {
                 if entry.key.peek() == 0 {
                     continue;
                 }
-                let value = load::<V>(&entry.value, &mut values);
+                let value = read(&entry.value, &mut values);
                 if !is_live(value) {
                     continue;
                 }

@@ -48,10 +48,11 @@ impl Search {
     /// For a key of this hash. Equal words are equal keys.
     #[inline]
     pub fn new(hash: u64, word: u64) -> Self {
-        // Python's hashes of small numbers are the numbers: neighbours must not be neighbours, nor in one shard. Both steps can be
-        // undone, so that different hashes stay different.
-        let spread = hash.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        Self { hash: spread ^ (spread >> 32), word, twin: 0, next: (u64::MAX, 0) }
+        // Python's hashes of small ints are the ints, so they must be spread over the shards and in them; but the last bit stays, so that
+        // two neighbours share a cache line.
+        let spread = (hash >> 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let spread = (spread ^ (spread >> 32)) & !1 | hash & 1;
+        Self { hash: spread, word, twin: 0, next: (u64::MAX, 0) }
     }
 
     /// The key asked about is the one. The caller must keep its count as long as the search.
@@ -74,7 +75,7 @@ pub(super) enum Found<'g> {
 }
 
 /// Finds the key's next entry.
-#[inline]
+#[inline(always)]
 pub(super) fn find<'g, K: Counted, Q: Query>(
     shard: &Shard,
     query: &Q,

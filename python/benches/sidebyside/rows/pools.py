@@ -1,5 +1,6 @@
 """Pools: one caller, and as many workers as the column says."""
 
+import threading
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any
 
@@ -20,12 +21,21 @@ def a_while(i: int) -> int:
     return total
 
 
+def warm(pool: Executor, workers: int) -> None:
+    """Has the pool start its threads, all of them: so many tasks that wait for each other."""
+    barrier = threading.Barrier(workers)
+    for future in [pool.submit(barrier.wait) for _ in range(workers)]:
+        future.result()
+
+
 def mapped(new: Any, function: Any) -> Any:
     def make(workers: int) -> Work:
         pool: Executor = new(workers)
         got = [0]
 
         def prepare() -> Timed:
+            warm(pool, workers)
+
             def loop(rounds: int) -> None:
                 got[0] = sum(1 for _ in pool.map(function, range(rounds)))
 
@@ -41,6 +51,8 @@ def submitted(new: Any) -> Any:
         pool: Executor = new(workers)
 
         def prepare() -> Timed:
+            warm(pool, workers)
+
             def loop(rounds: int) -> None:
                 for i in range(rounds):
                     pool.submit(tiny, i).result()
