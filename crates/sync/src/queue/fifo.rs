@@ -324,7 +324,7 @@ impl<C: Counted> Fifo<C> {
                 _ => None,
             };
         }
-        let mut looks = 0;
+        let mut looks = 0_u32;
         loop {
             match cell.load(Ordering::Acquire) {
                 EMPTY if looks < PATIENCE => hint::spin_loop(),
@@ -333,7 +333,7 @@ impl<C: Counted> Fifo<C> {
                 DEAD => return None,
                 word => return Some(word),
             }
-            looks += 1;
+            looks = looks.saturating_add(1);
         }
     }
 
