@@ -52,6 +52,13 @@ pub(super) fn release(word: u64) {
     unsafe { Object::release(word) }
 }
 
+/// Drops what a queue that is gone has left.
+#[allow(unsafe_code)]
+pub(super) fn dispose(words: impl IntoIterator<Item = u64>) {
+    // SAFETY: as above.
+    unsafe { Object::dispose(&mut words.into_iter()) }
+}
+
 /// Makes an item a value again.
 #[allow(unsafe_code)]
 #[inline]

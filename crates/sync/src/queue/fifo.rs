@@ -378,10 +378,8 @@ impl<C: Counted> Drop for Fifo<C> {
         let (mut words, mut segments) = (Vec::new(), Vec::new());
         self.walk(|word| words.push(word), |segment| segments.push(segment));
         segments.into_iter().for_each(Segment::free);
-        for word in words {
-            // SAFETY: the queue owned this count.
-            unsafe { C::release(word) };
-        }
+        // SAFETY: the queue owned these counts.
+        unsafe { C::dispose(&mut words.into_iter()) };
     }
 }
 
