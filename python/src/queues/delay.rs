@@ -233,7 +233,7 @@ impl DelayQueue {
         self.futures.visit(&visit)?;
         if let Ok(state) = self.state.try_lock() {
             for entry in state.heap.iter() {
-                word::visit(&ungil_sync::slot::Slot::new(entry.word), visit.clone())?;
+                word::visit(&ungil_sync::slot::Slot::new(entry.word), visit)?;
             }
         }
         Ok(())

@@ -7,6 +7,10 @@ use ungil_sync::queue::{Fifo, Refused, Stack};
 use ungil_sync::slot::Counted;
 
 /// In what order items come out.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one a queue, in a box; another box would be one more step on every call"
+)]
 pub(super) enum Order {
     Fifo(Fifo<Object>),
     Lifo(Stack<Object>),
