@@ -361,3 +361,13 @@ def test_types(kind):
     q = Sub(maxsize=1)
     q.put(1)
     assert q.get() == 1 and q.maxsize == 1
+
+
+def test_a_long_chain_of_queues_is_dropped(kind):
+    chain = None
+    for _ in range(100_000):
+        q = kind(1)
+        q.put((0, chain))
+        chain = q
+    del q, chain
+    gc.collect()

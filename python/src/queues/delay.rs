@@ -2,7 +2,7 @@
 
 use super::futures::{Enlisted, Futures, Side, helper};
 use super::gates::tell_someone;
-use super::order::{release, value};
+use super::order::{dispose, release, value};
 use super::waiting::Patience;
 use super::{Error, error};
 use crate::object::{block, encode, word};
@@ -233,7 +233,7 @@ impl DelayQueue {
         self.futures.visit(&visit)?;
         if let Ok(state) = self.state.try_lock() {
             for entry in state.heap.iter() {
-                word::visit(&ungil_sync::slot::Slot::new(entry.word), visit.clone())?;
+                word::visit(&ungil_sync::slot::Slot::new(entry.word), visit)?;
             }
         }
         Ok(())
@@ -249,6 +249,6 @@ impl DelayQueue {
 impl Drop for DelayQueue {
     fn drop(&mut self) {
         let dropped = self.state().heap.take_all();
-        dropped.into_iter().for_each(|entry| release(entry.word));
+        dispose(dropped.into_iter().map(|entry| entry.word));
     }
 }

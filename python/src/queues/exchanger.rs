@@ -69,7 +69,7 @@ impl Exchanger {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         let mut outcome = Ok(());
-        self.place.for_each(|item| outcome = word::visit(&Slot::new(item), visit.clone()));
+        self.place.for_each(|item| outcome = word::visit(&Slot::new(item), visit));
         outcome
     }
 

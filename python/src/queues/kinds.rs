@@ -344,7 +344,7 @@ impl Queue {
         let mut outcome = self.inner.futures.visit(&visit);
         each!(&self.inner.order, queue => queue.for_each(|item| {
             if outcome.is_ok() {
-                outcome = word::visit(&ungil_sync::slot::Slot::new(item), visit.clone());
+                outcome = word::visit(&ungil_sync::slot::Slot::new(item), visit);
             }
         }));
         outcome
@@ -364,7 +364,7 @@ impl Queue {
 
 /// Whether an error says that there was no room or no queue any more.
 fn is_refusal(py: Python<'_>, raised: &PyErr) -> bool {
-    [Error::Full, Error::ShutDown].iter().any(|&which| raised.get_type(py).is(&error(py, which).get_type(py)))
+    [Error::Full, Error::ShutDown].iter().any(|&which| raised.get_type(py).is(error(py, which).get_type(py)))
 }
 
 /// `Queue`, last in, first out.

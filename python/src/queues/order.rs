@@ -7,6 +7,10 @@ use ungil_sync::queue::{Fifo, Refused, Stack};
 use ungil_sync::slot::Counted;
 
 /// In what order items come out.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one a queue, in a box; another box would be one more step on every call"
+)]
 pub(super) enum Order {
     Fifo(Fifo<Object>),
     Lifo(Stack<Object>),
@@ -50,6 +54,13 @@ pub(super) use each;
 pub(super) fn release(word: u64) {
     // SAFETY: the callers' own count, and no lock is held.
     unsafe { Object::release(word) }
+}
+
+/// Drops what a queue that is gone has left.
+#[allow(unsafe_code)]
+pub(super) fn dispose(words: impl IntoIterator<Item = u64>) {
+    // SAFETY: as above.
+    unsafe { Object::dispose(&mut words.into_iter()) }
 }
 
 /// Makes an item a value again.

@@ -7,7 +7,7 @@
 #![allow(unsafe_code)]
 
 use super::Error;
-use super::order::{release, value};
+use super::order::{dispose, value};
 use super::waiting::{Patience, wait};
 use crate::object::word::{address, is_object};
 use pyo3::exceptions::PyRuntimeError;
@@ -286,6 +286,6 @@ impl Ranked {
 
 impl Drop for Ranked {
     fn drop(&mut self) {
-        self.clear().into_iter().for_each(release);
+        dispose(self.clear());
     }
 }

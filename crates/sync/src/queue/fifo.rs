@@ -1,8 +1,9 @@
 //! First in, first out, between any number of producers and consumers, with an exact bound.
 //!
 //! Every put draws a ticket from `tail` and every take one from `head`, by one fetch-and-add each; the two that drew the same number meet
-//! in that ticket's cell. A taker that finds its cell empty marks it dead, and the putter that finds it dead draws again
-//! (the "FAA array queue" of Correia and Ramalhete, after Morrison and Afek's LCRQ). A taker only reads the cell it takes from.
+//! in that ticket's cell. A taker that has come before any putter drew its ticket marks the cell dead, and the putter that finds it so draws again
+//! (the "FAA array queue" of Correia and Ramalhete, after Morrison and Afek's LCRQ). A taker only reads the cell it takes from. It does not give
+//! up a ticket that a putter has drawn: who saw the queue full because of that ticket would have been told something untrue.
 //!
 //! Tickets count up for ever, so that `tail - head` is the number of items (none, if it is negative: then takers are ahead), and the
 //! bound costs no third counter: ticket `t` may be used once `t < head + bound`. Putters compare with a stale copy of `head`,
@@ -30,8 +31,8 @@ const CLOSED: u64 = 1 << 63;
 const UNBOUNDED: u64 = 1 << 62;
 /// How much room makes a putter draw blindly: more than there are threads likely to do so at the same time.
 const AMPLE: u64 = if cfg!(loom) { 2 } else { 64 };
-/// How long a taker waits for a putter that has drawn its ticket and not stored yet: some hundred nanoseconds.
-const PATIENCE: u32 = if cfg!(loom) { 0 } else { 24 };
+/// How often a taker looks for what a putter that has drawn its ticket is about to store, before it lets others run.
+const PATIENCE: u32 = if cfg!(loom) { 0 } else { 64 };
 
 /// What is read with every operation and changes seldom.
 struct Ways {
@@ -313,16 +314,26 @@ impl<C: Counted> Fifo<C> {
         if word != EMPTY && word != DEAD { Some(word) } else { self.settle_late(ticket, cell) }
     }
 
+    /// Only a ticket that no putter has drawn may be given up: one that a putter has drawn counts as an item from then on, and will be one
+    /// within a few instructions of a thread that nothing makes wait.
     #[cold]
     fn settle_late(&self, ticket: u64, cell: &AtomicU64) -> Option<u64> {
-        let mut patience = if self.end().0 > ticket { PATIENCE } else { 0 };
-        while patience > 0 && cell.load(Ordering::Acquire) == EMPTY {
-            hint::spin_loop();
-            patience -= 1;
+        if self.end().0 <= ticket {
+            return match cell.compare_exchange(EMPTY, DEAD, Ordering::SeqCst, Ordering::Acquire) {
+                Err(word) if word != DEAD => Some(word),
+                _ => None,
+            };
         }
-        match cell.compare_exchange(EMPTY, DEAD, Ordering::SeqCst, Ordering::Acquire) {
-            Err(word) if word != DEAD => Some(word),
-            _ => None,
+        let mut looks = 0_u32;
+        loop {
+            match cell.load(Ordering::Acquire) {
+                EMPTY if looks < PATIENCE => hint::spin_loop(),
+                EMPTY => crate::prim::thread::yield_now(),
+                // A hole.
+                DEAD => return None,
+                word => return Some(word),
+            }
+            looks = looks.saturating_add(1);
         }
     }
 
@@ -367,10 +378,8 @@ impl<C: Counted> Drop for Fifo<C> {
         let (mut words, mut segments) = (Vec::new(), Vec::new());
         self.walk(|word| words.push(word), |segment| segments.push(segment));
         segments.into_iter().for_each(Segment::free);
-        for word in words {
-            // SAFETY: the queue owned this count.
-            unsafe { C::release(word) };
-        }
+        // SAFETY: the queue owned these counts.
+        unsafe { C::dispose(&mut words.into_iter()) };
     }
 }
 

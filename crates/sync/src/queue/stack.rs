@@ -87,9 +87,8 @@ impl<C: Counted> Stack<C> {
 
 impl<C: Counted> Drop for Stack<C> {
     fn drop(&mut self) {
-        for word in std::mem::take(&mut self.state().words) {
-            // SAFETY: the stack owned this count.
-            unsafe { C::release(word) };
-        }
+        let words = std::mem::take(&mut self.state().words);
+        // SAFETY: the stack owned these counts.
+        unsafe { C::dispose(&mut words.into_iter()) };
     }
 }
