@@ -419,3 +419,13 @@ def test_signals_reach_the_main_thread_while_it_waits_for_a_row():
     finally:
         signal.signal(signal.SIGALRM, old)
     assert seen == [1]
+
+
+def test_more_waiting_tasks_than_threads_may_be():
+    """With a time limit a worker does not make the awaited call itself, until there is nobody else left to."""
+
+    def deep(n):
+        return 0 if n == 0 else 1 + pool.submit(deep, n - 1).result(timeout=WAIT)
+
+    with ThreadPool(1) as pool:
+        assert pool.submit(deep, 600).result(WAIT) == 600

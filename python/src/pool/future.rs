@@ -209,11 +209,8 @@ impl Future {
             ));
         }
         let worker = worker::here(self.team.load(Ordering::Relaxed));
-        // A worker that has a deadline must not be held up by the call itself.
-        if let Some(worker) = &worker
-            && deadline.is_none()
-        {
-            worker.help(slf);
+        if let Some(worker) = &worker {
+            worker.help(slf, deadline.is_some());
         }
         let waited = match worker.filter(|_| !self.is_done()) {
             Some(worker) => {

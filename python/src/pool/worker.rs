@@ -206,9 +206,10 @@ impl Here {
         }
     }
 
-    /// Makes an awaited call, if nobody has begun to and it is not too deep.
-    pub(super) fn help(&self, future: &Bound<'_, Future>) {
-        if self.depth.get() < DEEPEST {
+    /// Makes an awaited call, if nobody has begun to and it is not too deep. One that has only so long to wait does not, as the call may take
+    /// longer. When so many workers wait that nobody else would come, it must be done here all the same.
+    pub(super) fn help(&self, future: &Bound<'_, Future>, in_a_hurry: bool) {
+        if self.depth.get() < DEEPEST && !in_a_hurry || self.team.staff.is_exhausted() {
             self.depth.set(self.depth.get() + 1);
             Future::run(future, self);
             self.depth.set(self.depth.get() - 1);

@@ -66,6 +66,11 @@ impl Staff {
         self.0.fetch_sub(WAITING, Ordering::SeqCst);
     }
 
+    /// Whether so many wait that no more are taken on in their place.
+    pub fn is_exhausted(&self) -> bool {
+        read(self.0.load(Ordering::SeqCst)).1 >= SUBSTITUTES
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         read(self.0.load(Ordering::SeqCst)).0 as usize
