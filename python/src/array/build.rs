@@ -21,7 +21,13 @@ pub(super) fn build(
 ) -> PyResult<Store> {
     // SAFETY: alive while borrowed.
     if unsafe { ffi::PyIndex_Check(items.as_ptr()) } != 0 {
-        let len = super::index::one(items, "Array")?;
+        // SAFETY: as above.
+        let len = unsafe { ffi::PyNumber_AsSsize_t(items.as_ptr(), ffi::PyExc_OverflowError) };
+        if len == -1
+            && let Some(error) = PyErr::take(items.py())
+        {
+            return Err(error);
+        }
         let len = usize::try_from(len)
             .map_err(|_| PyValueError::new_err(format!("the length of an Array is 0 or more, not {len}")))?;
         return Store::filled(items.py(), kind, len, fill);
