@@ -1,6 +1,6 @@
 //! `AppendList`.
 
-use crate::array::index::{self, Index, from_front, same};
+use crate::array::index::{self, Index, from_front};
 use crate::array::iter::{Row, SlotIterator};
 use crate::atomics::cell;
 use crate::atomics::number::int;
@@ -218,13 +218,11 @@ impl AppendList {
     /// Thread safety: shared.
     #[pyo3(signature = (value, /))]
     fn count(&self, value: &Bound<'_, PyAny>) -> PyResult<usize> {
-        let mut count = 0;
-        for i in 0..self.len() {
-            if let Some(item) = self.item(value.py(), i)? {
-                count += usize::from(same(&item, value)?);
-            }
-        }
-        Ok(count)
+        index::count(value, self.len(), |i| self.item(value.py(), i))
+    }
+
+    fn __contains__(&self, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+        index::contains(value, self.len(), |i| self.item(value.py(), i))
     }
 
     fn __iter__(slf: &Bound<'_, Self>) -> SlotIterator {
@@ -262,7 +260,7 @@ impl AppendList {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.list.filled().try_for_each(|slot| word::visit(slot, visit.clone()))
+        self.list.filled().try_for_each(|slot| word::visit(slot, visit))
     }
 
     fn __clear__(&self) {

@@ -85,6 +85,13 @@ def test_every_method_is_told_with_its_level(name):
     assert not set(methods(name)) - told(name)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_every_method_has_a_docstring(name):
+    found = getattr(ungil, name)
+    assert not callable(found) or inspect.getdoc(found)
+    assert not [m for m in methods(name) if not inspect.getdoc(inspect.getattr_static(found, m))]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_between_the_pages_lead_somewhere(page):
     for target, anchor in re.findall(r"\]\((?!https?:)([\w/.-]*)(?:#([\w-]+))?\)", page.read_text()):

@@ -3,6 +3,8 @@ from collections.abc import Callable, Iterable, Iterator
 from types import GenericAlias
 from typing import Any, overload
 
+from typing_extensions import disjoint_base
+
 class Future[T](concurrent.futures.Future[T]): ...
 
 class ThreadPool(concurrent.futures.Executor):
@@ -49,6 +51,7 @@ class ThreadPool(concurrent.futures.Executor):
         iterable: Iterable[T],
         initial: A,
         *,
+        factory: None = None,
         combine: Callable[[A, A], A] | None = None,
         ordered: bool = False,
         grain: int | None = None,
@@ -66,6 +69,7 @@ class ThreadPool(concurrent.futures.Executor):
     ) -> A: ...
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None: ...
 
+@disjoint_base
 class PerThread[T]:
     def __new__(cls, factory: Callable[[], T]) -> PerThread[T]: ...
     def __init__(self, factory: Callable[[], T]) -> None: ...
@@ -76,6 +80,8 @@ class PerThread[T]:
     def take(self) -> list[T]: ...
     @overload
     def combine(self, fn: Callable[[T, T], T], /) -> T: ...
+    @overload
+    def combine(self, fn: Callable[[T, T], T], initial: T, /) -> T: ...
     @overload
     def combine[A](self, fn: Callable[[A, T], A], initial: A, /) -> A: ...
     def clear(self) -> None: ...

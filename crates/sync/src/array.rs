@@ -13,6 +13,12 @@ pub struct Array<C: Counted> {
     counted: PhantomData<fn(C)>,
 }
 
+impl<C: Counted> FromIterator<u64> for Array<C> {
+    fn from_iter<I: IntoIterator<Item = u64>>(words: I) -> Self {
+        Self { slots: words.into_iter().map(Slot::new).collect(), counted: PhantomData }
+    }
+}
+
 impl<C: Counted> Array<C> {
     /// Room for `slots` slots, none there yet.
     pub fn with_capacity(slots: usize) -> Result<Self, TryReserveError> {

@@ -2,6 +2,7 @@
 //! N different cache lines, whatever their ids hash to.
 
 use std::cell::Cell;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 static NEXT: AtomicUsize = AtomicUsize::new(0);
@@ -25,6 +26,10 @@ pub fn thread_number() -> usize {
 
 /// How many stripes a structure should have: the next power of two that gives each processor one, at least 4, at most 256.
 pub fn stripes() -> usize {
-    let processors = std::thread::available_parallelism().map_or(4, usize::from);
-    processors.next_power_of_two().clamp(4, 256)
+    // Asked once: the system answers from files, which takes longer than to make anything here.
+    static STRIPES: OnceLock<usize> = OnceLock::new();
+    *STRIPES.get_or_init(|| {
+        let processors = std::thread::available_parallelism().map_or(4, usize::from);
+        processors.next_power_of_two().clamp(4, 256)
+    })
 }

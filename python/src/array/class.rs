@@ -284,16 +284,11 @@ impl Array {
     /// Thread safety: shared.
     #[pyo3(signature = (value, /))]
     fn count(&self, value: &Bound<'_, PyAny>) -> PyResult<usize> {
-        (0..self.len()).try_fold(0, |n, i| Ok(n + usize::from(same(&self.store.get(value.py(), i)?, value)?)))
+        index::count(value, self.len(), |i| self.item(value.py(), i))
     }
 
     fn __contains__(&self, value: &Bound<'_, PyAny>) -> PyResult<bool> {
-        for i in 0..self.len() {
-            if same(&self.store.get(value.py(), i)?, value)? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        index::contains(value, self.len(), |i| self.item(value.py(), i))
     }
 
     fn __iter__(slf: &Bound<'_, Self>) -> SlotIterator {
@@ -377,9 +372,7 @@ impl Array {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         match &self.store {
-            Store::Objects(slots) => {
-                slots.slots().iter().try_for_each(|slot| word::visit(slot, visit.clone()))
-            }
+            Store::Objects(slots) => slots.slots().iter().try_for_each(|slot| word::visit(slot, visit)),
             _ => Ok(()),
         }
     }

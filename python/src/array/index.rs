@@ -104,6 +104,34 @@ pub(crate) fn find<'py>(
     Err(pyo3::exceptions::PyValueError::new_err(format!("value is not in the {what}")))
 }
 
+/// How many of the first `len` items are the same as `value`.
+pub(crate) fn count<'py>(
+    value: &Bound<'py, PyAny>,
+    len: usize,
+    item: impl Fn(usize) -> PyResult<Option<Bound<'py, PyAny>>>,
+) -> PyResult<usize> {
+    (0..len).try_fold(0, |count, i| {
+        let found = item(i)?;
+        Ok(count + usize::from(found.map_or(Ok(false), |found| same(&found, value))?))
+    })
+}
+
+/// Whether one of them is.
+pub(crate) fn contains<'py>(
+    value: &Bound<'py, PyAny>,
+    len: usize,
+    item: impl Fn(usize) -> PyResult<Option<Bound<'py, PyAny>>>,
+) -> PyResult<bool> {
+    for i in 0..len {
+        if let Some(found) = item(i)?
+            && same(&found, value)?
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// How `repr` shows a row: whole if it is short, its ends and its length if it is not.
 pub(crate) fn shown<'py>(
     len: usize,

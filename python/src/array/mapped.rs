@@ -264,13 +264,11 @@ impl MappedArray {
     /// How often `value` is there.
     #[pyo3(signature = (value, /))]
     fn count(&self, value: &Bound<'_, PyAny>) -> PyResult<usize> {
-        let mut count = 0;
-        for i in 0..self.len() {
-            if let Some(item) = self.item(value.py(), i)? {
-                count += usize::from(index::same(&item, value)?);
-            }
-        }
-        Ok(count)
+        index::count(value, self.len(), |i| self.item(value.py(), i))
+    }
+
+    fn __contains__(&self, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+        index::contains(value, self.len(), |i| self.item(value.py(), i))
     }
 
     fn __iter__(slf: &Bound<'_, Self>) -> SlotIterator {

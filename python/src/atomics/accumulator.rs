@@ -125,7 +125,7 @@ impl Accumulator {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.function)?;
         visit.call(&self.identity)?;
-        self.gathered.slots().try_for_each(|slot| word::visit(slot, visit.clone()))
+        self.gathered.slots().try_for_each(|slot| word::visit(slot, visit))
     }
 
     fn __clear__(&self) {

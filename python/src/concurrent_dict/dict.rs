@@ -1,16 +1,14 @@
 //! `ConcurrentDict`: its part in Rust.
 
-#![allow(unsafe_code)]
-
+use super::change::{Decision, matches};
 use super::iterate::{Entries, Kind};
-use super::key::{Key, Owned, expected};
-use super::once::{self, Latches};
+use super::key::{Key, Owned};
+use super::once::Latches;
 use super::{full, shards};
 use crate::object::{Object, encode, word};
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
-use pyo3::{Borrowed, ffi};
 use pyo3::{PyTraverseError, PyVisit};
 use ungil_sync::table::{Outcome, Table};
 
@@ -20,7 +18,7 @@ pub(super) type Entry = (u64, u64);
 #[pyclass(frozen, subclass, weakref, mapping, name = "Dict", module = "ungil._ungil")]
 pub(crate) struct Dict {
     pub(super) table: Table<Object, Object>,
-    latches: Latches,
+    pub(super) latches: Latches,
 }
 
 /// Gives the counts of entries back.
@@ -35,126 +33,6 @@ pub(super) fn missing(key: &Bound<'_, PyAny>) -> PyErr {
     match PyTuple::new(key.py(), [key]) {
         Ok(arguments) => PyKeyError::new_err(arguments.unbind()),
         Err(error) => error,
-    }
-}
-
-impl Dict {
-    #[inline]
-    fn find<'py>(&self, key: &Key<'_, 'py>, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        match key.search(|key, search| self.table.get(key, search))? {
-            0 => Ok(None),
-            value => Owned::new(value).decode(py).map(Some),
-        }
-    }
-
-    /// Puts a value in: what was there.
-    fn put(&self, key: &Key<'_, '_>, value: Owned) -> PyResult<Option<Owned>> {
-        let mut hunt = key.hunt();
-        let word = value.word();
-        loop {
-            let old = hunt.run(|key, search| self.table.replace(key, search, word))?;
-            if old != 0 {
-                value.hand_out();
-                return Ok(Some(Owned::new(old)));
-            }
-            let owned = key.own();
-            if self.table.insert(&hunt.search, owned.word(), word).map_err(full)? {
-                owned.hand_out();
-                value.hand_out();
-                return Ok(None);
-            }
-        }
-    }
-
-    /// Puts a value in if there is none: the value that was there.
-    fn offer(&self, key: &Key<'_, '_>, value: Owned) -> PyResult<Option<Owned>> {
-        let mut hunt = key.hunt();
-        loop {
-            let there = hunt.run(|key, search| self.table.get(key, search))?;
-            if there != 0 {
-                return Ok(Some(Owned::new(there)));
-            }
-            let owned = key.own();
-            if self.table.insert(&hunt.search, owned.word(), value.word()).map_err(full)? {
-                owned.hand_out();
-                value.hand_out();
-                return Ok(None);
-            }
-        }
-    }
-
-    /// Changes what is there from `old`, of which the caller holds a count (0: nothing), to `new` (none: nothing). False if something else is there.
-    fn change(&self, key: &Key<'_, '_>, old: u64, new: Option<Owned>) -> PyResult<bool> {
-        match new {
-            Some(new) if old == 0 => Ok(self.offer(key, new)?.is_none()),
-            None if old == 0 => Ok(!key.search(|key, search| self.table.contains(key, search))?),
-            Some(new) => {
-                let word = new.word();
-                match key.search(|key, search| self.table.compare_exchange(key, search, old, word))? {
-                    Outcome::Done(old) => {
-                        new.hand_out();
-                        drop(Owned::new(old));
-                        Ok(true)
-                    }
-                    _ => Ok(false),
-                }
-            }
-            None => match key.search(|key, search| self.table.remove(key, search, old))? {
-                Outcome::Done(entry) => {
-                    release([entry]);
-                    Ok(true)
-                }
-                _ => Ok(false),
-            },
-        }
-    }
-
-    /// Has `decide` say what becomes of the value that is there, again and again until nothing has come in between.
-    fn settle<'py>(
-        &self,
-        key: &Key<'_, 'py>,
-        mut decide: impl FnMut(Option<&Bound<'py, PyAny>>) -> PyResult<Decision<'py>>,
-    ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let py = key.object().py();
-        loop {
-            let old = Owned::new(key.search(|key, search| self.table.get(key, search))?);
-            let seen = match old.word() {
-                0 => None,
-                word => Some(look(py, word)?),
-            };
-            let (new, result) = match decide(seen.as_ref())? {
-                Decision::Keep(result) => return Ok(result),
-                Decision::Remove => (None, None),
-                Decision::Store(new) => (Some(Owned::new(encode(&new))), Some(new)),
-            };
-            if self.change(key, old.word(), new)? {
-                return Ok(result);
-            }
-            py.check_signals()?;
-        }
-    }
-}
-
-/// The value of a word that somebody else keeps.
-fn look<'py>(py: Python<'py>, word: u64) -> PyResult<Bound<'py, PyAny>> {
-    if word::is_object(word) {
-        // SAFETY: kept alive by the caller.
-        unsafe { crate::object::count::retain(word::address(word)) };
-    }
-    Owned::new(word).decode(py)
-}
-
-/// What is to become of a value.
-enum Decision<'py> {
-    Keep(Option<Bound<'py, PyAny>>),
-    Remove,
-    Store(Bound<'py, PyAny>),
-}
-
-impl<'py> Decision<'py> {
-    /// What a user's function returned: `ABSENT` is for removing.
-    fn of(result: Bound<'py, PyAny>) -> PyResult<Self> {
-        Ok(if once::is_absent(&result)? { Self::Remove } else { Self::Store(result) })
     }
 }
 
@@ -236,7 +114,12 @@ impl Dict {
         Ok(list)
     }
 
-    /// A plain dict of what is there.
+    /// A plain dict of the entries.
+    ///
+    /// Every key that is there during the whole call is in it, with a value that it had during the call. It is not a picture of one
+    /// moment: of two changes made while it runs, the later may be in it and the earlier not.
+    ///
+    /// Thread safety: shared.
     fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let dict = PyDict::new(py);
         for index in 0..self.table.shards() {
@@ -247,6 +130,9 @@ impl Dict {
         Ok(dict)
     }
 
+    /// Removes `key` and returns its value, or `default`; without one raises KeyError.
+    ///
+    /// Thread safety: atomic.
     #[pyo3(signature = (key, /, *default))]
     fn pop<'py>(
         &self,
@@ -269,6 +155,9 @@ impl Dict {
         }
     }
 
+    /// Removes any one entry and returns it as a pair; raises KeyError if none is found. There is no order.
+    ///
+    /// Thread safety: atomic.
     fn popitem<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
         // Threads begin at different parts, so that they do not all pull at one entry.
         let (key, value) = self
@@ -279,6 +168,9 @@ impl Dict {
         Ok((key.decode(py)?, value.decode(py)?))
     }
 
+    /// The value of `key`; if there is none, `default` becomes it. Of several threads, one gives the value, and all get that.
+    ///
+    /// Thread safety: atomic.
     #[pyo3(signature = (key, default = None, /))]
     fn setdefault<'py>(
         &self,
@@ -297,11 +189,17 @@ impl Dict {
         }
     }
 
+    /// Removes every entry that is there when it begins. Each goes in one step, all of them do not.
+    ///
+    /// Thread safety: shared.
     fn clear(&self) -> PyResult<()> {
         release(self.table.drain().map_err(full)?);
         Ok(())
     }
 
+    /// Sets the value of `key` and returns what it was, or None.
+    ///
+    /// Thread safety: atomic.
     #[pyo3(signature = (key, value, /))]
     fn get_and_set<'py>(
         &self,
@@ -314,6 +212,10 @@ impl Dict {
         }
     }
 
+    /// Sets the value of `key` to `new` if it is `expected`, and says whether it was: if it is the same object or, for exact ints, floats,
+    /// strings and bytes, one of the same type and value. `ABSENT` as `expected` stands for a key that is not there; as `new`, it removes.
+    ///
+    /// Thread safety: atomic.
     #[pyo3(signature = (key, expected, new, /))]
     fn compare_and_set<'py>(
         &self,
@@ -324,7 +226,7 @@ impl Dict {
         let key = Key::new(key)?;
         let mut done = false;
         self.settle(&key, |seen| {
-            done = self::matches(seen, expected)?;
+            done = matches(seen, expected)?;
             if !done {
                 return Ok(Decision::Keep(None));
             }
@@ -333,18 +235,27 @@ impl Dict {
         Ok(done)
     }
 
-    /// Removes the key if its value is `expected`.
+    /// Removes `key` if its value is `expected`, in the sense of `compare_and_set`, and says whether it did.
+    ///
+    /// Thread safety: atomic.
     #[pyo3(signature = (key, expected, /))]
     fn remove<'py>(&self, key: &Bound<'py, PyAny>, expected: &Bound<'py, PyAny>) -> PyResult<bool> {
         let key = Key::new(key)?;
         let mut done = false;
         self.settle(&key, |seen| {
-            done = seen.is_some() && self::matches(seen, expected)?;
+            done = seen.is_some() && matches(seen, expected)?;
             Ok(if done { Decision::Remove } else { Decision::Keep(None) })
         })?;
         Ok(done)
     }
 
+    /// Sets the value of `key` to `function(key, value)` and returns it; `default` stands for the value if there is none. If the function
+    /// returns `ABSENT`, the key is removed, and None returned.
+    ///
+    /// The function runs under no lock, and is called again if another thread changes the value meanwhile: what is stored was always made
+    /// of the value it replaces.
+    ///
+    /// Thread safety: atomic.
     #[pyo3(signature = (key, function, default = None, /))]
     fn compute<'py>(
         &self,
@@ -355,6 +266,9 @@ impl Dict {
         self.settle(&Key::new(key)?, |seen| Decision::of(function.call1((key, seen.or(default)))?))
     }
 
+    /// As `compute`, but does nothing and returns None if the key is not there.
+    ///
+    /// Thread safety: atomic.
     #[pyo3(signature = (key, function, /))]
     fn compute_if_present<'py>(
         &self,
@@ -367,6 +281,10 @@ impl Dict {
         })
     }
 
+    /// Sets the value of `key` to `value` if there is none, else to `function(old, value)`, and returns it. `ABSENT` removes, and the function
+    /// may be called again, as in `compute`.
+    ///
+    /// Thread safety: atomic.
     #[pyo3(signature = (key, value, function, /))]
     fn merge<'py>(
         &self,
@@ -380,6 +298,13 @@ impl Dict {
         })
     }
 
+    /// The value of `key`; if there is none, `function(key)` becomes it.
+    ///
+    /// The function is called once: other threads that ask for the key meanwhile sleep until it is done. If it raises, that is raised here, and
+    /// one of the others tries. It runs under no lock; a value that it, or another thread, sets by other means meanwhile stays, and is
+    /// returned. A function that asks for its own key, or threads that ask for each other's in a circle, get RuntimeError.
+    ///
+    /// Thread safety: atomic.
     #[pyo3(signature = (key, function, /))]
     fn compute_if_absent<'py>(
         &self,
@@ -416,48 +341,5 @@ impl Dict {
         if let Ok(entries) = self.table.drain() {
             release(entries);
         }
-    }
-}
-
-fn matches(seen: Option<&Bound<'_, PyAny>>, wanted: &Bound<'_, PyAny>) -> PyResult<bool> {
-    match seen {
-        Some(value) => expected(value, wanted),
-        None => once::is_absent(wanted),
-    }
-}
-
-/// `get` for any key, from the interpreter.
-///
-/// # Safety
-/// Attached; all three are borrowed for the call, and `map` is an instance.
-#[cold]
-pub(super) unsafe fn get_slowly(
-    map: *mut ffi::PyObject,
-    key: *mut ffi::PyObject,
-    default: *mut ffi::PyObject,
-) -> *mut ffi::PyObject {
-    Python::attach(|py| {
-        // SAFETY: the caller's.
-        let (map, key, default) = unsafe {
-            (
-                Borrowed::from_ptr(py, map).cast_unchecked::<Dict>(),
-                Borrowed::from_ptr(py, key),
-                Borrowed::from_ptr(py, default),
-            )
-        };
-        match Key::new(&key).and_then(|key| map.get().find(&key, py)) {
-            Ok(found) => found.map_or_else(|| default.to_owned(), |found| found).into_ptr(),
-            Err(error) => {
-                error.restore(py);
-                std::ptr::null_mut()
-            }
-        }
-    })
-}
-
-impl Dict {
-    fn owned(&self, index: usize) -> PyResult<Vec<(Owned, Owned)>> {
-        let entries = self.table.entries(index).map_err(full)?;
-        Ok(entries.into_iter().map(|(key, value)| (Owned::new(key), Owned::new(value))).collect())
     }
 }

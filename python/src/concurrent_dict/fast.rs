@@ -11,7 +11,7 @@ use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 use pyo3::{Borrowed, PyTypeInfo};
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::sync::atomic::{AtomicPtr, Ordering};
 use ungil_sync::table::Search;
 
@@ -138,9 +138,13 @@ unsafe extern "C" fn get(
             return found;
         }
         let default = if count == 2 { *arguments.add(1) } else { ffi::Py_None() };
-        super::dict::get_slowly(map, *arguments, default)
+        super::change::get_slowly(map, *arguments, default)
     }
 }
+
+/// `get`'s docstring, with its signature as the interpreter reads it.
+const GET: &CStr =
+    c"get($self, key, default=None, /)\n--\n\nThe value of `key`, or `default`.\n\nThread safety: atomic.";
 
 /// The type between.
 pub(super) fn make(py: Python<'_>) -> PyResult<Bound<'_, PyType>> {
@@ -159,7 +163,7 @@ pub(super) fn make(py: Python<'_>) -> PyResult<Bound<'_, PyType>> {
             ml_name: c"get".as_ptr(),
             ml_meth: ffi::PyMethodDefPointer { PyCFunctionFast: get },
             ml_flags: ffi::METH_FASTCALL,
-            ml_doc: std::ptr::null(),
+            ml_doc: GET.as_ptr(),
         },
         ffi::PyMethodDef::zeroed(),
     ]));

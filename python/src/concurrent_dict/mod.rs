@@ -1,6 +1,7 @@
 //! Maps and sets: what is hot of them. What is not (comparing, merging, printing) is Python, in `ungil/dicts.py`, whose classes
 //! inherit from these.
 
+mod change;
 mod counter;
 mod dict;
 mod fast;

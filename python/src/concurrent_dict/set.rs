@@ -50,6 +50,8 @@ impl Set {
     }
 
     /// Puts `element` in. True if it was not there.
+    ///
+    /// Thread safety: atomic.
     #[pyo3(signature = (element, /))]
     fn add(&self, element: &Bound<'_, PyAny>) -> PyResult<bool> {
         let key = Key::new(element)?;
@@ -67,6 +69,8 @@ impl Set {
     }
 
     /// Takes `element` out. True if it was there.
+    ///
+    /// Thread safety: atomic.
     #[pyo3(signature = (element, /))]
     fn discard(&self, element: &Bound<'_, PyAny>) -> PyResult<bool> {
         match Key::new(element)?.search(|key, search| self.table.remove(key, search, 0))? {
@@ -79,12 +83,16 @@ impl Set {
     }
 
     /// Takes `element` out, or raises KeyError.
+    ///
+    /// Thread safety: atomic.
     #[pyo3(signature = (element, /))]
     fn remove(&self, element: &Bound<'_, PyAny>) -> PyResult<()> {
         if self.discard(element)? { Ok(()) } else { Err(missing(element)) }
     }
 
     /// Takes any element out and returns it, or raises KeyError.
+    ///
+    /// Thread safety: atomic.
     fn pop<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         match self.table.pop(ungil_sync::stripe::thread_number()) {
             Some((key, _)) => Owned::new(key).decode(py),
@@ -92,7 +100,9 @@ impl Set {
         }
     }
 
-    /// Takes everything out, part after part.
+    /// Takes out everything that is there when it begins. Each element goes in one step, all of them do not.
+    ///
+    /// Thread safety: shared.
     fn clear(&self) -> PyResult<()> {
         super::dict::release(self.table.drain().map_err(full)?);
         Ok(())

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 static DEFER: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
 static TRY_RETAIN: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
 static ALLOW_TRY: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
+static IS_TEMPORARY: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
 
 type OnObject = unsafe extern "C" fn(*mut ffi::PyObject) -> c_int;
 
@@ -22,6 +23,7 @@ pub(crate) fn look_up() {
         (&DEFER, c"PyUnstable_Object_EnableDeferredRefcount"),
         (&TRY_RETAIN, c"PyUnstable_TryIncRef"),
         (&ALLOW_TRY, c"PyUnstable_EnableTryIncRef"),
+        (&IS_TEMPORARY, c"PyUnstable_Object_IsUniqueReferencedTemporary"),
     ] {
         place.store(symbol(name), Ordering::Release);
     }
@@ -73,8 +75,21 @@ pub(crate) unsafe fn release(object: *mut ffi::PyObject) {
         if local == IMMORTAL {
             return;
         }
-        if local > 1 && head.owner.load(Ordering::Relaxed) == header::this_thread() {
+        let owner = head.owner.load(Ordering::Relaxed);
+        if local > 1 && owner == header::this_thread() {
             head.local.store(local - 1, Ordering::Relaxed);
+            return;
+        }
+        let shared = head.shared.load(Ordering::Relaxed);
+        // Not the last of a merged count: the rest is the interpreter's to do.
+        if owner == 0
+            && shared & MERGED == MERGED
+            && shared >> SHIFT > 1
+            && head
+                .shared
+                .compare_exchange(shared, shared - (1 << SHIFT), Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok()
+        {
             return;
         }
     }
@@ -164,6 +179,59 @@ pub(crate) unsafe fn hand_over(object: *mut ffi::PyObject) -> bool {
         }
     }
     owner == 0
+}
+
+/// Whether an object's only reference is a place on the stack of the interpreter's innermost frame, which nothing else shares.
+///
+/// # Safety
+/// The object is alive.
+#[inline]
+unsafe fn is_temporary(object: *mut ffi::PyObject) -> bool {
+    let Some(ask) = function(&IS_TEMPORARY) else { return false };
+    // SAFETY: alive, by the caller.
+    unsafe { ask(object) != 0 }
+}
+
+/// Raises an object's count by one and hands the object over: [`retain`] and [`hand_over`], in one step where that is possible.
+///
+/// # Safety
+/// `object` is alive, and this thread is attached.
+#[inline]
+pub(crate) unsafe fn retain_and_hand_over(object: *mut ffi::PyObject) {
+    if header::known() {
+        // SAFETY: alive, by the caller.
+        let head = unsafe { header::of(object) };
+        let local = head.local.load(Ordering::Relaxed);
+        if local == IMMORTAL {
+            return;
+        }
+        if head.owner.load(Ordering::Relaxed) == header::this_thread() {
+            let mut shared = head.shared.load(Ordering::Relaxed);
+            // What has just been computed and lies on the interpreter's stack only, nobody else can reach: no other thread looks at its
+            // count before the caller has put it somewhere.
+            // SAFETY: alive, by the caller.
+            if local == 1 && shared == 0 && unsafe { is_temporary(object) } {
+                head.shared.store((2 << SHIFT) | MERGED, Ordering::Relaxed);
+            } else {
+                while let Err(now) = head.shared.compare_exchange_weak(
+                    shared,
+                    (((shared >> SHIFT) + local as isize + 1) << SHIFT) | MERGED,
+                    Ordering::AcqRel,
+                    Ordering::Relaxed,
+                ) {
+                    shared = now;
+                }
+            }
+            head.local.store(0, Ordering::Relaxed);
+            head.owner.store(0, Ordering::Relaxed);
+            return;
+        }
+    }
+    // SAFETY: alive, by the caller.
+    unsafe {
+        retain(object);
+        hand_over(object);
+    }
 }
 
 /// Defers the count of an object that the collector tracks: loading it from a variable, an attribute or a container touches no

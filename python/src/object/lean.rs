@@ -37,10 +37,6 @@ pub(crate) trait Exit: PyClass<Frozen = True> + Sync {
 }
 
 /// `object[key]` and `object[key] = value`.
-#[cfg_attr(
-    feature = "abi3t",
-    expect(dead_code, reason = "the stable ABI keeps the entries of a type to itself")
-)]
 pub(crate) trait Brackets: PyClass<Frozen = True> + Sync {
     fn get<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>>;
     fn set(&self, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()>;

@@ -93,10 +93,7 @@ pub(crate) fn encode(value: &Bound<'_, PyAny>) -> u64 {
         return word;
     }
     // SAFETY: alive while `value` is borrowed; the count taken is the word's.
-    unsafe {
-        count::retain(object);
-        count::hand_over(object);
-    }
+    unsafe { count::retain_and_hand_over(object) };
     object as usize as u64
 }
 

@@ -3,6 +3,7 @@
 
 #![allow(unsafe_code)]
 
+use super::fold::Fold;
 use super::items::Items;
 use super::pace::Pace;
 use super::team::Team;
@@ -11,7 +12,7 @@ use super::{sleep, worker};
 use crate::object::{decode, encode, word};
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 use ungil_sync::park::WaitSet;
 use ungil_sync::pool::Split;
@@ -25,28 +26,6 @@ pub(super) enum Kind {
     Collect(Box<[Slot]>),
     /// It is the worker's accumulator from then on.
     Fold(Fold),
-}
-
-/// The accumulators of a reduction.
-pub(super) struct Fold {
-    /// Where an accumulator begins: a value, or something to call for one.
-    pub(super) initial: Slot,
-    pub(super) is_factory: bool,
-    /// One for each share, so that they can be put in order; otherwise one for each worker.
-    pub(super) ordered: bool,
-    pub(super) parts: Mutex<Vec<(usize, Py<PyAny>)>>,
-}
-
-impl Fold {
-    pub(super) fn begin<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let initial = load(py, &self.initial)?.unwrap_or_else(|| py.None().into_bound(py));
-        if self.is_factory { initial.call0() } else { Ok(initial) }
-    }
-
-    fn keep(&self, start: usize, part: Bound<'_, PyAny>) {
-        let part = part.unbind();
-        self.parts.lock().unwrap_or_else(PoisonError::into_inner).push((start, part));
-    }
 }
 
 /// The row.
@@ -284,7 +263,7 @@ impl Bulk {
         places.iter().try_for_each(|place| {
             let word = place.peek();
             let plain = if word & RAISED == RAISED { word & !RAISED } else { word };
-            word::visit(&Slot::new(plain), visit.clone())
+            word::visit(&Slot::new(plain), visit)
         })
     }
 

@@ -1,6 +1,7 @@
 //! `ThreadPool`, below its Python class, which adds `concurrent.futures.Executor` and the arguments' defaults.
 
-use super::bulk::{Bulk, Fold, Kind};
+use super::bulk::{Bulk, Kind};
+use super::fold::Fold;
 use super::future::Future;
 use super::items::Items;
 use super::iterator::MapIterator;
@@ -143,6 +144,7 @@ impl Executor {
         Bulk::new(r#fn, items, Kind::Each, grain).finish(r#fn.py(), team)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "called from one place, by position")]
     fn _reduce<'py>(
         &self,
         r#fn: &Bound<'py, PyAny>,

@@ -2,13 +2,13 @@
 //! among its bases, so that it is one, for `wait`, `as_completed`, asyncio and everybody else, while its state is a word and not
 //! attributes under a lock.
 
-use super::watch::{Watch, empty, load, take};
+use super::watch::{Watch, empty, take};
 use super::{names, sleep, worker};
 use crate::object::{count, encode, word};
 use pyo3::exceptions::{PyRuntimeError, PyTimeoutError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
-use pyo3::{PyTraverseError, PyVisit, intern};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use ungil_sync::park::WaitSet;
@@ -18,20 +18,35 @@ use ungil_sync::slot::Slot;
 /// The call, its progress, its outcome.
 #[pyclass(frozen, subclass, weakref, module = "ungil", name = "_FutureCore")]
 pub(crate) struct Future {
-    progress: Progress,
+    pub(super) progress: Progress,
     /// What it returned or raised. Whoever fills it is the one who ends the call.
-    outcome: Slot,
-    function: Slot,
-    arguments: Slot,
-    keywords: Slot,
-    watch: Watch,
-    ended: WaitSet,
+    pub(super) outcome: Slot,
+    pub(super) function: Slot,
+    pub(super) arguments: Slot,
+    pub(super) keywords: Slot,
+    pub(super) watch: Watch,
+    pub(super) ended: WaitSet,
     /// Which pool's workers may run it while they wait for it; 0 for none.
-    team: AtomicU64,
+    pub(super) team: AtomicU64,
     forks: u32,
 }
 
 impl Future {
+    /// Nothing to call yet.
+    pub(super) fn empty() -> Self {
+        Self {
+            progress: Progress::default(),
+            outcome: Slot::default(),
+            function: Slot::default(),
+            arguments: Slot::default(),
+            keywords: Slot::default(),
+            watch: Watch::default(),
+            ended: WaitSet::default(),
+            team: AtomicU64::new(0),
+            forks: super::forks(),
+        }
+    }
+
     /// A future for a call that a team's worker will make.
     pub(super) fn make<'py>(
         team: u64,
@@ -50,11 +65,11 @@ impl Future {
         Ok(made)
     }
 
-    fn is_done(&self) -> bool {
+    pub(super) fn is_done(&self) -> bool {
         !matches!(self.progress.phase(), Phase::Pending | Phase::Running)
     }
 
-    fn forget_call(&self) {
+    pub(super) fn forget_call(&self) {
         [&self.function, &self.arguments, &self.keywords].into_iter().for_each(empty);
     }
 
@@ -114,7 +129,7 @@ impl Future {
     }
 
     /// Ends a call whose outcome is filled, before the eyes of those who watch.
-    fn end_watched(&self, slf: &Bound<'_, Self>, phase: Phase) -> PyResult<()> {
+    pub(super) fn end_watched(&self, slf: &Bound<'_, Self>, phase: Phase) -> PyResult<()> {
         let py = slf.py();
         let tell =
             if phase == Phase::Returned { intern!(py, "add_result") } else { intern!(py, "add_exception") };
@@ -134,7 +149,11 @@ impl Future {
         self.call_back(slf)
     }
 
-    fn under_condition<R>(&self, py: Python<'_>, work: impl FnOnce() -> PyResult<R>) -> PyResult<R> {
+    pub(super) fn under_condition<R>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce() -> PyResult<R>,
+    ) -> PyResult<R> {
         let condition = self.watch.condition(py)?;
         condition.call_method0(intern!(py, "acquire"))?;
         let result = work();
@@ -142,7 +161,7 @@ impl Future {
         result
     }
 
-    fn call_back(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
+    pub(super) fn call_back(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
         for callback in self.watch.all_callbacks(slf.py())? {
             call_one_back(slf, &callback);
         }
@@ -150,7 +169,7 @@ impl Future {
     }
 
     /// Tells those who watch that the call has been cancelled.
-    fn tell_cancelled(&self, slf: &Bound<'_, Self>) {
+    pub(super) fn tell_cancelled(&self, slf: &Bound<'_, Self>) {
         let py = slf.py();
         match self.progress.advance(&[Phase::Cancelled], Phase::Notified, false) {
             Err(Refused::Watched) => {
@@ -170,12 +189,12 @@ impl Future {
         }
     }
 
-    fn invalid(&self, slf: &Bound<'_, Self>, phase: Phase) -> PyErr {
+    pub(super) fn invalid(&self, slf: &Bound<'_, Self>, phase: Phase) -> PyErr {
         names::invalid_state(slf.py(), format!("{}: {}", name(phase), repr(slf)))
     }
 
     /// Waits for the end. A worker of the same pool makes the call itself if nobody has begun to.
-    fn wait(&self, slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<Phase> {
+    pub(super) fn wait(&self, slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<Phase> {
         if self.is_done() {
             return Ok(self.progress.phase());
         }
@@ -205,7 +224,12 @@ impl Future {
         if waited { Ok(self.progress.phase()) } else { Err(PyTimeoutError::new_err(())) }
     }
 
-    fn set(&self, slf: &Bound<'_, Self>, outcome: &Bound<'_, PyAny>, phase: Phase) -> PyResult<()> {
+    pub(super) fn set(
+        &self,
+        slf: &Bound<'_, Self>,
+        outcome: &Bound<'_, PyAny>,
+        phase: Phase,
+    ) -> PyResult<()> {
         if self.is_done() {
             return Err(self.invalid(slf, self.progress.phase()));
         }
@@ -224,227 +248,19 @@ fn repr(slf: &Bound<'_, Future>) -> String {
     slf.repr().map_or_else(|_| "<Future>".into(), |repr| repr.to_string())
 }
 
-fn call_one_back(slf: &Bound<'_, Future>, callback: &Bound<'_, PyAny>) {
+pub(super) fn call_one_back(slf: &Bound<'_, Future>, callback: &Bound<'_, PyAny>) {
     if let Err(error) = callback.call1((slf,)) {
         names::log(slf.py(), "error", "exception calling callback for %r", Some(slf.as_any()), error);
     }
 }
 
-fn name(phase: Phase) -> &'static str {
+pub(super) fn name(phase: Phase) -> &'static str {
     match phase {
         Phase::Pending => "PENDING",
         Phase::Running => "RUNNING",
         Phase::Cancelled => "CANCELLED",
         Phase::Notified => "CANCELLED_AND_NOTIFIED",
         Phase::Returned | Phase::Raised => "FINISHED",
-    }
-}
-
-#[pymethods]
-impl Future {
-    #[new]
-    fn new() -> Self {
-        Self {
-            progress: Progress::default(),
-            outcome: Slot::default(),
-            function: Slot::default(),
-            arguments: Slot::default(),
-            keywords: Slot::default(),
-            watch: Watch::default(),
-            ended: WaitSet::default(),
-            team: AtomicU64::new(0),
-            forks: super::forks(),
-        }
-    }
-
-    /// In place of the standard library's, whose attributes are not needed.
-    fn __init__(_slf: &Bound<'_, Self>) {}
-
-    /// Waits for the call and returns what it returned or raises what it raised. Raises `TimeoutError` after `timeout` seconds and `CancelledError`
-    /// if it was cancelled. Called by a worker of the same pool, it makes the call at once if nobody has begun to.
-    ///
-    /// Thread safety: atomic.
-    #[pyo3(signature = (timeout = None))]
-    fn result<'py>(slf: &Bound<'py, Self>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
-        let (py, this) = (slf.py(), slf.get());
-        let phase = this.wait(slf, timeout)?;
-        let outcome = load(py, &this.outcome)?;
-        match (phase, outcome) {
-            (Phase::Returned, Some(value)) => Ok(value),
-            (Phase::Raised, Some(error)) => Err(PyErr::from_value(error)),
-            _ => Err(names::cancelled(py, "")),
-        }
-    }
-
-    /// Waits for the call and returns what it raised, or `None`. Otherwise as `result`.
-    ///
-    /// Thread safety: atomic.
-    #[pyo3(signature = (timeout = None))]
-    fn exception<'py>(slf: &Bound<'py, Self>, timeout: Option<f64>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let (py, this) = (slf.py(), slf.get());
-        match this.wait(slf, timeout)? {
-            Phase::Returned => Ok(None),
-            Phase::Raised => load(py, &this.outcome),
-            _ => Err(names::cancelled(py, "")),
-        }
-    }
-
-    /// Whether the call has ended or was cancelled.
-    ///
-    /// Thread safety: atomic.
-    fn done(&self) -> bool {
-        self.is_done()
-    }
-
-    /// Whether the call is being made.
-    ///
-    /// Thread safety: atomic.
-    fn running(&self) -> bool {
-        self.progress.phase() == Phase::Running
-    }
-
-    /// Whether the call was cancelled before it began.
-    ///
-    /// Thread safety: atomic.
-    fn cancelled(&self) -> bool {
-        matches!(self.progress.phase(), Phase::Cancelled | Phase::Notified)
-    }
-
-    /// Cancels the call unless it has begun. Returns whether it is cancelled.
-    ///
-    /// Thread safety: atomic.
-    fn cancel(slf: &Bound<'_, Self>) -> PyResult<bool> {
-        let (py, this) = (slf.py(), slf.get());
-        match this.progress.advance(&[Phase::Pending], Phase::Cancelled, false) {
-            Ok(()) => {}
-            Err(Refused::At(phase)) => return Ok(matches!(phase, Phase::Cancelled | Phase::Notified)),
-            Err(Refused::Watched) => {
-                let refused = this.under_condition(py, || {
-                    let changed = this.progress.advance(&[Phase::Pending], Phase::Cancelled, true);
-                    this.watch.condition(py)?.call_method0(intern!(py, "notify_all"))?;
-                    Ok(changed.err())
-                })?;
-                if let Some(Refused::At(phase)) = refused {
-                    return Ok(matches!(phase, Phase::Cancelled | Phase::Notified));
-                }
-            }
-        }
-        this.ended.notify_all();
-        this.forget_call();
-        this.call_back(slf)?;
-        Ok(true)
-    }
-
-    /// Has `fn(future)` called when the call ends or is cancelled: by the thread that ends it, or here and now if that has happened.
-    ///
-    /// Thread safety: atomic.
-    #[pyo3(name = "add_done_callback")]
-    fn add_done_callback(slf: &Bound<'_, Self>, r#fn: &Bound<'_, PyAny>) -> PyResult<()> {
-        let (py, this) = (slf.py(), slf.get());
-        if !this.is_done() {
-            this.watch.callbacks(py)?;
-            this.progress.watch();
-            let added = this.under_condition(py, || {
-                let pending = !this.is_done();
-                if pending {
-                    this.watch.callbacks(py)?.call_method1(intern!(py, "append"), (r#fn,))?;
-                }
-                Ok(pending)
-            })?;
-            if added {
-                return Ok(());
-            }
-        }
-        call_one_back(slf, r#fn);
-        Ok(())
-    }
-
-    /// For executors and tests.
-    fn set_result(slf: &Bound<'_, Self>, result: &Bound<'_, PyAny>) -> PyResult<()> {
-        slf.get().set(slf, result, Phase::Returned)
-    }
-
-    /// For executors and tests.
-    fn set_exception(slf: &Bound<'_, Self>, exception: &Bound<'_, PyAny>) -> PyResult<()> {
-        slf.get().set(slf, exception, Phase::Raised)
-    }
-
-    /// For executors and tests.
-    fn set_running_or_notify_cancel(slf: &Bound<'_, Self>) -> PyResult<bool> {
-        let this = slf.get();
-        match this.progress.begin() {
-            Ok(()) => Ok(true),
-            Err(Phase::Cancelled) => {
-                this.tell_cancelled(slf);
-                Ok(false)
-            }
-            Err(_) => Err(PyRuntimeError::new_err("Future in unexpected state")),
-        }
-    }
-
-    /// What asyncio reads: done, cancelled, result, exception.
-    fn _get_snapshot<'py>(
-        &self,
-        py: Python<'py>,
-    ) -> PyResult<(bool, bool, Option<Bound<'py, PyAny>>, Option<Bound<'py, PyAny>>)> {
-        Ok(match self.progress.phase() {
-            Phase::Pending | Phase::Running => (false, false, None, None),
-            Phase::Cancelled | Phase::Notified => (true, true, None, None),
-            Phase::Returned => (true, false, load(py, &self.outcome)?, None),
-            Phase::Raised => (true, false, None, load(py, &self.outcome)?),
-        })
-    }
-
-    /// What `concurrent.futures.wait` and `as_completed` hold while they look.
-    #[getter]
-    fn _condition<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let condition = self.watch.condition(py)?;
-        self.progress.watch();
-        Ok(condition)
-    }
-
-    /// Whom they have told of themselves. A worker of the same pool that asks is about to sleep until the future ends: others must be there
-    /// to end it.
-    #[getter]
-    fn _waiters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        if let Some(worker) = worker::here(self.team.load(Ordering::Relaxed)) {
-            worker.may_sleep(py);
-        }
-        self.progress.watch();
-        self.watch.waiters(py)
-    }
-
-    #[getter]
-    fn _done_callbacks<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.watch.callbacks(py)
-    }
-
-    #[getter]
-    fn _state(&self) -> &'static str {
-        name(self.progress.phase())
-    }
-
-    #[getter]
-    fn _result<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        if self.progress.phase() == Phase::Returned { load(py, &self.outcome) } else { Ok(None) }
-    }
-
-    #[getter]
-    fn _exception<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        if self.progress.phase() == Phase::Raised { load(py, &self.outcome) } else { Ok(None) }
-    }
-
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        for slot in [&self.outcome, &self.function, &self.arguments, &self.keywords] {
-            word::visit(slot, visit.clone())?;
-        }
-        self.watch.traverse(visit)
-    }
-
-    fn __clear__(&self) {
-        empty(&self.outcome);
-        self.forget_call();
-        self.watch.clear();
     }
 }
 

@@ -89,9 +89,8 @@ impl Drop for Items {
     }
 }
 
-/// Slots of what an iterable yields. If it raises, they go again.
+/// Slots of what an iterable yields. If it raises, what it has yielded goes again.
 fn words(iterable: &Bound<'_, PyAny>) -> PyResult<Box<[Slot]>> {
-    let mut items = Items::Single(Box::default());
     let mut slots = Vec::new();
     let mut fill = || {
         for item in iterable.try_iter()? {
@@ -101,12 +100,9 @@ fn words(iterable: &Bound<'_, PyAny>) -> PyResult<Box<[Slot]>> {
         }
         Ok(())
     };
-    let filled = fill();
-    if filled.is_err() {
-        items = Items::Single(slots.into());
-        drop(items);
-        return filled.map(|()| Box::default());
+    if let Err(error) = fill() {
+        slots.iter().for_each(empty);
+        return Err(error);
     }
-    drop(items);
     Ok(slots.into())
 }

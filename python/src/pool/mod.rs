@@ -5,8 +5,11 @@
 //! that whichever worker drops it does so alone.
 
 mod bulk;
+mod ending;
 mod executor;
+mod fold;
 mod future;
+mod future_methods;
 mod items;
 mod iterator;
 mod names;
@@ -51,5 +54,5 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<executor::Executor>()?;
     module.add_class::<iterator::MapIterator>()?;
     per_thread::register(module)?;
-    module.add_function(wrap_pyfunction!(team::close_pools, module)?)
+    module.add_function(wrap_pyfunction!(ending::close_pools, module)?)
 }

@@ -3,9 +3,10 @@
 #![allow(unsafe_code)]
 
 use crate::object::{Object, count, decode, encode, header, lean, word};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::PyType;
+use pyo3::types::{PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit};
 use std::sync::atomic::Ordering;
 use ungil_sync::pool;
@@ -40,7 +41,7 @@ impl PerThread {
     #[cold]
     fn make<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let Some(factory) = super::watch::load(py, &self.factory)? else {
-            return Err(pyo3::exceptions::PyRuntimeError::new_err("this PerThread is being collected"));
+            return Err(PyRuntimeError::new_err("this PerThread is being collected"));
         };
         let value = factory.call0()?;
         // The factory may have asked, too: the first value stays.
@@ -56,7 +57,7 @@ impl PerThread {
             Ok(old) => drop_word(old),
             Err(word) => {
                 drop_word(word);
-                return Err(pyo3::exceptions::PyRuntimeError::new_err("this thread is ending"));
+                return Err(PyRuntimeError::new_err("this thread is ending"));
             }
         }
         Ok(())
@@ -115,7 +116,7 @@ impl PerThread {
     #[new]
     fn new(factory: &Bound<'_, PyAny>) -> PyResult<Self> {
         if !factory.is_callable() {
-            return Err(pyo3::exceptions::PyTypeError::new_err("factory must be a callable"));
+            return Err(PyTypeError::new_err("factory must be a callable"));
         }
         Ok(Self { values: pool::PerThread::default(), factory: Slot::new(encode(factory)) })
     }
@@ -170,18 +171,21 @@ impl PerThread {
     /// defined. A value that its thread changes in place meanwhile is seen as it is at that moment.
     ///
     /// Thread safety: atomic for each value.
-    #[pyo3(signature = (r#fn, initial = None, /))]
+    #[pyo3(signature = (r#fn, /, *initial))]
     fn combine<'py>(
         &self,
         r#fn: &Bound<'py, PyAny>,
-        initial: Option<&Bound<'py, PyAny>>,
+        initial: &Bound<'py, PyTuple>,
     ) -> PyResult<Bound<'py, PyAny>> {
+        if initial.len() > 1 {
+            return Err(PyTypeError::new_err("combine() takes a function and at most one initial value"));
+        }
         let mut values = self.values(r#fn.py())?.into_iter();
-        let first = match initial {
-            Some(initial) => initial.clone(),
-            None => values.next().ok_or_else(|| {
-                pyo3::exceptions::PyTypeError::new_err("combine() of no values with no initial value")
-            })?,
+        let first = match initial.get_item(0) {
+            Ok(initial) => initial,
+            Err(_) => values
+                .next()
+                .ok_or_else(|| PyTypeError::new_err("combine() of no values with no initial value"))?,
         };
         values.try_fold(first, |so_far, value| r#fn.call1((so_far, value)))
     }
@@ -199,12 +203,12 @@ impl PerThread {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        word::visit(&self.factory, visit.clone())?;
+        word::visit(&self.factory, visit)?;
         for slot in self.values.slots() {
-            word::visit(slot, visit.clone())?;
+            word::visit(slot, visit)?;
         }
         for word in self.values.put_aside() {
-            word::visit(&Slot::new(word), visit.clone())?;
+            word::visit(&Slot::new(word), visit)?;
         }
         Ok(())
     }

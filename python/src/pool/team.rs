@@ -2,21 +2,17 @@
 
 use super::bulk::Bulk;
 use super::future::{self, Future};
-use super::{Task, forks, names, sleep, worker};
+use super::{Task, ending, forks, names, sleep, worker};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyTuple};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use ungil_sync::park::WaitSet;
 use ungil_sync::pool::{Scheduler, Staff};
 
 /// Teams are told apart by this; 0 is none.
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
-/// Every team whose threads must be waited for when the interpreter ends.
-static TEAMS: Mutex<Vec<Weak<Team>>> = Mutex::new(Vec::new());
-/// The interpreter ends.
-static ENDING: AtomicBool = AtomicBool::new(false);
 
 const BROKEN: &str = "A thread initializer failed, the thread pool is not usable anymore";
 
@@ -37,7 +33,7 @@ pub(super) struct Team {
     forks: u32,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -62,9 +58,7 @@ impl Team {
             initializer: initializer.map_or_else(OnceLock::new, OnceLock::from),
             forks: forks(),
         });
-        let mut teams = lock(&TEAMS);
-        teams.retain(|team| team.strong_count() > 0);
-        teams.push(Arc::downgrade(&team));
+        ending::note(&team);
         team
     }
 
@@ -87,7 +81,7 @@ impl Team {
                 "cannot schedule new futures in a forked child: the pool's threads stayed in the parent process. Make a new ThreadPool",
             ));
         }
-        if ENDING.load(Ordering::SeqCst) {
+        if ending::has_begun() {
             return Some(PyRuntimeError::new_err("cannot schedule new futures after interpreter shutdown"));
         }
         self.is_closed().then(|| PyRuntimeError::new_err("cannot schedule new futures after shutdown"))
@@ -95,7 +89,7 @@ impl Team {
 
     #[inline]
     fn must_refuse(&self) -> bool {
-        self.is_ending() || self.forks != forks() || ENDING.load(Ordering::Relaxed)
+        self.is_ending() || self.forks != forks() || ending::has_begun()
     }
 
     /// Queues a call.
@@ -294,16 +288,4 @@ impl Team {
     pub(super) fn prefix(&self) -> &str {
         &self.prefix
     }
-}
-
-/// Ends every pool once its work is done. Called when the interpreter ends, before it waits for threads.
-#[pyfunction(name = "_close_pools")]
-pub(super) fn close_pools(py: Python<'_>) -> PyResult<()> {
-    ENDING.store(true, Ordering::SeqCst);
-    let teams: Vec<_> = lock(&TEAMS).iter().filter_map(Weak::upgrade).collect();
-    teams.iter().for_each(|team| team.close());
-    for team in teams {
-        team.join(py)?;
-    }
-    Ok(())
 }

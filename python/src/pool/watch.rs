@@ -41,7 +41,7 @@ impl Watch {
     pub(super) fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         [&self.condition, &self.waiters, &self.callbacks]
             .into_iter()
-            .try_for_each(|slot| word::visit(slot, visit.clone()))
+            .try_for_each(|slot| word::visit(slot, visit))
     }
 
     pub(super) fn clear(&self) {

@@ -5,10 +5,13 @@
 //! runs elsewhere, the worker sleeps and another is hired in its place until it wakes. Calls within calls go only so deep;
 //! beyond that the worker sleeps too.
 
+#![allow(unsafe_code)]
+
 use super::future::Future;
 use super::team::Team;
 use super::{Task, names, sleep};
 use crate::object::block;
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use std::cell::{Cell, RefCell};
@@ -187,7 +190,15 @@ impl Here {
 
     fn run(&self, py: Python<'_>, task: Task) {
         match task {
-            Task::Call(future) => _ = Future::run(future.bind(py), self),
+            Task::Call(future) => {
+                let future = future.bind(py);
+                Future::run(future, self);
+                // Nobody else has it: what it held goes with it, and that may run code that takes its time.
+                // SAFETY: alive while `future` is borrowed.
+                if unsafe { ffi::Py_REFCNT(future.as_ptr()) } == 1 {
+                    self.not_searching();
+                }
+            }
             Task::Bulk(bulk) => bulk.take_part(py, &self.team),
         }
         if self.depth.get() == 0 && self.replaced.replace(false) {

@@ -2,7 +2,7 @@
 
 use super::futures::{Enlisted, Futures, Side, helper};
 use super::gates::tell_someone;
-use super::kinds::{release, value};
+use super::order::{release, value};
 use super::waiting::Patience;
 use super::{Error, error};
 use crate::object::{block, encode, word};
@@ -158,7 +158,7 @@ impl DelayQueue {
 
     /// Takes out the item that has been due for longest. If none is due, waits for one: for ever, or for `timeout` seconds, or, if `block` is
     /// false, not at all; then raises `queue.Empty`. Raises `queue.ShutDown` if the queue was shut down and is empty.
-    #[pyo3(signature = (block = None, timeout = None))]
+    #[pyo3(signature = (block = None, timeout = None), text_signature = "($self, block=True, timeout=None)")]
     fn get<'py>(
         &self,
         py: Python<'py>,
@@ -195,14 +195,16 @@ impl DelayQueue {
     }
 
     /// Refuses all puts from now on, and all gets once the queue is empty. If `immediate`, it is emptied now.
-    #[pyo3(signature = (immediate = false))]
-    fn shutdown(&self, immediate: bool) {
+    #[pyo3(signature = (immediate = None), text_signature = "($self, immediate=False)")]
+    fn shutdown(&self, immediate: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        let immediate = immediate.map_or(Ok(false), |flag| flag.is_truthy())?;
         let mut state = self.state();
         state.closed = true;
         let dropped = if immediate { state.heap.take_all() } else { Vec::new() };
         drop(state);
         self.waiting.notify_all();
         dropped.into_iter().for_each(|entry| release(entry.word));
+        Ok(())
     }
 
     /// Seconds until the first item is due, if there is one.

@@ -1,6 +1,6 @@
 //! `Exchanger`.
 
-use super::kinds::{release, value};
+use super::order::{release, value};
 use super::waiting::Patience;
 use crate::object::{Object, block, encode, word};
 use pyo3::exceptions::PyTimeoutError;

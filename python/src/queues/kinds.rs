@@ -2,55 +2,17 @@
 
 use super::futures::{Enlisted, Futures, Side, helper};
 use super::gates::{Gates, tell, tell_someone};
+use super::order::{Order, Words, each, release, value};
 use super::ranked::Ranked;
 use super::waiting::{Patience, wait};
 use super::{Error, error};
-use crate::object::{Object, decode, encode, word};
+use crate::object::{encode, word};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 use pyo3::{PyTraverseError, PyVisit};
 use ungil_sync::park::WaitSet;
 use ungil_sync::queue::{Fifo, Refused, Stack};
-use ungil_sync::slot::Counted;
-
-/// In what order items come out.
-enum Order {
-    Fifo(Fifo<Object>),
-    Lifo(Stack<Object>),
-    Ranked(Ranked),
-}
-
-/// Does the same with each.
-macro_rules! each {
-    ($order:expr, $queue:ident => $what:expr) => {
-        match $order {
-            Order::Fifo($queue) => $what,
-            Order::Lifo($queue) => $what,
-            Order::Ranked($queue) => $what,
-        }
-    };
-}
-
-impl Order {
-    #[inline]
-    fn put(&self, py: Python<'_>, word: u64) -> PyResult<Result<(), Refused>> {
-        match self {
-            Self::Fifo(queue) => Ok(queue.put(word)),
-            Self::Lifo(stack) => Ok(stack.put(word)),
-            Self::Ranked(ranked) => ranked.put(py, word),
-        }
-    }
-
-    #[inline]
-    fn take(&self, py: Python<'_>) -> PyResult<Result<u64, Refused>> {
-        match self {
-            Self::Fifo(queue) => Ok(queue.take()),
-            Self::Lifo(stack) => Ok(stack.take()),
-            Self::Ranked(ranked) => ranked.take(py),
-        }
-    }
-}
 
 /// Apart from the object, whose memory is not aligned for it.
 struct Inner {
@@ -146,21 +108,6 @@ impl Queue {
     }
 }
 
-/// Drops an item.
-#[allow(unsafe_code)]
-pub(super) fn release(word: u64) {
-    // SAFETY: the callers' own count, and no lock is held.
-    unsafe { Object::release(word) }
-}
-
-/// Makes an item a value again.
-#[allow(unsafe_code)]
-#[inline]
-pub(super) fn value(py: Python<'_>, word: u64) -> PyResult<Bound<'_, PyAny>> {
-    // SAFETY: the callers' own count.
-    unsafe { decode(py, word) }
-}
-
 #[pymethods]
 impl Queue {
     #[new]
@@ -195,7 +142,7 @@ impl Queue {
 
     /// Puts `item` in. If the queue is full, waits until there is room: for ever, or for `timeout` seconds, or, if `block` is false, not at
     /// all; then raises `queue.Full`. Raises `queue.ShutDown` if the queue was shut down.
-    #[pyo3(signature = (item, block = None, timeout = None))]
+    #[pyo3(signature = (item, block = None, timeout = None), text_signature = "($self, item, block=True, timeout=None)")]
     fn put(
         &self,
         item: &Bound<'_, PyAny>,
@@ -213,7 +160,7 @@ impl Queue {
 
     /// Takes an item out and returns it. If there is none, waits for one: for ever, or for `timeout` seconds, or, if `block` is false, not at
     /// all; then raises `queue.Empty`. Raises `queue.ShutDown` if the queue was shut down and is empty.
-    #[pyo3(signature = (block = None, timeout = None))]
+    #[pyo3(signature = (block = None, timeout = None), text_signature = "($self, block=True, timeout=None)")]
     fn get<'py>(
         &self,
         py: Python<'py>,
@@ -230,7 +177,7 @@ impl Queue {
 
     /// Puts the items of an iterable in, in order, others' possibly between them; waits for room as `put` does. Returns how many were put
     /// in: fewer than all only if time ran out or the queue was shut down. Raises `queue.Full` or `queue.ShutDown` if that is none.
-    #[pyo3(signature = (items, block = None, timeout = None))]
+    #[pyo3(signature = (items, block = None, timeout = None), text_signature = "($self, items, block=True, timeout=None)")]
     fn put_many(
         &self,
         items: &Bound<'_, PyAny>,
@@ -268,7 +215,7 @@ impl Queue {
     }
 
     /// Takes up to `max` items out, as many as there are, and returns them in a list. If there is none, waits for one as `get` does.
-    #[pyo3(signature = (max, block = None, timeout = None))]
+    #[pyo3(signature = (max, block = None, timeout = None), text_signature = "($self, max, block=True, timeout=None)")]
     fn get_many<'py>(
         &self,
         py: Python<'py>,
@@ -336,7 +283,7 @@ impl Queue {
 
     /// Refuses all puts from now on, and all gets once the queue is empty: both raise `queue.ShutDown`, and so does who waits. If
     /// `immediate`, the queue is emptied now, and the tasks in it count as done.
-    #[pyo3(signature = (immediate = None))]
+    #[pyo3(signature = (immediate = None), text_signature = "($self, immediate=False)")]
     fn shutdown(&self, py: Python<'_>, immediate: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let immediate = immediate.map_or(Ok(false), |flag| flag.is_truthy())?;
         let Inner { order, gates, .. } = &*self.inner;
@@ -418,16 +365,6 @@ impl Queue {
 /// Whether an error says that there was no room or no queue any more.
 fn is_refusal(py: Python<'_>, raised: &PyErr) -> bool {
     [Error::Full, Error::ShutDown].iter().any(|&which| raised.get_type(py).is(&error(py, which).get_type(py)))
-}
-
-/// Words on their way; those that do not arrive are dropped.
-#[derive(Default)]
-struct Words(Vec<u64>);
-
-impl Drop for Words {
-    fn drop(&mut self) {
-        self.0.drain(..).for_each(release);
-    }
 }
 
 /// `Queue`, last in, first out.

@@ -6,6 +6,7 @@ mod exchanger;
 mod futures;
 mod gates;
 mod kinds;
+mod order;
 mod ranked;
 mod waiting;
 

@@ -7,7 +7,7 @@
 #![allow(unsafe_code)]
 
 use super::Error;
-use super::kinds::{release, value};
+use super::order::{release, value};
 use super::waiting::{Patience, wait};
 use crate::object::word::{address, is_object};
 use pyo3::exceptions::PyRuntimeError;

@@ -122,7 +122,7 @@ impl Adder {
         self.read(
             |whole| whole.swap(0, Ordering::AcqRel),
             |real| real.swap(0, Ordering::AcqRel),
-            |total| std::mem::take(total),
+            std::mem::take,
         )
     }
 

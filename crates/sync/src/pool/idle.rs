@@ -82,7 +82,10 @@ mod model {
     /// A worker that goes to sleep whenever it finds nothing gets every task, whenever that comes.
     #[test]
     fn no_task_is_slept_through() {
-        loom::model(|| {
+        // All interleavings with up to three switches that nothing forces: the rest takes minutes.
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(3);
+        model.check(|| {
             let pool = Arc::new((Idle::default(), Mutex::new(VecDeque::new())));
             let worker = {
                 let pool = Arc::clone(&pool);

@@ -112,7 +112,7 @@ impl<T> Seat<T> {
         let common = || steal(|| scheduler.common.steal());
         let turn = self.turn.get().wrapping_add(1);
         self.turn.set(turn);
-        if turn % FAIR == 0 {
+        if turn.is_multiple_of(FAIR) {
             return scheduler.steal(place).or_else(common).or_else(own);
         }
         own().or_else(common).or_else(|| scheduler.steal(place))

@@ -1,8 +1,9 @@
 //! First in, first out, between any number of producers and consumers, with an exact bound.
 //!
 //! Every put draws a ticket from `tail` and every take one from `head`, by one fetch-and-add each; the two that drew the same number meet
-//! in that ticket's cell. A taker that finds its cell empty marks it dead, and the putter that finds it dead draws again
-//! (the "FAA array queue" of Correia and Ramalhete, after Morrison and Afek's LCRQ). A taker only reads the cell it takes from.
+//! in that ticket's cell. A taker that has come before any putter drew its ticket marks the cell dead, and the putter that finds it so draws again
+//! (the "FAA array queue" of Correia and Ramalhete, after Morrison and Afek's LCRQ). A taker only reads the cell it takes from. It does not give
+//! up a ticket that a putter has drawn: who saw the queue full because of that ticket would have been told something untrue.
 //!
 //! Tickets count up for ever, so that `tail - head` is the number of items (none, if it is negative: then takers are ahead), and the
 //! bound costs no third counter: ticket `t` may be used once `t < head + bound`. Putters compare with a stale copy of `head`,
@@ -18,6 +19,7 @@ use super::Refused;
 use super::holes::Holes;
 use super::reclaim::{self, Pin};
 use super::segment::{DEAD, EMPTY, Path, Segment};
+use super::trust;
 use crate::prim::atomic::{AtomicU64, Ordering};
 use crate::prim::hint;
 use crate::slot::Counted;
@@ -29,8 +31,8 @@ const CLOSED: u64 = 1 << 63;
 const UNBOUNDED: u64 = 1 << 62;
 /// How much room makes a putter draw blindly: more than there are threads likely to do so at the same time.
 const AMPLE: u64 = if cfg!(loom) { 2 } else { 64 };
-/// How long a taker waits for a putter that has drawn its ticket and not stored yet: some hundred nanoseconds.
-const PATIENCE: u32 = if cfg!(loom) { 0 } else { 24 };
+/// How often a taker looks for what a putter that has drawn its ticket is about to store, before it lets others run.
+const PATIENCE: u32 = if cfg!(loom) { 0 } else { 64 };
 
 /// What is read with every operation and changes seldom.
 struct Ways {
@@ -312,22 +314,32 @@ impl<C: Counted> Fifo<C> {
         if word != EMPTY && word != DEAD { Some(word) } else { self.settle_late(ticket, cell) }
     }
 
+    /// Only a ticket that no putter has drawn may be given up: one that a putter has drawn counts as an item from then on, and will be one
+    /// within a few instructions of a thread that nothing makes wait.
     #[cold]
     fn settle_late(&self, ticket: u64, cell: &AtomicU64) -> Option<u64> {
-        let mut patience = if self.end().0 > ticket { PATIENCE } else { 0 };
-        while patience > 0 && cell.load(Ordering::Acquire) == EMPTY {
-            hint::spin_loop();
-            patience -= 1;
+        if self.end().0 <= ticket {
+            return match cell.compare_exchange(EMPTY, DEAD, Ordering::SeqCst, Ordering::Acquire) {
+                Err(word) if word != DEAD => Some(word),
+                _ => None,
+            };
         }
-        match cell.compare_exchange(EMPTY, DEAD, Ordering::SeqCst, Ordering::Acquire) {
-            Err(word) if word != DEAD => Some(word),
-            _ => None,
+        let mut looks = 0_u32;
+        loop {
+            match cell.load(Ordering::Acquire) {
+                EMPTY if looks < PATIENCE => hint::spin_loop(),
+                EMPTY => crate::prim::thread::yield_now(),
+                // A hole.
+                DEAD => return None,
+                word => return Some(word),
+            }
+            looks = looks.saturating_add(1);
         }
     }
 
     /// Shows every word in the queue, for one who is alone with it (the collector, while all threads stand still).
-    pub fn for_each(&self, mut each: impl FnMut(u64)) {
-        self.walk(|word| each(word), |_| ());
+    pub fn for_each(&self, each: impl FnMut(u64)) {
+        self.walk(each, |_| ());
     }
 
     /// Walks the cells that may hold items, and then has every segment seen off.
@@ -373,49 +385,6 @@ impl<C: Counted> Drop for Fifo<C> {
     }
 }
 
-/// On which queue this thread's last draws went well. A wrong answer costs a ticket, no more.
-#[cfg(not(loom))]
-mod trust {
-    use std::cell::Cell;
-
-    thread_local! {
-        static PUTS: Cell<usize> = const { Cell::new(0) };
-        static TAKES: Cell<usize> = const { Cell::new(0) };
-    }
-
-    #[inline]
-    pub(super) fn puts(queue: usize) -> bool {
-        PUTS.get() == queue
-    }
-    pub(super) fn more_puts(queue: usize) {
-        PUTS.set(queue);
-    }
-    pub(super) fn no_more_puts() {
-        PUTS.set(0);
-    }
-    #[inline]
-    pub(super) fn takes(queue: usize) -> bool {
-        TAKES.get() == queue
-    }
-    pub(super) fn more_takes(queue: usize) {
-        TAKES.set(queue);
-    }
-    pub(super) fn no_more_takes() {
-        TAKES.set(0);
-    }
-}
-
-/// In a model, trust is blind until it fails.
-#[cfg(loom)]
-mod trust {
-    pub(super) fn puts(_: usize) -> bool {
-        true
-    }
-    pub(super) fn more_puts(_: usize) {}
-    pub(super) fn no_more_puts() {}
-    pub(super) fn takes(_: usize) -> bool {
-        true
-    }
-    pub(super) fn more_takes(_: usize) {}
-    pub(super) fn no_more_takes() {}
-}
+#[cfg(test)]
+#[path = "fifo_tests.rs"]
+mod tests;

@@ -11,6 +11,7 @@ mod holes;
 mod reclaim;
 mod segment;
 mod stack;
+mod trust;
 
 pub use exchange::{Exchange, Met, Offer};
 pub use fifo::Fifo;

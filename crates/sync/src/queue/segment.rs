@@ -113,7 +113,7 @@ impl Path {
         let mut at = start;
         while at.id != ticket / CELLS {
             // SAFETY: as in `start`: reached from a segment that is kept, so kept as well.
-            at = unsafe { &*at.next_or_make(ticket % CELLS == 0) };
+            at = unsafe { &*at.next_or_make(ticket.is_multiple_of(CELLS)) };
         }
         loop {
             let here = self.start(pin);

@@ -91,7 +91,9 @@ impl Shard {
     /// Takes the lock. Its holders run a bounded number of instructions and call nothing.
     pub(super) fn lock(&self) -> Held<'_> {
         let mut turns = 0;
-        while self.locked.swap(true, Ordering::Acquire) {
+        let take = || self.locked.compare_exchange_weak(false, true, Ordering::Acquire, Ordering::Relaxed);
+        // Looked at first, so that those who wait share its line; the model checker would let a look be out of date for ever.
+        while (!cfg!(loom) && self.locked.load(Ordering::Relaxed)) || take().is_err() {
             back_off(&mut turns);
         }
         Held(self)

@@ -1,0 +1,277 @@
+//! What [`super::Fifo`] promises: by threads as they come, and, under loom, by every interleaving of a few.
+
+#![allow(unsafe_code)]
+
+use super::*;
+use std::sync::atomic::AtomicI64;
+
+/// Words that stand for themselves, counted in sum.
+struct Plain;
+
+static RELEASED: AtomicI64 = AtomicI64::new(0);
+
+// SAFETY: such words have no count.
+unsafe impl Counted for Plain {
+    unsafe fn try_retain(_: u64) -> bool {
+        true
+    }
+    unsafe fn release(_: u64) {
+        RELEASED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+/// The `n`-th word.
+fn word(n: u64) -> u64 {
+    (n + 1) << 2
+}
+
+#[cfg(not(loom))]
+mod by_threads {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::VecDeque;
+    use std::sync::{Arc, Barrier};
+    use std::thread;
+
+    proptest! {
+        /// Alone, it is a deque.
+        #[test]
+        fn is_a_deque_for_one_thread(bound in proptest::option::of(1u64..80), steps: Vec<(u8, u8)>) {
+            let queue = Fifo::<Plain>::new(bound);
+            let mut model = VecDeque::new();
+            let full = |model: &VecDeque<u64>| bound.is_some_and(|b| model.len() as u64 >= b);
+            let (mut n, mut puts) = (0, 0);
+            for (step, many) in steps {
+                let many = usize::from(many);
+                match step % 6 {
+                    0 | 1 => for _ in 0..many {
+                        n += 1;
+                        let put = queue.put(word(n));
+                        prop_assert_eq!(put.is_err(), full(&model));
+                        if put.is_ok() {
+                            model.push_back(word(n));
+                            puts += 1;
+                        }
+                    },
+                    2 => {
+                        let words: Vec<_> = (0..many as u64).map(|i| word(n + i)).collect();
+                        n += many as u64;
+                        let put = queue.put_many(&words).unwrap_or(0);
+                        let room = bound.map_or(many, |b| b as usize - model.len());
+                        prop_assert_eq!(put, many.min(room));
+                        model.extend(&words[..put]);
+                        puts += put as u64;
+                    }
+                    3 | 4 => for _ in 0..many {
+                        prop_assert_eq!(queue.take().ok(), model.pop_front());
+                    },
+                    _ => {
+                        let mut out = Vec::new();
+                        let taken = queue.take_many(many, |word| out.push(word)).unwrap_or(0);
+                        prop_assert_eq!(taken, out.len());
+                        prop_assert_eq!(out, model.drain(..many.min(model.len())).collect::<Vec<_>>());
+                    }
+                }
+                prop_assert_eq!(queue.len(), model.len() as u64);
+                prop_assert_eq!(queue.puts(), puts);
+                let mut seen = Vec::new();
+                queue.for_each(|word| seen.push(word));
+                prop_assert_eq!(seen, model.iter().copied().collect::<Vec<_>>());
+            }
+            queue.close();
+            prop_assert_eq!(queue.put(word(0)), Err(Refused::Closed));
+            while let Some(expected) = model.pop_front() {
+                prop_assert_eq!(queue.take(), Ok(expected));
+            }
+            prop_assert_eq!(queue.take(), Err(Refused::Closed));
+            prop_assert_eq!(queue.puts(), puts);
+        }
+    }
+
+    /// Every word comes out once, each producer's in order, and the bound holds at every moment.
+    fn traffic(bound: Option<u64>, producers: u64, consumers: usize, each: u64) {
+        let queue = Arc::new(Fifo::<Plain>::new(bound));
+        let start = Arc::new(Barrier::new(producers as usize + consumers));
+        let putters: Vec<_> = (0..producers)
+            .map(|who| {
+                let (queue, start) = (queue.clone(), start.clone());
+                thread::spawn(move || {
+                    start.wait();
+                    for n in 0..each {
+                        while queue.put(word(who * each + n)).is_err() {
+                            thread::yield_now();
+                        }
+                    }
+                })
+            })
+            .collect();
+        let takers: Vec<_> = (0..consumers)
+            .map(|_| {
+                let (queue, start) = (queue.clone(), start.clone());
+                thread::spawn(move || {
+                    start.wait();
+                    let mut out = Vec::new();
+                    loop {
+                        assert!(bound.is_none_or(|bound| queue.len() <= bound));
+                        match queue.take() {
+                            Ok(word) => out.push((word >> 2) - 1),
+                            Err(Refused::NotNow) => thread::yield_now(),
+                            Err(Refused::Closed) => return out,
+                        }
+                    }
+                })
+            })
+            .collect();
+        for putter in putters {
+            putter.join().unwrap();
+        }
+        queue.close();
+        let mut all = Vec::new();
+        for taker in takers {
+            let out = taker.join().unwrap();
+            for who in 0..producers {
+                let mine: Vec<_> = out.iter().filter(|&&n| n / each == who).collect();
+                assert!(mine.is_sorted(), "reordered");
+            }
+            all.extend(out);
+        }
+        all.sort_unstable();
+        assert_eq!(all, (0..producers * each).collect::<Vec<_>>());
+        assert_eq!(queue.puts(), producers * each);
+    }
+
+    #[test]
+    fn nothing_is_lost_doubled_or_reordered() {
+        // Miri runs it too, slowly.
+        let each = if cfg!(miri) { 40 } else { 20_000 };
+        for bound in [None, Some(1), Some(3), Some(65), Some(300)] {
+            traffic(bound, 3, 2, each);
+        }
+    }
+
+    #[test]
+    fn what_is_left_is_released_once() {
+        let queue = Fifo::<Plain>::new(None);
+        let before = RELEASED.load(Ordering::Relaxed);
+        for n in 0..1000 {
+            queue.put(word(n)).unwrap();
+        }
+        for n in 0..300 {
+            assert_eq!(queue.take(), Ok(word(n)));
+        }
+        drop(queue);
+        assert_eq!(RELEASED.load(Ordering::Relaxed) - before, 700);
+    }
+}
+
+#[cfg(loom)]
+mod by_every_interleaving {
+    use super::*;
+    use loom::sync::Arc;
+    use loom::thread;
+
+    fn check(model: impl Fn() + Sync + Send + 'static) {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(2);
+        builder.check(model);
+    }
+
+    /// Two putters and a taker on an unbounded queue, from one segment into the next.
+    #[test]
+    fn what_is_put_in_comes_out_once() {
+        check(|| {
+            let queue = Arc::new(Fifo::<Plain>::new(None));
+            let putters = [0, 10].map(|who| {
+                let queue = queue.clone();
+                thread::spawn(move || (0..2).for_each(|n| queue.put(word(who + n)).unwrap()))
+            });
+            let mut out: Vec<_> = (0..2).filter_map(|_| queue.take().ok()).collect();
+            for putter in putters {
+                putter.join().unwrap();
+            }
+            out.extend(std::iter::from_fn(|| queue.take().ok()));
+            for who in [0, 10] {
+                assert!(out.iter().filter(|&&w| w >= word(who) && w < word(who + 5)).is_sorted());
+            }
+            out.sort_unstable();
+            assert_eq!(out, [0, 1, 10, 11].map(word));
+        });
+    }
+
+    /// A taker that has seen a put end finds its item, or another has taken it.
+    #[test]
+    fn never_empty_while_an_item_is_in() {
+        check(|| {
+            let queue = Arc::new(Fifo::<Plain>::new(None));
+            let other = {
+                let queue = queue.clone();
+                thread::spawn(move || {
+                    queue.put(word(1)).unwrap();
+                    // There are as many puts that have ended as takes that have begun.
+                    queue.take().unwrap();
+                })
+            };
+            queue.put(word(2)).unwrap();
+            queue.take().unwrap();
+            other.join().unwrap();
+            assert_eq!(queue.take(), Err(Refused::NotNow));
+        });
+    }
+
+    /// With one place and two putters, one is refused, whoever took what meanwhile, unless a taker made room.
+    #[test]
+    fn the_bound_is_exact() {
+        check(|| {
+            let queue = Arc::new(Fifo::<Plain>::new(Some(1)));
+            let other = {
+                let queue = queue.clone();
+                thread::spawn(move || queue.put(word(1)).is_ok())
+            };
+            let mine = queue.put(word(2)).is_ok();
+            let other = other.join().unwrap();
+            assert!(mine != other, "one place, one item");
+            assert_eq!(queue.len(), 1);
+            assert_eq!(queue.puts(), 1);
+            queue.take().unwrap();
+            // The hole that the refused one may have left takes no room.
+            queue.put(word(3)).unwrap();
+            assert_eq!(queue.put(word(4)), Err(Refused::NotNow));
+        });
+    }
+
+    /// Room that a finished take made is there for the next put, though another putter's ticket is being given back.
+    #[test]
+    fn never_full_while_there_is_room() {
+        check(|| {
+            let queue = Arc::new(Fifo::<Plain>::new(Some(1)));
+            queue.put(word(0)).unwrap();
+            let other = {
+                let queue = queue.clone();
+                thread::spawn(move || queue.put(word(1)).is_ok())
+            };
+            queue.take().unwrap();
+            let mine = queue.put(word(2)).is_ok();
+            let other = other.join().unwrap();
+            assert!(mine || other, "somebody found the room");
+            assert_eq!(queue.len(), 1);
+        });
+    }
+
+    /// What was put in before a close is taken out after it; what was refused is not.
+    #[test]
+    fn closing_loses_nothing() {
+        check(|| {
+            let queue = Arc::new(Fifo::<Plain>::new(None));
+            let putter = {
+                let queue = queue.clone();
+                thread::spawn(move || (0..2).take_while(|&n| queue.put(word(n)).is_ok()).count())
+            };
+            queue.close();
+            let mut out = 0;
+            while queue.take() != Err(Refused::Closed) {
+                out += 1;
+            }
+            assert_eq!(putter.join().unwrap(), out);
+        });
+    }
+}

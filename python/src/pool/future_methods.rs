@@ -1,0 +1,209 @@
+//! What a future's users call: the methods of `concurrent.futures.Future`, and the attributes that the standard library's own functions read.
+
+use super::future::{Future, call_one_back, name};
+use super::watch::{empty, load};
+use super::{names, worker};
+use crate::object::word;
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit, intern};
+use std::sync::atomic::Ordering;
+use ungil_sync::pool::{Phase, Refused};
+
+/// Done, cancelled, result, exception.
+type Snapshot<'py> = (bool, bool, Option<Bound<'py, PyAny>>, Option<Bound<'py, PyAny>>);
+
+#[pymethods]
+impl Future {
+    #[new]
+    fn new() -> Self {
+        Self::empty()
+    }
+
+    /// In place of the standard library's, whose attributes are not needed.
+    fn __init__(_slf: &Bound<'_, Self>) {}
+
+    /// Waits for the call and returns what it returned or raises what it raised. Raises `TimeoutError` after `timeout` seconds and `CancelledError`
+    /// if it was cancelled. Called by a worker of the same pool, it makes the call at once if nobody has begun to.
+    ///
+    /// Thread safety: atomic.
+    #[pyo3(signature = (timeout = None))]
+    fn result<'py>(slf: &Bound<'py, Self>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+        let (py, this) = (slf.py(), slf.get());
+        let phase = this.wait(slf, timeout)?;
+        let outcome = load(py, &this.outcome)?;
+        match (phase, outcome) {
+            (Phase::Returned, Some(value)) => Ok(value),
+            (Phase::Raised, Some(error)) => Err(PyErr::from_value(error)),
+            _ => Err(names::cancelled(py, "")),
+        }
+    }
+
+    /// Waits for the call and returns what it raised, or `None`. Otherwise as `result`.
+    ///
+    /// Thread safety: atomic.
+    #[pyo3(signature = (timeout = None))]
+    fn exception<'py>(slf: &Bound<'py, Self>, timeout: Option<f64>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let (py, this) = (slf.py(), slf.get());
+        match this.wait(slf, timeout)? {
+            Phase::Returned => Ok(None),
+            Phase::Raised => load(py, &this.outcome),
+            _ => Err(names::cancelled(py, "")),
+        }
+    }
+
+    /// Whether the call has ended or was cancelled.
+    ///
+    /// Thread safety: atomic.
+    fn done(&self) -> bool {
+        self.is_done()
+    }
+
+    /// Whether the call is being made.
+    ///
+    /// Thread safety: atomic.
+    fn running(&self) -> bool {
+        self.progress.phase() == Phase::Running
+    }
+
+    /// Whether the call was cancelled before it began.
+    ///
+    /// Thread safety: atomic.
+    fn cancelled(&self) -> bool {
+        matches!(self.progress.phase(), Phase::Cancelled | Phase::Notified)
+    }
+
+    /// Cancels the call unless it has begun. Returns whether it is cancelled.
+    ///
+    /// Thread safety: atomic.
+    fn cancel(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        let (py, this) = (slf.py(), slf.get());
+        match this.progress.advance(&[Phase::Pending], Phase::Cancelled, false) {
+            Ok(()) => {}
+            Err(Refused::At(phase)) => return Ok(matches!(phase, Phase::Cancelled | Phase::Notified)),
+            Err(Refused::Watched) => {
+                let refused = this.under_condition(py, || {
+                    let changed = this.progress.advance(&[Phase::Pending], Phase::Cancelled, true);
+                    this.watch.condition(py)?.call_method0(intern!(py, "notify_all"))?;
+                    Ok(changed.err())
+                })?;
+                if let Some(Refused::At(phase)) = refused {
+                    return Ok(matches!(phase, Phase::Cancelled | Phase::Notified));
+                }
+            }
+        }
+        this.ended.notify_all();
+        this.forget_call();
+        this.call_back(slf)?;
+        Ok(true)
+    }
+
+    /// Has `fn(future)` called when the call ends or is cancelled: by the thread that ends it, or here and now if that has happened.
+    ///
+    /// Thread safety: atomic.
+    #[pyo3(name = "add_done_callback")]
+    fn add_done_callback(slf: &Bound<'_, Self>, r#fn: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        if !this.is_done() {
+            this.watch.callbacks(py)?;
+            this.progress.watch();
+            let added = this.under_condition(py, || {
+                let pending = !this.is_done();
+                if pending {
+                    this.watch.callbacks(py)?.call_method1(intern!(py, "append"), (r#fn,))?;
+                }
+                Ok(pending)
+            })?;
+            if added {
+                return Ok(());
+            }
+        }
+        call_one_back(slf, r#fn);
+        Ok(())
+    }
+
+    /// For executors and tests.
+    fn set_result(slf: &Bound<'_, Self>, result: &Bound<'_, PyAny>) -> PyResult<()> {
+        slf.get().set(slf, result, Phase::Returned)
+    }
+
+    /// For executors and tests.
+    fn set_exception(slf: &Bound<'_, Self>, exception: &Bound<'_, PyAny>) -> PyResult<()> {
+        slf.get().set(slf, exception, Phase::Raised)
+    }
+
+    /// For executors and tests.
+    fn set_running_or_notify_cancel(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        let this = slf.get();
+        match this.progress.begin() {
+            Ok(()) => Ok(true),
+            Err(Phase::Cancelled) => {
+                this.tell_cancelled(slf);
+                Ok(false)
+            }
+            Err(_) => Err(PyRuntimeError::new_err("Future in unexpected state")),
+        }
+    }
+
+    /// What asyncio reads: done, cancelled, result, exception.
+    fn _get_snapshot<'py>(&self, py: Python<'py>) -> PyResult<Snapshot<'py>> {
+        Ok(match self.progress.phase() {
+            Phase::Pending | Phase::Running => (false, false, None, None),
+            Phase::Cancelled | Phase::Notified => (true, true, None, None),
+            Phase::Returned => (true, false, load(py, &self.outcome)?, None),
+            Phase::Raised => (true, false, None, load(py, &self.outcome)?),
+        })
+    }
+
+    /// What `concurrent.futures.wait` and `as_completed` hold while they look.
+    #[getter]
+    fn _condition<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let condition = self.watch.condition(py)?;
+        self.progress.watch();
+        Ok(condition)
+    }
+
+    /// Whom they have told of themselves. A worker of the same pool that asks is about to sleep until the future ends: others must be there
+    /// to end it.
+    #[getter]
+    fn _waiters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        if let Some(worker) = worker::here(self.team.load(Ordering::Relaxed)) {
+            worker.may_sleep(py);
+        }
+        self.progress.watch();
+        self.watch.waiters(py)
+    }
+
+    #[getter]
+    fn _done_callbacks<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.watch.callbacks(py)
+    }
+
+    #[getter]
+    fn _state(&self) -> &'static str {
+        name(self.progress.phase())
+    }
+
+    #[getter]
+    fn _result<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if self.progress.phase() == Phase::Returned { load(py, &self.outcome) } else { Ok(None) }
+    }
+
+    #[getter]
+    fn _exception<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if self.progress.phase() == Phase::Raised { load(py, &self.outcome) } else { Ok(None) }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        for slot in [&self.outcome, &self.function, &self.arguments, &self.keywords] {
+            word::visit(slot, visit)?;
+        }
+        self.watch.traverse(visit)
+    }
+
+    fn __clear__(&self) {
+        empty(&self.outcome);
+        self.forget_call();
+        self.watch.clear();
+    }
+}

@@ -1,0 +1,47 @@
+"""The side-by-side benchmark runs, checks what it counts, and writes what it measured. No speed is asserted."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[1] / "benches/scaling.py"
+
+
+def run(*arguments):
+    return subprocess.run([sys.executable, SCRIPT, *arguments], text=True, capture_output=True, timeout=600)
+
+
+def names():
+    return run("--list").stdout.splitlines()
+
+
+def test_the_rows_of_the_promised_table_are_there():
+    listed = names()
+    for part in ("Adder.add", "get, ints", "get, instances", "ConcurrentDict set", "Queue put+get", "Array slot write", "share"):
+        assert any(part in name for name in listed), part
+
+
+def test_every_row_runs_with_ours_and_says_who_is_missing(tmp_path):
+    file = tmp_path / "figures.json"
+    done = run("--threads", "1,2", "--seconds", "0.001", "--blocks", "2", "--json", file)
+    assert done.returncode == 0, done.stdout + done.stderr
+    record = json.loads(file.read_text())
+    assert [row["name"] for row in record["rows"]] == names()
+    for row in record["rows"]:
+        assert not [name for name in row["without"] if name.startswith("ungil")], row["without"]
+        for cell in row["mops"]:
+            assert len(cell["blocks"]) == 2 and min(cell["blocks"]) > 0
+    for package, version in record["packages"].items():
+        assert version or f"{package} is not installed" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--threads", "0"), ("--threads", "x"), ("--blocks", "0"), ("--seconds", "-1"), ("--only", "nothing has this")],
+)
+def test_bad_arguments_are_refused_in_words(arguments):
+    done = run(*arguments)
+    assert done.returncode != 0 and "Traceback" not in done.stderr
