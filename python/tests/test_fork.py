@@ -2,7 +2,6 @@
 hang, never a crash. Each test runs in a process of its own, because forking with threads leaves nothing fit for the next."""
 
 import os
-import sys
 
 import pytest
 from processes import run_script
@@ -24,7 +23,7 @@ def busy(work):
     for _ in range(2):
         threading.Thread(target=loop, daemon=True).start()
 
-def in_children(check, times=10):
+def in_children(check, times=4):
     # The child must end by itself; the parent's deadline is the test's.
     for _ in range(times):
         child = os.fork()

@@ -66,7 +66,7 @@ def test_it_works_with_the_gil_switched_on():
     assert done.stderr == ""
 
 
-WITH_GIL = ["test_linearizability_checker.py", "test_linearizable.py", "test_neighbours.py", "test_collect.py"]
+WITH_GIL = ["test_linearizable.py", "test_neighbours.py"]
 
 
 @needs_free_threading

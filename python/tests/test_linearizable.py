@@ -20,7 +20,7 @@ def test_array_slots():
         keyed("get", [0, 1]), keyed("set", [0, 1], new), keyed("get_and_set", [0, 1], new),
         keyed("compare_and_set", [0, 1], small, small), keyed("set", [0, 1], small),
     )
-    examine(lambda: subjects.array(0, 0), program, spec.ArraySlots(0), rounds=600)
+    examine(lambda: subjects.array(0, 0), program, spec.ArraySlots(0), rounds=400)
 
 
 def test_array_slots_holding_objects():
@@ -29,7 +29,7 @@ def test_array_slots_holding_objects():
         keyed("get", [0]), keyed("set", [0], lambda rng: str(fresh())),
         keyed("get_and_set", [0], lambda rng: (fresh(),)),
     )
-    examine(lambda: subjects.array("first"), program, spec.ArraySlots("first"), rounds=600)
+    examine(lambda: subjects.array("first"), program, spec.ArraySlots("first"), rounds=400)
 
 
 def test_array_updated_by_functions():
@@ -66,7 +66,7 @@ def test_atomic_int():
         plain("get_and_add", -2), putting("get_and_set"), lambda rng: ("compare_and_set", (small(rng), small(rng))),
         lambda rng: ("set", (small(rng),)),
     )
-    examine(lambda: ungil.AtomicInt(0), program, spec.Integer(0), rounds=600)
+    examine(lambda: ungil.AtomicInt(0), program, spec.Integer(0), rounds=400)
 
 
 def test_atomic_int_updated_by_functions():
@@ -85,17 +85,17 @@ def test_atomic_ref():
         plain("get"), lambda rng: ("set", (rng.choice(values),)), lambda rng: ("get_and_set", (str(fresh()),)),
         lambda rng: ("compare_and_set", (rng.choice(values), rng.choice(values))),
     )
-    examine(lambda: ungil.AtomicRef("a"), program, spec.Integer("a"), rounds=600)
+    examine(lambda: ungil.AtomicRef("a"), program, spec.Integer("a"), rounds=400)
 
 
 def test_atomic_flag():
     program = drawing(plain("test_and_set"), plain("set"), plain("clear"), plain("is_set"))
-    examine(lambda: ungil.AtomicFlag(), program, spec.Flag(), rounds=600)
+    examine(lambda: ungil.AtomicFlag(), program, spec.Flag(), rounds=400)
 
 
 def test_adder_of_ones():
     program = drawing(plain("add", 1), plain("sum"))
-    examine(ungil.Adder, program, spec.Sum(), rounds=600, threads=4)
+    examine(ungil.Adder, program, spec.Sum(), rounds=300, threads=4)
 
 
 @pytest.mark.parametrize("keys", KEYS)
@@ -107,7 +107,7 @@ def test_concurrent_dict(keys):
         keyed("setdefault", keys, new), keyed("get_and_set", keys, new), keyed("compare_and_set", keys, small, small),
         keyed("remove", keys, small),
     )
-    examine(lambda: subjects.Mapping(ungil.ConcurrentDict()), program, spec.Map(), rounds=600)
+    examine(lambda: subjects.Mapping(ungil.ConcurrentDict()), program, spec.Map(), rounds=400)
 
 
 @pytest.mark.parametrize("keys", KEYS)
@@ -134,20 +134,20 @@ def test_concurrent_dict_while_it_grows():
         keys = rng.sample(range(1000), 40)
         return [("setitem", (key, key)) for key in keys] + [("delitem", (key,)) for key in keys]
 
-    examine(lambda: subjects.Mapping(ungil.ConcurrentDict()), grow, spec.Map(), rounds=500)
+    examine(lambda: subjects.Mapping(ungil.ConcurrentDict()), grow, spec.Map(), rounds=300)
 
 
 @pytest.mark.parametrize("keys", KEYS)
 def test_concurrent_set(keys):
     keys = KEYS[keys]
     program = drawing(keyed("add", keys), keyed("discard", keys), keyed("remove", keys), keyed("contains", keys))
-    examine(lambda: subjects.Members(ungil.ConcurrentSet()), program, spec.Members(), rounds=500)
+    examine(lambda: subjects.Members(ungil.ConcurrentSet()), program, spec.Members(), rounds=300)
 
 
 @pytest.mark.parametrize("maxsize", [0, 1, 2, 3])
 def test_queue(maxsize):
     program = drawing(putting("put_nowait"), plain("get_nowait"))
-    examine(lambda: ungil.Queue(maxsize), program, spec.Fifo(maxsize), rounds=600)
+    examine(lambda: ungil.Queue(maxsize), program, spec.Fifo(maxsize), rounds=400)
 
 
 @pytest.mark.parametrize("maxsize", [1, 2, 0])
@@ -163,18 +163,18 @@ def test_queue_that_waits(maxsize):
 @pytest.mark.parametrize("maxsize", [0, 2])
 def test_lifo_queue(maxsize):
     program = drawing(putting("put_nowait"), plain("get_nowait"))
-    examine(lambda: ungil.LifoQueue(maxsize), program, spec.Lifo(maxsize), rounds=600)
+    examine(lambda: ungil.LifoQueue(maxsize), program, spec.Lifo(maxsize), rounds=400)
 
 
 @pytest.mark.parametrize("maxsize", [0, 2])
 def test_priority_queue(maxsize):
     program = drawing(lambda rng: ("put_nowait", (rng.randrange(100),)), plain("get_nowait"))
-    examine(lambda: ungil.PriorityQueue(maxsize), program, spec.Priority(maxsize), rounds=600)
+    examine(lambda: ungil.PriorityQueue(maxsize), program, spec.Priority(maxsize), rounds=400)
 
 
 def test_append_list():
     program = drawing(putting("append"), putting("append"), lambda rng: ("get", (rng.randrange(6),)), plain("len"), calls=4)
-    examine(lambda: subjects.Rows(ungil.AppendList()), program, spec.Rows(), rounds=500)
+    examine(lambda: subjects.Rows(ungil.AppendList()), program, spec.Rows(), rounds=300)
 
 
 @pytest.mark.parametrize("fair", [False, True])
@@ -183,7 +183,7 @@ def test_lock(fair):
         return [("locked", ())] if rng.random() < 0.5 else []
 
     program = subjects.locked(looking)
-    examine(lambda: subjects.Lock(ungil.Lock(fair=fair)), program, spec.Exclusion(), rounds=500)
+    examine(lambda: subjects.Lock(ungil.Lock(fair=fair)), program, spec.Exclusion(), rounds=300)
 
 
 @pytest.mark.parametrize("fair", [False, True])
@@ -194,7 +194,7 @@ def test_lock_tried(fair):
 
 def test_semaphore():
     program = subjects.locked()
-    examine(lambda: subjects.Lock(ungil.Semaphore(2)), program, spec.Permits(2), rounds=500)
+    examine(lambda: subjects.Lock(ungil.Semaphore(2)), program, spec.Permits(2), rounds=300)
 
 
 def test_semaphore_tried():
@@ -210,7 +210,7 @@ def test_read_write_lock():
             for call in (f"acquire_{kind}", f"release_{kind}")
         ]
 
-    examine(ungil.RWLock, program, spec.ReadersWriter(), rounds=500)
+    examine(ungil.RWLock, program, spec.ReadersWriter(), rounds=300)
 
 
 def test_exchanger():

@@ -9,7 +9,7 @@ import pytest
 from processes import DEADLINE_S
 from soak_subjects import SUBJECTS
 
-SECONDS = float(os.environ.get("UNGIL_SOAK_S", "1.5"))
+SECONDS = float(os.environ.get("UNGIL_SOAK_S", "1"))
 SOAK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "soak.py")
 
 

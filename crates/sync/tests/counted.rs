@@ -8,8 +8,8 @@
 #![allow(unsafe_code)]
 
 use std::cell::UnsafeCell;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use ungil_sync::array::Array;
 use ungil_sync::slot::{Counted, Slot};
 
@@ -32,6 +32,10 @@ static FREE: Mutex<Vec<usize>> = Mutex::new(Vec::new());
 /// One test at a time has the objects.
 static ALONE: Mutex<()> = Mutex::new(());
 
+fn free() -> MutexGuard<'static, Vec<usize>> {
+    FREE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Words are the object's number, counted from 1.
 fn object(word: u64) -> &'static Object {
     &OBJECT[word as usize - 1]
@@ -39,7 +43,7 @@ fn object(word: u64) -> &'static Object {
 
 /// A new object for that slot, with a count of its own, or 0 if there is no place.
 fn make(slot: usize) -> u64 {
-    let Some(place) = FREE.lock().unwrap().pop() else { return 0 };
+    let Some(place) = free().pop() else { return 0 };
     // SAFETY: nobody has a count of it.
     unsafe { *OBJECT[place].payload.get() = slot as u64 };
     OBJECT[place].count.store(1, Ordering::Relaxed);
@@ -66,7 +70,7 @@ unsafe impl Counted for Fake {
         let before = object(word).count.fetch_sub(1, Ordering::AcqRel);
         assert!(before > 0, "released once too often");
         if before == 1 {
-            FREE.lock().unwrap().push(word as usize - 1);
+            free().push(word as usize - 1);
         }
     }
 }
@@ -122,8 +126,8 @@ fn churn(slots: &[Slot], seed: u64) {
 
 #[test]
 fn a_slot_gives_counts_of_the_living_only() {
-    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    *FREE.lock().unwrap() = (0..OBJECTS).collect();
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    *free() = (0..OBJECTS).collect();
     let array: Array<Fake> = (0..3).map(make).collect();
     std::thread::scope(|scope| {
         for seed in 1..=4 {
@@ -132,8 +136,8 @@ fn a_slot_gives_counts_of_the_living_only() {
         }
     });
     let held = array.slots().iter().filter(|slot| slot.peek() != 0).count();
-    assert_eq!(FREE.lock().unwrap().len(), OBJECTS - held, "a count was lost");
+    assert_eq!(free().len(), OBJECTS - held, "a count was lost");
     drop(array);
-    assert_eq!(FREE.lock().unwrap().len(), OBJECTS);
+    assert_eq!(free().len(), OBJECTS);
     assert!(OBJECT.iter().all(|object| object.count.load(Ordering::Relaxed) == 0));
 }
