@@ -94,6 +94,8 @@ class Round:
         while time.monotonic() < end and not self.unexpected:
             time.sleep(0.005)
             gc.collect()
+            # What the collector sees, seen while others work.
+            gc.get_referents(*vars(self.subject).values())
             threads = [thread if thread.is_alive() else self.begin() for thread in threads]
         self.stop = True
         self.subject.close()

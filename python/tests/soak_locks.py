@@ -223,4 +223,49 @@ class Meeting(Subject):
         assert total(logs, 0) == total(logs, 1) == total(logs, 2)
 
 
-LOCKS = [Lock, FairLock, RLock, Striped, ReadWrite, Stamped, Semaphore, Meeting]
+class Phases(Subject):
+    """Threads that join a phaser, go some phases with it and leave: nobody is a phase ahead of one who is registered."""
+
+    name = "Phaser"
+
+    def __init__(self):
+        self.phaser = ungil.Phaser(on_advance=lambda phase, parties: False)
+
+    def step(self, rng, log):
+        phase = self.phaser.register()
+        for _ in range(rng.randrange(4)):
+            arrived = self.phaser.arrive()
+            assert arrived == phase, (arrived, phase)
+            phase = self.phaser.await_advance(arrived)
+            assert phase == arrived + 1, (phase, arrived)
+        assert self.phaser.arrive_and_deregister() == phase
+
+    def verify(self, logs):
+        assert self.phaser.parties == 0
+
+
+class Signal(Subject):
+    """An event that is raised and taken down under its waiters."""
+
+    name = "Event"
+
+    def __init__(self):
+        self.event = ungil.Event()
+
+    def step(self, rng, log):
+        match rng.randrange(4):
+            case 0:
+                self.event.set()
+            case 1:
+                self.event.clear()
+            case 2:
+                self.event.wait(timeout=rng.random() * PATIENCE_S)
+            case 3:
+                self.event.is_set()
+
+    def verify(self, logs):
+        self.event.set()
+        assert self.event.wait(timeout=60)
+
+
+LOCKS = [Lock, FairLock, RLock, Striped, ReadWrite, Stamped, Semaphore, Meeting, Phases, Signal]

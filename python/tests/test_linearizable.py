@@ -20,7 +20,7 @@ def test_array_slots():
         keyed("get", [0, 1]), keyed("set", [0, 1], new), keyed("get_and_set", [0, 1], new),
         keyed("compare_and_set", [0, 1], small, small), keyed("set", [0, 1], small),
     )
-    examine(lambda: subjects.array(0, 0), program, spec.ArraySlots(0), rounds=2000)
+    examine(lambda: subjects.array(0, 0), program, spec.ArraySlots(0), rounds=600)
 
 
 def test_array_slots_holding_objects():
@@ -29,7 +29,7 @@ def test_array_slots_holding_objects():
         keyed("get", [0]), keyed("set", [0], lambda rng: str(fresh())),
         keyed("get_and_set", [0], lambda rng: (fresh(),)),
     )
-    examine(lambda: subjects.array("first"), program, spec.ArraySlots("first"), rounds=2000)
+    examine(lambda: subjects.array("first"), program, spec.ArraySlots("first"), rounds=600)
 
 
 def test_array_updated_by_functions():
@@ -39,7 +39,7 @@ def test_array_updated_by_functions():
         def update_and_get(self, state, n):
             return state + n, state + n
 
-    examine(lambda: subjects.array(0), program, Specification(0), rounds=1000)
+    examine(lambda: subjects.array(0), program, Specification(0), rounds=400)
 
 
 @pytest.mark.parametrize("kind", "qd")
@@ -57,7 +57,7 @@ def test_typed_array_slots(kind):
         keyed("get", [0, 1]), keyed("set", [0, 1], number), keyed("get_and_add", [0, 1], one),
         keyed("add_and_get", [0, 1], one), keyed("get_and_set", [0, 1], number),
     )
-    examine(make, program, spec.ArraySlots(0 if kind == "q" else 0.0), rounds=1000)
+    examine(make, program, spec.ArraySlots(0 if kind == "q" else 0.0), rounds=400)
 
 
 def test_atomic_int():
@@ -66,7 +66,7 @@ def test_atomic_int():
         plain("get_and_add", -2), putting("get_and_set"), lambda rng: ("compare_and_set", (small(rng), small(rng))),
         lambda rng: ("set", (small(rng),)),
     )
-    examine(lambda: ungil.AtomicInt(0), program, spec.Integer(0), rounds=2000)
+    examine(lambda: ungil.AtomicInt(0), program, spec.Integer(0), rounds=600)
 
 
 def test_atomic_int_updated_by_functions():
@@ -76,7 +76,7 @@ def test_atomic_int_updated_by_functions():
     program = drawing(
         plain("update_and_get", subjects.slow(double_and_one)), plain("increment_and_get"), plain("get"), calls=4
     )
-    examine(lambda: ungil.AtomicInt(0), program, spec.Integer(0), rounds=1000)
+    examine(lambda: ungil.AtomicInt(0), program, spec.Integer(0), rounds=400)
 
 
 def test_atomic_ref():
@@ -85,17 +85,17 @@ def test_atomic_ref():
         plain("get"), lambda rng: ("set", (rng.choice(values),)), lambda rng: ("get_and_set", (str(fresh()),)),
         lambda rng: ("compare_and_set", (rng.choice(values), rng.choice(values))),
     )
-    examine(lambda: ungil.AtomicRef("a"), program, spec.Integer("a"), rounds=2000)
+    examine(lambda: ungil.AtomicRef("a"), program, spec.Integer("a"), rounds=600)
 
 
 def test_atomic_flag():
     program = drawing(plain("test_and_set"), plain("set"), plain("clear"), plain("is_set"))
-    examine(lambda: ungil.AtomicFlag(), program, spec.Flag(), rounds=2000)
+    examine(lambda: ungil.AtomicFlag(), program, spec.Flag(), rounds=600)
 
 
 def test_adder_of_ones():
     program = drawing(plain("add", 1), plain("sum"))
-    examine(ungil.Adder, program, spec.Sum(), rounds=2000, threads=4)
+    examine(ungil.Adder, program, spec.Sum(), rounds=600, threads=4)
 
 
 @pytest.mark.parametrize("keys", KEYS)
@@ -107,7 +107,7 @@ def test_concurrent_dict(keys):
         keyed("setdefault", keys, new), keyed("get_and_set", keys, new), keyed("compare_and_set", keys, small, small),
         keyed("remove", keys, small),
     )
-    examine(lambda: subjects.Mapping(ungil.ConcurrentDict()), program, spec.Map(), rounds=2000)
+    examine(lambda: subjects.Mapping(ungil.ConcurrentDict()), program, spec.Map(), rounds=600)
 
 
 @pytest.mark.parametrize("keys", KEYS)
@@ -117,7 +117,7 @@ def test_concurrent_dict_computing(keys):
         keyed("increment", keys), keyed("merge_sum", keys, lambda rng: 2), keyed("absent_compute", keys, small),
         keyed("present_increment", keys), keyed("delitem", keys), keyed("get", keys),
     )
-    examine(lambda: subjects.Mapping(ungil.ConcurrentDict()), program, spec.Map(), rounds=1000)
+    examine(lambda: subjects.Mapping(ungil.ConcurrentDict()), program, spec.Map(), rounds=400)
 
 
 def test_concurrent_dict_while_it_grows():
@@ -141,13 +141,13 @@ def test_concurrent_dict_while_it_grows():
 def test_concurrent_set(keys):
     keys = KEYS[keys]
     program = drawing(keyed("add", keys), keyed("discard", keys), keyed("remove", keys), keyed("contains", keys))
-    examine(lambda: subjects.Members(ungil.ConcurrentSet()), program, spec.Members(), rounds=1500)
+    examine(lambda: subjects.Members(ungil.ConcurrentSet()), program, spec.Members(), rounds=500)
 
 
 @pytest.mark.parametrize("maxsize", [0, 1, 2, 3])
 def test_queue(maxsize):
     program = drawing(putting("put_nowait"), plain("get_nowait"))
-    examine(lambda: ungil.Queue(maxsize), program, spec.Fifo(maxsize), rounds=2000)
+    examine(lambda: ungil.Queue(maxsize), program, spec.Fifo(maxsize), rounds=600)
 
 
 @pytest.mark.parametrize("maxsize", [1, 2, 0])
@@ -157,24 +157,24 @@ def test_queue_that_waits(maxsize):
     def program(rng, thread):
         return [("put", (fresh(),)) if thread % 2 else ("get", ()) for _ in range(5)]
 
-    examine(lambda: ungil.Queue(maxsize), program, spec.Fifo(maxsize), rounds=500, threads=4)
+    examine(lambda: ungil.Queue(maxsize), program, spec.Fifo(maxsize), rounds=200, threads=4)
 
 
 @pytest.mark.parametrize("maxsize", [0, 2])
 def test_lifo_queue(maxsize):
     program = drawing(putting("put_nowait"), plain("get_nowait"))
-    examine(lambda: ungil.LifoQueue(maxsize), program, spec.Lifo(maxsize), rounds=2000)
+    examine(lambda: ungil.LifoQueue(maxsize), program, spec.Lifo(maxsize), rounds=600)
 
 
 @pytest.mark.parametrize("maxsize", [0, 2])
 def test_priority_queue(maxsize):
     program = drawing(lambda rng: ("put_nowait", (rng.randrange(100),)), plain("get_nowait"))
-    examine(lambda: ungil.PriorityQueue(maxsize), program, spec.Priority(maxsize), rounds=2000)
+    examine(lambda: ungil.PriorityQueue(maxsize), program, spec.Priority(maxsize), rounds=600)
 
 
 def test_append_list():
     program = drawing(putting("append"), putting("append"), lambda rng: ("get", (rng.randrange(6),)), plain("len"), calls=4)
-    examine(lambda: subjects.Rows(ungil.AppendList()), program, spec.Rows(), rounds=1500)
+    examine(lambda: subjects.Rows(ungil.AppendList()), program, spec.Rows(), rounds=500)
 
 
 @pytest.mark.parametrize("fair", [False, True])
@@ -189,7 +189,7 @@ def test_lock(fair):
 @pytest.mark.parametrize("fair", [False, True])
 def test_lock_tried(fair):
     program = drawing(plain("try_acquire"), plain("locked"))
-    examine(lambda: subjects.Lock(ungil.Lock(fair=fair)), program, spec.Exclusion(), rounds=1000)
+    examine(lambda: subjects.Lock(ungil.Lock(fair=fair)), program, spec.Exclusion(), rounds=400)
 
 
 def test_semaphore():
@@ -199,7 +199,7 @@ def test_semaphore():
 
 def test_semaphore_tried():
     program = drawing(plain("try_acquire"), plain("release"))
-    examine(lambda: subjects.Lock(ungil.Semaphore(1)), program, spec.Permits(1), rounds=1000)
+    examine(lambda: subjects.Lock(ungil.Semaphore(1)), program, spec.Permits(1), rounds=400)
 
 
 def test_read_write_lock():

@@ -4,6 +4,7 @@
 //! loaded: a stale read shows, and ThreadSanitizer sees whether publishing and loading are ordered. The counts order as little as
 //! they may, so that it is the slot that must.
 
+#![cfg(not(loom))]
 #![allow(unsafe_code)]
 
 use std::cell::UnsafeCell;
