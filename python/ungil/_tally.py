@@ -61,6 +61,9 @@ class ConcurrentCounter(Counter):
         self._apply(-1, iterable, kwargs)
 
     def get(self, key, default=None, /):
+        """The count of `key`, or `default` if it has none.
+
+        Thread safety: atomic."""
         return self[key] if key in self else default
 
     def pop(self, key, *default):
@@ -81,12 +84,21 @@ class ConcurrentCounter(Counter):
         return collections.Counter(dict(self._pairs()))
 
     def keys(self):
+        """The keys of `snapshot()`.
+
+        Thread safety: shared."""
         return self.snapshot().keys()
 
     def values(self):
+        """The counts of `snapshot()`.
+
+        Thread safety: shared."""
         return self.snapshot().values()
 
     def items(self):
+        """The keys and counts of `snapshot()`.
+
+        Thread safety: shared."""
         return self.snapshot().items()
 
     def total(self):
@@ -110,6 +122,9 @@ class ConcurrentCounter(Counter):
         return itertools.chain.from_iterable(itertools.repeat(key, n) for key, n in self._pairs())
 
     def copy(self):
+        """A counter of what `snapshot` would show.
+
+        Thread safety: shared."""
         return ConcurrentCounter(self)
 
     __copy__ = copy
