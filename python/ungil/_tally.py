@@ -61,6 +61,10 @@ class ConcurrentCounter(Counter):
         self._apply(-1, iterable, kwargs)
 
     def get(self, key, default=None, /):
+        """The count of `key`, or `default` if it has none.
+
+        Thread safety: shared.
+        """
         return self[key] if key in self else default
 
     def pop(self, key, *default):
@@ -81,12 +85,24 @@ class ConcurrentCounter(Counter):
         return collections.Counter(dict(self._pairs()))
 
     def keys(self):
+        """The keys of a `snapshot`.
+
+        Thread safety: shared.
+        """
         return self.snapshot().keys()
 
     def values(self):
+        """The counts of a `snapshot`.
+
+        Thread safety: shared.
+        """
         return self.snapshot().values()
 
     def items(self):
+        """The entries of a `snapshot`.
+
+        Thread safety: shared.
+        """
         return self.snapshot().items()
 
     def total(self):
@@ -110,6 +126,10 @@ class ConcurrentCounter(Counter):
         return itertools.chain.from_iterable(itertools.repeat(key, n) for key, n in self._pairs())
 
     def copy(self):
+        """A counter of what `snapshot` would show.
+
+        Thread safety: shared.
+        """
         return ConcurrentCounter(self)
 
     __copy__ = copy
