@@ -61,54 +61,61 @@ class ConcurrentSet(Set, collections.abc.MutableSet):
                 self.add(element)
 
     def union(self, *others):
-        """A set of the elements of this one and all others.
+        """A set of the elements of this and all others.
 
-        Thread safety: shared."""
+        Thread safety: shared.
+        """
         made = ConcurrentSet(self)
         made.update(*others)
         return made
 
     def intersection(self, *others):
-        """A set of the elements that all others have, too.
+        """A set of the elements that all others have too.
 
-        Thread safety: shared."""
+        Thread safety: shared.
+        """
         others = [_as_set(other) for other in others]
         return ConcurrentSet(e for e in self if all(e in other for other in others))
 
     def difference(self, *others):
-        """A set of the elements that none of the others has.
+        """A set of the elements that no other has.
 
-        Thread safety: shared."""
+        Thread safety: shared.
+        """
         others = [_as_set(other) for other in others]
         return ConcurrentSet(e for e in self if not any(e in other for other in others))
 
     def symmetric_difference(self, other):
-        """A set of the elements that one of the two has and the other has not.
+        """A set of the elements that this or the other has, not both.
 
-        Thread safety: shared."""
+        Thread safety: shared.
+        """
         return self ^ _as_set(other)
 
     def intersection_update(self, *others):
-        """Removes the elements that some of the others has not.
+        """Takes out what some other does not have, one by one.
 
-        Thread safety: shared."""
+        Thread safety: shared.
+        """
         others = [_as_set(other) for other in others]
         for element in self:
             if not all(element in other for other in others):
                 self.discard(element)
 
     def difference_update(self, *others):
-        """Removes the elements of all others.
+        """Takes out what the others have, one by one.
 
-        Thread safety: shared."""
+        Thread safety: shared.
+        """
         for other in others:
             for element in list(other) if other is self else other:
                 self.discard(element)
 
     def symmetric_difference_update(self, other):
-        """Removes what the other has, too, and adds what only the other has.
+        """Takes out what the other has too, and adds what only it has, one by one.
 
-        Thread safety: shared."""
+        Thread safety: shared.
+        """
         other = set(other)
         for element in other:
             if not self.discard(element):
@@ -117,19 +124,22 @@ class ConcurrentSet(Set, collections.abc.MutableSet):
     def issubset(self, other):
         """Whether the other has every element.
 
-        Thread safety: shared."""
+        Thread safety: shared.
+        """
         return self <= _as_set(other)
 
     def issuperset(self, other):
-        """Whether every element of the other is here.
+        """Whether this has every element of the other.
 
-        Thread safety: shared."""
+        Thread safety: shared.
+        """
         return all(element in self for element in other)
 
     def isdisjoint(self, other):
-        """Whether no element of the other is here.
+        """Whether they have no element in common.
 
-        Thread safety: shared."""
+        Thread safety: shared.
+        """
         return not any(element in self for element in other)
 
     def __eq__(self, other):

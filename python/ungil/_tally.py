@@ -63,7 +63,8 @@ class ConcurrentCounter(Counter):
     def get(self, key, default=None, /):
         """The count of `key`, or `default` if it has none.
 
-        Thread safety: atomic."""
+        Thread safety: shared.
+        """
         return self[key] if key in self else default
 
     def pop(self, key, *default):
@@ -84,21 +85,24 @@ class ConcurrentCounter(Counter):
         return collections.Counter(dict(self._pairs()))
 
     def keys(self):
-        """The keys of `snapshot()`.
+        """The keys of a `snapshot`.
 
-        Thread safety: shared."""
+        Thread safety: shared.
+        """
         return self.snapshot().keys()
 
     def values(self):
-        """The counts of `snapshot()`.
+        """The counts of a `snapshot`.
 
-        Thread safety: shared."""
+        Thread safety: shared.
+        """
         return self.snapshot().values()
 
     def items(self):
-        """The keys and counts of `snapshot()`.
+        """The entries of a `snapshot`.
 
-        Thread safety: shared."""
+        Thread safety: shared.
+        """
         return self.snapshot().items()
 
     def total(self):
@@ -124,7 +128,8 @@ class ConcurrentCounter(Counter):
     def copy(self):
         """A counter of what `snapshot` would show.
 
-        Thread safety: shared."""
+        Thread safety: shared.
+        """
         return ConcurrentCounter(self)
 
     __copy__ = copy

@@ -1,25 +1,23 @@
 from collections.abc import (
     Callable,
-    ItemsView,
     Iterable,
     Iterator,
-    KeysView,
     Mapping,
     MutableMapping,
     MutableSet,
     Set as AbstractSet,
-    ValuesView,
 )
 from collections import Counter
 from types import GenericAlias
-from typing import Any, ClassVar, Generic, Protocol, Self, SupportsIndex, TypeVar, final, overload
+from typing import Any, ClassVar, Protocol, Self, TypeVar, final, overload
+
+from ungil._views import DictItems, DictKeys, DictValues
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 _T = TypeVar("_T")
 _D = TypeVar("_D")
 _R = TypeVar("_R")
-_K_co = TypeVar("_K_co", covariant=True)
 _V_co = TypeVar("_V_co", covariant=True)
 
 __all__ = ["ABSENT", "ConcurrentCounter", "ConcurrentDict", "ConcurrentSet"]
@@ -33,18 +31,6 @@ ABSENT: _Absent
 class _SupportsKeysAndGetItem(Protocol[_K, _V_co]):
     def keys(self) -> Iterable[_K]: ...
     def __getitem__(self, key: _K, /) -> _V_co: ...
-
-class DictKeys(KeysView[_K_co], Generic[_K_co]):
-    @property
-    def mapping(self) -> ConcurrentDict[_K_co, Any]: ...
-
-class DictValues(ValuesView[_V_co], Generic[_V_co]):
-    @property
-    def mapping(self) -> ConcurrentDict[Any, _V_co]: ...
-
-class DictItems(ItemsView[_K_co, _V_co], Generic[_K_co, _V_co]):
-    @property
-    def mapping(self) -> ConcurrentDict[_K_co, _V_co]: ...
 
 class ConcurrentDict(MutableMapping[_K, _V]):
     __hash__: ClassVar[None]  # type: ignore[assignment]

@@ -244,6 +244,29 @@ fn a_phase_begins_when_all_have_arrived() {
 }
 
 #[test]
+fn a_phase_is_not_over_before_those_who_joined_it_arrive() {
+    explore(2, || {
+        let phaser = Arc::new(Phaser::new(0).expect("few parties"));
+        let visit = |phaser: &Phaser| {
+            let Ok(Ok(joined)) = phaser.register(1, patient) else { panic!("there is room") };
+            match phaser.arrive(true, patient) {
+                Ok(Ok(Arrived::Last { phase, .. })) => {
+                    assert_eq!(phase, joined);
+                    phaser.advance(false);
+                }
+                Ok(Ok(Arrived::Early(phase))) => assert_eq!(phase, joined),
+                Ok(Err(error)) => panic!("{error:?}"),
+            }
+        };
+        let other = phaser.clone();
+        let thread = thread::spawn(move || visit(&other));
+        visit(&phaser);
+        thread.join().expect("no panic");
+        assert_eq!(phaser.parties(), 0);
+    });
+}
+
+#[test]
 fn all_cross_a_barrier_or_none() {
     explore(2, || {
         let barrier = Arc::new(Barrier::new(2));

@@ -1,14 +1,16 @@
 //! A barrier whose parties come and go (Java's `Phaser`), in one word: the phase, how many are registered, how many of them have not
-//! arrived. Whoever arrives last advances it; in between nobody is unarrived, and who comes then waits a moment.
+//! arrived. Whoever arrives last marks it as advancing and advances it; who comes in between waits a moment.
 
 use super::{Sleep, wait_for};
 use crate::park::WaitSet;
 use crate::prim::atomic::{AtomicU64, Ordering};
 
 /// As many parties as there can be.
-pub const PARTIES_MAX: u64 = 0xFFFF;
+pub const PARTIES_MAX: u64 = 0x7FFF;
 
 const ONE_PARTY: u64 = 1 << 16;
+/// All have arrived, and the last of them has not advanced it yet. A bit of its own: when the last one leaves, nobody is registered either.
+const ADVANCING: u64 = 1 << 31;
 const PHASE_SHIFT: u32 = 32;
 const TERMINATED: u64 = 1 << 63;
 const PHASE_MASK: u64 = 0x7FFF_FFFF;
@@ -18,7 +20,7 @@ fn unarrived(state: u64) -> u64 {
 }
 
 fn parties(state: u64) -> u64 {
-    state >> 16 & 0xFFFF
+    state >> 16 & PARTIES_MAX
 }
 
 /// The phase, or one less than its negative once terminated.
@@ -99,7 +101,7 @@ impl Phaser {
 
     /// Whether all are here and the last one has not advanced it yet.
     fn is_advancing(state: u64) -> bool {
-        state & TERMINATED == 0 && parties(state) != 0 && unarrived(state) == 0
+        state & TERMINATED == 0 && state & ADVANCING != 0
     }
 
     /// Changes the state by `change` when nobody is just advancing it; returns it as it was, and as it became.
@@ -145,6 +147,7 @@ impl Phaser {
     pub fn arrive<E>(&self, leave: bool, sleep: impl Sleep<E>) -> Result<Result<Arrived, PhaserError>, E> {
         let change = |state| match unarrived(state) {
             0 => Err(PhaserError::NoParties),
+            1 => Ok((state - 1 - if leave { ONE_PARTY } else { 0 }) | ADVANCING),
             _ => Ok(state - 1 - if leave { ONE_PARTY } else { 0 }),
         };
         Ok(self.update(&sleep, change)?.map(|(before, after)| match unarrived(after) {

@@ -74,7 +74,7 @@ const TOGETHER: usize = if cfg!(loom) { 1 } else { 4 };
 /// that work on ranges of their own do not meet.
 #[derive(Default)]
 #[cfg_attr(not(loom), repr(align(128)))]
-struct Group([Entry; TOGETHER]);
+struct Group(#[expect(dead_code, reason = "read through `Array::entries`")] [Entry; TOGETHER]);
 
 const _: () = assert!(size_of::<Group>() == TOGETHER * size_of::<Entry>());
 

@@ -1,0 +1,1 @@
+from ungil.dicts import ConcurrentDict as ConcurrentDict

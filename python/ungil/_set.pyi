@@ -1,0 +1,1 @@
+from ungil.dicts import ConcurrentSet as ConcurrentSet
