@@ -80,7 +80,16 @@ fn models() -> Done {
     let mut models = Command::new(cargo());
     models.current_dir(root()).env("CARGO_TARGET_DIR", target().join("loom"));
     models.env("RUSTFLAGS", "--cfg loom").env("LOOM_MAX_PREEMPTIONS", "3");
-    run(models.args(["test", "--quiet", "--release", "--package", "ungil-sync", "--lib"]))
+    run(models.args([
+        "test",
+        "--quiet",
+        "--release",
+        "--package",
+        "ungil-sync",
+        "--lib",
+        "--test",
+        "queue_model",
+    ]))
 }
 
 /// Builds the program and gives its path.
