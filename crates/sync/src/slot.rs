@@ -61,23 +61,21 @@ impl Slot {
     /// The word, with a count of its own, or 0.
     #[inline]
     pub fn load<C: Counted>(&self) -> u64 {
-        let mut word = self.0.load(Ordering::Acquire);
         loop {
+            // Loaded anew each time: a release below may run a finalizer, and with it pass a point at which memory is given back.
+            let word = self.0.load(Ordering::Acquire);
             if word == 0 {
                 return 0;
             }
             // SAFETY: `word` was loaded from this slot, by this thread, just now.
-            let retained = unsafe { C::try_retain(word) };
-            let now = self.0.load(Ordering::Acquire);
-            if retained {
-                if now == word {
+            if unsafe { C::try_retain(word) } {
+                if self.0.load(Ordering::Acquire) == word {
                     return word;
                 }
                 // The count may have been raised on another object that took the freed one's place: give it back.
                 // SAFETY: `try_retain` gave this thread that count.
                 unsafe { C::release(word) };
             }
-            word = now;
             crate::prim::hint::spin_loop();
         }
     }
@@ -93,5 +91,40 @@ impl Slot {
     #[inline]
     pub fn compare_exchange(&self, expected: u64, new: u64) -> Result<u64, u64> {
         self.0.compare_exchange(expected, new, Ordering::AcqRel, Ordering::Acquire)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+
+    thread_local! {
+        static SLOT: Slot = Slot::new(4);
+        static ASKED: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// 4 is replaced by 8 while its count is taken; dropping that count again runs a finalizer, which replaces 8 by 12 and frees it.
+    struct Unlucky;
+
+    // SAFETY: words stand for nothing.
+    unsafe impl Counted for Unlucky {
+        unsafe fn try_retain(word: u64) -> bool {
+            ASKED.with_borrow_mut(|asked| asked.push(word));
+            if word == 4 {
+                SLOT.with(|slot| slot.swap(8));
+            }
+            true
+        }
+
+        unsafe fn release(_: u64) {
+            SLOT.with(|slot| slot.swap(12));
+        }
+    }
+
+    #[test]
+    fn what_a_finalizer_took_out_is_not_asked_about() {
+        assert_eq!(SLOT.with(Slot::load::<Unlucky>), 12);
+        assert_eq!(ASKED.take(), [4, 12]);
     }
 }
