@@ -238,7 +238,9 @@ def test_tracked_and_deferred_objects_do_not_pile_up():
     for _ in range(100):
         for _ in range(20_000):
             ungil.AtomicInt()
-        if count() < last:
+        alive = count()
+        # One at most may be left where counts alone free them, as on a build with the GIL.
+        if alive < last or alive <= 1:
             return
-        last = count()
+        last = alive
     raise AssertionError(f"{last} are alive that nothing holds, and the collector has not come")

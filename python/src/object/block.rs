@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyCFunction};
 use std::time::{Duration, Instant};
-use ungil_sync::park::{Parker, Woken, forked};
+use ungil_sync::park::{Parker, Woken, forked, is_main_thread};
 
 /// The deadline a `timeout` argument means: `None` and anything negative is for ever, as in `threading.Lock.acquire`. A number that no clock
 /// reaches is for ever too.
@@ -27,14 +27,23 @@ pub(crate) fn mind_forks(py: Python<'_>) -> PyResult<()> {
     Ok(())
 }
 
+/// How long a signal may go unseen that comes in the moment between the last look for one and the sleep, which it then does not end.
+/// Nothing else waits for this: it is how often the main thread, which alone handles signals, wakes to look.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// Sleeps until `parker`'s flag is up (true) or the deadline has passed (false). Signal handlers run meanwhile; what they raise is raised
 /// here, and the caller must then take itself out of whatever it waits in.
 pub(crate) fn park(py: Python<'_>, parker: &Parker, deadline: Option<Instant>) -> PyResult<bool> {
+    let handles_signals = is_main_thread();
     loop {
-        match py.detach(|| parker.park(deadline)) {
+        let now = Instant::now();
+        let look = handles_signals.then(|| deadline.map_or(now + LOOK, |deadline| deadline.min(now + LOOK)));
+        match py.detach(|| parker.park(look.or(deadline))) {
             Woken::Notified => return Ok(true),
-            Woken::TimedOut => return Ok(false),
-            Woken::Interrupted => py.check_signals()?,
+            Woken::TimedOut if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
+                return Ok(false);
+            }
+            Woken::TimedOut | Woken::Interrupted => py.check_signals()?,
         }
     }
 }

@@ -24,3 +24,8 @@ pub(super) fn wake(word: &AtomicU32) {
     // Fails only for a word that nobody can sleep on.
     let _ = futex::wake(word, Flags::PRIVATE, i32::MAX as u32);
 }
+
+/// Whether this is the process's first thread, the one that the system gives signals to where it can.
+pub fn is_main_thread() -> bool {
+    rustix::thread::gettid() == rustix::process::getpid()
+}

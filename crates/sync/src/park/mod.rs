@@ -11,5 +11,6 @@ mod os;
 #[path = "portable.rs"]
 mod os;
 
+pub use os::is_main_thread;
 pub use parker::{Parker, Woken};
 pub use waitset::{Ticket, WaitSet, Waiter, forked};
