@@ -3,7 +3,7 @@
 //! Three rules hold for every structure here. Each thread that can work on a cache line of its own does. A claim is one
 //! fetch-and-add where that is enough, so that it succeeds the first time. No callback ever runs under an internal lock.
 //!
-//! What is lock-free is model-checked: `RUSTFLAGS="--cfg loom" cargo test -p ungil-sync --release --lib`.
+//! What is lock-free is model-checked: `RUSTFLAGS="--cfg loom" cargo test -p ungil-sync --release --lib --test queue_model`.
 
 mod prim;
 

@@ -3,7 +3,7 @@
 
 #![allow(unsafe_code)]
 
-use super::header::{self, IMMORTAL, MERGED, SHIFT};
+use super::header::{self, Header, IMMORTAL, MERGED, SHIFT};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -46,7 +46,10 @@ fn function(place: &AtomicPtr<c_void>) -> Option<OnObject> {
     Some(unsafe { std::mem::transmute::<*mut c_void, OnObject>(address) })
 }
 
-/// Raises the count of an object that the caller knows to be alive.
+/// Raises an object's count.
+///
+/// # Safety
+/// `object` is alive.
 #[inline]
 pub(crate) unsafe fn retain(object: *mut ffi::PyObject) {
     if header::known() {
@@ -65,7 +68,10 @@ pub(crate) unsafe fn retain(object: *mut ffi::PyObject) {
     unsafe { ffi::Py_INCREF(object) }
 }
 
-/// Lowers a count the caller owns. May run a finalizer.
+/// Lowers an object's count. May run a finalizer.
+///
+/// # Safety
+/// The caller owns that count, and forgets it.
 #[inline]
 pub(crate) unsafe fn release(object: *mut ffi::PyObject) {
     if header::known() {
@@ -158,27 +164,64 @@ pub(crate) unsafe fn hand_over(object: *mut ffi::PyObject) -> bool {
     }
     let owner = head.owner.load(Ordering::Relaxed);
     if owner == header::this_thread() {
-        let mut shared = head.shared.load(Ordering::Relaxed);
-        loop {
-            let merged = (((shared >> SHIFT) + local as isize) << SHIFT) | MERGED;
-            match head.shared.compare_exchange_weak(shared, merged, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) => break,
-                Err(now) => shared = now,
-            }
-        }
-        head.local.store(0, Ordering::Relaxed);
-        head.owner.store(0, Ordering::Relaxed);
+        merge(head, 0);
         return true;
     }
-    let mut shared = head.shared.load(Ordering::Relaxed);
-    while shared & MERGED == 0 {
-        // `_Py_REF_MAYBE_WEAKREF`: from now on a count may be taken without knowing that there is one.
-        match head.shared.compare_exchange_weak(shared, shared | 1, Ordering::AcqRel, Ordering::Relaxed) {
-            Ok(_) => break,
-            Err(now) => shared = now,
-        }
-    }
+    allow_try(head);
     owner == 0
+}
+
+/// Merges the count, raised by `more`. Only the owner may.
+#[inline]
+fn merge(head: &Header, more: isize) {
+    let more = more + head.local.load(Ordering::Relaxed) as isize;
+    let mut shared = head.shared.load(Ordering::Relaxed);
+    while let Err(now) = head.shared.compare_exchange_weak(
+        shared,
+        (((shared >> SHIFT) + more) << SHIFT) | MERGED,
+        Ordering::AcqRel,
+        Ordering::Relaxed,
+    ) {
+        shared = now;
+    }
+    disown(head);
+}
+
+/// Whose count is merged has no owner.
+#[inline]
+fn disown(head: &Header) {
+    head.local.store(0, Ordering::Relaxed);
+    head.owner.store(0, Ordering::Relaxed);
+}
+
+/// Lets a count be taken from now on without knowing that there is one (`_Py_REF_MAYBE_WEAKREF`), unless that is so already.
+fn allow_try(head: &Header) {
+    let mut shared = head.shared.load(Ordering::Relaxed);
+    while shared & MERGED == 0
+        && let Err(now) =
+            head.shared.compare_exchange_weak(shared, shared | 1, Ordering::AcqRel, Ordering::Relaxed)
+    {
+        shared = now;
+    }
+}
+
+/// Raises the count of an object that stays this thread's, and makes it fit for [`try_retain`]. False, and nothing done, if it is not this thread's.
+///
+/// # Safety
+/// `object` is alive.
+pub(crate) unsafe fn retain_own(object: *mut ffi::PyObject) -> bool {
+    if !header::known() {
+        return false;
+    }
+    // SAFETY: alive, by the caller.
+    let head = unsafe { header::of(object) };
+    let local = head.local.load(Ordering::Relaxed);
+    if local == IMMORTAL || head.owner.load(Ordering::Relaxed) != header::this_thread() {
+        return false;
+    }
+    head.local.store(local + 1, Ordering::Relaxed);
+    allow_try(head);
+    true
 }
 
 /// Whether an object's only reference is a place on the stack of the interpreter's innermost frame, which nothing else shares.
@@ -206,24 +249,15 @@ pub(crate) unsafe fn retain_and_hand_over(object: *mut ffi::PyObject) {
             return;
         }
         if head.owner.load(Ordering::Relaxed) == header::this_thread() {
-            let mut shared = head.shared.load(Ordering::Relaxed);
             // What has just been computed and lies on the interpreter's stack only, nobody else can reach: no other thread looks at its
             // count before the caller has put it somewhere.
             // SAFETY: alive, by the caller.
-            if local == 1 && shared == 0 && unsafe { is_temporary(object) } {
+            if local == 1 && head.shared.load(Ordering::Relaxed) == 0 && unsafe { is_temporary(object) } {
                 head.shared.store((2 << SHIFT) | MERGED, Ordering::Relaxed);
+                disown(head);
             } else {
-                while let Err(now) = head.shared.compare_exchange_weak(
-                    shared,
-                    (((shared >> SHIFT) + local as isize + 1) << SHIFT) | MERGED,
-                    Ordering::AcqRel,
-                    Ordering::Relaxed,
-                ) {
-                    shared = now;
-                }
+                merge(head, 1);
             }
-            head.local.store(0, Ordering::Relaxed);
-            head.owner.store(0, Ordering::Relaxed);
             return;
         }
     }

@@ -97,6 +97,18 @@ pub(crate) fn encode(value: &Bound<'_, PyAny>) -> u64 {
     object as usize as u64
 }
 
+/// As [`encode`], but the value stays this thread's, which uses it most: others may only take a count of it now and then.
+pub(crate) fn encode_own(value: &Bound<'_, PyAny>) -> u64 {
+    let object = value.as_ptr();
+    // SAFETY: alive while `value` is borrowed; the count taken is the word's.
+    let kept = unsafe {
+        ffi::PyLong_CheckExact(object) == 0
+            && ffi::PyFloat_CheckExact(object) == 0
+            && count::retain_own(object)
+    };
+    if kept { object as usize as u64 } else { encode(value) }
+}
+
 /// The value of a word, whose count passes to the result.
 ///
 /// # Safety

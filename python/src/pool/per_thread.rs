@@ -2,13 +2,11 @@
 
 #![allow(unsafe_code)]
 
-use crate::object::{Object, count, decode, encode, header, lean, word};
+use crate::object::{Object, decode, encode, lean, word};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
-use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit};
-use std::sync::atomic::Ordering;
 use ungil_sync::pool;
 use ungil_sync::slot::Slot;
 
@@ -53,7 +51,7 @@ impl PerThread {
     }
 
     fn put(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        match self.values.put(encode_own(value)) {
+        match self.values.put(word::encode_own(value)) {
             Ok(old) => drop_word(old),
             Err(word) => {
                 drop_word(word);
@@ -66,32 +64,6 @@ impl PerThread {
 
 fn drop_word(word: u64) {
     super::watch::empty(&Slot::new(word));
-}
-
-/// As `encode`, but the value stays this thread's, which uses it most: its count is only made fit to be taken by others now and then.
-fn encode_own(value: &Bound<'_, PyAny>) -> u64 {
-    let object = value.as_ptr();
-    // SAFETY: alive while `value` is borrowed; types are compared exactly.
-    let plain = unsafe { ffi::PyLong_CheckExact(object) != 0 || ffi::PyFloat_CheckExact(object) != 0 };
-    if plain || !header::known() || count::is_immortal(value) {
-        return encode(value);
-    }
-    // SAFETY: alive, of an interpreter whose objects are laid out so.
-    let head = unsafe { header::of(object) };
-    if head.owner.load(Ordering::Relaxed) != header::this_thread() {
-        return encode(value);
-    }
-    // SAFETY: alive; the count taken is the word's.
-    unsafe { count::retain(object) };
-    let mut shared = head.shared.load(Ordering::Relaxed);
-    // `_Py_REF_MAYBE_WEAKREF`, unless one of the higher states is reached already.
-    while shared & header::MERGED == 0 {
-        match head.shared.compare_exchange_weak(shared, shared | 1, Ordering::AcqRel, Ordering::Relaxed) {
-            Ok(_) => break,
-            Err(now) => shared = now,
-        }
-    }
-    object as usize as u64
 }
 
 /// The entries that are called in inner loops.

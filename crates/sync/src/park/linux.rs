@@ -1,4 +1,5 @@
-//! futex(2), because a signal must end the sleep: Python's handlers run in the thread that slept, not beneath it.
+//! futex(2), because a signal must end the sleep: Python's handlers run in the thread that slept, not beneath it. And which thread
+//! that is: the process's first.
 
 use super::Woken;
 use rustix::io::Errno;

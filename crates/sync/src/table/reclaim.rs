@@ -6,7 +6,9 @@
 
 use super::array::Array;
 
-/// While it lives, arrays seen since it was made stay where they are. Never held while Python runs: it holds up everybody's memory.
+/// While it lives, arrays seen since it was made stay where they are, and so does what others retire meanwhile: it is not to be held while
+/// foreign code runs. (One case is left: a read that raised a count in vain gives it back inside, and if that was the last, a
+/// finalizer runs there. It may do anything but wait for ever.)
 pub(super) struct Guard(#[cfg(not(loom))] crossbeam_epoch::Guard);
 
 /// Goes inside.
