@@ -5,11 +5,13 @@
 //! torn and not shown. This room knows no profile and prints nothing.
 
 pub mod code;
+pub mod dicts;
 pub mod frames;
 pub mod layout;
 pub mod lines;
 pub mod linux;
 pub mod memory;
+pub mod objects;
 pub mod offsets;
 mod process;
 mod python;

@@ -4,6 +4,7 @@ use crate::code::Codes;
 use crate::frames::{Stack, Walker};
 use crate::layout::Layout;
 use crate::memory::{Memory, ReadError, half, word};
+use crate::objects::Objects;
 use crate::offsets::{DebugOffsets, MAX_SIZE};
 use crate::process::{AttachError, Process};
 use crate::version::Version;
@@ -125,6 +126,12 @@ impl Python {
     #[must_use]
     pub fn walker(&self) -> Walker<'_> {
         Walker { memory: self.memory(), offsets: &self.offsets, codes: &self.codes, look: self.look }
+    }
+
+    /// Reads objects of this target.
+    #[must_use]
+    pub fn objects(&self) -> Objects<'_> {
+        Objects { memory: self.memory(), offsets: &self.offsets }
     }
 
     /// The interpreters, newest first, as the runtime lists them.
