@@ -11,6 +11,7 @@ pub mod layout;
 pub mod lines;
 pub mod linux;
 pub mod memory;
+pub mod names;
 pub mod objects;
 pub mod offsets;
 mod process;
