@@ -3,3 +3,9 @@
 //! Nothing runs in the target, nothing is written to it and it is not stopped. Its memory is read while it changes, so every
 //! address is checked before it is believed, every list has a bound, and a look that does not fit together is counted as
 //! torn and not shown. This room knows no profile and prints nothing.
+
+pub mod offsets;
+mod version;
+
+pub use offsets::{AsyncioOffsets, DebugOffsets, LayoutError};
+pub use version::{Level, Version};
