@@ -1,0 +1,8 @@
+//! What is Linux's own: reading another process's memory, and what `/proc` says of its threads.
+
+pub(crate) mod host;
+pub(crate) mod maps;
+pub(crate) mod vm;
+
+pub use maps::Region;
+pub use vm::ProcessMemory;
