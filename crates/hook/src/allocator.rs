@@ -2,7 +2,7 @@
 #![allow(unsafe_code)] // Functions that CPython calls as its allocators, and the mapping of the table.
 
 use crate::kind::HEAD;
-use crate::python::{Python, now};
+use crate::python::{Python, now, processor};
 use crate::sampler::{Local, Sampler, maybe};
 use crate::wire::{HEADER, head, refusal, state};
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
@@ -177,8 +177,7 @@ fn map(path: &CStr) -> Result<&'static [AtomicU64], u64> {
         return Err(refusal::FOREIGN);
     }
     // SAFETY: a new mapping of a file whose length was just asked for, and which ungil never shortens.
-    let at =
-        unsafe { mmap(std::ptr::null_mut(), length, PROT_READ_WRITE, MAP_SHARED, file.as_raw_fd(), 0) };
+    let at = unsafe { mmap(std::ptr::null_mut(), length, PROT_READ_WRITE, MAP_SHARED, file.as_raw_fd(), 0) };
     if at as isize == -1 {
         return Err(refusal::TABLE);
     }
@@ -208,6 +207,7 @@ fn begin(path: &CStr) -> Result<(), u64> {
     sampler.word(head::PAIR_PS).store(pair_ps(sampler, both), Relaxed);
     // SAFETY: the handler is a plain function of a library that is never unloaded.
     unsafe { pthread_atfork(None, None, Some(forked)) };
+    sampler.word(head::PROCESSOR_BEGAN).store(processor(), Relaxed);
     sampler.word(head::STATE).store(state::RUNNING, Release);
     ON.store(true, Relaxed);
     for (domain, ours) in DOMAINS.into_iter().zip(ours(both)) {
@@ -265,6 +265,7 @@ fn finish(sampler: &Sampler, how: u64) {
     }
     sampler.word(head::RESTORED).store(restored, Relaxed);
     sampler.word(head::ENDED).store(now(), Relaxed);
+    sampler.word(head::PROCESSOR_ENDED).store(processor(), Relaxed);
     sampler.word(head::STATE).store(how, Release);
 }
 

@@ -3,7 +3,8 @@
 //! CPython puts up to two things in front of an object, and the type says which: two words for a managed dict and weak
 //! references (`Py_TPFLAGS_PREHEADER`), and on builds with the GIL two words for the collector (`Py_TPFLAGS_HAVE_GC`);
 //! see `_PyType_PreHeaderSize` in `pycore_object.h`. So a word of the block is believed to be its type only when it points to a
-//! type whose flags put the object exactly there, and a type is believed to be one only when its own type is a class of types.
+//! type whose flags put the object exactly there, and a type is believed to be one only when its class, and the class of that, end in
+//! `type`.
 
 use crate::offsets::Offsets;
 
@@ -14,6 +15,8 @@ const PREHEADER: u64 = 1 << 3 | 1 << 4;
 const READY: u64 = 1 << 12;
 const HAVE_GC: u64 = 1 << 14;
 const TYPE_SUBCLASS: u64 = 1 << 31;
+/// Classes of classes of classes: more are not believed.
+const LONGEST_CHAIN: usize = 8;
 
 /// A type as its memory says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,8 +62,20 @@ pub fn type_at(address: u64, offsets: &Offsets, read: impl Fn(u64, &mut [u8]) ->
     if flags & READY == 0 || !plausible(meta) || name <= 0xffff {
         return None;
     }
-    let [_, _, meta_flags] = look(meta)?;
-    (meta_flags & READY != 0 && meta_flags & TYPE_SUBCLASS != 0).then_some(Type { address, name, flags })
+    // A class's class, and its class, until `type`, which is its own. A neighbour in the collector's lists looks like a type
+    // now and then, but no chain of neighbours ends in one that points to itself.
+    let mut class = meta;
+    for _ in 0..LONGEST_CHAIN {
+        let [its_class, _, its_flags] = look(class)?;
+        if its_flags & READY == 0 || its_flags & TYPE_SUBCLASS == 0 || !plausible(its_class) {
+            return None;
+        }
+        if its_class == class {
+            return Some(Type { address, name, flags });
+        }
+        class = its_class;
+    }
+    None
 }
 
 #[cfg(test)]
@@ -122,6 +137,9 @@ mod tests {
         let instance = vec![(0x50008, 0x30000), (0x50018, 0x91000), (0x50028, READY)];
         let read = memory(&[two_types(READY), instance].concat());
         assert_eq!(type_at(0x50000, &OFFSETS, read), None, "its class makes no classes");
+        let mut round = two_types(READY | TYPE_SUBCLASS);
+        round[0].1 = 0x30000;
+        assert_eq!(type_at(0x30000, &OFFSETS, memory(&round)), None, "a circle without a class of its own");
     }
 
     #[test]

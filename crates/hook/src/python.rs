@@ -15,6 +15,7 @@ const LONGEST_CHAIN: usize = 100_000;
 const LONGEST_LINES: usize = 1 << 20;
 const PR_GET_NAME: c_int = 16;
 const CLOCK_MONOTONIC: c_int = 1;
+const CLOCK_PROCESS_CPUTIME_ID: c_int = 2;
 
 type Object = *const u8;
 
@@ -78,6 +79,7 @@ macro_rules! function {
 
 impl Python {
     /// Finds everything in the running process, or says which refusal it is.
+    #[expect(clippy::missing_transmute_annotations, reason = "the field says the type, once")]
     pub(crate) fn find() -> Result<Python, u64> {
         let runtime = symbol(c"_PyRuntime")?.cast::<u8>();
         // SAFETY: `_PyRuntime` is tens of KiB on every version, and its first LENGTH bytes are constant.
@@ -218,9 +220,18 @@ pub(crate) fn thread_name() -> [u64; 2] {
 
 /// Nanoseconds of the monotonic clock.
 pub(crate) fn now() -> u64 {
+    clock(CLOCK_MONOTONIC)
+}
+
+/// Nanoseconds of processor time that this process has spent.
+pub(crate) fn processor() -> u64 {
+    clock(CLOCK_PROCESS_CPUTIME_ID)
+}
+
+fn clock(which: c_int) -> u64 {
     let mut time = [0i64; 2];
     // SAFETY: a clock that is always there, and room for seconds and nanoseconds.
-    unsafe { clock_gettime(CLOCK_MONOTONIC, &mut time) };
+    unsafe { clock_gettime(which, &mut time) };
     let [seconds, nanoseconds] = time;
     (seconds * 1_000_000_000 + nanoseconds) as u64
 }

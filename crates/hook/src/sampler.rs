@@ -7,8 +7,8 @@ use crate::python::{Python, thread_id, thread_name};
 use crate::sampling::{gap, uniform, weight};
 use crate::tables::{Live, add, intern, mix, publish, take_text};
 use crate::wire::{
-    DEPTH, LONGEST, MAGIC, READY, Shape, UNKNOWN, VERSION, code, dropped, head, kind, live, refusal, site, stack, text,
-    thread,
+    DEPTH, LONGEST, MAGIC, READY, Shape, UNKNOWN, VERSION, code, dropped, head, kind, live, refusal, site,
+    stack, text, thread,
 };
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Acquire, Ordering::Relaxed};
@@ -330,20 +330,24 @@ impl Sampler {
     }
 
     fn meet(&self, address: u64, name: u64, flags: u64) -> u32 {
+        // A name may end at the end of what can be read: as much as there is, eight bytes at a time.
+        let mut bytes = [0u8; 256];
+        for (n, eight) in bytes.chunks_mut(8).enumerate() {
+            if !self.python.read(name + 8 * n as u64, eight) || eight.contains(&0) {
+                break;
+            }
+        }
+        let length = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
+        let name = bytes.get(..length).unwrap_or_default();
+        if name.is_empty() || std::str::from_utf8(name).is_err() {
+            return kind::OBJECT;
+        }
         let Some(slot) = intern(self.types, kind::WORDS, mix(4, address)) else {
             self.drop_one(dropped::TYPES);
             return kind::OBJECT;
         };
         if let ([_, _, text, word], true) = (slot.words, slot.fresh) {
-            // A name may end at the end of what can be read: as much as there is, eight bytes at a time.
-            let mut bytes = [0u8; 256];
-            for (n, eight) in bytes.chunks_mut(8).enumerate() {
-                if !self.python.read(name + 8 * n as u64, eight) || eight.contains(&0) {
-                    break;
-                }
-            }
-            let length = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
-            self.keep(text, bytes.get(..length).unwrap_or_default());
+            self.keep(text, name);
             word.store(flags, Relaxed);
             publish(slot.words);
         }

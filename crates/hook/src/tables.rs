@@ -9,7 +9,9 @@
 //! a whole: there are no tombstones, and a table stays as quick as it was.
 
 use crate::wire::{BUCKET, HASH, READY, head, live};
-use std::sync::atomic::{AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+use std::sync::atomic::{
+    AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
+};
 
 /// Slots that are tried before a table counts as full.
 const PROBES: usize = 128;
@@ -123,6 +125,10 @@ impl Live<'_> {
 
     /// Takes a block out: its two words, if it was sampled.
     pub fn take(&self, address: u64) -> Option<(u64, u64)> {
+        // `free(NULL)` and `realloc(NULL, n)` come here too, and a free slot's key must not be mistaken for theirs.
+        if address <= live::CLAIMED {
+            return None;
+        }
         for bucket in self.buckets(address) {
             for slot in bucket * BUCKET..(bucket + 1) * BUCKET {
                 let key = self.keys.get(slot)?;
@@ -207,8 +213,7 @@ mod tests {
                 scope.spawn(move || {
                     for round in 0..2000u64 {
                         let address = |n: u64| 0x10_0000 + ((round * 40 + n) * 4 + thread) * 16;
-                        let put: Vec<bool> =
-                            (0..40).map(|n| live.put(address(n), thread, round)).collect();
+                        let put: Vec<bool> = (0..40).map(|n| live.put(address(n), thread, round)).collect();
                         for (n, put) in put.into_iter().enumerate() {
                             assert_eq!(live.take(address(n as u64)), put.then_some((thread, round)));
                         }
@@ -217,6 +222,13 @@ mod tests {
             }
         });
         assert!(keys.iter().all(|k| k.load(Relaxed) == live::FREE));
+    }
+
+    #[test]
+    fn no_address_is_no_block() {
+        let (keys, blocks, spills) = (words(64), words(128), words(4));
+        let live = Live { keys: &keys, blocks: &blocks, spills: &spills };
+        assert_eq!((live.take(0), live.take(1)), (None, None));
     }
 
     #[test]

@@ -56,7 +56,11 @@ pub mod head {
     pub const FORKS: usize = 22;
     /// 1 when the allocators were restored, 2 when somebody had wrapped them since and they were left passing through.
     pub const RESTORED: usize = 23;
-    /// The first of the seven counters of what was dropped, in the order of [`dropped`](super::dropped).
+    /// Nanoseconds of processor time the process had spent at the start.
+    pub const PROCESSOR_BEGAN: usize = 24;
+    /// And at the end; 0 while it runs.
+    pub const PROCESSOR_ENDED: usize = 25;
+    /// The first of the six counters of what was dropped, in the order of [`dropped`](super::dropped).
     pub const DROPPED: usize = 32;
 }
 
@@ -264,7 +268,8 @@ impl Shape {
 
     /// The seven sizes, in the order of the header.
     pub fn words(&self) -> [u64; 7] {
-        [self.threads, self.codes, self.types, self.stacks, self.sites, self.live, self.text].map(|n| n as u64)
+        [self.threads, self.codes, self.types, self.stacks, self.sites, self.live, self.text]
+            .map(|n| n as u64)
     }
 
     /// From the header's words; `None` when they are not sizes of tables that ungil makes.
