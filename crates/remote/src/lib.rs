@@ -6,6 +6,7 @@
 
 pub mod code;
 pub mod frames;
+pub mod gc;
 pub mod layout;
 pub mod lines;
 pub mod linux;
@@ -15,6 +16,7 @@ mod process;
 mod python;
 pub mod text;
 mod version;
+pub mod world;
 
 pub use offsets::{AsyncioOffsets, DebugOffsets, LayoutError};
 pub use process::{AttachError, Process};
