@@ -6,8 +6,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{} free-threaded: {}", python.version(), python.offsets().free_threaded);
     for interpreter in python.interpreters()? {
         for thread in python.threads(interpreter)? {
-            println!("{} {} {:?}", interpreter.id, thread.native_id, thread.attachment);
             let stack = python.stack(&thread)?;
+            let name = python.objects().thread_name(&stack.frames);
+            println!("{} {} {name:?} {:?}", interpreter.id, thread.native_id, thread.attachment);
             for frame in &stack.frames {
                 println!(
                     "    {} ({}:{:?}) {:?}",

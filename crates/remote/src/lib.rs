@@ -5,15 +5,19 @@
 //! torn and not shown. This room knows no profile and prints nothing.
 
 pub mod code;
+pub mod dicts;
 pub mod frames;
 pub mod gc;
 pub mod layout;
 pub mod lines;
 pub mod linux;
 pub mod memory;
+pub mod names;
+pub mod objects;
 pub mod offsets;
 mod process;
 mod python;
+pub mod tasks;
 pub mod text;
 mod version;
 pub mod world;

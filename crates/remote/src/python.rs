@@ -1,12 +1,15 @@
 //! A CPython that is attached to: its interpreters and their threads.
 
 use crate::code::Codes;
-use crate::frames::{Stack, Walker};
+use crate::frames::{Frame, Stack, Walker};
 use crate::layout::Layout;
 use crate::memory::{Memory, ReadError, half, word};
+use crate::names::{Name, Search};
+use crate::objects::Objects;
 use crate::offsets::{DebugOffsets, MAX_SIZE};
 use crate::process::{AttachError, Process};
 use crate::version::Version;
+use rustc_hash::FxHashMap;
 
 /// Interpreters of one process, and threads of one interpreter, that are walked.
 const MOST: usize = 1 << 16;
@@ -127,6 +130,12 @@ impl Python {
         Walker { memory: self.memory(), offsets: &self.offsets, codes: &self.codes, look: self.look }
     }
 
+    /// Reads objects of this target.
+    #[must_use]
+    pub fn objects(&self) -> Objects<'_> {
+        Objects { memory: self.memory(), offsets: &self.offsets }
+    }
+
     /// The interpreters, newest first, as the runtime lists them.
     ///
     /// # Errors
@@ -142,6 +151,24 @@ impl Python {
             next = memory.u64(next.saturating_add(at.next)).unwrap_or(0);
         }
         Ok(found)
+    }
+
+    /// What the objects at `wanted` are called; see [`crate::names`]. Those without a name that could be found are left out.
+    #[must_use]
+    pub fn names<'f>(
+        &self,
+        wanted: impl IntoIterator<Item = u64>,
+        frames: impl IntoIterator<Item = &'f Frame> + Clone,
+    ) -> FxHashMap<u64, Name> {
+        let mut search = Search::new(self.objects(), wanted.into_iter().collect());
+        search.frames(frames);
+        for interpreter in self.interpreters().unwrap_or_default() {
+            let modules = interpreter.address.saturating_add(self.offsets.interpreter_state.imports_modules);
+            if let Ok(modules) = self.memory().u64(modules) {
+                search.modules(modules);
+            }
+        }
+        search.finish()
     }
 
     /// The threads of an interpreter, newest first.
