@@ -7,6 +7,7 @@
 pub mod code;
 pub mod dicts;
 pub mod frames;
+pub mod gc;
 pub mod layout;
 pub mod lines;
 pub mod linux;
@@ -20,6 +21,7 @@ mod python;
 pub mod tasks;
 pub mod text;
 mod version;
+pub mod world;
 
 pub use offsets::{AsyncioOffsets, DebugOffsets, LayoutError};
 pub use process::{AttachError, Process};
