@@ -8,7 +8,7 @@ use ungil_remote::{Python, Thread};
 use ungil_tests::eventually;
 
 /// A Python program that prints a line when it is where it is to be looked at, and ends with its standard input.
-pub struct Target {
+pub(crate) struct Target {
     child: Child,
     _input: ChildStdin,
     output: BufReader<ChildStdout>,
@@ -16,29 +16,29 @@ pub struct Target {
 
 impl Target {
     /// Starts `program` with an interpreter.
-    pub fn start(build: &str, program: &str) -> Target {
+    pub(crate) fn start(build: &str, program: &str) -> Target {
         Target::of(Command::new(ungil_tests::python(build)).args(["-c", program]))
     }
 
-    pub fn of(command: &mut Command) -> Target {
+    pub(crate) fn of(command: &mut Command) -> Target {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let input = child.stdin.take().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
         Target { child, _input: input, output }
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// The next line it prints.
-    pub fn line(&mut self) -> String {
+    pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         self.output.read_line(&mut line).unwrap();
         line.trim().to_owned()
     }
 
-    pub fn tell(&mut self, line: &str) {
+    pub(crate) fn tell(&mut self, line: &str) {
         writeln!(self._input, "{line}").unwrap();
     }
 }
@@ -51,7 +51,7 @@ impl Drop for Target {
 }
 
 /// Every thread with its frames.
-pub fn stacks(python: &Python) -> Vec<(Thread, Vec<Frame>)> {
+pub(crate) fn stacks(python: &Python) -> Vec<(Thread, Vec<Frame>)> {
     let mut found = Vec::new();
     for interpreter in python.interpreters().unwrap() {
         for thread in python.threads(interpreter).unwrap() {
@@ -62,7 +62,7 @@ pub fn stacks(python: &Python) -> Vec<(Thread, Vec<Frame>)> {
 }
 
 /// Attaches, and looks until a thread's innermost frame is the function `name` and the thread sleeps there.
-pub fn parked(pid: u32, name: &str) -> (Python, Thread, Vec<Frame>) {
+pub(crate) fn parked(pid: u32, name: &str) -> (Python, Thread, Vec<Frame>) {
     let mut found = None;
     eventually(&format!("a thread in {name}()"), || {
         let python = Python::attach(pid).unwrap();
