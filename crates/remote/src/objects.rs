@@ -63,6 +63,12 @@ impl Type {
     pub fn is_heap_type(&self) -> bool {
         self.flags & HEAP_TYPE != 0
     }
+
+    /// Its instances have attributes of their own.
+    #[must_use]
+    pub fn has_attributes(&self) -> bool {
+        self.flags & MANAGED_DICT != 0 || self.dict_offset > 0
+    }
 }
 
 impl Objects<'_> {

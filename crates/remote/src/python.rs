@@ -1,13 +1,16 @@
 //! A CPython that is attached to: its interpreters and their threads.
 
 use crate::code::Codes;
-use crate::frames::{Stack, Walker};
+use crate::frames::{Frame, Stack, Walker};
 use crate::layout::Layout;
+use crate::linux::host;
 use crate::memory::{Memory, ReadError, half, word};
+use crate::names::{Name, Search};
 use crate::objects::Objects;
 use crate::offsets::{DebugOffsets, MAX_SIZE};
 use crate::process::{AttachError, Process};
 use crate::version::Version;
+use rustc_hash::FxHashMap;
 
 /// Interpreters of one process, and threads of one interpreter, that are walked.
 const MOST: usize = 1 << 16;
@@ -21,6 +24,7 @@ pub struct Python {
     layout: Layout,
     codes: Codes,
     look: u64,
+    has_own_pids: bool,
 }
 
 /// An interpreter of the process: the main one, or a subinterpreter.
@@ -52,8 +56,10 @@ pub struct Thread {
     pub address: u64,
     /// Its interpreter's number.
     pub interpreter: i64,
-    /// The kernel's number of the thread, in the target's own pid namespace. 0 before it ran.
+    /// The kernel's number of the thread, as it is here: `/proc/PID/task/` has it. 0 before it ran.
     pub native_id: u32,
+    /// The same as the target knows it: `threading.get_native_id()`. Another number in a container.
+    pub own_id: u32,
     /// `threading.get_ident()`: the address of its `pthread_t`.
     pub ident: u64,
     /// How it stands to its interpreter.
@@ -78,7 +84,8 @@ impl Python {
         let misfit = |why: String| AttachError::Layout { pid, why };
         let offsets = DebugOffsets::parse(&table).map_err(|error| misfit(error.to_string()))?;
         let layout = Layout::find(process.memory(), runtime, &offsets);
-        Ok(Python { process, runtime, offsets, layout, codes: Codes::default(), look: 0 })
+        let has_own_pids = host::has_own_pids(pid);
+        Ok(Python { process, runtime, offsets, layout, codes: Codes::default(), look: 0, has_own_pids })
     }
 
     /// The process.
@@ -151,6 +158,24 @@ impl Python {
         Ok(found)
     }
 
+    /// What the objects at `wanted` are called; see [`crate::names`]. Those without a name that could be found are left out.
+    #[must_use]
+    pub fn names<'f>(
+        &self,
+        wanted: impl IntoIterator<Item = u64>,
+        frames: impl IntoIterator<Item = &'f Frame> + Clone,
+    ) -> FxHashMap<u64, Name> {
+        let mut search = Search::new(self.objects(), wanted.into_iter().collect());
+        search.frames(frames);
+        for interpreter in self.interpreters().unwrap_or_default() {
+            let modules = interpreter.address.saturating_add(self.offsets.interpreter_state.imports_modules);
+            if let Ok(modules) = self.memory().u64(modules) {
+                search.modules(modules);
+            }
+        }
+        search.finish()
+    }
+
     /// The threads of an interpreter, newest first.
     ///
     /// # Errors
@@ -164,6 +189,12 @@ impl Python {
             let Some((thread, after)) = self.thread(interpreter, next)? else { break };
             found.push(thread);
             next = after;
+        }
+        if self.has_own_pids {
+            let here = host::threads_by_own_id(self.process.pid);
+            for thread in &mut found {
+                thread.native_id = here.get(&thread.own_id).copied().unwrap_or(0);
+            }
         }
         Ok(found)
     }
@@ -189,6 +220,7 @@ impl Python {
             address,
             interpreter: interpreter.id,
             native_id: half(&bytes, at.native_thread_id as usize),
+            own_id: half(&bytes, at.native_thread_id as usize),
             ident: word(&bytes, at.thread_id as usize),
             attachment,
             frame: word(&bytes, at.current_frame as usize),
