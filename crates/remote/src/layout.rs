@@ -26,7 +26,7 @@ mod runtime;
 mod tasks;
 mod thread;
 
-pub use collector::{Collector, Collections, Ring};
+pub use collector::{Collections, Collector, Ring};
 pub use interpreter::{Abandoned, InterpreterMore, StaticTypes};
 pub use locks::{CriticalSection, LockKind, Locks, StopTheWorld, ThreadHandle};
 pub use mimalloc::{HeapTag, Mimalloc};

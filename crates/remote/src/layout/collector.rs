@@ -107,8 +107,10 @@ impl Collector {
         if self.collections.is_none() {
             missing.push(Missing {
                 what: "the collections that were made",
-                why: format!("their statistics are {:?} bytes, which is no size that is known",
-                    probe.offsets.gc.generation_stats_size.unwrap_or(0)),
+                why: format!(
+                    "their statistics are {:?} bytes, which is no size that is known",
+                    probe.offsets.gc.generation_stats_size.unwrap_or(0)
+                ),
             });
         }
     }

@@ -85,13 +85,14 @@ struct Distances {
 }
 
 fn distances(offsets: &DebugOffsets) -> Distances {
-    let (import_lock, stoptheworld, obmalloc, static_types) = match (offsets.version.minor, offsets.free_threaded) {
-        (13, _) => (48, 72, 10800, 172_168),
-        (14, false) => (48, 104, 10904, 169_336),
-        (14, true) => (48, 0, 17656, 168_704),
-        (_, false) => (96, 104, 10880, 169_384),
-        (_, true) => (96, 0, 17592, 168_720),
-    };
+    let (import_lock, stoptheworld, obmalloc, static_types) =
+        match (offsets.version.minor, offsets.free_threaded) {
+            (13, _) => (48, 72, 10800, 172_168),
+            (14, false) => (48, 104, 10904, 169_336),
+            (14, true) => (48, 0, 17656, 168_704),
+            (_, false) => (96, 104, 10880, 169_384),
+            (_, true) => (96, 0, 17592, 168_720),
+        };
     Distances { import_lock, stoptheworld, obmalloc, static_types }
 }
 
@@ -150,7 +151,8 @@ impl InterpreterMore {
         if offsets.version.minor >= 14 {
             self.tasks_head = self.obmalloc.and_then(|at| at.checked_sub(24));
         }
-        self.static_types = self.obmalloc.and_then(|at| find_static_types(probe, at + distances.static_types));
+        self.static_types =
+            self.obmalloc.and_then(|at| find_static_types(probe, at + distances.static_types));
         if self.static_types.is_none() {
             missing.push(Missing {
                 what: "the static types' dictionaries and the last of the runtime's mutexes",
@@ -164,7 +166,9 @@ impl InterpreterMore {
 
     /// What lies between `qsbr` and `tlbc_indices`, whose place the table of offsets gives away.
     fn find_abandoned(&mut self, offsets: &DebugOffsets, mimalloc: Option<&'static Mimalloc>) {
-        let Some(generation) = offsets.interpreter_state.tlbc_generation.filter(|&at| at != 0) else { return };
+        let Some(generation) = offsets.interpreter_state.tlbc_generation.filter(|&at| at != 0) else {
+            return;
+        };
         let back = |from: u64, by: u64| from.checked_sub(by);
         let Some(indices) = back(generation, free_threaded::TLBC_GENERATION) else { return };
         let Some(weakrefs) = back(indices, free_threaded::WEAKREF_LOCKS) else { return };

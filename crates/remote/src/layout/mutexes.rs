@@ -123,7 +123,7 @@ pub(super) fn around(
     if minor >= 14 {
         add(behind, code + 20, Mutex, "the watchers of dictionaries");
     }
-    add(types, if minor == 13 { 10_096 } else if minor == 14 { 10_096 } else { 10_240 }, Mutex, "the types mutex");
+    add(types, if minor <= 14 { 10_096 } else { 10_240 }, Mutex, "the types mutex");
     if free_threaded {
         let interned = if minor == 14 { 44_384 } else { 44_632 };
         add(types, interned, Mutex, "the interned strings");
@@ -152,7 +152,11 @@ pub(super) fn of_runtime(offsets: &DebugOffsets) -> Vec<NamedMutex> {
 pub(super) fn after_auto(minor: u8, auto: u64) -> Vec<NamedMutex> {
     let world = auto + if minor == 13 { 448 } else { 456 };
     let mut found = vec![
-        one(auto.saturating_sub(if minor == 15 { 7232 } else { 7240 }), Mutex, "the main thread's pending calls"),
+        one(
+            auto.saturating_sub(if minor == 15 { 7232 } else { 7240 }),
+            Mutex,
+            "the main thread's pending calls",
+        ),
         one(world - 8, ReadWrite, "the next pause of some world"),
         one(world, Mutex, "the next pause of all interpreters"),
         one(world + 4, Event, "every thread of every interpreter to stop"),

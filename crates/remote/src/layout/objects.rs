@@ -132,7 +132,7 @@ pub struct CodeMore {
 }
 
 impl CodeMore {
-    pub(super) fn of(offsets: &DebugOffsets) -> CodeMore {
+    pub(crate) fn of(offsets: &DebugOffsets) -> CodeMore {
         let at = &offsets.code_object;
         // cpython/code.h: `_co_firsttraceable`, `co_extra`, then `co_tlbc` where there is one, then `co_code_adaptive`.
         let extra = match at.co_tlbc {

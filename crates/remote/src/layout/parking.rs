@@ -53,7 +53,8 @@ impl ParkingLot {
             let here = address.checked_add(start as u64)?;
             let table = bytes.get(start..start + size)?;
             // A table without the first bucket's list in order is possible, and would be found at the next look.
-            (is_empty(table, here, 0) && is_table(memory, table, here)).then_some(ParkingLot { address: here })
+            (is_empty(table, here, 0) && is_table(memory, table, here))
+                .then_some(ParkingLot { address: here })
         })
     }
 

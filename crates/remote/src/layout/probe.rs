@@ -24,7 +24,8 @@ impl<'a> Probe<'a> {
     pub(super) fn new(memory: &'a dyn Memory, runtime: u64, offsets: &'a DebugOffsets) -> Probe<'a> {
         let mut probe = Probe { memory, offsets, runtime, main: 0, threads: Vec::new() };
         // pycore_runtime.h: `interpreters.main` follows `interpreters.head`.
-        let main = probe.pointer(runtime.wrapping_add(offsets.runtime_state.interpreters_head + 8)).unwrap_or(0);
+        let main =
+            probe.pointer(runtime.wrapping_add(offsets.runtime_state.interpreters_head + 8)).unwrap_or(0);
         if probe.word(main.wrapping_add(offsets.interpreter_state.id)) == Some(0) {
             probe.main = main;
         }

@@ -77,10 +77,15 @@ impl ThreadStateMore {
     }
 
     /// Finds the thread's heaps and checks the bounds of the C stack.
-    pub(super) fn find(&mut self, probe: &Probe<'_>, missing: &mut Vec<Missing>) -> Option<&'static Mimalloc> {
+    pub(super) fn find(
+        &mut self,
+        probe: &Probe<'_>,
+        missing: &mut Vec<Missing>,
+    ) -> Option<&'static Mimalloc> {
         if let Some(at) = self.c_stack
             && !probe.threads.iter().any(|&thread| {
-                let [top, soft, hard] = [at.top, at.soft_limit, at.hard_limit].map(|o| probe.word(thread.wrapping_add(o)));
+                let [top, soft, hard] =
+                    [at.top, at.soft_limit, at.hard_limit].map(|o| probe.word(thread.wrapping_add(o)));
                 top > soft && soft > hard && hard > Some(0)
             })
         {
