@@ -12,10 +12,12 @@ pub mod lines;
 pub mod linux;
 pub mod memory;
 pub mod names;
+pub mod native;
 pub mod objects;
 pub mod offsets;
 mod process;
 mod python;
+pub mod tasks;
 pub mod text;
 mod version;
 

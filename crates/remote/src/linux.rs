@@ -3,6 +3,7 @@
 pub mod calls;
 pub(crate) mod host;
 pub(crate) mod maps;
+pub(crate) mod registers;
 pub(crate) mod vm;
 
 pub use maps::Region;
