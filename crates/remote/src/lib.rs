@@ -5,11 +5,13 @@
 //! torn and not shown. This room knows no profile and prints nothing.
 
 pub mod code;
+pub mod deadlock;
 pub mod dicts;
 pub mod frames;
 pub mod layout;
 pub mod lines;
 pub mod linux;
+pub mod locks;
 pub mod memory;
 pub mod names;
 pub mod native;
@@ -17,9 +19,14 @@ pub mod objects;
 pub mod offsets;
 mod process;
 mod python;
+pub mod scene;
 pub mod tasks;
+pub mod snapshot;
+pub mod source;
 pub mod text;
 mod version;
+pub mod waits;
+pub mod withs;
 
 pub use offsets::{AsyncioOffsets, DebugOffsets, LayoutError};
 pub use process::{AttachError, Process};
