@@ -9,6 +9,7 @@ pub mod deadlock;
 pub mod dicts;
 pub mod frames;
 pub mod gc;
+pub mod host;
 pub mod layout;
 pub mod lines;
 pub mod linux;

@@ -1,14 +1,14 @@
 //! From a look to plain data: names are looked up, sources read, tasks added.
 
 use super::{
-    DeadlockView, EdgeView, FrameView, HoldView, HolderView, InterpreterView, Snapshot, TaskCycle, TaskView, ThreadView,
-    WaitView,
+    DeadlockView, EdgeView, FrameView, HoldView, HolderView, InterpreterView, RowView, Snapshot, TaskView, ThreadView, WaitView,
 };
 use crate::deadlock;
 use crate::frames::Frame;
 use crate::linux::calls::Doing;
 use crate::memory::ReadError;
 use crate::names::Name;
+use crate::native::{Row, Stop, Unwinder, weave};
 use crate::python::Python;
 use crate::scene::{Looker, Scene, Seen, State};
 use crate::source::Sources;
@@ -23,6 +23,8 @@ pub struct Options {
     pub source: bool,
     /// asyncio's tasks.
     pub tasks: bool,
+    /// C frames, and whether threads that run may be stopped for theirs.
+    pub native: Option<Stop>,
 }
 
 /// Takes a snapshot.
@@ -40,12 +42,14 @@ pub fn take(python: &mut Python, looker: &mut Looker, options: Options) -> Resul
         names: names(python, &scene),
         threads: crate::scene::thread_names(python, &scene),
         sources: options.source.then(|| Sources::new(python.process().pid)),
+        unwinder: options.native.and_then(|stop| Some((Unwinder::new(python.process()).ok()?, stop))),
+        no_native: 0,
         scene: &scene,
     };
     let interpreters = making.interpreters();
     let deadlocks = deadlocks.iter().map(|cycle| making.deadlock(cycle)).collect();
     let task_cycles = task_cycles(&tasks);
-    let tasks = tasks.iter().map(|task| making.task(task, python)).collect();
+    let tasks = tasks.iter().map(|task| making.task(task)).collect();
     warnings.extend(making.warnings());
     let process = python.process();
     Ok(Snapshot {
@@ -102,7 +106,7 @@ fn tasks(python: &Python, scene: &Scene, warnings: &mut Vec<String>) -> Result<V
 }
 
 /// Tasks that await each other. One that awaits several may await the first of them only, so it is not counted.
-fn task_cycles(tasks: &[Task]) -> Vec<TaskCycle> {
+fn task_cycles(tasks: &[Task]) -> Vec<Vec<String>> {
     let by_address: FxHashMap<u64, usize> = tasks.iter().enumerate().map(|(index, task)| (task.address, index)).collect();
     let waits: Vec<Option<Vec<usize>>> = tasks
         .iter()
@@ -113,7 +117,7 @@ fn task_cycles(tasks: &[Task]) -> Vec<TaskCycle> {
         .collect();
     deadlock::cycles(&waits)
         .into_iter()
-        .map(|cycle| TaskCycle { tasks: cycle.into_iter().map(|index| hex(tasks[index].address)).collect() })
+        .map(|cycle| cycle.into_iter().map(|index| hex(tasks[index].address)).collect())
         .collect()
 }
 
@@ -124,6 +128,9 @@ struct Making<'a> {
     /// By the address of the thread state.
     threads: FxHashMap<u64, String>,
     sources: Option<Sources>,
+    unwinder: Option<(Unwinder<'a>, Stop)>,
+    /// Threads whose C frames could not be read.
+    no_native: u32,
 }
 
 impl Making<'_> {
@@ -155,6 +162,7 @@ impl Making<'_> {
             cpu: seen.doing == Doing::Running,
             frames: seen.stack.frames.iter().map(|frame| self.frame(frame)).collect(),
             torn: seen.stack.torn,
+            native: self.native(seen),
             waits: self.wait(seen),
             holds: seen
                 .holds
@@ -169,6 +177,24 @@ impl Making<'_> {
                 })
                 .collect(),
         }
+    }
+
+    /// C and Python frames together, where they were asked for.
+    fn native(&mut self, seen: &Seen) -> Option<Vec<RowView>> {
+        let (unwinder, stop) = self.unwinder.as_mut()?;
+        let Ok(native) = unwinder.stack(seen.thread.native_id, *stop) else {
+            self.no_native += 1;
+            return None;
+        };
+        let rows = weave(native, &seen.stack.frames).into_iter().map(|row| match row {
+            Row::Python(index) => RowView::Python(index),
+            Row::Native(frame) => RowView::Native {
+                symbol: frame.symbol,
+                file: frame.file.map(|file| file.display().to_string()),
+                offset: frame.offset,
+            },
+        });
+        Some(rows.collect())
     }
 
     fn wait(&self, seen: &Seen) -> Option<WaitView> {
@@ -217,7 +243,7 @@ impl Making<'_> {
         DeadlockView { edges: edges.collect() }
     }
 
-    fn task(&mut self, task: &Task, python: &Python) -> TaskView {
+    fn task(&mut self, task: &Task) -> TaskView {
         let state = match task.state {
             TaskState::Created => "created",
             TaskState::Running => "running",
@@ -227,7 +253,6 @@ impl Making<'_> {
             let seen = self.scene.threads.iter().find(|seen| seen.thread.native_id == tid);
             seen.map_or(tid, |seen| seen.thread.own_id)
         };
-        let _ = python;
         TaskView {
             id: hex(task.address),
             name: task.name.clone(),
@@ -269,6 +294,9 @@ impl Making<'_> {
                 "{} threads moved on whenever their stack was read: what is shown of them may never have been so at one time",
                 self.scene.torn
             ));
+        }
+        if self.no_native > 0 {
+            warnings.push(format!("C frames of {} threads that run are left out: they would have to be stopped", self.no_native));
         }
         if self.scene.threads.iter().any(|seen| seen.doing == Doing::Unknown) {
             warnings.push("the kernel does not say what threads wait for (/proc/PID/task/TID/syscall)".into());
