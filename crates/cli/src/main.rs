@@ -1,7 +1,9 @@
 //! The program `ungil`: arguments in, one file a verb, words out. Nothing is measured and nothing computed here.
 
 mod args;
+mod clean;
 mod compare;
+mod dump;
 mod failure;
 mod progress;
 mod pythons;
@@ -19,6 +21,7 @@ fn main() -> ExitCode {
     };
     let result = match cli.verb {
         Verb::Compare(args) => compare::run(*args),
+        Verb::Dump(args) => dump::run(&args),
         Verb::Pythons(args) => pythons::run(&args),
         Verb::Completions { shell } => shell::completions(shell),
         Verb::Man { dir } => shell::man(&dir),
