@@ -16,6 +16,7 @@ pub mod objects;
 pub mod offsets;
 mod process;
 mod python;
+pub mod sample;
 pub mod tasks;
 pub mod text;
 mod version;

@@ -47,6 +47,18 @@ pub enum Attachment {
     Other(u32),
 }
 
+impl Attachment {
+    /// From `tstate->state`.
+    pub(crate) fn of(state: u32) -> Attachment {
+        match state {
+            0 | 5 => Attachment::Detached,
+            1 => Attachment::Attached,
+            2 | 4 => Attachment::Suspended,
+            other => Attachment::Other(other),
+        }
+    }
+}
+
 /// A thread state as it was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Thread {
@@ -199,12 +211,7 @@ impl Python {
         if word(&bytes, at.interp as usize) != interpreter.address {
             return Ok(None);
         }
-        let attachment = match half(&bytes, self.layout.thread_state.state as usize) {
-            0 | 5 => Attachment::Detached,
-            1 => Attachment::Attached,
-            2 | 4 => Attachment::Suspended,
-            other => Attachment::Other(other),
-        };
+        let attachment = Attachment::of(half(&bytes, self.layout.thread_state.state as usize));
         let thread = Thread {
             address,
             interpreter: interpreter.id,
