@@ -66,8 +66,10 @@ impl Totals {
 impl Header {
     /// Cut to a length that always fits a recording's block: a command line may be megabytes long.
     pub(crate) fn bounded(mut self) -> Header {
-        cut(&mut self.command, 16 << 10);
-        [&mut self.python, &mut self.started, &mut self.ungil].into_iter().for_each(|s| cut(s, 1 << 10));
+        self.command = cut(&self.command, 16 << 10).into();
+        for text in [&mut self.python, &mut self.started, &mut self.ungil] {
+            *text = cut(text, 1 << 10).into();
+        }
         self.pids.truncate(10_000);
         self
     }
@@ -78,7 +80,7 @@ impl Totals {
     pub(crate) fn bounded(mut self) -> Totals {
         let more = self.notes.len().saturating_sub(64);
         self.notes.truncate(64);
-        self.notes.iter_mut().for_each(|n| cut(n, 1 << 10));
+        self.notes.iter_mut().for_each(|n| *n = cut(n, 1 << 10).into());
         if more > 0 {
             self.notes.push(format!("{more} more notes are left out"));
         }
@@ -86,8 +88,10 @@ impl Totals {
     }
 }
 
-fn cut(text: &mut String, longest: usize) {
-    text.truncate(text.floor_char_boundary(longest));
+/// The text's beginning, at most `longest` bytes of it.
+pub(crate) fn cut(text: &str, longest: usize) -> &str {
+    let ends = (0..=longest.min(text.len())).rev();
+    ends.into_iter().find_map(|end| text.get(..end)).unwrap_or("")
 }
 
 fn share(part: u64, whole: u64) -> f64 {

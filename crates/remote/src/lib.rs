@@ -7,11 +7,13 @@
 pub mod code;
 pub mod dicts;
 pub mod frames;
+pub mod gc;
 pub mod layout;
 pub mod lines;
 pub mod linux;
 pub mod memory;
 pub mod names;
+pub mod native;
 pub mod objects;
 pub mod offsets;
 mod process;
@@ -20,6 +22,7 @@ pub mod sample;
 pub mod tasks;
 pub mod text;
 mod version;
+pub mod world;
 
 pub use offsets::{AsyncioOffsets, DebugOffsets, LayoutError};
 pub use process::{AttachError, Process};

@@ -292,21 +292,20 @@ fn is_sensible(table: &AsyncioOffsets, python: &Python) -> bool {
 fn link(tasks: &mut [Task]) {
     let known: FxHashMap<u64, usize> =
         tasks.iter().enumerate().map(|(index, task)| (task.address, index)).collect();
-    for index in 0..tasks.len() {
-        tasks[index].awaited_by.retain(|by| known.contains_key(by));
-        tasks[index].awaits.retain(|on| known.contains_key(on));
-        if !tasks[index].awaits.is_empty() {
-            tasks[index].awaits_other = None;
+    let mut edges = Vec::new();
+    for task in tasks.iter_mut() {
+        task.awaited_by.retain(|by| known.contains_key(by));
+        task.awaits.retain(|on| known.contains_key(on));
+        if !task.awaits.is_empty() {
+            task.awaits_other = None;
         }
+        edges.extend(task.awaited_by.iter().filter_map(|by| Some((*known.get(by)?, task.address))));
     }
-    for index in 0..tasks.len() {
-        let address = tasks[index].address;
-        for by in tasks[index].awaited_by.clone() {
-            if let Some(&waiter) = known.get(&by)
-                && !tasks[waiter].awaits.contains(&address)
-            {
-                tasks[waiter].awaits.push(address);
-            }
+    for (waiter, awaited) in edges {
+        if let Some(task) = tasks.get_mut(waiter)
+            && !task.awaits.contains(&awaited)
+        {
+            task.awaits.push(awaited);
         }
     }
 }

@@ -29,8 +29,8 @@ impl Default for Seen {
 }
 
 /// A recording on its way to a file.
-pub(crate) struct Writer {
-    to: Box<dyn Write + Send>,
+pub(crate) struct Writer<W> {
+    to: W,
     text: Vec<u8>,
     body: Vec<u8>,
     deflate: Compress,
@@ -44,8 +44,8 @@ pub(crate) struct Writer {
     stacks: u32,
 }
 
-impl Writer {
-    pub(crate) fn new(to: Box<dyn Write + Send>, header: &Header) -> Writer {
+impl<W: Write> Writer<W> {
+    pub(crate) fn new(to: W, header: &Header) -> Writer<W> {
         let mut writer = Writer {
             to,
             text: Vec::with_capacity(FULL + 1024),
