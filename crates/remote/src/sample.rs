@@ -67,7 +67,9 @@ struct Known {
 pub struct Place {
     /// The code.
     pub code: Arc<Code>,
-    /// The line, where the instruction has one.
+    /// The instruction, in code units.
+    pub unit: u32,
+    /// Its line, where it has one.
     pub line: Option<u32>,
 }
 
@@ -100,6 +102,12 @@ impl Looker {
     #[must_use]
     pub fn threads(&self) -> &[Slot] {
         &self.slots
+    }
+
+    /// The interpreters, as the last thorough look found them.
+    #[must_use]
+    pub fn interpreters(&self) -> Vec<Interpreter> {
+        self.interpreters.iter().map(|known| known.interpreter).collect()
     }
 
     /// Looks at every thread. A `thorough` look also reads what hardly ever changes (the interpreters, what code was
@@ -144,7 +152,7 @@ impl Looker {
         let code = walker.codes.get(walker.memory, walker.offsets, frame.code, walker.look).ok()?;
         let copy = walker.offsets.interpreter_frame.tlbc_index.filter(|&at| at != 0).map(|_| frame.copy);
         let unit = Codes::unit(walker.memory, walker.offsets, &code, frame.pointer, copy)?;
-        Some(Place { line: code.line(unit), code })
+        Some(Place { unit, line: code.line(unit), code })
     }
 
     /// The newest thread of an interpreter has another before it: one was started since.
