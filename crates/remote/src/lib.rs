@@ -5,12 +5,14 @@
 //! torn and not shown. This room knows no profile and prints nothing.
 
 pub mod code;
+pub mod deadlock;
 pub mod dicts;
 pub mod frames;
 pub mod gc;
 pub mod layout;
 pub mod lines;
 pub mod linux;
+pub mod locks;
 pub mod memory;
 pub mod names;
 pub mod native;
@@ -19,10 +21,15 @@ pub mod offsets;
 mod process;
 mod python;
 pub mod sample;
+pub mod scene;
 pub mod tasks;
+pub mod snapshot;
+pub mod source;
 pub mod text;
 mod version;
 pub mod world;
+pub mod waits;
+pub mod withs;
 
 pub use offsets::{AsyncioOffsets, DebugOffsets, LayoutError};
 pub use process::{AttachError, Process};

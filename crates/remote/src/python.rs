@@ -136,6 +136,18 @@ impl Python {
         &self.layout
     }
 
+    /// Whether a GIL is in use: always without free threading, and with it where it was switched on.
+    #[must_use]
+    pub fn has_gil(&self) -> bool {
+        let at = &self.offsets.interpreter_state;
+        let enabled = || {
+            let main = self.interpreters().ok()?.last()?.address;
+            let gil = self.memory().u64(main.checked_add(at.ceval_gil)?).ok()?;
+            self.memory().i32(gil.checked_add(at.gil_runtime_state_enabled)?).ok()
+        };
+        !self.offsets.free_threaded || enabled().is_some_and(|enabled| enabled != 0)
+    }
+
     /// Begins a new look: what was kept from earlier ones is checked again before it is believed.
     pub fn next_look(&mut self) {
         self.look += 1;
@@ -234,6 +246,13 @@ impl Python {
             holds_gil: at.holds_gil.map(|offset| half(&bytes, offset as usize) != 0),
         };
         Ok(Some((thread, word(&bytes, at.next as usize))))
+    }
+
+    /// How a thread stands to its interpreter now; `None` where it has ended.
+    #[must_use]
+    pub fn attachment(&self, thread: &Thread) -> Option<Attachment> {
+        let at = thread.address.saturating_add(self.layout.thread_state.state);
+        self.memory().u32(at).ok().map(Attachment::of)
     }
 
     /// A thread's frames.

@@ -213,8 +213,7 @@ impl Looker {
                     break;
                 }
                 let same = |slot: &Slot| {
-                    slot.thread.address == thread.address
-                        && (slot.thread.native_id == thread.native_id || slot.thread.native_id == 0)
+                    slot.thread.address == thread.address && slot.thread.own_id == thread.own_id
                 };
                 slots.push(match self.slots.iter().position(same) {
                     Some(known) => self.slots.swap_remove(known),

@@ -33,6 +33,8 @@ pub(super) struct Watch {
     collector: Option<FrameId>,
     pub(super) torn: u64,
     pub(super) looks: u64,
+    /// One thread at a time runs.
+    has_gil: bool,
     /// Why the kernel's word on sleeping threads is missing, if it is.
     pub(super) is_refused: bool,
 }
@@ -54,8 +56,11 @@ struct Track {
 impl Watch {
     pub(super) fn new(python: Python, at_ns: u64) -> Result<Watch, ReadError> {
         let pid = python.process().pid;
+        let main = python.interpreters()?.last().copied();
+        let has_gil = main.and_then(|main| python.gil(main).ok()).is_none_or(|gil| gil.enabled);
         Ok(Watch {
             pid,
+            has_gil,
             looker: Looker::new(python)?,
             places: Places::default(),
             locks: Locks::default(),
@@ -72,6 +77,11 @@ impl Watch {
 
     pub(super) fn python(&self) -> &Python {
         self.looker.python()
+    }
+
+    /// Threads it has.
+    pub(super) fn threads(&self) -> usize {
+        self.tracks.len()
     }
 
     /// Looks once, and makes samples of what is seen.
@@ -91,7 +101,7 @@ impl Watch {
         }
         let collecting = self.pauses.collector(self.looker.threads());
         let interpreters = self.looker.interpreters();
-        let gil = self.looker.has_gil();
+        let gil = self.has_gil;
         let waits = Waits::new(self.looker.python(), &interpreters);
         let seek_holder = at_ns.saturating_sub(self.holder_ns) >= HOLDER_EVERY_NS;
         let mut sought = false;

@@ -169,7 +169,8 @@ impl Slot {
             return;
         }
         let state = reader.bytes(self.last, at.state_len);
-        if word(state, at.interp) != self.interpreter {
+        if word(state, at.interp) != self.interpreter || half(state, at.native) != self.thread.own_id {
+            // It ended, and may be another's by now; or it has only now begun to run.
             self.state = Stage::Gone;
             return;
         }
@@ -177,7 +178,6 @@ impl Slot {
         let attachment = Attachment::of(half(state, at.state));
         let current = word(state, at.current);
         let moved = current != self.thread.frame || attachment != self.thread.attachment;
-        self.thread.native_id = half(state, at.native);
         self.thread.ident = word(state, at.ident);
         self.thread.holds_gil = at.holds_gil.map(|offset| half(state, offset) != 0);
         (self.thread.frame, self.thread.attachment) = (current, attachment);
