@@ -21,6 +21,7 @@ pub mod objects;
 pub mod offsets;
 mod process;
 mod python;
+pub mod sample;
 pub mod scene;
 pub mod snapshot;
 pub mod source;

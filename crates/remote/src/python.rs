@@ -50,7 +50,8 @@ pub enum Attachment {
 }
 
 impl Attachment {
-    fn of(state: u32) -> Attachment {
+    /// From `tstate->state`.
+    pub(crate) fn of(state: u32) -> Attachment {
         match state {
             0 | 5 => Attachment::Detached,
             1 => Attachment::Attached,

@@ -1,7 +1,8 @@
 //! From a look to plain data: names are looked up, sources read, tasks added.
 
 use super::{
-    DeadlockView, EdgeView, FrameView, HoldView, HolderView, InterpreterView, RowView, Snapshot, TaskView, ThreadView, WaitView,
+    DeadlockView, EdgeView, FrameView, HoldView, HolderView, InterpreterView, RowView, Snapshot, TaskView,
+    ThreadView, WaitView,
 };
 use crate::deadlock;
 use crate::frames::Frame;
@@ -98,8 +99,12 @@ fn tasks(python: &Python, scene: &Scene, warnings: &mut Vec<String>) -> Result<V
     };
     let mut found = Vec::new();
     for &interpreter in &scene.interpreters {
-        let threads: Vec<_> =
-            scene.threads.iter().map(|seen| seen.thread).filter(|thread| thread.interpreter == interpreter.id).collect();
+        let threads: Vec<_> = scene
+            .threads
+            .iter()
+            .map(|seen| seen.thread)
+            .filter(|thread| thread.interpreter == interpreter.id)
+            .collect();
         found.extend(reader.read(python, interpreter, &threads)?);
     }
     Ok(found)
@@ -107,7 +112,8 @@ fn tasks(python: &Python, scene: &Scene, warnings: &mut Vec<String>) -> Result<V
 
 /// Tasks that await each other. One that awaits several may await the first of them only, so it is not counted.
 fn task_cycles(tasks: &[Task]) -> Vec<Vec<String>> {
-    let by_address: FxHashMap<u64, usize> = tasks.iter().enumerate().map(|(index, task)| (task.address, index)).collect();
+    let by_address: FxHashMap<u64, usize> =
+        tasks.iter().enumerate().map(|(index, task)| (task.address, index)).collect();
     let waits: Vec<Option<Vec<usize>>> = tasks
         .iter()
         .map(|task| match task.awaits.as_slice() {
@@ -141,7 +147,10 @@ impl Making<'_> {
             .iter()
             .map(|interpreter| {
                 let threads = scene.threads.iter().filter(|seen| seen.thread.interpreter == interpreter.id);
-                InterpreterView { id: interpreter.id, threads: threads.map(|seen| self.thread(seen)).collect() }
+                InterpreterView {
+                    id: interpreter.id,
+                    threads: threads.map(|seen| self.thread(seen)).collect(),
+                }
             })
             .collect()
     }
@@ -217,7 +226,12 @@ impl Making<'_> {
                 .filter_map(|holder| {
                     let who = self.scene.threads.get(holder.thread)?;
                     let (confidence, frame) = (holder.confidence, holder.frame);
-                    Some(HolderView { native_id: who.thread.own_id, name: self.name_of(who), confidence, frame })
+                    Some(HolderView {
+                        native_id: who.thread.own_id,
+                        name: self.name_of(who),
+                        confidence,
+                        frame,
+                    })
                 })
                 .collect(),
         })
@@ -280,7 +294,10 @@ impl Making<'_> {
     }
 
     fn name_of(&self, seen: &Seen) -> String {
-        self.threads.get(&seen.thread.address).cloned().unwrap_or_else(|| format!("thread {}", seen.thread.own_id))
+        self.threads
+            .get(&seen.thread.address)
+            .cloned()
+            .unwrap_or_else(|| format!("thread {}", seen.thread.own_id))
     }
 
     fn warnings(&self) -> Vec<String> {
@@ -296,10 +313,14 @@ impl Making<'_> {
             ));
         }
         if self.no_native > 0 {
-            warnings.push(format!("C frames of {} threads that run are left out: they would have to be stopped", self.no_native));
+            warnings.push(format!(
+                "C frames of {} threads that run are left out: they would have to be stopped",
+                self.no_native
+            ));
         }
         if self.scene.threads.iter().any(|seen| seen.doing == Doing::Unknown) {
-            warnings.push("the kernel does not say what threads wait for (/proc/PID/task/TID/syscall)".into());
+            warnings
+                .push("the kernel does not say what threads wait for (/proc/PID/task/TID/syscall)".into());
         }
         let newer = self.sources.as_ref().map(Sources::newer).unwrap_or_default();
         if !newer.is_empty() {
@@ -309,8 +330,12 @@ impl Making<'_> {
             ));
         }
         for cycle in self.scene.passing_cycles() {
-            let names: Vec<String> = cycle.iter().map(|&index| self.name_of(&self.scene.threads[index])).collect();
-            warnings.push(format!("threads wait for each other, one of them with a timeout: {}", names.join(", ")));
+            let names: Vec<String> =
+                cycle.iter().map(|&index| self.name_of(&self.scene.threads[index])).collect();
+            warnings.push(format!(
+                "threads wait for each other, one of them with a timeout: {}",
+                names.join(", ")
+            ));
         }
         warnings
     }
