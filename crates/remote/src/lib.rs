@@ -13,6 +13,7 @@ pub mod lines;
 pub mod linux;
 pub mod memory;
 pub mod names;
+pub mod native;
 pub mod objects;
 pub mod offsets;
 mod process;
