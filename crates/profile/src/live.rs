@@ -5,6 +5,7 @@
 //! thread of its own, at a pace that keeps its cost under what was allowed.
 
 mod look;
+mod make;
 mod memory;
 mod reader;
 mod run;
@@ -13,9 +14,9 @@ mod tally;
 mod view;
 
 pub use look::{Look, Place, Seen, State, Wait};
-pub use run::{Live, Message, Pace};
+pub use run::{Live, Pace};
 pub use tally::Tally;
 pub use view::{
-    Cost, GilView, LineView, MemoryView, ObjectView, PauseView, ProcessView, Shares, Span, ThreadView, View,
+    Cost, GilView, LineView, MemoryView, ObjectView, OtherThreads, PauseView, ProcessView, Shares, Span, ThreadView, View,
     WaitView, WorldView,
 };

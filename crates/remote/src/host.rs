@@ -8,6 +8,7 @@ use crate::linux::host;
 use crate::process::AttachError;
 use crate::python::Python;
 use crate::version::Version;
+use procfs::Current;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -101,8 +102,8 @@ pub fn pythons() -> Listing {
 
 /// Started in the last two seconds.
 fn young(started: u64) -> bool {
-    let uptime = procfs::Uptime::current_seconds();
-    uptime.is_none_or(|uptime| uptime - started as f64 / procfs::ticks_per_second() as f64 <= 2.0)
+    let uptime = procfs::Uptime::current().map(|uptime| uptime.uptime);
+    uptime.map_or(true, |uptime| uptime - started as f64 / procfs::ticks_per_second() as f64 <= 2.0)
 }
 
 fn pids() -> Vec<u32> {

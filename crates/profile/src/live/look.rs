@@ -3,58 +3,7 @@
 use serde::Serialize;
 use std::sync::Arc;
 
-/// What a thread does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// Runs Python code, or would if there were a processor free.
-    Running,
-    /// Runs C code that has let the interpreter go: the GIL released, or detached.
-    Native,
-    /// Waits for a lock that another thread has.
-    Lock,
-    /// Waits for the GIL.
-    Gil,
-    /// Stopped, for the world is.
-    Stopped,
-    /// Waits for something to happen: an event, a queue's next item, another thread's end.
-    Event,
-    /// Sleeps in a system call.
-    Call,
-}
-
-impl State {
-    /// Every state, in the order in which they are shown.
-    pub const ALL: [State; 7] = [
-        State::Running,
-        State::Native,
-        State::Lock,
-        State::Gil,
-        State::Stopped,
-        State::Event,
-        State::Call,
-    ];
-
-    /// Its place in [`State::ALL`].
-    #[must_use]
-    pub fn index(self) -> usize {
-        self as usize
-    }
-
-    /// What it is called.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            State::Running => "running",
-            State::Native => "native",
-            State::Lock => "lock",
-            State::Gil => "gil",
-            State::Stopped => "stopped",
-            State::Event => "event",
-            State::Call => "call",
-        }
-    }
-}
+pub use ungil_remote::standing::Activity as State;
 
 /// A line of a program.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
