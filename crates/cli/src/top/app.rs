@@ -104,6 +104,8 @@ pub(crate) struct App {
     pub(crate) colour: bool,
     /// Whether there is a list to go back to.
     pub(crate) listed: bool,
+    /// Something changed since it was last drawn.
+    pub(crate) stale: bool,
 }
 
 impl App {
@@ -135,6 +137,7 @@ impl App {
             message: None,
             colour,
             listed: args.pid.is_none(),
+            stale: true,
         }
     }
 
