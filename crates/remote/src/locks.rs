@@ -6,6 +6,7 @@
 //! can be told, and none is named.
 
 pub mod holders;
+mod package;
 pub mod reader;
 pub mod structures;
 pub mod types;

@@ -148,7 +148,7 @@ impl Maker {
                 cores: cores.threads.get(&thread.native_id.cast_signed()).copied(),
                 // The closer look was a little later: of a thread that has moved on, what it waited for is old.
                 wait: wait.filter(|_| matches!(standing.activity, State::Lock | State::Gil | State::Event)),
-                stack: reader.places(stack),
+                stack: reader.places(stack).iter().map(|place| (**place).clone()).collect(),
             });
         }
         let others = cores.tids.iter().filter(|tid| !python_tids.contains(tid));
@@ -209,7 +209,7 @@ impl Maker {
         }
         let cpu_s = ungil_meter::thread_cpu_s();
         let frames = scene.threads.iter().flat_map(|seen| &seen.stack.frames);
-        let found = python.names(wanted.iter().copied().collect(), frames);
+        let found = python.names(wanted.iter().copied(), frames);
         self.names.retain(|object, _| wanted.contains(object));
         for object in wanted {
             let name = found.get(&object).map(ToString::to_string);
@@ -238,7 +238,7 @@ impl Maker {
                 waiters: u32::try_from(waiters).unwrap_or(u32::MAX),
                 most_waiters: of.most_waiters,
                 held_by: scene.threads.iter().filter(waits).find_map(|seen| self.held_by(seen, scene)),
-                at: of.place.as_ref().map(|(place, _)| place.clone()),
+                at: of.place.as_ref().map(|(place, _)| (**place).clone()),
             }
         };
         found.into_iter().take(MOST).map(view).collect()
@@ -296,7 +296,7 @@ fn lines(part: &Part) -> Vec<LineView> {
         let average = of.map(|spent| spent / seconds);
         let [running, native, lock, gil, stopped, event, call] = average;
         let threads = Shares { running, native, lock, gil, stopped, event, call };
-        LineView { place: place.clone(), threads, total: average.iter().sum() }
+        LineView { place: (**place).clone(), threads, total: average.iter().sum() }
     };
     let mut lines: Vec<LineView> = part.tally.lines.iter().map(view).collect();
     let busy = |line: &LineView| line.total - line.threads.event - line.threads.call;

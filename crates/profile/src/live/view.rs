@@ -5,7 +5,6 @@
 
 use super::look::{Place, State};
 use serde::Serialize;
-use std::sync::Arc;
 use ungil_remote::gc::{Collections, Generation};
 use ungil_remote::world::Pauses;
 
@@ -156,7 +155,7 @@ pub struct ThreadView {
     /// What it waits for.
     pub wait: Option<WaitView>,
     /// Its frames at the last look, innermost first.
-    pub stack: Vec<Arc<Place>>,
+    pub stack: Vec<Place>,
 }
 
 /// A wait.
@@ -188,7 +187,7 @@ pub struct OtherThreads {
 pub struct LineView {
     /// The line.
     #[serde(flatten)]
-    pub place: Arc<Place>,
+    pub place: Place,
     /// Threads that were there on average: thread-seconds a second, by state.
     pub threads: Shares,
     /// All states together.
@@ -215,7 +214,7 @@ pub struct ObjectView {
     /// Who holds it, where it can be told.
     pub held_by: Option<String>,
     /// The line at which most of the waiting was.
-    pub at: Option<Arc<Place>>,
+    pub at: Option<Place>,
 }
 
 /// The collector.

@@ -3,7 +3,6 @@
 //! The file says where a thread is asleep and with which arguments, which for a thread that waits for a lock is the address of
 //! what it sleeps on. Reading it stops nobody. It needs the right to trace the target, as reading its memory does.
 
-use rustc_hash::FxHashMap;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -108,27 +107,6 @@ pub fn switches(pid: u32, tid: u32) -> Option<u64> {
         status.lines().find_map(|line| line.strip_prefix(name))?.trim().parse().ok()
     };
     Some(count("voluntary_ctxt_switches:")? + count("nonvoluntary_ctxt_switches:")?)
-}
-
-/// What the threads of a process are called here, by the numbers they know themselves by, where the two differ: a process in
-/// a pid namespace of its own counts its threads itself. `None` where it has none of its own.
-#[must_use]
-pub fn outside_ids(pid: u32) -> Option<FxHashMap<u32, u32>> {
-    let ids = |path: String| -> Vec<u32> {
-        let status = fs::read_to_string(path).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
-        line.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect()
-    };
-    if ids(format!("/proc/{pid}/status")).len() < 2 {
-        return None;
-    }
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
-    let numbers = tasks.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    Some(
-        numbers
-            .filter_map(|tid| Some((*ids(format!("/proc/{pid}/task/{tid}/status")).last()?, tid)))
-            .collect(),
-    )
 }
 
 #[cfg(test)]

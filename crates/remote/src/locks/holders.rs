@@ -163,6 +163,16 @@ impl Reader<'_> {
         }
     }
 
+    /// How many threads can be inside a semaphore, where it says so (a `BoundedSemaphore`); a plain one does not know how many it
+    /// let in at first, so more than there are. `None` for what is no semaphore.
+    pub(crate) fn places(&mut self, object: u64) -> Option<u64> {
+        if self.tag(object) != Tag::Other {
+            return None;
+        }
+        let first = self.int_attribute(object, "_initial_value").and_then(|value| u64::try_from(value).ok());
+        Some(first.unwrap_or(u64::MAX))
+    }
+
     /// The managers an `ExitStack` will leave: its callbacks are `(True, bound method)`.
     fn pushed(&mut self, callbacks: &[u64]) -> Vec<(u64, u64)> {
         callbacks
