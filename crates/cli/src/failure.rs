@@ -43,6 +43,11 @@ impl Edge {
         self
     }
 
+    /// The same where there is room for one line.
+    pub(crate) fn in_one_line(&self) -> String {
+        format!("{}: {}; {}", self.failure.what, self.failure.why, self.failure.mend)
+    }
+
     /// Prints the three lines and gives the exit code.
     pub(crate) fn report(self) -> ExitCode {
         let Failure { what, why, mend } = &self.failure;

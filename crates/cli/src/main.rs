@@ -9,6 +9,7 @@ mod progress;
 mod pythons;
 mod shell;
 mod signals;
+mod top;
 
 use args::{Cli, Verb};
 use clap::Parser;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         Verb::Compare(args) => compare::run(*args),
         Verb::Dump(args) => dump::run(&args),
         Verb::Pythons(args) => pythons::run(&args),
+        Verb::Top(args) => top::run(&args),
         Verb::Completions { shell } => shell::completions(shell),
         Verb::Man { dir } => shell::man(&dir),
         Verb::Phase => shell::phase(),

@@ -25,6 +25,7 @@ pub mod sample;
 pub mod scene;
 pub mod snapshot;
 pub mod source;
+pub mod standing;
 pub mod tasks;
 pub mod text;
 mod version;
