@@ -7,6 +7,7 @@
 pub mod code;
 pub mod dicts;
 pub mod frames;
+pub mod heap;
 pub mod layout;
 pub mod lines;
 pub mod linux;

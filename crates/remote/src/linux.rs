@@ -2,6 +2,8 @@
 
 pub(crate) mod host;
 pub(crate) mod maps;
+pub(crate) mod pagemap;
+pub(crate) mod smaps;
 pub(crate) mod vm;
 
 pub use maps::Region;
