@@ -133,6 +133,15 @@ impl Walker<'_> {
         Ok(stack)
     }
 
+    /// The one frame at `address`.
+    ///
+    /// # Errors
+    /// As [`Memory::read`]; [`ReadError::Unmapped`] where no frame is.
+    pub fn one(&self, address: u64) -> Result<Frame, ReadError> {
+        let bytes = self.memory.vec(address, self.offsets.interpreter_frame.localsplus, 256)?;
+        self.frame(address, &bytes)
+    }
+
     fn frame(&self, address: u64, bytes: &[u8]) -> Result<Frame, ReadError> {
         let at = &self.offsets.interpreter_frame;
         let executable = word(bytes, at.executable as usize) & !TAGS;

@@ -71,7 +71,7 @@ fn pre_release(version: &Version) -> &'static str {
     if version.is_final() { "" } else { "; a pre-release's layouts are not the release's" }
 }
 
-/// The minor version from which a field or group of the table is there.
+/// The words of a table one after the other, as one minor version has them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Words<'a> {
     bytes: &'a [u8],
