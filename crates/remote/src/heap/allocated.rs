@@ -4,7 +4,7 @@ use super::census::{Census, is_referred_to};
 use super::mimalloc::{self, Layout, Segment, Tag};
 use super::page::Blocks;
 use super::{Error, Look, Watch, segments};
-use crate::linux::Region;
+use crate::linux::{Region, pagemap};
 use crate::memory::{Memory, ReadError, word};
 use crate::python::{Python, Thread};
 use rustc_hash::FxHashMap;
@@ -18,21 +18,21 @@ const OB_TYPE: u64 = 24;
 const TRIED: u64 = 4096;
 
 /// What mimalloc holds, in bytes, and how much of it is in use.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Mimalloc {
     /// Segments, which are what it asks the system for.
     pub segments: u64,
     /// Address space they take.
     pub reserved: u64,
-    /// As much of that as was made usable and not given back.
-    pub committed: u64,
+    /// As much of that as is in memory. `None` where the system does not say.
+    pub resident: Option<u64>,
     /// Pages of blocks, all blocks of a page alike.
     pub pages: u64,
     /// What those pages take.
     pub page_bytes: u64,
     /// Blocks in use.
     pub blocks: u64,
-    /// What those take: `committed - block_bytes` is held and used by nobody.
+    /// What those take: `page_bytes - block_bytes` is held and used by nobody.
     pub block_bytes: u64,
     /// Blocks in use that are not objects: the buffers and tables of objects, and what extensions asked for.
     pub other_blocks: u64,
@@ -44,11 +44,29 @@ pub struct Mimalloc {
     pub idle_bytes: u64,
 }
 
+impl Default for Mimalloc {
+    fn default() -> Mimalloc {
+        Mimalloc {
+            segments: 0,
+            reserved: 0,
+            resident: Some(0),
+            pages: 0,
+            page_bytes: 0,
+            blocks: 0,
+            block_bytes: 0,
+            other_blocks: 0,
+            other_bytes: 0,
+            idle_objects: 0,
+            idle_bytes: 0,
+        }
+    }
+}
+
 impl Mimalloc {
     fn add(&mut self, other: &Mimalloc) {
         self.segments += other.segments;
         self.reserved += other.reserved;
-        self.committed += other.committed;
+        self.resident = self.resident.zip(other.resident).map(|(own, other)| own + other);
         self.pages += other.pages;
         self.page_bytes += other.page_bytes;
         self.blocks += other.blocks;
@@ -59,10 +77,10 @@ impl Mimalloc {
         self.idle_bytes += other.idle_bytes;
     }
 
-    /// Held and used by nobody, bytes.
+    /// In pages and used by nobody, bytes.
     #[must_use]
     pub fn unused(&self) -> u64 {
-        self.committed.saturating_sub(self.block_bytes)
+        self.page_bytes.saturating_sub(self.block_bytes)
     }
 }
 
@@ -86,7 +104,7 @@ pub(crate) fn survey(
     census: &mut Census<'_>,
     watch: &mut Watch<'_>,
 ) -> Result<Found, Error> {
-    let memory = python.memory();
+    let (memory, pid) = (python.memory(), python.process().pid);
     let (layout, cookie) = mimalloc::find(python, threads)?;
     let (segments, more) = segments::all(memory, regions, &layout, cookie)?;
     let mut found = Found { look: Look { beyond_bound: more, ..Look::default() }, ..Found::default() };
@@ -98,9 +116,9 @@ pub(crate) fn survey(
             break;
         }
         let mut sums = Mimalloc {
-            reserved: segment.size,
             segments: 1,
-            committed: segment.committed,
+            reserved: segment.size,
+            resident: pagemap::resident(pid, segment.address, segment.address + segment.size),
             ..Mimalloc::default()
         };
         reader.segment(segment, shift, census, &mut sums, &mut found.look)?;

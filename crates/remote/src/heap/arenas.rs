@@ -8,9 +8,10 @@ use serde::Serialize;
 
 /// `OBMALLOC_USED_POOLS_SIZE`: two words for each of 32 sizes.
 const USED: usize = 64;
-/// A pool's blocks are of one size; where its head has its number of blocks in use and the number of its size.
+/// A pool's blocks are of one size. Its head has the number of blocks in use, the pool before it and the number of its size.
 const POOL: u64 = 16 << 10;
 const COUNT: usize = 0;
+const PREVIOUS: usize = 24;
 const SIZE_INDEX: usize = 36;
 const POOL_HEAD: usize = 48;
 /// `struct arena_object`.
@@ -70,7 +71,7 @@ pub(crate) fn survey(
             Err(ReadError::Unmapped(_)) => continue,
             Err(error) => return Err(error),
         };
-        if is_table(place, &table) {
+        if is_table(memory, place, &table)? {
             let (arenas, most) = (word(&table, USED * 8), u64::from(half(&table, USED * 8 + 8)));
             return Ok(Some((place, count(memory, arenas, most)?)));
         }
@@ -78,21 +79,28 @@ pub(crate) fn survey(
     Ok(None)
 }
 
-/// Whether the words at `place` are the heads of 32 lists of pools.
-fn is_table(place: u64, table: &[u8]) -> bool {
-    let mut empty = 0;
-    for index in 0..USED / 2 {
-        let own = place.wrapping_add(16 * index as u64).wrapping_sub(16);
-        let (next, previous) = (word(table, 16 * index), word(table, 16 * index + 8));
-        let is_empty = next == own && previous == own;
-        let is_list =
-            next.is_multiple_of(POOL) && previous.is_multiple_of(POOL) && next != 0 && previous != 0;
-        if !is_empty && !is_list {
-            return false;
+/// Whether the words at `place` are the heads of 32 lists of pools: each empty, or with a first pool that points back and has
+/// blocks of the list's size.
+fn is_table(memory: &dyn Memory, place: u64, table: &[u8]) -> Result<bool, ReadError> {
+    let mut pools = Vec::new();
+    for index in 0..USED as u64 / 2 {
+        let own = place.wrapping_add(16 * index).wrapping_sub(16);
+        let (next, previous) = (word(table, 16 * index as usize), word(table, 16 * index as usize + 8));
+        let is_list = next.is_multiple_of(POOL) && previous.is_multiple_of(POOL) && next != 0 && previous != 0;
+        match (next == own && previous == own, is_list) {
+            (true, _) => {}
+            (false, true) => pools.push((next, own, index)),
+            (false, false) => return Ok(false),
         }
-        empty += usize::from(is_empty);
     }
-    empty > 0
+    for (pool, own, index) in pools {
+        match memory.bytes::<POOL_HEAD>(pool) {
+            Ok(head) if word(&head, PREVIOUS) == own && u64::from(half(&head, SIZE_INDEX)) == index => {}
+            Ok(_) | Err(ReadError::Unmapped(_)) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
 }
 
 fn count(memory: &dyn Memory, arenas: u64, most: u64) -> Result<Arenas, ReadError> {
@@ -148,17 +156,34 @@ fn in_use(memory: &dyn Memory, start: u64, pools: u64, sums: &mut Arenas) -> Res
 mod tests {
     use super::*;
 
+    /// One pool, and nothing else.
+    struct OnePool(u64, [u8; POOL_HEAD]);
+
+    impl Memory for OnePool {
+        fn read(&self, address: u64, into: &mut [u8]) -> Result<(), ReadError> {
+            let start = address.checked_sub(self.0).ok_or(ReadError::Unmapped(address))? as usize;
+            let from = self.1.get(start..start + into.len()).ok_or(ReadError::Unmapped(address))?;
+            into.copy_from_slice(from);
+            Ok(())
+        }
+    }
+
     #[test]
-    fn a_table_of_pools_is_known_by_its_empty_lists() {
-        let place = 0x7f00_0000_1000;
+    fn a_table_of_pools_is_known_by_what_points_back() {
+        let (place, pool) = (0x7f00_0000_1000_u64, 0x7f00_0010_0000_u64);
         let mut table: Vec<u8> =
             (0..32_u64).flat_map(|index| [place + 16 * index - 16; 2]).flat_map(u64::to_le_bytes).collect();
-        assert!(is_table(place, &table));
-        assert!(!is_table(place + 8, &table), "the same bytes elsewhere");
-        table[..16].copy_from_slice(&[0x7f00_0010_0000_u64.to_le_bytes(); 2].concat());
-        assert!(is_table(place, &table), "one list has a pool");
-        table[..8].copy_from_slice(&1_u64.to_le_bytes());
-        assert!(!is_table(place, &table));
-        assert!(!is_table(0, &[0; 512]));
+        let mut head = [0; POOL_HEAD];
+        head[SIZE_INDEX] = 3;
+        head[PREVIOUS..PREVIOUS + 8].copy_from_slice(&(place + 32).to_le_bytes());
+        let memory = OnePool(pool, head);
+        let known = |place, table: &[u8]| is_table(&memory, place, table).expect("reads");
+        assert!(known(place, &table), "all lists are empty");
+        assert!(!known(place + 8, &table), "the same bytes elsewhere");
+        assert!(!known(0, &[0; 512]));
+        table[48..64].copy_from_slice(&[pool.to_le_bytes(); 2].concat());
+        assert!(known(place, &table), "one list has a pool");
+        table[64..80].copy_from_slice(&[pool.to_le_bytes(); 2].concat());
+        assert!(!known(place, &table), "the pool is of another list");
     }
 }

@@ -71,7 +71,6 @@ pub(crate) struct Layout {
     page_block_size: usize,
     page_start: Option<usize>,
     segment_size: usize,
-    segment_commit_mask: usize,
     segment_used: usize,
     segment_cookie: usize,
     segment_slices: usize,
@@ -101,7 +100,6 @@ pub(crate) const LAYOUTS: [Layout; 2] = [
         page_block_size: 28,
         page_start: None,
         segment_size: 32,
-        segment_commit_mask: 112,
         segment_used: 208,
         segment_cookie: 216,
         segment_slices: 224,
@@ -124,7 +122,6 @@ pub(crate) const LAYOUTS: [Layout; 2] = [
         page_block_size: 40,
         page_start: Some(48),
         segment_size: 32,
-        segment_commit_mask: 120,
         segment_used: 216,
         segment_cookie: 224,
         segment_slices: 248,
@@ -142,8 +139,6 @@ pub(crate) struct Segment {
     pub(crate) address: u64,
     /// All of it, bytes.
     pub(crate) size: u64,
-    /// Bytes of it that may be in use or were and have not been given back.
-    pub(crate) committed: u64,
     /// Pages in use.
     pub(crate) used: u64,
     /// The first slice after its own head.
@@ -198,12 +193,9 @@ impl Layout {
             && entries == count.min(SLICES)
             && (1..=entries).contains(&first)
             && (huge || count == SLICES);
-        let mask = bytes.get(self.segment_commit_mask..self.segment_commit_mask + 64)?;
-        let ones: u32 = mask.iter().map(|byte| byte.count_ones()).sum();
         fits.then(|| Segment {
             address,
             size,
-            committed: if huge { size } else { u64::from(ones) * SLICE },
             used: at(self.segment_used),
             first,
             entries,
@@ -363,7 +355,6 @@ mod tests {
     const ROOMY: Segment = Segment {
         address: SEGMENT,
         size: SEGMENT,
-        committed: SEGMENT,
         used: 1,
         first: 1,
         entries: SLICES,
