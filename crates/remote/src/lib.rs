@@ -8,6 +8,7 @@ pub mod code;
 pub mod deadlock;
 pub mod dicts;
 pub mod frames;
+pub mod heap;
 pub mod gc;
 pub mod host;
 pub mod layout;
