@@ -20,6 +20,9 @@ use std::time::{Duration, Instant};
 /// The interpreters every test may name.
 pub const PYTHONS: [&str; 4] = ["3.14", "3.14t", "3.15", "3.15t"];
 
+/// The builds a live process can be looked into: what every test of `dump`, `profile`, `top` and `heap` runs on.
+pub const BUILDS: [&str; 5] = ["3.13", "3.14", "3.14t", "3.15", "3.15t"];
+
 /// Longest time anything here may take before it is called a hang.
 pub const HANG: Duration = Duration::from_secs(240);
 

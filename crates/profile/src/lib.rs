@@ -1,2 +1,25 @@
 //! Samples over time become one profile, and a profile becomes its formats: flame graph, speedscope, Firefox Profiler, pprof,
 //! collapsed stacks, and a binary recording that can be replayed into any of them.
+
+mod builder;
+mod collapsed;
+mod firefox;
+mod flame;
+mod format;
+mod header;
+mod labels;
+mod model;
+mod pprof;
+mod profile;
+mod recording;
+mod speedscope;
+
+pub use builder::{Builder, Finished, Limits};
+pub use format::{Format, write, write_difference, write_to};
+pub use header::{Build, Header, Mode, Totals, Unit};
+pub use model::{
+    Activity, Frame, FrameId, Function, FunctionId, Key, Kind, Lock, LockId, Pause, PauseKind, Sample, Stack,
+    StackId, StringId, Thread, ThreadId, Weight,
+};
+pub use profile::Profile;
+pub use recording::{Error, Recording};

@@ -1,0 +1,49 @@
+//! What functions, frames, threads and locks are called where there is one line for it: the same in every format and in words.
+
+use crate::model::*;
+use crate::profile::Profile;
+
+impl Profile {
+    /// A frame: `put (app.py:31)`, or the name alone where there is no file.
+    pub fn frame_label(&self, frame: FrameId) -> String {
+        let function = self.function(frame);
+        let (name, place) = (self.string(function.name), self.place(frame));
+        if place.is_empty() { name.into() } else { format!("{name} ({place})") }
+    }
+
+    /// A frame's place: `app.py:31`, with the last part of the file's path; empty if it has no file.
+    pub fn place(&self, frame: FrameId) -> String {
+        let function = self.function(frame);
+        let file = self.string(function.file);
+        let file = file.rsplit('/').next().unwrap_or(file);
+        match (file, self.frames[frame.index()].line) {
+            ("", _) => String::new(),
+            (file, 0) => file.into(),
+            (file, line) => format!("{file}:{line}"),
+        }
+    }
+
+    /// A thread: its name and the kernel's id.
+    pub fn thread_label(&self, thread: &Thread) -> String {
+        match self.string(thread.name) {
+            "" => format!("thread {}", thread.native_id),
+            name if thread.native_id == 0 => name.into(),
+            name => format!("{name} ({})", thread.native_id),
+        }
+    }
+
+    /// A lock: ``dict `cache` at app.py:31`` if its name is known, else its kind and address.
+    pub fn lock_label(&self, lock: &Lock) -> String {
+        let (kind, name) = (self.string(lock.kind), self.string(lock.name));
+        if name.is_empty() {
+            return match lock.address {
+                0 => kind.into(),
+                address => format!("{kind} 0x{address:x}"),
+            };
+        }
+        match name.split_once(" at ") {
+            Some((what, place)) => format!("{kind} `{what}` at {place}"),
+            None => format!("{kind} `{name}`"),
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! What a profile is made of: functions, lines of them, stacks, threads, locks, pauses, samples, and the ids by which they name
+//! each other. Ids are made by [`crate::Builder`] and hold in its profile.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident,)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(pub(crate) u32);
+
+        impl $name {
+            /// Its row in the profile's table.
+            pub fn index(self) -> usize {
+                self.0 as usize
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// A string of the profile.
+    StringId,
+    /// A row of [`Profile::functions`].
+    FunctionId,
+    /// A row of [`Profile::frames`].
+    FrameId,
+    /// A row of [`Profile::stacks`].
+    StackId,
+    /// A row of [`Profile::threads`].
+    ThreadId,
+    /// A row of [`Profile::locks`].
+    LockId,
+}
+
+impl StringId {
+    /// The empty string.
+    pub const EMPTY: StringId = StringId(0);
+}
+
+impl StackId {
+    /// The stack with no frame: every stack's root.
+    pub const EMPTY: StackId = StackId(0);
+}
+
+/// What sort of thing a frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A Python function.
+    Python,
+    /// A function of machine code: file is its library, line 0.
+    Native,
+    /// The garbage collector, at the leaf of the thread that runs it.
+    Gc,
+    /// An asyncio task that the frames above (towards the leaf) run in.
+    Task,
+    /// A type, as the leaf of an allocation.
+    Type,
+    /// Said by ungil itself, such as what it stands for is left out.
+    Note,
+}
+
+impl Kind {
+    /// Every kind; a kind's place here is its number in a recording.
+    pub const ALL: [Kind; 6] = [Kind::Python, Kind::Native, Kind::Gc, Kind::Task, Kind::Type, Kind::Note];
+}
+
+/// What a thread was doing when it was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Activity {
+    /// On a processor, or ready to be.
+    Running,
+    /// Waiting for a lock.
+    Lock,
+    /// Waiting for the GIL.
+    Gil,
+    /// Stopped for the collector or another stop-the-world.
+    Stopped,
+    /// In a system call, or idle.
+    System,
+    /// Memory that was allocated and is in use at the end (profiles of allocations).
+    Live,
+    /// Memory that was allocated and freed again.
+    Freed,
+}
+
+impl Activity {
+    /// Every activity; an activity's place here is its number in a recording.
+    pub const ALL: [Activity; 7] = [
+        Activity::Running,
+        Activity::Lock,
+        Activity::Gil,
+        Activity::Stopped,
+        Activity::System,
+        Activity::Live,
+        Activity::Freed,
+    ];
+
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Activity::Running => "running",
+            Activity::Lock => "waiting for a lock",
+            Activity::Gil => "waiting for the GIL",
+            Activity::Stopped => "stopped for the collector",
+            Activity::System => "in a system call or idle",
+            Activity::Live => "live",
+            Activity::Freed => "freed",
+        }
+    }
+
+    /// Its place in [`Activity::ALL`].
+    pub(crate) fn number(self) -> u8 {
+        self as u8
+    }
+}
+
+/// A function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Function {
+    /// Qualified name.
+    pub name: StringId,
+    /// Its file as the interpreter has it.
+    pub file: StringId,
+    /// Line on which it begins; 0 if there is none.
+    pub first_line: u32,
+    /// What sort of thing it is.
+    pub kind: Kind,
+}
+
+/// A line of a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Frame {
+    /// The function.
+    pub function: FunctionId,
+    /// The line; 0 if unknown.
+    pub line: u32,
+}
+
+/// A stack: its caller's stack and one frame more. [`StackId::EMPTY`]'s own row stands for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Stack {
+    /// The stack without its leaf.
+    pub parent: StackId,
+    /// The leaf.
+    pub frame: FrameId,
+}
+
+/// A thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Thread {
+    /// Its process.
+    pub pid: u32,
+    /// The kernel's id of it.
+    pub native_id: u32,
+    /// Its name; empty if unknown.
+    pub name: StringId,
+}
+
+/// A lock, or the object whose lock it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lock {
+    /// Its process.
+    pub pid: u32,
+    /// Address of the object, or of the bare mutex.
+    pub address: u64,
+    /// Its type, such as `threading.Lock` or `dict`, or the name of a mutex of the runtime's own.
+    pub kind: StringId,
+    /// What refers to it, such as `cache at app.py:31`; empty if unknown.
+    pub name: StringId,
+}
+
+/// Why everything stood still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PauseKind {
+    /// A collection.
+    Collection,
+    /// All threads stopped, for whatever reason.
+    StopTheWorld,
+}
+
+impl PauseKind {
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            PauseKind::Collection => "garbage collection",
+            PauseKind::StopTheWorld => "stop the world",
+        }
+    }
+}
+
+/// A pause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// Its process.
+    pub pid: u32,
+    /// Why.
+    pub kind: PauseKind,
+    /// When it was first seen, in nanoseconds on the samples' clock.
+    pub start_ns: u64,
+    /// How long it was seen to last, in nanoseconds.
+    pub duration_ns: u64,
+    /// What more is known, such as `generation 2`; may be empty.
+    pub detail: StringId,
+}
+
+/// One thread as one look saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// When, in nanoseconds since the profile began.
+    pub at_ns: u64,
+    /// What it stands for, in the header's unit: usually the time since the thread was last seen.
+    pub weight: u64,
+    /// The thread.
+    pub thread: ThreadId,
+    /// Where it was.
+    pub stack: StackId,
+    /// What it did.
+    pub activity: Activity,
+    /// What it waited for.
+    pub lock: Option<LockId>,
+    /// Where the holder of that lock was.
+    pub holder: Option<FrameId>,
+}
+
+/// What weights are summed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// The thread.
+    pub thread: ThreadId,
+    /// Where it was.
+    pub stack: StackId,
+    /// What it did.
+    pub activity: Activity,
+    /// What it waited for.
+    pub lock: Option<LockId>,
+    /// Where the holder of that lock was.
+    pub holder: Option<FrameId>,
+}
+
+/// How much was seen of one [`Key`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Weight {
+    /// Samples.
+    pub samples: u64,
+    /// Their weights' sum, in the header's unit.
+    pub weight: u64,
+}

@@ -1,0 +1,223 @@
+//! Writes a recording as it comes: what is the same as the look before costs a byte before compression, and a block is
+//! handed on at least once a second, so that what a killed profiler saw can be read up to that second.
+
+use super::wire::*;
+use crate::header::{Header, Totals};
+use crate::model::*;
+use flate2::{Compress, Compression, Crc, FlushCompress, Status};
+use serde::Serialize;
+use std::io::{self, Write};
+
+/// A block is handed on when its text is this long.
+const FULL: usize = 64 << 10;
+/// Or when this much time is in it, in nanoseconds.
+const OLD_NS: u64 = 1_000_000_000;
+
+/// The last a thread was seen to do.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct Seen {
+    pub(super) stack: StackId,
+    pub(super) activity: Activity,
+    pub(super) lock: Option<LockId>,
+    pub(super) holder: Option<FrameId>,
+}
+
+impl Default for Seen {
+    fn default() -> Seen {
+        Seen { stack: StackId::EMPTY, activity: Activity::Running, lock: None, holder: None }
+    }
+}
+
+/// A recording on its way to a file.
+pub(crate) struct Writer<W> {
+    to: W,
+    text: Vec<u8>,
+    body: Vec<u8>,
+    deflate: Compress,
+    failed: Option<io::Error>,
+    /// Time of the current look, and how long it is after the one before.
+    at_ns: u64,
+    period_ns: u64,
+    begun_ns: u64,
+    next_thread: u32,
+    seen: Vec<Seen>,
+    stacks: u32,
+}
+
+impl<W: Write> Writer<W> {
+    pub(crate) fn new(to: W, header: &Header) -> Writer<W> {
+        let mut writer = Writer {
+            to,
+            text: Vec::with_capacity(FULL + 1024),
+            body: Vec::new(),
+            deflate: Compress::new(Compression::fast(), false),
+            failed: None,
+            at_ns: 0,
+            period_ns: 0,
+            begun_ns: 0,
+            next_thread: 0,
+            seen: Vec::new(),
+            stacks: 1,
+        };
+        writer.failed = writer.to.write_all(&MAGIC).err();
+        writer.json(DEFINE_HEADER, header);
+        writer.hand_on();
+        writer
+    }
+
+    fn put(&mut self, n: u64) {
+        put(&mut self.text, n);
+    }
+
+    fn begin(&mut self, operation: u64, operand: u64) {
+        if self.text.len() >= FULL {
+            self.hand_on();
+        }
+        self.put(operand << 3 | operation);
+    }
+
+    fn define(&mut self, what: u64, fields: &[u64]) {
+        self.begin(DEFINE, what);
+        fields.iter().for_each(|n| self.put(*n));
+    }
+
+    fn bytes(&mut self, what: u64, bytes: &[u8]) {
+        self.define(what, &[bytes.len() as u64]);
+        self.text.extend_from_slice(bytes);
+    }
+
+    fn json(&mut self, what: u64, value: &impl Serialize) {
+        match serde_json::to_vec(value) {
+            Ok(bytes) if bytes.len() < LONGEST_TEXT / 2 => self.bytes(what, &bytes),
+            Ok(_) => self.failed = Some(io::Error::other("the header or the totals are longer than a block")),
+            Err(e) => self.failed = Some(e.into()),
+        }
+    }
+
+    pub(crate) fn string(&mut self, text: &str) {
+        self.bytes(DEFINE_STRING, text.as_bytes());
+    }
+
+    pub(crate) fn function(&mut self, f: Function) {
+        let kind = kind_number(f.kind);
+        self.define(DEFINE_FUNCTION, &[f.name.0.into(), f.file.0.into(), f.first_line.into(), kind]);
+    }
+
+    pub(crate) fn frame(&mut self, frame: Frame) {
+        self.define(DEFINE_FRAME, &[frame.function.0.into(), frame.line.into()]);
+    }
+
+    pub(crate) fn stack(&mut self, stack: Stack) {
+        self.define(DEFINE_STACK, &[(self.stacks - stack.parent.0).into(), stack.frame.0.into()]);
+        self.stacks += 1;
+    }
+
+    pub(crate) fn thread(&mut self, t: Thread) {
+        self.seen.push(Seen::default());
+        self.define(DEFINE_THREAD, &[t.pid.into(), t.native_id.into(), t.name.0.into()]);
+    }
+
+    pub(crate) fn thread_name(&mut self, thread: ThreadId, name: StringId) {
+        self.define(NAME_THREAD, &[thread.0.into(), name.0.into()]);
+    }
+
+    pub(crate) fn lock(&mut self, l: Lock) {
+        self.define(DEFINE_LOCK, &[l.pid.into(), l.address, l.kind.0.into(), l.name.0.into()]);
+    }
+
+    pub(crate) fn lock_name(&mut self, lock: LockId, name: StringId) {
+        self.define(NAME_LOCK, &[lock.0.into(), name.0.into()]);
+    }
+
+    pub(crate) fn pause(&mut self, p: Pause) {
+        self.begin(PAUSE, p.kind as u64);
+        [p.pid.into(), p.start_ns, p.duration_ns, p.detail.0.into()].into_iter().for_each(|n| self.put(n));
+    }
+
+    pub(crate) fn row(&mut self, key: &Key, weight: &Weight) {
+        self.begin(ROW, key.thread.0.into());
+        let (lock, holder) = (maybe(key.lock.map(|l| l.0)), maybe(key.holder.map(|h| h.0)));
+        let activity = key.activity.number().into();
+        [key.stack.0.into(), activity, lock, holder, weight.samples, weight.weight]
+            .into_iter()
+            .for_each(|n| self.put(n));
+    }
+
+    pub(crate) fn sample(&mut self, s: &Sample) {
+        // Three bits of an operand belong to the operation, so that a time must not take all 64; 2^59 ns are 18 years.
+        let at_ns = s.at_ns.min(1 << 59);
+        if at_ns != self.at_ns || self.next_thread == 0 {
+            self.look(at_ns);
+        }
+        let Some(last) = self.seen.get_mut(s.thread.index()) else { return };
+        let now = Seen { stack: s.stack, activity: s.activity, lock: s.lock, holder: s.holder };
+        let before = std::mem::replace(last, now);
+        let thread = zigzag(i64::from(s.thread.0) - i64::from(self.next_thread));
+        let weight = zigzag(s.weight.wrapping_sub(self.period_ns) as i64);
+        self.next_thread = s.thread.0 + 1;
+        if now != before {
+            self.begin(CHANGED, thread);
+            self.put(weight);
+            self.put(now.activity.number().into());
+            self.put(zigzag(i64::from(now.stack.0) - i64::from(before.stack.0)));
+            self.put(maybe(now.lock.map(|l| l.0)));
+            self.put(maybe(now.holder.map(|h| h.0)));
+        } else if weight != 0 {
+            self.begin(WEIGHED, thread);
+            self.put(weight);
+        } else {
+            self.begin(SAME, thread);
+        }
+    }
+
+    fn look(&mut self, at_ns: u64) {
+        if at_ns.abs_diff(self.begun_ns) >= OLD_NS {
+            self.hand_on();
+            self.begun_ns = at_ns;
+        }
+        let step = at_ns.wrapping_sub(self.at_ns);
+        self.begin(LOOK, zigzag(step as i64));
+        self.period_ns = step;
+        self.at_ns = at_ns;
+        self.next_thread = 0;
+    }
+
+    /// Hands on the block as it is. After a failure nothing is written any more: a gap would be worse than an end.
+    fn hand_on(&mut self) {
+        if self.failed.is_none() && !self.text.is_empty() {
+            self.failed = self.write_block().err();
+        }
+        self.text.clear();
+    }
+
+    fn write_block(&mut self) -> io::Result<()> {
+        self.body.clear();
+        // Deflate grows what it cannot shrink by 5 bytes in 16 KiB at most.
+        self.body.reserve(self.text.len() + self.text.len() / 1024 + 64);
+        self.deflate.reset();
+        let status = self.deflate.compress_vec(&self.text, &mut self.body, FlushCompress::Finish)?;
+        if status != Status::StreamEnd {
+            return Err(io::Error::other("deflate did not finish a block"));
+        }
+        let mut crc = Crc::new();
+        crc.update(&self.body);
+        for n in [self.body.len() as u32, self.text.len() as u32, crc.sum()] {
+            self.to.write_all(&n.to_le_bytes())?;
+        }
+        self.to.write_all(&self.body)
+    }
+
+    pub(crate) fn finish(mut self, totals: &Totals) -> io::Result<()> {
+        self.json(DEFINE_TOTALS, totals);
+        self.hand_on();
+        match self.failed.take() {
+            Some(e) => Err(e),
+            None => self.to.flush(),
+        }
+    }
+}
+
+/// An id that may be missing, in one number.
+fn maybe(id: Option<u32>) -> u64 {
+    id.map_or(0, |id| u64::from(id) + 1)
+}
