@@ -57,13 +57,16 @@ def kind_of(thing):
             return f"{'queue' if 'ueue' in kind.__name__ else 'threading'}.{kind.__name__}"
     if isinstance(thing, (LOCK, RLOCK)):
         return "threading.Lock" if isinstance(thing, LOCK) else "threading.RLock"
-    return f"object:{type(thing).__name__}"
+    if type(thing) in (dict, list, set):
+        return f"object:{type(thing).__name__}"
+    return None  # whatever it is called
 
 
 def sure(thing):
     """How surely the holder of such a thing can be named: the least confidence that will do."""
     kind = kind_of(thing)
-    return "critical-section" if kind.startswith("object:") else "owner" if kind == "threading.RLock" else "with"
+    object_mutex = kind is not None and kind.startswith("object:")
+    return "critical-section" if object_mutex else "owner" if kind == "threading.RLock" else "with"
 
 
 def waits(waiter, thing, *holders, kind=None, confidence=None, also=()):
