@@ -3,11 +3,15 @@
 //! Nothing here waits by sleeping for a fixed time: what is awaited is asked for again until a deadline so generous that
 //! only a hang meets it.
 
+mod look;
 mod program;
 mod record;
+mod verdict;
 
+pub use look::{Target, looks};
 pub use program::{Out, Running, Told, Ungil};
 pub use record::{Record, hazards, metric};
+pub use verdict::Verdict;
 
 use serde_json::Value;
 use std::ffi::OsString;
@@ -19,6 +23,9 @@ use std::time::{Duration, Instant};
 
 /// The interpreters every test may name.
 pub const PYTHONS: [&str; 4] = ["3.14", "3.14t", "3.15", "3.15t"];
+
+/// The builds a live process can be looked into: what every test of `dump`, `profile`, `top` and `heap` runs on.
+pub const BUILDS: [&str; 5] = ["3.13", "3.14", "3.14t", "3.15", "3.15t"];
 
 /// Longest time anything here may take before it is called a hang.
 pub const HANG: Duration = Duration::from_secs(240);

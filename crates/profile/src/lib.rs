@@ -2,6 +2,7 @@
 //! collapsed stacks, and a binary recording that can be replayed into any of them.
 
 mod builder;
+pub mod capture;
 mod collapsed;
 mod diff;
 mod findings;
@@ -10,6 +11,7 @@ mod flame;
 mod format;
 mod header;
 mod labels;
+pub mod live;
 mod model;
 mod pprof;
 mod profile;

@@ -3,3 +3,38 @@
 //! Nothing runs in the target, nothing is written to it and it is not stopped. Its memory is read while it changes, so every
 //! address is checked before it is believed, every list has a bound, and a look that does not fit together is counted as
 //! torn and not shown. This room knows no profile and prints nothing.
+
+pub mod code;
+pub mod deadlock;
+pub mod dicts;
+pub mod frames;
+pub mod heap;
+pub mod gc;
+pub mod host;
+pub mod layout;
+pub mod lines;
+pub mod linux;
+pub mod locks;
+pub mod memory;
+pub mod names;
+pub mod native;
+pub mod objects;
+pub mod offsets;
+mod process;
+mod python;
+pub mod sample;
+pub mod scene;
+pub mod snapshot;
+pub mod source;
+pub mod standing;
+pub mod tasks;
+pub mod text;
+mod version;
+pub mod waits;
+pub mod withs;
+pub mod world;
+
+pub use offsets::{AsyncioOffsets, DebugOffsets, LayoutError};
+pub use process::{AttachError, Process};
+pub use python::{Attachment, Interpreter, Python, Thread};
+pub use version::{Level, Version};

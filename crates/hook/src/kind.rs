@@ -1,0 +1,153 @@
+//! What kind of object a block holds, from the words at its head.
+//!
+//! CPython puts up to two things in front of an object, and the type says which: two words for a managed dict and weak
+//! references (`Py_TPFLAGS_PREHEADER`), and on builds with the GIL two words for the collector (`Py_TPFLAGS_HAVE_GC`);
+//! see `_PyType_PreHeaderSize` in `pycore_object.h`. So a word of the block is believed to be its type only when it points to a
+//! type whose flags put the object exactly there, and a type is believed to be one only when its class, and the class of that, end in
+//! `type`.
+
+use crate::offsets::Offsets;
+
+/// Bytes at the head of a block that are looked at.
+pub const HEAD: usize = 64;
+
+const PREHEADER: u64 = 1 << 3 | 1 << 4;
+const READY: u64 = 1 << 12;
+const HAVE_GC: u64 = 1 << 14;
+const TYPE_SUBCLASS: u64 = 1 << 31;
+/// Classes of classes of classes: more are not believed.
+const LONGEST_CHAIN: usize = 8;
+
+/// A type as its memory says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Type {
+    /// Where it is.
+    pub address: u64,
+    /// Where its `tp_name` is.
+    pub name: u64,
+    /// Its `tp_flags`.
+    pub flags: u64,
+}
+
+/// Distance of an object of a type with `flags` from the start of its block.
+pub fn before_object(flags: u64, free_threaded: bool) -> usize {
+    let collector = if free_threaded || flags & HAVE_GC == 0 { 0 } else { 16 };
+    let managed = if flags & PREHEADER == 0 { 0 } else { 16 };
+    collector + managed
+}
+
+/// The places of a type pointer in a block, each with the distance of its object.
+pub fn places(offsets: &Offsets) -> impl Iterator<Item = (usize, usize)> + use<> {
+    let at = offsets.ob_type;
+    [0, 16, 32].into_iter().map(move |before| (before, before + at))
+}
+
+/// Reads what might be a type. `read` fills the buffer from an address, or says that it cannot.
+pub fn type_at(address: u64, offsets: &Offsets, read: impl Fn(u64, &mut [u8]) -> bool) -> Option<Type> {
+    let plausible = |a: u64| a > 0xffff && a % 8 == 0 && a < 1 << 47;
+    if !plausible(address) {
+        return None;
+    }
+    let look = |address: u64| {
+        let mut words = [[0u8; 8]; 3];
+        let fields = [offsets.ob_type, offsets.tp_name, offsets.tp_flags];
+        for (word, field) in words.iter_mut().zip(fields) {
+            if !read(address.checked_add(field as u64)?, word) {
+                return None;
+            }
+        }
+        Some(words.map(u64::from_le_bytes))
+    };
+    let [meta, name, flags] = look(address)?;
+    if flags & READY == 0 || !plausible(meta) || name <= 0xffff {
+        return None;
+    }
+    // A class's class, and its class, until `type`, which is its own. A neighbour in the collector's lists looks like a type
+    // now and then, but no chain of neighbours ends in one that points to itself.
+    let mut class = meta;
+    for _ in 0..LONGEST_CHAIN {
+        let [its_class, _, its_flags] = look(class)?;
+        if its_flags & READY == 0 || its_flags & TYPE_SUBCLASS == 0 || !plausible(its_class) {
+            return None;
+        }
+        if its_class == class {
+            return Some(Type { address, name, flags });
+        }
+        class = its_class;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OFFSETS: Offsets = Offsets {
+        version: 0x030e_0000,
+        free_threaded: false,
+        current_frame: 0,
+        previous: 0,
+        executable: 0,
+        filename: 0,
+        qualname: 0,
+        linetable: 0,
+        firstlineno: 0,
+        ob_type: 8,
+        tp_name: 24,
+        tp_flags: 40,
+    };
+
+    fn memory(words: &[(u64, u64)]) -> impl Fn(u64, &mut [u8]) -> bool + use<> {
+        let words = words.to_vec();
+        move |at, out: &mut [u8]| {
+            let found = words.iter().find(|(a, _)| *a == at);
+            if let Some((_, value)) = found {
+                out.copy_from_slice(&value.to_le_bytes());
+            }
+            found.is_some()
+        }
+    }
+
+    /// `type` at 0x20000, a class at 0x30000.
+    fn two_types(flags: u64) -> Vec<(u64, u64)> {
+        vec![
+            (0x20008, 0x20000),
+            (0x20018, 0x90000),
+            (0x20028, READY | TYPE_SUBCLASS),
+            (0x30008, 0x20000),
+            (0x30018, 0x91000),
+            (0x30028, flags),
+        ]
+    }
+
+    #[test]
+    fn a_class_is_known_by_its_own_class() {
+        let read = memory(&two_types(READY | HAVE_GC));
+        let found = type_at(0x30000, &OFFSETS, &read);
+        assert_eq!(found, Some(Type { address: 0x30000, name: 0x91000, flags: READY | HAVE_GC }));
+        assert!(type_at(0x20000, &OFFSETS, &read).is_some(), "type is its own class");
+    }
+
+    #[test]
+    fn what_is_no_class_is_refused() {
+        assert_eq!(type_at(0x30000, &OFFSETS, memory(&two_types(0))), None, "not ready");
+        assert_eq!(type_at(0x30001, &OFFSETS, memory(&two_types(READY))), None, "odd");
+        assert_eq!(type_at(0x40000, &OFFSETS, memory(&two_types(READY))), None, "unmapped");
+        assert_eq!(type_at(u64::MAX - 7, &OFFSETS, memory(&[])), None);
+        let instance = vec![(0x50008, 0x30000), (0x50018, 0x91000), (0x50028, READY)];
+        let read = memory(&[two_types(READY), instance].concat());
+        assert_eq!(type_at(0x50000, &OFFSETS, read), None, "its class makes no classes");
+        let mut round = two_types(READY | TYPE_SUBCLASS);
+        round[0].1 = 0x30000;
+        assert_eq!(type_at(0x30000, &OFFSETS, memory(&round)), None, "a circle without a class of its own");
+    }
+
+    #[test]
+    fn flags_say_how_far_the_object_is() {
+        assert_eq!(before_object(0, false), 0);
+        assert_eq!(before_object(HAVE_GC, false), 16);
+        assert_eq!(before_object(HAVE_GC | 1 << 4, false), 32);
+        assert_eq!(before_object(HAVE_GC, true), 0);
+        assert_eq!(before_object(HAVE_GC | 1 << 3, true), 16);
+    }
+}

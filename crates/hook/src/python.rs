@@ -1,0 +1,237 @@
+//! The interpreter this library was loaded into: what of its interface is used, its frames, and memory that may not be there.
+//!
+//! Functions are found by name in the process, so that one library serves every version and build, static or shared. All are
+//! public or "unstable" but exported, allocate nothing and count no reference.
+#![allow(unsafe_code)] // Calls C functions found at run time, and reads the interpreter's own structures by its own offsets.
+
+use crate::allocator::Allocator;
+use crate::offsets::{LENGTH, Offsets};
+use crate::wire::{LONGEST, refusal};
+use std::ffi::{CStr, c_char, c_int, c_long, c_ulong, c_void};
+
+/// Frames after which a chain counts as damaged.
+const LONGEST_CHAIN: usize = 100_000;
+/// A location table is kept up to this many bytes.
+const LONGEST_LINES: usize = 1 << 20;
+const PR_GET_NAME: c_int = 16;
+const CLOCK_MONOTONIC: c_int = 1;
+const CLOCK_PROCESS_CPUTIME_ID: c_int = 2;
+
+type Object = *const u8;
+
+#[repr(C)]
+struct IoVec {
+    base: *mut c_void,
+    len: usize,
+}
+
+unsafe extern "C" {
+    fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
+    fn process_vm_readv(
+        pid: c_int,
+        local: *const IoVec,
+        local_count: c_ulong,
+        remote: *const IoVec,
+        remote_count: c_ulong,
+        flags: c_ulong,
+    ) -> isize;
+    fn prctl(option: c_int, ...) -> c_int;
+    fn gettid() -> c_int;
+    fn clock_gettime(clock: c_int, time: *mut [i64; 2]) -> c_int;
+}
+
+/// What is used of the interpreter.
+pub(crate) struct Python {
+    pub(crate) offsets: Offsets,
+    code_type: u64,
+    pid: c_int,
+    current: unsafe extern "C" fn() -> Object,
+    lasti: unsafe extern "C" fn(Object) -> c_int,
+    length: unsafe extern "C" fn(Object) -> isize,
+    character: unsafe extern "C" fn(Object, isize) -> u32,
+    bytes_size: unsafe extern "C" fn(Object) -> isize,
+    bytes: unsafe extern "C" fn(Object) -> Object,
+    get_allocator: unsafe extern "C" fn(c_int, *mut Allocator),
+    set_allocator: unsafe extern "C" fn(c_int, *const Allocator),
+}
+
+/// The words of a code object by which it is known again, were another to take its place in memory.
+pub(crate) struct Code {
+    pub(crate) file: Object,
+    pub(crate) name: Object,
+    pub(crate) lines: Object,
+    pub(crate) first: u32,
+}
+
+fn symbol(name: &CStr) -> Result<*mut c_void, u64> {
+    // SAFETY: a null handle is RTLD_DEFAULT, and the name ends with a zero.
+    let found = unsafe { dlsym(std::ptr::null_mut(), name.as_ptr()) };
+    if found.is_null() { Err(refusal::SYMBOLS) } else { Ok(found) }
+}
+
+/// The function `name` as a pointer of the type that the caller needs.
+macro_rules! function {
+    ($name:literal) => {
+        // SAFETY: CPython's headers declare `$name` with the type of the field that it is stored in, on 3.13 to 3.15.
+        unsafe { std::mem::transmute(symbol($name)?) }
+    };
+}
+
+impl Python {
+    /// Finds everything in the running process, or says which refusal it is.
+    #[expect(clippy::missing_transmute_annotations, reason = "the field says the type, once")]
+    pub(crate) fn find() -> Result<Python, u64> {
+        let runtime = symbol(c"_PyRuntime")?.cast::<u8>();
+        // SAFETY: `_PyRuntime` is tens of KiB on every version, and its first LENGTH bytes are constant.
+        let offsets = Offsets::parse(unsafe { std::slice::from_raw_parts(runtime, LENGTH) });
+        Ok(Python {
+            offsets: offsets.ok_or(refusal::LAYOUT)?,
+            code_type: symbol(c"PyCode_Type")? as u64,
+            pid: std::process::id() as c_int,
+            current: function!(c"PyThreadState_GetUnchecked"),
+            lasti: function!(c"PyUnstable_InterpreterFrame_GetLasti"),
+            length: function!(c"PyUnicode_GetLength"),
+            character: function!(c"PyUnicode_ReadChar"),
+            bytes_size: function!(c"PyBytes_Size"),
+            bytes: function!(c"PyBytes_AsString"),
+            get_allocator: function!(c"PyMem_GetAllocator"),
+            set_allocator: function!(c"PyMem_SetAllocator"),
+        })
+    }
+
+    /// Calls `each` with every Python frame's code object and offset in its bytecode, innermost first, until it says false.
+    pub(crate) fn walk(&self, mut each: impl FnMut(u64, u32) -> bool) {
+        let o = &self.offsets;
+        // SAFETY: the allocator was called by a thread that is attached to the interpreter, as its domain demands, so that the
+        // thread's state and its chain of frames are its own and hold still; offsets are the interpreter's.
+        unsafe {
+            let thread = (self.current)();
+            if thread.is_null() {
+                return;
+            }
+            let mut frame = word(thread, o.current_frame) as Object;
+            for _ in 0..LONGEST_CHAIN {
+                if frame.is_null() {
+                    return;
+                }
+                // The low bits of a stack reference are tags. Frames of the interpreter's own have None or nothing here.
+                let executable = (word(frame, o.executable) & !7) as Object;
+                if !executable.is_null() && word(executable, o.ob_type) == self.code_type {
+                    let at = (self.lasti)(frame).max(0) as u32;
+                    if !each(executable as u64, at) {
+                        return;
+                    }
+                }
+                frame = word(frame, o.previous) as Object;
+            }
+        }
+    }
+
+    /// What a code object that [`walk`](Self::walk) has just named is known by.
+    pub(crate) fn code(&self, address: u64) -> Code {
+        let (o, code) = (&self.offsets, address as Object);
+        // SAFETY: a frame of this thread holds the code object, and the fields are the interpreter's.
+        unsafe {
+            Code {
+                file: word(code, o.filename) as Object,
+                name: word(code, o.qualname) as Object,
+                lines: word(code, o.linetable) as Object,
+                first: word(code, o.firstlineno) as u32,
+            }
+        }
+    }
+
+    /// The text of a string that a code object holds, as UTF-8, cut at [`LONGEST`] bytes.
+    pub(crate) fn text(&self, string: Object, out: &mut [u8; LONGEST]) -> usize {
+        let mut used = 0;
+        // SAFETY: file and qualified names are strings, kept by their code object.
+        let length = unsafe { (self.length)(string) };
+        for at in 0..length {
+            // SAFETY: as above, and `at` is below the length.
+            let read = unsafe { (self.character)(string, at) };
+            let character = char::from_u32(read).unwrap_or(char::REPLACEMENT_CHARACTER);
+            match out.get_mut(used..used + character.len_utf8()) {
+                Some(room) => used += character.encode_utf8(room).len(),
+                None => break,
+            }
+        }
+        used
+    }
+
+    /// The bytes of a code object's location table; none if it is unreasonably long.
+    pub(crate) fn lines(&self, bytes: Object) -> &[u8] {
+        // SAFETY: a location table is a bytes object, kept by its code object for as long as the frame on the stack.
+        unsafe {
+            let size = (self.bytes_size)(bytes);
+            let start = (self.bytes)(bytes);
+            match usize::try_from(size) {
+                Ok(size) if size <= LONGEST_LINES && !start.is_null() => {
+                    std::slice::from_raw_parts(start, size)
+                }
+                _ => &[],
+            }
+        }
+    }
+
+    /// Fills `out` from this process's memory, or says that it is not there. The kernel looks, so that nothing can fault.
+    pub(crate) fn read(&self, address: u64, out: &mut [u8]) -> bool {
+        let local = IoVec { base: out.as_mut_ptr().cast(), len: out.len() };
+        let remote = IoVec { base: address as *mut c_void, len: out.len() };
+        // SAFETY: `local` is a buffer of ours; `remote` is only ever read by the kernel, which checks it.
+        let got = unsafe { process_vm_readv(self.pid, &local, 1, &remote, 1, 0) };
+        got == out.len() as isize
+    }
+
+    /// The allocator of a domain. The caller holds the GIL, or is attached.
+    pub(crate) fn allocator(&self, domain: c_int) -> Allocator {
+        let mut found = Allocator::none();
+        // SAFETY: a domain of the interpreter's, and room for its answer.
+        unsafe { (self.get_allocator)(domain, &mut found) };
+        found
+    }
+
+    /// Sets the allocator of a domain. The caller holds the GIL, or is attached.
+    pub(crate) fn set_allocator(&self, domain: c_int, allocator: &Allocator) {
+        // SAFETY: the functions in it live for as long as the process: this library is never unloaded.
+        unsafe { (self.set_allocator)(domain, allocator) }
+    }
+}
+
+/// # Safety
+/// `base + offset` is readable and part of a live structure.
+unsafe fn word(base: Object, offset: usize) -> u64 {
+    // SAFETY: by the caller's promise; unaligned because first lines are 32 bits wide.
+    unsafe { base.add(offset).cast::<u64>().read_unaligned() }
+}
+
+/// This thread's id in the kernel.
+pub(crate) fn thread_id() -> u64 {
+    // SAFETY: takes nothing, cannot fail.
+    unsafe { gettid() as u64 }
+}
+
+/// This thread's name in the kernel, as two words.
+pub(crate) fn thread_name() -> [u64; 2] {
+    let mut name = [0u64; 2];
+    // SAFETY: PR_GET_NAME writes 16 bytes to its first argument.
+    unsafe { prctl(PR_GET_NAME, name.as_mut_ptr() as c_long, 0 as c_long, 0 as c_long, 0 as c_long) };
+    name
+}
+
+/// Nanoseconds of the monotonic clock.
+pub(crate) fn now() -> u64 {
+    clock(CLOCK_MONOTONIC)
+}
+
+/// Nanoseconds of processor time that this process has spent.
+pub(crate) fn processor() -> u64 {
+    clock(CLOCK_PROCESS_CPUTIME_ID)
+}
+
+fn clock(which: c_int) -> u64 {
+    let mut time = [0i64; 2];
+    // SAFETY: a clock that is always there, and room for seconds and nanoseconds.
+    unsafe { clock_gettime(which, &mut time) };
+    let [seconds, nanoseconds] = time;
+    (seconds * 1_000_000_000 + nanoseconds) as u64
+}

@@ -1,0 +1,378 @@
+//! What happens to a sampled block: its stack, thread and kind find their places in the table, and its weight is added there.
+//!
+//! All of it is safe code over atomic words; the interpreter is asked through [`Python`].
+
+use crate::kind::{HEAD, before_object, places, type_at};
+use crate::python::{Python, thread_id, thread_name};
+use crate::sampling::{gap, uniform, weight};
+use crate::tables::{Live, add, intern, mix, publish, take_text};
+use crate::wire::{
+    DEPTH, LONGEST, MAGIC, READY, Shape, UNKNOWN, VERSION, code, dropped, head, kind, live, refusal, site,
+    stack, text, thread,
+};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Acquire, Ordering::Relaxed};
+use std::time::Instant;
+
+/// Shared words, for as long as the process lives.
+pub(crate) type Words = &'static [AtomicU64];
+
+/// How many sampled blocks may lie at each of 65,536 groups of addresses: what every release looks at, 128 KiB that stay in a
+/// core's cache, so that one of a block that was not sampled costs one load.
+static FILTER: [AtomicU16; 1 << 16] = [const { AtomicU16::new(0) }; 1 << 16];
+
+fn filter(address: u64) -> Option<&'static AtomicU16> {
+    FILTER.get((address >> 4).wrapping_mul(0x9e37_79b9_7f4a_7c15) as usize >> 48)
+}
+
+/// Whether a block may be a sampled one.
+pub(crate) fn maybe(address: u64) -> bool {
+    filter(address).is_some_and(|f| f.load(Relaxed) != 0)
+}
+
+/// A thread's own: bytes to the next point, its generator, its row.
+pub(crate) struct Local {
+    pub(crate) left: Cell<i64>,
+    random: Cell<u64>,
+    row: Cell<Option<(Words, u32)>>,
+}
+
+impl Local {
+    pub(crate) const fn new() -> Local {
+        Local { left: Cell::new(0), random: Cell::new(0), row: Cell::new(None) }
+    }
+}
+
+/// The table and all that is needed to fill it.
+pub(crate) struct Sampler {
+    pub(crate) header: Words,
+    pub(crate) python: Python,
+    every: u64,
+    threads: Words,
+    codes: Words,
+    types: Words,
+    stacks: Words,
+    sites: Words,
+    live: Live<'static>,
+    text: Words,
+}
+
+impl Sampler {
+    /// Over a table that ungil made; or the refusal that it is.
+    pub(crate) fn new(words: Words, python: Python) -> Result<Sampler, u64> {
+        let at = |index: usize| words.get(index).map_or(0, |w| w.load(Acquire));
+        let sizes: Vec<u64> = (head::SHAPE..head::SHAPE + 7).map(at).collect();
+        let shape = Shape::from_words(&sizes).filter(|s| s.total() == words.len());
+        let known = at(head::MAGIC) == MAGIC && at(head::VERSION) == VERSION;
+        let shape = shape.filter(|_| known).ok_or(refusal::FOREIGN)?;
+        let part = |span| words.get(span).ok_or(refusal::FOREIGN);
+        Ok(Sampler {
+            header: words,
+            python,
+            every: at(head::EVERY).max(1),
+            threads: part(shape.thread_span())?,
+            codes: part(shape.code_span())?,
+            types: part(shape.type_span())?,
+            stacks: part(shape.stack_span())?,
+            sites: part(shape.site_span())?,
+            live: Live {
+                keys: part(shape.key_span())?,
+                blocks: part(shape.block_span())?,
+                spills: part(shape.spill_span())?,
+            },
+            text: part(shape.text_span())?,
+        })
+    }
+
+    pub(crate) fn word(&self, index: usize) -> &AtomicU64 {
+        self.header.get(index).unwrap_or(&SINK)
+    }
+
+    fn drop_one(&self, what: usize) {
+        self.word(head::DROPPED + what).fetch_add(1, Relaxed);
+    }
+
+    /// Counts one allocation, and says whether it is to be sampled.
+    pub(crate) fn count(&self, local: &Local, size: u64) -> bool {
+        let row = match local.row.get() {
+            Some((row, _)) => row,
+            None => self.enter(local),
+        };
+        if let [_, allocations, bytes, ..] = row {
+            // Only this thread writes here, so that a plain load and store are enough.
+            allocations.store(allocations.load(Relaxed) + 1, Relaxed);
+            bytes.store(bytes.load(Relaxed) + size, Relaxed);
+        }
+        let left = local.left.get() - size.max(1) as i64;
+        local.left.set(left);
+        left < 0
+    }
+
+    /// Empties the counts of this thread's row.
+    pub(crate) fn forget(&self, local: &Local) {
+        if let Some(([_, allocations, bytes, ..], _)) = local.row.get() {
+            allocations.store(0, Relaxed);
+            bytes.store(0, Relaxed);
+        }
+    }
+
+    #[cold]
+    fn enter(&self, local: &Local) -> Words {
+        let id = thread_id();
+        let rows = self.threads.len() / thread::WORDS;
+        let row = |n: usize| self.threads.get(n * thread::WORDS..(n + 1) * thread::WORDS);
+        let mut found = None;
+        for step in 0..64 {
+            let n = (id as usize + step) & (rows - 1);
+            let Some(words) = row(n).filter(|_| n != rows - 1) else { continue };
+            let Some(tid) = words.first() else { continue };
+            if tid.compare_exchange(0, id, Relaxed, Relaxed).map_or_else(|there| there == id, |_| true) {
+                found = Some((words, n as u32));
+                break;
+            }
+        }
+        let (words, n) = found.unwrap_or_else(|| {
+            self.drop_one(dropped::THREADS);
+            (row(rows - 1).unwrap_or(&[]), rows as u32 - 1)
+        });
+        local.row.set(Some((words, n)));
+        local.random.set(mix(id, self.word(head::BEGAN).load(Relaxed)));
+        self.draw(local);
+        words
+    }
+
+    fn draw(&self, local: &Local) {
+        let (state, u) = uniform(local.random.get());
+        local.random.set(state);
+        local.left.set(gap(self.every, u));
+    }
+
+    /// Takes a block of `size` bytes into the profile.
+    #[cold]
+    pub(crate) fn sample(&self, local: &Local, address: u64, size: u64, object: bool) {
+        let began = Instant::now();
+        self.draw(local);
+        let Some((row, thread)) = local.row.get() else { return };
+        let place = u64::from(self.stack()) << 32 | u64::from(thread);
+        if self.tally(place, kind::FRESH, size) {
+            let what = if object { kind::OBJECT } else { kind::MEMORY };
+            self.put(address, place, u64::from(what) << live::SIZE_BITS | size);
+            let bytes = weight(size, self.every).bytes as i64;
+            let now = self.word(head::LIVE).fetch_add(bytes as u64, Relaxed) as i64 + bytes;
+            self.word(head::PEAK).fetch_max(now.max(0) as u64, Relaxed);
+        }
+        if let [_, _, _, spent, samples, name @ ..] = row {
+            let n = samples.fetch_add(1, Relaxed);
+            if n < 4 || n % 64 == 0 {
+                // A thread is given its name after its first allocations.
+                name.iter().zip(thread_name()).for_each(|(word, part)| word.store(part, Relaxed));
+            }
+            spent.fetch_add(began.elapsed().as_nanos() as u64, Relaxed);
+        }
+    }
+
+    /// Puts a block among the live ones.
+    pub(crate) fn put(&self, address: u64, place: u64, size: u64) {
+        let Some(filter) = filter(address) else { return };
+        filter.fetch_add(1, Relaxed);
+        if !self.live.put(address, place, size) {
+            filter.fetch_sub(1, Relaxed);
+            self.drop_one(dropped::LIVE);
+        }
+    }
+
+    /// Takes a block out of the live ones.
+    pub(crate) fn take(&self, address: u64) -> Option<(u64, u64)> {
+        let found = self.live.take(address)?;
+        if let Some(filter) = filter(address) {
+            filter.fetch_sub(1, Relaxed);
+        }
+        Some(found)
+    }
+
+    /// Counts a block that was taken out as released; `head` is what it began with.
+    pub(crate) fn release(&self, local: &Local, (place, size): (u64, u64), object: bool, head: &[u8]) {
+        let began = Instant::now();
+        let size = size & ((1 << live::SIZE_BITS) - 1);
+        let what = if object { self.kind(head) } else { kind::MEMORY };
+        self.tally(place, what, size);
+        let bytes = weight(size, self.every).bytes as i64;
+        self.word(head::LIVE).fetch_sub(bytes as u64, Relaxed);
+        if let Some((row, _)) = local.row.get() {
+            row.iter().skip(thread::SPENT).take(1).for_each(|spent| {
+                spent.fetch_add(began.elapsed().as_nanos() as u64, Relaxed);
+            });
+        }
+    }
+
+    fn tally(&self, place: u64, what: u32, size: u64) -> bool {
+        let Some(slot) = intern(self.sites, site::WORDS, mix(mix(1, place), u64::from(what))) else {
+            self.drop_one(dropped::SITES);
+            return false;
+        };
+        let weight = weight(size, self.every);
+        if let [_, _, wher, kind, samples, blocks, bytes, variance] = slot.words {
+            if slot.fresh {
+                wher.store(place, Relaxed);
+                kind.store(u64::from(what), Relaxed);
+                publish(slot.words);
+            }
+            samples.fetch_add(1, Relaxed);
+            add(blocks, weight.blocks);
+            add(bytes, weight.bytes);
+            add(variance, weight.variance);
+        }
+        true
+    }
+
+    fn stack(&self) -> u32 {
+        let (mut frames, mut depth, mut cut, mut hash) = ([0u64; DEPTH], 0, false, 2);
+        self.python.walk(|code, at| match frames.get_mut(depth) {
+            Some(frame) => {
+                *frame = u64::from(self.code(code)) << 32 | u64::from(at);
+                hash = mix(hash, *frame);
+                depth += 1;
+                true
+            }
+            None => {
+                cut = true;
+                false
+            }
+        });
+        let Some(slot) = intern(self.stacks, stack::WORDS, hash) else {
+            self.drop_one(dropped::STACKS);
+            return UNKNOWN;
+        };
+        if let ([_, _, place, short], true) = (slot.words, slot.fresh) {
+            match take_text(self.header, self.text, depth) {
+                Some((at, words)) => {
+                    words.iter().zip(frames).for_each(|(word, frame)| word.store(frame, Relaxed));
+                    place.store(text(at, depth), Relaxed);
+                    short.store(u64::from(cut), Relaxed);
+                    publish(slot.words);
+                }
+                None => self.drop_one(dropped::STACKS),
+            }
+        }
+        slot.index as u32
+    }
+
+    fn code(&self, address: u64) -> u32 {
+        let known = self.python.code(address);
+        let parts = [known.file as u64, known.name as u64, known.lines as u64, u64::from(known.first)];
+        let hash = parts.into_iter().fold(mix(3, address), mix);
+        let Some(slot) = intern(self.codes, code::WORDS, hash) else {
+            self.drop_one(dropped::CODES);
+            return UNKNOWN;
+        };
+        if let ([_, _, file, name, lines, first, ..], true) = (slot.words, slot.fresh) {
+            let mut buffer = [0; LONGEST];
+            for (word, string) in [(file, known.file), (name, known.name)] {
+                let length = self.python.text(string, &mut buffer);
+                self.keep(word, buffer.get(..length).unwrap_or_default());
+            }
+            self.keep(lines, self.python.lines(known.lines));
+            first.store(u64::from(known.first), Relaxed);
+            publish(slot.words);
+        }
+        slot.index as u32
+    }
+
+    /// Copies bytes into the arena and their place into `word`; leaves it 0 when there is no room.
+    fn keep(&self, word: &AtomicU64, bytes: &[u8]) {
+        if let Some((at, room)) = take_text(self.header, self.text, bytes.len().div_ceil(8)) {
+            for (to, from) in room.iter().zip(bytes.chunks(8)) {
+                let mut eight = [0; 8];
+                eight.iter_mut().zip(from).for_each(|(a, b)| *a = *b);
+                to.store(u64::from_le_bytes(eight), Relaxed);
+            }
+            word.store(text(at, bytes.len()), Relaxed);
+        } else {
+            self.drop_one(dropped::CODES);
+        }
+    }
+
+    /// The kind of the object in a block that begins with `head`.
+    fn kind(&self, head: &[u8]) -> u32 {
+        let offsets = &self.python.offsets;
+        for (before, at) in places(offsets) {
+            let Some(bytes) = head.get(at..at + 8).and_then(|b| <[u8; 8]>::try_from(b).ok()) else { break };
+            let address = u64::from_le_bytes(bytes);
+            let fits = |flags| before_object(flags, offsets.free_threaded) == before;
+            if let Some((index, flags)) = self.known(address) {
+                if fits(flags) {
+                    return kind::TYPED + index;
+                }
+                continue;
+            }
+            let read = |address, out: &mut [u8]| self.python.read(address, out);
+            if let Some(found) = type_at(address, offsets, read).filter(|t| fits(t.flags)) {
+                return self.meet(address, found.name, found.flags);
+            }
+        }
+        kind::OBJECT
+    }
+
+    /// A type that was met before: its index and flags.
+    fn known(&self, address: u64) -> Option<(u32, u64)> {
+        let (hash, slots) = (mix(4, address), self.types.len() / kind::WORDS);
+        for step in 0..8 {
+            let index = (hash as usize).wrapping_add(step) & (slots - 1);
+            match self.types.get(index * kind::WORDS..(index + 1) * kind::WORDS)? {
+                [key, ready, _, flags] if key.load(Acquire) == hash => {
+                    return (ready.load(Acquire) == 1).then(|| (index as u32, flags.load(Relaxed)));
+                }
+                [key, ..] if key.load(Acquire) == 0 => return None,
+                _ => {}
+            }
+        }
+        None
+    }
+
+    fn meet(&self, address: u64, name: u64, flags: u64) -> u32 {
+        // A name may end at the end of what can be read: as much as there is, eight bytes at a time.
+        let mut bytes = [0u8; 256];
+        for (n, eight) in bytes.chunks_mut(8).enumerate() {
+            if !self.python.read(name + 8 * n as u64, eight) || eight.contains(&0) {
+                break;
+            }
+        }
+        let length = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
+        let name = bytes.get(..length).unwrap_or_default();
+        if name.is_empty() || std::str::from_utf8(name).is_err() {
+            return kind::OBJECT;
+        }
+        let Some(slot) = intern(self.types, kind::WORDS, mix(4, address)) else {
+            self.drop_one(dropped::TYPES);
+            return kind::OBJECT;
+        };
+        if let ([_, _, text, word], true) = (slot.words, slot.fresh) {
+            self.keep(text, name);
+            word.store(flags, Relaxed);
+            publish(slot.words);
+        }
+        kind::TYPED + slot.index as u32
+    }
+
+    /// Reads the kind of every live object, at the end.
+    pub(crate) fn read_live(&self) {
+        for (key, block) in self.live.keys.iter().zip(self.live.blocks.chunks(2)) {
+            let (address, [_, word]) = (key.load(Acquire), block) else { continue };
+            let (was, bits) = (word.load(Relaxed), live::SIZE_BITS);
+            if address <= live::CLAIMED || was >> bits != u64::from(kind::OBJECT) {
+                continue;
+            }
+            let size = was & ((1 << bits) - 1);
+            let mut bytes = [0; HEAD];
+            let Some(head) = bytes.get_mut(..HEAD.min(size as usize)) else { continue };
+            if self.python.read(address, head) {
+                word.store(u64::from(self.kind(head)) << bits | size, Relaxed);
+            }
+        }
+    }
+}
+
+/// Where a word that is not there would be; there is none such, since the table's size was checked.
+static SINK: AtomicU64 = AtomicU64::new(0);
+
+const _: () = assert!(READY == 1 && thread::SPENT == 3 && thread::NAME == 5);

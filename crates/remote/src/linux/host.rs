@@ -1,0 +1,100 @@
+//! What `/proc` says of a process, and why it may say no.
+
+use crate::process::AttachError;
+use rustc_hash::FxHashMap;
+use std::fs;
+
+/// A process as `/proc/PID/stat` has it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stat {
+    /// `R`, `S`, `D`, `Z`...
+    pub(crate) state: char,
+    /// Clock ticks since boot.
+    pub(crate) started: u64,
+    /// A thread of the kernel.
+    pub(crate) kernel: bool,
+}
+
+/// Set for threads of the kernel (`PF_KTHREAD`, include/linux/sched.h).
+const PF_KTHREAD: u32 = 0x0020_0000;
+
+/// The process's stat line; `None` where there is no such process.
+pub(crate) fn stat(pid: u32) -> Option<Stat> {
+    let stat = procfs::process::Process::new(i32::try_from(pid).ok()?).ok()?.stat().ok()?;
+    Some(Stat { state: stat.state, started: stat.starttime, kernel: stat.flags & PF_KTHREAD != 0 })
+}
+
+/// The process's arguments; empty where they cannot be read.
+pub(crate) fn command(pid: u32) -> Vec<String> {
+    let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let mut words: Vec<String> =
+        bytes.split(|&byte| byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+    words.pop_if(|last| last.is_empty());
+    words
+}
+
+/// Whether the process counts its threads in a pid namespace of its own, as in a container.
+pub(crate) fn has_own_pids(pid: u32) -> bool {
+    namespaced(&format!("/proc/{pid}/status")).is_some()
+}
+
+/// For a process with a pid namespace of its own: what each thread calls itself, and what it is called here.
+pub(crate) fn threads_by_own_id(pid: u32) -> FxHashMap<u32, u32> {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return FxHashMap::default() };
+    tasks
+        .flatten()
+        .filter_map(|task| {
+            let here = task.file_name().to_str()?.parse().ok()?;
+            Some((namespaced(&format!("{}/status", task.path().display()))?, here))
+        })
+        .collect()
+}
+
+/// The innermost number of the `NSpid` line, where it has more than one.
+fn namespaced(status: &str) -> Option<u32> {
+    let status = fs::read_to_string(status).ok()?;
+    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+    let mut numbers = numbers.split_ascii_whitespace();
+    let _here = numbers.next()?;
+    numbers.next_back()?.parse().ok()
+}
+
+/// Why process `pid` may not be read, and the smallest thing that would help.
+pub(crate) fn denied(pid: u32) -> AttachError {
+    let Some(_) = stat(pid) else { return AttachError::NoProcess(pid) };
+    let mine = rustix::process::geteuid().as_raw();
+    let theirs = owner(pid);
+    let scope = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").ok();
+    let scope = scope.as_deref().map(str::trim);
+    let in_container = std::path::Path::new("/.dockerenv").exists()
+        || fs::read_to_string("/proc/1/cgroup")
+            .is_ok_and(|text| text.contains("docker") || text.contains("kubepods"));
+    let (why, mend) = match theirs {
+        Some(theirs) if theirs != mine && mine != 0 => (
+            format!("it belongs to user {theirs} and this is user {mine}"),
+            format!("run as user {theirs} or with CAP_SYS_PTRACE: sudo setcap cap_sys_ptrace=ep $(command -v ungil)"),
+        ),
+        _ if scope == Some("3") => (
+            "kernel.yama.ptrace_scope is 3: no process of this machine may look into another until it is rebooted".into(),
+            "boot with kernel.yama.ptrace_scope=1 and start the program with ungil, or give it the capability".into(),
+        ),
+        _ if scope.is_some_and(|scope| scope != "0") && mine != 0 => (
+            "kernel.yama.ptrace_scope lets a process look only into its own children".into(),
+            "sudo setcap cap_sys_ptrace=ep $(command -v ungil), or sudo sysctl kernel.yama.ptrace_scope=0".into(),
+        ),
+        _ if in_container => (
+            "this container may not use process_vm_readv".into(),
+            "start it with --cap-add=SYS_PTRACE (Kubernetes: securityContext.capabilities.add: [SYS_PTRACE])".into(),
+        ),
+        _ => (
+            "the kernel refused process_vm_readv".into(),
+            "run as the same user with CAP_SYS_PTRACE; a process that made itself undumpable needs it even then".into(),
+        ),
+    };
+    AttachError::Denied { pid, why, mend }
+}
+
+/// The user a process belongs to.
+fn owner(pid: u32) -> Option<u32> {
+    procfs::process::Process::new(i32::try_from(pid).ok()?).ok()?.uid().ok()
+}

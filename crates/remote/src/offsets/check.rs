@@ -1,0 +1,84 @@
+//! Whether a table of offsets fits together.
+//!
+//! A table of the wrong version, or bytes that are no table, must not send the reader to places it cannot have meant: every
+//! entry lies in its structure, and what C's rules for layout fix (where a header ends) is where it must be.
+
+use super::{DebugOffsets, LARGEST, LayoutError};
+
+impl DebugOffsets {
+    /// # Errors
+    /// [`LayoutError::Misfit`] names the first entry that cannot be right.
+    pub(super) fn check(&self) -> Result<(), LayoutError> {
+        let misfit = |field, value, why| LayoutError::Misfit { version: self.version, field, value, why };
+        let entries = self.entries();
+        for &(group, field, value) in &entries {
+            if value > LARGEST {
+                return Err(misfit(field, value, "larger than any structure of CPython"));
+            }
+            if let Some(size) = self.size_of(group)
+                && !field.ends_with("size")
+                && value >= size
+            {
+                return Err(misfit(field, value, "outside its structure"));
+            }
+        }
+        let header = if self.free_threaded { 32 } else { 16 };
+        let fixed = [
+            ("pyobject.size", self.pyobject.size, header),
+            ("pyobject.ob_type", self.pyobject.ob_type, header - 8),
+            ("tuple_object.ob_size", self.tuple_object.ob_size, header),
+            ("list_object.ob_size", self.list_object.ob_size, header),
+            ("list_object.ob_item", self.list_object.ob_item, header + 8),
+            ("float_object.ob_fval", self.float_object.ob_fval, header),
+            ("long_object.lv_tag", self.long_object.lv_tag, header),
+            ("bytes_object.ob_size", self.bytes_object.ob_size, header),
+            ("unicode_object.length", self.unicode_object.length, header),
+            ("type_object.tp_name", self.type_object.tp_name, header + 8),
+            ("llist_node.next", self.llist_node.map_or(0, |n| n.next), 0),
+            ("llist_node.prev", self.llist_node.map_or(8, |n| n.prev), 8),
+        ];
+        for (field, value, expected) in fixed {
+            if value != expected {
+                return Err(misfit(field, value, "not where every CPython of its kind has it"));
+            }
+        }
+        let pointers = [
+            ("interpreter_state.threads_head", self.interpreter_state.threads_head),
+            ("interpreter_state.next", self.interpreter_state.next),
+            ("thread_state.current_frame", self.thread_state.current_frame),
+            ("thread_state.native_thread_id", self.thread_state.native_thread_id),
+            ("interpreter_frame.instr_ptr", self.interpreter_frame.instr_ptr),
+            ("code_object.co_code_adaptive", self.code_object.co_code_adaptive),
+        ];
+        for (field, value) in pointers {
+            if value == 0 || value % 8 != 0 {
+                return Err(misfit(field, value, "no place for a pointer"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The size of the structure a group's entries lie in.
+    fn size_of(&self, group: &str) -> Option<u64> {
+        Some(match group {
+            "runtime_state" => self.runtime_state.size,
+            "interpreter_state" => self.interpreter_state.size,
+            "thread_state" => self.thread_state.size,
+            "interpreter_frame" => self.interpreter_frame.size,
+            "code_object" => self.code_object.size,
+            "type_object" => self.type_object.size,
+            "heap_type_object" => self.heap_type_object?.size,
+            "tuple_object" => self.tuple_object.size,
+            "list_object" => self.list_object.size,
+            "set_object" => self.set_object?.size,
+            "dict_object" => self.dict_object.size,
+            "float_object" => self.float_object.size,
+            "long_object" => self.long_object.size,
+            "bytes_object" => self.bytes_object.size,
+            "unicode_object" => self.unicode_object.size,
+            "gc" => self.gc.size,
+            "gen_object" => self.gen_object?.size,
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,156 @@
+//! One process, known by more than its number: a pid comes back for another program, and `exec` puts another program behind
+//! the same pid.
+
+use crate::linux::maps::{self, Region};
+use crate::linux::{ProcessMemory, host};
+use crate::memory::{Memory, ReadError};
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// `_Py_DebugOffsets` starts with this (`Include/internal/pycore_debug_offsets.h`).
+const COOKIE: &[u8; 8] = b"xdebugpy";
+/// A data segment larger than this is not searched to its end; CPython's is about one MiB.
+const MOST_DATA: u64 = 64 << 20;
+
+/// Why a process cannot be looked into.
+#[derive(Debug, Error)]
+pub enum AttachError {
+    /// There is none with this number.
+    #[error("there is no process {0}")]
+    NoProcess(u32),
+    /// It ended while it was looked at.
+    #[error("process {0} ended")]
+    Ended(u32),
+    /// It has ended and its parent has not asked for its status.
+    #[error("process {0} has ended and only waits for its parent (a zombie)")]
+    Zombie(u32),
+    /// A thread of the kernel.
+    #[error("process {0} is a thread of the kernel")]
+    Kernel(u32),
+    /// Reading it was refused.
+    #[error("process {pid} may not be looked into")]
+    Denied {
+        /// The process.
+        pid: u32,
+        /// What stands in the way, as far as can be told.
+        why: String,
+        /// The smallest thing that would help.
+        mend: String,
+    },
+    /// No CPython of 3.13 or later is in it.
+    #[error("process {pid} ({program}) holds no CPython of 3.13 or later")]
+    NotPython {
+        /// The process.
+        pid: u32,
+        /// Its program.
+        program: String,
+    },
+    /// The interpreter in it is one whose layout is not known.
+    #[error("process {pid} runs a CPython whose layout is not known: {why}")]
+    Layout {
+        /// The process.
+        pid: u32,
+        /// What does not fit.
+        why: String,
+    },
+}
+
+/// A process that is looked at.
+#[derive(Debug)]
+pub struct Process {
+    /// Its number, as this namespace counts.
+    pub pid: u32,
+    /// When it was started, in clock ticks since boot: with the pid, who it is.
+    started: u64,
+    /// What it runs, as its own mount namespace names it.
+    pub executable: PathBuf,
+    /// Its arguments.
+    pub command: Vec<String>,
+    memory: ProcessMemory,
+}
+
+impl Process {
+    /// Opens a process for looking.
+    ///
+    /// # Errors
+    /// No such process, a zombie, a kernel thread, or not this user's to read.
+    pub fn open(pid: u32) -> Result<Process, AttachError> {
+        let stat = host::stat(pid).ok_or(AttachError::NoProcess(pid))?;
+        match stat.state {
+            'Z' => return Err(AttachError::Zombie(pid)),
+            'X' => return Err(AttachError::Ended(pid)),
+            _ if stat.kernel => return Err(AttachError::Kernel(pid)),
+            _ => {}
+        }
+        let executable = std::fs::read_link(format!("/proc/{pid}/exe")).map_err(|_| host::denied(pid))?;
+        let command = host::command(pid);
+        Ok(Process { pid, started: stat.started, executable, command, memory: ProcessMemory::new(pid) })
+    }
+
+    /// Its memory.
+    #[must_use]
+    pub fn memory(&self) -> &ProcessMemory {
+        &self.memory
+    }
+
+    /// Whether the process behind the pid is still this one, running this program.
+    #[must_use]
+    pub fn is_same(&self) -> bool {
+        host::stat(self.pid).is_some_and(|stat| stat.started == self.started && stat.state != 'Z')
+            && std::fs::read_link(format!("/proc/{}/exe", self.pid)).is_ok_and(|path| path == self.executable)
+    }
+
+    /// Its regions.
+    ///
+    /// # Errors
+    /// It ended, or may not be read.
+    pub fn regions(&self) -> Result<Vec<Region>, AttachError> {
+        maps::regions(self.pid).map_err(|_| self.trouble(ReadError::Denied))
+    }
+
+    /// Where `_PyRuntime` is: the start of `_Py_DebugOffsets`. It is found by its cookie in the writable data of the program or
+    /// of a library, which needs no symbol, no section and not even the file: so a stripped program, a shared libpython, a file
+    /// replaced by an upgrade and a process in another mount namespace are all the same.
+    ///
+    /// # Errors
+    /// There is none; the process ended; it may not be read.
+    pub fn find_runtime(&self) -> Result<u64, AttachError> {
+        let mut regions = self.regions()?;
+        regions.retain(|region| region.writable && region.file.is_some());
+        // A library or program named after Python first: nothing else is searched in nearly every case.
+        let is_named = |region: &Region| {
+            region.file.as_deref().and_then(Path::file_name).is_some_and(|name| {
+                name.to_string_lossy().contains("python") && !name.to_string_lossy().contains("cpython-")
+            })
+        };
+        regions.sort_by_key(|region| !(is_named(region) || region.file.as_ref() == Some(&self.executable)));
+        for region in &regions {
+            match self.find_cookie(region) {
+                Ok(Some(address)) => return Ok(address),
+                Ok(None) | Err(ReadError::Unmapped(_)) => {}
+                Err(error) => return Err(self.trouble(error)),
+            }
+        }
+        let program = self.executable.display().to_string();
+        Err(AttachError::NotPython { pid: self.pid, program })
+    }
+
+    /// The cookie in one region.
+    fn find_cookie(&self, region: &Region) -> Result<Option<u64>, ReadError> {
+        let len = region.len().min(MOST_DATA);
+        let memory: &dyn Memory = &self.memory;
+        let bytes = memory.vec(region.start, len, MOST_DATA as usize)?;
+        // A structure of 64-bit words is aligned to them.
+        let found = bytes.chunks_exact(8).position(|word| word == COOKIE);
+        Ok(found.map(|index| region.start + index as u64 * 8))
+    }
+
+    /// What a failed read means for this process.
+    #[must_use]
+    pub fn trouble(&self, error: ReadError) -> AttachError {
+        match error {
+            ReadError::Denied if host::stat(self.pid).is_some() => host::denied(self.pid),
+            _ => AttachError::Ended(self.pid),
+        }
+    }
+}

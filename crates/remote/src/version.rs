@@ -1,0 +1,83 @@
+//! Which CPython the target is, as the target itself says it.
+//!
+//! Offsets move between patch releases, so the whole version is kept and not only `3.14`.
+
+use serde::Serialize;
+use std::fmt;
+
+/// `PY_VERSION_HEX` taken apart. Ordered as releases are: `3.15.0rc1 < 3.15.0 < 3.15.1`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Version {
+    /// 3 in 3.14.2.
+    pub major: u8,
+    /// 14 in 3.14.2.
+    pub minor: u8,
+    /// 2 in 3.14.2.
+    pub micro: u8,
+    /// How finished it is.
+    pub level: Level,
+    /// 1 in 3.15.0rc1; 0 for a final release.
+    pub serial: u8,
+}
+
+/// The stage of a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// `a1`: anything may still move.
+    Alpha,
+    /// `b1`: no new features, layouts still move.
+    Beta,
+    /// `rc1`: layouts are those of the release but for mistakes.
+    Candidate,
+    /// The release.
+    Final,
+}
+
+impl Version {
+    /// From `PY_VERSION_HEX` (`0xMMmmuuLS`: major, minor, micro, level, serial). `None` if it is no such number.
+    pub fn from_hex(hex: u64) -> Option<Version> {
+        let [0, 0, 0, 0, major, minor, micro, last] = hex.to_be_bytes() else { return None };
+        let level = match last >> 4 {
+            0xA => Level::Alpha,
+            0xB => Level::Beta,
+            0xC => Level::Candidate,
+            0xF => Level::Final,
+            _ => return None,
+        };
+        Some(Version { major, minor, micro, level, serial: last & 15 })
+    }
+
+    /// Neither alpha nor beta nor candidate.
+    pub fn is_final(&self) -> bool {
+        self.level == Level::Final
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.major, self.minor, self.micro)?;
+        match self.level {
+            Level::Alpha => write!(f, "a{}", self.serial),
+            Level::Beta => write!(f, "b{}", self.serial),
+            Level::Candidate => write!(f, "rc{}", self.serial),
+            Level::Final => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_read_shown_and_ordered() {
+        let of = |hex| Version::from_hex(hex).map(|v| v.to_string());
+        assert_eq!(of(0x030d_11f0).as_deref(), Some("3.13.17"));
+        assert_eq!(of(0x030f_00c2).as_deref(), Some("3.15.0rc2"));
+        assert_eq!(of(0x030f_00b1).as_deref(), Some("3.15.0b1"));
+        assert_eq!(of(0x030f_0000), None);
+        assert_eq!(of(u64::MAX), None);
+        assert!(Version::from_hex(0x030f_00c2) < Version::from_hex(0x030f_00f0));
+    }
+}
