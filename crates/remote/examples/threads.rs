@@ -8,7 +8,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         for thread in python.threads(interpreter)? {
             let stack = python.stack(&thread)?;
             let name = python.objects().thread_name(&stack.frames);
-            println!("{} {} {name:?} {:?}", interpreter.id, thread.native_id, thread.attachment);
+            println!(
+                "{} {:?} {name:?} {:?}",
+                interpreter.id,
+                (thread.native_id, thread.own_id),
+                thread.attachment
+            );
             for frame in &stack.frames {
                 println!(
                     "    {} ({}:{:?}) {:?}",

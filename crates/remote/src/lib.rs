@@ -7,11 +7,13 @@
 pub mod code;
 pub mod dicts;
 pub mod frames;
+pub mod gc;
 pub mod layout;
 pub mod lines;
 pub mod linux;
 pub mod memory;
 pub mod names;
+pub mod native;
 pub mod objects;
 pub mod offsets;
 mod process;
@@ -19,6 +21,7 @@ mod python;
 pub mod tasks;
 pub mod text;
 mod version;
+pub mod world;
 
 pub use offsets::{AsyncioOffsets, DebugOffsets, LayoutError};
 pub use process::{AttachError, Process};

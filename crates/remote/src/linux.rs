@@ -2,6 +2,7 @@
 
 pub(crate) mod host;
 pub(crate) mod maps;
+pub(crate) mod registers;
 pub(crate) mod vm;
 
 pub use maps::Region;

@@ -3,6 +3,7 @@
 use crate::code::Codes;
 use crate::frames::{Frame, Stack, Walker};
 use crate::layout::Layout;
+use crate::linux::host;
 use crate::memory::{Memory, ReadError, half, word};
 use crate::names::{Name, Search};
 use crate::objects::Objects;
@@ -23,6 +24,7 @@ pub struct Python {
     layout: Layout,
     codes: Codes,
     look: u64,
+    has_own_pids: bool,
 }
 
 /// An interpreter of the process: the main one, or a subinterpreter.
@@ -54,8 +56,10 @@ pub struct Thread {
     pub address: u64,
     /// Its interpreter's number.
     pub interpreter: i64,
-    /// The kernel's number of the thread, in the target's own pid namespace. 0 before it ran.
+    /// The kernel's number of the thread, as it is here: `/proc/PID/task/` has it. 0 before it ran.
     pub native_id: u32,
+    /// The same as the target knows it: `threading.get_native_id()`. Another number in a container.
+    pub own_id: u32,
     /// `threading.get_ident()`: the address of its `pthread_t`.
     pub ident: u64,
     /// How it stands to its interpreter.
@@ -80,7 +84,8 @@ impl Python {
         let misfit = |why: String| AttachError::Layout { pid, why };
         let offsets = DebugOffsets::parse(&table).map_err(|error| misfit(error.to_string()))?;
         let layout = Layout::of(&offsets);
-        Ok(Python { process, runtime, offsets, layout, codes: Codes::default(), look: 0 })
+        let has_own_pids = host::has_own_pids(pid);
+        Ok(Python { process, runtime, offsets, layout, codes: Codes::default(), look: 0, has_own_pids })
     }
 
     /// The process.
@@ -185,6 +190,12 @@ impl Python {
             found.push(thread);
             next = after;
         }
+        if self.has_own_pids {
+            let here = host::threads_by_own_id(self.process.pid);
+            for thread in &mut found {
+                thread.native_id = here.get(&thread.own_id).copied().unwrap_or(0);
+            }
+        }
         Ok(found)
     }
 
@@ -209,6 +220,7 @@ impl Python {
             address,
             interpreter: interpreter.id,
             native_id: half(&bytes, at.native_thread_id as usize),
+            own_id: half(&bytes, at.native_thread_id as usize),
             ident: word(&bytes, at.thread_id as usize),
             attachment,
             frame: word(&bytes, at.current_frame as usize),

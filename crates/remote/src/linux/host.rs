@@ -1,6 +1,7 @@
 //! What `/proc` says of a process, and why it may say no.
 
 use crate::process::AttachError;
+use rustc_hash::FxHashMap;
 use std::fs;
 
 /// A process as `/proc/PID/stat` has it.
@@ -30,6 +31,32 @@ pub(crate) fn command(pid: u32) -> Vec<String> {
         bytes.split(|&byte| byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
     words.pop_if(|last| last.is_empty());
     words
+}
+
+/// Whether the process counts its threads in a pid namespace of its own, as in a container.
+pub(crate) fn has_own_pids(pid: u32) -> bool {
+    namespaced(&format!("/proc/{pid}/status")).is_some()
+}
+
+/// For a process with a pid namespace of its own: what each thread calls itself, and what it is called here.
+pub(crate) fn threads_by_own_id(pid: u32) -> FxHashMap<u32, u32> {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return FxHashMap::default() };
+    tasks
+        .flatten()
+        .filter_map(|task| {
+            let here = task.file_name().to_str()?.parse().ok()?;
+            Some((namespaced(&format!("{}/status", task.path().display()))?, here))
+        })
+        .collect()
+}
+
+/// The innermost number of the `NSpid` line, where it has more than one.
+fn namespaced(status: &str) -> Option<u32> {
+    let status = fs::read_to_string(status).ok()?;
+    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+    let mut numbers = numbers.split_ascii_whitespace();
+    let _here = numbers.next()?;
+    numbers.next_back()?.parse().ok()
 }
 
 /// Why process `pid` may not be read, and the smallest thing that would help.

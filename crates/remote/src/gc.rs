@@ -1,0 +1,279 @@
+//! The collector: whether it collects now, what it has done, and each of its pauses as far as the build keeps them.
+//!
+//! 3.13 and 3.14 keep three counts a generation, inside the interpreter. 3.15 keeps a ring of collections a generation, with
+//! when each began and ended, behind a pointer (`struct gc_stats` in `pycore_interp_structs.h`); its counts and its
+//! `duration` go on from entry to entry, so that time is exact even where entries were overwritten between two looks.
+
+use crate::memory::{Memory, ReadError, word};
+use crate::offsets::DebugOffsets;
+use crate::python::{Interpreter, Python};
+use serde::Serialize;
+
+/// Generations there are.
+pub const GENERATIONS: usize = 3;
+/// Bytes of one entry of a ring (`struct gc_generation_stats`, 3.15): eight words.
+const ENTRY: usize = 64;
+/// Entries of the young ring and of each old ring, by the size of the whole: builds with the GIL, and free-threaded ones.
+const RINGS: [(u64, [usize; GENERATIONS]); 2] = [(1120, [11, 3, 3]), (224, [1, 1, 1])];
+/// 3.13 and 3.14: `generation_stats` stands right before `collecting`, three words a generation.
+const INLINE: u64 = 72;
+/// No collection lasts a year, and no clock of ours reads more.
+const MOST_SECONDS: f64 = 3.2e7;
+
+/// One collection that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Collection {
+    /// 0 the youngest.
+    pub generation: u8,
+    /// Which one of its generation this was, counted from the start of the interpreter.
+    pub number: u64,
+    /// `CLOCK_MONOTONIC`, in nanoseconds.
+    pub started_ns: u64,
+    /// The same clock.
+    pub stopped_ns: u64,
+    /// Objects it freed.
+    pub collected: u64,
+}
+
+/// What a generation has done since the interpreter started; `gc.get_stats()` gives the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Generation {
+    /// Collections.
+    pub collections: u64,
+    /// Objects freed.
+    pub collected: u64,
+    /// Objects that could not be freed.
+    pub uncollectable: u64,
+    /// Seconds all its collections took, from 3.15 on.
+    pub duration_s: Option<f64>,
+}
+
+/// The collector of one interpreter as one look found it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Collector {
+    /// It collects at this moment.
+    pub collecting: bool,
+    /// The youngest first. `None` where the counts changed while they were read, twice.
+    pub generations: Option<[Generation; GENERATIONS]>,
+    /// The collections whose times the build still has, in no order. Empty before 3.15.
+    pub recent: Vec<Collection>,
+}
+
+impl Collector {
+    /// Reads the collector of the interpreter at `interpreter`.
+    ///
+    /// # Errors
+    /// The interpreter is not there (any more), or the process ended.
+    pub fn read(
+        memory: &dyn Memory,
+        offsets: &DebugOffsets,
+        interpreter: u64,
+    ) -> Result<Collector, ReadError> {
+        let gc = interpreter.saturating_add(offsets.interpreter_state.gc);
+        let collecting = gc.saturating_add(offsets.gc.collecting);
+        let mut found = Collector { collecting: memory.i32(collecting)? != 0, ..Collector::default() };
+        match offsets.gc.generation_stats.zip(offsets.gc.generation_stats_size) {
+            None => {
+                let bytes: [u8; INLINE as usize] = memory.bytes(collecting.saturating_sub(INLINE))?;
+                found.generations = inline(&bytes);
+            }
+            Some((at, size)) => {
+                let Some((_, rings)) = RINGS.iter().find(|(known, _)| *known == size) else {
+                    return Ok(found);
+                };
+                let at = memory.u64(gc.saturating_add(at))?;
+                for _attempt in 0..2 {
+                    let (before, after) = (memory.vec(at, size, 4096)?, memory.vec(at, size, 4096)?);
+                    if before == after {
+                        found.of_rings(&before, rings);
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Seconds of all collections so far; `None` before 3.15.
+    #[must_use]
+    pub fn duration_s(&self) -> Option<f64> {
+        self.generations?.iter().map(|generation| generation.duration_s).sum()
+    }
+
+    /// Collections of all generations so far.
+    #[must_use]
+    pub fn collections(&self) -> Option<u64> {
+        Some(self.generations?.iter().fold(0, |sum, generation| sum.saturating_add(generation.collections)))
+    }
+
+    fn of_rings(&mut self, bytes: &[u8], rings: &[usize; GENERATIONS]) {
+        let mut generations = [Generation::default(); GENERATIONS];
+        let mut start = 0;
+        for (generation, &entries) in rings.iter().enumerate() {
+            let index = bytes.get(start + entries * ENTRY).copied().map_or(usize::MAX, usize::from);
+            for entry in 0..entries {
+                let at = |field: usize| word(bytes, start + entry * ENTRY + field * 8);
+                let (started_ns, stopped_ns, number) = (at(0), at(1), at(2));
+                if started_ns != 0 && stopped_ns >= started_ns && number > 0 {
+                    let generation = generation as u8;
+                    let collected = at(3);
+                    self.recent.push(Collection { generation, number, started_ns, stopped_ns, collected });
+                }
+                if entry == index {
+                    let duration = f64::from_bits(at(6));
+                    generations[generation] = Generation {
+                        collections: number,
+                        collected: at(3),
+                        uncollectable: at(4),
+                        duration_s: (0.0..MOST_SECONDS).contains(&duration).then_some(duration),
+                    };
+                }
+            }
+            // The index is a byte, and the next ring is aligned to a word.
+            start += entries * ENTRY + 8;
+        }
+        self.generations = Some(generations);
+    }
+}
+
+/// Three words a generation. A count that is negative or absurd is not one.
+fn inline(bytes: &[u8]) -> Option<[Generation; GENERATIONS]> {
+    let mut generations = [Generation::default(); GENERATIONS];
+    for (index, generation) in generations.iter_mut().enumerate() {
+        let at = |field: usize| word(bytes, (index * 3 + field) * 8);
+        let words = [at(0), at(1), at(2)];
+        if words.iter().any(|&count| count > i64::MAX.unsigned_abs()) {
+            return None;
+        }
+        let [collections, collected, uncollectable] = words;
+        *generation = Generation { collections, collected, uncollectable, duration_s: None };
+    }
+    Some(generations)
+}
+
+impl Python {
+    /// The collector of an interpreter.
+    ///
+    /// # Errors
+    /// The interpreter is not there (any more), or the process ended.
+    pub fn collector(&self, interpreter: Interpreter) -> Result<Collector, ReadError> {
+        Collector::read(self.memory(), self.offsets(), interpreter.address)
+    }
+}
+
+/// The collector over time: what is new at each look, and how long it paused the program.
+#[derive(Debug, Clone, Default)]
+pub struct CollectorWatch {
+    last: Option<Collector>,
+    last_ns: u64,
+    spell: Option<u64>,
+    /// What has been seen since the first look.
+    pub seen: Collections,
+}
+
+/// Collections between two looks, or since the first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Collections {
+    /// Collections that ended, by generation.
+    pub count: [u64; GENERATIONS],
+    /// Objects freed.
+    pub collected: u64,
+    /// Seconds they took: from the interpreter's own clock where it keeps one, else the share of looks that found it
+    /// collecting, times the time they stand for.
+    pub seconds: f64,
+    /// `seconds` is the interpreter's own figure.
+    pub exact: bool,
+    /// The longest one whose length is known, in seconds. Sampled: the longest unbroken run of looks.
+    pub longest_s: f64,
+    /// Collections whose own times were overwritten before a look came by. Their sum is in `seconds` all the same.
+    pub lost: u64,
+}
+
+impl CollectorWatch {
+    /// Takes in a look at `now_ns` (`CLOCK_MONOTONIC`); the first sets the beginning. Gives what is new.
+    pub fn look(&mut self, now_ns: u64, found: Collector) -> Collections {
+        let mut new = Collections::default();
+        if let Some(last) = &self.last {
+            let gap_s = now_ns.saturating_sub(self.last_ns) as f64 / 1e9;
+            if found.collecting {
+                let since = *self.spell.get_or_insert(self.last_ns);
+                new.longest_s = now_ns.saturating_sub(since) as f64 / 1e9;
+            } else {
+                self.spell = None;
+            }
+            // A look that could not read the counts keeps those before it, and the next has both looks' news.
+            if let Some((then, now)) = last.generations.zip(found.generations) {
+                new = difference(new, &then, &now, last, &found);
+            }
+            if !new.exact {
+                new.seconds = if found.collecting { gap_s } else { 0.0 };
+            }
+        }
+        self.seen = self.seen.plus(&new);
+        let generations = found.generations.or(self.last.as_ref().and_then(|last| last.generations));
+        self.last = Some(Collector { generations, ..found });
+        self.last_ns = now_ns;
+        new
+    }
+
+    /// The last look.
+    #[must_use]
+    pub fn last(&self) -> Option<&Collector> {
+        self.last.as_ref()
+    }
+}
+
+fn difference(
+    mut new: Collections,
+    then: &[Generation; GENERATIONS],
+    now: &[Generation; GENERATIONS],
+    last: &Collector,
+    found: &Collector,
+) -> Collections {
+    for (index, (then, now)) in then.iter().zip(now).enumerate() {
+        new.count[index] = now.collections.saturating_sub(then.collections);
+        new.collected = new.collected.saturating_add(now.collected.saturating_sub(then.collected));
+        let fresh = |collection: &&Collection| {
+            usize::from(collection.generation) == index && collection.number > then.collections
+        };
+        let fresh: Vec<&Collection> = found.recent.iter().filter(fresh).collect();
+        if found.duration_s().is_some() {
+            new.lost = new.lost.saturating_add(new.count[index].saturating_sub(fresh.len() as u64));
+        }
+        for collection in fresh {
+            let length = (collection.stopped_ns - collection.started_ns) as f64 / 1e9;
+            new.longest_s = new.longest_s.max(length);
+        }
+    }
+    if let Some((then, now)) = last.duration_s().zip(found.duration_s()) {
+        new.seconds = (now - then).max(0.0);
+        new.exact = true;
+    }
+    new
+}
+
+impl Collections {
+    /// Both together.
+    #[must_use]
+    pub fn plus(&self, other: &Collections) -> Collections {
+        let mut count = self.count;
+        count.iter_mut().zip(other.count).for_each(|(a, b)| *a = a.saturating_add(b));
+        Collections {
+            count,
+            collected: self.collected.saturating_add(other.collected),
+            seconds: self.seconds + other.seconds,
+            exact: self.exact || other.exact,
+            longest_s: self.longest_s.max(other.longest_s),
+            lost: self.lost.saturating_add(other.lost),
+        }
+    }
+
+    /// Of all generations.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.count.iter().fold(0, |sum, &count| sum.saturating_add(count))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+use super::*;
+use proptest::prelude::*;
+
+/// A ring of 3.15 with the GIL: entries of generation 0 numbered from `numbers`, the last of them current.
+fn rings(numbers: &[u64], seconds: f64) -> Vec<u8> {
+    let mut bytes = vec![0; 1120];
+    for (entry, number) in numbers.iter().enumerate() {
+        let words = [1_000 * number, 1_000 * number + 500, *number, 7 * number, 0, 0, seconds.to_bits(), 0];
+        for (field, word) in words.iter().enumerate() {
+            let at = entry * ENTRY + field * 8;
+            bytes[at..at + 8].copy_from_slice(&word.to_le_bytes());
+        }
+    }
+    bytes[11 * ENTRY] = (numbers.len() - 1) as u8;
+    bytes
+}
+
+fn collector(numbers: &[u64], seconds: f64) -> Collector {
+    let mut found = Collector::default();
+    found.of_rings(&rings(numbers, seconds), &RINGS[0].1);
+    found
+}
+
+#[test]
+fn the_current_entry_has_the_counts_and_every_entry_is_a_pause() {
+    let found = collector(&[5, 6, 7], 0.25);
+    let [young, ..] = found.generations.expect("counts");
+    assert_eq!((young.collections, young.collected, young.duration_s), (7, 49, Some(0.25)));
+    assert_eq!(found.recent.len(), 3);
+    assert_eq!(found.duration_s(), Some(0.25));
+}
+
+#[test]
+fn what_was_overwritten_between_two_looks_is_counted_as_lost_and_its_time_is_kept() {
+    let mut watch = CollectorWatch::default();
+    watch.look(0, collector(&[1], 1.0));
+    let new = watch.look(1_000_000, collector(&[8, 9, 10], 1.5));
+    assert_eq!((new.total(), new.lost, new.exact), (9, 6, true));
+    assert!((new.seconds - 0.5).abs() < 1e-12);
+    assert!((new.longest_s - 500e-9).abs() < 1e-15);
+}
+
+#[test]
+fn without_clocks_a_pause_is_the_looks_that_found_it() {
+    let at = |collecting, collections| Collector {
+        collecting,
+        generations: inline(&[[collections, 0, 0], [0; 3], [0; 3]].concat().iter().fold(
+            Vec::new(),
+            |mut bytes, word: &u64| {
+                bytes.extend(word.to_le_bytes());
+                bytes
+            },
+        )),
+        recent: Vec::new(),
+    };
+    let mut watch = CollectorWatch::default();
+    for (ms, collecting, collections) in
+        [(0, false, 3), (10, true, 3), (20, true, 3), (30, false, 4), (40, false, 4)]
+    {
+        watch.look(ms * 1_000_000, at(collecting, collections));
+    }
+    assert_eq!((watch.seen.total(), watch.seen.exact, watch.seen.lost), (1, false, 0));
+    assert!((watch.seen.seconds - 0.02).abs() < 1e-9, "{}", watch.seen.seconds);
+    assert!((watch.seen.longest_s - 0.02).abs() < 1e-9);
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..1300), ring in 0..2usize) {
+        let mut watch = CollectorWatch::default();
+        for _ in 0..3 {
+            let mut found = Collector { generations: inline(&bytes), ..Collector::default() };
+            found.of_rings(&bytes, &RINGS[ring].1);
+            let new = watch.look(1, found);
+            prop_assert!(new.seconds >= 0.0 && new.seconds.is_finite());
+        }
+    }
+}
