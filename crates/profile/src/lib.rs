@@ -9,6 +9,7 @@ mod flame;
 mod format;
 mod header;
 mod labels;
+pub mod live;
 mod model;
 mod pprof;
 mod profile;

@@ -28,9 +28,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 let mut text = String::new();
                 for raw in slot.frames().iter().filter(|raw| !raw.hidden) {
                     let name = names.entry((raw.code, raw.pointer, raw.copy)).or_insert_with(|| {
-                        looker.resolve(raw).map_or("?".into(), |p| {
-                            format!("{}:{}", p.code.qualname, p.line.unwrap_or(0))
-                        })
+                        looker
+                            .resolve(raw)
+                            .map_or("?".into(), |p| format!("{}:{}", p.code.qualname, p.line.unwrap_or(0)))
                     });
                     text.push_str(name);
                     text.push(' ');
@@ -39,7 +39,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
         }
     }
-    println!("{:.0} looks/s torn {torn} repeated {again} of {seen}", looks as f64 / begin.elapsed().as_secs_f64());
+    println!(
+        "{:.0} looks/s torn {torn} repeated {again} of {seen}",
+        looks as f64 / begin.elapsed().as_secs_f64()
+    );
     let mut counts: Vec<_> = counts.into_iter().collect();
     counts.sort_by_key(|c| std::cmp::Reverse(c.1));
     for (text, count) in counts.iter().take(12) {

@@ -14,6 +14,7 @@ pub const DEEPEST: usize = 1 << 16;
 const WINDOW: u64 = 4096;
 
 /// Who a frame's memory belongs to (`enum _frameowner`).
+const OWNED_BY_GENERATOR: u8 = 1;
 pub(crate) const OWNED_BY_INTERPRETER: u8 = 3;
 
 /// A frame as it was found.
@@ -124,6 +125,8 @@ impl Walker<'_> {
                 continue;
             }
             match self.frame(address, bytes) {
+                // A function that is still making its cells or its generator (`_PyFrame_IsIncomplete`).
+                Ok(frame) if owner != OWNED_BY_GENERATOR && frame.unit < frame.code.first_traceable => {}
                 Ok(frame) => stack.frames.push(frame),
                 Err(ReadError::Unmapped(_)) => stack.unreadable += 1,
                 Err(error) => return Err(error),

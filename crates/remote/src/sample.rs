@@ -157,7 +157,9 @@ impl Looker {
 
     /// The newest thread of an interpreter has another before it: one was started since.
     fn has_new_thread(&self) -> bool {
-        self.slots.iter().any(|slot| slot.before != 0 && self.slots.iter().all(|s| s.thread.address != slot.before))
+        self.slots
+            .iter()
+            .any(|slot| slot.before != 0 && self.slots.iter().all(|s| s.thread.address != slot.before))
     }
 
     /// Reads what seldom changes; tells whether code may have been replaced.
@@ -183,7 +185,8 @@ impl Looker {
                 (Err(error), _) | (_, Err(error)) => return Err(error),
             }
         }
-        let first = memory.u64(self.python.runtime() + self.python.offsets().runtime_state.interpreters_head)?;
+        let first =
+            memory.u64(self.python.runtime() + self.python.offsets().runtime_state.interpreters_head)?;
         list |= self.interpreters.first().is_none_or(|known| known.interpreter.address != first);
         if list {
             self.list()?;

@@ -226,7 +226,8 @@ impl<V: View> Rebuild<'_, V> {
             if !self.descend(after, &mut second) {
                 return false;
             }
-            let same = into.iter().zip(&second).take_while(|(one, other)| one.address == other.address).count();
+            let same =
+                into.iter().zip(&second).take_while(|(one, other)| one.address == other.address).count();
             into.truncate(same);
             if into.is_empty() {
                 return false;

@@ -327,9 +327,14 @@ impl Slot {
             }
             let end = address.saturating_add(room);
             let inside = address >= chunk && address < self.end;
-            addresses.push((address, if inside { end.min(self.end) } else { end.min(address + at.head_len as u64) }));
+            addresses.push((
+                address,
+                if inside { end.min(self.end) } else { end.min(address + at.head_len as u64) },
+            ));
         }
-        addresses.extend(self.generators.iter().map(|&address| (address, address.saturating_add(at.head_len as u64))));
+        addresses.extend(
+            self.generators.iter().map(|&address| (address, address.saturating_add(at.head_len as u64))),
+        );
         addresses.sort_unstable();
         for (start, end) in addresses {
             match self.windows.last_mut() {
