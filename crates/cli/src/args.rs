@@ -1,10 +1,12 @@
 //! The command line. Completions and man pages are made from these definitions, so each says what a user must know.
 
+mod dump;
 mod top;
 mod values;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 use std::path::PathBuf;
+pub(crate) use dump::Dump;
 pub(crate) use top::{Sort, Top};
 pub(crate) use values::{Also, duration, share};
 
@@ -22,6 +24,8 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    /// Show what every thread of a live Python does, waits for and holds, and find deadlocks.
+    Dump(Dump),
     /// Compare a workload with and without the GIL: time, cores, memory, energy.
     Compare(Box<Compare>),
     /// List the Pythons found here, and pair GIL builds with their free-threaded twins; or install one.

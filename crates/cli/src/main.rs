@@ -3,6 +3,7 @@
 mod args;
 mod clean;
 mod compare;
+mod dump;
 mod failure;
 mod progress;
 mod pythons;
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
     };
     let result = match cli.verb {
         Verb::Compare(args) => compare::run(*args),
+        Verb::Dump(args) => dump::run(&args),
         Verb::Pythons(args) => pythons::run(&args),
         Verb::Top(args) => top::run(&args),
         Verb::Completions { shell } => shell::completions(shell),

@@ -2,6 +2,7 @@
 //! collapsed stacks, and a binary recording that can be replayed into any of them.
 
 mod builder;
+pub mod capture;
 mod collapsed;
 mod firefox;
 mod flame;

@@ -29,7 +29,8 @@ pub fn cycles(waits: &Waits) -> Vec<Vec<usize>> {
 
 /// The threads none of whose holders can go on: all are assumed to be, until one of those they wait for is not.
 fn stuck(waits: &Waits) -> Vec<bool> {
-    let mut stuck: Vec<bool> = waits.iter().map(|wait| wait.as_ref().is_some_and(|holders| !holders.is_empty())).collect();
+    let mut stuck: Vec<bool> =
+        waits.iter().map(|wait| wait.as_ref().is_some_and(|holders| !holders.is_empty())).collect();
     loop {
         let free: Vec<usize> = (0..waits.len())
             .filter(|&thread| stuck[thread])
@@ -118,7 +119,11 @@ mod tests {
         assert_eq!(cycles(&waits(&[&[2], &[0], &[1]])), [[0, 2, 1]]);
         assert_eq!(cycles(&waits(&[&[0]])), [[0]], "a thread that waits for itself");
         assert_eq!(cycles(&waits(&[&[1], &[2], &[]])), [[0; 0]; 0], "a chain whose end runs");
-        assert_eq!(cycles(&waits(&[&[1], &[0], &[0], &[2]])), [[0, 1]], "those who wait for a ring are not in it");
+        assert_eq!(
+            cycles(&waits(&[&[1], &[0], &[0], &[2]])),
+            [[0, 1]],
+            "those who wait for a ring are not in it"
+        );
         assert_eq!(cycles(&waits(&[&[1], &[0], &[3], &[2]])), [[0, 1], [2, 3]]);
     }
 

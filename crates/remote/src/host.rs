@@ -56,7 +56,9 @@ impl Search {
         let mut listing = Listing::default();
         let mut still = FxHashMap::default();
         for pid in pids() {
-            let Some(stat) = host::stat(pid).filter(|stat| !stat.kernel && stat.state != 'Z') else { continue };
+            let Some(stat) = host::stat(pid).filter(|stat| !stat.kernel && stat.state != 'Z') else {
+                continue;
+            };
             let program = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
             let key = (pid, stat.started);
             let entry = match self.known.remove(&key) {
@@ -77,7 +79,9 @@ impl Search {
                     // A Python that is still starting has no interpreter yet, and looks like any other program.
                     Err(AttachError::NotPython { .. }) if young(stat.started) => continue,
                     Err(AttachError::NotPython { .. }) => (program, None),
-                    Err(AttachError::NoProcess(_) | AttachError::Ended(_) | AttachError::Zombie(_)) => continue,
+                    Err(AttachError::NoProcess(_) | AttachError::Ended(_) | AttachError::Zombie(_)) => {
+                        continue;
+                    }
                     Err(AttachError::Kernel(_)) => continue,
                     Err(error) => {
                         listing.refused.push((pid, error));
@@ -108,7 +112,8 @@ fn young(started: u64) -> bool {
 
 fn pids() -> Vec<u32> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    let names = entries.flatten().filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse().ok()));
+    let names =
+        entries.flatten().filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse().ok()));
     let mut pids: Vec<u32> = names.filter(|&pid| pid != std::process::id()).take(MOST).collect();
     pids.sort_unstable();
     pids

@@ -50,7 +50,8 @@ pub enum Attachment {
 }
 
 impl Attachment {
-    fn of(state: u32) -> Attachment {
+    /// From `tstate->state`.
+    pub(crate) fn of(state: u32) -> Attachment {
         match state {
             0 | 5 => Attachment::Detached,
             1 => Attachment::Attached,
@@ -94,7 +95,7 @@ impl Python {
         process.memory().read(runtime, &mut table).map_err(|error| process.trouble(error))?;
         let misfit = |why: String| AttachError::Layout { pid, why };
         let offsets = DebugOffsets::parse(&table).map_err(|error| misfit(error.to_string()))?;
-        let layout = Layout::of(&offsets);
+        let layout = Layout::find(process.memory(), runtime, &offsets);
         let has_own_pids = host::has_own_pids(pid);
         Ok(Python { process, runtime, offsets, layout, codes: Codes::default(), look: 0, has_own_pids })
     }

@@ -138,7 +138,12 @@ impl Looker {
     }
 
     /// One thread: what the kernel says, its stack, and what the kernel says again; `None` where it has ended.
-    fn thread(&mut self, python: &Python, waits: &Waits<'_>, mut thread: Thread) -> Result<Option<Seen>, ReadError> {
+    fn thread(
+        &mut self,
+        python: &Python,
+        waits: &Waits<'_>,
+        mut thread: Thread,
+    ) -> Result<Option<Seen>, ReadError> {
         let pid = python.process().pid;
         let mut seen = None;
         for _attempt in 0..ATTEMPTS {
@@ -204,7 +209,9 @@ impl Looker {
             if suspects.is_empty() {
                 break;
             }
-            let runs = |cycle: &[u32]| cycle.iter().map(|&tid| calls::switches(pid, tid)).collect::<Option<Vec<_>>>();
+            let runs = |cycle: &[u32]| {
+                cycle.iter().map(|&tid| calls::switches(pid, tid)).collect::<Option<Vec<_>>>()
+            };
             let before: Vec<_> = suspects.iter().map(|cycle| runs(cycle)).collect();
             let again = self.look(python)?;
             let cycles = again.cycles();

@@ -37,7 +37,7 @@ pub struct Snapshot {
     /// Cycles of threads that wait for each other, each confirmed by a second look.
     pub deadlocks: Vec<DeadlockView>,
     /// Cycles of tasks that await each other, by their ids.
-    pub task_cycles: Vec<TaskCycle>,
+    pub task_cycles: Vec<Vec<String>>,
     /// What could not be read, and what is doubtful.
     pub warnings: Vec<String>,
 }
@@ -73,6 +73,9 @@ pub struct ThreadView {
     pub frames: Vec<FrameView>,
     /// The frames may never have been so at one time.
     pub torn: bool,
+    /// C and Python frames together, innermost first, where C frames were asked for and could be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub native: Option<Vec<RowView>>,
     /// What it waits for.
     pub waits: Option<WaitView>,
     /// What it holds.
@@ -90,6 +93,23 @@ pub struct FrameView {
     pub line: Option<u32>,
     /// That line, without the blanks around it.
     pub source: Option<String>,
+}
+
+/// A row of a stack of both kinds.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RowView {
+    /// The Python frame with this index in `frames`.
+    Python(usize),
+    /// A C frame.
+    Native {
+        /// The function, where the file has a symbol for it.
+        symbol: Option<String>,
+        /// The file its code is from.
+        file: Option<String>,
+        /// Where in the file's image it is.
+        offset: u64,
+    },
 }
 
 /// What a thread waits for.
@@ -192,13 +212,6 @@ pub struct EdgeView {
     pub holder: String,
     /// How surely.
     pub confidence: Confidence,
-}
-
-/// Tasks that await each other.
-#[derive(Debug, Clone, Serialize)]
-pub struct TaskCycle {
-    /// Their ids, in the order of awaiting.
-    pub tasks: Vec<String>,
 }
 
 impl Snapshot {

@@ -128,7 +128,8 @@ impl Watcher {
     }
 
     fn one(&mut self, python: &Python, waits: &Waits<'_>, thread: Thread) -> Result<Standing, ReadError> {
-        let is = |activity| Standing { thread, activity, call: None, waiting: None, known: None, stack: None };
+        let is =
+            |activity| Standing { thread, activity, call: None, waiting: None, known: None, stack: None };
         match thread.attachment {
             Attachment::Attached => return Ok(is(Activity::Running)),
             Attachment::Suspended => return Ok(is(Activity::Stopped)),

@@ -94,13 +94,19 @@ impl<'a> Waits<'a> {
         }
         let futex = call.args[0];
         let wait = |on| Waiting { on, since_ns: None, timed: call.args[3] != 0, left_ns: None };
-        if let Some(&gil) = self.gils.iter().find(|&&gil| (gil..gil.saturating_add(GIL_SIZE)).contains(&futex)) {
+        if let Some(&gil) =
+            self.gils.iter().find(|&&gil| (gil..gil.saturating_add(GIL_SIZE)).contains(&futex))
+        {
             // That wait is in steps of the switch interval, and does not end before the GIL is had.
             return Some(Waiting { timed: false, ..wait(On::Gil(gil)) });
         }
         let left_ns = self.left(call);
         if let Some((address, since_ns)) = self.parked(call) {
-            let on = if address == thread.address.wrapping_add(self.state) { On::World } else { On::Parked(address) };
+            let on = if address == thread.address.wrapping_add(self.state) {
+                On::World
+            } else {
+                On::Parked(address)
+            };
             return Some(Waiting { since_ns, left_ns, ..wait(on) });
         }
         let on = match self.memory.bytes::<16>(futex) {

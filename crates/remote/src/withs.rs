@@ -66,7 +66,9 @@ impl Withs {
         let mut at = unit;
         // A handler is itself covered by the next one outwards.
         for _ in 0..4 * DEEPEST {
-            let Some(entry) = self.entries.iter().find(|entry| (entry.start..entry.end).contains(&at)) else { break };
+            let Some(entry) = self.entries.iter().find(|entry| (entry.start..entry.end).contains(&at)) else {
+                break;
+            };
             if self.handlers.binary_search(&entry.target).is_ok() {
                 found.push(entry.depth);
             }
@@ -115,7 +117,12 @@ impl WithsOf {
     ///
     /// # Errors
     /// As [`Memory::read`]: the code object is gone.
-    pub fn get(&mut self, memory: &dyn Memory, offsets: &DebugOffsets, code: &Arc<Code>) -> Result<Arc<Withs>, ReadError> {
+    pub fn get(
+        &mut self,
+        memory: &dyn Memory,
+        offsets: &DebugOffsets,
+        code: &Arc<Code>,
+    ) -> Result<Arc<Withs>, ReadError> {
         if let Some((known, withs)) = self.known.get(&code.address)
             && Arc::ptr_eq(known, code)
         {
@@ -143,7 +150,8 @@ fn read(memory: &dyn Memory, offsets: &DebugOffsets, code: &Code) -> Result<With
     let opcode = |unit: u32| bytecode.get(2 * unit as usize).copied();
     Ok(Withs::decode(&table, |unit| {
         // The first may be replaced by an instrumented one while the program is traced.
-        opcode(unit.saturating_add(1)) == Some(handler) && opcode(unit).is_some_and(|first| first == push || first > 200)
+        opcode(unit.saturating_add(1)) == Some(handler)
+            && opcode(unit).is_some_and(|first| first == push || first > 200)
     }))
 }
 
@@ -154,11 +162,23 @@ mod tests {
 
     /// `with a: with b: body` as 3.15 compiles it, the numbers made small.
     fn nested() -> Withs {
-        let entries = [(10, 10, 60, 2), (20, 20, 50, 4), (40, 5, 60, 2), (50, 5, 56, 6), (56, 3, 60, 2), (60, 5, 66, 4)];
-        let table: Vec<u8> =
-            entries.iter().flat_map(|&(start, length, target, depth)| [start | 128, length, target, depth << 1 | 1]).collect();
+        let entries = [
+            (10, 10, 60, 2),
+            (20, 20, 50, 4),
+            (40, 5, 60, 2),
+            (50, 5, 56, 6),
+            (56, 3, 60, 2),
+            (60, 5, 66, 4),
+        ];
+        let table: Vec<u8> = entries
+            .iter()
+            .flat_map(|&(start, length, target, depth)| [start | 128, length, target, depth << 1 | 1])
+            .collect();
         // 40 and above need two bytes only from 64 on; 66 does.
-        let table: Vec<u8> = table.into_iter().flat_map(|byte| if byte & 127 == 66 { vec![64 | 1, 2] } else { vec![byte] }).collect();
+        let table: Vec<u8> = table
+            .into_iter()
+            .flat_map(|byte| if byte & 127 == 66 { vec![64 | 1, 2] } else { vec![byte] })
+            .collect();
         Withs::decode(&table, |unit| unit == 50 || unit == 60)
     }
 

@@ -87,7 +87,13 @@ impl Reader<'_> {
 
     /// What is held by being inside a `with` of `manager`, whose end calls `exit`.
     fn held_by(&mut self, thread: &Thread, exit: u64, manager: u64, nested: u32) -> Vec<Hold> {
-        let hold = |lock, kind: &'static str, depth, confidence| Hold { lock, kind: kind.into(), depth, confidence, frame: None };
+        let hold = |lock, kind: &'static str, depth, confidence| Hold {
+            lock,
+            kind: kind.into(),
+            depth,
+            confidence,
+            frame: None,
+        };
         match self.tag(manager) {
             Tag::Lock => {
                 return match self.is_locked(manager) {
@@ -136,8 +142,10 @@ impl Reader<'_> {
                 vec![hold(lock, structures::IMPORT, depth.unwrap_or(1), Confidence::Owner)]
             }
             "_GeneratorContextManager.__exit__" if standard("contextlib.py") => {
-                let frame =
-                    self.objects.attribute(manager, "gen").and_then(|generator| self.generator_frame(generator));
+                let frame = self
+                    .objects
+                    .attribute(manager, "gen")
+                    .and_then(|generator| self.generator_frame(generator));
                 let managers = frame.map(|frame| self.managers(&frame)).unwrap_or_default();
                 self.all_held_by(thread, managers, nested)
             }
@@ -152,7 +160,10 @@ impl Reader<'_> {
     }
 
     fn all_held_by(&mut self, thread: &Thread, managers: Vec<(u64, u64)>, nested: u32) -> Vec<Hold> {
-        managers.into_iter().flat_map(|(exit, manager)| self.held_by(thread, exit, manager, nested - 1)).collect()
+        managers
+            .into_iter()
+            .flat_map(|(exit, manager)| self.held_by(thread, exit, manager, nested - 1))
+            .collect()
     }
 
     /// `Semaphore`, or `BoundedSemaphore`, which alone knows what it began with.

@@ -63,7 +63,8 @@ impl Reader<'_> {
         let found = self.slots(frames).into_iter().find_map(|object| {
             let name = self.package_type(object)?;
             let size = self.basic_size(object)?;
-            let is = (object..object.saturating_add(size)).contains(&address) || self.words(object).contains(&address);
+            let is = (object..object.saturating_add(size)).contains(&address)
+                || self.words(object).contains(&address);
             is.then_some((object, name))
         });
         match found {
@@ -78,7 +79,9 @@ impl Reader<'_> {
     /// What is held by being inside a `with` of an object of the package.
     pub(super) fn held_ungil(&mut self, thread: &Thread, manager: u64) -> Vec<Hold> {
         let Some(name) = self.package_type(manager) else { return Vec::new() };
-        let Some(core) = self.words(manager).into_iter().find_map(|word| self.core(word)) else { return Vec::new() };
+        let Some(core) = self.words(manager).into_iter().find_map(|word| self.core(word)) else {
+            return Vec::new();
+        };
         if !core.held || core.tid != thread.own_id {
             return Vec::new();
         }

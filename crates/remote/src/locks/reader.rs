@@ -176,7 +176,9 @@ impl<'a> Reader<'a> {
     /// Whether code is the standard library's: `file` as the last part of its path, in the library's folder of this version
     /// or in its archive.
     pub(super) fn is_standard(&self, code: &Code, file: &str) -> bool {
-        let Some(folder) = code.file.strip_suffix(file).and_then(|rest| rest.strip_suffix('/')) else { return false };
+        let Some(folder) = code.file.strip_suffix(file).and_then(|rest| rest.strip_suffix('/')) else {
+            return false;
+        };
         let last = folder.rsplit('/').next().unwrap_or_default();
         let minor = self.offsets().version.minor;
         last.strip_prefix(&format!("python3.{minor}")).is_some_and(|rest| rest.is_empty() || rest == "t")

@@ -148,7 +148,9 @@ impl Reader<'_> {
             let owner = self.int_attribute(recursive, "_owner").map_or(0, i64::cast_unsigned);
             return Some(Known::new(recursive, RLOCK, Subject::Owner(owner)));
         }
-        if !self.is_in(first, "threading.py", "Condition.wait") || self.objects.local(first, "waiter") != Some(lock) {
+        if !self.is_in(first, "threading.py", "Condition.wait")
+            || self.objects.local(first, "waiter") != Some(lock)
+        {
             return None;
         }
         let condition = own(self, first)?;
@@ -183,7 +185,10 @@ impl Reader<'_> {
         let is = match file.split_once('/') {
             None => self.is_standard(code, file),
             // `is_standard` wants the library's own folder.
-            Some(_) => code.file.strip_suffix("/_base.py").is_some_and(|folder| folder.ends_with("/concurrent/futures")),
+            Some(_) => code
+                .file
+                .strip_suffix("/_base.py")
+                .is_some_and(|folder| folder.ends_with("/concurrent/futures")),
         };
         is.then_some(kind)
     }
@@ -213,11 +218,16 @@ impl Reader<'_> {
     pub(super) fn slots(&mut self, frames: &[Frame]) -> Vec<u64> {
         let Some(frame) = frames.first() else { return Vec::new() };
         let count = frame.code.locals.saturating_add(frame.code.stack_size).min(MOST_SLOTS);
-        let Ok(bytes) = self.memory().vec(frame.local(0), 8 * u64::from(count), 8 * MOST_SLOTS as usize) else {
+        let Ok(bytes) = self.memory().vec(frame.local(0), 8 * u64::from(count), 8 * MOST_SLOTS as usize)
+        else {
             return Vec::new();
         };
         // From the top down, so that what is about to be called comes first.
-        (0..count as usize).rev().map(|slot| word(&bytes, 8 * slot) & !TAGS).filter(|&object| object != 0).collect()
+        (0..count as usize)
+            .rev()
+            .map(|slot| word(&bytes, 8 * slot) & !TAGS)
+            .filter(|&object| object != 0)
+            .collect()
     }
 
     /// The object of the innermost frame within which an address lies, and its type's name: a lock inside a C object.

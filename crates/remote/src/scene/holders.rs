@@ -64,12 +64,14 @@ struct Index {
 
 impl Index {
     fn of(scene: &Scene, reader: &Reader<'_>) -> Index {
-        let mut index =
-            Index { by_ident: FxHashMap::default(), by_lock: FxHashMap::default(), by_section: FxHashMap::default() };
-        let has_sections = scene
-            .threads
-            .iter()
-            .any(|seen| seen.known.as_ref().is_some_and(|known| matches!(known.subject, Subject::Section(_))));
+        let mut index = Index {
+            by_ident: FxHashMap::default(),
+            by_lock: FxHashMap::default(),
+            by_section: FxHashMap::default(),
+        };
+        let has_sections = scene.threads.iter().any(|seen| {
+            seen.known.as_ref().is_some_and(|known| matches!(known.subject, Subject::Section(_)))
+        });
         for (thread, seen) in scene.threads.iter().enumerate() {
             index.by_ident.insert(seen.thread.ident, thread);
             for hold in &seen.holds {
@@ -86,12 +88,22 @@ impl Index {
     }
 
     /// The holders, and whether the waiter can go on only through them.
-    fn holders(&self, scene: &Scene, reader: &mut Reader<'_>, object: u64, subject: Subject) -> (Vec<Holder>, bool) {
+    fn holders(
+        &self,
+        scene: &Scene,
+        reader: &mut Reader<'_>,
+        object: u64,
+        subject: Subject,
+    ) -> (Vec<Holder>, bool) {
         let within = || self.by_lock.get(&object).cloned().unwrap_or_default();
         let by = |ident: u64, confidence| match self.by_ident.get(&ident).filter(|_| ident != 0) {
             None => (Vec::new(), false),
             Some(&thread) => {
-                let frame = scene.threads[thread].holds.iter().find(|hold| hold.lock == object).and_then(|hold| hold.frame);
+                let frame = scene.threads[thread]
+                    .holds
+                    .iter()
+                    .find(|hold| hold.lock == object)
+                    .and_then(|hold| hold.frame);
                 (vec![Holder { thread, confidence, frame }], true)
             }
         };

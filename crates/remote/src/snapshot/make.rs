@@ -1,14 +1,15 @@
 //! From a look to plain data: names are looked up, sources read, tasks added.
 
 use super::{
-    DeadlockView, EdgeView, FrameView, HoldView, HolderView, InterpreterView, Snapshot, TaskCycle, TaskView, ThreadView,
-    WaitView,
+    DeadlockView, EdgeView, FrameView, HoldView, HolderView, InterpreterView, RowView, Snapshot, TaskView,
+    ThreadView, WaitView,
 };
 use crate::deadlock;
 use crate::frames::Frame;
 use crate::linux::calls::Doing;
 use crate::memory::ReadError;
 use crate::names::Name;
+use crate::native::{Row, Stop, Unwinder, weave};
 use crate::python::Python;
 use crate::scene::{Looker, Scene, Seen, State};
 use crate::source::Sources;
@@ -23,6 +24,8 @@ pub struct Options {
     pub source: bool,
     /// asyncio's tasks.
     pub tasks: bool,
+    /// C frames, and whether threads that run may be stopped for theirs.
+    pub native: Option<Stop>,
 }
 
 /// Takes a snapshot.
@@ -40,12 +43,14 @@ pub fn take(python: &mut Python, looker: &mut Looker, options: Options) -> Resul
         names: names(python, &scene),
         threads: crate::scene::thread_names(python, &scene),
         sources: options.source.then(|| Sources::new(python.process().pid)),
+        unwinder: options.native.and_then(|stop| Some((Unwinder::new(python.process()).ok()?, stop))),
+        no_native: 0,
         scene: &scene,
     };
     let interpreters = making.interpreters();
     let deadlocks = deadlocks.iter().map(|cycle| making.deadlock(cycle)).collect();
     let task_cycles = task_cycles(&tasks);
-    let tasks = tasks.iter().map(|task| making.task(task, python)).collect();
+    let tasks = tasks.iter().map(|task| making.task(task)).collect();
     warnings.extend(making.warnings());
     let process = python.process();
     Ok(Snapshot {
@@ -94,16 +99,21 @@ fn tasks(python: &Python, scene: &Scene, warnings: &mut Vec<String>) -> Result<V
     };
     let mut found = Vec::new();
     for &interpreter in &scene.interpreters {
-        let threads: Vec<_> =
-            scene.threads.iter().map(|seen| seen.thread).filter(|thread| thread.interpreter == interpreter.id).collect();
+        let threads: Vec<_> = scene
+            .threads
+            .iter()
+            .map(|seen| seen.thread)
+            .filter(|thread| thread.interpreter == interpreter.id)
+            .collect();
         found.extend(reader.read(python, interpreter, &threads)?);
     }
     Ok(found)
 }
 
 /// Tasks that await each other. One that awaits several may await the first of them only, so it is not counted.
-fn task_cycles(tasks: &[Task]) -> Vec<TaskCycle> {
-    let by_address: FxHashMap<u64, usize> = tasks.iter().enumerate().map(|(index, task)| (task.address, index)).collect();
+fn task_cycles(tasks: &[Task]) -> Vec<Vec<String>> {
+    let by_address: FxHashMap<u64, usize> =
+        tasks.iter().enumerate().map(|(index, task)| (task.address, index)).collect();
     let waits: Vec<Option<Vec<usize>>> = tasks
         .iter()
         .map(|task| match task.awaits.as_slice() {
@@ -113,7 +123,7 @@ fn task_cycles(tasks: &[Task]) -> Vec<TaskCycle> {
         .collect();
     deadlock::cycles(&waits)
         .into_iter()
-        .map(|cycle| TaskCycle { tasks: cycle.into_iter().map(|index| hex(tasks[index].address)).collect() })
+        .map(|cycle| cycle.into_iter().map(|index| hex(tasks[index].address)).collect())
         .collect()
 }
 
@@ -124,6 +134,9 @@ struct Making<'a> {
     /// By the address of the thread state.
     threads: FxHashMap<u64, String>,
     sources: Option<Sources>,
+    unwinder: Option<(Unwinder<'a>, Stop)>,
+    /// Threads whose C frames could not be read.
+    no_native: u32,
 }
 
 impl Making<'_> {
@@ -134,7 +147,10 @@ impl Making<'_> {
             .iter()
             .map(|interpreter| {
                 let threads = scene.threads.iter().filter(|seen| seen.thread.interpreter == interpreter.id);
-                InterpreterView { id: interpreter.id, threads: threads.map(|seen| self.thread(seen)).collect() }
+                InterpreterView {
+                    id: interpreter.id,
+                    threads: threads.map(|seen| self.thread(seen)).collect(),
+                }
             })
             .collect()
     }
@@ -155,6 +171,7 @@ impl Making<'_> {
             cpu: seen.doing == Doing::Running,
             frames: seen.stack.frames.iter().map(|frame| self.frame(frame)).collect(),
             torn: seen.stack.torn,
+            native: self.native(seen),
             waits: self.wait(seen),
             holds: seen
                 .holds
@@ -169,6 +186,24 @@ impl Making<'_> {
                 })
                 .collect(),
         }
+    }
+
+    /// C and Python frames together, where they were asked for.
+    fn native(&mut self, seen: &Seen) -> Option<Vec<RowView>> {
+        let (unwinder, stop) = self.unwinder.as_mut()?;
+        let Ok(native) = unwinder.stack(seen.thread.native_id, *stop) else {
+            self.no_native += 1;
+            return None;
+        };
+        let rows = weave(native, &seen.stack.frames).into_iter().map(|row| match row {
+            Row::Python(index) => RowView::Python(index),
+            Row::Native(frame) => RowView::Native {
+                symbol: frame.symbol,
+                file: frame.file.map(|file| file.display().to_string()),
+                offset: frame.offset,
+            },
+        });
+        Some(rows.collect())
     }
 
     fn wait(&self, seen: &Seen) -> Option<WaitView> {
@@ -191,7 +226,12 @@ impl Making<'_> {
                 .filter_map(|holder| {
                     let who = self.scene.threads.get(holder.thread)?;
                     let (confidence, frame) = (holder.confidence, holder.frame);
-                    Some(HolderView { native_id: who.thread.own_id, name: self.name_of(who), confidence, frame })
+                    Some(HolderView {
+                        native_id: who.thread.own_id,
+                        name: self.name_of(who),
+                        confidence,
+                        frame,
+                    })
                 })
                 .collect(),
         })
@@ -217,7 +257,7 @@ impl Making<'_> {
         DeadlockView { edges: edges.collect() }
     }
 
-    fn task(&mut self, task: &Task, python: &Python) -> TaskView {
+    fn task(&mut self, task: &Task) -> TaskView {
         let state = match task.state {
             TaskState::Created => "created",
             TaskState::Running => "running",
@@ -227,7 +267,6 @@ impl Making<'_> {
             let seen = self.scene.threads.iter().find(|seen| seen.thread.native_id == tid);
             seen.map_or(tid, |seen| seen.thread.own_id)
         };
-        let _ = python;
         TaskView {
             id: hex(task.address),
             name: task.name.clone(),
@@ -255,7 +294,10 @@ impl Making<'_> {
     }
 
     fn name_of(&self, seen: &Seen) -> String {
-        self.threads.get(&seen.thread.address).cloned().unwrap_or_else(|| format!("thread {}", seen.thread.own_id))
+        self.threads
+            .get(&seen.thread.address)
+            .cloned()
+            .unwrap_or_else(|| format!("thread {}", seen.thread.own_id))
     }
 
     fn warnings(&self) -> Vec<String> {
@@ -270,8 +312,15 @@ impl Making<'_> {
                 self.scene.torn
             ));
         }
+        if self.no_native > 0 {
+            warnings.push(format!(
+                "C frames of {} threads that run are left out: they would have to be stopped",
+                self.no_native
+            ));
+        }
         if self.scene.threads.iter().any(|seen| seen.doing == Doing::Unknown) {
-            warnings.push("the kernel does not say what threads wait for (/proc/PID/task/TID/syscall)".into());
+            warnings
+                .push("the kernel does not say what threads wait for (/proc/PID/task/TID/syscall)".into());
         }
         let newer = self.sources.as_ref().map(Sources::newer).unwrap_or_default();
         if !newer.is_empty() {
@@ -281,8 +330,12 @@ impl Making<'_> {
             ));
         }
         for cycle in self.scene.passing_cycles() {
-            let names: Vec<String> = cycle.iter().map(|&index| self.name_of(&self.scene.threads[index])).collect();
-            warnings.push(format!("threads wait for each other, one of them with a timeout: {}", names.join(", ")));
+            let names: Vec<String> =
+                cycle.iter().map(|&index| self.name_of(&self.scene.threads[index])).collect();
+            warnings.push(format!(
+                "threads wait for each other, one of them with a timeout: {}",
+                names.join(", ")
+            ));
         }
         warnings
     }
