@@ -19,10 +19,12 @@ const BUDGET: f64 = 0.003;
 const SHORTEST: Duration = Duration::from_millis(5);
 /// Never less often than this.
 const LONGEST: Duration = Duration::from_secs(1);
-/// A process that is no Python (yet) is tried again after this time, and then after twice as long each time.
+/// A process that is no Python (yet) is tried again after this time, and then after twice as long each time,
 const RETRY: Duration = Duration::from_millis(20);
-/// But never after more than this: any program may start another in its place.
+/// but never after more than this: any program may start another in its place.
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
+/// A Python of which not everything was found after this time will not show it later.
+const LATE: Duration = Duration::from_millis(500);
 /// Processes of one tree that are looked into.
 const MOST: usize = 256;
 
@@ -102,11 +104,17 @@ impl Waiting {
     pub(crate) fn begin(&mut self, pids: &[i32], first: bool) {
         self.members(pids);
         // Pythons that no look has come to yet are to be known before the window opens.
-        self.attach(Instant::now() + RETRY * 2);
+        let now = Instant::now();
+        for member in self.members.values_mut() {
+            if matches!(member, Member::Other { .. }) {
+                *member = Member::Other { again: now, pause: LATE };
+            }
+        }
+        self.attach(now);
         if first {
             self.done = Sums::default();
         }
-        (self.counting, self.next) = (true, Instant::now() + SHORTEST);
+        (self.counting, self.next) = (true, now + SHORTEST);
         let at_ns = monotonic_ns();
         self.done = self.members.values_mut().fold(self.done, |sums, member| match member {
             Member::Python(target) => sums.plus(&target.begin(at_ns, first)),
@@ -160,6 +168,10 @@ impl Waiting {
                 continue;
             }
             match Target::attach(pid, from_ns) {
+                // One that is still starting shows less than it will; it is not waited for for ever.
+                Ok(target) if target.is_early() && *pause < LATE => {
+                    (*again, *pause) = (now + *pause, *pause * 2);
+                }
                 Ok(target) => {
                     self.seen = true;
                     *member = Member::Python(Box::new(target));

@@ -51,6 +51,11 @@ impl Target {
         })
     }
 
+    /// Not everything of it was found: it is still starting, or a release whose layout is not known.
+    pub(super) fn is_early(&self) -> bool {
+        !self.python.layout().missing.is_empty() || self.python.interpreters().map_or(true, |all| all.is_empty())
+    }
+
     /// What it has come to.
     pub(super) fn sums(&self) -> Sums {
         self.sums
