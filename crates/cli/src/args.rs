@@ -1,8 +1,10 @@
 //! The command line. Completions and man pages are made from these definitions, so each says what a user must know.
 
+mod heap;
 mod values;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
+pub(crate) use heap::{Heap, Order};
 use std::path::PathBuf;
 pub(crate) use values::{Also, duration, share};
 
@@ -22,6 +24,8 @@ pub(crate) struct Cli {
 pub(crate) enum Verb {
     /// Compare a workload with and without the GIL: time, cores, memory, energy.
     Compare(Box<Compare>),
+    /// Say what fills a live Python's memory: objects by type, growth, allocators, stacks.
+    Heap(Heap),
     /// List the Pythons found here, and pair GIL builds with their free-threaded twins; or install one.
     Pythons(Pythons),
     /// Print a completion script for a shell.

@@ -5,13 +5,14 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use ungil_experiment::pythons;
 use ungil_experiment::{Error, Failure};
+use ungil_remote::AttachError;
 
 /// The measurement failed.
 const FAILED: u8 = 1;
 /// The request makes no sense.
 const USAGE: u8 = 2;
 /// Ended by Ctrl-C or a termination signal: 128 + SIGINT, as a shell would have it.
-const INTERRUPTED: u8 = 130;
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// An error on its way out.
 #[derive(Debug)]
@@ -59,6 +60,23 @@ impl From<Error> for Edge {
             _ => FAILED,
         };
         Edge { failure: error.failure(), code }
+    }
+}
+
+impl From<AttachError> for Edge {
+    fn from(error: AttachError) -> Edge {
+        let what = error.to_string();
+        let (why, mend) = match error {
+            AttachError::NoProcess(_) => ("nothing has that number".into(), "ungil top lists the Pythons of this machine".into()),
+            AttachError::Ended(_) | AttachError::Zombie(_) => ("it is over".into(), "start it again".into()),
+            AttachError::Kernel(_) => ("it is no program".into(), "ungil top lists the Pythons of this machine".into()),
+            AttachError::Denied { why, mend, .. } => (why, mend),
+            AttachError::NotPython { .. } => {
+                ("nothing in its memory is the start of a Python's runtime".into(), "ungil top lists the Pythons of this machine; a process that is still starting becomes one soon".into())
+            }
+            AttachError::Layout { why, .. } => (why, "use a released CPython from 3.13 to 3.15, or a newer ungil".into()),
+        };
+        Edge { failure: Failure::new(what, why, mend), code: FAILED }
     }
 }
 

@@ -1,8 +1,10 @@
 //! The program `ungil`: arguments in, one file a verb, words out. Nothing is measured and nothing computed here.
 
 mod args;
+mod clean;
 mod compare;
 mod failure;
+mod heap;
 mod progress;
 mod pythons;
 mod shell;
@@ -19,6 +21,7 @@ fn main() -> ExitCode {
     };
     let result = match cli.verb {
         Verb::Compare(args) => compare::run(*args),
+        Verb::Heap(args) => heap::run(&args),
         Verb::Pythons(args) => pythons::run(&args),
         Verb::Completions { shell } => shell::completions(shell),
         Verb::Man { dir } => shell::man(&dir),

@@ -7,8 +7,8 @@
 pub mod code;
 pub mod dicts;
 pub mod frames;
-pub mod heap;
 pub mod gc;
+pub mod heap;
 pub mod layout;
 pub mod lines;
 pub mod linux;

@@ -3,8 +3,8 @@
 pub(crate) mod host;
 pub(crate) mod maps;
 pub(crate) mod pagemap;
-pub(crate) mod smaps;
 pub(crate) mod registers;
+pub(crate) mod smaps;
 pub(crate) mod vm;
 
 pub use maps::Region;
