@@ -11,6 +11,8 @@ use ungil_remote::AttachError;
 const FAILED: u8 = 1;
 /// The request makes no sense.
 const USAGE: u8 = 2;
+/// `dump` found a deadlock.
+pub(crate) const DEADLOCK: u8 = 4;
 /// Ended by Ctrl-C or a termination signal: 128 + SIGINT, as a shell would have it.
 pub(crate) const INTERRUPTED: u8 = 130;
 
@@ -41,6 +43,11 @@ impl Edge {
         self
     }
 
+    /// The same where there is room for one line.
+    pub(crate) fn in_one_line(&self) -> String {
+        format!("{}: {}; {}", self.failure.what, self.failure.why, self.failure.mend)
+    }
+
     /// Prints the three lines and gives the exit code.
     pub(crate) fn report(self) -> ExitCode {
         let Failure { what, why, mend } = &self.failure;
@@ -64,19 +71,22 @@ impl From<Error> for Edge {
 }
 
 impl From<AttachError> for Edge {
+    /// A process that cannot be looked into.
     fn from(error: AttachError) -> Edge {
         let what = error.to_string();
         let (why, mend) = match error {
-            AttachError::NoProcess(_) => ("nothing has that number".into(), "ungil top lists the Pythons of this machine".into()),
-            AttachError::Ended(_) | AttachError::Zombie(_) => ("it is over".into(), "start it again".into()),
-            AttachError::Kernel(_) => ("it is no program".into(), "ungil top lists the Pythons of this machine".into()),
+            AttachError::NoProcess(_) => ("it has ended, or never was".into(), "pgrep -a python lists the Pythons that run".into()),
+            AttachError::Ended(_) => ("its memory went with it".into(), "give a process that lives longer".into()),
+            AttachError::Zombie(_) => ("its memory is gone".into(), "look at its parent, which has not asked how it ended".into()),
+            AttachError::Kernel(_) => ("it has no memory of its own".into(), "give a process that runs Python".into()),
             AttachError::Denied { why, mend, .. } => (why, mend),
-            AttachError::NotPython { .. } => {
-                ("nothing in its memory is the start of a Python's runtime".into(), "ungil top lists the Pythons of this machine; a process that is still starting becomes one soon".into())
-            }
-            AttachError::Layout { why, .. } => (why, "use a released CPython from 3.13 to 3.15, or a newer ungil".into()),
+            AttachError::NotPython { .. } => (
+                "no part of its memory begins as CPython's runtime does from 3.13 on".into(),
+                "give the interpreter's own process if this one only started it; for an older CPython use py-spy".into(),
+            ),
+            AttachError::Layout { why, .. } => (why, "use a release of ungil that knows this CPython".into()),
         };
-        Edge { failure: Failure::new(what, why, mend), code: FAILED }
+        Edge::failed(what, why, mend)
     }
 }
 

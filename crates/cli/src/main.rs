@@ -3,12 +3,14 @@
 mod args;
 mod clean;
 mod compare;
+mod dump;
 mod failure;
 mod heap;
 mod progress;
 mod pythons;
 mod shell;
 mod signals;
+mod top;
 
 use args::{Cli, Verb};
 use clap::Parser;
@@ -22,7 +24,9 @@ fn main() -> ExitCode {
     let result = match cli.verb {
         Verb::Compare(args) => compare::run(*args),
         Verb::Heap(args) => heap::run(&args),
+        Verb::Dump(args) => dump::run(&args),
         Verb::Pythons(args) => pythons::run(&args),
+        Verb::Top(args) => top::run(&args),
         Verb::Completions { shell } => shell::completions(shell),
         Verb::Man { dir } => shell::man(&dir),
         Verb::Phase => shell::phase(),

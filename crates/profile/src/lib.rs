@@ -2,12 +2,14 @@
 //! collapsed stacks, and a binary recording that can be replayed into any of them.
 
 mod builder;
+pub mod capture;
 mod collapsed;
 mod firefox;
 mod flame;
 mod format;
 mod header;
 mod labels;
+pub mod live;
 mod model;
 mod pprof;
 mod profile;

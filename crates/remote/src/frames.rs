@@ -14,7 +14,8 @@ pub const DEEPEST: usize = 1 << 16;
 const WINDOW: u64 = 4096;
 
 /// Who a frame's memory belongs to (`enum _frameowner`).
-const OWNED_BY_INTERPRETER: u8 = 3;
+const OWNED_BY_GENERATOR: u8 = 1;
+pub(crate) const OWNED_BY_INTERPRETER: u8 = 3;
 
 /// A frame as it was found.
 #[derive(Debug, Clone)]
@@ -124,6 +125,8 @@ impl Walker<'_> {
                 continue;
             }
             match self.frame(address, bytes) {
+                // A function that is still making its cells or its generator (`_PyFrame_IsIncomplete`).
+                Ok(frame) if owner != OWNED_BY_GENERATOR && frame.unit < frame.code.first_traceable => {}
                 Ok(frame) => stack.frames.push(frame),
                 Err(ReadError::Unmapped(_)) => stack.unreadable += 1,
                 Err(error) => return Err(error),
@@ -169,13 +172,13 @@ impl Walker<'_> {
 
 /// Bytes fetched ahead: one system call for the many frames that lie below the innermost.
 #[derive(Default)]
-struct Window {
+pub(crate) struct Window {
     start: u64,
     bytes: Vec<u8>,
 }
 
 impl Window {
-    fn get(&mut self, memory: &dyn Memory, address: u64, len: u64) -> Result<&[u8], ReadError> {
+    pub(crate) fn get(&mut self, memory: &dyn Memory, address: u64, len: u64) -> Result<&[u8], ReadError> {
         let inside = |window: &Window| {
             let from = usize::try_from(address.checked_sub(window.start)?).ok()?;
             let to = from.checked_add(usize::try_from(len).ok()?)?;

@@ -1,5 +1,6 @@
 //! What is Linux's own: reading another process's memory, and what `/proc` says of its threads.
 
+pub mod calls;
 pub(crate) mod host;
 pub(crate) mod maps;
 pub(crate) mod pagemap;

@@ -49,6 +49,18 @@ pub enum Attachment {
     Other(u32),
 }
 
+impl Attachment {
+    /// From `tstate->state`.
+    pub(crate) fn of(state: u32) -> Attachment {
+        match state {
+            0 | 5 => Attachment::Detached,
+            1 => Attachment::Attached,
+            2 | 4 => Attachment::Suspended,
+            other => Attachment::Other(other),
+        }
+    }
+}
+
 /// A thread state as it was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Thread {
@@ -83,7 +95,7 @@ impl Python {
         process.memory().read(runtime, &mut table).map_err(|error| process.trouble(error))?;
         let misfit = |why: String| AttachError::Layout { pid, why };
         let offsets = DebugOffsets::parse(&table).map_err(|error| misfit(error.to_string()))?;
-        let layout = Layout::of(&offsets);
+        let layout = Layout::find(process.memory(), runtime, &offsets);
         let has_own_pids = host::has_own_pids(pid);
         Ok(Python { process, runtime, offsets, layout, codes: Codes::default(), look: 0, has_own_pids })
     }
@@ -122,6 +134,18 @@ impl Python {
     #[must_use]
     pub fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// Whether a GIL is in use: always without free threading, and with it where it was switched on.
+    #[must_use]
+    pub fn has_gil(&self) -> bool {
+        let at = &self.offsets.interpreter_state;
+        let enabled = || {
+            let main = self.interpreters().ok()?.last()?.address;
+            let gil = self.memory().u64(main.checked_add(at.ceval_gil)?).ok()?;
+            self.memory().i32(gil.checked_add(at.gil_runtime_state_enabled)?).ok()
+        };
+        !self.offsets.free_threaded || enabled().is_some_and(|enabled| enabled != 0)
     }
 
     /// Begins a new look: what was kept from earlier ones is checked again before it is believed.
@@ -210,12 +234,7 @@ impl Python {
         if word(&bytes, at.interp as usize) != interpreter.address {
             return Ok(None);
         }
-        let attachment = match half(&bytes, self.layout.thread_state.state as usize) {
-            0 | 5 => Attachment::Detached,
-            1 => Attachment::Attached,
-            2 | 4 => Attachment::Suspended,
-            other => Attachment::Other(other),
-        };
+        let attachment = Attachment::of(half(&bytes, self.layout.thread_state.state as usize));
         let thread = Thread {
             address,
             interpreter: interpreter.id,
@@ -227,6 +246,13 @@ impl Python {
             holds_gil: at.holds_gil.map(|offset| half(&bytes, offset as usize) != 0),
         };
         Ok(Some((thread, word(&bytes, at.next as usize))))
+    }
+
+    /// How a thread stands to its interpreter now; `None` where it has ended.
+    #[must_use]
+    pub fn attachment(&self, thread: &Thread) -> Option<Attachment> {
+        let at = thread.address.saturating_add(self.layout.thread_state.state);
+        self.memory().u32(at).ok().map(Attachment::of)
     }
 
     /// A thread's frames.

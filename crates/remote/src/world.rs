@@ -152,23 +152,38 @@ pub struct Pauses {
 }
 
 impl WorldWatch {
-    /// Takes in a look at `now_ns` (`CLOCK_MONOTONIC`); the first only sets the beginning. Gives the seconds it adds.
-    pub fn look(&mut self, now_ns: u64, requested: bool) -> f64 {
-        let seen = &mut self.seen;
-        let first = seen.looks == 0;
-        seen.looks += 1;
-        let gap_s = if first { 0.0 } else { now_ns.saturating_sub(self.last_ns) as f64 / 1e9 };
+    /// Takes in a look at `now_ns` (`CLOCK_MONOTONIC`); the first only sets the beginning. Gives what it adds.
+    pub fn look(&mut self, now_ns: u64, requested: bool) -> Pauses {
+        let first = self.seen.looks == 0;
+        let mut new = Pauses { looks: 1, ..Pauses::default() };
         if requested {
-            seen.hits += 1;
-            seen.count += u64::from(self.spell.is_none());
-            let since = *self.spell.get_or_insert(if first { now_ns } else { self.last_ns });
-            seen.longest_s = seen.longest_s.max(now_ns.saturating_sub(since) as f64 / 1e9);
-            seen.seconds += gap_s;
+            let last_ns = if first { now_ns } else { self.last_ns };
+            let spell = self.spell.is_none();
+            let since = *self.spell.get_or_insert(last_ns);
+            new.hits = 1;
+            new.count = u64::from(spell);
+            new.longest_s = now_ns.saturating_sub(since) as f64 / 1e9;
+            new.seconds = now_ns.saturating_sub(last_ns) as f64 / 1e9;
         } else {
             self.spell = None;
         }
         self.last_ns = now_ns;
-        if requested { gap_s } else { 0.0 }
+        self.seen = self.seen.plus(&new);
+        new
+    }
+}
+
+impl Pauses {
+    /// Both together.
+    #[must_use]
+    pub fn plus(&self, other: &Pauses) -> Pauses {
+        Pauses {
+            looks: self.looks.saturating_add(other.looks),
+            hits: self.hits.saturating_add(other.hits),
+            count: self.count.saturating_add(other.count),
+            seconds: self.seconds + other.seconds,
+            longest_s: self.longest_s.max(other.longest_s),
+        }
     }
 }
 
