@@ -1,8 +1,10 @@
 //! The command line. Completions and man pages are made from these definitions, so each says what a user must know.
 
+mod profile_alloc;
 mod values;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
+pub(crate) use profile_alloc::AllocArgs;
 use std::path::PathBuf;
 pub(crate) use values::{Also, duration, share};
 
@@ -24,6 +26,9 @@ pub(crate) enum Verb {
     Compare(Box<Compare>),
     /// List the Pythons found here, and pair GIL builds with their free-threaded twins; or install one.
     Pythons(Pythons),
+    /// Allocations by line, type and thread.
+    #[command(hide = true)]
+    ProfileAlloc(Box<AllocArgs>),
     /// Print a completion script for a shell.
     Completions {
         /// Which shell.

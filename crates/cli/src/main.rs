@@ -3,6 +3,7 @@
 mod args;
 mod compare;
 mod failure;
+mod profile_alloc;
 mod progress;
 mod pythons;
 mod shell;
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
     let result = match cli.verb {
         Verb::Compare(args) => compare::run(*args),
         Verb::Pythons(args) => pythons::run(&args),
+        Verb::ProfileAlloc(args) => profile_alloc::run(&args),
         Verb::Completions { shell } => shell::completions(shell),
         Verb::Man { dir } => shell::man(&dir),
         Verb::Phase => shell::phase(),
