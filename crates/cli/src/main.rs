@@ -6,6 +6,7 @@ mod compare;
 mod dump;
 mod failure;
 mod heap;
+mod profile_alloc;
 mod progress;
 mod pythons;
 mod shell;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         Verb::Dump(args) => dump::run(&args),
         Verb::Pythons(args) => pythons::run(&args),
         Verb::Top(args) => top::run(&args),
+        Verb::ProfileAlloc(args) => profile_alloc::run(&args),
         Verb::Completions { shell } => shell::completions(shell),
         Verb::Man { dir } => shell::man(&dir),
         Verb::Phase => shell::phase(),
