@@ -86,7 +86,8 @@ fn is_table(memory: &dyn Memory, place: u64, table: &[u8]) -> Result<bool, ReadE
     for index in 0..USED as u64 / 2 {
         let own = place.wrapping_add(16 * index).wrapping_sub(16);
         let (next, previous) = (word(table, 16 * index as usize), word(table, 16 * index as usize + 8));
-        let is_list = next.is_multiple_of(POOL) && previous.is_multiple_of(POOL) && next != 0 && previous != 0;
+        let is_list =
+            next.is_multiple_of(POOL) && previous.is_multiple_of(POOL) && next != 0 && previous != 0;
         match (next == own && previous == own, is_list) {
             (true, _) => {}
             (false, true) => pools.push((next, own, index)),

@@ -352,15 +352,8 @@ mod tests {
         bytes
     }
 
-    const ROOMY: Segment = Segment {
-        address: SEGMENT,
-        size: SEGMENT,
-        used: 1,
-        first: 1,
-        entries: SLICES,
-        thread: 0,
-        cookie: 0,
-    };
+    const ROOMY: Segment =
+        Segment { address: SEGMENT, size: SEGMENT, used: 1, first: 1, entries: SLICES, thread: 0, cookie: 0 };
 
     #[test]
     fn blocks_start_where_mimalloc_puts_them() {
