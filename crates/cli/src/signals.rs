@@ -20,13 +20,12 @@ pub(crate) fn stop() -> Result<Stop, Edge> {
     make().map_err(|e| Edge::failed("cannot listen for Ctrl-C", e, "close some open files, and try again"))
 }
 
-/// A flag that becomes true with the same signals, for what looks at it between steps.
+/// A flag that SIGINT, SIGTERM or SIGHUP raises: for loops too fast to ask a descriptor each time.
 pub(crate) fn flag() -> Result<Arc<AtomicBool>, Edge> {
     let flag = Arc::new(AtomicBool::new(false));
-    for signal in [SIGHUP, SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&flag)).map_err(|e| {
-            Edge::failed("cannot listen for Ctrl-C", e, "close some open files, and try again")
-        })?;
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(&flag))
+            .map_err(|e| Edge::failed("cannot listen for Ctrl-C", e, "close some open files, and try again"))?;
     }
     Ok(flag)
 }
