@@ -1,12 +1,14 @@
 //! The command line. Completions and man pages are made from these definitions, so each says what a user must know.
 
 mod dump;
+mod profile;
 mod top;
 mod values;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 use std::path::PathBuf;
 pub(crate) use dump::Dump;
+pub(crate) use profile::{Mode as ProfileMode, Profile};
 pub(crate) use top::{Sort, Top};
 pub(crate) use values::{Also, duration, share};
 
@@ -30,6 +32,8 @@ pub(crate) enum Verb {
     Compare(Box<Compare>),
     /// List the Pythons found here, and pair GIL builds with their free-threaded twins; or install one.
     Pythons(Pythons),
+    /// Profile a live Python or a program: running, waiting for locks, the GIL, the collector.
+    Profile(Box<Profile>),
     /// Watch a live Python: threads, locks, hot lines, pauses, memory.
     Top(Top),
     /// Print a completion script for a shell.

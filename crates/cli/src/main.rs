@@ -5,6 +5,7 @@ mod clean;
 mod compare;
 mod dump;
 mod failure;
+mod profile;
 mod progress;
 mod pythons;
 mod shell;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
     let result = match cli.verb {
         Verb::Compare(args) => compare::run(*args),
         Verb::Dump(args) => dump::run(&args),
+        Verb::Profile(args) => profile::run(&args),
         Verb::Pythons(args) => pythons::run(&args),
         Verb::Top(args) => top::run(&args),
         Verb::Completions { shell } => shell::completions(shell),
