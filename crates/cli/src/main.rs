@@ -6,6 +6,7 @@ mod compare;
 mod dump;
 mod failure;
 mod profile;
+mod heap;
 mod progress;
 mod pythons;
 mod shell;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
     };
     let result = match cli.verb {
         Verb::Compare(args) => compare::run(*args),
+        Verb::Heap(args) => heap::run(&args),
         Verb::Dump(args) => dump::run(&args),
         Verb::Profile(args) => profile::run(&args),
         Verb::Pythons(args) => pythons::run(&args),

@@ -5,6 +5,8 @@ mod draw;
 mod export;
 mod hosts;
 mod rows;
+#[cfg(test)]
+mod sample;
 mod screen;
 mod terminal;
 mod text;

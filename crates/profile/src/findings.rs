@@ -152,8 +152,11 @@ impl Sums<'_> {
     /// The line that runs most itself.
     fn line(&self) -> Option<Finding> {
         let mut lines = FxHashMap::default();
-        let running = self.rows(Activity::Running);
-        running.for_each(|(key, weight)| add(&mut lines, self.python_leaf(key.stack), weight));
+        for (key, weight) in self.rows(Activity::Running) {
+            // A collection that a line sets off is not that line's work.
+            let leaf = self.leaf(key.stack).filter(|f| self.profile.function(*f).kind != Kind::Gc);
+            add(&mut lines, leaf, weight);
+        }
         let frame = most(&lines)?;
         let share = lines[&frame] as f64 / self.total;
         let name = self.profile.string(self.profile.function(frame).name);

@@ -57,7 +57,7 @@ pub(crate) fn write(profile: &Profile, recording: Option<&Recording>, to: &mut d
         profiles.push(frames.thread(profile, profile.thread_label(thread), runs));
     }
     // The busiest thread is shown first: the first one is often the main thread that waits for the others.
-    let active = (0..profiles.len()).max_by_key(|i| frames.running[*i]).unwrap_or(0);
+    let active = (0..profiles.len()).rev().max_by_key(|i| frames.running[*i]).unwrap_or(0);
     let name = match line.note() {
         Some(note) => format!("{} ({note})", profile.header.command),
         None => profile.header.command.clone(),

@@ -250,7 +250,8 @@ fn firefox_holds(known: &Known, timed: bool) {
     let mut samples = 0;
     for thread in file["threads"].as_array().unwrap() {
         let length = |table: &str| thread[table]["length"].as_u64().unwrap();
-        let strings = thread["stringArray"].as_array().or(file["shared"]["stringArray"].as_array()).unwrap().len();
+        let strings =
+            thread["stringArray"].as_array().or(file["shared"]["stringArray"].as_array()).unwrap().len();
         for (table, column, bound) in [
             ("stackTable", "frame", length("frameTable")),
             ("frameTable", "func", length("funcTable")),

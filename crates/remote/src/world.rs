@@ -70,11 +70,6 @@ pub struct World {
     pub awaited: u64,
 }
 
-/// Placeholder until `layout` says it.
-fn place(python: &Python) -> (u64, u64) {
-    if python.version().minor == 14 { (10848, 10552) } else { (10800, 10672) }
-}
-
 /// Bytes of `struct _stoptheworld_state`.
 pub const WORLD_BYTES: usize = 24;
 
@@ -110,7 +105,7 @@ impl Python {
     }
 
     /// The pause that holds up the interpreter, its own or the whole process's. Builds with the GIL never stop the world, and
-    /// it is never `requested` there. `None` where what is found is no such structure: this patch release has it elsewhere.
+    /// it is never `requested` there. `None` where it was not found: this patch release has it elsewhere.
     ///
     /// # Errors
     /// The interpreter is not there (any more), or the process ended.
@@ -118,7 +113,8 @@ impl Python {
         if !self.offsets().free_threaded {
             return Ok(Some(World::default()));
         }
-        let (own, whole) = place(self);
+        let places = self.layout().interpreter.stoptheworld.zip(self.layout().runtime.stoptheworld);
+        let Some((own, whole)) = places else { return Ok(None) };
         let own = self.memory().bytes(interpreter.address.saturating_add(own))?;
         let whole = self.memory().bytes(self.runtime().saturating_add(whole))?;
         let both = World::parse(&own, false).zip(World::parse(&whole, true));

@@ -14,6 +14,7 @@ class Graph {
     this.view = view;
     this.zoom = view.root;
     this.picked = this.hovered = null;
+    this.rows = 0;
     this.redraw();
   }
 
@@ -61,7 +62,10 @@ class Graph {
   draw() {
     const width = this.scroll.clientWidth, scale = devicePixelRatio || 1, { boxes, deepest } = this.layout(width);
     this.boxes = boxes;
-    const rows = deepest + 2, tall = Math.max(rows * ROW, this.scroll.clientHeight), seen = this.scroll.clientHeight;
+    // The frame is as tall as its boxes, within the window; it grows with them and does not shrink, so that what is below stays put.
+    this.rows = Math.max(this.rows, deepest + 2);
+    this.scroll.style.height = Math.min(this.rows * ROW, innerHeight * 0.7) + "px";
+    const seen = this.scroll.clientHeight, tall = Math.max((deepest + 1) * ROW, seen);
     this.space.style.height = tall + "px";
     if (this.canvas.width !== Math.round(width * scale) || this.canvas.height !== Math.round(seen * scale)) {
       this.canvas.width = Math.round(width * scale);
@@ -104,8 +108,10 @@ class Graph {
   label(b, text) {
     const ink = this.ink, x = Math.max(b.x, 0) + 4, room = b.w - 8;
     let name = this.view.describe(b.node.key).name;
-    if (ink.measureText(name).width > room) {
-      const fits = Math.floor(name.length * room / ink.measureText(name).width) - 1;
+    const full = ink.measureText(name).width;
+    if (full > room) {
+      let fits = Math.floor(name.length * room / full);
+      while (fits > 0 && ink.measureText(name.slice(0, fits) + "…").width > room) fits--;
       if (fits < 2) return;
       name = name.slice(0, fits) + "…";
     }

@@ -63,15 +63,18 @@ function wanted(rows, choice) {
 }
 
 function box(key, parent) {
-  return { key, parent, depth: parent ? parent.depth + 1 : 0, after: 0, before: 0, samples: 0, self: 0, children: [], entries: null };
+  return { key, parent, depth: parent ? parent.depth + 1 : 0, after: 0, before: 0, samples: 0, self: 0, children: [], index: null, entries: null, sorted: false };
 }
 
-function grow(parent, key, index) {
-  let child = index.get(key);
+// The child of that key, made if it is not there. Most boxes have few children: an index is made for those that have many.
+function grow(parent, key) {
+  const children = parent.children;
+  let child = parent.index ? parent.index.get(key) : children.find(c => c.key === key);
   if (!child) {
     child = box(key, parent);
-    index.set(key, child);
-    parent.children.push(child);
+    children.push(child);
+    if (parent.index) parent.index.set(key, child);
+    else if (children.length > 12) parent.index = new Map(children.map(c => [c.key, c]));
   }
   return child;
 }
@@ -101,10 +104,9 @@ function topDown(profile, list, lines) {
   for (const entry of list) used[entry[0]] = 1;
   for (let s = parent.length - 1; s > 0; s--) if (used[s]) used[parent[s]] = 1;
   nodes[0] = root;
-  const indices = new Map(), index = node => indices.get(node) || (indices.set(node, new Map()), indices.get(node));
   const all = [root];
   const step = (node, key) => {
-    const before = node.children.length, child = grow(node, key, index(node));
+    const before = node.children.length, child = grow(node, key);
     if (node.children.length > before) all.push(child);
     return child;
   };
@@ -130,10 +132,10 @@ function bottomUp(profile, list) {
 
 function expand(profile, node, lines) {
   if (!node.entries) return;
-  const { parent, frame } = profile.stacks, index = new Map();
+  const { parent, frame } = profile.stacks;
   for (const [stack, wait, after, before, samples] of node.entries) {
     if (stack === 0 && wait < 0) continue;
-    const key = wait >= 0 ? wait : profile.frameKey(frame[stack], lines), child = grow(node, key, index);
+    const key = wait >= 0 ? wait : profile.frameKey(frame[stack], lines), child = grow(node, key);
     (child.entries ||= []).push([wait >= 0 ? stack : parent[stack], -1, after, before, samples]);
     child.after += after; child.before += before; child.samples += samples;
   }

@@ -40,6 +40,11 @@ function table(title, heads, rows) {
   return [element("h2", title), wrap];
 }
 
+function label(profile, frame) {
+  const name = profile.functions[profile.frames.function[frame]][0], place = profile.place(frame);
+  return place ? `${name} (${place})` : name;
+}
+
 function most(map) {
   return [...map].sort((a, b) => b[1] - a[1])[0]?.[0];
 }
@@ -59,7 +64,7 @@ function lockTable(profile, pick) {
     if (rows.holder[i] >= 0) count(lock.holders, rows.holder[i]);
   }
   if (!locks.size) return [];
-  const where = frame => frame === undefined ? "not known" : `${profile.functions[profile.frames.function[frame]][0]} (${profile.place(frame)})`;
+  const where = frame => frame === undefined ? "not known" : label(profile, frame);
   const list = [...locks].sort((a, b) => b[1].weight - a[1].weight).slice(0, 50);
   return table("Waiting, by lock", ["Lock", { n: "Waited" }, { n: "Of all time" }, { n: "Threads" }, "Most at", "Most often held at"], list.map(([id, l]) => [
     { pick: profile.locks[id], by: () => pick(id) }, { n: amount(l.weight, profile.unit) }, { n: percent(l.weight, profile.total) }, { n: String(l.threads.size) }, where(most(l.lines)), where(most(l.holders)),
@@ -85,7 +90,7 @@ function lineTable(profile, search) {
   const by = profile.differs ? ([, [a, b]]) => Math.abs(a - b) : ([, [a]]) => a;
   const list = [...lines].sort((a, b) => by(b) - by(a)).slice(0, 20);
   if (!list.length) return [];
-  const name = frame => ({ pick: `${profile.functions[profile.frames.function[frame]][0]} (${profile.place(frame)})`, by: () => search(profile.functions[profile.frames.function[frame]][0]) });
+  const name = frame => ({ pick: label(profile, frame), by: () => search(profile.functions[profile.frames.function[frame]][0]) });
   if (profile.differs) return table("What changed most, by line", ["Line", { n: "Before" }, { n: "After" }, { n: "Change, of all" }], list.map(([frame, [a, b]]) => [name(frame), { n: amount(b, profile.unit) }, { n: amount(a, profile.unit) }, { n: signed(a - b, profile.total) }]));
   return table(profile.unit === "bytes" ? "Most allocated, by line" : "Hottest lines", ["Line", { n: "Itself" }, { n: "Of all" }], list.map(([frame, [a]]) => [name(frame), { n: amount(a, profile.unit) }, { n: percent(a, profile.total) }]));
 }
