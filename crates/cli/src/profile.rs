@@ -92,11 +92,7 @@ fn build(python: &Python) -> Build {
     if !python.offsets().free_threaded {
         return Build::Gil;
     }
-    let main = python.interpreters().ok().and_then(|all| all.last().copied());
-    match main.and_then(|main| python.gil(main).ok()) {
-        Some(gil) if gil.enabled => Build::FreeThreadedGilOn,
-        _ => Build::FreeThreaded,
-    }
+    if python.has_gil() { Build::FreeThreadedGilOn } else { Build::FreeThreaded }
 }
 
 fn header(args: &Profile, python: &Python) -> Header {
