@@ -2,6 +2,7 @@
 
 mod dump;
 mod heap;
+mod profile;
 mod profile_alloc;
 mod top;
 mod values;
@@ -9,6 +10,7 @@ mod values;
 use clap::{Args, Parser, Subcommand, ValueHint};
 pub(crate) use dump::Dump;
 pub(crate) use heap::{Heap, Order};
+pub(crate) use profile::{Mode as ProfileMode, Profile};
 pub(crate) use profile_alloc::AllocArgs;
 use std::path::PathBuf;
 pub(crate) use top::{Sort, Top};
@@ -36,6 +38,8 @@ pub(crate) enum Verb {
     Heap(Heap),
     /// List the Pythons found here, and pair GIL builds with their free-threaded twins; or install one.
     Pythons(Pythons),
+    /// Profile a live Python or a program: running, waiting for locks, the GIL, the collector.
+    Profile(Box<Profile>),
     /// Watch a live Python: threads, locks, hot lines, pauses, memory.
     Top(Top),
     /// Allocations by line, type and thread.
