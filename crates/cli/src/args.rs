@@ -5,8 +5,8 @@ mod top;
 mod values;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
-use std::path::PathBuf;
 pub(crate) use dump::Dump;
+use std::path::PathBuf;
 pub(crate) use top::{Sort, Top};
 pub(crate) use values::{Also, duration, share};
 

@@ -14,9 +14,9 @@ mod tally;
 mod view;
 
 pub use look::{Look, Place, Seen, State, Wait};
-pub use run::{Live, Pace};
+pub use run::{Live, Next, Pace};
 pub use tally::Tally;
 pub use view::{
-    Cost, GilView, LineView, MemoryView, ObjectView, OtherThreads, PauseView, ProcessView, Shares, Span, ThreadView, View,
-    WaitView, WorldView,
+    Cost, GilView, LineView, MemoryView, ObjectView, OtherThreads, PauseView, ProcessView, Shares, Span,
+    ThreadView, View, WaitView, WorldView,
 };

@@ -74,11 +74,8 @@ impl Maker {
         collector: Option<&Collector>,
     ) -> View {
         let mut notes = Vec::new();
-        let mut world = WorldView {
-            possible: python.offsets().free_threaded,
-            span: part.pauses,
-            ..WorldView::default()
-        };
+        let mut world =
+            WorldView { possible: python.offsets().free_threaded, span: part.pauses, ..WorldView::default() };
         let mut scene = Scene::default();
         if let Some((moment, interpreters)) = now {
             // If this closer look fails, the next fast one will say why.
@@ -92,12 +89,18 @@ impl Maker {
             self.gil(python, interpreters, part);
             self.world(python, interpreters, &mut world, &mut notes);
             if reader.watcher.unknown > 0 {
-                notes.push(format!("the kernel does not say what {} threads sleep in", reader.watcher.unknown));
+                notes.push(format!(
+                    "the kernel does not say what {} threads sleep in",
+                    reader.watcher.unknown
+                ));
             }
         }
         self.shares(part);
         if part.tally.turned_away_s > 0.0 {
-            notes.push(format!("{:.1} thread-seconds at lines or objects that were too many to keep", part.tally.turned_away_s));
+            notes.push(format!(
+                "{:.1} thread-seconds at lines or objects that were too many to keep",
+                part.tally.turned_away_s
+            ));
         }
         let memory = match now {
             Some(_) => self.memory.look(self.pid),
@@ -127,9 +130,17 @@ impl Maker {
     }
 
     /// The threads of the last look, with what the closer look says of their waits.
-    fn threads(&mut self, python: &Python, reader: &mut Reader, moment: &Moment, scene: &Scene, cores: &Cores) {
+    fn threads(
+        &mut self,
+        python: &Python,
+        reader: &mut Reader,
+        moment: &Moment,
+        scene: &Scene,
+        cores: &Cores,
+    ) {
         let objects = python.objects();
-        let closer: FxHashMap<u64, &Seen> = scene.threads.iter().map(|seen| (seen.thread.address, seen)).collect();
+        let closer: FxHashMap<u64, &Seen> =
+            scene.threads.iter().map(|seen| (seen.thread.address, seen)).collect();
         let mut python_tids = FxHashSet::default();
         self.threads.clear();
         for (standing, stack) in moment.standings.iter().zip(&moment.stacks) {
@@ -153,7 +164,8 @@ impl Maker {
         }
         let others = cores.tids.iter().filter(|tid| !python_tids.contains(tid));
         let used: Vec<f64> = others.clone().filter_map(|tid| cores.threads.get(tid)).copied().collect();
-        self.others = OtherThreads { count: others.count(), cores: (!used.is_empty()).then(|| used.iter().sum()) };
+        self.others =
+            OtherThreads { count: others.count(), cores: (!used.is_empty()).then(|| used.iter().sum()) };
     }
 
     /// Fills in the threads' shares.
@@ -266,7 +278,13 @@ impl Maker {
         });
     }
 
-    fn world(&self, python: &Python, interpreters: &[Interpreter], view: &mut WorldView, notes: &mut Vec<String>) {
+    fn world(
+        &self,
+        python: &Python,
+        interpreters: &[Interpreter],
+        view: &mut WorldView,
+        notes: &mut Vec<String>,
+    ) {
         for &interpreter in interpreters {
             match python.world(interpreter) {
                 Ok(Some(world)) if world.requested => {
@@ -279,7 +297,10 @@ impl Maker {
                 }
                 Ok(None) => {
                     view.possible = false;
-                    notes.push("stop-the-world pauses cannot be seen: this patch release keeps them elsewhere".into());
+                    notes.push(
+                        "stop-the-world pauses cannot be seen: this patch release keeps them elsewhere"
+                            .into(),
+                    );
                     return;
                 }
                 _ => {}
@@ -300,7 +321,11 @@ fn lines(part: &Part) -> Vec<LineView> {
     };
     let mut lines: Vec<LineView> = part.tally.lines.iter().map(view).collect();
     let busy = |line: &LineView| line.total - line.threads.event - line.threads.call;
-    lines.sort_by(|a, b| busy(b).total_cmp(&busy(a)).then_with(|| (&a.place.file, a.place.line).cmp(&(&b.place.file, b.place.line))));
+    lines.sort_by(|a, b| {
+        busy(b)
+            .total_cmp(&busy(a))
+            .then_with(|| (&a.place.file, a.place.line).cmp(&(&b.place.file, b.place.line)))
+    });
     lines.truncate(MOST);
     lines
 }

@@ -177,8 +177,8 @@ fn cells(app: &App, row: &Row<'_>) -> Vec<Line<'static>> {
             plain(object.waiters.to_string()),
             plain(object.most_waiters.to_string()),
             plain(words::object(object)),
-            plain(object.held_by.as_deref().map(|by| clean(by).into_owned()).unwrap_or_else(|| "-".into())),
-            plain(object.at.as_deref().map(words::place).unwrap_or_default()),
+            plain(object.held_by.as_deref().map_or_else(|| "-".into(), |by| clean(by).into_owned())),
+            plain(object.at.as_ref().map(words::place).unwrap_or_default()),
         ],
         Row::Generation(index, generation) => vec![
             plain(index.to_string()),
