@@ -111,9 +111,17 @@ impl Verdict {
             self.wrong(format!("deadlocks are {found:?}, not {expected:?}"));
         }
         cycles.iter().for_each(|cycle| self.circle(dump, cycle));
-        let tasks = !items(&truth["task_cycles"]).is_empty();
-        if code != if expected.is_empty() { 0 } else { 4 } && !(tasks && code == 4) {
-            self.wrong(format!("the exit code is {code} with {} deadlocks", expected.len()));
+        // 3.13 has no table of asyncio, so that a circle of its tasks may be missed.
+        let names = |cycle: &Value| items(cycle).iter().map(ToString::to_string).collect::<BTreeSet<_>>();
+        let circles = |all: &Value| items(all).iter().map(names).collect::<BTreeSet<_>>();
+        let (tasks, wanted) = (circles(&dump["task_cycles"]), circles(&truth["task_cycles"]));
+        if tasks != wanted && !(tasks.is_empty() && minor(dump) < 14) {
+            self.wrong(format!("circles of tasks are {tasks:?}, not {wanted:?}"));
+        }
+        if code != if expected.is_empty() && tasks.is_empty() { 0 } else { 4 } {
+            self.wrong(format!(
+                "the exit code is {code}: deadlocks {expected:?}, circles of tasks {tasks:?}"
+            ));
         }
     }
 
@@ -139,6 +147,11 @@ impl Verdict {
             }
         }
     }
+}
+
+/// The second number of the interpreter's version.
+fn minor(dump: &Value) -> u32 {
+    dump["python"].as_str().and_then(|v| v.split('.').nth(1)?.parse().ok()).unwrap_or(0)
 }
 
 /// The items of an array; none of anything else.

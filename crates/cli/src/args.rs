@@ -1,11 +1,13 @@
 //! The command line. Completions and man pages are made from these definitions, so each says what a user must know.
 
+mod heap;
 mod dump;
 mod top;
 mod values;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 pub(crate) use dump::Dump;
+pub(crate) use heap::{Heap, Order};
 use std::path::PathBuf;
 pub(crate) use top::{Sort, Top};
 pub(crate) use values::{Also, duration, share};
@@ -28,6 +30,8 @@ pub(crate) enum Verb {
     Dump(Dump),
     /// Compare a workload with and without the GIL: time, cores, memory, energy.
     Compare(Box<Compare>),
+    /// Say what fills a live Python's memory: objects by type, growth, allocators, stacks.
+    Heap(Heap),
     /// List the Pythons found here, and pair GIL builds with their free-threaded twins; or install one.
     Pythons(Pythons),
     /// Watch a live Python: threads, locks, hot lines, pauses, memory.

@@ -14,7 +14,7 @@ const USAGE: u8 = 2;
 /// `dump` found a deadlock.
 pub(crate) const DEADLOCK: u8 = 4;
 /// Ended by Ctrl-C or a termination signal: 128 + SIGINT, as a shell would have it.
-const INTERRUPTED: u8 = 130;
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// An error on its way out.
 #[derive(Debug)]

@@ -5,6 +5,7 @@ mod clean;
 mod compare;
 mod dump;
 mod failure;
+mod heap;
 mod progress;
 mod pythons;
 mod shell;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
     };
     let result = match cli.verb {
         Verb::Compare(args) => compare::run(*args),
+        Verb::Heap(args) => heap::run(&args),
         Verb::Dump(args) => dump::run(&args),
         Verb::Pythons(args) => pythons::run(&args),
         Verb::Top(args) => top::run(&args),

@@ -2,13 +2,13 @@
 //!
 //! All of it is safe code over atomic words; the interpreter is asked through [`Python`].
 
-use crate::kind::{HEAD, before_object, places, type_at};
 use crate::python::{Python, thread_id, thread_name};
 use crate::sampling::{gap, uniform, weight};
+use crate::shape::Shape;
 use crate::tables::{Live, add, intern, mix, publish, take_text};
 use crate::wire::{
-    DEPTH, LONGEST, MAGIC, READY, Shape, UNKNOWN, VERSION, code, dropped, head, kind, live, refusal, site,
-    stack, text, thread,
+    DEPTH, LONGEST, MAGIC, READY, UNKNOWN, VERSION, code, dropped, head, kind, live, refusal, site, stack,
+    text, thread,
 };
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Acquire, Ordering::Relaxed};
@@ -50,10 +50,10 @@ pub(crate) struct Sampler {
     every: u64,
     threads: Words,
     codes: Words,
-    types: Words,
+    pub(crate) types: Words,
     stacks: Words,
     sites: Words,
-    live: Live<'static>,
+    pub(crate) live: Live<'static>,
     text: Words,
 }
 
@@ -88,7 +88,7 @@ impl Sampler {
         self.header.get(index).unwrap_or(&SINK)
     }
 
-    fn drop_one(&self, what: usize) {
+    pub(crate) fn drop_one(&self, what: usize) {
         self.word(head::DROPPED + what).fetch_add(1, Relaxed);
     }
 
@@ -279,7 +279,7 @@ impl Sampler {
     }
 
     /// Copies bytes into the arena and their place into `word`; leaves it 0 when there is no room.
-    fn keep(&self, word: &AtomicU64, bytes: &[u8]) {
+    pub(crate) fn keep(&self, word: &AtomicU64, bytes: &[u8]) {
         if let Some((at, room)) = take_text(self.header, self.text, bytes.len().div_ceil(8)) {
             for (to, from) in room.iter().zip(bytes.chunks(8)) {
                 let mut eight = [0; 8];
@@ -289,85 +289,6 @@ impl Sampler {
             word.store(text(at, bytes.len()), Relaxed);
         } else {
             self.drop_one(dropped::CODES);
-        }
-    }
-
-    /// The kind of the object in a block that begins with `head`.
-    fn kind(&self, head: &[u8]) -> u32 {
-        let offsets = &self.python.offsets;
-        for (before, at) in places(offsets) {
-            let Some(bytes) = head.get(at..at + 8).and_then(|b| <[u8; 8]>::try_from(b).ok()) else { break };
-            let address = u64::from_le_bytes(bytes);
-            let fits = |flags| before_object(flags, offsets.free_threaded) == before;
-            if let Some((index, flags)) = self.known(address) {
-                if fits(flags) {
-                    return kind::TYPED + index;
-                }
-                continue;
-            }
-            let read = |address, out: &mut [u8]| self.python.read(address, out);
-            if let Some(found) = type_at(address, offsets, read).filter(|t| fits(t.flags)) {
-                return self.meet(address, found.name, found.flags);
-            }
-        }
-        kind::OBJECT
-    }
-
-    /// A type that was met before: its index and flags.
-    fn known(&self, address: u64) -> Option<(u32, u64)> {
-        let (hash, slots) = (mix(4, address), self.types.len() / kind::WORDS);
-        for step in 0..8 {
-            let index = (hash as usize).wrapping_add(step) & (slots - 1);
-            match self.types.get(index * kind::WORDS..(index + 1) * kind::WORDS)? {
-                [key, ready, _, flags] if key.load(Acquire) == hash => {
-                    return (ready.load(Acquire) == 1).then(|| (index as u32, flags.load(Relaxed)));
-                }
-                [key, ..] if key.load(Acquire) == 0 => return None,
-                _ => {}
-            }
-        }
-        None
-    }
-
-    fn meet(&self, address: u64, name: u64, flags: u64) -> u32 {
-        // A name may end at the end of what can be read: as much as there is, eight bytes at a time.
-        let mut bytes = [0u8; 256];
-        for (n, eight) in bytes.chunks_mut(8).enumerate() {
-            if !self.python.read(name + 8 * n as u64, eight) || eight.contains(&0) {
-                break;
-            }
-        }
-        let length = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
-        let name = bytes.get(..length).unwrap_or_default();
-        if name.is_empty() || std::str::from_utf8(name).is_err() {
-            return kind::OBJECT;
-        }
-        let Some(slot) = intern(self.types, kind::WORDS, mix(4, address)) else {
-            self.drop_one(dropped::TYPES);
-            return kind::OBJECT;
-        };
-        if let ([_, _, text, word], true) = (slot.words, slot.fresh) {
-            self.keep(text, name);
-            word.store(flags, Relaxed);
-            publish(slot.words);
-        }
-        kind::TYPED + slot.index as u32
-    }
-
-    /// Reads the kind of every live object, at the end.
-    pub(crate) fn read_live(&self) {
-        for (key, block) in self.live.keys.iter().zip(self.live.blocks.chunks(2)) {
-            let (address, [_, word]) = (key.load(Acquire), block) else { continue };
-            let (was, bits) = (word.load(Relaxed), live::SIZE_BITS);
-            if address <= live::CLAIMED || was >> bits != u64::from(kind::OBJECT) {
-                continue;
-            }
-            let size = was & ((1 << bits) - 1);
-            let mut bytes = [0; HEAD];
-            let Some(head) = bytes.get_mut(..HEAD.min(size as usize)) else { continue };
-            if self.python.read(address, head) {
-                word.store(u64::from(self.kind(head)) << bits | size, Relaxed);
-            }
         }
     }
 }

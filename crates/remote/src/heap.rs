@@ -30,7 +30,7 @@ use crate::linux::smaps;
 use crate::memory::ReadError;
 use crate::objects::Objects;
 use crate::process::AttachError;
-use crate::python::{Python, Thread};
+use crate::python::{Interpreter, Python, Thread};
 use census::Census;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
@@ -96,7 +96,8 @@ pub struct Heap {
     pub types: Vec<Count>,
     /// Free-threaded builds: the allocator of all objects.
     pub mimalloc: Option<Mimalloc>,
-    /// Builds with a GIL: the allocator of small objects. `None` under `PYTHONMALLOC=malloc` and the like.
+    /// Builds with a GIL: the allocator of small objects. It is nearly empty under `PYTHONMALLOC=malloc` and the like; `None`
+    /// where its state was not found.
     pub pymalloc: Option<Arenas>,
     /// Free-threaded builds: what ended threads left behind, to be taken over by others.
     pub abandoned: Option<Mimalloc>,
@@ -174,17 +175,7 @@ pub fn survey(
     } else {
         heap.coverage = Coverage::Collector;
         heap.look = collector::survey(python, &interpreters, &mut census, &mut watch)?;
-        let mut places = Vec::new();
-        for interpreter in &interpreters {
-            let size = python.offsets().interpreter_state.size;
-            // Interpreters may share an allocator.
-            if let Some((place, found)) = arenas::survey(python.memory(), interpreter.address, size)?
-                && !places.contains(&place)
-            {
-                places.push(place);
-                heap.pymalloc.get_or_insert_default().add(&found);
-            }
-        }
+        heap.pymalloc = pymalloc(python, &interpreters)?;
     }
     heap.types = census.finish();
     heap.objects = heap.types.iter().map(|count| count.objects).sum();
@@ -193,4 +184,20 @@ pub fn survey(
     heap.threads = stacks::of(python, &threads, &regions, &by_thread);
     heap.took_s = begun.elapsed().as_secs_f64();
     Ok(heap)
+}
+
+/// What pymalloc holds for `interpreters`, some of which may share one; `None` where it is not known where its state is.
+fn pymalloc(python: &Python, interpreters: &[Interpreter]) -> Result<Option<Arenas>, ReadError> {
+    let Some(at) = python.layout().interpreter.obmalloc else { return Ok(None) };
+    let mut states = Vec::new();
+    for interpreter in interpreters {
+        states.push(python.memory().u64(interpreter.address.saturating_add(at))?);
+    }
+    states.sort_unstable();
+    states.dedup();
+    let mut sums = Arenas::default();
+    for state in states {
+        sums.add(&arenas::survey(python.memory(), state)?);
+    }
+    Ok(Some(sums))
 }

@@ -29,6 +29,8 @@ mod thread;
 pub use collector::{Collections, Collector, Ring};
 pub use interpreter::{Abandoned, InterpreterMore, StaticTypes};
 pub use locks::{CriticalSection, LockKind, Locks, StopTheWorld, ThreadHandle};
+#[cfg(test)]
+pub(crate) use mimalloc::KNOWN as KNOWN_MIMALLOCS;
 pub use mimalloc::{HeapTag, Mimalloc};
 pub use mutexes::{MutexKind, NamedMutex};
 pub use objects::{CodeMore, FrameMore, ObjectsMore};

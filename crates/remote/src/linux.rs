@@ -4,8 +4,8 @@ pub mod calls;
 pub(crate) mod host;
 pub(crate) mod maps;
 pub(crate) mod pagemap;
-pub(crate) mod smaps;
 pub(crate) mod registers;
+pub(crate) mod smaps;
 pub(crate) mod vm;
 
 pub use maps::Region;

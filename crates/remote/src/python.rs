@@ -89,7 +89,15 @@ impl Python {
     /// # Errors
     /// See [`AttachError`].
     pub fn attach(pid: u32) -> Result<Python, AttachError> {
-        let process = Process::open(pid)?;
+        Python::within(Process::open(pid)?)
+    }
+
+    /// Attaches to a process that is open.
+    ///
+    /// # Errors
+    /// See [`AttachError`].
+    pub fn within(process: Process) -> Result<Python, AttachError> {
+        let pid = process.pid;
         let runtime = process.find_runtime()?;
         let mut table = vec![0; MAX_SIZE];
         process.memory().read(runtime, &mut table).map_err(|error| process.trouble(error))?;

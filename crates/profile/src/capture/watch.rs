@@ -1,7 +1,7 @@
 //! One process that is looked at: each look of it becomes samples.
 
 use super::Options;
-use super::activity::{Asking, Found, Freshness};
+use super::activity::{Asking, Found};
 use super::locks::Locks;
 use super::pauses::PauseWatch;
 use super::places::{Places, Stacks};

@@ -1,9 +1,10 @@
 //! Free-threaded builds: every object is a block of mimalloc's, and the block's page says what kind of block it is.
 
 use super::census::{Census, is_referred_to};
-use super::mimalloc::{self, Layout, Segment, Tag};
+use super::mimalloc::{self, Segment, Tag};
 use super::page::Blocks;
 use super::{Error, Look, Watch, segments};
+use crate::layout;
 use crate::linux::{Region, pagemap};
 use crate::memory::{Memory, ReadError, word};
 use crate::python::{Python, Thread};
@@ -106,7 +107,7 @@ pub(crate) fn survey(
 ) -> Result<Found, Error> {
     let (memory, pid) = (python.memory(), python.process().pid);
     let (layout, cookie) = mimalloc::find(python, threads)?;
-    let (segments, more) = segments::all(memory, regions, &layout, cookie)?;
+    let (segments, more) = segments::all(memory, regions, layout, cookie)?;
     let mut found = Found { look: Look { beyond_bound: more, ..Look::default() }, ..Found::default() };
     let mut reader = Reader { memory, layout, blocks: Blocks::default(), buffer: Vec::new() };
     let shift = reader.shift(&segments, census)?;
@@ -130,7 +131,7 @@ pub(crate) fn survey(
 
 struct Reader<'a> {
     memory: &'a dyn Memory,
-    layout: Layout,
+    layout: &'static layout::Mimalloc,
     blocks: Blocks,
     buffer: Vec<u8>,
 }
@@ -144,13 +145,13 @@ impl Reader<'_> {
         sums: &mut Mimalloc,
         look: &mut Look,
     ) -> Result<(), Error> {
-        let Some(pages) = here(segments::pages(self.memory, &self.layout, segment, &mut self.buffer))? else {
+        let Some(pages) = here(segments::pages(self.memory, self.layout, segment, &mut self.buffer))? else {
             // Given back since it was listed, with all that was in it.
             *sums = Mimalloc::default();
             return Ok(());
         };
         for page in pages {
-            if here(self.blocks.read(self.memory, &self.layout, segment, &page))?.is_none() {
+            if here(self.blocks.read(self.memory, self.layout, segment, &page))?.is_none() {
                 look.gone += 1;
                 continue;
             }
@@ -187,12 +188,12 @@ impl Reader<'_> {
     fn shift(&mut self, segments: &[Segment], census: &mut Census<'_>) -> Result<u64, Error> {
         let (mut plain, mut shifted) = (0_u64, 0_u64);
         'tried: for segment in segments {
-            let Some(pages) = here(segments::pages(self.memory, &self.layout, segment, &mut self.buffer))?
+            let Some(pages) = here(segments::pages(self.memory, self.layout, segment, &mut self.buffer))?
             else {
                 continue;
             };
             for page in pages.into_iter().filter(|page| page.tag == Tag::Collected && page.capacity > 0) {
-                if here(self.blocks.read(self.memory, &self.layout, segment, &page))?.is_none() {
+                if here(self.blocks.read(self.memory, self.layout, segment, &page))?.is_none() {
                     continue;
                 }
                 for (_, bytes) in self.blocks.in_use() {

@@ -1,25 +1,19 @@
 //! Builds with a GIL: the objects the collector knows, which hang in its lists of generations.
-//!
-//! The lists' heads are found in the collector's state by what they are: a list head's neighbours point back to it. That
-//! holds for every version and needs no table.
 
 use super::census::Census;
 use super::list::{Seen, Walk};
 use super::{Error, Look, Watch};
-use crate::memory::{Memory, ReadError, half, word};
+use crate::layout::Collections;
+use crate::memory::{Memory, ReadError, half};
 use crate::python::{Interpreter, Python};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// Three generations and what `gc.freeze()` put aside.
-const LISTS: usize = 4;
-/// Times the heads are looked for: a busy program may change a list while its head is checked.
-const LOOKS: usize = 200;
 /// Rounds through the lists, until the collector was at rest during one.
 const ROUNDS: usize = 5;
 /// Longest wait for a collection to end.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// 3 x {collections, collected, uncollectable} before `collecting` (pycore_gc.h, 3.13 and 3.14).
+/// 3 x {collections, collected, uncollectable} (pycore_gc.h, 3.13 and 3.14).
 const STATISTICS: u64 = 72;
 
 /// Counts the objects in the collector's lists.
@@ -74,37 +68,14 @@ struct Collector<'a> {
 impl Collector<'_> {
     /// The addresses of the lists' heads, youngest generation first.
     fn heads(&self) -> Result<Vec<u64>, Error> {
-        let size = self.python.offsets().gc.size;
-        let mut most = 0;
-        for _ in 0..LOOKS {
-            self.wait()?;
-            let bytes = self.memory.vec(self.state, size, 1 << 12)?;
-            let mut found = Vec::new();
-            for offset in (0..size.saturating_sub(15)).step_by(8) {
-                let head = self.state + offset;
-                let (next, previous) =
-                    (word(&bytes, offset as usize), word(&bytes, offset as usize + 8) & !3);
-                let own = next == head && previous == head;
-                if own || self.points_back(head, next & !3, previous)? {
-                    found.push(head);
-                }
-            }
-            if found.len() == LISTS {
-                return Ok(found);
-            }
-            most = most.max(found.len());
-        }
-        Err(Error::Collector(format!("{most} of the {LISTS} lists of its collector were found")))
-    }
-
-    fn points_back(&self, head: u64, next: u64, previous: u64) -> Result<bool, ReadError> {
-        let at = |address: u64| match self.memory.u64(address) {
-            Ok(found) => Ok(found & !3),
-            Err(ReadError::Unmapped(_)) => Ok(0),
-            Err(error) => Err(error),
+        let at = &self.python.layout().collector;
+        let (Some(generations), Some(permanent)) = (at.generations, at.permanent) else {
+            let missing =
+                self.python.layout().missing.iter().find(|missing| missing.what.contains("lists of objects"));
+            let why = missing.map_or("its collector's lists are not known", |missing| &missing.why);
+            return Err(Error::Collector(why.into()));
         };
-        let set = next != 0 && previous != 0 && next != head && previous != head;
-        Ok(set && at(next.saturating_add(8))? == head && at(previous)? == head)
+        Ok(generations.into_iter().chain([permanent]).map(|at| self.state.saturating_add(at)).collect())
     }
 
     fn collecting(&self) -> Result<bool, ReadError> {
@@ -123,16 +94,15 @@ impl Collector<'_> {
 
     /// The collector's statistics, which every collection changes.
     fn activity(&self) -> Result<Vec<u8>, ReadError> {
-        let gc = self.python.offsets().gc;
-        match (gc.generation_stats, gc.generation_stats_size) {
-            (Some(pointer), Some(size)) => {
-                let at = self.memory.u64(self.state.saturating_add(pointer))?;
-                self.memory.vec(at, size, 1 << 16)
+        match self.python.layout().collector.collections {
+            Some(Collections::Timed { at, size, .. }) => {
+                let statistics = self.memory.u64(self.state.saturating_add(at))?;
+                self.memory.vec(statistics, size, 1 << 16)
             }
-            _ => {
-                let at = self.state.saturating_add(gc.collecting).saturating_sub(STATISTICS);
-                self.memory.vec(at, STATISTICS, STATISTICS as usize)
+            Some(Collections::Counted { at }) => {
+                self.memory.vec(self.state.saturating_add(at), STATISTICS, STATISTICS as usize)
             }
+            None => Ok(Vec::new()),
         }
     }
 }

@@ -1,26 +1,17 @@
-//! mimalloc as free-threaded CPython embeds it: where its fields are, and which of the two known layouts a target has.
-//!
-//! Sources: `mimalloc/types.h` of CPython 3.13 (mimalloc 2.1.2, also in 3.14.9 and 3.15.1) and of 3.14.10 and 3.15.2 (2.5.2),
-//! with `Py_GIL_DISABLED` and without `MI_PADDING`, `MI_SECURE` and `MI_DEBUG`, as release builds are. Which one a target
-//! has is not looked up by its version but found: the state of each thread holds a pointer to one of its own four heaps,
-//! whose distance is the size of a heap, and each heap carries its number.
+//! The segments and pages of mimalloc as data: which heap a page belongs to, where its blocks are, and whether the bytes read can
+//! be one at all. [`crate::layout::Mimalloc`] says where the fields are.
 
 use super::Error;
+use crate::layout::{HeapTag, Mimalloc};
 use crate::memory::{Memory, ReadError, half, word};
 use crate::python::{Python, Thread};
 
-/// A segment is aligned to its size; a huge one is longer.
-pub(crate) const SEGMENT: u64 = 32 << 20;
-/// A segment is divided into slices; a page of blocks has one or more.
-pub(crate) const SLICE: u64 = 64 << 10;
+pub(crate) const SEGMENT: u64 = Mimalloc::SEGMENT_SIZE;
+pub(crate) const SLICE: u64 = Mimalloc::SLICE_SIZE;
 /// `MI_SLICES_PER_SEGMENT`.
-pub(crate) const SLICES: u64 = SEGMENT / SLICE;
-/// Heaps a thread has: memory, objects, collected objects, collected objects with words before them.
-const HEAPS: u64 = 4;
-/// `MI_BIN_FULL + 1` queues of pages, three words each.
-const QUEUES: usize = 75;
-/// `_PyThreadStateImpl` is no longer.
-const LARGEST_THREAD: usize = 32 << 10;
+const SLICES: u64 = SEGMENT / SLICE;
+/// `MI_HUGE_BLOCK_SIZE`: what 2.1.2 writes for a block of that size and more.
+const HUGE_BLOCK: u64 = 2 << 30;
 
 /// Which of a thread's heaps a page of blocks belongs to (`pycore_mimalloc.h`, `_Py_mimalloc_heap_id`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,19 +22,13 @@ pub(crate) enum Tag {
     Object,
     /// Collected objects.
     Collected,
-    /// Collected objects after two words: their dictionary or inline values, and their weak references.
+    /// Collected objects after two words: their dictionary, and their weak references.
     CollectedPre,
 }
 
 impl Tag {
     fn of(number: u8) -> Option<Tag> {
-        Some(match number {
-            0 => Tag::Memory,
-            1 => Tag::Object,
-            2 => Tag::Collected,
-            3 => Tag::CollectedPre,
-            _ => return None,
-        })
+        [Tag::Memory, Tag::Object, Tag::Collected, Tag::CollectedPre].get(usize::from(number)).copied()
     }
 
     /// Bytes from the start of a block to the object in it.
@@ -51,86 +36,6 @@ impl Tag {
         if self == Tag::CollectedPre { 16 } else { 0 }
     }
 }
-
-/// The fields of one version's structures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Layout {
-    /// The version of mimalloc.
-    pub(crate) version: &'static str,
-    /// `sizeof(mi_page_t)`.
-    pub(crate) page: u64,
-    /// `mi_segment_t.slices`, the array of pages.
-    pub(crate) slices: u64,
-    heap: u64,
-    heap_tag: u64,
-    heap_pages: u64,
-    page_used: usize,
-    page_used_bytes: usize,
-    page_local_free: usize,
-    page_thread_free: usize,
-    page_block_size: usize,
-    page_start: Option<usize>,
-    segment_size: usize,
-    segment_used: usize,
-    segment_cookie: usize,
-    segment_slices: usize,
-    segment_info_slices: usize,
-    segment_kind: usize,
-    segment_entries: usize,
-    segment_thread: usize,
-}
-
-/// `mi_page_t.capacity` and `.free`, in both.
-const PAGE_CAPACITY: usize = 10;
-const PAGE_FREE: usize = 16;
-
-/// The layouts known.
-pub(crate) const LAYOUTS: [Layout; 2] = [
-    Layout {
-        version: "2.1.2",
-        page: 96,
-        slices: 264,
-        heap: 3064,
-        heap_tag: 3057,
-        heap_pages: 1040,
-        page_used: 24,
-        page_used_bytes: 4,
-        page_local_free: 32,
-        page_thread_free: 40,
-        page_block_size: 28,
-        page_start: None,
-        segment_size: 32,
-        segment_used: 208,
-        segment_cookie: 216,
-        segment_slices: 224,
-        segment_info_slices: 232,
-        segment_kind: 240,
-        segment_entries: 248,
-        segment_thread: 256,
-    },
-    Layout {
-        version: "2.5.2",
-        page: 112,
-        slices: 288,
-        heap: 3088,
-        heap_tag: 249,
-        heap_pages: 1288,
-        page_used: 32,
-        page_used_bytes: 2,
-        page_local_free: 24,
-        page_thread_free: 56,
-        page_block_size: 40,
-        page_start: Some(48),
-        segment_size: 32,
-        segment_used: 216,
-        segment_cookie: 224,
-        segment_slices: 248,
-        segment_info_slices: 256,
-        segment_kind: 264,
-        segment_entries: 272,
-        segment_thread: 280,
-    },
-];
 
 /// A segment's head, checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,7 +56,7 @@ pub(crate) struct Segment {
     pub(crate) cookie: u64,
 }
 
-/// A page's head.
+/// A page's head, checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Page {
     /// Where its head is.
@@ -162,7 +67,7 @@ pub(crate) struct Page {
     pub(crate) block: u64,
     /// Blocks that were ever given out.
     pub(crate) capacity: u64,
-    /// Blocks in use, those in `thread_free` among them.
+    /// Blocks in use, those that other threads freed among them.
     pub(crate) used: u64,
     /// Heads of its three lists of free blocks.
     pub(crate) free: [u64; 3],
@@ -172,23 +77,19 @@ pub(crate) struct Page {
     pub(crate) slices: u64,
 }
 
-impl Layout {
-    /// Bytes of a segment's head that [`Layout::segment`] reads.
-    pub(crate) fn head(&self) -> usize {
-        self.slices as usize
-    }
-
+impl Segment {
     /// The segment whose head is `bytes`; `None` where they do not fit together as one.
-    pub(crate) fn segment(&self, address: u64, bytes: &[u8]) -> Option<Segment> {
-        let at = |offset| word(bytes, offset);
-        let (size, count) = (at(self.segment_size), at(self.segment_slices));
-        let (first, entries) = (at(self.segment_info_slices), at(self.segment_entries));
-        let huge = match half(bytes, self.segment_kind) {
+    pub(crate) fn of(at: &Mimalloc, address: u64, bytes: &[u8]) -> Option<Segment> {
+        let field = |offset: u64| word(bytes, offset as usize);
+        let (size, count) = (field(Mimalloc::SEGMENT_BYTES), field(at.segment_all_slices));
+        let (first, entries) = (field(at.segment_info_slices), field(at.segment_slice_entries));
+        let huge = match half(bytes, at.segment_kind as usize) {
             0 => false,
             1 => true,
             _ => return None,
         };
         let fits = address.is_multiple_of(SEGMENT)
+            && address.checked_add(size).is_some()
             && count.checked_mul(SLICE) == Some(size)
             && entries == count.min(SLICES)
             && (1..=entries).contains(&first)
@@ -196,54 +97,47 @@ impl Layout {
         fits.then(|| Segment {
             address,
             size,
-            used: at(self.segment_used),
+            used: field(at.segment_used),
             first,
             entries,
-            thread: at(self.segment_thread),
-            cookie: at(self.segment_cookie),
+            thread: field(at.segment_thread_id),
+            cookie: field(at.segment_cookie),
         })
     }
+}
 
+impl Page {
     /// The page with the head `bytes` at `index` of a segment's slices; `None` where none is in use there.
-    pub(crate) fn page(&self, segment: &Segment, index: u64, bytes: &[u8]) -> Option<Page> {
-        let slices = u64::from(half(bytes, 0));
-        if slices == 0 || half(bytes, 4) != 0 {
+    pub(crate) fn of(at: &Mimalloc, segment: &Segment, index: u64, bytes: &[u8]) -> Option<Page> {
+        let field = |offset: u64| word(bytes, offset as usize);
+        let slices = u64::from(half(bytes, Mimalloc::PAGE_SLICE_COUNT as usize));
+        if slices == 0 || half(bytes, Mimalloc::PAGE_SLICE_OFFSET as usize) != 0 {
             return None;
         }
-        let tag = match self.page_start {
-            None => *bytes.get(8)? >> 3 & 15,
-            Some(_) => *bytes.get(self.page_used + 3)?,
+        let tag = match at.page_tag {
+            HeapTag::Bits(offset) => *bytes.get(offset as usize)? >> 3 & 15,
+            HeapTag::Byte(offset) => *bytes.get(offset as usize)?,
         };
-        let block = match self.page_start {
-            None => u64::from(half(bytes, self.page_block_size)),
-            Some(_) => word(bytes, self.page_block_size),
-        };
+        let block = low(field(at.page_block_size), at.page_block_size_size);
         let begin = segment.address + index * SLICE;
-        let start = match self.page_start {
-            Some(at) => word(bytes, at),
-            None => begin + start_offset(block),
+        let start = match at.page_start {
+            Some(offset) => field(offset),
+            None => Mimalloc::first_block(segment.address, index, block),
         };
-        let capacity = u64::from(half(bytes, PAGE_CAPACITY) & 0xFFFF);
+        let capacity = low(field(Mimalloc::PAGE_CAPACITY), 2);
         let end = begin.checked_add(slices.checked_mul(SLICE)?)?;
         let inside = start >= begin && start.checked_add(capacity.checked_mul(block)?)? <= end;
-        // 2.1.2 writes the sizes of blocks beyond 2 GiB as 2 GiB; there is one to a page.
         if block < 8 || !inside || end > segment.address + segment.size {
             return None;
         }
-        let huge = self.page_start.is_none() && block >= 2 << 30;
-        let used = half(bytes, self.page_used);
         Some(Page {
-            address: segment.address + self.slices + index * self.page,
+            address: segment.address + at.segment_slices + index * at.page_size,
             start,
-            block: if huge { end - start } else { block },
+            block: if at.page_start.is_none() && block >= HUGE_BLOCK { end - start } else { block },
             capacity,
-            used: u64::from(if self.page_used_bytes == 2 { used & 0xFFFF } else { used }),
+            used: low(field(at.page_used), at.page_used_size),
             // The low bits of the third say how other threads are to free.
-            free: [
-                word(bytes, PAGE_FREE),
-                word(bytes, self.page_local_free),
-                word(bytes, self.page_thread_free) & !3,
-            ],
+            free: [field(Mimalloc::PAGE_FREE), field(at.page_local_free), field(at.page_xthread_free) & !3],
             tag: Tag::of(tag)?,
             slices,
         })
@@ -251,96 +145,60 @@ impl Layout {
 
     /// Slices the free span or page at the head `bytes` covers, at least one.
     pub(crate) fn step(bytes: &[u8]) -> u64 {
-        u64::from(half(bytes, 0)).max(1)
+        u64::from(half(bytes, Mimalloc::PAGE_SLICE_COUNT as usize)).max(1)
     }
 }
 
-/// Where blocks of `block` bytes start in their page (`_mi_segment_page_start_from_slice`, mimalloc 2.1.2).
-fn start_offset(block: u64) -> u64 {
-    match block {
-        8..=64 => 3 * block,
-        65..=512 => block,
-        _ => 0,
-    }
+/// The low `size` bytes of a word.
+fn low(word: u64, size: u64) -> u64 {
+    if size >= 8 { word } else { word & ((1 << (8 * size)) - 1) }
 }
 
 /// The layout of a target's mimalloc, and the number all its segments' cookies share.
 ///
 /// # Errors
-/// [`Error::Allocator`] where no thread's state fits a known layout.
-pub(crate) fn find(python: &Python, threads: &[Thread]) -> Result<(Layout, u64), Error> {
-    for thread in threads {
-        if let Some(found) = in_thread(python.memory(), thread.address, python.offsets().thread_state.size)? {
-            return Ok(found);
+/// [`Error::Allocator`] where the threads' heaps are laid out in no known way.
+pub(crate) fn find(python: &Python, threads: &[Thread]) -> Result<(&'static Mimalloc, u64), Error> {
+    let layout = python.layout();
+    if let (Some(at), Some(state)) = (layout.mimalloc, layout.thread_state.mimalloc) {
+        for thread in threads {
+            if let Some(cookie) = cookie(python.memory(), at, thread.address.saturating_add(state))? {
+                return Ok((at, cookie));
+            }
         }
     }
-    Err(Error::Allocator(format!(
-        "its allocator is not the mimalloc of a release build of 3.14 or 3.15 (versions {} and {} are known)",
-        LAYOUTS[0].version, LAYOUTS[1].version
-    )))
+    let missing = layout.missing.iter().find(|missing| missing.what.contains("heaps"));
+    let why = missing.map_or("no thread's heaps have a segment that can be read", |missing| &missing.why);
+    Err(Error::Allocator(why.into()))
 }
 
-fn in_thread(memory: &dyn Memory, thread: u64, skip: u64) -> Result<Option<(Layout, u64)>, ReadError> {
-    // The state may be the last thing on mapped memory: as much of it as there is.
-    let mut bytes = vec![0; LARGEST_THREAD];
-    let step = 1 << 10;
-    let mut known = 0;
-    for part in bytes.chunks_mut(step) {
-        match memory.read(thread.saturating_add(known as u64), part) {
-            Ok(()) => known += step,
-            Err(ReadError::Unmapped(_)) => break,
+/// The number in the cookies of the segments of the four heaps of the thread whose allocator's state is at `state`.
+fn cookie(memory: &dyn Memory, at: &Mimalloc, state: u64) -> Result<Option<u64>, ReadError> {
+    for number in 0..Mimalloc::HEAPS {
+        let heap = match memory.vec(at.heap(state, number), at.heap_size, 1 << 16) {
+            Ok(heap) => heap,
+            Err(ReadError::Unmapped(_)) => return Ok(None),
             Err(error) => return Err(error),
-        }
-    }
-    bytes.truncate(known);
-    for offset in (skip as usize..known.saturating_sub(8)).step_by(8) {
-        let (state, current) = (thread.saturating_add(offset as u64), word(&bytes, offset));
-        for layout in &LAYOUTS {
-            // `current_object_heap` points to one of `heaps`, which follow it.
-            let Some(distance) = current.checked_sub(state.saturating_add(8)) else { continue };
-            if distance.is_multiple_of(layout.heap)
-                && distance / layout.heap < HEAPS
-                && let Some(cookie) = cookie(memory, layout, state)?
+        };
+        for queue in 0..Mimalloc::QUEUES {
+            let page = word(&heap, (at.heap_pages + Mimalloc::QUEUE_SIZE * queue) as usize);
+            let address = page & !(SEGMENT - 1);
+            let mut head = vec![0; at.segment_slices as usize];
+            if page != 0
+                && memory.read(address, &mut head).is_ok()
+                && let Some(segment) = Segment::of(at, address, &head)
             {
-                return Ok(Some((*layout, cookie)));
+                return Ok(Some(segment.cookie ^ address));
             }
         }
     }
     Ok(None)
 }
 
-/// The cookie of the segments of the four heaps after `state`, if that is what is there.
-fn cookie(memory: &dyn Memory, layout: &Layout, state: u64) -> Result<Option<u64>, ReadError> {
-    let first = state.saturating_add(8);
-    let data = first.saturating_add(HEAPS * layout.heap);
-    let mut found = None;
-    for number in 0..HEAPS {
-        let heap = match memory.vec(first.saturating_add(number * layout.heap), layout.heap, 1 << 16) {
-            Ok(heap) => heap,
-            Err(ReadError::Unmapped(_)) => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let tag = heap.get(layout.heap_tag as usize).copied();
-        if word(&heap, 0) != data || tag != u8::try_from(number).ok() {
-            return Ok(None);
-        }
-        let queues = (0..QUEUES).map(|queue| word(&heap, layout.heap_pages as usize + 24 * queue));
-        for page in queues.filter(|&page| page != 0) {
-            let address = page & !(SEGMENT - 1);
-            let mut head = vec![0; layout.head()];
-            if memory.read(address, &mut head).is_ok()
-                && let Some(segment) = layout.segment(address, &head)
-            {
-                found = Some(segment.cookie ^ address);
-            }
-        }
-    }
-    Ok(found)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layout::KNOWN_MIMALLOCS as KNOWN;
 
     /// `mi_page_t` of 2.1.2 with `block` and `capacity`.
     fn page_bytes(slices: u32, tag: u8, block: u32, capacity: u16) -> Vec<u8> {
@@ -352,34 +210,27 @@ mod tests {
         bytes
     }
 
-    const ROOMY: Segment = Segment {
-        address: SEGMENT,
-        size: SEGMENT,
-        used: 1,
-        first: 1,
-        entries: SLICES,
-        thread: 0,
-        cookie: 0,
-    };
+    const ROOMY: Segment =
+        Segment { address: SEGMENT, size: SEGMENT, used: 1, first: 1, entries: SLICES, thread: 0, cookie: 0 };
 
     #[test]
     fn blocks_start_where_mimalloc_puts_them() {
         // The offset keeps small blocks off the start of a memory page; it is a multiple of the block.
         for (block, offset) in [(8, 24), (48, 144), (64, 192), (80, 80), (512, 512), (640, 0), (8192, 0)] {
-            assert_eq!(start_offset(block), offset, "{block}");
+            assert_eq!(Mimalloc::first_block(0, 0, block), offset, "{block}");
         }
     }
 
     #[test]
     fn a_page_is_believed_only_inside_its_segment() {
-        let layout = &LAYOUTS[0];
-        let whole = layout.page(&ROOMY, 1, &page_bytes(1, 2, 64, 1021)).expect("fits exactly");
+        let page = |index, bytes: &[u8]| Page::of(KNOWN[0], &ROOMY, index, bytes);
+        let whole = page(1, &page_bytes(1, 2, 64, 1021)).expect("fits exactly");
         assert_eq!((whole.start, whole.tag), (SEGMENT + SLICE + 192, Tag::Collected));
-        assert_eq!(layout.page(&ROOMY, 1, &page_bytes(1, 2, 64, 1022)), None, "one block too many");
-        assert_eq!(layout.page(&ROOMY, 511, &page_bytes(2, 2, 64, 10)), None, "past the segment's end");
-        assert_eq!(layout.page(&ROOMY, 1, &page_bytes(1, 9, 64, 10)), None, "no heap has that number");
-        assert_eq!(layout.page(&ROOMY, 1, &page_bytes(0, 2, 64, 10)), None, "inside another page");
-        assert_eq!(layout.page(&ROOMY, 1, &page_bytes(1, 2, 1, 10)), None, "a span that is in use");
-        assert_eq!(layout.page(&ROOMY, 1, &[]), None);
+        assert_eq!(page(1, &page_bytes(1, 2, 64, 1022)), None, "one block too many");
+        assert_eq!(page(511, &page_bytes(2, 2, 64, 10)), None, "past the segment's end");
+        assert_eq!(page(1, &page_bytes(1, 9, 64, 10)), None, "no heap has that number");
+        assert_eq!(page(1, &page_bytes(0, 2, 64, 10)), None, "inside another page");
+        assert_eq!(page(1, &page_bytes(1, 2, 1, 10)), None, "a span that is in use");
+        assert_eq!(page(1, &[]), None);
     }
 }

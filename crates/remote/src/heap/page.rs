@@ -5,7 +5,8 @@
 //! and counted as torn: an object that lived through the look is on none of its lists and its words do not change, so what was
 //! made or freed meanwhile is all that can be wrong.
 
-use super::mimalloc::{Layout, Page, Segment};
+use super::mimalloc::{Page, Segment};
+use crate::layout::Mimalloc;
 use crate::memory::{Memory, Piece, ReadError, word};
 
 /// Looks at a page before it is called torn.
@@ -37,16 +38,16 @@ impl Blocks {
     pub(crate) fn read(
         &mut self,
         memory: &dyn Memory,
-        layout: &Layout,
+        layout: &Mimalloc,
         segment: &Segment,
         page: &Page,
     ) -> Result<(), ReadError> {
-        let index = (page.address - segment.address - layout.slices) / layout.page;
+        let index = (page.address - segment.address - layout.segment_slices) / layout.page_size;
         let mut page = *page;
         (self.page, self.live) = (None, 0);
         for _ in 0..LOOKS {
             let (before, after) = self.look(memory, layout, &page)?;
-            let Some(now) = layout.page(segment, index, &before) else {
+            let Some(now) = Page::of(layout, segment, index, &before) else {
                 // Freed since it was listed, with all that was in it.
                 self.torn = false;
                 return Ok(());
@@ -60,7 +61,7 @@ impl Blocks {
             self.live =
                 now.capacity.saturating_sub(listed.map_or_else(|_| self.marked(), |[a, b, c]| a + b + c));
             let sound = matches!(listed, Ok([free, local, _]) if now.used == now.capacity.saturating_sub(free + local));
-            self.torn = !sound || layout.page(segment, index, &after) != Some(now);
+            self.torn = !sound || Page::of(layout, segment, index, &after) != Some(now);
             if !self.torn {
                 return Ok(());
             }
@@ -73,10 +74,11 @@ impl Blocks {
     fn look(
         &mut self,
         memory: &dyn Memory,
-        layout: &Layout,
+        layout: &Mimalloc,
         page: &Page,
     ) -> Result<(Vec<u8>, Vec<u8>), ReadError> {
-        let (mut before, mut after) = (vec![0; layout.page as usize], vec![0; layout.page as usize]);
+        let (mut before, mut after) =
+            (vec![0; layout.page_size as usize], vec![0; layout.page_size as usize]);
         self.stride = if page.block <= WHOLE { page.block } else { BEGINNING } as usize;
         self.bytes.resize(self.stride * page.capacity as usize, 0);
         let mut pieces = vec![Piece { address: page.address, into: &mut before }];

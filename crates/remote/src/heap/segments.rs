@@ -5,7 +5,8 @@
 //! multiple of 32 MiB with a head that carries its own address under a number all share. So the address space is asked at
 //! every such multiple; live and ended threads, and all interpreters, come out alike.
 
-use super::mimalloc::{Layout, Page, SEGMENT, Segment};
+use super::mimalloc::{Page, SEGMENT, Segment};
+use crate::layout::Mimalloc;
 use crate::linux::Region;
 use crate::memory::{Memory, Piece, ReadError};
 
@@ -24,7 +25,7 @@ const LOOKS: usize = 4;
 pub(crate) fn all(
     memory: &dyn Memory,
     regions: &[Region],
-    layout: &Layout,
+    layout: &Mimalloc,
     cookie: u64,
 ) -> Result<(Vec<Segment>, bool), ReadError> {
     let mut places = Vec::new();
@@ -43,10 +44,10 @@ pub(crate) fn all(
 fn read(
     memory: &dyn Memory,
     places: &[u64],
-    layout: &Layout,
+    layout: &Mimalloc,
     cookie: u64,
 ) -> Result<Vec<Segment>, ReadError> {
-    let size = layout.head();
+    let size = layout.segment_slices as usize;
     let mut heads = vec![0; size * TOGETHER];
     let mut found = Vec::new();
     let mut rest = places;
@@ -60,7 +61,7 @@ fn read(
         let whole = memory.read_many(&mut pieces)?;
         for (&address, head) in now.iter().zip(heads.chunks_exact(size)).take(whole) {
             // `used` is 0 where the segment was given back and only its bytes are still there.
-            let segment = layout.segment(address, head);
+            let segment = Segment::of(layout, address, head);
             found.extend(segment.filter(|segment| segment.cookie ^ address == cookie && segment.used > 0));
         }
         // What cannot be read is skipped: memory may be unmapped since the regions were listed.
@@ -76,15 +77,15 @@ fn read(
 /// As [`Memory::read`]: the segment is gone.
 pub(crate) fn pages(
     memory: &dyn Memory,
-    layout: &Layout,
+    layout: &Mimalloc,
     segment: &Segment,
     buffer: &mut Vec<u8>,
 ) -> Result<Vec<Page>, ReadError> {
     let mut best = Vec::new();
     for _ in 0..LOOKS {
-        buffer.resize(layout.head() + (segment.entries * layout.page) as usize, 0);
+        buffer.resize(layout.segment_slices as usize + (segment.entries * layout.page_size) as usize, 0);
         memory.read(segment.address, buffer)?;
-        let used = layout.segment(segment.address, buffer).map_or(0, |now| now.used);
+        let used = Segment::of(layout, segment.address, buffer).map_or(0, |now| now.used);
         let found = listed(layout, segment, buffer);
         let complete = found.len() as u64 == used;
         if found.len() > best.len() {
@@ -97,14 +98,14 @@ pub(crate) fn pages(
     Ok(best)
 }
 
-fn listed(layout: &Layout, segment: &Segment, bytes: &[u8]) -> Vec<Page> {
+fn listed(layout: &Mimalloc, segment: &Segment, bytes: &[u8]) -> Vec<Page> {
     let mut found = Vec::new();
     let mut index = segment.first;
     while index < segment.entries {
-        let at = layout.head() + (index * layout.page) as usize;
+        let at = layout.segment_slices as usize + (index * layout.page_size) as usize;
         let head = bytes.get(at..).unwrap_or_default();
-        found.extend(layout.page(segment, index, head));
-        index += Layout::step(head);
+        found.extend(Page::of(layout, segment, index, head));
+        index += Page::step(head);
     }
     found
 }

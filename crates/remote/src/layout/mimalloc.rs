@@ -43,6 +43,14 @@ pub struct Mimalloc {
     pub page_tag: HeapTag,
     /// `mi_segment_t.slices`: the segment's pages, of `page_size` bytes each.
     pub segment_slices: u64,
+    /// `mi_segment_t.used`, a word: pages in use.
+    pub segment_used: u64,
+    /// `mi_segment_t.cookie`, a word: the segment's address, exclusive-ored with a number all segments of a process share.
+    pub segment_cookie: u64,
+    /// `mi_segment_t.segment_slices`, a word: slices it has, those beyond [`Mimalloc::SEGMENT_SIZE`] of a huge one too.
+    pub segment_all_slices: u64,
+    /// `mi_segment_t.kind`, 32 bits: 0, or 1 for one that has a single huge page.
+    pub segment_kind: u64,
     /// `mi_segment_t.slice_entries`, a word: how many of them there are.
     pub segment_slice_entries: u64,
     /// `mi_segment_t.segment_info_slices`, a word: slices the segment's own head takes.
@@ -71,6 +79,8 @@ impl Mimalloc {
     pub const SEGMENT_SIZE: u64 = 32 << 20;
     /// `MI_SEGMENT_SLICE_SIZE`.
     pub const SLICE_SIZE: u64 = 64 << 10;
+    /// `mi_segment_t.segment_size`, a word.
+    pub const SEGMENT_BYTES: u64 = 32;
     /// `mi_page_t.slice_count`, 32 bits: slices of the page, 0 where none begins.
     pub const PAGE_SLICE_COUNT: u64 = 0;
     /// `mi_page_t.slice_offset`, 32 bits: bytes back to the page's first slice.
@@ -106,7 +116,7 @@ impl Mimalloc {
 
 /// The versions that are known. Offsets of 2.1.2 checked live on 3.14.9t and 3.15.1t; of 2.5.2 from the headers of 3.14.10 and
 /// 3.15.2.
-pub(super) static KNOWN: [&Mimalloc; 2] = [&V212, &V252];
+pub(crate) static KNOWN: [&Mimalloc; 2] = [&V212, &V252];
 
 static V212: Mimalloc = Mimalloc {
     version: "2.1.2",
@@ -126,6 +136,10 @@ static V212: Mimalloc = Mimalloc {
     page_next: 56,
     page_tag: HeapTag::Bits(8),
     segment_slices: 264,
+    segment_used: 208,
+    segment_cookie: 216,
+    segment_all_slices: 224,
+    segment_kind: 240,
     segment_slice_entries: 248,
     segment_info_slices: 232,
     segment_abandoned_next: Some(176),
@@ -150,6 +164,10 @@ static V252: Mimalloc = Mimalloc {
     page_next: 72,
     page_tag: HeapTag::Byte(35),
     segment_slices: 288,
+    segment_used: 216,
+    segment_cookie: 224,
+    segment_all_slices: 248,
+    segment_kind: 264,
     segment_slice_entries: 272,
     segment_info_slices: 256,
     segment_abandoned_next: None,

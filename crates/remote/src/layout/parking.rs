@@ -43,7 +43,7 @@ impl ParkingLot {
     /// `num_waiters`, a word.
     pub const WAITERS: u64 = 24;
 
-    /// Looks for the table in a part of the target's writable static data; `bytes` are what is there from `address` on. The part
+    /// Looks for the table in a part of the target's writable data that comes from a file (it has initial values); `bytes` are what is there from `address` on. The part
     /// must be aligned to words and have the whole table in it.
     #[must_use]
     pub fn find(memory: &dyn Memory, address: u64, bytes: &[u8]) -> Option<ParkingLot> {

@@ -110,15 +110,15 @@ impl ThreadStateMore {
         Some(mimalloc)
     }
 
-    /// `struct _mimalloc_thread_state` (pycore_mimalloc.h): `current_object_heap` points to the second of the heaps that
-    /// follow it, and each heap to the `tld` behind them.
+    /// `struct _mimalloc_thread_state` (pycore_mimalloc.h): `current_object_heap` points to one of the heaps that follow it (the
+    /// second, but while a collected object is made), and each heap to the `tld` behind them.
     fn find_heaps(&self, probe: &Probe<'_>, thread: u64) -> Option<(u64, &'static Mimalloc)> {
         let base = thread.checked_add(probe.offsets.thread_state.size)?;
         let bytes = probe.memory.vec(base, REACH as u64, REACH).ok()?;
         for offset in (0..REACH).step_by(8) {
             let here = base.wrapping_add(offset as u64);
             for mimalloc in KNOWN {
-                if word(&bytes, offset) == mimalloc.heap(here, 1)
+                if (1..Mimalloc::HEAPS).any(|number| word(&bytes, offset) == mimalloc.heap(here, number))
                     && probe.word(mimalloc.heap(here, 0)) == Some(mimalloc.heap(here, 4))
                 {
                     return Some((probe.offsets.thread_state.size + offset as u64, mimalloc));
