@@ -15,7 +15,8 @@ mod view;
 
 pub use look::{Look, Place, Seen, State, Wait};
 pub use run::{Live, Next, Pace};
-pub use tally::Tally;
+pub use tally::{Contended, Seconds, Tally};
+pub use view::SCHEMA;
 pub use view::{
     Cost, GilView, LineView, MemoryView, ObjectView, OtherThreads, PauseView, ProcessView, Shares, Span,
     ThreadView, View, WaitView, WorldView,

@@ -38,7 +38,7 @@ pub(crate) fn hosts() -> Hosts {
     };
     Hosts {
         pythons: vec![row(10, "python quiet.py", 0.0), row(11, "python busy.py", 1.5)],
-        refused: Some("2 processes could not be looked into (the first: 1): it belongs to user 0".into()),
+        refused: Some("2 processes (the first: 1) could not be looked into: it belongs to user 0".into()),
     }
 }
 

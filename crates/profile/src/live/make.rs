@@ -29,6 +29,8 @@ pub(super) struct Maker {
     names: FxHashMap<u64, Option<String>>,
     names_due: Option<Instant>,
     threads: Vec<ThreadView>,
+    /// Names of threads by the kernel's number.
+    thread_names: FxHashMap<u32, String>,
     others: OtherThreads,
     switches: Option<(Instant, u64)>,
     gil: Option<GilView>,
@@ -37,6 +39,8 @@ pub(super) struct Maker {
 impl Maker {
     pub(super) fn new(python: &Python) -> Maker {
         let process = python.process();
+        let mut spent = Spent::default();
+        spent.look(process.pid.cast_signed());
         Maker {
             process: ProcessView {
                 pid: process.pid,
@@ -50,11 +54,12 @@ impl Maker {
             },
             pid: process.pid.cast_signed(),
             looker: Looker::default(),
-            spent: Spent::default(),
+            spent,
             memory: Memory::default(),
             names: FxHashMap::default(),
             names_due: None,
             threads: Vec::new(),
+            thread_names: FxHashMap::default(),
             others: OtherThreads::default(),
             switches: None,
             gil: None,
@@ -84,7 +89,7 @@ impl Maker {
             self.process.interpreters = interpreters.len();
             self.process.age_s = ungil_meter::process_age_s(self.pid).unwrap_or(self.process.age_s);
             self.process.cores = (!cores.threads.is_empty()).then(|| cores.threads.values().sum());
-            self.name_objects(python, &scene, part, interpreters);
+            self.name_objects(python, &scene, part);
             self.threads(python, reader, moment, &scene, &cores);
             self.gil(python, interpreters, part);
             self.world(python, interpreters, &mut world, &mut notes);
@@ -141,16 +146,25 @@ impl Maker {
         let objects = python.objects();
         let closer: FxHashMap<u64, &Seen> =
             scene.threads.iter().map(|seen| (seen.thread.address, seen)).collect();
+        let mut names = FxHashMap::default();
         let mut python_tids = FxHashSet::default();
+        for (standing, stack) in moment.standings.iter().zip(&moment.stacks) {
+            let tid = standing.thread.native_id;
+            let main = tid.cast_signed() == self.pid;
+            let name = objects.thread_name(&stack.frames).or_else(|| main.then(|| "MainThread".to_string()));
+            // A stack that did not hold still shows no name; the thread had one.
+            if let Some(name) = name.or_else(|| self.thread_names.remove(&tid)) {
+                names.insert(tid, name);
+            }
+            python_tids.insert(tid.cast_signed());
+        }
+        self.thread_names = names;
         self.threads.clear();
         for (standing, stack) in moment.standings.iter().zip(&moment.stacks) {
             let thread = &standing.thread;
-            python_tids.insert(thread.native_id.cast_signed());
-            let main = thread.native_id.cast_signed() == self.pid;
-            let name = objects.thread_name(&stack.frames).or_else(|| main.then(|| "MainThread".to_string()));
             let wait = closer.get(&thread.address).and_then(|seen| self.wait(seen, scene));
             self.threads.push(ThreadView {
-                name,
+                name: self.thread_names.get(&thread.native_id).cloned(),
                 tid: thread.native_id,
                 interpreter: thread.interpreter,
                 state: standing.activity,
@@ -204,14 +218,13 @@ impl Maker {
         (!names.is_empty()).then(|| names.join(", "))
     }
 
-    /// A thread's name as the threads of the last view have it, or its number.
+    /// A thread's name, or its number.
     fn thread_name(&self, tid: u32) -> String {
-        let known = self.threads.iter().find(|thread| thread.tid == tid);
-        known.and_then(|thread| thread.name.clone()).unwrap_or_else(|| format!("thread {tid}"))
+        self.thread_names.get(&tid).cloned().unwrap_or_else(|| format!("thread {tid}"))
     }
 
     /// Looks for names of objects that are waited for and have none yet.
-    fn name_objects(&mut self, python: &Python, scene: &Scene, part: &Part, interpreters: &[Interpreter]) {
+    fn name_objects(&mut self, python: &Python, scene: &Scene, part: &Part) {
         let waited = scene.threads.iter().filter_map(|seen| Some(seen.known.as_ref()?.object));
         let wanted: FxHashSet<u64> = waited.chain(part.tally.objects.keys().copied()).collect();
         let news = wanted.iter().any(|object| !self.names.contains_key(object));
@@ -228,7 +241,6 @@ impl Maker {
             let known = self.names.entry(object).or_default();
             *known = name.or_else(|| known.take());
         }
-        let _ = interpreters;
         let cost = ungil_meter::thread_cpu_s() - cpu_s;
         self.names_due = Some(Instant::now() + NAMES_AGE.max(Duration::from_secs_f64(cost / NAME_BUDGET)));
     }

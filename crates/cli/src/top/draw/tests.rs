@@ -66,7 +66,7 @@ fn the_list_of_pythons_shows_the_busiest_first_and_what_was_refused() {
     has(&screen(&app, 80, 10), &["looking"]);
     app.take_hosts(sample::hosts());
     let screen = screen(&app, 100, 10);
-    has(&screen, &["2 found", "2 processes could not be looked into", "      11 3.15.1t    150.0  20.0 MiB"]);
+    has(&screen, &["2 found", "2 processes (the first: 1) could not be looked into", "      11 3.15.1t    150.0  20.0 MiB"]);
     assert!(screen.find("busy.py") < screen.find("quiet.py"));
 }
 
