@@ -118,7 +118,7 @@ impl Sums<'_> {
             let Some(id) = key.lock else { continue };
             let lock = &self.profile.locks[id.index()];
             let waits = locks.entry(self.profile.lock_label(lock)).or_default();
-            waits.named = !self.profile.string(lock.name).is_empty();
+            waits.placed = self.profile.string(lock.name).contains(" at ");
             waits.weight += weight as f64;
             waits.threads.insert(key.thread);
             add(&mut waits.lines, self.leaf(key.stack), weight);
@@ -131,11 +131,9 @@ impl Sums<'_> {
     fn lock(&self, label: &str, waits: &Waits) -> Finding {
         let share = waits.weight / self.total;
         let mut more = vec![many(waits.threads.len(), "thread")];
-        if !waits.named
-            && let Some(line) = most(&waits.lines)
-        {
-            more.push(format!("most often at {}", self.at(line)));
-        }
+        let line = most(&waits.lines).filter(|_| !waits.placed);
+        let place = line.map_or(String::new(), |line| format!(" at {}", self.at(line)));
+        let article = if ["the ", "a ", "an "].iter().any(|a| label.starts_with(a)) { "" } else { "the " };
         more.push(match most(&waits.holders) {
             Some(frame) => format!("most often held at {}", self.at(frame)),
             None => "holder not known".into(),
@@ -145,7 +143,7 @@ impl Sums<'_> {
             _ => "waits for",
         };
         let of = self.profile.header.mode.what();
-        let text = format!("{} of {of} {what} the {label} ({})", percent(share), more.join(", "));
+        let text = format!("{} of {of} {what} {article}{label}{place} ({})", percent(share), more.join(", "));
         Finding { topic: Topic::Lock, share, text }
     }
 
@@ -248,7 +246,8 @@ impl Sums<'_> {
 /// What is waited for one lock.
 #[derive(Default)]
 struct Waits {
-    named: bool,
+    /// Whether its name says where it is waited for.
+    placed: bool,
     weight: f64,
     threads: FxHashSet<ThreadId>,
     lines: FxHashMap<FrameId, u64>,

@@ -32,19 +32,26 @@ impl Profile {
         }
     }
 
-    /// A lock: ``dict `cache` at app.py:31`` if its name is known, else its kind and address.
+    /// A lock: ``dict `cache` `` or ``Lock `q.mutex` in worker()`` if its name is known, else its kind and address. A mutex of the
+    /// runtime's own is called by its name alone.
     pub fn lock_label(&self, lock: &Lock) -> String {
         let (kind, name) = (self.string(lock.kind), self.string(lock.name));
+        let kind = match kind.strip_prefix("runtime:") {
+            None => kind,
+            Some("mutex") => "mutex of the runtime",
+            Some("stop-the-world") => return "the end of a stop of the world".into(),
+            Some("the end of a thread") => return "the end of a thread that is no daemon".into(),
+            Some(named) => return named.into(),
+        };
         if name.is_empty() {
             return match lock.address {
                 0 => kind.into(),
                 address => format!("{kind} 0x{address:x}"),
             };
         }
-        match name.split_once(" at ") {
-            Some((what, place)) => format!("{kind} `{what}` at {place}"),
-            None => format!("{kind} `{name}`"),
-        }
+        let place = [" at ", " in "].iter().filter_map(|word| name.find(word)).min();
+        let (what, place) = name.split_at(place.unwrap_or(name.len()));
+        format!("{kind} `{what}`{place}")
     }
 
     /// What a thread that was not running waited for, in brackets; `None` if it ran.

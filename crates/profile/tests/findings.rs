@@ -18,8 +18,7 @@ fn a_contended_program_is_told_what_it_waits_for() {
         [
             "38 % of thread time waits for the dict `cache` at app.py:31 (8 threads, most often held at app.py:47)",
             "20 % of thread time runs at app.py:62 in spin",
-            "10 % of thread time waits for the threading.Lock 0x7f0000002000 (8 threads, most often at app.py:31, \
-             holder not known)",
+            "10 % of thread time waits for the threading.Lock 0x7f0000002000 at app.py:31 (8 threads, holder not known)",
             "6.0 % of thread time waits for the GIL (8 threads, most often at app.py:62)",
             "6.0 % of thread time goes to garbage collection: 2.0 % collects, 4.0 % is stopped for it (20 pauses, \
              the longest 2.0 ms)",
@@ -71,10 +70,27 @@ fn locks_of_one_name_are_one_and_modes_have_their_words() {
         texts(&of(header, Totals::default(), &rows)),
         [
             "70 % of lock waiting is for the Lock `pool` at a.py:3 (1 thread, holder not known)",
-            "20 % of lock waiting is for the Lock `log` (1 thread, holder not known)",
-            "10 % of lock waiting is for the Lock `rest` (1 thread, holder not known)",
+            "20 % of lock waiting is for the Lock `log` at a.py:12 (1 thread, holder not known)",
+            "10 % of lock waiting is for the Lock `rest` at a.py:13 (1 thread, holder not known)",
         ]
     );
+}
+
+#[test]
+fn locks_are_called_what_they_are() {
+    let mut b = Builder::new(header());
+    let mut label = |kind: &str, address: u64, name: &str| {
+        let id = b.lock(7, address, kind, name);
+        let profile = b.so_far();
+        profile.lock_label(&profile.locks[id.index()])
+    };
+    assert_eq!(label("dict", 16, "cache at app.py:31"), "dict `cache` at app.py:31");
+    assert_eq!(label("threading.Lock", 32, "q.mutex in worker()"), "threading.Lock `q.mutex` in worker()");
+    assert_eq!(label("threading.RLock", 48, "app.lock"), "threading.RLock `app.lock`");
+    assert_eq!(label("list", 0xabc, ""), "list 0xabc");
+    assert_eq!(label("import lock", 0, ""), "import lock");
+    assert_eq!(label("runtime:the type cache", 64, ""), "the type cache");
+    assert_eq!(label("runtime:mutex", 80, ""), "mutex of the runtime 0x50");
 }
 
 #[test]
