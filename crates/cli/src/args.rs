@@ -1,14 +1,14 @@
 //! The command line. Completions and man pages are made from these definitions, so each says what a user must know.
 
-mod heap;
 mod dump;
+mod heap;
 mod top;
 mod values;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
+pub(crate) use dump::Dump;
 pub(crate) use heap::{Heap, Order};
 use std::path::PathBuf;
-pub(crate) use dump::Dump;
 pub(crate) use top::{Sort, Top};
 pub(crate) use values::{Also, duration, share};
 

@@ -25,7 +25,8 @@ use ungil_remote::Python;
 
 /// Runs the verb.
 pub(crate) fn run(args: &Top) -> Result<ExitCode, Edge> {
-    let pace = Pace { rate_hz: args.rate.into(), interval_s: args.interval, span_s: args.span.max(args.interval) };
+    let pace =
+        Pace { rate_hz: args.rate.into(), interval_s: args.interval, span_s: args.span.max(args.interval) };
     let is_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     match (args.once || args.json || args.views.is_some(), args.pid) {
@@ -94,7 +95,10 @@ fn list(args: &Top) -> Result<ExitCode, Edge> {
     let mut rows: Vec<Row<'_>> = found.pythons.iter().map(Row::Host).collect();
     rows::filter(&mut rows, &args.filter);
     rows::sort(&mut rows, "cpu");
-    let rows: Vec<_> = rows.into_iter().filter_map(|row| if let Row::Host(host) = row { Some(host) } else { None }).collect();
+    let rows: Vec<_> = rows
+        .into_iter()
+        .filter_map(|row| if let Row::Host(host) = row { Some(host) } else { None })
+        .collect();
     print(&text::hosts(&found, &rows))?;
     Ok(ExitCode::SUCCESS)
 }

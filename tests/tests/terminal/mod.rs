@@ -21,7 +21,8 @@ impl Terminal {
         let (pty, pts) = open().expect("a pseudo-terminal");
         pty.resize(pty_process::Size::new(rows, columns)).expect("resized");
         let plain = ungil.command();
-        let mut command = Command::new(plain.get_program()).args(plain.get_args()).env("TERM", "xterm-256color");
+        let mut command =
+            Command::new(plain.get_program()).args(plain.get_args()).env("TERM", "xterm-256color");
         for (name, value) in plain.get_envs() {
             command = match value {
                 Some(value) => command.env(name, value),
@@ -68,9 +69,9 @@ impl Terminal {
         let screen = self.parser.screen();
         let (rows, columns) = screen.size();
         let cells = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
-        cells.filter_map(|(row, column)| screen.cell(row, column)).any(|cell| {
-            cell.fgcolor() != vt100::Color::Default || cell.bgcolor() != vt100::Color::Default
-        })
+        cells
+            .filter_map(|(row, column)| screen.cell(row, column))
+            .any(|cell| cell.fgcolor() != vt100::Color::Default || cell.bgcolor() != vt100::Color::Default)
     }
 
     /// Waits until all of these are on the screen.

@@ -55,7 +55,9 @@ pub(super) fn thing(kind: &str, name: Option<&str>) -> String {
 /// `an RLock`, for the names as they are spoken.
 fn article(kind: &str) -> String {
     let spoken = kind.rsplit('.').next().unwrap_or(kind);
-    let vowel = spoken.starts_with(['a', 'e', 'i', 'o', 'A', 'E', 'I', 'O']) || spoken == "RLock" || spoken.starts_with("RW");
+    let vowel = spoken.starts_with(['a', 'e', 'i', 'o', 'A', 'E', 'I', 'O'])
+        || spoken == "RLock"
+        || spoken.starts_with("RW");
     format!("{} {}", if vowel { "an" } else { "a" }, clean(kind))
 }
 
@@ -73,9 +75,13 @@ pub(super) fn seconds(seconds: f64) -> String {
 /// `waiting 3.2 s for <0x..> (a threading.Lock "L1"), held by "worker-3"`.
 pub(super) fn wait(wait: &WaitView) -> String {
     let since = wait.seconds.map(|since| format!(" {}", seconds(since))).unwrap_or_default();
-    let mut text = format!("waiting{since} for <{}> ({})", wait.lock, thing(&wait.kind, wait.name.as_deref()));
+    let mut text =
+        format!("waiting{since} for <{}> ({})", wait.lock, thing(&wait.kind, wait.name.as_deref()));
     if wait.timed {
-        text += &wait.left_s.map_or_else(|| ", with a timeout".into(), |left| format!(", for {} more at most", seconds(left)));
+        text += &wait.left_s.map_or_else(
+            || ", with a timeout".into(),
+            |left| format!(", for {} more at most", seconds(left)),
+        );
     }
     let verb = if wait.kind == "threading.Thread" { "which is" } else { "held by" };
     match wait.holders.as_slice() {
