@@ -1,7 +1,7 @@
 //! The command line. Completions and man pages are made from these definitions, so each says what a user must know.
 
-mod heap;
 mod dump;
+mod heap;
 mod top;
 mod values;
 
