@@ -105,9 +105,17 @@ impl Walker<'_> {
         let mut window = Window::default();
         let mut stack = Stack::default();
         let mut next = first;
-        for _ in 0..DEEPEST {
+        // A frame met long before, and when it is changed for a later one: a list that comes back to it is a loop (Brent).
+        let (mut met, mut renew) = (0, 1);
+        for step in 0..DEEPEST {
             if next == 0 {
                 return Ok(stack);
+            }
+            if next == met {
+                break;
+            }
+            if step == renew {
+                (met, renew) = (next, renew * 2);
             }
             let bytes = match window.get(self.memory, next, at.localsplus) {
                 Ok(bytes) => bytes,
@@ -127,7 +135,14 @@ impl Walker<'_> {
             match self.frame(address, bytes) {
                 // A function that is still making its cells or its generator (`_PyFrame_IsIncomplete`).
                 Ok(frame) if owner != OWNED_BY_GENERATOR && frame.unit < frame.code.first_traceable => {}
-                Ok(frame) => stack.frames.push(frame),
+                Ok(frame) => {
+                    // What is kept of a frame is paid for, its names too: frames cost no reads while they lie side by side.
+                    let names = frame.code.qualname.len() + frame.code.file.len();
+                    stack.frames.push(frame);
+                    if !self.memory.spend(1 + names as u64 / 256) {
+                        break;
+                    }
+                }
                 Err(ReadError::Unmapped(_)) => stack.unreadable += 1,
                 Err(error) => return Err(error),
             }

@@ -4,6 +4,7 @@
 //! address is checked before it is believed, every list has a bound, and a look that does not fit together is counted as
 //! torn and not shown. This room knows no profile and prints nothing.
 
+mod allowance;
 pub mod code;
 pub mod deadlock;
 pub mod dicts;

@@ -1,6 +1,7 @@
 //! One process, known by more than its number: a pid comes back for another program, and `exec` puts another program behind
 //! the same pid.
 
+use crate::allowance::{Allowance, Metered};
 use crate::linux::maps::{self, Region};
 use crate::linux::{ProcessMemory, host};
 use crate::memory::{Memory, ReadError};
@@ -70,7 +71,7 @@ pub struct Process {
 }
 
 /// What a process is read through.
-struct Source(Box<dyn Memory>);
+struct Source(Metered);
 
 impl std::fmt::Debug for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -93,20 +94,25 @@ impl Process {
         }
         let executable = std::fs::read_link(format!("/proc/{pid}/exe")).map_err(|_| host::denied(pid))?;
         let command = host::command(pid);
-        let memory = Source(Box::new(ProcessMemory::new(pid)));
+        let memory = Source(Metered::new(Box::new(ProcessMemory::new(pid))));
         Ok(Process { pid, started: stat.started, executable, command, memory })
     }
 
     /// Its memory.
     #[must_use]
     pub fn memory(&self) -> &dyn Memory {
-        &*self.memory.0
+        &self.memory.0
+    }
+
+    /// Limits what is read until the allowance is dropped.
+    pub(crate) fn limit(&self, units: i64) -> Allowance {
+        self.memory.0.limit(units)
     }
 
     /// The same process, read through what `wrap` makes of its memory: something that counts, keeps or, in tests, lies.
     #[must_use]
     pub fn read_through(mut self, wrap: impl FnOnce(Box<dyn Memory>) -> Box<dyn Memory>) -> Process {
-        self.memory = Source(wrap(self.memory.0));
+        self.memory = Source(Metered::new(wrap(self.memory.0.into_inner())));
         self
     }
 

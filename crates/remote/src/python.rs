@@ -10,10 +10,12 @@ use crate::objects::Objects;
 use crate::offsets::{DebugOffsets, MAX_SIZE};
 use crate::process::{AttachError, Process};
 use crate::version::Version;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-/// Interpreters of one process, and threads of one interpreter, that are walked.
-const MOST: usize = 1 << 16;
+/// Interpreters of one process that are walked; each takes a quarter of a MiB.
+const MOST_INTERPRETERS: usize = 1 << 12;
+/// Threads of one interpreter that are walked.
+const MOST_THREADS: usize = 1 << 16;
 
 /// A live CPython.
 #[derive(Debug)]
@@ -184,7 +186,8 @@ impl Python {
         let memory = self.memory();
         let mut found: Vec<Interpreter> = Vec::new();
         let mut next = memory.u64(self.runtime + self.offsets.runtime_state.interpreters_head)?;
-        while next != 0 && found.len() < MOST && found.iter().all(|known| known.address != next) {
+        while next != 0 && found.len() < MOST_INTERPRETERS && found.iter().all(|known| known.address != next)
+        {
             let Ok(id) = memory.i64(next.saturating_add(at.id)) else { break };
             found.push(Interpreter { address: next, id });
             next = memory.u64(next.saturating_add(at.next)).unwrap_or(0);
@@ -219,7 +222,8 @@ impl Python {
         let mut next = self
             .memory()
             .u64(interpreter.address.saturating_add(self.offsets.interpreter_state.threads_head))?;
-        while next != 0 && found.len() < MOST {
+        let mut met = FxHashSet::default();
+        while next != 0 && found.len() < MOST_THREADS && met.insert(next) {
             let Some((thread, after)) = self.thread(interpreter, next)? else { break };
             found.push(thread);
             next = after;

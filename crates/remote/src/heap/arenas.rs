@@ -68,12 +68,12 @@ fn count(memory: &dyn Memory, arenas: u64, most: u64) -> Result<Arenas, ReadErro
             let (address, fresh) =
                 (word(arena, Arena::ADDRESS as usize), word(arena, Arena::NEXT_POOL as usize));
             let pools = u64::from(half(arena, Arena::TOTAL_POOLS as usize));
+            let start = address.checked_next_multiple_of(POOL).filter(|_| address != 0);
             // 1 MiB, or 2 where huge pages were asked for.
-            if address != 0 && (1..=256).contains(&pools) {
+            if let Some(start) = start.filter(|_| (1..=256).contains(&pools)) {
                 sums.arenas += 1;
                 // The part before the first pool that is aligned is lost.
                 sums.reserved += (pools * POOL).next_multiple_of(Obmalloc::ARENA_SIZE);
-                let start = address.next_multiple_of(POOL);
                 let carved = fresh.saturating_sub(start) / POOL;
                 in_use(memory, start, carved.min(pools), &mut sums)?;
             }

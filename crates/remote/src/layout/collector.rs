@@ -93,11 +93,15 @@ impl Collector {
     pub(super) fn find(&mut self, probe: &Probe<'_>, missing: &mut Vec<Missing>) {
         let state = probe.main.wrapping_add(probe.offsets.interpreter_state.gc);
         let is_list = |at: u64| probe.is_list_head(state.wrapping_add(at), Self::FLAGS);
-        if let (Some([young, middle, old]), Some(permanent)) = (self.generations, self.permanent) {
+        if let (Some(generations), Some(permanent)) = (self.generations, self.permanent) {
+            // 3.13.1 and some after it align a list's head to 4 bytes only, and have the first three 4 bytes earlier.
+            let earlier = generations.map(|at| at.saturating_sub(4));
             // The young list changes all the time; the others hardly ever, and never all of them.
-            let sound = || [young, middle, old, permanent].into_iter().filter(|&at| is_list(at)).count();
-            if !(0..4).any(|_| sound() >= 3) {
-                (self.generations, self.permanent) = (None, None);
+            let sound =
+                |lists: [u64; 3]| lists.into_iter().chain([permanent]).filter(|&at| is_list(at)).count() >= 3;
+            self.generations = (0..4).flat_map(|_| [generations, earlier]).find(|&lists| sound(lists));
+            if self.generations.is_none() {
+                self.permanent = None;
                 missing.push(Missing {
                     what: "the collector's lists of objects",
                     why: "what is where they should be are not lists".into(),

@@ -5,6 +5,7 @@ use super::{
     DeadlockView, EdgeView, FrameView, HoldView, HolderView, InterpreterView, RowView, Snapshot, ThreadView,
     WaitView,
 };
+use crate::allowance::OF_A_LOOK;
 use crate::frames::Frame;
 use crate::linux::calls::Doing;
 use crate::memory::ReadError;
@@ -33,6 +34,7 @@ pub struct Options {
 /// The process ended or may not be read any more.
 pub fn take(python: &mut Python, looker: &mut Looker, options: Options) -> Result<Snapshot, ReadError> {
     let begin = Instant::now();
+    let allowance = python.process().limit(OF_A_LOOK);
     let scene = looker.look(python)?;
     let look_s = begin.elapsed().as_secs_f64();
     let deadlocks = looker.deadlocks(python, &scene)?;
@@ -51,6 +53,9 @@ pub fn take(python: &mut Python, looker: &mut Looker, options: Options) -> Resul
     let task_cycles = task_cycles(&tasks);
     let tasks = tasks.iter().map(|task| making.task(task)).collect();
     warnings.extend(making.warnings());
+    if allowance.is_spent() {
+        warnings.push("there is more in the process than one look reads: this is not all of it".into());
+    }
     let process = python.process();
     Ok(Snapshot {
         schema: "ungil.dump/1",
@@ -221,7 +226,8 @@ impl Making<'_> {
     }
 
     fn called(&self, object: u64) -> Option<String> {
-        self.names.get(&object).map(ToString::to_string)
+        // Every object is `self` to its own methods.
+        self.names.get(&object).filter(|name| name.path != "self").map(ToString::to_string)
     }
 
     fn name_of(&self, seen: &Seen) -> String {

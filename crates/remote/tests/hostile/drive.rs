@@ -1,23 +1,26 @@
 //! Everything this room reads from a process, once.
 
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use ungil_remote::memory::Memory;
 use ungil_remote::snapshot::{Options, take};
 use ungil_remote::{Process, Python, heap, sample, scene, standing};
 
 /// Reads all there is of `pid` through `wrap`. Errors are no fault; a panic is.
-pub(crate) fn everything(pid: u32, wrap: impl Fn(Box<dyn Memory>) -> Box<dyn Memory>, spent: &Arc<super::lies::Spent>) {
+pub(crate) fn everything(
+    pid: u32,
+    wrap: impl Fn(Box<dyn Memory>) -> Box<dyn Memory>,
+    spent: &Arc<super::lies::Spent>,
+) {
     let attach = || Python::within(Process::open(pid).expect("the process").read_through(&wrap));
     let Ok(mut python) = attach() else { return };
     // Each part has its own allowance of reads.
-    let t = std::time::Instant::now();
-    let part = || { eprintln!("reads {} bytes {} {:?}", spent.reads.load(Ordering::Relaxed), spent.bytes.load(Ordering::Relaxed), t.elapsed()); spent.reads.store(0, Ordering::Relaxed) };
+    let part = || spent.reads.store(0, Ordering::Relaxed);
     let mut looker = scene::Looker::default();
     for _ in 0..2 {
         part();
-        if let Ok(s) = take(&mut python, &mut looker, Options { source: true, tasks: true, native: None }) { eprintln!("interps {} threads {} frames {} tasks {}", s.interpreters.len(), s.threads().count(), s.threads().map(|t| t.frames.len()).sum::<usize>(), s.warnings.len()); }
+        let _ = take(&mut python, &mut looker, Options { source: true, tasks: true, native: None });
     }
     part();
     if let Ok(interpreters) = python.interpreters() {

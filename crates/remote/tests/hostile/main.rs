@@ -25,7 +25,7 @@ use ungil_remote::offsets::MAX_SIZE;
 use ungil_tests::{BUILDS, python};
 
 /// Rounds of each build where nothing else is asked for.
-const ROUNDS: u64 = 12;
+const ROUNDS: u64 = 8;
 /// Address space the test may use: many times what a look takes, far less than a size that was believed.
 const MOST_MEMORY: u64 = 8 << 30;
 
@@ -85,7 +85,8 @@ fn lie(random: &mut ChaCha8Rng, words: &[u64], at: u64) -> u64 {
 #[test]
 fn words_that_lie_are_survived() {
     limit_memory();
-    let seconds = std::env::var("UNGIL_FUZZ_S").ok().and_then(|text| text.parse().ok()).map(Duration::from_secs);
+    let seconds =
+        std::env::var("UNGIL_FUZZ_S").ok().and_then(|text| text.parse().ok()).map(Duration::from_secs);
     let seed = std::env::var("UNGIL_FUZZ_SEED").ok().and_then(|text| text.parse().ok());
     for build in BUILDS {
         let target = Target::start(build);
@@ -125,7 +126,7 @@ fn tables() -> Vec<Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
     /// Lists without an end, objects that are their own types, sizes of any size.
     #[test]
     fn a_memory_of_nothing_but_lies_is_survived(
@@ -134,7 +135,7 @@ proptest! {
     ) {
         limit_memory();
         static TABLES: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
-        let recipe = Recipe { seed, shares: shares.map(|share| share % 8), places, stride, holes };
+        let recipe = Recipe { seed, shares: shares.map(|share| share % 16), places, stride, holes };
         let spent = Arc::new(Spent::default());
         let pid = std::process::id();
         let wrap = |_| -> Box<dyn Memory> {
