@@ -100,8 +100,16 @@ impl<'a> Search<'a> {
                 let _ = self.globals(globals, STEPS);
             }
         }
+        // Many threads run the same few functions, whose variables are called the same in each.
+        let mut names = FxHashMap::default();
         for frame in frames {
-            let Ok(locals) = self.objects.locals(frame) else { continue };
+            if self.is_done() {
+                return;
+            }
+            let names = names
+                .entry(frame.code.address)
+                .or_insert_with(|| self.objects.local_names(frame).unwrap_or_default());
+            let Ok(locals) = self.objects.locals_called(frame, names) else { continue };
             // A module's own frame has its globals for locals, and a class body's are about to be attributes.
             for (name, value) in locals {
                 let scope = Scope::Function(frame.code.qualname.clone());
@@ -182,7 +190,7 @@ impl<'a> Search<'a> {
         if self.wanted.contains(&object) {
             self.found.entry(object).or_insert_with(|| name.clone());
         }
-        if steps > 0 && self.worth(object) && self.seen.insert(object) {
+        if steps > 0 && self.seen.insert(object) && self.worth(object) {
             self.to_open.push_back(Open { object, name, steps });
         }
     }

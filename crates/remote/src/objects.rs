@@ -236,14 +236,25 @@ impl Objects<'_> {
     /// # Errors
     /// As [`Memory::read`].
     pub fn locals(&self, frame: &Frame) -> Result<Vec<(String, u64)>, ReadError> {
-        let names = self.local_names(frame)?;
+        self.locals_called(frame, &self.local_names(frame)?)
+    }
+
+    /// The same, for a caller that has kept the names of that code ([`Objects::local_names`]).
+    ///
+    /// # Errors
+    /// As [`Memory::read`].
+    pub fn locals_called(
+        &self,
+        frame: &Frame,
+        names: &[(String, bool)],
+    ) -> Result<Vec<(String, u64)>, ReadError> {
         let slots = self.memory.vec(frame.local(0), 8 * names.len() as u64, MOST_LOCALS as usize * 8)?;
         Ok(names
-            .into_iter()
+            .iter()
             .enumerate()
             .filter_map(|(index, (name, in_cell))| {
                 let value = word(&slots, index * 8) & !TAGS;
-                Some((name, if in_cell { self.in_cell(value)? } else { value }))
+                Some((name.clone(), if *in_cell { self.in_cell(value)? } else { value }))
             })
             .filter(|&(_, value)| value != 0)
             .collect())
