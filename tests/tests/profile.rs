@@ -104,27 +104,28 @@ fn waiting_is_shared_out_among_the_locks_as_it_is() {
     }
 }
 
-/// One thread waits for three locks in turn, which another holds for 70, 20 and 10 ms; it measures how long it waited.
+/// One thread waits for three locks in turn, which another holds for 210, 60 and 30 ms; both measure: a wait is from the attempt to the release,
+/// for the way from there to a processor is not the lock's.
 const HELD: &str = "
 import json, queue, threading, time
 cache_lock, pool_lock, log_lock = threading.Lock(), threading.Lock(), threading.Lock()
-TABLE = (('cache_lock', cache_lock, 0.07), ('pool_lock', pool_lock, 0.02), ('log_lock', log_lock, 0.01))
+TABLE = (('cache_lock', cache_lock, 0.21), ('pool_lock', pool_lock, 0.06), ('log_lock', log_lock, 0.03))
 held, done, waited = queue.SimpleQueue(), queue.SimpleQueue(), dict.fromkeys(('cache_lock', 'pool_lock', 'log_lock'), 0)
 def wait():
-    for _ in range(40):
+    for _ in range(15):
         for name, lock, _ in TABLE:
             held.get()
             begin = time.monotonic()
-            with lock:
-                waited[name] += time.monotonic() - begin
-            done.put(None)
+            with lock: pass
+            done.put(begin)
 def hold():
-    for _ in range(40):
+    for _ in range(15):
         for name, lock, long in TABLE:
             with lock:
                 held.put(None)
                 time.sleep(long)  # HERE
-            done.get()
+                end = time.monotonic()
+            waited[name] += end - done.get()
 threads = [threading.Thread(target=f) for f in (wait, hold)]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
@@ -403,7 +404,7 @@ spin()
         let of = |name: &str| activities.get(name).map_or(0.0, number);
         let waits = of("waiting for the GIL") / (of("waiting for the GIL") + of("running"));
         // Four threads want it and one has it: three quarters wait, but for the moments of handing over.
-        assert!((0.55..0.95).contains(&waits), "{build}: {waits}: {summary}");
+        assert!((0.5..0.95).contains(&waits), "{build}: {waits}: {summary}");
     }
     let place = Place::new();
     let target = Target::start(&place, "3.14t", script);
@@ -418,7 +419,7 @@ fn wrong_requests_are_told_so() {
         (&["profile"][..], "nothing to profile"),
         (&["profile", "1", "--rate", "fast"], "rate"),
         (&["profile", "1", "--rate", "0"], "rate"),
-        (&["profile", "1", "--duration", "-3s"], "duration"),
+        (&["profile", "1", "--duration=-3s"], "duration"),
         (&["profile", "1", "--mode", "speed"], "mode"),
         (&["profile", "there-is-none.py"], "there is no file"),
         (&["profile", "1", "-o", "profile.doc"], "format"),

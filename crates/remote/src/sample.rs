@@ -17,7 +17,7 @@ pub use chain::Raw;
 pub use slot::Slot;
 
 use crate::code::{Code, Codes};
-use crate::memory::ReadError;
+use crate::memory::{Piece, ReadError};
 use crate::python::{Interpreter, Python};
 use chain::Shapes;
 use reader::Reader;
@@ -60,6 +60,8 @@ struct Known {
     head: u64,
     /// Counts code objects that were destroyed (3.14 and later).
     generation: u64,
+    /// Its collector was at work.
+    collecting: bool,
 }
 
 /// What a frame runs and where it is.
@@ -110,6 +112,12 @@ impl Looker {
         self.interpreters.iter().map(|known| known.interpreter).collect()
     }
 
+    /// Whether the last thorough look found the interpreter's collector at work.
+    #[must_use]
+    pub fn is_collecting(&self, interpreter: Interpreter) -> bool {
+        self.interpreters.iter().any(|known| known.interpreter == interpreter && known.collecting)
+    }
+
     /// Looks at every thread. A `thorough` look also reads what hardly ever changes (the interpreters, what code was
     /// destroyed, where C code entered Python) and threads that have long been at rest; at more than some thousand
     /// looks a second it is enough that some of them are.
@@ -123,9 +131,12 @@ impl Looker {
             look.stale = self.refresh(&mut look)?;
         }
         self.reader.fetch(self.python.memory(), &mut self.slots, thorough)?;
-        let mut gone = false;
         for slot in &mut self.slots {
             slot.attempt(&self.reader, &mut self.shapes, &self.python);
+        }
+        let mut gone = false;
+        // Only now, for another attempt takes the place of the bytes read so far.
+        for slot in &mut self.slots {
             let mut attempts = 0;
             while slot.is_open() && attempts < AGAIN {
                 attempts += 1;
@@ -162,32 +173,44 @@ impl Looker {
             .any(|slot| slot.before != 0 && self.slots.iter().all(|s| s.thread.address != slot.before))
     }
 
-    /// Reads what seldom changes; tells whether code may have been replaced.
+    /// Reads what seldom changes, in one call; tells whether code may have been replaced.
     fn refresh(&mut self, look: &mut Look) -> Result<bool, ReadError> {
-        let at = &self.python.offsets().interpreter_state;
-        let (mut list, mut stale) = (self.interpreters.is_empty(), false);
-        let memory = self.python.memory();
-        for known in &mut self.interpreters {
+        let offsets = self.python.offsets();
+        let (at, first) = (&offsets.interpreter_state, offsets.runtime_state.interpreters_head);
+        let mut bytes = vec![[0; 8]; 1 + 3 * self.interpreters.len()];
+        let mut addresses = vec![self.python.runtime() + first];
+        for known in &self.interpreters {
             let address = known.interpreter.address;
-            let head = memory.u64(address.saturating_add(at.threads_head));
-            // Without a count (3.13) code is checked again in every thorough look.
-            let generation = match at.code_object_generation {
-                Some(offset) => memory.u64(address.saturating_add(offset)),
-                None => Ok(self.looks),
-            };
-            match (head, generation) {
-                (Ok(head), Ok(generation)) => {
-                    list |= head != known.head;
-                    stale |= generation != known.generation;
-                    (known.head, known.generation) = (head, generation);
-                }
-                (Err(ReadError::Unmapped(_)), _) | (_, Err(ReadError::Unmapped(_))) => list = true,
-                (Err(error), _) | (_, Err(error)) => return Err(error),
-            }
+            addresses.push(address.saturating_add(at.threads_head));
+            // Without a count of destroyed code (3.13) something is read that is there.
+            addresses.push(address.saturating_add(at.code_object_generation.unwrap_or(at.threads_head)));
+            addresses.push(address.saturating_add(at.gc).saturating_add(offsets.gc.collecting));
         }
-        let first =
-            memory.u64(self.python.runtime() + self.python.offsets().runtime_state.interpreters_head)?;
-        list |= self.interpreters.first().is_none_or(|known| known.interpreter.address != first);
+        let mut pieces: Vec<Piece<'_>> = addresses
+            .iter()
+            .zip(&mut bytes)
+            .map(|(&address, into)| Piece { address, into: into.as_mut_slice() })
+            .collect();
+        let whole = pieces.len();
+        let read = self.python.memory().read_many(&mut pieces)?;
+        if read == 0 {
+            // The runtime itself is not there: the process has become another program.
+            return Err(ReadError::Unmapped(addresses[0]));
+        }
+        let mut words = bytes.iter().map(|word| u64::from_le_bytes(*word));
+        let first = words.next().unwrap_or(0);
+        let mut list = read < whole || self.interpreters.first().is_none_or(|k| k.interpreter.address != first);
+        let mut stale = false;
+        for known in &mut self.interpreters {
+            let mut next = || words.next().unwrap_or(0);
+            let (head, generation, collecting) = (next(), next(), next());
+            // There, code is checked again in every thorough look.
+            let generation = if at.code_object_generation.is_some() { generation } else { self.looks };
+            list |= head != known.head;
+            stale |= generation != known.generation;
+            known.collecting = collecting & 0xffff_ffff != 0;
+            (known.head, known.generation) = (head, generation);
+        }
         if list {
             self.list()?;
             look.changed = true;
@@ -210,6 +233,7 @@ impl Looker {
                 interpreter,
                 head: threads.first().map_or(0, |thread| thread.address),
                 generation: generation.map_or(0, |known| known.generation),
+                collecting: generation.is_some_and(|known| known.collecting),
             });
             for thread in threads {
                 if slots.len() >= MOST_THREADS {

@@ -88,10 +88,13 @@ impl Asking {
         let Some(file) = &self.file else { return Found::plain(Activity::System) };
         let doing = file.read();
         let waiting = waits.of(&slot.thread, &doing);
+        let waited_for_gil = self.last.is_some_and(|(last, _)| last.activity == Activity::Gil);
         let activity = match (&doing, waiting.map(|waiting| waiting.on)) {
             (_, Some(On::Gil(_))) => Activity::Gil,
             (_, Some(On::World)) => Activity::Stopped,
             (_, Some(On::Parked(_) | On::Ungil(_) | On::Futex(_))) => Activity::Lock,
+            // Who waits for the GIL wakes up every few milliseconds to ask for it: it has not got it if it has not moved.
+            (Doing::Running, None) if waited_for_gil && slot.rest() > 0 => Activity::Gil,
             (Doing::Running, None) => Activity::Running,
             // In a futex and waited for nothing: it has just been woken.
             (Doing::Call(call), None) if call.is_futex() => Activity::Running,

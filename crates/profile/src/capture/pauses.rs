@@ -28,7 +28,7 @@ impl PauseWatch {
     pub(super) fn look(&mut self, looker: &Looker, pid: u32, at_ns: u64, builder: &mut Builder) {
         (self.collecting, self.requester) = (false, None);
         for interpreter in looker.interpreters() {
-            let collects = is_collecting(looker, interpreter);
+            let collects = looker.is_collecting(interpreter);
             let world = looker.python().world(interpreter).ok().flatten().filter(|world| world.requested);
             self.collecting |= collects;
             self.requester = self.requester.or(world.and_then(|world| world.requester));
@@ -80,10 +80,4 @@ impl PauseWatch {
             builder.pause(pid, spell.kind, spell.since_ns, at_ns.saturating_sub(spell.since_ns), "");
         }
     }
-}
-
-fn is_collecting(looker: &Looker, interpreter: Interpreter) -> bool {
-    let offsets = looker.python().offsets();
-    let at = interpreter.address.saturating_add(offsets.interpreter_state.gc).saturating_add(offsets.gc.collecting);
-    looker.python().memory().i32(at).is_ok_and(|collecting| collecting != 0)
 }

@@ -141,6 +141,8 @@ pub(super) struct Known<'a> {
     pub(super) end: u64,
     /// The path is fresh: what does not fit now is not for want of knowledge.
     pub(super) again: bool,
+    /// What looks like a living frame and is on no stack: it was there, above the innermost frame, when the path was fresh.
+    pub(super) ghost: Option<(u64, Head)>,
 }
 
 /// What rebuilding needs.
@@ -157,7 +159,7 @@ impl<V: View> Rebuild<'_, V> {
     /// far as it still lives, and then whatever lives above.
     ///
     /// False where the bytes do not show it whole.
-    pub(super) fn rise(&mut self, known: &Known<'_>, into: &mut Vec<Raw>) -> bool {
+    pub(super) fn rise(&mut self, known: &mut Known<'_>, into: &mut Vec<Raw>) -> bool {
         into.clear();
         let (mut below, mut top) = (0, 0);
         for old in known.path {
@@ -177,7 +179,13 @@ impl<V: View> Rebuild<'_, V> {
             let next = match self.view.head(top).filter(|head| head.code != 0 && head.owner == 0) {
                 Some(head) if self.links.outside(head.previous) == below => Some((top, head)),
                 // It lives, and what it was called from is not known: C code, or a generator not seen before.
-                Some(head) if !known.again && self.shapes.known(head.code).is_some() => return false,
+                Some(head) if self.shapes.known(head.code).is_some() && known.ghost != Some((top, head)) => {
+                    if !known.again {
+                        return false;
+                    }
+                    known.ghost = Some((top, head));
+                    self.generator(known.generators, below, into)
+                }
                 _ => self.generator(known.generators, below, into),
             };
             let Some((address, head)) = next else { break };

@@ -36,6 +36,7 @@ pub struct Slot {
     generators: Vec<u64>,
     windows: Vec<Stretch>,
     links: Links,
+    ghost: Option<(u64, Head)>,
     /// Where the chunk of memory ends that holds the innermost frames.
     end: u64,
     state: Stage,
@@ -85,6 +86,7 @@ impl Slot {
             generators: Vec::new(),
             windows: Vec::new(),
             links: Links::default(),
+            ghost: None,
             end: 0,
             state: Stage::Read,
             first: 0,
@@ -196,14 +198,17 @@ impl Slot {
         let view = Bytes { reader, windows: &self.windows };
         let mut rebuild = Rebuild { view: &view, links: &self.links, shapes, memory: python.memory(), at };
         let found = if at.clears {
-            let known = Known {
+            let mut known = Known {
                 path: &self.path,
                 generators: &self.generators,
                 current,
                 end: self.end,
                 again: self.again,
+                ghost: self.ghost,
             };
-            rebuild.rise(&known, &mut self.scratch)
+            let found = rebuild.rise(&mut known, &mut self.scratch);
+            self.ghost = known.ghost;
+            found
         } else {
             let before = word(reader.bytes(self.first, at.state_len), at.current);
             rebuild.meet(before, current, &mut self.scratch)
