@@ -22,5 +22,8 @@ fn main() {
     }
     rustc.arg("-o").arg(PathBuf::from(variable("OUT_DIR")).join("ungil_hook.so"));
     let done = rustc.arg(source.join("lib.rs")).status();
-    assert!(done.is_ok_and(|status| status.success()), "the library for profiling allocations does not compile");
+    assert!(
+        done.is_ok_and(|status| status.success()),
+        "the library for profiling allocations does not compile"
+    );
 }

@@ -15,6 +15,7 @@ def has_lock():
 def has_rlock(third):
     with R:
         look.meet(3)
+        look.until(lambda: third, "the third")
         third[0].join()
 
 

@@ -1,8 +1,8 @@
 """What the programs of this folder share: threads that are really in place, and one line of truth about them.
 
 A program starts threads, says of each what is true (`waits`, `holds`, `state`), and calls `tell`. That waits until every
-thread is where it was said to be, prints the truth as one line of JSON, and stays until standard input is closed. Nothing
-here sleeps and hopes: a thread counts as being in place when it sits in the same system call with the same arguments and
+thread is where it was said to be, prints the truth as one line of JSON, and stays until standard input is closed; who reads
+the line waits until the thread that told it reads standard input, as all of it is true only then. Nothing here sleeps and hopes: a thread counts as being in place when it sits in the same system call with the same arguments and
 has not been scheduled between several looks, during which nobody else ran either.
 """
 
@@ -91,9 +91,9 @@ def state(which, *states, calls=None):
 
 
 def spins(spinner, *others):
-    """`spinner` computes for ever: it runs, or, where there is a GIL, waits for it while one of `others` has it. Its place
-    in its function changes all the time."""
-    state(spinner, "running", "gil")
+    """`spinner` computes for ever: it runs, or, where there is a GIL, waits for it while one of `others` has it, or is on its
+    way from the one to the other ("native"). Its place in its function changes all the time."""
+    state(spinner, "running", *(["gil", "native"] if others else []))
     row_of(spinner).update(waits={"gil": [other.native_id for other in others]}, frames="moving")
 
 
@@ -218,7 +218,7 @@ def truth(caller, more):
     """The whole of it."""
     built = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
     known_rows = rows(caller)
-    return {"pid": os.getpid(), "python": platform.python_version(), "free_threaded": built,
+    return {"pid": os.getpid(), "teller": threading.get_native_id(), "python": platform.python_version(), "free_threaded": built,
             "gil": "on" if sys._is_gil_enabled() else "off", "threads": known_rows + more.pop("rows", []),
             "deadlocks": _deadlocks, "extras": False, "tasks": None, "task_cycles": []} | more
 
@@ -243,3 +243,5 @@ def tell(**more):
 json.dumps({}), platform.python_version(), sysconfig.get_config_var("Py_GIL_DISABLED")  # what they import, they import now
 MAIN = threading.main_thread()
 known(MAIN.name, MAIN.native_id, MAIN.ident)
+if threading.get_ident() != MAIN.ident:  # a subinterpreter, which calls by that name the thread that imported this
+    known(None, threading.get_native_id(), threading.get_ident())

@@ -3,7 +3,9 @@ standard input is closed they stop, and the counts are checked: whoever looked o
 import json
 import os
 import queue
+import sys
 import threading
+import time
 
 import look
 
@@ -32,10 +34,13 @@ def work(number):
 
 
 def take(lock, end):
-    if lock < end:
-        with LOCKS[lock]:
-            COUNTS[lock] += 1
-            take(lock + 1, end)
+    if lock == end:
+        if COUNTS[-1] % 2 == 0:
+            time.sleep(0.0005)  # with every lock in hand, so that the others are seen waiting and not only spinning
+        return
+    with LOCKS[lock]:
+        COUNTS[lock] += 1
+        take(lock + 1, end)
 
 
 def run(number):
@@ -58,8 +63,7 @@ workers = [look.thread(f"worker-{number}", run, number) for number in range(8)]
 for worker in workers:
     look.state(worker, "running", "gil", "lock", "native", "syscall", "stopped")
     look.row_of(worker).update(waits="any", frames="moving", may=[hex(id(lock)) for lock in [*LOCKS, QUEUE.mutex]])
-look.write(look.truth(look.sys._getframe(), {}))
-look.stay()
+look.write(look.truth(sys._getframe(), {})), look.stay()  # one line, for the stack's sake
 STOP.append(True)
 unblock()
 expected = [sum(ROUNDS[n] for n in range(8) if n % len(LOCKS) <= lock) for lock in range(len(LOCKS))]

@@ -1,6 +1,6 @@
 //! A Python program of `tests/looks` under the eyes of `ungil dump`: started, heard out, looked at, ended.
 
-use crate::{HANG, Out, Ungil, python};
+use crate::{HANG, Out, Ungil, eventually, python};
 use serde_json::Value;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
@@ -57,6 +57,12 @@ impl Target {
         let mut target = Target { child, stdin, said, started, truth: Value::Null };
         let line = target.line().unwrap_or_else(|| panic!("{command:?} said nothing: {}", target.errors()));
         target.truth = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e} in {line}"));
+        if let Some(teller) = target.truth["teller"].as_i64() {
+            // What it says of itself is true once it is back from writing, in read(0, ...).
+            let call = format!("/proc/{}/task/{teller}/syscall", target.pid());
+            let reads = |text: String| text.split(' ').nth(1) == Some("0x0") && !text.starts_with("running");
+            eventually("the teller's stay", || std::fs::read_to_string(&call).is_ok_and(reads));
+        }
         target
     }
 
@@ -94,7 +100,7 @@ impl Target {
     /// Closes its standard input and waits for its end, which is to be its own.
     pub fn end(mut self) -> ExitStatus {
         self.release();
-        crate::eventually("the target's end", || !self.alive());
+        eventually("the target's end", || !self.alive());
         self.child.wait().expect("its status")
     }
 

@@ -66,7 +66,8 @@ impl Drop for Target {
 }
 
 fn views(place: &Place, target: &Target, args: &[&str]) -> Vec<Value> {
-    let out = place.ungil(["top", &target.pid(), "--json", "-d", "200ms"]).args(args.iter().copied()).run().ok();
+    let out =
+        place.ungil(["top", &target.pid(), "--json", "-d", "200ms"]).args(args.iter().copied()).run().ok();
     out.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
@@ -88,9 +89,10 @@ fn a_view_says_who_runs_who_waits_for_what_and_who_has_it() {
                 && waiter["wait"]["name"] == "L"
                 && waiter["wait"]["held_by"] == "keeper"
                 && waiter["shares"]["lock"].as_f64().unwrap() > 0.9;
-            let hot = last["lines"].as_array().unwrap().iter().any(|line| {
-                line["function"] == "spin" && line["threads"]["running"].as_f64().unwrap() > 0.0
-            });
+            let hot =
+                last["lines"].as_array().unwrap().iter().any(|line| {
+                    line["function"] == "spin" && line["threads"]["running"].as_f64().unwrap() > 0.0
+                });
             let contended = last["objects"].as_array().unwrap().iter().any(|object| object["name"] == "L");
             found && hot && contended && thread(&last, "keeper").unwrap()["state"] == "event"
         });
@@ -134,7 +136,11 @@ fn without_a_pid_every_python_is_listed() {
         let row = list["pythons"].as_array().unwrap().iter().find(|row| row["pid"] == pid);
         let row = row.unwrap_or_else(|| panic!("{build} is not in {list}"));
         assert!(row["version"].as_str().unwrap().starts_with(build.trim_end_matches('t')), "{row}");
-        assert_eq!((&row["free_threaded"], &row["threads"]), (&build.ends_with('t').into(), &5.into()), "{row}");
+        assert_eq!(
+            (&row["free_threaded"], &row["threads"]),
+            (&build.ends_with('t').into(), &5.into()),
+            "{row}"
+        );
     }
     let text = place.ungil(["top", "--once", "--filter", "program.py"]).run().ok().stdout;
     assert!(targets.iter().all(|target| text.contains(&target.pid())), "{text}");
@@ -230,7 +236,11 @@ fn it_can_be_suspended_and_goes_on() {
     let mut top = Terminal::start(place.ungil(["top", &target.pid()]), 24, 100);
     top.until(&["waiter"]);
     for by_key in [true, false] {
-        if by_key { top.press("\x1a") } else { top.signal("TSTP") }
+        if by_key {
+            top.press("\x1a")
+        } else {
+            top.signal("TSTP")
+        }
         top.until_stopped();
         assert!(!top.alternate(), "the shell has its screen back");
         top.signal("CONT");
@@ -259,7 +269,8 @@ fn a_signal_ends_it_and_the_terminal_is_given_back() {
 fn a_python_is_chosen_from_the_list() {
     let place = Place::new();
     let target = Target::start(&place, "3.15t", PROGRAM);
-    let mut top = Terminal::start(place.ungil(["top", "--filter", &format!("{} 3.15", target.pid())]), 24, 100);
+    let mut top =
+        Terminal::start(place.ungil(["top", "--filter", &format!("{} 3.15", target.pid())]), 24, 100);
     top.until(&["Pythons of this machine", &target.pid(), "program.py"]);
     top.press("\r");
     top.until(&["spinner", "CPython 3.15"]);
@@ -274,7 +285,8 @@ fn no_color_is_honoured() {
     let place = Place::new();
     let target = Target::start(&place, "3.14", PROGRAM);
     for (value, coloured) in [("1", false), ("", true)] {
-        let command = place.ungil(["top", &target.pid()]).env("NO_COLOR", value).env("TERM", "xterm-256color");
+        let command =
+            place.ungil(["top", &target.pid()]).env("NO_COLOR", value).env("TERM", "xterm-256color");
         let mut top = Terminal::start(command, 24, 100);
         top.until(&["spinner", "waiter"]);
         assert_eq!(top.coloured(), coloured);

@@ -5,7 +5,9 @@ mod clean;
 mod compare;
 mod dump;
 mod failure;
+mod profile;
 mod heap;
+mod profile_alloc;
 mod progress;
 mod pythons;
 mod shell;
@@ -25,8 +27,10 @@ fn main() -> ExitCode {
         Verb::Compare(args) => compare::run(*args),
         Verb::Heap(args) => heap::run(&args),
         Verb::Dump(args) => dump::run(&args),
+        Verb::Profile(args) => profile::run(&args),
         Verb::Pythons(args) => pythons::run(&args),
         Verb::Top(args) => top::run(&args),
+        Verb::ProfileAlloc(args) => profile_alloc::run(&args),
         Verb::Completions { shell } => shell::completions(shell),
         Verb::Man { dir } => shell::man(&dir),
         Verb::Phase => shell::phase(),

@@ -46,8 +46,6 @@ pub(crate) fn run(args: &Profile) -> Result<ExitCode, Edge> {
         duration: args.duration.map(Duration::from_secs_f64),
         threads: args.threads.clone(),
         children: args.children,
-        tasks: args.tasks,
-        native: args.native,
     };
     let captured = watch(python, &options, builder, &told, args);
     let status = launched.map(|launched| launched.end(captured.ending == Ending::Told));
@@ -71,7 +69,7 @@ fn target(args: &Profile) -> Result<(Python, Option<Launched>), Edge> {
                 "leave them out, or name a script",
             ));
         }
-        return Ok((attach(pid, Duration::ZERO).map_err(Edge::of_attach)?, None));
+        return Ok((attach(pid, Duration::ZERO).map_err(Edge::from)?, None));
     }
     let launched = Launched::start(args)?;
     let python = attach(launched.pid(), PATIENCE).map_err(|error| launched.explain(error))?;
@@ -94,11 +92,7 @@ fn build(python: &Python) -> Build {
     if !python.offsets().free_threaded {
         return Build::Gil;
     }
-    let main = python.interpreters().ok().and_then(|all| all.last().copied());
-    match main.and_then(|main| python.gil(main).ok()) {
-        Some(gil) if gil.enabled => Build::FreeThreadedGilOn,
-        _ => Build::FreeThreaded,
-    }
+    if python.has_gil() { Build::FreeThreadedGilOn } else { Build::FreeThreaded }
 }
 
 fn header(args: &Profile, python: &Python) -> Header {

@@ -20,12 +20,13 @@ use rows::Row;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
-use ungil_profile::live::{Live, Pace, ThreadView, View};
+use ungil_profile::live::{Live, Next, Pace, ThreadView, View};
 use ungil_remote::Python;
 
 /// Runs the verb.
 pub(crate) fn run(args: &Top) -> Result<ExitCode, Edge> {
-    let pace = Pace { rate_hz: args.rate.into(), interval_s: args.interval, span_s: args.span.max(args.interval) };
+    let pace =
+        Pace { rate_hz: args.rate.into(), interval_s: args.interval, span_s: args.span.max(args.interval) };
     let is_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     match (args.once || args.json || args.views.is_some(), args.pid) {
@@ -56,10 +57,13 @@ fn lines(args: &Top, pid: u32, pace: Pace) -> Result<ExitCode, Edge> {
         if stop.wait(0.0) {
             return Ok(ExitCode::from(130));
         }
-        let Ok(found) = live.next(Duration::from_millis(50)) else { break };
-        let Some(view) = found else { continue };
+        let view = match live.next(Duration::from_millis(50)) {
+            Next::View(view) => view,
+            Next::Nothing => continue,
+            Next::Over => break,
+        };
         let ended = view.ended.clone();
-        show(args, &app, view)?;
+        show(args, &app, &view)?;
         seen = true;
         left -= 1;
         if let Some(why) = ended.filter(|_| left > 0) {
@@ -70,14 +74,14 @@ fn lines(args: &Top, pid: u32, pace: Pace) -> Result<ExitCode, Edge> {
     Ok(if seen { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn show(args: &Top, app: &App, view: View) -> Result<(), Edge> {
+fn show(args: &Top, app: &App, view: &View) -> Result<(), Edge> {
     if args.json {
-        return print(&(json(&view)? + "\n"));
+        return print(&(json(view)? + "\n"));
     }
     let mut rows: Vec<Row<'_>> = view.threads.iter().map(Row::Thread).collect();
     rows::filter(&mut rows, &args.filter);
     rows::sort(&mut rows, app.sort());
-    print(&(text::view(&view, &threads_of(&rows)) + "\n"))
+    print(&(text::view(view, &threads_of(&rows)) + "\n"))
 }
 
 /// The Pythons of this machine, once.
@@ -94,7 +98,10 @@ fn list(args: &Top) -> Result<ExitCode, Edge> {
     let mut rows: Vec<Row<'_>> = found.pythons.iter().map(Row::Host).collect();
     rows::filter(&mut rows, &args.filter);
     rows::sort(&mut rows, "cpu");
-    let rows: Vec<_> = rows.into_iter().filter_map(|row| if let Row::Host(host) = row { Some(host) } else { None }).collect();
+    let rows: Vec<_> = rows
+        .into_iter()
+        .filter_map(|row| if let Row::Host(host) = row { Some(host) } else { None })
+        .collect();
     print(&text::hosts(&found, &rows))?;
     Ok(ExitCode::SUCCESS)
 }

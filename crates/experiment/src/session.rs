@@ -110,7 +110,10 @@ impl<'a> Session<'a> {
             if now >= self.waiting.due() {
                 self.waiting.look();
             }
-            let wake = [Some(self.sampler.due()), Some(self.waiting.due()), self.deadline, until].into_iter().flatten().min();
+            let wake = [Some(self.sampler.due()), Some(self.waiting.due()), self.deadline, until]
+                .into_iter()
+                .flatten()
+                .min();
             let ready = self.poll(wake)?;
             if ready.stop {
                 return Err(Error::Interrupted);

@@ -89,7 +89,13 @@ impl Waiting {
 
     /// Takes in who belongs to the tree.
     pub(crate) fn members(&mut self, pids: &[i32]) {
-        for gone in self.members.iter().filter(|(pid, _)| !pids.contains(pid)).map(|(&pid, _)| pid).collect::<Vec<_>>() {
+        for gone in self
+            .members
+            .iter()
+            .filter(|(pid, _)| !pids.contains(pid))
+            .map(|(&pid, _)| pid)
+            .collect::<Vec<_>>()
+        {
             if let Some(Member::Python(target)) = self.members.remove(&gone) {
                 self.done = self.done.plus(&target.sums());
             }

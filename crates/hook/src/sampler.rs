@@ -2,7 +2,7 @@
 //!
 //! All of it is safe code over atomic words; the interpreter is asked through [`Python`].
 
-use crate::python::{Python, thread_id, thread_name};
+use crate::python::{Python, thread_id, thread_name, thread_processor};
 use crate::sampling::{gap, uniform, weight};
 use crate::shape::Shape;
 use crate::tables::{Live, add, intern, mix, publish, take_text};
@@ -12,7 +12,6 @@ use crate::wire::{
 };
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Acquire, Ordering::Relaxed};
-use std::time::Instant;
 
 /// Shared words, for as long as the process lives.
 pub(crate) type Words = &'static [AtomicU64];
@@ -35,11 +34,15 @@ pub(crate) struct Local {
     pub(crate) left: Cell<i64>,
     random: Cell<u64>,
     row: Cell<Option<(Words, u32)>>,
+    ticks: Cell<u64>,
 }
+
+/// One sample or release in so many is timed, and stands for as many: a thread's own clock is a system call.
+const TIMED: u64 = 16;
 
 impl Local {
     pub(crate) const fn new() -> Local {
-        Local { left: Cell::new(0), random: Cell::new(0), row: Cell::new(None) }
+        Local { left: Cell::new(0), random: Cell::new(0), row: Cell::new(None), ticks: Cell::new(0) }
     }
 }
 
@@ -147,10 +150,28 @@ impl Sampler {
         local.left.set(gap(self.every, u));
     }
 
+    /// Does something, and now and then takes its time.
+    fn timed(&self, local: &Local, what: impl FnOnce()) {
+        let tick = local.ticks.get();
+        local.ticks.set(tick + 1);
+        if !tick.is_multiple_of(TIMED) {
+            return what();
+        }
+        let began = thread_processor();
+        what();
+        let spent = TIMED * (thread_processor() - began);
+        if let Some(([_, _, _, word, ..], _)) = local.row.get() {
+            word.fetch_add(spent, Relaxed);
+        }
+    }
+
     /// Takes a block of `size` bytes into the profile.
     #[cold]
     pub(crate) fn sample(&self, local: &Local, address: u64, size: u64, object: bool) {
-        let began = Instant::now();
+        self.timed(local, || self.sample_now(local, address, size, object));
+    }
+
+    fn sample_now(&self, local: &Local, address: u64, size: u64, object: bool) {
         self.draw(local);
         let Some((row, thread)) = local.row.get() else { return };
         let place = u64::from(self.stack()) << 32 | u64::from(thread);
@@ -161,13 +182,12 @@ impl Sampler {
             let now = self.word(head::LIVE).fetch_add(bytes as u64, Relaxed) as i64 + bytes;
             self.word(head::PEAK).fetch_max(now.max(0) as u64, Relaxed);
         }
-        if let [_, _, _, spent, samples, name @ ..] = row {
+        if let [_, _, _, _, samples, name @ ..] = row {
             let n = samples.fetch_add(1, Relaxed);
             if n < 4 || n % 64 == 0 {
                 // A thread is given its name after its first allocations.
                 name.iter().zip(thread_name()).for_each(|(word, part)| word.store(part, Relaxed));
             }
-            spent.fetch_add(began.elapsed().as_nanos() as u64, Relaxed);
         }
     }
 
@@ -192,17 +212,13 @@ impl Sampler {
 
     /// Counts a block that was taken out as released; `head` is what it began with.
     pub(crate) fn release(&self, local: &Local, (place, size): (u64, u64), object: bool, head: &[u8]) {
-        let began = Instant::now();
-        let size = size & ((1 << live::SIZE_BITS) - 1);
-        let what = if object { self.kind(head) } else { kind::MEMORY };
-        self.tally(place, what, size);
-        let bytes = weight(size, self.every).bytes as i64;
-        self.word(head::LIVE).fetch_sub(bytes as u64, Relaxed);
-        if let Some((row, _)) = local.row.get() {
-            row.iter().skip(thread::SPENT).take(1).for_each(|spent| {
-                spent.fetch_add(began.elapsed().as_nanos() as u64, Relaxed);
-            });
-        }
+        self.timed(local, || {
+            let size = size & ((1 << live::SIZE_BITS) - 1);
+            let what = if object { self.kind(head) } else { kind::MEMORY };
+            self.tally(place, what, size);
+            let bytes = weight(size, self.every).bytes as i64;
+            self.word(head::LIVE).fetch_sub(bytes as u64, Relaxed);
+        });
     }
 
     fn tally(&self, place: u64, what: u32, size: u64) -> bool {

@@ -118,7 +118,7 @@ pub mod thread {
     pub const ALLOCATIONS: usize = 1;
     /// Bytes asked for, exactly.
     pub const BYTES: usize = 2;
-    /// Nanoseconds spent on samples and on releases of sampled blocks.
+    /// Nanoseconds of processor time spent on samples and on releases of sampled blocks, from one in sixteen of them.
     pub const SPENT: usize = 3;
     /// Samples.
     pub const SAMPLES: usize = 4;

@@ -14,9 +14,10 @@ mod tally;
 mod view;
 
 pub use look::{Look, Place, Seen, State, Wait};
-pub use run::{Live, Pace};
-pub use tally::Tally;
+pub use run::{Live, Next, Pace};
+pub use tally::{Contended, Seconds, Tally};
+pub use view::SCHEMA;
 pub use view::{
-    Cost, GilView, LineView, MemoryView, ObjectView, OtherThreads, PauseView, ProcessView, Shares, Span, ThreadView, View,
-    WaitView, WorldView,
+    Cost, GilView, LineView, MemoryView, ObjectView, OtherThreads, PauseView, ProcessView, Shares, Span,
+    ThreadView, View, WaitView, WorldView,
 };

@@ -1,4 +1,5 @@
 //! What known profiles say in words, and what changed between two.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 mod common;
 
@@ -47,7 +48,10 @@ fn nothing_is_said_that_means_nothing() {
     let small: Vec<_> = small.collect();
     assert_eq!(texts(&of(header(), Totals::default(), &small)), none);
     let waits = [("f", Activity::Lock, Some("x"), 49), ("f", Activity::System, None, 951)];
-    assert_eq!(texts(&of(header(), Totals::default(), &waits)), ["95 % of thread time is in system calls or idle"]);
+    assert_eq!(
+        texts(&of(header(), Totals::default(), &waits)),
+        ["95 % of thread time is in system calls or idle"]
+    );
     assert_eq!(
         texts(&of(header(), Totals::default(), &[("f", Activity::Running, None, 49)])),
         ["only 49 samples were taken, too few to say anything of shares"]
@@ -96,7 +100,11 @@ fn a_profile_that_cannot_be_believed_says_so_and_keeps_to_five() {
 #[test]
 fn memory_is_told_by_line() {
     let header = Header { mode: Mode::Alloc, unit: Unit::Bytes, ..header() };
-    let rows = [("keep", Activity::Live, None, 300), ("drop", Activity::Freed, None, 700), ("keep", Activity::Live, None, 100)];
+    let rows = [
+        ("keep", Activity::Live, None, 300),
+        ("drop", Activity::Freed, None, 700),
+        ("keep", Activity::Live, None, 100),
+    ];
     assert_eq!(
         texts(&of(header, Totals::default(), &rows)),
         [
@@ -108,11 +116,16 @@ fn memory_is_told_by_line() {
 
 #[test]
 fn changes_are_parts_of_a_whole() {
-    let before = of(header(), totals(), &[("f", Activity::Running, None, 100), ("g", Activity::Running, None, 100)]);
+    let before =
+        of(header(), totals(), &[("f", Activity::Running, None, 100), ("g", Activity::Running, None, 100)]);
     let after = of(
         header(),
         totals(),
-        &[("f", Activity::Running, None, 1000), ("g", Activity::Running, None, 2000), ("n", Activity::Running, None, 1000)],
+        &[
+            ("f", Activity::Running, None, 1000),
+            ("g", Activity::Running, None, 2000),
+            ("n", Activity::Running, None, 1000),
+        ],
     );
     let found: Vec<(String, f64, f64)> =
         changes(&before, &after, By::Function).into_iter().map(|c| (c.name, c.before, c.after)).collect();

@@ -1,5 +1,6 @@
 //! The flame graph's page in a real browser: it draws every frame, finds, zooms and turns by keyboard, asks for nothing, complains of
 //! nothing, whatever functions are called and however many there are.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 #[path = "common/browser.rs"]
 mod browser;

@@ -1,6 +1,9 @@
 //! Every format is read back by other means than it was written, and says what the profile says.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 mod common;
+#[path = "common/proto.rs"]
+mod proto;
 
 use common::*;
 use flate2::read::GzDecoder;
@@ -8,39 +11,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::io::Read;
-use std::path::Path;
 use ungil_profile::*;
-
-/// A profile, and the recording it was taken with.
-struct Known {
-    dir: tempfile::TempDir,
-    recording: Recording,
-}
-
-impl Known {
-    fn of(tell: impl FnOnce(&mut Builder)) -> Known {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("known.ungil");
-        let mut builder = Builder::new(header()).record(std::fs::File::create(&path).unwrap());
-        tell(&mut builder);
-        builder.finish(totals()).recording.unwrap();
-        Known { dir, recording: Recording::open(&path).unwrap() }
-    }
-
-    fn profile(&self) -> &Profile {
-        self.recording.profile()
-    }
-
-    fn bytes(&self, format: Format, timed: bool) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        write_to(format, self.profile(), timed.then_some(&self.recording), &mut bytes).unwrap();
-        bytes
-    }
-
-    fn json(&self, format: Format, timed: bool) -> Value {
-        serde_json::from_slice(&self.bytes(format, timed)).unwrap()
-    }
-}
 
 /// Weight by thread's label, and of what did not run.
 fn by_thread(profile: &Profile) -> HashMap<String, u64> {
@@ -88,96 +59,6 @@ fn speedscope_holds(known: &Known, timed: bool) {
     }
     told.retain(|_, w| *w > 0);
     assert_eq!(sums, told);
-}
-
-/// pprof's messages, as the library reads them.
-mod proto {
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(crate) struct Profile {
-        #[prost(message, repeated, tag = "1")]
-        pub(crate) sample_type: Vec<ValueType>,
-        #[prost(message, repeated, tag = "2")]
-        pub(crate) sample: Vec<Sample>,
-        #[prost(message, repeated, tag = "3")]
-        pub(crate) mapping: Vec<Mapping>,
-        #[prost(message, repeated, tag = "4")]
-        pub(crate) location: Vec<Location>,
-        #[prost(message, repeated, tag = "5")]
-        pub(crate) function: Vec<Function>,
-        #[prost(string, repeated, tag = "6")]
-        pub(crate) string_table: Vec<String>,
-        #[prost(int64, tag = "9")]
-        pub(crate) time_nanos: i64,
-        #[prost(int64, tag = "10")]
-        pub(crate) duration_nanos: i64,
-        #[prost(message, optional, tag = "11")]
-        pub(crate) period_type: Option<ValueType>,
-        #[prost(int64, tag = "12")]
-        pub(crate) period: i64,
-        #[prost(int64, repeated, tag = "13")]
-        pub(crate) comment: Vec<i64>,
-        #[prost(int64, tag = "14")]
-        pub(crate) default_sample_type: i64,
-    }
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(crate) struct ValueType {
-        #[prost(int64, tag = "1")]
-        pub(crate) r#type: i64,
-        #[prost(int64, tag = "2")]
-        pub(crate) unit: i64,
-    }
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(crate) struct Sample {
-        #[prost(uint64, repeated, tag = "1")]
-        pub(crate) location_id: Vec<u64>,
-        #[prost(int64, repeated, tag = "2")]
-        pub(crate) value: Vec<i64>,
-        #[prost(message, repeated, tag = "3")]
-        pub(crate) label: Vec<Label>,
-    }
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(crate) struct Label {
-        #[prost(int64, tag = "1")]
-        pub(crate) key: i64,
-        #[prost(int64, tag = "2")]
-        pub(crate) str: i64,
-        #[prost(int64, tag = "3")]
-        pub(crate) num: i64,
-    }
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(crate) struct Mapping {
-        #[prost(uint64, tag = "1")]
-        pub(crate) id: u64,
-        #[prost(int64, tag = "5")]
-        pub(crate) filename: i64,
-    }
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(crate) struct Location {
-        #[prost(uint64, tag = "1")]
-        pub(crate) id: u64,
-        #[prost(uint64, tag = "2")]
-        pub(crate) mapping_id: u64,
-        #[prost(message, repeated, tag = "4")]
-        pub(crate) line: Vec<Line>,
-    }
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(crate) struct Line {
-        #[prost(uint64, tag = "1")]
-        pub(crate) function_id: u64,
-        #[prost(int64, tag = "2")]
-        pub(crate) line: i64,
-    }
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(crate) struct Function {
-        #[prost(uint64, tag = "1")]
-        pub(crate) id: u64,
-        #[prost(int64, tag = "2")]
-        pub(crate) name: i64,
-        #[prost(int64, tag = "4")]
-        pub(crate) filename: i64,
-        #[prost(int64, tag = "5")]
-        pub(crate) start_line: i64,
-    }
 }
 
 fn pprof(known: &Known) -> proto::Profile {
@@ -351,50 +232,4 @@ fn what_separates_frames_is_no_part_of_names() {
     });
     let text = String::from_utf8(known.bytes(Format::Collapsed, false)).unwrap();
     assert_eq!(text, "a:b c (7);spin: \"x\"  (b.py:1) 5\n");
-}
-
-#[test]
-fn formats_have_names_and_endings() {
-    for format in Format::ALL {
-        assert_eq!(Format::of_name(format.name()), Some(format));
-        for ending in format.endings() {
-            assert_eq!(Format::of_path(Path::new(&format!("/tmp/a.b{ending}"))), Some(format));
-        }
-    }
-    assert_eq!(Format::of_path(Path::new("a.json")), None);
-    assert_eq!(Format::of_path(Path::new("A.HTML")), Some(Format::Flame));
-}
-
-#[test]
-fn a_file_is_there_whole_or_not_at_all() {
-    let known = Known::of(contended_into);
-    let folder = known.dir.path();
-    let path = folder.join("flame.html");
-    std::fs::write(&path, "older").unwrap();
-    write(Format::Flame, known.profile(), None, &path).unwrap();
-    assert!(std::fs::read_to_string(&path).unwrap().starts_with("<!doctype html>"));
-    assert!(write(Format::Flame, known.profile(), None, &folder.join("nowhere/flame.html")).is_err());
-    // The recording's file is gone: what was there before stays, and nothing half-written does.
-    std::fs::remove_file(folder.join("known.ungil")).unwrap();
-    let before = std::fs::read(&path).unwrap();
-    assert!(write(Format::Speedscope, known.profile(), Some(&known.recording), &path).is_err());
-    assert_eq!(std::fs::read(&path).unwrap(), before);
-    let left: Vec<_> = std::fs::read_dir(folder).unwrap().flatten().map(|e| e.file_name()).collect();
-    assert_eq!(left, ["flame.html"]);
-    let gz = folder.join("p.firefox.json.gz");
-    write(Format::Firefox, known.profile(), None, &gz).unwrap();
-    let mut text = String::new();
-    GzDecoder::new(std::fs::File::open(gz).unwrap()).read_to_string(&mut text).unwrap();
-    assert!(serde_json::from_str::<Value>(&text).is_ok());
-}
-
-#[test]
-fn a_new_file_has_the_permissions_new_files_have() {
-    use std::os::unix::fs::PermissionsExt;
-    let known = Known::of(contended_into);
-    let (path, plain) = (known.dir.path().join("flame.html"), known.dir.path().join("plain"));
-    std::fs::write(&plain, "").unwrap();
-    write(Format::Flame, known.profile(), None, &path).unwrap();
-    let mode = |path: &Path| path.metadata().unwrap().permissions().mode();
-    assert_eq!(mode(&path), mode(&plain));
 }

@@ -188,15 +188,16 @@ impl CollectorWatch {
         let mut new = Collections::default();
         if let Some(last) = &self.last {
             let gap_s = now_ns.saturating_sub(self.last_ns) as f64 / 1e9;
-            if found.collecting {
-                let since = *self.spell.get_or_insert(self.last_ns);
-                new.longest_s = now_ns.saturating_sub(since) as f64 / 1e9;
-            } else {
-                self.spell = None;
-            }
             // A look that could not read the counts keeps those before it, and the next has both looks' news.
             if let Some((then, now)) = last.generations.zip(found.generations) {
                 new = difference(new, &then, &now, last, &found);
+            }
+            if !found.collecting || new.total() > 0 {
+                self.spell = None;
+            }
+            if found.collecting && !new.exact {
+                let since = *self.spell.get_or_insert(self.last_ns);
+                new.longest_s = now_ns.saturating_sub(since) as f64 / 1e9;
             }
             if !new.exact {
                 new.seconds = if found.collecting { gap_s } else { 0.0 };

@@ -17,6 +17,8 @@ mod mimalloc;
 mod page;
 mod segments;
 mod stacks;
+#[cfg(test)]
+mod tests;
 
 pub use allocated::Mimalloc;
 pub use arenas::Arenas;

@@ -8,6 +8,7 @@
 pub mod holders;
 mod package;
 pub mod reader;
+mod runtime;
 pub mod structures;
 pub mod types;
 

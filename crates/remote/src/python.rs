@@ -70,6 +70,8 @@ pub struct Thread {
     pub address: u64,
     /// Its interpreter's number.
     pub interpreter: i64,
+    /// Where that interpreter's state is.
+    pub interpreter_state: u64,
     /// The kernel's number of the thread, as it is here: `/proc/PID/task/` has it. 0 before it ran.
     pub native_id: u32,
     /// The same as the target knows it: `threading.get_native_id()`. Another number in a container.
@@ -250,6 +252,7 @@ impl Python {
         let thread = Thread {
             address,
             interpreter: interpreter.id,
+            interpreter_state: interpreter.address,
             native_id: half(&bytes, at.native_thread_id as usize),
             own_id: half(&bytes, at.native_thread_id as usize),
             ident: word(&bytes, at.thread_id as usize),

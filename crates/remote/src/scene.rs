@@ -4,14 +4,14 @@
 //! what is held by it are of one moment; between threads there is no such moment, and what is said of two of them together may
 //! not have been so at one time. A cycle of waits is therefore looked at again before it is called one (see [`Looker::deadlocks`]).
 
+mod cycles;
 mod holders;
 mod names;
 
 pub use holders::Holder;
 pub use names::thread_names;
 
-use crate::deadlock;
-use crate::frames::Stack;
+use crate::frames::{Frame, Stack};
 use crate::linux::calls::{self, CallFile, Doing};
 use crate::locks::reader::Store;
 use crate::locks::{Hold, Known, Reader};
@@ -48,6 +48,8 @@ pub struct Seen {
     pub doing: Doing,
     /// Its frames.
     pub stack: Stack,
+    /// It is awake, but about to wait for the GIL again: it stands where the interpreter lets others have it.
+    pub wants_gil: bool,
     /// What it sleeps on, if it waits.
     pub waiting: Option<Waiting>,
     /// What that is to the program.
@@ -70,6 +72,7 @@ impl Seen {
             (Some(_), Some(known), ..) if known.kind != "futex" => State::Lock,
             (_, _, Attachment::Other(_), _) => State::Ending,
             (_, _, _, Doing::Call(_)) => State::Call,
+            (_, _, Attachment::Detached, _) if self.wants_gil => State::Gil,
             (_, _, Attachment::Detached, _) => State::Native,
             _ => State::Running,
         }
@@ -124,6 +127,7 @@ impl Looker {
                 }
             }
         }
+        scene.one_wait_a_thread();
         self.files.retain(|tid, _| scene.threads.iter().any(|seen| seen.thread.native_id == *tid));
         let mut reader = Reader::new(python, &mut self.store);
         for seen in &mut scene.threads {
@@ -145,6 +149,7 @@ impl Looker {
         mut thread: Thread,
     ) -> Result<Option<Seen>, ReadError> {
         let pid = python.process().pid;
+        let has_gil = waits.has_gil;
         let mut seen = None;
         for _attempt in 0..ATTEMPTS {
             let doing = self.doing(pid, thread.native_id);
@@ -164,10 +169,14 @@ impl Looker {
                 return Ok(None);
             }
             let waiting = waiting.filter(|_| is_still);
+            let awake = thread.attachment == Attachment::Detached && after == Doing::Running;
+            let wants_gil =
+                awake && has_gil && stack.frames.first().is_some_and(|frame| gives_way(python, frame));
             seen = Some(Seen {
                 thread,
                 doing: after,
                 stack,
+                wants_gil,
                 waiting,
                 known: None,
                 holders: Vec::new(),
@@ -230,44 +239,27 @@ impl Looker {
     }
 }
 
+/// Whether a frame stands at an instruction at which the interpreter lets another thread have the GIL: at the start of a
+/// function or the end of a loop's turn. Anywhere else a thread without the GIL runs C code.
+fn gives_way(python: &Python, frame: &Frame) -> bool {
+    let start = frame.code.address.saturating_add(python.offsets().code_object.co_code_adaptive);
+    let Ok(opcode) = python.memory().u8(start.saturating_add(2 * u64::from(frame.unit))) else {
+        return false;
+    };
+    // RESUME, JUMP_BACKWARD and what they are replaced by (`opcode_ids.h`).
+    let opcodes: &[u8] = match python.version().minor {
+        13 => &[149, 207, 236, 77, 249],
+        14 => &[128, 196, 245, 75, 175, 176, 253],
+        _ => &[128, 200, 201, 244, 74, 181, 182, 252],
+    };
+    opcodes.contains(&opcode)
+}
+
 /// The same wait, but for the time it has left.
 fn same(one: Option<&Waiting>, other: Option<&Waiting>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => (one.on, one.since_ns) == (other.on, other.since_ns),
         (None, None) => true,
         _ => false,
-    }
-}
-
-impl Scene {
-    /// Cycles of waits in this one look, by indices of threads. They may never have been so at one time.
-    #[must_use]
-    pub fn cycles(&self) -> Vec<Vec<usize>> {
-        self.cycles_where(|seen| seen.waiting.is_some_and(|waiting| !waiting.timed))
-    }
-
-    /// Cycles in which a thread waits with a timeout, which will end by themselves.
-    #[must_use]
-    pub fn passing_cycles(&self) -> Vec<Vec<usize>> {
-        let is_timed = |&index: &usize| self.threads[index].waiting.is_some_and(|waiting| waiting.timed);
-        let mut cycles = self.cycles_where(|seen| seen.waiting.is_some());
-        cycles.retain(|cycle| cycle.iter().any(is_timed));
-        cycles
-    }
-
-    fn cycles_where(&self, counts: impl Fn(&Seen) -> bool) -> Vec<Vec<usize>> {
-        let waits: Vec<Option<Vec<usize>>> = self
-            .threads
-            .iter()
-            .map(|seen| {
-                let holders = || seen.holders.iter().map(|holder| holder.thread).collect();
-                (seen.stuck_on_holders && counts(seen)).then(holders)
-            })
-            .collect();
-        deadlock::cycles(&waits)
-    }
-
-    fn tids(&self, cycle: &[usize]) -> Vec<u32> {
-        cycle.iter().map(|&index| self.threads[index].thread.native_id).collect()
     }
 }

@@ -3,6 +3,7 @@
 //! Addresses are `0x...` in lower case, which is what `hex(id(object))` gives in the target. What could not be told is `null`.
 
 mod make;
+mod tasks;
 
 pub use make::{Options, take};
 

@@ -130,15 +130,17 @@ impl Watcher {
     fn one(&mut self, python: &Python, waits: &Waits<'_>, thread: Thread) -> Result<Standing, ReadError> {
         let is =
             |activity| Standing { thread, activity, call: None, waiting: None, known: None, stack: None };
-        match thread.attachment {
-            Attachment::Attached => return Ok(is(Activity::Running)),
-            Attachment::Suspended => return Ok(is(Activity::Stopped)),
-            Attachment::Detached | Attachment::Other(_) => {}
+        if thread.attachment == Attachment::Attached {
+            return Ok(is(Activity::Running));
         }
+        // A thread that sleeps anyway is called suspended too while the world is stopped: what it waits for is still so.
+        let is_suspended = thread.attachment == Attachment::Suspended;
+        let idle = if is_suspended { Activity::Stopped } else { Activity::Native };
         let doing = self.doing(python.process().pid, thread.native_id);
         let call = match doing {
             Doing::Call(call) => call,
-            Doing::Running | Doing::Gone => return Ok(is(Activity::Native)),
+            Doing::Running | Doing::Gone => return Ok(is(idle)),
+            Doing::Asleep | Doing::Unknown if is_suspended => return Ok(is(idle)),
             Doing::Asleep => return Ok(is(Activity::Call)),
             Doing::Unknown => {
                 self.unknown += 1;
@@ -147,7 +149,7 @@ impl Watcher {
         };
         let Some(waiting) = waits.of(&thread, &doing) else {
             // Woken just now, if it was a futex.
-            let activity = if call.is_futex() { Activity::Native } else { Activity::Call };
+            let activity = if call.is_futex() { idle } else { Activity::Call };
             return Ok(Standing { call: call.name(), ..is(activity) });
         };
         match waiting.on {

@@ -66,6 +66,8 @@ pub struct Waits<'a> {
     state: u64,
     /// Where the interpreters keep the state of their GIL.
     gils: Vec<u64>,
+    /// Whether a GIL is in use.
+    pub has_gil: bool,
 }
 
 impl<'a> Waits<'a> {
@@ -81,7 +83,7 @@ impl<'a> Waits<'a> {
             .collect();
         gils.sort_unstable();
         gils.dedup();
-        Waits { memory, state: python.layout().thread_state.state, gils }
+        Waits { memory, state: python.layout().thread_state.state, gils, has_gil: python.has_gil() }
     }
 
     /// What `thread` waits for, of which the kernel said `doing`. `None` where it does not sleep in a futex, and where it has

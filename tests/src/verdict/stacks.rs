@@ -1,6 +1,6 @@
 //! Stacks: of threads, whole and in order, their source lines as the files have them; and of tasks, with who awaits whom.
 
-use super::{Verdict, items};
+use super::{Verdict, items, minor};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -44,9 +44,7 @@ impl Verdict {
     }
 
     pub(super) fn tasks(&mut self, truth: &Value, dump: &Value) {
-        let minor =
-            dump["python"].as_str().and_then(|v| v.split('.').nth(1)?.parse::<u32>().ok()).unwrap_or(0);
-        let Some(expected) = truth["tasks"].as_array().filter(|_| minor >= 14) else {
+        let Some(expected) = truth["tasks"].as_array().filter(|_| minor(dump) >= 14) else {
             // 3.13 has no table of asyncio: its tasks need not be found.
             return;
         };

@@ -48,7 +48,7 @@ fn dump() -> Value {
     json!({"schema": "ungil.dump/1", "pid": 11, "python": "3.14.9", "free_threaded": true, "gil": "off",
         "interpreters": [{"id": 0, "threads": [one, two]}, {"id": 1, "threads": [idle]}],
         "tasks": [task("0x1", "t1", json!(["0x2"]), json!([])), task("0x2", "t2", json!([]), json!(["0x1"]))],
-        "deadlocks": [{"edges": [edge(11, "one", "0xb", 12, "two"), edge(12, "two", "0xa", 11, "one")]}], "warnings": []})
+        "task_cycles": [], "deadlocks": [{"edges": [edge(11, "one", "0xb", 12, "two"), edge(12, "two", "0xa", 11, "one")]}], "warnings": []})
 }
 
 #[test]
@@ -94,6 +94,7 @@ fn every_way_of_bending_it_is_noticed() {
         ("/deadlocks/0/edges/0/held_by", json!(11)),
         ("/deadlocks/0/edges/0/waits_for", json!("0xc")),
         ("/deadlocks/0/edges/0/confidence", json!("owner")),
+        ("/task_cycles", json!([["0x1", "0x2"]])),
         ("/tasks", json!([])),
         ("/tasks/0/name", json!("t3")),
         ("/tasks/0/coroutine", json!("d")),

@@ -2,6 +2,7 @@
 
 use pty_process::blocking::{Command, Pty, open};
 use std::io::{Read, Write};
+use std::num::NonZeroU16;
 use std::process::Child;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -20,17 +21,9 @@ impl Terminal {
     pub fn start(ungil: Ungil, rows: u16, columns: u16) -> Terminal {
         let (pty, pts) = open().expect("a pseudo-terminal");
         pty.resize(pty_process::Size::new(rows, columns)).expect("resized");
-        let plain = ungil.command();
-        let mut command = Command::new(plain.get_program()).args(plain.get_args()).env("TERM", "xterm-256color");
-        for (name, value) in plain.get_envs() {
-            command = match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
-        if let Some(dir) = plain.get_current_dir() {
-            command = command.current_dir(dir);
-        }
+        let mut command = ungil.command();
+        command.env("TERM", "xterm-256color");
+        let command = Command::from(command);
         let child = command.spawn(pts).expect("ungil starts");
         let pty = std::sync::Arc::new(pty);
         let (sender, output) = channel();
@@ -43,7 +36,7 @@ impl Terminal {
                 }
             }
         });
-        Terminal { child, pty, output, parser: vt100::Parser::new(rows, columns, 0) }
+        Terminal { child, pty, output, parser: vt100::Parser::new(some(rows), some(columns), 0) }
     }
 
     /// Takes in what has been written.
@@ -66,11 +59,11 @@ impl Terminal {
     /// Whether anything on the screen has a colour.
     pub fn coloured(&self) -> bool {
         let screen = self.parser.screen();
-        let (rows, columns) = screen.size();
+        let (rows, columns) = (screen.size().0.get(), screen.size().1.get());
         let cells = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
-        cells.filter_map(|(row, column)| screen.cell(row, column)).any(|cell| {
-            cell.fgcolor() != vt100::Color::Default || cell.bgcolor() != vt100::Color::Default
-        })
+        cells
+            .filter_map(|(row, column)| screen.cell(row, column))
+            .any(|cell| cell.fgcolor() != vt100::Color::Default || cell.bgcolor() != vt100::Color::Default)
     }
 
     /// Waits until all of these are on the screen.
@@ -107,7 +100,7 @@ impl Terminal {
 
     /// Makes it another size.
     pub fn resize(&mut self, rows: u16, columns: u16) {
-        self.parser.screen_mut().set_size(rows, columns);
+        self.parser.set_size(some(rows), some(columns));
         self.pty.resize(pty_process::Size::new(rows, columns)).expect("resized");
     }
 
@@ -143,6 +136,10 @@ impl Terminal {
         assert!(!self.parser.screen().hide_cursor(), "the cursor is still hidden");
         code.and_then(|status| status.code()).expect("an exit code")
     }
+}
+
+fn some(cells: u16) -> NonZeroU16 {
+    NonZeroU16::new(cells).expect("more than none")
 }
 
 impl Drop for Terminal {

@@ -46,14 +46,6 @@ pub(crate) struct Profile {
           value_parser = yes, action = clap::ArgAction::Set, help_heading = "What is profiled")]
     pub(crate) children: bool,
 
-    /// Show asyncio's tasks: what runs in an event loop stands under the task and those that await it.
-    #[arg(long, help_heading = "What is profiled")]
-    pub(crate) tasks: bool,
-
-    /// Also C frames, of threads that wait.
-    #[arg(long, help_heading = "What is profiled")]
-    pub(crate) native: bool,
-
     /// Write to this file; its ending says in which format (default: a recording under .ungil/).
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub(crate) output: Option<PathBuf>,

@@ -34,13 +34,13 @@ pub(super) fn thing(kind: &str, name: Option<&str>) -> String {
     let what = match kind {
         "GIL" => "the GIL".into(),
         "runtime:stop-the-world" => "the end of a stop of the world".into(),
-        "runtime:threads to end" => "the end of all threads that are no daemons".into(),
+        "runtime:the end of a thread" => "the end of a thread that is no daemon".into(),
         "runtime:mutex" => "a mutex of the runtime".into(),
         "import lock" => "the import lock of".into(),
         _ => match kind.split_once(':') {
             Some(("object", kind)) => format!("the mutex of {}", article(kind)),
             Some(("inside", kind)) => format!("a lock inside {}", article(kind)),
-            Some(("runtime", kind)) => format!("the runtime's {}", clean(kind)),
+            Some(("runtime", kind)) => clean(kind).into_owned(),
             _ => article(kind),
         },
     };
@@ -52,10 +52,9 @@ pub(super) fn thing(kind: &str, name: Option<&str>) -> String {
     }
 }
 
-/// `an RLock`, for the names as they are spoken.
+/// `a threading.RLock`, `an import lock`.
 fn article(kind: &str) -> String {
-    let spoken = kind.rsplit('.').next().unwrap_or(kind);
-    let vowel = spoken.starts_with(['a', 'e', 'i', 'o', 'A', 'E', 'I', 'O']) || spoken == "RLock" || spoken.starts_with("RW");
+    let vowel = kind.starts_with(['a', 'e', 'i', 'o', 'A', 'E', 'I', 'O']);
     format!("{} {}", if vowel { "an" } else { "a" }, clean(kind))
 }
 

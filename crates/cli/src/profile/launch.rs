@@ -62,7 +62,7 @@ impl Launched {
                 status,
                 "run it alone to see why; a program of some milliseconds is too short to profile",
             ),
-            _ => Edge::of_attach(error),
+            _ => Edge::from(error),
         }
     }
 

@@ -1,8 +1,9 @@
 //! Recordings turned into other formats and into words, and two of them compared.
 
 use super::output::{cannot_write, chosen, make};
-use super::words::{about, clean, summary};
+use super::words::{about, summary};
 use crate::args::Profile as Args;
+use crate::clean::clean;
 use crate::failure::{Edge, print};
 use std::error::Error as _;
 use std::path::Path;

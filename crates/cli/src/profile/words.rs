@@ -1,6 +1,7 @@
 //! What a profile says at its end: how it was come by, what it cost, and what it found.
 
 use super::output::Written;
+use crate::clean::{self, clean};
 use serde_json::json;
 use std::process::ExitStatus;
 use ungil_profile::capture::{Captured, Ending};
@@ -86,7 +87,7 @@ pub(super) fn json(captured: &Captured, written: &Written, status: Option<&Optio
         map.insert("written".into(), json!({"path": written.path, "format": written.format.name()}));
         map.insert("recording".into(), json!(written.recording));
     }
-    format!("{object:#}\n")
+    format!("{}\n", clean::json(&format!("{object:#}")))
 }
 
 /// A profile's summary: its head, its totals, its sums by activity, thread and lock, and what it says.
@@ -155,9 +156,4 @@ fn hertz(rate: f64) -> String {
         rate if rate >= 1e3 => format!("{:.2} kHz", rate / 1e3),
         rate => format!("{rate:.1} Hz"),
     }
-}
-
-/// What came from the target goes to a terminal without anything that steers one.
-pub(super) fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

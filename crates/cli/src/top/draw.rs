@@ -128,7 +128,8 @@ fn stack(app: &App) -> Vec<Line<'static>> {
         return Vec::new();
     }
     let rows = app.rows();
-    let Some(super::rows::Row::Thread(thread)) = rows.get(app.selected.min(rows.len().saturating_sub(1))) else {
+    let Some(super::rows::Row::Thread(thread)) = rows.get(app.selected.min(rows.len().saturating_sub(1)))
+    else {
         return Vec::new();
     };
     let head = format!("{} ({}): {}", words::thread_name(thread), thread.tid, words::doing(thread));

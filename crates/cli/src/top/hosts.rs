@@ -55,7 +55,11 @@ fn refused(refused: &[(u32, AttachError)]) -> Option<String> {
         AttachError::Denied { why, mend, .. } => format!("{why}; {mend}"),
         other => other.to_string(),
     };
-    Some(format!("{} processes could not be looked into (the first: {}): {why}", refused.len(), refused[0].0))
+    let count = match refused.len() {
+        1 => format!("process {}", refused[0].0),
+        n => format!("{n} processes (the first: {})", refused[0].0),
+    };
+    Some(format!("{count} could not be looked into: {why}"))
 }
 
 /// A thread that searches until its lists are no longer wanted.

@@ -26,9 +26,13 @@ pub(crate) fn of(app: &App) -> Vec<Row<'_>> {
         Tab::Threads => view.threads.iter().map(Row::Thread).collect(),
         Tab::Lines => view.lines.iter().map(Row::Line).collect(),
         Tab::Objects => view.objects.iter().map(Row::Object).collect(),
-        Tab::Pauses => {
-            view.collector.generations.iter().enumerate().map(|(index, of)| Row::Generation(index, of)).collect()
-        }
+        Tab::Pauses => view
+            .collector
+            .generations
+            .iter()
+            .enumerate()
+            .map(|(index, of)| Row::Generation(index, of))
+            .collect(),
     }
 }
 
@@ -81,7 +85,8 @@ fn compare(a: &Row<'_>, b: &Row<'_>, key: &str) -> Ordering {
             "lock" => most(Some(a.shares.lock), Some(b.shares.lock)),
             "gil" => most(Some(a.shares.gil), Some(b.shares.gil)),
             "wait" => {
-                let since = |thread: &ThreadView| thread.wait.as_ref().map(|wait| wait.since_s.unwrap_or(0.0));
+                let since =
+                    |thread: &ThreadView| thread.wait.as_ref().map(|wait| wait.since_s.unwrap_or(0.0));
                 most(since(a), since(b))
             }
             "state" => a.state.index().cmp(&b.state.index()),
@@ -94,10 +99,7 @@ fn compare(a: &Row<'_>, b: &Row<'_>, key: &str) -> Ordering {
             "gil" => most(Some(a.threads.gil), Some(b.threads.gil)),
             "all" => most(Some(a.total), Some(b.total)),
             "place" => (&a.place.file, a.place.line).cmp(&(&b.place.file, b.place.line)),
-            _ => most(
-                Some(a.threads.running + a.threads.native),
-                Some(b.threads.running + b.threads.native),
-            ),
+            _ => most(Some(a.threads.running + a.threads.native), Some(b.threads.running + b.threads.native)),
         },
         (Row::Object(a), Row::Object(b)) => match key {
             "waiters" => b.waiters.cmp(&a.waiters),

@@ -38,7 +38,7 @@ pub(crate) fn hosts() -> Hosts {
     };
     Hosts {
         pythons: vec![row(10, "python quiet.py", 0.0), row(11, "python busy.py", 1.5)],
-        refused: Some("2 processes could not be looked into (the first: 1): it belongs to user 0".into()),
+        refused: Some("2 processes (the first: 1) could not be looked into: it belongs to user 0".into()),
     }
 }
 
@@ -49,7 +49,11 @@ fn thread(name: &str, tid: u32, state: State, cores: f64) -> ThreadView {
         State::Lock => (shares.lock, shares.running) = (0.75, 0.25),
         _ => shares.event = 1.0,
     }
-    let frame = |function: &str, line| Place { function: function.into(), file: "/srv/app.py".into(), line: Some(line) };
+    let frame = |function: &str, line| Place {
+        function: function.into(),
+        file: "/srv/app.py".into(),
+        line: Some(line),
+    };
     let wait = |kind: &str, name: Option<&str>, held: Option<&str>| WaitView {
         object: "0x7f00".into(),
         kind: kind.into(),
@@ -76,7 +80,8 @@ fn thread(name: &str, tid: u32, state: State, cores: f64) -> ThreadView {
 
 pub(crate) fn view() -> View {
     let place = Place { function: "work".into(), file: "/srv/app.py".into(), line: Some(31) };
-    let generation = Generation { collections: 12, collected: 3456, uncollectable: 0, duration_s: Some(0.125) };
+    let generation =
+        Generation { collections: 12, collected: 3456, uncollectable: 0, duration_s: Some(0.125) };
     View {
         schema: "ungil.top/1",
         process: ProcessView {
@@ -117,7 +122,14 @@ pub(crate) fn view() -> View {
         collector: PauseView {
             collecting: false,
             generations: vec![generation; 3],
-            span: Collections { count: [2, 1, 0], collected: 7, seconds: 0.06, exact: true, longest_s: 0.02, lost: 0 },
+            span: Collections {
+                count: [2, 1, 0],
+                collected: 7,
+                seconds: 0.06,
+                exact: true,
+                longest_s: 0.02,
+                lost: 0,
+            },
         },
         world: WorldView { possible: true, now: false, requester: None, span: Pauses::default() },
         gil: None,

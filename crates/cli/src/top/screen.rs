@@ -8,7 +8,7 @@ use crate::failure::Edge;
 use std::process::ExitCode;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
-use ungil_profile::live::{Live, Pace};
+use ungil_profile::live::{Live, Next, Pace};
 
 /// How long a frame may be late.
 const TICK: Duration = Duration::from_millis(50);
@@ -24,9 +24,8 @@ pub(super) fn run(args: &Top, pace: Pace, colour: bool) -> Result<ExitCode, Edge
         None => Some(hosts::keep_finding().map_err(no_thread)?),
         Some(_) => None,
     };
-    let mut terminal = Terminal::take().map_err(|e| {
-        Edge::failed("cannot use this terminal", e, "use --once or --json, which need none")
-    })?;
+    let mut terminal = Terminal::take()
+        .map_err(|e| Edge::failed("cannot use this terminal", e, "use --once or --json, which need none"))?;
     let mut code = ExitCode::SUCCESS;
     loop {
         let news = take(&mut app, live.as_ref(), list.as_ref());
@@ -83,8 +82,8 @@ pub(super) fn run(args: &Top, pace: Pace, colour: bool) -> Result<ExitCode, Edge
 /// Takes in what has come; whether a frame is due.
 fn take(app: &mut App, live: Option<&Live>, list: Option<&Receiver<Hosts>>) -> bool {
     if let Some(live) = live {
-        while let Ok(Some(view)) = live.next(Duration::ZERO) {
-            app.take(view);
+        while let Next::View(view) = live.next(Duration::ZERO) {
+            app.take(*view);
             app.stale = true;
         }
     }
@@ -102,5 +101,9 @@ fn watch(pid: u32, pace: Pace) -> Result<Live, Edge> {
 }
 
 fn no_thread(error: std::io::Error) -> Edge {
-    Edge::failed("cannot start a thread", error, "end some processes, or raise the limit on threads (ulimit -u)")
+    Edge::failed(
+        "cannot start a thread",
+        error,
+        "end some processes, or raise the limit on threads (ulimit -u)",
+    )
 }

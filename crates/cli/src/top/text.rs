@@ -19,7 +19,8 @@ pub(crate) fn view(view: &View, threads: &[&ungil_profile::live::ThreadView]) ->
 
 fn write(text: &mut String, view: &View, threads: &[&ungil_profile::live::ThreadView]) -> std::fmt::Result {
     writeln!(text, "{}  {}", view.process.pid, clean(&view.process.command))?;
-    for line in [words::process(&view.process), words::spending(view), words::pauses(view), words::cost(view)] {
+    for line in [words::process(&view.process), words::spending(view), words::pauses(view), words::cost(view)]
+    {
         writeln!(text, "{line}")?;
     }
     for note in &view.notes {
@@ -28,7 +29,11 @@ fn write(text: &mut String, view: &View, threads: &[&ungil_profile::live::Thread
     if let Some(why) = &view.ended {
         writeln!(text, "ended: {}", clean(why))?;
     }
-    writeln!(text, "\n{:<20} {:>8} {:>6} {:<8} {:>6} {:>6}  DOING", "THREAD", "TID", "CPU %", "STATE", "LOCK %", "GIL %")?;
+    writeln!(
+        text,
+        "\n{:<20} {:>8} {:>6} {:<8} {:>6} {:>6}  DOING",
+        "THREAD", "TID", "CPU %", "STATE", "LOCK %", "GIL %"
+    )?;
     for thread in threads {
         let name: String = words::thread_name(thread).chars().take(20).collect();
         writeln!(
@@ -43,7 +48,11 @@ fn write(text: &mut String, view: &View, threads: &[&ungil_profile::live::Thread
         )?;
     }
     if !view.lines.is_empty() {
-        writeln!(text, "\n{:>6} {:>6} {:>6} {:>6}  LINE (average number of threads there, in %)", "RUN", "LOCK", "GIL", "ALL")?;
+        writeln!(
+            text,
+            "\n{:>6} {:>6} {:>6} {:>6}  LINE (average number of threads there, in %)",
+            "RUN", "LOCK", "GIL", "ALL"
+        )?;
     }
     for line in view.lines.iter().take(MOST) {
         let running = line.threads.running + line.threads.native;
@@ -56,7 +65,8 @@ fn write(text: &mut String, view: &View, threads: &[&ungil_profile::live::Thread
     }
     for object in view.objects.iter().take(MOST) {
         let by = object.held_by.as_ref().map(|by| format!(", held by {}", clean(by))).unwrap_or_default();
-        let at = object.at.as_ref().map(|at| format!(", waited for at {}", words::place(at))).unwrap_or_default();
+        let at =
+            object.at.as_ref().map(|at| format!(", waited for at {}", words::place(at))).unwrap_or_default();
         writeln!(
             text,
             "{:>6} {:>6} {:>4}  {}{by}{at}",
@@ -71,7 +81,8 @@ fn write(text: &mut String, view: &View, threads: &[&ungil_profile::live::Thread
 
 /// The list of Pythons in words.
 pub(crate) fn hosts(hosts: &Hosts, rows: &[&HostRow]) -> String {
-    let mut text = format!("{:>8} {:<9} {:>7} {:>9} {:>7}  COMMAND\n", "PID", "VERSION", "CPU %", "RSS", "THREADS");
+    let mut text =
+        format!("{:>8} {:<9} {:>7} {:>9} {:>7}  COMMAND\n", "PID", "VERSION", "CPU %", "RSS", "THREADS");
     for host in rows {
         let version = format!("{}{}", host.version, if host.free_threaded { "t" } else { "" });
         let _ = writeln!(

@@ -3,7 +3,9 @@
 use crate::clean::clean;
 use std::borrow::Cow;
 use ungil_experiment::metric::{Unit, show};
-use ungil_profile::live::{GilView, MemoryView, ObjectView, Place, ProcessView, State, ThreadView, View, WaitView};
+use ungil_profile::live::{
+    GilView, MemoryView, ObjectView, Place, ProcessView, State, ThreadView, View, WaitView,
+};
 
 /// A thread's name, or what else tells it.
 pub(crate) fn thread_name(thread: &ThreadView) -> Cow<'_, str> {
@@ -45,7 +47,7 @@ pub(crate) fn wait(wait: &WaitView) -> String {
 
 /// What a thread does, in a phrase.
 pub(crate) fn doing(thread: &ThreadView) -> String {
-    let at = thread.stack.first().map(|at| place(at));
+    let at = thread.stack.first().map(place);
     match (&thread.wait, &thread.call, at) {
         (Some(found), _, Some(at)) => format!("{} at {at}", wait(found)),
         (Some(found), _, None) => wait(found),
@@ -92,8 +94,11 @@ pub(crate) fn process(process: &ProcessView) -> String {
         (true, false) => ", GIL off",
         (false, _) => "",
     };
-    let more =
-        if process.interpreters > 1 { format!(", {} interpreters", process.interpreters) } else { String::new() };
+    let more = if process.interpreters > 1 {
+        format!(", {} interpreters", process.interpreters)
+    } else {
+        String::new()
+    };
     format!("CPython {} {build}{gil}{more}, up {}", process.version, seconds(process.age_s))
 }
 
@@ -146,7 +151,8 @@ pub(crate) fn pauses(view: &View) -> String {
         text += &format!(", longest {approximately}{}", seconds(gc.longest_s));
     }
     if view.world.possible {
-        text += &format!("   stop-the-world ~{} %", blank(percent(share(view.world.span.seconds, view.span_s))));
+        text +=
+            &format!("   stop-the-world ~{} %", blank(percent(share(view.world.span.seconds, view.span_s))));
         if let Some(by) = view.world.requester.as_ref().filter(|_| view.world.now) {
             text += &format!(", now by {}", clean(by));
         }
@@ -175,7 +181,13 @@ fn gil(gil: &GilView) -> String {
 pub(crate) fn cost(view: &View) -> String {
     let cost = &view.cost;
     let torn = if cost.torn > 0 { format!(", {} torn", cost.torn) } else { String::new() };
-    format!("{} looks in {} ({:.0} Hz), own cost {:.2} % of a core{torn}", cost.looks, seconds(view.span_s), cost.rate_hz, cost.cores * 100.0)
+    format!(
+        "{} looks in {} ({:.0} Hz), own cost {:.2} % of a core{torn}",
+        cost.looks,
+        seconds(view.span_s),
+        cost.rate_hz,
+        cost.cores * 100.0
+    )
 }
 
 /// A share, where the whole may be nothing yet.

@@ -53,7 +53,8 @@ impl Target {
 
     /// Not everything of it was found: it is still starting, or a release whose layout is not known.
     pub(super) fn is_early(&self) -> bool {
-        !self.python.layout().missing.is_empty() || self.python.interpreters().map_or(true, |all| all.is_empty())
+        !self.python.layout().missing.is_empty()
+            || self.python.interpreters().map_or(true, |all| all.is_empty())
     }
 
     /// What it has come to.
@@ -89,7 +90,8 @@ impl Target {
             Err(ReadError::Unmapped(_)) => Vec::new(),
             Err(_) => return self.after_failure(),
         };
-        let count = |activity| standings.iter().filter(|standing| standing.activity == activity).count() as f64;
+        let count =
+            |activity| standings.iter().filter(|standing| standing.activity == activity).count() as f64;
         let mut unsound = false;
         let mut stopped = false;
         for &interpreter in &interpreters {

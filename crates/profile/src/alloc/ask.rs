@@ -125,17 +125,18 @@ impl Room {
         let script = self.at(&format!("{what}.py"));
         let paths = [self.at("ungil_hook.so"), self.file.clone(), self.at("trouble")];
         let arguments = paths.map(|p| format!("{:?}", self.theirs(&p))).join(", ");
-        fs::write(&script, format!("{SCRIPT}ask({what:?}, {arguments})\ndel ask\n")).map_err(Error::Prepare)?;
+        fs::write(&script, format!("{SCRIPT}ask({what:?}, {arguments})\ndel ask\n"))
+            .map_err(Error::Prepare)?;
         let owner = fs::metadata(self.dir.path()).map_err(Error::Prepare)?;
         chown(&script, Some(owner.uid()), Some(owner.gid())).map_err(Error::Prepare)?;
         let program = format!("/proc/{}/exe", self.pid);
         let program = fs::read_link(&program).unwrap_or_else(|_| program.into());
         let mut command = Command::new(&program);
         command.args(["-I", "-c", ASK]).arg(self.pid.to_string()).arg(self.theirs(&script));
-        let out = command.stdin(Stdio::null()).output().map_err(|source| Error::Start {
-            program: program.display().to_string(),
-            source,
-        })?;
+        let out = command
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|source| Error::Start { program: program.display().to_string(), source })?;
         if out.status.success() {
             return Ok(());
         }
@@ -204,8 +205,12 @@ impl Room {
 fn doing(pid: u32) -> String {
     let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/syscall")).unwrap_or_default();
     match text.split_whitespace().next() {
-        Some("running") => "its main thread runs code that is not Python's and does not look for requests".into(),
-        Some("-1") | None => "its main thread does not come to the point where Python looks for requests".into(),
+        Some("running") => {
+            "its main thread runs code that is not Python's and does not look for requests".into()
+        }
+        Some("-1") | None => {
+            "its main thread does not come to the point where Python looks for requests".into()
+        }
         Some(number) => format!(
             "its main thread sits in a system call (number {number}), and Python looks for requests only between two of \
              its own instructions"

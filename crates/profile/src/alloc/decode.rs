@@ -6,15 +6,17 @@ use super::{Allocations, Cost, End, Fate, Place, Row, Sum, Thread};
 use rustc_hash::FxHashMap;
 use std::rc::Rc;
 use ungil_hook::sampling::weight;
-use ungil_hook::wire::{self, HASH, READY, UNKNOWN, code, dropped, head, kind, live, site, stack, state, thread};
+use ungil_hook::wire::{
+    self, HASH, READY, UNKNOWN, code, dropped, head, kind, live, site, stack, state, thread,
+};
 use ungil_remote::Version;
 use ungil_remote::lines::Lines;
 
 /// What stands where a table had no room.
 const UNKNOWN_PLACE: &str = "(unknown: a table was full)";
-/// The part of the domain *mem* and of objects whose type could not be told, as types.
-pub(super) const MEMORY: &str = "(memory of lists, dicts, buffers)";
-/// See [`MEMORY`].
+/// What stands for a type in the domain *mem*: items of lists, tables of dicts, buffers.
+pub(super) const MEMORY: &str = "(raw memory)";
+/// What stands for a type that could not be told.
 pub(super) const OBJECT: &str = "(object of unknown type)";
 
 struct Code {
@@ -161,9 +163,9 @@ impl Decoder<'_> {
         for (_, slot) in slots(&image.sites, site::WORDS) {
             let &[_, _, place, what, samples, blocks, bytes, variance] = slot else { continue };
             let fate = if what == u64::from(kind::FRESH) { Fate::Allocated } else { Fate::Freed };
-            let float = |word| Some(f64::from_bits(word)).filter(|f| f.is_finite() && *f >= 0.0).unwrap_or(0.0);
-            let sum =
-                Sum { samples, blocks: float(blocks), bytes: float(bytes), variance: float(variance) };
+            let float =
+                |word| Some(f64::from_bits(word)).filter(|f| f.is_finite() && *f >= 0.0).unwrap_or(0.0);
+            let sum = Sum { samples, blocks: float(blocks), bytes: float(bytes), variance: float(variance) };
             let stack = self.stack((place >> 32) as u32, skip);
             self.add(stack, place as u32, what as u32, fate, sum);
         }
@@ -214,7 +216,11 @@ impl Decoder<'_> {
         // Hashing has no order; the same table gives the same rows.
         self.done.rows.sort_by(|a, b| {
             let key = |r: &Row| (r.fate, r.stack, r.thread);
-            b.sum.bytes.total_cmp(&a.sum.bytes).then_with(|| key(a).cmp(&key(b))).then_with(|| a.kind.cmp(&b.kind))
+            b.sum
+                .bytes
+                .total_cmp(&a.sum.bytes)
+                .then_with(|| key(a).cmp(&key(b)))
+                .then_with(|| a.kind.cmp(&b.kind))
         });
         let sum = |what: fn(&Thread) -> u64| self.done.threads.iter().map(what).fold(0, u64::saturating_add);
         self.done.allocations = sum(|t| t.allocations);
@@ -253,8 +259,14 @@ fn notes(word: impl Fn(usize) -> u64, end: End) -> Vec<String> {
             notes.push(text.replace("{}", &count.to_string()));
         }
     };
-    say(lost(dropped::SITES), "{} samples are in no figure but the exact totals: the table of places was full; sample less often");
-    say(lost(dropped::LIVE), "{} live blocks count as allocated but neither live nor freed: their table was full; sample less often");
+    say(
+        lost(dropped::SITES),
+        "{} samples are in no figure but the exact totals: the table of places was full; sample less often",
+    );
+    say(
+        lost(dropped::LIVE),
+        "{} live blocks count as allocated but neither live nor freed: their table was full; sample less often",
+    );
     say(lost(dropped::STACKS), "{} samples have no stack: the table of stacks was full");
     say(lost(dropped::CODES), "{} names or line tables of functions are missing: their table was full");
     say(lost(dropped::TYPES), "{} objects have no type: the table of types was full");

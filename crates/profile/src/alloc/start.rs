@@ -6,6 +6,8 @@ use super::{Allocations, Error, LIBRARY};
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsString;
 use std::fs;
+use std::io;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
@@ -29,17 +31,19 @@ pub struct Launch {
     pub arguments: Vec<OsString>,
     /// Mean number of bytes between two samples; 1 samples every block.
     pub every: u64,
+    /// Whether what it prints goes to standard error, so that standard output is left to the report.
+    pub apart: bool,
 }
 
-/// Runs a program to its end, and says what it allocated and how it ended. `signals` is asked now and then for a signal to hand
-/// on to the program.
+/// Runs a program to its end, and says what it allocated and how it ended. `signals` is asked now and then for the number of
+/// a signal to hand on to the program.
 ///
 /// # Errors
 /// The interpreter does not start, or its allocations cannot be watched. Once they are, there is always a profile, however
 /// the program ends.
 pub fn launch(
     what: &Launch,
-    mut signals: impl FnMut() -> Option<Signal>,
+    mut signals: impl FnMut() -> Option<i32>,
 ) -> Result<(Allocations, ExitStatus), Error> {
     let dir = tempfile::Builder::new().prefix("ungil-alloc-").tempdir().map_err(Error::Prepare)?;
     let (library, runner) = (dir.path().join("ungil_hook.so"), dir.path().join("alloc_start.py"));
@@ -50,6 +54,10 @@ pub fn launch(
     let mut command = Command::new(&what.python);
     command.arg(&runner).arg(&library).arg(format!("/proc/self/fd/{descriptor}")).arg(&descriptor);
     command.arg(if what.module { "module" } else { "script" }).arg(&what.target).args(&what.arguments);
+    if what.apart {
+        let errors = io::stderr().as_fd().try_clone_to_owned().map_err(Error::Prepare)?;
+        command.stdout(errors);
+    }
     let program = what.python.display().to_string();
     let mut child = command.spawn().map_err(|source| Error::Start { program, source })?;
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
@@ -58,7 +66,7 @@ pub fn launch(
             Some(status) => break status,
             None => std::thread::sleep(LOOK),
         }
-        if let (Some(signal), Some(pid)) = (signals(), pid) {
+        if let (Some(signal), Some(pid)) = (signals().and_then(Signal::from_named_raw), pid) {
             // It may have ended since; then there is nobody to tell.
             let _ = kill_process(pid, signal);
         }

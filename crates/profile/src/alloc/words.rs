@@ -110,7 +110,9 @@ impl Allocations {
             count(cost.samples as f64),
         );
         let _ = match cost.processor_s.filter(|s| *s > 0.0) {
-            Some(all) => writeln!(out, "; {:.1} % of {all:.2} s of processor time.", 100.0 * self.cost_s() / all),
+            Some(all) => {
+                writeln!(out, "; {:.1} % of {all:.2} s of processor time.", 100.0 * self.cost_s() / all)
+            }
             None => writeln!(out, "."),
         };
         for note in &self.notes {
@@ -137,7 +139,8 @@ impl Allocations {
             })
         });
         let stacks = self.stacks.iter().map(|stack| {
-            let frame = |p: &super::Place| json!({"file": &*p.file, "line": p.line, "function": &*p.function});
+            let frame =
+                |p: &super::Place| json!({"file": &*p.file, "line": p.line, "function": &*p.function});
             stack.iter().map(frame).collect::<Vec<_>>()
         });
         let rows = self.rows.iter().map(|row| {
@@ -178,7 +181,13 @@ fn bytes(n: f64) -> String {
         n /= 1024.0;
         unit += 1;
     }
-    let digits = if unit == 0 || n >= 100.0 { 0 } else if n >= 10.0 { 1 } else { 2 };
+    let digits = if unit == 0 || n >= 100.0 {
+        0
+    } else if n >= 10.0 {
+        1
+    } else {
+        2
+    };
     format!("{n:.digits$} {}", UNITS.get(unit).unwrap_or(&""))
 }
 

@@ -56,8 +56,7 @@ struct Track {
 impl Watch {
     pub(super) fn new(python: Python, at_ns: u64) -> Result<Watch, ReadError> {
         let pid = python.process().pid;
-        let main = python.interpreters()?.last().copied();
-        let has_gil = main.and_then(|main| python.gil(main).ok()).is_none_or(|gil| gil.enabled);
+        let has_gil = python.has_gil();
         Ok(Watch {
             pid,
             has_gil,

@@ -29,6 +29,8 @@ pub(super) struct Maker {
     names: FxHashMap<u64, Option<String>>,
     names_due: Option<Instant>,
     threads: Vec<ThreadView>,
+    /// Names of threads by the kernel's number.
+    thread_names: FxHashMap<u32, String>,
     others: OtherThreads,
     switches: Option<(Instant, u64)>,
     gil: Option<GilView>,
@@ -37,6 +39,8 @@ pub(super) struct Maker {
 impl Maker {
     pub(super) fn new(python: &Python) -> Maker {
         let process = python.process();
+        let mut spent = Spent::default();
+        spent.look(process.pid.cast_signed());
         Maker {
             process: ProcessView {
                 pid: process.pid,
@@ -50,11 +54,12 @@ impl Maker {
             },
             pid: process.pid.cast_signed(),
             looker: Looker::default(),
-            spent: Spent::default(),
+            spent,
             memory: Memory::default(),
             names: FxHashMap::default(),
             names_due: None,
             threads: Vec::new(),
+            thread_names: FxHashMap::default(),
             others: OtherThreads::default(),
             switches: None,
             gil: None,
@@ -74,11 +79,8 @@ impl Maker {
         collector: Option<&Collector>,
     ) -> View {
         let mut notes = Vec::new();
-        let mut world = WorldView {
-            possible: python.offsets().free_threaded,
-            span: part.pauses,
-            ..WorldView::default()
-        };
+        let mut world =
+            WorldView { possible: python.offsets().free_threaded, span: part.pauses, ..WorldView::default() };
         let mut scene = Scene::default();
         if let Some((moment, interpreters)) = now {
             // If this closer look fails, the next fast one will say why.
@@ -87,17 +89,23 @@ impl Maker {
             self.process.interpreters = interpreters.len();
             self.process.age_s = ungil_meter::process_age_s(self.pid).unwrap_or(self.process.age_s);
             self.process.cores = (!cores.threads.is_empty()).then(|| cores.threads.values().sum());
-            self.name_objects(python, &scene, part, interpreters);
+            self.name_objects(python, &scene, part);
             self.threads(python, reader, moment, &scene, &cores);
             self.gil(python, interpreters, part);
             self.world(python, interpreters, &mut world, &mut notes);
             if reader.watcher.unknown > 0 {
-                notes.push(format!("the kernel does not say what {} threads sleep in", reader.watcher.unknown));
+                notes.push(format!(
+                    "the kernel does not say what {} threads sleep in",
+                    reader.watcher.unknown
+                ));
             }
         }
         self.shares(part);
         if part.tally.turned_away_s > 0.0 {
-            notes.push(format!("{:.1} thread-seconds at lines or objects that were too many to keep", part.tally.turned_away_s));
+            notes.push(format!(
+                "{:.1} thread-seconds at lines or objects that were too many to keep",
+                part.tally.turned_away_s
+            ));
         }
         let memory = match now {
             Some(_) => self.memory.look(self.pid),
@@ -127,19 +135,36 @@ impl Maker {
     }
 
     /// The threads of the last look, with what the closer look says of their waits.
-    fn threads(&mut self, python: &Python, reader: &mut Reader, moment: &Moment, scene: &Scene, cores: &Cores) {
+    fn threads(
+        &mut self,
+        python: &Python,
+        reader: &mut Reader,
+        moment: &Moment,
+        scene: &Scene,
+        cores: &Cores,
+    ) {
         let objects = python.objects();
-        let closer: FxHashMap<u64, &Seen> = scene.threads.iter().map(|seen| (seen.thread.address, seen)).collect();
+        let closer: FxHashMap<u64, &Seen> =
+            scene.threads.iter().map(|seen| (seen.thread.address, seen)).collect();
+        let mut names = FxHashMap::default();
         let mut python_tids = FxHashSet::default();
+        for (standing, stack) in moment.standings.iter().zip(&moment.stacks) {
+            let tid = standing.thread.native_id;
+            let main = tid.cast_signed() == self.pid;
+            let name = objects.thread_name(&stack.frames).or_else(|| main.then(|| "MainThread".to_string()));
+            // A stack that did not hold still shows no name; the thread had one.
+            if let Some(name) = name.or_else(|| self.thread_names.remove(&tid)) {
+                names.insert(tid, name);
+            }
+            python_tids.insert(tid.cast_signed());
+        }
+        self.thread_names = names;
         self.threads.clear();
         for (standing, stack) in moment.standings.iter().zip(&moment.stacks) {
             let thread = &standing.thread;
-            python_tids.insert(thread.native_id.cast_signed());
-            let main = thread.native_id.cast_signed() == self.pid;
-            let name = objects.thread_name(&stack.frames).or_else(|| main.then(|| "MainThread".to_string()));
             let wait = closer.get(&thread.address).and_then(|seen| self.wait(seen, scene));
             self.threads.push(ThreadView {
-                name,
+                name: self.thread_names.get(&thread.native_id).cloned(),
                 tid: thread.native_id,
                 interpreter: thread.interpreter,
                 state: standing.activity,
@@ -153,7 +178,8 @@ impl Maker {
         }
         let others = cores.tids.iter().filter(|tid| !python_tids.contains(tid));
         let used: Vec<f64> = others.clone().filter_map(|tid| cores.threads.get(tid)).copied().collect();
-        self.others = OtherThreads { count: others.count(), cores: (!used.is_empty()).then(|| used.iter().sum()) };
+        self.others =
+            OtherThreads { count: others.count(), cores: (!used.is_empty()).then(|| used.iter().sum()) };
     }
 
     /// Fills in the threads' shares.
@@ -192,14 +218,13 @@ impl Maker {
         (!names.is_empty()).then(|| names.join(", "))
     }
 
-    /// A thread's name as the threads of the last view have it, or its number.
+    /// A thread's name, or its number.
     fn thread_name(&self, tid: u32) -> String {
-        let known = self.threads.iter().find(|thread| thread.tid == tid);
-        known.and_then(|thread| thread.name.clone()).unwrap_or_else(|| format!("thread {tid}"))
+        self.thread_names.get(&tid).cloned().unwrap_or_else(|| format!("thread {tid}"))
     }
 
     /// Looks for names of objects that are waited for and have none yet.
-    fn name_objects(&mut self, python: &Python, scene: &Scene, part: &Part, interpreters: &[Interpreter]) {
+    fn name_objects(&mut self, python: &Python, scene: &Scene, part: &Part) {
         let waited = scene.threads.iter().filter_map(|seen| Some(seen.known.as_ref()?.object));
         let wanted: FxHashSet<u64> = waited.chain(part.tally.objects.keys().copied()).collect();
         let news = wanted.iter().any(|object| !self.names.contains_key(object));
@@ -216,7 +241,6 @@ impl Maker {
             let known = self.names.entry(object).or_default();
             *known = name.or_else(|| known.take());
         }
-        let _ = interpreters;
         let cost = ungil_meter::thread_cpu_s() - cpu_s;
         self.names_due = Some(Instant::now() + NAMES_AGE.max(Duration::from_secs_f64(cost / NAME_BUDGET)));
     }
@@ -266,7 +290,13 @@ impl Maker {
         });
     }
 
-    fn world(&self, python: &Python, interpreters: &[Interpreter], view: &mut WorldView, notes: &mut Vec<String>) {
+    fn world(
+        &self,
+        python: &Python,
+        interpreters: &[Interpreter],
+        view: &mut WorldView,
+        notes: &mut Vec<String>,
+    ) {
         for &interpreter in interpreters {
             match python.world(interpreter) {
                 Ok(Some(world)) if world.requested => {
@@ -279,7 +309,10 @@ impl Maker {
                 }
                 Ok(None) => {
                     view.possible = false;
-                    notes.push("stop-the-world pauses cannot be seen: this patch release keeps them elsewhere".into());
+                    notes.push(
+                        "stop-the-world pauses cannot be seen: this patch release keeps them elsewhere"
+                            .into(),
+                    );
                     return;
                 }
                 _ => {}
@@ -300,7 +333,11 @@ fn lines(part: &Part) -> Vec<LineView> {
     };
     let mut lines: Vec<LineView> = part.tally.lines.iter().map(view).collect();
     let busy = |line: &LineView| line.total - line.threads.event - line.threads.call;
-    lines.sort_by(|a, b| busy(b).total_cmp(&busy(a)).then_with(|| (&a.place.file, a.place.line).cmp(&(&b.place.file, b.place.line))));
+    lines.sort_by(|a, b| {
+        busy(b)
+            .total_cmp(&busy(a))
+            .then_with(|| (&a.place.file, a.place.line).cmp(&(&b.place.file, b.place.line)))
+    });
     lines.truncate(MOST);
     lines
 }

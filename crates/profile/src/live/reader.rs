@@ -40,8 +40,7 @@ impl Reader {
         interpreters: &[Interpreter],
     ) -> Result<Moment, ReadError> {
         python.next_look();
-        let mut look =
-            Look { at_ns: monotonic_ns().unsigned_abs(), threads: Vec::new(), torn: 0 };
+        let mut look = Look { at_ns: monotonic_ns().unsigned_abs(), threads: Vec::new(), torn: 0 };
         let mut standings = self.watcher.look(python, interpreters)?;
         let mut stacks = Vec::with_capacity(standings.len());
         for standing in &mut standings {
@@ -82,8 +81,7 @@ impl Reader {
         if self.places.len() >= MOST_PLACES {
             self.places.clear();
         }
-        let place =
-            Arc::new(Place { function: code.qualname.clone(), file: code.file.clone(), line });
+        let place = Arc::new(Place { function: code.qualname.clone(), file: code.file.clone(), line });
         self.places.insert((code.address, line), (Arc::clone(code), Arc::clone(&place)));
         place
     }

@@ -46,6 +46,17 @@ pub struct Live {
     thread: Option<JoinHandle<()>>,
 }
 
+/// What came next.
+#[derive(Debug)]
+pub enum Next {
+    /// A view.
+    View(Box<View>),
+    /// None in the time given.
+    Nothing,
+    /// There will be none: the last one said why.
+    Over,
+}
+
 impl Live {
     /// Begins to watch `python`.
     ///
@@ -60,15 +71,13 @@ impl Live {
         Ok(Live { views, stop, whole, thread: Some(thread) })
     }
 
-    /// The next view, if it comes within `timeout`; `Err` once there will be none: the last one said why.
-    ///
-    /// # Errors
-    /// The watching is over.
-    pub fn next(&self, timeout: Duration) -> Result<Option<View>, ()> {
+    /// The next view, if it comes within `timeout`.
+    #[must_use]
+    pub fn next(&self, timeout: Duration) -> Next {
         match self.views.recv_timeout(timeout) {
-            Ok(view) => Ok(Some(view)),
-            Err(RecvTimeoutError::Timeout) => Ok(None),
-            Err(RecvTimeoutError::Disconnected) => Err(()),
+            Ok(view) => Next::View(Box::new(view)),
+            Err(RecvTimeoutError::Timeout) => Next::Nothing,
+            Err(RecvTimeoutError::Disconnected) => Next::Over,
         }
     }
 
@@ -198,12 +207,13 @@ impl Watch {
                 Went::Well(moment, interpreters)
             }
             Err(ReadError::Gone) => Went::Ended(format!("process {} ended", self.python.process().pid)),
-            Err(ReadError::Denied) if self.python.process().is_same() => {
-                Went::Ended("the process may not be read any more: it changed its user or its memory's protection".into())
-            }
-            _ if !self.python.process().is_same() => {
-                Went::Ended(format!("process {} ended, or runs another program now", self.python.process().pid))
-            }
+            Err(ReadError::Denied) if self.python.process().is_same() => Went::Ended(
+                "the process may not be read any more: it changed its user or its memory's protection".into(),
+            ),
+            _ if !self.python.process().is_same() => Went::Ended(format!(
+                "process {} ended, or runs another program now",
+                self.python.process().pid
+            )),
             _ => {
                 self.failures += 1;
                 if self.failures < MOST_FAILURES {

@@ -28,7 +28,8 @@ impl Spent {
         if let Some((then, before)) = &self.last {
             let passed = now.duration_since(*then).as_secs_f64();
             if passed > 0.0 {
-                let used = |(&tid, &cpu): (&i32, &f64)| Some((tid, (cpu - before.get(&tid)?).max(0.0) / passed));
+                let used =
+                    |(&tid, &cpu): (&i32, &f64)| Some((tid, (cpu - before.get(&tid)?).max(0.0) / passed));
                 cores.threads = counts.iter().filter_map(used).collect();
             }
         }

@@ -109,7 +109,7 @@ pub(crate) fn survey(
     let (layout, cookie) = mimalloc::find(python, threads)?;
     let (segments, more) = segments::all(memory, regions, layout, cookie)?;
     let mut found = Found { look: Look { beyond_bound: more, ..Look::default() }, ..Found::default() };
-    let mut reader = Reader { memory, layout, blocks: Blocks::default(), buffer: Vec::new() };
+    let mut reader = Reader::new(memory, layout);
     let shift = reader.shift(&segments, census)?;
     for (done, segment) in segments.iter().enumerate() {
         if !watch.go_on(done as u64, segments.len() as u64, found.total.blocks) {
@@ -129,15 +129,21 @@ pub(crate) fn survey(
     Ok(found)
 }
 
-struct Reader<'a> {
+/// Reads segment after segment.
+pub(crate) struct Reader<'a> {
     memory: &'a dyn Memory,
     layout: &'static layout::Mimalloc,
     blocks: Blocks,
     buffer: Vec<u8>,
 }
 
-impl Reader<'_> {
-    fn segment(
+impl<'a> Reader<'a> {
+    pub(crate) fn new(memory: &'a dyn Memory, layout: &'static layout::Mimalloc) -> Reader<'a> {
+        Reader { memory, layout, blocks: Blocks::default(), buffer: Vec::new() }
+    }
+
+    /// Counts what is in a segment.
+    pub(crate) fn segment(
         &mut self,
         segment: &Segment,
         shift: u64,

@@ -43,7 +43,7 @@ pub struct Hold {
 
 /// Managers inside managers that are followed.
 const NESTED: u32 = 8;
-/// Callbacks of one `ExitStack`, and critical sections of one thread, that are looked at.
+/// Callbacks of one `ExitStack` that are looked at.
 const MOST: usize = 256;
 /// Slots of a block of a `deque` (`BLOCKLEN`, _collectionsmodule.c).
 const BLOCK: u64 = 64;
@@ -81,8 +81,8 @@ impl Reader<'_> {
         if !self.is_in(frame, "threading.py", "Condition.wait") {
             return None;
         }
-        let condition = self.objects.local(frame, "self")?;
-        self.objects.attribute(condition, "_lock")
+        let condition = self.local(frame, "self")?;
+        self.attribute(condition, "_lock")
     }
 
     /// What is held by being inside a `with` of `manager`, whose end calls `exit`.
@@ -118,7 +118,7 @@ impl Reader<'_> {
         let standard = |file| self.is_standard(&code, file);
         match code.qualname.as_str() {
             "Condition.__exit__" if standard("threading.py") => {
-                let Some(lock) = self.objects.attribute(manager, "_lock") else { return Vec::new() };
+                let Some(lock) = self.attribute(manager, "_lock") else { return Vec::new() };
                 self.held_by(thread, 0, lock, nested - 1)
             }
             "Semaphore.__exit__" if standard("threading.py") => {
@@ -134,24 +134,22 @@ impl Reader<'_> {
                 vec![hold(manager, structures::RLOCK, depth.unwrap_or(1), Confidence::Owner)]
             }
             "_ModuleLockManager.__exit__" if code.file == structures::BOOTSTRAP => {
-                let Some(lock) = self.objects.attribute(manager, "_lock") else { return Vec::new() };
+                let Some(lock) = self.attribute(manager, "_lock") else { return Vec::new() };
                 if self.int_attribute(lock, "owner").map(i64::cast_unsigned) != Some(thread.ident) {
                     return Vec::new();
                 }
-                let depth = self.objects.attribute(lock, "count").and_then(|list| self.list_len(list));
+                let depth = self.attribute(lock, "count").and_then(|list| self.list_len(list));
                 vec![hold(lock, structures::IMPORT, depth.unwrap_or(1), Confidence::Owner)]
             }
             "_GeneratorContextManager.__exit__" if standard("contextlib.py") => {
-                let frame = self
-                    .objects
-                    .attribute(manager, "gen")
-                    .and_then(|generator| self.generator_frame(generator));
+                let frame =
+                    self.attribute(manager, "gen").and_then(|generator| self.generator_frame(generator));
                 let managers = frame.map(|frame| self.managers(&frame)).unwrap_or_default();
                 self.all_held_by(thread, managers, nested)
             }
             "ExitStack.__exit__" if standard("contextlib.py") => {
                 let callbacks =
-                    self.objects.attribute(manager, "_exit_callbacks").and_then(|deque| self.deque(deque));
+                    self.attribute(manager, "_exit_callbacks").and_then(|deque| self.deque(deque));
                 let managers = self.pushed(&callbacks.unwrap_or_default());
                 self.all_held_by(thread, managers, nested)
             }
@@ -167,8 +165,8 @@ impl Reader<'_> {
     }
 
     /// `Semaphore`, or `BoundedSemaphore`, which alone knows what it began with.
-    pub(super) fn semaphore_kind(&self, semaphore: u64) -> &'static str {
-        match self.objects.attribute(semaphore, "_initial_value") {
+    pub(super) fn semaphore_kind(&mut self, semaphore: u64) -> &'static str {
+        match self.attribute(semaphore, "_initial_value") {
             Some(_) => structures::BOUNDED,
             None => structures::SEMAPHORE,
         }
@@ -219,35 +217,5 @@ impl Reader<'_> {
             index += 1;
         }
         Some(found)
-    }
-
-    /// The mutexes of the objects whose critical sections the thread is in; those it has let go of while it sleeps are not among
-    /// them. Empty on builds that have none.
-    pub fn critical_sections(&self, thread: &Thread) -> Vec<u64> {
-        let Some(offset) = self.critical_section_offset() else { return Vec::new() };
-        let mut found = Vec::new();
-        let Ok(mut next) = self.memory().u64(thread.address.saturating_add(offset)) else { return found };
-        // pycore_critical_section.h: bit 0 says inactive, bit 1 that there are two mutexes.
-        while next & !3 != 0 && found.len() < MOST {
-            let Ok(bytes) = self.memory().bytes::<24>(next & !3) else { break };
-            if next & 1 == 0 {
-                found.push(word(&bytes, 8));
-                if next & 2 != 0 {
-                    found.push(word(&bytes, 16));
-                }
-            }
-            next = word(&bytes, 0);
-        }
-        found
-    }
-
-    /// `critical_section` in the thread state of free-threaded builds.
-    fn critical_section_offset(&self) -> Option<u64> {
-        let offsets = self.offsets();
-        match (offsets.free_threaded, offsets.version.minor) {
-            (true, 14) => Some(176),
-            (true, 15) => Some(200),
-            _ => None,
-        }
     }
 }

@@ -3,11 +3,13 @@
 use super::types::{Tag, Types};
 use crate::code::Code;
 use crate::frames::{Frame, TAGS};
-use crate::memory::{Memory, word};
+use crate::layout::LockKind;
+use crate::memory::Memory;
 use crate::objects::Objects;
 use crate::offsets::DebugOffsets;
 use crate::python::Python;
 use crate::withs::WithsOf;
+use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 /// What is kept from look to look.
@@ -15,12 +17,18 @@ use std::sync::Arc;
 pub struct Store {
     pub(super) withs: WithsOf,
     pub(super) types: Types,
+    /// Where the code at an address has its local variable of a name.
+    locals: FxHashMap<(u64, &'static str), Option<u32>>,
+    /// Names of attributes by the address of the string: a type's instances share them.
+    keys: FxHashMap<u64, Box<str>>,
 }
 
 impl Store {
     /// Forgets what may not be the same in the next look.
     pub fn next_look(&mut self) {
         self.types.clear();
+        self.locals.clear();
+        self.keys.clear();
     }
 }
 
@@ -83,32 +91,75 @@ impl<'a> Reader<'a> {
         self.store.types.of(&self.objects, object).map(|seen| seen.is.basic_size)
     }
 
-    /// An attribute that is an `int`.
-    pub(super) fn int_attribute(&self, object: u64, name: &str) -> Option<i64> {
-        self.objects.int(self.objects.attribute(object, name)?)
+    /// An attribute of an object.
+    pub(super) fn attribute(&mut self, object: u64, name: &str) -> Option<u64> {
+        let attributes = self.objects.attributes(object).ok()?;
+        attributes.into_iter().find(|&(key, _)| self.is_key(key, name)).map(|(_, value)| value)
     }
 
-    /// Whether a `threading.Lock` is locked. Since 3.13.1 it is a mutex, a byte; before that it had a semaphore, a list of weak references and
-    /// then the byte, and was larger.
-    pub fn is_locked(&mut self, lock: u64) -> Option<bool> {
-        let before = if self.basic_size(lock)? > self.head() + 16 { 16 } else { 0 };
-        Some(self.memory().u8(lock + self.head() + before).ok()? & 1 != 0)
-    }
-
-    /// An `RLock`'s owner and depth: after the mutex, or in 3.13 after a pointer to a semaphore; 3.14 counts from 0.
-    pub fn recursive(&self, lock: u64) -> Option<Recursive> {
-        let bytes = self.memory().bytes::<24>(lock.checked_add(self.head())?).ok()?;
-        let (owner, level) = (word(&bytes, 8), u32::try_from(word(&bytes, 16)).ok()?);
-        if self.offsets().version.minor == 13 {
-            return Some(Recursive { owner, depth: level });
+    fn is_key(&mut self, key: u64, name: &str) -> bool {
+        if let Some(known) = self.store.keys.get(&key) {
+            return known.as_ref() == name;
         }
-        let owner = if bytes[0] & 1 == 0 { 0 } else { owner };
-        Some(Recursive { owner, depth: level.saturating_add(1) })
+        let Ok(text) = self.objects.text(key) else { return false };
+        let is_it = text == name;
+        self.store.keys.insert(key, text.into());
+        is_it
     }
 
-    /// The semaphore in which 3.13 has threads wait for an `RLock`.
-    pub(super) fn semaphore_of(&self, lock: u64) -> Option<u64> {
-        self.memory().u64(lock.checked_add(self.head())?).ok()
+    /// An attribute that is an `int`.
+    pub(super) fn int_attribute(&mut self, object: u64, name: &str) -> Option<i64> {
+        let value = self.attribute(object, name)?;
+        self.objects.int(value)
+    }
+
+    /// A local variable of a frame that is not captured by an inner function.
+    pub(super) fn local(&mut self, frame: &Frame, name: &'static str) -> Option<u64> {
+        let objects = self.objects;
+        let find = || {
+            let names = objects.local_names(frame).ok()?;
+            let place = names.iter().position(|(known, in_cell)| known == name && !in_cell)?;
+            u32::try_from(place).ok()
+        };
+        let place = (*self.store.locals.entry((frame.code.address, name)).or_insert_with(find))?;
+        let value = self.memory().u64(frame.local(place)).ok()? & !TAGS;
+        (value != 0).then_some(value)
+    }
+
+    /// Whether a `threading.Lock` is locked.
+    pub fn is_locked(&mut self, lock: u64) -> Option<bool> {
+        let at = match self.made(lock)? {
+            LockKind::Mutex { at } | LockKind::Semaphore { locked: at, .. } => at,
+            LockKind::Recursive { .. } | LockKind::RecursiveSemaphore { .. } => return None,
+        };
+        Some(self.memory().u8(lock.checked_add(at)?).ok()? & 1 != 0)
+    }
+
+    /// An `RLock`'s owner and depth; `None` for what is no `RLock`.
+    pub fn recursive(&mut self, lock: u64) -> Option<Recursive> {
+        let made = self.made(lock)?;
+        let field = |at: u64| self.memory().u64(lock.checked_add(at)?).ok();
+        match made {
+            LockKind::Recursive { at, owner, level } => {
+                let held = self.memory().u8(lock.checked_add(at)?).ok()? & 1 != 0;
+                let depth = u32::try_from(field(level)?).ok()?.saturating_add(1);
+                Some(Recursive { owner: if held { field(owner)? } else { 0 }, depth })
+            }
+            LockKind::RecursiveSemaphore { owner, count, .. } => {
+                Some(Recursive { owner: field(owner)?, depth: u32::try_from(field(count)?).ok()? })
+            }
+            LockKind::Mutex { .. } | LockKind::Semaphore { .. } => None,
+        }
+    }
+
+    /// The semaphore in which threads wait for a lock that is made of one.
+    pub(super) fn semaphore_of(&mut self, lock: u64) -> Option<u64> {
+        match self.made(lock)? {
+            LockKind::Semaphore { semaphore, .. } | LockKind::RecursiveSemaphore { semaphore, .. } => {
+                self.memory().u64(lock.checked_add(semaphore)?).ok()
+            }
+            LockKind::Mutex { .. } | LockKind::Recursive { .. } => None,
+        }
     }
 
     /// What a bound function or method is bound to.

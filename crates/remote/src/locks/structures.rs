@@ -21,10 +21,10 @@ pub(super) const IMPORT: &str = "import lock";
 pub const GIL: &str = "GIL";
 /// The kind of a wait for the world to go on.
 pub const WORLD: &str = "runtime:stop-the-world";
+/// The kind of a wait for the threads that keep the program from ending.
+pub const END: &str = "runtime:the end of a thread";
 /// The file of the import system's frozen code.
 pub(super) const BOOTSTRAP: &str = "<frozen importlib._bootstrap>";
-/// `ob_mutex` in the object head of free-threaded builds.
-const OBJECT_MUTEX: u64 = 10;
 /// Slots of the innermost frame that are looked through for the object waited for.
 const MOST_SLOTS: u32 = 256;
 
@@ -63,7 +63,7 @@ pub struct Known {
 }
 
 impl Known {
-    fn new(object: u64, kind: impl Into<Kind>, subject: Subject) -> Known {
+    pub(super) fn new(object: u64, kind: impl Into<Kind>, subject: Subject) -> Known {
         Known { object, kind: kind.into(), name: None, subject }
     }
 }
@@ -74,13 +74,13 @@ impl Reader<'_> {
         match waiting.on {
             On::Gil(gil) => Known::new(gil, GIL, Subject::Gil(gil)),
             On::World => Known::new(thread.address, WORLD, Subject::World),
-            On::Parked(address) => self.parked(address, frames),
+            On::Parked(address) => self.parked(thread, address, frames),
             On::Futex(address) => self.futex(address, frames),
             On::Ungil(address) => self.ungil(address, frames),
         }
     }
 
-    fn parked(&mut self, address: u64, frames: &[Frame]) -> Known {
+    fn parked(&mut self, thread: &Thread, address: u64, frames: &[Frame]) -> Known {
         let object = address.wrapping_sub(self.head());
         match self.tag(object) {
             Tag::Lock => {
@@ -92,19 +92,38 @@ impl Reader<'_> {
             Tag::SimpleQueue => return Known::new(object, "queue.SimpleQueue", Subject::Anybody),
             _ => {}
         }
-        if self.offsets().free_threaded {
-            let object = address.wrapping_sub(OBJECT_MUTEX);
+        if let Some(offset) = self.python.layout().locks.object_mutex {
+            let object = address.wrapping_sub(offset);
             if let Some(name) = self.type_name(object) {
                 return Known::new(object, format!("object:{name}"), Subject::Section(address));
             }
         }
-        if let Some(known) = self.library(None, frames) {
+        if let Some(known) = self.of_runtime(address, thread.interpreter_state) {
+            return known;
+        }
+        if let Some(known) = self.library(None, frames).or_else(|| self.handle(address, frames)) {
             return known;
         }
         if let Some((object, name)) = self.inside(address, frames) {
             return Known::new(object, format!("inside:{name}"), Subject::Anybody);
         }
         Known::new(address, "runtime:mutex", Subject::Anybody)
+    }
+
+    /// A thread waited for below `Thread.join`: by its handle, or at the end of the program, when the main thread waits for all
+    /// that are no daemons.
+    fn handle(&mut self, address: u64, frames: &[Frame]) -> Option<Known> {
+        let ident = self.ending(address)?;
+        let first = frames.first()?;
+        if self.is_in(first, "threading.py", "_shutdown") {
+            return Some(Known::new(address, END, Subject::End(ident)));
+        }
+        let handle = address.wrapping_sub(crate::layout::ThreadHandle::EXITING);
+        let object = self.slots(frames).into_iter().find(|&object| {
+            self.type_name(object).is_some_and(|name| name.as_ref() == "_thread._ThreadHandle")
+                && self.handle_of(object) == Some(handle)
+        })?;
+        Some(Known::new(object, "threading.Thread", Subject::End(ident)))
     }
 
     fn rlock(&mut self, object: u64) -> Known {
@@ -115,8 +134,17 @@ impl Reader<'_> {
     /// A futex that is not in the parking lot: 3.13 has threads wait for an `RLock` in a semaphore, and C code has its own.
     fn futex(&mut self, address: u64, frames: &[Frame]) -> Known {
         for object in self.slots(frames) {
-            if self.tag(object) == Tag::RLock && self.semaphore_of(object) == Some(address) {
-                return self.rlock(object);
+            // `Condition` calls methods that are bound to its lock.
+            let object =
+                if self.tag(object) == Tag::Bound { self.bound_to(object).unwrap_or(object) } else { object };
+            match self.tag(object) {
+                Tag::RLock if self.semaphore_of(object) == Some(address) => return self.rlock(object),
+                Tag::Lock if self.semaphore_of(object) == Some(address) => {
+                    return self
+                        .library(Some(object), frames)
+                        .unwrap_or_else(|| Known::new(object, LOCK, Subject::Within));
+                }
+                _ => {}
             }
         }
         self.library(None, frames).unwrap_or_else(|| Known::new(address, "futex", Subject::Anybody))
@@ -125,32 +153,27 @@ impl Reader<'_> {
     /// A structure of the standard library. `lock` is the lock slept on, if it is one.
     fn library(&mut self, lock: Option<u64>, frames: &[Frame]) -> Option<Known> {
         let first = frames.first()?;
-        let own = |reader: &Self, frame: &Frame| reader.objects.local(frame, "self");
+        let own = |reader: &mut Self, frame: &Frame| reader.local(frame, "self");
         if self.is_in(first, "threading.py", "Thread.join") {
             let joined = own(self, first)?;
             let ident = self.int_attribute(joined, "_ident").map_or(0, i64::cast_unsigned);
             return Some(Known::new(joined, "threading.Thread", Subject::End(ident)));
         }
-        if self.is_in(first, "threading.py", "_shutdown") {
-            return Some(Known::new(0, "runtime:threads to end", Subject::Anybody));
-        }
         let lock = lock?;
         if first.code.file == BOOTSTRAP && first.code.qualname == "_ModuleLock.acquire" {
             let module = own(self, first)?;
-            (self.objects.attribute(module, "wakeup") == Some(lock)).then_some(())?;
+            (self.attribute(module, "wakeup") == Some(lock)).then_some(())?;
             let owner = self.int_attribute(module, "owner").map_or(0, i64::cast_unsigned);
-            let name = self.objects.attribute(module, "name").and_then(|name| self.objects.text(name).ok());
+            let name = self.attribute(module, "name").and_then(|name| self.objects.text(name).ok());
             return Some(Known { name, ..Known::new(module, IMPORT, Subject::Owner(owner)) });
         }
         if self.is_in(first, "threading.py", "_RLock.acquire") {
             let recursive = own(self, first)?;
-            (self.objects.attribute(recursive, "_block") == Some(lock)).then_some(())?;
+            (self.attribute(recursive, "_block") == Some(lock)).then_some(())?;
             let owner = self.int_attribute(recursive, "_owner").map_or(0, i64::cast_unsigned);
             return Some(Known::new(recursive, RLOCK, Subject::Owner(owner)));
         }
-        if !self.is_in(first, "threading.py", "Condition.wait")
-            || self.objects.local(first, "waiter") != Some(lock)
-        {
+        if !self.is_in(first, "threading.py", "Condition.wait") || self.local(first, "waiter") != Some(lock) {
             return None;
         }
         let condition = own(self, first)?;
@@ -194,12 +217,11 @@ impl Reader<'_> {
     }
 
     /// The frame among `frames` that runs the work whose result `future` will be, in a pool of threads.
-    pub(crate) fn runs_work_of(&self, frames: &[Frame], future: u64) -> Option<usize> {
+    pub(crate) fn runs_work_of(&mut self, frames: &[Frame], future: u64) -> Option<usize> {
         frames.iter().position(|frame| {
             frame.code.qualname == "_WorkItem.run"
                 && frame.code.file.ends_with("/concurrent/futures/thread.py")
-                && self.objects.local(frame, "self").and_then(|item| self.objects.attribute(item, "future"))
-                    == Some(future)
+                && self.local(frame, "self").and_then(|item| self.attribute(item, "future")) == Some(future)
         })
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Scene, Seen};
 use crate::locks::types::Tag;
-use crate::locks::{Confidence, Hold, Reader, Subject};
+use crate::locks::{Confidence, Hold, Known, Reader, Subject};
 use rustc_hash::FxHashMap;
 
 /// A thread that has what another waits for.
@@ -23,11 +23,19 @@ pub(super) fn resolve(scene: &mut Scene, reader: &mut Reader<'_>) {
         .threads
         .iter()
         .map(|seen| match &seen.known {
-            Some(known) => index.holders(scene, reader, known.object, known.subject),
+            Some(known) => index.holders(scene, reader, seen.thread.interpreter_state, known),
             None => (Vec::new(), false),
         })
         .collect();
-    for (waiter, (holders, stuck)) in found.into_iter().enumerate() {
+    for (waiter, (mut holders, stuck)) in found.into_iter().enumerate() {
+        // A lock may be waited for by its own holder; the GIL and the world are not: the two were read at different moments.
+        if scene.threads[waiter]
+            .known
+            .as_ref()
+            .is_some_and(|known| matches!(known.subject, Subject::Gil(_) | Subject::World))
+        {
+            holders.retain(|holder| holder.thread != waiter);
+        }
         for holder in &holders {
             if let Some(hold) = brought_to_light(&scene.threads[waiter], holder, reader)
                 && let Some(owner) = scene.threads.get_mut(holder.thread)
@@ -92,9 +100,10 @@ impl Index {
         &self,
         scene: &Scene,
         reader: &mut Reader<'_>,
-        object: u64,
-        subject: Subject,
+        interpreter: u64,
+        known: &Known,
     ) -> (Vec<Holder>, bool) {
+        let (object, subject) = (known.object, known.subject);
         let within = || self.by_lock.get(&object).cloned().unwrap_or_default();
         let by = |ident: u64, confidence| match self.by_ident.get(&ident).filter(|_| ident != 0) {
             None => (Vec::new(), false),
@@ -136,7 +145,13 @@ impl Index {
                 let confidence = Confidence::Owner;
                 (thread.into_iter().map(|thread| Holder { thread, confidence, frame: None }).collect(), false)
             }
-            Subject::World | Subject::Anybody => (Vec::new(), false),
+            Subject::World => {
+                let stopper = reader.stopper(interpreter);
+                let thread = scene.threads.iter().position(|seen| Some(seen.thread.address) == stopper);
+                let confidence = Confidence::Owner;
+                (thread.into_iter().map(|thread| Holder { thread, confidence, frame: None }).collect(), false)
+            }
+            Subject::Anybody => (Vec::new(), false),
         }
     }
 }

@@ -16,7 +16,10 @@ pub fn thread_names(python: &Python, scene: &Scene) -> FxHashMap<u64, String> {
         for seen in scene.threads.iter().filter(|seen| seen.thread.interpreter == interpreter.id) {
             let thread = seen.thread;
             let name = active
+                .by_ident
                 .get(&thread.ident)
+                // A subinterpreter takes the process's main thread for its own, by `get_ident()` only.
+                .or_else(|| active.by_native_id.get(&thread.own_id))
                 .cloned()
                 .or_else(|| python.objects().thread_name(&seen.stack.frames))
                 .or_else(|| comm(python.process().pid, thread.native_id));
@@ -26,26 +29,41 @@ pub fn thread_names(python: &Python, scene: &Scene) -> FxHashMap<u64, String> {
     names
 }
 
-/// `threading._active` of an interpreter: names by `get_ident()`.
-fn active(python: &Python, interpreter: Interpreter) -> Option<FxHashMap<u64, String>> {
+/// `threading._active` of one interpreter.
+#[derive(Default)]
+struct Active {
+    by_ident: FxHashMap<u64, String>,
+    by_native_id: FxHashMap<u32, String>,
+}
+
+fn active(python: &Python, interpreter: Interpreter) -> Option<Active> {
     let objects = python.objects();
     let modules = interpreter.address.checked_add(python.offsets().interpreter_state.imports_modules)?;
     let module = objects.item(python.memory().u64(modules).ok()?, "threading")?;
     let globals = python.memory().u64(module.checked_add(python.offsets().pyobject.size)?).ok()?;
-    let active = objects.entries(objects.item(globals, "_active")?).ok()?;
-    let mut key = None;
-    let names = active.into_iter().filter_map(|(ident, thread)| {
-        let attributes = objects.attributes(thread).ok()?;
-        // Names of attributes are shared strings: the one found once is found again by its address.
-        let is_name = |&&(name, _): &&(u64, u64)| match key {
-            Some(known) => name == known,
-            None => objects.text(name).is_ok_and(|text| text == "_name"),
+    let threads = objects.entries(objects.item(globals, "_active")?).ok()?;
+    // Names of attributes are shared strings: the one found once is found again by its address.
+    let mut keys = [None; 2];
+    let mut active = Active::default();
+    for (ident, thread) in threads {
+        let attributes = objects.attributes(thread).unwrap_or_default();
+        let mut attribute = |which: usize, name: &str| {
+            let known = keys[which].and_then(|key| attributes.iter().find(|&&(found, _)| found == key));
+            let is_it = |&&(key, _): &&(u64, u64)| objects.text(key).is_ok_and(|text| text == name);
+            let &(key, value) = known.or_else(|| attributes.iter().find(is_it))?;
+            keys[which] = Some(key);
+            Some(value)
         };
-        let &(found, value) = attributes.iter().find(is_name)?;
-        key = Some(found);
-        Some((objects.int(ident)?.cast_unsigned(), objects.text(value).ok()?))
-    });
-    Some(names.collect())
+        let Some(name) = attribute(0, "_name").and_then(|name| objects.text(name).ok()) else { continue };
+        let native_id = attribute(1, "_native_id").and_then(|id| objects.int(id));
+        if let Some(ident) = objects.int(ident) {
+            active.by_ident.insert(ident.cast_unsigned(), name.clone());
+        }
+        if let Some(native_id) = native_id.and_then(|id| u32::try_from(id).ok()) {
+            active.by_native_id.insert(native_id, name);
+        }
+    }
+    Some(active)
 }
 
 /// What the kernel calls a thread.

@@ -1,11 +1,11 @@
 //! From a look to plain data: names are looked up, sources read, tasks added.
 
+use super::tasks::{task_cycles, tasks};
 use super::{
-    DeadlockView, EdgeView, FrameView, HoldView, HolderView, InterpreterView, RowView, Snapshot, TaskView,
-    ThreadView, WaitView,
+    DeadlockView, EdgeView, FrameView, HoldView, HolderView, InterpreterView, RowView, Snapshot, ThreadView,
+    WaitView,
 };
 use crate::allowance::OF_A_LOOK;
-use crate::deadlock;
 use crate::frames::Frame;
 use crate::linux::calls::Doing;
 use crate::memory::ReadError;
@@ -14,7 +14,6 @@ use crate::native::{Row, Stop, Unwinder, weave};
 use crate::python::Python;
 use crate::scene::{Looker, Scene, Seen, State};
 use crate::source::Sources;
-use crate::tasks::{Task, TaskState, Tasks, TasksError};
 use rustc_hash::FxHashMap;
 use std::time::Instant;
 
@@ -87,54 +86,9 @@ fn names(python: &Python, scene: &Scene) -> FxHashMap<u64, Name> {
     python.names(wanted, scene.threads.iter().flat_map(|seen| &seen.stack.frames))
 }
 
-fn tasks(python: &Python, scene: &Scene, warnings: &mut Vec<String>) -> Result<Vec<Task>, ReadError> {
-    let reader = match Tasks::find(python) {
-        Ok(reader) => reader,
-        Err(TasksError::Read(error)) => return Err(error),
-        Err(TasksError::NotLoaded) => return Ok(Vec::new()),
-        Err(error @ TasksError::TooOld) => {
-            let runs_a_loop = |seen: &Seen| {
-                seen.stack.frames.iter().any(|frame| frame.code.qualname == "BaseEventLoop.run_forever")
-            };
-            if scene.threads.iter().any(runs_a_loop) {
-                warnings.push(format!("tasks are left out: {error}"));
-            }
-            return Ok(Vec::new());
-        }
-    };
-    let mut found = Vec::new();
-    for &interpreter in &scene.interpreters {
-        let threads: Vec<_> = scene
-            .threads
-            .iter()
-            .map(|seen| seen.thread)
-            .filter(|thread| thread.interpreter == interpreter.id)
-            .collect();
-        found.extend(reader.read(python, interpreter, &threads)?);
-    }
-    Ok(found)
-}
-
-/// Tasks that await each other. One that awaits several may await the first of them only, so it is not counted.
-fn task_cycles(tasks: &[Task]) -> Vec<Vec<String>> {
-    let by_address: FxHashMap<u64, usize> =
-        tasks.iter().enumerate().map(|(index, task)| (task.address, index)).collect();
-    let waits: Vec<Option<Vec<usize>>> = tasks
-        .iter()
-        .map(|task| match task.awaits.as_slice() {
-            [one] => by_address.get(one).map(|&index| vec![index]),
-            _ => None,
-        })
-        .collect();
-    deadlock::cycles(&waits)
-        .into_iter()
-        .map(|cycle| cycle.into_iter().map(|index| hex(tasks[index].address)).collect())
-        .collect()
-}
-
 /// What views are made with.
-struct Making<'a> {
-    scene: &'a Scene,
+pub(super) struct Making<'a> {
+    pub(super) scene: &'a Scene,
     names: FxHashMap<u64, Name>,
     /// By the address of the thread state.
     threads: FxHashMap<u64, String>,
@@ -262,30 +216,7 @@ impl Making<'_> {
         DeadlockView { edges: edges.collect() }
     }
 
-    fn task(&mut self, task: &Task) -> TaskView {
-        let state = match task.state {
-            TaskState::Created => "created",
-            TaskState::Running => "running",
-            TaskState::Waiting => "waiting",
-        };
-        let own = |tid: u32| {
-            let seen = self.scene.threads.iter().find(|seen| seen.thread.native_id == tid);
-            seen.map_or(tid, |seen| seen.thread.own_id)
-        };
-        TaskView {
-            id: hex(task.address),
-            name: task.name.clone(),
-            coroutine: task.coroutine.clone(),
-            state,
-            thread: task.thread.map(own),
-            awaits: task.awaits.iter().copied().map(hex).collect(),
-            awaits_other: task.awaits_other.clone(),
-            awaited_by: task.awaited_by.iter().copied().map(hex).collect(),
-            frames: task.frames.iter().map(|frame| self.frame(frame)).collect(),
-        }
-    }
-
-    fn frame(&mut self, frame: &Frame) -> FrameView {
+    pub(super) fn frame(&mut self, frame: &Frame) -> FrameView {
         let file = frame.code.file.clone();
         let source = match (&mut self.sources, frame.line) {
             (Some(sources), Some(line)) => sources.line(&file, line),
@@ -346,7 +277,7 @@ impl Making<'_> {
     }
 }
 
-fn hex(address: u64) -> String {
+pub(super) fn hex(address: u64) -> String {
     format!("{address:#x}")
 }
 

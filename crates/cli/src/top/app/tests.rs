@@ -117,11 +117,28 @@ fn keys_that_act_outside_say_so() {
 #[test]
 fn no_key_on_no_page_goes_wrong() {
     let codes = [
-        KeyCode::Char('s'), KeyCode::Char('r'), KeyCode::Char('1'), KeyCode::Char('4'), KeyCode::Tab, KeyCode::BackTab,
-        KeyCode::End, KeyCode::Enter, KeyCode::Char('h'), KeyCode::Char('x'), KeyCode::Char('e'), KeyCode::Esc,
-        KeyCode::Char('/'), KeyCode::F(5), KeyCode::Enter, KeyCode::Left, KeyCode::Right, KeyCode::Null,
+        KeyCode::Char('s'),
+        KeyCode::Char('r'),
+        KeyCode::Char('1'),
+        KeyCode::Char('4'),
+        KeyCode::Tab,
+        KeyCode::BackTab,
+        KeyCode::End,
+        KeyCode::Enter,
+        KeyCode::Char('h'),
+        KeyCode::Char('x'),
+        KeyCode::Char('e'),
+        KeyCode::Esc,
+        KeyCode::Char('/'),
+        KeyCode::F(5),
+        KeyCode::Enter,
+        KeyCode::Left,
+        KeyCode::Right,
+        KeyCode::Null,
     ];
-    for mut app in [sample::app(), App::new(&sample::args(None), false), App::new(&sample::args(Some(1)), false)] {
+    for mut app in
+        [sample::app(), App::new(&sample::args(None), false), App::new(&sample::args(Some(1)), false)]
+    {
         for round in 0..codes.len() {
             for code in codes.iter().cycle().skip(round).take(codes.len()) {
                 press(&mut app, *code);

@@ -41,7 +41,9 @@ pub(super) fn lines(app: &App) -> Vec<Line<'static>> {
     lines.push(Line::raw(""));
     lines.extend(states);
     lines.push(Line::raw(""));
-    lines.push(Line::raw("  CPU is the kernel's count; states are shares of looks, ~ marks what is only sampled."));
+    lines.push(Line::raw(
+        "  CPU is the kernel's count; states are shares of looks, ~ marks what is only sampled.",
+    ));
     lines.push(Line::raw("  Any key goes back."));
     lines
 }

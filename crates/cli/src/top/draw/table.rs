@@ -177,7 +177,7 @@ fn cells(app: &App, row: &Row<'_>) -> Vec<Line<'static>> {
             plain(object.waiters.to_string()),
             plain(object.most_waiters.to_string()),
             plain(words::object(object)),
-            plain(object.held_by.as_deref().map(|by| clean(by).into_owned()).unwrap_or_else(|| "-".into())),
+            plain(object.held_by.as_deref().map_or_else(|| "-".into(), |by| clean(by).into_owned())),
             plain(object.at.as_ref().map(words::place).unwrap_or_default()),
         ],
         Row::Generation(index, generation) => vec![

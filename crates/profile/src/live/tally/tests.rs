@@ -18,8 +18,18 @@ fn look(threads: &[(u64, State, Option<u64>, u32)]) -> Look {
 #[test]
 fn time_goes_to_the_thread_its_line_and_what_it_waits_for() {
     let mut tally = Tally::default();
-    tally.add(&look(&[(1, State::Running, None, 10), (2, State::Lock, Some(7), 20), (3, State::Lock, Some(7), 20)]), 0.5);
-    tally.add(&look(&[(1, State::Lock, Some(7), 11), (2, State::Running, None, 21), (3, State::Event, Some(8), 30)]), 0.25);
+    tally.add(
+        &look(&[(1, State::Running, None, 10), (2, State::Lock, Some(7), 20), (3, State::Lock, Some(7), 20)]),
+        0.5,
+    );
+    tally.add(
+        &look(&[
+            (1, State::Lock, Some(7), 11),
+            (2, State::Running, None, 21),
+            (3, State::Event, Some(8), 30),
+        ]),
+        0.25,
+    );
     assert!((tally.seconds - 0.75).abs() < 1e-12);
     assert_eq!(tally.threads[&1][State::Running.index()], 0.5);
     assert_eq!(tally.threads[&1][State::Lock.index()], 0.25);
