@@ -72,7 +72,8 @@ fn print_json(
     failed: &[(u32, AttachError)],
     refused: &[(u32, AttachError)],
 ) -> Result<(), Edge> {
-    let error = |(pid, error): &(u32, AttachError)| serde_json::json!({ "pid": pid, "error": error.to_string() });
+    let error =
+        |(pid, error): &(u32, AttachError)| serde_json::json!({ "pid": pid, "error": error.to_string() });
     let several = args.all || args.pids.len() > 1;
     let value = match snapshots {
         [one] if !several => serde_json::to_value(one),
@@ -83,6 +84,7 @@ fn print_json(
             serde_json::json!({ "schema": "ungil.dump/1", "processes": processes, "failed": failed, "refused": refused })
         }),
     };
-    let value = value.map_err(|e| Edge::failed("cannot write the result as JSON", e, "report this as a defect"))?;
+    let value =
+        value.map_err(|e| Edge::failed("cannot write the result as JSON", e, "report this as a defect"))?;
     print(&format!("{}\n", clean::json(&format!("{value:#}"))))
 }

@@ -72,8 +72,10 @@ fn target(args: &Profile) -> Result<(Python, Option<Launched>), Edge> {
         return Ok((attach(pid, Duration::ZERO).map_err(Edge::from)?, None));
     }
     let launched = Launched::start(args)?;
-    let python = attach(launched.pid(), PATIENCE).map_err(|error| launched.explain(error))?;
-    Ok((python, Some(launched)))
+    match attach(launched.pid(), PATIENCE) {
+        Ok(python) => Ok((python, Some(launched))),
+        Err(error) => Err(launched.explain(error)),
+    }
 }
 
 /// What cannot be had of this Python is said before time is spent on it.

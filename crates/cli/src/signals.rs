@@ -24,8 +24,9 @@ pub(crate) fn stop() -> Result<Stop, Edge> {
 pub(crate) fn flag() -> Result<Arc<AtomicBool>, Edge> {
     let flag = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
-        signal_hook::flag::register(signal, Arc::clone(&flag))
-            .map_err(|e| Edge::failed("cannot listen for Ctrl-C", e, "close some open files, and try again"))?;
+        signal_hook::flag::register(signal, Arc::clone(&flag)).map_err(|e| {
+            Edge::failed("cannot listen for Ctrl-C", e, "close some open files, and try again")
+        })?;
     }
     Ok(flag)
 }

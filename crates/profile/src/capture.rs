@@ -26,8 +26,7 @@ use watch::Watch;
 const ROUND: Duration = Duration::from_millis(100);
 /// Up to this rate each look is thorough; above it, as many a second are.
 const THOROUGH_HZ: f64 = 4_000.0;
-/// Locks without a name are given one at first after this long, and then each time the time has grown twofold: the search
-/// takes milliseconds.
+/// Locks are given names after this long, and again whenever the time has doubled: the search takes milliseconds.
 const NAMES_AFTER: Duration = Duration::from_millis(200);
 
 /// What to look at, and how.
@@ -50,13 +49,12 @@ impl Options {
         Duration::from_secs_f64(1.0 / self.rate_hz.clamp(0.01, 1e7))
     }
 
-    /// How old the kernel's word on a thread may be. Waiting for locks is what a profile of it is about, so there each
-    /// look asks, up to two thousand times a second.
-    fn freshness(&self) -> Freshness {
-        match self.mode {
-            Mode::Lock | Mode::Gil => Freshness { at_rest: 400_000, moving: 100_000 },
-            _ => Freshness { at_rest: 10_000_000, moving: 100_000 },
-        }
+    /// How old the kernel's word on a thread may be. Waiting for locks is what a profile of it is about, so there it is
+    /// asked more often; with very many threads, less.
+    fn freshness(&self, threads: usize) -> Freshness {
+        let base = if matches!(self.mode, Mode::Lock | Mode::Gil) { 400_000 } else { 10_000_000 };
+        let many = 100_000_u64.saturating_mul(threads as u64);
+        Freshness { at_rest: many.max(base), moving: 100_000 }
     }
 }
 

@@ -135,7 +135,7 @@ impl Looker {
             }
             look.repeated += u32::from(attempts > 0);
             look.torn += u32::from(slot.is_open());
-            gone |= slot.settle(self.looks);
+            gone |= slot.settle();
         }
         if gone || self.has_new_thread() {
             self.list()?;

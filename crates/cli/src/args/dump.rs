@@ -4,7 +4,9 @@ use clap::Args;
 
 /// `ungil dump`.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 done, 1 a process could not be looked into, 2 usage, 4 a deadlock was found.")]
+#[command(
+    after_help = "Exit codes: 0 done, 1 a process could not be looked into, 2 usage, 4 a deadlock was found."
+)]
 pub(crate) struct Dump {
     /// Processes to look into.
     #[arg(value_name = "PID", required_unless_present = "all", value_parser = clap::value_parser!(u32).range(1..))]

@@ -79,7 +79,12 @@ fn thread(text: &mut String, thread: &ThreadView, style: Style) -> fmt::Result {
         writeln!(text, "      - {}", style.wait(words::wait(wait)))?;
     }
     for hold in thread.holds.iter().filter(|hold| hold.frame.is_none()) {
-        writeln!(text, "      - {} {}", style.hold(words::hold(hold)), style.dim("(where it was taken is unknown)"))?;
+        writeln!(
+            text,
+            "      - {} {}",
+            style.hold(words::hold(hold)),
+            style.dim("(where it was taken is unknown)")
+        )?;
     }
     Ok(())
 }

@@ -72,9 +72,13 @@ pub(super) fn seconds(seconds: f64) -> String {
 /// `waiting 3.2 s for <0x..> (a threading.Lock "L1"), held by "worker-3"`.
 pub(super) fn wait(wait: &WaitView) -> String {
     let since = wait.seconds.map(|since| format!(" {}", seconds(since))).unwrap_or_default();
-    let mut text = format!("waiting{since} for <{}> ({})", wait.lock, thing(&wait.kind, wait.name.as_deref()));
+    let mut text =
+        format!("waiting{since} for <{}> ({})", wait.lock, thing(&wait.kind, wait.name.as_deref()));
     if wait.timed {
-        text += &wait.left_s.map_or_else(|| ", with a timeout".into(), |left| format!(", for {} more at most", seconds(left)));
+        text += &wait.left_s.map_or_else(
+            || ", with a timeout".into(),
+            |left| format!(", for {} more at most", seconds(left)),
+        );
     }
     let verb = if wait.kind == "threading.Thread" { "which is" } else { "held by" };
     match wait.holders.as_slice() {

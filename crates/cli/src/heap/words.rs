@@ -187,7 +187,7 @@ fn notes(out: &mut String, report: &Report<'_>) {
         Coverage::Collector => line!(
             out,
             "Counted is what the collector knows: containers and instances of classes, not strings, bytes or numbers, nor \
-             tuples and the like that it has let go of. Bytes are as sys.getsizeof has them, without the buffers of lists, \
+             tuples and the like that it has let go of. Bytes are those of the objects themselves, without the buffers of lists, \
              dictionaries and sets. A free-threaded build shows every object."
         ),
     }

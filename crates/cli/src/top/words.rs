@@ -41,8 +41,13 @@ pub(crate) fn object(object: &ObjectView) -> String {
 /// `waits 3.2 s for threading.Lock "L1", held by worker-3`.
 pub(crate) fn wait(wait: &WaitView) -> String {
     let since = wait.since_s.map(|s| format!(" {}", seconds(s))).unwrap_or_default();
-    let held = wait.held_by.as_ref().map(|by| format!(", held by {}", clean(by))).unwrap_or_default();
-    format!("waits{since} for {}{held}", named(&wait.kind, wait.name.as_deref()))
+    let what = named(&wait.kind, wait.name.as_deref());
+    match &wait.held_by {
+        // A thread that is waited for is not held by anybody.
+        Some(by) if wait.kind == "threading.Thread" => format!("waits{since} for {} to end", clean(by)),
+        Some(by) => format!("waits{since} for {what}, held by {}", clean(by)),
+        None => format!("waits{since} for {what}"),
+    }
 }
 
 /// What a thread does, in a phrase.

@@ -5,6 +5,7 @@
 //! while the thread stays in the same place and is not old.
 
 use crate::model::Activity;
+use std::ops::Deref;
 use ungil_remote::linux::calls::{CallFile, Doing};
 use ungil_remote::sample::Slot;
 use ungil_remote::waits::{On, Waiting, Waits};
@@ -44,11 +45,11 @@ pub(super) struct Asking {
 
 impl Asking {
     /// What the thread does. `at_ns` is the look's time on any clock that does not go back.
-    pub(super) fn find(
+    pub(super) fn find<'w>(
         &mut self,
         pid: u32,
         slot: &Slot,
-        waits: &Waits<'_>,
+        waits: &impl Deref<Target = Waits<'w>>,
         fresh: Freshness,
         at_ns: u64,
     ) -> Found {

@@ -2,20 +2,24 @@
 
 use super::Options;
 use super::activity::{Asking, Found};
-use super::locks::Locks;
+use super::locks::{Locks, Wait};
 use super::pauses::PauseWatch;
 use super::places::{Places, Stacks};
 use crate::Builder;
 use crate::header::Mode;
 use crate::model::{Activity, FrameId, Kind, LockId, Sample, StackId, ThreadId};
 use rustc_hash::FxHashMap;
+use std::cell::LazyCell;
+use std::time::{Duration, Instant};
 use ungil_remote::memory::ReadError;
 use ungil_remote::sample::{Look, Looker, Slot};
-use ungil_remote::waits::Waits;
+use ungil_remote::waits::{On, Waits};
 use ungil_remote::{Attachment, Python};
 
 /// Holders are looked for in at most one look of this many nanoseconds: it reads the stacks of every thread that may be it.
 const HOLDER_EVERY_NS: u64 = 500_000;
+/// And for at most one part in this many of the time.
+const HOLDER_SHARE: u64 = 20;
 /// A thread without a name is asked for one this often, in nanoseconds: it may not have had one when it started.
 const NAME_EVERY_NS: u64 = 200_000_000;
 
@@ -28,6 +32,7 @@ pub(super) struct Watch {
     pauses: PauseWatch,
     tracks: Vec<Track>,
     last_ns: u64,
+    /// When holders are looked for again.
     holder_ns: u64,
     /// Frame of the collector, at the leaf of the thread that runs it.
     collector: Option<FrameId>,
@@ -49,6 +54,8 @@ struct Track {
     stacks: Stacks,
     asking: Asking,
     last_ns: u64,
+    /// What it was last found to sleep on, and what that is.
+    wait: Option<(On, Option<Wait>)>,
     /// The last holder found of what it waits for.
     holder: Option<(LockId, Option<FrameId>)>,
 }
@@ -99,16 +106,17 @@ impl Watch {
             self.pauses.look(&self.looker, self.pid, at_ns, builder);
         }
         let collecting = self.pauses.collector(self.looker.threads());
-        let interpreters = self.looker.interpreters();
-        let gil = self.has_gil;
-        let waits = Waits::new(self.looker.python(), &interpreters);
-        let seek_holder = at_ns.saturating_sub(self.holder_ns) >= HOLDER_EVERY_NS;
-        let mut sought = false;
+        let python = self.looker.python();
+        let waits = LazyCell::new(|| Waits::new(python, &self.looker.interpreters()));
+        let fresh = options.freshness(self.tracks.len());
+        let seek = at_ns >= self.holder_ns;
+        let mut sought: Vec<(LockId, Option<FrameId>)> = Vec::new();
+        let mut seeking = Duration::ZERO;
         for (slot, track) in self.looker.threads().iter().zip(&mut self.tracks) {
             if !slot.is_seen() || !track.is_wanted {
                 continue;
             }
-            let found = track.asking.find(self.pid, slot, &waits, options.freshness(), at_ns);
+            let found = track.asking.find(self.pid, slot, &waits, fresh, at_ns);
             self.is_refused |= track.asking.is_refused();
             let row = track.stacks.row(slot.frames(), slot.kept(), &mut self.places, &self.looker, builder);
             let Some(mut stack) = row else {
@@ -116,42 +124,47 @@ impl Watch {
                 continue;
             };
             let Found { mut activity, waiting } = found;
-            let mut lock = None;
-            let mut holder = None;
-            if let Some(waiting) = waiting {
-                match self.locks.of(slot, &waiting, &self.looker, self.pid, builder) {
-                    Some(wait) => {
-                        lock = Some(wait.lock);
-                        let fresh = track.holder.filter(|(known, _)| *known == wait.lock);
-                        holder = match fresh {
-                            Some((_, holder)) if !seek_holder => holder,
-                            _ => {
-                                sought = true;
-                                let sees = self.locks.holder(&wait, &self.looker, &mut self.places, builder);
-                                track.holder = Some((wait.lock, sees));
-                                sees
-                            }
-                        };
-                        if !wait.is_contended && activity == Activity::Lock {
-                            activity = Activity::System;
-                        }
-                    }
-                    None if activity == Activity::Lock => activity = Activity::System,
-                    None => {}
+            let wait = match (waiting, track.wait) {
+                (None, _) => None,
+                (Some(waiting), Some((known, wait))) if slot.rest() > 0 && known == waiting.on => wait,
+                (Some(waiting), _) => {
+                    let wait = self.locks.of(slot, &waiting, &self.looker, self.pid, builder);
+                    track.wait = Some((waiting.on, wait));
+                    wait
                 }
+            };
+            let mut holder = None;
+            if let Some(wait) = wait.filter(|wait| wait.is_contended) {
+                if seek {
+                    let known = sought.iter().find(|(lock, _)| *lock == wait.lock).map(|(_, holder)| *holder);
+                    let sees = known.unwrap_or_else(|| {
+                        let begin = Instant::now();
+                        let sees = self.locks.holder(&wait, &self.looker, &mut self.places, builder);
+                        seeking += begin.elapsed();
+                        sought.push((wait.lock, sees));
+                        sees
+                    });
+                    track.holder = Some((wait.lock, sees));
+                }
+                holder = track.holder.filter(|(lock, _)| *lock == wait.lock).and_then(|(_, holder)| holder);
             }
+            if activity == Activity::Lock && wait.is_none_or(|wait| !wait.is_contended) {
+                activity = Activity::System;
+            }
+            let lock = wait.map(|wait| wait.lock);
             if collecting == Some(slot.thread.address) {
                 stack = collector(&mut self.collector, stack, builder);
             }
             let weight = at_ns.saturating_sub(track.last_ns);
             track.last_ns = at_ns;
-            if is_of(options.mode, activity, slot, gil, collecting) {
+            if is_of(options.mode, activity, slot, self.has_gil, collecting) {
                 let thread = track.row;
                 builder.sample(Sample { at_ns, weight, thread, stack, activity, lock, holder });
             }
         }
-        if sought {
-            self.holder_ns = at_ns;
+        if !sought.is_empty() {
+            let cost = u64::try_from(seeking.as_nanos()).unwrap_or(u64::MAX);
+            self.holder_ns = at_ns.saturating_add(HOLDER_EVERY_NS.max(cost.saturating_mul(HOLDER_SHARE)));
         }
         self.last_ns = at_ns;
         Ok(())
@@ -186,6 +199,7 @@ impl Watch {
                             stacks: Stacks::default(),
                             asking: Asking::default(),
                             last_ns,
+                            wait: None,
                             holder: None,
                         }
                     })

@@ -36,6 +36,8 @@ pub(super) fn of(
     let objects = Objects { memory: python.memory(), offsets: python.offsets() };
     let mut found: Vec<ThreadMemory> = threads
         .iter()
+        // One that has no number has not begun yet, or has just ended.
+        .filter(|thread| thread.native_id != 0)
         .map(|thread| {
             let stack = stack(thread, pid, regions);
             let frames = python.stack(thread).ok();

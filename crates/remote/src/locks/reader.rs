@@ -17,8 +17,8 @@ use std::sync::Arc;
 pub struct Store {
     pub(super) withs: WithsOf,
     pub(super) types: Types,
-    /// Where the code at an address has its local variable of a name.
-    locals: FxHashMap<(u64, &'static str), Option<u32>>,
+    /// Where the code at an address has its local variable of a name, and whether that is in a cell.
+    locals: FxHashMap<(u64, &'static str), Option<(u32, bool)>>,
     /// Names of attributes by the address of the string: a type's instances share them.
     keys: FxHashMap<u64, Box<str>>,
 }
@@ -113,16 +113,20 @@ impl<'a> Reader<'a> {
         self.objects.int(value)
     }
 
-    /// A local variable of a frame that is not captured by an inner function.
+    /// A local variable of a frame.
     pub(super) fn local(&mut self, frame: &Frame, name: &'static str) -> Option<u64> {
         let objects = self.objects;
         let find = || {
             let names = objects.local_names(frame).ok()?;
-            let place = names.iter().position(|(known, in_cell)| known == name && !in_cell)?;
-            u32::try_from(place).ok()
+            let place = names.iter().position(|(known, _)| known == name)?;
+            Some((u32::try_from(place).ok()?, names.get(place)?.1))
         };
-        let place = (*self.store.locals.entry((frame.code.address, name)).or_insert_with(find))?;
-        let value = self.memory().u64(frame.local(place)).ok()? & !TAGS;
+        let (place, in_cell) = (*self.store.locals.entry((frame.code.address, name)).or_insert_with(find))?;
+        let mut value = self.memory().u64(frame.local(place)).ok()? & !TAGS;
+        // A variable that an inner function uses is in a cell, once the function has begun.
+        if in_cell && self.type_name(value).as_deref() == Some("cell") {
+            value = self.memory().u64(value.checked_add(self.head())?).ok()?;
+        }
         (value != 0).then_some(value)
     }
 

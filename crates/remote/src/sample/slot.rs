@@ -190,9 +190,8 @@ impl Slot {
             self.state = Stage::Found;
             return;
         }
-        if self.thorough && self.relink(reader) {
-            self.state = Stage::Open;
-            return;
+        if self.thorough {
+            self.relink(reader);
         }
         let view = Bytes { reader, windows: &self.windows };
         let mut rebuild = Rebuild { view: &view, links: &self.links, shapes, memory: python.memory(), at };
@@ -213,7 +212,7 @@ impl Slot {
     }
 
     /// Ends the look: what was found becomes what is shown. Tells whether the thread is gone.
-    pub(super) fn settle(&mut self, _look: u64) -> bool {
+    pub(super) fn settle(&mut self) -> bool {
         self.again = false;
         self.seen = self.state == Stage::Found;
         if !self.seen {
@@ -258,8 +257,8 @@ impl Slot {
         }
     }
 
-    /// Whether a trampoline leads elsewhere than it did.
-    fn relink(&mut self, reader: &Reader) -> bool {
+    /// Forgets trampolines that lead elsewhere than they did: if one of them is on the stack, that will not fit, and is walked.
+    fn relink(&mut self, reader: &Reader) {
         let len = reader.at.previous + 8;
         let stale: Vec<u64> = self
             .links
@@ -271,8 +270,6 @@ impl Slot {
             .map(|(_, (trampoline, _))| trampoline)
             .collect();
         self.links.retain(|trampoline| !stale.contains(&trampoline));
-        // One that is not on the stack any more was merely forgotten; if it was, the stack will not fit.
-        false
     }
 
     /// Walks the stack frame by frame, to know where to read.

@@ -226,7 +226,8 @@ impl Making<'_> {
     }
 
     fn called(&self, object: u64) -> Option<String> {
-        self.names.get(&object).map(ToString::to_string)
+        // Every object is `self` to its own methods.
+        self.names.get(&object).filter(|name| name.path != "self").map(ToString::to_string)
     }
 
     fn name_of(&self, seen: &Seen) -> String {

@@ -27,7 +27,7 @@ fn has(screen: &str, texts: &[&str]) {
 
 #[test]
 fn threads_say_what_they_wait_for_and_who_has_it() {
-    let screen = screen(&sample::app(), 140, 24);
+    let screen = screen(&sample::app(), 150, 24);
     has(
         &screen,
         &[
@@ -40,6 +40,7 @@ fn threads_say_what_they_wait_for_and_who_has_it() {
             "worker-1                 4712   25.0 lock     RRRLLLLLLLLL   75.0",
             "waits 3.25 s for threading.Lock \"L1\", held by worker-2 at work (app.py:12)",
             "worker-2                 4713  100.0 running  RRRRRRRRRRRR",
+            "waits 3.25 s for worker-1 to end at work (app.py:11)",
         ],
     );
 }
@@ -48,7 +49,7 @@ fn threads_say_what_they_wait_for_and_who_has_it() {
 fn every_page_shows_its_rows() {
     let mut app = sample::app();
     app.tab = Tab::Lines;
-    has(&screen(&app, 100, 20), &[" 125.0   75.0", "200.0 work (app.py:31)", "by running"]);
+    has(&screen(&app, 100, 20), &["   125   75.0", "   200 work (app.py:31)", "by running"]);
     app.tab = Tab::Objects;
     has(
         &screen(&app, 120, 20),
@@ -66,7 +67,14 @@ fn the_list_of_pythons_shows_the_busiest_first_and_what_was_refused() {
     has(&screen(&app, 80, 10), &["looking"]);
     app.take_hosts(sample::hosts());
     let screen = screen(&app, 100, 10);
-    has(&screen, &["2 found", "2 processes (the first: 1) could not be looked into", "      11 3.15.1t    150.0  20.0 MiB"]);
+    has(
+        &screen,
+        &[
+            "2 found",
+            "2 processes (the first: 1) could not be looked into",
+            "      11 3.15.1t     150.0  20.0 MiB",
+        ],
+    );
     assert!(screen.find("busy.py") < screen.find("quiet.py"));
 }
 
