@@ -10,8 +10,9 @@
 //! What cannot be found is left out and named in [`Layout::missing`]; everything else goes on working.
 //!
 //! Sources: `offsetof` over the headers of 3.13.0, 3.13.5, 3.14.10 and 3.15.2 (with and without the GIL, and, for the
-//! free-threaded ones, with the allocator mimalloc 2.1.2 as well as 2.5.2), and live 3.13.0, 3.13.17, 3.14.9, 3.14.9t, 3.15.1
-//! and 3.15.1t. `tests/layout.rs` compares each with what the processes say of themselves.
+//! free-threaded ones, with the allocator mimalloc 2.1.2 as well as 2.5.2). Live 3.13.17, 3.14.9, 3.14.9t, 3.15.1 and 3.15.1t:
+//! `tests/layout` compares each offset with what the processes say of themselves; live 3.13.0, 3.13.5 and 3.14.10 with a shared
+//! libpython: all is found (`tests/shared.rs`). Free-threaded builds with mimalloc 2.5.2 are from the headers only.
 
 mod collector;
 mod interpreter;
