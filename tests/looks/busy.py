@@ -1,0 +1,15 @@
+"""One thread that computes, alone: it runs, and nothing else is said of it."""
+import look
+
+
+def spin():
+    look.arrived()
+    while True:
+        pass
+
+
+spinner = look.thread("spinner", spin)
+look.spins(spinner)
+look.row_of(spinner)["waits"] = None
+look.runs(spinner)
+look.tell()

@@ -1,0 +1,15 @@
+"""Two threads that compute: on a build with a GIL one has it and the other waits for it, or has just been given it."""
+import look
+
+
+def spin():
+    look.arrived()
+    while True:
+        pass
+
+
+spinners = [look.thread(f"spinner-{number}", spin) for number in range(2)]
+for spinner in spinners:
+    look.spins(spinner, *(other for other in spinners if other is not spinner))
+look.has_arrived(*spinners)
+look.tell()

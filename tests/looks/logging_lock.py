@@ -1,0 +1,22 @@
+"""A logging handler that is stuck while it writes: everybody else who logs waits for its RLock, held by `with` in `handle`."""
+import logging
+
+import look
+
+
+class Stuck(logging.Handler):
+    def emit(self, record):
+        look.arrived()
+        look.stay()
+
+
+handler = Stuck()
+log = logging.getLogger("look")
+log.propagate = False
+log.addHandler(handler)
+stuck = look.thread("stuck", log.error, "one")
+look.has_arrived(stuck)
+look.holds(stuck, handler.lock)
+for number in range(2):
+    look.waits(look.thread(f"logs-{number}", log.error, "another"), handler.lock, stuck)
+look.tell()

@@ -1,0 +1,15 @@
+"""The main thread is at its end and waits, in `threading._shutdown`, for a thread that is no daemon and never ends."""
+import threading
+
+import look
+
+
+def tell():
+    look.until(lambda: look.calls(threading.main_thread(), 202), "the main thread at its end")
+    look.tell()
+
+
+look.DAEMON = False
+teller = look.thread("teller", tell)
+look.state(look.MAIN, "lock", "syscall", calls=["futex", None])
+look.row_of(look.MAIN)["waits"] = "any"

@@ -1,0 +1,79 @@
+//! `ungil dump` against fifty programs that know what is true of their threads, on every build: every wait, holder, hold, cycle,
+//! state and stack, none missing and none invented.
+
+use std::collections::BTreeSet;
+use ungil_tests::{BUILDS, Target, Verdict, looks};
+
+const FREE_THREADED: [&str; 2] = ["3.14t", "3.15t"];
+
+/// How often a program is looked at: once where nothing moves, more often where every look may see something else.
+fn looks_at(target: &Target) -> usize {
+    let threads = target.truth["threads"].as_array().map_or(&[][..], Vec::as_slice);
+    if threads.iter().any(|t| t["frames"] == "moving") { 20 } else { 1 }
+}
+
+fn differences(build: &str, options: &[&str], name: &str) -> Vec<String> {
+    let mut target = Target::start(build, options, name);
+    let mut all = Vec::new();
+    for _ in 0..looks_at(&target) {
+        let out = target.look(Vec::<&str>::new());
+        if out.code != 0 && out.code != 4 {
+            all.push(format!("ungil dump ended with {}: {}", out.code, out.stderr));
+            break;
+        }
+        let dump = out.json();
+        let mut verdict = Verdict::of(&target.truth, &dump, out.code, target.age());
+        if build != "3.13" {
+            verdict.timed(&dump);
+        }
+        if !verdict.differences.is_empty() {
+            all.append(&mut verdict.differences);
+            all.push(format!("warnings: {}", dump["warnings"]));
+            break;
+        }
+    }
+    if !target.alive() {
+        all.push("the target did not survive".into());
+    }
+    let status = target.end();
+    if !status.success() {
+        all.push(format!("the target ended with {status}"));
+    }
+    all.iter().map(|d| format!("{build}: {d}")).collect()
+}
+
+fn agrees(builds: &[&str], options: &[&str], name: &str) {
+    let all: Vec<String> = builds.iter().flat_map(|b| differences(b, options, name)).collect();
+    assert!(all.is_empty(), "{name}:\n{}", all.join("\n"));
+}
+
+macro_rules! agrees {
+    ($($builds:expr, $options:expr => $($name:ident)*;)*) => {
+        $($(#[test] fn $name() { agrees(&$builds, &$options, stringify!($name)); })*)*
+        const TESTED: &[&str] = &[$($(stringify!($name)),*),*];
+    };
+}
+
+agrees! {
+    BUILDS, [] =>
+        asyncio_cycle asyncio_group asyncio_tasks at_exit bare_thread barrier busy condition_lock condition_notified condition_wait
+        cycle_2 cycle_3 cycle_5 cycle_condition cycle_mixed cycle_self cycle_two deep_holder deep_recursion event_wait forked
+        future_result gil_contention handed_over hot import_circle import_lock interpreters join kinds_of_code lock_crowd lock_plain
+        lock_with logging_lock long_source native_calls near_broken near_chain near_timeout non_ascii object_suspended odd_frames
+        odd_name queue_get_put queue_mutex released_by_other rlock_depth rlock_plain rlock_reentered semaphore shutting_down
+        simple_queue threads_200 threads_churn;
+    FREE_THREADED, [] => object_dict object_list object_set object_two;
+    FREE_THREADED, ["-X", "gil=1"] => gil_on;
+}
+
+#[test]
+fn every_program_has_its_test() {
+    let files = std::fs::read_dir(looks()).unwrap().flatten();
+    let stems = files.filter_map(|f| Some(f.file_name().to_str()?.strip_suffix(".py")?.to_string()));
+    // `look` and `tasks` are what the others share; `ordered` is looked at in dump_robust.rs.
+    let shared = ["look", "tasks", "ordered"].map(String::from);
+    let programs: BTreeSet<String> = stems.filter(|s| !shared.contains(s)).collect();
+    let tested: BTreeSet<String> = TESTED.iter().map(ToString::to_string).collect();
+    assert_eq!(programs, tested);
+    assert!(programs.len() >= 50);
+}
