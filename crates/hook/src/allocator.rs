@@ -1,9 +1,10 @@
 //! The wrapped allocators, and the two functions that ungil has the target call.
 #![allow(unsafe_code)] // Functions that CPython calls as its allocators, and the mapping of the table.
 
+use crate::filter::maybe;
 use crate::kind::HEAD;
 use crate::python::{Python, now, processor};
-use crate::sampler::{Local, Sampler, maybe};
+use crate::sampler::{Local, Sampler};
 use crate::wire::{HEADER, head, refusal, state};
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
 use std::fs::File;

@@ -23,6 +23,7 @@ pub mod tables;
 pub mod wire;
 
 mod allocator;
+mod filter;
 mod kinds;
 mod python;
 mod sampler;

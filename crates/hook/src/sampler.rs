@@ -2,6 +2,7 @@
 //!
 //! All of it is safe code over atomic words; the interpreter is asked through [`Python`].
 
+use crate::filter::filter;
 use crate::python::{Python, thread_id, thread_name, thread_processor};
 use crate::sampling::{gap, uniform, weight};
 use crate::shape::Shape;
@@ -11,23 +12,10 @@ use crate::wire::{
     text, thread,
 };
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Acquire, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed};
 
 /// Shared words, for as long as the process lives.
 pub(crate) type Words = &'static [AtomicU64];
-
-/// How many sampled blocks may lie at each of 65,536 groups of addresses: what every release looks at, 128 KiB that stay in a
-/// core's cache, so that one of a block that was not sampled costs one load.
-static FILTER: [AtomicU16; 1 << 16] = [const { AtomicU16::new(0) }; 1 << 16];
-
-fn filter(address: u64) -> Option<&'static AtomicU16> {
-    FILTER.get((address >> 4).wrapping_mul(0x9e37_79b9_7f4a_7c15) as usize >> 48)
-}
-
-/// Whether a block may be a sampled one.
-pub(crate) fn maybe(address: u64) -> bool {
-    filter(address).is_some_and(|f| f.load(Relaxed) != 0)
-}
 
 /// A thread's own: bytes to the next point, its generator, its row.
 pub(crate) struct Local {

@@ -25,10 +25,10 @@ pub struct Shape {
 pub type Span = std::ops::Range<usize>;
 
 impl Shape {
-    /// For a table whose pages cost nothing until they are used. About 230 MiB of addresses; ten times the live blocks when
+    /// For a table whose pages cost nothing until they are used. About 230 MiB of addresses; four times the live blocks when
     /// every one is sampled.
     pub fn sparse(every: u64) -> Shape {
-        let live = if every < 4096 { 1 << 23 } else { 1 << 20 };
+        let live = if every < 4096 { 1 << 22 } else { 1 << 20 };
         Shape {
             threads: 1 << 14,
             codes: 1 << 16,

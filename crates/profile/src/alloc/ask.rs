@@ -55,17 +55,26 @@ pub fn attach(ask: &Ask, mut stop: impl FnMut() -> bool) -> Result<Allocations, 
     }
     let there = || python.process().is_same();
     let room = Room::make(ask.pid, ask.every).map_err(Error::Prepare)?;
-    let ended = room.start(ask.patience, &there, &mut stop);
+    let begun = room.start(ask.patience, &there, &mut stop);
     // Mapped, or never to be: its name has no more use.
     let _ = fs::remove_file(&room.file);
-    ended?;
+    if let Err(error) = begun {
+        if matches!(error, Error::Silent { .. } | Error::Interrupted) {
+            room.retract("start");
+        }
+        return Err(error);
+    }
 
     let began = Instant::now();
     while there() && !stop() && ask.duration.is_none_or(|d| began.elapsed() < d) {
         std::thread::sleep(LOOK);
     }
-    room.end(ask.patience, &there).map_err(Error::Prepare)?;
-    Ok(decode(&room.table.read().map_err(Error::Read)?, ""))
+    let answered = room.end(ask.patience, &there).map_err(Error::Prepare)?;
+    let image = room.table.read().map_err(Error::Read)?;
+    if !answered {
+        room.retract("stop");
+    }
+    Ok(decode(&image, ""))
 }
 
 impl Room {
@@ -174,14 +183,22 @@ impl Room {
                     continue;
                 }
             };
-            // Whenever the target comes by, it finds nothing to do.
-            let _ = fs::write(self.at("start.py"), "");
             return Err(error);
         }
     }
 
-    /// Has the profile ended: by the main thread, or failing that by whichever thread samples next.
-    fn end(&self, patience: Duration, there: &dyn Fn() -> bool) -> io::Result<()> {
+    /// Leaves an empty script where the target was told to look, whenever it comes by: a request cannot be taken back, and one
+    /// whose script is gone makes the target complain.
+    fn retract(self, what: &str) {
+        let script = self.at(&format!("{what}.py"));
+        let dir = self.dir.keep();
+        for file in fs::read_dir(&dir).into_iter().flatten().flatten().map(|e| e.path()) {
+            let _ = if file == script { fs::write(&file, "") } else { fs::remove_file(&file) };
+        }
+    }
+
+    /// Has the profile ended: by the main thread, or failing that by whichever thread samples next. Whether the main thread did.
+    fn end(&self, patience: Duration, there: &dyn Fn() -> bool) -> io::Result<bool> {
         let over = || !there() || self.table.get(head::STATE) != state::RUNNING;
         let wait = |how_long: Duration| {
             let began = Instant::now();
@@ -192,12 +209,12 @@ impl Room {
         if !over() && self.ask("stop").is_ok() {
             wait(patience);
         }
-        if !over() {
-            let _ = fs::write(self.at("stop.py"), "");
+        let answered = over();
+        if !answered {
             self.table.set(head::STOP, 1)?;
             wait(Duration::from_secs(1));
         }
-        Ok(())
+        Ok(answered)
     }
 }
 

@@ -1,9 +1,11 @@
 //! The table that the target fills: made, asked about and read through its file, so that nothing of it is mapped here and no
 //! word can change between two looks at it.
 
-use rustix::fs::{FallocateFlags, MemfdFlags, fallocate, memfd_create};
+use rustix::fs::{FallocateFlags, MemfdFlags, SeekFrom, fallocate, memfd_create, seek};
+use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
@@ -62,14 +64,31 @@ impl Table {
         self.file.read_exact_at(&mut bytes, word as u64 * 8).map_or(0, |()| u64::from_le_bytes(bytes))
     }
 
+    /// Words of the file. Most of a table was never touched, and the file system says where: only the rest is read.
+    fn words(&self, span: Range<usize>) -> io::Result<Vec<u64>> {
+        let mut words = vec![0; span.len()];
+        let (mut at, end) = (span.start as u64 * 8, span.end as u64 * 8);
+        while at < end {
+            let from = match seek(&self.file, SeekFrom::Data(at)) {
+                Ok(from) if from < end => from.max(at),
+                Ok(_) | Err(Errno::NXIO) => break,
+                Err(error) => return Err(error.into()),
+            };
+            let to = seek(&self.file, SeekFrom::Hole(from))?.min(end);
+            let mut bytes = vec![0; usize::try_from(to - from).unwrap_or(0)];
+            self.file.read_exact_at(&mut bytes, from)?;
+            let first = usize::try_from(from / 8).unwrap_or(usize::MAX).saturating_sub(span.start);
+            for (word, eight) in words.iter_mut().skip(first).zip(bytes.chunks_exact(8)) {
+                *word = eight.try_into().map_or(0, u64::from_le_bytes);
+            }
+            at = to.max(at + 8);
+        }
+        Ok(words)
+    }
+
     /// All that is in it now.
     pub(super) fn read(&self) -> io::Result<Image> {
-        let part = |span: std::ops::Range<usize>| {
-            let mut bytes = vec![0; span.len() * 8];
-            self.file.read_exact_at(&mut bytes, span.start as u64 * 8)?;
-            let words = bytes.chunks_exact(8).filter_map(|b| b.try_into().ok()).map(u64::from_le_bytes);
-            Ok::<Vec<u64>, io::Error>(words.collect())
-        };
+        let part = |span: Range<usize>| self.words(span);
         let shape = &self.shape;
         let header = part(0..HEADER)?;
         let used = usize::try_from(header.get(head::TEXT_USED).copied().unwrap_or(0)).unwrap_or(usize::MAX);
