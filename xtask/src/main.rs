@@ -3,6 +3,7 @@
 
 mod package;
 mod python;
+mod shared;
 mod tools;
 
 use std::env;
@@ -59,10 +60,13 @@ fn test(arguments: &[String]) -> Done {
     let home = home()?;
     let install = ["pythons", "install", "--with", "assemble", "3.13", "3.14", "3.14t", "3.15", "3.15t"];
     run(Command::new(&ungil).env("UNGIL_HOME", &home).args(install))?;
-    for (program, package) in [("wrk", "wrk"), ("setpriv", "util-linux"), ("unshare", "util-linux")] {
+    for (program, package) in
+        [("wrk", "wrk"), ("setpriv", "util-linux"), ("unshare", "util-linux"), ("chromium", "chromium")]
+    {
         debian(program, package)?;
     }
     let packages = package::install()?;
+    let shared = shared::install()?;
     models()?;
     let nextest =
         Command::new(cargo()).args(["nextest", "--version"]).output().is_ok_and(|o| o.status.success());
@@ -71,7 +75,7 @@ fn test(arguments: &[String]) -> Done {
     runner.args(if nextest { &["nextest", "run"][..] } else { &["test", "--lib", "--bins", "--tests"][..] });
     runner.current_dir(root()).arg("--workspace").args(arguments);
     runner.env("UNGIL_HOME", &home).env("UNGIL_PYTHONS", home.join("pythons")).env("UNGIL_BIN", &ungil);
-    runner.env("UNGIL_PACKAGES", &packages);
+    runner.env("UNGIL_PACKAGES", &packages).env("UNGIL_SHARED", &shared);
     run(&mut runner)
 }
 

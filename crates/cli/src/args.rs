@@ -1,9 +1,19 @@
 //! The command line. Completions and man pages are made from these definitions, so each says what a user must know.
 
+mod dump;
+mod heap;
+mod profile;
+mod profile_alloc;
+mod top;
 mod values;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
+pub(crate) use dump::Dump;
+pub(crate) use heap::{Heap, Order};
+pub(crate) use profile::{Mode as ProfileMode, Profile};
+pub(crate) use profile_alloc::AllocArgs;
 use std::path::PathBuf;
+pub(crate) use top::{Sort, Top};
 pub(crate) use values::{Also, duration, share};
 
 /// What happens to your Python when the GIL goes away, and what to do about it.
@@ -20,10 +30,21 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    /// Show what every thread of a live Python does, waits for and holds, and find deadlocks.
+    Dump(Dump),
     /// Compare a workload with and without the GIL: time, cores, memory, energy.
     Compare(Box<Compare>),
+    /// Say what fills a live Python's memory: objects by type, growth, allocators, stacks.
+    Heap(Heap),
     /// List the Pythons found here, and pair GIL builds with their free-threaded twins; or install one.
     Pythons(Pythons),
+    /// Profile a live Python or a program: running, waiting for locks, the GIL, the collector.
+    Profile(Box<Profile>),
+    /// Watch a live Python: threads, locks, hot lines, pauses, memory.
+    Top(Top),
+    /// Allocations by line, type and thread.
+    #[command(hide = true)]
+    ProfileAlloc(Box<AllocArgs>),
     /// Print a completion script for a shell.
     Completions {
         /// Which shell.

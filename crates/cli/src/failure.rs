@@ -5,13 +5,16 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use ungil_experiment::pythons;
 use ungil_experiment::{Error, Failure};
+use ungil_remote::AttachError;
 
 /// The measurement failed.
 const FAILED: u8 = 1;
 /// The request makes no sense.
 const USAGE: u8 = 2;
+/// `dump` found a deadlock.
+pub(crate) const DEADLOCK: u8 = 4;
 /// Ended by Ctrl-C or a termination signal: 128 + SIGINT, as a shell would have it.
-const INTERRUPTED: u8 = 130;
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// An error on its way out.
 #[derive(Debug)]
@@ -40,6 +43,11 @@ impl Edge {
         self
     }
 
+    /// The same where there is room for one line.
+    pub(crate) fn in_one_line(&self) -> String {
+        format!("{}: {}; {}", self.failure.what, self.failure.why, self.failure.mend)
+    }
+
     /// Prints the three lines and gives the exit code.
     pub(crate) fn report(self) -> ExitCode {
         let Failure { what, why, mend } = &self.failure;
@@ -59,6 +67,26 @@ impl From<Error> for Edge {
             _ => FAILED,
         };
         Edge { failure: error.failure(), code }
+    }
+}
+
+impl From<AttachError> for Edge {
+    /// A process that cannot be looked into.
+    fn from(error: AttachError) -> Edge {
+        let what = error.to_string();
+        let (why, mend) = match error {
+            AttachError::NoProcess(_) => ("it has ended, or never was".into(), "pgrep -a python lists the Pythons that run".into()),
+            AttachError::Ended(_) => ("its memory went with it".into(), "give a process that lives longer".into()),
+            AttachError::Zombie(_) => ("its memory is gone".into(), "look at its parent, which has not asked how it ended".into()),
+            AttachError::Kernel(_) => ("it has no memory of its own".into(), "give a process that runs Python".into()),
+            AttachError::Denied { why, mend, .. } => (why, mend),
+            AttachError::NotPython { .. } => (
+                "no part of its memory begins as CPython's runtime does from 3.13 on".into(),
+                "give the interpreter's own process if this one only started it; for an older CPython use py-spy".into(),
+            ),
+            AttachError::Layout { why, .. } => (why, "use a release of ungil that knows this CPython".into()),
+        };
+        Edge::failed(what, why, mend)
     }
 }
 

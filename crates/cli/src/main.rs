@@ -1,12 +1,18 @@
 //! The program `ungil`: arguments in, one file a verb, words out. Nothing is measured and nothing computed here.
 
 mod args;
+mod clean;
 mod compare;
+mod dump;
 mod failure;
+mod profile;
+mod heap;
+mod profile_alloc;
 mod progress;
 mod pythons;
 mod shell;
 mod signals;
+mod top;
 
 use args::{Cli, Verb};
 use clap::Parser;
@@ -19,7 +25,12 @@ fn main() -> ExitCode {
     };
     let result = match cli.verb {
         Verb::Compare(args) => compare::run(*args),
+        Verb::Heap(args) => heap::run(&args),
+        Verb::Dump(args) => dump::run(&args),
+        Verb::Profile(args) => profile::run(&args),
         Verb::Pythons(args) => pythons::run(&args),
+        Verb::Top(args) => top::run(&args),
+        Verb::ProfileAlloc(args) => profile_alloc::run(&args),
         Verb::Completions { shell } => shell::completions(shell),
         Verb::Man { dir } => shell::man(&dir),
         Verb::Phase => shell::phase(),

@@ -22,6 +22,7 @@ mod serve;
 mod session;
 pub mod stats;
 mod stop;
+mod waiting;
 mod window;
 pub mod workload;
 

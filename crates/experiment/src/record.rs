@@ -177,6 +177,9 @@ pub struct Probes {
     pub samples: u64,
     /// Of these, with PSS and USS.
     pub share_samples: u64,
+    /// Looks at the threads, locks and collectors of the tree's Pythons; each process of a look counts.
+    #[serde(default)]
+    pub wait_samples: u64,
     /// Seconds the runner added to the run: set-up before it and clearing up after it.
     pub added_s: f64,
 }

@@ -78,7 +78,8 @@ impl Bench<'_> {
             _ => self.follow(&mut session, &mut marked, &mut found)?,
         }
         session.last_words();
-        let Session { tree, sampler, mut hazards, stdout, stderr, .. } = session;
+        session.waiting.end();
+        let Session { tree, sampler, waiting, mut hazards, stdout, stderr, .. } = session;
         let counted_by = if tree.has_cgroup() { "cgroup" } else { "proc" }.to_string();
         let end = tree.finish()?;
         let process_s = end.ended_ns.saturating_sub(end.started_ns) as f64 / 1e9;
@@ -115,6 +116,7 @@ impl Bench<'_> {
             stderr: None,
         };
         window.metrics(&mut run.metrics, &mut run.missing);
+        waiting.metrics(&mut run.metrics, &mut run.missing);
         if is_marked {
             run.metrics.insert("process_s".into(), process_s);
         }
@@ -140,6 +142,7 @@ impl Bench<'_> {
             window_cpu_s: window.own_cpu_s,
             samples: window.peaks.samples,
             share_samples: window.peaks.share_samples,
+            wait_samples: waiting.sums().looks,
             added_s: (set_up.elapsed().as_secs_f64() - process_s).max(0.0),
         };
         Ok(Done { run, output: stdout })
@@ -191,6 +194,7 @@ impl Bench<'_> {
                 found.marker = Some(mark);
                 found.marker_rss = process_rss(mark.pid);
                 session.sampler.reset();
+                session.waiting.begin(&session.tree.members(), window.count == 0);
                 let tree = &session.tree;
                 window.open(&mut self.sensors, || tree.counters(exact(&mark)));
                 found.startup_ns.get_or_insert_with(ungil_meter::monotonic_ns);
@@ -204,6 +208,7 @@ impl Bench<'_> {
                 };
                 let counters = session.tree.counters(exact(&mark));
                 window.close(&mut self.sensors, (to - from) as f64 / 1e9, counters);
+                session.waiting.end();
                 let memory = session.sampler.checkpoint(&session.tree);
                 let mut peaks: Peaks = session.sampler.peaks();
                 // A child too short-lived for any look still shows in its parent's account of ended children; that

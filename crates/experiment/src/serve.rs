@@ -64,6 +64,7 @@ pub(crate) fn drive(
     };
     let words: Vec<String> = split(command)?.iter().map(|w| fill.fill(w)).collect();
     session.sampler.reset();
+    session.waiting.begin(&session.tree.members(), true);
     let tree = &session.tree;
     window.open(&mut bench.sensors, || tree.counters(None));
     let began = ungil_meter::monotonic_ns();
@@ -94,6 +95,7 @@ pub(crate) fn drive(
     found.load_cpu_s = ungil_meter::process_cpu_s(pid).unwrap_or(0.0);
     let counters = session.tree.counters(None);
     window.close(&mut bench.sensors, wall_s, counters);
+    session.waiting.end();
     let memory = session.sampler.checkpoint(&session.tree);
     window.remember(session.sampler.peaks(), Some(memory));
     let status = load

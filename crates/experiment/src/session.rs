@@ -1,5 +1,5 @@
 //! A running workload seen by the runner: one loop that waits for its end, its output, its marks, the next look at its
-//! memory, the timeout and a request to stop, whichever comes first. One thread, so that what measuring costs is one
+//! memory, at what its threads wait for, the timeout and a request to stop, whichever comes first. One thread, so that what measuring costs is one
 //! number.
 
 use crate::error::{Error, failed};
@@ -7,6 +7,7 @@ use crate::hazard::{self, Hazard, Kind};
 use crate::output::{Hashed, Tail, drain};
 use crate::phase::{Channel, Message};
 use crate::stop::Stop;
+use crate::waiting::Waiting;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
@@ -41,6 +42,7 @@ pub(crate) struct Session<'a> {
     pub(crate) stdout: Hashed,
     pub(crate) stderr: Tail,
     pub(crate) sampler: Sampler,
+    pub(crate) waiting: Waiting,
     pub(crate) hazards: Vec<Hazard>,
     /// A process outside the tree whose end is awaited.
     pub(crate) watched: Option<OwnedFd>,
@@ -71,6 +73,7 @@ impl<'a> Session<'a> {
             stdout: Hashed::default(),
             stderr: Tail::default(),
             sampler: Sampler::new(),
+            waiting: Waiting::default(),
             hazards: Vec::new(),
             watched: None,
             expects_no_gil: false,
@@ -104,7 +107,13 @@ impl<'a> Session<'a> {
             if now >= self.sampler.due() {
                 self.look(now, sensors);
             }
-            let wake = [Some(self.sampler.due()), self.deadline, until].into_iter().flatten().min();
+            if now >= self.waiting.due() {
+                self.waiting.look();
+            }
+            let wake = [Some(self.sampler.due()), Some(self.waiting.due()), self.deadline, until]
+                .into_iter()
+                .flatten()
+                .min();
             let ready = self.poll(wake)?;
             if ready.stop {
                 return Err(Error::Interrupted);
@@ -131,6 +140,7 @@ impl<'a> Session<'a> {
 
     fn look(&mut self, now: Instant, sensors: &mut [Box<dyn Sensor>]) {
         let members = self.sampler.look(&self.tree);
+        self.waiting.members(&members);
         for fork in self.forks.look(&members) {
             let says = format!(
                 "process {} was forked from {} while it ran the threads {}",

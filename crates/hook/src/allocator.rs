@@ -135,13 +135,12 @@ extern "C" fn calloc<const OBJECT: bool>(ctx: *mut c_void, count: usize, each: u
 }
 
 extern "C" fn free<const OBJECT: bool>(ctx: *mut c_void, block: *mut c_void) {
-    if maybe(block as u64) {
-        if let Some(sampler) = sampler() {
-            // Before it is given back: from then on another thread may be given the same address.
-            if let Some(taken) = sampler.take(block as u64) {
-                released::<OBJECT>(sampler, taken, block, size_of(taken));
-            }
-        }
+    // Before it is given back: from then on another thread may be given the same address.
+    if maybe(block as u64)
+        && let Some(sampler) = sampler()
+        && let Some(taken) = sampler.take(block as u64)
+    {
+        released::<OBJECT>(sampler, taken, block, size_of(taken));
     }
     (original::<OBJECT>().free)(ctx, block);
 }
@@ -162,10 +161,10 @@ extern "C" fn realloc<const OBJECT: bool>(ctx: *mut c_void, old: *mut c_void, si
 }
 
 extern "C" fn forked() {
-    if ON.swap(false, Relaxed) {
-        if let Some(sampler) = SAMPLER.get() {
-            sampler.word(head::FORKS).fetch_add(1, Relaxed);
-        }
+    if ON.swap(false, Relaxed)
+        && let Some(sampler) = SAMPLER.get()
+    {
+        sampler.word(head::FORKS).fetch_add(1, Relaxed);
     }
 }
 
@@ -173,7 +172,7 @@ fn map(path: &CStr) -> Result<&'static [AtomicU64], u64> {
     let path = OsStr::from_bytes(path.to_bytes());
     let file = File::options().read(true).write(true).open(path).map_err(|_| refusal::TABLE)?;
     let length = file.metadata().map_err(|_| refusal::TABLE)?.len() as usize;
-    if length < HEADER * 8 || length % 8 != 0 {
+    if length < HEADER * 8 || !length.is_multiple_of(8) {
         return Err(refusal::FOREIGN);
     }
     // SAFETY: a new mapping of a file whose length was just asked for, and which ungil never shortens.

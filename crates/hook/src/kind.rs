@@ -44,7 +44,7 @@ pub fn places(offsets: &Offsets) -> impl Iterator<Item = (usize, usize)> + use<>
 
 /// Reads what might be a type. `read` fills the buffer from an address, or says that it cannot.
 pub fn type_at(address: u64, offsets: &Offsets, read: impl Fn(u64, &mut [u8]) -> bool) -> Option<Type> {
-    let plausible = |a: u64| a > 0xffff && a % 8 == 0 && a < 1 << 47;
+    let plausible = |a: u64| a > 0xffff && a.is_multiple_of(8) && a < 1 << 47;
     if !plausible(address) {
         return None;
     }

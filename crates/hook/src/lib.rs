@@ -18,10 +18,12 @@
 pub mod kind;
 pub mod offsets;
 pub mod sampling;
+pub mod shape;
 pub mod tables;
 pub mod wire;
 
 mod allocator;
+mod kinds;
 mod python;
 mod sampler;
 

@@ -16,6 +16,7 @@ const LONGEST_LINES: usize = 1 << 20;
 const PR_GET_NAME: c_int = 16;
 const CLOCK_MONOTONIC: c_int = 1;
 const CLOCK_PROCESS_CPUTIME_ID: c_int = 2;
+const CLOCK_THREAD_CPUTIME_ID: c_int = 3;
 
 type Object = *const u8;
 
@@ -226,6 +227,11 @@ pub(crate) fn now() -> u64 {
 /// Nanoseconds of processor time that this process has spent.
 pub(crate) fn processor() -> u64 {
     clock(CLOCK_PROCESS_CPUTIME_ID)
+}
+
+/// Nanoseconds of processor time that this thread has spent.
+pub(crate) fn thread_processor() -> u64 {
+    clock(CLOCK_THREAD_CPUTIME_ID)
 }
 
 fn clock(which: c_int) -> u64 {

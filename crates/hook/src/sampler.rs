@@ -2,17 +2,16 @@
 //!
 //! All of it is safe code over atomic words; the interpreter is asked through [`Python`].
 
-use crate::kind::{HEAD, before_object, places, type_at};
-use crate::python::{Python, thread_id, thread_name};
+use crate::python::{Python, thread_id, thread_name, thread_processor};
 use crate::sampling::{gap, uniform, weight};
+use crate::shape::Shape;
 use crate::tables::{Live, add, intern, mix, publish, take_text};
 use crate::wire::{
-    DEPTH, LONGEST, MAGIC, READY, Shape, UNKNOWN, VERSION, code, dropped, head, kind, live, refusal, site,
-    stack, text, thread,
+    DEPTH, LONGEST, MAGIC, READY, UNKNOWN, VERSION, code, dropped, head, kind, live, refusal, site, stack,
+    text, thread,
 };
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Acquire, Ordering::Relaxed};
-use std::time::Instant;
 
 /// Shared words, for as long as the process lives.
 pub(crate) type Words = &'static [AtomicU64];
@@ -35,11 +34,15 @@ pub(crate) struct Local {
     pub(crate) left: Cell<i64>,
     random: Cell<u64>,
     row: Cell<Option<(Words, u32)>>,
+    ticks: Cell<u64>,
 }
+
+/// One sample or release in so many is timed, and stands for as many: a thread's own clock is a system call.
+const TIMED: u64 = 16;
 
 impl Local {
     pub(crate) const fn new() -> Local {
-        Local { left: Cell::new(0), random: Cell::new(0), row: Cell::new(None) }
+        Local { left: Cell::new(0), random: Cell::new(0), row: Cell::new(None), ticks: Cell::new(0) }
     }
 }
 
@@ -50,10 +53,10 @@ pub(crate) struct Sampler {
     every: u64,
     threads: Words,
     codes: Words,
-    types: Words,
+    pub(crate) types: Words,
     stacks: Words,
     sites: Words,
-    live: Live<'static>,
+    pub(crate) live: Live<'static>,
     text: Words,
 }
 
@@ -88,7 +91,7 @@ impl Sampler {
         self.header.get(index).unwrap_or(&SINK)
     }
 
-    fn drop_one(&self, what: usize) {
+    pub(crate) fn drop_one(&self, what: usize) {
         self.word(head::DROPPED + what).fetch_add(1, Relaxed);
     }
 
@@ -147,10 +150,28 @@ impl Sampler {
         local.left.set(gap(self.every, u));
     }
 
+    /// Does something, and now and then takes its time.
+    fn timed(&self, local: &Local, what: impl FnOnce()) {
+        let tick = local.ticks.get();
+        local.ticks.set(tick + 1);
+        if !tick.is_multiple_of(TIMED) {
+            return what();
+        }
+        let began = thread_processor();
+        what();
+        let spent = TIMED * (thread_processor() - began);
+        if let Some(([_, _, _, word, ..], _)) = local.row.get() {
+            word.fetch_add(spent, Relaxed);
+        }
+    }
+
     /// Takes a block of `size` bytes into the profile.
     #[cold]
     pub(crate) fn sample(&self, local: &Local, address: u64, size: u64, object: bool) {
-        let began = Instant::now();
+        self.timed(local, || self.sample_now(local, address, size, object));
+    }
+
+    fn sample_now(&self, local: &Local, address: u64, size: u64, object: bool) {
         self.draw(local);
         let Some((row, thread)) = local.row.get() else { return };
         let place = u64::from(self.stack()) << 32 | u64::from(thread);
@@ -161,13 +182,12 @@ impl Sampler {
             let now = self.word(head::LIVE).fetch_add(bytes as u64, Relaxed) as i64 + bytes;
             self.word(head::PEAK).fetch_max(now.max(0) as u64, Relaxed);
         }
-        if let [_, _, _, spent, samples, name @ ..] = row {
+        if let [_, _, _, _, samples, name @ ..] = row {
             let n = samples.fetch_add(1, Relaxed);
             if n < 4 || n % 64 == 0 {
                 // A thread is given its name after its first allocations.
                 name.iter().zip(thread_name()).for_each(|(word, part)| word.store(part, Relaxed));
             }
-            spent.fetch_add(began.elapsed().as_nanos() as u64, Relaxed);
         }
     }
 
@@ -192,17 +212,13 @@ impl Sampler {
 
     /// Counts a block that was taken out as released; `head` is what it began with.
     pub(crate) fn release(&self, local: &Local, (place, size): (u64, u64), object: bool, head: &[u8]) {
-        let began = Instant::now();
-        let size = size & ((1 << live::SIZE_BITS) - 1);
-        let what = if object { self.kind(head) } else { kind::MEMORY };
-        self.tally(place, what, size);
-        let bytes = weight(size, self.every).bytes as i64;
-        self.word(head::LIVE).fetch_sub(bytes as u64, Relaxed);
-        if let Some((row, _)) = local.row.get() {
-            row.iter().skip(thread::SPENT).take(1).for_each(|spent| {
-                spent.fetch_add(began.elapsed().as_nanos() as u64, Relaxed);
-            });
-        }
+        self.timed(local, || {
+            let size = size & ((1 << live::SIZE_BITS) - 1);
+            let what = if object { self.kind(head) } else { kind::MEMORY };
+            self.tally(place, what, size);
+            let bytes = weight(size, self.every).bytes as i64;
+            self.word(head::LIVE).fetch_sub(bytes as u64, Relaxed);
+        });
     }
 
     fn tally(&self, place: u64, what: u32, size: u64) -> bool {
@@ -279,7 +295,7 @@ impl Sampler {
     }
 
     /// Copies bytes into the arena and their place into `word`; leaves it 0 when there is no room.
-    fn keep(&self, word: &AtomicU64, bytes: &[u8]) {
+    pub(crate) fn keep(&self, word: &AtomicU64, bytes: &[u8]) {
         if let Some((at, room)) = take_text(self.header, self.text, bytes.len().div_ceil(8)) {
             for (to, from) in room.iter().zip(bytes.chunks(8)) {
                 let mut eight = [0; 8];
@@ -289,85 +305,6 @@ impl Sampler {
             word.store(text(at, bytes.len()), Relaxed);
         } else {
             self.drop_one(dropped::CODES);
-        }
-    }
-
-    /// The kind of the object in a block that begins with `head`.
-    fn kind(&self, head: &[u8]) -> u32 {
-        let offsets = &self.python.offsets;
-        for (before, at) in places(offsets) {
-            let Some(bytes) = head.get(at..at + 8).and_then(|b| <[u8; 8]>::try_from(b).ok()) else { break };
-            let address = u64::from_le_bytes(bytes);
-            let fits = |flags| before_object(flags, offsets.free_threaded) == before;
-            if let Some((index, flags)) = self.known(address) {
-                if fits(flags) {
-                    return kind::TYPED + index;
-                }
-                continue;
-            }
-            let read = |address, out: &mut [u8]| self.python.read(address, out);
-            if let Some(found) = type_at(address, offsets, read).filter(|t| fits(t.flags)) {
-                return self.meet(address, found.name, found.flags);
-            }
-        }
-        kind::OBJECT
-    }
-
-    /// A type that was met before: its index and flags.
-    fn known(&self, address: u64) -> Option<(u32, u64)> {
-        let (hash, slots) = (mix(4, address), self.types.len() / kind::WORDS);
-        for step in 0..8 {
-            let index = (hash as usize).wrapping_add(step) & (slots - 1);
-            match self.types.get(index * kind::WORDS..(index + 1) * kind::WORDS)? {
-                [key, ready, _, flags] if key.load(Acquire) == hash => {
-                    return (ready.load(Acquire) == 1).then(|| (index as u32, flags.load(Relaxed)));
-                }
-                [key, ..] if key.load(Acquire) == 0 => return None,
-                _ => {}
-            }
-        }
-        None
-    }
-
-    fn meet(&self, address: u64, name: u64, flags: u64) -> u32 {
-        // A name may end at the end of what can be read: as much as there is, eight bytes at a time.
-        let mut bytes = [0u8; 256];
-        for (n, eight) in bytes.chunks_mut(8).enumerate() {
-            if !self.python.read(name + 8 * n as u64, eight) || eight.contains(&0) {
-                break;
-            }
-        }
-        let length = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
-        let name = bytes.get(..length).unwrap_or_default();
-        if name.is_empty() || std::str::from_utf8(name).is_err() {
-            return kind::OBJECT;
-        }
-        let Some(slot) = intern(self.types, kind::WORDS, mix(4, address)) else {
-            self.drop_one(dropped::TYPES);
-            return kind::OBJECT;
-        };
-        if let ([_, _, text, word], true) = (slot.words, slot.fresh) {
-            self.keep(text, name);
-            word.store(flags, Relaxed);
-            publish(slot.words);
-        }
-        kind::TYPED + slot.index as u32
-    }
-
-    /// Reads the kind of every live object, at the end.
-    pub(crate) fn read_live(&self) {
-        for (key, block) in self.live.keys.iter().zip(self.live.blocks.chunks(2)) {
-            let (address, [_, word]) = (key.load(Acquire), block) else { continue };
-            let (was, bits) = (word.load(Relaxed), live::SIZE_BITS);
-            if address <= live::CLAIMED || was >> bits != u64::from(kind::OBJECT) {
-                continue;
-            }
-            let size = was & ((1 << bits) - 1);
-            let mut bytes = [0; HEAD];
-            let Some(head) = bytes.get_mut(..HEAD.min(size as usize)) else { continue };
-            if self.python.read(address, head) {
-                word.store(u64::from(self.kind(head)) << bits | size, Relaxed);
-            }
         }
     }
 }

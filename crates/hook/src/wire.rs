@@ -26,7 +26,7 @@ pub mod head {
     pub const VERSION: usize = 1;
     /// Mean number of bytes between two samples; 1 samples every block.
     pub const EVERY: usize = 2;
-    /// The first of the seven sizes of [`Shape`](super::Shape).
+    /// The first of the seven sizes of [`Shape`](crate::shape::Shape).
     pub const SHAPE: usize = 3;
     /// One of [`state`](super::state).
     pub const STATE: usize = 10;
@@ -118,7 +118,7 @@ pub mod thread {
     pub const ALLOCATIONS: usize = 1;
     /// Bytes asked for, exactly.
     pub const BYTES: usize = 2;
-    /// Nanoseconds spent on samples and on releases of sampled blocks.
+    /// Nanoseconds of processor time spent on samples and on releases of sampled blocks, from one in sixteen of them.
     pub const SPENT: usize = 3;
     /// Samples.
     pub const SAMPLES: usize = 4;
@@ -215,169 +215,9 @@ pub fn of_text(word: u64) -> (usize, usize) {
     ((word >> 32) as usize, (word & 0xffff_ffff) as usize)
 }
 
-/// How many slots each table has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shape {
-    /// Threads.
-    pub threads: usize,
-    /// Code objects.
-    pub codes: usize,
-    /// Types.
-    pub types: usize,
-    /// Stacks.
-    pub stacks: usize,
-    /// Sites.
-    pub sites: usize,
-    /// Sampled blocks that are live at once.
-    pub live: usize,
-    /// Words of text.
-    pub text: usize,
-}
-
-/// Where a table lies: first word and number of words.
-pub type Span = std::ops::Range<usize>;
-
-impl Shape {
-    /// For a table whose pages cost nothing until they are used. About 230 MiB of addresses; ten times the live blocks when
-    /// every one is sampled.
-    pub fn sparse(every: u64) -> Shape {
-        let live = if every < 4096 { 1 << 23 } else { 1 << 20 };
-        Shape {
-            threads: 1 << 14,
-            codes: 1 << 16,
-            types: 1 << 13,
-            stacks: 1 << 18,
-            sites: 1 << 19,
-            live,
-            text: 1 << 24,
-        }
-    }
-
-    /// For a table in a file system that may be small, where every page is taken at once: 34 MiB.
-    pub fn dense() -> Shape {
-        Shape {
-            threads: 1 << 12,
-            codes: 1 << 14,
-            types: 1 << 12,
-            stacks: 1 << 15,
-            sites: 1 << 16,
-            live: 1 << 18,
-            text: 1 << 21,
-        }
-    }
-
-    /// The seven sizes, in the order of the header.
-    pub fn words(&self) -> [u64; 7] {
-        [self.threads, self.codes, self.types, self.stacks, self.sites, self.live, self.text]
-            .map(|n| n as u64)
-    }
-
-    /// From the header's words; `None` when they are not sizes of tables that ungil makes.
-    pub fn from_words(words: &[u64]) -> Option<Shape> {
-        let size = |at: usize| {
-            let n = usize::try_from(*words.get(at)?).ok()?;
-            (n.is_power_of_two() && (BUCKET..=1 << 28).contains(&n)).then_some(n)
-        };
-        Some(Shape {
-            threads: size(0)?,
-            codes: size(1)?,
-            types: size(2)?,
-            stacks: size(3)?,
-            sites: size(4)?,
-            live: size(5)?,
-            text: size(6)?,
-        })
-    }
-
-    fn sizes(&self) -> [usize; 9] {
-        [
-            self.threads * thread::WORDS,
-            self.codes * code::WORDS,
-            self.types * kind::WORDS,
-            self.stacks * stack::WORDS,
-            self.sites * site::WORDS,
-            self.live,
-            self.live * 2,
-            self.live / BUCKET,
-            self.text,
-        ]
-    }
-
-    /// Words of the whole table.
-    pub fn total(&self) -> usize {
-        HEADER + self.sizes().iter().sum::<usize>()
-    }
-
-    fn span(&self, which: usize) -> Span {
-        let at = HEADER + self.sizes().iter().take(which).sum::<usize>();
-        at..at + self.sizes().get(which).copied().unwrap_or_default()
-    }
-
-    /// The threads' rows.
-    pub fn thread_span(&self) -> Span {
-        self.span(0)
-    }
-    /// The code objects.
-    pub fn code_span(&self) -> Span {
-        self.span(1)
-    }
-    /// The types.
-    pub fn type_span(&self) -> Span {
-        self.span(2)
-    }
-    /// The stacks.
-    pub fn stack_span(&self) -> Span {
-        self.span(3)
-    }
-    /// The sites.
-    pub fn site_span(&self) -> Span {
-        self.span(4)
-    }
-    /// Addresses of live blocks.
-    pub fn key_span(&self) -> Span {
-        self.span(5)
-    }
-    /// Two words for each.
-    pub fn block_span(&self) -> Span {
-        self.span(6)
-    }
-    /// One word a bucket: 1 when a block of it went to the next one.
-    pub fn spill_span(&self) -> Span {
-        self.span(7)
-    }
-    /// The text arena.
-    pub fn text_span(&self) -> Span {
-        self.span(8)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn tables_lie_one_after_the_other() {
-        for shape in [Shape::dense(), Shape::sparse(1), Shape::sparse(65536)] {
-            let mut at = HEADER;
-            for which in 0..9 {
-                assert_eq!(shape.span(which).start, at);
-                at = shape.span(which).end;
-            }
-            assert_eq!(at, shape.total());
-            assert_eq!(Shape::from_words(&shape.words()), Some(shape));
-        }
-        assert!(Shape::dense().total() * 8 < 36 << 20);
-    }
-
-    #[test]
-    fn sizes_that_ungil_does_not_make_are_refused() {
-        let mut words = Shape::dense().words();
-        words[3] = 1000;
-        assert_eq!(Shape::from_words(&words), None);
-        words[3] = 1 << 40;
-        assert_eq!(Shape::from_words(&words), None);
-        assert_eq!(Shape::from_words(&words[..5]), None);
-    }
 
     #[test]
     fn a_reference_to_text_is_one_word() {

@@ -29,6 +29,17 @@ pub struct Limits {
     pub threads: usize,
 }
 
+impl Limits {
+    /// For what has its bounds already.
+    pub(crate) const NONE: Limits = Limits {
+        names: usize::MAX,
+        string_bytes: usize::MAX,
+        stacks: usize::MAX,
+        rows: usize::MAX,
+        threads: usize::MAX,
+    };
+}
+
 impl Default for Limits {
     /// At most about half a GiB when everything is full.
     fn default() -> Limits {

@@ -20,7 +20,7 @@ pub(crate) fn write(profile: &Profile, to: &mut dyn Write) -> io::Result<()> {
             line.push(';');
             line.push_str(&frames[frame.index()]);
         }
-        if let Some(what) = waiting(profile, key) {
+        if let Some(what) = profile.wait_label(key) {
             line.push(';');
             line.push_str(&clean(&what));
         }
@@ -31,16 +31,6 @@ pub(crate) fn write(profile: &Profile, to: &mut dyn Write) -> io::Result<()> {
         writeln!(to, "{line} {weight}")?;
     }
     Ok(())
-}
-
-fn waiting(profile: &Profile, key: &Key) -> Option<String> {
-    match (key.activity, key.lock) {
-        (Activity::Running, _) => None,
-        (Activity::Lock, Some(lock)) => {
-            Some(format!("[waiting for {}]", profile.lock_label(&profile.locks[lock.index()])))
-        }
-        (other, _) => Some(format!("[{}]", other.words())),
-    }
 }
 
 fn name(profile: &Profile, frame: FrameId) -> String {

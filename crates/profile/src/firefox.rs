@@ -1,6 +1,214 @@
+//! The Firefox Profiler's processed format: a track for each thread, a category for each activity, and markers for pauses and for
+//! every wait for a lock, with the holder's line.
+//!
+//! Tables and version are the crate `fxprof-processed-profile`'s. It has no place for a script's line, so that it is in the label.
+
+use crate::header::Unit;
+use crate::model::*;
 use crate::profile::Profile;
 use crate::recording::Recording;
+use crate::timeline::{Run, Timeline};
+use fx::{CategoryColor, CategoryHandle, CpuDelta, MarkerFieldFormat, MarkerTiming, StringHandle, Timestamp};
+use fxprof_processed_profile as fx;
+use rustc_hash::FxHashMap;
 use std::io::{self, Write};
-pub(crate) fn write(_: &Profile, _: Option<&Recording>, _: &mut dyn Write) -> io::Result<()> {
-    Ok(())
+use std::time::Duration;
+
+/// With more samples than this, equal ones that follow each other are one.
+const MANY: u64 = 1 << 20;
+
+/// Writes the profile; threads that were never seen are not there.
+pub(crate) fn write(profile: &Profile, recording: Option<&Recording>, to: &mut dyn Write) -> io::Result<()> {
+    let line = Timeline::of(profile, recording, profile.total().samples > MANY)?;
+    let mut page = Page::new(profile);
+    if let Some(note) = line.note() {
+        page.to.set_product(&format!("{} ({note})", profile.header.command));
+    }
+    for (thread, runs) in profile.threads.iter().zip(&line.threads).filter(|(_, runs)| !runs.is_empty()) {
+        page.thread(thread, runs);
+    }
+    page.pauses();
+    serde_json::to_writer(to, &page.to).map_err(io::Error::from)
+}
+
+struct Page<'a> {
+    profile: &'a Profile,
+    to: fx::Profile,
+    categories: [CategoryHandle; 7],
+    processes: Vec<(u32, fx::ProcessHandle, fx::ThreadHandle)>,
+}
+
+impl Page<'_> {
+    fn new(profile: &Profile) -> Page<'_> {
+        let began = Duration::from_nanos(profile.header.started_ns().unwrap_or(0));
+        let began = fx::ReferenceTimestamp::from_duration_since_unix_epoch(began);
+        let hz = profile.header.rate_asked_hz;
+        let interval = if hz > 0.0 { (1e9 / hz) as u64 } else { 1_000_000 };
+        let mut to =
+            fx::Profile::new(&profile.header.command, began, fx::SamplingInterval::from_nanos(interval));
+        // Nothing in it is an address that a symbol server could know.
+        to.set_symbolicated(true);
+        let categories = Activity::ALL.map(|activity| {
+            let color = match activity {
+                Activity::Running => CategoryColor::Green,
+                Activity::Lock => CategoryColor::Red,
+                Activity::Gil => CategoryColor::Orange,
+                Activity::Stopped => CategoryColor::Purple,
+                Activity::System => CategoryColor::LightBlue,
+                Activity::Live => CategoryColor::Blue,
+                Activity::Freed => CategoryColor::Gray,
+            };
+            to.add_category(activity.words(), color)
+        });
+        Page { profile, to, categories, processes: Vec::new() }
+    }
+
+    fn thread(&mut self, thread: &Thread, runs: &[Run]) {
+        let profile = self.profile;
+        let start = time(runs.first().map_or(0, |r| r.start_ns));
+        let known = self.processes.iter().find(|p| p.0 == thread.pid).map(|p| p.1);
+        let process =
+            known.unwrap_or_else(|| self.to.add_process(&profile.header.command, thread.pid, start));
+        let main = thread.native_id == thread.pid;
+        let track = self.to.add_thread(process, thread.native_id, start, main);
+        if known.is_none() {
+            self.processes.push((thread.pid, process, track));
+        }
+        self.to.set_thread_name(track, &profile.thread_label(thread));
+        self.to.set_thread_show_markers_in_timeline(track, true);
+        self.to.set_thread_end_time(track, time(runs.last().map_or(0, |r| r.end_ns)));
+        if profile.header.unit == Unit::Bytes {
+            self.to.set_thread_samples_weight_type(track, fx::WeightType::Bytes);
+        }
+        let mut stacks = FxHashMap::default();
+        for run in runs {
+            let place = (run.key.stack, run.key.activity, run.key.lock);
+            let stack = *stacks.entry(place).or_insert_with(|| self.stack(track, &run.key));
+            let ran = if run.key.activity == Activity::Running { run.weight } else { 0 };
+            let mut weight = match profile.header.unit {
+                Unit::Nanoseconds => run.samples,
+                Unit::Bytes => run.weight,
+            };
+            // A weight has 32 bits there.
+            while weight > 0 {
+                let part = i32::try_from(weight).unwrap_or(i32::MAX);
+                self.to.add_sample(track, time(run.end_ns), stack, CpuDelta::from_nanos(ran), part);
+                weight -= part as u64;
+            }
+        }
+        for wait in waits(runs) {
+            self.wait(track, &wait);
+        }
+    }
+
+    fn stack(&mut self, track: fx::ThreadHandle, key: &Key) -> Option<fx::StackHandle> {
+        let mut parent = None;
+        let labels = self.profile.root_to_leaf(key.stack).into_iter().map(|f| self.profile.frame_label(f));
+        for label in labels.chain(self.profile.wait_label(key)) {
+            let label = self.to.intern_string(&label);
+            let category = self.categories[key.activity.number() as usize].into();
+            let frame = fx::FrameInfo {
+                frame: fx::Frame::Label(label),
+                category_pair: category,
+                flags: fx::FrameFlags::IS_JS,
+            };
+            let frame = self.to.intern_frame(track, frame);
+            parent = Some(self.to.intern_stack(track, parent, frame));
+        }
+        parent
+    }
+
+    fn wait(&mut self, track: fx::ThreadHandle, run: &Run) {
+        let Some(lock) = run.key.lock else { return };
+        let lock = self.profile.lock_label(&self.profile.locks[lock.index()]);
+        let holder = match run.key.holder {
+            Some(frame) => format!("held in {}", self.profile.frame_label(frame)),
+            None => "holder not known".into(),
+        };
+        let marker = Marker {
+            name: self.to.intern_string("waits for a lock"),
+            what: self.to.intern_string(&lock),
+            more: self.to.intern_string(&holder),
+            category: self.categories[Activity::Lock.number() as usize],
+        };
+        self.to.add_marker(track, MarkerTiming::Interval(time(run.start_ns), time(run.end_ns)), marker);
+    }
+
+    /// Pauses are their process's, and stand at its first thread.
+    fn pauses(&mut self) {
+        for pause in &self.profile.pauses {
+            let Some((.., track)) = self.processes.iter().find(|p| p.0 == pause.pid) else { continue };
+            let end = pause.start_ns.saturating_add(pause.duration_ns);
+            let marker = Marker {
+                name: self.to.intern_string(pause.kind.words()),
+                what: self.to.intern_string(self.profile.string(pause.detail)),
+                more: self.to.intern_string(""),
+                category: self.categories[Activity::Stopped.number() as usize],
+            };
+            self.to.add_marker(*track, MarkerTiming::Interval(time(pause.start_ns), time(end)), marker);
+        }
+    }
+}
+
+/// Runs of waiting for one lock, each with the holder it was last seen to have.
+fn waits(runs: &[Run]) -> Vec<Run> {
+    let mut waits: Vec<Run> = Vec::new();
+    for run in runs.iter().filter(|r| r.key.activity == Activity::Lock) {
+        match waits.last_mut() {
+            Some(last) if last.key.lock == run.key.lock && run.start_ns - last.end_ns < run.weight.max(1) => {
+                last.end_ns = run.end_ns;
+                last.key.holder = run.key.holder.or(last.key.holder);
+            }
+            _ => waits.push(*run),
+        }
+    }
+    waits
+}
+
+fn time(ns: u64) -> Timestamp {
+    Timestamp::from_nanos_since_reference(ns)
+}
+
+/// A pause, or a wait.
+struct Marker {
+    name: StringHandle,
+    what: StringHandle,
+    more: StringHandle,
+    category: CategoryHandle,
+}
+
+impl fx::StaticSchemaMarker for Marker {
+    const UNIQUE_MARKER_TYPE_NAME: &'static str = "ungil";
+    const LOCATIONS: fx::MarkerLocations = fx::MarkerLocations::MARKER_CHART
+        .union(fx::MarkerLocations::MARKER_TABLE)
+        .union(fx::MarkerLocations::TIMELINE_OVERVIEW);
+    const CHART_LABEL: Option<&'static str> = Some("{marker.data.what}");
+    const TABLE_LABEL: Option<&'static str> = Some("{marker.data.what}: {marker.data.more}");
+    const TOOLTIP_LABEL: Option<&'static str> = Some("{marker.name}: {marker.data.what}");
+    const FIELDS: &'static [fx::StaticSchemaMarkerField] = &[field("what", "What"), field("more", "Holder")];
+
+    fn name(&self, _: &mut fx::Profile) -> StringHandle {
+        self.name
+    }
+
+    fn category(&self, _: &mut fx::Profile) -> CategoryHandle {
+        self.category
+    }
+
+    fn string_field_value(&self, index: u32) -> StringHandle {
+        if index == 0 { self.what } else { self.more }
+    }
+
+    fn number_field_value(&self, _: u32) -> f64 {
+        f64::NAN
+    }
+}
+
+const fn field(key: &'static str, label: &'static str) -> fx::StaticSchemaMarkerField {
+    fx::StaticSchemaMarkerField {
+        key,
+        label,
+        format: MarkerFieldFormat::String,
+        flags: fx::MarkerFieldFlags::SEARCHABLE,
+    }
 }

@@ -1,5 +1,198 @@
+//! The flame graph: one page of HTML that holds its profile, needs no network and lets itself be asked: by activity, thread and lock, by
+//! name, from the callers' side, and beside an earlier profile.
+//!
+//! The page is `flame/page.html` with its style and script put in, and the profile as gzipped JSON in base64, so that nothing a function
+//! is called can end the script. Trees are made in the page, from the same rows every other format is made from. Drawing is our own: the
+//! libraries for it draw an element a box, which 100,000 boxes are too many for, and know neither locks nor activities.
+
+use crate::diff::Merged;
+use crate::findings::findings;
+use crate::header::Unit;
+use crate::model::*;
 use crate::profile::Profile;
+use base64::write::EncoderWriter;
+use flate2::{Compression, write::GzEncoder};
+use serde::Serialize;
 use std::io::{self, Write};
-pub(crate) fn write(_: &Profile, _: Option<&Profile>, _: &mut dyn Write) -> io::Result<()> {
-    Ok(())
+
+const PAGE: &str = include_str!("flame/page.html");
+const STYLE: &str = include_str!("flame/style.css");
+const SCRIPT: [&str; 4] = [
+    include_str!("flame/tree.js"),
+    include_str!("flame/draw.js"),
+    include_str!("flame/words.js"),
+    include_str!("flame/page.js"),
+];
+
+/// What the page is given; `flame/tree.js` reads it.
+#[derive(Serialize)]
+struct Data<'a> {
+    title: String,
+    about: String,
+    /// What there is an amount of.
+    what: &'a str,
+    unit: Unit,
+    findings: Vec<String>,
+    notes: Vec<String>,
+    /// Name, file, first line, kind's number.
+    functions: Vec<(&'a str, &'a str, u32, u8)>,
+    frames: Frames,
+    stacks: Stacks,
+    threads: Vec<String>,
+    locks: Vec<String>,
+    after: Rows,
+    before: Option<Rows>,
+}
+
+#[derive(Serialize)]
+struct Frames {
+    function: Vec<u32>,
+    line: Vec<u32>,
+}
+
+#[derive(Serialize)]
+struct Stacks {
+    parent: Vec<u32>,
+    frame: Vec<u32>,
+}
+
+/// A profile's rows by column; -1 is none.
+#[derive(Default, Serialize)]
+struct Rows {
+    thread: Vec<u32>,
+    stack: Vec<u32>,
+    activity: Vec<u8>,
+    lock: Vec<i64>,
+    holder: Vec<i64>,
+    samples: Vec<u64>,
+    weight: Vec<u64>,
+}
+
+impl Rows {
+    fn of(rows: &[(Key, Weight)]) -> Rows {
+        let mut all = Rows::default();
+        for (key, weight) in rows {
+            all.thread.push(key.thread.0);
+            all.stack.push(key.stack.0);
+            all.activity.push(key.activity.number());
+            all.lock.push(key.lock.map_or(-1, |l| l.0.into()));
+            all.holder.push(key.holder.map_or(-1, |f| f.0.into()));
+            all.samples.push(weight.samples);
+            all.weight.push(weight.weight);
+        }
+        all
+    }
+}
+
+/// Writes the page; with an earlier profile, one that shows the difference.
+pub(crate) fn write(profile: &Profile, before: Option<&Profile>, to: &mut dyn Write) -> io::Result<()> {
+    match before {
+        None => page(&data(profile, None, profile), to),
+        Some(before) => {
+            let merged = Merged::new(before, profile);
+            page(&data(&merged.profile, Some((before, &merged.before)), profile), to)
+        }
+    }
+}
+
+/// What is said of the profile is said of it as it was before it was merged with another.
+fn data<'a>(
+    profile: &'a Profile,
+    before: Option<(&Profile, &[(Key, Weight)])>,
+    unmerged: &Profile,
+) -> Data<'a> {
+    let functions = profile.functions.iter();
+    let functions =
+        functions.map(|f| (profile.string(f.name), profile.string(f.file), f.first_line, f.kind as u8));
+    let mut notes = profile.totals.notes.clone();
+    notes.extend(before.iter().flat_map(|(b, _)| b.totals.notes.iter().map(|n| format!("before: {n}"))));
+    let title = match before {
+        None => profile.header.command.clone(),
+        Some((before, _)) if before.header.command == profile.header.command => {
+            format!("{}: what changed", profile.header.command)
+        }
+        Some((before, _)) => format!("{} against {}", profile.header.command, before.header.command),
+    };
+    let found = match before {
+        None => findings(unmerged).into_iter().map(|f| f.text).collect(),
+        Some((before, _)) => {
+            let changes = crate::diff::changes(before, unmerged, crate::diff::By::Function);
+            changes.iter().take(5).filter(|c| c.change().abs() >= 0.01).map(|c| c.words()).collect()
+        }
+    };
+    Data {
+        title,
+        about: about(profile),
+        what: profile.header.mode.what(),
+        unit: profile.header.unit,
+        findings: found,
+        notes,
+        functions: functions.collect(),
+        frames: Frames {
+            function: profile.frames.iter().map(|f| f.function.0).collect(),
+            line: profile.frames.iter().map(|f| f.line).collect(),
+        },
+        stacks: Stacks {
+            parent: profile.stacks.iter().map(|s| s.parent.0).collect(),
+            frame: profile.stacks.iter().map(|s| s.frame.0).collect(),
+        },
+        threads: profile.threads.iter().map(|t| profile.thread_label(t)).collect(),
+        locks: profile.locks.iter().map(|l| profile.lock_label(l)).collect(),
+        after: Rows::of(&profile.rows),
+        before: before.map(|(_, rows)| Rows::of(rows)),
+    }
+}
+
+/// One line: what was looked at, how, and what it cost.
+fn about(profile: &Profile) -> String {
+    let (header, totals) = (&profile.header, &profile.totals);
+    let mut parts = Vec::new();
+    if !header.python.is_empty() {
+        let build = header.build.map_or(String::new(), |b| format!(" {}", b.words()));
+        parts.push(format!("Python {}{build}", header.python));
+    }
+    parts.push(format!("mode {}", header.mode.name()));
+    if totals.duration_ns > 0 {
+        parts.push(format!("{:.1} s", totals.duration_ns as f64 / 1e9));
+    }
+    if let Some(reached) = totals.rate_reached_hz().filter(|_| totals.captured > 0) {
+        parts.push(format!("{reached:.0} looks a second of {:.0} asked", header.rate_asked_hz));
+        parts.push(format!("{} captured, {} missed, {} torn", totals.captured, totals.missed, totals.torn));
+    }
+    match totals.own_cpu_ns {
+        Some(cpu) if totals.duration_ns > 0 => {
+            parts.push(format!("own cost {:.1} % of a core", cpu as f64 * 100.0 / totals.duration_ns as f64));
+        }
+        _ => {}
+    }
+    parts.extend((!header.started.is_empty()).then(|| header.started.clone()));
+    parts.join(" · ")
+}
+
+fn page(data: &Data<'_>, to: &mut dyn Write) -> io::Result<()> {
+    // Places are looked for in the page alone, never in what was put into it.
+    let mut rest = PAGE;
+    while let Some((text, after)) = rest.split_once("{{") {
+        to.write_all(text.as_bytes())?;
+        let (place, after) = after.split_once("}}").unwrap_or((after, ""));
+        match place {
+            "title" => to.write_all(escaped(&data.title).as_bytes())?,
+            "style" => to.write_all(STYLE.as_bytes())?,
+            "script" => SCRIPT.iter().try_for_each(|s| to.write_all(s.as_bytes()))?,
+            _ => profile(data, to)?,
+        }
+        rest = after;
+    }
+    to.write_all(rest.as_bytes())
+}
+
+fn profile(data: &Data<'_>, to: &mut dyn Write) -> io::Result<()> {
+    let base64 = EncoderWriter::new(to, &base64::engine::general_purpose::STANDARD);
+    let mut gzip = GzEncoder::new(base64, Compression::default());
+    serde_json::to_writer(&mut gzip, data).map_err(io::Error::from)?;
+    gzip.finish()?.finish().map(drop)
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

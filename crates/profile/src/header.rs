@@ -64,6 +64,12 @@ impl Totals {
 }
 
 impl Header {
+    /// When it began, in nanoseconds since 1970; `None` if that is not a time or before.
+    pub(crate) fn started_ns(&self) -> Option<u64> {
+        let started: jiff::Timestamp = self.started.parse().ok()?;
+        u64::try_from(started.as_nanosecond()).ok()
+    }
+
     /// Cut to a length that always fits a recording's block: a command line may be megabytes long.
     pub(crate) fn bounded(mut self) -> Header {
         self.command = cut(&self.command, 16 << 10).into();
@@ -150,6 +156,20 @@ impl Mode {
             Mode::Gil => "gil",
             Mode::Gc => "gc",
             Mode::Alloc => "alloc",
+        }
+    }
+}
+
+impl Mode {
+    /// What its weights are an amount of.
+    pub fn what(self) -> &'static str {
+        match self {
+            Mode::Wall => "thread time",
+            Mode::Cpu => "processor time",
+            Mode::Lock => "lock waiting",
+            Mode::Gil => "GIL time",
+            Mode::Gc => "collector time",
+            Mode::Alloc => "allocated memory",
         }
     }
 }

@@ -46,4 +46,15 @@ impl Profile {
             None => format!("{kind} `{name}`"),
         }
     }
+
+    /// What a thread that was not running waited for, in brackets; `None` if it ran.
+    pub fn wait_label(&self, key: &Key) -> Option<String> {
+        match (key.activity, key.lock) {
+            (Activity::Running, _) => None,
+            (Activity::Lock, Some(lock)) => {
+                Some(format!("[waiting for {}]", self.lock_label(&self.locks[lock.index()])))
+            }
+            (other, _) => Some(format!("[{}]", other.words())),
+        }
+    }
 }

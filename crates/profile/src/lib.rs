@@ -1,20 +1,28 @@
 //! Samples over time become one profile, and a profile becomes its formats: flame graph, speedscope, Firefox Profiler, pprof,
 //! collapsed stacks, and a binary recording that can be replayed into any of them.
 
+pub mod alloc;
 mod builder;
+pub mod capture;
 mod collapsed;
+mod diff;
+mod findings;
 mod firefox;
 mod flame;
 mod format;
 mod header;
 mod labels;
+pub mod live;
 mod model;
 mod pprof;
 mod profile;
 mod recording;
 mod speedscope;
+mod timeline;
 
 pub use builder::{Builder, Finished, Limits};
+pub use diff::{By, Change, changes};
+pub use findings::{Finding, Topic, findings};
 pub use format::{Format, write, write_difference, write_to};
 pub use header::{Build, Header, Mode, Totals, Unit};
 pub use model::{

@@ -1,4 +1,5 @@
 //! A recording gives back what was recorded, up to where it was cut, and no bytes do harm.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 mod common;
 

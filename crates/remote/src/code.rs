@@ -1,5 +1,6 @@
 //! Code objects: what a frame runs, read once and kept.
 
+use crate::layout::CodeMore;
 use crate::lines::Lines;
 use crate::memory::{Memory, ReadError, half, word};
 use crate::offsets::DebugOffsets;
@@ -29,6 +30,8 @@ pub struct Code {
     pub locals: u32,
     /// Slots the evaluation stack has at most.
     pub stack_size: u32,
+    /// The code unit from which on a frame of this code is complete; `sys._current_frames` leaves out one that is not.
+    pub first_traceable: u32,
     lines: Lines,
     /// Where its own bytecode starts, and the pointers that tell whether the object at the address is still this one.
     bytecode: u64,
@@ -48,15 +51,15 @@ impl Code {
         let len = memory.u64(linetable.saturating_add(object.ob_size))?;
         let table = memory.vec(linetable.saturating_add(object.ob_sval), len, LONGEST_TABLE)?;
         let first_line = u32::try_from(first_line).unwrap_or(0);
-        let beside = at.firstlineno as usize;
+        let more = CodeMore::of(offsets);
         Ok(Code {
             address,
             qualname: text(memory, offsets, name)?,
             file: text(memory, offsets, file)?,
             first_line,
-            // cpython/code.h: co_stacksize, co_firstlineno and co_nlocalsplus are neighbours in every version.
-            locals: half(&bytes, beside + 4).min(1 << 20),
-            stack_size: half(&bytes, beside.saturating_sub(4)).min(1 << 20),
+            locals: half(&bytes, more.locals as usize).min(1 << 20),
+            stack_size: half(&bytes, more.stack_size as usize).min(1 << 20),
+            first_traceable: half(&bytes, more.first_traceable as usize),
             lines: Lines::decode(&table, first_line),
             bytecode: address.saturating_add(at.co_code_adaptive),
             identity,

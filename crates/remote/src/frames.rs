@@ -14,7 +14,8 @@ pub const DEEPEST: usize = 1 << 16;
 const WINDOW: u64 = 4096;
 
 /// Who a frame's memory belongs to (`enum _frameowner`).
-const OWNED_BY_INTERPRETER: u8 = 3;
+const OWNED_BY_GENERATOR: u8 = 1;
+pub(crate) const OWNED_BY_INTERPRETER: u8 = 3;
 
 /// A frame as it was found.
 #[derive(Debug, Clone)]
@@ -104,9 +105,17 @@ impl Walker<'_> {
         let mut window = Window::default();
         let mut stack = Stack::default();
         let mut next = first;
-        for _ in 0..DEEPEST {
+        // A frame met long before, and when it is changed for a later one: a list that comes back to it is a loop (Brent).
+        let (mut met, mut renew) = (0, 1);
+        for step in 0..DEEPEST {
             if next == 0 {
                 return Ok(stack);
+            }
+            if next == met {
+                break;
+            }
+            if step == renew {
+                (met, renew) = (next, renew * 2);
             }
             let bytes = match window.get(self.memory, next, at.localsplus) {
                 Ok(bytes) => bytes,
@@ -124,7 +133,16 @@ impl Walker<'_> {
                 continue;
             }
             match self.frame(address, bytes) {
-                Ok(frame) => stack.frames.push(frame),
+                // A function that is still making its cells or its generator (`_PyFrame_IsIncomplete`).
+                Ok(frame) if owner != OWNED_BY_GENERATOR && frame.unit < frame.code.first_traceable => {}
+                Ok(frame) => {
+                    // What is kept of a frame is paid for, its names too: frames cost no reads while they lie side by side.
+                    let names = frame.code.qualname.len() + frame.code.file.len();
+                    stack.frames.push(frame);
+                    if !self.memory.spend(1 + names as u64 / 256) {
+                        break;
+                    }
+                }
                 Err(ReadError::Unmapped(_)) => stack.unreadable += 1,
                 Err(error) => return Err(error),
             }
@@ -169,13 +187,13 @@ impl Walker<'_> {
 
 /// Bytes fetched ahead: one system call for the many frames that lie below the innermost.
 #[derive(Default)]
-struct Window {
+pub(crate) struct Window {
     start: u64,
     bytes: Vec<u8>,
 }
 
 impl Window {
-    fn get(&mut self, memory: &dyn Memory, address: u64, len: u64) -> Result<&[u8], ReadError> {
+    pub(crate) fn get(&mut self, memory: &dyn Memory, address: u64, len: u64) -> Result<&[u8], ReadError> {
         let inside = |window: &Window| {
             let from = usize::try_from(address.checked_sub(window.start)?).ok()?;
             let to = from.checked_add(usize::try_from(len).ok()?)?;

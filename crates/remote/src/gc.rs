@@ -4,19 +4,15 @@
 //! when each began and ended, behind a pointer (`struct gc_stats` in `pycore_interp_structs.h`); its counts and its
 //! `duration` go on from entry to entry, so that time is exact even where entries were overwritten between two looks.
 
+use crate::layout::{Collections as Place, Ring};
 use crate::memory::{Memory, ReadError, word};
-use crate::offsets::DebugOffsets;
 use crate::python::{Interpreter, Python};
 use serde::Serialize;
 
 /// Generations there are.
 pub const GENERATIONS: usize = 3;
-/// Bytes of one entry of a ring (`struct gc_generation_stats`, 3.15): eight words.
-const ENTRY: usize = 64;
-/// Entries of the young ring and of each old ring, by the size of the whole: builds with the GIL, and free-threaded ones.
-const RINGS: [(u64, [usize; GENERATIONS]); 2] = [(1120, [11, 3, 3]), (224, [1, 1, 1])];
-/// 3.13 and 3.14: `generation_stats` stands right before `collecting`, three words a generation.
-const INLINE: u64 = 72;
+/// 3.13 and 3.14: three words a generation.
+const INLINE: usize = 72;
 /// No collection lasts a year, and no clock of ours reads more.
 const MOST_SECONDS: f64 = 3.2e7;
 
@@ -60,30 +56,28 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// Reads the collector of the interpreter at `interpreter`.
+    /// Reads the collector whose `struct _gc_runtime_state` is at `state`.
     ///
     /// # Errors
     /// The interpreter is not there (any more), or the process ended.
     pub fn read(
         memory: &dyn Memory,
-        offsets: &DebugOffsets,
-        interpreter: u64,
+        state: u64,
+        collecting: u64,
+        place: Option<&Place>,
     ) -> Result<Collector, ReadError> {
-        let gc = interpreter.saturating_add(offsets.interpreter_state.gc);
-        let collecting = gc.saturating_add(offsets.gc.collecting);
-        let mut found = Collector { collecting: memory.i32(collecting)? != 0, ..Collector::default() };
-        match offsets.gc.generation_stats.zip(offsets.gc.generation_stats_size) {
-            None => {
-                let bytes: [u8; INLINE as usize] = memory.bytes(collecting.saturating_sub(INLINE))?;
+        let collecting = memory.i32(state.saturating_add(collecting))? != 0;
+        let mut found = Collector { collecting, ..Collector::default() };
+        match place {
+            None => {}
+            Some(Place::Counted { at }) => {
+                let bytes: [u8; INLINE] = memory.bytes(state.saturating_add(*at))?;
                 found.generations = inline(&bytes);
             }
-            Some((at, size)) => {
-                let Some((_, rings)) = RINGS.iter().find(|(known, _)| *known == size) else {
-                    return Ok(found);
-                };
-                let at = memory.u64(gc.saturating_add(at))?;
+            Some(Place::Timed { at, rings, size }) => {
+                let at = memory.u64(state.saturating_add(*at))?;
                 for _attempt in 0..2 {
-                    let (before, after) = (memory.vec(at, size, 4096)?, memory.vec(at, size, 4096)?);
+                    let (before, after) = (memory.vec(at, *size, 4096)?, memory.vec(at, *size, 4096)?);
                     if before == after {
                         found.of_rings(&before, rings);
                         break;
@@ -106,31 +100,27 @@ impl Collector {
         Some(self.generations?.iter().fold(0, |sum, generation| sum.saturating_add(generation.collections)))
     }
 
-    fn of_rings(&mut self, bytes: &[u8], rings: &[usize; GENERATIONS]) {
+    fn of_rings(&mut self, bytes: &[u8], rings: &[Ring; GENERATIONS]) {
         let mut generations = [Generation::default(); GENERATIONS];
-        let mut start = 0;
-        for (generation, &entries) in rings.iter().enumerate() {
-            let index = bytes.get(start + entries * ENTRY).copied().map_or(usize::MAX, usize::from);
-            for entry in 0..entries {
-                let at = |field: usize| word(bytes, start + entry * ENTRY + field * 8);
-                let (started_ns, stopped_ns, number) = (at(0), at(1), at(2));
+        for (generation, ring) in rings.iter().enumerate() {
+            let current = bytes.get(ring.index as usize).copied().map_or(u64::MAX, u64::from);
+            for entry in 0..ring.len {
+                let at = |field: u64| word(bytes, (ring.first + entry * Ring::ENTRY + field * 8) as usize);
+                let (started_ns, stopped_ns, number, collected) = (at(0), at(1), at(2), at(3));
                 if started_ns != 0 && stopped_ns >= started_ns && number > 0 {
                     let generation = generation as u8;
-                    let collected = at(3);
                     self.recent.push(Collection { generation, number, started_ns, stopped_ns, collected });
                 }
-                if entry == index {
+                if entry == current {
                     let duration = f64::from_bits(at(6));
                     generations[generation] = Generation {
                         collections: number,
-                        collected: at(3),
+                        collected,
                         uncollectable: at(4),
                         duration_s: (0.0..MOST_SECONDS).contains(&duration).then_some(duration),
                     };
                 }
             }
-            // The index is a byte, and the next ring is aligned to a word.
-            start += entries * ENTRY + 8;
         }
         self.generations = Some(generations);
     }
@@ -157,7 +147,10 @@ impl Python {
     /// # Errors
     /// The interpreter is not there (any more), or the process ended.
     pub fn collector(&self, interpreter: Interpreter) -> Result<Collector, ReadError> {
-        Collector::read(self.memory(), self.offsets(), interpreter.address)
+        let offsets = self.offsets();
+        let state = interpreter.address.saturating_add(offsets.interpreter_state.gc);
+        let place = self.layout().collector.collections.as_ref();
+        Collector::read(self.memory(), state, offsets.gc.collecting, place)
     }
 }
 
@@ -195,15 +188,16 @@ impl CollectorWatch {
         let mut new = Collections::default();
         if let Some(last) = &self.last {
             let gap_s = now_ns.saturating_sub(self.last_ns) as f64 / 1e9;
-            if found.collecting {
-                let since = *self.spell.get_or_insert(self.last_ns);
-                new.longest_s = now_ns.saturating_sub(since) as f64 / 1e9;
-            } else {
-                self.spell = None;
-            }
             // A look that could not read the counts keeps those before it, and the next has both looks' news.
             if let Some((then, now)) = last.generations.zip(found.generations) {
                 new = difference(new, &then, &now, last, &found);
+            }
+            if !found.collecting || new.total() > 0 {
+                self.spell = None;
+            }
+            if found.collecting && !new.exact {
+                let since = *self.spell.get_or_insert(self.last_ns);
+                new.longest_s = now_ns.saturating_sub(since) as f64 / 1e9;
             }
             if !new.exact {
                 new.seconds = if found.collecting { gap_s } else { 0.0 };

@@ -4,13 +4,18 @@
 //! address is checked before it is believed, every list has a bound, and a look that does not fit together is counted as
 //! torn and not shown. This room knows no profile and prints nothing.
 
+mod allowance;
 pub mod code;
+pub mod deadlock;
 pub mod dicts;
 pub mod frames;
 pub mod gc;
+pub mod heap;
+pub mod host;
 pub mod layout;
 pub mod lines;
 pub mod linux;
+pub mod locks;
 pub mod memory;
 pub mod names;
 pub mod native;
@@ -18,9 +23,16 @@ pub mod objects;
 pub mod offsets;
 mod process;
 mod python;
+pub mod sample;
+pub mod scene;
+pub mod snapshot;
+pub mod source;
+pub mod standing;
 pub mod tasks;
 pub mod text;
 mod version;
+pub mod waits;
+pub mod withs;
 pub mod world;
 
 pub use offsets::{AsyncioOffsets, DebugOffsets, LayoutError};

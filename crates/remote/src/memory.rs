@@ -51,6 +51,11 @@ pub trait Memory: Send + Sync {
         }
         Ok(pieces.len())
     }
+
+    /// Pays for work that reads nothing or keeps much. `false` where a limit is set and used up: then it is to be ended.
+    fn spend(&self, _units: u64) -> bool {
+        true
+    }
 }
 
 /// Typed reads. Little-endian machines of 64 bits, as all of the builds this room knows are.

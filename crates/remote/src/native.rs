@@ -10,7 +10,9 @@ use crate::frames::Frame;
 use crate::linux::registers::{self, Registers};
 use crate::memory::Memory;
 use crate::process::{AttachError, Process};
-use framehop::{CacheNative, FrameAddress, MayAllocateDuringUnwind, Unwinder as _, UnwinderNative};
+use framehop::{
+    CacheNative, FrameAddress, MayAllocateDuringUnwind, UnwindRegsNative, Unwinder as _, UnwinderNative,
+};
 use modules::Modules;
 use std::path::PathBuf;
 use thiserror::Error;
@@ -19,6 +21,8 @@ use thiserror::Error;
 const DEEPEST: usize = 4096;
 /// What is fetched of a stack at once, in bytes.
 const WINDOW: usize = 4096;
+/// A C function with more than this on the stack is not looked past for a frame pointer.
+const LARGEST_FRAME: u64 = 1 << 16;
 /// The interpreter's loop: each of its frames runs Python frames.
 const LOOP: &str = "_PyEval_EvalFrameDefault";
 
@@ -97,40 +101,40 @@ impl<'a> Unwinder<'a> {
     }
 
     fn unwind(&mut self, registers: Registers) -> Vec<FrameAddress> {
-        let memory: &dyn Memory = self.process.memory();
-        let mut window: (u64, Vec<u8>) = (0, Vec::new());
-        let mut read = |address: u64| -> Result<u64, ()> {
-            let inside = |window: &(u64, Vec<u8>)| {
-                let from = usize::try_from(address.checked_sub(window.0)?).ok()?;
-                window.1.get(from..from.checked_add(8)?)?.try_into().ok().map(u64::from_le_bytes)
-            };
-            if let Some(word) = inside(&window) {
-                return Ok(word);
-            }
-            let mut bytes = vec![0; WINDOW];
-            if memory.read(address, &mut bytes).is_ok() {
-                window = (address, bytes);
-                return inside(&window).ok_or(());
-            }
-            memory.u64(address).map_err(drop)
-        };
-        let mut unwind = registers.for_unwinding();
+        let mut stack = StackWords::new(self.process.memory());
+        let mut here = registers.for_unwinding();
         let mut next = FrameAddress::from_instruction_pointer(registers.pc);
         let mut found = vec![next];
+        // What a blocked thread's frame pointer is, the kernel does not say; it is looked for once it is needed.
+        let mut may_guess = registers.fp == 0;
         while found.len() < DEEPEST {
             if let Some(module) = self.modules.load(next.address_for_lookup()) {
                 self.unwinder.add_module(module);
             }
-            let caller = self.unwinder.unwind_frame(next, &mut unwind, &mut self.cache, &mut read);
-            match caller.ok().flatten().and_then(FrameAddress::from_return_address) {
-                Some(caller) => {
-                    next = caller;
-                    found.push(caller);
-                }
-                None => break,
+            let before = here;
+            let mut caller = self.step(next, &mut here, &mut stack);
+            if caller.is_none() && may_guess {
+                may_guess = false;
+                let guess = stack.frame_pointer(before.sp(), |code| self.modules.is_code(code));
+                here = guess.map_or(before, |pointer| registers::with_frame_pointer(before, pointer));
+                caller = self.step(next, &mut here, &mut stack);
             }
+            let Some(caller) = caller else { break };
+            next = caller;
+            found.push(caller);
         }
         found
+    }
+
+    fn step(
+        &mut self,
+        frame: FrameAddress,
+        registers: &mut UnwindRegsNative,
+        stack: &mut StackWords<'_>,
+    ) -> Option<FrameAddress> {
+        let mut read = |address| stack.read(address);
+        let caller = self.unwinder.unwind_frame(frame, registers, &mut self.cache, &mut read);
+        caller.ok().flatten().and_then(FrameAddress::from_return_address)
     }
 
     fn name(&self, address: FrameAddress) -> NativeFrame {
@@ -138,6 +142,49 @@ impl<'a> Unwinder<'a> {
         let call = address.address_for_lookup();
         let (file, offset, symbol) = self.modules.name(call);
         NativeFrame { address: address.address(), symbol, file, offset }
+    }
+}
+
+/// Words of a thread's stack, fetched many at once.
+struct StackWords<'a> {
+    memory: &'a dyn Memory,
+    start: u64,
+    bytes: Vec<u8>,
+}
+
+impl StackWords<'_> {
+    fn new(memory: &dyn Memory) -> StackWords<'_> {
+        StackWords { memory, start: 0, bytes: Vec::new() }
+    }
+
+    fn read(&mut self, address: u64) -> Result<u64, ()> {
+        let inside = |stack: &StackWords<'_>| {
+            let from = usize::try_from(address.checked_sub(stack.start)?).ok()?;
+            stack.bytes.get(from..from.checked_add(8)?)?.try_into().ok().map(u64::from_le_bytes)
+        };
+        if let Some(word) = inside(self) {
+            return Ok(word);
+        }
+        let mut bytes = vec![0; WINDOW];
+        if self.memory.read(address, &mut bytes).is_err() {
+            return self.memory.u64(address).map_err(drop);
+        }
+        (self.start, self.bytes) = (address, bytes);
+        inside(self).ok_or(())
+    }
+
+    /// The nearest place above `sp` that is a frame pointer: it holds the address of another such place further up, and each
+    /// has an address of code after it, which is where its function returns to (as compiled with frame pointers, which
+    /// CPython is from 3.15 on).
+    fn frame_pointer(&mut self, sp: u64, is_code: impl Fn(u64) -> bool) -> Option<u64> {
+        let mut record = |at: u64| {
+            let caller = self.read(at).ok()?;
+            let code = self.read(at.checked_add(8)?).ok()?;
+            (caller > at && caller - at < LARGEST_FRAME && caller % 8 == 0 && is_code(code)).then_some(caller)
+        };
+        (0..LARGEST_FRAME / 8)
+            .filter_map(|word| sp.checked_add(word * 8))
+            .find(|&at| record(at).and_then(&mut record).is_some())
     }
 }
 

@@ -4,7 +4,7 @@ use crate::dicts::{self, Entry};
 use crate::frames::{Frame, TAGS};
 use crate::memory::{Memory, ReadError, word};
 use crate::offsets::DebugOffsets;
-use crate::text::text;
+use crate::text::{is_text, text};
 
 /// `Py_TPFLAGS_INLINE_VALUES` and `Py_TPFLAGS_MANAGED_DICT` (cpython/object.h).
 const INLINE_VALUES: u64 = 1 << 2;
@@ -196,7 +196,7 @@ impl Objects<'_> {
     fn find(&self, entries: &[Entry], name: &str) -> Option<u64> {
         entries
             .iter()
-            .find(|&&(key, _)| self.text(key).is_ok_and(|text| text == name))
+            .find(|&&(key, _)| is_text(self.memory, self.offsets, key, name))
             .map(|&(_, value)| value)
     }
 

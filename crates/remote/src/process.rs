@@ -1,6 +1,7 @@
 //! One process, known by more than its number: a pid comes back for another program, and `exec` puts another program behind
 //! the same pid.
 
+use crate::allowance::{Allowance, Metered};
 use crate::linux::maps::{self, Region};
 use crate::linux::{ProcessMemory, host};
 use crate::memory::{Memory, ReadError};
@@ -66,7 +67,16 @@ pub struct Process {
     pub executable: PathBuf,
     /// Its arguments.
     pub command: Vec<String>,
-    memory: ProcessMemory,
+    memory: Source,
+}
+
+/// What a process is read through.
+struct Source(Metered);
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Memory")
+    }
 }
 
 impl Process {
@@ -84,13 +94,26 @@ impl Process {
         }
         let executable = std::fs::read_link(format!("/proc/{pid}/exe")).map_err(|_| host::denied(pid))?;
         let command = host::command(pid);
-        Ok(Process { pid, started: stat.started, executable, command, memory: ProcessMemory::new(pid) })
+        let memory = Source(Metered::new(Box::new(ProcessMemory::new(pid))));
+        Ok(Process { pid, started: stat.started, executable, command, memory })
     }
 
     /// Its memory.
     #[must_use]
-    pub fn memory(&self) -> &ProcessMemory {
-        &self.memory
+    pub fn memory(&self) -> &dyn Memory {
+        &self.memory.0
+    }
+
+    /// Limits what is read until the allowance is dropped.
+    pub(crate) fn limit(&self, units: i64) -> Allowance {
+        self.memory.0.limit(units)
+    }
+
+    /// The same process, read through what `wrap` makes of its memory: something that counts, keeps or, in tests, lies.
+    #[must_use]
+    pub fn read_through(mut self, wrap: impl FnOnce(Box<dyn Memory>) -> Box<dyn Memory>) -> Process {
+        self.memory = Source(Metered::new(wrap(self.memory.0.into_inner())));
+        self
     }
 
     /// Whether the process behind the pid is still this one, running this program.
@@ -138,8 +161,7 @@ impl Process {
     /// The cookie in one region.
     fn find_cookie(&self, region: &Region) -> Result<Option<u64>, ReadError> {
         let len = region.len().min(MOST_DATA);
-        let memory: &dyn Memory = &self.memory;
-        let bytes = memory.vec(region.start, len, MOST_DATA as usize)?;
+        let bytes = self.memory().vec(region.start, len, MOST_DATA as usize)?;
         // A structure of 64-bit words is aligned to them.
         let found = bytes.chunks_exact(8).position(|word| word == COOKIE);
         Ok(found.map(|index| region.start + index as u64 * 8))

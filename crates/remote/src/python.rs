@@ -10,10 +10,12 @@ use crate::objects::Objects;
 use crate::offsets::{DebugOffsets, MAX_SIZE};
 use crate::process::{AttachError, Process};
 use crate::version::Version;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-/// Interpreters of one process, and threads of one interpreter, that are walked.
-const MOST: usize = 1 << 16;
+/// Interpreters of one process that are walked; each takes a quarter of a MiB.
+const MOST_INTERPRETERS: usize = 1 << 12;
+/// Threads of one interpreter that are walked.
+const MOST_THREADS: usize = 1 << 16;
 
 /// A live CPython.
 #[derive(Debug)]
@@ -49,6 +51,18 @@ pub enum Attachment {
     Other(u32),
 }
 
+impl Attachment {
+    /// From `tstate->state`.
+    pub(crate) fn of(state: u32) -> Attachment {
+        match state {
+            0 | 5 => Attachment::Detached,
+            1 => Attachment::Attached,
+            2 | 4 => Attachment::Suspended,
+            other => Attachment::Other(other),
+        }
+    }
+}
+
 /// A thread state as it was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Thread {
@@ -56,6 +70,8 @@ pub struct Thread {
     pub address: u64,
     /// Its interpreter's number.
     pub interpreter: i64,
+    /// Where that interpreter's state is.
+    pub interpreter_state: u64,
     /// The kernel's number of the thread, as it is here: `/proc/PID/task/` has it. 0 before it ran.
     pub native_id: u32,
     /// The same as the target knows it: `threading.get_native_id()`. Another number in a container.
@@ -77,13 +93,21 @@ impl Python {
     /// # Errors
     /// See [`AttachError`].
     pub fn attach(pid: u32) -> Result<Python, AttachError> {
-        let process = Process::open(pid)?;
+        Python::within(Process::open(pid)?)
+    }
+
+    /// Attaches to a process that is open.
+    ///
+    /// # Errors
+    /// See [`AttachError`].
+    pub fn within(process: Process) -> Result<Python, AttachError> {
+        let pid = process.pid;
         let runtime = process.find_runtime()?;
         let mut table = vec![0; MAX_SIZE];
         process.memory().read(runtime, &mut table).map_err(|error| process.trouble(error))?;
         let misfit = |why: String| AttachError::Layout { pid, why };
         let offsets = DebugOffsets::parse(&table).map_err(|error| misfit(error.to_string()))?;
-        let layout = Layout::of(&offsets);
+        let layout = Layout::find(process.memory(), runtime, &offsets);
         let has_own_pids = host::has_own_pids(pid);
         Ok(Python { process, runtime, offsets, layout, codes: Codes::default(), look: 0, has_own_pids })
     }
@@ -124,6 +148,18 @@ impl Python {
         &self.layout
     }
 
+    /// Whether a GIL is in use: always without free threading, and with it where it was switched on.
+    #[must_use]
+    pub fn has_gil(&self) -> bool {
+        let at = &self.offsets.interpreter_state;
+        let enabled = || {
+            let main = self.interpreters().ok()?.last()?.address;
+            let gil = self.memory().u64(main.checked_add(at.ceval_gil)?).ok()?;
+            self.memory().i32(gil.checked_add(at.gil_runtime_state_enabled)?).ok()
+        };
+        !self.offsets.free_threaded || enabled().is_some_and(|enabled| enabled != 0)
+    }
+
     /// Begins a new look: what was kept from earlier ones is checked again before it is believed.
     pub fn next_look(&mut self) {
         self.look += 1;
@@ -150,7 +186,8 @@ impl Python {
         let memory = self.memory();
         let mut found: Vec<Interpreter> = Vec::new();
         let mut next = memory.u64(self.runtime + self.offsets.runtime_state.interpreters_head)?;
-        while next != 0 && found.len() < MOST && found.iter().all(|known| known.address != next) {
+        while next != 0 && found.len() < MOST_INTERPRETERS && found.iter().all(|known| known.address != next)
+        {
             let Ok(id) = memory.i64(next.saturating_add(at.id)) else { break };
             found.push(Interpreter { address: next, id });
             next = memory.u64(next.saturating_add(at.next)).unwrap_or(0);
@@ -185,7 +222,8 @@ impl Python {
         let mut next = self
             .memory()
             .u64(interpreter.address.saturating_add(self.offsets.interpreter_state.threads_head))?;
-        while next != 0 && found.len() < MOST {
+        let mut met = FxHashSet::default();
+        while next != 0 && found.len() < MOST_THREADS && met.insert(next) {
             let Some((thread, after)) = self.thread(interpreter, next)? else { break };
             found.push(thread);
             next = after;
@@ -210,15 +248,11 @@ impl Python {
         if word(&bytes, at.interp as usize) != interpreter.address {
             return Ok(None);
         }
-        let attachment = match half(&bytes, self.layout.thread_state.state as usize) {
-            0 | 5 => Attachment::Detached,
-            1 => Attachment::Attached,
-            2 | 4 => Attachment::Suspended,
-            other => Attachment::Other(other),
-        };
+        let attachment = Attachment::of(half(&bytes, self.layout.thread_state.state as usize));
         let thread = Thread {
             address,
             interpreter: interpreter.id,
+            interpreter_state: interpreter.address,
             native_id: half(&bytes, at.native_thread_id as usize),
             own_id: half(&bytes, at.native_thread_id as usize),
             ident: word(&bytes, at.thread_id as usize),
@@ -227,6 +261,13 @@ impl Python {
             holds_gil: at.holds_gil.map(|offset| half(&bytes, offset as usize) != 0),
         };
         Ok(Some((thread, word(&bytes, at.next as usize))))
+    }
+
+    /// How a thread stands to its interpreter now; `None` where it has ended.
+    #[must_use]
+    pub fn attachment(&self, thread: &Thread) -> Option<Attachment> {
+        let at = thread.address.saturating_add(self.layout.thread_state.state);
+        self.memory().u32(at).ok().map(Attachment::of)
     }
 
     /// A thread's frames.

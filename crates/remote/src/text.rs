@@ -6,6 +6,14 @@ use crate::offsets::DebugOffsets;
 /// What is read of one string at most, in characters. A name that is longer is cut.
 const LONGEST: u64 = 4096;
 
+/// Whether the string object at `address` reads `expected`. One of another length is not read.
+#[must_use]
+pub fn is_text(memory: &dyn Memory, offsets: &DebugOffsets, address: u64, expected: &str) -> bool {
+    let length = memory.u64(address.saturating_add(offsets.unicode_object.length));
+    length.is_ok_and(|length| length == expected.chars().count() as u64)
+        && text(memory, offsets, address).is_ok_and(|text| text == expected)
+}
+
 /// Reads the string object at `address`; what is not UTF-8 after decoding is replaced, what is too long is cut.
 ///
 /// # Errors

@@ -70,11 +70,6 @@ pub struct World {
     pub awaited: u64,
 }
 
-/// Placeholder until `layout` says it.
-fn place(python: &Python) -> (u64, u64) {
-    if python.version().minor == 14 { (10848, 10552) } else { (10800, 10672) }
-}
-
 /// Bytes of `struct _stoptheworld_state`.
 pub const WORLD_BYTES: usize = 24;
 
@@ -110,7 +105,7 @@ impl Python {
     }
 
     /// The pause that holds up the interpreter, its own or the whole process's. Builds with the GIL never stop the world, and
-    /// it is never `requested` there. `None` where what is found is no such structure: this patch release has it elsewhere.
+    /// it is never `requested` there. `None` where it was not found: this patch release has it elsewhere.
     ///
     /// # Errors
     /// The interpreter is not there (any more), or the process ended.
@@ -118,7 +113,8 @@ impl Python {
         if !self.offsets().free_threaded {
             return Ok(Some(World::default()));
         }
-        let (own, whole) = place(self);
+        let places = self.layout().interpreter.stoptheworld.zip(self.layout().runtime.stoptheworld);
+        let Some((own, whole)) = places else { return Ok(None) };
         let own = self.memory().bytes(interpreter.address.saturating_add(own))?;
         let whole = self.memory().bytes(self.runtime().saturating_add(whole))?;
         let both = World::parse(&own, false).zip(World::parse(&whole, true));
@@ -152,23 +148,38 @@ pub struct Pauses {
 }
 
 impl WorldWatch {
-    /// Takes in a look at `now_ns` (`CLOCK_MONOTONIC`); the first only sets the beginning. Gives the seconds it adds.
-    pub fn look(&mut self, now_ns: u64, requested: bool) -> f64 {
-        let seen = &mut self.seen;
-        let first = seen.looks == 0;
-        seen.looks += 1;
-        let gap_s = if first { 0.0 } else { now_ns.saturating_sub(self.last_ns) as f64 / 1e9 };
+    /// Takes in a look at `now_ns` (`CLOCK_MONOTONIC`); the first only sets the beginning. Gives what it adds.
+    pub fn look(&mut self, now_ns: u64, requested: bool) -> Pauses {
+        let first = self.seen.looks == 0;
+        let mut new = Pauses { looks: 1, ..Pauses::default() };
         if requested {
-            seen.hits += 1;
-            seen.count += u64::from(self.spell.is_none());
-            let since = *self.spell.get_or_insert(if first { now_ns } else { self.last_ns });
-            seen.longest_s = seen.longest_s.max(now_ns.saturating_sub(since) as f64 / 1e9);
-            seen.seconds += gap_s;
+            let last_ns = if first { now_ns } else { self.last_ns };
+            let spell = self.spell.is_none();
+            let since = *self.spell.get_or_insert(last_ns);
+            new.hits = 1;
+            new.count = u64::from(spell);
+            new.longest_s = now_ns.saturating_sub(since) as f64 / 1e9;
+            new.seconds = now_ns.saturating_sub(last_ns) as f64 / 1e9;
         } else {
             self.spell = None;
         }
         self.last_ns = now_ns;
-        if requested { gap_s } else { 0.0 }
+        self.seen = self.seen.plus(&new);
+        new
+    }
+}
+
+impl Pauses {
+    /// Both together.
+    #[must_use]
+    pub fn plus(&self, other: &Pauses) -> Pauses {
+        Pauses {
+            looks: self.looks.saturating_add(other.looks),
+            hits: self.hits.saturating_add(other.hits),
+            count: self.count.saturating_add(other.count),
+            seconds: self.seconds + other.seconds,
+            longest_s: self.longest_s.max(other.longest_s),
+        }
     }
 }
 

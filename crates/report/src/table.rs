@@ -7,23 +7,37 @@ use ungil_experiment::metric::{self, Better, Metric};
 use ungil_experiment::stats::{LEAST_BLOCKS, Verdict};
 
 /// Metrics that have a column whenever any arm has them, besides the headline and energy.
-const COLUMNS: [&str; 9] = [
+const COLUMNS: [&str; 13] = [
     "latency_p50_s",
     "latency_p99_s",
     "failed_requests",
     "cpu_s",
     "busy_cores",
+    "lock_wait_s",
+    "gil_wait_s",
+    "gc_s",
+    "stop_world_s",
     "rss_peak_bytes",
     "pss_peak_bytes",
     "serialise_s",
     "startup_s",
 ];
 
+/// Of these, the ones that have a column only if they come to this share of some arm's time: most programs hardly wait.
+const WAITS: [&str; 4] = ["lock_wait_s", "gil_wait_s", "gc_s", "stop_world_s"];
+const WORTH_A_COLUMN: f64 = 0.02;
+
 /// The table of a record.
 pub fn table(view: View<'_>) -> String {
     let comparison = view.comparison;
     let headline = metric::find(&comparison.headline);
-    let shown = |key: &str| comparison.arms.iter().any(|a| figure(view, a, key).is_some());
+    let worth = |arm: &ArmFigures, key: &str, value: f64| {
+        let time = figure(view, arm, "wall_s").unwrap_or(0.0);
+        !WAITS.contains(&key) || value > WORTH_A_COLUMN * time
+    };
+    let shown = |key: &str| {
+        comparison.arms.iter().any(|a| figure(view, a, key).is_some_and(|value| worth(a, key, value)))
+    };
     let columns: Vec<&Metric> =
         COLUMNS.iter().filter(|key| shown(key)).filter_map(|key| metric::find(key)).collect();
     let evidence = joules::sensor(view).map_or("no sensor", |s| joules::class(s.evidence));

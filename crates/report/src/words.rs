@@ -211,7 +211,8 @@ impl<'a> Story<'a> {
         }
         if let Some((few, many)) = self.collapse() {
             return Some(format!(
-                "Next: {many} is slower than {few}, so more workers make it worse: look for one object that all workers write (a list, dict, counter or lock) and give each worker its own."
+                "Next: {many} is slower than {few}, so more workers make it worse: look for one object that all workers write (a list, dict, counter or lock) and give each worker its own.{}",
+                self.waiting(&many).unwrap_or_default()
             ));
         }
         let widest = self.view.comparison.precision();
@@ -227,6 +228,18 @@ impl<'a> Story<'a> {
             )),
             _ => None,
         }
+    }
+
+    /// How many of an arm's threads waited for locks on average, where that is worth a look.
+    fn waiting(&self, arm: &str) -> Option<String> {
+        let metrics = &self.view.comparison.arm(arm)?.metrics;
+        let waiters = metrics.get("lock_wait_s")?.median / metrics.get("wall_s")?.median;
+        (waiters > 0.05).then(|| {
+            format!(
+                " {} of its threads waited for locks on average: ungil profile --mode lock says for which.",
+                digits(waiters)
+            )
+        })
     }
 
     /// A free-threaded arm that is surely slower than the same arm with fewer workers.

@@ -67,11 +67,32 @@ pub(crate) fn shares(pid: i32) -> Option<Shares> {
 }
 
 /// What `smaps_rollup` says of one process, in bytes.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Shares {
-    pub(crate) pss: u64,
-    pub(crate) uss: u64,
-    pub(crate) swap: u64,
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Shares {
+    /// Proportional set: a page shared by n processes counts 1/n.
+    pub pss: u64,
+    /// Unique set: pages no other process maps.
+    pub uss: u64,
+    /// Swapped out.
+    pub swap: u64,
+}
+
+/// The threads of a process and the CPU seconds of each, from the scheduler's own count in nanoseconds (`schedstat`) or, where
+/// the kernel has none, in ticks.
+pub(crate) fn threads_cpu_s(pid: i32) -> Vec<(i32, Option<f64>)> {
+    let Ok(tasks) = Process::new(pid).and_then(|p| p.tasks()) else { return Vec::new() };
+    let cpu_s = |tid: i32| -> Option<f64> {
+        let exact = std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/schedstat")).ok();
+        let exact = exact.and_then(|line| line.split_ascii_whitespace().next()?.parse::<u64>().ok());
+        match exact {
+            Some(ns) => Some(ns as f64 / 1e9),
+            None => {
+                let stat = Process::new(pid).ok()?.task_from_tid(tid).ok()?.stat().ok()?;
+                Some((stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64)
+            }
+        }
+    };
+    tasks.flatten().map(|task| (task.tid, cpu_s(task.tid))).collect()
 }
 
 /// Sends SIGKILL; a process that is already gone is no error.

@@ -27,6 +27,37 @@ impl Write for Shared {
     }
 }
 
+/// A profile, and the recording it was taken with.
+pub(crate) struct Known {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) recording: Recording,
+}
+
+impl Known {
+    pub(crate) fn of(tell: impl FnOnce(&mut Builder)) -> Known {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("known.ungil");
+        let mut builder = Builder::new(header()).record(std::fs::File::create(&path).unwrap());
+        tell(&mut builder);
+        builder.finish(totals()).recording.unwrap();
+        Known { dir, recording: Recording::open(&path).unwrap() }
+    }
+
+    pub(crate) fn profile(&self) -> &Profile {
+        self.recording.profile()
+    }
+
+    pub(crate) fn bytes(&self, format: Format, timed: bool) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        write_to(format, self.profile(), timed.then_some(&self.recording), &mut bytes).unwrap();
+        bytes
+    }
+
+    pub(crate) fn json(&self, format: Format, timed: bool) -> serde_json::Value {
+        serde_json::from_slice(&self.bytes(format, timed)).unwrap()
+    }
+}
+
 /// What a sampler may say of one thread in one look.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {

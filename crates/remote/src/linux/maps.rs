@@ -18,6 +18,8 @@ pub struct Region {
     pub executable: bool,
     /// The file it is mapped from, as the process's own mount namespace names it.
     pub file: Option<PathBuf>,
+    /// It is the main thread's stack.
+    pub is_stack: bool,
     /// The file was deleted or replaced since.
     pub deleted: bool,
 }
@@ -46,6 +48,7 @@ pub(crate) fn regions(pid: u32) -> Result<Vec<Region>, procfs::ProcError> {
         .maps()?
         .into_iter()
         .map(|map| {
+            let is_stack = matches!(map.pathname, MMapPath::Stack);
             let (file, deleted) = match map.pathname {
                 MMapPath::Path(path) => {
                     match path.to_str().and_then(|text| text.strip_suffix(" (deleted)")) {
@@ -62,6 +65,7 @@ pub(crate) fn regions(pid: u32) -> Result<Vec<Region>, procfs::ProcError> {
                 writable: map.perms.contains(MMPermissions::WRITE),
                 executable: map.perms.contains(MMPermissions::EXECUTE),
                 file,
+                is_stack,
                 deleted,
             }
         })

@@ -29,6 +29,15 @@ impl Registers {
     }
 }
 
+/// The same registers with another frame pointer.
+pub(crate) fn with_frame_pointer(mut registers: UnwindRegsNative, pointer: u64) -> UnwindRegsNative {
+    #[cfg(target_arch = "x86_64")]
+    registers.set_bp(pointer);
+    #[cfg(target_arch = "aarch64")]
+    registers.set_fp(pointer);
+    registers
+}
+
 /// Of a thread in a system call, as the kernel keeps them while it is there; `None` for one that runs.
 pub(crate) fn blocked(pid: u32, thread: u32) -> Option<Registers> {
     let line = fs::read_to_string(format!("/proc/{pid}/task/{thread}/syscall")).ok()?;

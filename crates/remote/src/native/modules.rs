@@ -38,6 +38,11 @@ impl Modules {
         self.regions.get(after.checked_sub(1)?).filter(|region| address < region.end && region.executable)
     }
 
+    /// Whether there is code at an address.
+    pub(super) fn is_code(&self, address: u64) -> bool {
+        self.region(address).is_some()
+    }
+
     /// Reads the file that `address` is from, if that was not done; gives what an unwinder wants to know of it.
     pub(super) fn load(&mut self, address: u64) -> Option<Module<Vec<u8>>> {
         let region = self.region(address)?.clone();

@@ -1,0 +1,159 @@
+//! The arguments of `ungil profile`.
+
+use clap::{Args, ValueEnum, ValueHint};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// `ungil profile`.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(crate) struct Profile {
+    /// The number of a process that runs, or a Python script to start; the script's own arguments follow `--`.
+    #[arg(value_name = "PID|SCRIPT", value_hint = ValueHint::FilePath, group = "what")]
+    pub(crate) target: Option<OsString>,
+
+    /// Arguments of the script or module.
+    #[arg(last = true, value_name = "ARGS")]
+    pub(crate) args: Vec<OsString>,
+
+    /// A module to start as `python -m MODULE`.
+    #[arg(short = 'm', long, value_name = "MODULE", group = "what")]
+    pub(crate) module: Option<OsString>,
+
+    /// The Python to start it with: a version, a path or a venv (default: python3, or the newest one found).
+    #[arg(long, value_name = "PYTHON")]
+    pub(crate) python: Option<String>,
+
+    /// What to profile: all time, time on a processor, waiting for locks, waiting for and holding the GIL, the
+    /// collector's pauses, or allocations.
+    #[arg(long, value_name = "MODE", default_value = "wall", help_heading = "What is profiled")]
+    pub(crate) mode: Mode,
+
+    /// Looks a second, such as 100, 1khz or 50khz; one look is at every thread.
+    #[arg(long, value_name = "RATE", default_value = "1khz", value_parser = rate, help_heading = "What is profiled")]
+    pub(crate) rate: f64,
+
+    /// End after this time (default: at Ctrl-C, or when the process ends).
+    #[arg(short, long, value_name = "TIME", value_parser = super::duration, help_heading = "What is profiled")]
+    pub(crate) duration: Option<f64>,
+
+    /// Only these threads, by name or by the kernel's id.
+    #[arg(long, value_name = "THREAD", value_delimiter = ',', help_heading = "What is profiled")]
+    pub(crate) threads: Vec<String>,
+
+    /// Look at the Pythons that the process starts, too.
+    #[arg(long, value_name = "YES|NO", default_value = "yes", num_args = 0..=1, default_missing_value = "yes",
+          value_parser = yes, action = clap::ArgAction::Set, help_heading = "What is profiled")]
+    pub(crate) children: bool,
+
+    /// Write to this file; its ending says in which format (default: a recording under .ungil/).
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// The format: flame, speedscope, firefox, pprof, collapsed, recording.
+    #[arg(long, value_name = "FORMAT", value_parser = format, help_heading = "Output")]
+    pub(crate) format: Option<ungil_profile::Format>,
+
+    /// Turn a recording into another format and say what it holds; nothing is looked at.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, group = "what", help_heading = "Output")]
+    pub(crate) replay: Option<PathBuf>,
+
+    /// What changed between two recordings: as a flame graph with -o, and in words.
+    #[arg(long, value_names = ["BEFORE", "AFTER"], num_args = 2, value_hint = ValueHint::FilePath, group = "what",
+          help_heading = "Output")]
+    pub(crate) diff: Vec<PathBuf>,
+
+    /// Print the summary as JSON.
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+
+    /// No progress.
+    #[arg(short, long, help_heading = "Output")]
+    pub(crate) quiet: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ungil profile 4242 --duration 30s -o app.html
+  ungil profile app.py --mode lock -- --workers 8
+  ungil profile -m http.server --mode cpu --rate 10khz -- 8080
+  ungil profile --replay .ungil/app.ungil -o app.speedscope.json
+  ungil profile --diff before.ungil after.ungil -o changed.html";
+
+/// What is profiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    /// All time of all threads.
+    Wall,
+    /// Time on a processor.
+    Cpu,
+    /// Time waiting for locks.
+    Lock,
+    /// Time waiting for the GIL, and holding it.
+    Gil,
+    /// The collector's work, and what it stops.
+    Gc,
+    /// Memory, by where it is allocated.
+    Alloc,
+}
+
+impl From<Mode> for ungil_profile::Mode {
+    fn from(mode: Mode) -> ungil_profile::Mode {
+        match mode {
+            Mode::Wall => ungil_profile::Mode::Wall,
+            Mode::Cpu => ungil_profile::Mode::Cpu,
+            Mode::Lock => ungil_profile::Mode::Lock,
+            Mode::Gil => ungil_profile::Mode::Gil,
+            Mode::Gc => ungil_profile::Mode::Gc,
+            Mode::Alloc => ungil_profile::Mode::Alloc,
+        }
+    }
+}
+
+fn format(text: &str) -> Result<ungil_profile::Format, String> {
+    ungil_profile::Format::of_name(text).ok_or_else(|| {
+        let names: Vec<&str> = ungil_profile::Format::ALL.iter().map(|format| format.name()).collect();
+        format!("write one of {}", names.join(", "))
+    })
+}
+
+fn yes(text: &str) -> Result<bool, String> {
+    match text {
+        "yes" | "true" => Ok(true),
+        "no" | "false" => Ok(false),
+        _ => Err("write yes or no".into()),
+    }
+}
+
+/// Looks a second: `100`, `100hz`, `1.5khz`, `1MHz`.
+pub(crate) fn rate(text: &str) -> Result<f64, String> {
+    let lower = text.trim().to_ascii_lowercase();
+    let digits = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
+    let factor = match lower.get(digits.len()..).unwrap_or("").trim() {
+        "" | "hz" => 1.0,
+        "k" | "khz" => 1e3,
+        "m" | "mhz" => 1e6,
+        _ => f64::NAN,
+    };
+    let rate = digits.parse().unwrap_or(f64::NAN) * factor;
+    if (0.1..=1e6).contains(&rate) {
+        Ok(rate)
+    } else {
+        Err("write looks a second between 0.1 and 1mhz, such as 100, 1khz or 50khz".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_read() {
+        for (text, hz) in [("100", 100.0), ("1khz", 1e3), ("1.5 kHz", 1500.0), ("1MHz", 1e6), ("0.5hz", 0.5)] {
+            assert_eq!(rate(text), Ok(hz), "{text}");
+        }
+        for text in ["", "x", "khz", "-1", "0", "2mhz", "1ghz", "nan", "inf", "1e9"] {
+            assert!(rate(text).is_err(), "{text}");
+        }
+    }
+}

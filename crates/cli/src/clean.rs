@@ -1,0 +1,63 @@
+//! Words of another process on their way to a terminal: nothing in them may act on it.
+//!
+//! A thread's name, a file name or a source line can hold escape sequences, and letters that turn the direction of what follows.
+//! Each becomes a visible mark. In JSON they become escapes, which mean the same to every reader.
+
+use std::borrow::Cow;
+
+/// Controls, C1 among them (one of which begins a sequence by itself), marks of direction, invisible separators.
+fn acts(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{61c}')
+}
+
+/// The text with every letter that would act on a terminal replaced by `�`; a tab becomes a blank.
+pub(crate) fn clean(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(acts) {
+        return Cow::Borrowed(text);
+    }
+    text.chars()
+        .map(|letter| match letter {
+            '\t' => ' ',
+            letter if acts(letter) => char::REPLACEMENT_CHARACTER,
+            letter => letter,
+        })
+        .collect::<String>()
+        .into()
+}
+
+/// JSON with the same letters escaped, line ends between values kept.
+pub(crate) fn json(text: &str) -> Cow<'_, str> {
+    let harmful = |letter: char| acts(letter) && letter != '\n';
+    if !text.chars().any(harmful) {
+        return Cow::Borrowed(text);
+    }
+    let mut clean = String::with_capacity(text.len() + 16);
+    for letter in text.chars() {
+        // Inside JSON such a letter can only be part of a string, and all of them are in the basic plane.
+        if harmful(letter) {
+            clean.push_str(&format!("\\u{:04x}", u32::from(letter)));
+        } else {
+            clean.push(letter);
+        }
+    }
+    clean.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_acts_is_left_and_json_means_the_same() {
+        let hostile = "a\u{1b}[2J\u{9b}31m\u{202e}b\u{7}\r\nc\td";
+        let shown = clean(hostile);
+        assert!(!shown.chars().any(acts), "{shown:?}");
+        assert_eq!(shown.chars().count(), hostile.chars().count());
+        let text = serde_json::to_string(hostile).expect("JSON");
+        let shown = json(&text);
+        assert!(!shown.chars().any(acts), "{shown:?}");
+        assert_eq!(serde_json::from_str::<String>(&shown).expect("JSON"), hostile);
+        assert!(matches!(clean("Übung → plain"), Cow::Borrowed(_)));
+    }
+}

@@ -1,0 +1,90 @@
+//! `ungil dump`: what every thread of a live Python is doing, what it waits for and who has that.
+
+mod style;
+mod text;
+mod words;
+
+use crate::args::Dump;
+use crate::clean;
+use crate::failure::{DEADLOCK, Edge, print};
+use std::process::ExitCode;
+use ungil_remote::native::Stop;
+use ungil_remote::scene::Looker;
+use ungil_remote::snapshot::{Options, Snapshot, take};
+use ungil_remote::{AttachError, Python};
+
+/// Looks into each process and prints what was found.
+pub(crate) fn run(args: &Dump) -> Result<ExitCode, Edge> {
+    let (pids, refused) = if args.all { every_python() } else { (args.pids.clone(), Vec::new()) };
+    let mut snapshots = Vec::new();
+    let mut failed: Vec<(u32, AttachError)> = Vec::new();
+    for pid in pids {
+        match look(pid, args) {
+            Ok(snapshot) => {
+                if !args.json {
+                    print(&text::snapshot(&snapshot, style::Style::of_stdout()))?;
+                }
+                snapshots.push(snapshot);
+            }
+            // One that ended while all are looked at is no failure.
+            Err(AttachError::NoProcess(_) | AttachError::Ended(_) | AttachError::Zombie(_)) if args.all => {}
+            Err(error) => failed.push((pid, error)),
+        }
+    }
+    if args.json {
+        print_json(args, &snapshots, &failed, &refused)?;
+    } else if args.all {
+        print(&words::all(snapshots.len(), &refused))?;
+    }
+    let deadlock = snapshots.iter().any(Snapshot::has_deadlock);
+    let has_failed = !failed.is_empty();
+    for (_, error) in failed {
+        Edge::from(error).report();
+    }
+    Ok(match (deadlock, has_failed) {
+        (true, _) => ExitCode::from(DEADLOCK),
+        (false, true) => ExitCode::FAILURE,
+        (false, false) => ExitCode::SUCCESS,
+    })
+}
+
+fn look(pid: u32, args: &Dump) -> Result<Snapshot, AttachError> {
+    let mut python = Python::attach(pid)?;
+    let native = match (args.native, args.stop) {
+        (false, _) => None,
+        (true, false) => Some(Stop::Never),
+        (true, true) => Some(Stop::Briefly),
+    };
+    let options = Options { source: !args.no_source, tasks: true, native };
+    take(&mut python, &mut Looker::default(), options).map_err(|error| python.process().trouble(error))
+}
+
+/// The Pythons of this machine, and processes that could not be looked into.
+fn every_python() -> (Vec<u32>, Vec<(u32, AttachError)>) {
+    let listing = ungil_remote::host::pythons();
+    (listing.found.iter().map(|found| found.pid).collect(), listing.refused)
+}
+
+/// One process is an object; several are in a list.
+fn print_json(
+    args: &Dump,
+    snapshots: &[Snapshot],
+    failed: &[(u32, AttachError)],
+    refused: &[(u32, AttachError)],
+) -> Result<(), Edge> {
+    let error =
+        |(pid, error): &(u32, AttachError)| serde_json::json!({ "pid": pid, "error": error.to_string() });
+    let several = args.all || args.pids.len() > 1;
+    let value = match snapshots {
+        [one] if !several => serde_json::to_value(one),
+        [] if !several => return Ok(()),
+        all => serde_json::to_value(all).map(|processes| {
+            let failed: Vec<_> = failed.iter().map(error).collect();
+            let refused: Vec<_> = refused.iter().map(error).collect();
+            serde_json::json!({ "schema": "ungil.dump/1", "processes": processes, "failed": failed, "refused": refused })
+        }),
+    };
+    let value =
+        value.map_err(|e| Edge::failed("cannot write the result as JSON", e, "report this as a defect"))?;
+    print(&format!("{}\n", clean::json(&format!("{value:#}"))))
+}

@@ -1,0 +1,213 @@
+//! A snapshot as text, in the manner of `jstack`: the process, its threads with their frames, waits and holds, tasks, deadlocks.
+
+use super::style::Style;
+use super::words;
+use crate::clean::clean;
+use std::fmt::{self, Write};
+use ungil_remote::snapshot::{FrameView, RowView, Snapshot, TaskView, ThreadView};
+
+/// Tasks inside tasks that are indented.
+const DEEPEST: usize = 32;
+
+/// The whole of it.
+pub(super) fn snapshot(snapshot: &Snapshot, style: Style) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write(&mut text, snapshot, style);
+    text
+}
+
+fn write(text: &mut String, snapshot: &Snapshot, style: Style) -> fmt::Result {
+    let command = snapshot.command.iter().map(|word| clean(word).into_owned()).collect::<Vec<_>>().join(" ");
+    writeln!(text, "{}", style.bold(format!("{}: {command}", snapshot.pid)))?;
+    let build = match (snapshot.free_threaded, snapshot.gil) {
+        (true, "on") => " free-threaded, with the GIL switched on",
+        (true, _) => " free-threaded",
+        (false, _) => "",
+    };
+    let threads = snapshot.threads().count();
+    let interpreters = match snapshot.interpreters.len() {
+        0 | 1 => String::new(),
+        n => format!(" in {n} interpreters"),
+    };
+    let plural = if threads == 1 { "" } else { "s" };
+    writeln!(
+        text,
+        "CPython {}{build}, {threads} thread{plural}{interpreters}, looked at in {}",
+        snapshot.python,
+        words::seconds(snapshot.look_s)
+    )?;
+    for interpreter in &snapshot.interpreters {
+        if snapshot.interpreters.len() > 1 {
+            writeln!(text, "\n{}", style.bold(format!("Interpreter {}", interpreter.id)))?;
+        }
+        for thread in &interpreter.threads {
+            writeln!(text)?;
+            self::thread(text, thread, style)?;
+        }
+    }
+    tasks(text, &snapshot.tasks, style)?;
+    for warning in &snapshot.warnings {
+        writeln!(text, "\n{} {}", style.bold("Note:"), clean(warning))?;
+    }
+    deadlocks(text, snapshot, style)?;
+    writeln!(text)
+}
+
+fn thread(text: &mut String, thread: &ThreadView, style: Style) -> fmt::Result {
+    let here = thread.tid.map(|tid| format!(", {tid} here")).unwrap_or_default();
+    let torn = if thread.torn { " (moved on while it was read)" } else { "" };
+    let name = style.bold(format!("\"{}\"", clean(&thread.name)));
+    writeln!(text, "{name} ({}{here}) {}{torn}", thread.native_id, words::state(thread))?;
+    match &thread.native {
+        Some(rows) => {
+            for row in rows {
+                match row {
+                    RowView::Python(index) => {
+                        if let Some(frame) = thread.frames.get(*index) {
+                            self::frame(text, frame, 1, style)?;
+                            under(text, thread, *index, style)?;
+                        }
+                    }
+                    RowView::Native { .. } => writeln!(text, "    {}", style.dim(native(row)))?,
+                }
+            }
+        }
+        None => frames(text, thread, style)?,
+    }
+    if let (Some(wait), None) = (&thread.waits, thread.waits.as_ref().and_then(|wait| wait.frame)) {
+        writeln!(text, "      - {}", style.wait(words::wait(wait)))?;
+    }
+    for hold in thread.holds.iter().filter(|hold| hold.frame.is_none()) {
+        writeln!(
+            text,
+            "      - {} {}",
+            style.hold(words::hold(hold)),
+            style.dim("(where it was taken is unknown)")
+        )?;
+    }
+    Ok(())
+}
+
+/// Frames, with those that repeat themselves counted.
+fn frames(text: &mut String, thread: &ThreadView, style: Style) -> fmt::Result {
+    let bare = |index: usize| {
+        thread.holds.iter().all(|hold| hold.frame != Some(index))
+            && thread.waits.as_ref().is_none_or(|wait| wait.frame != Some(index))
+    };
+    let same = |one: &FrameView, other: &FrameView| {
+        (&one.function, &one.file, one.line) == (&other.function, &other.file, other.line)
+    };
+    let mut index = 0;
+    while let Some(frame) = thread.frames.get(index) {
+        let mut count = 1;
+        while bare(index + count) && thread.frames.get(index + count).is_some_and(|next| same(frame, next)) {
+            count += 1;
+        }
+        self::frame(text, frame, count, style)?;
+        under(text, thread, index, style)?;
+        index += count;
+    }
+    Ok(())
+}
+
+fn frame(text: &mut String, frame: &FrameView, count: usize, style: Style) -> fmt::Result {
+    let times = if count > 1 { format!(" {}", style.bold(format!("{count} times"))) } else { String::new() };
+    writeln!(text, "    {}{times}", words::frame(frame))?;
+    match &frame.source {
+        Some(source) if !source.is_empty() => writeln!(text, "        {}", style.dim(clean(source))),
+        _ => Ok(()),
+    }
+}
+
+/// What the frame waits for and holds.
+fn under(text: &mut String, thread: &ThreadView, index: usize, style: Style) -> fmt::Result {
+    if let Some(wait) = thread.waits.as_ref().filter(|wait| wait.frame == Some(index)) {
+        writeln!(text, "      - {}", style.wait(words::wait(wait)))?;
+    }
+    for hold in thread.holds.iter().filter(|hold| hold.frame == Some(index)) {
+        writeln!(text, "      - {}", style.hold(words::hold(hold)))?;
+    }
+    Ok(())
+}
+
+fn native(row: &RowView) -> String {
+    let RowView::Native { symbol, file, offset } = row else { return String::new() };
+    let file = file.as_deref().map(|file| file.rsplit('/').next().unwrap_or(file)).unwrap_or("?");
+    match symbol {
+        Some(symbol) => format!("C  {} ({})", clean(symbol), clean(file)),
+        None => format!("C  {}+{offset:#x}", clean(file)),
+    }
+}
+
+/// Tasks as a tree: under each task those that it awaits.
+fn tasks(text: &mut String, tasks: &[TaskView], style: Style) -> fmt::Result {
+    if tasks.is_empty() {
+        return Ok(());
+    }
+    writeln!(text, "\n{}", style.bold(format!("{} asyncio tasks; under each what it awaits", tasks.len())))?;
+    let mut shown = vec![false; tasks.len()];
+    let roots = (0..tasks.len()).filter(|&index| tasks[index].awaited_by.is_empty());
+    // What is only in a cycle has no root.
+    for root in roots.chain(0..tasks.len()) {
+        if !shown[root] {
+            branch(text, tasks, root, 1, &mut shown, style)?;
+        }
+    }
+    Ok(())
+}
+
+fn branch(
+    text: &mut String,
+    tasks: &[TaskView],
+    index: usize,
+    depth: usize,
+    shown: &mut [bool],
+    style: Style,
+) -> fmt::Result {
+    let task = &tasks[index];
+    let indent = "  ".repeat(depth.min(DEEPEST));
+    let coroutine = task.coroutine.as_deref().map(|name| format!(", {}", clean(name))).unwrap_or_default();
+    let again = if shown[index] { " (see above)" } else { "" };
+    let state = match task.awaits_other.as_deref() {
+        Some(other) if task.awaits.is_empty() => format!("awaits {}", clean(other)),
+        _ => task.state.to_owned(),
+    };
+    writeln!(text, "{indent}{} {state}{coroutine}{again}", style.bold(format!("\"{}\"", clean(&task.name))))?;
+    if std::mem::replace(&mut shown[index], true) || depth >= DEEPEST {
+        return Ok(());
+    }
+    for frame in &task.frames {
+        writeln!(text, "{indent}    {}", words::frame(frame))?;
+    }
+    for awaited in &task.awaits {
+        if let Some(next) = tasks.iter().position(|task| task.id == *awaited) {
+            branch(text, tasks, next, depth + 1, shown, style)?;
+        }
+    }
+    Ok(())
+}
+
+fn deadlocks(text: &mut String, snapshot: &Snapshot, style: Style) -> fmt::Result {
+    let count = snapshot.deadlocks.len() + snapshot.task_cycles.len();
+    match count {
+        0 => return Ok(()),
+        1 => writeln!(text, "\n{}", style.wrong("Found one deadlock"))?,
+        n => writeln!(text, "\n{}", style.wrong(format!("Found {n} deadlocks")))?,
+    }
+    for deadlock in &snapshot.deadlocks {
+        writeln!(text, "  {} threads wait for each other:", deadlock.edges.len())?;
+        for edge in &deadlock.edges {
+            writeln!(text, "    {}", words::edge(edge))?;
+        }
+    }
+    let name = |id: &String| {
+        let task = snapshot.tasks.iter().find(|task| task.id == *id);
+        task.map_or_else(|| id.clone(), |task| format!("\"{}\"", clean(&task.name)))
+    };
+    for cycle in &snapshot.task_cycles {
+        let names: Vec<String> = cycle.iter().chain(cycle.first()).map(name).collect();
+        writeln!(text, "  {} tasks await each other: {}", cycle.len(), names.join(" awaits "))?;
+    }
+    Ok(())
+}

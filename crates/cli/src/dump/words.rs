@@ -1,0 +1,168 @@
+//! The words of a dump. Whatever comes from the target is cleaned here.
+
+use crate::clean::clean;
+use ungil_remote::AttachError;
+use ungil_remote::locks::Confidence;
+use ungil_remote::snapshot::{EdgeView, FrameView, HoldView, HolderView, ThreadView, WaitView};
+
+/// What a thread is doing.
+pub(super) fn state(thread: &ThreadView) -> String {
+    let call = thread.system_call.as_deref();
+    match (thread.state, &thread.waits) {
+        ("running", _) => "running".into(),
+        ("lock", Some(wait)) => match wait.kind.as_str() {
+            "threading.Thread" => "waiting for a thread to end".into(),
+            "threading.Condition" | "threading.Event" | "threading.Barrier" => "waiting to be told".into(),
+            "queue.Queue" | "queue.SimpleQueue" => "waiting for a queue".into(),
+            "concurrent.futures.Future" => "waiting for a result".into(),
+            _ => "waiting for a lock".into(),
+        },
+        ("gil", _) => "waiting for the GIL".into(),
+        ("stopped", _) => "stopped, as the world is".into(),
+        ("syscall", _) => match call {
+            Some(call) => format!("in the system call {}", clean(call)),
+            None => "asleep in the kernel".into(),
+        },
+        ("native", _) => "in C code".into(),
+        ("ending", _) => "ending".into(),
+        (other, _) => other.into(),
+    }
+}
+
+/// `a threading.Lock "L1"`, `the mutex of a dict "cache"`, `the GIL`.
+pub(super) fn thing(kind: &str, name: Option<&str>) -> String {
+    let what = match kind {
+        "GIL" => "the GIL".into(),
+        "runtime:stop-the-world" => "the end of a stop of the world".into(),
+        "runtime:the end of a thread" => "the end of a thread that is no daemon".into(),
+        "runtime:mutex" => "a mutex of the runtime".into(),
+        "import lock" => "the import lock of".into(),
+        _ => match kind.split_once(':') {
+            Some(("object", kind)) => format!("the mutex of {}", article(kind)),
+            Some(("inside", kind)) => format!("a lock inside {}", article(kind)),
+            Some(("runtime", kind)) => clean(kind).into_owned(),
+            _ => article(kind),
+        },
+    };
+    match (name, kind) {
+        (Some(name), "import lock") => format!("{what} module {}", clean(name)),
+        (None, "import lock") => "an import lock".into(),
+        (Some(name), _) => format!("{what} \"{}\"", clean(name)),
+        (None, _) => what,
+    }
+}
+
+/// `a threading.RLock`, `an import lock`.
+fn article(kind: &str) -> String {
+    let vowel = kind.starts_with(['a', 'e', 'i', 'o', 'A', 'E', 'I', 'O']);
+    format!("{} {}", if vowel { "an" } else { "a" }, clean(kind))
+}
+
+/// `3.2 s`, `12 ms`, `2 h 5 min`.
+pub(super) fn seconds(seconds: f64) -> String {
+    match seconds {
+        s if s < 0.001 => format!("{:.1} ms", s * 1e3),
+        s if s < 1.0 => format!("{:.0} ms", s * 1e3),
+        s if s < 100.0 => format!("{s:.1} s"),
+        s if s < 3600.0 => format!("{:.0} min {:.0} s", (s / 60.0).floor(), s % 60.0),
+        s => format!("{:.0} h {:.0} min", (s / 3600.0).floor(), (s % 3600.0 / 60.0).floor()),
+    }
+}
+
+/// `waiting 3.2 s for <0x..> (a threading.Lock "L1"), held by "worker-3"`.
+pub(super) fn wait(wait: &WaitView) -> String {
+    let since = wait.seconds.map(|since| format!(" {}", seconds(since))).unwrap_or_default();
+    let mut text =
+        format!("waiting{since} for <{}> ({})", wait.lock, thing(&wait.kind, wait.name.as_deref()));
+    if wait.timed {
+        text += &wait.left_s.map_or_else(
+            || ", with a timeout".into(),
+            |left| format!(", for {} more at most", seconds(left)),
+        );
+    }
+    let verb = if wait.kind == "threading.Thread" { "which is" } else { "held by" };
+    match wait.holders.as_slice() {
+        [] => text += unknown(&wait.kind),
+        holders => {
+            let names: Vec<String> = holders.iter().take(8).map(holder).collect();
+            let more = holders.len().saturating_sub(names.len());
+            text += &format!(", {verb} {}", names.join(", "));
+            if more > 0 {
+                text += &format!(" and {more} more");
+            }
+        }
+    }
+    text
+}
+
+/// What to say of a wait whose holder cannot be told, where something can hold it.
+fn unknown(kind: &str) -> &'static str {
+    match kind {
+        "threading.Lock" | "threading.RLock" | "import lock" => ", holder unknown",
+        _ if kind.starts_with("object:") => ", holder unknown",
+        _ => "",
+    }
+}
+
+fn holder(holder: &HolderView) -> String {
+    format!("\"{}\"{}", clean(&holder.name), how(holder.confidence))
+}
+
+/// How it is known, where that is not the lock's own word.
+fn how(confidence: Confidence) -> &'static str {
+    match confidence {
+        Confidence::Owner => "",
+        Confidence::CriticalSection => " (in a critical section)",
+        Confidence::With => " (inside a with)",
+        Confidence::Unknown => " (not surely)",
+    }
+}
+
+/// `holds <0x..> (a threading.RLock "R1", 2 deep)`.
+pub(super) fn hold(hold: &HoldView) -> String {
+    let deep = if hold.depth > 1 { format!(", {} deep", hold.depth) } else { String::new() };
+    format!("holds <{}> ({}{deep})", hold.lock, thing(&hold.kind, hold.name.as_deref()))
+}
+
+/// `at Queue.get (/usr/lib/python3.14/queue.py:202)`.
+pub(super) fn frame(frame: &FrameView) -> String {
+    let line = frame.line.map(|line| format!(":{line}")).unwrap_or_default();
+    format!("at {} ({}{line})", clean(&frame.function), clean(&frame.file))
+}
+
+/// One wait of a deadlock.
+pub(super) fn edge(edge: &EdgeView) -> String {
+    format!(
+        "\"{}\" ({}) waits for <{}> ({}), which \"{}\" ({}) {}",
+        clean(&edge.thread),
+        edge.native_id,
+        edge.waits_for,
+        thing(&edge.kind, edge.name.as_deref()),
+        clean(&edge.holder),
+        edge.held_by,
+        match (edge.kind.as_str(), edge.confidence) {
+            ("threading.Thread", _) => "is",
+            ("concurrent.futures.Future", _) => "works on",
+            (_, Confidence::With) => "holds (inside a with)",
+            _ => "holds",
+        }
+    )
+}
+
+/// What was left out of `--all`.
+pub(super) fn all(found: usize, refused: &[(u32, AttachError)]) -> String {
+    let found = match found {
+        0 => "No Python of 3.13 or later found".into(),
+        1 => "1 Python found".into(),
+        n => format!("{n} Pythons found"),
+    };
+    let mut text = format!("{found} among the processes that may be looked into.\n");
+    if let Some((_, first)) = refused.first() {
+        let why = match first {
+            AttachError::Denied { why, mend, .. } => format!("{}; try: {}", clean(why), clean(mend)),
+            other => clean(&other.to_string()).into_owned(),
+        };
+        text += &format!("{} processes were left out. The first: {why}\n", refused.len());
+    }
+    text
+}

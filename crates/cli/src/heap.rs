@@ -1,0 +1,175 @@
+//! `ungil heap`: looks at a live heap, once or twice, and says what was found.
+
+mod words;
+
+use crate::args::{Heap as Arguments, Order};
+use crate::clean;
+use crate::failure::{Edge, INTERRUPTED, print};
+use crate::signals;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use std::cmp::Reverse;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+use ungil_remote::heap::{self, Change, Count, Error, Heap, Progress};
+use ungil_remote::{Python, Version};
+
+/// What was asked and what was found; printed as it is with `--json`.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    schema: &'static str,
+    pid: u32,
+    command: &'a [String],
+    version: Version,
+    free_threaded: bool,
+    /// Ctrl-C ended it: what follows is what had been counted.
+    interrupted: bool,
+    #[serde(flatten)]
+    heap: &'a Heap,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    modules: Option<&'a [Count]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    growth: Option<Growth<'a>>,
+}
+
+/// What changed between two looks.
+#[derive(Debug, Serialize)]
+struct Growth<'a> {
+    /// From the start of the first look to the start of the second.
+    seconds: f64,
+    changes: &'a [Change],
+}
+
+/// Looks and prints.
+pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
+    let stop = signals::flag()?;
+    let python = Python::attach(args.pid)?;
+    let mut heap = look(&python, args, &stop)?;
+    let mut growth = None;
+    if let Some(seconds) = args.diff {
+        let begun = Instant::now();
+        wait(Duration::from_secs_f64(seconds), &stop);
+        // A first look that was cut short, compared with a whole one, would show growth that is none.
+        if !stop.load(Ordering::Relaxed) && !heap.look.cut_short {
+            let apart = begun.elapsed().as_secs_f64() + heap.took_s;
+            let later = look(&python, args, &stop)?;
+            if !later.look.cut_short {
+                growth = Some((apart, changes(args, &heap, &later)));
+                heap = later;
+            }
+        }
+        if growth.is_none() && !stop.load(Ordering::Relaxed) {
+            return Err(Edge::failed(
+                format!("the growth of process {} could not be measured", args.pid),
+                "a look took longer than --limit and was cut short",
+                "give it more time with --limit",
+            ));
+        }
+    }
+    let interrupted = stop.load(Ordering::Relaxed);
+    order(&mut heap.types, args.sort);
+    let mut modules = args.module.then(|| heap::by_module(&heap.types));
+    if let Some(modules) = &mut modules {
+        order(modules, args.sort);
+    }
+    if args.json {
+        let most = args.top.filter(|&most| most > 0).unwrap_or(usize::MAX);
+        heap.types.truncate(most);
+        if let Some(modules) = &mut modules {
+            modules.truncate(most);
+        }
+        if let Some((_, changes)) = &mut growth {
+            changes.truncate(most);
+        }
+    }
+    let report = Report {
+        schema: "ungil.heap/1",
+        pid: args.pid,
+        command: &python.process().command,
+        version: python.version(),
+        free_threaded: python.offsets().free_threaded,
+        interrupted,
+        heap: &heap,
+        modules: modules.as_deref(),
+        growth: growth.as_ref().map(|(seconds, changes)| Growth { seconds: *seconds, changes }),
+    };
+    if args.json {
+        let text = serde_json::to_string_pretty(&report).map_err(|e| {
+            Edge::failed("cannot write the result as JSON", e, "report this as a defect of ungil")
+        })?;
+        print(&format!("{}\n", clean::json(&text)))?;
+    } else {
+        print(&words::report(&report, args.top.unwrap_or(25)))?;
+    }
+    Ok(if interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
+}
+
+/// One look, with progress once it takes more than a second.
+fn look(python: &Python, args: &Arguments, stop: &AtomicBool) -> Result<Heap, Edge> {
+    let begun = Instant::now();
+    let mut bar = None;
+    let shown = !args.quiet && std::io::stderr().is_terminal();
+    let mut report = |progress: Progress| {
+        if shown && begun.elapsed() > Duration::from_secs(1) {
+            let bar = bar.get_or_insert_with(|| {
+                let bar = ProgressBar::new(progress.total);
+                // A template that does not parse is a defect of this line alone; the default bar serves too.
+                if let Ok(style) = ProgressStyle::with_template("{bar:24} {elapsed}  {msg}") {
+                    bar.set_style(style);
+                }
+                bar
+            });
+            bar.set_position(progress.done);
+            bar.set_message(format!("{} objects", words::grouped(progress.objects)));
+        }
+        !stop.load(Ordering::Relaxed)
+    };
+    let found = heap::survey(python, Duration::from_secs_f64(args.limit), &mut report);
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
+    found.map_err(|error| match error {
+        Error::Process(error) => error.into(),
+        Error::Read(error) => python.process().trouble(error).into(),
+        Error::Allocator(_) | Error::Collector(_) => Edge::failed(
+            format!("the heap of process {} cannot be read", args.pid),
+            error,
+            "use a release build of CPython 3.13 to 3.15, or a newer ungil",
+        ),
+    })
+}
+
+fn wait(time: Duration, stop: &AtomicBool) {
+    let until = Instant::now() + time;
+    while !stop.load(Ordering::Relaxed) {
+        match until.checked_duration_since(Instant::now()) {
+            Some(left) if !left.is_zero() => sleep(left.min(Duration::from_millis(50))),
+            _ => break,
+        }
+    }
+}
+
+fn changes(args: &Arguments, before: &Heap, after: &Heap) -> Vec<Change> {
+    let mut changes = if args.module {
+        heap::growth(&heap::by_module(&before.types), &heap::by_module(&after.types))
+    } else {
+        heap::growth(&before.types, &after.types)
+    };
+    match args.sort {
+        Order::Bytes => changes.sort_by_key(|change| Reverse(change.bytes_gained)),
+        Order::Objects => changes.sort_by_key(|change| Reverse(change.objects_gained)),
+        Order::Name => changes.sort_by(|a, b| (&a.module, &a.name).cmp(&(&b.module, &b.name))),
+    }
+    changes
+}
+
+fn order(counts: &mut [Count], by: Order) {
+    match by {
+        Order::Bytes => counts.sort_by_key(|count| Reverse(count.bytes)),
+        Order::Objects => counts.sort_by_key(|count| Reverse(count.objects)),
+        Order::Name => counts.sort_by(|a, b| (&a.module, &a.name).cmp(&(&b.module, &b.name))),
+    }
+}

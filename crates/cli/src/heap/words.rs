@@ -1,0 +1,276 @@
+//! A look at a heap in words.
+
+use super::Report;
+use crate::clean::clean;
+use std::fmt::Write;
+use ungil_remote::heap::{Coverage, Heap, Kind, Mimalloc, ThreadMemory};
+
+/// Threads that are listed.
+const MOST_THREADS: usize = 20;
+
+/// The whole report, with at most `top` rows of types (0: all).
+pub(super) fn report(report: &Report<'_>, top: usize) -> String {
+    let heap = report.heap;
+    let build = if report.free_threaded { "free-threaded" } else { "with a GIL" };
+    let what = match heap.coverage {
+        Coverage::Allocator => "objects",
+        Coverage::Collector => "objects the collector knows",
+    };
+    let mut out = format!(
+        "Process {}, CPython {} {build}: {} {what}, {}\n\n",
+        report.pid,
+        report.version,
+        grouped(heap.objects),
+        size(heap.bytes)
+    );
+    match &report.growth {
+        Some(growth) => changes(&mut out, report, growth, top),
+        None => counts(&mut out, report, top),
+    }
+    memory(&mut out, heap);
+    threads(&mut out, &heap.threads);
+    notes(&mut out, report);
+    out
+}
+
+/// Writing to a string cannot fail.
+macro_rules! line {
+    ($out:expr, $($arg:tt)*) => { { let _ = writeln!($out, $($arg)*); } };
+}
+
+fn counts(out: &mut String, report: &Report<'_>, top: usize) {
+    let rows = report.modules.unwrap_or(&report.heap.types);
+    let head = if report.modules.is_some() { "module" } else { "type" };
+    line!(out, "{:>13} {:>11} {:>7}  {head}", "objects", "bytes", "share");
+    for row in rows.iter().take(if top == 0 { usize::MAX } else { top }) {
+        let share = 100.0 * row.bytes as f64 / (report.heap.bytes as f64).max(1.0);
+        line!(
+            out,
+            "{:>13} {:>11} {share:>5.1} %  {}",
+            grouped(row.objects),
+            size(row.bytes),
+            name(&row.module, &row.name)
+        );
+    }
+    more(out, rows.len(), top);
+}
+
+fn changes(out: &mut String, report: &Report<'_>, growth: &super::Growth<'_>, top: usize) {
+    let head = if report.modules.is_some() { "module" } else { "type" };
+    if growth.changes.is_empty() {
+        line!(out, "Nothing grew or shrank in {:.1} s.", growth.seconds);
+        return;
+    }
+    line!(out, "In {:.1} s:", growth.seconds);
+    line!(out, "{:>13} {:>11} {:>13} {:>11}  {head}", "objects", "bytes", "now", "bytes");
+    for change in growth.changes.iter().take(if top == 0 { usize::MAX } else { top }) {
+        let sign = |gained: i64| if gained < 0 { '-' } else { '+' };
+        let objects =
+            format!("{}{}", sign(change.objects_gained), grouped(change.objects_gained.unsigned_abs()));
+        let bytes = format!("{}{}", sign(change.bytes_gained), size(change.bytes_gained.unsigned_abs()));
+        line!(
+            out,
+            "{objects:>13} {bytes:>11} {:>13} {:>11}  {}",
+            grouped(change.objects),
+            size(change.bytes),
+            name(&change.module, &change.name)
+        );
+    }
+    more(out, growth.changes.len(), top);
+}
+
+fn more(out: &mut String, rows: usize, top: usize) {
+    if top != 0 && rows > top {
+        line!(out, "{:>13} more; --top 0 shows all", grouped((rows - top) as u64));
+    }
+}
+
+fn memory(out: &mut String, heap: &Heap) {
+    line!(out, "\nMemory");
+    if let Some(held) = &heap.mimalloc {
+        mimalloc(out, "mimalloc", held);
+        let buffers = format!("{} in {} blocks", size(held.other_bytes), grouped(held.other_blocks));
+        line!(
+            out,
+            "  of that no objects but their buffers and tables, and what extensions asked for: {buffers}"
+        );
+        if held.idle_objects > 0 {
+            let idle = format!("{} in {} objects", size(held.idle_bytes), grouped(held.idle_objects));
+            line!(out, "  of that kept by the runtime to be used again, or about to be freed: {idle}");
+        }
+    }
+    if let Some(left) = heap.abandoned.as_ref().filter(|left| left.blocks > 0) {
+        mimalloc(out, "of that left by threads that ended", left);
+    }
+    if let Some(held) = &heap.pymalloc {
+        line!(
+            out,
+            "  pymalloc: {} in {} arenas, {} of it in use ({} blocks), {} held and used by nobody",
+            size(held.reserved),
+            grouped(held.arenas),
+            size(held.block_bytes),
+            grouped(held.blocks),
+            size(held.unused())
+        );
+    }
+    for mapped in &heap.mapped {
+        let what = match mapped.kind {
+            Kind::Anonymous => "anonymous (allocators, threads' stacks)",
+            Kind::Heap => "[heap] (malloc)",
+            Kind::MainStack => "the main thread's stack",
+            Kind::File => "programs, libraries, mapped files",
+            Kind::Reserved => "reserved, not usable",
+            Kind::Kernel => "the kernel's",
+        };
+        let swapped = match mapped.swapped_bytes {
+            0 => String::new(),
+            bytes => format!(", {} in the swap", size(bytes)),
+        };
+        line!(
+            out,
+            "{:>11} in memory of {:>11}{swapped}  {what}",
+            size(mapped.resident_bytes),
+            size(mapped.bytes)
+        );
+    }
+    if heap.mapped.is_empty() {
+        line!(out, "  the system does not say what is in memory (/proc/PID/smaps cannot be read)");
+    }
+}
+
+fn mimalloc(out: &mut String, what: &str, held: &Mimalloc) {
+    let resident = held.resident.map_or("an unknown part".into(), size);
+    line!(
+        out,
+        "  {what}: {} in {} segments, {resident} in memory; {} in use ({} blocks), {} in its pages used by nobody",
+        size(held.reserved),
+        grouped(held.segments),
+        size(held.block_bytes),
+        grouped(held.blocks),
+        size(held.unused())
+    );
+}
+
+fn threads(out: &mut String, threads: &[ThreadMemory]) {
+    line!(out, "\nThreads");
+    let heaps = threads.iter().any(|thread| thread.heap.is_some());
+    let columns = if heaps { format!(" {:>11} {:>11}", "heap", "unused") } else { String::new() };
+    line!(out, "{:>11} {:>11} {:>11}{columns}  name", "id", "stack", "in memory");
+    for thread in threads.iter().take(MOST_THREADS) {
+        let figure = |bytes: Option<u64>| bytes.map_or("unknown".into(), size);
+        let heap = thread.heap.map_or(String::new(), |heap| {
+            format!(" {:>11} {:>11}", size(heap.block_bytes), size(heap.unused()))
+        });
+        line!(
+            out,
+            "{:>11} {:>11} {:>11}{heap}  {}",
+            thread.native_id,
+            figure(thread.stack_bytes),
+            figure(thread.stack_resident_bytes),
+            clean(thread.name.as_deref().unwrap_or("-"))
+        );
+    }
+    if threads.len() > MOST_THREADS {
+        line!(out, "{:>11} more; --json has all", threads.len() - MOST_THREADS);
+    }
+}
+
+/// What the reader must know to read the figures right.
+fn notes(out: &mut String, report: &Report<'_>) {
+    let (heap, look) = (report.heap, report.heap.look);
+    line!(out, "");
+    match heap.coverage {
+        Coverage::Allocator => line!(
+            out,
+            "Every object is counted but those compiled into the program. Bytes are those of an object's own block."
+        ),
+        Coverage::Collector => line!(
+            out,
+            "Counted is what the collector knows: containers and instances of classes, not strings, bytes or numbers, nor \
+             tuples and the like that it has let go of. Bytes are those of the objects themselves, without the buffers of lists, \
+             dictionaries and sets. A free-threaded build shows every object."
+        ),
+    }
+    let share = 100.0 * look.torn as f64;
+    if look.torn > 0 {
+        let of = heap.mimalloc.map_or(String::new(), |held| {
+            format!(" of {} ({:.2} %)", grouped(held.pages), share / (held.pages as f64).max(1.0))
+        });
+        let what = if heap.mimalloc.is_some() { "pages" } else { "lists" };
+        line!(
+            out,
+            "{} {what}{of} changed each time they were read: what came or went in them meanwhile may be miscounted.",
+            look.torn
+        );
+    }
+    if look.unquiet {
+        line!(out, "The collector ran all the time: objects it had in hand may be missing.");
+    }
+    if look.beyond_bound {
+        line!(out, "There is more than 32 TiB of address space; only as much was searched.");
+    }
+    if look.cut_short {
+        let why = if report.interrupted { "interrupted" } else { "the time of --limit was up" };
+        line!(out, "Incomplete, {why}: the figures are of what had been read.");
+    }
+    line!(out, "Took {:.2} s; the process was not stopped.", heap.took_s);
+}
+
+/// A type's full name; builtins go by their own.
+fn name(module: &str, name: &str) -> String {
+    match (module, name) {
+        (module, "") => clean(module).into_owned(),
+        ("builtins", name) => clean(name).into_owned(),
+        _ => format!("{}.{}", clean(module), clean(name)),
+    }
+}
+
+/// A number with its thousands apart: `1,234,567`.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() * 4 / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Bytes in the unit that leaves at most four digits.
+fn size(bytes: u64) -> String {
+    let mut value = bytes as f64;
+    let mut unit = "B";
+    for larger in ["KiB", "MiB", "GiB", "TiB"] {
+        if value < 1000.0 {
+            break;
+        }
+        (value, unit) = (value / 1024.0, larger);
+    }
+    if unit == "B" { format!("{bytes} B") } else { format!("{value:.1} {unit}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_readable() {
+        for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(grouped(number), text);
+        }
+        for (bytes, text) in
+            [(0, "0 B"), (999, "999 B"), (1000, "1.0 KiB"), (10 << 20, "10.0 MiB"), (3 << 40, "3.0 TiB")]
+        {
+            assert_eq!(size(bytes), text);
+        }
+    }
+
+    #[test]
+    fn a_name_cannot_act_on_the_terminal() {
+        assert_eq!(name("builtins", "dict"), "dict");
+        assert_eq!(name("a.b", "C"), "a.b.C");
+        assert_eq!(name("a\u{1b}[31m", ""), "a\u{fffd}[31m");
+    }
+}

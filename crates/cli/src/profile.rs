@@ -1,0 +1,151 @@
+//! `ungil profile`: from arguments to a capture, from a capture to files and words.
+
+mod launch;
+mod output;
+mod replay;
+mod words;
+
+use crate::args::{Profile, ProfileMode};
+use crate::failure::{Edge, print};
+use crate::signals;
+use indicatif::{ProgressBar, ProgressStyle};
+use launch::Launched;
+use output::Output;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use ungil_profile::capture::{Captured, Ending, Options, Progress, attach, capture};
+use ungil_profile::{Build, Builder, Header, Unit};
+use ungil_remote::Python;
+
+/// How long a program that was started may take to become a Python that can be read.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Profiles, or turns a profile into something else.
+pub(crate) fn run(args: &Profile) -> Result<ExitCode, Edge> {
+    if let Some(path) = &args.replay {
+        return replay::replay(args, path);
+    }
+    if let [before, after] = args.diff.as_slice() {
+        return replay::diff(args, before, after);
+    }
+    if args.mode == ProfileMode::Alloc {
+        return alloc(args);
+    }
+    let told = signals::flag()?;
+    let (python, launched) = target(args)?;
+    check(args, &python)?;
+    let header = header(args, &python);
+    let mut output = Output::new(args, &header)?;
+    let builder = output.builder(header)?;
+    let options = Options {
+        mode: args.mode.into(),
+        rate_hz: args.rate,
+        duration: args.duration.map(Duration::from_secs_f64),
+        threads: args.threads.clone(),
+        children: args.children,
+    };
+    let captured = watch(python, &options, builder, &told, args);
+    let status = launched.map(|launched| launched.end(captured.ending == Ending::Told));
+    let written = output.finish(&captured.finished)?;
+    if args.json {
+        print(&words::json(&captured, &written, status.as_ref()))?;
+    } else {
+        print(&words::text(&captured, &written, status.as_ref()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The process to look at, attached to; and the program, if it is one of ours.
+fn target(args: &Profile) -> Result<(Python, Option<Launched>), Edge> {
+    let pid = args.target.as_ref().and_then(|target| target.to_str()).and_then(|text| text.parse::<u32>().ok());
+    if let Some(pid) = pid {
+        if !args.args.is_empty() {
+            return Err(Edge::usage(
+                "arguments after '--' belong to a script or module",
+                format!("{pid} is a process that runs already"),
+                "leave them out, or name a script",
+            ));
+        }
+        return Ok((attach(pid, Duration::ZERO).map_err(Edge::from)?, None));
+    }
+    let launched = Launched::start(args)?;
+    match attach(launched.pid(), PATIENCE) {
+        Ok(python) => Ok((python, Some(launched))),
+        Err(error) => Err(launched.explain(error)),
+    }
+}
+
+/// What cannot be had of this Python is said before time is spent on it.
+fn check(args: &Profile, python: &Python) -> Result<(), Edge> {
+    if args.mode == ProfileMode::Gil && build(python) == Build::FreeThreaded {
+        return Err(Edge::usage(
+            "there is no GIL to profile",
+            format!("process {} runs a free-threaded Python whose GIL is off", python.process().pid),
+            "--mode lock shows what its threads wait for",
+        ));
+    }
+    Ok(())
+}
+
+fn build(python: &Python) -> Build {
+    if !python.offsets().free_threaded {
+        return Build::Gil;
+    }
+    if python.has_gil() { Build::FreeThreadedGilOn } else { Build::FreeThreaded }
+}
+
+fn header(args: &Profile, python: &Python) -> Header {
+    Header {
+        command: python.process().command.join(" "),
+        pids: vec![python.process().pid],
+        python: python.version().to_string(),
+        build: Some(build(python)),
+        mode: args.mode.into(),
+        unit: Unit::Nanoseconds,
+        rate_asked_hz: args.rate,
+        started: ungil_experiment::runner::now(),
+        ungil: env!("CARGO_PKG_VERSION").into(),
+    }
+}
+
+/// Captures, with progress on a terminal.
+fn watch(
+    python: Python,
+    options: &Options,
+    builder: Builder,
+    told: &Arc<AtomicBool>,
+    args: &Profile,
+) -> Captured {
+    let bar = if args.quiet || !std::io::stderr().is_terminal() {
+        ProgressBar::hidden()
+    } else {
+        let bar = ProgressBar::new_spinner();
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+            bar.set_style(style);
+        }
+        bar
+    };
+    let mut tell = |now: Progress| {
+        let processes = if now.processes == 1 { String::new() } else { format!(" in {} processes", now.processes) };
+        let until = options.duration.map_or("Ctrl-C ends it".into(), |most| format!("of {:.0} s", most.as_secs_f64()));
+        bar.set_message(format!(
+            "{:.1} s {until}  {} looks at {} threads{processes}, {} missed",
+            now.elapsed.as_secs_f64(),
+            now.looks,
+            now.threads,
+            now.missed
+        ));
+        bar.tick();
+    };
+    let captured = capture(python, options, builder, &mut || told.load(Ordering::Relaxed), &mut tell);
+    bar.finish_and_clear();
+    captured
+}
+
+/// A profile of allocations is another machine.
+fn alloc(_args: &Profile) -> Result<ExitCode, Edge> {
+    Err(Edge::usage("there is no profile of allocations yet", "it is being built", "use another --mode"))
+}

@@ -1,0 +1,134 @@
+//! A program that is started to be profiled: its terminal is ours, its Python is the one asked for, and it ends with us.
+
+use crate::args::Profile;
+use crate::failure::Edge;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
+use ungil_pythons::{Implementation, Interpreter, Search, find, resolve};
+use ungil_remote::AttachError;
+
+/// How long a program may take to end when it is asked to.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A program that was started; ended when this is dropped.
+#[derive(Debug)]
+pub(super) struct Launched {
+    child: Child,
+    name: String,
+}
+
+impl Launched {
+    /// Starts the script or module.
+    pub(super) fn start(args: &Profile) -> Result<Launched, Edge> {
+        let (name, arguments) = match (&args.module, &args.target) {
+            (Some(module), _) => (module.clone(), vec!["-m".into(), module.clone()]),
+            (None, Some(script)) => {
+                if !Path::new(script).exists() {
+                    return Err(Edge::usage(
+                        format!("there is no file {}", script.to_string_lossy()),
+                        "a target is the number of a process or a Python script",
+                        "check the path; a module is started with -m",
+                    ));
+                }
+                (script.clone(), vec![script.clone()])
+            }
+            (None, None) => {
+                return Err(Edge::usage(
+                    "there is nothing to profile",
+                    "no process, script or module was given",
+                    "give a PID, a script or -m MODULE; ungil profile --help shows examples",
+                ));
+            }
+        };
+        let python = python(args.python.as_deref())?;
+        let child = Command::new(&python.executable).args(&arguments).args(&args.args).spawn().map_err(|error| {
+            let what = format!("cannot start {}", python.executable.display());
+            Edge::failed(what, error, "check that it is a program you may run, or name another with --python")
+        })?;
+        Ok(Launched { child, name: name.to_string_lossy().into_owned() })
+    }
+
+    /// Its process.
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Why it could not be looked at: most often it has ended.
+    pub(super) fn explain(mut self, error: AttachError) -> Edge {
+        match self.child.try_wait() {
+            Ok(Some(status)) => Edge::failed(
+                format!("{} ended before it could be looked at", self.name),
+                status,
+                "run it alone to see why; a program of some milliseconds is too short to profile",
+            ),
+            _ => Edge::from(error),
+        }
+    }
+
+    /// Waits for its end, if it was not told to end.
+    pub(super) fn end(mut self, told: bool) -> Option<ExitStatus> {
+        if told {
+            return self.stop();
+        }
+        self.child.wait().ok()
+    }
+
+    /// Asks it to end, and ends it if it does not.
+    fn stop(&mut self) -> Option<ExitStatus> {
+        let pid = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw)?;
+        let begin = Instant::now();
+        // Ctrl-C in a terminal has reached it as well; a second request does no harm.
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        while begin.elapsed() < GRACE {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Some(status);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let _ = self.child.kill();
+        self.child.wait().ok()
+    }
+}
+
+impl Drop for Launched {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.stop();
+        }
+    }
+}
+
+/// The interpreter asked for; otherwise `python3` if it can be read, otherwise the newest that can.
+fn python(asked: Option<&str>) -> Result<Interpreter, Edge> {
+    let search = Search::from_env();
+    let is_known = |python: &Interpreter| {
+        python.implementation == Implementation::CPython
+            && (python.version.major, python.version.minor) >= (3, if python.free_threaded { 14 } else { 13 })
+    };
+    if let Some(asked) = asked {
+        let python = resolve(asked, &search)?;
+        if is_known(&python) {
+            return Ok(python);
+        }
+        return Err(Edge::usage(
+            format!("{} cannot be profiled", python.name),
+            "CPython 3.13 and later can, free-threaded from 3.14 on",
+            "name another with --python; ungil pythons lists them",
+        ));
+    }
+    if let Ok(python) = resolve("python3", &search)
+        && is_known(&python)
+    {
+        return Ok(python);
+    }
+    let mut found: Vec<Interpreter> = find(&search).into_iter().filter(is_known).collect();
+    found.sort_by_key(|python| (python.version.is_final(), !python.free_threaded, python.version.clone()));
+    found.pop().ok_or_else(|| {
+        Edge::usage(
+            "there is no Python that can be profiled",
+            "CPython 3.13 and later can, and none was found",
+            "ungil pythons install 3.14 gets one, --python names one",
+        )
+    })
+}

@@ -1,0 +1,86 @@
+//! Recordings turned into other formats and into words, and two of them compared.
+
+use super::output::{cannot_write, chosen, make};
+use super::words::{about, summary};
+use crate::args::Profile as Args;
+use crate::clean::clean;
+use crate::failure::{Edge, print};
+use std::error::Error as _;
+use std::path::Path;
+use std::process::ExitCode;
+use ungil_profile::{By, Error, Format, Profile, Recording, changes, write_difference};
+
+/// Changes that are printed.
+const MOST: usize = 20;
+
+/// `--replay`.
+pub(super) fn replay(args: &Args, path: &Path) -> Result<ExitCode, Edge> {
+    let recording = Recording::open(path).map_err(|error| unreadable(&error))?;
+    let format = chosen(args)?;
+    if let Some(why) = recording.cut() {
+        eprintln!("note: the recording ends early ({}); everything before that is used", clean(why));
+    }
+    let written = match (format, &args.output) {
+        (Some(format), Some(to)) => Some((format, to.clone())),
+        (Some(format), None) => Some((format, path.with_extension(ending(format)))),
+        (None, _) => None,
+    };
+    if let Some((format, to)) = &written {
+        make(*format, recording.profile(), Some(&recording), to)?;
+    }
+    if args.json {
+        print(&format!("{:#}\n", summary(recording.profile())))?;
+    } else {
+        let mut text = about(recording.profile());
+        if let Some((format, to)) = written {
+            text.push_str(&format!("\nWritten: {} (for {})\n", to.display(), format.opens_with()));
+        }
+        print(&text)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn ending(format: Format) -> &'static str {
+    format.endings().first().map_or("", |ending| ending.trim_start_matches('.'))
+}
+
+/// `--diff`.
+pub(super) fn diff(args: &Args, before: &Path, after: &Path) -> Result<ExitCode, Edge> {
+    let load = |path: &Path| Profile::load(path).map_err(|error| unreadable(&error));
+    let (before, after) = (load(before)?, load(after)?);
+    match (chosen(args)?, &args.output) {
+        (None | Some(Format::Flame), Some(to)) => {
+            write_difference(&before, &after, to).map_err(|error| cannot_write(to, error))?;
+        }
+        (Some(format), _) if format != Format::Flame => {
+            return Err(Edge::usage(
+                format!("a difference cannot be written as {}", format.name()),
+                "only the flame graph shows two profiles",
+                "use -o FILE.html",
+            ));
+        }
+        _ => {}
+    }
+    let changes = changes(&before, &after, By::Line);
+    if args.json {
+        let rows: Vec<_> = changes
+            .iter()
+            .map(|change| serde_json::json!({"change": change.change(), "text": change.words()}))
+            .collect();
+        return print(&format!("{:#}\n", serde_json::json!({ "changes": rows }))).map(|()| ExitCode::SUCCESS);
+    }
+    let mut text: String = changes.iter().take(MOST).map(|change| format!("{}\n", clean(&change.words()))).collect();
+    if text.is_empty() {
+        text = "nothing changed\n".into();
+    }
+    if let Some(to) = &args.output {
+        text.push_str(&format!("\nWritten: {} (for {})\n", to.display(), Format::Flame.opens_with()));
+    }
+    print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn unreadable(error: &Error) -> Edge {
+    let why = error.source().map_or_else(|| "its bytes are not those of a recording".into(), ToString::to_string);
+    Edge::usage(error.to_string(), why, "give a file that ungil profile wrote, with the ending .ungil")
+}

@@ -1,0 +1,159 @@
+//! What a profile says at its end: how it was come by, what it cost, and what it found.
+
+use super::output::Written;
+use crate::clean::{self, clean};
+use serde_json::json;
+use std::process::ExitStatus;
+use ungil_profile::capture::{Captured, Ending};
+use ungil_profile::{Format, Profile, findings};
+
+/// For a reader.
+pub(super) fn text(captured: &Captured, written: &Written, status: Option<&Option<ExitStatus>>) -> String {
+    let profile = &captured.finished.profile;
+    let mut text = about(profile);
+    text.push_str(match captured.ending {
+        Ending::Time => "",
+        Ending::Told => "Ended by a signal; everything until then is here.\n",
+        Ending::Gone if status.is_some() => "",
+        Ending::Gone => "The process has ended; everything until then is here.\n",
+    });
+    if let Some(Some(status)) = status
+        && !status.success()
+    {
+        text.push_str(&format!("The program ended with {status}.\n"));
+    }
+    let path = written.path.display();
+    if written.format == Format::Recording {
+        text.push_str(&format!("\nRecording: {path}\n  to see it: ungil profile --replay {path} -o profile.html\n"));
+    } else {
+        text.push_str(&format!("\nWritten: {path} (for {})\n", written.format.opens_with()));
+        text.push_str(&format!("Recording: {}\n", written.recording.display()));
+    }
+    text
+}
+
+/// What any profile says of itself and of its target.
+pub(super) fn about(profile: &Profile) -> String {
+    let (header, totals) = (&profile.header, &profile.totals);
+    let samples = profile.total().samples;
+    let seconds = totals.duration_ns as f64 / 1e9;
+    let build = header.build.map_or("", |build| build.words());
+    let mut text = String::new();
+    let one_line = clean(&header.command);
+    text.push_str(&format!("{one_line} (CPython {} {build}), mode {}\n", header.python, header.mode.name()));
+    text.push_str(&format!(
+        "captured {} looks in {seconds:.2} s ({} asked, {} reached), missed {} ({:.1} %), torn {} of {} stacks ({:.2} %)\n",
+        totals.captured,
+        hertz(header.rate_asked_hz),
+        totals.rate_reached_hz().map_or("none".into(), hertz),
+        totals.missed,
+        totals.missed_share() * 100.0,
+        totals.torn,
+        totals.torn + samples,
+        totals.torn_share(samples) * 100.0,
+    ));
+    match totals.own_cpu_ns {
+        Some(cpu) if totals.duration_ns > 0 => text.push_str(&format!(
+            "looking cost {:.2} s of processor time, {:.2} % of a core\n",
+            cpu as f64 / 1e9,
+            cpu as f64 / totals.duration_ns as f64 * 100.0
+        )),
+        _ => text.push_str("what looking cost could not be measured\n"),
+    }
+    for note in &totals.notes {
+        text.push_str(&format!("note: {}\n", clean(note)));
+    }
+    let found = findings(profile);
+    if !found.is_empty() {
+        text.push('\n');
+    }
+    for finding in found {
+        text.push_str(&format!("  {}.\n", clean(&finding.text)));
+    }
+    text
+}
+
+/// For a program.
+pub(super) fn json(captured: &Captured, written: &Written, status: Option<&Option<ExitStatus>>) -> String {
+    let mut object = summary(&captured.finished.profile);
+    if let Some(map) = object.as_object_mut() {
+        let ending = match captured.ending {
+            Ending::Time => "time",
+            Ending::Told => "told",
+            Ending::Gone => "gone",
+        };
+        map.insert("ending".into(), json!(ending));
+        map.insert("exit_code".into(), json!(status.and_then(|status| status.as_ref()?.code())));
+        map.insert("written".into(), json!({"path": written.path, "format": written.format.name()}));
+        map.insert("recording".into(), json!(written.recording));
+    }
+    format!("{}\n", clean::json(&format!("{object:#}")))
+}
+
+/// A profile's summary: its head, its totals, its sums by activity, thread and lock, and what it says.
+pub(super) fn summary(profile: &Profile) -> serde_json::Value {
+    let total = profile.total();
+    let mut activities: Vec<(&str, u64)> = Vec::new();
+    let mut locks = vec![0_u64; profile.locks.len()];
+    let mut threads = vec![0_u64; profile.threads.len()];
+    for (key, weight) in &profile.rows {
+        let name = key.activity.words();
+        match activities.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, sum)) => *sum = sum.saturating_add(weight.weight),
+            None => activities.push((name, weight.weight)),
+        }
+        if let Some(sum) = threads.get_mut(key.thread.index()) {
+            *sum = sum.saturating_add(weight.weight);
+        }
+        if let Some(sum) = key.lock.and_then(|lock| locks.get_mut(lock.index())) {
+            *sum = sum.saturating_add(weight.weight);
+        }
+    }
+    let locks: Vec<_> = profile
+        .locks
+        .iter()
+        .zip(&locks)
+        .map(|(lock, weight)| {
+            json!({
+                "kind": profile.string(lock.kind), "name": profile.string(lock.name), "pid": lock.pid,
+                "address": format!("{:#x}", lock.address), "weight": weight,
+            })
+        })
+        .collect();
+    let threads: Vec<_> = profile
+        .threads
+        .iter()
+        .zip(&threads)
+        .map(|(thread, weight)| {
+            json!({
+                "pid": thread.pid, "native_id": thread.native_id, "name": profile.string(thread.name), "weight": weight,
+            })
+        })
+        .collect();
+    let found: Vec<_> = findings(profile)
+        .into_iter()
+        .map(|finding| json!({"topic": finding.topic, "share": finding.share, "text": finding.text}))
+        .collect();
+    json!({
+        "header": profile.header,
+        "totals": profile.totals,
+        "rate_reached_hz": profile.totals.rate_reached_hz(),
+        "samples": total.samples,
+        "weight": total.weight,
+        "activities": activities.into_iter().map(|(name, sum)| (name.to_string(), json!(sum)))
+            .collect::<serde_json::Map<_, _>>(),
+        "threads": threads,
+        "locks": locks,
+        "pauses": profile.pauses.len(),
+        "findings": found,
+    })
+}
+
+/// A rate in words.
+fn hertz(rate: f64) -> String {
+    match rate {
+        rate if rate >= 1e6 => format!("{:.2} MHz", rate / 1e6),
+        rate if rate >= 1e3 => format!("{:.2} kHz", rate / 1e3),
+        rate => format!("{rate:.1} Hz"),
+    }
+}

@@ -1,0 +1,117 @@
+//! `ungil top`: a live Python in the terminal, or as lines for a script.
+
+mod app;
+mod draw;
+mod export;
+mod hosts;
+mod rows;
+#[cfg(test)]
+mod sample;
+mod screen;
+mod terminal;
+mod text;
+mod words;
+
+use crate::args::Top;
+use crate::clean;
+use crate::failure::{Edge, print};
+use app::App;
+use rows::Row;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::time::Duration;
+use ungil_profile::live::{Live, Next, Pace, ThreadView, View};
+use ungil_remote::Python;
+
+/// Runs the verb.
+pub(crate) fn run(args: &Top) -> Result<ExitCode, Edge> {
+    let pace =
+        Pace { rate_hz: args.rate.into(), interval_s: args.interval, span_s: args.span.max(args.interval) };
+    let is_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    match (args.once || args.json || args.views.is_some(), args.pid) {
+        (true, Some(pid)) => lines(args, pid, pace),
+        (true, None) => list(args),
+        (false, _) if is_terminal => screen::run(args, pace, colour),
+        (false, _) => Err(Edge::usage(
+            "top needs a terminal",
+            "standard input or output is none",
+            "ungil top PID --once, or --json, prints a view and ends",
+        )),
+    }
+}
+
+fn attach(pid: u32) -> Result<Python, Edge> {
+    Python::attach(pid).map_err(Edge::from)
+}
+
+/// Views without a terminal.
+fn lines(args: &Top, pid: u32, pace: Pace) -> Result<ExitCode, Edge> {
+    let no_thread = |e| Edge::failed("cannot start a thread", e, "end some processes, or raise ulimit -u");
+    let app = App::new(args, false);
+    let stop = crate::signals::stop()?;
+    let live = Live::start(attach(pid)?, pace).map_err(no_thread)?;
+    let mut left = args.views.unwrap_or(1);
+    let mut seen = false;
+    while left > 0 {
+        if stop.wait(0.0) {
+            return Ok(ExitCode::from(130));
+        }
+        let view = match live.next(Duration::from_millis(50)) {
+            Next::View(view) => view,
+            Next::Nothing => continue,
+            Next::Over => break,
+        };
+        let ended = view.ended.clone();
+        show(args, &app, &view)?;
+        seen = true;
+        left -= 1;
+        if let Some(why) = ended.filter(|_| left > 0) {
+            eprintln!("ungil: {}", clean::clean(&why));
+            break;
+        }
+    }
+    Ok(if seen { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn show(args: &Top, app: &App, view: &View) -> Result<(), Edge> {
+    if args.json {
+        return print(&(json(view)? + "\n"));
+    }
+    let mut rows: Vec<Row<'_>> = view.threads.iter().map(Row::Thread).collect();
+    rows::filter(&mut rows, &args.filter);
+    rows::sort(&mut rows, app.sort());
+    print(&(text::view(view, &threads_of(&rows)) + "\n"))
+}
+
+/// The Pythons of this machine, once.
+fn list(args: &Top) -> Result<ExitCode, Edge> {
+    let mut finder = hosts::Finder::default();
+    finder.find();
+    // CPU is the difference of two looks.
+    std::thread::sleep(Duration::from_secs_f64(args.interval.min(5.0)));
+    let found = finder.find();
+    if args.json {
+        print(&(json(&found)? + "\n"))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut rows: Vec<Row<'_>> = found.pythons.iter().map(Row::Host).collect();
+    rows::filter(&mut rows, &args.filter);
+    rows::sort(&mut rows, "cpu");
+    let rows: Vec<_> = rows
+        .into_iter()
+        .filter_map(|row| if let Row::Host(host) = row { Some(host) } else { None })
+        .collect();
+    print(&text::hosts(&found, &rows))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, Edge> {
+    let text = serde_json::to_string(value)
+        .map_err(|e| Edge::failed("cannot write the view as JSON", e, "report this"))?;
+    Ok(clean::json(&text).into_owned())
+}
+
+fn threads_of<'a>(rows: &[Row<'a>]) -> Vec<&'a ThreadView> {
+    rows.iter().filter_map(|row| if let Row::Thread(thread) = row { Some(*thread) } else { None }).collect()
+}

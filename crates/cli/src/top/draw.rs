@@ -1,0 +1,171 @@
+//! The screen, made from an [`App`] and nothing else.
+//!
+//! It is laid out for any size: what matters least goes first when there is no room. Colour adds nothing that letters do not say
+//! as well.
+
+mod help;
+mod table;
+
+use super::app::{App, Input, Screen, Tab};
+use super::words;
+use crate::clean::clean;
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+use ungil_profile::live::{Span as Of, State};
+
+/// Rows a stack is given at most.
+const STACK_ROWS: u16 = 12;
+
+/// Draws everything and gives the number of rows a page has.
+pub(crate) fn draw(frame: &mut Frame<'_>, app: &App) -> usize {
+    let area = frame.area();
+    if area.width < 20 || area.height < 4 {
+        frame.render_widget(Paragraph::new("too small"), area);
+        return 1;
+    }
+    let head = header(app, area.width);
+    let head_rows = (head.len() as u16).min(area.height.saturating_sub(4));
+    let stack = stack(app);
+    let stack_rows = (stack.len() as u16).min(STACK_ROWS).min(area.height.saturating_sub(head_rows + 4) / 2);
+    let [top, tabs, body, below, foot] = Layout::vertical([
+        Constraint::Length(head_rows),
+        Constraint::Length(1),
+        Constraint::Min(1),
+        Constraint::Length(stack_rows),
+        Constraint::Length(1),
+    ])
+    .areas(area);
+    frame.render_widget(Paragraph::new(head), top);
+    frame.render_widget(Paragraph::new(tab_line(app)), tabs);
+    if app.help {
+        frame.render_widget(Paragraph::new(help::lines(app)), body);
+    } else {
+        table::draw(frame, app, body);
+    }
+    frame.render_widget(Paragraph::new(stack), below);
+    footer(frame, app, foot);
+    usize::from(body.height.saturating_sub(1)).max(1)
+}
+
+/// The colour of a state, where colour is wanted.
+pub(crate) fn of_state(app: &App, state: State) -> Style {
+    let colour = match state {
+        State::Running => Color::Green,
+        State::Native => Color::Cyan,
+        State::Lock => Color::Red,
+        State::Gil => Color::Magenta,
+        State::Stopped => Color::Yellow,
+        State::Event | State::Call => Color::DarkGray,
+    };
+    if app.colour { Style::new().fg(colour) } else { Style::new() }
+}
+
+fn strong() -> Style {
+    Style::new().add_modifier(Modifier::BOLD)
+}
+
+fn header(app: &App, width: u16) -> Vec<Line<'static>> {
+    let title = |text: String| Line::styled(text, strong());
+    let mut lines = Vec::new();
+    match (app.screen, &app.view) {
+        (Screen::Hosts, _) => {
+            let (count, refused) = match &app.hosts {
+                Some(hosts) => (format!("{} found", hosts.pythons.len()), hosts.refused.clone()),
+                None => ("looking for them…".into(), None),
+            };
+            lines.push(title(format!("ungil top   Pythons of this machine: {count}")));
+            lines.extend(refused.map(|why| Line::raw(clean(&why).into_owned())));
+        }
+        (Screen::Process(pid), None) => lines.push(title(format!("ungil top   {pid}   first look…"))),
+        (Screen::Process(pid), Some(view)) => {
+            let state = match (&view.ended, app.paused) {
+                (Some(_), _) => "  ENDED",
+                (None, true) => "  PAUSED",
+                (None, false) => "",
+            };
+            let room = usize::from(width).saturating_sub(16 + state.len());
+            let command: String = clean(&view.process.command).chars().take(room).collect();
+            lines.push(title(format!("ungil top   {pid}   {command}{state}")));
+            lines.push(Line::raw(words::process(&view.process)));
+            lines.push(Line::raw(words::spending(view)));
+            lines.push(Line::raw(words::pauses(view)));
+            lines.push(Line::raw(words::cost(view)));
+            let warn = if app.colour { Style::new().fg(Color::Yellow) } else { strong() };
+            lines.extend(view.notes.iter().take(3).map(|note| Line::styled(clean(note).into_owned(), warn)));
+        }
+    }
+    lines
+}
+
+fn tab_line(app: &App) -> Line<'static> {
+    let mut spans = Vec::new();
+    if app.screen != Screen::Hosts {
+        for (index, tab) in Tab::ALL.into_iter().enumerate() {
+            let style = if tab == app.tab { strong().add_modifier(Modifier::REVERSED) } else { Style::new() };
+            spans.push(Span::styled(format!(" {} {} ", index + 1, tab.title()), style));
+        }
+        let of = match (app.span, &app.view) {
+            (Of::Recent, Some(view)) => format!("   last {}", words::seconds(view.span_s)),
+            (Of::Whole, Some(view)) => format!("   all {}", words::seconds(view.span_s)),
+            (_, None) => String::new(),
+        };
+        spans.push(Span::raw(of));
+    }
+    let order = if app.reversed { ", reversed" } else { "" };
+    spans.push(Span::raw(format!("   by {}{order}", app.sort())));
+    if !app.filter.is_empty() {
+        spans.push(Span::styled(format!("   with \"{}\"", clean(&app.filter)), strong()));
+    }
+    Line::from(spans)
+}
+
+/// The selected thread's stack, if it is wanted.
+fn stack(app: &App) -> Vec<Line<'static>> {
+    if !app.stack || app.help {
+        return Vec::new();
+    }
+    let rows = app.rows();
+    let Some(super::rows::Row::Thread(thread)) = rows.get(app.selected.min(rows.len().saturating_sub(1)))
+    else {
+        return Vec::new();
+    };
+    let head = format!("{} ({}): {}", words::thread_name(thread), thread.tid, words::doing(thread));
+    let mut lines = vec![Line::styled(head, strong())];
+    lines.extend(thread.stack.iter().map(|place| {
+        let line = place.line.map(|line| format!(":{line}")).unwrap_or_default();
+        Line::raw(format!("  {} ({}{line})", clean(&place.function), clean(&place.file)))
+    }));
+    if usize::from(STACK_ROWS) < lines.len() {
+        let left = lines.len() - usize::from(STACK_ROWS) + 1;
+        lines.truncate(usize::from(STACK_ROWS) - 1);
+        lines.push(Line::raw(format!("  … {left} more")));
+    }
+    lines
+}
+
+fn footer(frame: &mut Frame<'_>, app: &App, area: Rect) {
+    let (text, typed) = match (&app.input, &app.message, &app.view) {
+        (Some(Input::Filter(text)), _, _) => (format!("filter: {}", clean(text)), true),
+        (Some(Input::Export(text)), _, _) => (format!("write to (.json or .txt): {}", clean(text)), true),
+        (None, Some(message), _) => (clean(message).into_owned(), false),
+        (None, None, Some(view)) if view.ended.is_some() => {
+            let why = view.ended.as_deref().unwrap_or_default();
+            (format!("{}; this is the last view. q quits", clean(why)), false)
+        }
+        _ if app.screen == Screen::Hosts => {
+            ("enter watch  s sort  / filter  p pause  h help  q quit".to_string(), false)
+        }
+        _ => ("enter stack  s sort  / filter  p pause  t span  e export  h help  q quit".to_string(), false),
+    };
+    if typed {
+        let column = Span::raw(text.as_str()).width() as u16;
+        frame.set_cursor_position((area.x + column.min(area.width.saturating_sub(1)), area.y));
+    }
+    frame.render_widget(Paragraph::new(text), area);
+}
+
+#[cfg(test)]
+mod tests;

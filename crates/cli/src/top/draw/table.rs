@@ -1,0 +1,202 @@
+//! The table of a page: columns as far as there is room for them.
+
+use super::super::app::{App, Screen, Tab};
+use super::super::rows::Row;
+use super::super::words;
+use super::of_state;
+use crate::clean::clean;
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Rect};
+use ratatui::style::{Modifier, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Cell, Paragraph, Row as TableRow, Table, TableState};
+use ungil_profile::live::{Shares, State};
+
+/// Cells of a bar of states.
+const BAR: usize = 12;
+
+/// A column: its head, its width (0 takes what is left), and how soon it goes when there is no room (larger goes sooner).
+struct Column {
+    head: &'static str,
+    width: u16,
+    goes: u8,
+    right: bool,
+}
+
+const fn text(head: &'static str, width: u16, goes: u8) -> Column {
+    Column { head, width, goes, right: false }
+}
+
+const fn number(head: &'static str, width: u16, goes: u8) -> Column {
+    Column { head, width, goes, right: true }
+}
+
+const HOSTS: &[Column] = &[
+    number("PID", 8, 0),
+    text("VERSION", 9, 2),
+    number("CPU %", 7, 1),
+    number("RSS", 9, 3),
+    number("THREADS", 8, 4),
+    text("COMMAND", 0, 0),
+];
+const THREADS: &[Column] = &[
+    text("THREAD", 20, 0),
+    number("TID", 8, 6),
+    number("CPU %", 6, 1),
+    text("STATE", 8, 2),
+    text("TIME", BAR as u16, 3),
+    number("LOCK %", 6, 4),
+    number("GIL %", 6, 5),
+    text("DOING", 0, 0),
+];
+const LINES: &[Column] = &[
+    number("RUN", 6, 0),
+    number("LOCK", 6, 1),
+    number("GIL", 6, 2),
+    number("ALL", 6, 3),
+    text("LINE (average number of threads there, in %)", 0, 0),
+];
+const OBJECTS: &[Column] = &[
+    number("WAIT %", 6, 0),
+    number("OF ALL", 6, 3),
+    number("NOW", 5, 1),
+    number("MOST", 5, 4),
+    text("OBJECT", 34, 0),
+    text("HELD BY", 20, 2),
+    text("WAITED FOR AT", 0, 1),
+];
+const PAUSES: &[Column] = &[
+    number("GENERATION", 10, 0),
+    number("COLLECTIONS", 11, 0),
+    number("IN SPAN", 8, 1),
+    number("FREED", 12, 2),
+    number("NOT FREED", 10, 3),
+    number("TIME", 10, 1),
+    text("", 0, 0),
+];
+
+/// Draws the present page's table into `area`.
+pub(super) fn draw(frame: &mut Frame<'_>, app: &App, area: Rect) {
+    let columns = match (app.screen, app.tab) {
+        (Screen::Hosts, _) => HOSTS,
+        (_, Tab::Threads) => THREADS,
+        (_, Tab::Lines) => LINES,
+        (_, Tab::Objects) => OBJECTS,
+        (_, Tab::Pauses) => PAUSES,
+    };
+    let rows = app.rows();
+    if rows.is_empty() {
+        frame.render_widget(Paragraph::new(nothing(app)), area);
+        return;
+    }
+    let kept = fit(columns, area.width);
+    let pick = |cells: Vec<Line<'static>>| -> Vec<Cell<'static>> {
+        let kept = kept.iter().filter_map(|&index| Some((cells.get(index)?.clone(), &columns[index])));
+        kept.map(|(line, column)| Cell::new(if column.right { line.right_aligned() } else { line })).collect()
+    };
+    let head = pick(columns.iter().map(|column| Line::raw(column.head)).collect());
+    let widths = kept.iter().map(|&index| match columns[index].width {
+        0 => Constraint::Fill(1),
+        width => Constraint::Length(width),
+    });
+    // Only what can be seen is made: a program may have thousands of threads.
+    let page = usize::from(area.height.saturating_sub(1)).max(1);
+    let selected = app.selected.min(rows.len() - 1);
+    let first = (selected + 1).saturating_sub(page);
+    let shown = rows.iter().skip(first).take(page).map(|row| TableRow::new(pick(cells(app, row))));
+    let table = Table::new(shown, widths)
+        .header(TableRow::new(head).style(Style::new().add_modifier(Modifier::BOLD)))
+        .row_highlight_style(Style::new().add_modifier(Modifier::REVERSED))
+        .column_spacing(1);
+    let mut state = TableState::new().with_selected(Some(selected - first));
+    frame.render_stateful_widget(table, area, &mut state);
+}
+
+/// The columns that fit into `width`, by their places.
+fn fit(columns: &[Column], width: u16) -> Vec<usize> {
+    let mut kept: Vec<usize> = (0..columns.len()).collect();
+    // A column that takes what is left should be left something.
+    let need = |kept: &[usize]| -> u16 {
+        kept.iter().map(|&index| if columns[index].width == 0 { 25 } else { columns[index].width } + 1).sum()
+    };
+    while need(&kept) > width {
+        let Some(place) = (0..kept.len()).max_by_key(|&place| columns[kept[place]].goes) else { break };
+        if columns[kept[place]].goes == 0 {
+            break;
+        }
+        kept.remove(place);
+    }
+    kept
+}
+
+fn nothing(app: &App) -> String {
+    let what = match (app.screen, app.tab) {
+        _ if !app.filter.is_empty() => "nothing contains the filter's text",
+        (Screen::Hosts, _) if app.hosts.is_none() => "looking…",
+        (Screen::Hosts, _) => "no Python runs here that may be looked into",
+        (_, _) if app.view.is_none() => "first look…",
+        (_, Tab::Threads) => "no threads",
+        (_, Tab::Lines) => "no line was seen yet",
+        (_, Tab::Objects) => "no thread was seen waiting for a lock",
+        (_, Tab::Pauses) => "the collector's counts could not be read",
+    };
+    format!("  {what}")
+}
+
+fn cells(app: &App, row: &Row<'_>) -> Vec<Line<'static>> {
+    let plain = |text: String| Line::raw(text);
+    match row {
+        Row::Host(host) => vec![
+            plain(host.pid.to_string()),
+            plain(format!("{}{}", host.version, if host.free_threaded { "t" } else { "" })),
+            plain(words::cores(host.cores)),
+            plain(words::bytes(host.rss_bytes)),
+            plain(host.threads.to_string()),
+            plain(clean(&host.command).into_owned()),
+        ],
+        Row::Thread(thread) => vec![
+            plain(words::thread_name(thread).into_owned()),
+            plain(thread.tid.to_string()),
+            plain(words::cores(thread.cores)),
+            Line::styled(thread.state.name(), of_state(app, thread.state)),
+            bar(app, &thread.shares),
+            Line::styled(words::percent(thread.shares.lock), of_state(app, State::Lock)),
+            Line::styled(words::percent(thread.shares.gil), of_state(app, State::Gil)),
+            plain(words::doing(thread)),
+        ],
+        Row::Line(line) => vec![
+            plain(words::percent(line.threads.running + line.threads.native)),
+            Line::styled(words::percent(line.threads.lock), of_state(app, State::Lock)),
+            Line::styled(words::percent(line.threads.gil), of_state(app, State::Gil)),
+            plain(words::percent(line.total)),
+            plain(words::place(&line.place)),
+        ],
+        Row::Object(object) => vec![
+            plain(words::percent(object.waiting)),
+            plain(words::percent(object.share)),
+            plain(object.waiters.to_string()),
+            plain(object.most_waiters.to_string()),
+            plain(words::object(object)),
+            plain(object.held_by.as_deref().map_or_else(|| "-".into(), |by| clean(by).into_owned())),
+            plain(object.at.as_ref().map(words::place).unwrap_or_default()),
+        ],
+        Row::Generation(index, generation) => vec![
+            plain(index.to_string()),
+            plain(generation.collections.to_string()),
+            plain(app.view.as_ref().map_or(0, |view| view.collector.span.count[*index % 3]).to_string()),
+            plain(generation.collected.to_string()),
+            plain(generation.uncollectable.to_string()),
+            plain(generation.duration_s.map_or_else(|| "-".into(), words::seconds)),
+            plain(String::new()),
+        ],
+    }
+}
+
+/// Time by state: a letter a cell, in the state's colour.
+fn bar(app: &App, shares: &Shares) -> Line<'static> {
+    let cells = words::bar(shares, BAR);
+    let span = |(state, cells): (State, usize)| {
+        Span::styled(words::letter(state).to_string().repeat(cells), of_state(app, state))
+    };
+    Line::from(cells.into_iter().map(span).collect::<Vec<_>>())
+}

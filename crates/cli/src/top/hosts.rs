@@ -1,0 +1,78 @@
+//! The list of Pythons to choose from, kept up to date by a thread of its own.
+
+use super::app::{HostRow, Hosts};
+use std::collections::HashMap;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::{Duration, Instant};
+use ungil_remote::AttachError;
+use ungil_remote::host::Search;
+
+/// Seconds between two searches.
+const EVERY: Duration = Duration::from_secs(2);
+
+/// Searches again and again.
+#[derive(Default)]
+pub(super) struct Finder {
+    search: Search,
+    last: Option<(Instant, HashMap<u32, f64>)>,
+}
+
+impl Finder {
+    /// Every Python of this machine, with what it uses since the last search.
+    pub(super) fn find(&mut self) -> Hosts {
+        let listing = self.search.run();
+        let now = Instant::now();
+        let mut cpu = HashMap::new();
+        let mut pythons = Vec::new();
+        for found in listing.found {
+            let pid = found.pid.cast_signed();
+            let threads = ungil_meter::process_threads_cpu_s(pid);
+            let used: f64 = threads.iter().filter_map(|(_, cpu_s)| *cpu_s).sum();
+            let cores = self.last.as_ref().and_then(|(then, before)| {
+                let passed = now.duration_since(*then).as_secs_f64();
+                Some((used - before.get(&found.pid)?).max(0.0) / passed.max(1e-9))
+            });
+            cpu.insert(found.pid, used);
+            pythons.push(HostRow {
+                pid: found.pid,
+                version: found.version.to_string(),
+                free_threaded: found.free_threaded,
+                cores,
+                rss_bytes: ungil_meter::process_rss(pid),
+                threads: threads.len(),
+                command: found.command.join(" "),
+            });
+        }
+        self.last = Some((now, cpu));
+        Hosts { pythons, refused: refused(&listing.refused) }
+    }
+}
+
+/// Processes that could not be looked into, in one sentence with the reason and what would help.
+fn refused(refused: &[(u32, AttachError)]) -> Option<String> {
+    let (_, first) = refused.first()?;
+    let why = match first {
+        AttachError::Denied { why, mend, .. } => format!("{why}; {mend}"),
+        other => other.to_string(),
+    };
+    let count = match refused.len() {
+        1 => format!("process {}", refused[0].0),
+        n => format!("{n} processes (the first: {})", refused[0].0),
+    };
+    Some(format!("{count} could not be looked into: {why}"))
+}
+
+/// A thread that searches until its lists are no longer wanted.
+pub(super) fn keep_finding() -> std::io::Result<Receiver<Hosts>> {
+    let (sender, hosts) = sync_channel(1);
+    std::thread::Builder::new().name("search".into()).spawn(move || {
+        let mut finder = Finder::default();
+        // The second search comes soon: with it there are figures of CPU.
+        let mut pause = Duration::from_millis(300);
+        while sender.send(finder.find()).is_ok() {
+            std::thread::sleep(pause);
+            pause = EVERY;
+        }
+    })?;
+    Ok(hosts)
+}

@@ -1,0 +1,111 @@
+//! Rows of a page: which there are, which are wanted, in which order.
+
+use super::app::{App, HostRow, Screen, Tab};
+use super::words;
+use std::cmp::Ordering;
+use ungil_profile::live::{LineView, ObjectView, ThreadView};
+use ungil_remote::gc::Generation;
+
+/// A row.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Row<'a> {
+    Host(&'a HostRow),
+    Thread(&'a ThreadView),
+    Line(&'a LineView),
+    Object(&'a ObjectView),
+    Generation(usize, &'a Generation),
+}
+
+/// Every row of the present page.
+pub(crate) fn of(app: &App) -> Vec<Row<'_>> {
+    if app.screen == Screen::Hosts {
+        return app.hosts.iter().flat_map(|hosts| &hosts.pythons).map(Row::Host).collect();
+    }
+    let Some(view) = &app.view else { return Vec::new() };
+    match app.tab {
+        Tab::Threads => view.threads.iter().map(Row::Thread).collect(),
+        Tab::Lines => view.lines.iter().map(Row::Line).collect(),
+        Tab::Objects => view.objects.iter().map(Row::Object).collect(),
+        Tab::Pauses => view
+            .collector
+            .generations
+            .iter()
+            .enumerate()
+            .map(|(index, of)| Row::Generation(index, of))
+            .collect(),
+    }
+}
+
+/// Keeps rows in which `text` is somewhere, whatever its case.
+pub(crate) fn filter(rows: &mut Vec<Row<'_>>, text: &str) {
+    let wanted = text.to_lowercase();
+    if !wanted.is_empty() {
+        rows.retain(|row| haystack(row).to_lowercase().contains(&wanted));
+    }
+}
+
+/// Everything of a row that can be looked for.
+fn haystack(row: &Row<'_>) -> String {
+    match row {
+        Row::Host(host) => format!("{} {} {}", host.pid, host.version, host.command),
+        Row::Thread(thread) => format!(
+            "{} {} {} {}",
+            words::thread_name(thread),
+            thread.tid,
+            thread.state.name(),
+            words::doing(thread)
+        ),
+        Row::Line(line) => words::place(&line.place),
+        Row::Object(object) => {
+            format!("{} {} {}", object.object, words::object(object), object.held_by.as_deref().unwrap_or(""))
+        }
+        Row::Generation(index, _) => index.to_string(),
+    }
+}
+
+/// Orders rows by one of the page's keys; rows that are equal stay in the order they had.
+pub(crate) fn sort(rows: &mut [Row<'_>], key: &str) {
+    rows.sort_by(|a, b| compare(a, b, key));
+}
+
+/// The larger first; what is not known last.
+fn most(a: Option<f64>, b: Option<f64>) -> Ordering {
+    b.unwrap_or(-1.0).total_cmp(&a.unwrap_or(-1.0))
+}
+
+fn compare(a: &Row<'_>, b: &Row<'_>, key: &str) -> Ordering {
+    match (a, b) {
+        (Row::Host(a), Row::Host(b)) => match key {
+            "memory" => b.rss_bytes.cmp(&a.rss_bytes),
+            "pid" => a.pid.cmp(&b.pid),
+            "command" => a.command.cmp(&b.command),
+            _ => most(a.cores, b.cores),
+        },
+        (Row::Thread(a), Row::Thread(b)) => match key {
+            "lock" => most(Some(a.shares.lock), Some(b.shares.lock)),
+            "gil" => most(Some(a.shares.gil), Some(b.shares.gil)),
+            "wait" => {
+                let since =
+                    |thread: &ThreadView| thread.wait.as_ref().map(|wait| wait.since_s.unwrap_or(0.0));
+                most(since(a), since(b))
+            }
+            "state" => a.state.index().cmp(&b.state.index()),
+            "name" => words::thread_name(a).cmp(&words::thread_name(b)),
+            "tid" => a.tid.cmp(&b.tid),
+            _ => most(a.cores, b.cores),
+        },
+        (Row::Line(a), Row::Line(b)) => match key {
+            "lock" => most(Some(a.threads.lock), Some(b.threads.lock)),
+            "gil" => most(Some(a.threads.gil), Some(b.threads.gil)),
+            "all" => most(Some(a.total), Some(b.total)),
+            "place" => (&a.place.file, a.place.line).cmp(&(&b.place.file, b.place.line)),
+            _ => most(Some(a.threads.running + a.threads.native), Some(b.threads.running + b.threads.native)),
+        },
+        (Row::Object(a), Row::Object(b)) => match key {
+            "waiters" => b.waiters.cmp(&a.waiters),
+            "kind" => a.kind.cmp(&b.kind),
+            _ => most(Some(a.waiting), Some(b.waiting)),
+        },
+        _ => Ordering::Equal,
+    }
+}

@@ -1,0 +1,96 @@
+//! The terminal, taken over and given back: at the end, in a panic, at a signal, and while suspended.
+//!
+//! ratatui's own hook gives it back in a panic. Signals are flags that the loop looks at, so nothing is done in a handler that a
+//! handler may not do.
+
+use ratatui::DefaultTerminal;
+use ratatui::crossterm::event::{self, Event, KeyEvent};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
+use signal_hook::flag;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// The terminal while it is ours.
+pub(super) struct Terminal {
+    pub(super) screen: DefaultTerminal,
+    ended: Arc<AtomicBool>,
+    suspended: Arc<AtomicBool>,
+    resumed: Arc<AtomicBool>,
+}
+
+/// Something that happened at the terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Happened {
+    /// A key.
+    Key(KeyEvent),
+    /// Another size, or the screen was overwritten by somebody.
+    Redraw,
+    /// Ctrl-Z from outside (`kill -TSTP`).
+    Suspend,
+    /// A termination signal, or the terminal went away.
+    End,
+    /// Nothing for as long as was waited.
+    Nothing,
+}
+
+impl Terminal {
+    /// Takes the terminal over.
+    pub(super) fn take() -> io::Result<Terminal> {
+        let [ended, suspended, resumed] = [(); 3].map(|()| Arc::new(AtomicBool::new(false)));
+        for signal in [SIGTERM, SIGHUP, SIGINT] {
+            flag::register(signal, Arc::clone(&ended))?;
+        }
+        flag::register(SIGTSTP, Arc::clone(&suspended))?;
+        flag::register(SIGCONT, Arc::clone(&resumed))?;
+        Ok(Terminal { screen: ratatui::try_init()?, ended, suspended, resumed })
+    }
+
+    /// Waits for something to happen, at most for `timeout`.
+    pub(super) fn wait(&mut self, timeout: Duration) -> Happened {
+        if self.ended.load(Ordering::Relaxed) {
+            return Happened::End;
+        }
+        if self.suspended.swap(false, Ordering::Relaxed) {
+            return Happened::Suspend;
+        }
+        if self.resumed.swap(false, Ordering::Relaxed) {
+            // Stopped by a signal that cannot be caught: the shell has used the terminal since.
+            return if self.retake().is_ok() { Happened::Redraw } else { Happened::End };
+        }
+        match event::poll(timeout) {
+            Ok(false) => Happened::Nothing,
+            Ok(true) => match event::read() {
+                Ok(Event::Key(key)) => Happened::Key(key),
+                Ok(Event::Resize(..)) => Happened::Redraw,
+                Ok(_) => Happened::Nothing,
+                Err(_) => Happened::End,
+            },
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Happened::Nothing,
+            Err(_) => Happened::End,
+        }
+    }
+
+    /// Gives the terminal back, stops as a job until the shell says to go on, and takes it over again.
+    pub(super) fn suspend(&mut self) -> io::Result<()> {
+        ratatui::try_restore()?;
+        signal_hook::low_level::emulate_default_handler(SIGTSTP)?;
+        self.suspended.store(false, Ordering::Relaxed);
+        self.resumed.store(false, Ordering::Relaxed);
+        self.retake()
+    }
+
+    fn retake(&mut self) -> io::Result<()> {
+        ratatui::crossterm::terminal::enable_raw_mode()?;
+        ratatui::crossterm::execute!(io::stdout(), ratatui::crossterm::terminal::EnterAlternateScreen)?;
+        self.screen.clear()
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // The terminal may be gone; there is nobody to tell.
+        let _ = ratatui::try_restore();
+    }
+}

@@ -1,0 +1,102 @@
+//! A view without a terminal: plain text for `--once` and for an exported `.txt`.
+
+use super::app::{HostRow, Hosts};
+use super::words;
+use crate::clean::clean;
+use std::fmt::Write;
+use ungil_profile::live::View;
+
+/// Rows of each table: text is read, not searched.
+const MOST: usize = 20;
+
+/// A view in words. `threads` are those to be shown, in their order; the other tables are as they come.
+pub(crate) fn view(view: &View, threads: &[&ungil_profile::live::ThreadView]) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write(&mut text, view, threads);
+    text
+}
+
+fn write(text: &mut String, view: &View, threads: &[&ungil_profile::live::ThreadView]) -> std::fmt::Result {
+    writeln!(text, "{}  {}", view.process.pid, clean(&view.process.command))?;
+    for line in [words::process(&view.process), words::spending(view), words::pauses(view), words::cost(view)]
+    {
+        writeln!(text, "{line}")?;
+    }
+    for note in &view.notes {
+        writeln!(text, "note: {}", clean(note))?;
+    }
+    if let Some(why) = &view.ended {
+        writeln!(text, "ended: {}", clean(why))?;
+    }
+    writeln!(
+        text,
+        "\n{:<20} {:>8} {:>6} {:<8} {:>6} {:>6}  DOING",
+        "THREAD", "TID", "CPU %", "STATE", "LOCK %", "GIL %"
+    )?;
+    for thread in threads {
+        let name: String = words::thread_name(thread).chars().take(20).collect();
+        writeln!(
+            text,
+            "{name:<20} {:>8} {:>6} {:<8} {:>6} {:>6}  {}",
+            thread.tid,
+            words::cores(thread.cores),
+            thread.state.name(),
+            words::percent(thread.shares.lock),
+            words::percent(thread.shares.gil),
+            words::doing(thread)
+        )?;
+    }
+    if !view.lines.is_empty() {
+        writeln!(
+            text,
+            "\n{:>6} {:>6} {:>6} {:>6}  LINE (average number of threads there, in %)",
+            "RUN", "LOCK", "GIL", "ALL"
+        )?;
+    }
+    for line in view.lines.iter().take(MOST) {
+        let running = line.threads.running + line.threads.native;
+        let of = [running, line.threads.lock, line.threads.gil, line.total].map(words::percent);
+        let [running, lock, gil, all] = of;
+        writeln!(text, "{running:>6} {lock:>6} {gil:>6} {all:>6}  {}", words::place(&line.place))?;
+    }
+    if !view.objects.is_empty() {
+        writeln!(text, "\n{:>6} {:>6} {:>4}  OBJECT WAITED FOR", "WAIT %", "OF ALL", "NOW")?;
+    }
+    for object in view.objects.iter().take(MOST) {
+        let by = object.held_by.as_ref().map(|by| format!(", held by {}", clean(by))).unwrap_or_default();
+        let at =
+            object.at.as_ref().map(|at| format!(", waited for at {}", words::place(at))).unwrap_or_default();
+        writeln!(
+            text,
+            "{:>6} {:>6} {:>4}  {}{by}{at}",
+            words::percent(object.waiting),
+            words::percent(object.share),
+            object.waiters,
+            words::object(object)
+        )?;
+    }
+    Ok(())
+}
+
+/// The list of Pythons in words.
+pub(crate) fn hosts(hosts: &Hosts, rows: &[&HostRow]) -> String {
+    let mut text =
+        format!("{:>8} {:<9} {:>7} {:>9} {:>7}  COMMAND\n", "PID", "VERSION", "CPU %", "RSS", "THREADS");
+    for host in rows {
+        let version = format!("{}{}", host.version, if host.free_threaded { "t" } else { "" });
+        let _ = writeln!(
+            text,
+            "{:>8} {version:<9} {:>7} {:>9} {:>7}  {}",
+            host.pid,
+            words::cores(host.cores),
+            words::bytes(host.rss_bytes),
+            host.threads,
+            clean(&host.command)
+        );
+    }
+    if let Some(refused) = &hosts.refused {
+        let _ = writeln!(text, "note: {}", clean(refused));
+    }
+    text
+}

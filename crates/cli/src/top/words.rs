@@ -1,0 +1,231 @@
+//! The words of a view: the same on the screen, in a file and without a terminal. Whatever comes from the target is cleaned here.
+
+use crate::clean::clean;
+use std::borrow::Cow;
+use ungil_experiment::metric::{Unit, show};
+use ungil_profile::live::{
+    GilView, MemoryView, ObjectView, Place, ProcessView, State, ThreadView, View, WaitView,
+};
+
+/// A thread's name, or what else tells it.
+pub(crate) fn thread_name(thread: &ThreadView) -> Cow<'_, str> {
+    match &thread.name {
+        Some(name) => clean(name),
+        None => format!("thread {}", thread.tid).into(),
+    }
+}
+
+/// `work (app.py:31)`; the whole file name is in the JSON.
+pub(crate) fn place(place: &Place) -> String {
+    let file = place.file.rsplit('/').next().unwrap_or_default();
+    match place.line {
+        Some(line) => format!("{} ({}:{line})", clean(&place.function), clean(file)),
+        None => format!("{} ({})", clean(&place.function), clean(file)),
+    }
+}
+
+/// What an object is, and what it is called.
+pub(crate) fn named(kind: &str, name: Option<&str>) -> String {
+    let kind = kind.strip_prefix("object:").unwrap_or(kind);
+    match name {
+        Some(name) => format!("{} \"{}\"", clean(kind), clean(name)),
+        None => clean(kind).into_owned(),
+    }
+}
+
+/// The same of a row of contended objects.
+pub(crate) fn object(object: &ObjectView) -> String {
+    named(&object.kind, object.name.as_deref())
+}
+
+/// `waits 3.2 s for threading.Lock "L1", held by worker-3`.
+pub(crate) fn wait(wait: &WaitView) -> String {
+    let since = wait.since_s.map(|s| format!(" {}", seconds(s))).unwrap_or_default();
+    let what = named(&wait.kind, wait.name.as_deref());
+    match &wait.held_by {
+        // A thread that is waited for is not held by anybody.
+        Some(by) if wait.kind == "threading.Thread" => format!("waits{since} for {} to end", clean(by)),
+        Some(by) => format!("waits{since} for {what}, held by {}", clean(by)),
+        None => format!("waits{since} for {what}"),
+    }
+}
+
+/// What a thread does, in a phrase.
+pub(crate) fn doing(thread: &ThreadView) -> String {
+    let at = thread.stack.first().map(place);
+    match (&thread.wait, &thread.call, at) {
+        (Some(found), _, Some(at)) => format!("{} at {at}", wait(found)),
+        (Some(found), _, None) => wait(found),
+        (None, Some(call), Some(at)) => format!("{} in {at}", clean(call)),
+        (None, Some(call), None) => clean(call).into_owned(),
+        (None, None, Some(at)) => at,
+        (None, None, None) => "no Python code".into(),
+    }
+}
+
+/// `41.2 %`, right-aligned in five and the sign; nothing where it is 0.
+pub(crate) fn percent(share: f64) -> String {
+    match share * 100.0 {
+        p if p < 0.05 => String::new(),
+        p if p >= 99.95 => format!("{p:.0}"),
+        p => format!("{p:.1}"),
+    }
+}
+
+/// Cores in per cent, as `top` has it; `-` where they are not known.
+pub(crate) fn cores(cores: Option<f64>) -> String {
+    cores.map_or_else(|| "-".into(), |cores| format!("{:.1}", cores * 100.0))
+}
+
+/// Seconds, with their unit.
+pub(crate) fn seconds(seconds: f64) -> String {
+    match seconds {
+        s if s >= 3600.0 => format!("{:.0} h {:02.0} min", (s / 3600.0).floor(), (s % 3600.0 / 60.0).floor()),
+        s if s >= 60.0 => format!("{:.0} min {:02.0} s", (s / 60.0).floor(), (s % 60.0).floor()),
+        s => show(s, Unit::Seconds),
+    }
+}
+
+/// Bytes, with their unit.
+pub(crate) fn bytes(bytes: u64) -> String {
+    show(bytes as f64, Unit::Bytes)
+}
+
+/// First line: the process.
+pub(crate) fn process(process: &ProcessView) -> String {
+    let build = if process.free_threaded { "free-threaded" } else { "GIL" };
+    let gil = match (process.free_threaded, process.gil_on) {
+        (true, true) => ", GIL switched on",
+        (true, false) => ", GIL off",
+        (false, _) => "",
+    };
+    let more = if process.interpreters > 1 {
+        format!(", {} interpreters", process.interpreters)
+    } else {
+        String::new()
+    };
+    format!("CPython {} {build}{gil}{more}, up {}", process.version, seconds(process.age_s))
+}
+
+/// What the process spends: cores, threads, memory.
+pub(crate) fn spending(view: &View) -> String {
+    let others = match view.other_threads.count {
+        0 => String::new(),
+        n => format!(" + {n} without Python ({} %)", cores(view.other_threads.cores)),
+    };
+    format!(
+        "CPU {} %   threads {}{others}   {}",
+        cores(view.process.cores),
+        view.threads.len(),
+        memory(&view.memory)
+    )
+}
+
+fn memory(memory: &MemoryView) -> String {
+    let mut text = format!("RSS {}", bytes(memory.rss_bytes));
+    if let Some(peak) = memory.rss_peak_bytes {
+        text += &format!(" (peak {})", bytes(peak));
+    }
+    match (memory.pss_bytes, &memory.missing) {
+        (Some(pss), _) => {
+            text += &format!("  PSS {}", bytes(pss));
+            if let Some(age) = memory.shares_age_s.filter(|age| *age >= 5.0) {
+                text += &format!(" ({} old)", seconds(age));
+            }
+        }
+        (None, Some(why)) => text += &format!("  PSS - ({why})"),
+        (None, None) => {}
+    }
+    if let Some(swap) = memory.swap_bytes.filter(|&swap| swap > 0) {
+        text += &format!("  swap {}", bytes(swap));
+    }
+    text
+}
+
+/// What holds all threads back: the collector, stop-the-world pauses, the GIL.
+pub(crate) fn pauses(view: &View) -> String {
+    let gc = &view.collector.span;
+    let approximately = if gc.exact { "" } else { "~" };
+    let mut text = format!(
+        "GC {} in {}: {approximately}{} %",
+        gc.total(),
+        seconds(view.span_s),
+        blank(percent(share(gc.seconds, view.span_s)))
+    );
+    if gc.longest_s > 0.0 {
+        text += &format!(", longest {approximately}{}", seconds(gc.longest_s));
+    }
+    if view.world.possible {
+        text +=
+            &format!("   stop-the-world ~{} %", blank(percent(share(view.world.span.seconds, view.span_s))));
+        if let Some(by) = view.world.requester.as_ref().filter(|_| view.world.now) {
+            text += &format!(", now by {}", clean(by));
+        }
+    }
+    if let Some(found) = &view.gil {
+        text += &format!("   {}", gil(found));
+    }
+    text
+}
+
+fn gil(gil: &GilView) -> String {
+    let mut text = format!("GIL {} % taken", blank(percent(gil.taken)));
+    if let Some(holder) = &gil.holder {
+        text += &format!(" by {}", clean(holder));
+    }
+    if !gil.waiters.is_empty() {
+        text += &format!(", {} waiting", gil.waiters.len());
+    }
+    if let Some(switches) = gil.switches_per_s {
+        text += &format!(", {switches:.0} switches/s");
+    }
+    text
+}
+
+/// What looking costs.
+pub(crate) fn cost(view: &View) -> String {
+    let cost = &view.cost;
+    let torn = if cost.torn > 0 { format!(", {} torn", cost.torn) } else { String::new() };
+    format!(
+        "{} looks in {} ({:.0} Hz), own cost {:.2} % of a core{torn}",
+        cost.looks,
+        seconds(view.span_s),
+        cost.rate_hz,
+        cost.cores * 100.0
+    )
+}
+
+/// A share, where the whole may be nothing yet.
+pub(crate) fn share(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { (part / whole).clamp(0.0, 1.0) } else { 0.0 }
+}
+
+fn blank(text: String) -> String {
+    if text.is_empty() { "0".into() } else { text }
+}
+
+/// The letter a state has in a bar.
+pub(crate) fn letter(state: State) -> char {
+    match state {
+        State::Running => 'R',
+        State::Native => 'N',
+        State::Lock => 'L',
+        State::Gil => 'G',
+        State::Stopped => 'S',
+        State::Event => '.',
+        State::Call => '_',
+    }
+}
+
+/// Shares of time as `width` letters: the largest remainders fill up what rounding leaves.
+pub(crate) fn bar(shares: &ungil_profile::live::Shares, width: usize) -> Vec<(State, usize)> {
+    let exact: Vec<f64> = State::ALL.iter().map(|&state| shares.get(state) * width as f64).collect();
+    let mut cells: Vec<usize> = exact.iter().map(|cells| cells.floor() as usize).collect();
+    let whole = (exact.iter().sum::<f64>().round() as usize).min(width);
+    while cells.iter().sum::<usize>() < whole {
+        let rest = |index: &usize| exact[*index] - cells[*index] as f64;
+        let Some(next) = (0..cells.len()).max_by(|a, b| rest(a).total_cmp(&rest(b))) else { break };
+        cells[next] += 1;
+    }
+    State::ALL.into_iter().zip(cells).filter(|&(_, cells)| cells > 0).collect()
+}

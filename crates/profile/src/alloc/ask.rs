@@ -1,0 +1,219 @@
+//! A live process that lets itself be asked: `sys.remote_exec` (PEP 768, Python 3.14 and later) has its main thread load the
+//! library, and end the profile later.
+//!
+//! Python's own function is called by a second interpreter of the same program, since it checks what must be checked: the
+//! version to the letter, the target's consent, and the permission to write.
+
+use super::decode::decode;
+use super::table::Table;
+use super::{Allocations, Error, LIBRARY};
+use std::fs;
+use std::io;
+use std::os::unix::fs::{MetadataExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use ungil_hook::wire::{head, state};
+use ungil_remote::Python;
+
+const SCRIPT: &str = include_str!("../../py/alloc_ask.py");
+const ASK: &str = "import sys; sys.remote_exec(int(sys.argv[1]), sys.argv[2])";
+const LOOK: Duration = Duration::from_millis(5);
+
+/// A process to ask.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// The process.
+    pub pid: u32,
+    /// Mean number of bytes between two samples; 1 samples every block.
+    pub every: u64,
+    /// How long to watch; `None` until `stop` says so or the process ends.
+    pub duration: Option<Duration>,
+    /// How long to wait for the target's main thread.
+    pub patience: Duration,
+}
+
+/// What was put where the target can see it: the library and a script in a folder of its own, the table in shared memory.
+struct Room {
+    pid: u32,
+    dir: TempDir,
+    table: Table,
+    /// The table's file until it is mapped.
+    file: PathBuf,
+}
+
+/// Watches a process's allocations for a while. `stop` is asked now and then whether to end.
+///
+/// # Errors
+/// The process cannot be looked into, is too old, does not let itself be asked, or did not answer.
+pub fn attach(ask: &Ask, mut stop: impl FnMut() -> bool) -> Result<Allocations, Error> {
+    let python = Python::attach(ask.pid)?;
+    let version = python.version();
+    if (version.major, version.minor) < (3, 14) {
+        return Err(Error::TooOld { pid: ask.pid, version: version.to_string() });
+    }
+    let there = || python.process().is_same();
+    let room = Room::make(ask.pid, ask.every).map_err(Error::Prepare)?;
+    let ended = room.start(ask.patience, &there, &mut stop);
+    // Mapped, or never to be: its name has no more use.
+    let _ = fs::remove_file(&room.file);
+    ended?;
+
+    let began = Instant::now();
+    while there() && !stop() && ask.duration.is_none_or(|d| began.elapsed() < d) {
+        std::thread::sleep(LOOK);
+    }
+    room.end(ask.patience, &there).map_err(Error::Prepare)?;
+    Ok(decode(&room.table.read().map_err(Error::Read)?, ""))
+}
+
+impl Room {
+    fn make(pid: u32, every: u64) -> io::Result<Room> {
+        // The target's own root: it may be in a container.
+        let root = PathBuf::from(format!("/proc/{pid}/root"));
+        let dir = tempfile::Builder::new().prefix("ungil-alloc-").tempdir_in(root.join("tmp"))?;
+        let name = dir.path().file_name().unwrap_or_default().to_owned();
+        fs::write(dir.path().join("ungil_hook.so"), LIBRARY)?;
+        // Memory rather than a disk, whose writing back would cost the target; a disk rather than nothing.
+        let places = [root.join("dev/shm").join(name), dir.path().join("table")];
+        let made = places.into_iter().map(|file| match Table::named(&file, every) {
+            Ok(table) => Ok((table, file)),
+            Err(error) => {
+                let _ = fs::remove_file(&file);
+                Err(error)
+            }
+        });
+        let mut error = io::Error::other("no place for the table");
+        for attempt in made {
+            match attempt {
+                Ok((table, file)) => {
+                    let room = Room { pid, dir, table, file };
+                    room.hand_over()?;
+                    return Ok(room);
+                }
+                Err(e) => error = e,
+            }
+        }
+        Err(error)
+    }
+
+    /// Gives the files to the target's user, where that is somebody else; only root can, and only then there is need.
+    fn hand_over(&self) -> io::Result<()> {
+        let owner = fs::metadata(format!("/proc/{}", self.pid))?;
+        if owner.uid() != fs::metadata(self.dir.path())?.uid() {
+            for path in [self.dir.path(), &self.dir.path().join("ungil_hook.so"), &self.file] {
+                chown(path, Some(owner.uid()), Some(owner.gid()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A path as the target has it.
+    fn theirs(&self, path: &Path) -> String {
+        let root = format!("/proc/{}/root", self.pid);
+        let path = path.strip_prefix(&root).map_or(path.to_path_buf(), |rest| Path::new("/").join(rest));
+        path.display().to_string()
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Asks the target's main thread to run the script with `what`.
+    fn ask(&self, what: &str) -> Result<(), Error> {
+        let script = self.at(&format!("{what}.py"));
+        let paths = [self.at("ungil_hook.so"), self.file.clone(), self.at("trouble")];
+        let arguments = paths.map(|p| format!("{:?}", self.theirs(&p))).join(", ");
+        fs::write(&script, format!("{SCRIPT}ask({what:?}, {arguments})\ndel ask\n"))
+            .map_err(Error::Prepare)?;
+        let owner = fs::metadata(self.dir.path()).map_err(Error::Prepare)?;
+        chown(&script, Some(owner.uid()), Some(owner.gid())).map_err(Error::Prepare)?;
+        let program = format!("/proc/{}/exe", self.pid);
+        let program = fs::read_link(&program).unwrap_or_else(|_| program.into());
+        let mut command = Command::new(&program);
+        command.args(["-I", "-c", ASK]).arg(self.pid.to_string()).arg(self.theirs(&script));
+        let out = command
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|source| Error::Start { program: program.display().to_string(), source })?;
+        if out.status.success() {
+            return Ok(());
+        }
+        let text = String::from_utf8_lossy(&out.stderr);
+        let said = text.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or("it said nothing").to_string();
+        Err(Error::Asked { pid: self.pid, said })
+    }
+
+    fn start(
+        &self,
+        patience: Duration,
+        there: &dyn Fn() -> bool,
+        stop: &mut dyn FnMut() -> bool,
+    ) -> Result<(), Error> {
+        self.ask("start")?;
+        let began = Instant::now();
+        loop {
+            match self.table.get(head::STATE) {
+                state::PREPARED => {}
+                state::REFUSED => return Err(Error::Refused(self.table.get(head::REFUSAL))),
+                _ => return Ok(()),
+            }
+            if let Ok(trouble) = fs::read_to_string(self.at("trouble")) {
+                return Err(Error::Load(trouble));
+            }
+            let error = match (there(), stop(), began.elapsed() > patience) {
+                (false, _, _) => Error::Ended(self.pid),
+                (_, true, _) => Error::Interrupted,
+                (_, _, true) => {
+                    let waited_s = patience.as_secs_f64();
+                    Error::Silent { pid: self.pid, waited_s, doing: doing(self.pid) }
+                }
+                _ => {
+                    std::thread::sleep(LOOK);
+                    continue;
+                }
+            };
+            // Whenever the target comes by, it finds nothing to do.
+            let _ = fs::write(self.at("start.py"), "");
+            return Err(error);
+        }
+    }
+
+    /// Has the profile ended: by the main thread, or failing that by whichever thread samples next.
+    fn end(&self, patience: Duration, there: &dyn Fn() -> bool) -> io::Result<()> {
+        let over = || !there() || self.table.get(head::STATE) != state::RUNNING;
+        let wait = |how_long: Duration| {
+            let began = Instant::now();
+            while !over() && began.elapsed() < how_long {
+                std::thread::sleep(LOOK);
+            }
+        };
+        if !over() && self.ask("stop").is_ok() {
+            wait(patience);
+        }
+        if !over() {
+            let _ = fs::write(self.at("stop.py"), "");
+            self.table.set(head::STOP, 1)?;
+            wait(Duration::from_secs(1));
+        }
+        Ok(())
+    }
+}
+
+/// What a process's main thread does, as far as the kernel says.
+fn doing(pid: u32) -> String {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/syscall")).unwrap_or_default();
+    match text.split_whitespace().next() {
+        Some("running") => {
+            "its main thread runs code that is not Python's and does not look for requests".into()
+        }
+        Some("-1") | None => {
+            "its main thread does not come to the point where Python looks for requests".into()
+        }
+        Some(number) => format!(
+            "its main thread sits in a system call (number {number}), and Python looks for requests only between two of \
+             its own instructions"
+        ),
+    }
+}

@@ -1,0 +1,105 @@
+//! The table that the target fills: made, asked about and read through its file, so that nothing of it is mapped here and no
+//! word can change between two looks at it.
+
+use rustix::fs::{FallocateFlags, MemfdFlags, fallocate, memfd_create};
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+use ungil_hook::shape::Shape;
+use ungil_hook::wire::{HEADER, MAGIC, VERSION, head};
+
+/// A table, from ungil's side.
+#[derive(Debug)]
+pub(super) struct Table {
+    file: File,
+    shape: Shape,
+}
+
+impl Table {
+    /// One without a name, for a child: it inherits the descriptor. Its pages are taken as they are used.
+    pub(super) fn inherited(every: u64) -> io::Result<Table> {
+        // Without CLOEXEC on purpose: the child opens it by its number.
+        let file = File::from(memfd_create("ungil-alloc", MemfdFlags::empty())?);
+        let shape = Shape::sparse(every);
+        file.set_len(shape.total() as u64 * 8)?;
+        Table { file, shape }.begun(every)
+    }
+
+    /// One at `path`, for a process that is no child. Every page is taken at once: a file system that is full must fail here and
+    /// not kill the target later.
+    pub(super) fn named(path: &Path, every: u64) -> io::Result<Table> {
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
+        let shape = Shape::dense();
+        fallocate(&file, FallocateFlags::empty(), 0, shape.total() as u64 * 8)?;
+        Table { file, shape }.begun(every)
+    }
+
+    fn begun(self, every: u64) -> io::Result<Table> {
+        self.set(head::MAGIC, MAGIC)?;
+        self.set(head::VERSION, VERSION)?;
+        self.set(head::EVERY, every.max(1))?;
+        for (n, size) in self.shape.words().into_iter().enumerate() {
+            self.set(head::SHAPE + n, size)?;
+        }
+        Ok(self)
+    }
+
+    /// The number by which a child knows the file.
+    pub(super) fn descriptor(&self) -> RawFd {
+        self.file.as_raw_fd()
+    }
+
+    /// Sets a word of the header.
+    pub(super) fn set(&self, word: usize, value: u64) -> io::Result<()> {
+        self.file.write_all_at(&value.to_le_bytes(), word as u64 * 8)
+    }
+
+    /// A word of the header; 0 if it cannot be read, which a table that was just written to does not come to.
+    pub(super) fn get(&self, word: usize) -> u64 {
+        let mut bytes = [0; 8];
+        self.file.read_exact_at(&mut bytes, word as u64 * 8).map_or(0, |()| u64::from_le_bytes(bytes))
+    }
+
+    /// All that is in it now.
+    pub(super) fn read(&self) -> io::Result<Image> {
+        let part = |span: std::ops::Range<usize>| {
+            let mut bytes = vec![0; span.len() * 8];
+            self.file.read_exact_at(&mut bytes, span.start as u64 * 8)?;
+            let words = bytes.chunks_exact(8).filter_map(|b| b.try_into().ok()).map(u64::from_le_bytes);
+            Ok::<Vec<u64>, io::Error>(words.collect())
+        };
+        let shape = &self.shape;
+        let header = part(0..HEADER)?;
+        let used = usize::try_from(header.get(head::TEXT_USED).copied().unwrap_or(0)).unwrap_or(usize::MAX);
+        let text = shape.text_span();
+        let text = part(text.start..text.start + used.min(shape.text))?;
+        Ok(Image {
+            header,
+            threads: part(shape.thread_span())?,
+            codes: part(shape.code_span())?,
+            types: part(shape.type_span())?,
+            stacks: part(shape.stack_span())?,
+            sites: part(shape.site_span())?,
+            keys: part(shape.key_span())?,
+            blocks: part(shape.block_span())?,
+            text,
+        })
+    }
+}
+
+/// The words of a table at one moment, by what they are. They come from the target's memory, and are believed only as far as
+/// `decode` has checked them.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Image {
+    pub(super) header: Vec<u64>,
+    pub(super) threads: Vec<u64>,
+    pub(super) codes: Vec<u64>,
+    pub(super) types: Vec<u64>,
+    pub(super) stacks: Vec<u64>,
+    pub(super) sites: Vec<u64>,
+    pub(super) keys: Vec<u64>,
+    pub(super) blocks: Vec<u64>,
+    pub(super) text: Vec<u64>,
+}

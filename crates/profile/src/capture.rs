@@ -1,0 +1,281 @@
+//! Looks at live Pythons for a while and makes a profile of what they do.
+//!
+//! One thread does everything: it waits until the next look is due, looks at each process in turn, and hands what was seen to the
+//! [`Builder`]. What a look stands for is the time since the one before, so that a late look weighs more and the shares stay right.
+//! Nothing is asked of the target and nothing in it waits for us.
+
+mod activity;
+mod family;
+mod locks;
+mod pace;
+mod pauses;
+mod places;
+mod watch;
+
+use crate::header::{Mode, Totals};
+use crate::{Builder, Finished};
+use activity::Freshness;
+use family::Family;
+use pace::Pace;
+use std::time::{Duration, Instant};
+use ungil_remote::memory::ReadError;
+use ungil_remote::{AttachError, Python};
+use watch::Watch;
+
+/// How often descendants, the target's identity and what is new are looked after.
+const ROUND: Duration = Duration::from_millis(100);
+/// Up to this rate each look is thorough; above it, as many a second are.
+const THOROUGH_HZ: f64 = 4_000.0;
+/// Locks are given names after this long, and again whenever the time has doubled: the search takes milliseconds.
+const NAMES_AFTER: Duration = Duration::from_millis(200);
+
+/// What to look at, and how.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What samples are of.
+    pub mode: Mode,
+    /// Looks a second.
+    pub rate_hz: f64,
+    /// When to end by itself.
+    pub duration: Option<Duration>,
+    /// Names or kernel ids of the threads wanted; empty for all.
+    pub threads: Vec<String>,
+    /// Also the Pythons among the process's descendants.
+    pub children: bool,
+}
+
+impl Options {
+    fn period(&self) -> Duration {
+        Duration::from_secs_f64(1.0 / self.rate_hz.clamp(0.01, 1e7))
+    }
+
+    /// How old the kernel's word on a thread may be. Waiting for locks is what a profile of it is about, so there it is
+    /// asked more often; with very many threads, less.
+    fn freshness(&self, threads: usize) -> Freshness {
+        let base = if matches!(self.mode, Mode::Lock | Mode::Gil) { 400_000 } else { 10_000_000 };
+        let many = 100_000_u64.saturating_mul(threads as u64);
+        Freshness { at_rest: many.max(base), moving: 100_000 }
+    }
+}
+
+/// How far a capture has come.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    /// Time since the first look.
+    pub elapsed: Duration,
+    /// Looks taken.
+    pub looks: u64,
+    /// Looks that were due and not taken.
+    pub missed: u64,
+    /// Processes looked at now.
+    pub processes: usize,
+    /// Their threads.
+    pub threads: usize,
+}
+
+/// Why a capture ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It has lasted as long as was asked for.
+    Time,
+    /// It was told to end.
+    Told,
+    /// Every process has ended.
+    Gone,
+}
+
+/// A capture that is done.
+#[derive(Debug)]
+pub struct Captured {
+    /// The profile.
+    pub finished: Finished,
+    /// Why it ended.
+    pub ending: Ending,
+    /// Threads' stacks that fitted together.
+    pub seen: u64,
+}
+
+/// Looks at `python`, and at its descendants if they are wanted, until the time is over, `is_told` says so, or nothing is left
+/// to look at. `tell` is given the progress about ten times a second.
+pub fn capture(
+    python: Python,
+    options: &Options,
+    mut builder: Builder,
+    is_told: &mut dyn FnMut() -> bool,
+    tell: &mut dyn FnMut(Progress),
+) -> Captured {
+    pace::be_punctual();
+    let cpu = cpu_ns();
+    let begin = Instant::now();
+    let mut run = Run {
+        roots: vec![python.process().pid],
+        watches: Vec::new(),
+        family: Family::default(),
+        options,
+        begin,
+        torn: 0,
+        looks: 0,
+        notes: Vec::new(),
+    };
+    run.take_up(python);
+    let thorough_every = Duration::from_secs_f64(1.0 / options.rate_hz.min(THOROUGH_HZ)).mul_f64(0.9);
+    let mut pace = Pace::new(begin, options.period());
+    let (mut round, mut thorough, mut name_at) = (ROUND, Duration::ZERO, NAMES_AFTER);
+    let over = |elapsed: Duration| options.duration.is_some_and(|most| elapsed >= most);
+    let ending = loop {
+        if !pace.wait(|| is_told() || over(begin.elapsed())) {
+            break if over(begin.elapsed()) { Ending::Time } else { Ending::Told };
+        }
+        let now = begin.elapsed();
+        let is_thorough = now >= thorough;
+        if is_thorough {
+            thorough = now + thorough_every;
+        }
+        run.look(is_thorough, &mut builder);
+        if now >= name_at {
+            run.watches.iter_mut().for_each(|watch| watch.name_locks(&mut builder));
+            name_at = now * 2;
+        }
+        if now >= round || run.watches.is_empty() {
+            round = now + ROUND;
+            run.round();
+            tell(Progress {
+                elapsed: now,
+                looks: run.looks,
+                missed: pace.missed,
+                processes: run.watches.len(),
+                threads: run.watches.iter().map(Watch::threads).sum(),
+            });
+            if run.watches.is_empty() {
+                break Ending::Gone;
+            }
+        }
+    };
+    run.finish(begin.elapsed(), pace.missed, cpu, ending, builder)
+}
+
+/// A capture under way.
+struct Run<'a> {
+    roots: Vec<u32>,
+    watches: Vec<Watch>,
+    family: Family,
+    options: &'a Options,
+    begin: Instant,
+    torn: u64,
+    looks: u64,
+    notes: Vec<String>,
+}
+
+impl Run<'_> {
+    fn now_ns(&self) -> u64 {
+        u64::try_from(self.begin.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn take_up(&mut self, python: Python) {
+        let pid = python.process().pid;
+        self.family.watch(pid);
+        match Watch::new(python, self.now_ns()) {
+            Ok(watch) => self.watches.push(watch),
+            Err(_) => self.family.lose(pid),
+        }
+    }
+
+    fn look(&mut self, thorough: bool, builder: &mut Builder) {
+        let mut index = 0;
+        while index < self.watches.len() {
+            let at_ns = self.now_ns();
+            match self.watches[index].look(at_ns, thorough, self.options, builder) {
+                Ok(()) => {
+                    self.looks += 1;
+                    index += 1;
+                }
+                Err(error) => self.let_go(index, error, builder),
+            }
+        }
+    }
+
+    /// A process that cannot be looked at any more: it ended, or became another program.
+    fn let_go(&mut self, index: usize, error: ReadError, builder: &mut Builder) {
+        let at_ns = self.now_ns();
+        let mut watch = self.watches.swap_remove(index);
+        watch.finish(at_ns, builder);
+        self.torn += watch.torn;
+        self.family.lose(watch.pid);
+        if error == ReadError::Denied {
+            self.notes.push(format!("process {} could not be looked at any longer: {error}", watch.pid));
+        }
+    }
+
+    /// What is done a few times a second.
+    fn round(&mut self) {
+        let mut index = 0;
+        while index < self.watches.len() {
+            if self.watches[index].python().process().is_same() {
+                index += 1;
+            } else {
+                let watch = self.watches.swap_remove(index);
+                self.torn += watch.torn;
+                self.family.lose(watch.pid);
+            }
+        }
+        for python in self.family.find(&self.roots, self.options.children) {
+            self.take_up(python);
+        }
+    }
+
+    fn finish(
+        mut self,
+        elapsed: Duration,
+        missed: u64,
+        cpu: Option<u64>,
+        ending: Ending,
+        mut builder: Builder,
+    ) -> Captured {
+        let at_ns = self.now_ns();
+        for watch in &mut self.watches {
+            watch.name_locks(&mut builder);
+            watch.finish(at_ns, &mut builder);
+            self.torn += watch.torn;
+            if watch.is_refused {
+                self.notes.push(format!(
+                    "what waiting threads of process {} wait for is not known: the kernel does not show /proc/PID/task/TID/syscall",
+                    watch.pid
+                ));
+            }
+        }
+        self.notes.append(&mut self.family.notes);
+        let seen = builder.so_far().total().samples;
+        let totals = Totals {
+            duration_ns: u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),
+            captured: self.looks,
+            missed,
+            torn: self.torn,
+            own_cpu_ns: cpu_ns().zip(cpu).map(|(after, before)| after.saturating_sub(before)),
+            left_out: 0,
+            notes: self.notes,
+        };
+        Captured { finished: builder.finish(totals), ending, seen }
+    }
+}
+
+/// Processor time of this process so far.
+fn cpu_ns() -> Option<u64> {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    u64::try_from(time.tv_sec).ok()?.checked_mul(1_000_000_000)?.checked_add(u64::try_from(time.tv_nsec).ok()?)
+}
+
+/// Attaches to a process, which may have only just been started: for a little while it is no Python yet.
+///
+/// # Errors
+/// See [`AttachError`], after `patience`.
+pub fn attach(pid: u32, patience: Duration) -> Result<Python, AttachError> {
+    let begin = Instant::now();
+    loop {
+        match Python::attach(pid) {
+            Err(AttachError::NotPython { .. } | AttachError::Layout { .. }) if begin.elapsed() < patience => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            other => return other,
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What a thread does at a look.
+//!
+//! A thread that is attached to its interpreter runs, or would if there were a processor free. Of one that is not, the kernel says
+//! whether it sleeps and in what: that is a file to read, several times as dear as the rest of a look, so its answer is kept
+//! while the thread stays in the same place and is not old.
+
+use crate::model::Activity;
+use std::ops::Deref;
+use ungil_remote::linux::calls::{CallFile, Doing};
+use ungil_remote::sample::Slot;
+use ungil_remote::waits::{On, Waiting, Waits};
+use ungil_remote::Attachment;
+
+/// How long an answer of the kernel's holds, in nanoseconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Freshness {
+    /// For a thread that has not moved.
+    pub(super) at_rest: u64,
+    /// For one that has.
+    pub(super) moving: u64,
+}
+
+/// What a thread was found doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) activity: Activity,
+    /// What it sleeps on, where that is something a thread can wait for.
+    pub(super) waiting: Option<Waiting>,
+}
+
+impl Found {
+    fn plain(activity: Activity) -> Found {
+        Found { activity, waiting: None }
+    }
+}
+
+/// One thread's file, and what it last said.
+#[derive(Debug, Default)]
+pub(super) struct Asking {
+    file: Option<CallFile>,
+    /// The file cannot be had.
+    refused: bool,
+    last: Option<(Found, u64)>,
+}
+
+impl Asking {
+    /// What the thread does. `at_ns` is the look's time on any clock that does not go back.
+    pub(super) fn find<'w>(
+        &mut self,
+        pid: u32,
+        slot: &Slot,
+        waits: &impl Deref<Target = Waits<'w>>,
+        fresh: Freshness,
+        at_ns: u64,
+    ) -> Found {
+        match slot.thread.attachment {
+            Attachment::Attached => {
+                self.last = None;
+                return Found::plain(Activity::Running);
+            }
+            Attachment::Suspended => {
+                self.last = None;
+                return Found::plain(Activity::Stopped);
+            }
+            Attachment::Detached | Attachment::Other(_) => {}
+        }
+        let age = if slot.rest() > 0 { fresh.at_rest } else { fresh.moving };
+        if let Some((found, then)) = self.last
+            && at_ns.saturating_sub(then) < age
+        {
+            return found;
+        }
+        let found = self.ask(pid, slot, waits);
+        self.last = Some((found, at_ns));
+        found
+    }
+
+    /// The kernel's files cannot be read for this thread: what it does while detached is not known.
+    pub(super) fn is_refused(&self) -> bool {
+        self.refused
+    }
+
+    fn ask(&mut self, pid: u32, slot: &Slot, waits: &Waits<'_>) -> Found {
+        if self.file.is_none() && !self.refused {
+            self.file = CallFile::open(pid, slot.thread.native_id).ok();
+            self.refused = self.file.is_none();
+        }
+        let Some(file) = &self.file else { return Found::plain(Activity::System) };
+        let doing = file.read();
+        let waiting = waits.of(&slot.thread, &doing);
+        let activity = match (&doing, waiting.map(|waiting| waiting.on)) {
+            (_, Some(On::Gil(_))) => Activity::Gil,
+            (_, Some(On::World)) => Activity::Stopped,
+            (_, Some(On::Parked(_) | On::Ungil(_) | On::Futex(_))) => Activity::Lock,
+            (Doing::Running, None) => Activity::Running,
+            // In a futex and waited for nothing: it has just been woken.
+            (Doing::Call(call), None) if call.is_futex() => Activity::Running,
+            (Doing::Unknown, None) => {
+                self.refused = true;
+                Activity::System
+            }
+            _ => Activity::System,
+        };
+        Found { activity, waiting }
+    }
+}

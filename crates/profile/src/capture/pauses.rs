@@ -1,0 +1,89 @@
+//! Times in which everything stands still: collections, and stops of the world. A pause that begins and ends between two looks is
+//! not seen; one that is seen has been since the look before.
+
+use crate::Builder;
+use crate::model::PauseKind;
+use ungil_remote::sample::{Looker, Slot};
+use ungil_remote::{Attachment, Interpreter};
+
+/// A pause under way.
+#[derive(Debug, Clone, Copy)]
+struct Spell {
+    interpreter: u64,
+    kind: PauseKind,
+    since_ns: u64,
+}
+
+/// The pauses of one process.
+#[derive(Debug, Default)]
+pub(super) struct PauseWatch {
+    spells: Vec<Spell>,
+    last_ns: u64,
+    collecting: bool,
+    requester: Option<u64>,
+}
+
+impl PauseWatch {
+    /// Takes in a look.
+    pub(super) fn look(&mut self, looker: &Looker, pid: u32, at_ns: u64, builder: &mut Builder) {
+        (self.collecting, self.requester) = (false, None);
+        for interpreter in looker.interpreters() {
+            let collects = is_collecting(looker, interpreter);
+            let world = looker.python().world(interpreter).ok().flatten().filter(|world| world.requested);
+            self.collecting |= collects;
+            self.requester = self.requester.or(world.and_then(|world| world.requester));
+            self.turn(interpreter, PauseKind::Collection, collects, pid, at_ns, builder);
+            self.turn(interpreter, PauseKind::StopTheWorld, world.is_some(), pid, at_ns, builder);
+        }
+        self.last_ns = at_ns;
+    }
+
+    fn turn(
+        &mut self,
+        interpreter: Interpreter,
+        kind: PauseKind,
+        is: bool,
+        pid: u32,
+        at_ns: u64,
+        builder: &mut Builder,
+    ) {
+        let interpreter = interpreter.address;
+        let known = self.spells.iter().position(|s| s.interpreter == interpreter && s.kind == kind);
+        match (known, is) {
+            (None, true) => {
+                let since_ns = if self.last_ns == 0 { at_ns } else { self.last_ns };
+                self.spells.push(Spell { interpreter, kind, since_ns });
+            }
+            (Some(index), false) => {
+                let spell = self.spells.swap_remove(index);
+                builder.pause(pid, kind, spell.since_ns, self.last_ns.saturating_sub(spell.since_ns), "");
+            }
+            _ => {}
+        }
+    }
+
+    /// The thread that runs the collector at this look, where it can be told.
+    pub(super) fn collector(&self, threads: &[Slot]) -> Option<u64> {
+        if !self.collecting {
+            return None;
+        }
+        let mut attached = threads.iter().filter(|slot| slot.thread.attachment == Attachment::Attached);
+        self.requester.or_else(|| {
+            let only = attached.next()?.thread.address;
+            attached.next().is_none().then_some(only)
+        })
+    }
+
+    /// Ends the pauses under way.
+    pub(super) fn finish(&mut self, pid: u32, at_ns: u64, builder: &mut Builder) {
+        for spell in self.spells.drain(..) {
+            builder.pause(pid, spell.kind, spell.since_ns, at_ns.saturating_sub(spell.since_ns), "");
+        }
+    }
+}
+
+fn is_collecting(looker: &Looker, interpreter: Interpreter) -> bool {
+    let offsets = looker.python().offsets();
+    let at = interpreter.address.saturating_add(offsets.interpreter_state.gc).saturating_add(offsets.gc.collecting);
+    looker.python().memory().i32(at).is_ok_and(|collecting| collecting != 0)
+}

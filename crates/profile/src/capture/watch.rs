@@ -1,0 +1,277 @@
+//! One process that is looked at: each look of it becomes samples.
+
+use super::Options;
+use super::activity::{Asking, Found};
+use super::locks::{Locks, Wait};
+use super::pauses::PauseWatch;
+use super::places::{Places, Stacks};
+use crate::Builder;
+use crate::header::Mode;
+use crate::model::{Activity, FrameId, Kind, LockId, Sample, StackId, ThreadId};
+use rustc_hash::FxHashMap;
+use std::cell::LazyCell;
+use std::time::{Duration, Instant};
+use ungil_remote::memory::ReadError;
+use ungil_remote::sample::{Look, Looker, Slot};
+use ungil_remote::waits::{On, Waits};
+use ungil_remote::{Attachment, Python};
+
+/// Holders are looked for in at most one look of this many nanoseconds: it reads the stacks of every thread that may be it.
+const HOLDER_EVERY_NS: u64 = 500_000;
+/// And for at most one part in this many of the time.
+const HOLDER_SHARE: u64 = 20;
+/// A thread without a name is asked for one this often, in nanoseconds: it may not have had one when it started.
+const NAME_EVERY_NS: u64 = 200_000_000;
+
+/// A process and what is known of it.
+pub(super) struct Watch {
+    pub(super) pid: u32,
+    looker: Looker,
+    places: Places,
+    locks: Locks,
+    pauses: PauseWatch,
+    tracks: Vec<Track>,
+    last_ns: u64,
+    /// When holders are looked for again.
+    holder_ns: u64,
+    /// Frame of the collector, at the leaf of the thread that runs it.
+    collector: Option<FrameId>,
+    pub(super) torn: u64,
+    pub(super) looks: u64,
+    /// One thread at a time runs.
+    has_gil: bool,
+    /// Why the kernel's word on sleeping threads is missing, if it is.
+    pub(super) is_refused: bool,
+}
+
+/// A thread and what is known of it.
+struct Track {
+    key: (u64, u32),
+    row: ThreadId,
+    is_wanted: bool,
+    is_named: bool,
+    asked_ns: u64,
+    stacks: Stacks,
+    asking: Asking,
+    last_ns: u64,
+    /// What it was last found to sleep on, and what that is.
+    wait: Option<(On, Option<Wait>)>,
+    /// The last holder found of what it waits for.
+    holder: Option<(LockId, Option<FrameId>)>,
+}
+
+impl Watch {
+    pub(super) fn new(python: Python, at_ns: u64) -> Result<Watch, ReadError> {
+        let pid = python.process().pid;
+        let has_gil = python.has_gil();
+        Ok(Watch {
+            pid,
+            has_gil,
+            looker: Looker::new(python)?,
+            places: Places::default(),
+            locks: Locks::default(),
+            pauses: PauseWatch::default(),
+            tracks: Vec::new(),
+            last_ns: at_ns,
+            holder_ns: 0,
+            collector: None,
+            torn: 0,
+            looks: 0,
+            is_refused: false,
+        })
+    }
+
+    pub(super) fn python(&self) -> &Python {
+        self.looker.python()
+    }
+
+    /// Threads it has.
+    pub(super) fn threads(&self) -> usize {
+        self.tracks.len()
+    }
+
+    /// Looks once, and makes samples of what is seen.
+    pub(super) fn look(
+        &mut self,
+        at_ns: u64,
+        thorough: bool,
+        options: &Options,
+        builder: &mut Builder,
+    ) -> Result<(), ReadError> {
+        let look = self.looker.look(thorough)?;
+        self.looks += 1;
+        self.torn += u64::from(look.torn);
+        self.take_in(look, at_ns, options, builder);
+        if thorough {
+            self.pauses.look(&self.looker, self.pid, at_ns, builder);
+        }
+        let collecting = self.pauses.collector(self.looker.threads());
+        let python = self.looker.python();
+        let waits = LazyCell::new(|| Waits::new(python, &self.looker.interpreters()));
+        let fresh = options.freshness(self.tracks.len());
+        let seek = at_ns >= self.holder_ns;
+        let mut sought: Vec<(LockId, Option<FrameId>)> = Vec::new();
+        let mut seeking = Duration::ZERO;
+        for (slot, track) in self.looker.threads().iter().zip(&mut self.tracks) {
+            if !slot.is_seen() || !track.is_wanted {
+                continue;
+            }
+            let found = track.asking.find(self.pid, slot, &waits, fresh, at_ns);
+            self.is_refused |= track.asking.is_refused();
+            let row = track.stacks.row(slot.frames(), slot.kept(), &mut self.places, &self.looker, builder);
+            let Some(mut stack) = row else {
+                self.torn += 1;
+                continue;
+            };
+            let Found { mut activity, waiting } = found;
+            let wait = match (waiting, track.wait) {
+                (None, _) => None,
+                (Some(waiting), Some((known, wait))) if slot.rest() > 0 && known == waiting.on => wait,
+                (Some(waiting), _) => {
+                    let wait = self.locks.of(slot, &waiting, &self.looker, self.pid, builder);
+                    track.wait = Some((waiting.on, wait));
+                    wait
+                }
+            };
+            let mut holder = None;
+            if let Some(wait) = wait.filter(|wait| wait.is_contended) {
+                if seek {
+                    let known = sought.iter().find(|(lock, _)| *lock == wait.lock).map(|(_, holder)| *holder);
+                    let sees = known.unwrap_or_else(|| {
+                        let begin = Instant::now();
+                        let sees = self.locks.holder(&wait, &self.looker, &mut self.places, builder);
+                        seeking += begin.elapsed();
+                        sought.push((wait.lock, sees));
+                        sees
+                    });
+                    track.holder = Some((wait.lock, sees));
+                }
+                holder = track.holder.filter(|(lock, _)| *lock == wait.lock).and_then(|(_, holder)| holder);
+            }
+            if activity == Activity::Lock && wait.is_none_or(|wait| !wait.is_contended) {
+                activity = Activity::System;
+            }
+            let lock = wait.map(|wait| wait.lock);
+            if collecting == Some(slot.thread.address) {
+                stack = collector(&mut self.collector, stack, builder);
+            }
+            let weight = at_ns.saturating_sub(track.last_ns);
+            track.last_ns = at_ns;
+            if is_of(options.mode, activity, slot, self.has_gil, collecting) {
+                let thread = track.row;
+                builder.sample(Sample { at_ns, weight, thread, stack, activity, lock, holder });
+            }
+        }
+        if !sought.is_empty() {
+            let cost = u64::try_from(seeking.as_nanos()).unwrap_or(u64::MAX);
+            self.holder_ns = at_ns.saturating_add(HOLDER_EVERY_NS.max(cost.saturating_mul(HOLDER_SHARE)));
+        }
+        self.last_ns = at_ns;
+        Ok(())
+    }
+
+    /// Follows the threads and the code that come and go.
+    fn take_in(&mut self, look: Look, at_ns: u64, options: &Options, builder: &mut Builder) {
+        if look.stale {
+            self.places.forget();
+            self.locks.forget();
+            self.tracks.iter_mut().for_each(|track| track.stacks.forget());
+        }
+        if look.changed || self.tracks.len() != self.looker.threads().len() {
+            let old = std::mem::take(&mut self.tracks);
+            let mut old: FxHashMap<(u64, u32), Track> =
+                old.into_iter().map(|track| (track.key, track)).collect();
+            let last_ns = self.last_ns;
+            self.tracks = self
+                .looker
+                .threads()
+                .iter()
+                .map(|slot| {
+                    let key = (slot.thread.address, slot.thread.native_id);
+                    old.remove(&key).unwrap_or_else(|| {
+                        let row = builder.thread(self.pid, slot.thread.native_id, "");
+                        Track {
+                            key,
+                            row,
+                            is_wanted: options.threads.is_empty(),
+                            is_named: false,
+                            asked_ns: 0,
+                            stacks: Stacks::default(),
+                            asking: Asking::default(),
+                            last_ns,
+                            wait: None,
+                            holder: None,
+                        }
+                    })
+                })
+                .collect();
+        }
+        self.locks.next_look();
+        for (slot, track) in self.looker.threads().iter().zip(&mut self.tracks) {
+            if !track.is_named && (track.asked_ns == 0 || at_ns.saturating_sub(track.asked_ns) > NAME_EVERY_NS) {
+                track.asked_ns = at_ns.max(1);
+                let name = name_of(slot, &self.looker, self.pid);
+                track.is_named = name.is_some();
+                let name = name.unwrap_or_default();
+                track.row = builder.thread(self.pid, slot.thread.native_id, &name);
+                let id = slot.thread.native_id.to_string();
+                track.is_wanted =
+                    options.threads.is_empty() || options.threads.iter().any(|want| *want == name || *want == id);
+            }
+        }
+    }
+
+    /// Gives names to the locks that have none yet: what refers to them in the program.
+    pub(super) fn name_locks(&mut self, builder: &mut Builder) {
+        if self.locks.unnamed.is_empty() {
+            return;
+        }
+        let python = self.looker.python();
+        let unnamed = std::mem::take(&mut self.locks.unnamed);
+        let stacks: Vec<_> =
+            self.looker.threads().iter().filter_map(|slot| python.stack(&slot.thread).ok()).collect();
+        let frames = stacks.iter().flat_map(|stack| &stack.frames);
+        let names = python.names(unnamed.iter().map(|(object, ..)| *object), frames);
+        for (object, _, kind) in unnamed {
+            if let Some(name) = names.get(&object) {
+                builder.lock(self.pid, object, &kind, &name.to_string());
+            }
+        }
+    }
+
+    /// Ends what was still under way.
+    pub(super) fn finish(&mut self, at_ns: u64, builder: &mut Builder) {
+        self.pauses.finish(self.pid, at_ns, builder);
+    }
+}
+
+/// Whether a sample belongs to what was asked for.
+fn is_of(mode: Mode, activity: Activity, slot: &Slot, gil: bool, collecting: Option<u64>) -> bool {
+    match mode {
+        Mode::Wall | Mode::Alloc => true,
+        Mode::Cpu => activity == Activity::Running,
+        Mode::Lock => activity == Activity::Lock,
+        Mode::Gil => {
+            activity == Activity::Gil || gil && slot.thread.attachment == Attachment::Attached
+        }
+        Mode::Gc => activity == Activity::Stopped || collecting == Some(slot.thread.address),
+    }
+}
+
+fn collector(known: &mut Option<FrameId>, stack: StackId, builder: &mut Builder) -> StackId {
+    let frame = *known.get_or_insert_with(|| {
+        let function = builder.function("<GC>", "", 0, Kind::Gc);
+        builder.frame(function, 0)
+    });
+    builder.stack(stack, frame)
+}
+
+/// What the program calls a thread.
+fn name_of(slot: &Slot, looker: &Looker, pid: u32) -> Option<String> {
+    if slot.thread.native_id == pid {
+        return Some("MainThread".into());
+    }
+    let python = looker.python();
+    let stack = python.stack(&slot.thread).ok()?;
+    python.objects().thread_name(&stack.frames).filter(|name| !name.is_empty())
+}

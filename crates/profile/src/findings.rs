@@ -1,0 +1,281 @@
+//! What a profile says in a few sentences, each with its figure: what is waited for and who holds it, what runs, what the GIL and the
+//! collector take, and whether the profile can be believed. Nothing is said that is too small to mean anything.
+
+use crate::header::{Mode, Unit};
+use crate::model::*;
+use crate::profile::Profile;
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::hash::Hash;
+
+/// Most sentences.
+const MOST: usize = 5;
+/// What a lock, a line or the GIL must take of the whole to be named.
+const MEANS: f64 = 0.05;
+/// And what pauses must.
+const PAUSES_MEAN: f64 = 0.02;
+/// A profile that spends more than this waiting outside of Python says so.
+const IDLE: f64 = 0.9;
+/// Samples below which shares mean nothing.
+const FEW: u64 = 50;
+
+/// One thing a profile says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// What it is about.
+    pub topic: Topic,
+    /// The part of the whole it is about, 0 to 1.
+    pub share: f64,
+    /// The sentence, without a full stop.
+    pub text: String,
+}
+
+/// What a finding is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Topic {
+    /// Waiting for a lock.
+    Lock,
+    /// Waiting for the GIL.
+    Gil,
+    /// The collector's work, and pauses.
+    Pauses,
+    /// A line that runs, or allocates.
+    Line,
+    /// Nothing to do.
+    Idle,
+    /// How far the profile can be believed.
+    Warning,
+}
+
+/// What the profile says: at most five, the largest share first, warnings last.
+pub fn findings(profile: &Profile) -> Vec<Finding> {
+    let warnings = warnings(profile);
+    let total = profile.total();
+    let mut found = Vec::new();
+    if total.weight > 0 && total.samples >= FEW {
+        let sums = Sums { profile, total: total.weight as f64 };
+        match profile.header.unit {
+            Unit::Bytes => found.extend(sums.allocations()),
+            Unit::Nanoseconds => {
+                found.extend(sums.locks());
+                found.extend([sums.line(), sums.gil(), sums.pauses(), sums.idle()].into_iter().flatten());
+            }
+        }
+    }
+    found.sort_by(|a, b| b.share.total_cmp(&a.share));
+    found.truncate(MOST.saturating_sub(warnings.len()));
+    found.extend(warnings);
+    found
+}
+
+fn warnings(profile: &Profile) -> Vec<Finding> {
+    let (totals, samples) = (&profile.totals, profile.total().samples);
+    let warn = |share, text| Finding { topic: Topic::Warning, share, text };
+    let mut found = Vec::new();
+    if samples < FEW && profile.header.unit == Unit::Nanoseconds {
+        found
+            .push(warn(1.0, format!("only {samples} samples were taken, too few to say anything of shares")));
+    }
+    let (missed, torn) = (totals.missed_share(), totals.torn_share(samples));
+    if missed >= 0.05 {
+        let text = format!(
+            "{} of the looks that were due were missed: the rate is higher than can be kept up, and short things are under-counted",
+            percent(missed)
+        );
+        found.push(warn(missed, text));
+    }
+    if torn >= 0.005 {
+        let text = format!("{} of the stacks were torn while they were read and are left out", percent(torn));
+        found.push(warn(torn, text));
+    }
+    if totals.left_out > 0 && samples > 0 {
+        let share = totals.left_out as f64 / samples as f64;
+        let text = format!("{} samples have lost their place because a table was full", totals.left_out);
+        found.push(warn(share, text));
+    }
+    found
+}
+
+/// What sums up a profile.
+struct Sums<'a> {
+    profile: &'a Profile,
+    total: f64,
+}
+
+impl Sums<'_> {
+    fn rows(&self, activity: Activity) -> impl Iterator<Item = (&Key, u64)> {
+        self.profile.rows.iter().filter(move |(k, _)| k.activity == activity).map(|(k, w)| (k, w.weight))
+    }
+
+    fn leaf(&self, stack: StackId) -> Option<FrameId> {
+        self.profile.leaf_to_root(stack).next()
+    }
+
+    /// Locks by name; those without one by address.
+    fn locks(&self) -> Vec<Finding> {
+        let mut locks: FxHashMap<String, Waits> = FxHashMap::default();
+        for (key, weight) in self.rows(Activity::Lock) {
+            let Some(id) = key.lock else { continue };
+            let lock = &self.profile.locks[id.index()];
+            let waits = locks.entry(self.profile.lock_label(lock)).or_default();
+            waits.named = !self.profile.string(lock.name).is_empty();
+            waits.weight += weight as f64;
+            waits.threads.insert(key.thread);
+            add(&mut waits.lines, self.leaf(key.stack), weight);
+            add(&mut waits.holders, key.holder, weight);
+        }
+        let found = locks.into_iter().filter(|(_, w)| w.weight / self.total >= MEANS);
+        found.map(|(label, waits)| self.lock(&label, &waits)).collect()
+    }
+
+    fn lock(&self, label: &str, waits: &Waits) -> Finding {
+        let share = waits.weight / self.total;
+        let mut more = vec![many(waits.threads.len(), "thread")];
+        if !waits.named
+            && let Some(line) = most(&waits.lines)
+        {
+            more.push(format!("most often at {}", self.at(line)));
+        }
+        more.push(match most(&waits.holders) {
+            Some(frame) => format!("most often held at {}", self.at(frame)),
+            None => "holder not known".into(),
+        });
+        let what = match self.profile.header.mode {
+            Mode::Lock => "is for",
+            _ => "waits for",
+        };
+        let of = self.profile.header.mode.what();
+        let text = format!("{} of {of} {what} the {label} ({})", percent(share), more.join(", "));
+        Finding { topic: Topic::Lock, share, text }
+    }
+
+    /// The line that runs most itself.
+    fn line(&self) -> Option<Finding> {
+        let mut lines = FxHashMap::default();
+        for (key, weight) in self.rows(Activity::Running) {
+            // A collection that a line sets off is not that line's work.
+            let leaf = self.leaf(key.stack).filter(|f| self.profile.function(*f).kind != Kind::Gc);
+            add(&mut lines, leaf, weight);
+        }
+        let frame = most(&lines)?;
+        let share = lines[&frame] as f64 / self.total;
+        let name = self.profile.string(self.profile.function(frame).name);
+        let of = self.profile.header.mode.what();
+        let text = format!("{} of {of} runs at {} in {name}", percent(share), self.at(frame));
+        (share >= MEANS).then_some(Finding { topic: Topic::Line, share, text })
+    }
+
+    fn gil(&self) -> Option<Finding> {
+        let (mut weight, mut threads, mut lines) = (0.0, FxHashSet::default(), FxHashMap::default());
+        for (key, w) in self.rows(Activity::Gil) {
+            weight += w as f64;
+            threads.insert(key.thread);
+            add(&mut lines, self.python_leaf(key.stack), w);
+        }
+        let share = weight / self.total;
+        let place = most(&lines).map_or(String::new(), |f| format!(", most often at {}", self.at(f)));
+        let (of, threads) = (self.profile.header.mode.what(), many(threads.len(), "thread"));
+        let text = format!("{} of {of} waits for the GIL ({threads}{place})", percent(share));
+        (share >= MEANS).then_some(Finding { topic: Topic::Gil, share, text })
+    }
+
+    /// Time stopped, and time collecting.
+    fn pauses(&self) -> Option<Finding> {
+        let stopped: f64 = self.rows(Activity::Stopped).map(|(_, w)| w as f64).sum();
+        let collects =
+            |stack| self.profile.leaf_to_root(stack).any(|f| self.profile.function(f).kind == Kind::Gc);
+        let collecting = self.rows(Activity::Running).filter(|(k, _)| collects(k.stack));
+        let collecting: f64 = collecting.map(|(_, w)| w as f64).sum();
+        let share = (stopped + collecting) / self.total;
+        let pauses = &self.profile.pauses;
+        let more = match pauses.iter().map(|p| p.duration_ns).max() {
+            Some(longest) => {
+                format!(" ({}, the longest {})", many(pauses.len(), "pause"), milliseconds(longest))
+            }
+            None => String::new(),
+        };
+        let of = self.profile.header.mode.what();
+        let text = match (stopped > 0.0, collecting > 0.0) {
+            (true, true) => format!(
+                "{} of {of} goes to garbage collection: {} collects, {} is stopped for it{more}",
+                percent(share),
+                percent(collecting / self.total),
+                percent(stopped / self.total)
+            ),
+            (true, false) => format!("{} of {of} is stopped for the collector{more}", percent(share)),
+            _ => format!("{} of {of} is garbage collection{more}", percent(share)),
+        };
+        (share >= PAUSES_MEAN).then_some(Finding { topic: Topic::Pauses, share, text })
+    }
+
+    fn idle(&self) -> Option<Finding> {
+        let share = self.rows(Activity::System).map(|(_, w)| w as f64).sum::<f64>() / self.total;
+        let of = self.profile.header.mode.what();
+        let text = format!("{} of {of} is in system calls or idle", percent(share));
+        (share >= IDLE).then_some(Finding { topic: Topic::Idle, share, text })
+    }
+
+    /// The lines with the most live memory, and with the most that came and went.
+    fn allocations(&self) -> Vec<Finding> {
+        let about = |activity, what: &str| {
+            let (mut lines, mut sum) = (FxHashMap::default(), 0.0);
+            for (key, weight) in self.rows(activity) {
+                add(&mut lines, self.python_leaf(key.stack), weight);
+                sum += weight as f64;
+            }
+            let frame = most(&lines)?;
+            let share = lines[&frame] as f64 / sum;
+            let name = self.profile.string(self.profile.function(frame).name);
+            let text = format!("{} of {what} was allocated at {} in {name}", percent(share), self.at(frame));
+            (share >= MEANS).then_some(Finding { topic: Topic::Line, share, text })
+        };
+        let freed = "the memory that came and went";
+        [about(Activity::Live, "live memory"), about(Activity::Freed, freed)].into_iter().flatten().collect()
+    }
+
+    /// The line nearest the leaf that is in a file: of a collection or a type, where it was come to.
+    fn python_leaf(&self, stack: StackId) -> Option<FrameId> {
+        self.profile.leaf_to_root(stack).find(|f| self.profile.function(*f).file != StringId::EMPTY)
+    }
+
+    fn at(&self, frame: FrameId) -> String {
+        let place = self.profile.place(frame);
+        let name = || self.profile.string(self.profile.function(frame).name).to_string();
+        if place.is_empty() { name() } else { place }
+    }
+}
+
+/// What is waited for one lock.
+#[derive(Default)]
+struct Waits {
+    named: bool,
+    weight: f64,
+    threads: FxHashSet<ThreadId>,
+    lines: FxHashMap<FrameId, u64>,
+    holders: FxHashMap<FrameId, u64>,
+}
+
+fn add<K: Hash + Eq>(sums: &mut FxHashMap<K, u64>, key: Option<K>, weight: u64) {
+    if let Some(key) = key {
+        let sum = sums.entry(key).or_default();
+        *sum = sum.saturating_add(weight);
+    }
+}
+
+/// The heaviest; the first of equals, so that a profile always says the same.
+fn most<K: Copy + Ord + Hash>(sums: &FxHashMap<K, u64>) -> Option<K> {
+    sums.iter().max_by_key(|(key, weight)| (**weight, std::cmp::Reverse(**key))).map(|(key, _)| *key)
+}
+
+fn percent(share: f64) -> String {
+    let percent = 100.0 * share;
+    if percent < 9.95 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
+}
+
+fn many(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+fn milliseconds(ns: u64) -> String {
+    format!("{:.1} ms", ns as f64 / 1e6)
+}

@@ -1,0 +1,61 @@
+//! What one moment shows of every thread.
+
+use serde::Serialize;
+use std::sync::Arc;
+
+pub use ungil_remote::standing::Activity as State;
+
+/// A line of a program.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+pub struct Place {
+    /// The function's qualified name.
+    pub function: String,
+    /// Its file, as the target has it.
+    pub file: String,
+    /// The line; `None` where the instruction belongs to none.
+    pub line: Option<u32>,
+}
+
+/// What a thread waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wait {
+    /// The object's address, or the lock's inside the runtime.
+    pub object: u64,
+    /// What it is: `threading.Lock`, `object:dict`.
+    pub kind: Arc<str>,
+    /// Since when, `CLOCK_MONOTONIC` nanoseconds, where it is kept.
+    pub since_ns: Option<u64>,
+}
+
+/// One thread at one moment.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// Which thread: see [`Seen::key`].
+    pub thread: u64,
+    /// What it does.
+    pub state: State,
+    /// The line it is at; `None` for a thread without Python code on its stack, and where it could not be read.
+    pub place: Option<Arc<Place>>,
+    /// What it waits for, if it waits.
+    pub wait: Option<Wait>,
+}
+
+impl Seen {
+    /// The number a thread is known by here: the kernel's, and the interpreter's, for a thread may run several. An address
+    /// would not do, which the next thread may get.
+    #[must_use]
+    pub fn key(native_id: u32, interpreter: i64) -> u64 {
+        u64::from(native_id) << 32 | (interpreter.cast_unsigned() & 0xffff_ffff)
+    }
+}
+
+/// One look at all threads.
+#[derive(Debug, Clone, Default)]
+pub struct Look {
+    /// When, `CLOCK_MONOTONIC` nanoseconds.
+    pub at_ns: u64,
+    /// The threads there were.
+    pub threads: Vec<Seen>,
+    /// Threads whose frames did not hold still; their state counts, their line does not.
+    pub torn: u64,
+}

@@ -1,0 +1,343 @@
+//! A view, made from what was added up and from one closer look at who holds what.
+
+use super::look::State;
+use super::memory::Memory;
+use super::reader::{Moment, Reader};
+use super::run::Part;
+use super::spent::{Cores, Spent};
+use super::tally::Contended;
+use super::view::*;
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::time::{Duration, Instant};
+use ungil_remote::gc::Collector;
+use ungil_remote::scene::{Looker, Scene, Seen};
+use ungil_remote::{Interpreter, Python};
+
+/// Lines and objects a view has at most.
+const MOST: usize = 200;
+/// Names of objects are looked for again after this time at the soonest, and never for more than [`NAME_BUDGET`] of a core.
+const NAMES_AGE: Duration = Duration::from_secs(5);
+const NAME_BUDGET: f64 = 0.003;
+
+/// Makes views and remembers what the next one needs.
+pub(super) struct Maker {
+    process: ProcessView,
+    pid: i32,
+    looker: Looker,
+    spent: Spent,
+    memory: Memory,
+    names: FxHashMap<u64, Option<String>>,
+    names_due: Option<Instant>,
+    threads: Vec<ThreadView>,
+    /// Names of threads by the kernel's number.
+    thread_names: FxHashMap<u32, String>,
+    others: OtherThreads,
+    switches: Option<(Instant, u64)>,
+    gil: Option<GilView>,
+}
+
+impl Maker {
+    pub(super) fn new(python: &Python) -> Maker {
+        let process = python.process();
+        let mut spent = Spent::default();
+        spent.look(process.pid.cast_signed());
+        Maker {
+            process: ProcessView {
+                pid: process.pid,
+                command: process.command.join(" "),
+                version: python.version().to_string(),
+                free_threaded: python.offsets().free_threaded,
+                gil_on: !python.offsets().free_threaded,
+                interpreters: 0,
+                cores: None,
+                age_s: 0.0,
+            },
+            pid: process.pid.cast_signed(),
+            looker: Looker::default(),
+            spent,
+            memory: Memory::default(),
+            names: FxHashMap::default(),
+            names_due: None,
+            threads: Vec::new(),
+            thread_names: FxHashMap::default(),
+            others: OtherThreads::default(),
+            switches: None,
+            gil: None,
+        }
+    }
+
+    /// A view of `part`. Without a `now` the target is gone, and what is of one moment stays as it was.
+    #[allow(clippy::too_many_arguments, reason = "called once, by the thread that owns all of them")]
+    pub(super) fn view(
+        &mut self,
+        python: &mut Python,
+        reader: &mut Reader,
+        now: Option<(&Moment, &[Interpreter])>,
+        part: &Part,
+        span: Span,
+        cost: Cost,
+        collector: Option<&Collector>,
+    ) -> View {
+        let mut notes = Vec::new();
+        let mut world =
+            WorldView { possible: python.offsets().free_threaded, span: part.pauses, ..WorldView::default() };
+        let mut scene = Scene::default();
+        if let Some((moment, interpreters)) = now {
+            // If this closer look fails, the next fast one will say why.
+            scene = self.looker.look(python).unwrap_or_default();
+            let cores = self.spent.look(self.pid);
+            self.process.interpreters = interpreters.len();
+            self.process.age_s = ungil_meter::process_age_s(self.pid).unwrap_or(self.process.age_s);
+            self.process.cores = (!cores.threads.is_empty()).then(|| cores.threads.values().sum());
+            self.name_objects(python, &scene, part);
+            self.threads(python, reader, moment, &scene, &cores);
+            self.gil(python, interpreters, part);
+            self.world(python, interpreters, &mut world, &mut notes);
+            if reader.watcher.unknown > 0 {
+                notes.push(format!(
+                    "the kernel does not say what {} threads sleep in",
+                    reader.watcher.unknown
+                ));
+            }
+        }
+        self.shares(part);
+        if part.tally.turned_away_s > 0.0 {
+            notes.push(format!(
+                "{:.1} thread-seconds at lines or objects that were too many to keep",
+                part.tally.turned_away_s
+            ));
+        }
+        let memory = match now {
+            Some(_) => self.memory.look(self.pid),
+            None => self.memory.last(),
+        };
+        View {
+            schema: SCHEMA,
+            process: self.process.clone(),
+            span,
+            span_s: part.tally.seconds,
+            cost,
+            threads: self.threads.clone(),
+            other_threads: self.others,
+            lines: lines(part),
+            objects: self.objects(part, &scene),
+            collector: PauseView {
+                collecting: now.is_some() && collector.is_some_and(|collector| collector.collecting),
+                generations: collector.and_then(|found| found.generations).map(Vec::from).unwrap_or_default(),
+                span: part.collections,
+            },
+            world,
+            gil: self.gil.clone(),
+            memory,
+            notes,
+            ended: None,
+        }
+    }
+
+    /// The threads of the last look, with what the closer look says of their waits.
+    fn threads(
+        &mut self,
+        python: &Python,
+        reader: &mut Reader,
+        moment: &Moment,
+        scene: &Scene,
+        cores: &Cores,
+    ) {
+        let objects = python.objects();
+        let closer: FxHashMap<u64, &Seen> =
+            scene.threads.iter().map(|seen| (seen.thread.address, seen)).collect();
+        let mut names = FxHashMap::default();
+        let mut python_tids = FxHashSet::default();
+        for (standing, stack) in moment.standings.iter().zip(&moment.stacks) {
+            let tid = standing.thread.native_id;
+            let main = tid.cast_signed() == self.pid;
+            let name = objects.thread_name(&stack.frames).or_else(|| main.then(|| "MainThread".to_string()));
+            // A stack that did not hold still shows no name; the thread had one.
+            if let Some(name) = name.or_else(|| self.thread_names.remove(&tid)) {
+                names.insert(tid, name);
+            }
+            python_tids.insert(tid.cast_signed());
+        }
+        self.thread_names = names;
+        self.threads.clear();
+        for (standing, stack) in moment.standings.iter().zip(&moment.stacks) {
+            let thread = &standing.thread;
+            let wait = closer.get(&thread.address).and_then(|seen| self.wait(seen, scene));
+            self.threads.push(ThreadView {
+                name: self.thread_names.get(&thread.native_id).cloned(),
+                tid: thread.native_id,
+                interpreter: thread.interpreter,
+                state: standing.activity,
+                call: standing.call.filter(|_| standing.activity == State::Call).map(Into::into),
+                shares: Shares::default(),
+                cores: cores.threads.get(&thread.native_id.cast_signed()).copied(),
+                // The closer look was a little later: of a thread that has moved on, what it waited for is old.
+                wait: wait.filter(|_| matches!(standing.activity, State::Lock | State::Gil | State::Event)),
+                stack: reader.places(stack).iter().map(|place| (**place).clone()).collect(),
+            });
+        }
+        let others = cores.tids.iter().filter(|tid| !python_tids.contains(tid));
+        let used: Vec<f64> = others.clone().filter_map(|tid| cores.threads.get(tid)).copied().collect();
+        self.others =
+            OtherThreads { count: others.count(), cores: (!used.is_empty()).then(|| used.iter().sum()) };
+    }
+
+    /// Fills in the threads' shares.
+    fn shares(&mut self, part: &Part) {
+        for thread in &mut self.threads {
+            let key = super::look::Seen::key(thread.tid, thread.interpreter);
+            if let Some(seconds) = part.tally.threads.get(&key) {
+                // Of its own time: a thread may be younger than the span.
+                thread.shares = Shares::of(seconds, seconds.iter().sum());
+            }
+        }
+    }
+
+    fn wait(&self, seen: &Seen, scene: &Scene) -> Option<WaitView> {
+        let (waiting, known) = (seen.waiting?, seen.known.as_ref()?);
+        let since_s = waiting.since_ns.map(|since| (scene.at_ns.saturating_sub(since) as f64 / 1e9).max(0.0));
+        let named = self.names.get(&known.object).cloned().flatten();
+        Some(WaitView {
+            object: format!("{:#x}", known.object),
+            kind: known.kind.to_string(),
+            name: known.name.clone().or(named),
+            since_s,
+            held_by: self.held_by(seen, scene),
+        })
+    }
+
+    /// Who holds what `seen` waits for: the first few, by name.
+    fn held_by(&self, seen: &Seen, scene: &Scene) -> Option<String> {
+        let names: Vec<String> = seen
+            .holders
+            .iter()
+            .take(3)
+            .filter_map(|holder| scene.threads.get(holder.thread))
+            .map(|holder| self.thread_name(holder.thread.native_id))
+            .collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    }
+
+    /// A thread's name, or its number.
+    fn thread_name(&self, tid: u32) -> String {
+        self.thread_names.get(&tid).cloned().unwrap_or_else(|| format!("thread {tid}"))
+    }
+
+    /// Looks for names of objects that are waited for and have none yet.
+    fn name_objects(&mut self, python: &Python, scene: &Scene, part: &Part) {
+        let waited = scene.threads.iter().filter_map(|seen| Some(seen.known.as_ref()?.object));
+        let wanted: FxHashSet<u64> = waited.chain(part.tally.objects.keys().copied()).collect();
+        let news = wanted.iter().any(|object| !self.names.contains_key(object));
+        let due = self.names_due.is_none_or(|due| Instant::now() >= due);
+        if !news || !due {
+            return;
+        }
+        let cpu_s = ungil_meter::thread_cpu_s();
+        let frames = scene.threads.iter().flat_map(|seen| &seen.stack.frames);
+        let found = python.names(wanted.iter().copied(), frames);
+        self.names.retain(|object, _| wanted.contains(object));
+        for object in wanted {
+            let name = found.get(&object).map(ToString::to_string);
+            let known = self.names.entry(object).or_default();
+            *known = name.or_else(|| known.take());
+        }
+        let cost = ungil_meter::thread_cpu_s() - cpu_s;
+        self.names_due = Some(Instant::now() + NAMES_AGE.max(Duration::from_secs_f64(cost / NAME_BUDGET)));
+    }
+
+    /// Objects that were waited for.
+    fn objects(&self, part: &Part, scene: &Scene) -> Vec<ObjectView> {
+        let all: f64 = part.tally.objects.values().map(|object| object.wait_s).sum();
+        let mut found: Vec<(&u64, &Contended)> = part.tally.objects.iter().collect();
+        found.sort_by(|a, b| b.1.wait_s.total_cmp(&a.1.wait_s).then(a.0.cmp(b.0)));
+        let view = |(&object, of): (&u64, &Contended)| {
+            let waits = |seen: &&Seen| seen.known.as_ref().is_some_and(|known| known.object == object);
+            let waiters = scene.threads.iter().filter(waits).count();
+            ObjectView {
+                object: format!("{object:#x}"),
+                kind: of.kind.to_string(),
+                name: self.names.get(&object).cloned().flatten(),
+                waiting: of.wait_s / part.tally.seconds.max(1e-9),
+                share: of.wait_s / all.max(1e-9),
+                waiters: u32::try_from(waiters).unwrap_or(u32::MAX),
+                most_waiters: of.most_waiters,
+                held_by: scene.threads.iter().filter(waits).find_map(|seen| self.held_by(seen, scene)),
+                at: of.place.as_ref().map(|(place, _)| (**place).clone()),
+            }
+        };
+        found.into_iter().take(MOST).map(view).collect()
+    }
+
+    fn gil(&mut self, python: &Python, interpreters: &[Interpreter], part: &Part) {
+        let now = Instant::now();
+        let Some(gil) = interpreters.first().and_then(|&main| python.gil(main).ok()) else { return };
+        self.process.gil_on = gil.enabled;
+        let before = self.switches.replace((now, gil.switches));
+        if !gil.enabled {
+            self.gil = None;
+            return;
+        }
+        let rate = before.map(|(then, switches)| {
+            gil.switches.wrapping_sub(switches) as f64 / now.duration_since(then).as_secs_f64().max(1e-9)
+        });
+        let waiting = self.threads.iter().filter(|thread| thread.state == State::Gil);
+        let running = self.threads.iter().find(|thread| thread.state == State::Running);
+        self.gil = Some(GilView {
+            holder: running.map(|thread| self.thread_name(thread.tid)),
+            waiters: waiting.map(|thread| self.thread_name(thread.tid)).collect(),
+            switches_per_s: rate,
+            taken: part.gil_taken as f64 / part.tally.looks.max(1) as f64,
+        });
+    }
+
+    fn world(
+        &self,
+        python: &Python,
+        interpreters: &[Interpreter],
+        view: &mut WorldView,
+        notes: &mut Vec<String>,
+    ) {
+        for &interpreter in interpreters {
+            match python.world(interpreter) {
+                Ok(Some(world)) if world.requested => {
+                    view.now = true;
+                    let by = world.requester.and_then(|address| {
+                        let threads = python.threads(interpreter).ok()?;
+                        Some(threads.iter().find(|thread| thread.address == address)?.native_id)
+                    });
+                    view.requester = by.map(|tid| self.thread_name(tid));
+                }
+                Ok(None) => {
+                    view.possible = false;
+                    notes.push(
+                        "stop-the-world pauses cannot be seen: this patch release keeps them elsewhere"
+                            .into(),
+                    );
+                    return;
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Lines by what threads did there, those with most running and waiting first.
+fn lines(part: &Part) -> Vec<LineView> {
+    let seconds = part.tally.seconds.max(1e-9);
+    let view = |(place, of): (&std::sync::Arc<super::look::Place>, &super::tally::Seconds)| {
+        // Not a share of one thread: several can be at a line at once.
+        let average = of.map(|spent| spent / seconds);
+        let [running, native, lock, gil, stopped, event, call] = average;
+        let threads = Shares { running, native, lock, gil, stopped, event, call };
+        LineView { place: (**place).clone(), threads, total: average.iter().sum() }
+    };
+    let mut lines: Vec<LineView> = part.tally.lines.iter().map(view).collect();
+    let busy = |line: &LineView| line.total - line.threads.event - line.threads.call;
+    lines.sort_by(|a, b| {
+        busy(b)
+            .total_cmp(&busy(a))
+            .then_with(|| (&a.place.file, a.place.line).cmp(&(&b.place.file, b.place.line)))
+    });
+    lines.truncate(MOST);
+    lines
+}

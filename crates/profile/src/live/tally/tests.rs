@@ -1,0 +1,73 @@
+use super::*;
+use crate::live::{Seen, Wait};
+
+fn place(line: u32) -> Arc<Place> {
+    Arc::new(Place { function: "f".into(), file: "a.py".into(), line: Some(line) })
+}
+
+fn look(threads: &[(u64, State, Option<u64>, u32)]) -> Look {
+    let seen = |&(thread, state, object, line): &(u64, State, Option<u64>, u32)| Seen {
+        thread,
+        state,
+        place: Some(place(line)),
+        wait: object.map(|object| Wait { object, kind: "threading.Lock".into(), since_ns: None }),
+    };
+    Look { at_ns: 0, threads: threads.iter().map(seen).collect(), torn: 0 }
+}
+
+#[test]
+fn time_goes_to_the_thread_its_line_and_what_it_waits_for() {
+    let mut tally = Tally::default();
+    tally.add(
+        &look(&[(1, State::Running, None, 10), (2, State::Lock, Some(7), 20), (3, State::Lock, Some(7), 20)]),
+        0.5,
+    );
+    tally.add(
+        &look(&[
+            (1, State::Lock, Some(7), 11),
+            (2, State::Running, None, 21),
+            (3, State::Event, Some(8), 30),
+        ]),
+        0.25,
+    );
+    assert!((tally.seconds - 0.75).abs() < 1e-12);
+    assert_eq!(tally.threads[&1][State::Running.index()], 0.5);
+    assert_eq!(tally.threads[&1][State::Lock.index()], 0.25);
+    assert_eq!(tally.lines[&place(20)][State::Lock.index()], 1.0);
+    assert_eq!(tally.objects.len(), 1, "an event is not contended");
+    let object = &tally.objects[&7];
+    assert_eq!((object.wait_s, object.most_waiters), (1.25, 2));
+    assert_eq!(object.place.as_ref().map(|(place, _)| place.line), Some(Some(20)));
+    assert_eq!(tally.of_state(State::Lock), 1.25);
+}
+
+#[test]
+fn two_halves_merged_are_the_whole() {
+    let looks: Vec<Look> = (0..40)
+        .map(|i| look(&[(i % 3, State::ALL[i as usize % 7], Some(i % 4), 10 + (i % 5) as u32)]))
+        .collect();
+    let mut whole = Tally::default();
+    let mut halves = [Tally::default(), Tally::default()];
+    for (i, look) in looks.iter().enumerate() {
+        whole.add(look, 0.125);
+        halves[i / 20].add(look, 0.125);
+    }
+    let [mut first, second] = halves;
+    first.merge(&second);
+    assert_eq!((first.looks, first.seconds), (whole.looks, whole.seconds));
+    assert_eq!(first.threads, whole.threads);
+    assert_eq!(first.lines, whole.lines);
+    for (object, known) in &whole.objects {
+        assert_eq!(first.objects[object].wait_s, known.wait_s);
+    }
+}
+
+#[test]
+fn what_is_one_too_many_is_counted_and_not_kept() {
+    let mut tally = Tally::default();
+    for line in 0..(MOST as u32 + 100) {
+        tally.add(&look(&[(1, State::Running, None, line)]), 1.0);
+    }
+    assert_eq!(tally.lines.len(), MOST);
+    assert_eq!(tally.turned_away_s, 100.0);
+}

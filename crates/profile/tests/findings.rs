@@ -1,0 +1,137 @@
+//! What known profiles say in words, and what changed between two.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+
+mod common;
+
+use common::*;
+use ungil_profile::*;
+
+fn texts(profile: &Profile) -> Vec<String> {
+    findings(profile).into_iter().map(|f| f.text).collect()
+}
+
+#[test]
+fn a_contended_program_is_told_what_it_waits_for() {
+    let profile = contended().finish(totals()).profile;
+    assert_eq!(
+        texts(&profile),
+        [
+            "38 % of thread time waits for the dict `cache` at app.py:31 (8 threads, most often held at app.py:47)",
+            "20 % of thread time runs at app.py:62 in spin",
+            "10 % of thread time waits for the threading.Lock 0x7f0000002000 (8 threads, most often at app.py:31, \
+             holder not known)",
+            "6.0 % of thread time waits for the GIL (8 threads, most often at app.py:62)",
+            "6.0 % of thread time goes to garbage collection: 2.0 % collects, 4.0 % is stopped for it (20 pauses, \
+             the longest 2.0 ms)",
+        ]
+    );
+}
+
+/// A profile of one thread whose rows are `(function, activity, lock, weight)`, each weight in as many samples.
+fn of(header: Header, totals: Totals, rows: &[(&str, Activity, Option<&str>, u64)]) -> Profile {
+    let mut b = Builder::new(header);
+    for (i, (name, activity, lock, weight)) in rows.iter().enumerate() {
+        let function = b.function(name, "a.py", 1, Kind::Python);
+        let frame = b.frame(function, 10 + i as u32);
+        let (thread, stack) = (b.thread(7, 70, ""), b.stack(StackId::EMPTY, frame));
+        let lock = lock.map(|name| b.lock(7, i as u64, "Lock", name));
+        let key = Key { thread, stack, activity: *activity, lock, holder: None };
+        b.row(key, Weight { samples: *weight, weight: *weight });
+    }
+    b.finish(totals).profile
+}
+
+#[test]
+fn nothing_is_said_that_means_nothing() {
+    let none: [&str; 0] = [];
+    let small = (0..40).map(|i| (["f", "g", "h", "k"][i % 4], Activity::Running, None, 25));
+    let small: Vec<_> = small.collect();
+    assert_eq!(texts(&of(header(), Totals::default(), &small)), none);
+    let waits = [("f", Activity::Lock, Some("x"), 49), ("f", Activity::System, None, 951)];
+    assert_eq!(
+        texts(&of(header(), Totals::default(), &waits)),
+        ["95 % of thread time is in system calls or idle"]
+    );
+    assert_eq!(
+        texts(&of(header(), Totals::default(), &[("f", Activity::Running, None, 49)])),
+        ["only 49 samples were taken, too few to say anything of shares"]
+    );
+}
+
+#[test]
+fn locks_of_one_name_are_one_and_modes_have_their_words() {
+    let header = Header { mode: Mode::Lock, ..header() };
+    let rows = [
+        ("f", Activity::Lock, Some("pool at a.py:3"), 35),
+        ("g", Activity::Lock, Some("pool at a.py:3"), 35),
+        ("h", Activity::Lock, Some("log"), 20),
+        ("k", Activity::Lock, Some("rest"), 10),
+    ];
+    assert_eq!(
+        texts(&of(header, Totals::default(), &rows)),
+        [
+            "70 % of lock waiting is for the Lock `pool` at a.py:3 (1 thread, holder not known)",
+            "20 % of lock waiting is for the Lock `log` (1 thread, holder not known)",
+            "10 % of lock waiting is for the Lock `rest` (1 thread, holder not known)",
+        ]
+    );
+}
+
+#[test]
+fn a_profile_that_cannot_be_believed_says_so_and_keeps_to_five() {
+    let totals = Totals { captured: 800, missed: 200, torn: 10, left_out: 5, ..Totals::default() };
+    let names = ["a", "b", "c", "d", "e", "f"];
+    let rows: Vec<_> = names.iter().map(|n| ("f", Activity::Lock, Some(*n), 160)).collect();
+    let found = findings(&of(header(), totals, &rows));
+    assert_eq!(found.len(), 5);
+    let warnings: Vec<&str> =
+        found.iter().filter(|f| f.topic == Topic::Warning).map(|f| f.text.as_str()).collect();
+    assert_eq!(
+        warnings,
+        [
+            "20 % of the looks that were due were missed: the rate is higher than can be kept up, and short things are \
+             under-counted",
+            "1.0 % of the stacks were torn while they were read and are left out",
+            "5 samples have lost their place because a table was full",
+        ]
+    );
+}
+
+#[test]
+fn memory_is_told_by_line() {
+    let header = Header { mode: Mode::Alloc, unit: Unit::Bytes, ..header() };
+    let rows = [
+        ("keep", Activity::Live, None, 300),
+        ("drop", Activity::Freed, None, 700),
+        ("keep", Activity::Live, None, 100),
+    ];
+    assert_eq!(
+        texts(&of(header, Totals::default(), &rows)),
+        [
+            "100 % of the memory that came and went was allocated at a.py:11 in drop",
+            "75 % of live memory was allocated at a.py:10 in keep",
+        ]
+    );
+}
+
+#[test]
+fn changes_are_parts_of_a_whole() {
+    let before =
+        of(header(), totals(), &[("f", Activity::Running, None, 100), ("g", Activity::Running, None, 100)]);
+    let after = of(
+        header(),
+        totals(),
+        &[
+            ("f", Activity::Running, None, 1000),
+            ("g", Activity::Running, None, 2000),
+            ("n", Activity::Running, None, 1000),
+        ],
+    );
+    let found: Vec<(String, f64, f64)> =
+        changes(&before, &after, By::Function).into_iter().map(|c| (c.name, c.before, c.after)).collect();
+    let told = [("f", 0.5, 0.25), ("n", 0.0, 0.25), ("g", 0.5, 0.5)];
+    assert_eq!(found, told.map(|(n, b, a)| (n.to_string(), b, a)));
+    let lines = changes(&before, &after, By::Line);
+    assert_eq!(lines[0].words(), "f (a.py:10): 50.0 % of all before, 25.0 % after (-25.0)");
+    assert!(changes(&after, &after, By::Line).iter().all(|c| c.change() == 0.0));
+}

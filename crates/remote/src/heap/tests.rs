@@ -1,0 +1,310 @@
+//! Heaps made for the purpose: counted to the last object, torn, and hostile.
+
+use super::allocated::Reader;
+use super::census::Census;
+use super::list::{Seen, Walk};
+use super::mimalloc::{SEGMENT, SLICE, Segment};
+use super::segments;
+use super::{Look, Mimalloc as Sums};
+use crate::layout::KNOWN_MIMALLOCS as KNOWN;
+use crate::linux::Region;
+use crate::memory::{Memory, ReadError};
+use crate::objects::Objects;
+use crate::offsets::DebugOffsets;
+use proptest::prelude::*;
+use std::sync::Mutex;
+
+/// `_Py_DebugOffsets` of 3.15.1t and 3.13.17, after the cookie, as words.
+const FREE_THREADED: [u64; 110] = [
+    51315184, 1, 406016, 912, 936, 247040, 7272, 7264, 7336, 7352, 7400, 7592, 7576, 7584, 16, 7736, 0, 7760,
+    7752, 7952, 17564, 888, 0, 8, 16, 72, 80, 88, 96, 176, 184, 256, 32, 36, 40, 136, 288, 0, 88, 8, 0, 56,
+    80, 78, 64, 72, 240, 128, 136, 144, 152, 84, 68, 112, 120, 232, 224, 32, 24, 440, 40, 104, 184, 48, 304,
+    968, 904, 56, 48, 32, 56, 40, 32, 216, 40, 56, 48, 64, 48, 56, 40, 32, 48, 32, 40, 56, 32, 48, 80, 48,
+    32, 56, 72, 176, 112, 120, 224, 104, 176, 40, 88, 83, 0, 8, 24, 344, 8036, 0, 4, 512,
+];
+const WITH_GIL: [u64; 72] = [
+    51188208, 0, 283408, 608, 632, 194984, 7272, 7264, 7344, 7400, 7656, 7640, 7648, 16, 7752, 0, 7768, 7760,
+    312, 0, 8, 16, 72, 152, 160, 232, 32, 80, 8, 0, 56, 72, 70, 208, 112, 120, 128, 136, 68, 52, 96, 104,
+    200, 16, 8, 416, 24, 88, 168, 32, 24, 16, 40, 24, 16, 48, 32, 40, 24, 16, 32, 16, 24, 40, 16, 32, 64, 32,
+    16, 40, 240, 200,
+];
+
+fn offsets(words: &[u64]) -> DebugOffsets {
+    let bytes: Vec<u8> =
+        b"xdebugpy".iter().copied().chain(words.iter().flat_map(|word| word.to_le_bytes())).collect();
+    DebugOffsets::parse(&bytes).expect("a live interpreter's table")
+}
+
+/// A few stretches of memory, and a word that is another at every look.
+#[derive(Default)]
+struct Image {
+    parts: Vec<(u64, Vec<u8>)>,
+    restless: Option<(u64, Mutex<u64>)>,
+}
+
+impl Image {
+    fn part(&mut self, address: u64, len: usize) {
+        self.parts.push((address, vec![0; len]));
+    }
+
+    fn put(&mut self, address: u64, bytes: &[u8]) {
+        let (start, part) = self
+            .parts
+            .iter_mut()
+            .find(|(start, part)| (*start..*start + part.len() as u64).contains(&address))
+            .expect("a part");
+        let at = (address - *start) as usize;
+        part[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+
+    fn word(&mut self, address: u64, word: u64) {
+        self.put(address, &word.to_le_bytes());
+    }
+}
+
+impl Memory for Image {
+    fn read(&self, address: u64, into: &mut [u8]) -> Result<(), ReadError> {
+        let missing = ReadError::Unmapped(address);
+        let found = self.parts.iter().find_map(|(start, part)| {
+            let at = usize::try_from(address.checked_sub(*start)?).ok()?;
+            part.get(at..at.checked_add(into.len())?)
+        });
+        into.copy_from_slice(found.ok_or(missing)?);
+        if let Some((restless, count)) = &self.restless
+            && let Some(at) = restless.checked_sub(address).filter(|at| at + 8 <= into.len() as u64)
+        {
+            let mut count = count.lock().expect("no panic");
+            *count += 1;
+            into[at as usize..at as usize + 8].copy_from_slice(&(4 * *count).to_le_bytes());
+        }
+        Ok(())
+    }
+}
+
+const TYPES: u64 = 0x1_0000;
+const BASE: u64 = 4 * SEGMENT;
+const NUMBER: u64 = 0x5EED_5EED_5EED_5EED;
+const BLOCK: u64 = 64;
+const CAPACITY: u64 = 40;
+
+/// Where type `index` is: 0 makes types, 1 is `m.A`, 2 is `B`.
+fn kind(index: u64) -> u64 {
+    TYPES + index * 512
+}
+
+fn types(image: &mut Image, offsets: &DebugOffsets) {
+    image.part(TYPES, 4096);
+    let at = offsets.type_object;
+    for (index, name) in [b"type\0".as_slice(), b"m.A\0", b"B\0"].into_iter().enumerate() {
+        let (address, text) = (kind(index as u64), TYPES + 2048 + index as u64 * 64);
+        image.put(text, name);
+        image.word(address + offsets.pyobject.ob_type, kind(0));
+        image.word(address + at.tp_name, text);
+        image.word(address + at.tp_name + 8, 48);
+        image.word(address + at.tp_flags, 1 << 12 | if index == 0 { 1 << 31 } else { 0 });
+    }
+}
+
+/// Block `index` of the one page.
+fn block(index: u64) -> u64 {
+    BASE + SLICE + 3 * BLOCK + index * BLOCK
+}
+
+/// A segment with one page of the collector's heap: 40 blocks, every third of them free, on one of the three lists; of the rest
+/// every fifth is idle and the others are A and B by turns.
+fn heap(offsets: &DebugOffsets) -> (Image, u64, u64) {
+    let at = KNOWN[0];
+    let mut image = Image::default();
+    types(&mut image, offsets);
+    image.part(BASE, (4 * SLICE) as usize);
+    let segment =
+        [(32, SEGMENT), (208, 1), (216, BASE ^ NUMBER), (224, 512), (232, 1), (248, 512), (256, 77)];
+    for (offset, word) in segment {
+        image.word(BASE + offset, word);
+    }
+    // The segment's own slice, its page, and the rest, which is free.
+    for (index, count) in [(0, 1_u32), (1, 1), (2, 510)] {
+        image.put(BASE + at.segment_slices + index * at.page_size, &count.to_le_bytes());
+    }
+    let page = BASE + at.segment_slices + at.page_size;
+    let (mut lists, mut lengths, mut objects, mut idle) = ([0; 3], [0_u64; 3], 0, 0);
+    for index in 0..CAPACITY {
+        let here = block(index);
+        if index % 3 == 0 {
+            let list = (index / 3 % 3) as usize;
+            image.word(here, lists[list]);
+            (lists[list], lengths[list]) = (here, lengths[list] + 1);
+        } else if index % 5 == 0 {
+            image.word(here + 24, kind(1));
+            idle += 1;
+        } else {
+            image.word(here, 0x7f00_0000_0000);
+            image.put(here + 12, &1_u32.to_le_bytes());
+            image.word(here + 24, kind(1 + index % 2));
+            objects += 1;
+        }
+    }
+    image.put(page + 8, &[2 << 3]);
+    image.put(page + 10, &(CAPACITY as u16).to_le_bytes());
+    image.word(page + 16, lists[0]);
+    image.put(page + 24, &((CAPACITY - lengths[0] - lengths[1]) as u32).to_le_bytes());
+    image.put(page + 28, &(BLOCK as u32).to_le_bytes());
+    image.word(page + 32, lists[1]);
+    image.word(page + 40, lists[2] | 2);
+    (image, objects, idle)
+}
+
+fn regions() -> Vec<Region> {
+    let region = |start, end| Region {
+        start,
+        end,
+        offset: 0,
+        writable: true,
+        executable: false,
+        file: None,
+        is_stack: false,
+        deleted: false,
+    };
+    vec![region(SEGMENT, 3 * SEGMENT), region(BASE - 4096, BASE + SEGMENT), region(1 << 40, (1 << 40) + 4096)]
+}
+
+/// Everything in an image, by the way a live heap is read.
+fn survey(image: &Image, offsets: &DebugOffsets) -> (Vec<super::Count>, Sums, Look) {
+    let (segments, more) = segments::all(image, &regions(), KNOWN[0], NUMBER).expect("reads");
+    assert!(!more);
+    let mut census = Census::new(Objects { memory: image, offsets });
+    let (mut sums, mut look) = (Sums::default(), Look::default());
+    let mut reader = Reader::new(image, KNOWN[0]);
+    for segment in &segments {
+        reader.segment(segment, 0, &mut census, &mut sums, &mut look).expect("reads");
+    }
+    (census.finish(), sums, look)
+}
+
+#[test]
+fn every_object_of_a_page_is_counted_and_nothing_else() {
+    let offsets = offsets(&FREE_THREADED);
+    let (image, objects, idle) = heap(&offsets);
+    let (types, sums, look) = survey(&image, &offsets);
+    assert_eq!(look, Look::default());
+    let names: Vec<_> = types.iter().map(|count| format!("{}.{}", count.module, count.name)).collect();
+    assert_eq!(names, ["builtins.B", "m.A"]);
+    assert_eq!(types.iter().map(|count| count.objects).sum::<u64>(), objects);
+    assert_eq!(types.iter().map(|count| count.bytes).sum::<u64>(), objects * BLOCK);
+    assert_eq!((sums.idle_objects, sums.other_blocks, sums.pages), (idle, 0, 1));
+    assert_eq!((sums.blocks, sums.block_bytes), (objects + idle, (objects + idle) * BLOCK));
+}
+
+#[test]
+fn what_lives_through_a_torn_look_is_counted() {
+    let offsets = offsets(&FREE_THREADED);
+    let (mut image, objects, _) = heap(&offsets);
+    // The list of what other threads freed is another each time.
+    image.restless = Some((BASE + KNOWN[0].segment_slices + KNOWN[0].page_size + 40, Mutex::new(0)));
+    let (types, _, look) = survey(&image, &offsets);
+    assert_eq!(look.torn, 1);
+    assert_eq!(types.iter().map(|count| count.objects).sum::<u64>(), objects);
+}
+
+#[test]
+fn a_segment_given_back_or_of_another_process_is_none() {
+    let offsets = offsets(&FREE_THREADED);
+    for (offset, word) in [(208, 0), (216, NUMBER), (224, 511), (32, u64::MAX), (232, 0)] {
+        let (mut image, ..) = heap(&offsets);
+        image.word(BASE + offset, word);
+        assert_eq!(survey(&image, &offsets).1.blocks, 0, "{offset}");
+    }
+}
+
+/// A list head and objects of the collector's; `links` gives the next and previous of each, head first.
+fn list(offsets: &DebugOffsets, links: &[(u64, u64)]) -> Image {
+    let mut image = Image::default();
+    types(&mut image, offsets);
+    image.part(BASE, 64 * (links.len() + 64));
+    for (index, &(next, previous)) in links.iter().enumerate() {
+        let here = object(index as u64);
+        image.word(here, object(next));
+        image.word(here + 8, object(previous) | 2);
+        image.word(here + 16, 1);
+        image.word(here + 24, kind(1));
+    }
+    image
+}
+
+fn object(index: u64) -> u64 {
+    BASE + 64 * index
+}
+
+fn walk(image: &Image, offsets: &DebugOffsets) -> (u64, bool) {
+    let mut census = Census::new(Objects { memory: image, offsets });
+    let mut seen = Seen::default();
+    let heads = [BASE];
+    let mut walk = Walk::new(image, offsets, &mut seen, &heads, BASE);
+    walk.run(&mut census, &mut |_| true).expect("reads");
+    let torn = walk.torn;
+    (census.finish().iter().map(|count| count.objects).sum(), torn)
+}
+
+#[test]
+fn a_list_is_walked_to_its_end() {
+    let offsets = offsets(&WITH_GIL);
+    for len in [1, 2, 3, 1000] {
+        let links: Vec<_> = (0..len).map(|index| ((index + 1) % len, (index + len - 1) % len)).collect();
+        assert_eq!(walk(&list(&offsets, &links), &offsets), (len - 1, false));
+    }
+}
+
+#[test]
+fn a_ring_without_its_head_ends_the_walk() {
+    let offsets = offsets(&WITH_GIL);
+    // 0 -> 1 -> 2 -> 3 -> 1
+    let links = [(1, 3), (2, 0), (3, 1), (1, 2)];
+    let (objects, torn) = walk(&list(&offsets, &links), &offsets);
+    assert!(objects <= 3 && torn);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_links_are_survived(links in prop::collection::vec((0_u64..24, 0_u64..24), 1..24)) {
+        let offsets = offsets(&WITH_GIL);
+        prop_assert!(walk(&list(&offsets, &links), &offsets).0 <= 24);
+    }
+
+    #[test]
+    fn a_hostile_heap_is_survived(
+        changes in prop::collection::vec((0_u64..200, 0_u64..8, any::<u64>(), 0_u8..4), 1..12),
+    ) {
+        let offsets = offsets(&FREE_THREADED);
+        let (mut image, ..) = heap(&offsets);
+        for (place, byte, word, how) in changes {
+            // Words of the segment's head, of the first pages' heads, of the blocks and of the types.
+            let address = match place % 4 {
+                0 => BASE + 8 * (place / 4 % 33),
+                1 => BASE + 264 + 8 * (place / 4 % 36),
+                2 => block(0) + 8 * place,
+                _ => TYPES + 8 * place,
+            };
+            match how {
+                0 => image.word(address, word),
+                1 => image.word(address, block(word % 64)),
+                2 => image.word(address, BASE + word % (2 * SEGMENT)),
+                _ => image.put(address + byte, &[word as u8]),
+            }
+        }
+        let (types, sums, _) = survey(&image, &offsets);
+        // No more than fits into the one segment.
+        prop_assert!(types.iter().map(|count| count.objects).sum::<u64>() <= SEGMENT / 8);
+        prop_assert!(sums.pages <= 512);
+    }
+
+    #[test]
+    fn any_head_is_survived(bytes in prop::collection::vec(any::<u8>(), 0..600), index in 0_u64..600) {
+        for at in KNOWN {
+            let _ = Segment::of(at, BASE, &bytes);
+            let segment = Segment { address: BASE, size: SEGMENT, used: 1, first: 1, entries: 512, thread: 0, cookie: 0 };
+            let _ = super::mimalloc::Page::of(at, &segment, index, &bytes);
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The system call a thread sits in, as `/proc/PID/task/TID/syscall` has it.
+//!
+//! The file says where a thread is asleep and with which arguments, which for a thread that waits for a lock is the address of
+//! what it sleeps on. Reading it stops nobody. It needs the right to trace the target, as reading its memory does.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+
+/// What the kernel says of a thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doing {
+    /// It runs, or would if there were a processor free.
+    Running,
+    /// It sleeps in a system call.
+    Call(Call),
+    /// It sleeps, but not in a system call: in a page fault, or stopped.
+    Asleep,
+    /// There is no such thread (any more).
+    Gone,
+    /// The kernel does not say.
+    Unknown,
+}
+
+/// A system call that a thread sleeps in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Call {
+    /// Its number on this machine.
+    pub number: u32,
+    /// Its arguments.
+    pub args: [u64; 6],
+    /// The thread's stack pointer.
+    pub stack: u64,
+    /// Its instruction pointer.
+    pub instruction: u64,
+}
+
+impl Call {
+    /// What the call is called, such as `futex` or `epoll_wait`.
+    #[must_use]
+    pub fn name(&self) -> Option<&'static str> {
+        syscalls::Sysno::new(self.number as usize).map(|call| call.name())
+    }
+
+    /// Whether it is `futex(2)`, in which everything that waits for a lock sleeps.
+    #[must_use]
+    pub fn is_futex(&self) -> bool {
+        self.number as i64 == libc::SYS_futex
+    }
+}
+
+/// One thread's file, kept open from look to look.
+#[derive(Debug)]
+pub struct CallFile(File);
+
+impl CallFile {
+    /// Opens the file of a thread; `tid` as this pid namespace counts.
+    ///
+    /// # Errors
+    /// The thread is gone, or the kernel was built without these files.
+    pub fn open(pid: u32, tid: u32) -> io::Result<CallFile> {
+        File::open(format!("/proc/{pid}/task/{tid}/syscall")).map(CallFile)
+    }
+
+    /// What the thread does now.
+    #[must_use]
+    pub fn read(&self) -> Doing {
+        // A number of at most 10 digits and eight of 16, each with its blank.
+        let mut line = [0; 192];
+        match self.0.read_at(&mut line, 0) {
+            Ok(0) => Doing::Gone,
+            Ok(len) => parse(line.get(..len).unwrap_or_default()),
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Doing::Gone,
+            Err(_) => Doing::Unknown,
+        }
+    }
+}
+
+/// `running`, `-1 SP PC`, or `NUMBER ARG.. SP PC`.
+fn parse(line: &[u8]) -> Doing {
+    let Ok(line) = std::str::from_utf8(line) else { return Doing::Unknown };
+    let mut words = line.split_ascii_whitespace();
+    let number = match words.next() {
+        Some("running") => return Doing::Running,
+        Some("-1") => return Doing::Asleep,
+        Some(word) => word.parse(),
+        None => return Doing::Gone,
+    };
+    let mut hex = || u64::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok();
+    let mut all = [0; 8];
+    for word in &mut all {
+        let Some(value) = hex() else { return Doing::Unknown };
+        *word = value;
+    }
+    let [a, b, c, d, e, f, stack, instruction] = all;
+    number.map_or(Doing::Unknown, |number| {
+        Doing::Call(Call { number, args: [a, b, c, d, e, f], stack, instruction })
+    })
+}
+
+/// How often a thread has gone to sleep or was put off its processor: where the number is the same, the thread has not run
+/// in between. `None` where it cannot be told.
+#[must_use]
+pub fn switches(pid: u32, tid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/task/{tid}/status")).ok()?;
+    let count = |name: &str| -> Option<u64> {
+        status.lines().find_map(|line| line.strip_prefix(name))?.trim().parse().ok()
+    };
+    Some(count("voluntary_ctxt_switches:")? + count("nonvoluntary_ctxt_switches:")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_three_forms_of_the_line() {
+        assert_eq!(parse(b"running\n"), Doing::Running);
+        assert_eq!(parse(b"-1 0x7ffd 0x7f00\n"), Doing::Asleep);
+        let line = b"202 0x7f10 0x189 0x0 0x7f20 0x0 0xffffffff 0x7f30 0x7f40\n";
+        let Doing::Call(call) = parse(line) else { panic!("{:?}", parse(line)) };
+        assert_eq!((call.number, call.args[0], call.args[3]), (202, 0x7f10, 0x7f20));
+        assert_eq!((call.stack, call.instruction), (0x7f30, 0x7f40));
+        assert_eq!(parse(b""), Doing::Gone);
+        assert_eq!(parse(b"202 0x1"), Doing::Unknown);
+    }
+
+    #[test]
+    fn the_number_of_futex_has_its_name() {
+        let number = libc::SYS_futex as u32;
+        let call = Call { number, args: [0; 6], stack: 0, instruction: 0 };
+        assert!(call.is_futex());
+        assert_eq!(call.name(), Some("futex"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_line_is_survived(line: Vec<u8>) {
+            let _ = parse(&line);
+        }
+    }
+}

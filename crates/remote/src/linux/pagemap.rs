@@ -1,0 +1,27 @@
+//! Which pages of a region are in memory: `/proc/PID/pagemap`, a word for each.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+/// Set in the word of a page that is in memory (Documentation/admin-guide/mm/pagemap.rst).
+const PRESENT: u64 = 1 << 63;
+/// Pages asked for together.
+const TOGETHER: u64 = 1 << 13;
+
+/// Bytes of `start..end` of process `pid` that are in memory; `None` where the system does not say.
+pub(crate) fn resident(pid: u32, start: u64, end: u64) -> Option<u64> {
+    let page = rustix::param::page_size() as u64;
+    let (first, after) = (start / page, end / page);
+    let file = File::open(format!("/proc/{pid}/pagemap")).ok()?;
+    let mut words = vec![0; TOGETHER as usize * 8];
+    let mut present = 0;
+    for from in (first..after).step_by(TOGETHER as usize) {
+        let now = (after - from).min(TOGETHER) as usize;
+        let words = &mut words[..now * 8];
+        file.read_exact_at(words, from * 8).ok()?;
+        let flagged =
+            words.as_chunks::<8>().0.iter().filter(|word| u64::from_le_bytes(**word) & PRESENT != 0);
+        present += flagged.count() as u64;
+    }
+    Some(present * page)
+}

@@ -1,0 +1,266 @@
+//! What a thread waits for, as the program knows it.
+//!
+//! `Queue.get()` sleeps in `Condition.wait()`, which sleeps on a bare lock made for that one wait. Frames tell them apart: the functions of
+//! the standard library are known by file and name, their objects by the local `self`, and a frame is believed only if the
+//! lock slept on is the one it would sleep on.
+
+use super::Kind;
+use super::reader::Reader;
+use super::types::Tag;
+use crate::frames::{Frame, TAGS};
+use crate::memory::word;
+use crate::python::Thread;
+use crate::waits::{On, Waiting};
+
+pub(super) const LOCK: &str = "threading.Lock";
+pub(super) const RLOCK: &str = "threading.RLock";
+pub(super) const SEMAPHORE: &str = "threading.Semaphore";
+pub(super) const BOUNDED: &str = "threading.BoundedSemaphore";
+pub(super) const IMPORT: &str = "import lock";
+/// The kind of a wait for the GIL.
+pub const GIL: &str = "GIL";
+/// The kind of a wait for the world to go on.
+pub const WORLD: &str = "runtime:stop-the-world";
+/// The kind of a wait for the threads that keep the program from ending.
+pub const END: &str = "runtime:the end of a thread";
+/// The file of the import system's frozen code.
+pub(super) const BOOTSTRAP: &str = "<frozen importlib._bootstrap>";
+/// Slots of the innermost frame that are looked through for the object waited for.
+const MOST_SLOTS: u32 = 256;
+
+/// Whom a thread waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// The thread with this `get_ident()`, which owns what is waited for; 0 when nobody does.
+    Owner(u64),
+    /// The thread with this `get_ident()`, which is to end.
+    End(u64),
+    /// Whoever is inside a `with` of it.
+    Within,
+    /// Whoever is inside a critical section of the mutex at this address.
+    Section(u64),
+    /// Whoever runs the work that will set it: a future.
+    Worker,
+    /// Whoever has this GIL.
+    Gil(u64),
+    /// Whoever stopped the world.
+    World,
+    /// Anybody may end the wait, by a notification or an item.
+    Anybody,
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// The object, as `id()` has it, or the address of what is none.
+    pub object: u64,
+    /// What it is.
+    pub kind: Kind,
+    /// What it calls itself: a module's name for an import lock.
+    pub name: Option<String>,
+    /// Whom that means.
+    pub subject: Subject,
+}
+
+impl Known {
+    pub(super) fn new(object: u64, kind: impl Into<Kind>, subject: Subject) -> Known {
+        Known { object, kind: kind.into(), name: None, subject }
+    }
+}
+
+impl Reader<'_> {
+    /// What `thread`, found waiting with these frames (innermost first), waits for.
+    pub fn known(&mut self, thread: &Thread, waiting: &Waiting, frames: &[Frame]) -> Known {
+        match waiting.on {
+            On::Gil(gil) => Known::new(gil, GIL, Subject::Gil(gil)),
+            On::World => Known::new(thread.address, WORLD, Subject::World),
+            On::Parked(address) => self.parked(thread, address, frames),
+            On::Futex(address) => self.futex(address, frames),
+            On::Ungil(address) => self.ungil(address, frames),
+        }
+    }
+
+    fn parked(&mut self, thread: &Thread, address: u64, frames: &[Frame]) -> Known {
+        let object = address.wrapping_sub(self.head());
+        match self.tag(object) {
+            Tag::Lock => {
+                return self
+                    .library(Some(object), frames)
+                    .unwrap_or_else(|| Known::new(object, LOCK, Subject::Within));
+            }
+            Tag::RLock => return self.rlock(object),
+            Tag::SimpleQueue => return Known::new(object, "queue.SimpleQueue", Subject::Anybody),
+            _ => {}
+        }
+        if let Some(offset) = self.python.layout().locks.object_mutex {
+            let object = address.wrapping_sub(offset);
+            if let Some(name) = self.type_name(object) {
+                return Known::new(object, format!("object:{name}"), Subject::Section(address));
+            }
+        }
+        if let Some(known) = self.of_runtime(address, thread.interpreter_state) {
+            return known;
+        }
+        if let Some(known) = self.library(None, frames).or_else(|| self.handle(address, frames)) {
+            return known;
+        }
+        if let Some((object, name)) = self.inside(address, frames) {
+            return Known::new(object, format!("inside:{name}"), Subject::Anybody);
+        }
+        Known::new(address, "runtime:mutex", Subject::Anybody)
+    }
+
+    /// A thread waited for below `Thread.join`: by its handle, or at the end of the program, when the main thread waits for all
+    /// that are no daemons.
+    fn handle(&mut self, address: u64, frames: &[Frame]) -> Option<Known> {
+        let ident = self.ending(address)?;
+        let first = frames.first()?;
+        if self.is_in(first, "threading.py", "_shutdown") {
+            return Some(Known::new(address, END, Subject::End(ident)));
+        }
+        let handle = address.wrapping_sub(crate::layout::ThreadHandle::EXITING);
+        let object = self.slots(frames).into_iter().find(|&object| {
+            self.type_name(object).is_some_and(|name| name.as_ref() == "_thread._ThreadHandle")
+                && self.handle_of(object) == Some(handle)
+        })?;
+        Some(Known::new(object, "threading.Thread", Subject::End(ident)))
+    }
+
+    fn rlock(&mut self, object: u64) -> Known {
+        let owner = self.recursive(object).map_or(0, |found| found.owner);
+        Known::new(object, RLOCK, Subject::Owner(owner))
+    }
+
+    /// A futex that is not in the parking lot: 3.13 has threads wait for an `RLock` in a semaphore, and C code has its own.
+    fn futex(&mut self, address: u64, frames: &[Frame]) -> Known {
+        for object in self.slots(frames) {
+            // `Condition` calls methods that are bound to its lock.
+            let object =
+                if self.tag(object) == Tag::Bound { self.bound_to(object).unwrap_or(object) } else { object };
+            match self.tag(object) {
+                Tag::RLock if self.semaphore_of(object) == Some(address) => return self.rlock(object),
+                Tag::Lock if self.semaphore_of(object) == Some(address) => {
+                    return self
+                        .library(Some(object), frames)
+                        .unwrap_or_else(|| Known::new(object, LOCK, Subject::Within));
+                }
+                _ => {}
+            }
+        }
+        self.library(None, frames).unwrap_or_else(|| Known::new(address, "futex", Subject::Anybody))
+    }
+
+    /// A structure of the standard library. `lock` is the lock slept on, if it is one.
+    fn library(&mut self, lock: Option<u64>, frames: &[Frame]) -> Option<Known> {
+        let first = frames.first()?;
+        let own = |reader: &mut Self, frame: &Frame| reader.local(frame, "self");
+        if self.is_in(first, "threading.py", "Thread.join") {
+            let joined = own(self, first)?;
+            let ident = self.int_attribute(joined, "_ident").map_or(0, i64::cast_unsigned);
+            return Some(Known::new(joined, "threading.Thread", Subject::End(ident)));
+        }
+        let lock = lock?;
+        if first.code.file == BOOTSTRAP && first.code.qualname == "_ModuleLock.acquire" {
+            let module = own(self, first)?;
+            (self.attribute(module, "wakeup") == Some(lock)).then_some(())?;
+            let owner = self.int_attribute(module, "owner").map_or(0, i64::cast_unsigned);
+            let name = self.attribute(module, "name").and_then(|name| self.objects.text(name).ok());
+            return Some(Known { name, ..Known::new(module, IMPORT, Subject::Owner(owner)) });
+        }
+        if self.is_in(first, "threading.py", "_RLock.acquire") {
+            let recursive = own(self, first)?;
+            (self.attribute(recursive, "_block") == Some(lock)).then_some(())?;
+            let owner = self.int_attribute(recursive, "_owner").map_or(0, i64::cast_unsigned);
+            return Some(Known::new(recursive, RLOCK, Subject::Owner(owner)));
+        }
+        if !self.is_in(first, "threading.py", "Condition.wait") || self.local(first, "waiter") != Some(lock) {
+            return None;
+        }
+        let condition = own(self, first)?;
+        let rest = frames.get(1..).unwrap_or_default();
+        let outer = match rest.first() {
+            Some(frame) if self.is_in(frame, "threading.py", "Condition.wait_for") => rest.get(1),
+            other => other,
+        };
+        let around = outer.and_then(|frame| {
+            let kind = self.waits_in_condition(frame)?;
+            Some((own(self, frame)?, kind))
+        });
+        Some(match around {
+            Some((object, SEMAPHORE)) => Known::new(object, self.semaphore_kind(object), Subject::Within),
+            Some((object, FUTURE)) => Known::new(object, FUTURE, Subject::Worker),
+            Some((object, kind)) => Known::new(object, kind, Subject::Anybody),
+            None => Known::new(condition, "threading.Condition", Subject::Anybody),
+        })
+    }
+
+    /// What is waited for by a function of the standard library that waits for a condition of its own.
+    fn waits_in_condition(&self, frame: &Frame) -> Option<&'static str> {
+        let (file, kind) = match frame.code.qualname.as_str() {
+            "Event.wait" => ("threading.py", "threading.Event"),
+            "Semaphore.acquire" => ("threading.py", SEMAPHORE),
+            "Barrier._wait" | "Barrier._enter" => ("threading.py", "threading.Barrier"),
+            "Queue.get" | "Queue.put" | "Queue.join" => ("queue.py", "queue.Queue"),
+            "Future.result" | "Future.exception" => ("concurrent/futures/_base.py", FUTURE),
+            _ => return None,
+        };
+        let code = &frame.code;
+        let is = match file.split_once('/') {
+            None => self.is_standard(code, file),
+            // `is_standard` wants the library's own folder.
+            Some(_) => code
+                .file
+                .strip_suffix("/_base.py")
+                .is_some_and(|folder| folder.ends_with("/concurrent/futures")),
+        };
+        is.then_some(kind)
+    }
+
+    /// The frame among `frames` that runs the work whose result `future` will be, in a pool of threads.
+    pub(crate) fn runs_work_of(&mut self, frames: &[Frame], future: u64) -> Option<usize> {
+        frames.iter().position(|frame| {
+            frame.code.qualname == "_WorkItem.run"
+                && frame.code.file.ends_with("/concurrent/futures/thread.py")
+                && self.local(frame, "self").and_then(|item| self.attribute(item, "future")) == Some(future)
+        })
+    }
+
+    /// The thread state that has the GIL whose state is at `gil`; `None` while nobody has.
+    pub(crate) fn gil_holder(&self, gil: u64) -> Option<u64> {
+        // The offsets are those of an interpreter's own GIL; a subinterpreter may share another's.
+        let at = &self.offsets().interpreter_state;
+        let field = |offset: u64| gil.checked_add(offset.checked_sub(at.gil_runtime_state)?);
+        let locked = self.memory().i32(field(at.gil_runtime_state_locked)?).ok()?;
+        let holder = self.memory().u64(field(at.gil_runtime_state_holder)?).ok()?;
+        (locked == 1 && holder != 0).then_some(holder)
+    }
+
+    /// The objects in the locals and on the stack of the innermost frame: among them is what a method that is being called
+    /// belongs to. Some of what is above the top of the stack is left from earlier.
+    pub(super) fn slots(&mut self, frames: &[Frame]) -> Vec<u64> {
+        let Some(frame) = frames.first() else { return Vec::new() };
+        let count = frame.code.locals.saturating_add(frame.code.stack_size).min(MOST_SLOTS);
+        let Ok(bytes) = self.memory().vec(frame.local(0), 8 * u64::from(count), 8 * MOST_SLOTS as usize)
+        else {
+            return Vec::new();
+        };
+        // From the top down, so that what is about to be called comes first.
+        (0..count as usize)
+            .rev()
+            .map(|slot| word(&bytes, 8 * slot) & !TAGS)
+            .filter(|&object| object != 0)
+            .collect()
+    }
+
+    /// The object of the innermost frame within which an address lies, and its type's name: a lock inside a C object.
+    fn inside(&mut self, address: u64, frames: &[Frame]) -> Option<(u64, String)> {
+        self.slots(frames).into_iter().find_map(|object| {
+            let offset = address.checked_sub(object)?;
+            (offset < self.basic_size(object)?).then_some(())?;
+            Some((object, self.type_name(object)?.to_string()))
+        })
+    }
+}
+
+/// The kind of a wait for a result.
+const FUTURE: &str = "concurrent.futures.Future";

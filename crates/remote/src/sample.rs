@@ -1,0 +1,231 @@
+//! The fast look: all threads and their stacks in one system call.
+//!
+//! Between two looks most of a stack stays where it is, and what changes lies at its end, so the places where frames will
+//! be are known before they are read. One `process_vm_readv` fetches, for each thread, the stretches of memory its frames
+//! were in last time (and a little beyond the innermost) and its thread state; a longer way is gone only for a thread
+//! whose frames are elsewhere now. What a frame runs is looked up once, not here: see [`Looker::resolve`].
+//!
+//! The target runs on meanwhile. A stretch is copied at once, in tens of nanoseconds, so the stack is rebuilt from the copy
+//! alone ([`chain`]) and the thread state only confirms it. A stack that cannot be confirmed is looked at again, and once
+//! more, and is then called torn.
+
+mod chain;
+mod reader;
+mod slot;
+
+pub use chain::Raw;
+pub use slot::Slot;
+
+use crate::code::{Code, Codes};
+use crate::memory::ReadError;
+use crate::python::{Interpreter, Python};
+use chain::Shapes;
+use reader::Reader;
+use std::sync::Arc;
+
+/// Threads that are looked at, of all interpreters together.
+const MOST_THREADS: usize = 1 << 14;
+/// Attempts at one thread's stack after the first.
+const AGAIN: u32 = 2;
+
+/// What one look found, besides the threads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Look {
+    /// Threads whose stack was torn; they are in no look's result.
+    pub torn: u32,
+    /// Threads looked at more than once.
+    pub repeated: u32,
+    /// Threads have come or gone since the look before.
+    pub changed: bool,
+    /// Code objects known from earlier looks may be others by now: what was resolved must be resolved anew.
+    pub stale: bool,
+}
+
+/// Looks at one process, again and again.
+#[derive(Debug)]
+pub struct Looker {
+    python: Python,
+    reader: Reader,
+    slots: Vec<Slot>,
+    interpreters: Vec<Known>,
+    shapes: Shapes,
+    looks: u64,
+}
+
+/// An interpreter, and what was last seen of it.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    interpreter: Interpreter,
+    /// First thread of its list.
+    head: u64,
+    /// Counts code objects that were destroyed (3.14 and later).
+    generation: u64,
+}
+
+/// What a frame runs and where it is.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The code.
+    pub code: Arc<Code>,
+    /// The instruction, in code units.
+    pub unit: u32,
+    /// Its line, where it has one.
+    pub line: Option<u32>,
+}
+
+impl Looker {
+    /// Begins to look at `python`.
+    ///
+    /// # Errors
+    /// The process ended or may not be read any more.
+    pub fn new(python: Python) -> Result<Looker, ReadError> {
+        let reader = Reader::new(python.offsets(), python.layout().thread_state.state);
+        let mut looker = Looker {
+            python,
+            reader,
+            slots: Vec::new(),
+            interpreters: Vec::new(),
+            shapes: Shapes::default(),
+            looks: 0,
+        };
+        looker.list()?;
+        Ok(looker)
+    }
+
+    /// The target.
+    #[must_use]
+    pub fn python(&self) -> &Python {
+        &self.python
+    }
+
+    /// The threads as the last look found them.
+    #[must_use]
+    pub fn threads(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    /// The interpreters, as the last thorough look found them.
+    #[must_use]
+    pub fn interpreters(&self) -> Vec<Interpreter> {
+        self.interpreters.iter().map(|known| known.interpreter).collect()
+    }
+
+    /// Looks at every thread. A `thorough` look also reads what hardly ever changes (the interpreters, what code was
+    /// destroyed, where C code entered Python) and threads that have long been at rest; at more than some thousand
+    /// looks a second it is enough that some of them are.
+    ///
+    /// # Errors
+    /// The process ended or may not be read any more.
+    pub fn look(&mut self, thorough: bool) -> Result<Look, ReadError> {
+        self.looks += 1;
+        let mut look = Look::default();
+        if thorough || self.slots.is_empty() {
+            look.stale = self.refresh(&mut look)?;
+        }
+        self.reader.fetch(self.python.memory(), &mut self.slots, thorough)?;
+        let mut gone = false;
+        for slot in &mut self.slots {
+            slot.attempt(&self.reader, &mut self.shapes, &self.python);
+            let mut attempts = 0;
+            while slot.is_open() && attempts < AGAIN {
+                attempts += 1;
+                slot.plan(&self.reader, &mut self.shapes, &self.python)?;
+                self.reader.fetch(self.python.memory(), std::slice::from_mut(slot), true)?;
+                slot.attempt(&self.reader, &mut self.shapes, &self.python);
+            }
+            look.repeated += u32::from(attempts > 0);
+            look.torn += u32::from(slot.is_open());
+            gone |= slot.settle();
+        }
+        if gone || self.has_new_thread() {
+            self.list()?;
+            look.changed = true;
+        }
+        Ok(look)
+    }
+
+    /// What a frame runs, and its line. `None` where its code cannot be read or the instruction is not in it, as happens when
+    /// the frame was another's by then: such a stack is torn.
+    #[must_use]
+    pub fn resolve(&self, frame: &Raw) -> Option<Place> {
+        let walker = self.python.walker();
+        let code = walker.codes.get(walker.memory, walker.offsets, frame.code, walker.look).ok()?;
+        let copy = walker.offsets.interpreter_frame.tlbc_index.filter(|&at| at != 0).map(|_| frame.copy);
+        let unit = Codes::unit(walker.memory, walker.offsets, &code, frame.pointer, copy)?;
+        Some(Place { unit, line: code.line(unit), code })
+    }
+
+    /// The newest thread of an interpreter has another before it: one was started since.
+    fn has_new_thread(&self) -> bool {
+        self.slots
+            .iter()
+            .any(|slot| slot.before != 0 && self.slots.iter().all(|s| s.thread.address != slot.before))
+    }
+
+    /// Reads what seldom changes; tells whether code may have been replaced.
+    fn refresh(&mut self, look: &mut Look) -> Result<bool, ReadError> {
+        let at = &self.python.offsets().interpreter_state;
+        let (mut list, mut stale) = (self.interpreters.is_empty(), false);
+        let memory = self.python.memory();
+        for known in &mut self.interpreters {
+            let address = known.interpreter.address;
+            let head = memory.u64(address.saturating_add(at.threads_head));
+            // Without a count (3.13) code is checked again in every thorough look.
+            let generation = match at.code_object_generation {
+                Some(offset) => memory.u64(address.saturating_add(offset)),
+                None => Ok(self.looks),
+            };
+            match (head, generation) {
+                (Ok(head), Ok(generation)) => {
+                    list |= head != known.head;
+                    stale |= generation != known.generation;
+                    (known.head, known.generation) = (head, generation);
+                }
+                (Err(ReadError::Unmapped(_)), _) | (_, Err(ReadError::Unmapped(_))) => list = true,
+                (Err(error), _) | (_, Err(error)) => return Err(error),
+            }
+        }
+        let first =
+            memory.u64(self.python.runtime() + self.python.offsets().runtime_state.interpreters_head)?;
+        list |= self.interpreters.first().is_none_or(|known| known.interpreter.address != first);
+        if list {
+            self.list()?;
+            look.changed = true;
+        }
+        if stale {
+            self.python.next_look();
+            self.shapes.clear();
+        }
+        Ok(stale)
+    }
+
+    /// Takes up threads that are new and lets go of those that are not there any more.
+    fn list(&mut self) -> Result<(), ReadError> {
+        let mut slots = Vec::with_capacity(self.slots.len() + 1);
+        let mut interpreters = Vec::new();
+        for interpreter in self.python.interpreters()? {
+            let threads = self.python.threads(interpreter)?;
+            let generation = self.interpreters.iter().find(|known| known.interpreter == interpreter);
+            interpreters.push(Known {
+                interpreter,
+                head: threads.first().map_or(0, |thread| thread.address),
+                generation: generation.map_or(0, |known| known.generation),
+            });
+            for thread in threads {
+                if slots.len() >= MOST_THREADS {
+                    break;
+                }
+                let same = |slot: &Slot| {
+                    slot.thread.address == thread.address && slot.thread.own_id == thread.own_id
+                };
+                slots.push(match self.slots.iter().position(same) {
+                    Some(known) => self.slots.swap_remove(known),
+                    None => Slot::new(thread, interpreter.address),
+                });
+            }
+        }
+        self.slots = slots;
+        self.interpreters = interpreters;
+        Ok(())
+    }
+}

@@ -1,0 +1,146 @@
+//! The one system call of a look: which pieces, in which order, into which bytes.
+
+use super::slot::Slot;
+use crate::memory::{Memory, Piece, ReadError, half, word};
+use crate::offsets::DebugOffsets;
+
+/// No thread state known has the fields that are read farther in than this.
+const LONGEST_STATE: u64 = 1024;
+
+/// Offsets of what a look reads, and the bytes of the look under way.
+#[derive(Debug)]
+pub(super) struct Reader {
+    pub(super) at: At,
+    buffer: Vec<u8>,
+}
+
+/// Offsets, as plain numbers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct At {
+    pub(super) state: usize,
+    pub(super) prev: usize,
+    pub(super) interp: usize,
+    pub(super) current: usize,
+    pub(super) ident: usize,
+    pub(super) native: usize,
+    pub(super) holds_gil: Option<usize>,
+    pub(super) chunk: u64,
+    /// Bytes of a thread state that are read.
+    pub(super) state_len: usize,
+    pub(super) previous: usize,
+    pub(super) executable: usize,
+    pub(super) instr_ptr: usize,
+    pub(super) owner: usize,
+    /// None on builds with the GIL.
+    pub(super) copy: Option<usize>,
+    /// Bytes of a frame before its locals.
+    pub(super) head_len: usize,
+    pub(super) co_first_line: usize,
+    pub(super) co_len: u64,
+    pub(super) co_qualname: usize,
+    /// A frame that ended has no code any more (3.14 and later), so that what is dead can be told from what lives.
+    pub(super) clears: bool,
+}
+
+impl Reader {
+    pub(super) fn new(offsets: &DebugOffsets, state: u64) -> Reader {
+        let (thread, frame) = (&offsets.thread_state, &offsets.interpreter_frame);
+        let ends = [
+            thread.prev,
+            thread.interp,
+            thread.current_frame,
+            thread.thread_id,
+            thread.native_thread_id,
+            state,
+            thread.holds_gil.unwrap_or(0),
+        ];
+        let state_len = ends.into_iter().max().unwrap_or(0).min(LONGEST_STATE) + 8;
+        let at = At {
+            state: state as usize,
+            prev: thread.prev as usize,
+            interp: thread.interp as usize,
+            current: thread.current_frame as usize,
+            ident: thread.thread_id as usize,
+            native: thread.native_thread_id as usize,
+            holds_gil: thread.holds_gil.map(|offset| offset as usize),
+            chunk: thread.datastack_chunk,
+            state_len: state_len as usize,
+            previous: frame.previous as usize,
+            executable: frame.executable as usize,
+            instr_ptr: frame.instr_ptr as usize,
+            owner: frame.owner as usize,
+            copy: frame.tlbc_index.filter(|&offset| offset != 0).map(|offset| offset as usize),
+            head_len: frame.localsplus.min(4096) as usize,
+            co_first_line: offsets.code_object.firstlineno as usize,
+            co_len: offsets.code_object.co_code_adaptive.min(4096),
+            co_qualname: offsets.code_object.qualname as usize,
+            clears: offsets.version.minor >= 14,
+        };
+        Reader { at, buffer: Vec::new() }
+    }
+
+    /// Reads all pieces of `slots`; each slot learns where its bytes are.
+    ///
+    /// # Errors
+    /// Only what concerns the process as a whole. A slot of which a piece is not there any more has no bytes.
+    pub(super) fn fetch(
+        &mut self,
+        memory: &dyn Memory,
+        slots: &mut [Slot],
+        thorough: bool,
+    ) -> Result<(), ReadError> {
+        let mut total = 0;
+        for slot in slots.iter_mut() {
+            slot.lay_out(&self.at, thorough, &mut total);
+        }
+        self.buffer.resize(total, 0);
+        let mut rest = self.buffer.as_mut_slice();
+        let mut pieces = Vec::with_capacity(slots.len() * 4);
+        let mut owners: Vec<u32> = Vec::new();
+        for (index, slot) in slots.iter().enumerate() {
+            for (address, len) in slot.pieces(&self.at) {
+                let (into, after) = std::mem::take(&mut rest).split_at_mut(len);
+                pieces.push(Piece { address, into });
+                owners.push(index as u32);
+                rest = after;
+            }
+        }
+        let mut done = 0;
+        while done < pieces.len() {
+            done += memory.read_many(&mut pieces[done..])?;
+            // The piece that stopped it is not there: its thread is done without, and the others are read.
+            if let Some(&owner) = owners.get(done) {
+                slots[owner as usize].fail();
+                done += owners[done..].iter().take_while(|&&other| other == owner).count();
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes of the look.
+    pub(super) fn bytes(&self, from: usize, len: usize) -> &[u8] {
+        self.buffer.get(from..from.saturating_add(len)).unwrap_or(&[])
+    }
+}
+
+/// The head of a frame.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) previous: u64,
+    pub(super) code: u64,
+    pub(super) pointer: u64,
+    pub(super) copy: u32,
+    pub(super) owner: u8,
+}
+
+impl At {
+    pub(super) fn head(&self, bytes: &[u8]) -> Head {
+        Head {
+            previous: word(bytes, self.previous),
+            code: word(bytes, self.executable) & !crate::frames::TAGS,
+            pointer: word(bytes, self.instr_ptr),
+            copy: self.copy.map_or(0, |at| half(bytes, at)),
+            owner: bytes.get(self.owner).copied().unwrap_or(u8::MAX),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! asyncio's tasks in a snapshot.
+
+use super::TaskView;
+use super::make::{Making, hex};
+use crate::deadlock;
+use crate::memory::ReadError;
+use crate::python::Python;
+use crate::scene::{Scene, Seen};
+use crate::tasks::{Task, TaskState, Tasks, TasksError};
+use rustc_hash::FxHashMap;
+
+pub(super) fn tasks(
+    python: &Python,
+    scene: &Scene,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Task>, ReadError> {
+    let reader = match Tasks::find(python) {
+        Ok(reader) => reader,
+        Err(TasksError::Read(error)) => return Err(error),
+        Err(TasksError::NotLoaded) => return Ok(Vec::new()),
+        Err(error @ TasksError::TooOld) => {
+            let runs_a_loop = |seen: &Seen| {
+                seen.stack.frames.iter().any(|frame| frame.code.qualname == "BaseEventLoop.run_forever")
+            };
+            if scene.threads.iter().any(runs_a_loop) {
+                warnings.push(format!("tasks are left out: {error}"));
+            }
+            return Ok(Vec::new());
+        }
+    };
+    let mut found = Vec::new();
+    for &interpreter in &scene.interpreters {
+        let threads: Vec<_> = scene
+            .threads
+            .iter()
+            .map(|seen| seen.thread)
+            .filter(|thread| thread.interpreter == interpreter.id)
+            .collect();
+        found.extend(reader.read(python, interpreter, &threads)?);
+    }
+    Ok(found)
+}
+
+/// Tasks that await each other. One that awaits several may await the first of them only, so it is not counted.
+pub(super) fn task_cycles(tasks: &[Task]) -> Vec<Vec<String>> {
+    let by_address: FxHashMap<u64, usize> =
+        tasks.iter().enumerate().map(|(index, task)| (task.address, index)).collect();
+    let waits: Vec<Option<Vec<usize>>> = tasks
+        .iter()
+        .map(|task| match task.awaits.as_slice() {
+            [one] => by_address.get(one).map(|&index| vec![index]),
+            _ => None,
+        })
+        .collect();
+    deadlock::cycles(&waits)
+        .into_iter()
+        .map(|cycle| cycle.into_iter().map(|index| hex(tasks[index].address)).collect())
+        .collect()
+}
+
+impl Making<'_> {
+    pub(super) fn task(&mut self, task: &Task) -> TaskView {
+        let state = match task.state {
+            TaskState::Created => "created",
+            TaskState::Running => "running",
+            TaskState::Waiting => "waiting",
+        };
+        let own = |tid: u32| {
+            let seen = self.scene.threads.iter().find(|seen| seen.thread.native_id == tid);
+            seen.map_or(tid, |seen| seen.thread.own_id)
+        };
+        TaskView {
+            id: hex(task.address),
+            name: task.name.clone(),
+            coroutine: task.coroutine.clone(),
+            state,
+            thread: task.thread.map(own),
+            awaits: task.awaits.iter().copied().map(hex).collect(),
+            awaits_other: task.awaits_other.clone(),
+            awaited_by: task.awaited_by.iter().copied().map(hex).collect(),
+            frames: task.frames.iter().map(|frame| self.frame(frame)).collect(),
+        }
+    }
+}

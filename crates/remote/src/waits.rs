@@ -1,0 +1,184 @@
+//! What a thread sleeps on, from the outside: the futex it is in, and the entry CPython's parking lot keeps of it on its stack.
+//!
+//! `Python/parking_lot.c`: a thread that waits for anything built on a `PyMutex` puts a `wait_entry` on its own stack and sleeps
+//! in the semaphore inside it. The kernel says the address of that semaphore, so the entry and with it the address waited for
+//! are one read away; nothing is walked and nothing stopped. An entry is believed only if the list it hangs in points back to it.
+
+use crate::linux::calls::{Call, Doing};
+use crate::memory::{Memory, Piece, word};
+use crate::python::{Interpreter, Python, Thread};
+
+/// `struct wait_entry`: what its words are, in bytes from its start.
+mod entry {
+    pub(super) const SIZE: usize = 72;
+    pub(super) const ARGUMENT: usize = 0;
+    pub(super) const ADDRESS: usize = 8;
+    /// The semaphore, whose first word is the futex.
+    pub(super) const SEMAPHORE: u64 = 16;
+    pub(super) const NODE: u64 = 48;
+}
+/// An entry lies in the frame of a C function not far above where the thread sleeps.
+const NEAR: u64 = 1 << 20;
+/// `_PyMutex_LockTimed` notes the time at which the lock is to be handed over: this long after the wait began (`lock.c`).
+const TIME_TO_BE_FAIR_NS: i64 = 1_000_000;
+/// `struct _gil_runtime_state` has two mutexes and two conditions; its size is below this in every build.
+const GIL_SIZE: u64 = 256;
+/// `FUTEX_CLOCK_REALTIME`, and the operation without its flags.
+const REALTIME: u64 = 256;
+const OPERATION: u64 = 127;
+/// `FUTEX_WAIT`: its time is how long, and that of the others until when.
+const RELATIVE: u64 = 0;
+/// What the package ungil's places to sleep have behind their futex word.
+const PARKER: &[u8; 4] = b"ungl";
+
+/// What a thread sleeps on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum On {
+    /// It is parked, waiting for this address: a mutex, an event or another word of the runtime's.
+    Parked(u64),
+    /// The GIL whose state is at this address.
+    Gil(u64),
+    /// The end of a stop of the world: its own thread state says it is suspended.
+    World,
+    /// A place to sleep of the package `ungil`, which says what it waits for.
+    Ungil(u64),
+    /// A futex of C code that nothing is known of, such as a semaphore.
+    Futex(u64),
+}
+
+/// A wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// For what.
+    pub on: On,
+    /// When it began, in nanoseconds of the monotonic clock, where the runtime keeps it.
+    pub since_ns: Option<i64>,
+    /// It ends by itself.
+    pub timed: bool,
+    /// In how many nanoseconds, where that can be told.
+    pub left_ns: Option<i64>,
+}
+
+/// Reads waits of one target. Cheap to make: one read an interpreter.
+pub struct Waits<'a> {
+    memory: &'a dyn Memory,
+    /// Offset of `state` in a thread state.
+    state: u64,
+    /// Where the interpreters keep the state of their GIL.
+    gils: Vec<u64>,
+    /// Whether a GIL is in use.
+    pub has_gil: bool,
+}
+
+impl<'a> Waits<'a> {
+    /// For these interpreters of `python`.
+    #[must_use]
+    pub fn new(python: &'a Python, interpreters: &[Interpreter]) -> Waits<'a> {
+        let memory = python.memory();
+        let offset = python.offsets().interpreter_state.ceval_gil;
+        let mut gils: Vec<u64> = interpreters
+            .iter()
+            .filter_map(|interpreter| memory.u64(interpreter.address.saturating_add(offset)).ok())
+            .filter(|&gil| gil != 0)
+            .collect();
+        gils.sort_unstable();
+        gils.dedup();
+        Waits { memory, state: python.layout().thread_state.state, gils, has_gil: python.has_gil() }
+    }
+
+    /// What `thread` waits for, of which the kernel said `doing`. `None` where it does not sleep in a futex, and where it has
+    /// just been woken.
+    #[must_use]
+    pub fn of(&self, thread: &Thread, doing: &Doing) -> Option<Waiting> {
+        let Doing::Call(call) = doing else { return None };
+        if !call.is_futex() {
+            return None;
+        }
+        let futex = call.args[0];
+        let wait = |on| Waiting { on, since_ns: None, timed: call.args[3] != 0, left_ns: None };
+        if let Some(&gil) =
+            self.gils.iter().find(|&&gil| (gil..gil.saturating_add(GIL_SIZE)).contains(&futex))
+        {
+            // That wait is in steps of the switch interval, and does not end before the GIL is had.
+            return Some(Waiting { timed: false, ..wait(On::Gil(gil)) });
+        }
+        let left_ns = self.left(call);
+        if let Some((address, since_ns)) = self.parked(call) {
+            let on = if address == thread.address.wrapping_add(self.state) {
+                On::World
+            } else {
+                On::Parked(address)
+            };
+            return Some(Waiting { since_ns, left_ns, ..wait(on) });
+        }
+        let on = match self.memory.bytes::<16>(futex) {
+            Ok(bytes) if &bytes[4..8] == PARKER => On::Ungil(word(&bytes, 8)),
+            _ => On::Futex(futex),
+        };
+        Some(Waiting { left_ns, ..wait(on) })
+    }
+
+    /// The address a thread is parked for and since when, if it sleeps in an entry of the parking lot that is still in its list:
+    /// whoever wakes it takes it out first.
+    fn parked(&self, call: &Call) -> Option<(u64, Option<i64>)> {
+        let start = call.args[0].checked_sub(entry::SEMAPHORE)?;
+        if start < call.stack || start - call.stack > NEAR {
+            return None;
+        }
+        let bytes = self.memory.bytes::<{ entry::SIZE }>(start).ok()?;
+        let node = start + entry::NODE;
+        let (next, previous) = (word(&bytes, entry::NODE as usize), word(&bytes, entry::NODE as usize + 8));
+        let (mut back, mut forth) = ([0; 8], [0; 8]);
+        let pieces = &mut [
+            Piece { address: next.checked_add(8)?, into: &mut back },
+            Piece { address: previous, into: &mut forth },
+        ];
+        if self.memory.read_many(pieces).ok()? != 2 {
+            return None;
+        }
+        if u64::from_le_bytes(back) != node || u64::from_le_bytes(forth) != node {
+            return None;
+        }
+        let since = self.since(call, word(&bytes, entry::ARGUMENT));
+        Some((word(&bytes, entry::ADDRESS), since))
+    }
+
+    /// When a wait for a mutex began: its argument is a `struct mutex_entry` on the same stack, whose first word is a time. Other
+    /// waits have other arguments or none, so the time must be one that can be.
+    fn since(&self, call: &Call, argument: u64) -> Option<i64> {
+        if argument < call.stack || argument - call.stack > NEAR {
+            return None;
+        }
+        let fair = self.memory.i64(argument).ok()?;
+        let began = fair.checked_sub(TIME_TO_BE_FAIR_NS)?;
+        (began > 0 && began <= monotonic_ns()).then_some(began)
+    }
+
+    /// In how many nanoseconds a futex wait ends by itself.
+    fn left(&self, call: &Call) -> Option<i64> {
+        let time = match call.args[3] {
+            0 => return None,
+            address => self.memory.bytes::<16>(address).ok()?,
+        };
+        let seconds = word(&time, 0).cast_signed();
+        let at = seconds.checked_mul(1_000_000_000)?.checked_add(word(&time, 8).cast_signed())?;
+        let operation = call.args[1];
+        let now = match (operation & OPERATION, operation & REALTIME) {
+            (RELATIVE, _) => return Some(at),
+            (_, 0) => monotonic_ns(),
+            _ => clock(rustix::time::ClockId::Realtime),
+        };
+        Some((at - now).max(0))
+    }
+}
+
+/// The monotonic clock, which CPython takes its times from, in nanoseconds.
+#[must_use]
+pub fn monotonic_ns() -> i64 {
+    clock(rustix::time::ClockId::Monotonic)
+}
+
+fn clock(which: rustix::time::ClockId) -> i64 {
+    let now = rustix::time::clock_gettime(which);
+    now.tv_sec.saturating_mul(1_000_000_000).saturating_add(now.tv_nsec)
+}

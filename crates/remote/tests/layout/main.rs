@@ -1,0 +1,143 @@
+//! Where fields are, against what each interpreter says of itself: `program.py` makes objects, holds locks and waits in known
+//! places, and prints their addresses.
+
+mod objects;
+mod runtime;
+mod waits;
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use ungil_remote::layout::{NamedMutex, WaitEntry};
+use ungil_remote::memory::Memory;
+use ungil_remote::{Python, Thread};
+use ungil_tests::{BUILDS, HANG, python};
+
+/// A live interpreter that runs `program.py`, and what it said.
+struct Target {
+    build: &'static str,
+    child: Child,
+    said: HashMap<String, u64>,
+    python: Python,
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Target {
+    fn start(build: &'static str) -> Target {
+        let mut child = Command::new(python(build))
+            .args(["-c", include_str!("program.py")])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the interpreter runs");
+        let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let said: HashMap<String, u64> = lines
+            .map_while(Result::ok)
+            .filter_map(|line| {
+                line.split_once(' ').map(|(name, value)| (name.to_owned(), value.parse().expect("a number")))
+            })
+            .take_while(|(name, _)| name != "ready")
+            .collect();
+        let python = Python::attach(child.id()).unwrap_or_else(|why| panic!("{build}: {why}"));
+        assert_eq!(python.layout().missing, [], "{build}");
+        Target { build, child, said, python }
+    }
+
+    fn said(&self, name: &str) -> u64 {
+        *self.said.get(name).unwrap_or_else(|| panic!("{} did not say {name}", self.build))
+    }
+
+    fn memory(&self) -> &dyn Memory {
+        self.python.memory()
+    }
+
+    fn word(&self, address: u64) -> u64 {
+        self.memory().u64(address).unwrap_or_else(|why| panic!("{}: {why}", self.build))
+    }
+
+    /// The word at `offset` in the object that was said to be `object` is the address that was said to be `value`.
+    #[track_caller]
+    fn points(&self, object: &str, offset: u64, value: &str) {
+        let found = self.word(self.said(object) + offset) & !7;
+        assert_eq!(found, self.said(value), "{}: {object} + {offset} is not {value}", self.build);
+    }
+
+    fn interpreter(&self) -> u64 {
+        self.word(self.python.runtime() + self.python.layout().runtime.main_interpreter)
+    }
+
+    fn threads(&self) -> Vec<Thread> {
+        let all = self.python.interpreters().expect("interpreters");
+        assert_eq!(all.len(), 1);
+        assert_eq!(all[0].address, self.interpreter());
+        self.python.threads(all[0]).expect("threads")
+    }
+
+    /// The thread of that name.
+    fn thread(&self, name: &str) -> Thread {
+        let tid = if name == "main" { self.said("native") } else { self.said(&format!("{name}_tid")) };
+        self.threads().into_iter().find(|thread| u64::from(thread.native_id) == tid).expect("the thread")
+    }
+
+    /// Where a parked thread's wait entry is, once it is parked.
+    fn parked(&self, name: &str) -> u64 {
+        let path = format!("/proc/{}/task/{}/syscall", self.child.id(), self.said(&format!("{name}_tid")));
+        eventually(|| {
+            let text = std::fs::read_to_string(&path).expect("a thread");
+            let mut words = text.split_whitespace();
+            let futex = words.next()? == "202";
+            let address = u64::from_str_radix(words.next()?.trim_start_matches("0x"), 16).ok()?;
+            futex.then_some(address - WaitEntry::SEMAPHORE)
+        })
+    }
+
+    fn named(&self, mutexes: &[NamedMutex], name: &str) -> NamedMutex {
+        let mut found = mutexes.iter().filter(|mutex| mutex.name == name);
+        let mutex = found.next().unwrap_or_else(|| panic!("{}: no mutex for {name}", self.build));
+        assert_eq!(found.next(), None, "{}: {name} is there twice", self.build);
+        *mutex
+    }
+
+    fn minor(&self) -> u8 {
+        self.python.version().minor
+    }
+
+    fn free_threaded(&self) -> bool {
+        self.python.offsets().free_threaded
+    }
+}
+
+/// Asks until there is an answer; only a hang meets the end of patience.
+fn eventually<T>(mut ask: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(start.elapsed() < HANG, "nothing came");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn fields_are_where_the_interpreter_says() {
+    for build in BUILDS {
+        let target = Target::start(build);
+        objects::objects(&target);
+        objects::code_and_frames(&target);
+        objects::tasks(&target);
+        waits::threads(&target);
+        waits::locks(&target);
+        waits::waits(&target);
+        runtime::runtime(&target);
+        runtime::collector(&target);
+        if target.free_threaded() { runtime::heaps(&target) } else { runtime::arenas(&target) }
+    }
+}

@@ -1,0 +1,155 @@
+//! What lies in the runtime and in the interpreter: mutexes, the collector, the allocators.
+
+use crate::Target;
+use ungil_remote::layout::{Arena, Collections, Collector, Mimalloc, MutexKind, Obmalloc, Ring, StaticTypes};
+
+/// What lies in the runtime and in the interpreter: locks that are held, and what lies beside locks that are not.
+pub(crate) fn runtime(target: &Target) {
+    let layout = target.python.layout();
+    let (runtime, interpreter) = (target.python.runtime(), target.interpreter());
+    assert_eq!(target.word(runtime + layout.runtime.main_thread), target.said("ident"), "{}", target.build);
+    let held = |name, level| {
+        let mutex = target.named(&layout.interpreter.mutexes, name);
+        assert_eq!(mutex.kind, MutexKind::Recursive, "{}: {name}", target.build);
+        let at = interpreter + mutex.at;
+        assert_eq!(target.memory().u8(at), Ok(1), "{}: {name}", target.build);
+        assert_eq!(target.word(at + 8), target.said("ident"), "{}: {name}", target.build);
+        assert_eq!(target.word(at + 16), level, "{}: {name}", target.build);
+    };
+    held("the global import lock", 0);
+    assert_eq!(
+        layout.interpreter.import_lock,
+        target.named(&layout.interpreter.mutexes, "the global import lock").at
+    );
+    if target.minor() >= 14 {
+        held("the warnings filters", 1);
+    }
+    // `audit_hooks`: the mutex, then the first entry: next, the hook.
+    let audit = target.named(&layout.runtime.mutexes, "the audit hooks").at;
+    let entry = target.word(runtime + audit + 8);
+    assert_eq!(target.word(entry + 8), target.said("hook"), "{}", target.build);
+    // No pause: nothing asked for, in the interpreter or in all of them.
+    let worlds = [
+        interpreter + layout.interpreter.stoptheworld.expect("found"),
+        runtime + layout.runtime.stoptheworld.expect("found"),
+    ];
+    for (world, is_global) in worlds.into_iter().zip([0, 1]) {
+        let state: [u8; 4] = target.memory().bytes(world).expect("a state");
+        assert_eq!(state, [0, 0, 0, is_global], "{}: mutex, requested, stopped, global", target.build);
+    }
+    let types = layout.interpreter.static_types.expect("found");
+    let index = target.word(target.said("int") + target.python.offsets().type_object.tp_name + 8 * 42);
+    let own = interpreter + types.first + (index - 1) * StaticTypes::SIZE;
+    assert_eq!(target.word(own + StaticTypes::TYPE), target.said("int"), "{}", target.build);
+    assert_eq!(target.word(own + StaticTypes::DICT), target.said("int_dict"), "{}", target.build);
+    if target.free_threaded() {
+        let strings = target.named(&layout.interpreter.mutexes, "the interned strings").at;
+        let objects = target.python.objects();
+        let name = objects.type_name(target.word(interpreter + strings + 8));
+        assert_eq!(name.as_deref(), Some("dict"), "{}", target.build);
+        let merge = target.named(&layout.interpreter.mutexes, "the reference-count merge queue");
+        assert_eq!((merge.count, merge.stride), (257, 24));
+        for bucket in 0..merge.count {
+            // A bucket: the mutex, then the list of the threads whose ids fall into it.
+            let root = interpreter + merge.at + bucket * merge.stride + 8;
+            assert_eq!(target.word(target.word(root) + 8), root, "{}: bucket {bucket}", target.build);
+        }
+        assert_eq!(merge.index(merge.at + 24 * 256), Some(256));
+        assert_eq!(merge.index(merge.at + 24 * 257), None);
+        assert_eq!(merge.index(merge.at + 8), None);
+    }
+    for mutex in &layout.interpreter.mutexes {
+        for index in 0..mutex.count {
+            let bits = target.memory().u8(interpreter + mutex.at + index * mutex.stride).expect("a byte");
+            let held = mutex.kind == MutexKind::Recursive;
+            assert!(
+                bits == u8::from(held) || mutex.kind == MutexKind::Event,
+                "{}: {}",
+                target.build,
+                mutex.name
+            );
+        }
+    }
+    for mutex in layout.runtime.mutexes.iter().filter(|mutex| mutex.kind == MutexKind::Mutex) {
+        assert_eq!(target.memory().u8(runtime + mutex.at), Ok(0), "{}: {}", target.build, mutex.name);
+    }
+}
+
+pub(crate) fn collector(target: &Target) {
+    let at = &target.python.layout().collector;
+    let state = target.interpreter() + target.python.offsets().interpreter_state.gc;
+    let counts = |entry: u64| [0, 8, 16].map(|offset| target.word(entry + offset));
+    for generation in 0..3 {
+        let found = match at.collections.expect("found") {
+            Collections::Counted { at } => counts(state + at + 24 * generation),
+            Collections::Timed { at, rings, .. } => {
+                let ring = rings[generation as usize];
+                let stats = target.word(state + at);
+                let index = u64::from(target.memory().u8(stats + ring.index).expect("an index"));
+                assert!(index < ring.len, "{}", target.build);
+                let entry = stats + ring.first + index * Ring::ENTRY;
+                let (start, stop) = (target.word(entry), target.word(entry + 8));
+                assert!(start <= stop && stop < 1 << 62, "{}", target.build);
+                counts(entry + 16)
+            }
+        };
+        let said = ["collections", "collected", "uncollectable"]
+            .map(|name| target.said(&format!("{name}_{generation}")));
+        assert_eq!(found, said, "{}: generation {generation}", target.build);
+    }
+    assert_eq!(at.generations.is_some(), !target.free_threaded(), "{}", target.build);
+    let len = |head: u64| {
+        let link = |address: u64| target.word(address) & !Collector::FLAGS;
+        let mut node = link(state + head);
+        let mut len = 0;
+        while node != state + head && len < 1 << 20 {
+            len += 1;
+            node = link(node + Collector::NEXT);
+        }
+        len
+    };
+    if let (Some([_, _, old]), Some(permanent)) = (at.generations, at.permanent) {
+        assert_eq!(len(old), target.said("old"), "{}", target.build);
+        assert_eq!(len(permanent), target.said("frozen"), "{}", target.build);
+    }
+}
+
+/// Every thread's heaps know their number, their thread's other heaps and their pages.
+pub(crate) fn heaps(target: &Target) {
+    let layout = target.python.layout();
+    let mimalloc = layout.mimalloc.expect("found");
+    let at = layout.thread_state.mimalloc.expect("found");
+    for thread in target.threads() {
+        for number in 0..Mimalloc::HEAPS {
+            let heap = mimalloc.heap(thread.address + at, number);
+            assert_eq!(target.memory().u8(heap + mimalloc.heap_tag), Ok(number as u8), "{}", target.build);
+            let mut pages = 0;
+            for queue in 0..Mimalloc::QUEUES {
+                let mut page = target.word(heap + mimalloc.heap_pages + queue * Mimalloc::QUEUE_SIZE);
+                while page != 0 && pages < 1 << 16 {
+                    pages += 1;
+                    page = target.word(page + mimalloc.page_next);
+                }
+            }
+            assert_eq!(
+                pages,
+                target.word(heap + mimalloc.heap_page_count),
+                "{}: heap {number}",
+                target.build
+            );
+        }
+    }
+    assert!(layout.interpreter.abandoned.is_some(), "{}", target.build);
+}
+
+/// pymalloc counts its arenas, and as many have an address.
+pub(crate) fn arenas(target: &Target) {
+    let state =
+        target.word(target.interpreter() + target.python.layout().interpreter.obmalloc.expect("found"));
+    let most = u64::from(target.memory().u32(state + Obmalloc::MAX_ARENAS).expect("a number"));
+    let first = target.word(state + Obmalloc::ARENAS);
+    let arena = |index: u64| first + index * Arena::SIZE;
+    let used = (0..most).filter(|&i| target.word(arena(i) + Arena::ADDRESS) != 0).count();
+    assert_eq!(used as u64, target.word(state + Obmalloc::ARENAS_IN_USE), "{}", target.build);
+    assert!(used > 0, "{}", target.build);
+}

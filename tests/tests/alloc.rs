@@ -1,0 +1,373 @@
+//! `ungil profile --mode alloc` against programs that allocate what is known, where it is known.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+
+use serde_json::Value;
+use std::process::{Child, Command, Stdio};
+use ungil_tests::{BUILDS, HANG, Place, Ungil, alive, eventually, python};
+
+/// Blocks of known sizes on known lines: kept and dropped, by the main thread and by three others.
+const KNOWN: &str = "\
+import threading
+class Node:
+    __slots__ = ('next',)
+kept = []
+def keep(n):
+    for _ in range(n):
+        it = bytes(1000)
+        kept.append(it)
+def churn(n):
+    for _ in range(n):
+        bytes(2000)
+def nodes(n):
+    for _ in range(n):
+        it = Node()
+        kept.append(it)
+def grow(n):
+    it = bytearray(10)
+    for _ in range(n):
+        it += bytes(5000)
+threads = [threading.Thread(target=keep, args=(n,)) for n in (100, 200, 300)]
+for t in threads: t.start()
+for t in threads: t.join()
+keep(400)
+churn(700)
+nodes(900)
+grow(50)
+";
+const KEEP: u64 = 7;
+const CHURN: u64 = 11;
+const NODE: u64 = 14;
+
+fn alloc(place: &Place, build: &str, args: &[&str]) -> Ungil {
+    place
+        .ungil(["profile-alloc", "--python"])
+        .args([python(build).into_os_string()])
+        .args(args.iter().copied())
+}
+
+#[track_caller]
+fn line<'a>(report: &'a Value, number: u64) -> &'a Value {
+    let of_file = |l: &&Value| l["file"].as_str().is_some_and(|f| f.ends_with("work.py"));
+    let mut lines = report["lines"].as_array().unwrap().iter().filter(of_file);
+    lines.find(|l| l["line"] == number).unwrap_or_else(|| panic!("no line {number} in {report:#}"))
+}
+
+fn kind<'a>(line: &'a Value, name: &str) -> &'a Value {
+    let types = line["types"].as_array().unwrap();
+    types.iter().find(|t| t["type"] == name).unwrap_or_else(|| panic!("no {name} in {line:#}"))
+}
+
+/// Live blocks of a type that a line's stacks hold, by thread.
+fn live_by_thread(report: &Value, number: u64, name: &str) -> Vec<(u64, u64)> {
+    let mut sums: std::collections::BTreeMap<u64, u64> = Default::default();
+    for row in report["rows"].as_array().unwrap() {
+        let stack = &report["stacks"][row["stack"].as_u64().unwrap() as usize];
+        let leaf = stack.as_array().unwrap().last().unwrap();
+        let here = leaf["line"] == number && leaf["file"].as_str().unwrap().ends_with("work.py");
+        if here && row["type"] == name && row["fate"] == "live" {
+            let blocks = row["sum"]["blocks"].as_f64().unwrap() as u64;
+            *sums.entry(row["thread"].as_u64().unwrap()).or_default() += blocks;
+        }
+    }
+    sums.into_iter().collect()
+}
+
+#[test]
+fn every_block_is_known_by_line_type_and_thread_when_all_are_counted() {
+    for build in BUILDS {
+        let place = Place::new();
+        place.write("work.py", KNOWN);
+        let report = alloc(&place, build, &["--every", "1", "--json", "work.py"]).run().ok().json();
+        let head = if build.ends_with('t') { 49.0 } else { 33.0 };
+        assert_eq!(report["exact"], true);
+        assert_eq!(report["end"], "whole", "{build}");
+        assert_eq!(report["free_threaded"], build.ends_with('t'));
+        assert!(report["python"].as_str().unwrap().starts_with(build.trim_end_matches('t')));
+
+        // The interpreter may allocate something of its own on a line, such as a thread's copy of the bytecode: types tell.
+        let keep = line(&report, KEEP);
+        assert_eq!(keep["function"], "keep");
+        let kept = kind(keep, "bytes");
+        assert_eq!(kept["live_blocks"], 1000.0, "{build}: {keep:#}");
+        assert_eq!(kept["live_bytes"], 1000.0 * (1000.0 + head), "{build}: {keep:#}");
+        assert_eq!(kept["freed_blocks"], 0.0, "{build}: {keep:#}");
+        let mut by_thread = live_by_thread(&report, KEEP, "bytes");
+        by_thread.sort_by_key(|(_, blocks)| *blocks);
+        assert_eq!(by_thread.iter().map(|(_, n)| *n).collect::<Vec<_>>(), [100, 200, 300, 400], "{build}");
+        assert_eq!(by_thread[3].0, report["pid"].as_u64().unwrap(), "{build}: the main thread kept most");
+
+        let churn = line(&report, CHURN);
+        let passed = kind(churn, "bytes");
+        assert_eq!(
+            (&passed["freed_blocks"], &passed["live_blocks"]),
+            (&700.0.into(), &0.0.into()),
+            "{build}"
+        );
+        assert_eq!(passed["freed_bytes"], 700.0 * (2000.0 + head), "{build}: {churn:#}");
+
+        let node = line(&report, NODE);
+        assert_eq!(kind(node, "Node")["live_blocks"], 900.0, "{build}: {node:#}");
+
+        // All that was counted one by one is on some line.
+        let samples = report["allocated"]["samples"].as_u64().unwrap();
+        assert_eq!(report["allocations"].as_u64().unwrap(), samples, "{build}");
+        assert_eq!(report["bytes"].as_f64(), report["allocated"]["bytes"].as_f64(), "{build}");
+        let sum = |fate: &str| report[fate]["blocks"].as_f64().unwrap();
+        assert_eq!(sum("allocated"), sum("live") + sum("freed"), "{build}");
+        assert_eq!(report["notes"], Value::Array(vec![]), "{build}");
+    }
+}
+
+/// Estimates are random: within six of their own standard errors, which one of a billion is not.
+#[test]
+fn estimates_are_as_good_as_they_say() {
+    let program = "\
+kept = []
+def keep(n):
+    for _ in range(n):
+        it = bytes(3000)
+        kept.append(it)
+def churn(n):
+    for _ in range(n):
+        bytes(700)
+keep(20_000)
+churn(200_000)
+";
+    for build in ["3.13", "3.14t", "3.15"] {
+        let place = Place::new();
+        place.write("work.py", program);
+        let report = alloc(&place, build, &["--every", "16k", "--json", "work.py"]).run().ok().json();
+        let head = if build.ends_with('t') { 49.0 } else { 33.0 };
+        for (number, fate, truth) in [
+            (4, "live", 20_000.0 * (3000.0 + head)),
+            (4, "allocated", 20_000.0 * (3000.0 + head)),
+            (8, "allocated", 200_000.0 * (700.0 + head)),
+            (8, "freed", 200_000.0 * (700.0 + head)),
+        ] {
+            let sum = &line(&report, number)[fate];
+            let (bytes, error) = (sum["bytes"].as_f64().unwrap(), sum["bytes_error"].as_f64().unwrap());
+            assert!((bytes - truth).abs() < 6.0 * error, "{build}: line {number}: {sum} for {truth}");
+            assert!(error < 0.05 * truth, "{build}: {sum}");
+        }
+        let live = kind(line(&report, 4), "bytes")["live_bytes"].as_f64();
+        assert_eq!(live, line(&report, 4)["live"]["bytes"].as_f64(), "{build}: nothing else is there");
+        let (counted, estimated) =
+            (report["bytes"].as_f64().unwrap(), report["allocated"]["bytes"].as_f64().unwrap());
+        let error = report["allocated"]["bytes_error"].as_f64().unwrap();
+        assert!(
+            (counted - estimated).abs() < 6.0 * error,
+            "{build}: {counted} counted, {estimated} ± {error}"
+        );
+        assert!(report["cost"]["seconds"].as_f64().unwrap() > 0.0);
+    }
+}
+
+#[test]
+fn a_program_runs_as_it_would_alone() {
+    let program = "\
+import os, sys
+print(sys.argv, __name__, os.path.basename(__file__), os.path.basename(sys.path[0]))
+print(sorted(n for n in globals() if not n.startswith('__')))
+print(os.listdir('/proc/self/fd').__len__())
+def fail(): raise ValueError('as it must')
+fail()
+";
+    for build in ["3.13", "3.15t"] {
+        let place = Place::new();
+        place.write("sub/work.py", program);
+        let out = alloc(&place, build, &["sub/work.py", "--", "a", "--b"]).run().ok();
+        let mut alone = Command::new(python(build));
+        let alone = alone.args(["sub/work.py", "a", "--b"]).current_dir(place.path()).output().unwrap();
+        let said = String::from_utf8_lossy(&alone.stdout);
+        assert!(out.stdout.starts_with(&*said), "{build}: {}\nalone:\n{said}", out.stdout);
+        let trace = String::from_utf8_lossy(&alone.stderr);
+        let ours = out.stderr.replace(&format!("{}/", place.path().display()), "");
+        let theirs = trace.replace(&format!("{}/", place.path().display()), "");
+        assert!(ours.starts_with(&theirs), "{build}: {ours}\nalone:\n{theirs}");
+        assert!(ours.contains("ended with exit status: 1"), "{ours}");
+    }
+    let place = Place::new();
+    place.write("pkg/__init__.py", "");
+    place.write("pkg/__main__.py", "import sys\nprint(sys.argv[1:], __name__, __package__)\n");
+    let out = alloc(&place, "3.14", &["-m", "pkg", "--", "x"]).run().ok();
+    assert!(out.stdout.starts_with("['x'] __main__ pkg\n"), "{}", out.stdout);
+}
+
+#[test]
+fn however_a_program_ends_its_figures_are_kept() {
+    let begin = "import os, sys, signal\nkept = [bytes(5000) for _ in range(1000)]\n";
+    for (build, end, note) in [
+        ("3.14", "os._exit(3)", "without its exit handlers"),
+        ("3.15t", "os.kill(os.getpid(), signal.SIGKILL)", "without its exit handlers"),
+        ("3.14t", "os.execv('/bin/true', ['true'])", "without its exit handlers"),
+        ("3.15", "sys.exit(4)", ""),
+        (
+            "3.13",
+            "import tracemalloc; tracemalloc.start(); more = [[n] for n in range(9999)]",
+            "another tool",
+        ),
+    ] {
+        let place = Place::new();
+        place.write("work.py", format!("{begin}{end}\n"));
+        let report = alloc(&place, build, &["--every", "1k", "--json", "work.py"]).run().ok().json();
+        assert!(line(&report, 2)["live"]["bytes"].as_f64().unwrap() > 4e6, "{build} {end}: {report:#}");
+        let notes = report["notes"].to_string();
+        assert!(notes.contains(note) && (!note.is_empty() || notes == "[]"), "{build} {end}: {notes}");
+    }
+}
+
+#[test]
+fn children_threads_and_interpreters_do_no_harm() {
+    let program = "\
+import os, sys, threading, multiprocessing
+def work(n): return len([bytes(100) for _ in range(n)])
+def main():
+    pid = os.fork()
+    if not pid:
+        work(10_000); os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+    with multiprocessing.get_context('fork').Pool(2) as pool:
+        assert pool.map(work, [5, 6]) == [5, 6]
+    for _ in range(10):
+        threads = [threading.Thread(target=work, args=(500,)) for _ in range(20)]
+        [t.start() for t in threads]; [t.join() for t in threads]
+    if sys.version_info >= (3, 14):
+        from concurrent import interpreters
+        one = interpreters.create()
+        one.exec('kept = [bytes(100) for _ in range(1000)]')
+        one.close()
+    threading.Thread(target=lambda: threading.Event().wait(), daemon=True).start()
+    print('well')
+if __name__ == '__main__': main()
+";
+    for build in BUILDS {
+        let place = Place::new();
+        place.write("work.py", program);
+        let out = alloc(&place, build, &["--every", "64", "work.py"]).run().ok();
+        assert!(out.stdout.starts_with("well\n"), "{build}: {}\n{}", out.stdout, out.stderr);
+        assert_eq!(out.stderr, "", "{build}");
+        assert!(out.stdout.contains("3 children were forked off"), "{build}: {}", out.stdout);
+    }
+}
+
+#[test]
+fn a_profile_is_written_in_every_format() {
+    let place = Place::new();
+    place.write("work.py", KNOWN);
+    let out = alloc(&place, "3.14t", &["--every", "1", "--json", "-o", "p.collapsed", "work.py"]).run().ok();
+    let report = out.json();
+    let text = place.read("p.collapsed").unwrap();
+    let weight = |line: &str| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap();
+    let sum: f64 = text.lines().map(weight).sum();
+    let truth = report["live"]["bytes"].as_f64().unwrap() + report["freed"]["bytes"].as_f64().unwrap();
+    assert_eq!(sum, truth);
+    assert!(text.lines().any(|l| l.contains("keep") && l.contains("bytes")), "{text}");
+    assert!(!text.contains("alloc_start"), "what ungil itself put there is left off");
+    let told = alloc(&place, "3.14t", &["-o", "p.what", "work.py"]).run().told(2);
+    assert!(told.what.contains("p.what"), "{}", told.what);
+}
+
+/// Allocates in a thread and, unless it is to sit still, in the main thread, until a file is there.
+const SERVER: &str = "\
+import os, sys, threading, time
+def churn():
+    return [bytes(1500) for _ in range(50)]
+def turn(): 
+    while not os.path.exists('end'):
+        global kept
+        kept = churn()
+worker = threading.Thread(target=turn)
+worker.start()
+open('ready', 'w').close()
+if sys.argv[1] == 'still':
+    worker.join()
+else:
+    while not os.path.exists('end'): time.sleep(0.001)
+    worker.join()
+";
+
+struct Server<'a> {
+    place: &'a Place,
+    child: Child,
+}
+
+impl Server<'_> {
+    fn start<'a>(place: &'a Place, build: &str, how: &str, env: &[(&str, &str)]) -> Server<'a> {
+        place.write("work.py", SERVER);
+        let mut command = Command::new(python(build));
+        command.args(["work.py", how]).current_dir(place.path()).envs(env.iter().copied());
+        let child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let server = Server { place, child };
+        eventually("the server's start", || place.at("ready").exists());
+        server
+    }
+
+    fn pid(&self) -> String {
+        self.child.id().to_string()
+    }
+
+    /// Ends it as it would end by itself: well, and without having said anything.
+    fn end(mut self) {
+        self.place.write("end", "");
+        let pid = i32::try_from(self.child.id()).unwrap();
+        eventually("the server's end", || !alive(pid));
+        let mut said = String::new();
+        std::io::Read::read_to_string(&mut self.child.stderr.take().unwrap(), &mut said).unwrap();
+        assert_eq!((self.child.wait().unwrap().code(), said.as_str()), (Some(0), ""));
+    }
+}
+
+impl Drop for Server<'_> {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_live_process_that_lets_itself_be_asked_is_profiled_and_left_as_it_was() {
+    for build in ["3.14", "3.14t", "3.15", "3.15t"] {
+        let place = Place::new();
+        let server = Server::start(&place, build, "turning", &[]);
+        for round in 0..2 {
+            let args =
+                ["profile-alloc", "--duration", "300ms", "--every", "4k", "--json", "--patience", "200s"];
+            let report = place.ungil(args).args([server.pid()]).run().ok().json();
+            assert_eq!(report["end"], "whole", "{build}, round {round}: {:#}", report["notes"]);
+            assert_eq!(report["notes"], Value::Array(vec![]), "{build}: the allocators were restored");
+            let line = line(&report, 3);
+            assert!(line["allocated"]["bytes"].as_f64().unwrap() > 0.0, "{build}: {line:#}");
+            assert!(kind(line, "bytes")["freed_bytes"].as_f64().unwrap() > 0.0, "{build}: {line:#}");
+            assert_eq!(report["pid"].to_string(), server.pid());
+        }
+        let maps = std::fs::read_to_string(format!("/proc/{}/maps", server.pid())).unwrap();
+        assert!(maps.contains("ungil_hook.so (deleted)"), "the library's file is gone");
+        server.end();
+    }
+}
+
+#[test]
+fn a_process_that_cannot_be_asked_is_a_clear_word() {
+    let place = Place::new();
+    let old = Server::start(&place, "3.13", "turning", &[]);
+    let told = place.ungil(["profile-alloc"]).args([old.pid()]).run().told(1);
+    assert!(told.what.contains("3.13") && told.why.contains("PEP 768"), "{told:?}");
+    old.end();
+
+    let place = Place::new();
+    let shut = Server::start(&place, "3.15", "turning", &[("PYTHON_DISABLE_REMOTE_DEBUG", "1")]);
+    let told = place.ungil(["profile-alloc"]).args([shut.pid()]).run().told(1);
+    assert!(told.what.contains("does not let itself be asked"), "{told:?}");
+    assert!(told.mend.contains("PYTHON_DISABLE_REMOTE_DEBUG"), "{told:?}");
+    shut.end();
+
+    let place = Place::new();
+    let still = Server::start(&place, "3.14t", "still", &[]);
+    let told = place.ungil(["profile-alloc", "--patience", "300ms"]).args([still.pid()]).run().told(1);
+    assert!(told.what.contains("did not answer") && told.why.contains("system call"), "{told:?}");
+    still.end();
+
+    let told = place.ungil(["profile-alloc", &i32::MAX.to_string()]).run().told(1);
+    assert!(told.what.contains("no process"), "{told:?}");
+    assert!(HANG.as_secs() > 200);
+}

@@ -1,0 +1,191 @@
+//! `ungil heap` against a program that knows what it made: to the object, on every build, also under load and for what ended
+//! threads left behind.
+
+use serde_json::Value;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use ungil_tests::{BUILDS, Out, Target, Ungil, eventually, python};
+
+fn heaps() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("heaps")
+}
+
+#[track_caller]
+fn start(build: &str, options: &[&str], args: &[&str]) -> Target {
+    let mut command = Command::new(python(build));
+    command.args(options).arg(heaps().join("known.py")).args(args);
+    Target::of(command)
+}
+
+#[track_caller]
+fn heap(target: &Target, more: &[&str]) -> Out {
+    let pid = target.pid().to_string();
+    let out = Ungil::new(&heaps()).args(["heap", &pid]).args(more.iter().copied()).run();
+    assert_eq!(out.code, 0, "{}", out.stderr);
+    out
+}
+
+/// Objects and bytes by full name.
+fn types(found: &Value) -> HashMap<String, (i64, i64)> {
+    let rows = found["types"].as_array().expect("types");
+    let text = |row: &Value, key: &str| row[key].as_str().expect("a name").to_string();
+    let number = |row: &Value, key: &str| row[key].as_i64().expect("a number");
+    rows.iter()
+        .map(|row| {
+            let name = format!("{}.{}", text(row, "module"), text(row, "name"));
+            (name, (number(row, "objects"), number(row, "bytes")))
+        })
+        .collect()
+}
+
+fn free_threaded(build: &str) -> bool {
+    build.ends_with('t')
+}
+
+/// What the program made and nothing else, by type.
+fn check(build: &str, target: &Target, found: &Value) {
+    let types = types(found);
+    let (own, quiet) = (target.truth["counts"].as_object(), target.truth["only_by_allocator"].as_object());
+    let expected = own.into_iter().flatten().map(|(name, count)| (name, count.as_i64()));
+    let only = quiet
+        .into_iter()
+        .flatten()
+        .map(|(name, count)| (name, count.as_i64().filter(|_| free_threaded(build))));
+    for (name, count) in expected.chain(only) {
+        let found = types.get(&format!("__main__.{name}")).map(|counts| counts.0);
+        assert_eq!(found, count, "{build}: {name}: {}", found_look(target, build));
+    }
+    let coverage = if free_threaded(build) { "allocator" } else { "collector" };
+    assert_eq!(found["coverage"], coverage);
+    assert_eq!(found["schema"], "ungil.heap/1");
+    assert_eq!(found["look"]["cut_short"], false);
+    let sums = types.values().fold((0, 0), |sum, counts| (sum.0 + counts.0, sum.1 + counts.1));
+    assert_eq!((found["objects"].as_i64(), found["bytes"].as_i64()), (Some(sums.0), Some(sums.1)));
+}
+
+fn found_look(target: &Target, build: &str) -> String {
+    format!("process {} of {build}", target.pid())
+}
+
+#[test]
+fn every_type_is_counted_to_the_object() {
+    for build in BUILDS {
+        let target = start(build, &[], &[]);
+        let found = heap(&target, &["--json"]).json();
+        check(build, &target, &found);
+        let types = types(&found);
+        for (name, count) in target.truth["settled"].as_object().expect("counts") {
+            assert_eq!(
+                types.get(&format!("builtins.{name}")).map(|c| Some(c.0)),
+                Some(count.as_i64()),
+                "{build}: {name}"
+            );
+        }
+        for (name, size) in target.truth["size"].as_object().expect("sizes") {
+            let (objects, bytes) = types[&format!("__main__.{name}")];
+            let (each, size) = (bytes / objects, size.as_i64().expect("a size"));
+            if free_threaded(build) {
+                assert!((size..=size + size / 4).contains(&each), "{build}: {name}: {each} for {size}");
+            } else {
+                assert_eq!((each, bytes % objects), (size, 0), "{build}: {name}");
+            }
+        }
+        assert!(target.end().success());
+    }
+}
+
+#[test]
+fn what_is_made_between_two_looks_is_what_is_gained() {
+    for build in BUILDS {
+        let target = start(build, &[], &[]);
+        let before = types(&heap(&target, &["--json"]).json());
+        let pid = target.pid().to_string();
+        assert!(Command::new("kill").args(["-USR1", &pid]).status().is_ok_and(|s| s.success()));
+        assert_eq!(target.line().as_deref(), Some("more"));
+        let after = types(&heap(&target, &["--json"]).json());
+        let known = target.truth["by_collector"].as_array().expect("names");
+        for (name, count) in target.truth["more"].as_object().expect("counts") {
+            if !free_threaded(build) && !known.iter().any(|known| known == name) {
+                continue;
+            }
+            let full = if name.contains('.') { name.clone() } else { format!("builtins.{name}") };
+            let objects = |types: &HashMap<_, (i64, i64)>| types.get(&full).map_or(0, |counts| counts.0);
+            let gained = objects(&after) - objects(&before);
+            // The interpreter itself makes a few objects when it handles a signal.
+            let made = count.as_i64().expect("a count");
+            assert!((made..=made + 8).contains(&gained), "{build}: {gained} {full} for {made}");
+        }
+        assert!(target.end().success());
+    }
+}
+
+#[test]
+fn load_disturbs_no_count() {
+    for build in BUILDS {
+        let mut target = start(build, &[], &["--load", "2"]);
+        for _ in 0..5 {
+            let found = heap(&target, &["--json"]).json();
+            check(build, &target, &found);
+            assert!(found["threads"].as_array().is_some_and(|threads| threads.len() >= 3));
+        }
+        assert!(target.alive());
+        assert!(target.end().success());
+    }
+}
+
+#[test]
+fn growth_is_shown() {
+    let target = start("3.15t", &[], &["--grow"]);
+    eventually("growth", || {
+        let found = heap(&target, &["--json", "--diff", "500ms"]).json();
+        let changes = found["growth"]["changes"].as_array().expect("changes").clone();
+        assert!(changes.iter().all(|change| change["name"] != "Slots" && change["name"] != "Plain"));
+        changes.iter().any(|change| change["name"] == "Grown" && change["objects_gained"].as_i64() > Some(0))
+    });
+    let words = heap(&target, &["--diff", "100ms"]).stdout;
+    assert!(words.contains("MainThread") && words.contains("grow"), "{words}");
+}
+
+#[test]
+fn debug_allocators_are_seen_through() {
+    for build in ["3.13", "3.14t", "3.15t"] {
+        let target = start(build, &["-X", "dev"], &[]);
+        check(build, &target, &heap(&target, &["--json"]).json());
+    }
+}
+
+#[test]
+fn modules_stacks_and_allocators_are_shown() {
+    for build in BUILDS {
+        let target = start(build, &[], &["--load", "1"]);
+        let found = heap(&target, &["--json", "--module"]).json();
+        let sum: i64 =
+            found["modules"].as_array().expect("modules").iter().filter_map(|m| m["objects"].as_i64()).sum();
+        assert_eq!(found["objects"].as_i64(), Some(sum));
+        for thread in found["threads"].as_array().expect("threads") {
+            // A thread may end while it is looked at.
+            if thread["name"] == "MainThread" || thread["name"] == "load-0" {
+                let figure = |key: &str| thread[key].as_i64().unwrap_or(0);
+                assert!(figure("stack_resident_bytes") >= 4096, "{build}: {thread}");
+                assert!(figure("stack_bytes") >= figure("stack_resident_bytes"), "{build}: {thread}");
+            }
+        }
+        let allocator = if free_threaded(build) { &found["mimalloc"] } else { &found["pymalloc"] };
+        let figure = |key: &str| allocator[key].as_i64().unwrap_or(0);
+        assert!(
+            figure("block_bytes") > 1 << 20 && figure("reserved") > figure("block_bytes"),
+            "{build}: {allocator}"
+        );
+        let words = heap(&target, &["--top", "3"]).stdout;
+        assert!(words.contains("more; --top 0") && words.contains("load-0"), "{words}");
+    }
+}
+
+#[test]
+fn what_cannot_be_looked_into_is_said() {
+    let out = Ungil::new(&heaps()).args(["heap", "999999999"]).run();
+    assert_eq!(out.code, 1);
+    assert!(out.stderr.contains("why:") && out.stderr.contains("try:"), "{}", out.stderr);
+    assert_eq!(Ungil::new(&heaps()).args(["heap"]).run().code, 2);
+}

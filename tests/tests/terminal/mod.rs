@@ -1,0 +1,150 @@
+//! A terminal for a program under test: a pseudo-terminal whose other side is an emulator that knows what is on the screen.
+
+use pty_process::blocking::{Command, Pty, open};
+use std::io::{Read, Write};
+use std::num::NonZeroU16;
+use std::process::Child;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+use ungil_tests::{Ungil, eventually};
+
+/// A program in a terminal.
+pub struct Terminal {
+    child: Child,
+    pty: std::sync::Arc<Pty>,
+    output: Receiver<Vec<u8>>,
+    parser: vt100::Parser,
+}
+
+impl Terminal {
+    /// Starts a call of `ungil` in a terminal of this size.
+    pub fn start(ungil: Ungil, rows: u16, columns: u16) -> Terminal {
+        let (pty, pts) = open().expect("a pseudo-terminal");
+        pty.resize(pty_process::Size::new(rows, columns)).expect("resized");
+        let mut command = ungil.command();
+        command.env("TERM", "xterm-256color");
+        let command = Command::from(command);
+        let child = command.spawn(pts).expect("ungil starts");
+        let pty = std::sync::Arc::new(pty);
+        let (sender, output) = channel();
+        let reader = std::sync::Arc::clone(&pty);
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(n @ 1..) = (&*reader).read(&mut buffer) {
+                if sender.send(buffer[..n].to_vec()).is_err() {
+                    break;
+                }
+            }
+        });
+        Terminal { child, pty, output, parser: vt100::Parser::new(some(rows), some(columns), 0) }
+    }
+
+    /// Takes in what has been written.
+    pub fn read(&mut self) {
+        while let Ok(bytes) = self.output.recv_timeout(Duration::from_millis(20)) {
+            self.parser.process(&bytes);
+        }
+    }
+
+    /// What is on the screen.
+    pub fn text(&self) -> String {
+        self.parser.screen().contents()
+    }
+
+    /// Whether the screen is the program's own and not the shell's.
+    pub fn alternate(&self) -> bool {
+        self.parser.screen().alternate_screen()
+    }
+
+    /// Whether anything on the screen has a colour.
+    pub fn coloured(&self) -> bool {
+        let screen = self.parser.screen();
+        let (rows, columns) = (screen.size().0.get(), screen.size().1.get());
+        let cells = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
+        cells
+            .filter_map(|(row, column)| screen.cell(row, column))
+            .any(|cell| cell.fgcolor() != vt100::Color::Default || cell.bgcolor() != vt100::Color::Default)
+    }
+
+    /// Waits until all of these are on the screen.
+    #[track_caller]
+    pub fn until(&mut self, texts: &[&str]) {
+        eventually(&format!("{texts:?} on the screen"), || {
+            self.read();
+            let screen = self.text();
+            let there = texts.iter().all(|text| screen.contains(text));
+            if let (false, Ok(Some(status))) = (there, self.child.try_wait()) {
+                panic!("it ended ({status}) without {texts:?}:\n{screen}");
+            }
+            there
+        });
+    }
+
+    /// Waits until this is no longer on the screen.
+    #[track_caller]
+    pub fn gone(&mut self, text: &str) {
+        eventually(&format!("{text:?} off the screen"), || {
+            self.read();
+            !self.text().contains(text)
+        });
+    }
+
+    /// Types.
+    pub fn press(&mut self, keys: &str) {
+        (&*self.pty).write_all(keys.as_bytes()).expect("typed");
+        // An escape by itself is told from a sequence by what does not follow it.
+        if keys == "\x1b" {
+            self.read();
+        }
+    }
+
+    /// Makes it another size.
+    pub fn resize(&mut self, rows: u16, columns: u16) {
+        self.parser.set_size(some(rows), some(columns));
+        self.pty.resize(pty_process::Size::new(rows, columns)).expect("resized");
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let done = std::process::Command::new("kill").arg(format!("-{name}")).arg(pid).status();
+        assert!(done.is_ok_and(|status| status.success()), "kill -{name}");
+    }
+
+    /// Waits until it is stopped as a job.
+    #[track_caller]
+    pub fn until_stopped(&mut self) {
+        let stat = format!("/proc/{}/stat", self.child.id());
+        eventually("it is stopped", || {
+            self.read();
+            let stat = std::fs::read_to_string(&stat).unwrap_or_default();
+            stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('T'))
+        });
+    }
+
+    /// Waits for its end; fails unless it gave the terminal back: the shell's screen, a visible cursor.
+    #[track_caller]
+    pub fn end(mut self) -> i32 {
+        let mut code = None;
+        eventually("its end", || {
+            self.read();
+            code = self.child.try_wait().expect("a child of this process");
+            code.is_some()
+        });
+        self.read();
+        assert!(!self.alternate(), "the terminal is still on its other screen");
+        assert!(!self.parser.screen().hide_cursor(), "the cursor is still hidden");
+        code.and_then(|status| status.code()).expect("an exit code")
+    }
+}
+
+fn some(cells: u16) -> NonZeroU16 {
+    NonZeroU16::new(cells).expect("more than none")
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,296 @@
+//! `ungil top` as its users meet it: lines for scripts, and a real terminal with keys, sizes and signals.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+
+mod terminal;
+
+use serde_json::Value;
+use std::process::{Child, Command, Stdio};
+use terminal::Terminal;
+use ungil_tests::{BUILDS, Place, eventually, python};
+
+/// A keeper has lock L and waits for an event, a waiter waits for L, a spinner runs; and one has a name that would act on a terminal.
+const PROGRAM: &str = "
+import gc, pathlib, sys, threading
+L, held, end = threading.Lock(), threading.Event(), threading.Event()
+def keep():
+    with L:
+        held.set()
+        end.wait()
+def wait():
+    with L: pass
+def spin():
+    while not end.is_set():
+        for _ in range(1000): pass
+        gc.collect(0)
+def evil(): end.wait()
+threads = [threading.Thread(target=f, name=n, daemon=True) for f, n in
+           [(keep, 'keeper'), (wait, 'waiter'), (spin, 'spinner'), (evil, 'e\\x1b]0;owned\\x07\\x9b2J\\u202evil')]]
+for thread in threads:
+    thread.start()
+    held.wait()
+pathlib.Path('ready').write_text('x')
+sys.stdin.read()
+";
+
+/// The program, running; ended with the test.
+struct Target(Child);
+
+impl Target {
+    fn start(place: &Place, build: &str, script: &str) -> Target {
+        place.write("program.py", script);
+        let _ = std::fs::remove_file(place.at("ready"));
+        let mut command = Command::new(python(build));
+        command.arg("program.py").current_dir(place.path()).stdin(Stdio::piped());
+        let mut target = Target(command.spawn().unwrap());
+        eventually("the program is ready", || {
+            assert!(target.0.try_wait().unwrap().is_none(), "the program ended");
+            place.read("ready").is_some_and(|text| !text.is_empty())
+        });
+        target
+    }
+
+    fn pid(&self) -> String {
+        self.0.id().to_string()
+    }
+
+    fn end(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn views(place: &Place, target: &Target, args: &[&str]) -> Vec<Value> {
+    let out =
+        place.ungil(["top", &target.pid(), "--json", "-d", "200ms"]).args(args.iter().copied()).run().ok();
+    out.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn thread<'a>(view: &'a Value, name: &str) -> Option<&'a Value> {
+    view["threads"].as_array().unwrap().iter().find(|thread| thread["name"] == name)
+}
+
+#[test]
+fn a_view_says_who_runs_who_waits_for_what_and_who_has_it() {
+    let place = Place::new();
+    for build in BUILDS {
+        let target = Target::start(&place, build, PROGRAM);
+        let mut last = Value::Null;
+        eventually("a view with everything in it", || {
+            last = views(&place, &target, &["-n", "3"]).pop().unwrap();
+            let waiter = thread(&last, "waiter").unwrap();
+            let found = waiter["state"] == "lock"
+                && waiter["wait"]["kind"] == "threading.Lock"
+                && waiter["wait"]["name"] == "L"
+                && waiter["wait"]["held_by"] == "keeper"
+                && waiter["shares"]["lock"].as_f64().unwrap() > 0.9;
+            let hot =
+                last["lines"].as_array().unwrap().iter().any(|line| {
+                    line["function"] == "spin" && line["threads"]["running"].as_f64().unwrap() > 0.0
+                });
+            let contended = last["objects"].as_array().unwrap().iter().any(|object| object["name"] == "L");
+            found && hot && contended && thread(&last, "keeper").unwrap()["state"] == "event"
+        });
+        assert_eq!(last["schema"], "ungil.top/1");
+        assert_eq!(last["process"]["free_threaded"], build.ends_with('t'), "{build}");
+        assert_eq!(last["process"]["pid"].as_u64(), target.pid().parse().ok());
+        let threads = last["threads"].as_array().unwrap();
+        assert_eq!(threads.len(), 5, "{build}: {last}");
+        assert!(thread(&last, "MainThread").is_some(), "{build}: {last}");
+        assert!(last["memory"]["rss_bytes"].as_u64().unwrap() > 1 << 20);
+        assert!(last["memory"]["pss_bytes"].as_u64().unwrap() > 1 << 20);
+        assert_eq!(last["gil"].is_null(), build.ends_with('t'), "{build}");
+        let young = last["collector"]["generations"][0]["collections"].as_u64().unwrap();
+        assert!(young > 0, "{build}: {}", last["collector"]);
+        assert_eq!(last["collector"]["span"]["exact"], build.starts_with("3.15"), "{build}");
+        assert_eq!(last["ended"], Value::Null);
+    }
+}
+
+#[test]
+fn text_is_for_people_and_nothing_in_it_acts_on_a_terminal() {
+    let place = Place::new();
+    let target = Target::start(&place, "3.14t", PROGRAM);
+    let out = place.ungil(["top", &target.pid(), "--once", "--sort", "name"]).run().ok().stdout;
+    assert!(!out.chars().any(|c| c.is_control() && c != '\n' || c == '\u{202e}'), "{out:?}");
+    assert!(out.contains("e\u{fffd}]0;owned\u{fffd}\u{fffd}2J\u{fffd}vil"), "{out}");
+    assert!(out.contains("waits") && out.contains("threading.Lock \"L\", held by keeper"), "{out}");
+    let json = place.ungil(["top", &target.pid(), "--json"]).run().ok().stdout;
+    assert!(!json.chars().any(|c| c.is_control() && c != '\n' || c == '\u{202e}'), "{json:?}");
+    let view: Value = serde_json::from_str(&json).unwrap();
+    assert!(thread(&view, "e\u{1b}]0;owned\u{7}\u{9b}2J\u{202e}vil").is_some(), "{view}");
+}
+
+#[test]
+fn without_a_pid_every_python_is_listed() {
+    let place = Place::new();
+    let targets = BUILDS.map(|build| Target::start(&place, build, PROGRAM));
+    let list = place.ungil(["top", "--json"]).run().ok().json();
+    for (target, build) in targets.iter().zip(BUILDS) {
+        let pid: u64 = target.pid().parse().unwrap();
+        let row = list["pythons"].as_array().unwrap().iter().find(|row| row["pid"] == pid);
+        let row = row.unwrap_or_else(|| panic!("{build} is not in {list}"));
+        assert!(row["version"].as_str().unwrap().starts_with(build.trim_end_matches('t')), "{row}");
+        assert_eq!(
+            (&row["free_threaded"], &row["threads"]),
+            (&build.ends_with('t').into(), &5.into()),
+            "{row}"
+        );
+    }
+    let text = place.ungil(["top", "--once", "--filter", "program.py"]).run().ok().stdout;
+    assert!(targets.iter().all(|target| text.contains(&target.pid())), "{text}");
+}
+
+#[test]
+fn what_cannot_be_watched_is_said_in_three_lines() {
+    let place = Place::new();
+    assert!(place.ungil(["top", "4194300", "--once"]).run().told(1).what.contains("no process"));
+    let mut sleep = Command::new("sleep").arg("1000").spawn().unwrap();
+    let told = place.ungil(["top", &sleep.id().to_string(), "--once"]).run().told(1);
+    sleep.kill().unwrap();
+    sleep.wait().unwrap();
+    assert!(told.what.contains("no CPython"), "{told:?}");
+    assert!(place.ungil(["top"]).run().told(2).mend.contains("--once"));
+    for wrong in [&["top", "0"][..], &["top", "1", "-d", "0"], &["top", "1", "--rate", "0"], &["top", "x"]] {
+        place.ungil(wrong.iter().copied()).run().told(2);
+    }
+}
+
+#[test]
+fn a_target_that_ends_is_said_to_have_and_what_was_seen_is_kept() {
+    let place = Place::new();
+    let mut target = Target::start(&place, "3.15t", PROGRAM);
+    let running = place.ungil(["top", &target.pid(), "--json", "-n", "100000", "-d", "100ms"]).start();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    target.end();
+    let out = running.wait();
+    assert_eq!(out.code, 0, "{}", out.stderr);
+    let last: Value = serde_json::from_str(out.stdout.lines().last().unwrap()).unwrap();
+    assert!(last["ended"].as_str().unwrap().contains("ended"), "{last}");
+    assert!(out.stderr.contains("ended"), "{}", out.stderr);
+}
+
+#[test]
+fn the_screen_shows_it_keys_change_it_and_the_terminal_is_given_back() {
+    let place = Place::new();
+    let mut target = Target::start(&place, "3.14t", PROGRAM);
+    let mut top = Terminal::start(place.ungil(["top", &target.pid(), "--sort", "name"]), 30, 130);
+    top.until(&["waiter", "keeper", "spinner", "threading.Lock \"L\", held by keeper", "own cost"]);
+    assert!(top.alternate());
+    top.press("2");
+    top.until(&["by running", "spin (program.py"]);
+    top.press("3");
+    top.until(&["OBJECT", "threading.Lock \"L\"", "by waiting"]);
+    top.press("4");
+    top.until(&["GENERATION"]);
+    top.press("1");
+    top.until(&["THREAD"]);
+    top.press("/spinn\r");
+    top.until(&["with \"spinn\""]);
+    top.gone("waiter");
+    top.press("\r");
+    top.until(&["spin (", "program.py:"]);
+    top.press("\x1b");
+    top.press("\x1b");
+    top.until(&["waiter"]);
+    top.press("h");
+    top.until(&["back to the list of Pythons"]);
+    top.press("h");
+    top.press("p");
+    top.until(&["PAUSED"]);
+    top.press("p");
+    top.gone("PAUSED");
+    top.press("t");
+    top.until(&["   all "]);
+    top.press("e\r");
+    top.until(&["written to ungil-top-"]);
+    top.press("e\r");
+    top.until(&["not written"]);
+    top.press("e\x7f\x7f\x7f\x7ftxt\r");
+    top.until(&["written to ungil-top-"]);
+    let view: Value =
+        serde_json::from_str(&place.read(&format!("ungil-top-{}.json", target.pid())).unwrap()).unwrap();
+    assert!(thread(&view, "waiter").is_some());
+    assert!(place.read(&format!("ungil-top-{}.txt", target.pid())).unwrap().contains("waiter"));
+    top.resize(9, 40);
+    top.until(&["THREAD"]);
+    top.resize(2, 10);
+    top.until(&["too small"]);
+    top.resize(24, 100);
+    top.until(&["own cost", "waiter"]);
+    target.end();
+    top.until(&["ENDED", "last view", "waiter"]);
+    top.press("q");
+    assert_eq!(top.end(), 0);
+}
+
+#[test]
+fn it_can_be_suspended_and_goes_on() {
+    let place = Place::new();
+    let target = Target::start(&place, "3.15", PROGRAM);
+    let mut top = Terminal::start(place.ungil(["top", &target.pid()]), 24, 100);
+    top.until(&["waiter"]);
+    for by_key in [true, false] {
+        if by_key {
+            top.press("\x1a")
+        } else {
+            top.signal("TSTP")
+        }
+        top.until_stopped();
+        assert!(!top.alternate(), "the shell has its screen back");
+        top.signal("CONT");
+        eventually("the screen is back", || {
+            top.read();
+            top.alternate() && top.text().contains("waiter")
+        });
+    }
+    top.press("q");
+    assert_eq!(top.end(), 0);
+}
+
+#[test]
+fn a_signal_ends_it_and_the_terminal_is_given_back() {
+    let place = Place::new();
+    let target = Target::start(&place, "3.13", PROGRAM);
+    for signal in ["TERM", "HUP", "INT"] {
+        let mut top = Terminal::start(place.ungil(["top", &target.pid()]), 24, 100);
+        top.until(&["waiter"]);
+        top.signal(signal);
+        assert_eq!(top.end(), 130, "{signal}");
+    }
+}
+
+#[test]
+fn a_python_is_chosen_from_the_list() {
+    let place = Place::new();
+    let target = Target::start(&place, "3.15t", PROGRAM);
+    let mut top =
+        Terminal::start(place.ungil(["top", "--filter", &format!("{} 3.15", target.pid())]), 24, 100);
+    top.until(&["Pythons of this machine", &target.pid(), "program.py"]);
+    top.press("\r");
+    top.until(&["spinner", "CPython 3.15"]);
+    top.press("b");
+    top.until(&["Pythons of this machine"]);
+    top.press("q");
+    assert_eq!(top.end(), 0);
+}
+
+#[test]
+fn no_color_is_honoured() {
+    let place = Place::new();
+    let target = Target::start(&place, "3.14", PROGRAM);
+    for (value, coloured) in [("1", false), ("", true)] {
+        let command =
+            place.ungil(["top", &target.pid()]).env("NO_COLOR", value).env("TERM", "xterm-256color");
+        let mut top = Terminal::start(command, 24, 100);
+        top.until(&["spinner", "waiter"]);
+        assert_eq!(top.coloured(), coloured);
+        top.press("q");
+        assert_eq!(top.end(), 0);
+    }
+}

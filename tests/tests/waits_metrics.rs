@@ -1,0 +1,190 @@
+//! `ungil compare`'s figures of waiting: right where the truth is known by construction, and named where there are none. A thread that
+//! waits for the whole of a phase waits for as long as the phase is, however slow the machine: shares are tested, and no time.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+
+use serde_json::Value;
+use ungil_tests::{PYTHONS, Place, metric};
+
+const KEYS: [&str; 4] = ["lock_wait_s", "gil_wait_s", "gc_s", "stop_world_s"];
+
+/// Three threads wait for a lock during the whole phase, two for an event, one for a queue's item, one for a thread's end.
+const WAITERS: &str = "
+import queue, threading, time
+from ungil_phase import phase
+lock, event, items = threading.Lock(), threading.Event(), queue.Queue()
+tried = threading.Semaphore(0)
+def wait_for_lock():
+    tried.release()
+    with lock: pass
+def wait_for_event():
+    tried.release()
+    event.wait()
+def wait_for_item():
+    tried.release()
+    items.get()
+work = [wait_for_lock] * 3 + [wait_for_event] * 2 + [wait_for_item]
+with lock:
+    threads = [threading.Thread(target=f, daemon=True) for f in work]
+    for thread in threads: thread.start()
+    joiner = threading.Thread(target=threads[0].join, daemon=True)
+    joiner.start()
+    for _ in work: tried.acquire()
+    time.sleep(0.2)
+    with phase():
+        end = time.monotonic() + 2
+        while time.monotonic() < end: time.sleep(0.05)
+event.set(); items.put(1)
+for thread in threads + [joiner]: thread.join()
+print('done')
+";
+
+fn run(place: &Place, python: &str, script: &str) -> Value {
+    place.write("w.py", script);
+    place.one_block(["w.py", "--python", python]).run().ok().record().run(python).clone()
+}
+
+#[test]
+fn threads_that_wait_for_a_lock_all_the_time_wait_for_as_long_as_the_phase_is() {
+    let place = Place::new();
+    for python in PYTHONS {
+        let run = run(&place, python, WAITERS);
+        assert!(run["probes"]["wait_samples"].as_u64().unwrap() > 0, "{run}");
+        let waiters = metric(&run, "lock_wait_s") / metric(&run, "wall_s");
+        assert!((2.7..=3.1).contains(&waiters), "{python}: {waiters} threads waited for locks, not 3: {run}");
+        assert!(metric(&run, "gil_wait_s") / metric(&run, "wall_s") < 0.5, "{run}");
+    }
+}
+
+#[test]
+fn time_of_the_collector_is_the_interpreters_own_where_it_keeps_it() {
+    let place = Place::new();
+    let script = "
+import gc
+from ungil_phase import phase, metric
+gc.disable()
+def spent(): return sum(of['duration'] for of in gc.get_stats())
+def rubbish():
+    for _ in range(20000):
+        a = []
+        a.append(a)
+rubbish(); gc.collect()
+total = 0
+for _ in range(2):
+    with phase():
+        before = spent()
+        for _ in range(5): rubbish(); gc.collect()
+        total += spent() - before
+    rubbish(); gc.collect()
+metric('own_s', total)
+print('done')
+";
+    for python in ["3.15", "3.15t"] {
+        let run = run(&place, python, script);
+        let (ours, own) = (metric(&run, "gc_s"), metric(&run, "own_s"));
+        assert!(own > 0.0 && (ours - own).abs() < 1e-6, "{python}: {ours} s, the interpreter says {own} s");
+    }
+}
+
+#[test]
+fn collections_and_pauses_that_take_most_of_the_time_are_seen() {
+    let place = Place::new();
+    // The collector looks through the same 400,000 objects again and again: most of the phase is its.
+    let script = "
+import gc, threading, time
+from ungil_phase import phase
+keep = [[] for _ in range(400_000)]
+idle = threading.Event()
+thread = threading.Thread(target=idle.wait)
+thread.start()
+with phase():
+    end = time.monotonic() + 2
+    while time.monotonic() < end: gc.collect()
+idle.set()
+print('done')
+";
+    for python in PYTHONS {
+        let run = run(&place, python, script);
+        let share = |key: &str| metric(&run, key) / metric(&run, "wall_s");
+        assert!(share("gc_s") > 0.5, "{python}: {run}");
+        if python.ends_with('t') {
+            assert!(share("stop_world_s") > 0.0, "{python}: {run}");
+        } else {
+            assert_eq!(share("stop_world_s"), 0.0, "{python}: {run}");
+        }
+    }
+}
+
+#[test]
+fn threads_that_all_want_to_run_wait_for_the_gil_and_without_it_they_do_not() {
+    let place = Place::new();
+    let script = "
+import threading, time
+from ungil_phase import phase
+end = None
+def work():
+    while time.monotonic() < end:
+        for _ in range(1000): pass
+with phase():
+    end = time.monotonic() + 2
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+print('done')
+";
+    for python in PYTHONS {
+        let run = run(&place, python, script);
+        let waiters = metric(&run, "gil_wait_s") / metric(&run, "wall_s");
+        if python.ends_with('t') {
+            assert_eq!(waiters, 0.0, "{python}: {run}");
+        } else {
+            // One of four has it. Threads that the machine has no processor for are not waiting for it.
+            assert!((1.0..=4.0).contains(&waiters), "{python}: {waiters} threads waited for the GIL: {run}");
+        }
+    }
+}
+
+#[test]
+fn children_count_too() {
+    let place = Place::new();
+    let script = "
+import os, sys, threading, time
+from ungil_phase import phase
+ready, go = os.pipe(), os.pipe()
+children = []
+with phase():
+    for _ in range(2):
+        pid = os.fork()
+        if pid == 0:
+            os.close(go[1])
+            lock = threading.Lock()
+            lock.acquire()
+            threading.Thread(target=lock.acquire, daemon=True).start()
+            os.write(ready[1], b'.')
+            os.read(go[0], 1)
+            os._exit(0)
+        children.append(pid)
+    seen = 0
+    while seen < 2: seen += len(os.read(ready[0], 2))
+    time.sleep(2)
+os.close(go[1])
+for pid in children: os.waitpid(pid, 0)
+print('done')
+";
+    let run = run(&place, "3.14", script);
+    let waiters = metric(&run, "lock_wait_s") / metric(&run, "wall_s");
+    assert!((1.0..=2.1).contains(&waiters), "one in each of two children, most of the time: {run}");
+}
+
+#[test]
+fn an_arm_without_a_python_says_why_it_has_none() {
+    let place = Place::new();
+    place.write("w.py", "import time\ntime.sleep(0.5)\nprint('done')\n");
+    let also = "native=sh -c 'sleep 0.5; echo done'";
+    let record = place.one_block(["w.py", "--python", "3.14", "--also", also]).run().ok().record();
+    for key in KEYS {
+        let run = record.run("native");
+        assert!(run["metrics"].get(key).is_none(), "{run}");
+        assert!(run["missing"][key].as_str().unwrap().contains("no CPython"), "{run}");
+        assert!(record.run("3.14")["missing"].get(key).is_none(), "{}", record.run("3.14"));
+    }
+}
