@@ -1,4 +1,5 @@
 //! Processes that cannot be looked into, or only from outside their walls: the exit code, and three lines that say why.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -16,7 +17,7 @@ fn dump(place: &Place, pid: &str) -> ungil_tests::Out {
 fn what_is_no_process_id_is_no_usage() {
     let place = Place::new();
     for word in ["0", "-1", "python3", "", "99999999999999999999"] {
-        assert_eq!(place.ungil(["dump", word]).run().told(2).what.is_empty(), false, "{word}");
+        place.ungil(["dump", word]).run().told(2);
     }
     assert_eq!(place.ungil(["dump"]).run().code, 2);
     dump(&place, "4294967295").told(1);
@@ -148,7 +149,10 @@ fn an_interpreter_that_was_deleted_under_the_process() {
         let copy = place.at("python");
         std::fs::copy(&original, &copy).unwrap();
         let mut command = Command::new(&copy);
-        command.env("PYTHONHOME", original.ancestors().nth(2).unwrap()).arg(looks().join("cycle_2.py"));
+        let home = original.ancestors().nth(2).unwrap();
+        // Some builds keep their main program in a library that is found beside the executable.
+        command.env("PYTHONHOME", home).env("LD_LIBRARY_PATH", home.join("lib"));
+        command.arg(looks().join("cycle_2.py"));
         let target = Target::of(command);
         std::fs::remove_file(&copy).unwrap();
         let out = target.look(Vec::<&str>::new());

@@ -1,10 +1,11 @@
 //! Stacks against the standard library's own reader, `python3.15 -m profiling.sampling dump`, in the same state of the same
 //! program; against `sys._current_frames()` they are checked with everything else in `dump_truth.rs`.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::process::Command;
-use ungil_tests::{Target, python};
+use ungil_tests::{Place, Target, python};
 
 /// File, line and function of each frame, outermost first, by thread.
 type Stacks = BTreeMap<i64, Vec<(String, u64, String)>>;
@@ -12,6 +13,9 @@ type Stacks = BTreeMap<i64, Vec<(String, u64, String)>>;
 fn theirs(build: &str, pid: i64) -> Stacks {
     let mut command = Command::new(python(build));
     command.args(["-B", "-m", "profiling.sampling", "dump", "-a", &pid.to_string()]).env("NO_COLOR", "1");
+    // From a folder in which none of the files is, as it shortens the names of those.
+    let elsewhere = Place::new();
+    command.current_dir(elsewhere.path());
     let out = command.output().unwrap();
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
     assert!(out.status.success(), "{text}{}", String::from_utf8_lossy(&out.stderr));

@@ -1,5 +1,6 @@
 //! `ungil dump` against fifty programs that know what is true of their threads, on every build: every wait, holder, hold, cycle,
 //! state and stack, none missing and none invented.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use std::collections::BTreeSet;
 use ungil_tests::{BUILDS, Target, Verdict, looks};
