@@ -15,11 +15,14 @@ const MOST_PLACES: usize = 1 << 16;
 /// Frames of one thread that are kept for a view.
 const DEEPEST: usize = 200;
 
+/// A code object, so that its address is known to be still its, and where one of its lines is.
+type Kept = (Arc<Code>, Arc<Place>);
+
 /// Reads one target again and again.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
     pub(super) watcher: Watcher,
-    places: FxHashMap<(u64, Option<u32>), (Arc<Code>, Arc<Place>)>,
+    places: FxHashMap<(u64, Option<u32>), Kept>,
 }
 
 /// A look, and what a view wants to know of the same moment besides.
