@@ -47,11 +47,11 @@ fn ours(dump: &Value) -> Stacks {
     stacks
 }
 
-/// Not `deep_recursion`, of which the library says that it has too many frames.
+/// Not `deep_recursion`, of which the library says that it has too many frames, nor `long_source`, where it finds no line.
 #[test]
 fn stacks_are_those_of_profiling_sampling() {
     for build in ["3.15", "3.15t"] {
-        for name in ["hot", "kinds_of_code", "long_source", "non_ascii", "cycle_mixed"] {
+        for name in ["hot", "kinds_of_code", "non_ascii", "cycle_mixed"] {
             let target = Target::start(build, &[], name);
             let (theirs, ours) = (theirs(build, target.pid()), ours(&target.look(["--no-source"]).json()));
             assert_eq!(theirs.keys().collect::<Vec<_>>(), ours.keys().collect::<Vec<_>>(), "{build} {name}");
