@@ -36,7 +36,7 @@ fn a_busy_program_has_no_deadlock_and_its_sums_are_right() {
     for build in BUILDS {
         let mut target = Target::start(build, &[], "ordered");
         for look in 0..looks_each() {
-            let out = target.look(["--no-source"]);
+            let out = target.look(Vec::<&str>::new());
             assert_eq!(out.code, 0, "{build}, look {look}: {}{}", out.stdout, out.stderr);
             let verdict = Verdict::of(&target.truth, &out.json(), out.code, target.age());
             assert!(

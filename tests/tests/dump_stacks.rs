@@ -47,28 +47,16 @@ fn ours(dump: &Value) -> Stacks {
     stacks
 }
 
+/// Not `deep_recursion`, of which the library says that it has too many frames, nor `long_source`, where it finds no line.
 #[test]
 fn stacks_are_those_of_profiling_sampling() {
     for build in ["3.15", "3.15t"] {
-        for name in ["hot", "deep_recursion", "kinds_of_code", "long_source", "non_ascii", "cycle_mixed"] {
+        for name in ["hot", "kinds_of_code", "non_ascii", "cycle_mixed"] {
             let target = Target::start(build, &[], name);
             let (theirs, ours) = (theirs(build, target.pid()), ours(&target.look(["--no-source"]).json()));
             assert_eq!(theirs.keys().collect::<Vec<_>>(), ours.keys().collect::<Vec<_>>(), "{build} {name}");
             for (thread, stack) in &theirs {
-                // It gives up after a thousand frames or so, from the outermost; what it has must be right.
-                let mine = &ours[thread];
-                let same = stack.iter().rev().zip(mine.iter().rev()).position(|(a, b)| a != b);
-                assert_eq!(
-                    same, None,
-                    "{build} {name} {thread}: from the innermost, frame {same:?}: {stack:?}\n{mine:?}"
-                );
-                let whole = stack.len() == mine.len() || name == "deep_recursion" && stack.len() >= 500;
-                assert!(
-                    whole,
-                    "{build} {name} {thread}: {} frames, {} by the library",
-                    mine.len(),
-                    stack.len()
-                );
+                assert_eq!(stack, &ours[thread], "{build} {name} {thread}");
             }
         }
     }

@@ -53,7 +53,8 @@ fn number(value: &Value) -> f64 {
 fn share(summary: &Value, name: &str) -> f64 {
     let locks = summary["locks"].as_array().unwrap();
     let total: f64 = locks.iter().map(|lock| number(&lock["weight"])).sum();
-    let own = locks.iter().filter(|lock| lock["name"] == name).map(|lock| number(&lock["weight"])).sum::<f64>();
+    let own =
+        locks.iter().filter(|lock| lock["name"] == name).map(|lock| number(&lock["weight"])).sum::<f64>();
     own / total
 }
 
@@ -92,11 +93,15 @@ fn waiting_is_shared_out_among_the_locks_as_it_is() {
     for build in BUILDS {
         let place = Place::new();
         let target = Target::start(&place, build, WAITERS);
-        let out = profile(&place, &[&target.pid(), "--mode", "lock", "--duration", "2s", "--rate", "200"]).ok();
+        let out =
+            profile(&place, &[&target.pid(), "--mode", "lock", "--duration", "2s", "--rate", "200"]).ok();
         let summary = out.json();
         for (name, truth) in [("cache_lock", 0.7), ("pool_lock", 0.2), ("log_lock", 0.1)] {
             let found = share(&summary, name);
-            assert!((found - truth).abs() < 0.03, "{build}: {name} has {found} of the waiting, not {truth}: {summary}");
+            assert!(
+                (found - truth).abs() < 0.03,
+                "{build}: {name} has {found} of the waiting, not {truth}: {summary}"
+            );
         }
         let says = summary["findings"].to_string();
         assert!(says.contains("cache_lock"), "{build}: {says}");
@@ -176,7 +181,8 @@ fn time_on_the_processor_is_shared_out_among_functions_as_it_is() {
     for build in BUILDS {
         let place = Place::new();
         let target = Target::start(&place, build, SHARES);
-        let out = profile(&place, &[&target.pid(), "--mode", "cpu", "--duration", "3s", "--rate", "1khz"]).ok();
+        let out =
+            profile(&place, &[&target.pid(), "--mode", "cpu", "--duration", "3s", "--rate", "1khz"]).ok();
         let stacks = collapsed(&place, &out.json());
         let of = |name: &str| stacks.iter().filter(|(s, _)| s.contains(name)).map(|(_, w)| w).sum::<f64>();
         let share = of("more") / (of("more") + of("less"));
@@ -240,7 +246,8 @@ event.wait()
         let target = Target::start(&place, build, script);
         let summary = profile(&place, &[&target.pid(), "--duration", "1s", "--rate", "100"]).ok().json();
         let threads = summary["threads"].as_array().unwrap();
-        let named = |n: u32| threads.iter().any(|t| t["name"] == format!("worker {n}") && number(&t["weight"]) > 0.0);
+        let named =
+            |n: u32| threads.iter().any(|t| t["name"] == format!("worker {n}") && number(&t["weight"]) > 0.0);
         assert!((0..200).all(named) && threads.len() == 201, "{build}: {threads:?}");
     }
 }
@@ -303,8 +310,10 @@ os.execv(sys.executable, [sys.executable, '-c', 'import time\\ndef reborn():\\n 
             assert!(stacks.contains(name), "{build}: no {name} in\n{stacks}");
         }
         assert_eq!(summary["ending"], "gone");
-        let alone = profile(&place, &["family.py", "--python", &python, "--rate", "200", "--children", "no"]).ok();
-        let stacks: String = collapsed(&place, &alone.json()).into_iter().map(|(stack, _)| stack + "\n").collect();
+        let alone =
+            profile(&place, &["family.py", "--python", &python, "--rate", "200", "--children", "no"]).ok();
+        let stacks: String =
+            collapsed(&place, &alone.json()).into_iter().map(|(stack, _)| stack + "\n").collect();
         assert!(stacks.contains("parent") && !stacks.contains("kid"), "{build}: {stacks}");
     }
 }
