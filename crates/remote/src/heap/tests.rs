@@ -187,7 +187,8 @@ fn every_object_of_a_page_is_counted_and_nothing_else() {
     let (image, objects, idle) = heap(&offsets);
     let (types, sums, look) = survey(&image, &offsets);
     assert_eq!(look, Look::default());
-    let names: Vec<_> = types.iter().map(|count| format!("{}.{}", count.module, count.name)).collect();
+    let mut names: Vec<_> = types.iter().map(|count| format!("{}.{}", count.module, count.name)).collect();
+    names.sort();
     assert_eq!(names, ["builtins.B", "m.A"]);
     assert_eq!(types.iter().map(|count| count.objects).sum::<u64>(), objects);
     assert_eq!(types.iter().map(|count| count.bytes).sum::<u64>(), objects * BLOCK);
