@@ -34,6 +34,7 @@ pub(crate) fn run(args: &Profile) -> Result<ExitCode, Edge> {
     if args.mode == ProfileMode::Alloc {
         return alloc(args);
     }
+    output::chosen(args)?;
     let told = signals::flag()?;
     let (python, launched) = target(args)?;
     check(args, &python)?;
