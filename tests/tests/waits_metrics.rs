@@ -137,8 +137,8 @@ print('done')
         if python.ends_with('t') {
             assert_eq!(waiters, 0.0, "{python}: {run}");
         } else {
-            // One of four has it. Threads that the machine has no processor for are not waiting for it.
-            assert!((1.0..=4.0).contains(&waiters), "{python}: {waiters} threads waited for the GIL: {run}");
+            // One of four has it. On a busy machine a thread that has just got it, or asks for it, is not seen waiting.
+            assert!((0.3..=4.0).contains(&waiters), "{python}: {waiters} threads waited for the GIL: {run}");
         }
     }
 }

@@ -92,6 +92,8 @@ pub struct Watcher {
     files: FxHashMap<u32, CallFile>,
     store: Store,
     last: FxHashMap<u64, (Waiting, Arc<Known>)>,
+    /// Threads that were waiting for the GIL, with the frame and instruction they were at.
+    for_gil: FxHashMap<u64, (u64, u64)>,
     /// Threads of which the kernel does not say what they sleep in.
     pub unknown: u64,
 }
@@ -121,6 +123,7 @@ impl Watcher {
             }
         }
         self.last = last;
+        self.for_gil.retain(|address, _| found.iter().any(|standing| standing.thread.address == *address));
         if self.files.len() > found.len() + 64 {
             self.files.retain(|tid, _| found.iter().any(|standing| standing.thread.native_id == *tid));
         }
@@ -139,6 +142,7 @@ impl Watcher {
         let doing = self.doing(python.process().pid, thread.native_id);
         let call = match doing {
             Doing::Call(call) => call,
+            Doing::Running if self.still_for_gil(python, &thread) => return Ok(is(Activity::Gil)),
             Doing::Running | Doing::Gone => return Ok(is(idle)),
             Doing::Asleep | Doing::Unknown if is_suspended => return Ok(is(idle)),
             Doing::Asleep => return Ok(is(Activity::Call)),
@@ -153,7 +157,12 @@ impl Watcher {
             return Ok(Standing { call: call.name(), ..is(activity) });
         };
         match waiting.on {
-            On::Gil(_) => return Ok(Standing { waiting: Some(waiting), ..is(Activity::Gil) }),
+            On::Gil(_) => {
+                if let Some(place) = place(python, &thread) {
+                    self.for_gil.insert(thread.address, place);
+                }
+                return Ok(Standing { waiting: Some(waiting), ..is(Activity::Gil) });
+            }
             On::World => return Ok(Standing { waiting: Some(waiting), ..is(Activity::Stopped) }),
             On::Parked(_) | On::Ungil(_) | On::Futex(_) => {}
         }
@@ -176,6 +185,22 @@ impl Watcher {
         Ok(Standing { call: None, waiting: Some(waiting), known: Some(known), stack, ..is(activity) })
     }
 
+    /// Whether a thread that runs without the interpreter only tries to get the GIL: whoever waits for it wakes every few
+    /// milliseconds to ask for it, and on a busy machine is awake for a while before it sleeps again. 3.15 says so itself;
+    /// before, one that was waiting and has not moved since still is.
+    fn still_for_gil(&self, python: &Python, thread: &Thread) -> bool {
+        match python.offsets().thread_state.gil_requested {
+            Some(offset) => {
+                let asked = python.memory().i32(thread.address.saturating_add(offset));
+                asked.is_ok_and(|asked| asked != 0)
+            }
+            None => {
+                let then = self.for_gil.get(&thread.address);
+                then.is_some() && place(python, thread).as_ref() == then
+            }
+        }
+    }
+
     fn doing(&mut self, pid: u32, tid: u32) -> Doing {
         if let Some(file) = self.files.get(&tid) {
             match file.read() {
@@ -194,6 +219,12 @@ impl Watcher {
             Err(_) => Doing::Unknown,
         }
     }
+}
+
+/// The innermost frame of a thread and the instruction it is at.
+fn place(python: &Python, thread: &Thread) -> Option<(u64, u64)> {
+    let at = thread.frame.checked_add(python.offsets().interpreter_frame.instr_ptr)?;
+    Some((thread.frame, python.memory().u64(at).ok()?))
 }
 
 /// Whether a wait is for what another thread has and will give back, and not for something to happen.
