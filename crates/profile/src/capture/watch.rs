@@ -20,6 +20,8 @@ use ungil_remote::{Attachment, Python};
 const HOLDER_EVERY_NS: u64 = 500_000;
 /// And for at most one part in this many of the time.
 const HOLDER_SHARE: u64 = 20;
+/// Times a wait is looked into that is for nothing known: at first the thread may have been on its way.
+const TRIES: u8 = 4;
 /// A thread without a name is asked for one this often, in nanoseconds: it may not have had one when it started.
 const NAME_EVERY_NS: u64 = 200_000_000;
 
@@ -54,8 +56,8 @@ struct Track {
     stacks: Stacks,
     asking: Asking,
     last_ns: u64,
-    /// What it was last found to sleep on, and what that is.
-    wait: Option<(On, Option<Wait>)>,
+    /// What it was last found to sleep on, what that is, and how often that was looked up.
+    wait: Option<(On, Option<Wait>, u8)>,
     /// The last holder found of what it waits for.
     holder: Option<(LockId, Option<FrameId>)>,
 }
@@ -126,10 +128,15 @@ impl Watch {
             let Found { mut activity, waiting } = found;
             let wait = match (waiting, track.wait) {
                 (None, _) => None,
-                (Some(waiting), Some((known, wait))) if slot.rest() > 0 && known == waiting.on => wait,
-                (Some(waiting), _) => {
+                (Some(waiting), Some((known, wait, tries)))
+                    if slot.rest() > 0 && known == waiting.on && (wait.is_some() || tries >= TRIES) =>
+                {
+                    wait
+                }
+                (Some(waiting), before) => {
+                    let tries = before.filter(|before| before.0 == waiting.on).map_or(0, |before| before.2);
                     let wait = self.locks.of(slot, &waiting, &self.looker, self.pid, builder);
-                    track.wait = Some((waiting.on, wait));
+                    track.wait = Some((waiting.on, wait, tries.saturating_add(1)));
                     wait
                 }
             };
