@@ -1,6 +1,7 @@
 //! A memory in which everything is mapped and nothing is true: what is read follows from the address alone.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use ungil_remote::memory::{Memory, ReadError};
 
 /// How such a memory is made up.
@@ -25,6 +26,8 @@ pub(crate) struct Endless {
     pub(crate) table: Vec<u8>,
     pub(crate) tid: u32,
     pub(crate) runtime: OnceLock<u64>,
+    /// Reads after which nothing is mapped any more: making the words up costs far more than reading a process does.
+    pub(crate) left: AtomicU64,
 }
 
 const BASE: u64 = 0x5555_0000_0000;
@@ -63,6 +66,9 @@ impl Memory for Endless {
     fn read(&self, address: u64, into: &mut [u8]) -> Result<(), ReadError> {
         if into.len() >= 4096 {
             self.runtime.get_or_init(|| address);
+        }
+        if self.left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_err() {
+            return Err(ReadError::Unmapped(address));
         }
         if address < 0x1000 || mix(address >> 12) % 256 < u64::from(self.recipe.holes) {
             return Err(ReadError::Unmapped(address));

@@ -140,7 +140,7 @@ proptest! {
         let pid = std::process::id();
         let wrap = |_| -> Box<dyn Memory> {
             let table = TABLES.get_or_init(tables)[build].clone();
-            let inner = Box::new(Endless { recipe: recipe.clone(), table, tid: pid, runtime: OnceLock::new() });
+            let inner = Box::new(Endless { recipe: recipe.clone(), table, tid: pid, runtime: OnceLock::new(), left: 200_000.into() });
             Box::new(Lying { inner, lies: BTreeMap::new(), spent: spent.clone(), keep: false })
         };
         drive::everything(pid, wrap, &spent);
