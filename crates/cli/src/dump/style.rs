@@ -45,9 +45,3 @@ impl Style {
         self.wrap("1;31", text)
     }
 }
-
-#[cfg(test)]
-impl Style {
-    /// No colour.
-    pub(crate) const PLAIN: Style = Style { coloured: false };
-}
