@@ -244,6 +244,15 @@ impl Run<'_> {
             }
         }
         self.notes.append(&mut self.family.notes);
+        let known = &builder.so_far();
+        for want in &self.options.threads {
+            let is_it = |thread: &crate::model::Thread| {
+                known.string(thread.name) == want || thread.native_id.to_string() == *want
+            };
+            if !known.threads.iter().any(is_it) {
+                self.notes.push(format!("there was no thread {want:?}"));
+            }
+        }
         let seen = builder.so_far().total().samples;
         let totals = Totals {
             duration_ns: u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),
@@ -261,7 +270,10 @@ impl Run<'_> {
 /// Processor time of this process so far.
 fn cpu_ns() -> Option<u64> {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    u64::try_from(time.tv_sec).ok()?.checked_mul(1_000_000_000)?.checked_add(u64::try_from(time.tv_nsec).ok()?)
+    u64::try_from(time.tv_sec)
+        .ok()?
+        .checked_mul(1_000_000_000)?
+        .checked_add(u64::try_from(time.tv_nsec).ok()?)
 }
 
 /// Attaches to a process, which may have only just been started: for a little while it is no Python yet.
