@@ -248,6 +248,15 @@ impl Run<'_> {
             }
         }
         self.notes.append(&mut self.family.notes);
+        let known = &builder.so_far();
+        for want in &self.options.threads {
+            let is_it = |thread: &crate::model::Thread| {
+                known.string(thread.name) == want || thread.native_id.to_string() == *want
+            };
+            if !known.threads.iter().any(is_it) {
+                self.notes.push(format!("there was no thread {want:?}"));
+            }
+        }
         let seen = builder.so_far().total().samples;
         let totals = Totals {
             duration_ns: u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),
