@@ -107,7 +107,7 @@ pub(super) fn make(
 }
 
 /// Whether the output asked for can be had, as far as that can be told beforehand.
-pub(super) fn check(args: &Profile) -> Result<(), Edge> {
+pub(super) fn check(args: &Args) -> Result<(), Edge> {
     chosen(args)?;
     match &args.output {
         Some(path) if path.is_dir() => Err(Edge::usage(
