@@ -13,7 +13,7 @@ use std::cell::LazyCell;
 use std::time::{Duration, Instant};
 use ungil_remote::memory::ReadError;
 use ungil_remote::sample::{Look, Looker, Slot};
-use ungil_remote::waits::{On, Waits};
+use ungil_remote::waits::{On, Waiting, Waits, monotonic_ns};
 use ungil_remote::{Attachment, Python};
 
 /// Holders are looked for in at most one look of this many nanoseconds: it reads the stacks of every thread that may be it.
@@ -56,6 +56,9 @@ struct Track {
     stacks: Stacks,
     asking: Asking,
     last_ns: u64,
+    /// The wait that was counted last, by what it is for and when it began, and until when.
+    began: Option<(On, i64)>,
+    counted_ns: u64,
     /// What it was last found to sleep on, what that is, and how often that was looked up.
     wait: Option<(On, Option<Wait>, u8)>,
     /// The last holder found of what it waits for.
@@ -162,8 +165,12 @@ impl Watch {
             if collecting == Some(slot.thread.address) {
                 stack = collector(&mut self.collector, stack, builder);
             }
-            let weight = at_ns.saturating_sub(track.last_ns);
+            let mut weight = at_ns.saturating_sub(track.last_ns);
             track.last_ns = at_ns;
+            if options.mode == Mode::Lock && activity == Activity::Lock {
+                weight = weight.max(track.unseen(waiting, at_ns));
+                track.counted_ns = at_ns;
+            }
             if is_of(options.mode, activity, slot, self.has_gil, collecting) {
                 let thread = track.row;
                 builder.sample(Sample { at_ns, weight, thread, stack, activity, lock, holder });
@@ -206,6 +213,8 @@ impl Watch {
                             stacks: Stacks::default(),
                             asking: Asking::default(),
                             last_ns,
+                            began: None,
+                            counted_ns: last_ns,
                             wait: None,
                             holder: None,
                         }
@@ -251,6 +260,22 @@ impl Watch {
     /// Ends what was still under way.
     pub(super) fn finish(&mut self, at_ns: u64, builder: &mut Builder) {
         self.pauses.finish(self.pid, at_ns, builder);
+    }
+}
+
+impl Track {
+    /// How long a wait had lasted when it was first seen. The runtime keeps when a wait for a lock began, so that in a profile of
+    /// waits nothing is lost between the look before and the one that first knew what the thread waits for. 0 for a wait that is known.
+    fn unseen(&mut self, waiting: Option<Waiting>, at_ns: u64) -> u64 {
+        let Some((on, since)) = waiting.and_then(|waiting| Some((waiting.on, waiting.since_ns?))) else {
+            return 0;
+        };
+        if self.began.replace((on, since)) == Some((on, since)) {
+            return 0;
+        }
+        let lasted = u64::try_from(monotonic_ns().saturating_sub(since)).unwrap_or(0);
+        // Neither from before the profile nor twice.
+        lasted.min(at_ns.saturating_sub(self.counted_ns))
     }
 }
 
