@@ -24,8 +24,10 @@ use watch::Watch;
 
 /// How often descendants, the target's identity and what is new are looked after.
 const ROUND: Duration = Duration::from_millis(100);
-/// Up to this rate each look is thorough; above it, as many a second are.
-const THOROUGH_HZ: f64 = 4_000.0;
+/// Up to this rate each look is thorough; above it, as many a second are. What a thorough look reads besides is two more system calls.
+const THOROUGH_HZ: f64 = 500.0;
+/// The same where waits and pauses are what is looked for.
+const THOROUGH_WAITS_HZ: f64 = 4_000.0;
 /// Locks are given names after this long, and again whenever the time has doubled: the search takes milliseconds.
 const NAMES_AFTER: Duration = Duration::from_millis(200);
 
@@ -118,7 +120,9 @@ pub fn capture(
         notes: Vec::new(),
     };
     run.take_up(python);
-    let thorough_every = Duration::from_secs_f64(1.0 / options.rate_hz.min(THOROUGH_HZ)).mul_f64(0.9);
+    let of_waits = matches!(options.mode, Mode::Lock | Mode::Gil | Mode::Gc);
+    let thorough_hz = if of_waits { THOROUGH_WAITS_HZ } else { THOROUGH_HZ };
+    let thorough_every = Duration::from_secs_f64(1.0 / options.rate_hz.min(thorough_hz)).mul_f64(0.9);
     let mut pace = Pace::new(begin, options.period());
     let (mut round, mut thorough, mut name_at) = (ROUND, Duration::ZERO, NAMES_AFTER);
     let over = |elapsed: Duration| options.duration.is_some_and(|most| elapsed >= most);

@@ -6,10 +6,10 @@
 
 use crate::model::Activity;
 use std::ops::Deref;
+use ungil_remote::Attachment;
 use ungil_remote::linux::calls::{CallFile, Doing};
 use ungil_remote::sample::Slot;
 use ungil_remote::waits::{On, Waiting, Waits};
-use ungil_remote::Attachment;
 
 /// How long an answer of the kernel's holds, in nanoseconds.
 #[derive(Debug, Clone, Copy)]

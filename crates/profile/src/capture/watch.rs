@@ -215,15 +215,17 @@ impl Watch {
         }
         self.locks.next_look();
         for (slot, track) in self.looker.threads().iter().zip(&mut self.tracks) {
-            if !track.is_named && (track.asked_ns == 0 || at_ns.saturating_sub(track.asked_ns) > NAME_EVERY_NS) {
+            if !track.is_named
+                && (track.asked_ns == 0 || at_ns.saturating_sub(track.asked_ns) > NAME_EVERY_NS)
+            {
                 track.asked_ns = at_ns.max(1);
                 let name = name_of(slot, &self.looker, self.pid);
                 track.is_named = name.is_some();
                 let name = name.unwrap_or_default();
                 track.row = builder.thread(self.pid, slot.thread.native_id, &name);
                 let id = slot.thread.native_id.to_string();
-                track.is_wanted =
-                    options.threads.is_empty() || options.threads.iter().any(|want| *want == name || *want == id);
+                track.is_wanted = options.threads.is_empty()
+                    || options.threads.iter().any(|want| *want == name || *want == id);
             }
         }
     }
@@ -258,9 +260,7 @@ fn is_of(mode: Mode, activity: Activity, slot: &Slot, gil: bool, collecting: Opt
         Mode::Wall | Mode::Alloc => true,
         Mode::Cpu => activity == Activity::Running,
         Mode::Lock => activity == Activity::Lock,
-        Mode::Gil => {
-            activity == Activity::Gil || gil && slot.thread.attachment == Attachment::Attached
-        }
+        Mode::Gil => activity == Activity::Gil || gil && slot.thread.attachment == Attachment::Attached,
         Mode::Gc => activity == Activity::Stopped || collecting == Some(slot.thread.address),
     }
 }
