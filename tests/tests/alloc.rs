@@ -1,9 +1,12 @@
 //! `ungil profile --mode alloc` against programs that allocate what is known, where it is known.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
+mod allocations;
+
+use allocations::{kind, line};
 use serde_json::Value;
-use std::process::{Child, Command, Stdio};
-use ungil_tests::{BUILDS, HANG, Place, Ungil, alive, eventually, python};
+use std::process::Command;
+use ungil_tests::{BUILDS, Place, Ungil, python};
 
 /// Blocks of known sizes on known lines: kept and dropped, by the main thread and by three others.
 const KNOWN: &str = "\
@@ -40,21 +43,9 @@ const NODE: u64 = 14;
 
 fn alloc(place: &Place, build: &str, args: &[&str]) -> Ungil {
     place
-        .ungil(["profile-alloc", "--python"])
+        .ungil(["profile", "--mode", "alloc", "--python"])
         .args([python(build).into_os_string()])
         .args(args.iter().copied())
-}
-
-#[track_caller]
-fn line<'a>(report: &'a Value, number: u64) -> &'a Value {
-    let of_file = |l: &&Value| l["file"].as_str().is_some_and(|f| f.ends_with("work.py"));
-    let mut lines = report["lines"].as_array().unwrap().iter().filter(of_file);
-    lines.find(|l| l["line"] == number).unwrap_or_else(|| panic!("no line {number} in {report:#}"))
-}
-
-fn kind<'a>(line: &'a Value, name: &str) -> &'a Value {
-    let types = line["types"].as_array().unwrap();
-    types.iter().find(|t| t["type"] == name).unwrap_or_else(|| panic!("no {name} in {line:#}"))
 }
 
 /// Live blocks of a type that a line's stacks hold, by thread.
@@ -184,7 +175,7 @@ fail()
         let ours = out.stderr.replace(&format!("{}/", place.path().display()), "");
         let theirs = trace.replace(&format!("{}/", place.path().display()), "");
         assert!(ours.starts_with(&theirs), "{build}: {ours}\nalone:\n{theirs}");
-        assert!(ours.contains("ended with exit status: 1"), "{ours}");
+        assert!(out.stdout.contains("The program ended with exit status: 1."), "{}", out.stdout);
     }
     let place = Place::new();
     place.write("pkg/__init__.py", "");
@@ -263,111 +254,35 @@ fn a_profile_is_written_in_every_format() {
     assert_eq!(sum, truth);
     assert!(text.lines().any(|l| l.contains("keep") && l.contains("bytes")), "{text}");
     assert!(!text.contains("alloc_start"), "what ungil itself put there is left off");
+    let replayed =
+        place.ungil(["profile", "--json", "--replay"]).args([report["recording"].as_str().unwrap()]);
+    let replayed = replayed.run().ok().json();
+    assert_eq!(replayed["weight"].as_f64(), Some(truth), "the recording has what the file has");
+    assert_eq!(replayed["header"]["mode"], "alloc");
     let told = alloc(&place, "3.14t", &["-o", "p.what", "work.py"]).run().told(2);
     assert!(told.what.contains("p.what"), "{}", told.what);
 }
 
-/// Allocates in a thread and, unless it is to sit still, in the main thread, until a file is there.
-const SERVER: &str = "\
-import os, sys, threading, time
-def churn():
-    return [bytes(1500) for _ in range(50)]
-def turn(): 
-    while not os.path.exists('end'):
-        global kept
-        kept = churn()
-worker = threading.Thread(target=turn)
-worker.start()
-open('ready', 'w').close()
-if sys.argv[1] == 'still':
-    worker.join()
-else:
-    while not os.path.exists('end'): time.sleep(0.001)
-    worker.join()
-";
-
-struct Server<'a> {
-    place: &'a Place,
-    child: Child,
-}
-
-impl Server<'_> {
-    fn start<'a>(place: &'a Place, build: &str, how: &str, env: &[(&str, &str)]) -> Server<'a> {
-        place.write("work.py", SERVER);
-        let mut command = Command::new(python(build));
-        command.args(["work.py", how]).current_dir(place.path()).envs(env.iter().copied());
-        let child = command.stderr(Stdio::piped()).spawn().unwrap();
-        let server = Server { place, child };
-        eventually("the server's start", || place.at("ready").exists());
-        server
-    }
-
-    fn pid(&self) -> String {
-        self.child.id().to_string()
-    }
-
-    /// Ends it as it would end by itself: well, and without having said anything.
-    fn end(mut self) {
-        self.place.write("end", "");
-        let pid = i32::try_from(self.child.id()).unwrap();
-        eventually("the server's end", || !alive(pid));
-        let mut said = String::new();
-        std::io::Read::read_to_string(&mut self.child.stderr.take().unwrap(), &mut said).unwrap();
-        assert_eq!((self.child.wait().unwrap().code(), said.as_str()), (Some(0), ""));
-    }
-}
-
-impl Drop for Server<'_> {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 #[test]
-fn a_live_process_that_lets_itself_be_asked_is_profiled_and_left_as_it_was() {
-    for build in ["3.14", "3.14t", "3.15", "3.15t"] {
-        let place = Place::new();
-        let server = Server::start(&place, build, "turning", &[]);
-        for round in 0..2 {
-            let args =
-                ["profile-alloc", "--duration", "300ms", "--every", "4k", "--json", "--patience", "200s"];
-            let report = place.ungil(args).args([server.pid()]).run().ok().json();
-            assert_eq!(report["end"], "whole", "{build}, round {round}: {:#}", report["notes"]);
-            assert_eq!(report["notes"], Value::Array(vec![]), "{build}: the allocators were restored");
-            let line = line(&report, 3);
-            assert!(line["allocated"]["bytes"].as_f64().unwrap() > 0.0, "{build}: {line:#}");
-            assert!(kind(line, "bytes")["freed_bytes"].as_f64().unwrap() > 0.0, "{build}: {line:#}");
-            assert_eq!(report["pid"].to_string(), server.pid());
-        }
-        let maps = std::fs::read_to_string(format!("/proc/{}/maps", server.pid())).unwrap();
-        assert!(maps.contains("ungil_hook.so (deleted)"), "the library's file is gone");
-        server.end();
+fn an_option_without_a_meaning_is_refused_rather_than_ignored() {
+    let place = Place::new();
+    place.write("work.py", "");
+    let alloc = ["--mode", "alloc", "work.py"];
+    for (mode, option) in [
+        (&alloc[..], &["--rate", "5khz"][..]),
+        (&alloc, &["--threads", "main"]),
+        (&alloc, &["--children", "no"]),
+        (&alloc, &["--duration", "1s"]),
+        (&alloc, &["--patience", "1s"]),
+        (&alloc, &["--every", "0"]),
+        (&["work.py"], &["--every", "1"]),
+        (&["--mode", "lock", "work.py"], &["--lines", "3"]),
+        (&["work.py"], &["--patience", "3s"]),
+        (&["--mode", "alloc", "1"], &["--python", "3.14"]),
+        (&["--mode", "alloc", "1"], &["--", "argument"]),
+        (&["--replay", "p.ungil"], &["--every", "1"]),
+    ] {
+        let told = place.ungil(["profile"]).args(mode).args(option).run().told(2);
+        assert!(told.what.contains(option[0]), "{mode:?}: {told:?}");
     }
-}
-
-#[test]
-fn a_process_that_cannot_be_asked_is_a_clear_word() {
-    let place = Place::new();
-    let old = Server::start(&place, "3.13", "turning", &[]);
-    let told = place.ungil(["profile-alloc"]).args([old.pid()]).run().told(1);
-    assert!(told.what.contains("3.13") && told.why.contains("PEP 768"), "{told:?}");
-    old.end();
-
-    let place = Place::new();
-    let shut = Server::start(&place, "3.15", "turning", &[("PYTHON_DISABLE_REMOTE_DEBUG", "1")]);
-    let told = place.ungil(["profile-alloc"]).args([shut.pid()]).run().told(1);
-    assert!(told.what.contains("does not let itself be asked"), "{told:?}");
-    assert!(told.mend.contains("PYTHON_DISABLE_REMOTE_DEBUG"), "{told:?}");
-    shut.end();
-
-    let place = Place::new();
-    let still = Server::start(&place, "3.14t", "still", &[]);
-    let told = place.ungil(["profile-alloc", "--patience", "300ms"]).args([still.pid()]).run().told(1);
-    assert!(told.what.contains("did not answer") && told.why.contains("system call"), "{told:?}");
-    still.end();
-
-    let told = place.ungil(["profile-alloc", &i32::MAX.to_string()]).run().told(1);
-    assert!(told.what.contains("no process"), "{told:?}");
-    assert!(HANG.as_secs() > 200);
 }

@@ -1,9 +1,9 @@
 //! The command line. Completions and man pages are made from these definitions, so each says what a user must know.
 
+mod alloc;
 mod dump;
 mod heap;
 mod profile;
-mod profile_alloc;
 mod top;
 mod values;
 
@@ -11,7 +11,6 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 pub(crate) use dump::Dump;
 pub(crate) use heap::{Heap, Order};
 pub(crate) use profile::{Mode as ProfileMode, Profile};
-pub(crate) use profile_alloc::AllocArgs;
 use std::path::PathBuf;
 pub(crate) use top::{Sort, Top};
 pub(crate) use values::{Also, duration, share};
@@ -38,13 +37,10 @@ pub(crate) enum Verb {
     Heap(Heap),
     /// List the Pythons found here, and pair GIL builds with their free-threaded twins; or install one.
     Pythons(Pythons),
-    /// Profile a live Python or a program: running, waiting for locks, the GIL, the collector.
+    /// Profile a live Python or a program: running, waiting for locks, the GIL, the collector, allocations.
     Profile(Box<Profile>),
     /// Watch a live Python: threads, locks, hot lines, pauses, memory.
     Top(Top),
-    /// Allocations by line, type and thread.
-    #[command(hide = true)]
-    ProfileAlloc(Box<AllocArgs>),
     /// Print a completion script for a shell.
     Completions {
         /// Which shell.

@@ -5,9 +5,8 @@ mod clean;
 mod compare;
 mod dump;
 mod failure;
-mod profile;
 mod heap;
-mod profile_alloc;
+mod profile;
 mod progress;
 mod pythons;
 mod shell;
@@ -30,7 +29,6 @@ fn main() -> ExitCode {
         Verb::Profile(args) => profile::run(&args),
         Verb::Pythons(args) => pythons::run(&args),
         Verb::Top(args) => top::run(&args),
-        Verb::ProfileAlloc(args) => profile_alloc::run(&args),
         Verb::Completions { shell } => shell::completions(shell),
         Verb::Man { dir } => shell::man(&dir),
         Verb::Phase => shell::phase(),

@@ -1,5 +1,6 @@
 //! `ungil profile`: from arguments to a capture, from a capture to files and words.
 
+mod alloc;
 mod launch;
 mod output;
 mod replay;
@@ -31,8 +32,9 @@ pub(crate) fn run(args: &Profile) -> Result<ExitCode, Edge> {
     if let [before, after] = args.diff.as_slice() {
         return replay::diff(args, before, after);
     }
+    fits(args)?;
     if args.mode == ProfileMode::Alloc {
-        return alloc(args);
+        return alloc::run(args);
     }
     output::chosen(args)?;
     // Before a program is started, or an hour is spent.
@@ -45,10 +47,10 @@ pub(crate) fn run(args: &Profile) -> Result<ExitCode, Edge> {
     let builder = output.builder(header)?;
     let options = Options {
         mode: args.mode.into(),
-        rate_hz: args.rate,
+        rate_hz: args.rate_hz(),
         duration: args.duration.map(Duration::from_secs_f64),
         threads: args.threads.clone(),
-        children: args.children,
+        children: args.children(),
     };
     let captured = watch(python, &options, builder, &told, args);
     let written = output.finish(&captured.finished)?;
@@ -71,9 +73,7 @@ pub(crate) fn run(args: &Profile) -> Result<ExitCode, Edge> {
 
 /// The process to look at, attached to; and the program, if it is one of ours.
 fn target(args: &Profile) -> Result<(Python, Option<Launched>), Edge> {
-    let pid =
-        args.target.as_ref().and_then(|target| target.to_str()).and_then(|text| text.parse::<u32>().ok());
-    if let Some(pid) = pid {
+    if let Some(pid) = pid(args) {
         if !args.args.is_empty() {
             return Err(Edge::usage(
                 "arguments after '--' belong to a script or module",
@@ -88,6 +88,11 @@ fn target(args: &Profile) -> Result<(Python, Option<Launched>), Edge> {
         Ok(python) => Ok((python, Some(launched))),
         Err(error) => Err(launched.explain(error)),
     }
+}
+
+/// The process that was named, if one was.
+fn pid(args: &Profile) -> Option<u32> {
+    args.target.as_ref()?.to_str()?.parse().ok()
 }
 
 /// What cannot be had of this Python is said before time is spent on it.
@@ -117,7 +122,7 @@ fn header(args: &Profile, python: &Python) -> Header {
         build: Some(build(python)),
         mode: args.mode.into(),
         unit: Unit::Nanoseconds,
-        rate_asked_hz: args.rate,
+        rate_asked_hz: args.rate_hz(),
         started: ungil_experiment::runner::now(),
         ungil: env!("CARGO_PKG_VERSION").into(),
     }
@@ -160,7 +165,34 @@ fn watch(
     captured
 }
 
-/// A profile of allocations is another machine.
-fn alloc(_args: &Profile) -> Result<ExitCode, Edge> {
-    Err(Edge::usage("there is no profile of allocations yet", "it is being built", "use another --mode"))
+/// An option that the mode has no use for is refused, not ignored.
+fn fits(args: &Profile) -> Result<(), Edge> {
+    let of_allocations = args.mode == ProfileMode::Alloc;
+    let looks = [
+        ("--rate", args.rate.is_some()),
+        ("--threads", !args.threads.is_empty()),
+        ("--children", args.children.is_some()),
+    ];
+    let alloc = &args.alloc;
+    let samples = [
+        ("--every", alloc.every.is_some()),
+        ("--patience", alloc.patience.is_some()),
+        ("--lines", alloc.lines.is_some()),
+    ];
+    let (others, why) = if of_allocations {
+        (
+            looks,
+            "a profile of allocations takes no looks: it samples by bytes, in the process that was named alone",
+        )
+    } else {
+        (samples, "it is an option of --mode alloc")
+    };
+    match others.into_iter().find(|(_, given)| *given) {
+        Some((option, _)) => {
+            let what =
+                format!("{option} means nothing to --mode {}", ungil_profile::Mode::from(args.mode).name());
+            Err(Edge::usage(what, why, "leave it out, or use another --mode"))
+        }
+        None => Ok(()),
+    }
 }

@@ -25,6 +25,7 @@ pub mod wire;
 mod allocator;
 mod filter;
 mod kinds;
+mod places;
 mod python;
 mod sampler;
 

@@ -1,7 +1,7 @@
 //! The few of `_Py_DebugOffsets` that a walk over one's own frames needs.
 //!
 //! `ungil-remote` parses the whole table from outside. This file has ten positions of it because the library is compiled alone;
-//! a test of `ungil-profile` holds both against each other.
+//! `hook_offsets.rs` among the tests of `ungil-profile` holds both against each other.
 
 /// Bytes of `_PyRuntime` that [`Offsets::parse`] may look at.
 pub const LENGTH: usize = 584;

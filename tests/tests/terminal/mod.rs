@@ -9,7 +9,7 @@ use std::time::Duration;
 use ungil_tests::{Ungil, eventually};
 
 /// A program in a terminal.
-pub struct Terminal {
+pub(crate) struct Terminal {
     child: Child,
     pty: std::sync::Arc<Pty>,
     output: Receiver<Vec<u8>>,
@@ -18,7 +18,7 @@ pub struct Terminal {
 
 impl Terminal {
     /// Starts a call of `ungil` in a terminal of this size.
-    pub fn start(ungil: Ungil, rows: u16, columns: u16) -> Terminal {
+    pub(crate) fn start(ungil: Ungil, rows: u16, columns: u16) -> Terminal {
         let (pty, pts) = open().expect("a pseudo-terminal");
         pty.resize(pty_process::Size::new(rows, columns)).expect("resized");
         let mut command = ungil.command();
@@ -40,24 +40,24 @@ impl Terminal {
     }
 
     /// Takes in what has been written.
-    pub fn read(&mut self) {
+    pub(crate) fn read(&mut self) {
         while let Ok(bytes) = self.output.recv_timeout(Duration::from_millis(20)) {
             self.parser.process(&bytes);
         }
     }
 
     /// What is on the screen.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.parser.screen().contents()
     }
 
     /// Whether the screen is the program's own and not the shell's.
-    pub fn alternate(&self) -> bool {
+    pub(crate) fn alternate(&self) -> bool {
         self.parser.screen().alternate_screen()
     }
 
     /// Whether anything on the screen has a colour.
-    pub fn coloured(&self) -> bool {
+    pub(crate) fn coloured(&self) -> bool {
         let screen = self.parser.screen();
         let (rows, columns) = (screen.size().0.get(), screen.size().1.get());
         let cells = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
@@ -68,7 +68,7 @@ impl Terminal {
 
     /// Waits until all of these are on the screen.
     #[track_caller]
-    pub fn until(&mut self, texts: &[&str]) {
+    pub(crate) fn until(&mut self, texts: &[&str]) {
         eventually(&format!("{texts:?} on the screen"), || {
             self.read();
             let screen = self.text();
@@ -82,7 +82,7 @@ impl Terminal {
 
     /// Waits until this is no longer on the screen.
     #[track_caller]
-    pub fn gone(&mut self, text: &str) {
+    pub(crate) fn gone(&mut self, text: &str) {
         eventually(&format!("{text:?} off the screen"), || {
             self.read();
             !self.text().contains(text)
@@ -90,7 +90,7 @@ impl Terminal {
     }
 
     /// Types.
-    pub fn press(&mut self, keys: &str) {
+    pub(crate) fn press(&mut self, keys: &str) {
         (&*self.pty).write_all(keys.as_bytes()).expect("typed");
         // An escape by itself is told from a sequence by what does not follow it.
         if keys == "\x1b" {
@@ -99,13 +99,13 @@ impl Terminal {
     }
 
     /// Makes it another size.
-    pub fn resize(&mut self, rows: u16, columns: u16) {
+    pub(crate) fn resize(&mut self, rows: u16, columns: u16) {
         self.parser.set_size(some(rows), some(columns));
         self.pty.resize(pty_process::Size::new(rows, columns)).expect("resized");
     }
 
     /// Sends a signal.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         let done = std::process::Command::new("kill").arg(format!("-{name}")).arg(pid).status();
         assert!(done.is_ok_and(|status| status.success()), "kill -{name}");
@@ -113,7 +113,7 @@ impl Terminal {
 
     /// Waits until it is stopped as a job.
     #[track_caller]
-    pub fn until_stopped(&mut self) {
+    pub(crate) fn until_stopped(&mut self) {
         let stat = format!("/proc/{}/stat", self.child.id());
         eventually("it is stopped", || {
             self.read();
@@ -124,7 +124,7 @@ impl Terminal {
 
     /// Waits for its end; fails unless it gave the terminal back: the shell's screen, a visible cursor.
     #[track_caller]
-    pub fn end(mut self) -> i32 {
+    pub(crate) fn end(mut self) -> i32 {
         let mut code = None;
         eventually("its end", || {
             self.read();

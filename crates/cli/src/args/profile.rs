@@ -1,8 +1,12 @@
 //! The arguments of `ungil profile`.
 
+use super::alloc::Alloc;
 use clap::{Args, ValueEnum, ValueHint};
 use std::ffi::OsString;
 use std::path::PathBuf;
+
+/// Looks a second, unless asked otherwise.
+const RATE_HZ: f64 = 1000.0;
 
 /// `ungil profile`.
 #[derive(Debug, Args)]
@@ -29,9 +33,9 @@ pub(crate) struct Profile {
     #[arg(long, value_name = "MODE", default_value = "wall", help_heading = "What is profiled")]
     pub(crate) mode: Mode,
 
-    /// Looks a second, such as 100, 1khz or 50khz; one look is at every thread.
-    #[arg(long, value_name = "RATE", default_value = "1khz", value_parser = rate, help_heading = "What is profiled")]
-    pub(crate) rate: f64,
+    /// Looks a second, such as 100, 1khz or 50khz; one look is at every thread (default: 1khz).
+    #[arg(long, value_name = "RATE", value_parser = rate, help_heading = "What is profiled")]
+    pub(crate) rate: Option<f64>,
 
     /// End after this time (default: at Ctrl-C, or when the process ends).
     #[arg(short, long, value_name = "TIME", value_parser = duration, help_heading = "What is profiled")]
@@ -41,10 +45,13 @@ pub(crate) struct Profile {
     #[arg(long, value_name = "THREAD", value_delimiter = ',', help_heading = "What is profiled")]
     pub(crate) threads: Vec<String>,
 
-    /// Look at the Pythons that the process starts, too.
-    #[arg(long, value_name = "YES|NO", default_value = "yes", num_args = 0..=1, default_missing_value = "yes",
-          value_parser = yes, action = clap::ArgAction::Set, help_heading = "What is profiled")]
-    pub(crate) children: bool,
+    /// Look at the Pythons that the process starts, too (default: yes).
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, default_missing_value = "yes", value_parser = yes,
+          help_heading = "What is profiled")]
+    pub(crate) children: Option<bool>,
+
+    #[command(flatten)]
+    pub(crate) alloc: Alloc,
 
     /// Write to this file; its ending says in which format (default: a recording under .ungil/).
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
@@ -72,11 +79,24 @@ pub(crate) struct Profile {
     pub(crate) quiet: bool,
 }
 
+impl Profile {
+    /// Looks a second.
+    pub(crate) fn rate_hz(&self) -> f64 {
+        self.rate.unwrap_or(RATE_HZ)
+    }
+
+    /// Whether the processes it starts are looked at.
+    pub(crate) fn children(&self) -> bool {
+        self.children.unwrap_or(true)
+    }
+}
+
 const EXAMPLES: &str = "\
 Examples:
   ungil profile 4242 --duration 30s -o app.html
   ungil profile app.py --mode lock -- --workers 8
   ungil profile -m http.server --mode cpu --rate 10khz -- 8080
+  ungil profile app.py --mode alloc --every 4KiB
   ungil profile --replay .ungil/app.ungil -o app.speedscope.json
   ungil profile --diff before.ungil after.ungil -o changed.html";
 

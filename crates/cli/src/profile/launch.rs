@@ -2,6 +2,7 @@
 
 use crate::args::Profile;
 use crate::failure::Edge;
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,26 +23,8 @@ pub(super) struct Launched {
 impl Launched {
     /// Starts the script or module.
     pub(super) fn start(args: &Profile) -> Result<Launched, Edge> {
-        let (name, arguments) = match (&args.module, &args.target) {
-            (Some(module), _) => (module.clone(), vec!["-m".into(), module.clone()]),
-            (None, Some(script)) => {
-                if !Path::new(script).exists() {
-                    return Err(Edge::usage(
-                        format!("there is no file {}", script.to_string_lossy()),
-                        "a target is the number of a process or a Python script",
-                        "check the path; a module is started with -m",
-                    ));
-                }
-                (script.clone(), vec![script.clone()])
-            }
-            (None, None) => {
-                return Err(Edge::usage(
-                    "there is nothing to profile",
-                    "no process, script or module was given",
-                    "give a PID, a script or -m MODULE; ungil profile --help shows examples",
-                ));
-            }
-        };
+        let (name, module) = named(args)?;
+        let arguments = if module { vec!["-m".into(), name.clone()] } else { vec![name.clone()] };
         let python = python(args.python.as_deref())?;
         let child =
             Command::new(&python.executable).args(&arguments).args(&args.args).spawn().map_err(|error| {
@@ -108,8 +91,26 @@ impl Drop for Launched {
     }
 }
 
+/// The module or script to start, and whether it is a module.
+pub(super) fn named(args: &Profile) -> Result<(OsString, bool), Edge> {
+    match (&args.module, &args.target) {
+        (Some(module), _) => Ok((module.clone(), true)),
+        (None, Some(script)) if Path::new(script).exists() => Ok((script.clone(), false)),
+        (None, Some(script)) => Err(Edge::usage(
+            format!("there is no file {}", script.to_string_lossy()),
+            "a target is the number of a process or a Python script",
+            "check the path; a module is started with -m",
+        )),
+        (None, None) => Err(Edge::usage(
+            "there is nothing to profile",
+            "no process, script or module was given",
+            "give a PID, a script or -m MODULE; ungil profile --help shows examples",
+        )),
+    }
+}
+
 /// The interpreter asked for; otherwise `python3` if it can be read, otherwise the newest that can.
-fn python(asked: Option<&str>) -> Result<Interpreter, Edge> {
+pub(super) fn python(asked: Option<&str>) -> Result<Interpreter, Edge> {
     let search = Search::from_env();
     let is_known = |python: &Interpreter| {
         python.implementation == Implementation::CPython

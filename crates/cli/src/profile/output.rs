@@ -1,11 +1,11 @@
 //! Where a profile goes. Samples are always written to a recording as they come, so that a kill loses nothing and the formats
 //! with a time line have one; the file asked for is made from it at the end.
 
-use crate::args::Profile;
+use crate::args::Profile as Args;
 use crate::failure::Edge;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use ungil_profile::{Builder, Finished, Format, Header, Recording, write};
+use ungil_profile::{Builder, Finished, Format, Header, Profile, Recording, write};
 
 /// The files of one profile.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(super) struct Written {
 }
 
 impl Output {
-    pub(super) fn new(args: &Profile, header: &Header) -> Result<Output, Edge> {
+    pub(super) fn new(args: &Args, header: &Header) -> Result<Output, Edge> {
         let name = name(header);
         let default = |ending: &str| PathBuf::from(".ungil").join(format!("{name}{ending}"));
         let format = chosen(args)?.unwrap_or(Format::Recording);
@@ -48,6 +48,16 @@ impl Output {
         Ok(Builder::new(header).record(file))
     }
 
+    /// Writes a profile that is there as a whole, in the recording and in the file asked for.
+    pub(super) fn save(self, profile: &Profile) -> Result<Written, Edge> {
+        make(Format::Recording, profile, None, &self.recording)?;
+        let (format, path) = self.other.unwrap_or((Format::Recording, self.recording.clone()));
+        if format != Format::Recording {
+            make(format, profile, None, &path)?;
+        }
+        Ok(Written { path, format, recording: self.recording })
+    }
+
     /// Makes the file asked for.
     pub(super) fn finish(self, finished: &Finished) -> Result<Written, Edge> {
         let Some((format, path)) = self.other else {
@@ -68,10 +78,24 @@ impl Output {
     }
 }
 
+impl Written {
+    /// Where it is, and what to do with it.
+    pub(super) fn words(&self) -> String {
+        let path = self.path.display();
+        if self.format == Format::Recording {
+            return format!(
+                "\nRecording: {path}\n  to see it: ungil profile --replay {path} -o profile.html\n"
+            );
+        }
+        let (with, recording) = (self.format.opens_with(), self.recording.display());
+        format!("\nWritten: {path} (for {with})\nRecording: {recording}\n")
+    }
+}
+
 /// Writes a profile in a format, making the folder it goes to.
 pub(super) fn make(
     format: Format,
-    profile: &ungil_profile::Profile,
+    profile: &Profile,
     recording: Option<&Recording>,
     path: &Path,
 ) -> Result<(), Edge> {
@@ -83,7 +107,7 @@ pub(super) fn make(
 }
 
 /// Whether the output asked for can be had, as far as that can be told beforehand.
-pub(super) fn check(args: &Profile) -> Result<(), Edge> {
+pub(super) fn check(args: &Args) -> Result<(), Edge> {
     chosen(args)?;
     match &args.output {
         Some(path) if path.is_dir() => Err(Edge::usage(
@@ -102,7 +126,7 @@ pub(super) fn incomplete(recording: &Path, error: &std::io::Error) -> Edge {
 }
 
 /// The format asked for by name or by the ending of the file.
-pub(super) fn chosen(args: &Profile) -> Result<Option<Format>, Edge> {
+pub(super) fn chosen(args: &Args) -> Result<Option<Format>, Edge> {
     match (args.format, &args.output) {
         (Some(format), _) => Ok(Some(format)),
         (None, None) => Ok(None),

@@ -5,7 +5,7 @@ use crate::clean::{self, clean};
 use serde_json::json;
 use std::process::ExitStatus;
 use ungil_profile::capture::{Captured, Ending};
-use ungil_profile::{Format, Profile, findings};
+use ungil_profile::{Profile, Unit, findings};
 
 /// For a reader.
 pub(super) fn text(captured: &Captured, written: &Written, status: Option<&Option<ExitStatus>>) -> String {
@@ -22,16 +22,7 @@ pub(super) fn text(captured: &Captured, written: &Written, status: Option<&Optio
     {
         text.push_str(&format!("The program ended with {status}.\n"));
     }
-    let path = written.path.display();
-    if written.format == Format::Recording {
-        text.push_str(&format!(
-            "\nRecording: {path}\n  to see it: ungil profile --replay {path} -o profile.html\n"
-        ));
-    } else {
-        text.push_str(&format!("\nWritten: {path} (for {})\n", written.format.opens_with()));
-        text.push_str(&format!("Recording: {}\n", written.recording.display()));
-    }
-    text
+    text + &written.words()
 }
 
 /// What any profile says of itself and of its target.
@@ -43,6 +34,28 @@ pub(super) fn about(profile: &Profile) -> String {
     let mut text = String::new();
     let one_line = clean(&header.command);
     text.push_str(&format!("{one_line} (CPython {} {build}), mode {}\n", header.python, header.mode.name()));
+    if header.unit == Unit::Bytes {
+        text.push_str(&format!("captured {} samples in {seconds:.2} s\n", totals.captured));
+    } else {
+        looks(&mut text, profile, samples);
+    }
+    for note in &totals.notes {
+        text.push_str(&format!("note: {}\n", clean(note)));
+    }
+    let found = findings(profile);
+    if !found.is_empty() {
+        text.push('\n');
+    }
+    for finding in found {
+        text.push_str(&format!("  {}.\n", clean(&finding.text)));
+    }
+    text
+}
+
+/// How many looks, how good, and what they cost.
+fn looks(text: &mut String, profile: &Profile, samples: u64) {
+    let (header, totals) = (&profile.header, &profile.totals);
+    let seconds = totals.duration_ns as f64 / 1e9;
     text.push_str(&format!(
         "captured {} looks in {seconds:.2} s ({} asked, {} reached), missed {} ({:.1} %), torn {} of {} stacks ({:.2} %)\n",
         totals.captured,
@@ -62,17 +75,6 @@ pub(super) fn about(profile: &Profile) -> String {
         )),
         _ => text.push_str("what looking cost could not be measured\n"),
     }
-    for note in &totals.notes {
-        text.push_str(&format!("note: {}\n", clean(note)));
-    }
-    let found = findings(profile);
-    if !found.is_empty() {
-        text.push('\n');
-    }
-    for finding in found {
-        text.push_str(&format!("  {}.\n", clean(&finding.text)));
-    }
-    text
 }
 
 /// For a program.

@@ -19,6 +19,8 @@ use ungil_remote::Python;
 
 const SCRIPT: &str = include_str!("../../py/alloc_ask.py");
 const ASK: &str = "import sys; sys.remote_exec(int(sys.argv[1]), sys.argv[2])";
+/// What a request that is no longer wanted does.
+const GONE: &str = "import os\ntry:\n    os.remove(FILE)\n    os.rmdir(FOLDER)\nexcept OSError:\n    pass\n";
 const LOOK: Duration = Duration::from_millis(5);
 
 /// A process to ask.
@@ -81,7 +83,7 @@ impl Room {
     fn make(pid: u32, every: u64) -> io::Result<Room> {
         // The target's own root: it may be in a container.
         let root = PathBuf::from(format!("/proc/{pid}/root"));
-        let dir = tempfile::Builder::new().prefix("ungil-alloc-").tempdir_in(root.join("tmp"))?;
+        let dir = tempfile::Builder::new().prefix(&format!("ungil-alloc-{pid}-")).tempdir_in(root.join("tmp"))?;
         let name = dir.path().file_name().unwrap_or_default().to_owned();
         fs::write(dir.path().join("ungil_hook.so"), LIBRARY)?;
         // Memory rather than a disk, whose writing back would cost the target; a disk rather than nothing.
@@ -187,13 +189,15 @@ impl Room {
         }
     }
 
-    /// Leaves an empty script where the target was told to look, whenever it comes by: a request cannot be taken back, and one
-    /// whose script is gone makes the target complain.
+    /// Leaves a script that does nothing but remove itself where the target was told to look, whenever it comes by: a request
+    /// cannot be taken back, and one whose script is gone makes the target complain.
     fn retract(self, what: &str) {
         let script = self.at(&format!("{what}.py"));
+        let [file, folder] = [&*script, self.dir.path()].map(|path| format!("{:?}", self.theirs(path)));
+        let nothing = GONE.replace("FILE", &file).replace("FOLDER", &folder);
         let dir = self.dir.keep();
         for file in fs::read_dir(&dir).into_iter().flatten().flatten().map(|e| e.path()) {
-            let _ = if file == script { fs::write(&file, "") } else { fs::remove_file(&file) };
+            let _ = if file == script { fs::write(&file, &nothing) } else { fs::remove_file(&file) };
         }
     }
 

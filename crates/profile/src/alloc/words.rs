@@ -88,6 +88,8 @@ impl Allocations {
             types.join(", "),
             threads.join(", "),
         ]
+        // A name that the target chose breaks no line of the table.
+        .map(|cell| cell.replace(char::is_control, "\u{fffd}"))
     }
 
     fn thread_name(&self, thread: Option<usize>) -> String {
