@@ -1,5 +1,6 @@
 //! Errors at the edge: three lines on standard error (what, why, what to do) and an exit code.
 
+use crate::clean::harmless;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -57,7 +58,9 @@ impl Edge {
     /// Prints the three lines and gives the exit code.
     pub(crate) fn report(self) -> ExitCode {
         let Failure { what, why, mend } = &self.failure;
-        let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        // A path or a name in it may be another's.
+        let one_line =
+            |text: &str| harmless(&text.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned();
         let text =
             format!("ungil: {}\n  why: {}\n  try: {}\n", one_line(what), one_line(why), one_line(mend));
         let _ = io::stderr().write_all(text.as_bytes());

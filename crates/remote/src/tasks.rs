@@ -13,6 +13,8 @@ use thiserror::Error;
 
 /// Tasks of one list.
 const MOST_TASKS: usize = 1 << 20;
+/// Attempts to read a list to its end.
+const ATTEMPTS: u32 = 4;
 /// Coroutines that await each other, and tasks that await one.
 const DEEPEST: usize = 1 << 12;
 /// A data segment larger than this is not searched.
@@ -132,7 +134,8 @@ impl Tasks {
         Err(TasksError::NotLoaded)
     }
 
-    /// Every task of an interpreter that has not finished, with `threads` its threads.
+    /// Every task of an interpreter that has not finished, with `threads` its threads; and whether those are all: a list that
+    /// changes whenever it is read is not read to its end.
     ///
     /// # Errors
     /// The process ended.
@@ -141,21 +144,41 @@ impl Tasks {
         python: &Python,
         interpreter: Interpreter,
         threads: &[Thread],
-    ) -> Result<Vec<Task>, ReadError> {
+    ) -> Result<(Vec<Task>, bool), ReadError> {
         let mut tasks = Vec::new();
+        let mut complete = true;
         for thread in threads {
             let head = thread.address.saturating_add(self.table.thread_tasks_head);
             let running =
                 python.memory().u64(thread.address.saturating_add(self.table.running_task)).unwrap_or(0);
-            self.list(python, head, Some(thread.native_id), running, &mut tasks)?;
+            complete &= self.whole(python, head, Some(thread.native_id), running, &mut tasks)?;
         }
         let head = interpreter.address.saturating_add(self.table.interpreter_tasks_head);
-        self.list(python, head, None, 0, &mut tasks)?;
+        complete &= self.whole(python, head, None, 0, &mut tasks)?;
         link(&mut tasks);
-        Ok(tasks)
+        Ok((tasks, complete))
     }
 
-    /// The tasks of one list, whose head is at `head`.
+    /// The tasks of one list, read again where it changed meanwhile; whether that is all of them.
+    fn whole(
+        &self,
+        python: &Python,
+        head: u64,
+        thread: Option<u32>,
+        running: u64,
+        tasks: &mut Vec<Task>,
+    ) -> Result<bool, ReadError> {
+        let before = tasks.len();
+        for _ in 0..ATTEMPTS {
+            tasks.truncate(before);
+            if self.list(python, head, thread, running, tasks)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The tasks of one list, whose head is at `head`, and whether it came to its end.
     fn list(
         &self,
         python: &Python,
@@ -163,25 +186,27 @@ impl Tasks {
         thread: Option<u32>,
         running: u64,
         tasks: &mut Vec<Task>,
-    ) -> Result<(), ReadError> {
+    ) -> Result<bool, ReadError> {
         let memory = python.memory();
-        let Ok(mut node) = memory.u64(head) else { return Ok(()) };
-        let most = tasks.len() + MOST_TASKS;
+        let Ok(mut node) = memory.u64(head) else { return Ok(false) };
+        let before = tasks.len();
+        let most = before + MOST_TASKS;
         while node != head && node != 0 && tasks.len() < most {
             let address = node.wrapping_sub(self.table.task_node);
             match self.task(python, address, thread, running) {
                 Ok(task) => tasks.push(task),
-                Err(ReadError::Unmapped(_)) => return Ok(()),
+                Err(ReadError::Unmapped(_)) => return Ok(false),
                 Err(error) => return Err(error),
             }
-            let Ok(next) = memory.u64(node) else { return Ok(()) };
+            let Ok(next) = memory.u64(node) else { return Ok(false) };
             // A node points back at the one it came from, or the list was changed under the reader.
             if memory.u64(next.saturating_add(8)).ok() != Some(node) {
-                return Ok(());
+                return Ok(false);
             }
             node = next;
         }
-        Ok(())
+        // A list never used begins with null.
+        Ok(node == head || tasks.len() == before)
     }
 
     fn task(
