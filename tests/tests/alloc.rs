@@ -215,12 +215,12 @@ def work(n): return len([bytes(100) for _ in range(n)])
 def main():
     pid = os.fork()
     if not pid:
-        work(10_000); os._exit(0)
+        work(3000); os._exit(0)
     assert os.waitpid(pid, 0)[1] == 0
     with multiprocessing.get_context('fork').Pool(2) as pool:
         assert pool.map(work, [5, 6]) == [5, 6]
-    for _ in range(10):
-        threads = [threading.Thread(target=work, args=(500,)) for _ in range(20)]
+    for _ in range(3):
+        threads = [threading.Thread(target=work, args=(200,)) for _ in range(20)]
         [t.start() for t in threads]; [t.join() for t in threads]
     if sys.version_info >= (3, 14):
         from concurrent import interpreters
