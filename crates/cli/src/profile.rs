@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use ungil_profile::capture::{Captured, Ending, Options, Progress, attach, capture};
+use ungil_profile::capture::{Captured, Ending, Options, Progress, TaskMode, attach, capture};
 use ungil_profile::{Build, Builder, Header, Unit};
 use ungil_remote::Python;
 
@@ -47,6 +47,7 @@ pub(crate) fn run(args: &Profile) -> Result<ExitCode, Edge> {
         duration: args.duration.map(Duration::from_secs_f64),
         threads: args.threads.clone(),
         children: args.children,
+        tasks: tasks(args),
     };
     let captured = watch(python, &options, builder, &told, args);
     let status = launched.map(|launched| launched.end(captured.ending == Ending::Told));
@@ -57,6 +58,14 @@ pub(crate) fn run(args: &Profile) -> Result<ExitCode, Edge> {
         print(&words::text(&captured, &written, status.as_ref()))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn tasks(args: &Profile) -> TaskMode {
+    match (args.tasks, args.no_tasks) {
+        (_, true) => TaskMode::No,
+        (true, _) => TaskMode::All,
+        _ => TaskMode::Running,
+    }
 }
 
 /// The process to look at, attached to; and the program, if it is one of ours.

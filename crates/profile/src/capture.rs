@@ -5,11 +5,14 @@
 //! Nothing is asked of the target and nothing in it waits for us.
 
 mod activity;
+mod collections;
 mod family;
 mod locks;
 mod pace;
 mod pauses;
 mod places;
+mod tasks;
+mod waiting;
 mod watch;
 
 use crate::header::{Mode, Totals};
@@ -42,6 +45,19 @@ pub struct Options {
     pub threads: Vec<String>,
     /// Also the Pythons among the process's descendants.
     pub children: bool,
+    /// What is told of asyncio's tasks.
+    pub tasks: TaskMode,
+}
+
+/// What a profile tells of asyncio's tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskMode {
+    /// Nothing.
+    No,
+    /// The one that a thread runs is a frame of the thread's stack.
+    Running,
+    /// Those that wait, too, as stacks of their own, in [`Mode::Wall`].
+    All,
 }
 
 impl Options {
@@ -236,12 +252,7 @@ impl Run<'_> {
             watch.name_locks(&mut builder);
             watch.finish(at_ns, &mut builder);
             self.torn += watch.torn;
-            if watch.is_refused {
-                self.notes.push(format!(
-                    "what waiting threads of process {} wait for is not known: the kernel does not show /proc/PID/task/TID/syscall",
-                    watch.pid
-                ));
-            }
+            self.notes.append(&mut watch.notes(self.options));
         }
         self.notes.append(&mut self.family.notes);
         let seen = builder.so_far().total().samples;

@@ -3,6 +3,10 @@
 //! From 3.14 on the accelerator module keeps the tasks of each thread in a list and says where its fields are, in a table of its own.
 //! The table has no cookie, but it repeats the sizes of the interpreter's structures, and by those it is found.
 
+mod running;
+
+pub use running::Running;
+
 use crate::frames::{Frame, TAGS};
 use crate::memory::{ReadError, word};
 use crate::offsets::AsyncioOffsets;
