@@ -43,6 +43,12 @@ impl Edge {
         self
     }
 
+    /// The same with another way out.
+    pub(crate) fn with_mend(mut self, mend: impl Into<String>) -> Edge {
+        self.failure.mend = mend.into();
+        self
+    }
+
     /// The same where there is room for one line.
     pub(crate) fn in_one_line(&self) -> String {
         format!("{}: {}; {}", self.failure.what, self.failure.why, self.failure.mend)
@@ -131,7 +137,7 @@ pub(crate) fn print(text: &str) -> Result<(), Edge> {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Edge::failed(
             "cannot write the result",
             e,
-            "check where standard output goes; the record is complete",
+            "check where standard output goes, and that there is room",
         )),
         _ => Ok(()),
     }

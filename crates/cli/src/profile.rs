@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use ungil_profile::capture::{Captured, Ending, Options, Progress, TaskMode, attach, capture};
-use ungil_profile::{Build, Builder, Header, Unit};
+use ungil_profile::{Build, Builder, Format, Header, Unit};
 use ungil_remote::Python;
 
 /// How long a program that was started may take to become a Python that can be read.
@@ -35,6 +35,8 @@ pub(crate) fn run(args: &Profile) -> Result<ExitCode, Edge> {
         return alloc(args);
     }
     output::chosen(args)?;
+    // Before a program is started, or an hour is spent.
+    output::check(args)?;
     let told = signals::flag()?;
     let (python, launched) = target(args)?;
     check(args, &python)?;
@@ -50,14 +52,22 @@ pub(crate) fn run(args: &Profile) -> Result<ExitCode, Edge> {
         tasks: tasks(args),
     };
     let captured = watch(python, &options, builder, &told, args);
-    let status = launched.map(|launched| launched.end(captured.ending == Ending::Told));
     let written = output.finish(&captured.finished)?;
+    if captured.ending == Ending::Time && launched.is_some() && !args.quiet {
+        eprintln!("ungil: the profile is written; the program goes on, Ctrl-C ends it");
+    }
+    let status = launched.map(|launched| launched.end(&told));
     if args.json {
         print(&words::json(&captured, &written, status.as_ref()))?;
     } else {
         print(&words::text(&captured, &written, status.as_ref()))?;
     }
-    Ok(ExitCode::SUCCESS)
+    match &captured.finished.recording {
+        Err(error) if written.format == Format::Recording => {
+            Err(output::incomplete(&written.recording, error))
+        }
+        _ => Ok(ExitCode::SUCCESS),
+    }
 }
 
 fn tasks(args: &Profile) -> TaskMode {
@@ -70,7 +80,8 @@ fn tasks(args: &Profile) -> TaskMode {
 
 /// The process to look at, attached to; and the program, if it is one of ours.
 fn target(args: &Profile) -> Result<(Python, Option<Launched>), Edge> {
-    let pid = args.target.as_ref().and_then(|target| target.to_str()).and_then(|text| text.parse::<u32>().ok());
+    let pid =
+        args.target.as_ref().and_then(|target| target.to_str()).and_then(|text| text.parse::<u32>().ok());
     if let Some(pid) = pid {
         if !args.args.is_empty() {
             return Err(Edge::usage(
@@ -139,8 +150,11 @@ fn watch(
         bar
     };
     let mut tell = |now: Progress| {
-        let processes = if now.processes == 1 { String::new() } else { format!(" in {} processes", now.processes) };
-        let until = options.duration.map_or("Ctrl-C ends it".into(), |most| format!("of {:.0} s", most.as_secs_f64()));
+        let processes =
+            if now.processes == 1 { String::new() } else { format!(" in {} processes", now.processes) };
+        let until = options
+            .duration
+            .map_or("Ctrl-C ends it".into(), |most| format!("of {:.0} s", most.as_secs_f64()));
         bar.set_message(format!(
             "{:.1} s {until}  {} looks at {} threads{processes}, {} missed",
             now.elapsed.as_secs_f64(),

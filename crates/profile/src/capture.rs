@@ -27,8 +27,10 @@ use watch::Watch;
 
 /// How often descendants, the target's identity and what is new are looked after.
 const ROUND: Duration = Duration::from_millis(100);
-/// Up to this rate each look is thorough; above it, as many a second are.
-const THOROUGH_HZ: f64 = 4_000.0;
+/// Up to this rate each look is thorough; above it, as many a second are. What a thorough look reads besides is two more system calls.
+const THOROUGH_HZ: f64 = 500.0;
+/// The same where waits and pauses are what is looked for.
+const THOROUGH_WAITS_HZ: f64 = 4_000.0;
 /// Locks are given names after this long, and again whenever the time has doubled: the search takes milliseconds.
 const NAMES_AFTER: Duration = Duration::from_millis(200);
 
@@ -134,7 +136,9 @@ pub fn capture(
         notes: Vec::new(),
     };
     run.take_up(python);
-    let thorough_every = Duration::from_secs_f64(1.0 / options.rate_hz.min(THOROUGH_HZ)).mul_f64(0.9);
+    let of_waits = matches!(options.mode, Mode::Lock | Mode::Gil | Mode::Gc);
+    let thorough_hz = if of_waits { THOROUGH_WAITS_HZ } else { THOROUGH_HZ };
+    let thorough_every = Duration::from_secs_f64(1.0 / options.rate_hz.min(thorough_hz)).mul_f64(0.9);
     let mut pace = Pace::new(begin, options.period());
     let (mut round, mut thorough, mut name_at) = (ROUND, Duration::ZERO, NAMES_AFTER);
     let over = |elapsed: Duration| options.duration.is_some_and(|most| elapsed >= most);
@@ -255,6 +259,15 @@ impl Run<'_> {
             self.notes.append(&mut watch.notes(self.options));
         }
         self.notes.append(&mut self.family.notes);
+        let known = &builder.so_far();
+        for want in &self.options.threads {
+            let is_it = |thread: &crate::model::Thread| {
+                known.string(thread.name) == want || thread.native_id.to_string() == *want
+            };
+            if !known.threads.iter().any(is_it) {
+                self.notes.push(format!("there was no thread {want:?}"));
+            }
+        }
         let seen = builder.so_far().total().samples;
         let totals = Totals {
             duration_ns: u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),
@@ -272,7 +285,10 @@ impl Run<'_> {
 /// Processor time of this process so far.
 fn cpu_ns() -> Option<u64> {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    u64::try_from(time.tv_sec).ok()?.checked_mul(1_000_000_000)?.checked_add(u64::try_from(time.tv_nsec).ok()?)
+    u64::try_from(time.tv_sec)
+        .ok()?
+        .checked_mul(1_000_000_000)?
+        .checked_add(u64::try_from(time.tv_nsec).ok()?)
 }
 
 /// Attaches to a process, which may have only just been started: for a little while it is no Python yet.

@@ -72,7 +72,15 @@ fn warnings(profile: &Profile) -> Vec<Finding> {
     let (totals, samples) = (&profile.totals, profile.total().samples);
     let warn = |share, text| Finding { topic: Topic::Warning, share, text };
     let mut found = Vec::new();
-    if samples < FEW && profile.header.unit == Unit::Nanoseconds {
+    let nothing = match profile.header.mode {
+        Mode::Lock => Some("no thread waited for a lock"),
+        Mode::Gil => Some("no thread had the GIL or waited for it"),
+        Mode::Gc => Some("the collector did not run"),
+        _ => None,
+    };
+    if let (Some(nothing), 0, FEW..) = (nothing, samples, totals.captured) {
+        found.push(warn(1.0, format!("{nothing} in any of {} looks", totals.captured)));
+    } else if samples < FEW && profile.header.unit == Unit::Nanoseconds {
         found
             .push(warn(1.0, format!("only {samples} samples were taken, too few to say anything of shares")));
     }

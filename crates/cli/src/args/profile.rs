@@ -34,7 +34,7 @@ pub(crate) struct Profile {
     pub(crate) rate: f64,
 
     /// End after this time (default: at Ctrl-C, or when the process ends).
-    #[arg(short, long, value_name = "TIME", value_parser = super::duration, help_heading = "What is profiled")]
+    #[arg(short, long, value_name = "TIME", value_parser = duration, help_heading = "What is profiled")]
     pub(crate) duration: Option<f64>,
 
     /// Only these threads, by name or by the kernel's id.
@@ -133,6 +133,12 @@ fn yes(text: &str) -> Result<bool, String> {
     }
 }
 
+/// A time in which something can be seen.
+fn duration(text: &str) -> Result<f64, String> {
+    let seconds = super::duration(text)?;
+    if seconds > 0.0 { Ok(seconds) } else { Err("in no time nothing can be seen".into()) }
+}
+
 /// Looks a second: `100`, `100hz`, `1.5khz`, `1MHz`.
 pub(crate) fn rate(text: &str) -> Result<f64, String> {
     let lower = text.trim().to_ascii_lowercase();
@@ -157,7 +163,8 @@ mod tests {
 
     #[test]
     fn rates_are_read() {
-        for (text, hz) in [("100", 100.0), ("1khz", 1e3), ("1.5 kHz", 1500.0), ("1MHz", 1e6), ("0.5hz", 0.5)] {
+        for (text, hz) in [("100", 100.0), ("1khz", 1e3), ("1.5 kHz", 1500.0), ("1MHz", 1e6), ("0.5hz", 0.5)]
+        {
             assert_eq!(rate(text), Ok(hz), "{text}");
         }
         for text in ["", "x", "khz", "-1", "0", "2mhz", "1ghz", "nan", "inf", "1e9"] {

@@ -4,6 +4,7 @@ use crate::args::Profile;
 use crate::failure::Edge;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use ungil_pythons::{Implementation, Interpreter, Search, find, resolve};
 use ungil_remote::AttachError;
@@ -42,10 +43,15 @@ impl Launched {
             }
         };
         let python = python(args.python.as_deref())?;
-        let child = Command::new(&python.executable).args(&arguments).args(&args.args).spawn().map_err(|error| {
-            let what = format!("cannot start {}", python.executable.display());
-            Edge::failed(what, error, "check that it is a program you may run, or name another with --python")
-        })?;
+        let child =
+            Command::new(&python.executable).args(&arguments).args(&args.args).spawn().map_err(|error| {
+                let what = format!("cannot start {}", python.executable.display());
+                Edge::failed(
+                    what,
+                    error,
+                    "check that it is a program you may run, or name another with --python",
+                )
+            })?;
         Ok(Launched { child, name: name.to_string_lossy().into_owned() })
     }
 
@@ -66,12 +72,15 @@ impl Launched {
         }
     }
 
-    /// Waits for its end, if it was not told to end.
-    pub(super) fn end(mut self, told: bool) -> Option<ExitStatus> {
-        if told {
-            return self.stop();
+    /// Waits for its end; asks it to end when `told` is or becomes true.
+    pub(super) fn end(mut self, told: &AtomicBool) -> Option<ExitStatus> {
+        while !told.load(Ordering::Relaxed) {
+            match self.child.try_wait() {
+                Ok(None) => std::thread::sleep(Duration::from_millis(20)),
+                ended => return ended.ok().flatten(),
+            }
         }
-        self.child.wait().ok()
+        self.stop()
     }
 
     /// Asks it to end, and ends it if it does not.

@@ -15,7 +15,7 @@ pub(super) fn text(captured: &Captured, written: &Written, status: Option<&Optio
         Ending::Time => "",
         Ending::Told => "Ended by a signal; everything until then is here.\n",
         Ending::Gone if status.is_some() => "",
-        Ending::Gone => "The process has ended; everything until then is here.\n",
+        Ending::Gone => "The process has ended, or is another program now; everything until then is here.\n",
     });
     if let Some(Some(status)) = status
         && !status.success()
@@ -24,7 +24,9 @@ pub(super) fn text(captured: &Captured, written: &Written, status: Option<&Optio
     }
     let path = written.path.display();
     if written.format == Format::Recording {
-        text.push_str(&format!("\nRecording: {path}\n  to see it: ungil profile --replay {path} -o profile.html\n"));
+        text.push_str(&format!(
+            "\nRecording: {path}\n  to see it: ungil profile --replay {path} -o profile.html\n"
+        ));
     } else {
         text.push_str(&format!("\nWritten: {path} (for {})\n", written.format.opens_with()));
         text.push_str(&format!("Recording: {}\n", written.recording.display()));

@@ -6,10 +6,10 @@
 
 use crate::model::Activity;
 use std::ops::Deref;
+use ungil_remote::Attachment;
 use ungil_remote::linux::calls::{CallFile, Doing};
 use ungil_remote::sample::Slot;
 use ungil_remote::waits::{On, Waiting, Waits};
-use ungil_remote::Attachment;
 
 /// How long an answer of the kernel's holds, in nanoseconds.
 #[derive(Debug, Clone, Copy)]
@@ -82,8 +82,12 @@ impl Asking {
 
     fn ask(&mut self, pid: u32, slot: &Slot, waits: &Waits<'_>) -> Found {
         if self.file.is_none() && !self.refused {
-            self.file = CallFile::open(pid, slot.thread.native_id).ok();
-            self.refused = self.file.is_none();
+            match CallFile::open(pid, slot.thread.native_id) {
+                Ok(file) => self.file = Some(file),
+                // It has ended meanwhile, or has only just begun and not said its number yet.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(_) => self.refused = true,
+            }
         }
         let Some(file) = &self.file else { return Found::plain(Activity::System) };
         let doing = file.read();

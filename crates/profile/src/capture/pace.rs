@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 /// Nearer to the due time than this the rest is spun: waking up takes longer.
 const SPIN: Duration = Duration::from_micros(30);
+/// Looks that are farther apart than this are not worth spinning for: at 1 kHz it would be most of what looking costs.
+const WORTH_SPINNING: Duration = Duration::from_micros(200);
 /// The longest sleep, so that an end that was asked for is noticed.
 const NAP: Duration = Duration::from_millis(50);
 
@@ -32,7 +34,9 @@ impl Pace {
             if is_over() {
                 return false;
             }
-            if left > SPIN {
+            if self.period > WORTH_SPINNING {
+                std::thread::sleep(left.min(NAP));
+            } else if left > SPIN {
                 std::thread::sleep((left - SPIN / 2).min(NAP));
             } else {
                 std::hint::spin_loop();

@@ -1,7 +1,7 @@
 //! From what a look finds to rows of the profile: frames by code and instruction, stacks by the frames that changed.
 
-use crate::model::{FrameId, FunctionId, Kind, StackId};
 use crate::Builder;
+use crate::model::{FrameId, FunctionId, Kind, StackId};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use ungil_remote::code::Code;

@@ -233,15 +233,17 @@ impl Watch {
         }
         self.locks.next_look();
         for (slot, track) in self.looker.threads().iter().zip(&mut self.tracks) {
-            if !track.is_named && (track.asked_ns == 0 || at_ns.saturating_sub(track.asked_ns) > NAME_EVERY_NS) {
+            if !track.is_named
+                && (track.asked_ns == 0 || at_ns.saturating_sub(track.asked_ns) > NAME_EVERY_NS)
+            {
                 track.asked_ns = at_ns.max(1);
                 let name = name_of(slot, &self.looker, self.pid);
                 track.is_named = name.is_some();
                 let name = name.unwrap_or_default();
                 track.row = builder.thread(self.pid, slot.thread.native_id, &name);
                 let id = slot.thread.native_id.to_string();
-                track.is_wanted =
-                    options.threads.is_empty() || options.threads.iter().any(|want| *want == name || *want == id);
+                track.is_wanted = options.threads.is_empty()
+                    || options.threads.iter().any(|want| *want == name || *want == id);
             }
         }
     }

@@ -52,7 +52,9 @@ pub(crate) fn threads_by_own_id(pid: u32) -> FxHashMap<u32, u32> {
 
 /// The innermost number of the `NSpid` line, where it has more than one.
 fn namespaced(status: &str) -> Option<u32> {
-    let status = fs::read_to_string(status).ok()?;
+    // The name in it need not be UTF-8: it is cut after 15 bytes.
+    let status = fs::read(status).ok()?;
+    let status = String::from_utf8_lossy(&status);
     let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
     let mut numbers = numbers.split_ascii_whitespace();
     let _here = numbers.next()?;
