@@ -50,6 +50,7 @@ pub(crate) fn run(args: &Profile) -> Result<ExitCode, Edge> {
         threads: args.threads.clone(),
         children: args.children,
         tasks: tasks(args),
+        native: args.native,
     };
     let captured = watch(python, &options, builder, &told, args);
     let written = output.finish(&captured.finished)?;

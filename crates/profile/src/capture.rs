@@ -8,6 +8,7 @@ mod activity;
 mod collections;
 mod family;
 mod locks;
+mod native;
 mod pace;
 mod pauses;
 mod places;
@@ -21,6 +22,7 @@ use activity::Freshness;
 use family::Family;
 use pace::Pace;
 use std::time::{Duration, Instant};
+pub use tasks::TaskMode;
 use ungil_remote::memory::ReadError;
 use ungil_remote::{AttachError, Python};
 use watch::Watch;
@@ -49,17 +51,8 @@ pub struct Options {
     pub children: bool,
     /// What is told of asyncio's tasks.
     pub tasks: TaskMode,
-}
-
-/// What a profile tells of asyncio's tasks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TaskMode {
-    /// Nothing.
-    No,
-    /// The one that a thread runs is a frame of the thread's stack.
-    Running,
-    /// Those that wait, too, as stacks of their own, in [`Mode::Wall`].
-    All,
+    /// C frames of threads that sleep.
+    pub native: bool,
 }
 
 impl Options {
@@ -261,10 +254,11 @@ impl Run<'_> {
         self.notes.append(&mut self.family.notes);
         let known = &builder.so_far();
         for want in &self.options.threads {
-            let is_it = |thread: &crate::model::Thread| {
-                known.string(thread.name) == want || thread.native_id.to_string() == *want
-            };
-            if !known.threads.iter().any(is_it) {
+            if !known
+                .threads
+                .iter()
+                .any(|thread| known.string(thread.name) == want || thread.native_id.to_string() == *want)
+            {
                 self.notes.push(format!("there was no thread {want:?}"));
             }
         }

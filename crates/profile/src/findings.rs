@@ -129,7 +129,7 @@ impl Sums<'_> {
             waits.placed = self.profile.string(lock.name).contains(" at ");
             waits.weight += weight as f64;
             waits.threads.insert(key.thread);
-            add(&mut waits.lines, self.leaf(key.stack), weight);
+            add(&mut waits.lines, self.python_leaf(key.stack), weight);
             add(&mut waits.holders, key.holder, weight);
         }
         let found = locks.into_iter().filter(|(_, w)| w.weight / self.total >= MEANS);

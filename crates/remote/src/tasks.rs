@@ -173,16 +173,18 @@ impl Tasks {
         let most = tasks.len() + MOST_TASKS;
         while node != head && node != 0 && tasks.len() < most {
             let address = node.wrapping_sub(self.table.task_node);
-            match self.task(python, address, thread, running) {
-                Ok(task) => tasks.push(task),
+            let task = match self.task(python, address, thread, running) {
+                Ok(task) => task,
                 Err(ReadError::Unmapped(_)) => return Ok(()),
                 Err(error) => return Err(error),
-            }
+            };
             let Ok(next) = memory.u64(node) else { return Ok(()) };
-            // A node points back at the one it came from, or the list was changed under the reader.
+            // A node points back at the one it came from, or the list was changed under the reader: the task may have ended, and
+            // what was read of it be another's.
             if memory.u64(next.saturating_add(8)).ok() != Some(node) {
                 return Ok(());
             }
+            tasks.push(task);
             node = next;
         }
         Ok(())

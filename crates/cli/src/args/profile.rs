@@ -54,6 +54,10 @@ pub(crate) struct Profile {
     #[arg(long, help_heading = "What is profiled")]
     pub(crate) no_tasks: bool,
 
+    /// C frames, too, of threads that sleep in a system call; nothing is stopped for them.
+    #[arg(long, help_heading = "What is profiled")]
+    pub(crate) native: bool,
+
     /// Write to this file; its ending says in which format (default: a recording under .ungil/).
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub(crate) output: Option<PathBuf>,

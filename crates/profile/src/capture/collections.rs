@@ -53,7 +53,9 @@ impl Timed {
         self.next_ns = at_ns.saturating_add(EVERY_NS);
         for interpreter in looker.interpreters() {
             match looker.python().collector(interpreter) {
-                Ok(found) if found.generations.is_some() && found.duration_s().is_none() => self.is_kept = false,
+                Ok(found) if found.generations.is_some() && found.duration_s().is_none() => {
+                    self.is_kept = false
+                }
                 Ok(found) => self.take(interpreter.address, &found, pid, at_ns, builder),
                 Err(_) => {}
             }

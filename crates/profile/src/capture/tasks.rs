@@ -18,6 +18,17 @@ const SEEK_NS: u64 = 500_000_000;
 /// How old the answer to whether a thread runs an event loop may be, in nanoseconds.
 const LOOP_NS: u64 = 10_000_000;
 
+/// What a profile tells of asyncio's tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskMode {
+    /// Nothing.
+    No,
+    /// The one that a thread runs is a frame of the thread's stack.
+    Running,
+    /// Those that wait, too, as stacks of their own, in [`crate::Mode::Wall`].
+    All,
+}
+
 /// The tasks of one process.
 #[derive(Default)]
 pub(super) struct TaskFrames {
@@ -99,7 +110,8 @@ impl TaskFrames {
         builder: &mut Builder,
     ) -> FrameId {
         let given = name.filter(|name| !is_numbered(name) && !name.is_empty());
-        let is_kept = given.is_some_and(|name| self.names.contains_key(name) || self.names.len() < MOST_NAMES);
+        let is_kept =
+            given.is_some_and(|name| self.names.contains_key(name) || self.names.len() < MOST_NAMES);
         let name = given.filter(|_| is_kept).or(coroutine).unwrap_or("?");
         let function = builder.function(&format!("task {name}"), "", 0, Kind::Task);
         let frame = builder.frame(function, 0);
@@ -112,7 +124,8 @@ impl TaskFrames {
 
 /// `Task-17`: the name that asyncio makes up for a task without one.
 fn is_numbered(name: &str) -> bool {
-    name.strip_prefix("Task-").is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|c| c.is_ascii_digit()))
+    name.strip_prefix("Task-")
+        .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|c| c.is_ascii_digit()))
 }
 
 #[cfg(test)]

@@ -2,24 +2,25 @@
 
 mod parts;
 
-use super::{Options, TaskMode};
 use super::activity::{Asking, Found};
 use super::locks::{Locks, Wait};
+use super::native::Natives;
 use super::pauses::PauseWatch;
 use super::places::{Places, Stacks};
 use super::tasks::{TaskFrames, TaskTrack};
 use super::waiting::Waiting;
+use super::{Options, TaskMode};
 use crate::Builder;
 use crate::header::Mode;
-use crate::model::{Activity, FrameId, Kind, LockId, Sample, StackId, ThreadId};
+use crate::model::{Activity, FrameId, LockId, Sample, ThreadId};
 use parts::{collector, is_of, name_of};
 use rustc_hash::FxHashMap;
 use std::cell::LazyCell;
 use std::time::{Duration, Instant};
+use ungil_remote::Python;
 use ungil_remote::memory::ReadError;
 use ungil_remote::sample::{Look, Looker};
 use ungil_remote::waits::{On, Waits};
-use ungil_remote::Python;
 
 /// Holders are looked for in at most one look of this many nanoseconds: it reads the stacks of every thread that may be it.
 const HOLDER_EVERY_NS: u64 = 500_000;
@@ -39,6 +40,7 @@ pub(super) struct Watch {
     pauses: PauseWatch,
     pub(super) tasks: TaskFrames,
     waiting: Waiting,
+    natives: Natives,
     tracks: Vec<Track>,
     last_ns: u64,
     /// When holders are looked for again.
@@ -83,6 +85,7 @@ impl Watch {
             pauses: PauseWatch::new(at_ns),
             tasks: TaskFrames::default(),
             waiting: Waiting::default(),
+            natives: Natives::default(),
             tracks: Vec::new(),
             last_ns: at_ns,
             holder_ns: 0,
@@ -139,7 +142,7 @@ impl Watch {
                 self.torn += 1;
                 continue;
             };
-            let Found { mut activity, waiting } = found;
+            let Found { mut activity, waiting, call } = found;
             let wait = match (waiting, track.wait) {
                 (None, _) => None,
                 (Some(waiting), Some((known, wait, tries)))
@@ -173,6 +176,11 @@ impl Watch {
                 activity = Activity::System;
             }
             let lock = wait.map(|wait| wait.lock);
+            if let Some(call) = call.filter(|_| options.native) {
+                let there = || track.asking.is_in(&call);
+                let with = (&self.looker, &mut self.places, &mut *builder);
+                stack = self.natives.woven(slot, &call, stack, task, there, at_ns, with);
+            }
             if collecting == Some(slot.thread.address) {
                 stack = collector(&mut self.collector, stack, builder);
             }

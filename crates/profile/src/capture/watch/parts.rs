@@ -25,6 +25,12 @@ impl Watch {
                 self.pid
             ));
         }
+        if options.native {
+            notes.push(format!(
+                "C frames are those of threads that sleep in a system call; {} samples of such threads are without",
+                self.natives.without
+            ));
+        }
         notes
     }
 
@@ -41,10 +47,10 @@ impl Watch {
             TaskMode::Running => self.looker.threads().iter().any(has_loop),
             TaskMode::All => true,
         };
-        (wanted && self.tasks.is_too_old)
-            .then(|| format!("asyncio's tasks of process {} are not told: that takes CPython 3.14 or later", self.pid))
+        (wanted && self.tasks.is_too_old).then(|| {
+            format!("asyncio's tasks of process {} are not told: that takes CPython 3.14 or later", self.pid)
+        })
     }
-
 }
 
 /// Whether a sample belongs to what was asked for.
@@ -53,9 +59,7 @@ pub(super) fn is_of(mode: Mode, activity: Activity, slot: &Slot, gil: bool, coll
         Mode::Wall | Mode::Alloc => true,
         Mode::Cpu => activity == Activity::Running,
         Mode::Lock => activity == Activity::Lock,
-        Mode::Gil => {
-            activity == Activity::Gil || gil && slot.thread.attachment == Attachment::Attached
-        }
+        Mode::Gil => activity == Activity::Gil || gil && slot.thread.attachment == Attachment::Attached,
         Mode::Gc => activity == Activity::Stopped || collecting == Some(slot.thread.address),
     }
 }
