@@ -239,9 +239,12 @@ impl Sums<'_> {
         [about(Activity::Live, "live memory"), about(Activity::Freed, freed)].into_iter().flatten().collect()
     }
 
-    /// The line nearest the leaf that is in a file: of a collection or a type, where it was come to.
+    /// The line nearest the leaf that is in a file: of a collection, a type or C code, where it was come to.
     fn python_leaf(&self, stack: StackId) -> Option<FrameId> {
-        self.profile.leaf_to_root(stack).find(|f| self.profile.function(*f).file != StringId::EMPTY)
+        self.profile.leaf_to_root(stack).find(|frame| {
+            let function = self.profile.function(*frame);
+            function.file != StringId::EMPTY && function.kind != Kind::Native
+        })
     }
 
     fn at(&self, frame: FrameId) -> String {
