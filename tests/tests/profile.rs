@@ -460,9 +460,7 @@ fn a_recording_that_is_not_complete_is_a_failure_and_one_is_named_where_another_
     let place = Place::new();
     let target = Target::start(&place, "3.14", WAITERS);
     let profile = |output: &str, format: &str| {
-        place
-            .ungil(["profile", &target.pid(), "--duration", "200ms", "-o", output, "--format", format])
-            .run()
+        place.ungil(["profile", &target.pid(), "--duration", "200ms", "-o", output, "--format", format]).run()
     };
     let out = profile("/dev/full", "recording");
     assert_eq!(out.code, 1, "{}", out.stdout);
@@ -483,7 +481,10 @@ fn what_was_not_there_is_named() {
     let none = profile(&place, &[&pid, "--duration", "300ms", "--threads", "nobody"]).ok().json();
     assert!(none["totals"]["notes"].to_string().contains("nobody"), "{none:#}");
     let none = profile(&place, &[&pid, "--duration", "2s", "--mode", "lock"]).ok().json();
-    assert!(none["findings"][0]["text"].as_str().unwrap().contains("no thread waited for a lock"), "{none:#}");
+    assert!(
+        none["findings"][0]["text"].as_str().unwrap().contains("no thread waited for a lock"),
+        "{none:#}"
+    );
 }
 
 /// The profile ends, the program does not: its files are there all the same, and a signal ends both.

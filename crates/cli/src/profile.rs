@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use ungil_profile::capture::{Captured, Ending, Options, Progress, attach, capture};
+use ungil_profile::capture::{Captured, Ending, Options, Progress, TaskMode, attach, capture};
 use ungil_profile::{Build, Builder, Format, Header, Unit};
 use ungil_remote::Python;
 
@@ -51,6 +51,8 @@ pub(crate) fn run(args: &Profile) -> Result<ExitCode, Edge> {
         duration: args.duration.map(Duration::from_secs_f64),
         threads: args.threads.clone(),
         children: args.children(),
+        tasks: tasks(args),
+        native: args.native,
     };
     let captured = watch(python, &options, builder, &told, args);
     let written = output.finish(&captured.finished)?;
@@ -68,6 +70,14 @@ pub(crate) fn run(args: &Profile) -> Result<ExitCode, Edge> {
             Err(output::incomplete(&written.recording, error))
         }
         _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn tasks(args: &Profile) -> TaskMode {
+    match (args.tasks, args.no_tasks) {
+        (_, true) => TaskMode::No,
+        (true, _) => TaskMode::All,
+        _ => TaskMode::Running,
     }
 }
 

@@ -5,11 +5,15 @@
 //! Nothing is asked of the target and nothing in it waits for us.
 
 mod activity;
+mod collections;
 mod family;
 mod locks;
+mod native;
 mod pace;
 mod pauses;
 mod places;
+mod tasks;
+mod waiting;
 mod watch;
 
 use crate::header::{Mode, Totals};
@@ -18,6 +22,7 @@ use activity::Freshness;
 use family::Family;
 use pace::Pace;
 use std::time::{Duration, Instant};
+pub use tasks::TaskMode;
 use ungil_remote::memory::ReadError;
 use ungil_remote::{AttachError, Python};
 use watch::Watch;
@@ -44,6 +49,10 @@ pub struct Options {
     pub threads: Vec<String>,
     /// Also the Pythons among the process's descendants.
     pub children: bool,
+    /// What is told of asyncio's tasks.
+    pub tasks: TaskMode,
+    /// C frames of threads that sleep.
+    pub native: bool,
 }
 
 impl Options {
@@ -240,20 +249,16 @@ impl Run<'_> {
             watch.name_locks(&mut builder);
             watch.finish(at_ns, &mut builder);
             self.torn += watch.torn;
-            if watch.is_refused {
-                self.notes.push(format!(
-                    "what waiting threads of process {} wait for is not known: the kernel does not show /proc/PID/task/TID/syscall",
-                    watch.pid
-                ));
-            }
+            self.notes.append(&mut watch.notes(self.options));
         }
         self.notes.append(&mut self.family.notes);
         let known = &builder.so_far();
         for want in &self.options.threads {
-            let is_it = |thread: &crate::model::Thread| {
-                known.string(thread.name) == want || thread.native_id.to_string() == *want
-            };
-            if !known.threads.iter().any(is_it) {
+            if !known
+                .threads
+                .iter()
+                .any(|thread| known.string(thread.name) == want || thread.native_id.to_string() == *want)
+            {
                 self.notes.push(format!("there was no thread {want:?}"));
             }
         }

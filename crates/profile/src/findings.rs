@@ -129,7 +129,7 @@ impl Sums<'_> {
             waits.placed = self.profile.string(lock.name).contains(" at ");
             waits.weight += weight as f64;
             waits.threads.insert(key.thread);
-            add(&mut waits.lines, self.leaf(key.stack), weight);
+            add(&mut waits.lines, self.python_leaf(key.stack), weight);
             add(&mut waits.holders, key.holder, weight);
         }
         let found = locks.into_iter().filter(|(_, w)| w.weight / self.total >= MEANS);
@@ -239,9 +239,12 @@ impl Sums<'_> {
         [about(Activity::Live, "live memory"), about(Activity::Freed, freed)].into_iter().flatten().collect()
     }
 
-    /// The line nearest the leaf that is in a file: of a collection or a type, where it was come to.
+    /// The line nearest the leaf that is in a file: of a collection, a type or C code, where it was come to.
     fn python_leaf(&self, stack: StackId) -> Option<FrameId> {
-        self.profile.leaf_to_root(stack).find(|f| self.profile.function(*f).file != StringId::EMPTY)
+        self.profile.leaf_to_root(stack).find(|frame| {
+            let function = self.profile.function(*frame);
+            function.file != StringId::EMPTY && function.kind != Kind::Native
+        })
     }
 
     fn at(&self, frame: FrameId) -> String {

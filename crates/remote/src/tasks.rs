@@ -3,6 +3,10 @@
 //! From 3.14 on the accelerator module keeps the tasks of each thread in a list and says where its fields are, in a table of its own.
 //! The table has no cookie, but it repeats the sizes of the interpreter's structures, and by those it is found.
 
+mod running;
+
+pub use running::Running;
+
 use crate::frames::{Frame, TAGS};
 use crate::memory::{ReadError, word};
 use crate::offsets::AsyncioOffsets;
@@ -193,16 +197,18 @@ impl Tasks {
         let most = before + MOST_TASKS;
         while node != head && node != 0 && tasks.len() < most {
             let address = node.wrapping_sub(self.table.task_node);
-            match self.task(python, address, thread, running) {
-                Ok(task) => tasks.push(task),
+            let task = match self.task(python, address, thread, running) {
+                Ok(task) => task,
                 Err(ReadError::Unmapped(_)) => return Ok(false),
                 Err(error) => return Err(error),
-            }
+            };
             let Ok(next) = memory.u64(node) else { return Ok(false) };
-            // A node points back at the one it came from, or the list was changed under the reader.
+            // A node points back at the one it came from, or the list was changed under the reader: the task may have ended, and
+            // what was read of it be another's.
             if memory.u64(next.saturating_add(8)).ok() != Some(node) {
                 return Ok(false);
             }
+            tasks.push(task);
             node = next;
         }
         // A list never used begins with null.

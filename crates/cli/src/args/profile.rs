@@ -53,6 +53,18 @@ pub(crate) struct Profile {
     #[command(flatten)]
     pub(crate) alloc: Alloc,
 
+    /// Show waiting asyncio tasks too, as stacks of who awaits whom (with --mode wall; CPython 3.14 and later).
+    #[arg(long, conflicts_with = "no_tasks", help_heading = "What is profiled")]
+    pub(crate) tasks: bool,
+
+    /// Do not show which asyncio task a thread runs.
+    #[arg(long, help_heading = "What is profiled")]
+    pub(crate) no_tasks: bool,
+
+    /// C frames, too, of threads that sleep in a system call; nothing is stopped for them.
+    #[arg(long, help_heading = "What is profiled")]
+    pub(crate) native: bool,
+
     /// Write to this file; its ending says in which format (default: a recording under .ungil/).
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub(crate) output: Option<PathBuf>,

@@ -7,7 +7,7 @@
 use crate::model::Activity;
 use std::ops::Deref;
 use ungil_remote::Attachment;
-use ungil_remote::linux::calls::{CallFile, Doing};
+use ungil_remote::linux::calls::{Call, CallFile, Doing};
 use ungil_remote::sample::Slot;
 use ungil_remote::waits::{On, Waiting, Waits};
 
@@ -26,11 +26,13 @@ pub(super) struct Found {
     pub(super) activity: Activity,
     /// What it sleeps on, where that is something a thread can wait for.
     pub(super) waiting: Option<Waiting>,
+    /// The system call it sleeps in.
+    pub(super) call: Option<Call>,
 }
 
 impl Found {
     fn plain(activity: Activity) -> Found {
-        Found { activity, waiting: None }
+        Found { activity, waiting: None, call: None }
     }
 }
 
@@ -80,6 +82,11 @@ impl Asking {
         self.refused
     }
 
+    /// The thread still sleeps in that call, at that place.
+    pub(super) fn is_in(&self, call: &Call) -> bool {
+        self.file.as_ref().is_some_and(|file| file.read() == Doing::Call(*call))
+    }
+
     fn ask(&mut self, pid: u32, slot: &Slot, waits: &Waits<'_>) -> Found {
         if self.file.is_none() && !self.refused {
             match CallFile::open(pid, slot.thread.native_id) {
@@ -108,6 +115,10 @@ impl Asking {
             }
             _ => Activity::System,
         };
-        Found { activity, waiting }
+        let call = match doing {
+            Doing::Call(call) if activity != Activity::Running => Some(call),
+            _ => None,
+        };
+        Found { activity, waiting, call }
     }
 }

@@ -1,20 +1,26 @@
 //! One process that is looked at: each look of it becomes samples.
 
-use super::Options;
+mod parts;
+
 use super::activity::{Asking, Found};
 use super::locks::{Locks, Wait};
+use super::native::Natives;
 use super::pauses::PauseWatch;
 use super::places::{Places, Stacks};
+use super::tasks::{TaskFrames, TaskTrack};
+use super::waiting::Waiting;
+use super::{Options, TaskMode};
 use crate::Builder;
 use crate::header::Mode;
-use crate::model::{Activity, FrameId, Kind, LockId, Sample, StackId, ThreadId};
+use crate::model::{Activity, FrameId, LockId, Sample, ThreadId};
+use parts::{collector, is_of, name_of};
 use rustc_hash::FxHashMap;
 use std::cell::LazyCell;
 use std::time::{Duration, Instant};
+use ungil_remote::Python;
 use ungil_remote::memory::ReadError;
-use ungil_remote::sample::{Look, Looker, Slot};
-use ungil_remote::waits::{On, Waiting, Waits, monotonic_ns};
-use ungil_remote::{Attachment, Python};
+use ungil_remote::sample::{Look, Looker};
+use ungil_remote::waits::{On, Waits, monotonic_ns};
 
 /// Holders are looked for in at most one look of this many nanoseconds: it reads the stacks of every thread that may be it.
 const HOLDER_EVERY_NS: u64 = 500_000;
@@ -32,6 +38,9 @@ pub(super) struct Watch {
     places: Places,
     locks: Locks,
     pauses: PauseWatch,
+    pub(super) tasks: TaskFrames,
+    waiting: Waiting,
+    natives: Natives,
     tracks: Vec<Track>,
     last_ns: u64,
     /// When holders are looked for again.
@@ -54,6 +63,7 @@ struct Track {
     is_named: bool,
     asked_ns: u64,
     stacks: Stacks,
+    task: TaskTrack,
     asking: Asking,
     last_ns: u64,
     /// The wait that was counted last, by what it is for and when it began, and until when.
@@ -75,7 +85,10 @@ impl Watch {
             looker: Looker::new(python)?,
             places: Places::default(),
             locks: Locks::default(),
-            pauses: PauseWatch::default(),
+            pauses: PauseWatch::new(at_ns),
+            tasks: TaskFrames::default(),
+            waiting: Waiting::default(),
+            natives: Natives::default(),
             tracks: Vec::new(),
             last_ns: at_ns,
             holder_ns: 0,
@@ -123,12 +136,16 @@ impl Watch {
             }
             let found = track.asking.find(self.pid, slot, &waits, fresh, at_ns);
             self.is_refused |= track.asking.is_refused();
-            let row = track.stacks.row(slot.frames(), slot.kept(), &mut self.places, &self.looker, builder);
+            let task = (options.tasks != TaskMode::No)
+                .then(|| self.tasks.of(slot, &mut track.task, &self.looker, &mut self.places, at_ns, builder))
+                .flatten();
+            let (frames, kept) = (slot.frames(), slot.kept());
+            let row = track.stacks.row(frames, kept, task, &mut self.places, &self.looker, builder);
             let Some(mut stack) = row else {
                 self.torn += 1;
                 continue;
             };
-            let Found { mut activity, waiting } = found;
+            let Found { mut activity, waiting, call } = found;
             let wait = match (waiting, track.wait) {
                 (None, _) => None,
                 (Some(waiting), Some((known, wait, tries)))
@@ -162,6 +179,11 @@ impl Watch {
                 activity = Activity::System;
             }
             let lock = wait.map(|wait| wait.lock);
+            if let Some(call) = call.filter(|_| options.native) {
+                let there = || track.asking.is_in(&call);
+                let with = (&self.looker, &mut self.places, &mut *builder);
+                stack = self.natives.woven(slot, &call, stack, task, there, at_ns, with);
+            }
             if collecting == Some(slot.thread.address) {
                 stack = collector(&mut self.collector, stack, builder);
             }
@@ -179,6 +201,9 @@ impl Watch {
         if !sought.is_empty() {
             let cost = u64::try_from(seeking.as_nanos()).unwrap_or(u64::MAX);
             self.holder_ns = at_ns.saturating_add(HOLDER_EVERY_NS.max(cost.saturating_mul(HOLDER_SHARE)));
+        }
+        if options.tasks == TaskMode::All && options.mode == Mode::Wall {
+            self.waiting.look(&mut self.tasks, &self.looker, self.pid, at_ns, builder);
         }
         self.last_ns = at_ns;
         Ok(())
@@ -211,6 +236,7 @@ impl Watch {
                             is_named: false,
                             asked_ns: 0,
                             stacks: Stacks::default(),
+                            task: TaskTrack::default(),
                             asking: Asking::default(),
                             last_ns,
                             began: None,
@@ -259,14 +285,14 @@ impl Watch {
 
     /// Ends what was still under way.
     pub(super) fn finish(&mut self, at_ns: u64, builder: &mut Builder) {
-        self.pauses.finish(self.pid, at_ns, builder);
+        self.pauses.finish(&self.looker, self.pid, at_ns, builder);
     }
 }
 
 impl Track {
     /// How long a wait had lasted when it was first seen. The runtime keeps when a wait for a lock began, so that in a profile of
     /// waits nothing is lost between the look before and the one that first knew what the thread waits for. 0 for a wait that is known.
-    fn unseen(&mut self, waiting: Option<Waiting>, at_ns: u64) -> u64 {
+    fn unseen(&mut self, waiting: Option<ungil_remote::waits::Waiting>, at_ns: u64) -> u64 {
         let Some((on, since)) = waiting.and_then(|waiting| Some((waiting.on, waiting.since_ns?))) else {
             return 0;
         };
@@ -277,33 +303,4 @@ impl Track {
         // Neither from before the profile nor twice.
         lasted.min(at_ns.saturating_sub(self.counted_ns))
     }
-}
-
-/// Whether a sample belongs to what was asked for.
-fn is_of(mode: Mode, activity: Activity, slot: &Slot, gil: bool, collecting: Option<u64>) -> bool {
-    match mode {
-        Mode::Wall | Mode::Alloc => true,
-        Mode::Cpu => activity == Activity::Running,
-        Mode::Lock => activity == Activity::Lock,
-        Mode::Gil => activity == Activity::Gil || gil && slot.thread.attachment == Attachment::Attached,
-        Mode::Gc => activity == Activity::Stopped || collecting == Some(slot.thread.address),
-    }
-}
-
-fn collector(known: &mut Option<FrameId>, stack: StackId, builder: &mut Builder) -> StackId {
-    let frame = *known.get_or_insert_with(|| {
-        let function = builder.function("<GC>", "", 0, Kind::Gc);
-        builder.frame(function, 0)
-    });
-    builder.stack(stack, frame)
-}
-
-/// What the program calls a thread.
-fn name_of(slot: &Slot, looker: &Looker, pid: u32) -> Option<String> {
-    if slot.thread.native_id == pid {
-        return Some("MainThread".into());
-    }
-    let python = looker.python();
-    let stack = python.stack(&slot.thread).ok()?;
-    python.objects().thread_name(&stack.frames).filter(|name| !name.is_empty())
 }
