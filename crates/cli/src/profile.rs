@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Profile) -> Result<ExitCode, Edge> {
     let captured = watch(python, &options, builder, &told, args);
     let written = output.finish(&captured.finished)?;
     if captured.ending == Ending::Time && launched.is_some() && !args.quiet {
-        eprintln!("ungil: the profile is written; the program goes on, Ctrl-C ends it");
+        eprintln!("note: the profile is written; the program goes on, Ctrl-C ends it");
     }
     let status = launched.map(|launched| launched.end(&told));
     if args.json {
