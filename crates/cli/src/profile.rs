@@ -33,12 +33,12 @@ pub(crate) fn run(args: &Profile) -> Result<ExitCode, Edge> {
         return replay::diff(args, before, after);
     }
     fits(args)?;
+    // Before a program is started, or an hour is spent.
+    output::check(args)?;
     if args.mode == ProfileMode::Alloc {
         return alloc::run(args);
     }
     output::chosen(args)?;
-    // Before a program is started, or an hour is spent.
-    output::check(args)?;
     let told = signals::flag()?;
     let (python, launched) = target(args)?;
     check(args, &python)?;
