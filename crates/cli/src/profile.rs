@@ -33,12 +33,12 @@ pub(crate) fn run(args: &Profile) -> Result<ExitCode, Edge> {
         return replay::diff(args, before, after);
     }
     fits(args)?;
+    // Before a program is started, or an hour is spent.
+    output::check(args)?;
     if args.mode == ProfileMode::Alloc {
         return alloc::run(args);
     }
     output::chosen(args)?;
-    // Before a program is started, or an hour is spent.
-    output::check(args)?;
     let told = signals::flag()?;
     let (python, launched) = target(args)?;
     check(args, &python)?;
@@ -57,7 +57,7 @@ pub(crate) fn run(args: &Profile) -> Result<ExitCode, Edge> {
     let captured = watch(python, &options, builder, &told, args);
     let written = output.finish(&captured.finished)?;
     if captured.ending == Ending::Time && launched.is_some() && !args.quiet {
-        eprintln!("ungil: the profile is written; the program goes on, Ctrl-C ends it");
+        eprintln!("note: the profile is written; the program goes on, Ctrl-C ends it");
     }
     let status = launched.map(|launched| launched.end(&told));
     if args.json {
