@@ -50,7 +50,7 @@ impl Allocations {
         );
         let _ = writeln!(
             out,
-            "{} live at the end{}, {} at the most{}",
+            "{}{} live at the end, {} at the most{}",
             bytes(live.bytes),
             margin(&live),
             bytes(self.peak_bytes as f64),
