@@ -31,6 +31,10 @@ impl Terminal {
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(n @ 1..) = (&*reader).read(&mut buffer) {
+                // The emulator draws and does not answer. Who clears the screen asks where the cursor is.
+                if buffer[..n].windows(4).any(|bytes| bytes == b"\x1b[6n") {
+                    let _ = (&*reader).write_all(b"\x1b[1;1R");
+                }
                 if sender.send(buffer[..n].to_vec()).is_err() {
                     break;
                 }
