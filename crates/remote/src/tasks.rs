@@ -226,10 +226,9 @@ impl Tasks {
         let field = |offset: u64| memory.u64(address.saturating_add(offset));
         let name = field(self.table.task_name)?;
         // A name that nobody asked for is still a number.
-        let name = match objects.text(name) {
-            Ok(name) => name,
-            Err(_) => objects.int(name).map_or_else(|| "?".into(), |number| format!("Task-{number}")),
-        };
+        let name = running::given(python, name)
+            .or_else(|| objects.int(name).map(|number| format!("Task-{number}")))
+            .unwrap_or_else(|| "?".into());
         let mut task = Task {
             address,
             name,

@@ -90,7 +90,7 @@ impl TaskFrames {
         let frame = match track.last {
             Some((last, frame)) if last == running => frame,
             _ => {
-                let name = tasks.name(python, &running);
+                let name = tasks.name(python, slot.thread.address, &running);
                 let first = slot.frames().get(index)?;
                 places.frame(first, looker, builder)?;
                 let coroutine = places.place(first)?.code.qualname.clone();

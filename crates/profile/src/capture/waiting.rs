@@ -27,6 +27,21 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
+    /// Looks once more, for the time since the last look, if waiting tasks are looked at.
+    pub(super) fn finish(
+        &mut self,
+        frames: &mut TaskFrames,
+        looker: &Looker,
+        pid: u32,
+        at_ns: u64,
+        builder: &mut Builder,
+    ) {
+        if self.last_ns.is_some() {
+            self.next_ns = 0;
+            self.look(frames, looker, pid, at_ns, builder);
+        }
+    }
+
     /// Makes samples of the tasks that wait, if it is time.
     pub(super) fn look(
         &mut self,

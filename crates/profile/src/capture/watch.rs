@@ -285,6 +285,7 @@ impl Watch {
 
     /// Ends what was still under way.
     pub(super) fn finish(&mut self, at_ns: u64, builder: &mut Builder) {
+        self.waiting.finish(&mut self.tasks, &self.looker, self.pid, at_ns, builder);
         self.pauses.finish(&self.looker, self.pid, at_ns, builder);
     }
 }

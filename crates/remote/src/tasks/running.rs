@@ -36,9 +36,16 @@ impl Tasks {
         Some(Running { address: task, frame: coroutine.checked_add(frame)?, name })
     }
 
-    /// The task's name, where it is a string; a name that nobody gave or asked for is a number.
+    /// The name of the task that the thread whose state is at `thread` runs, where somebody gave it one: else it is a number.
+    /// `None` also where the thread has gone on to another task.
     #[must_use]
-    pub fn name(&self, python: &Python, running: &Running) -> Option<String> {
-        python.objects().text(running.name).ok()
+    pub fn name(&self, python: &Python, thread: u64, running: &Running) -> Option<String> {
+        given(python, running.name).filter(|_| self.running(python, thread) == Some(*running))
     }
+}
+
+/// A name that is a string. A number looks like one here and there, so it is the type that decides.
+pub(super) fn given(python: &Python, name: u64) -> Option<String> {
+    let is_text = python.objects().type_name(name).is_some_and(|kind| kind == "str");
+    is_text.then(|| python.objects().text(name).ok()).flatten()
 }
