@@ -4,6 +4,8 @@ use pty_process::blocking::{Command, Pty, open};
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
 use std::process::Child;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 use ungil_tests::{Ungil, eventually};
@@ -11,7 +13,9 @@ use ungil_tests::{Ungil, eventually};
 /// A program in a terminal.
 pub(crate) struct Terminal {
     child: Child,
-    pty: std::sync::Arc<Pty>,
+    pty: Option<Arc<Pty>>,
+    /// The reader goes on.
+    watched: Arc<AtomicBool>,
     output: Receiver<Vec<u8>>,
     parser: vt100::Parser,
 }
@@ -25,9 +29,10 @@ impl Terminal {
         command.env("TERM", "xterm-256color");
         let command = Command::from(command);
         let child = command.spawn(pts).expect("ungil starts");
-        let pty = std::sync::Arc::new(pty);
+        let pty = Arc::new(pty);
+        let watched = Arc::new(AtomicBool::new(true));
         let (sender, output) = channel();
-        let reader = std::sync::Arc::clone(&pty);
+        let (reader, wanted) = (Arc::clone(&pty), Arc::clone(&watched));
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(n @ 1..) = (&*reader).read(&mut buffer) {
@@ -35,12 +40,13 @@ impl Terminal {
                 if buffer[..n].windows(4).any(|bytes| bytes == b"\x1b[6n") {
                     let _ = (&*reader).write_all(b"\x1b[1;1R");
                 }
-                if sender.send(buffer[..n].to_vec()).is_err() {
+                if !wanted.load(Ordering::Relaxed) || sender.send(buffer[..n].to_vec()).is_err() {
                     break;
                 }
             }
         });
-        Terminal { child, pty, output, parser: vt100::Parser::new(some(rows), some(columns), 0) }
+        let parser = vt100::Parser::new(some(rows), some(columns), 0);
+        Terminal { child, pty: Some(pty), watched, output, parser }
     }
 
     /// Takes in what has been written.
@@ -95,7 +101,7 @@ impl Terminal {
 
     /// Types.
     pub(crate) fn press(&mut self, keys: &str) {
-        (&*self.pty).write_all(keys.as_bytes()).expect("typed");
+        self.pty().write_all(keys.as_bytes()).expect("typed");
         // An escape by itself is told from a sequence by what does not follow it.
         if keys == "\x1b" {
             self.read();
@@ -105,7 +111,7 @@ impl Terminal {
     /// Makes it another size.
     pub(crate) fn resize(&mut self, rows: u16, columns: u16) {
         self.parser.set_size(some(rows), some(columns));
-        self.pty.resize(pty_process::Size::new(rows, columns)).expect("resized");
+        self.pty().resize(pty_process::Size::new(rows, columns)).expect("resized");
     }
 
     /// Sends a signal.
@@ -124,6 +130,25 @@ impl Terminal {
             let stat = std::fs::read_to_string(&stat).unwrap_or_default();
             stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('T'))
         });
+    }
+
+    /// Waits until these are on the screen, takes the terminal away, and waits for the end.
+    #[track_caller]
+    pub(crate) fn hang_up(mut self, texts: &[&str]) -> i32 {
+        self.until(texts);
+        self.watched.store(false, Ordering::Relaxed);
+        // What is drawn next wakes the reader, which lets go of its side; this is the other.
+        self.pty = None;
+        let mut code = None;
+        eventually("its end", || {
+            code = self.child.try_wait().expect("a child of this process");
+            code.is_some()
+        });
+        code.and_then(|status| status.code()).expect("an exit code")
+    }
+
+    fn pty(&self) -> &Pty {
+        self.pty.as_deref().expect("a terminal that is still there")
     }
 
     /// Waits for its end; fails unless it gave the terminal back: the shell's screen, a visible cursor.
