@@ -20,7 +20,7 @@ use crate::header::{Mode, Totals};
 use crate::{Builder, Finished};
 use activity::Freshness;
 use family::Family;
-use pace::Pace;
+use pace::{Pace, cpu_ns};
 use std::time::{Duration, Instant};
 pub use tasks::TaskMode;
 use ungil_remote::memory::ReadError;
@@ -274,15 +274,6 @@ impl Run<'_> {
         };
         Captured { finished: builder.finish(totals), ending, seen }
     }
-}
-
-/// Processor time of this process so far.
-fn cpu_ns() -> Option<u64> {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    u64::try_from(time.tv_sec)
-        .ok()?
-        .checked_mul(1_000_000_000)?
-        .checked_add(u64::try_from(time.tv_nsec).ok()?)
 }
 
 /// Attaches to a process, which may have only just been started: for a little while it is no Python yet.

@@ -4,6 +4,7 @@
 //! The table has no cookie, but it repeats the sizes of the interpreter's structures, and by those it is found.
 
 mod running;
+mod state;
 
 pub use running::Running;
 
@@ -12,6 +13,7 @@ use crate::memory::{ReadError, word};
 use crate::offsets::AsyncioOffsets;
 use crate::python::{Interpreter, Python, Thread};
 use rustc_hash::FxHashMap;
+use state::FrameState;
 use std::path::Path;
 use thiserror::Error;
 
@@ -72,29 +74,6 @@ pub struct Task {
     pub awaited_by: Vec<u64>,
     /// Its coroutines, innermost first. Empty for one that runs: its frames are its thread's.
     pub frames: Vec<Frame>,
-}
-
-/// `enum _framestate`: 3.15 counts from 0 on, the versions before from -3.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum FrameState {
-    Created,
-    Suspended,
-    Awaiting,
-    Executing,
-    Finished,
-}
-
-impl FrameState {
-    fn of(byte: u8, minor: u8) -> FrameState {
-        let number = if minor >= 15 { i16::from(byte) } else { i16::from(byte.cast_signed()) + 3 };
-        match (number, minor >= 15) {
-            (0, _) => FrameState::Created,
-            (1, _) => FrameState::Suspended,
-            (2, _) | (3, true) => FrameState::Awaiting,
-            (3, false) | (4, true) => FrameState::Executing,
-            _ => FrameState::Finished,
-        }
-    }
 }
 
 /// Reads the tasks of one target.
