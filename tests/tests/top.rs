@@ -270,7 +270,8 @@ fn a_terminal_that_goes_away_ends_it() {
     let place = Place::new();
     let target = Target::start(&place, "3.14", PROGRAM);
     let top = Terminal::start(place.ungil(["top", &target.pid()]), 24, 100);
-    assert_eq!(top.hang_up(&["waiter"]), 130);
+    // By the signal that comes with it, which it may meet before or after it has begun to listen to it.
+    assert!(matches!(top.hang_up(&["waiter"]), Some(130) | None));
 }
 
 #[test]

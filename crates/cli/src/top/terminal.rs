@@ -14,6 +14,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+/// For what is there already. With no time at all crossterm does not look.
+const AT_ONCE: Duration = Duration::from_millis(1);
+
 /// The terminal while it is ours.
 pub(super) struct Terminal {
     pub(super) screen: DefaultTerminal,
@@ -90,7 +93,7 @@ impl Terminal {
         if there[0].revents() != PollFlags::IN {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        while event::poll(Duration::ZERO)? {
+        while event::poll(AT_ONCE)? {
             if let Event::Key(key) = event::read()? {
                 self.typed.push_back(key);
             }
