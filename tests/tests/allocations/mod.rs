@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// The line of `work.py`.
 #[track_caller]
-pub(crate) fn line<'a>(report: &'a Value, number: u64) -> &'a Value {
+pub(crate) fn line(report: &Value, number: u64) -> &Value {
     let of_file = |l: &&Value| l["file"].as_str().is_some_and(|f| f.ends_with("work.py"));
     let mut lines = report["lines"].as_array().unwrap().iter().filter(of_file);
     lines.find(|l| l["line"] == number).unwrap_or_else(|| panic!("no line {number} in {report:#}"))

@@ -69,7 +69,8 @@ pub(super) fn diff(args: &Args, before: &Path, after: &Path) -> Result<ExitCode,
             .collect();
         return print(&format!("{:#}\n", serde_json::json!({ "changes": rows }))).map(|()| ExitCode::SUCCESS);
     }
-    let mut text: String = changes.iter().take(MOST).map(|change| format!("{}\n", clean(&change.words()))).collect();
+    let mut text: String =
+        changes.iter().take(MOST).map(|change| format!("{}\n", clean(&change.words()))).collect();
     if text.is_empty() {
         text = "nothing changed\n".into();
     }
@@ -81,6 +82,7 @@ pub(super) fn diff(args: &Args, before: &Path, after: &Path) -> Result<ExitCode,
 }
 
 fn unreadable(error: &Error) -> Edge {
-    let why = error.source().map_or_else(|| "its bytes are not those of a recording".into(), ToString::to_string);
+    let why =
+        error.source().map_or_else(|| "its bytes are not those of a recording".into(), ToString::to_string);
     Edge::usage(error.to_string(), why, "give a file that ungil profile wrote, with the ending .ungil")
 }
