@@ -55,6 +55,20 @@ fn a_process_that_is_no_python() {
     assert_eq!(String::from_utf8_lossy(&shell.stderr).lines().count(), 3, "{shell:?}");
 }
 
+/// Whoever names a file has a say in what is printed of it.
+#[test]
+fn a_program_whose_name_is_an_escape_sequence() {
+    let place = Place::new();
+    let path = place.path().join("cat\u{1b}[31m\u{202e}");
+    std::fs::copy("/bin/cat", &path).unwrap();
+    let mut cat = Command::new(&path).stdin(Stdio::piped()).spawn().unwrap();
+    let out = dump(&place, &cat.id().to_string());
+    drop(cat.stdin.take());
+    cat.wait().unwrap();
+    assert_eq!(out.code, 1, "{}", out.stderr);
+    assert!(out.stderr.contains("cat�[31m�") && !out.stderr.contains('\u{1b}'), "{:?}", out.stderr);
+}
+
 #[test]
 fn a_kernel_thread() {
     let is_kernel = |stat: &str| {

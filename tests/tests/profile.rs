@@ -440,3 +440,71 @@ fn wrong_requests_are_told_so() {
     let told = place.ungil(["profile", "4000000"]).run().told(1);
     assert!(told.what.contains("4000000"), "{told:?}");
 }
+
+/// What is wrong with the request is said before the program has done anything.
+#[test]
+fn an_output_that_cannot_be_is_said_before_the_program_starts() {
+    let place = Place::new();
+    place.write("target.py", "open('ran', 'w').close()");
+    std::fs::create_dir(place.path().join("folder.html")).unwrap();
+    for output in ["out.unheard-of", "folder.html"] {
+        let told = place.ungil(["profile", "target.py", "-o", output]).run().told(2);
+        assert!(told.what.contains(output), "{told:?}");
+    }
+    place.ungil(["profile", "target.py", "--duration", "0"]).run().told(2);
+    assert!(place.read("ran").is_none(), "the program ran");
+}
+
+#[test]
+fn a_recording_that_is_not_complete_is_a_failure_and_one_is_named_where_another_file_fails() {
+    let place = Place::new();
+    let target = Target::start(&place, "3.14", WAITERS);
+    let profile = |output: &str, format: &str| {
+        place.ungil(["profile", &target.pid(), "--duration", "200ms", "-o", output, "--format", format]).run()
+    };
+    let out = profile("/dev/full", "recording");
+    assert_eq!(out.code, 1, "{}", out.stdout);
+    assert!(out.stderr.contains("is not complete"), "{}", out.stderr);
+    let told = profile("/dev/full", "collapsed").told(1);
+    let words = format!("{told:?}");
+    let recording = words.split_whitespace().find(|word| word.starts_with(".ungil/")).expect(&words);
+    let recording = recording.trim_end_matches(':');
+    place.ungil(["profile", "--replay", recording, "-o", "later.collapsed"]).run().ok();
+    assert!(place.read("later.collapsed").is_some_and(|text| !text.is_empty()));
+}
+
+#[test]
+fn what_was_not_there_is_named() {
+    let place = Place::new();
+    let target = Target::start(&place, "3.15t", "open('ready', 'w').close()\nimport time; time.sleep(1000)");
+    let pid = target.pid();
+    let none = profile(&place, &[&pid, "--duration", "300ms", "--threads", "nobody"]).ok().json();
+    assert!(none["totals"]["notes"].to_string().contains("nobody"), "{none:#}");
+    let none = profile(&place, &[&pid, "--duration", "2s", "--mode", "lock"]).ok().json();
+    assert!(
+        none["findings"][0]["text"].as_str().unwrap().contains("no thread waited for a lock"),
+        "{none:#}"
+    );
+}
+
+/// The profile ends, the program does not: its files are there all the same, and a signal ends both.
+#[test]
+fn a_program_that_outlives_its_profile_is_waited_for_until_a_signal() {
+    let place = Place::new();
+    place.write("target.py", "import time\nfor _ in range(300): time.sleep(1)");
+    let args = ["profile", "target.py", "--duration", "200ms", "-o", "out.collapsed", "--python"];
+    let ungil = Command::new(ungil_tests::binary())
+        .args(args)
+        .arg(python("3.14t"))
+        .current_dir(place.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    eventually("the file", || place.read("out.collapsed").is_some());
+    let mut ungil = Target(ungil);
+    assert!(ungil.0.try_wait().unwrap().is_none());
+    Command::new("kill").args(["-TERM", &ungil.pid()]).status().unwrap();
+    assert!(ungil.0.wait().unwrap().success());
+}

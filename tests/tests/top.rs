@@ -266,6 +266,14 @@ fn a_signal_ends_it_and_the_terminal_is_given_back() {
 }
 
 #[test]
+fn a_terminal_that_goes_away_ends_it() {
+    let place = Place::new();
+    let target = Target::start(&place, "3.14", PROGRAM);
+    let top = Terminal::start(place.ungil(["top", &target.pid()]), 24, 100);
+    assert_eq!(top.hang_up(&["waiter"]), 130);
+}
+
+#[test]
 fn a_python_is_chosen_from_the_list() {
     let place = Place::new();
     let target = Target::start(&place, "3.15t", PROGRAM);

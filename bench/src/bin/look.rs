@@ -51,8 +51,7 @@ fn main() -> Any<()> {
     let seconds: f64 = arguments.next().map_or(Ok(3.0), |text| text.parse())?;
     let python = python();
     for (name, program) in [("two busy threads", TARGET), ("calls and returns", CALLS)] {
-        let target =
-            Target(Command::new(&python).args(["-c", program]).stdin(Stdio::null()).spawn()?);
+        let target = Target(Command::new(&python).args(["-c", program]).stdin(Stdio::null()).spawn()?);
         std::thread::sleep(Duration::from_secs(1));
         let (mut ours, mut theirs, mut torn, mut errors) = (vec![], vec![], vec![], vec![]);
         for _ in 0..rounds {
@@ -100,14 +99,27 @@ fn looks(pid: u32, seconds: f64) -> Any<(f64, f64)> {
 fn tachyon(python: &str, pid: u32, rate: &str, seconds: f64) -> Any<(f64, f64)> {
     let whole = seconds.ceil().max(1.0) as u64;
     let out = Command::new(python)
-        .args(["-m", "profiling.sampling", "attach", "-a", "-r", rate, "-d", &whole.to_string(), &pid.to_string()])
+        .args([
+            "-m",
+            "profiling.sampling",
+            "attach",
+            "-a",
+            "-r",
+            rate,
+            "-d",
+            &whole.to_string(),
+            &pid.to_string(),
+        ])
         .env("NO_COLOR", "1")
         .output()?;
     let text = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
     let after = |mark: &str| {
         let rest = text.split(mark).nth(1)?;
-        let digits: String =
-            rest.trim_start_matches([':', ' ']).chars().take_while(|c| c.is_ascii_digit() || ".,".contains(*c)).collect();
+        let digits: String = rest
+            .trim_start_matches([':', ' '])
+            .chars()
+            .take_while(|c| c.is_ascii_digit() || ".,".contains(*c))
+            .collect();
         digits.replace(',', "").trim_end_matches('.').parse::<f64>().ok()
     };
     let samples = after("Sample rate").or_else(|| Some(after("Captured")? / whole as f64));
@@ -119,7 +131,16 @@ fn tachyon(python: &str, pid: u32, rate: &str, seconds: f64) -> Any<(f64, f64)> 
 fn cost(pid: u32, seconds: f64) -> Any<f64> {
     let dir = tempfile::tempdir()?;
     let out = Command::new(ungil_bench::ungil()?)
-        .args(["profile", &pid.to_string(), "--rate", "1khz", "--quiet", "--json", "--duration", &format!("{seconds}s")])
+        .args([
+            "profile",
+            &pid.to_string(),
+            "--rate",
+            "1khz",
+            "--quiet",
+            "--json",
+            "--duration",
+            &format!("{seconds}s"),
+        ])
         .current_dir(dir.path())
         .output()?;
     let summary: serde_json::Value = serde_json::from_slice(&out.stdout)?;

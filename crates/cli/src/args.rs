@@ -19,7 +19,7 @@ pub(crate) use values::{Also, duration, share};
 #[derive(Debug, Parser)]
 #[command(name = "ungil", version, about, max_term_width = 100)]
 #[command(
-    after_help = "Exit codes: 0 done, 1 the measurement failed, 2 usage, 3 a --fail-if bound was crossed, 130 interrupted."
+    after_help = "Exit codes: 0 done, 1 the measurement failed, 2 usage, 3 a --fail-if bound was crossed, 4 dump found a deadlock, 130 interrupted."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]

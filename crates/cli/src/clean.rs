@@ -11,8 +11,19 @@ fn acts(letter: char) -> bool {
         || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{61c}')
 }
 
-/// The text with every letter that would act on a terminal replaced by `�`; a tab becomes a blank.
+/// Letters of one name or line that are shown. A name can be a million letters long, and is said once for each who waits.
+const MOST: usize = 1000;
+
+/// The text with every letter that would act on a terminal replaced by `�`; a tab becomes a blank. What is very long ends in `…`.
 pub(crate) fn clean(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", harmless(text.get(..end).unwrap_or(text))).into(),
+        None => harmless(text),
+    }
+}
+
+/// The same, however long it is.
+pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
     if !text.chars().any(acts) {
         return Cow::Borrowed(text);
     }
@@ -59,5 +70,7 @@ mod tests {
         assert!(!shown.chars().any(acts), "{shown:?}");
         assert_eq!(serde_json::from_str::<String>(&shown).expect("JSON"), hostile);
         assert!(matches!(clean("Übung → plain"), Cow::Borrowed(_)));
+        assert_eq!(clean(&"ü".repeat(MOST)), "ü".repeat(MOST));
+        assert_eq!(clean(&"ü".repeat(100_000)), "ü".repeat(MOST) + "…");
     }
 }

@@ -1,5 +1,6 @@
 //! Errors at the edge: three lines on standard error (what, why, what to do) and an exit code.
 
+use crate::clean::harmless;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -43,6 +44,12 @@ impl Edge {
         self
     }
 
+    /// The same with another way out.
+    pub(crate) fn with_mend(mut self, mend: impl Into<String>) -> Edge {
+        self.failure.mend = mend.into();
+        self
+    }
+
     /// The same where there is room for one line.
     pub(crate) fn in_one_line(&self) -> String {
         format!("{}: {}; {}", self.failure.what, self.failure.why, self.failure.mend)
@@ -51,7 +58,9 @@ impl Edge {
     /// Prints the three lines and gives the exit code.
     pub(crate) fn report(self) -> ExitCode {
         let Failure { what, why, mend } = &self.failure;
-        let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        // A path or a name in it may be another's.
+        let one_line =
+            |text: &str| harmless(&text.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned();
         let text =
             format!("ungil: {}\n  why: {}\n  try: {}\n", one_line(what), one_line(why), one_line(mend));
         let _ = io::stderr().write_all(text.as_bytes());
@@ -131,7 +140,7 @@ pub(crate) fn print(text: &str) -> Result<(), Edge> {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Edge::failed(
             "cannot write the result",
             e,
-            "check where standard output goes; the record is complete",
+            "check where standard output goes, and that there is room",
         )),
         _ => Ok(()),
     }

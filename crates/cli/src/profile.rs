@@ -17,8 +17,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use ungil_profile::capture::{Captured, Ending, Options, Progress, attach, capture};
-use ungil_profile::{Build, Builder, Header, Unit};
+use ungil_profile::capture::{Captured, Ending, Options, Progress, TaskMode, attach, capture};
+use ungil_profile::{Build, Builder, Format, Header, Unit};
 use ungil_remote::Python;
 
 /// How long a program that was started may take to become a Python that can be read.
@@ -33,6 +33,8 @@ pub(crate) fn run(args: &Profile) -> Result<ExitCode, Edge> {
         return replay::diff(args, before, after);
     }
     fits(args)?;
+    // Before a program is started, or an hour is spent.
+    output::check(args)?;
     if args.mode == ProfileMode::Alloc {
         return alloc::run(args);
     }
@@ -49,16 +51,34 @@ pub(crate) fn run(args: &Profile) -> Result<ExitCode, Edge> {
         duration: args.duration.map(Duration::from_secs_f64),
         threads: args.threads.clone(),
         children: args.children(),
+        tasks: tasks(args),
+        native: args.native,
     };
     let captured = watch(python, &options, builder, &told, args);
-    let status = launched.map(|launched| launched.end(captured.ending == Ending::Told));
     let written = output.finish(&captured.finished)?;
+    if captured.ending == Ending::Time && launched.is_some() && !args.quiet {
+        eprintln!("note: the profile is written; the program goes on, Ctrl-C ends it");
+    }
+    let status = launched.map(|launched| launched.end(&told));
     if args.json {
         print(&words::json(&captured, &written, status.as_ref()))?;
     } else {
         print(&words::text(&captured, &written, status.as_ref()))?;
     }
-    Ok(ExitCode::SUCCESS)
+    match &captured.finished.recording {
+        Err(error) if written.format == Format::Recording => {
+            Err(output::incomplete(&written.recording, error))
+        }
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn tasks(args: &Profile) -> TaskMode {
+    match (args.tasks, args.no_tasks) {
+        (_, true) => TaskMode::No,
+        (true, _) => TaskMode::All,
+        _ => TaskMode::Running,
+    }
 }
 
 /// The process to look at, attached to; and the program, if it is one of ours.

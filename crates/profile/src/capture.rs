@@ -5,27 +5,34 @@
 //! Nothing is asked of the target and nothing in it waits for us.
 
 mod activity;
+mod collections;
 mod family;
 mod locks;
+mod native;
 mod pace;
 mod pauses;
 mod places;
+mod tasks;
+mod waiting;
 mod watch;
 
 use crate::header::{Mode, Totals};
 use crate::{Builder, Finished};
 use activity::Freshness;
 use family::Family;
-use pace::Pace;
+use pace::{Pace, cpu_ns};
 use std::time::{Duration, Instant};
+pub use tasks::TaskMode;
 use ungil_remote::memory::ReadError;
 use ungil_remote::{AttachError, Python};
 use watch::Watch;
 
 /// How often descendants, the target's identity and what is new are looked after.
 const ROUND: Duration = Duration::from_millis(100);
-/// Up to this rate each look is thorough; above it, as many a second are.
-const THOROUGH_HZ: f64 = 4_000.0;
+/// Up to this rate each look is thorough; above it, as many a second are. What a thorough look reads besides is two more system calls.
+const THOROUGH_HZ: f64 = 500.0;
+/// The same where waits and pauses are what is looked for.
+const THOROUGH_WAITS_HZ: f64 = 4_000.0;
 /// Locks are given names after this long, and again whenever the time has doubled: the search takes milliseconds.
 const NAMES_AFTER: Duration = Duration::from_millis(200);
 
@@ -42,6 +49,10 @@ pub struct Options {
     pub threads: Vec<String>,
     /// Also the Pythons among the process's descendants.
     pub children: bool,
+    /// What is told of asyncio's tasks.
+    pub tasks: TaskMode,
+    /// C frames of threads that sleep.
+    pub native: bool,
 }
 
 impl Options {
@@ -118,7 +129,9 @@ pub fn capture(
         notes: Vec::new(),
     };
     run.take_up(python);
-    let thorough_every = Duration::from_secs_f64(1.0 / options.rate_hz.min(THOROUGH_HZ)).mul_f64(0.9);
+    let of_waits = matches!(options.mode, Mode::Lock | Mode::Gil | Mode::Gc);
+    let thorough_hz = if of_waits { THOROUGH_WAITS_HZ } else { THOROUGH_HZ };
+    let thorough_every = Duration::from_secs_f64(1.0 / options.rate_hz.min(thorough_hz)).mul_f64(0.9);
     let mut pace = Pace::new(begin, options.period());
     let (mut round, mut thorough, mut name_at) = (ROUND, Duration::ZERO, NAMES_AFTER);
     let over = |elapsed: Duration| options.duration.is_some_and(|most| elapsed >= most);
@@ -236,14 +249,19 @@ impl Run<'_> {
             watch.name_locks(&mut builder);
             watch.finish(at_ns, &mut builder);
             self.torn += watch.torn;
-            if watch.is_refused {
-                self.notes.push(format!(
-                    "what waiting threads of process {} wait for is not known: the kernel does not show /proc/PID/task/TID/syscall",
-                    watch.pid
-                ));
-            }
+            self.notes.append(&mut watch.notes(self.options));
         }
         self.notes.append(&mut self.family.notes);
+        let known = &builder.so_far();
+        for want in &self.options.threads {
+            if !known
+                .threads
+                .iter()
+                .any(|thread| known.string(thread.name) == want || thread.native_id.to_string() == *want)
+            {
+                self.notes.push(format!("there was no thread {want:?}"));
+            }
+        }
         let seen = builder.so_far().total().samples;
         let totals = Totals {
             duration_ns: u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),
@@ -256,12 +274,6 @@ impl Run<'_> {
         };
         Captured { finished: builder.finish(totals), ending, seen }
     }
-}
-
-/// Processor time of this process so far.
-fn cpu_ns() -> Option<u64> {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    u64::try_from(time.tv_sec).ok()?.checked_mul(1_000_000_000)?.checked_add(u64::try_from(time.tv_nsec).ok()?)
 }
 
 /// Attaches to a process, which may have only just been started: for a little while it is no Python yet.

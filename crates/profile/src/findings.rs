@@ -72,7 +72,15 @@ fn warnings(profile: &Profile) -> Vec<Finding> {
     let (totals, samples) = (&profile.totals, profile.total().samples);
     let warn = |share, text| Finding { topic: Topic::Warning, share, text };
     let mut found = Vec::new();
-    if samples < FEW && profile.header.unit == Unit::Nanoseconds {
+    let nothing = match profile.header.mode {
+        Mode::Lock => Some("no thread waited for a lock"),
+        Mode::Gil => Some("no thread had the GIL or waited for it"),
+        Mode::Gc => Some("the collector did not run"),
+        _ => None,
+    };
+    if let (Some(nothing), 0, FEW..) = (nothing, samples, totals.captured) {
+        found.push(warn(1.0, format!("{nothing} in any of {} looks", totals.captured)));
+    } else if samples < FEW && profile.header.unit == Unit::Nanoseconds {
         found
             .push(warn(1.0, format!("only {samples} samples were taken, too few to say anything of shares")));
     }
@@ -121,7 +129,7 @@ impl Sums<'_> {
             waits.placed = self.profile.string(lock.name).contains(" at ");
             waits.weight += weight as f64;
             waits.threads.insert(key.thread);
-            add(&mut waits.lines, self.leaf(key.stack), weight);
+            add(&mut waits.lines, self.python_leaf(key.stack), weight);
             add(&mut waits.holders, key.holder, weight);
         }
         let found = locks.into_iter().filter(|(_, w)| w.weight / self.total >= MEANS);
@@ -231,9 +239,12 @@ impl Sums<'_> {
         [about(Activity::Live, "live memory"), about(Activity::Freed, freed)].into_iter().flatten().collect()
     }
 
-    /// The line nearest the leaf that is in a file: of a collection or a type, where it was come to.
+    /// The line nearest the leaf that is in a file: of a collection, a type or C code, where it was come to.
     fn python_leaf(&self, stack: StackId) -> Option<FrameId> {
-        self.profile.leaf_to_root(stack).find(|f| self.profile.function(*f).file != StringId::EMPTY)
+        self.profile.leaf_to_root(stack).find(|frame| {
+            let function = self.profile.function(*frame);
+            function.file != StringId::EMPTY && function.kind != Kind::Native
+        })
     }
 
     fn at(&self, frame: FrameId) -> String {

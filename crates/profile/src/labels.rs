@@ -27,7 +27,7 @@ impl Profile {
     pub fn thread_label(&self, thread: &Thread) -> String {
         match self.string(thread.name) {
             "" => format!("thread {}", thread.native_id),
-            name if thread.native_id == 0 => name.into(),
+            name if thread.native_id == 0 || thread.native_id >= Thread::TASKS => name.into(),
             name => format!("{name} ({})", thread.native_id),
         }
     }

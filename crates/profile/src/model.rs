@@ -159,6 +159,12 @@ pub struct Thread {
     pub name: StringId,
 }
 
+impl Thread {
+    /// From here on [`Thread::native_id`] is no thread's: the row is of the tasks that wait in the thread with the number that is
+    /// this much less. The kernel's own go up to 2^22.
+    pub const TASKS: u32 = 1 << 30;
+}
+
 /// A lock, or the object whose lock it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lock {

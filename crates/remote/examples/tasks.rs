@@ -4,7 +4,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let python = Python::attach(std::env::args().nth(1).ok_or("usage: tasks PID")?.parse()?)?;
     let tasks = Tasks::find(&python)?;
     for interpreter in python.interpreters()? {
-        for task in tasks.read(&python, interpreter, &python.threads(interpreter)?)? {
+        for task in tasks.read(&python, interpreter, &python.threads(interpreter)?)?.0 {
             println!(
                 "{:x} {} {:?} {:?} awaits {:x?} {:?} by {:x?}",
                 task.address,

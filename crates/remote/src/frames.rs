@@ -52,6 +52,8 @@ pub struct Stack {
     pub torn: bool,
     /// Frames whose code could not be read, which are left out.
     pub unreadable: u32,
+    /// There are more frames than [`DEEPEST`]: the outermost are left out.
+    pub cut: bool,
 }
 
 /// Bits of a reference on the evaluation stack that are no address (`Py_TAG_BITS` and, from 3.15 on, one more).
@@ -112,14 +114,18 @@ impl Walker<'_> {
                 return Ok(stack);
             }
             if next == met {
-                break;
+                stack.torn = true;
+                return Ok(stack);
             }
             if step == renew {
                 (met, renew) = (next, renew * 2);
             }
             let bytes = match window.get(self.memory, next, at.localsplus) {
                 Ok(bytes) => bytes,
-                Err(ReadError::Unmapped(_)) => break,
+                Err(ReadError::Unmapped(_)) => {
+                    stack.torn = true;
+                    return Ok(stack);
+                }
                 Err(error) => return Err(error),
             };
             let address = next;
@@ -140,14 +146,15 @@ impl Walker<'_> {
                     let names = frame.code.qualname.len() + frame.code.file.len();
                     stack.frames.push(frame);
                     if !self.memory.spend(1 + names as u64 / 256) {
-                        break;
+                        stack.torn = true;
+                        return Ok(stack);
                     }
                 }
                 Err(ReadError::Unmapped(_)) => stack.unreadable += 1,
                 Err(error) => return Err(error),
             }
         }
-        stack.torn = true;
+        stack.cut = next != 0;
         Ok(stack)
     }
 

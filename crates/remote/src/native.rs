@@ -71,9 +71,7 @@ pub enum Row {
 /// Unwinds threads of one process.
 pub struct Unwinder<'a> {
     process: &'a Process,
-    modules: Modules,
-    unwinder: UnwinderNative<Vec<u8>, MayAllocateDuringUnwind>,
-    cache: CacheNative<MayAllocateDuringUnwind>,
+    tables: Tables,
 }
 
 impl<'a> Unwinder<'a> {
@@ -82,8 +80,7 @@ impl<'a> Unwinder<'a> {
     /// # Errors
     /// The process ended or may not be read.
     pub fn new(process: &'a Process) -> Result<Unwinder<'a>, AttachError> {
-        let modules = Modules::new(process.pid, process.regions()?);
-        Ok(Unwinder { process, modules, unwinder: UnwinderNative::new(), cache: CacheNative::new() })
+        Ok(Unwinder { process, tables: Tables::new(process)? })
     }
 
     /// The C frames of a thread, innermost first. Where the tables for unwinding end, so do the frames.
@@ -91,17 +88,48 @@ impl<'a> Unwinder<'a> {
     /// # Errors
     /// See [`NativeError`].
     pub fn stack(&mut self, thread: u32, stop: Stop) -> Result<Vec<NativeFrame>, NativeError> {
-        let registers = match registers::blocked(self.process.pid, thread) {
+        self.tables.stack(self.process, thread, stop)
+    }
+}
+
+/// What unwinding one process takes, for who keeps it from look to look beside the process.
+pub struct Tables {
+    modules: Modules,
+    unwinder: UnwinderNative<Vec<u8>, MayAllocateDuringUnwind>,
+    cache: CacheNative<MayAllocateDuringUnwind>,
+}
+
+impl Tables {
+    /// For a process as it is mapped now.
+    ///
+    /// # Errors
+    /// The process ended or may not be read.
+    pub fn new(process: &Process) -> Result<Tables, AttachError> {
+        let modules = Modules::new(process.pid, process.regions()?);
+        Ok(Tables { modules, unwinder: UnwinderNative::new(), cache: CacheNative::new() })
+    }
+
+    /// As [`Unwinder::stack`]; `process` must be the one that this was made for.
+    ///
+    /// # Errors
+    /// See [`NativeError`].
+    pub fn stack(
+        &mut self,
+        process: &Process,
+        thread: u32,
+        stop: Stop,
+    ) -> Result<Vec<NativeFrame>, NativeError> {
+        let registers = match registers::blocked(process.pid, thread) {
             Some(registers) => registers,
             None if stop == Stop::Never => return Err(NativeError::Running),
             None => registers::stopped(thread).ok_or(NativeError::Unreadable)?,
         };
-        let addresses = self.unwind(registers);
+        let addresses = self.unwind(process, registers);
         Ok(addresses.into_iter().map(|address| self.name(address)).collect())
     }
 
-    fn unwind(&mut self, registers: Registers) -> Vec<FrameAddress> {
-        let mut stack = StackWords::new(self.process.memory());
+    fn unwind(&mut self, process: &Process, registers: Registers) -> Vec<FrameAddress> {
+        let mut stack = StackWords::new(process.memory());
         let mut here = registers.for_unwinding();
         let mut next = FrameAddress::from_instruction_pointer(registers.pc);
         let mut found = vec![next];

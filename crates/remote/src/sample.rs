@@ -199,7 +199,8 @@ impl Looker {
         }
         let mut words = bytes.iter().map(|word| u64::from_le_bytes(*word));
         let first = words.next().unwrap_or(0);
-        let mut list = read < whole || self.interpreters.first().is_none_or(|k| k.interpreter.address != first);
+        let mut list =
+            read < whole || self.interpreters.first().is_none_or(|k| k.interpreter.address != first);
         let mut stale = false;
         for known in &mut self.interpreters {
             let mut next = || words.next().unwrap_or(0);

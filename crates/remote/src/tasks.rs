@@ -3,16 +3,24 @@
 //! From 3.14 on the accelerator module keeps the tasks of each thread in a list and says where its fields are, in a table of its own.
 //! The table has no cookie, but it repeats the sizes of the interpreter's structures, and by those it is found.
 
+mod running;
+mod state;
+
+pub use running::Running;
+
 use crate::frames::{Frame, TAGS};
 use crate::memory::{ReadError, word};
 use crate::offsets::AsyncioOffsets;
 use crate::python::{Interpreter, Python, Thread};
 use rustc_hash::FxHashMap;
+use state::FrameState;
 use std::path::Path;
 use thiserror::Error;
 
 /// Tasks of one list.
 const MOST_TASKS: usize = 1 << 20;
+/// Attempts to read a list to its end.
+const ATTEMPTS: u32 = 4;
 /// Coroutines that await each other, and tasks that await one.
 const DEEPEST: usize = 1 << 12;
 /// A data segment larger than this is not searched.
@@ -68,29 +76,6 @@ pub struct Task {
     pub frames: Vec<Frame>,
 }
 
-/// `enum _framestate`: 3.15 counts from 0 on, the versions before from -3.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum FrameState {
-    Created,
-    Suspended,
-    Awaiting,
-    Executing,
-    Finished,
-}
-
-impl FrameState {
-    fn of(byte: u8, minor: u8) -> FrameState {
-        let number = if minor >= 15 { i16::from(byte) } else { i16::from(byte.cast_signed()) + 3 };
-        match (number, minor >= 15) {
-            (0, _) => FrameState::Created,
-            (1, _) => FrameState::Suspended,
-            (2, _) | (3, true) => FrameState::Awaiting,
-            (3, false) | (4, true) => FrameState::Executing,
-            _ => FrameState::Finished,
-        }
-    }
-}
-
 /// Reads the tasks of one target.
 #[derive(Debug, Clone)]
 pub struct Tasks {
@@ -132,7 +117,8 @@ impl Tasks {
         Err(TasksError::NotLoaded)
     }
 
-    /// Every task of an interpreter that has not finished, with `threads` its threads.
+    /// Every task of an interpreter that has not finished, with `threads` its threads; and whether those are all: a list that
+    /// changes whenever it is read is not read to its end.
     ///
     /// # Errors
     /// The process ended.
@@ -141,21 +127,41 @@ impl Tasks {
         python: &Python,
         interpreter: Interpreter,
         threads: &[Thread],
-    ) -> Result<Vec<Task>, ReadError> {
+    ) -> Result<(Vec<Task>, bool), ReadError> {
         let mut tasks = Vec::new();
+        let mut complete = true;
         for thread in threads {
             let head = thread.address.saturating_add(self.table.thread_tasks_head);
             let running =
                 python.memory().u64(thread.address.saturating_add(self.table.running_task)).unwrap_or(0);
-            self.list(python, head, Some(thread.native_id), running, &mut tasks)?;
+            complete &= self.whole(python, head, Some(thread.native_id), running, &mut tasks)?;
         }
         let head = interpreter.address.saturating_add(self.table.interpreter_tasks_head);
-        self.list(python, head, None, 0, &mut tasks)?;
+        complete &= self.whole(python, head, None, 0, &mut tasks)?;
         link(&mut tasks);
-        Ok(tasks)
+        Ok((tasks, complete))
     }
 
-    /// The tasks of one list, whose head is at `head`.
+    /// The tasks of one list, read again where it changed meanwhile; whether that is all of them.
+    fn whole(
+        &self,
+        python: &Python,
+        head: u64,
+        thread: Option<u32>,
+        running: u64,
+        tasks: &mut Vec<Task>,
+    ) -> Result<bool, ReadError> {
+        let before = tasks.len();
+        for _ in 0..ATTEMPTS {
+            tasks.truncate(before);
+            if self.list(python, head, thread, running, tasks)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The tasks of one list, whose head is at `head`, and whether it came to its end.
     fn list(
         &self,
         python: &Python,
@@ -163,25 +169,29 @@ impl Tasks {
         thread: Option<u32>,
         running: u64,
         tasks: &mut Vec<Task>,
-    ) -> Result<(), ReadError> {
+    ) -> Result<bool, ReadError> {
         let memory = python.memory();
-        let Ok(mut node) = memory.u64(head) else { return Ok(()) };
-        let most = tasks.len() + MOST_TASKS;
+        let Ok(mut node) = memory.u64(head) else { return Ok(false) };
+        let before = tasks.len();
+        let most = before + MOST_TASKS;
         while node != head && node != 0 && tasks.len() < most {
             let address = node.wrapping_sub(self.table.task_node);
-            match self.task(python, address, thread, running) {
-                Ok(task) => tasks.push(task),
-                Err(ReadError::Unmapped(_)) => return Ok(()),
+            let task = match self.task(python, address, thread, running) {
+                Ok(task) => task,
+                Err(ReadError::Unmapped(_)) => return Ok(false),
                 Err(error) => return Err(error),
-            }
-            let Ok(next) = memory.u64(node) else { return Ok(()) };
-            // A node points back at the one it came from, or the list was changed under the reader.
+            };
+            let Ok(next) = memory.u64(node) else { return Ok(false) };
+            // A node points back at the one it came from, or the list was changed under the reader: the task may have ended, and
+            // what was read of it be another's.
             if memory.u64(next.saturating_add(8)).ok() != Some(node) {
-                return Ok(());
+                return Ok(false);
             }
+            tasks.push(task);
             node = next;
         }
-        Ok(())
+        // A list never used begins with null.
+        Ok(node == head || tasks.len() == before)
     }
 
     fn task(
@@ -195,10 +205,9 @@ impl Tasks {
         let field = |offset: u64| memory.u64(address.saturating_add(offset));
         let name = field(self.table.task_name)?;
         // A name that nobody asked for is still a number.
-        let name = match objects.text(name) {
-            Ok(name) => name,
-            Err(_) => objects.int(name).map_or_else(|| "?".into(), |number| format!("Task-{number}")),
-        };
+        let name = running::given(python, name)
+            .or_else(|| objects.int(name).map(|number| format!("Task-{number}")))
+            .unwrap_or_else(|| "?".into());
         let mut task = Task {
             address,
             name,

@@ -39,7 +39,9 @@ fn who_awaits_whom() {
             other => other.unwrap_or_else(|why| panic!("{build}: {why}")),
         };
         let interpreter = python.interpreters().unwrap()[0];
-        let found = tasks.read(&python, interpreter, &python.threads(interpreter).unwrap()).unwrap();
+        let (found, complete) =
+            tasks.read(&python, interpreter, &python.threads(interpreter).unwrap()).unwrap();
+        assert!(complete, "{build}");
         let names: BTreeMap<u64, &str> =
             found.iter().map(|task| (task.address, task.name.as_str())).collect();
         let named = |addresses: &[u64]| {

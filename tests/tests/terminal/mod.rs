@@ -4,60 +4,70 @@ use pty_process::blocking::{Command, Pty, open};
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
 use std::process::Child;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 use ungil_tests::{Ungil, eventually};
 
 /// A program in a terminal.
-pub struct Terminal {
+pub(crate) struct Terminal {
     child: Child,
-    pty: std::sync::Arc<Pty>,
+    pty: Option<Arc<Pty>>,
+    /// The reader goes on.
+    watched: Arc<AtomicBool>,
     output: Receiver<Vec<u8>>,
     parser: vt100::Parser,
 }
 
 impl Terminal {
     /// Starts a call of `ungil` in a terminal of this size.
-    pub fn start(ungil: Ungil, rows: u16, columns: u16) -> Terminal {
+    pub(crate) fn start(ungil: Ungil, rows: u16, columns: u16) -> Terminal {
         let (pty, pts) = open().expect("a pseudo-terminal");
         pty.resize(pty_process::Size::new(rows, columns)).expect("resized");
         let mut command = ungil.command();
         command.env("TERM", "xterm-256color");
         let command = Command::from(command);
         let child = command.spawn(pts).expect("ungil starts");
-        let pty = std::sync::Arc::new(pty);
+        let pty = Arc::new(pty);
+        let watched = Arc::new(AtomicBool::new(true));
         let (sender, output) = channel();
-        let reader = std::sync::Arc::clone(&pty);
+        let (reader, wanted) = (Arc::clone(&pty), Arc::clone(&watched));
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(n @ 1..) = (&*reader).read(&mut buffer) {
-                if sender.send(buffer[..n].to_vec()).is_err() {
+                // The emulator draws and does not answer. Who clears the screen asks where the cursor is.
+                if buffer[..n].windows(4).any(|bytes| bytes == b"\x1b[6n") {
+                    let _ = (&*reader).write_all(b"\x1b[1;1R");
+                }
+                if !wanted.load(Ordering::Relaxed) || sender.send(buffer[..n].to_vec()).is_err() {
                     break;
                 }
             }
         });
-        Terminal { child, pty, output, parser: vt100::Parser::new(some(rows), some(columns), 0) }
+        let parser = vt100::Parser::new(some(rows), some(columns), 0);
+        Terminal { child, pty: Some(pty), watched, output, parser }
     }
 
     /// Takes in what has been written.
-    pub fn read(&mut self) {
+    pub(crate) fn read(&mut self) {
         while let Ok(bytes) = self.output.recv_timeout(Duration::from_millis(20)) {
             self.parser.process(&bytes);
         }
     }
 
     /// What is on the screen.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.parser.screen().contents()
     }
 
     /// Whether the screen is the program's own and not the shell's.
-    pub fn alternate(&self) -> bool {
+    pub(crate) fn alternate(&self) -> bool {
         self.parser.screen().alternate_screen()
     }
 
     /// Whether anything on the screen has a colour.
-    pub fn coloured(&self) -> bool {
+    pub(crate) fn coloured(&self) -> bool {
         let screen = self.parser.screen();
         let (rows, columns) = (screen.size().0.get(), screen.size().1.get());
         let cells = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
@@ -68,7 +78,7 @@ impl Terminal {
 
     /// Waits until all of these are on the screen.
     #[track_caller]
-    pub fn until(&mut self, texts: &[&str]) {
+    pub(crate) fn until(&mut self, texts: &[&str]) {
         eventually(&format!("{texts:?} on the screen"), || {
             self.read();
             let screen = self.text();
@@ -82,7 +92,7 @@ impl Terminal {
 
     /// Waits until this is no longer on the screen.
     #[track_caller]
-    pub fn gone(&mut self, text: &str) {
+    pub(crate) fn gone(&mut self, text: &str) {
         eventually(&format!("{text:?} off the screen"), || {
             self.read();
             !self.text().contains(text)
@@ -90,8 +100,8 @@ impl Terminal {
     }
 
     /// Types.
-    pub fn press(&mut self, keys: &str) {
-        (&*self.pty).write_all(keys.as_bytes()).expect("typed");
+    pub(crate) fn press(&mut self, keys: &str) {
+        self.pty().write_all(keys.as_bytes()).expect("typed");
         // An escape by itself is told from a sequence by what does not follow it.
         if keys == "\x1b" {
             self.read();
@@ -99,13 +109,13 @@ impl Terminal {
     }
 
     /// Makes it another size.
-    pub fn resize(&mut self, rows: u16, columns: u16) {
+    pub(crate) fn resize(&mut self, rows: u16, columns: u16) {
         self.parser.set_size(some(rows), some(columns));
-        self.pty.resize(pty_process::Size::new(rows, columns)).expect("resized");
+        self.pty().resize(pty_process::Size::new(rows, columns)).expect("resized");
     }
 
     /// Sends a signal.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         let done = std::process::Command::new("kill").arg(format!("-{name}")).arg(pid).status();
         assert!(done.is_ok_and(|status| status.success()), "kill -{name}");
@@ -113,7 +123,7 @@ impl Terminal {
 
     /// Waits until it is stopped as a job.
     #[track_caller]
-    pub fn until_stopped(&mut self) {
+    pub(crate) fn until_stopped(&mut self) {
         let stat = format!("/proc/{}/stat", self.child.id());
         eventually("it is stopped", || {
             self.read();
@@ -122,9 +132,28 @@ impl Terminal {
         });
     }
 
+    /// Waits until these are on the screen, takes the terminal away, and waits for the end.
+    #[track_caller]
+    pub(crate) fn hang_up(mut self, texts: &[&str]) -> i32 {
+        self.until(texts);
+        self.watched.store(false, Ordering::Relaxed);
+        // What is drawn next wakes the reader, which lets go of its side; this is the other.
+        self.pty = None;
+        let mut code = None;
+        eventually("its end", || {
+            code = self.child.try_wait().expect("a child of this process");
+            code.is_some()
+        });
+        code.and_then(|status| status.code()).expect("an exit code")
+    }
+
+    fn pty(&self) -> &Pty {
+        self.pty.as_deref().expect("a terminal that is still there")
+    }
+
     /// Waits for its end; fails unless it gave the terminal back: the shell's screen, a visible cursor.
     #[track_caller]
-    pub fn end(mut self) -> i32 {
+    pub(crate) fn end(mut self) -> i32 {
         let mut code = None;
         eventually("its end", || {
             self.read();

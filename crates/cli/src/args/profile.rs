@@ -38,7 +38,7 @@ pub(crate) struct Profile {
     pub(crate) rate: Option<f64>,
 
     /// End after this time (default: at Ctrl-C, or when the process ends).
-    #[arg(short, long, value_name = "TIME", value_parser = super::duration, help_heading = "What is profiled")]
+    #[arg(short, long, value_name = "TIME", value_parser = duration, help_heading = "What is profiled")]
     pub(crate) duration: Option<f64>,
 
     /// Only these threads, by name or by the kernel's id.
@@ -52,6 +52,18 @@ pub(crate) struct Profile {
 
     #[command(flatten)]
     pub(crate) alloc: Alloc,
+
+    /// Show waiting asyncio tasks too, as stacks of who awaits whom (with --mode wall; CPython 3.14 and later).
+    #[arg(long, conflicts_with = "no_tasks", help_heading = "What is profiled")]
+    pub(crate) tasks: bool,
+
+    /// Do not show which asyncio task a thread runs.
+    #[arg(long, help_heading = "What is profiled")]
+    pub(crate) no_tasks: bool,
+
+    /// C frames, too, of threads that sleep in a system call; nothing is stopped for them.
+    #[arg(long, help_heading = "What is profiled")]
+    pub(crate) native: bool,
 
     /// Write to this file; its ending says in which format (default: a recording under .ungil/).
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
@@ -143,6 +155,12 @@ fn yes(text: &str) -> Result<bool, String> {
         "no" | "false" => Ok(false),
         _ => Err("write yes or no".into()),
     }
+}
+
+/// A time in which something can be seen.
+fn duration(text: &str) -> Result<f64, String> {
+    let seconds = super::duration(text)?;
+    if seconds > 0.0 { Ok(seconds) } else { Err("in no time nothing can be seen".into()) }
 }
 
 /// Looks a second: `100`, `100hz`, `1.5khz`, `1MHz`.

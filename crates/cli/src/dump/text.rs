@@ -3,6 +3,7 @@
 use super::style::Style;
 use super::words;
 use crate::clean::clean;
+use std::collections::HashMap;
 use std::fmt::{self, Write};
 use ungil_remote::snapshot::{FrameView, RowView, Snapshot, TaskView, ThreadView};
 
@@ -147,11 +148,12 @@ fn tasks(text: &mut String, tasks: &[TaskView], style: Style) -> fmt::Result {
     }
     writeln!(text, "\n{}", style.bold(format!("{} asyncio tasks; under each what it awaits", tasks.len())))?;
     let mut shown = vec![false; tasks.len()];
+    let places = tasks.iter().enumerate().map(|(index, task)| (task.id.as_str(), index)).collect();
     let roots = (0..tasks.len()).filter(|&index| tasks[index].awaited_by.is_empty());
     // What is only in a cycle has no root.
     for root in roots.chain(0..tasks.len()) {
         if !shown[root] {
-            branch(text, tasks, root, 1, &mut shown, style)?;
+            branch(text, tasks, &places, root, 1, &mut shown, style)?;
         }
     }
     Ok(())
@@ -160,6 +162,7 @@ fn tasks(text: &mut String, tasks: &[TaskView], style: Style) -> fmt::Result {
 fn branch(
     text: &mut String,
     tasks: &[TaskView],
+    places: &HashMap<&str, usize>,
     index: usize,
     depth: usize,
     shown: &mut [bool],
@@ -181,8 +184,8 @@ fn branch(
         writeln!(text, "{indent}    {}", words::frame(frame))?;
     }
     for awaited in &task.awaits {
-        if let Some(next) = tasks.iter().position(|task| task.id == *awaited) {
-            branch(text, tasks, next, depth + 1, shown, style)?;
+        if let Some(&next) = places.get(awaited.as_str()) {
+            branch(text, tasks, places, next, depth + 1, shown, style)?;
         }
     }
     Ok(())

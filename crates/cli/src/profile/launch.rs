@@ -5,6 +5,7 @@ use crate::failure::Edge;
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use ungil_pythons::{Implementation, Interpreter, Search, find, resolve};
 use ungil_remote::AttachError;
@@ -54,12 +55,15 @@ impl Launched {
         }
     }
 
-    /// Waits for its end, if it was not told to end.
-    pub(super) fn end(mut self, told: bool) -> Option<ExitStatus> {
-        if told {
-            return self.stop();
+    /// Waits for its end; asks it to end when `told` is or becomes true.
+    pub(super) fn end(mut self, told: &AtomicBool) -> Option<ExitStatus> {
+        while !told.load(Ordering::Relaxed) {
+            match self.child.try_wait() {
+                Ok(None) => std::thread::sleep(Duration::from_millis(20)),
+                ended => return ended.ok().flatten(),
+            }
         }
-        self.child.wait().ok()
+        self.stop()
     }
 
     /// Asks it to end, and ends it if it does not.

@@ -60,15 +60,20 @@ impl Output {
 
     /// Makes the file asked for.
     pub(super) fn finish(self, finished: &Finished) -> Result<Written, Edge> {
-        if let Err(error) = &finished.recording {
-            eprintln!("note: the recording {} is not complete: {error}", self.recording.display());
-        }
         let Some((format, path)) = self.other else {
             let (path, recording) = (self.recording.clone(), self.recording);
             return Ok(Written { path, format: Format::Recording, recording });
         };
+        if let Err(error) = &finished.recording {
+            eprintln!("note: the recording {} is not complete: {error}", self.recording.display());
+        }
         let recording = Recording::open(&self.recording).ok();
-        make(format, &finished.profile, recording.as_ref(), &path)?;
+        make(format, &finished.profile, recording.as_ref(), &path).map_err(|error| {
+            error.with_mend(format!(
+                "what was seen is in {0}: ungil profile --replay {0} -o FILE writes it elsewhere",
+                self.recording.display()
+            ))
+        })?;
         Ok(Written { path, format, recording: self.recording })
     }
 }
@@ -99,6 +104,25 @@ pub(super) fn make(
         fs::create_dir_all(folder).map_err(cannot)?;
     }
     write(format, profile, recording, path).map_err(cannot)
+}
+
+/// Whether the output asked for can be had, as far as that can be told beforehand.
+pub(super) fn check(args: &Args) -> Result<(), Edge> {
+    chosen(args)?;
+    match &args.output {
+        Some(path) if path.is_dir() => Err(Edge::usage(
+            format!("cannot write {}", path.display()),
+            "it is a folder",
+            "give the name of a file",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// What is said where samples were lost on their way into the recording.
+pub(super) fn incomplete(recording: &Path, error: &std::io::Error) -> Edge {
+    let what = format!("the recording {} is not complete", recording.display());
+    Edge::failed(what, error, "give a file in a folder where there is room")
 }
 
 /// The format asked for by name or by the ending of the file.

@@ -15,7 +15,7 @@ pub(super) fn text(captured: &Captured, written: &Written, status: Option<&Optio
         Ending::Time => "",
         Ending::Told => "Ended by a signal; everything until then is here.\n",
         Ending::Gone if status.is_some() => "",
-        Ending::Gone => "The process has ended; everything until then is here.\n",
+        Ending::Gone => "The process has ended, or is another program now; everything until then is here.\n",
     });
     if let Some(Some(status)) = status
         && !status.success()

@@ -180,6 +180,10 @@ impl App {
 
     /// Takes in a new view, unless paused. The last one of a target that is gone is taken in any case.
     pub(crate) fn take(&mut self, view: View) {
+        if view.ended.is_some() {
+            // That it ended is more than what was said before, and is said in the same place.
+            self.message = None;
+        }
         if !self.paused || view.ended.is_some() {
             self.view = Some(view);
         }

@@ -5,8 +5,10 @@
 
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyEvent};
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
 use signal_hook::flag;
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +20,9 @@ pub(super) struct Terminal {
     ended: Arc<AtomicBool>,
     suspended: Arc<AtomicBool>,
     resumed: Arc<AtomicBool>,
+    resized: Arc<AtomicBool>,
+    /// Keys that were read with one that came before them.
+    typed: VecDeque<KeyEvent>,
 }
 
 /// Something that happened at the terminal.
@@ -38,13 +43,15 @@ pub(super) enum Happened {
 impl Terminal {
     /// Takes the terminal over.
     pub(super) fn take() -> io::Result<Terminal> {
-        let [ended, suspended, resumed] = [(); 3].map(|()| Arc::new(AtomicBool::new(false)));
+        let [ended, suspended, resumed, resized] = [(); 4].map(|()| Arc::new(AtomicBool::new(false)));
         for signal in [SIGTERM, SIGHUP, SIGINT] {
             flag::register(signal, Arc::clone(&ended))?;
         }
         flag::register(SIGTSTP, Arc::clone(&suspended))?;
         flag::register(SIGCONT, Arc::clone(&resumed))?;
-        Ok(Terminal { screen: ratatui::try_init()?, ended, suspended, resumed })
+        flag::register(SIGWINCH, Arc::clone(&resized))?;
+        let screen = ratatui::try_init()?;
+        Ok(Terminal { screen, ended, suspended, resumed, resized, typed: VecDeque::new() })
     }
 
     /// Waits for something to happen, at most for `timeout`.
@@ -59,17 +66,36 @@ impl Terminal {
             // Stopped by a signal that cannot be caught: the shell has used the terminal since.
             return if self.retake().is_ok() { Happened::Redraw } else { Happened::End };
         }
-        match event::poll(timeout) {
-            Ok(false) => Happened::Nothing,
-            Ok(true) => match event::read() {
-                Ok(Event::Key(key)) => Happened::Key(key),
-                Ok(Event::Resize(..)) => Happened::Redraw,
-                Ok(_) => Happened::Nothing,
-                Err(_) => Happened::End,
-            },
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Happened::Nothing,
-            Err(_) => Happened::End,
+        if self.resized.swap(false, Ordering::Relaxed) {
+            return Happened::Redraw;
         }
+        if self.typed.is_empty() && self.read(timeout).is_err() {
+            return Happened::End;
+        }
+        self.typed.pop_front().map_or(Happened::Nothing, Happened::Key)
+    }
+
+    /// Reads the keys that are there, waiting for one at most for `timeout`. The terminal is asked first whether it is still there:
+    /// crossterm reads one that is gone for ever.
+    fn read(&mut self, timeout: Duration) -> io::Result<()> {
+        let stdin = io::stdin();
+        let mut there = [PollFd::new(&stdin, PollFlags::IN)];
+        let timeout = Timespec::try_from(timeout).map_err(io::Error::other)?;
+        match rustix::event::poll(&mut there, Some(&timeout)) {
+            // A signal came: what it wants is in the flags.
+            Ok(0) | Err(rustix::io::Errno::INTR) => return Ok(()),
+            Ok(_) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if there[0].revents() != PollFlags::IN {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        while event::poll(Duration::ZERO)? {
+            if let Event::Key(key) = event::read()? {
+                self.typed.push_back(key);
+            }
+        }
+        Ok(())
     }
 
     /// Gives the terminal back, stops as a job until the shell says to go on, and takes it over again.

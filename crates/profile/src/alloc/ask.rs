@@ -83,7 +83,8 @@ impl Room {
     fn make(pid: u32, every: u64) -> io::Result<Room> {
         // The target's own root: it may be in a container.
         let root = PathBuf::from(format!("/proc/{pid}/root"));
-        let dir = tempfile::Builder::new().prefix(&format!("ungil-alloc-{pid}-")).tempdir_in(root.join("tmp"))?;
+        let dir =
+            tempfile::Builder::new().prefix(&format!("ungil-alloc-{pid}-")).tempdir_in(root.join("tmp"))?;
         let name = dir.path().file_name().unwrap_or_default().to_owned();
         fs::write(dir.path().join("ungil_hook.so"), LIBRARY)?;
         // Memory rather than a disk, whose writing back would cost the target; a disk rather than nothing.

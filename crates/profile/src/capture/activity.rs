@@ -6,10 +6,10 @@
 
 use crate::model::Activity;
 use std::ops::Deref;
-use ungil_remote::linux::calls::{CallFile, Doing};
+use ungil_remote::Attachment;
+use ungil_remote::linux::calls::{Call, CallFile, Doing};
 use ungil_remote::sample::Slot;
 use ungil_remote::waits::{On, Waiting, Waits};
-use ungil_remote::Attachment;
 
 /// How long an answer of the kernel's holds, in nanoseconds.
 #[derive(Debug, Clone, Copy)]
@@ -26,11 +26,13 @@ pub(super) struct Found {
     pub(super) activity: Activity,
     /// What it sleeps on, where that is something a thread can wait for.
     pub(super) waiting: Option<Waiting>,
+    /// The system call it sleeps in.
+    pub(super) call: Option<Call>,
 }
 
 impl Found {
     fn plain(activity: Activity) -> Found {
-        Found { activity, waiting: None }
+        Found { activity, waiting: None, call: None }
     }
 }
 
@@ -80,10 +82,19 @@ impl Asking {
         self.refused
     }
 
+    /// The thread still sleeps in that call, at that place.
+    pub(super) fn is_in(&self, call: &Call) -> bool {
+        self.file.as_ref().is_some_and(|file| file.read() == Doing::Call(*call))
+    }
+
     fn ask(&mut self, pid: u32, slot: &Slot, waits: &Waits<'_>) -> Found {
         if self.file.is_none() && !self.refused {
-            self.file = CallFile::open(pid, slot.thread.native_id).ok();
-            self.refused = self.file.is_none();
+            match CallFile::open(pid, slot.thread.native_id) {
+                Ok(file) => self.file = Some(file),
+                // It has ended meanwhile, or has only just begun and not said its number yet.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(_) => self.refused = true,
+            }
         }
         let Some(file) = &self.file else { return Found::plain(Activity::System) };
         let doing = file.read();
@@ -104,6 +115,10 @@ impl Asking {
             }
             _ => Activity::System,
         };
-        Found { activity, waiting }
+        let call = match doing {
+            Doing::Call(call) if activity != Activity::Running => Some(call),
+            _ => None,
+        };
+        Found { activity, waiting, call }
     }
 }

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 /// Nearer to the due time than this the rest is spun: waking up takes longer.
 const SPIN: Duration = Duration::from_micros(30);
+/// Looks that are farther apart than this are not worth spinning for: at 1 kHz it would be most of what looking costs.
+const WORTH_SPINNING: Duration = Duration::from_micros(200);
 /// The longest sleep, so that an end that was asked for is noticed.
 const NAP: Duration = Duration::from_millis(50);
 
@@ -32,7 +34,9 @@ impl Pace {
             if is_over() {
                 return false;
             }
-            if left > SPIN {
+            if self.period > WORTH_SPINNING {
+                std::thread::sleep(left.min(NAP));
+            } else if left > SPIN {
                 std::thread::sleep((left - SPIN / 2).min(NAP));
             } else {
                 std::hint::spin_loop();
@@ -56,6 +60,15 @@ impl Pace {
 /// Asks the kernel to wake this thread when it is due and not up to 50 µs later, which is its habit.
 pub(super) fn be_punctual() {
     let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
+}
+
+/// Processor time of this process so far.
+pub(super) fn cpu_ns() -> Option<u64> {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    u64::try_from(time.tv_sec)
+        .ok()?
+        .checked_mul(1_000_000_000)?
+        .checked_add(u64::try_from(time.tv_nsec).ok()?)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Times in which everything stands still: collections, and stops of the world. A pause that begins and ends between two looks is
-//! not seen; one that is seen has been since the look before.
+//! not seen; one that is seen has been since the look before. Where the interpreter times its collections itself, its word is taken.
 
+use super::collections::Timed;
 use crate::Builder;
 use crate::model::PauseKind;
 use ungil_remote::sample::{Looker, Slot};
@@ -15,24 +16,39 @@ struct Spell {
 }
 
 /// The pauses of one process.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct PauseWatch {
     spells: Vec<Spell>,
     last_ns: u64,
     collecting: bool,
     requester: Option<u64>,
+    timed: Timed,
 }
 
 impl PauseWatch {
+    /// Begins; `at_ns` is now.
+    pub(super) fn new(at_ns: u64) -> PauseWatch {
+        let timed = Timed::new(at_ns);
+        PauseWatch { spells: Vec::new(), last_ns: 0, collecting: false, requester: None, timed }
+    }
+
+    /// Collections that ended and whose times are not known.
+    pub(super) fn lost(&self) -> u64 {
+        self.timed.lost
+    }
+
     /// Takes in a look.
     pub(super) fn look(&mut self, looker: &Looker, pid: u32, at_ns: u64, builder: &mut Builder) {
-        (self.collecting, self.requester) = (false, None);
+        let was_collecting = std::mem::take(&mut self.collecting);
+        self.requester = None;
+        let collects = looker.interpreters().iter().any(|interpreter| looker.is_collecting(*interpreter));
+        let is_timed = self.timed.look(looker, pid, at_ns, was_collecting && !collects, builder);
         for interpreter in looker.interpreters() {
             let collects = looker.is_collecting(interpreter);
             let world = looker.python().world(interpreter).ok().flatten().filter(|world| world.requested);
             self.collecting |= collects;
             self.requester = self.requester.or(world.and_then(|world| world.requester));
-            self.turn(interpreter, PauseKind::Collection, collects, pid, at_ns, builder);
+            self.turn(interpreter, PauseKind::Collection, collects && !is_timed, pid, at_ns, builder);
             self.turn(interpreter, PauseKind::StopTheWorld, world.is_some(), pid, at_ns, builder);
         }
         self.last_ns = at_ns;
@@ -74,8 +90,9 @@ impl PauseWatch {
         })
     }
 
-    /// Ends the pauses under way.
-    pub(super) fn finish(&mut self, pid: u32, at_ns: u64, builder: &mut Builder) {
+    /// Ends the pauses under way; those that the interpreter has timed are fetched once more, if it is still there.
+    pub(super) fn finish(&mut self, looker: &Looker, pid: u32, at_ns: u64, builder: &mut Builder) {
+        self.timed.look(looker, pid, at_ns, true, builder);
         for spell in self.spells.drain(..) {
             builder.pause(pid, spell.kind, spell.since_ns, at_ns.saturating_sub(spell.since_ns), "");
         }

@@ -1,7 +1,7 @@
 //! From what a look finds to rows of the profile: frames by code and instruction, stacks by the frames that changed.
 
-use crate::model::{FrameId, FunctionId, Kind, StackId};
 use crate::Builder;
+use crate::model::{FrameId, FunctionId, Kind, StackId};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use ungil_remote::code::Code;
@@ -62,25 +62,35 @@ impl Places {
 
 /// One thread's stack in the profile, frame by frame, so that only what changed is looked up.
 #[derive(Debug, Default)]
-pub(super) struct Stacks(Vec<StackId>);
+pub(super) struct Stacks(Vec<StackId>, Option<(usize, FrameId)>);
 
 impl Stacks {
     pub(super) fn forget(&mut self) {
         self.0.clear();
     }
 
-    /// The stack's row; the first `kept` frames are as they were. `None` where a frame cannot be read.
+    /// The stack's row; the first `kept` frames are as they were. `task` is put before the frame with its index. `None`
+    /// where a frame cannot be read.
     pub(super) fn row(
         &mut self,
         frames: &[Raw],
         kept: usize,
+        task: Option<(usize, FrameId)>,
         places: &mut Places,
         looker: &Looker,
         builder: &mut Builder,
     ) -> Option<StackId> {
         self.0.truncate(kept);
+        if self.1 != task {
+            let first = [self.1, task].into_iter().flatten().map(|(index, _)| index).min();
+            self.0.truncate(first.unwrap_or(kept));
+            self.1 = task;
+        }
         let mut row = self.0.last().copied().unwrap_or(StackId::EMPTY);
         for raw in frames.get(self.0.len()..).unwrap_or_default() {
+            if let Some((_, frame)) = task.filter(|(index, _)| *index == self.0.len()) {
+                row = builder.stack(row, frame);
+            }
             if !raw.hidden {
                 let frame = places.frame(raw, looker, builder)?;
                 row = builder.stack(row, frame);

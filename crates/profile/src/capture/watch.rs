@@ -1,20 +1,26 @@
 //! One process that is looked at: each look of it becomes samples.
 
-use super::Options;
+mod parts;
+
 use super::activity::{Asking, Found};
 use super::locks::{Locks, Wait};
+use super::native::Natives;
 use super::pauses::PauseWatch;
 use super::places::{Places, Stacks};
+use super::tasks::{TaskFrames, TaskTrack};
+use super::waiting::Waiting;
+use super::{Options, TaskMode};
 use crate::Builder;
 use crate::header::Mode;
-use crate::model::{Activity, FrameId, Kind, LockId, Sample, StackId, ThreadId};
+use crate::model::{Activity, FrameId, LockId, Sample, ThreadId};
+use parts::{collector, is_of, name_of};
 use rustc_hash::FxHashMap;
 use std::cell::LazyCell;
 use std::time::{Duration, Instant};
+use ungil_remote::Python;
 use ungil_remote::memory::ReadError;
-use ungil_remote::sample::{Look, Looker, Slot};
-use ungil_remote::waits::{On, Waits};
-use ungil_remote::{Attachment, Python};
+use ungil_remote::sample::{Look, Looker};
+use ungil_remote::waits::{On, Waits, monotonic_ns};
 
 /// Holders are looked for in at most one look of this many nanoseconds: it reads the stacks of every thread that may be it.
 const HOLDER_EVERY_NS: u64 = 500_000;
@@ -32,6 +38,9 @@ pub(super) struct Watch {
     places: Places,
     locks: Locks,
     pauses: PauseWatch,
+    pub(super) tasks: TaskFrames,
+    waiting: Waiting,
+    natives: Natives,
     tracks: Vec<Track>,
     last_ns: u64,
     /// When holders are looked for again.
@@ -54,8 +63,12 @@ struct Track {
     is_named: bool,
     asked_ns: u64,
     stacks: Stacks,
+    task: TaskTrack,
     asking: Asking,
     last_ns: u64,
+    /// The wait that was counted last, by what it is for and when it began, and until when.
+    began: Option<(On, i64)>,
+    counted_ns: u64,
     /// What it was last found to sleep on, what that is, and how often that was looked up.
     wait: Option<(On, Option<Wait>, u8)>,
     /// The last holder found of what it waits for.
@@ -72,7 +85,10 @@ impl Watch {
             looker: Looker::new(python)?,
             places: Places::default(),
             locks: Locks::default(),
-            pauses: PauseWatch::default(),
+            pauses: PauseWatch::new(at_ns),
+            tasks: TaskFrames::default(),
+            waiting: Waiting::default(),
+            natives: Natives::default(),
             tracks: Vec::new(),
             last_ns: at_ns,
             holder_ns: 0,
@@ -120,12 +136,16 @@ impl Watch {
             }
             let found = track.asking.find(self.pid, slot, &waits, fresh, at_ns);
             self.is_refused |= track.asking.is_refused();
-            let row = track.stacks.row(slot.frames(), slot.kept(), &mut self.places, &self.looker, builder);
+            let task = (options.tasks != TaskMode::No)
+                .then(|| self.tasks.of(slot, &mut track.task, &self.looker, &mut self.places, at_ns, builder))
+                .flatten();
+            let (frames, kept) = (slot.frames(), slot.kept());
+            let row = track.stacks.row(frames, kept, task, &mut self.places, &self.looker, builder);
             let Some(mut stack) = row else {
                 self.torn += 1;
                 continue;
             };
-            let Found { mut activity, waiting } = found;
+            let Found { mut activity, waiting, call } = found;
             let wait = match (waiting, track.wait) {
                 (None, _) => None,
                 (Some(waiting), Some((known, wait, tries)))
@@ -159,11 +179,20 @@ impl Watch {
                 activity = Activity::System;
             }
             let lock = wait.map(|wait| wait.lock);
+            if let Some(call) = call.filter(|_| options.native) {
+                let there = || track.asking.is_in(&call);
+                let with = (&self.looker, &mut self.places, &mut *builder);
+                stack = self.natives.woven(slot, &call, stack, task, there, at_ns, with);
+            }
             if collecting == Some(slot.thread.address) {
                 stack = collector(&mut self.collector, stack, builder);
             }
-            let weight = at_ns.saturating_sub(track.last_ns);
+            let mut weight = at_ns.saturating_sub(track.last_ns);
             track.last_ns = at_ns;
+            if options.mode == Mode::Lock && activity == Activity::Lock {
+                weight = weight.max(track.unseen(waiting, at_ns));
+                track.counted_ns = at_ns;
+            }
             if is_of(options.mode, activity, slot, self.has_gil, collecting) {
                 let thread = track.row;
                 builder.sample(Sample { at_ns, weight, thread, stack, activity, lock, holder });
@@ -172,6 +201,9 @@ impl Watch {
         if !sought.is_empty() {
             let cost = u64::try_from(seeking.as_nanos()).unwrap_or(u64::MAX);
             self.holder_ns = at_ns.saturating_add(HOLDER_EVERY_NS.max(cost.saturating_mul(HOLDER_SHARE)));
+        }
+        if options.tasks == TaskMode::All && options.mode == Mode::Wall {
+            self.waiting.look(&mut self.tasks, &self.looker, self.pid, at_ns, builder);
         }
         self.last_ns = at_ns;
         Ok(())
@@ -204,8 +236,11 @@ impl Watch {
                             is_named: false,
                             asked_ns: 0,
                             stacks: Stacks::default(),
+                            task: TaskTrack::default(),
                             asking: Asking::default(),
                             last_ns,
+                            began: None,
+                            counted_ns: last_ns,
                             wait: None,
                             holder: None,
                         }
@@ -215,15 +250,17 @@ impl Watch {
         }
         self.locks.next_look();
         for (slot, track) in self.looker.threads().iter().zip(&mut self.tracks) {
-            if !track.is_named && (track.asked_ns == 0 || at_ns.saturating_sub(track.asked_ns) > NAME_EVERY_NS) {
+            if !track.is_named
+                && (track.asked_ns == 0 || at_ns.saturating_sub(track.asked_ns) > NAME_EVERY_NS)
+            {
                 track.asked_ns = at_ns.max(1);
                 let name = name_of(slot, &self.looker, self.pid);
                 track.is_named = name.is_some();
                 let name = name.unwrap_or_default();
                 track.row = builder.thread(self.pid, slot.thread.native_id, &name);
                 let id = slot.thread.native_id.to_string();
-                track.is_wanted =
-                    options.threads.is_empty() || options.threads.iter().any(|want| *want == name || *want == id);
+                track.is_wanted = options.threads.is_empty()
+                    || options.threads.iter().any(|want| *want == name || *want == id);
             }
         }
     }
@@ -248,37 +285,23 @@ impl Watch {
 
     /// Ends what was still under way.
     pub(super) fn finish(&mut self, at_ns: u64, builder: &mut Builder) {
-        self.pauses.finish(self.pid, at_ns, builder);
+        self.waiting.finish(&mut self.tasks, &self.looker, self.pid, at_ns, builder);
+        self.pauses.finish(&self.looker, self.pid, at_ns, builder);
     }
 }
 
-/// Whether a sample belongs to what was asked for.
-fn is_of(mode: Mode, activity: Activity, slot: &Slot, gil: bool, collecting: Option<u64>) -> bool {
-    match mode {
-        Mode::Wall | Mode::Alloc => true,
-        Mode::Cpu => activity == Activity::Running,
-        Mode::Lock => activity == Activity::Lock,
-        Mode::Gil => {
-            activity == Activity::Gil || gil && slot.thread.attachment == Attachment::Attached
+impl Track {
+    /// How long a wait had lasted when it was first seen. The runtime keeps when a wait for a lock began, so that in a profile of
+    /// waits nothing is lost between the look before and the one that first knew what the thread waits for. 0 for a wait that is known.
+    fn unseen(&mut self, waiting: Option<ungil_remote::waits::Waiting>, at_ns: u64) -> u64 {
+        let Some((on, since)) = waiting.and_then(|waiting| Some((waiting.on, waiting.since_ns?))) else {
+            return 0;
+        };
+        if self.began.replace((on, since)) == Some((on, since)) {
+            return 0;
         }
-        Mode::Gc => activity == Activity::Stopped || collecting == Some(slot.thread.address),
+        let lasted = u64::try_from(monotonic_ns().saturating_sub(since)).unwrap_or(0);
+        // Neither from before the profile nor twice.
+        lasted.min(at_ns.saturating_sub(self.counted_ns))
     }
-}
-
-fn collector(known: &mut Option<FrameId>, stack: StackId, builder: &mut Builder) -> StackId {
-    let frame = *known.get_or_insert_with(|| {
-        let function = builder.function("<GC>", "", 0, Kind::Gc);
-        builder.frame(function, 0)
-    });
-    builder.stack(stack, frame)
-}
-
-/// What the program calls a thread.
-fn name_of(slot: &Slot, looker: &Looker, pid: u32) -> Option<String> {
-    if slot.thread.native_id == pid {
-        return Some("MainThread".into());
-    }
-    let python = looker.python();
-    let stack = python.stack(&slot.thread).ok()?;
-    python.objects().thread_name(&stack.frames).filter(|name| !name.is_empty())
 }

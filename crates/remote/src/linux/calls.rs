@@ -102,7 +102,9 @@ fn parse(line: &[u8]) -> Doing {
 /// in between. `None` where it cannot be told.
 #[must_use]
 pub fn switches(pid: u32, tid: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/task/{tid}/status")).ok()?;
+    // Not `read_to_string`: the first line is the thread's name, cut after 15 bytes, which may be in the midst of a letter.
+    let status = fs::read(format!("/proc/{pid}/task/{tid}/status")).ok()?;
+    let status = String::from_utf8_lossy(&status);
     let count = |name: &str| -> Option<u64> {
         status.lines().find_map(|line| line.strip_prefix(name))?.trim().parse().ok()
     };

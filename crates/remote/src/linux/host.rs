@@ -1,5 +1,7 @@
 //! What `/proc` says of a process, and why it may say no.
 
+use super::vm::ProcessMemory;
+use crate::memory::Memory;
 use crate::process::AttachError;
 use rustc_hash::FxHashMap;
 use std::fs;
@@ -52,7 +54,9 @@ pub(crate) fn threads_by_own_id(pid: u32) -> FxHashMap<u32, u32> {
 
 /// The innermost number of the `NSpid` line, where it has more than one.
 fn namespaced(status: &str) -> Option<u32> {
-    let status = fs::read_to_string(status).ok()?;
+    // The name in it need not be UTF-8: it is cut after 15 bytes.
+    let status = fs::read(status).ok()?;
+    let status = String::from_utf8_lossy(&status);
     let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
     let mut numbers = numbers.split_ascii_whitespace();
     let _here = numbers.next()?;
@@ -82,16 +86,23 @@ pub(crate) fn denied(pid: u32) -> AttachError {
             "kernel.yama.ptrace_scope lets a process look only into its own children".into(),
             "sudo setcap cap_sys_ptrace=ep $(command -v ungil), or sudo sysctl kernel.yama.ptrace_scope=0".into(),
         ),
-        _ if in_container => (
+        _ if in_container && !may_read_itself() => (
             "this container may not use process_vm_readv".into(),
             "start it with --cap-add=SYS_PTRACE (Kubernetes: securityContext.capabilities.add: [SYS_PTRACE])".into(),
         ),
         _ => (
             "the kernel refused process_vm_readv".into(),
-            "run as the same user with CAP_SYS_PTRACE; a process that made itself undumpable needs it even then".into(),
+            "run as the same user with CAP_SYS_PTRACE; a process that has more capabilities, or made itself undumpable, needs it even then".into(),
         ),
     };
     AttachError::Denied { pid, why, mend }
+}
+
+/// Whether the call is to be had at all: a filter of system calls refuses it even for the caller's own memory.
+fn may_read_itself() -> bool {
+    let here = [0; 1];
+    let address = here.as_ptr() as u64;
+    ProcessMemory::new(std::process::id()).read(address, &mut [0; 1]).is_ok()
 }
 
 /// The user a process belongs to.

@@ -6,8 +6,9 @@ use super::{
     WaitView,
 };
 use crate::allowance::OF_A_LOOK;
-use crate::frames::Frame;
+use crate::frames::{DEEPEST, Frame};
 use crate::linux::calls::Doing;
+use crate::linux::host;
 use crate::memory::ReadError;
 use crate::names::Name;
 use crate::native::{Row, Stop, Unwinder, weave};
@@ -53,6 +54,9 @@ pub fn take(python: &mut Python, looker: &mut Looker, options: Options) -> Resul
     let task_cycles = task_cycles(&tasks);
     let tasks = tasks.iter().map(|task| making.task(task)).collect();
     warnings.extend(making.warnings());
+    if matches!(host::stat(python.process().pid), Some(stat) if matches!(stat.state, 'T' | 't')) {
+        warnings.push("the process is stopped by a signal or a debugger: none of its threads goes on".into());
+    }
     if allowance.is_spent() {
         warnings.push("there is more in the process than one look reads: this is not all of it".into());
     }
@@ -247,6 +251,12 @@ impl Making<'_> {
             warnings.push(format!(
                 "{} threads moved on whenever their stack was read: what is shown of them may never have been so at one time",
                 self.scene.torn
+            ));
+        }
+        let cut = self.scene.threads.iter().filter(|seen| seen.stack.cut).count();
+        if cut > 0 {
+            warnings.push(format!(
+                "the stacks of {cut} threads are deeper than {DEEPEST} frames: the outermost, and what they hold, are left out"
             ));
         }
         if self.no_native > 0 {

@@ -36,7 +36,12 @@ pub(super) fn tasks(
             .map(|seen| seen.thread)
             .filter(|thread| thread.interpreter == interpreter.id)
             .collect();
-        found.extend(reader.read(python, interpreter, &threads)?);
+        let (tasks, complete) = reader.read(python, interpreter, &threads)?;
+        found.extend(tasks);
+        if !complete {
+            warnings
+                .push("asyncio's tasks came and went while they were read: not all of them are here".into());
+        }
     }
     Ok(found)
 }

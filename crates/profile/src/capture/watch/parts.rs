@@ -1,0 +1,83 @@
+//! What one sample is made of, besides its stack: whether it belongs to the mode, the frame of the collector, the name of its thread;
+//! and what a process says at the end of what could not be told.
+
+use super::{Options, TaskMode, Watch};
+use crate::Builder;
+use crate::header::Mode;
+use crate::model::{Activity, FrameId, Kind, StackId};
+use ungil_remote::Attachment;
+use ungil_remote::sample::{Looker, Slot};
+
+impl Watch {
+    /// What could not be told of this process, and why.
+    pub(in crate::capture) fn notes(&self, options: &Options) -> Vec<String> {
+        let mut notes: Vec<String> = self.without_tasks(options).into_iter().collect();
+        if self.is_refused {
+            notes.push(format!(
+                "what waiting threads of process {} wait for is not known: the kernel does not show /proc/PID/task/TID/syscall",
+                self.pid
+            ));
+        }
+        if self.pauses.lost() > 0 {
+            notes.push(format!(
+                "{} collections of process {} ended whose times the interpreter had overwritten before they were read",
+                self.pauses.lost(),
+                self.pid
+            ));
+        }
+        if options.native {
+            notes.push(format!(
+                "C frames are those of threads that sleep in a system call; {} samples of such threads are without",
+                self.natives.without
+            ));
+        }
+        notes
+    }
+
+    /// Why asyncio's tasks are not told, where they were asked for or there are any.
+    fn without_tasks(&self, options: &Options) -> Option<String> {
+        let python = self.looker.python();
+        let at = python.layout().thread_state.running_loop;
+        let has_loop = |slot: &Slot| {
+            let word = slot.thread.address.checked_add(at).and_then(|at| python.memory().u64(at).ok());
+            word.is_some_and(|address| address != 0)
+        };
+        let wanted = match options.tasks {
+            TaskMode::No => false,
+            TaskMode::Running => self.looker.threads().iter().any(has_loop),
+            TaskMode::All => true,
+        };
+        (wanted && self.tasks.is_too_old).then(|| {
+            format!("asyncio's tasks of process {} are not told: that takes CPython 3.14 or later", self.pid)
+        })
+    }
+}
+
+/// Whether a sample belongs to what was asked for.
+pub(super) fn is_of(mode: Mode, activity: Activity, slot: &Slot, gil: bool, collecting: Option<u64>) -> bool {
+    match mode {
+        Mode::Wall | Mode::Alloc => true,
+        Mode::Cpu => activity == Activity::Running,
+        Mode::Lock => activity == Activity::Lock,
+        Mode::Gil => activity == Activity::Gil || gil && slot.thread.attachment == Attachment::Attached,
+        Mode::Gc => activity == Activity::Stopped || collecting == Some(slot.thread.address),
+    }
+}
+
+pub(super) fn collector(known: &mut Option<FrameId>, stack: StackId, builder: &mut Builder) -> StackId {
+    let frame = *known.get_or_insert_with(|| {
+        let function = builder.function("<GC>", "", 0, Kind::Gc);
+        builder.frame(function, 0)
+    });
+    builder.stack(stack, frame)
+}
+
+/// What the program calls a thread.
+pub(super) fn name_of(slot: &Slot, looker: &Looker, pid: u32) -> Option<String> {
+    if slot.thread.native_id == pid {
+        return Some("MainThread".into());
+    }
+    let python = looker.python();
+    let stack = python.stack(&slot.thread).ok()?;
+    python.objects().thread_name(&stack.frames).filter(|name| !name.is_empty())
+}
