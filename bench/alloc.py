@@ -2,9 +2,9 @@
 
     python3 bench/alloc.py UNGIL PYTHON [ROUNDS]
 
-The program stamps its own work, so that neither the start of a tool nor its report counts. Every round runs every arm once, in
-an order of its own; printed are medians, and the median of the ratios to the run alone in the same round. memray is an arm
-where PYTHON can import it.
+The program takes its own processor time, so that neither the start of a tool nor its report counts, nor what else runs on the
+machine. Every round runs every arm once, in an order of its own; printed are medians, and the median of the ratios to the run
+alone in the same round. memray is an arm where PYTHON can import it.
 """
 
 import os
@@ -25,10 +25,10 @@ def work(n):
     return kept
 def deep(depth, n):
     return deep(depth - 1, n) if depth else work(n)
-began = time.perf_counter()
-kept = deep(20, 300_000)
+began = time.process_time()
+kept = deep(20, 100_000)
 with open(sys.argv[1], "w") as file:
-    file.write(str(time.perf_counter() - began))
+    file.write(str(time.process_time() - began))
 """
 
 
@@ -42,7 +42,7 @@ def arms(ungil, python):
         "tracemalloc, 1 frame": [python, "-X", "tracemalloc=1"],
         "tracemalloc, 20 frames": [python, "-X", "tracemalloc=20"],
     }
-    if subprocess.run([python, "-c", "import memray"], capture_output=True).returncode == 0:
+    if subprocess.run([python, "-c", "from memray import Tracker"], capture_output=True).returncode == 0:
         memray = [python, "-m", "memray", "run", "-q", "-f", "-o", "out.bin"]
         found["memray, malloc and arenas"] = memray
         found["memray, every block"] = [*memray, "--trace-python-allocators"]
@@ -66,6 +66,7 @@ def main(ungil, python, rounds="7"):
         for _ in range(int(rounds)):
             for name in random.sample(list(commands), len(commands)):
                 seconds[name].append(once(name, commands[name]))
+            print(*(f"{times[-1]:.3f}" for times in seconds.values()), file=sys.stderr, flush=True)
         os.chdir("/")
     for name, times in seconds.items():
         ratios = [time / alone for time, alone in zip(times, seconds["alone"])]

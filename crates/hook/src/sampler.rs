@@ -31,11 +31,18 @@ impl Local {
     }
 }
 
+/// Nanoseconds of this thread's processor time since `began`.
+fn elapsed(began: u64) -> u64 {
+    thread_processor().saturating_sub(began)
+}
+
 /// The table and all that is needed to fill it.
 pub(crate) struct Sampler {
     pub(crate) header: Words,
     pub(crate) python: Python,
     every: u64,
+    /// Nanoseconds between two readings of a thread's clock with nothing between them: what timing adds to what it times.
+    clock_ns: u64,
     threads: Words,
     pub(crate) codes: Words,
     pub(crate) types: Words,
@@ -58,6 +65,7 @@ impl Sampler {
             header: words,
             python,
             every: at(head::EVERY).max(1),
+            clock_ns: (0..64).map(|_| elapsed(thread_processor())).min().unwrap_or(0),
             threads: part(shape.thread_span())?,
             codes: part(shape.code_span())?,
             types: part(shape.type_span())?,
@@ -144,7 +152,7 @@ impl Sampler {
         }
         let began = thread_processor();
         what();
-        let spent = TIMED * (thread_processor() - began);
+        let spent = TIMED * elapsed(began).saturating_sub(self.clock_ns);
         if let Some(([_, _, _, word, ..], _)) = local.row.get() {
             word.fetch_add(spent, Relaxed);
         }
