@@ -182,6 +182,9 @@ fn fits(args: &Profile) -> Result<(), Edge> {
         ("--rate", args.rate.is_some()),
         ("--threads", !args.threads.is_empty()),
         ("--children", args.children.is_some()),
+        ("--tasks", args.tasks),
+        ("--no-tasks", args.no_tasks),
+        ("--native", args.native),
     ];
     let alloc = &args.alloc;
     let samples = [
@@ -191,13 +194,13 @@ fn fits(args: &Profile) -> Result<(), Edge> {
     ];
     let (others, why) = if of_allocations {
         (
-            looks,
+            &looks[..],
             "a profile of allocations takes no looks: it samples by bytes, in the process that was named alone",
         )
     } else {
-        (samples, "it is an option of --mode alloc")
+        (&samples[..], "it is an option of --mode alloc")
     };
-    match others.into_iter().find(|(_, given)| *given) {
+    match others.iter().find(|(_, given)| *given) {
         Some((option, _)) => {
             let what =
                 format!("{option} means nothing to --mode {}", ungil_profile::Mode::from(args.mode).name());
