@@ -16,6 +16,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 const MOST_INTERPRETERS: usize = 1 << 12;
 /// Threads of one interpreter that are walked.
 const MOST_THREADS: usize = 1 << 16;
+/// Readings of a list of threads that changes under the reader.
+const LIST_ATTEMPTS: u32 = 16;
 
 /// A live CPython.
 #[derive(Debug)]
@@ -213,20 +215,21 @@ impl Python {
         search.finish()
     }
 
-    /// The threads of an interpreter, newest first.
+    /// The threads of an interpreter, newest first. A thread that ends while the list is read takes the rest of it along, so a
+    /// list that was not read to its end is read again; of a program whose threads never stay, the longest is given.
     ///
     /// # Errors
     /// The process ended or may not be read any more.
     pub fn threads(&self, interpreter: Interpreter) -> Result<Vec<Thread>, ReadError> {
         let mut found: Vec<Thread> = Vec::new();
-        let mut next = self
-            .memory()
-            .u64(interpreter.address.saturating_add(self.offsets.interpreter_state.threads_head))?;
-        let mut met = FxHashSet::default();
-        while next != 0 && found.len() < MOST_THREADS && met.insert(next) {
-            let Some((thread, after)) = self.thread(interpreter, next)? else { break };
-            found.push(thread);
-            next = after;
+        for _attempt in 0..LIST_ATTEMPTS {
+            let (list, is_whole) = self.list(interpreter)?;
+            if is_whole || list.len() > found.len() {
+                found = list;
+            }
+            if is_whole {
+                break;
+            }
         }
         if self.has_own_pids {
             let here = host::threads_by_own_id(self.process.pid);
@@ -235,6 +238,19 @@ impl Python {
             }
         }
         Ok(found)
+    }
+
+    /// The threads as one reading of the list finds them, and whether that came to the list's end.
+    fn list(&self, interpreter: Interpreter) -> Result<(Vec<Thread>, bool), ReadError> {
+        let head = interpreter.address.saturating_add(self.offsets.interpreter_state.threads_head);
+        let mut next = self.memory().u64(head)?;
+        let (mut found, mut met) = (Vec::new(), FxHashSet::default());
+        while next != 0 && found.len() < MOST_THREADS && met.insert(next) {
+            let Some((thread, after)) = self.thread(interpreter, next)? else { break };
+            found.push(thread);
+            next = after;
+        }
+        Ok((found, next == 0))
     }
 
     /// The thread state at `address` and the one after it; `None` where there is none of this interpreter (any more).
