@@ -13,7 +13,7 @@ use std::process::Command;
 /// A version and the suite of Debian that has it.
 const SHARED: [(&str, &str); 2] = [("3.13", "trixie"), ("3.14", "sid")];
 /// Where libraries are in a package.
-const LIBRARIES: &str = "root/usr/lib/x86_64-linux-gnu";
+const LIBRARIES: &str = "unpacked/usr/lib/x86_64-linux-gnu";
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// Gets them; in the folder given is one folder a version, with a launcher `python` in it.
@@ -63,7 +63,7 @@ fn download(place: &Path, version: &str, suite: &str) -> Done {
     for file in
         files.flatten().map(|entry| entry.path()).filter(|p| p.extension().is_some_and(|e| e == "deb"))
     {
-        run(Command::new("dpkg-deb").arg("-x").arg(file).arg(place.join("root")))?;
+        run(Command::new("dpkg-deb").arg("-x").arg(file).arg(place.join("unpacked")))?;
     }
     Ok(())
 }
@@ -99,7 +99,7 @@ fn embed(place: &Path, version: &str) -> Done {
         .arg("-Wl,--allow-shlib-undefined"))?;
     // The libraries want their own C library, and that its own loader.
     let launcher = format!(
-        "#!/bin/sh\nhere=$(dirname \"$0\")\nlibraries=$here/{LIBRARIES}\nPYTHONHOME=$here/root/usr \
+        "#!/bin/sh\nhere=$(dirname \"$0\")\nlibraries=$here/{LIBRARIES}\nPYTHONHOME=$here/unpacked/usr \
          exec \"$libraries/ld-linux-x86-64.so.2\" --library-path \"$libraries\" \"$here/embed\" \"$@\"\n"
     );
     let launcher = written("python", &launcher)?;

@@ -1,3 +1,5 @@
+//! The collector's figures, from bytes that are given and from any.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Pauses of the world and turns of the GIL, from looks that are given.
+
 use super::*;
 use proptest::prelude::*;
 

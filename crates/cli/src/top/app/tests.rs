@@ -1,3 +1,5 @@
+//! Keys do what the help says, whatever is on the screen.
+
 use super::*;
 use crate::top::sample;
 

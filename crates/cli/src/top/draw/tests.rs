@@ -1,3 +1,5 @@
+//! What is drawn, on screens of any size, as a test backend sees it.
+
 use super::*;
 use crate::top::sample;
 use ratatui::Terminal;

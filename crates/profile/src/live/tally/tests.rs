@@ -1,3 +1,5 @@
+//! Shares and spans of looks whose times are given.
+
 use super::*;
 use crate::live::{Seen, Wait};
 
