@@ -8,7 +8,7 @@ mod proto;
 use common::*;
 use flate2::read::GzDecoder;
 use proptest::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::io::Read;
 use ungil_profile::*;
@@ -27,10 +27,48 @@ fn numbers(value: &Value) -> Vec<u64> {
     value.as_array().unwrap().iter().map(|v| v.as_u64().unwrap()).collect()
 }
 
+/// What speedscope's import demands of a file of sampled profiles, as the page its `$schema` names describes it.
+fn speedscope_rules() -> Value {
+    let units = ["none", "nanoseconds", "microseconds", "milliseconds", "seconds", "bytes"];
+    let frame = json!({
+        "type": "object",
+        "required": ["name"],
+        "properties": {
+            "name": {"type": "string"}, "file": {"type": "string"}, "line": {"type": "number"}, "col": {"type": "number"},
+        },
+    });
+    let sampled = json!({
+        "type": "object",
+        "required": ["type", "name", "unit", "startValue", "endValue", "samples", "weights"],
+        "properties": {
+            "type": {"const": "sampled"},
+            "name": {"type": "string"},
+            "unit": {"enum": units},
+            "startValue": {"type": "number"},
+            "endValue": {"type": "number"},
+            "samples": {"type": "array", "items": {"type": "array", "items": {"type": "number"}}},
+            "weights": {"type": "array", "items": {"type": "number"}},
+        },
+    });
+    json!({
+        "type": "object",
+        "required": ["$schema", "shared", "profiles"],
+        "properties": {
+            "$schema": {"const": "https://www.speedscope.app/file-format-schema.json"},
+            "shared": {
+                "type": "object", "required": ["frames"], "properties": {"frames": {"type": "array", "items": frame}},
+            },
+            "profiles": {"type": "array", "items": sampled},
+            "name": {"type": "string"},
+            "exporter": {"type": "string"},
+            "activeProfileIndex": {"type": "number"},
+        },
+    })
+}
+
 fn speedscope_holds(known: &Known, timed: bool) {
-    let schema: Value = serde_json::from_str(include_str!("speedscope.schema.json")).unwrap();
     let file = known.json(Format::Speedscope, timed);
-    let validator = jsonschema::validator_for(&schema).unwrap();
+    let validator = jsonschema::validator_for(&speedscope_rules()).unwrap();
     let errors: Vec<String> =
         validator.iter_errors(&file).map(|e| format!("{e} at {}", e.instance_path())).collect();
     assert!(errors.is_empty(), "{errors:#?}");
