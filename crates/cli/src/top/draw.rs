@@ -87,7 +87,7 @@ fn header(app: &App, width: u16) -> Vec<Line<'static>> {
                 (None, false) => "",
             };
             let room = usize::from(width).saturating_sub(16 + state.len());
-            let command: String = clean(&view.process.command).chars().take(room).collect();
+            let command: String = words::command(&view.process.command).chars().take(room).collect();
             lines.push(title(format!("ungil top   {pid}   {command}{state}")));
             lines.push(Line::raw(words::process(&view.process)));
             lines.push(Line::raw(words::spending(view)));

@@ -37,7 +37,10 @@ pub(crate) fn hosts() -> Hosts {
         command: command.into(),
     };
     Hosts {
-        pythons: vec![row(10, "python quiet.py", 0.0), row(11, "python busy.py", 1.5)],
+        pythons: vec![
+            row(10, "python quiet.py", 0.0),
+            row(11, "/home/somebody/projects/service/.venv/bin/python busy.py", 1.5),
+        ],
         refused: Some("2 processes (the first: 1) could not be looked into: it belongs to user 0".into()),
     }
 }

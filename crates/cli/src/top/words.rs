@@ -24,6 +24,14 @@ pub(crate) fn place(place: &Place) -> String {
     }
 }
 
+/// `python3.15t app.py --port 80`: a command line without the folder of its program, which may be longer than a terminal is wide
+/// and leaves no room for what tells one Python from another.
+pub(crate) fn command(line: &str) -> Cow<'_, str> {
+    let end = line.find(' ').unwrap_or(line.len());
+    let folder = line[..end].rfind('/').map_or(0, |slash| slash + 1);
+    clean(&line[folder..])
+}
+
 /// What an object is, and what it is called.
 pub(crate) fn named(kind: &str, name: Option<&str>) -> String {
     let kind = kind.strip_prefix("object:").unwrap_or(kind);

@@ -152,7 +152,7 @@ fn cells(app: &App, row: &Row<'_>) -> Vec<Line<'static>> {
             plain(words::cores(host.cores)),
             plain(words::bytes(host.rss_bytes)),
             plain(host.threads.to_string()),
-            plain(clean(&host.command).into_owned()),
+            plain(words::command(&host.command).into_owned()),
         ],
         Row::Thread(thread) => vec![
             plain(words::thread_name(thread).into_owned()),
