@@ -5,7 +5,7 @@
 //! `duration` go on from entry to entry, so that time is exact even where entries were overwritten between two looks.
 
 use crate::layout::{Collections as Place, Ring};
-use crate::memory::{Memory, ReadError, word};
+use crate::memory::{Memory, Piece, ReadError, word};
 use crate::python::{Interpreter, Python};
 use serde::Serialize;
 
@@ -66,20 +66,27 @@ impl Collector {
         collecting: u64,
         place: Option<&Place>,
     ) -> Result<Collector, ReadError> {
-        let collecting = memory.i32(state.saturating_add(collecting))? != 0;
-        let mut found = Collector { collecting, ..Collector::default() };
+        // What there is besides: the counts, or where the rings are.
+        let (besides, len) = match place {
+            None => (state, 0),
+            Some(Place::Counted { at }) => (state.saturating_add(*at), INLINE),
+            Some(Place::Timed { at, .. }) => (state.saturating_add(*at), 8),
+        };
+        let (mut collects, mut bytes) = ([0; 4], [0; INLINE]);
+        let address = state.saturating_add(collecting);
+        whole(memory, &mut [(address, &mut collects), (besides, &mut bytes[..len])])?;
+        let mut found = Collector { collecting: collects != [0; 4], ..Collector::default() };
         match place {
             None => {}
-            Some(Place::Counted { at }) => {
-                let bytes: [u8; INLINE] = memory.bytes(state.saturating_add(*at))?;
-                found.generations = inline(&bytes);
-            }
-            Some(Place::Timed { at, rings, size }) => {
-                let at = memory.u64(state.saturating_add(*at))?;
+            Some(Place::Counted { .. }) => found.generations = inline(&bytes),
+            Some(Place::Timed { rings, size, .. }) => {
+                let (at, size) = (word(&bytes, 0), usize::try_from(*size).unwrap_or(usize::MAX).min(4096));
+                let mut twice = vec![0; size * 2];
                 for _attempt in 0..2 {
-                    let (before, after) = (memory.vec(at, *size, 4096)?, memory.vec(at, *size, 4096)?);
+                    let (before, after) = twice.split_at_mut(size);
+                    whole(memory, &mut [(at, &mut *before), (at, &mut *after)])?;
                     if before == after {
-                        found.of_rings(&before, rings);
+                        found.of_rings(before, rings);
                         break;
                     }
                 }
@@ -124,6 +131,14 @@ impl Collector {
         }
         self.generations = Some(generations);
     }
+}
+
+/// Fills all of these, in their order, in one call.
+fn whole(memory: &dyn Memory, wanted: &mut [(u64, &mut [u8])]) -> Result<(), ReadError> {
+    let mut pieces: Vec<Piece<'_>> =
+        wanted.iter_mut().map(|(address, into)| Piece { address: *address, into }).collect();
+    let (all, read) = (pieces.len(), memory.read_many(&mut pieces)?);
+    if read == all { Ok(()) } else { Err(ReadError::Unmapped(wanted[read].0)) }
 }
 
 /// Three words a generation. A count that is negative or absurd is not one.

@@ -10,6 +10,7 @@
 //! more, and is then called torn.
 
 mod chain;
+mod heads;
 mod reader;
 mod slot;
 
@@ -17,9 +18,11 @@ pub use chain::Raw;
 pub use slot::Slot;
 
 use crate::code::{Code, Codes};
-use crate::memory::{Piece, ReadError};
+use crate::memory::ReadError;
 use crate::python::{Interpreter, Python};
+use crate::world::World;
 use chain::Shapes;
+use heads::{Heads, Known};
 use reader::Reader;
 use std::sync::Arc;
 
@@ -47,21 +50,9 @@ pub struct Looker {
     python: Python,
     reader: Reader,
     slots: Vec<Slot>,
-    interpreters: Vec<Known>,
+    heads: Heads,
     shapes: Shapes,
     looks: u64,
-}
-
-/// An interpreter, and what was last seen of it.
-#[derive(Debug, Clone, Copy)]
-struct Known {
-    interpreter: Interpreter,
-    /// First thread of its list.
-    head: u64,
-    /// Counts code objects that were destroyed (3.14 and later).
-    generation: u64,
-    /// Its collector was at work.
-    collecting: bool,
 }
 
 /// What a frame runs and where it is.
@@ -86,7 +77,7 @@ impl Looker {
             python,
             reader,
             slots: Vec::new(),
-            interpreters: Vec::new(),
+            heads: Heads::default(),
             shapes: Shapes::default(),
             looks: 0,
         };
@@ -109,13 +100,20 @@ impl Looker {
     /// The interpreters, as the last thorough look found them.
     #[must_use]
     pub fn interpreters(&self) -> Vec<Interpreter> {
-        self.interpreters.iter().map(|known| known.interpreter).collect()
+        self.heads.known.iter().map(|known| known.interpreter).collect()
     }
 
     /// Whether the last thorough look found the interpreter's collector at work.
     #[must_use]
     pub fn is_collecting(&self, interpreter: Interpreter) -> bool {
-        self.interpreters.iter().any(|known| known.interpreter == interpreter && known.collecting)
+        self.heads.known.iter().any(|known| known.interpreter == interpreter && known.collecting)
+    }
+
+    /// The pause that the last thorough look found to hold the interpreter up, as [`Python::world`] tells it. Builds with the GIL
+    /// have none.
+    #[must_use]
+    pub fn world(&self, interpreter: Interpreter) -> Option<World> {
+        self.heads.known.iter().find(|known| known.interpreter == interpreter)?.world
     }
 
     /// Looks at every thread. A `thorough` look also reads what hardly ever changes (the interpreters, what code was
@@ -127,10 +125,24 @@ impl Looker {
     pub fn look(&mut self, thorough: bool) -> Result<Look, ReadError> {
         self.looks += 1;
         let mut look = Look::default();
+        let memory = self.python.memory();
         if thorough || self.slots.is_empty() {
-            look.stale = self.refresh(&mut look)?;
+            let heads = self.heads.pieces(&self.python);
+            let whole = self.reader.fetch(memory, heads, &mut self.slots, thorough)?;
+            let news = self.heads.take_in(&self.python, self.looks);
+            if news.stale {
+                look.stale = true;
+                self.python.next_look();
+                self.shapes.clear();
+            }
+            if news.list || !whole {
+                look.changed = true;
+                self.list()?;
+                self.reader.fetch(self.python.memory(), Vec::new(), &mut self.slots, thorough)?;
+            }
+        } else {
+            self.reader.fetch(memory, Vec::new(), &mut self.slots, thorough)?;
         }
-        self.reader.fetch(self.python.memory(), &mut self.slots, thorough)?;
         for slot in &mut self.slots {
             slot.attempt(&self.reader, &mut self.shapes, &self.python);
         }
@@ -141,7 +153,7 @@ impl Looker {
             while slot.is_open() && attempts < AGAIN {
                 attempts += 1;
                 slot.plan(&self.reader, &mut self.shapes, &self.python)?;
-                self.reader.fetch(self.python.memory(), std::slice::from_mut(slot), true)?;
+                self.reader.fetch(self.python.memory(), Vec::new(), std::slice::from_mut(slot), true)?;
                 slot.attempt(&self.reader, &mut self.shapes, &self.python);
             }
             look.repeated += u32::from(attempts > 0);
@@ -173,69 +185,15 @@ impl Looker {
             .any(|slot| slot.before != 0 && self.slots.iter().all(|s| s.thread.address != slot.before))
     }
 
-    /// Reads what seldom changes, in one call; tells whether code may have been replaced.
-    fn refresh(&mut self, look: &mut Look) -> Result<bool, ReadError> {
-        let offsets = self.python.offsets();
-        let (at, first) = (&offsets.interpreter_state, offsets.runtime_state.interpreters_head);
-        let mut bytes = vec![[0; 8]; 1 + 3 * self.interpreters.len()];
-        let mut addresses = vec![self.python.runtime() + first];
-        for known in &self.interpreters {
-            let address = known.interpreter.address;
-            addresses.push(address.saturating_add(at.threads_head));
-            // Without a count of destroyed code (3.13) something is read that is there.
-            addresses.push(address.saturating_add(at.code_object_generation.unwrap_or(at.threads_head)));
-            addresses.push(address.saturating_add(at.gc).saturating_add(offsets.gc.collecting));
-        }
-        let mut pieces: Vec<Piece<'_>> = addresses
-            .iter()
-            .zip(&mut bytes)
-            .map(|(&address, into)| Piece { address, into: into.as_mut_slice() })
-            .collect();
-        let whole = pieces.len();
-        let read = self.python.memory().read_many(&mut pieces)?;
-        if read == 0 {
-            // The runtime itself is not there: the process has become another program.
-            return Err(ReadError::Unmapped(addresses[0]));
-        }
-        let mut words = bytes.iter().map(|word| u64::from_le_bytes(*word));
-        let first = words.next().unwrap_or(0);
-        let mut list =
-            read < whole || self.interpreters.first().is_none_or(|k| k.interpreter.address != first);
-        let mut stale = false;
-        for known in &mut self.interpreters {
-            let mut next = || words.next().unwrap_or(0);
-            let (head, generation, collecting) = (next(), next(), next());
-            // There, code is checked again in every thorough look.
-            let generation = if at.code_object_generation.is_some() { generation } else { self.looks };
-            list |= head != known.head;
-            stale |= generation != known.generation;
-            known.collecting = collecting & 0xffff_ffff != 0;
-            (known.head, known.generation) = (head, generation);
-        }
-        if list {
-            self.list()?;
-            look.changed = true;
-        }
-        if stale {
-            self.python.next_look();
-            self.shapes.clear();
-        }
-        Ok(stale)
-    }
-
     /// Takes up threads that are new and lets go of those that are not there any more.
     fn list(&mut self) -> Result<(), ReadError> {
         let mut slots = Vec::with_capacity(self.slots.len() + 1);
-        let mut interpreters = Vec::new();
+        let mut known_now = Vec::new();
         for interpreter in self.python.interpreters()? {
             let threads = self.python.threads(interpreter)?;
-            let generation = self.interpreters.iter().find(|known| known.interpreter == interpreter);
-            interpreters.push(Known {
-                interpreter,
-                head: threads.first().map_or(0, |thread| thread.address),
-                generation: generation.map_or(0, |known| known.generation),
-                collecting: generation.is_some_and(|known| known.collecting),
-            });
+            let head = threads.first().map_or(0, |thread| thread.address);
+            let known = self.heads.known.iter().find(|known| known.interpreter == interpreter);
+            known_now.push(Known { head, ..known.copied().unwrap_or(Known::new(interpreter, head)) });
             for thread in threads {
                 if slots.len() >= MOST_THREADS {
                     break;
@@ -250,7 +208,7 @@ impl Looker {
             }
         }
         self.slots = slots;
-        self.interpreters = interpreters;
+        self.heads.known = known_now;
         Ok(())
     }
 }

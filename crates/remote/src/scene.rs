@@ -17,7 +17,7 @@ use crate::locks::reader::Store;
 use crate::locks::{Hold, Known, Reader};
 use crate::memory::ReadError;
 use crate::python::{Attachment, Interpreter, Python, Thread};
-use crate::waits::{On, Waiting, Waits, monotonic_ns};
+use crate::waits::{Gils, On, Waiting, Waits, monotonic_ns};
 use rustc_hash::FxHashMap;
 
 /// What a thread is doing, in one word.
@@ -115,13 +115,14 @@ impl Looker {
         let python = &*python;
         let mut interpreters = python.interpreters()?;
         interpreters.sort_by_key(|interpreter| interpreter.id);
-        let waits = Waits::new(python, &interpreters);
+        let gils = Gils::read(python, &interpreters);
+        let waits = Waits::new(python, &gils);
         let mut scene = Scene { interpreters, ..Scene::default() };
         for &interpreter in &scene.interpreters {
             let mut threads = python.threads(interpreter)?;
             threads.reverse();
             for thread in threads {
-                if let Some(seen) = self.thread(python, &waits, thread)? {
+                if let Some(seen) = self.thread(python, &waits, gils.in_use, thread)? {
                     scene.torn += u32::from(seen.stack.torn);
                     scene.threads.push(seen);
                 }
@@ -146,10 +147,10 @@ impl Looker {
         &mut self,
         python: &Python,
         waits: &Waits<'_>,
+        has_gil: bool,
         mut thread: Thread,
     ) -> Result<Option<Seen>, ReadError> {
         let pid = python.process().pid;
-        let has_gil = waits.has_gil;
         let mut seen = None;
         for _attempt in 0..ATTEMPTS {
             let doing = self.doing(pid, thread.native_id);

@@ -10,7 +10,7 @@ use crate::locks::reader::Store;
 use crate::locks::{Known, Reader, Subject};
 use crate::memory::ReadError;
 use crate::python::{Attachment, Interpreter, Python, Thread};
-use crate::waits::{On, Waiting, Waits};
+use crate::waits::{Gils, On, Waiting, Waits};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 use std::sync::Arc;
@@ -108,7 +108,8 @@ impl Watcher {
         python: &Python,
         interpreters: &[Interpreter],
     ) -> Result<Vec<Standing>, ReadError> {
-        let waits = Waits::new(python, interpreters);
+        let gils = Gils::read(python, interpreters);
+        let waits = Waits::new(python, &gils);
         let mut found = Vec::new();
         let mut last = FxHashMap::default();
         self.store.next_look();

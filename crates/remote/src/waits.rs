@@ -59,31 +59,45 @@ pub struct Waiting {
     pub left_ns: Option<i64>,
 }
 
-/// Reads waits of one target. Cheap to make: one read an interpreter.
-pub struct Waits<'a> {
-    memory: &'a dyn Memory,
-    /// Offset of `state` in a thread state.
-    state: u64,
-    /// Where the interpreters keep the state of their GIL.
-    gils: Vec<u64>,
-    /// Whether a GIL is in use.
-    pub has_gil: bool,
+/// The GILs of one target.
+#[derive(Debug, Clone, Default)]
+pub struct Gils {
+    /// Where the interpreters keep their state.
+    places: Vec<u64>,
+    /// Whether one is in use.
+    pub in_use: bool,
 }
 
-impl<'a> Waits<'a> {
-    /// For these interpreters of `python`.
+impl Gils {
+    /// Those of these interpreters of `python`: a few reads. A free-threaded build may switch its GIL on at any time.
     #[must_use]
-    pub fn new(python: &'a Python, interpreters: &[Interpreter]) -> Waits<'a> {
+    pub fn read(python: &Python, interpreters: &[Interpreter]) -> Gils {
         let memory = python.memory();
         let offset = python.offsets().interpreter_state.ceval_gil;
-        let mut gils: Vec<u64> = interpreters
+        let mut places: Vec<u64> = interpreters
             .iter()
             .filter_map(|interpreter| memory.u64(interpreter.address.saturating_add(offset)).ok())
             .filter(|&gil| gil != 0)
             .collect();
-        gils.sort_unstable();
-        gils.dedup();
-        Waits { memory, state: python.layout().thread_state.state, gils, has_gil: python.has_gil() }
+        places.sort_unstable();
+        places.dedup();
+        Gils { places, in_use: python.has_gil() }
+    }
+}
+
+/// Reads waits of one target.
+pub struct Waits<'a> {
+    memory: &'a dyn Memory,
+    /// Offset of `state` in a thread state.
+    state: u64,
+    gils: &'a Gils,
+}
+
+impl<'a> Waits<'a> {
+    /// Of `python`, whose GILs are these.
+    #[must_use]
+    pub fn new(python: &'a Python, gils: &'a Gils) -> Waits<'a> {
+        Waits { memory: python.memory(), state: python.layout().thread_state.state, gils }
     }
 
     /// What `thread` waits for, of which the kernel said `doing`. `None` where it does not sleep in a futex, and where it has
@@ -97,7 +111,7 @@ impl<'a> Waits<'a> {
         let futex = call.args[0];
         let wait = |on| Waiting { on, since_ns: None, timed: call.args[3] != 0, left_ns: None };
         if let Some(&gil) =
-            self.gils.iter().find(|&&gil| (gil..gil.saturating_add(GIL_SIZE)).contains(&futex))
+            self.gils.places.iter().find(|&&gil| (gil..gil.saturating_add(GIL_SIZE)).contains(&futex))
         {
             // That wait is in steps of the switch interval, and does not end before the GIL is had.
             return Some(Waiting { timed: false, ..wait(On::Gil(gil)) });

@@ -93,6 +93,13 @@ impl World {
             awaited: if requested { awaited } else { 0 },
         })
     }
+
+    /// Understands an interpreter's own structure and its process's: the pause that holds the interpreter up.
+    pub(crate) fn of(own: &[u8], whole: &[u8]) -> Option<World> {
+        let own = World::parse(own.try_into().ok()?, false)?;
+        let whole = World::parse(whole.try_into().ok()?, true)?;
+        Some(if whole.requested { whole } else { own })
+    }
 }
 
 impl Python {
@@ -113,12 +120,18 @@ impl Python {
         if !self.offsets().free_threaded {
             return Ok(Some(World::default()));
         }
-        let places = self.layout().interpreter.stoptheworld.zip(self.layout().runtime.stoptheworld);
-        let Some((own, whole)) = places else { return Ok(None) };
-        let own = self.memory().bytes(interpreter.address.saturating_add(own))?;
-        let whole = self.memory().bytes(self.runtime().saturating_add(whole))?;
-        let both = World::parse(&own, false).zip(World::parse(&whole, true));
-        Ok(both.map(|(own, whole)| if whole.requested { whole } else { own }))
+        let Some((own, whole)) = self.world_places(interpreter) else { return Ok(None) };
+        let own: [u8; WORLD_BYTES] = self.memory().bytes(own)?;
+        let whole: [u8; WORLD_BYTES] = self.memory().bytes(whole)?;
+        Ok(World::of(&own, &whole))
+    }
+
+    /// Where the pauses of the interpreter and of its process are kept; `None` where there are none or it is not known.
+    pub(crate) fn world_places(&self, interpreter: Interpreter) -> Option<(u64, u64)> {
+        let own = self.layout().interpreter.stoptheworld?;
+        let whole = self.layout().runtime.stoptheworld?;
+        let places = (interpreter.address.saturating_add(own), self.runtime().saturating_add(whole));
+        self.offsets().free_threaded.then_some(places)
     }
 }
 

@@ -5,7 +5,6 @@
 //! while the thread stays in the same place and is not old.
 
 use crate::model::Activity;
-use std::ops::Deref;
 use ungil_remote::Attachment;
 use ungil_remote::linux::calls::{Call, CallFile, Doing};
 use ungil_remote::sample::Slot;
@@ -47,11 +46,11 @@ pub(super) struct Asking {
 
 impl Asking {
     /// What the thread does. `at_ns` is the look's time on any clock that does not go back.
-    pub(super) fn find<'w>(
+    pub(super) fn find(
         &mut self,
         pid: u32,
         slot: &Slot,
-        waits: &impl Deref<Target = Waits<'w>>,
+        waits: &Waits<'_>,
         fresh: Freshness,
         at_ns: u64,
     ) -> Found {

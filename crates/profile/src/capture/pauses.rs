@@ -45,7 +45,7 @@ impl PauseWatch {
         let is_timed = self.timed.look(looker, pid, at_ns, was_collecting && !collects, builder);
         for interpreter in looker.interpreters() {
             let collects = looker.is_collecting(interpreter);
-            let world = looker.python().world(interpreter).ok().flatten().filter(|world| world.requested);
+            let world = looker.world(interpreter).filter(|world| world.requested);
             self.collecting |= collects;
             self.requester = self.requester.or(world.and_then(|world| world.requester));
             self.turn(interpreter, PauseKind::Collection, collects && !is_timed, pid, at_ns, builder);

@@ -15,12 +15,11 @@ use crate::header::Mode;
 use crate::model::{Activity, FrameId, LockId, Sample, ThreadId};
 use parts::{collector, is_of, name_of};
 use rustc_hash::FxHashMap;
-use std::cell::LazyCell;
 use std::time::{Duration, Instant};
 use ungil_remote::Python;
 use ungil_remote::memory::ReadError;
 use ungil_remote::sample::{Look, Looker};
-use ungil_remote::waits::{On, Waits, monotonic_ns};
+use ungil_remote::waits::{Gils, On, Waits, monotonic_ns};
 
 /// Holders are looked for in at most one look of this many nanoseconds: it reads the stacks of every thread that may be it.
 const HOLDER_EVERY_NS: u64 = 500_000;
@@ -28,6 +27,8 @@ const HOLDER_EVERY_NS: u64 = 500_000;
 const HOLDER_SHARE: u64 = 20;
 /// Times a wait is looked into that is for nothing known: at first the thread may have been on its way.
 const TRIES: u8 = 4;
+/// The GILs are looked for this often, in nanoseconds: an extension may switch one on.
+const GILS_EVERY_NS: u64 = 100_000_000;
 /// A thread without a name is asked for one this often, in nanoseconds: it may not have had one when it started.
 const NAME_EVERY_NS: u64 = 200_000_000;
 
@@ -49,8 +50,9 @@ pub(super) struct Watch {
     collector: Option<FrameId>,
     pub(super) torn: u64,
     pub(super) looks: u64,
-    /// One thread at a time runs.
-    has_gil: bool,
+    gils: Gils,
+    /// When they are read again.
+    gils_ns: u64,
     /// Why the kernel's word on sleeping threads is missing, if it is.
     pub(super) is_refused: bool,
 }
@@ -78,10 +80,10 @@ struct Track {
 impl Watch {
     pub(super) fn new(python: Python, at_ns: u64) -> Result<Watch, ReadError> {
         let pid = python.process().pid;
-        let has_gil = python.has_gil();
         Ok(Watch {
             pid,
-            has_gil,
+            gils: Gils::default(),
+            gils_ns: 0,
             looker: Looker::new(python)?,
             places: Places::default(),
             locks: Locks::default(),
@@ -125,7 +127,11 @@ impl Watch {
         }
         let collecting = self.pauses.collector(self.looker.threads());
         let python = self.looker.python();
-        let waits = LazyCell::new(|| Waits::new(python, &self.looker.interpreters()));
+        if look.changed || at_ns >= self.gils_ns {
+            self.gils = Gils::read(python, &self.looker.interpreters());
+            self.gils_ns = at_ns.saturating_add(GILS_EVERY_NS);
+        }
+        let waits = Waits::new(python, &self.gils);
         let fresh = options.freshness(self.tracks.len());
         let seek = at_ns >= self.holder_ns;
         let mut sought: Vec<(LockId, Option<FrameId>)> = Vec::new();
@@ -193,7 +199,7 @@ impl Watch {
                 weight = weight.max(track.unseen(waiting, at_ns));
                 track.counted_ns = at_ns;
             }
-            if is_of(options.mode, activity, slot, self.has_gil, collecting) {
+            if is_of(options.mode, activity, slot, self.gils.in_use, collecting) {
                 let thread = track.row;
                 builder.sample(Sample { at_ns, weight, thread, stack, activity, lock, holder });
             }

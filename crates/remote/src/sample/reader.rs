@@ -79,24 +79,29 @@ impl Reader {
         Reader { at, buffer: Vec::new() }
     }
 
-    /// Reads all pieces of `slots`; each slot learns where its bytes are.
+    /// Reads the `heads` and then all pieces of `slots`; each slot learns where its bytes are. Tells whether the heads were read
+    /// whole.
     ///
     /// # Errors
-    /// Only what concerns the process as a whole. A slot of which a piece is not there any more has no bytes.
+    /// Only what concerns the process as a whole, as that the first head is not there: it has become another program. A slot of
+    /// which a piece is not there any more has no bytes.
     pub(super) fn fetch(
         &mut self,
         memory: &dyn Memory,
+        heads: Vec<Piece<'_>>,
         slots: &mut [Slot],
         thorough: bool,
-    ) -> Result<(), ReadError> {
+    ) -> Result<bool, ReadError> {
         let mut total = 0;
         for slot in slots.iter_mut() {
             slot.lay_out(&self.at, thorough, &mut total);
         }
         self.buffer.resize(total, 0);
         let mut rest = self.buffer.as_mut_slice();
-        let mut pieces = Vec::with_capacity(slots.len() * 4);
-        let mut owners: Vec<u32> = Vec::new();
+        let (heads_end, mut whole) = (heads.len(), true);
+        let mut pieces = heads;
+        pieces.reserve(slots.len() * 4);
+        let mut owners: Vec<u32> = vec![u32::MAX; heads_end];
         for (index, slot) in slots.iter().enumerate() {
             for (address, len) in slot.pieces(&self.at) {
                 let (into, after) = std::mem::take(&mut rest).split_at_mut(len);
@@ -108,13 +113,20 @@ impl Reader {
         let mut done = 0;
         while done < pieces.len() {
             done += memory.read_many(&mut pieces[done..])?;
+            if done < heads_end {
+                if done == 0 {
+                    return Err(ReadError::Unmapped(pieces[0].address));
+                }
+                (whole, done) = (false, heads_end);
+                continue;
+            }
             // The piece that stopped it is not there: its thread is done without, and the others are read.
             if let Some(&owner) = owners.get(done) {
                 slots[owner as usize].fail();
                 done += owners[done..].iter().take_while(|&&other| other == owner).count();
             }
         }
-        Ok(())
+        Ok(whole)
     }
 
     /// Bytes of the look.
