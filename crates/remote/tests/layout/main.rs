@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use ungil_remote::layout::{NamedMutex, WaitEntry};
 use ungil_remote::memory::Memory;
-use ungil_remote::{Python, Thread};
+use ungil_remote::{Attachment, Python, Thread};
 use ungil_tests::{BUILDS, HANG, python};
 
 /// A live interpreter that runs `program.py`, and what it said.
@@ -47,7 +47,23 @@ impl Target {
             .collect();
         let python = Python::attach(child.id()).unwrap_or_else(|why| panic!("{build}: {why}"));
         assert_eq!(python.layout().missing, [], "{build}");
-        Target { build, child, said, python }
+        let target = Target { build, child, said, python };
+        eventually(|| target.at_rest().filter(|before| target.at_rest().as_ref() == Some(before)));
+        target
+    }
+
+    /// What every thread sleeps in, if they all do and none wants the GIL: it says that it is ready before it is at rest.
+    fn at_rest(&self) -> Option<Vec<String>> {
+        std::thread::sleep(Duration::from_millis(10));
+        let interpreter = *self.python.interpreters().ok()?.first()?;
+        let is_free = !self.python.gil(interpreter).ok()?.locked;
+        let asleep = |thread: &Thread| {
+            let detached = self.python.attachment(thread)? == Attachment::Detached;
+            let path = format!("/proc/{}/task/{}/syscall", self.child.id(), thread.native_id);
+            let call = std::fs::read_to_string(path).ok().filter(|call| !call.starts_with("running"))?;
+            (detached && is_free).then_some(call)
+        };
+        self.threads().iter().map(asleep).collect()
     }
 
     fn said(&self, name: &str) -> u64 {
