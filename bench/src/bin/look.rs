@@ -1,7 +1,8 @@
 //! How fast looks are, beside CPython's own profiler on the same target in the same run, the two taking turns.
 //!
-//! `UNGIL_PYTHONS=… cargo run --release -p ungil-bench --bin look [ROUNDS] [SECONDS]`; `$BENCH_PYTHON` is a 3.15t. Also says what part of a
-//! core looking at 1 kHz takes.
+//! `UNGIL_PYTHONS=… cargo run --release -p ungil-bench --bin look [ROUNDS] [SECONDS]`; `$BENCH_PYTHON` is a 3.15t. Both are
+//! called as their users call them; each rate is what the tool itself says it reached. Also says what part of a core looking at
+//! 1 kHz takes.
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use ungil_experiment::stats::median;
 use ungil_remote::Python;
 use ungil_remote::sample::Looker;
 
-/// Two busy threads, and a main thread that sleeps: the target of the rates in the reference.
+/// Two busy threads, and a main thread that sleeps: three stacks a look.
 const TARGET: &str = "
 import threading, time
 def leaf(n):
@@ -53,46 +54,67 @@ fn main() -> Any<()> {
     for (name, program) in [("two busy threads", TARGET), ("calls and returns", CALLS)] {
         let target = Target(Command::new(&python).args(["-c", program]).stdin(Stdio::null()).spawn()?);
         std::thread::sleep(Duration::from_secs(1));
-        let (mut ours, mut theirs, mut torn, mut errors) = (vec![], vec![], vec![], vec![]);
+        let pid = target.0.id();
+        let (mut whole, mut bare, mut theirs, mut torn, mut errors) =
+            (vec![], vec![], vec![], vec![], vec![]);
+        let (mut slow, mut wakes) = (vec![], vec![]);
         for _ in 0..rounds {
-            for rate in ["100khz", "1mhz"] {
-                let (samples, error) = tachyon(&python, target.0.id(), rate, seconds)?;
+            for rate in ["100khz", "1000khz"] {
+                let (samples, error) = tachyon(&python, pid, rate, seconds)?;
                 theirs.push(samples);
                 errors.push(error);
             }
-            let (looks, bad) = looks(target.0.id(), seconds)?;
-            ours.push(looks);
-            torn.push(bad);
+            let fast = profile(pid, "1000khz", seconds)?;
+            whole.push(fast.looks_hz);
+            torn.push(fast.torn);
+            slow.push(profile(pid, "1khz", seconds)?.cores);
+            wakes.push(waking(seconds));
+            bare.push(looks(pid, seconds)?);
         }
-        let best = theirs.iter().copied().fold(0.0, f64::max);
+        let middle = |values: &[f64]| median(values).unwrap_or(f64::NAN);
+        let worst = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
+        println!("{name}, {rounds} rounds in turns, medians:");
         println!(
-            "{name}: ungil {:.0} looks/s (median of {rounds}; {:.3} % of stacks torn); profiling.sampling at best {best:.0} samples/s ({:.2} % errors); {:.1} times",
-            median(&ours).unwrap_or(f64::NAN),
-            torn.iter().copied().fold(0.0, f64::max) * 100.0,
-            errors.iter().copied().fold(0.0, f64::max),
-            median(&ours).unwrap_or(f64::NAN) / best
+            "  ungil profile       {:9.0} looks/s, {:.3} % of stacks torn at worst",
+            middle(&whole),
+            worst(&torn) * 100.0
         );
-        println!("  at 1 kHz: {:.2} % of a core", cost(target.0.id(), seconds)? * 100.0);
+        println!("  the looks by themselves {:5.0} looks/s", middle(&bare));
+        println!(
+            "  profiling.sampling  {:9.0} samples/s, {:9.0} at best, {:.2} % errors at worst",
+            middle(&theirs),
+            worst(&theirs),
+            worst(&errors)
+        );
+        println!(
+            "  {:.1} times its median, {:.1} times its best",
+            middle(&whole) / middle(&theirs),
+            middle(&whole) / worst(&theirs)
+        );
+        println!(
+            "  ungil profile at 1 kHz takes {:.2} % of a core; waking up 1000 times a second and doing nothing, {:.2} %",
+            middle(&slow) * 100.0,
+            middle(&wakes) * 100.0
+        );
     }
     Ok(())
 }
 
-/// Looks a second, as fast as they go, and the part of stacks that was torn.
-fn looks(pid: u32, seconds: f64) -> Any<(f64, f64)> {
+/// Looks a second, as fast as they go, with nothing done about what they see.
+fn looks(pid: u32, seconds: f64) -> Any<f64> {
     let mut looker = Looker::new(Python::attach(pid)?)?;
     let (begin, mut thorough) = (Instant::now(), Instant::now());
-    let (mut looks, mut torn, mut seen) = (0_u64, 0_u64, 0_u64);
+    let mut looks = 0_u64;
     while begin.elapsed().as_secs_f64() < seconds {
         let now = Instant::now();
         let is_thorough = now >= thorough;
         if is_thorough {
-            thorough = now + Duration::from_micros(250);
+            thorough = now + Duration::from_millis(2);
         }
-        torn += u64::from(looker.look(is_thorough)?.torn);
-        seen += looker.threads().len() as u64;
+        looker.look(is_thorough)?;
         looks += 1;
     }
-    Ok((looks as f64 / begin.elapsed().as_secs_f64(), torn as f64 / seen as f64))
+    Ok(looks as f64 / begin.elapsed().as_secs_f64())
 }
 
 /// What `python -m profiling.sampling attach -a` says of itself: samples a second, and errors in per cent.
@@ -127,23 +149,44 @@ fn tachyon(python: &str, pid: u32, rate: &str, seconds: f64) -> Any<(f64, f64)> 
     Ok((samples, after("Error rate").unwrap_or(0.0)))
 }
 
-/// Part of a core that `ungil profile` takes at 1 kHz, as it says itself.
-fn cost(pid: u32, seconds: f64) -> Any<f64> {
+/// What a capture says of itself.
+struct Capture {
+    /// Looks a second.
+    looks_hz: f64,
+    /// Part of the threads' stacks that was torn.
+    torn: f64,
+    /// Its own CPU.
+    cores: f64,
+}
+
+/// `ungil profile` as its users call it, writing its recording.
+fn profile(pid: u32, rate: &str, seconds: f64) -> Any<Capture> {
     let dir = tempfile::tempdir()?;
+    let duration = format!("{seconds}s");
     let out = Command::new(ungil_bench::ungil()?)
-        .args([
-            "profile",
-            &pid.to_string(),
-            "--rate",
-            "1khz",
-            "--quiet",
-            "--json",
-            "--duration",
-            &format!("{seconds}s"),
-        ])
+        .args(["profile", &pid.to_string(), "--rate", rate, "--quiet", "--json", "--duration", &duration])
         .current_dir(dir.path())
         .output()?;
     let summary: serde_json::Value = serde_json::from_slice(&out.stdout)?;
     let of = |name: &str| summary["totals"][name].as_f64().unwrap_or(f64::NAN);
-    Ok(of("own_cpu_ns") / of("duration_ns"))
+    let (captured, torn) = (of("captured"), of("torn"));
+    Ok(Capture {
+        looks_hz: captured / of("duration_ns") * 1e9,
+        torn: torn / (captured * 3.0),
+        cores: of("own_cpu_ns") / of("duration_ns"),
+    })
+}
+
+/// Part of a core that is used by waking up a thousand times a second for nothing: no profiler takes less.
+fn waking(seconds: f64) -> f64 {
+    let cpu = || rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    let (begin, before) = (Instant::now(), cpu());
+    let mut due = begin;
+    while begin.elapsed().as_secs_f64() < seconds {
+        due += Duration::from_millis(1);
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+    }
+    let after = cpu();
+    let used = (after.tv_sec - before.tv_sec) as f64 + (after.tv_nsec - before.tv_nsec) as f64 / 1e9;
+    used / begin.elapsed().as_secs_f64()
 }
