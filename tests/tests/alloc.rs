@@ -166,7 +166,8 @@ fail()
     for build in ["3.13", "3.15t"] {
         let place = Place::new();
         place.write("sub/work.py", program);
-        let out = alloc(&place, build, &["sub/work.py", "--", "a", "--b"]).run().ok();
+        let out = alloc(&place, build, &["sub/work.py", "--", "a", "--b"]).run();
+        assert_eq!(out.code, 1, "{build}: the program failed: {}", out.stderr);
         let mut alone = Command::new(python(build));
         let alone = alone.args(["sub/work.py", "a", "--b"]).current_dir(place.path()).output().unwrap();
         let said = String::from_utf8_lossy(&alone.stdout);
@@ -200,7 +201,9 @@ fn however_a_program_ends_its_figures_are_kept() {
     ] {
         let place = Place::new();
         place.write("work.py", format!("{begin}{end}\n"));
-        let report = alloc(&place, build, &["--every", "1k", "--json", "work.py"]).run().ok().json();
+        let out = alloc(&place, build, &["--every", "1k", "--json", "work.py"]).run();
+        let report = out.json();
+        assert_eq!(out.code, i32::from(report["exit_code"] != 0), "{build} {end}: {}", out.stderr);
         assert!(line(&report, 2)["live"]["bytes"].as_f64().unwrap() > 4e6, "{build} {end}: {report:#}");
         let notes = report["notes"].to_string();
         assert!(notes.contains(note) && (!note.is_empty() || notes == "[]"), "{build} {end}: {notes}");

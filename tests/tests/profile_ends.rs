@@ -80,9 +80,21 @@ fn a_program_that_fails_is_profiled_and_said_to_have_failed() {
     let place = Place::new();
     place.write("bad.py", "import time; time.sleep(0.5); raise SystemExit(3)");
     let python = python("3.14").display().to_string();
-    let summary = profile(&place, &["bad.py", "--python", &python]).ok().json();
+    let out = profile(&place, &["bad.py", "--python", &python]);
+    assert_eq!(out.code, 1, "{}", out.stderr);
+    let summary = out.json();
     assert_eq!(summary["exit_code"], 3);
     assert_eq!(summary["ending"], "gone");
+}
+
+#[test]
+fn an_option_that_replaying_has_no_use_for_is_refused() {
+    let place = Place::new();
+    for option in [["--rate", "10"], ["--duration", "1"], ["--threads", "x"], ["--python", "3.14"]] {
+        let out = place.ungil(["profile", "--replay", "a.ungil"].into_iter().chain(option)).run();
+        assert_eq!(out.code, 2, "{}", out.stderr);
+        assert!(out.stderr.contains(&format!("{} means nothing to --replay", option[0])), "{}", out.stderr);
+    }
 }
 
 #[test]

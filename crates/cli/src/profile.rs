@@ -26,13 +26,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Profiles, or turns a profile into something else.
 pub(crate) fn run(args: &Profile) -> Result<ExitCode, Edge> {
+    fits(args)?;
     if let Some(path) = &args.replay {
         return replay::replay(args, path);
     }
     if let [before, after] = args.diff.as_slice() {
         return replay::diff(args, before, after);
     }
-    fits(args)?;
     // Before a program is started, or an hour is spent.
     output::check(args)?;
     if args.mode == ProfileMode::Alloc {
@@ -60,6 +60,8 @@ pub(crate) fn run(args: &Profile) -> Result<ExitCode, Edge> {
         eprintln!("note: the profile is written; the program goes on, Ctrl-C ends it");
     }
     let status = launched.map(|launched| launched.end(&told));
+    // What a program was told to do by us or by Ctrl-C is not its own failure.
+    let failed = !told.load(Ordering::Relaxed) && status.flatten().is_some_and(|status| !status.success());
     if args.json {
         print(&words::json(&captured, &written, status.as_ref()))?;
     } else {
@@ -69,6 +71,7 @@ pub(crate) fn run(args: &Profile) -> Result<ExitCode, Edge> {
         Err(error) if written.format == Format::Recording => {
             Err(output::incomplete(&written.recording, error))
         }
+        _ if failed => Ok(ExitCode::FAILURE),
         _ => Ok(ExitCode::SUCCESS),
     }
 }
@@ -175,9 +178,8 @@ fn watch(
     captured
 }
 
-/// An option that the mode has no use for is refused, not ignored.
+/// An option that has no use where it was given is refused, not ignored.
 fn fits(args: &Profile) -> Result<(), Edge> {
-    let of_allocations = args.mode == ProfileMode::Alloc;
     let looks = [
         ("--rate", args.rate.is_some()),
         ("--threads", !args.threads.is_empty()),
@@ -192,20 +194,28 @@ fn fits(args: &Profile) -> Result<(), Edge> {
         ("--patience", alloc.patience.is_some()),
         ("--lines", alloc.lines.is_some()),
     ];
-    let (others, why) = if of_allocations {
-        (
-            &looks[..],
+    let runs = [("--duration", args.duration.is_some()), ("--python", args.python.is_some())];
+    let mode = || format!("--mode {}", ungil_profile::Mode::from(args.mode).name());
+    let kept = args.replay.is_some().then_some("--replay").or((!args.diff.is_empty()).then_some("--diff"));
+    let (others, to, why) = match kept {
+        Some(option) => (
+            [&looks[..], &samples, &runs].concat(),
+            option.into(),
+            "it reads what was recorded and looks at nothing",
+        ),
+        None if args.mode == ProfileMode::Alloc => (
+            looks.to_vec(),
+            mode(),
             "a profile of allocations takes no looks: it samples by bytes, in the process that was named alone",
-        )
-    } else {
-        (&samples[..], "it is an option of --mode alloc")
+        ),
+        None => (samples.to_vec(), mode(), "it is an option of --mode alloc"),
     };
     match others.iter().find(|(_, given)| *given) {
-        Some((option, _)) => {
-            let what =
-                format!("{option} means nothing to --mode {}", ungil_profile::Mode::from(args.mode).name());
-            Err(Edge::usage(what, why, "leave it out, or use another --mode"))
-        }
+        Some((option, _)) => Err(Edge::usage(
+            format!("{option} means nothing to {to}"),
+            why,
+            if kept.is_some() { "leave it out" } else { "leave it out, or use another --mode" },
+        )),
         None => Ok(()),
     }
 }

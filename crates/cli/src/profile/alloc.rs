@@ -19,13 +19,15 @@ struct Measured {
     allocations: Allocations,
     command: String,
     status: Option<ExitStatus>,
+    /// It was told to end.
+    told: bool,
 }
 
 /// Profiles, writes, and prints what came of it.
 pub(super) fn run(args: &Profile) -> Result<ExitCode, Edge> {
     chosen(args)?;
     let started = ungil_experiment::runner::now();
-    let Measured { allocations, command, status } = measure(args)?;
+    let Measured { allocations, command, status, told } = measure(args)?;
     let profile = allocations.profile(&command, &started, env!("CARGO_PKG_VERSION")).profile;
     let written = Output::new(args, &profile.header)?.save(&profile)?;
     if args.json {
@@ -44,7 +46,8 @@ pub(super) fn run(args: &Profile) -> Result<ExitCode, Edge> {
         }
         print(&written.words())?;
     }
-    Ok(ExitCode::SUCCESS)
+    let failed = !told && status.is_some_and(|status| !status.success());
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn measure(args: &Profile) -> Result<Measured, Edge> {
@@ -62,7 +65,7 @@ fn measure(args: &Profile) -> Result<Measured, Edge> {
         let command = String::from_utf8_lossy(&command).replace('\0', " ").trim().into();
         let asked = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
         let allocations = attach(&ask, || asked(&interrupted) || asked(&ended)).map_err(edge)?;
-        return Ok(Measured { allocations, command, status: None });
+        return Ok(Measured { allocations, command, status: None, told: false });
     }
     let (target, module) = named(args)?;
     started(args)?;
@@ -76,16 +79,19 @@ fn measure(args: &Profile) -> Result<Measured, Edge> {
     };
     // The terminal sends Ctrl-C to the program as well; from anywhere else it is ours to hand on.
     let terminal = std::io::stdin().is_terminal();
+    let mut told = false;
     let mut hand_on = || {
-        let interrupted = interrupted.swap(false, Ordering::Relaxed) && !terminal;
+        let interrupted = interrupted.swap(false, Ordering::Relaxed);
         let ended = ended.swap(false, Ordering::Relaxed);
+        told |= interrupted || ended;
+        let interrupted = interrupted && !terminal;
         interrupted.then_some(SIGINT).or(ended.then_some(SIGTERM))
     };
     let (allocations, status) = launch(&what, &mut hand_on).map_err(edge)?;
     let words =
         [what.python.as_os_str(), &what.target].into_iter().chain(args.args.iter().map(AsRef::as_ref));
     let command: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
-    Ok(Measured { allocations, command: command.join(" "), status: Some(status) })
+    Ok(Measured { allocations, command: command.join(" "), status: Some(status), told })
 }
 
 /// What is asked of a process that runs must have a meaning there.
