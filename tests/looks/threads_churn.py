@@ -31,6 +31,7 @@ look.holds(holder, L)
 look.waits(look.thread("waiter", want), L, holder)
 churn = look.thread("churn", come_and_go)
 look.state(churn, "running", "gil", "lock", "native", "syscall", "stopped", "ending")
-look.row_of(churn).update(waits="any", frames="moving")
+# Starting a thread holds, for moments, the lock of the event that says it has started.
+look.row_of(churn).update(waits="any", frames="moving", may_in="/threading.py")
 look.has_arrived(churn)
 look.tell(extras=True)

@@ -141,7 +141,8 @@ os._exit(0)
     }
 }
 
-/// `UNGIL_ROUNDS=100 cargo xtask test --run-ignored only a_hundred_times`
+/// `UNGIL_ROUNDS=100 cargo xtask test --run-ignored only a_hundred_times`; `UNGIL_PROGRAMS` names those to run, with commas between
+/// (default: all).
 #[test]
 #[ignore = "an hour: run it by its name"]
 fn the_corpus_a_hundred_times() {
@@ -150,7 +151,11 @@ fn the_corpus_a_hundred_times() {
     let mut names: Vec<String> =
         files.filter_map(|f| Some(f.file_name().to_str()?.strip_suffix(".py")?.to_string())).collect();
     names.retain(|n| !["look", "tasks", "ordered"].contains(&n.as_str()));
+    if let Ok(wanted) = std::env::var("UNGIL_PROGRAMS") {
+        names.retain(|name| wanted.split(',').any(|wanted| wanted == name));
+    }
     names.sort();
+    assert!(!names.is_empty(), "no such program");
     for name in names {
         let free_threaded = name.starts_with("object_") && name != "object_suspended" || name == "gil_on";
         let options: &[&str] = if name == "gil_on" { &["-X", "gil=1"] } else { &[] };

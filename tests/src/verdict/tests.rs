@@ -140,3 +140,17 @@ fn a_wait_for_a_mutex_says_since_when() {
     dump["interpreters"][0]["threads"][0]["waits"]["seconds"] = Value::Null;
     assert_eq!(timed(&dump), 1);
 }
+
+#[test]
+fn a_lock_of_the_standard_library_may_be_held_where_that_is_said() {
+    let (mut open, mut dump) = (truth(), dump());
+    let held =
+        json!({"lock": "0xfeed", "kind": "threading.Lock", "depth": 1, "confidence": "with", "frame": 0});
+    dump["interpreters"][0]["threads"][0]["holds"].as_array_mut().unwrap().push(held);
+    let file = dump["interpreters"][0]["threads"][0]["frames"][0]["file"].as_str().unwrap().to_owned();
+    assert!(!Verdict::of(&open, &dump, 4, 1.0).differences.is_empty());
+    open["threads"][0]["may_in"] = "/threading.py".into();
+    assert!(!Verdict::of(&open, &dump, 4, 1.0).differences.is_empty(), "it is held in {file}");
+    open["threads"][0]["may_in"] = file.into();
+    assert_eq!(Verdict::of(&open, &dump, 4, 1.0).differences, Vec::<String>::new());
+}
