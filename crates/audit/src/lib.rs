@@ -3,7 +3,8 @@
 //! A free-threaded interpreter switches its GIL back on, for the whole process, when it imports an extension module that does not
 //! say that it can do without. What a module says lies in its binary: in slots, or in a call that its init function makes. This
 //! room reads that from ELF, Mach-O and PE files of any machine. All it reads is untrusted: sizes, cycles and depths have bounds,
-//! and what cannot be decided is *unknown*, with the reason. It runs nothing.
+//! and what cannot be decided is *unknown*, with the reason. It runs nothing, except in [`verify`], where that is what is asked for.
 
 pub mod image;
 pub mod model;
+pub mod verify;
