@@ -6,7 +6,11 @@
 mod build;
 mod elf;
 mod error;
+mod fixups;
+mod macho;
+mod pe;
 mod stubs;
+mod trie;
 
 pub use error::ImageError;
 
@@ -100,6 +104,12 @@ impl<'a> Image<'a> {
     pub fn parse(file: &'a [u8]) -> Result<Vec<Image<'a>>, ImageError> {
         match file {
             [0x7f, b'E', b'L', b'F', ..] => Ok(vec![elf::parse(file)?]),
+            [b'M', b'Z', ..] => Ok(vec![pe::parse(file)?]),
+            [0xce | 0xcf, 0xfa, 0xed, 0xfe, ..] | [0xfe, 0xed, 0xfa, 0xce | 0xcf, ..] => {
+                Ok(vec![macho::parse(file)?])
+            }
+            [0xca, 0xfe, 0xba, 0xbe, ..] => macho::universal32(file),
+            [0xca, 0xfe, 0xba, 0xbf, ..] => macho::universal64(file),
             _ => Err(ImageError::NotABinary),
         }
     }

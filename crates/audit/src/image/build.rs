@@ -5,6 +5,7 @@
 //! the file's length, and what crosses the bound is called damage.
 
 use super::{Arch, Format, Image, ImageError, Segment};
+use object::pod::{Pod, slice_from_bytes};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -34,8 +35,8 @@ impl<'a> Builder<'a> {
             stubs: FxHashMap::default(),
             libraries: Vec::new(),
         };
-        // Names may share their ends, and a symbol may be named in two tables: twice the file is generous.
-        Builder { image, names: file.len().saturating_mul(2), fills: file.len() / 4 }
+        // Names may share their ends, and a symbol may be named in three tables: four times the file is generous.
+        Builder { image, names: file.len().saturating_mul(4), fills: file.len() / 4 }
     }
 
     pub(super) fn damaged(&self, what: &'static str) -> ImageError {
@@ -86,6 +87,13 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Pays for names that are put together and stand nowhere in the file as a whole.
+    pub(super) fn pay(&mut self, bytes: usize) -> Result<(), ImageError> {
+        let left = self.names.checked_sub(bytes);
+        self.names = left.ok_or_else(|| self.damaged("its names are longer than itself"))?;
+        Ok(())
+    }
+
     /// Notes an export. Of two with one name (versions of a symbol) the first counts.
     pub(super) fn export(&mut self, name: &[u8], address: u64) {
         self.image.exports.entry(String::from_utf8_lossy(name).into_owned()).or_insert(address);
@@ -108,8 +116,17 @@ impl<'a> Builder<'a> {
     /// Notes that the loader writes the address of an import into `cell`.
     pub(super) fn cell(&mut self, cell: u64, import: usize) -> Result<(), ImageError> {
         if self.fills(cell)? {
+            // What is bound late has at first an address that resolves it.
+            self.image.pointers.remove(&cell);
             self.image.cells.insert(cell, import);
         }
+        Ok(())
+    }
+
+    /// Pays for a cell that is filled with something else.
+    pub(super) fn spend(&mut self) -> Result<(), ImageError> {
+        self.fills =
+            self.fills.checked_sub(1).ok_or_else(|| self.damaged("it has more pointers than room"))?;
         Ok(())
     }
 
@@ -135,4 +152,10 @@ impl<'a> Builder<'a> {
             .filter_map(|segment| Some((segment.addresses.start, self.image.file.get(segment.file.clone())?)))
             .collect()
     }
+}
+
+/// As many of something as the bytes hold.
+pub(super) fn array<T: Pod>(bytes: &[u8]) -> &[T] {
+    let count = bytes.len() / size_of::<T>().max(1);
+    slice_from_bytes(bytes, count).map(|(items, _)| items).unwrap_or_default()
 }

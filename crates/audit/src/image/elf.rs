@@ -3,11 +3,10 @@
 //! System V ABI (gABI) chapters 4 and 5, its x86-64 and AArch64 supplements, and gABI's proposal for `SHT_RELR`. Sections are
 //! asked for one thing only: where the entries for calls of other libraries are, so that not all code must be searched for them.
 
-use super::build::Builder;
+use super::build::{Builder, array};
 use super::{Arch, Format, Image, ImageError};
 use object::LittleEndian as LE;
 use object::elf::{self, Dyn64, FileHeader64, Rela64, Relr64, Sym64};
-use object::pod::{Pod, slice_from_bytes};
 use object::read::elf::{FileHeader as _, GnuHashTable, HashTable, RelrIterator};
 
 type Header = FileHeader64<LE>;
@@ -271,10 +270,4 @@ fn plt_sections<'a>(build: &Builder<'a>, header: &Header) -> Vec<(u64, &'a [u8])
         build.code(start..start.checked_add(section.sh_size.get(LE))?)
     });
     ranges.collect()
-}
-
-/// As many of something as the bytes hold.
-fn array<T: Pod>(bytes: &[u8]) -> &[T] {
-    let count = bytes.len() / size_of::<T>().max(1);
-    slice_from_bytes(bytes, count).map(|(items, _)| items).unwrap_or_default()
 }
