@@ -6,4 +6,5 @@
 //! and what cannot be decided is *unknown*, with the reason. It runs nothing.
 
 pub mod image;
+pub mod judge;
 pub mod model;
