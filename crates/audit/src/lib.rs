@@ -6,5 +6,6 @@
 //! and what cannot be decided is *unknown*, with the reason. It runs nothing, except in [`verify`], where that is what is asked for.
 
 pub mod image;
+pub mod judge;
 pub mod model;
 pub mod verify;

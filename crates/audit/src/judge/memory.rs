@@ -1,0 +1,136 @@
+//! Memory as a walk sees it: what the file has at an address, with the pointers its loader makes, and what was stored since.
+//!
+//! Modules that build their slots at run time (pybind11's in a static array, some of PyO3's) are read through this.
+
+use crate::image::Image;
+use crate::judge::state::{STACK, Value, mask};
+use rustc_hash::FxHashMap;
+
+/// The most stack that a walk has, above and below where it begins.
+const STACK_BYTES: u64 = 1 << 24;
+/// The most words kept of one path: hostile code could store for ever.
+const WORDS: usize = 1 << 16;
+
+/// What was stored, by aligned words.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Memory {
+    words: FxHashMap<u64, Word>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Word {
+    /// One value, stored at once.
+    Whole(Value),
+    /// Some of its bytes, and which: those whose bits are set.
+    Bytes(u64, u64),
+}
+
+/// Whether an address is in the walk's stack.
+pub(crate) fn is_stack(address: u64) -> bool {
+    address.abs_diff(STACK) < STACK_BYTES
+}
+
+impl Memory {
+    /// `size` bytes (of at most 8) at an address, if they are known.
+    pub(crate) fn load(&self, image: &Image, address: u64, size: u32) -> Option<Value> {
+        let offset = (address & 7) as u32;
+        let start = address - u64::from(offset);
+        if size == 8 && offset != 0 && !self.words.contains_key(&start) {
+            // A pointer need not be aligned to be filled in by a loader.
+            if let Some(value) = pointer(image, address) {
+                return Some(value);
+            }
+        }
+        let low = self.word(image, start)?;
+        if offset == 0 {
+            return match low {
+                Value::Known(_) | Value::Symbol(_) => Some(low),
+                Value::Import(_) => (size == 8).then_some(low),
+            };
+        }
+        let low = low.known()? >> (8 * offset);
+        if offset + size <= 8 {
+            return Some(Value::Known(low & mask(size)));
+        }
+        let high = self.word(image, start.checked_add(8)?)?.known()? << (64 - 8 * offset);
+        Some(Value::Known((low | high) & mask(size)))
+    }
+
+    /// An aligned word. Bytes that are not known make a narrower load of the others fail too, unless they were stored alone.
+    fn word(&self, image: &Image, address: u64) -> Option<Value> {
+        match self.words.get(&address) {
+            Some(Word::Whole(value)) => Some(*value),
+            Some(Word::Bytes(value, known)) => match base(image, address) {
+                Some(Value::Known(below)) => Some(Value::Known(value | below & !known)),
+                // A local that is narrower than a word: what lies beside it is not asked for.
+                _ => Some(Value::Known(*value)),
+            },
+            None => base(image, address),
+        }
+    }
+
+    /// Stores `size` bytes, of at most 8.
+    pub(crate) fn store(&mut self, image: &Image, address: u64, size: u32, value: Value) {
+        let offset = (address & 7) as u32;
+        let start = address - u64::from(offset);
+        if self.words.len() >= WORDS {
+            return;
+        }
+        if offset == 0 && size == 8 {
+            self.words.insert(start, Word::Whole(value));
+            return;
+        }
+        let Value::Known(number) = value else {
+            // What is narrower than its word keeps its name where it begins the word.
+            self.words.insert(start, Word::Whole(value));
+            return;
+        };
+        self.merge(image, start, mask(size) << (8 * offset), number << (8 * offset));
+        if offset + size > 8
+            && let Some(next) = start.checked_add(8)
+        {
+            let beyond = 8 * (8 - offset);
+            self.merge(image, next, mask(size) >> beyond, number >> beyond);
+        }
+    }
+
+    fn merge(&mut self, image: &Image, address: u64, bits: u64, value: u64) {
+        let value = value & bits;
+        let word = match self.words.get(&address) {
+            Some(Word::Whole(Value::Known(below))) => Word::Whole(Value::Known(value | below & !bits)),
+            Some(Word::Bytes(below, known)) => Word::Bytes(value | below & !bits, known | bits),
+            Some(Word::Whole(_)) => Word::Bytes(value, bits),
+            None => match base(image, address) {
+                Some(Value::Known(below)) => Word::Whole(Value::Known(value | below & !bits)),
+                _ => Word::Bytes(value, bits),
+            },
+        };
+        self.words.insert(address, word);
+    }
+
+    /// Forgets what the stack has between two addresses: a call that was not followed was given its address.
+    pub(crate) fn forget(&mut self, from: u64, to: u64) {
+        self.words.retain(|address, _| !(from..to).contains(address));
+    }
+
+    /// Whether anything was stored in a range of an image's memory.
+    pub(crate) fn is_written(&self, from: u64, len: u64) -> bool {
+        let end = from.saturating_add(len);
+        (from & !7..end).step_by(8).take(WORDS).any(|address| self.words.contains_key(&address))
+    }
+}
+
+fn pointer(image: &Image, address: u64) -> Option<Value> {
+    match image.pointers.get(&address) {
+        Some(&target) => Some(Value::Known(target)),
+        None => image.cells.get(&address).and_then(|&index| u32::try_from(index).ok()).map(Value::Import),
+    }
+}
+
+/// What an aligned word has before anything runs.
+fn base(image: &Image, address: u64) -> Option<Value> {
+    if is_stack(address) {
+        return None;
+    }
+    pointer(image, address).or_else(|| image.word(address).map(Value::Known))
+}

@@ -1,0 +1,280 @@
+//! A walk through an init function, along every way that it can go, up to a bound.
+//!
+//! Nothing is run: instructions are read and their effect on what is known is kept. Where a condition depends on what is not
+//! known both ways are taken; a place is passed a few times at most for each thing that could have been said of the GIL until
+//! then, so that loops end and forks that meet again do not multiply. A way that ends in null is one that failed, and says nothing.
+
+use crate::image::Image;
+use crate::judge::imports::{self, Role};
+use crate::judge::machine::{Flow, Machine, Target};
+use crate::judge::memory::is_stack;
+use crate::judge::reach::Reach;
+use crate::judge::slots::{self, Reading};
+use crate::judge::state::{Frame, State, Value};
+use rustc_hash::FxHashMap;
+use std::hash::{Hash, Hasher};
+
+/// The most instructions of one walk. Init functions that were seen take some hundreds to some thousands.
+const STEPS: u32 = 60_000;
+/// The most ways that wait to be gone.
+const WAITING: usize = 512;
+/// How often a place is passed for the same thing said.
+const PASSES: u8 = 3;
+/// The deepest call that is followed.
+const DEPTH: usize = 12;
+/// The most outcomes that are kept; they differ.
+const OUTCOMES: usize = 64;
+
+/// What one way through an init function comes to.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Outcome {
+    /// `PyModuleDef_Init` is called, here.
+    Definition(Reading, u64),
+    /// Slots are handed over.
+    Slots(Reading),
+    /// A module is handed over.
+    Module {
+        /// What `PyUnstable_Module_SetGIL` was told, and where.
+        gil: Option<(Value, u64)>,
+        /// Where it was made.
+        made: Option<u64>,
+        /// A call that may have said more.
+        passed: Option<u64>,
+    },
+}
+
+/// What all ways come to.
+#[derive(Debug, Default)]
+pub(crate) struct Walked {
+    /// What the ways come to that are not known to fail.
+    pub(crate) outcomes: Vec<Outcome>,
+    /// The bound was met before every way was gone.
+    pub(crate) cut_off: bool,
+    /// Where a way was lost: at what could not be read, or a jump to where the file does not say.
+    pub(crate) lost: Option<u64>,
+}
+
+struct Walk<'w, 'i> {
+    image: &'w Image<'i>,
+    machine: Machine,
+    roles: &'w [Role],
+    reach: Reach<'w, 'i>,
+    exports: bool,
+    passes: FxHashMap<u64, u8>,
+    walked: Walked,
+}
+
+/// Walks through the function at `entry`; one that hands over slots if it `exports`.
+pub(crate) fn walk(image: &Image, roles: &[Role], entry: u64, exports: bool) -> Walked {
+    let machine = Machine::of(image);
+    let state = State::new(entry, machine.stack);
+    let reach = Reach::new(image, roles);
+    let mut walk =
+        Walk { image, machine, roles, reach, exports, passes: FxHashMap::default(), walked: Walked::default() };
+    let mut waiting = vec![state];
+    let mut steps = STEPS;
+    while let Some(mut state) = waiting.pop() {
+        while walk.step(&mut state, &mut waiting) {
+            steps -= 1;
+            if steps == 0 {
+                walk.walked.cut_off = true;
+                return walk.walked;
+            }
+        }
+    }
+    walk.walked
+}
+
+impl Walk<'_, '_> {
+    /// One instruction. Whether the way goes on.
+    fn step(&mut self, state: &mut State, waiting: &mut Vec<State>) -> bool {
+        let at = state.ip;
+        match self.machine.step(self.image, state) {
+            Flow::Next => true,
+            Flow::End => false,
+            Flow::Lost => self.lose(at),
+            Flow::Return => self.finish(state, at),
+            Flow::Jump(target) => match self.resolve(target) {
+                Target::Address(address) => {
+                    state.ip = address;
+                    true
+                }
+                Target::Import(import) => self.import(state, import, at) && self.finish(state, at),
+                Target::Unknown => self.lose(at),
+            },
+            Flow::Call(target) => match self.resolve(target) {
+                Target::Address(address) => {
+                    self.call(state, address, at);
+                    true
+                }
+                Target::Import(import) => self.import(state, import, at),
+                Target::Unknown => {
+                    self.pass(state);
+                    true
+                }
+            },
+            Flow::Branch(condition, to, value) => {
+                if let Some(value) = value {
+                    state.compared = crate::judge::state::Compared::Difference(value, Value::Known(0));
+                }
+                match state.holds(condition) {
+                    Some(true) => state.ip = to,
+                    Some(false) => {}
+                    None => {
+                        let mut taken = state.clone();
+                        taken.ip = to;
+                        taken.assume(condition, true);
+                        state.assume(condition, false);
+                        if self.may_pass(&taken) {
+                            if waiting.len() < WAITING {
+                                waiting.push(taken);
+                            } else {
+                                self.walked.cut_off = true;
+                            }
+                        }
+                        return self.may_pass(state);
+                    }
+                }
+                true
+            }
+        }
+    }
+
+    /// A direct target that is a stub is the import behind it.
+    fn resolve(&self, target: Target) -> Target {
+        match target {
+            Target::Address(address) => match self.image.stubs.get(&address) {
+                Some(&index) => u32::try_from(index).map_or(Target::Unknown, Target::Import),
+                None => target,
+            },
+            _ => target,
+        }
+    }
+
+    fn lose(&mut self, at: u64) -> bool {
+        self.walked.lost.get_or_insert(at);
+        false
+    }
+
+    fn may_pass(&mut self, state: &State) -> bool {
+        let mut hasher = rustc_hash::FxHasher::default();
+        state.ip.hash(&mut hasher);
+        for frame in &state.frames {
+            frame.back.hash(&mut hasher);
+        }
+        state.gil.map(|(value, _)| value.known()).hash(&mut hasher);
+        (state.made.is_some(), state.passed.is_some()).hash(&mut hasher);
+        let passes = self.passes.entry(hasher.finish()).or_default();
+        *passes = passes.saturating_add(1);
+        *passes <= PASSES
+    }
+
+    /// A call of a function of the image.
+    fn call(&mut self, state: &mut State, address: u64, at: u64) {
+        let handed = |index| self.machine.argument(state, index).known();
+        let handed: [Option<u64>; 4] = std::array::from_fn(handed);
+        let matters = self.reach.leads(address)
+            || handed.into_iter().flatten().any(|code| !is_stack(code) && self.reach.leads_from_code(code));
+        let follows = if matters { DEPTH } else { DEPTH / 3 };
+        if state.frames.len() < follows && (matters || self.reach.is_small(address)) {
+            self.machine.enter(self.image, state, state.ip);
+            let stack = state.registers.get(self.machine.stack).and_then(|value| value.known());
+            state.frames.push(Frame { back: state.ip, stack: stack.unwrap_or(0) });
+            state.ip = address;
+            return;
+        }
+        if matters || self.reach.is_cut_off() {
+            state.passed.get_or_insert(at);
+        }
+        self.pass(state);
+    }
+
+    /// Leaves a call out: what it was given the address of, and what it may change, is not known afterwards.
+    fn pass(&mut self, state: &mut State) {
+        self.forget(state);
+        let result = state.fresh();
+        self.machine.finish_call(state, result);
+    }
+
+    fn forget(&self, state: &mut State) {
+        // What the caller has saved lies at the end of its frame, and no call is given its address.
+        let end = state.frames.last().map_or(0, |frame| frame.stack.saturating_sub(56));
+        for index in 0..4 {
+            if let Value::Known(address) = self.machine.argument(state, index)
+                && is_stack(address)
+            {
+                state.memory.forget(address, end.min(address.saturating_add(256)));
+            }
+        }
+    }
+
+    /// A call of an import. Whether it comes back.
+    fn import(&mut self, state: &mut State, import: u32, at: u64) -> bool {
+        let role = self.roles.get(import as usize).copied().unwrap_or(Role::Other);
+        let first = self.machine.argument(state, 0);
+        let result = match role {
+            Role::NoReturn => return false,
+            Role::DefInit => {
+                let reading = slots::of_definition(self.image, &state.memory, first);
+                self.keep(Outcome::Definition(reading, at));
+                return false;
+            }
+            Role::SetGil => {
+                state.gil = Some((self.machine.argument(state, 1), at));
+                Value::Known(0)
+            }
+            Role::Create => {
+                state.made = Some(at);
+                state.fresh_address()
+            }
+            Role::Guard => Value::Known(1),
+            Role::Fill | Role::Copy => {
+                let (second, length) = (self.machine.argument(state, 1), self.machine.argument(state, 2));
+                if !imports::fill_or_copy(self.image, state, role, first, second, length) {
+                    self.forget(state);
+                }
+                first
+            }
+            Role::Other => {
+                self.forget(state);
+                state.fresh()
+            }
+        };
+        self.machine.finish_call(state, result);
+        true
+    }
+
+    /// The end of a function. Whether the way goes on, in its caller.
+    fn finish(&mut self, state: &mut State, at: u64) -> bool {
+        let Some(frame) = state.frames.pop() else { return false };
+        if !self.machine.leave(state, frame.stack) {
+            // Most likely a call that does not come back, and the code that happens to lie behind it.
+            return self.lose(at);
+        }
+        if frame.back != 0 {
+            state.ip = frame.back;
+            return true;
+        }
+        let given = state.registers.get(self.machine.result).copied().unwrap_or(Value::Symbol(0));
+        let given = state.narrow(given, 8);
+        if given != Value::Known(0) {
+            let outcome = if self.exports {
+                Outcome::Slots(slots::of_slots(self.image, &state.memory, given))
+            } else {
+                Outcome::Module { gil: state.gil, made: state.made, passed: state.passed }
+            };
+            self.keep(outcome);
+        }
+        false
+    }
+
+    fn keep(&mut self, outcome: Outcome) {
+        if !self.walked.outcomes.contains(&outcome) {
+            if self.walked.outcomes.len() < OUTCOMES {
+                self.walked.outcomes.push(outcome);
+            } else {
+                self.walked.cut_off = true;
+            }
+        }
+    }
+}
