@@ -3,7 +3,19 @@
 //! A free-threaded interpreter switches its GIL back on, for the whole process, when it imports an extension module that does not
 //! say that it can do without. What a module says lies in its binary: in slots, or in a call that its init function makes. This
 //! room reads that from ELF, Mach-O and PE files of any machine. All it reads is untrusted: sizes, cycles and depths have bounds,
-//! and what cannot be decided is *unknown*, with the reason. It runs nothing.
+//! and what cannot be decided is *unknown*, with the reason. It runs nothing but, when asked about
+//! an index, pip or uv ([`index`]).
 
+pub mod archive;
+pub mod claims;
+pub mod environment;
+pub mod found;
 pub mod image;
+pub mod index;
+pub mod metadata;
 pub mod model;
+pub mod names;
+pub mod requirements;
+pub mod tags;
+pub mod target;
+pub mod wheel;
