@@ -4,8 +4,21 @@
 //! say that it can do without. What a module says lies in its binary: in slots, or in a call that its init function makes. This
 //! room reads that from ELF, Mach-O and PE files of any machine. All it reads is untrusted: sizes, cycles and depths have bounds,
 //! and what cannot be decided is *unknown*, with the reason. It runs nothing, except in [`verify`], where that is what is asked for.
+//! and what cannot be decided is *unknown*, with the reason. It runs nothing but, when asked about
+//! an index, pip or uv ([`index`]).
 
+pub mod archive;
+pub mod claims;
+pub mod environment;
+pub mod found;
 pub mod image;
 pub mod judge;
 pub mod model;
 pub mod verify;
+pub mod index;
+pub mod metadata;
+pub mod names;
+pub mod requirements;
+pub mod tags;
+pub mod target;
+pub mod wheel;
