@@ -22,3 +22,4 @@ pub mod requirements;
 pub mod tags;
 pub mod target;
 pub mod wheel;
+pub mod source;
