@@ -22,10 +22,10 @@ void *PyInit_made(void) { made_called(); return (char *)PyModuleDef_Init(&made_t
 const LIBRARY: &str = "void *PyModuleDef_Init(void *p) { return p; }";
 
 /// A linked image.
-pub struct Linked {
-    pub made: Made,
+pub(crate) struct Linked {
+    pub(crate) made: Made,
     _place: tempfile::TempDir,
-    pub path: std::path::PathBuf,
+    pub(crate) path: std::path::PathBuf,
 }
 
 fn cc(place: &Path, arguments: &[&str]) {
@@ -34,7 +34,7 @@ fn cc(place: &Path, arguments: &[&str]) {
 }
 
 /// Builds one with these options.
-pub fn elf(options: &[&str]) -> Linked {
+pub(crate) fn elf(options: &[&str]) -> Linked {
     let place = tempfile::tempdir().expect("a folder");
     let at = |name: &str| place.path().join(name);
     std::fs::write(at("made.c"), SOURCE).expect("written");
@@ -64,7 +64,7 @@ pub fn elf(options: &[&str]) -> Linked {
 }
 
 /// The same image with nothing said of sections, as `strip --strip-section-headers` leaves it.
-pub fn without_sections(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn without_sections(bytes: &[u8]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     bytes[0x28..0x30].fill(0);
     bytes[0x3c..0x40].fill(0);

@@ -5,7 +5,7 @@ use ungil_audit::image::{Arch, Format};
 
 /// How dyld is told what to fill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fills {
+pub(crate) enum Fills {
     /// Chains with addresses (pointer format 2).
     Chain,
     /// Chains with offsets (pointer format 6), and imports with addends.
@@ -14,7 +14,7 @@ pub enum Fills {
     Opcodes,
 }
 
-pub fn macho(arch: Arch, fills: Fills, symbols: bool) -> Made {
+pub(crate) fn macho(arch: Arch, fills: Fills, symbols: bool) -> Made {
     let mut file = Bytes(vec![0; 0x3000]);
     // Offsets count from where the image begins, which need not be 0.
     let base = 0x10_0000;
@@ -121,7 +121,7 @@ pub fn macho(arch: Arch, fills: Fills, symbols: bool) -> Made {
 }
 
 /// A file with several images, each at a page of its own.
-pub fn universal(images: &[&Made]) -> Vec<u8> {
+pub(crate) fn universal(images: &[&Made]) -> Vec<u8> {
     let mut file = Bytes(vec![0; 0x1000]);
     file.put(0, &[0xca, 0xfe, 0xba, 0xbe]);
     file.put(4, &(images.len() as u32).to_be_bytes());

@@ -8,41 +8,41 @@ mod elf;
 mod macho;
 mod pe;
 
-pub use elf::{Linked, elf, without_sections};
-pub use macho::{Fills, macho, universal};
-pub use pe::pe;
+pub(crate) use elf::{elf, without_sections};
+pub(crate) use macho::{Fills, macho, universal};
+pub(crate) use pe::pe;
 
 use ungil_audit::image::{Arch, Format, Image, Target};
 
 /// What is exported.
-pub const INIT: &str = "PyInit_made";
+pub(crate) const INIT: &str = "PyInit_made";
 /// What is imported.
-pub const IMPORT: &str = "PyModuleDef_Init";
+pub(crate) const IMPORT: &str = "PyModuleDef_Init";
 /// What a pointer leads to.
-pub const TEXT: &str = "package.made";
+pub(crate) const TEXT: &str = "package.made";
 /// The library that is needed.
-pub const LIBRARY: &str = "libpython";
+pub(crate) const LIBRARY: &str = "libpython";
 
 /// An image and where things are in it.
-pub struct Made {
-    pub bytes: Vec<u8>,
-    pub format: Format,
-    pub arch: Arch,
+pub(crate) struct Made {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) format: Format,
+    pub(crate) arch: Arch,
     /// Address of `INIT`.
-    pub init: u64,
+    pub(crate) init: u64,
     /// A cell with a pointer to `TEXT`.
-    pub text: u64,
+    pub(crate) text: u64,
     /// A cell with a pointer to `INIT`.
-    pub own: u64,
+    pub(crate) own: u64,
     /// A cell with a pointer to `IMPORT`.
-    pub import: u64,
+    pub(crate) import: u64,
     /// Code that jumps to `IMPORT`; `None` where it is not known beforehand.
-    pub stub: Option<u64>,
+    pub(crate) stub: Option<u64>,
 }
 
 impl Made {
     /// Holds an image against what was put into it.
-    pub fn check(&self, image: &Image<'_>) {
+    pub(crate) fn check(&self, image: &Image<'_>) {
         assert_eq!((image.format, image.arch), (self.format, self.arch));
         assert_eq!(image.exports.get(INIT), Some(&self.init), "{:?}", image.exports);
         assert!(image.is_imported(IMPORT), "{:?}", image.imports);
@@ -64,10 +64,10 @@ impl Made {
 }
 
 /// Bytes with numbers put into them.
-pub struct Bytes(pub Vec<u8>);
+pub(crate) struct Bytes(pub(crate) Vec<u8>);
 
 impl Bytes {
-    pub fn put(&mut self, at: usize, bytes: &[u8]) {
+    pub(crate) fn put(&mut self, at: usize, bytes: &[u8]) {
         let end = at + bytes.len();
         if self.0.len() < end {
             self.0.resize(end, 0);
@@ -75,20 +75,20 @@ impl Bytes {
         self.0[at..end].copy_from_slice(bytes);
     }
 
-    pub fn half(&mut self, at: usize, value: u16) {
+    pub(crate) fn half(&mut self, at: usize, value: u16) {
         self.put(at, &value.to_le_bytes());
     }
 
-    pub fn word(&mut self, at: usize, value: u32) {
+    pub(crate) fn word(&mut self, at: usize, value: u32) {
         self.put(at, &value.to_le_bytes());
     }
 
-    pub fn long(&mut self, at: usize, value: u64) {
+    pub(crate) fn long(&mut self, at: usize, value: u64) {
         self.put(at, &value.to_le_bytes());
     }
 
     /// A jump through `cell`, for code at `address`.
-    pub fn jump(&mut self, at: usize, arch: Arch, address: u64, cell: u64) {
+    pub(crate) fn jump(&mut self, at: usize, arch: Arch, address: u64, cell: u64) {
         match arch {
             Arch::X86_64 => {
                 self.put(at, &[0xff, 0x25]);

@@ -8,9 +8,9 @@ const BASE: u64 = 0x1_8000_0000;
 const PAGE: usize = 0x1000;
 
 /// The second library is one whose functions are looked up late.
-pub const DELAYED: &str = "PyList_New";
+pub(crate) const DELAYED: &str = "PyList_New";
 
-pub fn pe(arch: Arch) -> Made {
+pub(crate) fn pe(arch: Arch) -> Made {
     let mut file = Bytes(vec![0; 5 * PAGE]);
     file.put(0, b"MZ");
     file.word(0x3c, 0x80);
