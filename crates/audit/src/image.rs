@@ -3,9 +3,21 @@
 //! The three formats of the world (ELF, Mach-O, PE) say the same things in different ways; from here on it does not matter which
 //! it was. Addresses are the image's own, as if it were loaded where it asks to be.
 
+mod build;
+mod elf;
+mod error;
+mod fixups;
+mod macho;
+mod pe;
+mod stubs;
+mod trie;
+
+pub use error::ImageError;
+
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range;
 
 /// The format of a binary.
@@ -18,6 +30,16 @@ pub enum Format {
     MachO,
     /// Windows.
     Pe,
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Format::Elf => "ELF",
+            Format::MachO => "Mach-O",
+            Format::Pe => "PE",
+        })
+    }
 }
 
 /// The machine a binary is for.
@@ -75,6 +97,29 @@ pub struct Image<'a> {
 }
 
 impl<'a> Image<'a> {
+    /// The images in a file: one, or as many as a universal Mach-O file has for machines that are known here.
+    ///
+    /// # Errors
+    /// It is no binary, one for another machine, or one whose parts lie outside of it.
+    pub fn parse(file: &'a [u8]) -> Result<Vec<Image<'a>>, ImageError> {
+        match file {
+            [0x7f, b'E', b'L', b'F', ..] => Ok(vec![elf::parse(file)?]),
+            [b'M', b'Z', ..] => Ok(vec![pe::parse(file)?]),
+            [0xce | 0xcf, 0xfa, 0xed, 0xfe, ..] | [0xfe, 0xed, 0xfa, 0xce | 0xcf, ..] => {
+                Ok(vec![macho::parse(file)?])
+            }
+            [0xca, 0xfe, 0xba, 0xbe, ..] => macho::universal32(file),
+            [0xca, 0xfe, 0xba, 0xbf, ..] => macho::universal64(file),
+            _ => Err(ImageError::NotABinary),
+        }
+    }
+
+    /// The parts of it that are in memory, in the order of the file's table.
+    #[must_use]
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
     /// The bytes from `address` on, at least `len` of them, as the file has them: pointers are not filled in.
     #[must_use]
     pub fn bytes(&self, address: u64, len: usize) -> Option<&'a [u8]> {

@@ -1,0 +1,92 @@
+//! Code that only jumps through a cell which the loader fills: how a call of another library's function looks in a binary.
+//!
+//! Linkers number their entries differently (with a first one that resolves, with landing pads, with two tables), so an entry
+//! is known by what its jump reads and not by its place. An entry is noted under every address a call may enter it at.
+//! Encodings: Intel SDM volume 2 (`JMP`, `ENDBR64`), Arm ARM C6.2 (`ADRP`, `LDR (immediate)`, `LDR (literal)`, `BR`).
+
+use super::build::Builder;
+use super::{Arch, Image};
+
+/// Instructions between the load and the jump: an addition for the resolver, and an authentication.
+const AARCH64_BETWEEN: usize = 2;
+
+impl Builder<'_> {
+    /// Notes all entries in code that begins at `address`.
+    pub(super) fn stubs(&mut self, address: u64, code: &[u8]) {
+        match self.image.arch {
+            Arch::X86_64 => x86_64(&mut self.image, address, code),
+            Arch::Aarch64 => aarch64(&mut self.image, address, code),
+        }
+    }
+}
+
+/// `jmp *disp32(%rip)`, perhaps behind `endbr64`, `mov $index, %r11d` (mold) or a prefix.
+fn x86_64(image: &mut Image<'_>, address: u64, code: &[u8]) {
+    for at in memchr::memmem::find_iter(code, &[0xff, 0x25]) {
+        let Some(displacement) = code.get(at + 2..).and_then(|rest| rest.first_chunk::<4>()) else {
+            continue;
+        };
+        let jump = address.wrapping_add(at as u64);
+        let cell = jump.wrapping_add(6).wrapping_add_signed(i32::from_le_bytes(*displacement).into());
+        let Some(&import) = image.cells.get(&cell) else { continue };
+        let before = |bytes: &[u8]| code.get(..at).is_some_and(|code| code.ends_with(bytes));
+        let endbr = [0xf3, 0x0f, 0x1e, 0xfa];
+        let mut back = 0;
+        if before(&[0xf2]) || before(&[0x48]) {
+            // `bnd` of old linkers; the REX prefix that marks a tail call on Windows.
+            back = 1;
+            image.stubs.insert(jump.wrapping_sub(back), import);
+        }
+        let mold = at >= 10 && code.get(at - 6..at - 4) == Some(&[0x41, 0xbb]);
+        if mold {
+            back = 6;
+        }
+        let entry = code.get(..at.saturating_sub(back as usize));
+        if entry.is_some_and(|code| code.ends_with(&endbr)) {
+            image.stubs.insert(jump.wrapping_sub(back + 4), import);
+        }
+        image.stubs.insert(jump, import);
+    }
+}
+
+/// `adrp xN, page; ldr xM, [xN, #offset]; …; br xM`, or `ldr xM, cell; br xM`, perhaps behind a landing pad or a no-op.
+fn aarch64(image: &mut Image<'_>, address: u64, code: &[u8]) {
+    // Only every fourth address can hold an instruction.
+    let skew = (4 - address % 4) % 4;
+    let start = address.wrapping_add(skew);
+    let words = code.get(skew as usize..).unwrap_or_default().as_chunks::<4>().0;
+    let word = |at: usize| words.get(at).map(|bytes| u32::from_le_bytes(*bytes));
+    for at in 0..words.len() {
+        let pc = start.wrapping_add(4 * at as u64);
+        let Some((cell, register, used)) = loads(pc, word(at), word(at + 1)) else { continue };
+        let Some(&import) = image.cells.get(&cell) else { continue };
+        let jump = 0xd61f_0000 | register << 5;
+        if !(at + used..=at + used + AARCH64_BETWEEN).any(|next| word(next) == Some(jump)) {
+            continue;
+        }
+        image.stubs.insert(pc, import);
+        // `bti c` and `nop`.
+        if at > 0 && matches!(word(at - 1), Some(0xd503_245f | 0xd503_201f)) {
+            image.stubs.insert(pc.wrapping_sub(4), import);
+        }
+    }
+}
+
+/// The cell that the instructions at `pc` load, the register it goes to, and how many they are.
+fn loads(pc: u64, first: Option<u32>, second: Option<u32>) -> Option<(u64, u32, usize)> {
+    let first = first?;
+    if first & 0xff00_0000 == 0x5800_0000 {
+        let words = (first << 8) as i32 >> 13;
+        return Some((pc.wrapping_add_signed(i64::from(words) * 4), first & 31, 1));
+    }
+    let load = second?;
+    if first & 0x9f00_0000 != 0x9000_0000 || load & 0xffc0_0000 != 0xf940_0000 || load >> 5 & 31 != first & 31
+    {
+        return None;
+    }
+    // 21 bits of pages, the high 19 apart from the low 2, sign-extended.
+    let pages = ((first >> 5 & 0x7_ffff) << 2 | first >> 29 & 3) as i32;
+    let pages = i64::from(pages << 11 >> 11);
+    let page = (pc & !0xfff).wrapping_add_signed(pages << 12);
+    Some((page.wrapping_add(u64::from(load >> 10 & 0xfff) * 8), load & 31, 2))
+}
