@@ -138,11 +138,12 @@ fn of_outcomes(walked: &Walked, exports: bool) -> Judged {
     let what = if exports { "slots" } else { "a definition or a module" };
     match (all.len(), gap) {
         (0, gap) => {
-            let why = gap.unwrap_or_else(|| "every way through its init function fails".into());
+            let astray = if walked.astray { "or ends out of order" } else { "" };
+            let why = gap.unwrap_or_else(|| format!("every way through its init function fails {astray}").trim_end().into());
             (Verdict::Unknown(format!("{why}, and none was found that hands over {what}")), None, Vec::new())
         }
         // A module that is seen to say nothing may say it where the walk did not get.
-        (1, Some(gap)) if walked.cut_off && matches!(all[0].0, Verdict::DoesNotDeclare) && all[0].1 == Some(Init::SinglePhase) => {
+        (1, Some(gap)) if all[0].0 == Verdict::DoesNotDeclare && all[0].1 == Some(Init::SinglePhase) => {
             let (_, init, evidence) = all.swap_remove(0);
             (Verdict::Unknown(gap), init, evidence)
         }

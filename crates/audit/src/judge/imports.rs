@@ -16,6 +16,8 @@ pub(crate) enum Role {
     NoReturn,
     /// Says whether a static variable of C++ is still to be initialised: it is, on the first import.
     Guard,
+    /// `PyState_FindModule`: a module that was made earlier, and on the first import was not.
+    Absent,
     /// `memset`.
     Fill,
     /// `memcpy` and `memmove`.
@@ -44,6 +46,7 @@ fn role(name: &str) -> Role {
         | "__assert_fail" | "__assert_rtn" | "__cxa_throw_bad_array_new_length" | "_ZSt9terminatev"
         | "_Py_FatalErrorFunc" | "Py_FatalError" | "longjmp" => Role::NoReturn,
         "__cxa_guard_acquire" | "___cxa_guard_acquire" => Role::Guard,
+        "PyState_FindModule" => Role::Absent,
         "memset" => Role::Fill,
         "memcpy" | "memmove" => Role::Copy,
         // std::__throw_length_error and the like.

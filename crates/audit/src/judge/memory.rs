@@ -108,6 +108,14 @@ impl Memory {
         self.words.insert(address, word);
     }
 
+    /// What was stored, in no order.
+    pub(crate) fn words(&self) -> impl Iterator<Item = (u64, Value)> + '_ {
+        self.words.iter().map(|(&address, &word)| match word {
+            Word::Whole(value) => (address, value),
+            Word::Bytes(value, _) => (address, Value::Known(value)),
+        })
+    }
+
     /// Forgets what the stack has between two addresses: a call that was not followed was given its address.
     pub(crate) fn forget(&mut self, from: u64, to: u64) {
         self.words.retain(|address, _| !(from..to).contains(address));

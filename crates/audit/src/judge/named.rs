@@ -9,6 +9,8 @@ use crate::judge::memory::Memory;
 use crate::judge::slots::{self, Reading, Said};
 use crate::judge::state::Value;
 
+/// The longest dotted name that is looked for.
+const LONGEST: usize = 200;
 /// From `m_name` back to the definition's start, with either object head.
 const HEADS: [u64; 2] = [40, 56];
 
@@ -17,8 +19,7 @@ pub(crate) fn definition(image: &Image, name: &str) -> Option<Reading> {
     let memory = Memory::default();
     let mut found: Option<(u64, Reading)> = None;
     for (cell, target) in image.pointers() {
-        // Compared before the text is looked for to its end: there may be very many pointers.
-        let Some(text) = image.text(target).filter(|text| text.rsplit('.').next() == Some(name)) else { continue };
+        let Some(text) = ending_in(image, target, name) else { continue };
         for head in HEADS {
             let Some(start) = cell.checked_sub(head) else { continue };
             let zero = |offset: u64| memory.load(image, start.wrapping_add(offset), 8) == Some(Value::Known(0));
@@ -39,4 +40,14 @@ pub(crate) fn definition(image: &Image, name: &str) -> Option<Reading> {
         }
     }
     found.map(|(_, reading)| reading)
+}
+
+/// The text at an address, if the last part of it is this name.
+fn ending_in<'i>(image: &Image<'i>, address: u64, name: &str) -> Option<&'i str> {
+    // Longer than any dotted name: there may be very many pointers, and each is looked at.
+    let bytes = image.from(address)?;
+    let bytes = bytes.get(..LONGEST).unwrap_or(bytes);
+    let end = bytes.iter().position(|&byte| byte == 0)?;
+    let text = std::str::from_utf8(bytes.get(..end)?).ok()?;
+    (text.rsplit('.').next() == Some(name)).then_some(text)
 }

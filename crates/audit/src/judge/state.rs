@@ -6,6 +6,8 @@
 
 use crate::image::Image;
 use crate::judge::memory::Memory;
+use rustc_hash::FxHasher;
+use std::hash::{Hash, Hasher};
 
 /// Where the walked function's stack begins. Nothing real is mapped there: it is not canonical.
 pub(crate) const STACK: u64 = 0x7fff_ff00_0000_0000;
@@ -168,6 +170,38 @@ impl State {
             Compared::Common(one, other) if one == other => Some(one),
             _ => None,
         }
+    }
+
+    /// A number that is the same for states from which the same can come: symbols count for what is known of them.
+    pub(crate) fn digest(&self) -> u64 {
+        let of = |value: Value| match value {
+            Value::Known(number) => (0, number),
+            Value::Import(index) => (1, u64::from(index)),
+            Value::Symbol(symbol) => match self.is_zero(symbol) {
+                Some(true) => (0, 0),
+                Some(false) => (2, 0),
+                None => (3, 0),
+            },
+        };
+        let mut hasher = FxHasher::default();
+        self.ip.hash(&mut hasher);
+        for frame in &self.frames {
+            frame.back.hash(&mut hasher);
+        }
+        for &value in &self.registers {
+            of(value).hash(&mut hasher);
+        }
+        self.gil.map(|(value, _)| of(value)).hash(&mut hasher);
+        (self.made.is_some(), self.passed.is_some()).hash(&mut hasher);
+        // In whatever order the words come.
+        let mut words = 0u64;
+        for (address, value) in self.memory.words() {
+            let mut hasher = FxHasher::default();
+            (address, of(value)).hash(&mut hasher);
+            words = words.wrapping_add(hasher.finish());
+        }
+        words.hash(&mut hasher);
+        hasher.finish()
     }
 
     /// Whether a condition holds; `None` where that depends on what is not known.

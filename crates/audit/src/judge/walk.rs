@@ -1,8 +1,8 @@
 //! A walk through an init function, along every way that it can go, up to a bound.
 //!
 //! Nothing is run: instructions are read and their effect on what is known is kept. Where a condition depends on what is not
-//! known both ways are taken; a place is passed a few times at most for each thing that could have been said of the GIL until
-//! then, so that loops end and forks that meet again do not multiply. A way that ends in null is one that failed, and says nothing.
+//! known both ways are taken; where ways meet again that know the same, one goes on, so that loops end and forks do not
+//! multiply. A way that ends in null is one that failed, and says nothing.
 
 use crate::image::Image;
 use crate::judge::imports::{self, Role};
@@ -11,15 +11,14 @@ use crate::judge::memory::is_stack;
 use crate::judge::reach::Reach;
 use crate::judge::slots::{self, Reading};
 use crate::judge::state::{Frame, State, Value};
-use rustc_hash::FxHashMap;
-use std::hash::{Hash, Hasher};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// The most instructions of one walk. Init functions that were seen take some hundreds to some thousands.
 const STEPS: u32 = 60_000;
 /// The most ways that wait to be gone.
 const WAITING: usize = 512;
-/// How often a place is passed for the same thing said.
-const PASSES: u8 = 3;
+/// How often a place is passed. Loops over tables of methods or constants go round some hundreds of times.
+const PASSES: u32 = 2_000;
 /// The deepest call that is followed.
 const DEPTH: usize = 12;
 /// The most outcomes that are kept; they differ.
@@ -52,6 +51,8 @@ pub(crate) struct Walked {
     pub(crate) cut_off: bool,
     /// Where a way was lost: at what could not be read, or a jump to where the file does not say.
     pub(crate) lost: Option<u64>,
+    /// A way came to an end with the stack in disorder.
+    pub(crate) astray: bool,
 }
 
 struct Walk<'w, 'i> {
@@ -60,7 +61,8 @@ struct Walk<'w, 'i> {
     roles: &'w [Role],
     reach: Reach<'w, 'i>,
     exports: bool,
-    passes: FxHashMap<u64, u8>,
+    seen: FxHashSet<u64>,
+    passes: FxHashMap<u64, u32>,
     walked: Walked,
 }
 
@@ -69,8 +71,16 @@ pub(crate) fn walk(image: &Image, roles: &[Role], entry: u64, exports: bool) -> 
     let machine = Machine::of(image);
     let state = State::new(entry, machine.stack);
     let reach = Reach::new(image, roles);
-    let mut walk =
-        Walk { image, machine, roles, reach, exports, passes: FxHashMap::default(), walked: Walked::default() };
+    let mut walk = Walk {
+        image,
+        machine,
+        roles,
+        reach,
+        exports,
+        seen: FxHashSet::default(),
+        passes: FxHashMap::default(),
+        walked: Walked::default(),
+    };
     let mut waiting = vec![state];
     let mut steps = STEPS;
     while let Some(mut state) = waiting.pop() {
@@ -93,13 +103,13 @@ impl Walk<'_, '_> {
             Flow::Next => true,
             Flow::End => false,
             Flow::Lost => self.lose(at),
-            Flow::Return => self.finish(state, at),
+            Flow::Return => self.finish(state),
             Flow::Jump(target) => match self.resolve(target) {
                 Target::Address(address) => {
                     state.ip = address;
                     true
                 }
-                Target::Import(import) => self.import(state, import, at) && self.finish(state, at),
+                Target::Import(import) => self.import(state, import, at) && self.finish(state),
                 Target::Unknown => self.lose(at),
             },
             Flow::Call(target) => match self.resolve(target) {
@@ -156,16 +166,16 @@ impl Walk<'_, '_> {
         false
     }
 
+    /// Whether a way goes on from a fork: not where another went on that knew the same.
     fn may_pass(&mut self, state: &State) -> bool {
-        let mut hasher = rustc_hash::FxHasher::default();
-        state.ip.hash(&mut hasher);
-        for frame in &state.frames {
-            frame.back.hash(&mut hasher);
+        if !self.seen.insert(state.digest()) {
+            return false;
         }
-        state.gil.map(|(value, _)| value.known()).hash(&mut hasher);
-        (state.made.is_some(), state.passed.is_some()).hash(&mut hasher);
-        let passes = self.passes.entry(hasher.finish()).or_default();
-        *passes = passes.saturating_add(1);
+        let passes = self.passes.entry(state.ip).or_default();
+        *passes += 1;
+        if *passes > PASSES {
+            self.walked.cut_off = true;
+        }
         *passes <= PASSES
     }
 
@@ -228,6 +238,7 @@ impl Walk<'_, '_> {
                 state.fresh_address()
             }
             Role::Guard => Value::Known(1),
+            Role::Absent => Value::Known(0),
             Role::Fill | Role::Copy => {
                 let (second, length) = (self.machine.argument(state, 1), self.machine.argument(state, 2));
                 if !imports::fill_or_copy(self.image, state, role, first, second, length) {
@@ -245,11 +256,12 @@ impl Walk<'_, '_> {
     }
 
     /// The end of a function. Whether the way goes on, in its caller.
-    fn finish(&mut self, state: &mut State, at: u64) -> bool {
+    fn finish(&mut self, state: &mut State) -> bool {
         let Some(frame) = state.frames.pop() else { return false };
         if !self.machine.leave(state, frame.stack) {
-            // Most likely a call that does not come back, and the code that happens to lie behind it.
-            return self.lose(at);
+            // A call that does not come back, and the code that happens to lie behind it: no way that a program goes.
+            self.walked.astray = true;
+            return false;
         }
         if frame.back != 0 {
             state.ip = frame.back;
