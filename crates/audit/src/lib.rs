@@ -9,9 +9,11 @@
 pub mod archive;
 pub mod claims;
 pub mod environment;
+mod files;
 pub mod found;
 pub mod image;
 pub mod index;
+pub mod marker;
 pub mod metadata;
 pub mod model;
 pub mod names;
