@@ -126,8 +126,8 @@ pub fn read(path: &Path, build: Build, platform: Platform) -> Result<Wants, Unre
 pub fn lock(content: &str, path: &Path, build: Build, platform: Platform) -> Result<Wants, Unread> {
     let is_uv = path.file_name().is_some_and(|name| name == "uv.lock");
     let read = if is_uv { lock::uv } else { lock::pylock };
-    let mut wants = read(content, build, platform)
-        .map_err(|why| Unread::Toml { path: path.to_owned(), why })?;
+    let mut wants =
+        read(content, build, platform).map_err(|why| Unread::Toml { path: path.to_owned(), why })?;
     wants.wanted.iter_mut().for_each(|wanted| wanted.file = path.to_owned());
     Ok(wants)
 }

@@ -111,12 +111,11 @@ pub(super) fn uv(content: &str, build: Build, platform: Platform) -> Result<Want
 }
 
 fn any(answers: impl Iterator<Item = Option<bool>>) -> Option<Option<bool>> {
-    let either = |a, b| if a == Some(true) || b == Some(true) { Some(true) } else { both(a, b) };
-    answers.reduce(either)
+    answers.reduce(|a, b| if a == Some(true) || b == Some(true) { Some(true) } else { Some(a? || b?) })
 }
 
 fn both(a: Option<bool>, b: Option<bool>) -> Option<bool> {
-    if a == Some(false) && b == Some(false) { Some(false) } else { Some(a? && b?) }
+    if a == Some(false) || b == Some(false) { Some(false) } else { Some(a? && b?) }
 }
 
 /// Names that dependencies lead to from the projects themselves, or from what nobody depends on; surely or perhaps.
@@ -138,7 +137,9 @@ fn reached(packages: &[UvPackage], build: Build, platform: Platform) -> FxHashMa
             }
         }
     }
-    let own = |package: &&UvPackage| package.source.contains_key("virtual") || package.source.contains_key("editable");
+    let own = |package: &&UvPackage| {
+        package.source.contains_key("virtual") || package.source.contains_key("editable")
+    };
     let mut starts: Vec<String> = packages.iter().filter(own).map(|package| normal(&package.name)).collect();
     if starts.is_empty() {
         let names = packages.iter().map(|package| normal(&package.name));

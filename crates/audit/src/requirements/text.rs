@@ -15,8 +15,20 @@ const MOST_FILES: usize = 100;
 
 /// Options that do not change which projects are wanted.
 const WITHOUT_EFFECT: &[&str] = &[
-    "-i", "-f", "--index-url", "--extra-index-url", "--no-index", "--find-links", "--no-binary", "--only-binary",
-    "--prefer-binary", "--pre", "--trusted-host", "--use-feature", "--require-hashes", "--pypi-url",
+    "-i",
+    "-f",
+    "--index-url",
+    "--extra-index-url",
+    "--no-index",
+    "--find-links",
+    "--no-binary",
+    "--only-binary",
+    "--prefer-binary",
+    "--pre",
+    "--trusted-host",
+    "--use-feature",
+    "--require-hashes",
+    "--pypi-url",
 ];
 
 struct Reader {
@@ -79,13 +91,19 @@ impl Reader {
         let (option, value) = match line.split_once(|c: char| c == '=' || c.is_whitespace()) {
             Some((option, value)) => (option, value.trim()),
             // `-rother.txt`
-            None if !line.starts_with("--") => line.split_at(line.char_indices().nth(2).map_or(line.len(), |(at, _)| at)),
+            None if !line.starts_with("--") => {
+                line.split_at(line.char_indices().nth(2).map_or(line.len(), |(at, _)| at))
+            }
             None => (line, ""),
         };
         match option {
             "-r" | "--requirement" => self.include(value, path, &place()),
             "-c" | "--constraint" => {
-                self.wants.notes.push(format!("{}: constraints want nothing themselves: {}", place(), short(value)));
+                self.wants.notes.push(format!(
+                    "{}: constraints want nothing themselves: {}",
+                    place(),
+                    short(value)
+                ));
             }
             "-e" | "--editable" => match self.requirement(value) {
                 Some(wanted) => {
@@ -109,7 +127,10 @@ impl Reader {
         match path.canonicalize() {
             Err(error) => notes.push(format!("{place}: '{}' cannot be read: {error}", short(value))),
             Ok(real) if !real.starts_with(&self.folder) => {
-                notes.push(format!("{place}: not read, as it lies outside the first file's folder: {}", short(value)));
+                notes.push(format!(
+                    "{place}: not read, as it lies outside the first file's folder: {}",
+                    short(value)
+                ));
             }
             Ok(real) if self.seen.contains(&real) => {}
             Ok(_) if self.seen.len() >= MOST_FILES => {
@@ -135,14 +156,21 @@ impl Reader {
         };
         let marker = marker.map(|marker| marker.trim().to_owned());
         let holds = |marker: &String| marker::holds(marker, self.build, self.platform);
-        let wanted = Wanted { applies: marker.as_ref().map_or(Some(true), holds), marker, hashes, ..named(what.trim())? };
+        let wanted = Wanted {
+            applies: marker.as_ref().map_or(Some(true), holds),
+            marker,
+            hashes,
+            ..named(what.trim())?
+        };
         Some(wanted)
     }
 }
 
 /// `NAME[EXTRAS] SPECIFIER`, `NAME @ URL`, a URL or a path.
 fn named(what: &str) -> Option<Wanted> {
-    let end = what.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.')).unwrap_or(what.len());
+    let end = what
+        .find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.'))
+        .unwrap_or(what.len());
     let (name, rest) = what.split_at(end);
     let ends_well = name.ends_with(|c: char| c.is_ascii_alphanumeric());
     let is_name = name.starts_with(|c: char| c.is_ascii_alphanumeric()) && ends_well;
