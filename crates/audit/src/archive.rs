@@ -127,10 +127,9 @@ impl<'a> Archive<'a> {
             let path = checked_path(entry.file_path().as_bytes())?;
             let is_folder = path.ends_with('/');
             check_kind(&path, &entry)?;
-            let local = zip.get_entry(entry.wayfinder()).map_err(|error| Refusal::Damaged {
-                path: path.clone(),
-                why: error.to_string(),
-            })?;
+            let local = zip
+                .get_entry(entry.wayfinder())
+                .map_err(|error| Refusal::Damaged { path: path.clone(), why: error.to_string() })?;
             let header = local.local_header();
             if header.file_path().as_bytes() != entry.file_path().as_bytes()
                 || header.compression_method() != entry.compression_method()

@@ -10,12 +10,14 @@
 pub mod archive;
 pub mod claims;
 pub mod environment;
+mod files;
 pub mod found;
 pub mod image;
 pub mod judge;
 pub mod model;
 pub mod verify;
 pub mod index;
+pub mod marker;
 pub mod metadata;
 pub mod names;
 pub mod requirements;

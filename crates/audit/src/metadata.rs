@@ -126,7 +126,8 @@ fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
 
 /// Keys in lower case, and values with their continuation lines, up to the empty line after which the description begins.
 fn headers(text: &str) -> impl Iterator<Item = (String, String)> + '_ {
-    let mut lines = text.trim_start_matches('\u{feff}').lines().take_while(|line| !line.is_empty()).peekable();
+    let mut lines =
+        text.trim_start_matches('\u{feff}').lines().take_while(|line| !line.is_empty()).peekable();
     std::iter::from_fn(move || {
         loop {
             let Some((key, value)) = lines.next()?.split_once(':') else { continue };
@@ -161,10 +162,11 @@ mod tests {
     #[test]
     fn claims_are_told_by_their_level() {
         let about = "Programming Language :: Python :: Free Threading";
-        for claim in
-            [Claim::Unspecified, Claim::Unstable, Claim::Beta, Claim::Stable, Claim::Resilient]
-        {
-            assert_eq!(Claim::parse(&format!("Programming Language :: Python :: {}", claim.words())), Some(claim));
+        for claim in [Claim::Unspecified, Claim::Unstable, Claim::Beta, Claim::Stable, Claim::Resilient] {
+            assert_eq!(
+                Claim::parse(&format!("Programming Language :: Python :: {}", claim.words())),
+                Some(claim)
+            );
         }
         assert_eq!(Claim::parse(about), Some(Claim::Unspecified));
         assert_eq!(Claim::parse("Programming Language :: Python :: 3"), None);
@@ -179,11 +181,12 @@ mod tests {
 
     #[test]
     fn a_wheel_file_has_its_tags() {
-        let tags = wheel_tags(b"Wheel-Version: 1.0\nTag: cp314-cp314t-linux_x86_64\nTag: bad\nTag: py3-none-any\n");
-        assert_eq!(tags.iter().map(ToString::to_string).collect::<Vec<_>>(), [
-            "cp314-cp314t-linux_x86_64",
-            "py3-none-any"
-        ]);
+        let tags =
+            wheel_tags(b"Wheel-Version: 1.0\nTag: cp314-cp314t-linux_x86_64\nTag: bad\nTag: py3-none-any\n");
+        assert_eq!(
+            tags.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["cp314-cp314t-linux_x86_64", "py3-none-any"]
+        );
     }
 
     proptest! {

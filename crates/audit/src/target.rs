@@ -65,7 +65,8 @@ impl FromStr for Build {
     /// Reads `3.14`, `3.14t`, `3.14.2` and `3.14.2t`.
     fn from_str(text: &str) -> Result<Build, NoBuild> {
         let no = || NoBuild(text.chars().take(40).collect());
-        let (version, free_threaded) = text.strip_suffix('t').map_or((text, false), |version| (version, true));
+        let (version, free_threaded) =
+            text.strip_suffix('t').map_or((text, false), |version| (version, true));
         let mut parts = version.split('.').map(number);
         let (Some(Some(major)), Some(Some(minor))) = (parts.next(), parts.next()) else { return Err(no()) };
         if parts.next().is_some_and(|patch| patch.is_none()) || parts.next().is_some() {

@@ -28,7 +28,9 @@ impl<'a> Wheel<'a> {
         let mut distribution = Distribution::default();
         let name = WheelName::parse(file);
         if name.is_none() {
-            distribution.notes.push("its name is not a wheel's, so its tags are those of its WHEEL file".to_owned());
+            distribution
+                .notes
+                .push("its name is not a wheel's, so its tags are those of its WHEEL file".to_owned());
         }
         wheel.describe(&mut distribution, name);
         for member in wheel.archive.members() {
@@ -109,7 +111,8 @@ impl<'a> Wheel<'a> {
                 if distribution.name.is_empty() {
                     (distribution.name, distribution.version) = (name.name, name.version);
                 } else if normal(&distribution.name) != normal(&name.name) {
-                    notes.push(format!("its METADATA are of '{}', not of '{}'", distribution.name, name.name));
+                    notes
+                        .push(format!("its METADATA are of '{}', not of '{}'", distribution.name, name.name));
                 }
                 distribution.wheel_tags = vec![name.tags];
             }
@@ -124,9 +127,9 @@ impl<'a> Wheel<'a> {
         let record = self.archive.members().iter().find(|member| {
             member.path.ends_with(".dist-info/RECORD") && member.path.matches('/').count() == 1
         });
-        let Some(bytes) = record.and_then(|member| {
-            self.info(member.path.strip_suffix("/RECORD")?, "RECORD", notes)
-        }) else {
+        let Some(bytes) =
+            record.and_then(|member| self.info(member.path.strip_suffix("/RECORD")?, "RECORD", notes))
+        else {
             distribution.notes.append(notes);
             distribution.notes.push("it has no RECORD".to_owned());
             return;
