@@ -69,6 +69,7 @@ pub(super) fn assigned<'a>(cx: &mut Context<'a>, target: &'a Expr, value: &'a Ex
             | Expr::NumberLiteral(_)
             | Expr::StringLiteral(_)
             | Expr::Name(_)
+            | Expr::Attribute(_)
     );
     if !(is_made && (is_none || is_absent)) {
         return;

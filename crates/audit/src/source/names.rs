@@ -91,16 +91,21 @@ pub(super) fn is_lock_name(name: &str) -> bool {
     })
 }
 
-/// Whether calling this gives something new that nobody else has: a class, or a container.
+/// Whether it is something new that nobody else has, and that is not the same as what another thread makes: an object of a class, an
+/// empty container.
 pub(super) fn is_fresh(expr: &Expr) -> bool {
     match expr {
-        Expr::Dict(_) | Expr::List(_) | Expr::Set(_) => true,
-        Expr::DictComp(_) | Expr::ListComp(_) | Expr::SetComp(_) => false,
+        Expr::Dict(dict) => dict.items.is_empty(),
+        Expr::List(list) => list.elts.is_empty(),
         Expr::Call(call) => last(&call.func).is_some_and(|name| {
-            let is_class = name.trim_start_matches('_').starts_with(char::is_uppercase)
-                && name.chars().any(char::is_lowercase);
+            let bare = name.trim_start_matches('_');
+            let is_class = bare.starts_with(char::is_uppercase) && bare.contains(char::is_lowercase);
+            let is_container =
+                matches!(name, "dict" | "list" | "set" | "defaultdict" | "deque" | "bytearray");
             is_class
-                || matches!(name, "dict" | "list" | "set" | "defaultdict" | "deque" | "object" | "bytearray")
+                || name == "object"
+                || name == "__new__"
+                || (is_container && call.arguments.args.len() == usize::from(name == "defaultdict"))
         }),
         _ => false,
     }

@@ -209,7 +209,7 @@ impl<'a> Outline<'a> {
         let arguments = &call.arguments;
         let at = |index: usize| arguments.args.get(index);
         let target = match names::last(&call.func) {
-            Some("Thread" | "Process") => arguments.find_keyword("target").map(|keyword| &keyword.value),
+            Some("Thread") => arguments.find_keyword("target").map(|keyword| &keyword.value),
             Some("Timer" | "run_in_executor") => at(1),
             Some("submit" | "to_thread" | "start_new_thread") => at(0),
             _ => None,
@@ -224,6 +224,13 @@ impl<'a> Visitor<'a> for Outline<'a> {
     fn visit_stmt(&mut self, stmt: &'a Stmt) {
         match stmt {
             Stmt::ClassDef(def) => return self.class(def),
+            // What a module makes when it is run as a program, it makes for that alone.
+            Stmt::If(stmt) if self.functions == 0 && is_main(&stmt.test) => {
+                self.functions += 1;
+                visitor::walk_body(self, &stmt.body);
+                self.functions -= 1;
+                return;
+            }
             Stmt::FunctionDef(def) => return self.function(def),
             Stmt::Import(_) | Stmt::ImportFrom(_) => self.alias(stmt),
             Stmt::Assign(assign) => {
@@ -249,4 +256,9 @@ impl<'a> Visitor<'a> for Outline<'a> {
         }
         visitor::walk_expr(self, expr);
     }
+}
+
+/// `__name__ == "__main__"`.
+fn is_main(test: &Expr) -> bool {
+    matches!(test, Expr::Compare(compare) if names::name(&compare.left) == Some("__name__"))
 }

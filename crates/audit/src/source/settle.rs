@@ -65,13 +65,18 @@ fn weigh(cx: &Context<'_>, raw: &Raw<'_>) -> Option<Confidence> {
     let uses = cx.uses.get(raw.function).copied().unwrap_or_default();
     let is_private = raw.function.starts_with('_') && !raw.function.starts_with("__");
     let is_free = uses.free > 0 || (uses.held == 0 && uses.at_import == 0);
-    match is_free {
-        // Every caller is here, and holds a lock or runs when the module is imported.
-        false if is_private => None,
-        false if uses.at_import > 0 => Some(raw.confidence.lower()),
-        _ if is_setup(raw.function) => Some(raw.confidence.lower()),
-        _ => Some(raw.confidence),
+    // Every caller is here, and holds a lock or runs when the module is imported.
+    if !is_free && is_private {
+        return None;
     }
+    let mut confidence = raw.confidence;
+    if !is_free && uses.at_import > 0 {
+        confidence = confidence.lower();
+    }
+    if is_setup(raw.function) {
+        confidence = confidence.lower();
+    }
+    Some(confidence)
 }
 
 /// Whether a function's name says that it runs once, or when a program is put together.
@@ -92,7 +97,10 @@ fn is_setup(name: &str) -> bool {
         "bootstrap",
     ];
     let bare = name.trim_start_matches('_').to_lowercase();
-    matches!(name, "__init_subclass__" | "__set_name__" | "setUp" | "tearDown" | "setUpClass")
+    if name.starts_with("__") {
+        return matches!(name, "__init_subclass__" | "__set_name__");
+    }
+    matches!(name, "setUp" | "tearDown" | "setUpClass" | "tearDownClass")
         || STARTS.iter().any(|start| {
             bare.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
         })
