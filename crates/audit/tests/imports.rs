@@ -13,7 +13,10 @@ fn imports_are_told_with_their_moment() {
     assert_eq!(modules, [(0, "a.b"), (0, "c"), (2, "e"), (1, ""), (0, "j")]);
     assert_eq!(found[2].names, ["f", "g"]);
     assert_eq!(found.iter().map(|import| import.line).collect::<Vec<_>>(), [1, 1, 2, 3, 4]);
-    assert_eq!(found.iter().map(|import| import.is_lazy).collect::<Vec<_>>(), [false, false, false, false, true]);
+    assert_eq!(
+        found.iter().map(|import| import.is_lazy).collect::<Vec<_>>(),
+        [false, false, false, false, true]
+    );
 }
 
 #[test]
@@ -26,7 +29,8 @@ fn what_may_be_missing_is_guarded() {
 
 #[test]
 fn an_import_in_a_function_comes_later() {
-    let found = of("def f():\n    import a\nclass C:\n    import b\n    def g(self):\n        from c import *\n\
+    let found =
+        of("def f():\n    import a\nclass C:\n    import b\n    def g(self):\n        from c import *\n\
                     import importlib\nd = importlib.import_module('.d', __name__)\n");
     let told: Vec<_> = found.iter().map(|import| (import.module.as_str(), import.is_lazy)).collect();
     assert_eq!(told, [("a", true), ("b", false), ("c", true), ("importlib", false), ("d", false)]);

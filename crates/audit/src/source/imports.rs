@@ -127,10 +127,7 @@ impl<'a> Visitor<'a> for Walk<'_, '_> {
 fn catches_import_error(handler: &ExceptHandler) -> bool {
     let ExceptHandler::ExceptHandler(handler) = handler;
     let is_caught = |expr: &Expr| {
-        matches!(
-            last_name(expr),
-            Some("ImportError" | "ModuleNotFoundError" | "Exception" | "BaseException")
-        )
+        matches!(last_name(expr), Some("ImportError" | "ModuleNotFoundError" | "Exception" | "BaseException"))
     };
     match handler.type_.as_deref() {
         None => true,

@@ -114,7 +114,10 @@ mod tests {
 
     #[test]
     fn text_is_decoded_as_declared() {
-        assert_eq!(decode(b"# coding: latin-1\nx = '\xe9'\n").as_deref(), Ok("# coding: latin-1\nx = '\u{e9}'\n"));
+        assert_eq!(
+            decode(b"# coding: latin-1\nx = '\xe9'\n").as_deref(),
+            Ok("# coding: latin-1\nx = '\u{e9}'\n")
+        );
         assert_eq!(decode(b"\xef\xbb\xbfx = 1\n").as_deref(), Ok("x = 1\n"));
         assert_eq!(decode(b"x = '\xe9'\n"), Err(Unread::NotText("UTF-8".into())));
         assert_eq!(decode(b"# coding: utf-16\n"), Err(Unread::Encoding("utf-16".into())));

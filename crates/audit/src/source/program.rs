@@ -1,0 +1,90 @@
+//! All sources of a program or a distribution together: a fork in one file is worse for a thread that is started in another.
+
+use super::{Confidence, Hazard, Kind, Source, Unread, on_known_stack};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// What was found in the sources of a program.
+#[derive(Debug, Clone, Default)]
+pub struct Program {
+    /// In the order of files and lines.
+    pub hazards: Vec<Hazard>,
+    /// What could not be read, and why.
+    pub unread: Vec<(PathBuf, Unread)>,
+    /// Files with more hazards than are kept of one file, and how many were left out.
+    pub left_out: Vec<(PathBuf, usize)>,
+    /// How many files were read.
+    pub files: usize,
+}
+
+/// Most threads that parse.
+const THREADS: usize = 8;
+
+/// Reads the sources that an iterator gives, on as many threads as the machine has CPUs; files are taken as they are needed, so
+/// that no more of them than there are threads need be in memory.
+pub fn audit_program<I, T>(files: I) -> Program
+where
+    I: IntoIterator<Item = (PathBuf, T)>,
+    I::IntoIter: Send,
+    T: AsRef<[u8]>,
+{
+    let files = Mutex::new(files.into_iter().fuse());
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
+    let read = || {
+        let mut read = Vec::new();
+        loop {
+            // A caller's iterator that panicked is one that has ended.
+            let next = files.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some((path, bytes)) = next else { return read };
+            read.push((path, Source::parse_here(bytes.as_ref())));
+        }
+    };
+    let mut sources = Vec::new();
+    std::thread::scope(|scope| {
+        let started: Vec<_> =
+            (0..threads).filter_map(|_| on_known_stack().spawn_scoped(scope, read).ok()).collect();
+        for thread in started {
+            sources.extend(thread.join().unwrap_or_default());
+        }
+    });
+    // No thread could be started: what is left is named, not passed over.
+    let rest = files.into_inner().unwrap_or_else(PoisonError::into_inner);
+    sources.extend(rest.map(|(path, _)| (path, Err(Unread::Thread("there are too many".into())))));
+    sources.sort_by(|one, other| one.0.cmp(&other.0));
+    together(sources)
+}
+
+fn together(sources: Vec<(PathBuf, Result<Source, Unread>)>) -> Program {
+    let mut program = Program::default();
+    let starts =
+        sources.iter().find_map(|(path, source)| Some((path.clone(), source.as_ref().ok()?.starts?)));
+    for (path, source) in sources {
+        match source {
+            Ok(source) => {
+                program.files += 1;
+                if source.left_out > 0 {
+                    program.left_out.push((path.clone(), source.left_out));
+                }
+                let told =
+                    source.hazards.into_iter().map(|hazard| of_program(hazard, &path, starts.as_ref()));
+                program.hazards.extend(told);
+            }
+            Err(error) => program.unread.push((path, error)),
+        }
+    }
+    program
+}
+
+/// A file's hazard in its program.
+fn of_program(mut hazard: Hazard, path: &Path, starts: Option<&(PathBuf, usize)>) -> Hazard {
+    let is_fork = matches!(hazard.kind, Kind::ForkWithThreads | Kind::PreexecFn);
+    if is_fork
+        && hazard.confidence == Confidence::Low
+        && let Some((file, line)) = starts
+    {
+        hazard.confidence = Confidence::Medium;
+        hazard.what = format!("{}; a thread is started in {}, line {line}", hazard.what, file.display());
+    }
+    hazard.file = path.to_owned();
+    hazard
+}
