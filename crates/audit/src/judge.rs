@@ -54,7 +54,13 @@ pub fn judge(image: &Image) -> Vec<Judgement> {
         } else {
             (Verdict::Unknown("the binary has too many modules to look at each".into()), None, Vec::new())
         };
-        judgements.push(Judgement { name: name.to_owned(), verdict, init, toolchain: Some(toolchain), evidence });
+        judgements.push(Judgement {
+            name: name.to_owned(),
+            verdict,
+            init,
+            toolchain: Some(toolchain),
+            evidence,
+        });
     }
     judgements
 }
@@ -75,7 +81,8 @@ type Judged = (Verdict, Option<Init>, Vec<Evidence>);
 fn one(image: &Image, roles: &[Role], name: &str, address: u64, exports: bool) -> Judged {
     let has = |role| roles.contains(&role);
     if !exports && !has(Role::DefInit) && !has(Role::SetGil) && has(Role::Create) {
-        let what = "it makes its module itself, and imports neither PyModuleDef_Init nor PyUnstable_Module_SetGIL";
+        let what =
+            "it makes its module itself, and imports neither PyModuleDef_Init nor PyUnstable_Module_SetGIL";
         let evidence = vec![Evidence { what: what.into(), address: Some(address) }];
         return (Verdict::DoesNotDeclare, Some(Init::SinglePhase), evidence);
     }
@@ -85,7 +92,8 @@ fn one(image: &Image, roles: &[Role], name: &str, address: u64, exports: bool) -
         return judged;
     }
     // The second evidence: a definition of that name among the file's own data.
-    let only_defines = !has(Role::SetGil) || walked.outcomes.iter().all(|one| !matches!(one, Outcome::Module { .. }));
+    let only_defines =
+        !has(Role::SetGil) || walked.outcomes.iter().all(|one| !matches!(one, Outcome::Module { .. }));
     match named::definition(image, name).filter(|_| only_defines) {
         Some(reading) => {
             let (verdict, mut evidence) = of_reading(reading);
@@ -113,7 +121,9 @@ fn of_outcomes(walked: &Walked, exports: bool) -> Judged {
     let mut all: Vec<Judged> = Vec::new();
     for outcome in &walked.outcomes {
         let judged = match outcome {
-            Outcome::Definition(reading, _) | Outcome::Slots(reading) if reading.said == Said::Nonsense => continue,
+            Outcome::Definition(reading, _) | Outcome::Slots(reading) if reading.said == Said::Nonsense => {
+                continue;
+            }
             Outcome::Definition(reading, at) => {
                 let (verdict, mut evidence) = of_reading(reading.clone());
                 let what = "PyModuleDef_Init is called".to_owned();
@@ -139,7 +149,9 @@ fn of_outcomes(walked: &Walked, exports: bool) -> Judged {
     match (all.len(), gap) {
         (0, gap) => {
             let astray = if walked.astray { "or ends out of order" } else { "" };
-            let why = gap.unwrap_or_else(|| format!("every way through its init function fails {astray}").trim_end().into());
+            let why = gap.unwrap_or_else(|| {
+                format!("every way through its init function fails {astray}").trim_end().into()
+            });
             (Verdict::Unknown(format!("{why}, and none was found that hands over {what}")), None, Vec::new())
         }
         // A module that is seen to say nothing may say it where the walk did not get.

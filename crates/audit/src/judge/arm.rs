@@ -37,7 +37,9 @@ fn target(at: u64, word: u32, low: u32, len: u32) -> u64 {
 fn register(state: &State, number: u32) -> Value {
     match number {
         31 => Value::Known(0),
-        number => state.registers.get(number as usize).map_or(Value::Known(0), |value| state.narrow(*value, 8)),
+        number => {
+            state.registers.get(number as usize).map_or(Value::Known(0), |value| state.narrow(*value, 8))
+        }
     }
 }
 
@@ -82,8 +84,7 @@ fn branch(state: &mut State, at: u64, word: u32) -> Flow {
         },
         0x34 | 0x35 | 0xb4 | 0xb5 => {
             state.width = if wide { 8 } else { 4 };
-            let condition =
-                if bits(word, 24, 1) == 0 { Condition::Equal } else { Condition::NotEqual };
+            let condition = if bits(word, 24, 1) == 0 { Condition::Equal } else { Condition::NotEqual };
             Flow::Branch(condition, target(at, word, 5, 19), Some(register(state, rt)))
         }
         0x36 | 0x37 | 0xb6 | 0xb7 => {
@@ -128,8 +129,20 @@ fn branch(state: &mut State, at: u64, word: u32) -> Flow {
 fn condition(code: u32) -> Condition {
     use Condition as C;
     let known = [
-        C::Equal, C::NotEqual, C::AboveOrEqual, C::Below, C::Negative, C::NotNegative, C::Other, C::Other, C::Above,
-        C::BelowOrEqual, C::GreaterOrEqual, C::Less, C::Greater, C::LessOrEqual,
+        C::Equal,
+        C::NotEqual,
+        C::AboveOrEqual,
+        C::Below,
+        C::Negative,
+        C::NotNegative,
+        C::Other,
+        C::Other,
+        C::Above,
+        C::BelowOrEqual,
+        C::GreaterOrEqual,
+        C::Less,
+        C::Greater,
+        C::LessOrEqual,
     ];
     known.get(code as usize).copied().unwrap_or(C::Other)
 }
@@ -341,7 +354,8 @@ fn vector(state: &mut State, word: u32) {
 /// Where the instruction at an address leads.
 pub(crate) fn outline(image: &Image, at: u64) -> Option<Outline> {
     let word = fetch(image, at)?;
-    let mut outline = Outline { next: at.wrapping_add(4), falls: true, jumps: None, calls: None, names: None };
+    let mut outline =
+        Outline { next: at.wrapping_add(4), falls: true, jumps: None, calls: None, names: None };
     match bits(word, 25, 4) {
         0..=3 => return None,
         10 | 11 => match bits(word, 24, 8) {
@@ -349,7 +363,9 @@ pub(crate) fn outline(image: &Image, at: u64) -> Option<Outline> {
                 outline.falls = false;
                 outline.jumps = Some(target(at, word, 0, 26));
             }
-            _ if bits(word, 26, 6) == 0b100101 => outline.calls = Some(Target::Address(target(at, word, 0, 26))),
+            _ if bits(word, 26, 6) == 0b100101 => {
+                outline.calls = Some(Target::Address(target(at, word, 0, 26)))
+            }
             0x54 | 0x34 | 0x35 | 0xb4 | 0xb5 => outline.jumps = Some(target(at, word, 5, 19)),
             0x36 | 0x37 | 0xb6 | 0xb7 => outline.jumps = Some(target(at, word, 5, 14)),
             0xd4 if bits(word, 21, 3) != 0 => outline.falls = false,

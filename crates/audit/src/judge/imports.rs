@@ -41,10 +41,24 @@ fn role(name: &str) -> Role {
         | "PyModule_NewObject"
         | "PyModule_FromDefAndSpec2"
         | "PyImport_AddModuleRef" => Role::Create,
-        "abort" | "exit" | "_exit" | "__stack_chk_fail" | "___stack_chk_fail" | "_Unwind_Resume"
-        | "__cxa_throw" | "__cxa_rethrow" | "__cxa_call_unexpected" | "__cxa_bad_cast" | "_CxxThrowException"
-        | "__assert_fail" | "__assert_rtn" | "__cxa_throw_bad_array_new_length" | "_ZSt9terminatev"
-        | "_Py_FatalErrorFunc" | "Py_FatalError" | "longjmp" => Role::NoReturn,
+        "abort"
+        | "exit"
+        | "_exit"
+        | "__stack_chk_fail"
+        | "___stack_chk_fail"
+        | "_Unwind_Resume"
+        | "__cxa_throw"
+        | "__cxa_rethrow"
+        | "__cxa_call_unexpected"
+        | "__cxa_bad_cast"
+        | "_CxxThrowException"
+        | "__assert_fail"
+        | "__assert_rtn"
+        | "__cxa_throw_bad_array_new_length"
+        | "_ZSt9terminatev"
+        | "_Py_FatalErrorFunc"
+        | "Py_FatalError"
+        | "longjmp" => Role::NoReturn,
         "__cxa_guard_acquire" | "___cxa_guard_acquire" => Role::Guard,
         "PyState_FindModule" => Role::Absent,
         "memset" => Role::Fill,

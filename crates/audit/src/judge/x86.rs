@@ -7,8 +7,8 @@ use crate::image::Image;
 use crate::judge::machine::{Flow, Outline, Target};
 use crate::judge::state::{Compared, Condition, State, Value, mask, signed};
 use iced_x86::{
-    ConditionCode, Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind,
-    Register,
+    ConditionCode, Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory, Mnemonic,
+    OpAccess, OpKind, Register,
 };
 
 /// The stack pointer's number.
@@ -71,7 +71,12 @@ fn condition(code: ConditionCode) -> Condition {
 fn effect(image: &Image, state: &mut State, i: &Instruction) {
     match i.mnemonic() {
         Mnemonic::Nop | Mnemonic::Endbr64 => {}
-        Mnemonic::Mov | Mnemonic::Movzx | Mnemonic::Movq | Mnemonic::Movd | Mnemonic::Vmovq | Mnemonic::Vmovd
+        Mnemonic::Mov
+        | Mnemonic::Movzx
+        | Mnemonic::Movq
+        | Mnemonic::Movd
+        | Mnemonic::Vmovq
+        | Mnemonic::Vmovd
             if i.op_count() == 2 =>
         {
             let value = read(image, state, i, 0x1);
@@ -138,10 +143,30 @@ fn effect(image: &Image, state: &mut State, i: &Instruction) {
 fn chosen(mnemonic: Mnemonic) -> Option<bool> {
     use Mnemonic as M;
     match mnemonic {
-        M::Cmove | M::Cmovne | M::Cmovl | M::Cmovge | M::Cmovle | M::Cmovg | M::Cmovb | M::Cmovae | M::Cmovbe
-        | M::Cmova | M::Cmovs | M::Cmovns => Some(true),
-        M::Sete | M::Setne | M::Setl | M::Setge | M::Setle | M::Setg | M::Setb | M::Setae | M::Setbe | M::Seta
-        | M::Sets | M::Setns => Some(false),
+        M::Cmove
+        | M::Cmovne
+        | M::Cmovl
+        | M::Cmovge
+        | M::Cmovle
+        | M::Cmovg
+        | M::Cmovb
+        | M::Cmovae
+        | M::Cmovbe
+        | M::Cmova
+        | M::Cmovs
+        | M::Cmovns => Some(true),
+        M::Sete
+        | M::Setne
+        | M::Setl
+        | M::Setge
+        | M::Setle
+        | M::Setg
+        | M::Setb
+        | M::Setae
+        | M::Setbe
+        | M::Seta
+        | M::Sets
+        | M::Setns => Some(false),
         _ => None,
     }
 }
@@ -204,8 +229,18 @@ fn vector(image: &Image, state: &mut State, i: &Instruction) -> bool {
         _ => Value::Known(0),
     };
     match i.mnemonic() {
-        M::Movups | M::Movaps | M::Movdqa | M::Movdqu | M::Movupd | M::Movapd | M::Vmovups | M::Vmovaps
-        | M::Vmovdqa | M::Vmovdqu | M::Vmovupd | M::Vmovapd => {
+        M::Movups
+        | M::Movaps
+        | M::Movdqa
+        | M::Movdqu
+        | M::Movupd
+        | M::Movapd
+        | M::Vmovups
+        | M::Vmovaps
+        | M::Vmovdqa
+        | M::Vmovdqu
+        | M::Vmovupd
+        | M::Vmovapd => {
             let lanes = (size(i, 0).max(size(i, 1)) / 8).clamp(1, 4) as usize;
             let values: [Value; 4] = std::array::from_fn(|n| {
                 if n >= lanes {
@@ -376,8 +411,7 @@ fn write_register(state: &mut State, register: Register, value: Value) {
 pub(crate) fn outline(image: &Image, address: u64) -> Option<Outline> {
     let instruction = decode(image, address)?;
     let i = &instruction;
-    let mut outline =
-        Outline { next: i.next_ip(), falls: true, jumps: None, calls: None, names: None };
+    let mut outline = Outline { next: i.next_ip(), falls: true, jumps: None, calls: None, names: None };
     let direct = i.op0_kind() == OpKind::NearBranch64;
     let through = || match i.is_ip_rel_memory_operand().then(|| i.ip_rel_memory_address()) {
         Some(cell) => image.cells.get(&cell).and_then(|&index| u32::try_from(index).ok()).map(Target::Import),

@@ -3,6 +3,8 @@
 use super::duration;
 use clap::{Args, ValueEnum, ValueHint};
 use std::path::PathBuf;
+use ungil_audit::source::Confidence;
+use ungil_audit::target::Build;
 
 /// `ungil audit`.
 #[derive(Debug, Args)]
@@ -17,10 +19,6 @@ pub(crate) struct Audit {
     #[arg(long = "for", value_name = "BUILD", value_parser = build, help_heading = "What is asked")]
     pub(crate) build: Option<Build>,
 
-    /// Show through which imports of this module or file the modules that switch the GIL on are reached.
-    #[arg(long, value_name = "MODULE|FILE", help_heading = "What is asked")]
-    pub(crate) from: Option<String>,
-
     /// Also read Python sources for what breaks when threads run at the same time: those of folders and files are read anyway, those
     /// of installed distributions only with this.
     #[arg(long, help_heading = "What is asked")]
@@ -29,10 +27,6 @@ pub(crate) struct Audit {
     /// Hazards of sources from this confidence on.
     #[arg(long, value_enum, value_name = "LEVEL", default_value_t = Level::Medium, help_heading = "What is asked")]
     pub(crate) confidence: Level,
-
-    /// Ask the package index, through uv or pip, whether it has wheels for the build of --for.
-    #[arg(long, requires = "build", help_heading = "What is asked")]
-    pub(crate) index: bool,
 
     /// Import each module in an interpreter of its own and compare with the verdict. This runs the code of what is audited.
     #[arg(long, help_heading = "What is asked")]
@@ -73,7 +67,7 @@ pub(crate) struct Audit {
 }
 
 /// How sure a hazard is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Level {
     /// All of them.
     Low,
@@ -81,6 +75,16 @@ pub(crate) enum Level {
     Medium,
     /// Sure ones.
     High,
+}
+
+impl From<Level> for Confidence {
+    fn from(level: Level) -> Confidence {
+        match level {
+            Level::Low => Confidence::Low,
+            Level::Medium => Confidence::Medium,
+            Level::High => Confidence::High,
+        }
+    }
 }
 
 /// What ends an audit with code 3.
@@ -111,16 +115,9 @@ pub(crate) enum Form {
     Markdown,
 }
 
-/// A free-threaded build.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Build {
-    pub(crate) minor: u8,
-}
-
 fn build(text: &str) -> Result<Build, String> {
-    let minor = text.strip_prefix("3.").and_then(|rest| rest.strip_suffix('t'));
-    match minor.and_then(|minor| minor.parse().ok()) {
-        Some(minor @ 13..=20) => Ok(Build { minor }),
+    match text.parse::<Build>() {
+        Ok(build) if build.free_threaded => Ok(build),
         _ => Err("a free-threaded build is needed, such as 3.14t or 3.15t".into()),
     }
 }
@@ -128,9 +125,9 @@ fn build(text: &str) -> Result<Build, String> {
 const EXAMPLES: &str = "\
 Examples:
   ungil audit                                    the environment here
-  ungil audit .venv --for 3.14t --from app.main
+  ungil audit .venv --for 3.14t --sources
   ungil audit dist/*.whl --fail-on gil,unknown
-  ungil audit uv.lock --for 3.15t --index
+  ungil audit uv.lock --for 3.15t
   ungil audit src --format sarif -o audit.sarif
   ungil audit .venv --verify --python 3.14t
 
