@@ -202,7 +202,7 @@ mod tests {
         // ldr x16, [x16, #0x10]; br x16
         assert_eq!(find(&[page, 0xf940_0a10, 0xd61f_0200]), imported(&[0x1000]), "Mach-O and PE");
         // nop; ldr x16, 0x2010; br x16
-        let near = 0x5800_0010 | (0x2010 - 0x1004) / 4 << 5;
+        let near = 0x5800_0010 | (((0x2010 - 0x1004) / 4) << 5);
         assert_eq!(find(&[0xd503_201f, near, 0xd61f_0200]), imported(&[0x1000, 0x1004]), "Mach-O, near");
         assert_eq!(find(&[page, load, add, 0xd63f_0220]), [], "a call comes back");
         assert_eq!(find(&[page, load, add, 0xd61f_0200]), [], "a jump through another register");
