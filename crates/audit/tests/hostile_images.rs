@@ -3,7 +3,7 @@
 //! Images of every format are changed at random where they say something, and by design where a reader could be led into
 //! walking a ring or a thousand times over the same bytes. `UNGIL_FUZZ_S=600` makes the random part go on that many seconds for
 //! each format (2 where nothing is said), `UNGIL_FUZZ_CORPUS` names a folder of further images to begin with, and
-//! `UNGIL_FUZZ_SEED` one round to repeat.
+//! `UNGIL_FUZZ_SEED` one round to repeat. Rounds are the same each time; `UNGIL_FUZZ_FROM` is the first, for those after.
 
 mod made;
 
@@ -158,7 +158,8 @@ fn fuzz(format: Format) {
     let seeds: Vec<_> = seeds(format).into_iter().map(|file| (marks(&file), file)).collect();
     let watched = watch();
     let started = Instant::now();
-    let (mut round, mut read) = (only.unwrap_or(0), 0_u64);
+    let (mut round, mut read) = (only.or(variable("UNGIL_FUZZ_FROM")).unwrap_or(0), 0_u64);
+    let first = round;
     while started.elapsed() < seconds && only.is_none_or(|only| only == round) {
         watched.store(round, Ordering::Relaxed);
         let mut random = ChaCha8Rng::seed_from_u64(round);
@@ -170,6 +171,7 @@ fn fuzz(format: Format) {
         read += u64::from(Image::parse(&file).is_ok());
         round += 1;
     }
+    let round = round - first;
     eprintln!("{format}: {round} rounds, of which {read} were read, in {:?}", started.elapsed());
     // Were nothing read any more, nothing would be tested.
     assert!(read > round / 100, "{format}: {read} of {round}");
