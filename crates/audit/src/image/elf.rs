@@ -35,7 +35,7 @@ pub(super) fn parse(file: &[u8]) -> Result<Image<'_>, ImageError> {
         }
     }
     if let Some(address) = dynamic {
-        let table = Dynamic::read(&build, address);
+        let table = Dynamic::read(&build, address)?;
         let symbols = table.symbols(&mut build)?;
         table.libraries(&mut build)?;
         table.relocations(&mut build, &symbols)?;
@@ -99,9 +99,11 @@ enum Known {
 }
 
 impl Dynamic {
-    fn read(build: &Builder<'_>, address: u64) -> Dynamic {
+    fn read(build: &Builder<'_>, address: u64) -> Result<Dynamic, ImageError> {
+        let entries = build.image.from(address);
+        let entries = entries.ok_or_else(|| build.damaged("its dynamic table lies outside the file"))?;
         let mut table = Dynamic::default();
-        for entry in array::<Dyn64<LE>>(build.image.from(address).unwrap_or_default()) {
+        for entry in array::<Dyn64<LE>>(entries) {
             let value = entry.d_val.get(LE);
             match entry.d_tag.get(LE) {
                 elf::DT_NULL => break,
@@ -120,7 +122,7 @@ impl Dynamic {
                 _ => {}
             }
         }
-        table
+        Ok(table)
     }
 
     fn libraries(&self, build: &mut Builder<'_>) -> Result<(), ImageError> {
@@ -177,11 +179,18 @@ impl Dynamic {
     /// How many symbols there are. No entry says it: a hash table reaches to the last that can be looked up, and relocations
     /// name those that cannot.
     fn count(&self, build: &Builder<'_>) -> Result<usize, ImageError> {
-        let table = |address: u64| (address != 0).then(|| build.image.from(address)).flatten();
-        let gnu = table(self.gnu_hash).and_then(|data| GnuHashTable::<Header>::parse(LE, data).ok());
-        let old = table(self.hash).and_then(|data| HashTable::<Header>::parse(LE, data).ok());
-        let hashed = gnu.and_then(|gnu| gnu.symbol_table_length(LE)).unwrap_or(0);
-        let hashed = hashed.max(old.map_or(0, |old| old.symbol_table_length()));
+        let damaged = || build.damaged("its hash table lies outside the file");
+        let table = |address| build.image.from(address).ok_or_else(damaged);
+        let mut hashed = 0;
+        if self.gnu_hash != 0 {
+            let gnu = GnuHashTable::<Header>::parse(LE, table(self.gnu_hash)?).map_err(|_| damaged())?;
+            // `None` where nothing is exported.
+            hashed = gnu.symbol_table_length(LE).unwrap_or(0);
+        }
+        if self.hash != 0 {
+            let old = HashTable::<Header>::parse(LE, table(self.hash)?).map_err(|_| damaged())?;
+            hashed = hashed.max(old.symbol_table_length());
+        }
         let named = self.rela(build)?.map(|rela| rela.r_sym(LE, false).saturating_add(1)).max();
         Ok(hashed.max(named.unwrap_or(0)) as usize)
     }

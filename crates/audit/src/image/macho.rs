@@ -21,8 +21,9 @@ const MOST_STUBS: usize = 16;
 const HEADERS: ImageError =
     ImageError::Damaged { format: Format::MachO, what: "its headers lie outside the file" };
 
-/// The images of a universal file. Those for 32-bit machines, which no interpreter of today loads, are left out.
-pub(super) fn universal<Fat: FatArch>(file: &[u8]) -> Result<Vec<Image<'_>>, ImageError> {
+/// The images of a universal file. Those of kinds that are not read (32-bit, arm64e: no Python of today has them) are left
+/// out where there is another.
+fn universal<Fat: FatArch>(file: &[u8]) -> Result<Vec<Image<'_>>, ImageError> {
     let fat = MachOFatFile::<Fat>::parse(file).map_err(|_| ImageError::NotABinary)?;
     if fat.arches().len() > MOST_IMAGES {
         return Err(ImageError::NotABinary);

@@ -126,3 +126,87 @@ fn loads(pc: u64, first: Option<u32>, second: Option<u32>) -> Option<(u64, u32, 
     let page = (pc & !0xfff).wrapping_add_signed(pages << 12);
     Some((page.wrapping_add(u64::from(load >> 10 & 0xfff) * 8), load & 31, 2))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::{Format, Target};
+
+    /// Entries found in `code`, which is at 0x1000; the cell of the import is at 0x2010, one that leads to 0x1000 at 0x2018.
+    fn found(arch: Arch, code: &[u8], place: Place) -> Vec<(u64, String)> {
+        let mut file = vec![0; 0x2000];
+        file[..code.len()].copy_from_slice(code);
+        let mut build = Builder::new(Format::Elf, arch, &file);
+        build.segment(0x1000, 0x2000, 0, 0x2000, true).expect("a segment");
+        let import = build.import(b"imported");
+        build.cell(0x2010, import).expect("a cell");
+        build.pointer(0x2018, 0x1000).expect("a cell");
+        build.stubs(0x1000, code, place).expect("entries");
+        let image = &build.image;
+        let led = |at| match image.jump(at)? {
+            Target::Import(name) => Some((at, name.to_owned())),
+            Target::Inside(to) => Some((at, format!("{to:#x}"))),
+        };
+        (0x1000..0x1100).filter_map(led).collect()
+    }
+
+    fn imported(at: &[u64]) -> Vec<(u64, String)> {
+        at.iter().map(|&at| (at, "imported".to_owned())).collect()
+    }
+
+    /// A jump at offset `at`, behind `before`.
+    fn jump(before: &[u8], cell: u32) -> Vec<u8> {
+        let end = 0x1000 + before.len() as u32 + 6;
+        [before, &[0xff, 0x25], &(cell - end).to_le_bytes()].concat()
+    }
+
+    #[test]
+    fn entries_of_every_linker_for_x86_64_are_known() {
+        let endbr = [0xf3, 0x0f, 0x1e, 0xfa];
+        let find = |before: &[u8]| found(Arch::X86_64, &jump(before, 0x2010), Place::Anywhere);
+        assert_eq!(find(&[]), imported(&[0x1000]));
+        assert_eq!(find(&[0x48]), imported(&[0x1000, 0x1001]), "a tail call on Windows");
+        assert_eq!(find(&endbr), imported(&[0x1000, 0x1004]));
+        assert_eq!(find(&[&endbr[..], &[0xf2]].concat()), imported(&[0x1000, 0x1004, 0x1005]), "bnd");
+        assert_eq!(
+            find(&[&endbr[..], &[0x41, 0xbb, 7, 0, 0, 0]].concat()),
+            imported(&[0x1000, 0x100a]),
+            "mold"
+        );
+        assert_eq!(
+            find(&[0x90, 0x90, 0x90, 0x90]),
+            imported(&[0x1004]),
+            "what is no landing pad is none of it"
+        );
+    }
+
+    #[test]
+    fn a_cell_of_the_image_counts_in_a_table_only() {
+        let code = jump(&[], 0x2018);
+        assert_eq!(found(Arch::X86_64, &code, Place::Table), [(0x1000, "0x1000".to_owned())]);
+        assert_eq!(found(Arch::X86_64, &code, Place::Anywhere), []);
+        assert_eq!(found(Arch::X86_64, &jump(&[], 0x2020), Place::Table), [], "no cell at all");
+    }
+
+    #[test]
+    fn entries_of_every_linker_for_aarch64_are_known() {
+        let find = |words: &[u32]| {
+            let code: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+            found(Arch::Aarch64, &code, Place::Anywhere)
+        };
+        // adrp x16, 0x2000; ldr x17, [x16, #0x10]; add x16, x16, #0x10; br x17
+        let (page, load, add, br) = (0xb000_0010, 0xf940_0a11, 0x9100_4210, 0xd61f_0220);
+        assert_eq!(find(&[page, load, add, br]), imported(&[0x1000]), "ELF");
+        assert_eq!(find(&[0xd503_245f, page, load, add, br]), imported(&[0x1000, 0x1004]), "bti c");
+        assert_eq!(find(&[page, load, add, 0xd503_219f, br]), imported(&[0x1000]), "autia1716");
+        // ldr x16, [x16, #0x10]; br x16
+        assert_eq!(find(&[page, 0xf940_0a10, 0xd61f_0200]), imported(&[0x1000]), "Mach-O and PE");
+        // nop; ldr x16, 0x2010; br x16
+        let near = 0x5800_0010 | (((0x2010 - 0x1004) / 4) << 5);
+        assert_eq!(find(&[0xd503_201f, near, 0xd61f_0200]), imported(&[0x1000, 0x1004]), "Mach-O, near");
+        assert_eq!(find(&[page, load, add, 0xd63f_0220]), [], "a call comes back");
+        assert_eq!(find(&[page, load, add, 0xd61f_0200]), [], "a jump through another register");
+        // adrp with a negative number of pages leads elsewhere.
+        assert_eq!(find(&[0xf0ff_fff0, load, add, br]), []);
+    }
+}

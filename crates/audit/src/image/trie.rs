@@ -35,8 +35,8 @@ impl<'a> Trie<'a> {
         }
         let mut trie = Trie { data, base, name: Vec::new() };
         let mut way = vec![trie.node(build, 0)?];
-        // A node has at least two bytes, and one way leads to it.
-        let mut nodes = data.len() / 2;
+        // In a tree one way leads to a node, and the two have at least five bytes.
+        let mut nodes = data.len() / 4;
         while let Some(node) = way.last_mut() {
             if node.left == 0 {
                 way.pop();

@@ -2,15 +2,17 @@
 //!
 //! ELF ones come from the C compiler. PE and Mach-O ones are laid out byte by byte, as no linker for them is at hand.
 
-#![allow(dead_code, reason = "each test that uses this is a program of its own")]
+#![allow(dead_code, unused_imports, reason = "each test that uses this is a program of its own")]
 
 mod elf;
 mod macho;
 mod pe;
+mod watch;
 
 pub(crate) use elf::{elf, without_sections};
 pub(crate) use macho::{Fills, macho, universal};
 pub(crate) use pe::pe;
+pub(crate) use watch::watch;
 
 use ungil_audit::image::{Arch, Format, Image, Target};
 
