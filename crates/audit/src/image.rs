@@ -92,6 +92,8 @@ pub struct Image<'a> {
     pub(crate) cells: FxHashMap<u64, usize>,
     /// Code that only jumps through such a cell (PLT entries, Mach-O stubs, import thunks): an index of `imports`.
     pub(crate) stubs: FxHashMap<u64, usize>,
+    /// Such code that leads back into this image, since its loader is to look up what it exports itself: where to.
+    pub(crate) jumps: FxHashMap<u64, u64>,
     /// Libraries it needs.
     pub libraries: Vec<String>,
 }
@@ -186,6 +188,15 @@ impl<'a> Image<'a> {
     #[must_use]
     pub fn stub(&self, address: u64) -> Option<&str> {
         self.stubs.get(&address).and_then(|&index| self.imports.get(index)).map(String::as_str)
+    }
+
+    /// Where code at `address` leads that only jumps: to an import, or to a function of this image that is called as an import
+    /// is, because another library may replace it (what non-static functions of an ELF library look like).
+    #[must_use]
+    pub fn jump(&self, address: u64) -> Option<Target<'_>> {
+        self.stub(address)
+            .map(Target::Import)
+            .or_else(|| self.jumps.get(&address).map(|&at| Target::Inside(at)))
     }
 
     /// Whether it imports this name.

@@ -33,10 +33,11 @@ impl<'a> Builder<'a> {
             pointers: FxHashMap::default(),
             cells: FxHashMap::default(),
             stubs: FxHashMap::default(),
+            jumps: FxHashMap::default(),
             libraries: Vec::new(),
         };
         // Names may share their ends, and a symbol may be named in three tables: four times the file is generous.
-        Builder { image, names: file.len().saturating_mul(4), fills: file.len() / 4 }
+        Builder { image, names: file.len().saturating_mul(4), fills: file.len() / 8 }
     }
 
     pub(super) fn damaged(&self, what: &'static str) -> ImageError {

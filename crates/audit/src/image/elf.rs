@@ -4,6 +4,7 @@
 //! asked for one thing only: where the entries for calls of other libraries are, so that not all code must be searched for them.
 
 use super::build::{Builder, array};
+use super::stubs::Place;
 use super::{Arch, Format, Image, ImageError};
 use object::LittleEndian as LE;
 use object::elf::{self, Dyn64, FileHeader64, Rela64, Relr64, Sym64};
@@ -38,7 +39,7 @@ pub(super) fn parse(file: &[u8]) -> Result<Image<'_>, ImageError> {
         let symbols = table.symbols(&mut build)?;
         table.libraries(&mut build)?;
         table.relocations(&mut build, &symbols)?;
-        plt(&mut build, header);
+        plt(&mut build, header)?;
     }
     Ok(build.image)
 }
@@ -240,12 +241,16 @@ impl Dynamic {
 }
 
 /// Notes the entries for calls: those of the sections made for them, or, where no section says so, those in all code.
-fn plt(build: &mut Builder<'_>, header: &Header) {
+fn plt(build: &mut Builder<'_>, header: &Header) -> Result<(), ImageError> {
     let named = plt_sections(build, header);
-    let code = if named.is_empty() { build.all_code() } else { named };
+    let (code, place) = match named.is_empty() {
+        true => (build.all_code(), Place::Anywhere),
+        false => (named, Place::Table),
+    };
     for (address, code) in code {
-        build.stubs(address, code);
+        build.stubs(address, code, place)?;
     }
+    Ok(())
 }
 
 fn plt_sections<'a>(build: &Builder<'a>, header: &Header) -> Vec<(u64, &'a [u8])> {

@@ -5,6 +5,7 @@
 
 use super::build::{Builder, array};
 use super::fixups::Linkedit;
+use super::stubs::Place;
 use super::{Arch, Format, Image, ImageError};
 use object::LittleEndian as LE;
 use object::macho::{self, FatArch32, FatArch64, MachHeader64, Nlist64, Section64};
@@ -90,7 +91,7 @@ pub(super) fn parse(file: &[u8]) -> Result<Image<'_>, ImageError> {
     linkedit.read(&mut build)?;
     for (address, len) in stubs.into_iter().take(MOST_STUBS) {
         if let Some((address, code)) = address.checked_add(len).and_then(|end| build.code(address..end)) {
-            build.stubs(address, code);
+            build.stubs(address, code, Place::Table)?;
         }
     }
     Ok(build.image)

@@ -5,6 +5,7 @@
 //! or through a jump that reads one, which may stand anywhere in the code.
 
 use super::build::{Builder, array};
+use super::stubs::Place;
 use super::{Arch, Format, Image, ImageError};
 use object::LittleEndian as LE;
 use object::endian::{U16, U32};
@@ -21,7 +22,7 @@ struct Tables<'a> {
 pub(super) fn parse(file: &[u8]) -> Result<Image<'_>, ImageError> {
     let damaged = |what| ImageError::Damaged { format: Format::Pe, what };
     let headers = damaged("its headers lie outside the file");
-    let dos = pe::ImageDosHeader::parse(file).map_err(|_| headers.clone())?;
+    let dos = pe::ImageDosHeader::parse(file).map_err(|_| ImageError::NotABinary)?;
     let mut at = u64::from(dos.nt_headers_offset());
     let nt = file.get(at as usize..).ok_or(ImageError::NotABinary)?;
     if !nt.starts_with(b"PE\0\0") {
@@ -53,7 +54,7 @@ pub(super) fn parse(file: &[u8]) -> Result<Image<'_>, ImageError> {
     tables.imports(&mut build)?;
     tables.delayed(&mut build)?;
     for (address, code) in build.all_code() {
-        build.stubs(address, code);
+        build.stubs(address, code, Place::Anywhere)?;
     }
     Ok(build.image)
 }

@@ -1,41 +1,75 @@
 //! Code that only jumps through a cell which the loader fills: how a call of another library's function looks in a binary.
 //!
 //! Linkers number their entries differently (with a first one that resolves, with landing pads, with two tables), so an entry
-//! is known by what its jump reads and not by its place. An entry is noted under every address a call may enter it at.
+//! is known by what its jump reads and not by its number. An entry is noted under every address a call may enter it at.
 //! Encodings: Intel SDM volume 2 (`JMP`, `ENDBR64`), Arm ARM C6.2 (`ADRP`, `LDR (immediate)`, `LDR (literal)`, `BR`).
 
 use super::build::Builder;
-use super::{Arch, Image};
+use super::{Arch, Image, ImageError};
 
 /// Instructions between the load and the jump: an addition for the resolver, and an authentication.
 const AARCH64_BETWEEN: usize = 2;
 
+/// What code is searched.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A linker's table of entries: what an entry's cell leads to inside of the image is its meaning too.
+    Table,
+    /// All code: a jump may read a variable, which the program changes, so only those to imports count.
+    Anywhere,
+}
+
 impl Builder<'_> {
     /// Notes all entries in code that begins at `address`.
-    pub(super) fn stubs(&mut self, address: u64, code: &[u8]) {
-        match self.image.arch {
-            Arch::X86_64 => x86_64(&mut self.image, address, code),
-            Arch::Aarch64 => aarch64(&mut self.image, address, code),
-        }
+    pub(super) fn stubs(&mut self, address: u64, code: &[u8], place: Place) -> Result<(), ImageError> {
+        let found = match self.image.arch {
+            Arch::X86_64 => x86_64(&mut self.image, address, code, place),
+            Arch::Aarch64 => aarch64(&mut self.image, address, code, place),
+        };
+        found.ok_or_else(|| self.damaged("it has more entries for calls than room"))
     }
 }
 
+/// Where a jump through `cell` leads.
+#[derive(Clone, Copy)]
+enum Led {
+    Import(usize),
+    Inside(u64),
+}
+
+fn led(image: &Image<'_>, cell: u64, place: Place) -> Option<Led> {
+    let inside = || image.pointers.get(&cell).filter(|_| place == Place::Table);
+    image.cells.get(&cell).map(|&import| Led::Import(import)).or_else(|| inside().map(|&at| Led::Inside(at)))
+}
+
+/// Notes an entry; `None` if there are more than the file has room for, at the eight bytes of a cell each.
+fn note(image: &mut Image<'_>, address: u64, led: Led) -> Option<()> {
+    if image.stubs.len() + image.jumps.len() > image.file.len() / 8 {
+        return None;
+    }
+    match led {
+        Led::Import(import) => drop(image.stubs.insert(address, import)),
+        Led::Inside(target) => drop(image.jumps.insert(address, target)),
+    }
+    Some(())
+}
+
 /// `jmp *disp32(%rip)`, perhaps behind `endbr64`, `mov $index, %r11d` (mold) or a prefix.
-fn x86_64(image: &mut Image<'_>, address: u64, code: &[u8]) {
+fn x86_64(image: &mut Image<'_>, address: u64, code: &[u8], place: Place) -> Option<()> {
     for at in memchr::memmem::find_iter(code, &[0xff, 0x25]) {
         let Some(displacement) = code.get(at + 2..).and_then(|rest| rest.first_chunk::<4>()) else {
             continue;
         };
         let jump = address.wrapping_add(at as u64);
         let cell = jump.wrapping_add(6).wrapping_add_signed(i32::from_le_bytes(*displacement).into());
-        let Some(&import) = image.cells.get(&cell) else { continue };
+        let Some(led) = led(image, cell, place) else { continue };
         let before = |bytes: &[u8]| code.get(..at).is_some_and(|code| code.ends_with(bytes));
         let endbr = [0xf3, 0x0f, 0x1e, 0xfa];
         let mut back = 0;
         if before(&[0xf2]) || before(&[0x48]) {
             // `bnd` of old linkers; the REX prefix that marks a tail call on Windows.
             back = 1;
-            image.stubs.insert(jump.wrapping_sub(back), import);
+            note(image, jump.wrapping_sub(back), led)?;
         }
         let mold = at >= 10 && code.get(at - 6..at - 4) == Some(&[0x41, 0xbb]);
         if mold {
@@ -43,14 +77,15 @@ fn x86_64(image: &mut Image<'_>, address: u64, code: &[u8]) {
         }
         let entry = code.get(..at.saturating_sub(back as usize));
         if entry.is_some_and(|code| code.ends_with(&endbr)) {
-            image.stubs.insert(jump.wrapping_sub(back + 4), import);
+            note(image, jump.wrapping_sub(back + 4), led)?;
         }
-        image.stubs.insert(jump, import);
+        note(image, jump, led)?;
     }
+    Some(())
 }
 
 /// `adrp xN, page; ldr xM, [xN, #offset]; …; br xM`, or `ldr xM, cell; br xM`, perhaps behind a landing pad or a no-op.
-fn aarch64(image: &mut Image<'_>, address: u64, code: &[u8]) {
+fn aarch64(image: &mut Image<'_>, address: u64, code: &[u8], place: Place) -> Option<()> {
     // Only every fourth address can hold an instruction.
     let skew = (4 - address % 4) % 4;
     let start = address.wrapping_add(skew);
@@ -59,17 +94,18 @@ fn aarch64(image: &mut Image<'_>, address: u64, code: &[u8]) {
     for at in 0..words.len() {
         let pc = start.wrapping_add(4 * at as u64);
         let Some((cell, register, used)) = loads(pc, word(at), word(at + 1)) else { continue };
-        let Some(&import) = image.cells.get(&cell) else { continue };
+        let Some(led) = led(image, cell, place) else { continue };
         let jump = 0xd61f_0000 | register << 5;
         if !(at + used..=at + used + AARCH64_BETWEEN).any(|next| word(next) == Some(jump)) {
             continue;
         }
-        image.stubs.insert(pc, import);
+        note(image, pc, led)?;
         // `bti c` and `nop`.
         if at > 0 && matches!(word(at - 1), Some(0xd503_245f | 0xd503_201f)) {
-            image.stubs.insert(pc.wrapping_sub(4), import);
+            note(image, pc.wrapping_sub(4), led)?;
         }
     }
+    Some(())
 }
 
 /// The cell that the instructions at `pc` load, the register it goes to, and how many they are.
