@@ -26,8 +26,8 @@ use walk::{Outcome, Walked};
 
 /// The most modules of one binary: more than any has, mypyc's groups of modules among them.
 const MODULES: usize = 4_096;
-/// The most that are walked through; a hostile file has one export for each of its bytes.
-const WALKS: usize = 256;
+/// The most instructions that are followed of one binary, all its modules together.
+const STEPS: u32 = 1_000_000;
 
 /// Judges every extension module that a binary holds: one for each `PyInit_X` or `PyModExport_X` that it exports. None, if it is no
 /// extension module.
@@ -48,11 +48,12 @@ pub fn judge(image: &Image) -> Vec<Judgement> {
     let roles = imports::roles(image);
     let toolchain = toolchain::of(image);
     let mut judgements = Vec::new();
-    for (n, (name, address, exports)) in found.into_iter().enumerate() {
-        let (verdict, init, evidence) = if n < WALKS {
-            one(image, &roles, name, address, exports)
+    let mut steps = STEPS;
+    for (name, address, exports) in found {
+        let (verdict, init, evidence) = if steps > 0 {
+            one(image, &roles, name, address, exports, &mut steps)
         } else {
-            (Verdict::Unknown("the binary has too many modules to look at each".into()), None, Vec::new())
+            (Verdict::Unknown("the binary has more modules than can be followed".into()), None, Vec::new())
         };
         judgements.push(Judgement { name: name.to_owned(), verdict, init, toolchain: Some(toolchain), evidence });
     }
@@ -72,14 +73,14 @@ fn init_of(symbol: &str) -> Option<(&str, bool)> {
 
 type Judged = (Verdict, Option<Init>, Vec<Evidence>);
 
-fn one(image: &Image, roles: &[Role], name: &str, address: u64, exports: bool) -> Judged {
+fn one(image: &Image, roles: &[Role], name: &str, address: u64, exports: bool, steps: &mut u32) -> Judged {
     let has = |role| roles.contains(&role);
     if !exports && !has(Role::DefInit) && !has(Role::SetGil) && has(Role::Create) {
         let what = "it makes its module itself, and imports neither PyModuleDef_Init nor PyUnstable_Module_SetGIL";
         let evidence = vec![Evidence { what: what.into(), address: Some(address) }];
         return (Verdict::DoesNotDeclare, Some(Init::SinglePhase), evidence);
     }
-    let walked = walk::walk(image, roles, address, exports);
+    let walked = walk::walk(image, roles, address, exports, steps);
     let judged = of_outcomes(&walked, exports);
     if !matches!(judged.0, Verdict::Unknown(_)) || exports || !has(Role::DefInit) {
         return judged;
@@ -147,7 +148,14 @@ fn of_outcomes(walked: &Walked, exports: bool) -> Judged {
             let (_, init, evidence) = all.swap_remove(0);
             (Verdict::Unknown(gap), init, evidence)
         }
-        (1, _) => all.swap_remove(0),
+        (1, _) => {
+            let (verdict, init, mut evidence) = all.swap_remove(0);
+            if walked.cut_off {
+                let what = "its init function is longer than was followed".into();
+                evidence.push(Evidence { what, address: None });
+            }
+            (verdict, init, evidence)
+        }
         _ => {
             let init = all[0].1;
             let evidence = all.into_iter().flat_map(|(_, _, evidence)| evidence).collect();
@@ -179,6 +187,9 @@ fn of_module(gil: Option<(Value, u64)>, made: Option<u64>, passed: Option<u64>) 
         (None, Some(at)) => {
             found("a call that could not be followed", at);
             Verdict::Unknown(format!("the call at {at:#x}, which may say it, could not be followed"))
+        }
+        (None, None) if made.is_none() => {
+            Verdict::Unknown("it hands over what other code makes, and that is not in this binary or not seen".into())
         }
         (None, None) => Verdict::DoesNotDeclare,
     };

@@ -91,6 +91,8 @@ pub(crate) struct State {
     pub(crate) gil: Option<(Value, u64)>,
     /// A module was made, from here.
     pub(crate) made: Option<u64>,
+    /// An error was raised, and not taken back.
+    pub(crate) raised: bool,
     /// A call that was not followed, though what is looked for may lie behind it.
     pub(crate) passed: Option<u64>,
 }
@@ -113,6 +115,7 @@ impl State {
             next: 256,
             gil: None,
             made: None,
+            raised: false,
             passed: None,
         }
     }
@@ -192,7 +195,7 @@ impl State {
             of(value).hash(&mut hasher);
         }
         self.gil.map(|(value, _)| of(value)).hash(&mut hasher);
-        (self.made.is_some(), self.passed.is_some()).hash(&mut hasher);
+        (self.made.is_some(), self.passed.is_some(), self.raised).hash(&mut hasher);
         // In whatever order the words come.
         let mut words = 0u64;
         for (address, value) in self.memory.words() {
