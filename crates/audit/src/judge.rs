@@ -10,6 +10,7 @@ mod imports;
 mod machine;
 mod memory;
 mod named;
+mod outcome;
 mod reach;
 mod slots;
 mod state;
@@ -20,9 +21,9 @@ mod x86;
 use crate::image::Image;
 use crate::model::{Evidence, Init, Judgement, Verdict};
 use imports::Role;
+use outcome::{Outcome, Walked};
 use slots::{Reading, Said};
 use state::Value;
-use walk::{Outcome, Walked};
 
 /// The most modules of one binary: more than any has, mypyc's groups of modules among them.
 const MODULES: usize = 4_096;
@@ -30,7 +31,7 @@ const MODULES: usize = 4_096;
 const STEPS: u32 = 1_000_000;
 
 /// Judges every extension module that a binary holds: one for each `PyInit_X` or `PyModExport_X` that it exports. None, if it is no
-/// extension module.
+/// extension module. Two of one name where it exports both: 3.15 takes the second, older versions know the first alone.
 #[must_use]
 pub fn judge(image: &Image) -> Vec<Judgement> {
     let mut found: Vec<(&str, u64, bool)> = Vec::new();
@@ -43,8 +44,6 @@ pub fn judge(image: &Image) -> Vec<Judgement> {
     if found.is_empty() {
         return Vec::new();
     }
-    // 3.15 asks for PyModExport_X first, and takes PyInit_X where that is not there. Older ones know PyInit_X alone. Both say the same
-    // in every module that has both and is meant to be the same for both: the older one is judged if they do.
     let roles = imports::roles(image);
     let toolchain = toolchain::of(image);
     let mut judgements = Vec::new();
@@ -55,7 +54,13 @@ pub fn judge(image: &Image) -> Vec<Judgement> {
         } else {
             (Verdict::Unknown("the binary has more modules than can be followed".into()), None, Vec::new())
         };
-        judgements.push(Judgement { name: name.to_owned(), verdict, init, toolchain: Some(toolchain), evidence });
+        judgements.push(Judgement {
+            name: name.to_owned(),
+            verdict,
+            init,
+            toolchain: Some(toolchain),
+            evidence,
+        });
     }
     judgements
 }
@@ -76,7 +81,8 @@ type Judged = (Verdict, Option<Init>, Vec<Evidence>);
 fn one(image: &Image, roles: &[Role], name: &str, address: u64, exports: bool, steps: &mut u32) -> Judged {
     let has = |role| roles.contains(&role);
     if !exports && !has(Role::DefInit) && !has(Role::SetGil) && has(Role::Create) {
-        let what = "it makes its module itself, and imports neither PyModuleDef_Init nor PyUnstable_Module_SetGIL";
+        let what =
+            "it makes its module itself, and imports neither PyModuleDef_Init nor PyUnstable_Module_SetGIL";
         let evidence = vec![Evidence { what: what.into(), address: Some(address) }];
         return (Verdict::DoesNotDeclare, Some(Init::SinglePhase), evidence);
     }
@@ -86,7 +92,8 @@ fn one(image: &Image, roles: &[Role], name: &str, address: u64, exports: bool, s
         return judged;
     }
     // The second evidence: a definition of that name among the file's own data.
-    let only_defines = !has(Role::SetGil) || walked.outcomes.iter().all(|one| !matches!(one, Outcome::Module { .. }));
+    let only_defines =
+        !has(Role::SetGil) || walked.outcomes.iter().all(|one| !matches!(one, Outcome::Module { .. }));
     match named::definition(image, name).filter(|_| only_defines) {
         Some(reading) => {
             let (verdict, mut evidence) = of_reading(reading);
@@ -114,7 +121,9 @@ fn of_outcomes(walked: &Walked, exports: bool) -> Judged {
     let mut all: Vec<Judged> = Vec::new();
     for outcome in &walked.outcomes {
         let judged = match outcome {
-            Outcome::Definition(reading, _) | Outcome::Slots(reading) if reading.said == Said::Nonsense => continue,
+            Outcome::Definition(reading, _) | Outcome::Slots(reading) if reading.said == Said::Nonsense => {
+                continue;
+            }
             Outcome::Definition(reading, at) => {
                 let (verdict, mut evidence) = of_reading(reading.clone());
                 let what = "PyModuleDef_Init is called".to_owned();
@@ -139,8 +148,10 @@ fn of_outcomes(walked: &Walked, exports: bool) -> Judged {
     let what = if exports { "slots" } else { "a definition or a module" };
     match (all.len(), gap) {
         (0, gap) => {
-            let astray = if walked.astray { "or ends out of order" } else { "" };
-            let why = gap.unwrap_or_else(|| format!("every way through its init function fails {astray}").trim_end().into());
+            let why = gap.unwrap_or_else(|| match walked.astray {
+                true => "no way through its init function could be followed to its end".into(),
+                false => "every way through its init function fails".into(),
+            });
             (Verdict::Unknown(format!("{why}, and none was found that hands over {what}")), None, Vec::new())
         }
         // A module that is seen to say nothing may say it where the walk did not get.
@@ -188,9 +199,9 @@ fn of_module(gil: Option<(Value, u64)>, made: Option<u64>, passed: Option<u64>) 
             found("a call that could not be followed", at);
             Verdict::Unknown(format!("the call at {at:#x}, which may say it, could not be followed"))
         }
-        (None, None) if made.is_none() => {
-            Verdict::Unknown("it hands over what other code makes, and that is not in this binary or not seen".into())
-        }
+        (None, None) if made.is_none() => Verdict::Unknown(
+            "it hands over what other code makes, and that is not in this binary or not seen".into(),
+        ),
         (None, None) => Verdict::DoesNotDeclare,
     };
     (verdict, Some(Init::SinglePhase), evidence)

@@ -45,15 +45,37 @@ fn role(name: &str) -> Role {
         | "PyModule_NewObject"
         | "PyModule_FromDefAndSpec2"
         | "PyImport_AddModuleRef" => Role::Create,
-        "abort" | "exit" | "_exit" | "__stack_chk_fail" | "___stack_chk_fail" | "_Unwind_Resume"
-        | "__cxa_throw" | "__cxa_rethrow" | "__cxa_call_unexpected" | "__cxa_bad_cast" | "_CxxThrowException"
-        | "__assert_fail" | "__assert_rtn" | "__cxa_throw_bad_array_new_length" | "_ZSt9terminatev"
-        | "_Py_FatalErrorFunc" | "Py_FatalError" | "longjmp" => Role::NoReturn,
+        "abort"
+        | "exit"
+        | "_exit"
+        | "__stack_chk_fail"
+        | "___stack_chk_fail"
+        | "_Unwind_Resume"
+        | "__cxa_throw"
+        | "__cxa_rethrow"
+        | "__cxa_call_unexpected"
+        | "__cxa_bad_cast"
+        | "_CxxThrowException"
+        | "__assert_fail"
+        | "__assert_rtn"
+        | "__cxa_throw_bad_array_new_length"
+        | "_ZSt9terminatev"
+        | "_Py_FatalErrorFunc"
+        | "Py_FatalError"
+        | "longjmp" => Role::NoReturn,
         "__cxa_guard_acquire" | "___cxa_guard_acquire" => Role::Guard,
         "PyState_FindModule" => Role::Absent,
-        "PyErr_SetString" | "PyErr_SetObject" | "PyErr_SetNone" | "PyErr_Format" | "PyErr_NoMemory"
+        "PyErr_SetString"
+        | "PyErr_SetObject"
+        | "PyErr_SetNone"
+        | "PyErr_Format"
+        | "PyErr_NoMemory"
         | "PyErr_BadInternalCall" => Role::Raise,
-        "PyErr_Clear" | "PyErr_Print" | "PyErr_PrintEx" | "PyErr_Fetch" | "PyErr_GetRaisedException"
+        "PyErr_Clear"
+        | "PyErr_Print"
+        | "PyErr_PrintEx"
+        | "PyErr_Fetch"
+        | "PyErr_GetRaisedException"
         | "PyErr_WriteUnraisable" => Role::Forgive,
         "memset" => Role::Fill,
         "memcpy" | "memmove" => Role::Copy,

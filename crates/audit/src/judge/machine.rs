@@ -65,9 +65,12 @@ impl Machine {
             // Windows keeps rsi and rdi (6, 7).
             (Arch::X86_64, Format::Pe) => ([1, 2, 8, 9], 0, x86::STACK, &[0, 1, 2, 8, 9, 10, 11]),
             (Arch::X86_64, _) => ([7, 6, 2, 1], 0, x86::STACK, &[0, 1, 2, 6, 7, 8, 9, 10, 11]),
-            (Arch::Aarch64, _) => {
-                ([0, 1, 2, 3], 0, arm::STACK, &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 30])
-            }
+            (Arch::Aarch64, _) => (
+                [0, 1, 2, 3],
+                0,
+                arm::STACK,
+                &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 30],
+            ),
         };
         Machine { arguments, result, stack, changed, arch: image.arch }
     }

@@ -22,7 +22,8 @@ pub(crate) fn definition(image: &Image, name: &str) -> Option<Reading> {
         let Some(text) = ending_in(image, target, name) else { continue };
         for head in HEADS {
             let Some(start) = cell.checked_sub(head) else { continue };
-            let zero = |offset: u64| memory.load(image, start.wrapping_add(offset), 8) == Some(Value::Known(0));
+            let zero =
+                |offset: u64| memory.load(image, start.wrapping_add(offset), 8) == Some(Value::Known(0));
             // m_init, m_index and m_copy, which are the interpreter's.
             if !(zero(head - 24) && zero(head - 16) && zero(head - 8)) {
                 continue;

@@ -79,7 +79,8 @@ pub(crate) fn of_definition(image: &Image, memory: &Memory, definition: Value) -
         vec![Evidence { what: format!("a PyModuleDef laid out for {layout}"), address: Some(at) }];
     let mut reading = match slots {
         Some(Value::Known(0)) => {
-            evidence.push(Evidence { what: "it has no slots".into(), address: at.checked_add(offset + SLOTS) });
+            evidence
+                .push(Evidence { what: "it has no slots".into(), address: at.checked_add(offset + SLOTS) });
             Reading { said: Said::Nothing, evidence, name: None }
         }
         Some(value) => {
@@ -95,8 +96,15 @@ pub(crate) fn of_definition(image: &Image, memory: &Memory, definition: Value) -
 
 /// Reads an array of slots.
 pub(crate) fn of_slots(image: &Image, memory: &Memory, slots: Value) -> Reading {
-    let mut reader =
-        Reader { image, memory, left: MOST, path: Vec::new(), found: None, evidence: Vec::new(), at_run_time: false };
+    let mut reader = Reader {
+        image,
+        memory,
+        left: MOST,
+        path: Vec::new(),
+        found: None,
+        evidence: Vec::new(),
+        at_run_time: false,
+    };
     let Value::Known(at) = slots else {
         return Reading::unknown("its slots are at an address made at run time", Vec::new());
     };
@@ -118,7 +126,9 @@ pub(crate) fn of_slots(image: &Image, memory: &Memory, slots: Value) -> Reading 
                 Value::Known(other) => {
                     (Said::Unknown(format!("its slot Py_mod_gil is {other}")), format!("{other}"))
                 }
-                _ => (Said::Unknown("the value of its slot Py_mod_gil is made at run time".into()), "?".into()),
+                _ => {
+                    (Said::Unknown("the value of its slot Py_mod_gil is made at run time".into()), "?".into())
+                }
             };
             let what = format!("slot {id} (Py_mod_gil) is {word}{made}");
             reader.evidence.push(Evidence { what, address: Some(at) });

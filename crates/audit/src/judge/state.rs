@@ -210,7 +210,9 @@ impl State {
     /// Whether a condition holds; `None` where that depends on what is not known.
     pub(crate) fn holds(&self, condition: Condition) -> Option<bool> {
         let (one, other) = match self.compared {
-            Compared::Difference(one, other) => (self.narrow(one, self.width), self.narrow(other, self.width)),
+            Compared::Difference(one, other) => {
+                (self.narrow(one, self.width), self.narrow(other, self.width))
+            }
             Compared::Common(one, other) => {
                 match (self.narrow(one, self.width), self.narrow(other, self.width)) {
                     (Value::Known(one), Value::Known(other)) => (Value::Known(one & other), Value::Known(0)),

@@ -8,8 +8,9 @@ use crate::image::Image;
 use crate::judge::imports::{self, Role};
 use crate::judge::machine::{Flow, Machine, Target};
 use crate::judge::memory::is_stack;
+use crate::judge::outcome::{Outcome, Walked};
 use crate::judge::reach::Reach;
-use crate::judge::slots::{self, Reading};
+use crate::judge::slots;
 use crate::judge::state::{Frame, State, Value};
 use rustc_hash::FxHashSet;
 
@@ -22,37 +23,6 @@ const WAITING: usize = 512;
 const DEPTH: usize = 12;
 /// The most outcomes that are kept; they differ.
 const OUTCOMES: usize = 64;
-
-/// What one way through an init function comes to.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Outcome {
-    /// `PyModuleDef_Init` is called, here.
-    Definition(Reading, u64),
-    /// Slots are handed over.
-    Slots(Reading),
-    /// A module is handed over.
-    Module {
-        /// What `PyUnstable_Module_SetGIL` was told, and where.
-        gil: Option<(Value, u64)>,
-        /// Where it was made.
-        made: Option<u64>,
-        /// A call that may have said more.
-        passed: Option<u64>,
-    },
-}
-
-/// What all ways come to.
-#[derive(Debug, Default)]
-pub(crate) struct Walked {
-    /// What the ways come to that are not known to fail.
-    pub(crate) outcomes: Vec<Outcome>,
-    /// The bound was met before every way was gone.
-    pub(crate) cut_off: bool,
-    /// Where a way was lost: at what could not be read, or a jump to where the file does not say.
-    pub(crate) lost: Option<u64>,
-    /// A way came to an end with the stack in disorder.
-    pub(crate) astray: bool,
-}
 
 struct Walk<'w, 'i> {
     image: &'w Image<'i>,

@@ -1,6 +1,7 @@
 //! The loads and stores of 64-bit Arm.
 
-use super::{bits, register, set, signed_bits, widened};
+use super::data::widened;
+use super::{bits, register, set, signed_bits};
 use crate::image::Image;
 use crate::judge::state::{Compared, State, Value};
 
@@ -12,7 +13,8 @@ pub(super) fn access(image: &Image, state: &mut State, at: u64, word: u32) {
         // ldr from near the instruction.
         3 if bits(word, 24, 2) == 0 => {
             let from = Some(at.wrapping_add_signed(signed_bits(word, 5, 19) * 4));
-            let size = if is_vector { 4 << bits(word, 30, 2) } else { [4, 8, 4, 8][bits(word, 30, 2) as usize & 3] };
+            let size =
+                if is_vector { 4 << bits(word, 30, 2) } else { [4, 8, 4, 8][bits(word, 30, 2) as usize & 3] };
             let signed = !is_vector && bits(word, 30, 2) == 2;
             load(image, state, rt, from, size, signed, is_vector);
         }
@@ -107,7 +109,13 @@ fn single(image: &Image, state: &mut State, rt: u32, at: Option<u64>, size: u32,
 
 fn pair(image: &Image, state: &mut State, word: u32, is_vector: bool) {
     let opc = bits(word, 30, 2);
-    let size = if is_vector { 4 << opc.min(2) } else if opc == 2 { 8 } else { 4 };
+    let size = if is_vector {
+        4 << opc.min(2)
+    } else if opc == 2 {
+        8
+    } else {
+        4
+    };
     let base = base(state, word);
     let moved = base.map(|base| base.wrapping_add_signed(signed_bits(word, 15, 7) * i64::from(size)));
     let mode = bits(word, 23, 2);
@@ -128,7 +136,15 @@ fn pair(image: &Image, state: &mut State, word: u32, is_vector: bool) {
     }
 }
 
-fn load(image: &Image, state: &mut State, rt: u32, at: Option<u64>, size: u32, signed: bool, is_vector: bool) {
+fn load(
+    image: &Image,
+    state: &mut State,
+    rt: u32,
+    at: Option<u64>,
+    size: u32,
+    signed: bool,
+    is_vector: bool,
+) {
     let first = state.load(image, at, size.min(8));
     if is_vector {
         let second = match size {
