@@ -119,7 +119,11 @@ fn of_reading(reading: Reading) -> (Verdict, Vec<Evidence>) {
 /// The one thing that all ways through an init function come to, if they do.
 fn of_outcomes(walked: &Walked, exports: bool) -> Judged {
     let mut all: Vec<Judged> = Vec::new();
-    for outcome in &walked.outcomes {
+    // A static variable of C++ is filled on the way that initialises it, which the first import goes; the other finds it blank.
+    let filled = |one: &Outcome| matches!(one, Outcome::Definition(reading, _) | Outcome::Slots(reading) if !reading.blank && reading.said != Said::Nonsense);
+    let is_filled = walked.outcomes.iter().any(filled);
+    let counts = |one: &&Outcome| filled(one) || !is_filled || matches!(one, Outcome::Module { .. });
+    for outcome in walked.outcomes.iter().filter(counts) {
         let judged = match outcome {
             Outcome::Definition(reading, _) | Outcome::Slots(reading) if reading.said == Said::Nonsense => {
                 continue;

@@ -105,6 +105,12 @@ impl Memory {
         self.words.insert(address, word);
     }
 
+    /// Whether a word is one of a variable that begins as zero and was not stored to here.
+    pub(crate) fn is_bare(&self, image: &Image, address: u64) -> bool {
+        let start = address & !7;
+        !is_stack(start) && !self.words.contains_key(&start) && image.bytes(start, 8).is_none()
+    }
+
     /// How many words were stored to.
     pub(crate) fn len(&self) -> usize {
         self.words.len()

@@ -173,6 +173,7 @@ impl Walk<'_, '_> {
             state.ip = address;
             return;
         }
+        state.stale = true;
         if matters || self.reach.is_cut_off() {
             state.passed.get_or_insert(at);
         }
