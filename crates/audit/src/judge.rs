@@ -10,6 +10,7 @@ mod imports;
 mod machine;
 mod memory;
 mod named;
+mod outcome;
 mod reach;
 mod slots;
 mod state;
@@ -20,17 +21,17 @@ mod x86;
 use crate::image::Image;
 use crate::model::{Evidence, Init, Judgement, Verdict};
 use imports::Role;
+use outcome::{Outcome, Walked};
 use slots::{Reading, Said};
 use state::Value;
-use walk::{Outcome, Walked};
 
 /// The most modules of one binary: more than any has, mypyc's groups of modules among them.
 const MODULES: usize = 4_096;
-/// The most that are walked through; a hostile file has one export for each of its bytes.
-const WALKS: usize = 256;
+/// The most instructions that are followed of one binary, all its modules together.
+const STEPS: u32 = 1_000_000;
 
 /// Judges every extension module that a binary holds: one for each `PyInit_X` or `PyModExport_X` that it exports. None, if it is no
-/// extension module.
+/// extension module. Two of one name where it exports both: 3.15 takes the second, older versions know the first alone.
 #[must_use]
 pub fn judge(image: &Image) -> Vec<Judgement> {
     let mut found: Vec<(&str, u64, bool)> = Vec::new();
@@ -43,16 +44,15 @@ pub fn judge(image: &Image) -> Vec<Judgement> {
     if found.is_empty() {
         return Vec::new();
     }
-    // 3.15 asks for PyModExport_X first, and takes PyInit_X where that is not there. Older ones know PyInit_X alone. Both say the same
-    // in every module that has both and is meant to be the same for both: the older one is judged if they do.
     let roles = imports::roles(image);
     let toolchain = toolchain::of(image);
     let mut judgements = Vec::new();
-    for (n, (name, address, exports)) in found.into_iter().enumerate() {
-        let (verdict, init, evidence) = if n < WALKS {
-            one(image, &roles, name, address, exports)
+    let mut steps = STEPS;
+    for (name, address, exports) in found {
+        let (verdict, init, evidence) = if steps > 0 {
+            one(image, &roles, name, address, exports, &mut steps)
         } else {
-            (Verdict::Unknown("the binary has too many modules to look at each".into()), None, Vec::new())
+            (Verdict::Unknown("the binary has more modules than can be followed".into()), None, Vec::new())
         };
         judgements.push(Judgement {
             name: name.to_owned(),
@@ -78,7 +78,7 @@ fn init_of(symbol: &str) -> Option<(&str, bool)> {
 
 type Judged = (Verdict, Option<Init>, Vec<Evidence>);
 
-fn one(image: &Image, roles: &[Role], name: &str, address: u64, exports: bool) -> Judged {
+fn one(image: &Image, roles: &[Role], name: &str, address: u64, exports: bool, steps: &mut u32) -> Judged {
     let has = |role| roles.contains(&role);
     if !exports && !has(Role::DefInit) && !has(Role::SetGil) && has(Role::Create) {
         let what =
@@ -86,7 +86,7 @@ fn one(image: &Image, roles: &[Role], name: &str, address: u64, exports: bool) -
         let evidence = vec![Evidence { what: what.into(), address: Some(address) }];
         return (Verdict::DoesNotDeclare, Some(Init::SinglePhase), evidence);
     }
-    let walked = walk::walk(image, roles, address, exports);
+    let walked = walk::walk(image, roles, address, exports, steps);
     let judged = of_outcomes(&walked, exports);
     if !matches!(judged.0, Verdict::Unknown(_)) || exports || !has(Role::DefInit) {
         return judged;
@@ -119,7 +119,11 @@ fn of_reading(reading: Reading) -> (Verdict, Vec<Evidence>) {
 /// The one thing that all ways through an init function come to, if they do.
 fn of_outcomes(walked: &Walked, exports: bool) -> Judged {
     let mut all: Vec<Judged> = Vec::new();
-    for outcome in &walked.outcomes {
+    // A static variable of C++ is filled on the way that initialises it, which the first import goes; the other finds it blank.
+    let filled = |one: &Outcome| matches!(one, Outcome::Definition(reading, _) | Outcome::Slots(reading) if !reading.blank && reading.said != Said::Nonsense);
+    let is_filled = walked.outcomes.iter().any(filled);
+    let counts = |one: &&Outcome| filled(one) || !is_filled || matches!(one, Outcome::Module { .. });
+    for outcome in walked.outcomes.iter().filter(counts) {
         let judged = match outcome {
             Outcome::Definition(reading, _) | Outcome::Slots(reading) if reading.said == Said::Nonsense => {
                 continue;
@@ -148,9 +152,9 @@ fn of_outcomes(walked: &Walked, exports: bool) -> Judged {
     let what = if exports { "slots" } else { "a definition or a module" };
     match (all.len(), gap) {
         (0, gap) => {
-            let astray = if walked.astray { "or ends out of order" } else { "" };
-            let why = gap.unwrap_or_else(|| {
-                format!("every way through its init function fails {astray}").trim_end().into()
+            let why = gap.unwrap_or_else(|| match walked.astray {
+                true => "no way through its init function could be followed to its end".into(),
+                false => "every way through its init function fails".into(),
             });
             (Verdict::Unknown(format!("{why}, and none was found that hands over {what}")), None, Vec::new())
         }
@@ -159,7 +163,14 @@ fn of_outcomes(walked: &Walked, exports: bool) -> Judged {
             let (_, init, evidence) = all.swap_remove(0);
             (Verdict::Unknown(gap), init, evidence)
         }
-        (1, _) => all.swap_remove(0),
+        (1, _) => {
+            let (verdict, init, mut evidence) = all.swap_remove(0);
+            if walked.cut_off {
+                let what = "its init function is longer than was followed".into();
+                evidence.push(Evidence { what, address: None });
+            }
+            (verdict, init, evidence)
+        }
         _ => {
             let init = all[0].1;
             let evidence = all.into_iter().flat_map(|(_, _, evidence)| evidence).collect();
@@ -192,6 +203,9 @@ fn of_module(gil: Option<(Value, u64)>, made: Option<u64>, passed: Option<u64>) 
             found("a call that could not be followed", at);
             Verdict::Unknown(format!("the call at {at:#x}, which may say it, could not be followed"))
         }
+        (None, None) if made.is_none() => Verdict::Unknown(
+            "it hands over what other code makes, and that is not in this binary or not seen".into(),
+        ),
         (None, None) => Verdict::DoesNotDeclare,
     };
     (verdict, Some(Init::SinglePhase), evidence)

@@ -18,6 +18,10 @@ pub(crate) enum Role {
     Guard,
     /// `PyState_FindModule`: a module that was made earlier, and on the first import was not.
     Absent,
+    /// Raises an error: handing over anything afterwards fails as well.
+    Raise,
+    /// Takes an error back.
+    Forgive,
     /// `memset`.
     Fill,
     /// `memcpy` and `memmove`.
@@ -61,6 +65,18 @@ fn role(name: &str) -> Role {
         | "longjmp" => Role::NoReturn,
         "__cxa_guard_acquire" | "___cxa_guard_acquire" => Role::Guard,
         "PyState_FindModule" => Role::Absent,
+        "PyErr_SetString"
+        | "PyErr_SetObject"
+        | "PyErr_SetNone"
+        | "PyErr_Format"
+        | "PyErr_NoMemory"
+        | "PyErr_BadInternalCall" => Role::Raise,
+        "PyErr_Clear"
+        | "PyErr_Print"
+        | "PyErr_PrintEx"
+        | "PyErr_Fetch"
+        | "PyErr_GetRaisedException"
+        | "PyErr_WriteUnraisable" => Role::Forgive,
         "memset" => Role::Fill,
         "memcpy" | "memmove" => Role::Copy,
         // std::__throw_length_error and the like.

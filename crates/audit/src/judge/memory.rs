@@ -8,8 +8,8 @@ use rustc_hash::FxHashMap;
 
 /// The most stack that a walk has, above and below where it begins.
 const STACK_BYTES: u64 = 1 << 24;
-/// The most words kept of one path: hostile code could store for ever.
-const WORDS: usize = 1 << 16;
+/// The most words kept of one way: hostile code could store for ever.
+const WORDS: usize = 2_048;
 
 /// What was stored, by aligned words.
 #[derive(Debug, Clone, Default)]
@@ -73,9 +73,6 @@ impl Memory {
     pub(crate) fn store(&mut self, image: &Image, address: u64, size: u32, value: Value) {
         let offset = (address & 7) as u32;
         let start = address - u64::from(offset);
-        if self.words.len() >= WORDS {
-            return;
-        }
         if offset == 0 && size == 8 {
             self.words.insert(start, Word::Whole(value));
             return;
@@ -108,6 +105,22 @@ impl Memory {
         self.words.insert(address, word);
     }
 
+    /// Whether a word is one of a variable that begins as zero and was not stored to here.
+    pub(crate) fn is_bare(&self, image: &Image, address: u64) -> bool {
+        let start = address & !7;
+        !is_stack(start) && !self.words.contains_key(&start) && image.bytes(start, 8).is_none()
+    }
+
+    /// How many words were stored to.
+    pub(crate) fn len(&self) -> usize {
+        self.words.len()
+    }
+
+    /// Whether no more can be kept: from then on it would say what is no longer so.
+    pub(crate) fn is_full(&self) -> bool {
+        self.words.len() >= WORDS
+    }
+
     /// What was stored, in no order.
     pub(crate) fn words(&self) -> impl Iterator<Item = (u64, Value)> + '_ {
         self.words.iter().map(|(&address, &word)| match word {
@@ -124,7 +137,7 @@ impl Memory {
     /// Whether anything was stored in a range of an image's memory.
     pub(crate) fn is_written(&self, from: u64, len: u64) -> bool {
         let end = from.saturating_add(len);
-        (from & !7..end).step_by(8).take(WORDS).any(|address| self.words.contains_key(&address))
+        (from & !7..end).step_by(8).any(|address| self.words.contains_key(&address))
     }
 }
 

@@ -91,6 +91,10 @@ pub(crate) struct State {
     pub(crate) gil: Option<(Value, u64)>,
     /// A module was made, from here.
     pub(crate) made: Option<u64>,
+    /// An error was raised, and not taken back.
+    pub(crate) raised: bool,
+    /// A function of the image was not followed: variables may have got a value since.
+    pub(crate) stale: bool,
     /// A call that was not followed, though what is looked for may lie behind it.
     pub(crate) passed: Option<u64>,
 }
@@ -113,6 +117,8 @@ impl State {
             next: 256,
             gil: None,
             made: None,
+            raised: false,
+            stale: false,
             passed: None,
         }
     }
@@ -156,7 +162,9 @@ impl State {
 
     /// What memory has at an address, `size` bytes of at most 8.
     pub(crate) fn load(&mut self, image: &Image, address: Option<u64>, size: u32) -> Value {
-        let value = address.and_then(|address| self.memory.load(image, address, size));
+        let value = address
+            .filter(|address| !(self.stale && self.memory.is_bare(image, *address)))
+            .and_then(|address| self.memory.load(image, address, size));
         match value {
             Some(value) => self.narrow(value, size),
             None => self.fresh(),
@@ -192,7 +200,7 @@ impl State {
             of(value).hash(&mut hasher);
         }
         self.gil.map(|(value, _)| of(value)).hash(&mut hasher);
-        (self.made.is_some(), self.passed.is_some()).hash(&mut hasher);
+        (self.made.is_some(), self.passed.is_some(), self.raised, self.stale).hash(&mut hasher);
         // In whatever order the words come.
         let mut words = 0u64;
         for (address, value) in self.memory.words() {

@@ -5,26 +5,25 @@ use crate::model::Toolchain;
 use aho_corasick::AhoCorasick;
 use std::sync::OnceLock;
 
-/// What is found in a binary's bytes, the most telling first: some make use of others (Pythran of pybind11's kind of names,
-/// f2py of numpy's).
+/// What is found in a binary's bytes: names that its runtime looks for, messages, names of C++ types.
 const MARKS: [(&str, Toolchain); 17] = [
-    ("nb_internals_v", Toolchain::Nanobind),
     ("__nb_internals_", Toolchain::Nanobind),
-    ("nanobind::", Toolchain::Nanobind),
+    ("nb_internals_", Toolchain::Nanobind),
+    ("N8nanobind", Toolchain::Nanobind),
     ("__pybind11_internals_", Toolchain::Pybind11),
-    ("pybind11::", Toolchain::Pybind11),
-    ("pybind11_", Toolchain::Pybind11),
+    ("N8pybind11", Toolchain::Pybind11),
     ("pyo3_runtime.PanicException", Toolchain::PyO3),
     ("pyo3::", Toolchain::PyO3),
     ("/pyo3-", Toolchain::PyO3),
-    ("pythranic", Toolchain::Pythran),
+    ("pythranized function", Toolchain::Pythran),
     ("__pyx_capi__", Toolchain::Cython),
     ("_cython_", Toolchain::Cython),
     ("swig_runtime_data", Toolchain::Swig),
-    ("_cffi_backend", Toolchain::Cffi),
-    ("f2py_version", Toolchain::F2py),
-    ("CPyInit_", Toolchain::Mypyc),
+    ("_init_cffi_1_0_external_module", Toolchain::Cffi),
+    ("auto-generated with f2py", Toolchain::F2py),
+    ("__mypyc_attrs__", Toolchain::Mypyc),
     ("Boost.Python", Toolchain::Boost),
+    ("N5boost6python", Toolchain::Boost),
 ];
 
 /// The order in which marks count when several are found.

@@ -8,52 +8,21 @@ use crate::image::Image;
 use crate::judge::imports::{self, Role};
 use crate::judge::machine::{Flow, Machine, Target};
 use crate::judge::memory::is_stack;
+use crate::judge::outcome::{Outcome, Walked};
 use crate::judge::reach::Reach;
-use crate::judge::slots::{self, Reading};
+use crate::judge::slots;
 use crate::judge::state::{Frame, State, Value};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
-/// The most instructions of one walk. Init functions that were seen take some hundreds to some thousands.
-const STEPS: u32 = 60_000;
+/// The most instructions of one walk, and what is as much work. Most init functions take some hundreds; those that fill large
+/// tables take a hundred thousand.
+const STEPS: u32 = 400_000;
 /// The most ways that wait to be gone.
 const WAITING: usize = 512;
-/// How often a place is passed. Loops over tables of methods or constants go round some hundreds of times.
-const PASSES: u32 = 2_000;
 /// The deepest call that is followed.
 const DEPTH: usize = 12;
 /// The most outcomes that are kept; they differ.
 const OUTCOMES: usize = 64;
-
-/// What one way through an init function comes to.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Outcome {
-    /// `PyModuleDef_Init` is called, here.
-    Definition(Reading, u64),
-    /// Slots are handed over.
-    Slots(Reading),
-    /// A module is handed over.
-    Module {
-        /// What `PyUnstable_Module_SetGIL` was told, and where.
-        gil: Option<(Value, u64)>,
-        /// Where it was made.
-        made: Option<u64>,
-        /// A call that may have said more.
-        passed: Option<u64>,
-    },
-}
-
-/// What all ways come to.
-#[derive(Debug, Default)]
-pub(crate) struct Walked {
-    /// What the ways come to that are not known to fail.
-    pub(crate) outcomes: Vec<Outcome>,
-    /// The bound was met before every way was gone.
-    pub(crate) cut_off: bool,
-    /// Where a way was lost: at what could not be read, or a jump to where the file does not say.
-    pub(crate) lost: Option<u64>,
-    /// A way came to an end with the stack in disorder.
-    pub(crate) astray: bool,
-}
 
 struct Walk<'w, 'i> {
     image: &'w Image<'i>,
@@ -62,15 +31,16 @@ struct Walk<'w, 'i> {
     reach: Reach<'w, 'i>,
     exports: bool,
     seen: FxHashSet<u64>,
-    passes: FxHashMap<u64, u32>,
+    left: u32,
     walked: Walked,
 }
 
-/// Walks through the function at `entry`; one that hands over slots if it `exports`.
-pub(crate) fn walk(image: &Image, roles: &[Role], entry: u64, exports: bool) -> Walked {
+/// Walks through the function at `entry`; one that hands over slots if it `exports`. Takes what it spends from `steps`.
+pub(crate) fn walk(image: &Image, roles: &[Role], entry: u64, exports: bool, steps: &mut u32) -> Walked {
     let machine = Machine::of(image);
     let state = State::new(entry, machine.stack);
     let reach = Reach::new(image, roles);
+    let allowed = STEPS.min(*steps);
     let mut walk = Walk {
         image,
         machine,
@@ -78,24 +48,40 @@ pub(crate) fn walk(image: &Image, roles: &[Role], entry: u64, exports: bool) -> 
         reach,
         exports,
         seen: FxHashSet::default(),
-        passes: FxHashMap::default(),
+        left: allowed,
         walked: Walked::default(),
     };
     let mut waiting = vec![state];
-    let mut steps = STEPS;
     while let Some(mut state) = waiting.pop() {
         while walk.step(&mut state, &mut waiting) {
-            steps -= 1;
-            if steps == 0 {
-                walk.walked.cut_off = true;
-                return walk.walked;
+            walk.spend(1);
+            if walk.left == 0 || state.memory.is_full() {
+                walk.leave_open(&state);
+                break;
             }
         }
+        if walk.left == 0 {
+            waiting.iter().for_each(|state| walk.leave_open(state));
+            break;
+        }
     }
+    *steps -= allowed - walk.left;
     walk.walked
 }
 
 impl Walk<'_, '_> {
+    fn spend(&mut self, steps: usize) {
+        self.left = self.left.saturating_sub(u32::try_from(steps).unwrap_or(u32::MAX));
+    }
+
+    /// A bound is met: what has been said by then on this way, if anything, is all there is to go by.
+    fn leave_open(&mut self, state: &State) {
+        self.walked.cut_off = true;
+        if state.gil.is_some() && state.made.is_some() && !state.raised {
+            self.keep(Outcome::Module { gil: state.gil, made: state.made, passed: state.passed });
+        }
+    }
+
     /// One instruction. Whether the way goes on.
     fn step(&mut self, state: &mut State, waiting: &mut Vec<State>) -> bool {
         let at = state.ip;
@@ -131,6 +117,8 @@ impl Walk<'_, '_> {
                     Some(true) => state.ip = to,
                     Some(false) => {}
                     None => {
+                        // A copy of all that is known is made, and looked at as a whole.
+                        self.spend(16 + state.memory.len() / 4);
                         let mut taken = state.clone();
                         taken.ip = to;
                         taken.assume(condition, true);
@@ -139,7 +127,7 @@ impl Walk<'_, '_> {
                             if waiting.len() < WAITING {
                                 waiting.push(taken);
                             } else {
-                                self.walked.cut_off = true;
+                                self.leave_open(&taken);
                             }
                         }
                         return self.may_pass(state);
@@ -168,15 +156,7 @@ impl Walk<'_, '_> {
 
     /// Whether a way goes on from a fork: not where another went on that knew the same.
     fn may_pass(&mut self, state: &State) -> bool {
-        if !self.seen.insert(state.digest()) {
-            return false;
-        }
-        let passes = self.passes.entry(state.ip).or_default();
-        *passes += 1;
-        if *passes > PASSES {
-            self.walked.cut_off = true;
-        }
-        *passes <= PASSES
+        self.seen.insert(state.digest())
     }
 
     /// A call of a function of the image.
@@ -193,6 +173,7 @@ impl Walk<'_, '_> {
             state.ip = address;
             return;
         }
+        state.stale = true;
         if matters || self.reach.is_cut_off() {
             state.passed.get_or_insert(at);
         }
@@ -206,7 +187,8 @@ impl Walk<'_, '_> {
         self.machine.finish_call(state, result);
     }
 
-    fn forget(&self, state: &mut State) {
+    fn forget(&mut self, state: &mut State) {
+        self.spend(state.memory.len() / 16);
         // What the caller has saved lies at the end of its frame, and no call is given its address.
         let end = state.frames.last().map_or(0, |frame| frame.stack.saturating_sub(56));
         for index in 0..4 {
@@ -246,6 +228,10 @@ impl Walk<'_, '_> {
                 }
                 first
             }
+            Role::Raise | Role::Forgive => {
+                state.raised = role == Role::Raise;
+                state.fresh()
+            }
             Role::Other => {
                 self.forget(state);
                 state.fresh()
@@ -269,7 +255,7 @@ impl Walk<'_, '_> {
         }
         let given = state.registers.get(self.machine.result).copied().unwrap_or(Value::Symbol(0));
         let given = state.narrow(given, 8);
-        if given != Value::Known(0) {
+        if given != Value::Known(0) && !state.raised {
             let outcome = if self.exports {
                 Outcome::Slots(slots::of_slots(self.image, &state.memory, given))
             } else {

@@ -4,12 +4,20 @@
 //! decoder's own tables, so that nothing known is ever out of date.
 
 use crate::image::Image;
-use crate::judge::machine::{Flow, Outline, Target};
+use crate::judge::machine::{Flow, Target};
 use crate::judge::state::{Compared, Condition, State, Value, mask, signed};
 use iced_x86::{
-    ConditionCode, Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory, Mnemonic,
-    OpAccess, OpKind, Register,
+    ConditionCode, Decoder, DecoderOptions, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind,
 };
+
+mod operands;
+mod outline;
+mod vectors;
+
+pub(crate) use operands::push;
+use operands::{address, pop, read, size, write, write_register};
+pub(crate) use outline::outline;
+use vectors::vector;
 
 /// The stack pointer's number.
 pub(crate) const STACK: usize = 4;
@@ -79,7 +87,7 @@ fn effect(image: &Image, state: &mut State, i: &Instruction) {
         | Mnemonic::Vmovd
             if i.op_count() == 2 =>
         {
-            let value = read(image, state, i, 0x1);
+            let value = read(image, state, i, 1);
             write(image, state, i, value);
         }
         Mnemonic::Movsx | Mnemonic::Movsxd => {
@@ -221,74 +229,6 @@ fn arithmetic(image: &Image, state: &mut State, i: &Instruction) {
     write(image, state, i, value);
 }
 
-/// Vector moves of whole lanes, which is how two words are stored at once.
-fn vector(image: &Image, state: &mut State, i: &Instruction) -> bool {
-    use Mnemonic as M;
-    let lane = |state: &State, op: u32, lane: usize| match i.op_register(op) {
-        register if register.is_vector_register() => state.vectors[register.number() & 31][lane],
-        _ => Value::Known(0),
-    };
-    match i.mnemonic() {
-        M::Movups
-        | M::Movaps
-        | M::Movdqa
-        | M::Movdqu
-        | M::Movupd
-        | M::Movapd
-        | M::Vmovups
-        | M::Vmovaps
-        | M::Vmovdqa
-        | M::Vmovdqu
-        | M::Vmovupd
-        | M::Vmovapd => {
-            let lanes = (size(i, 0).max(size(i, 1)) / 8).clamp(1, 4) as usize;
-            let values: [Value; 4] = std::array::from_fn(|n| {
-                if n >= lanes {
-                    Value::Known(0)
-                } else if i.op1_kind() == OpKind::Memory {
-                    let at = address(state, i).map(|at| at.wrapping_add(8 * n as u64));
-                    state.load(image, at, 8)
-                } else {
-                    lane(state, 1, n)
-                }
-            });
-            if i.op0_kind() == OpKind::Register {
-                state.vectors[i.op0_register().number() & 31] = values;
-            } else if let Some(at) = address(state, i) {
-                for (n, value) in values.into_iter().enumerate().take(lanes) {
-                    state.memory.store(image, at.wrapping_add(8 * n as u64), 8, value);
-                }
-            }
-            true
-        }
-        M::Pxor | M::Xorps | M::Xorpd if i.op0_register() == i.op1_register() => {
-            state.vectors[i.op0_register().number() & 31] = [Value::Known(0); 4];
-            true
-        }
-        M::Vpxor | M::Vxorps | M::Vxorpd if i.op1_register() == i.op2_register() => {
-            state.vectors[i.op0_register().number() & 31] = [Value::Known(0); 4];
-            true
-        }
-        M::Punpcklqdq | M::Movlhps => {
-            let low = lane(state, 1, 0);
-            state.vectors[i.op0_register().number() & 31][1] = low;
-            i.op1_kind() == OpKind::Register
-        }
-        M::Movhps | M::Movhpd => {
-            let at = address(state, i);
-            if i.op0_kind() == OpKind::Register {
-                let value = state.load(image, at, 8);
-                state.vectors[i.op0_register().number() & 31][1] = value;
-            } else if let Some(at) = at {
-                let value = lane(state, 1, 1);
-                state.memory.store(image, at, 8, value);
-            }
-            true
-        }
-        _ => false,
-    }
-}
-
 /// Makes everything that an instruction writes unknown.
 fn clobber(image: &Image, state: &mut State, i: &Instruction) {
     let written = |access| {
@@ -312,131 +252,4 @@ fn clobber(image: &Image, state: &mut State, i: &Instruction) {
     if i.rflags_modified() != 0 {
         state.compared = Compared::Otherwise;
     }
-}
-
-/// Puts a word on the stack.
-pub(crate) fn push(image: &Image, state: &mut State, value: Value) {
-    if let Value::Known(stack) = state.registers[STACK] {
-        let stack = stack.wrapping_sub(8);
-        state.registers[STACK] = Value::Known(stack);
-        state.memory.store(image, stack, 8, value);
-    }
-}
-
-fn pop(image: &Image, state: &mut State) -> Value {
-    let stack = state.registers[STACK].known();
-    let value = state.load(image, stack, 8);
-    if let Some(stack) = stack {
-        state.registers[STACK] = Value::Known(stack.wrapping_add(8));
-    }
-    value
-}
-
-fn size(i: &Instruction, op: u32) -> u32 {
-    match i.op_kind(op) {
-        OpKind::Register => i.op_register(op).size() as u32,
-        OpKind::Memory => i.memory_size().size() as u32,
-        // An immediate is as wide as what it meets.
-        _ => i.op0_register().size().max(1) as u32,
-    }
-}
-
-/// The address an instruction's memory operand names.
-fn address(state: &State, i: &Instruction) -> Option<u64> {
-    if matches!(i.segment_prefix(), Register::FS | Register::GS) {
-        return None;
-    }
-    let part = |register: Register| match register {
-        // The decoder has made an address of what is relative to the instruction.
-        Register::None | Register::RIP | Register::EIP => Some(0),
-        register => state.registers.get(register.full_register().number())?.known(),
-    };
-    let scaled = part(i.memory_index())?.wrapping_mul(u64::from(i.memory_index_scale()));
-    Some(part(i.memory_base())?.wrapping_add(scaled).wrapping_add(i.memory_displacement64()))
-}
-
-fn read(image: &Image, state: &mut State, i: &Instruction, op: u32) -> Value {
-    match i.op_kind(op) {
-        OpKind::Register => read_register(state, i.op_register(op)),
-        OpKind::Memory => {
-            let at = address(state, i);
-            state.load(image, at, size(i, op).clamp(1, 8))
-        }
-        _ => i.try_immediate(op).map_or_else(|_| state.fresh(), Value::Known),
-    }
-}
-
-fn read_register(state: &mut State, register: Register) -> Value {
-    if register.is_vector_register() {
-        return state.vectors[register.number() & 31][0];
-    }
-    if !register.is_gpr() || matches!(register, Register::AH | Register::BH | Register::CH | Register::DH) {
-        return state.fresh();
-    }
-    state.narrow(state.registers[register.full_register().number() & 15], register.size() as u32)
-}
-
-fn write(image: &Image, state: &mut State, i: &Instruction, value: Value) {
-    match i.op0_kind() {
-        OpKind::Register => write_register(state, i.op0_register(), value),
-        OpKind::Memory => {
-            if let Some(at) = address(state, i) {
-                state.memory.store(image, at, size(i, 0).clamp(1, 8), state.narrow(value, size(i, 0)));
-            }
-        }
-        _ => {}
-    }
-}
-
-fn write_register(state: &mut State, register: Register, value: Value) {
-    if register.is_vector_register() {
-        state.vectors[register.number() & 31] = [value, Value::Known(0), Value::Known(0), Value::Known(0)];
-        return;
-    }
-    if !register.is_gpr() {
-        return;
-    }
-    let number = register.full_register().number() & 15;
-    let size = register.size() as u32;
-    let high = matches!(register, Register::AH | Register::BH | Register::CH | Register::DH);
-    state.registers[number] = match (state.registers[number], state.narrow(value, size)) {
-        _ if high => state.fresh(),
-        // What lies above a byte that is set is not asked for, unless it is known.
-        (Value::Known(before), Value::Known(now)) if size < 4 => Value::Known(now | before & !mask(size)),
-        (_, now) => now,
-    };
-}
-
-/// Where the instruction at an address leads.
-pub(crate) fn outline(image: &Image, address: u64) -> Option<Outline> {
-    let instruction = decode(image, address)?;
-    let i = &instruction;
-    let mut outline = Outline { next: i.next_ip(), falls: true, jumps: None, calls: None, names: None };
-    let direct = i.op0_kind() == OpKind::NearBranch64;
-    let through = || match i.is_ip_rel_memory_operand().then(|| i.ip_rel_memory_address()) {
-        Some(cell) => image.cells.get(&cell).and_then(|&index| u32::try_from(index).ok()).map(Target::Import),
-        None => None,
-    };
-    match i.flow_control() {
-        FlowControl::Call | FlowControl::IndirectCall => {
-            let indirect = || through().unwrap_or(Target::Unknown);
-            outline.calls = Some(if direct { Target::Address(i.near_branch_target()) } else { indirect() });
-        }
-        FlowControl::UnconditionalBranch => {
-            outline.falls = false;
-            outline.jumps = direct.then(|| i.near_branch_target());
-        }
-        FlowControl::IndirectBranch => {
-            outline.falls = false;
-            outline.calls = through();
-        }
-        FlowControl::ConditionalBranch => outline.jumps = Some(i.near_branch_target()),
-        FlowControl::Return | FlowControl::Interrupt | FlowControl::Exception => outline.falls = false,
-        _ => {
-            if i.mnemonic() == Mnemonic::Lea && i.is_ip_rel_memory_operand() {
-                outline.names = Some(i.ip_rel_memory_address());
-            }
-        }
-    }
-    Some(outline)
 }

@@ -1,6 +1,7 @@
 //! The loads and stores of 64-bit Arm.
 
-use super::{bits, register, set, signed_bits, widened};
+use super::data::widened;
+use super::{bits, register, set, signed_bits};
 use crate::image::Image;
 use crate::judge::state::{Compared, State, Value};
 
