@@ -1,0 +1,110 @@
+//! Python sources: what they import, and what in them goes wrong once threads really run at the same time. Nothing is executed.
+//!
+//! A file is decoded as its declaration says, measured, parsed by Ruff's parser, walked, and forgotten: a [`Source`] is what is
+//! kept of it. The tree itself never leaves the thread that made it, because to walk or drop a tree takes stack in proportion
+//! to its depth: that thread has a stack of known size, and a file nested too deeply for it is refused before it is parsed.
+
+mod imports;
+mod nesting;
+mod text;
+
+pub use imports::Import;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Longest file that is read, in bytes.
+pub const MAX_BYTES: usize = 8 << 20;
+
+/// Stack of a thread that parses, in bytes: a tree of [`nesting::MAX_DEPTH`] needs a third of it in a build without optimisation.
+const STACK: usize = 64 << 20;
+
+/// Why a source could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unread {
+    /// More than [`MAX_BYTES`].
+    #[error("it has {0} bytes, more than the {MAX_BYTES} that are read")]
+    TooLong(usize),
+    /// More tokens than are parsed.
+    #[error("it has more than {0} tokens")]
+    TooManyTokens(usize),
+    /// Nested more deeply than is parsed.
+    #[error("line {line} may be nested more than {most} deep")]
+    TooDeep {
+        /// Where, from 1.
+        line: usize,
+        /// What is allowed.
+        most: usize,
+    },
+    /// Its declaration names an encoding that is not known here.
+    #[error("it declares the encoding {0}, which is not known")]
+    Encoding(String),
+    /// It is not text in the encoding that it declares, or in UTF-8 where it declares none.
+    #[error("it is not {0}")]
+    NotText(String),
+    /// It is not Python as the newest version has it.
+    #[error("line {line}: {what}")]
+    Syntax {
+        /// Where, from 1.
+        line: usize,
+        /// What the parser says.
+        what: String,
+    },
+    /// The parser gave up on it, which is a defect of the parser.
+    #[error("the parser failed on it")]
+    Parser,
+    /// No thread could be started to read it.
+    #[error("no thread could be started: {0}")]
+    Thread(String),
+}
+
+/// What is kept of a source.
+#[derive(Debug, Clone)]
+pub struct Source {
+    imports: Vec<Import>,
+}
+
+impl Source {
+    /// Reads the bytes of a file, in a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// The file is too long, too deep, not text, or not Python.
+    pub fn parse(bytes: &[u8]) -> Result<Source, Unread> {
+        std::thread::scope(|scope| {
+            let thread = on_known_stack().spawn_scoped(scope, || Source::parse_here(bytes));
+            let thread = thread.map_err(|error| Unread::Thread(error.to_string()))?;
+            thread.join().unwrap_or(Err(Unread::Parser))
+        })
+    }
+
+    /// Reads it in this thread, which has the stack for it.
+    fn parse_here(bytes: &[u8]) -> Result<Source, Unread> {
+        catch_unwind(AssertUnwindSafe(|| Source::read(bytes))).unwrap_or(Err(Unread::Parser))
+    }
+
+    fn read(bytes: &[u8]) -> Result<Source, Unread> {
+        if bytes.len() > MAX_BYTES {
+            return Err(Unread::TooLong(bytes.len()));
+        }
+        let text = text::decode(bytes)?;
+        nesting::check(&text)?;
+        let lines = text::Lines::new(&text);
+        let parsed = ruff_python_parser::parse_module(&text).map_err(|error| Unread::Syntax {
+            line: lines.line(error.location.start()),
+            what: error.error.to_string(),
+        })?;
+        let imports = imports::of(parsed.suite(), &lines);
+        Ok(Source { imports })
+    }
+}
+
+/// What a source imports, in its order.
+#[must_use]
+pub fn imports(source: &Source) -> Vec<Import> {
+    source.imports.clone()
+}
+
+/// A thread that can hold the deepest tree.
+fn on_known_stack() -> std::thread::Builder {
+    std::thread::Builder::new().name("source".into()).stack_size(STACK)
+}
