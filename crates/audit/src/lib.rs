@@ -13,6 +13,7 @@ pub mod environment;
 mod files;
 pub mod found;
 pub mod image;
+pub mod imports;
 pub mod index;
 pub mod judge;
 pub mod marker;
