@@ -97,6 +97,15 @@ fn hazards_beyond_what_is_kept_are_counted() {
 }
 
 #[test]
+fn what_is_in_a_test_is_less_sure() {
+    let text = "n = 0\ndef f():\n    global n\n    n += 1\n";
+    let files = ["test/p/a.py", "test/p/b/tests/c.py", "test/p/test_d.py"];
+    let told: Vec<_> = audit(&files.map(|name| (name, text))).hazards.iter().map(|h| h.confidence).collect();
+    // The folder of all is called `test`, which says nothing.
+    assert_eq!(told, [Confidence::High, Confidence::Medium, Confidence::Medium]);
+}
+
+#[test]
 fn rules_have_ids_of_their_own() {
     let ids: BTreeSet<_> = Kind::ALL.iter().map(|kind| kind.id()).collect();
     assert_eq!(ids.len(), Kind::ALL.len());
