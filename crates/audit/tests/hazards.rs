@@ -56,6 +56,8 @@ fn a_thread_in_another_file_makes_a_fork_worse() {
     let thread = ("b.py", "import threading\n\nthreading.Thread(target=print).start()\n");
     let alone = audit(&[fork]);
     assert_eq!(alone.hazards[0].confidence, Confidence::Low);
+    let tested = audit(&[fork, ("tests/b.py", thread.1)]);
+    assert_eq!(tested.hazards[0].confidence, Confidence::Low, "a test's thread is not the program's");
     let both = audit(&[thread, fork]);
     assert_eq!(both.hazards.len(), 1);
     assert_eq!(both.hazards[0].confidence, Confidence::Medium);

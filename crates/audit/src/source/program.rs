@@ -56,9 +56,13 @@ where
 
 fn together(sources: Vec<(PathBuf, Result<Source, Unread>)>) -> Program {
     let mut program = Program::default();
-    let starts =
-        sources.iter().find_map(|(path, source)| Some((path.clone(), source.as_ref().ok()?.starts?)));
     let root = root(&sources);
+    // A thread that only a test starts is not the program's.
+    let starts = sources.iter().find_map(|(path, source)| {
+        let line = source.as_ref().ok()?.starts?;
+        let path = path.strip_prefix(&root).unwrap_or(path);
+        (!is_test(path)).then(|| (path.to_owned(), line))
+    });
     for (path, source) in sources {
         match source {
             Ok(source) => {
