@@ -56,6 +56,8 @@ fn a_thread_in_another_file_makes_a_fork_worse() {
     let thread = ("b.py", "import threading\n\nthreading.Thread(target=print).start()\n");
     let alone = audit(&[fork]);
     assert_eq!(alone.hazards[0].confidence, Confidence::Low);
+    let tested = audit(&[fork, ("tests/b.py", thread.1)]);
+    assert_eq!(tested.hazards[0].confidence, Confidence::Low, "a test's thread is not the program's");
     let both = audit(&[thread, fork]);
     assert_eq!(both.hazards.len(), 1);
     assert_eq!(both.hazards[0].confidence, Confidence::Medium);
@@ -94,6 +96,15 @@ fn hazards_beyond_what_is_kept_are_counted() {
     let program = audit(&[("a.py", &format!("import os\n{forks}"))]);
     assert_eq!(program.hazards.len() + program.left_out[0].1, 2_500);
     assert_eq!(program.left_out[0].0, Path::new("a.py"));
+}
+
+#[test]
+fn what_is_in_a_test_is_less_sure() {
+    let text = "n = 0\ndef f():\n    global n\n    n += 1\n";
+    let files = ["test/p/a.py", "test/p/b/tests/c.py", "test/p/test_d.py"];
+    let told: Vec<_> = audit(&files.map(|name| (name, text))).hazards.iter().map(|h| h.confidence).collect();
+    // The folder of all is called `test`, which says nothing.
+    assert_eq!(told, [Confidence::High, Confidence::Medium, Confidence::Medium]);
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use ungil_audit::source::{Source, Unread, audit_program, imports};
 
-/// Reads it, and looks at all that came of it.
-fn survives(bytes: &[u8]) {
+/// Reads it, and looks at all that came of it; whether it is Python.
+fn survives(bytes: &[u8]) -> bool {
     match Source::parse(bytes) {
         Ok(source) => {
             let lines = bytes.iter().filter(|&&byte| byte == b'\n' || byte == b'\r').count() + 1;
@@ -22,9 +22,13 @@ fn survives(bytes: &[u8]) {
                 assert!(hazard.what.len() < 5_000, "{hazard:?}");
             }
             assert!(imports(&source).iter().all(|import| import.line >= 1 && import.line <= lines));
+            true
         }
         // A defect of the parser would be one that a hostile file can call up.
-        Err(error) => assert!(!matches!(error, Unread::Parser), "{:?}", String::from_utf8_lossy(bytes)),
+        Err(error) => {
+            assert!(!matches!(error, Unread::Parser), "{:?}", String::from_utf8_lossy(bytes));
+            false
+        }
     }
 }
 
@@ -84,6 +88,35 @@ const PIECES: [&str; 44] = [
     "del d[k]",
 ];
 
+/// Whole words and lines put in the place of others: what comes of it is mostly Python, so the rules see it too.
+fn reworded(random: &mut ChaCha8Rng, corpus: &[Vec<u8>]) -> Vec<u8> {
+    let pick = |random: &mut ChaCha8Rng| {
+        String::from_utf8_lossy(&corpus[random.random_range(0..corpus.len())]).into_owned()
+    };
+    let (text, other) = (pick(random), pick(random));
+    let words: Vec<&str> = text.split_inclusive([' ', '.', '(', ')', '[', ']', '\n', ',']).collect();
+    let others: Vec<&str> = other.split_inclusive([' ', '.', '(', ')', '[', ']', '\n', ',']).collect();
+    let mut words = words;
+    for _ in 0..random.random_range(1..8) {
+        let at = random.random_range(0..words.len());
+        let last = words[at].chars().last();
+        let word = others[random.random_range(0..others.len())];
+        if word.chars().last() == last {
+            words[at] = word;
+        }
+    }
+    let text = words.concat();
+    let mut lines: Vec<&str> = text.lines().collect();
+    for _ in 0..random.random_range(0..4) {
+        let (one, two) = (random.random_range(0..lines.len()), random.random_range(0..lines.len()));
+        let indent = |line: &str| line.len() - line.trim_start().len();
+        if indent(lines[one]) == indent(lines[two]) {
+            lines.swap(one, two);
+        }
+    }
+    lines.join("\n").into_bytes()
+}
+
 fn mutated(random: &mut ChaCha8Rng, corpus: &[Vec<u8>]) -> Vec<u8> {
     let pick = |random: &mut ChaCha8Rng| corpus[random.random_range(0..corpus.len())].clone();
     let mut text = pick(random);
@@ -118,19 +151,23 @@ fn the_corpus_broken_in_every_way_is_survived() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let time = Duration::from_secs(number("UNGIL_FUZZ_S").unwrap_or(2));
     let corpus = corpus();
-    let start = Instant::now();
+    let (start, mut tried, mut read) = (Instant::now(), 0, 0);
     let mut seed = number("UNGIL_FUZZ_SEED").unwrap_or(0);
-    while seed < 50 || start.elapsed() < time {
-        let text = mutated(&mut ChaCha8Rng::seed_from_u64(seed), &corpus);
+    while tried < 200 || start.elapsed() < time {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let text = if seed % 2 == 0 { mutated(&mut random, &corpus) } else { reworded(&mut random, &corpus) };
         let result = std::panic::catch_unwind(|| survives(&text));
+        read += usize::from(matches!(result, Ok(true)));
         if result.is_err() {
             let path = std::env::temp_dir().join(format!("hostile-{seed}.py"));
             std::fs::write(&path, &text).expect("the text is kept");
             panic!("UNGIL_FUZZ_SEED={seed}, kept in {}", path.display());
         }
         seed += 1;
+        tried += 1;
     }
-    println!("{seed} sources");
+    println!("{tried} sources, {read} of them Python");
+    assert!(read * 10 > tried, "the rules saw too few: {read} of {tried}");
 }
 
 #[test]

@@ -38,20 +38,23 @@ fn item<'a>(cx: &mut Context<'a>, place: &Place<'a>, target: &'a Expr, key: &'a 
     let is_async = frame.is_async;
     let shown = cx.source(target);
     let name = place.name.as_str();
+    let key = cx.key(key);
+    if key.is_some_and(is_own) {
+        return;
+    }
     if reads(cx, value, place) {
         let what = format!("`{shown}` is read, computed and written back in `{}`", frame.name);
         return cx.add(Kind::SharedCache, soft(Confidence::High, is_async), target, name, what);
     }
-    let key = cx.key(key);
     if key.is_some() && cx.has_looked(place, key) {
         let is_lost = names::is_fresh(value);
         let confidence = if is_lost { Confidence::High } else { Confidence::Medium };
         let what = if is_lost {
             format!(
-                "`{shown}` is made where it was found missing: of two threads that do, one keeps an object that the others lose"
+                "`{shown}` is made after a look whether it is there: of two threads that do that, one keeps an object that the others lose"
             )
         } else {
-            format!("`{shown}` is set where it was found missing: two threads may both compute it")
+            format!("`{shown}` is set after a look whether it is there: two threads may both compute it")
         };
         return cx.add(Kind::SharedCache, soft(confidence, is_async), target, name, what);
     }
@@ -59,6 +62,13 @@ fn item<'a>(cx: &mut Context<'a>, place: &Place<'a>, target: &'a Expr, key: &'a 
         "`{shown}` is set without a lock, which is safe as long as nothing depends on what was there"
     );
     cx.add(Kind::SharedCache, Confidence::Low, target, name, what);
+}
+
+/// Whether a key is one that only this thread uses.
+fn is_own(key: &str) -> bool {
+    const OWN: [&str; 6] =
+        ["get_ident", "get_native_id", "current_thread", "currentThread", "current_task", "getpid"];
+    OWN.iter().any(|own| key.contains(own))
 }
 
 /// In a coroutine nothing else of its loop runs until it awaits.
@@ -81,6 +91,9 @@ pub(super) fn counted<'a>(cx: &mut Context<'a>, stmt: &'a StmtAugAssign) {
         Expr::Subscript(subscript) => {
             let Some(place) = cx.container(&subscript.value) else { return };
             changed(cx, &place);
+            if cx.key(subscript.slice.as_ref()).is_some_and(is_own) {
+                return;
+            }
             let Some(frame) = cx.unlocked() else { return };
             let (name, is_async) = (frame.name, frame.is_async);
             let what = format!("`{}` is read, computed and written back in `{name}`", cx.source(stmt));
@@ -118,10 +131,11 @@ pub(super) fn deleted<'a>(cx: &mut Context<'a>, stmt: &'a StmtDelete) {
         let Some(place) = cx.container(&subscript.value) else { continue };
         changed(cx, &place);
         let key = cx.key(subscript.slice.as_ref());
-        if cx.unlocked().is_some() && key.is_some() && cx.has_looked(&place, key) {
+        if cx.unlocked().is_some() && key.is_some_and(|key| !is_own(key)) && cx.has_looked(&place, key) {
             let shown = cx.source(target);
-            let what =
-                format!("`{shown}` is deleted where it was found: another thread may have deleted it since");
+            let what = format!(
+                "`{shown}` is deleted after a look whether it is there: another thread may have deleted it since"
+            );
             cx.add(Kind::SharedCache, Confidence::High, target, &place.name, what);
         }
     }
@@ -162,7 +176,7 @@ pub(super) fn call<'a>(cx: &mut Context<'a>, call: &'a ExprCall) {
     }
     let arguments = &call.arguments.args;
     let key = arguments.first().and_then(|first| cx.key(first));
-    let is_one_sure = key.is_some() && cx.has_looked(&place, key);
+    let is_one_sure = key.is_some_and(|key| !is_own(key)) && cx.has_looked(&place, key);
     let is_any_sure = cx.has_looked(&place, None);
     let shown = cx.source(call);
     let (confidence, what) = match method {

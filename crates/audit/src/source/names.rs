@@ -34,12 +34,20 @@ pub(super) fn dotted(expr: &Expr) -> Option<(&str, Vec<&str>)> {
     Some((name(expr)?, rest))
 }
 
-/// The same as text, if it is `base.attribute`.
+/// `base.attribute` taken apart; `type(self)` and `self.__class__` are `cls`.
 pub(super) fn attribute(expr: &Expr) -> Option<(&str, &str)> {
-    match expr {
-        Expr::Attribute(attribute) => Some((name(&attribute.value)?, attribute.attr.as_str())),
-        _ => None,
-    }
+    let Expr::Attribute(attribute) = expr else { return None };
+    let base = match attribute.value.as_ref() {
+        Expr::Name(name) => name.id.as_str(),
+        Expr::Call(call) if name(&call.func) == Some("type") => {
+            call.arguments.args.first().and_then(name).filter(|of| *of == "self").map(|_| "cls")?
+        }
+        Expr::Attribute(of) if of.attr.as_str() == "__class__" => {
+            name(&of.value).filter(|of| *of == "self").map(|_| "cls")?
+        }
+        _ => return None,
+    };
+    Some((base, attribute.attr.as_str()))
 }
 
 /// The text of a string literal.

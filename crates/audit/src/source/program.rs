@@ -56,8 +56,13 @@ where
 
 fn together(sources: Vec<(PathBuf, Result<Source, Unread>)>) -> Program {
     let mut program = Program::default();
-    let starts =
-        sources.iter().find_map(|(path, source)| Some((path.clone(), source.as_ref().ok()?.starts?)));
+    let root = root(&sources);
+    // A thread that only a test starts is not the program's.
+    let starts = sources.iter().find_map(|(path, source)| {
+        let line = source.as_ref().ok()?.starts?;
+        let path = path.strip_prefix(&root).unwrap_or(path);
+        (!is_test(path)).then(|| (path.to_owned(), line))
+    });
     for (path, source) in sources {
         match source {
             Ok(source) => {
@@ -65,8 +70,10 @@ fn together(sources: Vec<(PathBuf, Result<Source, Unread>)>) -> Program {
                 if source.left_out > 0 {
                     program.left_out.push((path.clone(), source.left_out));
                 }
-                let told =
-                    source.hazards.into_iter().map(|hazard| of_program(hazard, &path, starts.as_ref()));
+                let told = source
+                    .hazards
+                    .into_iter()
+                    .map(|hazard| of_program(hazard, &path, &root, starts.as_ref()));
                 program.hazards.extend(told);
             }
             Err(error) => program.unread.push((path, error)),
@@ -75,8 +82,15 @@ fn together(sources: Vec<(PathBuf, Result<Source, Unread>)>) -> Program {
     program
 }
 
+/// The folder of them all: what it is called says nothing about the files in it.
+fn root<T>(sorted: &[(PathBuf, T)]) -> PathBuf {
+    let (Some((first, _)), Some((last, _))) = (sorted.first(), sorted.last()) else { return PathBuf::new() };
+    let folder = first.parent().unwrap_or(first);
+    folder.iter().zip(last.iter()).take_while(|(one, other)| one == other).map(|(name, _)| name).collect()
+}
+
 /// A file's hazard in its program.
-fn of_program(mut hazard: Hazard, path: &Path, starts: Option<&(PathBuf, usize)>) -> Hazard {
+fn of_program(mut hazard: Hazard, path: &Path, root: &Path, starts: Option<&(PathBuf, usize)>) -> Hazard {
     let is_fork = matches!(hazard.kind, Kind::ForkWithThreads | Kind::PreexecFn);
     if is_fork
         && hazard.confidence == Confidence::Low
@@ -85,6 +99,19 @@ fn of_program(mut hazard: Hazard, path: &Path, starts: Option<&(PathBuf, usize)>
         hazard.confidence = Confidence::Medium;
         hazard.what = format!("{}; a thread is started in {}, line {line}", hazard.what, file.display());
     }
+    if is_test(path.strip_prefix(root).unwrap_or(path)) {
+        hazard.confidence = hazard.confidence.lower();
+    }
     hazard.file = path.to_owned();
     hazard
+}
+
+/// Whether a file is a test, by the names that test runners look for: what it holds is used by one test at a time.
+fn is_test(path: &Path) -> bool {
+    let is_folder = |name: &str| matches!(name, "test" | "tests" | "testing");
+    let mut names = path.iter().filter_map(|name| name.to_str()).rev();
+    let is_file = names
+        .next()
+        .is_some_and(|name| name.starts_with("test_") || name.ends_with("_test.py") || name == "conftest.py");
+    is_file || names.any(is_folder)
 }

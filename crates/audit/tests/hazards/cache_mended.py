@@ -80,6 +80,12 @@ def per_thread(key):
     local.cache[key] = []
 
 
+def by_thread():
+    if threading.get_ident() not in results:
+        results[threading.get_ident()] = []
+    totals[threading.get_ident()] += 1
+
+
 def forget(key):
     results.pop(key, None)
 

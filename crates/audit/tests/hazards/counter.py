@@ -10,6 +10,16 @@ class Field:
         Field.created += 1  # expect: ungil/shared-counter high
 
 
+class Request:
+    made = 0
+    by_name = {}
+
+    def __init__(self, name):
+        type(self).made += 1  # expect: ungil/shared-counter high
+        if name not in self.__class__.by_name:
+            self.__class__.by_name[name] = []  # expect: ungil/shared-cache high
+
+
 def handle():
     global requests
     requests += 1  # expect: ungil/shared-counter high
