@@ -8,8 +8,8 @@ mod profile;
 mod top;
 mod values;
 
-use clap::{Args, Parser, Subcommand, ValueHint};
 pub(crate) use audit::{Audit, FailOn, Form as AuditForm};
+use clap::{Args, Parser, Subcommand, ValueHint};
 pub(crate) use dump::Dump;
 pub(crate) use heap::{Heap, Order};
 pub(crate) use profile::{Mode as ProfileMode, Profile};

@@ -69,7 +69,8 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
         )
     })?;
     audit.hazards.retain(|hazard| hazard.confidence >= args.confidence.into());
-    let verified = if args.verify { Some(verify(args, &audit, &|| stop.load(Ordering::Relaxed))?) } else { None };
+    let verified =
+        if args.verify { Some(verify(args, &audit, &|| stop.load(Ordering::Relaxed))?) } else { None };
     let report = Report { audit, verified, interrupted: stop.load(Ordering::Relaxed) };
     let form = if args.json { Form::Json } else { args.format };
     let text = match form {
@@ -152,11 +153,19 @@ fn targets(args: &Arguments) -> Result<Vec<PathBuf>, Edge> {
 }
 
 /// Imports every module that the build would.
-fn verify(args: &Arguments, audit: &Audit, is_told: &(dyn Fn() -> bool + Sync)) -> Result<Vec<Verified>, Edge> {
+fn verify(
+    args: &Arguments,
+    audit: &Audit,
+    is_told: &(dyn Fn() -> bool + Sync),
+) -> Result<Vec<Verified>, Edge> {
     let wanted = args.python.clone().unwrap_or_else(|| audit.build.to_string());
     let search = ungil_pythons::Search::from_env();
     let python = ungil_pythons::resolve(&wanted, &search).map_err(|error| {
-        Edge::usage("there is no interpreter to verify with", error, "name one with --python; ungil pythons lists them")
+        Edge::usage(
+            "there is no interpreter to verify with",
+            error,
+            "name one with --python; ungil pythons lists them",
+        )
     })?;
     if !python.free_threaded {
         return Err(Edge::usage(
@@ -178,7 +187,7 @@ fn verify(args: &Arguments, audit: &Audit, is_told: &(dyn Fn() -> bool + Sync)) 
         ProgressBar::new(modules.len() as u64)
     };
     let verifier = Verifier {
-        python: Path::new(&python.path),
+        python: Path::new(&python.executable),
         folders: &audit.folders,
         limit: Duration::from_secs_f64(args.limit),
         jobs: std::thread::available_parallelism().map_or(1, usize::from),
@@ -192,7 +201,8 @@ fn verify(args: &Arguments, audit: &Audit, is_told: &(dyn Fn() -> bool + Sync)) 
 }
 
 fn json(report: &impl Serialize) -> Result<String, Edge> {
-    let text = serde_json::to_string_pretty(report)
-        .map_err(|e| Edge::failed("cannot write the result as JSON", e, "report this as a defect of ungil"))?;
+    let text = serde_json::to_string_pretty(report).map_err(|e| {
+        Edge::failed("cannot write the result as JSON", e, "report this as a defect of ungil")
+    })?;
     Ok(format!("{}\n", clean::json(&text)))
 }

@@ -21,13 +21,15 @@ pub(super) fn report(report: &Report, all: bool) -> String {
     for one in report.audit.distributions.iter().filter(|one| one.weighed.standing == Standing::Broken) {
         let claims = one.weighed.claims.join(" and ");
         let name = cell(&one.distribution.name);
-        let _ = writeln!(text, "\n- **{name}** claims to run without the GIL ({}), and does not.", cell(&claims));
+        let _ =
+            writeln!(text, "\n- **{name}** claims to run without the GIL ({}), and does not.", cell(&claims));
     }
     if !report.audit.hazards.is_empty() {
         text.push_str("\n| source | hazard | what |\n|---|---|---|\n");
         for hazard in &report.audit.hazards {
             let place = format!("{}:{}", hazard.file.to_string_lossy(), hazard.line);
-            let _ = writeln!(text, "| `{}` | {} | {} |", cell(&place), hazard.kind.title(), cell(&hazard.what));
+            let _ =
+                writeln!(text, "| `{}` | {} | {} |", cell(&place), hazard.kind.title(), cell(&hazard.what));
         }
     }
     text

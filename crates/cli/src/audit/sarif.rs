@@ -12,8 +12,16 @@ const UNKNOWN: &str = "ungil/gil-unknown";
 /// The log: one run, with every rule, and a result for each module that is not in order and for each hazard.
 pub(super) fn report(report: &Report) -> Value {
     let mut rules = vec![
-        rule(SWITCHES, "Extension module that switches the GIL on", "Importing it switches the GIL on for the whole process."),
-        rule(UNKNOWN, "Extension module whose effect on the GIL is unknown", "It could not be told from the binary."),
+        rule(
+            SWITCHES,
+            "Extension module that switches the GIL on",
+            "Importing it switches the GIL on for the whole process.",
+        ),
+        rule(
+            UNKNOWN,
+            "Extension module whose effect on the GIL is unknown",
+            "It could not be told from the binary.",
+        ),
     ];
     rules.extend(Kind::ALL.map(|kind| rule(kind.id(), kind.title(), &kind.help())));
     let modules = report.ordered().into_iter().filter(|(_, found)| switches(found) != Some(false));
@@ -63,7 +71,9 @@ fn uri(file: &Path) -> String {
     let mut uri = String::from(if file.is_absolute() { "file://" } else { "" });
     for byte in text.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => uri.push(byte.into()),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => {
+                uri.push(byte.into())
+            }
             _ => uri.push_str(&format!("%{byte:02X}")),
         }
     }

@@ -18,7 +18,12 @@ pub(super) fn report(report: &Report, all: bool) -> String {
     for (distribution, found) in report.ordered() {
         if all || switches(found) != Some(false) {
             let of = distribution.map(|one| format!("{} {}", clean(&one.name), clean(&one.version)));
-            modules.push([clean(name(found)).into_owned(), verdict(found), made(found), of.unwrap_or_default()]);
+            modules.push([
+                clean(name(found)).into_owned(),
+                verdict(found),
+                made(found),
+                of.unwrap_or_default(),
+            ]);
         }
     }
     columns(&mut text, &modules);
@@ -26,13 +31,15 @@ pub(super) fn report(report: &Report, all: bool) -> String {
         if one.weighed.standing == Standing::Broken {
             let claims = one.weighed.claims.join(" and ");
             let name = clean(&one.distribution.name);
-            let _ = writeln!(text, "! {name} claims to run without the GIL ({}), and does not", clean(&claims));
+            let _ =
+                writeln!(text, "! {name} claims to run without the GIL ({}), and does not", clean(&claims));
         }
     }
     for verified in report.verified.iter().flatten() {
         let (module, outcome) = (clean(&verified.module), &verified.outcome);
         if verified.differs() {
-            let did = if outcome.switched_on == Some(true) { "switched the GIL on" } else { "left the GIL off" };
+            let did =
+                if outcome.switched_on == Some(true) { "switched the GIL on" } else { "left the GIL off" };
             let _ = writeln!(text, "! {module} {did} when it was imported, against the verdict");
         } else if let (None, Some(error)) = (outcome.switched_on, &outcome.error) {
             let _ = writeln!(text, "? {module} could not be verified: {}", clean(error));
@@ -46,7 +53,14 @@ pub(super) fn report(report: &Report, all: bool) -> String {
             Confidence::Low => "low",
         };
         let file = hazard.file.to_string_lossy();
-        let _ = writeln!(text, "{}:{}: {} ({sure}): {}", clean(&file), hazard.line, hazard.kind.id(), clean(&hazard.what));
+        let _ = writeln!(
+            text,
+            "{}:{}: {} ({sure}): {}",
+            clean(&file),
+            hazard.line,
+            hazard.kind.id(),
+            clean(&hazard.what)
+        );
         let _ = writeln!(text, "    {}", clean(&hazard.instead));
     }
     for note in report.audit.notes.iter().take(NOTES) {
@@ -75,9 +89,16 @@ pub(super) fn summary(report: &Report) -> String {
         let _ = writeln!(text, "{} of other builds, which {build} does not import", plural(others, "file"));
     }
     if let Some(verified) = &report.verified {
-        let agree = verified.iter().filter(|one| one.verdict.is_some() && one.outcome.switched_on == one.verdict).count();
+        let agree = verified
+            .iter()
+            .filter(|one| one.verdict.is_some() && one.outcome.switched_on == one.verdict)
+            .count();
         let differ = verified.iter().filter(|one| one.differs()).count();
-        let _ = writeln!(text, "{} imported: {agree} as the verdict says, {differ} otherwise", plural(verified.len(), "module"));
+        let _ = writeln!(
+            text,
+            "{} imported: {agree} as the verdict says, {differ} otherwise",
+            plural(verified.len(), "module")
+        );
     }
     if report.audit.sources > 0 {
         let hazards = plural(report.audit.hazards.len(), "hazard");
@@ -97,10 +118,18 @@ fn wanted(text: &mut String, report: &Report) {
         let version = one.version.as_deref().unwrap_or("(any version)");
         let (name, version) = (clean(&one.name), clean(version));
         if one.wheels.is_empty() {
-            let why = if one.sdist { "only its sources are listed" } else { "no wheels are listed; only the index knows" };
+            let why = if one.sdist {
+                "only its sources are listed"
+            } else {
+                "no wheels are listed; only the index knows"
+            };
             let _ = writeln!(text, "? {name} {version}: {why}");
         } else if one.wheel_for(build, platform).is_none() {
-            let _ = writeln!(text, "! {name} {version}: none of its {} is for {build}", plural(one.wheels.len(), "wheel"));
+            let _ = writeln!(
+                text,
+                "! {name} {version}: none of its {} is for {build}",
+                plural(one.wheels.len(), "wheel")
+            );
         }
     }
 }
