@@ -47,6 +47,10 @@ pub(super) fn access(image: &Image, state: &mut State, at: u64, word: u32) {
                     let address = base.zip(offset).map(|(base, offset)| base.wrapping_add(offset));
                     single(image, state, rt, address, size, kind, is_vector);
                 }
+                // ldapr, a load that is ordered.
+                _ if bits(word, 12, 9) == 0b1_1111_1100 && bits(word, 22, 2) == 2 => {
+                    load(image, state, rt, base, size, false, is_vector);
+                }
                 // Atomic operations: what was there goes to rt, what is there is not known.
                 _ => {
                     let value = state.fresh();
