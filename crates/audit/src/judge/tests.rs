@@ -31,6 +31,7 @@ fn image(arch: Arch, file: &[u8], code: usize) -> Image<'_> {
         pointers: FxHashMap::default(),
         cells: FxHashMap::default(),
         stubs: FxHashMap::from_iter([(CREATE, 0), (SET_GIL, 1), (DEF_INIT, 2)]),
+        jumps: FxHashMap::default(),
         libraries: Vec::new(),
     }
 }
