@@ -15,6 +15,8 @@ const WORDS: usize = 2_048;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Memory {
     words: FxHashMap<u64, Word>,
+    /// Where arrays begin that were stored to at an index that is not known.
+    smudged: Vec<u64>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -123,6 +125,19 @@ impl Memory {
             },
         };
         self.words.insert(address, word);
+    }
+
+    /// Keeps that something was stored somewhere behind an address.
+    pub(crate) fn smudge(&mut self, image: &Image, address: u64) {
+        // Of what is not in the file nothing is read; and a few are as good as many.
+        if !is_stack(address) && image.word(address).is_some() && self.smudged.len() < 64 {
+            self.smudged.push(address);
+        }
+    }
+
+    /// Whether that may have been in this range.
+    pub(crate) fn is_smudged(&self, from: u64, to: u64) -> bool {
+        self.smudged.len() == 64 || self.smudged.iter().any(|address| (from..to).contains(address))
     }
 
     /// Whether a word is one of a variable that begins as zero and was not stored to here.

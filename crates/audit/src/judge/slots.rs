@@ -111,6 +111,9 @@ pub(crate) fn of_slots(image: &Image, memory: &Memory, slots: Value) -> Reading 
         return Reading::unknown("its slots are at an address made at run time", Vec::new());
     };
     reader.at_run_time = memory.is_written(at, 16);
+    if memory.is_smudged(at, at.saturating_add(16 * MOST)) && reader.at_run_time_or_blank(at) {
+        return Reading::unknown("its slots are filled in at places made at run time", Vec::new());
+    }
     if let Err(why) = reader.array(at, 0) {
         return Reading { said: Said::Unknown(why), evidence: reader.evidence, slots: None, name: None };
     }
@@ -153,6 +156,11 @@ struct Reader<'r, 'i> {
 }
 
 impl Reader<'_, '_> {
+    /// Whether an array is one that the init function makes.
+    fn at_run_time_or_blank(&self, at: u64) -> bool {
+        self.at_run_time || self.memory.load(self.image, at, 8) == Some(Value::Known(0))
+    }
+
     fn array(&mut self, start: u64, depth: u32) -> Result<(), String> {
         if depth > DEEPEST || self.path.contains(&start) {
             return Err("its slots name each other in a circle or too deeply".into());

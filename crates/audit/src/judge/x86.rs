@@ -98,6 +98,12 @@ fn effect(image: &Image, state: &mut State, i: &Instruction) {
             };
             write(image, state, i, value);
         }
+        Mnemonic::Cdqe => {
+            state.registers[0] = match state.narrow(state.registers[0], 4) {
+                Value::Known(number) => Value::Known(signed(number, 4) as u64),
+                other => other,
+            };
+        }
         Mnemonic::Lea => {
             let value = address(state, i).map_or_else(|| state.fresh(), Value::Known);
             write(image, state, i, value);
