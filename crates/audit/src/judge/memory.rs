@@ -127,10 +127,14 @@ impl Memory {
         self.words.insert(address, word);
     }
 
-    /// Keeps that something was stored somewhere behind an address.
-    pub(crate) fn smudge(&mut self, image: &Image, address: u64) {
-        // Of what is not in the file nothing is read; and a few are as good as many.
-        if !is_stack(address) && image.word(address).is_some() && self.smudged.len() < 64 {
+    /// Keeps that an address was made of this one and an index that is not known: what is stored there is not seen.
+    pub(crate) fn smudge(&mut self, address: u64) {
+        // Small numbers are fields of what is elsewhere; and a few are as good as many.
+        if address > 4_096
+            && !is_stack(address)
+            && self.smudged.len() < 64
+            && !self.smudged.contains(&address)
+        {
             self.smudged.push(address);
         }
     }

@@ -15,7 +15,7 @@ mod outline;
 mod vectors;
 
 pub(crate) use operands::push;
-use operands::{address, pop, read, size, write, write_register};
+use operands::{address, pop, read, size, smudge, write, write_register};
 pub(crate) use outline::outline;
 use vectors::vector;
 
@@ -105,7 +105,13 @@ fn effect(image: &Image, state: &mut State, i: &Instruction) {
             };
         }
         Mnemonic::Lea => {
-            let value = address(state, i).map_or_else(|| state.fresh(), Value::Known);
+            let value = match address(state, i) {
+                Some(address) => Value::Known(address),
+                None => {
+                    smudge(state, i);
+                    state.fresh()
+                }
+            };
             write(image, state, i, value);
         }
         Mnemonic::Push => {
@@ -224,6 +230,10 @@ fn arithmetic(image: &Image, state: &mut State, i: &Instruction) {
                     _ => one >> (other & if width == 8 { 63 } else { 31 }),
                 },
         ),
+        (_, Value::Known(base), _) | (_, _, Value::Known(base)) => {
+            state.memory.smudge(base);
+            state.fresh()
+        }
         _ => state.fresh(),
     };
     state.width = width;

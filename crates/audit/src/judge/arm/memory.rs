@@ -46,7 +46,7 @@ pub(super) fn access(image: &Image, state: &mut State, at: u64, word: u32) {
                     let offset = offset.filter(|_| bits(word, 13, 3) == 3).map(|offset| offset << shift);
                     let address = base.zip(offset).map(|(base, offset)| base.wrapping_add(offset));
                     if let (Some(base), None, 0) = (base, address, kind) {
-                        state.memory.smudge(image, base);
+                        state.memory.smudge(base);
                     }
                     single(image, state, rt, address, size, kind, is_vector);
                 }

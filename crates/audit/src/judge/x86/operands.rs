@@ -47,10 +47,10 @@ pub(super) fn address(state: &State, i: &Instruction) -> Option<u64> {
 }
 
 /// Keeps what array an instruction stores to at an index that is not known.
-fn smudge(image: &Image, state: &mut State, i: &Instruction) {
+pub(super) fn smudge(state: &mut State, i: &Instruction) {
     for register in [i.memory_base(), i.memory_index()] {
         if let Value::Known(base) = read_register(state, register) {
-            state.memory.smudge(image, base.wrapping_add(i.memory_displacement64()));
+            state.memory.smudge(base.wrapping_add(i.memory_displacement64()));
         }
     }
 }
@@ -83,7 +83,7 @@ pub(super) fn write(image: &Image, state: &mut State, i: &Instruction, value: Va
             if let Some(at) = address(state, i) {
                 state.memory.store(image, at, size(i, 0).clamp(1, 8), state.narrow(value, size(i, 0)));
             } else {
-                smudge(image, state, i);
+                smudge(state, i);
             }
         }
         _ => {}
