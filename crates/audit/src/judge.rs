@@ -14,6 +14,8 @@ mod outcome;
 mod reach;
 mod slots;
 mod state;
+#[cfg(test)]
+mod tests;
 mod toolchain;
 mod walk;
 mod x86;
@@ -119,11 +121,7 @@ fn of_reading(reading: Reading) -> (Verdict, Vec<Evidence>) {
 /// The one thing that all ways through an init function come to, if they do.
 fn of_outcomes(walked: &Walked, exports: bool) -> Judged {
     let mut all: Vec<Judged> = Vec::new();
-    // A static variable of C++ is filled on the way that initialises it, which the first import goes; the other finds it blank.
-    let filled = |one: &Outcome| matches!(one, Outcome::Definition(reading, _) | Outcome::Slots(reading) if !reading.blank && reading.said != Said::Nonsense);
-    let is_filled = walked.outcomes.iter().any(filled);
-    let counts = |one: &&Outcome| filled(one) || !is_filled || matches!(one, Outcome::Module { .. });
-    for outcome in walked.outcomes.iter().filter(counts) {
+    for outcome in walked.outcomes.iter().filter(|outcome| !is_before(outcome, &walked.outcomes)) {
         let judged = match outcome {
             Outcome::Definition(reading, _) | Outcome::Slots(reading) if reading.said == Said::Nonsense => {
                 continue;
@@ -178,6 +176,16 @@ fn of_outcomes(walked: &Walked, exports: bool) -> Judged {
             (Verdict::Unknown(why.into()), init, evidence)
         }
     }
+}
+
+/// Whether an outcome has slots that are blank, and another has the same ones filled. A static variable of C++ is filled on the way
+/// that initialises it, and that is the way of the first import.
+fn is_before(outcome: &Outcome, all: &[Outcome]) -> bool {
+    let slots = |one: &Outcome| match one {
+        Outcome::Definition(reading, _) | Outcome::Slots(reading) => reading.slots,
+        Outcome::Module { .. } => None,
+    };
+    matches!(slots(outcome), Some((at, true)) if all.iter().any(|one| slots(one) == Some((at, false))))
 }
 
 fn of_module(gil: Option<(Value, u64)>, made: Option<u64>, passed: Option<u64>) -> Judged {

@@ -130,7 +130,7 @@ fn the_numbers_of_slots_are_told_apart() {
 
 #[test]
 fn what_the_file_does_not_say_is_unknown_with_the_reason() {
-    for how in [12, 13] {
+    for how in [12, 13, 14] {
         let place = Place::new();
         let found = judged(&build(&place, &headers("3.14t"), how, &["-O2"]));
         assert!(matches!(&found.verdict, Verdict::Unknown(why) if !why.is_empty()), "way {how}: {found:?}");

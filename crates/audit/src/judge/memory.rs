@@ -15,13 +15,15 @@ const WORDS: usize = 2_048;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Memory {
     words: FxHashMap<u64, Word>,
+    /// Where arrays begin that were stored to at an index that is not known.
+    smudged: Vec<u64>,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Word {
     /// One value, stored at once.
     Whole(Value),
-    /// Some of its bytes, and which: those whose bits are set.
+    /// Some of its bytes, and which: those whose bits are set in the second number. The others are unknown.
     Bytes(u64, u64),
 }
 
@@ -41,6 +43,13 @@ impl Memory {
                 return Some(value);
             }
         }
+        if let Some(Word::Bytes(_, known)) = self.words.get(&start) {
+            // A slot's id is copied together with padding that nothing was stored to.
+            let asked = if size == 8 && offset == 0 { mask(4) } else { mask(size) << (8 * offset) };
+            if known & asked != asked {
+                return None;
+            }
+        }
         let low = self.word(image, start)?;
         if offset == 0 {
             return match low {
@@ -56,15 +65,12 @@ impl Memory {
         Some(Value::Known((low | high) & mask(size)))
     }
 
-    /// An aligned word. Bytes that are not known make a narrower load of the others fail too, unless they were stored alone.
+    /// An aligned word; bytes of it that are not known are zero.
     fn word(&self, image: &Image, address: u64) -> Option<Value> {
         match self.words.get(&address) {
             Some(Word::Whole(value)) => Some(*value),
-            Some(Word::Bytes(value, known)) => match base(image, address) {
-                Some(Value::Known(below)) => Some(Value::Known(value | below & !known)),
-                // A local that is narrower than a word: what lies beside it is not asked for.
-                _ => Some(Value::Known(*value)),
-            },
+            // What lies beside a narrow local is not asked for.
+            Some(Word::Bytes(value, _)) => Some(Value::Known(*value)),
             None => base(image, address),
         }
     }
@@ -79,7 +85,23 @@ impl Memory {
         }
         let Value::Known(number) = value else {
             // What is narrower than its word keeps its name where it begins the word.
-            self.words.insert(start, Word::Whole(value));
+            let bits = mask(size) << (8 * offset);
+            let word = match self.words.get(&start).copied() {
+                _ if offset == 0 => Word::Whole(value),
+                Some(Word::Bytes(before, known)) => Word::Bytes(before & !bits, known & !bits),
+                Some(Word::Whole(Value::Known(before))) => Word::Bytes(before & !bits, !bits),
+                Some(whole) => whole,
+                None => match base(image, start) {
+                    Some(Value::Known(before)) => Word::Bytes(before & !bits, !bits),
+                    _ => Word::Bytes(0, 0),
+                },
+            };
+            self.words.insert(start, word);
+            if offset + size > 8
+                && let Some(next) = start.checked_add(8)
+            {
+                self.words.insert(next, Word::Whole(value));
+            }
             return;
         };
         self.merge(image, start, mask(size) << (8 * offset), number << (8 * offset));
@@ -103,6 +125,23 @@ impl Memory {
             },
         };
         self.words.insert(address, word);
+    }
+
+    /// Keeps that an address was made of this one and an index that is not known: what is stored there is not seen.
+    pub(crate) fn smudge(&mut self, address: u64) {
+        // Small numbers are fields of what is elsewhere; and a few are as good as many.
+        if address > 4_096
+            && !is_stack(address)
+            && self.smudged.len() < 64
+            && !self.smudged.contains(&address)
+        {
+            self.smudged.push(address);
+        }
+    }
+
+    /// Whether that may have been in this range.
+    pub(crate) fn is_smudged(&self, from: u64, to: u64) -> bool {
+        self.smudged.len() == 64 || self.smudged.iter().any(|address| (from..to).contains(address))
     }
 
     /// Whether a word is one of a variable that begins as zero and was not stored to here.

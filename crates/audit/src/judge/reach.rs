@@ -116,7 +116,10 @@ impl<'w, 'i> Reach<'w, 'i> {
                         Some(_) => {}
                         None => match target {
                             Target::Address(to) if outline.jumps == Some(to) => waiting.push(to),
-                            Target::Address(to) => function.callees.push(to),
+                            Target::Address(to) => {
+                                let to = self.image.jumps.get(&to).copied().unwrap_or(to);
+                                function.callees.push(to);
+                            }
                             _ => {}
                         },
                     }

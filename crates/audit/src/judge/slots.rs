@@ -46,15 +46,15 @@ pub(crate) enum Said {
 pub(crate) struct Reading {
     pub(crate) said: Said,
     pub(crate) evidence: Vec<Evidence>,
-    /// The slots begin with their end, in a variable that nothing was stored to.
-    pub(crate) blank: bool,
+    /// Where its slots are, and whether they begin with their end in a variable that nothing was stored to.
+    pub(crate) slots: Option<(u64, bool)>,
     /// The module's name, where the definition has it.
     pub(crate) name: Option<String>,
 }
 
 impl Reading {
     fn unknown(why: impl Into<String>, evidence: Vec<Evidence>) -> Reading {
-        Reading { said: Said::Unknown(why.into()), evidence, blank: false, name: None }
+        Reading { said: Said::Unknown(why.into()), evidence, slots: None, name: None }
     }
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn of_definition(image: &Image, memory: &Memory, definition: Value) -
     };
     let (name, slots) = (word(offset), word(offset + SLOTS));
     if name == Some(Value::Known(0)) {
-        return Reading { said: Said::Nonsense, evidence: Vec::new(), blank: false, name: None };
+        return Reading { said: Said::Nonsense, evidence: Vec::new(), slots: None, name: None };
     }
     let name = name.and_then(Value::known).and_then(|name| image.text(name)).map(str::to_owned);
     let layout = if offset == without { "free-threaded builds" } else { "builds with the GIL, or for all" };
@@ -83,7 +83,7 @@ pub(crate) fn of_definition(image: &Image, memory: &Memory, definition: Value) -
         Some(Value::Known(0)) => {
             evidence
                 .push(Evidence { what: "it has no slots".into(), address: at.checked_add(offset + SLOTS) });
-            Reading { said: Said::Nothing, evidence, blank: false, name: None }
+            Reading { said: Said::Nothing, evidence, slots: None, name: None }
         }
         Some(value) => {
             let mut reading = of_slots(image, memory, value);
@@ -111,8 +111,11 @@ pub(crate) fn of_slots(image: &Image, memory: &Memory, slots: Value) -> Reading 
         return Reading::unknown("its slots are at an address made at run time", Vec::new());
     };
     reader.at_run_time = memory.is_written(at, 16);
+    if memory.is_smudged(at, at.saturating_add(16 * MOST)) && reader.at_run_time_or_blank(at) {
+        return Reading::unknown("its slots are filled in at places made at run time", Vec::new());
+    }
     if let Err(why) = reader.array(at, 0) {
-        return Reading { said: Said::Unknown(why), evidence: reader.evidence, blank: false, name: None };
+        return Reading { said: Said::Unknown(why), evidence: reader.evidence, slots: None, name: None };
     }
     let made = if reader.at_run_time { ", as the init function writes it" } else { "" };
     let said = match reader.found {
@@ -137,8 +140,8 @@ pub(crate) fn of_slots(image: &Image, memory: &Memory, slots: Value) -> Reading 
             said
         }
     };
-    let blank = memory.is_bare(image, at);
-    Reading { said, evidence: reader.evidence, blank, name: None }
+    let blank = !reader.at_run_time && memory.load(image, at, 8) == Some(Value::Known(0));
+    Reading { said, evidence: reader.evidence, slots: Some((at, blank)), name: None }
 }
 
 struct Reader<'r, 'i> {
@@ -153,6 +156,11 @@ struct Reader<'r, 'i> {
 }
 
 impl Reader<'_, '_> {
+    /// Whether an array is one that the init function makes.
+    fn at_run_time_or_blank(&self, at: u64) -> bool {
+        self.at_run_time || self.memory.load(self.image, at, 8) == Some(Value::Known(0))
+    }
+
     fn array(&mut self, start: u64, depth: u32) -> Result<(), String> {
         if depth > DEEPEST || self.path.contains(&start) {
             return Err("its slots name each other in a circle or too deeply".into());

@@ -15,7 +15,7 @@ mod outline;
 mod vectors;
 
 pub(crate) use operands::push;
-use operands::{address, pop, read, size, write, write_register};
+use operands::{address, pop, read, size, smudge, write, write_register};
 pub(crate) use outline::outline;
 use vectors::vector;
 
@@ -98,8 +98,20 @@ fn effect(image: &Image, state: &mut State, i: &Instruction) {
             };
             write(image, state, i, value);
         }
+        Mnemonic::Cdqe => {
+            state.registers[0] = match state.narrow(state.registers[0], 4) {
+                Value::Known(number) => Value::Known(signed(number, 4) as u64),
+                other => other,
+            };
+        }
         Mnemonic::Lea => {
-            let value = address(state, i).map_or_else(|| state.fresh(), Value::Known);
+            let value = match address(state, i) {
+                Some(address) => Value::Known(address),
+                None => {
+                    smudge(state, i);
+                    state.fresh()
+                }
+            };
             write(image, state, i, value);
         }
         Mnemonic::Push => {
@@ -136,7 +148,7 @@ fn effect(image: &Image, state: &mut State, i: &Instruction) {
         | Mnemonic::Shr
         | Mnemonic::Inc
         | Mnemonic::Dec => arithmetic(image, state, i),
-        _ if i.is_jcc_short_or_near() => {}
+        Mnemonic::Movsq | Mnemonic::Stosq if i.has_rep_prefix() && string(image, state, i.mnemonic()) => {}
         mnemonic => {
             if let Some(choice) = chosen(mnemonic) {
                 choose(image, state, i, choice);
@@ -218,6 +230,10 @@ fn arithmetic(image: &Image, state: &mut State, i: &Instruction) {
                     _ => one >> (other & if width == 8 { 63 } else { 31 }),
                 },
         ),
+        (_, Value::Known(base), _) | (_, _, Value::Known(base)) => {
+            state.memory.smudge(base);
+            state.fresh()
+        }
         _ => state.fresh(),
     };
     state.width = width;
@@ -227,6 +243,28 @@ fn arithmetic(image: &Image, state: &mut State, i: &Instruction) {
         _ => Compared::Common(value, value),
     };
     write(image, state, i, value);
+}
+
+/// Copies or fills words, as unoptimised code does with structures. Whether all that takes is known, and little.
+fn string(image: &Image, state: &mut State, mnemonic: Mnemonic) -> bool {
+    let [a, c, _, _, _, _, si, di, ..] = state.registers;
+    let (Value::Known(count @ 0..=512), Value::Known(to)) = (c, di) else { return false };
+    let mut at = 0;
+    for _ in 0..count {
+        let value = match (mnemonic, si) {
+            (Mnemonic::Stosq, _) => a,
+            (_, Value::Known(from)) => state.load(image, Some(from.wrapping_add(at)), 8),
+            _ => state.fresh(),
+        };
+        state.memory.store(image, to.wrapping_add(at), 8, value);
+        at += 8;
+    }
+    state.registers[1] = Value::Known(0);
+    state.registers[7] = Value::Known(to.wrapping_add(at));
+    if let (Mnemonic::Movsq, Value::Known(from)) = (mnemonic, si) {
+        state.registers[6] = Value::Known(from.wrapping_add(at));
+    }
+    true
 }
 
 /// Makes everything that an instruction writes unknown.

@@ -20,6 +20,7 @@
 #define LONG_TABLE 11
 #define CALL_BY_ENVIRONMENT 12
 #define BORROWED 13
+#define BUILT_BY_ENVIRONMENT 14
 #define EXPORT_NOT_USED 20
 #define EXPORT_USED 21
 #define EXPORT_SILENT 22
@@ -120,6 +121,19 @@ INIT {
     if (module == NULL) return NULL;
     if (getenv("WITHOUT_THE_GIL") != NULL) PyUnstable_Module_SetGIL(module, Py_MOD_GIL_NOT_USED);
     return module;
+}
+#endif
+
+#if HOW == BUILT_BY_ENVIRONMENT
+/* So does where it says it. */
+#include <stdlib.h>
+static PyModuleDef_Slot slots[64];
+static PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = TEXT(M), .m_slots = slots};
+INIT {
+    size_t n = strlen(getenv("SLOTS_BEFORE")) % 8;
+    slots[n].slot = Py_mod_gil;
+    slots[n].value = Py_MOD_GIL_NOT_USED;
+    return PyModuleDef_Init(&definition);
 }
 #endif
 

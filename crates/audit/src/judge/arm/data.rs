@@ -96,6 +96,10 @@ fn sum(state: &mut State, one: Value, other: Value, subtracts: bool, width: u32)
         }
         (value, Value::Known(0)) => value,
         (Value::Known(0), value) if !subtracts => value,
+        (Value::Known(base), _) | (_, Value::Known(base)) => {
+            state.memory.smudge(base);
+            state.fresh()
+        }
         _ => state.fresh(),
     }
 }

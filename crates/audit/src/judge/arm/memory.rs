@@ -45,7 +45,14 @@ pub(super) fn access(image: &Image, state: &mut State, at: u64, word: u32) {
                     // Extended ones are wider than what they index: let them be.
                     let offset = offset.filter(|_| bits(word, 13, 3) == 3).map(|offset| offset << shift);
                     let address = base.zip(offset).map(|(base, offset)| base.wrapping_add(offset));
+                    if let (Some(base), None, 0) = (base, address, kind) {
+                        state.memory.smudge(base);
+                    }
                     single(image, state, rt, address, size, kind, is_vector);
+                }
+                // ldapr, a load that is ordered.
+                _ if bits(word, 12, 9) == 0b1_1111_1100 && bits(word, 22, 2) == 2 => {
+                    load(image, state, rt, base, size, false, is_vector);
                 }
                 // Atomic operations: what was there goes to rt, what is there is not known.
                 _ => {

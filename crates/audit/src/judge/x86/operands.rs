@@ -46,6 +46,15 @@ pub(super) fn address(state: &State, i: &Instruction) -> Option<u64> {
     Some(part(i.memory_base())?.wrapping_add(scaled).wrapping_add(i.memory_displacement64()))
 }
 
+/// Keeps what array an instruction stores to at an index that is not known.
+pub(super) fn smudge(state: &mut State, i: &Instruction) {
+    for register in [i.memory_base(), i.memory_index()] {
+        if let Value::Known(base) = read_register(state, register) {
+            state.memory.smudge(base.wrapping_add(i.memory_displacement64()));
+        }
+    }
+}
+
 pub(super) fn read(image: &Image, state: &mut State, i: &Instruction, op: u32) -> Value {
     match i.op_kind(op) {
         OpKind::Register => read_register(state, i.op_register(op)),
@@ -73,6 +82,8 @@ pub(super) fn write(image: &Image, state: &mut State, i: &Instruction, value: Va
         OpKind::Memory => {
             if let Some(at) = address(state, i) {
                 state.memory.store(image, at, size(i, 0).clamp(1, 8), state.narrow(value, size(i, 0)));
+            } else {
+                smudge(state, i);
             }
         }
         _ => {}

@@ -11,9 +11,12 @@ pub(crate) fn outline(image: &Image, address: u64) -> Option<Outline> {
     let i = &instruction;
     let mut outline = Outline { next: i.next_ip(), falls: true, jumps: None, calls: None, names: None };
     let direct = i.op0_kind() == OpKind::NearBranch64;
-    let through = || match i.is_ip_rel_memory_operand().then(|| i.ip_rel_memory_address()) {
-        Some(cell) => image.cells.get(&cell).and_then(|&index| u32::try_from(index).ok()).map(Target::Import),
-        None => None,
+    let through = || {
+        let cell = i.is_ip_rel_memory_operand().then(|| i.ip_rel_memory_address())?;
+        let inside = image.pointers.get(&cell).copied().map(Target::Address);
+        let import =
+            || image.cells.get(&cell).and_then(|&index| u32::try_from(index).ok()).map(Target::Import);
+        inside.or_else(import)
     };
     match i.flow_control() {
         FlowControl::Call | FlowControl::IndirectCall => {
