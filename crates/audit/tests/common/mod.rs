@@ -25,7 +25,13 @@ pub struct File {
 }
 
 pub fn file(name: &str, data: impl AsRef<[u8]>) -> File {
-    File { name: name.into(), data: data.as_ref().to_vec(), deflate: true, mode: 0o100_644, ..File::default() }
+    File {
+        name: name.into(),
+        data: data.as_ref().to_vec(),
+        deflate: true,
+        mode: 0o100_644,
+        ..File::default()
+    }
 }
 
 struct Written {
@@ -113,7 +119,8 @@ pub fn zip_with(files: &[File], shared: bool, count: Option<u16>) -> Vec<u8> {
 /// The files of a wheel's `.dist-info`, with a RECORD of `files` and of itself.
 pub fn info(name: &str, version: &str, headers: &str, tags: &[&str], files: &[&str]) -> Vec<File> {
     let folder = format!("{name}-{version}.dist-info");
-    let metadata = format!("Metadata-Version: 2.4\nName: {name}\nVersion: {version}\n{headers}\nA description.\n");
+    let metadata =
+        format!("Metadata-Version: 2.4\nName: {name}\nVersion: {version}\n{headers}\nA description.\n");
     let tags: String = tags.iter().map(|tag| format!("Tag: {tag}\n")).collect();
     let record: String = files.iter().map(|path| format!("{path},sha256=x,1\n")).collect();
     vec![
