@@ -4,7 +4,7 @@
 mod common;
 
 use common::{File, file, fuzz_time, info, zip};
-use proptest::prelude::RngCore;
+use proptest::prelude::Rng;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::path::Path;
 use std::time::Instant;
