@@ -131,7 +131,8 @@ pub(super) fn deleted<'a>(cx: &mut Context<'a>, stmt: &'a StmtDelete) {
         let Some(place) = cx.container(&subscript.value) else { continue };
         changed(cx, &place);
         let key = cx.key(subscript.slice.as_ref());
-        if cx.unlocked().is_some() && key.is_some_and(|key| !is_own(key)) && cx.has_looked(&place, key) {
+        let is_risky = cx.unlocked().is_some() && !cx.is_forgiving();
+        if is_risky && key.is_some_and(|key| !is_own(key)) && cx.has_looked(&place, key) {
             let shown = cx.source(target);
             let what = format!(
                 "`{shown}` is deleted after a look whether it is there: another thread may have deleted it since"
@@ -180,6 +181,7 @@ pub(super) fn call<'a>(cx: &mut Context<'a>, call: &'a ExprCall) {
     let is_any_sure = cx.has_looked(&place, None);
     let shown = cx.source(call);
     let (confidence, what) = match method {
+        "pop" | "popitem" | "popleft" | "remove" if cx.is_forgiving() => return,
         "pop" if arguments.len() < 2 && is_one_sure => {
             (Confidence::High, "another thread may have taken it since")
         }

@@ -46,6 +46,8 @@ pub(super) struct Frame<'a> {
     pub missing: FxHashSet<String>,
     /// Locks held here.
     pub held: usize,
+    /// Blocks around that go on where something is found to be gone.
+    pub forgiving: usize,
     pub is_async: bool,
     /// It is handed to a thread.
     pub is_thread: bool,
@@ -112,6 +114,11 @@ impl<'a> Context<'a> {
     /// The function that is being walked, if no lock is held in it.
     pub(super) fn unlocked(&self) -> Option<&Frame<'a>> {
         self.frames.last().filter(|frame| frame.held == 0)
+    }
+
+    /// Whether a failure to remove something is caught.
+    pub(super) fn is_forgiving(&self) -> bool {
+        self.frames.last().is_some_and(|frame| frame.forgiving > 0)
     }
 
     /// An expression as it stands in the source, shortened for words.

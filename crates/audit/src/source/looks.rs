@@ -90,6 +90,23 @@ pub(super) fn assigned<'a>(cx: &mut Context<'a>, target: &'a Expr, value: &'a Ex
     }
 }
 
+/// Whether a handler catches that something is not there, or everything.
+pub(super) fn is_gone(handler: &ExceptHandler) -> bool {
+    let ExceptHandler::ExceptHandler(handler) = handler;
+    let is_one = |expr: &Expr| {
+        let name = names::last(expr);
+        matches!(
+            name,
+            Some("KeyError" | "LookupError" | "IndexError" | "ValueError" | "Exception" | "BaseException")
+        )
+    };
+    match handler.type_.as_deref() {
+        None => true,
+        Some(Expr::Tuple(tuple)) => tuple.elts.iter().any(is_one),
+        Some(expr) => is_one(expr),
+    }
+}
+
 /// `try: d[k]` with a handler for its failure: what comes after knows that it was not there.
 pub(super) fn tried<'a>(cx: &mut Context<'a>, stmt: &'a StmtTry) {
     let is_missing = |handler: &ExceptHandler| {

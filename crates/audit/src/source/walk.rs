@@ -72,14 +72,29 @@ impl<'a> Context<'a> {
     }
 
     fn with(&mut self, stmt: &'a StmtWith) {
-        let mut locks = 0;
+        let (mut locks, mut forgiving) = (0, false);
         for item in &stmt.items {
             self.visit_with_item(item);
-            locks += usize::from(names::is_lock(&item.context_expr));
+            locks += isize::from(names::is_lock(&item.context_expr));
+            forgiving |=
+                matches!(&item.context_expr, Expr::Call(call) if names::last(&call.func) == Some("suppress"));
         }
-        self.hold(locks as isize);
-        self.visit_body(&stmt.body);
-        self.hold(-(locks as isize));
+        self.hold(locks);
+        self.forgiven(&stmt.body, forgiving);
+        self.hold(-locks);
+    }
+
+    /// Visits what goes on where something is found to be gone.
+    fn forgiven(&mut self, body: &'a [Stmt], is_forgiving: bool) {
+        self.forgive(isize::from(is_forgiving));
+        self.visit_body(body);
+        self.forgive(-isize::from(is_forgiving));
+    }
+
+    fn forgive(&mut self, blocks: isize) {
+        if let Some(frame) = self.frames.last_mut() {
+            frame.forgiving = frame.forgiving.saturating_add_signed(blocks);
+        }
     }
 
     fn hold(&mut self, locks: isize) {
@@ -89,7 +104,7 @@ impl<'a> Context<'a> {
     }
 
     fn try_(&mut self, stmt: &'a StmtTry) {
-        self.visit_body(&stmt.body);
+        self.forgiven(&stmt.body, stmt.handlers.iter().any(looks::is_gone));
         looks::tried(self, stmt);
         for handler in &stmt.handlers {
             let ExceptHandler::ExceptHandler(handler) = handler;

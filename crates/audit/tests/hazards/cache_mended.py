@@ -1,6 +1,7 @@
 import functools
 import threading
 from collections import defaultdict, deque
+from contextlib import suppress
 
 lock = threading.Lock()
 results = {}
@@ -84,6 +85,17 @@ def by_thread():
     if threading.get_ident() not in results:
         results[threading.get_ident()] = []
     totals[threading.get_ident()] += 1
+
+
+def forget_found(key):
+    if key in results:
+        try:
+            del results[key]
+        except KeyError:
+            pass
+    with suppress(LookupError):
+        while queue:
+            queue.pop()
 
 
 def forget(key):
