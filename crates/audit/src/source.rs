@@ -4,19 +4,35 @@
 //! kept of it. The tree itself never leaves the thread that made it, because to walk or drop a tree takes stack in proportion
 //! to its depth: that thread has a stack of known size, and a file nested too deeply for it is refused before it is parsed.
 
+mod cache;
+mod context;
+mod foreign;
+mod fork;
+mod hazard;
 mod imports;
+mod lazy;
+mod looks;
+mod names;
 mod nesting;
+mod outline;
+mod program;
+mod settle;
+mod switch;
 mod text;
+mod threads;
+mod walk;
 
+pub use hazard::{Confidence, Hazard, Kind};
 pub use imports::Import;
+pub use program::{Program, audit_program};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Longest file that is read, in bytes.
 pub const MAX_BYTES: usize = 8 << 20;
 
-/// Stack of a thread that parses, in bytes: a tree of [`nesting::MAX_DEPTH`] needs a third of it in a build without optimisation.
-const STACK: usize = 64 << 20;
+/// Stack of a thread that parses, in bytes: a tree of [`nesting::MAX_DEPTH`] needs less than a quarter of it, even in a build without optimisation.
+const STACK: usize = 128 << 20;
 
 /// Why a source could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -61,6 +77,9 @@ pub enum Unread {
 #[derive(Debug, Clone)]
 pub struct Source {
     imports: Vec<Import>,
+    hazards: Vec<Hazard>,
+    starts: Option<usize>,
+    left_out: usize,
 }
 
 impl Source {
@@ -94,7 +113,29 @@ impl Source {
             what: error.error.to_string(),
         })?;
         let imports = imports::of(parsed.suite(), &lines);
-        Ok(Source { imports })
+        let comments = settle::Ignored::of(parsed.tokens(), &text, &lines);
+        let walked = walk::walk(parsed.suite(), &text);
+        let starts = walked.starts.first().map(|(_, _, range)| lines.line(range.start()));
+        let left_out = walked.left_out;
+        Ok(Source { imports, hazards: settle::settle(walked, &lines, &comments), starts, left_out })
+    }
+
+    /// What is hazardous in it as far as it shows by itself, in the order of lines; the hazards name no file yet.
+    #[must_use]
+    pub fn hazards(&self) -> &[Hazard] {
+        &self.hazards
+    }
+
+    /// The line where it first starts a thread.
+    #[must_use]
+    pub fn starts_threads(&self) -> Option<usize> {
+        self.starts
+    }
+
+    /// How many hazards were more than are kept of one file.
+    #[must_use]
+    pub fn left_out(&self) -> usize {
+        self.left_out
     }
 }
 

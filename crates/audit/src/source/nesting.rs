@@ -1,6 +1,6 @@
 //! How deep a source's tree may become, told from its tokens before there is a tree.
 //!
-//! A tree's depth below a statement is at most the tokens since something that makes siblings of what comes before and after it:
+//! A tree's depth below a statement is at most the tokens (operators, brackets, keywords: all but the leaves) since something that makes siblings of what comes before and after it:
 //! a comma (unless a lambda waits for its body, whose parameters have commas too), the end of a statement, the end of a
 //! replacement in an f-string. Brackets and indentation add up. A long list is flat by this measure and a long chain of `+` is not.
 
@@ -9,7 +9,7 @@ use ruff_python_ast::token::TokenKind;
 use ruff_python_parser::{Mode, lexer::lex};
 
 /// Deepest tree that is parsed.
-pub(super) const MAX_DEPTH: usize = 3_000;
+pub(super) const MAX_DEPTH: usize = 6_000;
 
 /// Most tokens that are parsed: a tree takes some fifty bytes for each.
 const MAX_TOKENS: usize = 2_000_000;
@@ -39,6 +39,16 @@ pub(super) fn check(text: &str) -> Result<(), Unread> {
     Err(Unread::TooManyTokens(MAX_TOKENS))
 }
 
+/// What has nothing below it in a tree.
+fn is_leaf(kind: TokenKind) -> bool {
+    use TokenKind as T;
+    let is_literal = matches!(
+        kind,
+        T::Int | T::Float | T::Complex | T::String | T::None | T::True | T::False | T::Ellipsis
+    );
+    is_literal || matches!(kind, T::Name | T::Comment | T::FStringMiddle | T::TStringMiddle)
+}
+
 struct Depth {
     levels: Vec<Level>,
     total: usize,
@@ -64,8 +74,7 @@ impl Depth {
             TokenKind::FStringEnd | TokenKind::TStringEnd => self.close(),
             TokenKind::Comma => self.comma(),
             TokenKind::Lambda => self.lambda(),
-            TokenKind::String | TokenKind::Comment => {}
-            TokenKind::FStringMiddle | TokenKind::TStringMiddle => {}
+            _ if is_leaf(kind) => {}
             _ => self.link(),
         }
     }
