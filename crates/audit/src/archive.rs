@@ -175,10 +175,18 @@ impl<'a> Archive<'a> {
             }
         }
         members.retain(|member| !member.path.ends_with('/'));
+        members.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         Ok(Archive { zip, members, limits })
     }
 
-    /// Its files, in the order of its directory.
+    /// The file at a path.
+    #[must_use]
+    pub fn member(&self, path: &str) -> Option<&Member> {
+        let index = self.members.binary_search_by(|member| member.path.as_str().cmp(path)).ok()?;
+        self.members.get(index)
+    }
+
+    /// Its files, by path.
     #[must_use]
     pub fn members(&self) -> &[Member] {
         &self.members

@@ -4,13 +4,16 @@
 //! imports that surely run is preferred to one with an import that may be skipped or fail, and that to one with an import in a
 //! function; which it is, the chain says. What is imported by a computed name is not seen.
 
+mod chain;
+
+pub use chain::{Chain, Chains, Step, When};
+
 use crate::environment::Environment;
 use crate::found::{Distribution, Found, is_python};
 use crate::names;
 use crate::source::{self, Source};
 use crate::target::Build;
 use rustc_hash::FxHashMap;
-use serde::{Serialize, Serializer};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
@@ -18,54 +21,6 @@ use std::path::{Path, PathBuf};
 const MOST_FILES: usize = 50_000;
 /// Bytes of a dotted name; a longer one names nothing.
 const LONGEST_NAME: usize = 1_000;
-
-/// When an import runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum When {
-    /// Whenever its module is imported, as far as a look at the source can tell.
-    Always,
-    /// In a `try` that catches its failure, or for type checkers only.
-    Guarded,
-    /// In a function, or lazily: later, if at all.
-    Later,
-}
-
-/// One import of a chain.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Step {
-    /// The module that imports.
-    pub module: String,
-    /// Its file.
-    #[serde(serialize_with = "as_text")]
-    pub file: PathBuf,
-    /// The line of the import there, from 1.
-    pub line: usize,
-    /// What it imports.
-    pub imports: String,
-    /// When that runs.
-    pub when: When,
-}
-
-/// A way from an entry to a module.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Chain {
-    /// The module it leads to.
-    pub target: String,
-    /// Its imports, from the entry on; none if the target is an entry itself.
-    pub steps: Vec<Step>,
-    /// When the whole of it runs: as its least certain import does.
-    pub when: When,
-}
-
-/// What a search found.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Chains {
-    /// The shortest chain to each target that can be reached.
-    pub chains: Vec<Chain>,
-    /// Files that could not be read or parsed, and why: what they import is not known.
-    pub notes: Vec<String>,
-}
 
 #[derive(Debug, Clone)]
 struct Module {
@@ -305,8 +260,4 @@ pub fn entry(text: &str) -> String {
     let path = text.trim_start_matches("./");
     let stem = path.strip_suffix(".py").unwrap_or(path);
     stem.strip_suffix("/__init__").unwrap_or(stem).replace('/', ".")
-}
-
-fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&path.to_string_lossy())
 }

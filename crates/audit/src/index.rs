@@ -36,7 +36,7 @@ pub struct Available {
     /// The wheel for the wanted build and platform; `None` if there is none.
     #[serde(serialize_with = "as_name")]
     pub wheel: Option<WheelName>,
-    /// It is known that these are all the wheels.
+    /// These are all its wheels for that version of Python and later ones.
     pub complete: bool,
 }
 

@@ -62,14 +62,14 @@ impl<'a> Wheel<'a> {
 
     fn file(&self, path: &str) -> Result<Cow<'_, [u8]>, Refusal> {
         let missing = || Refusal::Damaged { path: path.to_owned(), why: "it is not there".to_owned() };
-        let member = self.archive.members().iter().find(|member| member.path == path).ok_or_else(missing)?;
+        let member = self.archive.member(path).ok_or_else(missing)?;
         self.archive.bytes(member)
     }
 
     /// A file of its `.dist-info`; why it could not be read is noted.
     fn info(&self, folder: &str, file: &str, notes: &mut Vec<String>) -> Option<Cow<'_, [u8]>> {
         let path = format!("{folder}/{file}");
-        let member = self.archive.members().iter().find(|member| member.path == path)?;
+        let member = self.archive.member(&path)?;
         if member.size > metadata::LARGEST as u64 {
             notes.push(format!("its {file} of {} bytes is too large to be read", member.size));
             return None;

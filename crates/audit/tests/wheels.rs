@@ -134,10 +134,11 @@ fn bombs_are_refused_before_anything_is_inflated() {
     let refused = Archive::read(&overlap, Limits { any_ratio_bytes: u64::MAX, ..Limits::default() });
     assert!(matches!(refused, Err(Refusal::Disagrees { .. } | Refusal::Overlap { .. })), "{refused:?}");
     let same: Vec<File> = (0..3).map(|_| file("a.so", "x")).collect();
-    let refused = Archive::read(&zip_with(&same, true, None), Limits::default());
+    let same = zip_with(&same, true, None);
+    let refused = Archive::read(&same, Limits::default());
     assert!(matches!(refused, Err(Refusal::Duplicate { .. })), "{refused:?}");
-    let total =
-        Archive::read(&zip_with(&many, false, None), Limits { total_bytes: 1 << 20, ..Limits::default() });
+    let many = zip(&many);
+    let total = Archive::read(&many, Limits { total_bytes: 1 << 20, ..Limits::default() });
     assert!(matches!(total, Err(Refusal::Total(..))), "{total:?}");
 }
 

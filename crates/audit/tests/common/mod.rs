@@ -8,23 +8,23 @@ use std::io::Write;
 
 /// A member to be written. What is `None` is as it should be.
 #[derive(Clone, Default)]
-pub struct File {
-    pub name: Vec<u8>,
-    pub data: Vec<u8>,
-    pub deflate: bool,
+pub(crate) struct File {
+    pub(crate) name: Vec<u8>,
+    pub(crate) data: Vec<u8>,
+    pub(crate) deflate: bool,
     /// The name in its own header.
-    pub local_name: Option<Vec<u8>>,
+    pub(crate) local_name: Option<Vec<u8>>,
     /// The size it declares.
-    pub size: Option<u32>,
+    pub(crate) size: Option<u32>,
     /// The checksum it declares.
-    pub crc: Option<u32>,
-    pub flags: u16,
-    pub method: Option<u16>,
+    pub(crate) crc: Option<u32>,
+    pub(crate) flags: u16,
+    pub(crate) method: Option<u16>,
     /// Unix's mode.
-    pub mode: u32,
+    pub(crate) mode: u32,
 }
 
-pub fn file(name: &str, data: impl AsRef<[u8]>) -> File {
+pub(crate) fn file(name: &str, data: impl AsRef<[u8]>) -> File {
     File {
         name: name.into(),
         data: data.as_ref().to_vec(),
@@ -92,12 +92,12 @@ impl File {
 }
 
 /// A zip of these members.
-pub fn zip(files: &[File]) -> Vec<u8> {
+pub(crate) fn zip(files: &[File]) -> Vec<u8> {
     zip_with(files, false, None)
 }
 
 /// A zip whose members all share the bytes of the first, or whose end tells another number of them.
-pub fn zip_with(files: &[File], shared: bool, count: Option<u16>) -> Vec<u8> {
+pub(crate) fn zip_with(files: &[File], shared: bool, count: Option<u16>) -> Vec<u8> {
     let mut out = Vec::new();
     let mut central = Vec::new();
     for (index, file) in files.iter().enumerate() {
@@ -117,7 +117,7 @@ pub fn zip_with(files: &[File], shared: bool, count: Option<u16>) -> Vec<u8> {
 }
 
 /// The files of a wheel's `.dist-info`, with a RECORD of `files` and of itself.
-pub fn info(name: &str, version: &str, headers: &str, tags: &[&str], files: &[&str]) -> Vec<File> {
+pub(crate) fn info(name: &str, version: &str, headers: &str, tags: &[&str], files: &[&str]) -> Vec<File> {
     let folder = format!("{name}-{version}.dist-info");
     let metadata =
         format!("Metadata-Version: 2.4\nName: {name}\nVersion: {version}\n{headers}\nA description.\n");
@@ -131,7 +131,7 @@ pub fn info(name: &str, version: &str, headers: &str, tags: &[&str], files: &[&s
 }
 
 /// Seconds that a test tries random input: `UNGIL_FUZZ_S`, or 2.
-pub fn fuzz_time() -> std::time::Duration {
+pub(crate) fn fuzz_time() -> std::time::Duration {
     let seconds = std::env::var("UNGIL_FUZZ_S").ok().and_then(|text| text.parse().ok()).unwrap_or(2.0);
     std::time::Duration::from_secs_f64(seconds)
 }
