@@ -1,12 +1,14 @@
 //! The command line. Completions and man pages are made from these definitions, so each says what a user must know.
 
 mod alloc;
+mod audit;
 mod dump;
 mod heap;
 mod profile;
 mod top;
 mod values;
 
+pub(crate) use audit::{Audit, FailOn, Form as AuditForm};
 use clap::{Args, Parser, Subcommand, ValueHint};
 pub(crate) use dump::Dump;
 pub(crate) use heap::{Heap, Order};
@@ -19,7 +21,7 @@ pub(crate) use values::{Also, duration, share};
 #[derive(Debug, Parser)]
 #[command(name = "ungil", version, about, max_term_width = 100)]
 #[command(
-    after_help = "Exit codes: 0 done, 1 the measurement failed, 2 usage, 3 a --fail-if bound was crossed, 4 dump found a deadlock, 130 interrupted."
+    after_help = "Exit codes: 0 done, 1 the measurement failed, 2 usage, 3 a --fail-if or --fail-on bound was crossed, 4 dump found a deadlock, 130 interrupted."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -29,6 +31,8 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    /// Say which extension modules switch the GIL back on, from their binaries alone, and which sources threads break.
+    Audit(Audit),
     /// Show what every thread of a live Python does, waits for and holds, and find deadlocks.
     Dump(Dump),
     /// Compare a workload with and without the GIL: time, cores, memory, energy.

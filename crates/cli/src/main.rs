@@ -1,6 +1,7 @@
 //! The program `ungil`: arguments in, one file a verb, words out. Nothing is measured and nothing computed here.
 
 mod args;
+mod audit;
 mod clean;
 mod compare;
 mod dump;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         Err(error) => return failure::Edge::of_arguments(&error),
     };
     let result = match cli.verb {
+        Verb::Audit(args) => audit::run(&args),
         Verb::Compare(args) => compare::run(*args),
         Verb::Heap(args) => heap::run(&args),
         Verb::Dump(args) => dump::run(&args),

@@ -1,0 +1,287 @@
+//! A whole audit: what was named, read, judged and put together.
+//!
+//! Each target is what its name and its content say it is. Binaries are judged on as many threads as there are CPUs; a file at a time
+//! is in memory for each.
+
+mod targets;
+
+use crate::claims::{self, Weighed};
+use crate::found::{Distribution, Found};
+use crate::image::{Image, ImageError};
+use crate::judge::judge;
+use crate::requirements::Wanted;
+use crate::source::{Hazard, audit_program};
+use crate::target::Build;
+use crate::{environment, files};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use targets::Kind;
+
+/// The largest binary that is read, in bytes.
+const LARGEST: u64 = 2 << 30;
+/// The largest source, in bytes: the parser's own bound, and one.
+const LONGEST: u64 = (8 << 20) + 1;
+
+/// What is asked of an audit.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// What to audit.
+    pub targets: Vec<PathBuf>,
+    /// The build the verdicts are for; by default the one that an environment's path says, and else 3.14t.
+    pub build: Option<Build>,
+    /// Also read the sources of installed distributions and wheels.
+    pub sources: bool,
+}
+
+/// What an audit found.
+#[derive(Debug, Clone, Serialize)]
+pub struct Audit {
+    /// The format of this.
+    pub schema: &'static str,
+    /// The build that the verdicts are for.
+    pub build: Build,
+    /// Distributions, each with its claims held against its modules.
+    pub distributions: Vec<Weighty>,
+    /// Extension modules that belong to no distribution.
+    pub loose: Vec<Found>,
+    /// What lock files and requirements want.
+    pub wanted: Vec<Wanted>,
+    /// What sources do that threads break, the surest first.
+    pub hazards: Vec<Hazard>,
+    /// How many sources were read.
+    pub sources: usize,
+    /// What could not be read or followed, in words.
+    pub notes: Vec<String>,
+    /// The folders to import from.
+    #[serde(skip)]
+    pub folders: Vec<PathBuf>,
+}
+
+/// A distribution and what its claims are worth.
+#[derive(Debug, Clone, Serialize)]
+pub struct Weighty {
+    /// It.
+    #[serde(flatten)]
+    pub distribution: Distribution,
+    /// Its claims.
+    #[serde(flatten)]
+    pub weighed: Weighed,
+}
+
+/// Why there is no audit.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A target cannot be read.
+    #[error("'{}' cannot be read: {why}", path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// A target is nothing that can be audited.
+    #[error("'{}' is no environment, wheel, extension module, source or lock file", .0.display())]
+    Unknown(PathBuf),
+}
+
+impl Audit {
+    /// Every module, with its distribution.
+    pub fn modules(&self) -> impl Iterator<Item = (Option<&Distribution>, &Found)> {
+        let owned = self.distributions.iter().flat_map(|one| {
+            one.distribution.modules.iter().map(move |found| (Some(&one.distribution), found))
+        });
+        owned.chain(self.loose.iter().map(|found| (None, found)))
+    }
+
+    /// Every module that the build would import, with its distribution; libraries that hold no module are left out.
+    pub fn taken(&self) -> impl Iterator<Item = (Option<&Distribution>, &Found)> {
+        self.modules().filter(|(_, found)| {
+            found.is_taken_by(self.build) && (found.unreadable.is_some() || !found.judgements.is_empty())
+        })
+    }
+}
+
+/// Audits.
+///
+/// # Errors
+/// A target is not there, or nothing that can be audited. What is wrong with a part of one is noted in what is returned.
+pub fn audit(asked: &Asked) -> Result<Audit, Error> {
+    let kinds = asked.targets.iter().map(|path| Ok((path, targets::kind(path)?)));
+    let kinds: Vec<(&PathBuf, Kind)> = kinds.collect::<Result<_, Error>>()?;
+    let said = kinds.iter().find_map(|(_, kind)| match kind {
+        Kind::Environment(folders) => folders.iter().find_map(|folder| environment::build_of(folder)),
+        _ => None,
+    });
+    let build = asked.build.or(said).unwrap_or(Build { major: 3, minor: 14, free_threaded: true });
+    let mut audit = Audit {
+        schema: "ungil.audit/1",
+        build,
+        distributions: Vec::new(),
+        loose: Vec::new(),
+        wanted: Vec::new(),
+        hazards: Vec::new(),
+        sources: 0,
+        notes: Vec::new(),
+        folders: Vec::new(),
+    };
+    for (path, kind) in kinds {
+        match kind {
+            Kind::Environment(folders) => audit.environment(&folders, asked.sources),
+            Kind::Wheel => audit.wheel(path, asked.sources)?,
+            Kind::Module => audit.loose.extend(targets::module(path)),
+            Kind::Sources => audit.tree(path),
+            Kind::Wants => audit.wants(path)?,
+        }
+    }
+    let waiting = audit.distributions.iter_mut().flat_map(|one| &mut one.distribution.modules);
+    look(
+        waiting
+            .chain(&mut audit.loose)
+            .filter(|found| found.judgements.is_empty() && found.unreadable.is_none()),
+    );
+    for one in &mut audit.distributions {
+        one.weighed = claims::weigh(&one.distribution, build);
+    }
+    audit.hazards.sort_by(|a, b| (b.confidence, &a.file, a.line).cmp(&(a.confidence, &b.file, b.line)));
+    Ok(audit)
+}
+
+impl Audit {
+    fn take(&mut self, distribution: Distribution) {
+        let weighed = claims::weigh(&distribution, self.build);
+        self.distributions.push(Weighty { distribution, weighed });
+    }
+
+    fn environment(&mut self, folders: &[PathBuf], sources: bool) {
+        let found = environment::read(folders);
+        if sources {
+            let owned =
+                found.distributions.iter().filter_map(|one| Some((one.folder.as_ref()?, &one.sources)));
+            let owned = owned.flat_map(|(folder, paths)| paths.iter().map(move |path| folder.join(path)));
+            let loose = found.sources.iter().map(|(folder, path)| folder.join(path));
+            let paths: Vec<PathBuf> = owned.chain(loose).collect();
+            self.read_sources(paths);
+        }
+        self.notes.extend(found.notes);
+        self.folders.extend(found.folders);
+        self.loose.extend(found.loose);
+        found.distributions.into_iter().for_each(|one| self.take(one));
+    }
+
+    fn wheel(&mut self, path: &Path, sources: bool) -> Result<(), Error> {
+        let unreadable = |why: String| Error::Unreadable { path: path.to_owned(), why };
+        let bytes = files::read(path, LARGEST).map_err(|why| unreadable(why.to_string()))?;
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let wheel = crate::wheel::Wheel::read(name, &bytes, crate::archive::Limits::default());
+        let mut wheel = wheel.map_err(|why| unreadable(why.to_string()))?;
+        let mut distribution = std::mem::take(&mut wheel.distribution);
+        for found in &mut distribution.modules {
+            match wheel.module(found) {
+                Ok(bytes) => read(found, &bytes),
+                Err(refusal) => found.unreadable = Some(refusal.to_string()),
+            }
+        }
+        if sources {
+            let texts = wheel.sources().filter_map(|(name, bytes)| Some((path.join(name), bytes.ok()?)));
+            let texts: Vec<_> = texts.collect();
+            self.programs(audit_program(texts));
+        }
+        self.take(distribution);
+        Ok(())
+    }
+
+    /// A folder of sources, and the modules that were built in it; or one source.
+    fn tree(&mut self, path: &Path) {
+        if path.is_file() {
+            return self.read_sources(vec![path.to_owned()]);
+        }
+        let found = environment::read(&[path.to_owned()]);
+        let owned =
+            found.distributions.iter().flat_map(|one| one.sources.iter().map(|source| path.join(source)));
+        let loose = found.sources.iter().map(|(folder, source)| folder.join(source));
+        let paths: Vec<PathBuf> = owned.chain(loose).collect();
+        self.read_sources(paths);
+        self.notes.extend(found.notes);
+        self.folders.push(path.to_owned());
+        self.loose.extend(found.loose);
+        found.distributions.into_iter().for_each(|one| self.take(one));
+    }
+
+    fn wants(&mut self, path: &Path) -> Result<(), Error> {
+        let platform = crate::target::Platform::here().unwrap_or(crate::target::Platform {
+            system: crate::target::System::Linux,
+            arch: crate::image::Arch::X86_64,
+        });
+        let wants = crate::requirements::read(path, self.build, platform);
+        let wants = wants.map_err(|why| Error::Unreadable { path: path.to_owned(), why: why.to_string() })?;
+        self.wanted.extend(wants.wanted);
+        self.notes.extend(wants.notes);
+        Ok(())
+    }
+
+    fn read_sources(&mut self, paths: Vec<PathBuf>) {
+        let notes = Mutex::new(Vec::new());
+        let texts = paths.into_iter().filter_map(|path| match files::read(&path, LONGEST) {
+            Ok(bytes) => Some((path, bytes)),
+            Err(error) => {
+                let note = format!("'{}' cannot be read: {error}", path.display());
+                notes.lock().map(|mut notes| notes.push(note)).ok();
+                None
+            }
+        });
+        let program = audit_program(texts);
+        self.notes.extend(notes.into_inner().unwrap_or_default());
+        self.programs(program);
+    }
+
+    fn programs(&mut self, program: crate::source::Program) {
+        self.sources += program.files;
+        self.hazards.extend(program.hazards);
+        let unread =
+            program.unread.iter().map(|(path, why)| format!("'{}' was not read: {why}", path.display()));
+        self.notes.extend(unread);
+        let left = program.left_out.iter();
+        self.notes.extend(left.map(|(path, n)| format!("'{}' has {n} hazards more", path.display())));
+    }
+}
+
+/// Reads and judges modules from disk, on all CPUs.
+fn look<'a>(modules: impl Iterator<Item = &'a mut Found>) {
+    let modules: Vec<Mutex<&mut Found>> = modules.map(Mutex::new).collect();
+    let next = AtomicUsize::new(0);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(modules.len().max(1));
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(module) = modules.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let Ok(mut found) = module.lock() else { continue };
+                    match files::read(&found.file, LARGEST) {
+                        Ok(bytes) => read(&mut found, &bytes),
+                        Err(error) => found.unreadable = Some(error.to_string()),
+                    }
+                }
+            });
+        }
+    });
+}
+
+/// Judges a module's bytes. A universal file has one image a machine; they come from the same sources, so the first that is not
+/// declared speaks for all.
+fn read(found: &mut Found, bytes: &[u8]) {
+    match Image::parse(bytes) {
+        Ok(images) => {
+            let judged = images.iter().map(judge);
+            let switches = |all: &Vec<crate::model::Judgement>| {
+                all.iter().any(|one| one.verdict != crate::model::Verdict::Declares)
+            };
+            let mut judged: Vec<_> = judged.collect();
+            judged.sort_by_key(|all| !switches(all));
+            found.judgements = judged.into_iter().next().unwrap_or_default();
+        }
+        // A script of a linker or a text has a library's name now and then; it is no module.
+        Err(ImageError::NotABinary) if found.module.is_none() => {}
+        Err(error) => found.unreadable = Some(error.to_string()),
+    }
+}

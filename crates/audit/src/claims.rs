@@ -1,0 +1,131 @@
+//! Claim against evidence: what a distribution says of free threading, and what its binaries say.
+//!
+//! A classifier, and a wheel tagged for a free-threaded build, are promises. The first module that switches the GIL on breaks them
+//! for the whole process. The other way round, a distribution whose modules all declare could say so.
+
+use crate::found::{Distribution, Found};
+use crate::metadata::Claim;
+use crate::target::Build;
+use serde::Serialize;
+
+/// What comes of holding a distribution's claims against its modules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// It has no extension module that the build would take: it cannot switch the GIL on.
+    NoModules,
+    /// It claims to run without the GIL, and all its modules declare it.
+    Kept,
+    /// It claims to, and a module switches the GIL on.
+    Broken,
+    /// It does not claim to, and all its modules declare it: it could.
+    CouldClaim,
+    /// It does not claim to, and a module switches the GIL on.
+    SwitchesOn,
+    /// Nothing switches the GIL on as far as is known, but something is unknown.
+    Undecided,
+}
+
+/// A distribution's standing, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Weighed {
+    /// The outcome.
+    pub standing: Standing,
+    /// What it promises, in words; empty if nothing.
+    pub claims: Vec<String>,
+    /// The modules that switch the GIL on, by the name they are imported by.
+    pub against: Vec<String>,
+    /// The modules for which it is not known.
+    pub unknown: Vec<String>,
+}
+
+/// Holds a distribution's claims against its modules' judgements, for a free-threaded build.
+#[must_use]
+pub fn weigh(distribution: &Distribution, build: Build) -> Weighed {
+    let mut claims = Vec::new();
+    // A lower level says that it may not work, or not yet.
+    if let Some(claim) = distribution.claim.filter(|&claim| claim >= Claim::Stable) {
+        claims.push(format!("classifier {}", claim.words()));
+    }
+    // `abi3` and bare wheels promise nothing: they were made for builds with a GIL.
+    let tag =
+        distribution.wheel_tags.iter().find(|tags| tags.names_free_threading() && tags.serves(build, None));
+    claims.extend(tag.map(|tags| format!("wheel {tags}")));
+    let name = |found: &Found| found.module.clone().unwrap_or_else(|| found.path.clone());
+    let (mut against, mut unknown) = (Vec::new(), Vec::new());
+    let mut declared = 0_usize;
+    for found in distribution.modules.iter().filter(|found| found.is_taken_by(build)) {
+        // A library in a package's folder is no module: it was read, and has none.
+        let is_library = found.judgements.is_empty() && found.unreadable.is_none();
+        match found.switches_on() {
+            Some(true) => against.push(name(found)),
+            Some(false) => declared += 1,
+            None if is_library => {}
+            None => unknown.push(name(found)),
+        }
+    }
+    let standing = match (against.is_empty(), unknown.is_empty(), claims.is_empty()) {
+        (false, _, false) => Standing::Broken,
+        (false, _, true) => Standing::SwitchesOn,
+        (true, false, _) => Standing::Undecided,
+        (true, true, _) if declared == 0 => Standing::NoModules,
+        (true, true, false) => Standing::Kept,
+        (true, true, true) => Standing::CouldClaim,
+    };
+    Weighed { standing, claims, against, unknown }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Judgement, Verdict};
+    use crate::tags::TagSet;
+    use std::path::PathBuf;
+
+    fn found(path: &str, verdict: Option<Verdict>) -> Found {
+        let mut found = Found::new(path, PathBuf::from(path)).unwrap();
+        let name = found.module.clone().unwrap().rsplit('.').next().unwrap().to_owned();
+        let judge = |verdict| Judgement { name, verdict, init: None, toolchain: None, evidence: Vec::new() };
+        found.judgements.extend(verdict.map(judge));
+        found
+    }
+
+    fn standing(claim: Option<Claim>, tags: &str, modules: Vec<Found>) -> Standing {
+        let wheel_tags = vec![TagSet::parse(tags).unwrap()];
+        let distribution = Distribution { claim, wheel_tags, modules, ..Distribution::default() };
+        weigh(&distribution, "3.14t".parse().unwrap()).standing
+    }
+
+    #[test]
+    fn claims_are_held_against_modules() {
+        let own = "cp314-cp314t-linux_x86_64";
+        let abi3 = "cp38-abi3-linux_x86_64";
+        let good = || found("a/_x.cpython-314t-x86_64-linux-gnu.so", Some(Verdict::Declares));
+        let bad = || found("a/_y.so", Some(Verdict::DoesNotDeclare));
+        let unknown = || found("a/_z.so", Some(Verdict::Unknown("so".to_owned())));
+        let library = || found("a/libz.so", None);
+        let other = || found("a/_y.cpython-314-x86_64-linux-gnu.so", Some(Verdict::DoesNotDeclare));
+        let stable = Some(Claim::Stable);
+        for (claim, tags, modules, expected) in [
+            (None, own, vec![good(), bad()], Standing::Broken),
+            (stable, abi3, vec![bad(), unknown()], Standing::Broken),
+            (Some(Claim::Beta), abi3, vec![bad()], Standing::SwitchesOn),
+            (None, abi3, vec![bad()], Standing::SwitchesOn),
+            (stable, own, vec![good(), other(), library()], Standing::Kept),
+            (None, abi3, vec![good()], Standing::CouldClaim),
+            (stable, own, vec![good(), unknown()], Standing::Undecided),
+            (stable, own, vec![library(), other()], Standing::NoModules),
+            // Its wheel is for another build, and promises this one nothing.
+            (None, "cp313-cp313t-linux_x86_64", vec![bad()], Standing::SwitchesOn),
+        ] {
+            assert_eq!(standing(claim, tags, modules), expected, "{claim:?} {tags}");
+        }
+    }
+
+    #[test]
+    fn a_module_that_could_not_be_read_leaves_it_undecided() {
+        let mut module = found("a/_x.so", None);
+        module.unreadable = Some("it is no binary".to_owned());
+        assert_eq!(standing(None, "py3-none-any", vec![module]), Standing::Undecided);
+    }
+}

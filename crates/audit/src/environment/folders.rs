@@ -1,0 +1,78 @@
+//! Which folders an environment is made of: a virtual environment's or a prefix's `site-packages`, what a `.pth` file adds, or the
+//! folder itself.
+
+use crate::files;
+use crate::target::Build;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Lines of a `.pth` file that are read.
+const MOST_LINES: usize = 1_000;
+
+/// The `site-packages` of a virtual environment or a prefix; of any other folder, itself.
+///
+/// A virtual environment that sees its base interpreter's packages (`include-system-site-packages`) is read without them: only that
+/// interpreter knows where they are.
+#[must_use]
+pub fn folders(path: &Path) -> Vec<PathBuf> {
+    let windows = path.join("Lib").join("site-packages");
+    let mut folders = Vec::new();
+    for lib in ["lib", "lib64"] {
+        let Ok(entries) = fs::read_dir(path.join(lib)) else { continue };
+        let mut found: Vec<PathBuf> = entries
+            .flatten()
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with("python3"))
+            .flat_map(|entry| ["site-packages", "dist-packages"].map(|name| entry.path().join(name)))
+            .filter(|folder| folder.is_dir())
+            .collect();
+        found.sort_unstable();
+        folders.extend(found);
+    }
+    // `lib64` is a link to `lib` in most virtual environments.
+    let mut seen = Vec::new();
+    folders.retain(|folder| {
+        let real = folder.canonicalize().unwrap_or_else(|_| folder.clone());
+        let is_new = !seen.contains(&real);
+        seen.push(real);
+        is_new
+    });
+    if folders.is_empty() && windows.is_dir() {
+        folders.push(windows);
+    }
+    if folders.is_empty() { vec![path.to_owned()] } else { folders }
+}
+
+/// The build of the interpreter that a folder's packages are for, where its path says it: `lib/python3.14t/site-packages`.
+#[must_use]
+pub fn build_of(folder: &Path) -> Option<Build> {
+    let names = folder.ancestors().filter_map(|path| path.file_name()?.to_str());
+    names.filter_map(|name| name.strip_prefix("python")).find_map(|version| version.parse().ok())
+}
+
+/// The folders that a `.pth` file adds to `sys.path`, as the module `site` reads it; what its `import` lines would do is not known, so
+/// they are noted.
+pub(super) fn of_pth(path: &Path, folder: &Path, notes: &mut Vec<String>) -> Vec<PathBuf> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let bytes = match files::read(path, 1 << 20) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            notes.push(format!("'{name}' cannot be read: {error}"));
+            return Vec::new();
+        }
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    let mut folders = Vec::new();
+    for line in text.trim_start_matches('\u{feff}').lines().take(MOST_LINES) {
+        let line = line.trim_end();
+        if line.starts_with("import ") || line.starts_with("import\t") {
+            let code: String = line.chars().filter(|c| !c.is_control()).take(120).collect();
+            notes.push(format!("'{name}' runs code when Python starts, which was not followed: {code}"));
+        } else if !line.trim().is_empty() && !line.starts_with('#') && !line.contains('\0') {
+            let to = folder.join(line);
+            if to.is_dir() {
+                folders.push(to);
+            }
+        }
+    }
+    folders
+}

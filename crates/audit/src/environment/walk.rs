@@ -1,0 +1,94 @@
+//! The files of one folder of `sys.path`: Python files, extension modules, metadata, `.pth` files.
+//!
+//! Links to files are followed, as installers make them to save space. Links to folders are not, so that no cycle can be made.
+
+use crate::found::{Found, is_python};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Files and folders that are looked at in one folder of `sys.path`.
+const MOST: usize = 3_000_000;
+/// Folders in folders.
+const DEEPEST: usize = 64;
+
+/// What one folder of `sys.path` has. Paths are relative to it, with `/` between parts.
+#[derive(Default)]
+pub(super) struct Walk {
+    /// Python files and extension modules.
+    pub(super) files: Vec<String>,
+    /// `.dist-info` and `.egg-info`, by name.
+    pub(super) infos: Vec<String>,
+    /// `.pth` files, by name.
+    pub(super) pths: Vec<String>,
+}
+
+impl Walk {
+    pub(super) fn of(root: &Path, notes: &mut Vec<String>) -> Walk {
+        let mut walk = Walk::default();
+        let mut left = MOST;
+        let mut waiting = vec![(root.to_owned(), String::new(), 0)];
+        while let Some((folder, prefix, depth)) = waiting.pop() {
+            let entries = match fs::read_dir(&folder) {
+                Ok(entries) => entries,
+                Err(error) => {
+                    notes.push(format!("'{}' cannot be read: {error}", folder.display()));
+                    continue;
+                }
+            };
+            for entry in entries {
+                let Ok(entry) = entry else {
+                    notes.push(format!("'{}' could not be read to its end", folder.display()));
+                    break;
+                };
+                if left == 0 {
+                    notes.push(format!(
+                        "'{}' has more than {MOST} files; not all were looked at",
+                        root.display()
+                    ));
+                    walk.sort();
+                    return walk;
+                }
+                left -= 1;
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let Ok(kind) = entry.file_type() else { continue };
+                let path = format!("{prefix}{name}");
+                let is_info = depth == 0 && (name.ends_with(".dist-info") || name.ends_with(".egg-info"));
+                if is_info {
+                    walk.infos.push(name);
+                } else if kind.is_dir() {
+                    if is_passed_over(&name, &entry.path()) {
+                        continue;
+                    }
+                    if depth == DEEPEST {
+                        notes.push(format!("'{path}' is nested too deeply to be looked at"));
+                        continue;
+                    }
+                    waiting.push((entry.path(), format!("{path}/"), depth + 1));
+                } else if depth == 0 && name.ends_with(".pth") {
+                    walk.pths.push(name);
+                } else if is_python(&name) || Found::new(&name, PathBuf::new()).is_some() {
+                    walk.files.push(path);
+                } else if kind.is_symlink() && entry.path().is_dir() {
+                    notes.push(format!("'{path}' is a link to a folder and was not followed"));
+                }
+            }
+        }
+        walk.sort();
+        walk
+    }
+
+    /// A folder's own order is of no meaning, and differs between machines.
+    fn sort(&mut self) {
+        self.files.sort_unstable();
+        self.infos.sort_unstable();
+        self.pths.sort_unstable();
+    }
+}
+
+/// Folders from which nothing can be imported, and other environments within a project.
+fn is_passed_over(name: &str, path: &Path) -> bool {
+    name == "__pycache__"
+        || name.starts_with('.')
+        || name == "node_modules"
+        || path.join("pyvenv.cfg").is_file()
+}

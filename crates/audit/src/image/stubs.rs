@@ -1,0 +1,212 @@
+//! Code that only jumps through a cell which the loader fills: how a call of another library's function looks in a binary.
+//!
+//! Linkers number their entries differently (with a first one that resolves, with landing pads, with two tables), so an entry
+//! is known by what its jump reads and not by its number. An entry is noted under every address a call may enter it at.
+//! Encodings: Intel SDM volume 2 (`JMP`, `ENDBR64`), Arm ARM C6.2 (`ADRP`, `LDR (immediate)`, `LDR (literal)`, `BR`).
+
+use super::build::Builder;
+use super::{Arch, Image, ImageError};
+
+/// Instructions between the load and the jump: an addition for the resolver, and an authentication.
+const AARCH64_BETWEEN: usize = 2;
+
+/// What code is searched.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A linker's table of entries: what an entry's cell leads to inside of the image is its meaning too.
+    Table,
+    /// All code: a jump may read a variable, which the program changes, so only those to imports count.
+    Anywhere,
+}
+
+impl Builder<'_> {
+    /// Notes all entries in code that begins at `address`.
+    pub(super) fn stubs(&mut self, address: u64, code: &[u8], place: Place) -> Result<(), ImageError> {
+        let found = match self.image.arch {
+            Arch::X86_64 => x86_64(&mut self.image, address, code, place),
+            Arch::Aarch64 => aarch64(&mut self.image, address, code, place),
+        };
+        found.ok_or_else(|| self.damaged("it has more entries for calls than room"))
+    }
+}
+
+/// Where a jump through `cell` leads.
+#[derive(Clone, Copy)]
+enum Led {
+    Import(usize),
+    Inside(u64),
+}
+
+fn led(image: &Image<'_>, cell: u64, place: Place) -> Option<Led> {
+    let inside = || image.pointers.get(&cell).filter(|_| place == Place::Table);
+    image.cells.get(&cell).map(|&import| Led::Import(import)).or_else(|| inside().map(|&at| Led::Inside(at)))
+}
+
+/// Notes an entry; `None` if there are more than the file has room for, at the eight bytes of a cell each.
+fn note(image: &mut Image<'_>, address: u64, led: Led) -> Option<()> {
+    if image.stubs.len() + image.jumps.len() > image.file.len() / 8 {
+        return None;
+    }
+    match led {
+        Led::Import(import) => drop(image.stubs.insert(address, import)),
+        Led::Inside(target) => drop(image.jumps.insert(address, target)),
+    }
+    Some(())
+}
+
+/// `jmp *disp32(%rip)`, perhaps behind `endbr64`, `mov $index, %r11d` (mold) or a prefix.
+fn x86_64(image: &mut Image<'_>, address: u64, code: &[u8], place: Place) -> Option<()> {
+    for at in memchr::memmem::find_iter(code, &[0xff, 0x25]) {
+        let Some(displacement) = code.get(at + 2..).and_then(|rest| rest.first_chunk::<4>()) else {
+            continue;
+        };
+        let jump = address.wrapping_add(at as u64);
+        let cell = jump.wrapping_add(6).wrapping_add_signed(i32::from_le_bytes(*displacement).into());
+        let Some(led) = led(image, cell, place) else { continue };
+        let before = |bytes: &[u8]| code.get(..at).is_some_and(|code| code.ends_with(bytes));
+        let endbr = [0xf3, 0x0f, 0x1e, 0xfa];
+        let mut back = 0;
+        if before(&[0xf2]) || before(&[0x48]) {
+            // `bnd` of old linkers; the REX prefix that marks a tail call on Windows.
+            back = 1;
+            note(image, jump.wrapping_sub(back), led)?;
+        }
+        let mold = at >= 10 && code.get(at - 6..at - 4) == Some(&[0x41, 0xbb]);
+        if mold {
+            back = 6;
+        }
+        let entry = code.get(..at.saturating_sub(back as usize));
+        if entry.is_some_and(|code| code.ends_with(&endbr)) {
+            note(image, jump.wrapping_sub(back + 4), led)?;
+        }
+        note(image, jump, led)?;
+    }
+    Some(())
+}
+
+/// `adrp xN, page; ldr xM, [xN, #offset]; …; br xM`, or `ldr xM, cell; br xM`, perhaps behind a landing pad or a no-op.
+fn aarch64(image: &mut Image<'_>, address: u64, code: &[u8], place: Place) -> Option<()> {
+    // Only every fourth address can hold an instruction.
+    let skew = (4 - address % 4) % 4;
+    let start = address.wrapping_add(skew);
+    let words = code.get(skew as usize..).unwrap_or_default().as_chunks::<4>().0;
+    let word = |at: usize| words.get(at).map(|bytes| u32::from_le_bytes(*bytes));
+    for at in 0..words.len() {
+        let pc = start.wrapping_add(4 * at as u64);
+        let Some((cell, register, used)) = loads(pc, word(at), word(at + 1)) else { continue };
+        let Some(led) = led(image, cell, place) else { continue };
+        let jump = 0xd61f_0000 | register << 5;
+        if !(at + used..=at + used + AARCH64_BETWEEN).any(|next| word(next) == Some(jump)) {
+            continue;
+        }
+        note(image, pc, led)?;
+        // `bti c` and `nop`.
+        if at > 0 && matches!(word(at - 1), Some(0xd503_245f | 0xd503_201f)) {
+            note(image, pc.wrapping_sub(4), led)?;
+        }
+    }
+    Some(())
+}
+
+/// The cell that the instructions at `pc` load, the register it goes to, and how many they are.
+fn loads(pc: u64, first: Option<u32>, second: Option<u32>) -> Option<(u64, u32, usize)> {
+    let first = first?;
+    if first & 0xff00_0000 == 0x5800_0000 {
+        let words = (first << 8) as i32 >> 13;
+        return Some((pc.wrapping_add_signed(i64::from(words) * 4), first & 31, 1));
+    }
+    let load = second?;
+    if first & 0x9f00_0000 != 0x9000_0000 || load & 0xffc0_0000 != 0xf940_0000 || load >> 5 & 31 != first & 31
+    {
+        return None;
+    }
+    // 21 bits of pages, the high 19 apart from the low 2, sign-extended.
+    let pages = ((first >> 5 & 0x7_ffff) << 2 | first >> 29 & 3) as i32;
+    let pages = i64::from(pages << 11 >> 11);
+    let page = (pc & !0xfff).wrapping_add_signed(pages << 12);
+    Some((page.wrapping_add(u64::from(load >> 10 & 0xfff) * 8), load & 31, 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::{Format, Target};
+
+    /// Entries found in `code`, which is at 0x1000; the cell of the import is at 0x2010, one that leads to 0x1000 at 0x2018.
+    fn found(arch: Arch, code: &[u8], place: Place) -> Vec<(u64, String)> {
+        let mut file = vec![0; 0x2000];
+        file[..code.len()].copy_from_slice(code);
+        let mut build = Builder::new(Format::Elf, arch, &file);
+        build.segment(0x1000, 0x2000, 0, 0x2000, true).expect("a segment");
+        let import = build.import(b"imported");
+        build.cell(0x2010, import).expect("a cell");
+        build.pointer(0x2018, 0x1000).expect("a cell");
+        build.stubs(0x1000, code, place).expect("entries");
+        let image = &build.image;
+        let led = |at| match image.jump(at)? {
+            Target::Import(name) => Some((at, name.to_owned())),
+            Target::Inside(to) => Some((at, format!("{to:#x}"))),
+        };
+        (0x1000..0x1100).filter_map(led).collect()
+    }
+
+    fn imported(at: &[u64]) -> Vec<(u64, String)> {
+        at.iter().map(|&at| (at, "imported".to_owned())).collect()
+    }
+
+    /// A jump at offset `at`, behind `before`.
+    fn jump(before: &[u8], cell: u32) -> Vec<u8> {
+        let end = 0x1000 + before.len() as u32 + 6;
+        [before, &[0xff, 0x25], &(cell - end).to_le_bytes()].concat()
+    }
+
+    #[test]
+    fn entries_of_every_linker_for_x86_64_are_known() {
+        let endbr = [0xf3, 0x0f, 0x1e, 0xfa];
+        let find = |before: &[u8]| found(Arch::X86_64, &jump(before, 0x2010), Place::Anywhere);
+        assert_eq!(find(&[]), imported(&[0x1000]));
+        assert_eq!(find(&[0x48]), imported(&[0x1000, 0x1001]), "a tail call on Windows");
+        assert_eq!(find(&endbr), imported(&[0x1000, 0x1004]));
+        assert_eq!(find(&[&endbr[..], &[0xf2]].concat()), imported(&[0x1000, 0x1004, 0x1005]), "bnd");
+        assert_eq!(
+            find(&[&endbr[..], &[0x41, 0xbb, 7, 0, 0, 0]].concat()),
+            imported(&[0x1000, 0x100a]),
+            "mold"
+        );
+        assert_eq!(
+            find(&[0x90, 0x90, 0x90, 0x90]),
+            imported(&[0x1004]),
+            "what is no landing pad is none of it"
+        );
+    }
+
+    #[test]
+    fn a_cell_of_the_image_counts_in_a_table_only() {
+        let code = jump(&[], 0x2018);
+        assert_eq!(found(Arch::X86_64, &code, Place::Table), [(0x1000, "0x1000".to_owned())]);
+        assert_eq!(found(Arch::X86_64, &code, Place::Anywhere), []);
+        assert_eq!(found(Arch::X86_64, &jump(&[], 0x2020), Place::Table), [], "no cell at all");
+    }
+
+    #[test]
+    fn entries_of_every_linker_for_aarch64_are_known() {
+        let find = |words: &[u32]| {
+            let code: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+            found(Arch::Aarch64, &code, Place::Anywhere)
+        };
+        // adrp x16, 0x2000; ldr x17, [x16, #0x10]; add x16, x16, #0x10; br x17
+        let (page, load, add, br) = (0xb000_0010, 0xf940_0a11, 0x9100_4210, 0xd61f_0220);
+        assert_eq!(find(&[page, load, add, br]), imported(&[0x1000]), "ELF");
+        assert_eq!(find(&[0xd503_245f, page, load, add, br]), imported(&[0x1000, 0x1004]), "bti c");
+        assert_eq!(find(&[page, load, add, 0xd503_219f, br]), imported(&[0x1000]), "autia1716");
+        // ldr x16, [x16, #0x10]; br x16
+        assert_eq!(find(&[page, 0xf940_0a10, 0xd61f_0200]), imported(&[0x1000]), "Mach-O and PE");
+        // nop; ldr x16, 0x2010; br x16
+        let near = 0x5800_0010 | (((0x2010 - 0x1004) / 4) << 5);
+        assert_eq!(find(&[0xd503_201f, near, 0xd61f_0200]), imported(&[0x1000, 0x1004]), "Mach-O, near");
+        assert_eq!(find(&[page, load, add, 0xd63f_0220]), [], "a call comes back");
+        assert_eq!(find(&[page, load, add, 0xd61f_0200]), [], "a jump through another register");
+        // adrp with a negative number of pages leads elsewhere.
+        assert_eq!(find(&[0xf0ff_fff0, load, add, br]), []);
+    }
+}

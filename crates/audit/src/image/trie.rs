@@ -1,0 +1,98 @@
+//! The tree of a Mach-O image's exported names, which is there even where its symbol table was stripped.
+//!
+//! Apple's `mach-o/loader.h` (`dyld_info_command`, `EXPORT_SYMBOL_FLAGS`). A node holds what is exported under the name on the
+//! way to it, and edges with parts of names to other nodes. Nothing in a file makes it a tree: it may have rings, or nodes with
+//! so many ways to them that walking all would never end. So nodes that are met, and bytes of names, are counted.
+
+use super::ImageError;
+use super::build::Builder;
+use super::macho::c_name;
+use object::macho::{self, ExportSymbolFlags};
+
+const DAMAGED: &str = "its table of exports contradicts itself";
+
+/// A node on the way: what is unread of it.
+struct Node<'a> {
+    edges: &'a [u8],
+    left: u8,
+    /// The length of its name.
+    name: usize,
+}
+
+pub(super) struct Trie<'a> {
+    data: &'a [u8],
+    /// The image's first address; exported ones count from there.
+    base: u64,
+    /// The name of the node that is looked at.
+    name: Vec<u8>,
+}
+
+impl<'a> Trie<'a> {
+    /// Notes all exports of a table.
+    pub(super) fn read(build: &mut Builder<'a>, base: u64, data: &'a [u8]) -> Result<(), ImageError> {
+        if data.is_empty() {
+            return Ok(());
+        }
+        let mut trie = Trie { data, base, name: Vec::new() };
+        let mut way = vec![trie.node(build, 0)?];
+        // In a tree one way leads to a node, and the two have at least five bytes.
+        let mut nodes = data.len() / 4;
+        while let Some(node) = way.last_mut() {
+            if node.left == 0 {
+                way.pop();
+                continue;
+            }
+            node.left -= 1;
+            trie.name.truncate(node.name);
+            let part = build.name(node.edges)?;
+            trie.name.extend_from_slice(part);
+            node.edges = node.edges.get(part.len() + 1..).unwrap_or_default();
+            let child = number(&mut node.edges).ok_or_else(|| build.damaged(DAMAGED))?;
+            nodes = nodes.checked_sub(1).ok_or_else(|| build.damaged(DAMAGED))?;
+            way.push(trie.node(build, child)?);
+        }
+        Ok(())
+    }
+
+    /// Reads a node, notes what it exports, and gives its edges.
+    fn node(&mut self, build: &mut Builder<'a>, offset: u64) -> Result<Node<'a>, ImageError> {
+        let start = usize::try_from(offset).ok().and_then(|offset| self.data.get(offset..));
+        let export = start.and_then(|mut rest| {
+            let len = usize::try_from(number(&mut rest)?).ok()?;
+            let (export, rest) = rest.split_at_checked(len)?;
+            let (&left, edges) = rest.split_first()?;
+            Some((export, left, edges))
+        });
+        let (mut export, left, edges) = export.ok_or_else(|| build.damaged(DAMAGED))?;
+        if !export.is_empty() {
+            let flags = number(&mut export).ok_or_else(|| build.damaged(DAMAGED))?;
+            let flags = ExportSymbolFlags(flags);
+            // Neither another library's, nor thread-local, nor a number that is no address.
+            let regular = flags.kind() == macho::EXPORT_SYMBOL_FLAGS_KIND_REGULAR;
+            if regular && !flags.contains(macho::EXPORT_SYMBOL_FLAGS_REEXPORT) {
+                let address = number(&mut export).ok_or_else(|| build.damaged(DAMAGED))?;
+                build.pay(self.name.len())?;
+                build.export(c_name(&self.name), self.base.wrapping_add(address));
+            }
+        }
+        Ok(Node { edges, left, name: self.name.len() })
+    }
+}
+
+/// A number of seven bits a byte, the lowest first, and `rest` moved behind it.
+fn number(rest: &mut &[u8]) -> Option<u64> {
+    let mut number = 0_u64;
+    for shift in (0..64).step_by(7) {
+        let (&byte, behind) = rest.split_first()?;
+        *rest = behind;
+        let bits = u64::from(byte & 0x7f);
+        if bits.checked_shl(shift)? >> shift != bits {
+            return None;
+        }
+        number |= bits << shift;
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+    None
+}

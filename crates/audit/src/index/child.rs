@@ -1,0 +1,76 @@
+//! A child with a time limit: its output up to a bound, and an end to all it started.
+
+use super::Error;
+use rustix::process::{Pid, Signal, kill_process_group};
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Bytes of its output that are read.
+const LARGEST: u64 = 64 << 20;
+
+/// Kills the group when it goes out of scope, whatever happened.
+struct Group(Child);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(pid) = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process_group(pid, Signal::KILL); // nobody left in it: nothing to do
+        }
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs it to its end, and returns what it said on standard output.
+pub(super) fn run(
+    mut command: impl std::borrow::BorrowMut<Command>,
+    input: Option<File>,
+    limit: Duration,
+) -> Result<String, Error> {
+    let command = command.borrow_mut();
+    let program = PathBuf::from(command.get_program());
+    let ends = Instant::now() + limit;
+    command.stdin(input.map_or_else(Stdio::null, Stdio::from)).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.process_group(0).spawn().map_err(|why| Error::Start { program, why })?;
+    let mut group = Group(child);
+    let output = reader(group.0.stdout.take());
+    let errors = reader(group.0.stderr.take());
+    let left = || ends.saturating_duration_since(Instant::now());
+    let output = output.recv_timeout(left()).map_err(|_| Error::Slow(limit))?;
+    let errors = errors.recv_timeout(left()).map_err(|_| Error::Slow(limit))?;
+    // Both pipes are closed, so it is at its end, or hides from its own: a short wait tells.
+    let status = loop {
+        match group.0.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if left().is_zero() => return Err(Error::Slow(limit)),
+            Ok(None) => thread::sleep(Duration::from_millis(2)),
+            Err(error) => return Err(Error::Odd(error.to_string())),
+        }
+    };
+    if status.success() {
+        return Ok(output);
+    }
+    let said: Vec<&str> = errors.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let from = said.len().saturating_sub(6);
+    let said = said.get(from..).unwrap_or_default().join("; ");
+    Err(Error::Said(if said.is_empty() { status.to_string() } else { said }))
+}
+
+/// Reads a pipe to its end in a thread, so that neither pipe fills up while the other is read.
+fn reader(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<String> {
+    let (send, receive) = mpsc::channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut pipe) = pipe {
+            let _ = pipe.by_ref().take(LARGEST).read_to_end(&mut bytes);
+            let _ = std::io::copy(&mut pipe, &mut std::io::sink()); // a full pipe would stop it
+        }
+        let _ = send.send(String::from_utf8_lossy(&bytes).into_owned());
+    });
+    receive
+}

@@ -1,0 +1,118 @@
+//! The imports that a walk knows by name, and what it makes of them.
+
+use crate::image::Image;
+use crate::judge::state::{State, Value};
+
+/// What a call of an import means to a walk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// `PyModuleDef_Init`: the module is initialised in phases.
+    DefInit,
+    /// `PyUnstable_Module_SetGIL`.
+    SetGil,
+    /// Makes a module.
+    Create,
+    /// Does not come back.
+    NoReturn,
+    /// Says whether a static variable of C++ is still to be initialised: it is, on the first import.
+    Guard,
+    /// `PyState_FindModule`: a module that was made earlier, and on the first import was not.
+    Absent,
+    /// Raises an error: handing over anything afterwards fails as well.
+    Raise,
+    /// Takes an error back.
+    Forgive,
+    /// `memset`.
+    Fill,
+    /// `memcpy` and `memmove`.
+    Copy,
+    /// Anything else.
+    Other,
+}
+
+/// The roles of an image's imports, in their order.
+pub(crate) fn roles(image: &Image) -> Vec<Role> {
+    image.imports.iter().map(|name| role(name)).collect()
+}
+
+fn role(name: &str) -> Role {
+    match name {
+        "PyModuleDef_Init" => Role::DefInit,
+        "PyUnstable_Module_SetGIL" => Role::SetGil,
+        "PyModule_Create2"
+        | "PyModule_Create2TraceRefs"
+        | "PyModule_New"
+        | "PyModule_NewObject"
+        | "PyModule_FromDefAndSpec2"
+        | "PyImport_AddModuleRef" => Role::Create,
+        "abort"
+        | "exit"
+        | "_exit"
+        | "__stack_chk_fail"
+        | "___stack_chk_fail"
+        | "_Unwind_Resume"
+        | "__cxa_throw"
+        | "__cxa_rethrow"
+        | "__cxa_call_unexpected"
+        | "__cxa_bad_cast"
+        | "_CxxThrowException"
+        | "__assert_fail"
+        | "__assert_rtn"
+        | "__cxa_throw_bad_array_new_length"
+        | "_ZSt9terminatev"
+        | "_Py_FatalErrorFunc"
+        | "Py_FatalError"
+        | "longjmp" => Role::NoReturn,
+        "__cxa_guard_acquire" | "___cxa_guard_acquire" => Role::Guard,
+        "PyState_FindModule" => Role::Absent,
+        "PyErr_SetString"
+        | "PyErr_SetObject"
+        | "PyErr_SetNone"
+        | "PyErr_Format"
+        | "PyErr_NoMemory"
+        | "PyErr_BadInternalCall" => Role::Raise,
+        "PyErr_Clear"
+        | "PyErr_Print"
+        | "PyErr_PrintEx"
+        | "PyErr_Fetch"
+        | "PyErr_GetRaisedException"
+        | "PyErr_WriteUnraisable" => Role::Forgive,
+        "memset" => Role::Fill,
+        "memcpy" | "memmove" => Role::Copy,
+        // std::__throw_length_error and the like.
+        _ if name.starts_with("_ZSt") && name.contains("__throw_") => Role::NoReturn,
+        _ => Role::Other,
+    }
+}
+
+/// Carries `memset` or `memcpy` out if all it is given is known and it is short. Whether that was so.
+pub(crate) fn fill_or_copy(
+    image: &Image,
+    state: &mut State,
+    role: Role,
+    to: Value,
+    from: Value,
+    length: Value,
+) -> bool {
+    let (Value::Known(to), Value::Known(length @ 0..=4_096)) = (to, length) else { return false };
+    let mut at = 0;
+    let mut words = Vec::new();
+    while at < length {
+        let size = if length - at >= 8 { 8 } else { 1 };
+        let value = match (role, from) {
+            (Role::Fill, Value::Known(byte)) => {
+                let byte = byte & 0xff;
+                Value::Known(if size == 8 { byte.wrapping_mul(0x0101_0101_0101_0101) } else { byte })
+            }
+            (Role::Copy, Value::Known(from)) => state.load(image, from.checked_add(at), size),
+            _ => state.fresh(),
+        };
+        words.push((at, size, value));
+        at += u64::from(size);
+    }
+    // Stored when all is read: memmove's two places may overlap.
+    for (at, size, value) in words {
+        state.memory.store(image, to.wrapping_add(at), size, value);
+    }
+    true
+}

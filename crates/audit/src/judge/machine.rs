@@ -1,0 +1,156 @@
+//! What differs between machines and systems: how an instruction is read, and where arguments go.
+
+use crate::image::{Arch, Format, Image};
+use crate::judge::state::{Condition, State, Value};
+use crate::judge::{arm, x86};
+
+/// What comes after an instruction.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Flow {
+    /// The next one.
+    Next,
+    /// Another one.
+    Jump(Target),
+    /// If the condition holds (of a value against zero, where there is one; of the last comparison otherwise), what is at the
+    /// address; else the next one.
+    Branch(Condition, u64, Option<Value>),
+    /// A function, and then the next one.
+    Call(Target),
+    /// Whatever called.
+    Return,
+    /// Nothing: the program ends here.
+    End,
+    /// What cannot be read.
+    Lost,
+}
+
+/// Where a call or a jump leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// To code of the image.
+    Address(u64),
+    /// To an import.
+    Import(u32),
+    /// To somewhere the file does not say.
+    Unknown,
+}
+
+impl Target {
+    pub(crate) fn of(value: Value) -> Target {
+        match value {
+            Value::Known(address) => Target::Address(address),
+            Value::Import(index) => Target::Import(index),
+            Value::Symbol(_) => Target::Unknown,
+        }
+    }
+}
+
+/// A calling convention, and the reader of its instructions.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    /// The registers of the first four arguments.
+    pub(crate) arguments: [usize; 4],
+    /// The register of a result.
+    pub(crate) result: usize,
+    /// The stack pointer.
+    pub(crate) stack: usize,
+    /// The registers a call may change.
+    changed: &'static [usize],
+    arch: Arch,
+}
+
+impl Machine {
+    pub(crate) fn of(image: &Image) -> Machine {
+        let (arguments, result, stack, changed): (_, _, _, &[usize]) = match (image.arch, image.format) {
+            // Windows keeps rsi and rdi (6, 7).
+            (Arch::X86_64, Format::Pe) => ([1, 2, 8, 9], 0, x86::STACK, &[0, 1, 2, 8, 9, 10, 11]),
+            (Arch::X86_64, _) => ([7, 6, 2, 1], 0, x86::STACK, &[0, 1, 2, 6, 7, 8, 9, 10, 11]),
+            (Arch::Aarch64, _) => (
+                [0, 1, 2, 3],
+                0,
+                arm::STACK,
+                &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 30],
+            ),
+        };
+        Machine { arguments, result, stack, changed, arch: image.arch }
+    }
+
+    /// Carries out one instruction.
+    pub(crate) fn step(&self, image: &Image, state: &mut State) -> Flow {
+        match self.arch {
+            Arch::X86_64 => x86::step(image, state),
+            Arch::Aarch64 => arm::step(image, state),
+        }
+    }
+
+    /// What follows the instruction at an address, without a state to carry it out in: the address behind it, where it leads, and
+    /// the address in code or data that it names.
+    pub(crate) fn outline(&self, image: &Image, address: u64) -> Option<Outline> {
+        match self.arch {
+            Arch::X86_64 => x86::outline(image, address),
+            Arch::Aarch64 => arm::outline(image, address),
+        }
+    }
+
+    /// An argument of the call about to be made.
+    pub(crate) fn argument(&self, state: &State, index: usize) -> Value {
+        self.arguments.get(index).map_or(Value::Symbol(0), |&register| {
+            let value = state.registers.get(register).copied().unwrap_or(Value::Symbol(0));
+            state.narrow(value, 8)
+        })
+    }
+
+    /// Leaves a call behind: what it may change is unknown, and this is what it gave back.
+    pub(crate) fn finish_call(&self, state: &mut State, result: Value) {
+        for &register in self.changed {
+            let value = state.fresh();
+            if let Some(slot) = state.registers.get_mut(register) {
+                *slot = value;
+            }
+        }
+        for vector in 0..state.vectors.len() {
+            let value = state.fresh();
+            if let Some(lanes) = state.vectors.get_mut(vector) {
+                *lanes = [value; 4];
+            }
+        }
+        if let Some(slot) = state.registers.get_mut(self.result) {
+            *slot = result;
+        }
+    }
+
+    /// Enters a function of the image: the return address goes where the machine has it.
+    pub(crate) fn enter(&self, image: &Image, state: &mut State, back: u64) {
+        match self.arch {
+            Arch::X86_64 => x86::push(image, state, Value::Known(back)),
+            Arch::Aarch64 => arm::link(state, back),
+        }
+    }
+
+    /// Leaves a function of the image: the stack pointer comes back to where the caller has it. Whether it stood where it had to.
+    pub(crate) fn leave(&self, state: &mut State, entry: u64) -> bool {
+        let Some(stack) = state.registers.get_mut(self.stack) else { return false };
+        if *stack != Value::Known(entry) {
+            return false;
+        }
+        if self.arch == Arch::X86_64 {
+            *stack = Value::Known(entry.wrapping_add(8));
+        }
+        true
+    }
+}
+
+/// An instruction, as far as the way through a function goes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outline {
+    /// The address behind it.
+    pub(crate) next: u64,
+    /// It goes on behind it.
+    pub(crate) falls: bool,
+    /// Where it branches or jumps.
+    pub(crate) jumps: Option<u64>,
+    /// What it calls.
+    pub(crate) calls: Option<Target>,
+    /// An address that it names as data: a function handed to another, perhaps.
+    pub(crate) names: Option<u64>,
+}

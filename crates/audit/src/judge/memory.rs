@@ -1,0 +1,196 @@
+//! Memory as a walk sees it: what the file has at an address, with the pointers its loader makes, and what was stored since.
+//!
+//! Modules that build their slots at run time (pybind11's in a static array, some of PyO3's) are read through this.
+
+use crate::image::Image;
+use crate::judge::state::{STACK, Value, mask};
+use rustc_hash::FxHashMap;
+
+/// The most stack that a walk has, above and below where it begins.
+const STACK_BYTES: u64 = 1 << 24;
+/// The most words kept of one way: hostile code could store for ever.
+const WORDS: usize = 2_048;
+
+/// What was stored, by aligned words.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Memory {
+    words: FxHashMap<u64, Word>,
+    /// Where arrays begin that were stored to at an index that is not known.
+    smudged: Vec<u64>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Word {
+    /// One value, stored at once.
+    Whole(Value),
+    /// Some of its bytes, and which: those whose bits are set in the second number. The others are unknown.
+    Bytes(u64, u64),
+}
+
+/// Whether an address is in the walk's stack.
+pub(crate) fn is_stack(address: u64) -> bool {
+    address.abs_diff(STACK) < STACK_BYTES
+}
+
+impl Memory {
+    /// `size` bytes (of at most 8) at an address, if they are known.
+    pub(crate) fn load(&self, image: &Image, address: u64, size: u32) -> Option<Value> {
+        let offset = (address & 7) as u32;
+        let start = address - u64::from(offset);
+        if size == 8 && offset != 0 && !self.words.contains_key(&start) {
+            // A pointer need not be aligned to be filled in by a loader.
+            if let Some(value) = pointer(image, address) {
+                return Some(value);
+            }
+        }
+        if let Some(Word::Bytes(_, known)) = self.words.get(&start) {
+            // A slot's id is copied together with padding that nothing was stored to.
+            let asked = if size == 8 && offset == 0 { mask(4) } else { mask(size) << (8 * offset) };
+            if known & asked != asked {
+                return None;
+            }
+        }
+        let low = self.word(image, start)?;
+        if offset == 0 {
+            return match low {
+                Value::Known(_) | Value::Symbol(_) => Some(low),
+                Value::Import(_) => (size == 8).then_some(low),
+            };
+        }
+        let low = low.known()? >> (8 * offset);
+        if offset + size <= 8 {
+            return Some(Value::Known(low & mask(size)));
+        }
+        let high = self.word(image, start.checked_add(8)?)?.known()? << (64 - 8 * offset);
+        Some(Value::Known((low | high) & mask(size)))
+    }
+
+    /// An aligned word; bytes of it that are not known are zero.
+    fn word(&self, image: &Image, address: u64) -> Option<Value> {
+        match self.words.get(&address) {
+            Some(Word::Whole(value)) => Some(*value),
+            // What lies beside a narrow local is not asked for.
+            Some(Word::Bytes(value, _)) => Some(Value::Known(*value)),
+            None => base(image, address),
+        }
+    }
+
+    /// Stores `size` bytes, of at most 8.
+    pub(crate) fn store(&mut self, image: &Image, address: u64, size: u32, value: Value) {
+        let offset = (address & 7) as u32;
+        let start = address - u64::from(offset);
+        if offset == 0 && size == 8 {
+            self.words.insert(start, Word::Whole(value));
+            return;
+        }
+        let Value::Known(number) = value else {
+            // What is narrower than its word keeps its name where it begins the word.
+            let bits = mask(size) << (8 * offset);
+            let word = match self.words.get(&start).copied() {
+                _ if offset == 0 => Word::Whole(value),
+                Some(Word::Bytes(before, known)) => Word::Bytes(before & !bits, known & !bits),
+                Some(Word::Whole(Value::Known(before))) => Word::Bytes(before & !bits, !bits),
+                Some(whole) => whole,
+                None => match base(image, start) {
+                    Some(Value::Known(before)) => Word::Bytes(before & !bits, !bits),
+                    _ => Word::Bytes(0, 0),
+                },
+            };
+            self.words.insert(start, word);
+            if offset + size > 8
+                && let Some(next) = start.checked_add(8)
+            {
+                self.words.insert(next, Word::Whole(value));
+            }
+            return;
+        };
+        self.merge(image, start, mask(size) << (8 * offset), number << (8 * offset));
+        if offset + size > 8
+            && let Some(next) = start.checked_add(8)
+        {
+            let beyond = 8 * (8 - offset);
+            self.merge(image, next, mask(size) >> beyond, number >> beyond);
+        }
+    }
+
+    fn merge(&mut self, image: &Image, address: u64, bits: u64, value: u64) {
+        let value = value & bits;
+        let word = match self.words.get(&address) {
+            Some(Word::Whole(Value::Known(below))) => Word::Whole(Value::Known(value | below & !bits)),
+            Some(Word::Bytes(below, known)) => Word::Bytes(value | below & !bits, known | bits),
+            Some(Word::Whole(_)) => Word::Bytes(value, bits),
+            None => match base(image, address) {
+                Some(Value::Known(below)) => Word::Whole(Value::Known(value | below & !bits)),
+                _ => Word::Bytes(value, bits),
+            },
+        };
+        self.words.insert(address, word);
+    }
+
+    /// Keeps that an address was made of this one and an index that is not known: what is stored there is not seen.
+    pub(crate) fn smudge(&mut self, address: u64) {
+        // Small numbers are fields of what is elsewhere; and a few are as good as many.
+        if address > 4_096
+            && !is_stack(address)
+            && self.smudged.len() < 64
+            && !self.smudged.contains(&address)
+        {
+            self.smudged.push(address);
+        }
+    }
+
+    /// Whether that may have been in this range.
+    pub(crate) fn is_smudged(&self, from: u64, to: u64) -> bool {
+        self.smudged.len() == 64 || self.smudged.iter().any(|address| (from..to).contains(address))
+    }
+
+    /// Whether a word is one of a variable that begins as zero and was not stored to here.
+    pub(crate) fn is_bare(&self, image: &Image, address: u64) -> bool {
+        let start = address & !7;
+        !is_stack(start) && !self.words.contains_key(&start) && image.bytes(start, 8).is_none()
+    }
+
+    /// How many words were stored to.
+    pub(crate) fn len(&self) -> usize {
+        self.words.len()
+    }
+
+    /// Whether no more can be kept: from then on it would say what is no longer so.
+    pub(crate) fn is_full(&self) -> bool {
+        self.words.len() >= WORDS
+    }
+
+    /// What was stored, in no order.
+    pub(crate) fn words(&self) -> impl Iterator<Item = (u64, Value)> + '_ {
+        self.words.iter().map(|(&address, &word)| match word {
+            Word::Whole(value) => (address, value),
+            Word::Bytes(value, _) => (address, Value::Known(value)),
+        })
+    }
+
+    /// Forgets what the stack has between two addresses: a call that was not followed was given its address.
+    pub(crate) fn forget(&mut self, from: u64, to: u64) {
+        self.words.retain(|address, _| !(from..to).contains(address));
+    }
+
+    /// Whether anything was stored in a range of an image's memory.
+    pub(crate) fn is_written(&self, from: u64, len: u64) -> bool {
+        let end = from.saturating_add(len);
+        (from & !7..end).step_by(8).any(|address| self.words.contains_key(&address))
+    }
+}
+
+fn pointer(image: &Image, address: u64) -> Option<Value> {
+    match image.pointers.get(&address) {
+        Some(&target) => Some(Value::Known(target)),
+        None => image.cells.get(&address).and_then(|&index| u32::try_from(index).ok()).map(Value::Import),
+    }
+}
+
+/// What an aligned word has before anything runs.
+fn base(image: &Image, address: u64) -> Option<Value> {
+    if is_stack(address) {
+        return None;
+    }
+    pointer(image, address).or_else(|| image.word(address).map(Value::Known))
+}

@@ -1,0 +1,150 @@
+//! Which functions of an image lead to a call that says something of the GIL.
+//!
+//! A walk follows those, and short ones; an extension module's init function calls far more than could be followed. Found by
+//! going over the code without knowing any value: what a function calls, and which functions it hands to others.
+
+use crate::image::Image;
+use crate::judge::imports::Role;
+use crate::judge::machine::{Machine, Target};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+/// The most instructions that are looked at for one init function.
+const LOOKED_AT: u32 = 60_000;
+/// The most of one function.
+const OF_ONE: u32 = 8_000;
+/// What is short enough to be followed whatever it does.
+const SMALL: u32 = 96;
+
+/// A function as far as others go.
+#[derive(Debug, Default)]
+struct Function {
+    leads: bool,
+    instructions: u32,
+    callees: Vec<u64>,
+}
+
+/// What is known of an image's functions.
+pub(crate) struct Reach<'w, 'i> {
+    image: &'w Image<'i>,
+    roles: &'w [Role],
+    machine: Machine,
+    functions: FxHashMap<u64, Function>,
+    leads: FxHashMap<u64, bool>,
+    left: u32,
+    cut_off: bool,
+}
+
+impl<'w, 'i> Reach<'w, 'i> {
+    pub(crate) fn new(image: &'w Image<'i>, roles: &'w [Role]) -> Reach<'w, 'i> {
+        Reach {
+            image,
+            roles,
+            machine: Machine::of(image),
+            functions: FxHashMap::default(),
+            leads: FxHashMap::default(),
+            left: LOOKED_AT,
+            cut_off: false,
+        }
+    }
+
+    /// Whether an answer was given without having looked at everything it depends on.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.cut_off
+    }
+
+    /// Whether the function at an address is short.
+    pub(crate) fn is_small(&mut self, address: u64) -> bool {
+        self.function(address).instructions <= SMALL
+    }
+
+    /// Whether an address that is handed over is a function that leads there.
+    pub(crate) fn leads_from_code(&mut self, address: u64) -> bool {
+        self.image.code(address).is_some() && self.leads(address)
+    }
+
+    /// Whether the function at an address leads to a call that says something of the GIL.
+    pub(crate) fn leads(&mut self, address: u64) -> bool {
+        if let Some(&leads) = self.leads.get(&address) {
+            return leads;
+        }
+        let mut seen = FxHashSet::from_iter([address]);
+        let mut waiting = vec![address];
+        while let Some(next) = waiting.pop() {
+            if self.leads.get(&next) == Some(&false) {
+                continue;
+            }
+            let known = self.leads.get(&next) == Some(&true);
+            let function = self.function(next);
+            if known || function.leads {
+                self.leads.insert(address, true);
+                return true;
+            }
+            waiting.extend(function.callees.iter().filter(|callee| seen.insert(**callee)));
+        }
+        // None of them does, or this one would.
+        self.leads.extend(seen.into_iter().map(|address| (address, false)));
+        false
+    }
+
+    fn function(&mut self, address: u64) -> &Function {
+        if !self.functions.contains_key(&address) {
+            let function = self.look(address);
+            self.functions.insert(address, function);
+        }
+        self.functions.entry(address).or_default()
+    }
+
+    fn look(&mut self, address: u64) -> Function {
+        let mut function = Function::default();
+        let mut seen = FxHashSet::default();
+        let mut waiting = vec![address];
+        while let Some(mut at) = waiting.pop() {
+            while seen.insert(at) {
+                if self.left == 0 || function.instructions >= OF_ONE {
+                    self.cut_off = true;
+                    function.instructions = u32::MAX;
+                    return function;
+                }
+                self.left -= 1;
+                function.instructions += 1;
+                let Some(outline) = self.machine.outline(self.image, at) else { break };
+                let mut falls = outline.falls;
+                for target in outline.calls.into_iter().chain(outline.jumps.map(Target::Address)) {
+                    match self.role(target) {
+                        Some(Role::DefInit | Role::SetGil) => function.leads = true,
+                        Some(Role::NoReturn) => falls = false,
+                        Some(_) => {}
+                        None => match target {
+                            Target::Address(to) if outline.jumps == Some(to) => waiting.push(to),
+                            Target::Address(to) => {
+                                let to = self.image.jumps.get(&to).copied().unwrap_or(to);
+                                function.callees.push(to);
+                            }
+                            _ => {}
+                        },
+                    }
+                }
+                if let Some(named) = outline.names
+                    && self.image.code(named).is_some()
+                {
+                    function.callees.push(named);
+                }
+                if !falls {
+                    break;
+                }
+                at = outline.next;
+            }
+        }
+        function
+    }
+
+    /// What a target means, if it is an import.
+    fn role(&self, target: Target) -> Option<Role> {
+        let index = match target {
+            Target::Import(index) => index as usize,
+            Target::Address(address) => *self.image.stubs.get(&address)?,
+            Target::Unknown => return Some(Role::Other),
+        };
+        Some(self.roles.get(index).copied().unwrap_or(Role::Other))
+    }
+}

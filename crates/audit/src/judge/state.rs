@@ -1,0 +1,288 @@
+//! What a walk through an init function knows at one point of it: registers, memory, the last comparison, the callers.
+//!
+//! A value is either known (a number, an address, an import) or a symbol that stands for something the file does not say, such
+//! as what a call gave back. A symbol keeps its name when it is moved, so that one comparison with zero says all there is to say
+//! about every copy of it: that tells the paths that fail from those that hand over a module.
+
+use crate::image::Image;
+use crate::judge::memory::Memory;
+use rustc_hash::FxHasher;
+use std::hash::{Hash, Hasher};
+
+/// Where the walked function's stack begins. Nothing real is mapped there: it is not canonical.
+pub(crate) const STACK: u64 = 0x7fff_ff00_0000_0000;
+
+/// What is known of 64 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Value {
+    /// A number, or an address of the image or of the stack.
+    Known(u64),
+    /// The address of an import: an index of the image's imports.
+    Import(u32),
+    /// Something the file does not say.
+    Symbol(u32),
+}
+
+impl Value {
+    pub(crate) fn known(self) -> Option<u64> {
+        match self {
+            Value::Known(value) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+/// How two values were compared.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Compared {
+    /// By subtracting the second from the first.
+    Difference(Value, Value),
+    /// By which bits they share.
+    Common(Value, Value),
+    /// In a way that is not followed.
+    Otherwise,
+}
+
+/// The condition of a branch, on what was compared last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Condition {
+    Equal,
+    NotEqual,
+    Less,
+    GreaterOrEqual,
+    LessOrEqual,
+    Greater,
+    Below,
+    AboveOrEqual,
+    BelowOrEqual,
+    Above,
+    Negative,
+    NotNegative,
+    Other,
+}
+
+/// A call being followed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Frame {
+    /// Where it returns to; 0 for the init function.
+    pub(crate) back: u64,
+    /// The stack pointer at its entry, with which it must end.
+    pub(crate) stack: u64,
+}
+
+/// One point of one path.
+#[derive(Debug, Clone)]
+pub(crate) struct State {
+    /// The address of the next instruction.
+    pub(crate) ip: u64,
+    /// General registers by their numbers in instructions.
+    pub(crate) registers: [Value; 32],
+    /// Vector registers, 64 bits a lane.
+    pub(crate) vectors: [[Value; 4]; 32],
+    pub(crate) memory: Memory,
+    pub(crate) compared: Compared,
+    /// How many bytes were compared.
+    pub(crate) width: u32,
+    pub(crate) frames: Vec<Frame>,
+    /// Symbols that were compared with zero, and whether they were.
+    zero: Vec<(u32, bool)>,
+    next: u32,
+    /// The value `PyUnstable_Module_SetGIL` was last given, and from where.
+    pub(crate) gil: Option<(Value, u64)>,
+    /// A module was made, from here.
+    pub(crate) made: Option<u64>,
+    /// An error was raised, and not taken back.
+    pub(crate) raised: bool,
+    /// A function of the image was not followed: variables may have got a value since.
+    pub(crate) stale: bool,
+    /// A call that was not followed, though what is looked for may lie behind it.
+    pub(crate) passed: Option<u64>,
+}
+
+impl State {
+    /// The state at the entry of a function, whose stack pointer is register `stack`.
+    pub(crate) fn new(ip: u64, stack: usize) -> State {
+        let symbol = |n: usize| Value::Symbol(n as u32);
+        let mut registers = std::array::from_fn(symbol);
+        registers[stack] = Value::Known(STACK);
+        State {
+            ip,
+            registers,
+            vectors: std::array::from_fn(|n| std::array::from_fn(|lane| symbol(32 + 4 * n + lane))),
+            memory: Memory::default(),
+            compared: Compared::Otherwise,
+            width: 8,
+            frames: vec![Frame { back: 0, stack: STACK }],
+            zero: Vec::new(),
+            next: 256,
+            gil: None,
+            made: None,
+            raised: false,
+            stale: false,
+            passed: None,
+        }
+    }
+
+    /// A value nobody knows.
+    pub(crate) fn fresh(&mut self) -> Value {
+        self.next = self.next.wrapping_add(1);
+        Value::Symbol(self.next)
+    }
+
+    /// A value nobody knows but that it is not zero.
+    pub(crate) fn fresh_address(&mut self) -> Value {
+        let value = self.fresh();
+        self.learn(value, false);
+        value
+    }
+
+    /// The low `size` bytes of a value, with what comparisons taught of it. A symbol stands for its low bytes too: a compiler
+    /// narrows what it knows to be narrow.
+    pub(crate) fn narrow(&self, value: Value, size: u32) -> Value {
+        match value {
+            Value::Known(number) => Value::Known(number & mask(size)),
+            Value::Symbol(symbol) if self.is_zero(symbol) == Some(true) => Value::Known(0),
+            other => other,
+        }
+    }
+
+    fn is_zero(&self, symbol: u32) -> Option<bool> {
+        self.zero.iter().rev().find(|(known, _)| *known == symbol).map(|(_, zero)| *zero)
+    }
+
+    /// Keeps that a value is or is not zero.
+    pub(crate) fn learn(&mut self, value: Value, zero: bool) {
+        if let Value::Symbol(symbol) = value {
+            // More than any real function compares: what is forgotten costs a path, not an answer.
+            if self.zero.len() < 4_096 {
+                self.zero.push((symbol, zero));
+            }
+        }
+    }
+
+    /// What memory has at an address, `size` bytes of at most 8.
+    pub(crate) fn load(&mut self, image: &Image, address: Option<u64>, size: u32) -> Value {
+        let value = address
+            .filter(|address| !(self.stale && self.memory.is_bare(image, *address)))
+            .and_then(|address| self.memory.load(image, address, size));
+        match value {
+            Some(value) => self.narrow(value, size),
+            None => self.fresh(),
+        }
+    }
+
+    /// The symbol a comparison compares with zero, if that is what it does.
+    fn against_zero(&self) -> Option<Value> {
+        match self.compared {
+            Compared::Difference(value, Value::Known(0)) => Some(value),
+            Compared::Common(one, other) if one == other => Some(one),
+            _ => None,
+        }
+    }
+
+    /// A number that is the same for states from which the same can come: symbols count for what is known of them.
+    pub(crate) fn digest(&self) -> u64 {
+        let of = |value: Value| match value {
+            Value::Known(number) => (0, number),
+            Value::Import(index) => (1, u64::from(index)),
+            Value::Symbol(symbol) => match self.is_zero(symbol) {
+                Some(true) => (0, 0),
+                Some(false) => (2, 0),
+                None => (3, 0),
+            },
+        };
+        let mut hasher = FxHasher::default();
+        self.ip.hash(&mut hasher);
+        for frame in &self.frames {
+            frame.back.hash(&mut hasher);
+        }
+        for &value in &self.registers {
+            of(value).hash(&mut hasher);
+        }
+        self.gil.map(|(value, _)| of(value)).hash(&mut hasher);
+        (self.made.is_some(), self.passed.is_some(), self.raised, self.stale).hash(&mut hasher);
+        // In whatever order the words come.
+        let mut words = 0u64;
+        for (address, value) in self.memory.words() {
+            let mut hasher = FxHasher::default();
+            (address, of(value)).hash(&mut hasher);
+            words = words.wrapping_add(hasher.finish());
+        }
+        words.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Whether a condition holds; `None` where that depends on what is not known.
+    pub(crate) fn holds(&self, condition: Condition) -> Option<bool> {
+        let (one, other) = match self.compared {
+            Compared::Difference(one, other) => {
+                (self.narrow(one, self.width), self.narrow(other, self.width))
+            }
+            Compared::Common(one, other) => {
+                match (self.narrow(one, self.width), self.narrow(other, self.width)) {
+                    (Value::Known(one), Value::Known(other)) => (Value::Known(one & other), Value::Known(0)),
+                    (Value::Known(0), _) | (_, Value::Known(0)) => (Value::Known(0), Value::Known(0)),
+                    (one, other) if one == other => (one, Value::Known(0)),
+                    _ => return None,
+                }
+            }
+            Compared::Otherwise => return None,
+        };
+        if let (Value::Known(one), Value::Known(other)) = (one, other) {
+            return decide(condition, one, other, self.width);
+        }
+        let differ = match (one, other) {
+            (Value::Import(one), Value::Import(other)) => one != other,
+            (Value::Import(_), Value::Known(0)) | (Value::Known(0), Value::Import(_)) => true,
+            (Value::Symbol(symbol), Value::Known(0)) => !self.is_zero(symbol)?,
+            (one, other) if one == other => false,
+            _ => return None,
+        };
+        match condition {
+            Condition::Equal => Some(!differ),
+            Condition::NotEqual => Some(differ),
+            _ => None,
+        }
+    }
+
+    /// Keeps what taking a branch says of what was compared.
+    pub(crate) fn assume(&mut self, condition: Condition, holds: bool) {
+        let Some(value) = self.against_zero() else { return };
+        match condition {
+            Condition::Equal => self.learn(value, holds),
+            Condition::NotEqual => self.learn(value, !holds),
+            _ => {}
+        }
+    }
+}
+
+/// The bits of the low `size` bytes.
+pub(crate) fn mask(size: u32) -> u64 {
+    if size >= 8 { u64::MAX } else { (1 << (8 * size)) - 1 }
+}
+
+/// A number of `size` bytes as a signed one.
+pub(crate) fn signed(value: u64, size: u32) -> i64 {
+    let unused = 64 - 8 * size.clamp(1, 8);
+    ((value << unused) as i64) >> unused
+}
+
+fn decide(condition: Condition, one: u64, other: u64, width: u32) -> Option<bool> {
+    let (a, b) = (signed(one, width), signed(other, width));
+    let difference = signed(one.wrapping_sub(other) & mask(width), width);
+    Some(match condition {
+        Condition::Equal => one == other,
+        Condition::NotEqual => one != other,
+        Condition::Less => a < b,
+        Condition::GreaterOrEqual => a >= b,
+        Condition::LessOrEqual => a <= b,
+        Condition::Greater => a > b,
+        Condition::Below => one < other,
+        Condition::AboveOrEqual => one >= other,
+        Condition::BelowOrEqual => one <= other,
+        Condition::Above => one > other,
+        Condition::Negative => difference < 0,
+        Condition::NotNegative => difference >= 0,
+        Condition::Other => return None,
+    })
+}

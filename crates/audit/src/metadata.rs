@@ -1,0 +1,198 @@
+//! What a distribution says of itself: METADATA (core metadata, PEP 566 and later), WHEEL (PEP 427) and RECORD (PEP 376).
+//!
+//! Core metadata are mail headers in UTF-8, without the encodings of mail. Every distribution has some lines that are wrong, so a
+//! line that is not understood is passed over; what is used is what an installer would use.
+
+use crate::tags::TagSet;
+use serde::Serialize;
+
+/// More of a metadata file is not read; the largest of PyPI have a few hundred KiB, of description.
+pub const LARGEST: usize = 8 << 20;
+
+/// What a project says of free threading, by its classifier `Programming Language :: Python :: Free Threading`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Claim {
+    /// The classifier without a level.
+    Unspecified,
+    /// `1 - Unstable`: it may crash.
+    Unstable,
+    /// `2 - Beta`: it works, with limits.
+    Beta,
+    /// `3 - Stable`: it is tested and supported.
+    Stable,
+    /// `4 - Resilient`: and its own objects may be shared by threads.
+    Resilient,
+}
+
+impl Claim {
+    /// Reads a classifier; `None` if it is about something else.
+    #[must_use]
+    pub fn parse(classifier: &str) -> Option<Claim> {
+        let mut parts = classifier.split("::").map(str::trim);
+        let about = ["Programming Language", "Python", "Free Threading"];
+        if !about.iter().all(|part| parts.next() == Some(part)) {
+            return None;
+        }
+        match parts.next().and_then(|level| level.chars().next()) {
+            Some('1') => Some(Claim::Unstable),
+            Some('2') => Some(Claim::Beta),
+            Some('3') => Some(Claim::Stable),
+            Some('4') => Some(Claim::Resilient),
+            _ => Some(Claim::Unspecified),
+        }
+    }
+
+    /// As the classifier has it.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Claim::Unspecified => "Free Threading",
+            Claim::Unstable => "Free Threading :: 1 - Unstable",
+            Claim::Beta => "Free Threading :: 2 - Beta",
+            Claim::Stable => "Free Threading :: 3 - Stable",
+            Claim::Resilient => "Free Threading :: 4 - Resilient",
+        }
+    }
+}
+
+/// What is used of METADATA or PKG-INFO.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Metadata {
+    /// `Name`.
+    pub name: Option<String>,
+    /// `Version`.
+    pub version: Option<String>,
+    /// `Requires-Python`.
+    pub requires_python: Option<String>,
+    /// Each `Requires-Dist`.
+    pub requires: Vec<String>,
+    /// The highest claim of its classifiers.
+    pub claim: Option<Claim>,
+}
+
+impl Metadata {
+    /// Reads the headers of METADATA or PKG-INFO; bytes that are not UTF-8 become replacement characters.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Metadata {
+        let mut metadata = Metadata::default();
+        for (key, value) in headers(&text(bytes)) {
+            match key.as_str() {
+                "name" => metadata.name = metadata.name.or(Some(value)),
+                "version" => metadata.version = metadata.version.or(Some(value)),
+                "requires-python" => metadata.requires_python = metadata.requires_python.or(Some(value)),
+                "requires-dist" => metadata.requires.push(value),
+                "classifier" => metadata.claim = metadata.claim.max(Claim::parse(&value)),
+                _ => {}
+            }
+        }
+        metadata
+    }
+}
+
+/// The tags in a WHEEL file. Installers write every combination on a line of its own.
+#[must_use]
+pub fn wheel_tags(bytes: &[u8]) -> Vec<TagSet> {
+    let text = text(bytes);
+    let tags = headers(&text).filter(|(key, _)| key == "tag").filter_map(|(_, tag)| TagSet::parse(&tag));
+    tags.take(1_000).collect()
+}
+
+/// The paths in a RECORD, as they stand: relative to the folder it is installed in, or absolute.
+#[must_use]
+pub fn record(bytes: &[u8]) -> Vec<String> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
+    let mut paths = Vec::new();
+    let mut row = csv::ByteRecord::new();
+    // A row cannot be wrong but for the reader's own errors, and a slice has none.
+    while reader.read_byte_record(&mut row).unwrap_or(false) {
+        if let Some(path) = row.get(0).filter(|path| !path.is_empty()) {
+            paths.push(String::from_utf8_lossy(path).into_owned());
+        }
+    }
+    paths
+}
+
+/// The names in a `top_level.txt`.
+#[must_use]
+pub fn top_level(bytes: &[u8]) -> Vec<String> {
+    let text = text(bytes);
+    text.lines().map(str::trim).filter(|name| crate::names::is_identifier(name)).map(str::to_owned).collect()
+}
+
+fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(bytes.get(..LARGEST).unwrap_or(bytes))
+}
+
+/// Keys in lower case, and values with their continuation lines, up to the empty line after which the description begins.
+fn headers(text: &str) -> impl Iterator<Item = (String, String)> + '_ {
+    let mut lines =
+        text.trim_start_matches('\u{feff}').lines().take_while(|line| !line.is_empty()).peekable();
+    std::iter::from_fn(move || {
+        loop {
+            let Some((key, value)) = lines.next()?.split_once(':') else { continue };
+            let mut value = value.trim().to_owned();
+            while let Some(more) = lines.next_if(|line| line.starts_with([' ', '\t'])) {
+                value.push(' ');
+                value.push_str(more.trim());
+            }
+            return Some((key.trim().to_ascii_lowercase(), value));
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn metadata_are_read_up_to_the_description() {
+        let text = "Metadata-Version: 2.4\r\nNAME: a_b\r\nVersion: 1.0\r\nRequires-Python: >=3.9,\r\n  <4\r\n\
+            Classifier: Programming Language :: Python :: Free Threading :: 2 - Beta\r\nnonsense\r\n\
+            Requires-Dist: c>=1; extra == 'x'\r\nRequires-Dist: d\r\n\r\nName: another\r\n\
+            Classifier: Programming Language :: Python :: Free Threading :: 4 - Resilient\r\n";
+        let metadata = Metadata::parse(text.as_bytes());
+        assert_eq!(metadata.name.as_deref(), Some("a_b"));
+        assert_eq!(metadata.requires_python.as_deref(), Some(">=3.9, <4"));
+        assert_eq!(metadata.requires, ["c>=1; extra == 'x'", "d"]);
+        assert_eq!(metadata.claim, Some(Claim::Beta));
+    }
+
+    #[test]
+    fn claims_are_told_by_their_level() {
+        let about = "Programming Language :: Python :: Free Threading";
+        for claim in [Claim::Unspecified, Claim::Unstable, Claim::Beta, Claim::Stable, Claim::Resilient] {
+            assert_eq!(
+                Claim::parse(&format!("Programming Language :: Python :: {}", claim.words())),
+                Some(claim)
+            );
+        }
+        assert_eq!(Claim::parse(about), Some(Claim::Unspecified));
+        assert_eq!(Claim::parse("Programming Language :: Python :: 3"), None);
+        assert!(Claim::Resilient > Claim::Stable);
+    }
+
+    #[test]
+    fn a_record_may_quote_a_path() {
+        let record = record(b"a/b.so,sha256=x,3\n\"a,b/c\"\"d.so\",,\n\n../../bin/a,,\n");
+        assert_eq!(record, ["a/b.so", "a,b/c\"d.so", "../../bin/a"]);
+    }
+
+    #[test]
+    fn a_wheel_file_has_its_tags() {
+        let tags =
+            wheel_tags(b"Wheel-Version: 1.0\nTag: cp314-cp314t-linux_x86_64\nTag: bad\nTag: py3-none-any\n");
+        assert_eq!(
+            tags.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["cp314-cp314t-linux_x86_64", "py3-none-any"]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            let _ = (Metadata::parse(&bytes), wheel_tags(&bytes), record(&bytes), top_level(&bytes));
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The file name of an extension module: what it is imported as, and which interpreters take it.
+//!
+//! An interpreter looks for `NAME` followed by one of its suffixes, `importlib.machinery.EXTENSION_SUFFIXES`. These rules are
+//! CPython's (`Python/dynload_shlib.c` and `dynload_win.c`, and what the interpreters say of themselves; a test asks those):
+//! - its own tag: `.cpython-314t-x86_64-linux-gnu.so`, `.cpython-314t-darwin.so`, `.cp314t-win_amd64.pyd`;
+//! - `.abi3.so`, the stable ABI: every build up to 3.14, free-threaded ones too although they do not have that ABI; from 3.15 on
+//!   only builds with the GIL;
+//! - `.abi3t.so`, the stable ABI of both kinds of build (PEP 803): from 3.15 on, both;
+//! - no tag, `.so` or `.pyd`: every build. On Windows the stable ABI has no tag of its own.
+
+use crate::target::{Build, digits};
+use serde::Serialize;
+
+/// The ABI that a file's name says it was made for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Abi {
+    /// One build of `CPython`.
+    Cpython {
+        /// That build.
+        build: Build,
+        /// A debug build.
+        debug: bool,
+    },
+    /// The stable ABI.
+    Abi3,
+    /// The stable ABI that free-threaded builds have too.
+    Abi3t,
+    /// None is named, so every build takes it.
+    Bare,
+    /// One that no `CPython` takes: `PyPy`'s, or a name with a dot in it.
+    Other {
+        /// As it stands there.
+        tag: String,
+    },
+}
+
+impl Abi {
+    /// Whether that build takes a file with such a name, on the file's platform. It may yet fail to load it.
+    #[must_use]
+    pub fn taken_by(&self, build: Build) -> bool {
+        match self {
+            Abi::Cpython { build: its, debug } => *its == build && !debug,
+            Abi::Abi3 => build.numbers() >= (3, 2) && (!build.free_threaded || build.numbers() < (3, 15)),
+            Abi::Abi3t => build.numbers() >= (3, 15),
+            Abi::Bare => true,
+            Abi::Other { .. } => false,
+        }
+    }
+
+    fn parse(tag: &str) -> Abi {
+        let other = || Abi::Other { tag: tag.to_owned() };
+        match tag.split_once('-').map_or(tag, |(first, _)| first) {
+            "abi3" => return Abi::Abi3,
+            "abi3t" => return Abi::Abi3t,
+            _ => {}
+        }
+        // `cpython-314t-x86_64-linux-gnu` on Unix, `cp314t-win_amd64` on Windows.
+        let Some(version) = tag.strip_prefix("cpython-").or_else(|| tag.strip_prefix("cp")) else {
+            return other();
+        };
+        let version = version.split_once('-').map_or(version, |(version, _)| version);
+        let end = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());
+        let (number, flags) = version.split_at(end);
+        let Some((major, Some(minor))) = digits(number) else { return other() };
+        // `m` and `u` are of versions long gone.
+        if !flags.chars().all(|flag| matches!(flag, 't' | 'd' | 'm' | 'u')) {
+            return other();
+        }
+        let build = Build { major, minor, free_threaded: flags.contains('t') };
+        Abi::Cpython { build, debug: flags.contains('d') }
+    }
+}
+
+/// What a file's name says of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileName<'a> {
+    /// The module's name: up to the first dot.
+    pub stem: &'a str,
+    /// The ABI it was made for.
+    pub abi: Abi,
+}
+
+/// Reads the name of a file, without its folder. `None` for a name that no extension module has.
+#[must_use]
+pub fn parse(file: &str) -> Option<FileName<'_>> {
+    let (name, windows) = match file.strip_suffix(".so") {
+        Some(name) => (name, false),
+        None => (file.strip_suffix(".pyd")?, true),
+    };
+    let (stem, mut abi) = match name.split_once('.') {
+        Some((stem, tag)) => (stem, Abi::parse(tag)),
+        None => (name, Abi::Bare),
+    };
+    let mut stem = stem;
+    // Windows marks a debug build's modules by the stem: `_x_d.cp314-win_amd64.pyd`.
+    if let (true, Some(release), Abi::Cpython { debug, .. }) = (windows, stem.strip_suffix("_d"), &mut abi) {
+        (stem, *debug) = (release, true);
+    }
+    (!stem.is_empty()).then_some(FileName { stem, abi })
+}
+
+/// The name by which the module at `path` is imported, where `path` is relative to a folder of `sys.path` and has `/` between its
+/// parts. `None` where no name leads to it, such as a library in a folder called `numpy.libs`.
+#[must_use]
+pub fn dotted(path: &str) -> Option<String> {
+    let (folder, file) = path.rsplit_once('/').map_or(("", path), |(folder, file)| (folder, file));
+    let stem = parse(file)?.stem;
+    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    if stem != "__init__" {
+        parts.push(stem);
+    }
+    (!parts.is_empty() && parts.iter().all(|part| is_identifier(part))).then(|| parts.join("."))
+}
+
+/// Whether an `import` statement can name it. Close to Python's rule; which characters are letters may differ in a few.
+pub(crate) fn is_identifier(text: &str) -> bool {
+    let first = text.chars().next().is_some_and(|c| c == '_' || c.is_alphabetic());
+    first && text.chars().all(|c| c == '_' || c.is_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn abi(file: &str) -> Abi {
+        parse(file).unwrap().abi
+    }
+
+    fn taken(file: &str) -> String {
+        let builds = ["3.13", "3.13t", "3.14", "3.14t", "3.15", "3.15t"];
+        let taken = builds.iter().filter(|build| abi(file).taken_by(build.parse().unwrap()));
+        taken.copied().collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn which_builds_take_a_name() {
+        for (file, builds) in [
+            ("_x.cpython-314t-x86_64-linux-gnu.so", "3.14t"),
+            ("_x.cpython-314-x86_64-linux-gnu.so", "3.14"),
+            ("_x.cpython-314td-x86_64-linux-gnu.so", ""),
+            ("_x.cpython-315t-darwin.so", "3.15t"),
+            ("_x.cp314t-win_amd64.pyd", "3.14t"),
+            ("_x_d.cp314t-win_amd64.pyd", ""),
+            ("_x.abi3.so", "3.13 3.13t 3.14 3.14t 3.15"),
+            ("_x.abi3-x86_64-linux-gnu.so", "3.13 3.13t 3.14 3.14t 3.15"),
+            ("_x.abi3t.so", "3.15 3.15t"),
+            ("_x.so", "3.13 3.13t 3.14 3.14t 3.15 3.15t"),
+            ("_x.pyd", "3.13 3.13t 3.14 3.14t 3.15 3.15t"),
+            ("_x.pypy311-pp73-x86_64-linux-gnu.so", ""),
+            ("_x.cpython-36m-x86_64-linux-gnu.so", ""),
+        ] {
+            assert_eq!(taken(file), builds, "{file}");
+        }
+    }
+
+    #[test]
+    fn the_name_a_module_is_imported_by() {
+        for (path, name) in [
+            ("a/b/_c.cpython-314t-x86_64-linux-gnu.so", Some("a.b._c")),
+            ("_c.so", Some("_c")),
+            ("a/__init__.abi3.so", Some("a")),
+            ("_c_d.cp314-win_amd64.pyd", Some("_c")),
+            ("_c_d.so", Some("_c_d")),
+            ("a.libs/libb-1234.so", None),
+            ("a-b/_c.so", None),
+            ("__init__.so", None),
+            ("a/3.so", None),
+            (".so", None),
+            ("a/b.py", None),
+            ("größe/_é.so", Some("größe._é")),
+        ] {
+            assert_eq!(dotted(path).as_deref(), name, "{path}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_name_is_survived(name in "\\PC*", tag in "(cp|cpython-)?[0-9tdmu.-]{0,8}[^/]{0,4}") {
+            let _ = dotted(&name);
+            let file = format!("x.{tag}.so");
+            prop_assert!(parse(&file).is_some());
+        }
+    }
+}

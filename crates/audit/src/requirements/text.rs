@@ -1,0 +1,241 @@
+//! `requirements.txt`, as pip reads it: requirements, options, and files that are included.
+//!
+//! An included file is read only if it lies in the folder of the first (a hostile file could name any), each at most once, and no
+//! more than [`MOST_FILES`] of them. Nothing is fetched, and no environment variable is put in.
+
+use super::{Unread, Wanted, Wants, load};
+use crate::marker;
+use crate::tags::WheelName;
+use crate::target::{Build, Platform};
+use pep440_rs::{Operator, VersionSpecifiers};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+const MOST_FILES: usize = 100;
+
+/// Options that do not change which projects are wanted.
+const WITHOUT_EFFECT: &[&str] = &[
+    "-i",
+    "-f",
+    "--index-url",
+    "--extra-index-url",
+    "--no-index",
+    "--find-links",
+    "--no-binary",
+    "--only-binary",
+    "--prefer-binary",
+    "--pre",
+    "--trusted-host",
+    "--use-feature",
+    "--require-hashes",
+    "--pypi-url",
+];
+
+struct Reader {
+    folder: PathBuf,
+    build: Build,
+    platform: Platform,
+    seen: Vec<PathBuf>,
+    waiting: Vec<PathBuf>,
+    wants: Wants,
+}
+
+pub(super) fn read(path: &Path, build: Build, platform: Platform) -> Result<Wants, Unread> {
+    let real = path.canonicalize().map_err(|why| Unread::Io { path: path.to_owned(), why })?;
+    let folder = real.parent().unwrap_or(&real).to_owned();
+    let mut reader =
+        Reader { folder, build, platform, seen: vec![real], waiting: Vec::new(), wants: Wants::default() };
+    reader.file(path)?;
+    while let Some(next) = reader.waiting.pop() {
+        if let Err(error) = reader.file(&next) {
+            reader.wants.notes.push(error.to_string());
+        }
+    }
+    Ok(reader.wants)
+}
+
+impl Reader {
+    fn file(&mut self, path: &Path) -> Result<(), Unread> {
+        let bytes = load(path)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let mut lines = text.trim_start_matches('\u{feff}').lines().enumerate();
+        while let Some((index, line)) = lines.next() {
+            let mut whole = line.to_owned();
+            // A comment's backslash continues nothing.
+            while whole.ends_with('\\') && !whole.trim_start().starts_with('#') {
+                whole.pop();
+                match lines.next() {
+                    Some((_, more)) => whole.push_str(more),
+                    None => break,
+                }
+            }
+            let line = uncommented(&whole).trim();
+            if !line.is_empty() {
+                self.line(line, path, index + 1);
+            }
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, line: &str, path: &Path, number: usize) {
+        let place = || format!("{}:{number}", path.display());
+        if !line.starts_with('-') {
+            match self.requirement(line) {
+                Some(wanted) => {
+                    self.wants.wanted.push(Wanted { file: path.to_owned(), line: Some(number), ..wanted });
+                }
+                None => self.wants.notes.push(format!("{}: not a requirement: {}", place(), short(line))),
+            }
+            return;
+        }
+        let (option, value) = match line.split_once(|c: char| c == '=' || c.is_whitespace()) {
+            Some((option, value)) => (option, value.trim()),
+            // `-rother.txt`
+            None if !line.starts_with("--") => {
+                line.split_at(line.char_indices().nth(2).map_or(line.len(), |(at, _)| at))
+            }
+            None => (line, ""),
+        };
+        match option {
+            "-r" | "--requirement" => self.include(value, path, &place()),
+            "-c" | "--constraint" => {
+                self.wants.notes.push(format!(
+                    "{}: constraints want nothing themselves: {}",
+                    place(),
+                    short(value)
+                ));
+            }
+            "-e" | "--editable" => match self.requirement(value) {
+                Some(wanted) => {
+                    self.wants.wanted.push(Wanted { file: path.to_owned(), line: Some(number), ..wanted });
+                }
+                None => self.wants.notes.push(format!("{}: not a requirement: {}", place(), short(value))),
+            },
+            _ if WITHOUT_EFFECT.contains(&option) => {}
+            _ => self.wants.notes.push(format!("{}: an option not known here: {}", place(), short(option))),
+        }
+    }
+
+    fn include(&mut self, value: &str, from: &Path, place: &str) {
+        let notes = &mut self.wants.notes;
+        let value = value.trim_matches(['\'', '"']);
+        if value.contains("://") {
+            notes.push(format!("{place}: not fetched: {}", short(value)));
+            return;
+        }
+        let path = from.parent().unwrap_or(Path::new("")).join(value);
+        match path.canonicalize() {
+            Err(error) => notes.push(format!("{place}: '{}' cannot be read: {error}", short(value))),
+            Ok(real) if !real.starts_with(&self.folder) => {
+                notes.push(format!(
+                    "{place}: not read, as it lies outside the first file's folder: {}",
+                    short(value)
+                ));
+            }
+            Ok(real) if self.seen.contains(&real) => {}
+            Ok(_) if self.seen.len() >= MOST_FILES => {
+                notes.push(format!("{place}: not read, as {MOST_FILES} files have been: {}", short(value)));
+            }
+            Ok(real) => {
+                self.seen.push(real);
+                self.waiting.push(path);
+            }
+        }
+    }
+
+    fn requirement(&self, line: &str) -> Option<Wanted> {
+        let (line, hashes) = without_options(line);
+        let (what, marker) = match line.split_once(';') {
+            // A URL may have a semicolon; a marker's has a space before it there (PEP 508).
+            Some((what, _)) if what.contains("://") => match line.split_once(" ;") {
+                Some((what, marker)) => (what, Some(marker)),
+                None => (line, None),
+            },
+            Some((what, marker)) => (what, Some(marker)),
+            None => (line, None),
+        };
+        let marker = marker.map(|marker| marker.trim().to_owned());
+        let holds = |marker: &String| marker::holds(marker, self.build, self.platform);
+        let wanted = Wanted {
+            applies: marker.as_ref().map_or(Some(true), holds),
+            marker,
+            hashes,
+            ..named(what.trim())?
+        };
+        Some(wanted)
+    }
+}
+
+/// `NAME[EXTRAS] SPECIFIER`, `NAME @ URL`, a URL or a path.
+fn named(what: &str) -> Option<Wanted> {
+    let end = what
+        .find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.'))
+        .unwrap_or(what.len());
+    let (name, rest) = what.split_at(end);
+    let ends_well = name.ends_with(|c: char| c.is_ascii_alphanumeric());
+    let is_name = name.starts_with(|c: char| c.is_ascii_alphanumeric()) && ends_well;
+    if !is_name || rest.starts_with(['/', '\\', ':', '+']) || WheelName::parse(what).is_some() {
+        return from_place(what);
+    }
+    let mut rest = rest.trim_start();
+    if let Some(extras) = rest.strip_prefix('[') {
+        rest = extras.split_once(']')?.1.trim_start();
+    }
+    let name = name.to_owned();
+    if let Some(url) = rest.strip_prefix('@') {
+        return Some(Wanted { name, ..from_place(url.trim())? });
+    }
+    let inner = rest.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).unwrap_or(rest).trim();
+    if inner.is_empty() {
+        return Some(Wanted { name, ..Wanted::default() });
+    }
+    if inner.len() > 2_000 {
+        return None;
+    }
+    let specifiers = VersionSpecifiers::from_str(inner).ok()?;
+    let exact = |operator: &Operator| matches!(operator, Operator::Equal | Operator::ExactEqual);
+    let version = specifiers.iter().find(|one| exact(one.operator())).map(|one| one.version().to_string());
+    Some(Wanted { name, specifier: Some(inner.to_owned()), version, ..Wanted::default() })
+}
+
+/// What comes from a URL or a folder: a wheel says its name; of the rest it is not known before it is built.
+fn from_place(place: &str) -> Option<Wanted> {
+    let (plain, fragment) = place.split_once('#').unwrap_or((place, ""));
+    let file = plain.split('?').next()?.rsplit(['/', '\\']).next().unwrap_or_default().replace("%2B", "+");
+    let is_place = place.contains("://") || place.starts_with(['.', '/', '\\']) || place.contains('/');
+    let wheel = WheelName::parse(&file);
+    if !is_place && wheel.is_none() {
+        return None;
+    }
+    let egg = fragment.split('&').find_map(|part| part.strip_prefix("egg="));
+    let name = wheel.as_ref().map(|wheel| wheel.name.clone()).or_else(|| egg.map(str::to_owned));
+    Some(Wanted {
+        name: name.unwrap_or_default(),
+        version: wheel.as_ref().map(|wheel| wheel.version.clone()),
+        from: Some(place.to_owned()),
+        wheels: wheel.into_iter().collect(),
+        ..Wanted::default()
+    })
+}
+
+/// A line without the options of its requirement, and how many of those are hashes.
+fn without_options(line: &str) -> (&str, usize) {
+    let (what, options) = line.find(" --").map_or((line, ""), |at| line.split_at(at));
+    (what, options.matches("--hash").count())
+}
+
+/// A line up to its comment: a `#` at its start or after a space.
+fn uncommented(line: &str) -> &str {
+    let mut before = ' ';
+    for (at, c) in line.char_indices() {
+        if c == '#' && before.is_whitespace() {
+            return line.get(..at).unwrap_or(line);
+        }
+        before = c;
+    }
+    line
+}
+
+fn short(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(120).collect()
+}

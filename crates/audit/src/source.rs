@@ -1,0 +1,151 @@
+//! Python sources: what they import, and what in them goes wrong once threads really run at the same time. Nothing is executed.
+//!
+//! A file is decoded as its declaration says, measured, parsed by Ruff's parser, walked, and forgotten: a [`Source`] is what is
+//! kept of it. The tree itself never leaves the thread that made it, because to walk or drop a tree takes stack in proportion
+//! to its depth: that thread has a stack of known size, and a file nested too deeply for it is refused before it is parsed.
+
+mod cache;
+mod context;
+mod foreign;
+mod fork;
+mod hazard;
+mod imports;
+mod lazy;
+mod looks;
+mod names;
+mod nesting;
+mod outline;
+mod program;
+mod settle;
+mod switch;
+mod text;
+mod threads;
+mod walk;
+
+pub use hazard::{Confidence, Hazard, Kind};
+pub use imports::Import;
+pub use program::{Program, audit_program};
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Longest file that is read, in bytes.
+pub const MAX_BYTES: usize = 8 << 20;
+
+/// Stack of a thread that parses, in bytes: a tree of [`nesting::MAX_DEPTH`] needs less than a quarter of it, even in a build without optimisation.
+const STACK: usize = 128 << 20;
+
+/// Why a source could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unread {
+    /// More than [`MAX_BYTES`].
+    #[error("it has {0} bytes, more than the {MAX_BYTES} that are read")]
+    TooLong(usize),
+    /// More tokens than are parsed.
+    #[error("it has more than {0} tokens")]
+    TooManyTokens(usize),
+    /// Nested more deeply than is parsed.
+    #[error("line {line} may be nested more than {most} deep")]
+    TooDeep {
+        /// Where, from 1.
+        line: usize,
+        /// What is allowed.
+        most: usize,
+    },
+    /// Its declaration names an encoding that is not known here.
+    #[error("it declares the encoding {0}, which is not known")]
+    Encoding(String),
+    /// It is not text in the encoding that it declares, or in UTF-8 where it declares none.
+    #[error("it is not {0}")]
+    NotText(String),
+    /// It is not Python as the newest version has it.
+    #[error("line {line}: {what}")]
+    Syntax {
+        /// Where, from 1.
+        line: usize,
+        /// What the parser says.
+        what: String,
+    },
+    /// The parser gave up on it, which is a defect of the parser.
+    #[error("the parser failed on it")]
+    Parser,
+    /// No thread could be started to read it.
+    #[error("no thread could be started: {0}")]
+    Thread(String),
+}
+
+/// What is kept of a source.
+#[derive(Debug, Clone)]
+pub struct Source {
+    imports: Vec<Import>,
+    hazards: Vec<Hazard>,
+    starts: Option<usize>,
+    left_out: usize,
+}
+
+impl Source {
+    /// Reads the bytes of a file, in a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// The file is too long, too deep, not text, or not Python.
+    pub fn parse(bytes: &[u8]) -> Result<Source, Unread> {
+        std::thread::scope(|scope| {
+            let thread = on_known_stack().spawn_scoped(scope, || Source::parse_here(bytes));
+            let thread = thread.map_err(|error| Unread::Thread(error.to_string()))?;
+            thread.join().unwrap_or(Err(Unread::Parser))
+        })
+    }
+
+    /// Reads it in this thread, which has the stack for it.
+    fn parse_here(bytes: &[u8]) -> Result<Source, Unread> {
+        catch_unwind(AssertUnwindSafe(|| Source::read(bytes))).unwrap_or(Err(Unread::Parser))
+    }
+
+    fn read(bytes: &[u8]) -> Result<Source, Unread> {
+        if bytes.len() > MAX_BYTES {
+            return Err(Unread::TooLong(bytes.len()));
+        }
+        let text = text::decode(bytes)?;
+        nesting::check(&text)?;
+        let lines = text::Lines::new(&text);
+        let parsed = ruff_python_parser::parse_module(&text).map_err(|error| Unread::Syntax {
+            line: lines.line(error.location.start()),
+            what: error.error.to_string(),
+        })?;
+        let imports = imports::of(parsed.suite(), &lines);
+        let comments = settle::Ignored::of(parsed.tokens(), &text, &lines);
+        let walked = walk::walk(parsed.suite(), &text);
+        let starts = walked.starts.first().map(|(_, _, range)| lines.line(range.start()));
+        let left_out = walked.left_out;
+        Ok(Source { imports, hazards: settle::settle(walked, &lines, &comments), starts, left_out })
+    }
+
+    /// What is hazardous in it as far as it shows by itself, in the order of lines; the hazards name no file yet.
+    #[must_use]
+    pub fn hazards(&self) -> &[Hazard] {
+        &self.hazards
+    }
+
+    /// The line where it first starts a thread.
+    #[must_use]
+    pub fn starts_threads(&self) -> Option<usize> {
+        self.starts
+    }
+
+    /// How many hazards were more than are kept of one file.
+    #[must_use]
+    pub fn left_out(&self) -> usize {
+        self.left_out
+    }
+}
+
+/// What a source imports, in its order.
+#[must_use]
+pub fn imports(source: &Source) -> Vec<Import> {
+    source.imports.clone()
+}
+
+/// A thread that can hold the deepest tree.
+fn on_known_stack() -> std::thread::Builder {
+    std::thread::Builder::new().name("source".into()).stack_size(STACK)
+}

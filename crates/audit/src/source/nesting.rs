@@ -1,0 +1,124 @@
+//! How deep a source's tree may become, told from its tokens before there is a tree.
+//!
+//! A tree's depth below a statement is at most the tokens (operators, brackets, keywords: all but the leaves) since something that makes siblings of what comes before and after it:
+//! a comma (unless a lambda waits for its body, whose parameters have commas too), the end of a statement, the end of a
+//! replacement in an f-string. Brackets and indentation add up. A long list is flat by this measure and a long chain of `+` is not.
+
+use super::Unread;
+use ruff_python_ast::token::TokenKind;
+use ruff_python_parser::{Mode, lexer::lex};
+
+/// Deepest tree that is parsed.
+pub(super) const MAX_DEPTH: usize = 6_000;
+
+/// Most tokens that are parsed: a tree takes some fifty bytes for each.
+const MAX_TOKENS: usize = 2_000_000;
+
+#[derive(Default)]
+struct Level {
+    chain: usize,
+    lambdas: usize,
+    is_string: bool,
+}
+
+/// Refuses what is too deep or has too many tokens.
+pub(super) fn check(text: &str) -> Result<(), Unread> {
+    let mut lexer = lex(text, Mode::Module);
+    let mut depth = Depth { levels: vec![Level::default()], total: 0, indents: 0, lines: 0 };
+    for _ in 0..MAX_TOKENS {
+        let kind = lexer.next_token();
+        if kind == TokenKind::EndOfFile {
+            return Ok(());
+        }
+        depth.take(kind);
+        if depth.total + depth.indents > MAX_DEPTH {
+            // Long strings hold lines too: the statement's line is told, which is the nearest that the tokens know.
+            return Err(Unread::TooDeep { line: depth.lines + 1, most: MAX_DEPTH });
+        }
+    }
+    Err(Unread::TooManyTokens(MAX_TOKENS))
+}
+
+/// What has nothing below it in a tree.
+fn is_leaf(kind: TokenKind) -> bool {
+    use TokenKind as T;
+    let is_literal = matches!(
+        kind,
+        T::Int | T::Float | T::Complex | T::String | T::None | T::True | T::False | T::Ellipsis
+    );
+    is_literal || matches!(kind, T::Name | T::Comment | T::FStringMiddle | T::TStringMiddle)
+}
+
+struct Depth {
+    levels: Vec<Level>,
+    total: usize,
+    indents: usize,
+    lines: usize,
+}
+
+impl Depth {
+    fn take(&mut self, kind: TokenKind) {
+        match kind {
+            TokenKind::Newline | TokenKind::Semi => {
+                self.lines += usize::from(kind == TokenKind::Newline);
+                self.levels.truncate(1);
+                self.rest(0);
+                self.total = 0;
+            }
+            TokenKind::NonLogicalNewline => self.lines += 1,
+            TokenKind::Indent => self.indents += 1,
+            TokenKind::Dedent => self.indents = self.indents.saturating_sub(1),
+            TokenKind::Lpar | TokenKind::Lsqb | TokenKind::Lbrace => self.open(false),
+            TokenKind::FStringStart | TokenKind::TStringStart => self.open(true),
+            TokenKind::Rpar | TokenKind::Rsqb | TokenKind::Rbrace => self.close(),
+            TokenKind::FStringEnd | TokenKind::TStringEnd => self.close(),
+            TokenKind::Comma => self.comma(),
+            TokenKind::Lambda => self.lambda(),
+            _ if is_leaf(kind) => {}
+            _ => self.link(),
+        }
+    }
+
+    fn link(&mut self) {
+        if let Some(level) = self.levels.last_mut() {
+            level.chain += 1;
+            self.total += 1;
+        }
+    }
+
+    fn lambda(&mut self) {
+        self.link();
+        if let Some(level) = self.levels.last_mut() {
+            level.lambdas += 1;
+        }
+    }
+
+    fn open(&mut self, is_string: bool) {
+        self.link();
+        self.levels.push(Level { is_string, ..Level::default() });
+    }
+
+    fn close(&mut self) {
+        if self.levels.len() > 1 {
+            self.rest(0);
+            self.levels.pop();
+        }
+        if self.levels.last().is_some_and(|level| level.is_string) {
+            self.rest(0);
+        }
+    }
+
+    fn comma(&mut self) {
+        let lambdas = self.levels.last().map_or(0, |level| level.lambdas);
+        self.rest(lambdas);
+    }
+
+    /// What the innermost level's chain begins with from here on.
+    fn rest(&mut self, chain: usize) {
+        if let Some(level) = self.levels.last_mut() {
+            self.total = self.total.saturating_sub(level.chain) + chain;
+            level.chain = chain;
+            level.lambdas = chain.min(level.lambdas);
+        }
+    }
+}

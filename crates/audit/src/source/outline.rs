@@ -1,0 +1,264 @@
+//! What a module's own level says, gathered before its functions are looked at: what names stand for, which of them hold
+//! something that all threads share, which classes have one instance, which functions run in threads.
+
+use super::names;
+use ruff_python_ast::visitor::{self, Visitor};
+use ruff_python_ast::{Expr, ExprCall, Stmt, StmtClassDef, StmtFunctionDef};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+/// What a name of a module, or an attribute of a class, holds at first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holds<'a> {
+    /// A dict or something like it.
+    Mapping,
+    /// A mapping that makes what is missing.
+    DefaultDict,
+    /// A set.
+    Set,
+    /// A list.
+    List,
+    /// A deque.
+    Deque,
+    /// None.
+    Nothing,
+    /// A number.
+    Number,
+    /// An iterator: a generator.
+    Generator,
+    /// An instance of this module's class, or the result of its function.
+    Made(&'a str),
+    /// Bytes that C code writes to.
+    Buffer,
+    /// Anything else.
+    Other,
+}
+
+impl Holds<'_> {
+    /// Something that can be changed in place.
+    pub(super) fn is_container(self) -> bool {
+        matches!(self, Holds::Mapping | Holds::DefaultDict | Holds::Set | Holds::List | Holds::Deque)
+    }
+}
+
+/// A class.
+#[derive(Default)]
+pub(super) struct Class<'a> {
+    /// What its body assigns.
+    pub attributes: FxHashMap<&'a str, Holds<'a>>,
+    /// What its methods assign to `self`.
+    pub own: FxHashSet<&'a str>,
+    /// It is a thread, so its `run` runs in one.
+    pub is_thread: bool,
+    /// It has an instance that all threads share: one of the module, or the only one there is.
+    pub is_shared: bool,
+}
+
+/// A module.
+#[derive(Default)]
+pub(super) struct Outline<'a> {
+    /// What imported names stand for, in full.
+    pub aliases: FxHashMap<&'a str, String>,
+    /// What the module's own names hold.
+    pub names: FxHashMap<&'a str, Holds<'a>>,
+    /// Its classes.
+    pub classes: FxHashMap<&'a str, Class<'a>>,
+    /// Functions and methods that are handed to a thread.
+    pub targets: FxHashSet<&'a str>,
+    /// Functions that are generators.
+    pub generators: FxHashSet<&'a str>,
+    functions: usize,
+    inside: Vec<&'a str>,
+    class: Vec<&'a str>,
+}
+
+impl<'a> Outline<'a> {
+    /// Of a module's statements.
+    pub(super) fn of(body: &'a [Stmt]) -> Outline<'a> {
+        let mut outline = Outline::default();
+        outline.visit_body(body);
+        // What a name was made by may come to light after it has been seen.
+        for holds in outline.names.values_mut() {
+            let Holds::Made(name) = *holds else { continue };
+            if outline.generators.contains(name) {
+                *holds = Holds::Generator;
+            }
+            if let Some(class) = outline.classes.get_mut(name) {
+                class.is_shared = true;
+            }
+        }
+        outline
+    }
+
+    /// The full name that an expression stands for, if it begins with an import.
+    pub(super) fn full(&self, expr: &Expr) -> Option<String> {
+        let (first, rest) = names::dotted(expr)?;
+        let mut full = self.aliases.get(first)?.clone();
+        for part in rest {
+            full.push('.');
+            full.push_str(part);
+        }
+        Some(full)
+    }
+
+    fn bind(&mut self, target: &'a Expr, value: Option<&'a Expr>) {
+        if self.functions > 0 {
+            if let (Expr::Attribute(attribute), Some(class)) = (target, self.class.last())
+                && names::name(&attribute.value) == Some("self")
+            {
+                self.classes.entry(class).or_default().own.insert(attribute.attr.as_str());
+            }
+            return;
+        }
+        let Some(name) = names::name(target) else { return };
+        let holds = value.map_or(Holds::Other, |value| self.holds(value));
+        match self.class.last() {
+            Some(class) => self.classes.entry(class).or_default().attributes.insert(name, holds),
+            // What is rebound keeps what tells most: `x = None` is often followed by the real thing under `if`.
+            None if holds == Holds::Other && self.names.contains_key(name) => None,
+            None => self.names.insert(name, holds),
+        };
+    }
+
+    fn holds(&self, value: &'a Expr) -> Holds<'a> {
+        match value {
+            Expr::Dict(_) | Expr::DictComp(_) => Holds::Mapping,
+            Expr::List(_) | Expr::ListComp(_) => Holds::List,
+            Expr::Set(_) | Expr::SetComp(_) => Holds::Set,
+            Expr::Generator(_) => Holds::Generator,
+            Expr::NoneLiteral(_) => Holds::Nothing,
+            Expr::NumberLiteral(_) => Holds::Number,
+            Expr::Call(call) => self.called(call),
+            _ => Holds::Other,
+        }
+    }
+
+    fn called(&self, call: &'a ExprCall) -> Holds<'a> {
+        if let Some(name) = names::name(&call.func) {
+            match name {
+                "dict" => return Holds::Mapping,
+                "list" => return Holds::List,
+                "set" => return Holds::Set,
+                _ => {}
+            }
+        }
+        match self.full(&call.func).as_deref() {
+            Some("collections.OrderedDict" | "collections.Counter") => Holds::Mapping,
+            Some("weakref.WeakKeyDictionary" | "weakref.WeakValueDictionary") => Holds::Mapping,
+            Some("collections.defaultdict") => Holds::DefaultDict,
+            Some("weakref.WeakSet") => Holds::Set,
+            Some("collections.deque") => Holds::Deque,
+            Some("ctypes.create_string_buffer" | "ctypes.create_unicode_buffer") => Holds::Buffer,
+            _ => names::name(&call.func).map_or(Holds::Other, Holds::Made),
+        }
+    }
+
+    fn alias(&mut self, stmt: &'a Stmt) {
+        match stmt {
+            Stmt::Import(import) => {
+                for alias in &import.names {
+                    let name = alias.name.as_str();
+                    let first = name.split('.').next().unwrap_or(name);
+                    match &alias.asname {
+                        Some(asname) => self.aliases.insert(asname.as_str(), name.to_owned()),
+                        None => self.aliases.insert(first, first.to_owned()),
+                    };
+                }
+            }
+            Stmt::ImportFrom(import) => {
+                let module = import.module.as_ref().map_or("", |module| module.as_str());
+                let dots = if import.level > 0 { "." } else { "" };
+                for alias in &import.names {
+                    let bound = alias.asname.as_ref().unwrap_or(&alias.name);
+                    self.aliases.insert(bound.as_str(), format!("{dots}{module}.{}", alias.name));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn class(&mut self, def: &'a StmtClassDef) {
+        let name = def.name.as_str();
+        let mut class = Class::default();
+        let bases = def.arguments.as_ref().map_or(&[][..], |arguments| &arguments.args);
+        class.is_thread = bases.iter().filter_map(names::last).any(|base| base.ends_with("Thread"));
+        class.is_shared = bases.iter().filter_map(names::last).any(|base| base.contains("Singleton"));
+        self.classes.insert(name, class);
+        let functions = std::mem::take(&mut self.functions);
+        self.class.push(name);
+        self.visit_body(&def.body);
+        self.class.pop();
+        self.functions = functions;
+    }
+
+    fn function(&mut self, def: &'a StmtFunctionDef) {
+        if def.name.as_str() == "__new__"
+            && let Some(class) = self.class.last()
+        {
+            let class = self.classes.entry(class).or_default();
+            let keeps = |name: &&str| name.trim_matches('_') == "instance";
+            class.is_shared |= class.attributes.keys().any(keeps);
+        }
+        self.functions += 1;
+        self.inside.push(def.name.as_str());
+        self.visit_body(&def.body);
+        self.inside.pop();
+        self.functions -= 1;
+    }
+
+    fn handed(&mut self, call: &'a ExprCall) {
+        let arguments = &call.arguments;
+        let at = |index: usize| arguments.args.get(index);
+        let target = match names::last(&call.func) {
+            Some("Thread") => arguments.find_keyword("target").map(|keyword| &keyword.value),
+            Some("Timer" | "run_in_executor") => at(1),
+            Some("submit" | "to_thread" | "start_new_thread") => at(0),
+            _ => None,
+        };
+        if let Some(name) = target.and_then(names::last) {
+            self.targets.insert(name);
+        }
+    }
+}
+
+impl<'a> Visitor<'a> for Outline<'a> {
+    fn visit_stmt(&mut self, stmt: &'a Stmt) {
+        match stmt {
+            Stmt::ClassDef(def) => return self.class(def),
+            // What a module makes when it is run as a program, it makes for that alone.
+            Stmt::If(stmt) if self.functions == 0 && is_main(&stmt.test) => {
+                self.functions += 1;
+                visitor::walk_body(self, &stmt.body);
+                self.functions -= 1;
+                return;
+            }
+            Stmt::FunctionDef(def) => return self.function(def),
+            Stmt::Import(_) | Stmt::ImportFrom(_) => self.alias(stmt),
+            Stmt::Assign(assign) => {
+                for target in &assign.targets {
+                    self.bind(target, Some(&assign.value));
+                }
+            }
+            Stmt::AnnAssign(assign) => self.bind(&assign.target, assign.value.as_deref()),
+            _ => {}
+        }
+        visitor::walk_stmt(self, stmt);
+    }
+
+    fn visit_expr(&mut self, expr: &'a Expr) {
+        match expr {
+            Expr::Call(call) => self.handed(call),
+            Expr::Yield(_) | Expr::YieldFrom(_) => {
+                if let Some(name) = self.inside.last() {
+                    self.generators.insert(name);
+                }
+            }
+            _ => {}
+        }
+        visitor::walk_expr(self, expr);
+    }
+}
+
+/// `__name__ == "__main__"`.
+fn is_main(test: &Expr) -> bool {
+    matches!(test, Expr::Compare(compare) if names::name(&compare.left) == Some("__name__"))
+}

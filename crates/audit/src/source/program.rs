@@ -1,0 +1,117 @@
+//! All sources of a program or a distribution together: a fork in one file is worse for a thread that is started in another.
+
+use super::{Confidence, Hazard, Kind, Source, Unread, on_known_stack};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// What was found in the sources of a program.
+#[derive(Debug, Clone, Default)]
+pub struct Program {
+    /// In the order of files and lines.
+    pub hazards: Vec<Hazard>,
+    /// What could not be read, and why.
+    pub unread: Vec<(PathBuf, Unread)>,
+    /// Files with more hazards than are kept of one file, and how many were left out.
+    pub left_out: Vec<(PathBuf, usize)>,
+    /// How many files were read.
+    pub files: usize,
+}
+
+/// Most threads that parse.
+const THREADS: usize = 8;
+
+/// Reads the sources that an iterator gives, on as many threads as the machine has CPUs; files are taken as they are needed, so
+/// that no more of them than there are threads need be in memory.
+pub fn audit_program<I, T>(files: I) -> Program
+where
+    I: IntoIterator<Item = (PathBuf, T)>,
+    I::IntoIter: Send,
+    T: AsRef<[u8]>,
+{
+    let files = Mutex::new(files.into_iter().fuse());
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
+    let read = || {
+        let mut read = Vec::new();
+        loop {
+            // A caller's iterator that panicked is one that has ended.
+            let next = files.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some((path, bytes)) = next else { return read };
+            read.push((path, Source::parse_here(bytes.as_ref())));
+        }
+    };
+    let mut sources = Vec::new();
+    std::thread::scope(|scope| {
+        let started: Vec<_> =
+            (0..threads).filter_map(|_| on_known_stack().spawn_scoped(scope, read).ok()).collect();
+        for thread in started {
+            sources.extend(thread.join().unwrap_or_default());
+        }
+    });
+    // No thread could be started: what is left is named, not passed over.
+    let rest = files.into_inner().unwrap_or_else(PoisonError::into_inner);
+    sources.extend(rest.map(|(path, _)| (path, Err(Unread::Thread("there are too many".into())))));
+    sources.sort_by(|one, other| one.0.cmp(&other.0));
+    together(sources)
+}
+
+fn together(sources: Vec<(PathBuf, Result<Source, Unread>)>) -> Program {
+    let mut program = Program::default();
+    let root = root(&sources);
+    // A thread that only a test starts is not the program's.
+    let starts = sources.iter().find_map(|(path, source)| {
+        let line = source.as_ref().ok()?.starts?;
+        let path = path.strip_prefix(&root).unwrap_or(path);
+        (!is_test(path)).then(|| (path.to_owned(), line))
+    });
+    for (path, source) in sources {
+        match source {
+            Ok(source) => {
+                program.files += 1;
+                if source.left_out > 0 {
+                    program.left_out.push((path.clone(), source.left_out));
+                }
+                let told = source
+                    .hazards
+                    .into_iter()
+                    .map(|hazard| of_program(hazard, &path, &root, starts.as_ref()));
+                program.hazards.extend(told);
+            }
+            Err(error) => program.unread.push((path, error)),
+        }
+    }
+    program
+}
+
+/// The folder of them all: what it is called says nothing about the files in it.
+fn root<T>(sorted: &[(PathBuf, T)]) -> PathBuf {
+    let (Some((first, _)), Some((last, _))) = (sorted.first(), sorted.last()) else { return PathBuf::new() };
+    let folder = first.parent().unwrap_or(first);
+    folder.iter().zip(last.iter()).take_while(|(one, other)| one == other).map(|(name, _)| name).collect()
+}
+
+/// A file's hazard in its program.
+fn of_program(mut hazard: Hazard, path: &Path, root: &Path, starts: Option<&(PathBuf, usize)>) -> Hazard {
+    let is_fork = matches!(hazard.kind, Kind::ForkWithThreads | Kind::PreexecFn);
+    if is_fork
+        && hazard.confidence == Confidence::Low
+        && let Some((file, line)) = starts
+    {
+        hazard.confidence = Confidence::Medium;
+        hazard.what = format!("{}; a thread is started in {}, line {line}", hazard.what, file.display());
+    }
+    if is_test(path.strip_prefix(root).unwrap_or(path)) {
+        hazard.confidence = hazard.confidence.lower();
+    }
+    hazard.file = path.to_owned();
+    hazard
+}
+
+/// Whether a file is a test, by the names that test runners look for: what it holds is used by one test at a time.
+fn is_test(path: &Path) -> bool {
+    let is_folder = |name: &str| matches!(name, "test" | "tests" | "testing");
+    let mut names = path.iter().filter_map(|name| name.to_str()).rev();
+    let is_file = names
+        .next()
+        .is_some_and(|name| name.starts_with("test_") || name.ends_with("_test.py") || name == "conftest.py");
+    is_file || names.any(is_folder)
+}

@@ -1,0 +1,209 @@
+//! What an audit is for: a build of CPython and the machine it runs on.
+//!
+//! The same wheel or lock file is good for one and not for another, and an audit may be for neither of this machine.
+
+use crate::image::Arch;
+use serde::{Serialize, Serializer};
+use std::fmt;
+use std::str::FromStr;
+
+/// A build of CPython: `3.14`, `3.14t`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Build {
+    /// The major version.
+    pub major: u8,
+    /// The minor version.
+    pub minor: u8,
+    /// It is a free-threaded build.
+    pub free_threaded: bool,
+}
+
+impl Build {
+    /// The ABI part of its wheels' tags: `cp314t`.
+    #[must_use]
+    pub fn abi(&self) -> String {
+        format!("{}{}", self.python(), if self.free_threaded { "t" } else { "" })
+    }
+
+    /// The Python part of its wheels' tags: `cp314`.
+    #[must_use]
+    pub fn python(&self) -> String {
+        format!("cp{}{}", self.major, self.minor)
+    }
+
+    /// Its version without the ABI: `3.14`.
+    #[must_use]
+    pub fn version(&self) -> String {
+        format!("{}.{}", self.major, self.minor)
+    }
+
+    pub(crate) fn numbers(&self) -> (u8, u8) {
+        (self.major, self.minor)
+    }
+}
+
+impl fmt::Display for Build {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}{}", self.major, self.minor, if self.free_threaded { "t" } else { "" })
+    }
+}
+
+impl Serialize for Build {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Text that names no build.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is not a build of CPython such as 3.14 or 3.14t")]
+pub struct NoBuild(pub String);
+
+impl FromStr for Build {
+    type Err = NoBuild;
+
+    /// Reads `3.14`, `3.14t`, `3.14.2` and `3.14.2t`.
+    fn from_str(text: &str) -> Result<Build, NoBuild> {
+        let no = || NoBuild(text.chars().take(40).collect());
+        let (version, free_threaded) =
+            text.strip_suffix('t').map_or((text, false), |version| (version, true));
+        let mut parts = version.split('.').map(number);
+        let (Some(Some(major)), Some(Some(minor))) = (parts.next(), parts.next()) else { return Err(no()) };
+        if parts.next().is_some_and(|patch| patch.is_none()) || parts.next().is_some() {
+            return Err(no());
+        }
+        Ok(Build { major, minor, free_threaded })
+    }
+}
+
+/// Decimal digits and nothing else: `parse` would take a sign.
+fn number(text: &str) -> Option<u8> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+/// The version in digits without a dot, as tags have it: `314` is (3, 14), `27` is (2, 7), `3` is (3, none).
+pub(crate) fn digits(text: &str) -> Option<(u8, Option<u8>)> {
+    let (major, minor) = text.split_at_checked(1)?;
+    Some((number(major)?, if minor.is_empty() { None } else { Some(number(minor)?) }))
+}
+
+/// An operating system that wheels are made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum System {
+    /// Linux with glibc.
+    Linux,
+    /// Linux with musl.
+    LinuxMusl,
+    /// macOS.
+    MacOs,
+    /// Windows.
+    Windows,
+}
+
+/// The machine an audit is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Platform {
+    /// Its operating system.
+    pub system: System,
+    /// Its processor.
+    pub arch: Arch,
+}
+
+impl Platform {
+    /// The machine this program was built for, where it is one that wheels are judged for.
+    #[must_use]
+    pub fn here() -> Option<Platform> {
+        let arch = match std::env::consts::ARCH {
+            "x86_64" => Arch::X86_64,
+            "aarch64" => Arch::Aarch64,
+            _ => return None,
+        };
+        let system = match std::env::consts::OS {
+            // ungil may be a static musl program on a machine whose Pythons use glibc, which nearly all do.
+            "linux" => System::Linux,
+            "macos" => System::MacOs,
+            "windows" => System::Windows,
+            _ => return None,
+        };
+        Some(Platform { system, arch })
+    }
+
+    /// What Python calls the processor there: `platform.machine()`.
+    pub(crate) fn machine(&self) -> &'static str {
+        match (self.system, self.arch) {
+            (System::Windows, Arch::X86_64) => "AMD64",
+            (System::Windows, Arch::Aarch64) => "ARM64",
+            (System::MacOs, Arch::Aarch64) => "arm64",
+            (_, Arch::X86_64) => "x86_64",
+            (_, Arch::Aarch64) => "aarch64",
+        }
+    }
+
+    /// Whether the platform part of a wheel's tag is for it. The age of its libc or of its macOS is not looked at: whether a wheel
+    /// exists is asked here, not whether this very machine is new enough.
+    #[must_use]
+    pub fn runs(&self, tag: &str) -> bool {
+        if tag == "any" {
+            return true;
+        }
+        let arch = |suffixes: &[&str]| suffixes.iter().any(|suffix| tag.ends_with(suffix));
+        match self.system {
+            System::Linux => {
+                let libc = tag.starts_with("manylinux") || tag.starts_with("linux_");
+                libc && arch(if self.arch == Arch::X86_64 { &["_x86_64"] } else { &["_aarch64"] })
+            }
+            System::LinuxMusl => {
+                let libc = tag.starts_with("musllinux") || tag.starts_with("linux_");
+                libc && arch(if self.arch == Arch::X86_64 { &["_x86_64"] } else { &["_aarch64"] })
+            }
+            System::MacOs => {
+                let x86: &[&str] = &["_x86_64", "_universal2", "_intel", "_universal"];
+                let one = if self.arch == Arch::X86_64 { x86 } else { &["_arm64", "_universal2"] };
+                tag.starts_with("macosx_") && arch(one)
+            }
+            System::Windows => tag == if self.arch == Arch::X86_64 { "win_amd64" } else { "win_arm64" },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_is_read_as_it_is_written() {
+        for text in ["3.14", "3.14t", "3.9"] {
+            assert_eq!(text.parse::<Build>().unwrap().to_string(), text);
+        }
+        assert_eq!("3.15.1t".parse::<Build>().unwrap().to_string(), "3.15t");
+        for text in ["", "3", "t", "3.", "3.x", "3.14.x", "3.14.1.2", "+3.14", "3.1400", "314t"] {
+            assert!(text.parse::<Build>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_platform_runs_its_own_tags() {
+        let linux = Platform { system: System::Linux, arch: Arch::X86_64 };
+        let musl = Platform { system: System::LinuxMusl, ..linux };
+        let mac = Platform { system: System::MacOs, arch: Arch::Aarch64 };
+        let windows = Platform { system: System::Windows, arch: Arch::X86_64 };
+        for (tag, who) in [
+            ("manylinux_2_28_x86_64", vec![linux]),
+            ("manylinux2014_x86_64", vec![linux]),
+            ("manylinux2014_aarch64", vec![]),
+            ("linux_x86_64", vec![linux, musl]),
+            ("musllinux_1_2_x86_64", vec![musl]),
+            ("macosx_11_0_arm64", vec![mac]),
+            ("macosx_11_0_universal2", vec![mac]),
+            ("macosx_11_0_x86_64", vec![]),
+            ("win_amd64", vec![windows]),
+            ("win32", vec![]),
+            ("any", vec![linux, musl, mac, windows]),
+        ] {
+            for platform in [linux, musl, mac, windows] {
+                assert_eq!(platform.runs(tag), who.contains(&platform), "{tag} on {platform:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,43 @@
+"""Imports one extension module and says what that did to the GIL. Arguments: the file to say it in, the module's dotted name, its file,
+`whole` or `alone`, then folders to import from.
+
+The interpreter decides when it creates a module from its file, before any of the module's own code runs; so each creation is watched, and
+those that the import brings along are told apart from the one that is meant. When another has switched the GIL on before its turn came,
+the file is created in an interpreter of its own, without its package."""
+import importlib.machinery, importlib.util, json, os, sys, warnings
+
+report, name, path, alone, *folders = sys.argv[1:]
+sys.argv = [""]
+sys.path[:0] = folders
+warnings.simplefilter("ignore")
+found = {"supported": hasattr(sys, "_is_gil_enabled"), "own": None, "others": [], "error": None}
+is_on = getattr(sys, "_is_gil_enabled", lambda: True)
+import _imp
+create = _imp.create_dynamic
+
+
+def watched(spec, file=None):
+    before = is_on()
+    try:
+        return create(spec, *([] if file is None else [file]))
+    finally:
+        mine = spec.origin is not None and os.path.realpath(spec.origin) == os.path.realpath(path)
+        if not before:
+            if mine:
+                found["own"] = is_on()
+            elif is_on():
+                found["others"].append(spec.name)
+
+
+_imp.create_dynamic = watched
+try:
+    if alone == "alone":
+        loader = importlib.machinery.ExtensionFileLoader(name, path)
+        watched(importlib.util.spec_from_file_location(name, path, loader=loader))
+    else:
+        importlib.import_module(name)
+except BaseException as error:
+    found["error"] = f"{type(error).__name__}: {error}"[:500]
+with open(report, "w") as file:
+    json.dump(found, file)
+os._exit(0)  # What modules do at exit is no concern of ours.

@@ -1,0 +1,159 @@
+//! A wheel: its distribution, and its modules' bytes. Read in place; never unpacked to disk.
+
+use crate::archive::{Archive, Limits, Member, Refusal};
+use crate::found::{Distribution, Found};
+use crate::metadata::{self, Metadata};
+use crate::tags::{WheelName, normal};
+use rustc_hash::FxHashSet;
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+/// A wheel whose directory has been checked.
+#[derive(Debug)]
+pub struct Wheel<'a> {
+    archive: Archive<'a>,
+    /// What it would install. Its modules wait to be judged.
+    pub distribution: Distribution,
+}
+
+impl<'a> Wheel<'a> {
+    /// Reads a wheel from its file's name, without the folder, and its bytes, which are best mapped.
+    ///
+    /// # Errors
+    /// A [`Refusal`] if it is no archive that a wheel may be. What is merely missing or odd (no METADATA, a module that RECORD
+    /// does not list, tags that differ from the name's) is in [`Distribution::notes`].
+    pub fn read(file: &str, bytes: &'a [u8], limits: Limits) -> Result<Wheel<'a>, Refusal> {
+        let archive = Archive::read(bytes, limits)?;
+        let mut wheel = Wheel { archive, distribution: Distribution::default() };
+        let mut distribution = Distribution::default();
+        let name = WheelName::parse(file);
+        if name.is_none() {
+            distribution
+                .notes
+                .push("its name is not a wheel's, so its tags are those of its WHEEL file".to_owned());
+        }
+        wheel.describe(&mut distribution, name);
+        for member in wheel.archive.members() {
+            if let Some(path) = installed(&member.path) {
+                distribution.take(path, PathBuf::from(&member.path));
+            }
+        }
+        distribution.finish();
+        wheel.check_record(&mut distribution);
+        wheel.distribution = distribution;
+        Ok(wheel)
+    }
+
+    /// The bytes of one of its modules.
+    ///
+    /// # Errors
+    /// A [`Refusal`] if it is too large, damaged or not there.
+    pub fn module(&self, found: &Found) -> Result<Cow<'_, [u8]>, Refusal> {
+        let path = found.file.to_str().unwrap_or_default();
+        self.file(path)
+    }
+
+    /// The bytes of the Python files it would install, each with its path, one after the other.
+    pub fn sources(&self) -> impl Iterator<Item = (&str, Result<Cow<'_, [u8]>, Refusal>)> {
+        let sources = |member: &&Member| crate::found::is_python(&member.path);
+        let members = self.archive.members().iter().filter(sources);
+        members.filter_map(|member| Some((installed(&member.path)?, self.archive.bytes(member))))
+    }
+
+    fn file(&self, path: &str) -> Result<Cow<'_, [u8]>, Refusal> {
+        let missing = || Refusal::Damaged { path: path.to_owned(), why: "it is not there".to_owned() };
+        let member = self.archive.member(path).ok_or_else(missing)?;
+        self.archive.bytes(member)
+    }
+
+    /// A file of its `.dist-info`; why it could not be read is noted.
+    fn info(&self, folder: &str, file: &str, notes: &mut Vec<String>) -> Option<Cow<'_, [u8]>> {
+        let path = format!("{folder}/{file}");
+        let member = self.archive.member(&path)?;
+        if member.size > metadata::LARGEST as u64 {
+            notes.push(format!("its {file} of {} bytes is too large to be read", member.size));
+            return None;
+        }
+        self.archive.bytes(member).map_err(|refusal| notes.push(refusal.to_string())).ok()
+    }
+
+    fn info_folder(&self, name: Option<&WheelName>) -> Option<&str> {
+        let folders = self.archive.members().iter().filter_map(|member| {
+            let (folder, file) = member.path.split_once('/')?;
+            (folder.ends_with(".dist-info") && file == "METADATA").then_some(folder)
+        });
+        let wanted = name.map(|name| normal(&format!("{}-{}", name.name, name.version)));
+        let is_wanted = |folder: &&str| folder.strip_suffix(".dist-info").map(normal) == wanted;
+        let mut all = folders.clone();
+        folders.into_iter().find(is_wanted).or_else(|| all.next())
+    }
+
+    fn describe(&self, distribution: &mut Distribution, name: Option<WheelName>) {
+        let folder = self.info_folder(name.as_ref());
+        let notes = &mut Vec::new();
+        match folder.and_then(|folder| self.info(folder, "METADATA", notes)) {
+            Some(bytes) => distribution.describe(Metadata::parse(&bytes)),
+            None => notes.push("it has no METADATA".to_owned()),
+        }
+        let tags = folder.and_then(|folder| self.info(folder, "WHEEL", notes));
+        let tags = tags.map(|bytes| metadata::wheel_tags(&bytes)).unwrap_or_default();
+        if let Some(bytes) = folder.and_then(|folder| self.info(folder, "top_level.txt", notes)) {
+            distribution.top_level = metadata::top_level(&bytes);
+        }
+        match name {
+            Some(name) => {
+                // The name is what installers go by; a WHEEL file that knows less is old, one that knows other ABIs is wrong.
+                let abis = |abi: &String| tags.iter().any(|set| set.abi.contains(abi));
+                if !tags.is_empty() && !name.tags.abi.iter().all(abis) {
+                    let said = tags.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                    notes.push(format!("its name says {}, its WHEEL file {said}", name.tags));
+                }
+                if distribution.name.is_empty() {
+                    (distribution.name, distribution.version) = (name.name, name.version);
+                } else if normal(&distribution.name) != normal(&name.name) {
+                    notes
+                        .push(format!("its METADATA are of '{}', not of '{}'", distribution.name, name.name));
+                }
+                distribution.wheel_tags = vec![name.tags];
+            }
+            None => distribution.wheel_tags = tags,
+        }
+        distribution.notes.append(notes);
+    }
+
+    /// Notes modules that RECORD does not list: they would be installed all the same.
+    fn check_record(&self, distribution: &mut Distribution) {
+        let notes = &mut Vec::new();
+        let record = self.archive.members().iter().find(|member| {
+            member.path.ends_with(".dist-info/RECORD") && member.path.matches('/').count() == 1
+        });
+        let Some(bytes) =
+            record.and_then(|member| self.info(member.path.strip_suffix("/RECORD")?, "RECORD", notes))
+        else {
+            distribution.notes.append(notes);
+            distribution.notes.push("it has no RECORD".to_owned());
+            return;
+        };
+        let listed: FxHashSet<String> = metadata::record(&bytes).into_iter().collect();
+        for found in &distribution.modules {
+            if !found.file.to_str().is_some_and(|path| listed.contains(path)) {
+                notes.push(format!("RECORD does not list '{}'", found.file.display()));
+            }
+        }
+        distribution.notes.append(notes);
+    }
+}
+
+/// Where a member would be in site-packages; `None` for what goes elsewhere. `NAME.data/platlib/` and `purelib/` are site-packages
+/// as well (PEP 427).
+fn installed(path: &str) -> Option<&str> {
+    let Some((folder, rest)) = path.split_once('/') else { return Some(path) };
+    if folder.ends_with(".dist-info") {
+        return None;
+    }
+    if folder.ends_with(".data") {
+        let (kind, rest) = rest.split_once('/')?;
+        return matches!(kind, "platlib" | "purelib").then_some(rest);
+    }
+    Some(path)
+}

@@ -1,0 +1,5 @@
+import os
+
+
+def child():
+    return os.fork()  # expect: ungil/fork-with-threads low

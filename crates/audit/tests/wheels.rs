@@ -1,0 +1,210 @@
+//! Wheels: what is in them, and what is refused of them.
+
+mod common;
+
+use common::{File, file, info, zip, zip_with};
+use ungil_audit::archive::{Archive, Limits, Refusal};
+use ungil_audit::metadata::Claim;
+use ungil_audit::wheel::Wheel;
+
+const NAME: &str = "a_b-1.0-cp314-cp314t-manylinux_2_28_x86_64.whl";
+const MODULE: &str = "a_b/_x.cpython-314t-x86_64-linux-gnu.so";
+
+fn refusal(files: &[File]) -> Refusal {
+    Archive::read(&zip(files), Limits::default()).expect_err("such an archive is refused")
+}
+
+/// Why the first member cannot be read, once the archive's directory was found good.
+fn damage(files: &[File]) -> String {
+    let bytes = zip(files);
+    let archive = Archive::read(&bytes, Limits::default()).expect("a good directory");
+    archive.bytes(&archive.members()[0]).expect_err("a damaged member").to_string()
+}
+
+#[test]
+fn a_wheel_is_read_without_unpacking_it() {
+    let headers =
+        "Classifier: Programming Language :: Python :: Free Threading :: 3 - Stable\nRequires-Dist: c\n";
+    let mut files = vec![
+        file("a_b/__init__.py", "import a_b._x"),
+        file(MODULE, vec![7; 100_000]),
+        File { deflate: false, ..file("a_b-1.0.data/platlib/_y.abi3.so", "stored") },
+        file("a_b-1.0.data/scripts/z.so", "a script"),
+        file("a_b/data.zip", "a zip in the zip is not opened"),
+    ];
+    files.extend(info("a_b", "1.0", headers, &["cp314-cp314t-manylinux_2_28_x86_64"], &[MODULE]));
+    let bytes = zip(&files);
+    let wheel = Wheel::read(NAME, &bytes, Limits::default()).unwrap();
+    let one = &wheel.distribution;
+    assert_eq!((one.name.as_str(), one.version.as_str(), one.claim), ("a_b", "1.0", Some(Claim::Stable)));
+    assert_eq!(one.requires, ["c"]);
+    assert_eq!(one.top_level, ["_y", "a_b"]);
+    let modules: Vec<_> = one.modules.iter().map(|found| found.module.as_deref().unwrap()).collect();
+    assert_eq!(modules, ["_y", "a_b._x"]);
+    assert_eq!(wheel.module(&one.modules[0]).unwrap(), b"stored".as_slice());
+    assert_eq!(wheel.module(&one.modules[1]).unwrap(), vec![7; 100_000]);
+    assert_eq!(one.notes, ["RECORD does not list 'a_b-1.0.data/platlib/_y.abi3.so'"]);
+    let sources: Vec<_> = wheel.sources().map(|(path, bytes)| (path, bytes.unwrap().into_owned())).collect();
+    assert_eq!(sources, [("a_b/__init__.py", b"import a_b._x".to_vec())]);
+    let json = serde_json::to_value(one).unwrap();
+    assert_eq!(json["wheel_tags"][0], "cp314-cp314t-manylinux_2_28_x86_64");
+    assert_eq!(json["modules"][1]["abi"]["build"], "3.14t");
+}
+
+#[test]
+fn what_a_wheel_lacks_is_said() {
+    let bytes = zip(&[file("a_b/_x.so", "x")]);
+    let one = Wheel::read(NAME, &bytes, Limits::default()).unwrap().distribution;
+    assert_eq!((one.name.as_str(), one.version.as_str()), ("a_b", "1.0"));
+    assert_eq!(one.notes, ["it has no METADATA", "it has no RECORD"]);
+
+    let bytes = zip(&info("other", "2", "", &["py3-none-any"], &[]));
+    let one = Wheel::read(NAME, &bytes, Limits::default()).unwrap().distribution;
+    assert_eq!(one.notes.len(), 2, "{:?}", one.notes);
+    assert!(one.notes[0].contains("its WHEEL file py3-none-any"), "{:?}", one.notes);
+    assert!(one.notes[1].contains("'other'"), "{:?}", one.notes);
+}
+
+#[test]
+fn names_that_lead_elsewhere_are_refused() {
+    type Is = fn(&Refusal) -> bool;
+    let absolute: Is = |refusal| matches!(refusal, Refusal::Absolute { .. });
+    let outside: Is = |refusal| matches!(refusal, Refusal::Outside { .. });
+    let drive: Is = |refusal| matches!(refusal, Refusal::Drive { .. });
+    let backslash: Is = |refusal| matches!(refusal, Refusal::Backslash { .. });
+    let text: Is = |refusal| matches!(refusal, Refusal::NotText { .. });
+    let length: Is = |refusal| matches!(refusal, Refusal::Length { .. });
+    let long = "a/".repeat(3_000);
+    for (name, is) in [
+        ("/etc/passwd", absolute),
+        ("../a.py", outside),
+        ("a/../../b.py", outside),
+        ("a/..", outside),
+        ("./a.py", outside),
+        ("a//b.py", outside),
+        ("C:/a.py", drive),
+        ("a.py:stream", drive),
+        ("a\\..\\b.py", backslash),
+        ("a\0.so", text),
+        ("a\n.so", text),
+        ("", length),
+        (long.as_str(), length),
+    ] {
+        let refusal = refusal(&[file(name, "x")]);
+        assert!(is(&refusal), "{name:?}: {refusal}");
+        assert!(refusal.to_string().len() < 500);
+    }
+    assert!(text(&refusal(&[File { name: vec![b'a', 0xff], ..file("", "x") }])));
+}
+
+#[test]
+fn members_that_no_wheel_has_are_refused() {
+    let x = || file("a.so", "x");
+    for (files, expected) in [
+        (vec![x(), x()], "'a.so' is there twice"),
+        (vec![file("a.so/", ""), x()], "'a.so' is there twice"),
+        (vec![File { mode: 0o120_777, ..x() }], "'a.so' is a symbolic link"),
+        (vec![File { mode: 0o010_644, ..x() }], "'a.so' is a device, a pipe or a socket"),
+        (vec![File { flags: 1, ..x() }], "'a.so' is encrypted"),
+        (vec![File { method: Some(12), ..x() }], "'a.so' is packed by method 12; wheels have 0 and 8"),
+        (
+            vec![File { local_name: Some(b"b.so".to_vec()), ..x() }],
+            "'a.so' has another name, method or flag in its own header than in the archive's directory",
+        ),
+        (
+            vec![File { deflate: false, size: Some(2), ..x() }],
+            "'a.so' is damaged: it is stored, but in another size",
+        ),
+    ] {
+        assert_eq!(refusal(&files).to_string(), expected);
+    }
+}
+
+#[test]
+fn bombs_are_refused_before_anything_is_inflated() {
+    let zeros = vec![0; 70 << 20];
+    let bomb = File { data: zeros, ..file("a.so", "") };
+    assert!(matches!(refusal(std::slice::from_ref(&bomb)), Refusal::Ratio { .. }));
+    // Many members, none of them large.
+    let small = vec![0; 1 << 20];
+    let many: Vec<File> = (0..100).map(|n| file(&format!("{n}.so"), &small)).collect();
+    assert!(matches!(refusal(&many), Refusal::Ratio { .. }));
+    // Members that share one another's bytes.
+    let overlap = zip_with(&many, true, None);
+    let refused = Archive::read(&overlap, Limits { any_ratio_bytes: u64::MAX, ..Limits::default() });
+    assert!(matches!(refused, Err(Refusal::Disagrees { .. } | Refusal::Overlap { .. })), "{refused:?}");
+    let same: Vec<File> = (0..3).map(|_| file("a.so", "x")).collect();
+    let same = zip_with(&same, true, None);
+    let refused = Archive::read(&same, Limits::default());
+    assert!(matches!(refused, Err(Refusal::Duplicate { .. })), "{refused:?}");
+    let many = zip(&many);
+    let total = Archive::read(&many, Limits { total_bytes: 1 << 20, ..Limits::default() });
+    assert!(matches!(total, Err(Refusal::Total(..))), "{total:?}");
+}
+
+#[test]
+fn a_members_own_bytes_are_not_another_members() {
+    // The second member's header lies within the first one's stored bytes: both have the right name there.
+    let inner = zip(&[file("b.so", "y")]);
+    let end = inner.windows(4).position(|four| four == b"PK\x01\x02").unwrap();
+    let outer = File { deflate: false, ..file("a.so", &inner[..end]) };
+    let mut bytes = zip(&[outer]);
+    // The directory of the inner one is put behind the outer one's, its offset where its header lies.
+    let directory = bytes.windows(4).rposition(|four| four == b"PK\x01\x02").unwrap();
+    let eocd = bytes.len() - 22;
+    let mut second = inner[end..inner.len() - 22].to_vec();
+    second[42..46].copy_from_slice(&(30_u32 + 4).to_le_bytes());
+    let size = (eocd - directory + second.len()) as u32;
+    bytes.splice(eocd..eocd, second);
+    let eocd = bytes.len() - 22;
+    bytes[eocd + 8..eocd + 12].copy_from_slice(&[2, 0, 2, 0]);
+    bytes[eocd + 12..eocd + 16].copy_from_slice(&size.to_le_bytes());
+    let refused = Archive::read(&bytes, Limits::default());
+    assert!(matches!(refused, Err(Refusal::Overlap { .. })), "{refused:?}");
+}
+
+#[test]
+fn a_directory_that_lies_is_refused() {
+    let files = [file("a.so", "x"), file("b.so", "y")];
+    for count in [0, 1, 3, 1_000] {
+        let bytes = zip_with(&files, false, Some(count));
+        assert!(Archive::read(&bytes, Limits::default()).is_err(), "{count}");
+    }
+    let members = Limits { members: 1, ..Limits::default() };
+    assert!(matches!(Archive::read(&zip(&files), members), Err(Refusal::Members(2, 1))));
+    assert!(matches!(Archive::read(b"no zip", Limits::default()), Err(Refusal::NoZip(_))));
+    assert!(matches!(Archive::read(b"", Limits::default()), Err(Refusal::NoZip(_))));
+}
+
+#[test]
+fn a_member_is_read_only_as_far_as_it_declares() {
+    let long = vec![b'x'; 100_000];
+    assert!(damage(&[File { size: Some(10), ..file("a.so", &long) }]).contains("more bytes than the 10"));
+    assert!(damage(&[File { size: Some(200_000), ..file("a.so", &long) }]).contains("fewer bytes than"));
+    assert!(damage(&[File { crc: Some(1), ..file("a.so", &long) }]).contains("is damaged"));
+    assert!(
+        damage(&[File { deflate: false, method: Some(8), ..file("a.so", [0xff; 40]) }])
+            .contains("is damaged")
+    );
+    let bytes = zip(&[file("a.so", &long)]);
+    let archive = Archive::read(&bytes, Limits { member_bytes: 99_999, ..Limits::default() }).unwrap();
+    assert!(matches!(archive.bytes(&archive.members()[0]), Err(Refusal::Size { .. })));
+}
+
+#[test]
+fn a_million_members_are_refused_before_they_are_listed() {
+    // A zip64 end that declares them, and no directory.
+    let mut bytes = b"PK\x06\x06".to_vec();
+    bytes.extend(44_u64.to_le_bytes());
+    bytes.extend([45, 0, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    bytes.extend(1_000_000_u64.to_le_bytes());
+    bytes.extend(1_000_000_u64.to_le_bytes());
+    bytes.extend(0_u64.to_le_bytes());
+    bytes.extend(0_u64.to_le_bytes());
+    bytes.extend(b"PK\x06\x07\0\0\0\0");
+    bytes.extend(0_u64.to_le_bytes());
+    bytes.extend([1, 0, 0, 0]);
+    bytes.extend(b"PK\x05\x06\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\0");
+    let refused = Archive::read(&bytes, Limits::default());
+    assert!(matches!(refused, Err(Refusal::Members(1_000_000, 200_000))), "{refused:?}");
+}

@@ -1,0 +1,208 @@
+//! `ungil audit`: what happens to the GIL when what is installed here is imported, and which sources threads break.
+
+mod markdown;
+mod sarif;
+mod table;
+
+use crate::args::{Audit as Arguments, AuditForm as Form, FailOn};
+use crate::clean;
+use crate::failure::{Edge, INTERRUPTED, print};
+use crate::signals;
+use indicatif::ProgressBar;
+use serde::Serialize;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use ungil_audit::audit::{Asked, Audit, audit};
+use ungil_audit::claims::Standing;
+use ungil_audit::found::{Distribution, Found};
+use ungil_audit::verify::{Module, Outcome, Verifier};
+
+/// The code for a bound that was crossed.
+const CROSSED: u8 = 3;
+
+/// What is printed as JSON, and what the other forms are made of.
+#[derive(Debug, Serialize)]
+struct Report {
+    #[serde(flatten)]
+    audit: Audit,
+    /// What --verify saw.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verified: Option<Vec<Verified>>,
+    /// Ctrl-C ended it before every module was imported.
+    interrupted: bool,
+}
+
+/// A module that was imported.
+#[derive(Debug, Clone, Serialize)]
+struct Verified {
+    /// Its dotted name.
+    module: String,
+    /// Its file.
+    file: PathBuf,
+    /// Whether the verdict says that it switches the GIL on.
+    verdict: Option<bool>,
+    /// What importing it did.
+    #[serde(flatten)]
+    outcome: Outcome,
+}
+
+impl Verified {
+    /// Verdict and world differ.
+    fn differs(&self) -> bool {
+        self.verdict.zip(self.outcome.switched_on).is_some_and(|(said, seen)| said != seen)
+    }
+}
+
+/// Audits and prints.
+pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
+    let stop = signals::flag()?;
+    let targets = targets(args)?;
+    let asked = Asked { targets, build: args.build, sources: args.sources };
+    let mut audit = audit(&asked).map_err(|error| {
+        Edge::usage(
+            "there is nothing to audit",
+            error,
+            "name an environment, wheels, extension modules, sources or a lock file; ungil audit --help shows examples",
+        )
+    })?;
+    audit.hazards.retain(|hazard| hazard.confidence >= args.confidence.into());
+    let verified =
+        if args.verify { Some(verify(args, &audit, &|| stop.load(Ordering::Relaxed))?) } else { None };
+    let report = Report { audit, verified, interrupted: stop.load(Ordering::Relaxed) };
+    let form = if args.json { Form::Json } else { args.format };
+    let text = match form {
+        Form::Table => table::report(&report, args.all),
+        Form::Markdown => markdown::report(&report, args.all),
+        Form::Json => json(&report)?,
+        Form::Sarif => json(&sarif::report(&report))?,
+    };
+    match &args.output {
+        None => print(&text)?,
+        Some(path) => {
+            std::fs::write(path, text).map_err(|error| {
+                Edge::failed(format!("cannot write {}", path.display()), error, "name another file with -o")
+            })?;
+            print(&table::summary(&report))?;
+        }
+    }
+    Ok(if report.interrupted {
+        ExitCode::from(INTERRUPTED)
+    } else if args.fail_on.iter().any(|what| report.has(*what)) {
+        ExitCode::from(CROSSED)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+impl Report {
+    /// Something was found that --fail-on may name.
+    fn has(&self, what: FailOn) -> bool {
+        let mut taken = self.audit.taken();
+        match what {
+            FailOn::Gil => taken.any(|(_, found)| switches(found) == Some(true)),
+            FailOn::Unknown => taken.any(|(_, found)| switches(found).is_none()),
+            FailOn::Claim => {
+                self.audit.distributions.iter().any(|one| one.weighed.standing == Standing::Broken)
+            }
+            FailOn::Difference => self.verified.iter().flatten().any(Verified::differs),
+            FailOn::Hazard => !self.audit.hazards.is_empty(),
+        }
+    }
+
+    /// Modules that the build would import: the worst first, each with its distribution.
+    fn ordered(&self) -> Vec<(Option<&Distribution>, &Found)> {
+        let mut all: Vec<_> = self.audit.taken().collect();
+        let rank = |found: &Found| match switches(found) {
+            Some(true) => 0,
+            None => 1,
+            Some(false) => 2,
+        };
+        all.sort_by_key(|(_, found)| rank(found));
+        all
+    }
+}
+
+/// Whether a file's module switches the GIL on; where the file's name and its module's are not the same, any of its modules.
+fn switches(found: &Found) -> Option<bool> {
+    found.switches_on().or_else(|| {
+        let mut all = found.judgements.iter().map(|one| one.verdict.switches_on());
+        match (found.judgement(), found.judgements.len()) {
+            (None, 1) => all.next().flatten(),
+            _ => None,
+        }
+    })
+}
+
+/// What was named, or the environment here.
+fn targets(args: &Arguments) -> Result<Vec<PathBuf>, Edge> {
+    if !args.targets.is_empty() {
+        return Ok(args.targets.clone());
+    }
+    let active = std::env::var_os("VIRTUAL_ENV").map(PathBuf::from);
+    let here = Some(PathBuf::from(".venv")).filter(|path| path.is_dir());
+    active.or(here).map(|path| vec![path]).ok_or_else(|| {
+        Edge::usage(
+            "there is no environment here",
+            "no virtual environment is active and there is no .venv",
+            "name one, or a wheel, a lock file or a folder of sources",
+        )
+    })
+}
+
+/// Imports every module that the build would.
+fn verify(
+    args: &Arguments,
+    audit: &Audit,
+    is_told: &(dyn Fn() -> bool + Sync),
+) -> Result<Vec<Verified>, Edge> {
+    let wanted = args.python.clone().unwrap_or_else(|| audit.build.to_string());
+    let search = ungil_pythons::Search::from_env();
+    let python = ungil_pythons::resolve(&wanted, &search).map_err(|error| {
+        Edge::usage(
+            "there is no interpreter to verify with",
+            error,
+            "name one with --python; ungil pythons lists them",
+        )
+    })?;
+    if !python.free_threaded {
+        return Err(Edge::usage(
+            format!("{} always has a GIL", python.name),
+            "what modules do to it shows in a free-threaded build alone",
+            "name one with --python, such as 3.14t",
+        ));
+    }
+    let mut rows = Vec::new();
+    for (_, found) in audit.taken() {
+        if let Some(module) = found.module.clone().filter(|_| found.file.is_file()) {
+            rows.push((Module { name: module, file: found.file.clone() }, switches(found)));
+        }
+    }
+    let modules: Vec<Module> = rows.iter().map(|(module, _)| module.clone()).collect();
+    let bar = if args.quiet || !std::io::stderr().is_terminal() {
+        ProgressBar::hidden()
+    } else {
+        ProgressBar::new(modules.len() as u64)
+    };
+    let verifier = Verifier {
+        python: Path::new(&python.executable),
+        folders: &audit.folders,
+        limit: Duration::from_secs_f64(args.limit),
+        jobs: std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    let outcomes = verifier.run(&modules, is_told, &|done| bar.set_position(done as u64));
+    bar.finish_and_clear();
+    let seen = rows.into_iter().zip(outcomes).filter_map(|((module, verdict), outcome)| {
+        Some(Verified { module: module.name, file: module.file, verdict, outcome: outcome? })
+    });
+    Ok(seen.collect())
+}
+
+fn json(report: &impl Serialize) -> Result<String, Edge> {
+    let text = serde_json::to_string_pretty(report).map_err(|e| {
+        Edge::failed("cannot write the result as JSON", e, "report this as a defect of ungil")
+    })?;
+    Ok(format!("{}\n", clean::json(&text)))
+}

@@ -1,0 +1,41 @@
+//! An audit for a pull request.
+
+use super::table::{name, summary, verdict};
+use super::{Report, switches};
+use crate::clean::clean;
+use std::fmt::Write;
+use ungil_audit::claims::Standing;
+
+/// All of it: with `all`, also what is in order.
+pub(super) fn report(report: &Report, all: bool) -> String {
+    let mut text = format!("## ungil audit\n\n{}\n", summary(report).trim_end().replace('\n', "  \n"));
+    let modules: Vec<_> =
+        report.ordered().into_iter().filter(|(_, found)| all || switches(found) != Some(false)).collect();
+    if !modules.is_empty() {
+        text.push_str("\n| module | verdict | distribution |\n|---|---|---|\n");
+        for (distribution, found) in modules {
+            let of = distribution.map(|one| format!("{} {}", one.name, one.version)).unwrap_or_default();
+            let _ = writeln!(text, "| `{}` | {} | {} |", cell(name(found)), cell(&verdict(found)), cell(&of));
+        }
+    }
+    for one in report.audit.distributions.iter().filter(|one| one.weighed.standing == Standing::Broken) {
+        let claims = one.weighed.claims.join(" and ");
+        let name = cell(&one.distribution.name);
+        let _ =
+            writeln!(text, "\n- **{name}** claims to run without the GIL ({}), and does not.", cell(&claims));
+    }
+    if !report.audit.hazards.is_empty() {
+        text.push_str("\n| source | hazard | what |\n|---|---|---|\n");
+        for hazard in &report.audit.hazards {
+            let place = format!("{}:{}", hazard.file.to_string_lossy(), hazard.line);
+            let _ =
+                writeln!(text, "| `{}` | {} | {} |", cell(&place), hazard.kind.title(), cell(&hazard.what));
+        }
+    }
+    text
+}
+
+/// Text that stays in its cell, and does nothing there.
+fn cell(text: &str) -> String {
+    clean(text).replace('|', "\\|").replace('`', "'").replace('<', "&lt;")
+}

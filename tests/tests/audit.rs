@@ -1,0 +1,146 @@
+//! `ungil audit` as its users meet it: modules built here, an environment, wheels, sources; and the interpreter's own word beside it.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+
+use serde_json::Value;
+use std::path::Path;
+use std::process::Command;
+use ungil_tests::{Out, Place, python};
+
+/// A module that declares that it runs without the GIL, and one that says nothing.
+const SOURCE: &str = "
+#include <Python.h>
+static PyModuleDef_Slot slots[] = {
+#ifdef DECLARES
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, NULL}
+};
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+#define TEXT_(a) #a
+#define TEXT(a) TEXT_(a)
+static struct PyModuleDef def = {PyModuleDef_HEAD_INIT, TEXT(NAME), NULL, 0, NULL, slots};
+PyMODINIT_FUNC JOIN(PyInit_, NAME)(void) { return PyModuleDef_Init(&def); }
+";
+
+/// Two distributions: `good` declares; `bad` claims to be stable and says nothing in its binary.
+fn environment(place: &Place) -> String {
+    place.write("module.c", SOURCE);
+    let code =
+        "import sysconfig; print(sysconfig.get_path('include'), sysconfig.get_config_var('EXT_SUFFIX'))";
+    let said = Command::new(python("3.14t")).args(["-c", code]).output().unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
+    let (headers, suffix) = said.trim().split_once(' ').unwrap();
+    for (name, flags) in [("good", &["-DDECLARES"][..]), ("bad", &[])] {
+        let path = format!("site/{name}/_core{suffix}");
+        place.write(&format!("site/{name}/__init__.py"), "from . import _core\n");
+        let mut cc = Command::new("cc");
+        cc.args(["-shared", "-fPIC", "-DNAME=_core", "-I", headers]).args(flags);
+        let out = cc.args(["module.c", "-o", &path]).current_dir(place.path()).output().unwrap();
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        let info = format!("site/{name}-1.0.dist-info");
+        let claim = "Classifier: Programming Language :: Python :: Free Threading :: 3 - Stable";
+        place.write(
+            &format!("{info}/METADATA"),
+            format!("Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n{claim}\n"),
+        );
+        place.write(&format!("{info}/WHEEL"), "Wheel-Version: 1.0\nTag: cp314-cp314t-linux_x86_64\n");
+        place.write(
+            &format!("{info}/RECORD"),
+            format!("{name}/__init__.py,,\n{name}/_core{suffix},,\n{name}-1.0.dist-info/METADATA,,\n"),
+        );
+    }
+    suffix.to_owned()
+}
+
+fn audit(place: &Place, args: &[&str]) -> Out {
+    place.ungil(["audit"].iter().chain(args)).run()
+}
+
+#[test]
+fn an_environment_is_judged_and_the_interpreter_agrees() {
+    let place = Place::new();
+    environment(&place);
+    let python = python("3.14t").display().to_string();
+    let out = audit(&place, &["site", "--for", "3.14t", "--verify", "--python", &python, "--json"]).ok();
+    let report = out.json();
+    assert_eq!(report["schema"], "ungil.audit/1");
+    let of = |name: &str| {
+        let all = report["distributions"].as_array().unwrap();
+        all.iter().find(|one| one["name"] == name).unwrap_or_else(|| panic!("no {name} in {report:#}"))
+    };
+    for (name, verdict, standing) in [("good", "declares", "kept"), ("bad", "does-not-declare", "broken")] {
+        assert_eq!(of(name)["modules"][0]["judgements"][0]["verdict"], verdict, "{name}");
+        assert_eq!(of(name)["standing"], standing, "{name}");
+    }
+    let seen: Vec<&Value> = report["verified"].as_array().unwrap().iter().collect();
+    assert_eq!(seen.len(), 2);
+    assert!(
+        seen.iter().all(|one| one["verdict"] == one["switched_on"] && one["error"].is_null()),
+        "{seen:#?}"
+    );
+    let text = audit(&place, &["site", "--for", "3.14t"]).ok().stdout;
+    for words in ["bad._core", "does not declare: switches the GIL on", "bad claims to run without the GIL"] {
+        assert!(text.contains(words), "no {words:?} in\n{text}");
+    }
+    assert!(!text.contains("good._core"), "what is in order is not shown:\n{text}");
+    assert!(audit(&place, &["site", "--all"]).ok().stdout.contains("good._core"));
+}
+
+#[test]
+fn bounds_are_crossed_with_code_3() {
+    let place = Place::new();
+    environment(&place);
+    for (bounds, code) in
+        [("gil", 3), ("claim", 3), ("unknown", 0), ("difference,hazard", 0), ("unknown,gil", 3)]
+    {
+        assert_eq!(audit(&place, &["site", "--fail-on", bounds]).code, code, "{bounds}");
+    }
+    let out = audit(&place, &["site/good", "--fail-on", "gil"]);
+    assert_eq!(out.code, 0, "{}", out.stderr);
+}
+
+#[test]
+fn sources_are_read_and_every_form_is_what_it_says() {
+    let place = Place::new();
+    place.write("app/cache.py", "cache = {}\ndef get(key):\n    if key not in cache:\n        cache[key] = object()\n    return cache[key]\n");
+    place.write("app/broken.py", "def f(:\n");
+    let out = audit(&place, &["app", "--json", "--confidence", "low"]).ok();
+    let report = out.json();
+    let hazard = &report["hazards"][0];
+    assert_eq!((&hazard["kind"], &hazard["line"]), (&"ungil/shared-cache".into(), &4.into()), "{report:#}");
+    assert!(report["notes"].to_string().contains("broken.py"), "{report:#}");
+    let sarif = audit(&place, &["app", "--format", "sarif", "--confidence", "low"]).ok().json();
+    let result = &sarif["runs"][0]["results"][0];
+    assert_eq!((&sarif["version"], &result["ruleId"]), (&"2.1.0".into(), &"ungil/shared-cache".into()));
+    let place_of = &result["locations"][0]["physicalLocation"];
+    assert_eq!(
+        (&place_of["artifactLocation"]["uri"], &place_of["region"]["startLine"]),
+        (&"app/cache.py".into(), &4.into())
+    );
+    let rules = sarif["runs"][0]["tool"]["driver"]["rules"].as_array().unwrap();
+    assert!(rules.iter().any(|rule| rule["id"] == result["ruleId"]));
+    let markdown = audit(&place, &["app", "--format", "markdown", "--confidence", "low"]).ok().stdout;
+    assert!(markdown.contains("| `app/cache.py:4` |"), "{markdown}");
+    let out = audit(&place, &["app", "--format", "sarif", "-o", "a.sarif", "--confidence", "low"]).ok();
+    assert!(out.stdout.contains("1 source read: 1 hazard"), "{}", out.stdout);
+    assert!(serde_json::from_str::<Value>(&place.read("a.sarif").unwrap()).is_ok());
+}
+
+#[test]
+fn what_cannot_be_audited_is_said_in_three_lines() {
+    let place = Place::new();
+    place.write("text", "x");
+    place.write("bad.whl", "PK no");
+    place.write("bad.so", "no ELF");
+    for target in ["missing", "text", "bad.whl"] {
+        let out = audit(&place, &[target]);
+        assert_eq!((out.code, out.stderr.lines().count()), (2, 3), "{target}: {}", out.stderr);
+        assert!(out.stderr.contains(target), "{}", out.stderr);
+    }
+    let out = audit(&place, &["bad.so", "--fail-on", "unknown"]);
+    assert_eq!(out.code, 3, "{}", out.stderr);
+    assert!(out.stdout.contains("unknown: it is no ELF, Mach-O or PE file"), "{}", out.stdout);
+    assert_eq!(audit(&place, &["text", "--for", "3.14"]).code, 2);
+    assert!(!Path::new(&place.at("nothing")).exists());
+}
