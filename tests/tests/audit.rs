@@ -101,6 +101,26 @@ fn bounds_are_crossed_with_code_3() {
 }
 
 #[test]
+fn a_wheel_is_judged_without_being_unpacked() {
+    let place = Place::new();
+    environment(&place);
+    // A library that comes along is no module, whatever its name.
+    place.write("empty.c", "int nothing;\n");
+    let mut cc = Command::new("cc");
+    cc.args(["-shared", "-fPIC", "empty.c", "-o", "site/good/library.so"]).current_dir(place.path());
+    assert!(cc.status().unwrap().success());
+    for (name, code) in [("good", 0), ("bad", 3)] {
+        let wheel = format!("{name}-1.0-cp314-cp314t-linux_x86_64.whl");
+        let mut zip = Command::new(python("3.14t"));
+        zip.args(["-m", "zipfile", "-c", &format!("../{wheel}"), name, &format!("{name}-1.0.dist-info")]);
+        assert!(zip.current_dir(place.at("site")).status().unwrap().success());
+        let out = audit(&place, &[&wheel, "--fail-on", "gil,unknown,claim"]);
+        assert_eq!(out.code, code, "{name}: {}{}", out.stdout, out.stderr);
+        assert!(out.stdout.contains("1 extension module for 3.14t"), "{}", out.stdout);
+    }
+}
+
+#[test]
 fn sources_are_read_and_every_form_is_what_it_says() {
     let place = Place::new();
     place.write("app/cache.py", "cache = {}\ndef get(key):\n    if key not in cache:\n        cache[key] = object()\n    return cache[key]\n");

@@ -9,6 +9,7 @@ use crate::claims::{self, Weighed};
 use crate::found::{Distribution, Found};
 use crate::image::{Image, ImageError};
 use crate::judge::judge;
+use crate::model::{Init, Judgement, Verdict};
 use crate::requirements::Wanted;
 use crate::source::{Hazard, audit_program};
 use crate::target::Build;
@@ -130,19 +131,10 @@ pub fn audit(asked: &Asked) -> Result<Audit, Error> {
         match kind {
             Kind::Environment(folders) => audit.environment(&folders, asked.sources),
             Kind::Wheel => audit.wheel(path, asked.sources)?,
-            Kind::Module => audit.loose.extend(targets::module(path)),
+            Kind::Module => audit.module(path),
             Kind::Sources => audit.tree(path),
             Kind::Wants => audit.wants(path)?,
         }
-    }
-    let waiting = audit.distributions.iter_mut().flat_map(|one| &mut one.distribution.modules);
-    look(
-        waiting
-            .chain(&mut audit.loose)
-            .filter(|found| found.judgements.is_empty() && found.unreadable.is_none()),
-    );
-    for one in &mut audit.distributions {
-        one.weighed = claims::weigh(&one.distribution, build);
     }
     audit.hazards.sort_by(|a, b| (b.confidence, &a.file, a.line).cmp(&(a.confidence, &b.file, b.line)));
     Ok(audit)
@@ -155,19 +147,27 @@ impl Audit {
     }
 
     fn environment(&mut self, folders: &[PathBuf], sources: bool) {
-        let found = environment::read(folders);
+        let mut found = environment::read(folders);
+        look(found.modules_mut(), self.build);
         if sources {
-            let owned =
-                found.distributions.iter().filter_map(|one| Some((one.folder.as_ref()?, &one.sources)));
-            let owned = owned.flat_map(|(folder, paths)| paths.iter().map(move |path| folder.join(path)));
-            let loose = found.sources.iter().map(|(folder, path)| folder.join(path));
-            let paths: Vec<PathBuf> = owned.chain(loose).collect();
-            self.read_sources(paths);
+            // What starts threads in one distribution says nothing of a fork in another.
+            for one in &found.distributions {
+                if let Some(folder) = &one.folder {
+                    self.read_sources(one.sources.iter().map(|path| folder.join(path)));
+                }
+            }
+            self.read_sources(found.sources.iter().map(|(folder, path)| folder.join(path)));
         }
         self.notes.extend(found.notes);
         self.folders.extend(found.folders);
         self.loose.extend(found.loose);
         found.distributions.into_iter().for_each(|one| self.take(one));
+    }
+
+    fn module(&mut self, path: &Path) {
+        let mut found = targets::module(path);
+        look(found.iter_mut(), self.build);
+        self.loose.extend(found);
     }
 
     fn wheel(&mut self, path: &Path, sources: bool) -> Result<(), Error> {
@@ -179,13 +179,18 @@ impl Audit {
         let mut distribution = std::mem::take(&mut wheel.distribution);
         for found in &mut distribution.modules {
             match wheel.module(found) {
-                Ok(bytes) => read(found, &bytes),
+                Ok(bytes) => read(found, &bytes, self.build),
                 Err(refusal) => found.unreadable = Some(refusal.to_string()),
             }
         }
         if sources {
-            let texts = wheel.sources().filter_map(|(name, bytes)| Some((path.join(name), bytes.ok()?)));
-            let texts: Vec<_> = texts.collect();
+            let mut texts = Vec::new();
+            for (name, bytes) in wheel.sources() {
+                match bytes {
+                    Ok(bytes) => texts.push((path.join(name), bytes)),
+                    Err(refusal) => self.notes.push(refusal.to_string()),
+                }
+            }
             self.programs(audit_program(texts));
         }
         self.take(distribution);
@@ -195,18 +200,10 @@ impl Audit {
     /// A folder of sources, and the modules that were built in it; or one source.
     fn tree(&mut self, path: &Path) {
         if path.is_file() {
-            return self.read_sources(vec![path.to_owned()]);
+            self.read_sources([path.to_owned()]);
+        } else {
+            self.environment(&[path.to_owned()], true);
         }
-        let found = environment::read(&[path.to_owned()]);
-        let owned =
-            found.distributions.iter().flat_map(|one| one.sources.iter().map(|source| path.join(source)));
-        let loose = found.sources.iter().map(|(folder, source)| folder.join(source));
-        let paths: Vec<PathBuf> = owned.chain(loose).collect();
-        self.read_sources(paths);
-        self.notes.extend(found.notes);
-        self.folders.push(path.to_owned());
-        self.loose.extend(found.loose);
-        found.distributions.into_iter().for_each(|one| self.take(one));
     }
 
     fn wants(&mut self, path: &Path) -> Result<(), Error> {
@@ -221,7 +218,8 @@ impl Audit {
         Ok(())
     }
 
-    fn read_sources(&mut self, paths: Vec<PathBuf>) {
+    /// Reads the sources of one program.
+    fn read_sources<I: IntoIterator<Item = PathBuf, IntoIter: Send>>(&mut self, paths: I) {
         let notes = Mutex::new(Vec::new());
         let texts = paths.into_iter().filter_map(|path| match files::read(&path, LONGEST) {
             Ok(bytes) => Some((path, bytes)),
@@ -248,7 +246,7 @@ impl Audit {
 }
 
 /// Reads and judges modules from disk, on all CPUs.
-fn look<'a>(modules: impl Iterator<Item = &'a mut Found>) {
+fn look<'a>(modules: impl Iterator<Item = &'a mut Found>, build: Build) {
     let modules: Vec<Mutex<&mut Found>> = modules.map(Mutex::new).collect();
     let next = AtomicUsize::new(0);
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(modules.len().max(1));
@@ -258,7 +256,7 @@ fn look<'a>(modules: impl Iterator<Item = &'a mut Found>) {
                 while let Some(module) = modules.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let Ok(mut found) = module.lock() else { continue };
                     match files::read(&found.file, LARGEST) {
-                        Ok(bytes) => read(&mut found, &bytes),
+                        Ok(bytes) => read(&mut found, &bytes, build),
                         Err(error) => found.unreadable = Some(error.to_string()),
                     }
                 }
@@ -267,18 +265,20 @@ fn look<'a>(modules: impl Iterator<Item = &'a mut Found>) {
     });
 }
 
-/// Judges a module's bytes. A universal file has one image a machine; they come from the same sources, so the first that is not
-/// declared speaks for all.
-fn read(found: &mut Found, bytes: &[u8]) {
+/// Judges a module's bytes. A universal file has one image a machine; they come from the same sources, so one that does not declare
+/// speaks for all. Of a module that can be made in both ways, the way that the build takes is kept: `PyModExport_X` from 3.15 on.
+fn read(found: &mut Found, bytes: &[u8], build: Build) {
     match Image::parse(bytes) {
         Ok(images) => {
-            let judged = images.iter().map(judge);
-            let switches = |all: &Vec<crate::model::Judgement>| {
-                all.iter().any(|one| one.verdict != crate::model::Verdict::Declares)
-            };
-            let mut judged: Vec<_> = judged.collect();
-            judged.sort_by_key(|all| !switches(all));
-            found.judgements = judged.into_iter().next().unwrap_or_default();
+            let mut judged: Vec<Vec<Judgement>> = images.iter().map(judge).collect();
+            judged.sort_by_key(|all| all.iter().all(|one| one.verdict == Verdict::Declares));
+            let mut all = judged.into_iter().next().unwrap_or_default();
+            let exports = |one: &Judgement| one.init == Some(Init::ModExport);
+            let new = build.minor >= 15;
+            let preferred: Vec<String> =
+                all.iter().filter(|one| exports(one) == new).map(|one| one.name.clone()).collect();
+            all.retain(|one| exports(one) == new || !preferred.contains(&one.name));
+            found.judgements = all;
         }
         // A script of a linker or a text has a library's name now and then; it is no module.
         Err(ImageError::NotABinary) if found.module.is_none() => {}
