@@ -57,14 +57,24 @@ for thread in threads: thread.join()
 json.dump(waited, open('truth', 'w'))
 ";
 
+/// Profiles that are taken until one has looked on time. A look stands for the time since the one before, so a profiler that was kept from
+/// its processor for 200 ms cannot know what it did not see; it counts that as missed, and says so.
+const TRIES: usize = 20;
+
 #[test]
 fn known_hold_times_are_reported_within_three_points() {
     for build in BUILDS {
         let place = Place::new();
         place.write("held.py", HELD);
         let python = python(build).display().to_string();
-        let out = profile(&place, &["held.py", "--python", &python, "--mode", "lock", "--rate", "1khz"]).ok();
-        let summary = out.json();
+        let on_time = |_| {
+            let args = ["held.py", "--python", &python, "--mode", "lock", "--rate", "250"];
+            let summary = profile(&place, &args).ok().json();
+            let (missed, taken) =
+                (number(&summary["totals"]["missed"]), number(&summary["totals"]["captured"]));
+            (missed < 0.02 * taken).then_some(summary)
+        };
+        let summary = (0..TRIES).find_map(on_time).expect("one profile that looked on time");
         let truth: Value = serde_json::from_str(&place.read("truth").unwrap()).unwrap();
         let total: f64 = truth.as_object().unwrap().values().map(number).sum();
         for (name, waited) in truth.as_object().unwrap() {
