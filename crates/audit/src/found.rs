@@ -49,11 +49,12 @@ impl Found {
         self.module.is_some() && self.abi.taken_by(build)
     }
 
-    /// What the module of this file's own name does, if it has been judged; the others are of modules that share the file.
+    /// What the module of this file's own name does, or the only one in it, if it has been judged; others share the file.
     #[must_use]
     pub fn judgement(&self) -> Option<&Judgement> {
-        let last = self.module.as_deref()?.rsplit('.').next()?;
-        self.judgements.iter().find(|judgement| judgement.name == last)
+        let last = self.module.as_deref().and_then(|name| name.rsplit('.').next());
+        let own = self.judgements.iter().find(|judgement| Some(judgement.name.as_str()) == last);
+        own.or_else(|| self.judgements.first().filter(|_| self.judgements.len() == 1))
     }
 
     /// Whether importing it switches the GIL on; `None` where that is unknown or it has not been judged.

@@ -126,12 +126,6 @@ impl Source {
         &self.hazards
     }
 
-    /// The line where it first starts a thread.
-    #[must_use]
-    pub fn starts_threads(&self) -> Option<usize> {
-        self.starts
-    }
-
     /// How many hazards were more than are kept of one file.
     #[must_use]
     pub fn left_out(&self) -> usize {

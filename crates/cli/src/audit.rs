@@ -102,8 +102,8 @@ impl Report {
     fn has(&self, what: FailOn) -> bool {
         let mut taken = self.audit.taken();
         match what {
-            FailOn::Gil => taken.any(|(_, found)| switches(found) == Some(true)),
-            FailOn::Unknown => taken.any(|(_, found)| switches(found).is_none()),
+            FailOn::Gil => taken.any(|(_, found)| found.switches_on() == Some(true)),
+            FailOn::Unknown => taken.any(|(_, found)| found.switches_on().is_none()),
             FailOn::Claim => {
                 self.audit.distributions.iter().any(|one| one.weighed.standing == Standing::Broken)
             }
@@ -115,7 +115,7 @@ impl Report {
     /// Modules that the build would import: the worst first, each with its distribution.
     fn ordered(&self) -> Vec<(Option<&Distribution>, &Found)> {
         let mut all: Vec<_> = self.audit.taken().collect();
-        let rank = |found: &Found| match switches(found) {
+        let rank = |found: &Found| match found.switches_on() {
             Some(true) => 0,
             None => 1,
             Some(false) => 2,
@@ -123,17 +123,6 @@ impl Report {
         all.sort_by_key(|(_, found)| rank(found));
         all
     }
-}
-
-/// Whether a file's module switches the GIL on; where the file's name and its module's are not the same, any of its modules.
-fn switches(found: &Found) -> Option<bool> {
-    found.switches_on().or_else(|| {
-        let mut all = found.judgements.iter().map(|one| one.verdict.switches_on());
-        match (found.judgement(), found.judgements.len()) {
-            (None, 1) => all.next().flatten(),
-            _ => None,
-        }
-    })
 }
 
 /// What was named, or the environment here.
@@ -177,7 +166,7 @@ fn verify(
     let mut rows = Vec::new();
     for (_, found) in audit.taken() {
         if let Some(module) = found.module.clone().filter(|_| found.file.is_file()) {
-            rows.push((Module { name: module, file: found.file.clone() }, switches(found)));
+            rows.push((Module { name: module, file: found.file.clone() }, found.switches_on()));
         }
     }
     let modules: Vec<Module> = rows.iter().map(|(module, _)| module.clone()).collect();

@@ -199,7 +199,7 @@ fn fits(args: &Profile) -> Result<(), Edge> {
     let kept = args.replay.is_some().then_some("--replay").or((!args.diff.is_empty()).then_some("--diff"));
     let (others, to, why) = match kept {
         Some(option) => (
-            [&looks[..], &samples, &runs].concat(),
+            [looks.as_slice(), &runs].concat(),
             option.into(),
             "it reads what was recorded and looks at nothing",
         ),

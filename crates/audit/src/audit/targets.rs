@@ -37,7 +37,6 @@ pub(super) fn kind(path: &Path) -> Result<Kind, Error> {
         "py" | "pyw" => Ok(Kind::Sources),
         _ if requirements::is_one(path) => Ok(Kind::Wants),
         _ if Found::new(name, path.to_owned()).is_some() => Ok(Kind::Module),
-        "dylib" | "dll" => Ok(Kind::Module),
         _ => interpreter(path).ok_or_else(|| Error::Unknown(path.to_owned())),
     }
 }

@@ -1,7 +1,7 @@
 //! An audit for a pull request.
 
+use super::Report;
 use super::table::{name, summary, verdict};
-use super::{Report, switches};
 use crate::clean::clean;
 use std::fmt::Write;
 use ungil_audit::claims::Standing;
@@ -10,7 +10,7 @@ use ungil_audit::claims::Standing;
 pub(super) fn report(report: &Report, all: bool) -> String {
     let mut text = format!("## ungil audit\n\n{}\n", summary(report).trim_end().replace('\n', "  \n"));
     let modules: Vec<_> =
-        report.ordered().into_iter().filter(|(_, found)| all || switches(found) != Some(false)).collect();
+        report.ordered().into_iter().filter(|(_, found)| all || found.switches_on() != Some(false)).collect();
     if !modules.is_empty() {
         text.push_str("\n| module | verdict | distribution |\n|---|---|---|\n");
         for (distribution, found) in modules {

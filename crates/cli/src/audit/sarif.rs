@@ -1,7 +1,7 @@
 //! An audit for code scanning: SARIF 2.1.0.
 
+use super::Report;
 use super::table::{name, verdict};
-use super::{Report, switches};
 use serde_json::{Value, json};
 use std::path::Path;
 use ungil_audit::source::{Confidence, Kind};
@@ -24,9 +24,10 @@ pub(super) fn report(report: &Report) -> Value {
         ),
     ];
     rules.extend(Kind::ALL.map(|kind| rule(kind.id(), kind.title(), &kind.help())));
-    let modules = report.ordered().into_iter().filter(|(_, found)| switches(found) != Some(false));
+    let modules = report.ordered().into_iter().filter(|(_, found)| found.switches_on() != Some(false));
     let modules = modules.map(|(_, found)| {
-        let (id, level) = if switches(found).is_some() { (SWITCHES, "error") } else { (UNKNOWN, "warning") };
+        let (id, level) =
+            if found.switches_on().is_some() { (SWITCHES, "error") } else { (UNKNOWN, "warning") };
         result(id, level, &format!("{}: {}", name(found), verdict(found)), &found.file, None)
     });
     let hazards = report.audit.hazards.iter().map(|hazard| {

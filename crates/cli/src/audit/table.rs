@@ -1,11 +1,11 @@
 //! An audit for a terminal.
 
-use super::{Report, switches};
+use super::Report;
 use crate::clean::clean;
 use std::fmt::Write;
 use ungil_audit::claims::Standing;
 use ungil_audit::found::Found;
-use ungil_audit::model::{Judgement, Verdict};
+use ungil_audit::model::Verdict;
 use ungil_audit::source::Confidence;
 
 /// Notes that are printed; JSON has all.
@@ -16,7 +16,7 @@ pub(super) fn report(report: &Report, all: bool) -> String {
     let mut text = String::new();
     let mut modules = Vec::new();
     for (distribution, found) in report.ordered() {
-        if all || switches(found) != Some(false) {
+        if all || found.switches_on() != Some(false) {
             let of = distribution.map(|one| format!("{} {}", clean(&one.name), clean(&one.version)));
             modules.push([
                 clean(name(found)).into_owned(),
@@ -77,7 +77,7 @@ pub(super) fn report(report: &Report, all: bool) -> String {
 
 /// The counts.
 pub(super) fn summary(report: &Report) -> String {
-    let count = |wanted| report.audit.taken().filter(|(_, found)| switches(found) == wanted).count();
+    let count = |wanted| report.audit.taken().filter(|(_, found)| found.switches_on() == wanted).count();
     let (on, off, unknown) = (count(Some(true)), count(Some(false)), count(None));
     let build = report.audit.build;
     let mut text = format!(
@@ -141,7 +141,7 @@ pub(super) fn name(found: &Found) -> &str {
 
 /// The verdict on a file, in words.
 pub(super) fn verdict(found: &Found) -> String {
-    match (&found.unreadable, shown(found)) {
+    match (&found.unreadable, found.judgement()) {
         (Some(why), _) => format!("unknown: {}", clean(why)),
         (None, Some(one)) => match &one.verdict {
             Verdict::Declares => "declares".into(),
@@ -153,13 +153,9 @@ pub(super) fn verdict(found: &Found) -> String {
     }
 }
 
-fn shown(found: &Found) -> Option<&Judgement> {
-    found.judgement().or_else(|| found.judgements.first().filter(|_| found.judgements.len() == 1))
-}
-
 /// What made it.
 fn made(found: &Found) -> String {
-    let toolchain = shown(found).and_then(|one| one.toolchain);
+    let toolchain = found.judgement().and_then(|one| one.toolchain);
     toolchain.map(|one| format!("{one:?}")).unwrap_or_default()
 }
 
