@@ -164,3 +164,67 @@ fn what_cannot_be_audited_is_said_in_three_lines() {
     assert_eq!(audit(&place, &["text", "--for", "3.14"]).code, 2);
     assert!(!Path::new(&place.at("nothing")).exists());
 }
+
+#[test]
+fn the_imports_that_lead_to_it_are_told() {
+    let place = Place::new();
+    environment(&place);
+    place.write("app.py", "import json\n\ndef main():\n    import bad\n");
+    place.write("other.py", "import good\n");
+    let told = |args: &[&str]| audit(&place, args).ok().stdout;
+    // By default from what is installed.
+    let text = told(&["site"]);
+    assert!(text.contains("imported by bad:1 > bad._core\n"), "{text}");
+    for args in [&["site", "--from", "app.py"][..], &["site", "app.py"]] {
+        let text = told(args);
+        assert!(text.contains("imported by app:4 > bad:1 > bad._core (in a function"), "{args:?}: {text}");
+    }
+    for args in [&["site", "--from", "other.py"], &["site", "--from", "good"]] {
+        let text = told(args);
+        assert!(!text.contains("imported by"), "{args:?}: {text}");
+    }
+    let report = audit(&place, &["site", "--from", "app.py", "--json"]).ok().json();
+    let steps = &report["chains"][0]["steps"];
+    assert_eq!((&steps[0]["line"], &steps[1]["imports"]), (&4.into(), &"bad._core".into()), "{report:#}");
+    let out = audit(&place, &["site", "--from", "nothing"]);
+    assert_eq!((out.code, out.stderr.lines().count()), (2, 3), "{}", out.stderr);
+}
+
+#[test]
+fn the_index_is_asked_through_the_users_installer() {
+    let place = Place::new();
+    environment(&place);
+    place.write("requirements.txt", "plain==2\n");
+    // It has `bad` 2.0 for this build, `good` only as it is, `plain` not at all.
+    place.write(
+        "uv.sh",
+        "#!/bin/sh\nread line; echo \"$line\" >> asked\nname=${line%%==*}; version=${line#*==}; [ \"$version\" = \"$line\" ] && version=2.0\n\
+         [ $name = plain ] && { echo 'error: plain was not found' >&2; exit 1; }\n\
+         echo 'lock-version = \"1.0\"'; echo '[[packages]]'; echo \"name = '$name'\"; echo \"version = '$version'\"\n\
+         echo \"wheels = [{ url = 'https://index.example/$name-$version-cp314-cp314t-manylinux_2_28_x86_64.whl' }]\"\n",
+    );
+    // Another process writes it: what this one has open for writing cannot be started while a thread forks.
+    let mut install = Command::new("install");
+    install.args(["-D", "-m", "755", "uv.sh", "bin/uv"]).current_dir(place.path());
+    assert!(install.status().unwrap().success());
+    let path = format!("{}:{}", place.at("bin").display(), std::env::var("PATH").unwrap());
+    let run = |args: &[&str]| place.ungil(["audit"].iter().chain(args)).env("PATH", &path).run();
+    let targets = ["site", "requirements.txt", "--for", "3.14t", "--index"];
+    let text = run(&targets).ok().stdout;
+    for words in [
+        "bad 1.0: the index has bad-1.0-cp314-cp314t-manylinux_2_28_x86_64.whl; the newest, 2.0, has one",
+        "! plain 2: the index gave no answer: error: plain was not found",
+        "3 projects asked for at the index: 1 without a wheel for 3.14t",
+    ] {
+        assert!(text.contains(words), "no {words:?} in\n{text}");
+    }
+    assert!(!text.contains("good 1.0"), "what is in order is not shown:\n{text}");
+    let report = run(&[&targets[..], &["--json"]].concat()).ok().json();
+    assert_eq!(report["index"][0]["newest"]["version"], "2.0", "{report:#}");
+    std::fs::remove_file(place.at("asked")).unwrap();
+    run(&targets[..4]).ok();
+    assert!(!place.at("asked").exists(), "nobody is asked unless the user asks");
+    // Nobody to ask.
+    let out = place.ungil(["audit", "site", "--index"]).env("PATH", "/nothing").run();
+    assert_eq!((out.code, out.stderr.lines().count()), (2, 3), "{}", out.stderr);
+}

@@ -3,11 +3,14 @@
 //! Each target is what its name and its content say it is. Binaries are judged on as many threads as there are CPUs; a file at a time
 //! is in memory for each.
 
+mod questions;
 mod targets;
+mod ways;
 
 use crate::claims::{self, Weighed};
 use crate::found::{Distribution, Found};
 use crate::image::{Image, ImageError};
+use crate::imports::{Chain, Modules, entry};
 use crate::judge::judge;
 use crate::model::{Init, Judgement, Verdict};
 use crate::requirements::Wanted;
@@ -19,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use targets::Kind;
+use ways::Graph;
 
 /// The largest binary that is read, in bytes.
 const LARGEST: u64 = 2 << 30;
@@ -34,6 +38,9 @@ pub struct Asked {
     pub build: Option<Build>,
     /// Also read the sources of installed distributions and wheels.
     pub sources: bool,
+    /// Where the program begins: modules' names or files. By default the sources among the targets, and else the packages that no
+    /// other one requires.
+    pub from: Vec<String>,
 }
 
 /// What an audit found.
@@ -47,6 +54,8 @@ pub struct Audit {
     pub distributions: Vec<Weighty>,
     /// Extension modules that belong to no distribution.
     pub loose: Vec<Found>,
+    /// How the modules that switch the GIL on come to be imported: a way to each that an `import` leads to.
+    pub chains: Vec<Chain>,
     /// What lock files and requirements want.
     pub wanted: Vec<Wanted>,
     /// What sources do that threads break, the surest first.
@@ -85,6 +94,9 @@ pub enum Error {
     /// A target is nothing that can be audited.
     #[error("'{}' is no environment, wheel, extension module, source or lock file", .0.display())]
     Unknown(PathBuf),
+    /// Where the program is said to begin is nothing.
+    #[error("'{0}' is no module of what is audited, and no file")]
+    NoEntry(String),
 }
 
 impl Audit {
@@ -121,21 +133,26 @@ pub fn audit(asked: &Asked) -> Result<Audit, Error> {
         build,
         distributions: Vec::new(),
         loose: Vec::new(),
+        chains: Vec::new(),
         wanted: Vec::new(),
         hazards: Vec::new(),
         sources: 0,
         notes: Vec::new(),
         folders: Vec::new(),
     };
+    let mut graph = Graph::default();
     for (path, kind) in kinds {
         match kind {
-            Kind::Environment(folders) => audit.environment(&folders, asked.sources),
-            Kind::Wheel => audit.wheel(path, asked.sources)?,
+            Kind::Environment(folders) => {
+                audit.environment(&folders, asked.sources, &mut graph);
+            }
+            Kind::Wheel => audit.wheel(path, asked.sources, &mut graph)?,
             Kind::Module => audit.module(path),
-            Kind::Sources => audit.tree(path),
+            Kind::Sources => audit.tree(path, &mut graph),
             Kind::Wants => audit.wants(path)?,
         }
     }
+    audit.find_ways(graph, &asked.from)?;
     audit.hazards.sort_by(|a, b| (b.confidence, &a.file, a.line).cmp(&(a.confidence, &b.file, b.line)));
     Ok(audit)
 }
@@ -146,9 +163,12 @@ impl Audit {
         self.distributions.push(Weighty { distribution, weighed });
     }
 
-    fn environment(&mut self, folders: &[PathBuf], sources: bool) {
+    /// Reads an environment, and returns the modules of the sources in it that are no distribution's.
+    fn environment(&mut self, folders: &[PathBuf], sources: bool, graph: &mut Graph) -> Vec<String> {
         let mut found = environment::read(folders);
         look(found.modules_mut(), self.build);
+        graph.add(Modules::of_environment(&found, self.build));
+        let own = found.sources.iter().map(|(_, path)| entry(path)).collect();
         if sources {
             // What starts threads in one distribution says nothing of a fork in another.
             for one in &found.distributions {
@@ -162,6 +182,7 @@ impl Audit {
         self.folders.extend(found.folders);
         self.loose.extend(found.loose);
         found.distributions.into_iter().for_each(|one| self.take(one));
+        own
     }
 
     fn module(&mut self, path: &Path) {
@@ -170,7 +191,7 @@ impl Audit {
         self.loose.extend(found);
     }
 
-    fn wheel(&mut self, path: &Path, sources: bool) -> Result<(), Error> {
+    fn wheel(&mut self, path: &Path, sources: bool, graph: &mut Graph) -> Result<(), Error> {
         let unreadable = |why: String| Error::Unreadable { path: path.to_owned(), why };
         let bytes = files::read(path, LARGEST).map_err(|why| unreadable(why.to_string()))?;
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -183,7 +204,9 @@ impl Audit {
                 Err(refusal) => found.unreadable = Some(refusal.to_string()),
             }
         }
-        if sources {
+        let is_bad = |found: &Found| found.is_taken_by(self.build) && found.switches_on() == Some(true);
+        let is_searched = distribution.modules.iter().any(is_bad);
+        if sources || is_searched {
             let mut texts = Vec::new();
             for (name, bytes) in wheel.sources() {
                 match bytes {
@@ -191,19 +214,27 @@ impl Audit {
                     Err(refusal) => self.notes.push(refusal.to_string()),
                 }
             }
-            self.programs(audit_program(texts));
+            if is_searched {
+                graph.add(Modules::of_distribution(&distribution, path, self.build));
+                texts.iter().for_each(|(path, text)| graph.add_text(path.clone(), text.to_vec()));
+            }
+            if sources {
+                self.programs(audit_program(texts));
+            }
         }
         self.take(distribution);
         Ok(())
     }
 
     /// A folder of sources, and the modules that were built in it; or one source.
-    fn tree(&mut self, path: &Path) {
-        if path.is_file() {
+    fn tree(&mut self, path: &Path, graph: &mut Graph) {
+        let own = if path.is_file() {
             self.read_sources([path.to_owned()]);
+            vec![graph.add_program(path)]
         } else {
-            self.environment(&[path.to_owned()], true);
-        }
+            self.environment(&[path.to_owned()], true, graph)
+        };
+        graph.programs.extend(own);
     }
 
     fn wants(&mut self, path: &Path) -> Result<(), Error> {

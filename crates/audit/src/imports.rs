@@ -11,10 +11,9 @@ pub use chain::{Chain, Chains, Step, When};
 use crate::environment::Environment;
 use crate::found::{Distribution, Found, is_python};
 use crate::names;
-use crate::source::{self, Source};
+use crate::source;
 use crate::target::Build;
 use rustc_hash::FxHashMap;
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 /// Files that are parsed in one search.
@@ -41,7 +40,7 @@ impl Modules {
     pub fn of_environment(environment: &Environment, build: Build) -> Modules {
         let mut modules = Modules::default();
         for one in &environment.distributions {
-            modules.add_distribution(one, build);
+            modules.add_distribution(one, Path::new(""), build);
         }
         for (folder, path) in &environment.sources {
             modules.add_source(path, folder.join(path));
@@ -50,12 +49,25 @@ impl Modules {
         modules
     }
 
-    /// The modules of a wheel or another distribution that a build would take.
+    /// The modules of a wheel that a build would take; their files are told below `place`.
     #[must_use]
-    pub fn of_distribution(distribution: &Distribution, build: Build) -> Modules {
+    pub fn of_distribution(wheel: &Distribution, place: &Path, build: Build) -> Modules {
         let mut modules = Modules::default();
-        modules.add_distribution(distribution, build);
+        modules.add_distribution(wheel, place, build);
         modules
+    }
+
+    /// Adds those of folders that come later on `sys.path`.
+    pub fn extend(&mut self, later: Modules) {
+        for (name, module) in later.by_name {
+            self.by_name.entry(name).or_insert(module);
+        }
+    }
+
+    /// Whether there is a module of that name.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
     }
 
     /// Adds a program of the user's own: a file, as the module of that name.
@@ -64,10 +76,10 @@ impl Modules {
         self.add_source(&name, file.to_owned());
     }
 
-    fn add_distribution(&mut self, one: &Distribution, build: Build) {
+    fn add_distribution(&mut self, one: &Distribution, place: &Path, build: Build) {
+        let place = one.folder.as_deref().unwrap_or(place);
         for path in &one.sources {
-            let file = one.folder.as_deref().map_or_else(|| PathBuf::from(path), |folder| folder.join(path));
-            self.add_source(path, file);
+            self.add_source(path, place.join(path));
         }
         one.modules.iter().for_each(|found| self.add_extension(found, build));
     }
@@ -92,19 +104,20 @@ impl Modules {
         }
     }
 
-    /// Looks for the ways from entries (modules' names) to targets. `load` reads a source by the path it was added with: from
+    /// Looks for the ways from entries (modules' names) to targets, of imports as certain as `most` or more. `load` reads a source by the path it was added with: from
     /// disk ([`from_disk`]) or out of a wheel.
     pub fn chains(
         &self,
         entries: &[String],
         targets: &[String],
-        load: impl FnMut(&Path) -> Result<Vec<u8>, String>,
+        most: When,
+        load: impl Fn(&Path) -> Result<Vec<u8>, String> + Sync,
     ) -> Chains {
         let mut search = Search { modules: self, load, parsed: FxHashMap::default(), notes: Vec::new() };
         let mut left: Vec<&str> = targets.iter().map(String::as_str).collect();
         let mut chains = Vec::new();
         for when in [When::Always, When::Guarded, When::Later] {
-            if !left.is_empty() {
+            if when <= most && !left.is_empty() {
                 let found = search.pass(entries, &left, when);
                 left.retain(|target| !found.iter().any(|chain| chain.target == *target));
                 chains.extend(found);
@@ -135,33 +148,31 @@ struct Search<'a, L> {
     notes: Vec<String>,
 }
 
-impl<L: FnMut(&Path) -> Result<Vec<u8>, String>> Search<'_, L> {
+impl<L: Fn(&Path) -> Result<Vec<u8>, String> + Sync> Search<'_, L> {
     /// Breadth first, over imports that are at least as certain as `most`.
     fn pass(&mut self, entries: &[String], targets: &[&str], most: When) -> Vec<Chain> {
         let mut from: FxHashMap<String, Option<Step>> = FxHashMap::default();
-        let mut waiting = VecDeque::new();
+        let mut waiting = Vec::new();
         for name in
             entries.iter().filter(|entry| entry.len() <= LONGEST_NAME).flat_map(|entry| prefixes(entry))
         {
             if self.modules.by_name.contains_key(name) && !from.contains_key(name) {
                 from.insert(name.to_owned(), None);
-                waiting.push_back(name.to_owned());
+                waiting.push(name.to_owned());
             }
         }
-        let mut left = targets.len();
-        while let Some(name) = waiting.pop_front() {
-            left -= usize::from(targets.contains(&name.as_str()));
-            if left == 0 {
-                break;
-            }
-            let Some(module) = self.modules.by_name.get(&name) else { continue };
-            self.parse(&name, module);
-            for edge in self.parsed.get(&name).into_iter().flatten().filter(|edge| edge.when <= most) {
-                if !from.contains_key(&edge.to) {
-                    let (file, line, when) = (module.file.clone(), edge.line, edge.when);
-                    let step = Step { module: name.clone(), file, line, imports: edge.to.clone(), when };
-                    from.insert(edge.to.clone(), Some(step));
-                    waiting.push_back(edge.to.clone());
+        // A level at a time, whose files are parsed side by side.
+        while !waiting.is_empty() && !targets.iter().all(|target| from.contains_key(*target)) {
+            self.parse(&waiting);
+            for name in std::mem::take(&mut waiting) {
+                let Some(module) = self.modules.by_name.get(&name) else { continue };
+                for edge in self.parsed.get(&name).into_iter().flatten().filter(|edge| edge.when <= most) {
+                    if !from.contains_key(&edge.to) {
+                        let (file, line, when) = (module.file.clone(), edge.line, edge.when);
+                        let step = Step { module: name.clone(), file, line, imports: edge.to.clone(), when };
+                        from.insert(edge.to.clone(), Some(step));
+                        waiting.push(edge.to.clone());
+                    }
                 }
             }
         }
@@ -169,26 +180,35 @@ impl<L: FnMut(&Path) -> Result<Vec<u8>, String>> Search<'_, L> {
         reached.map(|target| way(target, &from)).collect()
     }
 
-    fn parse(&mut self, name: &str, module: &Module) {
-        if !module.is_source || self.parsed.contains_key(name) {
-            return;
-        }
-        if self.parsed.len() == MOST_FILES {
+    /// Reads what these modules import, where that has not been done.
+    fn parse(&mut self, names: &[String]) {
+        let modules = names.iter().filter(|name| !self.parsed.contains_key(*name));
+        let sources = modules.filter_map(|name| {
+            let module = self.modules.by_name.get(name).filter(|module| module.is_source)?;
+            Some(((name.as_str(), module), module.file.as_path()))
+        });
+        let mut files: Vec<((&str, &Module), &Path)> = sources.collect();
+        let most = MOST_FILES.saturating_sub(self.parsed.len());
+        if files.len() > most {
+            files.truncate(most);
             let note = format!("no more than {MOST_FILES} files were parsed");
-            if self.notes.last() != Some(&note) {
+            if !self.notes.contains(&note) {
                 self.notes.push(note);
             }
-            return;
         }
-        let source = (self.load)(&module.file)
-            .and_then(|bytes| Source::parse(&bytes).map_err(|unread| unread.to_string()));
-        let imports = match source {
-            Ok(source) => source::imports(&source),
-            Err(why) => {
+        for ((name, module), imports) in source::imports_of_all(files, &self.load) {
+            let imports = imports.unwrap_or_else(|why| {
                 self.notes.push(format!("what '{}' imports is not known: {why}", module.file.display()));
                 Vec::new()
-            }
-        };
+            });
+            let edges = self.edges(name, module, imports);
+            self.parsed.insert(name.to_owned(), edges);
+        }
+        self.notes.sort_unstable();
+    }
+
+    /// What imports lead to: modules that are there, each once, with the most certain import of it.
+    fn edges(&self, name: &str, module: &Module, imports: Vec<source::Import>) -> Vec<Edge> {
         let mut edges: Vec<Edge> = Vec::new();
         let mut best: FxHashMap<String, When> = FxHashMap::default();
         for import in imports {
@@ -214,7 +234,7 @@ impl<L: FnMut(&Path) -> Result<Vec<u8>, String>> Search<'_, L> {
                 }
             }
         }
-        self.parsed.insert(name.to_owned(), edges);
+        edges
     }
 }
 

@@ -4,6 +4,10 @@
 //! uv writes a lock file of one package, which lists all its wheels. pip says which wheel it would take.
 
 mod child;
+mod survey;
+
+pub use child::Patience;
+pub use survey::{Answer, Question, survey};
 
 use crate::image::Arch;
 use crate::requirements::{self, best};
@@ -54,6 +58,12 @@ pub enum Error {
     /// It took longer than it was given.
     #[error("it gave no answer in {0:?}")]
     Slow(Duration),
+    /// The user stopped it.
+    #[error("it was interrupted")]
+    Stopped,
+    /// pip says the same of both.
+    #[error("there is no wheel of it for that build, or no such project")]
+    Nothing,
     /// It failed, and said this.
     #[error("{0}")]
     Said(String),
@@ -67,7 +77,7 @@ pub enum Error {
 
 /// Asks which wheels there are of a project, of a version of it or of its newest.
 ///
-/// The child is killed, and all it started, when `limit` has passed.
+/// The child is killed, and all it started, when `patience` ends.
 ///
 /// # Errors
 /// [`Error`]; what the installer said is passed on.
@@ -77,7 +87,7 @@ pub fn ask(
     version: Option<&str>,
     build: Build,
     platform: Platform,
-    limit: Duration,
+    patience: Patience,
 ) -> Result<Available, Error> {
     // It becomes an argument, or a line of a file: it must not be able to be an option or another line.
     let plain = |text: &str| {
@@ -89,8 +99,8 @@ pub fn ask(
     }
     let wanted = version.map_or_else(|| name.to_owned(), |version| format!("{name}=={version}"));
     match installer {
-        Installer::Uv(uv) => ask_uv(uv, name, &wanted, build, platform, limit),
-        Installer::Pip(python) => ask_pip(python, name, &wanted, build, platform, limit),
+        Installer::Uv(uv) => ask_uv(uv, name, &wanted, build, platform, patience),
+        Installer::Pip(python) => ask_pip(python, name, &wanted, build, platform, patience),
     }
 }
 
@@ -100,7 +110,7 @@ fn ask_uv(
     wanted: &str,
     build: Build,
     platform: Platform,
-    limit: Duration,
+    patience: Patience,
 ) -> Result<Available, Error> {
     let start = |why| Error::Start { program: uv.to_owned(), why };
     let mut input = tempfile::tempfile().map_err(start)?;
@@ -118,7 +128,7 @@ fn ask_uv(
     ]);
     // Of a universal lock no wheel is left out; and uv needs no interpreter for it.
     command.args(["--universal", "--python-version", &build.version(), "--format", "pylock.toml", "-"]);
-    let answer = child::run(command, Some(input), limit)?;
+    let answer = child::run(command, Some(input), patience)?;
     let odd = |why: String| Error::Odd(why);
     let wants = requirements::lock(&answer, Path::new("pylock.toml"), build, platform);
     let wants = wants.map_err(|error| odd(error.to_string()))?;
@@ -142,7 +152,7 @@ fn ask_pip(
     wanted: &str,
     build: Build,
     platform: Platform,
-    limit: Duration,
+    patience: Patience,
 ) -> Result<Available, Error> {
     let start = |why| Error::Start { program: python.to_owned(), why };
     let folder = tempfile::tempdir().map_err(start)?;
@@ -164,7 +174,7 @@ fn ask_pip(
     for tag in platform_tags(platform) {
         command.args(["--platform", &tag]);
     }
-    let answer = child::run(command.arg(wanted), None, limit);
+    let answer = child::run(command.arg(wanted), None, patience);
     let answer = match answer {
         Ok(answer) => answer,
         // This is an answer: no wheel of it is for that build.
@@ -180,6 +190,7 @@ fn ask_pip(
                 complete: false,
             });
         }
+        Err(Error::Said(said)) if said.contains("(from versions: none)") => return Err(Error::Nothing),
         Err(error) => return Err(error),
     };
     let wheels: Vec<WheelName> = wheel_names(&answer);

@@ -24,8 +24,11 @@ mod walk;
 
 pub use hazard::{Confidence, Hazard, Kind};
 pub use imports::Import;
+pub(crate) use program::imports_of_all;
 pub use program::{Program, audit_program};
 
+use ruff_python_ast::ModModule;
+use ruff_python_parser::Parsed;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Longest file that is read, in bytes.
@@ -101,23 +104,21 @@ impl Source {
         catch_unwind(AssertUnwindSafe(|| Source::read(bytes))).unwrap_or(Err(Unread::Parser))
     }
 
+    /// What it imports and nothing else, in this thread, which has the stack for it.
+    fn imports_here(bytes: &[u8]) -> Result<Vec<Import>, Unread> {
+        let read = || tree(bytes, |parsed, _, lines| imports::of(parsed.suite(), lines));
+        catch_unwind(AssertUnwindSafe(read)).unwrap_or(Err(Unread::Parser))
+    }
+
     fn read(bytes: &[u8]) -> Result<Source, Unread> {
-        if bytes.len() > MAX_BYTES {
-            return Err(Unread::TooLong(bytes.len()));
-        }
-        let text = text::decode(bytes)?;
-        nesting::check(&text)?;
-        let lines = text::Lines::new(&text);
-        let parsed = ruff_python_parser::parse_module(&text).map_err(|error| Unread::Syntax {
-            line: lines.line(error.location.start()),
-            what: error.error.to_string(),
-        })?;
-        let imports = imports::of(parsed.suite(), &lines);
-        let comments = settle::Ignored::of(parsed.tokens(), &text, &lines);
-        let walked = walk::walk(parsed.suite(), &text);
-        let starts = walked.starts.first().map(|(_, _, range)| lines.line(range.start()));
-        let left_out = walked.left_out;
-        Ok(Source { imports, hazards: settle::settle(walked, &lines, &comments), starts, left_out })
+        tree(bytes, |parsed, text, lines| {
+            let imports = imports::of(parsed.suite(), lines);
+            let comments = settle::Ignored::of(parsed.tokens(), text, lines);
+            let walked = walk::walk(parsed.suite(), text);
+            let starts = walked.starts.first().map(|(_, _, range)| lines.line(range.start()));
+            let left_out = walked.left_out;
+            Source { imports, hazards: settle::settle(walked, lines, &comments), starts, left_out }
+        })
     }
 
     /// What is hazardous in it as far as it shows by itself, in the order of lines; the hazards name no file yet.
@@ -131,6 +132,24 @@ impl Source {
     pub fn left_out(&self) -> usize {
         self.left_out
     }
+}
+
+/// Parses the bytes of a file, and hands its tree, its text and its lines on.
+fn tree<R>(
+    bytes: &[u8],
+    look: impl FnOnce(&Parsed<ModModule>, &str, &text::Lines<'_>) -> R,
+) -> Result<R, Unread> {
+    if bytes.len() > MAX_BYTES {
+        return Err(Unread::TooLong(bytes.len()));
+    }
+    let text = text::decode(bytes)?;
+    nesting::check(&text)?;
+    let lines = text::Lines::new(&text);
+    let parsed = ruff_python_parser::parse_module(&text).map_err(|error| Unread::Syntax {
+        line: lines.line(error.location.start()),
+        what: error.error.to_string(),
+    })?;
+    Ok(look(&parsed, &text, &lines))
 }
 
 /// What a source imports, in its order.

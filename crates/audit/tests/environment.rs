@@ -248,7 +248,7 @@ fn the_chain_of_imports_to_a_module_is_found() {
     let environment = environment::read(&[site]);
     let modules = Modules::of_environment(&environment, build("3.14t"));
     let targets = ["bad._x", "bad._y", "nothing"].map(str::to_owned);
-    let found = modules.chains(&["app.main".to_owned()], &targets, imports::from_disk);
+    let found = modules.chains(&["app.main".to_owned()], &targets, When::Later, imports::from_disk);
     let told: Vec<_> = found
         .chains
         .iter()
@@ -265,9 +265,9 @@ fn the_chain_of_imports_to_a_module_is_found() {
             ("bad._y", "app.main:1 mid:2 bad.late:2".to_owned(), When::Later),
         ]
     );
-    let own = modules.chains(&["bad".to_owned()], &targets[..1], imports::from_disk);
+    let own = modules.chains(&["bad".to_owned()], &targets[..1], When::Later, imports::from_disk);
     assert_eq!((own.chains[0].steps.len(), own.chains[0].when), (2, When::Always));
-    let broken = modules.chains(&["app.broken".to_owned()], &targets, imports::from_disk);
+    let broken = modules.chains(&["app.broken".to_owned()], &targets, When::Later, imports::from_disk);
     assert!(broken.chains.is_empty() && broken.notes.len() == 1, "{broken:?}");
     assert_eq!(imports::entry("./app/main.py"), "app.main");
 }

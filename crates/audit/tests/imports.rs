@@ -24,7 +24,11 @@ fn what_may_be_missing_is_guarded() {
     let found = of("try:\n    import a\nexcept (ImportError, OSError):\n    import b\nelse:\n    import c\n\
                     if TYPE_CHECKING:\n    import d\nelse:\n    import e\ntry:\n    import f\nexcept KeyError:\n    pass\n");
     let guarded: Vec<_> = found.iter().map(|import| import.is_guarded).collect();
-    assert_eq!(guarded, [true, true, false, true, false, false]);
+    assert_eq!(guarded, [true, true, false, false, false]);
+    assert!(
+        found.iter().all(|import| import.module != "d"),
+        "what only a type checker imports is not imported"
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 use ungil_audit::image::Arch;
-use ungil_audit::index::{self, Installer};
+use ungil_audit::index::{self, Installer, Patience};
 use ungil_audit::target::{Build, Platform, System};
 
 const LINUX: Platform = Platform { system: System::Linux, arch: Arch::X86_64 };
@@ -36,7 +36,7 @@ fn an_installers_answer_is_what_the_index_has() {
     // No answer takes so long; only the sleeper is given less.
     let long = Duration::from_secs(120);
     let ask = |installer: &Installer, name: &str, limit| {
-        index::ask(installer, name, Some("1"), build("3.14t"), LINUX, limit)
+        index::ask(installer, name, Some("1"), build("3.14t"), LINUX, Patience { limit, is_told: &|| false })
     };
     let answer = ask(&uv(lock), "a", long).unwrap();
     assert_eq!((answer.version.as_str(), answer.wheels.len(), answer.complete), ("1", 2, true));

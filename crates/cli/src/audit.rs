@@ -1,8 +1,11 @@
 //! `ungil audit`: what happens to the GIL when what is installed here is imported, and which sources threads break.
 
+mod index;
 mod markdown;
 mod sarif;
 mod table;
+mod verify;
+mod ways;
 
 use crate::args::{Audit as Arguments, AuditForm as Form, FailOn};
 use crate::clean;
@@ -11,14 +14,14 @@ use crate::signals;
 use indicatif::ProgressBar;
 use serde::Serialize;
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 use ungil_audit::audit::{Asked, Audit, audit};
 use ungil_audit::claims::Standing;
 use ungil_audit::found::{Distribution, Found};
-use ungil_audit::verify::{Module, Outcome, Verifier};
+use ungil_audit::index::Answer;
+use verify::Verified;
 
 /// The code for a bound that was crossed.
 const CROSSED: u8 = 3;
@@ -31,36 +34,18 @@ struct Report {
     /// What --verify saw.
     #[serde(skip_serializing_if = "Option::is_none")]
     verified: Option<Vec<Verified>>,
-    /// Ctrl-C ended it before every module was imported.
+    /// What --index said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<Vec<Answer>>,
+    /// Ctrl-C ended it before every module was imported, or every question asked.
     interrupted: bool,
-}
-
-/// A module that was imported.
-#[derive(Debug, Clone, Serialize)]
-struct Verified {
-    /// Its dotted name.
-    module: String,
-    /// Its file.
-    file: PathBuf,
-    /// Whether the verdict says that it switches the GIL on.
-    verdict: Option<bool>,
-    /// What importing it did.
-    #[serde(flatten)]
-    outcome: Outcome,
-}
-
-impl Verified {
-    /// Verdict and world differ.
-    fn differs(&self) -> bool {
-        self.verdict.zip(self.outcome.switched_on).is_some_and(|(said, seen)| said != seen)
-    }
 }
 
 /// Audits and prints.
 pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
     let stop = signals::flag()?;
     let targets = targets(args)?;
-    let asked = Asked { targets, build: args.build, sources: args.sources };
+    let asked = Asked { targets, build: args.build, sources: args.sources, from: args.from.clone() };
     let mut audit = audit(&asked).map_err(|error| {
         Edge::usage(
             "there is nothing to audit",
@@ -69,9 +54,10 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
         )
     })?;
     audit.hazards.retain(|hazard| hazard.confidence >= args.confidence.into());
-    let verified =
-        if args.verify { Some(verify(args, &audit, &|| stop.load(Ordering::Relaxed))?) } else { None };
-    let report = Report { audit, verified, interrupted: stop.load(Ordering::Relaxed) };
+    let is_told = || stop.load(Ordering::Relaxed);
+    let verified = args.verify.then(|| verify::run(args, &audit, &is_told)).transpose()?;
+    let index = args.index.then(|| index::run(args, &audit, &is_told)).transpose()?;
+    let report = Report { audit, verified, index, interrupted: stop.load(Ordering::Relaxed) };
     let form = if args.json { Form::Json } else { args.format };
     let text = match form {
         Form::Table => table::report(&report, args.all),
@@ -125,6 +111,15 @@ impl Report {
     }
 }
 
+/// A bar over so many things, where somebody watches.
+fn progress(args: &Arguments, total: usize) -> ProgressBar {
+    if args.quiet || !std::io::stderr().is_terminal() {
+        ProgressBar::hidden()
+    } else {
+        ProgressBar::new(total as u64)
+    }
+}
+
 /// What was named, or the environment here.
 fn targets(args: &Arguments) -> Result<Vec<PathBuf>, Edge> {
     if !args.targets.is_empty() {
@@ -139,54 +134,6 @@ fn targets(args: &Arguments) -> Result<Vec<PathBuf>, Edge> {
             "name one, or a wheel, a lock file or a folder of sources",
         )
     })
-}
-
-/// Imports every module that the build would.
-fn verify(
-    args: &Arguments,
-    audit: &Audit,
-    is_told: &(dyn Fn() -> bool + Sync),
-) -> Result<Vec<Verified>, Edge> {
-    let wanted = args.python.clone().unwrap_or_else(|| audit.build.to_string());
-    let search = ungil_pythons::Search::from_env();
-    let python = ungil_pythons::resolve(&wanted, &search).map_err(|error| {
-        Edge::usage(
-            "there is no interpreter to verify with",
-            error,
-            "name one with --python; ungil pythons lists them",
-        )
-    })?;
-    if !python.free_threaded {
-        return Err(Edge::usage(
-            format!("{} always has a GIL", python.name),
-            "what modules do to it shows in a free-threaded build alone",
-            "name one with --python, such as 3.14t",
-        ));
-    }
-    let mut rows = Vec::new();
-    for (_, found) in audit.taken() {
-        if let Some(module) = found.module.clone().filter(|_| found.file.is_file()) {
-            rows.push((Module { name: module, file: found.file.clone() }, found.switches_on()));
-        }
-    }
-    let modules: Vec<Module> = rows.iter().map(|(module, _)| module.clone()).collect();
-    let bar = if args.quiet || !std::io::stderr().is_terminal() {
-        ProgressBar::hidden()
-    } else {
-        ProgressBar::new(modules.len() as u64)
-    };
-    let verifier = Verifier {
-        python: Path::new(&python.executable),
-        folders: &audit.folders,
-        limit: Duration::from_secs_f64(args.limit),
-        jobs: std::thread::available_parallelism().map_or(1, usize::from),
-    };
-    let outcomes = verifier.run(&modules, is_told, &|done| bar.set_position(done as u64));
-    bar.finish_and_clear();
-    let seen = rows.into_iter().zip(outcomes).filter_map(|((module, verdict), outcome)| {
-        Some(Verified { module: module.name, file: module.file, verdict, outcome: outcome? })
-    });
-    Ok(seen.collect())
 }
 
 fn json(report: &impl Serialize) -> Result<String, Edge> {

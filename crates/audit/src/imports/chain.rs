@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 pub enum When {
     /// Whenever its module is imported, as far as a look at the source can tell.
     Always,
-    /// In a `try` that catches its failure, or for type checkers only.
+    /// In a `try` that catches its failure.
     Guarded,
     /// In a function, or lazily: later, if at all.
     Later,

@@ -14,6 +14,33 @@ use std::time::{Duration, Instant};
 /// Bytes of its output that are read.
 const LARGEST: u64 = 64 << 20;
 
+/// How often it is asked whether to stop.
+const NAP: Duration = Duration::from_millis(50);
+
+/// How long to wait for an answer.
+#[derive(Clone, Copy)]
+pub struct Patience<'a> {
+    /// At the longest.
+    pub limit: Duration,
+    /// Whether to stop now.
+    pub is_told: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl Patience<'_> {
+    /// Waits for what a channel brings.
+    fn receive<T>(&self, channel: &mpsc::Receiver<T>, ends: Instant) -> Result<T, Error> {
+        loop {
+            let left = ends.saturating_duration_since(Instant::now());
+            match channel.recv_timeout(left.min(NAP)) {
+                Ok(brought) => return Ok(brought),
+                Err(_) if (self.is_told)() => return Err(Error::Stopped),
+                Err(mpsc::RecvTimeoutError::Timeout) if !left.is_zero() => {}
+                Err(_) => return Err(Error::Slow(self.limit)),
+            }
+        }
+    }
+}
+
 /// Kills the group when it goes out of scope, whatever happened.
 struct Group(Child);
 
@@ -30,10 +57,11 @@ impl Drop for Group {
 pub(super) fn run(
     mut command: impl std::borrow::BorrowMut<Command>,
     input: Option<File>,
-    limit: Duration,
+    patience: Patience,
 ) -> Result<String, Error> {
     let command = command.borrow_mut();
     let program = PathBuf::from(command.get_program());
+    let limit = patience.limit;
     let ends = Instant::now() + limit;
     command.stdin(input.map_or_else(Stdio::null, Stdio::from)).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.process_group(0).spawn().map_err(|why| Error::Start { program, why })?;
@@ -41,8 +69,8 @@ pub(super) fn run(
     let output = reader(group.0.stdout.take());
     let errors = reader(group.0.stderr.take());
     let left = || ends.saturating_duration_since(Instant::now());
-    let output = output.recv_timeout(left()).map_err(|_| Error::Slow(limit))?;
-    let errors = errors.recv_timeout(left()).map_err(|_| Error::Slow(limit))?;
+    let output = patience.receive(&output, ends)?;
+    let errors = patience.receive(&errors, ends)?;
     // Both pipes are closed, so it is at its end, or hides from its own: a short wait tells.
     let status = loop {
         match group.0.try_wait() {

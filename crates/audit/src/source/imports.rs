@@ -1,4 +1,4 @@
-//! What a source imports, and whether that happens when the module itself is imported.
+//! What a source imports, and whether that happens when the module itself is imported. Imports under `if TYPE_CHECKING` never happen, and are left out.
 
 use super::text::Lines;
 use ruff_python_ast::visitor::{self, Visitor};
@@ -19,7 +19,7 @@ pub struct Import {
     pub line: usize,
     /// It happens, if at all, after the module's own import: in a function, or with `lazy` before it (PEP 810).
     pub is_lazy: bool,
-    /// The program goes on without it: in a `try` that catches its failure or stands in for another's, or for type checkers only.
+    /// The program goes on without it: in a `try` that catches its failure or stands in for another's.
     pub is_guarded: bool,
 }
 
@@ -67,7 +67,10 @@ impl Walk<'_, '_> {
 
     fn visit_if(&mut self, stmt: &StmtIf) {
         self.visit_expr(&stmt.test);
-        self.guarded(&stmt.body, last_name(&stmt.test) == Some("TYPE_CHECKING"));
+        // What only a type checker imports is never imported.
+        if last_name(&stmt.test) != Some("TYPE_CHECKING") {
+            self.visit_body(&stmt.body);
+        }
         for clause in &stmt.elif_else_clauses {
             self.visit_elif_else_clause(clause);
         }

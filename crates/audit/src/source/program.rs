@@ -1,6 +1,6 @@
 //! All sources of a program or a distribution together: a fork in one file is worse for a thread that is started in another.
 
-use super::{Confidence, Hazard, Kind, Source, Unread, on_known_stack};
+use super::{Confidence, Hazard, Import, Kind, Source, Unread, on_known_stack};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -28,30 +28,57 @@ where
     I::IntoIter: Send,
     T: AsRef<[u8]>,
 {
-    let files = Mutex::new(files.into_iter().fuse());
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
-    let read = || {
-        let mut read = Vec::new();
-        loop {
-            // A caller's iterator that panicked is one that has ended.
-            let next = files.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let Some((path, bytes)) = next else { return read };
-            read.push((path, Source::parse_here(bytes.as_ref())));
-        }
-    };
-    let mut sources = Vec::new();
-    std::thread::scope(|scope| {
-        let started: Vec<_> =
-            (0..threads).filter_map(|_| on_known_stack().spawn_scoped(scope, read).ok()).collect();
-        for thread in started {
-            sources.extend(thread.join().unwrap_or_default());
-        }
-    });
+    let read = |(path, bytes): (PathBuf, T)| (path, Source::parse_here(bytes.as_ref()));
+    let (mut sources, left) = on_all_cpus(files, read);
     // No thread could be started: what is left is named, not passed over.
-    let rest = files.into_inner().unwrap_or_else(PoisonError::into_inner);
-    sources.extend(rest.map(|(path, _)| (path, Err(Unread::Thread("there are too many".into())))));
+    sources
+        .extend(left.into_iter().map(|(path, _)| (path, Err(Unread::Thread("there are too many".into())))));
     sources.sort_by(|one, other| one.0.cmp(&other.0));
     together(sources)
+}
+
+/// What sources import, by the tags they are given with; `load` gives their bytes.
+pub(crate) fn imports_of_all<T: Send>(
+    files: Vec<(T, &Path)>,
+    load: &(impl Fn(&Path) -> Result<Vec<u8>, String> + Sync),
+) -> Vec<(T, Result<Vec<Import>, String>)> {
+    let read = |(tag, path): (T, &Path)| {
+        let imports =
+            load(path).and_then(|bytes| Source::imports_here(&bytes).map_err(|unread| unread.to_string()));
+        (tag, imports)
+    };
+    let (mut read, left) = on_all_cpus(files, read);
+    read.extend(left.into_iter().map(|(tag, _)| (tag, Err("no thread could be started".to_owned()))));
+    read
+}
+
+/// Works on all that an iterator gives, on as many threads as the machine has CPUs, each with the stack that a parser needs. What is
+/// left if none can be started is given back.
+fn on_all_cpus<I, R>(all: I, work: impl Fn(I::Item) -> R + Sync) -> (Vec<R>, Vec<I::Item>)
+where
+    I: IntoIterator<IntoIter: Send>,
+    R: Send,
+{
+    let all = Mutex::new(all.into_iter().fuse());
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
+    let run = || {
+        let mut done = Vec::new();
+        loop {
+            // A caller's iterator that panicked is one that has ended.
+            let next = all.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some(next) = next else { return done };
+            done.push(work(next));
+        }
+    };
+    let mut done = Vec::new();
+    std::thread::scope(|scope| {
+        let started: Vec<_> =
+            (0..threads).filter_map(|_| on_known_stack().spawn_scoped(scope, run).ok()).collect();
+        for thread in started {
+            done.extend(thread.join().unwrap_or_default());
+        }
+    });
+    (done, all.into_inner().unwrap_or_else(PoisonError::into_inner).collect())
 }
 
 fn together(sources: Vec<(PathBuf, Result<Source, Unread>)>) -> Program {

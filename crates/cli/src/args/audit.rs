@@ -28,6 +28,15 @@ pub(crate) struct Audit {
     #[arg(long, value_enum, value_name = "LEVEL", default_value_t = Level::Medium, help_heading = "What is asked")]
     pub(crate) confidence: Level,
 
+    /// Where the program begins, for the imports that lead to a module that switches the GIL on: a module or a file (default: the
+    /// sources among what is audited, and else the packages that no other one requires).
+    #[arg(long, value_name = "MODULE|FILE", help_heading = "What is asked")]
+    pub(crate) from: Vec<String>,
+
+    /// Ask the index, through uv or pip and their settings, whether it has wheels for the build.
+    #[arg(long, help_heading = "What is asked")]
+    pub(crate) index: bool,
+
     /// Import each module in an interpreter of its own and compare with the verdict. This runs the code of what is audited.
     #[arg(long, help_heading = "What is asked")]
     pub(crate) verify: bool,
@@ -127,8 +136,9 @@ Examples:
   ungil audit                                    the environment here
   ungil audit .venv --for 3.14t --sources
   ungil audit dist/*.whl --fail-on gil,unknown
-  ungil audit uv.lock --for 3.15t
+  ungil audit uv.lock --for 3.15t --index
+  ungil audit .venv --from app/main.py           the imports by which a program comes to them
   ungil audit src --format sarif -o audit.sarif
   ungil audit .venv --verify --python 3.14t
 
-Nothing of what is audited runs, unless --verify asks for it.";
+Nothing of what is audited runs, unless --verify asks for it; nothing leaves the machine, unless --index does.";

@@ -1,7 +1,7 @@
 //! An audit for a pull request.
 
-use super::Report;
 use super::table::{name, summary, verdict};
+use super::{Report, index, ways};
 use crate::clean::clean;
 use std::fmt::Write;
 use ungil_audit::claims::Standing;
@@ -16,6 +16,15 @@ pub(super) fn report(report: &Report, all: bool) -> String {
         for (distribution, found) in modules {
             let of = distribution.map(|one| format!("{} {}", one.name, one.version)).unwrap_or_default();
             let _ = writeln!(text, "| `{}` | {} | {} |", cell(name(found)), cell(&verdict(found)), cell(&of));
+        }
+    }
+    for line in ways::lines(report) {
+        let _ = writeln!(text, "\n- imported by {}", cell(&line));
+    }
+    for answer in report.index.iter().flatten() {
+        let (is_bad, words) = index::words(answer, report.audit.build);
+        if all || is_bad || answer.newest.is_some() {
+            let _ = writeln!(text, "\n- {}", cell(&words));
         }
     }
     for one in report.audit.distributions.iter().filter(|one| one.weighed.standing == Standing::Broken) {

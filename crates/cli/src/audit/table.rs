@@ -1,6 +1,6 @@
 //! An audit for a terminal.
 
-use super::Report;
+use super::{Report, index, ways};
 use crate::clean::clean;
 use std::fmt::Write;
 use ungil_audit::claims::Standing;
@@ -27,6 +27,9 @@ pub(super) fn report(report: &Report, all: bool) -> String {
         }
     }
     columns(&mut text, &modules);
+    for line in ways::lines(report) {
+        let _ = writeln!(text, "imported by {line}");
+    }
     for one in &report.audit.distributions {
         if one.weighed.standing == Standing::Broken {
             let claims = one.weighed.claims.join(" and ");
@@ -46,6 +49,12 @@ pub(super) fn report(report: &Report, all: bool) -> String {
         }
     }
     wanted(&mut text, report);
+    for answer in report.index.iter().flatten() {
+        let (is_bad, words) = index::words(answer, report.audit.build);
+        if all || is_bad || answer.newest.is_some() {
+            let _ = writeln!(text, "{} {words}", if is_bad { "!" } else { "-" });
+        }
+    }
     for hazard in &report.audit.hazards {
         let sure = match hazard.confidence {
             Confidence::High => "high",
@@ -100,12 +109,20 @@ pub(super) fn summary(report: &Report) -> String {
             plural(verified.len(), "module")
         );
     }
+    if let Some(index) = &report.index {
+        let bad = index.iter().filter(|answer| index::words(answer, build).0).count();
+        let _ = writeln!(
+            text,
+            "{} asked for at the index: {bad} without a wheel for {build}",
+            plural(index.len(), "project")
+        );
+    }
     if report.audit.sources > 0 {
         let hazards = plural(report.audit.hazards.len(), "hazard");
         let _ = writeln!(text, "{} read: {hazards}", plural(report.audit.sources, "source"));
     }
     if report.interrupted {
-        text.push_str("It was interrupted: not every module was imported.\n");
+        text.push_str("It was interrupted: not all that was asked was done.\n");
     }
     text
 }
@@ -118,10 +135,14 @@ fn wanted(text: &mut String, report: &Report) {
         let version = one.version.as_deref().unwrap_or("(any version)");
         let (name, version) = (clean(&one.name), clean(version));
         if one.wheels.is_empty() {
+            // Then the index has said so.
+            if report.index.is_some() {
+                continue;
+            }
             let why = if one.sdist {
                 "only its sources are listed"
             } else {
-                "no wheels are listed; only the index knows"
+                "no wheels are listed; --index asks for them"
             };
             let _ = writeln!(text, "? {name} {version}: {why}");
         } else if one.wheel_for(build, platform).is_none() {
@@ -175,6 +196,6 @@ fn columns(text: &mut String, rows: &[[String; 4]]) {
 }
 
 /// `1 file`, `2 files`.
-fn plural(n: usize, what: &str) -> String {
+pub(super) fn plural(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }

@@ -1,0 +1,117 @@
+//! The index asked about many projects, some at a time.
+
+use super::{Available, Installer, Patience, ask};
+use crate::target::{Build, Platform};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Questions at the same time: an answer is waiting for the network, and an index is not to be stormed.
+const JOBS: usize = 8;
+
+/// What to ask about one project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The project.
+    pub name: String,
+    /// The version that is installed or wanted; `None` if any will do.
+    pub version: Option<String>,
+    /// What is there now is no good, even where that version has a wheel: ask for the newest too.
+    pub newest: bool,
+}
+
+/// What the index has of one project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Answer {
+    /// The project.
+    pub name: String,
+    /// The version that is installed or wanted.
+    pub version: Option<String>,
+    /// What it has of that version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub this: Option<Available>,
+    /// What it has of the newest version: asked where that version will not do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub newest: Option<Available>,
+    /// Why it gave no answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+impl Installer {
+    /// The one that the user's path has: uv, or a Python with pip.
+    #[must_use]
+    pub fn find() -> Option<Installer> {
+        let paths = std::env::var_os("PATH")?;
+        let first = |name: &str| -> Option<PathBuf> {
+            std::env::split_paths(&paths).map(|folder| folder.join(name)).find(|path| path.is_file())
+        };
+        if let Some(uv) = first("uv") {
+            return Some(Installer::Uv(uv));
+        }
+        let has_pip = |python: &Path| {
+            let mut pip = Command::new(python);
+            pip.args(["-m", "pip", "--version"])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
+            pip.status().is_ok_and(|status| status.success())
+        };
+        ["python3", "python"].into_iter().filter_map(first).find(|path| has_pip(path)).map(Installer::Pip)
+    }
+}
+
+/// Asks all of it; answers come in the order of the questions. What was not asked because it was told to stop is `None`.
+pub fn survey(
+    installer: &Installer,
+    questions: &[Question],
+    (build, platform): (Build, Platform),
+    patience: Patience,
+    progress: &(dyn Fn(usize) + Sync),
+) -> Vec<Option<Answer>> {
+    let answers: Vec<Mutex<Option<Answer>>> = questions.iter().map(|_| Mutex::new(None)).collect();
+    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..JOBS.min(questions.len()) {
+            scope.spawn(|| {
+                while !(patience.is_told)() {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let (Some(question), Some(place)) = (questions.get(at), answers.get(at)) else { break };
+                    let answer = one(installer, question, build, platform, patience);
+                    if let Ok(mut place) = place.lock() {
+                        *place = Some(answer);
+                    }
+                    progress(done.fetch_add(1, Ordering::Relaxed) + 1);
+                }
+            });
+        }
+    });
+    answers.into_iter().map(|place| place.into_inner().unwrap_or(None)).collect()
+}
+
+fn one(
+    installer: &Installer,
+    question: &Question,
+    build: Build,
+    platform: Platform,
+    patience: Patience,
+) -> Answer {
+    let ask = |version| ask(installer, &question.name, version, build, platform, patience);
+    let (name, version) = (question.name.clone(), question.version.clone());
+    let mut answer = Answer { name, version, this: None, newest: None, error: None };
+    if let Some(version) = &question.version {
+        match ask(Some(version)) {
+            Ok(this) => answer.this = Some(this),
+            Err(error) => answer.error = Some(error.to_string()),
+        }
+    }
+    if question.newest || answer.this.as_ref().is_none_or(|this| this.wheel.is_none()) {
+        match ask(None) {
+            Ok(newest) => answer.newest = Some(newest),
+            Err(error) => answer.error = answer.error.or_else(|| Some(error.to_string())),
+        }
+    }
+    answer
+}

@@ -1,0 +1,77 @@
+//! `--index`: whether there are wheels for the build, asked through the installer that the user has.
+
+use super::table::plural;
+use crate::args::Audit as Arguments;
+use crate::clean::clean;
+use crate::failure::Edge;
+use std::time::Duration;
+use ungil_audit::audit::Audit;
+use ungil_audit::index::{Answer, Available, Installer, Patience, survey};
+use ungil_audit::target::{Build, Platform};
+
+/// The longest that one answer may take.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Asks about everything that has wheels of its own for each build.
+pub(super) fn run(
+    args: &Arguments,
+    audit: &Audit,
+    is_told: &(dyn Fn() -> bool + Sync),
+) -> Result<Vec<Answer>, Edge> {
+    let usage = |why| {
+        Edge::usage("there is nobody to ask the index", why, "leave --index away, or install uv or pip")
+    };
+    let platform =
+        Platform::here().ok_or_else(|| usage("it is not known which wheels this machine takes"))?;
+    let installer =
+        Installer::find().ok_or_else(|| usage("there is no uv and no python3 with pip on the PATH"))?;
+    let questions = audit.questions(platform);
+    let bar = super::progress(args, questions.len());
+    let patience = Patience { limit: LIMIT, is_told };
+    let answers = survey(&installer, &questions, (audit.build, platform), patience, &|done| {
+        bar.set_position(done as u64)
+    });
+    bar.finish_and_clear();
+    Ok(answers.into_iter().flatten().collect())
+}
+
+/// An answer in words, and whether it is bad news.
+pub(super) fn words(answer: &Answer, build: Build) -> (bool, String) {
+    let name = clean(&answer.name);
+    let version = answer.version.as_deref().map(|version| format!(" {}", clean(version))).unwrap_or_default();
+    let newest = answer.newest.as_ref().filter(|newest| Some(&newest.version) != answer.version.as_ref());
+    let of_newest = match newest {
+        Some(Available { wheel: Some(_), version, .. }) => {
+            format!("; the newest, {}, has one", clean(version))
+        }
+        Some(Available { version, .. }) if version.is_empty() => "; the newest has none either".to_owned(),
+        Some(Available { version, .. }) => format!("; the newest, {}, has none", clean(version)),
+        None if answer.newest.is_some() => "; it is the newest".to_owned(),
+        None => String::new(),
+    };
+    match (&answer.this, &answer.error) {
+        (Some(Available { wheel: Some(wheel), .. }), _) => {
+            (false, format!("{name}{version}: the index has {}{of_newest}", clean(&wheel.to_string())))
+        }
+        (Some(this), _) => {
+            let all = if this.complete {
+                format!(" of {}", plural(this.wheels.len(), "wheel"))
+            } else {
+                String::new()
+            };
+            (true, format!("{name}{version}: the index has none{all} for {build}{of_newest}"))
+        }
+        (None, None) => (
+            newest.is_none_or(|newest| newest.wheel.is_none()),
+            match newest {
+                Some(Available { wheel: Some(wheel), .. }) => {
+                    format!("{name}: the index has {}", clean(&wheel.to_string()))
+                }
+                _ => format!("{name}: the index has no wheel for {build}"),
+            },
+        ),
+        (None, Some(error)) => {
+            (true, format!("{name}{version}: the index gave no answer: {}{of_newest}", clean(error)))
+        }
+    }
+}
