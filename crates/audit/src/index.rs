@@ -169,6 +169,8 @@ fn ask_pip(
     command.args(["--ignore-installed", "--no-deps", "--only-binary=:all:", "--report", "-", "--target"]);
     // Nothing is installed; pip demands a folder of its own when it is asked about another Python than its own.
     command.arg(folder.path()).args(["--implementation", "cp", "--python-version", &build.version()]);
+    // pip holds Requires-Python against the Python it runs in, not the one it is asked about; the tags decide.
+    command.arg("--ignore-requires-python");
     let stable = if build.free_threaded { "abi3t" } else { "abi3" };
     command.args(["--abi", &build.abi(), "--abi", stable, "--abi", "none"]);
     for tag in platform_tags(platform) {

@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Questions at the same time: an answer is waiting for the network, and an index is not to be stormed.
-const JOBS: usize = 8;
+/// Questions at the same time: an answer waits for the network, but an index is not to be stormed, and pip computes for seconds.
+const JOBS: usize = 4;
 
 /// What to ask about one project.
 #[derive(Debug, Clone, PartialEq, Eq)]

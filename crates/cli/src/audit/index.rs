@@ -10,7 +10,7 @@ use ungil_audit::index::{Answer, Available, Installer, Patience, survey};
 use ungil_audit::target::{Build, Platform};
 
 /// The longest that one answer may take.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(180);
 
 /// Asks about everything that has wheels of its own for each build.
 pub(super) fn run(
@@ -46,7 +46,7 @@ pub(super) fn words(answer: &Answer, build: Build) -> (bool, String) {
         }
         Some(Available { version, .. }) if version.is_empty() => "; the newest has none either".to_owned(),
         Some(Available { version, .. }) => format!("; the newest, {}, has none", clean(version)),
-        None if answer.newest.is_some() => "; it is the newest".to_owned(),
+        None if answer.newest.is_some() && answer.this.is_some() => "; it is the newest".to_owned(),
         None => String::new(),
     };
     match (&answer.this, &answer.error) {
@@ -54,12 +54,12 @@ pub(super) fn words(answer: &Answer, build: Build) -> (bool, String) {
             (false, format!("{name}{version}: the index has {}{of_newest}", clean(&wheel.to_string())))
         }
         (Some(this), _) => {
-            let all = if this.complete {
-                format!(" of {}", plural(this.wheels.len(), "wheel"))
-            } else {
-                String::new()
+            let count = this.wheels.len();
+            let others = match (this.complete, count) {
+                (true, 1..) => format!(" among its {}", plural(count, "wheel")),
+                _ => String::new(),
             };
-            (true, format!("{name}{version}: the index has none{all} for {build}{of_newest}"))
+            (true, format!("{name}{version}: the index has none for {build}{others}{of_newest}"))
         }
         (None, None) => (
             newest.is_none_or(|newest| newest.wheel.is_none()),

@@ -89,10 +89,27 @@ pub(super) fn summary(report: &Report) -> String {
     let count = |wanted| report.audit.taken().filter(|(_, found)| found.switches_on() == wanted).count();
     let (on, off, unknown) = (count(Some(true)), count(Some(false)), count(None));
     let build = report.audit.build;
-    let mut text = format!(
-        "{} for {build}: {off} declare that they run without the GIL, {on} switch it on, {unknown} unknown\n",
-        plural(on + off + unknown, "extension module")
-    );
+    let mut text = String::new();
+    // Of requirements alone there is nothing to count yet.
+    if on + off + unknown > 0 || report.audit.wanted.is_empty() {
+        let modules = plural(on + off + unknown, "extension module");
+        let _ = writeln!(
+            text,
+            "{modules} for {build}: {off} declare that they run without the GIL, {on} switch it on, {unknown} unknown"
+        );
+    }
+    let wanted = report.audit.wanted.iter().filter(|one| one.applies != Some(false));
+    let (with, without): (Vec<_>, Vec<_>) =
+        wanted.partition(|one| one.wheel_for(build, ungil_audit::target::Platform::here()).is_some());
+    if !(with.is_empty() && without.is_empty()) {
+        let all = plural(with.len() + without.len(), "project");
+        let _ = writeln!(
+            text,
+            "{all} wanted: {} with a wheel for {build} listed, {} without",
+            with.len(),
+            without.len()
+        );
+    }
     let others = report.audit.modules().filter(|(_, found)| !found.is_taken_by(build)).count();
     if others > 0 {
         let _ = writeln!(text, "{} of other builds, which {build} does not import", plural(others, "file"));
