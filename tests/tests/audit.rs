@@ -186,6 +186,9 @@ fn the_imports_that_lead_to_it_are_told() {
     let report = audit(&place, &["site", "--from", "app.py", "--json"]).ok().json();
     let steps = &report["chains"][0]["steps"];
     assert_eq!((&steps[0]["line"], &steps[1]["imports"]), (&4.into(), &"bad._core".into()), "{report:#}");
+    place.write("venv/pyvenv.cfg", "home = /usr/bin\ninclude-system-site-packages = true\n");
+    place.write("venv/lib/python3.14t/site-packages/a.py", "");
+    assert!(told(&["venv"]).contains("the packages of its base interpreter, in /usr/bin, were not read"));
     let out = audit(&place, &["site", "--from", "nothing"]);
     assert_eq!((out.code, out.stderr.lines().count()), (2, 3), "{}", out.stderr);
 }

@@ -4,23 +4,21 @@
 //! is in memory for each.
 
 mod questions;
+mod reading;
 mod targets;
 mod ways;
 
 use crate::claims::{self, Weighed};
 use crate::found::{Distribution, Found};
-use crate::image::{Image, ImageError};
 use crate::imports::{Chain, Modules, entry};
-use crate::judge::judge;
-use crate::model::{Init, Judgement, Verdict};
 use crate::requirements::Wanted;
 use crate::source::{Hazard, audit_program};
 use crate::target::Build;
 use crate::{environment, files};
+use reading::{look, read};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use targets::Kind;
 use ways::Graph;
 
@@ -144,6 +142,13 @@ pub fn audit(asked: &Asked) -> Result<Audit, Error> {
     for (path, kind) in kinds {
         match kind {
             Kind::Environment(folders) => {
+                let note = |base: PathBuf| {
+                    format!(
+                        "the packages of its base interpreter, in {}, were not read: name that too",
+                        base.display()
+                    )
+                };
+                audit.notes.extend(environment::base(path).map(note));
                 audit.environment(&folders, asked.sources, &mut graph);
             }
             Kind::Wheel => audit.wheel(path, asked.sources, &mut graph)?,
@@ -273,46 +278,5 @@ impl Audit {
         self.notes.extend(unread);
         let left = program.left_out.iter();
         self.notes.extend(left.map(|(path, n)| format!("'{}' has {n} hazards more", path.display())));
-    }
-}
-
-/// Reads and judges modules from disk, on all CPUs.
-fn look<'a>(modules: impl Iterator<Item = &'a mut Found>, build: Build) {
-    let modules: Vec<Mutex<&mut Found>> = modules.map(Mutex::new).collect();
-    let next = AtomicUsize::new(0);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(modules.len().max(1));
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while let Some(module) = modules.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let Ok(mut found) = module.lock() else { continue };
-                    match files::read(&found.file, LARGEST) {
-                        Ok(bytes) => read(&mut found, &bytes, build),
-                        Err(error) => found.unreadable = Some(error.to_string()),
-                    }
-                }
-            });
-        }
-    });
-}
-
-/// Judges a module's bytes. A universal file has one image a machine; they come from the same sources, so one that does not declare
-/// speaks for all. Of a module that can be made in both ways, the way that the build takes is kept: `PyModExport_X` from 3.15 on.
-fn read(found: &mut Found, bytes: &[u8], build: Build) {
-    match Image::parse(bytes) {
-        Ok(images) => {
-            let mut judged: Vec<Vec<Judgement>> = images.iter().map(judge).collect();
-            judged.sort_by_key(|all| all.iter().all(|one| one.verdict == Verdict::Declares));
-            let mut all = judged.into_iter().next().unwrap_or_default();
-            let exports = |one: &Judgement| one.init == Some(Init::ModExport);
-            let new = build.minor >= 15;
-            let preferred: Vec<String> =
-                all.iter().filter(|one| exports(one) == new).map(|one| one.name.clone()).collect();
-            all.retain(|one| exports(one) == new || !preferred.contains(&one.name));
-            found.judgements = all;
-        }
-        // A script of a linker or a text has a library's name now and then; it is no module.
-        Err(ImageError::NotABinary) if found.module.is_none() => {}
-        Err(error) => found.unreadable = Some(error.to_string()),
     }
 }

@@ -7,7 +7,7 @@
 mod folders;
 mod walk;
 
-pub use folders::{build_of, folders};
+pub use folders::{base, build_of, folders};
 
 use crate::files;
 use crate::found::{Distribution, Found};

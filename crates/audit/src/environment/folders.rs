@@ -11,8 +11,7 @@ const MOST_LINES: usize = 1_000;
 
 /// The `site-packages` of a virtual environment or a prefix; of any other folder, itself.
 ///
-/// A virtual environment that sees its base interpreter's packages (`include-system-site-packages`) is read without them: only that
-/// interpreter knows where they are.
+/// A virtual environment that sees its base interpreter's packages is read without them, as [`base`] says.
 #[must_use]
 pub fn folders(path: &Path) -> Vec<PathBuf> {
     let windows = path.join("Lib").join("site-packages");
@@ -40,6 +39,20 @@ pub fn folders(path: &Path) -> Vec<PathBuf> {
         folders.push(windows);
     }
     if folders.is_empty() { vec![path.to_owned()] } else { folders }
+}
+
+/// The folder of the base interpreter whose packages a virtual environment sees as well (`include-system-site-packages`). Only that
+/// interpreter knows where they all are.
+#[must_use]
+pub fn base(path: &Path) -> Option<PathBuf> {
+    let bytes = files::read(&path.join("pyvenv.cfg"), 1 << 16).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    let of = |wanted: &str| {
+        let mut lines = text.lines().filter_map(|line| line.split_once('='));
+        lines.find_map(|(key, value)| (key.trim() == wanted).then(|| value.trim().to_owned()))
+    };
+    of("include-system-site-packages").filter(|value| value.eq_ignore_ascii_case("true"))?;
+    of("home").map(PathBuf::from)
 }
 
 /// The build of the interpreter that a folder's packages are for, where its path says it: `lib/python3.14t/site-packages`.

@@ -1,0 +1,52 @@
+//! Modules' bytes, read and judged.
+
+use super::LARGEST;
+use crate::files;
+use crate::found::Found;
+use crate::image::{Image, ImageError};
+use crate::judge::judge;
+use crate::model::{Init, Judgement, Verdict};
+use crate::target::Build;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Reads and judges modules from disk, on all CPUs.
+pub(super) fn look<'a>(modules: impl Iterator<Item = &'a mut Found>, build: Build) {
+    let modules: Vec<Mutex<&mut Found>> = modules.map(Mutex::new).collect();
+    let next = AtomicUsize::new(0);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(modules.len().max(1));
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(module) = modules.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let Ok(mut found) = module.lock() else { continue };
+                    match files::read(&found.file, LARGEST) {
+                        Ok(bytes) => read(&mut found, &bytes, build),
+                        Err(error) => found.unreadable = Some(error.to_string()),
+                    }
+                }
+            });
+        }
+    });
+}
+
+/// Judges a module's bytes. A universal file has one image a machine; they come from the same sources, so one that does not declare
+/// speaks for all. Of a module that can be made in both ways, the way that the build takes is kept: `PyModExport_X` from 3.15 on.
+pub(super) fn read(found: &mut Found, bytes: &[u8], build: Build) {
+    match Image::parse(bytes) {
+        Ok(images) => {
+            let mut judged: Vec<Vec<Judgement>> = images.iter().map(judge).collect();
+            judged.sort_by_key(|all| all.iter().all(|one| one.verdict == Verdict::Declares));
+            let mut all = judged.into_iter().next().unwrap_or_default();
+            let exports = |one: &Judgement| one.init == Some(Init::ModExport);
+            let new = build.minor >= 15;
+            let preferred: Vec<String> =
+                all.iter().filter(|one| exports(one) == new).map(|one| one.name.clone()).collect();
+            all.retain(|one| exports(one) == new || !preferred.contains(&one.name));
+            found.judgements = all;
+        }
+        // A script of a linker or a text has a library's name now and then; it is no module.
+        Err(ImageError::NotABinary) if found.module.is_none() => {}
+        Err(error) => found.unreadable = Some(error.to_string()),
+    }
+}
