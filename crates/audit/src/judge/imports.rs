@@ -16,8 +16,12 @@ pub(crate) enum Role {
     NoReturn,
     /// Says whether a static variable of C++ is still to be initialised: it is, on the first import.
     Guard,
-    /// `PyState_FindModule`: a module that was made earlier, and on the first import was not.
+    /// `PyState_FindModule`: a module that was made earlier, and on the first import was not before it is added.
     Absent,
+    /// `PyState_AddModule`: that module can be found from then on. A way on which it cannot be added is one that fails.
+    Add,
+    /// `PyState_RemoveModule`.
+    Remove,
     /// Raises an error: handing over anything afterwards fails as well.
     Raise,
     /// Takes an error back.
@@ -65,6 +69,8 @@ fn role(name: &str) -> Role {
         | "longjmp" => Role::NoReturn,
         "__cxa_guard_acquire" | "___cxa_guard_acquire" => Role::Guard,
         "PyState_FindModule" => Role::Absent,
+        "PyState_AddModule" => Role::Add,
+        "PyState_RemoveModule" => Role::Remove,
         "PyErr_SetString"
         | "PyErr_SetObject"
         | "PyErr_SetNone"

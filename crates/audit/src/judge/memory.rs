@@ -7,7 +7,7 @@ use crate::judge::state::{STACK, Value, mask};
 use rustc_hash::FxHashMap;
 
 /// The most stack that a walk has, above and below where it begins.
-const STACK_BYTES: u64 = 1 << 24;
+pub(crate) const STACK_BYTES: u64 = 1 << 24;
 /// The most words kept of one way: hostile code could store for ever.
 const WORDS: usize = 2_048;
 

@@ -8,6 +8,7 @@ use crate::image::Image;
 use crate::judge::memory::Memory;
 use rustc_hash::FxHasher;
 use std::hash::{Hash, Hasher};
+use std::rc::Rc;
 
 /// Where the walked function's stack begins. Nothing real is mapped there: it is not canonical.
 pub(crate) const STACK: u64 = 0x7fff_ff00_0000_0000;
@@ -62,12 +63,14 @@ pub(crate) enum Condition {
 }
 
 /// A call being followed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Frame {
     /// Where it returns to; 0 for the init function.
     pub(crate) back: u64,
     /// The stack pointer at its entry, with which it must end.
     pub(crate) stack: u64,
+    /// The general registers at its entry.
+    pub(crate) registers: Rc<[Value; 32]>,
 }
 
 /// One point of one path.
@@ -91,6 +94,8 @@ pub(crate) struct State {
     pub(crate) gil: Option<(Value, u64)>,
     /// A module was made, from here.
     pub(crate) made: Option<u64>,
+    /// A module was given to `PyState_AddModule`: this one.
+    pub(crate) added: Option<Value>,
     /// An error was raised, and not taken back.
     pub(crate) raised: bool,
     /// A function of the image was not followed: variables may have got a value since.
@@ -105,6 +110,7 @@ impl State {
         let symbol = |n: usize| Value::Symbol(n as u32);
         let mut registers = std::array::from_fn(symbol);
         registers[stack] = Value::Known(STACK);
+        let frame = Frame { back: 0, stack: STACK, registers: Rc::new(registers) };
         State {
             ip,
             registers,
@@ -112,11 +118,12 @@ impl State {
             memory: Memory::default(),
             compared: Compared::Otherwise,
             width: 8,
-            frames: vec![Frame { back: 0, stack: STACK }],
+            frames: vec![frame],
             zero: Vec::new(),
             next: 256,
             gil: None,
             made: None,
+            added: None,
             raised: false,
             stale: false,
             passed: None,
@@ -200,7 +207,9 @@ impl State {
             of(value).hash(&mut hasher);
         }
         self.gil.map(|(value, _)| of(value)).hash(&mut hasher);
-        (self.made.is_some(), self.passed.is_some(), self.raised, self.stale).hash(&mut hasher);
+        let flags =
+            (self.made.is_some(), self.added.is_some(), self.passed.is_some(), self.raised, self.stale);
+        flags.hash(&mut hasher);
         // In whatever order the words come.
         let mut words = 0u64;
         for (address, value) in self.memory.words() {

@@ -13,6 +13,7 @@ use crate::judge::reach::Reach;
 use crate::judge::slots;
 use crate::judge::state::{Frame, State, Value};
 use rustc_hash::FxHashSet;
+use std::rc::Rc;
 
 /// The most instructions of one walk, and what is as much work. Most init functions take some hundreds; those that fill large
 /// tables take a hundred thousand.
@@ -164,12 +165,13 @@ impl Walk<'_, '_> {
         let handed = |index| self.machine.argument(state, index).known();
         let handed: [Option<u64>; 4] = std::array::from_fn(handed);
         let matters = self.reach.leads(address)
-            || handed.into_iter().flatten().any(|code| !is_stack(code) && self.reach.leads_from_code(code));
+            || handed.into_iter().flatten().any(|code| !is_stack(code) && self.reach.leads_from_handed(code));
         let follows = if matters { DEPTH } else { DEPTH / 3 };
         if state.frames.len() < follows && (matters || self.reach.is_small(address)) {
             self.machine.enter(self.image, state, state.ip);
             let stack = state.registers.get(self.machine.stack).and_then(|value| value.known());
-            state.frames.push(Frame { back: state.ip, stack: stack.unwrap_or(0) });
+            let registers = Rc::new(state.registers);
+            state.frames.push(Frame { back: state.ip, stack: stack.unwrap_or(0), registers });
             state.ip = address;
             return;
         }
@@ -220,7 +222,11 @@ impl Walk<'_, '_> {
                 state.fresh_address()
             }
             Role::Guard => Value::Known(1),
-            Role::Absent => Value::Known(0),
+            Role::Absent => state.added.unwrap_or(Value::Known(0)),
+            Role::Add | Role::Remove => {
+                state.added = (role == Role::Add).then_some(first);
+                Value::Known(0)
+            }
             Role::Fill | Role::Copy => {
                 let (second, length) = (self.machine.argument(state, 1), self.machine.argument(state, 2));
                 if !imports::fill_or_copy(self.image, state, role, first, second, length) {
@@ -251,6 +257,8 @@ impl Walk<'_, '_> {
         }
         if frame.back != 0 {
             state.ip = frame.back;
+            self.spend(state.memory.len() / 16);
+            self.machine.clear(state, &frame);
             return true;
         }
         let given = state.registers.get(self.machine.result).copied().unwrap_or(Value::Symbol(0));
