@@ -1,5 +1,5 @@
-//! What extension modules are made with, so that `ungil audit` is tested on modules of each: Cython and pybind11 as their packages,
-//! PyO3 as a library for each build, since it takes longest.
+//! What extension modules are made with, so that `ungil audit` is tested on modules of each: Cython, pybind11 and nanobind as their
+//! packages, PyO3 as a library for each build, since it takes longest.
 
 use crate::python::interpreter;
 use crate::{cargo, debian, root, run, target, tools};
@@ -20,6 +20,7 @@ pub(crate) fn install() -> Result<PathBuf, String> {
     let folder = target().join("toolchains");
     tools::cython(folder.join("cython"))?;
     tools::pybind11(folder.join("pybind11"))?;
+    tools::nanobind(folder.join("nanobind"))?;
     for (name, manifest, version, more) in PYO3 {
         let manifest = root().join("crates/audit/tests/fixtures/pyo3").join(manifest);
         // Each its own target folder: in one, the interpreter of the last would undo what was built for the one before. Optimised, as

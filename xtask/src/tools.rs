@@ -38,6 +38,11 @@ pub(crate) fn pybind11(folder: PathBuf) -> Result<PathBuf, String> {
     install(folder, &["pybind11"], &["--python-version", "3.14"])
 }
 
+/// nanobind, which is sources alone.
+pub(crate) fn nanobind(folder: PathBuf) -> Result<PathBuf, String> {
+    install(folder, &["nanobind"], &["--python-version", "3.14"])
+}
+
 /// Packages in a folder of their own. The first one's name is also the folder's that shows it is there.
 fn install(folder: PathBuf, packages: &[&str], tags: &[&str]) -> Result<PathBuf, String> {
     if !folder.join(packages[0]).is_dir() {

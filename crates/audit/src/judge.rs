@@ -9,6 +9,7 @@ mod arm;
 mod imports;
 mod machine;
 mod memory;
+mod modules;
 mod named;
 mod outcome;
 mod reach;
@@ -205,7 +206,10 @@ fn of_module(gil: Option<(Value, u64)>, made: Option<u64>, passed: Option<u64>) 
         }
         (Some((_, at)), _) => {
             found("PyUnstable_Module_SetGIL is called", at);
-            Verdict::Unknown("what PyUnstable_Module_SetGIL is told is made at run time".into())
+            Verdict::Unknown(
+                "what PyUnstable_Module_SetGIL is told is made at run time, or differs between modules"
+                    .into(),
+            )
         }
         (None, Some(at)) => {
             found("a call that could not be followed", at);

@@ -11,7 +11,7 @@ use ungil_tests::Place;
 /// A way of saying it, its number in `ways.c`, and what is to be found.
 type Way = (u32, Init, Verdict);
 
-const SINCE_3_14: [Way; 13] = [
+const SINCE_3_14: [Way; 15] = [
     (1, Init::MultiPhase, Verdict::Declares),
     (2, Init::MultiPhase, Verdict::SwitchesOn),
     (3, Init::MultiPhase, Verdict::DoesNotDeclare),
@@ -25,6 +25,8 @@ const SINCE_3_14: [Way; 13] = [
     (11, Init::SinglePhase, Verdict::Declares),
     (15, Init::MultiPhase, Verdict::DoesNotDeclare),
     (16, Init::MultiPhase, Verdict::Declares),
+    (17, Init::SinglePhase, Verdict::Declares),
+    (18, Init::SinglePhase, Verdict::DoesNotDeclare),
 ];
 
 const SINCE_3_15: [Way; 5] = [

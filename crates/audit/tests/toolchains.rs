@@ -1,6 +1,6 @@
-//! Modules of Cython, PyO3 and pybind11, in every way that each has of saying something of the GIL, on both free-threaded builds.
+//! Modules of Cython, PyO3, pybind11 and nanobind, in every way that each has of saying something of the GIL, on both free-threaded builds.
 //!
-//! `cargo xtask test` gets the toolchains; the modules of Cython and pybind11 are compiled here, those of PyO3 there.
+//! `cargo xtask test` gets the toolchains; the modules of PyO3 are compiled there, the others here.
 
 mod fixtures;
 
@@ -85,6 +85,8 @@ fn pyo3_for_3_14() {
             ("said_later", Expected(MultiPhase, SwitchesOn)),
             ("taken_back", Expected(MultiPhase, Declares)),
             ("declarative", Expected(MultiPhase, Declares)),
+            ("with_another", Expected(MultiPhase, Declares)),
+            ("used_with_another", Expected(MultiPhase, SwitchesOn)),
         ],
     );
 }
@@ -102,6 +104,8 @@ fn pyo3_for_3_15_and_for_abi3t() {
                 ("said_later", Expected(ModExport, SwitchesOn)),
                 ("taken_back", Expected(ModExport, Declares)),
                 ("declarative", Expected(ModExport, Declares)),
+                ("with_another", Expected(ModExport, Declares)),
+                ("used_with_another", Expected(ModExport, SwitchesOn)),
             ],
         );
     }
@@ -120,6 +124,8 @@ fn pyo3_before_its_modules_had_slots() {
             ("said_later", Expected(SinglePhase, Declares)),
             ("taken_back", Expected(SinglePhase, SwitchesOn)),
             ("declarative", Expected(SinglePhase, Declares)),
+            ("with_another", Expected(SinglePhase, Declares)),
+            ("used_with_another", Expected(SinglePhase, SwitchesOn)),
         ],
     );
 }
@@ -149,4 +155,36 @@ fn pybind11_for_3_14() {
 #[test]
 fn pybind11_for_3_15() {
     pybind11("3.15t");
+}
+
+/// nanobind compiles what it is made of into each module, and that once more for free-threaded builds, which is said to the compiler.
+fn nanobind(build: &str) {
+    let nanobind = toolchain("nanobind").join("nanobind");
+    let place = Place::new();
+    let text = "#include <nanobind/nanobind.h>\n#include <nb_combined.cpp>\n\
+                NB_MODULE(fixture, module) { module.attr(\"there\") = 1; }\n";
+    let source = place.write("fixture.cpp", text);
+    let includes = ["include", "src", "ext/robin_map/include"];
+    let includes = includes.map(|folder| format!("-I{}", nanobind.join(folder).display()));
+    let mut flags: Vec<&str> = includes.iter().map(String::as_str).collect();
+    flags.extend(["-std=c++17", "-O1", "-fvisibility=hidden", "-fno-strict-aliasing"]);
+    let library = place.at("fixture.so");
+    let mut agree = |more: Option<&'static str>, verdict| {
+        flags.extend(more);
+        compile("c++", &headers(build), &source, &flags, &library);
+        let expected = Expected(MultiPhase, verdict);
+        agrees(build, &library, "fixture", Toolchain::Nanobind, &expected, &format!("{more:?}"));
+    };
+    agree(None, DoesNotDeclare);
+    agree(Some("-DNB_FREE_THREADED"), Declares);
+}
+
+#[test]
+fn nanobind_for_3_14() {
+    nanobind("3.14t");
+}
+
+#[test]
+fn nanobind_for_3_15() {
+    nanobind("3.15t");
 }

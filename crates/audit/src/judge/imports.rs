@@ -26,6 +26,8 @@ pub(crate) enum Role {
     Raise,
     /// Takes an error back.
     Forgive,
+    /// Gives zeroed memory, for so many of such a size: `calloc` and CPython's.
+    Allocate,
     /// `memset`.
     Fill,
     /// `memcpy` and `memmove`.
@@ -83,6 +85,7 @@ fn role(name: &str) -> Role {
         | "PyErr_Fetch"
         | "PyErr_GetRaisedException"
         | "PyErr_WriteUnraisable" => Role::Forgive,
+        "calloc" | "PyMem_Calloc" | "PyMem_RawCalloc" | "PyObject_Calloc" => Role::Allocate,
         "memset" => Role::Fill,
         "memcpy" | "memmove" => Role::Copy,
         // std::__throw_length_error and the like.

@@ -6,6 +6,7 @@
 
 use crate::image::Image;
 use crate::judge::memory::Memory;
+use crate::judge::modules::Modules;
 use rustc_hash::FxHasher;
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
@@ -90,10 +91,8 @@ pub(crate) struct State {
     /// Symbols that were compared with zero, and whether they were.
     zero: Vec<(u32, bool)>,
     next: u32,
-    /// The value `PyUnstable_Module_SetGIL` was last given, and from where.
-    pub(crate) gil: Option<(Value, u64)>,
-    /// A module was made, from here.
-    pub(crate) made: Option<u64>,
+    /// What was made, and what `PyUnstable_Module_SetGIL` was told of it.
+    pub(crate) modules: Modules,
     /// A module was given to `PyState_AddModule`: this one.
     pub(crate) added: Option<Value>,
     /// An error was raised, and not taken back.
@@ -121,8 +120,7 @@ impl State {
             frames: vec![frame],
             zero: Vec::new(),
             next: 256,
-            gil: None,
-            made: None,
+            modules: Modules::default(),
             added: None,
             raised: false,
             stale: false,
@@ -192,10 +190,11 @@ impl State {
         let of = |value: Value| match value {
             Value::Known(number) => (0, number),
             Value::Import(index) => (1, u64::from(index)),
-            Value::Symbol(symbol) => match self.is_zero(symbol) {
-                Some(true) => (0, 0),
-                Some(false) => (2, 0),
-                None => (3, 0),
+            Value::Symbol(symbol) => match (self.modules.index(value), self.is_zero(symbol)) {
+                (Some(index), _) => (4, index as u64),
+                (None, Some(true)) => (0, 0),
+                (None, Some(false)) => (2, 0),
+                (None, None) => (3, 0),
             },
         };
         let mut hasher = FxHasher::default();
@@ -206,9 +205,8 @@ impl State {
         for &value in &self.registers {
             of(value).hash(&mut hasher);
         }
-        self.gil.map(|(value, _)| of(value)).hash(&mut hasher);
-        let flags =
-            (self.made.is_some(), self.added.is_some(), self.passed.is_some(), self.raised, self.stale);
+        self.modules.hash(of, &mut hasher);
+        let flags = (self.added.is_some(), self.passed.is_some(), self.raised, self.stale);
         flags.hash(&mut hasher);
         // In whatever order the words come.
         let mut words = 0u64;
