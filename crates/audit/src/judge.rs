@@ -83,7 +83,7 @@ type Judged = (Verdict, Option<Init>, Vec<Evidence>);
 
 fn one(image: &Image, roles: &[Role], name: &str, address: u64, exports: bool, steps: &mut u32) -> Judged {
     let has = |role| roles.contains(&role);
-    if !exports && !has(Role::DefInit) && !has(Role::SetGil) && has(Role::Create) {
+    if !exports && !has(Role::DefInit) && !has(Role::SetGil) && (has(Role::Create) || has(Role::Named)) {
         let what =
             "it makes its module itself, and imports neither PyModuleDef_Init nor PyUnstable_Module_SetGIL";
         let evidence = vec![Evidence { what: what.into(), address: Some(address) }];

@@ -10,8 +10,10 @@ pub(crate) enum Role {
     DefInit,
     /// `PyUnstable_Module_SetGIL`.
     SetGil,
-    /// Makes a module.
+    /// Makes a module of a definition.
     Create,
+    /// Gives a module of nothing but a name, made or found.
+    Named,
     /// Does not come back.
     NoReturn,
     /// Says whether a static variable of C++ is still to be initialised: it is, on the first import.
@@ -45,12 +47,8 @@ fn role(name: &str) -> Role {
     match name {
         "PyModuleDef_Init" => Role::DefInit,
         "PyUnstable_Module_SetGIL" => Role::SetGil,
-        "PyModule_Create2"
-        | "PyModule_Create2TraceRefs"
-        | "PyModule_New"
-        | "PyModule_NewObject"
-        | "PyModule_FromDefAndSpec2"
-        | "PyImport_AddModuleRef" => Role::Create,
+        "PyModule_Create2" | "PyModule_Create2TraceRefs" | "PyModule_FromDefAndSpec2" => Role::Create,
+        "PyModule_New" | "PyModule_NewObject" | "PyImport_AddModuleRef" => Role::Named,
         "abort"
         | "exit"
         | "_exit"

@@ -7,7 +7,7 @@ use crate::judge::state::Value;
 use std::hash::{Hash, Hasher};
 
 /// The most modules of one way that are told apart.
-const MOST: usize = 256;
+const MOST: usize = 32;
 
 /// What `PyUnstable_Module_SetGIL` was told, and where.
 pub(crate) type Told = (Value, u64);
@@ -16,6 +16,8 @@ pub(crate) type Told = (Value, u64);
 struct Made {
     module: Value,
     at: u64,
+    /// It has a definition: those that an init function keeps things in, as Cython's does, have none.
+    defined: bool,
     told: Option<Told>,
 }
 
@@ -28,11 +30,11 @@ pub(crate) struct Modules {
 }
 
 impl Modules {
-    /// Keeps that a module was made, and where.
-    pub(crate) fn make(&mut self, module: Value, at: u64) {
+    /// Keeps that a module was made, and where, and whether of a definition.
+    pub(crate) fn make(&mut self, module: Value, at: u64, defined: bool) {
         // Of what is beyond, all is said astray.
         if self.made.len() < MOST {
-            self.made.push(Made { module, at, told: None });
+            self.made.push(Made { module, at, defined, told: None });
         }
     }
 
@@ -73,11 +75,16 @@ impl Modules {
             // What is said astray may be said of this one.
             return (one(made.told.into_iter().chain(self.stray)), Some(made.at));
         }
-        let at = self.made.last().map(|made| made.at);
-        let silent = self.made.iter().filter(|made| made.told.is_none()).count();
-        match (one(self.told()), self.made.len()) {
-            (Some((_, place)), 2..) if silent > 0 => (Some((Value::Symbol(0), place)), at),
-            (told, _) => (told, at),
+        // Which one is not known: one that has a definition, if any has.
+        let any = self.made.iter().any(|made| made.defined);
+        let mut candidates = self.made.iter().filter(|made| made.defined || !any);
+        let at = candidates.clone().last().map(|made| made.at);
+        let told = one(candidates.clone().filter_map(|made| made.told).chain(self.stray));
+        match told {
+            Some((_, place)) if self.stray.is_none() && candidates.any(|made| made.told.is_none()) => {
+                (Some((Value::Symbol(0), place)), at)
+            }
+            _ => (told, at),
         }
     }
 }

@@ -215,9 +215,9 @@ impl Walk<'_, '_> {
                 state.modules.tell(first, (self.machine.argument(state, 1), at));
                 Value::Known(0)
             }
-            Role::Create => {
+            Role::Create | Role::Named => {
                 let module = state.fresh_address();
-                state.modules.make(module, at);
+                state.modules.make(module, at, role == Role::Create);
                 module
             }
             Role::Guard => Value::Known(1),
