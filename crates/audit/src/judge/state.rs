@@ -7,7 +7,7 @@
 use crate::image::Image;
 use crate::judge::memory::Memory;
 use crate::judge::modules::Modules;
-use rustc_hash::FxHasher;
+use rustc_hash::{FxHashMap, FxHasher};
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
@@ -89,7 +89,7 @@ pub(crate) struct State {
     pub(crate) width: u32,
     pub(crate) frames: Vec<Frame>,
     /// Symbols that were compared with zero, and whether they were.
-    zero: Vec<(u32, bool)>,
+    zero: FxHashMap<u32, bool>,
     next: u32,
     /// What was made, and what `PyUnstable_Module_SetGIL` was told of it.
     pub(crate) modules: Modules,
@@ -118,7 +118,7 @@ impl State {
             compared: Compared::Otherwise,
             width: 8,
             frames: vec![frame],
-            zero: Vec::new(),
+            zero: FxHashMap::default(),
             next: 256,
             modules: Modules::default(),
             added: None,
@@ -152,7 +152,7 @@ impl State {
     }
 
     fn is_zero(&self, symbol: u32) -> Option<bool> {
-        self.zero.iter().rev().find(|(known, _)| *known == symbol).map(|(_, zero)| *zero)
+        self.zero.get(&symbol).copied()
     }
 
     /// Keeps that a value is or is not zero.
@@ -160,7 +160,7 @@ impl State {
         if let Value::Symbol(symbol) = value {
             // More than any real function compares: what is forgotten costs a path, not an answer.
             if self.zero.len() < 4_096 {
-                self.zero.push((symbol, zero));
+                self.zero.insert(symbol, zero);
             }
         }
     }
