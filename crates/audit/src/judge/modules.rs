@@ -78,7 +78,7 @@ impl Modules {
         // Which one is not known: one that has a definition, if any has.
         let any = self.made.iter().any(|made| made.defined);
         let mut candidates = self.made.iter().filter(|made| made.defined || !any);
-        let at = candidates.clone().last().map(|made| made.at);
+        let at = candidates.clone().next_back().map(|made| made.at);
         let told = one(candidates.clone().filter_map(|made| made.told).chain(self.stray));
         match told {
             Some((_, place)) if self.stray.is_none() && candidates.any(|made| made.told.is_none()) => {
