@@ -3,7 +3,7 @@
 mod fixtures;
 
 use fixtures::{Expected, agrees, compile, headers, judged, output, source};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use ungil_audit::model::{Init, Judgement, Toolchain, Verdict};
 use ungil_tests::Place;
@@ -45,7 +45,7 @@ fn build(place: &Place, headers: &str, how: u32, flags: &[&str]) -> PathBuf {
     module
 }
 
-fn one(module: &PathBuf) -> Judgement {
+fn one(module: &Path) -> Judgement {
     let mut judgements = judged(module);
     assert_eq!(judgements.len(), 1, "one module");
     judgements.remove(0)
