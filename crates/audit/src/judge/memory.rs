@@ -7,7 +7,14 @@ use crate::judge::state::{STACK, Value, mask};
 use rustc_hash::FxHashMap;
 
 /// The most stack that a walk has, above and below where it begins.
-const STACK_BYTES: u64 = 1 << 24;
+pub(crate) const STACK_BYTES: u64 = 1 << 24;
+/// Where memory begins that the walked function gets for itself, zeroed: as unreal as the stack, and nowhere near it.
+const HEAP: u64 = 0x7ffe_ff00_0000_0000;
+/// From one such allocation to the next, more than the longest.
+const HEAP_STEP: u64 = 1 << 16;
+/// The longest allocation that is followed, in bytes, and the most of one way: a definition and its slots are two short ones.
+const ALLOCATED: u64 = 4_096;
+const ALLOCATIONS: u64 = 16;
 /// The most words kept of one way: hostile code could store for ever.
 const WORDS: usize = 2_048;
 
@@ -17,6 +24,8 @@ pub(crate) struct Memory {
     words: FxHashMap<u64, Word>,
     /// Where arrays begin that were stored to at an index that is not known.
     smudged: Vec<u64>,
+    /// How many allocations there were.
+    allocations: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +41,31 @@ pub(crate) fn is_stack(address: u64) -> bool {
     address.abs_diff(STACK) < STACK_BYTES
 }
 
+/// The end of the allocation that an address is in, if it is in one.
+fn end_of_allocation(address: u64) -> Option<u64> {
+    let offset = address.checked_sub(HEAP)?;
+    (offset < ALLOCATIONS * HEAP_STEP).then(|| (address | (HEAP_STEP - 1)) + 1)
+}
+
+/// Whether an address is one that only a walk has.
+pub(crate) fn is_made_up(address: u64) -> bool {
+    is_stack(address) || end_of_allocation(address).is_some()
+}
+
 impl Memory {
+    /// Gives zeroed memory of `len` bytes; `None` if that is more than is followed.
+    pub(crate) fn allocate(&mut self, len: u64) -> Option<u64> {
+        if len > ALLOCATED || self.allocations == ALLOCATIONS {
+            return None;
+        }
+        let start = HEAP + self.allocations * HEAP_STEP;
+        self.allocations += 1;
+        for word in 0..len.div_ceil(8) {
+            self.words.insert(start + 8 * word, Word::Whole(Value::Known(0)));
+        }
+        Some(start)
+    }
+
     /// `size` bytes (of at most 8) at an address, if they are known.
     pub(crate) fn load(&self, image: &Image, address: u64, size: u32) -> Option<Value> {
         let offset = (address & 7) as u32;
@@ -168,7 +201,17 @@ impl Memory {
         })
     }
 
-    /// Forgets what the stack has between two addresses: a call that was not followed was given its address.
+    /// Forgets what a call may have changed that was not followed and was given this address: of the stack up to `end`, or of memory
+    /// that was allocated.
+    pub(crate) fn hand_over(&mut self, address: u64, end: u64) {
+        if is_stack(address) {
+            self.forget(address, end.min(address.saturating_add(256)));
+        } else if let Some(end) = end_of_allocation(address) {
+            self.forget(address, end);
+        }
+    }
+
+    /// Forgets what memory has between two addresses.
     pub(crate) fn forget(&mut self, from: u64, to: u64) {
         self.words.retain(|address, _| !(from..to).contains(address));
     }

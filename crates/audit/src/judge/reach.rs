@@ -15,6 +15,9 @@ const OF_ONE: u32 = 8_000;
 /// What is short enough to be followed whatever it does.
 const SMALL: u32 = 96;
 
+/// The most methods of one vtable that are looked at: the traits of closures have three.
+const METHODS: u64 = 8;
+
 /// A function as far as others go.
 #[derive(Debug, Default)]
 struct Function {
@@ -57,9 +60,10 @@ impl<'w, 'i> Reach<'w, 'i> {
         self.function(address).instructions <= SMALL
     }
 
-    /// Whether an address that is handed over is a function that leads there.
-    pub(crate) fn leads_from_code(&mut self, address: u64) -> bool {
-        self.image.code(address).is_some() && self.leads(address)
+    /// Whether an address that is handed over is a function that leads there, or a table with one.
+    pub(crate) fn leads_from_handed(&mut self, address: u64) -> bool {
+        let functions: Vec<u64> = handed(self.image, address).collect();
+        functions.into_iter().any(|function| self.leads(function))
     }
 
     /// Whether the function at an address leads to a call that says something of the GIL.
@@ -124,10 +128,8 @@ impl<'w, 'i> Reach<'w, 'i> {
                         },
                     }
                 }
-                if let Some(named) = outline.names
-                    && self.image.code(named).is_some()
-                {
-                    function.callees.push(named);
+                if let Some(named) = outline.names {
+                    function.callees.extend(handed(self.image, named));
                 }
                 if !falls {
                     break;
@@ -147,4 +149,29 @@ impl<'w, 'i> Reach<'w, 'i> {
         };
         Some(self.roles.get(index).copied().unwrap_or(Role::Other))
     }
+}
+
+/// The functions that an address stands for when it is handed over: the one it is of, or the methods of a vtable.
+fn handed<'v>(image: &'v Image, address: u64) -> impl Iterator<Item = u64> + 'v {
+    let code = image.code(address).is_some();
+    code.then_some(address).into_iter().chain((!code).then(|| vtable(image, address)).into_iter().flatten())
+}
+
+/// The methods of what may be a vtable of Rust's: what drops the value, unless that is nothing; its size and its alignment; and then
+/// them. What is of another kind seldom looks the same, and is then only followed in vain.
+fn vtable<'v>(image: &'v Image, address: u64) -> impl Iterator<Item = u64> + 'v {
+    let at = move |index: u64| address.checked_add(8 * index);
+    let function = move |index: u64| {
+        let function = *image.pointers.get(&at(index)?)?;
+        image.code(function).map(|_| function)
+    };
+    let number = |index: u64| {
+        let at = at(index).filter(|at| !image.pointers.contains_key(at) && !image.cells.contains_key(at))?;
+        image.word(at)
+    };
+    let drops = function(0).is_some() || number(0) == Some(0);
+    let sized = number(1).zip(number(2)).is_some_and(|(size, align)| {
+        align.is_power_of_two() && align <= 4_096 && size < 1 << 32 && size % align == 0
+    });
+    (3..3 + METHODS).map_while(function).filter(move |_| drops && sized)
 }

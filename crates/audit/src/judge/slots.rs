@@ -7,7 +7,7 @@
 //! and under the limited API up to theirs, and 87 from 3.15 on (PEP 820).
 
 use crate::image::Image;
-use crate::judge::memory::Memory;
+use crate::judge::memory::{self, Memory};
 use crate::judge::state::Value;
 use crate::model::Evidence;
 
@@ -78,11 +78,13 @@ pub(crate) fn of_definition(image: &Image, memory: &Memory, definition: Value) -
     let name = name.and_then(Value::known).and_then(|name| image.text(name)).map(str::to_owned);
     let layout = if offset == without { "free-threaded builds" } else { "builds with the GIL, or for all" };
     let mut evidence =
-        vec![Evidence { what: format!("a PyModuleDef laid out for {layout}"), address: Some(at) }];
+        vec![Evidence { what: format!("a PyModuleDef laid out for {layout}"), address: in_file(at) }];
     let mut reading = match slots {
         Some(Value::Known(0)) => {
-            evidence
-                .push(Evidence { what: "it has no slots".into(), address: at.checked_add(offset + SLOTS) });
+            evidence.push(Evidence {
+                what: "it has no slots".into(),
+                address: at.checked_add(offset + SLOTS).and_then(in_file),
+            });
             Reading { said: Said::Nothing, evidence, slots: None, name: None }
         }
         Some(value) => {
@@ -94,6 +96,11 @@ pub(crate) fn of_definition(image: &Image, memory: &Memory, definition: Value) -
     };
     reading.name = name;
     reading
+}
+
+/// An address as evidence has it: none, if it is of memory that only a walk has.
+fn in_file(address: u64) -> Option<u64> {
+    (!memory::is_made_up(address)).then_some(address)
 }
 
 /// Reads an array of slots.
@@ -121,7 +128,7 @@ pub(crate) fn of_slots(image: &Image, memory: &Memory, slots: Value) -> Reading 
     let said = match reader.found {
         None => {
             let what = format!("its slots have no Py_mod_gil{made}");
-            reader.evidence.push(Evidence { what, address: Some(at) });
+            reader.evidence.push(Evidence { what, address: in_file(at) });
             Said::Nothing
         }
         Some((id, value, at)) => {
@@ -136,7 +143,7 @@ pub(crate) fn of_slots(image: &Image, memory: &Memory, slots: Value) -> Reading 
                 }
             };
             let what = format!("slot {id} (Py_mod_gil) is {word}{made}");
-            reader.evidence.push(Evidence { what, address: Some(at) });
+            reader.evidence.push(Evidence { what, address: in_file(at) });
             said
         }
     };
@@ -194,7 +201,7 @@ impl Reader<'_, '_> {
                     Some(Value::Known(0)) => {}
                     Some(Value::Known(inner)) => {
                         let what = format!("slot {id} leads to more slots");
-                        self.evidence.push(Evidence { what, address: Some(value_at) });
+                        self.evidence.push(Evidence { what, address: in_file(value_at) });
                         self.array(inner, depth + 1)?;
                     }
                     _ => return Err("it has slots at an address made at run time".into()),

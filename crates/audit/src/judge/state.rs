@@ -6,8 +6,10 @@
 
 use crate::image::Image;
 use crate::judge::memory::Memory;
-use rustc_hash::FxHasher;
+use crate::judge::modules::Modules;
+use rustc_hash::{FxHashMap, FxHasher};
 use std::hash::{Hash, Hasher};
+use std::rc::Rc;
 
 /// Where the walked function's stack begins. Nothing real is mapped there: it is not canonical.
 pub(crate) const STACK: u64 = 0x7fff_ff00_0000_0000;
@@ -62,12 +64,14 @@ pub(crate) enum Condition {
 }
 
 /// A call being followed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Frame {
     /// Where it returns to; 0 for the init function.
     pub(crate) back: u64,
     /// The stack pointer at its entry, with which it must end.
     pub(crate) stack: u64,
+    /// The general registers at its entry.
+    pub(crate) registers: Rc<[Value; 32]>,
 }
 
 /// One point of one path.
@@ -85,12 +89,12 @@ pub(crate) struct State {
     pub(crate) width: u32,
     pub(crate) frames: Vec<Frame>,
     /// Symbols that were compared with zero, and whether they were.
-    zero: Vec<(u32, bool)>,
+    zero: FxHashMap<u32, bool>,
     next: u32,
-    /// The value `PyUnstable_Module_SetGIL` was last given, and from where.
-    pub(crate) gil: Option<(Value, u64)>,
-    /// A module was made, from here.
-    pub(crate) made: Option<u64>,
+    /// What was made, and what `PyUnstable_Module_SetGIL` was told of it.
+    pub(crate) modules: Modules,
+    /// A module was given to `PyState_AddModule`: this one.
+    pub(crate) added: Option<Value>,
     /// An error was raised, and not taken back.
     pub(crate) raised: bool,
     /// A function of the image was not followed: variables may have got a value since.
@@ -105,6 +109,7 @@ impl State {
         let symbol = |n: usize| Value::Symbol(n as u32);
         let mut registers = std::array::from_fn(symbol);
         registers[stack] = Value::Known(STACK);
+        let frame = Frame { back: 0, stack: STACK, registers: Rc::new(registers) };
         State {
             ip,
             registers,
@@ -112,11 +117,11 @@ impl State {
             memory: Memory::default(),
             compared: Compared::Otherwise,
             width: 8,
-            frames: vec![Frame { back: 0, stack: STACK }],
-            zero: Vec::new(),
+            frames: vec![frame],
+            zero: FxHashMap::default(),
             next: 256,
-            gil: None,
-            made: None,
+            modules: Modules::default(),
+            added: None,
             raised: false,
             stale: false,
             passed: None,
@@ -147,7 +152,7 @@ impl State {
     }
 
     fn is_zero(&self, symbol: u32) -> Option<bool> {
-        self.zero.iter().rev().find(|(known, _)| *known == symbol).map(|(_, zero)| *zero)
+        self.zero.get(&symbol).copied()
     }
 
     /// Keeps that a value is or is not zero.
@@ -155,7 +160,7 @@ impl State {
         if let Value::Symbol(symbol) = value {
             // More than any real function compares: what is forgotten costs a path, not an answer.
             if self.zero.len() < 4_096 {
-                self.zero.push((symbol, zero));
+                self.zero.insert(symbol, zero);
             }
         }
     }
@@ -185,10 +190,11 @@ impl State {
         let of = |value: Value| match value {
             Value::Known(number) => (0, number),
             Value::Import(index) => (1, u64::from(index)),
-            Value::Symbol(symbol) => match self.is_zero(symbol) {
-                Some(true) => (0, 0),
-                Some(false) => (2, 0),
-                None => (3, 0),
+            Value::Symbol(symbol) => match (self.modules.index(value), self.is_zero(symbol)) {
+                (Some(index), _) => (4, index as u64),
+                (None, Some(true)) => (0, 0),
+                (None, Some(false)) => (2, 0),
+                (None, None) => (3, 0),
             },
         };
         let mut hasher = FxHasher::default();
@@ -199,8 +205,9 @@ impl State {
         for &value in &self.registers {
             of(value).hash(&mut hasher);
         }
-        self.gil.map(|(value, _)| of(value)).hash(&mut hasher);
-        (self.made.is_some(), self.passed.is_some(), self.raised, self.stale).hash(&mut hasher);
+        self.modules.hash(of, &mut hasher);
+        let flags = (self.added.is_some(), self.passed.is_some(), self.raised, self.stale);
+        flags.hash(&mut hasher);
         // In whatever order the words come.
         let mut words = 0u64;
         for (address, value) in self.memory.words() {

@@ -6,7 +6,7 @@ use aho_corasick::AhoCorasick;
 use std::sync::OnceLock;
 
 /// What is found in a binary's bytes: names that its runtime looks for, messages, names of C++ types.
-const MARKS: [(&str, Toolchain); 17] = [
+const MARKS: [(&str, Toolchain); 18] = [
     ("__nb_internals_", Toolchain::Nanobind),
     ("nb_internals_", Toolchain::Nanobind),
     ("N8nanobind", Toolchain::Nanobind),
@@ -18,6 +18,7 @@ const MARKS: [(&str, Toolchain); 17] = [
     ("pythranized function", Toolchain::Pythran),
     ("__pyx_capi__", Toolchain::Cython),
     ("_cython_", Toolchain::Cython),
+    ("cython_runtime", Toolchain::Cython),
     ("swig_runtime_data", Toolchain::Swig),
     ("_init_cffi_1_0_external_module", Toolchain::Cffi),
     ("auto-generated with f2py", Toolchain::F2py),

@@ -13,6 +13,7 @@ use crate::judge::reach::Reach;
 use crate::judge::slots;
 use crate::judge::state::{Frame, State, Value};
 use rustc_hash::FxHashSet;
+use std::rc::Rc;
 
 /// The most instructions of one walk, and what is as much work. Most init functions take some hundreds; those that fill large
 /// tables take a hundred thousand.
@@ -77,8 +78,8 @@ impl Walk<'_, '_> {
     /// A bound is met: what has been said by then on this way, if anything, is all there is to go by.
     fn leave_open(&mut self, state: &State) {
         self.walked.cut_off = true;
-        if state.gil.is_some() && state.made.is_some() && !state.raised {
-            self.keep(Outcome::Module { gil: state.gil, made: state.made, passed: state.passed });
+        if state.modules.is_told() && !state.raised {
+            self.keep(module(state, Value::Symbol(0)));
         }
     }
 
@@ -164,12 +165,13 @@ impl Walk<'_, '_> {
         let handed = |index| self.machine.argument(state, index).known();
         let handed: [Option<u64>; 4] = std::array::from_fn(handed);
         let matters = self.reach.leads(address)
-            || handed.into_iter().flatten().any(|code| !is_stack(code) && self.reach.leads_from_code(code));
+            || handed.into_iter().flatten().any(|code| !is_stack(code) && self.reach.leads_from_handed(code));
         let follows = if matters { DEPTH } else { DEPTH / 3 };
         if state.frames.len() < follows && (matters || self.reach.is_small(address)) {
             self.machine.enter(self.image, state, state.ip);
             let stack = state.registers.get(self.machine.stack).and_then(|value| value.known());
-            state.frames.push(Frame { back: state.ip, stack: stack.unwrap_or(0) });
+            let registers = Rc::new(state.registers);
+            state.frames.push(Frame { back: state.ip, stack: stack.unwrap_or(0), registers });
             state.ip = address;
             return;
         }
@@ -192,10 +194,8 @@ impl Walk<'_, '_> {
         // What the caller has saved lies at the end of its frame, and no call is given its address.
         let end = state.frames.last().map_or(0, |frame| frame.stack.saturating_sub(56));
         for index in 0..4 {
-            if let Value::Known(address) = self.machine.argument(state, index)
-                && is_stack(address)
-            {
-                state.memory.forget(address, end.min(address.saturating_add(256)));
+            if let Value::Known(address) = self.machine.argument(state, index) {
+                state.memory.hand_over(address, end);
             }
         }
     }
@@ -212,15 +212,27 @@ impl Walk<'_, '_> {
                 return false;
             }
             Role::SetGil => {
-                state.gil = Some((self.machine.argument(state, 1), at));
+                state.modules.tell(first, (self.machine.argument(state, 1), at));
                 Value::Known(0)
             }
-            Role::Create => {
-                state.made = Some(at);
-                state.fresh_address()
+            Role::Create | Role::Named => {
+                let module = state.fresh_address();
+                state.modules.make(module, at, role == Role::Create);
+                module
             }
             Role::Guard => Value::Known(1),
-            Role::Absent => Value::Known(0),
+            Role::Absent => state.added.unwrap_or(Value::Known(0)),
+            Role::Add | Role::Remove => {
+                state.added = (role == Role::Add).then_some(first);
+                Value::Known(0)
+            }
+            Role::Allocate => match (first, self.machine.argument(state, 1)) {
+                (Value::Known(count), Value::Known(size)) => {
+                    let given = count.checked_mul(size).and_then(|len| state.memory.allocate(len));
+                    given.map_or_else(|| state.fresh(), Value::Known)
+                }
+                _ => state.fresh(),
+            },
             Role::Fill | Role::Copy => {
                 let (second, length) = (self.machine.argument(state, 1), self.machine.argument(state, 2));
                 if !imports::fill_or_copy(self.image, state, role, first, second, length) {
@@ -251,6 +263,8 @@ impl Walk<'_, '_> {
         }
         if frame.back != 0 {
             state.ip = frame.back;
+            self.spend(state.memory.len() / 16);
+            self.machine.clear(state, &frame);
             return true;
         }
         let given = state.registers.get(self.machine.result).copied().unwrap_or(Value::Symbol(0));
@@ -259,7 +273,7 @@ impl Walk<'_, '_> {
             let outcome = if self.exports {
                 Outcome::Slots(slots::of_slots(self.image, &state.memory, given))
             } else {
-                Outcome::Module { gil: state.gil, made: state.made, passed: state.passed }
+                module(state, given)
             };
             self.keep(outcome);
         }
@@ -275,4 +289,10 @@ impl Walk<'_, '_> {
             }
         }
     }
+}
+
+/// What a way comes to that hands over this module.
+fn module(state: &State, given: Value) -> Outcome {
+    let (gil, made) = state.modules.of(given);
+    Outcome::Module { gil, made, passed: state.passed }
 }

@@ -10,10 +10,12 @@ use iced_x86::{
     ConditionCode, Decoder, DecoderOptions, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind,
 };
 
+mod choice;
 mod operands;
 mod outline;
 mod vectors;
 
+use choice::{choose, chosen, exchange};
 pub(crate) use operands::push;
 use operands::{address, pop, read, size, smudge, write, write_register};
 pub(crate) use outline::outline;
@@ -31,7 +33,8 @@ pub(crate) fn step(image: &Image, state: &mut State) -> Flow {
         Mnemonic::Call => Flow::Call(target(image, state, i)),
         Mnemonic::Jmp => Flow::Jump(target(image, state, i)),
         Mnemonic::Ret => Flow::Return,
-        Mnemonic::Ud2 | Mnemonic::Hlt | Mnemonic::Int3 => Flow::End,
+        // What waits for another thread goes on as what need not wait: another way, which is gone as well.
+        Mnemonic::Ud2 | Mnemonic::Hlt | Mnemonic::Int3 | Mnemonic::Pause => Flow::End,
         _ if i.is_jcc_short_or_near() => {
             Flow::Branch(condition(i.condition_code()), i.near_branch_target(), None)
         }
@@ -134,6 +137,7 @@ fn effect(image: &Image, state: &mut State, i: &Instruction) {
             state.width = size(i, 0);
             state.compared = Compared::Common(read(image, state, i, 0), read(image, state, i, 1));
         }
+        Mnemonic::Cmpxchg if exchange(image, state, i) => {}
         Mnemonic::Xchg if i.op0_kind() == OpKind::Register && i.op1_kind() == OpKind::Register => {
             let (one, other) = (read(image, state, i, 0), read(image, state, i, 1));
             write(image, state, i, other);
@@ -157,53 +161,6 @@ fn effect(image: &Image, state: &mut State, i: &Instruction) {
             }
         }
     }
-}
-
-/// Whether an instruction moves or sets by a condition.
-fn chosen(mnemonic: Mnemonic) -> Option<bool> {
-    use Mnemonic as M;
-    match mnemonic {
-        M::Cmove
-        | M::Cmovne
-        | M::Cmovl
-        | M::Cmovge
-        | M::Cmovle
-        | M::Cmovg
-        | M::Cmovb
-        | M::Cmovae
-        | M::Cmovbe
-        | M::Cmova
-        | M::Cmovs
-        | M::Cmovns => Some(true),
-        M::Sete
-        | M::Setne
-        | M::Setl
-        | M::Setge
-        | M::Setle
-        | M::Setg
-        | M::Setb
-        | M::Setae
-        | M::Setbe
-        | M::Seta
-        | M::Sets
-        | M::Setns => Some(false),
-        _ => None,
-    }
-}
-
-fn choose(image: &Image, state: &mut State, i: &Instruction, moves: bool) {
-    let holds = state.holds(condition(i.condition_code()));
-    let value = match (moves, holds) {
-        (false, Some(holds)) => Value::Known(u64::from(holds)),
-        (true, Some(true)) => read(image, state, i, 1),
-        (true, Some(false)) => read(image, state, i, 0),
-        (true, None) => match (read(image, state, i, 0), read(image, state, i, 1)) {
-            (one, other) if one == other => one,
-            _ => state.fresh(),
-        },
-        (false, None) => state.fresh(),
-    };
-    write(image, state, i, value);
 }
 
 fn arithmetic(image: &Image, state: &mut State, i: &Instruction) {
