@@ -16,8 +16,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use ungil_audit::image::{Arch, Format, Image};
+use ungil_audit::judge::judge;
 
-/// Reads a file and asks everything that can be asked of its images.
+/// Reads a file, asks everything that can be asked of its images, and judges them.
 fn drive(file: &[u8]) {
     let Ok(images) = Image::parse(file) else { return };
     for image in images {
@@ -43,6 +44,7 @@ fn drive(file: &[u8]) {
             assert!(bytes.is_none_or(|len| (16..=file.len()).contains(&len)));
             std::hint::black_box((seen, code, image.is_imported("PyModule_Create2")));
         }
+        std::hint::black_box(judge(&image));
     }
 }
 
