@@ -45,7 +45,7 @@ impl Installer {
         let own = installer(tools.join("bin/uv"));
         if own.version().is_err() {
             let mut pip = Command::new("python3");
-            pip.args(["-m", "pip", "install", "--quiet", "--upgrade", "--target"]).arg(tools).arg("uv");
+            pip.args(["-m", "pip", "install", "-qq", "--upgrade", "--target"]).arg(tools).arg("uv");
             if !pip.status()?.success() {
                 return Err("pip could not install uv; install it, and try again".into());
             }
@@ -109,7 +109,9 @@ impl Installer {
     }
 }
 
-/// The first sentence or so of what it says.
+/// The cause that uv gives first, or the first of its words.
 fn brief(words: &str) -> String {
-    words.chars().take(200).collect()
+    let cause = words.split_once("Because ").map_or(words, |(_, cause)| cause);
+    let cause = cause.split(" and ").next().unwrap_or(cause);
+    cause.trim_start_matches("all of: ").chars().take(200).collect()
 }

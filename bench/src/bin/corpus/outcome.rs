@@ -99,7 +99,7 @@ pub(crate) fn of(package: &Package, build: &str, python: &Path, installer: &Inst
                 return Err(format!("ungil audit of {} failed: {words}", package.name).into());
             }
             let report: Value = serde_json::from_slice(&output.stdout)?;
-            What::Audited { tags: tags(&report), modules: modules(&report), missing }
+            What::Audited { tags: tags(&report), modules: modules(&report, &own), missing }
         }
     };
     installer.remove(package, build)?;
@@ -133,8 +133,10 @@ fn tags(report: &Value) -> String {
     parts.join(", ")
 }
 
-/// What was imported, and the modules that could not even be read.
-fn modules(report: &Value) -> Vec<Module> {
+/// The modules that the build would import, each with its verdict and with what importing it did.
+fn modules(report: &Value, own: &Path) -> Vec<Module> {
+    // The table is the same on every machine.
+    let folder = format!("{}/", own.display());
     let found = items(&report["distributions"]).flat_map(|one| items(&one["modules"]));
     let found: Vec<&Value> = found.chain(items(&report["loose"])).collect();
     let verified = items(&report["verified"]).map(|seen| {
@@ -152,7 +154,7 @@ fn modules(report: &Value) -> Vec<Module> {
             verdict,
             because: if verdict.is_none() { because() } else { None },
             seen: seen["switched_on"].as_bool(),
-            error: seen["error"].as_str().map(str::to_owned),
+            error: seen["error"].as_str().map(|words| words.replace(&folder, "")),
             name,
         }
     });

@@ -143,7 +143,9 @@ fn details(page: &mut String, outcomes: &[&Outcome]) -> std::fmt::Result {
         Some(format!(": {}", cell(module.error.as_deref().unwrap_or("its import never came to its file"))))
     })?;
     for one in outcomes {
-        if let What::Audited { missing: Some(why), .. } = &one.what {
+        if let What::Audited { missing: Some(why), modules, .. } = &one.what
+            && !modules.is_empty()
+        {
             writeln!(
                 page,
                 "\n{} {} was imported without what it requires: {}",
