@@ -14,7 +14,12 @@ pub(crate) fn document(outcomes: &[Outcome], builds: &[&str], installer: &str) -
          which installs each package by name, wheels only, into a folder of its own. Only a package's own modules are counted, not \
          those of what it requires. A verdict is about the module alone; *not seen* are modules whose file the import never came to.\n",
     );
-    writeln!(page, "\nLinux {}, ungil {}, {installer}.\n", std::env::consts::ARCH, env!("CARGO_PKG_VERSION"))?;
+    writeln!(
+        page,
+        "\nLinux {}, ungil {}, {installer}.\n",
+        std::env::consts::ARCH,
+        env!("CARGO_PKG_VERSION")
+    )?;
     summary(&mut page, outcomes, builds)?;
     for build in builds {
         writeln!(page, "\n## {build}\n")?;
