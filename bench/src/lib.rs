@@ -1,6 +1,9 @@
 //! What the benchmarks share: running ungil on one command and reading its record. Benchmarks are programs one runs,
 //! never timed tests; each prints what it found and what it means.
 
+pub mod corpus;
+pub mod install;
+
 use std::error::Error;
 use std::path::Path;
 use std::process::Command;

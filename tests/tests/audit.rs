@@ -20,24 +20,23 @@ static PyModuleDef_Slot slots[] = {
 #define TEXT_(a) #a
 #define TEXT(a) TEXT_(a)
 static struct PyModuleDef def = {PyModuleDef_HEAD_INIT, TEXT(NAME), NULL, 0, NULL, slots};
-PyMODINIT_FUNC JOIN(PyInit_, NAME)(void) { return PyModuleDef_Init(&def); }
+#ifdef NEEDS
+extern int nowhere;
+#endif
+PyMODINIT_FUNC JOIN(PyInit_, NAME)(void) {
+#ifdef NEEDS
+    nowhere = 1;
+#endif
+    return PyModuleDef_Init(&def);
+}
 ";
 
 /// Two distributions: `good` declares; `bad` claims to be stable and says nothing in its binary.
 fn environment(place: &Place) -> String {
-    place.write("module.c", SOURCE);
-    let code =
-        "import sysconfig; print(sysconfig.get_path('include'), sysconfig.get_config_var('EXT_SUFFIX'))";
-    let said = Command::new(python("3.14t")).args(["-c", code]).output().unwrap();
-    let said = String::from_utf8(said.stdout).unwrap();
-    let (headers, suffix) = said.trim().split_once(' ').unwrap();
-    for (name, flags) in [("good", &["-DDECLARES"][..]), ("bad", &[])] {
-        let path = format!("site/{name}/_core{suffix}");
+    let suffix = built(place, "site/good/_core", &["-DDECLARES"]);
+    built(place, "site/bad/_core", &[]);
+    for name in ["good", "bad"] {
         place.write(&format!("site/{name}/__init__.py"), "from . import _core\n");
-        let mut cc = Command::new("cc");
-        cc.args(["-shared", "-fPIC", "-DNAME=_core", "-I", headers]).args(flags);
-        let out = cc.args(["module.c", "-o", &path]).current_dir(place.path()).output().unwrap();
-        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
         let info = format!("site/{name}-1.0.dist-info");
         let claim = "Classifier: Programming Language :: Python :: Free Threading :: 3 - Stable";
         place.write(
@@ -50,6 +49,23 @@ fn environment(place: &Place) -> String {
             format!("{name}/__init__.py,,\n{name}/_core{suffix},,\n{name}-1.0.dist-info/METADATA,,\n"),
         );
     }
+    suffix
+}
+
+/// Builds the module, under the name that the interpreter looks for, and returns the name's ending.
+fn built(place: &Place, path: &str, flags: &[&str]) -> String {
+    place.write("module.c", SOURCE);
+    let code =
+        "import sysconfig; print(sysconfig.get_path('include'), sysconfig.get_config_var('EXT_SUFFIX'))";
+    let said = Command::new(python("3.14t")).args(["-c", code]).output().unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
+    let (headers, suffix) = said.trim().split_once(' ').unwrap();
+    let file = place.path().join(format!("{path}{suffix}"));
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let mut cc = Command::new("cc");
+    cc.args(["-shared", "-fPIC", "-DNAME=_core", "-I", headers, "module.c", "-o"]).arg(file).args(flags);
+    let out = cc.current_dir(place.path()).output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     suffix.to_owned()
 }
 
@@ -85,6 +101,21 @@ fn an_environment_is_judged_and_the_interpreter_agrees() {
     }
     assert!(!text.contains("good._core"), "what is in order is not shown:\n{text}");
     assert!(audit(&place, &["site", "--all"]).ok().stdout.contains("good._core"));
+}
+
+#[test]
+fn a_module_that_cannot_be_loaded_shows_nothing() {
+    let place = Place::new();
+    environment(&place);
+    built(&place, "site/bad/_core", &["-DNEEDS"]);
+    let python = python("3.14t").display().to_string();
+    let out = audit(&place, &["site", "--for", "3.14t", "--verify", "--python", &python, "--json"]).ok();
+    let report = out.json();
+    let seen =
+        report["verified"].as_array().unwrap().iter().find(|one| one["module"] == "bad._core").unwrap();
+    assert_eq!(seen["verdict"], true);
+    assert!(seen["switched_on"].is_null(), "{seen:#}");
+    assert!(seen["error"].as_str().unwrap().contains("nowhere"), "{seen:#}");
 }
 
 #[test]

@@ -71,11 +71,14 @@ impl Verifier<'_> {
     ) -> Vec<Option<Outcome>> {
         let outcomes = Mutex::new(vec![None; modules.len()]);
         let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        // Compiled sources go from one child to the next and away with the last: nothing is written to what is audited.
+        let cache = tempfile::tempdir().ok();
+        let cache = cache.as_ref().map(tempfile::TempDir::path);
         std::thread::scope(|scope| {
             for _ in 0..self.jobs.clamp(1, modules.len().max(1)) {
                 scope.spawn(|| {
                     while let Some(module) = modules.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let Some(outcome) = self.one(module, is_told) else { break };
+                        let Some(outcome) = self.one(module, cache, is_told) else { break };
                         let at = modules.iter().position(|other| std::ptr::eq(other, module));
                         if let (Ok(mut outcomes), Some(at)) = (outcomes.lock(), at) {
                             outcomes[at] = Some(outcome);
@@ -89,12 +92,12 @@ impl Verifier<'_> {
     }
 
     /// One module: with all that its import brings along and, where that hides what it does itself, alone.
-    fn one(&self, module: &Module, is_told: &dyn Fn() -> bool) -> Option<Outcome> {
-        let whole = self.import(module, false, is_told)?;
+    fn one(&self, module: &Module, cache: Option<&Path>, is_told: &dyn Fn() -> bool) -> Option<Outcome> {
+        let whole = self.import(module, false, cache, is_told)?;
         if whole.switched_on.is_some() {
             return Some(whole);
         }
-        let alone = self.import(module, true, is_told)?;
+        let alone = self.import(module, true, cache, is_told)?;
         Some(Outcome {
             switched_on: alone.switched_on,
             others: whole.others,
@@ -102,7 +105,13 @@ impl Verifier<'_> {
         })
     }
 
-    fn import(&self, module: &Module, alone: bool, is_told: &dyn Fn() -> bool) -> Option<Outcome> {
+    fn import(
+        &self,
+        module: &Module,
+        alone: bool,
+        cache: Option<&Path>,
+        is_told: &dyn Fn() -> bool,
+    ) -> Option<Outcome> {
         let failed = |error: String| Outcome { switched_on: None, others: Vec::new(), error: Some(error) };
         let report = match tempfile::NamedTempFile::new() {
             Ok(file) => file,
@@ -111,7 +120,15 @@ impl Verifier<'_> {
         let mut command = Command::new(self.python);
         command.args(["-P", "-c", CHILD]).arg(report.path()).arg(&module.name).arg(&module.file);
         command.arg(if alone { "alone" } else { "whole" }).args(self.folders);
-        command.env_remove("PYTHON_GIL").env("PYTHONDONTWRITEBYTECODE", "1");
+        command.env_remove("PYTHON_GIL");
+        match cache {
+            Some(cache) => {
+                command.env("PYTHONPYCACHEPREFIX", cache).env_remove("PYTHONDONTWRITEBYTECODE");
+            }
+            None => {
+                command.env("PYTHONDONTWRITEBYTECODE", "1");
+            }
+        }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = match command.spawn() {
             Ok(child) => child,

@@ -17,16 +17,19 @@ create = _imp.create_dynamic
 
 
 def watched(spec, file=None):
-    before = is_on()
+    before, known, made = is_on(), len(found["others"]), False
     try:
-        return create(spec, *([] if file is None else [file]))
+        module = create(spec, *([] if file is None else [file]))
+        made = True
+        return module
     finally:
         mine = spec.origin is not None and os.path.realpath(spec.origin) == os.path.realpath(path)
-        if not before:
-            if mine:
-                found["own"] = is_on()
-            elif is_on():
+        # What it imported while it was created may have been the one that did it.
+        if not before and len(found["others"]) == known:
+            if not mine and is_on():
                 found["others"].append(spec.name)
+            elif mine and (made or is_on()):  # A file that could not be loaded says nothing.
+                found["own"] = is_on()
 
 
 _imp.create_dynamic = watched

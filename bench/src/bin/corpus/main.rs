@@ -1,0 +1,68 @@
+//! Does `ungil audit` say what the interpreter does? Every package of `bench/corpus.txt` is installed for 3.14t and for 3.15t, audited,
+//! and each of its modules imported (`--verify`); the table is `docs/audit-corpus.md`.
+//!
+//! `cargo build --release -p ungil -p ungil-bench && target/release/corpus [NAME...]`
+//!
+//! Takes an hour the first time. What is done is kept below cargo's target folder and not done again until ungil is built anew, so
+//! that it may be stopped at any time. With names only those packages are done, again, and their table is printed.
+
+mod outcome;
+mod table;
+
+use outcome::{Outcome, What};
+use std::path::Path;
+use ungil_bench::corpus::{packages, scratch};
+use ungil_bench::install::Installer;
+use ungil_bench::{Any, ungil};
+
+/// The builds, in the table's order.
+const BUILDS: [&str; 2] = ["3.14t", "3.15t"];
+
+fn main() -> Any<()> {
+    let names: Vec<String> = std::env::args().skip(1).collect();
+    let mut packages = packages()?;
+    if let Some(name) = names.iter().find(|name| !packages.iter().any(|one| one.name == **name)) {
+        return Err(format!("{name} is not in bench/corpus.txt").into());
+    }
+    packages.retain(|one| names.is_empty() || names.contains(&one.name));
+    let scratch = scratch()?;
+    let installer = Installer::new(&scratch)?;
+    let built = ungil()?.metadata()?.modified()?;
+    let mut outcomes = Vec::new();
+    for build in BUILDS {
+        std::fs::create_dir_all(scratch.join(build))?;
+        let search = ungil_pythons::Search::from_env();
+        let python = ungil_pythons::resolve(build, &search)?.executable;
+        for (at, package) in packages.iter().enumerate() {
+            let kept = scratch.join(build).join(format!("{}-{}.json", package.name, package.version));
+            let is_new = kept.metadata().and_then(|data| data.modified()).is_ok_and(|when| when > built);
+            let outcome = if is_new && names.is_empty() {
+                serde_json::from_slice(&std::fs::read(&kept)?)?
+            } else {
+                eprint!("{build} {}/{} {} {} ", at + 1, packages.len(), package.name, package.version);
+                let outcome = outcome::of(package, build, Path::new(&python), &installer)?;
+                eprintln!("{}", outcome.in_short());
+                // What failed for a passing reason is tried again next time.
+                if !matches!(outcome.what, What::Failed(_)) {
+                    keep(&kept, &outcome)?;
+                }
+                outcome
+            };
+            outcomes.push(outcome);
+        }
+    }
+    let text = table::document(&outcomes, &BUILDS, &installer.version()?)?;
+    if names.is_empty() {
+        std::fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/audit-corpus.md"), text)?;
+    } else {
+        print!("{text}");
+    }
+    Ok(())
+}
+
+/// Writes an outcome whole or not at all.
+fn keep(path: &Path, outcome: &Outcome) -> Any<()> {
+    let part = path.with_extension("part");
+    std::fs::write(&part, serde_json::to_vec_pretty(outcome)?)?;
+    Ok(std::fs::rename(part, path)?)
+}

@@ -1,0 +1,162 @@
+//! One package for one build: installed, audited, imported, and what came of it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::path::Path;
+use std::process::Command;
+use ungil_bench::corpus::Package;
+use ungil_bench::install::{Installed, Installer};
+use ungil_bench::{Any, ungil};
+
+/// What came of a package for a build.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Outcome {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) build: String,
+    pub(crate) what: What,
+}
+
+/// How far it came.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum What {
+    /// There is no wheel of it for this build.
+    NoWheel,
+    /// It could not be installed, because of this.
+    Failed(String),
+    /// It was audited.
+    Audited {
+        /// The Python and ABI parts of its wheel's tags.
+        tags: String,
+        /// Its modules.
+        modules: Vec<Module>,
+        /// Why its dependencies could not be installed.
+        missing: Option<String>,
+    },
+}
+
+/// An extension module.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Module {
+    /// Its dotted name.
+    pub(crate) name: String,
+    /// What the audit says it does: it switches the GIL on, or not; `None` if it does not know.
+    pub(crate) verdict: Option<bool>,
+    /// Why that is unknown.
+    pub(crate) because: Option<String>,
+    /// What importing it did; `None` if it could not be imported.
+    pub(crate) seen: Option<bool>,
+    /// Why it could not be.
+    pub(crate) error: Option<String>,
+}
+
+impl Outcome {
+    /// Its modules.
+    pub(crate) fn modules(&self) -> &[Module] {
+        match &self.what {
+            What::Audited { modules, .. } => modules,
+            _ => &[],
+        }
+    }
+
+    /// A few words for who waits.
+    pub(crate) fn in_short(&self) -> String {
+        let differ = self.modules().iter().filter(|one| one.differs()).count();
+        let unseen = self.modules().iter().filter(|one| one.seen.is_none()).count();
+        match &self.what {
+            What::NoWheel => "no wheel".into(),
+            What::Failed(why) => why.clone(),
+            What::Audited { modules, .. } => {
+                format!("{} modules, {differ} differ, {unseen} not imported", modules.len())
+            }
+        }
+    }
+}
+
+impl Module {
+    /// Verdict and world are the same.
+    pub(crate) fn agrees(&self) -> bool {
+        self.verdict.is_some() && self.verdict == self.seen
+    }
+
+    /// Verdict and world are not the same.
+    pub(crate) fn differs(&self) -> bool {
+        self.verdict.zip(self.seen).is_some_and(|(said, seen)| said != seen)
+    }
+}
+
+/// Installs a package, audits it and imports its modules.
+pub(crate) fn of(package: &Package, build: &str, python: &Path, installer: &Installer) -> Any<Outcome> {
+    let what = match installer.install(package, build, python)? {
+        Installed::NoWheel => What::NoWheel,
+        Installed::Failed(why) => What::Failed(why),
+        Installed::Done { own, others, missing } => {
+            let mut audit = Command::new(ungil()?);
+            audit.arg("audit").arg(&own).args(["--for", build, "--verify", "--json", "--python"]).arg(python);
+            let output = audit.env("PYTHONPATH", others).output()?;
+            if !output.status.success() {
+                let words = String::from_utf8_lossy(&output.stderr);
+                return Err(format!("ungil audit of {} failed: {words}", package.name).into());
+            }
+            let report: Value = serde_json::from_slice(&output.stdout)?;
+            What::Audited { tags: tags(&report), modules: modules(&report, &own), missing }
+        }
+    };
+    installer.remove(package, build)?;
+    let (name, version) = (package.name.clone(), package.version.clone());
+    Ok(Outcome { name, version, build: build.into(), what })
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn items(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+/// `cp314-cp314t`, `cp315-abi3.abi3t`.
+fn tags(report: &Value) -> String {
+    let Some(distribution) = items(&report["distributions"]).next() else { return String::new() };
+    let mut parts: Vec<(String, Vec<String>)> = Vec::new();
+    for tag in items(&distribution["wheel_tags"]).filter_map(Value::as_str) {
+        let mut words = tag.split('-').map(str::to_owned);
+        let (python, abi) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        match parts.iter_mut().find(|(known, _)| *known == python) {
+            Some((_, abis)) if abis.contains(&abi) => {}
+            Some((_, abis)) => abis.push(abi),
+            None => parts.push((python, vec![abi])),
+        }
+    }
+    let parts: Vec<String> =
+        parts.iter().map(|(python, abis)| format!("{python}-{}", abis.join("."))).collect();
+    parts.join(", ")
+}
+
+/// The modules that the build would import, each with its verdict and with what importing it did.
+fn modules(report: &Value, own: &Path) -> Vec<Module> {
+    // The table is the same on every machine.
+    let folder = format!("{}/", own.display());
+    let found = items(&report["distributions"]).flat_map(|one| items(&one["modules"]));
+    let found: Vec<&Value> = found.chain(items(&report["loose"])).collect();
+    let verified = items(&report["verified"]).map(|seen| {
+        let name = text(&seen["module"]);
+        let verdict = seen["verdict"].as_bool();
+        let because = || {
+            let one = found.iter().find(|one| one["file"] == seen["file"])?;
+            let last = name.rsplit('.').next();
+            let judged = items(&one["judgements"]).find(|judged| judged["name"].as_str() == last);
+            let judged = judged.or_else(|| items(&one["judgements"]).next());
+            let because = judged.map_or(&one["unreadable"], |judged| &judged["because"]);
+            Some(because.as_str().unwrap_or("no reason is given").to_owned())
+        };
+        Module {
+            verdict,
+            because: if verdict.is_none() { because() } else { None },
+            seen: seen["switched_on"].as_bool(),
+            error: seen["error"].as_str().map(|words| words.replace(&folder, "")),
+            name,
+        }
+    });
+    verified.collect()
+}

@@ -1,0 +1,170 @@
+//! The outcomes as Markdown.
+
+use crate::outcome::{Module, Outcome, What};
+use std::fmt::Write;
+use ungil_bench::Any;
+
+/// The whole page.
+pub(crate) fn document(outcomes: &[Outcome], builds: &[&str], installer: &str) -> Any<String> {
+    let mut page = String::from(
+        "# `ungil audit` against the interpreter\n\n\
+         What the audit says of every extension module of the packages in `bench/corpus.txt`, and what the interpreter did when it \
+         imported that module (`--verify`). Made by\n\n\
+         ```\ncargo build --release -p ungil -p ungil-bench && target/release/corpus\n```\n\n\
+         which installs each package by name, wheels only, into a folder of its own. Only a package's own modules are counted, not \
+         those of what it requires. A verdict is about the module alone; *not seen* are modules whose file the import never came to.\n",
+    );
+    writeln!(
+        page,
+        "\nLinux {}, ungil {}, {installer}.\n",
+        std::env::consts::ARCH,
+        env!("CARGO_PKG_VERSION")
+    )?;
+    summary(&mut page, outcomes, builds)?;
+    for build in builds {
+        writeln!(page, "\n## {build}\n")?;
+        let of_build = || outcomes.iter().filter(|one| one.build == *build);
+        writeln!(
+            page,
+            "| package | version | wheel | modules | declare | switch it on | unknown | agree | differ | not seen |"
+        )?;
+        writeln!(page, "|---|---|---|--:|--:|--:|--:|--:|--:|--:|")?;
+        for one in of_build().filter(|one| !one.modules().is_empty()) {
+            row(&mut page, one)?;
+        }
+        let names = |want: &dyn Fn(&Outcome) -> bool| {
+            let names = of_build().filter(|one| want(one)).map(|one| format!("{} {}", one.name, one.version));
+            names.collect::<Vec<_>>().join(", ")
+        };
+        let no_wheel = names(&|one| matches!(one.what, What::NoWheel));
+        let pure = names(&|one| matches!(one.what, What::Audited { .. }) && one.modules().is_empty());
+        for (what, which) in [("There is no wheel", no_wheel), ("The wheel has no extension module", pure)] {
+            if !which.is_empty() {
+                writeln!(page, "\n{what}: {which}.")?;
+            }
+        }
+        for one in of_build() {
+            if let What::Failed(why) = &one.what {
+                writeln!(page, "\nNot installed: {} {}: {}", one.name, one.version, cell(why))?;
+            }
+        }
+        details(&mut page, &of_build().collect::<Vec<_>>())?;
+    }
+    Ok(page)
+}
+
+/// Counts of modules.
+#[derive(Default)]
+struct Counts {
+    modules: usize,
+    declare: usize,
+    switch: usize,
+    unknown: usize,
+    agree: usize,
+    differ: usize,
+    unseen: usize,
+}
+
+impl<'a> FromIterator<&'a Module> for Counts {
+    fn from_iter<I: IntoIterator<Item = &'a Module>>(modules: I) -> Counts {
+        let mut counts = Counts::default();
+        for module in modules {
+            counts.modules += 1;
+            counts.declare += usize::from(module.verdict == Some(false));
+            counts.switch += usize::from(module.verdict == Some(true));
+            counts.unknown += usize::from(module.verdict.is_none());
+            counts.agree += usize::from(module.agrees());
+            counts.differ += usize::from(module.differs());
+            counts.unseen += usize::from(module.seen.is_none());
+        }
+        counts
+    }
+}
+
+fn summary(page: &mut String, outcomes: &[Outcome], builds: &[&str]) -> std::fmt::Result {
+    writeln!(
+        page,
+        "| build | packages | with modules | modules | declare | switch it on | unknown | agree | differ | not seen |"
+    )?;
+    writeln!(page, "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|")?;
+    for build in builds {
+        let of_build: Vec<&Outcome> = outcomes.iter().filter(|one| one.build == *build).collect();
+        let with = of_build.iter().filter(|one| !one.modules().is_empty()).count();
+        let counts: Counts = of_build.iter().flat_map(|one| one.modules()).collect();
+        let share = 100.0 * counts.unknown as f64 / counts.modules.max(1) as f64;
+        writeln!(
+            page,
+            "| {build} | {} | {with} | {} | {} | {} | {} ({share:.1} %) | {} | {} | {} |",
+            of_build.len(),
+            counts.modules,
+            counts.declare,
+            counts.switch,
+            counts.unknown,
+            counts.agree,
+            counts.differ,
+            counts.unseen
+        )?;
+    }
+    Ok(())
+}
+
+fn row(page: &mut String, one: &Outcome) -> std::fmt::Result {
+    let What::Audited { tags, modules, .. } = &one.what else { return Ok(()) };
+    let c: Counts = modules.iter().collect();
+    write!(page, "| {} | {} | {} | {} |", one.name, one.version, cell(tags), c.modules)?;
+    let rest = [c.declare, c.switch, c.unknown, c.agree, c.differ, c.unseen];
+    let rest = rest.map(|count| if count == 0 { String::new() } else { count.to_string() });
+    writeln!(page, " {} |", rest.join(" | "))
+}
+
+/// What is not as it should be, module by module.
+fn details(page: &mut String, outcomes: &[&Outcome]) -> std::fmt::Result {
+    let list = |page: &mut String, title: &str, line: &dyn Fn(&Module) -> Option<String>| {
+        let all = outcomes.iter().flat_map(|one| one.modules().iter().map(move |module| (one, module)));
+        let lines: Vec<String> = all
+            .filter_map(|(one, module)| {
+                Some(format!("- {} {}: `{}`{}", one.name, one.version, module.name, line(module)?))
+            })
+            .collect();
+        if lines.is_empty() { Ok(()) } else { write!(page, "\n### {title}\n\n{}\n", lines.join("\n")) }
+    };
+    list(page, "Verdict and interpreter differ", &|module| {
+        let words = |on: bool| if on { "switches it on" } else { "declares" };
+        let (said, seen) = module.verdict.zip(module.seen).filter(|(said, seen)| said != seen)?;
+        Some(format!(": the audit says {}, it {}", words(said), words(seen)))
+    })?;
+    list(page, "Unknown", &|module| {
+        let seen = match module.seen {
+            Some(true) => "it switches the GIL on",
+            Some(false) => "the GIL stays off",
+            None => "not seen",
+        };
+        module.because.as_deref().map(|why| format!(": {} ({seen})", cell(why)))
+    })?;
+    list(page, "Not seen", &|module| {
+        if module.seen.is_some() {
+            return None;
+        }
+        Some(format!(": {}", cell(module.error.as_deref().unwrap_or("its import never came to its file"))))
+    })?;
+    for one in outcomes {
+        if let What::Audited { missing: Some(why), modules, .. } = &one.what
+            && !modules.is_empty()
+        {
+            writeln!(
+                page,
+                "\n{} {} was imported without what it requires: {}",
+                one.name,
+                one.version,
+                cell(why)
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// A line of text that ends no cell and no code, and names no folder of this machine.
+fn cell(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    line.replace('|', "\\|").replace('<', "&lt;").chars().take(300).collect()
+}
