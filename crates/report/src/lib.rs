@@ -7,11 +7,15 @@ mod csv;
 mod hazards;
 mod joules;
 mod json;
+mod page;
+mod source;
 mod table;
 mod words;
 
 pub use csv::csv;
 pub use json::{Json, json};
+pub use page::{Page, html};
+pub use source::{Found, Source, gather};
 pub use table::table;
 pub use words::words;
 
