@@ -42,7 +42,7 @@ impl Page {
     }
 
     fn start() -> Page {
-        let home = tempfile::tempdir().expect("a browser that answers");
+        let home = tempfile::tempdir().expect("a temporary directory");
         let [commands, answers] = ["commands", "answers"].map(|n| home.path().join(n));
         assert!(
             Command::new("mkfifo")
@@ -116,13 +116,24 @@ impl Page {
     /// Presses a key: `ArrowDown`, `Enter`, `a`.
     #[track_caller]
     pub fn press(&mut self, key: &str) {
-        let text = if key.chars().count() == 1 { json!(key) } else { Value::Null };
+        // What a button listens to is not the key's name but its number and what it types.
+        let (typed, number) = match key {
+            "Enter" => (Some("\r"), 13),
+            " " => (Some(" "), 32),
+            "Tab" => (None, 9),
+            one if one.chars().count() == 1 => (Some(one), 0),
+            _ => (None, 0),
+        };
         let mut down = json!({"type": "keyDown", "key": key});
-        if !text.is_null() {
-            down["text"] = text;
+        if let Some(text) = typed {
+            down["text"] = json!(text);
+        }
+        let mut up = json!({"type": "keyUp", "key": key});
+        if number > 0 {
+            (down["windowsVirtualKeyCode"], up["windowsVirtualKeyCode"]) = (json!(number), json!(number));
         }
         self.ask("Input.dispatchKeyEvent", down);
-        self.ask("Input.dispatchKeyEvent", json!({"type": "keyUp", "key": key}));
+        self.ask("Input.dispatchKeyEvent", up);
     }
 
     /// Types a text where the focus is.

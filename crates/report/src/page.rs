@@ -58,6 +58,7 @@ pub fn html(page: Page<'_>) -> String {
     body.push_str(&markup::list("caution", page.refused));
     if several {
         body.push_str("<section id=\"overview\">");
+        body.push_str(&markup::list("words", &overview::words(page.sources)));
         body.push_str(&markup::chart(&overview::chart(page.sources)));
         body.push_str("</section>");
     }

@@ -137,7 +137,7 @@ fn round(value: f64, unit: Unit) -> String {
 
 /// Height of a chart with a row for each of `rows`.
 pub(super) fn height(rows: usize, each: u32) -> u32 {
-    u32::try_from(rows).unwrap_or(u32::MAX / 64).min(4000) * each + 54
+    u32::try_from(rows).unwrap_or(u32::MAX / 64).min(4000) * each + 58
 }
 
 /// Height of a chart with two scales.

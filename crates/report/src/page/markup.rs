@@ -32,6 +32,8 @@ pub(super) fn table(table: &Table, name: &str) -> String {
             html.push_str(match (i, number) {
                 (0, _) => "<th scope=\"row\">",
                 (_, true) => "<td class=\"n\">",
+                // Long words may take several lines, figures and short words one.
+                _ if cell.chars().count() > 26 => "<td class=\"w\">",
                 _ => "<td>",
             });
             html.push_str(&escape(cell));

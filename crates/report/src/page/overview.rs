@@ -8,18 +8,14 @@ use crate::table::verdict_word;
 use crate::{Source, View};
 use ungil_experiment::compare::ArmFigures;
 use ungil_experiment::metric::{self, Better, show};
+use ungil_experiment::stats::Verdict;
 
 /// Rows that are drawn; a taller chart could not be taken in.
 const MOST: usize = 200;
 
 /// The chart over all records.
 pub(super) fn chart(sources: &[Source]) -> Chart {
-    let mut heads: Vec<&str> = Vec::new();
-    for arm in sources.iter().flat_map(|s| &s.record.header.arms) {
-        if !heads.contains(&arm.head()) {
-            heads.push(arm.head());
-        }
-    }
+    let heads = heads(sources);
     let mut table = Table::new([
         "record",
         "baseline",
@@ -81,6 +77,52 @@ pub(super) fn chart(sources: &[Source]) -> Chart {
     };
     let legend = (0..SERIES).cycle().zip(heads.iter().map(|h| (*h).to_string()));
     Chart::drawn("overview", "All records", says, &plot, table).with_legend(legend.collect())
+}
+
+/// What the records say together: for each Python, how often its best arm is better or worse than the baseline.
+pub(super) fn words(sources: &[Source]) -> Vec<String> {
+    let heads = heads(sources);
+    let mut said = Vec::new();
+    for (i, head) in heads.iter().enumerate() {
+        let (mut better, mut worse, mut same, mut unsure, mut logs) = (0, 0, 0, 0, Vec::new());
+        for source in sources {
+            let view = source.view();
+            let key = view.comparison.headline.as_str();
+            let more = metric::find(key).is_some_and(|m| m.better == Better::More);
+            let mine = best(view, &heads).into_iter().find(|(place, _)| *place == i);
+            let Some(versus) = mine.and_then(|(_, arm)| arm.metrics.get(key)?.baseline.as_ref()) else {
+                continue;
+            };
+            match versus.verdict {
+                Verdict::Same => same += 1,
+                Verdict::CannotTell => unsure += 1,
+                v if (v == Verdict::More) == more => better += 1,
+                _ => worse += 1,
+            }
+            logs.extend(versus.ratio.map(|r| if more { -r.ratio.ln() } else { r.ratio.ln() }));
+        }
+        if logs.is_empty() {
+            continue;
+        }
+        let mean = (logs.iter().sum::<f64>() / logs.len() as f64).exp();
+        said.push(format!(
+            "{head}, by its best arm in each record: faster than the baseline in {better}, slower in {worse}, the same in {same}, not told apart in {unsure}. Geometric mean of its times over the baseline's: {} ({} records).",
+            times(mean),
+            logs.len()
+        ));
+    }
+    said
+}
+
+/// The Pythons and programs of all records.
+fn heads(sources: &[Source]) -> Vec<&str> {
+    let mut heads: Vec<&str> = Vec::new();
+    for arm in sources.iter().flat_map(|s| &s.record.header.arms) {
+        if !heads.contains(&arm.head()) {
+            heads.push(arm.head());
+        }
+    }
+    heads
 }
 
 /// The arm with the best headline figure of each Python, with the place of that Python among `heads`.

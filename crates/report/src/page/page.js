@@ -6,7 +6,7 @@
   const unpack = async (id) => {
     const text = at(id).textContent;
     if (!text) return null;
-    const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+    const bytes = Uint8Array.fromBase64?.(text) ?? Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
     return new Uint8Array(await new Response(stream).arrayBuffer());
   };
@@ -94,7 +94,9 @@
     ...metrics.map(([key, title, unit]) => ({ title, number: true, text: (r) => show(r.metrics[key], unit), value: (r) => r.metrics[key] ?? -Infinity })),
     { title: "hazards", text: (r) => [...new Set((r.hazards ?? []).map((h) => h.kind))].join(", "), value: (r) => (r.hazards ?? []).length },
   ];
-  const words = runs.map((r) => `${r.record} ${r.arm} block ${r.block}${r.block === 0 ? " warm-up" : ""} ${outcome(r)}${r.outcome.kind === "ok" ? "" : " failed"} ${(r.hazards ?? []).map((h) => `${h.kind} ${h.says}`).join(" ")}`.toLowerCase());
+  // A number asked for is a block's or a code's, whole: the 3 of "block 3" is not the 3 of "3.14".
+  const named = runs.map((r) => ` ${r.record} ${r.arm} block ${r.block} ${r.block === 0 ? "warm-up" : ""} ${outcome(r)} ${r.outcome.kind === "ok" ? "" : "failed"} `.toLowerCase());
+  const words = runs.map((r, i) => named[i] + (r.hazards ?? []).map((h) => `${h.kind} ${h.says}`).join(" ").toLowerCase());
   const table = at("run-table");
   const head = table.tHead.insertRow();
   let order = null, room = 200;
@@ -118,7 +120,7 @@
   const names = new Intl.Collator("en", { numeric: true });
   const draw = () => {
     const asked = at("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
-    const some = runs.map((_, i) => i).filter((i) => asked.every((word) => words[i].includes(word)));
+    const some = runs.map((_, i) => i).filter((i) => asked.every((word) => /^\d+$/.test(word) ? named[i].includes(` ${word} `) : words[i].includes(word)));
     if (order) {
       const { value } = columns[order.column];
       const compare = (a, b) => typeof a === "string" ? names.compare(a, b) : a < b ? -1 : a > b ? 1 : 0;

@@ -185,6 +185,7 @@ impl Plot {
         let mut chart = ChartBuilder::on(&root)
             .margin_right(16)
             .margin_top(8)
+            .margin_bottom(4)
             .margin_left(4)
             .x_label_area_size(2 * LETTER + 14)
             .y_label_area_size(self.y.widest() + 12)
