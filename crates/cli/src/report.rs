@@ -7,22 +7,27 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use ungil_report::{Found, Page, gather, html};
+use ungil_report::{Found, Page, gather, html, tell_apart};
 
 /// Reads the records and writes what was asked for.
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Edge> {
     let form = form(args)?;
     let mut found = Found::default();
+    let mut second = None;
     for path in &args.records {
         let more = gather(path)?;
+        // Two things are set side by side.
+        second =
+            second.or((args.records.len() == 2 && !found.records.is_empty()).then_some(found.records.len()));
         found.records.extend(more.records);
         found.refused.extend(more.refused);
     }
+    tell_apart(&mut found.records);
     for line in &found.refused {
         eprintln!("note: {}", crate::clean::harmless(line));
     }
     let title = title(&args.records);
-    let page = Page { title: &title, sources: &found.records, refused: &found.refused };
+    let page = Page { title: &title, sources: &found.records, refused: &found.refused, second };
     let text = match form {
         Form::Html => html(page),
         _ => String::new(),

@@ -15,7 +15,7 @@ mod words;
 pub use csv::csv;
 pub use json::{Json, json};
 pub use page::{Page, html};
-pub use source::{Found, Source, gather};
+pub use source::{Found, Source, gather, tell_apart};
 pub use table::table;
 pub use words::words;
 

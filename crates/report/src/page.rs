@@ -12,6 +12,7 @@ mod escape;
 mod facts;
 mod markup;
 mod overview;
+mod pair;
 mod plot;
 mod ratios;
 mod scaling;
@@ -19,6 +20,7 @@ mod scaling;
 use crate::{Source, View, hazards, words};
 use chart::{Chart, Series};
 use escape::{escape, in_script};
+use pair::Two;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use ungil_experiment::metric::{METRICS, Unit};
@@ -38,6 +40,8 @@ pub struct Page<'a> {
     pub sources: &'a [Source],
     /// What could not be read, in words.
     pub refused: &'a [String],
+    /// Where the second of two things to be set side by side begins among the records; `None` where nothing is compared.
+    pub second: Option<usize>,
 }
 
 /// Every chart of a record that its runs allow.
@@ -56,6 +60,9 @@ pub fn html(page: Page<'_>) -> String {
     let mut body =
         format!("<header><h1>{title}</h1><p class=\"dim\">{}</p></header><main>", escape(&about(page)));
     body.push_str(&markup::list("caution", page.refused));
+    let (pairs, alone) = page.pairs();
+    body.push_str(&markup::list("caution", &alone));
+    body.push_str(&differences(&pairs));
     if several {
         body.push_str("<section id=\"overview\">");
         body.push_str(&markup::list("words", &overview::words(page.sources)));
@@ -75,7 +82,7 @@ pub fn html(page: Page<'_>) -> String {
         body.push_str(&format!(
             "<details class=\"record\" id=\"record-{i}\"{}><summary><h2>{}</h2> <span>{}</span></summary><div class=\"inner\">",
             if packed { "" } else { " open" },
-            escape(&source.name()),
+            escape(&source.label),
             escape(first)
         ));
         if packed {
@@ -116,6 +123,35 @@ pub fn html(page: Page<'_>) -> String {
         in_script(&data.to_string()),
         carried.blob
     )
+}
+
+impl<'a> Page<'a> {
+    /// The records that are compared with each other, and a word on those that have no partner.
+    fn pairs(&self) -> (Vec<Two<'a>>, Vec<String>) {
+        let parts = self.second.and_then(|at| self.sources.split_at_checked(at));
+        parts.map_or_else(Default::default, |(old, new)| pair::pairs(old, new))
+    }
+}
+
+/// What two records, or the records of two folders, say of each other.
+fn differences(pairs: &[Two<'_>]) -> String {
+    let Some(first) = pairs.first() else { return String::new() };
+    let mut html = format!(
+        "<section id=\"differences\"><h2>Side by side</h2><p>First: {}, second: {}.</p>",
+        escape(&first.old.path.display().to_string()),
+        escape(&first.new.path.display().to_string())
+    );
+    for chart in pair::charts(pairs) {
+        html.push_str(&markup::chart(&chart));
+    }
+    if let [two] = pairs {
+        html.push_str("<h3>Further figures</h3>");
+        html.push_str(&markup::table(&pair::figures(*two), "Further figures"));
+    }
+    html.push_str("<h3>What else differs</h3>");
+    html.push_str(&markup::table(&pair::differences(*first), "What else differs"));
+    html.push_str("</section>");
+    html
 }
 
 /// One line under the heading.

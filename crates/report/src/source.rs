@@ -18,6 +18,8 @@ const MOST: usize = 1000;
 pub struct Source {
     /// Its file.
     pub path: PathBuf,
+    /// What the page calls it: the file's name without its ending, or all of its path where two have that name.
+    pub label: String,
     /// The record.
     pub record: Record,
     /// What its runs say.
@@ -64,7 +66,7 @@ impl Source {
         let file = File::open(path).map_err(|e| cannot(path, &e))?;
         let record = Record::read_from(Keeping { file, kept: &mut bytes, length: &mut length }, path)?;
         let comparison = crate::comparison(&record);
-        Ok(Source { path: path.into(), record, comparison, bytes, length })
+        Ok(Source { path: path.into(), label: stem(path), record, comparison, bytes, length })
     }
 
     /// The record and its comparison.
@@ -72,9 +74,9 @@ impl Source {
         crate::View { record: &self.record, comparison: &self.comparison }
     }
 
-    /// What the page calls it: the file's name without its ending.
-    pub fn name(&self) -> String {
-        self.path.file_stem().map_or_else(|| "record".into(), |n| n.to_string_lossy().into_owned())
+    /// The file's name without its ending, by which the records of two folders find each other.
+    pub(crate) fn name(&self) -> String {
+        stem(&self.path)
     }
 
     /// Whether all of the file is kept.
@@ -125,6 +127,21 @@ pub fn gather(path: &Path) -> Result<Found, Error> {
         });
     }
     Ok(found)
+}
+
+/// Gives records that have the same name labels that tell them apart.
+pub fn tell_apart(records: &mut [Source]) {
+    let mut count = std::collections::BTreeMap::<String, usize>::new();
+    records.iter().for_each(|s| *count.entry(s.name()).or_default() += 1);
+    for source in records {
+        if count.get(&source.name()).is_some_and(|n| *n > 1) {
+            source.label = source.path.with_extension("").display().to_string();
+        }
+    }
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().map_or_else(|| "record".into(), |n| n.to_string_lossy().into_owned())
 }
 
 /// Adds the records of a folder and of those in it. Links are not followed, so that there is an end.

@@ -35,7 +35,7 @@ pub(super) fn chart(sources: &[Source]) -> Chart {
             let key = view.comparison.headline.as_str();
             let (Some(figure), Some(m)) = (arm.metrics.get(key), metric::find(key)) else { continue };
             let first = view.comparison.arm(&view.comparison.baseline).and_then(|b| b.metrics.get(key));
-            let mut line = vec![source.name(), view.comparison.baseline.clone()];
+            let mut line = vec![source.label.clone(), view.comparison.baseline.clone()];
             line.push(first.map_or_else(|| "-".into(), |f| show(f.median, m.unit)));
             line.extend([arm.arm.clone(), show(figure.median, m.unit)]);
             let versus = figure.baseline.as_ref();
@@ -55,7 +55,7 @@ pub(super) fn chart(sources: &[Source]) -> Chart {
             }
         }
         if names.len() < MOST {
-            names.push(source.name());
+            names.push(source.label.clone());
         }
     }
     let rows = names.len() as f64;
