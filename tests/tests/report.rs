@@ -249,3 +249,74 @@ fn bad_input_is_told_and_leaves_nothing_half_written() {
         ["cut.html", "cut.jsonl", "empty.jsonl", "folder", "newer.jsonl", "r.jsonl", "text.txt", "work.py"]
     );
 }
+
+#[test]
+fn two_records_are_set_side_by_side_and_say_what_differs() {
+    let place = Place::new();
+    let text = fs::read_to_string(record(&place, "before.jsonl")).unwrap();
+    // Twice as slow without the GIL, on another processor; all else as it was.
+    let mut lines = String::new();
+    for line in text.lines() {
+        let mut line: Value = serde_json::from_str(line).unwrap();
+        let slower = line["arm"].as_str().is_some_and(|arm| arm.starts_with("3.14t"));
+        match line["type"].as_str().unwrap() {
+            "experiment" => line["machine"]["cpu"] = json!("Another <b>CPU</b>"),
+            "comparison" => continue,
+            "run" if slower => {
+                line["metrics"]["wall_s"] = json!(line["metrics"]["wall_s"].as_f64().unwrap() * 50.0);
+            }
+            _ => {}
+        }
+        lines.push_str(&format!("{line}\n"));
+    }
+    place.write("after.jsonl", lines);
+    let file = report(&place, &["before.jsonl", "after.jsonl", "-o", "both.html"]);
+    let mut page = Page::open(&file, 400, "light", READY);
+    assert_eq!(marks(&mut page, "change", "mark"), 4);
+    // The baseline's ratio to itself does not change.
+    assert_eq!(marks(&mut page, "shift", "mark"), 3);
+    let said = page.value("document.querySelector('#differences .words').textContent");
+    let said = said.as_str().unwrap();
+    for arm in
+        ["3.14t/1 is slower in the second", "3.14t/2 is slower in the second", "Of 4 arms in both, 2 differ"]
+    {
+        assert!(said.contains(arm), "{arm}: {said}");
+    }
+    let differs = page.value("document.querySelector('#differences').textContent");
+    assert!(differs.as_str().unwrap().contains("Another <b>CPU</b>"), "{differs}");
+    assert_eq!(page.value("document.documentElement.scrollWidth <= innerWidth"), true);
+    page.is_content(&file);
+}
+
+#[test]
+fn the_same_comes_as_markdown_csv_and_pictures() {
+    let place = Place::new();
+    record(&place, "r.jsonl");
+    let text = place.ungil(["report", "r.jsonl", "--format", "md"]).run().ok().stdout;
+    assert!(text.contains("| 3.14t/2 |") && text.contains("### Memory at its peak"), "{text}");
+    assert!(!text.contains("<script"), "{text}");
+    // Every table has as many cells in each row as in its head.
+    for table in text.split("\n\n").filter(|part| part.starts_with("| ")) {
+        let cells = |line: &str| line.replace("\\|", "").matches('|').count();
+        let all: Vec<usize> = table.lines().map(cells).collect();
+        assert!(all.iter().all(|n| *n == all[0]), "{table}");
+    }
+    place.ungil(["report", "r.jsonl", "-o", "runs.csv"]).run().ok();
+    let csv = fs::read_to_string(place.at("runs.csv")).unwrap();
+    let head: Vec<&str> = csv.lines().next().unwrap().split(',').collect();
+    assert_eq!(csv.lines().count(), 1 + 24);
+    let at = |name: &str| head.iter().position(|h| *h == name).unwrap();
+    let row: Vec<&str> = csv.lines().nth(1).unwrap().split(',').collect();
+    assert_eq!(row[at("record")], "r");
+    assert!(row[at("wall_s")].parse::<f64>().unwrap() > 0.0);
+    place.ungil(["report", "r.jsonl", "--format", "svg"]).run().ok();
+    let charts = place.at("r-charts");
+    let drawn = ["r-efficiency.svg", "r-energy.svg", "r-forest.svg", "r-memory.svg", "r-speed-up.svg"];
+    assert!(drawn.iter().all(|name| names(&charts).iter().any(|n| n == name)), "{:?}", names(&charts));
+    let file = charts.join("r-speed-up.svg");
+    // A picture that is not well-formed is an error page, and has no such root.
+    let mut page = Page::open(&file, 400, "dark", "document.documentElement?.tagName === 'svg'");
+    assert_eq!(page.value("document.querySelectorAll('.mark').length"), 4);
+    assert_eq!(page.value("document.querySelector('parsererror') === null"), true);
+    page.is_content(&file);
+}

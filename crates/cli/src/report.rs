@@ -7,7 +7,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use ungil_report::{Found, Page, gather, html, tell_apart};
+use ungil_report::{Found, Page, gather, html, markdown, pictures, runs, tell_apart};
 
 /// Reads the records and writes what was asked for.
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Edge> {
@@ -30,7 +30,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Edge> {
     let page = Page { title: &title, sources: &found.records, refused: &found.refused, second };
     let text = match form {
         Form::Html => html(page),
-        _ => String::new(),
+        Form::Md => markdown(page),
+        Form::Csv => runs(&found.records),
+        Form::Svg => return charts(args, page),
     };
     match output(args, form) {
         None => print(&text)?,
@@ -39,6 +41,25 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Edge> {
             save(&path, text.as_bytes())?;
             print(&format!("Written: {}\n", path.display()))?;
         }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes each chart into a file of a folder, which is made if it is not there.
+fn charts(args: &Args, page: Page<'_>) -> Result<ExitCode, Edge> {
+    let Some(folder) = output(args, Form::Svg) else {
+        let why = "there are several, each a file of its own";
+        return Err(Edge::usage("charts cannot go to standard output", why, "give a folder with -o"));
+    };
+    let cannot = |e: std::io::Error| {
+        let what = format!("cannot make the folder {}", folder.display());
+        Edge::failed(what, e, "give a folder you may write to after -o")
+    };
+    fs::create_dir_all(&folder).map_err(cannot)?;
+    for picture in pictures(page) {
+        let path = folder.join(&picture.name);
+        save(&path, picture.svg.as_bytes())?;
+        print(&format!("Written: {}\n", path.display()))?;
     }
     Ok(ExitCode::SUCCESS)
 }

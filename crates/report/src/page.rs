@@ -10,9 +10,11 @@ mod chart;
 mod costs;
 mod escape;
 mod facts;
+mod markdown;
 mod markup;
 mod overview;
 mod pair;
+mod pictures;
 mod plot;
 mod ratios;
 mod scaling;
@@ -20,12 +22,15 @@ mod scaling;
 use crate::{Source, View, hazards, words};
 use chart::{Chart, Series};
 use escape::{escape, in_script};
+pub use markdown::markdown;
 use pair::Two;
+pub use pictures::{Picture, pictures};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use ungil_experiment::metric::{METRICS, Unit};
 
-const STYLE: &str = include_str!("page/style.css");
+/// Colours and marks, which a chart in a file of its own has too, and the rest of the page.
+const STYLE: &str = concat!(include_str!("page/chart.css"), include_str!("page/style.css"));
 const SCRIPT: &str = include_str!("page/page.js");
 
 /// Records from which their details are packed: they are drawn when they are opened or printed.
@@ -63,7 +68,8 @@ pub fn html(page: Page<'_>) -> String {
     let (pairs, alone) = page.pairs();
     body.push_str(&markup::list("caution", &alone));
     body.push_str(&differences(&pairs));
-    if several {
+    // Two records that are compared need no overview of records.
+    if several && page.sources.len() > pairs.len() * 2 || pairs.len() > 1 {
         body.push_str("<section id=\"overview\">");
         body.push_str(&markup::list("words", &overview::words(page.sources)));
         body.push_str(&markup::chart(&overview::chart(page.sources)));
@@ -141,6 +147,7 @@ fn differences(pairs: &[Two<'_>]) -> String {
         escape(&first.old.path.display().to_string()),
         escape(&first.new.path.display().to_string())
     );
+    html.push_str(&markup::list("words", &pair::words(pairs)));
     for chart in pair::charts(pairs) {
         html.push_str(&markup::chart(&chart));
     }

@@ -40,6 +40,9 @@ pub(super) fn cautions(view: View<'_>) -> Vec<String> {
     said
 }
 
+/// What the seed is called, which differs from record to record and means nothing.
+pub(super) const SEED: &str = "Seed";
+
 /// The machine and how it was measured, in pairs of name and value.
 pub(super) fn machine(view: View<'_>) -> Vec<(String, String)> {
     let header = &view.record.header;
@@ -61,14 +64,9 @@ pub(super) fn machine(view: View<'_>) -> Vec<(String, String)> {
     facts.push(("Measured".into(), format!("{}, by ungil {}", header.started, header.ungil)));
     facts.push((
         "Settings".into(),
-        format!(
-            "seed {}, {} warm-up, at least {} blocks, ±{} % wanted",
-            s.seed,
-            s.warmup,
-            s.blocks,
-            s.precision * 100.0
-        ),
+        format!("{} warm-up, at least {} blocks, ±{} % wanted", s.warmup, s.blocks, s.precision * 100.0),
     ));
+    facts.push((SEED.into(), s.seed.to_string()));
     facts.extend(header.notes.iter().map(|n| ("Note".into(), n.clone())));
     facts
 }

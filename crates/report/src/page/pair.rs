@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ungil_experiment::arm::{Arm, Runs};
 use ungil_experiment::metric::{self, show};
 use ungil_experiment::record::{Outcome, Run};
-use ungil_experiment::stats::{Ratio, unpaired};
+use ungil_experiment::stats::{Ratio, Verdict, unpaired};
 
 /// Values of one arm that a change is computed from: a bootstrap of more would take long and say no more.
 const MOST_VALUES: usize = 2000;
@@ -110,6 +110,47 @@ fn shift(two: Two<'_>, old: &str, new: &str, key: &str) -> Option<Ratio> {
 /// One name for two ids.
 fn label(old: &Arm, new: &Arm) -> String {
     if old.id == new.id { old.id.clone() } else { format!("{} → {}", old.id, new.id) }
+}
+
+/// What changed, in words: the arms whose intervals say that they did.
+pub(super) fn words(pairs: &[Two<'_>]) -> Vec<String> {
+    let (mut changed, mut same, mut unsure) = (Vec::new(), 0, 0);
+    for two in pairs {
+        let key = two.new.comparison.headline.as_str();
+        let Some(m) = metric::find(key).filter(|_| two.old.comparison.headline == key) else { continue };
+        for (old, new) in arms(*two) {
+            let Some(r) = change(*two, &old.id, &new.id, key) else { continue };
+            match r.verdict(m.margin) {
+                Verdict::Same => same += 1,
+                Verdict::CannotTell => unsure += 1,
+                v => changed.push((
+                    r,
+                    format!("{} is {}", label(old, new), verdict_word(v, m)),
+                    two.new.label.clone(),
+                )),
+            }
+        }
+    }
+    changed.sort_by(|a, b| b.0.ratio.ln().abs().total_cmp(&a.0.ratio.ln().abs()));
+    let mut said: Vec<String> = changed
+        .iter()
+        .take(6)
+        .map(|(r, what, record)| {
+            let of = if pairs.len() > 1 { format!("{record}: ") } else { String::new() };
+            format!("{of}{what} in the second, × {} (95 % interval {}).", times(r.ratio), span(r.low, r.high))
+        })
+        .collect();
+    if changed.len() > 6 {
+        said.push(format!("So are {} more, by less.", changed.len() - 6));
+    }
+    said.push(match (changed.len(), same, unsure) {
+        (0, 0, 0) => "The two have no arm in common that was measured in both.".into(),
+        (n, same, unsure) => format!(
+            "Of {} arms in both, {n} differ for sure, {same} are the same, {unsure} cannot be told apart.",
+            n + same + unsure
+        ),
+    });
+    said
 }
 
 /// The changes of all pairs: of the headline figure, and of its ratio to the baseline.
@@ -260,7 +301,7 @@ pub(super) fn differences(two: Two<'_>) -> Table {
     }
     for key in keys {
         let (a, b) = (value(&old, key), value(&new, key));
-        if a != b {
+        if a != b && key != facts::SEED {
             table.rows.push(vec![key.clone(), a, b]);
         }
     }

@@ -132,21 +132,23 @@ impl ValueFormatter<f64> for Axis {
     }
 }
 
-/// Ticks of a logarithmic axis: powers of ten where there are enough of them, finer ones where there are not. At most seven.
+/// Ticks of a logarithmic axis, at most seven: evenly spaced numbers where it is short, 1, 2 and 5 times powers of ten where it is
+/// long, and only such powers where it is longer.
 fn log_ticks(low: f64, high: f64) -> Vec<f64> {
-    let sets: [&[f64]; 5] = [
-        &[1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 9.5],
-        &[1.0, 1.2, 1.5, 2.0, 3.0, 5.0, 7.0, 8.0, 9.0],
-        &[1.0, 1.5, 2.0, 3.0, 5.0, 7.0],
-        &[1.0, 2.0, 5.0],
-        &[1.0],
-    ];
+    if high / low < 3.0 {
+        let raw = (high - low) / 6.0;
+        let power = 10f64.powf(raw.log10().floor());
+        let step = [1.0, 2.0, 5.0, 10.0].map(|s| s * power).into_iter().find(|s| *s >= raw).unwrap_or(raw);
+        let first = (low / step).ceil();
+        return (0..8).map(|i| (first + f64::from(i)) * step).take_while(|v| *v <= high).collect();
+    }
     let (first, last) = (low.log10().floor() as i32, high.log10().ceil() as i32);
-    let within = |set: &[f64], step: i32| -> Vec<f64> {
-        let powers = (first..=last).filter(|p| p.rem_euclid(step) == 0);
+    let within = |set: &[f64], every: i32| -> Vec<f64> {
+        let powers = (first..=last).filter(|p| p.rem_euclid(every) == 0);
         let all = powers.flat_map(|p| set.iter().map(move |m| m * 10f64.powi(p)));
         all.filter(|v| (low..=high).contains(v)).collect()
     };
+    let sets: [&[f64]; 4] = [&[1.0, 1.5, 2.0, 3.0, 5.0, 7.0], &[1.0, 2.0, 5.0], &[1.0, 3.0], &[1.0]];
     let fine = sets.iter().map(|set| within(set, 1)).find(|ticks| ticks.len() <= 7);
     fine.unwrap_or_else(|| within(&[1.0], ((last - first) / 6).max(1) + 1))
 }
@@ -217,5 +219,37 @@ impl Plot {
             }
         }
         root.present()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_axis_has_some_ticks_but_not_many_whatever_it_spans() {
+        for (low, high) in [(0.97, 1.04), (0.5, 2.0), (0.9, 3.4), (0.02, 40.0), (1e-9, 1e9), (3.0, 3.3)] {
+            let ticks = log_ticks(low, high);
+            assert!((2..=8).contains(&ticks.len()), "{low} to {high}: {ticks:?}");
+            assert!(ticks.iter().all(|t| (low..=high).contains(t)) && ticks.is_sorted(), "{ticks:?}");
+        }
+        let bytes = Axis::from_zero([263.0 * 1048576.0], 1024.0, &|v| (v / 1048576.0).to_string());
+        assert_eq!(bytes.ticks.iter().map(|t| t.1.as_str()).collect::<Vec<_>>(), ["0", "100", "200"]);
+        for values in [vec![], vec![0.0], vec![f64::NAN], vec![f64::INFINITY, 1e300], vec![1e-300]] {
+            for axis in [
+                Axis::from_zero(values.clone(), 10.0, &|v| v.to_string()),
+                Axis::log(values, &|v| v.to_string()),
+            ] {
+                assert!(axis.low < axis.high, "{axis:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_name_keeps_its_ends() {
+        let name = "3.14t+gil/interpreters/with-a-long-name/16";
+        assert_eq!(short(name).chars().count(), LABEL);
+        assert!(short(name).starts_with("3.14t+gil") && short(name).ends_with("/16"));
+        assert_eq!(short("3.14t/2"), "3.14t/2");
     }
 }
