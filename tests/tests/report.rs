@@ -211,6 +211,43 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
+fn a_record_that_is_far_too_large_makes_a_small_page_that_says_so() {
+    let place = Place::new();
+    let text = fs::read_to_string(record(&place, "r.jsonl")).unwrap();
+    let (first, rest) = text.split_once('\n').unwrap();
+    let mut header: Value = serde_json::from_str(first).unwrap();
+    let arm = header["arms"][1].clone();
+    for i in 0..3000 {
+        let mut arm = arm.clone();
+        arm["id"] = json!(format!("{HOSTILE}/{i}"));
+        header["arms"].as_array_mut().unwrap().push(arm);
+    }
+    header["notes"] = json!(vec![HOSTILE; 5000]);
+    let comparison = rest.lines().last().unwrap();
+    // Many runs, each with a hazard of its own.
+    let run = rest.lines().find(|l| l.contains("\"block\":1,")).unwrap();
+    let mut run: Value = serde_json::from_str(run).unwrap();
+    let mut lines = format!("{header}\n");
+    for block in 1..20_000 {
+        run["block"] = json!(block);
+        run["hazards"] = json!([{"kind": "leftovers", "says": format!("{HOSTILE} {block}")}]);
+        run["at_s"] = json!(f64::from(block).sqrt());
+        lines.push_str(&format!("{run}\n"));
+    }
+    place.write("large.jsonl", format!("{lines}{comparison}\n"));
+    let file = report(&place, &["large.jsonl"]);
+    let size = fs::metadata(&file).unwrap().len();
+    assert!(size < 2 << 20, "{size} bytes");
+    let mut page = Page::open(&file, 400, "light", READY);
+    let said = page.value("document.body.textContent");
+    for word in ["The record has 3004 arms; the first 300 are shown", "… and 17999 more"] {
+        assert!(said.as_str().unwrap().contains(word), "{word}");
+    }
+    assert_eq!(page.value("window.hacked === undefined"), true);
+    page.is_content(&file);
+}
+
+#[test]
 fn bad_input_is_told_and_leaves_nothing_half_written() {
     let place = Place::new();
     let whole = fs::read(record(&place, "r.jsonl")).unwrap();

@@ -78,7 +78,7 @@ pub fn html(page: Page<'_>) -> String {
     let packed = page.sources.len() >= MANY;
     let mut details = Vec::new();
     for (i, source) in page.sources.iter().enumerate() {
-        let inner = section(source.view());
+        let inner = section(source);
         if !several {
             body.push_str(&inner);
             continue;
@@ -178,9 +178,9 @@ fn about(page: Page<'_>) -> String {
 }
 
 /// All about one record.
-fn section(view: View<'_>) -> String {
-    let mut html = String::new();
-    html.push_str(&markup::list("caution", &facts::cautions(view)));
+fn section(source: &Source) -> String {
+    let view = source.view();
+    let mut html = markup::list("caution", &facts::cautions(source));
     html.push_str(&markup::list("words", &words(view)));
     for chart in charts(view) {
         html.push_str(&markup::chart(&chart));

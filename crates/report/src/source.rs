@@ -10,6 +10,9 @@ use ungil_experiment::{Error, Failure};
 /// Bytes of one record that are kept to be given out again with the page. More than a page may weigh, compressed or not.
 const KEPT: usize = 64 << 20;
 
+/// Most arms of a record that are shown; a record that was made up may have a hundred thousand.
+const ARMS: usize = 300;
+
 /// Most records of a folder.
 const MOST: usize = 1000;
 
@@ -24,6 +27,8 @@ pub struct Source {
     pub record: Record,
     /// What its runs say.
     pub comparison: Comparison,
+    /// Arms that the record has and the page does not show.
+    pub(crate) more_arms: usize,
     /// The file's bytes, as far as they are kept.
     pub(crate) bytes: Vec<u8>,
     /// Length of the file.
@@ -64,9 +69,12 @@ impl Source {
     pub fn read(path: &Path) -> Result<Source, Error> {
         let (mut bytes, mut length) = (Vec::new(), 0);
         let file = File::open(path).map_err(|e| cannot(path, &e))?;
-        let record = Record::read_from(Keeping { file, kept: &mut bytes, length: &mut length }, path)?;
-        let comparison = crate::comparison(&record);
-        Ok(Source { path: path.into(), label: stem(path), record, comparison, bytes, length })
+        let mut record = Record::read_from(Keeping { file, kept: &mut bytes, length: &mut length }, path)?;
+        let more_arms = record.header.arms.len().saturating_sub(ARMS);
+        record.header.arms.truncate(ARMS);
+        let mut comparison = crate::comparison(&record);
+        comparison.arms.truncate(ARMS);
+        Ok(Source { path: path.into(), label: stem(path), record, comparison, more_arms, bytes, length })
     }
 
     /// The record and its comparison.

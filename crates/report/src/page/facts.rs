@@ -1,7 +1,7 @@
 //! What a reader must know of a record beside its figures: what ran, on which machine, with which Pythons, how it ended.
 
 use super::chart::Table;
-use crate::View;
+use crate::{Source, View};
 use ungil_experiment::arm::{Gil, Runs};
 use ungil_experiment::metric::{Unit, show};
 use ungil_experiment::workload::Workload;
@@ -22,14 +22,18 @@ pub(super) fn command(workload: &Workload) -> String {
 }
 
 /// What does not make the record wrong but incomplete.
-pub(super) fn cautions(view: View<'_>) -> Vec<String> {
-    let record = view.record;
+pub(super) fn cautions(source: &Source) -> Vec<String> {
+    let record = &source.record;
     let mut said = Vec::new();
     if let Some(torn) = record.torn {
         said.push(format!(
             "The record is cut off in its line {}: what is whole is shown, that line is left out.",
             torn.line
         ));
+    }
+    if source.more_arms > 0 {
+        let all = source.more_arms + record.header.arms.len();
+        said.push(format!("The record has {all} arms; the first {} are shown.", record.header.arms.len()));
     }
     if let Some(why) = &record.stopped {
         said.push(format!("The experiment was cut short: {why}."));

@@ -2,6 +2,7 @@
 
 use super::chart::Table;
 use super::escape::markdown as safe;
+use super::markup::{MOST, more};
 use super::{Page, charts, facts, overview, pair};
 use crate::{Source, hazards, words};
 
@@ -41,7 +42,7 @@ pub fn markdown(page: Page<'_>) -> String {
 
 fn record(text: &mut String, source: &Source) {
     let view = source.view();
-    list(text, &facts::cautions(view));
+    list(text, &facts::cautions(source));
     list(text, &words(view));
     for chart in charts(view) {
         titled(text, 3, &chart.title, &chart.says, &chart.table);
@@ -59,7 +60,10 @@ fn record(text: &mut String, source: &Source) {
 }
 
 fn list(text: &mut String, lines: &[String]) {
-    lines.iter().for_each(|line| text.push_str(&format!("- {}\n", safe(line))));
+    lines.iter().take(MOST).for_each(|line| text.push_str(&format!("- {}\n", safe(line))));
+    if let Some(more) = more(lines.len()) {
+        text.push_str(&format!("- {more}\n"));
+    }
     if !lines.is_empty() {
         text.push('\n');
     }
@@ -79,6 +83,9 @@ fn titled(text: &mut String, level: usize, title: &str, says: &str, table: &Tabl
     };
     text.push_str(&row(&table.head));
     text.push_str(&format!("|{}\n", " --- |".repeat(table.head.len())));
-    table.rows.iter().for_each(|cells| text.push_str(&row(cells)));
+    table.rows.iter().take(MOST).for_each(|cells| text.push_str(&row(cells)));
+    if let Some(more) = more(table.rows.len()) {
+        text.push_str(&format!("\n{more}\n"));
+    }
     text.push('\n');
 }

@@ -8,13 +8,25 @@ fn is_number(cell: &str) -> bool {
     cell.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '±') && cell.chars().count() < 26
 }
 
+/// Rows from which a table scrolls by itself, so that what comes after it can be reached.
+const TALL: usize = 40;
+
+/// Rows of a table and lines of a list that are shown.
+pub(super) const MOST: usize = 2000;
+
+/// A word on the rest of `n` rows or lines, if there is a rest.
+pub(super) fn more(n: usize) -> Option<String> {
+    n.checked_sub(MOST).filter(|rest| *rest > 0).map(|rest| format!("… and {rest} more"))
+}
+
 /// A table. Ends of rows and cells are left out, as HTML allows: a page of a hundred records has many.
 pub(super) fn table(table: &Table, name: &str) -> String {
     if table.rows.is_empty() {
         return String::new();
     }
+    let tall = if table.rows.len() > TALL { " tall" } else { "" };
     let mut html = format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\"><table><thead><tr>",
+        "<div class=\"scroll{tall}\" tabindex=\"0\" role=\"region\" aria-label=\"{}\"><table><thead><tr>",
         escape(name)
     );
     let number = |column: usize| {
@@ -26,7 +38,7 @@ pub(super) fn table(table: &Table, name: &str) -> String {
         html.push_str(&escape(head));
     }
     html.push_str("<tbody>");
-    for row in &table.rows {
+    for row in table.rows.iter().take(MOST) {
         html.push_str("<tr>");
         for (i, (cell, number)) in row.iter().zip(&numbers).enumerate() {
             html.push_str(match (i, number) {
@@ -38,6 +50,9 @@ pub(super) fn table(table: &Table, name: &str) -> String {
             });
             html.push_str(&escape(cell));
         }
+    }
+    if let Some(more) = more(table.rows.len()) {
+        html.push_str(&format!("<tr><th scope=\"row\">{more}"));
     }
     html.push_str("</table></div>");
     html
@@ -69,12 +84,13 @@ pub(super) fn list(class: &str, lines: &[String]) -> String {
     if lines.is_empty() {
         return String::new();
     }
-    let items: String = lines.iter().map(|l| format!("<li>{}", escape(l))).collect();
+    let items = lines.iter().take(MOST).map(|l| format!("<li>{}", escape(l)));
+    let items: String = items.chain(more(lines.len()).map(|m| format!("<li>{m}"))).collect();
     format!("<ul class=\"{class}\">{items}</ul>")
 }
 
 /// Names and values.
 pub(super) fn facts(facts: &[(String, String)]) -> String {
-    let items = facts.iter().map(|(k, v)| format!("<dt>{}<dd>{}", escape(k), escape(v)));
+    let items = facts.iter().take(MOST).map(|(k, v)| format!("<dt>{}<dd>{}", escape(k), escape(v)));
     format!("<dl>{}</dl>", items.collect::<String>())
 }

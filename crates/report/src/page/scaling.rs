@@ -129,6 +129,8 @@ pub(super) fn charts(view: View<'_>, series: &Series) -> Vec<Chart> {
     let y = Axis::from_zero(reach, 10.0, &tick);
     let plot = Plot { height: SQUARE, x: Axis::log_at(&workers), y, under: "workers".into(), items };
     let says = "The speed-up over the same arm with its fewest workers, divided by how many times as many there are: 1 is work shared without loss. It supposes that the whole work is the same whatever the number of workers.";
+    let first = format!("{says} From the first {MOST_BLOCKS} blocks.");
+    let says = if view.comparison.blocks > MOST_BLOCKS as usize { first.as_str() } else { says };
     let efficiency = Chart::drawn("efficiency", "Efficiency of each worker", says.into(), &plot, shares);
     vec![speed, efficiency.with_legend(legend)]
 }
