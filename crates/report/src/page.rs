@@ -7,6 +7,7 @@
 mod canvas;
 mod carry;
 mod chart;
+mod cores;
 mod costs;
 mod escape;
 mod facts;
@@ -55,6 +56,7 @@ fn charts(view: View<'_>) -> Vec<Chart> {
     let mut charts = vec![ratios::chart(view, &series)];
     charts.extend(scaling::charts(view, &series));
     charts.extend([costs::memory(view, &series), costs::energy(view, &series), costs::waits(view)]);
+    charts.extend(cores::charts(view, &series));
     charts
 }
 
@@ -198,8 +200,6 @@ fn section(source: &Source) -> String {
         .filter_map(|a| Some(format!("{} failed: {}", a.arm, a.failed.as_ref()?)))
         .collect();
     html.push_str(&markup::list("hazards", &failures));
-    html.push_str("<h3>Cores</h3>");
-    html.push_str(&markup::table(&costs::cores(view), "Cores"));
     html.push_str("<h3>Pythons</h3>");
     html.push_str(&markup::table(&facts::pythons(view), "Pythons"));
     html.push_str("<h3>Machine</h3>");

@@ -94,6 +94,9 @@ mod tests {
     }
 
     proptest! {
+        // Each case is two bootstraps.
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
         #[test]
         fn a_ratio_lies_in_its_interval(new in prop::collection::vec(1e-3f64..1e3, 1..20), old in prop::collection::vec(1e-3f64..1e3, 1..20)) {
             let there = unpaired(&new, &old, 3).expect("positive values");

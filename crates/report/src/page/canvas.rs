@@ -32,6 +32,8 @@ pub(super) enum Class {
     Bar(u8),
     /// Between the values of one series.
     Line(u8),
+    /// What lies under a line.
+    Area(u8),
 }
 
 /// Series that look different; more of them begin again.
@@ -50,6 +52,7 @@ impl Class {
             Class::Whisker(s) => (6, s),
             Class::Bar(s) => (7, s),
             Class::Line(s) => (8, s),
+            Class::Area(s) => (9, s),
         };
         RGBColor(kind, series, 0)
     }
@@ -61,7 +64,7 @@ impl Class {
 
     fn name(colour: BackendColor) -> String {
         let (kind, series, _) = colour.rgb;
-        let name = ["g", "ax", "t", "rule", "ideal", "mark", "whisker", "bar", "line"];
+        let name = ["g", "ax", "t", "rule", "ideal", "mark", "whisker", "bar", "line", "area"];
         let name = name.get(usize::from(kind)).copied().unwrap_or("t");
         if kind < 5 { name.into() } else { format!("{name} s{}", series % SERIES) }
     }
@@ -166,6 +169,19 @@ impl DrawingBackend for Canvas<'_> {
             "<circle class=\"{}\" cx=\"{x}\" cy=\"{y}\" r=\"{r}\"/>",
             Class::name(style.color())
         ))
+    }
+
+    fn fill_polygon<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(
+        &mut self,
+        corners: I,
+        style: &S,
+    ) -> Drawn {
+        self.put(format_args!("<path class=\"{}\" d=\"", Class::name(style.color())))?;
+        for (i, (x, y)) in corners.into_iter().enumerate() {
+            let _ = write!(self.svg, "{}{x} {y}", if i == 0 { 'M' } else { 'L' });
+        }
+        self.svg.push_str("Z\"/>");
+        Ok(())
     }
 
     fn draw_text<S: BackendTextStyle>(&mut self, text: &str, style: &S, (x, y): BackendCoord) -> Drawn {

@@ -127,7 +127,7 @@ pub(super) fn bars(rows: &[(&str, Vec<Length>)], unit: Unit, under: &str) -> Plo
 }
 
 /// A tick with its unit, without zeros that say nothing.
-fn round(value: f64, unit: Unit) -> String {
+pub(super) fn round(value: f64, unit: Unit) -> String {
     let text = show(value, unit);
     let (number, name) = text.split_once(' ').unwrap_or((&text, ""));
     let number =

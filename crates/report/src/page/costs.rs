@@ -10,7 +10,7 @@ use ungil_experiment::metric::{self, Unit, digits, show};
 const NOTICED: f64 = 0.01;
 
 /// A metric of an arm as it is shown, or why it is not there.
-fn cell(arm: &ArmFigures, key: &str) -> String {
+pub(super) fn cell(arm: &ArmFigures, key: &str) -> String {
     let unit = metric::find(key).map_or(Unit::Number, |m| m.unit);
     match (arm.metrics.get(key), arm.missing.get(key)) {
         (Some(figure), _) => show(figure.median, unit),
@@ -151,37 +151,4 @@ pub(super) fn waits(view: View<'_>) -> Chart {
     let plot = bars(&rows, Unit::Number, "threads waiting on average");
     let legend = vec![(0, "for locks".to_string()), (1, "for the GIL".to_string())];
     Chart::drawn("waiting", title, says.into(), &plot, table).with_legend(legend)
-}
-
-/// How the cores were used: the whole machine while each arm ran.
-pub(super) fn cores(view: View<'_>) -> Table {
-    let mut table = Table::new([
-        "arm",
-        "cores used by it",
-        "disparity of the machine's cores",
-        "each core busy (all programs)",
-    ]);
-    for arm in view.comparison.arms.iter().filter(|a| a.runs > 0) {
-        // The run nearest to the median stands for the arm.
-        let median = arm.metrics.get(&view.comparison.headline).map_or(0.0, |f| f.median);
-        let far = |r: &&ungil_experiment::record::Run| {
-            r.metrics.get(&view.comparison.headline).map_or(f64::INFINITY, |v| (v - median).abs())
-        };
-        let runs = view.record.runs.iter().filter(|r| r.arm == arm.arm && r.block > 0);
-        let typical = runs.min_by(|a, b| far(a).total_cmp(&far(b)));
-        let around = typical.and_then(|r| r.machine.as_ref());
-        let each = around.map_or_else(
-            || "-".into(),
-            |a| {
-                let shares = a.per_core.iter().take(64).map(|s| format!("{:.0} %", s * 100.0));
-                let mut text = shares.collect::<Vec<_>>().join(" ");
-                if a.per_core.len() > 64 {
-                    text.push_str(&format!(" … ({} cores)", a.per_core.len()));
-                }
-                text
-            },
-        );
-        table.rows.push(vec![arm.arm.clone(), cell(arm, "busy_cores"), cell(arm, "core_disparity"), each]);
-    }
-    table
 }

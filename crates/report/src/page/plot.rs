@@ -26,7 +26,7 @@ pub(super) struct Axis {
 }
 
 /// What stands on the axes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) enum Item {
     /// A value as a dot.
     Mark(Class, f64, f64),
@@ -34,6 +34,8 @@ pub(super) enum Item {
     Line(Class, [(f64, f64); 2]),
     /// A filled rectangle between two corners.
     Bar(Class, [(f64, f64); 2]),
+    /// Everything inside these corners.
+    Area(Class, Vec<(f64, f64)>),
 }
 
 /// A chart.
@@ -185,7 +187,7 @@ impl Plot {
     fn draw(&self, canvas: Canvas<'_>) -> Result<(), DrawingAreaErrorKind<Infallible>> {
         let root = canvas.into_drawing_area();
         let mut chart = ChartBuilder::on(&root)
-            .margin_right(16)
+            .margin_right(8 + self.x.widest() / 2)
             .margin_top(8)
             .margin_bottom(4)
             .margin_left(4)
@@ -206,7 +208,7 @@ impl Plot {
             .x_desc(self.under.as_str())
             .draw()?;
         for item in &self.items {
-            match *item {
+            match item.clone() {
                 Item::Mark(class, x, y) => {
                     chart.draw_series([Circle::new((x, y), 4, class.style())])?;
                 }
@@ -215,6 +217,9 @@ impl Plot {
                 }
                 Item::Bar(class, corners) => {
                     chart.draw_series([Rectangle::new(corners, class.style())])?;
+                }
+                Item::Area(class, corners) => {
+                    chart.draw_series([Polygon::new(corners, class.style())])?;
                 }
             }
         }
