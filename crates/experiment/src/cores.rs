@@ -79,7 +79,7 @@ impl Watch {
         let round = |share: &f64| (share * 100.0).round() / 100.0;
         let busy: Vec<Vec<f64>> = self.points.iter().map(|p| p.iter().map(round).collect()).collect();
         let there = busy.first().is_some_and(|p| !p.is_empty());
-        there.then(|| CoreUse { every_s: self.every.as_secs_f64(), busy })
+        there.then_some(CoreUse { every_s: self.every.as_secs_f64(), busy })
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod canvas;
 mod carry;
+mod changes;
 mod chart;
 mod cores;
 mod costs;

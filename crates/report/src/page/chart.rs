@@ -52,7 +52,7 @@ impl Chart {
     }
 }
 
-/// Which arms of a record look alike: same Python, same GIL setting, same model, whatever the number of workers.
+/// Which arms of a record look alike: those of one Python with one GIL setting, or of one program.
 #[derive(Debug, Clone)]
 pub(super) struct Series(Vec<String>);
 
@@ -60,32 +60,22 @@ impl Series {
     pub(super) fn of(view: View<'_>) -> Series {
         let mut names: Vec<String> = Vec::new();
         for arm in &view.record.header.arms {
-            let name = series_name(arm);
-            if !names.contains(&name) {
-                names.push(name);
+            if !names.iter().any(|n| n == arm.head()) {
+                names.push(arm.head().into());
             }
         }
         Series(names)
     }
 
     /// The series of an arm.
-    pub(super) fn at(&self, view: View<'_>, arm: &str) -> u8 {
-        let arm = view.record.header.arms.iter().find(|a| a.id == arm);
-        let place = arm.and_then(|a| self.0.iter().position(|n| *n == series_name(a)));
+    pub(super) fn at(&self, arm: &Arm) -> u8 {
+        let place = self.0.iter().position(|n| n == arm.head());
         u8::try_from(place.unwrap_or(0) % usize::from(SERIES)).unwrap_or(0)
     }
 
-    /// Each with its name.
-    pub(super) fn all(&self) -> impl Iterator<Item = (u8, &String)> {
-        (0..SERIES).cycle().zip(&self.0)
-    }
-}
-
-/// What the arms of a series have in common.
-pub(super) fn series_name(arm: &Arm) -> String {
-    match arm.model() {
-        Some(model) => format!("{}/{model}", arm.head()),
-        None => arm.head().to_string(),
+    /// The series of the arm with an id.
+    pub(super) fn of_id(&self, view: View<'_>, id: &str) -> u8 {
+        view.record.header.arms.iter().find(|a| a.id == id).map_or(0, |arm| self.at(arm))
     }
 }
 

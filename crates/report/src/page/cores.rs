@@ -30,8 +30,9 @@ pub(super) fn charts(view: View<'_>, series: &Series) -> Vec<Chart> {
     let mut shown = vec![view.comparison.baseline.as_str()];
     shown.extend(widest.filter(|w| *w != view.comparison.baseline));
     let runs = shown.into_iter().filter_map(|arm| typical(view, arm));
-    let mut charts: Vec<Chart> =
-        runs.filter_map(|run| Some(over_time(run, run.cores.as_ref()?, series.at(view, &run.arm)))).collect();
+    let mut charts: Vec<Chart> = runs
+        .filter_map(|run| Some(over_time(run, run.cores.as_ref()?, series.of_id(view, &run.arm))))
+        .collect();
     match charts.first_mut() {
         Some(first) => first.table = table(view),
         None => charts.push(Chart::numbers(

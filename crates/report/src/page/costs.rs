@@ -3,20 +3,40 @@
 use super::chart::{Chart, Length, Series, Table, bars};
 use super::ratios::times;
 use crate::{View, joules};
+use std::collections::BTreeMap;
 use ungil_experiment::compare::{ArmFigures, Figure};
 use ungil_experiment::metric::{self, Unit, digits, show};
 
 /// Threads waiting on average from which a wait is drawn.
 const NOTICED: f64 = 0.01;
 
-/// A metric of an arm as it is shown, or why it is not there.
+/// A metric of an arm as it is shown; why one is not there is said once, by [`unseen`].
 pub(super) fn cell(arm: &ArmFigures, key: &str) -> String {
     let unit = metric::find(key).map_or(Unit::Number, |m| m.unit);
     match (arm.metrics.get(key), arm.missing.get(key)) {
         (Some(figure), _) => show(figure.median, unit),
-        (None, Some(why)) => why.clone(),
+        (None, Some(_)) => "not seen".into(),
         (None, None) => "-".into(),
     }
+}
+
+/// Why figures are not there, each reason once with the arms it holds for.
+fn unseen(view: View<'_>, keys: &[&str]) -> String {
+    let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for arm in view.comparison.arms.iter().filter(|a| a.runs > 0) {
+        for why in keys.iter().filter_map(|key| arm.missing.get(*key)) {
+            let arms = reasons.entry(why).or_default();
+            if arms.last() != Some(&arm.arm.as_str()) {
+                arms.push(&arm.arm);
+            }
+        }
+    }
+    let all = view.comparison.arms.iter().filter(|a| a.runs > 0).count();
+    let said = reasons.iter().map(|(why, arms)| {
+        let which = if arms.len() == all { "any arm".into() } else { arms.join(", ") };
+        format!(" Not seen of {which}: {why}.")
+    });
+    said.collect()
 }
 
 /// A metric of an arm over the baseline's.
@@ -37,6 +57,7 @@ pub(super) fn memory(view: View<'_>, series: &Series) -> Chart {
         let [pss, uss, rss, vms] = keys.map(|key| cell(arm, key));
         table.rows.push(vec![arm.arm.clone(), pss, ratio(arm, keys[0]), uss, rss, vms]);
     }
+    let unseen = unseen(view, &keys);
     let all =
         |key: &str| view.comparison.arms.iter().filter(|a| a.runs > 0).all(|a| a.metrics.contains_key(key));
     let (key, name) = if all("pss_peak_bytes") {
@@ -49,12 +70,17 @@ pub(super) fn memory(view: View<'_>, series: &Series) -> Chart {
     };
     let arms = view.comparison.arms.iter().filter_map(|a| Some((a, a.metrics.get(key)?)));
     let rows: Vec<_> =
-        arms.map(|(a, f)| (a.arm.as_str(), vec![length(series.at(view, &a.arm), f)])).collect();
+        arms.map(|(a, f)| (a.arm.as_str(), vec![length(series.of_id(view, &a.arm), f)])).collect();
     if rows.is_empty() {
-        return Chart::numbers("memory", "Memory", "The record has no figure of memory.".into(), table);
+        return Chart::numbers(
+            "memory",
+            "Memory",
+            format!("The record has no figure of memory.{unseen}"),
+            table,
+        );
     }
     let says = format!(
-        "The largest memory of all processes of a run together ({name}). The median over the runs; the line spans the quartiles."
+        "The largest memory of all processes of a run together ({name}). The median over the runs; the line spans the quartiles.{unseen}"
     );
     let under = if key.starts_with("pss") { "PSS at its peak" } else { "RSS at its peak" };
     Chart::drawn("memory", "Memory at its peak", says, &bars(&rows, Unit::Bytes, under), table)
@@ -81,14 +107,19 @@ pub(super) fn energy(view: View<'_>, series: &Series) -> Chart {
             let ends = joules::band(view, &arm.arm).unwrap_or(figure.quartiles);
             rows.push((
                 arm.arm.as_str(),
-                vec![Length { ends: Some(ends), ..length(series.at(view, &arm.arm), figure) }],
+                vec![Length { ends: Some(ends), ..length(series.of_id(view, &arm.arm), figure) }],
             ));
         }
     }
     if rows.is_empty() {
         let why = view.record.header.absent.join("; ");
         let why = if why.is_empty() { "no sensor was asked for".into() } else { why };
-        return Chart::numbers("energy", "Energy", format!("Energy was not measured: {why}."), table);
+        return Chart::numbers(
+            "energy",
+            "Energy",
+            format!("Energy was not measured: {why}."),
+            Table::default(),
+        );
     }
     let covers = about.map_or("", |s| s.covers.as_str());
     let ends = if class == "model" { "the model's band" } else { "the quartiles" };
@@ -125,7 +156,7 @@ pub(super) fn waits(view: View<'_>) -> Chart {
         row.extend(kinds.iter().enumerate().map(|(i, (key, _))| match (share(key), arm.missing.get(*key)) {
             (Some(s), _) if i < 2 => format!("{} threads", digits(s)),
             (Some(s), _) => format!("{:.1} % of the time", s * 100.0),
-            (None, Some(why)) => why.clone(),
+            (None, Some(_)) => "not seen".into(),
             (None, None) => "-".into(),
         }));
         table.rows.push(row);

@@ -43,7 +43,6 @@ pub(super) fn in_script(json: &str) -> String {
 }
 
 /// The same text for a Markdown table or paragraph: nothing in it starts markup or ends the cell.
-
 pub(super) fn markdown(text: &str) -> String {
     let mut safe = String::with_capacity(text.len() + 8);
     for letter in text.chars().take(MOST) {

@@ -4,11 +4,10 @@
 //! Two figures of an arm: its change (the second record's over the first's), and the change of its ratio to the baseline, which
 //! another machine or another day leaves alone where both arms feel it alike.
 
-use super::canvas::Class;
-use super::chart::{Chart, Table, height, series_name};
+use super::changes::{Row, Rows};
+use super::chart::{Chart, Series, Table};
 use super::facts;
-use super::plot::{Axis, Item, Plot};
-use super::ratios::{capital, span, tick, times};
+use super::ratios::{capital, span, times};
 use crate::table::verdict_word;
 use crate::{Source, View, joules};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,8 +18,6 @@ use ungil_experiment::stats::{Ratio, Verdict, unpaired};
 
 /// Values of one arm that a change is computed from: a bootstrap of more would take long and say no more.
 const MOST_VALUES: usize = 2000;
-/// Rows that are drawn.
-const MOST_ROWS: usize = 200;
 
 /// Figures whose change is in the table of two records, besides the headline.
 const FIGURES: [&str; 7] =
@@ -175,8 +172,11 @@ pub(super) fn charts(pairs: &[Two<'_>]) -> Vec<Chart> {
                 f.baseline.as_ref().and_then(|v| v.ratio).map_or_else(|| "1".into(), |r| times(r.ratio))
             };
             let cells = [show(a.median, m.unit), show(b.median, m.unit)];
-            let row =
-                Row { name: name.as_deref(), arm: label(old, new), series: series(two.old.view(), old) };
+            let row = Row {
+                name: name.as_deref(),
+                arm: label(old, new),
+                series: Series::of(two.old.view()).at(old),
+            };
             changes.add(&row, cells, change(*two, &old.id, &new.id, key), m);
             if let Some(ratio) = shift(*two, &old.id, &new.id, key) {
                 shifts.add(&row, [of(a), of(b)], Some(ratio), m);
@@ -195,76 +195,6 @@ pub(super) fn charts(pairs: &[Two<'_>]) -> Vec<Chart> {
             "How each arm's ratio to the baseline of its own record changed: above 1, it lost on the baseline. What slows both arms of a record alike cancels out.",
         ),
     ]
-}
-
-fn series(view: View<'_>, arm: &Arm) -> u8 {
-    let all = super::chart::Series::of(view);
-    all.all().find(|(_, name)| **name == series_name(arm)).map_or(0, |(s, _)| s)
-}
-
-/// What a row is called and looks like.
-struct Row<'a> {
-    name: Option<&'a str>,
-    arm: String,
-    series: u8,
-}
-
-/// A chart of ratios as it grows.
-struct Rows {
-    table: Table,
-    names: Vec<String>,
-    items: Vec<Item>,
-    reach: Vec<f64>,
-}
-
-impl Rows {
-    fn new(head: &[&str]) -> Rows {
-        Rows {
-            table: Table::new(head.iter().copied()),
-            names: Vec::new(),
-            items: Vec::new(),
-            reach: vec![1.0],
-        }
-    }
-
-    fn add(&mut self, row: &Row<'_>, cells: [String; 2], ratio: Option<Ratio>, m: &metric::Metric) {
-        let mut line: Vec<String> = row.name.iter().map(ToString::to_string).collect();
-        line.push(row.arm.clone());
-        line.extend(cells);
-        line.extend(match ratio {
-            Some(r) => [times(r.ratio), span(r.low, r.high), verdict_word(r.verdict(m.margin), m).into()],
-            None => ["-".into(), String::new(), "no ratio".into()],
-        });
-        self.table.rows.push(line);
-        let Some(r) = ratio.filter(|_| self.names.len() < MOST_ROWS) else { return };
-        let y = self.names.len() as f64 + 0.5;
-        self.items.push(Item::Line(Class::Whisker(row.series), [(r.low, y), (r.high, y)]));
-        self.items.push(Item::Mark(Class::Mark(row.series), r.ratio, y));
-        self.reach.extend([r.low, r.high]);
-        self.names.push(row.name.map_or_else(|| row.arm.clone(), |n| format!("{n} {}", row.arm)));
-    }
-
-    fn chart(mut self, kind: &'static str, title: &str, says: &str) -> Chart {
-        if self.names.is_empty() {
-            let says = "The two have no arm in common that was measured in both.".into();
-            return Chart::numbers(kind, title, says, self.table);
-        }
-        let rows = self.names.len() as f64;
-        self.items.insert(0, Item::Line(Class::Rule, [(1.0, 0.0), (1.0, rows)]));
-        let mut says = says.to_string();
-        if self.table.rows.len() > MOST_ROWS {
-            says.push_str(&format!(" The first {MOST_ROWS} rows are drawn; the table has all."));
-        }
-        let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
-        let plot = Plot {
-            height: height(names.len(), 24),
-            x: Axis::log(self.reach, &tick),
-            y: Axis::names(&names),
-            under: "second ÷ first".into(),
-            items: self.items,
-        };
-        Chart::drawn(kind, title, says, &plot, self.table)
-    }
 }
 
 /// What differs between two records besides their figures.

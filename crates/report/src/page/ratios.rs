@@ -50,7 +50,7 @@ pub(super) fn chart(view: View<'_>, series: &Series) -> Chart {
         });
         table.rows.push(row);
         let Some(r) = ratio else { continue };
-        let (y, s) = (names.len() as f64 + 0.5, series.at(view, &arm.arm));
+        let (y, s) = (names.len() as f64 + 0.5, series.of_id(view, &arm.arm));
         items.push(Item::Line(Class::Whisker(s), [(r.low, y), (r.high, y)]));
         items.push(Item::Mark(Class::Mark(s), r.ratio, y));
         reach.extend([r.low, r.high]);

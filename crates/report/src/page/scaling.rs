@@ -1,12 +1,12 @@
 //! Scaling: what more workers bring, beside what they would bring were nothing lost.
 
 use super::canvas::Class;
-use super::chart::{Chart, SQUARE, Series, Table, series_name};
+use super::chart::{Chart, SQUARE, Series, Table};
 use super::plot::{Axis, Item, Plot};
 use super::ratios::{span, tick, times};
 use crate::View;
-use std::collections::BTreeMap;
-use ungil_experiment::arm::Arm;
+use std::collections::{BTreeMap, BTreeSet};
+use ungil_experiment::arm::{Arm, Model};
 use ungil_experiment::metric::{self, Better, show};
 use ungil_experiment::record::Outcome;
 use ungil_experiment::stats::{self, Ratio};
@@ -59,25 +59,32 @@ struct Point<'a> {
     efficiency: Option<Estimate>,
 }
 
-/// Speed-up and efficiency; nothing if no arms differ in workers alone.
+/// What one Python does with one execution model and more and more workers.
+#[derive(Debug, Clone)]
+struct Curve<'a> {
+    series: u8,
+    head: &'a str,
+    model: Option<Model>,
+    points: Vec<Point<'a>>,
+}
+
+/// Speed-up and efficiency, for each execution model; nothing if no arms differ in workers alone.
 pub(super) fn charts(view: View<'_>, series: &Series) -> Vec<Chart> {
-    let curves = curves(view);
-    if curves.is_empty() {
-        return Vec::new();
-    }
-    let points = || curves.iter().flat_map(|(s, points)| points.iter().map(move |p| (*s, p)));
-    let legend: Vec<(u8, String)> = series
-        .all()
-        .filter(|(_, name)| {
-            curves.iter().any(|(_, points)| points.iter().any(|p| series_name(p.arm) == **name))
-        })
-        .map(|(s, name)| (s, name.clone()))
-        .collect();
+    let all = curves(view, series);
+    let models: BTreeSet<Option<Model>> = all.iter().map(|c| c.model).collect();
+    let of = |model| all.iter().filter(|c| c.model == model).collect::<Vec<_>>();
+    models.into_iter().flat_map(|model| of_model(view, model, &of(model))).collect()
+}
+
+fn of_model(view: View<'_>, model: Option<Model>, curves: &[&Curve<'_>]) -> [Chart; 2] {
+    let points = || curves.iter().flat_map(|c| &c.points);
+    let legend: Vec<(u8, String)> = curves.iter().map(|c| (c.series, c.head.to_string())).collect();
+    let with = model.map_or_else(String::new, |m| format!(": {m}"));
     let headline = metric::find(&view.comparison.headline);
     let title = headline.map_or("headline", |m| m.title);
     let mut speeds = Table::new(["arm", "workers", title, "speed-up", "95 % interval"]);
     let mut shares = Table::new(["arm", "workers", "efficiency", "95 % interval"]);
-    for (_, point) in points() {
+    for point in points() {
         let median =
             view.comparison.arm(&point.arm.id).and_then(|a| a.metrics.get(&view.comparison.headline));
         let head = [point.arm.id.clone(), point.workers.to_string()];
@@ -85,13 +92,13 @@ pub(super) fn charts(view: View<'_>, series: &Series) -> Vec<Chart> {
         speeds.rows.push([&head[..], &[median], &Estimate::cells(point.speed)].concat());
         shares.rows.push([&head[..], &Estimate::cells(point.efficiency)].concat());
     }
-    let mut workers: Vec<f64> = points().map(|(_, p)| p.workers).collect();
+    let mut workers: Vec<f64> = points().map(|p| p.workers).collect();
     workers.sort_by(f64::total_cmp);
     workers.dedup();
     let (few, many) = (workers.first().copied().unwrap_or(1.0), workers.last().copied().unwrap_or(1.0));
     let curve = |pick: &dyn Fn(&Point<'_>) -> Option<Estimate>| {
         let (mut items, mut reach) = (Vec::new(), Vec::new());
-        for (s, points) in &curves {
+        for Curve { series: s, points, .. } in curves {
             let all: Vec<_> = points.iter().filter_map(|p| Some((p.workers, pick(p)?))).collect();
             for pair in all.windows(2) {
                 if let [a, b] = pair {
@@ -111,7 +118,7 @@ pub(super) fn charts(view: View<'_>, series: &Series) -> Vec<Chart> {
     let speed = if items.is_empty() {
         let says =
             "No arm has been measured together with the baseline, so there is no speed-up to draw.".into();
-        Chart::numbers("speed-up", "Speed-up with more workers", says, speeds)
+        Chart::numbers("speed-up", &format!("Speed-up with more workers{with}"), says, speeds)
     } else {
         items.insert(0, Item::Line(Class::Ideal, [(few, few), (many, many)]));
         reach.extend([few, many]);
@@ -120,7 +127,7 @@ pub(super) fn charts(view: View<'_>, series: &Series) -> Vec<Chart> {
         let says = format!(
             "How many times as fast as {baseline}, by number of workers, with 95 % intervals. The dashed line is a speed-up equal to the number of workers."
         );
-        Chart::drawn("speed-up", "Speed-up with more workers", says, &plot, speeds)
+        Chart::drawn("speed-up", &format!("Speed-up with more workers{with}"), says, &plot, speeds)
             .with_legend(legend.clone())
     };
     let (mut items, mut reach) = curve(&|p| p.efficiency);
@@ -131,27 +138,26 @@ pub(super) fn charts(view: View<'_>, series: &Series) -> Vec<Chart> {
     let says = "The speed-up over the same arm with its fewest workers, divided by how many times as many there are: 1 is work shared without loss. It supposes that the whole work is the same whatever the number of workers.";
     let first = format!("{says} From the first {MOST_BLOCKS} blocks.");
     let says = if view.comparison.blocks > MOST_BLOCKS as usize { first.as_str() } else { says };
-    let efficiency = Chart::drawn("efficiency", "Efficiency of each worker", says.into(), &plot, shares);
-    vec![speed, efficiency.with_legend(legend)]
+    let efficiency =
+        Chart::drawn("efficiency", &format!("Efficiency of each worker{with}"), says.into(), &plot, shares);
+    [speed, efficiency.with_legend(legend)]
 }
 
-/// Series with at least two numbers of workers, each point in their order.
-fn curves<'a>(view: View<'a>) -> Vec<(u8, Vec<Point<'a>>)> {
-    let series = Series::of(view);
-    let mut by_name: BTreeMap<String, Vec<&Arm>> = BTreeMap::new();
+/// Arms that differ in workers alone, at least two of them, each a point in their order.
+fn curves<'a>(view: View<'a>, series: &Series) -> Vec<Curve<'a>> {
+    let mut alike: BTreeMap<(u8, &str, Option<Model>), Vec<&Arm>> = BTreeMap::new();
     let arms = view.record.header.arms.iter().filter(|a| !a.again && a.workers.is_some());
     for arm in arms.filter(|a| view.comparison.arm(&a.id).is_some_and(|f| f.failed.is_none() && f.runs > 0)) {
-        by_name.entry(series_name(arm)).or_default().push(arm);
+        alike.entry((series.at(arm), arm.head(), arm.model())).or_default().push(arm);
     }
     let mut curves = Vec::new();
-    for mut arms in by_name.into_values() {
+    for ((series, head, model), mut arms) in alike {
         arms.sort_by_key(|a| a.workers);
         arms.dedup_by_key(|a| a.workers);
         let (Some(few), true) = (arms.first().copied(), arms.len() > 1) else { continue };
-        let points = arms.iter().map(|arm| point(view, arm, few));
-        curves.push((series.at(view, &few.id), points.collect()));
+        let points = arms.iter().map(|arm| point(view, arm, few)).collect();
+        curves.push(Curve { series, head, model, points });
     }
-    curves.sort_by_key(|c: &(u8, Vec<Point<'_>>)| c.0);
     curves
 }
 
