@@ -52,9 +52,9 @@ pub(super) fn pack(sources: &[Source]) -> Carried {
     }
 }
 
-/// Whether the records are so large that they cannot fit however well they compress (records: about tenfold).
+/// Whether the records are so large that they cannot fit however well they compress (six- to twelvefold).
 fn heavy(sources: &[Source]) -> bool {
-    sources.iter().map(|s| s.bytes.len()).sum::<usize>() > 100 * ROOM
+    sources.iter().map(|s| s.bytes.len()).sum::<usize>() > 20 * ROOM
 }
 
 fn carried(sources: &[Source], parts: &[Cow<'_, [u8]>], packed: &[u8], part: Part) -> Carried {
