@@ -5,6 +5,7 @@ mod audit;
 mod dump;
 mod heap;
 mod profile;
+mod report;
 mod top;
 mod values;
 
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 pub(crate) use dump::Dump;
 pub(crate) use heap::{Heap, Order};
 pub(crate) use profile::{Mode as ProfileMode, Profile};
+pub(crate) use report::{Form as ReportForm, Report};
 use std::path::PathBuf;
 pub(crate) use top::{Sort, Top};
 pub(crate) use values::{Also, duration, share};
@@ -43,6 +45,8 @@ pub(crate) enum Verb {
     Pythons(Pythons),
     /// Profile a live Python or a program: running, waiting for locks, the GIL, the collector, allocations.
     Profile(Box<Profile>),
+    /// Make a page of records: words, charts, machine, every run; or Markdown, CSV, pictures.
+    Report(Report),
     /// Watch a live Python: threads, locks, hot lines, pauses, memory.
     Top(Top),
     /// Print a completion script for a shell.

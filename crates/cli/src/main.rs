@@ -10,6 +10,7 @@ mod heap;
 mod profile;
 mod progress;
 mod pythons;
+mod report;
 mod shell;
 mod signals;
 mod top;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         Verb::Dump(args) => dump::run(&args),
         Verb::Profile(args) => profile::run(&args),
         Verb::Pythons(args) => pythons::run(&args),
+        Verb::Report(args) => report::run(&args),
         Verb::Top(args) => top::run(&args),
         Verb::Completions { shell } => shell::completions(shell),
         Verb::Man { dir } => shell::man(&dir),

@@ -8,6 +8,7 @@ pub mod arm;
 mod blame;
 pub mod bound;
 pub mod compare;
+mod cores;
 mod error;
 pub mod hazard;
 pub mod load;

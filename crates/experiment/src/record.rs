@@ -9,6 +9,7 @@ pub use write::Writer;
 
 use crate::arm::Arm;
 use crate::compare::Comparison;
+pub use crate::cores::CoreUse;
 use crate::hazard::Hazard;
 use crate::workload::Workload;
 use serde::{Deserialize, Serialize};
@@ -210,6 +211,9 @@ pub struct Run {
     /// The whole machine meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine: Option<Around>,
+    /// Each core over the time of the run; absent from a run of less than a tenth of a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cores: Option<CoreUse>,
     /// What was seen that a reader must know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hazards: Vec<Hazard>,

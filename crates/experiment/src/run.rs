@@ -79,7 +79,7 @@ impl Bench<'_> {
         }
         session.last_words();
         session.waiting.end();
-        let Session { tree, sampler, waiting, mut hazards, stdout, stderr, .. } = session;
+        let Session { tree, sampler, waiting, cores, mut hazards, stdout, stderr, .. } = session;
         let counted_by = if tree.has_cgroup() { "cgroup" } else { "proc" }.to_string();
         let end = tree.finish()?;
         let process_s = end.ended_ns.saturating_sub(end.started_ns) as f64 / 1e9;
@@ -109,6 +109,7 @@ impl Bench<'_> {
             missing: BTreeMap::new(),
             energy: window.energy.clone(),
             machine: Some(window.around.clone()),
+            cores: cores.end(),
             hazards: Vec::new(),
             output: port.is_none().then(|| Output { blake3: stdout.hash(), bytes: stdout.bytes }),
             counted_by,

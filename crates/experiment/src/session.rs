@@ -2,6 +2,7 @@
 //! memory, at what its threads wait for, the timeout and a request to stop, whichever comes first. One thread, so that what measuring costs is one
 //! number.
 
+use crate::cores::Watch;
 use crate::error::{Error, failed};
 use crate::hazard::{self, Hazard, Kind};
 use crate::output::{Hashed, Tail, drain};
@@ -43,6 +44,7 @@ pub(crate) struct Session<'a> {
     pub(crate) stderr: Tail,
     pub(crate) sampler: Sampler,
     pub(crate) waiting: Waiting,
+    pub(crate) cores: Watch,
     pub(crate) hazards: Vec<Hazard>,
     /// A process outside the tree whose end is awaited.
     pub(crate) watched: Option<OwnedFd>,
@@ -74,6 +76,7 @@ impl<'a> Session<'a> {
             stderr: Tail::default(),
             sampler: Sampler::new(),
             waiting: Waiting::default(),
+            cores: Watch::new(),
             hazards: Vec::new(),
             watched: None,
             expects_no_gil: false,
@@ -110,10 +113,11 @@ impl<'a> Session<'a> {
             if now >= self.waiting.due() {
                 self.waiting.look();
             }
-            let wake = [Some(self.sampler.due()), Some(self.waiting.due()), self.deadline, until]
-                .into_iter()
-                .flatten()
-                .min();
+            if now >= self.cores.due() {
+                self.cores.look();
+            }
+            let looks = [self.sampler.due(), self.waiting.due(), self.cores.due()].map(Some);
+            let wake = looks.into_iter().chain([self.deadline, until]).flatten().min();
             let ready = self.poll(wake)?;
             if ready.stop {
                 return Err(Error::Interrupted);

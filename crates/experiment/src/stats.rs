@@ -5,6 +5,10 @@
 //! which a few disturbed blocks cannot pull away; beside it stands the geometric mean with its Student-t interval, which
 //! the literature uses. A claim of a difference needs both.
 
+mod unpaired;
+
+pub use unpaired::unpaired;
+
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};

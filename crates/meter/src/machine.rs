@@ -103,18 +103,11 @@ pub struct Around {
 impl Snapshot {
     /// Reads the counters now.
     pub fn take() -> Snapshot {
-        let stat = procfs::KernelStats::current().ok();
-        let ticks = procfs::ticks_per_second() as f64;
-        let cores = stat.iter().flat_map(|s| &s.cpu_time).map(|c| {
-            // Guest time is part of user time already.
-            let busy = c.user + c.nice + c.system + c.irq.unwrap_or(0) + c.softirq.unwrap_or(0);
-            (busy as f64 / ticks, c.steal.unwrap_or(0) as f64 / ticks)
-        });
         let vm = procfs::vmstat().unwrap_or_default();
         let count = |key: &str| vm.get(key).and_then(|&n| u64::try_from(n).ok()).unwrap_or(0);
         Snapshot {
             at: Instant::now(),
-            cores: cores.collect(),
+            cores: cores(),
             swapped_pages: count("pswpin") + count("pswpout"),
             throttled: thermal_throttles(),
             quota_throttled: cgroup::own().and_then(|p| cgroup::cpu_stat(p).ok()).map_or(0, |c| c.throttled),
@@ -138,6 +131,23 @@ impl Snapshot {
             per_core,
         }
     }
+}
+
+/// Busy and stolen seconds of each core since the machine started; nothing where the system does not say.
+fn cores() -> Vec<(f64, f64)> {
+    let stat = procfs::KernelStats::current().ok();
+    let ticks = procfs::ticks_per_second() as f64;
+    let times = stat.iter().flat_map(|s| &s.cpu_time).map(|c| {
+        // Guest time is part of user time already.
+        let busy = c.user + c.nice + c.system + c.irq.unwrap_or(0) + c.softirq.unwrap_or(0);
+        (busy as f64 / ticks, c.steal.unwrap_or(0) as f64 / ticks)
+    });
+    times.collect()
+}
+
+/// Seconds that each core was busy since the machine started, whoever kept it busy: one file read, cheap enough to be asked often.
+pub fn busy_seconds() -> Vec<f64> {
+    cores().into_iter().map(|(busy, _)| busy).collect()
 }
 
 fn thermal_throttles() -> u64 {

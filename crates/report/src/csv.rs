@@ -4,7 +4,7 @@ use crate::View;
 use ungil_experiment::metric;
 
 /// Quotes a field if it needs it (RFC 4180).
-fn field(text: &str) -> String {
+pub(crate) fn field(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {

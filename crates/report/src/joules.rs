@@ -39,7 +39,7 @@ pub(crate) fn of_arm(view: View<'_>, arm: &str) -> Option<String> {
 }
 
 /// Medians of the ends of a model's band over an arm's runs, in joules.
-fn band(view: View<'_>, arm: &str) -> Option<(f64, f64)> {
+pub(crate) fn band(view: View<'_>, arm: &str) -> Option<(f64, f64)> {
     let runs = view.record.runs.iter().filter(|r| r.arm == arm && r.block > 0);
     let bands: Vec<(u64, u64)> =
         runs.flat_map(|r| &r.energy).filter_map(|j| j.reading.as_ref().and_then(|r| r.band)).collect();

@@ -7,11 +7,17 @@ mod csv;
 mod hazards;
 mod joules;
 mod json;
+mod page;
+mod runs;
+mod source;
 mod table;
 mod words;
 
 pub use csv::csv;
 pub use json::{Json, json};
+pub use page::{Page, Picture, html, markdown, pictures};
+pub use runs::runs;
+pub use source::{Found, Source, gather, tell_apart};
 pub use table::table;
 pub use words::words;
 

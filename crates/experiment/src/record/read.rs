@@ -44,12 +44,19 @@ impl Record {
     /// [`Error::Record`] when the file cannot be read, is no record, has a schema this ungil does not know, or is
     /// damaged anywhere but in its last line.
     pub fn read(path: &Path) -> Result<Record, Error> {
-        let bad = |what: &str, why: String, mend: &str| Error::Record {
-            path: path.into(),
-            failure: Failure::new(format!("{what} {}", path.display()), why, mend),
-        };
+        let file = File::open(path)
+            .map_err(|e| bad(path)("cannot read the record", e.to_string(), "check the path"))?;
+        Record::read_from(file, path)
+    }
+
+    /// Reads a record from an open file; `path` is what errors call it.
+    ///
+    /// # Errors
+    /// As [`Record::read`].
+    pub fn read_from(file: impl io::Read, path: &Path) -> Result<Record, Error> {
+        let bad = bad(path);
         let cannot = |e: io::Error| bad("cannot read the record", e.to_string(), "check the path");
-        let mut file = BufReader::new(File::open(path).map_err(cannot)?);
+        let mut file = BufReader::new(file);
         let mut record: Option<Record> = None;
         let (mut text, mut whole) = (Vec::new(), 0u64);
         for number in 1.. {
@@ -142,6 +149,14 @@ impl Record {
             Line::Resumed(_) => self.stopped = None,
             Line::Comparison(comparison) => self.comparison = Some(comparison),
         }
+    }
+}
+
+/// Makes this room's error about a file from what, why and what to do.
+fn bad(path: &Path) -> impl Fn(&str, String, &str) -> Error {
+    move |what, why, mend| Error::Record {
+        path: path.into(),
+        failure: Failure::new(format!("{what} {}", path.display()), why, mend),
     }
 }
 

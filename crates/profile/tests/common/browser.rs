@@ -1,129 +1,44 @@
-//! A real browser without a screen, spoken to over a pair of pipes in its DevTools protocol: no port, no driver, no library.
+//! The flame graph's page in a browser: what is drawn, and waiting until it is.
 
-use serde_json::{Value, json};
-use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use serde_json::json;
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
 
-/// Longer than anything takes that does not hang.
-const HANG: Duration = Duration::from_secs(240);
+/// A page with a flame graph.
+pub(crate) struct Page(ungil_tests::Page);
 
-/// A page in a browser of its own.
-pub(crate) struct Page {
-    browser: Child,
-    to: File,
-    from: Receiver<Value>,
-    session: String,
-    asked: u64,
-    /// Everything the page told meanwhile: requests, errors, what it wrote to its console.
-    pub(crate) events: Vec<Value>,
-    _home: tempfile::TempDir,
+impl Deref for Page {
+    type Target = ungil_tests::Page;
+
+    fn deref(&self) -> &ungil_tests::Page {
+        &self.0
+    }
+}
+
+impl DerefMut for Page {
+    fn deref_mut(&mut self) -> &mut ungil_tests::Page {
+        &mut self.0
+    }
 }
 
 impl Page {
     /// Opens a file and waits until its graph is drawn.
     pub(crate) fn open(file: &Path, width: u32, scheme: &str) -> Page {
-        let mut page = Page::start();
-        let target = page.ask("Target.createTarget", json!({"url": "about:blank"}))["targetId"].clone();
-        let attached = page.ask("Target.attachToTarget", json!({"targetId": target, "flatten": true}));
-        page.session = attached["sessionId"].as_str().unwrap().into();
-        for domain in ["Page", "Runtime", "Log", "Network"] {
-            page.ask(&format!("{domain}.enable"), json!({}));
-        }
-        let screen = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
-        page.ask("Emulation.setDeviceMetricsOverride", screen);
-        let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
-        page.ask("Emulation.setEmulatedMedia", json!({"features": features}));
-        page.ask("Page.navigate", json!({"url": format!("file://{}", file.display())}));
-        page.until("document.documentElement?.dataset.ready && ungil.graph.boxes.length > 0");
-        page
-    }
-
-    fn start() -> Page {
-        let home = tempfile::tempdir().unwrap();
-        let [commands, answers] = ["commands", "answers"].map(|n| home.path().join(n));
-        assert!(Command::new("mkfifo").arg(&commands).arg(&answers).status().unwrap().success());
-        let mut browser = Command::new("sh");
-        // The browser reads commands from descriptor 3 and writes answers to 4.
-        browser.args(["-c", r#"exec chromium "$@" 3<"$HOME/commands" 4>"$HOME/answers""#, "sh"]);
-        browser.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]);
-        browser.args(["--disable-background-networking", "--disable-component-update", "--disable-sync"]);
-        browser.args(["--disable-dev-shm-usage", "--remote-debugging-pipe"]);
-        browser.arg(format!("--user-data-dir={}", home.path().join("data").display()));
-        browser.env("HOME", home.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let there = std::env::var_os("PATH")
-            .is_some_and(|p| std::env::split_paths(&p).any(|d| d.join("chromium").is_file()));
-        assert!(there, "there is no chromium: `cargo xtask test` installs Debian's");
-        let browser = browser.spawn().unwrap();
-        let to = File::options().write(true).open(commands).unwrap();
-        let answers = File::open(answers).unwrap();
-        let (told, from) = channel();
-        std::thread::spawn(move || {
-            for message in BufReader::new(answers).split(0).map_while(Result::ok) {
-                let _ = told.send(serde_json::from_slice(&message).unwrap());
-            }
-        });
-        Page { browser, to, from, session: String::new(), asked: 0, events: Vec::new(), _home: home }
-    }
-
-    /// Sends a command and waits for its answer.
-    #[track_caller]
-    pub(crate) fn ask(&mut self, method: &str, params: Value) -> Value {
-        self.asked += 1;
-        let mut message = json!({"id": self.asked, "method": method, "params": params});
-        if !self.session.is_empty() {
-            message["sessionId"] = self.session.clone().into();
-        }
-        self.to.write_all(format!("{message}\0").as_bytes()).unwrap();
-        loop {
-            let message = self.from.recv_timeout(HANG).expect("an answer from the browser");
-            if message["id"] == self.asked {
-                assert!(message["error"].is_null(), "{method}: {message}");
-                return message["result"].clone();
-            }
-            self.events.push(message);
-        }
-    }
-
-    /// The value of an expression in the page.
-    #[track_caller]
-    pub(crate) fn value(&mut self, expression: &str) -> Value {
-        let params = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
-        let answer = self.ask("Runtime.evaluate", params);
-        assert!(answer["exceptionDetails"].is_null(), "{expression}: {answer}");
-        answer["result"]["value"].clone()
-    }
-
-    /// Waits until an expression is true.
-    #[track_caller]
-    pub(crate) fn until(&mut self, expression: &str) {
-        let deadline = Instant::now() + HANG;
-        while self.value(&format!("!!({expression})")) != true {
-            assert!(Instant::now() < deadline, "{expression} did not come about: {:#?}", self.events);
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        let ready = "document.documentElement?.dataset.ready && ungil.graph.boxes.length > 0";
+        Page(ungil_tests::Page::open(file, width, scheme, ready))
     }
 
     /// Presses a key, and waits until the page is drawn again.
     #[track_caller]
     pub(crate) fn press(&mut self, key: &str) {
-        let text = if key.chars().count() == 1 { json!(key) } else { Value::Null };
-        let mut down = json!({"type": "keyDown", "key": key});
-        if !text.is_null() {
-            down["text"] = text;
-        }
-        self.ask("Input.dispatchKeyEvent", down);
-        self.ask("Input.dispatchKeyEvent", json!({"type": "keyUp", "key": key}));
+        self.0.press(key);
         self.drawn();
     }
 
     /// Types a text where the focus is.
     #[track_caller]
     pub(crate) fn insert(&mut self, text: &str) {
-        self.ask("Input.insertText", json!({"text": text}));
+        self.0.insert(text);
         self.drawn();
     }
 
@@ -155,43 +70,5 @@ impl Page {
             all.map(|b| (b[0].as_str().unwrap().into(), b[1].as_i64().unwrap())).collect();
         all.sort();
         all
-    }
-
-    /// The text of an element.
-    #[track_caller]
-    pub(crate) fn text(&mut self, id: &str) -> String {
-        self.value(&format!("document.getElementById({}).textContent", json!(id))).as_str().unwrap().into()
-    }
-
-    /// Fails if the page asked for anything but itself, or complained.
-    #[track_caller]
-    pub(crate) fn is_content(&mut self, file: &Path) {
-        self.value("1");
-        let own = format!("file://{}", file.display());
-        for event in &self.events {
-            let params = &event["params"];
-            match event["method"].as_str().unwrap_or_default() {
-                "Network.requestWillBeSent" => {
-                    let url = params["request"]["url"].as_str().unwrap();
-                    assert!(url == own || url.starts_with("data:"), "the page asked for {url}");
-                }
-                "Runtime.exceptionThrown" | "Runtime.consoleAPICalled" | "Log.entryAdded" => {
-                    panic!("the page says: {event}")
-                }
-                _ => {}
-            }
-        }
-    }
-}
-
-impl Drop for Page {
-    fn drop(&mut self) {
-        let _ = self.to.write_all(b"{\"id\":0,\"method\":\"Browser.close\"}\0");
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while self.browser.try_wait().is_ok_and(|s| s.is_none()) && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        let _ = self.browser.kill();
-        let _ = self.browser.wait();
     }
 }

@@ -1,0 +1,153 @@
+//! `ungil report`: from records to a page, or to Markdown, CSV or pictures.
+
+use crate::args::{Report as Args, ReportForm as Form};
+use crate::failure::{Edge, print};
+use std::fs::{self, Permissions};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use ungil_report::{Found, Page, gather, html, markdown, pictures, runs, tell_apart};
+
+/// Reads the records and writes what was asked for.
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Edge> {
+    let form = form(args)?;
+    let mut found = Found::default();
+    let mut second = None;
+    for path in &args.records {
+        let more = gather(path)?;
+        // Two things are set side by side.
+        second =
+            second.or((args.records.len() == 2 && !found.records.is_empty()).then_some(found.records.len()));
+        found.records.extend(more.records);
+        found.refused.extend(more.refused);
+    }
+    tell_apart(&mut found.records);
+    for line in &found.refused {
+        eprintln!("note: {}", crate::clean::harmless(line));
+    }
+    let title = title(&args.records);
+    let page = Page { title: &title, sources: &found.records, refused: &found.refused, second };
+    let text = match form {
+        Form::Html => html(page),
+        Form::Md => markdown(page),
+        Form::Csv => runs(&found.records),
+        Form::Svg => return charts(args, page),
+    };
+    match output(args, form) {
+        None => print(&text)?,
+        Some(path) => {
+            refuse_a_record(&path, &found)?;
+            save(&path, text.as_bytes())?;
+            print(&format!("Written: {}\n", path.display()))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes each chart into a file of a folder, which is made if it is not there.
+fn charts(args: &Args, page: Page<'_>) -> Result<ExitCode, Edge> {
+    let Some(folder) = output(args, Form::Svg) else {
+        let why = "there are several, each a file of its own";
+        return Err(Edge::usage("charts cannot go to standard output", why, "give a folder with -o"));
+    };
+    let cannot = |e: std::io::Error| {
+        let what = format!("cannot make the folder {}", folder.display());
+        Edge::failed(what, e, "give a folder you may write to after -o")
+    };
+    fs::create_dir_all(&folder).map_err(cannot)?;
+    for picture in pictures(page) {
+        let path = folder.join(&picture.name);
+        save(&path, picture.svg.as_bytes())?;
+        print(&format!("Written: {}\n", path.display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The format asked for by name or by the ending of the file.
+fn form(args: &Args) -> Result<Form, Edge> {
+    if let Some(form) = args.format {
+        return Ok(form);
+    }
+    let ending = args.output.as_ref().and_then(|path| path.extension());
+    match ending.map(|e| e.to_string_lossy().to_lowercase()).as_deref() {
+        None | Some("html" | "htm") => Ok(Form::Html),
+        Some("md" | "markdown") => Ok(Form::Md),
+        Some("csv") => Ok(Form::Csv),
+        Some("svg") => Ok(Form::Svg),
+        Some(other) => Err(Edge::usage(
+            format!("'.{other}' does not say what the report is to be"),
+            "the format is chosen by the ending of the file's name",
+            "end it with .html, .md or .csv, or name one with --format",
+        )),
+    }
+}
+
+/// Where the result goes; `None` is standard output.
+fn output(args: &Args, form: Form) -> Option<PathBuf> {
+    match &args.output {
+        Some(path) if path.as_os_str() == "-" => None,
+        Some(path) => Some(path.clone()),
+        None if matches!(form, Form::Md | Form::Csv) => None,
+        None => {
+            let page = form == Form::Html;
+            Some(match args.records.as_slice() {
+                [folder] if folder.is_dir() => folder.join(if page { "report.html" } else { "charts" }),
+                [record] if page => record.with_extension("html"),
+                [record] => record.with_file_name(format!("{}-charts", stem(record))),
+                _ => PathBuf::from(if page { "report.html" } else { "charts" }),
+            })
+        }
+    }
+}
+
+fn stem(path: &Path) -> String {
+    let name = path.file_stem().or(path.file_name());
+    name.map_or_else(|| "records".into(), |n| n.to_string_lossy().into_owned())
+}
+
+/// What the page is called: after what it was made from.
+fn title(records: &[PathBuf]) -> String {
+    let full = |p: &PathBuf| stem(&fs::canonicalize(p).unwrap_or_else(|_| p.clone()));
+    match records {
+        [one] => full(one),
+        [one, other] => format!("{} and {}", full(one), full(other)),
+        many => format!("{} records", many.len()),
+    }
+}
+
+/// Fails where the result would take the place of a record.
+fn refuse_a_record(path: &Path, found: &Found) -> Result<(), Edge> {
+    let Ok(there) = fs::canonicalize(path) else { return Ok(()) };
+    let same = |record: &Path| fs::canonicalize(record).is_ok_and(|r| r == there);
+    if found.records.iter().any(|s| same(&s.path)) {
+        return Err(Edge::usage(
+            format!("cannot write {}", path.display()),
+            "it is one of the records the report is made from",
+            "give another file with -o",
+        ));
+    }
+    Ok(())
+}
+
+/// Writes a file so that it is there whole or not at all.
+fn save(path: &Path, bytes: &[u8]) -> Result<(), Edge> {
+    let cannot = |e: std::io::Error| {
+        let what = format!("cannot write {}", path.display());
+        Edge::failed(what, e, "give a file in a folder you may write to, with room, after -o")
+    };
+    if path.is_dir() {
+        let what = format!("cannot write {}", path.display());
+        return Err(Edge::usage(what, "it is a folder", "give the name of a file"));
+    }
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // The usual permissions of a new file, not the private ones of a temporary one.
+    let mut file = tempfile::Builder::new()
+        .prefix(".ungil-report-")
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder)
+        .map_err(cannot)?;
+    file.write_all(bytes).map_err(cannot)?;
+    file.persist(path).map_err(|e| cannot(e.error))?;
+    Ok(())
+}

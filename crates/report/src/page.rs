@@ -1,0 +1,233 @@
+//! The page: one HTML file that needs nothing but itself. Words, charts with their numbers, the machine, every run, the records.
+//!
+//! Charts are SVG in the page, so that it is whole on paper and without a script; the script sorts and filters the runs and
+//! gives the records out. Everything a record says is untrusted: it is escaped, bounded, and may run nothing (a policy in the
+//! page allows its own script and style by their hashes and no request at all).
+
+mod canvas;
+mod carry;
+mod changes;
+mod chart;
+mod cores;
+mod costs;
+mod escape;
+mod facts;
+mod markdown;
+mod markup;
+mod overview;
+mod pair;
+mod pictures;
+mod plot;
+mod ratios;
+mod scaling;
+
+use crate::{Source, View, hazards, words};
+use chart::{Chart, Series};
+use escape::{escape, in_script};
+pub use markdown::markdown;
+use pair::Two;
+pub use pictures::{Picture, pictures};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use ungil_experiment::metric::{METRICS, Unit};
+
+/// Colours and marks, which a chart in a file of its own has too, and the rest of the page.
+const STYLE: &str = concat!(include_str!("page/chart.css"), include_str!("page/style.css"));
+const SCRIPT: &str = include_str!("page/page.js");
+
+/// Records from which their details are packed: they are drawn when they are opened or printed.
+const MANY: usize = 13;
+
+/// What a page is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Page<'a> {
+    /// Its heading.
+    pub title: &'a str,
+    /// The records; at least one.
+    pub sources: &'a [Source],
+    /// What could not be read, in words.
+    pub refused: &'a [String],
+    /// Where the second of two things to be set side by side begins among the records; `None` where nothing is compared.
+    pub second: Option<usize>,
+}
+
+/// Every chart of a record that its runs allow.
+fn charts(view: View<'_>) -> Vec<Chart> {
+    let series = Series::of(view);
+    let mut charts = vec![ratios::chart(view, &series)];
+    charts.extend(scaling::charts(view, &series));
+    charts.extend([costs::memory(view, &series), costs::energy(view, &series), costs::waits(view)]);
+    charts.extend(cores::charts(view, &series));
+    charts
+}
+
+/// The page as HTML.
+pub fn html(page: Page<'_>) -> String {
+    let several = page.sources.len() > 1;
+    let title = escape(page.title);
+    let mut body =
+        format!("<header><h1>{title}</h1><p class=\"dim\">{}</p></header><main>", escape(&about(page)));
+    body.push_str(&markup::list("caution", page.refused));
+    let (pairs, alone) = page.pairs();
+    body.push_str(&markup::list("caution", &alone));
+    body.push_str(&differences(&pairs));
+    // Two records that are compared need no overview of records.
+    if several && page.sources.len() > pairs.len() * 2 || pairs.len() > 1 {
+        body.push_str("<section id=\"overview\">");
+        body.push_str(&markup::list("words", &overview::words(page.sources)));
+        body.push_str(&markup::chart(&overview::chart(page.sources)));
+        body.push_str("</section>");
+    }
+    let packed = page.sources.len() >= MANY;
+    let mut details = Vec::new();
+    for (i, source) in page.sources.iter().enumerate() {
+        let inner = section(source);
+        if !several {
+            body.push_str(&inner);
+            continue;
+        }
+        let said = words(source.view());
+        let first = said.first().map_or("", String::as_str);
+        body.push_str(&format!(
+            "<details class=\"record\" id=\"record-{i}\"{}><summary><h2>{}</h2> <span>{}</span></summary><div class=\"inner\">",
+            if packed { "" } else { " open" },
+            escape(&source.label),
+            escape(first)
+        ));
+        if packed {
+            details.push(inner);
+            body.push_str("<noscript>This part needs the page's script.</noscript>");
+        } else {
+            body.push_str(&inner);
+        }
+        body.push_str("</div></details>");
+    }
+    let carried = carry::pack(page.sources);
+    body.push_str(&runs(several));
+    body.push_str("<section id=\"records\"><h2>The records</h2><p>");
+    body.push_str(match &carried.note {
+        Some(_) => "What this page is made of. ",
+        None => "What this page is made of, byte for byte. ",
+    });
+    body.push_str(&escape(carried.note.as_deref().unwrap_or_default()));
+    body.push_str("</p><ul id=\"files\"></ul></section></main>");
+    body.push_str(&format!(
+        "<footer class=\"dim\">Made by ungil {} from {}. Ratios are medians over blocks with 95 % bootstrap intervals; a difference is claimed only from five blocks on and where the intervals lie beyond the metric's margin.</footer>",
+        env!("CARGO_PKG_VERSION"),
+        if several { format!("{} records", page.sources.len()) } else { "one record".into() }
+    ));
+    let packed_details = serde_json::to_string(&details).unwrap_or_default();
+    let details =
+        if details.is_empty() { String::new() } else { carry::base64(&carry::gzip(&[packed_details])) };
+    let data = json!({ "records": carried.manifest, "columns": columns() });
+    let hash = |text: &str| carry::base64(&Sha256::digest(text.as_bytes()));
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; base-uri 'none'; form-action 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}\n\
+         <script type=\"application/json\" id=\"data\">{}</script>\n<script type=\"text/plain\" id=\"packed\">{}</script>\n\
+         <script type=\"text/plain\" id=\"details\">{details}</script>\n<script>{SCRIPT}</script>\n</body>\n</html>\n",
+        hash(SCRIPT),
+        hash(STYLE),
+        in_script(&data.to_string()),
+        carried.blob
+    )
+}
+
+impl<'a> Page<'a> {
+    /// The records that are compared with each other, and a word on those that have no partner.
+    fn pairs(&self) -> (Vec<Two<'a>>, Vec<String>) {
+        let parts = self.second.and_then(|at| self.sources.split_at_checked(at));
+        parts.map_or_else(Default::default, |(old, new)| pair::pairs(old, new))
+    }
+}
+
+/// What two records, or the records of two folders, say of each other.
+fn differences(pairs: &[Two<'_>]) -> String {
+    let Some(first) = pairs.first() else { return String::new() };
+    let mut html = format!(
+        "<section id=\"differences\"><h2>Side by side</h2><p>First: {}, second: {}.</p>",
+        escape(&first.old.path.display().to_string()),
+        escape(&first.new.path.display().to_string())
+    );
+    html.push_str(&markup::list("words", &pair::words(pairs)));
+    for chart in pair::charts(pairs) {
+        html.push_str(&markup::chart(&chart));
+    }
+    if let [two] = pairs {
+        html.push_str("<h3>Further figures</h3>");
+        html.push_str(&markup::table(&pair::figures(*two), "Further figures"));
+    }
+    html.push_str("<h3>What else differs</h3>");
+    html.push_str(&markup::table(&pair::differences(*first), "What else differs"));
+    html.push_str("</section>");
+    html
+}
+
+/// One line under the heading.
+fn about(page: Page<'_>) -> String {
+    let Some(first) = page.sources.first() else { return "no record".into() };
+    let header = &first.record.header;
+    let cpu = if header.machine.cpu.is_empty() {
+        "a processor that does not name itself"
+    } else {
+        &header.machine.cpu
+    };
+    let what = match page.sources.len() {
+        1 => facts::command(&header.workload),
+        n => format!("{n} records"),
+    };
+    format!("{what} · {cpu}, {} cores · {}", header.machine.cpus, header.started)
+}
+
+/// All about one record.
+fn section(source: &Source) -> String {
+    let view = source.view();
+    let mut html = markup::list("caution", &facts::cautions(source));
+    html.push_str(&markup::list("words", &words(view)));
+    for chart in charts(view) {
+        html.push_str(&markup::chart(&chart));
+    }
+    html.push_str("<section class=\"about\"><h3>What to know of it</h3>");
+    let known = hazards::lines(view);
+    if known.is_empty() {
+        html.push_str("<p>No hazard was seen.</p>");
+    }
+    html.push_str(&markup::list("hazards", &known));
+    let failures: Vec<String> = view
+        .comparison
+        .arms
+        .iter()
+        .filter_map(|a| Some(format!("{} failed: {}", a.arm, a.failed.as_ref()?)))
+        .collect();
+    html.push_str(&markup::list("hazards", &failures));
+    html.push_str("<h3>Pythons</h3>");
+    html.push_str(&markup::table(&facts::pythons(view), "Pythons"));
+    html.push_str("<h3>Machine</h3>");
+    html.push_str(&markup::facts(&facts::machine(view)));
+    html.push_str("</section>");
+    html
+}
+
+/// The frame of the table of runs; the script fills it.
+fn runs(several: bool) -> String {
+    let example = if several { "a record, an arm, failed" } else { "an arm, failed, block 3" };
+    format!(
+        "<section id=\"runs\"><h2>Every run</h2><noscript><p>This table needs the page's script; the runs are in the record.</p></noscript>\
+         <form class=\"controls\" role=\"search\"><label>Show only <input id=\"filter\" type=\"search\" placeholder=\"{example}\" autocomplete=\"off\"></label> <span id=\"count\" role=\"status\"></span></form>\
+         <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Every run\"><table id=\"run-table\"><thead></thead><tbody></tbody></table></div>\
+         <p><button type=\"button\" id=\"more\" hidden></button></p></section>"
+    )
+}
+
+/// How the script shows metrics: key, title, unit.
+fn columns() -> Vec<serde_json::Value> {
+    let unit = |u: Unit| match u {
+        Unit::Seconds => "s",
+        Unit::Bytes => "B",
+        Unit::Joules => "J",
+        Unit::PerSecond => "/s",
+        Unit::Number => "",
+    };
+    METRICS.iter().map(|m| json!([m.key, m.title, unit(m.unit)])).collect()
+}

@@ -1,0 +1,91 @@
+//! The same in Markdown, for a pull request or a page of documentation: words and tables, no drawing.
+
+use super::chart::Table;
+use super::escape::markdown as safe;
+use super::markup::{MOST, more};
+use super::{Page, charts, facts, overview, pair};
+use crate::{Source, hazards, words};
+
+/// Everything in Markdown (GitHub's, for the tables).
+pub fn markdown(page: Page<'_>) -> String {
+    let several = page.sources.len() > 1;
+    let mut text = format!("# {}\n\n", safe(page.title));
+    list(&mut text, page.refused);
+    let (pairs, alone) = page.pairs();
+    list(&mut text, &alone);
+    if let Some(first) = pairs.first() {
+        text.push_str("## Side by side\n\n");
+        let [old, new] = [first.old, first.new].map(|s| safe(&s.path.display().to_string()));
+        text.push_str(&format!("First: {old}, second: {new}.\n\n"));
+        list(&mut text, &pair::words(&pairs));
+        for chart in pair::charts(&pairs) {
+            titled(&mut text, 3, &chart.title, &chart.says, &chart.table);
+        }
+        if pairs.len() == 1 {
+            titled(&mut text, 3, "Further figures", "", &pair::figures(*first));
+        }
+        titled(&mut text, 3, "What else differs", "", &pair::differences(*first));
+    }
+    if several && pairs.is_empty() {
+        list(&mut text, &overview::words(page.sources));
+        let chart = overview::chart(page.sources);
+        titled(&mut text, 2, &chart.title, &chart.says, &chart.table);
+    }
+    for source in page.sources {
+        if several {
+            text.push_str(&format!("## {}\n\n", safe(&source.label)));
+        }
+        record(&mut text, source);
+    }
+    text.trim_end().to_string() + "\n"
+}
+
+fn record(text: &mut String, source: &Source) {
+    let view = source.view();
+    list(text, &facts::cautions(source));
+    list(text, &words(view));
+    for chart in charts(view) {
+        titled(text, 3, &chart.title, &chart.says, &chart.table);
+    }
+    text.push_str("### Hazards\n\n");
+    let known = hazards::lines(view);
+    if known.is_empty() {
+        text.push_str("None was seen.\n\n");
+    }
+    list(text, &known);
+    titled(text, 3, "Pythons", "", &facts::pythons(view));
+    let mut machine = Table::new(["machine", ""]);
+    machine.rows = facts::machine(view).into_iter().map(|(k, v)| vec![k, v]).collect();
+    titled(text, 3, "Machine", "", &machine);
+}
+
+fn list(text: &mut String, lines: &[String]) {
+    lines.iter().take(MOST).for_each(|line| text.push_str(&format!("- {}\n", safe(line))));
+    if let Some(more) = more(lines.len()) {
+        text.push_str(&format!("- {more}\n"));
+    }
+    if !lines.is_empty() {
+        text.push('\n');
+    }
+}
+
+fn titled(text: &mut String, level: usize, title: &str, says: &str, table: &Table) {
+    text.push_str(&format!("{} {}\n\n", "#".repeat(level), safe(title)));
+    if !says.is_empty() {
+        text.push_str(&format!("{}\n\n", safe(says)));
+    }
+    if table.rows.is_empty() {
+        return;
+    }
+    let row = |cells: &[String]| {
+        let cells: Vec<String> = cells.iter().map(|c| safe(c)).collect();
+        format!("| {} |\n", cells.join(" | "))
+    };
+    text.push_str(&row(&table.head));
+    text.push_str(&format!("|{}\n", " --- |".repeat(table.head.len())));
+    table.rows.iter().take(MOST).for_each(|cells| text.push_str(&row(cells)));
+    if let Some(more) = more(table.rows.len()) {
+        text.push_str(&format!("\n{more}\n"));
+    }
+    text.push('\n');
+}

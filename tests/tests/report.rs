@@ -1,0 +1,244 @@
+//! `ungil report` as its readers meet it: the page in a real browser, with a keyboard, wide and narrow, light and dark.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+
+mod reports;
+
+use reports::{HOSTILE, READY, names, record, report};
+use serde_json::{Value, json};
+use std::fs;
+use ungil_tests::{Page, Place};
+
+/// How many elements of a chart have a class.
+#[track_caller]
+fn marks(page: &mut Page, chart: &str, class: &str) -> u64 {
+    let all = format!("document.querySelectorAll('[data-chart={chart}] svg .{class}').length");
+    page.value(&all).as_u64().unwrap()
+}
+
+/// The texts of a column of the table of runs.
+fn column(page: &mut Page, title: &str) -> Vec<String> {
+    let title = json!(title);
+    let script = format!(
+        "(() => {{ const t = document.getElementById('run-table'); \
+         const i = [...t.tHead.rows[0].cells].findIndex(c => c.textContent === {title}); \
+         return [...t.tBodies[0].rows].map(r => r.cells[i].textContent); }})()"
+    );
+    let all = page.value(&script);
+    all.as_array().unwrap().iter().map(|v| v.as_str().unwrap().to_string()).collect()
+}
+
+fn blocks(page: &mut Page) -> Vec<u32> {
+    column(page, "block").iter().map(|b| b.parse().unwrap_or(0)).collect()
+}
+
+#[test]
+fn the_page_has_its_marks_asks_for_nothing_and_runs_nothing_of_a_record() {
+    let place = Place::new();
+    record(&place, "r.jsonl");
+    let file = report(&place, &["r.jsonl"]);
+    for (width, scheme) in [(1400, "light"), (400, "dark")] {
+        let mut page = Page::open(&file, width, scheme, READY);
+        assert_eq!(marks(&mut page, "forest", "mark"), 3);
+        assert_eq!(marks(&mut page, "forest", "whisker"), 3);
+        assert_eq!(marks(&mut page, "forest", "rule"), 1);
+        assert_eq!(marks(&mut page, "speed-up", "mark"), 4);
+        assert_eq!(marks(&mut page, "speed-up", "line"), 2);
+        assert_eq!(marks(&mut page, "speed-up", "ideal"), 1);
+        assert_eq!(marks(&mut page, "efficiency", "mark"), 4);
+        assert_eq!(marks(&mut page, "memory", "bar"), 4);
+        assert_eq!(marks(&mut page, "energy", "bar"), 4);
+        // The runs last longer than the shortest look at the cores; one band a core.
+        let cores = page.value("Math.max(...[...document.querySelectorAll('[data-chart=cores] svg')].map(s => s.querySelectorAll('.area').length))");
+        assert!(cores.as_u64().unwrap() >= 1, "{cores}");
+        let named = page.value("[...document.querySelectorAll('svg')].every(s => s.getAttribute('role') === 'img' && s.getAttribute('aria-label') && s.querySelector('title') && s.querySelector('desc'))");
+        assert_eq!(named, true);
+        assert_eq!(page.value("window.hacked === undefined"), true);
+        assert_eq!(page.value("document.querySelectorAll('img').length"), 0);
+        let shown = page.value("document.querySelector('header').textContent");
+        assert!(shown.as_str().unwrap().contains(HOSTILE), "{shown}");
+        // Every mark lies inside its drawing, and nothing is wider than the screen.
+        let outside = page.value(
+            "[...document.querySelectorAll('svg')].flatMap(s => { const b = s.getBoundingClientRect(); \
+             return [...s.querySelectorAll('.mark,.bar,text')].filter(m => { const r = m.getBoundingClientRect(); \
+             return r.left < b.left - 1 || r.right > b.right + 1 || r.top < b.top - 1 || r.bottom > b.bottom + 1; }) \
+             .map(m => m.outerHTML); })",
+        );
+        assert_eq!(outside, json!([]));
+        assert_eq!(page.value("document.documentElement.scrollWidth <= innerWidth"), true);
+        let paper = page.value("getComputedStyle(document.body).backgroundColor");
+        assert_eq!(paper == "rgb(23, 24, 28)", scheme == "dark", "{paper}");
+        page.is_content(&file);
+    }
+}
+
+#[test]
+fn the_table_of_runs_sorts_and_filters_by_mouse_and_keyboard() {
+    let place = Place::new();
+    let record = record(&place, "r.jsonl");
+    let file = report(&place, &["r.jsonl"]);
+    let mut page = Page::open(&file, 1400, "light", READY);
+    assert_eq!(blocks(&mut page).len(), 24);
+    let sorted = "[...document.querySelectorAll('#run-table th[aria-sort]')].map(t => t.textContent + ' ' + t.getAttribute('aria-sort'))";
+    assert_eq!(page.value(sorted), json!([]));
+    page.value("[...document.querySelectorAll('#run-table thead button')].find(b => b.textContent === 'time').click()");
+    assert_eq!(page.value(sorted), json!(["time ascending"]));
+    page.value("[...document.querySelectorAll('#run-table thead button')].find(b => b.textContent === 'arm').focus()");
+    page.press("Tab");
+    assert_eq!(page.value("document.activeElement.textContent"), "block");
+    page.press("Enter");
+    assert_eq!(page.value(sorted), json!(["block ascending"]));
+    let up = blocks(&mut page);
+    assert!(up.is_sorted() && up[0] == 0, "{up:?}");
+    page.press(" ");
+    assert_eq!(page.value(sorted), json!(["block descending"]));
+    let down = blocks(&mut page);
+    assert!(down.iter().rev().is_sorted() && down[0] == 5, "{down:?}");
+    page.value("document.getElementById('filter').focus()");
+    page.insert("3.14t/2 block 3");
+    assert_eq!(column(&mut page, "arm"), ["3.14t/2"]);
+    assert_eq!(blocks(&mut page), [3]);
+    assert_eq!(page.text("count"), "1 of 24 runs");
+    // The record comes out byte for byte.
+    let folder = place.at("taken");
+    fs::create_dir(&folder).unwrap();
+    page.ask("Page.setDownloadBehavior", json!({"behavior": "allow", "downloadPath": folder}));
+    page.value("document.querySelector('.take').click()");
+    let taken = folder.join("r.jsonl");
+    ungil_tests::eventually("the record", || fs::read(&taken).is_ok_and(|b| b == fs::read(&record).unwrap()));
+    page.is_content(&file);
+}
+
+#[test]
+fn a_folder_of_many_records_opens_each_when_asked_and_stays_light() {
+    let place = Place::new();
+    let one = fs::read_to_string(record(&place, "one.jsonl")).unwrap();
+    fs::create_dir(place.at("study")).unwrap();
+    for i in 0..100 {
+        // No two are alike, or they would compress as one.
+        place.write(&format!("study/w{i:02}.jsonl"), vary(&one, i));
+    }
+    place.write("study/other.jsonl", "{\"type\":\"experiment\",\"schema\":\"ungil.experiment/9\"}\n");
+    let out = place.ungil(["report", "study"]).run().ok();
+    assert!(out.stderr.contains("ungil.experiment/9"), "{}", out.stderr);
+    let file = place.at("study/report.html");
+    let size = fs::metadata(&file).unwrap().len();
+    assert!(size < 2 << 20, "{size} bytes");
+    let mut page = Page::open(&file, 1400, "light", READY);
+    assert_eq!(page.value("document.querySelectorAll('details.record').length"), 100);
+    // Each Python's best arm, unless that is the baseline itself.
+    assert!(marks(&mut page, "overview", "mark") >= 100);
+    assert!(
+        page.value("document.querySelector('.caution').textContent")
+            .as_str()
+            .unwrap()
+            .contains("experiment/9")
+    );
+    page.value("document.querySelector('#record-42 summary').focus()");
+    page.press("Enter");
+    page.until("document.querySelectorAll('#record-42 [data-chart=forest] .mark').length === 3");
+    assert_eq!(page.value("document.querySelectorAll('[data-chart=forest]').length"), 1);
+    page.value("dispatchEvent(new Event('beforeprint'))");
+    assert_eq!(page.value("document.querySelectorAll('[data-chart=forest]').length"), 100);
+    page.is_content(&file);
+}
+
+/// A record with every measured number a little different.
+fn vary(record: &str, seed: u64) -> String {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut factor = move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        1.0 + (state >> 40) as f64 / (1u64 << 24) as f64 / 10.0
+    };
+    fn shake(value: &mut Value, factor: &mut dyn FnMut() -> f64) {
+        match value {
+            Value::Number(n) if n.is_f64() && n.as_f64().is_some_and(|v| v.fract() != 0.0) => {
+                *value = json!(n.as_f64().unwrap() * factor());
+            }
+            Value::Array(all) => all.iter_mut().for_each(|v| shake(v, factor)),
+            Value::Object(all) => all.values_mut().for_each(|v| shake(v, factor)),
+            _ => {}
+        }
+    }
+    let mut lines = String::new();
+    for line in record.lines() {
+        let mut line: Value = serde_json::from_str(line).unwrap();
+        if line["type"] == "run" {
+            shake(&mut line["metrics"], &mut factor);
+        } else if line["type"] == "comparison" {
+            shake(&mut line, &mut factor);
+        }
+        lines.push_str(&format!("{line}\n"));
+    }
+    lines
+}
+
+#[test]
+fn two_records_are_set_side_by_side_and_say_what_differs() {
+    let place = Place::new();
+    let text = fs::read_to_string(record(&place, "before.jsonl")).unwrap();
+    // Twice as slow without the GIL, on another processor; all else as it was.
+    let mut lines = String::new();
+    for line in text.lines() {
+        let mut line: Value = serde_json::from_str(line).unwrap();
+        let slower = line["arm"].as_str().is_some_and(|arm| arm.starts_with("3.14t"));
+        match line["type"].as_str().unwrap() {
+            "experiment" => line["machine"]["cpu"] = json!("Another <b>CPU</b>"),
+            "comparison" => continue,
+            "run" if slower => {
+                line["metrics"]["wall_s"] = json!(line["metrics"]["wall_s"].as_f64().unwrap() * 50.0);
+            }
+            _ => {}
+        }
+        lines.push_str(&format!("{line}\n"));
+    }
+    place.write("after.jsonl", lines);
+    let file = report(&place, &["before.jsonl", "after.jsonl", "-o", "both.html"]);
+    let mut page = Page::open(&file, 400, "light", READY);
+    assert_eq!(marks(&mut page, "change", "mark"), 4);
+    // The baseline's ratio to itself does not change.
+    assert_eq!(marks(&mut page, "shift", "mark"), 3);
+    let said = page.value("document.querySelector('#differences .words').textContent");
+    let said = said.as_str().unwrap();
+    for arm in
+        ["3.14t/1 is slower in the second", "3.14t/2 is slower in the second", "Of 4 arms in both, 2 differ"]
+    {
+        assert!(said.contains(arm), "{arm}: {said}");
+    }
+    let differs = page.value("document.querySelector('#differences').textContent");
+    assert!(differs.as_str().unwrap().contains("Another <b>CPU</b>"), "{differs}");
+    assert_eq!(page.value("document.documentElement.scrollWidth <= innerWidth"), true);
+    page.is_content(&file);
+}
+
+#[test]
+fn the_same_comes_as_markdown_csv_and_pictures() {
+    let place = Place::new();
+    record(&place, "r.jsonl");
+    let text = place.ungil(["report", "r.jsonl", "--format", "md"]).run().ok().stdout;
+    assert!(text.contains("| 3.14t/2 |") && text.contains("### Memory at its peak"), "{text}");
+    assert!(!text.contains("<script"), "{text}");
+    // Every table has as many cells in each row as in its head.
+    for table in text.split("\n\n").filter(|part| part.starts_with("| ")) {
+        let cells = |line: &str| line.replace("\\|", "").matches('|').count();
+        let all: Vec<usize> = table.lines().map(cells).collect();
+        assert!(all.iter().all(|n| *n == all[0]), "{table}");
+    }
+    place.ungil(["report", "r.jsonl", "-o", "runs.csv"]).run().ok();
+    let csv = fs::read_to_string(place.at("runs.csv")).unwrap();
+    let head: Vec<&str> = csv.lines().next().unwrap().split(',').collect();
+    assert_eq!(csv.lines().count(), 1 + 24);
+    let at = |name: &str| head.iter().position(|h| *h == name).unwrap();
+    let row: Vec<&str> = csv.lines().nth(1).unwrap().split(',').collect();
+    assert_eq!(row[at("record")], "r");
+    assert!(row[at("wall_s")].parse::<f64>().unwrap() > 0.0);
+    place.ungil(["report", "r.jsonl", "--format", "svg"]).run().ok();
+    let charts = place.at("r-charts");
+    let drawn = ["r-efficiency.svg", "r-energy.svg", "r-forest.svg", "r-memory.svg", "r-speed-up.svg"];
+    assert!(drawn.iter().all(|name| names(&charts).iter().any(|n| n == name)), "{:?}", names(&charts));
+    let file = charts.join("r-speed-up.svg");
+    // A picture that is not well-formed is an error page, and has no such root.
+    let mut page = Page::open(&file, 400, "dark", "document.documentElement?.tagName === 'svg'");
+    assert_eq!(page.value("document.querySelectorAll('.mark').length"), 4);
+    assert_eq!(page.value("document.querySelector('parsererror') === null"), true);
+    page.is_content(&file);
+}

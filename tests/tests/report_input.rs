@@ -1,0 +1,86 @@
+//! `ungil report` of records that are broken, hostile, far too large or none at all.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+
+mod reports;
+
+use reports::{HOSTILE, READY, names, record, report};
+use serde_json::{Value, json};
+use std::fs;
+use ungil_tests::{Page, Place};
+
+#[test]
+fn a_record_that_is_far_too_large_makes_a_small_page_that_says_so() {
+    let place = Place::new();
+    let text = fs::read_to_string(record(&place, "r.jsonl")).unwrap();
+    let (first, rest) = text.split_once('\n').unwrap();
+    let mut header: Value = serde_json::from_str(first).unwrap();
+    let arm = header["arms"][1].clone();
+    for i in 0..3000 {
+        let mut arm = arm.clone();
+        arm["id"] = json!(format!("{HOSTILE}/{i}"));
+        header["arms"].as_array_mut().unwrap().push(arm);
+    }
+    header["notes"] = json!(vec![HOSTILE; 5000]);
+    let comparison = rest.lines().last().unwrap();
+    // Many runs, each with a hazard of its own.
+    let run = rest.lines().find(|l| l.contains("\"block\":1,")).unwrap();
+    let mut run: Value = serde_json::from_str(run).unwrap();
+    let mut lines = format!("{header}\n");
+    for block in 1..20_000 {
+        run["block"] = json!(block);
+        run["hazards"] = json!([{"kind": "leftovers", "says": format!("{HOSTILE} {block}")}]);
+        run["at_s"] = json!(f64::from(block).sqrt());
+        lines.push_str(&format!("{run}\n"));
+    }
+    place.write("large.jsonl", format!("{lines}{comparison}\n"));
+    let file = report(&place, &["large.jsonl"]);
+    let size = fs::metadata(&file).unwrap().len();
+    assert!(size < 2 << 20, "{size} bytes");
+    let mut page = Page::open(&file, 400, "light", READY);
+    let said = page.value("document.body.textContent");
+    for word in ["The record has 3004 arms; the first 300 are shown", "… and 17999 more"] {
+        assert!(said.as_str().unwrap().contains(word), "{word}");
+    }
+    assert_eq!(page.value("window.hacked === undefined"), true);
+    page.is_content(&file);
+}
+
+#[test]
+fn bad_input_is_told_and_leaves_nothing_half_written() {
+    let place = Place::new();
+    let whole = fs::read(record(&place, "r.jsonl")).unwrap();
+    // Cut off in the middle of a line: what is whole is shown.
+    let cut = whole.len() * 2 / 3;
+    place.write("cut.jsonl", &whole[..cut]);
+    let page = fs::read_to_string(report(&place, &["cut.jsonl", "-o", "cut.html"])).unwrap();
+    let line = whole[..cut].iter().filter(|b| **b == b'\n').count() + 1;
+    assert!(page.contains(&format!("cut off in its line {line}")), "no word of the cut");
+    assert!(page.contains("data-chart=\"forest\""));
+    let newer = String::from_utf8(whole.clone()).unwrap().replacen("experiment/1", "experiment/2", 1);
+    place.write("newer.jsonl", newer);
+    let told = place.ungil(["report", "newer.jsonl"]).run().told(1);
+    assert!(told.why.contains("ungil.experiment/2"), "{told:?}");
+    place.write("text.txt", "hello\n");
+    place.write("empty.jsonl", "");
+    for name in ["text.txt", "empty.jsonl", "absent.jsonl"] {
+        let told = place.ungil(["report", name]).run().told(1);
+        assert!(told.what.contains(name), "{told:?}");
+    }
+    fs::create_dir(place.at("folder")).unwrap();
+    let told = place.ungil(["report", "folder"]).run().told(1);
+    assert!(told.what.contains("no record in folder"), "{told:?}");
+    // A place that cannot be written, a record that must not be overwritten, a format that is none.
+    let told = place.ungil(["report", "r.jsonl", "-o", "absent/page.html"]).run().told(1);
+    assert!(told.what.contains("absent/page.html"), "{told:?}");
+    place.ungil(["report", "r.jsonl", "-o", "folder"]).run().told(2);
+    place.ungil(["report", "r.jsonl", "-o", "r.jsonl", "--format", "html"]).run().told(2);
+    place.ungil(["report", "r.jsonl", "-o", "page.pdf"]).run().told(2);
+    place.ungil(["report"]).run().told(2);
+    assert_eq!(fs::read(place.at("r.jsonl")).unwrap(), whole);
+    assert_eq!(names(&place.at("folder")), [""; 0]);
+    let left = names(place.path());
+    assert_eq!(
+        left,
+        ["cut.html", "cut.jsonl", "empty.jsonl", "folder", "newer.jsonl", "r.jsonl", "text.txt", "work.py"]
+    );
+}

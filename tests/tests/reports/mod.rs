@@ -1,0 +1,52 @@
+//! What the tests of `ungil report` have in common: a record, and a report of it.
+#![allow(clippy::unwrap_used, dead_code)] // helpers of tests may; not every test needs all of them
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use ungil_tests::Place;
+
+/// True when the page's script has done its work.
+pub(crate) const READY: &str = "document.documentElement?.dataset.ready";
+
+/// What must stay words wherever it stands.
+pub(crate) const HOSTILE: &str =
+    "</script></svg><img src=x onerror=window.hacked=1><script>window.hacked=1</script>\"'&";
+
+/// A record of four arms and five blocks with energy by a model, whose command line is hostile.
+pub(crate) fn record(place: &Place, name: &str) -> PathBuf {
+    let script = "import time, ungil_phase\ntime.sleep(0.15)\nwith ungil_phase.phase():\n sum(range(30_000))\nUNGIL_WORKERS = 0\n";
+    place.write("work.py", script);
+    let all = [
+        "compare",
+        "work.py",
+        "--python",
+        "3.14,3.14t",
+        "--workers",
+        "1,2",
+        "--blocks",
+        "5",
+        "--max-blocks",
+        "5",
+    ];
+    let rest =
+        ["--warmup", "1", "--time-limit", "1s", "--energy", "model", "--quiet", "--out", name, "--", HOSTILE];
+    place.ungil(all).args(rest).run().ok();
+    place.at(name)
+}
+
+/// Where a report was written.
+pub(crate) fn report(place: &Place, args: &[&str]) -> PathBuf {
+    let out = place.ungil(["report"]).args(args.iter().copied()).run().ok();
+    let path = out.stdout.lines().find_map(|l| l.strip_prefix("Written: ")).expect("where it was written");
+    place.at(path)
+}
+
+/// The files of a folder.
+pub(crate) fn names(folder: &Path) -> Vec<String> {
+    let mut all: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    all.sort();
+    all
+}
