@@ -5,6 +5,7 @@ mod audit;
 mod dump;
 mod heap;
 mod profile;
+mod suite;
 mod top;
 mod values;
 
@@ -14,8 +15,9 @@ pub(crate) use dump::Dump;
 pub(crate) use heap::{Heap, Order};
 pub(crate) use profile::{Mode as ProfileMode, Profile};
 use std::path::PathBuf;
+pub(crate) use suite::Suite;
 pub(crate) use top::{Sort, Top};
-pub(crate) use values::{Also, duration, share};
+pub(crate) use values::{Also, bytes, duration, scale, share};
 
 /// What happens to your Python when the GIL goes away, and what to do about it.
 #[derive(Debug, Parser)]
@@ -43,6 +45,8 @@ pub(crate) enum Verb {
     Pythons(Pythons),
     /// Profile a live Python or a program: running, waiting for locks, the GIL, the collector, allocations.
     Profile(Box<Profile>),
+    /// Run the study: its workloads with and without the GIL, a table a category, findings beside the paper's.
+    Suite(Box<Suite>),
     /// Watch a live Python: threads, locks, hot lines, pauses, memory.
     Top(Top),
     /// Print a completion script for a shell.

@@ -12,6 +12,7 @@ mod progress;
 mod pythons;
 mod shell;
 mod signals;
+mod suite;
 mod top;
 
 use args::{Cli, Verb};
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         Verb::Dump(args) => dump::run(&args),
         Verb::Profile(args) => profile::run(&args),
         Verb::Pythons(args) => pythons::run(&args),
+        Verb::Suite(args) => suite::run(*args),
         Verb::Top(args) => top::run(&args),
         Verb::Completions { shell } => shell::completions(shell),
         Verb::Man { dir } => shell::man(&dir),

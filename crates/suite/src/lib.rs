@@ -4,6 +4,14 @@
 //! plans ([`plan`]), gets what a workload needs ([`packages`]), runs ([`drive`]), and makes a [`summary`] of the records alone,
 //! so that a folder that was copied, cut off or made elsewhere gives the same words. It prints nothing.
 
+pub mod drive;
+mod findings;
+pub mod folder;
+pub mod packages;
 pub mod plan;
 pub mod sizes;
+pub mod summary;
+pub mod table;
 pub mod workloads;
+
+pub use ungil_meter::available_memory;
