@@ -5,6 +5,7 @@
 
 use crate::folder::{Study, record_path};
 use crate::plan::Point;
+use std::fs;
 use std::path::Path;
 use std::time::Instant;
 use ungil_experiment::energy::Opened;
@@ -49,19 +50,30 @@ impl<'a> Drive<'a> {
         Ok(Drive { total: left.len(), left, startups: Vec::new(), idle: None })
     }
 
-    /// What is left of a study that was interrupted or had failures.
+    /// What is left of a study that was interrupted. A point of which something failed is measured anew, in all its arms, so
+    /// that they share their blocks; its old record stays beside the new one, ending in `.failed`.
     ///
     /// # Errors
-    /// [`Error::Record`] when another ungil has one of its records.
+    /// [`Error::Record`] when another ungil has one of its records, or a new one cannot be made.
     pub fn resume(folder: &Path, study: Study, stop: &'a Stop) -> Result<Drive<'a>, Error> {
         let total = study.records.len();
         let mut drive = Drive { left: Vec::new(), total, startups: Vec::new(), idle: None };
         for (point, record) in study.records {
             drive.learn(&record);
-            if !done(&record) {
-                let path = record_path(folder, &point);
-                drive.left.push((point, Experiment::resume(record, &path, stop)?));
+            let path = record_path(folder, &point);
+            if done(&record) {
+                continue;
             }
+            // Opened, and so locked: another ungil may be at it.
+            let header = record.header.clone();
+            let failed = failed(&record);
+            let mut experiment = Experiment::resume(record, &path, stop)?;
+            if failed {
+                fs::rename(&path, path.with_extension("jsonl.failed"))
+                    .map_err(|e| cannot_put_aside(&path, &e))?;
+                experiment = Experiment::new(Writer::create(&path)?, header, stop)?;
+            }
+            drive.left.push((point, experiment));
         }
         Ok(drive)
     }
@@ -131,15 +143,24 @@ impl<'a> Drive<'a> {
 
 /// Whether a record has everything: it came to its comparison, and nothing stopped or failed.
 pub fn done(record: &Record) -> bool {
-    record.comparison.is_some()
-        && record.stopped.is_none()
-        && !record.header.arms.iter().any(|a| record.died(&a.id))
+    record.comparison.is_some() && record.stopped.is_none() && !failed(record)
 }
 
-/// Seconds a point is expected to take in all.
+fn failed(record: &Record) -> bool {
+    record.header.arms.iter().any(|a| record.died(&a.id))
+}
+
+fn cannot_put_aside(path: &Path, error: &std::io::Error) -> Error {
+    let what = format!("cannot put the record {} aside", path.display());
+    let mend = "check that its folder can be written";
+    Error::Record { path: path.into(), failure: Failure::new(what, error.to_string(), mend) }
+}
+
+/// Seconds a point is expected to take in all; no more than its time limit, where it may do with fewer blocks than its most.
 pub fn expected_s(point: &Point, record: &Record) -> f64 {
     let settings = &record.header.settings;
-    let runs = record.header.arms.len() as f64
-        * f64::from(settings.max_blocks.unwrap_or(settings.blocks) + settings.warmup);
-    (runs - record.runs.len() as f64).max(0.0) * (point.expected_s + AROUND_S)
+    let most = settings.max_blocks.unwrap_or(settings.blocks);
+    let runs = record.header.arms.len() as f64 * f64::from(most + settings.warmup);
+    let all = (runs - record.runs.len() as f64).max(0.0) * (point.expected_s + AROUND_S);
+    if most > settings.blocks { all.min(settings.time_limit_s) } else { all }
 }

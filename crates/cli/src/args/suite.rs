@@ -45,6 +45,10 @@ pub(crate) struct Suite {
     #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath, help_heading = "What")]
     pub(crate) export: Option<PathBuf>,
 
+    /// Say what would run, how large and how long, and run nothing.
+    #[arg(long, help_heading = "What")]
+    pub(crate) dry_run: bool,
+
     /// Fetch no NumPy; where it is not there its category is left out.
     #[arg(long, help_heading = "What")]
     pub(crate) no_install: bool,

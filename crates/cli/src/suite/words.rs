@@ -29,7 +29,7 @@ pub(crate) fn list() -> String {
 }
 
 /// What will run, and what will not.
-pub(crate) fn plan(points: &[(Point, Vec<Arm>)], skipped: &[Skipped], blocks: u32) -> Vec<String> {
+pub(crate) fn plan(points: &[(Point, Vec<Arm>)], skipped: &[Skipped], blocks: u32) -> String {
     let one = |(point, arms): &(Point, Vec<Arm>)| {
         let share = match point.category {
             Category::Shared => String::new(),
@@ -47,5 +47,5 @@ pub(crate) fn plan(points: &[(Point, Vec<Arm>)], skipped: &[Skipped], blocks: u3
     lines.extend(skipped.iter().map(|s| format!("left out: {}: {}", s.what, s.why)));
     let arms: usize = points.iter().map(|(_, arms)| arms.len()).sum();
     lines.push(format!("{} points, {arms} arms, {blocks} blocks of each", points.len()));
-    lines
+    lines.join("\n") + "\n"
 }
