@@ -189,16 +189,16 @@ fn numpy(summary: &Summary) -> Option<String> {
 }
 
 fn energy(summary: &Summary) -> Option<String> {
-    let rows: Vec<&Row> = rows(summary).filter(|r| r.metrics.contains_key("energy_j")).collect();
     if !measured(summary) {
-        let why = summary
-            .missing
-            .get("energy_j")
-            .map_or("the joules come from a formula over time and CPU time", String::as_str);
-        return rows.first().or(self::rows(summary).collect::<Vec<_>>().first()).map(|_| {
-            format!("Whether energy goes with time, as the paper finds, cannot be told here: {why}.")
-        });
+        let why = if summary.energy.is_empty() {
+            "no sensor was asked for".into()
+        } else {
+            summary.energy.join("; ")
+        };
+        let says = "Whether energy goes with time, as the paper finds, and how much of it the machine draws at rest, cannot be told here";
+        return self::rows(summary).next().map(|_| format!("{says}: {why}."));
     }
+    let rows: Vec<&Row> = rows(summary).filter(|r| r.metrics.contains_key("energy_j")).collect();
     let ratios: Vec<(f64, f64)> = rows
         .iter()
         .filter_map(|r| Some((time(r)?.ratio?.ratio, r.metrics.get("energy_j")?.ratio?.ratio)))

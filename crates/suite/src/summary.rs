@@ -4,6 +4,8 @@
 //! The reference of an arm is the first interpreter (the build with the GIL) with threads, or none, and as many workers.
 
 mod rows;
+#[cfg(test)]
+mod tests;
 
 use crate::findings;
 use crate::folder::Study;
@@ -34,6 +36,8 @@ pub struct Summary {
     pub pythons: Vec<String>,
     /// How joules came to be known.
     pub evidence: Evidence,
+    /// What the sensor covers, or why there is none, in a line each.
+    pub energy: Vec<String>,
     /// Category by category.
     pub categories: Vec<OfCategory>,
     /// What failed; its figures are not used.
@@ -155,6 +159,7 @@ pub fn summary(study: &Study) -> Summary {
             categories.push(OfCategory { category, rows, overall });
         }
     }
+    let energy = first.map(|h| h.sensors.iter().map(|s| s.covers.clone()).chain(h.absent.clone()).collect());
     let evidence = first.and_then(|h| h.sensors.first()).map_or(Evidence::None, |s| s.evidence);
     let recorded: BTreeSet<&str> = study.records.iter().map(|(p, _)| p.id.as_str()).collect();
     let without =
@@ -167,6 +172,7 @@ pub fn summary(study: &Study) -> Summary {
         cpus: machine.cpus,
         pythons: heads(study),
         evidence,
+        energy: energy.unwrap_or_default(),
         categories,
         failed,
         skipped: study.suite.skipped.clone(),

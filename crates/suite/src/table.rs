@@ -22,6 +22,9 @@ pub fn text(summary: &Summary) -> String {
         text.push_str(&format!("\n{}\n{}", category.category.title(), table(category, summary.evidence)));
         text.push_str(&overall(category, summary.evidence));
     }
+    if !summary.energy.is_empty() {
+        text.push_str(&format!("\n{}: {}\n", energy(summary.evidence), summary.energy.join("; ")));
+    }
     let mut lines = |head: &str, list: Vec<String>| {
         if !list.is_empty() {
             text.push('\n');
@@ -88,7 +91,7 @@ fn table(category: &OfCategory, evidence: Evidence) -> String {
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     let mut head: Vec<String> = ["workload", "arm", "time", "×", ""].map(String::from).to_vec();
     head.extend(columns.iter().map(|(title, ..)| title.to_string()));
-    if category.rows.iter().any(|r| r.metrics.contains_key("energy_j")) {
+    if category.rows.iter().any(|r| r.metrics.get("energy_j").is_some_and(|e| e.ratio.is_some())) {
         head.push("× energy".into());
     }
     let energy = head.last().is_some_and(|h| h == "× energy");

@@ -4,6 +4,7 @@ use super::{Beside, Overall, Row, label, reference};
 use crate::plan::Point;
 use crate::workloads::Form;
 use std::collections::{BTreeMap, BTreeSet};
+use ungil_experiment::energy::Evidence;
 use ungil_experiment::metric;
 use ungil_experiment::record::{Outcome, Record, Run};
 use ungil_experiment::stats::{self, Verdict};
@@ -42,11 +43,13 @@ pub(super) fn add_rows(point: &Point, record: &Record, rows: &mut Vec<Row>, all:
             let medians = stats::median(&column(|p| p.1)).zip(stats::median(&column(|p| p.2)));
             let Some((value, theirs)) = medians else { continue };
             let flat: Vec<(f64, f64)> = both.iter().map(|p| (p.1, p.2)).collect();
-            let ratio = stats::paired(&flat, record.header.settings.seed);
+            let ratio = stats::paired(&flat, record.header.settings.seed).filter(|_| !modelled(record, key));
             let margin = metric::find(key).map_or(0.02, |m| m.margin);
             let verdict = ratio.map_or(Verdict::CannotTell, |r| r.verdict(margin));
             metrics.insert(key.to_string(), Beside { reference: theirs, value, ratio, verdict });
-            pairs.insert(key, both);
+            if ratio.is_some() {
+                pairs.insert(key, both);
+            }
         }
         if metrics.is_empty() {
             continue;
@@ -64,6 +67,12 @@ pub(super) fn add_rows(point: &Point, record: &Record, rows: &mut Vec<Row>, all:
             metrics,
         });
     }
+}
+
+/// Whether a figure comes from a formula over time and CPU time: a ratio of two of those says nothing of energy.
+fn modelled(record: &Record, key: &str) -> bool {
+    let sensor = record.header.sensors.first().map(|s| s.evidence);
+    sensor == Some(Evidence::Model) && (key.starts_with("energy") || key == "power_w")
 }
 
 /// The keys of [`Row::metrics`]: the record's own, and what follows from them.
