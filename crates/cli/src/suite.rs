@@ -8,7 +8,7 @@ use crate::args::Suite;
 use crate::compare::sensors;
 use crate::failure::{Edge, print};
 use crate::signals;
-use ask::{BLOCKS, plan_of, settings};
+use ask::{BLOCKS, QUICK_MOST_S, plan_of, settings};
 use progress::Progress;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -66,7 +66,8 @@ pub(crate) fn run(args: Suite) -> Result<ExitCode, Edge> {
     }
     let open = || sensors_of(&energy);
     let mut progress = Progress::new(args.quiet);
-    let result = drive.run(&open, &mut |event| progress.show(event));
+    let result = drive
+        .run(if args.quick { QUICK_MOST_S } else { f64::INFINITY }, &open, &mut |event| progress.show(event));
     drop(progress);
     let summary = summary(&folder::read(&place)?);
     show(&args, &summary, &place)?;

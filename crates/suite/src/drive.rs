@@ -83,12 +83,13 @@ impl<'a> Drive<'a> {
         self.left.len()
     }
 
-    /// Runs them. A point that fails does not keep the next from running.
+    /// Runs them, beginning none after `limit_s` seconds. A point that fails does not keep the next from running.
     ///
     /// # Errors
     /// [`Error::Interrupted`]; [`Error::Record`] when a record cannot be written.
     pub fn run(
         mut self,
+        limit_s: f64,
         open: &dyn Fn() -> Result<Opened, Error>,
         watch: &mut dyn FnMut(&Event<'_>),
     ) -> Result<(), Error> {
@@ -98,6 +99,9 @@ impl<'a> Drive<'a> {
         let all: f64 = points.iter().map(|(p, e)| expected_s(p, &e.record)).sum();
         let mut past = 0.0;
         for (i, (point, mut experiment)) in points.into_iter().enumerate() {
+            if began.elapsed().as_secs_f64() > limit_s {
+                break;
+            }
             let pace = if past > 0.0 { began.elapsed().as_secs_f64() / past } else { 1.0 };
             watch(&Event::Point(before + i + 1, self.total, &point, pace * (all - past)));
             past += expected_s(&point, &experiment.record);

@@ -53,7 +53,7 @@ pub struct Point {
     pub form: Form,
     /// The size.
     pub size: u64,
-    /// Share of the paper's work, by its middle size.
+    /// Share of the paper's work of that size.
     pub share: f64,
     /// Seconds a run was expected to take.
     pub expected_s: f64,
@@ -91,7 +91,7 @@ pub fn plan(ask: &Ask) -> Result<Plan, Error> {
             plan.skipped.push(Skipped { what: workload.name.into(), why: why.clone() });
             continue;
         }
-        for size in sizes::sizes(workload, ask.scale, ask.all_sizes) {
+        for (size, share) in sizes::sizes(workload, ask.scale, ask.all_sizes) {
             for &form in workload.forms {
                 let what = name(workload, form, size);
                 if let Some(why) = ask.missing.ungil.as_ref().filter(|_| form == Form::Mended) {
@@ -115,7 +115,7 @@ pub fn plan(ask: &Ask) -> Result<Plan, Error> {
                     category: workload.category,
                     form,
                     size,
-                    share: sizes::share(workload, size),
+                    share,
                     expected_s: sizes::seconds(workload, size),
                     expected_bytes: needs,
                 };

@@ -17,18 +17,22 @@ const INTERPRETER: f64 = 24.0 * 1048576.0;
 /// NumPy's share on top.
 const NUMPY: f64 = 40.0 * 1048576.0;
 
-/// The sizes of a workload: with `all`, each of the paper's; otherwise the middle one. Sizes that become the same are one.
-pub fn sizes(workload: &Workload, scale: Scale, all: bool) -> Vec<u64> {
+/// The sizes of a workload, each with its share of the paper's work of that size: with `all`, every one of the paper's;
+/// otherwise the middle one. Sizes that become the same are one.
+pub fn sizes(workload: &Workload, scale: Scale, all: bool) -> Vec<(u64, f64)> {
     let middle = workload.sizes.len() / 2;
     let paper = if all { workload.sizes } else { workload.sizes.get(middle..=middle).unwrap_or_default() };
-    let mut sizes: Vec<u64> = paper
+    let mut sizes: Vec<(u64, f64)> = paper
         .iter()
-        .map(|&n| match scale {
-            Scale::Share(share) => rounded(n as f64 * share.powf(1.0 / workload.cost.power)),
-            Scale::Seconds(s) => rounded((size_taking(workload, s)).min(n as f64)),
+        .map(|&full| {
+            let size = match scale {
+                Scale::Share(share) => rounded(full as f64 * share.powf(1.0 / workload.cost.power)),
+                Scale::Seconds(s) => rounded(size_taking(workload, s).min(full as f64)),
+            };
+            (size, (size as f64 / full as f64).powf(workload.cost.power))
         })
         .collect();
-    sizes.dedup();
+    sizes.dedup_by_key(|(size, _)| *size);
     sizes
 }
 
@@ -65,16 +69,14 @@ pub fn bytes(workload: &Workload, size: u64, model: Option<Model>, workers: u32)
     all as u64
 }
 
-/// The scale at which a size is: its share of the paper's work of that size.
-pub fn share(workload: &Workload, size: u64) -> f64 {
-    let full = workload.sizes.get(workload.sizes.len() / 2).copied().unwrap_or(size);
-    (size as f64 / full as f64).powf(workload.cost.power)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::workloads::WORKLOADS;
+
+    fn alone(workload: &Workload, scale: Scale, all: bool) -> Vec<u64> {
+        sizes(workload, scale, all).into_iter().map(|(size, _)| size).collect()
+    }
 
     fn find(name: &str) -> &'static Workload {
         Workload::find(name).expect("a workload")
@@ -83,7 +85,7 @@ mod tests {
     #[test]
     fn the_papers_sizes_are_the_papers() {
         for workload in WORKLOADS {
-            assert_eq!(sizes(workload, Scale::Share(1.0), true), workload.sizes, "{}", workload.name);
+            assert_eq!(alone(workload, Scale::Share(1.0), true), workload.sizes, "{}", workload.name);
         }
         let points: usize = WORKLOADS.iter().filter(|w| w.sizes.len() == 7).count() * 7;
         assert_eq!(points + 7 * 6, 84, "and with 6 thread counts of 7 workloads, 84 points");
@@ -92,22 +94,22 @@ mod tests {
     #[test]
     fn scale_means_work() {
         // A matrix product is cubic, a sieve linear, bubble sort quadratic.
-        assert_eq!(sizes(find("matmul"), Scale::Share(0.125), true), [384]);
-        assert_eq!(sizes(find("prime_sieve"), Scale::Share(0.01), true)[0], 160_000);
-        assert_eq!(sizes(find("bubble_sort"), Scale::Share(0.01), true)[0], 500);
-        let half = share(find("matmul"), 610);
+        assert_eq!(alone(find("matmul"), Scale::Share(0.125), true), [384]);
+        assert_eq!(alone(find("prime_sieve"), Scale::Share(0.01), true)[0], 160_000);
+        assert_eq!(alone(find("bubble_sort"), Scale::Share(0.01), true)[0], 500);
+        let (_, half) = sizes(find("matmul"), Scale::Share(0.5), false)[0];
         assert!((0.49..0.51).contains(&half), "{half}");
     }
 
     #[test]
     fn a_size_takes_the_time_asked_for_and_is_never_more_than_the_papers() {
         for workload in WORKLOADS {
-            let [size] = sizes(workload, Scale::Seconds(1.0), false)[..] else { panic!("one size") };
+            let [size] = alone(workload, Scale::Seconds(1.0), false)[..] else { panic!("one size") };
             let expected = seconds(workload, size);
             assert!((0.8..1.25).contains(&expected), "{} of {size}: {expected} s", workload.name);
-            let [most] = sizes(workload, Scale::Seconds(1e9), false)[..] else { panic!("one size") };
+            let [most] = alone(workload, Scale::Seconds(1e9), false)[..] else { panic!("one size") };
             assert_eq!(most, workload.sizes[workload.sizes.len() / 2]);
-            assert!(sizes(workload, Scale::Seconds(1e-9), true)[0] >= 1);
+            assert!(alone(workload, Scale::Seconds(1e-9), true)[0] >= 1);
         }
     }
 

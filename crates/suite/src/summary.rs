@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ungil_experiment::arm::{Arm, Model};
 use ungil_experiment::compare::failure;
 use ungil_experiment::energy::Evidence;
+use ungil_experiment::hazard::Kind;
 use ungil_experiment::record::{Outcome, Record};
 use ungil_experiment::stats::{LEAST_BLOCKS, Ratio, Verdict};
 
@@ -48,6 +49,8 @@ pub struct Summary {
     pub unfinished: Vec<String>,
     /// Records that cannot be read.
     pub unreadable: Vec<Skipped>,
+    /// What puts figures in doubt, kind by kind, with how many runs have it and one as an example.
+    pub hazards: Vec<String>,
     /// What could not be measured, by metric, and why.
     pub missing: BTreeMap<String, String>,
     /// What was noted when it was planned.
@@ -178,6 +181,7 @@ pub fn summary(study: &Study) -> Summary {
         skipped: study.suite.skipped.clone(),
         unfinished: without.chain(short).collect(),
         unreadable: study.unreadable.clone(),
+        hazards: hazards(study),
         missing: missing(study),
         notes: study.suite.notes.clone(),
         findings: Vec::new(),
@@ -200,6 +204,24 @@ fn heads(study: &Study) -> Vec<String> {
 fn unfinished(record: &Record) -> bool {
     let failed = record.header.arms.iter().any(|a| record.died(&a.id));
     !failed && (record.stopped.is_some() || record.comparison.is_none())
+}
+
+fn hazards(study: &Study) -> Vec<String> {
+    let runs = || {
+        let all = study.records.iter().flat_map(|(p, r)| r.runs.iter().map(move |run| (p, run)));
+        all.filter(|(_, run)| run.block > 0)
+    };
+    let total = runs().count();
+    let mut kinds: BTreeMap<Kind, (usize, String)> = BTreeMap::new();
+    for (point, run) in runs() {
+        // One word a kind and run; why a run died stands among the failures.
+        let seen: BTreeMap<Kind, &str> = run.hazards.iter().map(|h| (h.kind, h.says.as_str())).collect();
+        for (kind, says) in seen.into_iter().filter(|(kind, _)| *kind != Kind::Died) {
+            let example = || format!("{says} ({}, {})", what(point), run.arm);
+            kinds.entry(kind).or_insert_with(|| (0, example())).0 += 1;
+        }
+    }
+    kinds.into_values().map(|(count, says)| format!("{count} of {total} runs, such as: {says}")).collect()
 }
 
 fn missing(study: &Study) -> BTreeMap<String, String> {

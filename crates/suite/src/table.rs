@@ -40,6 +40,7 @@ pub fn text(summary: &Summary) -> String {
     if !summary.unfinished.is_empty() {
         lines("!", vec![format!("not run to the end: {}", summary.unfinished.join(", "))]);
     }
+    lines("!", summary.hazards.clone());
     lines("-", summary.findings.clone());
     let missing = summary.missing.iter().map(|(key, why)| {
         let title = find(key).map_or(key.as_str(), |m| m.title);

@@ -17,8 +17,10 @@ const PAPER_WORKERS: [u32; 6] = [1, 2, 4, 6, 8, 12];
 /// Seconds a point is to take, and in a first look.
 const SECONDS: f64 = 1.0;
 const QUICK_S: f64 = 0.1;
-/// Seconds a first look is given in all, with some to spare of the two minutes for what begins late, and its fewest blocks.
-const QUICK_LIMIT_S: f64 = 90.0;
+/// Seconds a first look is given for all its points together, and after which it begins none, so that it ends within two
+/// minutes on a busy machine too; and the fewest blocks it makes of each.
+const QUICK_LIMIT_S: f64 = 80.0;
+pub(super) const QUICK_MOST_S: f64 = 110.0;
 const QUICK_BLOCKS: u32 = 1;
 /// Blocks of a point: the fewest that decide anything.
 pub(super) const BLOCKS: u32 = 5;

@@ -4,6 +4,7 @@ use super::*;
 use crate::folder::{SCHEMA, Suite};
 use crate::table;
 use ungil_experiment::energy::About;
+use ungil_experiment::hazard::Hazard;
 use ungil_experiment::record::{Header, Joules, Probes, Run, Settings};
 use ungil_experiment::workload::Workload;
 
@@ -195,6 +196,18 @@ fn what_failed_its_self_check_has_no_figures_and_what_only_failed_loses_that_arm
         !other.failed[0].self_check && other.failed[0].why == "exit code 70" && other.categories.is_empty()
     );
     assert!(table::text(&other).contains("! failed: sequential-plain 10 on 3.14t: exit code 70"));
+}
+
+#[test]
+fn what_puts_figures_in_doubt_is_counted_and_shown_once() {
+    let (point, mut record) = point(Category::Sequential, Form::Plain, None, &FIFTH_MORE);
+    for (i, run) in record.runs.iter_mut().enumerate().take(3) {
+        run.hazards.push(Hazard::new(Kind::OtherLoad, format!("other programs kept {i} cores busy")));
+    }
+    let summary = summary(&study(vec![(point, record)]));
+    let says = "3 of 10 runs, such as: other programs kept 0 cores busy (sequential-plain 10, 3.14)";
+    assert_eq!(summary.hazards, [says]);
+    assert!(table::text(&summary).contains(&format!("! {says}")));
 }
 
 #[test]
