@@ -167,6 +167,12 @@ fn a_name_that_does_not_exist_is_told_with_the_nearest_that_does() {
     assert!(told.why.ends_with(" sequential"), "{told:?}");
     let told = suite(&place, "--workload nbody --models asyncio --python 3.14,3.14t").run().told(2);
     assert!(told.what.contains("asyncio"), "{told:?}");
+    let told = suite(&place, "--workload nbody --python 3.14,3.14").run().told(2);
+    assert!(told.what.contains("both called 3.14"), "{told:?}");
+    let told =
+        suite(&place, "--workload bubble_sort --python 3.14,3.14t --sources nowhere -o s").run().told(1);
+    assert!(told.why.contains(".py"), "{told:?}");
+    assert!(!place.at("s/suite.json").exists(), "a suite without its files is none");
     assert!(!place.at(".ungil").exists(), "nothing is begun");
 }
 
@@ -226,6 +232,17 @@ fn a_dry_run_says_what_would_run() {
     // 3 workloads of 7 sizes, and 7 with 6 numbers of workers, on 2 interpreters.
     assert!(paper.ends_with("28 points, 126 arms, 5 blocks of each\n"), "{paper}");
     assert!(paper.contains("object_lists_nocopy 55000000: 100 % of the paper's work"), "{paper}");
+    let old = place.ungil([
+        "suite",
+        "--dry-run",
+        "--workload",
+        "nbody",
+        "--python",
+        "3.13,3.14t",
+        "--models",
+        "interpreters",
+    ]);
+    assert!(old.run().ok().stdout.contains("left out: 3.13 under interpreters: "));
     assert!(!place.at(".ungil").exists(), "nothing is begun");
     let list = place.ungil(["suite", "--list"]).run().ok().stdout;
     assert!(list.contains("mandelbrot") && list.contains("immutable_read"), "{list}");

@@ -120,9 +120,8 @@ fn begin(args: &Suite, place: &Path) -> Result<Vec<(Point, Header)>, Edge> {
         skipped,
         notes,
     };
-    folder::create(place, &suite)?;
+    folder::create(place, &suite, args.sources.as_deref())?;
     let sources = folder::sources(place);
-    folder::write_sources(&sources, args.sources.as_deref())?;
     let machine = Machine::here();
     let settings = settings(args, points.len());
     let about = opened.sensors.iter().map(|s| s.about()).collect::<Vec<_>>();

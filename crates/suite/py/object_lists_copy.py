@@ -12,7 +12,8 @@ import ungil_suite as suite
 def upper(records, low, high):
     mine = [None] * (high - low)
     for i in range(low, high):
-        mine[i - low] = records[i].upper()
+        text = records[i]
+        mine[i - low] = text.upper()
     return mine
 
 

@@ -11,7 +11,8 @@ import ungil_suite as suite
 
 def upper(records, low, high):
     for i in range(low, high):
-        records[i] = records[i].upper()
+        text = records[i]  # kept by a name until the next is: who drops it last, and where, decides what it costs
+        records[i] = text.upper()
 
 
 def main():

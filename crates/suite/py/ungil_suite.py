@@ -7,6 +7,7 @@ compares between the arms. Each runs by hand too, without `ungil`: `python mande
 import argparse
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor  # here, not where a pool is made: that may be inside the phase
 
 try:
     from ungil_phase import phase
@@ -54,10 +55,10 @@ def _arrive(barrier):
 def pool(chosen):
     """An executor. Processes and interpreters are there before the work begins, as in any program that keeps its pool;
     threads start with the first work, as they always do."""
+    if chosen.model == "threads":
+        return ThreadPoolExecutor(chosen.workers)
     from concurrent import futures
 
-    if chosen.model == "threads":
-        return futures.ThreadPoolExecutor(chosen.workers)
     if chosen.model == "interpreters":
         executor = futures.InterpreterPoolExecutor(chosen.workers)
         # One nap each: a worker that sleeps takes no second one.

@@ -7,7 +7,7 @@ use crate::summary::{Beside, OfCategory, Overall, Row, Summary, shown};
 use crate::workloads::{Category, Form};
 use ungil_experiment::energy::Evidence;
 use ungil_experiment::metric::{Unit, show};
-use ungil_experiment::stats::Verdict;
+use ungil_experiment::stats::{LEAST_BLOCKS, Verdict};
 
 /// The paper's least ratio of times, of independent work on threads.
 const PAPER_BEST: f64 = 0.25;
@@ -242,7 +242,9 @@ fn twins(summary: &Summary) -> Vec<String> {
         rows(summary).filter(move |r| r.label == free && r.workers == Some(most) && r.form == form)
     };
     let other = |row: &Row, form: Form| {
-        let same = at(form).find(|r| r.workload == row.workload && r.size == row.size)?;
+        let decides = |r: &&Row| time(r).is_some_and(|t| t.blocks() >= LEAST_BLOCKS);
+        let same = at(form).filter(decides).find(|r| r.workload == row.workload && r.size == row.size)?;
+        Some(row).filter(decides)?;
         Some((
             time(row)?.value / time(same)?.value,
             row.workload.clone(),

@@ -74,11 +74,11 @@ pub fn write_sources(folder: &Path, from: Option<&Path>) -> Result<(), Error> {
     })
 }
 
-/// Makes the folder and writes `suite.json`.
+/// Makes the folder with the workloads' files, from another folder if one is given, and `suite.json`, which makes it a suite.
 ///
 /// # Errors
-/// [`Error::Failed`] when there is a suite already, or the folder cannot be written.
-pub fn create(folder: &Path, suite: &Suite) -> Result<(), Error> {
+/// [`Error::Failed`] when there is a suite already, the folder cannot be written, or the other lacks a file.
+pub fn create(folder: &Path, suite: &Suite, from: Option<&Path>) -> Result<(), Error> {
     let path = folder.join("suite.json");
     let failed = |why: String, mend: &str| {
         Error::Failed(Failure::new(format!("cannot make the suite {}", folder.display()), why, mend))
@@ -89,13 +89,13 @@ pub fn create(folder: &Path, suite: &Suite) -> Result<(), Error> {
             "go on with it by --resume, or give another folder with -o",
         ));
     }
+    let parent = folder.parent().filter(|p| p.ends_with(".ungil") && !p.exists());
+    write_sources(&sources(folder), from)?;
     let make = || -> io::Result<()> {
-        let text = serde_json::to_string_pretty(suite).map_err(io::Error::other)?;
-        let parent = folder.parent().filter(|p| p.ends_with(".ungil") && !p.exists());
-        fs::create_dir_all(folder)?;
         if let Some(parent) = parent {
             fs::write(parent.join(".gitignore"), "*\n")?;
         }
+        let text = serde_json::to_string_pretty(suite).map_err(io::Error::other)?;
         // Whole or not at all.
         let whole = folder.join("suite.json.new");
         fs::write(&whole, text + "\n")?;

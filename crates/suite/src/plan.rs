@@ -85,7 +85,13 @@ pub struct Plan {
 /// [`Error::Usage`] for a name that does not exist, with the nearest that does, and for arms that do not go together.
 pub fn plan(ask: &Ask) -> Result<Plan, Error> {
     let chosen = chosen(ask)?;
+    apart(&ask.pythons)?;
     let mut plan = Plan { points: Vec::new(), skipped: Vec::new() };
+    for (python, _) in ask.pythons.iter().filter(|_| chosen.iter().any(|w| w.models.len() > 1)) {
+        let missing = ask.models.iter().filter_map(|m| Some((m, m.missing_on(python)?)));
+        let left = missing.map(|(m, why)| Skipped { what: format!("{} under {m}", python.name), why });
+        plan.skipped.extend(left);
+    }
     for workload in chosen {
         if let Some(why) = ask.missing.numpy.as_ref().filter(|_| workload.category == Category::Numpy) {
             plan.skipped.push(Skipped { what: workload.name.into(), why: why.clone() });
@@ -124,6 +130,20 @@ pub fn plan(ask: &Ask) -> Result<Plan, Error> {
         }
     }
     Ok(plan)
+}
+
+/// Arms are known by their interpreter's name.
+fn apart(pythons: &[(Interpreter, Gil)]) -> Result<(), Error> {
+    for (i, (python, gil)) in pythons.iter().enumerate() {
+        if pythons.iter().take(i).any(|(other, g)| other.name == python.name && g == gil) {
+            return Err(Error::Usage(Failure::new(
+                format!("two interpreters are both called {}", python.name),
+                "a suite tells its arms apart by their names",
+                "name one of them; ungil compare takes several",
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// `counter private 200000`; a plain form goes without saying.

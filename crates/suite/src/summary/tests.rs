@@ -168,6 +168,23 @@ fn findings_name_their_figures_and_stand_beside_the_papers() {
 }
 
 #[test]
+fn what_sharing_costs_needs_blocks_enough() {
+    let twins = |blocks: usize| {
+        let of = |form, times: &[(f64, f64)]| {
+            let (mut point, record) = point(Category::Shared, form, Some(4), times);
+            point.workload = "counter".into();
+            (point, record)
+        };
+        let records =
+            [of(Form::Shared, &[(1.0, 6.0); 5][..blocks]), of(Form::Private, &[(1.0, 0.5); 5][..blocks])];
+        summary(&study(records.to_vec())).findings.join("\n")
+    };
+    let says = "counter, 12.0 times its private twin (6.00 s against 500 ms), 4 workers on 3.14t";
+    assert!(twins(5).contains(says), "{}", twins(5));
+    assert!(!twins(4).contains("private twin"));
+}
+
+#[test]
 fn joules_from_a_formula_are_shown_and_not_compared() {
     let (point, mut record) = point(Category::Sequential, Form::Plain, None, &FIFTH_MORE);
     record.header.sensors[0].evidence = Evidence::Model;
