@@ -109,7 +109,7 @@ def main():
     parser.add_argument("--workers", type=int, default=min(12, os.cpu_count()))
     parser.add_argument("--blocks", type=int, default=10)
     parser.add_argument("--scale", type=float, default=1.0, help="of the sizes in this file")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     ungil = os.environ.get("UNGIL_BIN", "ungil")
     with tempfile.TemporaryDirectory() as room:
         room = pathlib.Path(room)

@@ -263,13 +263,15 @@ fn twins(summary: &Summary) -> Vec<String> {
     let shared = worst(at(Form::Shared).filter_map(|r| other(r, Form::Private)).collect());
     let plain = at(Form::Plain).chain(at(Form::Shared)).filter_map(|r| other(r, Form::Mended)).collect();
     let mut says = Vec::new();
-    if let Some(worst) = shared.filter(|_| most > 1) {
-        let told = told(&worst, "private twin");
-        says.push(format!("Sharing costs most in {told}, {most} workers on {free}, medians of two records."));
-    }
-    if let Some(worst) = worst(plain).filter(|_| most > 1) {
-        let told = told(&worst, "mended form");
-        says.push(format!("Mending gains most in {told}, {most} workers on {free}, medians of two records."));
+    let pairs = [("Sharing costs", shared, "private twin"), ("Mending gains", worst(plain), "mended form")];
+    for (does, worst, other) in pairs {
+        if let Some(worst) = worst.filter(|_| most > 1) {
+            let most_or_nothing = if worst.0 > 1.0 { "most in" } else { "nothing that shows, not even in" };
+            let told = told(&worst, other);
+            says.push(format!(
+                "{does} {most_or_nothing} {told}, {most} workers on {free}, medians of two records."
+            ));
+        }
     }
     says
 }

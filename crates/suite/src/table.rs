@@ -149,8 +149,8 @@ fn overall(category: &OfCategory, evidence: Evidence) -> String {
             key => find(key).map_or(key, |m| m.title),
         };
         text.push_str(&format!(
-            "  all {} rows of {}{}, {title}: the paper's way {}, by blocks {}\n",
-            o.rows,
+            "  {} of {}{}, {title}: the paper's way {}, by blocks {}\n",
+            if o.rows == 1 { "1 row".into() } else { format!("all {} rows", o.rows) },
             o.label,
             word(o),
             shown_gmean(o.paper),
