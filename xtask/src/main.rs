@@ -9,7 +9,7 @@ mod tools;
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 
 type Done = Result<(), String>;
 
@@ -67,6 +67,7 @@ fn test(arguments: &[String]) -> Done {
         debian(program, package)?;
     }
     let packages = package::install()?;
+    numpy(&ungil, &home)?;
     let shared = shared::install()?;
     let toolchains = toolchains::install()?;
     models()?;
@@ -79,6 +80,18 @@ fn test(arguments: &[String]) -> Done {
     runner.env("UNGIL_HOME", &home).env("UNGIL_PYTHONS", home.join("pythons")).env("UNGIL_BIN", &ungil);
     runner.env("UNGIL_PACKAGES", &packages).env("UNGIL_SHARED", &shared).env("UNGIL_TOOLCHAINS", &toolchains);
     run(&mut runner)
+}
+
+/// Has the suite fetch NumPy to where its tests find it, unless it is there.
+fn numpy(ungil: &Path, home: &Path) -> Done {
+    let place = target().join("suite-numpy");
+    if place.exists() {
+        std::fs::remove_dir_all(&place).map_err(|e| format!("{}: {e}", place.display()))?;
+    }
+    let mut suite = Command::new(ungil);
+    suite.env("UNGIL_HOME", home).env("UNGIL_PYTHONS", home.join("pythons")).stdout(Stdio::null());
+    suite.args(["suite", "--category", "numpy", "--scale", "0.0000001", "--blocks", "1", "--warmup", "0"]);
+    run(suite.args(["--energy", "off", "--python", "3.14,3.14t,3.15t", "--quiet", "-o"]).arg(place))
 }
 
 /// Every interleaving of the small programs that stand beside the lock-free structures, under loom.

@@ -6,6 +6,7 @@ mod dump;
 mod heap;
 mod profile;
 mod report;
+mod suite;
 mod top;
 mod values;
 
@@ -16,8 +17,9 @@ pub(crate) use heap::{Heap, Order};
 pub(crate) use profile::{Mode as ProfileMode, Profile};
 pub(crate) use report::{Form as ReportForm, Report};
 use std::path::PathBuf;
+pub(crate) use suite::Suite;
 pub(crate) use top::{Sort, Top};
-pub(crate) use values::{Also, duration, share};
+pub(crate) use values::{Also, bytes, duration, scale, share};
 
 /// What happens to your Python when the GIL goes away, and what to do about it.
 #[derive(Debug, Parser)]
@@ -47,6 +49,8 @@ pub(crate) enum Verb {
     Profile(Box<Profile>),
     /// Make a page of records: words, charts, machine, every run; or Markdown, CSV, pictures.
     Report(Report),
+    /// Run the study: its workloads with and without the GIL, a table a category, findings beside the paper's.
+    Suite(Box<Suite>),
     /// Watch a live Python: threads, locks, hot lines, pauses, memory.
     Top(Top),
     /// Print a completion script for a shell.

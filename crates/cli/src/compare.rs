@@ -91,7 +91,7 @@ fn judge(bounds: &[Bound], view: View<'_>) -> Result<ExitCode, Edge> {
     Ok(code)
 }
 
-fn sensors(request: &str) -> Result<energy::Opened, Edge> {
+pub(crate) fn sensors(request: &str) -> Result<energy::Opened, Edge> {
     let edge = |e: energy::Error| Edge::usage(e.to_string(), e.why(), e.mend());
     let request: energy::Request = request.parse().map_err(edge)?;
     energy::open(&request).map_err(edge)
@@ -177,14 +177,16 @@ fn header(args: &Compare, opened: &energy::Opened) -> Result<Header, Edge> {
     })
 }
 
+/// A seed from the clock.
+pub(crate) fn seed() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    // 53 bits: a JSON reader that knows only doubles reads it back exactly.
+    now.map_or(1, |d| u64::from(d.subsec_nanos()) ^ (d.as_secs() << 20)) & ((1 << 53) - 1)
+}
+
 fn settings(args: &Compare) -> Settings {
-    let clock = || {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        // 53 bits: a JSON reader that knows only doubles reads it back exactly.
-        now.map_or(1, |d| u64::from(d.subsec_nanos()) ^ (d.as_secs() << 20)) & ((1 << 53) - 1)
-    };
     Settings {
-        seed: args.seed.unwrap_or_else(clock),
+        seed: args.seed.unwrap_or_else(seed),
         warmup: args.warmup,
         blocks: args.blocks,
         max_blocks: args.max_blocks,

@@ -13,6 +13,7 @@ mod pythons;
 mod report;
 mod shell;
 mod signals;
+mod suite;
 mod top;
 
 use args::{Cli, Verb};
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Verb::Profile(args) => profile::run(&args),
         Verb::Pythons(args) => pythons::run(&args),
         Verb::Report(args) => report::run(&args),
+        Verb::Suite(args) => suite::run(*args),
         Verb::Top(args) => top::run(&args),
         Verb::Completions { shell } => shell::completions(shell),
         Verb::Man { dir } => shell::man(&dir),

@@ -12,7 +12,7 @@ pub struct Request {
     pub pythons: Vec<(Interpreter, Gil)>,
     /// The pair taken when none was named, for what there is to say of it.
     pub pair: Option<Pair>,
-    /// Execution models, for a task.
+    /// Execution models, for a workload that takes one.
     pub models: Vec<Model>,
     /// Numbers of workers.
     pub workers: Vec<u32>,
@@ -45,7 +45,6 @@ pub fn arms(workload: &Workload, request: &Request) -> Result<(Vec<Arm>, Vec<Str
         notes.extend(pair.differences.iter().map(|d| format!("{names} were built differently: {d}")));
     }
     check(workload, request)?;
-    let task = matches!(workload, Workload::Task { .. });
     let takes_workers = workload.takes_workers() || !request.workers.is_empty();
     let workers: Vec<Option<u32>> = match (&request.workers[..], takes_workers) {
         (_, false) => {
@@ -57,7 +56,7 @@ pub fn arms(workload: &Workload, request: &Request) -> Result<(Vec<Arm>, Vec<Str
     };
     let mut arms = Vec::new();
     for (interpreter, gil) in &request.pythons {
-        if !task {
+        if !workload.takes_model() {
             arms.extend(workers.iter().map(|&w| Arm::python(interpreter, *gil, None, w)));
             continue;
         }
@@ -106,11 +105,11 @@ fn models(request: &Request) -> Vec<Model> {
 }
 
 fn check(workload: &Workload, request: &Request) -> Result<(), Error> {
-    if !request.models.is_empty() && !matches!(workload, Workload::Task { .. }) {
+    if !request.models.is_empty() && !workload.takes_model() {
         return Err(usage(
-            "--models needs --task",
-            "a script decides itself how its work is spread",
-            "give the function with --task package.module:function and --items",
+            "--models needs --task, or {model} in the arguments",
+            "this workload decides itself how its work is spread",
+            "give the function with --task package.module:function and --items, or let a script take '--model {model}'",
         ));
     }
     if request.workers.contains(&0) {

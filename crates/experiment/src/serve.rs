@@ -61,6 +61,7 @@ pub(crate) fn drive(
         python: arm.interpreter().map(|i| i.executable.clone()),
         workers: arm.workers,
         port: Some(port),
+        ..Fill::default()
     };
     let words: Vec<String> = split(command)?.iter().map(|w| fill.fill(w)).collect();
     session.sampler.reset();

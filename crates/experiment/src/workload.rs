@@ -55,6 +55,8 @@ pub struct Fill {
     pub python: Option<PathBuf>,
     /// `{workers}`.
     pub workers: Option<u32>,
+    /// `{model}`.
+    pub model: Option<Model>,
     /// `{port}`, and with it `{url}` and `{host}`.
     pub port: Option<u16>,
 }
@@ -68,6 +70,9 @@ impl Fill {
         }
         if let Some(workers) = self.workers {
             text = text.replace("{workers}", &workers.to_string());
+        }
+        if let Some(model) = self.model {
+            text = text.replace("{model}", model.name());
         }
         if let Some(port) = self.port {
             let filled = text.replace("{port}", &port.to_string()).replace("{host}", "127.0.0.1");
@@ -129,6 +134,18 @@ impl Workload {
         }
     }
 
+    /// Whether the execution model is the arm's to choose: a task, or a script or module with `{model}` in its arguments.
+    pub fn takes_model(&self) -> bool {
+        match self {
+            Workload::Script { args, .. } | Workload::Module { args, .. } => {
+                args.iter().any(|a| a.contains("{model}"))
+            }
+            Workload::Command { command } => command.contains("{model}"),
+            Workload::Task { .. } => true,
+            Workload::Serve { .. } => false,
+        }
+    }
+
     /// Checks what can be checked before anything runs.
     ///
     /// # Errors
@@ -164,8 +181,8 @@ impl Workload {
     /// # Errors
     /// [`Error::Usage`] for a command that cannot be split.
     pub fn argv(&self, arm: &Arm, support: &Path, port: Option<u16>) -> Result<Vec<OsString>, Error> {
-        let fill =
-            Fill { python: arm.interpreter().map(|i| i.executable.clone()), workers: arm.workers, port };
+        let python = arm.interpreter().map(|i| i.executable.clone());
+        let fill = Fill { python, workers: arm.workers, model: arm.model(), port };
         let words = |command: &str| -> Result<Vec<OsString>, Error> {
             // Split first: a value with a space in it stays one word.
             Ok(split(command)?.iter().map(|w| fill.fill(w).into()).collect())
@@ -216,9 +233,15 @@ mod tests {
 
     #[test]
     fn placeholders_are_filled_and_other_braces_left() {
-        let fill = Fill { python: Some("/a b/python".into()), workers: Some(4), port: Some(80) };
-        assert_eq!(fill.fill("{python} -j{workers} {url} {x}"), "/a b/python -j4 http://127.0.0.1:80/ {x}");
-        assert_eq!(Fill::default().fill("{workers}"), "{workers}");
+        let fill = Fill {
+            python: Some("/a b/python".into()),
+            workers: Some(4),
+            model: Some(Model::Fork),
+            port: Some(80),
+        };
+        let filled = fill.fill("{python} -j{workers} {model} {url} {x}");
+        assert_eq!(filled, "/a b/python -j4 fork http://127.0.0.1:80/ {x}");
+        assert_eq!(Fill::default().fill("{workers}{model}"), "{workers}{model}");
     }
 
     #[test]

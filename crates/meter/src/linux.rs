@@ -4,5 +4,6 @@
 pub(crate) mod cgroup;
 pub(crate) mod forks;
 pub(crate) mod proc;
+pub(crate) mod room;
 pub(crate) mod spawn;
 pub(crate) mod sys;

@@ -1,0 +1,33 @@
+"""Shared objects: size items put into one `queue.Queue` and as many taken out, each thread doing both.
+
+Mended: an `ungil.Queue`.
+"""
+
+from queue import Queue
+
+import ungil_suite as suite
+
+
+def mend():
+    import ungil
+
+    return ungil.Queue()
+
+
+def pass_on(queue, low, high):
+    put, get = queue.put, queue.get
+    total = 0
+    for i in range(low, high):
+        put(i)
+        total += get()
+    return total
+
+
+def verify(queues, results, size):
+    left = sum(queue.qsize() for queue in queues)
+    suite.check(left == 0, f"{left} items are left")
+    suite.check(sum(results) == size * (size - 1) // 2, "an item was lost or taken twice")
+
+
+if __name__ == "__main__":
+    suite.contend(__doc__, 150_000, Queue, pass_on, verify, mend)

@@ -1,0 +1,278 @@
+//! From what was asked for to the points of a study, each an experiment of its own, with a word on everything left out.
+
+use crate::sizes::{self, Scale};
+use crate::workloads::{Category, Form, WORKLOADS, Workload};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use ungil_experiment::arm::{Arm, Gil, Model};
+use ungil_experiment::pythons::Interpreter;
+use ungil_experiment::{Error, Failure, plan, workload};
+
+/// What was asked for; empty lists mean everything.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// Categories.
+    pub categories: Vec<String>,
+    /// Workloads.
+    pub workloads: Vec<String>,
+    /// How large.
+    pub scale: Scale,
+    /// Every size of the paper's, not the middle one alone.
+    pub all_sizes: bool,
+    /// Interpreters with their GIL settings, the baseline first.
+    pub pythons: Vec<(Interpreter, Gil)>,
+    /// Execution models of the threaded workloads; threads are always among them.
+    pub models: Vec<Model>,
+    /// Numbers of workers.
+    pub workers: Vec<u32>,
+    /// Bytes a point may need at most.
+    pub memory: u64,
+    /// Why a form or category cannot run, from what was found of packages: NumPy's and the package `ungil`'s reasons.
+    pub missing: Missing,
+}
+
+/// Why what needs a package cannot run; `None` if it can.
+#[derive(Debug, Clone, Default)]
+pub struct Missing {
+    /// Of the category NumPy.
+    pub numpy: Option<String>,
+    /// Of the mended forms.
+    pub ungil: Option<String>,
+}
+
+/// One point: a workload, a form, a size; its arms are interpreters, models and workers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// Its record's name in the folder, without `.jsonl`.
+    pub id: String,
+    /// The workload.
+    pub workload: String,
+    /// Its category.
+    pub category: Category,
+    /// The form.
+    pub form: Form,
+    /// The size.
+    pub size: u64,
+    /// Share of the paper's work of that size.
+    pub share: f64,
+    /// Seconds a run was expected to take.
+    pub expected_s: f64,
+    /// Bytes a run was expected to need at most.
+    pub expected_bytes: u64,
+}
+
+/// A point that is not run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// Which workload, form and size.
+    pub what: String,
+    /// Why.
+    pub why: String,
+}
+
+/// The points to run, and what is left out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The points and their arms, in the order in which they run.
+    pub points: Vec<(Point, Vec<Arm>)>,
+    /// What is left out.
+    pub skipped: Vec<Skipped>,
+}
+
+/// The plan for what was asked.
+///
+/// # Errors
+/// [`Error::Usage`] for a name that does not exist, with the nearest that does, and for arms that do not go together.
+pub fn plan(ask: &Ask) -> Result<Plan, Error> {
+    let chosen = chosen(ask)?;
+    apart(&ask.pythons)?;
+    let mut plan = Plan { points: Vec::new(), skipped: Vec::new() };
+    for (python, _) in ask.pythons.iter().filter(|_| chosen.iter().any(|w| w.models.len() > 1)) {
+        let missing = ask.models.iter().filter_map(|m| Some((m, m.missing_on(python)?)));
+        let left = missing.map(|(m, why)| Skipped { what: format!("{} under {m}", python.name), why });
+        plan.skipped.extend(left);
+    }
+    for workload in chosen {
+        if let Some(why) = ask.missing.numpy.as_ref().filter(|_| workload.category == Category::Numpy) {
+            plan.skipped.push(Skipped { what: workload.name.into(), why: why.clone() });
+            continue;
+        }
+        for (size, share) in sizes::sizes(workload, ask.scale, ask.all_sizes) {
+            for &form in workload.forms {
+                let what = name(workload, form, size);
+                if let Some(why) = ask.missing.ungil.as_ref().filter(|_| form == Form::Mended) {
+                    let already = plan.skipped.iter().any(|s| s.why == *why);
+                    if !already {
+                        plan.skipped.push(Skipped { what: "every mended form".into(), why: why.clone() });
+                    }
+                    continue;
+                }
+                let (arms, refused) = arms(workload, form, size, ask)?;
+                if !refused.is_empty() {
+                    plan.skipped.push(Skipped { what: what.clone(), why: refused });
+                }
+                if arms.is_empty() {
+                    continue;
+                }
+                let needs = needs(workload, size, &arms);
+                let point = Point {
+                    id: format!("{:03}-{}", plan.points.len() + 1, what.replace(' ', "-")),
+                    workload: workload.name.into(),
+                    category: workload.category,
+                    form,
+                    size,
+                    share,
+                    expected_s: sizes::seconds(workload, size),
+                    expected_bytes: needs,
+                };
+                plan.points.push((point, arms));
+            }
+        }
+    }
+    Ok(plan)
+}
+
+/// Arms are known by their interpreter's name.
+fn apart(pythons: &[(Interpreter, Gil)]) -> Result<(), Error> {
+    for (i, (python, gil)) in pythons.iter().enumerate() {
+        if pythons.iter().take(i).any(|(other, g)| other.name == python.name && g == gil) {
+            return Err(Error::Usage(Failure::new(
+                format!("two interpreters are both called {}", python.name),
+                "a suite tells its arms apart by their names",
+                "name one of them; ungil compare takes several",
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// `counter private 200000`; a plain form goes without saying.
+pub fn name(workload: &Workload, form: Form, size: u64) -> String {
+    match form {
+        Form::Plain => format!("{} {size}", workload.name),
+        form => format!("{} {} {size}", workload.name, form.name()),
+    }
+}
+
+fn needs(workload: &Workload, size: u64, arms: &[Arm]) -> u64 {
+    let each = arms.iter().map(|a| sizes::bytes(workload, size, a.model(), a.workers.unwrap_or(1)));
+    each.max().unwrap_or(0)
+}
+
+/// A point's arms; those that memory is too small for are left out, with the reason.
+fn arms(workload: &Workload, form: Form, size: u64, ask: &Ask) -> Result<(Vec<Arm>, String), Error> {
+    let wanted = |m: &Model| *m == Model::Threads || ask.models.contains(m) && form == Form::Plain;
+    let models: Vec<Model> = workload.models.iter().copied().filter(wanted).collect();
+    let runs = script(workload, form, size, Path::new(""), None);
+    let mut all = Vec::new();
+    // One interpreter at a time: a model that one lacks is no reason to leave it out for the others.
+    for python in &ask.pythons {
+        let has = |m: &Model| m.missing_on(&python.0).is_none();
+        let request = plan::Request {
+            pythons: vec![python.clone()],
+            models: models.iter().copied().filter(has).collect(),
+            workers: if workload.parallel() { ask.workers.clone() } else { Vec::new() },
+            ..plan::Request::default()
+        };
+        all.extend(plan::arms(&runs, &request)?.0);
+    }
+    let needs = |arm: &Arm| sizes::bytes(workload, size, arm.model(), arm.workers.unwrap_or(1));
+    let too_large = all.iter().filter(|a| needs(a) > ask.memory).map(|a| (needs(a), a.id.clone())).max();
+    let Some((most, arm)) = too_large else { return Ok((all, String::new())) };
+    let total = all.len();
+    all.retain(|a| needs(a) <= ask.memory);
+    let gib =
+        |bytes: u64| ungil_experiment::metric::show(bytes as f64, ungil_experiment::metric::Unit::Bytes);
+    let room = gib(ask.memory);
+    let why = if all.is_empty() {
+        format!("needs about {} of memory, and there are {room}: --scale makes it smaller", gib(most))
+    } else {
+        let left = total - all.len();
+        format!(
+            "{left} of {total} arms left out: {arm} needs about {} of memory, and there are {room}",
+            gib(most)
+        )
+    };
+    Ok((all, why))
+}
+
+/// What is run for a point: its file with its arguments.
+pub fn script(
+    workload: &Workload,
+    form: Form,
+    size: u64,
+    sources: &Path,
+    packages: Option<&Path>,
+) -> workload::Workload {
+    let mut args = vec!["--size".to_string(), size.to_string()];
+    let mut add = |flag: &str, value: &str| args.extend([flag.to_string(), value.to_string()]);
+    if workload.parallel() {
+        add("--workers", "{workers}");
+        add("--model", "{model}");
+    }
+    if workload.forms.len() > 1 {
+        add("--form", form.name());
+    }
+    if let Some(packages) = packages {
+        add("--packages", &packages.to_string_lossy());
+    }
+    workload::Workload::Script { path: sources.join(format!("{}.py", workload.name)), args }
+}
+
+fn chosen(ask: &Ask) -> Result<Vec<&'static Workload>, Error> {
+    let categories: Vec<&str> = Category::ALL.iter().map(|c| c.name()).collect();
+    let names: Vec<&str> = WORKLOADS.iter().map(|w| w.name).collect();
+    ask.categories.iter().try_for_each(|c| known(c, &categories, "category", "--category"))?;
+    ask.workloads.iter().try_for_each(|w| known(w, &names, "workload", "--workload"))?;
+    let all = ask.categories.is_empty() && ask.workloads.is_empty();
+    let asked = |w: &Workload| {
+        all || ask.workloads.iter().any(|n| n == w.name)
+            || ask.categories.iter().any(|c| c == w.category.name())
+    };
+    Ok(WORKLOADS.iter().filter(|w| asked(w)).collect())
+}
+
+fn known(name: &str, names: &[&str], kind: &str, flag: &str) -> Result<(), Error> {
+    if names.contains(&name) {
+        return Ok(());
+    }
+    let nearest = names.iter().min_by_key(|n| distance(name, n)).copied().unwrap_or_default();
+    Err(Error::Usage(Failure::new(
+        format!("there is no {kind} '{name}'"),
+        format!("the nearest that there is: {nearest}"),
+        format!("{flag} {nearest}; ungil suite --list shows all"),
+    )))
+}
+
+/// Levenshtein's distance: letters to put in, take out or change.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut next = vec![i + 1];
+        let mut left = i + 1;
+        for ((y, corner), above) in b.chars().zip(&row).zip(row.iter().skip(1)) {
+            left = (corner + usize::from(x != y)).min(left + 1).min(above + 1);
+            next.push(left);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_the_one_meant() {
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+        let wrong =
+            |name: &str| match known(name, &["mandelbrot", "matmul", "nbody"], "workload", "--workload") {
+                Err(Error::Usage(f)) => f.why,
+                other => panic!("{other:?}"),
+            };
+        assert!(wrong("mandlebrot").ends_with("mandelbrot"));
+        assert!(wrong("n_body").ends_with("nbody"));
+    }
+}

@@ -1,0 +1,161 @@
+//! A summary as text: a table a category in the paper's form, the categories in one figure each, what was left out, findings.
+
+use crate::summary::{Beside, OfCategory, Overall, Row, Summary, shown, shown_gmean};
+use crate::workloads::{Category, Form};
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use ungil_experiment::energy::Evidence;
+use ungil_experiment::metric::{Unit, digits, find, show};
+use ungil_experiment::stats::Verdict;
+
+/// Share of the workers' time from which waiting has a column.
+const WORTH_A_COLUMN: f64 = 0.02;
+
+/// Everything for a terminal.
+pub fn text(summary: &Summary) -> String {
+    let reference = summary.pythons.first().map_or("nothing", String::as_str);
+    let mut text = format!(
+        "{}\n{} with everything else against {reference}, same number of workers; each pair reads {reference} → the arm\n",
+        summary.machine,
+        summary.pythons.join(", ")
+    );
+    for category in &summary.categories {
+        text.push_str(&format!("\n{}\n{}", category.category.title(), table(category, summary.evidence)));
+        text.push_str(&overall(category, summary.evidence));
+    }
+    if !summary.energy.is_empty() {
+        text.push_str(&format!("\n{}: {}\n", energy(summary.evidence), summary.energy.join("; ")));
+    }
+    let mut lines = |head: &str, list: Vec<String>| {
+        if !list.is_empty() {
+            text.push('\n');
+            list.iter().for_each(|line| text.push_str(&format!("{head} {line}\n")));
+        }
+    };
+    let failed = summary.failed.iter().map(|f| format!("failed: {} on {}: {}", f.what, f.arm, f.why));
+    let used =
+        if summary.failed.is_empty() { None } else { Some("figures of what failed are not used".into()) };
+    lines("!", failed.chain(used).collect());
+    lines("!", summary.unreadable.iter().map(|s| format!("cannot be read: {}: {}", s.what, s.why)).collect());
+    lines("!", summary.skipped.iter().map(|s| format!("left out: {}: {}", s.what, s.why)).collect());
+    if !summary.unfinished.is_empty() {
+        lines("!", vec![format!("not run to the end: {}", summary.unfinished.join(", "))]);
+    }
+    lines("!", summary.hazards.clone());
+    lines("-", summary.findings.clone());
+    let missing = summary.missing.iter().map(|(key, why)| {
+        let title = find(key).map_or(key.as_str(), |m| m.title);
+        format!("Not known: {title} ({why}).")
+    });
+    lines("-", missing.chain(summary.notes.iter().map(|n| format!("Note: {n}."))).collect());
+    text
+}
+
+/// How energy is headed: never without its evidence.
+fn energy(evidence: Evidence) -> &'static str {
+    match evidence {
+        Evidence::Meter => "energy (metered)",
+        Evidence::Counter => "energy (counter)",
+        Evidence::Model => "energy (model)",
+        Evidence::None => "energy",
+    }
+}
+
+/// A column: heading, key, how its figure reads.
+type Column = (&'static str, &'static str, fn(f64) -> String);
+
+fn columns(category: &OfCategory, evidence: Evidence) -> Vec<Column> {
+    let bytes = |v| show(v, Unit::Bytes);
+    let percent = |v: f64| format!("{v:.0} %");
+    let share = |v: f64| format!("{:.0} %", 100.0 * v);
+    let all: [Column; 9] = [
+        ("CPU", "cpu_percent", percent),
+        ("VMS", "vms_peak_bytes", bytes),
+        ("RSS", "rss_peak_bytes", bytes),
+        ("PSS", "pss_peak_bytes", bytes),
+        ("power", "power_w", |v| format!("{} W", digits(v))),
+        (energy(evidence), "energy_j", |v| show(v, Unit::Joules)),
+        ("above idle", "energy_above_idle_j", |v| show(v, Unit::Joules)),
+        ("lock wait", "lock_wait_share", share),
+        ("GIL wait", "gil_wait_share", share),
+    ];
+    let worth = |key: &str| {
+        let least = if key.ends_with("_share") { WORTH_A_COLUMN } else { f64::MIN };
+        let mut figures = category.rows.iter().filter_map(|r| r.metrics.get(key));
+        figures.any(|b| b.value > least || b.reference > least)
+    };
+    all.into_iter().filter(|(_, key, _)| worth(key)).collect()
+}
+
+fn table(category: &OfCategory, evidence: Evidence) -> String {
+    let columns = columns(category, evidence);
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    let mut head: Vec<String> = ["workload", "arm", "time", "×", ""].map(String::from).to_vec();
+    head.extend(columns.iter().map(|(title, ..)| title.to_string()));
+    if category.rows.iter().any(|r| r.metrics.get("energy_j").is_some_and(|e| e.ratio.is_some())) {
+        head.push("× energy".into());
+    }
+    let energy = head.last().is_some_and(|h| h == "× energy");
+    table.set_header(head.into_iter().enumerate().map(aligned));
+    for row in &category.rows {
+        let mut cells = vec![name(row), row.arm.clone()];
+        cells.extend(time(row));
+        for (_, key, form) in &columns {
+            let pair = |b: &Beside| format!("{} → {}", form(b.reference), form(b.value));
+            cells.push(row.metrics.get(*key).map_or_else(|| "not seen".into(), pair));
+        }
+        if energy {
+            cells.push(row.metrics.get("energy_j").map_or_else(|| "-".into(), Beside::shown));
+        }
+        table.add_row(cells.into_iter().enumerate().map(aligned));
+    }
+    table.to_string().lines().map(|l| l.trim_end().to_string() + "\n").collect()
+}
+
+fn name(row: &Row) -> String {
+    match row.form {
+        Form::Plain => format!("{} {}", row.workload, row.size),
+        form => format!("{} {} {}", row.workload, form.name(), row.size),
+    }
+}
+
+fn time(row: &Row) -> [String; 3] {
+    let Some(t) = row.metrics.get("wall_s") else { return ["-".into(), "-".into(), String::new()] };
+    let word = match t.verdict {
+        Verdict::Less => "faster",
+        Verdict::More => "slower",
+        Verdict::Same => "same",
+        Verdict::CannotTell => "cannot tell",
+    };
+    let pair = format!("{} → {}", show(t.reference, Unit::Seconds), show(t.value, Unit::Seconds));
+    [pair, t.shown(), word.into()]
+}
+
+fn aligned((column, text): (usize, String)) -> Cell {
+    let left = matches!(column, 0 | 1 | 4);
+    Cell::new(text).set_alignment(if left { CellAlignment::Left } else { CellAlignment::Right })
+}
+
+/// A category in one figure a metric, the two ways.
+fn overall(category: &OfCategory, evidence: Evidence) -> String {
+    let mut text = String::new();
+    let word = |o: &Overall| match (category.category, o.form) {
+        (_, Form::Plain) | (Category::Shared, Form::Shared) => String::new(),
+        (_, form) => format!(" {}", form.name()),
+    };
+    for o in &category.overall {
+        let title = match o.metric.as_str() {
+            "energy_j" => energy(evidence),
+            key => find(key).map_or(key, |m| m.title),
+        };
+        text.push_str(&format!(
+            "  {} of {}{}, {title}: the paper's way {}, by blocks {}\n",
+            if o.rows == 1 { "1 row".into() } else { format!("all {} rows", o.rows) },
+            o.label,
+            word(o),
+            shown_gmean(o.paper),
+            shown(o.ours)
+        ));
+    }
+    text
+}

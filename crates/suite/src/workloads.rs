@@ -1,0 +1,215 @@
+//! The workloads: what each is called, which category it belongs to, its Python file, the paper's sizes of it, and what a
+//! size costs, so that a size can be chosen before anything has run.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use ungil_experiment::arm::Model;
+
+/// The kinds of work there are: the paper's four, and the one it lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Category {
+    /// C code that keeps its own threads, or none.
+    Numpy,
+    /// One thread.
+    Sequential,
+    /// Threads that compute, each on its own.
+    Numerical,
+    /// Threads that make, read and change objects, some of them common.
+    Objects,
+    /// Threads that all use the same object.
+    Shared,
+}
+
+impl Category {
+    /// Every category, in the order in which they are shown.
+    pub const ALL: [Category; 5] =
+        [Category::Numpy, Category::Sequential, Category::Numerical, Category::Objects, Category::Shared];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Category::Numpy => "numpy",
+            Category::Sequential => "sequential",
+            Category::Numerical => "numerical",
+            Category::Objects => "objects",
+            Category::Shared => "shared",
+        }
+    }
+
+    /// Its heading.
+    pub fn title(self) -> &'static str {
+        match self {
+            Category::Numpy => "NumPy",
+            Category::Sequential => "Sequential",
+            Category::Numerical => "Threaded numerical",
+            Category::Objects => "Threaded objects",
+            Category::Shared => "Shared objects",
+        }
+    }
+}
+
+impl fmt::Display for Category {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Which way a workload does what it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Form {
+    /// As the paper describes it.
+    Plain,
+    /// All threads on one object.
+    Shared,
+    /// Each thread on an object of its own.
+    Private,
+    /// With what the Python package `ungil` has in the object's place.
+    Mended,
+}
+
+impl Form {
+    /// Its name, as the Python files take it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Form::Plain => "plain",
+            Form::Shared => "shared",
+            Form::Private => "private",
+            Form::Mended => "mended",
+        }
+    }
+}
+
+/// What a size costs on the build with the GIL and one worker. Measured on one core of a server of 2023; another machine is
+/// faster or slower, all workloads alike, and a size is only to come near the time asked for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cost {
+    /// A size.
+    pub at: f64,
+    /// Seconds that size takes.
+    pub seconds: f64,
+    /// Work grows as size to this power.
+    pub power: f64,
+    /// Most bytes alive at once, for each element.
+    pub bytes: f64,
+    /// Elements grow as size to this power.
+    pub bytes_power: i32,
+}
+
+/// One workload.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Workload {
+    /// Its name, and its file's.
+    pub name: &'static str,
+    /// Its category.
+    pub category: Category,
+    /// Its Python file.
+    pub source: &'static str,
+    /// The paper's sizes; one of our own choice where the paper has no such workload.
+    pub sizes: &'static [u64],
+    /// What a size costs.
+    pub cost: Cost,
+    /// The forms it has; the first is what it is about.
+    pub forms: &'static [Form],
+    /// The execution models its file takes; none if it runs on one thread, or on threads of its own.
+    pub models: &'static [Model],
+}
+
+impl Workload {
+    /// Whether it takes a number of workers.
+    pub fn parallel(&self) -> bool {
+        !self.models.is_empty()
+    }
+
+    /// What it computes, in a sentence: the first line of its file, after the category.
+    pub fn does(&self) -> &'static str {
+        let first = self.source.trim_start_matches("\"\"\"").lines().next().unwrap_or_default();
+        first.split_once(": ").map_or(first, |(_, does)| does).trim_end_matches(['.', '"'])
+    }
+
+    /// The workload with this name.
+    pub fn find(name: &str) -> Option<&'static Workload> {
+        WORKLOADS.iter().find(|w| w.name == name)
+    }
+}
+
+/// What every workload imports, under its file's name.
+pub const COMMON: (&str, &str) = ("ungil_suite.py", include_str!("../py/ungil_suite.py"));
+
+const PLAIN: &[Form] = &[Form::Plain];
+const BOTH: &[Form] = &[Form::Plain, Form::Mended];
+const TWINS: &[Form] = &[Form::Shared, Form::Private];
+const ALL: &[Form] = &[Form::Shared, Form::Private, Form::Mended];
+const ONE: &[Model] = &[];
+const THREADS: &[Model] = &[Model::Threads];
+const ANY: &[Model] = &[Model::Threads, Model::Fork, Model::Spawn, Model::Forkserver, Model::Interpreters];
+
+/// A row: name, category, the paper's sizes, `(at, seconds, power)`, `(bytes, power)`, forms, models.
+macro_rules! workloads {
+    ($($name:literal $category:ident $sizes:expr, $cost:expr, $bytes:expr, $forms:ident, $models:ident;)*) => {
+        /// Every workload, category after category.
+        pub const WORKLOADS: &[Workload] = &[$(Workload {
+            name: $name,
+            category: Category::$category,
+            source: include_str!(concat!("../py/", $name, ".py")),
+            sizes: &$sizes,
+            cost: Cost { at: $cost.0, seconds: $cost.1, power: $cost.2, bytes: $bytes.0, bytes_power: $bytes.1 },
+            forms: $forms,
+            models: $models,
+        }),*];
+    };
+}
+
+const M: u64 = 1_000_000;
+
+workloads! {
+    "numpy_vectorized" Numpy [150 * M, 170 * M, 190 * M, 210 * M, 230 * M, 250 * M, 275 * M], (2e7, 0.55, 1.0), (56.0, 1), PLAIN, ONE;
+    "numpy_blas" Numpy [6000, 7500, 9000, 10_500, 12_000, 13_500, 15_000], (3000.0, 1.3, 3.0), (28.0, 2), PLAIN, ONE;
+    "numpy_fft" Numpy [50 * M, 75 * M, 100 * M, 125 * M, 150 * M, 175 * M, 200 * M], (8e6, 1.1, 1.1), (76.0, 1), PLAIN, ONE;
+    "mandelbrot" Sequential [500, 1000, 1500, 2000, 2500, 3000, 3500], (300.0, 0.45, 2.0), (400.0, 1), PLAIN, ONE;
+    "bubble_sort" Sequential [5000, 8000, 11_000, 14_000, 17_000, 21_000, 25_000], (3000.0, 0.75, 2.0), (80.0, 1), PLAIN, ONE;
+    "prime_sieve" Sequential [16 * M, 20 * M, 24 * M, 28 * M, 32 * M, 36 * M, 40 * M], (8e6, 1.2, 1.0), (14.0, 1), PLAIN, ONE;
+    "factorial" Numerical [10_000], (3000.0, 0.7, 2.7), (1.1, 2), PLAIN, ANY;
+    "matmul" Numerical [768], (200.0, 0.74, 3.0), (24.0, 2), PLAIN, ANY;
+    "nbody" Numerical [2000], (400.0, 1.0, 2.0), (800.0, 1), PLAIN, ANY;
+    "json_parse" Objects [2 * M], (1e5, 1.5, 1.0), (240.0, 1), PLAIN, ANY;
+    "object_lists_nocopy" Objects [55 * M], (2e6, 0.3, 1.0), (240.0, 1), BOTH, THREADS;
+    "object_lists_copy" Objects [55 * M], (2e6, 0.45, 1.0), (260.0, 1), BOTH, ANY;
+    "object_lists" Objects [8 * M], (4e5, 0.55, 1.0), (620.0, 1), PLAIN, ANY;
+    "dict_read" Shared [50 * M], (2e6, 0.15, 1.0), (0.0, 1), ALL, THREADS;
+    "dict_write" Shared [50 * M], (2e6, 0.1, 1.0), (0.0, 1), ALL, THREADS;
+    "attribute_read" Shared [50 * M], (2e6, 0.1, 1.0), (0.0, 1), ALL, THREADS;
+    "attribute_write" Shared [50 * M], (2e6, 0.06, 1.0), (0.0, 1), TWINS, THREADS;
+    "counter" Shared [10 * M], (2e6, 0.2, 1.0), (0.0, 1), ALL, THREADS;
+    "list_append" Shared [20 * M], (2e6, 0.1, 1.0), (130.0, 1), ALL, THREADS;
+    "deque_turn" Shared [10 * M], (2e6, 0.2, 1.0), (0.0, 1), ALL, THREADS;
+    "simple_queue" Shared [10 * M], (2e6, 0.25, 1.0), (0.0, 1), ALL, THREADS;
+    "queue_turn" Shared [2 * M], (2e5, 0.4, 1.0), (0.0, 1), ALL, THREADS;
+    "immutable_read" Shared [50 * M], (2e6, 0.12, 1.0), (0.0, 1), ALL, THREADS;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_says_what_its_workload_is() {
+        for workload in WORKLOADS {
+            let title = format!("\"\"\"{}: ", workload.category.title());
+            assert!(workload.source.starts_with(&title), "{} does not begin with {title}", workload.name);
+            assert!(workload.does().len() > 10, "{}: {}", workload.name, workload.does());
+        }
+        assert_eq!(WORKLOADS.iter().filter(|w| w.category != Category::Shared).count(), 13);
+    }
+
+    #[test]
+    fn a_file_takes_the_forms_it_is_said_to_have() {
+        for workload in WORKLOADS {
+            let mended = workload.source.contains("import ungil\n");
+            assert_eq!(workload.forms.contains(&Form::Mended), mended, "{}", workload.name);
+            let any = workload.source.contains("suite.ANY");
+            assert_eq!(workload.models.len() > 1, any, "{}", workload.name);
+        }
+    }
+}

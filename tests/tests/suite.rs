@@ -1,0 +1,287 @@
+//! `ungil suite`: the workloads on real interpreters at a tiny scale, and everything that can be wrong with a suite.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+
+use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use ungil_tests::{Place, Ungil};
+
+/// Small, one block, no energy, nothing fetched.
+const TINY: [&str; 9] =
+    ["--blocks", "1", "--warmup", "0", "--energy", "off", "--no-install", "--quiet", "--json"];
+
+fn suite(place: &Place, args: &str) -> Ungil {
+    place.ungil(["suite"]).args(args.split(' ')).args(TINY)
+}
+
+fn rows(summary: &Value) -> Vec<&Value> {
+    let categories = summary["categories"].as_array().unwrap();
+    categories.iter().flat_map(|c| c["rows"].as_array().unwrap()).collect()
+}
+
+/// The arms that a workload has rows of.
+fn arms<'a>(summary: &'a Value, workload: &str) -> Vec<&'a str> {
+    let mine = rows(summary).into_iter().filter(|r| r["workload"] == workload);
+    mine.map(|r| r["arm"].as_str().unwrap()).collect()
+}
+
+fn list(summary: &Value, key: &str) -> Vec<String> {
+    summary[key].as_array().unwrap().iter().map(Value::to_string).collect()
+}
+
+#[test]
+fn the_papers_workloads_run_and_check_themselves() {
+    let place = Place::new();
+    let args = "--category sequential,numerical,objects --python 3.14,3.14t,3.15t --workers 2 --scale 0.0001";
+    let summary = suite(&place, args).run().ok().json();
+    assert!(list(&summary, "failed").is_empty() && list(&summary, "unfinished").is_empty(), "{summary}");
+    for name in ["mandelbrot", "bubble_sort", "prime_sieve"] {
+        assert_eq!(arms(&summary, name), ["3.14t", "3.15t"], "{name}");
+    }
+    let threaded = [
+        "factorial",
+        "matmul",
+        "nbody",
+        "json_parse",
+        "object_lists_nocopy",
+        "object_lists_copy",
+        "object_lists",
+    ];
+    for name in threaded {
+        assert_eq!(arms(&summary, name), ["3.14t/threads/2", "3.15t/threads/2"], "{name}");
+    }
+    for row in rows(&summary) {
+        for key in ["wall_s", "cpu_percent", "vms_peak_bytes", "rss_peak_bytes", "pss_peak_bytes"] {
+            let both = &row["metrics"][key];
+            assert!(
+                both["value"].as_f64() > Some(0.0) && both["reference"].as_f64() > Some(0.0),
+                "{key}: {row}"
+            );
+        }
+    }
+    let skipped = list(&summary, "skipped").concat();
+    assert!(skipped.contains("every mended form") && skipped.contains("cannot import"), "{skipped}");
+    assert!(summary["missing"]["energy_j"].as_str().unwrap().contains("no sensor"), "{}", summary["missing"]);
+}
+
+#[test]
+fn shared_objects_and_their_private_twins_run_and_check_themselves() {
+    let place = Place::new();
+    let args = "--category shared --python 3.14,3.14t,3.15t --workers 2 --scale 0.0001";
+    let summary = suite(&place, args).run().ok().json();
+    assert!(list(&summary, "failed").is_empty(), "{summary}");
+    for form in ["shared", "private"] {
+        let of: Vec<&Value> = rows(&summary).into_iter().filter(|r| r["form"] == form).collect();
+        assert_eq!(of.len(), 20, "ten workloads on two interpreters beside the reference, {form}");
+    }
+}
+
+#[test]
+fn mended_forms_run_where_the_package_is() {
+    let packages = std::env::var_os("UNGIL_PACKAGES").map(PathBuf::from);
+    let packages = packages.expect("UNGIL_PACKAGES: run the tests with `cargo xtask test`").join("installed");
+    let place = Place::new();
+    let home = place.at("home/suite/packages");
+    fs::create_dir_all(&home).unwrap();
+    symlink(packages.join("3.14"), home.join("cpython-314")).unwrap();
+    symlink(packages.join("3.14t"), home.join("cpython-314t")).unwrap();
+    let args = "--category objects,shared --python 3.14,3.14t --workers 2 --scale 0.0001";
+    let home = place.at("home");
+    let summary = suite(&place, args).env("UNGIL_HOME", home.to_str().unwrap()).run().ok().json();
+    assert!(list(&summary, "failed").is_empty() && list(&summary, "skipped").is_empty(), "{summary}");
+    let mended = rows(&summary).into_iter().filter(|r| r["form"] == "mended").count();
+    assert_eq!(mended, 2 + 9, "two of the paper's, and all shared ones but the attribute that is written");
+}
+
+#[test]
+fn numpy_runs_where_it_is_and_is_missed_where_it_is_not() {
+    let place = Place::new();
+    let args = "--category numpy,sequential --python 3.14,3.14t,3.15t --scale 0.0000001";
+    let summary = suite(&place, args).run().ok().json();
+    let skipped = list(&summary, "skipped").concat();
+    assert!(skipped.contains("numpy_fft") && skipped.contains("3.14 has no NumPy"), "{skipped}");
+    assert_eq!(arms(&summary, "mandelbrot"), ["3.14t", "3.15t"], "the rest goes on");
+    let told = suite(&place, "--category numpy --python 3.14,3.14t").run().told(1);
+    assert!(told.what.contains("nothing to run") && told.why.contains("NumPy"), "{told:?}");
+    let home = std::env::var("UNGIL_HOME").expect("UNGIL_HOME: run the tests with `cargo xtask test`");
+    let args = "--category numpy --python 3.14,3.14t,3.15t --scale 0.0000001";
+    let summary = suite(&place, args).env("UNGIL_HOME", &home).run().ok().json();
+    for name in ["numpy_vectorized", "numpy_blas", "numpy_fft"] {
+        assert_eq!(arms(&summary, name), ["3.14t", "3.15t"], "{name}");
+    }
+    assert!(list(&summary, "notes").concat().contains("NumPy 2"), "{}", summary["notes"]);
+}
+
+#[test]
+fn processes_interpreters_and_the_gil_switched_on_are_arms_too() {
+    let place = Place::new();
+    let args = "--workload json_parse,counter --python 3.14,3.14t,3.14t+gil --workers 2 --scale 0.00005 --models \
+                fork,spawn,forkserver,interpreters";
+    let summary = suite(&place, args).run().ok().json();
+    let models = ["threads", "fork", "spawn", "forkserver", "interpreters"];
+    let all = ["3.14", "3.14t", "3.14t+gil"].iter().flat_map(|p| models.map(|m| format!("{p}/{m}/2")));
+    let all: Vec<String> = all.filter(|a| a != "3.14/threads/2").collect();
+    assert_eq!(arms(&summary, "json_parse"), all);
+    assert!(rows(&summary).iter().all(|r| r["reference"] == "3.14/threads/2"), "{summary}");
+    let shared = ["3.14t/threads/2", "3.14t+gil/threads/2"];
+    assert_eq!(arms(&summary, "counter"), [shared, shared].concat(), "nothing else can share an object");
+}
+
+/// The workloads in a folder `files`, one of them changed.
+fn changed(place: &Place, name: &str, from: &str, to: &str) {
+    place.ungil(["suite", "--export", "files"]).run().ok();
+    let text = place.read(&format!("files/{name}.py")).unwrap();
+    assert!(text.contains(from), "{name}.py has no {from}");
+    place.write(&format!("files/{name}.py"), text.replacen(from, to, 1));
+}
+
+#[test]
+fn a_wrong_result_is_named_and_its_figures_are_not_used() {
+    let place = Place::new();
+    changed(&place, "mandelbrot", "total += n\n", "total += n + 1\n");
+    let args = "--workload mandelbrot,bubble_sort --python 3.14,3.14t --scale 0.0001 --sources files -o s";
+    let out = suite(&place, args).run();
+    let told = out.told(1);
+    assert!(told.what.contains("mandelbrot") && told.why.contains("self-check failed: row 0"), "{told:?}");
+    let summary = out.json();
+    assert!(arms(&summary, "mandelbrot").is_empty());
+    assert_eq!(arms(&summary, "bubble_sort"), ["3.14t"], "the rest goes on");
+    assert_eq!(summary["failed"][0]["self_check"], true);
+    let text = place.ungil(["suite", "--replay", "s"]).run();
+    assert!(text.stdout.contains("! failed: mandelbrot") && text.code == 1, "{}", text.stdout);
+    // Put right, and tried again.
+    changed(&place, "mandelbrot", "total += n\n", "total += n\n");
+    fs::copy(place.at("files/mandelbrot.py"), place.at("s/workloads/mandelbrot.py")).unwrap();
+    let summary = place.ungil(["suite", "--resume", "s", "--quiet", "--json"]).run().ok().json();
+    assert_eq!(arms(&summary, "mandelbrot"), ["3.14t"]);
+    assert!(place.at("s/001-mandelbrot-20.jsonl.failed").exists(), "what failed is kept");
+}
+
+#[test]
+fn a_name_that_does_not_exist_is_told_with_the_nearest_that_does() {
+    let place = Place::new();
+    let told = suite(&place, "--workload mandlebrot --python 3.14,3.14t").run().told(2);
+    assert!(told.what.contains("'mandlebrot'") && told.why.ends_with(" mandelbrot"), "{told:?}");
+    let told = suite(&place, "--category sequentail --python 3.14,3.14t").run().told(2);
+    assert!(told.why.ends_with(" sequential"), "{told:?}");
+    let told = suite(&place, "--workload nbody --models asyncio --python 3.14,3.14t").run().told(2);
+    assert!(told.what.contains("asyncio"), "{told:?}");
+    let told = suite(&place, "--workload nbody --python 3.14,3.14").run().told(2);
+    assert!(told.what.contains("both called 3.14"), "{told:?}");
+    let told =
+        suite(&place, "--workload bubble_sort --python 3.14,3.14t --sources nowhere -o s").run().told(1);
+    assert!(told.why.contains(".py"), "{told:?}");
+    assert!(!place.at("s/suite.json").exists(), "a suite without its files is none");
+    assert!(!place.at(".ungil").exists(), "nothing is begun");
+}
+
+#[test]
+fn what_memory_is_too_small_for_is_left_out_with_the_reason() {
+    let place = Place::new();
+    let args = "--workload bubble_sort,object_lists_nocopy --python 3.14,3.14t --workers 1 --scale 0.0001 --memory 24.5MiB";
+    let summary = suite(&place, args).run().ok().json();
+    let skipped = list(&summary, "skipped").concat();
+    assert!(skipped.contains("object_lists_nocopy 5500") && skipped.contains("of memory"), "{skipped}");
+    assert_eq!((arms(&summary, "bubble_sort").len(), arms(&summary, "object_lists_nocopy").len()), (1, 0));
+    let told =
+        suite(&place, "--paper --workload prime_sieve --python 3.14,3.14t --memory 1MiB").run().told(1);
+    assert!(told.what.contains("nothing to run") && told.why.contains("of memory"), "{told:?}");
+}
+
+#[test]
+fn ctrl_c_keeps_what_was_measured_and_resume_completes_it() {
+    let place = Place::new();
+    let stay = place.at("stay").display().to_string();
+    let waits = format!(
+        "import os, time\n    open({stay:?} + '.seen', 'w').close()\n    while os.path.exists({stay:?}):\n        time.sleep(0.01)\n    chosen ="
+    );
+    changed(&place, "bubble_sort", "chosen =", &waits);
+    place.write("stay", "");
+    let args = "--workload mandelbrot,bubble_sort,prime_sieve --python 3.14,3.14t --scale 0.0001 --sources files -o s";
+    let mut running = suite(&place, args).start();
+    running.until("the second point", || place.read("stay.seen"));
+    running.signal("INT");
+    let out = running.wait();
+    let told = out.told(130);
+    assert!(told.what.contains("interrupted") && told.mend.contains("ungil suite --resume"), "{told:?}");
+    let summary = out.json();
+    assert_eq!(arms(&summary, "mandelbrot"), ["3.14t"]);
+    assert_eq!(list(&summary, "unfinished").len(), 2, "{}", summary["unfinished"]);
+    let measured = place.read("s/001-mandelbrot-20.jsonl").unwrap();
+    fs::remove_file(place.at("stay")).unwrap();
+    let summary = place.ungil(["suite", "--resume", "s", "--quiet", "--json"]).run().ok().json();
+    assert!(list(&summary, "unfinished").is_empty(), "{summary}");
+    for name in ["mandelbrot", "bubble_sort", "prime_sieve"] {
+        assert_eq!(arms(&summary, name), ["3.14t"], "{name}");
+    }
+    assert_eq!(place.read("s/001-mandelbrot-20.jsonl").unwrap(), measured, "what was done is not done again");
+}
+
+#[test]
+fn a_dry_run_says_what_would_run() {
+    let place = Place::new();
+    let dry = |args: &[&str]| {
+        let more = ["--dry-run", "--python", "3.14,3.14t", "--memory", "1000GB"];
+        place.ungil(["suite"]).args(args.iter().copied()).args(more).run().ok().stdout
+    };
+    let quick = dry(&["--quick"]);
+    assert!(quick.ends_with("30 points, 60 arms, 5 blocks of each\n"), "without NumPy: {quick}");
+    assert!(quick.contains("left out: numpy_blas: 3.14 has no NumPy"), "{quick}");
+    let paper = dry(&["--paper", "--category", "sequential,numerical,objects"]);
+    // 3 workloads of 7 sizes, and 7 with 6 numbers of workers, on 2 interpreters.
+    assert!(paper.ends_with("28 points, 126 arms, 5 blocks of each\n"), "{paper}");
+    assert!(paper.contains("object_lists_nocopy 55000000: 100 % of the paper's work"), "{paper}");
+    let old = place.ungil([
+        "suite",
+        "--dry-run",
+        "--workload",
+        "nbody",
+        "--python",
+        "3.13,3.14t",
+        "--models",
+        "interpreters",
+    ]);
+    assert!(old.run().ok().stdout.contains("left out: 3.13 under interpreters: "));
+    assert!(!place.at(".ungil").exists(), "nothing is begun");
+    let list = place.ungil(["suite", "--list"]).run().ok().stdout;
+    assert!(list.contains("mandelbrot") && list.contains("immutable_read"), "{list}");
+}
+
+#[test]
+fn a_folder_is_read_again_whatever_became_of_it() {
+    let place = Place::new();
+    let args = "--workload mandelbrot,bubble_sort --python 3.14,3.14t --scale 0.0001 -o s";
+    let first = suite(&place, args).run().ok().json();
+    let replay = |code: i32| {
+        let out = place.ungil(["suite", "--replay", "s", "--json"]).run();
+        assert_eq!(out.code, code, "{}", out.stderr);
+        out.json()
+    };
+    assert_eq!(replay(0), first);
+    let told = suite(&place, args).run().told(1);
+    assert!(told.why.contains("there is one already"), "{told:?}");
+    // Cut off in its last line: the whole lines count.
+    let path = "s/001-mandelbrot-20.jsonl";
+    let whole = place.read(path).unwrap();
+    place.write(path, &whole[..whole.len() - 9]);
+    assert_eq!(arms(&replay(0), "mandelbrot"), ["3.14t"]);
+    // Damaged, and of a later schema: named, the rest is there.
+    for (text, why) in
+        [("{}\n".to_string() + &whole, "first line"), (whole.replace("experiment/1", "experiment/9"), "/9")]
+    {
+        place.write(path, text);
+        let summary = replay(1);
+        assert!(list(&summary, "unreadable").concat().contains(why), "{}", summary["unreadable"]);
+        assert_eq!((arms(&summary, "mandelbrot").len(), arms(&summary, "bubble_sort").len()), (0, 1));
+    }
+    let told = place.ungil(["suite", "--resume", "s", "-q"]).run().told(1);
+    assert!(told.what.contains("001-mandelbrot"), "{told:?}");
+    fs::remove_file(place.at(path)).unwrap();
+    assert_eq!(list(&replay(0), "unfinished"), ["\"001-mandelbrot-20\""]);
+    let text = place.read("s/suite.json").unwrap();
+    place.write("s/suite.json", text.replace("ungil.suite/1", "ungil.suite/9"));
+    assert!(place.ungil(["suite", "--replay", "s"]).run().told(1).why.contains("ungil.suite/9"));
+    place.write("s/suite.json", &text[..text.len() / 2]);
+    place.ungil(["suite", "--replay", "s"]).run().told(1);
+}
