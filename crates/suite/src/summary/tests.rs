@@ -82,6 +82,7 @@ fn run(arm: &str, block: u32, wall_s: f64) -> Run {
         at_s: 0.0,
         outcome: Outcome::Ok,
         marked: true,
+        cores: None,
         metrics: figures.into_iter().map(|(k, v)| (k.to_string(), v)).collect(),
         missing: BTreeMap::new(),
         energy: Vec::<Joules>::new(),
