@@ -1,7 +1,7 @@
 //! From what was asked for to the points of a study, each an experiment of its own, with a word on everything left out.
 
 use crate::sizes::{self, Scale};
-use crate::workloads::{Category, Form, WORKLOADS, Workload};
+use crate::workloads::{Category, Form, WORKLOADS, Workload, named};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use ungil_experiment::arm::{Arm, Gil, Model};
@@ -99,7 +99,7 @@ pub fn plan(ask: &Ask) -> Result<Plan, Error> {
         }
         for (size, share) in sizes::sizes(workload, ask.scale, ask.all_sizes) {
             for &form in workload.forms {
-                let what = name(workload, form, size);
+                let what = named(workload.name, form, size);
                 if let Some(why) = ask.missing.ungil.as_ref().filter(|_| form == Form::Mended) {
                     let already = plan.skipped.iter().any(|s| s.why == *why);
                     if !already {
@@ -144,14 +144,6 @@ fn apart(pythons: &[(Interpreter, Gil)]) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// `counter private 200000`; a plain form goes without saying.
-pub fn name(workload: &Workload, form: Form, size: u64) -> String {
-    match form {
-        Form::Plain => format!("{} {size}", workload.name),
-        form => format!("{} {} {size}", workload.name, form.name()),
-    }
 }
 
 fn needs(workload: &Workload, size: u64, arms: &[Arm]) -> u64 {
@@ -236,27 +228,12 @@ fn known(name: &str, names: &[&str], kind: &str, flag: &str) -> Result<(), Error
     if names.contains(&name) {
         return Ok(());
     }
-    let nearest = names.iter().min_by_key(|n| distance(name, n)).copied().unwrap_or_default();
+    let nearest = names.iter().min_by_key(|n| strsim::levenshtein(name, n)).copied().unwrap_or_default();
     Err(Error::Usage(Failure::new(
         format!("there is no {kind} '{name}'"),
         format!("the nearest that there is: {nearest}"),
         format!("{flag} {nearest}; ungil suite --list shows all"),
     )))
-}
-
-/// Levenshtein's distance: letters to put in, take out or change.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut next = vec![i + 1];
-        let mut left = i + 1;
-        for ((y, corner), above) in b.chars().zip(&row).zip(row.iter().skip(1)) {
-            left = (corner + usize::from(x != y)).min(left + 1).min(above + 1);
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -265,8 +242,6 @@ mod tests {
 
     #[test]
     fn the_nearest_name_is_the_one_meant() {
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("", "abc"), 3);
         let wrong =
             |name: &str| match known(name, &["mandelbrot", "matmul", "nbody"], "workload", "--workload") {
                 Err(Error::Usage(f)) => f.why,

@@ -10,7 +10,7 @@ mod tests;
 use crate::findings;
 use crate::folder::Study;
 use crate::plan::{Point, Skipped};
-use crate::workloads::{Category, Form};
+use crate::workloads::{Category, Form, named};
 pub use rows::KEYS;
 use rows::{add_rows, overall};
 use serde::Serialize;
@@ -244,10 +244,7 @@ fn failures(point: &Point, record: &Record) -> Vec<Failed> {
 
 /// A point's name for people.
 pub fn what(point: &Point) -> String {
-    match point.form {
-        Form::Plain => format!("{} {}", point.workload, point.size),
-        form => format!("{} {} {}", point.workload, form.name(), point.size),
-    }
+    named(&point.workload, point.form, point.size)
 }
 
 /// Interpreter and, if it is not threads, the model.

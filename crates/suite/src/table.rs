@@ -1,7 +1,7 @@
 //! A summary as text: a table a category in the paper's form, the categories in one figure each, what was left out, findings.
 
 use crate::summary::{Beside, OfCategory, Overall, Row, Summary, shown, shown_gmean};
-use crate::workloads::{Category, Form};
+use crate::workloads::{Category, Form, named};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use ungil_experiment::energy::Evidence;
 use ungil_experiment::metric::{Unit, digits, find, show};
@@ -98,7 +98,7 @@ fn table(category: &OfCategory, evidence: Evidence) -> String {
     let energy = head.last().is_some_and(|h| h == "× energy");
     table.set_header(head.into_iter().enumerate().map(aligned));
     for row in &category.rows {
-        let mut cells = vec![name(row), row.arm.clone()];
+        let mut cells = vec![named(&row.workload, row.form, row.size), row.arm.clone()];
         cells.extend(time(row));
         for (_, key, form) in &columns {
             let pair = |b: &Beside| format!("{} → {}", form(b.reference), form(b.value));
@@ -110,13 +110,6 @@ fn table(category: &OfCategory, evidence: Evidence) -> String {
         table.add_row(cells.into_iter().enumerate().map(aligned));
     }
     table.to_string().lines().map(|l| l.trim_end().to_string() + "\n").collect()
-}
-
-fn name(row: &Row) -> String {
-    match row.form {
-        Form::Plain => format!("{} {}", row.workload, row.size),
-        form => format!("{} {} {}", row.workload, form.name(), row.size),
-    }
 }
 
 fn time(row: &Row) -> [String; 3] {

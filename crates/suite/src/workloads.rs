@@ -81,6 +81,14 @@ impl Form {
     }
 }
 
+/// What a workload of a form and a size is called, for people: `counter private 200000`; a plain form goes without saying.
+pub fn named(workload: &str, form: Form, size: u64) -> String {
+    match form {
+        Form::Plain => format!("{workload} {size}"),
+        form => format!("{workload} {} {size}", form.name()),
+    }
+}
+
 /// What a size costs on the build with the GIL and one worker. Measured on one core of a server of 2023; another machine is
 /// faster or slower, all workloads alike, and a size is only to come near the time asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]

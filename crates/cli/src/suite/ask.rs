@@ -10,7 +10,7 @@ use ungil_experiment::record::Settings;
 use ungil_suite::packages::Packages;
 use ungil_suite::plan::{self, Ask, Missing, Plan};
 use ungil_suite::sizes::Scale;
-use ungil_suite::workloads::{Category, WORKLOADS, Workload};
+use ungil_suite::workloads::Category;
 
 /// The paper's numbers of workers.
 const PAPER_WORKERS: [u32; 6] = [1, 2, 4, 6, 8, 12];
@@ -34,8 +34,9 @@ pub(super) fn plan_of(args: &Suite, notes: &mut Vec<String>) -> Result<(Plan, Pa
     let packages = Packages::new(&search, !args.no_install && !args.dry_run);
     let mut ask = ask(args, pythons)?;
     // A wrong name is told before anything is fetched.
-    plan::plan(&ask)?;
-    ask.missing = missing(args, &ask, &packages, notes);
+    let wanted = plan::plan(&ask)?;
+    let numpy = wanted.points.iter().any(|(point, _)| point.category == Category::Numpy);
+    ask.missing = missing(args, &ask, numpy, &packages, notes);
     Ok((plan::plan(&ask)?, packages))
 }
 
@@ -101,16 +102,10 @@ fn ask(args: &Suite, pythons: Vec<(Interpreter, Gil)>) -> Result<Ask, Edge> {
 }
 
 /// What cannot run for want of a package, after what may be fetched was fetched.
-fn missing(args: &Suite, ask: &Ask, packages: &Packages, notes: &mut Vec<String>) -> Missing {
-    let chosen = |category: Category| {
-        let named = |w: &&Workload| ask.workloads.iter().any(|n| n == w.name) && w.category == category;
-        ask.categories.iter().any(|c| c == category.name())
-            || WORKLOADS.iter().any(|w| named(&w))
-            || ask.categories.is_empty() && ask.workloads.is_empty()
-    };
+fn missing(args: &Suite, ask: &Ask, numpy: bool, packages: &Packages, notes: &mut Vec<String>) -> Missing {
     let pythons: Vec<Interpreter> = ask.pythons.iter().map(|(python, _)| python.clone()).collect();
     let mut missing = Missing::default();
-    if chosen(Category::Numpy) {
+    if numpy {
         let say = &mut |says: &str| {
             if !args.quiet {
                 eprintln!("note: {says}");
