@@ -4,7 +4,8 @@
 
 CLONE is a clone of Joseda8/profiler of GitHub. Four arms a workload, each once a block in random order: ours and theirs, with and without the GIL. Theirs run as they are; their
 marks become `ungil_phase`'s, their pause before the work is left out, and the thread pool's module, which they would import inside
-the phase, is imported before it. Said of each: the ratio free-threaded / GIL, ours and theirs (geometric mean over blocks, Student's
+the phase, is imported before it. Ours and theirs begin with all garbage collected: else one of them may meet a collection in the phase
+and the other not, for no more than a few objects made before. Said of each: the ratio free-threaded / GIL, ours and theirs (geometric mean over blocks, Student's
 95 % interval), and the quotient of the two, which agrees if its interval holds 1; by time and by CPU time, which a busy machine
 disturbs less. `ungil` must be on PATH, or be named by UNGIL_BIN; NumPy where `ungil suite` puts it.
 """
@@ -37,6 +38,7 @@ WORKLOADS = {
     "object_lists": ("threads_objects/3", THREADS + "--num_records {n}", 100_000),
 }
 MARKS = """\
+import gc
 import time
 import concurrent.futures.thread
 import ungil_phase
@@ -44,7 +46,11 @@ import ungil_phase
 time.sleep = lambda seconds: None
 
 def set_tag(name):
-    (ungil_phase.start if name.startswith("start") else ungil_phase.end)()
+    if name.startswith("start"):
+        gc.collect()
+        ungil_phase.start()
+    else:
+        ungil_phase.end()
 
 def set_output_filename(filename):
     pass

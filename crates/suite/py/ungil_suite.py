@@ -5,14 +5,15 @@ compares between the arms. Each runs by hand too, without `ungil`: `python mande
 """
 
 import argparse
+import gc
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor  # here, not where a pool is made: that may be inside the phase
 
 try:
-    from ungil_phase import phase
+    from ungil_phase import phase as _marked
 except ImportError:  # run by hand
-    from contextlib import nullcontext as phase
+    from contextlib import nullcontext as _marked
 
 __all__ = ["ANY", "check", "collect", "contend", "options", "parts", "phase", "pool", "spread"]
 
@@ -36,6 +37,13 @@ def options(text, size, workers=False, models=("threads",), forms=()):
     if chosen.packages:
         sys.path.insert(0, os.path.join(chosen.packages, sys.implementation.cache_tag + getattr(sys, "abiflags", "")))
     return chosen
+
+
+def phase():
+    """What is measured. The inputs are collected before it: otherwise whether the garbage collector goes through them in the
+    phase hangs on how many objects the program happened to make until then."""
+    gc.collect()
+    return _marked()
 
 
 # Models of a workload whose parts need nothing of each other.
