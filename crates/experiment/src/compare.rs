@@ -175,11 +175,13 @@ impl Comparison {
     }
 
     /// The widest relative half-width of the headline metric's intervals against the baseline; `None` before there are
-    /// blocks enough.
+    /// two blocks: one has no width.
     pub fn precision(&self) -> Option<f64> {
         let ratios =
             self.arms.iter().filter(|a| a.failed.is_none()).filter_map(|a| a.metrics.get(&self.headline));
-        let widths = ratios.filter_map(|f| f.baseline.as_ref()).map(|v| v.ratio.map(|r| r.precision()));
+        let widths = ratios
+            .filter_map(|f| f.baseline.as_ref())
+            .map(|v| v.ratio.filter(|r| r.blocks > 1).map(|r| r.precision()));
         widths.collect::<Option<Vec<f64>>>()?.into_iter().reduce(f64::max)
     }
 }

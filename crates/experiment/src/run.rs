@@ -12,6 +12,7 @@ use crate::stop::Stop;
 use crate::window::Window;
 use crate::workload::Workload;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::Path;
 use std::time::Instant;
 use ungil_meter::energy::Sensor;
@@ -28,6 +29,7 @@ pub(crate) struct Bench<'a> {
     pub(crate) support: &'a Path,
     pub(crate) sensors: Vec<Box<dyn Sensor>>,
     pub(crate) stop: &'a Stop,
+    pub(crate) env: &'a [(String, OsString)],
     pub(crate) began: Instant,
 }
 
@@ -292,6 +294,7 @@ impl Bench<'_> {
                 (self.settings.seed.wrapping_mul(0x9E37_79B9).wrapping_add(block.into())) % 4_294_967_295 + 1;
             set("PYTHONHASHSEED", seed.to_string().into());
         }
+        launch.env.extend(self.env.iter().cloned());
         set_gil(&mut launch, arm);
         Ok(launch)
     }

@@ -12,6 +12,7 @@ use crate::stop::Stop;
 use crate::window;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::ffi::OsString;
 use std::time::Instant;
 use ungil_meter::energy::Sensor;
 
@@ -44,6 +45,8 @@ pub struct Experiment<'a> {
     pub record: Record,
     /// The request to stop.
     pub stop: &'a Stop,
+    /// What the workload's environment has beside ungil's own: nothing that could change a figure, for no record has it.
+    pub env: Vec<(String, OsString)>,
 }
 
 impl<'a> Experiment<'a> {
@@ -55,7 +58,7 @@ impl<'a> Experiment<'a> {
         let line = Line::Experiment(header);
         writer.line(&line)?;
         let Line::Experiment(header) = line else { unreachable!("made three lines above") };
-        Ok(Experiment { writer, record: Record::new(header), stop })
+        Ok(Experiment { writer, record: Record::new(header), stop, env: Vec::new() })
     }
 
     /// An interrupted experiment that goes on.
@@ -65,7 +68,7 @@ impl<'a> Experiment<'a> {
     pub fn resume(record: Record, path: &std::path::Path, stop: &'a Stop) -> Result<Experiment<'a>, Error> {
         let mut writer = Writer::append(path, record.whole)?;
         writer.line(&Line::Resumed(Resumed { at: now() }))?;
-        Ok(Experiment { writer, record, stop })
+        Ok(Experiment { writer, record, stop, env: Vec::new() })
     }
 
     /// Runs until the intervals are narrow enough or the time is over, then compares.
@@ -101,7 +104,7 @@ impl<'a> Experiment<'a> {
         sensors: Vec<Box<dyn Sensor>>,
         watch: &mut dyn FnMut(&Event<'_>),
     ) -> Result<(), Error> {
-        let header = self.record.header.clone();
+        let (header, env) = (self.record.header.clone(), self.env.clone());
         let support = support().map_err(|e| {
             let mend = "make room in the temporary directory, or point TMPDIR elsewhere";
             failed("cannot set up the experiment", e.to_string(), mend)
@@ -112,6 +115,7 @@ impl<'a> Experiment<'a> {
             support: support.path(),
             sensors,
             stop: self.stop,
+            env: &env,
             began: Instant::now(),
         };
         if self.record.idle.is_none() && header.settings.idle_s > 0.0 {

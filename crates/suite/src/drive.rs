@@ -83,7 +83,8 @@ impl<'a> Drive<'a> {
         self.left.len()
     }
 
-    /// Runs them, beginning none after `limit_s` seconds. A point that fails does not keep the next from running.
+    /// Runs them, beginning none after `limit_s` seconds; if that is finite, each may take its share of what is left of it. A point
+    /// that fails does not keep the next from running.
     ///
     /// # Errors
     /// [`Error::Interrupted`]; [`Error::Record`] when a record cannot be written.
@@ -96,11 +97,24 @@ impl<'a> Drive<'a> {
         let began = Instant::now();
         let before = self.total - self.left.len();
         let points = std::mem::take(&mut self.left);
+        let count = points.len();
+        // Compiled modules are kept as long as the suite runs: where nobody keeps them, every start would compile what it imports.
+        let cache = tempfile::tempdir().ok();
         let all: f64 = points.iter().map(|(p, e)| expected_s(p, &e.record)).sum();
         let mut past = 0.0;
         for (i, (point, mut experiment)) in points.into_iter().enumerate() {
-            if began.elapsed().as_secs_f64() > limit_s {
+            let left_s = limit_s - began.elapsed().as_secs_f64();
+            if left_s < 0.0 {
                 break;
+            }
+            if left_s.is_finite() {
+                experiment.record.header.settings.time_limit_s = left_s / (count - i) as f64;
+            }
+            if let Some(cache) = &cache {
+                experiment.env = vec![
+                    ("PYTHONPYCACHEPREFIX".into(), cache.path().into()),
+                    ("PYTHONDONTWRITEBYTECODE".into(), "".into()),
+                ];
             }
             let pace = if past > 0.0 { began.elapsed().as_secs_f64() / past } else { 1.0 };
             watch(&Event::Point(before + i + 1, self.total, &point, pace * (all - past)));

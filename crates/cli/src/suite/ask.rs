@@ -19,8 +19,7 @@ const SECONDS: f64 = 1.0;
 const QUICK_S: f64 = 0.1;
 /// Seconds a first look is given for all its points together, and after which it begins none, so that it ends within two
 /// minutes on a busy machine too; and the fewest blocks it makes of each.
-const QUICK_LIMIT_S: f64 = 80.0;
-pub(super) const QUICK_MOST_S: f64 = 110.0;
+pub(super) const QUICK_MOST_S: f64 = 100.0;
 const QUICK_BLOCKS: u32 = 1;
 /// Blocks of a point: the fewest that decide anything.
 pub(super) const BLOCKS: u32 = 5;
@@ -133,7 +132,7 @@ pub(super) fn settings(args: &Suite, points: usize) -> Settings {
         blocks: if hurried { QUICK_BLOCKS } else { most },
         max_blocks: Some(most),
         precision: 0.0,
-        time_limit_s: if hurried { QUICK_LIMIT_S / points.max(1) as f64 } else { 0.0 },
+        time_limit_s: if hurried { QUICK_MOST_S / points.max(1) as f64 } else { 0.0 },
         timeout_s: args.timeout,
         allow_different_output: false,
         keep_going: true,
