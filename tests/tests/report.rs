@@ -109,6 +109,49 @@ fn the_table_of_runs_sorts_and_filters_by_mouse_and_keyboard() {
 }
 
 #[test]
+fn the_folder_of_a_suite_is_shown_as_a_study_category_by_category() {
+    let place = Place::new();
+    let what = "suite --workload mandelbrot,dict_write --python 3.14,3.14t --workers 1,2 --scale 0.0001 --blocks 5 --no-install --energy off -q -o study";
+    place.ungil(what.split(' ')).run().ok();
+    let suite = fs::read_to_string(place.at("study/suite.json")).unwrap();
+    let file = report(&place, &["study"]);
+    let mut page = Page::open(&file, 400, "light", READY);
+    let titles = "[...document.querySelectorAll('#study [data-chart=chapter] h3')].map(t => t.textContent)";
+    assert_eq!(page.value(titles), json!(["Sequential", "Shared objects"]));
+    // One sequential arm beside its reference; dict_write shared and private at one and at two workers.
+    assert_eq!(marks(&mut page, "chapter", "mark"), 5);
+    assert_eq!(marks(&mut page, "chapter", "whisker"), 5);
+    assert_eq!(page.value("document.querySelectorAll('#overview').length"), 0);
+    let words = page.value("document.querySelector('#study').textContent");
+    let words = words.as_str().unwrap();
+    for part in
+        ["Sequential work without the GIL takes", "over 1 point;", "the paper's way", "3.14, as many workers"]
+    {
+        assert!(words.contains(part), "{part}: {words}");
+    }
+    assert_eq!(page.value("document.documentElement.scrollWidth <= innerWidth"), true);
+    page.is_content(&file);
+    let markdown = place.ungil(["report", "study", "--format", "md"]).run().ok().stdout;
+    assert!(markdown.contains("## Shared objects") && markdown.contains("the paper's way"), "{markdown}");
+    place.ungil(["report", "study", "--format", "svg"]).run().ok();
+    let charts = names(&place.at("study/charts"));
+    assert!(charts.contains(&"shared-objects-chapter.svg".to_string()), "{charts:?}");
+    // What stands in the folder's file stays words; a file of a newer schema is told, and the records are shown without it.
+    place.write("study/suite.json", suite.replace("\"mandelbrot\"", &json!(HOSTILE).to_string()));
+    let mut page = Page::open(&report(&place, &["study"]), 400, "dark", READY);
+    assert_eq!(
+        page.value("window.hacked === undefined && document.querySelectorAll('img').length === 0"),
+        true
+    );
+    assert!(page.value("document.querySelector('#study').textContent").as_str().unwrap().contains(HOSTILE));
+    place.write("study/suite.json", suite.replace("ungil.suite/1", "ungil.suite/9"));
+    let out = place.ungil(["report", "study"]).run().ok();
+    assert!(out.stderr.contains("ungil.suite/9"), "{}", out.stderr);
+    let mut page = Page::open(&file, 400, "dark", READY);
+    assert_eq!(page.value("document.querySelectorAll('#study').length"), 0);
+}
+
+#[test]
 fn a_folder_of_many_records_opens_each_when_asked_and_stays_light() {
     let place = Place::new();
     let one = fs::read_to_string(record(&place, "one.jsonl")).unwrap();

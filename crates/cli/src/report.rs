@@ -1,5 +1,7 @@
 //! `ungil report`: from records to a page, or to Markdown, CSV or pictures.
 
+mod study;
+
 use crate::args::{Report as Args, ReportForm as Form};
 use crate::failure::{Edge, print};
 use std::fs::{self, Permissions};
@@ -27,7 +29,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Edge> {
         eprintln!("note: {}", crate::clean::harmless(line));
     }
     let title = title(&args.records);
-    let page = Page { title: &title, sources: &found.records, refused: &found.refused, second };
+    let study = study::of(&args.records);
+    let page = Page {
+        title: &title,
+        sources: &found.records,
+        refused: &found.refused,
+        second,
+        study: study.as_ref(),
+    };
     let text = match form {
         Form::Html => html(page),
         Form::Md => markdown(page),

@@ -15,7 +15,7 @@ mod words;
 
 pub use csv::csv;
 pub use json::{Json, json};
-pub use page::{Page, Picture, html, markdown, pictures};
+pub use page::{Beside, Chapter, Page, Picture, Study, html, markdown, pictures};
 pub use runs::runs;
 pub use source::{Found, Source, gather, tell_apart};
 pub use table::table;

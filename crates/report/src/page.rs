@@ -20,6 +20,7 @@ mod pictures;
 mod plot;
 mod ratios;
 mod scaling;
+mod study;
 
 use crate::{Source, View, hazards, words};
 use chart::{Chart, Series};
@@ -29,6 +30,7 @@ use pair::Two;
 pub use pictures::{Picture, pictures};
 use serde_json::json;
 use sha2::{Digest, Sha256};
+pub use study::{Beside, Chapter, Study};
 use ungil_experiment::metric::{METRICS, Unit};
 
 /// Colours and marks, which a chart in a file of its own has too, and the rest of the page.
@@ -49,6 +51,8 @@ pub struct Page<'a> {
     pub refused: &'a [String],
     /// Where the second of two things to be set side by side begins among the records; `None` where nothing is compared.
     pub second: Option<usize>,
+    /// What the records say together, if they are those of one study.
+    pub study: Option<&'a Study>,
 }
 
 /// Every chart of a record that its runs allow.
@@ -71,8 +75,10 @@ pub fn html(page: Page<'_>) -> String {
     let (pairs, alone) = page.pairs();
     body.push_str(&markup::list("caution", &alone));
     body.push_str(&differences(&pairs));
-    // Two records that are compared need no overview of records.
-    if several && page.sources.len() > pairs.len() * 2 || pairs.len() > 1 {
+    // A study has its own words on all of its records; two records that are compared need no overview.
+    if let Some(study) = page.study {
+        body.push_str(&study::html(study));
+    } else if several && page.sources.len() > pairs.len() * 2 || pairs.len() > 1 {
         body.push_str("<section id=\"overview\">");
         body.push_str(&markup::list("words", &overview::words(page.sources)));
         body.push_str(&markup::chart(&overview::chart(page.sources)));

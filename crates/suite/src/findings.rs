@@ -37,6 +37,11 @@ pub(crate) fn findings(summary: &Summary) -> Vec<String> {
     says
 }
 
+/// A number of things: 1 point, 3 points.
+fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
 fn rows(summary: &Summary) -> impl Iterator<Item = &Row> {
     summary.categories.iter().flat_map(|c| &c.rows)
 }
@@ -168,9 +173,9 @@ fn sequential(summary: &Summary) -> Option<String> {
         _ => format!("{paper}, which cannot be held against ours: no sensor measured it"),
     };
     Some(format!(
-        "Sequential work without the GIL takes {} of the time over {} points; {beside}.",
+        "Sequential work without the GIL takes {} of the time over {}; {beside}.",
         shown(time.ours),
-        time.rows
+        count(time.rows, "point")
     ))
 }
 
@@ -182,9 +187,9 @@ fn numpy(summary: &Summary) -> Option<String> {
         Verdict::Less | Verdict::More => "where the paper finds no difference",
     };
     Some(format!(
-        "NumPy without the GIL takes {} of the time over {} points, {agrees}.",
+        "NumPy without the GIL takes {} of the time over {}, {agrees}.",
         shown(time.ours),
-        time.rows
+        count(time.rows, "point")
     ))
 }
 
@@ -214,8 +219,15 @@ fn energy(summary: &Summary) -> Option<String> {
         |s| format!("the machine at rest draws {:.0} % of it, the work adds the rest", 100.0 * s),
     );
     (!ratios.is_empty()).then(|| {
-        let agrees = if least > 0.8 && most < 1.25 { "as the paper finds" } else { "unlike the paper, where it hardly changes" };
-        format!("Power without the GIL is {least:.2} to {most:.2} of that with it over {} rows, {agrees}; {share}.", ratios.len())
+        let agrees = if least > 0.8 && most < 1.25 {
+            "as the paper finds"
+        } else {
+            "unlike the paper, where it hardly changes"
+        };
+        format!(
+            "Power without the GIL is {least:.2} to {most:.2} of that with it over {}, {agrees}; {share}.",
+            count(ratios.len(), "row")
+        )
     })
 }
 
@@ -228,8 +240,8 @@ fn memory(summary: &Summary) -> Option<String> {
     let (vms, pss) = (median("vms_peak_bytes")?, median("pss_peak_bytes")?);
     let agrees = if vms > pss { "as in the paper" } else { "unlike in the paper" };
     Some(format!(
-        "Memory without the GIL, median over {} rows: {vms:.2} of the address space (VMS) and {pss:.2} of what is resident (PSS); {agrees}, address space grows {}.",
-        rows.len(),
+        "Memory without the GIL, median over {}: {vms:.2} of the address space (VMS) and {pss:.2} of what is resident (PSS); {agrees}, address space grows {}.",
+        count(rows.len(), "row"),
         if vms > pss { "more" } else { "less" }
     ))
 }

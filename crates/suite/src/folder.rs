@@ -12,7 +12,10 @@ use ungil_experiment::{Error, Failure};
 /// The schema of `suite.json`. A reader takes any `/1`; fields may be added to it, never changed.
 pub const SCHEMA: &str = "ungil.suite/1";
 
-/// `suite.json`.
+/// The file that makes a folder a suite.
+pub const FILE: &str = "suite.json";
+
+/// What it holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Suite {
     /// [`SCHEMA`].
@@ -79,7 +82,7 @@ pub fn write_sources(folder: &Path, from: Option<&Path>) -> Result<(), Error> {
 /// # Errors
 /// [`Error::Failed`] when there is a suite already, the folder cannot be written, or the other lacks a file.
 pub fn create(folder: &Path, suite: &Suite, from: Option<&Path>) -> Result<(), Error> {
-    let path = folder.join("suite.json");
+    let path = folder.join(FILE);
     let failed = |why: String, mend: &str| {
         Error::Failed(Failure::new(format!("cannot make the suite {}", folder.display()), why, mend))
     };
@@ -112,7 +115,7 @@ pub fn read(folder: &Path) -> Result<Study, Error> {
     let failed = |why: String, mend: &str| {
         Error::Failed(Failure::new(format!("cannot read the suite {}", folder.display()), why, mend))
     };
-    let text = fs::read_to_string(folder.join("suite.json"))
+    let text = fs::read_to_string(folder.join(FILE))
         .map_err(|e| failed(format!("suite.json: {e}"), "give a folder written by ungil suite"))?;
     let schema = serde_json::from_str::<serde_json::Value>(&text).ok();
     let schema = schema.as_ref().and_then(|v| v.get("schema")).and_then(|s| s.as_str()).unwrap_or_default();

@@ -20,34 +20,47 @@ pub fn text(summary: &Summary) -> String {
     );
     for category in &summary.categories {
         text.push_str(&format!("\n{}\n{}", category.category.title(), table(category, summary.evidence)));
-        text.push_str(&overall(category, summary.evidence));
+        let overall = overall(category, summary.evidence);
+        overall.iter().for_each(|line| text.push_str(&format!("  {line}\n")));
     }
     if !summary.energy.is_empty() {
         text.push_str(&format!("\n{}: {}\n", energy(summary.evidence), summary.energy.join("; ")));
     }
-    let mut lines = |head: &str, list: Vec<String>| {
+    let mut lines = |head: &str, list: &[String]| {
         if !list.is_empty() {
             text.push('\n');
             list.iter().for_each(|line| text.push_str(&format!("{head} {line}\n")));
         }
     };
-    let failed = summary.failed.iter().map(|f| format!("failed: {} on {}: {}", f.what, f.arm, f.why));
-    let used =
-        if summary.failed.is_empty() { None } else { Some("figures of what failed are not used".into()) };
-    lines("!", failed.chain(used).collect());
-    lines("!", summary.unreadable.iter().map(|s| format!("cannot be read: {}: {}", s.what, s.why)).collect());
-    lines("!", summary.skipped.iter().map(|s| format!("left out: {}: {}", s.what, s.why)).collect());
-    if !summary.unfinished.is_empty() {
-        lines("!", vec![format!("not run to the end: {}", summary.unfinished.join(", "))]);
+    lines("!", &cautions(summary));
+    lines("-", &summary.findings);
+    lines("-", &unknown(summary));
+    text
+}
+
+/// What failed, what was left out, what puts figures in doubt.
+pub fn cautions(summary: &Summary) -> Vec<String> {
+    let mut all = Vec::new();
+    all.extend(summary.failed.iter().map(|f| format!("failed: {} on {}: {}", f.what, f.arm, f.why)));
+    if !summary.failed.is_empty() {
+        all.push("figures of what failed are not used".into());
     }
-    lines("!", summary.hazards.clone());
-    lines("-", summary.findings.clone());
+    all.extend(summary.unreadable.iter().map(|s| format!("cannot be read: {}: {}", s.what, s.why)));
+    all.extend(summary.skipped.iter().map(|s| format!("left out: {}: {}", s.what, s.why)));
+    if !summary.unfinished.is_empty() {
+        all.push(format!("not run to the end: {}", summary.unfinished.join(", ")));
+    }
+    all.extend(summary.hazards.iter().cloned());
+    all
+}
+
+/// What could not be measured, and what was noted when it was planned.
+pub fn unknown(summary: &Summary) -> Vec<String> {
     let missing = summary.missing.iter().map(|(key, why)| {
         let title = find(key).map_or(key.as_str(), |m| m.title);
         format!("Not known: {title} ({why}).")
     });
-    lines("-", missing.chain(summary.notes.iter().map(|n| format!("Note: {n}."))).collect());
-    text
+    missing.chain(summary.notes.iter().map(|n| format!("Note: {n}."))).collect()
 }
 
 /// How energy is headed: never without its evidence.
@@ -86,18 +99,16 @@ fn columns(category: &OfCategory, evidence: Evidence) -> Vec<Column> {
     all.into_iter().filter(|(_, key, _)| worth(key)).collect()
 }
 
-fn table(category: &OfCategory, evidence: Evidence) -> String {
+/// A category's table: its headings, and a line of cells a row.
+pub fn cells(category: &OfCategory, evidence: Evidence) -> (Vec<String>, Vec<Vec<String>>) {
     let columns = columns(category, evidence);
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     let mut head: Vec<String> = ["workload", "arm", "time", "×", ""].map(String::from).to_vec();
     head.extend(columns.iter().map(|(title, ..)| title.to_string()));
     if category.rows.iter().any(|r| r.metrics.get("energy_j").is_some_and(|e| e.ratio.is_some())) {
         head.push("× energy".into());
     }
     let energy = head.last().is_some_and(|h| h == "× energy");
-    table.set_header(head.into_iter().enumerate().map(aligned));
-    for row in &category.rows {
+    let line = |row: &Row| {
         let mut cells = vec![named(&row.workload, row.form, row.size), row.arm.clone()];
         cells.extend(time(row));
         for (_, key, form) in &columns {
@@ -107,7 +118,18 @@ fn table(category: &OfCategory, evidence: Evidence) -> String {
         if energy {
             cells.push(row.metrics.get("energy_j").map_or_else(|| "-".into(), Beside::shown));
         }
-        table.add_row(cells.into_iter().enumerate().map(aligned));
+        cells
+    };
+    (head, category.rows.iter().map(line).collect())
+}
+
+fn table(category: &OfCategory, evidence: Evidence) -> String {
+    let (head, rows) = cells(category, evidence);
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(head.into_iter().enumerate().map(aligned));
+    for row in rows {
+        table.add_row(row.into_iter().enumerate().map(aligned));
     }
     table.to_string().lines().map(|l| l.trim_end().to_string() + "\n").collect()
 }
@@ -130,25 +152,24 @@ fn aligned((column, text): (usize, String)) -> Cell {
 }
 
 /// A category in one figure a metric, the two ways.
-fn overall(category: &OfCategory, evidence: Evidence) -> String {
-    let mut text = String::new();
+pub fn overall(category: &OfCategory, evidence: Evidence) -> Vec<String> {
     let word = |o: &Overall| match (category.category, o.form) {
         (_, Form::Plain) | (Category::Shared, Form::Shared) => String::new(),
         (_, form) => format!(" {}", form.name()),
     };
-    for o in &category.overall {
+    let line = |o: &Overall| {
         let title = match o.metric.as_str() {
             "energy_j" => energy(evidence),
             key => find(key).map_or(key, |m| m.title),
         };
-        text.push_str(&format!(
-            "  {} of {}{}, {title}: the paper's way {}, by blocks {}\n",
+        format!(
+            "{} of {}{}, {title}: the paper's way {}, by blocks {}",
             if o.rows == 1 { "1 row".into() } else { format!("all {} rows", o.rows) },
             o.label,
             word(o),
             shown_gmean(o.paper),
             shown(o.ours)
-        ));
-    }
-    text
+        )
+    };
+    category.overall.iter().map(line).collect()
 }

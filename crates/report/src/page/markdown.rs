@@ -3,7 +3,7 @@
 use super::chart::Table;
 use super::escape::markdown as safe;
 use super::markup::{MOST, more};
-use super::{Page, charts, facts, overview, pair};
+use super::{Page, charts, facts, overview, pair, study};
 use crate::{Source, hazards, words};
 
 /// Everything in Markdown (GitHub's, for the tables).
@@ -26,7 +26,15 @@ pub fn markdown(page: Page<'_>) -> String {
         }
         titled(&mut text, 3, "What else differs", "", &pair::differences(*first));
     }
-    if several && pairs.is_empty() {
+    if let Some(study) = page.study {
+        list(&mut text, &study.findings);
+        list(&mut text, &study.cautions);
+        for chapter in &study.chapters {
+            let chart = study::chart(study, chapter);
+            titled(&mut text, 2, &chart.title, &chart.says, &chart.table);
+            list(&mut text, &chapter.words);
+        }
+    } else if several && pairs.is_empty() {
         list(&mut text, &overview::words(page.sources));
         let chart = overview::chart(page.sources);
         titled(&mut text, 2, &chart.title, &chart.says, &chart.table);

@@ -4,7 +4,7 @@ use super::canvas::{LETTER, WIDTH};
 use super::chart::Chart;
 use super::escape::escape;
 use super::plot::SIZE;
-use super::{Page, charts, overview, pair};
+use super::{Page, charts, overview, pair, study};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
@@ -23,6 +23,9 @@ pub fn pictures(page: Page<'_>) -> Vec<Picture> {
     let mut all: Vec<(String, Chart)> = Vec::new();
     if !pairs.is_empty() {
         all.extend(pair::charts(&pairs).into_iter().map(|c| ("both".to_string(), c)));
+    } else if let Some(study) = page.study {
+        let chapters = study.chapters.iter().map(|c| (c.title.to_lowercase(), study::chart(study, c)));
+        all.extend(chapters);
     } else if page.sources.len() > 1 {
         all.push(("all".into(), overview::chart(page.sources)));
     }

@@ -1,0 +1,58 @@
+//! The folder of a suite as a study that the page shows: its findings, and a chapter a category.
+
+use std::path::PathBuf;
+use ungil_report::{Beside, Chapter, Study};
+use ungil_suite::folder;
+use ungil_suite::summary::{OfCategory, Row, Summary, summary};
+use ungil_suite::table;
+use ungil_suite::workloads::{Form, named};
+
+/// The study that the records make up: those of one folder that `ungil suite` wrote.
+pub(super) fn of(records: &[PathBuf]) -> Option<Study> {
+    let [folder] = records else { return None };
+    if !folder.join(folder::FILE).is_file() {
+        return None;
+    }
+    match folder::read(folder) {
+        Ok(study) => Some(shown(&summary(&study))),
+        Err(error) => {
+            let failure = error.failure();
+            eprintln!("note: {}: {}", failure.what, crate::clean::harmless(&failure.why));
+            None
+        }
+    }
+}
+
+fn shown(summary: &Summary) -> Study {
+    let reference = summary.pythons.first().map_or("the first interpreter", String::as_str);
+    let findings = summary.findings.iter().cloned().chain(table::unknown(summary));
+    Study {
+        reference: format!("{reference}, as many workers"),
+        findings: findings.collect(),
+        cautions: table::cautions(summary),
+        chapters: summary.categories.iter().map(|c| chapter(summary, c)).collect(),
+    }
+}
+
+fn chapter(summary: &Summary, category: &OfCategory) -> Chapter {
+    let (head, cells) = table::cells(category, summary.evidence);
+    let several = |row: &Row| {
+        category.rows.iter().any(|r| r.workload == row.workload && r.form == row.form && r.size != row.size)
+    };
+    let beside = |(row, cells): (&Row, Vec<String>)| {
+        // Labels of a chart are short: a size stands there only where there are several.
+        let experiment = match row.form {
+            _ if several(row) => named(&row.workload, row.form, row.size),
+            Form::Plain => row.workload.clone(),
+            form => format!("{} {}", row.workload, form.name()),
+        };
+        let ratio = row.metrics.get("wall_s").and_then(|t| t.ratio);
+        Beside { experiment, arm: row.arm.clone(), ratio: ratio.map(|r| [r.ratio, r.low, r.high]), cells }
+    };
+    Chapter {
+        title: category.category.title().into(),
+        words: table::overall(category, summary.evidence),
+        head,
+        arms: category.rows.iter().zip(cells).map(beside).collect(),
+    }
+}
