@@ -5,7 +5,10 @@ use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
-use ungil_tests::{Place, Ungil};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+use ungil_tests::{HANG, Place, Record, Ungil};
 
 /// Small, one block, no energy, nothing fetched.
 const TINY: [&str; 9] =
@@ -84,14 +87,19 @@ fn mended_forms_run_where_the_package_is() {
     let place = Place::new();
     let home = place.at("home/suite/packages");
     fs::create_dir_all(&home).unwrap();
-    symlink(packages.join("3.14"), home.join("cpython-314")).unwrap();
-    symlink(packages.join("3.14t"), home.join("cpython-314t")).unwrap();
-    let args = "--category objects,shared --python 3.14,3.14t --workers 2 --scale 0.0001";
+    for version in ["3.14", "3.14t", "3.15", "3.15t"] {
+        symlink(packages.join(version), home.join(format!("cpython-{}", version.replace('.', "")))).unwrap();
+    }
+    let args = "--category objects,shared --python 3.14,3.14t,3.15,3.15t --workers 2 --scale 0.0001";
     let home = place.at("home");
     let summary = suite(&place, args).env("UNGIL_HOME", home.to_str().unwrap()).run().ok().json();
     assert!(list(&summary, "failed").is_empty() && list(&summary, "skipped").is_empty(), "{summary}");
     let mended = rows(&summary).into_iter().filter(|r| r["form"] == "mended").count();
-    assert_eq!(mended, 2 + 9, "two of the paper's, and all shared ones but the attribute that is written");
+    assert_eq!(
+        mended,
+        3 * (2 + 9),
+        "two of the paper's, and all shared ones but the attribute that is written"
+    );
 }
 
 #[test]
@@ -126,6 +134,54 @@ fn processes_interpreters_and_the_gil_switched_on_are_arms_too() {
     assert!(rows(&summary).iter().all(|r| r["reference"] == "3.14/threads/2"), "{summary}");
     let shared = ["3.14t/threads/2", "3.14t+gil/threads/2"];
     assert_eq!(arms(&summary, "counter"), [shared, shared].concat(), "nothing else can share an object");
+}
+
+#[test]
+fn the_joules_of_a_sensor_are_split_into_those_of_the_machine_at_rest_and_those_of_the_work() {
+    let place = Place::new();
+    let zone = "powercap/intel-rapl/intel-rapl:0";
+    place.write(&format!("{zone}/name"), "package-0\n");
+    place.write(&format!("{zone}/max_energy_range_uj"), "262143328850\n");
+    place.write(&format!("{zone}/energy_uj"), "0\n");
+    symlink(place.at(zone), place.at("powercap/intel-rapl:0")).unwrap();
+    // A machine that draws ten watts whatever it does.
+    let (counter, began) = (place.at(zone).join("energy_uj"), Instant::now());
+    let next = counter.with_extension("new");
+    let on = AtomicBool::new(true);
+    let energy = format!("powercap={}", place.at("powercap").display());
+    let what = "suite --workload mandelbrot --python 3.14,3.14t --scale 0.001 --blocks 1 --warmup 0 --no-install --quiet --json -o s";
+    let out = thread::scope(|scope| {
+        scope.spawn(|| {
+            while on.load(Ordering::Relaxed) && began.elapsed() < HANG {
+                fs::write(&next, format!("{}\n", began.elapsed().as_micros() * 10)).unwrap();
+                fs::rename(&next, &counter).unwrap();
+                thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let out = place.ungil(what.split(' ')).args(["--energy", &energy]).run();
+        on.store(false, Ordering::Relaxed);
+        out
+    });
+    let summary = out.ok().json();
+    let mut files = fs::read_dir(place.at("s")).unwrap().map(|f| f.unwrap().path());
+    let record = Record::read(&files.find(|f| f.extension().is_some_and(|e| e == "jsonl")).unwrap());
+    let idle = record.of_type("idle").next().unwrap();
+    let joules = idle["energy"][0]["reading"]["microjoules"].as_f64().unwrap() / 1e6;
+    let idle_w = joules / idle["seconds"].as_f64().unwrap();
+    assert!(idle_w > 0.0, "{idle}");
+    let row = rows(&summary)[0];
+    let figure = |key: &str| row["metrics"][key]["value"].as_f64().unwrap_or_else(|| panic!("{key}: {row}"));
+    let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-9, "{a} and {b}: {row}");
+    close(figure("energy_idle_j"), idle_w * figure("wall_s"));
+    close(figure("energy_above_idle_j"), figure("energy_j") - figure("energy_idle_j"));
+    close(figure("power_w"), figure("energy_j") / figure("wall_s"));
+    assert_eq!(summary["evidence"], "counter");
+    let findings = list(&summary, "findings").concat();
+    assert!(
+        findings.contains("the machine at rest draws")
+            && findings.contains("the paper's take 1.13 to 1.43 of the energy"),
+        "{findings}"
+    );
 }
 
 /// The workloads in a folder `files`, one of them changed.
@@ -216,6 +272,15 @@ fn ctrl_c_keeps_what_was_measured_and_resume_completes_it() {
         assert_eq!(arms(&summary, name), ["3.14t"], "{name}");
     }
     assert_eq!(place.read("s/001-mandelbrot-20.jsonl").unwrap(), measured, "what was done is not done again");
+}
+
+#[test]
+fn a_first_look_makes_as_many_blocks_as_decide_where_there_is_time() {
+    let place = Place::new();
+    let what = "suite --quick --workload mandelbrot --python 3.14,3.14t --energy off -q --json -o s";
+    let summary = place.ungil(what.split(' ')).run().ok().json();
+    assert_eq!(rows(&summary)[0]["metrics"]["wall_s"]["ratio"]["blocks"], 5, "{summary}");
+    assert!(list(&summary, "unfinished").is_empty(), "{summary}");
 }
 
 #[test]
