@@ -17,7 +17,7 @@ pub(super) fn of(records: &[PathBuf]) -> Option<Study> {
         Ok(study) => Some(shown(&summary(&study))),
         Err(error) => {
             let failure = error.failure();
-            eprintln!("note: {}: {}", failure.what, crate::clean::harmless(&failure.why));
+            eprintln!("note: {}", crate::clean::harmless(&format!("{}: {}", failure.what, failure.why)));
             None
         }
     }

@@ -7,6 +7,10 @@ use super::markup;
 use super::plot::{Axis, Item, Plot};
 use super::ratios::tick;
 
+/// Experiments of a chapter, and arms of one of them, that are drawn; a taller chart could not be taken in.
+const MOST: usize = 200;
+const ARMS: usize = 60;
+
 /// A study, ready to be shown.
 #[derive(Debug, Clone, Default)]
 pub struct Study {
@@ -65,8 +69,9 @@ pub(super) fn chart(study: &Study, chapter: &Chapter) -> Chart {
     table.rows = chapter.arms.iter().map(|a| a.cells.clone()).collect();
     let mut series: Vec<&str> = Vec::new();
     let (mut names, mut items, mut reach, mut most) = (Vec::new(), Vec::new(), vec![1.0], 1);
-    for arms in chapter.arms.chunk_by(|a, b| a.experiment == b.experiment) {
-        let drawn: Vec<_> = arms.iter().filter_map(|a| Some((a, a.ratio?))).collect();
+    let experiments = || chapter.arms.chunk_by(|a, b| a.experiment == b.experiment);
+    for arms in experiments().take(MOST) {
+        let drawn: Vec<_> = arms.iter().filter_map(|a| Some((a, a.ratio?))).take(ARMS).collect();
         for (i, (arm, [ratio, low, high])) in drawn.iter().enumerate() {
             let place = series.iter().position(|s| *s == arm.arm).unwrap_or(series.len());
             if place == series.len() {
@@ -95,10 +100,13 @@ pub(super) fn chart(study: &Study, chapter: &Chapter) -> Chart {
         under: format!("time, × {}", study.reference),
         items,
     };
-    let says = format!(
+    let mut says = format!(
         "Each arm's time divided by that of {} in the same block: the median over the blocks, and the 95 % interval. Left of the line at 1 is better.",
         study.reference
     );
+    if experiments().count() > MOST {
+        says.push_str(&format!(" The first {MOST} experiments are drawn; the table has all."));
+    }
     let legend = (0..SERIES).cycle().zip(series.iter().map(|s| (*s).to_string()));
     Chart::drawn("chapter", &chapter.title, says, &plot, table).with_legend(legend.collect())
 }
