@@ -36,7 +36,7 @@ pub use mimalloc::{HeapTag, Mimalloc};
 pub use mutexes::{MutexKind, NamedMutex};
 pub use objects::{CodeMore, FrameMore, ObjectsMore};
 pub use obmalloc::{Arena, Obmalloc, Pool};
-pub use parking::{ParkingLot, WaitEntry};
+pub use parking::WaitEntry;
 pub use runtime::RuntimeMore;
 pub use tasks::Tasks;
 pub use thread::{CStack, ThreadStateMore};

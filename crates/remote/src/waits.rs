@@ -4,19 +4,11 @@
 //! in the semaphore inside it. The kernel says the address of that semaphore, so the entry and with it the address waited for
 //! are one read away; nothing is walked and nothing stopped. An entry is believed only if the list it hangs in points back to it.
 
+use crate::layout::WaitEntry;
 use crate::linux::calls::{Call, Doing};
 use crate::memory::{Memory, Piece, word};
 use crate::python::{Interpreter, Python, Thread};
 
-/// `struct wait_entry`: what its words are, in bytes from its start.
-mod entry {
-    pub(super) const SIZE: usize = 72;
-    pub(super) const ARGUMENT: usize = 0;
-    pub(super) const ADDRESS: usize = 8;
-    /// The semaphore, whose first word is the futex.
-    pub(super) const SEMAPHORE: u64 = 16;
-    pub(super) const NODE: u64 = 48;
-}
 /// An entry lies in the frame of a C function not far above where the thread sleeps.
 const NEAR: u64 = 1 << 20;
 /// `_PyMutex_LockTimed` notes the time at which the lock is to be handed over: this long after the wait began (`lock.c`).
@@ -135,13 +127,14 @@ impl<'a> Waits<'a> {
     /// The address a thread is parked for and since when, if it sleeps in an entry of the parking lot that is still in its list:
     /// whoever wakes it takes it out first.
     fn parked(&self, call: &Call) -> Option<(u64, Option<i64>)> {
-        let start = call.args[0].checked_sub(entry::SEMAPHORE)?;
+        let start = call.args[0].checked_sub(WaitEntry::SEMAPHORE)?;
         if start < call.stack || start - call.stack > NEAR {
             return None;
         }
-        let bytes = self.memory.bytes::<{ entry::SIZE }>(start).ok()?;
-        let node = start + entry::NODE;
-        let (next, previous) = (word(&bytes, entry::NODE as usize), word(&bytes, entry::NODE as usize + 8));
+        let bytes = self.memory.bytes::<{ WaitEntry::SIZE as usize }>(start).ok()?;
+        let at = |field: u64| word(&bytes, field as usize);
+        let node = start + WaitEntry::NODE;
+        let (next, previous) = (at(WaitEntry::NODE), at(WaitEntry::NODE + 8));
         let (mut back, mut forth) = ([0; 8], [0; 8]);
         let pieces = &mut [
             Piece { address: next.checked_add(8)?, into: &mut back },
@@ -153,8 +146,8 @@ impl<'a> Waits<'a> {
         if u64::from_le_bytes(back) != node || u64::from_le_bytes(forth) != node {
             return None;
         }
-        let since = self.since(call, word(&bytes, entry::ARGUMENT));
-        Some((word(&bytes, entry::ADDRESS), since))
+        let since = self.since(call, at(WaitEntry::ARGUMENT));
+        Some((at(WaitEntry::ADDRESS), since))
     }
 
     /// When a wait for a mutex began: its argument is a `struct mutex_entry` on the same stack, whose first word is a time. Other
