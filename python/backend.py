@@ -30,12 +30,12 @@ prepare_metadata_for_build_editable = prepare_metadata_for_build_wheel
 
 
 def build_wheel(directory, settings=None, metadata=None):
-    _bring_program()
+    _bring_program(settings)
     return maturin.build_wheel(directory, _settings(settings), metadata)
 
 
 def build_editable(directory, settings=None, metadata=None):
-    _bring_program()
+    _bring_program(settings)
     return maturin.build_editable(directory, _settings(settings), metadata)
 
 
@@ -49,13 +49,24 @@ def build_sdist(directory, settings=None):
 
 def _settings(settings):
     settings = dict(settings or {})
+    settings.pop("program", None)
     if sys.version_info >= (3, 15):
         settings["build-args"] = f"{settings.get('build-args') or ''} --features abi3t".strip()
     return settings
 
 
-def _bring_program():
-    """Builds `ungil` and lays it under `program/scripts`."""
+def _bring_program(settings):
+    """Puts `ungil` under `program/scripts`: the executable that `--config-settings program=PATH` names, or one built here."""
+    program = (settings or {}).get("program") or _build_program()
+    SCRIPTS.mkdir(parents=True, exist_ok=True)
+    # Copied under another name and renamed, so that a build beside this one never packs half a file.
+    half = SCRIPTS / f".ungil.{os.getpid()}"
+    shutil.copy2(program, half)
+    half.rename(SCRIPTS / Path(program).name)
+
+
+def _build_program():
+    """Builds `ungil`, optimised, and returns its path."""
     if not (HERE.parent / "crates" / "cli" / "Cargo.toml").is_file():
         raise SystemExit(
             "ungil: the program's source is not beside this folder\n"
@@ -76,8 +87,4 @@ def _bring_program():
         stdout=subprocess.PIPE,
     ).stdout
     built = [m["executable"] for m in map(json.loads, messages.splitlines()) if m.get("executable")]
-    SCRIPTS.mkdir(parents=True, exist_ok=True)
-    # Built under another name and renamed, so that a build beside this one never packs half a file.
-    half = SCRIPTS / f".ungil.{os.getpid()}"
-    shutil.copy2(built[-1], half)
-    half.rename(SCRIPTS / Path(built[-1]).name)
+    return built[-1]

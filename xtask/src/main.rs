@@ -34,7 +34,8 @@ fn main() -> ExitCode {
 
 /// Builds, gets a pair of interpreters if there is none, and compares two examples.
 fn demo() -> Done {
-    let ungil = build(&["--release"])?;
+    run(Command::new(cargo()).current_dir(root()).args(["build", "--package", "ungil", "--release"]))?;
+    let ungil = target().join("release/ungil");
     let found = Command::new(&ungil).arg("pythons").output().map_err(|e| format!("ungil pythons: {e}"))?;
     if !String::from_utf8_lossy(&found.stdout).contains(" are a pair") {
         run(Command::new(&ungil).args(["pythons", "install", "3.14", "3.14t"]))?;
@@ -57,7 +58,10 @@ fn demo() -> Done {
 
 /// Gets what the tests need and runs every one.
 fn test(arguments: &[String]) -> Done {
-    let ungil = build(&[])?;
+    // The whole workspace at once, as the test runner builds it below: building one package alone selects other features of
+    // the dependencies and would compile most of them twice.
+    run(Command::new(cargo()).current_dir(root()).args(["build", "--workspace", "--bins", "--tests"]))?;
+    let ungil = target().join("debug/ungil");
     let home = home()?;
     let install = ["pythons", "install", "--with", "assemble", "3.13", "3.14", "3.14t", "3.15", "3.15t"];
     run(Command::new(&ungil).env("UNGIL_HOME", &home).args(install))?;
@@ -66,7 +70,7 @@ fn test(arguments: &[String]) -> Done {
     {
         debian(program, package)?;
     }
-    let packages = package::install()?;
+    let packages = package::install(&ungil)?;
     numpy(&ungil, &home)?;
     let shared = shared::install()?;
     let toolchains = toolchains::install()?;
@@ -109,12 +113,6 @@ fn models() -> Done {
         "--test",
         "queue_model",
     ]))
-}
-
-/// Builds the program and gives its path.
-fn build(profile: &[&str]) -> Result<PathBuf, String> {
-    run(Command::new(cargo()).current_dir(root()).args(["build", "--package", "ungil"]).args(profile))?;
-    Ok(target().join(if profile.is_empty() { "debug" } else { "release" }).join("ungil"))
 }
 
 /// Cargo's target folder.

@@ -10,9 +10,10 @@ use std::process::Command;
 const WHEELS: [(&str, &[&str]); 3] =
     [("3.14", &["3.14"]), ("3.14t", &["3.14t"]), ("3.15t", &["3.15", "3.15t"])];
 
-/// Builds the wheels and installs each under `target/python/installed/VERSION`, with what the package's tests need. Gives the
-/// folder of all that.
-pub(crate) fn install() -> Result<PathBuf, String> {
+/// Builds the wheels and installs each under `target/python/installed/VERSION`, with what the package's tests need. Returns the
+/// folder of all that. `program` is the `ungil` that the wheels bring along: it is built already, and compiling it once more,
+/// optimised, would take longer than everything else here.
+pub(crate) fn install(program: &Path) -> Result<PathBuf, String> {
     let installed = target().join("python/installed");
     let pip = tools::pip()?;
     tools::pytest()?;
@@ -23,6 +24,8 @@ pub(crate) fn install() -> Result<PathBuf, String> {
         run(with(&pip, builder)?
             .arg("wheel")
             .arg("--no-deps")
+            .arg("--config-settings")
+            .arg(format!("program={}", program.display()))
             .arg("-w")
             .arg(&wheels)
             .arg(root().join("python")))?;
