@@ -7,6 +7,7 @@
 mod array;
 mod atomics;
 mod concurrent_dict;
+mod imported;
 mod list;
 mod locks;
 mod object;
@@ -18,6 +19,7 @@ use pyo3::prelude::*;
 
 #[pymodule(gil_used = false)]
 fn _ungil(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    imported::register(module)?;
     object::count::look_up();
     object::header::inspect(module.py())?;
     object::block::mind_forks(module.py())?;

@@ -65,7 +65,7 @@ impl AppendList {
         let word = encode(value);
         self.list.append(&[word]).map_err(|_| {
             cell::drop_word(word);
-            PyMemoryError::new_err(())
+            PyMemoryError::new_err("no memory for so many items")
         })
     }
 
@@ -73,7 +73,7 @@ impl AppendList {
         let words: Vec<u64> = values.iter().map(|value| encode(&value)).collect();
         self.list.append(&words).map_err(|_| {
             words.into_iter().for_each(cell::drop_word);
-            PyMemoryError::new_err(())
+            PyMemoryError::new_err("no memory for so many items")
         })
     }
 }

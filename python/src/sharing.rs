@@ -4,10 +4,10 @@
 //! that one, and threads that change it wait for its lock. The first two are the count's, and can be had out of the way beforehand: what the
 //! collector tracks is counted by deference, the rest has its count merged by its owner. (For the third there are the containers.)
 
+use crate::imported;
 use crate::object::count::{self, Standing};
 use crate::object::header;
 use pyo3::exceptions::PyUserWarning;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyFunction, PyList, PyModule, PyTuple, PyType};
 use std::collections::{HashMap, HashSet};
@@ -99,8 +99,7 @@ impl<'py> Walk<'py> {
             }
             if batch.len() == BATCH || self.open.is_empty() && !batch.is_empty() {
                 let objects = PyTuple::new(self.py, batch.drain(..))?;
-                let gc = self.py.import(intern!(self.py, "gc"))?;
-                let referents = gc.call_method1(intern!(self.py, "get_referents"), objects)?;
+                let referents = imported::gc(self.py).call_method1("get_referents", objects)?;
                 referents.cast::<PyList>()?.iter().try_for_each(|item| self.meet(item))?;
             }
             self.py.check_signals()?;
@@ -128,8 +127,7 @@ impl<'py> Walk<'py> {
             if total == 1 { "" } else { "s" },
             shown.join("; ")
         );
-        let warnings = self.py.import("warnings")?;
-        warnings.call_method1("warn", (message, self.py.get_type::<ShareWarning>(), 2))?;
+        imported::warnings(self.py).call_method1("warn", (message, self.py.get_type::<ShareWarning>(), 2))?;
         Ok(())
     }
 }

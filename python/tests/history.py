@@ -12,10 +12,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from deadlines import DEADLINE_S, join
 from linearizability import Call, Raised, check
 
-# A round that is not over by then hangs. Nothing else meets it.
-DEADLINE = 120.0
 # How many times as many histories as the suite takes by itself.
 MORE = float(os.environ.get("UNGIL_HISTORIES", "1"))
 
@@ -52,7 +51,7 @@ class Start:
                 spins += 1
                 if spins > patience:
                     os.sched_yield()
-                    deadline = deadline or time.monotonic() + DEADLINE
+                    deadline = deadline or time.monotonic() + DEADLINE_S
                     if self.failed or time.monotonic() > deadline:
                         raise TimeoutError("another thread did not come to this round")
 
@@ -117,9 +116,7 @@ def play(rounds: list[Round], seed: int) -> list[list[Call]]:
     threads = [threading.Thread(target=work, args=(me,), daemon=True) for me in range(count)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join(DEADLINE)
-        assert not thread.is_alive(), "a call hangs"
+    join(*threads)
     if errors:
         raise errors[0]
     return [[call for calls in parts for call in calls] for parts in histories]

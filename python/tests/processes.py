@@ -2,21 +2,16 @@
 
 import os
 import subprocess
-import sys
+import sysconfig
 import textwrap
 
-# No script takes this long; one that hangs does.
-DEADLINE_S = 120
+from deadlines import run_code
 
 
 def run_script(script: str, *options: str, environment: dict | None = None, status: int = 0) -> subprocess.CompletedProcess:
     """Runs it and gives what it wrote; it must end with that status, and without a word from the interpreter about a crash."""
-    done = subprocess.run(
-        [sys.executable, "-X", "faulthandler", *options, "-c", textwrap.dedent(script)],
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        env={**os.environ, **(environment or {})},
+    done = run_code(
+        textwrap.dedent(script), "-X", "faulthandler", *options, env={**os.environ, **(environment or {})}
     )
     assert done.returncode == status, f"it ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert "Fatal Python error" not in done.stderr and "panicked" not in done.stderr, done.stderr
@@ -25,6 +20,4 @@ def run_script(script: str, *options: str, environment: dict | None = None, stat
 
 def free_threaded() -> bool:
     """Whether the interpreter can do without a GIL."""
-    import sysconfig
-
     return bool(sysconfig.get_config_var("Py_GIL_DISABLED"))

@@ -17,11 +17,11 @@ import threading
 import time
 from dataclasses import dataclass, field
 
+from deadlines import join
 from soak_subjects import SUBJECTS, Boom, Log, Token
 
-# One round of a structure, and how long its threads may take to end: only a hang takes that long.
+# One round of a structure.
 ROUND_S = 0.25
-DEADLINE_S = 120.0
 # What memory may grow by after the first third of the rounds. A structure does 10 to 1000 thousand operations a second, so that one
 # word lost in each shows within seconds; an allocator that keeps a page here and there for threads that have ended stays below.
 GROWTH_KIB = 8 * 1024
@@ -100,10 +100,7 @@ class Round:
         self.stop = True
         self.subject.close()
         for thread in threads:
-            thread.join(DEADLINE_S)
-            if thread.is_alive():
-                faulthandler.dump_traceback()
-                raise AssertionError(f"{self.subject.name}: a thread hangs")
+            join(thread)
         if self.unexpected:
             raise self.unexpected[0]
         self.subject.verify(self.logs)

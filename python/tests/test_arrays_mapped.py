@@ -4,11 +4,10 @@ import multiprocessing
 import os
 import pickle
 import struct
-import subprocess
-import sys
 from collections.abc import Sequence
 
 import pytest
+from deadlines import run_code, wait_for_child
 from test_atomics import in_threads
 
 from ungil import MappedArray
@@ -146,7 +145,7 @@ def test_pickled_by_its_path(numbers, monkeypatch):
 def test_in_another_process(numbers):
     data = pickle.dumps(MappedArray(numbers))
     code = "import pickle, sys; print(sum(pickle.loads(sys.stdin.buffer.read())))"
-    assert subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, check=True).stdout.strip() == b"499500.0"
+    assert run_code(code, stdin=data, text=False).stdout.strip() == b"499500.0"
 
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
@@ -156,4 +155,4 @@ def test_after_fork(numbers):
     child = os.fork()
     if not child:
         os._exit(0 if mapped[7] == 7 and sum(mapped) == 499500 else 1)
-    assert os.waitpid(child, 0)[1] == 0
+    assert wait_for_child(child) == 0

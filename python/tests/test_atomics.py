@@ -8,6 +8,7 @@ import threading
 import weakref
 
 import pytest
+from deadlines import join
 
 from ungil import Accumulator, Adder, AtomicFlag, AtomicInt, AtomicRef
 
@@ -28,8 +29,7 @@ def in_threads(work, count=4):
     threads = [threading.Thread(target=run, args=(n,)) for n in range(count)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    join(*threads)
     for result in results:
         if isinstance(result, BaseException):
             raise result

@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+from deadlines import join
 from ungil import ABSENT, ConcurrentCounter, ConcurrentDict
 
 
@@ -17,12 +18,10 @@ def together(count, work):
         except BaseException as error:
             errors.append(error)
 
-    threads = [threading.Thread(target=run, args=(index,)) for index in range(count)]
+    threads = [threading.Thread(target=run, args=(index,), daemon=True) for index in range(count)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join(60)
-        assert not thread.is_alive()
+    join(*threads)
     if errors:
         raise errors[0]
 

@@ -7,6 +7,7 @@ import threading
 import weakref
 
 import pytest
+from deadlines import join
 from ungil import ConcurrentCounter, ConcurrentDict, ConcurrentSet
 
 
@@ -134,8 +135,7 @@ def test_memory_stays_flat(what):
         threads = [threading.Thread(target=work, args=(number * 10**6 + t * 10**5,)) for t in range(3)]
         for thread in threads:
             thread.start()
-        for thread in threads:
-            thread.join()
+        join(*threads)
         d.clear(), s.clear(), c.clear()
         gc.collect()
 

@@ -3,10 +3,10 @@
 import inspect
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from deadlines import run_file
 
 import ungil
 
@@ -57,9 +57,7 @@ def test_the_example_runs(page, line, code, tmp_path):
     # Lines are numbered as on the page, so that a traceback leads there. A file, for what starts processes or reads its own source.
     script = tmp_path / f"{page.stem}_{line}.py"
     script.write_text("\n" * (line - 1) + code)
-    done = subprocess.run(
-        [sys.executable, script], cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120
-    )
+    done = run_file(script, cwd=tmp_path, stderr=subprocess.STDOUT)
     assert done.returncode == 0, f"{page}:{line}\n{done.stdout}"
 
 

@@ -9,8 +9,7 @@ from processes import run_script
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 
 HEAD = """
-import os, sys, threading, time, warnings, faulthandler
-faulthandler.enable()
+import gc, os, sys, threading, time, traceback, warnings
 warnings.simplefilter("ignore", DeprecationWarning)
 import ungil
 
@@ -24,7 +23,7 @@ def busy(work):
         threading.Thread(target=loop, daemon=True).start()
 
 def in_children(check, times=4):
-    # The child must end by itself; the parent's deadline is the test's.
+    # The child must end by itself. It has the test's deadline, as the parent has.
     for _ in range(times):
         child = os.fork()
         if child == 0:
@@ -33,7 +32,6 @@ def in_children(check, times=4):
                 check()
                 status = 0
             except BaseException:
-                import traceback
                 traceback.print_exc()
             finally:
                 os._exit(status)
@@ -215,11 +213,9 @@ def check():
     "the collector": """
 d, a = ungil.ConcurrentDict(), ungil.Array([None] * 8)
 def cycles():
-    import gc
     d["self"] = d; a[0] = a; d.clear(); gc.collect(0)
 busy(cycles)
 def check():
-    import gc
     gc.collect(); d["self"] = d; gc.collect()
 """,
 }

@@ -1,10 +1,10 @@
 """The GIL: importing the package never brings it back, and with it everything works all the same."""
 
 import os
-import subprocess
 import sys
 
 import pytest
+from deadlines import run, run_code
 from processes import free_threaded, run_script
 
 needs_free_threading = pytest.mark.skipif(not free_threaded(), reason="this interpreter has a GIL for good")
@@ -17,7 +17,7 @@ def test_importing_leaves_the_gil_off():
     # And of itself, when nobody says anything.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHON_GIL"}
     script = "import sys, ungil; print(sys._is_gil_enabled())"
-    done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, env=environment)
+    done = run_code(script, "-W", "error", env=environment)
     assert (done.stdout, done.stderr) == ("False\n", "")
 
 
@@ -75,9 +75,9 @@ def test_the_suite_passes_with_the_gil_switched_on():
     """Threads then take turns at every call, which makes other gaps: between the steps of a call that runs Python code. Fewer histories,
     since no two calls overlap otherwise."""
     here = os.path.dirname(os.path.abspath(__file__))
-    done = subprocess.run(
+    done = run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *WITH_GIL],
-        cwd=here, capture_output=True, text=True, timeout=800,
+        cwd=here, deadline_s=800,
         env={**os.environ, "PYTHON_GIL": "1", "UNGIL_HISTORIES": "0.1"},
     )
     assert done.returncode == 0, done.stdout[-4000:]

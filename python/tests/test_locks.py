@@ -2,11 +2,11 @@
 
 import gc
 import signal
-import sys
 import threading
 import time
 import weakref
 
+import deadlines
 import pytest
 
 import ungil
@@ -21,10 +21,7 @@ def start(target, *args):
 
 
 def join(threads):
-    deadline = time.monotonic() + PATIENCE
-    for thread in threads:
-        thread.join(max(0, deadline - time.monotonic()))
-        assert not thread.is_alive(), "a thread hangs"
+    deadlines.join(*threads)
 
 
 def until(condition):

@@ -1,16 +1,15 @@
 """What becomes of locks in a forked child, and at the interpreter's exit with threads asleep in them."""
 
 import os
-import subprocess
-import sys
 import textwrap
 
 import pytest
+from deadlines import run_code
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 HEAD = """
-import os, sys, threading, time, warnings
+import os, sys, threading, time, traceback, warnings
 warnings.simplefilter("ignore")
 import ungil
 
@@ -32,7 +31,6 @@ def fork(child):
             child()
             os._exit(0)
         except BaseException:
-            import traceback
             traceback.print_exc()
             os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
@@ -49,7 +47,7 @@ def refused(call):
 
 def run(body, status=0):
     script = HEAD + textwrap.dedent(body)
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    done = run_code(script)
     assert done.returncode == status, done.stdout + done.stderr
     return done
 

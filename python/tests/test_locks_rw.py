@@ -278,7 +278,8 @@ def test_striped():
     assert sum(seen.values()) == 1200
     with pytest.raises(TypeError):
         locks[[]]
-    for bad in (0, -1, 2**40):
+    assert len(ungil.StripedLock(2**20)) == 2**20
+    for bad in (0, -1, 2**20 + 1, 2**40):
         with pytest.raises(ValueError):
             ungil.StripedLock(bad)
 

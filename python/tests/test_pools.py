@@ -2,15 +2,17 @@
 
 import asyncio
 import concurrent.futures as futures
-import concurrent.futures.thread
 import gc
 import operator
+import os
 import sys
+import sysconfig
 import threading
 import time
 import weakref
 
 import pytest
+from deadlines import join
 
 from ungil import Future, ThreadPool
 
@@ -198,8 +200,7 @@ def test_cancelling_wakes_who_waits():
         for thread in threads:
             thread.start()
         assert future.cancel()
-        for thread in threads:
-            thread.join(WAIT)
+        join(*threads)
         assert len(seen) == 3
 
 
@@ -249,8 +250,7 @@ def test_wait_hears_of_cancelled_futures():
             waiter = threading.Thread(target=futures.wait, args=([future],))
             waiter.start()
             future.cancel()
-        waiter.join(WAIT)
-        assert not waiter.is_alive()
+        join(waiter)
         assert repr(future) == f"<Future at {id(future):#x} state=cancelled>"
 
 
@@ -388,9 +388,22 @@ def test_shutdown_races_submit():
             thread.start()
         start.wait()
         pool.shutdown()
-        for thread in threads:
-            thread.join(WAIT)
+        join(*threads)
         assert all(future.result(WAIT) == 0 for future in taken)
+
+
+def test_threads_end_when_another_thread_drops_the_pool():
+    """The last reference goes in a thread that did not make the pool, while the one that made it sleeps."""
+    pool = [ThreadPool(2, "left")]
+    pool[0].submit(int).result()
+    threads = [t for t in threading.enumerate() if t.name.startswith("left")]
+    gc.disable()
+    try:
+        dropper = threading.Thread(target=pool.clear)
+        dropper.start()
+        join(dropper, *threads)
+    finally:
+        gc.enable()
 
 
 def test_threads_end_when_the_pool_is_dropped():
@@ -400,12 +413,13 @@ def test_threads_end_when_the_pool_is_dropped():
     gone = weakref.ref(pool)
     threads = [t for t in threading.enumerate() if t.name.startswith("dropped")]
     assert threads
-    del pool
-    gc.collect()
-    assert gone() is None
-    for thread in threads:
-        thread.join(WAIT)
-        assert not thread.is_alive()
+    gc.disable()
+    try:
+        del pool
+        assert gone() is None
+        join(*threads)
+    finally:
+        gc.enable()
     assert list(row) == [5, 4, 3, 2, 1]
 
 
@@ -470,8 +484,5 @@ def test_repr_says_how_it_stands(pool):
 
 @pytest.mark.skipif(not hasattr(sys, "_is_gil_enabled"), reason="an interpreter that has a GIL and nothing else")
 def test_the_gil_is_not_switched_on():
-    import os
-    import sysconfig
-
     if sysconfig.get_config_var("Py_GIL_DISABLED") and os.environ.get("PYTHON_GIL") != "1":
         assert not sys._is_gil_enabled()

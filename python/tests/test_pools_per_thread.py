@@ -6,6 +6,7 @@ import threading
 import weakref
 
 import pytest
+from deadlines import join
 
 from ungil import PerThread, ThreadPool
 
@@ -14,8 +15,7 @@ def in_threads(count, work):
     threads = [threading.Thread(target=work, args=(i,)) for i in range(count)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    join(*threads)
 
 
 def test_each_thread_has_its_own():
@@ -86,7 +86,7 @@ def test_values_are_read_while_their_threads_work_and_end():
     for _ in range(20):
         in_threads(4, lambda i: [mine().append(i) for _ in range(20)])
     stop.set()
-    reader.join()
+    join(reader)
     assert not failures
     assert sum(map(len, mine.values())) == 20 * 4 * 20
 
@@ -106,8 +106,7 @@ def test_each_value_is_taken_once():
     for _ in range(15):
         in_threads(4, lambda i: mine().append(i))
     stop.set()
-    for taker in takers:
-        taker.join()
+    join(*takers)
     taken.extend(mine.take())
     assert len({id(value) for value in taken}) == len(taken) == 60
     assert sum(map(len, taken)) == 60

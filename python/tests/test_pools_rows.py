@@ -4,12 +4,12 @@ import concurrent.futures as futures
 import operator
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
 
 import pytest
+from deadlines import run_code
 
 from ungil import Adder, PerThread, ThreadPool
 
@@ -279,7 +279,7 @@ def test_workers_that_were_hired_for_waiting_ones_leave():
 
 
 def run(code, **kwargs):
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=WAIT, **kwargs)
+    return run_code(code, **kwargs)
 
 
 def test_a_signal_stops_a_row_and_what_runs_is_waited_for():

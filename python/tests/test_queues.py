@@ -9,6 +9,7 @@ import weakref
 from pathlib import Path
 
 import pytest
+from deadlines import join
 from ungil import LifoQueue, PriorityQueue, Queue
 
 KINDS = [Queue, LifoQueue, PriorityQueue]
@@ -48,8 +49,7 @@ class Run(threading.Thread):
             self.outcome = type(e)
 
     def result(self):
-        self.join(PATIENCE)
-        assert not self.is_alive(), "hangs"
+        join(self)
         return self.outcome
 
 

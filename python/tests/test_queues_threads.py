@@ -5,13 +5,12 @@ import itertools
 import os
 import queue
 import signal
-import subprocess
-import sys
 import textwrap
 import threading
 import time
 
 import pytest
+from deadlines import join, run_code, wait_for_child
 from test_queues import KINDS, PATIENCE, Run, asleep, waiting
 from ungil import DelayQueue, Exchanger, PriorityQueue, Queue
 
@@ -186,7 +185,7 @@ def test_ctrl_c(kind, make):
         thread = interrupt_when_asleep()
         # The signal may come before the sleep; then it is raised there.
         call()
-    thread.join()
+    join(thread)
 
 
 def test_an_interrupted_getter_leaves_the_item_to_another(kind):
@@ -194,7 +193,7 @@ def test_an_interrupted_getter_leaves_the_item_to_another(kind):
     with pytest.raises(KeyboardInterrupt):
         thread = interrupt_when_asleep()
         q.get()
-    thread.join()
+    join(thread)
     other = waiting(q.get)
     q.put(1)
     assert other.result() == 1
@@ -207,7 +206,7 @@ def test_signal_handlers_run_while_waiting(kind):
         thread = threading.Thread(target=lambda: (asleep(threading.main_thread()), os.kill(os.getpid(), signal.SIGUSR1)))
         thread.start()
         assert q.get(timeout=PATIENCE) == 5
-        thread.join()
+        join(thread)
     finally:
         signal.signal(signal.SIGUSR1, before)
 
@@ -235,7 +234,7 @@ def test_fork(kind):
             code = 0
         finally:
             os._exit(code)
-    assert os.waitpid(pid, 0)[1] == 0
+    assert wait_for_child(pid) == 0
     full.get()
     empty.put(5)
     assert waiters[1].result() == 5
@@ -265,7 +264,7 @@ def test_fork_during_a_comparison():
             code = 0
         finally:
             os._exit(code)
-    assert os.waitpid(pid, 0)[1] == 0
+    assert wait_for_child(pid) == 0
     go_on.set()
     putter.result()
     assert q.qsize() == 2
@@ -293,7 +292,5 @@ def test_the_program_ends_with_threads_at_queues(what):
             started.acquire()
         print("end")
     """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=PATIENCE
-    )
+    done = run_code(textwrap.dedent(program))
     assert (done.returncode, done.stdout) == (0, "end\n"), done.stderr

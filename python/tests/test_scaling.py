@@ -1,17 +1,16 @@
 """The side-by-side benchmark runs, checks what it counts, and writes what it measured. No speed is asserted."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from deadlines import run_file
 
 SCRIPT = Path(__file__).parents[1] / "benches/scaling.py"
 
 
 def run(*arguments):
-    return subprocess.run([sys.executable, SCRIPT, *arguments], text=True, capture_output=True, timeout=600)
+    return run_file(SCRIPT, *map(str, arguments), deadline_s=600)
 
 
 def names():

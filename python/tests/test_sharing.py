@@ -8,6 +8,7 @@ from collections import namedtuple
 from dataclasses import dataclass
 
 import pytest
+from deadlines import join
 
 from ungil import ShareWarning, frozen, share, sharing_of
 
@@ -23,7 +24,7 @@ def in_thread(work):
     out = []
     thread = threading.Thread(target=lambda: out.append(work()))
     thread.start()
-    thread.join()
+    join(thread)
     return out[0]
 
 
@@ -85,7 +86,7 @@ def test_what_another_thread_owns_is_told():
     assert sharing_of(made) == "deferred"
     assert sharing_of(made[0]) == "another's"
     stop.set()
-    thread.join()
+    join(thread)
 
 
 @only_free_threaded
@@ -156,8 +157,7 @@ def test_threads_use_what_was_shared():
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    join(*threads)
     assert table[7] == [text(7).upper()]
 
 

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from deadlines import run
 
 import ungil
 
@@ -26,9 +27,7 @@ def checked(variable, *command, cwd):
     # The package is a folder on the path, not installed: mypy wants it named apart, and so does pyright.
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(PACKAGE.parent), folder])}
     environment |= {"MYPYPATH": str(PACKAGE.parent), "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1", "NO_COLOR": "1"}
-    done = subprocess.run(
-        [sys.executable, *command], cwd=cwd, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    done = run([sys.executable, *command], cwd=cwd, env=environment, stderr=subprocess.STDOUT, deadline_s=800)
     assert done.returncode == 0, done.stdout
 
 

@@ -4,8 +4,17 @@ A coroutine enlists a future where threads enlist themselves, and looks once mor
 whoever is told looks for itself. So a coroutine that is cancelled loses nothing; it only has to pass on what it was told.
 """
 
-from asyncio import get_running_loop
+import sys
 from queue import Empty, Full
+
+
+def get_running_loop():
+    """The running event loop of asyncio. Where one runs, asyncio is loaded: it is not imported here, because `import ungil` need
+    not load it, and a later import would take the import lock, which the child of a fork may find taken."""
+    events = sys.modules.get("asyncio.events")
+    if events is None:
+        raise RuntimeError("no running event loop")
+    return events.get_running_loop()
 
 
 def resolve(future):

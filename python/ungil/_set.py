@@ -90,7 +90,10 @@ class ConcurrentSet(Set, collections.abc.MutableSet):
 
         Thread safety: shared.
         """
-        return self ^ _as_set(other)
+        other = set(other)
+        made = ConcurrentSet(element for element in self if element not in other)
+        made.update(element for element in other if element not in self)
+        return made
 
     def intersection_update(self, *others):
         """Takes out what some other does not have, one by one.
@@ -159,6 +162,16 @@ class ConcurrentSet(Set, collections.abc.MutableSet):
 
     def __sub__(self, other):
         return self.difference(other) if isinstance(other, collections.abc.Set) else NotImplemented
+
+    def __rsub__(self, other):
+        if not isinstance(other, collections.abc.Set):
+            return NotImplemented
+        return ConcurrentSet(element for element in other if element not in self)
+
+    def __xor__(self, other):
+        return self.symmetric_difference(other) if isinstance(other, collections.abc.Set) else NotImplemented
+
+    __rxor__ = __xor__
 
     def __ior__(self, other):
         if not isinstance(other, collections.abc.Set):

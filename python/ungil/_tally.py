@@ -141,6 +141,10 @@ class ConcurrentCounter(Counter):
     def __repr__(self):
         return f"{type(self).__name__}({dict(self.most_common())!r})"
 
+    def __ior__(self, other):
+        # Not left undefined: the other side's `__ror__` would then make a dict of both, and put it in the counter's place.
+        raise TypeError("a ConcurrentCounter has no operator |=: use update() to add counts")
+
     def __eq__(self, other):
         if isinstance(other, Counter):
             return self.snapshot() == other.snapshot()

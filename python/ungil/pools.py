@@ -23,6 +23,9 @@ class Future(_ungil._FutureCore, concurrent.futures.Future):
     __module__ = "ungil"
 
 
+_ungil._set_future_type(Future)
+
+
 class ThreadPool(_ungil._ThreadPoolCore, concurrent.futures.Executor):
     """Threads that steal each other's work, behind `concurrent.futures.Executor`.
 

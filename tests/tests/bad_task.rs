@@ -5,6 +5,7 @@ use ungil_tests::{Out, Place, Told};
 
 const MODULE: &str = "\
 number = 3
+import threading
 def double(x):
     return 2 * x
 def bad(x):
@@ -15,7 +16,6 @@ class Sealed:
 def sealed(n):
     return [1, 2, Sealed(), 4][:n]
 def locks(x):
-    import threading
     return threading.Lock()
 async def later(x):
     return x

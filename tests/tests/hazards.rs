@@ -119,11 +119,10 @@ print('x')
 fn an_ordinary_child_is_no_hazard() {
     let place = Place::new();
     let script = "
-import subprocess, sys, threading, os
+import subprocess, sys, threading, time, os
 subprocess.run([sys.executable, '-c', 'import time; time.sleep(1.5)'], check=True)
 pid = os.fork()
 if pid == 0:
-    import time
     time.sleep(1.5)
     os._exit(0)
 os.waitpid(pid, 0)

@@ -7,8 +7,9 @@
 
 Both ends are a handshake with the runner: it reads its counters while the program stands still, so that set-up,
 imports and tear-down stay out. When the program is run by anything else, the marks do nothing. Marks may be nested or
-overlap between threads: the part that counts is from the first start to the last end. Nothing is imported that Python
-has not loaded by itself, so that the marks cost start-up no more than they must.
+overlap between threads: the part that counts is from the first start to the last end. Where no
+runner listens, nothing is imported that Python has not loaded by itself, so that the marks cost start-up no more than
+they must.
 """
 
 import _thread
@@ -16,10 +17,30 @@ import os
 import sys
 import time
 
+# Imported here and not at the first mark, which may be made in any thread: the child of a fork would inherit the lock of an import that
+# another thread had begun.
+_getrusage = None
+if os.environ.get("UNGIL_PHASE"):
+    try:
+        from resource import RUSAGE_CHILDREN, RUSAGE_SELF
+        from resource import getrusage as _getrusage
+    except ImportError:
+        pass
+
 _pipes = None
 _began = 0
 _lock = _thread.allocate_lock()
 _depth = 0
+
+
+def _forked():
+    """In the child of a fork: a thread of the parent may have held the lock."""
+    global _lock
+    _lock = _thread.allocate_lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 def _channel():
@@ -40,11 +61,9 @@ def _channel():
 
 def _counts():
     """This process's context switches, its children's included, the children's largest RSS in KiB, and the GIL."""
-    try:
-        from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
-    except ImportError:
+    if _getrusage is None:
         return "- - - -"
-    mine, theirs = getrusage(RUSAGE_SELF), getrusage(RUSAGE_CHILDREN)
+    mine, theirs = _getrusage(RUSAGE_SELF), _getrusage(RUSAGE_CHILDREN)
     gil = getattr(sys, "_is_gil_enabled", lambda: True)()
     return f"{mine.ru_nvcsw + theirs.ru_nvcsw} {mine.ru_nivcsw + theirs.ru_nivcsw} {theirs.ru_maxrss} {int(gil)}"
 

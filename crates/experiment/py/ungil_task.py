@@ -7,9 +7,12 @@ phase begins. Results go to standard output, one line an item, where the runner 
 what the function itself prints goes to standard error.
 """
 
+import importlib
+import inspect
 import json
 import os
 import pickle
+import re
 import select
 import sys
 import time
@@ -21,8 +24,6 @@ class Refused(Exception):
 
 def load(target):
     """The object that `module:name` names."""
-    import importlib
-
     module, _, path = target.partition(":")
     found = importlib.import_module(module)
     for name in path.split("."):
@@ -35,8 +36,6 @@ def prepare(where, target):
     if where not in sys.path:
         sys.path.insert(0, where)
     function = load(target)
-    import inspect
-
     if not inspect.iscoroutinefunction(function):
         return function
     import asyncio
@@ -198,8 +197,6 @@ def concurrent(phase, job, function, items):
 
 
 def run(job):
-    import inspect
-
     from ungil_phase import metric, phase
 
     sys.path.insert(0, job["where"])
@@ -245,8 +242,6 @@ def run(job):
 
 
 def main():
-    import re
-
     job = json.loads(sys.argv[1])
     out = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="backslashreplace")
     os.dup2(2, 1)

@@ -50,7 +50,7 @@ const INTS_TAKE: &str = "an Array of type 'q' takes";
 const FLOATS_TAKE: &str = "an Array of type 'd' takes";
 
 pub(super) fn no_memory() -> PyErr {
-    PyMemoryError::new_err(())
+    PyMemoryError::new_err("no memory for so many items")
 }
 
 fn bits(value: &Bound<'_, PyAny>) -> PyResult<u64> {

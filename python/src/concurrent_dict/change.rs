@@ -131,14 +131,14 @@ pub(super) enum Decision<'py> {
 impl<'py> Decision<'py> {
     /// What a user's function returned: `ABSENT` is for removing.
     pub(super) fn of(result: Bound<'py, PyAny>) -> PyResult<Self> {
-        Ok(if once::is_absent(&result)? { Self::Remove } else { Self::Store(result) })
+        Ok(if once::is_absent(&result) { Self::Remove } else { Self::Store(result) })
     }
 }
 
 pub(super) fn matches(seen: Option<&Bound<'_, PyAny>>, wanted: &Bound<'_, PyAny>) -> PyResult<bool> {
     match seen {
         Some(value) => expected(value, wanted),
-        None => once::is_absent(wanted),
+        None => Ok(once::is_absent(wanted)),
     }
 }
 

@@ -5,6 +5,7 @@ use super::iterate::{Entries, Kind};
 use super::key::{Key, Owned};
 use super::once::Latches;
 use super::{full, shards};
+use crate::imported;
 use crate::object::{Object, encode, word};
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
@@ -66,7 +67,7 @@ impl Dict {
             return Ok(value);
         }
         // Only subclasses have it, and it is the class's, as for dict.
-        match slf.get_type().getattr_opt(pyo3::intern!(key.py(), "__missing__"))? {
+        match slf.get_type().getattr_opt(imported::missing(key.py()))? {
             Some(function) => function.call1((slf, key)),
             None => Err(missing(key)),
         }

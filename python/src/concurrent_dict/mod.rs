@@ -28,7 +28,7 @@ fn full(_: Full) -> PyErr {
 }
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add("ABSENT", once::absent(module.py())?)?;
+    module.add("ABSENT", once::make_absent(module.py())?)?;
     module.add("Dict", fast::make(module.py())?)?;
     module.add_class::<set::Set>()?;
     module.add_class::<counter::Counter>()

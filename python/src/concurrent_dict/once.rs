@@ -7,10 +7,9 @@ use super::key::Key;
 use crate::object::{block, count};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::{PyTraverseError, PyVisit};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use ungil_sync::park::{Parker, WaitSet, Waiter};
 use ungil_sync::stripe::thread_number;
 
@@ -154,18 +153,21 @@ impl Absent {
     }
 }
 
-static ABSENT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static ABSENT: OnceLock<Py<PyAny>> = OnceLock::new();
 
-/// The one of its kind.
-pub(super) fn absent(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-    let made = || {
-        let object = Bound::new(py, Absent)?.into_any();
-        count::defer(&object);
-        Ok::<_, PyErr>(object.unbind())
-    };
-    Ok(ABSENT.get_or_try_init(py, made)?.bind(py))
+/// Makes the one of its kind. Called when the module is imported.
+pub(super) fn make_absent(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    let object = Bound::new(py, Absent)?.into_any();
+    count::defer(&object);
+    _ = ABSENT.set(object.unbind());
+    Ok(absent(py))
 }
 
-pub(super) fn is_absent(object: &Bound<'_, PyAny>) -> PyResult<bool> {
-    Ok(object.is(absent(object.py())?))
+/// The one of its kind.
+fn absent(py: Python<'_>) -> &Bound<'_, PyAny> {
+    ABSENT.get().expect("set by `make_absent`, before anything can be called").bind(py)
+}
+
+pub(super) fn is_absent(object: &Bound<'_, PyAny>) -> bool {
+    object.is(absent(object.py()))
 }

@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::{Limit, describe};
+use crate::imported;
 use crate::object::{Object, decode, encode, word};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -47,7 +48,7 @@ impl Barrier {
 
 #[cold]
 fn broken(py: Python<'_>) -> PyErr {
-    match py.import("threading").and_then(|threading| threading.getattr("BrokenBarrierError")?.call0()) {
+    match imported::broken_barrier(py).call0() {
         Ok(error) => PyErr::from_value(error),
         Err(error) => error,
     }

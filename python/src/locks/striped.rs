@@ -2,10 +2,11 @@
 
 use super::plain::Lock;
 use super::{Limit, describe};
-use pyo3::exceptions::{PyMemoryError, PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyIterator;
 use pyo3::{PyTraverseError, PyVisit};
+use std::sync::OnceLock;
 
 /// A fixed number of locks, shared out among all keys there may be: `with locks[key]:` excludes whoever uses the same key, and hardly
 /// anybody else. Equal keys have the same lock; different keys may have.
@@ -16,8 +17,13 @@ use pyo3::{PyTraverseError, PyVisit};
 /// Thread safety: atomic, every method.
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
 pub(crate) struct StripedLock {
-    locks: Box<[Py<Lock>]>,
+    /// Each is made when its first key comes: a lock takes some hundred bytes.
+    locks: Box<[OnceLock<Py<Lock>>]>,
+    fair: bool,
 }
+
+/// The most locks there may be. More would not keep keys apart any better, and the collector goes through all of them.
+const MAX_LOCKS: usize = 1 << 20;
 
 impl StripedLock {
     fn index(&self, key: &Bound<'_, PyAny>) -> PyResult<usize> {
@@ -26,10 +32,24 @@ impl StripedLock {
         Ok(((spread * self.locks.len() as u64) >> 32) as usize)
     }
 
+    fn lock<'py>(&self, py: Python<'py>, index: usize) -> PyResult<&Bound<'py, Lock>> {
+        let place = &self.locks[index];
+        if place.get().is_none() {
+            // Not made inside the cell: making an object may run the collector, and the cell would keep other threads waiting.
+            // Whoever comes second takes the first one's.
+            drop(place.set(Py::new(py, Lock::with(self.fair))?));
+        }
+        place.get().map(|lock| lock.bind(py)).ok_or_else(|| PyRuntimeError::new_err("the lock was not made"))
+    }
+
+    fn made(&self) -> impl DoubleEndedIterator<Item = &Py<Lock>> {
+        self.locks.iter().filter_map(OnceLock::get)
+    }
+
     fn take_all(&self, py: Python<'_>) -> PyResult<()> {
-        for (held, lock) in self.locks.iter().enumerate() {
-            if let Err(error) = lock.get().take(py, Limit::FOREVER) {
-                self.give_first(held)?;
+        for index in 0..self.locks.len() {
+            if let Err(error) = self.lock(py, index).and_then(|lock| lock.get().take(py, Limit::FOREVER)) {
+                self.give_first(index)?;
                 return Err(error);
             }
         }
@@ -37,7 +57,8 @@ impl StripedLock {
     }
 
     fn give_first(&self, n: usize) -> PyResult<()> {
-        self.locks[..n].iter().rev().map(|lock| lock.get().give()).fold(Ok(()), Result::and)
+        let made = self.locks[..n].iter().filter_map(OnceLock::get);
+        made.rev().map(|lock| lock.get().give()).fold(Ok(()), Result::and)
     }
 }
 
@@ -45,17 +66,11 @@ impl StripedLock {
 impl StripedLock {
     #[new]
     #[pyo3(signature = (n = 64, *, fair = false))]
-    fn new(py: Python<'_>, n: i64, fair: bool) -> PyResult<Self> {
-        let n = match usize::try_from(n) {
-            Ok(n @ 1..=0xFFFF_FFFF) => n,
-            _ => return Err(PyValueError::new_err("the number of locks must be from 1 to 2**32 - 1")),
-        };
-        let mut locks = Vec::new();
-        locks.try_reserve_exact(n).map_err(|_| PyMemoryError::new_err("too many locks for this machine"))?;
-        for _ in 0..n {
-            locks.push(Py::new(py, Lock::with(fair))?);
+    fn new(n: i64, fair: bool) -> PyResult<Self> {
+        match usize::try_from(n) {
+            Ok(n @ 1..=MAX_LOCKS) => Ok(Self { locks: (0..n).map(|_| OnceLock::new()).collect(), fair }),
+            _ => Err(PyValueError::new_err("the number of locks must be from 1 to 2**20")),
         }
-        Ok(Self { locks: locks.into_boxed_slice() })
     }
 
     #[pyo3(signature = (n = 64, *, fair = false))]
@@ -66,7 +81,7 @@ impl StripedLock {
 
     /// The lock of a key, whatever its hash is.
     fn __getitem__<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Lock>> {
-        Ok(self.locks[self.index(key)?].bind(key.py()).clone())
+        self.lock(key.py(), self.index(key)?).cloned()
     }
 
     fn __len__(&self) -> usize {
@@ -74,7 +89,8 @@ impl StripedLock {
     }
 
     fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
-        pyo3::types::PyTuple::new(py, self.locks.iter().map(|lock| lock.bind(py)))?.try_iter()
+        let locks = (0..self.locks.len()).map(|index| self.lock(py, index)).collect::<PyResult<Vec<_>>>()?;
+        pyo3::types::PyTuple::new(py, locks)?.try_iter()
     }
 
     /// A context manager that holds all of the locks, taken in order, so that two that do this do not deadlock.
@@ -84,12 +100,12 @@ impl StripedLock {
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
         let this = slf.get();
-        let held = this.locks.iter().filter(|lock| lock.get().is_held()).count();
+        let held = this.made().filter(|lock| lock.get().is_held()).count();
         describe(slf.as_any(), "", &format!(" held={held}/{}", this.locks.len()))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.locks.iter().try_for_each(|lock| visit.call(lock))
+        self.made().try_for_each(|lock| visit.call(lock))
     }
 }
 

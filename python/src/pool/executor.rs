@@ -7,6 +7,7 @@ use super::items::Items;
 use super::iterator::MapIterator;
 use super::sleep;
 use super::team::Team;
+use crate::imported;
 use crate::object::{count, encode};
 use pyo3::exceptions::{PyMemoryError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -30,7 +31,7 @@ impl Executor {
 
 /// As many workers as this process may use processors: what Python thinks, and no more than the quota of its control group.
 fn processors(py: Python<'_>) -> PyResult<usize> {
-    let known: Option<usize> = py.import("os")?.call_method0("process_cpu_count")?.extract()?;
+    let known: Option<usize> = imported::os(py).call_method0("process_cpu_count")?.extract()?;
     let allowed = std::thread::available_parallelism().map_or(usize::MAX, usize::from);
     Ok(known.unwrap_or(1).min(allowed).max(1))
 }
@@ -86,7 +87,8 @@ impl Executor {
             .team
             .set(team)
             .map_err(|_| PyRuntimeError::new_err("ThreadPool.__init__() was called twice"))?;
-        crate::sharing::own(slf.as_any());
+        // Not deferred, as other classes are: the threads must end when the last reference goes, not when the collector comes.
+        count::give(slf.as_any());
         Ok(())
     }
 

@@ -4,9 +4,9 @@
 
 use super::watch::{Watch, empty, take};
 use super::{names, sleep, worker};
+use crate::imported;
 use crate::object::{count, encode, word};
 use pyo3::exceptions::{PyRuntimeError, PyTimeoutError};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -54,7 +54,7 @@ impl Future {
         arguments: &Bound<'py, PyTuple>,
         keywords: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, Self>> {
-        let made = names::future_type(function.py())?.call0()?.cast_into::<Self>()?;
+        let made = imported::future_type(function.py()).call0()?.cast_into::<Self>()?;
         let future = made.get();
         future.team.store(team, Ordering::Relaxed);
         future.function.swap(encode(function));
@@ -132,14 +132,14 @@ impl Future {
     pub(super) fn end_watched(&self, slf: &Bound<'_, Self>, phase: Phase) -> PyResult<()> {
         let py = slf.py();
         let tell =
-            if phase == Phase::Returned { intern!(py, "add_result") } else { intern!(py, "add_exception") };
+            if phase == Phase::Returned { imported::add_result(py) } else { imported::add_exception(py) };
         let ended = self.under_condition(py, || {
             let ended = self.progress.advance(&[Phase::Pending, Phase::Running], phase, true);
             if ended.is_ok() {
                 for waiter in self.watch.waiters(py)?.try_iter()? {
                     waiter?.call_method1(tell, (slf,))?;
                 }
-                self.watch.condition(py)?.call_method0(intern!(py, "notify_all"))?;
+                self.watch.condition(py)?.call_method0(imported::notify_all(py))?;
             }
             Ok(ended)
         })?;
@@ -155,9 +155,9 @@ impl Future {
         work: impl FnOnce() -> PyResult<R>,
     ) -> PyResult<R> {
         let condition = self.watch.condition(py)?;
-        condition.call_method0(intern!(py, "acquire"))?;
+        condition.call_method0(imported::acquire(py))?;
         let result = work();
-        condition.call_method0(intern!(py, "release"))?;
+        condition.call_method0(imported::release(py))?;
         result
     }
 
@@ -176,7 +176,7 @@ impl Future {
                 let told = self.under_condition(py, || {
                     if self.progress.advance(&[Phase::Cancelled], Phase::Notified, true).is_ok() {
                         for waiter in self.watch.waiters(py)?.try_iter()? {
-                            waiter?.call_method1(intern!(py, "add_cancelled"), (slf,))?;
+                            waiter?.call_method1(imported::add_cancelled(py), (slf,))?;
                         }
                     }
                     Ok(())

@@ -3,10 +3,11 @@
 use super::future::{Future, call_one_back, name};
 use super::watch::{empty, load};
 use super::{names, worker};
+use crate::imported;
 use crate::object::word;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::{PyTraverseError, PyVisit, intern};
+use pyo3::{PyTraverseError, PyVisit};
 use std::sync::atomic::Ordering;
 use ungil_sync::pool::{Phase, Refused};
 
@@ -84,7 +85,7 @@ impl Future {
             Err(Refused::Watched) => {
                 let refused = this.under_condition(py, || {
                     let changed = this.progress.advance(&[Phase::Pending], Phase::Cancelled, true);
-                    this.watch.condition(py)?.call_method0(intern!(py, "notify_all"))?;
+                    this.watch.condition(py)?.call_method0(imported::notify_all(py))?;
                     Ok(changed.err())
                 })?;
                 if let Some(Refused::At(phase)) = refused {
@@ -110,7 +111,7 @@ impl Future {
             let added = this.under_condition(py, || {
                 let pending = !this.is_done();
                 if pending {
-                    this.watch.callbacks(py)?.call_method1(intern!(py, "append"), (r#fn,))?;
+                    this.watch.callbacks(py)?.call_method1(imported::append(py), (r#fn,))?;
                 }
                 Ok(pending)
             })?;

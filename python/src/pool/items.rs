@@ -1,17 +1,24 @@
 //! The arguments of a row of calls. A range is not written out; everything else is taken from its iterables beforehand, handed over, and taken
 //! out item by item.
 
-use super::watch::{empty, take};
+use super::watch::{empty, load, take};
+use crate::imported;
 use crate::object::encode;
-use pyo3::exceptions::PyMemoryError;
+use pyo3::exceptions::{PyMemoryError, PyOverflowError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use ungil_sync::slot::Slot;
 
+/// Why a `range` is refused whose length does not fit `len()`.
+const TOO_LONG: &str =
+    "the range has 2**63 items or more: no call ends that goes through so many; give a shorter range";
+
 /// The arguments, in order.
 pub(super) enum Items {
-    /// Of `range`.
+    /// Of a `range` within 64 bits.
     Range { start: i64, step: i64, len: usize },
+    /// Of another `range`: it computes its own items.
+    WideRange { range: Slot, len: usize },
     /// One argument each.
     Single(Box<[Slot]>),
     /// A tuple of arguments each.
@@ -28,27 +35,25 @@ impl Items {
             }
             return Ok(Self::Single(words(&one)?));
         }
-        let zip = py.import("builtins")?.getattr("zip")?.call1(iterables)?;
+        let zip = imported::zip(py).call1(iterables)?;
         Ok(Self::Tuples(words(&zip)?))
     }
 
     fn range(py: Python<'_>, iterable: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
-        if !iterable.get_type().is(&py.import("builtins")?.getattr("range")?) {
+        if !iterable.get_type().is(imported::range(py)) {
             return Ok(None);
         }
+        let len = iterable.len().map_err(|_| PyOverflowError::new_err(TOO_LONG))?;
         let bound = |name| iterable.getattr(name).and_then(|bound| bound.extract::<i64>());
-        // One that leaves 64 bits is written out like any other iterable.
-        let (Ok(start), Ok(_), Ok(step), Ok(len)) =
-            (bound("start"), bound("stop"), bound("step"), iterable.len())
-        else {
-            return Ok(None);
-        };
-        Ok(Some(Self::Range { start, step, len }))
+        Ok(Some(match (bound("start"), bound("stop"), bound("step")) {
+            (Ok(start), Ok(_), Ok(step)) => Self::Range { start, step, len },
+            _ => Self::WideRange { range: Slot::new(encode(iterable)), len },
+        }))
     }
 
     pub(super) fn len(&self) -> usize {
         match self {
-            Self::Range { len, .. } => *len,
+            Self::Range { len, .. } | Self::WideRange { len, .. } => *len,
             Self::Single(slots) | Self::Tuples(slots) => slots.len(),
         }
     }
@@ -61,8 +66,13 @@ impl Items {
             Self::Range { start, step, .. } => {
                 Ok(start.wrapping_add(step.wrapping_mul(index as i64)).into_pyobject(py)?.into_any())
             }
-            Self::Single(slots) | Self::Tuples(slots) => take(py, &slots[index])?
-                .ok_or_else(|| pyo3::exceptions::PyRuntimeError::new_err("an item was taken twice")),
+            Self::WideRange { range, .. } => match load(py, range)? {
+                Some(range) => range.get_item(index),
+                None => Err(PyRuntimeError::new_err("the range was dropped")),
+            },
+            Self::Single(slots) | Self::Tuples(slots) => {
+                take(py, &slots[index])?.ok_or_else(|| PyRuntimeError::new_err("an item was taken twice"))
+            }
         }
     }
 
@@ -83,8 +93,10 @@ impl Items {
 
 impl Drop for Items {
     fn drop(&mut self) {
-        if let Self::Single(slots) | Self::Tuples(slots) = self {
-            slots.iter().for_each(empty);
+        match self {
+            Self::Range { .. } => {}
+            Self::WideRange { range, .. } => empty(range),
+            Self::Single(slots) | Self::Tuples(slots) => slots.iter().for_each(empty),
         }
     }
 }

@@ -50,6 +50,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
             PyCFunction::new_closure(py, None, None, |_, _| _ = FORKS.fetch_add(1, Ordering::Relaxed))?;
         os.call_method("register_at_fork", (), Some(&[("after_in_child", count)].into_py_dict(py)?))?;
     }
+    sleep::look_around(py)?;
     module.add_class::<future::Future>()?;
     module.add_class::<executor::Executor>()?;
     module.add_class::<iterator::MapIterator>()?;

@@ -1,36 +1,25 @@
-//! The standard library's names that are used here, imported once.
+//! The exceptions of `concurrent.futures`, and its logger.
 
+use crate::imported;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::PyType;
 
 macro_rules! exceptions {
-    ($($function:ident = $module:literal . $name:literal;)*) => {$(
+    ($($function:ident = $class:ident;)*) => {$(
         pub(super) fn $function(py: Python<'_>, message: impl Into<String>) -> PyErr {
-            static TYPE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-            match TYPE.import(py, $module, $name) {
-                Ok(kind) => PyErr::from_type(kind.clone(), (message.into(),)),
-                Err(error) => error,
-            }
+            imported::$class(py).call1((message.into(),)).map_or_else(|error| error, PyErr::from_value)
         }
     )*};
 }
 
 exceptions! {
-    invalid_state = "concurrent.futures"."InvalidStateError";
-    cancelled = "concurrent.futures"."CancelledError";
-    broken = "concurrent.futures.thread"."BrokenThreadPool";
-}
-
-/// `ungil.Future`: the core of this library under `concurrent.futures.Future`.
-pub(super) fn future_type(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
-    static TYPE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    TYPE.import(py, "ungil.pools", "Future")
+    invalid_state = invalid_state;
+    cancelled = cancelled;
+    broken = broken_pool;
 }
 
 /// The logger that the standard library's executors write to.
 pub(super) fn logger(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    py.import("logging")?.call_method1("getLogger", ("concurrent.futures",))
+    imported::logging(py).call_method1("getLogger", ("concurrent.futures",))
 }
 
 /// Logs an error that nobody is there to be raised to.

@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)]
 
+use crate::imported;
 use crate::object::{Object, decode, encode, lean, word};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
@@ -100,8 +101,7 @@ impl PerThread {
 
     #[classmethod]
     fn __class_getitem__(cls: &Bound<'_, PyType>, item: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        let alias = cls.py().import("types")?.getattr("GenericAlias")?;
-        Ok(alias.call1((cls, item))?.unbind())
+        Ok(imported::generic_alias(cls.py()).call1((cls, item))?.unbind())
     }
 
     /// This thread's value, made if it has none.

@@ -4,32 +4,33 @@ use crate::object::block;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use std::sync::Arc;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use ungil_sync::park::{Parker, WaitSet, Waiter};
 
 /// How long to look before sleeping. Going to sleep and being woken costs more than that.
 const LOOK: Duration = Duration::from_micros(5);
 
-/// Whether looking again is worth anything: another thread must be able to run meanwhile.
-pub(super) fn may_spin(py: Python<'_>) -> bool {
-    static WORTH: OnceLock<bool> = OnceLock::new();
-    *WORTH.get_or_init(|| {
-        let gil = py
-            .import("sys")
-            .and_then(|sys| sys.call_method0("_is_gil_enabled"))
-            .and_then(|on| on.is_truthy())
-            .unwrap_or(true);
-        !gil && std::thread::available_parallelism().is_ok_and(|n| n.get() > 1)
-    })
+/// Whether looking again is worth anything: another thread must be able to run meanwhile. Set by [`look_around`].
+static WORTH: AtomicBool = AtomicBool::new(false);
+
+/// Finds out whether it pays to look again. Called when the module is imported.
+pub(super) fn look_around(py: Python<'_>) -> PyResult<()> {
+    let gil = match py.import("sys")?.getattr_opt("_is_gil_enabled")? {
+        Some(asked) => asked.call0()?.is_truthy()?,
+        None => true,
+    };
+    let worth = !gil && std::thread::available_parallelism().is_ok_and(|n| n.get() > 1);
+    WORTH.store(worth, Ordering::Relaxed);
+    Ok(())
 }
 
 /// Looks for a moment whether something comes about.
-pub(super) fn look(py: Python<'_>, mut ready: impl FnMut() -> bool) -> bool {
+pub(super) fn look(mut ready: impl FnMut() -> bool) -> bool {
     if ready() {
         return true;
     }
-    if !may_spin(py) {
+    if !WORTH.load(Ordering::Relaxed) {
         return false;
     }
     let begun = Instant::now();
@@ -61,7 +62,7 @@ pub(super) fn until(
     deadline: Option<Instant>,
     ready: impl Fn() -> bool,
 ) -> PyResult<bool> {
-    if look(py, &ready) {
+    if look(&ready) {
         return Ok(true);
     }
     let parker = Arc::new(Parker::new(std::ptr::from_ref(set) as usize));

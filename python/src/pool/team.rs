@@ -3,6 +3,7 @@
 use super::bulk::Bulk;
 use super::future::{self, Future};
 use super::{Task, ending, forks, names, sleep, worker};
+use crate::imported;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyTuple};
@@ -177,7 +178,7 @@ impl Team {
             let name = name.as_str().into_pyobject(py)?;
             let arguments = [("target", target.as_any()), ("name", name.as_any())];
             let thread =
-                py.import("threading")?.call_method("Thread", (), Some(&arguments.into_py_dict(py)?))?;
+                imported::threading(py).call_method("Thread", (), Some(&arguments.into_py_dict(py)?))?;
             lock(&self.threads).push(thread.clone().unbind());
             let started = thread.call_method0("start").map(drop);
             PyResult::Ok((thread, started))
@@ -236,9 +237,7 @@ impl Team {
     /// A worker that is too many has left.
     pub(super) fn left_as_surplus(&self, py: Python<'_>) {
         self.left.notify_all();
-        if let Ok(thread) =
-            py.import("threading").and_then(|threading| threading.call_method0("current_thread"))
-        {
+        if let Ok(thread) = imported::threading(py).call_method0("current_thread") {
             self.forget_thread(&thread);
         }
     }
@@ -268,7 +267,7 @@ impl Team {
         if self.forks != forks() {
             return Ok(());
         }
-        let me = py.import("threading")?.call_method0("current_thread")?;
+        let me = imported::threading(py).call_method0("current_thread")?;
         if lock(&self.threads).iter().any(|thread| thread.is(&me)) && worker::here(self.id).is_some() {
             return Err(PyRuntimeError::new_err("cannot join current thread"));
         }

@@ -3,6 +3,7 @@
 
 #![allow(unsafe_code)]
 
+use crate::imported;
 use crate::object::{Object, decode, encode, word};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
@@ -19,7 +20,7 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn condition<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        once(py, &self.condition, || py.import("threading")?.call_method0("Condition"))
+        once(py, &self.condition, || imported::threading(py).call_method0("Condition"))
     }
 
     pub(super) fn waiters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

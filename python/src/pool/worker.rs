@@ -110,7 +110,7 @@ impl Here {
         let (team, idle) = (&*self.team, &self.team.scheduler.idle);
         let parker = Arc::new(Parker::new(std::ptr::from_ref(team) as usize));
         loop {
-            if let Some(task) = self.next(py) {
+            if let Some(task) = self.next() {
                 self.run(py, task);
                 continue;
             }
@@ -145,12 +145,12 @@ impl Here {
     }
 
     /// The next task, after looking for a little while if there is none at once.
-    fn next(&self, py: Python<'_>) -> Option<Task> {
+    fn next(&self) -> Option<Task> {
         let scheduler = &self.team.scheduler;
         let mut task = self.seat.next(scheduler);
         if task.is_none() && !self.team.is_ending() {
             self.start_searching();
-            sleep::look(py, || {
+            sleep::look(|| {
                 task = self.seat.next(scheduler);
                 task.is_some()
             });

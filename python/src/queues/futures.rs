@@ -2,9 +2,9 @@
 //! told through its event loop, from whatever thread the item comes.
 
 use super::gates::deaf;
+use crate::imported;
 use pyo3::exceptions::{PyException, PyKeyboardInterrupt};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyWeakrefReference;
 use pyo3::{PyTraverseError, PyVisit};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -100,10 +100,7 @@ fn interrupt_again() {
     unsafe { pyo3::ffi::PyErr_SetInterrupt() }
 }
 
-static HELPERS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
-
 /// A function of `ungil/_awaiting.py`.
 pub(super) fn helper<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-    let module = HELPERS.get_or_try_init(py, || Ok::<_, PyErr>(py.import("ungil._awaiting")?.unbind()))?;
-    module.bind(py).getattr(name)
+    imported::awaiting(py).getattr(name)
 }

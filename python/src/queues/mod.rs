@@ -10,14 +10,10 @@ mod order;
 mod ranked;
 mod waiting;
 
+use crate::imported;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::PyType;
 
-/// `queue`'s exceptions, themselves: code that catches those of one queue catches those of the other.
-static ERRORS: PyOnceLock<[Py<PyType>; 3]> = PyOnceLock::new();
-
-/// Which of them.
+/// Which of `queue`'s exceptions: code that catches those of one queue catches those of the other.
 #[derive(Clone, Copy)]
 enum Error {
     Empty,
@@ -27,12 +23,12 @@ enum Error {
 
 #[cold]
 fn error(py: Python<'_>, which: Error) -> PyErr {
-    let errors = ERRORS.get_or_try_init(py, || {
-        let queue = py.import("queue")?;
-        let class = |name: &str| -> PyResult<Py<PyType>> { Ok(queue.getattr(name)?.cast_into()?.unbind()) };
-        Ok::<_, PyErr>([class("Empty")?, class("Full")?, class("ShutDown")?])
-    });
-    errors.map_or_else(|e| e, |errors| PyErr::from_type(errors[which as usize].bind(py).clone(), ()))
+    let class = match which {
+        Error::Empty => imported::empty(py),
+        Error::Full => imported::full(py),
+        Error::ShutDown => imported::shut_down(py),
+    };
+    class.call0().map_or_else(|error| error, PyErr::from_value)
 }
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

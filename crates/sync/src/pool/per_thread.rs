@@ -6,14 +6,15 @@
 use crate::slot::{Counted, Slot};
 use crossbeam_utils::CachePadded;
 use std::cell::RefCell;
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// Numbers that threads have given back, and the next never given.
-static FREE: Mutex<(BinaryHeap<Reverse<usize>>, usize)> = Mutex::new((BinaryHeap::new(), 0));
+/// Which numbers threads have, a bit each. Not a lock: a thread gives its number back after it has left the interpreter, so another may
+/// fork at that moment, and the child would find the lock taken for ever.
+static TAKEN: [AtomicU64; 1024] = [const { AtomicU64::new(0) }; 1024];
+/// The next number beyond those; these are not used again.
+static BEYOND: AtomicUsize = AtomicUsize::new(TAKEN.len() * 64);
 /// Threads are told apart by this, as numbers are used again.
 static BIRTHS: AtomicU64 = AtomicU64::new(1);
 
@@ -24,21 +25,33 @@ struct Number {
 
 impl Number {
     fn draw() -> Self {
-        let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = free.0.pop().map_or_else(
-            || {
-                free.1 += 1;
-                free.1 - 1
-            },
-            |smallest| smallest.0,
-        );
+        let place = TAKEN.iter().enumerate().find_map(|(index, word)| {
+            let mut taken = word.load(Ordering::Relaxed);
+            while taken != u64::MAX {
+                let bit = taken.trailing_ones();
+                // Acquire, with the release of whoever gave it back: what that thread wrote in its place comes first.
+                match word.compare_exchange_weak(
+                    taken,
+                    taken | 1 << bit,
+                    Ordering::Acquire,
+                    Ordering::Relaxed,
+                ) {
+                    Ok(_) => return Some(index * 64 + bit as usize),
+                    Err(now) => taken = now,
+                }
+            }
+            None
+        });
+        let place = place.unwrap_or_else(|| BEYOND.fetch_add(1, Ordering::Relaxed));
         Self { place, birth: BIRTHS.fetch_add(1, Ordering::Relaxed) }
     }
 }
 
 impl Drop for Number {
     fn drop(&mut self) {
-        FREE.lock().unwrap_or_else(PoisonError::into_inner).0.push(Reverse(self.place));
+        if let Some(word) = TAKEN.get(self.place / 64) {
+            word.fetch_and(!(1 << (self.place % 64)), Ordering::Release);
+        }
     }
 }
 

@@ -13,6 +13,9 @@ use loom::sync::Mutex;
 #[cfg(not(loom))]
 use std::sync::Mutex;
 
+/// Upper limit of one claim. With it, claims that race past the end (one for each thread) cannot overflow `next` however long the row is.
+const MAX_CLAIM: usize = 1 << 40;
+
 /// The division of `0..len`.
 pub struct Split {
     len: usize,
@@ -59,7 +62,7 @@ impl Split {
         self.unclaimed() > 0 || self.returned.load(Ordering::Acquire) > 0
     }
 
-    /// The next items, at most `most` of them. Those given back come first.
+    /// The next items, at most `most` of them (and at most 2^40). Those given back come first.
     #[inline]
     pub fn claim(&self, most: usize) -> Option<Range<usize>> {
         if self.returned.load(Ordering::Acquire) > 0
@@ -70,7 +73,7 @@ impl Split {
         if self.unclaimed() == 0 {
             return None;
         }
-        let most = most.clamp(1, self.len);
+        let most = most.clamp(1, self.len.min(MAX_CLAIM));
         let start = self.next.fetch_add(most, Ordering::AcqRel);
         (start < self.len).then(|| start..self.len.min(start.saturating_add(most)))
     }
@@ -133,7 +136,7 @@ impl Split {
             self.returned.store(0, Ordering::Release);
             shares.drain(..).map(|share| share.len()).sum()
         };
-        // A claim that comes later adds at most `len` each time, far from overflow.
+        // A claim that comes later adds at most `MAX_CLAIM`, far from overflow.
         dropped += self.len - self.next.swap(self.len, Ordering::AcqRel).min(self.len);
         self.account(dropped)
     }
@@ -143,6 +146,19 @@ impl Split {
 mod tests {
     use super::*;
     use std::sync::atomic::AtomicU32;
+
+    #[test]
+    fn claims_past_the_end_of_the_longest_row_do_not_begin_it_again() {
+        let split = Split::new(isize::MAX as usize);
+        split.stop();
+        // As of threads that saw items left before the stop.
+        for _ in 0..4 {
+            split.next.fetch_add(usize::MAX.clamp(1, split.len.min(MAX_CLAIM)), Ordering::Relaxed);
+        }
+        assert!(split.claim(usize::MAX).is_none());
+        let other = Split::new(isize::MAX as usize);
+        assert_eq!(other.claim(usize::MAX), Some(0..MAX_CLAIM));
+    }
 
     #[test]
     fn every_item_goes_to_one_thread() {
