@@ -95,11 +95,12 @@ pub(super) fn hazards(lines: &[String]) -> String {
         _ if lines.is_empty() => html.push_str("<p>No hazard was seen.</p>"),
         Some((first, rest)) if !rest.is_empty() => {
             html.push_str(&list("", first));
-            html.push_str(&format!(
-                "<details><summary>{} more</summary>{}</details>",
-                rest.len(),
-                list("", rest)
-            ));
+            let shown = rest.get(..MOST - AT_ONCE).unwrap_or(rest);
+            html.push_str(&format!("<details><summary>{} more</summary>{}", rest.len(), list("", shown)));
+            if let Some(more) = more(lines.len()) {
+                html.push_str(&format!("<p>{more}</p>"));
+            }
+            html.push_str("</details>");
         }
         _ => html.push_str(&list("", lines)),
     }
