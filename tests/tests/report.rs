@@ -50,7 +50,7 @@ fn the_page_has_its_marks_asks_for_nothing_and_runs_nothing_of_a_record() {
         // The runs last longer than the shortest look at the cores; one band a core.
         let cores = page.value("Math.max(...[...document.querySelectorAll('[data-chart=cores] svg')].map(s => s.querySelectorAll('.area').length))");
         assert!(cores.as_u64().unwrap() >= 1, "{cores}");
-        let named = page.value("[...document.querySelectorAll('svg')].every(s => s.getAttribute('role') === 'img' && s.getAttribute('aria-label') && s.querySelector('title') && s.querySelector('desc'))");
+        let named = page.value("[...document.querySelectorAll('.drawing > svg')].every(s => s.getAttribute('role') === 'img' && s.getAttribute('aria-label') && s.querySelector('title') && s.querySelector('desc'))");
         assert_eq!(named, true);
         assert_eq!(page.value("window.hacked === undefined"), true);
         assert_eq!(page.value("document.querySelectorAll('img').length"), 0);

@@ -28,15 +28,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Edge> {
     for line in &found.refused {
         eprintln!("note: {}", crate::clean::harmless(line));
     }
-    let title = title(&args.records);
     let study = study::of(&args.records);
-    let page = Page {
-        title: &title,
-        sources: &found.records,
-        refused: &found.refused,
-        second,
-        study: study.as_ref(),
-    };
+    let page = Page { sources: &found.records, refused: &found.refused, second, study: study.as_ref() };
     let text = match form {
         Form::Html => html(page),
         Form::Md => markdown(page),
@@ -113,16 +106,6 @@ fn output(args: &Args, form: Form) -> Option<PathBuf> {
 fn stem(path: &Path) -> String {
     let name = path.file_stem().or(path.file_name());
     name.map_or_else(|| "records".into(), |n| n.to_string_lossy().into_owned())
-}
-
-/// What the page is called: after what it was made from.
-fn title(records: &[PathBuf]) -> String {
-    let full = |p: &PathBuf| stem(&fs::canonicalize(p).unwrap_or_else(|_| p.clone()));
-    match records {
-        [one] => full(one),
-        [one, other] => format!("{} and {}", full(one), full(other)),
-        many => format!("{} records", many.len()),
-    }
 }
 
 /// Fails where the result would take the place of a record.

@@ -12,6 +12,7 @@ mod cores;
 mod costs;
 mod escape;
 mod facts;
+mod key;
 mod markdown;
 mod markup;
 mod overview;
@@ -20,17 +21,20 @@ mod pictures;
 mod plot;
 mod ratios;
 mod scaling;
+mod service;
 mod study;
 
 use crate::{Source, View, hazards, words};
 use chart::{Chart, Series};
 use escape::{escape, in_script};
+pub(crate) use facts::name;
 pub use markdown::markdown;
 use pair::Two;
 pub use pictures::{Picture, pictures};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 pub use study::{Beside, Chapter, Study};
+use ungil_experiment::compare::ArmFigures;
 use ungil_experiment::metric::{METRICS, Unit};
 
 /// Colours and marks, which a chart in a file of its own has too, and the rest of the page.
@@ -43,8 +47,6 @@ const MANY: usize = 13;
 /// What a page is made of.
 #[derive(Debug, Clone, Copy)]
 pub struct Page<'a> {
-    /// Its heading.
-    pub title: &'a str,
     /// The records; at least one.
     pub sources: &'a [Source],
     /// What could not be read, in words.
@@ -56,38 +58,85 @@ pub struct Page<'a> {
 }
 
 /// Every chart of a record that its runs allow.
-fn charts(view: View<'_>) -> Vec<Chart> {
-    let series = Series::of(view);
-    let mut charts = vec![ratios::chart(view, &series)];
-    charts.extend(scaling::charts(view, &series));
-    charts.extend([costs::memory(view, &series), costs::energy(view, &series), costs::waits(view)]);
-    charts.extend(cores::charts(view, &series));
+fn charts(view: View<'_>, series: &Series) -> Vec<Chart> {
+    let mut charts = vec![ratios::chart(view, series)];
+    charts.extend(service::charts(view, series));
+    charts.extend(scaling::charts(view, series));
+    charts.extend([costs::memory(view, series), costs::energy(view, series), costs::waits(view, series)]);
+    charts.extend(cores::charts(view, series));
+    charts.push(Chart::numbers("figures", "Every figure", key::of_every(view), key::every(view)));
     charts
+}
+
+/// What puts the figures of a record in doubt: its hazards, and the arms that failed.
+fn known(view: View<'_>) -> Vec<String> {
+    let failed = |a: &ArmFigures| Some(format!("{} failed: {}", a.arm, a.failed.as_ref()?));
+    view.comparison.arms.iter().filter_map(failed).chain(hazards::lines(view)).collect()
+}
+
+/// The hazards of all records, each with what the record is called.
+fn known_of_all(sources: &[Source]) -> Vec<String> {
+    let of = |s: &Source| -> Vec<String> {
+        known(s.view()).iter().map(|line| format!("{}: {line}", s.title)).collect()
+    };
+    sources.iter().flat_map(of).collect()
+}
+
+/// Letters of a page's title.
+const TITLE: usize = 160;
+
+/// A sentence without what stands in brackets or after a semicolon, and without its stop.
+fn brief(sentence: &str) -> &str {
+    let end = [" (", ";"].iter().filter_map(|stop| sentence.find(stop)).min().unwrap_or(sentence.len());
+    sentence.get(..end).unwrap_or(sentence).trim_end_matches('.')
+}
+
+/// What ran, and the verdict.
+fn title(page: Page<'_>, changes: &[String]) -> String {
+    let first = |said: &[String]| said.first().map_or_else(String::new, |s| brief(s).to_string());
+    let mut names: Vec<String> = page.sources.iter().map(|s| name(&s.record.header.workload)).collect();
+    names.dedup();
+    let names = names.join(", ");
+    let several = format!("{} records", page.sources.len());
+    let (what, verdict) = match (page.study, page.sources) {
+        (Some(study), _) => (study.name(), first(&study.findings)),
+        (None, [one]) => (names, first(&words(one.view()))),
+        (None, all) => {
+            let what = if names.chars().count() <= TITLE / 2 { names } else { several };
+            (what, if changes.is_empty() { overview::verdict(all) } else { first(changes) })
+        }
+    };
+    facts::elide(&format!("{what}: {verdict}"), TITLE)
 }
 
 /// The page as HTML.
 pub fn html(page: Page<'_>) -> String {
     let several = page.sources.len() > 1;
-    let title = escape(page.title);
+    let series = Series::of(page.sources.iter().map(Source::view));
+    let (pairs, alone) = page.pairs();
+    let changes = if pairs.is_empty() { Vec::new() } else { pair::words(&pairs) };
+    let title = title(page, &changes);
+    let title = escape(&title);
     let mut body =
         format!("<header><h1>{title}</h1><p class=\"dim\">{}</p></header><main>", escape(&about(page)));
     body.push_str(&markup::list("caution", page.refused));
-    let (pairs, alone) = page.pairs();
     body.push_str(&markup::list("caution", &alone));
-    body.push_str(&differences(&pairs));
+    body.push_str(&differences(&pairs, &changes, &series));
     // A study has its own words on all of its records; two records that are compared need no overview.
     if let Some(study) = page.study {
-        body.push_str(&study::html(study));
+        body.push_str(&of_study(study, &series));
     } else if several && page.sources.len() > pairs.len() * 2 || pairs.len() > 1 {
         body.push_str("<section id=\"overview\">");
+        body.push_str(&markup::table(&overview::figures(page.sources), "Three figures"));
+        body.push_str(&markup::hazards(&known_of_all(page.sources)));
         body.push_str(&markup::list("words", &overview::words(page.sources)));
-        body.push_str(&markup::chart(&overview::chart(page.sources)));
+        body.push_str(&markup::chart(&overview::chart(page.sources, &series)));
         body.push_str("</section>");
     }
     let packed = page.sources.len() >= MANY;
     let mut details = Vec::new();
     for (i, source) in page.sources.iter().enumerate() {
-        let inner = section(source);
+        let inner = section(source, &series);
         if !several {
             body.push_str(&inner);
             continue;
@@ -97,7 +146,7 @@ pub fn html(page: Page<'_>) -> String {
         body.push_str(&format!(
             "<details class=\"record\" id=\"record-{i}\"{}><summary><h2>{}</h2> <span>{}</span></summary><div class=\"inner\">",
             if packed { "" } else { " open" },
-            escape(&source.label),
+            escape(&source.title),
             escape(first)
         ));
         if packed {
@@ -149,15 +198,19 @@ impl<'a> Page<'a> {
 }
 
 /// What two records, or the records of two folders, say of each other.
-fn differences(pairs: &[Two<'_>]) -> String {
+fn differences(pairs: &[Two<'_>], changes: &[String], series: &Series) -> String {
     let Some(first) = pairs.first() else { return String::new() };
     let mut html = format!(
         "<section id=\"differences\"><h2>Side by side</h2><p>First: {}, second: {}.</p>",
         escape(&first.old.path.display().to_string()),
         escape(&first.new.path.display().to_string())
     );
-    html.push_str(&markup::list("words", &pair::words(pairs)));
-    for chart in pair::charts(pairs) {
+    if let [two] = pairs {
+        html.push_str(&markup::table(&pair::three(*two), "Three figures"));
+        html.push_str(&markup::hazards(&pair::known(*two)));
+    }
+    html.push_str(&markup::list("words", changes));
+    for chart in pair::charts(pairs, series) {
         html.push_str(&markup::chart(&chart));
     }
     if let [two] = pairs {
@@ -166,6 +219,20 @@ fn differences(pairs: &[Two<'_>]) -> String {
     }
     html.push_str("<h3>What else differs</h3>");
     html.push_str(&markup::table(&pair::differences(*first), "What else differs"));
+    html.push_str("</section>");
+    html
+}
+
+/// A study: its figures, what puts them in doubt, its findings, its chapters.
+fn of_study(study: &Study, series: &Series) -> String {
+    let mut html = "<section id=\"study\">".to_string();
+    html.push_str(&markup::table(&study.three(), "Three figures"));
+    html.push_str(&markup::hazards(&study.cautions));
+    html.push_str(&markup::list("words", &study.findings));
+    for chapter in &study.chapters {
+        html.push_str(&markup::chart(&study::chart(study, chapter, series)));
+        html.push_str(&markup::list("words", &chapter.words));
+    }
     html.push_str("</section>");
     html
 }
@@ -186,28 +253,17 @@ fn about(page: Page<'_>) -> String {
     format!("{what} · {cpu}, {} cores · {}", header.machine.cpus, header.started)
 }
 
-/// All about one record.
-fn section(source: &Source) -> String {
+/// All about one record: its three figures, its hazards, its words; then the charts, and what it was measured on.
+fn section(source: &Source, series: &Series) -> String {
     let view = source.view();
     let mut html = markup::list("caution", &facts::cautions(source));
+    html.push_str(&markup::figures(&key::figures(view)));
+    html.push_str(&markup::hazards(&known(view)));
     html.push_str(&markup::list("words", &words(view)));
-    for chart in charts(view) {
+    for chart in charts(view, series) {
         html.push_str(&markup::chart(&chart));
     }
-    html.push_str("<section class=\"about\"><h3>What to know of it</h3>");
-    let known = hazards::lines(view);
-    if known.is_empty() {
-        html.push_str("<p>No hazard was seen.</p>");
-    }
-    html.push_str(&markup::list("hazards", &known));
-    let failures: Vec<String> = view
-        .comparison
-        .arms
-        .iter()
-        .filter_map(|a| Some(format!("{} failed: {}", a.arm, a.failed.as_ref()?)))
-        .collect();
-    html.push_str(&markup::list("hazards", &failures));
-    html.push_str("<h3>Pythons</h3>");
+    html.push_str("<section class=\"about\"><h3>Pythons</h3>");
     html.push_str(&markup::table(&facts::pythons(view), "Pythons"));
     html.push_str("<h3>Machine</h3>");
     html.push_str(&markup::facts(&facts::machine(view)));

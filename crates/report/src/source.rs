@@ -1,5 +1,6 @@
 //! The records a page is made of: named one by one, or all of a folder.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -21,8 +22,11 @@ const MOST: usize = 1000;
 pub struct Source {
     /// Its file.
     pub path: PathBuf,
-    /// What the page calls it: the file's name without its ending, or all of its path where two have that name.
+    /// What tables for programs and names of files call it: the file's name without its ending, or all of its path where two
+    /// have that name.
     pub label: String,
+    /// What readers call it: its workload's name, with the label where two have that workload.
+    pub title: String,
     /// The record.
     pub record: Record,
     /// What its runs say.
@@ -74,7 +78,17 @@ impl Source {
         record.header.arms.truncate(ARMS);
         let mut comparison = crate::comparison(&record);
         comparison.arms.truncate(ARMS);
-        Ok(Source { path: path.into(), label: stem(path), record, comparison, more_arms, bytes, length })
+        let title = crate::page::name(&record.header.workload);
+        Ok(Source {
+            path: path.into(),
+            label: stem(path),
+            title,
+            record,
+            comparison,
+            more_arms,
+            bytes,
+            length,
+        })
     }
 
     /// The record and its comparison.
@@ -137,13 +151,20 @@ pub fn gather(path: &Path) -> Result<Found, Error> {
     Ok(found)
 }
 
-/// Gives records that have the same name labels that tell them apart.
+/// Gives records that have the same name labels that tell them apart, and those of the same workload titles that do.
 pub fn tell_apart(records: &mut [Source]) {
-    let mut count = std::collections::BTreeMap::<String, usize>::new();
-    records.iter().for_each(|s| *count.entry(s.name()).or_default() += 1);
+    let mut names = BTreeMap::<String, usize>::new();
+    let mut titles = BTreeMap::<String, usize>::new();
+    for source in records.iter() {
+        *names.entry(source.name()).or_default() += 1;
+        *titles.entry(source.title.clone()).or_default() += 1;
+    }
     for source in records {
-        if count.get(&source.name()).is_some_and(|n| *n > 1) {
+        if names.get(&source.name()).is_some_and(|n| *n > 1) {
             source.label = source.path.with_extension("").display().to_string();
+        }
+        if titles.get(&source.title).is_some_and(|n| *n > 1) {
+            source.title = format!("{} ({})", source.title, source.label);
         }
     }
 }

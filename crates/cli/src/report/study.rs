@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use ungil_report::{Beside, Chapter, Study};
 use ungil_suite::folder;
-use ungil_suite::summary::{OfCategory, Row, Summary, summary};
+use ungil_suite::summary::{OfCategory, Overall, Row, Summary, shown as shown_ratio, summary};
 use ungil_suite::table;
 use ungil_suite::workloads::{Form, named};
 
@@ -29,9 +29,35 @@ fn shown(summary: &Summary) -> Study {
     Study {
         reference: format!("{reference}, as many workers"),
         findings: findings.collect(),
+        figures: figures(summary),
         cautions: table::cautions(summary),
         chapters: summary.categories.iter().map(|c| chapter(summary, c)).collect(),
     }
+}
+
+/// Time, memory and energy of each category as ratios: the geometric means over its rows, block by block.
+fn figures(summary: &Summary) -> (Vec<String>, Vec<Vec<String>>) {
+    let head = ["× the reference", "arm", "time", "memory (PSS)", "energy"].map(String::from);
+    let mut rows = Vec::new();
+    for category in &summary.categories {
+        for time in category.overall.iter().filter(|o| o.metric == "wall_s") {
+            let of = |metric: &str| {
+                let same = |o: &&Overall| o.metric == metric && o.label == time.label && o.form == time.form;
+                category
+                    .overall
+                    .iter()
+                    .find(same)
+                    .map_or_else(|| "not compared".into(), |o| shown_ratio(o.ours))
+            };
+            let arm = match time.form {
+                Form::Plain => time.label.clone(),
+                form => format!("{} {}", time.label, form.name()),
+            };
+            let title = category.category.title().to_string();
+            rows.push(vec![title, arm, of("wall_s"), of("pss_peak_bytes"), of("energy_j")]);
+        }
+    }
+    (head.to_vec(), rows)
 }
 
 fn chapter(summary: &Summary, category: &OfCategory) -> Chapter {
@@ -47,7 +73,13 @@ fn chapter(summary: &Summary, category: &OfCategory) -> Chapter {
             form => format!("{} {}", row.workload, form.name()),
         };
         let ratio = row.metrics.get("wall_s").and_then(|t| t.ratio);
-        Beside { experiment, arm: row.arm.clone(), ratio: ratio.map(|r| [r.ratio, r.low, r.high]), cells }
+        Beside {
+            experiment,
+            arm: row.arm.clone(),
+            python: row.arm.split('/').next().unwrap_or_default().into(),
+            ratio: ratio.map(|r| [r.ratio, r.low, r.high]),
+            cells,
+        }
     };
     Chapter {
         title: category.category.title().into(),

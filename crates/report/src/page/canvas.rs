@@ -1,15 +1,11 @@
-//! SVG as the page needs it: each element says what it is by a class, and has no colour of its own.
+//! SVG elements of a chart. An element names what it is by a class and has no colour of its own: the style sheet decides how
+//! it looks in light, dark and print, and a test can count it.
 //!
-//! A chart must look right in light, dark and print, and a test must be able to count its marks. So what plotters calls a
-//! colour is here the name of a class (see [`Class`]), and the style sheet decides how that looks.
+//! A horizontal place is a share of the width and a vertical one is a number of pixels. So a drawing is as wide as the page
+//! allows while letters, marks and lines keep their size.
 
 use super::escape::escape;
-use plotters::prelude::DrawingBackend;
-use plotters::style::text_anchor::{HPos, VPos};
-use plotters::style::{RGBColor, ShapeStyle};
-use plotters_backend::{BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingErrorKind};
-use std::convert::Infallible;
-use std::fmt::Write;
+use std::fmt::{self, Display, Formatter, Write};
 
 /// What an element of a chart is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,192 +14,168 @@ pub(super) enum Class {
     Grid,
     /// The axes.
     Axis,
-    /// Words and numbers.
-    Text,
     /// The line from which a difference is read.
     Rule,
-    /// What would be, were nothing lost.
+    /// The value if nothing were lost.
     Ideal,
     /// A measured value.
     Mark(u8),
     /// From one end of an interval to the other.
     Whisker(u8),
+    /// From one end of a bar's interval to the other.
+    Range,
     /// A measured value as a length.
     Bar(u8),
+    /// A second measured value of the same row as a length.
+    Outline(u8),
     /// Between the values of one series.
     Line(u8),
     /// What lies under a line.
     Area(u8),
 }
 
-/// Series that look different; more of them begin again.
-pub(super) const SERIES: u8 = 6;
+/// Series with a colour of their own. The ones after them share one that means "others".
+pub(super) const SERIES: u8 = 7;
 
-impl Class {
-    /// The class as plotters carries it.
-    pub(super) fn colour(self) -> RGBColor {
-        let (kind, series) = match self {
-            Class::Grid => (0, 0),
-            Class::Axis => (1, 0),
-            Class::Text => (2, 0),
-            Class::Rule => (3, 0),
-            Class::Ideal => (4, 0),
-            Class::Mark(s) => (5, s),
-            Class::Whisker(s) => (6, s),
-            Class::Bar(s) => (7, s),
-            Class::Line(s) => (8, s),
-            Class::Area(s) => (9, s),
-        };
-        RGBColor(kind, series, 0)
-    }
-
-    /// The same for shapes.
-    pub(super) fn style(self) -> ShapeStyle {
-        ShapeStyle { color: self.colour().into(), filled: true, stroke_width: 1 }
-    }
-
-    fn name(colour: BackendColor) -> String {
-        let (kind, series, _) = colour.rgb;
-        let name = ["g", "ax", "t", "rule", "ideal", "mark", "whisker", "bar", "line", "area"];
-        let name = name.get(usize::from(kind)).copied().unwrap_or("t");
-        if kind < 5 { name.into() } else { format!("{name} s{}", series % SERIES) }
+impl Display for Class {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Class::Grid => f.write_str("g"),
+            Class::Axis => f.write_str("ax"),
+            Class::Rule => f.write_str("rule"),
+            Class::Ideal => f.write_str("ideal"),
+            Class::Mark(s) => write!(f, "mark s{s}"),
+            Class::Whisker(s) => write!(f, "whisker s{s}"),
+            Class::Range => f.write_str("whisker"),
+            Class::Bar(s) => write!(f, "bar s{s}"),
+            Class::Outline(s) => write!(f, "bar second s{s}"),
+            Class::Line(s) => write!(f, "line s{s}"),
+            Class::Area(s) => write!(f, "area s{s}"),
+        }
     }
 }
 
-/// Letters of this height, in the chart's units.
+/// Height of a letter in pixels.
 pub(super) const LETTER: u32 = 12;
-/// How wide a letter of a usual typeface is, on average, at that height.
+/// Mean width of a letter of a common typeface at that height.
 pub(super) const WIDTH: f64 = 6.4;
 
-/// A drawing under way.
-#[derive(Debug)]
-pub(super) struct Canvas<'a> {
-    size: (u32, u32),
-    svg: &'a mut String,
-    /// Class of the path that is still open, to which lines of the same class are added.
-    open: Option<String>,
+/// A point: its share of the width, and its pixel from the top.
+pub(super) type Point = (f64, f64);
+
+/// Where a text stands relative to its point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Anchor {
+    Start,
+    Middle,
+    End,
 }
 
-type Drawn = Result<(), DrawingErrorKind<Infallible>>;
-
-impl<'a> Canvas<'a> {
-    /// An empty drawing whose elements are added to `svg`.
-    pub(super) fn new(svg: &'a mut String, size: (u32, u32)) -> Canvas<'a> {
-        Canvas { size, svg, open: None }
-    }
-
-    fn close(&mut self) {
-        if self.open.take().is_some() {
-            self.svg.push_str("\"/>");
+impl Anchor {
+    fn attribute(self) -> &'static str {
+        match self {
+            Anchor::Start => "",
+            Anchor::Middle => " text-anchor=\"middle\"",
+            Anchor::End => " text-anchor=\"end\"",
         }
-    }
-
-    /// Adds an element. Writing to a string cannot fail.
-    fn put(&mut self, element: std::fmt::Arguments<'_>) -> Drawn {
-        self.close();
-        let _ = self.svg.write_fmt(element);
-        Ok(())
     }
 }
 
-impl DrawingBackend for Canvas<'_> {
-    type ErrorType = Infallible;
+/// Elements of a drawing. Writing to a string cannot fail.
+#[derive(Debug, Default)]
+pub(super) struct Canvas {
+    pub(super) svg: String,
+}
 
-    fn get_size(&self) -> (u32, u32) {
-        self.size
+/// A share as SVG has it; a value beyond the axis stays at its end.
+fn percent(share: f64) -> String {
+    let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
+    let text = format!("{:.2}", share * 100.0);
+    format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// A pixel without digits that nobody sees.
+fn pixel(y: f64) -> String {
+    let text = format!("{y:.1}");
+    text.trim_end_matches(".0").into()
+}
+
+impl Canvas {
+    pub(super) fn line(&mut self, class: Class, from: Point, to: Point) {
+        let [x1, x2] = [from.0, to.0].map(percent);
+        let [y1, y2] = [from.1, to.1].map(pixel);
+        let _ = write!(self.svg, "<line class=\"{class}\" x1=\"{x1}\" y1=\"{y1}\" x2=\"{x2}\" y2=\"{y2}\"/>");
     }
 
-    fn ensure_prepared(&mut self) -> Drawn {
-        Ok(())
+    pub(super) fn circle(&mut self, class: Class, (x, y): Point) {
+        let (x, y) = (percent(x), pixel(y));
+        let _ = write!(self.svg, "<circle class=\"{class}\" cx=\"{x}\" cy=\"{y}\" r=\"4\"/>");
     }
 
-    fn present(&mut self) -> Drawn {
-        self.close();
-        Ok(())
+    pub(super) fn rect(&mut self, class: Class, a: Point, b: Point) {
+        let (x, width) = (percent(a.0.min(b.0)), percent((a.0 - b.0).abs()));
+        let (y, height) = (pixel(a.1.min(b.1)), pixel((a.1 - b.1).abs()));
+        let _ = write!(
+            self.svg,
+            "<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"/>"
+        );
     }
 
-    fn draw_pixel(&mut self, _: BackendCoord, _: BackendColor) -> Drawn {
-        Ok(())
-    }
-
-    fn draw_line<S: BackendStyle>(&mut self, from: BackendCoord, to: BackendCoord, style: &S) -> Drawn {
-        self.draw_path([from, to], style)
-    }
-
-    fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(
+    /// Filled polygons. A path has no shares, so they stand in a drawing of their own that is stretched to the width.
+    pub(super) fn areas<'a>(
         &mut self,
-        path: I,
-        style: &S,
-    ) -> Drawn {
-        let class = Class::name(style.color());
-        let shared = style.color().rgb.0 < 2;
-        if self.open.as_ref() != Some(&class) {
-            self.put(format_args!("<path class=\"{class}\" d=\""))?;
-            self.open = Some(class);
+        height: u32,
+        areas: impl Iterator<Item = (Class, &'a [Point])>,
+        place: impl Fn(Point) -> Point,
+    ) {
+        let start = self.svg.len();
+        for (class, corners) in areas {
+            let _ = write!(self.svg, "<path class=\"{class}\" d=\"");
+            for (i, corner) in corners.iter().enumerate() {
+                let (x, y) = place(*corner);
+                let letter = if i == 0 { 'M' } else { 'L' };
+                let _ = write!(self.svg, "{letter}{:.0} {}", x.clamp(0.0, 1.0) * 1000.0, pixel(y));
+            }
+            self.svg.push_str("Z\"/>");
         }
-        for (i, (x, y)) in path.into_iter().enumerate() {
-            let _ = write!(self.svg, "{}{x} {y}", if i == 0 { 'M' } else { 'L' });
+        if self.svg.len() > start {
+            let open = format!(
+                "<svg width=\"100%\" height=\"{height}\" viewBox=\"0 0 1000 {height}\" preserveAspectRatio=\"none\" aria-hidden=\"true\">"
+            );
+            self.svg.insert_str(start, &open);
+            self.svg.push_str("</svg>");
         }
-        if !shared {
-            self.close();
+    }
+
+    /// A number of an axis; a `fine` one is not shown on a narrow screen.
+    pub(super) fn tick(&mut self, text: &str, (x, y): Point, anchor: Anchor, fine: bool) {
+        let (x, y, anchor) = (percent(x), pixel(y), anchor.attribute());
+        let fine = if fine { " class=\"fine\"" } else { "" };
+        let _ = write!(self.svg, "<text x=\"{x}\" y=\"{y}\"{anchor}{fine}>{}</text>", escape(text));
+    }
+
+    /// A text with its base line at the point; `full` is shown on hover where the text is only a part of it.
+    pub(super) fn text(&mut self, text: &str, full: Option<&str>, (x, y): Point, anchor: Anchor) {
+        let (x, y, anchor) = (percent(x), pixel(y), anchor.attribute());
+        let _ = write!(self.svg, "<text x=\"{x}\" y=\"{y}\"{anchor}>{}", escape(text));
+        if let Some(full) = full {
+            let _ = write!(self.svg, "<title>{}</title>", escape(full));
         }
-        Ok(())
+        self.svg.push_str("</text>");
     }
+}
 
-    fn draw_rect<S: BackendStyle>(
-        &mut self,
-        (x0, y0): BackendCoord,
-        (x1, y1): BackendCoord,
-        style: &S,
-        _: bool,
-    ) -> Drawn {
-        let (x, y, w, h) = (x0.min(x1), y0.min(y1), (x1 - x0).abs(), (y1 - y0).abs());
-        self.put(format_args!(
-            "<rect class=\"{}\" x=\"{x}\" y=\"{y}\" width=\"{w}\" height=\"{h}\"/>",
-            Class::name(style.color())
-        ))
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    fn draw_circle<S: BackendStyle>(&mut self, (x, y): BackendCoord, r: u32, style: &S, _: bool) -> Drawn {
-        self.put(format_args!(
-            "<circle class=\"{}\" cx=\"{x}\" cy=\"{y}\" r=\"{r}\"/>",
-            Class::name(style.color())
-        ))
-    }
-
-    fn fill_polygon<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(
-        &mut self,
-        corners: I,
-        style: &S,
-    ) -> Drawn {
-        self.put(format_args!("<path class=\"{}\" d=\"", Class::name(style.color())))?;
-        for (i, (x, y)) in corners.into_iter().enumerate() {
-            let _ = write!(self.svg, "{}{x} {y}", if i == 0 { 'M' } else { 'L' });
+    #[test]
+    fn a_place_is_a_share_of_the_width_and_never_outside_of_it() {
+        for (share, shown) in
+            [(0.0, "0%"), (0.5, "50%"), (1.0 / 3.0, "33.33%"), (7.0, "100%"), (f64::NAN, "0%"), (-1.0, "0%")]
+        {
+            assert_eq!(percent(share), shown);
         }
-        self.svg.push_str("Z\"/>");
-        Ok(())
-    }
-
-    fn draw_text<S: BackendTextStyle>(&mut self, text: &str, style: &S, (x, y): BackendCoord) -> Drawn {
-        let anchor = match style.anchor().h_pos {
-            HPos::Left => "",
-            HPos::Right => " text-anchor=\"end\"",
-            HPos::Center => " text-anchor=\"middle\"",
-        };
-        let letter = LETTER as i32;
-        let y = match style.anchor().v_pos {
-            VPos::Top => y + letter * 4 / 5,
-            VPos::Center => y + letter * 7 / 20,
-            VPos::Bottom => y - letter / 5,
-        };
-        self.put(format_args!("<text x=\"{x}\" y=\"{y}\"{anchor}>{}</text>", escape(text)))
-    }
-
-    fn estimate_text_size<S: BackendTextStyle>(
-        &self,
-        text: &str,
-        _: &S,
-    ) -> Result<(u32, u32), DrawingErrorKind<Infallible>> {
-        Ok(((text.chars().count() as f64 * WIDTH) as u32, LETTER))
+        assert_eq!((pixel(3.0), pixel(10.25)), ("3".into(), "10.2".into()));
     }
 }

@@ -72,7 +72,7 @@ fn carried(sources: &[Source], parts: &[Cow<'_, [u8]>], packed: &[u8], part: Par
         let file =
             s.path.file_name().map_or_else(|| "record.jsonl".into(), |n| n.to_string_lossy().into_owned());
         json!({
-            "name": s.label, "file": file, "bytes": bytes.len(), "length": s.length,
+            "name": s.title, "file": file, "bytes": bytes.len(), "length": s.length,
             "given": part == Part::Whole || part == Part::WithoutComparison,
         })
     });

@@ -1,7 +1,7 @@
 //! A chart with its numbers: what is drawn stands in a table too, so that it can be heard, copied and checked.
 
 use super::canvas::{Class, SERIES};
-use super::plot::{Axis, Item, Plot, SIZE};
+use super::plot::{Axis, Down, Item, Plot};
 use crate::View;
 use ungil_experiment::arm::Arm;
 use ungil_experiment::metric::{Unit, show};
@@ -27,9 +27,11 @@ pub(super) struct Chart {
     pub(super) title: String,
     /// What it shows and how to read it.
     pub(super) says: String,
-    /// The drawing; `None` where there is nothing to draw, and `says` says why.
+    /// The drawing, as wide as what it stands in; `None` where there is nothing to draw, and `says` says why.
     pub(super) svg: Option<String>,
-    /// Series that are not named in the drawing itself.
+    /// Height of the drawing in pixels.
+    pub(super) tall: u32,
+    /// The colours' names.
     pub(super) legend: Vec<(u8, String)>,
     pub(super) table: Table,
 }
@@ -37,13 +39,13 @@ pub(super) struct Chart {
 impl Chart {
     /// A chart with its drawing.
     pub(super) fn drawn(kind: &'static str, title: &str, says: String, plot: &Plot, table: Table) -> Chart {
-        let svg = plot.svg(title, &says);
-        Chart { kind, title: title.into(), says, svg: Some(svg), legend: Vec::new(), table }
+        let svg = Some(plot.svg(title, &says));
+        Chart { kind, title: title.into(), says, svg, tall: plot.height(), legend: Vec::new(), table }
     }
 
     /// Numbers alone.
     pub(super) fn numbers(kind: &'static str, title: &str, says: String, table: Table) -> Chart {
-        Chart { kind, title: title.into(), says, svg: None, legend: Vec::new(), table }
+        Chart { kind, title: title.into(), says, svg: None, tall: 0, legend: Vec::new(), table }
     }
 
     pub(super) fn with_legend(mut self, legend: Vec<(u8, String)>) -> Chart {
@@ -52,14 +54,14 @@ impl Chart {
     }
 }
 
-/// Which arms of a record look alike: those of one Python with one GIL setting, or of one program.
+/// The colours of a page: each Python, with its GIL setting, and each program has one, in every chart and of every record.
 #[derive(Debug, Clone)]
 pub(super) struct Series(Vec<String>);
 
 impl Series {
-    pub(super) fn of(view: View<'_>) -> Series {
+    pub(super) fn of<'a>(views: impl IntoIterator<Item = View<'a>>) -> Series {
         let mut names: Vec<String> = Vec::new();
-        for arm in &view.record.header.arms {
+        for arm in views.into_iter().flat_map(|view| &view.record.header.arms) {
             if !names.iter().any(|n| n == arm.head()) {
                 names.push(arm.head().into());
             }
@@ -67,22 +69,42 @@ impl Series {
         Series(names)
     }
 
+    /// The series of a Python; the last one is that of all for which no colour is left.
+    pub(super) fn named(&self, head: &str) -> u8 {
+        let place = self.0.iter().position(|n| n == head).and_then(|place| u8::try_from(place).ok());
+        place.unwrap_or(SERIES).min(SERIES)
+    }
+
     /// The series of an arm.
     pub(super) fn at(&self, arm: &Arm) -> u8 {
-        let place = self.0.iter().position(|n| n == arm.head());
-        u8::try_from(place.unwrap_or(0) % usize::from(SERIES)).unwrap_or(0)
+        self.named(arm.head())
     }
 
     /// The series of the arm with an id.
     pub(super) fn of_id(&self, view: View<'_>, id: &str) -> u8 {
-        view.record.header.arms.iter().find(|a| a.id == id).map_or(0, |arm| self.at(arm))
+        view.record.header.arms.iter().find(|a| a.id == id).map_or(SERIES, |arm| self.at(arm))
+    }
+
+    /// The names of the colours of some Pythons.
+    pub(super) fn legend<'a>(&self, heads: impl IntoIterator<Item = &'a str>) -> Vec<(u8, String)> {
+        let mut legend: Vec<(u8, String)> = Vec::new();
+        for head in heads {
+            let series = self.named(head);
+            match legend.iter_mut().find(|(s, _)| *s == series) {
+                None if series == SERIES => legend.push((series, format!("others: {head}"))),
+                None => legend.push((series, head.into())),
+                Some((_, name)) if series == SERIES => name.push_str(&format!(", {head}")),
+                Some(_) => {}
+            }
+        }
+        legend
     }
 }
 
 /// One length in a chart of bars, with the ends of its interval where it has one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Length {
-    pub(super) series: u8,
+    pub(super) class: Class,
     pub(super) value: f64,
     pub(super) ends: Option<(f64, f64)>,
 }
@@ -96,24 +118,18 @@ pub(super) fn bars(rows: &[(&str, Vec<Length>)], unit: Unit, under: &str) -> Plo
     let mut items = Vec::new();
     for (row, (_, lengths)) in rows.iter().enumerate() {
         for (i, length) in lengths.iter().enumerate() {
-            // Bars fill seven tenths of their row.
-            let thick = 0.7 / most as f64;
-            let top = row as f64 + 0.15 + i as f64 * thick;
-            items.push(Item::Bar(Class::Bar(length.series), [(0.0, top), (length.value, top + thick)]));
+            // Bars fill nine tenths of their row.
+            let thick = 0.9 / most as f64;
+            let top = row as f64 + 0.05 + i as f64 * thick;
+            items.push(Item::Bar(length.class, [(0.0, top), (length.value, top + thick)]));
             if let Some((low, high)) = length.ends {
                 let middle = top + thick / 2.0;
-                items.push(Item::Line(Class::Whisker(length.series), [(low, middle), (high, middle)]));
+                items.push(Item::Line(Class::Range, [(low, middle), (high, middle)]));
             }
         }
     }
-    let names: Vec<&str> = rows.iter().map(|(name, _)| *name).collect();
-    Plot {
-        height: height(rows.len(), 14 + 10 * most as u32),
-        x,
-        y: Axis::names(&names),
-        under: under.into(),
-        items,
-    }
+    let names = rows.iter().map(|(name, _)| name.to_string()).collect();
+    Plot { x, down: Down::Rows { names, each: 8 + 9 * most as u32 }, under: under.into(), items }
 }
 
 /// A tick with its unit, without zeros that say nothing.
@@ -125,10 +141,18 @@ pub(super) fn round(value: f64, unit: Unit) -> String {
     format!("{number} {name}").trim_end().into()
 }
 
-/// Height of a chart with a row for each of `rows`.
-pub(super) fn height(rows: usize, each: u32) -> u32 {
-    u32::try_from(rows).unwrap_or(u32::MAX / 64).min(4000) * each + 58
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Height of a chart with two scales.
-pub(super) const SQUARE: u32 = SIZE * 3 / 4;
+    #[test]
+    fn no_two_pythons_have_one_colour_but_those_named_others() {
+        let names: Vec<String> = (10..20).map(|n| format!("3.{n}")).collect();
+        let series = Series(names.clone());
+        let own: Vec<u8> = names.iter().map(|n| series.named(n)).filter(|s| *s < SERIES).collect();
+        assert_eq!(own, (0..SERIES).collect::<Vec<u8>>());
+        let legend = series.legend(names.iter().map(String::as_str));
+        assert_eq!(legend.len(), usize::from(SERIES) + 1);
+        assert_eq!(legend.last(), Some(&(SERIES, "others: 3.17, 3.18, 3.19".to_string())));
+    }
+}

@@ -3,7 +3,7 @@
 use super::canvas::Class;
 use super::chart::{Chart, Series, Table, round};
 use super::costs::cell;
-use super::plot::{Axis, Item, Plot};
+use super::plot::{Axis, Down, Item, Plot};
 use crate::View;
 use ungil_experiment::metric::Unit;
 use ungil_experiment::record::{CoreUse, Outcome, Run};
@@ -68,13 +68,11 @@ fn over_time(run: &Run, cores: &CoreUse, series: u8) -> Chart {
         let moments = [*begin, begin + length].into_iter().filter(|t| (0.0..=end).contains(t));
         items.extend(moments.map(|t| Item::Line(Class::Rule, [(t, 0.0), (t, count as f64)])));
     }
-    let names: Vec<String> = (0..count).map(|core| format!("core {core}")).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let each = (200 / count.max(1) as u32).clamp(14, 40);
+    let names = (0..count).map(|core| format!("core {core}")).collect();
+    let each = (200 / count.max(1) as u32).clamp(10, 40);
     let plot = Plot {
-        height: super::chart::height(count, each),
         x: Axis::from_zero([end / 1.03], 10.0, &|v| round(v, Unit::Seconds)),
-        y: Axis::names(&names),
+        down: Down::Rows { names, each },
         under: "since the process began".into(),
         items,
     };

@@ -1,5 +1,6 @@
 //! What each arm costs beside time: memory, energy, and the time its threads waited.
 
+use super::canvas::Class;
 use super::chart::{Chart, Length, Series, Table, bars};
 use super::ratios::times;
 use crate::{View, joules};
@@ -21,7 +22,7 @@ pub(super) fn cell(arm: &ArmFigures, key: &str) -> String {
 }
 
 /// Why figures are not there, each reason once with the arms it holds for.
-fn unseen(view: View<'_>, keys: &[&str]) -> String {
+pub(super) fn unseen(view: View<'_>, keys: &[&str]) -> String {
     let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for arm in view.comparison.arms.iter().filter(|a| a.runs > 0) {
         for why in keys.iter().filter_map(|key| arm.missing.get(*key)) {
@@ -40,13 +41,13 @@ fn unseen(view: View<'_>, keys: &[&str]) -> String {
 }
 
 /// A metric of an arm over the baseline's.
-fn ratio(arm: &ArmFigures, key: &str) -> String {
+pub(super) fn ratio(arm: &ArmFigures, key: &str) -> String {
     let versus = arm.metrics.get(key).and_then(|f| f.baseline.as_ref());
     versus.and_then(|v| v.ratio).map_or_else(|| "-".into(), |r| times(r.ratio))
 }
 
-fn length(series: u8, figure: &Figure) -> Length {
-    Length { series, value: figure.median, ends: Some(figure.quartiles) }
+pub(super) fn length(series: u8, figure: &Figure) -> Length {
+    Length { class: Class::Bar(series), value: figure.median, ends: Some(figure.quartiles) }
 }
 
 /// Peak memory.
@@ -139,7 +140,7 @@ pub(super) fn energy(view: View<'_>, series: &Series) -> Chart {
 }
 
 /// Waiting: how many threads waited on average, for locks and for the GIL. Where adding workers makes it slower, this says why.
-pub(super) fn waits(view: View<'_>) -> Chart {
+pub(super) fn waits(view: View<'_>, series: &Series) -> Chart {
     let kinds = [
         ("lock_wait_s", "locks"),
         ("gil_wait_s", "the GIL"),
@@ -160,9 +161,11 @@ pub(super) fn waits(view: View<'_>) -> Chart {
             (None, None) => "-".into(),
         }));
         table.rows.push(row);
-        let lengths: Vec<Length> = (0u8..)
-            .zip(kinds.iter().take(2))
-            .filter_map(|(series, (key, _))| Some(Length { series, value: share(key)?, ends: None }))
+        let colour = series.of_id(view, &arm.arm);
+        let lengths: Vec<Length> = [Class::Bar(colour), Class::Outline(colour)]
+            .into_iter()
+            .zip(&kinds)
+            .filter_map(|(class, (key, _))| Some(Length { class, value: share(key)?, ends: None }))
             .collect();
         if lengths.len() == 2 {
             rows.push((arm.arm.as_str(), lengths));
@@ -178,8 +181,7 @@ pub(super) fn waits(view: View<'_>) -> Chart {
         };
         return Chart::numbers("waiting", title, says, table);
     }
-    let says = "How many threads waited on average, for locks and for the GIL, while the workload ran (sampled). Work that collapses with more workers shows here: the workers wait for one object. ungil profile --mode lock says for which.";
+    let says = "How many threads waited on average, for locks and for the GIL, while the workload ran (sampled). The filled bar is waiting for locks, the hollow one waiting for the GIL. Work that collapses with more workers shows here: the workers wait for one object. ungil profile --mode lock says for which.";
     let plot = bars(&rows, Unit::Number, "threads waiting on average");
-    let legend = vec![(0, "for locks".to_string()), (1, "for the GIL".to_string())];
-    Chart::drawn("waiting", title, says.into(), &plot, table).with_legend(legend)
+    Chart::drawn("waiting", title, says.into(), &plot, table)
 }

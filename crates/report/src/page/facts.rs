@@ -21,6 +21,32 @@ pub(super) fn command(workload: &Workload) -> String {
     }
 }
 
+/// The name of what ran, as short as one would say it.
+pub(crate) fn name(workload: &Workload) -> String {
+    let plain = |command: &str| command.replace("{python}", "python").replace(" {port}", "");
+    let name = match workload {
+        Workload::Script { path, .. } => path
+            .file_name()
+            .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned()),
+        Workload::Module { name, .. } => format!("-m {name}"),
+        Workload::Task { target, .. } => target.clone(),
+        Workload::Command { command } | Workload::Serve { command, .. } => plain(command),
+    };
+    elide(&name, MOST_OF_A_NAME)
+}
+
+/// Letters of a name; a command may be a million long.
+const MOST_OF_A_NAME: usize = 60;
+
+/// A text that ends in `…` where it is longer than so many letters.
+pub(super) fn elide(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        text.into()
+    } else {
+        text.chars().take(most - 1).chain(['…']).collect()
+    }
+}
+
 /// What does not make the record wrong but incomplete.
 pub(super) fn cautions(source: &Source) -> Vec<String> {
     let record = &source.record;

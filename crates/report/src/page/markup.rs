@@ -19,6 +19,95 @@ pub(super) fn more(n: usize) -> Option<String> {
     n.checked_sub(MOST).filter(|rest| *rest > 0).map(|rest| format!("… and {rest} more"))
 }
 
+/// Letters of a cell that stay on one line.
+const ONE_LINE: usize = 26;
+
+/// A cell. Figures and short words stay on one line; where there is no room a pair of figures breaks at its arrow and a figure
+/// before its interval, and long words take several lines.
+fn cell(text: &str, first: bool, number: bool) -> String {
+    let letters = text.chars().count();
+    let parts = match () {
+        () if first || letters > 2 * ONE_LINE => vec![text],
+        () => parts(text),
+    };
+    let class = match (number, parts.len() > 1) {
+        _ if first && letters > 2 * ONE_LINE => " class=\"w\"",
+        _ if first => "",
+        (true, false) => " class=\"n\"",
+        (true, true) => " class=\"n m\"",
+        (false, true) => " class=\"m\"",
+        (false, false) if letters > ONE_LINE => " class=\"w\"",
+        (false, false) => "",
+    };
+    let open = if first { format!("<th scope=\"row\"{class}>") } else { format!("<td{class}>") };
+    match parts.as_slice() {
+        [one] => format!("{open}{}", escape(one)),
+        many => {
+            let parts: Vec<String> =
+                many.iter().map(|part| format!("<span>{}</span>", escape(part))).collect();
+            format!("{open}{}", parts.join(" "))
+        }
+    }
+}
+
+/// The parts of a cell between which a line may end: `2.1 ms`, `→ 4.3 ms`, `(1.2–3.4)`.
+fn parts(text: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    let gap = |text: &str| [" → ", " ("].iter().filter_map(|gap| text.find(gap)).filter(|at| *at > 0).min();
+    while let Some((part, next)) = gap(rest).and_then(|at| rest.split_at_checked(at)) {
+        parts.push(part);
+        rest = next.trim_start();
+    }
+    parts.push(rest);
+    parts
+}
+
+/// The three figures at the head of a record, from a table with a row for each.
+pub(super) fn figures(table: &Table) -> String {
+    let mut html = "<dl class=\"figures\">".to_string();
+    let names = table.head.get(1..).unwrap_or_default();
+    for row in &table.rows {
+        let [title, value, others @ ..] = row.as_slice() else { continue };
+        let of = names.first().map_or("", String::as_str);
+        html.push_str(&format!(
+            "<div><dt>{}, {}<dd><strong>{}</strong>",
+            escape(title),
+            escape(of),
+            escape(value)
+        ));
+        for (name, other) in names.iter().skip(1).zip(others) {
+            html.push_str(&format!("<dd>{} {}", escape(name), escape(other)));
+        }
+        html.push_str("</div>");
+    }
+    html.push_str("</dl>");
+    html
+}
+
+/// Hazards that are shown at once; the others open on demand.
+const AT_ONCE: usize = 8;
+
+/// Hazards with their heading; that there are none is said too.
+pub(super) fn hazards(lines: &[String]) -> String {
+    let mut html = "<section class=\"hazards\"><h3>Hazards</h3>".to_string();
+    match lines.split_at_checked(AT_ONCE) {
+        _ if lines.is_empty() => html.push_str("<p>No hazard was seen.</p>"),
+        Some((first, rest)) if !rest.is_empty() => {
+            html.push_str(&list("", first));
+            let shown = rest.get(..MOST - AT_ONCE).unwrap_or(rest);
+            html.push_str(&format!("<details><summary>{} more</summary>{}", rest.len(), list("", shown)));
+            if let Some(more) = more(lines.len()) {
+                html.push_str(&format!("<p>{more}</p>"));
+            }
+            html.push_str("</details>");
+        }
+        _ => html.push_str(&list("", lines)),
+    }
+    html.push_str("</section>");
+    html
+}
+
 /// A table. Ends of rows and cells are left out, as HTML allows: a page of a hundred records has many.
 pub(super) fn table(table: &Table, name: &str) -> String {
     if table.rows.is_empty() {
@@ -40,15 +129,8 @@ pub(super) fn table(table: &Table, name: &str) -> String {
     html.push_str("<tbody>");
     for row in table.rows.iter().take(MOST) {
         html.push_str("<tr>");
-        for (i, (cell, number)) in row.iter().zip(&numbers).enumerate() {
-            html.push_str(match (i, number) {
-                (0, _) => "<th scope=\"row\">",
-                (_, true) => "<td class=\"n\">",
-                // Long words may take several lines, figures and short words one.
-                _ if cell.chars().count() > 26 => "<td class=\"w\">",
-                _ => "<td>",
-            });
-            html.push_str(&escape(cell));
+        for (i, (text, number)) in row.iter().zip(&numbers).enumerate() {
+            html.push_str(&cell(text, i == 0, *number));
         }
     }
     if let Some(more) = more(table.rows.len()) {
@@ -93,4 +175,19 @@ pub(super) fn list(class: &str, lines: &[String]) -> String {
 pub(super) fn facts(facts: &[(String, String)]) -> String {
     let items = facts.iter().take(MOST).map(|(k, v)| format!("<dt>{}<dd>{}", escape(k), escape(v)));
     format!("<dl>{}</dl>", items.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_may_end_between_figures_and_nowhere_else() {
+        assert_eq!(parts("27.9 MiB → 1.02 GiB"), ["27.9 MiB", "→ 1.02 GiB"]);
+        assert_eq!(parts("1.58 (0.16–8.05)"), ["1.58", "(0.16–8.05)"]);
+        assert_eq!(parts("1 s → 2 s (× 2.0)"), ["1 s", "→ 2 s", "(× 2.0)"]);
+        for whole in ["", "x", "(", " (", "cannot tell", "→", "é(", "(a) b"] {
+            assert_eq!(parts(whole), [whole]);
+        }
+    }
 }

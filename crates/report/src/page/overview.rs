@@ -1,23 +1,18 @@
 //! Many records at a glance: a row a record, in it each Python's best arm against that record's baseline.
 
-use super::canvas::{Class, SERIES};
-use super::chart::{Chart, Table, height};
-use super::plot::{Axis, Item, Plot};
-use super::ratios::{span, tick, times};
+use super::chart::{Chart, Series, Table};
+use super::ratios::{Ratios, drawn_of, forest, span, times};
 use crate::table::verdict_word;
 use crate::{Source, View};
 use ungil_experiment::compare::ArmFigures;
 use ungil_experiment::metric::{self, Better, show};
 use ungil_experiment::stats::Verdict;
 
-/// Rows that are drawn; a taller chart could not be taken in.
-const MOST: usize = 200;
-
 /// The chart over all records.
-pub(super) fn chart(sources: &[Source]) -> Chart {
+pub(super) fn chart(sources: &[Source], series: &Series) -> Chart {
     let heads = heads(sources);
     let mut table = Table::new([
-        "record",
+        "workload",
         "baseline",
         "its figure",
         "arm",
@@ -26,16 +21,14 @@ pub(super) fn chart(sources: &[Source]) -> Chart {
         "95 % interval",
         "verdict",
     ]);
-    let (mut names, mut items, mut reach) = (Vec::new(), Vec::new(), vec![1.0]);
+    let mut rows = Vec::new();
     for source in sources {
         let view = source.view();
-        let row = names.len() as f64;
-        let all = best(view, &heads);
-        for (i, (head, arm)) in all.iter().enumerate() {
+        for (_, arm) in best(view, &heads) {
             let key = view.comparison.headline.as_str();
             let (Some(figure), Some(m)) = (arm.metrics.get(key), metric::find(key)) else { continue };
             let first = view.comparison.arm(&view.comparison.baseline).and_then(|b| b.metrics.get(key));
-            let mut line = vec![source.label.clone(), view.comparison.baseline.clone()];
+            let mut line = vec![source.title.clone(), view.comparison.baseline.clone()];
             line.push(first.map_or_else(|| "-".into(), |f| show(f.median, m.unit)));
             line.extend([arm.arm.clone(), show(figure.median, m.unit)]);
             let versus = figure.baseline.as_ref();
@@ -46,72 +39,133 @@ pub(super) fn chart(sources: &[Source]) -> Chart {
             };
             line.extend([times(r.ratio), span(r.low, r.high), verdict_word(v.verdict, m).into()]);
             table.rows.push(line);
-            if names.len() < MOST {
-                let y = row + (i as f64 + 1.0) / (all.len() as f64 + 1.0);
-                let series = u8::try_from(head % usize::from(SERIES)).unwrap_or(0);
-                items.push(Item::Line(Class::Whisker(series), [(r.low, y), (r.high, y)]));
-                items.push(Item::Mark(Class::Mark(series), r.ratio, y));
-                reach.extend([r.low, r.high]);
+            rows.push(Ratios {
+                name: format!("{} {}", source.title, arm.arm),
+                series: series.of_id(view, &arm.arm),
+                ratio: r.ratio,
+                low: r.low,
+                high: r.high,
+            });
+        }
+    }
+    let says = format!(
+        "For each record, the best arm of each Python against that record's baseline: the median ratio and its 95 % interval. For times, left of the line at 1 is better; for throughput, right of it.{}",
+        drawn_of(rows.len())
+    );
+    match forest(rows, "× the record's baseline".into()) {
+        Some(plot) => {
+            Chart::drawn("overview", "All records", says, &plot, table).with_legend(series.legend(heads))
+        }
+        None => {
+            let says = "No arm has been measured together with its record's baseline.".into();
+            Chart::numbers("overview", "All records", says, table)
+        }
+    }
+}
+
+/// How often the best arm of a Python is better or worse than the baseline of its record.
+#[derive(Debug, Default)]
+struct Tally<'a> {
+    head: &'a str,
+    better: usize,
+    worse: usize,
+    same: usize,
+    unsure: usize,
+    /// Logarithms of its times over the baseline's.
+    logs: Vec<f64>,
+}
+
+fn tallies(sources: &[Source]) -> Vec<Tally<'_>> {
+    let heads = heads(sources);
+    let mut all: Vec<Tally<'_>> = heads.iter().map(|head| Tally { head, ..Tally::default() }).collect();
+    for source in sources {
+        let view = source.view();
+        let key = view.comparison.headline.as_str();
+        let more = metric::find(key).is_some_and(|m| m.better == Better::More);
+        for (place, arm) in best(view, &heads) {
+            let versus = arm.metrics.get(key).and_then(|f| f.baseline.as_ref());
+            let (Some(tally), Some(versus)) = (all.get_mut(place), versus) else { continue };
+            match versus.verdict {
+                Verdict::Same => tally.same += 1,
+                Verdict::CannotTell => tally.unsure += 1,
+                v if (v == Verdict::More) == more => tally.better += 1,
+                _ => tally.worse += 1,
             }
-        }
-        if names.len() < MOST {
-            names.push(source.label.clone());
+            tally.logs.extend(versus.ratio.map(|r| if more { -r.ratio.ln() } else { r.ratio.ln() }));
         }
     }
-    let rows = names.len() as f64;
-    items.insert(0, Item::Line(Class::Rule, [(1.0, 0.0), (1.0, rows)]));
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let mut says = "For each record, the best arm of each Python against that record's baseline: the median ratio and its 95 % interval. For times, left of the line at 1 is better.".to_string();
-    if sources.len() > MOST {
-        says.push_str(&format!(
-            " The first {MOST} of {} records are drawn; the table has all.",
-            sources.len()
-        ));
-    }
-    let plot = Plot {
-        height: height(names.len(), 22),
-        x: Axis::log(reach, &tick),
-        y: Axis::names(&names),
-        under: "× the record's baseline".into(),
-        items,
+    all.retain(|tally| !tally.logs.is_empty());
+    all
+}
+
+fn mean(logs: &[f64]) -> f64 {
+    (logs.iter().sum::<f64>() / logs.len() as f64).exp()
+}
+
+/// The records' verdict in a few words: of the Pythons that are no record's baseline.
+pub(super) fn verdict(sources: &[Source]) -> String {
+    let baseline = |head: &str| {
+        sources.iter().any(|s| s.record.header.arms.first().is_some_and(|first| first.head() == head))
     };
-    let legend = (0..SERIES).cycle().zip(heads.iter().map(|h| (*h).to_string()));
-    Chart::drawn("overview", "All records", says, &plot, table).with_legend(legend.collect())
+    let all = tallies(sources);
+    let others: Vec<&Tally<'_>> = all.iter().filter(|t| !baseline(t.head)).collect();
+    let shown = if others.is_empty() { all.iter().collect() } else { others };
+    let told: Vec<String> = shown.iter().take(2).map(|t| t.verdict()).collect();
+    if told.is_empty() { "nothing to compare".into() } else { told.join("; ") }
+}
+
+impl Tally<'_> {
+    fn verdict(&self) -> String {
+        let counts = [
+            (self.better, "faster"),
+            (self.worse, "slower"),
+            (self.same, "the same"),
+            (self.unsure, "inconclusive"),
+        ];
+        let told: Vec<String> =
+            counts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{word} in {n}")).collect();
+        format!("{} against the baseline: {}", self.head, told.join(", "))
+    }
 }
 
 /// What the records say together: for each Python, how often its best arm is better or worse than the baseline.
 pub(super) fn words(sources: &[Source]) -> Vec<String> {
+    let said = tallies(sources).into_iter().map(|t| {
+        format!(
+            "{}, by its best arm in each record: faster than the baseline in {}, slower in {}, the same in {}, inconclusive in {}.",
+            t.head, t.better, t.worse, t.same, t.unsure,
+        )
+    });
+    said.collect()
+}
+
+/// The three figures of all records together: the geometric mean of each Python's best arms over their baselines.
+pub(super) fn figures(sources: &[Source]) -> Table {
     let heads = heads(sources);
-    let mut said = Vec::new();
-    for (i, head) in heads.iter().enumerate() {
-        let (mut better, mut worse, mut same, mut unsure, mut logs) = (0, 0, 0, 0, Vec::new());
-        for source in sources {
-            let view = source.view();
-            let key = view.comparison.headline.as_str();
-            let more = metric::find(key).is_some_and(|m| m.better == Better::More);
-            let mine = best(view, &heads).into_iter().find(|(place, _)| *place == i);
-            let Some(versus) = mine.and_then(|(_, arm)| arm.metrics.get(key)?.baseline.as_ref()) else {
-                continue;
+    let mut table = Table::new(["geometric mean, × the baseline", "time", "memory", "energy"]);
+    for tally in tallies(sources) {
+        let of = |keys: &[&str]| {
+            let ratio = |source: &Source| {
+                let all = best(source.view(), &heads);
+                let (_, arm) = all.into_iter().find(|(place, _)| heads.get(*place) == Some(&tally.head))?;
+                keys.iter().find_map(|key| Some(arm.metrics.get(*key)?.baseline.as_ref()?.ratio?.ratio.ln()))
             };
-            match versus.verdict {
-                Verdict::Same => same += 1,
-                Verdict::CannotTell => unsure += 1,
-                v if (v == Verdict::More) == more => better += 1,
-                _ => worse += 1,
-            }
-            logs.extend(versus.ratio.map(|r| if more { -r.ratio.ln() } else { r.ratio.ln() }));
-        }
-        if logs.is_empty() {
-            continue;
-        }
-        let mean = (logs.iter().sum::<f64>() / logs.len() as f64).exp();
-        said.push(format!(
-            "{head}, by its best arm in each record: faster than the baseline in {better}, slower in {worse}, the same in {same}, not told apart in {unsure}. Geometric mean of its times over the baseline's: {} ({} records).",
-            times(mean),
-            logs.len()
-        ));
+            let logs: Vec<f64> = sources.iter().filter_map(ratio).collect();
+            if logs.is_empty() { "not measured".into() } else { shown(&logs) }
+        };
+        table.rows.push(vec![
+            tally.head.into(),
+            shown(&tally.logs),
+            of(&["pss_peak_bytes", "rss_peak_bytes"]),
+            of(&["energy_j"]),
+        ]);
     }
-    said
+    table
+}
+
+fn shown(logs: &[f64]) -> String {
+    let records = if logs.len() == 1 { "1 record".into() } else { format!("{} records", logs.len()) };
+    format!("{} ({records})", times(mean(logs)))
 }
 
 /// The Pythons and programs of all records.

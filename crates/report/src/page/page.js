@@ -82,17 +82,18 @@
   };
   const keys = new Set(runs.flatMap((run) => Object.keys(run.metrics)));
   const known = new Set(data.columns.map(([key]) => key));
-  const shown = ["wall_s", "throughput_per_s", "latency_p50_s", "latency_p99_s", "cpu_s", "busy_cores", "rss_peak_bytes", "pss_peak_bytes", "lock_wait_s", "gil_wait_s", "gc_s", "energy_j", "startup_s", "voluntary_switches"];
-  const metrics = data.columns.filter(([key]) => shown.includes(key) && keys.has(key));
+  const load = /throughput|latency|request|failed/;
+  const shown = ["wall_s", "cpu_s", "busy_cores", "rss_peak_bytes", "pss_peak_bytes", "lock_wait_s", "gil_wait_s", "gc_s", "energy_j", "startup_s", "voluntary_switches"];
+  const metrics = data.columns.filter(([key]) => (shown.includes(key) || load.test(key)) && keys.has(key));
   for (const key of [...keys].filter((key) => !known.has(key)).slice(0, 8)) metrics.push([key, key, ""]);
   const columns = [
-    ...(data.records.length > 1 ? [{ title: "record", text: (r) => r.record, value: (r) => r.record }] : []),
+    ...(data.records.length > 1 ? [{ title: "workload", text: (r) => r.record, value: (r) => r.record }] : []),
     { title: "arm", text: (r) => r.arm, value: (r) => r.arm },
     { title: "block", number: true, text: (r) => r.block === 0 ? "warm-up" : String(r.block), value: (r) => r.block },
     { title: "place", number: true, text: (r) => String(r.order + 1), value: (r) => r.order },
     { title: "outcome", text: outcome, value: outcome },
     ...metrics.map(([key, title, unit]) => ({ title, number: true, text: (r) => show(r.metrics[key], unit), value: (r) => r.metrics[key] ?? -Infinity })),
-    { title: "hazards", text: (r) => [...new Set((r.hazards ?? []).map((h) => h.kind))].join(", "), value: (r) => (r.hazards ?? []).length },
+    { title: "hazards", wide: true, text: (r) => [...new Set((r.hazards ?? []).map((h) => h.kind))].join(", "), value: (r) => (r.hazards ?? []).length },
   ];
   // A number asked for is a block's or a code's, whole: the 3 of "block 3" is not the 3 of "3.14".
   const named = runs.map((r) => ` ${r.record} ${r.arm} block ${r.block} ${r.block === 0 ? "warm-up" : ""} ${outcome(r)} ${r.outcome.kind === "ok" ? "" : "failed"} `.toLowerCase());
@@ -131,7 +132,7 @@
       if (runs[i].outcome.kind !== "ok") row.className = "off";
       for (const column of columns) {
         const cell = row.insertCell();
-        if (column.number) cell.className = "n";
+        if (column.number || column.wide) cell.className = column.wide ? "w" : "n";
         cell.textContent = column.text(runs[i]);
       }
       return row;

@@ -6,13 +6,14 @@
 
 use super::changes::{Row, Rows};
 use super::chart::{Chart, Series, Table};
-use super::facts;
 use super::ratios::{capital, span, times};
+use super::{facts, service};
 use crate::table::verdict_word;
 use crate::{Source, View, joules};
 use std::collections::{BTreeMap, BTreeSet};
 use ungil_experiment::arm::{Arm, Runs};
-use ungil_experiment::metric::{self, show};
+use ungil_experiment::compare::Figure;
+use ungil_experiment::metric::{self, METRICS, show};
 use ungil_experiment::record::{Outcome, Run};
 use ungil_experiment::stats::{Ratio, Verdict, unpaired};
 
@@ -20,8 +21,7 @@ use ungil_experiment::stats::{Ratio, Verdict, unpaired};
 const MOST_VALUES: usize = 2000;
 
 /// Figures whose change is in the table of two records, besides the headline.
-const FIGURES: [&str; 7] =
-    ["latency_p99_s", "cpu_s", "busy_cores", "pss_peak_bytes", "lock_wait_s", "gil_wait_s", "energy_j"];
+const FIGURES: [&str; 6] = ["cpu_s", "busy_cores", "pss_peak_bytes", "lock_wait_s", "gil_wait_s", "energy_j"];
 
 /// Two records of the same work.
 #[derive(Debug, Clone, Copy)]
@@ -109,6 +109,16 @@ fn label(old: &Arm, new: &Arm) -> String {
     if old.id == new.id { old.id.clone() } else { format!("{} → {}", old.id, new.id) }
 }
 
+/// What a pair is called: its workload, with its records' name where another pair has the same workload.
+fn name(pairs: &[Two<'_>], two: Two<'_>) -> String {
+    let workload = |two: &Two<'_>| facts::name(&two.new.record.header.workload);
+    let mine = workload(&two);
+    match pairs.iter().filter(|other| workload(other) == mine).count() {
+        0 | 1 => mine,
+        _ => format!("{mine} ({})", two.new.name()),
+    }
+}
+
 /// What changed, in words: the arms whose intervals say that they did.
 pub(super) fn words(pairs: &[Two<'_>]) -> Vec<String> {
     let (mut changed, mut same, mut unsure) = (Vec::new(), 0, 0);
@@ -123,7 +133,7 @@ pub(super) fn words(pairs: &[Two<'_>]) -> Vec<String> {
                 v => changed.push((
                     r,
                     format!("{} is {}", label(old, new), verdict_word(v, m)),
-                    two.new.label.clone(),
+                    name(pairs, *two),
                 )),
             }
         }
@@ -151,13 +161,13 @@ pub(super) fn words(pairs: &[Two<'_>]) -> Vec<String> {
 }
 
 /// The changes of all pairs: of the headline figure, and of its ratio to the baseline.
-pub(super) fn charts(pairs: &[Two<'_>]) -> Vec<Chart> {
+pub(super) fn charts(pairs: &[Two<'_>], series: &Series) -> Vec<Chart> {
     let several = pairs.len() > 1;
     let title = |view: View<'_>| metric::find(&view.comparison.headline).map_or("headline", |m| m.title);
     let figure = pairs.first().map_or("headline", |two| title(two.new.view()));
     let mut head = vec!["arm", "first", "second", "second ÷ first", "95 % interval", "verdict"];
     if several {
-        head.insert(0, "record");
+        head.insert(0, "workload");
     }
     let (mut changes, mut shifts) = (Rows::new(&head), Rows::new(&head));
     for two in pairs {
@@ -167,16 +177,12 @@ pub(super) fn charts(pairs: &[Two<'_>]) -> Vec<Chart> {
             let [a, b] = [(two.old, old), (two.new, new)]
                 .map(|(s, arm)| s.comparison.arm(&arm.id).and_then(|f| f.metrics.get(key)));
             let (Some(a), Some(b)) = (a, b) else { continue };
-            let name = several.then(|| two.new.name());
-            let of = |f: &ungil_experiment::compare::Figure| {
+            let name = several.then(|| name(pairs, *two));
+            let of = |f: &Figure| {
                 f.baseline.as_ref().and_then(|v| v.ratio).map_or_else(|| "1".into(), |r| times(r.ratio))
             };
             let cells = [show(a.median, m.unit), show(b.median, m.unit)];
-            let row = Row {
-                name: name.as_deref(),
-                arm: label(old, new),
-                series: Series::of(two.old.view()).at(old),
-            };
+            let row = Row { name: name.as_deref(), arm: label(old, new), series: series.at(old) };
             changes.add(&row, cells, change(*two, &old.id, &new.id, key), m);
             if let Some(ratio) = shift(*two, &old.id, &new.id, key) {
                 shifts.add(&row, [of(a), of(b)], Some(ratio), m);
@@ -195,6 +201,41 @@ pub(super) fn charts(pairs: &[Two<'_>]) -> Vec<Chart> {
             "How each arm's ratio to the baseline of its own record changed: above 1, it lost on the baseline. What slows both arms of a record alike cancels out.",
         ),
     ]
+}
+
+/// The three figures of each arm in both records: the headline, memory, energy.
+pub(super) fn three(two: Two<'_>) -> Table {
+    let headline = two.new.comparison.headline.as_str();
+    let memory = ["pss_peak_bytes", "rss_peak_bytes"].into_iter().find(|key| {
+        arms(two)
+            .iter()
+            .any(|(_, new)| two.new.comparison.arm(&new.id).is_some_and(|a| a.metrics.contains_key(*key)))
+    });
+    let keys = [headline, memory.unwrap_or("pss_peak_bytes"), "energy_j"];
+    let mut table = Table::new(["arm"]);
+    table.head.extend(keys.map(|key| metric::find(key).map_or(key, |m| m.title).to_string()));
+    for (old, new) in arms(two) {
+        let cell = |key: &str| {
+            let unit = metric::find(key)?.unit;
+            let a = two.old.comparison.arm(&old.id)?.metrics.get(key)?;
+            let b = two.new.comparison.arm(&new.id)?.metrics.get(key)?;
+            let by = change(two, &old.id, &new.id, key)
+                .map_or_else(String::new, |r| format!(" (× {})", times(r.ratio)));
+            Some(format!("{} → {}{by}", show(a.median, unit), show(b.median, unit)))
+        };
+        let mut row = vec![label(old, new)];
+        row.extend(keys.map(|key| cell(key).unwrap_or_else(|| "not measured".into())));
+        table.rows.push(row);
+    }
+    table
+}
+
+/// The hazards of both, each with the record that has it.
+pub(super) fn known(two: Two<'_>) -> Vec<String> {
+    let of = |source: &Source, which: &str| -> Vec<String> {
+        super::known(source.view()).iter().map(|line| format!("{which}: {line}")).collect()
+    };
+    [of(two.old, "first"), of(two.new, "second")].concat()
 }
 
 /// What differs between two records besides their figures.
@@ -242,15 +283,15 @@ pub(super) fn differences(two: Two<'_>) -> Table {
 pub(super) fn figures(two: Two<'_>) -> Table {
     let mut table = Table::new(["arm", "figure", "first", "second", "second ÷ first", "95 % interval"]);
     for (old, new) in arms(two) {
-        for m in FIGURES.iter().filter_map(|key| metric::find(key)) {
+        for m in METRICS.iter().filter(|m| FIGURES.contains(&m.key) || service::is_of_load(m.key)) {
             let [a, b] = [(two.old, old), (two.new, new)]
                 .map(|(s, arm)| s.comparison.arm(&arm.id).and_then(|f| f.metrics.get(m.key)));
-            let (Some(a), Some(b)) = (a, b) else { continue };
-            if a.median == 0.0 && b.median == 0.0 {
+            // What only one of the two has, such as failed requests, is a difference too.
+            if [a, b].into_iter().flatten().all(|figure| figure.median == 0.0) {
                 continue;
             }
-            let mut row =
-                vec![label(old, new), m.title.into(), show(a.median, m.unit), show(b.median, m.unit)];
+            let value = |f: Option<&Figure>| f.map_or_else(|| "-".into(), |f| show(f.median, m.unit));
+            let mut row = vec![label(old, new), m.title.into(), value(a), value(b)];
             row.extend(match change(two, &old.id, &new.id, m.key) {
                 Some(r) => [times(r.ratio), span(r.low, r.high)],
                 None => ["-".into(), String::new()],

@@ -1,20 +1,22 @@
-//! A chart as data (axes and what is on them), and its SVG. plotters lays it out; nothing here computes a figure.
-//!
-//! The axes are our own to plotters, so that a logarithmic one may be narrower than a decade and still have ticks where a reader
-//! looks for them.
+//! A chart as data (axes and what is on them), and its SVG. Nothing here computes a figure.
 
-use super::canvas::{Canvas, Class, LETTER, WIDTH};
+use super::canvas::{Anchor, Canvas, Class, LETTER, WIDTH};
 use super::escape::escape;
-use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, ValueFormatter};
-use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
-use std::convert::Infallible;
-use std::ops::Range;
 
-/// Width of every chart in its own units: a phone's, so that letters need not shrink there.
-pub(super) const SIZE: u32 = 400;
-/// Longest label beside an axis, in letters.
-const LABEL: usize = 25;
+/// Longest name of a row, in letters: as many as a phone has room for.
+const LABEL: usize = 46;
+
+/// Width of a drawing on a narrow screen, in pixels.
+const NARROW: f64 = 350.0;
+
+/// Pixels of a row's name, between rows, above and below all rows.
+const NAME: u32 = LETTER + 4;
+const GAP: u32 = 6;
+const TOP: u32 = 6;
+const BOTTOM: u32 = 2 * LETTER + 16;
+
+/// Pixels of a chart with two scales.
+const SQUARE: u32 = 300;
 
 /// One axis.
 #[derive(Debug, Clone)]
@@ -38,25 +40,32 @@ pub(super) enum Item {
     Area(Class, Vec<(f64, f64)>),
 }
 
+/// What the vertical places of items mean.
+#[derive(Debug, Clone)]
+pub(super) enum Down {
+    /// Rows from the top down, one unit each: the middle of the first is at 0.5. A row's name stands above it, where it has
+    /// the width of the chart.
+    Rows {
+        /// Their names.
+        names: Vec<String>,
+        /// Pixels of a row without its name.
+        each: u32,
+    },
+    /// Values on an axis, more is up.
+    Scale(Axis),
+}
+
 /// A chart.
 #[derive(Debug, Clone)]
 pub(super) struct Plot {
-    pub(super) height: u32,
     pub(super) x: Axis,
-    pub(super) y: Axis,
+    pub(super) down: Down,
     /// What the horizontal axis shows.
     pub(super) under: String,
     pub(super) items: Vec<Item>,
 }
 
 impl Axis {
-    /// Named places from the top down, one unit each; the first is at 0.5.
-    pub(super) fn names(names: &[&str]) -> Axis {
-        let ticks = names.iter().enumerate().map(|(i, n)| (i as f64 + 0.5, short(n)));
-        // Down is more.
-        Axis { log: false, low: names.len().max(1) as f64, high: 0.0, ticks: ticks.collect() }
-    }
-
     /// From 0 to what holds every value. Ticks are round in units of `base` to some power: 10, or 1024 for bytes.
     pub(super) fn from_zero(
         values: impl IntoIterator<Item = f64>,
@@ -98,39 +107,9 @@ impl Axis {
         if self.log { value.max(f64::MIN_POSITIVE).ln() } else { value }
     }
 
-    fn widest(&self) -> u32 {
-        let letters = self.ticks.iter().map(|(_, l)| l.chars().count()).max().unwrap_or(0);
-        (letters as f64 * WIDTH) as u32
-    }
-}
-
-impl Ranged for Axis {
-    type FormatOption = NoDefaultFormatting;
-    type ValueType = f64;
-
-    fn map(&self, value: &f64, (from, to): (i32, i32)) -> i32 {
-        let share = (self.at(*value) - self.at(self.low)) / (self.at(self.high) - self.at(self.low));
-        from + (f64::from(to - from) * share).round() as i32
-    }
-
-    fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
-        if hint.weight().allow_light_points() {
-            Vec::new()
-        } else {
-            self.ticks.iter().map(|(v, _)| *v).collect()
-        }
-    }
-
-    fn range(&self) -> Range<f64> {
-        self.low..self.high
-    }
-}
-
-impl ValueFormatter<f64> for Axis {
-    fn format_ext(&self, value: &f64) -> String {
-        let far = |tick: f64| (tick - value).abs();
-        let nearest = self.ticks.iter().min_by(|a, b| far(a.0).total_cmp(&far(b.0)));
-        nearest.map_or_else(String::new, |(_, label)| label.clone())
+    /// The share of the axis that lies below a value.
+    fn share(&self, value: f64) -> f64 {
+        (self.at(value) - self.at(self.low)) / (self.at(self.high) - self.at(self.low))
     }
 }
 
@@ -155,75 +134,139 @@ fn log_ticks(low: f64, high: f64) -> Vec<f64> {
     fine.unwrap_or_else(|| within(&[1.0], ((last - first) / 6).max(1) + 1))
 }
 
-/// A label with its middle left out where it is too long.
-fn short(text: &str) -> String {
+/// A name as it is drawn. A label begins with the name of what ran and ends with its arm: of a long one most of the beginning
+/// and the end are kept.
+fn short(text: &str) -> Option<String> {
     let letters: Vec<char> = text.chars().collect();
-    let half = LABEL / 2;
-    match (letters.get(..half), letters.len().checked_sub(half).and_then(|from| letters.get(from..))) {
-        (Some(head), Some(tail)) if letters.len() > LABEL => {
-            head.iter().chain(&['…']).chain(tail).collect::<String>()
-        }
-        _ => text.into(),
-    }
+    let tail = LABEL / 4;
+    let head = letters.get(..LABEL - tail - 1).filter(|_| letters.len() > LABEL)?;
+    let tail = letters.get(letters.len() - tail..)?;
+    Some(head.iter().chain(&['…']).chain(tail).collect())
 }
 
 impl Plot {
-    /// The chart as an SVG element. `title` and `says` are what a screen reader says of it.
-    pub(super) fn svg(&self, title: &str, says: &str) -> String {
-        let mut svg = format!(
-            "<svg viewBox=\"0 0 {SIZE} {}\" role=\"img\" aria-label=\"{}\"><title>{}</title><desc>{}</desc>",
-            self.height,
-            escape(&format!("{title}. {says}")),
-            escape(title),
-            escape(says)
-        );
-        let canvas = Canvas::new(&mut svg, (SIZE, self.height));
-        // The canvas writes into a string and the layout is ours: there is nothing to fail on.
-        let _ = self.draw(canvas);
-        svg.push_str("</svg>");
-        svg
+    /// Pixels from the top to the horizontal axis.
+    fn floor(&self) -> u32 {
+        match &self.down {
+            Down::Rows { names, each } => {
+                let rows = u32::try_from(names.len()).unwrap_or(u32::MAX).clamp(1, 4000);
+                TOP + rows * (NAME + each + GAP)
+            }
+            Down::Scale(_) => SQUARE - BOTTOM,
+        }
     }
 
-    fn draw(&self, canvas: Canvas<'_>) -> Result<(), DrawingAreaErrorKind<Infallible>> {
-        let root = canvas.into_drawing_area();
-        let mut chart = ChartBuilder::on(&root)
-            .margin_right(8 + self.x.widest() / 2)
-            .margin_top(8)
-            .margin_bottom(4)
-            .margin_left(4)
-            .x_label_area_size(2 * LETTER + 14)
-            .y_label_area_size(self.y.widest() + 12)
-            .build_cartesian_2d(self.x.clone(), self.y.clone())?;
-        let colour = Class::Text.colour();
-        let letters = |h, v| ("x", f64::from(LETTER), &colour).into_text_style(&root).pos(Pos::new(h, v));
-        chart
-            .configure_mesh()
-            .disable_y_mesh()
-            .bold_line_style(Class::Grid.style())
-            .light_line_style(TRANSPARENT)
-            .axis_style(Class::Axis.style())
-            .x_label_style(letters(HPos::Center, VPos::Top))
-            .y_label_style(letters(HPos::Right, VPos::Center))
-            .axis_desc_style(letters(HPos::Center, VPos::Bottom))
-            .x_desc(self.under.as_str())
-            .draw()?;
-        for item in &self.items {
-            match item.clone() {
-                Item::Mark(class, x, y) => {
-                    chart.draw_series([Circle::new((x, y), 4, class.style())])?;
+    /// Pixels of the whole drawing.
+    pub(super) fn height(&self) -> u32 {
+        self.floor() + BOTTOM
+    }
+
+    /// Where a point of the chart is drawn.
+    fn place(&self, (x, y): (f64, f64)) -> (f64, f64) {
+        let floor = f64::from(self.floor());
+        let down = match &self.down {
+            Down::Rows { names, .. } if y >= names.len() as f64 => floor,
+            Down::Rows { each, .. } => {
+                let row = y.max(0.0).floor();
+                f64::from(TOP + NAME) + row * f64::from(NAME + each + GAP) + (y - row) * f64::from(*each)
+            }
+            Down::Scale(axis) => {
+                let top = f64::from(TOP + NAME);
+                floor - axis.share(y).clamp(0.0, 1.0) * (floor - top)
+            }
+        };
+        (self.x.share(x), down)
+    }
+
+    /// The chart as an SVG element that fills the width of what it stands in. `title` and `says` are what a screen reader says
+    /// of it.
+    pub(super) fn svg(&self, title: &str, says: &str) -> String {
+        let mut canvas = Canvas {
+            svg: format!(
+                "<svg width=\"100%\" height=\"{}\" role=\"img\" aria-label=\"{}\"><title>{}</title><desc>{}</desc>",
+                self.height(),
+                escape(&format!("{title}. {says}")),
+                escape(title),
+                escape(says)
+            ),
+        };
+        self.draw(&mut canvas);
+        canvas.svg.push_str("</svg>");
+        canvas.svg
+    }
+
+    fn draw(&self, canvas: &mut Canvas) {
+        let floor = f64::from(self.floor());
+        match &self.down {
+            Down::Rows { .. } => {
+                for share in self.x.ticks.iter().map(|(v, _)| self.x.share(*v)) {
+                    canvas.line(Class::Grid, (share, f64::from(TOP)), (share, floor));
                 }
-                Item::Line(class, ends) => {
-                    chart.draw_series([PathElement::new(ends.to_vec(), class.style())])?;
-                }
-                Item::Bar(class, corners) => {
-                    chart.draw_series([Rectangle::new(corners, class.style())])?;
-                }
-                Item::Area(class, corners) => {
-                    chart.draw_series([Polygon::new(corners, class.style())])?;
+            }
+            Down::Scale(axis) => {
+                for y in axis.ticks.iter().map(|(v, _)| self.place((self.x.low, *v)).1) {
+                    canvas.line(Class::Grid, (0.0, y), (1.0, y));
                 }
             }
         }
-        root.present()
+        let areas = self.items.iter().filter_map(|item| match item {
+            Item::Area(class, corners) => Some((*class, corners.as_slice())),
+            _ => None,
+        });
+        canvas.areas(self.floor(), areas, |point| self.place(point));
+        canvas.line(Class::Axis, (0.0, floor), (1.0, floor));
+        for item in &self.items {
+            match *item {
+                Item::Mark(class, x, y) => canvas.circle(class, self.place((x, y))),
+                Item::Line(class, [a, b]) => canvas.line(class, self.place(a), self.place(b)),
+                Item::Bar(class, [a, b]) => canvas.rect(class, self.place(a), self.place(b)),
+                Item::Area(..) => {}
+            }
+        }
+        self.letters(canvas);
+    }
+
+    /// Names and numbers, over everything else.
+    fn letters(&self, canvas: &mut Canvas) {
+        match &self.down {
+            Down::Rows { names, .. } => {
+                for (row, name) in names.iter().enumerate() {
+                    let (_, y) = self.place((self.x.low, row as f64));
+                    let short = short(name);
+                    let full = short.as_ref().map(|_| name.as_str());
+                    canvas.text(short.as_deref().unwrap_or(name), full, (0.0, y - 4.0), Anchor::Start);
+                }
+            }
+            Down::Scale(axis) => {
+                for (value, label) in &axis.ticks {
+                    let (_, y) = self.place((self.x.low, *value));
+                    canvas.text(label, None, (0.0, y - 4.0), Anchor::Start);
+                }
+            }
+        }
+        let floor = f64::from(self.floor());
+        let mut taken = f64::NEG_INFINITY;
+        for (value, label) in &self.x.ticks {
+            let share = self.x.share(*value);
+            let wide = label.chars().count() as f64 * WIDTH;
+            // A number at an end of the axis stays inside of the drawing.
+            let (anchor, left) = match share {
+                s if s < 0.08 => (Anchor::Start, s * NARROW),
+                s if s > 0.92 => (Anchor::End, s * NARROW - wide),
+                s => (Anchor::Middle, s * NARROW - wide / 2.0),
+            };
+            // A number that would touch the one before it on a narrow screen is left out there.
+            let fine = left < taken + WIDTH;
+            if !fine {
+                taken = left + wide;
+            }
+            let point = (share, floor + f64::from(LETTER + 3));
+            canvas.tick(label, point, anchor, fine);
+        }
+        let under = f64::from(self.height()) - 5.0;
+        let short = short(&self.under);
+        let full = short.as_ref().map(|_| self.under.as_str());
+        canvas.text(short.as_deref().unwrap_or(&self.under), full, (0.5, under), Anchor::Middle);
     }
 }
 
@@ -251,10 +294,28 @@ mod tests {
     }
 
     #[test]
-    fn a_long_name_keeps_its_ends() {
-        let name = "3.14t+gil/interpreters/with-a-long-name/16";
-        assert_eq!(short(name).chars().count(), LABEL);
-        assert!(short(name).starts_with("3.14t+gil") && short(name).ends_with("/16"));
-        assert_eq!(short("3.14t/2"), "3.14t/2");
+    fn a_long_name_keeps_what_ran_and_its_arm() {
+        let name = "orders_of_the_whole_year.py 2026-11-22T214310Z 3.14t+gil/interpreters/16";
+        let short = short(name).expect("a name that is too long");
+        assert_eq!(short.chars().count(), LABEL);
+        assert!(short.starts_with("orders_of_the_whole_year.py ") && short.ends_with("/16"), "{short}");
+        assert_eq!(super::short("2026-11-22T214310Z-primes-4635 3.14t/2"), None);
+    }
+
+    #[test]
+    fn rows_lie_between_their_names_and_the_axis() {
+        let names = vec!["one".to_string(), "two".into()];
+        let plot = Plot {
+            x: Axis::log([1.0, 2.0], &|v| v.to_string()),
+            down: Down::Rows { names, each: 20 },
+            under: String::new(),
+            items: Vec::new(),
+        };
+        let y = |v: f64| plot.place((1.0, v)).1;
+        let floor = f64::from(plot.floor());
+        assert!(y(0.0) >= f64::from(TOP + NAME) && y(0.5) - y(0.0) == 10.0);
+        // The name of the second row fits above it.
+        assert!(y(1.0) - y(0.99) > f64::from(NAME), "{} {}", y(0.99), y(1.0));
+        assert!(y(1.99) < floor && y(2.0) == floor);
     }
 }

@@ -1,8 +1,8 @@
 //! The forest plot: every arm's headline figure against the baseline's, with its interval.
 
 use super::canvas::Class;
-use super::chart::{Chart, Series, Table, height};
-use super::plot::{Axis, Item, Plot};
+use super::chart::{Chart, Series, Table};
+use super::plot::{Axis, Down, Item, Plot};
 use crate::View;
 use crate::table::verdict_word;
 use ungil_experiment::metric::{self, digits, show};
@@ -23,6 +23,48 @@ pub(super) fn tick(ratio: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_string()
 }
 
+/// Rows of a forest plot that are drawn; a taller chart could not be taken in.
+pub(super) const MOST: usize = 200;
+
+/// A row of a forest plot: a ratio with its interval.
+#[derive(Debug, Clone)]
+pub(super) struct Ratios {
+    pub(super) name: String,
+    pub(super) series: u8,
+    pub(super) ratio: f64,
+    pub(super) low: f64,
+    pub(super) high: f64,
+}
+
+/// A forest plot of its first rows. `None` without any.
+pub(super) fn forest(rows: Vec<Ratios>, under: String) -> Option<Plot> {
+    let (mut names, mut items, mut reach) = (Vec::new(), Vec::new(), vec![1.0]);
+    for row in rows.into_iter().take(MOST) {
+        let y = names.len() as f64 + 0.5;
+        items.push(Item::Line(Class::Whisker(row.series), [(row.low, y), (row.high, y)]));
+        items.push(Item::Mark(Class::Mark(row.series), row.ratio, y));
+        reach.extend([row.low, row.high]);
+        names.push(row.name);
+    }
+    let rows = names.len() as f64;
+    items.insert(0, Item::Line(Class::Rule, [(1.0, 0.0), (1.0, rows)]));
+    (!names.is_empty()).then(|| Plot {
+        x: Axis::log(reach, &tick),
+        down: Down::Rows { names, each: 12 },
+        under,
+        items,
+    })
+}
+
+/// What a chart says where its table has more rows than are drawn.
+pub(super) fn drawn_of(all: usize) -> String {
+    if all > MOST {
+        format!(" The first {MOST} of {all} rows are drawn; the table has all.")
+    } else {
+        String::new()
+    }
+}
+
 /// The chart of a record.
 pub(super) fn chart(view: View<'_>, series: &Series) -> Chart {
     let comparison = view.comparison;
@@ -30,7 +72,7 @@ pub(super) fn chart(view: View<'_>, series: &Series) -> Chart {
     let headline = metric::find(key);
     let title = headline.map_or(key, |m| m.title);
     let mut table = Table::new(["arm", title, "ratio", "95 % interval", "blocks", "verdict"]);
-    let (mut names, mut items, mut reach) = (Vec::new(), Vec::new(), vec![1.0]);
+    let mut rows = Vec::new();
     for arm in &comparison.arms {
         let figure = arm.metrics.get(key);
         let mut row = vec![arm.arm.clone()];
@@ -50,34 +92,29 @@ pub(super) fn chart(view: View<'_>, series: &Series) -> Chart {
         });
         table.rows.push(row);
         let Some(r) = ratio else { continue };
-        let (y, s) = (names.len() as f64 + 0.5, series.of_id(view, &arm.arm));
-        items.push(Item::Line(Class::Whisker(s), [(r.low, y), (r.high, y)]));
-        items.push(Item::Mark(Class::Mark(s), r.ratio, y));
-        reach.extend([r.low, r.high]);
-        names.push(arm.arm.as_str());
+        rows.push(Ratios {
+            name: arm.arm.clone(),
+            series: series.of_id(view, &arm.arm),
+            ratio: r.ratio,
+            low: r.low,
+            high: r.high,
+        });
     }
     let caption = format!("{} against the baseline", capital(title));
-    if names.is_empty() {
+    let drawn = drawn_of(rows.len());
+    let Some(plot) = forest(rows, format!("{title}, × {}", comparison.baseline)) else {
         let says =
             "No arm has been measured together with the baseline, so there is no ratio to draw.".into();
         return Chart::numbers("forest", &caption, says, table);
-    }
-    let rows = names.len() as f64;
-    items.insert(0, Item::Line(Class::Rule, [(1.0, 0.0), (1.0, rows)]));
+    };
     let good = if headline.is_some_and(|m| m.better == metric::Better::More) { "right" } else { "left" };
     let says = format!(
-        "Each arm's {title} divided by that of {} in the same block: the median over the blocks, and the 95 % interval. {} of the line at 1 is better.",
+        "Each arm's {title} divided by that of {} in the same block: the median over the blocks, and the 95 % interval. {} of the line at 1 is better.{drawn}",
         comparison.baseline,
         capital(good)
     );
-    let plot = Plot {
-        height: height(names.len(), 24),
-        x: Axis::log(reach, &tick),
-        y: Axis::names(&names),
-        under: format!("{title}, × {}", comparison.baseline),
-        items,
-    };
     Chart::drawn("forest", &caption, says, &plot, table)
+        .with_legend(series.legend(view.record.header.arms.iter().map(|arm| arm.head())))
 }
 
 /// With a capital letter at its beginning.

@@ -1,8 +1,8 @@
 //! Scaling: what more workers bring, beside what they would bring were nothing lost.
 
 use super::canvas::Class;
-use super::chart::{Chart, SQUARE, Series, Table};
-use super::plot::{Axis, Item, Plot};
+use super::chart::{Chart, Series, Table};
+use super::plot::{Axis, Down, Item, Plot};
 use super::ratios::{span, tick, times};
 use crate::View;
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,12 +73,12 @@ pub(super) fn charts(view: View<'_>, series: &Series) -> Vec<Chart> {
     let all = curves(view, series);
     let models: BTreeSet<Option<Model>> = all.iter().map(|c| c.model).collect();
     let of = |model| all.iter().filter(|c| c.model == model).collect::<Vec<_>>();
-    models.into_iter().flat_map(|model| of_model(view, model, &of(model))).collect()
+    models.into_iter().flat_map(|model| of_model(view, series, model, &of(model))).collect()
 }
 
-fn of_model(view: View<'_>, model: Option<Model>, curves: &[&Curve<'_>]) -> [Chart; 2] {
+fn of_model(view: View<'_>, series: &Series, model: Option<Model>, curves: &[&Curve<'_>]) -> [Chart; 2] {
     let points = || curves.iter().flat_map(|c| &c.points);
-    let legend: Vec<(u8, String)> = curves.iter().map(|c| (c.series, c.head.to_string())).collect();
+    let legend = series.legend(curves.iter().map(|c| c.head));
     let with = model.map_or_else(String::new, |m| format!(": {m}"));
     let headline = metric::find(&view.comparison.headline);
     let title = headline.map_or("headline", |m| m.title);
@@ -123,7 +123,7 @@ fn of_model(view: View<'_>, model: Option<Model>, curves: &[&Curve<'_>]) -> [Cha
         items.insert(0, Item::Line(Class::Ideal, [(few, few), (many, many)]));
         reach.extend([few, many]);
         let y = Axis::log(reach, &tick);
-        let plot = Plot { height: SQUARE, x: Axis::log_at(&workers), y, under: "workers".into(), items };
+        let plot = Plot { x: Axis::log_at(&workers), down: Down::Scale(y), under: "workers".into(), items };
         let says = format!(
             "How many times as fast as {baseline}, by number of workers, with 95 % intervals. The dashed line is a speed-up equal to the number of workers."
         );
@@ -134,7 +134,7 @@ fn of_model(view: View<'_>, model: Option<Model>, curves: &[&Curve<'_>]) -> [Cha
     items.insert(0, Item::Line(Class::Ideal, [(few, 1.0), (many, 1.0)]));
     reach.push(1.0);
     let y = Axis::from_zero(reach, 10.0, &tick);
-    let plot = Plot { height: SQUARE, x: Axis::log_at(&workers), y, under: "workers".into(), items };
+    let plot = Plot { x: Axis::log_at(&workers), down: Down::Scale(y), under: "workers".into(), items };
     let says = "The speed-up over the same arm with its fewest workers, divided by how many times as many there are: 1 is work shared without loss. It supposes that the whole work is the same whatever the number of workers.";
     let first = format!("{says} From the first {MOST_BLOCKS} blocks.");
     let says = if view.comparison.blocks > MOST_BLOCKS as usize { first.as_str() } else { says };
