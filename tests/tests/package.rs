@@ -87,6 +87,74 @@ fn compare_reads_the_packages_mark() {
     assert!(metric(record.runs()[0], "startup_s") >= 0.2);
 }
 
+/// A maturin that asks cargo whether it accepts the workspace, in the folder that it is to build in.
+const MATURIN: &str = r#"
+import os, subprocess
+def get_requires_for_build_wheel(settings=None): return []
+get_requires_for_build_editable = get_requires_for_build_wheel
+def prepare_metadata_for_build_wheel(directory, settings=None):
+    assert os.path.isfile("pyproject.toml"), os.getcwd()
+    subprocess.run([os.environ.get("CARGO", "cargo"), "tree", "--offline", "--quiet", "-p", "ungil", "-p", "ungil-python"],
+                   check=True, stdout=subprocess.DEVNULL)
+    print("in", os.getcwd())
+    return "ungil.dist-info"
+"#;
+
+/// A copy of what the package is built from, without `bench`, `tests` and `xtask`.
+fn partial_source() -> Place {
+    let place = Place::new();
+    let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let mut copy = Command::new("cp");
+    copy.arg("-r").args(["crates", "python", "Cargo.toml", "Cargo.lock"]).arg(place.path()).current_dir(root);
+    assert!(copy.status().expect("cp runs").success());
+    place.write("fake/maturin.py", MATURIN);
+    place
+}
+
+/// Calls a hook of the build's backend, as pip does.
+fn hook(place: &Place, call: &str) -> std::process::Output {
+    let mut command = Command::new(python("3.14"));
+    command
+        .args(["-c", &format!("import sys; sys.path.insert(0, '.'); import backend; print(backend.{call})")]);
+    command
+        .current_dir(place.at("python"))
+        .env("PYTHONPATH", place.at("fake"))
+        .env("PYTHONDONTWRITEBYTECODE", "1");
+    command.output().expect("the interpreter starts")
+}
+
+#[test]
+fn is_built_from_a_copy_without_the_other_members_of_the_workspace() {
+    let place = partial_source();
+    let out = hook(&place, "prepare_metadata_for_build_wheel('.')");
+    let said = String::from_utf8_lossy(&out.stdout);
+    assert!(out.status.success(), "{said}{}", String::from_utf8_lossy(&out.stderr));
+    let folder = said.lines().find_map(|line| line.strip_prefix("in ")).expect("maturin was called");
+    assert!(!PathBuf::from(folder).exists(), "the copy is removed: {folder}");
+    let manifest = std::fs::read(place.at("Cargo.toml")).expect("a manifest");
+    let ours = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml")).expect("a manifest");
+    assert_eq!(manifest, ours, "the user's files are left as they are");
+}
+
+#[test]
+fn says_in_three_lines_why_it_cannot_be_built() {
+    let place = partial_source();
+    let told = |call: &str, words: &str| {
+        let out = hook(&place, call);
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        let lines: Vec<&str> = said.lines().collect();
+        assert!(!out.status.success() && lines.len() == 3, "{call}: {said}");
+        assert!(lines[0].starts_with("ungil: ") && lines[0].contains(words), "{call}: {said}");
+        assert!(lines[1].starts_with("  why: ") && lines[2].starts_with("  try: "), "{call}: {said}");
+    };
+    told("build_editable('.')", "no bench, tests, xtask");
+    told("build_sdist('.')", "no source distribution");
+    std::fs::remove_dir_all(place.at("crates/cli")).expect("it is there");
+    for call in ["prepare_metadata_for_build_wheel('.')", "build_wheel('.')"] {
+        told(call, "there is no crates/cli/Cargo.toml");
+    }
+}
+
 #[test]
 fn importing_it_leaves_the_gil_off() {
     for version in ["3.14t", "3.15t"] {

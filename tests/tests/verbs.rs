@@ -37,6 +37,32 @@ fn pythons_lists_what_is_here_and_pairs_it() {
 }
 
 #[test]
+fn every_way_to_ask_for_help_gives_it() {
+    let place = Place::new();
+    for args in [
+        &["help"][..],
+        &["help", "--help"],
+        &["help", "-h"],
+        &["help", "help"],
+        &["help", "help", "--help"],
+        &["help", "compare"],
+        &["help", "compare", "--help"],
+        &["help", "--help", "compare"],
+        &["help", "audit", "-h"],
+        &["pythons", "help"],
+        &["pythons", "help", "--help"],
+        &["pythons", "help", "install", "-h"],
+        &["help", "pythons", "install", "--help"],
+    ] {
+        let out = place.ungil(args.iter().copied()).run().ok();
+        assert!(out.stdout.contains("Usage:") && out.stderr.is_empty(), "{args:?}: {}", out.stderr);
+    }
+    let verbs = place.ungil(["help", "compare", "--help"]).run().ok().stdout;
+    assert!(verbs.contains("--fail-if"), "the command's own help: {verbs}");
+    place.ungil(["help", "nothing", "--help"]).run().told(2);
+}
+
+#[test]
 fn help_version_completions_and_man_pages_are_there() {
     let place = Place::new();
     for args in

@@ -5,6 +5,7 @@
 
 mod questions;
 mod reading;
+mod skipping;
 mod targets;
 mod ways;
 
@@ -65,6 +66,9 @@ pub struct Audit {
     /// The folders to import from.
     #[serde(skip)]
     pub folders: Vec<PathBuf>,
+    /// Python files of environments that are no distribution's and were not read.
+    #[serde(skip)]
+    python_files: usize,
 }
 
 /// A distribution and what its claims are worth.
@@ -92,7 +96,7 @@ pub enum Error {
     /// A target is nothing that can be audited.
     #[error("'{}' is no environment, wheel, extension module, source or lock file", .0.display())]
     Unknown(PathBuf),
-    /// Where the program is said to begin is nothing.
+    /// An entry point given with `--from` is neither a module nor a file.
     #[error("'{0}' is no module of what is audited, and no file")]
     NoEntry(String),
 }
@@ -106,11 +110,9 @@ impl Audit {
         owned.chain(self.loose.iter().map(|found| (None, found)))
     }
 
-    /// Every module that the build would import, with its distribution; libraries that hold no module are left out.
+    /// Every module that the build would import, with its distribution; the rest is in [`Audit::skipped`].
     pub fn taken(&self) -> impl Iterator<Item = (Option<&Distribution>, &Found)> {
-        self.modules().filter(|(_, found)| {
-            found.is_taken_by(self.build) && (found.unreadable.is_some() || !found.judgements.is_empty())
-        })
+        self.modules().filter(|(_, found)| found.skipped.is_none())
     }
 }
 
@@ -137,6 +139,7 @@ pub fn audit(asked: &Asked) -> Result<Audit, Error> {
         sources: 0,
         notes: Vec::new(),
         folders: Vec::new(),
+        python_files: 0,
     };
     let mut graph = Graph::default();
     for (path, kind) in kinds {
@@ -171,6 +174,7 @@ impl Audit {
     /// Reads an environment, and returns the modules of the sources in it that are no distribution's.
     fn environment(&mut self, folders: &[PathBuf], sources: bool, graph: &mut Graph) -> Vec<String> {
         let mut found = environment::read(folders);
+        skipping::in_environment(&mut found, self.build);
         look(found.modules_mut(), self.build);
         graph.add(Modules::of_environment(&found, self.build));
         let own = found.sources.iter().map(|(_, path)| entry(path)).collect();
@@ -183,6 +187,7 @@ impl Audit {
             }
             self.read_sources(found.sources.iter().map(|(folder, path)| folder.join(path)));
         }
+        self.python_files += found.sources.len();
         self.notes.extend(found.notes);
         self.folders.extend(found.folders);
         self.loose.extend(found.loose);
@@ -192,6 +197,7 @@ impl Audit {
 
     fn module(&mut self, path: &Path) {
         let mut found = targets::module(path);
+        found.iter_mut().for_each(|found| found.skip_by_name(self.build, &[]));
         look(found.iter_mut(), self.build);
         self.loose.extend(found);
     }
@@ -203,7 +209,8 @@ impl Audit {
         let wheel = crate::wheel::Wheel::read(name, &bytes, crate::archive::Limits::default());
         let mut wheel = wheel.map_err(|why| unreadable(why.to_string()))?;
         let mut distribution = std::mem::take(&mut wheel.distribution);
-        for found in &mut distribution.modules {
+        skipping::in_wheel(&mut distribution, self.build);
+        for found in distribution.modules.iter_mut().filter(|found| found.skipped.is_none()) {
             match wheel.module(found) {
                 Ok(bytes) => read(found, &bytes, self.build),
                 Err(refusal) => found.unreadable = Some(refusal.to_string()),
@@ -249,7 +256,8 @@ impl Audit {
         });
         let wants = crate::requirements::read(path, self.build, platform);
         let wants = wants.map_err(|why| Error::Unreadable { path: path.to_owned(), why: why.to_string() })?;
-        self.wanted.extend(wants.wanted);
+        let (build, platform) = (self.build, Some(platform));
+        self.wanted.extend(wants.wanted.into_iter().map(|one| one.weighed(build, platform)));
         self.notes.extend(wants.notes);
         Ok(())
     }

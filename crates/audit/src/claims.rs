@@ -1,10 +1,14 @@
 //! Claim against evidence: what a distribution says of free threading, and what its binaries say.
 //!
-//! A classifier, and a wheel tagged for a free-threaded build, are promises. The first module that switches the GIL on breaks them
-//! for the whole process. The other way round, a distribution whose modules all declare could say so.
+//! A classifier of *3 - Stable* or higher is a claim, and so is a `manylinux` or `musllinux` wheel for a free-threaded build: its
+//! maker repaired it for others to install. A tag with `linux_`, `macosx_` or `win_` is none. Every build on such a machine by a
+//! free-threaded interpreter gets it, `pip install` of a source distribution too; on macOS and Windows the wheels of an index
+//! have the same tags, and nothing in the file tells the two apart. The first module that switches the GIL on breaks a claim for
+//! the whole process. A distribution whose modules all declare could make one.
 
 use crate::found::{Distribution, Found};
 use crate::metadata::Claim;
+use crate::tags::TagSet;
 use crate::target::Build;
 use serde::Serialize;
 
@@ -47,20 +51,18 @@ pub fn weigh(distribution: &Distribution, build: Build) -> Weighed {
     if let Some(claim) = distribution.claim.filter(|&claim| claim >= Claim::Stable) {
         claims.push(format!("classifier {}", claim.words()));
     }
-    // `abi3` and bare wheels promise nothing: they were made for builds with a GIL.
-    let tag =
-        distribution.wheel_tags.iter().find(|tags| tags.names_free_threading() && tags.serves(build, None));
+    // `abi3` and bare wheels claim nothing: they were made for builds with a GIL.
+    let is_claim =
+        |tags: &&TagSet| tags.names_free_threading() && tags.is_repaired() && tags.serves(build, None);
+    let tag = distribution.wheel_tags.iter().find(is_claim);
     claims.extend(tag.map(|tags| format!("wheel {tags}")));
     let name = |found: &Found| found.module.clone().unwrap_or_else(|| found.path.clone());
     let (mut against, mut unknown) = (Vec::new(), Vec::new());
     let mut declared = 0_usize;
     for found in distribution.modules.iter().filter(|found| found.is_taken_by(build)) {
-        // A library in a package's folder is no module: it was read, and has none.
-        let is_library = found.judgements.is_empty() && found.unreadable.is_none();
         match found.switches_on() {
             Some(true) => against.push(name(found)),
             Some(false) => declared += 1,
-            None if is_library => {}
             None => unknown.push(name(found)),
         }
     }
@@ -78,8 +80,8 @@ pub fn weigh(distribution: &Distribution, build: Build) -> Weighed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::found::{SkipReason, Skipped};
     use crate::model::{Judgement, Verdict};
-    use crate::tags::TagSet;
     use std::path::PathBuf;
 
     fn found(path: &str, verdict: Option<Verdict>) -> Found {
@@ -98,12 +100,15 @@ mod tests {
 
     #[test]
     fn claims_are_held_against_modules() {
-        let own = "cp314-cp314t-linux_x86_64";
+        let own = "cp314-cp314t-manylinux_2_28_x86_64";
         let abi3 = "cp38-abi3-linux_x86_64";
         let good = || found("a/_x.cpython-314t-x86_64-linux-gnu.so", Some(Verdict::Declares));
         let bad = || found("a/_y.so", Some(Verdict::DoesNotDeclare));
         let unknown = || found("a/_z.so", Some(Verdict::Unknown("so".to_owned())));
-        let library = || found("a/libz.so", None);
+        let library = || Found {
+            skipped: Some(Skipped { reason: SkipReason::NoInit, why: String::new() }),
+            ..found("a/libz.so", None)
+        };
         let other = || found("a/_y.cpython-314-x86_64-linux-gnu.so", Some(Verdict::DoesNotDeclare));
         let stable = Some(Claim::Stable);
         for (claim, tags, modules, expected) in [
@@ -116,7 +121,15 @@ mod tests {
             (stable, own, vec![good(), unknown()], Standing::Undecided),
             (stable, own, vec![library(), other()], Standing::NoModules),
             // Its wheel is for another build, and promises this one nothing.
-            (None, "cp313-cp313t-linux_x86_64", vec![bad()], Standing::SwitchesOn),
+            (None, "cp313-cp313t-manylinux_2_28_x86_64", vec![bad()], Standing::SwitchesOn),
+            (None, "cp314-cp314t-musllinux_1_2_x86_64", vec![bad()], Standing::Broken),
+            (None, "cp314-cp314t-linux_x86_64.manylinux_2_28_x86_64", vec![bad()], Standing::Broken),
+            // Every build here gives such a tag: nobody claimed anything.
+            (None, "cp314-cp314t-linux_x86_64", vec![bad()], Standing::SwitchesOn),
+            (None, "cp314-cp314t-linux_x86_64", vec![good()], Standing::CouldClaim),
+            (None, "cp314-cp314t-macosx_11_0_arm64", vec![bad()], Standing::SwitchesOn),
+            (None, "cp314-cp314t-win_amd64", vec![bad()], Standing::SwitchesOn),
+            (stable, "cp314-cp314t-linux_x86_64", vec![bad()], Standing::Broken),
         ] {
             assert_eq!(standing(claim, tags, modules), expected, "{claim:?} {tags}");
         }

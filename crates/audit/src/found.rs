@@ -1,11 +1,14 @@
 //! What an audit found: distributions and their extension modules. These are the words of the verb's JSON.
 
+mod skipped;
+
 use crate::metadata::{Claim, Metadata};
 use crate::model::{Judgement, Verdict};
 use crate::names::{self, Abi};
 use crate::tags::TagSet;
 use crate::target::Build;
 use serde::{Serialize, Serializer};
+pub use skipped::{SkipReason, Skipped};
 use std::path::{Path, PathBuf};
 
 /// A file that, by its name, is an extension module. Whether it really is one shows when it is judged: a library in a package's
@@ -21,7 +24,10 @@ pub struct Found {
     pub module: Option<String>,
     /// The ABI that its name says it has.
     pub abi: Abi,
-    /// Why its bytes could not be had, or not be read as a binary.
+    /// Why it is not judged; `None` for a file that the build would import.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<Skipped>,
+    /// Why its bytes could not be read, or not as a binary.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<String>,
     /// What its binary says: one for each module in it. The caller fills this in.
@@ -38,15 +44,16 @@ impl Found {
             file,
             module: names::dotted(path),
             abi: name.abi,
+            skipped: None,
             unreadable: None,
             judgements: Vec::new(),
         })
     }
 
-    /// Whether that build imports it under this name: a file for another build does it no harm.
+    /// Returns whether that build imports it, as far as is known: a file for another build or platform does it no harm.
     #[must_use]
     pub fn is_taken_by(&self, build: Build) -> bool {
-        self.module.is_some() && self.abi.taken_by(build)
+        self.skipped.is_none() && self.module.is_some() && self.abi.taken_by(build)
     }
 
     /// What the module of this file's own name does, or the only one in it, if it has been judged; others share the file.
@@ -92,6 +99,9 @@ pub struct Distribution {
     /// Its Python files, as [`Found::path`] has paths; not in the JSON.
     #[serde(skip)]
     pub sources: Vec<String>,
+    /// Its metadata were found and read; not in the JSON.
+    #[serde(skip)]
+    pub described: bool,
     /// What was odd about it or could not be read, in words.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -100,6 +110,7 @@ pub struct Distribution {
 impl Distribution {
     /// Takes over what its METADATA says.
     pub(crate) fn describe(&mut self, metadata: Metadata) {
+        self.described = true;
         self.name = metadata.name.unwrap_or_default();
         self.version = metadata.version.unwrap_or_default();
         self.claim = metadata.claim;

@@ -13,7 +13,7 @@ use crate::image::Arch;
 use crate::requirements::{self, best};
 use crate::tags::WheelName;
 use crate::target::{Build, Platform, System};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -38,7 +38,7 @@ pub struct Available {
     /// Its wheels. With pip only the one it would take.
     pub wheels: Vec<WheelName>,
     /// The wheel for the wanted build and platform; `None` if there is none.
-    #[serde(serialize_with = "as_name")]
+    #[serde(serialize_with = "crate::tags::as_name")]
     pub wheel: Option<WheelName>,
     /// These are all its wheels for that version of Python and later ones.
     pub complete: bool,
@@ -238,13 +238,5 @@ fn platform_tags(platform: Platform) -> Vec<String> {
         System::Windows => {
             vec![if platform.arch == Arch::X86_64 { "win_amd64" } else { "win_arm64" }.to_owned()]
         }
-    }
-}
-
-#[allow(clippy::ref_option)] // serde's signature
-fn as_name<S: Serializer>(wheel: &Option<WheelName>, serializer: S) -> Result<S::Ok, S::Error> {
-    match wheel {
-        Some(wheel) => serializer.collect_str(wheel),
-        None => serializer.serialize_none(),
     }
 }

@@ -5,10 +5,13 @@
 //! - its own tag: `.cpython-314t-x86_64-linux-gnu.so`, `.cpython-314t-darwin.so`, `.cp314t-win_amd64.pyd`;
 //! - `.abi3.so`, the stable ABI: every build up to 3.14, free-threaded ones too although they do not have that ABI; from 3.15 on
 //!   only builds with the GIL;
-//! - `.abi3t.so`, the stable ABI of both kinds of build (PEP 803): from 3.15 on, both;
+//! - `.abi3t.so` and `.abi3t-x86_64-linux-gnu.so`, the stable ABI of both kinds of build (PEP 803): from 3.15 on, both;
 //! - no tag, `.so` or `.pyd`: every build. On Windows the stable ABI has no tag of its own.
 
+mod platform;
+
 use crate::target::{Build, digits};
+pub use platform::FilePlatform;
 use serde::Serialize;
 
 /// The ABI that a file's name says it was made for.
@@ -79,6 +82,8 @@ pub struct FileName<'a> {
     pub stem: &'a str,
     /// The ABI it was made for.
     pub abi: Abi,
+    /// The platform it was made for.
+    pub platform: FilePlatform,
 }
 
 /// Reads the name of a file, without its folder. `None` for a name that no extension module has.
@@ -88,16 +93,17 @@ pub fn parse(file: &str) -> Option<FileName<'_>> {
         Some(name) => (name, false),
         None => (file.strip_suffix(".pyd")?, true),
     };
-    let (stem, mut abi) = match name.split_once('.') {
-        Some((stem, tag)) => (stem, Abi::parse(tag)),
-        None => (name, Abi::Bare),
-    };
+    let (stem, tag) = name.split_once('.').map_or((name, None), |(stem, tag)| (stem, Some(tag)));
+    let mut abi = tag.map_or(Abi::Bare, Abi::parse);
+    // `cpython-314t-x86_64-linux-gnu`, `cp314t-win_amd64`, `abi3t-x86_64-linux-gnu`.
+    let after = tag.and_then(|tag| tag.strip_prefix("cpython-").unwrap_or(tag).split_once('-'));
+    let platform = FilePlatform::parse(after.map(|(_, platform)| platform), windows);
     let mut stem = stem;
     // Windows marks a debug build's modules by the stem: `_x_d.cp314-win_amd64.pyd`.
     if let (true, Some(release), Abi::Cpython { debug, .. }) = (windows, stem.strip_suffix("_d"), &mut abi) {
         (stem, *debug) = (release, true);
     }
-    (!stem.is_empty()).then_some(FileName { stem, abi })
+    (!stem.is_empty()).then_some(FileName { stem, abi, platform })
 }
 
 /// The name by which the module at `path` is imported, where `path` is relative to a folder of `sys.path` and has `/` between its

@@ -12,6 +12,19 @@ use std::path::{Path, PathBuf};
 /// The largest file that is read, in bytes: several times the largest lock files.
 const LARGEST: u64 = 64 << 20;
 
+/// What a wheel that is listed, but was not read, says of the GIL.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WheelSays {
+    /// By its tag it has nothing compiled: it cannot switch the GIL on.
+    NothingCompiled,
+    /// Nothing: a wheel for the build is no promise that its modules leave the GIL off.
+    NotRead,
+    /// No wheel is listed for the build.
+    #[default]
+    NoWheel,
+}
+
 /// One requirement.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Wanted {
@@ -33,6 +46,11 @@ pub struct Wanted {
     pub hashes: usize,
     /// The wheels that a lock file lists; empty for a `requirements.txt`.
     pub wheels: Vec<WheelName>,
+    /// The wheel of those that an installer would take for the build and platform.
+    #[serde(serialize_with = "crate::tags::as_name")]
+    pub wheel: Option<WheelName>,
+    /// What that wheel says of the GIL.
+    pub gil: WheelSays,
     /// A lock file lists a source distribution for it.
     pub sdist: bool,
     /// The file it stands in.
@@ -48,6 +66,17 @@ impl Wanted {
     #[must_use]
     pub fn wheel_for(&self, build: Build, platform: Option<Platform>) -> Option<&WheelName> {
         best(&self.wheels, build, platform)
+    }
+
+    /// The same with [`Wanted::wheel`] and what it says.
+    pub(crate) fn weighed(mut self, build: Build, platform: Option<Platform>) -> Wanted {
+        self.wheel = self.wheel_for(build, platform).cloned();
+        self.gil = match &self.wheel {
+            Some(wheel) if wheel.tags.platform.iter().all(|tag| tag == "any") => WheelSays::NothingCompiled,
+            Some(_) => WheelSays::NotRead,
+            None => WheelSays::NoWheel,
+        };
+        self
     }
 }
 

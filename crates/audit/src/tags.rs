@@ -43,6 +43,12 @@ impl TagSet {
         self.abi.iter().any(|its| its == abi)
     }
 
+    /// Returns whether its platform is one that a wheel gets only when it is repaired for other machines (PEP 600, PEP 656).
+    #[must_use]
+    pub fn is_repaired(&self) -> bool {
+        self.platform.iter().any(|tag| tag.starts_with("manylinux") || tag.starts_with("musllinux"))
+    }
+
     /// Whether it is for free-threaded builds by name: `cp314t`, `abi3t`.
     #[must_use]
     pub fn names_free_threading(&self) -> bool {
@@ -132,6 +138,15 @@ impl fmt::Display for WheelName {
             write!(f, "{build}-")?;
         }
         write!(f, "{}.whl", self.tags)
+    }
+}
+
+/// Writes a wheel as its file's name, into JSON.
+#[allow(clippy::ref_option)] // serde's signature
+pub(crate) fn as_name<S: Serializer>(wheel: &Option<WheelName>, serializer: S) -> Result<S::Ok, S::Error> {
+    match wheel {
+        Some(wheel) => serializer.collect_str(wheel),
+        None => serializer.serialize_none(),
     }
 }
 

@@ -129,6 +129,15 @@ impl Platform {
         Some(Platform { system, arch })
     }
 
+    /// The platform tag of a wheel that was built there for that machine alone.
+    pub(crate) fn tag(&self) -> String {
+        match self.system {
+            System::Linux | System::LinuxMusl => format!("linux_{}", self.machine()),
+            System::MacOs => format!("macosx_11_0_{}", self.machine()),
+            System::Windows => format!("win_{}", self.machine().to_ascii_lowercase()),
+        }
+    }
+
     /// What Python calls the processor there: `platform.machine()`.
     pub(crate) fn machine(&self) -> &'static str {
         match (self.system, self.arch) {

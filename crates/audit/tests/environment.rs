@@ -137,7 +137,8 @@ fn links_to_sources_are_followed_and_their_code_is_not_run() {
     assert_eq!(modules(&environment), ["my-app app._x"]);
     assert!(environment.distributions[0].editable);
     assert_eq!(environment.folders.len(), 2);
-    assert_eq!(environment.notes.len(), 2, "{:?}", environment.notes);
+    assert_eq!(environment.notes.len(), 3, "{:?}", environment.notes);
+    assert!(environment.notes[2].contains("'env' is an environment of its own"), "{:?}", environment.notes);
     assert!(environment.notes[0].contains("'loop' is a link to a folder"), "{:?}", environment.notes);
     assert!(environment.notes[1].contains("import os; os.system('touch ran')"), "{:?}", environment.notes);
 }

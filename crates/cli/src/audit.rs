@@ -1,6 +1,7 @@
 //! `ungil audit`: what happens to the GIL when what is installed here is imported, and which sources threads break.
 
 mod index;
+mod lines;
 mod markdown;
 mod sarif;
 mod table;
@@ -21,6 +22,7 @@ use ungil_audit::audit::{Asked, Audit, audit};
 use ungil_audit::claims::Standing;
 use ungil_audit::found::{Distribution, Found};
 use ungil_audit::index::Answer;
+use ungil_audit::requirements::{Wanted, WheelSays};
 use verify::Verified;
 
 /// The code for a bound that was crossed.
@@ -55,6 +57,9 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
     })?;
     audit.hazards.retain(|hazard| hazard.confidence >= args.confidence.into());
     let is_told = || stop.load(Ordering::Relaxed);
+    if args.verify {
+        audit.notes.extend(verify::not_imported(&audit));
+    }
     let verified = args.verify.then(|| verify::run(args, &audit, &is_told)).transpose()?;
     let index = args.index.then(|| index::run(args, &audit, &is_told)).transpose()?;
     let report = Report { audit, verified, index, interrupted: stop.load(Ordering::Relaxed) };
@@ -78,6 +83,8 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
         ExitCode::from(INTERRUPTED)
     } else if args.fail_on.iter().any(|what| report.has(*what)) {
         ExitCode::from(CROSSED)
+    } else if report.audit.is_empty() {
+        return Err(nothing(&report));
     } else {
         ExitCode::SUCCESS
     })
@@ -89,7 +96,10 @@ impl Report {
         let mut taken = self.audit.taken();
         match what {
             FailOn::Gil => taken.any(|(_, found)| found.switches_on() == Some(true)),
-            FailOn::Unknown => taken.any(|(_, found)| found.switches_on().is_none()),
+            FailOn::Unknown => {
+                let is_open = |one: &Wanted| one.gil != WheelSays::NothingCompiled;
+                taken.any(|(_, found)| found.switches_on().is_none()) || lines::applying(self).any(is_open)
+            }
             FailOn::Claim => {
                 self.audit.distributions.iter().any(|one| one.weighed.standing == Standing::Broken)
             }
@@ -109,6 +119,28 @@ impl Report {
         all.sort_by_key(|(_, found)| rank(found));
         all
     }
+}
+
+/// An audit that judged nothing is no clean bill.
+fn nothing(report: &Report) -> Edge {
+    let build = report.audit.build;
+    let skipped = report.audit.skipped().count();
+    if skipped > 0 {
+        let why = format!(
+            "none of the {} named like extension modules can be imported by {build} on the platform audited",
+            table::plural(skipped, "file")
+        );
+        return Edge::failed(
+            "nothing was judged",
+            why,
+            "name files of that build, or another build with --for",
+        );
+    }
+    Edge::failed(
+        "nothing was judged",
+        "there is no extension module, Python source, distribution or requirement in what was named",
+        "name an environment, a wheel, a folder of sources or a lock file that is not empty",
+    )
 }
 
 /// A bar over so many things, where somebody watches.

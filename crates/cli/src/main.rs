@@ -21,7 +21,7 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(shell::without_help_flags(std::env::args_os())) {
         Ok(cli) => cli,
         Err(error) => return failure::Edge::of_arguments(&error),
     };

@@ -3,9 +3,27 @@
 use crate::args::Cli;
 use crate::failure::{Edge, print};
 use clap::CommandFactory;
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
+
+/// Drops `-h` and `--help` after the command `help`: clap gives that command no flags, and calls them unknown subcommands.
+pub(crate) fn without_help_flags(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut command = Cli::command();
+    let mut args: Vec<OsString> = args.collect();
+    let mut at = 1;
+    while let Some(next) = args.get(at).and_then(|arg| command.find_subcommand(arg)).cloned() {
+        command = next;
+        at += 1;
+    }
+    if command.has_subcommands() && args.get(at).is_some_and(|arg| arg == "help") {
+        let is_flag = |arg: &OsString| arg == "-h" || arg == "--help";
+        let rest: Vec<OsString> = args.drain(at..).filter(|arg| !is_flag(arg)).collect();
+        args.extend(rest);
+    }
+    args
+}
 
 /// Prints a shell's completion script.
 pub(crate) fn completions(shell: clap_complete::Shell) -> Result<ExitCode, Edge> {

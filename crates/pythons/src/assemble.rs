@@ -20,24 +20,31 @@ const SCRIPT: &str = include_str!("assemble.py");
 /// What there is a recipe for: PyPI has no core for 3.13t.
 pub(crate) const RECIPES: [&str; 5] = ["3.13", "3.14", "3.14t", "3.15", "3.15t"];
 
+/// The minor version of the newest recipe.
+const NEWEST: u8 = 15;
+
 /// Whether there is a recipe for this name.
 pub(crate) fn knows(name: &str) -> bool {
     RECIPES.contains(&name)
 }
 
-/// What to tell `ungil pythons install` to get what was asked for; `None` where that is not to be had for sure.
-pub(crate) fn installable(wanted: &Spec) -> Option<String> {
-    match wanted {
-        Spec::Version { implementation: Implementation::CPython, minor: None, free_threaded, .. } => {
-            Some(if *free_threaded { "3.14t" } else { "3.14" }.to_owned())
-        }
-        Spec::Version { implementation: Implementation::GraalPy | Implementation::PyPy, .. } => None,
-        Spec::Version { .. } if knows(&wanted.to_string()) => Some(wanted.to_string()),
-        // There was no free-threading before 3.13.
-        Spec::Version { minor: Some(..13), free_threaded: true, .. } => None,
-        Spec::Version { major: Some(3), minor: Some(8..), .. } => Some(format!("{wanted} (which takes uv)")),
-        _ => None,
+/// Returns what `ungil pythons install` is to be given to get what was asked for, and whether that needs uv. `None` where it is
+/// not known to work: a version newer than the recipes may not exist.
+pub(crate) fn installable(wanted: &Spec) -> Option<(String, bool)> {
+    let Spec::Version { implementation: Implementation::CPython, major, minor, free_threaded, .. } = wanted
+    else {
+        return None;
+    };
+    let Some(minor) = *minor else {
+        return Some((if *free_threaded { "3.14t" } else { "3.14" }.to_owned(), false));
+    };
+    let name = wanted.to_string();
+    if knows(&name) {
+        return Some((name, false));
     }
+    // Free-threaded builds begin with 3.13.
+    let oldest = if *free_threaded { 13 } else { 8 };
+    (*major == Some(3) && (oldest..=NEWEST).contains(&minor)).then_some((name, true))
 }
 
 /// Runs the recipe in the staging folder and says where the interpreter is there.

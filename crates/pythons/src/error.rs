@@ -17,8 +17,10 @@ pub enum Error {
         have: Vec<String>,
         /// The one of those closest to what was asked for.
         nearest: Option<String>,
-        /// What `ungil pythons install` would have to be told, where it can help.
+        /// The version to give to `ungil pythons install`, where that gets it on this machine.
         install: Option<String>,
+        /// The version to give to it once uv is on the search path, where that is needed.
+        with_uv: Option<String>,
     },
     /// No GIL build here has a free-threaded twin.
     #[error("no CPython here has a free-threaded twin")]
@@ -95,6 +97,8 @@ pub enum Error {
         spec: String,
         /// What stands in the way.
         why: String,
+        /// What would make it work.
+        help: String,
     },
     /// uv was asked and could not.
     #[error("uv could not install '{spec}'")]
@@ -164,6 +168,9 @@ impl Error {
     pub fn mend(&self) -> String {
         match self {
             Error::NotFound { install: Some(install), .. } => format!("ungil pythons install {install}"),
+            Error::NotFound { with_uv: Some(version), .. } => format!(
+                "give its path, or add its folder to $UNGIL_PYTHONS; with uv on the PATH: ungil pythons install {version}"
+            ),
             Error::NotFound { .. } => {
                 "ungil pythons lists what there is; a path or a venv works as well as a version".to_owned()
             }
@@ -182,10 +189,11 @@ impl Error {
                 format!("see what '{} -c \"import sysconfig\"' does", path.display())
             }
             Error::NotPython { .. } | Error::TooMuch { .. } => "name a Python interpreter".to_owned(),
-            Error::NoRecipe { .. } => {
-                "install it by other means and add its folder to $UNGIL_PYTHONS, or give its path".to_owned()
+            Error::NoRecipe { help, .. } => help.clone(),
+            Error::Uv { spec, .. } if crate::assemble::knows(spec) => {
+                format!("see what 'uv python install {spec}' says, or let ungil assemble it: --with assemble")
             }
-            Error::Uv { .. } => "see what 'uv python install' says, or let ungil assemble it".to_owned(),
+            Error::Uv { spec, .. } => format!("see what 'uv python install {spec}' says"),
             Error::Assemble { mend, .. } => mend.clone(),
             Error::Broken { .. } => "try again; if it stays so, report it with this message".to_owned(),
             Error::Folder { .. } => "make it writable, or set $UNGIL_HOME to a folder that is".to_owned(),

@@ -52,20 +52,23 @@ pub fn install(
     };
     if !installable {
         let why = "it is not a version such as 3.14 or 3.14t".to_owned();
-        return Err(Error::NoRecipe { spec: spec.to_owned(), why });
+        let help = format!("name one of {}, or with uv another version", assemble::RECIPES.join(", "));
+        return Err(Error::NoRecipe { spec: spec.to_owned(), why, help });
     }
     if let Some(interpreter) = installed(&wanted, search) {
         return Ok(Installed { interpreter, already_there: true });
     }
+    let name = wanted.to_string();
+    // Before the folder is locked: what cannot be installed need not wait for another install.
+    let uv = refuse_unless_possible(&wanted, search, how)?;
     let dir = std::path::absolute(&search.own)
         .map_err(|source| Error::Folder { path: search.own.clone(), source })?;
     let held = Held::take(&dir, say)?;
     if let Some(interpreter) = installed(&wanted, search) {
         return Ok(Installed { interpreter, already_there: true }); // made by the install that was waited for
     }
-    let name = wanted.to_string();
     let job = Job { name: &name, search, staging: held.staging(&name)?, target: dir.join(&name) };
-    let made = make(&job, &held, how, say)?;
+    let made = make(&job, &held, uv.as_deref(), how, say)?;
     let interpreter = settle(&job, &wanted, &made)?;
     Ok(Installed { interpreter, already_there: false })
 }
@@ -86,28 +89,52 @@ fn installed(wanted: &Spec, search: &Search) -> Option<Interpreter> {
     find(&own).into_iter().find(|i| wanted.matches(i))
 }
 
+/// Returns the uv to use, if any, or says why there is no way to install it here.
+fn refuse_unless_possible(wanted: &Spec, search: &Search, how: Installer) -> Result<Option<PathBuf>, Error> {
+    let name = wanted.to_string();
+    let there = search.command("uv");
+    let uv = there.clone().filter(|_| how != Installer::Assemble);
+    let has_recipe = assemble::knows(&name);
+    if uv.is_some() || (has_recipe && how != Installer::Uv) {
+        return Ok(uv);
+    }
+    let recipes = assemble::RECIPES.join(", ");
+    let why = match how {
+        Installer::Uv => "there is no uv on the search path".to_owned(),
+        _ => format!("ungil itself can assemble {recipes}"),
+    };
+    let help = if has_recipe {
+        "leave --with away, and ungil assembles it".to_owned()
+    } else if there.is_some() {
+        "leave --with away, and uv is asked for it".to_owned()
+    } else {
+        let is_other = matches!(wanted, Spec::Version { implementation, .. } if *implementation != Implementation::CPython);
+        let uv_too =
+            if is_other || assemble::installable(wanted).is_some() { "put uv on the PATH, or " } else { "" };
+        format!(
+            "{uv_too}install it by other means and add its folder to $UNGIL_PYTHONS: --python {name} finds it there"
+        )
+    };
+    Err(Error::NoRecipe { spec: name, why, help })
+}
+
 /// Makes it in the staging folder and says where there.
-fn make(job: &Job, held: &Held, how: Installer, say: &mut dyn FnMut(&str)) -> Result<PathBuf, Error> {
-    let spec = || job.name.to_owned();
-    let uv = job.search.command("uv").filter(|_| how != Installer::Assemble);
-    let has_recipe = assemble::knows(job.name);
-    if let Some(uv) = &uv {
+fn make(
+    job: &Job,
+    held: &Held,
+    uv: Option<&Path>,
+    how: Installer,
+    say: &mut dyn FnMut(&str),
+) -> Result<PathBuf, Error> {
+    if let Some(uv) = uv {
         match uv::install(uv, job, held, say) {
             Err(error @ (Error::Uv { .. } | Error::Broken { .. }))
-                if how == Installer::Auto && has_recipe =>
+                if how == Installer::Auto && assemble::knows(job.name) =>
             {
                 say(&format!("{error}: {}; assembling it instead", error.why()));
             }
             other => return other,
         }
-    }
-    if how == Installer::Uv {
-        return Err(Error::Uv { spec: spec(), why: "there is no uv on the search path".to_owned() });
-    }
-    if !has_recipe {
-        let instead = if uv.is_none() { "uv could, but is not on the search path; " } else { "" };
-        let why = format!("{instead}ungil itself can assemble {}", assemble::RECIPES.join(", "));
-        return Err(Error::NoRecipe { spec: spec(), why });
     }
     assemble::install(job, say)
 }

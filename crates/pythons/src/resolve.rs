@@ -40,7 +40,7 @@ fn resolve_one(spec: &str, search: &Search, found: &Found) -> Result<Interpreter
             match Spec::of_command(&name) {
                 Some(version) => best(&version, spec, search, found),
                 None if Path::new(&name).exists() => inspect(Path::new(&name), Origin::Path),
-                None => Err(not_found(spec, None, found.get_or_init(|| find(search)))),
+                None => Err(not_found(spec, None, search, found.get_or_init(|| find(search)))),
             }
         }
         version => best(&version, spec, search, found),
@@ -51,17 +51,23 @@ fn best(wanted: &Spec, spec: &str, search: &Search, found: &Found) -> Result<Int
     let found = found.get_or_init(|| find(search));
     match found.iter().find(|i| wanted.matches(i)) {
         Some(interpreter) => Ok(interpreter.clone()),
-        None => Err(not_found(spec, Some(wanted), found)),
+        None => Err(not_found(spec, Some(wanted), search, found)),
     }
 }
 
-fn not_found(spec: &str, wanted: Option<&Spec>, found: &[Interpreter]) -> Error {
+fn not_found(spec: &str, wanted: Option<&Spec>, search: &Search, found: &[Interpreter]) -> Error {
     let nearest = wanted.and_then(|wanted| found.iter().min_by_key(|i| distance(wanted, i)));
+    let has_uv = search.command("uv").is_some();
+    let (install, with_uv) = match wanted.and_then(assemble::installable) {
+        Some((name, true)) if !has_uv => (None, Some(name)),
+        other => (other.map(|(name, _)| name), None),
+    };
     Error::NotFound {
         spec: spec.to_owned(),
         have: names(found),
         nearest: nearest.map(label),
-        install: wanted.and_then(assemble::installable),
+        install,
+        with_uv,
     }
 }
 

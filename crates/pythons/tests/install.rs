@@ -155,6 +155,35 @@ fn where_uv_cannot_the_recipe_is_tried_and_said() {
     assert_eq!(place.left(), [] as [&str; 0]);
 }
 
+/// Each refusal names a way that is not the one refused.
+#[test]
+fn what_cannot_be_installed_is_refused_before_anything_is_locked() {
+    let place = Place::new();
+    let refused = |spec: &str, how| {
+        let error = place.install(spec, how).0.unwrap_err();
+        assert!(matches!(error, Error::NoRecipe { .. }), "{spec}: {error:?}");
+        assert!(!place.at("own").exists(), "{spec}: no folder and no lock");
+        (error.why(), error.mend())
+    };
+    let (why, help) = refused("3.12", Installer::Auto);
+    assert!(why.starts_with("ungil itself can assemble 3.13,"), "{why}");
+    assert!(help.starts_with("put uv on the PATH, or install it by other means"), "{help}");
+    // uv has none of these: it is not advised.
+    for spec in ["3.12t", "3.99", "3.7"] {
+        let (_, help) = refused(spec, Installer::Auto);
+        assert!(help.starts_with("install it by other means") && help.contains(spec), "{help}");
+    }
+    assert!(refused("pypy3.11", Installer::Auto).1.starts_with("put uv on the PATH"));
+    let (why, help) = refused("3.12", Installer::Uv);
+    assert_eq!(why, "there is no uv on the search path");
+    assert!(!help.contains("assemble"), "it would refuse as well: {help}");
+    assert!(refused("3.14t", Installer::Uv).1.contains("ungil assembles it"));
+    assert!(refused("latest", Installer::Auto).1.starts_with("name one of 3.13,"));
+    place.command("uv", "exit 1");
+    let (why, help) = refused("3.12", Installer::Assemble);
+    assert!(!why.contains("uv") && help == "leave --with away, and uv is asked for it", "{why}: {help}");
+}
+
 #[test]
 fn a_missing_tool_is_named() {
     let place = Place::new();

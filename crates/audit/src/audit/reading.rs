@@ -2,17 +2,18 @@
 
 use super::LARGEST;
 use crate::files;
-use crate::found::Found;
-use crate::image::{Image, ImageError};
+use crate::found::{Found, SkipReason, Skipped};
+use crate::image::Image;
 use crate::judge::judge;
 use crate::model::{Init, Judgement, Verdict};
 use crate::target::Build;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Reads and judges modules from disk, on all CPUs.
+/// Reads and judges modules from disk, on all CPUs; those that are skipped are not read.
 pub(super) fn look<'a>(modules: impl Iterator<Item = &'a mut Found>, build: Build) {
-    let modules: Vec<Mutex<&mut Found>> = modules.map(Mutex::new).collect();
+    let modules: Vec<Mutex<&mut Found>> =
+        modules.filter(|found| found.skipped.is_none()).map(Mutex::new).collect();
     let next = AtomicUsize::new(0);
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(modules.len().max(1));
     std::thread::scope(|scope| {
@@ -35,7 +36,8 @@ pub(super) fn look<'a>(modules: impl Iterator<Item = &'a mut Found>, build: Buil
 pub(super) fn read(found: &mut Found, bytes: &[u8], build: Build) {
     match Image::parse(bytes) {
         Ok(images) => {
-            let mut judged: Vec<Vec<Judgement>> = images.iter().map(judge).collect();
+            let judged = images.iter().map(judge);
+            let mut judged: Vec<Vec<Judgement>> = judged.filter(|all| !all.is_empty()).collect();
             judged.sort_by_key(|all| all.iter().all(|one| one.verdict == Verdict::Declares));
             let mut all = judged.into_iter().next().unwrap_or_default();
             let exports = |one: &Judgement| one.init == Some(Init::ModExport);
@@ -44,9 +46,11 @@ pub(super) fn read(found: &mut Found, bytes: &[u8], build: Build) {
                 all.iter().filter(|one| exports(one) == new).map(|one| one.name.clone()).collect();
             all.retain(|one| exports(one) == new || !preferred.contains(&one.name));
             found.judgements = all;
+            if found.judgements.is_empty() {
+                let why = "it exports neither PyInit_NAME nor PyModExport_NAME".to_owned();
+                found.skipped = Some(Skipped { reason: SkipReason::NoInit, why });
+            }
         }
-        // A script of a linker or a text has a library's name now and then; it is no module.
-        Err(ImageError::NotABinary) if found.module.is_none() => {}
         Err(error) => found.unreadable = Some(error.to_string()),
     }
 }

@@ -84,6 +84,8 @@ pub(super) fn of_pth(path: &Path, folder: &Path, notes: &mut Vec<String>) -> Vec
             let to = folder.join(line);
             if to.is_dir() {
                 folders.push(to);
+            } else if to.is_file() {
+                notes.push(format!("'{name}' adds a file to sys.path, which was not read: {}", to.display()));
             }
         }
     }

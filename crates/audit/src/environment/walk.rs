@@ -50,13 +50,25 @@ impl Walk {
                 }
                 left -= 1;
                 let name = entry.file_name().to_string_lossy().into_owned();
-                let Ok(kind) = entry.file_type() else { continue };
                 let path = format!("{prefix}{name}");
+                let kind = match entry.file_type() {
+                    Ok(kind) => kind,
+                    Err(error) => {
+                        notes.push(format!("'{path}' cannot be read: {error}"));
+                        continue;
+                    }
+                };
                 let is_info = depth == 0 && (name.ends_with(".dist-info") || name.ends_with(".egg-info"));
                 if is_info {
                     walk.infos.push(name);
                 } else if kind.is_dir() {
-                    if is_passed_over(&name, &entry.path()) {
+                    if entry.path().join("pyvenv.cfg").is_file() {
+                        notes.push(format!(
+                            "'{path}' is an environment of its own and was not read: name it too"
+                        ));
+                        continue;
+                    }
+                    if is_passed_over(&name) {
                         continue;
                     }
                     if depth == DEEPEST {
@@ -85,10 +97,7 @@ impl Walk {
     }
 }
 
-/// Folders from which nothing can be imported, and other environments within a project.
-fn is_passed_over(name: &str, path: &Path) -> bool {
-    name == "__pycache__"
-        || name.starts_with('.')
-        || name == "node_modules"
-        || path.join("pyvenv.cfg").is_file()
+/// Folders from which nothing can be imported.
+fn is_passed_over(name: &str) -> bool {
+    name == "__pycache__" || name.starts_with('.') || name == "node_modules"
 }

@@ -49,8 +49,9 @@ pub(crate) struct Audit {
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration, help_heading = "What is asked")]
     pub(crate) limit: f64,
 
-    /// End with code 3 when any of these is found: gil (a module switches the GIL on), unknown, claim (a claim that the binary
-    /// contradicts), difference (verdict and --verify), hazard.
+    /// End with code 3 when any of these is found: gil (a module switches the GIL on), unknown (a module of which that is not known,
+    /// or a requirement whose compiled wheel was not read), claim (a claim that the binary contradicts), difference (verdict and
+    /// --verify), hazard.
     #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',', help_heading = "Output")]
     pub(crate) fail_on: Vec<FailOn>,
 
@@ -101,7 +102,7 @@ impl From<Level> for Confidence {
 pub(crate) enum FailOn {
     /// A module switches the GIL on.
     Gil,
-    /// Of a module it is not known.
+    /// Of a module it is not known, or a requirement has a compiled wheel that was not read, or none.
     Unknown,
     /// A distribution claims what its binary contradicts.
     Claim,

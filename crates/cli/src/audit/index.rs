@@ -35,6 +35,11 @@ pub(super) fn run(
     Ok(answers.into_iter().flatten().collect())
 }
 
+/// Returns whether nothing is known of it: the index gave no answer of the version, nor of any with a wheel.
+pub(super) fn is_silent(answer: &Answer) -> bool {
+    answer.this.is_none() && answer.error.is_some()
+}
+
 /// An answer in words, and whether it is bad news.
 pub(super) fn words(answer: &Answer, build: Build) -> (bool, String) {
     let name = clean(&answer.name);
@@ -47,7 +52,10 @@ pub(super) fn words(answer: &Answer, build: Build) -> (bool, String) {
         Some(Available { version, .. }) if version.is_empty() => "; the newest has none either".to_owned(),
         Some(Available { version, .. }) => format!("; the newest, {}, has none", clean(version)),
         None if answer.newest.is_some() && answer.this.is_some() => "; it is the newest".to_owned(),
-        None => String::new(),
+        None => match (&answer.this, &answer.error) {
+            (Some(_), Some(error)) => format!("; of the newest it gave no answer: {}", clean(error)),
+            _ => String::new(),
+        },
     };
     match (&answer.this, &answer.error) {
         (Some(Available { wheel: Some(wheel), .. }), _) => {

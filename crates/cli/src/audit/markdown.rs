@@ -1,10 +1,9 @@
 //! An audit for a pull request.
 
 use super::table::{name, summary, verdict};
-use super::{Report, index, ways};
+use super::{Report, lines, ways};
 use crate::clean::clean;
 use std::fmt::Write;
-use ungil_audit::claims::Standing;
 
 /// All of it: with `all`, also what is in order.
 pub(super) fn report(report: &Report, all: bool) -> String {
@@ -21,17 +20,9 @@ pub(super) fn report(report: &Report, all: bool) -> String {
     for line in ways::lines(report) {
         let _ = writeln!(text, "\n- imported by {}", cell(&line));
     }
-    for answer in report.index.iter().flatten() {
-        let (is_bad, words) = index::words(answer, report.audit.build);
-        if all || is_bad || answer.newest.is_some() {
-            let _ = writeln!(text, "\n- {}", cell(&words));
-        }
-    }
-    for one in report.audit.distributions.iter().filter(|one| one.weighed.standing == Standing::Broken) {
-        let claims = one.weighed.claims.join(" and ");
-        let name = cell(&one.distribution.name);
-        let _ =
-            writeln!(text, "\n- **{name}** claims to run without the GIL ({}), and does not.", cell(&claims));
+    for (mark, line) in lines::findings(report, all) {
+        let bold = if mark == '!' { "**" } else { "" };
+        let _ = writeln!(text, "\n- {bold}{}{bold}", cell(&line));
     }
     if !report.audit.hazards.is_empty() {
         text.push_str("\n| source | hazard | what |\n|---|---|---|\n");
@@ -40,6 +31,9 @@ pub(super) fn report(report: &Report, all: bool) -> String {
             let _ =
                 writeln!(text, "| `{}` | {} | {} |", cell(&place), hazard.kind.title(), cell(&hazard.what));
         }
+    }
+    for note in lines::notes(report) {
+        let _ = writeln!(text, "\n- note: {}", cell(&note));
     }
     text
 }

@@ -1,15 +1,23 @@
-//! An audit for code scanning: SARIF 2.1.0.
+//! An audit for code scanning: SARIF 2.1.0. What was not judged or not read is in the run's notifications: an empty list of results
+//! must not read as a clean bill.
 
-use super::Report;
 use super::table::{name, verdict};
+use super::{Report, lines};
 use serde_json::{Value, json};
 use std::path::Path;
+use ungil_audit::audit::Weighty;
+use ungil_audit::claims::Standing;
+use ungil_audit::requirements::{Wanted, WheelSays};
 use ungil_audit::source::{Confidence, Kind};
 
 const SWITCHES: &str = "ungil/gil-switched-on";
 const UNKNOWN: &str = "ungil/gil-unknown";
+const CLAIM: &str = "ungil/claim-broken";
+const NO_WHEEL: &str = "ungil/no-wheel";
+const NOT_READ: &str = "ungil/wheel-not-read";
 
-/// The log: one run, with every rule, and a result for each module that is not in order and for each hazard.
+/// The log: one run, with every rule, and a result for each module that is not in order, each hazard, each broken claim, and what lock
+/// files leave open.
 pub(super) fn report(report: &Report) -> Value {
     let mut rules = vec![
         rule(
@@ -23,6 +31,21 @@ pub(super) fn report(report: &Report) -> Value {
             "It could not be told from the binary.",
         ),
     ];
+    rules.push(rule(
+        CLAIM,
+        "Distribution whose claim to run without the GIL is broken",
+        "It claims to run without the GIL, and one of its modules switches the GIL on.",
+    ));
+    rules.push(rule(
+        NO_WHEEL,
+        "Requirement without a wheel for the build",
+        "No wheel for the free-threaded build is listed, so nothing is known of its modules.",
+    ));
+    rules.push(rule(
+        NOT_READ,
+        "Requirements whose compiled wheels were not read",
+        "A wheel for a free-threaded build is no promise that its modules leave the GIL off. Audit the installed environment.",
+    ));
     rules.extend(Kind::ALL.map(|kind| rule(kind.id(), kind.title(), &kind.help())));
     let modules = report.ordered().into_iter().filter(|(_, found)| found.switches_on() != Some(false));
     let modules = modules.map(|(_, found)| {
@@ -41,16 +64,64 @@ pub(super) fn report(report: &Report) -> Value {
         });
         result(hazard.kind.id(), level, &hazard.what, &hazard.file, Some(region))
     });
-    let results: Vec<Value> = modules.chain(hazards).collect();
+    let mut results: Vec<Value> = modules.chain(hazards).collect();
+    results.extend(claims(report));
+    results.extend(wanted(report));
+    let skipped = report.audit.skipped().map(|(_, found)| {
+        let why = found.skipped.as_ref().map_or("", |one| &one.why);
+        notification("note", &format!("not judged: {why}"), Some(&found.file))
+    });
+    let notes = lines::all_notes(report).into_iter().map(|note| notification("warning", &note, None));
+    let notifications: Vec<Value> = notes.chain(skipped).collect();
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
         "runs": [{
             "tool": {"driver": {"name": "ungil", "version": env!("CARGO_PKG_VERSION"), "rules": rules}},
             "columnKind": "unicodeCodePoints",
+            "invocations": [{
+                "executionSuccessful": !report.interrupted && !report.audit.is_empty(),
+                "toolExecutionNotifications": notifications
+            }],
             "results": results
         }]
     })
+}
+
+/// A result for each claim that a module breaks, at that module.
+fn claims(report: &Report) -> Vec<Value> {
+    let broken = report.audit.distributions.iter().filter(|one| one.weighed.standing == Standing::Broken);
+    let at = |one: &Weighty| {
+        let mut modules = one.distribution.modules.iter();
+        let bad = modules.find(|found| found.skipped.is_none() && found.switches_on() == Some(true))?;
+        Some(result(CLAIM, "error", &lines::claim(one), &bad.file, None))
+    };
+    broken.filter_map(at).collect()
+}
+
+/// A result for each requirement without a wheel, and one for each file whose compiled wheels were not read.
+fn wanted(report: &Report) -> Vec<Value> {
+    let region = |one: &Wanted| one.line.map(|line| json!({ "startLine": line }));
+    let mut results: Vec<Value> = lines::applying(report)
+        .filter_map(|one| Some((one, lines::without_wheel(report, one)?.1)))
+        .map(|(one, words)| result(NO_WHEEL, "warning", &words, &one.file, region(one)))
+        .collect();
+    let unread: Vec<&Wanted> = lines::applying(report).filter(|one| one.gil == WheelSays::NotRead).collect();
+    for of_file in unread.chunk_by(|a, b| a.file == b.file) {
+        let names: Vec<String> = of_file.iter().map(|one| lines::named(one)).collect();
+        let words = lines::unread_wheels(report, &names);
+        results.extend(of_file.first().map(|one| result(NOT_READ, "note", &words, &one.file, region(one))));
+    }
+    results
+}
+
+/// Something that the tool has to say of its own work.
+fn notification(level: &str, message: &str, file: Option<&Path>) -> Value {
+    let mut value = json!({"level": level, "message": {"text": message}});
+    if let Some(file) = file {
+        value["locations"] = json!([{"physicalLocation": {"artifactLocation": {"uri": uri(file)}}}]);
+    }
+    value
 }
 
 fn rule(id: &str, title: &str, help: &str) -> Value {

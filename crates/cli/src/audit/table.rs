@@ -1,15 +1,13 @@
 //! An audit for a terminal.
 
-use super::{Report, index, ways};
+use super::verify::Verified;
+use super::{Report, lines, ways};
 use crate::clean::clean;
 use std::fmt::Write;
-use ungil_audit::claims::Standing;
 use ungil_audit::found::Found;
 use ungil_audit::model::Verdict;
+use ungil_audit::requirements::WheelSays;
 use ungil_audit::source::Confidence;
-
-/// Notes that are printed; JSON has all.
-const NOTES: usize = 10;
 
 /// All of it: with `all`, also what is in order.
 pub(super) fn report(report: &Report, all: bool) -> String {
@@ -30,30 +28,8 @@ pub(super) fn report(report: &Report, all: bool) -> String {
     for line in ways::lines(report) {
         let _ = writeln!(text, "imported by {line}");
     }
-    for one in &report.audit.distributions {
-        if one.weighed.standing == Standing::Broken {
-            let claims = one.weighed.claims.join(" and ");
-            let name = clean(&one.distribution.name);
-            let _ =
-                writeln!(text, "! {name} claims to run without the GIL ({}), and does not", clean(&claims));
-        }
-    }
-    for verified in report.verified.iter().flatten() {
-        let (module, outcome) = (clean(&verified.module), &verified.outcome);
-        if verified.differs() {
-            let did =
-                if outcome.switched_on == Some(true) { "switched the GIL on" } else { "left the GIL off" };
-            let _ = writeln!(text, "! {module} {did} when it was imported, against the verdict");
-        } else if let (None, Some(error)) = (outcome.switched_on, &outcome.error) {
-            let _ = writeln!(text, "? {module} could not be verified: {}", clean(error));
-        }
-    }
-    wanted(&mut text, report);
-    for answer in report.index.iter().flatten() {
-        let (is_bad, words) = index::words(answer, report.audit.build);
-        if all || is_bad || answer.newest.is_some() {
-            let _ = writeln!(text, "{} {words}", if is_bad { "!" } else { "-" });
-        }
+    for (mark, line) in lines::findings(report, all) {
+        let _ = writeln!(text, "{mark} {line}");
     }
     for hazard in &report.audit.hazards {
         let sure = match hazard.confidence {
@@ -72,11 +48,8 @@ pub(super) fn report(report: &Report, all: bool) -> String {
         );
         let _ = writeln!(text, "    {}", clean(&hazard.instead));
     }
-    for note in report.audit.notes.iter().take(NOTES) {
-        let _ = writeln!(text, "note: {}", clean(note));
-    }
-    if let Some(more) = report.audit.notes.len().checked_sub(NOTES).filter(|&more| more > 0) {
-        let _ = writeln!(text, "note: {more} more; --json has them");
+    for note in lines::notes(report) {
+        let _ = writeln!(text, "note: {note}");
     }
     if !text.is_empty() {
         text.push('\n');
@@ -86,53 +59,15 @@ pub(super) fn report(report: &Report, all: bool) -> String {
 
 /// The counts.
 pub(super) fn summary(report: &Report) -> String {
-    let count = |wanted| report.audit.taken().filter(|(_, found)| found.switches_on() == wanted).count();
-    let (on, off, unknown) = (count(Some(true)), count(Some(false)), count(None));
-    let build = report.audit.build;
     let mut text = String::new();
     // Of requirements alone there is nothing to count yet.
-    if on + off + unknown > 0 || report.audit.wanted.is_empty() {
-        let modules = plural(on + off + unknown, "extension module");
-        let _ = writeln!(
-            text,
-            "{modules} for {build}: {off} declare that they run without the GIL, {on} switch it on, {unknown} unknown"
-        );
+    if report.audit.taken().next().is_some() || report.audit.wanted.is_empty() {
+        let _ = writeln!(text, "{}", modules(report));
     }
-    let wanted = report.audit.wanted.iter().filter(|one| one.applies != Some(false));
-    let (with, without): (Vec<_>, Vec<_>) =
-        wanted.partition(|one| one.wheel_for(build, ungil_audit::target::Platform::here()).is_some());
-    if !(with.is_empty() && without.is_empty()) {
-        let all = plural(with.len() + without.len(), "project");
-        let _ = writeln!(
-            text,
-            "{all} wanted: {} with a wheel for {build} listed, {} without",
-            with.len(),
-            without.len()
-        );
-    }
-    let others = report.audit.modules().filter(|(_, found)| !found.is_taken_by(build)).count();
-    if others > 0 {
-        let _ = writeln!(text, "{} of other builds, which {build} does not import", plural(others, "file"));
-    }
-    if let Some(verified) = &report.verified {
-        let agree = verified
-            .iter()
-            .filter(|one| one.verdict.is_some() && one.outcome.switched_on == one.verdict)
-            .count();
-        let differ = verified.iter().filter(|one| one.differs()).count();
-        let _ = writeln!(
-            text,
-            "{} imported: {agree} as the verdict says, {differ} otherwise",
-            plural(verified.len(), "module")
-        );
-    }
-    if let Some(index) = &report.index {
-        let bad = index.iter().filter(|answer| index::words(answer, build).0).count();
-        let _ = writeln!(
-            text,
-            "{} asked for at the index: {bad} without a wheel for {build}",
-            plural(index.len(), "project")
-        );
+    for line in
+        [wanted(report), lines::skipped_count(report), verified(report), index(report)].into_iter().flatten()
+    {
+        let _ = writeln!(text, "{line}");
     }
     if report.audit.sources > 0 {
         let hazards = plural(report.audit.hazards.len(), "hazard");
@@ -144,32 +79,87 @@ pub(super) fn summary(report: &Report) -> String {
     text
 }
 
-/// What lock files want and have no wheel for.
-fn wanted(text: &mut String, report: &Report) {
+/// How many modules there are, by verdict; or why none is no fault.
+fn modules(report: &Report) -> String {
     let build = report.audit.build;
-    let platform = ungil_audit::target::Platform::here();
-    for one in report.audit.wanted.iter().filter(|one| one.applies != Some(false)) {
-        let version = one.version.as_deref().unwrap_or("(any version)");
-        let (name, version) = (clean(&one.name), clean(version));
-        if one.wheels.is_empty() {
-            // Then the index has said so.
-            if report.index.is_some() {
-                continue;
-            }
-            let why = if one.sdist {
-                "only its sources are listed"
-            } else {
-                "no wheels are listed; --index asks for them"
-            };
-            let _ = writeln!(text, "? {name} {version}: {why}");
-        } else if one.wheel_for(build, platform).is_none() {
-            let _ = writeln!(
-                text,
-                "! {name} {version}: none of its {} is for {build}",
-                plural(one.wheels.len(), "wheel")
-            );
+    let count = |wanted| report.audit.taken().filter(|(_, found)| found.switches_on() == wanted).count();
+    let (on, off, unknown) = (count(Some(true)), count(Some(false)), count(None));
+    let all = on + off + unknown;
+    let modules = format!("{} for {build}", plural(all, "extension module"));
+    let distributions = &report.audit.distributions;
+    if all > 0 {
+        return format!(
+            "{modules}: {off} declare that they run without the GIL, {on} switch it on, {unknown} unknown"
+        );
+    }
+    if distributions.is_empty() || report.audit.is_empty() {
+        return modules;
+    }
+    // What an environment requires is in it; what a wheel requires is not.
+    let is_open = distributions
+        .iter()
+        .any(|one| one.distribution.folder.is_none() && !one.distribution.requires.is_empty());
+    let rest = if is_open { "; what is required beside was not read" } else { "" };
+    format!(
+        "{modules}: {} without one, and so nothing that switches the GIL on{rest}",
+        plural(distributions.len(), "distribution")
+    )
+}
+
+/// How many projects are wanted, by what is known of their wheels.
+fn wanted(report: &Report) -> Option<String> {
+    let build = report.audit.build;
+    let count = |says| lines::applying(report).filter(|one| one.gil == says).count();
+    let (pure, unread, without) =
+        (count(WheelSays::NothingCompiled), count(WheelSays::NotRead), count(WheelSays::NoWheel));
+    if report.audit.wanted.is_empty() {
+        return None;
+    }
+    let all = plural(pure + unread + without, "project");
+    Some(format!(
+        "{all} wanted: {pure} with a wheel without compiled modules, {unread} with a compiled wheel for {build} that was \
+         not read, {without} without a wheel for {build}"
+    ))
+}
+
+/// What importing the modules showed.
+fn verified(report: &Report) -> Option<String> {
+    let verified = report.verified.as_ref()?;
+    let count = |is: &dyn Fn(&Verified) -> bool| verified.iter().filter(|one| is(one)).count();
+    let unseen = count(&|one| one.outcome.switched_on.is_none());
+    let agree = count(&|one| one.verdict.is_some() && one.outcome.switched_on == one.verdict);
+    let differ = count(&Verified::differs);
+    let open = verified.len() - unseen - agree - differ;
+    let mut text = format!(
+        "{} imported: {agree} as the verdict says, {differ} otherwise",
+        plural(verified.len(), "module")
+    );
+    for (count, words) in [(open, "without a verdict"), (unseen, "not verified")] {
+        if count > 0 {
+            let _ = write!(text, ", {count} {words}");
         }
     }
+    Some(text)
+}
+
+/// What the index answered.
+fn index(report: &Report) -> Option<String> {
+    let index = report.index.as_ref()?;
+    let build = report.audit.build;
+    let silent = index.iter().filter(|answer| super::index::is_silent(answer)).count();
+    let bad = index.iter().filter(|answer| super::index::words(answer, build).0).count() - silent;
+    let with = index.len() - bad - silent;
+    let mut text = format!(
+        "{} asked for at the index: {bad} without a wheel for {build}",
+        plural(index.len(), "project")
+    );
+    if silent > 0 {
+        let _ = write!(text, ", {silent} without an answer");
+    }
+    if with > 0 {
+        let _ = write!(text, ", {with} with one, which is no promise that its modules leave the GIL off");
+    }
+    Some(text)
 }
 
 /// What a module is called.

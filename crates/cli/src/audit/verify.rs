@@ -29,6 +29,15 @@ impl Verified {
     }
 }
 
+/// Notes that modules in wheels are not imported, if there are any.
+pub(super) fn not_imported(audit: &Audit) -> Option<String> {
+    let count = audit.taken().filter(|(_, found)| !found.file.is_file()).count();
+    let modules = super::table::plural(count, "module");
+    (count > 0).then(|| {
+        format!("--verify did not import {modules} in wheels: install the wheels and name the environment")
+    })
+}
+
 /// Imports every module that the build would.
 pub(super) fn run(
     args: &Arguments,

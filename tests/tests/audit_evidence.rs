@@ -1,0 +1,281 @@
+//! `ungil audit` makes no statement out of missing evidence: a tag that every build gets is no claim, a listed wheel is no
+//! promise, a file that is not judged is named, and an audit of nothing is no clean result.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+
+use serde_json::Value;
+use std::process::Command;
+use ungil_tests::{Out, Place, python};
+
+/// A module that says nothing of the GIL, without Python's headers: an init function, and the symbols it would call.
+const SILENT: &str = "
+extern void *PyModuleDef_Init(void *);
+static void *slots[] = {0, 0};
+static struct {void *base[5]; const char *name, *doc; long size; void *methods, **slots, *rest[3];} def =
+    {{0}, \"_core\", 0, 0, 0, slots, {0}};
+void *PyInit__core(void) { return PyModuleDef_Init(&def); }
+";
+
+fn audit(place: &Place, args: &[&str]) -> Out {
+    place.ungil(["audit"].iter().chain(args)).run()
+}
+
+fn compiled(place: &Place, source: &str, to: &str) {
+    place.write("source.c", source);
+    place.write(to, "");
+    let mut cc = Command::new("cc");
+    cc.args(["-shared", "-fPIC", "source.c", "-o", to]).current_dir(place.path());
+    assert!(cc.status().unwrap().success());
+}
+
+/// Zips what lies in a folder.
+fn zipped(place: &Place, folder: &str, wheel: &str) {
+    let code = "import os, sys, zipfile
+with zipfile.ZipFile(sys.argv[1], 'w') as z:
+    for folder, _, files in os.walk('.'):
+        for file in files:
+            z.write(os.path.join(folder, file))";
+    let mut zip = Command::new(python("3.14t"));
+    zip.args(["-c", code]).arg(place.at(wheel));
+    std::fs::create_dir_all(place.at(folder)).unwrap();
+    assert!(zip.current_dir(place.at(folder)).status().unwrap().success());
+}
+
+/// The metadata of a distribution `blend` 2.0.
+fn info(place: &Place, folder: &str, tag: &str, headers: &str) {
+    let info = format!("{folder}/blend-2.0.dist-info");
+    let text = format!("Metadata-Version: 2.1\nName: blend\nVersion: 2.0\n{headers}");
+    place.write(&format!("{info}/METADATA"), text);
+    place.write(&format!("{info}/WHEEL"), format!("Wheel-Version: 1.0\nTag: {tag}\n"));
+    place.write(&format!("{info}/RECORD"), "blend/__init__.py,,\nblend/_core.so,,\n");
+    place.write(&format!("{folder}/blend/__init__.py"), "");
+}
+
+fn standing(out: &Out) -> Value {
+    out.json()["distributions"][0]["standing"].clone()
+}
+
+#[test]
+fn a_tag_that_every_local_build_gets_is_no_claim() {
+    let place = Place::new();
+    let classifier = "Classifier: Programming Language :: Python :: Free Threading :: 3 - Stable\n";
+    for (tag, headers, expected) in [
+        ("cp314-cp314t-linux_x86_64", "", "switches-on"),
+        ("cp314-cp314t-macosx_11_0_arm64", "", "switches-on"),
+        ("cp314-cp314t-manylinux_2_28_x86_64", "", "broken"),
+        ("cp314-cp314t-musllinux_1_2_x86_64", "", "broken"),
+        ("cp314-cp314t-linux_x86_64", classifier, "broken"),
+    ] {
+        let folder = format!("{tag}{}", headers.len());
+        info(&place, &folder, tag, headers);
+        compiled(&place, SILENT, &format!("{folder}/blend/_core.so"));
+        let wheel = format!("{folder}/blend-2.0-{tag}.whl");
+        zipped(&place, &folder, &wheel);
+        let is_accused = expected == "broken";
+        for target in [&wheel, &folder] {
+            let out = audit(&place, &[target, "--for", "3.14t", "--json"]).ok();
+            assert_eq!(standing(&out), expected, "{target}: {}", out.stdout);
+            for form in ["table", "markdown", "sarif"] {
+                let out = audit(&place, &[target, "--for", "3.14t", "--format", form]).ok();
+                let is_said = out.stdout.contains("blend claims to run without the GIL");
+                assert_eq!(is_said, is_accused, "{target} {form}: {}", out.stdout);
+                assert!(out.stdout.contains("does not declare"), "{}", out.stdout);
+            }
+            let out = audit(&place, &[target, "--for", "3.14t", "--fail-on", "claim"]);
+            assert_eq!(out.code, if is_accused { 3 } else { 0 }, "{target}");
+        }
+    }
+}
+
+#[test]
+fn a_listed_wheel_is_no_promise() {
+    let place = Place::new();
+    let package = |name: &str, wheel: &str| {
+        format!(
+            "[[package]]\nname = \"{name}\"\nversion = \"1\"\nsource = {{ registry = \"https://index.example\" }}\n\
+             wheels = [{{ url = \"https://index.example/{name}-1-{wheel}.whl\", hash = \"sha256:00\" }}]\n"
+        )
+    };
+    let lock = [
+        "version = 1\n".to_owned(),
+        package("lxml", "cp314-cp314t-manylinux_2_28_x86_64.manylinux_2_28_aarch64"),
+        package("old", "cp314-cp314-manylinux_2_28_x86_64"),
+        package("pure", "py3-none-any"),
+    ];
+    place.write("uv.lock", lock.concat());
+    let target = ["uv.lock", "--for", "3.14t"];
+    let run = |args: &[&str]| audit(&place, &[&target[..], args].concat());
+    for form in ["table", "markdown"] {
+        let text = run(&["--format", form]).ok().stdout;
+        for words in [
+            "1 compiled wheel for 3.14t not read, and a wheel is no promise that its modules leave the GIL off",
+            "install and audit the environment: lxml 1",
+            "old 1: none of its 1 wheel is for 3.14t",
+            "3 projects wanted: 1 with a wheel without compiled modules, 1 with a compiled wheel for 3.14t that was not read, 1 \
+             without a wheel",
+        ] {
+            assert!(text.contains(words), "{form}: no {words:?} in\n{text}");
+        }
+    }
+    let report = run(&["--json"]).ok().json();
+    let said: Vec<_> =
+        report["wanted"].as_array().unwrap().iter().map(|one| one["gil"].as_str().unwrap()).collect();
+    assert_eq!(said, ["not-read", "no-wheel", "nothing-compiled"]);
+    assert_eq!(report["wanted"][2]["wheel"], "pure-1-py3-none-any.whl");
+    let sarif = run(&["--format", "sarif"]).ok().json();
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    let ids: Vec<_> = results.iter().map(|one| one["ruleId"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["ungil/no-wheel", "ungil/wheel-not-read"]);
+    assert_eq!(run(&["--fail-on", "unknown"]).code, 3, "nothing is known of lxml");
+    assert_eq!(run(&["--fail-on", "gil"]).code, 0);
+    place.write("uv.lock", ["version = 1\n".to_owned(), package("pure", "py3-none-any")].concat());
+    assert_eq!(run(&["--fail-on", "unknown"]).code, 0);
+}
+
+/// A wheel for Linux, with what such wheels really have beside their modules.
+fn mixed(place: &Place) {
+    info(place, "w", "cp314-cp314t-manylinux_2_17_x86_64", "");
+    compiled(place, "int answer(void) { return 42; }\n", "w/blend/loader.so");
+    let library = std::fs::read(place.at("w/blend/loader.so")).unwrap();
+    place.write("w/blend.libs/libopenblas64_p-r0-742d56dc.3.20.so", &library);
+    place.write("w/blend/_core.pypy38-pp73-x86_64-linux-gnu.so", &library);
+    place.write("w/blend/_arm.cpython-314t-aarch64-linux-gnu.so", &library);
+    place.write("w/blend/_gil.cpython-314-x86_64-linux-gnu.so", &library);
+    place.write("w/blend/_win.cp314t-win_amd64.pyd", "MZ");
+    place.write("w/blend/script.so", "/* GNU ld script */\nGROUP ( libc.so.6 )\n");
+    place.write("w/blend/empty.so", "");
+    place.write("w/blend/cut.cpython-314t-x86_64-linux-gnu.so", &library[..300]);
+    zipped(place, "w", "blend-2.0-cp314-cp314t-manylinux_2_17_x86_64.whl");
+}
+
+#[test]
+fn a_file_named_like_a_module_is_judged_or_named_with_the_reason() {
+    let place = Place::new();
+    mixed(&place);
+    let wheel = "blend-2.0-cp314-cp314t-manylinux_2_17_x86_64.whl";
+    let skipped = [
+        ("blend/_win.cp314t-win_amd64.pyd", "other-platform", "its name is for win_amd64"),
+        (
+            "blend/_arm.cpython-314t-aarch64-linux-gnu.so",
+            "other-platform",
+            "its name is for aarch64-linux-gnu",
+        ),
+        (
+            "blend/_core.pypy38-pp73-x86_64-linux-gnu.so",
+            "other-build",
+            "its name is for 'pypy38-pp73-x86_64-linux-gnu'",
+        ),
+        ("blend/_gil.cpython-314-x86_64-linux-gnu.so", "other-build", "its name is for CPython 3.14"),
+        ("blend/loader.so", "no-init", "it exports neither PyInit_NAME nor PyModExport_NAME"),
+        (
+            "blend.libs/libopenblas64_p-r0-742d56dc.3.20.so",
+            "no-import-name",
+            "no import statement can name it",
+        ),
+    ];
+    // As a wheel, and unpacked.
+    for target in [wheel, "w"] {
+        let report = audit(&place, &[target, "--for", "3.14t", "--json"]).ok().json();
+        let modules = report["distributions"][0]["modules"].as_array().unwrap().iter();
+        let all: Vec<&Value> = modules.chain(report["loose"].as_array().unwrap()).collect();
+        assert_eq!(all.len(), skipped.len() + 3, "{report:#}");
+        for form in ["table", "markdown"] {
+            let text = audit(&place, &[target, "--for", "3.14t", "--format", form]).ok().stdout;
+            for (file, _, why) in &skipped {
+                let line = format!("- {file} was not judged: {why}");
+                assert!(text.contains(&line), "{target} {form}: no {line:?} in\n{text}");
+            }
+            for module in ["blend.script", "blend.empty", "blend.cut"] {
+                assert!(
+                    text.lines().any(|line| line.contains(module) && line.contains("unknown: ")),
+                    "{text}"
+                );
+            }
+            assert!(!text.contains("blend._win"), "{text}");
+            let counts = "6 files named like extension modules not judged: 2 for another platform, 2 for another build, 1 \
+                          without an init function, 1 that no import can name";
+            assert!(text.contains(counts), "{text}");
+        }
+        for (file, reason, why) in &skipped {
+            let one = all.iter().find(|one| one["path"] == *file).unwrap();
+            assert_eq!(
+                (&one["skipped"]["reason"], &one["skipped"]["why"]),
+                (&(*reason).into(), &(*why).into())
+            );
+            assert_eq!(one["judgements"], Value::Array(Vec::new()), "{file}");
+        }
+        let sarif = audit(&place, &[target, "--for", "3.14t", "--format", "sarif"]).ok().stdout;
+        assert!(skipped.iter().all(|(_, _, why)| sarif.contains(&format!("not judged: {why}"))), "{sarif}");
+        assert_eq!(audit(&place, &[target, "--for", "3.14t", "--fail-on", "unknown"]).code, 3);
+    }
+    // A module that is named by itself is judged, whatever its platform.
+    let text = audit(&place, &["w/blend/_win.cp314t-win_amd64.pyd"]).ok().stdout;
+    assert!(text.contains("_win  unknown: "), "{text}");
+}
+
+#[test]
+fn an_audit_of_nothing_is_no_clean_result() {
+    let place = Place::new();
+    std::fs::create_dir(place.at("empty")).unwrap();
+    place.write("texts/README", "words");
+    place.write("requirements.txt", "# none\n");
+    zipped(&place, "nothing", "nothing-1-py3-none-any.whl");
+    place.write("venv/pyvenv.cfg", "home = /usr/bin\n");
+    std::fs::create_dir_all(place.at("venv/lib/python3.14t/site-packages")).unwrap();
+    info(&place, "gil", "cp314-cp314-manylinux_2_28_x86_64", "");
+    place.write("gil/blend/_core.cpython-314-x86_64-linux-gnu.so", "x");
+    zipped(&place, "gil", "blend-2.0-cp314-cp314-manylinux_2_28_x86_64.whl");
+    let gil = "blend-2.0-cp314-cp314-manylinux_2_28_x86_64.whl";
+    for target in ["empty", "texts", "requirements.txt", "nothing-1-py3-none-any.whl", "venv", gil] {
+        for form in ["table", "json", "markdown", "sarif"] {
+            let out = audit(&place, &[target, "--for", "3.14t", "--format", form]);
+            assert_eq!(out.told(1).what, "nothing was judged", "{target} {form}: {}", out.stdout);
+            assert!(!out.stdout.contains("declare that they run"), "{target}: {}", out.stdout);
+        }
+    }
+    let told = audit(&place, &[gil]).told(1);
+    assert!(told.why.starts_with("none of the 1 file named like extension modules"), "{told:?}");
+    // Beside something that was judged, it is a remark.
+    let out = audit(&place, &[gil, "gil/blend", "--for", "3.14t"]).ok();
+    assert!(out.stdout.contains("its name is for CPython 3.14"), "{}", out.stdout);
+}
+
+#[test]
+fn a_distribution_without_modules_is_an_answer() {
+    let place = Place::new();
+    info(&place, "pure", "py3-none-any", "Requires-Dist: lxml\n");
+    zipped(&place, "pure", "blend-2.0-py3-none-any.whl");
+    let text = audit(&place, &["blend-2.0-py3-none-any.whl"]).ok().stdout;
+    let words = "0 extension modules for 3.14t: 1 distribution without one, and so nothing that switches the GIL on; what is \
+                 required beside was not read";
+    assert!(text.contains(words), "{text}");
+    // Types alone are a distribution too.
+    std::fs::rename(place.at("pure/blend/__init__.py"), place.at("pure/blend/__init__.pyi")).unwrap();
+    zipped(&place, "pure", "blend-2.0-py3-none-any.whl");
+    audit(&place, &["blend-2.0-py3-none-any.whl"]).ok();
+    let out = audit(&place, &["pure", "--for", "3.14t"]).ok();
+    assert!(
+        out.stdout.contains("1 distribution without one") && !out.stdout.contains("required"),
+        "{}",
+        out.stdout
+    );
+}
+
+#[test]
+fn what_was_not_read_or_imported_is_noted() {
+    let place = Place::new();
+    mixed(&place);
+    let python = python("3.14t").display().to_string();
+    let wheel = "blend-2.0-cp314-cp314t-manylinux_2_17_x86_64.whl";
+    let out = audit(&place, &[wheel, "--verify", "--python", &python]).ok();
+    assert!(out.stdout.contains("--verify did not import 3 modules in wheels"), "{}", out.stdout);
+    place.write("project/app.py", "");
+    place.write("project/env/pyvenv.cfg", "");
+    let out = audit(&place, &["project"]).ok();
+    assert!(out.stdout.contains("'env' is an environment of its own and was not read"), "{}", out.stdout);
+    std::fs::create_dir_all(place.at("site-packages")).unwrap();
+    info(&place, "site-packages", "py3-none-any", "");
+    place.write("site-packages/eggs.pth", "old.egg\n");
+    place.write("site-packages/old.egg", "PK");
+    let out = audit(&place, &["site-packages"]).ok();
+    assert!(out.stdout.contains("'eggs.pth' adds a file to sys.path, which was not read"), "{}", out.stdout);
+}
