@@ -121,3 +121,65 @@ fn a_process_that_cannot_be_asked_is_a_clear_word() {
     let told = ask(&place).args([i32::MAX.to_string()]).run().told(1);
     assert!(told.what.contains("no process"), "{told:?}");
 }
+
+/// Starts a copy of an interpreter, which the test may replace.
+fn copied<'a>(place: &'a Place, build: &str) -> (Server<'a>, std::path::PathBuf) {
+    place.write("work.py", SERVER);
+    let (original, copy) = (python(build).canonicalize().unwrap(), place.at("python"));
+    std::fs::copy(&original, &copy).unwrap();
+    let home = original.ancestors().nth(2).unwrap();
+    let mut command = Command::new(&copy);
+    // Some builds keep their main program in a library that is found beside the executable.
+    command.env("PYTHONHOME", home).env("LD_LIBRARY_PATH", home.join("lib"));
+    let child = command
+        .args(["work.py", "turning"])
+        .current_dir(place.path())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let server = Server { place, child };
+    eventually("the server's start", || place.at("ready").exists());
+    (server, copy)
+}
+
+#[test]
+fn a_process_whose_executable_was_replaced_is_asked_by_its_own() {
+    for build in ["3.14", "3.14t", "3.15", "3.15t"] {
+        for replaced in [false, true] {
+            let place = Place::new();
+            let (server, copy) = copied(&place, build);
+            std::fs::remove_file(&copy).unwrap();
+            if replaced {
+                std::fs::copy("/bin/false", &copy).unwrap();
+            }
+            let args = ["--duration", "300ms", "--json", "--patience", "200s"];
+            let report = ask(&place).args(args).args([server.pid()]).run().ok().json();
+            assert_eq!(report["end"], "whole", "{build}: {report:#}");
+            server.end();
+        }
+    }
+}
+
+#[test]
+fn a_process_that_is_stopped_at_the_end_of_the_profile_has_not_ended() {
+    let place = Place::new();
+    let server = Server::start(&place, "3.14", "turning", &[]);
+    let signal = |name: &str| {
+        let done = Command::new("kill").args([name, &server.pid()]).status();
+        assert!(done.is_ok_and(|status| status.success()), "kill {name}");
+    };
+    let mut running = ask(&place).args(["--json", "--patience", "20s", &server.pid()]).start();
+    let maps = format!("/proc/{}/maps", server.pid());
+    running.until("the library in the target", || {
+        std::fs::read_to_string(&maps).ok().filter(|maps| maps.contains("ungil_hook"))
+    });
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    signal("-STOP");
+    running.signal("INT");
+    let report = running.wait().ok().json();
+    let notes = report["notes"].to_string();
+    assert_eq!(report["end"], "cut", "{report:#}");
+    assert!(!notes.contains("exit handlers") && notes.contains("did not answer"), "{notes}");
+    signal("-CONT");
+    server.end();
+}

@@ -57,10 +57,10 @@ macro_rules! agrees {
 
 agrees! {
     BUILDS, [] =>
-        asyncio_cycle asyncio_group asyncio_tasks at_exit bare_thread barrier busy condition_lock condition_notified condition_wait
+        asyncio_cycle asyncio_group asyncio_tasks at_exit at_fork bare_thread barrier busy condition_lock condition_notified condition_wait
         cycle_2 cycle_3 cycle_5 cycle_condition cycle_mixed cycle_names cycle_self cycle_two deep_holder deep_recursion event_wait forked
         future_result gil_contention handed_over hot import_circle import_lock interpreters join kinds_of_code lock_crowd lock_plain
-        lock_with logging_lock long_source native_calls near_broken near_chain near_timeout non_ascii object_suspended odd_frames
+        lock_with logging_lock long_source main_gone native_calls near_broken near_chain near_timeout non_ascii object_suspended odd_frames
         odd_name queue_get_put queue_mutex released_by_other rlock_depth rlock_plain rlock_reentered semaphore shutting_down
         simple_queue threads_200 threads_churn;
     FREE_THREADED, [] => object_dict object_list object_set object_two;

@@ -170,8 +170,11 @@ fn what_was_not_there_is_named() {
     let place = Place::new();
     let target = Target::start(&place, "3.15t", "open('ready', 'w').close()\nimport time; time.sleep(1000)");
     let pid = target.pid();
-    let none = profile(&place, &[&pid, "--duration", "300ms", "--threads", "nobody"]).ok().json();
-    assert!(none["totals"]["notes"].to_string().contains("nobody"), "{none:#}");
+    let none = profile(&place, &[&pid, "--duration", "300ms", "--threads", "nobody"]);
+    assert!(none.json()["totals"]["notes"].to_string().contains("nobody"), "{none:?}");
+    // Nothing is in it.
+    let told = none.told(1);
+    assert!(told.what.contains("empty") && told.why.contains("nobody"), "{told:?}");
     let none = profile(&place, &[&pid, "--duration", "2s", "--mode", "lock"]).ok().json();
     assert!(
         none["findings"][0]["text"].as_str().unwrap().contains("no thread waited for a lock"),

@@ -15,7 +15,7 @@ use ungil_remote::{AttachError, Python};
 
 /// Looks into each process and prints what was found.
 pub(crate) fn run(args: &Dump) -> Result<ExitCode, Edge> {
-    let (pids, refused) = if args.all { every_python() } else { (args.pids.clone(), Vec::new()) };
+    let (pids, mut refused) = if args.all { every_python() } else { (args.pids.clone(), Vec::new()) };
     let mut snapshots = Vec::new();
     let mut failed: Vec<(u32, AttachError)> = Vec::new();
     for pid in pids {
@@ -28,13 +28,20 @@ pub(crate) fn run(args: &Dump) -> Result<ExitCode, Edge> {
             }
             // One that ended while all are looked at is no failure.
             Err(AttachError::NoProcess(_) | AttachError::Ended(_) | AttachError::Zombie(_)) if args.all => {}
+            // So is one that is starting or ending, but it is there.
+            Err(error @ (AttachError::NoThread(_) | AttachError::Exec(_))) if args.all => {
+                refused.push((pid, error))
+            }
             Err(error) => failed.push((pid, error)),
         }
     }
     if args.json {
         print_json(args, &snapshots, &failed, &refused)?;
-    } else if args.all {
+    } else if args.all && !snapshots.is_empty() {
         print(&words::all(snapshots.len(), &refused))?;
+    }
+    if args.all && snapshots.is_empty() && failed.is_empty() {
+        return Err(words::none(&refused));
     }
     let deadlock = snapshots.iter().any(Snapshot::has_deadlock);
     let has_failed = !failed.is_empty();
@@ -56,7 +63,12 @@ fn look(pid: u32, args: &Dump) -> Result<Snapshot, AttachError> {
         (true, true) => Some(Stop::Briefly),
     };
     let options = Options { source: !args.no_source, tasks: true, native };
-    take(&mut python, &mut Looker::default(), options).map_err(|error| python.process().trouble(error))
+    let snapshot = take(&mut python, &mut Looker::default(), options);
+    match snapshot {
+        Ok(snapshot) if snapshot.threads().next().is_none() => Err(AttachError::NoThread(pid)),
+        Ok(snapshot) => Ok(snapshot),
+        Err(error) => Err(python.process().trouble(error)),
+    }
 }
 
 /// The Pythons of this machine, and processes that could not be looked into.

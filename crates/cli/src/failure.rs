@@ -89,6 +89,11 @@ impl From<AttachError> for Edge {
             AttachError::Zombie(_) => ("its memory is gone".into(), "look at its parent, which has not asked how it ended".into()),
             AttachError::Kernel(_) => ("it has no memory of its own".into(), "give a process that runs Python".into()),
             AttachError::Denied { why, mend, .. } => (why, mend),
+            AttachError::Exec(_) => ("the kernel has not set the new program up yet".into(), "look again".into()),
+            AttachError::NoThread(_) => (
+                "the interpreter is starting or ending, or the process is the child of a fork that has not come back to Python".into(),
+                "look again; ungil profile PID waits until it can be looked at".into(),
+            ),
             AttachError::NotPython { .. } => (
                 "no part of its memory begins as CPython's runtime does from 3.13 on".into(),
                 "give the interpreter's own process if this one only started it; for an older CPython use py-spy".into(),

@@ -70,6 +70,13 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
         }
     }
     let interrupted = stop.load(Ordering::Relaxed);
+    if heap.objects == 0 && !interrupted {
+        return Err(Edge::failed(
+            format!("no object was found in process {}", args.pid),
+            "its interpreter is starting or ending, or the look was cut short by --limit",
+            "look again, or give it more time with --limit",
+        ));
+    }
     order(&mut heap.types, args.sort);
     let mut modules = args.module.then(|| heap::by_module(&heap.types));
     if let Some(modules) = &mut modules {

@@ -10,19 +10,16 @@ use crate::args::{Profile, ProfileMode};
 use crate::failure::{Edge, print};
 use crate::signals;
 use indicatif::{ProgressBar, ProgressStyle};
-use launch::Launched;
-use output::Output;
+use launch::{Launched, Waits};
+use output::{Output, Written};
 use std::io::IsTerminal;
-use std::process::ExitCode;
+use std::process::{ExitCode, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use ungil_profile::capture::{Captured, Ending, Options, Progress, TaskMode, attach, capture};
+use ungil_profile::capture::{Captured, Ending, Options, Progress, TaskMode, capture};
 use ungil_profile::{Build, Builder, Format, Header, Unit};
 use ungil_remote::Python;
-
-/// How long a program that was started may take to become a Python that can be read.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Profiles, or turns a profile into something else.
 pub(crate) fn run(args: &Profile) -> Result<ExitCode, Edge> {
@@ -40,8 +37,52 @@ pub(crate) fn run(args: &Profile) -> Result<ExitCode, Edge> {
     }
     output::chosen(args)?;
     let told = signals::flag()?;
-    let (python, launched) = target(args)?;
-    check(args, &python)?;
+    let Some(pid) = pid(args) else {
+        return started(args, Launched::start(args)?, &told);
+    };
+    if !args.args.is_empty() {
+        return Err(Edge::usage(
+            "arguments after '--' belong to a script or module",
+            format!("{pid} is a process that runs already"),
+            "leave them out, or name a script",
+        ));
+    }
+    let python = Python::attach(pid)?;
+    has_gil(args, &python)?;
+    let (captured, written) = profile(args, python, &told)?;
+    report(args, &captured, &written, None)?;
+    complete(&captured, &written)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Profiles a program that was started for it. Whatever goes wrong with the profile, the program runs to its own end, unless
+/// ungil is told to end.
+fn started(args: &Profile, mut launched: Launched, told: &Arc<AtomicBool>) -> Result<ExitCode, Edge> {
+    let profiled = launched.python(args.quiet, told).and_then(|python| profile(args, python, told));
+    let (captured, written) = match profiled {
+        Ok(profiled) => profiled,
+        Err(error) => {
+            let code = error.report();
+            if launched.is_running() && !args.quiet {
+                eprintln!("note: the program goes on without a profile; Ctrl-C ends it");
+            }
+            launched.end(told);
+            return Ok(code);
+        }
+    };
+    if captured.ending == Ending::Time && !args.quiet {
+        eprintln!("note: the profile is written; the program goes on, Ctrl-C ends it");
+    }
+    let status = launched.end(told);
+    report(args, &captured, &written, Some(&status))?;
+    complete(&captured, &written)?;
+    // What a program was told to do by us or by Ctrl-C is not its own failure.
+    let failed = !told.load(Ordering::Relaxed) && status.is_some_and(|status| !status.success());
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Captures a profile and writes its files.
+fn profile(args: &Profile, python: Python, told: &Arc<AtomicBool>) -> Result<(Captured, Written), Edge> {
     let header = header(args, &python);
     let mut output = Output::new(args, &header)?;
     let builder = output.builder(header)?;
@@ -54,26 +95,44 @@ pub(crate) fn run(args: &Profile) -> Result<ExitCode, Edge> {
         tasks: tasks(args),
         native: args.native,
     };
-    let captured = watch(python, &options, builder, &told, args);
+    let captured = watch(python, &options, builder, told, args);
     let written = output.finish(&captured.finished)?;
-    if captured.ending == Ending::Time && launched.is_some() && !args.quiet {
-        eprintln!("note: the profile is written; the program goes on, Ctrl-C ends it");
-    }
-    let status = launched.map(|launched| launched.end(&told));
-    // What a program was told to do by us or by Ctrl-C is not its own failure.
-    let failed = !told.load(Ordering::Relaxed) && status.flatten().is_some_and(|status| !status.success());
-    if args.json {
-        print(&words::json(&captured, &written, status.as_ref()))?;
+    Ok((captured, written))
+}
+
+/// Prints what a profile came to.
+fn report(
+    args: &Profile,
+    captured: &Captured,
+    written: &Written,
+    status: Option<&Option<ExitStatus>>,
+) -> Result<(), Edge> {
+    print(&if args.json {
+        words::json(captured, written, status)
     } else {
-        print(&words::text(&captured, &written, status.as_ref()))?;
+        words::text(captured, written, status)
+    })
+}
+
+/// Refuses to call a profile done that is cut off, or that has nothing in it.
+fn complete(captured: &Captured, written: &Written) -> Result<(), Edge> {
+    if let Err(error) = &captured.finished.recording
+        && written.format == Format::Recording
+    {
+        return Err(output::incomplete(&written.recording, error));
     }
-    match &captured.finished.recording {
-        Err(error) if written.format == Format::Recording => {
-            Err(output::incomplete(&written.recording, error))
-        }
-        _ if failed => Ok(ExitCode::FAILURE),
-        _ => Ok(ExitCode::SUCCESS),
+    if captured.stacks > 0 {
+        return Ok(());
     }
+    let totals = &captured.finished.profile.totals;
+    Err(Edge::failed(
+        "the profile is empty",
+        match totals.notes.as_slice() {
+            [] => format!("no stack of a thread could be read in {} looks", totals.captured),
+            notes => notes.join("; "),
+        },
+        "profile it for longer, or use ungil dump to see which threads there are",
+    ))
 }
 
 fn tasks(args: &Profile) -> TaskMode {
@@ -84,40 +143,22 @@ fn tasks(args: &Profile) -> TaskMode {
     }
 }
 
-/// The process to look at, attached to; and the program, if it is one of ours.
-fn target(args: &Profile) -> Result<(Python, Option<Launched>), Edge> {
-    if let Some(pid) = pid(args) {
-        if !args.args.is_empty() {
-            return Err(Edge::usage(
-                "arguments after '--' belong to a script or module",
-                format!("{pid} is a process that runs already"),
-                "leave them out, or name a script",
-            ));
-        }
-        return Ok((attach(pid, Duration::ZERO).map_err(Edge::from)?, None));
-    }
-    let launched = Launched::start(args)?;
-    match attach(launched.pid(), PATIENCE) {
-        Ok(python) => Ok((python, Some(launched))),
-        Err(error) => Err(launched.explain(error)),
-    }
-}
-
 /// The process that was named, if one was.
 fn pid(args: &Profile) -> Option<u32> {
     args.target.as_ref()?.to_str()?.parse().ok()
 }
 
-/// What cannot be had of this Python is said before time is spent on it.
-fn check(args: &Profile, python: &Python) -> Result<(), Edge> {
+/// Refuses to profile a GIL that is off.
+fn has_gil(args: &Profile, python: &Python) -> Result<(), Edge> {
     if args.mode == ProfileMode::Gil && build(python) == Build::FreeThreaded {
-        return Err(Edge::usage(
-            "there is no GIL to profile",
-            format!("process {} runs a free-threaded Python whose GIL is off", python.process().pid),
-            "--mode lock shows what its threads wait for",
-        ));
+        let pid = python.process().pid;
+        return Err(no_gil(format!("process {pid} runs a free-threaded Python whose GIL is off")));
     }
     Ok(())
+}
+
+fn no_gil(why: String) -> Edge {
+    Edge::usage("there is no GIL to profile", why, "--mode lock shows what its threads wait for")
 }
 
 fn build(python: &Python) -> Build {
@@ -158,7 +199,11 @@ fn watch(
         }
         bar
     };
+    let mut waits = Waits::new(args.quiet);
     let mut tell = |now: Progress| {
+        if let Some((program, since)) = &now.without_python {
+            waits.tell(&program.display().to_string(), *since);
+        }
         let processes =
             if now.processes == 1 { String::new() } else { format!(" in {} processes", now.processes) };
         let until = options

@@ -64,14 +64,21 @@ fn lines(args: &Top, pid: u32, pace: Pace) -> Result<ExitCode, Edge> {
         };
         let ended = view.ended.clone();
         show(args, &app, &view)?;
-        seen = true;
+        seen |= !view.threads.is_empty();
         left -= 1;
         if let Some(why) = ended.filter(|_| left > 0) {
             eprintln!("ungil: {}", clean::clean(&why));
             break;
         }
     }
-    Ok(if seen { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if seen {
+        return Ok(ExitCode::SUCCESS);
+    }
+    Err(Edge::failed(
+        format!("no thread of process {pid} was seen"),
+        "it ended meanwhile, or its interpreter is starting or ending",
+        "look again; ungil dump says what is in the way",
+    ))
 }
 
 fn show(args: &Top, app: &App, view: &View) -> Result<(), Edge> {
@@ -91,9 +98,19 @@ fn list(args: &Top) -> Result<ExitCode, Edge> {
     // CPU is the difference of two looks.
     std::thread::sleep(Duration::from_secs_f64(args.interval.min(5.0)));
     let found = finder.find();
+    let none = || {
+        Edge::failed(
+            "no Python of 3.13 or later was found",
+            found.refused.as_deref().unwrap_or("no process that can be seen from here is one"),
+            "ungil dump PID says why a process is none",
+        )
+    };
     if args.json {
         print(&(json(&found)? + "\n"))?;
-        return Ok(ExitCode::SUCCESS);
+        return if found.pythons.is_empty() { Err(none()) } else { Ok(ExitCode::SUCCESS) };
+    }
+    if found.pythons.is_empty() {
+        return Err(none());
     }
     let mut rows: Vec<Row<'_>> = found.pythons.iter().map(Row::Host).collect();
     rows::filter(&mut rows, &args.filter);

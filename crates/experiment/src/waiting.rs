@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use target::{Seen, Target};
 use ungil_meter::{monotonic_ns, thread_cpu_s};
-use ungil_remote::AttachError;
+use ungil_remote::{Arrival, AttachError};
 
 /// Share of one core that looks may use: with the two kinds of looks at memory, under 1 %.
 const BUDGET: f64 = 0.003;
@@ -22,9 +22,7 @@ const LONGEST: Duration = Duration::from_secs(1);
 /// A process that is no Python (yet) is tried again after this time, and then after twice as long each time,
 const RETRY: Duration = Duration::from_millis(20);
 /// but never after more than this: any program may start another in its place.
-const LONGEST_RETRY: Duration = Duration::from_secs(5);
-/// A Python of which not everything was found after this time will not show it later.
-const LATE: Duration = Duration::from_millis(500);
+const LONGEST_RETRY: Duration = Duration::from_secs(1);
 /// Processes of one tree that are looked into.
 const MOST: usize = 256;
 
@@ -36,9 +34,16 @@ enum Member {
     /// A Python.
     Python(Box<Target>),
     /// Not one, or not one yet.
-    Other { again: Instant, pause: Duration },
+    Other { arrival: Arrival, again: Instant, pause: Duration },
     /// One that may not be read, or whose layout is not known.
     Refused,
+}
+
+impl Member {
+    /// A process that may be or become a Python, to be asked at `again`.
+    fn other(pid: i32, again: Instant) -> Member {
+        Member::Other { arrival: Arrival::new(pid.unsigned_abs()), again, pause: RETRY }
+    }
 }
 
 /// Sums over the tree, in seconds of the window and thread-seconds.
@@ -102,7 +107,7 @@ impl Waiting {
         }
         let now = Instant::now();
         for &pid in pids.iter().take(MOST) {
-            self.members.entry(pid).or_insert(Member::Other { again: now, pause: RETRY });
+            self.members.entry(pid).or_insert_with(|| Member::other(pid, now));
         }
     }
 
@@ -112,8 +117,9 @@ impl Waiting {
         // Pythons that no look has come to yet are to be known before the window opens.
         let now = Instant::now();
         for member in self.members.values_mut() {
-            if matches!(member, Member::Other { .. }) {
-                *member = Member::Other { again: now, pause: LATE };
+            if let Member::Other { arrival, again, .. } = member {
+                arrival.hurry();
+                *again = now;
             }
         }
         self.attach(now);
@@ -149,14 +155,14 @@ impl Waiting {
         // Finding a process's runtime is done once a program; it is in the cost that is stated, and not in the pace.
         self.attach(now);
         let cpu_s = thread_cpu_s();
-        for member in self.members.values_mut() {
+        for (&pid, member) in &mut self.members {
             let Member::Python(target) = member else { continue };
             match target.look(monotonic_ns()) {
                 Seen::Well => {}
                 Seen::Unsound => self.stopped_unknown = true,
                 Seen::Over => {
                     self.done = self.done.plus(&target.sums());
-                    *member = Member::Other { again: now, pause: RETRY };
+                    *member = Member::other(pid, now);
                 }
             }
         }
@@ -169,18 +175,14 @@ impl Waiting {
     fn attach(&mut self, now: Instant) {
         let from_ns = self.counting.then(monotonic_ns);
         for (&pid, member) in &mut self.members {
-            let Member::Other { again, pause } = member else { continue };
+            let Member::Other { arrival, again, pause } = member else { continue };
             if now < *again {
                 continue;
             }
-            match Target::attach(pid, from_ns) {
-                // One that is still starting shows less than it will; it is not waited for for ever.
-                Ok(target) if target.is_early() && *pause < LATE => {
-                    (*again, *pause) = (now + *pause, *pause * 2);
-                }
-                Ok(target) => {
+            match arrival.poll() {
+                Ok(Some(python)) => {
                     self.seen = true;
-                    *member = Member::Python(Box::new(target));
+                    *member = Member::Python(Box::new(Target::new(python, from_ns)));
                 }
                 Err(AttachError::Denied { why, .. }) => {
                     self.refused.get_or_insert(format!("process {pid} may not be looked into: {why}"));
@@ -190,7 +192,7 @@ impl Waiting {
                     self.refused.get_or_insert(why);
                     *member = Member::Refused;
                 }
-                Err(_) => (*again, *pause) = (now + *pause, (*pause * 2).min(LONGEST_RETRY)),
+                Ok(None) | Err(_) => (*again, *pause) = (now + *pause, (*pause * 2).min(LONGEST_RETRY)),
             }
         }
     }

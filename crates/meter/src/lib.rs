@@ -33,7 +33,8 @@ pub fn process_shares(pid: i32) -> Option<Shares> {
 
 /// The largest resident set one process ever had, in bytes, as the kernel keeps it.
 pub fn process_rss_peak(pid: i32) -> Option<u64> {
-    let status = procfs::process::Process::new(pid).and_then(|p| p.status()).ok()?;
+    let folder = linux::proc::folder(pid);
+    let status = procfs::process::Process::new_with_root(folder).and_then(|p| p.status()).ok()?;
     Some(status.vmhwm? * 1024)
 }
 

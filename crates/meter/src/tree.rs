@@ -288,10 +288,11 @@ impl Tree {
             if Instant::now() > deadline {
                 return Err(Error::Survivors { pids: members });
             }
-            match &self.cgroup {
-                Some(cgroup) if cgroup.kill().is_ok() => {}
-                _ => members.iter().for_each(|&pid| proc::kill(pid, Signal::KILL)),
+            if let Some(cgroup) = &self.cgroup {
+                let _ = cgroup.kill();
             }
+            // The kernel signals main threads for a cgroup, which misses a process whose main thread has ended.
+            members.iter().for_each(|&pid| proc::kill(pid, Signal::KILL));
             std::thread::sleep(Duration::from_millis(1));
         }
     }

@@ -5,6 +5,7 @@
 //! Nothing is asked of the target and nothing in it waits for us.
 
 mod activity;
+mod away;
 mod collections;
 mod family;
 mod locks;
@@ -19,16 +20,20 @@ mod watch;
 use crate::header::{Mode, Totals};
 use crate::{Builder, Finished};
 use activity::Freshness;
+use away::Away;
 use family::Family;
 use pace::{Pace, cpu_ns};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 pub use tasks::TaskMode;
+use ungil_remote::Python;
 use ungil_remote::memory::ReadError;
-use ungil_remote::{AttachError, Python};
 use watch::Watch;
 
 /// How often descendants, the target's identity and what is new are looked after.
 const ROUND: Duration = Duration::from_millis(100);
+/// How often a Python is looked for while there is none.
+const NO_PYTHON: Duration = Duration::from_millis(5);
 /// Up to this rate each look is thorough; above it, as many a second are. What a thorough look reads besides is two more system calls.
 const THOROUGH_HZ: f64 = 500.0;
 /// The same where waits and pauses are what is looked for.
@@ -70,7 +75,7 @@ impl Options {
 }
 
 /// How far a capture has come.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Progress {
     /// Time since the first look.
     pub elapsed: Duration,
@@ -82,6 +87,8 @@ pub struct Progress {
     pub processes: usize,
     /// Their threads.
     pub threads: usize,
+    /// The program, and how long it has run, of a process that has become one without a Python.
+    pub without_python: Option<(PathBuf, Duration)>,
 }
 
 /// Why a capture ended.
@@ -102,12 +109,13 @@ pub struct Captured {
     pub finished: Finished,
     /// Why it ended.
     pub ending: Ending,
-    /// Threads' stacks that fitted together.
-    pub seen: u64,
+    /// Threads' stacks that fitted together, those that the mode leaves out included.
+    pub stacks: u64,
 }
 
-/// Looks at `python`, and at its descendants if they are wanted, until the time is over, `is_told` says so, or nothing is left
-/// to look at. `tell` is given the progress about ten times a second.
+/// Looks at `python`, and at its descendants if they are wanted, until the time is over, `is_told` says so, or all of them have
+/// ended. A process that becomes another program by `exec` is waited for until it has a Python again. `tell` is given the
+/// progress about ten times a second.
 pub fn capture(
     python: Python,
     options: &Options,
@@ -126,7 +134,9 @@ pub fn capture(
         begin,
         torn: 0,
         looks: 0,
+        stacks: 0,
         notes: Vec::new(),
+        away: None,
     };
     run.take_up(python);
     let of_waits = matches!(options.mode, Mode::Lock | Mode::Gil | Mode::Gc);
@@ -136,6 +146,11 @@ pub fn capture(
     let (mut round, mut thorough, mut name_at) = (ROUND, Duration::ZERO, NAMES_AFTER);
     let over = |elapsed: Duration| options.duration.is_some_and(|most| elapsed >= most);
     let ending = loop {
+        if run.watches.is_empty() {
+            // Nothing is due, and nothing can be missed.
+            std::thread::sleep(NO_PYTHON);
+            pace.skip();
+        }
         if !pace.wait(|| is_told() || over(begin.elapsed())) {
             break if over(begin.elapsed()) { Ending::Time } else { Ending::Told };
         }
@@ -149,19 +164,16 @@ pub fn capture(
             run.watches.iter_mut().for_each(|watch| watch.name_locks(&mut builder));
             name_at = now * 2;
         }
-        if now >= round || run.watches.is_empty() {
-            round = now + ROUND;
-            run.round();
-            tell(Progress {
-                elapsed: now,
-                looks: run.looks,
-                missed: pace.missed,
-                processes: run.watches.len(),
-                threads: run.watches.iter().map(Watch::threads).sum(),
-            });
-            if run.watches.is_empty() {
+        let is_round = now >= round;
+        if is_round || run.watches.is_empty() {
+            run.round(&mut builder);
+            if run.is_over() {
                 break Ending::Gone;
             }
+        }
+        if is_round {
+            round = now + ROUND;
+            tell(run.progress(now, pace.missed));
         }
     };
     run.finish(begin.elapsed(), pace.missed, cpu, ending, builder)
@@ -176,7 +188,10 @@ struct Run<'a> {
     begin: Instant,
     torn: u64,
     looks: u64,
+    stacks: u64,
     notes: Vec<String>,
+    /// Since when, and after which program, there is nothing to look at.
+    away: Option<Away>,
 }
 
 impl Run<'_> {
@@ -207,32 +222,65 @@ impl Run<'_> {
         }
     }
 
-    /// A process that cannot be looked at any more: it ended, or became another program.
+    /// Lets go of a process that cannot be looked at any more: it ended, or became another program.
     fn let_go(&mut self, index: usize, error: ReadError, builder: &mut Builder) {
-        let at_ns = self.now_ns();
         let mut watch = self.watches.swap_remove(index);
-        watch.finish(at_ns, builder);
-        self.torn += watch.torn;
+        self.add_up(&mut watch, builder);
         self.family.lose(watch.pid);
         if error == ReadError::Denied {
             self.notes.push(format!("process {} could not be looked at any longer: {error}", watch.pid));
         }
+        if self.watches.is_empty() && self.roots.contains(&watch.pid) {
+            self.away = Some(Away::new(watch.python().process(), self.begin.elapsed()));
+        }
     }
 
-    /// What is done a few times a second.
-    fn round(&mut self) {
+    /// Takes in what a process came to.
+    fn add_up(&mut self, watch: &mut Watch, builder: &mut Builder) {
+        watch.finish(self.now_ns(), builder);
+        self.torn += watch.torn;
+        self.stacks += watch.stacks;
+        self.notes.append(&mut watch.notes(self.options));
+    }
+
+    /// Does what is done a few times a second.
+    fn round(&mut self, builder: &mut Builder) {
         let mut index = 0;
         while index < self.watches.len() {
             if self.watches[index].python().process().is_same() {
+                self.watches[index].drop_ended();
                 index += 1;
             } else {
-                let watch = self.watches.swap_remove(index);
-                self.torn += watch.torn;
-                self.family.lose(watch.pid);
+                self.let_go(index, ReadError::Gone, builder);
             }
         }
         for python in self.family.find(&self.roots, self.options.children) {
+            let process = python.process();
+            if let Some(away) = self.away.take_if(|away| away.pid == process.pid) {
+                self.notes.extend(away.back(process.program(), self.begin.elapsed()));
+            }
             self.take_up(python);
+        }
+        if let Some(away) = &mut self.away
+            && let Some((program, executable)) = self.family.awaited(away.pid)
+        {
+            away.runs(program, executable);
+        }
+    }
+
+    /// Nothing is looked at, and no Python will come.
+    fn is_over(&self) -> bool {
+        self.watches.is_empty() && !self.roots.iter().any(|&pid| self.family.is_awaited(pid))
+    }
+
+    fn progress(&self, elapsed: Duration, missed: u64) -> Progress {
+        Progress {
+            elapsed,
+            looks: self.looks,
+            missed,
+            processes: self.watches.len(),
+            threads: self.watches.iter().map(Watch::threads).sum(),
+            without_python: self.away.as_ref().and_then(|away| away.without_python(elapsed)),
         }
     }
 
@@ -244,14 +292,12 @@ impl Run<'_> {
         ending: Ending,
         mut builder: Builder,
     ) -> Captured {
-        let at_ns = self.now_ns();
-        for watch in &mut self.watches {
+        for mut watch in std::mem::take(&mut self.watches) {
             watch.name_locks(&mut builder);
-            watch.finish(at_ns, &mut builder);
-            self.torn += watch.torn;
-            self.notes.append(&mut watch.notes(self.options));
+            self.add_up(&mut watch, &mut builder);
         }
         self.notes.append(&mut self.family.notes);
+        self.notes.extend(self.away.take().and_then(Away::gone_on));
         let known = &builder.so_far();
         for want in &self.options.threads {
             if !known
@@ -262,7 +308,6 @@ impl Run<'_> {
                 self.notes.push(format!("there was no thread {want:?}"));
             }
         }
-        let seen = builder.so_far().total().samples;
         let totals = Totals {
             duration_ns: u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),
             captured: self.looks,
@@ -272,22 +317,6 @@ impl Run<'_> {
             left_out: 0,
             notes: self.notes,
         };
-        Captured { finished: builder.finish(totals), ending, seen }
-    }
-}
-
-/// Attaches to a process, which may have only just been started: for a little while it is no Python yet.
-///
-/// # Errors
-/// See [`AttachError`], after `patience`.
-pub fn attach(pid: u32, patience: Duration) -> Result<Python, AttachError> {
-    let begin = Instant::now();
-    loop {
-        match Python::attach(pid) {
-            Err(AttachError::NotPython { .. } | AttachError::Layout { .. }) if begin.elapsed() < patience => {
-                std::thread::sleep(Duration::from_millis(2));
-            }
-            other => return other,
-        }
+        Captured { finished: builder.finish(totals), ending, stacks: self.stacks }
     }
 }

@@ -151,7 +151,11 @@ pub fn survey(
     let interpreters = python.interpreters()?;
     let mut threads: Vec<Thread> = Vec::new();
     for &interpreter in &interpreters {
-        threads.extend(python.threads(interpreter)?);
+        let running = python.threads(interpreter)?;
+        // The allocator of a thread that has ended and left its state behind still has its objects.
+        threads.extend(python.thread_states(interpreter)?.into_iter().map(|state| {
+            running.iter().find(|thread| thread.address == state.address).copied().unwrap_or(state)
+        }));
     }
     let regions = python.process().regions()?;
     let mut census = Census::new(Objects { memory: python.memory(), offsets: python.offsets() });

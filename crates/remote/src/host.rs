@@ -5,7 +5,7 @@
 //! learnt, and a second one costs only the processes that are new.
 
 use crate::linux::host;
-use crate::process::AttachError;
+use crate::process::{AttachError, Process, ProgramId};
 use crate::python::Python;
 use crate::version::Version;
 use procfs::Current;
@@ -43,11 +43,25 @@ pub struct Listing {
     pub refused: Vec<(u32, AttachError)>,
 }
 
+impl Listing {
+    /// Takes in a process that could not be looked into, unless there is nothing to look into.
+    fn refuse(&mut self, pid: u32, error: AttachError) {
+        match error {
+            AttachError::NoProcess(_)
+            | AttachError::Ended(_)
+            | AttachError::Zombie(_)
+            | AttachError::Exec(_)
+            | AttachError::Kernel(_) => {}
+            error => self.refused.push((pid, error)),
+        }
+    }
+}
+
 /// Searches the machine, and remembers what each process is.
 #[derive(Debug, Default)]
 pub struct Search {
     /// By number and start: `Some` for a Python. `exec` puts another program behind both, so the program counts too.
-    known: FxHashMap<(u32, u64), (PathBuf, Option<Found>)>,
+    known: FxHashMap<(u32, u64), (ProgramId, Option<Found>)>,
 }
 
 impl Search {
@@ -59,11 +73,17 @@ impl Search {
             let Some(stat) = host::stat(pid).filter(|stat| !stat.kernel && stat.state != 'Z') else {
                 continue;
             };
-            let program = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
-            let key = (pid, stat.started);
+            let process = match Process::open(pid) {
+                Ok(process) => process,
+                Err(error) => {
+                    listing.refuse(pid, error);
+                    continue;
+                }
+            };
+            let (program, key) = (process.program(), (pid, stat.started));
             let entry = match self.known.remove(&key) {
                 Some(known) if known.0 == program => known,
-                _ => match Python::attach(pid) {
+                _ => match Python::within(process) {
                     Ok(python) => {
                         let process = python.process();
                         let found = Found {
@@ -77,14 +97,12 @@ impl Search {
                         (program, Some(found))
                     }
                     // A Python that is still starting has no interpreter yet, and looks like any other program.
-                    Err(AttachError::NotPython { .. }) if young(stat.started) => continue,
-                    Err(AttachError::NotPython { .. }) => (program, None),
-                    Err(AttachError::NoProcess(_) | AttachError::Ended(_) | AttachError::Zombie(_)) => {
+                    Err(AttachError::NotPython { .. } | AttachError::NoThread(_)) if young(stat.started) => {
                         continue;
                     }
-                    Err(AttachError::Kernel(_)) => continue,
+                    Err(AttachError::NotPython { .. }) => (program, None),
                     Err(error) => {
-                        listing.refused.push((pid, error));
+                        listing.refuse(pid, error);
                         continue;
                     }
                 },

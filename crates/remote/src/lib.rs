@@ -5,6 +5,7 @@
 //! torn and not shown. This room knows no profile and prints nothing.
 
 mod allowance;
+mod arrival;
 pub mod code;
 pub mod deadlock;
 pub mod dicts;
@@ -35,7 +36,8 @@ pub mod waits;
 pub mod withs;
 pub mod world;
 
+pub use arrival::Arrival;
 pub use offsets::{AsyncioOffsets, DebugOffsets, LayoutError};
-pub use process::{AttachError, Process};
+pub use process::{AttachError, Process, ProgramId};
 pub use python::{Attachment, Interpreter, Python, Thread};
 pub use version::{Level, Version};

@@ -6,6 +6,7 @@ pub(crate) mod maps;
 pub(crate) mod pagemap;
 pub(crate) mod registers;
 pub(crate) mod smaps;
+pub(crate) mod task;
 pub(crate) mod vm;
 
 pub use maps::Region;

@@ -1,17 +1,26 @@
-//! One process, known by more than its number: a pid comes back for another program, and `exec` puts another program behind
+//! One process, known by more than its number: a pid comes back for another process, and `exec` puts another program behind
 //! the same pid.
+//!
+//! The kernel gives every program 16 random bytes at its start (`AT_RANDOM` in getauxval(3)). They tell one program from the
+//! next even where `exec` starts the same executable again, whose data then has the same addresses.
 
 use crate::allowance::{Allowance, Metered};
 use crate::linux::maps::{self, Region};
-use crate::linux::{ProcessMemory, host};
+use crate::linux::{ProcessMemory, host, task};
 use crate::memory::{Memory, ReadError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use thiserror::Error;
 
 /// `_Py_DebugOffsets` starts with this (`Include/internal/pycore_debug_offsets.h`).
 const COOKIE: &[u8; 8] = b"xdebugpy";
 /// A data segment larger than this is not searched to its end; CPython's is about one MiB.
 const MOST_DATA: u64 = 64 << 20;
+/// Key of the address of a program's random bytes (`linux/auxvec.h`).
+const AT_RANDOM: u64 = 25;
+/// Attempts to read them while the kernel sets up a new program, and the time between two.
+const EXEC_ATTEMPTS: u32 = 20;
+const EXEC_PAUSE: Duration = Duration::from_micros(500);
 
 /// Why a process cannot be looked into.
 #[derive(Debug, Error)]
@@ -38,6 +47,12 @@ pub enum AttachError {
         /// The smallest thing that would help.
         mend: String,
     },
+    /// The kernel is replacing its program.
+    #[error("process {0} is about to run another program (exec)")]
+    Exec(u32),
+    /// Its CPython has no thread that could be looked at: it is starting or ending.
+    #[error("process {0} runs a CPython without a single thread")]
+    NoThread(u32),
     /// No CPython of 3.13 or later is in it.
     #[error("process {pid} ({program}) holds no CPython of 3.13 or later")]
     NotPython {
@@ -61,13 +76,43 @@ pub enum AttachError {
 pub struct Process {
     /// Its number, as this namespace counts.
     pub pid: u32,
-    /// When it was started, in clock ticks since boot: with the pid, who it is.
+    /// When it was started, in clock ticks since boot: identifies the process, together with the pid.
     started: u64,
+    /// Identifies the program that it runs.
+    program: ProgramId,
     /// What it runs, as its own mount namespace names it.
     pub executable: PathBuf,
     /// Its arguments.
     pub command: Vec<String>,
     memory: Source,
+}
+
+/// Identifies a program in a process: its random bytes, and where they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProgramId {
+    address: u64,
+    bytes: [u8; 16],
+}
+
+impl ProgramId {
+    /// The one of the program that process `pid` runs now.
+    fn of(pid: u32, memory: &dyn Memory) -> Result<ProgramId, AttachError> {
+        for _attempt in 0..EXEC_ATTEMPTS {
+            let vector = procfs::process::Process::new_with_root(task::folder(pid)).and_then(|p| p.auxv());
+            let address = match vector {
+                // Empty, or of the program before, while the kernel sets up a new one.
+                Ok(vector) => vector.get(&AT_RANDOM).copied().unwrap_or(0),
+                Err(_) => return Err(host::denied(pid)),
+            };
+            match memory.bytes(address) {
+                Ok(bytes) => return Ok(ProgramId { address, bytes }),
+                Err(ReadError::Unmapped(_)) => std::thread::sleep(EXEC_PAUSE),
+                Err(ReadError::Gone) => return Err(AttachError::Ended(pid)),
+                Err(ReadError::Denied) => return Err(host::denied(pid)),
+            }
+        }
+        Err(AttachError::Exec(pid))
+    }
 }
 
 /// What a process is read through.
@@ -92,10 +137,13 @@ impl Process {
             _ if stat.kernel => return Err(AttachError::Kernel(pid)),
             _ => {}
         }
-        let executable = std::fs::read_link(format!("/proc/{pid}/exe")).map_err(|_| host::denied(pid))?;
+        let folder = task::folder(pid);
+        let memory = ProcessMemory::new(pid);
+        let executable = std::fs::read_link(folder.join("exe")).map_err(|_| host::denied(pid))?;
+        let program = ProgramId::of(pid, &memory)?;
         let command = host::command(pid);
-        let memory = Source(Metered::new(Box::new(ProcessMemory::new(pid))));
-        Ok(Process { pid, started: stat.started, executable, command, memory })
+        let memory = Source(Metered::new(Box::new(memory)));
+        Ok(Process { pid, started: stat.started, program, executable, command, memory })
     }
 
     /// Its memory.
@@ -120,7 +168,25 @@ impl Process {
     #[must_use]
     pub fn is_same(&self) -> bool {
         host::stat(self.pid).is_some_and(|stat| stat.started == self.started && stat.state != 'Z')
-            && std::fs::read_link(format!("/proc/{}/exe", self.pid)).is_ok_and(|path| path == self.executable)
+            && self.runs_same_program()
+    }
+
+    /// Whether its main thread has not ended.
+    #[must_use]
+    pub fn has_main_thread(&self) -> bool {
+        task::with_memory(self.pid) == Some(self.pid)
+    }
+
+    /// Whether it still runs the program that it ran when it was opened. Takes one read of its memory.
+    #[must_use]
+    pub fn runs_same_program(&self) -> bool {
+        self.memory().bytes(self.program.address) == Ok(self.program.bytes)
+    }
+
+    /// Identifies the program that it ran when it was opened.
+    #[must_use]
+    pub fn program(&self) -> ProgramId {
+        self.program
     }
 
     /// Its regions.

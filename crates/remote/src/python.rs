@@ -1,5 +1,7 @@
 //! A CPython that is attached to: its interpreters and their threads.
 
+mod assign;
+
 use crate::code::Codes;
 use crate::frames::{Frame, Stack, Walker};
 use crate::layout::Layout;
@@ -76,8 +78,10 @@ pub struct Thread {
     pub interpreter_state: u64,
     /// The kernel's number of the thread, as it is here: `/proc/PID/task/` has it. 0 before it ran.
     pub native_id: u32,
-    /// The same as the target knows it: `threading.get_native_id()`. Another number in a container.
+    /// The same as the target's kernel would tell it: `threading.get_native_id()`. Another number in a container.
     pub own_id: u32,
+    /// The same as its state has it, which in the child of a fork is the parent's until Python runs there.
+    pub listed_id: u32,
     /// `threading.get_ident()`: the address of its `pthread_t`.
     pub ident: u64,
     /// How it stands to its interpreter.
@@ -98,7 +102,7 @@ impl Python {
         Python::within(Process::open(pid)?)
     }
 
-    /// Attaches to a process that is open.
+    /// Attaches to a process that is open. A Python that is still starting has no thread yet and is refused.
     ///
     /// # Errors
     /// See [`AttachError`].
@@ -111,7 +115,15 @@ impl Python {
         let offsets = DebugOffsets::parse(&table).map_err(|error| misfit(error.to_string()))?;
         let layout = Layout::find(process.memory(), runtime, &offsets);
         let has_own_pids = host::has_own_pids(pid);
-        Ok(Python { process, runtime, offsets, layout, codes: Codes::default(), look: 0, has_own_pids })
+        let codes = Codes::default();
+        let python = Python { process, runtime, offsets, layout, codes, look: 0, has_own_pids };
+        let has_thread =
+            |&interpreter: &Interpreter| python.list(interpreter).is_ok_and(|(list, _)| !list.is_empty());
+        match python.interpreters() {
+            Ok(all) if all.iter().any(has_thread) => Ok(python),
+            Ok(_) => Err(AttachError::NoThread(pid)),
+            Err(error) => Err(python.process.trouble(error)),
+        }
     }
 
     /// The process.
@@ -215,12 +227,22 @@ impl Python {
         search.finish()
     }
 
-    /// The threads of an interpreter, newest first. A thread that ends while the list is read takes the rest of it along, so a
-    /// list that was not read to its end is read again; of a program whose threads never stay, the longest is given.
+    /// The threads of an interpreter, newest first, without those that have ended and left their state behind.
     ///
     /// # Errors
     /// The process ended or may not be read any more.
     pub fn threads(&self, interpreter: Interpreter) -> Result<Vec<Thread>, ReadError> {
+        let mut found = self.thread_states(interpreter)?;
+        assign::assign(&mut found, self.process.pid, self.has_own_pids);
+        Ok(found)
+    }
+
+    /// The thread states of an interpreter, newest first. One that ends while the list is read takes the rest of it along, so a
+    /// list that was not read to its end is read again; of a program whose threads never stay, the longest is given.
+    ///
+    /// # Errors
+    /// The process ended or may not be read any more.
+    pub fn thread_states(&self, interpreter: Interpreter) -> Result<Vec<Thread>, ReadError> {
         let mut found: Vec<Thread> = Vec::new();
         for _attempt in 0..LIST_ATTEMPTS {
             let (list, is_whole) = self.list(interpreter)?;
@@ -229,12 +251,6 @@ impl Python {
             }
             if is_whole {
                 break;
-            }
-        }
-        if self.has_own_pids {
-            let here = host::threads_by_own_id(self.process.pid);
-            for thread in &mut found {
-                thread.native_id = here.get(&thread.own_id).copied().unwrap_or(0);
             }
         }
         Ok(found)
@@ -271,6 +287,7 @@ impl Python {
             interpreter_state: interpreter.address,
             native_id: half(&bytes, at.native_thread_id as usize),
             own_id: half(&bytes, at.native_thread_id as usize),
+            listed_id: half(&bytes, at.native_thread_id as usize),
             ident: word(&bytes, at.thread_id as usize),
             attachment,
             frame: word(&bytes, at.current_frame as usize),

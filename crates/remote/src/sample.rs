@@ -18,6 +18,7 @@ pub use chain::Raw;
 pub use slot::Slot;
 
 use crate::code::{Code, Codes};
+use crate::linux::task;
 use crate::memory::ReadError;
 use crate::python::{Interpreter, Python};
 use crate::world::World;
@@ -53,6 +54,8 @@ pub struct Looker {
     heads: Heads,
     shapes: Shapes,
     looks: u64,
+    /// The list of threads is read anew at the next look.
+    relist: bool,
 }
 
 /// What a frame runs and where it is.
@@ -80,6 +83,7 @@ impl Looker {
             heads: Heads::default(),
             shapes: Shapes::default(),
             looks: 0,
+            relist: false,
         };
         looker.list()?;
         Ok(looker)
@@ -126,7 +130,7 @@ impl Looker {
         self.looks += 1;
         let mut look = Look::default();
         let memory = self.python.memory();
-        if thorough || self.slots.is_empty() {
+        if thorough || self.slots.is_empty() || self.relist {
             let heads = self.heads.pieces(&self.python);
             let whole = self.reader.fetch(memory, heads, &mut self.slots, thorough)?;
             let news = self.heads.take_in(&self.python, self.looks);
@@ -135,7 +139,7 @@ impl Looker {
                 self.python.next_look();
                 self.shapes.clear();
             }
-            if news.list || !whole {
+            if news.list || !whole || std::mem::take(&mut self.relist) {
                 look.changed = true;
                 self.list()?;
                 self.reader.fetch(self.python.memory(), Vec::new(), &mut self.slots, thorough)?;
@@ -165,6 +169,13 @@ impl Looker {
             look.changed = true;
         }
         Ok(look)
+    }
+
+    /// Asks the kernel whether a thread has ended and left its state behind, which no look shows. The next look drops it.
+    pub fn drop_ended(&mut self) {
+        let running = task::running(self.python.process().pid);
+        let is_gone = |slot: &Slot| slot.thread.native_id != 0 && !running.contains(&slot.thread.native_id);
+        self.relist |= self.slots.iter().any(is_gone);
     }
 
     /// What a frame runs, and its line. `None` where its code cannot be read or the instruction is not in it, as happens when
@@ -199,7 +210,7 @@ impl Looker {
                     break;
                 }
                 let same = |slot: &Slot| {
-                    slot.thread.address == thread.address && slot.thread.own_id == thread.own_id
+                    slot.thread.address == thread.address && slot.thread.listed_id == thread.listed_id
                 };
                 slots.push(match self.slots.iter().position(same) {
                     Some(known) => self.slots.swap_remove(known),

@@ -1,9 +1,11 @@
 //! Lines of source files, as the target's own mount namespace has them.
 //!
-//! A process in a container names files by paths that mean something else here, or nothing: they are read through `/proc/PID/root`.
+//! A process in a container names files by paths that mean something else here, or nothing: they are read through the link
+//! `root` that `/proc` has for the process.
 //! A file may have been changed since the process read it; one whose time of change is later than the process's start is
 //! named, so that its lines are not taken for what runs.
 
+use crate::linux::task;
 use rustc_hash::FxHashMap;
 use std::fs::File;
 use std::io::Read;
@@ -88,9 +90,10 @@ impl Sources {
     /// Where a file of the target is for us. A name that is not absolute is from the target's working folder.
     fn place(&self, file: &str) -> PathBuf {
         let path = Path::new(file);
+        let folder = task::folder(self.pid);
         match path.strip_prefix("/") {
-            Ok(inside) => Path::new(&format!("/proc/{}/root", self.pid)).join(inside),
-            Err(_) => Path::new(&format!("/proc/{}/cwd", self.pid)).join(path),
+            Ok(inside) => folder.join("root").join(inside),
+            Err(_) => folder.join("cwd").join(path),
         }
     }
 }

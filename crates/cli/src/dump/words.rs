@@ -1,6 +1,7 @@
 //! The words of a dump. Whatever comes from the target is cleaned here.
 
 use crate::clean::clean;
+use crate::failure::Edge;
 use ungil_remote::AttachError;
 use ungil_remote::locks::Confidence;
 use ungil_remote::snapshot::{EdgeView, FrameView, HoldView, HolderView, ThreadView, WaitView};
@@ -149,20 +150,43 @@ pub(super) fn edge(edge: &EdgeView) -> String {
     )
 }
 
-/// What was left out of `--all`.
+/// What was found by `--all`, and what was left out.
 pub(super) fn all(found: usize, refused: &[(u32, AttachError)]) -> String {
     let found = match found {
-        0 => "No Python of 3.13 or later found".into(),
         1 => "1 Python found".into(),
         n => format!("{n} Pythons found"),
     };
     let mut text = format!("{found} among the processes that may be looked into.\n");
-    if let Some((_, first)) = refused.first() {
-        let why = match first {
-            AttachError::Denied { why, mend, .. } => format!("{}; try: {}", clean(why), clean(mend)),
-            other => clean(&other.to_string()).into_owned(),
-        };
-        text += &format!("{} processes were left out. The first: {why}\n", refused.len());
+    if let Some(first) = first(refused) {
+        text += &format!("{} processes were left out. The first: {first}\n", refused.len());
     }
     text
+}
+
+/// Nothing was found by `--all`.
+pub(super) fn none(refused: &[(u32, AttachError)]) -> Edge {
+    let what = "no Python of 3.13 or later was found";
+    match first(refused) {
+        None => Edge::failed(
+            what,
+            "no process that can be seen from here is one",
+            "ungil dump PID says why a process is none",
+        ),
+        Some(first) => Edge::failed(
+            what,
+            format!(
+                "none is among the processes that may be looked into; {} were left out, the first: {first}",
+                refused.len()
+            ),
+            "run it as the user of the process that you look for, or as root",
+        ),
+    }
+}
+
+/// Why the first of the processes that were left out was.
+fn first(refused: &[(u32, AttachError)]) -> Option<String> {
+    Some(match &refused.first()?.1 {
+        AttachError::Denied { why, mend, .. } => format!("{}; try: {}", clean(why), clean(mend)),
+        other => clean(&other.to_string()).into_owned(),
+    })
 }

@@ -1,6 +1,9 @@
-//! A program that is started to be profiled: its terminal is ours, its Python is the one asked for, and it ends with us.
+//! A program that is started to be profiled: its terminal is ours and its Python is the one asked for. It runs to its own end,
+//! whatever becomes of the profile, unless ungil is told to end.
 
-use crate::args::Profile;
+use super::no_gil;
+use crate::args::{Profile, ProfileMode};
+use crate::clean::clean;
 use crate::failure::Edge;
 use std::ffi::OsString;
 use std::path::Path;
@@ -8,12 +11,16 @@ use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use ungil_pythons::{Implementation, Interpreter, Search, find, resolve};
-use ungil_remote::AttachError;
+use ungil_remote::{Arrival, AttachError, Python};
 
 /// How long a program may take to end when it is asked to.
 const GRACE: Duration = Duration::from_secs(5);
+/// How often it is asked whether it has ended, and whether it has a Python.
+const NAP: Duration = Duration::from_millis(2);
+/// A wait for a Python that is longer than this is spoken of.
+const LONG: Duration = Duration::from_secs(1);
 
-/// A program that was started; ended when this is dropped.
+/// A program that was started.
 #[derive(Debug)]
 pub(super) struct Launched {
     child: Child,
@@ -26,6 +33,10 @@ impl Launched {
         let (name, module) = named(args)?;
         let arguments = if module { vec!["-m".into(), name.clone()] } else { vec![name.clone()] };
         let python = python(args.python.as_deref())?;
+        let is_switched_on = std::env::var_os("PYTHON_GIL").is_some_and(|value| value == "1");
+        if args.mode == ProfileMode::Gil && python.free_threaded && !is_switched_on {
+            return Err(no_gil(format!("{} is free-threaded and its GIL is off", python.name)));
+        }
         let child =
             Command::new(&python.executable).args(&arguments).args(&args.args).spawn().map_err(|error| {
                 let what = format!("cannot start {}", python.executable.display());
@@ -38,13 +49,37 @@ impl Launched {
         Ok(Launched { child, name: name.to_string_lossy().into_owned() })
     }
 
-    /// Its process.
-    pub(super) fn pid(&self) -> u32 {
-        self.child.id()
+    /// Waits until it has a Python. It may first be another program, for as long as it likes.
+    pub(super) fn python(&mut self, quiet: bool, told: &AtomicBool) -> Result<Python, Edge> {
+        let begin = Instant::now();
+        let (mut arrival, mut waits) = (Arrival::new(self.child.id()), Waits::new(quiet));
+        loop {
+            match arrival.poll() {
+                Ok(Some(python)) => return Ok(python),
+                Ok(None) => {}
+                Err(error) => return Err(self.explain(error)),
+            }
+            if told.load(Ordering::Relaxed) {
+                return Err(Edge::failed(
+                    format!("{} was not profiled", self.name),
+                    "ungil was told to end before the program had a Python to look at",
+                    "let it run for longer",
+                ));
+            }
+            if let Some((_, program)) = arrival.program() {
+                waits.tell(&program.display().to_string(), begin.elapsed());
+            }
+            std::thread::sleep(NAP);
+        }
+    }
+
+    /// Whether it has not ended.
+    pub(super) fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
     }
 
     /// Why it could not be looked at: most often it has ended.
-    pub(super) fn explain(mut self, error: AttachError) -> Edge {
+    fn explain(&mut self, error: AttachError) -> Edge {
         match self.child.try_wait() {
             Ok(Some(status)) => Edge::failed(
                 format!("{} ended before it could be looked at", self.name),
@@ -83,11 +118,27 @@ impl Launched {
     }
 }
 
-impl Drop for Launched {
-    fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
-            self.stop();
+/// Says once of each program that it is waited for.
+pub(super) struct Waits {
+    quiet: bool,
+    told: Option<String>,
+}
+
+impl Waits {
+    pub(super) fn new(quiet: bool) -> Waits {
+        Waits { quiet, told: None }
+    }
+
+    /// Tells of a wait that lasts.
+    pub(super) fn tell(&mut self, program: &str, since: Duration) {
+        if self.quiet || since < LONG || self.told.as_deref() == Some(program) {
+            return;
         }
+        let name = clean(program);
+        eprintln!(
+            "note: the process runs {name} now; waiting for a Python in it or for its end, Ctrl-C ends the wait"
+        );
+        self.told = Some(program.into());
     }
 }
 

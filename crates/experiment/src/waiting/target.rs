@@ -4,7 +4,7 @@ use super::Sums;
 use ungil_remote::gc::CollectorWatch;
 use ungil_remote::memory::ReadError;
 use ungil_remote::standing::{Activity, Watcher};
-use ungil_remote::{AttachError, Interpreter, Python};
+use ungil_remote::{Interpreter, Python};
 
 /// A look stands for no more than this: the runner itself may have been stopped.
 const LONGEST_GAP_S: f64 = 2.0;
@@ -38,23 +38,10 @@ pub(super) enum Seen {
 }
 
 impl Target {
-    /// Attaches to a process. `from_ns` is now, if a window is open: the process was started in it as far as can be told.
-    pub(super) fn attach(pid: i32, from_ns: Option<u64>) -> Result<Target, AttachError> {
-        let python = Python::attach(pid.unsigned_abs())?;
+    /// Begins to look at a Python. `from_ns` is now, if a window is open: the process was started in it as far as can be told.
+    pub(super) fn new(python: Python, from_ns: Option<u64>) -> Target {
         let last = from_ns.map(|at_ns| Last { at_ns, locks: 0.0, gil: 0.0, stopped: false });
-        Ok(Target {
-            python,
-            watcher: Watcher::default(),
-            collectors: Vec::new(),
-            last,
-            sums: Sums::default(),
-        })
-    }
-
-    /// Not everything of it was found: it is still starting, or a release whose layout is not known.
-    pub(super) fn is_early(&self) -> bool {
-        !self.python.layout().missing.is_empty()
-            || self.python.interpreters().map_or(true, |all| all.is_empty())
+        Target { python, watcher: Watcher::default(), collectors: Vec::new(), last, sums: Sums::default() }
     }
 
     /// What it has come to.
@@ -90,6 +77,10 @@ impl Target {
             Err(ReadError::Unmapped(_)) => Vec::new(),
             Err(_) => return self.after_failure(),
         };
+        // Data of the same executable has the same addresses after an exec.
+        if !self.python.process().runs_same_program() {
+            return Seen::Over;
+        }
         let count =
             |activity| standings.iter().filter(|standing| standing.activity == activity).count() as f64;
         let mut unsound = false;

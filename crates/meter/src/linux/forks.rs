@@ -56,6 +56,8 @@ fn older_threads(pid: i32, tick: u64) -> Vec<String> {
 }
 
 fn same_program(a: i32, b: i32) -> bool {
-    let line = |pid| Process::new(pid).and_then(|p| p.cmdline()).ok().filter(|l| !l.is_empty());
+    let line = |pid| {
+        Process::new_with_root(proc::folder(pid)).and_then(|p| p.cmdline()).ok().filter(|l| !l.is_empty())
+    };
     line(a).is_some_and(|a| line(b) == Some(a))
 }

@@ -6,10 +6,13 @@
 
 use super::decode::decode;
 use super::table::Table;
-use super::{Allocations, Error, LIBRARY};
+use super::{Allocations, End, Error, LIBRARY};
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -55,6 +58,9 @@ pub fn attach(ask: &Ask, mut stop: impl FnMut() -> bool) -> Result<Allocations, 
     if (version.major, version.minor) < (3, 14) {
         return Err(Error::TooOld { pid: ask.pid, version: version.to_string() });
     }
+    if !python.process().has_main_thread() {
+        return Err(Error::NoMainThread(ask.pid));
+    }
     let there = || python.process().is_same();
     let room = Room::make(ask.pid, ask.every).map_err(Error::Prepare)?;
     let begun = room.start(ask.patience, &there, &mut stop);
@@ -76,7 +82,11 @@ pub fn attach(ask: &Ask, mut stop: impl FnMut() -> bool) -> Result<Allocations, 
     if !answered {
         room.retract("stop");
     }
-    Ok(decode(&image, ""))
+    let mut allocations = decode(&image, "");
+    if allocations.end == End::Lost && there() {
+        allocations.is_silent(&doing(ask.pid));
+    }
+    Ok(allocations)
 }
 
 impl Room {
@@ -141,14 +151,12 @@ impl Room {
             .map_err(Error::Prepare)?;
         let owner = fs::metadata(self.dir.path()).map_err(Error::Prepare)?;
         chown(&script, Some(owner.uid()), Some(owner.gid())).map_err(Error::Prepare)?;
-        let program = format!("/proc/{}/exe", self.pid);
-        let program = fs::read_link(&program).unwrap_or_else(|_| program.into());
-        let mut command = Command::new(&program);
-        command.args(["-I", "-c", ASK]).arg(self.pid.to_string()).arg(self.theirs(&script));
-        let out = command
-            .stdin(Stdio::null())
-            .output()
-            .map_err(|source| Error::Start { program: program.display().to_string(), source })?;
+        let mut command = interpreter(self.pid);
+        command.args(["-sP", "-c", ASK]).arg(self.pid.to_string()).arg(self.theirs(&script));
+        let out = command.stdin(Stdio::null()).output().map_err(|source| Error::Start {
+            program: format!("the program of process {}", self.pid),
+            source,
+        })?;
         if out.status.success() {
             return Ok(());
         }
@@ -221,6 +229,30 @@ impl Room {
         }
         Ok(answered)
     }
+}
+
+/// Another process of the interpreter that process `pid` runs, to the letter: its file may have been replaced or deleted since, and
+/// is still there under `/proc`. It finds its standard library by the name the file had and the settings the target was given.
+fn interpreter(pid: u32) -> Command {
+    let exe = PathBuf::from(format!("/proc/{pid}/exe"));
+    let mut command = Command::new(&exe);
+    if let Ok(name) = fs::read_link(&exe) {
+        let name = name.as_os_str().as_bytes();
+        command.arg0(OsStr::from_bytes(name.strip_suffix(b" (deleted)").unwrap_or(name)));
+    }
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_bytes().starts_with(b"PYTHON")) {
+        command.env_remove(name);
+    }
+    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    for setting in environment.split(|&byte| byte == 0) {
+        for name in ["PYTHONHOME", "LD_LIBRARY_PATH"] {
+            let value = setting.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"="));
+            if let Some(value) = value {
+                command.env(name, OsStr::from_bytes(value));
+            }
+        }
+    }
+    command
 }
 
 /// What a process's main thread does, as far as the kernel says.

@@ -250,6 +250,20 @@ impl Decoder<'_> {
     }
 }
 
+/// The note of a program that is gone.
+const LOST: &str = "the program ended without its exit handlers (killed, os._exit or exec), so that the types of live objects were not read";
+
+impl Allocations {
+    /// Corrects what was decoded: the target has not ended, but did not answer, for what it is `doing`.
+    pub(super) fn is_silent(&mut self, doing: &str) {
+        self.end = End::Cut;
+        self.notes.retain(|note| note != LOST);
+        self.notes.push(format!(
+            "the target did not answer at the end, so that the types of live objects were not read: {doing}"
+        ));
+    }
+}
+
 /// What is not in the figures, and why.
 fn notes(word: impl Fn(usize) -> u64, end: End) -> Vec<String> {
     let mut notes = Vec::new();
@@ -272,10 +286,7 @@ fn notes(word: impl Fn(usize) -> u64, end: End) -> Vec<String> {
     say(lost(dropped::TYPES), "{} objects have no type: the table of types was full");
     say(lost(dropped::THREADS), "{} threads share one row: the table of threads was full");
     say(word(head::FORKS), "{} children were forked off, and are not counted");
-    say(
-        u64::from(end == End::Lost),
-        "the program ended without its exit handlers (killed, os._exit or exec), so that the types of live objects were not read",
-    );
+    say(u64::from(end == End::Lost), LOST);
     say(
         u64::from(end == End::Cut),
         "the target did not come to its main thread in time, so that the types of live objects were not read",

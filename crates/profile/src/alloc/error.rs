@@ -43,6 +43,9 @@ pub enum Error {
         /// Its version.
         version: String,
     },
+    /// Its main thread has ended.
+    #[error("the main thread of process {0} has ended")]
+    NoMainThread(u32),
     /// `sys.remote_exec` failed.
     #[error("process {pid} does not let itself be asked")]
     Asked {
@@ -83,6 +86,9 @@ impl Error {
             Error::Attach(AttachError::Denied { why, .. } | AttachError::Layout { why, .. }) => why.clone(),
             Error::Attach(error) => error.to_string(),
             Error::TooOld { .. } => "sys.remote_exec (PEP 768) came with Python 3.14".into(),
+            Error::NoMainThread(_) => {
+                "only the main thread runs what a Python is asked to (sys.remote_exec)".into()
+            }
             Error::Asked { said, .. } => said.clone(),
             Error::Silent { doing, .. } => doing.clone(),
             Error::Ended(_) => "it is gone".into(),
@@ -101,7 +107,7 @@ impl Error {
             Error::Load(_) => "use an interpreter with ctypes, and a TMPDIR that is not mounted noexec",
             Error::Attach(AttachError::Denied { mend, .. }) => mend,
             Error::Attach(_) | Error::Ended(_) => "give the number of a Python process that runs; `ungil top` lists them",
-            Error::TooOld { .. } => "start the program under ungil: `ungil profile --mode alloc script.py`",
+            Error::TooOld { .. } | Error::NoMainThread(_) => "start the program under ungil: `ungil profile --mode alloc script.py`",
             Error::Asked { .. } => {
                 "run ungil as the same user or as root; the target must not have PYTHON_DISABLE_REMOTE_DEBUG or \
                  -X disable-remote-debug"

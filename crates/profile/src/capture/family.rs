@@ -1,22 +1,24 @@
 //! The processes that are looked at: the one asked for and, if they are wanted, the Pythons among its descendants.
 //!
-//! New ones are looked for a few times a second. A process that is no Python yet may become one: it has been started, and has
-//! not come to `exec` or to making its runtime.
+//! New ones are looked for a few times a second. A process without a Python is waited for as long as it lives: it may not have
+//! come to `exec` or to making its runtime yet, or become a shell first.
 
 use rustc_hash::FxHashMap;
 use std::fs;
-use ungil_remote::{AttachError, Python};
+use std::path::Path;
+use ungil_remote::{Arrival, AttachError, ProgramId, Python};
 
-/// Times a descendant that is no Python is asked again.
-const TRIES: u32 = 8;
+/// Refusals after which a process is not asked again: a program that changes its user can be read at first.
+const MOST_REFUSALS: u32 = 8;
 /// Descendants that are kept count of.
 const MOST: usize = 1 << 12;
 
-/// A descendant's state.
-#[derive(Debug, Clone, Copy)]
+/// A process of the family.
+#[derive(Debug)]
 enum Kin {
     Watched,
-    Tried(u32),
+    Awaited { arrival: Arrival, refusals: u32 },
+    Refused,
 }
 
 /// What is known of the processes.
@@ -28,18 +30,30 @@ pub(super) struct Family {
 }
 
 impl Family {
-    /// A process that is looked at.
+    /// Takes in a process that is looked at.
     pub(super) fn watch(&mut self, pid: u32) {
         self.kin.insert(pid, Kin::Watched);
     }
 
-    /// It is not looked at any more; if it is still there, it may be taken up anew.
+    /// Takes note that a process is not looked at any more. If it is still there, it is waited for.
     pub(super) fn lose(&mut self, pid: u32) {
-        self.kin.insert(pid, Kin::Tried(0));
+        self.kin.remove(&pid);
     }
 
-    /// Attaches to the Pythons among the descendants of `roots` that are not yet watched, and to the roots themselves, which
-    /// may have become another program.
+    /// Whether a process is there and a Python may appear in it.
+    pub(super) fn is_awaited(&self, pid: u32) -> bool {
+        matches!(self.kin.get(&pid), Some(Kin::Awaited { .. }))
+    }
+
+    /// The program and the executable of a process that is there and has no Python.
+    pub(super) fn awaited(&self, pid: u32) -> Option<(ProgramId, &Path)> {
+        match self.kin.get(&pid)? {
+            Kin::Awaited { arrival, .. } => arrival.program(),
+            Kin::Watched | Kin::Refused => None,
+        }
+    }
+
+    /// Attaches to the Pythons that have appeared since in `roots` and, with `children`, in their descendants.
     pub(super) fn find(&mut self, roots: &[u32], children: bool) -> Vec<Python> {
         let mut found = Vec::new();
         let mut there: Vec<u32> = roots.to_vec();
@@ -49,28 +63,37 @@ impl Family {
             if children && there.len() < MOST {
                 there.extend(children_of(pid));
             }
-            let tries = match self.kin.get(&pid) {
-                Some(Kin::Watched) => continue,
-                Some(Kin::Tried(tries)) if *tries >= TRIES => continue,
-                Some(Kin::Tried(tries)) => *tries,
-                None => 0,
-            };
-            match Python::attach(pid) {
-                Ok(python) => {
-                    self.watch(pid);
-                    found.push(python);
-                }
-                Err(error) => {
-                    self.kin.insert(pid, Kin::Tried(tries + 1));
-                    let tells = matches!(error, AttachError::Denied { .. } | AttachError::Layout { .. });
-                    if tells && tries + 1 == TRIES {
-                        self.notes.push(format!("a descendant was not looked at: {error}"));
-                    }
-                }
+            if let Some(python) = self.poll(pid) {
+                found.push(python);
             }
         }
         self.kin.retain(|pid, _| there.contains(pid));
         found
+    }
+
+    fn poll(&mut self, pid: u32) -> Option<Python> {
+        let new = || Kin::Awaited { arrival: Arrival::new(pid), refusals: 0 };
+        let kin = self.kin.entry(pid).or_insert_with(new);
+        let Kin::Awaited { arrival, refusals } = kin else { return None };
+        match arrival.poll() {
+            Ok(Some(python)) => {
+                *kin = Kin::Watched;
+                Some(python)
+            }
+            Ok(None) => None,
+            Err(error @ (AttachError::Denied { .. } | AttachError::Layout { .. })) => {
+                *refusals += 1;
+                if *refusals >= MOST_REFUSALS {
+                    self.notes.push(format!("a process was not looked at: {error}"));
+                    *kin = Kin::Refused;
+                }
+                None
+            }
+            Err(_) => {
+                self.kin.remove(&pid);
+                None
+            }
+        }
     }
 }
 

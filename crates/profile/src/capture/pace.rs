@@ -46,6 +46,11 @@ impl Pace {
         !is_over()
     }
 
+    /// Begins anew: the next look is due now, and none before it was missed.
+    pub(super) fn skip(&mut self) {
+        self.due = self.begin.elapsed();
+    }
+
     /// Sets the next due time, and counts those that are past already.
     fn advance(&mut self, now: Duration) {
         let period = self.period.as_nanos().max(1);

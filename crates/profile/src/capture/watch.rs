@@ -50,6 +50,8 @@ pub(super) struct Watch {
     collector: Option<FrameId>,
     pub(super) torn: u64,
     pub(super) looks: u64,
+    /// Stacks that fitted together.
+    pub(super) stacks: u64,
     gils: Gils,
     /// When they are read again.
     gils_ns: u64,
@@ -97,6 +99,7 @@ impl Watch {
             collector: None,
             torn: 0,
             looks: 0,
+            stacks: 0,
             is_refused: false,
         })
     }
@@ -119,6 +122,11 @@ impl Watch {
         builder: &mut Builder,
     ) -> Result<(), ReadError> {
         let look = self.looker.look(thorough)?;
+        // Data of the same executable has the same addresses after an exec.
+        let is_doubtful = thorough || look.changed || look.torn > 0;
+        if is_doubtful && !self.looker.python().process().runs_same_program() {
+            return Err(ReadError::Gone);
+        }
         self.looks += 1;
         self.torn += u64::from(look.torn);
         self.take_in(look, at_ns, options, builder);
@@ -151,6 +159,7 @@ impl Watch {
                 self.torn += 1;
                 continue;
             };
+            self.stacks += 1;
             let Found { mut activity, waiting, call } = found;
             let wait = match (waiting, track.wait) {
                 (None, _) => None,
@@ -287,6 +296,11 @@ impl Watch {
                 builder.lock(self.pid, object, &kind, &name.to_string());
             }
         }
+    }
+
+    /// Drops threads that have ended and left their state behind.
+    pub(super) fn drop_ended(&mut self) {
+        self.looker.drop_ended();
     }
 
     /// Ends what was still under way.

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use ungil_remote::gc::{Collections, CollectorWatch};
 use ungil_remote::memory::ReadError;
 use ungil_remote::world::{Pauses, WorldWatch};
-use ungil_remote::{Interpreter, Python};
+use ungil_remote::{AttachError, Interpreter, Process, Python};
 
 /// Share of one core that looks may take.
 const BUDGET: f64 = 0.01;
@@ -172,9 +172,6 @@ impl Watch {
                     let cost = ungil_meter::thread_cpu_s() - cpu_s;
                     if Instant::now() >= next_view {
                         next_view = Instant::now() + Duration::from_secs_f64(self.pace.interval_s);
-                        if !self.python.process().is_same() {
-                            return self.end("the process ended, or runs another program now", views);
-                        }
                         let view = self.view(Some((&moment, &interpreters)));
                         let _ = views.try_send(view);
                         self.turn();
@@ -201,19 +198,18 @@ impl Watch {
             interpreters.sort_by_key(|interpreter| interpreter.id);
             Ok((self.reader.look(&mut self.python, &interpreters)?, interpreters))
         });
+        let process = self.python.process();
         match looked {
+            // Data of the same executable has the same addresses after an exec.
+            Ok(_) if !process.runs_same_program() => Went::Ended(over(process.pid)),
             Ok((moment, interpreters)) if !interpreters.is_empty() => {
                 self.take(&moment.look, &interpreters);
                 Went::Well(moment, interpreters)
             }
-            Err(ReadError::Gone) => Went::Ended(format!("process {} ended", self.python.process().pid)),
-            Err(ReadError::Denied) if self.python.process().is_same() => Went::Ended(
+            Err(ReadError::Denied) => Went::Ended(
                 "the process may not be read any more: it changed its user or its memory's protection".into(),
             ),
-            _ if !self.python.process().is_same() => Went::Ended(format!(
-                "process {} ended, or runs another program now",
-                self.python.process().pid
-            )),
+            _ if !process.is_same() => Went::Ended(over(process.pid)),
             _ => {
                 self.failures += 1;
                 if self.failures < MOST_FAILURES {
@@ -269,5 +265,18 @@ impl Watch {
             cores: (ungil_meter::thread_cpu_s() - self.own_cpu_s) / elapsed.max(1e-9),
         };
         self.maker.view(&mut self.python, &mut self.reader, now, part, span, cost, self.collector.last())
+    }
+}
+
+/// Why a target cannot be looked at any more.
+fn over(pid: u32) -> String {
+    match Process::open(pid) {
+        Ok(process) => {
+            format!("process {pid} became another program by exec: {}", process.executable.display())
+        }
+        Err(AttachError::Exec(_) | AttachError::Denied { .. }) => {
+            format!("process {pid} became another program by exec")
+        }
+        Err(_) => format!("process {pid} ended"),
     }
 }

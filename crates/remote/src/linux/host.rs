@@ -1,5 +1,6 @@
 //! What `/proc` says of a process, and why it may say no.
 
+use super::task;
 use super::vm::ProcessMemory;
 use crate::memory::Memory;
 use crate::process::AttachError;
@@ -9,7 +10,7 @@ use std::fs;
 /// A process as `/proc/PID/stat` has it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stat {
-    /// `R`, `S`, `D`, `Z`...
+    /// `R`, `S`, `D`, `Z`...; of another thread where the main thread has ended before the process.
     pub(crate) state: char,
     /// Clock ticks since boot.
     pub(crate) started: u64,
@@ -23,12 +24,17 @@ const PF_KTHREAD: u32 = 0x0020_0000;
 /// The process's stat line; `None` where there is no such process.
 pub(crate) fn stat(pid: u32) -> Option<Stat> {
     let stat = procfs::process::Process::new(i32::try_from(pid).ok()?).ok()?.stat().ok()?;
-    Some(Stat { state: stat.state, started: stat.starttime, kernel: stat.flags & PF_KTHREAD != 0 })
+    let mut state = stat.state;
+    if state == 'Z' && stat.num_threads > 1 {
+        let other = procfs::process::Process::new_with_root(task::folder(pid)).and_then(|task| task.stat());
+        state = other.map_or(state, |other| other.state);
+    }
+    Some(Stat { state, started: stat.starttime, kernel: stat.flags & PF_KTHREAD != 0 })
 }
 
 /// The process's arguments; empty where they cannot be read.
 pub(crate) fn command(pid: u32) -> Vec<String> {
-    let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let bytes = fs::read(task::folder(pid).join("cmdline")).unwrap_or_default();
     let mut words: Vec<String> =
         bytes.split(|&byte| byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
     words.pop_if(|last| last.is_empty());
@@ -40,16 +46,10 @@ pub(crate) fn has_own_pids(pid: u32) -> bool {
     namespaced(&format!("/proc/{pid}/status")).is_some()
 }
 
-/// For a process with a pid namespace of its own: what each thread calls itself, and what it is called here.
-pub(crate) fn threads_by_own_id(pid: u32) -> FxHashMap<u32, u32> {
-    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return FxHashMap::default() };
-    tasks
-        .flatten()
-        .filter_map(|task| {
-            let here = task.file_name().to_str()?.parse().ok()?;
-            Some((namespaced(&format!("{}/status", task.path().display()))?, here))
-        })
-        .collect()
+/// For a process with a pid namespace of its own: what each of these threads calls itself, and what it is called here.
+pub(crate) fn by_own_id<'t>(pid: u32, threads: impl IntoIterator<Item = &'t u32>) -> FxHashMap<u32, u32> {
+    let own = |&here: &u32| Some((namespaced(&format!("/proc/{pid}/task/{here}/status"))?, here));
+    threads.into_iter().filter_map(own).collect()
 }
 
 /// The innermost number of the `NSpid` line, where it has more than one.
@@ -65,7 +65,12 @@ fn namespaced(status: &str) -> Option<u32> {
 
 /// Why process `pid` may not be read, and the smallest thing that would help.
 pub(crate) fn denied(pid: u32) -> AttachError {
-    let Some(_) = stat(pid) else { return AttachError::NoProcess(pid) };
+    match stat(pid) {
+        None => return AttachError::NoProcess(pid),
+        Some(stat) if stat.state == 'Z' => return AttachError::Zombie(pid),
+        Some(_) if task::with_memory(pid).is_none() => return AttachError::Ended(pid),
+        Some(_) => {}
+    }
     let mine = rustix::process::geteuid().as_raw();
     let theirs = owner(pid);
     let scope = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").ok();

@@ -43,7 +43,7 @@ impl Region {
 /// # Errors
 /// Those of `/proc`: there is no such process, or it is not this user's to look at.
 pub(crate) fn regions(pid: u32) -> Result<Vec<Region>, procfs::ProcError> {
-    let process = procfs::process::Process::new(i32::try_from(pid).unwrap_or(i32::MAX))?;
+    let process = procfs::process::Process::new_with_root(super::task::folder(pid))?;
     Ok(process
         .maps()?
         .into_iter()

@@ -12,7 +12,7 @@ const TOGETHER: u64 = 1 << 13;
 pub(crate) fn resident(pid: u32, start: u64, end: u64) -> Option<u64> {
     let page = rustix::param::page_size() as u64;
     let (first, after) = (start / page, end / page);
-    let file = File::open(format!("/proc/{pid}/pagemap")).ok()?;
+    let file = File::open(super::task::folder(pid).join("pagemap")).ok()?;
     let mut words = vec![0; TOGETHER as usize * 8];
     let mut present = 0;
     for from in (first..after).step_by(TOGETHER as usize) {

@@ -40,7 +40,7 @@ pub struct Mapped {
 
 /// The address space of `pid` by kind; `None` where the system does not say.
 pub(crate) fn by_kind(pid: u32) -> Option<Vec<Mapped>> {
-    let maps = procfs::process::Process::new(i32::try_from(pid).ok()?).ok()?.smaps().ok()?;
+    let maps = procfs::process::Process::new_with_root(super::task::folder(pid)).ok()?.smaps().ok()?;
     let mut found: Vec<Mapped> = Vec::new();
     for map in &maps {
         let kind = kind(map);

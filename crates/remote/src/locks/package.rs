@@ -82,7 +82,7 @@ impl Reader<'_> {
         let Some(core) = self.words(manager).into_iter().find_map(|word| self.core(word)) else {
             return Vec::new();
         };
-        if !core.held || core.tid != thread.own_id {
+        if !core.held || core.tid != thread.listed_id {
             return Vec::new();
         }
         let confidence = Confidence::Owner;

@@ -1,6 +1,6 @@
 //! The files a process has code from: their tables for unwinding and their symbols, each read when an address of it is met.
 
-use crate::linux::Region;
+use crate::linux::{Region, task};
 use framehop::{ExplicitModuleSectionInfo, Module};
 use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol, ReadCache};
 use std::fs::File;
@@ -52,7 +52,7 @@ impl Modules {
         self.tried.push(region.start);
         let file = region.file.clone().filter(|_| !region.deleted)?;
         // As the target's own mount namespace has it.
-        let inside = format!("/proc/{}/root{}", self.pid, file.display());
+        let inside = task::folder(self.pid).join("root").join(file.strip_prefix("/").unwrap_or(&file));
         let cache = ReadCache::new(File::open(inside).ok()?);
         let image = object::File::parse(&cache).ok()?;
         let segment = image.segments().find(|segment| {

@@ -171,7 +171,7 @@ impl Slot {
             return;
         }
         let state = reader.bytes(self.last, at.state_len);
-        if word(state, at.interp) != self.interpreter || half(state, at.native) != self.thread.own_id {
+        if word(state, at.interp) != self.interpreter || half(state, at.native) != self.thread.listed_id {
             // It ended, and may be another's by now; or it has only now begun to run.
             self.state = Stage::Gone;
             return;

@@ -19,7 +19,7 @@ pub fn thread_names(python: &Python, scene: &Scene) -> FxHashMap<u64, String> {
                 .by_ident
                 .get(&thread.ident)
                 // A subinterpreter takes the process's main thread for its own, by `get_ident()` only.
-                .or_else(|| active.by_native_id.get(&thread.own_id))
+                .or_else(|| active.by_native_id.get(&thread.listed_id))
                 .cloned()
                 .or_else(|| python.objects().thread_name(&seen.stack.frames))
                 .or_else(|| comm(python.process().pid, thread.native_id));

@@ -1,0 +1,281 @@
+//! The life of a process that is looked at: its main thread ends before the others, it becomes another program, it is the child of a fork
+//! that has not come back to Python. Every verb goes on until the process has really ended, and never gives an empty answer as a success.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+
+mod profiles;
+
+use profiles::{collapsed, number, profile};
+use serde_json::Value;
+use std::process::{Command, Stdio};
+use ungil_tests::{BUILDS, Place, Target, eventually, metric, python};
+
+/// Names of the threads of a list, in their order.
+fn names(threads: &Value) -> Vec<String> {
+    let mut names: Vec<String> =
+        threads.as_array().unwrap().iter().map(|t| t["name"].as_str().unwrap_or("?").to_string()).collect();
+    names.sort();
+    names
+}
+
+/// `ungil dump` itself is held against the same programs in dump_truth.rs.
+#[test]
+fn a_process_whose_main_thread_has_ended_is_looked_at_by_every_verb() {
+    let rest = ["holder", "rest", "waiter"];
+    for build in BUILDS {
+        let place = Place::new();
+        let target = Target::start(build, &[], "main_gone");
+        let pid = target.pid().to_string();
+        let all = place.ungil(["dump", "--all", "--json"]).run();
+        let listed = all.json()["processes"].as_array().unwrap().iter().any(|p| p["pid"] == target.pid());
+        assert!(listed, "{build}: {}", all.stdout);
+        let top = place.ungil(["top", &pid, "--json"]).run().ok().json();
+        assert_eq!(names(&top["threads"]), rest, "{build}");
+        assert_eq!(top["other_threads"]["count"], 0, "{build}: {top}");
+        for key in ["rss_bytes", "rss_peak_bytes", "pss_bytes"] {
+            assert!(number(&top["memory"][key]) > 1e6, "{build}: {key} in {top}");
+        }
+        let hosts = place.ungil(["top", "--json"]).run().ok().json();
+        let row = hosts["pythons"].as_array().unwrap().iter().find(|row| row["pid"] == target.pid()).unwrap();
+        assert!(number(&row["rss_bytes"]) > 1e6 && row["threads"] == 3, "{build}: {row}");
+        let heap = place.ungil(["heap", &pid, "--json"]).run().ok().json();
+        assert!(number(&heap["objects"]) > 1000.0, "{build}: {heap}");
+        let profiled = profile(&place, &[&pid, "--duration", "300ms", "--rate", "200"]).ok().json();
+        assert_eq!(profiled["ending"], "time", "{build}");
+        assert_eq!(names(&profiled["threads"]), rest, "{build}: {profiled:#}");
+        if build != "3.13" {
+            let told = place.ungil(["profile", "--mode", "alloc", &pid]).run().told(1);
+            assert!(told.what.contains("main thread") && told.what.contains("ended"), "{build}: {told:?}");
+        }
+        assert!(target.end().success(), "{build}");
+    }
+}
+
+/// Ends the main thread; `rest` runs in another one once it has ended.
+const MAIN_ENDS: &str = "
+import ctypes, os, platform, sys, threading, time
+def main_has_ended():
+    with open(f'/proc/{os.getpid()}/stat') as stat:
+        return ') Z ' in stat.read()
+def beside():
+    while not main_has_ended(): time.sleep(0.001)
+    rest()
+threading.Thread(target=beside).start()
+time.sleep(0.5)
+ctypes.CDLL(None).syscall({'x86_64': 60, 'aarch64': 93}[platform.machine()], 0)
+";
+
+#[test]
+fn a_program_that_is_started_runs_on_without_its_main_thread_and_ends_by_itself() {
+    // Without its main thread it runs for longer than with it.
+    let rest = "
+def rest():
+    with open('/proc/self/stat') as stat: started = int(stat.read().rpartition(')')[2].split()[19]) / os.sysconf('SC_CLK_TCK')
+    now = time.clock_gettime(time.CLOCK_BOOTTIME)
+    end = now + 1 + 2 * (now - started)
+    while time.clock_gettime(time.CLOCK_BOOTTIME) < end: sum(range(500))
+    os._exit(5)
+";
+    for build in BUILDS {
+        let place = Place::new();
+        place.write("ends.py", format!("import os, time\n{rest}{MAIN_ENDS}"));
+        let python = python(build).display().to_string();
+        let out = profile(&place, &["ends.py", "--python", &python, "--rate", "200"]);
+        let summary = out.json();
+        assert_eq!((out.code, &summary["exit_code"]), (1, &5.into()), "{build}: {}", out.stderr);
+        assert_eq!(summary["ending"], "gone", "{build}");
+        let stacks = collapsed(&place, &summary);
+        let weight: f64 = stacks.iter().filter(|(stack, _)| stack.contains("rest")).map(|(_, w)| w).sum();
+        assert!(weight > 0.5e9, "{build}: {stacks:?}");
+        // Once it has ended, the main thread has no time.
+        let main = stacks.iter().filter(|(stack, _)| stack.starts_with("MainThread")).map(|(_, w)| w).sum();
+        assert!(weight > main, "{build}: {weight} against {main} of the main thread, which has ended");
+    }
+}
+
+#[test]
+fn compare_counts_the_memory_and_the_waits_of_a_process_without_its_main_thread() {
+    let rest = "
+import sys, threading, time
+from ungil_phase import phase
+lock = threading.Lock()
+def wait():
+    with lock: pass
+def rest():
+    with phase():
+        block = bytearray(int(sys.argv[1]) << 20)
+        for at in range(0, len(block), 4096): block[at] = 1
+        with lock:
+            threading.Thread(target=wait, daemon=True).start()
+            time.sleep(1)
+    print('done', flush=True)
+    os._exit(0)
+";
+    let place = Place::new();
+    place.write("w.py", format!("{rest}{MAIN_ENDS}"));
+    for build in ["3.14", "3.14t"] {
+        let run = |mib: &str| {
+            place.one_block(["w.py", "--python", build, "--", mib]).run().ok().record().run(build).clone()
+        };
+        let (base, full) = (run("0"), run("256"));
+        for key in ["rss_peak_bytes", "pss_peak_bytes"] {
+            let more = metric(&full, key) - metric(&base, key);
+            assert!((more / f64::from(256 << 20) - 1.0).abs() < 0.02, "{build}: {key} {more}");
+        }
+        assert!(metric(&full, "lock_wait_s") > 0.3, "{build}: {full:#}");
+    }
+}
+
+#[test]
+fn compare_ends_a_workload_without_its_main_thread_at_the_timeout() {
+    let place = Place::new();
+    place.write("w.py", format!("def rest(): time.sleep(1000)\n{MAIN_ENDS}"));
+    let out = place.one_block(["w.py", "--python", "3.14", "--timeout", "2s"]).run();
+    assert_eq!(out.code, 1, "{}{}", out.stdout, out.stderr);
+    assert!(format!("{}{}", out.stdout, out.stderr).contains("--timeout"), "{}{}", out.stdout, out.stderr);
+}
+
+/// Computes, and then becomes what its argument says.
+const LAUNCHER: &str = "
+import os, sys, time
+def before_the_exec():
+    end = time.monotonic() + 0.7
+    while time.monotonic() < end: sum(range(500))
+before_the_exec()
+if sys.argv[1] == 'python': os.execv(sys.executable, [sys.executable, 'work.py'])
+if sys.argv[1] == 'shell': os.execv('/bin/sh', ['sh', '-c', 'sleep 0.5; exec \"$0\" work.py', sys.executable])
+os.execv('/bin/sleep', ['sleep', '1.5'])
+";
+
+const WORK: &str = "
+import sys, time
+def after_the_exec():
+    end = time.monotonic() + 1.5
+    while time.monotonic() < end: sum(range(500))
+after_the_exec()
+sys.exit(7)
+";
+
+/// A place with both, and the arguments that profile them.
+fn launcher(build: &str) -> (Place, Vec<String>) {
+    let place = Place::new();
+    place.write("launcher.py", LAUNCHER);
+    place.write("work.py", WORK);
+    let python = python(build).display().to_string();
+    let args = ["profile", "launcher.py", "--json", "--quiet", "--rate", "1khz", "--python", &python, "--"];
+    (place, args.map(String::from).into())
+}
+
+fn weight_of(place: &Place, summary: &Value, function: &str) -> f64 {
+    collapsed(place, summary).iter().filter(|(stack, _)| stack.contains(function)).map(|(_, w)| w).sum()
+}
+
+#[test]
+fn a_program_that_becomes_a_python_by_exec_is_profiled_on() {
+    for build in BUILDS {
+        for how in ["python", "shell"] {
+            let (place, args) = launcher(build);
+            let out = place.ungil(args).args([how]).run();
+            let summary = out.json();
+            assert_eq!((out.code, &summary["exit_code"]), (1, &7.into()), "{build} {how}: {}", out.stderr);
+            for function in ["before_the_exec", "after_the_exec"] {
+                assert!(
+                    weight_of(&place, &summary, function) > 0.2e9,
+                    "{build} {how}: {function}: {summary:#}"
+                );
+            }
+            let (torn, samples) = (number(&summary["totals"]["torn"]), number(&summary["samples"]));
+            assert!(torn < 0.05 * samples, "{build} {how}: {torn} of {samples} are torn");
+            assert!(summary["totals"]["notes"].to_string().contains("by exec"), "{build} {how}: {summary:#}");
+        }
+    }
+}
+
+#[test]
+fn a_program_that_becomes_no_python_ends_by_itself_and_that_is_said() {
+    for build in ["3.13", "3.15t"] {
+        let (place, args) = launcher(build);
+        let out = place.ungil(args).args(["other"]).run().ok();
+        let summary = out.json();
+        assert_eq!((&summary["exit_code"], &summary["ending"]), (&0.into(), &"gone".into()), "{build}");
+        let notes = summary["totals"]["notes"].to_string();
+        assert!(notes.contains("sleep by exec") && notes.contains("no Python appeared"), "{build}: {notes}");
+    }
+}
+
+/// A program that waits for a word and then becomes the same program again, which waits for ever.
+const AGAIN: &str = "
+import os, sys, time
+def first():
+    open('ready', 'w').close()
+    while not os.path.exists('go'): time.sleep(0.001)
+def second():
+    open('again', 'w').close()
+    time.sleep(1000)
+if len(sys.argv) > 1: second()
+first()
+os.execv(sys.executable, [sys.executable, __file__, 'again'])
+";
+
+#[test]
+fn a_live_process_that_becomes_its_own_executable_again() {
+    for build in BUILDS {
+        let place = Place::new();
+        let target = profiles::Target::start(&place, build, AGAIN);
+        let mut top = place.ungil(["top", &target.pid(), "--json", "-n", "100000", "-d", "100ms"]).command();
+        let mut top = top.stdout(std::fs::File::create(place.at("views")).unwrap()).spawn().unwrap();
+        eventually("a view", || place.read("views").unwrap().contains('\n'));
+        let mut running = place.ungil(["profile", &target.pid(), "--json", "--quiet"]).start();
+        running.until("a recording", || {
+            let files = std::fs::read_dir(place.at(".ungil")).ok()?.flatten();
+            files.filter_map(|file| file.metadata().ok()).any(|file| file.len() > 0).then_some(())
+        });
+        place.write("go", "");
+        running.until("the program after the exec", || place.read("again"));
+        // top says so and ends; the profile goes on.
+        top.wait().unwrap();
+        let last: Value = serde_json::from_str(place.read("views").unwrap().lines().last().unwrap()).unwrap();
+        assert!(last["ended"].as_str().unwrap().contains("by exec"), "{build}: {}", last["ended"]);
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        running.signal("INT");
+        let summary = running.wait().ok().json();
+        assert!(weight_of(&place, &summary, "second") > 0.0, "{build}: {summary:#}");
+        assert!(target.alive());
+    }
+}
+
+#[test]
+fn the_child_of_a_fork_that_is_not_back_in_python_has_its_one_thread() {
+    for build in BUILDS {
+        let place = Place::new();
+        let target = Target::start(build, &[], "at_fork");
+        let pid = target.pid().to_string();
+        let top = place.ungil(["top", &pid, "--json"]).run().ok().json();
+        assert_eq!(
+            (names(&top["threads"]), &top["threads"][0]["tid"]),
+            (vec!["forker".into()], &target.pid().into())
+        );
+        let profiled = profile(&place, &[&pid, "--duration", "300ms", "--rate", "200"]).ok().json();
+        assert_eq!(profiled["threads"][0]["native_id"], target.pid(), "{build}: {profiled:#}");
+        assert!(weight_of(&place, &profiled, "fork") > 0.0, "{build}");
+        let heap = place.ungil(["heap", &pid, "--json"]).run().ok().json();
+        assert!(number(&heap["objects"]) > 1000.0, "{build}: {heap}");
+        assert!(target.end().success(), "{build}");
+    }
+}
+
+#[test]
+fn a_machine_without_a_python_is_no_success() {
+    let can = Command::new("unshare").args(["-pf", "--mount-proc", "true"]).stderr(Stdio::null()).status();
+    if !can.is_ok_and(|s| s.success()) {
+        eprintln!("left out: no pid namespace may be made here");
+        return;
+    }
+    for verb in [["dump", "--all"], ["top", "--once"]] {
+        let mut command = Command::new("unshare");
+        command.args(["-pf", "--mount-proc"]).arg(ungil_tests::binary()).args(verb);
+        let out = command.output().unwrap();
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert_eq!((out.status.code(), said.lines().count()), (Some(1), 3), "{said}");
+        assert!(said.contains("no Python"), "{said}");
+    }
+}
