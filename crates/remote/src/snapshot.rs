@@ -122,6 +122,8 @@ pub struct WaitView {
     pub kind: String,
     /// What the program calls it.
     pub name: Option<String>,
+    /// Another thread has it and gives it back; otherwise the wait is for something to happen.
+    pub contention: bool,
     /// For how long it has waited, where the runtime keeps that.
     pub seconds: Option<f64>,
     /// It will give up by itself.

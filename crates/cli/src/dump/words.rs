@@ -10,12 +10,12 @@ pub(super) fn state(thread: &ThreadView) -> String {
     let call = thread.system_call.as_deref();
     match (thread.state, &thread.waits) {
         ("running", _) => "running".into(),
+        ("lock", Some(wait)) if wait.contention => "waiting for a lock".into(),
         ("lock", Some(wait)) => match wait.kind.as_str() {
             "threading.Thread" => "waiting for a thread to end".into(),
-            "threading.Condition" | "threading.Event" | "threading.Barrier" => "waiting to be told".into(),
-            "queue.Queue" | "queue.SimpleQueue" => "waiting for a queue".into(),
             "concurrent.futures.Future" => "waiting for a result".into(),
-            _ => "waiting for a lock".into(),
+            kind if kind.ends_with("Queue") => "waiting for a queue".into(),
+            _ => "waiting for an event".into(),
         },
         ("gil", _) => "waiting for the GIL".into(),
         ("stopped", _) => "stopped, as the world is".into(),
@@ -34,7 +34,6 @@ pub(super) fn thing(kind: &str, name: Option<&str>) -> String {
     let what = match kind {
         "GIL" => "the GIL".into(),
         "runtime:stop-the-world" => "the end of a stop of the world".into(),
-        "runtime:the end of a thread" => "the end of a thread that is no daemon".into(),
         "runtime:mutex" => "a mutex of the runtime".into(),
         "import lock" => "the import lock of".into(),
         _ => match kind.split_once(':') {
@@ -82,7 +81,8 @@ pub(super) fn wait(wait: &WaitView) -> String {
     }
     let verb = if wait.kind == "threading.Thread" { "which is" } else { "held by" };
     match wait.holders.as_slice() {
-        [] => text += unknown(&wait.kind),
+        [] if wait.contention => text += ", holder unknown",
+        [] => {}
         holders => {
             let names: Vec<String> = holders.iter().take(8).map(holder).collect();
             let more = holders.len().saturating_sub(names.len());
@@ -93,15 +93,6 @@ pub(super) fn wait(wait: &WaitView) -> String {
         }
     }
     text
-}
-
-/// What to say of a wait whose holder cannot be told, where something can hold it.
-fn unknown(kind: &str) -> &'static str {
-    match kind {
-        "threading.Lock" | "threading.RLock" | "import lock" => ", holder unknown",
-        _ if kind.starts_with("object:") => ", holder unknown",
-        _ => "",
-    }
 }
 
 fn holder(holder: &HolderView) -> String {

@@ -167,7 +167,7 @@ impl Watch {
                 }
             };
             let mut holder = None;
-            if let Some(wait) = wait.filter(|wait| wait.is_contended) {
+            if let Some(wait) = wait.filter(|wait| wait.subject.is_contention()) {
                 if seek {
                     let known = sought.iter().find(|(lock, _)| *lock == wait.lock).map(|(_, holder)| *holder);
                     let sees = known.unwrap_or_else(|| {
@@ -181,7 +181,7 @@ impl Watch {
                 }
                 holder = track.holder.filter(|(lock, _)| *lock == wait.lock).and_then(|(_, holder)| holder);
             }
-            if activity == Activity::Lock && wait.is_none_or(|wait| !wait.is_contended) {
+            if activity == Activity::Lock && wait.is_none_or(|wait| !wait.subject.is_contention()) {
                 activity = Activity::System;
             }
             let lock = wait.map(|wait| wait.lock);

@@ -151,7 +151,7 @@ impl Index {
                 let confidence = Confidence::Owner;
                 (thread.into_iter().map(|thread| Holder { thread, confidence, frame: None }).collect(), false)
             }
-            Subject::Anybody => (Vec::new(), false),
+            Subject::Unrecorded | Subject::Anybody => (Vec::new(), false),
         }
     }
 }

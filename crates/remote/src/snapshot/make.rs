@@ -179,6 +179,7 @@ impl Making<'_> {
             lock: hex(known.object),
             kind: known.kind.to_string(),
             name: known.name.clone().or_else(|| self.called(known.object)),
+            contention: known.subject.is_contention(),
             seconds: waiting.since_ns.map(|since| seconds(self.scene.at_ns.saturating_sub(since))),
             timed: waiting.timed,
             left_s: waiting.left_ns.map(seconds),
