@@ -44,6 +44,10 @@ fn a_file_name_that_is_not_utf_8_keeps_its_bytes() {
         let words = place.ungil(["dump", &target.pid()]).run().ok().stdout;
         assert!(words.contains("/caf\\xe9 \\xff.py:3)"), "{build}: {words}");
         assert!(words.contains("# marker 7351"), "{build}: {words}");
+        let short = place.ungil(["dump", &target.pid(), "--short"]).run().ok().stdout;
+        assert!(short.contains("    at in_odd_file (caf\\xe9 \\xff.py:3)\n"), "{build}: {short}");
+        assert!(short.contains("    at Thread._bootstrap (threading.py:"), "{build}: {short}");
+        assert!(short.contains("# marker 7351"), "{build}: {short}");
 
         let view = place.ungil(["top", &target.pid(), "--json"]).run().ok().json();
         assert!(view["threads"].to_string().contains("caf\u{10dce9} \u{10dcff}.py"), "{build}: {view}");
