@@ -36,11 +36,11 @@ impl Profile {
     /// runtime's own is called by its name alone.
     pub fn lock_label(&self, lock: &Lock) -> String {
         let (kind, name) = (self.string(lock.kind), self.string(lock.name));
+        let inside = kind.strip_prefix("inside:").map(|kind| format!("lock inside {kind}"));
         let kind = match kind.strip_prefix("runtime:") {
-            None => kind,
+            None => inside.as_deref().unwrap_or(kind),
             Some("mutex") => "mutex of the runtime",
-            Some("stop-the-world") => return "the end of a stop of the world".into(),
-            Some("the end of a thread") => return "the end of a thread that is no daemon".into(),
+            Some("stop-the-world") => return "the end of a stop-the-world pause".into(),
             Some(named) => return named.into(),
         };
         if name.is_empty() {

@@ -20,7 +20,7 @@ fn a_contended_program_is_told_what_it_waits_for() {
             "20 % of thread time runs at app.py:62 in spin",
             "10 % of thread time waits for the threading.Lock 0x7f0000002000 at app.py:31 (8 threads, holder not known)",
             "6.0 % of thread time waits for the GIL (8 threads, most often at app.py:62)",
-            "6.0 % of thread time goes to garbage collection: 2.0 % collects, 4.0 % is stopped for it (20 pauses, \
+            "6.0 % of thread time goes to garbage collection: 2.0 % collects, 4.0 % is suspended for it (20 pauses, \
              the longest 2.0 ms)",
         ]
     );
@@ -53,7 +53,88 @@ fn nothing_is_said_that_means_nothing() {
     );
     assert_eq!(
         texts(&of(header(), Totals::default(), &[("f", Activity::Running, None, 49)])),
-        ["only 49 samples were taken, too few to say anything of shares"]
+        ["only 49 samples: too few to say anything of shares"]
+    );
+}
+
+#[test]
+fn the_hottest_function_is_named_beside_the_hottest_line() {
+    // Function f has two lines of 20, g one of 25.
+    let mut b = Builder::new(header());
+    for (name, line, weight) in [("f", 1, 200), ("f", 2, 170), ("g", 7, 230)] {
+        let function = b.function(name, "/srv/a.py", 1, Kind::Python);
+        let frame = b.frame(function, line);
+        let (thread, stack) = (b.thread(7, 70, ""), b.stack(StackId::EMPTY, frame));
+        let key = Key { thread, stack, activity: Activity::Running, lock: None, holder: None };
+        b.row(key, Weight { samples: weight, weight });
+    }
+    let idle = b.function("h", "/srv/a.py", 1, Kind::Python);
+    let (thread, frame) = (b.thread(7, 70, ""), b.frame(idle, 9));
+    let stack = b.stack(StackId::EMPTY, frame);
+    let key = Key { thread, stack, activity: Activity::System, lock: None, holder: None };
+    b.row(key, Weight { samples: 400, weight: 400 });
+    assert_eq!(
+        texts(&b.finish(Totals::default()).profile),
+        ["37 % of thread time runs in f (a.py)", "23 % of thread time runs at a.py:7 in g"]
+    );
+    let rows = [("f", Activity::Running, None, 60), ("f", Activity::Running, None, 40)];
+    assert_eq!(
+        texts(&of(header(), Totals::default(), &rows)),
+        ["100 % of thread time runs in f, most often at a.py:10 (60 %)"]
+    );
+}
+
+#[test]
+fn a_pause_is_the_collectors_only_if_it_collected_meanwhile() {
+    let stopped = |pauses: &[(PauseKind, u64)]| {
+        let mut b = Builder::new(header());
+        let function = b.function("f", "a.py", 1, Kind::Python);
+        let frame = b.frame(function, 1);
+        let (thread, stack) = (b.thread(7, 70, ""), b.stack(StackId::EMPTY, frame));
+        for (activity, weight) in [(Activity::Stopped, 100), (Activity::System, 100)] {
+            let key = Key { thread, stack, activity, lock: None, holder: None };
+            b.row(key, Weight { samples: weight, weight });
+        }
+        for &(kind, start) in pauses {
+            b.pause(7, kind, start, 2_000_000, "");
+        }
+        texts(&b.finish(Totals::default()).profile)
+    };
+    assert_eq!(
+        stopped(&[(PauseKind::StopTheWorld, 0)]),
+        [
+            "50 % of thread time is suspended by stop-the-world pauses that are not the collector's (1 pause, the longest 2.0 ms)"
+        ]
+    );
+    assert_eq!(
+        stopped(&[(PauseKind::Collection, 1_000_000), (PauseKind::StopTheWorld, 0)]),
+        ["50 % of thread time is suspended by stop-the-world pauses (2 pauses, the longest 2.0 ms)"]
+    );
+}
+
+#[test]
+fn rates_are_of_rounds_and_misses_have_their_cause() {
+    // Two processes: two looks a round.
+    let totals = Totals {
+        duration_ns: 1_000_000_000,
+        captured: 1414,
+        rounds: Some(707),
+        missed: 293,
+        missed_busy: Some(290),
+        ..Totals::default()
+    };
+    assert_eq!(totals.rate_reached_hz().unwrap().round(), 707.0);
+    assert!((totals.missed_share() - 0.293).abs() < 1e-9);
+    let says = |totals| texts(&of(header(), totals, &[("f", Activity::System, None, 100)])).pop().unwrap();
+    assert_eq!(
+        says(totals.clone()),
+        "29 % of the looks that were due were missed, most of them because the profiler got no processor: the machine is busy; \
+         short things are under-counted"
+    );
+    assert_eq!(
+        says(Totals { missed_busy: Some(3), ..totals }),
+        "29 % of the looks that were due were missed, most of them because a look takes longer than the rate allows; short \
+         things are under-counted"
     );
 }
 
@@ -91,6 +172,7 @@ fn locks_are_called_what_they_are() {
     assert_eq!(label("import lock", 0, ""), "import lock");
     assert_eq!(label("runtime:the type cache", 64, ""), "the type cache");
     assert_eq!(label("runtime:mutex", 80, ""), "mutex of the runtime 0x50");
+    assert_eq!(label("inside:_hashlib.HASH", 96, "h"), "lock inside _hashlib.HASH `h`");
 }
 
 #[test]
@@ -105,10 +187,9 @@ fn a_profile_that_cannot_be_believed_says_so_and_keeps_to_five() {
     assert_eq!(
         warnings,
         [
-            "20 % of the looks that were due were missed: the rate is higher than can be kept up, and short things are \
-             under-counted",
+            "20 % of the looks that were due were missed; short things are under-counted",
             "1.0 % of the stacks were torn while they were read and are left out",
-            "5 samples have lost their place because a table was full",
+            "a table was full: 5 samples without a place",
         ]
     );
 }
@@ -125,7 +206,7 @@ fn memory_is_told_by_line() {
         texts(&of(header, Totals::default(), &rows)),
         [
             "100 % of the memory that came and went was allocated at a.py:11 in drop",
-            "75 % of live memory was allocated at a.py:10 in keep",
+            "100 % of live memory was allocated in keep, most often at a.py:10 (75 %)",
         ]
     );
 }

@@ -6,6 +6,7 @@
 //! named, so that its lines are not taken for what runs.
 
 use crate::linux::task;
+use crate::text::file_name;
 use rustc_hash::FxHashMap;
 use std::fs::File;
 use std::io::Read;
@@ -89,8 +90,9 @@ impl Sources {
 
     /// Where a file of the target is for us. A name that is not absolute is from the target's working folder.
     fn place(&self, file: &str) -> PathBuf {
-        let path = Path::new(file);
         let folder = task::folder(self.pid);
+        let name = file_name(file);
+        let path = Path::new(&name);
         match path.strip_prefix("/") {
             Ok(inside) => folder.join("root").join(inside),
             Err(_) => folder.join("cwd").join(path),

@@ -7,7 +7,7 @@
 use crate::frames::Stack;
 use crate::linux::calls::{CallFile, Doing};
 use crate::locks::reader::Store;
-use crate::locks::{Known, Reader, Subject};
+use crate::locks::{Known, Reader};
 use crate::memory::ReadError;
 use crate::python::{Attachment, Interpreter, Python, Thread};
 use crate::waits::{Gils, On, Waiting, Waits};
@@ -114,14 +114,12 @@ impl Watcher {
         let mut last = FxHashMap::default();
         self.store.next_look();
         self.unknown = 0;
-        for &interpreter in interpreters {
-            for thread in python.threads(interpreter)? {
-                let standing = self.one(python, &waits, thread)?;
-                if let Some((waiting, known)) = standing.waiting.zip(standing.known.clone()) {
-                    last.insert(thread.address, (waiting, known));
-                }
-                found.push(standing);
+        for thread in python.working_threads(interpreters)? {
+            let standing = self.one(python, &waits, thread)?;
+            if let Some((waiting, known)) = standing.waiting.zip(standing.known.clone()) {
+                last.insert(thread.address, (waiting, known));
             }
+            found.push(standing);
         }
         self.last = last;
         self.for_gil.retain(|address, _| found.iter().any(|standing| standing.thread.address == *address));
@@ -182,7 +180,7 @@ impl Watcher {
                 (Arc::new(reader.known(&thread, &waiting, &stack.frames)), Some(stack))
             }
         };
-        let activity = if is_lock(&known) { Activity::Lock } else { Activity::Event };
+        let activity = if known.subject.is_contention() { Activity::Lock } else { Activity::Event };
         Ok(Standing { call: None, waiting: Some(waiting), known: Some(known), stack, ..is(activity) })
     }
 
@@ -226,20 +224,4 @@ impl Watcher {
 fn place(python: &Python, thread: &Thread) -> Option<(u64, u64)> {
     let at = thread.frame.checked_add(python.offsets().interpreter_frame.instr_ptr)?;
     Some((thread.frame, python.memory().u64(at).ok()?))
-}
-
-/// Whether a wait is for what another thread has and will give back, and not for something to happen.
-#[must_use]
-pub fn is_lock(known: &Known) -> bool {
-    match known.subject {
-        Subject::Owner(_) | Subject::Within | Subject::Section(_) => true,
-        Subject::End(_) | Subject::Worker | Subject::Gil(_) | Subject::World => false,
-        // A semaphore's permits are given back by whoever; so is a mutex inside of an object or of the runtime.
-        Subject::Anybody => {
-            known.kind.contains("Semaphore")
-                || known.kind.starts_with("inside:")
-                || known.kind == "runtime:mutex"
-                || known.kind == "import lock"
-        }
-    }
 }

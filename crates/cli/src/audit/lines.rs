@@ -1,12 +1,12 @@
 //! Findings as lines, the same for a terminal and for Markdown.
 
-use super::table::plural;
 use super::{Report, index};
 use crate::clean::clean;
 use ungil_audit::audit::Weighty;
 use ungil_audit::claims::Standing;
 use ungil_audit::found::{Found, SkipReason};
 use ungil_audit::requirements::{Wanted, WheelSays};
+use ungil_format::counted;
 
 /// Lines of one kind that are printed; JSON has all.
 const MOST: usize = 10;
@@ -82,7 +82,7 @@ pub(super) fn unread_wheels(report: &Report, names: &[String]) -> String {
     format!(
         "{} for {} not read, and a wheel is no promise that its modules leave the GIL off; install and audit the \
          environment: {}",
-        plural(names.len(), "compiled wheel"),
+        counted(names.len(), "compiled wheel"),
         report.audit.build,
         some_of(names)
     )
@@ -106,7 +106,7 @@ pub(super) fn without_wheel(report: &Report, one: &Wanted) -> Option<Line> {
         };
         return Some(('?', format!("{name}: {why}")));
     }
-    let count = plural(one.wheels.len(), "wheel");
+    let count = counted(one.wheels.len(), "wheel");
     Some(('!', format!("{name}: none of its {count} is for {}", report.audit.build)))
 }
 
@@ -143,7 +143,7 @@ pub(super) fn skipped_count(report: &Report) -> Option<String> {
         let count = reasons.iter().filter(|one| *one == kind).count();
         (count > 0).then(|| format!("{count} {words}"))
     });
-    let all = plural(reasons.len(), "file");
+    let all = counted(reasons.len(), "file");
     Some(format!("{all} named like extension modules not judged: {}", counts.collect::<Vec<_>>().join(", ")))
 }
 

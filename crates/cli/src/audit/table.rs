@@ -8,6 +8,7 @@ use ungil_audit::found::Found;
 use ungil_audit::model::Verdict;
 use ungil_audit::requirements::WheelSays;
 use ungil_audit::source::Confidence;
+use ungil_format::counted;
 
 /// All of it: with `all`, also what is in order.
 pub(super) fn report(report: &Report, all: bool) -> String {
@@ -70,8 +71,8 @@ pub(super) fn summary(report: &Report) -> String {
         let _ = writeln!(text, "{line}");
     }
     if report.audit.sources > 0 {
-        let hazards = plural(report.audit.hazards.len(), "hazard");
-        let _ = writeln!(text, "{} read: {hazards}", plural(report.audit.sources, "source"));
+        let hazards = counted(report.audit.hazards.len(), "hazard");
+        let _ = writeln!(text, "{} read: {hazards}", counted(report.audit.sources, "source"));
     }
     if report.interrupted {
         text.push_str("It was interrupted: not all that was asked was done.\n");
@@ -85,7 +86,7 @@ fn modules(report: &Report) -> String {
     let count = |wanted| report.audit.taken().filter(|(_, found)| found.switches_on() == wanted).count();
     let (on, off, unknown) = (count(Some(true)), count(Some(false)), count(None));
     let all = on + off + unknown;
-    let modules = format!("{} for {build}", plural(all, "extension module"));
+    let modules = format!("{} for {build}", counted(all, "extension module"));
     let distributions = &report.audit.distributions;
     if all > 0 {
         return format!(
@@ -102,7 +103,7 @@ fn modules(report: &Report) -> String {
     let rest = if is_open { "; what is required beside was not read" } else { "" };
     format!(
         "{modules}: {} without one, and so nothing that switches the GIL on{rest}",
-        plural(distributions.len(), "distribution")
+        counted(distributions.len(), "distribution")
     )
 }
 
@@ -115,7 +116,7 @@ fn wanted(report: &Report) -> Option<String> {
     if report.audit.wanted.is_empty() {
         return None;
     }
-    let all = plural(pure + unread + without, "project");
+    let all = counted(pure + unread + without, "project");
     Some(format!(
         "{all} wanted: {pure} with a wheel without compiled modules, {unread} with a compiled wheel for {build} that was \
          not read, {without} without a wheel for {build}"
@@ -132,7 +133,7 @@ fn verified(report: &Report) -> Option<String> {
     let open = verified.len() - unseen - agree - differ;
     let mut text = format!(
         "{} imported: {agree} as the verdict says, {differ} otherwise",
-        plural(verified.len(), "module")
+        counted(verified.len(), "module")
     );
     for (count, words) in [(open, "without a verdict"), (unseen, "not verified")] {
         if count > 0 {
@@ -151,7 +152,7 @@ fn index(report: &Report) -> Option<String> {
     let with = index.len() - bad - silent;
     let mut text = format!(
         "{} asked for at the index: {bad} without a wheel for {build}",
-        plural(index.len(), "project")
+        counted(index.len(), "project")
     );
     if silent > 0 {
         let _ = write!(text, ", {silent} without an answer");
@@ -200,9 +201,4 @@ fn columns(text: &mut String, rows: &[[String; 4]]) {
         );
         let _ = writeln!(text, "{}", line.trim_end());
     }
-}
-
-/// `1 file`, `2 files`.
-pub(super) fn plural(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }

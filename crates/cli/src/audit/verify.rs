@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use ungil_audit::audit::Audit;
 use ungil_audit::verify::{Module, Outcome, Verifier};
+use ungil_format::counted;
 
 /// A module that was imported.
 #[derive(Debug, Clone, Serialize)]
@@ -32,7 +33,7 @@ impl Verified {
 /// Notes that modules in wheels are not imported, if there are any.
 pub(super) fn not_imported(audit: &Audit) -> Option<String> {
     let count = audit.taken().filter(|(_, found)| !found.file.is_file()).count();
-    let modules = super::table::plural(count, "module");
+    let modules = counted(count, "module");
     (count > 0).then(|| {
         format!("--verify did not import {modules} in wheels: install the wheels and name the environment")
     })

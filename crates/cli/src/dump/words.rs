@@ -2,24 +2,28 @@
 
 use crate::clean::clean;
 use crate::failure::Edge;
+use ungil_format::counted;
 use ungil_remote::AttachError;
 use ungil_remote::locks::Confidence;
 use ungil_remote::snapshot::{EdgeView, FrameView, HoldView, HolderView, ThreadView, WaitView};
 
 /// What a thread is doing.
 pub(super) fn state(thread: &ThreadView) -> String {
+    if let Some(interpreter) = thread.entered {
+        return format!("in interpreter {interpreter}");
+    }
     let call = thread.system_call.as_deref();
     match (thread.state, &thread.waits) {
         ("running", _) => "running".into(),
+        ("lock", Some(wait)) if wait.contention => "waiting for a lock".into(),
         ("lock", Some(wait)) => match wait.kind.as_str() {
             "threading.Thread" => "waiting for a thread to end".into(),
-            "threading.Condition" | "threading.Event" | "threading.Barrier" => "waiting to be told".into(),
-            "queue.Queue" | "queue.SimpleQueue" => "waiting for a queue".into(),
             "concurrent.futures.Future" => "waiting for a result".into(),
-            _ => "waiting for a lock".into(),
+            kind if kind.ends_with("Queue") => "waiting for a queue".into(),
+            _ => "waiting for an event".into(),
         },
         ("gil", _) => "waiting for the GIL".into(),
-        ("stopped", _) => "stopped, as the world is".into(),
+        ("stopped", _) => "suspended (stop-the-world)".into(),
         ("syscall", _) => match call {
             Some(call) => format!("in the system call {}", clean(call)),
             None => "asleep in the kernel".into(),
@@ -34,10 +38,10 @@ pub(super) fn state(thread: &ThreadView) -> String {
 pub(super) fn thing(kind: &str, name: Option<&str>) -> String {
     let what = match kind {
         "GIL" => "the GIL".into(),
-        "runtime:stop-the-world" => "the end of a stop of the world".into(),
-        "runtime:the end of a thread" => "the end of a thread that is no daemon".into(),
+        "runtime:stop-the-world" => "the end of a stop-the-world pause".into(),
         "runtime:mutex" => "a mutex of the runtime".into(),
         "import lock" => "the import lock of".into(),
+        "ungil" => "a structure of the package ungil".into(),
         _ => match kind.split_once(':') {
             Some(("object", kind)) => format!("the mutex of {}", article(kind)),
             Some(("inside", kind)) => format!("a lock inside {}", article(kind)),
@@ -83,7 +87,8 @@ pub(super) fn wait(wait: &WaitView) -> String {
     }
     let verb = if wait.kind == "threading.Thread" { "which is" } else { "held by" };
     match wait.holders.as_slice() {
-        [] => text += unknown(&wait.kind),
+        [] if wait.contention => text += ", holder unknown",
+        [] => {}
         holders => {
             let names: Vec<String> = holders.iter().take(8).map(holder).collect();
             let more = holders.len().saturating_sub(names.len());
@@ -94,15 +99,6 @@ pub(super) fn wait(wait: &WaitView) -> String {
         }
     }
     text
-}
-
-/// What to say of a wait whose holder cannot be told, where something can hold it.
-fn unknown(kind: &str) -> &'static str {
-    match kind {
-        "threading.Lock" | "threading.RLock" | "import lock" => ", holder unknown",
-        _ if kind.starts_with("object:") => ", holder unknown",
-        _ => "",
-    }
 }
 
 fn holder(holder: &HolderView) -> String {
@@ -152,13 +148,10 @@ pub(super) fn edge(edge: &EdgeView) -> String {
 
 /// What was found by `--all`, and what was left out.
 pub(super) fn all(found: usize, refused: &[(u32, AttachError)]) -> String {
-    let found = match found {
-        1 => "1 Python found".into(),
-        n => format!("{n} Pythons found"),
-    };
-    let mut text = format!("{found} among the processes that may be looked into.\n");
+    let mut text =
+        format!("{} found among the processes that may be looked into.\n", counted(found, "Python"));
     if let Some(first) = first(refused) {
-        text += &format!("{} processes were left out. The first: {first}\n", refused.len());
+        text += &format!("Left out: {}. The first: {first}\n", counted(refused.len(), "process"));
     }
     text
 }
@@ -175,8 +168,8 @@ pub(super) fn none(refused: &[(u32, AttachError)]) -> Edge {
         Some(first) => Edge::failed(
             what,
             format!(
-                "none is among the processes that may be looked into; {} were left out, the first: {first}",
-                refused.len()
+                "none is among the processes that may be looked into; left out: {}, the first: {first}",
+                counted(refused.len(), "process")
             ),
             "run it as the user of the process that you look for, or as root",
         ),

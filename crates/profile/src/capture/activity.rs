@@ -59,11 +59,7 @@ impl Asking {
                 self.last = None;
                 return Found::plain(Activity::Running);
             }
-            Attachment::Suspended => {
-                self.last = None;
-                return Found::plain(Activity::Stopped);
-            }
-            Attachment::Detached | Attachment::Other(_) => {}
+            Attachment::Suspended | Attachment::Detached | Attachment::Other(_) => {}
         }
         let age = if slot.rest() > 0 { fresh.at_rest } else { fresh.moving };
         if let Some((found, then)) = self.last
@@ -95,7 +91,12 @@ impl Asking {
                 Err(_) => self.refused = true,
             }
         }
-        let Some(file) = &self.file else { return Found::plain(Activity::System) };
+        // During a stop-the-world pause threads that sleep anyway are suspended too: what they wait for is still so.
+        let is_suspended = slot.thread.attachment == Attachment::Suspended;
+        let awake = if is_suspended { Activity::Stopped } else { Activity::Running };
+        let Some(file) = &self.file else {
+            return Found::plain(if is_suspended { awake } else { Activity::System });
+        };
         let doing = file.read();
         let waiting = waits.of(&slot.thread, &doing);
         let waited_for_gil = self.last.is_some_and(|(last, _)| last.activity == Activity::Gil);
@@ -105,9 +106,10 @@ impl Asking {
             (_, Some(On::Parked(_) | On::Ungil(_) | On::Futex(_))) => Activity::Lock,
             // Who waits for the GIL wakes up every few milliseconds to ask for it: it has not got it if it has not moved.
             (Doing::Running, None) if waited_for_gil && slot.rest() > 0 => Activity::Gil,
-            (Doing::Running, None) => Activity::Running,
+            (Doing::Running, None) => awake,
             // In a futex and waited for nothing: it has just been woken.
-            (Doing::Call(call), None) if call.is_futex() => Activity::Running,
+            (Doing::Call(call), None) if call.is_futex() => awake,
+            (Doing::Asleep | Doing::Unknown, None) if is_suspended => awake,
             (Doing::Unknown, None) => {
                 self.refused = true;
                 Activity::System
@@ -115,7 +117,7 @@ impl Asking {
             _ => Activity::System,
         };
         let call = match doing {
-            Doing::Call(call) if activity != Activity::Running => Some(call),
+            Doing::Call(call) if activity != awake => Some(call),
             _ => None,
         };
         Found { activity, waiting, call }

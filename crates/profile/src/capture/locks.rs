@@ -24,8 +24,6 @@ pub(super) struct Wait {
     pub(super) subject: Subject,
     /// The object waited for.
     pub(super) object: u64,
-    /// Somebody has what is waited for, and the wait ends when they let go; otherwise it is for something to happen.
-    pub(super) is_contended: bool,
     /// Its owner is read anew each time: it is a `threading.RLock`.
     rereads: bool,
 }
@@ -78,15 +76,13 @@ impl Locks {
         if known.kind == "futex" {
             return None;
         }
-        let is_contended = matches!(known.subject, Subject::Owner(_) | Subject::Within | Subject::Section(_))
-            || known.kind.starts_with("runtime:") && known.kind != "runtime:threads to end";
         let kind = known.kind.strip_prefix("object:").unwrap_or(&known.kind).to_string();
         let lock = builder.lock(pid, known.object, &kind, known.name.as_deref().unwrap_or(""));
         if known.name.is_none() && known.object != 0 {
             self.unnamed.push((known.object, lock, kind));
         }
         let rereads = known.kind == "threading.RLock";
-        let wait = Wait { lock, subject: known.subject, object: known.object, is_contended, rereads };
+        let wait = Wait { lock, subject: known.subject, object: known.object, rereads };
         // The address slept on is the object's own, and whoever has it is found anew each time.
         let is_own = address.wrapping_sub(known.object) < 64;
         let lasts = is_own && (rereads || matches!(known.subject, Subject::Within | Subject::Section(_)));

@@ -26,7 +26,8 @@ impl Reader<'_> {
             MutexKind::Recursive => {
                 Subject::Owner(self.memory().u64(address.checked_add(RECURSIVE_OWNER)?).unwrap_or(0))
             }
-            MutexKind::Mutex | MutexKind::ReadWrite | MutexKind::Event => Subject::Anybody,
+            MutexKind::Mutex | MutexKind::ReadWrite => Subject::Unrecorded,
+            MutexKind::Event => Subject::Anybody,
         };
         Some(Known::new(address, format!("runtime:{}", mutex.name), subject))
     }

@@ -21,8 +21,8 @@ pub(super) const IMPORT: &str = "import lock";
 pub const GIL: &str = "GIL";
 /// The kind of a wait for the world to go on.
 pub const WORLD: &str = "runtime:stop-the-world";
-/// The kind of a wait for the threads that keep the program from ending.
-pub const END: &str = "runtime:the end of a thread";
+/// The kind of a wait for the end of a thread.
+pub(super) const THREAD: &str = "threading.Thread";
 /// The file of the import system's frozen code.
 pub(super) const BOOTSTRAP: &str = "<frozen importlib._bootstrap>";
 /// Slots of the innermost frame that are looked through for the object waited for.
@@ -45,8 +45,23 @@ pub enum Subject {
     Gil(u64),
     /// Whoever stopped the world.
     World,
+    /// Whoever has locked it: nothing records who.
+    Unrecorded,
     /// Anybody may end the wait, by a notification or an item.
     Anybody,
+}
+
+impl Subject {
+    /// Returns whether the wait is contention: another thread has what is waited for and gives it back. Every verb decides by
+    /// this. A wait for something to happen (a notification, an item, a result, the end of a thread) is not contention; waits
+    /// for the GIL and for the end of a stop-the-world pause are counted as what they are.
+    #[must_use]
+    pub fn is_contention(self) -> bool {
+        match self {
+            Subject::Owner(_) | Subject::Within | Subject::Section(_) | Subject::Unrecorded => true,
+            Subject::End(_) | Subject::Worker | Subject::Gil(_) | Subject::World | Subject::Anybody => false,
+        }
+    }
 }
 
 /// What is waited for.
@@ -104,10 +119,10 @@ impl Reader<'_> {
         if let Some(known) = self.library(None, frames).or_else(|| self.handle(address, frames)) {
             return known;
         }
-        if let Some((object, name)) = self.inside(address, frames) {
-            return Known::new(object, format!("inside:{name}"), Subject::Anybody);
+        if let Some(object) = self.inside(address, frames) {
+            return self.inside_of(object);
         }
-        Known::new(address, "runtime:mutex", Subject::Anybody)
+        Known::new(address, "runtime:mutex", Subject::Unrecorded)
     }
 
     /// A thread waited for below `Thread.join`: by its handle, or at the end of the program, when the main thread waits for all
@@ -116,14 +131,14 @@ impl Reader<'_> {
         let ident = self.ending(address)?;
         let first = frames.first()?;
         if self.is_in(first, "threading.py", "_shutdown") {
-            return Some(Known::new(address, END, Subject::End(ident)));
+            return Some(Known::new(address, THREAD, Subject::End(ident)));
         }
         let handle = address.wrapping_sub(crate::layout::ThreadHandle::EXITING);
         let object = self.slots(frames).into_iter().find(|&object| {
             self.type_name(object).is_some_and(|name| name.as_ref() == "_thread._ThreadHandle")
                 && self.handle_of(object) == Some(handle)
         })?;
-        Some(Known::new(object, "threading.Thread", Subject::End(ident)))
+        Some(Known::new(object, THREAD, Subject::End(ident)))
     }
 
     fn rlock(&mut self, object: u64) -> Known {
@@ -147,7 +162,14 @@ impl Reader<'_> {
                 _ => {}
             }
         }
-        self.library(None, frames).unwrap_or_else(|| Known::new(address, "futex", Subject::Anybody))
+        if let Some(known) = self.library(None, frames) {
+            return known;
+        }
+        // A `PyThread_type_lock`, to which the object that it protects has a pointer: zlib's, lzma's and bz2's until 3.14.
+        match self.slots(frames).into_iter().find(|&object| self.words(object).contains(&address)) {
+            Some(object) => self.inside_of(object),
+            None => Known::new(address, "futex", Subject::Anybody),
+        }
     }
 
     /// A structure of the standard library. `lock` is the lock slept on, if it is one.
@@ -157,7 +179,7 @@ impl Reader<'_> {
         if self.is_in(first, "threading.py", "Thread.join") {
             let joined = own(self, first)?;
             let ident = self.int_attribute(joined, "_ident").map_or(0, i64::cast_unsigned);
-            return Some(Known::new(joined, "threading.Thread", Subject::End(ident)));
+            return Some(Known::new(joined, THREAD, Subject::End(ident)));
         }
         let lock = lock?;
         if first.code.file == BOOTSTRAP && first.code.qualname == "_ModuleLock.acquire" {
@@ -252,13 +274,18 @@ impl Reader<'_> {
             .collect()
     }
 
-    /// The object of the innermost frame within which an address lies, and its type's name: a lock inside a C object.
-    fn inside(&mut self, address: u64, frames: &[Frame]) -> Option<(u64, String)> {
-        self.slots(frames).into_iter().find_map(|object| {
-            let offset = address.checked_sub(object)?;
-            (offset < self.basic_size(object)?).then_some(())?;
-            Some((object, self.type_name(object)?.to_string()))
+    /// The object of the innermost frame within which an address lies.
+    fn inside(&mut self, address: u64, frames: &[Frame]) -> Option<u64> {
+        self.slots(frames).into_iter().find(|&object| {
+            let size = self.basic_size(object);
+            size.is_some_and(|size| (object..object.saturating_add(size)).contains(&address))
         })
+    }
+
+    /// A lock that the C code of an object's type keeps for it.
+    fn inside_of(&mut self, object: u64) -> Known {
+        let name = self.type_name(object).unwrap_or_else(|| "an object".into());
+        Known::new(object, format!("inside:{name}"), Subject::Unrecorded)
     }
 }
 

@@ -7,16 +7,18 @@ use super::{
 };
 use crate::allowance::OF_A_LOOK;
 use crate::frames::{DEEPEST, Frame};
-use crate::linux::calls::Doing;
-use crate::linux::host;
+use crate::linux::calls::{self, Doing};
 use crate::memory::ReadError;
 use crate::names::Name;
 use crate::native::{Row, Stop, Unwinder, weave};
 use crate::python::Python;
 use crate::scene::{Looker, Scene, Seen, State};
 use crate::source::Sources;
+use crate::text::decoded;
 use rustc_hash::FxHashMap;
+use std::os::unix::ffi::OsStrExt;
 use std::time::Instant;
+use ungil_format::counted;
 
 /// What a snapshot is to hold besides threads and locks.
 #[derive(Debug, Clone, Copy)]
@@ -54,8 +56,13 @@ pub fn take(python: &mut Python, looker: &mut Looker, options: Options) -> Resul
     let task_cycles = task_cycles(&tasks);
     let tasks = tasks.iter().map(|task| making.task(task)).collect();
     warnings.extend(making.warnings());
-    if matches!(host::stat(python.process().pid), Some(stat) if matches!(stat.state, 'T' | 't')) {
+    if calls::is_stopped(python.process().pid) {
         warnings.push("the process is stopped by a signal or a debugger: none of its threads goes on".into());
+    }
+    if has_greenlets(python, &scene) {
+        warnings.push(
+            "suspended greenlets are not shown: each thread's stack is that of the greenlet it runs".into(),
+        );
     }
     if allowance.is_spent() {
         warnings.push("there is more in the process than one look reads: this is not all of it".into());
@@ -67,7 +74,7 @@ pub fn take(python: &mut Python, looker: &mut Looker, options: Options) -> Resul
         python: python.version().to_string(),
         free_threaded: python.offsets().free_threaded,
         gil: if python.has_gil() { "on" } else { "off" },
-        executable: process.executable.display().to_string(),
+        executable: decoded(process.executable.as_os_str().as_bytes()),
         command: process.command.clone(),
         look_s: rounded(look_s),
         torn: scene.torn,
@@ -76,6 +83,16 @@ pub fn take(python: &mut Python, looker: &mut Looker, options: Options) -> Resul
         deadlocks,
         task_cycles,
         warnings,
+    })
+}
+
+/// Whether a program uses greenlets (gevent, eventlet): their module is imported.
+fn has_greenlets(python: &Python, scene: &Scene) -> bool {
+    let objects = python.objects();
+    scene.interpreters.iter().any(|interpreter| {
+        let at = interpreter.address.checked_add(python.offsets().interpreter_state.imports_modules);
+        let modules = at.and_then(|at| python.memory().u64(at).ok());
+        modules.is_some_and(|modules| objects.item(modules, "greenlet").is_some())
     })
 }
 
@@ -129,6 +146,7 @@ impl Making<'_> {
             native_id: thread.own_id,
             tid: (thread.own_id != thread.native_id).then_some(thread.native_id),
             ident: thread.ident,
+            entered: self.entered(seen),
             state: word(seen.state()),
             system_call,
             cpu: seen.doing == Doing::Running,
@@ -142,13 +160,20 @@ impl Making<'_> {
                 .map(|hold| HoldView {
                     lock: hex(hold.lock),
                     kind: hold.kind.to_string(),
-                    name: self.called(hold.lock),
+                    name: hold.name.clone().or_else(|| self.called(hold.lock)),
                     depth: hold.depth,
                     confidence: hold.confidence,
                     frame: hold.frame,
                 })
                 .collect(),
         }
+    }
+
+    /// The interpreter in which the thread is at work, where that is another one.
+    fn entered(&self, seen: &Seen) -> Option<i64> {
+        let same = |other: &&Seen| other.at_work && other.thread.own_id == seen.thread.own_id;
+        let at_work = || self.scene.threads.iter().find(same).map(|other| other.thread.interpreter);
+        if seen.at_work { None } else { at_work() }
     }
 
     /// C and Python frames together, where they were asked for.
@@ -179,6 +204,7 @@ impl Making<'_> {
             lock: hex(known.object),
             kind: known.kind.to_string(),
             name: known.name.clone().or_else(|| self.called(known.object)),
+            contention: known.subject.is_contention(),
             seconds: waiting.since_ns.map(|since| seconds(self.scene.at_ns.saturating_sub(since))),
             timed: waiting.timed,
             left_s: waiting.left_ns.map(seconds),
@@ -245,24 +271,22 @@ impl Making<'_> {
         let mut warnings = Vec::new();
         let unreadable: u32 = self.scene.threads.iter().map(|seen| seen.stack.unreadable).sum();
         if unreadable > 0 {
-            warnings.push(format!("{unreadable} frames could not be read and are left out"));
+            warnings.push(format!("left out: {} that could not be read", counted(unreadable, "frame")));
         }
         if self.scene.torn > 0 {
-            warnings.push(format!(
-                "{} threads moved on whenever their stack was read: what is shown of them may never have been so at one time",
-                self.scene.torn
-            ));
+            warnings.push(format!("{} moved on at every attempt to read the stack: the frames shown may never have been so at one time", counted(self.scene.torn, "thread")));
         }
         let cut = self.scene.threads.iter().filter(|seen| seen.stack.cut).count();
         if cut > 0 {
             warnings.push(format!(
-                "the stacks of {cut} threads are deeper than {DEEPEST} frames: the outermost, and what they hold, are left out"
+                "{} with more than {DEEPEST} frames: the outermost, and what they hold, are left out",
+                counted(cut as u64, "stack")
             ));
         }
         if self.no_native > 0 {
             warnings.push(format!(
-                "C frames of {} threads that run are left out: they would have to be stopped",
-                self.no_native
+                "C frames are left out of {} that would have to be stopped for it, because code runs there",
+                counted(self.no_native, "thread")
             ));
         }
         if self.scene.threads.iter().any(|seen| seen.doing == Doing::Unknown) {

@@ -1,0 +1,215 @@
+//! `dump`, `top`, `profile` and `compare` give one answer to what is contention and to what is one thread, on every build. Each
+//! program stays in its state for as long as anybody looks; shares are tested, and no time.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+
+mod profiles;
+
+use profiles::{Target, number, profile};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use ungil_tests::{BUILDS, Place, eventually, metric};
+
+/// The main thread has left its script and waits for a thread that is no daemon.
+const AT_ITS_END: &str = "
+import os, threading, time
+def stay():
+    while True:
+        time.sleep(0.01)
+        with open(f'/proc/self/task/{os.getpid()}/syscall') as call:
+            if call.read().startswith('202 '): break
+    open('ready', 'w').close()
+    time.sleep(1000)
+threading.Thread(target=stay, name='worker').start()
+";
+
+/// Eight threads make classes: on free-threaded builds each waits for the types mutex.
+const TYPES: &str = "
+import threading
+def make():
+    while True:
+        for _ in range(200): type('X', (), {})
+for i in range(8): threading.Thread(target=make).start()
+open('ready', 'w').close()
+";
+
+/// Four threads feed one object of C code, which has a lock of its own.
+const INSIDE: &str = "
+import lzma, os, threading
+shared, block = lzma.LZMACompressor(preset=0), os.urandom(1_000_000)
+def feed():
+    while True: shared.compress(block)
+for i in range(4): threading.Thread(target=feed).start()
+open('ready', 'w').close()
+";
+
+fn dump(place: &Place, target: &Target) -> Value {
+    let out = place.ungil(["dump", &target.pid(), "--json", "--no-source"]).run();
+    assert!(out.code == 0 || out.code == 4, "{}", out.stderr);
+    out.json()
+}
+
+fn top(place: &Place, target: &Target, views: &str) -> Value {
+    let out = place.ungil(["top", &target.pid(), "--json", "-d", "500ms", "-n", views]).run().ok();
+    serde_json::from_str(out.stdout.lines().last().unwrap()).unwrap()
+}
+
+fn items(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// The threads of a dump.
+fn threads(dump: &Value) -> impl Iterator<Item = &Value> {
+    items(&dump["interpreters"]).iter().flat_map(|interpreter| items(&interpreter["threads"]))
+}
+
+/// The kind of lock for which `script` is contended, by every verb's word: seen by each, with nothing else said to be contended.
+fn contended(script: &str, builds: &[&str], kind: &str) {
+    for build in builds {
+        let place = Place::new();
+        let target = Target::start(&place, build, script);
+        eventually("a thread that dump sees waiting", || {
+            let dump = dump(&place, &target);
+            let waits: Vec<&Value> =
+                threads(&dump).map(|t| &t["waits"]).filter(|w| w["kind"] == kind).collect();
+            waits.iter().for_each(|wait| assert_eq!(wait["contention"], true, "{build}: {wait}"));
+            !waits.is_empty()
+        });
+        eventually("a wait that top counts", || {
+            let view = top(&place, &target, "4");
+            let of = |o: &&Value| o["kind"] == kind;
+            items(&view["objects"]).iter().find(of).is_some_and(|object| number(&object["waiting"]) > 0.0)
+        });
+        let label = kind.strip_prefix("object:").unwrap_or(kind);
+        let mut last = Value::Null;
+        eventually("a wait that profile counts", || {
+            let args = [&target.pid(), "--mode", "lock", "--duration", "1s", "--rate", "500"];
+            last = profile(&place, &args).ok().json();
+            items(&last["locks"]).iter().any(|lock| lock["kind"] == label && number(&lock["weight"]) > 0.0)
+        });
+        drop(target);
+        eventually("a wait that compare counts", || {
+            let lasts = "open('ready', 'w').close()\nimport time\ntime.sleep(2)\nimport os\nprint('done', flush=True)\nos._exit(0)\n";
+            place.write("work.py", script.replace("open('ready', 'w').close()\n", lasts));
+            let record = place.one_block(["work.py", "--python", build]).run().ok().record();
+            metric(record.run(build), "lock_wait_s") > 0.0
+        });
+    }
+}
+
+#[test]
+fn an_objects_own_lock_in_c_code_is_a_lock() {
+    contended(INSIDE, &BUILDS, "inside:_lzma.LZMACompressor");
+}
+
+#[test]
+fn the_runtimes_own_mutexes_are_locks() {
+    contended(TYPES, &["3.14t", "3.15t"], "runtime:the types mutex");
+}
+
+#[test]
+fn waiting_for_threads_to_end_is_no_contention() {
+    for build in BUILDS {
+        let place = Place::new();
+        let target = Target::start(&place, build, AT_ITS_END);
+        let dump = dump(&place, &target);
+        let main = threads(&dump).find(|thread| thread["name"] == "MainThread").unwrap();
+        assert_eq!(main["waits"]["kind"], "threading.Thread", "{build}: {main}");
+        assert_eq!(main["waits"]["contention"], false, "{build}: {main}");
+        assert_eq!(main["waits"]["holders"][0]["name"], "worker", "{build}: {main}");
+        let words = place.ungil(["dump", &target.pid()]).run().ok().stdout;
+        let line = words.lines().find(|line| line.starts_with("\"MainThread\"")).unwrap();
+        assert!(line.ends_with("waiting for a thread to end"), "{build}: {line}");
+        assert!(words.contains("(a threading.Thread), which is \"worker\""), "{build}: {words}");
+        let view = top(&place, &target, "2");
+        let main = items(&view["threads"]).iter().find(|thread| thread["name"] == "MainThread").unwrap();
+        assert_eq!(main["state"], "event", "{build}: {main}");
+        assert_eq!(view["objects"], serde_json::json!([]), "{build}");
+        let summary = profile(&place, &[&target.pid(), "--mode", "lock", "--duration", "500ms"]).ok().json();
+        assert_eq!(summary["samples"], 0, "{build}: {summary}");
+        drop(target);
+        let ends = AT_ITS_END.replace("time.sleep(1000)", "time.sleep(1); print('done', flush=True)");
+        place.write("work.py", ends);
+        let record = place.one_block(["work.py", "--python", build]).run().ok().record();
+        let run = record.run(build);
+        assert!(metric(run, "lock_wait_s") < 0.2 * metric(run, "wall_s"), "{build}: {run}");
+    }
+}
+
+/// A thread inside a subinterpreter waits for a lock that a thread of that interpreter has.
+const INSIDE_ANOTHER: &str = "
+import os, threading, time
+try:
+    from concurrent import interpreters
+    run = lambda code: interpreters.create().exec(code)
+except ImportError:
+    import _interpreters
+    run = lambda code: _interpreters.exec(_interpreters.create(), code)
+(ready, tell), (hear, go) = os.pipe(), os.pipe()
+CODE = f'''
+import os, threading
+gate = threading.Lock()
+def hold():
+    with gate:
+        os.write({tell}, b'.')
+        os.read({hear}, 1)
+thread = threading.Thread(target=hold, name='holder')
+thread.start()
+while not gate.locked(): pass
+def want():
+    with gate: pass
+want()
+thread.join()
+'''
+caller = threading.Thread(target=run, args=(CODE,), name='caller', daemon=True)
+caller.start()
+os.read(ready, 1)
+time.sleep(0.3)
+";
+
+#[test]
+fn a_thread_inside_a_subinterpreter_is_one_thread() {
+    for build in BUILDS {
+        let place = Place::new();
+        let stays = format!("{INSIDE_ANOTHER}open('ready', 'w').close()\ntime.sleep(1000)\n");
+        let target = Target::start(&place, build, &stays);
+        let dump = dump(&place, &target);
+        let ids = |threads: &[Value], key: &str| -> Vec<i64> {
+            threads.iter().map(|t| t[key].as_i64().unwrap()).collect()
+        };
+        let all: Vec<Value> = threads(&dump).cloned().collect();
+        let kernels: BTreeSet<i64> = ids(&all, "native_id").into_iter().collect();
+        assert_eq!(kernels.len(), 3, "{build}: {dump}");
+        let entered: Vec<&Value> = all.iter().filter(|thread| !thread["entered"].is_null()).collect();
+        assert_eq!((entered.len(), &entered[0]["name"]), (1, &Value::from("caller")), "{build}: {dump}");
+        assert_eq!(
+            all.iter().filter(|t| !t["waits"].is_null() && t["waits"]["contention"] == true).count(),
+            1
+        );
+        let waiter = all.iter().find(|thread| thread["waits"]["contention"] == true).unwrap();
+        assert_eq!(waiter["name"], "caller", "{build}: {waiter}");
+        let words = place.ungil(["dump", &target.pid()]).run().ok().stdout;
+        assert!(words.contains(", 3 threads in 2 interpreters,"), "{build}: {words}");
+
+        let view = top(&place, &target, "2");
+        let rows: Vec<i64> = ids(items(&view["threads"]), "tid");
+        assert_eq!(rows.len(), 3, "{build}: {}", view["threads"]);
+        assert_eq!(rows.into_iter().collect::<BTreeSet<_>>(), kernels, "{build}");
+        let waiter = items(&view["threads"]).iter().find(|t| t["name"] == "caller").unwrap();
+        assert_eq!(waiter["state"], "lock", "{build}: {waiter}");
+        assert_eq!(number(&view["objects"][0]["waiting"]).round(), 1.0, "{build}: {}", view["objects"]);
+
+        let args =
+            [&target.pid(), "--mode", "lock", "--duration", "1s", "--rate", "200", "--threads", "caller"];
+        let summary = profile(&place, &args).ok().json();
+        let (weight, lasted) = (number(&summary["weight"]), number(&summary["totals"]["duration_ns"]));
+        assert!((0.5..=1.1).contains(&(weight / lasted)), "{build}: {weight} of {lasted} ns: {summary}");
+        drop(target);
+
+        let ends = "from ungil_phase import phase\nwith phase(): time.sleep(2)\nos.write(go, b'.')\ncaller.join()\nprint('done')\n";
+        place.write("work.py", format!("{INSIDE_ANOTHER}{ends}"));
+        let record = place.one_block(["work.py", "--python", build]).run().ok().record();
+        let run = record.run(build);
+        let waiters = metric(run, "lock_wait_s") / metric(run, "wall_s");
+        assert!((0.6..=1.1).contains(&waiters), "{build}: {waiters} threads waited, not 1: {run}");
+    }
+}
