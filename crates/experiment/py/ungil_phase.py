@@ -39,7 +39,7 @@ def _channel():
 
 
 def _counts():
-    """This process's context switches, its children's included, the children's largest RSS in KiB, and the GIL."""
+    """This process's context switches, its children's included, the ended children's ru_maxrss in KiB, and the GIL."""
     try:
         from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
     except ImportError:

@@ -16,7 +16,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Instant;
 use ungil_meter::energy::Sensor;
-use ungil_meter::{Counters, End, Launch, Peaks, Status, Tree, own_cpu_s, process_rss};
+use ungil_meter::{Counters, End, HighWater, Launch, Peaks, Status, Tree, own_cpu_s};
 
 /// Starts of each interpreter to measure its start-up by.
 const STARTS: usize = 5;
@@ -47,10 +47,10 @@ pub(crate) struct Findings {
     pub(crate) startup_ns: Option<u64>,
     /// CPU seconds of a load generator, which is not part of the tree.
     pub(crate) load_cpu_s: f64,
-    /// The process that marks the phase, and its children's largest resident set when the phase began.
+    /// The process that marks the phase.
     marker: Option<Mark>,
-    /// The marking process's own resident set when the phase began, in bytes.
-    marker_rss: u64,
+    /// The kernel's marks of resident sets when the phase began.
+    high_water: HighWater,
     /// It ended with a phase still open.
     unfinished: bool,
 }
@@ -90,7 +90,7 @@ impl Bench<'_> {
         if !is_marked {
             window.close(&mut self.sensors, process_s, end.spent);
             let mut peaks = sampler.peaks();
-            peaks.peak.rss = peaks.peak.rss.max(end.largest_rss);
+            peaks.peak.rss = peaks.peak.rss.max(end.largest_rss.unwrap_or(0));
             window.remember(peaks, None);
         }
         let outcome = match found.outcome.take().unwrap_or_else(|| outcome_of(&end)) {
@@ -195,33 +195,32 @@ impl Bench<'_> {
                     return answer(session);
                 }
                 found.marker = Some(mark);
-                found.marker_rss = process_rss(mark.pid);
                 session.sampler.reset();
-                session.waiting.begin(&session.tree.members(), window.count == 0);
+                session.sampler.follow(mark.pid);
+                let members = session.tree.members();
+                found.high_water = HighWater::begin(&members, mark.children_rss);
+                session.waiting.begin(&members, window.count == 0);
                 let tree = &session.tree;
                 window.open(&mut self.sensors, || tree.counters(exact(&mark)));
                 found.startup_ns.get_or_insert_with(ungil_meter::monotonic_ns);
                 answer(session)
             }
             Message::End(mark, from, to) => {
-                let Some(begun) = found.marker.filter(|m| m.pid == mark.pid && window.is_open()) else {
+                if found.marker.is_none_or(|m| m.pid != mark.pid) || !window.is_open() {
                     let says = format!("process {} ended a phase that it had not begun", mark.pid);
                     session.note(Hazard::new(Kind::Phase, says));
                     return answer(session);
-                };
+                }
                 let counters = session.tree.counters(exact(&mark));
                 window.close(&mut self.sensors, (to - from) as f64 / 1e9, counters);
                 session.waiting.end();
                 let memory = session.sampler.checkpoint(&session.tree);
                 let mut peaks: Peaks = session.sampler.peaks();
-                // A child too short-lived for any look still shows in its parent's account of ended children; that
-                // parent was there at the time.
-                if let (Some(now), Some(then)) = (mark.children_rss, begun.children_rss)
-                    && now > then
-                {
-                    let parent = found.marker_rss.min(process_rss(mark.pid));
-                    peaks.peak.rss = peaks.peak.rss.max(now + parent);
-                }
+                // What no look saw: a member's own peak, or a child that came and went, beside the process that waited for it.
+                let living = found.high_water.of_living(&session.tree.members());
+                let ended = found.high_water.of_ended(mark.pid, mark.children_rss);
+                let ended = ended.map_or(0, |rss| rss + session.sampler.least_rss_of_followed());
+                peaks.peak.rss = peaks.peak.rss.max(living).max(ended);
                 window.remember(peaks, Some(memory));
                 if let Some(hazard) = self.gil_hazard(&mark, session) {
                     session.note(hazard);

@@ -1,6 +1,7 @@
 //! Members of a process tree and what `/proc` says of each. A member may vanish between two reads: that is normal and
 //! silent here; the callers' sums are of those that were there.
 
+use super::sys;
 use procfs::process::{Process, Stat};
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::HashSet;
@@ -32,6 +33,24 @@ pub(crate) fn descendants(roots: &[i32]) -> Vec<i32> {
 /// One process's `/proc/PID/stat`; `None` if it is gone.
 pub(crate) fn stat(pid: i32) -> Option<Stat> {
     Process::new(pid).and_then(|p| p.stat()).ok()
+}
+
+/// `/proc/PID/stat` of the members that are alive.
+pub(crate) fn stats(members: &[i32]) -> Vec<Stat> {
+    members.iter().filter_map(|&pid| stat(pid)).filter(|s| s.state != 'Z' && s.state != 'X').collect()
+}
+
+/// The processes that have an address space of their own. Between `vfork` and exec a child runs in its parent's, and both would
+/// be found with the same pages.
+pub(crate) fn owners(stats: &[Stat]) -> Vec<i32> {
+    let borrows = |child: &Stat| {
+        stats.iter().any(|parent| {
+            parent.pid == child.ppid
+                && (parent.vsize, parent.startstack) == (child.vsize, child.startstack)
+                && sys::share_memory(parent.pid, child.pid).unwrap_or(parent.rss == child.rss)
+        })
+    };
+    stats.iter().filter(|s| !borrows(s)).map(|s| s.pid).collect()
 }
 
 /// Its command line in words, for messages.
