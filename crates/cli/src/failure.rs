@@ -37,7 +37,7 @@ impl Edge {
 
     /// The same with the place added where what was measured can be found.
     pub(crate) fn with_record(mut self, path: &std::path::Path) -> Edge {
-        let resume = format!("ungil compare --resume {}", path.display());
+        let resume = format!("ungil compare --resume {}", crate::shell::word(path));
         if self.code == INTERRUPTED {
             self.failure.mend = format!("what was measured is in the record; go on with {resume}");
         }
@@ -59,8 +59,9 @@ impl Edge {
     pub(crate) fn report(self) -> ExitCode {
         let Failure { what, why, mend } = &self.failure;
         // A path or a name in it may be another's.
+        // A blank more or less matters in a line to be run; a line's end would make it two.
         let one_line =
-            |text: &str| harmless(&text.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned();
+            |text: &str| harmless(&text.lines().map(str::trim).collect::<Vec<_>>().join(" ")).into_owned();
         let text =
             format!("ungil: {}\n  why: {}\n  try: {}\n", one_line(what), one_line(why), one_line(mend));
         let _ = io::stderr().write_all(text.as_bytes());

@@ -7,6 +7,11 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
+/// A path as one word for a shell.
+pub(crate) fn word(path: &Path) -> String {
+    ungil_experiment::shell::word(&path.to_string_lossy())
+}
+
 /// Prints a shell's completion script.
 pub(crate) fn completions(shell: clap_complete::Shell) -> Result<ExitCode, Edge> {
     let mut text = Vec::new();

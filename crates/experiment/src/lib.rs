@@ -22,6 +22,7 @@ pub mod runner;
 mod serve;
 mod session;
 pub mod stats;
+pub mod shell;
 mod stop;
 mod waiting;
 mod window;

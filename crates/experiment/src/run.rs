@@ -8,6 +8,7 @@ use crate::phase::{Channel, Mark, Message};
 use crate::record::{Outcome, Output, Probes, Run, Settings};
 use crate::serve;
 use crate::session::{Event, Session};
+use crate::shell;
 use crate::stop::Stop;
 use crate::window::Window;
 use crate::workload::Workload;
@@ -37,6 +38,8 @@ pub(crate) struct Bench<'a> {
 pub(crate) struct Done {
     pub(crate) run: Run,
     pub(crate) output: Hashed,
+    /// The port that a service was told to listen on.
+    pub(crate) port: Option<u16>,
 }
 
 /// What becomes known of a run beside its window.
@@ -148,7 +151,7 @@ impl Bench<'_> {
             wait_samples: waiting.sums().looks,
             added_s: (set_up.elapsed().as_secs_f64() - process_s).max(0.0),
         };
-        Ok(Done { run, output: stdout })
+        Ok(Done { run, output: stdout, port })
     }
 
     /// Follows a workload that ends by itself.
@@ -258,10 +261,18 @@ impl Bench<'_> {
             let end = Tree::start(&launch)?.finish()?;
             if end.status != Status::Exited(0) {
                 let what = format!("{} does not start", arm.head());
+                let gil =
+                    launch.env.iter().map(|(name, value)| format!("{name}={}", value.to_string_lossy()));
+                let gone = launch.unset.iter().map(|name| format!("-u {name}"));
+                let python = shell::word(&python.to_string_lossy());
+                let set: Vec<String> = gone.chain(gil).collect();
                 return Err(failed(
                     what,
-                    format!("'python -c pass' {:?}", end.status),
-                    format!("run {} by hand", python.display()),
+                    match end.status {
+                        Status::Exited(code) => format!("'python -c pass' ended with exit code {code}"),
+                        Status::Signaled(signal) => format!("signal {signal} ended 'python -c pass'"),
+                    },
+                    format!("run it by hand: env {} {python} -c pass", set.join(" ")),
                 ));
             }
             seconds.push(end.ended_ns.saturating_sub(end.started_ns) as f64 / 1e9);
@@ -274,11 +285,23 @@ impl Bench<'_> {
     }
 
     fn launch(&self, arm: &Arm, block: u32, channel: &Channel, port: Option<u16>) -> Result<Launch, Error> {
-        let mut launch = Launch { argv: self.workload.argv(arm, self.support, port)?, ..Launch::default() };
+        let argv = self.workload.argv(arm, self.support, port)?;
+        let (mut env, unset) = self.environment(arm, block, self.support);
+        env.push(("UNGIL_PHASE".into(), channel.dir().into()));
+        Ok(Launch { argv, env, unset, ..Launch::default() })
+    }
+
+    /// What an arm's environment has and lacks beside this process's own, its phase channel apart.
+    pub(crate) fn environment(
+        &self,
+        arm: &Arm,
+        block: u32,
+        support: &Path,
+    ) -> (Vec<(String, OsString)>, Vec<String>) {
+        let mut launch = Launch::default();
         let mut set = |name: &str, value: std::ffi::OsString| launch.env.push((name.into(), value));
-        set("UNGIL_PHASE", channel.dir().into());
         set("UNGIL_ARM", arm.id.clone().into());
-        let mut path = std::ffi::OsString::from(self.support);
+        let mut path = std::ffi::OsString::from(support);
         if let Some(old) = std::env::var_os("PYTHONPATH").filter(|p| !p.is_empty()) {
             path.push(":");
             path.push(old);
@@ -295,7 +318,28 @@ impl Bench<'_> {
         }
         launch.env.extend(self.env.iter().cloned());
         set_gil(&mut launch, arm);
-        Ok(launch)
+        (launch.env, launch.unset)
+    }
+
+    /// A line for a POSIX shell that runs what a run of an arm ran, in `directory` and with the same environment, but for the
+    /// phase channel: marks do nothing. `support` is where the Python files stay.
+    pub(crate) fn by_hand(
+        &self,
+        arm: &Arm,
+        block: u32,
+        port: Option<u16>,
+        support: &Path,
+        directory: &str,
+    ) -> Result<String, Error> {
+        let (set, unset) = self.environment(arm, block, support);
+        let mut words = vec!["env".to_string(), "-C".into(), shell::word(directory)];
+        words.extend(unset.into_iter().flat_map(|name| ["-u".to_string(), name]));
+        words.extend(
+            set.iter().map(|(name, value)| format!("{name}={}", shell::word(&value.to_string_lossy()))),
+        );
+        let argv = self.workload.argv(arm, support, port)?;
+        words.extend(argv.iter().map(|word| shell::word(&word.to_string_lossy())));
+        Ok(format!("{} </dev/null", words.join(" ")))
     }
 }
 
