@@ -87,7 +87,9 @@ impl<'a> Experiment<'a> {
             let failure = error.failure();
             let why = format!("{}: {}", failure.what, failure.why);
             // With the disk full this cannot be written either; the record is whole lines without it.
-            let _ = self.writer.line(&Line::Stopped(Stopped { why }));
+            let line = Line::Stopped(Stopped { why });
+            let _ = self.writer.line(&line);
+            self.record.add(line);
         }
         if comparison.blocks > 0 {
             let written = self.writer.line(&Line::Comparison(comparison.clone()));
@@ -95,7 +97,7 @@ impl<'a> Experiment<'a> {
                 written?;
             }
         }
-        self.record.comparison = Some(comparison.clone());
+        self.record.add(Line::Comparison(comparison.clone()));
         result.map(|()| comparison)
     }
 
