@@ -117,6 +117,7 @@ impl Bench<'_> {
             cores: cores.end(),
             hazards: Vec::new(),
             output: port.is_none().then(|| Output { blake3: stdout.hash(), bytes: stdout.bytes }),
+            uncached: None,
             counted_by,
             probes: Probes::default(),
             stderr: None,

@@ -3,6 +3,7 @@
 
 use crate::arm::Arm;
 use crate::blame::{disagreement, run_failure};
+use crate::bytecode;
 use crate::compare::{Comparison, compare};
 use crate::error::{Error, failed};
 use crate::output::Hashed;
@@ -194,6 +195,9 @@ impl<'a> Experiment<'a> {
             let order = u32::try_from(order).unwrap_or(u32::MAX);
             let mut done = bench.run(arm, block, order)?;
             window::joules(&mut done.run, self.record.idle.as_ref(), &header.absent);
+            if !done.run.marked && done.run.outcome == Outcome::Ok && !self.has_run(arm.head()) {
+                done.run.uncached = bytecode::uncached(bench, arm);
+            }
             let earlier = self.record.runs.iter().filter(|r| r.block == block && r.outcome == Outcome::Ok);
             if let Some(why) = disagreement(header, &done, &outputs, earlier) {
                 done.run.outcome = Outcome::Invalid { why: why.why.clone() };
@@ -209,6 +213,12 @@ impl<'a> Experiment<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether an interpreter has had a run before.
+    fn has_run(&self, head: &str) -> bool {
+        let same = |id: &str| self.record.header.arms.iter().any(|a| a.id == id && a.head() == head);
+        self.record.runs.iter().any(|r| r.outcome == Outcome::Ok && same(&r.arm))
     }
 
     /// Stops the experiment for a failed run, or, if asked to keep going, leaves its arm out from now on.
@@ -261,6 +271,7 @@ pub fn now() -> String {
 fn support() -> std::io::Result<tempfile::TempDir> {
     let dir = tempfile::Builder::new().prefix("ungil-").tempdir()?;
     write_support(dir.path())?;
+    std::fs::write(dir.path().join("ungil_imports.py"), include_str!("../py/ungil_imports.py"))?;
     Ok(dir)
 }
 

@@ -89,6 +89,7 @@ fn run(arm: &str, block: u32, wall_s: f64) -> Run {
         machine: None,
         hazards: Vec::new(),
         output: None,
+        uncached: None,
         counted_by: "proc".into(),
         probes: Probes::default(),
         stderr: None,
