@@ -170,6 +170,19 @@ fn findings_name_their_figures_and_stand_beside_the_papers() {
 }
 
 #[test]
+fn few_blocks_agree_with_no_paper() {
+    let says = |blocks: usize| {
+        let point = point(Category::Sequential, Form::Plain, None, &FIFTH_MORE[..blocks]);
+        summary(&study(vec![point])).findings.join("\n")
+    };
+    for claim in ["which agrees", "as in the paper, address space", "Power without the GIL"] {
+        assert!(says(5).contains(claim), "no '{claim}' in:\n{}", says(5));
+        assert!(!says(4).contains(claim), "'{claim}' in:\n{}", says(4));
+    }
+    assert!(says(4).contains("of the energy, which decides nothing"), "{}", says(4));
+}
+
+#[test]
 fn what_sharing_costs_needs_blocks_enough() {
     let twins = |blocks: usize| {
         let of = |form, times: &[(f64, f64)]| {
