@@ -1,6 +1,7 @@
 //! Errors at the edge: three lines on standard error (what, why, what to do) and an exit code.
 
 use crate::clean::harmless;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -117,6 +118,9 @@ impl Edge {
             let _ = error.print();
             return ExitCode::from(USAGE);
         }
+        if let Some(edge) = script_argument(error) {
+            return edge.report();
+        }
         let text = error.to_string();
         let mut lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
         let what = lines.next().unwrap_or_default().trim_start_matches("error: ").to_string();
@@ -132,6 +136,36 @@ impl Edge {
         let code = if matches!(error, pythons::Error::NoRecipe { .. }) { USAGE } else { FAILED };
         Edge { code, ..Edge::from(error) }
     }
+}
+
+/// A word after a script that is no option of ungil's: the script's own arguments follow `--`.
+fn script_argument(error: &clap::Error) -> Option<Edge> {
+    let (ErrorKind::UnknownArgument, Some(ContextValue::String(word)), None) =
+        (error.kind(), error.get(ContextKind::InvalidArg), error.get(ContextKind::SuggestedArg))
+    else {
+        return None;
+    };
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let (verb, words) =
+        words.split_first().filter(|(verb, _)| ["compare", "profile"].contains(&verb.as_str()))?;
+    let at = words
+        .iter()
+        .position(|w| w == word || w.strip_prefix(word.as_str()).is_some_and(|w| w.starts_with('=')))?;
+    let (before, rest) = words.split_at(at);
+    let is_program = |w: &String| w == "-m" || w == "--module" || w.ends_with(".py");
+    before.iter().any(is_program).then_some(())?;
+    // What is an option again is ungil's, or the user's to sort out.
+    let (rest, after) = rest.split_at(rest.iter().position(|w| w == "--").unwrap_or(rest.len()));
+    let own = 1 + rest.iter().skip(1).take_while(|w| !w.starts_with('-')).count();
+    let (args, options) = rest.split_at(own);
+    let separator = "--".to_string();
+    let line = before.iter().chain(options).chain([&separator]).chain(args).chain(after.iter().skip(1));
+    let line: Vec<String> = line.map(|w| ungil_experiment::shell::word(w)).collect();
+    Some(Edge::usage(
+        format!("'{word}' is not an option of ungil {verb}"),
+        "the arguments of a script or module are told apart by `--`",
+        format!("arguments follow `--`: ungil {verb} {}", line.join(" ")),
+    ))
 }
 
 /// Prints to standard output; a reader that has gone away (`| head`) is no error.
