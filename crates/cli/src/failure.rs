@@ -140,17 +140,20 @@ impl Edge {
 
 /// A word after a script that is no option of ungil's: the script's own arguments follow `--`.
 fn script_argument(error: &clap::Error) -> Option<Edge> {
-    let (ErrorKind::UnknownArgument, Some(ContextValue::String(word)), None) =
-        (error.kind(), error.get(ContextKind::InvalidArg), error.get(ContextKind::SuggestedArg))
-    else {
-        return None;
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
     };
+    let word = text(ContextKind::InvalidArg).filter(|_| error.kind() == ErrorKind::UnknownArgument)?;
+    // Dashes and three letters in common: an option of ungil's, misspelt.
+    if text(ContextKind::SuggestedArg).zip(word.get(..5)).is_some_and(|(near, head)| near.starts_with(head)) {
+        return None;
+    }
     let words: Vec<String> = std::env::args().skip(1).collect();
     let (verb, words) =
         words.split_first().filter(|(verb, _)| ["compare", "profile"].contains(&verb.as_str()))?;
-    let at = words
-        .iter()
-        .position(|w| w == word || w.strip_prefix(word.as_str()).is_some_and(|w| w.starts_with('=')))?;
+    let at =
+        words.iter().position(|w| w == word || w.strip_prefix(word).is_some_and(|w| w.starts_with('=')))?;
     let (before, rest) = words.split_at(at);
     let is_program = |w: &String| w == "-m" || w == "--module" || w.ends_with(".py");
     before.iter().any(is_program).then_some(())?;

@@ -6,7 +6,6 @@
 use super::Story;
 use std::fmt;
 use ungil_experiment::arm::{Arm, Model};
-use ungil_experiment::compare::ArmFigures;
 use ungil_experiment::hazard::Kind;
 use ungil_experiment::metric::digits;
 use ungil_experiment::record::{Outcome, Run};
@@ -32,12 +31,12 @@ pub(super) enum Obstacle {
     Uncached { modules: Vec<String>, why: String },
     /// There were fewer pieces of work than workers.
     FewPieces { arm: String, pieces: f64, workers: u32 },
-    /// The workload may use one core only.
-    OneCore { arm: String, workers: u32 },
-    /// The machine had no core left for it.
-    Crowded { arm: String, cores: f64 },
     /// It waits; no arm computes for a quarter of the time.
     Waits { cores: f64 },
+    /// The workload may use one core only.
+    OneCore { arm: String, workers: u32 },
+    /// Several workers used no more than one core, and the machine had no other to give.
+    Crowded { arm: String, workers: u32, cores: f64 },
     /// Several workers used no more than one core.
     NotParallel { arm: String, workers: u32, cores: f64 },
     /// Too few blocks, or intervals that decide nothing.
@@ -72,9 +71,9 @@ impl fmt::Display for Obstacle {
                 f,
                 "The workload may use one core only: what the {workers} workers of {arm} could do on more is not known."
             ),
-            Obstacle::Crowded { arm, cores } => write!(
+            Obstacle::Crowded { arm, workers, cores } => write!(
                 f,
-                "{arm} got {} cores while the rest of the machine was busy: whether the workload waits or would use more is not known. Compare again on a quieter machine.",
+                "{arm} got {} cores for {workers} workers while the rest of the machine was busy: whether its work runs in parallel is not known. Compare again on a quieter machine.",
                 digits(*cores)
             ),
             Obstacle::Waits { cores } => write!(
@@ -184,17 +183,12 @@ impl Story<'_> {
         self.idle_cores(arm).is_none_or(|idle| idle < IDLE_CORES)
     }
 
+    /// A workload on a machine without an idle core may have been kept from computing: of that nothing is said.
     fn waits(&self) -> Option<Obstacle> {
         let arms = || self.view.comparison.arms.iter().filter(|a| a.failed.is_none() && a.runs > 0);
-        let cores = |a: &ArmFigures| self.figure(&a.arm, "busy_cores");
-        let most = arms().map(cores).collect::<Option<Vec<f64>>>()?.into_iter().reduce(f64::max)?;
-        if most >= WAITING_CORES {
-            return None;
-        }
-        Some(match arms().find(|a| self.is_crowded(&a.arm)) {
-            Some(a) => Obstacle::Crowded { arm: a.arm.clone(), cores: cores(a)? },
-            None => Obstacle::Waits { cores: most },
-        })
+        let cores = arms().map(|a| self.figure(&a.arm, "busy_cores")).collect::<Option<Vec<f64>>>()?;
+        let most = cores.into_iter().reduce(f64::max).filter(|&most| most < WAITING_CORES)?;
+        (!arms().any(|a| self.is_crowded(&a.arm))).then_some(Obstacle::Waits { cores: most })
     }
 
     fn not_parallel(&self, arm: &Arm) -> Option<Obstacle> {
@@ -207,7 +201,7 @@ impl Story<'_> {
         Some(if self.view.record.header.machine.cpus < 2 {
             Obstacle::OneCore { arm: id, workers }
         } else if self.is_crowded(&arm.id) {
-            Obstacle::Crowded { arm: id, cores }
+            Obstacle::Crowded { arm: id, workers, cores }
         } else {
             Obstacle::NotParallel { arm: id, workers, cores }
         })
