@@ -137,7 +137,7 @@ fn a_scripts_arguments_without_dashes_are_shown_where_they_belong() {
         (&["compare", "s.py", "arg"], "ungil compare s.py -- arg"),
         (&["compare", "s.py", "--n", "5", "--python", "3.14"], "ungil compare s.py --python 3.14 -- --n 5"),
         (&["compare", "s.py", "a b", "--", "c"], "ungil compare s.py -- 'a b' c"),
-        (&["compare", "-m", "pkg.mod", "arg"], "ungil compare -m pkg.mod -- arg"),
+        (&["compare", "-m", "pkg.mod", "--n"], "ungil compare -m pkg.mod -- --n"),
         (&["profile", "s.py", "arg"], "ungil profile s.py -- arg"),
     ];
     for (args, line) in cases {
