@@ -21,9 +21,16 @@ impl Ungil {
     pub fn new(dir: &Path) -> Ungil {
         let mut command = Command::new(binary());
         command.current_dir(dir);
-        for name in
-            ["PYTHONPATH", "PYTHON_GIL", "PYTHONHASHSEED", "UNGIL_PHASE", "UNGIL_WORKERS", "UNGIL_ARM"]
-        {
+        for name in [
+            "PYTHONPATH",
+            "PYTHON_GIL",
+            "PYTHONHASHSEED",
+            "PYTHONDONTWRITEBYTECODE",
+            "PYTHONPYCACHEPREFIX",
+            "UNGIL_PHASE",
+            "UNGIL_WORKERS",
+            "UNGIL_ARM",
+        ] {
             command.env_remove(name);
         }
         // Only $UNGIL_PYTHONS, the search path and Debian: what else this machine has is no matter of the tests.

@@ -130,6 +130,28 @@ fn arguments_that_make_no_sense_are_refused() {
 }
 
 #[test]
+fn a_scripts_arguments_without_dashes_are_shown_where_they_belong() {
+    let place = Place::new();
+    place.write("s.py", "import sys\nprint(sys.argv[1:])\n");
+    let cases: &[(&[&str], &str)] = &[
+        (&["compare", "s.py", "arg"], "ungil compare s.py -- arg"),
+        (&["compare", "s.py", "--n", "5", "--python", "3.14"], "ungil compare s.py --python 3.14 -- --n 5"),
+        (&["compare", "s.py", "a b", "--", "c"], "ungil compare s.py -- 'a b' c"),
+        (&["compare", "-m", "pkg.mod", "--n"], "ungil compare -m pkg.mod -- --n"),
+        (&["profile", "s.py", "arg"], "ungil profile s.py -- arg"),
+    ];
+    for (args, line) in cases {
+        let told = place.ungil(args.iter().copied()).run().told(2);
+        assert_eq!(told.mend, format!("arguments follow `--`: {line}"), "{args:?}");
+    }
+    // What it says to do is right; and a misspelt option of ungil's is no argument of the script's.
+    let line = ["s.py", "--python", "3.14", "--", "--n", "5"];
+    assert_eq!(place.one_block(line).run().ok().record().runs().len(), 1);
+    let told = place.ungil(["compare", "s.py", "--block", "5"]).run().told(2);
+    assert!(format!("{told:?}").contains("--blocks"), "{told:?}");
+}
+
+#[test]
 fn a_bound_is_judged_and_a_crossed_one_is_exit_code_3() {
     let place = Place::new();
     place.write(

@@ -262,3 +262,86 @@ fn fields_a_later_ungil_adds_are_no_obstacle() {
     fs::File::create(place.at("r.jsonl")).unwrap().write_all(text.as_bytes()).unwrap();
     place.ungil(["compare", "-q", "--resume", "r.jsonl"]).run().ok();
 }
+
+#[test]
+fn a_complete_record_is_printed_again_and_nothing_is_added() {
+    let place = Place::new();
+    place.write("a.py", "open('count', 'a').write('x')\nprint('same')\n");
+    // One block takes longer than the time limit: the plan is fulfilled, and no --max-blocks says so.
+    let args = [
+        "compare",
+        "a.py",
+        "-q",
+        "--energy",
+        "off",
+        "--warmup",
+        "0",
+        "--blocks",
+        "1",
+        "--time-limit",
+        "10ms",
+    ];
+    let first = place.ungil(args).args(["--python", "3.14,3.14t", "--out", "r.jsonl"]).run().ok();
+    let (record, count) = (place.read("r.jsonl").unwrap(), place.read("count").unwrap());
+    let again =
+        place.ungil(["compare", "-q", "--resume", "r.jsonl", "--fail-if", "time(3.14t) > 1 ms"]).run();
+    assert_eq!(again.code, 3, "as the comparison would end: {}", again.stderr);
+    assert!(again.stderr.contains("nothing is left to measure"), "{}", again.stderr);
+    let told = |text: &str| text.split("Record: ").next().map(str::to_string);
+    assert_eq!(told(&again.stdout), told(&first.stdout));
+    assert_eq!(place.read("r.jsonl").unwrap(), record);
+    assert_eq!(place.read("count").unwrap(), count, "nothing was run");
+}
+
+#[test]
+fn a_resume_that_is_killed_leaves_a_record_that_is_not_complete() {
+    let place = Place::new();
+    let (running, _) = in_block_3(&place);
+    running.signal("INT");
+    running.wait();
+    let mut text = place.read("r.jsonl").unwrap();
+    assert!(text.contains("\"type\":\"comparison\""), "the last line is a comparison");
+    text.push_str("{\"type\":\"resumed\",\"at\":\"2026-01-01T00:00:00Z\"}\n");
+    fs::write(place.at("r.jsonl"), text).unwrap();
+    fs::remove_file(place.at("stay")).unwrap();
+    let out = place.ungil(["compare", "-q", "--replay", "r.jsonl"]).run().ok();
+    assert!(out.stderr.contains("not complete"), "{}", out.stderr);
+    place.ungil(["compare", "-q", "--resume", "r.jsonl"]).run().ok();
+    assert_eq!(Record::read(&place.at("r.jsonl")).comparison()["blocks"], BLOCKS);
+}
+
+#[test]
+fn replay_prints_a_record_in_every_form_and_runs_nothing() {
+    let place = Place::new();
+    place.write("a.py", "open('count', 'a').write('x')\nprint('same')\n");
+    let first = place.one_block(["a.py", "--python", "3.14,3.14t", "--out", "r.jsonl"]).run().ok();
+    let (record, count) = (place.read("r.jsonl").unwrap(), place.read("count").unwrap());
+    // The folder it ran in is of no matter, nor is a program that is gone.
+    fs::remove_file(place.at("a.py")).unwrap();
+    let replay =
+        |flags: &[&str]| place.ungil(["compare", "--replay", "r.jsonl"]).args(flags.iter().copied()).run();
+    assert_eq!(replay(&[]).ok().stdout, first.stdout);
+    let json = replay(&["--json"]).ok().json();
+    let kept = Record::read(&place.at("r.jsonl"));
+    for (arm, there) in [0, 1].map(|i| (&json["comparison"]["arms"][i], &kept.comparison()["arms"][i])) {
+        assert_eq!((&arm["arm"], &arm["runs"]), (&there["arm"], &there["runs"]));
+        let [shown, there] = [arm, there].map(|a| a["metrics"]["wall_s"]["median"].as_f64().unwrap());
+        assert!((shown / there - 1.0).abs() < 1e-12, "{shown} in place of {there}");
+    }
+    let csv = replay(&["--csv"]).ok().stdout;
+    assert!(csv.starts_with("arm,metric,") && csv.contains("3.14t,wall_s"), "{csv}");
+    assert_eq!(replay(&["--fail-if", "time(3.14t) > 1 ms"]).code, 3);
+    assert_eq!(replay(&["--fail-if", "time(3.14t) > 1000 s"]).code, 0);
+    assert!(replay(&["--fail-if", "time(9.9) > 1"]).told(2).what.contains("9.9"));
+    for flags in
+        [&["--blocks", "9"][..], &["--resume", "r.jsonl"], &["a.py"], &["--out", "x"], &["--python", "3.14"]]
+    {
+        assert!(replay(flags).told(2).what.contains("--replay"), "{flags:?}");
+    }
+    assert_eq!((place.read("r.jsonl").unwrap(), place.read("count").unwrap()), (record.clone(), count));
+    // A record without a run has nothing to print.
+    let head = record.lines().next().unwrap();
+    place.write("empty.jsonl", format!("{head}\n"));
+    let told = place.ungil(["compare", "--replay", "empty.jsonl"]).run().told(1);
+    assert!(told.what.contains("nothing to show") && told.mend.contains("--resume"), "{told:?}");
+}

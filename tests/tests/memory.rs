@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use serde_json::Value;
+use std::process::Command;
 use ungil_tests::{Place, hazards, metric};
 
 const MIB: f64 = 1_048_576.0;
@@ -193,4 +194,82 @@ with phase(): pass
     let base = run(&place, script, 0);
     let full = run(&place, script, 300);
     right("after 300 MiB that are gone", metric(&full, "rss_peak_bytes"), metric(&base, "rss_peak_bytes"));
+}
+
+/// A parent with 200 MiB of ballast, kept or freed before the phase, that starts small children in it.
+const BALLAST: &str = "
+import subprocess, sys, time
+from ungil_phase import phase
+ballast = b'x' * (200 << 20)
+if sys.argv[1] == 'free': del ballast
+with phase():
+    for _ in range(3): subprocess.run(['true'], check=True)
+    time.sleep(0.3)
+print('done')
+";
+
+#[test]
+fn small_children_of_a_large_parent_are_not_booked_with_its_memory() {
+    let place = Place::new();
+    place.write("w.py", BALLAST);
+    for (ballast, mib) in [("keep", 200.0), ("free", 0.0)] {
+        let record = place.one_block(["w.py", "--python", "3.14", "--", ballast]).run().ok().record();
+        let run = record.run("3.14");
+        let (peak, end) = (metric(run, "rss_peak_bytes") / MIB, metric(run, "rss_end_bytes") / MIB);
+        assert!(peak >= mib && peak < mib + 60.0, "{ballast}: {peak:.1} MiB, {end:.1} MiB at the end");
+    }
+}
+
+/// Holds 200 MiB, and waits for a child of `vfork` that stays in the parent's memory until looks have seen it.
+const VFORKS: &str = "
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+int main(void) {
+    size_t size = 200u << 20;
+    char *block = malloc(size);
+    memset(block, 1, size);
+    pid_t child = vfork();
+    if (child == 0) {
+        struct timespec rest = {3, 0};
+        nanosleep(&rest, NULL);
+        _exit(block[size / 2] - 1);
+    }
+    return waitpid(child, NULL, 0) != child;
+}
+";
+
+#[test]
+fn a_child_that_runs_in_its_parents_memory_counts_once() {
+    let place = Place::new();
+    place.write("big.c", VFORKS);
+    let cc = Command::new("cc").args(["-O1", "-o", "big", "big.c"]).current_dir(place.path()).status();
+    assert!(cc.expect("cc runs").success());
+    let record = place.one_block(["--command", "./big {python}", "--python", "3.14"]).run().ok().record();
+    let run = record.run("3.14");
+    assert_eq!(metric(run, "processes_peak"), 2.0, "looks saw the child");
+    for key in ["rss_peak_bytes", "pss_peak_bytes", "uss_peak_bytes"] {
+        let mib = metric(run, key) / MIB;
+        assert!((200.0..220.0).contains(&mib), "{key}: {mib:.1} MiB");
+    }
+}
+
+#[test]
+fn a_peak_of_the_marking_process_between_two_looks_is_not_missed() {
+    let place = Place::new();
+    // The block is gone before the end of the phase, and so are the looks that could have seen all of it.
+    let script = "
+import mmap, sys
+from ungil_phase import phase
+size = max(int(sys.argv[1]) << 20, 1 << 12)
+with phase():
+    block = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    block.write(b'x' * 4096 * (size // 4096))
+    block.close()
+";
+    let base = run(&place, script, 0);
+    let full = run(&place, script, 64);
+    right("in the phase", metric(&full, "rss_peak_bytes"), metric(&base, "rss_peak_bytes") + 128.0 * MIB);
 }

@@ -189,12 +189,19 @@ pub(crate) struct Compare {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub(crate) out: Option<PathBuf>,
 
-    /// Go on with an interrupted record; everything else is taken from it.
+    /// Go on with an interrupted record; everything else is taken from it. One that is complete is printed again.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output",
           conflicts_with_all = ["workload", "out", "args", "items", "chunk", "load", "metrics", "python", "models", "workers",
             "also", "aa", "blocks", "max_blocks", "precision", "time_limit", "timeout", "warmup", "seed",
             "allow_different_output", "keep_going", "energy", "idle"])]
     pub(crate) resume: Option<PathBuf>,
+
+    /// Print a record again, and run nothing.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output",
+          conflicts_with_all = ["resume", "workload", "out", "args", "items", "chunk", "load", "metrics", "python", "models",
+            "workers", "also", "aa", "blocks", "max_blocks", "precision", "time_limit", "timeout", "warmup", "seed",
+            "allow_different_output", "keep_going", "energy", "idle"])]
+    pub(crate) replay: Option<PathBuf>,
 
     /// Print the comparison as JSON.
     #[arg(long, help_heading = "Output", conflicts_with = "csv")]
@@ -217,6 +224,8 @@ Examples:
   ungil compare --task pkg.mod:func --items 'range(64)' --models sequential,threads,spawn
   ungil compare --serve '{python} -m http.server {port}' --load 'wrk -t2 -c32 -d5s {url}'
   ungil compare work.py --python 3.14,3.14t,3.14t+gil --fail-if 'time(3.14t) > 1.05'
+  ungil compare --resume .ungil/FILE.jsonl
+  ungil compare --replay .ungil/FILE.jsonl --json
 
 Mark the part that counts with two lines; the module is on the workload's path:
   from ungil_phase import phase

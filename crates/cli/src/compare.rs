@@ -19,15 +19,23 @@ use ungil_report::{View, csv, json, terminal};
 /// A `--fail-if` bound was crossed.
 const CROSSED: u8 = 3;
 
-/// Runs or resumes an experiment and prints what came of it.
+/// Runs, resumes or replays an experiment and prints what came of it.
 pub(crate) fn run(args: Compare) -> Result<ExitCode, Edge> {
     let bounds: Vec<Bound> = args.fail_if.iter().map(|b| b.parse()).collect::<Result<_, _>>()?;
+    if let Some(path) = &args.replay {
+        return replay(&args, &bounds, &Record::read(path)?, path);
+    }
     let stop = signals::stop()?;
     let opened;
     let mut experiment = match &args.resume {
         Some(path) => {
             let path = &std::path::absolute(path).unwrap_or_else(|_| path.clone());
             let record = Record::read(path)?;
+            if record.complete {
+                let blocks = record.comparison.as_ref().map_or(0, |c| c.blocks);
+                eprintln!("note: nothing is left to measure: the record is complete, with {blocks} blocks");
+                return replay(&args, &bounds, &record, path);
+            }
             std::env::set_current_dir(&record.header.directory).map_err(|e| {
                 let what = format!("cannot go back to {}, where the experiment ran", record.header.directory);
                 Edge::failed(what, e, "make that folder again, or start a new experiment")
@@ -56,6 +64,26 @@ pub(crate) fn run(args: Compare) -> Result<ExitCode, Edge> {
     }
     result.map_err(|e| Edge::from(e).with_record(&path))?;
     judge(&bounds, view)
+}
+
+/// Prints what a record says and judges the bounds on it; runs nothing.
+fn replay(args: &Compare, bounds: &[Bound], record: &Record, path: &Path) -> Result<ExitCode, Edge> {
+    check(bounds, &record.header)?;
+    let comparison = ungil_report::comparison(record);
+    if comparison.blocks == 0 {
+        return Err(Edge::failed(
+            format!("there is nothing to show in {}", path.display()),
+            "no run of it counts yet",
+            format!("go on with ungil compare --resume {}", crate::shell::word(path)),
+        ));
+    }
+    if !record.complete {
+        let why = record.stopped.as_deref().unwrap_or("it was cut off, or is still being written");
+        eprintln!("note: the record is not complete ({why}); ungil compare --resume goes on with it");
+    }
+    let view = View { record, comparison: &comparison };
+    show(args, view, path)?;
+    judge(bounds, view)
 }
 
 fn check(bounds: &[Bound], header: &Header) -> Result<(), Edge> {

@@ -1,6 +1,7 @@
 //! Errors at the edge: three lines on standard error (what, why, what to do) and an exit code.
 
 use crate::clean::harmless;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -37,7 +38,7 @@ impl Edge {
 
     /// The same with the place added where what was measured can be found.
     pub(crate) fn with_record(mut self, path: &std::path::Path) -> Edge {
-        let resume = format!("ungil compare --resume {}", path.display());
+        let resume = format!("ungil compare --resume {}", crate::shell::word(path));
         if self.code == INTERRUPTED {
             self.failure.mend = format!("what was measured is in the record; go on with {resume}");
         }
@@ -59,8 +60,9 @@ impl Edge {
     pub(crate) fn report(self) -> ExitCode {
         let Failure { what, why, mend } = &self.failure;
         // A path or a name in it may be another's.
+        // A blank more or less matters in a line to be run; a line's end would make it two.
         let one_line =
-            |text: &str| harmless(&text.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned();
+            |text: &str| harmless(&text.lines().map(str::trim).collect::<Vec<_>>().join(" ")).into_owned();
         let text =
             format!("ungil: {}\n  why: {}\n  try: {}\n", one_line(what), one_line(why), one_line(mend));
         let _ = io::stderr().write_all(text.as_bytes());
@@ -121,6 +123,9 @@ impl Edge {
             let _ = error.print();
             return ExitCode::from(USAGE);
         }
+        if let Some(edge) = script_argument(error) {
+            return edge.report();
+        }
         let text = error.to_string();
         let mut lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
         let what = lines.next().unwrap_or_default().trim_start_matches("error: ").to_string();
@@ -136,6 +141,39 @@ impl Edge {
         let code = if matches!(error, pythons::Error::NoRecipe { .. }) { USAGE } else { FAILED };
         Edge { code, ..Edge::from(error) }
     }
+}
+
+/// A word after a script that is no option of ungil's: the script's own arguments follow `--`.
+fn script_argument(error: &clap::Error) -> Option<Edge> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let word = text(ContextKind::InvalidArg).filter(|_| error.kind() == ErrorKind::UnknownArgument)?;
+    // Dashes and three letters in common: an option of ungil's, misspelt.
+    if text(ContextKind::SuggestedArg).zip(word.get(..5)).is_some_and(|(near, head)| near.starts_with(head)) {
+        return None;
+    }
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let (verb, words) =
+        words.split_first().filter(|(verb, _)| ["compare", "profile"].contains(&verb.as_str()))?;
+    let at =
+        words.iter().position(|w| w == word || w.strip_prefix(word).is_some_and(|w| w.starts_with('=')))?;
+    let (before, rest) = words.split_at(at);
+    let is_program = |w: &String| w == "-m" || w == "--module" || w.ends_with(".py");
+    before.iter().any(is_program).then_some(())?;
+    // What is an option again is ungil's, or the user's to sort out.
+    let (rest, after) = rest.split_at(rest.iter().position(|w| w == "--").unwrap_or(rest.len()));
+    let own = 1 + rest.iter().skip(1).take_while(|w| !w.starts_with('-')).count();
+    let (args, options) = rest.split_at(own);
+    let separator = "--".to_string();
+    let line = before.iter().chain(options).chain([&separator]).chain(args).chain(after.iter().skip(1));
+    let line: Vec<String> = line.map(|w| ungil_experiment::shell::word(w)).collect();
+    Some(Edge::usage(
+        format!("'{word}' is not an option of ungil {verb}"),
+        "the arguments of a script or module are told apart by `--`",
+        format!("arguments follow `--`: ungil {verb} {}", line.join(" ")),
+    ))
 }
 
 /// Prints to standard output; a reader that has gone away (`| head`) is no error.

@@ -74,8 +74,10 @@ pub(crate) fn run(args: Suite) -> Result<ExitCode, Edge> {
     match result {
         Ok(()) => judge(&summary, &place),
         Err(error @ Error::Interrupted) => {
-            let go_on =
-                format!("what was measured is kept; go on with ungil suite --resume {}", place.display());
+            let go_on = format!(
+                "what was measured is kept; go on with ungil suite --resume {}",
+                crate::shell::word(&place)
+            );
             Err(Edge::from(error).with_mend(go_on))
         }
         Err(error) => Err(error.into()),
@@ -161,6 +163,9 @@ fn judge(summary: &Summary, place: &Path) -> Result<ExitCode, Edge> {
     let all: Vec<(String, String)> = failed.chain(summary.unreadable.iter().map(unreadable)).collect();
     let Some((what, why)) = all.first() else { return Ok(ExitCode::SUCCESS) };
     let others = if all.len() > 1 { format!(", and {} others", all.len() - 1) } else { String::new() };
-    let mend = format!("look into {}; ungil suite --resume tries what failed again", place.display());
+    let mend = format!(
+        "ungil suite --resume {} tries again what failed; its records say how",
+        crate::shell::word(place)
+    );
     Err(Edge::failed(format!("{what} failed{others}"), why, mend))
 }

@@ -60,7 +60,7 @@ def _channel():
 
 
 def _counts():
-    """This process's context switches, its children's included, the children's largest RSS in KiB, and the GIL."""
+    """This process's context switches, its children's included, the ended children's ru_maxrss in KiB, and the GIL."""
     if _getrusage is None:
         return "- - - -"
     mine, theirs = _getrusage(RUSAGE_SELF), _getrusage(RUSAGE_CHILDREN)

@@ -230,6 +230,8 @@ def run(job):
     size = job["chunk"] or -(-len(items) // (4 * workers))
     chunks = [items[i : i + size] for i in range(0, len(items), size)]
     function = prepare(job["where"], job["target"])
+    if job["model"] != "sequential":
+        metric("pieces", len(items if job["model"] == "asyncio" else chunks))
     match job["model"]:
         case "sequential":
             return sequential(phase, job, function, items)

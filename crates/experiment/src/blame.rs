@@ -1,7 +1,7 @@
 //! Why an experiment cannot go on after a run, in three lines a user can act on: the run failed, or its answer is not the
 //! other arms'.
 
-use crate::arm::{Arm, Gil, Runs};
+use crate::arm::Arm;
 use crate::compare::failure;
 use crate::error::Failure;
 use crate::output::Hashed;
@@ -34,8 +34,8 @@ pub(crate) fn disagreement<'r>(
     ))
 }
 
-/// The three lines of a failed run.
-pub(crate) fn run_failure(header: &Header, arm: &Arm, run: &Run) -> Failure {
+/// The three lines of a failed run; `by_hand` repeats it.
+pub(crate) fn run_failure(header: &Header, arm: &Arm, run: &Run, by_hand: &str) -> Failure {
     let stderr = run.stderr.as_deref().unwrap_or_default();
     let told = |key: &str| {
         let prefix = format!("ungil-task {key}: ");
@@ -45,52 +45,89 @@ pub(crate) fn run_failure(header: &Header, arm: &Arm, run: &Run) -> Failure {
         return Failure::new(format!("{}: {what}", arm.id), why, mend);
     }
     let when = if run.block == 0 { "the warm-up".to_string() } else { format!("block {}", run.block) };
-    let last = last_words(stderr);
+    let serves = matches!(header.workload, Workload::Serve { .. });
     let mend = match run.outcome {
-        Outcome::TimedOut => "give it more time with --timeout, or find out where it hangs".to_string(),
-        Outcome::Signaled { .. } => {
-            "run it by hand under a debugger; --keep-going measures the other arms".to_string()
+        Outcome::TimedOut => {
+            format!(
+                "give it more time with --timeout, or run it by hand and see with ungil dump where it hangs: {by_hand}"
+            )
         }
-        _ => format!("run it by hand: {}", by_hand(header, arm)),
+        // Only a phase without an end makes another run invalid, and by hand there are no phases.
+        Outcome::Invalid { .. } if !serves => {
+            "end the phase on every way out of the program: `with phase():` does".to_string()
+        }
+        _ => format!("run it by hand: {by_hand}"),
     };
-    let why = match (&run.outcome, last) {
-        (Outcome::Invalid { why }, Some(last)) => format!("{why}; its last words: {last}"),
-        (Outcome::Invalid { why }, None) => why.clone(),
-        (_, Some(last)) => format!("its last words: {last}"),
-        (_, None) => "it said nothing on standard error".into(),
-    };
-    let how =
-        if let Outcome::Invalid { .. } = run.outcome { "is not valid".to_string() } else { failure(run) };
-    Failure::new(format!("{} failed in {when}: {how}", arm.id), why, mend)
+    let why = stderr_end(stderr).map_or_else(
+        || "it wrote nothing to standard error".into(),
+        |end| format!("standard error ends with: {end}"),
+    );
+    Failure::new(format!("{} failed in {when}: {}", arm.id, failure(run)), why, mend)
 }
 
-/// Characters of a failed run's last words that are shown.
-const LONGEST_WORDS: usize = 300;
+/// Characters of a failed run's last lines that are shown.
+const MAX_SHOWN: usize = 300;
 
-/// The last line that looks like Python's word for an exception (notes may follow it), or else the last line.
-fn last_words(stderr: &str) -> Option<String> {
-    let named = |line: &&str| {
+/// The last exception's line and the line before it, or else the last two lines.
+fn stderr_end(stderr: &str) -> Option<String> {
+    let carets = |line: &str| line.chars().all(|c| "~^| ".contains(c));
+    let lines: Vec<&str> = stderr.lines().filter(|l| !carets(l)).collect();
+    let at = exception(&lines).or(lines.len().checked_sub(1))?;
+    let before = at.checked_sub(1).and_then(|i| lines.get(i)).filter(|l| !l.contains(TRACEBACK));
+    let shown = before.into_iter().chain(lines.get(at)).map(|line| shortened(line.trim_matches([' ', '|'])));
+    Some(shown.collect::<Vec<_>>().join(" / "))
+}
+
+/// How Python begins what it says of an exception.
+const TRACEBACK: &str = "Traceback (most recent call last):";
+
+/// The line that names the last exception: after a traceback the first that is not indented, and otherwise the last that looks
+/// like one (a script that does not compile has no traceback).
+fn exception(lines: &[&str]) -> Option<usize> {
+    if let Some(start) = lines.iter().rposition(|l| l.contains(TRACEBACK)) {
+        let inner = |line: &str| line.trim_start_matches([' ', '|', '+']).len();
+        let indent = |line: &str| line.len() - inner(line);
+        let outer = lines.get(start).map_or(0, |l| indent(l));
+        return (start + 1..lines.len()).find(|&i| lines.get(i).is_some_and(|l| indent(l) <= outer));
+    }
+    lines.iter().rposition(|line| {
         let name = line.split(':').next().unwrap_or_default();
         let plain = name.chars().all(|c| c.is_alphanumeric() || c == '.' || c == '_');
         plain && ["Error", "Exception", "Interrupt", "Exit"].iter().any(|end| name.ends_with(end))
-    };
-    let lines = || stderr.lines().rev().map(str::trim_end).filter(|l| !l.is_empty());
-    let line = lines().find(named).or_else(|| lines().next())?.trim();
-    let extra = line.chars().count().saturating_sub(LONGEST_WORDS);
-    let end: String = line.chars().skip(extra).collect();
-    Some(if extra > 0 { format!("…{end}") } else { end })
+    })
 }
 
-fn by_hand(header: &Header, arm: &Arm) -> String {
-    if let (Workload::Task { target, items, .. }, Some(python)) = (&header.workload, arm.interpreter()) {
-        let (module, function) = target.split_once(':').unwrap_or((target, ""));
-        let code =
-            format!("import {module} as m; print([m.{function}(i) for i in eval({items:?}, vars(m))])");
-        return shell_words::join([python.executable.to_string_lossy(), "-c".into(), code.into()]);
+fn shortened(line: &str) -> String {
+    let extra = line.chars().count().saturating_sub(MAX_SHOWN);
+    let end: String = line.chars().skip(extra).collect();
+    if extra > 0 { format!("…{end}") } else { end }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stderr_end;
+
+    #[test]
+    fn the_exception_and_the_line_before_it_are_quoted() {
+        let end = |text: &str| stderr_end(text).expect("words");
+        let head = "Traceback (most recent call last):\n  File \"w.py\", line 1, in <module>\n";
+        let raised =
+            format!("{head}    check(x)\n    ~~~~~^^^\nValueError: the value\nis not valid\nnote: added\n");
+        assert_eq!(end(&raised), "check(x) / ValueError: the value");
+        // A class whose name says nothing, and a thread's chatter after it.
+        let odd = format!("{head}    raise Refused\napp.Refused: no\nbye\n");
+        assert_eq!(end(&odd), "raise Refused / app.Refused: no");
+        let second = format!(
+            "{raised}\nDuring handling of the above exception, another exception occurred:\n\n{head}    f()\nKeyError: 1\n"
+        );
+        assert_eq!(end(&second), "f() / KeyError: 1");
+        let group = "  + Exception Group Traceback (most recent call last):\n  |   File \"w.py\", line 1, in <module>\n  |     raise g\n  | ExceptionGroup: both (1 sub-exception)\n  +-+---------------- 1 ----------------\n    | ValueError: a\n    +------------------------------------\n";
+        assert_eq!(end(group), "raise g / ExceptionGroup: both (1 sub-exception)");
+        let syntax = "  File \"w.py\", line 1\n    def f(:\n          ^\nSyntaxError: invalid syntax\n";
+        assert_eq!(end(syntax), "def f(: / SyntaxError: invalid syntax");
+        assert_eq!(end("starting\nno luck\n"), "starting / no luck");
+        assert_eq!(end("no luck\n"), "no luck");
+        assert_eq!(stderr_end(""), None);
+        assert!(end(&"y".repeat(10_000)).chars().count() < 400);
     }
-    let argv = header.workload.argv(arm, std::path::Path::new(""), None).unwrap_or_default();
-    let words: Vec<String> = argv.iter().map(|w| w.to_string_lossy().into_owned()).collect();
-    let workers = arm.workers.map(|w| format!("UNGIL_WORKERS={w} "));
-    let gil = matches!(arm.runs, Runs::Python { gil: Gil::On, .. }).then(|| "PYTHON_GIL=1 ".to_string());
-    format!("{}{}{}", workers.unwrap_or_default(), gil.unwrap_or_default(), shell_words::join(words))
 }

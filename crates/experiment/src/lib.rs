@@ -7,6 +7,7 @@
 pub mod arm;
 mod blame;
 pub mod bound;
+mod bytecode;
 pub mod compare;
 mod cores;
 mod error;
@@ -21,6 +22,7 @@ mod run;
 pub mod runner;
 mod serve;
 mod session;
+pub mod shell;
 pub mod stats;
 mod stop;
 mod waiting;

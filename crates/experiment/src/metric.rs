@@ -98,6 +98,7 @@ pub const METRICS: &[Metric] = &[
     metric("serialise_s", "serialising", "serialise", Seconds, Less, 0.02),
     metric("serialise_bytes", "serialised", "serialised", Bytes, Less, 0.02),
     metric("startup_s", "start-up", "startup", Seconds, Less, 0.02),
+    metric("pieces", "pieces of work", "pieces", Number, Neither, 0.0),
     metric("process_s", "whole process", "process", Seconds, Less, 0.01),
     metric("failed_requests", "failed", "failed", Number, Less, 0.0),
 ];

@@ -30,7 +30,7 @@ pub struct Mark {
     pub pid: i32,
     /// Voluntary and involuntary context switches, its own (ended threads included) and its waited-for children's.
     pub switches: Option<(u64, u64)>,
-    /// The largest resident set of any child it waited for, in bytes.
+    /// `ru_maxrss` of the children it waited for, in bytes: the largest resident set of one, or what one began at.
     pub children_rss: Option<u64>,
     /// Whether the GIL is on.
     pub gil: Option<bool>,

@@ -167,6 +167,15 @@ pub struct Output {
     pub bytes: u64,
 }
 
+/// Modules whose byte code is not cached although they have been imported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Uncached {
+    /// Their names.
+    pub modules: Vec<String>,
+    /// Why it is not cached.
+    pub why: String,
+}
+
 /// What the measuring itself cost in one run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Probes {
@@ -220,6 +229,9 @@ pub struct Run {
     /// What it printed; absent where outputs are not comparable (a service).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Output>,
+    /// Modules that are compiled in each run; looked for after the first run of an interpreter that marks no phase.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uncached: Option<Uncached>,
     /// Where CPU time came from: `cgroup` or `proc`.
     pub counted_by: String,
     /// What the measuring cost.

@@ -8,6 +8,7 @@ use crate::phase::{Channel, Mark, Message};
 use crate::record::{Outcome, Output, Probes, Run, Settings};
 use crate::serve;
 use crate::session::{Event, Session};
+use crate::shell;
 use crate::stop::Stop;
 use crate::window::Window;
 use crate::workload::Workload;
@@ -16,7 +17,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Instant;
 use ungil_meter::energy::Sensor;
-use ungil_meter::{Counters, End, Launch, Peaks, Status, Tree, own_cpu_s, process_rss};
+use ungil_meter::{Counters, End, HighWater, Launch, Peaks, Status, Tree, own_cpu_s};
 
 /// Starts of each interpreter to measure its start-up by.
 const STARTS: usize = 5;
@@ -37,6 +38,8 @@ pub(crate) struct Bench<'a> {
 pub(crate) struct Done {
     pub(crate) run: Run,
     pub(crate) output: Hashed,
+    /// The port that a service was told to listen on.
+    pub(crate) port: Option<u16>,
 }
 
 /// What becomes known of a run beside its window.
@@ -47,10 +50,10 @@ pub(crate) struct Findings {
     pub(crate) startup_ns: Option<u64>,
     /// CPU seconds of a load generator, which is not part of the tree.
     pub(crate) load_cpu_s: f64,
-    /// The process that marks the phase, and its children's largest resident set when the phase began.
+    /// The process that marks the phase.
     marker: Option<Mark>,
-    /// The marking process's own resident set when the phase began, in bytes.
-    marker_rss: u64,
+    /// The kernel's marks of resident sets when the phase began.
+    high_water: HighWater,
     /// It ended with a phase still open.
     unfinished: bool,
 }
@@ -90,7 +93,7 @@ impl Bench<'_> {
         if !is_marked {
             window.close(&mut self.sensors, process_s, end.spent);
             let mut peaks = sampler.peaks();
-            peaks.peak.rss = peaks.peak.rss.max(end.largest_rss);
+            peaks.peak.rss = peaks.peak.rss.max(end.largest_rss.unwrap_or(0));
             window.remember(peaks, None);
         }
         let outcome = match found.outcome.take().unwrap_or_else(|| outcome_of(&end)) {
@@ -114,6 +117,7 @@ impl Bench<'_> {
             cores: cores.end(),
             hazards: Vec::new(),
             output: port.is_none().then(|| Output { blake3: stdout.hash(), bytes: stdout.bytes }),
+            uncached: None,
             counted_by,
             probes: Probes::default(),
             stderr: None,
@@ -148,7 +152,7 @@ impl Bench<'_> {
             wait_samples: waiting.sums().looks,
             added_s: (set_up.elapsed().as_secs_f64() - process_s).max(0.0),
         };
-        Ok(Done { run, output: stdout })
+        Ok(Done { run, output: stdout, port })
     }
 
     /// Follows a workload that ends by itself.
@@ -195,33 +199,32 @@ impl Bench<'_> {
                     return answer(session);
                 }
                 found.marker = Some(mark);
-                found.marker_rss = process_rss(mark.pid);
                 session.sampler.reset();
-                session.waiting.begin(&session.tree.members(), window.count == 0);
+                session.sampler.follow(mark.pid);
+                let members = session.tree.members();
+                found.high_water = HighWater::begin(&members, mark.children_rss);
+                session.waiting.begin(&members, window.count == 0);
                 let tree = &session.tree;
                 window.open(&mut self.sensors, || tree.counters(exact(&mark)));
                 found.startup_ns.get_or_insert_with(ungil_meter::monotonic_ns);
                 answer(session)
             }
             Message::End(mark, from, to) => {
-                let Some(begun) = found.marker.filter(|m| m.pid == mark.pid && window.is_open()) else {
+                if found.marker.is_none_or(|m| m.pid != mark.pid) || !window.is_open() {
                     let says = format!("process {} ended a phase that it had not begun", mark.pid);
                     session.note(Hazard::new(Kind::Phase, says));
                     return answer(session);
-                };
+                }
                 let counters = session.tree.counters(exact(&mark));
                 window.close(&mut self.sensors, (to - from) as f64 / 1e9, counters);
                 session.waiting.end();
                 let memory = session.sampler.checkpoint(&session.tree);
                 let mut peaks: Peaks = session.sampler.peaks();
-                // A child too short-lived for any look still shows in its parent's account of ended children; that
-                // parent was there at the time.
-                if let (Some(now), Some(then)) = (mark.children_rss, begun.children_rss)
-                    && now > then
-                {
-                    let parent = found.marker_rss.min(process_rss(mark.pid));
-                    peaks.peak.rss = peaks.peak.rss.max(now + parent);
-                }
+                // What no look saw: a member's own peak, or a child that came and went, beside the process that waited for it.
+                let living = found.high_water.of_living(&session.tree.members());
+                let ended = found.high_water.of_ended(mark.pid, mark.children_rss);
+                let ended = ended.map_or(0, |rss| rss + session.sampler.least_rss_of_followed());
+                peaks.peak.rss = peaks.peak.rss.max(living).max(ended);
                 window.remember(peaks, Some(memory));
                 if let Some(hazard) = self.gil_hazard(&mark, session) {
                     session.note(hazard);
@@ -259,10 +262,18 @@ impl Bench<'_> {
             let end = Tree::start(&launch)?.finish()?;
             if end.status != Status::Exited(0) {
                 let what = format!("{} does not start", arm.head());
+                let gil =
+                    launch.env.iter().map(|(name, value)| format!("{name}={}", value.to_string_lossy()));
+                let gone = launch.unset.iter().map(|name| format!("-u {name}"));
+                let python = shell::word(&python.to_string_lossy());
+                let set: Vec<String> = gone.chain(gil).collect();
                 return Err(failed(
                     what,
-                    format!("'python -c pass' {:?}", end.status),
-                    format!("run {} by hand", python.display()),
+                    match end.status {
+                        Status::Exited(code) => format!("'python -c pass' ended with exit code {code}"),
+                        Status::Signaled(signal) => format!("signal {signal} ended 'python -c pass'"),
+                    },
+                    format!("run it by hand: env {} {python} -c pass", set.join(" ")),
                 ));
             }
             seconds.push(end.ended_ns.saturating_sub(end.started_ns) as f64 / 1e9);
@@ -275,11 +286,23 @@ impl Bench<'_> {
     }
 
     fn launch(&self, arm: &Arm, block: u32, channel: &Channel, port: Option<u16>) -> Result<Launch, Error> {
-        let mut launch = Launch { argv: self.workload.argv(arm, self.support, port)?, ..Launch::default() };
+        let argv = self.workload.argv(arm, self.support, port)?;
+        let (mut env, unset) = self.environment(arm, block, self.support);
+        env.push(("UNGIL_PHASE".into(), channel.dir().into()));
+        Ok(Launch { argv, env, unset, ..Launch::default() })
+    }
+
+    /// What an arm's environment has and lacks beside this process's own, its phase channel apart.
+    pub(crate) fn environment(
+        &self,
+        arm: &Arm,
+        block: u32,
+        support: &Path,
+    ) -> (Vec<(String, OsString)>, Vec<String>) {
+        let mut launch = Launch::default();
         let mut set = |name: &str, value: std::ffi::OsString| launch.env.push((name.into(), value));
-        set("UNGIL_PHASE", channel.dir().into());
         set("UNGIL_ARM", arm.id.clone().into());
-        let mut path = std::ffi::OsString::from(self.support);
+        let mut path = std::ffi::OsString::from(support);
         if let Some(old) = std::env::var_os("PYTHONPATH").filter(|p| !p.is_empty()) {
             path.push(":");
             path.push(old);
@@ -296,7 +319,28 @@ impl Bench<'_> {
         }
         launch.env.extend(self.env.iter().cloned());
         set_gil(&mut launch, arm);
-        Ok(launch)
+        (launch.env, launch.unset)
+    }
+
+    /// A line for a POSIX shell that runs what a run of an arm ran, in `directory` and with the same environment, but for the
+    /// phase channel: marks do nothing. `support` is where the Python files stay.
+    pub(crate) fn by_hand(
+        &self,
+        arm: &Arm,
+        block: u32,
+        port: Option<u16>,
+        support: &Path,
+        directory: &str,
+    ) -> Result<String, Error> {
+        let (set, unset) = self.environment(arm, block, support);
+        let mut words = vec!["env".to_string(), "-C".into(), shell::word(directory)];
+        words.extend(unset.into_iter().flat_map(|name| ["-u".to_string(), name]));
+        words.extend(
+            set.iter().map(|(name, value)| format!("{name}={}", shell::word(&value.to_string_lossy()))),
+        );
+        let argv = self.workload.argv(arm, support, port)?;
+        words.extend(argv.iter().map(|word| shell::word(&word.to_string_lossy())));
+        Ok(format!("{} </dev/null", words.join(" ")))
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::arm::Arm;
 use crate::blame::{disagreement, run_failure};
+use crate::bytecode;
 use crate::compare::{Comparison, compare};
 use crate::error::{Error, failed};
 use crate::output::Hashed;
@@ -87,7 +88,9 @@ impl<'a> Experiment<'a> {
             let failure = error.failure();
             let why = format!("{}: {}", failure.what, failure.why);
             // With the disk full this cannot be written either; the record is whole lines without it.
-            let _ = self.writer.line(&Line::Stopped(Stopped { why }));
+            let line = Line::Stopped(Stopped { why });
+            let _ = self.writer.line(&line);
+            self.record.add(line);
         }
         if comparison.blocks > 0 {
             let written = self.writer.line(&Line::Comparison(comparison.clone()));
@@ -95,7 +98,7 @@ impl<'a> Experiment<'a> {
                 written?;
             }
         }
-        self.record.comparison = Some(comparison.clone());
+        self.record.add(Line::Comparison(comparison.clone()));
         result.map(|()| comparison)
     }
 
@@ -192,6 +195,9 @@ impl<'a> Experiment<'a> {
             let order = u32::try_from(order).unwrap_or(u32::MAX);
             let mut done = bench.run(arm, block, order)?;
             window::joules(&mut done.run, self.record.idle.as_ref(), &header.absent);
+            if !done.run.marked && done.run.outcome == Outcome::Ok && !self.has_run(arm.head()) {
+                done.run.uncached = bytecode::uncached(bench, arm);
+            }
             let earlier = self.record.runs.iter().filter(|r| r.block == block && r.outcome == Outcome::Ok);
             if let Some(why) = disagreement(header, &done, &outputs, earlier) {
                 done.run.outcome = Outcome::Invalid { why: why.why.clone() };
@@ -203,20 +209,41 @@ impl<'a> Experiment<'a> {
             if done.run.outcome == Outcome::Ok {
                 outputs.push((arm.id.clone(), done.output));
             } else {
-                self.failed_arm(header, arm, &done.run)?;
+                self.failed_arm(bench, arm, &done.run, done.port)?;
             }
         }
         Ok(())
     }
 
+    /// Whether an interpreter has had a run before.
+    fn has_run(&self, head: &str) -> bool {
+        let same = |id: &str| self.record.header.arms.iter().any(|a| a.id == id && a.head() == head);
+        self.record.runs.iter().any(|r| r.outcome == Outcome::Ok && same(&r.arm))
+    }
+
     /// Stops the experiment for a failed run, or, if asked to keep going, leaves its arm out from now on.
-    fn failed_arm(&self, header: &Header, arm: &Arm, run: &Run) -> Result<(), Error> {
+    fn failed_arm(&self, bench: &Bench<'_>, arm: &Arm, run: &Run, port: Option<u16>) -> Result<(), Error> {
+        let header = &self.record.header;
         let others = header.arms.iter().skip(1).any(|a| !self.record.died(&a.id));
         let baseline = header.arms.first().is_some_and(|b| b.id == arm.id);
         if header.settings.keep_going && !baseline && others {
             return Ok(());
         }
-        Err(Error::Failed(run_failure(header, arm, run)))
+        let by_hand = self.by_hand(bench, arm, run.block, port)?;
+        Err(Error::Failed(run_failure(header, arm, run, &by_hand)))
+    }
+
+    /// A line for a shell that repeats a run, with the Python files it needs put beside the record.
+    fn by_hand(&self, bench: &Bench<'_>, arm: &Arm, block: u32, port: Option<u16>) -> Result<String, Error> {
+        let path = self.writer.path();
+        let kept = std::path::absolute(path).unwrap_or_else(|_| path.into()).with_extension("support");
+        let line = bench.by_hand(arm, block, port, &kept, &self.record.header.directory)?;
+        let made = std::fs::create_dir_all(&kept).and_then(|()| write_support(&kept));
+        // Without them the line cannot be promised to fail in the same way.
+        Ok(match made {
+            Ok(()) => line,
+            Err(e) => format!("{line} (first make {}: {e})", kept.display()),
+        })
     }
 
     fn keep(&mut self, line: Line) -> Result<(), Error> {
@@ -243,9 +270,15 @@ pub fn now() -> String {
 
 fn support() -> std::io::Result<tempfile::TempDir> {
     let dir = tempfile::Builder::new().prefix("ungil-").tempdir()?;
-    std::fs::write(dir.path().join("ungil_phase.py"), crate::phase::MODULE)?;
-    std::fs::write(dir.path().join("ungil_task.py"), include_str!("../py/ungil_task.py"))?;
+    write_support(dir.path())?;
+    std::fs::write(dir.path().join("ungil_imports.py"), include_str!("../py/ungil_imports.py"))?;
     Ok(dir)
+}
+
+/// The files a workload's own processes import.
+fn write_support(dir: &std::path::Path) -> std::io::Result<()> {
+    std::fs::write(dir.join("ungil_phase.py"), crate::phase::MODULE)?;
+    std::fs::write(dir.join("ungil_task.py"), include_str!("../py/ungil_task.py"))
 }
 
 /// The arms in the block's own random order (Fisher-Yates), the same for the same seed.

@@ -127,10 +127,19 @@ impl Window {
         put("voluntary_switches", spent.voluntary_switches as f64);
         put("involuntary_switches", spent.involuntary_switches as f64);
         let peak = &self.peaks.peak;
-        put("rss_peak_bytes", peak.rss as f64);
-        put("vms_peak_bytes", peak.vms as f64);
-        put("processes_peak", peak.processes as f64);
-        put("threads_peak", peak.threads as f64);
+        let seen = [
+            ("rss_peak_bytes", peak.rss),
+            ("vms_peak_bytes", peak.vms),
+            ("processes_peak", peak.processes),
+            ("threads_peak", peak.threads),
+        ];
+        for (key, value) in seen {
+            if value > 0 {
+                put(key, value as f64);
+            } else {
+                missing.insert(key.into(), "it ended before the first look at its memory".into());
+            }
+        }
         let mut share = |name: &str, peak: Option<u64>, end: Option<Option<u64>>| {
             let why = if self.peaks.unreadable {
                 "a member's smaps_rollup may not be read (another user's process, or hidepid)"

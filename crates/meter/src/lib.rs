@@ -8,12 +8,14 @@ use procfs::Current;
 
 mod counters;
 pub mod energy;
+mod high_water;
 mod linux;
 pub mod machine;
 mod memory;
 mod tree;
 
 pub use counters::{Counters, monotonic_ns, own_cpu_s, thread_cpu_s};
+pub use high_water::HighWater;
 pub use linux::forks::{Fork, ForkWatch};
 pub use linux::proc::Shares;
 pub use linux::room::available_memory;

@@ -59,6 +59,14 @@ pub struct Sampler {
     share_spent_s: f64,
     seconds_per_byte: f64,
     peaks: Peaks,
+    followed: Option<Followed>,
+}
+
+/// One process and the smallest resident set any look found it with.
+#[derive(Debug, Clone, Copy)]
+struct Followed {
+    pid: i32,
+    least_rss: u64,
 }
 
 impl Default for Sampler {
@@ -79,6 +87,7 @@ impl Sampler {
             share_spent_s: 0.0,
             seconds_per_byte: 16e-3 / (1u64 << 30) as f64,
             peaks: Peaks::default(),
+            followed: None,
         }
     }
 
@@ -91,6 +100,7 @@ impl Sampler {
     pub fn reset(&mut self) {
         let now = Instant::now();
         self.peaks = Peaks::default();
+        self.followed = None;
         (self.began, self.share_spent_s) = (now, 0.0);
         self.share_gap = Duration::from_millis(50);
         self.next_share = now + self.share_gap;
@@ -101,14 +111,24 @@ impl Sampler {
         self.peaks
     }
 
+    /// Keeps the smallest resident set of one process from now until the next [`Sampler::reset`].
+    pub fn follow(&mut self, pid: i32) {
+        self.followed = Some(Followed { pid, least_rss: crate::process_rss(pid) });
+    }
+
+    /// The smallest resident set of the followed process, in bytes; 0 if none is followed.
+    pub fn least_rss_of_followed(&self) -> u64 {
+        self.followed.map_or(0, |f| f.least_rss)
+    }
+
     /// A look on schedule: shares only if they are due and within budget. Gives the members it saw.
     pub fn look(&mut self, tree: &Tree) -> Vec<i32> {
         let began = Instant::now();
         let cpu = thread_cpu_s();
         let members = tree.members();
-        let mut memory = resident(&members);
+        let (mut memory, owners) = self.resident(&members);
         if began >= self.next_share && self.affordable(&memory) {
-            self.shares(&members, &mut memory);
+            self.shares(&owners, &mut memory);
         }
         self.keep(&memory);
         let cost = (thread_cpu_s() - cpu).max(0.0);
@@ -120,10 +140,30 @@ impl Sampler {
     /// A look with shares whatever they cost: for a moment at which the workload stands still.
     pub fn checkpoint(&mut self, tree: &Tree) -> Memory {
         let members = tree.members();
-        let mut memory = resident(&members);
-        self.shares(&members, &mut memory);
+        let (mut memory, owners) = self.resident(&members);
+        self.shares(&owners, &mut memory);
         self.keep(&memory);
         memory
+    }
+
+    /// RSS, VMS and counts of the living members, and those that have an address space of their own.
+    fn resident(&mut self, members: &[i32]) -> (Memory, Vec<i32>) {
+        let page = procfs::page_size();
+        let mut sum = Memory::default();
+        let stats = proc::stats(members);
+        let owners = proc::owners(&stats);
+        for stat in stats.iter().filter(|s| owners.contains(&s.pid)) {
+            sum.rss += stat.rss * page;
+            sum.vms += stat.vsize;
+        }
+        for stat in &stats {
+            sum.processes += 1;
+            sum.threads += u64::try_from(stat.num_threads).unwrap_or(0);
+            if let Some(followed) = self.followed.as_mut().filter(|f| f.pid == stat.pid) {
+                followed.least_rss = followed.least_rss.min(stat.rss * page);
+            }
+        }
+        (sum, owners)
     }
 
     fn affordable(&self, memory: &Memory) -> bool {
@@ -174,16 +214,4 @@ impl Sampler {
         peak.processes = peak.processes.max(seen.processes);
         peak.threads = peak.threads.max(seen.threads);
     }
-}
-
-fn resident(members: &[i32]) -> Memory {
-    let page = procfs::page_size();
-    let mut sum = Memory::default();
-    for stat in members.iter().filter_map(|&pid| proc::stat(pid)).filter(|s| s.state != 'Z') {
-        sum.rss += stat.rss * page;
-        sum.vms += stat.vsize;
-        sum.processes += 1;
-        sum.threads += u64::try_from(stat.num_threads).unwrap_or(0);
-    }
-    sum
 }

@@ -4,6 +4,7 @@
 //! that its end is stamped when it happens and not when a sampler gets round to it. Whatever the root leaves behind is
 //! named, counted and ended.
 
+use crate::high_water::rss_error;
 use crate::linux::spawn::{Started, Streams, spawn};
 use crate::linux::{cgroup::Cgroup, proc, sys};
 use crate::{Counters, monotonic_ns};
@@ -71,9 +72,9 @@ pub struct End {
     pub ended_ns: u64,
     /// What the whole tree spent, from fork to end.
     pub spent: Counters,
-    /// The largest resident set that any single member ever had, in bytes, as the kernel kept it: a lower bound for the
-    /// tree's peak that no sampling can miss.
-    pub largest_rss: u64,
+    /// The largest resident set that any single member ever had, in bytes, as the kernel kept it (`ru_maxrss`): a lower bound
+    /// for the tree's peak that no sampling can miss. `None` if it does not exceed what the root inherited from this process.
+    pub largest_rss: Option<u64>,
     /// Exact peak of the cgroup's charge in bytes, where the memory controller is on.
     pub cgroup_peak: Option<u64>,
     /// Command lines of members that outlived the root and were ended.
@@ -85,6 +86,7 @@ pub struct End {
 pub struct Tree {
     root: i32,
     started_ns: u64,
+    inherited_rss: u64,
     cgroup: Option<Cgroup>,
     stdout: File,
     stderr: File,
@@ -145,7 +147,7 @@ impl Tree {
             rustix::io::ioctl_fionbio(end, true)?;
         }
         let streams = Streams { input: File::open("/dev/null")?.into(), output, error };
-        let Started { pid: root, at_ns: started_ns } =
+        let Started { pid: root, at_ns: started_ns, inherited_rss } =
             spawn(launch, &streams, cgroup.as_ref().map(Cgroup::dir))?;
         drop(streams);
         let (exit, exit_w) = pipe()?;
@@ -159,6 +161,7 @@ impl Tree {
         Ok(Tree {
             root,
             started_ns,
+            inherited_rss,
             cgroup,
             stdout: out.into(),
             stderr: err.into(),
@@ -322,7 +325,11 @@ impl Tree {
             started_ns: self.started_ns,
             ended_ns: u64::from_ne_bytes(stamp),
             spent: self.with_cgroup_cpu(root.spent.plus(&self.orphans)),
-            largest_rss: root.largest_rss.max(self.largest_orphan),
+            // The root's begins at what this process had; everyone else's begins at what another member had.
+            largest_rss: [root.largest_rss, self.largest_orphan]
+                .into_iter()
+                .filter(|&rss| rss > self.inherited_rss + rss_error())
+                .max(),
             cgroup_peak: self.cgroup.as_ref().and_then(Cgroup::memory_peak),
             leftovers,
         })

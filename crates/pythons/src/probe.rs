@@ -45,7 +45,8 @@ pub(crate) fn probe(path: &Path, origin: Origin, limit: Duration) -> Result<Inte
     let t = if answer.free_threaded { "t" } else { "" };
     Ok(Interpreter {
         name: format!("{prefix}{major}.{minor}{t}"),
-        executable: path.to_owned(),
+        // A relative path would mean another file after a change of directory, and 3.14 warns of a venv named so.
+        executable: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
         real,
         version: answer.version,
         implementation,

@@ -1,11 +1,14 @@
 //! Three to six sentences: what is faster by how much, what it costs in memory and energy, which arm to use, what to look
 //! at next, what could not be known. Each rests on a verdict of the comparison; without one, it says so.
 
+mod advice;
+#[cfg(test)]
+mod tests;
+mod unknown;
+
 use crate::{View, joules};
 use ungil_experiment::arm::Arm;
 use ungil_experiment::compare::{ArmFigures, Versus};
-use ungil_experiment::energy::Evidence;
-use ungil_experiment::hazard::Kind;
 use ungil_experiment::metric::{self, Better, digits};
 use ungil_experiment::stats::{Ratio, Verdict};
 
@@ -128,7 +131,9 @@ impl<'a> Story<'a> {
             parts.push(format!("of {} it cannot be told", some(&unsure)));
         }
         if parts.is_empty() {
-            return Some(format!("{baseline} is the only arm: there is nothing to compare it with."));
+            let failed = self.view.comparison.arms.iter().any(|a| a.failed.is_some());
+            let only = if failed { "the only arm that did not fail" } else { "the only arm" };
+            return Some(format!("{baseline} is {only}: there is nothing to compare it with."));
         }
         Some(format!("No arm is surely faster than {baseline}: {}.", parts.join("; ")))
     }
@@ -189,117 +194,5 @@ impl<'a> Story<'a> {
         let (last, first) = parts.split_last()?;
         let all = if first.is_empty() { last.clone() } else { format!("{} and {last}", first.join(", ")) };
         Some(format!("It costs {all}."))
-    }
-
-    fn advice(&self) -> Option<String> {
-        let best = self.best?;
-        let unsure =
-            self.others().filter(|a| self.versus(a).is_none_or(|v| v.verdict == Verdict::CannotTell)).count();
-        let enough = self.view.comparison.blocks >= ungil_experiment::stats::LEAST_BLOCKS;
-        if best.arm == self.view.comparison.baseline && (unsure > 0 || !enough) {
-            return Some(format!(
-                "Stay with {} until more is known: no change has been shown to pay.",
-                best.arm
-            ));
-        }
-        Some(format!("Use {}.", best.arm))
-    }
-
-    fn next(&self) -> Option<String> {
-        if self.seen(Kind::GilEnabled) {
-            return Some("Next: an import switched the GIL back on, so those arms do not show what free threading can do; find a release of that module that declares support, or set PYTHON_GIL=0 at your own risk.".into());
-        }
-        if let Some((few, many)) = self.collapse() {
-            return Some(format!(
-                "Next: {many} is slower than {few}, so more workers make it worse: look for one object that all workers write (a list, dict, counter or lock) and give each worker its own.{}",
-                self.waiting(&many).unwrap_or_default()
-            ));
-        }
-        let widest = self.view.comparison.precision();
-        let wanted = self.view.record.header.settings.precision;
-        match widest {
-            None if self.others().next().is_some() => {
-                Some("Next: give it time for at least five blocks (--time-limit, --blocks).".into())
-            }
-            Some(w) if w > wanted => Some(format!(
-                "Next: the widest interval is ±{:.1} %, not the ±{:.1} % asked for; a quieter machine or a longer --time-limit narrows it.",
-                w * 100.0,
-                wanted * 100.0
-            )),
-            _ => None,
-        }
-    }
-
-    /// How many of an arm's threads waited for locks on average, where that is worth a look.
-    fn waiting(&self, arm: &str) -> Option<String> {
-        let metrics = &self.view.comparison.arm(arm)?.metrics;
-        let waiters = metrics.get("lock_wait_s")?.median / metrics.get("wall_s")?.median;
-        (waiters > 0.05).then(|| {
-            format!(
-                " {} of its threads waited for locks on average: ungil profile --mode lock says for which.",
-                digits(waiters)
-            )
-        })
-    }
-
-    /// A free-threaded arm that is surely slower than the same arm with fewer workers.
-    fn collapse(&self) -> Option<(String, String)> {
-        let arms = &self.view.record.header.arms;
-        let headline = &self.view.comparison.headline;
-        let quartiles = |id: &str| Some(self.view.comparison.arm(id)?.metrics.get(headline)?.quartiles);
-        arms.iter().filter(|a| a.without_gil() && a.workers.is_some_and(|w| w > 1)).find_map(|many| {
-            let few = arms.iter().find(|a| {
-                a.head() == many.head() && a.model() == many.model() && a.workers == Some(1) && !a.again
-            })?;
-            let (one, all) = (quartiles(&few.id)?, quartiles(&many.id)?);
-            let worse = if self.more { all.1 < one.0 } else { all.0 > one.1 };
-            worse.then(|| (few.id.clone(), many.id.clone()))
-        })
-    }
-
-    fn seen(&self, kind: Kind) -> bool {
-        self.view.record.runs.iter().any(|r| r.hazards.iter().any(|h| h.kind == kind))
-    }
-
-    /// The first sensor that is not there; why not is in the record.
-    fn no_sensor(&self) -> Option<&'a str> {
-        self.view.record.header.absent.first().map(|a| a.split(':').next().unwrap_or(a))
-    }
-
-    fn unknown(&self) -> Option<String> {
-        let mut parts = Vec::new();
-        match joules::sensor(self.view) {
-            None => parts.push(format!("energy ({})", self.no_sensor().unwrap_or("off"))),
-            Some(s) if s.evidence == Evidence::Model => {
-                let why = self.no_sensor().unwrap_or("as asked");
-                parts.push(format!("energy but by a model ({why}; {})", s.covers));
-            }
-            Some(_) => {
-                let refused =
-                    self.view.record.runs.iter().flat_map(|r| &r.energy).find_map(|j| j.why.as_ref());
-                parts.extend(refused.map(|why| format!("the energy of some runs ({why})")));
-            }
-        }
-        let lacks = |a: &&ArmFigures| a.missing.contains_key("pss_peak_bytes");
-        let unseen: Vec<&str> =
-            self.view.comparison.arms.iter().filter(lacks).map(|a| a.arm.as_str()).collect();
-        let why = self.view.comparison.arms.iter().find_map(|a| a.missing.get("pss_peak_bytes"));
-        parts.extend(why.map(|why| format!("the PSS of {} ({why})", some(&unseen))));
-        let failed: Vec<&str> =
-            self.view.comparison.arms.iter().filter(|a| a.failed.is_some()).map(|a| a.arm.as_str()).collect();
-        if !failed.is_empty() {
-            parts.push(format!("what {} would have shown (failed)", failed.join(", ")));
-        }
-        let mut said = (!parts.is_empty()).then(|| format!("Not known: {}.", parts.join("; ")));
-        if let Some(noise) =
-            self.view.comparison.noise.get(&self.view.comparison.headline).and_then(|v| v.ratio)
-        {
-            let aa = format!(
-                "The baseline against itself (A/A) came out at {:.3} ({:.3}–{:.3}): differences of that size are noise.",
-                noise.ratio, noise.low, noise.high
-            );
-            said = Some(said.map_or_else(|| aa.clone(), |s| format!("{s} {aa}")));
-        }
-        said
     }
 }

@@ -159,9 +159,9 @@ impl<'a> Drive<'a> {
     }
 }
 
-/// Whether a record has everything: it came to its comparison, and nothing stopped or failed.
+/// Whether a record has everything: nothing is left to measure, and nothing failed.
 pub fn done(record: &Record) -> bool {
-    record.comparison.is_some() && record.stopped.is_none() && !failed(record)
+    record.complete && !failed(record)
 }
 
 fn failed(record: &Record) -> bool {

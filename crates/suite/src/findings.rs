@@ -59,6 +59,11 @@ fn free(summary: &Summary) -> Option<&str> {
     summary.pythons.iter().skip(1).map(String::as_str).find(|p| !p.ends_with("+gil"))
 }
 
+/// Whether a row has blocks enough to be held against the paper.
+fn is_decided(row: &Row) -> bool {
+    time(row).is_some_and(|t| t.blocks() >= LEAST_BLOCKS)
+}
+
 /// A row's time in words, with everything that it rests on.
 fn told(row: &Row) -> String {
     let Some(t) = time(row) else { return row.id.clone() };
@@ -162,8 +167,12 @@ fn sequential(summary: &Summary) -> Option<String> {
     let paper = format!("the paper's take {low} to {high} of the energy");
     let beside = match overall(summary, Category::Sequential, Form::Plain, "energy_j") {
         Some(energy) if measured(summary) => {
-            let agrees = (low..=high).contains(&energy.ours.ratio);
-            let word = if agrees { "agrees" } else { "differs" };
+            let word = match energy.ours.both() {
+                None => "decides nothing",
+                Some((least, most)) if least >= low && most <= high => "agrees",
+                Some((least, most)) if most < low || least > high => "differs",
+                Some(_) => "overlaps",
+            };
             format!("and {} of the energy, which {word}: {paper}", shown(energy.ours))
         }
         _ => format!("{paper}, which cannot be held against ours: no sensor measured it"),
@@ -199,7 +208,8 @@ fn energy(summary: &Summary) -> Option<String> {
         let says = "Whether energy goes with time, as the paper finds, and how much of it the machine draws at rest, cannot be told here";
         return self::rows(summary).next().map(|_| format!("{says}: {why}."));
     }
-    let rows: Vec<&Row> = rows(summary).filter(|r| r.metrics.contains_key("energy_j")).collect();
+    let rows: Vec<&Row> =
+        rows(summary).filter(|r| is_decided(r) && r.metrics.contains_key("energy_j")).collect();
     let ratios: Vec<(f64, f64)> = rows
         .iter()
         .filter_map(|r| Some((time(r)?.ratio?.ratio, r.metrics.get("energy_j")?.ratio?.ratio)))
@@ -228,7 +238,8 @@ fn energy(summary: &Summary) -> Option<String> {
 }
 
 fn memory(summary: &Summary) -> Option<String> {
-    let rows: Vec<&Row> = rows(summary).filter(|r| Some(r.label.as_str()) == free(summary)).collect();
+    let rows: Vec<&Row> =
+        rows(summary).filter(|r| is_decided(r) && Some(r.label.as_str()) == free(summary)).collect();
     let median = |key: &str| {
         let all = rows.iter().filter_map(|r| Some(r.metrics.get(key)?.ratio?.ratio));
         ungil_experiment::stats::median(&all.collect::<Vec<f64>>())
@@ -250,7 +261,7 @@ fn twins(summary: &Summary) -> Vec<String> {
         rows(summary).filter(move |r| r.label == free && r.workers == Some(most) && r.form == form)
     };
     let other = |row: &Row, form: Form| {
-        let decides = |r: &&Row| time(r).is_some_and(|t| t.blocks() >= LEAST_BLOCKS);
+        let decides = |r: &&Row| is_decided(r);
         let same = at(form).filter(decides).find(|r| r.workload == row.workload && r.size == row.size)?;
         Some(row).filter(decides)?;
         Some((

@@ -21,6 +21,8 @@ pub struct Record {
     pub comparison: Option<Comparison>,
     /// Why the experiment was cut short, if it was and did not go on.
     pub stopped: Option<String>,
+    /// Whether nothing is left to measure: a comparison is the last word, and nothing stopped the experiment before it.
+    pub complete: bool,
     /// Bytes of complete lines.
     pub whole: u64,
     /// A last line that was cut off.
@@ -112,6 +114,7 @@ impl Record {
             runs: Vec::new(),
             comparison: None,
             stopped: None,
+            complete: false,
             whole: 0,
             torn: None,
         }
@@ -140,6 +143,7 @@ impl Record {
 
     /// Takes in a further line.
     pub fn add(&mut self, line: Line) {
+        self.complete = matches!(line, Line::Comparison(_)) && self.stopped.is_none();
         match line {
             Line::Experiment(_) => {}
             Line::Idle(idle) => self.idle = Some(idle),

@@ -4,6 +4,7 @@
 //! A main thread that ends before the others leaves a zombie behind, and `/proc/PID` says that the process has no memory and no
 //! arguments, although it runs on. Those are read from another thread's folder then.
 
+use super::sys;
 use procfs::process::{Process, Stat};
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::HashSet;
@@ -56,6 +57,24 @@ pub(crate) fn folder(pid: i32) -> PathBuf {
     }
     let tasks = fs::read_dir(process.join("task")).into_iter().flatten().flatten();
     tasks.map(|task| task.path()).find(has_memory).unwrap_or(process)
+}
+
+/// `/proc/PID/stat` of the members that are alive.
+pub(crate) fn stats(members: &[i32]) -> Vec<Stat> {
+    members.iter().filter_map(|&pid| stat(pid)).filter(|s| s.state != 'Z' && s.state != 'X').collect()
+}
+
+/// The processes that have an address space of their own. Between `vfork` and exec a child runs in its parent's, and both would
+/// be found with the same pages.
+pub(crate) fn owners(stats: &[Stat]) -> Vec<i32> {
+    let borrows = |child: &Stat| {
+        stats.iter().any(|parent| {
+            parent.pid == child.ppid
+                && (parent.vsize, parent.startstack) == (child.vsize, child.startstack)
+                && sys::share_memory(parent.pid, child.pid).unwrap_or(parent.rss == child.rss)
+        })
+    };
+    stats.iter().filter(|s| !borrows(s)).map(|s| s.pid).collect()
 }
 
 /// Its command line in words, for messages.

@@ -4,7 +4,7 @@
 //! period, about 10 ms each time, while `clone3` with `CLONE_INTO_CGROUP` starts it there at once.
 #![allow(unsafe_code)]
 
-use super::sys::monotonic;
+use super::sys::{largest_rss, monotonic};
 use crate::tree::Launch;
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
@@ -21,10 +21,12 @@ pub(crate) struct Streams {
     pub(crate) error: OwnedFd,
 }
 
-/// A started child: its process id and the moment before its exec, `CLOCK_MONOTONIC` nanoseconds.
+/// A started child: its process id, the moment before its exec, `CLOCK_MONOTONIC` nanoseconds, and the resident set it had
+/// then, in bytes: this process's own pages, which the kernel adds to the child's `ru_maxrss` at the exec.
 pub(crate) struct Started {
     pub(crate) pid: i32,
     pub(crate) at_ns: u64,
+    pub(crate) inherited_rss: u64,
 }
 
 /// Everything exec needs, laid out before the fork: after it nothing may be allocated.
@@ -101,11 +103,13 @@ pub(crate) fn spawn(
         unsafe { child(&image, streams, parent, report_w.as_raw_fd()) };
     }
     drop(report_w);
-    // The moment of the exec, and, only if it failed, the reason.
+    // The moment of the exec, the resident set before it, and, only if it failed, the reason.
     let mut said = Vec::new();
     File::from(report).read_to_end(&mut said)?;
-    match (said.first_chunk::<8>(), said.get(8..12).and_then(|e| <[u8; 4]>::try_from(e).ok())) {
-        (Some(at), None) => Ok(Started { pid, at_ns: u64::from_ne_bytes(*at) }),
+    let number = |at: usize| Some(u64::from_ne_bytes(said.get(at..at + 8)?.try_into().ok()?));
+    let errno = said.get(16..20).and_then(|e| <[u8; 4]>::try_from(e).ok());
+    match (number(0).zip(number(8)), errno) {
+        (Some((at_ns, inherited_rss)), None) => Ok(Started { pid, at_ns, inherited_rss }),
         (_, errno) => {
             let _ = super::sys::reap(pid, true);
             Err(errno.map_or_else(
@@ -146,7 +150,7 @@ unsafe fn fork(cgroup: Option<BorrowedFd<'_>>) -> io::Result<i32> {
 unsafe fn child(image: &Image, streams: &Streams, parent: i32, report: RawFd) -> ! {
     // SAFETY: system calls only, on descriptors and memory inherited from the parent.
     unsafe {
-        let mut at = 0u64;
+        let mut at = [0u64; 2];
         let mut steps = || -> Option<()> {
             let ok = |result: libc::c_int| (result >= 0).then_some(());
             for (fd, target) in [(&streams.input, 0), (&streams.output, 1), (&streams.error, 2)] {
@@ -165,8 +169,8 @@ unsafe fn child(image: &Image, streams: &Streams, parent: i32, report: RawFd) ->
             if let Some(dir) = &image.dir {
                 ok(libc::chdir(dir.as_ptr()))?;
             }
-            at = monotonic();
-            libc::write(report, (&raw const at).cast(), 8);
+            at = [monotonic(), largest_rss()];
+            libc::write(report, (&raw const at).cast(), 16);
             let mut denied = false;
             for program in &image.programs {
                 libc::execve(program.as_ptr(), image.argv.pointers.as_ptr(), image.envp.pointers.as_ptr());
@@ -183,8 +187,8 @@ unsafe fn child(image: &Image, streams: &Streams, parent: i32, report: RawFd) ->
         };
         let _: Option<()> = steps();
         let errno = *libc::__errno_location();
-        if at == 0 {
-            libc::write(report, (&raw const at).cast(), 8);
+        if at[0] == 0 {
+            libc::write(report, (&raw const at).cast(), 16);
         }
         libc::write(report, (&raw const errno).cast(), 4);
         libc::_exit(127)

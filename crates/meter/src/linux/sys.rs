@@ -13,7 +13,8 @@ pub(crate) struct Reaped {
     pub(crate) status: i32,
     /// What it and every descendant it had waited for spent.
     pub(crate) spent: Counters,
-    /// The largest resident set any one of them had, in bytes.
+    /// `ru_maxrss` in bytes: the largest resident set any one of them had, or what the process that started one of them had
+    /// reached before, if that is more.
     pub(crate) largest_rss: u64,
 }
 
@@ -69,6 +70,26 @@ pub(crate) fn cpu_clock(pid: i32) -> Option<Duration> {
         return None;
     }
     Some(Duration::new(time.tv_sec.try_into().ok()?, time.tv_nsec.try_into().ok()?))
+}
+
+/// The largest resident set this process has had, in bytes; async-signal-safe.
+pub(crate) fn largest_rss() -> u64 {
+    // SAFETY: rusage is plain data for which all zeroes is a valid value; the call only writes to it.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_SELF, &mut usage);
+        usage
+    };
+    u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024
+}
+
+/// Whether two processes share one address space, as parent and child do between `vfork` and exec. `None` if the kernel does
+/// not say.
+pub(crate) fn share_memory(one: i32, other: i32) -> Option<bool> {
+    const KCMP_VM: libc::c_int = 1; // linux/kcmp.h
+    // SAFETY: the call takes numbers only and compares what they name.
+    let order = unsafe { libc::syscall(libc::SYS_kcmp, one, other, KCMP_VM, 0usize, 0usize) };
+    (order >= 0).then_some(order == 0)
 }
 
 /// Now on `CLOCK_MONOTONIC` in nanoseconds; async-signal-safe.

@@ -89,6 +89,7 @@ fn run(arm: &str, block: u32, wall_s: f64) -> Run {
         machine: None,
         hazards: Vec::new(),
         output: None,
+        uncached: None,
         counted_by: "proc".into(),
         probes: Probes::default(),
         stderr: None,
@@ -166,6 +167,19 @@ fn findings_name_their_figures_and_stand_beside_the_papers() {
     ] {
         assert!(says.contains(part), "no '{part}' in:\n{says}");
     }
+}
+
+#[test]
+fn few_blocks_agree_with_no_paper() {
+    let says = |blocks: usize| {
+        let point = point(Category::Sequential, Form::Plain, None, &FIFTH_MORE[..blocks]);
+        summary(&study(vec![point])).findings.join("\n")
+    };
+    for claim in ["which agrees", "as in the paper, address space", "Power without the GIL"] {
+        assert!(says(5).contains(claim), "no '{claim}' in:\n{}", says(5));
+        assert!(!says(4).contains(claim), "'{claim}' in:\n{}", says(4));
+    }
+    assert!(says(4).contains("of the energy, which decides nothing"), "{}", says(4));
 }
 
 #[test]

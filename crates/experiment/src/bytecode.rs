@@ -1,0 +1,31 @@
+//! Modules that are compiled in each run because their byte code is not cached: their compiling is part of an unmarked run's
+//! time, and differs between interpreters.
+//!
+//! The interpreter says it itself, after a run that could have written the cache. It parses the workload's imports and runs
+//! nothing of them, so that a module imported only in a function or under a condition is not found.
+
+use crate::arm::Arm;
+use crate::record::Uncached;
+use crate::run::Bench;
+use crate::workload::Workload;
+use std::process::{Command, Stdio};
+
+/// What the workload imports at its top level and finds no byte code of; `None` if there is nothing, or nothing to be asked:
+/// a command's imports are not known.
+pub(crate) fn uncached(bench: &Bench<'_>, arm: &Arm) -> Option<Uncached> {
+    let python = &arm.interpreter()?.executable;
+    let (kind, target) = match bench.workload {
+        Workload::Script { path, .. } => ("script", path.as_os_str()),
+        Workload::Module { name, .. } => ("module", name.as_ref()),
+        _ => return None,
+    };
+    let (set, unset) = bench.environment(arm, 0, bench.support);
+    let mut command = Command::new(python);
+    command.arg(bench.support.join("ungil_imports.py")).arg(kind).arg(target).envs(set);
+    for name in unset {
+        command.env_remove(name);
+    }
+    let out = command.stdin(Stdio::null()).output().ok().filter(|out| out.status.success())?;
+    let found: Uncached = serde_json::from_slice(&out.stdout).ok()?;
+    (!found.modules.is_empty()).then_some(found)
+}

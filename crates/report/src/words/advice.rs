@@ -1,0 +1,288 @@
+//! Which arm to use, or why the figures cannot carry that advice, and what to look at next.
+//!
+//! A recommendation rests on the headline metric's verdicts, and on nothing else being the explanation of them: the first
+//! [`Obstacle`] that is found is said in its place.
+
+use super::Story;
+use std::fmt;
+use ungil_experiment::arm::{Arm, Model};
+use ungil_experiment::hazard::Kind;
+use ungil_experiment::metric::digits;
+use ungil_experiment::record::{Outcome, Run};
+use ungil_experiment::stats::{LEAST_BLOCKS, median};
+
+/// Share of a run from which on start-up is what is compared.
+const STARTUP_SHARE: f64 = 0.5;
+/// Cores below which an arm waits more than it computes.
+const WAITING_CORES: f64 = 0.25;
+/// Cores below which several workers did the work of one.
+const PARALLEL_CORES: f64 = 1.2;
+/// Cores that must have been idle for low use to be the workload's own doing.
+const IDLE_CORES: f64 = 0.5;
+
+/// Why no arm can be recommended. In this order, the first that applies is said.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Obstacle {
+    /// There is nothing to compare with.
+    OneArm,
+    /// The interpreter's start is most of the time.
+    StartUp { arm: String, share: f64 },
+    /// Modules are compiled in each run.
+    Uncached { modules: Vec<String>, why: String },
+    /// There were fewer pieces of work than workers.
+    FewPieces { arm: String, pieces: f64, workers: u32 },
+    /// It waits; no arm computes for a quarter of the time.
+    Waits { cores: f64 },
+    /// The workload may use one core only.
+    OneCore { arm: String, workers: u32 },
+    /// Several workers used no more than one core, and the machine had no other to give.
+    Crowded { arm: String, workers: u32, cores: f64 },
+    /// Several workers used no more than one core.
+    NotParallel { arm: String, workers: u32, cores: f64 },
+    /// Too few blocks, or intervals that decide nothing.
+    Undecided { baseline: String },
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Obstacle::OneArm => Ok(()),
+            Obstacle::StartUp { arm, share } => write!(
+                f,
+                "Starting the interpreter is {:.0} % of {arm}'s time: this compares start-up, not the work. Give it more work, or mark the part that counts (with phase()).",
+                share * 100.0
+            ),
+            Obstacle::Uncached { modules, why } => write!(
+                f,
+                "{} compiled in each run ({why}): the times include compiling. Let the byte code be cached, and compare again.",
+                match &modules[..] {
+                    [one] => format!("The module {one} is"),
+                    [a, b] => format!("The modules {a} and {b} are"),
+                    [a, b, rest @ ..] => format!("The modules {a}, {b} and {} more are", rest.len()),
+                    [] => "Modules are".into(),
+                }
+            ),
+            Obstacle::FewPieces { arm, pieces, workers } => write!(
+                f,
+                "{arm} had {pieces:.0} {} of work for {workers} workers: the others had nothing to do. Give at least as many --items as workers, or a smaller --chunk.",
+                if *pieces == 1.0 { "piece" } else { "pieces" }
+            ),
+            Obstacle::OneCore { arm, workers } => write!(
+                f,
+                "The workload may use one core only: what the {workers} workers of {arm} could do on more is not known."
+            ),
+            Obstacle::Crowded { arm, workers, cores } => write!(
+                f,
+                "{arm} got {} cores for {workers} workers while the rest of the machine was busy: whether its work runs in parallel is not known. Compare again on a quieter machine.",
+                digits(*cores)
+            ),
+            Obstacle::Waits { cores } => write!(
+                f,
+                "No arm keeps more than {} cores busy: the workload waits for something else, and the GIL plays no part in its time.",
+                digits(*cores)
+            ),
+            Obstacle::NotParallel { arm, workers, cores } => write!(
+                f,
+                "{workers} workers used {} cores ({arm}): the work does not run in parallel. Look for a part that one thread does alone, or a lock that all workers take (ungil profile --mode lock).",
+                digits(*cores)
+            ),
+            Obstacle::Undecided { baseline } => {
+                write!(f, "Stay with {baseline} until more is known: no change has been shown to pay.")
+            }
+        }
+    }
+}
+
+impl Story<'_> {
+    /// Which arm to use, or why that is not known.
+    pub(super) fn advice(&self) -> Option<String> {
+        match self.obstacle() {
+            Some(Obstacle::OneArm) => None,
+            Some(obstacle) => Some(obstacle.to_string()),
+            None => Some(format!("Use {}.", self.best?.arm)),
+        }
+    }
+
+    /// The first reason why no arm can be recommended.
+    pub(super) fn obstacle(&self) -> Option<Obstacle> {
+        if self.others().next().is_none() {
+            return Some(Obstacle::OneArm);
+        }
+        let looks: [&dyn Fn() -> Option<Obstacle>; 6] = [
+            &|| self.start_up(),
+            &|| self.uncached(),
+            &|| self.of_workers(|arm| self.few_pieces(arm)),
+            &|| self.waits(),
+            &|| self.of_workers(|arm| self.not_parallel(arm)),
+            &|| self.undecided(),
+        ];
+        looks.into_iter().find_map(|look| look())
+    }
+
+    /// Runs of an arm that count.
+    fn runs(&self, arm: &str) -> impl Iterator<Item = &Run> {
+        self.view.record.runs.iter().filter(move |r| r.arm == arm && r.block > 0 && r.outcome == Outcome::Ok)
+    }
+
+    fn figure(&self, arm: &str, key: &str) -> Option<f64> {
+        Some(self.view.comparison.arm(arm)?.metrics.get(key)?.median)
+    }
+
+    fn start_up(&self) -> Option<Obstacle> {
+        let share = |arm: &str| {
+            let unmarked = self.runs(arm).all(|r| !r.marked);
+            let share = self.view.record.bare_startup_s(arm)? / self.figure(arm, "wall_s")?;
+            (unmarked && share >= STARTUP_SHARE).then_some(share)
+        };
+        let best = self.best.map(|b| b.arm.as_str());
+        let arms = best.into_iter().chain([self.view.comparison.baseline.as_str()]);
+        let (arm, share) = arms.filter_map(|a| Some((a, share(a)?))).max_by(|a, b| a.1.total_cmp(&b.1))?;
+        Some(Obstacle::StartUp { arm: arm.into(), share })
+    }
+
+    fn uncached(&self) -> Option<Obstacle> {
+        let found = self.view.record.runs.iter().find_map(|r| r.uncached.as_ref())?;
+        Some(Obstacle::Uncached { modules: found.modules.clone(), why: found.why.clone() })
+    }
+
+    /// Asks of the arms whose workers could run in parallel: of the best arm if it is one, and otherwise of all, since then
+    /// it would take only one of them that is different.
+    fn of_workers(&self, obstacle: impl Fn(&Arm) -> Option<Obstacle>) -> Option<Obstacle> {
+        let best = self.best.and_then(|b| self.arm(&b.arm)).filter(|a| a.workers.is_some_and(|w| w > 1));
+        if let Some(best) = best {
+            return obstacle(best);
+        }
+        let able = |a: &&Arm| {
+            let processes = matches!(
+                a.model(),
+                Some(Model::Fork | Model::Spawn | Model::Forkserver | Model::Interpreters)
+            );
+            a.workers.is_some_and(|w| w > 1) && (processes || a.without_gil())
+        };
+        let arms: Vec<&Arm> = self.others().filter_map(|a| self.arm(&a.arm)).filter(able).collect();
+        let found: Option<Vec<Obstacle>> = arms.into_iter().map(obstacle).collect();
+        found?.pop()
+    }
+
+    fn few_pieces(&self, arm: &Arm) -> Option<Obstacle> {
+        let (pieces, workers) = (self.figure(&arm.id, "pieces")?, arm.workers?);
+        (pieces < f64::from(workers)).then(|| Obstacle::FewPieces { arm: arm.id.clone(), pieces, workers })
+    }
+
+    /// Cores that nothing used while an arm ran, in the median run; `None` if a quota or another limit held the arm back.
+    fn idle_cores(&self, arm: &str) -> Option<f64> {
+        let idle = |run: &Run| {
+            let around = run.machine.as_ref().filter(|a| a.quota_throttled == 0)?;
+            let cores = around.per_core.len() as f64;
+            Some(cores - around.busy_cores - around.steal * cores)
+        };
+        median(&self.runs(arm).map(idle).collect::<Option<Vec<f64>>>()?)
+    }
+
+    fn is_crowded(&self, arm: &str) -> bool {
+        self.idle_cores(arm).is_none_or(|idle| idle < IDLE_CORES)
+    }
+
+    /// A workload on a machine without an idle core may have been kept from computing: of that nothing is said.
+    fn waits(&self) -> Option<Obstacle> {
+        let arms = || self.view.comparison.arms.iter().filter(|a| a.failed.is_none() && a.runs > 0);
+        let cores = arms().map(|a| self.figure(&a.arm, "busy_cores")).collect::<Option<Vec<f64>>>()?;
+        let most = cores.into_iter().reduce(f64::max).filter(|&most| most < WAITING_CORES)?;
+        (!arms().any(|a| self.is_crowded(&a.arm))).then_some(Obstacle::Waits { cores: most })
+    }
+
+    fn not_parallel(&self, arm: &Arm) -> Option<Obstacle> {
+        let (cores, workers, id) = (self.figure(&arm.id, "busy_cores")?, arm.workers?, arm.id.clone());
+        // Workers that gain without computing at the same time wait at the same time.
+        let gains = self.alone(arm).is_some_and(|one| self.is_better(&arm.id, &one.id));
+        if cores >= PARALLEL_CORES || gains || self.collapse().is_some() {
+            return None;
+        }
+        Some(if self.view.record.header.machine.cpus < 2 {
+            Obstacle::OneCore { arm: id, workers }
+        } else if self.is_crowded(&arm.id) {
+            Obstacle::Crowded { arm: id, workers, cores }
+        } else {
+            Obstacle::NotParallel { arm: id, workers, cores }
+        })
+    }
+
+    fn undecided(&self) -> Option<Obstacle> {
+        let baseline = &self.view.comparison.baseline;
+        let unsure = self.others().any(|a| {
+            self.versus(a).is_none_or(|v| v.verdict == ungil_experiment::stats::Verdict::CannotTell)
+        });
+        let few = self.view.comparison.blocks < LEAST_BLOCKS;
+        let stays = self.best.is_none_or(|b| b.arm == *baseline);
+        (stays && (unsure || few)).then(|| Obstacle::Undecided { baseline: baseline.clone() })
+    }
+
+    /// What to look at next.
+    pub(super) fn next(&self) -> Option<String> {
+        if self.seen(Kind::GilEnabled) {
+            return Some("Next: an import switched the GIL back on, so those arms do not show what free threading can do; find a release of that module that declares support, or set PYTHON_GIL=0 at your own risk.".into());
+        }
+        if let Some((few, many)) = self.collapse() {
+            return Some(format!(
+                "Next: {many} is slower than {few}, so more workers make it worse: look for one object that all workers write (a list, dict, counter or lock) and give each worker its own.{}",
+                self.waiting(&many).unwrap_or_default()
+            ));
+        }
+        // Narrower intervals would not take any other obstacle away.
+        if self.obstacle().is_some_and(|o| !matches!(o, Obstacle::Undecided { .. })) {
+            return None;
+        }
+        let wanted = self.view.record.header.settings.precision;
+        match self.view.comparison.precision() {
+            None if self.others().next().is_some() => {
+                Some("Next: give it time for at least five blocks (--time-limit, --blocks).".into())
+            }
+            Some(w) if w > wanted => Some(format!(
+                "Next: the widest interval is ±{:.1} %, not the ±{:.1} % asked for; a quieter machine or a longer --time-limit narrows it.",
+                w * 100.0,
+                wanted * 100.0
+            )),
+            _ => None,
+        }
+    }
+
+    /// How many of an arm's threads waited for locks on average, where that is worth a look.
+    fn waiting(&self, arm: &str) -> Option<String> {
+        let waiters = self.figure(arm, "lock_wait_s")? / self.figure(arm, "wall_s")?;
+        (waiters > 0.05).then(|| {
+            format!(
+                " {} of its threads waited for locks on average: ungil profile --mode lock says for which.",
+                digits(waiters)
+            )
+        })
+    }
+
+    /// The same arm with one worker.
+    fn alone(&self, many: &Arm) -> Option<&Arm> {
+        self.view.record.header.arms.iter().find(|a| {
+            a.head() == many.head() && a.model() == many.model() && a.workers == Some(1) && !a.again
+        })
+    }
+
+    /// Whether the middle halves of two arms' headline figures lie apart, the first one's on the better side.
+    fn is_better(&self, one: &str, other: &str) -> bool {
+        let quartiles = |id: &str| {
+            Some(self.view.comparison.arm(id)?.metrics.get(&self.view.comparison.headline)?.quartiles)
+        };
+        let (Some(one), Some(other)) = (quartiles(one), quartiles(other)) else { return false };
+        if self.more { one.0 > other.1 } else { one.1 < other.0 }
+    }
+
+    /// A free-threaded arm that is slower than the same arm with one worker.
+    fn collapse(&self) -> Option<(String, String)> {
+        let arms = self.view.record.header.arms.iter();
+        arms.filter(|a| a.without_gil() && a.workers.is_some_and(|w| w > 1)).find_map(|many| {
+            let few = self.alone(many)?;
+            self.is_better(&few.id, &many.id).then(|| (few.id.clone(), many.id.clone()))
+        })
+    }
+
+    fn seen(&self, kind: Kind) -> bool {
+        self.view.record.runs.iter().any(|r| r.hazards.iter().any(|h| h.kind == kind))
+    }
+}
