@@ -17,6 +17,7 @@ pub(crate) fn install() -> Result<PathBuf, String> {
     let pip = tools::pip()?;
     tools::pytest()?;
     tools::pyright()?;
+    tools::servers()?;
     for (builder, versions) in WHEELS {
         let wheels = target().join("python/wheels").join(builder);
         clear(&wheels)?;

@@ -7,7 +7,7 @@ use crate::error::Failure;
 use crate::output::Hashed;
 use crate::record::{Header, Outcome, Run};
 use crate::run::Done;
-use crate::workload::Workload;
+use crate::workload::{Fill, Workload, split};
 
 /// Whether a run printed something else than an earlier one of its block.
 pub(crate) fn disagreement<'r>(
@@ -51,7 +51,7 @@ pub(crate) fn run_failure(header: &Header, arm: &Arm, run: &Run) -> Failure {
         Outcome::Signaled { .. } => {
             "run it by hand under a debugger; --keep-going measures the other arms".to_string()
         }
-        _ => format!("run it by hand: {}", by_hand(header, arm)),
+        _ => format!("run it by hand: {}", by_hand(header, arm, run)),
     };
     let why = match (&run.outcome, last) {
         (Outcome::Invalid { why }, Some(last)) => format!("{why}; its last words: {last}"),
@@ -81,16 +81,25 @@ fn last_words(stderr: &str) -> Option<String> {
     Some(if extra > 0 { format!("…{end}") } else { end })
 }
 
-fn by_hand(header: &Header, arm: &Arm) -> String {
+fn by_hand(header: &Header, arm: &Arm, run: &Run) -> String {
     if let (Workload::Task { target, items, .. }, Some(python)) = (&header.workload, arm.interpreter()) {
         let (module, function) = target.split_once(':').unwrap_or((target, ""));
         let code =
             format!("import {module} as m; print([m.{function}(i) for i in eval({items:?}, vars(m))])");
         return shell_words::join([python.executable.to_string_lossy(), "-c".into(), code.into()]);
     }
-    let argv = header.workload.argv(arm, std::path::Path::new(""), None).unwrap_or_default();
+    let serving = header.workload.serving();
+    let port = serving.and_then(|_| crate::serve::free_port().ok());
+    let argv = header.workload.argv(arm, std::path::Path::new(""), port).unwrap_or_default();
     let words: Vec<String> = argv.iter().map(|w| w.to_string_lossy().into_owned()).collect();
     let workers = arm.workers.map(|w| format!("UNGIL_WORKERS={w} "));
     let gil = matches!(arm.runs, Runs::Python { gil: Gil::On, .. }).then(|| "PYTHON_GIL=1 ".to_string());
-    format!("{}{}{}", workers.unwrap_or_default(), gil.unwrap_or_default(), shell_words::join(words))
+    let line =
+        format!("{}{}{}", workers.unwrap_or_default(), gil.unwrap_or_default(), shell_words::join(words));
+    let ended = matches!(&run.outcome, Outcome::Invalid { why } if why.starts_with(crate::serve::ENDED));
+    let Some((serving, port)) = serving.zip(port).filter(|_| !ended) else { return line };
+    // A service that lives shows its fault to whoever asks it.
+    let fill = Fill::service(arm, port);
+    let load: Vec<String> = split(serving.load).unwrap_or_default().iter().map(|w| fill.fill(w)).collect();
+    format!("{line} & sleep 5; {}; kill $!", shell_words::join(load))
 }

@@ -20,6 +20,7 @@ pub mod record;
 mod run;
 pub mod runner;
 mod serve;
+pub mod served;
 mod session;
 pub mod stats;
 mod stop;

@@ -45,6 +45,10 @@ pub(crate) struct Findings {
     pub(crate) metrics: BTreeMap<String, f64>,
     pub(crate) outcome: Option<Outcome>,
     pub(crate) startup_ns: Option<u64>,
+    /// Figures that the load generator's report does not allow, and why.
+    pub(crate) missing: BTreeMap<String, String>,
+    /// What a service answered when it was ready.
+    pub(crate) ready_answer: Option<String>,
     /// CPU seconds of a load generator, which is not part of the tree.
     pub(crate) load_cpu_s: f64,
     /// The process that marks the phase, and its children's largest resident set when the phase began.
@@ -65,7 +69,7 @@ impl Bench<'_> {
             let mend = "make room in the temporary directory, or point TMPDIR elsewhere";
             failed("cannot set up a run", e.to_string(), mend)
         })?;
-        let port = matches!(self.workload, Workload::Serve { .. }).then(serve::free_port).transpose()?;
+        let port = self.workload.serving().is_some().then(serve::free_port).transpose()?;
         let launch = self.launch(arm, block, &channel, port)?;
         let mut whole = Window::default();
         whole.open(&mut self.sensors, Counters::default);
@@ -73,9 +77,9 @@ impl Bench<'_> {
         session.expects_no_gil = arm.without_gil();
         let mut marked = Window::default();
         let mut found = Findings::default();
-        match (self.workload, port) {
-            (Workload::Serve { load, .. }, Some(port)) => {
-                serve::drive(self, &mut session, &mut marked, &mut found, arm, load, port)?;
+        match (self.workload.serving(), port) {
+            (Some(serving), Some(port)) => {
+                serve::drive(self, &mut session, &mut marked, &mut found, arm, serving, port)?;
             }
             _ => self.follow(&mut session, &mut marked, &mut found)?,
         }
@@ -108,7 +112,7 @@ impl Bench<'_> {
             outcome,
             marked: is_marked,
             metrics: std::mem::take(&mut found.metrics),
-            missing: BTreeMap::new(),
+            missing: std::mem::take(&mut found.missing),
             energy: window.energy.clone(),
             machine: Some(window.around.clone()),
             cores: cores.end(),

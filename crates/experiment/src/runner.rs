@@ -139,7 +139,9 @@ impl<'a> Experiment<'a> {
                 let comparison = compare(&self.record);
                 let narrow = comparison.precision().filter(|_| block >= header.settings.blocks);
                 watch(&Event::Block(narrow));
-                if self.enough(&header, block, narrow, bench.began) {
+                let decided =
+                    !comparison.is_decidable() || narrow.is_some_and(|p| p <= header.settings.precision);
+                if self.enough(&header, block, decided, bench.began) {
                     return Ok(());
                 }
             }
@@ -147,11 +149,12 @@ impl<'a> Experiment<'a> {
         }
     }
 
-    fn enough(&self, header: &Header, block: u32, precision: Option<f64>, began: Instant) -> bool {
+    /// Whether to stop after `block`; `decided`: further blocks would change no verdict.
+    fn enough(&self, header: &Header, block: u32, decided: bool, began: Instant) -> bool {
         let settings = &header.settings;
         let elapsed = began.elapsed().as_secs_f64();
         block >= settings.blocks
-            && (precision.is_some_and(|p| p <= settings.precision)
+            && (decided
                 || elapsed >= settings.time_limit_s
                 || settings.max_blocks.is_some_and(|most| block >= most)
                 || header.arms.len() < 2)

@@ -7,7 +7,7 @@ use ungil_experiment::compare::{ArmFigures, Versus};
 use ungil_experiment::energy::Evidence;
 use ungil_experiment::hazard::Kind;
 use ungil_experiment::metric::{self, Better, digits};
-use ungil_experiment::stats::{Ratio, Verdict};
+use ungil_experiment::stats::{LEAST_BLOCKS, Ratio, Verdict};
 
 /// The sentences for a record.
 pub fn words(view: View<'_>) -> Vec<String> {
@@ -110,6 +110,7 @@ impl<'a> Story<'a> {
             match self.versus(arm).map(|v| v.verdict) {
                 Some(v) if v == self.bad() => slower.push(arm),
                 Some(Verdict::Same) => same.push(arm.arm.as_str()),
+                _ if self.why(arm).is_some() => {}
                 _ => unsure.push(arm.arm.as_str()),
             }
         }
@@ -127,6 +128,11 @@ impl<'a> Story<'a> {
         if !unsure.is_empty() {
             parts.push(format!("of {} it cannot be told", some(&unsure)));
         }
+        let undecided: Vec<&str> =
+            self.others().filter(|a| self.why(a).is_some()).map(|a| a.arm.as_str()).collect();
+        if !undecided.is_empty() {
+            parts.push(format!("{} is inconclusive", some(&undecided)));
+        }
         if parts.is_empty() {
             return Some(format!("{baseline} is the only arm: there is nothing to compare it with."));
         }
@@ -142,7 +148,9 @@ impl<'a> Story<'a> {
             let Some(twin) = self.arm(&figures.arm).and_then(|a| a.twin(arms)) else { continue };
             let Some(figure) = figures.metrics.get(&self.view.comparison.headline) else { continue };
             let versus = if twin.id == baseline.id { figure.baseline.as_ref() } else { figure.twin.as_ref() };
-            if let Some((versus, ratio)) = versus.and_then(|v| Some((v, v.ratio?))) {
+            if let Some((versus, ratio)) =
+                versus.filter(|v| v.why.is_none()).and_then(|v| Some((v, v.ratio?)))
+            {
                 pairs.push((figures, versus, ratio));
             }
         }
@@ -179,10 +187,14 @@ impl<'a> Story<'a> {
             });
             break;
         }
-        if let Some(r) = best.metrics.get("cpu_s").and_then(|f| f.baseline.as_ref()?.ratio) {
+        let ratio = |key: &str| {
+            let versus = best.metrics.get(key)?.baseline.as_ref()?;
+            versus.ratio.filter(|_| versus.why.is_none())
+        };
+        if let Some(r) = ratio("cpu_s") {
             parts.push(format!("{} times the CPU time", times(r.ratio)));
         }
-        if let Some(r) = best.metrics.get("energy_j").and_then(|f| f.baseline.as_ref()?.ratio) {
+        if let Some(r) = ratio("energy_j") {
             let class = joules::sensor(self.view).map_or("no sensor", |s| joules::class(s.evidence));
             parts.push(format!("{} times the energy ({class})", times(r.ratio)));
         }
@@ -195,7 +207,12 @@ impl<'a> Story<'a> {
         let best = self.best?;
         let unsure =
             self.others().filter(|a| self.versus(a).is_none_or(|v| v.verdict == Verdict::CannotTell)).count();
-        let enough = self.view.comparison.blocks >= ungil_experiment::stats::LEAST_BLOCKS;
+        let enough = self.view.comparison.blocks >= LEAST_BLOCKS;
+        if best.arm == self.view.comparison.baseline
+            && let Some(why) = self.failing()
+        {
+            return Some(format!("No arm is advised: {why}."));
+        }
         if best.arm == self.view.comparison.baseline && (unsure > 0 || !enough) {
             return Some(format!(
                 "Stay with {} until more is known: no change has been shown to pay.",
@@ -215,10 +232,13 @@ impl<'a> Story<'a> {
                 self.waiting(&many).unwrap_or_default()
             ));
         }
+        if let Some(next) = self.undecidable() {
+            return Some(next);
+        }
         let widest = self.view.comparison.precision();
         let wanted = self.view.record.header.settings.precision;
         match widest {
-            None if self.others().next().is_some() => {
+            None if self.others().next().is_some() && self.view.comparison.blocks < LEAST_BLOCKS => {
                 Some("Next: give it time for at least five blocks (--time-limit, --blocks).".into())
             }
             Some(w) if w > wanted => Some(format!(
@@ -228,6 +248,42 @@ impl<'a> Story<'a> {
             )),
             _ => None,
         }
+    }
+
+    /// Why an arm's headline figure has no verdict that further blocks could change.
+    fn why(&self, arm: &'a ArmFigures) -> Option<&'a str> {
+        self.versus(arm)?.why.as_deref()
+    }
+
+    /// The arms too many of whose requests failed, or failed more often than the baseline's, in words.
+    fn failing(&self) -> Option<String> {
+        let failed = |a: &ArmFigures| a.requests.is_some_and(|r| r.failed > 0.0);
+        let baseline = self.view.comparison.arms.first()?;
+        if let Some(why) = baseline.requests.and_then(|r| r.too_many(&baseline.arm)) {
+            return Some(why);
+        }
+        self.others().filter(|a| failed(a) || failed(baseline)).find_map(|a| self.why(a)).map(String::from)
+    }
+
+    /// What to do where further blocks decide nothing.
+    fn undecidable(&self) -> Option<String> {
+        if self.failing().is_some() {
+            return Some("Next: find out why requests fail (hazards, and the service's own log) until every arm answers them; more blocks decide nothing.".into());
+        }
+        let comparison = self.view.comparison;
+        let title = metric::find(&comparison.headline).map_or(comparison.headline.as_str(), |m| m.title);
+        if let Some(why) = self.others().find_map(|a| self.why(a)) {
+            return Some(format!(
+                "Next: {why} ({title}): find out what happened there, ungil report shows every run; more blocks decide nothing."
+            ));
+        }
+        let measured = |a: &ArmFigures| a.metrics.contains_key(&comparison.headline);
+        let lacks = self.others().next().is_some() && !comparison.arms.iter().any(measured);
+        lacks.then(|| {
+            let why = comparison.arms.iter().find_map(|a| a.missing.get(&comparison.headline));
+            let why = why.map_or_else(String::new, |why| format!(" ({why})"));
+            format!("Next: no arm has a {title}{why}, so nothing decides between them; further figures are in --json.")
+        })
     }
 
     /// How many of an arm's threads waited for locks on average, where that is worth a look.
@@ -247,10 +303,19 @@ impl<'a> Story<'a> {
         let arms = &self.view.record.header.arms;
         let headline = &self.view.comparison.headline;
         let quartiles = |id: &str| Some(self.view.comparison.arm(id)?.metrics.get(headline)?.quartiles);
-        arms.iter().filter(|a| a.without_gil() && a.workers.is_some_and(|w| w > 1)).find_map(|many| {
+        // A service that fails its requests is not slow.
+        let works = |id: &str| {
+            let requests = self.view.comparison.arm(id).and_then(|a| a.requests);
+            requests.is_none_or(|r| r.too_many(id).is_none())
+        };
+        let free = |a: &&Arm| a.without_gil() && a.workers.is_some_and(|w| w > 1) && works(&a.id);
+        arms.iter().filter(free).find_map(|many| {
             let few = arms.iter().find(|a| {
                 a.head() == many.head() && a.model() == many.model() && a.workers == Some(1) && !a.again
             })?;
+            if !works(&few.id) {
+                return None;
+            }
             let (one, all) = (quartiles(&few.id)?, quartiles(&many.id)?);
             let worse = if self.more { all.1 < one.0 } else { all.0 > one.1 };
             worse.then(|| (few.id.clone(), many.id.clone()))
@@ -285,6 +350,8 @@ impl<'a> Story<'a> {
             self.view.comparison.arms.iter().filter(lacks).map(|a| a.arm.as_str()).collect();
         let why = self.view.comparison.arms.iter().find_map(|a| a.missing.get("pss_peak_bytes"));
         parts.extend(why.map(|why| format!("the PSS of {} ({why})", some(&unseen))));
+        let uncounted = self.view.comparison.arms.iter().find_map(|a| a.missing.get("failed_share"));
+        parts.extend(uncounted.map(|why| format!("whether requests failed ({why})")));
         let failed: Vec<&str> =
             self.view.comparison.arms.iter().filter(|a| a.failed.is_some()).map(|a| a.arm.as_str()).collect();
         if !failed.is_empty() {
