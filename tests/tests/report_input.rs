@@ -84,3 +84,26 @@ fn bad_input_is_told_and_leaves_nothing_half_written() {
         ["cut.html", "cut.jsonl", "empty.jsonl", "folder", "newer.jsonl", "r.jsonl", "text.txt", "work.py"]
     );
 }
+
+#[test]
+fn a_zero_in_one_block_is_named_and_more_blocks_are_not_advised() {
+    let place = Place::new();
+    place.write("work.py", "print(1)\n");
+    let made = place.one_block(["work.py", "--python", "3.14,3.14t"]).run().ok().record();
+    let mut lines = format!("{}\n", made.lines[0]);
+    for block in 1..=9 {
+        for (arm, time) in [("3.14", 1.0), ("3.14t", if block == 4 { 0.0 } else { 2.0 })] {
+            let mut run = made.run(arm).clone();
+            run["block"] = json!(block);
+            run["metrics"] = json!({"wall_s": time, "cpu_s": 1.0, "rss_peak_bytes": 1e6});
+            lines.push_str(&format!("{run}\n"));
+        }
+    }
+    place.write("zero.jsonl", lines);
+    let said = place.ungil(["report", "zero.jsonl", "--format", "md"]).run().ok().stdout;
+    assert!(said.contains("3.14t has 0 in block 4 (time)"), "{said}");
+    assert!(said.contains("2.000–2.000"), "the other blocks have their ratio: {said}");
+    for never in ["five blocks", "longer --time-limit", "Use 3.14"] {
+        assert!(!said.contains(never), "'{never}' in {said}");
+    }
+}

@@ -18,6 +18,7 @@ pub(crate) fn install(program: &Path) -> Result<PathBuf, String> {
     let pip = tools::pip()?;
     tools::pytest()?;
     tools::pyright()?;
+    tools::servers()?;
     for (builder, versions) in WHEELS {
         let wheels = target().join("python/wheels").join(builder);
         clear(&wheels)?;

@@ -43,6 +43,11 @@ pub(crate) fn nanobind(folder: PathBuf) -> Result<PathBuf, String> {
     install(folder, &["nanobind"], &["--python-version", "3.14"])
 }
 
+/// Prefork servers, which are pure Python, for the tests of services.
+pub(crate) fn servers() -> Result<PathBuf, String> {
+    install(target().join("python/servers"), &["gunicorn", "uvicorn"], &["--python-version", "3.14"])
+}
+
 /// Packages in a folder of their own. The first one's name is also the folder's that shows it is there.
 fn install(folder: PathBuf, packages: &[&str], tags: &[&str]) -> Result<PathBuf, String> {
     if !folder.join(packages[0]).is_dir() {

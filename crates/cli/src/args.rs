@@ -108,6 +108,19 @@ pub(crate) struct Compare {
     #[arg(long, value_name = "COMMAND", requires = "serve")]
     pub(crate) load: Option<String>,
 
+    /// What says that the service is ready: a URL, GET until it answers below 500; `regex:PATTERN` in its output; or a
+    /// command that exits with 0 (default: a GET of the URL in --load, answered for every worker process).
+    #[arg(long, value_name = "URL|regex:PATTERN|COMMAND", requires = "serve")]
+    pub(crate) ready: Option<String>,
+
+    /// Fail if the service is not ready after this time (default: 60s).
+    #[arg(long, value_name = "TIME", value_parser = duration, requires = "serve")]
+    pub(crate) ready_timeout: Option<f64>,
+
+    /// Time between ready and the load, for caches and background work to settle (default: none).
+    #[arg(long, value_name = "TIME", value_parser = duration, requires = "serve")]
+    pub(crate) settle: Option<f64>,
+
     /// A further figure in the load generator's output: a regular expression with one named group.
     #[arg(long = "metric", value_name = "REGEX", requires = "serve")]
     pub(crate) metrics: Vec<String>,
@@ -172,7 +185,7 @@ pub(crate) struct Compare {
     pub(crate) keep_going: bool,
 
     /// Exit with 3 if a bound is surely crossed: a ratio with the baseline, `time(3.14t,threads,4) > 1.05`, or a figure
-    /// with a unit, `rss(3.14t,4) > 512 MiB`.
+    /// with a unit, `rss(3.14t,4) > 512 MiB`, `failed(3.14t) > 0.1%`.
     #[arg(long, value_name = "BOUND", help_heading = "What is an error")]
     pub(crate) fail_if: Vec<String>,
 
@@ -191,7 +204,7 @@ pub(crate) struct Compare {
 
     /// Go on with an interrupted record; everything else is taken from it. One that is complete is printed again.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output",
-          conflicts_with_all = ["workload", "out", "args", "items", "chunk", "load", "metrics", "python", "models", "workers",
+          conflicts_with_all = ["workload", "out", "args", "items", "chunk", "load", "ready", "ready_timeout", "settle", "metrics", "python", "models", "workers",
             "also", "aa", "blocks", "max_blocks", "precision", "time_limit", "timeout", "warmup", "seed",
             "allow_different_output", "keep_going", "energy", "idle"])]
     pub(crate) resume: Option<PathBuf>,

@@ -146,7 +146,13 @@ fn workload(args: &Compare) -> Result<Workload, Edge> {
     } else if let (Some(target), Some(items)) = (&args.task, &args.items) {
         Workload::Task { target: target.clone(), items: items.clone(), chunk: args.chunk }
     } else if let (Some(command), Some(load)) = (&args.serve, &args.load) {
-        Workload::Serve { command: command.clone(), load: load.clone() }
+        Workload::Serve {
+            command: command.clone(),
+            load: load.clone(),
+            ready: args.ready.clone(),
+            ready_timeout_s: args.ready_timeout,
+            settle_s: args.settle,
+        }
     } else {
         return Err(Edge::usage(
             "there is nothing to compare",

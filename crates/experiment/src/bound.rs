@@ -72,6 +72,7 @@ fn amount(text: &str, unit: Unit) -> Result<(f64, bool), String> {
             ("GB", 1e9),
         ],
         Unit::PerSecond => &[("/s", 1.0)],
+        Unit::Share => &[("%", 0.01)],
         Unit::Number => &[],
     };
     if name.is_empty() {
@@ -106,14 +107,19 @@ impl Bound {
     /// What `comparison` says of it.
     pub fn judge(&self, comparison: &Comparison) -> Crossed {
         let title = &self.text;
-        let Some(figure) =
-            comparison.arm(&self.arm).and_then(|a: &ArmFigures| a.metrics.get(self.metric.key))
-        else {
-            return Crossed::CannotTell(format!("{title}: there is no such figure"));
+        let arm = comparison.arm(&self.arm);
+        let Some((arm, figure)) = arm.and_then(|a| Some((a, a.metrics.get(self.metric.key)?))) else {
+            let why = |a: &ArmFigures| a.failed.clone().or_else(|| a.missing.get(self.metric.key).cloned());
+            let why = arm.and_then(why).map_or_else(String::new, |why| format!(": {why}"));
+            return Crossed::CannotTell(format!("{title}: there is no such figure{why}"));
         };
         let (low, high, shown) = if self.absolute {
-            let m = figure.median;
+            // The share of all requests: a median over blocks would hide one block of failures.
+            let pooled = arm.requests.and_then(|r| r.share()).filter(|_| self.metric.unit == Unit::Share);
+            let m = pooled.unwrap_or(figure.median);
             (m, m, metric::show(m, self.metric.unit))
+        } else if let Some(why) = figure.baseline.as_ref().and_then(|v| v.why.as_ref()) {
+            return Crossed::CannotTell(format!("{title}: {why}"));
         } else {
             match figure.baseline.as_ref().map(|v| v.ratio) {
                 None => (1.0, 1.0, "1 (it is the baseline)".into()),
@@ -141,7 +147,13 @@ impl Bound {
         match (surely, maybe) {
             (true, _) => Crossed::Yes(says),
             (false, true) => Crossed::CannotTell(says),
-            (false, false) => Crossed::No(says),
+            (false, false) => match arm.requests.and_then(|r| r.too_many(&arm.arm)) {
+                // What a service that fails spends is not what its work would cost.
+                Some(why) if self.metric.unit != Unit::Share => {
+                    Crossed::CannotTell(format!("{says}, but {why}"))
+                }
+                _ => Crossed::No(says),
+            },
         }
     }
 }
@@ -160,6 +172,8 @@ mod tests {
         );
         let b: Bound = "rss(3.14t)>512MiB".parse().expect("a bound");
         assert_eq!((b.limit, b.absolute), (512.0 * 1_048_576.0, true));
+        let b: Bound = "failed(3.14t) > 0.1%".parse().expect("a bound");
+        assert_eq!((b.metric.key, b.limit, b.absolute), ("failed_share", 0.001, true));
     }
 
     #[test]

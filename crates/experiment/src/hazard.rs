@@ -34,6 +34,13 @@ pub enum Kind {
     Leftovers,
     /// The phase was marked in a way that cannot be counted.
     Phase,
+    /// Requests to a service failed or were refused.
+    FailedRequests,
+    /// A service may not have been ready, or not with all its workers, when the load began.
+    Readiness,
+    /// A kind of a later version.
+    #[serde(other)]
+    Unknown,
 }
 
 impl Hazard {

@@ -21,6 +21,7 @@ pub mod record;
 mod run;
 pub mod runner;
 mod serve;
+pub mod served;
 mod session;
 pub mod shell;
 pub mod stats;

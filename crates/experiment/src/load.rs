@@ -1,7 +1,12 @@
-//! What load generators print: throughput, latencies and failures out of wrk, oha and hey, and whatever a user's own
-//! regular expression finds. The text is another program's and may be anything.
+//! Reads the reports of load generators: throughput, latencies and failures from wrk, oha and hey, and further figures
+//! with a user's own regular expression. The text is another program's output and may be anything.
+//!
+//! wrk, oha and hey print a rate of all answers, and oha and hey count requests without an answer too. A server that fails
+//! at once therefore gets the best rate. The rate is corrected by the counts that stand beside it: `throughput_per_s` has
+//! successful requests only.
 
 use crate::error::{Error, usage};
+use crate::metric::show_share;
 use regex::Regex;
 use std::collections::BTreeMap;
 
@@ -32,41 +37,198 @@ impl Custom {
             }
         }
     }
+
+    fn read(&self, text: &str) -> Option<f64> {
+        let captured = self.regex.captures(text)?.get(1)?.as_str().replace(',', "");
+        captured.parse().ok().filter(|v: &f64| v.is_finite())
+    }
 }
 
-/// Every figure found in a load generator's output, by metric key.
-pub fn figures(text: &str, custom: &[Custom]) -> BTreeMap<String, f64> {
-    let mut found = BTreeMap::new();
+/// A load generator's report.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Report {
+    /// The figures, by metric key.
+    pub metrics: BTreeMap<String, f64>,
+    /// Figures that the report does not allow, and why.
+    pub missing: BTreeMap<String, String>,
+    /// Failures by kind, such as `[500]`, with their counts.
+    pub failures: Vec<(String, f64)>,
+}
+
+impl Report {
+    /// Describes the failed requests; `None` if none failed.
+    pub fn failed(&self) -> Option<String> {
+        let get = |key: &str| self.metrics.get(key).copied();
+        let failed = get("failed_requests").filter(|&n| n > 0.0)?;
+        let kinds = self.kinds().map_or_else(String::new, |k| format!(": {k}"));
+        Some(match (get("requests"), get("failed_share")) {
+            (Some(all), Some(share)) => {
+                format!("{} of {all:.0} requests failed{kinds}", show_share(share))
+            }
+            _ => format!("{failed:.0} requests failed{kinds}"),
+        })
+    }
+
+    /// Says why the run did none of its work; `None` if at least one request succeeded.
+    pub fn useless(&self) -> Option<String> {
+        let get = |key: &str| self.metrics.get(key).copied();
+        let kinds = self.kinds().map_or_else(String::new, |k| format!(" ({k})"));
+        match (get("requests"), get("failed_requests"), get("throughput_per_s")) {
+            (Some(0.0), ..) => Some("the load generator got no answer to any request".into()),
+            (Some(all), Some(failed), _) if failed >= all => {
+                Some(format!("none of {all:.0} requests succeeded{kinds}"))
+            }
+            (_, _, Some(0.0)) => Some(format!("no request succeeded{kinds}")),
+            _ => None,
+        }
+    }
+
+    fn kinds(&self) -> Option<String> {
+        let mut kinds: Vec<&(String, f64)> = self.failures.iter().collect();
+        kinds.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let told: Vec<String> = kinds.iter().take(3).map(|(what, n)| format!("{n:.0} {what}")).collect();
+        (!told.is_empty()).then(|| told.join(", "))
+    }
+}
+
+/// Counts in a report, as far as it has them.
+#[derive(Debug, Default)]
+struct Counts {
+    /// `Requests/sec`.
+    rate: Option<f64>,
+    /// Requests that were answered, whatever the answer.
+    answered: Option<f64>,
+    /// Of these, the ones that count as failed: a status outside 2xx and 3xx, or an answer after the time limit.
+    refused: f64,
+    /// Requests without an answer.
+    unanswered: f64,
+    /// Requests that the end of the test cut off. They are no failures, and oha's rate counts them.
+    cut_off: f64,
+    /// The rate counts requests without an answer as well (oha, hey).
+    rates_all: bool,
+    failures: Vec<(String, f64)>,
+}
+
+impl Counts {
+    fn fail(&mut self, what: impl Into<String>, count: f64) {
+        if count > 0.0 {
+            self.failures.push((what.into(), count));
+        }
+    }
+
+    /// Takes a line of the report; `errors` is true below `Error distribution`.
+    fn take(&mut self, line: &str, errors: bool) {
+        if let Some(rate) = line.strip_prefix("Requests/sec:") {
+            self.rate = self.rate.or_else(|| number(rate));
+        } else if let Some((count, _)) = line.split_once(" requests in ") {
+            self.answered = self.answered.or_else(|| number(count));
+        } else if let Some(count) = line.strip_prefix("Non-2xx or 3xx responses:").and_then(number) {
+            self.refused += count;
+            self.fail("answers neither 2xx nor 3xx", count);
+        } else if let Some(kinds) = line.strip_prefix("Socket errors:") {
+            for (kind, count) in kinds.split(',').filter_map(|k| k.trim().split_once(' ')) {
+                let Some(count) = number(count) else { continue };
+                // wrk's time-outs are answers that came too late: they are among its requests.
+                let late = kind == "timeout";
+                *(if late { &mut self.refused } else { &mut self.unanswered }) += count;
+                self.fail(if late { "answers too late".into() } else { format!("{kind} errors") }, count);
+            }
+        } else if let Some((name, rest)) = line.strip_prefix('[').and_then(|l| l.split_once(']')) {
+            self.bracket(name, rest.trim(), errors);
+        }
+    }
+
+    /// `[500] 3 responses`, and below `Error distribution` `[12] connection refused` (hey and oha).
+    fn bracket(&mut self, name: &str, rest: &str, errors: bool) {
+        if errors {
+            let Some(count) = number(name) else { return };
+            if rest.contains("aborted due to deadline") {
+                self.cut_off += count;
+                return;
+            }
+            self.unanswered += count;
+            self.fail(format!("× {}", rest.chars().take(80).collect::<String>()), count);
+        } else if let Some(count) = rest.strip_suffix("responses").and_then(number) {
+            self.answered = Some(self.answered.unwrap_or(0.0) + count);
+            if !name.parse().is_ok_and(|status: u32| (200..400).contains(&status)) {
+                self.refused += count;
+                self.fail(format!("× status {name}"), count);
+            }
+        }
+    }
+
+    /// Adds requests, failures and the rate of successful requests to `report`.
+    fn report(self, report: &mut Report) {
+        let failed = self.refused + self.unanswered;
+        let (metrics, missing) = (&mut report.metrics, &mut report.missing);
+        match (self.answered, self.rate) {
+            // hey prints no status if there was no answer at all.
+            (None, rate) if !self.rates_all => {
+                if failed > 0.0 {
+                    metrics.insert("failed_requests".into(), failed);
+                    let why = "the load generator reports failures and not how many requests it made";
+                    missing.insert("throughput_per_s".into(), why.into());
+                } else if let Some(rate) = rate {
+                    metrics.insert("throughput_per_s".into(), rate);
+                }
+            }
+            (answered, rate) => {
+                let answered = answered.unwrap_or(0.0);
+                let rated = if self.rates_all { answered + self.unanswered + self.cut_off } else { answered };
+                let succeeded = (answered - self.refused).max(0.0);
+                let requests = answered + self.unanswered;
+                metrics.insert("requests".into(), requests);
+                metrics.insert("failed_requests".into(), failed.min(requests));
+                if let Some(rate) = rate {
+                    let rate = if rated > 0.0 { rate * succeeded / rated } else { 0.0 };
+                    metrics.insert("throughput_per_s".into(), rate);
+                }
+            }
+        }
+        report.failures = self.failures;
+    }
+}
+
+/// Reads a load generator's output.
+pub fn read(text: &str, custom: &[Custom]) -> Report {
+    let (mut report, mut counts) = (Report::default(), Counts::default());
     let mut errors = false;
     for line in text.lines().map(str::trim).take(10_000) {
         errors = (errors && !line.is_empty()) || line.starts_with("Error distribution");
-        let failed = || if errors { error(line) } else { trouble(line) };
-        if let Some((key, value)) = throughput(line).or_else(|| percentile(line)).or_else(failed) {
-            let old = found.entry(key.to_string()).or_insert(0.0);
-            // Failures of several kinds add up; of the rest the first wins (wrk repeats itself a thread).
-            *old = if key == "failed_requests" {
-                *old + value
-            } else if *old == 0.0 {
-                value
-            } else {
-                *old
-            };
+        counts.rates_all |= line.starts_with("Status code distribution");
+        counts.take(line, errors);
+        if let Some((key, value)) = percentile(line) {
+            // The first wins: oha repeats the percentiles for parts of the answers.
+            report.metrics.entry(key.into()).or_insert(value);
         }
     }
+    counts.report(&mut report);
     for custom in custom {
-        let captured =
-            custom.regex.captures(text).and_then(|c| c.get(1).map(|m| m.as_str().replace(',', "")));
-        if let Some(value) = captured.and_then(|v| v.parse::<f64>().ok()).filter(|v| v.is_finite()) {
-            found.insert(custom.name.clone(), value);
+        if let Some(value) = custom.read(text) {
+            report.missing.remove(&custom.name);
+            report.metrics.insert(custom.name.clone(), value);
         }
     }
-    found
+    let get = |key: &str| report.metrics.get(key).copied();
+    match (get("requests"), get("failed_requests")) {
+        (Some(all), Some(failed)) if all > 0.0 => {
+            report.metrics.insert("failed_share".into(), (failed / all).clamp(0.0, 1.0));
+        }
+        (Some(_), Some(_)) => {}
+        _ => {
+            let why = "the load generator does not report how many requests it made and how many failed";
+            report.missing.insert("failed_share".into(), why.into());
+        }
+    }
+    // wrk prints percentiles of 0 where nothing was answered.
+    if report.useless().is_some() {
+        report.metrics.retain(|key, _| !key.starts_with("latency_"));
+    }
+    report
 }
 
-/// `Requests/sec: 123.4` (wrk, oha, hey).
-fn throughput(line: &str) -> Option<(&'static str, f64)> {
-    let value = line.strip_prefix("Requests/sec:")?.trim();
-    Some(("throughput_per_s", value.replace(',', "").parse().ok().filter(|v: &f64| v.is_finite())?))
+fn number(text: &str) -> Option<f64> {
+    text.trim().replace(',', "").parse().ok().filter(|v: &f64| v.is_finite() && *v >= 0.0)
 }
 
 /// `99% 1.2ms` (wrk --latency), `99% in 0.0012 secs` (hey), `99.00% in 1.2 ms` (oha), and wrk's `Latency 1ms ...`.
@@ -100,30 +262,7 @@ fn duration(text: &str) -> Option<f64> {
         "ns" => 1e-9,
         _ => return None,
     };
-    text[..end].parse::<f64>().ok().map(|v| v * size)
-}
-
-/// Requests that failed: wrk's `Non-2xx or 3xx responses: 3` and `Socket errors: connect 0, read 1, ...`, hey's and oha's
-/// `[500] 3 responses`.
-fn trouble(line: &str) -> Option<(&'static str, f64)> {
-    let count = if let Some(n) = line.strip_prefix("Non-2xx or 3xx responses:") {
-        n.trim().parse().ok()?
-    } else if let Some(kinds) = line.strip_prefix("Socket errors:") {
-        kinds.split(',').filter_map(|k| k.split_whitespace().nth(1)?.parse::<f64>().ok()).sum()
-    } else {
-        let (status, rest) = line.strip_prefix('[')?.split_once(']')?;
-        let status: u32 = status.parse().ok()?;
-        let responses = rest.trim().strip_suffix("responses")?.trim();
-        if (200..400).contains(&status) { 0.0 } else { responses.parse().ok()? }
-    };
-    Some(("failed_requests", count))
-}
-
-/// `[12] connection refused` below hey's and oha's `Error distribution`; what the end of the test cut off is no failure.
-fn error(line: &str) -> Option<(&'static str, f64)> {
-    let (count, what) = line.strip_prefix('[')?.split_once(']')?;
-    let count = count.parse().ok().filter(|_| !what.contains("aborted due to deadline"))?;
-    Some(("failed_requests", count))
+    text[..end].parse::<f64>().ok().map(|v| v * size).filter(|v| v.is_finite())
 }
 
 #[cfg(test)]
@@ -134,8 +273,9 @@ mod tests {
     #[test]
     fn wrk_is_read() {
         let text = "Running 1s test @ http://127.0.0.1:8000/\n  2 threads and 32 connections\n  Thread Stats   Avg      Stdev     Max   +/- Stdev\n    Latency    11.53ms   20.66ms 219.38ms   97.01%\n    Req/Sec     1.13k   192.59     1.39k    80.00%\n  Latency Distribution\n     50%    7.97ms\n     75%    9.62ms\n     90%   12.40ms\n     99%  118.09ms\n  2250 requests in 1.01s, 1.28MB read\n  Socket errors: connect 0, read 2, write 1, timeout 0\n  Non-2xx or 3xx responses: 4\nRequests/sec:   2230.26\nTransfer/sec:      1.27MB\n";
-        let f = figures(text, &[]);
-        assert_eq!(f["throughput_per_s"], 2230.26);
+        let f = read(text, &[]).metrics;
+        assert!((f["throughput_per_s"] - 2230.26 * 2246.0 / 2250.0).abs() < 1e-9);
+        assert_eq!((f["requests"], f["failed_share"]), (2253.0, 7.0 / 2253.0));
         assert!((f["latency_mean_s"] - 0.01153).abs() < 1e-9);
         assert!((f["latency_p50_s"] - 0.00797).abs() < 1e-9);
         assert!((f["latency_p99_s"] - 0.11809).abs() < 1e-9);
@@ -145,29 +285,76 @@ mod tests {
     #[test]
     fn hey_and_oha_are_read() {
         let hey = "Summary:\n  Total:\t1.0021 secs\n  Average:\t0.0049 secs\n  Requests/sec:\t10,163.5\n\nLatency distribution:\n  10% in 0.0031 secs\n  50% in 0.0047 secs\n  90% in 0.0068 secs\n  99% in 0.0104 secs\n\nStatus code distribution:\n  [200]\t1000 responses\n  [503]\t12 responses\n";
-        let f = figures(hey, &[]);
-        assert_eq!(
-            (f["throughput_per_s"], f["latency_p90_s"], f["failed_requests"]),
-            (10_163.5, 0.0068, 12.0)
-        );
+        let f = read(hey, &[]).metrics;
+        assert_eq!((f["requests"], f["latency_p90_s"], f["failed_requests"]), (1012.0, 0.0068, 12.0));
+        assert!((f["throughput_per_s"] - 10_163.5 * 1000.0 / 1012.0).abs() < 1e-9);
         assert_eq!(f["latency_mean_s"], 0.0049);
         let oha =
             "  Requests/sec:\t4019.8\n  Average:\t12.3 ms\n  50.00% in 11.8 ms\n  99.00% in 0.0301 sec\n";
-        let f = figures(oha, &[]);
+        let f = read(oha, &[]).metrics;
         assert_eq!((f["throughput_per_s"], f["latency_p99_s"]), (4019.8, 0.0301));
         assert!((f["latency_p50_s"] - 0.0118).abs() < 1e-12);
     }
 
     #[test]
     fn errors_without_a_response_are_failures() {
-        let text = "Status code distribution:\n  [200]\t10 responses\n\nError distribution:\n  [12]\tconnection refused\n  [3] aborted due to deadline\n\n";
-        assert_eq!(figures(text, &[])["failed_requests"], 12.0);
+        let text = "  Requests/sec: 100.0\nStatus code distribution:\n  [200]\t10 responses\n\nError distribution:\n  [12]\tconnection refused\n  [3] aborted due to deadline\n\n";
+        let report = read(text, &[]);
+        assert_eq!((report.metrics["failed_requests"], report.metrics["requests"]), (12.0, 22.0));
+        // The rate counts all 25; 10 of them succeeded.
+        assert!((report.metrics["throughput_per_s"] - 40.0).abs() < 1e-9);
+        assert_eq!(report.failed().as_deref(), Some("54.5 % of 22 requests failed: 12 × connection refused"));
+        assert_eq!(report.useless(), None);
+    }
+
+    /// The reports of wrk 4.1 and hey 0.1.4 on a server that answers 500, closes without an answer, and never answers.
+    #[test]
+    fn a_run_without_a_successful_request_is_useless() {
+        let wrk = |rest: &str| {
+            let text =
+                format!("    Latency     0.00us    0.00us   0.00us    -nan%\n     99%    0.00us\n{rest}");
+            let report = read(&text, &[]);
+            assert!(!report.metrics.contains_key("latency_p99_s"), "{report:?}");
+            report.useless().unwrap_or_else(|| panic!("{report:?}"))
+        };
+        let all = wrk(
+            "  92 requests in 1.00s, 11KB read\n  Non-2xx or 3xx responses: 92\nRequests/sec:     91.70\n",
+        );
+        assert_eq!(all, "none of 92 requests succeeded (92 answers neither 2xx nor 3xx)");
+        let dropped = wrk(
+            "  0 requests in 1.00s, 0.00B read\n  Socket errors: connect 0, read 817, write 0, timeout 0\nRequests/sec:      0.00\n",
+        );
+        assert_eq!(dropped, "none of 817 requests succeeded (817 read errors)");
+        let silent = wrk("  0 requests in 3.01s, 0.00B read\nRequests/sec:      0.00\n");
+        assert_eq!(silent, "the load generator got no answer to any request");
+        let hey = read(
+            "  Average:\t NaN secs\n  Requests/sec:\t3.99\nStatus code distribution:\n\nError distribution:\n  [4]\tGet \"http://x/\": context deadline exceeded\n",
+            &[],
+        );
+        assert_eq!((hey.metrics["throughput_per_s"], hey.metrics["failed_share"]), (0.0, 1.0));
+        assert!(hey.useless().is_some_and(|why| why.contains("none of 4 requests")), "{hey:?}");
+    }
+
+    #[test]
+    fn a_rate_that_cannot_be_corrected_is_missing() {
+        let report = read("Requests/sec: 50.0\nNon-2xx or 3xx responses: 5\n", &[]);
+        assert!(!report.metrics.contains_key("throughput_per_s"));
+        assert!(
+            report.missing.contains_key("throughput_per_s") && report.missing.contains_key("failed_share")
+        );
+        // A generator of one's own says with --metric what it counts.
+        let own = ["sent (?<requests>\\d+)", "lost (?<failed_requests>\\d+)"]
+            .map(|m| Custom::parse(m).expect("a metric"));
+        let report = read("sent 200\nlost 3\nRequests/sec: 50.0\n", &own);
+        assert_eq!((report.metrics["failed_share"], report.metrics["throughput_per_s"]), (0.015, 50.0));
+        assert!(!report.missing.contains_key("failed_share"));
+        assert!(read("sent 2\nlost 2\n", &own).useless().is_some());
     }
 
     #[test]
     fn a_users_own_metric_is_read() {
         let rows = Custom::parse(r"rows: (?<rows_per_s>[\d.,]+)").expect("a metric");
-        assert_eq!(figures("x\nrows: 1,234.5\n", &[rows])["rows_per_s"], 1234.5);
+        assert_eq!(read("x\nrows: 1,234.5\n", &[rows]).metrics["rows_per_s"], 1234.5);
         assert!(Custom::parse("no group").is_err());
         assert!(Custom::parse("(").is_err());
     }
@@ -175,7 +362,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_survived(text in "(?s).*") {
-            for value in figures(&text, &[]).values() {
+            for value in read(&text, &[]).metrics.values() {
                 prop_assert!(value.is_finite());
             }
         }

@@ -14,6 +14,8 @@ pub enum Unit {
     Number,
     /// Events a second.
     PerSecond,
+    /// A share of 1, printed in percent.
+    Share,
 }
 
 /// One metric.
@@ -56,7 +58,7 @@ const fn metric(
 }
 
 use Better::{Less, More, Neither};
-use Unit::{Bytes, Joules, Number, PerSecond, Seconds};
+use Unit::{Bytes, Joules, Number, PerSecond, Seconds, Share};
 
 /// Every built-in metric, in the order in which they are shown.
 pub const METRICS: &[Metric] = &[
@@ -100,7 +102,9 @@ pub const METRICS: &[Metric] = &[
     metric("startup_s", "start-up", "startup", Seconds, Less, 0.02),
     metric("pieces", "pieces of work", "pieces", Number, Neither, 0.0),
     metric("process_s", "whole process", "process", Seconds, Less, 0.01),
-    metric("failed_requests", "failed", "failed", Number, Less, 0.0),
+    metric("requests", "requests", "requests", Number, Neither, 0.01),
+    metric("failed_requests", "failed requests", "failed_requests", Number, Less, 0.0),
+    metric("failed_share", "failed", "failed", Share, Less, 0.0),
 ];
 
 /// The metric with this key or alias.
@@ -130,6 +134,17 @@ pub fn show(value: f64, unit: Unit) -> String {
         ]),
         PerSecond => format!("{}/s", thousands(value)),
         Number => thousands(value),
+        Share => show_share(value),
+    }
+}
+
+/// A share in percent: never a rounded zero, nor a rounded whole.
+pub fn show_share(share: f64) -> String {
+    let percent = share * 100.0;
+    match percent {
+        p if p > 0.0 && p < 0.01 => "<0.01 %".into(),
+        p if p > 99.9 && p < 100.0 => ">99.9 %".into(),
+        p => format!("{} %", digits(p)),
     }
 }
 
@@ -164,6 +179,10 @@ mod tests {
         assert_eq!(show(1500.0, PerSecond), "1500/s");
         assert_eq!(show(41_234.0, Number), "41.2 k");
         assert_eq!(show(12.34, Joules), "12.3 J");
+        assert_eq!(
+            [0.0, 1e-6, 0.271, 0.9999, 1.0].map(|v| show(v, Share)),
+            ["0 %", "<0.01 %", "27.1 %", ">99.9 %", "100 %"]
+        );
     }
 
     #[test]

@@ -48,6 +48,10 @@ pub(crate) struct Findings {
     pub(crate) metrics: BTreeMap<String, f64>,
     pub(crate) outcome: Option<Outcome>,
     pub(crate) startup_ns: Option<u64>,
+    /// Figures that the load generator's report does not allow, and why.
+    pub(crate) missing: BTreeMap<String, String>,
+    /// What a service answered when it was ready.
+    pub(crate) ready_answer: Option<String>,
     /// CPU seconds of a load generator, which is not part of the tree.
     pub(crate) load_cpu_s: f64,
     /// The process that marks the phase.
@@ -68,7 +72,7 @@ impl Bench<'_> {
             let mend = "make room in the temporary directory, or point TMPDIR elsewhere";
             failed("cannot set up a run", e.to_string(), mend)
         })?;
-        let port = matches!(self.workload, Workload::Serve { .. }).then(serve::free_port).transpose()?;
+        let port = self.workload.serving().is_some().then(serve::free_port).transpose()?;
         let launch = self.launch(arm, block, &channel, port)?;
         let mut whole = Window::default();
         whole.open(&mut self.sensors, Counters::default);
@@ -76,9 +80,9 @@ impl Bench<'_> {
         session.expects_no_gil = arm.without_gil();
         let mut marked = Window::default();
         let mut found = Findings::default();
-        match (self.workload, port) {
-            (Workload::Serve { load, .. }, Some(port)) => {
-                serve::drive(self, &mut session, &mut marked, &mut found, arm, load, port)?;
+        match (self.workload.serving(), port) {
+            (Some(serving), Some(port)) => {
+                serve::drive(self, &mut session, &mut marked, &mut found, arm, serving, port)?;
             }
             _ => self.follow(&mut session, &mut marked, &mut found)?,
         }
@@ -111,7 +115,7 @@ impl Bench<'_> {
             outcome,
             marked: is_marked,
             metrics: std::mem::take(&mut found.metrics),
-            missing: BTreeMap::new(),
+            missing: std::mem::take(&mut found.missing),
             energy: window.energy.clone(),
             machine: Some(window.around.clone()),
             cores: cores.end(),
@@ -327,12 +331,12 @@ impl Bench<'_> {
     pub(crate) fn by_hand(
         &self,
         arm: &Arm,
-        block: u32,
+        run: &Run,
         port: Option<u16>,
         support: &Path,
         directory: &str,
     ) -> Result<String, Error> {
-        let (set, unset) = self.environment(arm, block, support);
+        let (set, unset) = self.environment(arm, run.block, support);
         let mut words = vec!["env".to_string(), "-C".into(), shell::word(directory)];
         words.extend(unset.into_iter().flat_map(|name| ["-u".to_string(), name]));
         words.extend(
@@ -340,7 +344,11 @@ impl Bench<'_> {
         );
         let argv = self.workload.argv(arm, support, port)?;
         words.extend(argv.iter().map(|word| shell::word(&word.to_string_lossy())));
-        Ok(format!("{} </dev/null", words.join(" ")))
+        let line = format!("{} </dev/null", words.join(" "));
+        match self.workload.serving().zip(port) {
+            Some((serving, port)) => serve::by_hand(&line, arm, run, serving, port),
+            None => Ok(line),
+        }
     }
 }
 

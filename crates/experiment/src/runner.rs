@@ -142,7 +142,9 @@ impl<'a> Experiment<'a> {
                 let comparison = compare(&self.record);
                 let narrow = comparison.precision().filter(|_| block >= header.settings.blocks);
                 watch(&Event::Block(narrow));
-                if self.enough(&header, block, narrow, bench.began) {
+                let decided =
+                    !comparison.is_decidable() || narrow.is_some_and(|p| p <= header.settings.precision);
+                if self.enough(&header, block, decided, bench.began) {
                     return Ok(());
                 }
             }
@@ -150,11 +152,12 @@ impl<'a> Experiment<'a> {
         }
     }
 
-    fn enough(&self, header: &Header, block: u32, precision: Option<f64>, began: Instant) -> bool {
+    /// Whether to stop after `block`; `decided`: further blocks would change no verdict.
+    fn enough(&self, header: &Header, block: u32, decided: bool, began: Instant) -> bool {
         let settings = &header.settings;
         let elapsed = began.elapsed().as_secs_f64();
         block >= settings.blocks
-            && (precision.is_some_and(|p| p <= settings.precision)
+            && (decided
                 || elapsed >= settings.time_limit_s
                 || settings.max_blocks.is_some_and(|most| block >= most)
                 || header.arms.len() < 2)
@@ -229,15 +232,15 @@ impl<'a> Experiment<'a> {
         if header.settings.keep_going && !baseline && others {
             return Ok(());
         }
-        let by_hand = self.by_hand(bench, arm, run.block, port)?;
+        let by_hand = self.by_hand(bench, arm, run, port)?;
         Err(Error::Failed(run_failure(header, arm, run, &by_hand)))
     }
 
     /// A line for a shell that repeats a run, with the Python files it needs put beside the record.
-    fn by_hand(&self, bench: &Bench<'_>, arm: &Arm, block: u32, port: Option<u16>) -> Result<String, Error> {
+    fn by_hand(&self, bench: &Bench<'_>, arm: &Arm, run: &Run, port: Option<u16>) -> Result<String, Error> {
         let path = self.writer.path();
         let kept = std::path::absolute(path).unwrap_or_else(|_| path.into()).with_extension("support");
-        let line = bench.by_hand(arm, block, port, &kept, &self.record.header.directory)?;
+        let line = bench.by_hand(arm, run, port, &kept, &self.record.header.directory)?;
         let made = std::fs::create_dir_all(&kept).and_then(|()| write_support(&kept));
         // Without them the line cannot be promised to fail in the same way.
         Ok(match made {

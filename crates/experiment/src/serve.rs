@@ -1,25 +1,29 @@
 //! A service under load: started, waited for, loaded by another program, asked to end. The window is the load's time; the
 //! load generator is not part of the tree that is measured.
 
+mod http;
+pub(crate) mod ready;
+
 use crate::arm::Arm;
 use crate::error::{Error, failed};
 use crate::hazard::{Hazard, Kind};
 use crate::load::{self, Custom};
 use crate::phase::Message;
-use crate::record::Outcome;
+use crate::record::{Outcome, Run};
 use crate::run::{Bench, Findings, answer};
 use crate::session::{Event, Session};
+use crate::shell;
 use crate::window::Window;
-use crate::workload::{Fill, split};
+use crate::workload::{Fill, Serving, split};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long a service may take until it listens.
-const READY: Duration = Duration::from_secs(60);
+/// How the reason begins where the service ended before its load did.
+pub(crate) const ENDED: &str = "the service ended";
 /// How long it may take to end when asked to.
 const GRACE: Duration = Duration::from_secs(5);
 /// Most output read from a load generator.
@@ -50,20 +54,17 @@ pub(crate) fn drive(
     window: &mut Window,
     found: &mut Findings,
     arm: &Arm,
-    command: &str,
+    serving: Serving<'_>,
     port: u16,
 ) -> Result<(), Error> {
-    if !ready(bench, session, found, port)? {
+    if !ready::wait(bench, session, found, arm, serving, port)? {
         return Ok(());
     }
-    found.startup_ns = Some(ungil_meter::monotonic_ns());
-    let fill = Fill {
-        python: arm.interpreter().map(|i| i.executable.clone()),
-        workers: arm.workers,
-        port: Some(port),
-        ..Fill::default()
-    };
-    let words: Vec<String> = split(command)?.iter().map(|w| fill.fill(w)).collect();
+    if !settle(bench, session, found, serving.settle_s)? {
+        return Ok(());
+    }
+    let fill = Fill::service(arm, port);
+    let words: Vec<String> = split(serving.load)?.iter().map(|w| fill.fill(w)).collect();
     session.sampler.reset();
     session.waiting.begin(&session.tree.members(), true);
     let tree = &session.tree;
@@ -76,10 +77,10 @@ pub(crate) fn drive(
     let lost = loop {
         match session.next(None, &mut bench.sensors)? {
             Event::Watched => break None,
-            Event::Ended => break Some("the service ended while it was under load"),
+            Event::Ended => break Some(format!("{ENDED} while it was under load")),
             Event::TimedOut => {
                 found.outcome = Some(Outcome::TimedOut);
-                break Some("the load ran past --timeout");
+                break Some("the load ran past --timeout".into());
             }
             Event::Said(message) => hear(message, session, found)?,
             Event::Waited => {}
@@ -88,7 +89,7 @@ pub(crate) fn drive(
     session.watched = None;
     if let Some(why) = lost {
         window.discard();
-        found.outcome.get_or_insert(Outcome::Invalid { why: why.into() });
+        found.outcome.get_or_insert(Outcome::Invalid { why });
         session.tree.kill()?;
         return Ok(());
     }
@@ -109,35 +110,59 @@ pub(crate) fn drive(
     let text = String::from_utf8_lossy(&text);
     let custom: Vec<Custom> =
         bench.settings.metrics.iter().map(|m| Custom::parse(m)).collect::<Result<_, _>>()?;
-    let figures = load::figures(&text, &custom);
+    let report = load::read(&text, &custom);
+    if let Some(says) = report.failed() {
+        session.note(Hazard::new(Kind::FailedRequests, says));
+    }
     if !status.success() {
         let says = text.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or("it printed nothing").trim();
         found.outcome =
             Some(Outcome::Invalid { why: format!("the load generator failed ({status}): {says}") });
-    } else if figures.is_empty() {
+    } else if let Some(why) = report.useless() {
+        let before = found.ready_answer.take().map_or_else(String::new, |says| format!("; {says}"));
+        found.outcome = Some(Outcome::Invalid { why: format!("{why}{before}") });
+    } else if report.metrics.is_empty() {
         let why = "the load generator printed no figure that is known; name one with --metric".to_string();
         found.outcome = Some(Outcome::Invalid { why });
     }
-    found.metrics.extend(figures);
+    found.metrics.extend(report.metrics);
+    found.missing.extend(report.missing);
     end(bench, session, found)
 }
 
-/// Waits until the service listens; false if it never did.
-fn ready(
+/// Completes the line for a shell that starts a service: one that does not end by itself shows its fault under load.
+///
+/// # Errors
+/// The load generator's command line cannot be split into words.
+pub(crate) fn by_hand(
+    line: &str,
+    arm: &Arm,
+    run: &Run,
+    serving: Serving<'_>,
+    port: u16,
+) -> Result<String, Error> {
+    if matches!(&run.outcome, Outcome::Invalid { why } if why.starts_with(ENDED)) {
+        return Ok(line.to_string());
+    }
+    let fill = Fill::service(arm, port);
+    let load: Vec<String> = split(serving.load)?.iter().map(|word| shell::word(&fill.fill(word))).collect();
+    Ok(format!("{line} & sleep 5; {}; kill $!", load.join(" ")))
+}
+
+/// Leaves a service that is ready alone for a while; false if it ended.
+fn settle(
     bench: &mut Bench<'_>,
     session: &mut Session<'_>,
     found: &mut Findings,
-    port: u16,
+    seconds: f64,
 ) -> Result<bool, Error> {
-    let address = SocketAddr::from(([127, 0, 0, 1], port));
-    let limit = Instant::now() + READY;
-    while Instant::now() < limit {
-        if TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_ok() {
-            return Ok(true);
-        }
-        match session.next(Some(Instant::now() + Duration::from_millis(5)), &mut bench.sensors)? {
+    let Some(until) = Instant::now().checked_add(Duration::from_secs_f64(seconds)) else { return Ok(true) };
+    loop {
+        match session.next(Some(until), &mut bench.sensors)? {
+            Event::Waited => return Ok(true),
             Event::Ended => {
-                found.outcome = Some(Outcome::Invalid { why: "the service ended before it listened".into() });
+                let why = format!("{ENDED} after it was ready, before the load began");
+                found.outcome = Some(Outcome::Invalid { why });
                 return Ok(false);
             }
             Event::TimedOut => {
@@ -146,13 +171,9 @@ fn ready(
                 return Ok(false);
             }
             Event::Said(message) => hear(message, session, found)?,
-            Event::Watched | Event::Waited => {}
+            Event::Watched => {}
         }
     }
-    let why = format!("the service did not listen on 127.0.0.1:{port} within {} s", READY.as_secs());
-    found.outcome = Some(Outcome::Invalid { why });
-    session.tree.kill()?;
-    Ok(false)
 }
 
 /// A service's window is the load's time: its marks are answered, so that it goes on, and do not count.

@@ -2,6 +2,7 @@
 
 use crate::arm::{Arm, Model, Runs};
 use crate::error::{Error, usage};
+use crate::serve::ready::Ready;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -45,7 +46,25 @@ pub enum Workload {
         command: String,
         /// The load generator's, with `{url}` or `{port}`.
         load: String,
+        /// What says that the service is ready; `None`: its answer to a GET of the URL in `load`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ready: Option<String>,
+        /// Longest time until it is ready, in seconds; `None`: 60.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ready_timeout_s: Option<f64>,
+        /// Time between ready and the load, in seconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        settle_s: Option<f64>,
     },
+}
+
+/// A service's commands and how it is waited for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Serving<'a> {
+    pub(crate) load: &'a str,
+    pub(crate) ready: Option<&'a str>,
+    pub(crate) ready_timeout_s: Option<f64>,
+    pub(crate) settle_s: f64,
 }
 
 /// What the placeholders of a command become.
@@ -62,6 +81,16 @@ pub struct Fill {
 }
 
 impl Fill {
+    /// The values of a service that listens on `port`.
+    pub(crate) fn service(arm: &Arm, port: u16) -> Fill {
+        Fill {
+            python: arm.interpreter().map(|i| i.executable.clone()),
+            workers: arm.workers,
+            port: Some(port),
+            ..Fill::default()
+        }
+    }
+
     /// `text` with every placeholder that has a value filled in; other braces stay as they are.
     pub fn fill(&self, text: &str) -> String {
         let mut text = text.to_string();
@@ -117,6 +146,17 @@ impl Workload {
         }
     }
 
+    /// How a service is waited for and loaded; `None` for any other workload.
+    pub(crate) fn serving(&self) -> Option<Serving<'_>> {
+        let Workload::Serve { load, ready, ready_timeout_s, settle_s, .. } = self else { return None };
+        Some(Serving {
+            load,
+            ready: ready.as_deref(),
+            ready_timeout_s: *ready_timeout_s,
+            settle_s: settle_s.unwrap_or(0.0),
+        })
+    }
+
     /// Whether the number of workers reaches the workload: a placeholder, or `UNGIL_WORKERS` in the script's text.
     pub fn takes_workers(&self) -> bool {
         let placeholder = |args: &[String]| args.iter().any(|a| a.contains("{workers}"));
@@ -158,10 +198,14 @@ impl Workload {
                 "give the path of a Python file, or -m MODULE, or --command",
             )),
             Workload::Command { command } => named(command, "--command", "{python}"),
-            Workload::Serve { command, load } => {
+            Workload::Serve { command, load, .. } => {
                 named(command, "--serve", "{python}")?;
                 named(command, "--serve", "{port}")?;
-                if load.contains("{port}") { split(load).map(|_| ()) } else { named(load, "--load", "{url}") }
+                if !load.contains("{port}") {
+                    named(load, "--load", "{url}")?;
+                }
+                let fill = Fill { port: Some(1), ..Fill::default() };
+                self.serving().map_or(Ok(()), |serving| Ready::of(serving, &fill).map(|_| ()))
             }
             Workload::Task { target, .. }
                 if target.split_once(':').is_none_or(|(m, f)| m.is_empty() || f.is_empty()) =>
@@ -250,12 +294,28 @@ mod tests {
             Workload::Script { path: "no/such.py".into(), args: vec![] },
             Workload::Command { command: "python x.py".into() },
             Workload::Command { command: "{python} 'x".into() },
-            Workload::Serve { command: "{python} x".into(), load: "wrk {url}".into() },
-            Workload::Serve { command: "{python} {port}".into(), load: "wrk".into() },
+            serve("{python} x", "wrk {url}", None),
+            serve("{python} {port}", "wrk", None),
+            serve("{python} {port}", "wrk {url}", Some("regex:(")),
+            serve("{python} {port}", "wrk {url}", Some("https://{host}:{port}/")),
+            serve("{python} {port}", "wrk {url}", Some("'")),
             Workload::Task { target: "module".into(), items: "range(3)".into(), chunk: None },
         ];
         for workload in bad {
             assert!(matches!(workload.check(), Err(Error::Usage(_))), "{workload:?}");
+        }
+        for ready in ["http://{host}:{port}/health", "regex:started", "curl -fs {url}"] {
+            assert!(serve("{python} {port}", "wrk {url}", Some(ready)).check().is_ok(), "{ready}");
+        }
+    }
+
+    fn serve(command: &str, load: &str, ready: Option<&str>) -> Workload {
+        Workload::Serve {
+            command: command.into(),
+            load: load.into(),
+            ready: ready.map(Into::into),
+            ready_timeout_s: None,
+            settle_s: None,
         }
     }
 }

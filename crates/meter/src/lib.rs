@@ -16,6 +16,7 @@ mod tree;
 
 pub use counters::{Counters, monotonic_ns, own_cpu_s, thread_cpu_s};
 pub use high_water::HighWater;
+pub use linux::acceptors::acceptors;
 pub use linux::forks::{Fork, ForkWatch};
 pub use linux::proc::Shares;
 pub use linux::room::available_memory;

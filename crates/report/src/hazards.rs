@@ -8,9 +8,17 @@ use ungil_experiment::hazard::Kind;
 pub(crate) fn lines(view: View<'_>) -> Vec<String> {
     let mut by_words: BTreeMap<(Kind, &str), Vec<&str>> = BTreeMap::new();
     let mut by_kind: BTreeMap<Kind, (usize, &str, &str)> = BTreeMap::new();
+    // Failed requests by arm: how many runs had some, and the words of the worst.
+    let mut failed: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
     for run in &view.record.runs {
         for hazard in &run.hazards {
-            if of_the_machine(hazard.kind) {
+            if hazard.kind == Kind::FailedRequests {
+                let entry = failed.entry(run.arm.as_str()).or_insert((0, &hazard.says));
+                entry.0 += 1;
+                if first_number(&hazard.says) > first_number(entry.1) {
+                    entry.1 = &hazard.says;
+                }
+            } else if of_the_machine(hazard.kind) {
                 let entry = by_kind.entry(hazard.kind).or_insert((0, &hazard.says, &run.arm));
                 entry.0 += 1;
                 // The widest words are the largest figure of their kind.
@@ -26,12 +34,17 @@ pub(crate) fn lines(view: View<'_>) -> Vec<String> {
         }
     }
     let runs = view.record.runs.len();
+    let of = |arm: &str| view.record.runs.iter().filter(|r| r.arm == arm).count();
+    let failed = failed.iter().map(|(arm, (n, says))| match of(arm) {
+        1 => format!("{arm}: {says}"),
+        all => format!("{arm}: {says} at worst ({n} runs of {all})"),
+    });
     let named = by_words.iter().map(|((_, says), arms)| format!("{}: {says}", arms.join(", ")));
     let counted = by_kind.values().map(|(n, says, arm)| match n {
         1 => format!("{says} (one run of {runs}, {arm})"),
         n => format!("{says} at worst ({n} runs of {runs})"),
     });
-    named.chain(counted).collect()
+    failed.chain(named).chain(counted).collect()
 }
 
 fn of_the_machine(kind: Kind) -> bool {

@@ -23,6 +23,7 @@ pub use words::words;
 
 use ungil_experiment::compare::{Comparison, compare};
 use ungil_experiment::record::Record;
+use ungil_experiment::workload::Workload;
 
 /// A record and its comparison, from which everything here is made.
 #[derive(Debug, Clone, Copy)]
@@ -33,9 +34,14 @@ pub struct View<'a> {
     pub comparison: &'a Comparison,
 }
 
-/// The comparison of a record: the one written in it, or made from its runs where it was cut off before.
+/// The comparison of a record: the one written in it, or made from its runs where it was cut off before or where the
+/// one written does not know failed requests.
 pub fn comparison(record: &Record) -> Comparison {
-    record.comparison.clone().unwrap_or_else(|| compare(record))
+    let written = record.comparison.as_ref();
+    // An ungil that did not yet ask whether a service's requests succeeded may have written a verdict on failures.
+    let serves = matches!(record.header.workload, Workload::Serve { .. });
+    let trusted = written.filter(|c| !serves || c.arms.iter().any(|a| a.requests.is_some()));
+    trusted.cloned().unwrap_or_else(|| compare(record))
 }
 
 /// Everything for a terminal: table, hazards, words.

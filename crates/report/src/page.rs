@@ -289,6 +289,7 @@ fn columns() -> Vec<serde_json::Value> {
         Unit::Bytes => "B",
         Unit::Joules => "J",
         Unit::PerSecond => "/s",
+        Unit::Share => "%",
         Unit::Number => "",
     };
     METRICS.iter().map(|m| json!([m.key, m.title, unit(m.unit)])).collect()

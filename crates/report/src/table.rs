@@ -10,7 +10,7 @@ use ungil_experiment::stats::{LEAST_BLOCKS, Verdict};
 const COLUMNS: [&str; 13] = [
     "latency_p50_s",
     "latency_p99_s",
-    "failed_requests",
+    "failed_share",
     "cpu_s",
     "busy_cores",
     "lock_wait_s",
@@ -36,7 +36,11 @@ pub fn table(view: View<'_>) -> String {
         !WAITS.contains(&key) || value > WORTH_A_COLUMN * time
     };
     let shown = |key: &str| {
-        comparison.arms.iter().any(|a| figure(view, a, key).is_some_and(|value| worth(a, key, value)))
+        let some =
+            comparison.arms.iter().any(|a| figure(view, a, key).is_some_and(|value| worth(a, key, value)));
+        // Nothing failed, or how much is not known: that is no column.
+        let failed = |a: &ArmFigures| a.requests.is_some_and(|r| r.failed > 0.0);
+        some && (key != "failed_share" || comparison.arms.iter().any(failed))
     };
     let columns: Vec<&Metric> =
         COLUMNS.iter().filter(|key| shown(key)).filter_map(|key| metric::find(key)).collect();
@@ -63,7 +67,9 @@ pub fn table(view: View<'_>) -> String {
 
 /// An arm's median of a metric. Of an arm that marks no phase the start-up is its bare interpreter's, measured apart.
 fn figure(view: View<'_>, arm: &ArmFigures, key: &str) -> Option<f64> {
-    let own = arm.metrics.get(key).map(|f| f.median);
+    // Of all requests: a median over blocks would hide one block of failures.
+    let share = arm.requests.filter(|_| key == "failed_share").and_then(|r| r.share());
+    let own = share.or_else(|| arm.metrics.get(key).map(|f| f.median));
     own.or_else(|| view.record.bare_startup_s(&arm.arm).filter(|_| key == "startup_s" && arm.runs > 0))
 }
 

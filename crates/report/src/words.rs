@@ -113,6 +113,7 @@ impl<'a> Story<'a> {
             match self.versus(arm).map(|v| v.verdict) {
                 Some(v) if v == self.bad() => slower.push(arm),
                 Some(Verdict::Same) => same.push(arm.arm.as_str()),
+                _ if self.why(arm).is_some() => {}
                 _ => unsure.push(arm.arm.as_str()),
             }
         }
@@ -129,6 +130,11 @@ impl<'a> Story<'a> {
         }
         if !unsure.is_empty() {
             parts.push(format!("of {} it cannot be told", some(&unsure)));
+        }
+        let undecided: Vec<&str> =
+            self.others().filter(|a| self.why(a).is_some()).map(|a| a.arm.as_str()).collect();
+        if !undecided.is_empty() {
+            parts.push(format!("{} is inconclusive", some(&undecided)));
         }
         if parts.is_empty() {
             let failed = self.view.comparison.arms.iter().any(|a| a.failed.is_some());
@@ -147,7 +153,9 @@ impl<'a> Story<'a> {
             let Some(twin) = self.arm(&figures.arm).and_then(|a| a.twin(arms)) else { continue };
             let Some(figure) = figures.metrics.get(&self.view.comparison.headline) else { continue };
             let versus = if twin.id == baseline.id { figure.baseline.as_ref() } else { figure.twin.as_ref() };
-            if let Some((versus, ratio)) = versus.and_then(|v| Some((v, v.ratio?))) {
+            if let Some((versus, ratio)) =
+                versus.filter(|v| v.why.is_none()).and_then(|v| Some((v, v.ratio?)))
+            {
                 pairs.push((figures, versus, ratio));
             }
         }
@@ -184,15 +192,24 @@ impl<'a> Story<'a> {
             });
             break;
         }
-        if let Some(r) = best.metrics.get("cpu_s").and_then(|f| f.baseline.as_ref()?.ratio) {
+        let ratio = |key: &str| {
+            let versus = best.metrics.get(key)?.baseline.as_ref()?;
+            versus.ratio.filter(|_| versus.why.is_none())
+        };
+        if let Some(r) = ratio("cpu_s") {
             parts.push(format!("{} times the CPU time", times(r.ratio)));
         }
-        if let Some(r) = best.metrics.get("energy_j").and_then(|f| f.baseline.as_ref()?.ratio) {
+        if let Some(r) = ratio("energy_j") {
             let class = joules::sensor(self.view).map_or("no sensor", |s| joules::class(s.evidence));
             parts.push(format!("{} times the energy ({class})", times(r.ratio)));
         }
         let (last, first) = parts.split_last()?;
         let all = if first.is_empty() { last.clone() } else { format!("{} and {last}", first.join(", ")) };
         Some(format!("It costs {all}."))
+    }
+
+    /// Why an arm's headline figure has no verdict that further blocks could change.
+    fn why(&self, arm: &'a ArmFigures) -> Option<&'a str> {
+        self.versus(arm)?.why.as_deref()
     }
 }

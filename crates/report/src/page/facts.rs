@@ -17,7 +17,7 @@ pub(super) fn command(workload: &Workload) -> String {
             let chunk = chunk.map_or_else(String::new, |c| format!(", {c} at once"));
             format!("{target} over {items}{chunk}")
         }
-        Workload::Serve { command, load } => format!("{command}, under {load}"),
+        Workload::Serve { command, load, .. } => format!("{command}, under {load}"),
     }
 }
 

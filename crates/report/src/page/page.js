@@ -73,7 +73,7 @@
   });
   const outcome = (run) => ({ ok: "ok", exited: `exit code ${run.outcome.code}`, signaled: `signal ${run.outcome.signal}`, timed_out: "timed out" })[run.outcome.kind] ?? `not counted: ${run.outcome.why}`;
   const digits = (v) => Number.isInteger(v) ? String(v) : v.toFixed(Math.abs(v) >= 99.95 ? 0 : Math.abs(v) >= 9.995 ? 1 : 2);
-  const steps = { s: [[1, "s"], [1e-3, "ms"], [1e-6, "µs"], [1e-9, "ns"]], J: [[1e3, "kJ"], [1, "J"], [1e-3, "mJ"]], B: [[2 ** 30, "GiB"], [2 ** 20, "MiB"], [1024, "KiB"], [1, "B"]] };
+  const steps = { s: [[1, "s"], [1e-3, "ms"], [1e-6, "µs"], [1e-9, "ns"]], J: [[1e3, "kJ"], [1, "J"], [1e-3, "mJ"]], B: [[2 ** 30, "GiB"], [2 ** 20, "MiB"], [1024, "KiB"], [1, "B"]], "%": [[0.01, "%"]] };
   const show = (v, unit) => {
     if (v === undefined) return "";
     if (!steps[unit]) return Math.abs(v) >= 1e6 ? digits(v / 1e6) + " M" : Math.abs(v) >= 1e4 ? digits(v / 1e3) + " k" : digits(v) + unit;

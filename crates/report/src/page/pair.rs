@@ -85,6 +85,13 @@ fn change(two: Two<'_>, old: &str, new: &str, key: &str) -> Option<Ratio> {
     let values = |source: &Source, arm: &str| -> Vec<f64> {
         runs(source, arm).filter_map(|r| r.metrics.get(key).copied()).collect()
     };
+    // A service that fails part of its requests has not done the work of one that does not.
+    let failing = |source: &Source, arm: &str| {
+        source.comparison.arm(arm).and_then(|a| a.requests).is_some_and(|r| r.too_many(arm).is_some())
+    };
+    if failing(two.new, new) || failing(two.old, old) {
+        return None;
+    }
     unpaired(&values(two.new, new), &values(two.old, old), two.old.record.header.settings.seed)
 }
 

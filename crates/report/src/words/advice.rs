@@ -6,8 +6,9 @@
 use super::Story;
 use std::fmt;
 use ungil_experiment::arm::{Arm, Model};
+use ungil_experiment::compare::ArmFigures;
 use ungil_experiment::hazard::Kind;
-use ungil_experiment::metric::digits;
+use ungil_experiment::metric::{self, digits};
 use ungil_experiment::record::{Outcome, Run};
 use ungil_experiment::stats::{LEAST_BLOCKS, median};
 
@@ -25,6 +26,8 @@ const IDLE_CORES: f64 = 0.5;
 pub(super) enum Obstacle {
     /// There is nothing to compare with.
     OneArm,
+    /// Too many requests fail, or more in one arm than in another.
+    FailedRequests { why: String },
     /// The interpreter's start is most of the time.
     StartUp { arm: String, share: f64 },
     /// Modules are compiled in each run.
@@ -47,6 +50,7 @@ impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Obstacle::OneArm => Ok(()),
+            Obstacle::FailedRequests { why } => write!(f, "No arm is advised: {why}."),
             Obstacle::StartUp { arm, share } => write!(
                 f,
                 "Starting the interpreter is {:.0} % of {arm}'s time: this compares start-up, not the work. Give it more work, or mark the part that counts (with phase()).",
@@ -108,7 +112,8 @@ impl Story<'_> {
         if self.others().next().is_none() {
             return Some(Obstacle::OneArm);
         }
-        let looks: [&dyn Fn() -> Option<Obstacle>; 6] = [
+        let looks: [&dyn Fn() -> Option<Obstacle>; 7] = [
+            &|| self.failed_requests(),
             &|| self.start_up(),
             &|| self.uncached(),
             &|| self.of_workers(|arm| self.few_pieces(arm)),
@@ -126,6 +131,22 @@ impl Story<'_> {
 
     fn figure(&self, arm: &str, key: &str) -> Option<f64> {
         Some(self.view.comparison.arm(arm)?.metrics.get(key)?.median)
+    }
+
+    /// Applies where the baseline would be recommended: an arm that is surely better than it has been shown to work.
+    fn failed_requests(&self) -> Option<Obstacle> {
+        let stays = self.best.is_none_or(|b| b.arm == self.view.comparison.baseline);
+        self.failing().filter(|_| stays).map(|why| Obstacle::FailedRequests { why })
+    }
+
+    /// The arms too many of whose requests failed, or failed more often than the baseline's, in words.
+    fn failing(&self) -> Option<String> {
+        let failed = |a: &ArmFigures| a.requests.is_some_and(|r| r.failed > 0.0);
+        let baseline = self.view.comparison.arms.first()?;
+        if let Some(why) = baseline.requests.and_then(|r| r.too_many(&baseline.arm)) {
+            return Some(why);
+        }
+        self.others().filter(|a| failed(a) || failed(baseline)).find_map(|a| self.why(a)).map(String::from)
     }
 
     fn start_up(&self) -> Option<Obstacle> {
@@ -228,13 +249,16 @@ impl Story<'_> {
                 self.waiting(&many).unwrap_or_default()
             ));
         }
+        if let Some(next) = self.undecidable() {
+            return Some(next);
+        }
         // Narrower intervals would not take any other obstacle away.
         if self.obstacle().is_some_and(|o| !matches!(o, Obstacle::Undecided { .. })) {
             return None;
         }
         let wanted = self.view.record.header.settings.precision;
         match self.view.comparison.precision() {
-            None if self.others().next().is_some() => {
+            None if self.others().next().is_some() && self.view.comparison.blocks < LEAST_BLOCKS => {
                 Some("Next: give it time for at least five blocks (--time-limit, --blocks).".into())
             }
             Some(w) if w > wanted => Some(format!(
@@ -244,6 +268,29 @@ impl Story<'_> {
             )),
             _ => None,
         }
+    }
+
+    /// What to do where further blocks decide nothing.
+    fn undecidable(&self) -> Option<String> {
+        if self.failing().is_some() {
+            return Some("Next: find out why requests fail (hazards, and the service's own log) until every arm answers them; more blocks decide nothing.".into());
+        }
+        let comparison = self.view.comparison;
+        let title = metric::find(&comparison.headline).map_or(comparison.headline.as_str(), |m| m.title);
+        if let Some(why) = self.others().find_map(|a| self.why(a)) {
+            return Some(format!(
+                "Next: {why} ({title}): find out what happened there, ungil report shows every run; more blocks decide nothing."
+            ));
+        }
+        let measured = |a: &ArmFigures| a.metrics.contains_key(&comparison.headline);
+        let lacks = self.others().next().is_some() && !comparison.arms.iter().any(measured);
+        lacks.then(|| {
+            let why = comparison.arms.iter().find_map(|a| a.missing.get(&comparison.headline));
+            let why = why.map_or_else(String::new, |why| format!(" ({why})"));
+            format!(
+                "Next: no arm has a {title}{why}, so nothing decides between them; further figures are in --json."
+            )
+        })
     }
 
     /// How many of an arm's threads waited for locks on average, where that is worth a look.
@@ -275,9 +322,15 @@ impl Story<'_> {
 
     /// A free-threaded arm that is slower than the same arm with one worker.
     fn collapse(&self) -> Option<(String, String)> {
+        // A service that fails its requests is not slow.
+        let works = |arm: &Arm| {
+            let requests = self.view.comparison.arm(&arm.id).and_then(|a| a.requests);
+            requests.is_none_or(|r| r.too_many(&arm.id).is_none())
+        };
         let arms = self.view.record.header.arms.iter();
-        arms.filter(|a| a.without_gil() && a.workers.is_some_and(|w| w > 1)).find_map(|many| {
-            let few = self.alone(many)?;
+        let able = |a: &&Arm| a.without_gil() && a.workers.is_some_and(|w| w > 1) && works(a);
+        arms.filter(able).find_map(|many| {
+            let few = self.alone(many).filter(|few| works(few))?;
             self.is_better(&few.id, &many.id).then(|| (few.id.clone(), many.id.clone()))
         })
     }

@@ -30,6 +30,8 @@ impl<'a> Story<'a> {
             self.view.comparison.arms.iter().filter(lacks).map(|a| a.arm.as_str()).collect();
         let why = self.view.comparison.arms.iter().find_map(|a| a.missing.get("pss_peak_bytes"));
         parts.extend(why.map(|why| format!("the PSS of {} ({why})", some(&unseen))));
+        let uncounted = self.view.comparison.arms.iter().find_map(|a| a.missing.get("failed_share"));
+        parts.extend(uncounted.map(|why| format!("whether requests failed ({why})")));
         let failed: Vec<&str> =
             self.view.comparison.arms.iter().filter(|a| a.failed.is_some()).map(|a| a.arm.as_str()).collect();
         if !failed.is_empty() {
