@@ -163,7 +163,9 @@ thread.join()
 caller = threading.Thread(target=run, args=(CODE,), name='caller', daemon=True)
 caller.start()
 os.read(ready, 1)
-time.sleep(0.3)
+def call():
+    with open(f'/proc/self/task/{caller.native_id}/syscall') as line: return line.read()
+while not call().startswith('202 '): time.sleep(0.01)
 ";
 
 #[test]
@@ -172,7 +174,12 @@ fn a_thread_inside_a_subinterpreter_is_one_thread() {
         let place = Place::new();
         let stays = format!("{INSIDE_ANOTHER}open('ready', 'w').close()\ntime.sleep(1000)\n");
         let target = Target::start(&place, build, &stays);
-        let dump = dump(&place, &target);
+        let mut seen = Value::Null;
+        eventually("a thread that waits", || {
+            seen = dump(&place, &target);
+            threads(&seen).any(|thread| thread["waits"]["contention"] == true)
+        });
+        let dump = seen;
         let ids = |threads: &[Value], key: &str| -> Vec<i64> {
             threads.iter().map(|t| t[key].as_i64().unwrap()).collect()
         };

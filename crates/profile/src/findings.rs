@@ -64,8 +64,9 @@ pub fn findings(profile: &Profile) -> Vec<Finding> {
             Unit::Nanoseconds => {
                 found.extend(sums.locks());
                 found.extend(sums.running());
+                found.extend(sums.gil());
                 found.extend(sums.pauses());
-                found.extend([sums.gil(), sums.idle()].into_iter().flatten());
+                found.extend(sums.idle());
             }
         }
     }
