@@ -6,6 +6,7 @@ mod profiles;
 
 use profiles::{Target, number, profile};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use ungil_tests::{BUILDS, Place, eventually, metric};
 
 /// The main thread has left its script and waits for a thread that is no daemon.
@@ -131,5 +132,91 @@ fn waiting_for_threads_to_end_is_no_contention() {
         let record = place.one_block(["work.py", "--python", build]).run().ok().record();
         let run = record.run(build);
         assert!(metric(run, "lock_wait_s") < 0.2 * metric(run, "wall_s"), "{build}: {run}");
+    }
+}
+
+/// A thread inside a subinterpreter waits for a lock that a thread of that interpreter has.
+const INSIDE_ANOTHER: &str = "
+import os, threading, time
+try:
+    from concurrent import interpreters
+    run = lambda code: interpreters.create().exec(code)
+except ImportError:
+    import _interpreters
+    run = lambda code: _interpreters.exec(_interpreters.create(), code)
+(ready, tell), (hear, go) = os.pipe(), os.pipe()
+CODE = f'''
+import os, threading
+gate = threading.Lock()
+def hold():
+    with gate:
+        os.write({tell}, b'.')
+        os.read({hear}, 1)
+thread = threading.Thread(target=hold, name='holder')
+thread.start()
+while not gate.locked(): pass
+def want():
+    with gate: pass
+want()
+thread.join()
+'''
+caller = threading.Thread(target=run, args=(CODE,), name='caller', daemon=True)
+caller.start()
+os.read(ready, 1)
+def call():
+    with open(f'/proc/self/task/{caller.native_id}/syscall') as line: return line.read()
+while not call().startswith('202 '): time.sleep(0.01)
+";
+
+#[test]
+fn a_thread_inside_a_subinterpreter_is_one_thread() {
+    for build in BUILDS {
+        let place = Place::new();
+        let stays = format!("{INSIDE_ANOTHER}open('ready', 'w').close()\ntime.sleep(1000)\n");
+        let target = Target::start(&place, build, &stays);
+        let mut seen = Value::Null;
+        eventually("a thread that waits", || {
+            seen = dump(&place, &target);
+            threads(&seen).any(|thread| thread["waits"]["contention"] == true)
+        });
+        let dump = seen;
+        let ids = |threads: &[Value], key: &str| -> Vec<i64> {
+            threads.iter().map(|t| t[key].as_i64().unwrap()).collect()
+        };
+        let all: Vec<Value> = threads(&dump).cloned().collect();
+        let kernels: BTreeSet<i64> = ids(&all, "native_id").into_iter().collect();
+        assert_eq!(kernels.len(), 3, "{build}: {dump}");
+        let entered: Vec<&Value> = all.iter().filter(|thread| !thread["entered"].is_null()).collect();
+        assert_eq!((entered.len(), &entered[0]["name"]), (1, &Value::from("caller")), "{build}: {dump}");
+        assert_eq!(
+            all.iter().filter(|t| !t["waits"].is_null() && t["waits"]["contention"] == true).count(),
+            1
+        );
+        let waiter = all.iter().find(|thread| thread["waits"]["contention"] == true).unwrap();
+        assert_eq!(waiter["name"], "caller", "{build}: {waiter}");
+        let words = place.ungil(["dump", &target.pid()]).run().ok().stdout;
+        assert!(words.contains(", 3 threads in 2 interpreters,"), "{build}: {words}");
+
+        let view = top(&place, &target, "2");
+        let rows: Vec<i64> = ids(items(&view["threads"]), "tid");
+        assert_eq!(rows.len(), 3, "{build}: {}", view["threads"]);
+        assert_eq!(rows.into_iter().collect::<BTreeSet<_>>(), kernels, "{build}");
+        let waiter = items(&view["threads"]).iter().find(|t| t["name"] == "caller").unwrap();
+        assert_eq!(waiter["state"], "lock", "{build}: {waiter}");
+        assert_eq!(number(&view["objects"][0]["waiting"]).round(), 1.0, "{build}: {}", view["objects"]);
+
+        let args =
+            [&target.pid(), "--mode", "lock", "--duration", "1s", "--rate", "200", "--threads", "caller"];
+        let summary = profile(&place, &args).ok().json();
+        let (weight, lasted) = (number(&summary["weight"]), number(&summary["totals"]["duration_ns"]));
+        assert!((0.5..=1.1).contains(&(weight / lasted)), "{build}: {weight} of {lasted} ns: {summary}");
+        drop(target);
+
+        let ends = "from ungil_phase import phase\nwith phase(): time.sleep(2)\nos.write(go, b'.')\ncaller.join()\nprint('done')\n";
+        place.write("work.py", format!("{INSIDE_ANOTHER}{ends}"));
+        let record = place.one_block(["work.py", "--python", build]).run().ok().record();
+        let run = record.run(build);
+        let waiters = metric(run, "lock_wait_s") / metric(run, "wall_s");
+        assert!((0.6..=1.1).contains(&waiters), "{build}: {waiters} threads waited, not 1: {run}");
     }
 }

@@ -19,6 +19,7 @@ pub mod locks;
 pub mod memory;
 pub mod names;
 pub mod native;
+mod nesting;
 pub mod objects;
 pub mod offsets;
 mod process;

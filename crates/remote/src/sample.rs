@@ -19,6 +19,7 @@ pub use slot::Slot;
 
 use crate::code::{Code, Codes};
 use crate::memory::ReadError;
+use crate::nesting;
 use crate::python::{Interpreter, Python};
 use crate::world::World;
 use chain::Shapes;
@@ -50,6 +51,8 @@ pub struct Looker {
     python: Python,
     reader: Reader,
     slots: Vec<Slot>,
+    /// Slots of one thread, for threads that have several: see [`crate::nesting`].
+    nested: Vec<Vec<usize>>,
     heads: Heads,
     shapes: Shapes,
     looks: u64,
@@ -77,6 +80,7 @@ impl Looker {
             python,
             reader,
             slots: Vec::new(),
+            nested: Vec::new(),
             heads: Heads::default(),
             shapes: Shapes::default(),
             looks: 0,
@@ -164,6 +168,13 @@ impl Looker {
             self.list()?;
             look.changed = true;
         }
+        for group in &self.nested {
+            let entered_last =
+                group.iter().copied().max_by_key(|&index| self.python.entered(&self.slots[index].thread));
+            for &index in group {
+                self.slots[index].at_work = Some(index) == entered_last;
+            }
+        }
         Ok(look)
     }
 
@@ -207,7 +218,9 @@ impl Looker {
                 });
             }
         }
+        self.nested = nesting::groups(slots.iter().map(|slot| slot.thread.own_id));
         self.slots = slots;
+        self.slots.iter_mut().for_each(|slot| slot.at_work = true);
         self.heads.known = known_now;
         Ok(())
     }

@@ -48,6 +48,8 @@ pub struct Seen {
     pub doing: Doing,
     /// Its frames.
     pub stack: Stack,
+    /// The thread runs with this thread state; false where it has entered another interpreter (see [`crate::nesting`]).
+    pub at_work: bool,
     /// It is awake, but about to wait for the GIL again: it stands where the interpreter lets others have it.
     pub wants_gil: bool,
     /// What it sleeps on, if it waits.
@@ -128,7 +130,7 @@ impl Looker {
                 }
             }
         }
-        scene.one_wait_a_thread();
+        scene.one_wait_a_thread(python);
         self.files.retain(|tid, _| scene.threads.iter().any(|seen| seen.thread.native_id == *tid));
         let mut reader = Reader::new(python, &mut self.store);
         for seen in &mut scene.threads {
@@ -177,6 +179,7 @@ impl Looker {
                 thread,
                 doing: after,
                 stack,
+                at_work: true,
                 wants_gil,
                 waiting,
                 known: None,

@@ -64,6 +64,9 @@ pub struct ThreadView {
     pub tid: Option<u32>,
     /// `threading.get_ident()`.
     pub ident: u64,
+    /// The interpreter whose code the thread runs, where it has entered another one from here; it is among that one's threads too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entered: Option<i64>,
     /// `running`, `lock`, `gil`, `stopped`, `syscall`, `native` or `ending`.
     pub state: &'static str,
     /// The system call it sleeps in.

@@ -114,14 +114,12 @@ impl Watcher {
         let mut last = FxHashMap::default();
         self.store.next_look();
         self.unknown = 0;
-        for &interpreter in interpreters {
-            for thread in python.threads(interpreter)? {
-                let standing = self.one(python, &waits, thread)?;
-                if let Some((waiting, known)) = standing.waiting.zip(standing.known.clone()) {
-                    last.insert(thread.address, (waiting, known));
-                }
-                found.push(standing);
+        for thread in python.working_threads(interpreters)? {
+            let standing = self.one(python, &waits, thread)?;
+            if let Some((waiting, known)) = standing.waiting.zip(standing.known.clone()) {
+                last.insert(thread.address, (waiting, known));
             }
+            found.push(standing);
         }
         self.last = last;
         self.for_gil.retain(|address, _| found.iter().any(|standing| standing.thread.address == *address));

@@ -26,7 +26,7 @@ fn write(text: &mut String, snapshot: &Snapshot, style: Style) -> fmt::Result {
         (true, _) => " free-threaded",
         (false, _) => "",
     };
-    let threads = snapshot.threads().count();
+    let threads = snapshot.threads().filter(|thread| thread.entered.is_none()).count();
     let interpreters = match snapshot.interpreters.len() {
         0 | 1 => String::new(),
         n => format!(" in {n} interpreters"),

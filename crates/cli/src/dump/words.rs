@@ -7,6 +7,9 @@ use ungil_remote::snapshot::{EdgeView, FrameView, HoldView, HolderView, ThreadVi
 
 /// What a thread is doing.
 pub(super) fn state(thread: &ThreadView) -> String {
+    if let Some(interpreter) = thread.entered {
+        return format!("in interpreter {interpreter}");
+    }
     let call = thread.system_call.as_deref();
     match (thread.state, &thread.waits) {
         ("running", _) => "running".into(),

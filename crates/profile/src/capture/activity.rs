@@ -91,13 +91,15 @@ impl Asking {
                 Err(_) => self.refused = true,
             }
         }
-        let Some(file) = &self.file else { return Found::plain(Activity::System) };
+        // During a stop-the-world pause threads that sleep anyway are suspended too: what they wait for is still so.
+        let is_suspended = slot.thread.attachment == Attachment::Suspended;
+        let awake = if is_suspended { Activity::Stopped } else { Activity::Running };
+        let Some(file) = &self.file else {
+            return Found::plain(if is_suspended { awake } else { Activity::System });
+        };
         let doing = file.read();
         let waiting = waits.of(&slot.thread, &doing);
         let waited_for_gil = self.last.is_some_and(|(last, _)| last.activity == Activity::Gil);
-        // A thread that sleeps anyway is called suspended too while the world is stopped: what it waits for is still so.
-        let is_suspended = slot.thread.attachment == Attachment::Suspended;
-        let awake = if is_suspended { Activity::Stopped } else { Activity::Running };
         let activity = match (&doing, waiting.map(|waiting| waiting.on)) {
             (_, Some(On::Gil(_))) => Activity::Gil,
             (_, Some(On::World)) => Activity::Stopped,

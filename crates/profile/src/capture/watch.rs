@@ -137,6 +137,11 @@ impl Watch {
         let mut sought: Vec<(LockId, Option<FrameId>)> = Vec::new();
         let mut seeking = Duration::ZERO;
         for (slot, track) in self.looker.threads().iter().zip(&mut self.tracks) {
+            if !slot.is_at_work() {
+                // Its thread is counted where it is at work.
+                track.last_ns = at_ns;
+                continue;
+            }
             if !slot.is_seen() || !track.is_wanted {
                 continue;
             }
@@ -262,11 +267,13 @@ impl Watch {
                 track.asked_ns = at_ns.max(1);
                 let name = name_of(slot, &self.looker, self.pid);
                 track.is_named = name.is_some();
-                let name = name.unwrap_or_default();
-                track.row = builder.thread(self.pid, slot.thread.native_id, &name);
+                track.row = builder.thread(self.pid, slot.thread.native_id, &name.unwrap_or_default());
+                // Inside another interpreter a thread has the name that it had outside.
+                let profile = builder.so_far();
+                let name = profile.string(profile.threads[track.row.index()].name);
                 let id = slot.thread.native_id.to_string();
                 track.is_wanted = options.threads.is_empty()
-                    || options.threads.iter().any(|want| *want == name || *want == id);
+                    || options.threads.iter().any(|want| want == name || *want == id);
             }
         }
     }

@@ -30,23 +30,14 @@ pub struct Wait {
 /// One thread at one moment.
 #[derive(Debug, Clone)]
 pub struct Seen {
-    /// Which thread: see [`Seen::key`].
-    pub thread: u64,
+    /// The kernel's number of the thread. An address would not do, which the next thread may get.
+    pub thread: u32,
     /// What it does.
     pub state: State,
     /// The line it is at; `None` for a thread without Python code on its stack, and where it could not be read.
     pub place: Option<Arc<Place>>,
     /// What it waits for, if it waits.
     pub wait: Option<Wait>,
-}
-
-impl Seen {
-    /// The number a thread is known by here: the kernel's, and the interpreter's, for a thread may run several. An address
-    /// would not do, which the next thread may get.
-    #[must_use]
-    pub fn key(native_id: u32, interpreter: i64) -> u64 {
-        u64::from(native_id) << 32 | (interpreter.cast_unsigned() & 0xffff_ffff)
-    }
 }
 
 /// One look at all threads.

@@ -10,7 +10,7 @@ use super::view::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::time::{Duration, Instant};
 use ungil_remote::gc::Collector;
-use ungil_remote::scene::{Looker, Scene, Seen};
+use ungil_remote::scene::{Looker, Scene, Seen, thread_names};
 use ungil_remote::{Interpreter, Python};
 
 /// Lines and objects a view has at most.
@@ -143,22 +143,18 @@ impl Maker {
         scene: &Scene,
         cores: &Cores,
     ) {
-        let objects = python.objects();
         let closer: FxHashMap<u64, &Seen> =
             scene.threads.iter().map(|seen| (seen.thread.address, seen)).collect();
-        let mut names = FxHashMap::default();
-        let mut python_tids = FxHashSet::default();
-        for (standing, stack) in moment.standings.iter().zip(&moment.stacks) {
-            let tid = standing.thread.native_id;
-            let main = tid.cast_signed() == self.pid;
-            let name = objects.thread_name(&stack.frames).or_else(|| main.then(|| "MainThread".to_string()));
-            // A stack that did not hold still shows no name; the thread had one.
-            if let Some(name) = name.or_else(|| self.thread_names.remove(&tid)) {
-                names.insert(tid, name);
-            }
-            python_tids.insert(tid.cast_signed());
-        }
-        self.thread_names = names;
+        let python_tids: FxHashSet<i32> =
+            moment.standings.iter().map(|standing| standing.thread.native_id.cast_signed()).collect();
+        self.thread_names.retain(|tid, _| python_tids.contains(&tid.cast_signed()));
+        let mut names = thread_names(python, scene);
+        let named = scene
+            .threads
+            .iter()
+            .filter_map(|seen| Some((seen.thread.native_id, names.remove(&seen.thread.address)?)));
+        // A thread whose name could not be read this time keeps the one it had.
+        self.thread_names.extend(named);
         self.threads.clear();
         for (standing, stack) in moment.standings.iter().zip(&moment.stacks) {
             let thread = &standing.thread;
@@ -185,8 +181,7 @@ impl Maker {
     /// Fills in the threads' shares.
     fn shares(&mut self, part: &Part) {
         for thread in &mut self.threads {
-            let key = super::look::Seen::key(thread.tid, thread.interpreter);
-            if let Some(seconds) = part.tally.threads.get(&key) {
+            if let Some(seconds) = part.tally.threads.get(&thread.tid) {
                 // Of its own time: a thread may be younger than the span.
                 thread.shares = Shares::of(seconds, seconds.iter().sum());
             }

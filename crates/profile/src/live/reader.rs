@@ -59,7 +59,7 @@ impl Reader {
             let place = stack.frames.first().filter(|_| !stack.torn);
             let place = place.map(|frame| self.place(&frame.code, frame.line));
             look.threads.push(Seen {
-                thread: Seen::key(standing.thread.native_id, standing.thread.interpreter),
+                thread: standing.thread.native_id,
                 state: standing.activity,
                 place,
                 wait: wait(standing),

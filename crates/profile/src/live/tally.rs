@@ -36,7 +36,7 @@ pub struct Tally {
     /// Seconds the looks stand for.
     pub seconds: f64,
     /// By thread.
-    pub threads: FxHashMap<u64, Seconds>,
+    pub threads: FxHashMap<u32, Seconds>,
     /// By line.
     pub lines: FxHashMap<Arc<Place>, Seconds>,
     /// By object waited for.

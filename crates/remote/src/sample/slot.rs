@@ -27,6 +27,7 @@ pub struct Slot {
     interpreter: u64,
     /// The thread before it in its interpreter's list, which is newer; 0 for the newest.
     pub(super) before: u64,
+    pub(super) at_work: bool,
     frames: Vec<Raw>,
     kept: usize,
     seen: bool,
@@ -77,6 +78,7 @@ impl Slot {
             thread,
             interpreter,
             before: 0,
+            at_work: true,
             frames: Vec::new(),
             kept: 0,
             seen: false,
@@ -114,6 +116,12 @@ impl Slot {
     #[must_use]
     pub fn is_seen(&self) -> bool {
         self.seen
+    }
+
+    /// Returns whether the thread runs with this thread state; false where it has entered another interpreter.
+    #[must_use]
+    pub fn is_at_work(&self) -> bool {
+        self.at_work
     }
 
     /// Looks in a row that found it waiting in the same place.

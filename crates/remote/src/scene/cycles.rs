@@ -2,7 +2,7 @@
 
 use super::{Scene, Seen};
 use crate::deadlock;
-use rustc_hash::FxHashMap;
+use crate::python::{Python, Thread};
 
 impl Scene {
     /// Cycles of waits in this one look, by indices of threads. They may never have been so at one time.
@@ -21,9 +21,13 @@ impl Scene {
     }
 
     fn cycles_where(&self, counts: impl Fn(&Seen) -> bool) -> Vec<Vec<usize>> {
-        let innermost = self.innermost();
-        let one =
-            |thread: usize| innermost.get(&self.threads[thread].thread.native_id).copied().unwrap_or(thread);
+        let same = |one: &Seen, other: &Seen| one.thread.native_id == other.thread.native_id;
+        // Who is to go on is the thread, wherever it is at work.
+        let one = |thread: usize| {
+            let seen = &self.threads[thread];
+            let elsewhere = || self.threads.iter().position(|other| other.at_work && same(seen, other));
+            if seen.at_work { thread } else { elsewhere().unwrap_or(thread) }
+        };
         let waits: Vec<Option<Vec<usize>>> = self
             .threads
             .iter()
@@ -35,24 +39,12 @@ impl Scene {
         deadlock::cycles(&waits)
     }
 
-    /// A thread that runs code in a subinterpreter has a thread state in each interpreter, of which the one of the later
-    /// interpreter is at work. Its place by the thread's number.
-    fn innermost(&self) -> FxHashMap<u32, usize> {
-        let mut places = FxHashMap::default();
-        for (index, seen) in self.threads.iter().enumerate() {
-            // A state without frames is one that is kept for later.
-            if !seen.stack.frames.is_empty() || !places.contains_key(&seen.thread.native_id) {
-                places.insert(seen.thread.native_id, index);
-            }
-        }
-        places
-    }
-
-    /// What the kernel says of a thread is about the thread state at work only.
-    pub(super) fn one_wait_a_thread(&mut self) {
-        let innermost = self.innermost();
-        for (index, seen) in self.threads.iter_mut().enumerate() {
-            if innermost.get(&seen.thread.native_id) != Some(&index) {
+    /// What the kernel says of a thread is about the thread state that it runs with only.
+    pub(super) fn one_wait_a_thread(&mut self, python: &Python) {
+        let threads: Vec<Thread> = self.threads.iter().map(|seen| seen.thread).collect();
+        for (seen, at_work) in self.threads.iter_mut().zip(python.at_work(&threads)) {
+            seen.at_work = at_work;
+            if !at_work {
                 seen.waiting = None;
                 seen.wants_gil = false;
             }

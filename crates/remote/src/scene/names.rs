@@ -1,28 +1,34 @@
-//! What threads are called.
+//! Names of threads.
 //!
 //! `threading` keeps its threads by number in `_active`, with their names, and those it did not start too once they asked. A thread
-//! below `threading` has no name in Python; what the kernel calls it stands in.
+//! below `threading` has no name in Python. The kernel's name for it stands in brackets then, as `ps` shows kernel threads, so that
+//! it cannot be taken for Python's.
 
 use super::Scene;
 use crate::python::{Interpreter, Python};
 use rustc_hash::FxHashMap;
 
-/// Names by the address of the thread state.
+/// Names by the address of the thread state. A thread that has entered another interpreter has the same name there.
 #[must_use]
 pub fn thread_names(python: &Python, scene: &Scene) -> FxHashMap<u64, String> {
-    let mut names = FxHashMap::default();
+    let mut names: FxHashMap<u64, String> = FxHashMap::default();
+    // The main interpreter is the first, so that a thread's name there comes before what a subinterpreter calls it.
+    let mut by_thread: FxHashMap<u32, String> = FxHashMap::default();
     for &interpreter in &scene.interpreters {
         let active = active(python, interpreter).unwrap_or_default();
         for seen in scene.threads.iter().filter(|seen| seen.thread.interpreter == interpreter.id) {
             let thread = seen.thread;
-            let name = active
-                .by_ident
-                .get(&thread.ident)
+            let name = by_thread
+                .get(&thread.own_id)
+                .or_else(|| active.by_ident.get(&thread.ident))
                 // A subinterpreter takes the process's main thread for its own, by `get_ident()` only.
                 .or_else(|| active.by_native_id.get(&thread.own_id))
                 .cloned()
-                .or_else(|| python.objects().thread_name(&seen.stack.frames))
-                .or_else(|| comm(python.process().pid, thread.native_id));
+                .or_else(|| python.objects().thread_name(&seen.stack.frames));
+            if let (Some(name), 1..) = (&name, thread.own_id) {
+                by_thread.insert(thread.own_id, name.clone());
+            }
+            let name = name.or_else(|| kernel_name(python.process().pid, thread.native_id));
             names.extend(name.map(|name| (thread.address, name)));
         }
     }
@@ -66,8 +72,8 @@ fn active(python: &Python, interpreter: Interpreter) -> Option<Active> {
     Some(active)
 }
 
-/// What the kernel calls a thread.
-fn comm(pid: u32, tid: u32) -> Option<String> {
+/// The kernel's name for a thread, in brackets.
+fn kernel_name(pid: u32, tid: u32) -> Option<String> {
     let name = std::fs::read(format!("/proc/{pid}/task/{tid}/comm")).ok()?;
-    Some(String::from_utf8_lossy(&name).trim_end_matches('\n').to_owned())
+    Some(format!("[{}]", String::from_utf8_lossy(&name).trim_end_matches('\n')))
 }

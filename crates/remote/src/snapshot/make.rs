@@ -129,6 +129,7 @@ impl Making<'_> {
             native_id: thread.own_id,
             tid: (thread.own_id != thread.native_id).then_some(thread.native_id),
             ident: thread.ident,
+            entered: self.entered(seen),
             state: word(seen.state()),
             system_call,
             cpu: seen.doing == Doing::Running,
@@ -149,6 +150,13 @@ impl Making<'_> {
                 })
                 .collect(),
         }
+    }
+
+    /// The interpreter in which the thread is at work, where that is another one.
+    fn entered(&self, seen: &Seen) -> Option<i64> {
+        let same = |other: &&Seen| other.at_work && other.thread.own_id == seen.thread.own_id;
+        let at_work = || self.scene.threads.iter().find(same).map(|other| other.thread.interpreter);
+        if seen.at_work { None } else { at_work() }
     }
 
     /// C and Python frames together, where they were asked for.

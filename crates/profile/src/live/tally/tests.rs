@@ -7,8 +7,8 @@ fn place(line: u32) -> Arc<Place> {
     Arc::new(Place { function: "f".into(), file: "a.py".into(), line: Some(line) })
 }
 
-fn look(threads: &[(u64, State, Option<u64>, u32)]) -> Look {
-    let seen = |&(thread, state, object, line): &(u64, State, Option<u64>, u32)| Seen {
+fn look(threads: &[(u32, State, Option<u64>, u32)]) -> Look {
+    let seen = |&(thread, state, object, line): &(u32, State, Option<u64>, u32)| Seen {
         thread,
         state,
         place: Some(place(line)),
@@ -45,8 +45,8 @@ fn time_goes_to_the_thread_its_line_and_what_it_waits_for() {
 
 #[test]
 fn two_halves_merged_are_the_whole() {
-    let looks: Vec<Look> = (0..40)
-        .map(|i| look(&[(i % 3, State::ALL[i as usize % 7], Some(i % 4), 10 + (i % 5) as u32)]))
+    let looks: Vec<Look> = (0..40_u32)
+        .map(|i| look(&[(i % 3, State::ALL[i as usize % 7], Some(u64::from(i % 4)), 10 + i % 5)]))
         .collect();
     let mut whole = Tally::default();
     let mut halves = [Tally::default(), Tally::default()];
