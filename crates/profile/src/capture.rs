@@ -126,6 +126,7 @@ pub fn capture(
         begin,
         torn: 0,
         looks: 0,
+        rounds: 0,
         notes: Vec::new(),
     };
     run.take_up(python);
@@ -164,7 +165,7 @@ pub fn capture(
             }
         }
     };
-    run.finish(begin.elapsed(), pace.missed, cpu, ending, builder)
+    run.finish(begin.elapsed(), &pace, cpu, ending, builder)
 }
 
 /// A capture under way.
@@ -176,6 +177,7 @@ struct Run<'a> {
     begin: Instant,
     torn: u64,
     looks: u64,
+    rounds: u64,
     notes: Vec<String>,
 }
 
@@ -194,6 +196,7 @@ impl Run<'_> {
     }
 
     fn look(&mut self, thorough: bool, builder: &mut Builder) {
+        self.rounds += u64::from(!self.watches.is_empty());
         let mut index = 0;
         while index < self.watches.len() {
             let at_ns = self.now_ns();
@@ -239,7 +242,7 @@ impl Run<'_> {
     fn finish(
         mut self,
         elapsed: Duration,
-        missed: u64,
+        pace: &Pace,
         cpu: Option<u64>,
         ending: Ending,
         mut builder: Builder,
@@ -266,7 +269,9 @@ impl Run<'_> {
         let totals = Totals {
             duration_ns: u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),
             captured: self.looks,
-            missed,
+            rounds: Some(self.rounds),
+            missed: pace.missed,
+            missed_busy: Some(pace.busy),
             torn: self.torn,
             own_cpu_ns: cpu_ns().zip(cpu).map(|(after, before)| after.saturating_sub(before)),
             left_out: 0,

@@ -39,6 +39,8 @@ pub enum Topic {
     Gil,
     /// The collector's work, and pauses.
     Pauses,
+    /// A function that runs, or allocates.
+    Function,
     /// A line that runs, or allocates.
     Line,
     /// Nothing to do.
@@ -58,7 +60,8 @@ pub fn findings(profile: &Profile) -> Vec<Finding> {
             Unit::Bytes => found.extend(sums.allocations()),
             Unit::Nanoseconds => {
                 found.extend(sums.locks());
-                found.extend([sums.line(), sums.gil(), sums.pauses(), sums.idle()].into_iter().flatten());
+                found.extend(sums.running());
+                found.extend([sums.gil(), sums.pauses(), sums.idle()].into_iter().flatten());
             }
         }
     }
@@ -86,8 +89,15 @@ fn warnings(profile: &Profile) -> Vec<Finding> {
     }
     let (missed, torn) = (totals.missed_share(), totals.torn_share(samples));
     if missed >= 0.05 {
+        let why = match totals.busy_share() {
+            None => "",
+            Some(busy) if busy > 0.5 => {
+                ", most of them because the profiler got no processor: the machine is busy"
+            }
+            Some(_) => ", most of them because a look takes longer than the rate allows",
+        };
         let text = format!(
-            "{} of the looks that were due were missed: the rate is higher than can be kept up, and short things are under-counted",
+            "{} of the looks that were due were missed{why}; short things are under-counted",
             percent(missed)
         );
         found.push(warn(missed, text));
@@ -155,20 +165,51 @@ impl Sums<'_> {
         Finding { topic: Topic::Lock, share, text }
     }
 
-    /// The line that runs most itself.
-    fn line(&self) -> Option<Finding> {
-        let mut lines = FxHashMap::default();
-        for (key, weight) in self.rows(Activity::Running) {
+    /// The function and the line that run most themselves.
+    fn running(&self) -> Vec<Finding> {
+        let frames = self.rows(Activity::Running).map(|(key, weight)| {
             // A collection that a line sets off is not that line's work.
             let leaf = self.leaf(key.stack).filter(|f| self.profile.function(*f).kind != Kind::Gc);
-            add(&mut lines, leaf, weight);
+            (leaf, weight)
+        });
+        self.hottest(frames, self.total, &format!("of {} runs", self.profile.header.mode.what()))
+    }
+
+    /// The function and the line with the largest sums of `whole`: one sentence where the line is the function's.
+    fn hottest(
+        &self,
+        frames: impl Iterator<Item = (Option<FrameId>, u64)>,
+        whole: f64,
+        what: &str,
+    ) -> Vec<Finding> {
+        let (mut lines, mut functions) = (FxHashMap::default(), FxHashMap::default());
+        for (frame, weight) in frames {
+            add(&mut lines, frame, weight);
+            add(&mut functions, frame.map(|frame| self.profile.frames[frame.index()].function), weight);
         }
-        let frame = most(&lines)?;
-        let share = lines[&frame] as f64 / self.total;
-        let name = self.profile.string(self.profile.function(frame).name);
-        let of = self.profile.header.mode.what();
-        let text = format!("{} of {of} runs at {} in {name}", percent(share), self.at(frame));
-        (share >= MEANS).then_some(Finding { topic: Topic::Line, share, text })
+        let (Some(line), Some(function)) = (most(&lines), most(&functions)) else { return Vec::new() };
+        let (of_line, of_function) = (lines[&line] as f64 / whole, functions[&function] as f64 / whole);
+        let name = |frame| self.profile.string(self.profile.function(frame).name);
+        let at = self.at(line);
+        let line_alone = Finding {
+            topic: Topic::Line,
+            share: of_line,
+            text: format!("{} {what} at {at} in {}", percent(of_line), name(line)),
+        };
+        let called = &self.profile.functions[function.index()];
+        let (called, file) = (self.profile.string(called.name), self.profile.string(called.file));
+        let head = format!("{} {what} in {called}", percent(of_function));
+        let about_function = |text| Finding { topic: Topic::Function, share: of_function, text };
+        let found = if self.profile.frames[line.index()].function != function {
+            let file = file.rsplit('/').next().unwrap_or(file);
+            let place = if file.is_empty() { String::new() } else { format!(" ({file})") };
+            vec![about_function(format!("{head}{place}")), line_alone]
+        } else if percent(of_line) == percent(of_function) {
+            vec![line_alone]
+        } else {
+            vec![about_function(format!("{head}, most often at {at} ({})", percent(of_line)))]
+        };
+        found.into_iter().filter(|finding| finding.share >= MEANS).collect()
     }
 
     fn gil(&self) -> Option<Finding> {
@@ -221,22 +262,15 @@ impl Sums<'_> {
         (share >= IDLE).then_some(Finding { topic: Topic::Idle, share, text })
     }
 
-    /// The lines with the most live memory, and with the most that came and went.
+    /// The functions and lines with the most live memory, and with the most that came and went.
     fn allocations(&self) -> Vec<Finding> {
         let about = |activity, what: &str| {
-            let (mut lines, mut sum) = (FxHashMap::default(), 0.0);
-            for (key, weight) in self.rows(activity) {
-                add(&mut lines, self.python_leaf(key.stack), weight);
-                sum += weight as f64;
-            }
-            let frame = most(&lines)?;
-            let share = lines[&frame] as f64 / sum;
-            let name = self.profile.string(self.profile.function(frame).name);
-            let text = format!("{} of {what} was allocated at {} in {name}", percent(share), self.at(frame));
-            (share >= MEANS).then_some(Finding { topic: Topic::Line, share, text })
+            let rows = || self.rows(activity).map(|(key, weight)| (self.python_leaf(key.stack), weight));
+            let sum: f64 = rows().map(|(_, weight)| weight as f64).sum();
+            self.hottest(rows(), sum, &format!("of {what} was allocated"))
         };
         let freed = "the memory that came and went";
-        [about(Activity::Live, "live memory"), about(Activity::Freed, freed)].into_iter().flatten().collect()
+        [about(Activity::Live, "live memory"), about(Activity::Freed, freed)].concat()
     }
 
     /// The line nearest the leaf that is in a file: of a collection, a type or C code, where it was come to.

@@ -157,7 +157,7 @@ fn about(profile: &Profile) -> String {
     }
     if let Some(reached) = totals.rate_reached_hz().filter(|_| totals.captured > 0) {
         parts.push(format!("{reached:.0} looks a second of {:.0} asked", header.rate_asked_hz));
-        parts.push(format!("{} captured, {} missed, {} torn", totals.captured, totals.missed, totals.torn));
+        parts.push(format!("{} captured, {} missed, {} torn", totals.taken(), totals.missed, totals.torn));
     }
     match totals.own_cpu_ns {
         Some(cpu) if totals.duration_ns > 0 => {

@@ -34,8 +34,12 @@ pub struct Totals {
     pub duration_ns: u64,
     /// Looks that were taken: one look is at every thread of one process.
     pub captured: u64,
-    /// Looks that were due and not taken, because the one before was still under way.
+    /// Times at which all processes were looked at, one look each; `None` in recordings that do not say.
+    pub rounds: Option<u64>,
+    /// Rounds that were due and not taken, because the one before was still under way or the profiler got no processor.
     pub missed: u64,
+    /// Those of them for which the profiler got no processor in time; `None` in recordings that do not say.
+    pub missed_busy: Option<u64>,
     /// Threads' stacks that did not fit together and were thrown away.
     pub torn: u64,
     /// Processor time ungil itself spent, in nanoseconds; `None` if it could not be measured.
@@ -47,14 +51,24 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Looks a second that were reached; `None` without a duration.
-    pub fn rate_reached_hz(&self) -> Option<f64> {
-        (self.duration_ns > 0).then(|| self.captured as f64 * 1e9 / self.duration_ns as f64)
+    /// Rounds that were taken: each is one look at every process, so that a rate of rounds is what was asked for.
+    pub fn taken(&self) -> u64 {
+        self.rounds.unwrap_or(self.captured)
     }
 
-    /// Part of the due looks that were missed, 0 to 1.
+    /// Looks a second at each process that were reached; `None` without a duration.
+    pub fn rate_reached_hz(&self) -> Option<f64> {
+        (self.duration_ns > 0).then(|| self.taken() as f64 * 1e9 / self.duration_ns as f64)
+    }
+
+    /// Part of the due rounds that were missed, 0 to 1.
     pub fn missed_share(&self) -> f64 {
-        share(self.missed, self.missed + self.captured)
+        share(self.missed, self.missed.saturating_add(self.taken()))
+    }
+
+    /// Part of the missed rounds for which the profiler got no processor in time, 0 to 1; `None` where that is not known.
+    pub fn busy_share(&self) -> Option<f64> {
+        self.missed_busy.map(|busy| share(busy.min(self.missed), self.missed))
     }
 
     /// Part of the stacks that were torn, 0 to 1, given how many were kept.

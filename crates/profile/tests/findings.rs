@@ -58,6 +58,59 @@ fn nothing_is_said_that_means_nothing() {
 }
 
 #[test]
+fn the_hottest_function_is_named_beside_the_hottest_line() {
+    // Function f has two lines of 20, g one of 25.
+    let mut b = Builder::new(header());
+    for (name, line, weight) in [("f", 1, 200), ("f", 2, 170), ("g", 7, 230)] {
+        let function = b.function(name, "/srv/a.py", 1, Kind::Python);
+        let frame = b.frame(function, line);
+        let (thread, stack) = (b.thread(7, 70, ""), b.stack(StackId::EMPTY, frame));
+        let key = Key { thread, stack, activity: Activity::Running, lock: None, holder: None };
+        b.row(key, Weight { samples: weight, weight });
+    }
+    let idle = b.function("h", "/srv/a.py", 1, Kind::Python);
+    let (thread, frame) = (b.thread(7, 70, ""), b.frame(idle, 9));
+    let stack = b.stack(StackId::EMPTY, frame);
+    let key = Key { thread, stack, activity: Activity::System, lock: None, holder: None };
+    b.row(key, Weight { samples: 400, weight: 400 });
+    assert_eq!(
+        texts(&b.finish(Totals::default()).profile),
+        ["37 % of thread time runs in f (a.py)", "23 % of thread time runs at a.py:7 in g"]
+    );
+    let rows = [("f", Activity::Running, None, 60), ("f", Activity::Running, None, 40)];
+    assert_eq!(
+        texts(&of(header(), Totals::default(), &rows)),
+        ["100 % of thread time runs in f, most often at a.py:10 (60 %)"]
+    );
+}
+
+#[test]
+fn rates_are_of_rounds_and_misses_have_their_cause() {
+    // Two processes: two looks a round.
+    let totals = Totals {
+        duration_ns: 1_000_000_000,
+        captured: 1414,
+        rounds: Some(707),
+        missed: 293,
+        missed_busy: Some(290),
+        ..Totals::default()
+    };
+    assert_eq!(totals.rate_reached_hz().unwrap().round(), 707.0);
+    assert!((totals.missed_share() - 0.293).abs() < 1e-9);
+    let says = |totals| texts(&of(header(), totals, &[("f", Activity::System, None, 100)])).pop().unwrap();
+    assert_eq!(
+        says(totals.clone()),
+        "29 % of the looks that were due were missed, most of them because the profiler got no processor: the machine is busy; \
+         short things are under-counted"
+    );
+    assert_eq!(
+        says(Totals { missed_busy: Some(3), ..totals }),
+        "29 % of the looks that were due were missed, most of them because a look takes longer than the rate allows; short \
+         things are under-counted"
+    );
+}
+
+#[test]
 fn locks_of_one_name_are_one_and_modes_have_their_words() {
     let header = Header { mode: Mode::Lock, ..header() };
     let rows = [
@@ -105,8 +158,7 @@ fn a_profile_that_cannot_be_believed_says_so_and_keeps_to_five() {
     assert_eq!(
         warnings,
         [
-            "20 % of the looks that were due were missed: the rate is higher than can be kept up, and short things are \
-             under-counted",
+            "20 % of the looks that were due were missed; short things are under-counted",
             "1.0 % of the stacks were torn while they were read and are left out",
             "5 samples have lost their place because a table was full",
         ]
@@ -125,7 +177,7 @@ fn memory_is_told_by_line() {
         texts(&of(header, Totals::default(), &rows)),
         [
             "100 % of the memory that came and went was allocated at a.py:11 in drop",
-            "75 % of live memory was allocated at a.py:10 in keep",
+            "100 % of live memory was allocated in keep, most often at a.py:10 (75 %)",
         ]
     );
 }

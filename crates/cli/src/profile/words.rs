@@ -56,9 +56,17 @@ pub(super) fn about(profile: &Profile) -> String {
 fn looks(text: &mut String, profile: &Profile, samples: u64) {
     let (header, totals) = (&profile.header, &profile.totals);
     let seconds = totals.duration_ns as f64 / 1e9;
+    let mut pids: Vec<u32> = profile.threads.iter().map(|thread| thread.pid).collect();
+    pids.sort_unstable();
+    pids.dedup();
+    let each = if pids.len() > 1 {
+        format!(" at each of {} processes while it ran ({} looks in all)", pids.len(), totals.captured)
+    } else {
+        String::new()
+    };
     text.push_str(&format!(
-        "captured {} looks in {seconds:.2} s ({} asked, {} reached), missed {} ({:.1} %), torn {} of {} stacks ({:.2} %)\n",
-        totals.captured,
+        "captured {} looks in {seconds:.2} s{each} ({} asked, {} reached), missed {} ({:.1} %), torn {} of {} stacks ({:.2} %)\n",
+        totals.taken(),
         hertz(header.rate_asked_hz),
         totals.rate_reached_hz().map_or("none".into(), hertz),
         totals.missed,

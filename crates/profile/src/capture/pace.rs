@@ -10,27 +10,37 @@ const WORTH_SPINNING: Duration = Duration::from_micros(200);
 /// The longest sleep, so that an end that was asked for is noticed.
 const NAP: Duration = Duration::from_millis(50);
 
+/// At shorter periods the processor time of each look is not measured: asking for it would be a part of what looking costs.
+const WORTH_MEASURING: Duration = Duration::from_micros(50);
+
 /// The looks' timetable.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
     begin: Instant,
     period: Duration,
     due: Duration,
+    /// When the last round began, and the processor time this thread had used by then.
+    last: (Duration, Option<u64>),
+    /// Rounds that were due and not taken.
     pub(super) missed: u64,
+    /// Those of them for which this thread got no processor in time.
+    pub(super) busy: u64,
 }
 
 impl Pace {
     pub(super) fn new(begin: Instant, period: Duration) -> Pace {
-        Pace { begin, period, due: Duration::ZERO, missed: 0 }
+        Pace { begin, period, due: Duration::ZERO, last: (Duration::ZERO, None), missed: 0, busy: 0 }
     }
 
     /// Waits for the next due time; false if `is_over` says so before that.
     pub(super) fn wait(&mut self, mut is_over: impl FnMut() -> bool) -> bool {
+        let mut waited = false;
         loop {
             let left = self.due.saturating_sub(self.begin.elapsed());
             if left.is_zero() {
                 break;
             }
+            waited = true;
             if is_over() {
                 return false;
             }
@@ -42,16 +52,31 @@ impl Pace {
                 std::hint::spin_loop();
             }
         }
-        self.advance(self.begin.elapsed());
+        let now = self.begin.elapsed();
+        let cpu = (self.period >= WORTH_MEASURING).then(thread_cpu_ns).flatten();
+        // Whoever had time to wait was ready when the round was due.
+        let was_ready = waited || self.slept(now, cpu);
+        self.advance(now, was_ready);
+        self.last = (now, cpu);
         !is_over()
     }
 
-    /// Sets the next due time, and counts those that are past already.
-    fn advance(&mut self, now: Duration) {
+    /// Returns whether this thread has spent most of the time since the last round off the processor.
+    fn slept(&self, now: Duration, cpu: Option<u64>) -> bool {
+        let (then, before) = self.last;
+        let used = cpu.zip(before).map(|(cpu, before)| Duration::from_nanos(cpu.saturating_sub(before)));
+        used.is_some_and(|used| used < now.saturating_sub(then) / 2)
+    }
+
+    /// Sets the next due time, and counts those that are past already: for want of a processor if the thread was ready.
+    fn advance(&mut self, now: Duration, was_ready: bool) {
         let period = self.period.as_nanos().max(1);
         let late = now.saturating_sub(self.due).as_nanos() / period;
         let late = u64::try_from(late).unwrap_or(u64::MAX);
         self.missed = self.missed.saturating_add(late);
+        if was_ready {
+            self.busy = self.busy.saturating_add(late);
+        }
         let steps = u32::try_from(late.saturating_add(1)).unwrap_or(u32::MAX);
         self.due = self.due.saturating_add(self.period.saturating_mul(steps));
     }
@@ -64,7 +89,16 @@ pub(super) fn be_punctual() {
 
 /// Processor time of this process so far.
 pub(super) fn cpu_ns() -> Option<u64> {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    nanoseconds(rustix::time::ClockId::ProcessCPUTime)
+}
+
+/// Processor time of this thread so far.
+fn thread_cpu_ns() -> Option<u64> {
+    nanoseconds(rustix::time::ClockId::ThreadCPUTime)
+}
+
+fn nanoseconds(clock: rustix::time::ClockId) -> Option<u64> {
+    let time = rustix::time::clock_gettime(clock);
     u64::try_from(time.tv_sec)
         .ok()?
         .checked_mul(1_000_000_000)?
@@ -79,12 +113,24 @@ mod tests {
     fn a_late_look_is_followed_by_the_next_due_one() {
         let ms = Duration::from_millis;
         let mut pace = Pace::new(Instant::now(), ms(10));
-        pace.advance(ms(1));
+        pace.advance(ms(1), true);
         assert_eq!((pace.due, pace.missed), (ms(10), 0));
-        pace.advance(ms(19));
+        pace.advance(ms(19), true);
         assert_eq!((pace.due, pace.missed), (ms(20), 0));
-        pace.advance(ms(55));
-        assert_eq!((pace.due, pace.missed), (ms(60), 3));
+        pace.advance(ms(55), false);
+        assert_eq!((pace.due, pace.missed, pace.busy), (ms(60), 3, 0));
+        pace.advance(ms(85), true);
+        assert_eq!((pace.due, pace.missed, pace.busy), (ms(90), 5, 2));
+    }
+
+    #[test]
+    fn a_round_is_late_for_want_of_a_processor_if_the_thread_used_little_of_one() {
+        let ms = Duration::from_millis;
+        let mut pace = Pace::new(Instant::now(), ms(10));
+        pace.last = (ms(10), Some(1_000_000));
+        assert!(pace.slept(ms(50), Some(6_000_000)), "5 of 40 ms on a processor");
+        assert!(!pace.slept(ms(50), Some(40_000_000)), "39 of 40 ms on a processor");
+        assert!(!pace.slept(ms(50), None), "not measured");
     }
 
     #[test]

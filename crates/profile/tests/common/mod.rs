@@ -153,7 +153,9 @@ pub(crate) fn totals() -> Totals {
     Totals {
         duration_ns: 5_000_000_000,
         captured: 5000,
+        rounds: Some(5000),
         missed: 3,
+        missed_busy: Some(1),
         torn: 2,
         own_cpu_ns: Some(40_000_000),
         left_out: 0,
