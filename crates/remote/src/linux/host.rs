@@ -30,7 +30,7 @@ pub(crate) fn stat(pid: u32) -> Option<Stat> {
 pub(crate) fn command(pid: u32) -> Vec<String> {
     let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let mut words: Vec<String> =
-        bytes.split(|&byte| byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+        bytes.split(|&byte| byte == 0).map(|word| crate::text::decoded(word)).collect();
     words.pop_if(|last| last.is_empty());
     words
 }
