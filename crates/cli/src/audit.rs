@@ -128,7 +128,7 @@ fn nothing(report: &Report) -> Edge {
     if skipped > 0 {
         let why = format!(
             "none of the {} named like extension modules can be imported by {build} on the platform audited",
-            table::plural(skipped, "file")
+            ungil_format::counted(skipped, "file")
         );
         return Edge::failed(
             "nothing was judged",

@@ -202,6 +202,9 @@ fn watch(
     };
     let mut waits = Waits::new(args.quiet);
     let mut tell = |now: Progress| {
+        if let Some((program, since)) = &now.without_python {
+            waits.tell(&program.display().to_string(), *since);
+        }
         let processes = if now.processes == 1 {
             String::new()
         } else {

@@ -17,6 +17,8 @@ pub enum Error {
         have: Vec<String>,
         /// The one of those closest to what was asked for.
         nearest: Option<String>,
+        /// The files that may be an interpreter and did not say what they are in time.
+        silent: Vec<PathBuf>,
         /// The version to give to `ungil pythons install`, where that gets it on this machine.
         install: Option<String>,
         /// The version to give to it once uv is on the search path, where that is needed.
@@ -140,11 +142,20 @@ impl Error {
     /// Why it happened, in one line.
     pub fn why(&self) -> String {
         match self {
-            Error::NotFound { have, nearest, .. } => match nearest {
-                Some(nearest) => format!("there is {}; the nearest is {nearest}", have.join(", ")),
-                None if have.is_empty() => "no interpreter at all was found".to_owned(),
-                None => format!("there is {}", have.join(", ")),
-            },
+            Error::NotFound { have, nearest, silent, .. } => {
+                let found = match nearest {
+                    Some(nearest) => format!("there is {}; the nearest is {nearest}", have.join(", ")),
+                    None if have.is_empty() => "no interpreter at all was found".to_owned(),
+                    None => format!("there is {}", have.join(", ")),
+                };
+                match &silent[..] {
+                    [] => found,
+                    [one] => format!("{found}; {} did not answer in time", one.display()),
+                    [one, rest @ ..] => {
+                        format!("{found}; {} and {} more did not answer in time", one.display(), rest.len())
+                    }
+                }
+            }
             Error::NoPair { have, .. } if have.is_empty() => "no interpreter at all was found".to_owned(),
             Error::NoPair { have, .. } => format!("there is {}", have.join(", ")),
             Error::Missing { .. } => "no such file or directory".to_owned(),

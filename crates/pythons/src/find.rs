@@ -33,6 +33,9 @@ pub struct Survey {
     pub interpreters: Vec<Interpreter>,
     /// What does not, with the reason.
     pub rejected: Vec<Rejected>,
+    /// Those of them that did not answer within the time limit: on a busy machine they may be what is asked for.
+    #[serde(skip)]
+    pub(crate) silent: Vec<Candidate>,
 }
 
 /// Every distinct interpreter, best first: CPython before others, releases before pre-releases, newer before older.
@@ -45,17 +48,23 @@ pub fn survey(search: &Search) -> Survey {
     let (candidates, mut rejected) = candidates(search);
     let mut interpreters = Vec::new();
     let mut known = HashSet::new();
+    let mut silent = Vec::new();
     for (candidate, answer) in ask_all(&candidates, search) {
         match answer {
             // In the candidates' order: of a wrapper and what it starts, the better origin stays.
             Ok(found) if known.insert((found.real.clone(), found.venv.clone())) => interpreters.push(found),
             Ok(_) => {}
-            Err(error) => rejected.push(Rejected { path: candidate.path, why: error.why() }),
+            Err(error) => {
+                rejected.push(Rejected { path: candidate.path.clone(), why: error.why() });
+                if let crate::Error::TimedOut { .. } = error {
+                    silent.push(candidate);
+                }
+            }
         }
     }
     interpreters.sort_by_key(rank);
     rejected.sort_by(|a, b| a.path.cmp(&b.path));
-    Survey { interpreters, rejected }
+    Survey { interpreters, rejected, silent }
 }
 
 type Answer = Result<Interpreter, crate::Error>;

@@ -3,7 +3,7 @@
 //! A specification means one interpreter or it is an error. It is never quietly widened: `3.14` is never the
 //! free-threaded build, and `3.14.2` never 3.14.3.
 
-use crate::find::find;
+use crate::find::{Survey, survey};
 use crate::inspect::inspect;
 use crate::{Error, Implementation, Interpreter, Origin, Search, Spec, assemble};
 use std::cell::OnceCell;
@@ -28,7 +28,7 @@ pub fn resolve_all(specs: &[&str], search: &Search) -> Result<Vec<Interpreter>, 
 }
 
 /// What the search found, once it was needed.
-type Found = OnceCell<Vec<Interpreter>>;
+type Found = OnceCell<Survey>;
 
 fn resolve_one(spec: &str, search: &Search, found: &Found) -> Result<Interpreter, Error> {
     match Spec::parse(spec) {
@@ -40,7 +40,10 @@ fn resolve_one(spec: &str, search: &Search, found: &Found) -> Result<Interpreter
             match Spec::of_command(&name) {
                 Some(version) => best(&version, spec, search, found),
                 None if Path::new(&name).exists() => inspect(Path::new(&name), Origin::Path),
-                None => Err(not_found(spec, None, search, found.get_or_init(|| find(search)))),
+                None => {
+                    let found = found.get_or_init(|| survey(search));
+                    Err(not_found(spec, None, search, &found.interpreters, Vec::new()))
+                }
             }
         }
         version => best(&version, spec, search, found),
@@ -48,14 +51,30 @@ fn resolve_one(spec: &str, search: &Search, found: &Found) -> Result<Interpreter
 }
 
 fn best(wanted: &Spec, spec: &str, search: &Search, found: &Found) -> Result<Interpreter, Error> {
-    let found = found.get_or_init(|| find(search));
-    match found.iter().find(|i| wanted.matches(i)) {
-        Some(interpreter) => Ok(interpreter.clone()),
-        None => Err(not_found(spec, Some(wanted), search, found)),
+    let found = found.get_or_init(|| survey(search));
+    if let Some(interpreter) = found.interpreters.iter().find(|i| wanted.matches(i)) {
+        return Ok(interpreter.clone());
     }
+    // Those that did not answer in the time that a search gives each file are given the time of a file that somebody named.
+    let mut silent = Vec::new();
+    for one in &found.silent {
+        match inspect(&one.path, one.origin) {
+            Ok(interpreter) if wanted.matches(&interpreter) => return Ok(interpreter),
+            Ok(_) => {}
+            Err(_) => silent.push(one.path.clone()),
+        }
+    }
+    Err(not_found(spec, Some(wanted), search, &found.interpreters, silent))
 }
 
-fn not_found(spec: &str, wanted: Option<&Spec>, search: &Search, found: &[Interpreter]) -> Error {
+/// `silent` are the files that may be what is wanted and did not say what they are.
+fn not_found(
+    spec: &str,
+    wanted: Option<&Spec>,
+    search: &Search,
+    found: &[Interpreter],
+    silent: Vec<PathBuf>,
+) -> Error {
     let nearest = wanted.and_then(|wanted| found.iter().min_by_key(|i| distance(wanted, i)));
     let has_uv = search.command("uv").is_some();
     let (install, with_uv) = match wanted.and_then(assemble::installable) {
@@ -65,6 +84,7 @@ fn not_found(spec: &str, wanted: Option<&Spec>, search: &Search, found: &[Interp
     Error::NotFound {
         spec: spec.to_owned(),
         have: names(found),
+        silent,
         nearest: nearest.map(label),
         install,
         with_uv,

@@ -6,6 +6,7 @@ mod common;
 use common::{answer, fake, script};
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::time::Duration;
 use tempfile::tempdir;
 use ungil_pythons::{Error, Origin, Search, find, resolve, survey};
 
@@ -175,4 +176,27 @@ fn a_specification_means_one_interpreter_or_is_an_error() {
     script(&dir.path().join("path/uv"), "exit 1");
     assert_eq!(error("3.11").1.as_deref(), Some("3.11"), "uv installs it");
     assert_eq!(error("3.99").1, None);
+}
+
+#[test]
+fn an_interpreter_that_answers_slowly_is_found_all_the_same() {
+    let dir = tempdir().unwrap();
+    script(
+        &dir.path().join("slow/bin/python3"),
+        &format!("sleep 1; {}", answer("cpython", "3.14.0", false, "{}")),
+    );
+    let search = Search { time_limit: Duration::from_millis(50), ..common::only(dir.path()) };
+    assert!(survey(&search).interpreters.is_empty(), "it is not awaited by a search");
+    assert_eq!(resolve("3.14", &search).unwrap().name, "3.14");
+    let why = resolve("3.14t", &search).unwrap_err().why();
+    assert!(!why.contains("in time"), "it answered the second time: {why}");
+    let silent = Error::NotFound {
+        spec: "3.14t".into(),
+        have: Vec::new(),
+        nearest: None,
+        silent: vec!["/a/python3".into(), "/b/python3".into()],
+        install: None,
+        with_uv: None,
+    };
+    assert_eq!(silent.why(), "no interpreter at all was found; /a/python3 and 1 more did not answer in time");
 }
