@@ -18,11 +18,11 @@ pub enum Error {
         /// The one of those closest to what was asked for.
         nearest: Option<String>,
         /// The files that may be an interpreter and did not say what they are in time.
-        silent: Vec<PathBuf>,
-        /// The version to give to `ungil pythons install`, where that gets it on this machine.
+        silent: Box<[PathBuf]>,
+        /// The version to give to `ungil pythons install`, where that gets it.
         install: Option<String>,
-        /// The version to give to it once uv is on the search path, where that is needed.
-        with_uv: Option<String>,
+        /// Whether that is only so once uv is on the search path.
+        needs_uv: bool,
     },
     /// No GIL build here has a free-threaded twin.
     #[error("no CPython here has a free-threaded twin")]
@@ -178,10 +178,10 @@ impl Error {
     /// What to do about it, in one line.
     pub fn mend(&self) -> String {
         match self {
-            Error::NotFound { install: Some(install), .. } => format!("ungil pythons install {install}"),
-            Error::NotFound { with_uv: Some(version), .. } => format!(
+            Error::NotFound { install: Some(version), needs_uv: true, .. } => format!(
                 "give its path, or add its folder to $UNGIL_PYTHONS; with uv on the PATH: ungil pythons install {version}"
             ),
+            Error::NotFound { install: Some(install), .. } => format!("ungil pythons install {install}"),
             Error::NotFound { .. } => {
                 "ungil pythons lists what there is; a path or a venv works as well as a version".to_owned()
             }

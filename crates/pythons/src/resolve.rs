@@ -77,17 +77,16 @@ fn not_found(
 ) -> Error {
     let nearest = wanted.and_then(|wanted| found.iter().min_by_key(|i| distance(wanted, i)));
     let has_uv = search.command("uv").is_some();
-    let (install, with_uv) = match wanted.and_then(assemble::installable) {
-        Some((name, true)) if !has_uv => (None, Some(name)),
-        other => (other.map(|(name, _)| name), None),
-    };
+    let (install, takes_uv) = wanted
+        .and_then(assemble::installable)
+        .map_or((None, false), |(name, takes_uv)| (Some(name), takes_uv));
     Error::NotFound {
         spec: spec.to_owned(),
         have: names(found),
-        silent,
+        silent: silent.into(),
         nearest: nearest.map(label),
         install,
-        with_uv,
+        needs_uv: takes_uv && !has_uv,
     }
 }
 

@@ -154,7 +154,7 @@ fn a_specification_means_one_interpreter_or_is_an_error() {
     assert_eq!(version(pypy.to_str().unwrap()), "pypy3.11 3.11.1");
     assert_eq!(version(dir.path().join("e").to_str().unwrap()), "3.13t 3.13.5");
     let error = |spec: &str| match resolve(spec, &search) {
-        Err(Error::NotFound { nearest, install, .. }) => (nearest, install),
+        Err(Error::NotFound { nearest, install, needs_uv, .. }) => (nearest, install.filter(|_| !needs_uv)),
         other => panic!("{spec}: {other:?}"),
     };
     let pair = |nearest: &str, install: &str| (Some(nearest.to_owned()), Some(install.to_owned()));
@@ -194,9 +194,9 @@ fn an_interpreter_that_answers_slowly_is_found_all_the_same() {
         spec: "3.14t".into(),
         have: Vec::new(),
         nearest: None,
-        silent: vec!["/a/python3".into(), "/b/python3".into()],
+        silent: ["/a/python3", "/b/python3"].map(Into::into).into(),
         install: None,
-        with_uv: None,
+        needs_uv: false,
     };
     assert_eq!(silent.why(), "no interpreter at all was found; /a/python3 and 1 more did not answer in time");
 }

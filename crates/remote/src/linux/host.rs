@@ -36,7 +36,7 @@ pub(crate) fn stat(pid: u32) -> Option<Stat> {
 pub(crate) fn command(pid: u32) -> Vec<String> {
     let bytes = fs::read(task::folder(pid).join("cmdline")).unwrap_or_default();
     let mut words: Vec<String> =
-        bytes.split(|&byte| byte == 0).map(|word| crate::text::decoded(word)).collect();
+        bytes.split(|&byte| byte == 0).map(crate::text::decoded).collect();
     words.pop_if(|last| last.is_empty());
     words
 }
