@@ -29,7 +29,7 @@ fn has(screen: &str, texts: &[&str]) {
 
 #[test]
 fn threads_say_what_they_wait_for_and_who_has_it() {
-    let screen = screen(&sample::app(), 150, 24);
+    let screen = screen(&sample::app(), 154, 24);
     has(
         &screen,
         &[
