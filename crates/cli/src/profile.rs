@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use ungil_format::counted;
 use ungil_profile::capture::{Captured, Ending, Options, Progress, TaskMode, attach, capture};
 use ungil_profile::{Build, Builder, Format, Header, Unit};
 use ungil_remote::Python;
@@ -159,16 +160,19 @@ fn watch(
         bar
     };
     let mut tell = |now: Progress| {
-        let processes =
-            if now.processes == 1 { String::new() } else { format!(" in {} processes", now.processes) };
+        let processes = if now.processes == 1 {
+            String::new()
+        } else {
+            format!(" in {}", counted(now.processes, "process"))
+        };
         let until = options
             .duration
             .map_or("Ctrl-C ends it".into(), |most| format!("of {:.0} s", most.as_secs_f64()));
         bar.set_message(format!(
-            "{:.1} s {until}  {} looks at {} threads{processes}, {} missed",
+            "{:.1} s {until}  {} at {}{processes}, {} missed",
             now.elapsed.as_secs_f64(),
-            now.looks,
-            now.threads,
+            counted(now.looks, "look"),
+            counted(now.threads, "thread"),
             now.missed
         ));
         bar.tick();

@@ -1,11 +1,14 @@
 //! What a profile says in a few sentences, each with its figure: what is waited for and who holds it, what runs, what the GIL and the
 //! collector take, and whether the profile can be believed. Nothing is said that is too small to mean anything.
 
+mod pauses;
+
 use crate::header::{Mode, Unit};
 use crate::model::*;
 use crate::profile::Profile;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::hash::Hash;
+use ungil_format::counted;
 
 /// Most sentences.
 const MOST: usize = 5;
@@ -61,7 +64,9 @@ pub fn findings(profile: &Profile) -> Vec<Finding> {
             Unit::Nanoseconds => {
                 found.extend(sums.locks());
                 found.extend(sums.running());
-                found.extend([sums.gil(), sums.pauses(), sums.idle()].into_iter().flatten());
+                found.extend(sums.gil());
+                found.extend(sums.pauses());
+                found.extend(sums.idle());
             }
         }
     }
@@ -82,10 +87,12 @@ fn warnings(profile: &Profile) -> Vec<Finding> {
         _ => None,
     };
     if let (Some(nothing), 0, FEW..) = (nothing, samples, totals.captured) {
-        found.push(warn(1.0, format!("{nothing} in any of {} looks", totals.captured)));
+        found.push(warn(1.0, format!("{nothing} in {}", counted(totals.captured, "look"))));
     } else if samples < FEW && profile.header.unit == Unit::Nanoseconds {
-        found
-            .push(warn(1.0, format!("only {samples} samples were taken, too few to say anything of shares")));
+        found.push(warn(
+            1.0,
+            format!("only {}: too few to say anything of shares", counted(samples, "sample")),
+        ));
     }
     let (missed, torn) = (totals.missed_share(), totals.torn_share(samples));
     if missed >= 0.05 {
@@ -108,7 +115,7 @@ fn warnings(profile: &Profile) -> Vec<Finding> {
     }
     if totals.left_out > 0 && samples > 0 {
         let share = totals.left_out as f64 / samples as f64;
-        let text = format!("{} samples have lost their place because a table was full", totals.left_out);
+        let text = format!("a table was full: {} without a place", counted(totals.left_out, "sample"));
         found.push(warn(share, text));
     }
     found
@@ -148,7 +155,7 @@ impl Sums<'_> {
 
     fn lock(&self, label: &str, waits: &Waits) -> Finding {
         let share = waits.weight / self.total;
-        let mut more = vec![many(waits.threads.len(), "thread")];
+        let mut more = vec![counted(waits.threads.len(), "thread")];
         let line = most(&waits.lines).filter(|_| !waits.placed);
         let place = line.map_or(String::new(), |line| format!(" at {}", self.at(line)));
         let article = if ["the ", "a ", "an "].iter().any(|a| label.starts_with(a)) { "" } else { "the " };
@@ -221,38 +228,9 @@ impl Sums<'_> {
         }
         let share = weight / self.total;
         let place = most(&lines).map_or(String::new(), |f| format!(", most often at {}", self.at(f)));
-        let (of, threads) = (self.profile.header.mode.what(), many(threads.len(), "thread"));
+        let (of, threads) = (self.profile.header.mode.what(), counted(threads.len(), "thread"));
         let text = format!("{} of {of} waits for the GIL ({threads}{place})", percent(share));
         (share >= MEANS).then_some(Finding { topic: Topic::Gil, share, text })
-    }
-
-    /// Time stopped, and time collecting.
-    fn pauses(&self) -> Option<Finding> {
-        let stopped: f64 = self.rows(Activity::Stopped).map(|(_, w)| w as f64).sum();
-        let collects =
-            |stack| self.profile.leaf_to_root(stack).any(|f| self.profile.function(f).kind == Kind::Gc);
-        let collecting = self.rows(Activity::Running).filter(|(k, _)| collects(k.stack));
-        let collecting: f64 = collecting.map(|(_, w)| w as f64).sum();
-        let share = (stopped + collecting) / self.total;
-        let pauses = &self.profile.pauses;
-        let more = match pauses.iter().map(|p| p.duration_ns).max() {
-            Some(longest) => {
-                format!(" ({}, the longest {})", many(pauses.len(), "pause"), milliseconds(longest))
-            }
-            None => String::new(),
-        };
-        let of = self.profile.header.mode.what();
-        let text = match (stopped > 0.0, collecting > 0.0) {
-            (true, true) => format!(
-                "{} of {of} goes to garbage collection: {} collects, {} is stopped for it{more}",
-                percent(share),
-                percent(collecting / self.total),
-                percent(stopped / self.total)
-            ),
-            (true, false) => format!("{} of {of} is stopped for the collector{more}", percent(share)),
-            _ => format!("{} of {of} is garbage collection{more}", percent(share)),
-        };
-        (share >= PAUSES_MEAN).then_some(Finding { topic: Topic::Pauses, share, text })
     }
 
     fn idle(&self) -> Option<Finding> {
@@ -314,12 +292,4 @@ fn most<K: Copy + Ord + Hash>(sums: &FxHashMap<K, u64>) -> Option<K> {
 fn percent(share: f64) -> String {
     let percent = 100.0 * share;
     if percent < 9.95 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
-}
-
-fn many(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
-}
-
-fn milliseconds(ns: u64) -> String {
-    format!("{:.1} ms", ns as f64 / 1e6)
 }

@@ -40,7 +40,7 @@ impl Profile {
         let kind = match kind.strip_prefix("runtime:") {
             None => inside.as_deref().unwrap_or(kind),
             Some("mutex") => "mutex of the runtime",
-            Some("stop-the-world") => return "the end of a stop of the world".into(),
+            Some("stop-the-world") => return "the end of a stop-the-world pause".into(),
             Some(named) => return named.into(),
         };
         if name.is_empty() {

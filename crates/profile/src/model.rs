@@ -76,7 +76,7 @@ pub enum Activity {
     Lock,
     /// Waiting for the GIL.
     Gil,
-    /// Stopped for the collector or another stop-the-world.
+    /// Suspended by a stop-the-world pause, the collector's or another.
     Stopped,
     /// In a system call, or idle.
     System,
@@ -104,7 +104,7 @@ impl Activity {
             Activity::Running => "running",
             Activity::Lock => "waiting for a lock",
             Activity::Gil => "waiting for the GIL",
-            Activity::Stopped => "stopped for the collector",
+            Activity::Stopped => "suspended (stop-the-world)",
             Activity::System => "in a system call or idle",
             Activity::Live => "live",
             Activity::Freed => "freed",

@@ -20,7 +20,7 @@ fn a_contended_program_is_told_what_it_waits_for() {
             "20 % of thread time runs at app.py:62 in spin",
             "10 % of thread time waits for the threading.Lock 0x7f0000002000 at app.py:31 (8 threads, holder not known)",
             "6.0 % of thread time waits for the GIL (8 threads, most often at app.py:62)",
-            "6.0 % of thread time goes to garbage collection: 2.0 % collects, 4.0 % is stopped for it (20 pauses, \
+            "6.0 % of thread time goes to garbage collection: 2.0 % collects, 4.0 % is suspended for it (20 pauses, \
              the longest 2.0 ms)",
         ]
     );
@@ -43,8 +43,8 @@ fn of(header: Header, totals: Totals, rows: &[(&str, Activity, Option<&str>, u64
 #[test]
 fn nothing_is_said_that_means_nothing() {
     let none: [&str; 0] = [];
-    let small = (0..40).map(|i| (["f", "g", "h", "k"][i % 4], Activity::Running, None, 25));
-    let small: Vec<_> = small.collect();
+    let names: Vec<String> = (0..40).map(|i| format!("f{i}")).collect();
+    let small: Vec<_> = names.iter().map(|name| (name.as_str(), Activity::Running, None, 25)).collect();
     assert_eq!(texts(&of(header(), Totals::default(), &small)), none);
     let waits = [("f", Activity::Lock, Some("x"), 49), ("f", Activity::System, None, 951)];
     assert_eq!(
@@ -53,7 +53,7 @@ fn nothing_is_said_that_means_nothing() {
     );
     assert_eq!(
         texts(&of(header(), Totals::default(), &[("f", Activity::Running, None, 49)])),
-        ["only 49 samples were taken, too few to say anything of shares"]
+        ["only 49 samples: too few to say anything of shares"]
     );
 }
 
@@ -81,6 +81,34 @@ fn the_hottest_function_is_named_beside_the_hottest_line() {
     assert_eq!(
         texts(&of(header(), Totals::default(), &rows)),
         ["100 % of thread time runs in f, most often at a.py:10 (60 %)"]
+    );
+}
+
+#[test]
+fn a_pause_is_the_collectors_only_if_it_collected_meanwhile() {
+    let stopped = |pauses: &[(PauseKind, u64)]| {
+        let mut b = Builder::new(header());
+        let function = b.function("f", "a.py", 1, Kind::Python);
+        let frame = b.frame(function, 1);
+        let (thread, stack) = (b.thread(7, 70, ""), b.stack(StackId::EMPTY, frame));
+        for (activity, weight) in [(Activity::Stopped, 100), (Activity::System, 100)] {
+            let key = Key { thread, stack, activity, lock: None, holder: None };
+            b.row(key, Weight { samples: weight, weight });
+        }
+        for &(kind, start) in pauses {
+            b.pause(7, kind, start, 2_000_000, "");
+        }
+        texts(&b.finish(Totals::default()).profile)
+    };
+    assert_eq!(
+        stopped(&[(PauseKind::StopTheWorld, 0)]),
+        [
+            "50 % of thread time is suspended by stop-the-world pauses that are not the collector's (1 pause, the longest 2.0 ms)"
+        ]
+    );
+    assert_eq!(
+        stopped(&[(PauseKind::Collection, 1_000_000), (PauseKind::StopTheWorld, 0)]),
+        ["50 % of thread time is suspended by stop-the-world pauses (2 pauses, the longest 2.0 ms)"]
     );
 }
 
@@ -144,6 +172,7 @@ fn locks_are_called_what_they_are() {
     assert_eq!(label("import lock", 0, ""), "import lock");
     assert_eq!(label("runtime:the type cache", 64, ""), "the type cache");
     assert_eq!(label("runtime:mutex", 80, ""), "mutex of the runtime 0x50");
+    assert_eq!(label("inside:_hashlib.HASH", 96, "h"), "lock inside _hashlib.HASH `h`");
 }
 
 #[test]
@@ -160,7 +189,7 @@ fn a_profile_that_cannot_be_believed_says_so_and_keeps_to_five() {
         [
             "20 % of the looks that were due were missed; short things are under-counted",
             "1.0 % of the stacks were torn while they were read and are left out",
-            "5 samples have lost their place because a table was full",
+            "a table was full: 5 samples without a place",
         ]
     );
 }
@@ -176,8 +205,8 @@ fn memory_is_told_by_line() {
     assert_eq!(
         texts(&of(header, Totals::default(), &rows)),
         [
-            "100 % of the memory that came and went was allocated at a.py:11 in drop",
             "100 % of live memory was allocated in keep, most often at a.py:10 (75 %)",
+            "100 % of the memory that came and went was allocated at a.py:11 in drop",
         ]
     );
 }

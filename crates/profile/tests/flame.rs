@@ -48,7 +48,7 @@ fn a_page_shows_finds_zooms_and_turns() {
         (OTHER, 100),
         ("spin", 320),
         ("waiting for the GIL", 60),
-        ("stopped for the collector", 40),
+        ("suspended (stop-the-world)", 40),
         ("<GC>", 20),
         ("in a system call or idle", 200),
     ]);
@@ -89,7 +89,7 @@ fn a_page_shows_finds_zooms_and_turns() {
         ("Worker.run", 1000),
         ("spin", 1000),
         ("waiting for the GIL", 188),
-        ("stopped for the collector", 125),
+        ("suspended (stop-the-world)", 125),
         ("<GC>", 63),
     ]);
     assert_eq!(page.boxes(), zoomed);

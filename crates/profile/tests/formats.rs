@@ -229,7 +229,7 @@ fn speedscope_keeps_the_order_in_time() {
         .collect();
     let lock = "[waiting for dict `cache` at app.py:31]";
     let other = "[waiting for threading.Lock 0x7f0000002000]";
-    let stopped = "[stopped for the collector]";
+    let stopped = "[suspended (stop-the-world)]";
     assert_eq!(leaves, [lock, other, "[waiting for the GIL]", stopped, "spin", "<GC>"]);
     assert_eq!(numbers(&thread["weights"])[..6], [19, 5, 3, 2, 10, 1].map(|ms| ms * 1_000_000));
 }

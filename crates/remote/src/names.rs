@@ -12,6 +12,8 @@ use std::collections::VecDeque;
 
 /// Objects whose attributes or elements are looked at in one search.
 const MOST_OPENED: usize = 20_000;
+/// The same for what the variables of the standard library's functions lead to.
+const MOST_OPENED_LAST: usize = 2_000;
 /// Elements of one list or dictionary that are looked at.
 const MOST_ELEMENTS: usize = 1_000;
 /// Modules whose globals are looked through.
@@ -64,6 +66,8 @@ pub struct Search<'a> {
     found: FxHashMap<u64, Name>,
     seen: FxHashSet<u64>,
     to_open: VecDeque<Open>,
+    /// Local variables of functions of the standard library, and what they refer to.
+    of_library: Vec<(u64, Name)>,
     types: FxHashMap<u64, Option<Kind>>,
 }
 
@@ -78,6 +82,12 @@ enum Kind {
     Leaf,
 }
 
+/// Returns whether a file is the standard library's: below `python3.X`, but not among installed packages, or frozen.
+fn is_library(file: &str) -> bool {
+    let installed = file.contains("/site-packages/") || file.contains("/dist-packages/");
+    file.starts_with("<frozen ") || file.contains("/lib/python3") && !installed
+}
+
 impl<'a> Search<'a> {
     /// A search for `wanted`.
     #[must_use]
@@ -88,6 +98,7 @@ impl<'a> Search<'a> {
             found: FxHashMap::default(),
             seen: FxHashSet::default(),
             to_open: VecDeque::new(),
+            of_library: Vec::new(),
             types: FxHashMap::default(),
         }
     }
@@ -113,7 +124,12 @@ impl<'a> Search<'a> {
             // A module's own frame has its globals for locals, and a class body's are about to be attributes.
             for (name, value) in locals {
                 let scope = Scope::Function(frame.code.qualname.clone());
-                self.meet(value, Name { path: name, scope }, STEPS);
+                let name = Name { path: name, scope };
+                if is_library(&frame.code.file) {
+                    self.of_library.push((value, name));
+                } else {
+                    self.meet(value, name, STEPS);
+                }
             }
         }
     }
@@ -133,18 +149,25 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// What was found, after following what was met as far as the bounds allow.
+    /// What was found, after following what was met as far as the bounds allow. Variables of the standard library's functions are
+    /// followed last: `jobs.mutex` says more than `self._lock in Condition.__enter__()`.
     #[must_use]
     pub fn finish(mut self) -> FxHashMap<u64, Name> {
-        let mut opened = 0;
-        while let Some(open) = self.to_open.pop_front() {
-            if self.is_done() || opened >= MOST_OPENED {
-                break;
-            }
-            opened += 1;
+        self.follow(MOST_OPENED);
+        self.to_open.clear();
+        for (value, name) in std::mem::take(&mut self.of_library) {
+            self.meet(value, name, STEPS);
+        }
+        self.follow(MOST_OPENED_LAST);
+        self.found
+    }
+
+    /// Opens at most `most` of the objects that were met.
+    fn follow(&mut self, most: usize) {
+        for _ in 0..most {
+            let Some(open) = self.to_open.pop_front().filter(|_| !self.is_done()) else { return };
             let _ = self.open(&open);
         }
-        self.found
     }
 
     fn is_done(&self) -> bool {

@@ -8,6 +8,7 @@ use crate::workloads::{Category, Form};
 use ungil_experiment::energy::Evidence;
 use ungil_experiment::metric::{Unit, show};
 use ungil_experiment::stats::{LEAST_BLOCKS, Verdict};
+use ungil_format::counted;
 
 /// The paper's least ratio of times, of independent work on threads.
 const PAPER_BEST: f64 = 0.25;
@@ -35,11 +36,6 @@ pub(crate) fn findings(summary: &Summary) -> Vec<String> {
         ));
     }
     says
-}
-
-/// A number of things: 1 point, 3 points.
-fn count(number: usize, thing: &str) -> String {
-    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
 fn rows(summary: &Summary) -> impl Iterator<Item = &Row> {
@@ -175,7 +171,7 @@ fn sequential(summary: &Summary) -> Option<String> {
     Some(format!(
         "Sequential work without the GIL takes {} of the time over {}; {beside}.",
         shown(time.ours),
-        count(time.rows, "point")
+        counted(time.rows, "point")
     ))
 }
 
@@ -189,7 +185,7 @@ fn numpy(summary: &Summary) -> Option<String> {
     Some(format!(
         "NumPy without the GIL takes {} of the time over {}, {agrees}.",
         shown(time.ours),
-        count(time.rows, "point")
+        counted(time.rows, "point")
     ))
 }
 
@@ -226,7 +222,7 @@ fn energy(summary: &Summary) -> Option<String> {
         };
         format!(
             "Power without the GIL is {least:.2} to {most:.2} of that with it over {}, {agrees}; {share}.",
-            count(ratios.len(), "row")
+            counted(ratios.len(), "row")
         )
     })
 }
@@ -241,7 +237,7 @@ fn memory(summary: &Summary) -> Option<String> {
     let agrees = if vms > pss { "as in the paper" } else { "unlike in the paper" };
     Some(format!(
         "Memory without the GIL, median over {}: {vms:.2} of the address space (VMS) and {pss:.2} of what is resident (PSS); {agrees}, address space grows {}.",
-        count(rows.len(), "row"),
+        counted(rows.len(), "row"),
         if vms > pss { "more" } else { "less" }
     ))
 }

@@ -1,6 +1,5 @@
 //! `--index`: whether there are wheels for the build, asked through the installer that the user has.
 
-use super::table::plural;
 use crate::args::Audit as Arguments;
 use crate::clean::clean;
 use crate::failure::Edge;
@@ -8,6 +7,7 @@ use std::time::Duration;
 use ungil_audit::audit::Audit;
 use ungil_audit::index::{Answer, Available, Installer, Patience, survey};
 use ungil_audit::target::{Build, Platform};
+use ungil_format::counted;
 
 /// The longest that one answer may take.
 const LIMIT: Duration = Duration::from_secs(180);
@@ -56,7 +56,7 @@ pub(super) fn words(answer: &Answer, build: Build) -> (bool, String) {
         (Some(this), _) => {
             let count = this.wheels.len();
             let others = match (this.complete, count) {
-                (true, 1..) => format!(" among its {}", plural(count, "wheel")),
+                (true, 1..) => format!(" among its {}", counted(count, "wheel")),
                 _ => String::new(),
             };
             (true, format!("{name}{version}: the index has none for {build}{others}{of_newest}"))

@@ -7,6 +7,7 @@ use ungil_audit::claims::Standing;
 use ungil_audit::found::Found;
 use ungil_audit::model::Verdict;
 use ungil_audit::source::Confidence;
+use ungil_format::counted;
 
 /// Notes that are printed; JSON has all.
 const NOTES: usize = 10;
@@ -92,7 +93,7 @@ pub(super) fn summary(report: &Report) -> String {
     let mut text = String::new();
     // Of requirements alone there is nothing to count yet.
     if on + off + unknown > 0 || report.audit.wanted.is_empty() {
-        let modules = plural(on + off + unknown, "extension module");
+        let modules = counted(on + off + unknown, "extension module");
         let _ = writeln!(
             text,
             "{modules} for {build}: {off} declare that they run without the GIL, {on} switch it on, {unknown} unknown"
@@ -102,7 +103,7 @@ pub(super) fn summary(report: &Report) -> String {
     let (with, without): (Vec<_>, Vec<_>) =
         wanted.partition(|one| one.wheel_for(build, ungil_audit::target::Platform::here()).is_some());
     if !(with.is_empty() && without.is_empty()) {
-        let all = plural(with.len() + without.len(), "project");
+        let all = counted(with.len() + without.len(), "project");
         let _ = writeln!(
             text,
             "{all} wanted: {} with a wheel for {build} listed, {} without",
@@ -112,7 +113,7 @@ pub(super) fn summary(report: &Report) -> String {
     }
     let others = report.audit.modules().filter(|(_, found)| !found.is_taken_by(build)).count();
     if others > 0 {
-        let _ = writeln!(text, "{} of other builds, which {build} does not import", plural(others, "file"));
+        let _ = writeln!(text, "{} of other builds, which {build} does not import", counted(others, "file"));
     }
     if let Some(verified) = &report.verified {
         let agree = verified
@@ -123,7 +124,7 @@ pub(super) fn summary(report: &Report) -> String {
         let _ = writeln!(
             text,
             "{} imported: {agree} as the verdict says, {differ} otherwise",
-            plural(verified.len(), "module")
+            counted(verified.len(), "module")
         );
     }
     if let Some(index) = &report.index {
@@ -131,12 +132,12 @@ pub(super) fn summary(report: &Report) -> String {
         let _ = writeln!(
             text,
             "{} asked for at the index: {bad} without a wheel for {build}",
-            plural(index.len(), "project")
+            counted(index.len(), "project")
         );
     }
     if report.audit.sources > 0 {
-        let hazards = plural(report.audit.hazards.len(), "hazard");
-        let _ = writeln!(text, "{} read: {hazards}", plural(report.audit.sources, "source"));
+        let hazards = counted(report.audit.hazards.len(), "hazard");
+        let _ = writeln!(text, "{} read: {hazards}", counted(report.audit.sources, "source"));
     }
     if report.interrupted {
         text.push_str("It was interrupted: not all that was asked was done.\n");
@@ -166,7 +167,7 @@ fn wanted(text: &mut String, report: &Report) {
             let _ = writeln!(
                 text,
                 "! {name} {version}: none of its {} is for {build}",
-                plural(one.wheels.len(), "wheel")
+                counted(one.wheels.len(), "wheel")
             );
         }
     }
@@ -210,9 +211,4 @@ fn columns(text: &mut String, rows: &[[String; 4]]) {
         );
         let _ = writeln!(text, "{}", line.trim_end());
     }
-}
-
-/// `1 file`, `2 files`.
-pub(super) fn plural(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }

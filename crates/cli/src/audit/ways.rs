@@ -1,9 +1,9 @@
 //! How the modules that switch the GIL on come to be imported, in words.
 
 use super::Report;
-use super::table::plural;
 use crate::clean::clean;
 use ungil_audit::imports::{Chain, When};
+use ungil_format::counted;
 
 /// Ways that are told; JSON has all.
 const MOST: usize = 20;
@@ -15,7 +15,7 @@ pub(super) fn lines(report: &Report) -> Vec<String> {
     let more = lines.len().saturating_sub(MOST);
     if more > 0 {
         lines.truncate(MOST);
-        lines.push(format!("{} more; --json has them", plural(more, "way")));
+        lines.push(format!("{} more; --json has them", counted(more, "way")));
     }
     lines
 }

@@ -5,6 +5,7 @@ use super::words;
 use crate::clean::clean;
 use std::collections::HashMap;
 use std::fmt::{self, Write};
+use ungil_format::counted;
 use ungil_remote::snapshot::{FrameView, RowView, Snapshot, TaskView, ThreadView};
 
 /// Tasks inside tasks that are indented.
@@ -29,13 +30,13 @@ fn write(text: &mut String, snapshot: &Snapshot, style: Style) -> fmt::Result {
     let threads = snapshot.threads().filter(|thread| thread.entered.is_none()).count();
     let interpreters = match snapshot.interpreters.len() {
         0 | 1 => String::new(),
-        n => format!(" in {n} interpreters"),
+        n => format!(" in {}", counted(n, "interpreter")),
     };
-    let plural = if threads == 1 { "" } else { "s" };
     writeln!(
         text,
-        "CPython {}{build}, {threads} thread{plural}{interpreters}, looked at in {}",
+        "CPython {}{build}, {}{interpreters}, looked at in {}",
         snapshot.python,
+        counted(threads, "thread"),
         words::seconds(snapshot.look_s)
     )?;
     for interpreter in &snapshot.interpreters {
@@ -146,7 +147,11 @@ fn tasks(text: &mut String, tasks: &[TaskView], style: Style) -> fmt::Result {
     if tasks.is_empty() {
         return Ok(());
     }
-    writeln!(text, "\n{}", style.bold(format!("{} asyncio tasks; under each what it awaits", tasks.len())))?;
+    writeln!(
+        text,
+        "\n{}",
+        style.bold(format!("{}; under each what it awaits", counted(tasks.len(), "asyncio task")))
+    )?;
     let mut shown = vec![false; tasks.len()];
     let places = tasks.iter().enumerate().map(|(index, task)| (task.id.as_str(), index)).collect();
     let roots = (0..tasks.len()).filter(|&index| tasks[index].awaited_by.is_empty());
@@ -199,7 +204,10 @@ fn deadlocks(text: &mut String, snapshot: &Snapshot, style: Style) -> fmt::Resul
         n => writeln!(text, "\n{}", style.wrong(format!("Found {n} deadlocks")))?,
     }
     for deadlock in &snapshot.deadlocks {
-        writeln!(text, "  {} threads wait for each other:", deadlock.edges.len())?;
+        match deadlock.edges.len() {
+            1 => writeln!(text, "  1 thread waits for itself:")?,
+            n => writeln!(text, "  {n} threads wait for each other:")?,
+        }
         for edge in &deadlock.edges {
             writeln!(text, "    {}", words::edge(edge))?;
         }
@@ -210,7 +218,11 @@ fn deadlocks(text: &mut String, snapshot: &Snapshot, style: Style) -> fmt::Resul
     };
     for cycle in &snapshot.task_cycles {
         let names: Vec<String> = cycle.iter().chain(cycle.first()).map(name).collect();
-        writeln!(text, "  {} tasks await each other: {}", cycle.len(), names.join(" awaits "))?;
+        let names = names.join(" awaits ");
+        match cycle.len() {
+            1 => writeln!(text, "  1 task awaits itself: {names}")?,
+            n => writeln!(text, "  {n} tasks await each other: {names}")?,
+        }
     }
     Ok(())
 }

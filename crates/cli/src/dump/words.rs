@@ -1,6 +1,7 @@
 //! The words of a dump. Whatever comes from the target is cleaned here.
 
 use crate::clean::clean;
+use ungil_format::counted;
 use ungil_remote::AttachError;
 use ungil_remote::locks::Confidence;
 use ungil_remote::snapshot::{EdgeView, FrameView, HoldView, HolderView, ThreadView, WaitView};
@@ -21,7 +22,7 @@ pub(super) fn state(thread: &ThreadView) -> String {
             _ => "waiting for an event".into(),
         },
         ("gil", _) => "waiting for the GIL".into(),
-        ("stopped", _) => "stopped, as the world is".into(),
+        ("stopped", _) => "suspended (stop-the-world)".into(),
         ("syscall", _) => match call {
             Some(call) => format!("in the system call {}", clean(call)),
             None => "asleep in the kernel".into(),
@@ -36,9 +37,10 @@ pub(super) fn state(thread: &ThreadView) -> String {
 pub(super) fn thing(kind: &str, name: Option<&str>) -> String {
     let what = match kind {
         "GIL" => "the GIL".into(),
-        "runtime:stop-the-world" => "the end of a stop of the world".into(),
+        "runtime:stop-the-world" => "the end of a stop-the-world pause".into(),
         "runtime:mutex" => "a mutex of the runtime".into(),
         "import lock" => "the import lock of".into(),
+        "ungil" => "a structure of the package ungil".into(),
         _ => match kind.split_once(':') {
             Some(("object", kind)) => format!("the mutex of {}", article(kind)),
             Some(("inside", kind)) => format!("a lock inside {}", article(kind)),
@@ -147,8 +149,7 @@ pub(super) fn edge(edge: &EdgeView) -> String {
 pub(super) fn all(found: usize, refused: &[(u32, AttachError)]) -> String {
     let found = match found {
         0 => "No Python of 3.13 or later found".into(),
-        1 => "1 Python found".into(),
-        n => format!("{n} Pythons found"),
+        n => format!("{} found", counted(n, "Python")),
     };
     let mut text = format!("{found} among the processes that may be looked into.\n");
     if let Some((_, first)) = refused.first() {
@@ -156,7 +157,7 @@ pub(super) fn all(found: usize, refused: &[(u32, AttachError)]) -> String {
             AttachError::Denied { why, mend, .. } => format!("{}; try: {}", clean(why), clean(mend)),
             other => clean(&other.to_string()).into_owned(),
         };
-        text += &format!("{} processes were left out. The first: {why}\n", refused.len());
+        text += &format!("Left out: {}. The first: {why}\n", counted(refused.len(), "process"));
     }
     text
 }

@@ -4,6 +4,7 @@ use super::output::Written;
 use crate::clean::{self, clean};
 use serde_json::json;
 use std::process::ExitStatus;
+use ungil_format::counted;
 use ungil_profile::capture::{Captured, Ending};
 use ungil_profile::{Profile, Unit, findings};
 
@@ -35,7 +36,7 @@ pub(super) fn about(profile: &Profile) -> String {
     let one_line = clean(&header.command);
     text.push_str(&format!("{one_line} (CPython {} {build}), mode {}\n", header.python, header.mode.name()));
     if header.unit == Unit::Bytes {
-        text.push_str(&format!("captured {} samples in {seconds:.2} s\n", totals.captured));
+        text.push_str(&format!("captured {} in {seconds:.2} s\n", counted(totals.captured, "sample")));
     } else {
         looks(&mut text, profile, samples);
     }
@@ -65,14 +66,14 @@ fn looks(text: &mut String, profile: &Profile, samples: u64) {
         String::new()
     };
     text.push_str(&format!(
-        "captured {} looks in {seconds:.2} s{each} ({} asked, {} reached), missed {} ({:.1} %), torn {} of {} stacks ({:.2} %)\n",
-        totals.taken(),
+        "captured {} in {seconds:.2} s{each} ({} asked, {} reached), missed {} ({:.1} %), torn {} of {} ({:.2} %)\n",
+        counted(totals.taken(), "look"),
         hertz(header.rate_asked_hz),
         totals.rate_reached_hz().map_or("none".into(), hertz),
         totals.missed,
         totals.missed_share() * 100.0,
         totals.torn,
-        totals.torn + samples,
+        counted(totals.torn + samples, "stack"),
         totals.torn_share(samples) * 100.0,
     ));
     match totals.own_cpu_ns {

@@ -6,6 +6,8 @@ use crate::clean::clean;
 use std::fmt::Write;
 use ungil_profile::live::View;
 
+/// Letters of a thread's name.
+const LONGEST_NAME: usize = 40;
 /// Rows of each table: text is read, not searched.
 const MOST: usize = 20;
 
@@ -29,16 +31,18 @@ fn write(text: &mut String, view: &View, threads: &[&ungil_profile::live::Thread
     if let Some(why) = &view.ended {
         writeln!(text, "ended: {}", clean(why))?;
     }
+    let names: Vec<String> =
+        threads.iter().map(|thread| words::short(&words::thread_name(thread), LONGEST_NAME)).collect();
+    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(16);
     writeln!(
         text,
-        "\n{:<20} {:>8} {:>6} {:<8} {:>6} {:>6}  DOING",
+        "\n{:<width$} {:>8} {:>6} {:<8} {:>6} {:>6}  DOING",
         "THREAD", "TID", "CPU %", "STATE", "LOCK %", "GIL %"
     )?;
-    for thread in threads {
-        let name: String = words::thread_name(thread).chars().take(20).collect();
+    for (thread, name) in threads.iter().zip(names) {
         writeln!(
             text,
-            "{name:<20} {:>8} {:>6} {:<8} {:>6} {:>6}  {}",
+            "{name:<width$} {:>8} {:>6} {:<8} {:>6} {:>6}  {}",
             thread.tid,
             words::cores(thread.cores),
             thread.state.name(),

@@ -3,6 +3,7 @@
 use crate::clean::clean;
 use std::borrow::Cow;
 use ungil_experiment::metric::{Unit, show};
+use ungil_format::counted;
 use ungil_profile::live::{
     GilView, MemoryView, ObjectView, Place, ProcessView, State, ThreadView, View, WaitView,
 };
@@ -13,6 +14,18 @@ pub(crate) fn thread_name(thread: &ThreadView) -> Cow<'_, str> {
         Some(name) => clean(name),
         None => format!("thread {}", thread.tid).into(),
     }
+}
+
+/// A name in at most `most` letters: one that is longer loses its middle, for threads of one pool differ at the end.
+pub(crate) fn short(name: &str, most: usize) -> String {
+    let count = name.chars().count();
+    if count <= most {
+        return name.into();
+    }
+    let end = most / 2;
+    let head: String = name.chars().take(most.saturating_sub(end + 1)).collect();
+    let tail: String = name.chars().skip(count - end).collect();
+    format!("{head}…{tail}")
 }
 
 /// `work (app.py:31)`; the whole file name is in the JSON.
@@ -34,7 +47,8 @@ pub(crate) fn command(line: &str) -> Cow<'_, str> {
 
 /// What an object is, and what it is called.
 pub(crate) fn named(kind: &str, name: Option<&str>) -> String {
-    let kind = kind.strip_prefix("object:").unwrap_or(kind);
+    let inside = kind.strip_prefix("inside:").map(|kind| format!("lock inside {kind}"));
+    let kind = inside.as_deref().unwrap_or_else(|| kind.strip_prefix("object:").unwrap_or(kind));
     match name {
         Some(name) => format!("{} \"{}\"", clean(kind), clean(name)),
         None => clean(kind).into_owned(),
@@ -108,7 +122,7 @@ pub(crate) fn process(process: &ProcessView) -> String {
         (false, _) => "",
     };
     let more = if process.interpreters > 1 {
-        format!(", {} interpreters", process.interpreters)
+        format!(", {}", counted(process.interpreters, "interpreter"))
     } else {
         String::new()
     };
@@ -195,8 +209,8 @@ pub(crate) fn cost(view: &View) -> String {
     let cost = &view.cost;
     let torn = if cost.torn > 0 { format!(", {} torn", cost.torn) } else { String::new() };
     format!(
-        "{} looks in {} ({:.0} Hz), own cost {:.2} % of a core{torn}",
-        cost.looks,
+        "{} in {} ({:.0} Hz), own cost {:.2} % of a core{torn}",
+        counted(cost.looks, "look"),
         seconds(view.span_s),
         cost.rate_hz,
         cost.cores * 100.0

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use ungil_hook::wire::{head, state};
 use ungil_remote::Python;
+use ungil_remote::linux::calls::{CallFile, Doing, is_stopped};
 
 const SCRIPT: &str = include_str!("../../py/alloc_ask.py");
 const ASK: &str = "import sys; sys.remote_exec(int(sys.argv[1]), sys.argv[2])";
@@ -223,19 +224,22 @@ impl Room {
     }
 }
 
-/// What a process's main thread does, as far as the kernel says.
+/// Says why a process's main thread does not answer, as far as the kernel says.
 fn doing(pid: u32) -> String {
-    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/syscall")).unwrap_or_default();
-    match text.split_whitespace().next() {
-        Some("running") => {
+    if is_stopped(pid) {
+        return "it is stopped by a signal or a debugger (`kill -CONT` lets it go on)".into();
+    }
+    match CallFile::open(pid, pid).map(|file| file.read()) {
+        Ok(Doing::Running) => {
             "its main thread runs code that is not Python's and does not look for requests".into()
         }
-        Some("-1") | None => {
-            "its main thread does not come to the point where Python looks for requests".into()
+        Ok(Doing::Call(call)) => {
+            let call = call.name().map_or_else(|| format!("number {}", call.number), str::to_owned);
+            format!(
+                "its main thread is in the system call {call}, and Python looks for requests only between two of its own \
+                 instructions"
+            )
         }
-        Some(number) => format!(
-            "its main thread sits in a system call (number {number}), and Python looks for requests only between two of \
-             its own instructions"
-        ),
+        _ => "its main thread does not come to the point where Python looks for requests".into(),
     }
 }

@@ -5,6 +5,7 @@ use super::table::Image;
 use super::{Allocations, Cost, End, Fate, Place, Row, Sum, Thread};
 use rustc_hash::FxHashMap;
 use std::rc::Rc;
+use ungil_format::counted;
 use ungil_hook::sampling::weight;
 use ungil_hook::wire::{
     self, HASH, READY, UNKNOWN, code, dropped, head, kind, live, site, stack, state, thread,
@@ -256,22 +257,26 @@ fn notes(word: impl Fn(usize) -> u64, end: End) -> Vec<String> {
     let lost = |what| word(head::DROPPED + what);
     let mut say = |count: u64, text: &str| {
         if count > 0 {
-            notes.push(text.replace("{}", &count.to_string()));
+            // `{noun}` is a count of them.
+            let (head, rest) = text.split_once('{').unwrap_or((text, ""));
+            let (noun, rest) = rest.split_once('}').unwrap_or(("", rest));
+            let counted = if noun.is_empty() { String::new() } else { counted(count, noun) };
+            notes.push(format!("{head}{counted}{rest}"));
         }
     };
     say(
         lost(dropped::SITES),
-        "{} samples are in no figure but the exact totals: the table of places was full; sample less often",
+        "the table of places was full: {sample} in no figure but the exact totals; sample less often",
     );
     say(
         lost(dropped::LIVE),
-        "{} live blocks count as allocated but neither live nor freed: their table was full; sample less often",
+        "the table of live blocks was full: {block} counted as allocated but neither as live nor as freed; sample less often",
     );
-    say(lost(dropped::STACKS), "{} samples have no stack: the table of stacks was full");
-    say(lost(dropped::CODES), "{} names or line tables of functions are missing: their table was full");
-    say(lost(dropped::TYPES), "{} objects have no type: the table of types was full");
-    say(lost(dropped::THREADS), "{} threads share one row: the table of threads was full");
-    say(word(head::FORKS), "{} children were forked off, and are not counted");
+    say(lost(dropped::STACKS), "the table of stacks was full: {sample} without a stack");
+    say(lost(dropped::CODES), "the table of functions was full: {name or line table} missing");
+    say(lost(dropped::TYPES), "the table of types was full: {object} without a type");
+    say(lost(dropped::THREADS), "the table of threads was full: {thread} in one row");
+    say(word(head::FORKS), "not counted: {forked child process}");
     say(
         u64::from(end == End::Lost),
         "the program ended without its exit handlers (killed, os._exit or exec), so that the types of live objects were not read",

@@ -3,6 +3,7 @@
 use super::{Allocations, Fate, Line, Sum};
 use serde_json::{Value, json};
 use std::fmt::Write;
+use ungil_format::counted;
 
 /// Version of what [`Allocations::json`] gives.
 const SCHEMA: &str = "ungil.alloc/1";
@@ -32,7 +33,7 @@ impl Allocations {
             let _ = writeln!(out, "{}", text.trim_end());
         }
         if lines.len() > most {
-            let _ = writeln!(out, "and {} lines more", lines.len() - most);
+            let _ = writeln!(out, "and {} more", counted(lines.len() - most, "line"));
         }
         self.ending(&mut out);
         out
@@ -41,12 +42,12 @@ impl Allocations {
     fn totals(&self, out: &mut String) {
         let (live, threads) = (self.total(Fate::Live), self.threads.len());
         let over = self.duration_s.map_or(String::new(), |s| format!(" in {s:.1} s"));
-        let plural = if threads == 1 { "" } else { "s" };
         let _ = writeln!(
             out,
-            "{} in {} allocations{over} by {threads} thread{plural} (counted)",
+            "{} in {} allocations{over} by {} (counted)",
             bytes(self.bytes as f64),
             count(self.allocations as f64),
+            counted(threads, "thread"),
         );
         let _ = writeln!(
             out,

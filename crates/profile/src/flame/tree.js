@@ -1,7 +1,7 @@
 // The profile and the trees made from it. A tree is made anew for each choice of activity, thread and lock; boxes that nobody sees are
 // never made where that can be avoided: callers are looked up when a box is drawn.
 
-const ACTIVITIES = ["running", "waiting for a lock", "waiting for the GIL", "stopped for the collector", "in a system call or idle", "live", "freed"];
+const ACTIVITIES = ["running", "waiting for a lock", "waiting for the GIL", "suspended (stop-the-world)", "in a system call or idle", "live", "freed"];
 const KINDS = ["python", "native", "gc", "task", "type", "note"];
 const LOCK = 1;
 

@@ -9,7 +9,9 @@ use super::tally::Contended;
 use super::view::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::time::{Duration, Instant};
+use ungil_format::counted;
 use ungil_remote::gc::Collector;
+use ungil_remote::linux::calls::is_stopped;
 use ungil_remote::scene::{Looker, Scene, Seen, thread_names};
 use ungil_remote::{Interpreter, Python};
 
@@ -95,10 +97,14 @@ impl Maker {
             self.world(python, interpreters, &mut world, &mut notes);
             if reader.watcher.unknown > 0 {
                 notes.push(format!(
-                    "the kernel does not say what {} threads sleep in",
-                    reader.watcher.unknown
+                    "the kernel does not say what is waited for by {}",
+                    counted(reader.watcher.unknown, "sleeping thread")
                 ));
             }
+        }
+        if now.is_some() && is_stopped(self.pid.unsigned_abs()) {
+            notes
+                .push("the process is stopped by a signal or a debugger: none of its threads goes on".into());
         }
         self.shares(part);
         if part.tally.turned_away_s > 0.0 {

@@ -111,6 +111,12 @@ pub fn switches(pid: u32, tid: u32) -> Option<u64> {
     Some(count("voluntary_ctxt_switches:")? + count("nonvoluntary_ctxt_switches:")?)
 }
 
+/// Returns whether a process is stopped by a signal or a debugger: none of its threads goes on.
+#[must_use]
+pub fn is_stopped(pid: u32) -> bool {
+    matches!(super::host::stat(pid), Some(stat) if matches!(stat.state, 'T' | 't'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -33,6 +33,8 @@ pub struct Hold {
     pub lock: u64,
     /// What it is.
     pub kind: Kind,
+    /// What it calls itself: a module's name for an import lock.
+    pub name: Option<String>,
     /// How often it was acquired.
     pub depth: u32,
     /// How surely this is known.
@@ -90,6 +92,7 @@ impl Reader<'_> {
         let hold = |lock, kind: &'static str, depth, confidence| Hold {
             lock,
             kind: kind.into(),
+            name: None,
             depth,
             confidence,
             frame: None,
@@ -139,7 +142,8 @@ impl Reader<'_> {
                     return Vec::new();
                 }
                 let depth = self.attribute(lock, "count").and_then(|list| self.list_len(list));
-                vec![hold(lock, structures::IMPORT, depth.unwrap_or(1), Confidence::Owner)]
+                let name = self.attribute(lock, "name").and_then(|name| self.objects.text(name).ok());
+                vec![Hold { name, ..hold(lock, structures::IMPORT, depth.unwrap_or(1), Confidence::Owner) }]
             }
             "_GeneratorContextManager.__exit__" if standard("contextlib.py") => {
                 let frame =

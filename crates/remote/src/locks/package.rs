@@ -17,6 +17,8 @@ const OWNER_TID: usize = 8;
 const OWNER_IDENT: usize = 16;
 const DEPTH: usize = 24;
 const HELD: u32 = 1;
+/// An object's box is no larger, in bytes.
+const LARGEST_BOX: u64 = 4096;
 /// Words of an object that are looked through for its lock.
 const MOST_WORDS: u64 = 32;
 
@@ -60,20 +62,28 @@ impl Reader<'_> {
             Some(_) => Subject::Owner(0),
             None => Subject::Anybody,
         };
-        let found = self.slots(frames).into_iter().find_map(|object| {
+        // The nearest of those that may contain the address, for what one box ends with may be near another.
+        let found = self.slots(frames).into_iter().filter_map(|object| {
             let name = self.package_type(object)?;
-            let size = self.basic_size(object)?;
-            let is = (object..object.saturating_add(size)).contains(&address)
-                || self.words(object).contains(&address);
-            is.then_some((object, name))
+            Some((self.distance(object, address)?, object, name))
         });
-        match found {
-            Some((object, name)) => Known { object, kind: name.into(), name: None, subject },
+        match found.min_by_key(|&(distance, ..)| distance) {
+            Some((_, object, name)) => Known { object, kind: name.into(), name: None, subject },
             None => {
                 let kind = if core.is_some() { "ungil.Lock" } else { "ungil" };
                 Known { object: address, kind: kind.into(), name: None, subject }
             }
         }
+    }
+
+    /// How far an address is from the object that it lies in, or from the start of one of the object's boxes.
+    fn distance(&mut self, object: u64, address: u64) -> Option<u64> {
+        let size = self.basic_size(object)?;
+        if (object..object.saturating_add(size)).contains(&address) {
+            return Some(0);
+        }
+        let distances = self.words(object).into_iter().filter_map(|word| address.checked_sub(word));
+        distances.filter(|&distance| distance < LARGEST_BOX).min()
     }
 
     /// What is held by being inside a `with` of an object of the package.
@@ -86,6 +96,13 @@ impl Reader<'_> {
             return Vec::new();
         }
         let confidence = Confidence::Owner;
-        vec![Hold { lock: manager, kind: name.into(), depth: core.depth, confidence, frame: None }]
+        vec![Hold {
+            lock: manager,
+            kind: name.into(),
+            name: None,
+            depth: core.depth,
+            confidence,
+            frame: None,
+        }]
     }
 }

@@ -59,8 +59,8 @@ fn brought_to_light(waiter: &Seen, holder: &Holder, reader: &mut Reader<'_>) -> 
         Tag::RLock => reader.recursive(known.object)?.depth,
         _ => 1,
     };
-    let (lock, kind) = (known.object, known.kind.clone());
-    Some(Hold { lock, kind, depth, confidence: holder.confidence, frame: holder.frame })
+    let (lock, kind, name) = (known.object, known.kind.clone(), known.name.clone());
+    Some(Hold { lock, kind, name, depth, confidence: holder.confidence, frame: holder.frame })
 }
 
 /// Where to look threads and holds up.

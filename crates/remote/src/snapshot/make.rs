@@ -7,8 +7,7 @@ use super::{
 };
 use crate::allowance::OF_A_LOOK;
 use crate::frames::{DEEPEST, Frame};
-use crate::linux::calls::Doing;
-use crate::linux::host;
+use crate::linux::calls::{self, Doing};
 use crate::memory::ReadError;
 use crate::names::Name;
 use crate::native::{Row, Stop, Unwinder, weave};
@@ -17,6 +16,7 @@ use crate::scene::{Looker, Scene, Seen, State};
 use crate::source::Sources;
 use rustc_hash::FxHashMap;
 use std::time::Instant;
+use ungil_format::counted;
 
 /// What a snapshot is to hold besides threads and locks.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +54,7 @@ pub fn take(python: &mut Python, looker: &mut Looker, options: Options) -> Resul
     let task_cycles = task_cycles(&tasks);
     let tasks = tasks.iter().map(|task| making.task(task)).collect();
     warnings.extend(making.warnings());
-    if matches!(host::stat(python.process().pid), Some(stat) if matches!(stat.state, 'T' | 't')) {
+    if calls::is_stopped(python.process().pid) {
         warnings.push("the process is stopped by a signal or a debugger: none of its threads goes on".into());
     }
     if allowance.is_spent() {
@@ -143,7 +143,7 @@ impl Making<'_> {
                 .map(|hold| HoldView {
                     lock: hex(hold.lock),
                     kind: hold.kind.to_string(),
-                    name: self.called(hold.lock),
+                    name: hold.name.clone().or_else(|| self.called(hold.lock)),
                     depth: hold.depth,
                     confidence: hold.confidence,
                     frame: hold.frame,
@@ -254,24 +254,22 @@ impl Making<'_> {
         let mut warnings = Vec::new();
         let unreadable: u32 = self.scene.threads.iter().map(|seen| seen.stack.unreadable).sum();
         if unreadable > 0 {
-            warnings.push(format!("{unreadable} frames could not be read and are left out"));
+            warnings.push(format!("left out: {} that could not be read", counted(unreadable, "frame")));
         }
         if self.scene.torn > 0 {
-            warnings.push(format!(
-                "{} threads moved on whenever their stack was read: what is shown of them may never have been so at one time",
-                self.scene.torn
-            ));
+            warnings.push(format!("{} moved on at every attempt to read the stack: the frames shown may never have been so at one time", counted(self.scene.torn, "thread")));
         }
         let cut = self.scene.threads.iter().filter(|seen| seen.stack.cut).count();
         if cut > 0 {
             warnings.push(format!(
-                "the stacks of {cut} threads are deeper than {DEEPEST} frames: the outermost, and what they hold, are left out"
+                "{} with more than {DEEPEST} frames: the outermost, and what they hold, are left out",
+                counted(cut as u64, "stack")
             ));
         }
         if self.no_native > 0 {
             warnings.push(format!(
-                "C frames of {} threads that run are left out: they would have to be stopped",
-                self.no_native
+                "C frames are left out of {} that would have to be stopped for it, because code runs there",
+                counted(self.no_native, "thread")
             ));
         }
         if self.scene.threads.iter().any(|seen| seen.doing == Doing::Unknown) {

@@ -14,6 +14,8 @@ use ungil_profile::live::{Shares, State};
 
 /// Cells of a bar of states.
 const BAR: usize = 12;
+/// Letters of a thread's name: enough for `ThreadPoolExecutor-0_12`.
+const NAME: u16 = 24;
 
 /// A column: its head, its width (0 takes what is left), and how soon it goes when there is no room (larger goes sooner).
 struct Column {
@@ -40,7 +42,7 @@ const HOSTS: &[Column] = &[
     text("COMMAND", 0, 0),
 ];
 const THREADS: &[Column] = &[
-    text("THREAD", 20, 0),
+    text("THREAD", NAME, 0),
     number("TID", 8, 6),
     number("CPU %", 6, 1),
     text("STATE", 8, 2),
@@ -62,7 +64,7 @@ const OBJECTS: &[Column] = &[
     number("NOW", 5, 1),
     number("MOST", 5, 4),
     text("OBJECT", 34, 0),
-    text("HELD BY", 20, 2),
+    text("HELD BY", NAME, 2),
     text("WAITED FOR AT", 0, 1),
 ];
 const PAUSES: &[Column] = &[
@@ -155,7 +157,7 @@ fn cells(app: &App, row: &Row<'_>) -> Vec<Line<'static>> {
             plain(words::command(&host.command).into_owned()),
         ],
         Row::Thread(thread) => vec![
-            plain(words::thread_name(thread).into_owned()),
+            plain(words::short(&words::thread_name(thread), NAME.into())),
             plain(thread.tid.to_string()),
             plain(words::cores(thread.cores)),
             Line::styled(thread.state.name(), of_state(app, thread.state)),

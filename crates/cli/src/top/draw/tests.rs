@@ -29,7 +29,7 @@ fn has(screen: &str, texts: &[&str]) {
 
 #[test]
 fn threads_say_what_they_wait_for_and_who_has_it() {
-    let screen = screen(&sample::app(), 150, 24);
+    let screen = screen(&sample::app(), 154, 24);
     has(
         &screen,
         &[
@@ -39,9 +39,9 @@ fn threads_say_what_they_wait_for_and_who_has_it() {
             "RSS 30.0 MiB (peak 40.0 MiB)  PSS 20.0 MiB",
             "GC 3 in 3.00 s: 2.0 %, longest 20.0 ms",
             "own cost 0.42 % of a core",
-            "worker-1                 4712   25.0 lock     RRRLLLLLLLLL   75.0",
+            "worker-1                     4712   25.0 lock     RRRLLLLLLLLL   75.0",
             "waits 3.25 s for threading.Lock \"L1\", held by worker-2 at work (app.py:12)",
-            "worker-2                 4713  100.0 running  RRRRRRRRRRRR",
+            "worker-2                     4713  100.0 running  RRRRRRRRRRRR",
             "waits 3.25 s for worker-1 to end at work (app.py:11)",
         ],
     );

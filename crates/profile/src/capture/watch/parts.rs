@@ -5,6 +5,7 @@ use super::{Options, TaskMode, Watch};
 use crate::Builder;
 use crate::header::Mode;
 use crate::model::{Activity, FrameId, Kind, StackId};
+use ungil_format::counted;
 use ungil_remote::Attachment;
 use ungil_remote::sample::{Looker, Slot};
 
@@ -20,15 +21,15 @@ impl Watch {
         }
         if self.pauses.lost() > 0 {
             notes.push(format!(
-                "{} collections of process {} ended whose times the interpreter had overwritten before they were read",
-                self.pauses.lost(),
-                self.pid
+                "process {}: {} without times, which the interpreter had overwritten before they were read",
+                self.pid,
+                counted(self.pauses.lost(), "collection")
             ));
         }
         if options.native {
             notes.push(format!(
-                "C frames are those of threads that sleep in a system call; {} samples of such threads are without",
-                self.natives.without
+                "C frames are those of threads that sleep in a system call; without them: {} of such threads",
+                counted(self.natives.without, "sample")
             ));
         }
         notes

@@ -1,0 +1,103 @@
+//! What `dump`, `top` and `profile` call things: names as the program has them, counts in the singular where they are one.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+
+mod profiles;
+
+use profiles::Target;
+use serde_json::Value;
+use ungil_tests::{BUILDS, Place};
+
+fn threads(dump: &Value) -> Vec<Value> {
+    let interpreters = dump["interpreters"].as_array().unwrap();
+    interpreters.iter().flat_map(|interpreter| interpreter["threads"].as_array().unwrap()).cloned().collect()
+}
+
+fn thread(dump: &Value, name: &str) -> Value {
+    threads(dump).into_iter().find(|t| t["name"] == name).unwrap_or_else(|| panic!("no {name} in {dump}"))
+}
+
+/// A queue's lock is held, and waited for inside of the standard library; an import lock is held; a thread that Python has no name for.
+const NAMED: &str = "
+import _thread, os, queue, sys, threading, time
+os.makedirs('slow', exist_ok=True)
+open('slow/__init__.py', 'w').write('import time\\ntime.sleep(1000)\\n')
+sys.path.insert(0, os.getcwd())
+class Server:
+    def __init__(self): self.jobs = queue.Queue()
+    def hold(self):
+        with self.jobs.mutex: time.sleep(1000)
+    def put(self): self.jobs.put(1)
+server = Server()
+def load(): import slow
+for target, name in ((server.hold, 'holder'), (server.put, 'putter'), (load, 'importer'), (load, 'ThreadPoolExecutor-0_0')):
+    threading.Thread(target=target, name=name, daemon=True).start()
+    time.sleep(0.2)
+_thread.start_new_thread(time.sleep, (1000,))
+time.sleep(0.2)
+open('ready', 'w').close()
+time.sleep(1000)
+";
+
+#[test]
+fn locks_and_threads_have_the_programs_names() {
+    for build in BUILDS {
+        let place = Place::new();
+        let target = Target::start(&place, build, NAMED);
+        let dump = place.ungil(["dump", &target.pid(), "--json"]).run().ok().json();
+        let (putter, holder) = (thread(&dump, "putter"), thread(&dump, "holder"));
+        assert_eq!(putter["waits"]["name"], "server.jobs.mutex", "{build}: {putter}");
+        assert_eq!(holder["holds"][0]["name"], "server.jobs.mutex", "{build}: {holder}");
+        let (importer, waiter) = (thread(&dump, "importer"), thread(&dump, "ThreadPoolExecutor-0_0"));
+        assert_eq!(importer["holds"][0]["kind"], "import lock", "{build}: {importer}");
+        assert_eq!(importer["holds"][0]["name"], "slow", "{build}: {importer}");
+        assert_eq!(waiter["waits"]["name"], "slow", "{build}: {waiter}");
+        let unnamed: Vec<Value> = threads(&dump)
+            .iter()
+            .map(|t| t["name"].clone())
+            .filter(|n| n.to_string().contains('['))
+            .collect();
+        assert_eq!(unnamed.len(), 1, "the kernel's name stands in brackets: {build}: {dump}");
+        let words = place.ungil(["top", &target.pid(), "--once"]).run().ok().stdout;
+        assert!(words.contains("\nThreadPoolExecutor-0_0 "), "{build}: {words}");
+    }
+}
+
+#[test]
+fn a_thread_that_waits_for_itself_and_one_task_are_singular() {
+    let script = "
+import asyncio, threading
+def wait_for_itself():
+    lock = threading.Lock()
+    with lock: lock.acquire()
+threading.Thread(target=wait_for_itself, daemon=True).start()
+async def main():
+    open('ready', 'w').close()
+    await asyncio.sleep(1000)
+asyncio.run(main())
+";
+    let place = Place::new();
+    let target = Target::start(&place, "3.14t", script);
+    let mut words = String::new();
+    ungil_tests::eventually("a deadlock and a task", || {
+        words = place.ungil(["dump", &target.pid()]).run().stdout;
+        words.contains("Found one deadlock") && words.contains("asyncio task")
+    });
+    assert!(words.contains("  1 thread waits for itself:"), "{words}");
+    assert!(words.contains("1 asyncio task; "), "{words}");
+}
+
+#[test]
+fn a_stopped_target_is_said_to_be_stopped() {
+    let place = Place::new();
+    let target = Target::start(&place, "3.14", "import time\nopen('ready', 'w').close()\ntime.sleep(1000)\n");
+    let stop = std::process::Command::new("kill").args(["-STOP", &target.pid()]).status().unwrap();
+    assert!(stop.success());
+    let dump = place.ungil(["dump", &target.pid()]).run().ok().stdout;
+    let top = place.ungil(["top", &target.pid(), "--once"]).run().ok().stdout;
+    for words in [dump, top] {
+        assert!(words.contains("the process is stopped by a signal"), "{words}");
+    }
+    let args = ["profile", &target.pid(), "--mode", "alloc", "--duration", "1s", "--patience", "1s"];
+    let told = place.ungil(args).run().told(1);
+    assert!(told.why.contains("it is stopped by a signal"), "{told:?}");
+}
