@@ -3,7 +3,7 @@
 
 mod profiles;
 
-use profiles::Target;
+use profiles::{Target, profile};
 use serde_json::Value;
 use ungil_tests::{BUILDS, Place};
 
@@ -14,6 +14,45 @@ fn threads(dump: &Value) -> Vec<Value> {
 
 fn thread(dump: &Value, name: &str) -> Value {
     threads(dump).into_iter().find(|t| t["name"] == name).unwrap_or_else(|| panic!("no {name} in {dump}"))
+}
+
+/// A file whose name is not UTF-8, and a thread in it.
+const ODD_FILE: &str = r"
+import os, pathlib, runpy, sys, threading, time, types
+odd = os.fsdecode(b'caf\xe9 \xff.py')
+pathlib.Path(odd).write_text('import time\ndef in_odd_file():\n    time.sleep(1000)  # marker 7351\nin_odd_file()\n')
+threading.Thread(target=runpy.run_path, args=(os.path.abspath(odd),), name='odd file', daemon=True).start()
+sys.modules['greenlet'] = types.ModuleType('greenlet')
+time.sleep(0.3)
+open('ready', 'w').close()
+time.sleep(1000)
+";
+
+#[test]
+fn a_file_name_that_is_not_utf_8_keeps_its_bytes() {
+    for build in BUILDS {
+        let place = Place::new();
+        let target = Target::start(&place, build, ODD_FILE);
+        let dump = place.ungil(["dump", &target.pid(), "--json"]).run().ok().json();
+        let frame = &thread(&dump, "odd file")["frames"][0];
+        let file = frame["file"].as_str().unwrap();
+        assert!(file.ends_with("/caf\u{10dce9} \u{10dcff}.py"), "{build}: {file:?}");
+        assert_eq!(frame["source"], "time.sleep(1000)  # marker 7351", "{build}");
+        let warnings = dump["warnings"].to_string();
+        assert!(warnings.contains("suspended greenlets are not shown"), "{build}: {warnings}");
+
+        let words = place.ungil(["dump", &target.pid()]).run().ok().stdout;
+        assert!(words.contains("/caf\\xe9 \\xff.py:3)"), "{build}: {words}");
+        assert!(words.contains("# marker 7351"), "{build}: {words}");
+
+        let view = place.ungil(["top", &target.pid(), "--json"]).run().ok().json();
+        assert!(view["threads"].to_string().contains("caf\u{10dce9} \u{10dcff}.py"), "{build}: {view}");
+        let summary = profile(&place, &[&target.pid(), "--duration", "500ms"]).ok().json();
+        let recording = summary["recording"].as_str().unwrap();
+        place.ungil(["profile", "--replay", recording, "-o", "stacks.collapsed"]).run().ok();
+        let stacks = place.read("stacks.collapsed").unwrap();
+        assert!(stacks.contains("in_odd_file (caf\u{10dce9} \u{10dcff}.py:3)"), "{build}: {stacks}");
+    }
 }
 
 /// A queue's lock is held, and waited for inside of the standard library; an import lock is held; a thread that Python has no name for.

@@ -4,6 +4,7 @@
 //! Each becomes a visible mark. In JSON they become escapes, which mean the same to every reader.
 
 use std::borrow::Cow;
+use ungil_remote::text::undecoded;
 
 /// Controls, C1 among them (one of which begins a sequence by itself), marks of direction, invisible separators.
 fn acts(letter: char) -> bool {
@@ -14,7 +15,8 @@ fn acts(letter: char) -> bool {
 /// Letters of one name or line that are shown. A name can be a million letters long, and is said once for each who waits.
 const MOST: usize = 1000;
 
-/// The text with every letter that would act on a terminal replaced by `�`; a tab becomes a blank. What is very long ends in `…`.
+/// The text with every letter that would act on a terminal replaced by `�`; a tab becomes a blank, and a byte that is not UTF-8
+/// `\\xe9`. What is very long ends in `…`.
 pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(MOST) {
         Some((end, _)) => format!("{}…", harmless(text.get(..end).unwrap_or(text))).into(),
@@ -24,17 +26,19 @@ pub(crate) fn clean(text: &str) -> Cow<'_, str> {
 
 /// The same, however long it is.
 pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(acts) {
+    if !text.chars().any(|letter| acts(letter) || undecoded(letter).is_some()) {
         return Cow::Borrowed(text);
     }
-    text.chars()
-        .map(|letter| match letter {
-            '\t' => ' ',
-            letter if acts(letter) => char::REPLACEMENT_CHARACTER,
-            letter => letter,
-        })
-        .collect::<String>()
-        .into()
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match (letter, undecoded(letter)) {
+            (_, Some(byte)) => shown.push_str(&format!("\\x{byte:02x}")),
+            ('\t', _) => shown.push(' '),
+            _ if acts(letter) => shown.push(char::REPLACEMENT_CHARACTER),
+            _ => shown.push(letter),
+        }
+    }
+    shown.into()
 }
 
 /// JSON with the same letters escaped, line ends between values kept.
@@ -70,6 +74,7 @@ mod tests {
         assert!(!shown.chars().any(acts), "{shown:?}");
         assert_eq!(serde_json::from_str::<String>(&shown).expect("JSON"), hostile);
         assert!(matches!(clean("Übung → plain"), Cow::Borrowed(_)));
+        assert_eq!(clean("caf\u{10dce9}.py"), "caf\\xe9.py", "a byte that is not UTF-8");
         assert_eq!(clean(&"ü".repeat(MOST)), "ü".repeat(MOST));
         assert_eq!(clean(&"ü".repeat(100_000)), "ü".repeat(MOST) + "…");
     }

@@ -150,7 +150,10 @@ impl Python {
         for at in 0..length {
             // SAFETY: as above, and `at` is below the length.
             let read = unsafe { (self.character)(string, at) };
-            let character = char::from_u32(read).unwrap_or(char::REPLACEMENT_CHARACTER);
+            // A lone surrogate has no UTF-8: it is written as ungil-remote's `text` keeps it.
+            let character = char::from_u32(read)
+                .or_else(|| char::from_u32(read + 0x10_0000))
+                .unwrap_or(char::REPLACEMENT_CHARACTER);
             match out.get_mut(used..used + character.len_utf8()) {
                 Some(room) => used += character.encode_utf8(room).len(),
                 None => break,

@@ -4,6 +4,7 @@
 //! A file may have been changed since the process read it; one whose time of change is later than the process's start is
 //! named, so that its lines are not taken for what runs.
 
+use crate::text::file_name;
 use rustc_hash::FxHashMap;
 use std::fs::File;
 use std::io::Read;
@@ -87,7 +88,8 @@ impl Sources {
 
     /// Where a file of the target is for us. A name that is not absolute is from the target's working folder.
     fn place(&self, file: &str) -> PathBuf {
-        let path = Path::new(file);
+        let name = file_name(file);
+        let path = Path::new(&name);
         match path.strip_prefix("/") {
             Ok(inside) => Path::new(&format!("/proc/{}/root", self.pid)).join(inside),
             Err(_) => Path::new(&format!("/proc/{}/cwd", self.pid)).join(path),

@@ -1,7 +1,13 @@
 //! Strings of the target: `PyUnicodeObject` in its compact forms.
+//!
+//! A name that is not UTF-8 (of a file, an argument) is a `str` with lone surrogates in Python: `os.fsdecode` makes U+DC80 + n of
+//! byte 0x80 + n. A Rust string has no place for them, so each is kept as the private character 0x100000 above it, everywhere:
+//! [`file_name`] gives the bytes back.
 
 use crate::memory::{Memory, ReadError, half, word};
 use crate::offsets::DebugOffsets;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 
 /// What is read of one string at most, in characters. A name that is longer is cut.
 const LONGEST: u64 = 4096;
@@ -14,7 +20,50 @@ pub fn is_text(memory: &dyn Memory, offsets: &DebugOffsets, address: u64, expect
         && text(memory, offsets, address).is_ok_and(|text| text == expected)
 }
 
-/// Reads the string object at `address`; what is not UTF-8 after decoding is replaced, what is too long is cut.
+/// How far above a lone surrogate its character is: U+10D800 to U+10DFFF.
+const ABOVE_SURROGATES: u32 = 0x10_0000;
+/// `os.fsdecode` adds this to a byte that is not UTF-8.
+const FROM_BYTE: u32 = 0xdc00;
+
+/// The character for one code point of a `str`.
+fn character(code_point: u32) -> char {
+    char::from_u32(code_point)
+        .or_else(|| char::from_u32(code_point.checked_add(ABOVE_SURROGATES)?))
+        .unwrap_or(char::REPLACEMENT_CHARACTER)
+}
+
+/// Returns the byte that a character stands for, if it stands for one that was not UTF-8.
+#[must_use]
+pub fn undecoded(letter: char) -> Option<u8> {
+    let byte = u32::from(letter).checked_sub(ABOVE_SURROGATES + FROM_BYTE)?;
+    u8::try_from(byte).ok().filter(|&byte| byte >= 0x80)
+}
+
+/// Decodes bytes as `os.fsdecode` does: those that are not UTF-8 are kept.
+#[must_use]
+pub fn decoded(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|&byte| character(FROM_BYTE + u32::from(byte))));
+    }
+    text
+}
+
+/// Encodes the name of a file as `os.fsencode` does.
+#[must_use]
+pub fn file_name(text: &str) -> OsString {
+    let mut bytes = Vec::with_capacity(text.len());
+    for letter in text.chars() {
+        match undecoded(letter) {
+            Some(byte) => bytes.push(byte),
+            None => bytes.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    OsString::from_vec(bytes)
+}
+
+/// Reads the string object at `address`; what is too long is cut.
 ///
 /// # Errors
 /// As [`Memory::read`]; [`ReadError::Unmapped`] where there is no string in a compact form.
@@ -35,15 +84,38 @@ pub fn text(memory: &dyn Memory, offsets: &DebugOffsets, address: u64) -> Result
     let bytes = memory.vec(data, length * u64::from(kind), LONGEST as usize * 4)?;
     Ok(match kind {
         1 => bytes.iter().map(|&byte| char::from(byte)).collect(),
-        2 => char::decode_utf16(bytes.as_chunks::<2>().0.iter().map(|&pair| u16::from_le_bytes(pair)))
-            .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
-            .collect(),
-        4 => bytes
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .map(|&four| char::from_u32(u32::from_le_bytes(four)).unwrap_or(char::REPLACEMENT_CHARACTER))
-            .collect(),
+        // Not UTF-16: each unit is a code point.
+        2 => {
+            let units = bytes.as_chunks::<2>().0.iter();
+            units.map(|&pair| character(u16::from_le_bytes(pair).into())).collect()
+        }
+        4 => bytes.as_chunks::<4>().0.iter().map(|&four| character(u32::from_le_bytes(four))).collect(),
         _ => return Err(ReadError::Unmapped(address)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::os::unix::ffi::OsStrExt;
+
+    #[test]
+    fn bytes_that_are_not_utf_8_are_kept_as_pythons_surrogates_are() {
+        let name = decoded(b"caf\xe9 \xff.py");
+        assert_eq!(name, "caf\u{10dce9} \u{10dcff}.py");
+        assert_eq!(character(0xdce9), '\u{10dce9}', "what os.fsdecode makes of the byte");
+        assert_eq!(file_name(&name).as_bytes(), b"caf\xe9 \xff.py");
+        assert_eq!(undecoded('\u{10dce9}'), Some(0xe9));
+        assert_eq!((undecoded('\u{10dc7f}'), undecoded('\u{10dd00}'), undecoded('x')), (None, None, None));
+        assert_eq!(character(0xd800), '\u{10d800}', "any other lone surrogate");
+    }
+
+    proptest! {
+        #[test]
+        fn any_name_comes_back(bytes: Vec<u8>) {
+            let name = file_name(&decoded(&bytes));
+            prop_assert_eq!(name.as_bytes(), bytes.as_slice());
+        }
+    }
 }

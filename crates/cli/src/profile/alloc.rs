@@ -8,11 +8,13 @@ use crate::failure::{Edge, print};
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::IsTerminal;
+use std::os::unix::ffi::OsStrExt;
 use std::process::{ExitCode, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use ungil_profile::alloc::{Allocations, Ask, Error, Launch, attach, launch};
+use ungil_remote::text::decoded;
 
 /// What was measured, of which command, and how that ended if it is ours.
 struct Measured {
@@ -62,7 +64,7 @@ fn measure(args: &Profile) -> Result<Measured, Edge> {
         };
         // Before it is watched: afterwards it may be gone.
         let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let command = String::from_utf8_lossy(&command).replace('\0', " ").trim().into();
+        let command = decoded(&command).replace('\0', " ").trim().into();
         let asked = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
         let allocations = attach(&ask, || asked(&interrupted) || asked(&ended)).map_err(edge)?;
         return Ok(Measured { allocations, command, status: None, told: false });
@@ -90,7 +92,7 @@ fn measure(args: &Profile) -> Result<Measured, Edge> {
     let (allocations, status) = launch(&what, &mut hand_on).map_err(edge)?;
     let words =
         [what.python.as_os_str(), &what.target].into_iter().chain(args.args.iter().map(AsRef::as_ref));
-    let command: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
+    let command: Vec<String> = words.map(|word| decoded(word.as_bytes())).collect();
     Ok(Measured { allocations, command: command.join(" "), status: Some(status), told })
 }
 

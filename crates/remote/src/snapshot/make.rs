@@ -14,7 +14,9 @@ use crate::native::{Row, Stop, Unwinder, weave};
 use crate::python::Python;
 use crate::scene::{Looker, Scene, Seen, State};
 use crate::source::Sources;
+use crate::text::decoded;
 use rustc_hash::FxHashMap;
+use std::os::unix::ffi::OsStrExt;
 use std::time::Instant;
 use ungil_format::counted;
 
@@ -57,6 +59,11 @@ pub fn take(python: &mut Python, looker: &mut Looker, options: Options) -> Resul
     if calls::is_stopped(python.process().pid) {
         warnings.push("the process is stopped by a signal or a debugger: none of its threads goes on".into());
     }
+    if has_greenlets(python, &scene) {
+        warnings.push(
+            "suspended greenlets are not shown: each thread's stack is that of the greenlet it runs".into(),
+        );
+    }
     if allowance.is_spent() {
         warnings.push("there is more in the process than one look reads: this is not all of it".into());
     }
@@ -67,7 +74,7 @@ pub fn take(python: &mut Python, looker: &mut Looker, options: Options) -> Resul
         python: python.version().to_string(),
         free_threaded: python.offsets().free_threaded,
         gil: if python.has_gil() { "on" } else { "off" },
-        executable: process.executable.display().to_string(),
+        executable: decoded(process.executable.as_os_str().as_bytes()),
         command: process.command.clone(),
         look_s: rounded(look_s),
         torn: scene.torn,
@@ -76,6 +83,16 @@ pub fn take(python: &mut Python, looker: &mut Looker, options: Options) -> Resul
         deadlocks,
         task_cycles,
         warnings,
+    })
+}
+
+/// Whether a program uses greenlets (gevent, eventlet): their module is imported.
+fn has_greenlets(python: &Python, scene: &Scene) -> bool {
+    let objects = python.objects();
+    scene.interpreters.iter().any(|interpreter| {
+        let at = interpreter.address.checked_add(python.offsets().interpreter_state.imports_modules);
+        let modules = at.and_then(|at| python.memory().u64(at).ok());
+        modules.is_some_and(|modules| objects.item(modules, "greenlet").is_some())
     })
 }
 
