@@ -5,7 +5,7 @@ mod profiles;
 
 use profiles::{Target, profile};
 use serde_json::Value;
-use ungil_tests::{BUILDS, Place};
+use ungil_tests::{BUILDS, Place, eventually};
 
 fn threads(dump: &Value) -> Vec<Value> {
     let interpreters = dump["interpreters"].as_array().unwrap();
@@ -23,7 +23,6 @@ odd = os.fsdecode(b'caf\xe9 \xff.py')
 pathlib.Path(odd).write_text('import time\ndef in_odd_file():\n    time.sleep(1000)  # marker 7351\nin_odd_file()\n')
 threading.Thread(target=runpy.run_path, args=(os.path.abspath(odd),), name='odd file', daemon=True).start()
 sys.modules['greenlet'] = types.ModuleType('greenlet')
-time.sleep(0.3)
 open('ready', 'w').close()
 time.sleep(1000)
 ";
@@ -33,7 +32,14 @@ fn a_file_name_that_is_not_utf_8_keeps_its_bytes() {
     for build in BUILDS {
         let place = Place::new();
         let target = Target::start(&place, build, ODD_FILE);
-        let dump = place.ungil(["dump", &target.pid(), "--json"]).run().ok().json();
+        let mut dump = Value::Null;
+        eventually("the thread in the odd file", || {
+            dump = place.ungil(["dump", &target.pid(), "--json"]).run().ok().json();
+            let odd = threads(&dump).into_iter().find(|thread| thread["name"] == "odd file");
+            odd.is_some_and(|thread| {
+                thread["frames"][0]["function"] == "in_odd_file" && thread["state"] == "syscall"
+            })
+        });
         let frame = &thread(&dump, "odd file")["frames"][0];
         let file = frame["file"].as_str().unwrap();
         assert!(file.ends_with("/caf\u{10dce9} \u{10dcff}.py"), "{build}: {file:?}");
@@ -44,6 +50,10 @@ fn a_file_name_that_is_not_utf_8_keeps_its_bytes() {
         let words = place.ungil(["dump", &target.pid()]).run().ok().stdout;
         assert!(words.contains("/caf\\xe9 \\xff.py:3)"), "{build}: {words}");
         assert!(words.contains("# marker 7351"), "{build}: {words}");
+        let short = place.ungil(["dump", &target.pid(), "--short"]).run().ok().stdout;
+        assert!(short.contains("    at in_odd_file (caf\\xe9 \\xff.py:3)\n"), "{build}: {short}");
+        assert!(short.contains("    at Thread._bootstrap (threading.py:"), "{build}: {short}");
+        assert!(short.contains("# marker 7351"), "{build}: {short}");
 
         let view = place.ungil(["top", &target.pid(), "--json"]).run().ok().json();
         assert!(view["threads"].to_string().contains("caf\u{10dce9} \u{10dcff}.py"), "{build}: {view}");
@@ -68,11 +78,14 @@ class Server:
     def put(self): self.jobs.put(1)
 server = Server()
 def load(): import slow
-for target, name in ((server.hold, 'holder'), (server.put, 'putter'), (load, 'importer'), (load, 'ThreadPoolExecutor-0_0')):
-    threading.Thread(target=target, name=name, daemon=True).start()
-    time.sleep(0.2)
+def start(target, name): threading.Thread(target=target, name=name, daemon=True).start()
+start(server.hold, 'holder')
+while not server.jobs.mutex.locked(): time.sleep(0.01)
+start(server.put, 'putter')
+start(load, 'importer')
+while 'slow' not in sys.modules: time.sleep(0.01)
+start(load, 'ThreadPoolExecutor-0_0')
 _thread.start_new_thread(time.sleep, (1000,))
-time.sleep(0.2)
 open('ready', 'w').close()
 time.sleep(1000)
 ";
@@ -82,7 +95,12 @@ fn locks_and_threads_have_the_programs_names() {
     for build in BUILDS {
         let place = Place::new();
         let target = Target::start(&place, build, NAMED);
-        let dump = place.ungil(["dump", &target.pid(), "--json"]).run().ok().json();
+        let mut dump = Value::Null;
+        eventually("two threads that wait, and six in all", || {
+            dump = place.ungil(["dump", &target.pid(), "--json"]).run().ok().json();
+            let all = threads(&dump);
+            all.len() == 6 && all.iter().filter(|thread| thread["waits"]["contention"] == true).count() == 2
+        });
         let (putter, holder) = (thread(&dump, "putter"), thread(&dump, "holder"));
         assert_eq!(putter["waits"]["name"], "server.jobs.mutex", "{build}: {putter}");
         assert_eq!(holder["holds"][0]["name"], "server.jobs.mutex", "{build}: {holder}");
@@ -117,7 +135,7 @@ asyncio.run(main())
     let place = Place::new();
     let target = Target::start(&place, "3.14t", script);
     let mut words = String::new();
-    ungil_tests::eventually("a deadlock and a task", || {
+    eventually("a deadlock and a task", || {
         words = place.ungil(["dump", &target.pid()]).run().stdout;
         words.contains("Found one deadlock") && words.contains("asyncio task")
     });

@@ -1,5 +1,6 @@
 //! `ungil dump`: what every thread of a live Python is doing, what it waits for and who has that.
 
+mod short;
 mod style;
 mod text;
 mod words;
@@ -20,7 +21,10 @@ pub(crate) fn run(args: &Dump) -> Result<ExitCode, Edge> {
     let mut failed: Vec<(u32, AttachError)> = Vec::new();
     for pid in pids {
         match look(pid, args) {
-            Ok(snapshot) => {
+            Ok(mut snapshot) => {
+                if args.short {
+                    short::shorten(&mut snapshot);
+                }
                 if !args.json {
                     print(&text::snapshot(&snapshot, style::Style::of_stdout()))?;
                 }

@@ -28,6 +28,10 @@ pub(crate) struct Dump {
     #[arg(long)]
     pub(crate) no_source: bool,
 
+    /// Short paths: of an installed package, of the standard library and of the working folder from there on.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) short: bool,
+
     /// Print everything found as JSON (schema ungil.dump/1).
     #[arg(long)]
     pub(crate) json: bool,
