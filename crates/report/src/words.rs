@@ -36,6 +36,23 @@ struct Story<'a> {
     best: Option<&'a ArmFigures>,
 }
 
+/// Returns the arm that is better than the baseline by its verdict, and of several the best.
+pub(crate) fn surely_better(view: View<'_>) -> Option<&ArmFigures> {
+    let key = view.comparison.headline.as_str();
+    let more = metric::find(key).is_some_and(|m| m.better == Better::More);
+    let good = if more { Verdict::More } else { Verdict::Less };
+    let real = |id: &str| view.record.header.arms.iter().any(|a| a.id == id && !a.again);
+    let better = view.comparison.arms.iter().filter(|a| {
+        let verdict = a.metrics.get(key).and_then(|f| Some(f.baseline.as_ref()?.verdict));
+        a.failed.is_none() && real(&a.arm) && verdict == Some(good)
+    });
+    let value = |a: &&ArmFigures| a.metrics.get(key).map_or(f64::NAN, |f| f.median);
+    better.min_by(|a, b| {
+        let order = value(a).total_cmp(&value(b));
+        if more { order.reverse() } else { order }
+    })
+}
+
 /// How much better or worse, as a factor above 1.
 fn factor(ratio: f64) -> String {
     format!("{}×", digits(if ratio < 1.0 { 1.0 / ratio } else { ratio }))
@@ -60,19 +77,8 @@ impl<'a> Story<'a> {
     fn new(view: View<'a>) -> Story<'a> {
         let headline = &view.comparison.headline;
         let more = metric::find(headline).is_some_and(|m| m.better == Better::More);
-        let mut story = Story { view, more, best: None };
-        let value = |a: &ArmFigures| a.metrics.get(headline).map_or(f64::NAN, |f| f.median);
-        let better = view
-            .comparison
-            .arms
-            .iter()
-            .filter(|a| a.failed.is_none() && story.versus(a).is_some_and(|v| v.verdict == story.good()));
-        let order = |a: &&ArmFigures, b: &&ArmFigures| {
-            let (a, b) = (value(a), value(b));
-            if more { b.total_cmp(&a) } else { a.total_cmp(&b) }
-        };
-        story.best = better.min_by(order).or_else(|| view.comparison.arms.first());
-        story
+        let best = surely_better(view).or_else(|| view.comparison.arms.first());
+        Story { view, more, best }
     }
 
     fn good(&self) -> Verdict {

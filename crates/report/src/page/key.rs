@@ -5,34 +5,16 @@ use super::ratios::{span, times};
 use crate::{View, joules};
 use std::collections::BTreeSet;
 use ungil_experiment::compare::ArmFigures;
-use ungil_experiment::metric::{self, Better, Unit, show};
-use ungil_experiment::stats::Verdict;
+use ungil_experiment::metric::{self, Unit, show};
 
 /// Arms in the table of every figure; a wider one could not be read.
 const ARMS: usize = 40;
-
-/// The arm that is surely better than the baseline, by most: the one that a reader may want to change to.
-fn best(view: View<'_>) -> Option<&ArmFigures> {
-    let key = view.comparison.headline.as_str();
-    let more = metric::find(key).is_some_and(|m| m.better == Better::More);
-    let good = if more { Verdict::More } else { Verdict::Less };
-    let real = |id: &str| view.record.header.arms.iter().any(|a| a.id == id && !a.again);
-    let better = view.comparison.arms.iter().filter(|a| {
-        let verdict = a.metrics.get(key).and_then(|f| Some(f.baseline.as_ref()?.verdict));
-        a.failed.is_none() && real(&a.arm) && verdict == Some(good)
-    });
-    let value = |a: &&ArmFigures| a.metrics.get(key).map_or(f64::NAN, |f| f.median);
-    better.min_by(|a, b| {
-        let order = value(a).total_cmp(&value(b));
-        if more { order.reverse() } else { order }
-    })
-}
 
 /// A row a figure. Beside the baseline stands the arm that is surely better than it; where there is none, the range of all others.
 pub(super) fn figures(view: View<'_>) -> Table {
     let comparison = view.comparison;
     let baseline = comparison.arm(&comparison.baseline);
-    let best = best(view);
+    let best = crate::words::surely_better(view);
     let memory = ["pss_peak_bytes", "rss_peak_bytes"]
         .into_iter()
         .find(|key| baseline.is_some_and(|a| a.metrics.contains_key(*key)))
