@@ -240,7 +240,7 @@ if __name__ == '__main__': main()
         let out = alloc(&place, build, &["--every", "64", "work.py"]).run().ok();
         assert!(out.stdout.starts_with("well\n"), "{build}: {}\n{}", out.stdout, out.stderr);
         assert_eq!(out.stderr, "", "{build}");
-        assert!(out.stdout.contains("3 children were forked off"), "{build}: {}", out.stdout);
+        assert!(out.stdout.contains("not counted: 3 forked child processes"), "{build}: {}", out.stdout);
     }
 }
 
