@@ -106,7 +106,7 @@ spin(0.5)
 #[test]
 fn a_phase_without_an_end_is_an_error() {
     let (told, run) = failed("ungil_phase.start()\n");
-    assert!(told.why.contains("phase has no end"), "{told:?}");
+    assert!(told.what.contains("phase has no end"), "{told:?}");
     assert_eq!(run["outcome"]["kind"], "invalid");
     // An exception is no missing end: `with` closes the phase, and the exit code tells.
     let (told, run) = failed("with phase(): raise ValueError('inside')\n");

@@ -182,7 +182,7 @@ fn a_service_shows_its_percentiles_throughput_and_failures() {
         }
     }
     let heads = page.value("[...document.querySelectorAll('#run-table thead th')].map(t => t.textContent)");
-    for head in ["throughput", "p50", "p90", "p99", "failed"] {
+    for head in ["throughput", "p50", "p90", "p99", "failed requests"] {
         assert!(heads.as_array().unwrap().contains(&json!(head)), "{head}: {heads}");
     }
     place.ungil(["report", "service.jsonl", "--format", "svg"]).run().ok();
@@ -201,8 +201,12 @@ fn a_service_shows_its_percentiles_throughput_and_failures() {
     let mut page = Page::open(&both, 1400, "light", READY);
     let rows = page.value("[...document.querySelectorAll('#differences [aria-label=\"Further figures\"] tr')].map(r => [...r.cells].map(c => c.textContent).join(' '))");
     let rows = rows.as_array().unwrap();
-    let failed: Vec<&Value> = rows.iter().filter(|r| r.as_str().unwrap().contains(" failed ")).collect();
-    assert!(failed.iter().any(|r| r.as_str().unwrap().starts_with("3.14t/1 failed - 150")), "{failed:?}");
+    let failed: Vec<&Value> =
+        rows.iter().filter(|r| r.as_str().unwrap().contains(" failed requests ")).collect();
+    assert!(
+        failed.iter().any(|r| r.as_str().unwrap().starts_with("3.14t/1 failed requests - 150")),
+        "{failed:?}"
+    );
     assert!(rows.iter().any(|r| r.as_str().unwrap().contains(" p90 ")), "{rows:?}");
 }
 

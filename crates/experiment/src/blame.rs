@@ -58,7 +58,7 @@ pub(crate) fn run_failure(header: &Header, arm: &Arm, run: &Run, by_hand: &str) 
         }
         _ => format!("run it by hand: {by_hand}"),
     };
-    let why = stderr_end(stderr).map_or_else(
+    let why = stderr_end(stderr, serves).map_or_else(
         || "it wrote nothing to standard error".into(),
         |end| format!("standard error ends with: {end}"),
     );
@@ -68,12 +68,15 @@ pub(crate) fn run_failure(header: &Header, arm: &Arm, run: &Run, by_hand: &str) 
 /// Characters of a failed run's last lines that are shown.
 const MAX_SHOWN: usize = 300;
 
-/// The last exception's line and the line before it, or else the last two lines.
-fn stderr_end(stderr: &str) -> Option<String> {
+/// The last exception's line and the line before it, or else the last two lines. Of a service with worker processes it is the
+/// first exception's line and the last one's: where a worker fails, the master then ends with an exception of its own.
+fn stderr_end(stderr: &str, has_workers: bool) -> Option<String> {
     let carets = |line: &str| line.chars().all(|c| "~^| ".contains(c));
     let lines: Vec<&str> = stderr.lines().filter(|l| !carets(l)).collect();
     let at = exception(&lines).or(lines.len().checked_sub(1))?;
-    let before = at.checked_sub(1).and_then(|i| lines.get(i)).filter(|l| !l.contains(TRACEBACK));
+    let second = lines.iter().enumerate().filter(|(_, l)| l.contains(TRACEBACK)).nth(1);
+    let first = second.filter(|_| has_workers).and_then(|(second, _)| exception(lines.get(..second)?));
+    let before = first.or(at.checked_sub(1)).and_then(|i| lines.get(i)).filter(|l| !l.contains(TRACEBACK));
     let shown = before.into_iter().chain(lines.get(at)).map(|line| shortened(line.trim_matches([' ', '|'])));
     Some(shown.collect::<Vec<_>>().join(" / "))
 }
@@ -109,7 +112,7 @@ mod tests {
 
     #[test]
     fn the_exception_and_the_line_before_it_are_quoted() {
-        let end = |text: &str| stderr_end(text).expect("words");
+        let end = |text: &str| stderr_end(text, false).expect("words");
         let head = "Traceback (most recent call last):\n  File \"w.py\", line 1, in <module>\n";
         let raised =
             format!("{head}    check(x)\n    ~~~~~^^^\nValueError: the value\nis not valid\nnote: added\n");
@@ -127,7 +130,11 @@ mod tests {
         assert_eq!(end(syntax), "def f(: / SyntaxError: invalid syntax");
         assert_eq!(end("starting\nno luck\n"), "starting / no luck");
         assert_eq!(end("no luck\n"), "no luck");
-        assert_eq!(stderr_end(""), None);
+        assert_eq!(stderr_end("", false), None);
+        let master =
+            format!("{head}    import x\nModuleNotFoundError: x\n[9] [ERROR] worker exited\n{second}");
+        assert_eq!(stderr_end(&master, true).as_deref(), Some("ModuleNotFoundError: x / KeyError: 1"));
+        assert_eq!(stderr_end(&second, true).as_deref(), Some("ValueError: the value / KeyError: 1"));
         assert!(end(&"y".repeat(10_000)).chars().count() < 400);
     }
 }

@@ -5,8 +5,13 @@ use super::nvml::Nvml;
 use super::perf::{self, Perf};
 use super::powercap::{self, Powercap};
 use super::request::{Choice, Request};
-use super::{Error, Sensor, meter::Meter};
+use super::{Error, Sensor, Usage, meter::Meter};
 use std::path::Path;
+use std::time::Duration;
+
+/// A counter that has not advanced in this time does not count: a package draws more than a watt in steps of microjoules, and the
+/// kernel's counters are refreshed every few milliseconds.
+const STILL: Duration = Duration::from_millis(100);
 
 /// What [`open`] found.
 pub struct Opened {
@@ -19,7 +24,7 @@ pub struct Opened {
 
 /// Opens the sensors that `request` names.
 ///
-/// `auto` takes powercap, else perf, else the model with its band, for the processors; and NVML beside it where
+/// `auto` takes powercap if it advances, else perf, else the model with its band, for the processors; and NVML beside it where
 /// there is one. On a machine with a GPU's counter and no processor's, the model still stands for the processors: a
 /// total that silently leaves them out would be worse than an estimate that says what it is.
 ///
@@ -38,11 +43,11 @@ pub fn open(request: &Request) -> Result<Opened, Error> {
 
 fn auto() -> Result<Opened, Error> {
     let mut opened = Opened { sensors: Vec::new(), absent: Vec::new() };
-    match one(&Choice::Powercap(powercap::ROOT.into())) {
+    match one(&Choice::Powercap(powercap::ROOT.into())).and_then(advancing) {
         Ok(sensor) => opened.sensors.push(sensor),
         Err(error) => {
             opened.absent.push(error);
-            match one(&Choice::Perf(perf::ROOT.into())) {
+            match one(&Choice::Perf(perf::ROOT.into())).and_then(advancing) {
                 Ok(sensor) => opened.sensors.push(sensor),
                 Err(error) => {
                     opened.absent.push(error);
@@ -58,6 +63,22 @@ fn auto() -> Result<Opened, Error> {
     Ok(opened)
 }
 
+/// Returns the sensor if its counters count: those that a virtual machine shows may stand still.
+fn advancing(mut sensor: Box<dyn Sensor>) -> Result<Box<dyn Sensor>, Error> {
+    sensor.begin()?;
+    std::thread::sleep(STILL);
+    if sensor.end(&Usage::default())?.microjoules > 0 {
+        return Ok(sensor);
+    }
+    let name = match sensor.about().sensor.as_str() {
+        perf::SENSOR => perf::SENSOR,
+        _ => powercap::SENSOR,
+    };
+    let why =
+        format!("its counters do not advance ({} s); a virtual machine may show such", STILL.as_secs_f64());
+    Err(Error::Absent { sensor: name, why })
+}
+
 fn one(choice: &Choice) -> Result<Box<dyn Sensor>, Error> {
     Ok(match choice {
         Choice::Powercap(root) => Box::new(Powercap::open(root)?),
@@ -66,4 +87,34 @@ fn one(choice: &Choice) -> Result<Box<dyn Sensor>, Error> {
         Choice::Meter(command) => Box::new(Meter::open(command)?),
         Choice::Model(parameters) => Box::new(Model::new(*parameters)?),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{About, Evidence, Reading};
+    use super::*;
+
+    struct Counting(u64);
+
+    impl Sensor for Counting {
+        fn about(&self) -> About {
+            let evidence = Evidence::Counter;
+            About { sensor: perf::SENSOR.into(), evidence, covers: "a package".into(), notes: Vec::new() }
+        }
+        fn begin(&mut self) -> Result<(), Error> {
+            Ok(())
+        }
+        fn poll(&mut self) {}
+        fn end(&mut self, _: &Usage) -> Result<Reading, Error> {
+            Ok(Reading { microjoules: self.0, band: None, domains: Vec::new() })
+        }
+    }
+
+    #[test]
+    fn a_counter_that_stands_still_is_absent() {
+        assert!(advancing(Box::new(Counting(1))).is_ok());
+        let error = advancing(Box::new(Counting(0))).err().expect("it stands still");
+        assert!(matches!(error, Error::Absent { sensor: "perf", .. }), "{error}");
+        assert!(error.why().contains("do not advance"), "{}", error.why());
+    }
 }
