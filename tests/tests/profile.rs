@@ -57,7 +57,9 @@ for thread in threads: thread.join()
 json.dump(waited, open('truth', 'w'))
 ";
 
-/// Profiles that are taken until one has looked on time. A look stands for the time since the one before, so a profiler that was kept from
+/// Profiles that are taken until one has looked on time, at a waiter that slept. Before it sleeps, a thread of a free-threaded build
+/// yields its processor 40 times (`MAX_SPIN_COUNT` in Python/lock.c), which on a busy machine takes longer than these waits; so long it
+/// runs, for whoever looks. Then less is seen in all than the program measured. A look stands for the time since the one before, so a profiler that was kept from
 /// its processor for 200 ms cannot know what it did not see; it counts that as missed, and says so.
 const TRIES: usize = 20;
 
@@ -72,11 +74,13 @@ fn known_hold_times_are_reported_within_three_points() {
             let summary = profile(&place, &args).ok().json();
             let (missed, taken) =
                 (number(&summary["totals"]["missed"]), number(&summary["totals"]["captured"]));
-            (missed < 0.02 * taken).then_some(summary)
+            let truth: Value = serde_json::from_str(&place.read("truth").unwrap()).unwrap();
+            let total: f64 = truth.as_object().unwrap().values().map(number).sum();
+            let slept = number(&summary["weight"]) / 1e9 > 0.97 * total;
+            (missed < 0.02 * taken && slept).then_some((summary, truth, total))
         };
-        let summary = (0..TRIES).find_map(on_time).expect("one profile that looked on time");
-        let truth: Value = serde_json::from_str(&place.read("truth").unwrap()).unwrap();
-        let total: f64 = truth.as_object().unwrap().values().map(number).sum();
+        let (summary, truth, total) =
+            (0..TRIES).find_map(on_time).expect("one profile that looked on time at a waiter that slept");
         for (name, waited) in truth.as_object().unwrap() {
             let (found, truth) = (share(&summary, name), number(waited) / total);
             assert!((found - truth).abs() < 0.03, "{build}: {name}: {found}, and it was {truth}: {summary}");
