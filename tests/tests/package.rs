@@ -1,8 +1,9 @@
 //! The Python package, installed from its wheels: its own tests on every interpreter, and the program it brings along.
 
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::Command;
-use ungil_tests::{PYTHONS, Place, metric, python};
+use std::process::{Command, Stdio};
+use ungil_tests::{PYTHONS, Place, eventually, metric, python};
 
 /// What `cargo xtask test` made for these tests: the installed wheels, and the tools they are tested with.
 fn made(what: &str) -> PathBuf {
@@ -162,5 +163,38 @@ fn importing_it_leaves_the_gil_off() {
         let out = with_package(version).args(["-W", "error", "-c", look]).output().expect("starts");
         let said = String::from_utf8_lossy(&out.stdout);
         assert!(said.starts_with("False "), "{said}{}", String::from_utf8_lossy(&out.stderr));
+    }
+}
+
+#[test]
+fn dump_names_the_queue_that_a_thread_waits_for() {
+    let place = Place::new();
+    let program = "
+import os, threading, ungil
+class Shop:
+    def __init__(self): self.jobs = ungil.Queue()
+shop = Shop()
+def worker(): shop.jobs.get()
+threading.Thread(target=worker, name='worker', daemon=True).start()
+print(os.getpid(), flush=True)
+input()
+";
+    for version in PYTHONS {
+        let mut waiter = with_package(version)
+            .args(["-c", program])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the interpreter starts");
+        let mut pid = String::new();
+        BufReader::new(waiter.stdout.take().expect("a pipe")).read_line(&mut pid).expect("its number");
+        let mut said = String::new();
+        eventually("the name of the queue", || {
+            said = place.ungil(["dump", pid.trim()]).run().ok().stdout;
+            said.contains("(a ungil.Queue \"shop.jobs\")")
+        });
+        assert!(said.contains("\"worker\"") && said.contains("waiting for a queue"), "{version}: {said}");
+        drop(waiter.stdin.take());
+        waiter.wait().expect("it ends");
     }
 }
