@@ -1,0 +1,84 @@
+//! A service whose requests fail: what its figures may say.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+
+mod services;
+
+use serde_json::Value;
+use services::{BOTH, FIVE_BLOCKS, answering, by_hand, counting, fails};
+use ungil_tests::{Place, hazards, metric};
+
+#[test]
+fn a_server_that_fails_is_not_recommended() {
+    let place = Place::new();
+    // Half of the requests fail without the GIL, and at once; with the GIL each takes a while.
+    let service = answering(
+        &place,
+        "200 if path == '/ready' else 200 + 300 * (number % 2) if FREE else time.sleep(0.02) or 200",
+    );
+    let load = counting("work", 20);
+    let args = ["--serve", service, "--load", &load, "--ready", "http://{host}:{port}/ready"];
+    let bound = ["--fail-if", "failed(3.14t) > 0.1%", "--fail-if", "throughput(3.14t) < 0.95"];
+    let out = place.ungil(["compare", "--quiet"]).args(FIVE_BLOCKS).args(BOTH).args(args).args(bound).run();
+    assert_eq!(out.code, 3, "{}{}", out.stdout, out.stderr);
+    let (text, err) = (&out.stdout, &out.stderr);
+    for never in ["fastest", "Use 3.14", "Stay with", "× faster", "× slower", "longer --time-limit"] {
+        assert!(!text.contains(never), "'{never}' in {text}");
+    }
+    let hazard = "3.14t: 50.0 % of 20 requests failed: 10 answers neither 2xx nor 3xx at worst (5 runs of 5)";
+    let advice = "No arm is advised: 50.0 % of the requests to 3.14t failed.";
+    for said in [hazard, advice, "more blocks decide nothing"] {
+        assert!(text.contains(said), "no '{said}' in {text}");
+    }
+    assert!(err.contains("crossed: failed(3.14t) > 0.1%: it is 50.0 %"), "{err}");
+    assert!(
+        err.contains("cannot tell: throughput(3.14t) < 0.95: 50.0 % of the requests to 3.14t failed"),
+        "{err}"
+    );
+    let record = out.record();
+    for run in record.of_arm("3.14t") {
+        assert_eq!(hazards(run, "failed-requests").len(), 1, "{run}");
+        assert_eq!(
+            ["requests", "failed_requests", "failed_share"].map(|k| metric(run, k)),
+            [20.0, 10.0, 0.5]
+        );
+        // 10 successes, in less than the time of the load generator's life.
+        assert!(metric(run, "throughput_per_s") * metric(run, "wall_s") >= 10.0, "{run}");
+    }
+    let figures = |arm: usize| &record.comparison()["arms"][arm];
+    assert_eq!(figures(1)["requests"], serde_json::json!({"made": 100.0, "failed": 50.0}));
+    for key in ["throughput_per_s", "cpu_s", "rss_peak_bytes"] {
+        let versus = &figures(1)["metrics"][key]["baseline"];
+        assert_eq!(
+            (versus["verdict"].as_str(), &versus["ratio"]),
+            (Some("cannot-tell"), &Value::Null),
+            "{key}"
+        );
+        assert!(versus["why"].as_str().is_some_and(|w| w.starts_with("50.0 %")), "{versus}");
+    }
+    assert_eq!(figures(1)["metrics"]["failed_requests"]["median"], 10.0);
+    let file = record.path.to_str().unwrap();
+    let md = place.ungil(["report", file, "--format", "md"]).run().ok().stdout;
+    let page = place.ungil(["report", file, "-o", "page.html"]).run().ok();
+    let page = place.read("page.html").unwrap_or(page.stdout);
+    for text in [&md, &page] {
+        assert!(
+            text.contains("No arm is advised") && text.contains("10 answers neither 2xx nor 3xx"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_run_without_a_successful_request_has_failed() {
+    let place = Place::new();
+    let load = counting("work", 20);
+    let service = answering(&place, "404");
+    let out = place.one_block(BOTH).args(["--serve", service, "--load", &load]).run();
+    let told = fails(&out, &place, &["none of 20 requests succeeded", "answered 404 before the load"]);
+    assert!(by_hand(&place, &told).contains("Non-2xx or 3xx responses: 20"), "{told:?}");
+    // It closes the connection without a word.
+    let service = answering(&place, "200 if path == '/ready' else 0");
+    let ready = ["--ready", "http://127.0.0.1:{port}/ready"];
+    let out = place.one_block(BOTH).args(["--serve", service, "--load", &load]).args(ready).run();
+    fails(&out, &place, &["none of 20 requests succeeded", "20 read errors"]);
+}
