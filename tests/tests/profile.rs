@@ -57,10 +57,12 @@ for thread in threads: thread.join()
 json.dump(waited, open('truth', 'w'))
 ";
 
-/// Profiles that are taken until one has looked on time, at a waiter that slept. Before it sleeps, a thread of a free-threaded build
-/// yields its processor 40 times (`MAX_SPIN_COUNT` in Python/lock.c), which on a busy machine takes longer than these waits; so long it
-/// runs, for whoever looks. Then less is seen in all than the program measured. A look stands for the time since the one before, so a profiler that was kept from
-/// its processor for 200 ms cannot know what it did not see; it counts that as missed, and says so.
+/// Maximum number of profiles until one has looked on time at a waiter that slept.
+///
+/// A look stands for the time since the one before, so a profiler that got no processor for 200 ms cannot know what it did not see; it
+/// counts that as missed and says so. And before it sleeps, a thread of a free-threaded build yields its processor 40 times
+/// (`MAX_SPIN_COUNT` in Python/lock.c). On a busy machine that takes longer than these waits, and to every observer the thread runs; the
+/// profile then sees less waiting in total than the program measured.
 const TRIES: usize = 20;
 
 #[test]

@@ -24,10 +24,10 @@ pub struct Found {
     pub module: Option<String>,
     /// The ABI that its name says it has.
     pub abi: Abi,
-    /// Why it is not judged; `None` for a file that the build would import.
+    /// The reason why it is not judged; `None` for a file that the build would import.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped: Option<Skipped>,
-    /// Why its bytes could not be read, or not as a binary.
+    /// The reason why its bytes could not be read, or not as a binary.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<String>,
     /// What its binary says: one for each module in it. The caller fills this in.

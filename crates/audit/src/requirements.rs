@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// The largest file that is read, in bytes: several times the largest lock files.
 const LARGEST: u64 = 64 << 20;
 
-/// What a wheel that is listed, but was not read, says of the GIL.
+/// The GIL status of a wheel that is listed but was not read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WheelSays {
@@ -49,7 +49,7 @@ pub struct Wanted {
     /// The wheel of those that an installer would take for the build and platform.
     #[serde(serialize_with = "crate::tags::as_name")]
     pub wheel: Option<WheelName>,
-    /// What that wheel says of the GIL.
+    /// The GIL status of that wheel.
     pub gil: WheelSays,
     /// A lock file lists a source distribution for it.
     pub sdist: bool,

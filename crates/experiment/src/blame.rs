@@ -81,7 +81,7 @@ fn stderr_end(stderr: &str, has_workers: bool) -> Option<String> {
     Some(shown.collect::<Vec<_>>().join(" / "))
 }
 
-/// How Python begins what it says of an exception.
+/// The first line of a Python traceback.
 const TRACEBACK: &str = "Traceback (most recent call last):";
 
 /// The line that names the last exception: after a traceback the first that is not indented, and otherwise the last that looks

@@ -69,7 +69,7 @@ pub struct Versus {
     pub ratio: Option<Ratio>,
     /// The verdict at this metric's margin.
     pub verdict: Verdict,
-    /// Why the verdict is [`Verdict::CannotTell`] and further blocks would not change it.
+    /// The reason why the verdict is [`Verdict::CannotTell`] and further blocks would not change it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
@@ -229,7 +229,7 @@ impl Comparison {
         versus.filter(|v| v.why.is_none())
     }
 
-    /// Whether further blocks can decide anything.
+    /// Returns whether further blocks can decide anything.
     pub fn is_decidable(&self) -> bool {
         self.decidable().next().is_some()
     }

@@ -172,7 +172,7 @@ pub struct Output {
 pub struct Uncached {
     /// Their names.
     pub modules: Vec<String>,
-    /// Why it is not cached.
+    /// The reason why it is not cached.
     pub why: String,
 }
 

@@ -50,7 +50,7 @@ pub(crate) struct Findings {
     pub(crate) startup_ns: Option<u64>,
     /// Figures that the load generator's report does not allow, and why.
     pub(crate) missing: BTreeMap<String, String>,
-    /// What a service answered when it was ready.
+    /// The service's answer when it was ready.
     pub(crate) ready_answer: Option<String>,
     /// CPU seconds of a load generator, which is not part of the tree.
     pub(crate) load_cpu_s: f64,

@@ -22,7 +22,7 @@ pub enum SkipReason {
     NoImportName,
 }
 
-/// Why a file is not judged.
+/// A reason why a file is not judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Skipped {
     /// The kind of reason.

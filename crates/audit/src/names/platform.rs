@@ -82,7 +82,7 @@ impl FilePlatform {
         FilePlatform { os, processor: processor(|one| one == named), text }
     }
 
-    /// Whether an interpreter of the platform of a wheel's tag may load it. A tag that is not known fits.
+    /// Returns whether an interpreter of the platform of a wheel's tag may load it. An unknown tag fits.
     #[must_use]
     pub fn fits(&self, tag: &str) -> bool {
         let os = match tag {

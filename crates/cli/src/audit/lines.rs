@@ -126,7 +126,7 @@ fn skipped(report: &Report, all: bool) -> Vec<Line> {
     lines
 }
 
-/// How many files were not judged, by reason; `None` if every one was.
+/// Counts the files that were not judged, by reason; `None` if every one was.
 pub(super) fn skipped_count(report: &Report) -> Option<String> {
     let reasons: Vec<SkipReason> =
         report.audit.skipped().filter_map(|(_, found)| Some(found.skipped.as_ref()?.reason)).collect();

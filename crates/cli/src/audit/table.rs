@@ -80,7 +80,7 @@ pub(super) fn summary(report: &Report) -> String {
     text
 }
 
-/// How many modules there are, by verdict; or why none is no fault.
+/// Counts the modules by verdict, or says why having none is no fault.
 fn modules(report: &Report) -> String {
     let build = report.audit.build;
     let count = |wanted| report.audit.taken().filter(|(_, found)| found.switches_on() == wanted).count();
@@ -107,7 +107,7 @@ fn modules(report: &Report) -> String {
     )
 }
 
-/// How many projects are wanted, by what is known of their wheels.
+/// Counts the wanted projects by what is known of their wheels.
 fn wanted(report: &Report) -> Option<String> {
     let build = report.audit.build;
     let count = |says| lines::applying(report).filter(|one| one.gil == says).count();
@@ -123,7 +123,7 @@ fn wanted(report: &Report) -> Option<String> {
     ))
 }
 
-/// What importing the modules showed.
+/// Summarises the result of importing the modules.
 fn verified(report: &Report) -> Option<String> {
     let verified = report.verified.as_ref()?;
     let count = |is: &dyn Fn(&Verified) -> bool| verified.iter().filter(|one| is(one)).count();
@@ -143,7 +143,7 @@ fn verified(report: &Report) -> Option<String> {
     Some(text)
 }
 
-/// What the index answered.
+/// Summarises the answers of the index.
 fn index(report: &Report) -> Option<String> {
     let index = report.index.as_ref()?;
     let build = report.audit.build;

@@ -146,7 +146,7 @@ pub(super) fn edge(edge: &EdgeView) -> String {
     )
 }
 
-/// What was found by `--all`, and what was left out.
+/// Formats what `--all` found and what it left out.
 pub(super) fn all(found: usize, refused: &[(u32, AttachError)]) -> String {
     let mut text =
         format!("{} found among the processes that may be looked into.\n", counted(found, "Python"));
@@ -176,7 +176,7 @@ pub(super) fn none(refused: &[(u32, AttachError)]) -> Edge {
     }
 }
 
-/// Why the first of the processes that were left out was.
+/// Returns the reason why the first of the skipped processes was skipped.
 fn first(refused: &[(u32, AttachError)]) -> Option<String> {
     Some(match &refused.first()?.1 {
         AttachError::Denied { why, mend, .. } => format!("{}; try: {}", clean(why), clean(mend)),

@@ -15,7 +15,7 @@ use ungil_remote::{Arrival, AttachError, Python};
 
 /// How long a program may take to end when it is asked to.
 const GRACE: Duration = Duration::from_secs(5);
-/// How often it is asked whether it has ended, and whether it has a Python.
+/// Interval between two checks of whether it has ended and whether it has a Python.
 const NAP: Duration = Duration::from_millis(2);
 /// A wait for a Python that is longer than this is spoken of.
 const LONG: Duration = Duration::from_secs(1);
@@ -73,7 +73,7 @@ impl Launched {
         }
     }
 
-    /// Whether it has not ended.
+    /// Returns whether it has not ended.
     pub(super) fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
