@@ -180,7 +180,8 @@ fn is_no_data(object: &Bound<'_, PyAny>) -> PyResult<bool> {
 /// (configuration, vocabularies, models). It is what it takes when threads read the *same* str, int or float over and over, or get
 /// the same object from a function written in C, since those always count.
 ///
-/// What could not be shared is told by a `ShareWarning`, with the reason. With a GIL there is nothing to do and nothing is done.
+/// What could not be shared is told by a `ShareWarning`, with the reason. A constant of the source, such as the tuple in `[1, (2, "x")]`,
+/// belongs to the thread that imported the module: share it there, or make the tuple anew, `tuple([2, "x"])`. With a GIL there is nothing to do and nothing is done.
 ///
 /// Thread safety: distinct. (Call it before other threads change the graph.)
 #[pyfunction]

@@ -175,7 +175,9 @@ class Shared(Subject):
     def step(self, rng, log):
         slot = rng.randrange(4)
         if rng.random() < 0.3:
-            cell = {"token": log.token(), "list": [1, 2, (3, "x" * 10)]}
+            # The tuple is made here: a constant would be the main thread's, and no longer to be shared once the collector has
+            # untracked it.
+            cell = {"token": log.token(), "list": [1, 2, tuple([3, "x" * 10])]}
             cell["self"] = cell
             self.slots[slot] = ungil.share(cell)
         else:
