@@ -62,6 +62,12 @@ def kind_of(thing):
     return None  # whatever it is called
 
 
+def state_of(kind):
+    """What a thread does that waits for a thing of this kind: a lock is given back, anything else happens."""
+    events = ("Condition", "Event", "Barrier", "Thread", "Queue", "Future")
+    return "event" if kind is not None and kind.endswith(events) else "lock"
+
+
 def sure(thing):
     """How surely the holder of such a thing can be named: the least confidence that will do."""
     kind = kind_of(thing)
@@ -76,7 +82,7 @@ def waits(waiter, thing, *holders, kind=None, confidence=None, also=()):
     names = [[hex(id(thing)), kind or kind_of(thing)], *([hex(id(other)), kind_of(other)] for other in also)]
     level = confidence or sure(thing)
     row["waits"] = {"any": names, "holders": [{"native_id": h.native_id, "confidence": level} for h in holders]}
-    row["state"], row["calls"] = ["lock"], ["futex", None]
+    row["state"], row["calls"] = sorted({state_of(kind) for _, kind in names}), ["futex", None]
 
 
 def holds(holder, thing, depth=1, confidence=None, must=True):

@@ -61,7 +61,7 @@ def unblock():
 ROUNDS = [0] * 8
 workers = [look.thread(f"worker-{number}", run, number) for number in range(8)]
 for worker in workers:
-    look.state(worker, "running", "gil", "lock", "native", "syscall", "stopped")
+    look.state(worker, "running", "gil", "lock", "event", "native", "syscall", "suspended")
     look.row_of(worker).update(waits="any", frames="moving", may=[hex(id(lock)) for lock in [*LOCKS, QUEUE.mutex]])
 look.write(look.truth(sys._getframe(), {})), look.stay()  # one line, for the stack's sake
 STOP.append(True)

@@ -11,5 +11,5 @@ def tell():
 
 look.DAEMON = False
 teller = look.thread("teller", tell)
-look.state(look.MAIN, "lock", "syscall", calls=["futex", None])
+look.state(look.MAIN, "event", "syscall", calls=["futex", None])
 look.row_of(look.MAIN)["waits"] = "any"

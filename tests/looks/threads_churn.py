@@ -30,7 +30,7 @@ look.has_arrived(holder)
 look.holds(holder, L)
 look.waits(look.thread("waiter", want), L, holder)
 churn = look.thread("churn", come_and_go)
-look.state(churn, "running", "gil", "lock", "native", "syscall", "stopped", "ending")
+look.state(churn, "running", "gil", "lock", "event", "native", "syscall", "suspended", "ending")
 # Starting a thread holds, for moments, the lock of the event that says it has started.
 look.row_of(churn).update(waits="any", frames="moving", may_in="/threading.py")
 look.has_arrived(churn)

@@ -3,12 +3,14 @@
 //! Nothing here waits by sleeping for a fixed time: what is awaited is asked for again until a deadline so generous that
 //! only a hang meets it.
 
+mod agreement;
 mod browser;
 mod look;
 mod program;
 mod record;
 mod verdict;
 
+pub use agreement::disagreements;
 pub use browser::Page;
 pub use look::{Target, looks};
 pub use program::{Out, Running, Told, Ungil};

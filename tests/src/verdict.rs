@@ -38,7 +38,7 @@ impl Verdict {
     }
 
     fn header(&mut self, truth: &Value, dump: &Value) {
-        self.same("schema", &dump["schema"], &"ungil.dump/1".into());
+        self.same("schema", &dump["schema"], &"ungil.dump/2".into());
         for key in ["pid", "python", "free_threaded", "gil"] {
             self.same(key, &dump[key], &truth[key]);
         }

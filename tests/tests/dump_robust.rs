@@ -27,7 +27,7 @@ fn whole(out: &Out) -> bool {
         out.told(1);
         return false;
     }
-    assert_eq!(out.json()["schema"], "ungil.dump/1", "{}", out.stdout);
+    assert_eq!(out.json()["schema"], "ungil.dump/2", "{}", out.stdout);
     true
 }
 

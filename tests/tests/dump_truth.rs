@@ -1,9 +1,9 @@
 //! `ungil dump` against fifty programs that know what is true of their threads, on every build: every wait, holder, hold, cycle,
-//! state and stack, none missing and none invented.
+//! state and stack, none missing and none invented. `top` and `profile` are to say of each thread the same as `dump`.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use std::collections::BTreeSet;
-use ungil_tests::{BUILDS, Target, Verdict, looks};
+use ungil_tests::{BUILDS, Target, Verdict, disagreements, looks};
 
 const FREE_THREADED: [&str; 2] = ["3.14t", "3.15t"];
 
@@ -15,7 +15,7 @@ fn looks_at(target: &Target) -> usize {
 
 fn differences(build: &str, options: &[&str], name: &str) -> Vec<String> {
     let mut target = Target::start(build, options, name);
-    let mut all = Vec::new();
+    let (mut all, mut last) = (Vec::new(), None);
     for _ in 0..looks_at(&target) {
         let out = target.look(Vec::<&str>::new());
         if out.code != 0 && out.code != 4 {
@@ -32,7 +32,9 @@ fn differences(build: &str, options: &[&str], name: &str) -> Vec<String> {
             all.push(format!("warnings: {}", dump["warnings"]));
             break;
         }
+        last = Some(dump);
     }
+    all.extend(last.iter().flat_map(|dump| disagreements(&target, dump)));
     if !target.alive() {
         all.push("the target did not survive".into());
     }

@@ -241,7 +241,7 @@ spin()
         let summary = profile(&place, &[&target.pid(), "--mode", "gil", "--duration", "2s"]).ok().json();
         let activities = summary["activities"].as_object().unwrap();
         let of = |name: &str| activities.get(name).map_or(0.0, number);
-        let waits = of("waiting for the GIL") / (of("waiting for the GIL") + of("running"));
+        let waits = of("gil") / (of("gil") + of("running"));
         // Four threads want it and one has it: three quarters wait, but for the moments of handing over.
         assert!((0.5..0.95).contains(&waits), "{build}: {waits}: {summary}");
     }

@@ -96,7 +96,7 @@ fn a_view_says_who_runs_who_waits_for_what_and_who_has_it() {
             let contended = last["objects"].as_array().unwrap().iter().any(|object| object["name"] == "L");
             found && hot && contended && thread(&last, "keeper").unwrap()["state"] == "event"
         });
-        assert_eq!(last["schema"], "ungil.top/1");
+        assert_eq!(last["schema"], "ungil.top/2");
         assert_eq!(last["process"]["free_threaded"], build.ends_with('t'), "{build}");
         assert_eq!(last["process"]["pid"].as_u64(), target.pid().parse().ok());
         let threads = last["threads"].as_array().unwrap();

@@ -10,8 +10,8 @@ use crate::clean;
 use crate::failure::{DEADLOCK, Edge, print};
 use std::process::ExitCode;
 use ungil_remote::native::Stop;
-use ungil_remote::scene::Looker;
 use ungil_remote::snapshot::{Options, Snapshot, take};
+use ungil_remote::thread_observer::ThreadObserver;
 use ungil_remote::{AttachError, Python};
 
 /// Looks into each process and prints what was found.
@@ -67,7 +67,7 @@ fn look(pid: u32, args: &Dump) -> Result<Snapshot, AttachError> {
         (true, true) => Some(Stop::Briefly),
     };
     let options = Options { source: !args.no_source, tasks: true, native };
-    let snapshot = take(&mut python, &mut Looker::default(), options);
+    let snapshot = take(&mut python, &mut ThreadObserver::default(), options);
     match snapshot {
         Ok(snapshot) if snapshot.threads().next().is_none() => Err(AttachError::NoThread(pid)),
         Ok(snapshot) => Ok(snapshot),
@@ -97,7 +97,7 @@ fn print_json(
         all => serde_json::to_value(all).map(|processes| {
             let failed: Vec<_> = failed.iter().map(error).collect();
             let refused: Vec<_> = refused.iter().map(error).collect();
-            serde_json::json!({ "schema": "ungil.dump/1", "processes": processes, "failed": failed, "refused": refused })
+            serde_json::json!({ "schema": "ungil.dump/2", "processes": processes, "failed": failed, "refused": refused })
         }),
     };
     let value =

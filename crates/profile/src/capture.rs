@@ -4,10 +4,10 @@
 //! [`Builder`]. What a look stands for is the time since the one before, so that a late look weighs more and the shares stay right.
 //! Nothing is asked of the target and nothing in it waits for us.
 
-mod activity;
 mod away;
 mod collections;
 mod family;
+mod kernel_view;
 mod locks;
 mod native;
 mod pace;
@@ -19,9 +19,9 @@ mod watch;
 
 use crate::header::{Mode, Totals};
 use crate::{Builder, Finished};
-use activity::Freshness;
 use away::Away;
 use family::Family;
+use kernel_view::Freshness;
 use pace::{Pace, cpu_ns};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -128,8 +128,9 @@ struct Sums<'a> {
 }
 
 impl Sums<'_> {
-    fn rows(&self, activity: Activity) -> impl Iterator<Item = (&Key, u64)> {
-        self.profile.rows.iter().filter(move |(k, _)| k.activity == activity).map(|(k, w)| (k, w.weight))
+    fn rows(&self, is_of: impl Fn(Activity) -> bool) -> impl Iterator<Item = (&Key, u64)> {
+        let rows = self.profile.rows.iter();
+        rows.filter(move |(key, _)| is_of(key.activity)).map(|(key, weight)| (key, weight.weight))
     }
 
     fn leaf(&self, stack: StackId) -> Option<FrameId> {
@@ -139,7 +140,7 @@ impl Sums<'_> {
     /// Locks by name; those without one by address.
     fn locks(&self) -> Vec<Finding> {
         let mut locks: FxHashMap<String, Waits> = FxHashMap::default();
-        for (key, weight) in self.rows(Activity::Lock) {
+        for (key, weight) in self.rows(|of| of == Activity::LOCK) {
             let Some(id) = key.lock else { continue };
             let lock = &self.profile.locks[id.index()];
             let waits = locks.entry(self.profile.lock_label(lock)).or_default();
@@ -174,7 +175,7 @@ impl Sums<'_> {
 
     /// The function and the line that run most themselves.
     fn running(&self) -> Vec<Finding> {
-        let frames = self.rows(Activity::Running).map(|(key, weight)| {
+        let frames = self.rows(Activity::is_busy).map(|(key, weight)| {
             // A collection that a line sets off is not that line's work.
             let leaf = self.leaf(key.stack).filter(|f| self.profile.function(*f).kind != Kind::Gc);
             (leaf, weight)
@@ -221,7 +222,7 @@ impl Sums<'_> {
 
     fn gil(&self) -> Option<Finding> {
         let (mut weight, mut threads, mut lines) = (0.0, FxHashSet::default(), FxHashMap::default());
-        for (key, w) in self.rows(Activity::Gil) {
+        for (key, w) in self.rows(|of| of == Activity::GIL) {
             weight += w as f64;
             threads.insert(key.thread);
             add(&mut lines, self.python_leaf(key.stack), w);
@@ -234,7 +235,8 @@ impl Sums<'_> {
     }
 
     fn idle(&self) -> Option<Finding> {
-        let share = self.rows(Activity::System).map(|(_, w)| w as f64).sum::<f64>() / self.total;
+        let idle = |of| of == Activity::SYSCALL || of == Activity::EVENT;
+        let share = self.rows(idle).map(|(_, w)| w as f64).sum::<f64>() / self.total;
         let of = self.profile.header.mode.what();
         let text = format!("{} of {of} is in system calls or idle", percent(share));
         (share >= IDLE).then_some(Finding { topic: Topic::Idle, share, text })
@@ -243,7 +245,9 @@ impl Sums<'_> {
     /// The functions and lines with the most live memory, and with the most that came and went.
     fn allocations(&self) -> Vec<Finding> {
         let about = |activity, what: &str| {
-            let rows = || self.rows(activity).map(|(key, weight)| (self.python_leaf(key.stack), weight));
+            let rows = || {
+                self.rows(move |of| of == activity).map(|(key, weight)| (self.python_leaf(key.stack), weight))
+            };
             let sum: f64 = rows().map(|(_, weight)| weight as f64).sum();
             self.hottest(rows(), sum, &format!("of {what} was allocated"))
         };

@@ -13,6 +13,7 @@ use fxprof_processed_profile as fx;
 use rustc_hash::FxHashMap;
 use std::io::{self, Write};
 use std::time::Duration;
+use ungil_remote::ThreadState;
 
 /// With more samples than this, equal ones that follow each other are one.
 const MANY: u64 = 1 << 20;
@@ -34,7 +35,7 @@ pub(crate) fn write(profile: &Profile, recording: Option<&Recording>, to: &mut d
 struct Page<'a> {
     profile: &'a Profile,
     to: fx::Profile,
-    categories: [CategoryHandle; 7],
+    categories: [CategoryHandle; Activity::ALL.len()],
     processes: Vec<(u32, fx::ProcessHandle, fx::ThreadHandle)>,
 }
 
@@ -50,15 +51,17 @@ impl Page<'_> {
         to.set_symbolicated(true);
         let categories = Activity::ALL.map(|activity| {
             let color = match activity {
-                Activity::Running => CategoryColor::Green,
-                Activity::Lock => CategoryColor::Red,
-                Activity::Gil => CategoryColor::Orange,
-                Activity::Stopped => CategoryColor::Purple,
-                Activity::System => CategoryColor::LightBlue,
+                Activity::Thread(ThreadState::Running) => CategoryColor::Green,
+                Activity::Thread(ThreadState::Native) => CategoryColor::DarkGray,
+                Activity::Thread(ThreadState::Lock) => CategoryColor::Red,
+                Activity::Thread(ThreadState::Gil) => CategoryColor::Orange,
+                Activity::Thread(ThreadState::Suspended) => CategoryColor::Purple,
+                Activity::Thread(ThreadState::Event) => CategoryColor::Transparent,
+                Activity::Thread(ThreadState::Syscall | ThreadState::Ending) => CategoryColor::LightBlue,
                 Activity::Live => CategoryColor::Blue,
                 Activity::Freed => CategoryColor::Gray,
             };
-            to.add_category(activity.words(), color)
+            to.add_category(activity.description(), color)
         });
         Page { profile, to, categories, processes: Vec::new() }
     }
@@ -84,7 +87,7 @@ impl Page<'_> {
         for run in runs {
             let place = (run.key.stack, run.key.activity, run.key.lock);
             let stack = *stacks.entry(place).or_insert_with(|| self.stack(track, &run.key));
-            let ran = if run.key.activity == Activity::Running { run.weight } else { 0 };
+            let ran = if run.key.activity.is_busy() { run.weight } else { 0 };
             let mut weight = match profile.header.unit {
                 Unit::Nanoseconds => run.samples,
                 Unit::Bytes => run.weight,
@@ -129,7 +132,7 @@ impl Page<'_> {
             name: self.to.intern_string("waits for a lock"),
             what: self.to.intern_string(&lock),
             more: self.to.intern_string(&holder),
-            category: self.categories[Activity::Lock.number() as usize],
+            category: self.categories[Activity::LOCK.number() as usize],
         };
         self.to.add_marker(track, MarkerTiming::Interval(time(run.start_ns), time(run.end_ns)), marker);
     }
@@ -143,7 +146,7 @@ impl Page<'_> {
                 name: self.to.intern_string(pause.kind.words()),
                 what: self.to.intern_string(self.profile.string(pause.detail)),
                 more: self.to.intern_string(""),
-                category: self.categories[Activity::Stopped.number() as usize],
+                category: self.categories[Activity::SUSPENDED.number() as usize],
             };
             self.to.add_marker(*track, MarkerTiming::Interval(time(pause.start_ns), time(end)), marker);
         }
@@ -153,7 +156,7 @@ impl Page<'_> {
 /// Runs of waiting for one lock, each with the holder it was last seen to have.
 fn waits(runs: &[Run]) -> Vec<Run> {
     let mut waits: Vec<Run> = Vec::new();
-    for run in runs.iter().filter(|r| r.key.activity == Activity::Lock) {
+    for run in runs.iter().filter(|r| r.key.activity == Activity::LOCK) {
         match waits.last_mut() {
             Some(last) if last.key.lock == run.key.lock && run.start_ns - last.end_ns < run.weight.max(1) => {
                 last.end_ns = run.end_ns;

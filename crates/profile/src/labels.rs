@@ -2,6 +2,7 @@
 
 use crate::model::*;
 use crate::profile::Profile;
+use ungil_remote::{ThreadState, WaitTarget};
 
 impl Profile {
     /// A frame: `put (app.py:31)`, or the name alone where there is no file.
@@ -36,32 +37,31 @@ impl Profile {
     /// runtime's own is called by its name alone.
     pub fn lock_label(&self, lock: &Lock) -> String {
         let (kind, name) = (self.string(lock.kind), self.string(lock.name));
-        let inside = kind.strip_prefix("inside:").map(|kind| format!("lock inside {kind}"));
-        let kind = match kind.strip_prefix("runtime:") {
-            None => inside.as_deref().unwrap_or(kind),
-            Some("mutex") => "mutex of the runtime",
-            Some("stop-the-world") => return "the end of a stop-the-world pause".into(),
-            Some(named) => return named.into(),
-        };
+        let target = WaitTarget::from_name(kind);
+        let label = target.as_ref().map_or(kind.into(), WaitTarget::label);
+        if matches!(&target, Some(target @ (WaitTarget::RuntimeMutex(_) | WaitTarget::StopTheWorld)) if !target.is_unnamed())
+        {
+            return label.into_owned();
+        }
         if name.is_empty() {
             return match lock.address {
-                0 => kind.into(),
-                address => format!("{kind} 0x{address:x}"),
+                0 => label.into_owned(),
+                address => format!("{label} 0x{address:x}"),
             };
         }
         let place = [" at ", " in "].iter().filter_map(|word| name.find(word)).min();
         let (what, place) = name.split_at(place.unwrap_or(name.len()));
-        format!("{kind} `{what}`{place}")
+        format!("{label} `{what}`{place}")
     }
 
     /// What a thread that was not running waited for, in brackets; `None` if it ran.
     pub fn wait_label(&self, key: &Key) -> Option<String> {
         match (key.activity, key.lock) {
-            (Activity::Running, _) => None,
-            (Activity::Lock, Some(lock)) => {
+            (activity, _) if activity.is_busy() => None,
+            (Activity::Thread(ThreadState::Lock | ThreadState::Event), Some(lock)) => {
                 Some(format!("[waiting for {}]", self.lock_label(&self.locks[lock.index()])))
             }
-            (other, _) => Some(format!("[{}]", other.words())),
+            (other, _) => Some(format!("[{}]", other.description())),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What a profile is made of: functions, lines of them, stacks, threads, locks, pauses, samples, and the ids by which they name
 //! each other. Ids are made by [`crate::Builder`] and hold in its profile.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+use ungil_remote::ThreadState;
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident,)*) => {$(
@@ -66,20 +67,11 @@ impl Kind {
     pub const ALL: [Kind; 6] = [Kind::Python, Kind::Native, Kind::Gc, Kind::Task, Kind::Type, Kind::Note];
 }
 
-/// What a thread was doing when it was seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+/// What a sample is of: a thread in a state, or memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Activity {
-    /// On a processor, or ready to be.
-    Running,
-    /// Waiting for a lock.
-    Lock,
-    /// Waiting for the GIL.
-    Gil,
-    /// Suspended by a stop-the-world pause, the collector's or another.
-    Stopped,
-    /// In a system call, or idle.
-    System,
+    /// A thread.
+    Thread(ThreadState),
     /// Memory that was allocated and is in use at the end (profiles of allocations).
     Live,
     /// Memory that was allocated and freed again.
@@ -87,33 +79,64 @@ pub enum Activity {
 }
 
 impl Activity {
-    /// Every activity; an activity's place here is its number in a recording.
-    pub const ALL: [Activity; 7] = [
-        Activity::Running,
-        Activity::Lock,
-        Activity::Gil,
-        Activity::Stopped,
-        Activity::System,
+    /// A thread that runs Python code.
+    pub const RUNNING: Activity = Activity::Thread(ThreadState::Running);
+    /// A thread that waits for a lock.
+    pub const LOCK: Activity = Activity::Thread(ThreadState::Lock);
+    /// A thread that waits for the GIL.
+    pub const GIL: Activity = Activity::Thread(ThreadState::Gil);
+    /// A thread that sleeps in a system call.
+    pub const SYSCALL: Activity = Activity::Thread(ThreadState::Syscall);
+    /// A thread that waits for something to happen.
+    pub const EVENT: Activity = Activity::Thread(ThreadState::Event);
+    /// A thread suspended by a stop-the-world pause.
+    pub const SUSPENDED: Activity = Activity::Thread(ThreadState::Suspended);
+
+    /// Every activity; an activity's place here is its number in a recording. New ones are added at the end.
+    pub const ALL: [Activity; 10] = [
+        Activity::Thread(ThreadState::Running),
+        Activity::Thread(ThreadState::Lock),
+        Activity::Thread(ThreadState::Gil),
+        Activity::Thread(ThreadState::Suspended),
+        Activity::Thread(ThreadState::Syscall),
         Activity::Live,
         Activity::Freed,
+        Activity::Thread(ThreadState::Native),
+        Activity::Thread(ThreadState::Event),
+        Activity::Thread(ThreadState::Ending),
     ];
 
-    /// In words.
-    pub fn words(self) -> &'static str {
+    /// Its name in JSON.
+    pub fn name(self) -> &'static str {
         match self {
-            Activity::Running => "running",
-            Activity::Lock => "waiting for a lock",
-            Activity::Gil => "waiting for the GIL",
-            Activity::Stopped => "suspended (stop-the-world)",
-            Activity::System => "in a system call or idle",
+            Activity::Thread(state) => state.name(),
             Activity::Live => "live",
             Activity::Freed => "freed",
         }
     }
 
+    /// In words.
+    pub fn description(self) -> &'static str {
+        match self {
+            Activity::Thread(state) => state.description(),
+            Activity::Live | Activity::Freed => self.name(),
+        }
+    }
+
+    /// Returns whether a thread was on a processor, or ready to be.
+    pub fn is_busy(self) -> bool {
+        matches!(self, Activity::Thread(ThreadState::Running | ThreadState::Native))
+    }
+
     /// Its place in [`Activity::ALL`].
     pub(crate) fn number(self) -> u8 {
-        self as u8
+        Activity::ALL.iter().position(|&activity| activity == self).unwrap_or(0) as u8
+    }
+}
+
+impl Serialize for Activity {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 

@@ -110,7 +110,7 @@ impl Labels {
             pid: strings.id("pid"),
             tid: strings.id("tid"),
             threads: profile.threads.iter().map(|t| strings.id(&profile.thread_label(t))).collect(),
-            activities: Activity::ALL.iter().map(|a| strings.id(a.words())).collect(),
+            activities: Activity::ALL.iter().map(|a| strings.id(a.description())).collect(),
             locks: profile.locks.iter().map(|l| strings.id(&profile.lock_label(l))).collect(),
             holders: held.map(|f| (f, strings.id(&profile.frame_label(f)))).collect(),
         }

@@ -36,7 +36,7 @@ pub enum Error {
         path: String,
     },
     /// Made by an ungil whose recordings are different.
-    #[error("{path} is a recording of version {version}, and this ungil reads version 1")]
+    #[error("{path} is a recording of version {version}, and this ungil reads versions 1 and 2")]
     Version {
         /// The file.
         path: String,

@@ -106,7 +106,7 @@ impl<'a> Frames<'a> {
             }
             let mut stack: Vec<u32> = profile.root_to_leaf(run.key.stack).iter().map(|f| f.0).collect();
             stack.extend(self.wait(profile, &run.key));
-            running += if run.key.activity == Activity::Running { run.weight } else { 0 };
+            running += if run.key.activity.is_busy() { run.weight } else { 0 };
             at = at.saturating_add(run.weight);
             samples.push(stack);
             weights.push(run.weight);

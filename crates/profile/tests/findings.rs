@@ -44,15 +44,15 @@ fn of(header: Header, totals: Totals, rows: &[(&str, Activity, Option<&str>, u64
 fn nothing_is_said_that_means_nothing() {
     let none: [&str; 0] = [];
     let names: Vec<String> = (0..40).map(|i| format!("f{i}")).collect();
-    let small: Vec<_> = names.iter().map(|name| (name.as_str(), Activity::Running, None, 25)).collect();
+    let small: Vec<_> = names.iter().map(|name| (name.as_str(), Activity::RUNNING, None, 25)).collect();
     assert_eq!(texts(&of(header(), Totals::default(), &small)), none);
-    let waits = [("f", Activity::Lock, Some("x"), 49), ("f", Activity::System, None, 951)];
+    let waits = [("f", Activity::LOCK, Some("x"), 49), ("f", Activity::SYSCALL, None, 951)];
     assert_eq!(
         texts(&of(header(), Totals::default(), &waits)),
         ["95 % of thread time is in system calls or idle"]
     );
     assert_eq!(
-        texts(&of(header(), Totals::default(), &[("f", Activity::Running, None, 49)])),
+        texts(&of(header(), Totals::default(), &[("f", Activity::RUNNING, None, 49)])),
         ["only 49 samples: too few to say anything of shares"]
     );
 }
@@ -65,19 +65,19 @@ fn the_hottest_function_is_named_beside_the_hottest_line() {
         let function = b.function(name, "/srv/a.py", 1, Kind::Python);
         let frame = b.frame(function, line);
         let (thread, stack) = (b.thread(7, 70, ""), b.stack(StackId::EMPTY, frame));
-        let key = Key { thread, stack, activity: Activity::Running, lock: None, holder: None };
+        let key = Key { thread, stack, activity: Activity::RUNNING, lock: None, holder: None };
         b.row(key, Weight { samples: weight, weight });
     }
     let idle = b.function("h", "/srv/a.py", 1, Kind::Python);
     let (thread, frame) = (b.thread(7, 70, ""), b.frame(idle, 9));
     let stack = b.stack(StackId::EMPTY, frame);
-    let key = Key { thread, stack, activity: Activity::System, lock: None, holder: None };
+    let key = Key { thread, stack, activity: Activity::SYSCALL, lock: None, holder: None };
     b.row(key, Weight { samples: 400, weight: 400 });
     assert_eq!(
         texts(&b.finish(Totals::default()).profile),
         ["37 % of thread time runs in f (a.py)", "23 % of thread time runs at a.py:7 in g"]
     );
-    let rows = [("f", Activity::Running, None, 60), ("f", Activity::Running, None, 40)];
+    let rows = [("f", Activity::RUNNING, None, 60), ("f", Activity::RUNNING, None, 40)];
     assert_eq!(
         texts(&of(header(), Totals::default(), &rows)),
         ["100 % of thread time runs in f, most often at a.py:10 (60 %)"]
@@ -91,7 +91,7 @@ fn a_pause_is_the_collectors_only_if_it_collected_meanwhile() {
         let function = b.function("f", "a.py", 1, Kind::Python);
         let frame = b.frame(function, 1);
         let (thread, stack) = (b.thread(7, 70, ""), b.stack(StackId::EMPTY, frame));
-        for (activity, weight) in [(Activity::Stopped, 100), (Activity::System, 100)] {
+        for (activity, weight) in [(Activity::SUSPENDED, 100), (Activity::SYSCALL, 100)] {
             let key = Key { thread, stack, activity, lock: None, holder: None };
             b.row(key, Weight { samples: weight, weight });
         }
@@ -125,7 +125,7 @@ fn rates_are_of_rounds_and_misses_have_their_cause() {
     };
     assert_eq!(totals.rate_reached_hz().unwrap().round(), 707.0);
     assert!((totals.missed_share() - 0.293).abs() < 1e-9);
-    let says = |totals| texts(&of(header(), totals, &[("f", Activity::System, None, 100)])).pop().unwrap();
+    let says = |totals| texts(&of(header(), totals, &[("f", Activity::SYSCALL, None, 100)])).pop().unwrap();
     assert_eq!(
         says(totals.clone()),
         "29 % of the looks that were due were missed, most of them because the profiler got no processor: the machine is busy; \
@@ -142,10 +142,10 @@ fn rates_are_of_rounds_and_misses_have_their_cause() {
 fn locks_of_one_name_are_one_and_modes_have_their_words() {
     let header = Header { mode: Mode::Lock, ..header() };
     let rows = [
-        ("f", Activity::Lock, Some("pool at a.py:3"), 35),
-        ("g", Activity::Lock, Some("pool at a.py:3"), 35),
-        ("h", Activity::Lock, Some("log"), 20),
-        ("k", Activity::Lock, Some("rest"), 10),
+        ("f", Activity::LOCK, Some("pool at a.py:3"), 35),
+        ("g", Activity::LOCK, Some("pool at a.py:3"), 35),
+        ("h", Activity::LOCK, Some("log"), 20),
+        ("k", Activity::LOCK, Some("rest"), 10),
     ];
     assert_eq!(
         texts(&of(header, Totals::default(), &rows)),
@@ -168,7 +168,8 @@ fn locks_are_called_what_they_are() {
     assert_eq!(label("dict", 16, "cache at app.py:31"), "dict `cache` at app.py:31");
     assert_eq!(label("threading.Lock", 32, "q.mutex in worker()"), "threading.Lock `q.mutex` in worker()");
     assert_eq!(label("threading.RLock", 48, "app.lock"), "threading.RLock `app.lock`");
-    assert_eq!(label("list", 0xabc, ""), "list 0xabc");
+    assert_eq!(label("object:dict", 16, "cache at app.py:31"), "dict `cache` at app.py:31");
+    assert_eq!(label("list", 0xabc, ""), "list 0xabc", "of a recording of version 1");
     assert_eq!(label("import lock", 0, ""), "import lock");
     assert_eq!(label("runtime:the type cache", 64, ""), "the type cache");
     assert_eq!(label("runtime:mutex", 80, ""), "mutex of the runtime 0x50");
@@ -179,7 +180,7 @@ fn locks_are_called_what_they_are() {
 fn a_profile_that_cannot_be_believed_says_so_and_keeps_to_five() {
     let totals = Totals { captured: 800, missed: 200, torn: 10, left_out: 5, ..Totals::default() };
     let names = ["a", "b", "c", "d", "e", "f"];
-    let rows: Vec<_> = names.iter().map(|n| ("f", Activity::Lock, Some(*n), 160)).collect();
+    let rows: Vec<_> = names.iter().map(|n| ("f", Activity::LOCK, Some(*n), 160)).collect();
     let found = findings(&of(header(), totals, &rows));
     assert_eq!(found.len(), 5);
     let warnings: Vec<&str> =
@@ -214,14 +215,14 @@ fn memory_is_told_by_line() {
 #[test]
 fn changes_are_parts_of_a_whole() {
     let before =
-        of(header(), totals(), &[("f", Activity::Running, None, 100), ("g", Activity::Running, None, 100)]);
+        of(header(), totals(), &[("f", Activity::RUNNING, None, 100), ("g", Activity::RUNNING, None, 100)]);
     let after = of(
         header(),
         totals(),
         &[
-            ("f", Activity::Running, None, 1000),
-            ("g", Activity::Running, None, 2000),
-            ("n", Activity::Running, None, 1000),
+            ("f", Activity::RUNNING, None, 1000),
+            ("g", Activity::RUNNING, None, 2000),
+            ("n", Activity::RUNNING, None, 1000),
         ],
     );
     let found: Vec<(String, f64, f64)> =

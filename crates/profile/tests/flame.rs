@@ -157,7 +157,7 @@ fn two(spin: u64) -> Profile {
         let function = b.function(name, "/srv/app.py", 1, Kind::Python);
         let frame = b.frame(function, 2);
         let (thread, stack) = (b.thread(7, 70, "t"), b.stack(StackId::EMPTY, frame));
-        let key = Key { thread, stack, activity: Activity::Running, lock: None, holder: None };
+        let key = Key { thread, stack, activity: Activity::RUNNING, lock: None, holder: None };
         b.row(key, Weight { samples: looks, weight: looks * 1_000_000 });
     }
     b.finish(totals()).profile
@@ -198,7 +198,7 @@ fn a_page_of_a_hundred_thousand_boxes_draws_what_is_seen() {
         for depth in 0..100 {
             stack = b.stack(stack, frames[(branch + depth * 7) % 2000]);
         }
-        let key = Key { thread, stack, activity: Activity::Running, lock: None, holder: None };
+        let key = Key { thread, stack, activity: Activity::RUNNING, lock: None, holder: None };
         b.row(key, Weight { samples: 1, weight: 1000 + branch as u64 });
     }
     let profile = b.finish(totals()).profile;

@@ -90,7 +90,7 @@ fn speedscope_holds(known: &Known, timed: bool) {
     let mut told = HashMap::new();
     for (key, weight) in &known.profile().rows {
         // A running thread without a frame has no place in speedscope.
-        if key.stack != StackId::EMPTY || key.activity != Activity::Running {
+        if key.stack != StackId::EMPTY || !key.activity.is_busy() {
             let thread = &known.profile().threads[key.thread.index()];
             *told.entry(known.profile().thread_label(thread)).or_default() += weight.weight;
         }
@@ -137,7 +137,7 @@ fn pprof_holds(known: &Known) {
         assert_eq!(sample.value, [weight.samples as i64, weight.weight as i64]);
         let label = |name: &str| sample.label.iter().find(|l| text(l.key) == name);
         *threads.entry(text(label("thread").unwrap().str).to_string()).or_default() += weight.weight;
-        assert_eq!(label("activity").map(|l| text(l.str)), Some(key.activity.words()));
+        assert_eq!(label("activity").map(|l| text(l.str)), Some(key.activity.description()));
         assert_eq!(label("lock").is_some(), key.lock.is_some());
         assert_eq!(label("holder").is_some(), key.holder.is_some());
         samples += 1;
@@ -265,7 +265,7 @@ fn what_separates_frames_is_no_part_of_names() {
     let known = Known::of(|b| {
         let main = frame(b, (3, 1));
         let (thread, stack) = (b.thread(7, 7, "a;b\nc"), b.stack(StackId::EMPTY, main));
-        let activity = Activity::Running;
+        let activity = Activity::RUNNING;
         b.sample(Sample { at_ns: 1, weight: 5, thread, stack, activity, lock: None, holder: None });
     });
     let text = String::from_utf8(known.bytes(Format::Collapsed, false)).unwrap();

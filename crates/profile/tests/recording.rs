@@ -187,6 +187,21 @@ fn a_sample_takes_few_bytes() {
 }
 
 #[test]
+fn a_recording_of_version_1_is_read_and_one_of_the_future_is_not() {
+    let file = Shared::default();
+    let mut builder = Builder::new(header()).record(file.clone());
+    contended_into(&mut builder);
+    let profile = builder.finish(Totals::default()).profile;
+    let mut bytes = file.bytes();
+    bytes[7] = 1;
+    let (_dir, path) = self::file(&bytes);
+    assert_eq!(Recording::open(&path).unwrap().profile().rows, profile.rows);
+    bytes[7] = 3;
+    let (_dir, path) = self::file(&bytes);
+    assert!(Recording::open(&path).unwrap_err().to_string().contains("version 3"));
+}
+
+#[test]
 fn what_was_seen_a_second_ago_survives_a_kill() {
     let file = Shared::default();
     let mut builder = Builder::new(header()).record(file.clone());
@@ -194,7 +209,7 @@ fn what_was_seen_a_second_ago_survives_a_kill() {
     let mut second = Vec::new();
     for at_ns in [1_500_000_000, 2_600_000_000u64] {
         let thread = builder.thread(7, 1, "t");
-        let (stack, activity) = (StackId::EMPTY, Activity::Running);
+        let (stack, activity) = (StackId::EMPTY, Activity::RUNNING);
         second.push(Sample { at_ns, weight: 1, thread, stack, activity, lock: None, holder: None });
         builder.sample(second[second.len() - 1]);
     }
@@ -234,7 +249,7 @@ fn tables_have_bounds_and_weights_are_kept() {
         let frame = b.frame(function, n);
         let stack = b.stack(StackId::EMPTY, frame);
         let lock = Some(b.lock(7, n.into(), "dict", ""));
-        let activity = Activity::Lock;
+        let activity = Activity::LOCK;
         b.sample(Sample { at_ns: n.into(), weight: 2, thread, stack, activity, lock, holder: Some(frame) });
     }
     let profile = b.finish(Totals::default()).profile;

@@ -14,9 +14,3 @@ pub mod types;
 
 pub use holders::{Confidence, Hold};
 pub use reader::Reader;
-pub use structures::{Known, Subject};
-
-use std::borrow::Cow;
-
-/// What is waited for or held, as a user calls it: `threading.Lock`, `import lock`, `object:dict`, `runtime:...`, `GIL`.
-pub type Kind = Cow<'static, str>;

@@ -1,4 +1,4 @@
-//! Everything one look finds, as plain data under documented names: schema `ungil.dump/1`.
+//! Everything one look finds, as plain data under documented names: schema `ungil.dump/2`.
 //!
 //! Addresses are `0x...` in lower case, which is what `hex(id(object))` gives in the target. What could not be told is `null`.
 
@@ -8,12 +8,14 @@ mod tasks;
 pub use make::{Options, take};
 
 use crate::locks::Confidence;
+use crate::thread_state::ThreadState;
+use crate::wait_target::WaitTarget;
 use serde::Serialize;
 
 /// A snapshot of one process.
 #[derive(Debug, Clone, Serialize)]
 pub struct Snapshot {
-    /// `ungil.dump/1`.
+    /// `ungil.dump/2`.
     pub schema: &'static str,
     /// The process.
     pub pid: u32,
@@ -67,8 +69,8 @@ pub struct ThreadView {
     /// The interpreter whose code the thread runs, where it has entered another one from here; it is among that one's threads too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entered: Option<i64>,
-    /// `running`, `lock`, `gil`, `stopped`, `syscall`, `native` or `ending`.
-    pub state: &'static str,
+    /// What it is doing.
+    pub state: ThreadState,
     /// The system call it sleeps in.
     pub system_call: Option<String>,
     /// It is on a processor, or waits for one.
@@ -122,7 +124,7 @@ pub struct WaitView {
     /// The object.
     pub lock: String,
     /// What it is.
-    pub kind: String,
+    pub kind: WaitTarget,
     /// What the program calls it.
     pub name: Option<String>,
     /// Another thread has it and gives it back; otherwise the wait is for something to happen.
@@ -158,7 +160,7 @@ pub struct HoldView {
     /// The object.
     pub lock: String,
     /// What it is.
-    pub kind: String,
+    pub kind: WaitTarget,
     /// What the program calls it.
     pub name: Option<String>,
     /// How often it was acquired.
@@ -209,7 +211,7 @@ pub struct EdgeView {
     /// For what.
     pub waits_for: String,
     /// What that is.
-    pub kind: String,
+    pub kind: WaitTarget,
     /// What the program calls it.
     pub name: Option<String>,
     /// Who has it.

@@ -4,8 +4,9 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use ungil_remote::Python;
-use ungil_remote::scene::Looker;
+use ungil_remote::WaitTarget;
 use ungil_remote::snapshot::{Options, take};
+use ungil_remote::thread_observer::ThreadObserver;
 
 #[test]
 fn a_shared_libpython_is_read_like_a_static_one() {
@@ -29,7 +30,7 @@ fn a_shared_libpython_is_read_like_a_static_one() {
         assert_eq!(python.version().to_string(), version.trim());
         assert_eq!(python.layout().missing, [], "{version}");
         let options = Options { source: false, tasks: true, native: None };
-        let snapshot = take(&mut python, &mut Looker::default(), options).expect("a look");
+        let snapshot = take(&mut python, &mut ThreadObserver::default(), options).expect("a look");
         let holder = snapshot
             .threads()
             .find(|thread| thread.frames.iter().any(|f| f.function == "holds"))
@@ -40,7 +41,7 @@ fn a_shared_libpython_is_read_like_a_static_one() {
             .find(|thread| thread.frames.iter().any(|f| f.function == "waits"))
             .expect("waits");
         let wait = waiter.waits.as_ref().expect("a wait");
-        assert_eq!(wait.kind, "threading.Lock", "{version}");
+        assert_eq!(wait.kind, WaitTarget::Lock, "{version}");
         assert_eq!(wait.holders.len(), 1, "{version}");
         assert_eq!(wait.holders[0].native_id, holder.native_id, "{version}");
         drop(child.stdin.take());

@@ -45,7 +45,7 @@ fn dump() -> Value {
         json!({"id": id, "name": name, "coroutine": "c", "state": "waiting",
         "awaits": awaits, "awaited_by": by, "frames": []})
     };
-    json!({"schema": "ungil.dump/1", "pid": 11, "python": "3.14.9", "free_threaded": true, "gil": "off",
+    json!({"schema": "ungil.dump/2", "pid": 11, "python": "3.14.9", "free_threaded": true, "gil": "off",
         "interpreters": [{"id": 0, "threads": [one, two]}, {"id": 1, "threads": [idle]}],
         "tasks": [task("0x1", "t1", json!(["0x2"]), json!([])), task("0x2", "t2", json!([]), json!(["0x1"]))],
         "task_cycles": [], "deadlocks": [{"edges": [edge(11, "one", "0xb", 12, "two"), edge(12, "two", "0xa", 11, "one")]}], "warnings": []})

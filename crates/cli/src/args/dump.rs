@@ -32,7 +32,7 @@ pub(crate) struct Dump {
     #[arg(long, conflicts_with = "json")]
     pub(crate) short: bool,
 
-    /// Print everything found as JSON (schema ungil.dump/1).
+    /// Print everything found as JSON (schema ungil.dump/2).
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -3,64 +3,30 @@
 use crate::clean::clean;
 use crate::failure::Edge;
 use ungil_format::counted;
-use ungil_remote::AttachError;
 use ungil_remote::locks::Confidence;
 use ungil_remote::snapshot::{EdgeView, FrameView, HoldView, HolderView, ThreadView, WaitView};
+use ungil_remote::{AttachError, ThreadState, WaitTarget};
 
 /// What a thread is doing.
 pub(super) fn state(thread: &ThreadView) -> String {
     if let Some(interpreter) = thread.entered {
         return format!("in interpreter {interpreter}");
     }
-    let call = thread.system_call.as_deref();
-    match (thread.state, &thread.waits) {
-        ("running", _) => "running".into(),
-        ("lock", Some(wait)) if wait.contention => "waiting for a lock".into(),
-        ("lock", Some(wait)) => match wait.kind.as_str() {
-            "threading.Thread" => "waiting for a thread to end".into(),
-            "concurrent.futures.Future" => "waiting for a result".into(),
-            kind if kind.ends_with("Queue") => "waiting for a queue".into(),
-            _ => "waiting for an event".into(),
-        },
-        ("gil", _) => "waiting for the GIL".into(),
-        ("stopped", _) => "suspended (stop-the-world)".into(),
-        ("syscall", _) => match call {
-            Some(call) => format!("in the system call {}", clean(call)),
-            None => "asleep in the kernel".into(),
-        },
-        ("native", _) => "in C code".into(),
-        ("ending", _) => "ending".into(),
-        (other, _) => other.into(),
+    match (thread.state, &thread.waits, &thread.system_call) {
+        (ThreadState::Lock | ThreadState::Event, Some(wait), _) => wait.kind.activity().into(),
+        (ThreadState::Syscall, _, Some(call)) => format!("in the system call {}", clean(call)),
+        (ThreadState::Syscall, _, None) => "asleep in the kernel".into(),
+        (state, ..) => state.description().into(),
     }
 }
 
 /// `a threading.Lock "L1"`, `the mutex of a dict "cache"`, `the GIL`.
-pub(super) fn thing(kind: &str, name: Option<&str>) -> String {
-    let what = match kind {
-        "GIL" => "the GIL".into(),
-        "runtime:stop-the-world" => "the end of a stop-the-world pause".into(),
-        "runtime:mutex" => "a mutex of the runtime".into(),
-        "import lock" => "the import lock of".into(),
-        "ungil" => "a structure of the package ungil".into(),
-        _ => match kind.split_once(':') {
-            Some(("object", kind)) => format!("the mutex of {}", article(kind)),
-            Some(("inside", kind)) => format!("a lock inside {}", article(kind)),
-            Some(("runtime", kind)) => clean(kind).into_owned(),
-            _ => article(kind),
-        },
-    };
-    match (name, kind) {
-        (Some(name), "import lock") => format!("{what} module {}", clean(name)),
-        (None, "import lock") => "an import lock".into(),
-        (Some(name), _) => format!("{what} \"{}\"", clean(name)),
-        (None, _) => what,
+pub(super) fn thing(target: &WaitTarget, name: Option<&str>) -> String {
+    match (target, name) {
+        (WaitTarget::ImportLock, Some(name)) => format!("the import lock of module {}", clean(name)),
+        (_, Some(name)) => format!("{} \"{}\"", clean(&target.description()), clean(name)),
+        (_, None) => clean(&target.description()).into_owned(),
     }
-}
-
-/// `a threading.RLock`, `an import lock`.
-fn article(kind: &str) -> String {
-    let vowel = kind.starts_with(['a', 'e', 'i', 'o', 'A', 'E', 'I', 'O']);
-    format!("{} {}", if vowel { "an" } else { "a" }, clean(kind))
 }
 
 /// `3.2 s`, `12 ms`, `2 h 5 min`.
@@ -85,7 +51,7 @@ pub(super) fn wait(wait: &WaitView) -> String {
             |left| format!(", for {} more at most", seconds(left)),
         );
     }
-    let verb = if wait.kind == "threading.Thread" { "which is" } else { "held by" };
+    let verb = wait.kind.held_by();
     match wait.holders.as_slice() {
         [] if wait.contention => text += ", holder unknown",
         [] => {}
@@ -137,9 +103,9 @@ pub(super) fn edge(edge: &EdgeView) -> String {
         thing(&edge.kind, edge.name.as_deref()),
         clean(&edge.holder),
         edge.held_by,
-        match (edge.kind.as_str(), edge.confidence) {
-            ("threading.Thread", _) => "is",
-            ("concurrent.futures.Future", _) => "works on",
+        match (&edge.kind, edge.confidence) {
+            (WaitTarget::ThreadEnd, _) => "is",
+            (WaitTarget::Future, _) => "works on",
             (_, Confidence::With) => "holds (inside a with)",
             _ => "holds",
         }

@@ -3,10 +3,11 @@
 use super::output::Written;
 use crate::clean::{self, clean};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::process::ExitStatus;
 use ungil_format::counted;
 use ungil_profile::capture::{Captured, Ending};
-use ungil_profile::{Profile, Unit, findings};
+use ungil_profile::{Key, Profile, Unit, findings};
 
 /// For a reader.
 pub(super) fn text(captured: &Captured, written: &Written, status: Option<&Option<ExitStatus>>) -> String {
@@ -103,46 +104,52 @@ pub(super) fn json(captured: &Captured, written: &Written, status: Option<&Optio
     format!("{}\n", clean::json(&format!("{object:#}")))
 }
 
+/// What the weights of one thread, or of all, come to: by activity, and by lock waited for.
+#[derive(Default)]
+struct Sums {
+    weight: u64,
+    activities: BTreeMap<&'static str, u64>,
+    locks: BTreeMap<usize, u64>,
+}
+
+impl Sums {
+    fn add(&mut self, key: &Key, weight: u64) {
+        let add = |sum: &mut u64| *sum = sum.saturating_add(weight);
+        add(&mut self.weight);
+        add(self.activities.entry(key.activity.name()).or_default());
+        if let Some(lock) = key.lock {
+            add(self.locks.entry(lock.index()).or_default());
+        }
+    }
+}
+
 /// A profile's summary: its head, its totals, its sums by activity, thread and lock, and what it says.
 pub(super) fn summary(profile: &Profile) -> serde_json::Value {
     let total = profile.total();
-    let mut activities: Vec<(&str, u64)> = Vec::new();
-    let mut locks = vec![0_u64; profile.locks.len()];
-    let mut threads = vec![0_u64; profile.threads.len()];
+    let mut all = Sums::default();
+    let mut by_thread: Vec<Sums> = profile.threads.iter().map(|_| Sums::default()).collect();
     for (key, weight) in &profile.rows {
-        let name = key.activity.words();
-        match activities.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, sum)) => *sum = sum.saturating_add(weight.weight),
-            None => activities.push((name, weight.weight)),
-        }
-        if let Some(sum) = threads.get_mut(key.thread.index()) {
-            *sum = sum.saturating_add(weight.weight);
-        }
-        if let Some(sum) = key.lock.and_then(|lock| locks.get_mut(lock.index())) {
-            *sum = sum.saturating_add(weight.weight);
+        all.add(key, weight.weight);
+        if let Some(sums) = by_thread.get_mut(key.thread.index()) {
+            sums.add(key, weight.weight);
         }
     }
-    let locks: Vec<_> = profile
-        .locks
-        .iter()
-        .zip(&locks)
-        .map(|(lock, weight)| {
-            json!({
-                "kind": profile.string(lock.kind), "name": profile.string(lock.name), "pid": lock.pid,
-                "address": format!("{:#x}", lock.address), "weight": weight,
-            })
+    let lock = |index: usize| {
+        let lock = &profile.locks[index];
+        json!({
+            "kind": profile.string(lock.kind), "name": profile.string(lock.name), "pid": lock.pid,
+            "address": format!("{:#x}", lock.address), "weight": all.locks.get(&index).copied().unwrap_or(0),
         })
-        .collect();
-    let threads: Vec<_> = profile
-        .threads
-        .iter()
-        .zip(&threads)
-        .map(|(thread, weight)| {
-            json!({
-                "pid": thread.pid, "native_id": thread.native_id, "name": profile.string(thread.name), "weight": weight,
-            })
+    };
+    let locks: Vec<_> = (0..profile.locks.len()).map(lock).collect();
+    let threads = profile.threads.iter().zip(&by_thread).map(|(thread, sums)| {
+        let waits = sums.locks.iter().map(|(lock, weight)| json!({"lock": lock, "weight": weight}));
+        json!({
+            "pid": thread.pid, "native_id": thread.native_id, "name": profile.string(thread.name),
+            "weight": sums.weight, "activities": sums.activities, "waits": waits.collect::<Vec<_>>(),
         })
-        .collect();
+    });
+    let threads: Vec<_> = threads.collect();
     let found: Vec<_> = findings(profile)
         .into_iter()
         .map(|finding| json!({"topic": finding.topic, "share": finding.share, "text": finding.text}))
@@ -153,8 +160,7 @@ pub(super) fn summary(profile: &Profile) -> serde_json::Value {
         "rate_reached_hz": profile.totals.rate_reached_hz(),
         "samples": total.samples,
         "weight": total.weight,
-        "activities": activities.into_iter().map(|(name, sum)| (name.to_string(), json!(sum)))
-            .collect::<serde_json::Map<_, _>>(),
+        "activities": all.activities,
         "threads": threads,
         "locks": locks,
         "pauses": profile.pauses.len(),

@@ -14,7 +14,8 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
-use ungil_profile::live::{Span as Of, State};
+use ungil_profile::live::Span as Of;
+use ungil_remote::ThreadState;
 
 /// Rows a stack is given at most.
 const STACK_ROWS: u16 = 12;
@@ -51,14 +52,14 @@ pub(crate) fn draw(frame: &mut Frame<'_>, app: &App) -> usize {
 }
 
 /// The colour of a state, where colour is wanted.
-pub(crate) fn of_state(app: &App, state: State) -> Style {
+pub(crate) fn of_state(app: &App, state: ThreadState) -> Style {
     let colour = match state {
-        State::Running => Color::Green,
-        State::Native => Color::Cyan,
-        State::Lock => Color::Red,
-        State::Gil => Color::Magenta,
-        State::Stopped => Color::Yellow,
-        State::Event | State::Call => Color::DarkGray,
+        ThreadState::Running => Color::Green,
+        ThreadState::Native => Color::Cyan,
+        ThreadState::Lock => Color::Red,
+        ThreadState::Gil => Color::Magenta,
+        ThreadState::Suspended => Color::Yellow,
+        ThreadState::Event | ThreadState::Syscall | ThreadState::Ending => Color::DarkGray,
     };
     if app.colour { Style::new().fg(colour) } else { Style::new() }
 }

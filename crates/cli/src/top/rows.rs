@@ -103,7 +103,7 @@ fn compare(a: &Row<'_>, b: &Row<'_>, key: &str) -> Ordering {
         },
         (Row::Object(a), Row::Object(b)) => match key {
             "waiters" => b.waiters.cmp(&a.waiters),
-            "kind" => a.kind.cmp(&b.kind),
+            "kind" => a.kind.to_string().cmp(&b.kind.to_string()),
             _ => most(Some(a.waiting), Some(b.waiting)),
         },
         _ => Ordering::Equal,

@@ -5,6 +5,7 @@ use crate::args::{Sort, Top};
 use ungil_profile::live::*;
 use ungil_remote::gc::{Collections, Generation};
 use ungil_remote::world::Pauses;
+use ungil_remote::{ThreadState, WaitTarget};
 
 pub(crate) fn args(pid: Option<u32>) -> Top {
     Top {
@@ -45,11 +46,11 @@ pub(crate) fn hosts() -> Hosts {
     }
 }
 
-fn thread(name: &str, tid: u32, state: State, cores: f64) -> ThreadView {
+fn thread(name: &str, tid: u32, state: ThreadState, cores: f64) -> ThreadView {
     let mut shares = Shares::default();
     match state {
-        State::Running => shares.running = 1.0,
-        State::Lock => (shares.lock, shares.running) = (0.75, 0.25),
+        ThreadState::Running => shares.running = 1.0,
+        ThreadState::Lock => (shares.lock, shares.running) = (0.75, 0.25),
         _ => shares.event = 1.0,
     }
     let frame = |function: &str, line| Place {
@@ -57,9 +58,9 @@ fn thread(name: &str, tid: u32, state: State, cores: f64) -> ThreadView {
         file: "/srv/app.py".into(),
         line: Some(line),
     };
-    let wait = |kind: &str, name: Option<&str>, held: Option<&str>| WaitView {
+    let wait = |kind: WaitTarget, name: Option<&str>, held: Option<&str>| WaitView {
         object: "0x7f00".into(),
-        kind: kind.into(),
+        kind,
         name: name.map(Into::into),
         since_s: Some(3.25),
         held_by: held.map(Into::into),
@@ -73,8 +74,8 @@ fn thread(name: &str, tid: u32, state: State, cores: f64) -> ThreadView {
         shares,
         cores: Some(cores),
         wait: match state {
-            State::Lock => Some(wait("threading.Lock", Some("L1"), Some("worker-2"))),
-            State::Event => Some(wait("threading.Thread", None, Some("worker-1"))),
+            ThreadState::Lock => Some(wait(WaitTarget::Lock, Some("L1"), Some("worker-2"))),
+            ThreadState::Event => Some(wait(WaitTarget::ThreadEnd, None, Some("worker-1"))),
             _ => None,
         },
         stack: vec![frame("work", tid % 100), frame("<module>", 1)],
@@ -86,7 +87,7 @@ pub(crate) fn view() -> View {
     let generation =
         Generation { collections: 12, collected: 3456, uncollectable: 0, duration_s: Some(0.125) };
     View {
-        schema: "ungil.top/1",
+        schema: "ungil.top/2",
         process: ProcessView {
             pid: 4711,
             command: "python app.py".into(),
@@ -101,9 +102,9 @@ pub(crate) fn view() -> View {
         span_s: 3.0,
         cost: Cost { looks: 150, rate_hz: 50.0, asked_hz: 50.0, torn: 0, cores: 0.0042 },
         threads: vec![
-            thread("MainThread", 4711, State::Event, 0.0),
-            thread("worker-1", 4712, State::Lock, 0.25),
-            thread("worker-2", 4713, State::Running, 1.0),
+            thread("MainThread", 4711, ThreadState::Event, 0.0),
+            thread("worker-1", 4712, ThreadState::Lock, 0.25),
+            thread("worker-2", 4713, ThreadState::Running, 1.0),
         ],
         other_threads: OtherThreads { count: 2, cores: Some(0.0) },
         lines: vec![LineView {
@@ -113,7 +114,7 @@ pub(crate) fn view() -> View {
         }],
         objects: vec![ObjectView {
             object: "0x7f00".into(),
-            kind: "threading.Lock".into(),
+            kind: WaitTarget::Lock,
             name: Some("L1".into()),
             waiting: 0.75,
             share: 1.0,

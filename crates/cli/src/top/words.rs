@@ -4,9 +4,8 @@ use crate::clean::clean;
 use std::borrow::Cow;
 use ungil_experiment::metric::{Unit, show};
 use ungil_format::counted;
-use ungil_profile::live::{
-    GilView, MemoryView, ObjectView, Place, ProcessView, State, ThreadView, View, WaitView,
-};
+use ungil_profile::live::{GilView, MemoryView, ObjectView, Place, ProcessView, ThreadView, View, WaitView};
+use ungil_remote::{ThreadState, WaitTarget};
 
 /// A thread's name, or what else tells it.
 pub(crate) fn thread_name(thread: &ThreadView) -> Cow<'_, str> {
@@ -46,12 +45,11 @@ pub(crate) fn command(line: &str) -> Cow<'_, str> {
 }
 
 /// What an object is, and what it is called.
-pub(crate) fn named(kind: &str, name: Option<&str>) -> String {
-    let inside = kind.strip_prefix("inside:").map(|kind| format!("lock inside {kind}"));
-    let kind = inside.as_deref().unwrap_or_else(|| kind.strip_prefix("object:").unwrap_or(kind));
+pub(crate) fn named(kind: &WaitTarget, name: Option<&str>) -> String {
+    let what = kind.label();
     match name {
-        Some(name) => format!("{} \"{}\"", clean(kind), clean(name)),
-        None => clean(kind).into_owned(),
+        Some(name) => format!("{} \"{}\"", clean(&what), clean(name)),
+        None => clean(&what).into_owned(),
     }
 }
 
@@ -66,7 +64,7 @@ pub(crate) fn wait(wait: &WaitView) -> String {
     let what = named(&wait.kind, wait.name.as_deref());
     match &wait.held_by {
         // A thread that is waited for is not held by anybody.
-        Some(by) if wait.kind == "threading.Thread" => format!("waits{since} for {} to end", clean(by)),
+        Some(by) if wait.kind == WaitTarget::ThreadEnd => format!("waits{since} for {} to end", clean(by)),
         Some(by) => format!("waits{since} for {what}, held by {}", clean(by)),
         None => format!("waits{since} for {what}"),
     }
@@ -227,21 +225,22 @@ fn blank(text: String) -> String {
 }
 
 /// The letter a state has in a bar.
-pub(crate) fn letter(state: State) -> char {
+pub(crate) fn letter(state: ThreadState) -> char {
     match state {
-        State::Running => 'R',
-        State::Native => 'N',
-        State::Lock => 'L',
-        State::Gil => 'G',
-        State::Stopped => 'S',
-        State::Event => '.',
-        State::Call => '_',
+        ThreadState::Running => 'R',
+        ThreadState::Native => 'N',
+        ThreadState::Lock => 'L',
+        ThreadState::Gil => 'G',
+        ThreadState::Suspended => 'S',
+        ThreadState::Event => '.',
+        ThreadState::Syscall => '_',
+        ThreadState::Ending => 'E',
     }
 }
 
 /// Shares of time as `width` letters: the largest remainders fill up what rounding leaves.
-pub(crate) fn bar(shares: &ungil_profile::live::Shares, width: usize) -> Vec<(State, usize)> {
-    let exact: Vec<f64> = State::ALL.iter().map(|&state| shares.get(state) * width as f64).collect();
+pub(crate) fn bar(shares: &ungil_profile::live::Shares, width: usize) -> Vec<(ThreadState, usize)> {
+    let exact: Vec<f64> = ThreadState::ALL.iter().map(|&state| shares.get(state) * width as f64).collect();
     let mut cells: Vec<usize> = exact.iter().map(|cells| cells.floor() as usize).collect();
     let whole = (exact.iter().sum::<f64>().round() as usize).min(width);
     while cells.iter().sum::<usize>() < whole {
@@ -249,5 +248,5 @@ pub(crate) fn bar(shares: &ungil_profile::live::Shares, width: usize) -> Vec<(St
         let Some(next) = (0..cells.len()).max_by(|a, b| rest(a).total_cmp(&rest(b))) else { break };
         cells[next] += 1;
     }
-    State::ALL.into_iter().zip(cells).filter(|&(_, cells)| cells > 0).collect()
+    ThreadState::ALL.into_iter().zip(cells).filter(|&(_, cells)| cells > 0).collect()
 }

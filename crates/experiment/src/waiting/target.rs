@@ -3,8 +3,8 @@
 use super::Sums;
 use ungil_remote::gc::CollectorWatch;
 use ungil_remote::memory::ReadError;
-use ungil_remote::standing::{Activity, Watcher};
-use ungil_remote::{Interpreter, Python};
+use ungil_remote::thread_observer::ThreadObserver;
+use ungil_remote::{Interpreter, Python, ThreadState};
 
 /// A look stands for no more than this: the runner itself may have been stopped.
 const LONGEST_GAP_S: f64 = 2.0;
@@ -12,7 +12,7 @@ const LONGEST_GAP_S: f64 = 2.0;
 /// A Python.
 pub(super) struct Target {
     python: Python,
-    watcher: Watcher,
+    observer: ThreadObserver,
     /// One an interpreter, by its address: each has a collector of its own.
     collectors: Vec<(u64, CollectorWatch)>,
     last: Option<Last>,
@@ -41,7 +41,13 @@ impl Target {
     /// Begins to look at a Python. `from_ns` is now, if a window is open: the process was started in it as far as can be told.
     pub(super) fn new(python: Python, from_ns: Option<u64>) -> Target {
         let last = from_ns.map(|at_ns| Last { at_ns, locks: 0.0, gil: 0.0, stopped: false });
-        Target { python, watcher: Watcher::default(), collectors: Vec::new(), last, sums: Sums::default() }
+        Target {
+            python,
+            observer: ThreadObserver::default(),
+            collectors: Vec::new(),
+            last,
+            sums: Sums::default(),
+        }
     }
 
     /// What it has come to.
@@ -72,8 +78,8 @@ impl Target {
         let Ok(mut interpreters) = self.python.interpreters() else { return self.after_failure() };
         interpreters.sort_by_key(|interpreter| interpreter.id);
         self.python.next_look();
-        let standings = match self.watcher.look(&self.python, &interpreters) {
-            Ok(standings) => standings,
+        let threads = match self.observer.states(&self.python, &interpreters) {
+            Ok(threads) => threads,
             Err(ReadError::Unmapped(_)) => Vec::new(),
             Err(_) => return self.after_failure(),
         };
@@ -81,8 +87,7 @@ impl Target {
         if !self.python.process().runs_same_program() {
             return Seen::Over;
         }
-        let count =
-            |activity| standings.iter().filter(|standing| standing.activity == activity).count() as f64;
+        let count = |state| threads.iter().filter(|thread| thread.state == state).count() as f64;
         let mut unsound = false;
         let mut stopped = false;
         for &interpreter in &interpreters {
@@ -92,7 +97,7 @@ impl Target {
                 Err(_) => {}
             }
         }
-        let now = Last { at_ns, locks: count(Activity::Lock), gil: count(Activity::Gil), stopped };
+        let now = Last { at_ns, locks: count(ThreadState::Lock), gil: count(ThreadState::Gil), stopped };
         if let Some(last) = self.last.replace(now) {
             self.stands_for(&Last { at_ns: last.at_ns, ..now }, at_ns);
         }

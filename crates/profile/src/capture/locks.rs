@@ -7,25 +7,21 @@ use super::places::Places;
 use crate::Builder;
 use crate::model::{FrameId, LockId};
 use rustc_hash::FxHashMap;
+use std::sync::Arc;
 use ungil_remote::frames::Frame;
 use ungil_remote::locks::reader::Store;
-use ungil_remote::locks::{Hold, Reader, Subject};
+use ungil_remote::locks::{Hold, Reader};
 use ungil_remote::sample::{Looker, Raw, Slot};
-use ungil_remote::waits::{On, Waiting};
-use ungil_remote::{Attachment, Python};
+use ungil_remote::{Attachment, Blocked, BlockedOn, Python, Releaser, WaitTarget, WaitedObject};
 
 /// Waits kept before the store is emptied.
 const MOST: usize = 1 << 16;
 
 /// What is known of a wait.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Wait {
     pub(super) lock: LockId,
-    pub(super) subject: Subject,
-    /// The object waited for.
-    pub(super) object: u64,
-    /// Its owner is read anew each time: it is a `threading.RLock`.
-    rereads: bool,
+    pub(super) of: Arc<WaitedObject>,
 }
 
 /// A wait as the look sees it: address, since when, and the place in the program.
@@ -55,45 +51,49 @@ impl Locks {
     pub(super) fn of(
         &mut self,
         slot: &Slot,
-        waiting: &Waiting,
+        blocked: &Blocked,
         looker: &Looker,
         pid: u32,
         builder: &mut Builder,
     ) -> Option<Wait> {
-        let (On::Parked(address) | On::Ungil(address) | On::Futex(address) | On::Gil(address)) = waiting.on
+        let (BlockedOn::Parked(address)
+        | BlockedOn::Package(address)
+        | BlockedOn::Futex(address)
+        | BlockedOn::Gil(address)) = blocked.on
         else {
             return None;
         };
         let leaf = slot.frames().iter().rev().find(|raw| !raw.hidden)?;
         let forever = (address, 0, leaf.code, leaf.pointer);
-        let once = (address, waiting.since_ns.unwrap_or(0), leaf.code, leaf.pointer);
+        let once = (address, blocked.since_ns.unwrap_or(0), leaf.code, leaf.pointer);
         if let Some(wait) = self.waits.get(&forever).or_else(|| self.waits.get(&once)) {
-            return Some(*wait);
+            return Some(wait.clone());
         }
         let python = looker.python();
         let stack = python.stack(&slot.thread).ok()?;
-        let known = Reader::new(python, &mut self.store).known(&slot.thread, waiting, &stack.frames);
-        if known.kind == "futex" {
+        let of = Reader::new(python, &mut self.store).waited_object(&slot.thread, blocked, &stack.frames);
+        if of.target == WaitTarget::Futex {
             return None;
         }
-        let kind = known.kind.strip_prefix("object:").unwrap_or(&known.kind).to_string();
-        let lock = builder.lock(pid, known.object, &kind, known.name.as_deref().unwrap_or(""));
-        if known.name.is_none() && known.object != 0 {
-            self.unnamed.push((known.object, lock, kind));
+        let kind = of.target.to_string();
+        let lock = builder.lock(pid, of.object, &kind, of.name.as_deref().unwrap_or(""));
+        if of.name.is_none() && of.object != 0 {
+            self.unnamed.push((of.object, lock, kind));
         }
-        let rereads = known.kind == "threading.RLock";
-        let wait = Wait { lock, subject: known.subject, object: known.object, rereads };
         // The address slept on is the object's own, and whoever has it is found anew each time.
-        let is_own = address.wrapping_sub(known.object) < 64;
-        let lasts = is_own && (rereads || matches!(known.subject, Subject::Within | Subject::Section(_)));
+        let is_own = address.wrapping_sub(of.object) < 64;
+        let lasts = is_own
+            && (of.target == WaitTarget::RLock
+                || matches!(of.releaser, Releaser::WithBlock | Releaser::CriticalSection(_)));
+        let wait = Wait { lock, of: Arc::new(of) };
         if self.waits.len() >= MOST {
             self.waits.clear();
         }
         // An address with no time to tell one wait from the next is looked up every time, unless it lasts.
         if lasts {
-            self.waits.insert(forever, wait);
-        } else if waiting.since_ns.is_some() {
-            self.waits.insert(once, wait);
+            self.waits.insert(forever, wait.clone());
+        } else if blocked.since_ns.is_some() {
+            self.waits.insert(once, wait.clone());
         }
         Some(wait)
     }
@@ -109,19 +109,21 @@ impl Locks {
     ) -> Option<FrameId> {
         let python = looker.python();
         let mut reader = Reader::new(python, &mut self.store);
-        let is_holder = |reader: &mut Reader<'_>, slot: &Slot| match wait.subject {
-            Subject::Owner(_) => false,
-            Subject::Within => {
+        let is_holder = |reader: &mut Reader<'_>, slot: &Slot| match wait.of.releaser {
+            Releaser::Owner(_) => false,
+            Releaser::WithBlock => {
                 let frames = frames_of(slot, places, python);
-                reader.holds(&slot.thread, &frames).iter().any(|hold: &Hold| hold.lock == wait.object)
+                reader.holds(&slot.thread, &frames).iter().any(|hold: &Hold| hold.lock == wait.of.object)
             }
-            Subject::Section(mutex) => reader.critical_sections(&slot.thread).contains(&mutex),
-            Subject::Gil(_) => slot.thread.attachment == Attachment::Attached,
+            Releaser::CriticalSection(mutex) => reader.critical_sections(&slot.thread).contains(&mutex),
+            Releaser::GilHolder(_) => slot.thread.attachment == Attachment::Attached,
             _ => false,
         };
-        let owner = match wait.subject {
-            Subject::Owner(_) if wait.rereads => Some(reader.recursive(wait.object)?.owner),
-            Subject::Owner(owner) => Some(owner),
+        let owner = match wait.of.releaser {
+            Releaser::Owner(_) if wait.of.target == WaitTarget::RLock => {
+                Some(reader.recursive(wait.of.object)?.owner)
+            }
+            Releaser::Owner(owner) => Some(owner),
             _ => None,
         };
         if owner == Some(0) {

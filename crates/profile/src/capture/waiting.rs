@@ -65,7 +65,7 @@ impl Waiting {
             for (thread, stack) in stacks(&found, frames, builder) {
                 let name = name(pid, thread, builder);
                 let thread = builder.thread(pid, Thread::TASKS | thread.unwrap_or(0), &name);
-                let (activity, lock, holder) = (Activity::System, None, None);
+                let (activity, lock, holder) = (Activity::EVENT, None, None);
                 if weight > 0 {
                     builder.sample(Sample { at_ns, weight, thread, stack, activity, lock, holder });
                 }

@@ -2,7 +2,7 @@
 
 mod parts;
 
-use super::activity::{Asking, Found};
+use super::kernel_view::{KernelFile, KernelView};
 use super::locks::{Locks, Wait};
 use super::native::Natives;
 use super::pauses::PauseWatch;
@@ -16,10 +16,12 @@ use crate::model::{Activity, FrameId, LockId, Sample, ThreadId};
 use parts::{collector, is_of, name_of};
 use rustc_hash::FxHashMap;
 use std::time::{Duration, Instant};
-use ungil_remote::Python;
+use ungil_remote::linux::calls::Doing;
 use ungil_remote::memory::ReadError;
+use ungil_remote::parking::monotonic_ns;
 use ungil_remote::sample::{Look, Looker};
-use ungil_remote::waits::{Gils, On, Waits, monotonic_ns};
+use ungil_remote::thread_state::classify;
+use ungil_remote::{Blocked, BlockedOn, Gils, Python, ThreadState};
 
 /// Holders are looked for in at most one look of this many nanoseconds: it reads the stacks of every thread that may be it.
 const HOLDER_EVERY_NS: u64 = 500_000;
@@ -68,13 +70,13 @@ struct Track {
     asked_ns: u64,
     stacks: Stacks,
     task: TaskTrack,
-    asking: Asking,
+    kernel: KernelFile,
     last_ns: u64,
     /// The wait that was counted last, by what it is for and when it began, and until when.
-    began: Option<(On, i64)>,
+    began: Option<(BlockedOn, i64)>,
     counted_ns: u64,
     /// What it was last found to sleep on, what that is, and how often that was looked up.
-    wait: Option<(On, Option<Wait>, u8)>,
+    wait: Option<(BlockedOn, Option<Wait>, u8)>,
     /// The last holder found of what it waits for.
     holder: Option<(LockId, Option<FrameId>)>,
 }
@@ -139,7 +141,6 @@ impl Watch {
             self.gils = Gils::read(python, &self.looker.interpreters());
             self.gils_ns = at_ns.saturating_add(GILS_EVERY_NS);
         }
-        let waits = Waits::new(python, &self.gils);
         let fresh = options.freshness(self.tracks.len());
         let seek = at_ns >= self.holder_ns;
         let mut sought: Vec<(LockId, Option<FrameId>)> = Vec::new();
@@ -153,8 +154,8 @@ impl Watch {
             if !slot.is_seen() || !track.is_wanted {
                 continue;
             }
-            let found = track.asking.find(self.pid, slot, &waits, fresh, at_ns);
-            self.is_refused |= track.asking.is_refused();
+            let view = track.kernel.view(slot, python, &self.gils, fresh, at_ns);
+            self.is_refused |= track.kernel.is_refused();
             let task = (options.tasks != TaskMode::No)
                 .then(|| self.tasks.of(slot, &mut track.task, &self.looker, &mut self.places, at_ns, builder))
                 .flatten();
@@ -165,28 +166,32 @@ impl Watch {
                 continue;
             };
             self.stacks += 1;
-            let Found { mut activity, waiting, call } = found;
-            let wait = match (waiting, track.wait) {
+            let KernelView { kernel, blocked, wants_gil } = view;
+            let wait = match (blocked, &track.wait) {
                 (None, _) => None,
-                (Some(waiting), Some((known, wait, tries)))
-                    if slot.rest() > 0 && known == waiting.on && (wait.is_some() || tries >= TRIES) =>
+                (Some(blocked), Some((known, wait, tries)))
+                    if slot.rest() > 0 && *known == blocked.on && (wait.is_some() || *tries >= TRIES) =>
                 {
-                    wait
+                    wait.clone()
                 }
-                (Some(waiting), before) => {
-                    let tries = before.filter(|before| before.0 == waiting.on).map_or(0, |before| before.2);
-                    let wait = self.locks.of(slot, &waiting, &self.looker, self.pid, builder);
-                    track.wait = Some((waiting.on, wait, tries.saturating_add(1)));
+                (Some(blocked), before) => {
+                    let before = before.as_ref().filter(|before| before.0 == blocked.on);
+                    let tries = before.map_or(0, |before| before.2);
+                    let wait = self.locks.of(slot, &blocked, &self.looker, self.pid, builder);
+                    track.wait = Some((blocked.on, wait.clone(), tries.saturating_add(1)));
                     wait
                 }
             };
+            let on = blocked.map(|blocked| blocked.on);
+            let target = wait.as_ref().map(|wait| &wait.of.target);
+            let state = classify(slot.thread.attachment, &kernel, on, target, wants_gil);
             let mut holder = None;
-            if let Some(wait) = wait.filter(|wait| wait.subject.is_contention()) {
+            if let Some(wait) = wait.as_ref().filter(|_| state == ThreadState::Lock) {
                 if seek {
                     let known = sought.iter().find(|(lock, _)| *lock == wait.lock).map(|(_, holder)| *holder);
                     let sees = known.unwrap_or_else(|| {
                         let begin = Instant::now();
-                        let sees = self.locks.holder(&wait, &self.looker, &mut self.places, builder);
+                        let sees = self.locks.holder(wait, &self.looker, &mut self.places, builder);
                         seeking += begin.elapsed();
                         sought.push((wait.lock, sees));
                         sees
@@ -195,12 +200,11 @@ impl Watch {
                 }
                 holder = track.holder.filter(|(lock, _)| *lock == wait.lock).and_then(|(_, holder)| holder);
             }
-            if activity == Activity::Lock && wait.is_none_or(|wait| !wait.subject.is_contention()) {
-                activity = Activity::System;
-            }
             let lock = wait.map(|wait| wait.lock);
-            if let Some(call) = call.filter(|_| options.native) {
-                let there = || track.asking.is_in(&call);
+            if let Doing::Call(call) = kernel
+                && options.native
+            {
+                let there = || track.kernel.is_in(&call);
                 let with = (&self.looker, &mut self.places, &mut *builder);
                 stack = self.natives.woven(slot, &call, stack, task, there, at_ns, with);
             }
@@ -209,12 +213,12 @@ impl Watch {
             }
             let mut weight = at_ns.saturating_sub(track.last_ns);
             track.last_ns = at_ns;
-            if options.mode == Mode::Lock && activity == Activity::Lock {
-                weight = weight.max(track.unseen(waiting, at_ns));
+            if options.mode == Mode::Lock && state == ThreadState::Lock {
+                weight = weight.max(track.unseen(blocked, at_ns));
                 track.counted_ns = at_ns;
             }
-            if is_of(options.mode, activity, slot, self.gils.in_use, collecting) {
-                let thread = track.row;
+            if is_of(options.mode, state, slot, self.gils.in_use, collecting) {
+                let (thread, activity) = (track.row, Activity::Thread(state));
                 builder.sample(Sample { at_ns, weight, thread, stack, activity, lock, holder });
             }
         }
@@ -257,7 +261,7 @@ impl Watch {
                             asked_ns: 0,
                             stacks: Stacks::default(),
                             task: TaskTrack::default(),
-                            asking: Asking::default(),
+                            kernel: KernelFile::default(),
                             last_ns,
                             began: None,
                             counted_ns: last_ns,
@@ -320,8 +324,8 @@ impl Watch {
 impl Track {
     /// How long a wait had lasted when it was first seen. The runtime keeps when a wait for a lock began, so that in a profile of
     /// waits nothing is lost between the look before and the one that first knew what the thread waits for. 0 for a wait that is known.
-    fn unseen(&mut self, waiting: Option<ungil_remote::waits::Waiting>, at_ns: u64) -> u64 {
-        let Some((on, since)) = waiting.and_then(|waiting| Some((waiting.on, waiting.since_ns?))) else {
+    fn unseen(&mut self, blocked: Option<Blocked>, at_ns: u64) -> u64 {
+        let Some((on, since)) = blocked.and_then(|blocked| Some((blocked.on, blocked.since_ns?))) else {
             return 0;
         };
         if self.began.replace((on, since)) == Some((on, since)) {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use std::sync::Arc;
 
-pub use ungil_remote::standing::Activity as State;
+use ungil_remote::{ThreadState, WaitTarget};
 
 /// A line of a program.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
@@ -21,8 +21,8 @@ pub struct Place {
 pub struct Wait {
     /// The object's address, or the lock's inside the runtime.
     pub object: u64,
-    /// What it is: `threading.Lock`, `object:dict`.
-    pub kind: Arc<str>,
+    /// What it is.
+    pub target: WaitTarget,
     /// Since when, `CLOCK_MONOTONIC` nanoseconds, where it is kept.
     pub since_ns: Option<u64>,
 }
@@ -33,7 +33,7 @@ pub struct Seen {
     /// The kernel's number of the thread. An address would not do, which the next thread may get.
     pub thread: u32,
     /// What it does.
-    pub state: State,
+    pub state: ThreadState,
     /// The line it is at; `None` for a thread without Python code on its stack, and where it could not be read.
     pub place: Option<Arc<Place>>,
     /// What it waits for, if it waits.

@@ -1,6 +1,5 @@
 //! A view, made from what was added up and from one closer look at who holds what.
 
-use super::look::State;
 use super::memory::Memory;
 use super::reader::{Moment, Reader};
 use super::run::Part;
@@ -12,8 +11,9 @@ use std::time::{Duration, Instant};
 use ungil_format::counted;
 use ungil_remote::gc::Collector;
 use ungil_remote::linux::calls::is_stopped;
-use ungil_remote::scene::{Looker, Scene, Seen, thread_names};
-use ungil_remote::{Interpreter, Python};
+use ungil_remote::thread_dump::{ThreadDump, thread_names};
+use ungil_remote::thread_observer::{ThreadInfo, ThreadObserver};
+use ungil_remote::{Interpreter, Python, ThreadState};
 
 /// Lines and objects a view has at most.
 const MOST: usize = 200;
@@ -25,7 +25,7 @@ const NAME_BUDGET: f64 = 0.003;
 pub(super) struct Maker {
     process: ProcessView,
     pid: i32,
-    looker: Looker,
+    observer: ThreadObserver,
     spent: Spent,
     memory: Memory,
     names: FxHashMap<u64, Option<String>>,
@@ -55,7 +55,7 @@ impl Maker {
                 age_s: 0.0,
             },
             pid: process.pid.cast_signed(),
-            looker: Looker::default(),
+            observer: ThreadObserver::default(),
             spent,
             memory: Memory::default(),
             names: FxHashMap::default(),
@@ -83,22 +83,22 @@ impl Maker {
         let mut notes = Vec::new();
         let mut world =
             WorldView { possible: python.offsets().free_threaded, span: part.pauses, ..WorldView::default() };
-        let mut scene = Scene::default();
+        let mut dump = ThreadDump::default();
         if let Some((moment, interpreters)) = now {
             // If this closer look fails, the next fast one will say why.
-            scene = self.looker.look(python).unwrap_or_default();
+            dump = self.observer.dump(python).unwrap_or_default();
             let cores = self.spent.look(self.pid);
             self.process.interpreters = interpreters.len();
             self.process.age_s = ungil_meter::process_age_s(self.pid).unwrap_or(self.process.age_s);
             self.process.cores = (!cores.threads.is_empty()).then(|| cores.threads.values().sum());
-            self.name_objects(python, &scene, part);
-            self.threads(python, reader, moment, &scene, &cores);
+            self.name_objects(python, &dump, part);
+            self.threads(python, reader, moment, &dump, &cores);
             self.gil(python, interpreters, part);
             self.world(python, interpreters, &mut world, &mut notes);
-            if reader.watcher.unknown > 0 {
+            if reader.observer.unknown > 0 {
                 notes.push(format!(
                     "the kernel does not say what is waited for by {}",
-                    counted(reader.watcher.unknown, "sleeping thread")
+                    counted(reader.observer.unknown, "sleeping thread")
                 ));
             }
         }
@@ -126,7 +126,7 @@ impl Maker {
             threads: self.threads.clone(),
             other_threads: self.others,
             lines: lines(part),
-            objects: self.objects(part, &scene),
+            objects: self.objects(part, &dump),
             collector: PauseView {
                 collecting: now.is_some() && collector.is_some_and(|collector| collector.collecting),
                 generations: collector.and_then(|found| found.generations).map(Vec::from).unwrap_or_default(),
@@ -146,35 +146,37 @@ impl Maker {
         python: &Python,
         reader: &mut Reader,
         moment: &Moment,
-        scene: &Scene,
+        dump: &ThreadDump,
         cores: &Cores,
     ) {
-        let closer: FxHashMap<u64, &Seen> =
-            scene.threads.iter().map(|seen| (seen.thread.address, seen)).collect();
+        let closer: FxHashMap<u64, &ThreadInfo> =
+            dump.threads.iter().map(|info| (info.thread.address, info)).collect();
         let python_tids: FxHashSet<i32> =
-            moment.standings.iter().map(|standing| standing.thread.native_id.cast_signed()).collect();
+            moment.threads.iter().map(|info| info.thread.native_id.cast_signed()).collect();
         self.thread_names.retain(|tid, _| python_tids.contains(&tid.cast_signed()));
-        let mut names = thread_names(python, scene);
-        let named = scene
+        let mut names = thread_names(python, dump);
+        let named = dump
             .threads
             .iter()
-            .filter_map(|seen| Some((seen.thread.native_id, names.remove(&seen.thread.address)?)));
+            .filter_map(|info| Some((info.thread.native_id, names.remove(&info.thread.address)?)));
         // A thread whose name could not be read this time keeps the one it had.
         self.thread_names.extend(named);
         self.threads.clear();
-        for (standing, stack) in moment.standings.iter().zip(&moment.stacks) {
-            let thread = &standing.thread;
-            let wait = closer.get(&thread.address).and_then(|seen| self.wait(seen, scene));
+        for (info, stack) in moment.threads.iter().zip(&moment.stacks) {
+            let thread = &info.thread;
+            let wait = closer.get(&thread.address).and_then(|closer| self.wait(closer, dump));
             self.threads.push(ThreadView {
                 name: self.thread_names.get(&thread.native_id).cloned(),
                 tid: thread.native_id,
                 interpreter: thread.interpreter,
-                state: standing.activity,
-                call: standing.call.filter(|_| standing.activity == State::Call).map(Into::into),
+                state: info.state,
+                call: info.system_call().map(Into::into),
                 shares: Shares::default(),
                 cores: cores.threads.get(&thread.native_id.cast_signed()).copied(),
                 // The closer look was a little later: of a thread that has moved on, what it waited for is old.
-                wait: wait.filter(|_| matches!(standing.activity, State::Lock | State::Gil | State::Event)),
+                wait: wait.filter(|_| {
+                    matches!(info.state, ThreadState::Lock | ThreadState::Gil | ThreadState::Event)
+                }),
                 stack: reader.places(stack).iter().map(|place| (**place).clone()).collect(),
             });
         }
@@ -194,26 +196,26 @@ impl Maker {
         }
     }
 
-    fn wait(&self, seen: &Seen, scene: &Scene) -> Option<WaitView> {
-        let (waiting, known) = (seen.waiting?, seen.known.as_ref()?);
-        let since_s = waiting.since_ns.map(|since| (scene.at_ns.saturating_sub(since) as f64 / 1e9).max(0.0));
-        let named = self.names.get(&known.object).cloned().flatten();
+    fn wait(&self, info: &ThreadInfo, dump: &ThreadDump) -> Option<WaitView> {
+        let (blocked, wait) = (info.blocked?, info.wait.as_ref()?);
+        let since_s = blocked.since_ns.map(|since| (dump.at_ns.saturating_sub(since) as f64 / 1e9).max(0.0));
+        let named = self.names.get(&wait.object).cloned().flatten();
         Some(WaitView {
-            object: format!("{:#x}", known.object),
-            kind: known.kind.to_string(),
-            name: known.name.clone().or(named),
+            object: format!("{:#x}", wait.object),
+            kind: wait.target.clone(),
+            name: wait.name.clone().or(named),
             since_s,
-            held_by: self.held_by(seen, scene),
+            held_by: self.held_by(info, dump),
         })
     }
 
-    /// Who holds what `seen` waits for: the first few, by name.
-    fn held_by(&self, seen: &Seen, scene: &Scene) -> Option<String> {
-        let names: Vec<String> = seen
+    /// Who holds what `info` waits for: the first few, by name.
+    fn held_by(&self, info: &ThreadInfo, dump: &ThreadDump) -> Option<String> {
+        let names: Vec<String> = info
             .holders
             .iter()
             .take(3)
-            .filter_map(|holder| scene.threads.get(holder.thread))
+            .filter_map(|holder| dump.threads.get(holder.thread))
             .map(|holder| self.thread_name(holder.thread.native_id))
             .collect();
         (!names.is_empty()).then(|| names.join(", "))
@@ -225,8 +227,8 @@ impl Maker {
     }
 
     /// Looks for names of objects that are waited for and have none yet.
-    fn name_objects(&mut self, python: &Python, scene: &Scene, part: &Part) {
-        let waited = scene.threads.iter().filter_map(|seen| Some(seen.known.as_ref()?.object));
+    fn name_objects(&mut self, python: &Python, dump: &ThreadDump, part: &Part) {
+        let waited = dump.threads.iter().filter_map(|info| Some(info.wait.as_ref()?.object));
         let wanted: FxHashSet<u64> = waited.chain(part.tally.objects.keys().copied()).collect();
         let news = wanted.iter().any(|object| !self.names.contains_key(object));
         let due = self.names_due.is_none_or(|due| Instant::now() >= due);
@@ -234,7 +236,7 @@ impl Maker {
             return;
         }
         let cpu_s = ungil_meter::thread_cpu_s();
-        let frames = scene.threads.iter().flat_map(|seen| &seen.stack.frames);
+        let frames = dump.threads.iter().flat_map(|info| info.frames());
         let found = python.names(wanted.iter().copied(), frames);
         self.names.retain(|object, _| wanted.contains(object));
         for object in wanted {
@@ -247,22 +249,22 @@ impl Maker {
     }
 
     /// Objects that were waited for.
-    fn objects(&self, part: &Part, scene: &Scene) -> Vec<ObjectView> {
+    fn objects(&self, part: &Part, dump: &ThreadDump) -> Vec<ObjectView> {
         let all: f64 = part.tally.objects.values().map(|object| object.wait_s).sum();
         let mut found: Vec<(&u64, &Contended)> = part.tally.objects.iter().collect();
         found.sort_by(|a, b| b.1.wait_s.total_cmp(&a.1.wait_s).then(a.0.cmp(b.0)));
         let view = |(&object, of): (&u64, &Contended)| {
-            let waits = |seen: &&Seen| seen.known.as_ref().is_some_and(|known| known.object == object);
-            let waiters = scene.threads.iter().filter(waits).count();
+            let waits = |info: &&ThreadInfo| info.wait.as_ref().is_some_and(|wait| wait.object == object);
+            let waiters = dump.threads.iter().filter(waits).count();
             ObjectView {
                 object: format!("{object:#x}"),
-                kind: of.kind.to_string(),
+                kind: of.target.clone(),
                 name: self.names.get(&object).cloned().flatten(),
                 waiting: of.wait_s / part.tally.seconds.max(1e-9),
                 share: of.wait_s / all.max(1e-9),
                 waiters: u32::try_from(waiters).unwrap_or(u32::MAX),
                 most_waiters: of.most_waiters,
-                held_by: scene.threads.iter().filter(waits).find_map(|seen| self.held_by(seen, scene)),
+                held_by: dump.threads.iter().filter(waits).find_map(|info| self.held_by(info, dump)),
                 at: of.place.as_ref().map(|(place, _)| (**place).clone()),
             }
         };
@@ -281,8 +283,8 @@ impl Maker {
         let rate = before.map(|(then, switches)| {
             gil.switches.wrapping_sub(switches) as f64 / now.duration_since(then).as_secs_f64().max(1e-9)
         });
-        let waiting = self.threads.iter().filter(|thread| thread.state == State::Gil);
-        let running = self.threads.iter().find(|thread| thread.state == State::Running);
+        let waiting = self.threads.iter().filter(|thread| thread.state == ThreadState::Gil);
+        let running = self.threads.iter().find(|thread| thread.state == ThreadState::Running);
         self.gil = Some(GilView {
             holder: running.map(|thread| self.thread_name(thread.tid)),
             waiters: waiting.map(|thread| self.thread_name(thread.tid)).collect(),
@@ -311,7 +313,7 @@ impl Maker {
                 Ok(None) => {
                     view.possible = false;
                     notes.push(
-                        "stop-the-world pauses cannot be seen: this patch release keeps them elsewhere"
+                        "stop-the-world pauses cannot be info: this patch release keeps them elsewhere"
                             .into(),
                     );
                     return;
@@ -328,12 +330,12 @@ fn lines(part: &Part) -> Vec<LineView> {
     let view = |(place, of): (&std::sync::Arc<super::look::Place>, &super::tally::Seconds)| {
         // Not a share of one thread: several can be at a line at once.
         let average = of.map(|spent| spent / seconds);
-        let [running, native, lock, gil, stopped, event, call] = average;
-        let threads = Shares { running, native, lock, gil, stopped, event, call };
+        let [running, native, lock, gil, suspended, event, syscall, ending] = average;
+        let threads = Shares { running, native, lock, gil, suspended, event, syscall, ending };
         LineView { place: (**place).clone(), threads, total: average.iter().sum() }
     };
     let mut lines: Vec<LineView> = part.tally.lines.iter().map(view).collect();
-    let busy = |line: &LineView| line.total - line.threads.event - line.threads.call;
+    let busy = |line: &LineView| line.total - line.threads.event - line.threads.syscall;
     lines.sort_by(|a, b| {
         busy(b)
             .total_cmp(&busy(a))

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use ungil_remote::code::Code;
 use ungil_remote::frames::Stack;
 use ungil_remote::memory::ReadError;
-use ungil_remote::standing::{Standing, Watcher};
-use ungil_remote::waits::{On, monotonic_ns};
+use ungil_remote::parking::monotonic_ns;
+use ungil_remote::thread_observer::{ThreadInfo, ThreadObserver};
 use ungil_remote::{Interpreter, Python};
 
 /// Lines kept before the store is emptied.
@@ -21,14 +21,14 @@ type Kept = (Arc<Code>, Arc<Place>);
 /// Reads one target again and again.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
-    pub(super) watcher: Watcher,
+    pub(super) observer: ThreadObserver,
     places: FxHashMap<(u64, Option<u32>), Kept>,
 }
 
 /// A look, and what a view wants to know of the same moment besides.
 pub(super) struct Moment {
     pub(super) look: Look,
-    pub(super) standings: Vec<Standing>,
+    pub(super) threads: Vec<ThreadInfo>,
     pub(super) stacks: Vec<Stack>,
 }
 
@@ -44,12 +44,12 @@ impl Reader {
     ) -> Result<Moment, ReadError> {
         python.next_look();
         let mut look = Look { at_ns: monotonic_ns().unsigned_abs(), threads: Vec::new(), torn: 0 };
-        let mut standings = self.watcher.look(python, interpreters)?;
-        let mut stacks = Vec::with_capacity(standings.len());
-        for standing in &mut standings {
-            let stack = match standing.stack.take() {
+        let mut threads = self.observer.states(python, interpreters)?;
+        let mut stacks = Vec::with_capacity(threads.len());
+        for info in &mut threads {
+            let stack = match info.stack.take() {
                 Some(stack) => stack,
-                None => match python.stack(&standing.thread) {
+                None => match python.stack(&info.thread) {
                     Ok(stack) => stack,
                     Err(ReadError::Unmapped(_)) => Stack::default(),
                     Err(error) => return Err(error),
@@ -59,14 +59,14 @@ impl Reader {
             let place = stack.frames.first().filter(|_| !stack.torn);
             let place = place.map(|frame| self.place(&frame.code, frame.line));
             look.threads.push(Seen {
-                thread: standing.thread.native_id,
-                state: standing.activity,
+                thread: info.thread.native_id,
+                state: info.state,
                 place,
-                wait: wait(standing),
+                wait: wait(info),
             });
             stacks.push(stack);
         }
-        Ok(Moment { look, standings, stacks })
+        Ok(Moment { look, threads, stacks })
     }
 
     /// The frames of a stack as lines, innermost first.
@@ -90,12 +90,8 @@ impl Reader {
     }
 }
 
-fn wait(standing: &Standing) -> Option<Wait> {
-    let waiting = standing.waiting?;
-    let since_ns = waiting.since_ns.and_then(|ns| u64::try_from(ns).ok());
-    match (&standing.known, waiting.on) {
-        (Some(known), _) => Some(Wait { object: known.object, kind: known.kind.as_ref().into(), since_ns }),
-        (None, On::Gil(gil)) => Some(Wait { object: gil, kind: "GIL".into(), since_ns }),
-        _ => None,
-    }
+fn wait(info: &ThreadInfo) -> Option<Wait> {
+    let since_ns = info.blocked?.since_ns.and_then(|ns| u64::try_from(ns).ok());
+    let wait = info.wait.as_ref()?;
+    Some(Wait { object: wait.object, target: wait.target.clone(), since_ns })
 }

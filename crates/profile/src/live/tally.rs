@@ -3,21 +3,22 @@
 //! A look stands for the time since the look before it. Numbers of lines and objects are bounded: a program that makes code for
 //! ever does not make its watcher grow. What is turned away is counted.
 
-use super::look::{Look, Place, State};
+use super::look::{Look, Place};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
+use ungil_remote::{ThreadState, WaitTarget};
 
 /// Threads, lines and objects that are told apart, each.
 const MOST: usize = 1 << 14;
 
-/// Seconds by [`State`].
-pub type Seconds = [f64; State::ALL.len()];
+/// Seconds by [`ThreadState`].
+pub type Seconds = [f64; ThreadState::ALL.len()];
 
 /// What is known of an object that threads waited for.
 #[derive(Debug, Clone)]
 pub struct Contended {
     /// What it is.
-    pub kind: Arc<str>,
+    pub target: WaitTarget,
     /// Thread-seconds spent waiting for it.
     pub wait_s: f64,
     /// Most threads seen waiting for it at once.
@@ -65,19 +66,19 @@ impl Tally {
                 }
             }
             // Waiting for an event is not contention: nobody holds what would end it.
-            if let Some(wait) = seen.wait.as_ref().filter(|_| seen.state == State::Lock) {
+            if let Some(wait) = seen.wait.as_ref().filter(|_| seen.state == ThreadState::Lock) {
                 *waiters.entry(wait.object).or_default() += 1;
                 if self.objects.len() >= MOST && !self.objects.contains_key(&wait.object) {
                     self.turned_away_s += seconds;
                     continue;
                 }
                 let known = self.objects.entry(wait.object).or_insert_with(|| Contended {
-                    kind: Arc::clone(&wait.kind),
+                    target: wait.target.clone(),
                     wait_s: 0.0,
                     most_waiters: 0,
                     place: None,
                 });
-                known.kind = Arc::clone(&wait.kind);
+                known.target = wait.target.clone();
                 known.wait_s += seconds;
                 known.hit(seen.place.as_ref(), seconds);
             }
@@ -112,7 +113,7 @@ impl Tally {
                     let known = known.get_mut();
                     known.wait_s += contended.wait_s;
                     known.most_waiters = known.most_waiters.max(contended.most_waiters);
-                    known.kind = Arc::clone(&contended.kind);
+                    known.target = contended.target.clone();
                     if let Some((place, weight)) = &contended.place {
                         known.hit(Some(place), *weight);
                     }
@@ -123,7 +124,7 @@ impl Tally {
 
     /// Seconds of all threads in one state.
     #[must_use]
-    pub fn of_state(&self, state: State) -> f64 {
+    pub fn of_state(&self, state: ThreadState) -> f64 {
         self.threads.values().map(|seconds| seconds[state.index()]).sum()
     }
 }

@@ -3,13 +3,14 @@
 //! Words from the target (names, commands, file names) are as the target has them: whoever prints them to a terminal takes
 //! control characters out.
 
-use super::look::{Place, State};
+use super::look::Place;
 use serde::Serialize;
 use ungil_remote::gc::{Collections, Generation};
 use ungil_remote::world::Pauses;
+use ungil_remote::{ThreadState, WaitTarget};
 
 /// The schema of [`View`]; fields may be added to it, never changed.
-pub const SCHEMA: &str = "ungil.top/1";
+pub const SCHEMA: &str = "ungil.top/2";
 
 /// The time a view is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -95,42 +96,45 @@ pub struct Cost {
 /// Shares of the span by state, from 0 to 1.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Shares {
-    /// [`State::Running`].
+    /// [`ThreadState::Running`].
     pub running: f64,
-    /// [`State::Native`].
+    /// [`ThreadState::Native`].
     pub native: f64,
-    /// [`State::Lock`].
+    /// [`ThreadState::Lock`].
     pub lock: f64,
-    /// [`State::Gil`].
+    /// [`ThreadState::Gil`].
     pub gil: f64,
-    /// [`State::Stopped`].
-    pub stopped: f64,
-    /// [`State::Event`].
+    /// [`ThreadState::Suspended`].
+    pub suspended: f64,
+    /// [`ThreadState::Event`].
     pub event: f64,
-    /// [`State::Call`].
-    pub call: f64,
+    /// [`ThreadState::Syscall`].
+    pub syscall: f64,
+    /// [`ThreadState::Ending`].
+    pub ending: f64,
 }
 
 impl Shares {
-    /// From seconds by state, in the order of [`State::ALL`], of `whole` seconds.
+    /// From seconds by state, in the order of [`ThreadState::ALL`], of `whole` seconds.
     #[must_use]
-    pub fn of(seconds: &[f64; 7], whole: f64) -> Shares {
-        let [running, native, lock, gil, stopped, event, call] =
+    pub fn of(seconds: &[f64; ThreadState::ALL.len()], whole: f64) -> Shares {
+        let [running, native, lock, gil, suspended, event, syscall, ending] =
             seconds.map(|seconds| if whole > 0.0 { (seconds / whole).clamp(0.0, 1.0) } else { 0.0 });
-        Shares { running, native, lock, gil, stopped, event, call }
+        Shares { running, native, lock, gil, suspended, event, syscall, ending }
     }
 
     /// The share of one state.
     #[must_use]
-    pub fn get(&self, state: State) -> f64 {
+    pub fn get(&self, state: ThreadState) -> f64 {
         match state {
-            State::Running => self.running,
-            State::Native => self.native,
-            State::Lock => self.lock,
-            State::Gil => self.gil,
-            State::Stopped => self.stopped,
-            State::Event => self.event,
-            State::Call => self.call,
+            ThreadState::Running => self.running,
+            ThreadState::Native => self.native,
+            ThreadState::Lock => self.lock,
+            ThreadState::Gil => self.gil,
+            ThreadState::Suspended => self.suspended,
+            ThreadState::Event => self.event,
+            ThreadState::Syscall => self.syscall,
+            ThreadState::Ending => self.ending,
         }
     }
 }
@@ -145,7 +149,7 @@ pub struct ThreadView {
     /// Its interpreter.
     pub interpreter: i64,
     /// What it did at the last look.
-    pub state: State,
+    pub state: ThreadState,
     /// The system call it sleeps in.
     pub call: Option<String>,
     /// Shares of the span.
@@ -163,8 +167,8 @@ pub struct ThreadView {
 pub struct WaitView {
     /// The object's address, as `0x…`.
     pub object: String,
-    /// What it is: `threading.Lock`, `object:dict`.
-    pub kind: String,
+    /// What it is.
+    pub kind: WaitTarget,
     /// What it is called: the global, attribute or local that refers to it.
     pub name: Option<String>,
     /// Seconds it has lasted, where that is kept or has been watched.
@@ -200,7 +204,7 @@ pub struct ObjectView {
     /// Its address, as `0x…`.
     pub object: String,
     /// What it is.
-    pub kind: String,
+    pub kind: WaitTarget,
     /// What it is called.
     pub name: Option<String>,
     /// Threads that waited for it on average: thread-seconds a second.

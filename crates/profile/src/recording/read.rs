@@ -38,7 +38,7 @@ pub(super) fn read(mut from: impl Read, path: &Path, mut each: impl FnMut(&Sampl
     if name != MAGIC[..7] {
         return Err(Error::Foreign { path: path() });
     }
-    if version != MAGIC[7] {
+    if !(1..=MAGIC[7]).contains(&version) {
         return Err(Error::Version { path: path(), version });
     }
     let mut reader = Reader {

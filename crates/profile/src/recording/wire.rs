@@ -11,8 +11,8 @@
 
 use crate::model::{Activity, Kind, PauseKind};
 
-/// Begins every recording; the last byte is the version.
-pub(super) const MAGIC: [u8; 8] = *b"UNGILRC\x01";
+/// Begins every recording; the last byte is the version. Version 2 has more activities than version 1 and is the same otherwise.
+pub(super) const MAGIC: [u8; 8] = *b"UNGILRC\x02";
 
 /// Longest text of a block.
 pub(super) const LONGEST_TEXT: usize = 1 << 20;

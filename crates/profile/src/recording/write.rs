@@ -24,7 +24,7 @@ pub(super) struct Seen {
 
 impl Default for Seen {
     fn default() -> Seen {
-        Seen { stack: StackId::EMPTY, activity: Activity::Running, lock: None, holder: None }
+        Seen { stack: StackId::EMPTY, activity: Activity::RUNNING, lock: None, holder: None }
     }
 }
 

@@ -71,7 +71,8 @@ pub(crate) struct Seen {
 }
 
 pub(crate) fn activity() -> impl Strategy<Value = Activity> {
-    proptest::sample::select(&Activity::ALL[..5])
+    let threads = Activity::ALL.into_iter().filter(|activity| matches!(activity, Activity::Thread(_)));
+    proptest::sample::select(threads.collect::<Vec<_>>())
 }
 
 pub(crate) fn seen() -> impl Strategy<Value = Seen> {
@@ -196,13 +197,13 @@ pub(crate) fn contended_into(b: &mut Builder) {
             let cache = b.lock(7, 0x7f00_0000_1000, "dict", "cache at app.py:31");
             let other = b.lock(7, 0x7f00_0000_2000, "threading.Lock", "");
             let (stack, activity, lock, holder) = match look % 50 {
-                0..19 => (put, Activity::Lock, Some(cache), Some(holds)),
-                19..24 => (put, Activity::Lock, Some(other), None),
-                24..27 => (spin, Activity::Gil, None, None),
-                27..29 => (spin, Activity::Stopped, None, None),
-                29..39 => (spin, Activity::Running, None, None),
-                39 => (gc, Activity::Running, None, None),
-                _ => (base, Activity::System, None, None),
+                0..19 => (put, Activity::LOCK, Some(cache), Some(holds)),
+                19..24 => (put, Activity::LOCK, Some(other), None),
+                24..27 => (spin, Activity::GIL, None, None),
+                27..29 => (spin, Activity::SUSPENDED, None, None),
+                29..39 => (spin, Activity::RUNNING, None, None),
+                39 => (gc, Activity::RUNNING, None, None),
+                _ => (base, Activity::SYSCALL, None, None),
             };
             b.sample(Sample { at_ns, weight: 1_000_000, thread, stack, activity, lock, holder });
         }

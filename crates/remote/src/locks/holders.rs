@@ -5,11 +5,12 @@
 //! more is held by somebody who cannot be named.
 
 use super::reader::Reader;
+use super::structures;
 use super::types::Tag;
-use super::{Kind, structures};
 use crate::frames::Frame;
 use crate::memory::word;
 use crate::python::Thread;
+use crate::wait_target::WaitTarget;
 use serde::Serialize;
 
 /// How surely a holder is known, surest first.
@@ -32,7 +33,7 @@ pub struct Hold {
     /// The object, as `id()` has it.
     pub lock: u64,
     /// What it is.
-    pub kind: Kind,
+    pub target: WaitTarget,
     /// What it calls itself: a module's name for an import lock.
     pub name: Option<String>,
     /// How often it was acquired.
@@ -89,9 +90,9 @@ impl Reader<'_> {
 
     /// What is held by being inside a `with` of `manager`, whose end calls `exit`.
     fn held_by(&mut self, thread: &Thread, exit: u64, manager: u64, nested: u32) -> Vec<Hold> {
-        let hold = |lock, kind: &'static str, depth, confidence| Hold {
+        let hold = |lock, target, depth, confidence| Hold {
             lock,
-            kind: kind.into(),
+            target,
             name: None,
             depth,
             confidence,
@@ -100,14 +101,14 @@ impl Reader<'_> {
         match self.tag(manager) {
             Tag::Lock => {
                 return match self.is_locked(manager) {
-                    Some(true) => vec![hold(manager, structures::LOCK, 1, Confidence::With)],
+                    Some(true) => vec![hold(manager, WaitTarget::Lock, 1, Confidence::With)],
                     _ => Vec::new(),
                 };
             }
             Tag::RLock => {
                 return match self.recursive(manager) {
                     Some(found) if found.owner == thread.ident && found.owner != 0 => {
-                        vec![hold(manager, structures::RLOCK, found.depth, Confidence::Owner)]
+                        vec![hold(manager, WaitTarget::RLock, found.depth, Confidence::Owner)]
                     }
                     _ => Vec::new(),
                 };
@@ -125,8 +126,8 @@ impl Reader<'_> {
                 self.held_by(thread, 0, lock, nested - 1)
             }
             "Semaphore.__exit__" if standard("threading.py") => {
-                let kind = self.semaphore_kind(manager);
-                vec![hold(manager, kind, 1, Confidence::With)]
+                let target = self.semaphore_kind(manager);
+                vec![hold(manager, target, 1, Confidence::With)]
             }
             "_RLock.__exit__" if standard("threading.py") => {
                 let owner = self.int_attribute(manager, "_owner").map(i64::cast_unsigned);
@@ -134,7 +135,7 @@ impl Reader<'_> {
                     return Vec::new();
                 }
                 let depth = self.int_attribute(manager, "_count").and_then(|count| u32::try_from(count).ok());
-                vec![hold(manager, structures::RLOCK, depth.unwrap_or(1), Confidence::Owner)]
+                vec![hold(manager, WaitTarget::RLock, depth.unwrap_or(1), Confidence::Owner)]
             }
             "_ModuleLockManager.__exit__" if code.file == structures::BOOTSTRAP => {
                 let Some(lock) = self.attribute(manager, "_lock") else { return Vec::new() };
@@ -143,7 +144,10 @@ impl Reader<'_> {
                 }
                 let depth = self.attribute(lock, "count").and_then(|list| self.list_len(list));
                 let name = self.attribute(lock, "name").and_then(|name| self.objects.text(name).ok());
-                vec![Hold { name, ..hold(lock, structures::IMPORT, depth.unwrap_or(1), Confidence::Owner) }]
+                vec![Hold {
+                    name,
+                    ..hold(lock, WaitTarget::ImportLock, depth.unwrap_or(1), Confidence::Owner)
+                }]
             }
             "_GeneratorContextManager.__exit__" if standard("contextlib.py") => {
                 let frame =
@@ -169,10 +173,10 @@ impl Reader<'_> {
     }
 
     /// `Semaphore`, or `BoundedSemaphore`, which alone knows what it began with.
-    pub(super) fn semaphore_kind(&mut self, semaphore: u64) -> &'static str {
+    pub(super) fn semaphore_kind(&mut self, semaphore: u64) -> WaitTarget {
         match self.attribute(semaphore, "_initial_value") {
-            Some(_) => structures::BOUNDED,
-            None => structures::SEMAPHORE,
+            Some(_) => WaitTarget::BoundedSemaphore,
+            None => WaitTarget::Semaphore,
         }
     }
 

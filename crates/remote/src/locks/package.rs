@@ -5,10 +5,11 @@
 
 use super::holders::{Confidence, Hold};
 use super::reader::Reader;
-use super::structures::{Known, Subject};
 use crate::frames::Frame;
 use crate::memory::{half, word};
 use crate::python::Thread;
+use crate::wait_target::{PACKAGE, Releaser, WaitTarget, WaitedObject};
+use std::sync::Arc;
 
 /// What a lock begins with, and what its fields are, in bytes from there.
 const MARK: &[u8; 4] = b"ungL";
@@ -50,28 +51,30 @@ impl Reader<'_> {
     }
 
     /// The name of the type of an object of the package.
-    fn package_type(&mut self, object: u64) -> Option<String> {
-        self.type_name(object).filter(|name| name.starts_with("ungil.")).map(|name| name.to_string())
+    fn package_type(&mut self, object: u64) -> Option<Arc<str>> {
+        self.type_name(object).filter(|name| name.starts_with("ungil."))
     }
 
-    /// What a thread of the package waits for, by the address its parker names.
-    pub(super) fn ungil(&mut self, address: u64, frames: &[Frame]) -> Known {
+    /// Returns what a thread of the package waits for, by the address its parker names.
+    pub(super) fn package_object(&mut self, address: u64, frames: &[Frame]) -> WaitedObject {
         let core = self.core(address);
-        let subject = match &core {
-            Some(core) if core.held => Subject::Owner(core.ident),
-            Some(_) => Subject::Owner(0),
-            None => Subject::Anybody,
-        };
         // The nearest of those that may contain the address, for what one box ends with may be near another.
         let found = self.slots(frames).into_iter().filter_map(|object| {
             let name = self.package_type(object)?;
             Some((self.distance(object, address)?, object, name))
         });
-        match found.min_by_key(|&(distance, ..)| distance) {
-            Some((_, object, name)) => Known { object, kind: name.into(), name: None, subject },
+        let nearest = found.min_by_key(|&(distance, ..)| distance);
+        let object = nearest.as_ref().map_or(address, |&(_, object, _)| object);
+        let name = nearest.map(|(.., name)| name);
+        match core {
+            Some(core) => {
+                let name = name.unwrap_or_else(|| "ungil.Lock".into());
+                let owner = if core.held { core.ident } else { 0 };
+                WaitedObject::new(object, WaitTarget::PackageLock(name), Releaser::Owner(owner))
+            }
             None => {
-                let kind = if core.is_some() { "ungil.Lock" } else { "ungil" };
-                Known { object: address, kind: kind.into(), name: None, subject }
+                let name = name.unwrap_or_else(|| PACKAGE.into());
+                WaitedObject::new(object, WaitTarget::PackageStructure(name), Releaser::Anyone)
             }
         }
     }
@@ -98,7 +101,7 @@ impl Reader<'_> {
         let confidence = Confidence::Owner;
         vec![Hold {
             lock: manager,
-            kind: name.into(),
+            target: WaitTarget::PackageLock(name),
             name: None,
             depth: core.depth,
             confidence,

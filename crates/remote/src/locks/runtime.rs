@@ -1,11 +1,11 @@
 //! What threads wait for that no program made: the runtime's own mutexes, the ends of threads, pauses of the world.
 
 use super::reader::Reader;
-use super::structures::{Known, Subject};
 use super::types::Tag;
 use crate::layout::{LockKind, MutexKind, NamedMutex, StopTheWorld, ThreadHandle};
 use crate::memory::word;
 use crate::python::Thread;
+use crate::wait_target::{Releaser, WaitTarget, WaitedObject};
 
 /// `struct _PyRecursiveMutex`: the owner after the mutex (pycore_lock.h).
 const RECURSIVE_OWNER: u64 = 8;
@@ -14,7 +14,7 @@ const HANDLE: u64 = 0;
 
 impl Reader<'_> {
     /// The runtime's mutex or event at `address`, for a thread of the interpreter whose state is at `interpreter`.
-    pub(super) fn of_runtime(&self, address: u64, interpreter: u64) -> Option<Known> {
+    pub(super) fn of_runtime(&self, address: u64, interpreter: u64) -> Option<WaitedObject> {
         let layout = self.python.layout();
         let find = |mutexes: &[NamedMutex], base: u64| {
             let offset = address.checked_sub(base)?;
@@ -22,14 +22,16 @@ impl Reader<'_> {
         };
         let mutex = find(&layout.interpreter.mutexes, interpreter)
             .or_else(|| find(&layout.runtime.mutexes, self.python.runtime()))?;
-        let subject = match mutex.kind {
+        let lock = WaitTarget::RuntimeMutex(mutex.name.into());
+        let (target, releaser) = match mutex.kind {
             MutexKind::Recursive => {
-                Subject::Owner(self.memory().u64(address.checked_add(RECURSIVE_OWNER)?).unwrap_or(0))
+                let owner = self.memory().u64(address.checked_add(RECURSIVE_OWNER)?).unwrap_or(0);
+                (lock, Releaser::Owner(owner))
             }
-            MutexKind::Mutex | MutexKind::ReadWrite => Subject::Unrecorded,
-            MutexKind::Event => Subject::Anybody,
+            MutexKind::Mutex | MutexKind::ReadWrite => (lock, Releaser::Unrecorded),
+            MutexKind::Event => (WaitTarget::RuntimeEvent(mutex.name.into()), Releaser::Anyone),
         };
-        Some(Known::new(address, format!("runtime:{}", mutex.name), subject))
+        Some(WaitedObject::new(address, target, releaser))
     }
 
     /// The thread for whose end somebody waits at `address`, by its `get_ident()`; `None` where that is no thread's handle.

@@ -4,113 +4,53 @@
 //! the standard library are known by file and name, their objects by the local `self`, and a frame is believed only if the
 //! lock slept on is the one it would sleep on.
 
-use super::Kind;
 use super::reader::Reader;
 use super::types::Tag;
 use crate::frames::{Frame, TAGS};
 use crate::memory::word;
+use crate::parking::{Blocked, BlockedOn};
 use crate::python::Thread;
-use crate::waits::{On, Waiting};
+use crate::wait_target::{Releaser, WaitTarget, WaitedObject};
 
-pub(super) const LOCK: &str = "threading.Lock";
-pub(super) const RLOCK: &str = "threading.RLock";
-pub(super) const SEMAPHORE: &str = "threading.Semaphore";
-pub(super) const BOUNDED: &str = "threading.BoundedSemaphore";
-pub(super) const IMPORT: &str = "import lock";
-/// The kind of a wait for the GIL.
-pub const GIL: &str = "GIL";
-/// The kind of a wait for the world to go on.
-pub const WORLD: &str = "runtime:stop-the-world";
-/// The kind of a wait for the end of a thread.
-pub(super) const THREAD: &str = "threading.Thread";
 /// The file of the import system's frozen code.
 pub(super) const BOOTSTRAP: &str = "<frozen importlib._bootstrap>";
 /// Slots of the innermost frame that are looked through for the object waited for.
 const MOST_SLOTS: u32 = 256;
 
-/// Whom a thread waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Subject {
-    /// The thread with this `get_ident()`, which owns what is waited for; 0 when nobody does.
-    Owner(u64),
-    /// The thread with this `get_ident()`, which is to end.
-    End(u64),
-    /// Whoever is inside a `with` of it.
-    Within,
-    /// Whoever is inside a critical section of the mutex at this address.
-    Section(u64),
-    /// Whoever runs the work that will set it: a future.
-    Worker,
-    /// Whoever has this GIL.
-    Gil(u64),
-    /// Whoever stopped the world.
-    World,
-    /// Whoever has locked it: nothing records who.
-    Unrecorded,
-    /// Anybody may end the wait, by a notification or an item.
-    Anybody,
-}
-
-impl Subject {
-    /// Returns whether the wait is contention: another thread has what is waited for and gives it back. Every verb decides by
-    /// this. A wait for something to happen (a notification, an item, a result, the end of a thread) is not contention; waits
-    /// for the GIL and for the end of a stop-the-world pause are counted as what they are.
-    #[must_use]
-    pub fn is_contention(self) -> bool {
-        match self {
-            Subject::Owner(_) | Subject::Within | Subject::Section(_) | Subject::Unrecorded => true,
-            Subject::End(_) | Subject::Worker | Subject::Gil(_) | Subject::World | Subject::Anybody => false,
-        }
-    }
-}
-
-/// What is waited for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
-    /// The object, as `id()` has it, or the address of what is none.
-    pub object: u64,
-    /// What it is.
-    pub kind: Kind,
-    /// What it calls itself: a module's name for an import lock.
-    pub name: Option<String>,
-    /// Whom that means.
-    pub subject: Subject,
-}
-
-impl Known {
-    pub(super) fn new(object: u64, kind: impl Into<Kind>, subject: Subject) -> Known {
-        Known { object, kind: kind.into(), name: None, subject }
-    }
-}
-
 impl Reader<'_> {
-    /// What `thread`, found waiting with these frames (innermost first), waits for.
-    pub fn known(&mut self, thread: &Thread, waiting: &Waiting, frames: &[Frame]) -> Known {
-        match waiting.on {
-            On::Gil(gil) => Known::new(gil, GIL, Subject::Gil(gil)),
-            On::World => Known::new(thread.address, WORLD, Subject::World),
-            On::Parked(address) => self.parked(thread, address, frames),
-            On::Futex(address) => self.futex(address, frames),
-            On::Ungil(address) => self.ungil(address, frames),
+    /// Returns what `thread`, found blocked with these frames (innermost first), waits for.
+    pub fn waited_object(&mut self, thread: &Thread, blocked: &Blocked, frames: &[Frame]) -> WaitedObject {
+        match blocked.on {
+            BlockedOn::Gil(gil) => WaitedObject::new(gil, WaitTarget::Gil, Releaser::GilHolder(gil)),
+            BlockedOn::StopTheWorld => {
+                WaitedObject::new(thread.address, WaitTarget::StopTheWorld, Releaser::Requester)
+            }
+            BlockedOn::Parked(address) => self.parked(thread, address, frames),
+            BlockedOn::Futex(address) => self.futex(address, frames),
+            BlockedOn::Package(address) => self.package_object(address, frames),
         }
     }
 
-    fn parked(&mut self, thread: &Thread, address: u64, frames: &[Frame]) -> Known {
+    fn parked(&mut self, thread: &Thread, address: u64, frames: &[Frame]) -> WaitedObject {
         let object = address.wrapping_sub(self.head());
         match self.tag(object) {
             Tag::Lock => {
                 return self
                     .library(Some(object), frames)
-                    .unwrap_or_else(|| Known::new(object, LOCK, Subject::Within));
+                    .unwrap_or_else(|| WaitedObject::new(object, WaitTarget::Lock, Releaser::WithBlock));
             }
             Tag::RLock => return self.rlock(object),
-            Tag::SimpleQueue => return Known::new(object, "queue.SimpleQueue", Subject::Anybody),
+            Tag::SimpleQueue => return WaitedObject::new(object, WaitTarget::SimpleQueue, Releaser::Anyone),
             _ => {}
         }
         if let Some(offset) = self.python.layout().locks.object_mutex {
             let object = address.wrapping_sub(offset);
             if let Some(name) = self.type_name(object) {
-                return Known::new(object, format!("object:{name}"), Subject::Section(address));
+                return WaitedObject::new(
+                    object,
+                    WaitTarget::ObjectMutex(name),
+                    Releaser::CriticalSection(address),
+                );
             }
         }
         if let Some(known) = self.of_runtime(address, thread.interpreter_state) {
@@ -122,32 +62,32 @@ impl Reader<'_> {
         if let Some(object) = self.inside(address, frames) {
             return self.inside_of(object);
         }
-        Known::new(address, "runtime:mutex", Subject::Unrecorded)
+        WaitedObject::new(address, WaitTarget::UNNAMED_MUTEX, Releaser::Unrecorded)
     }
 
     /// A thread waited for below `Thread.join`: by its handle, or at the end of the program, when the main thread waits for all
     /// that are no daemons.
-    fn handle(&mut self, address: u64, frames: &[Frame]) -> Option<Known> {
+    fn handle(&mut self, address: u64, frames: &[Frame]) -> Option<WaitedObject> {
         let ident = self.ending(address)?;
         let first = frames.first()?;
         if self.is_in(first, "threading.py", "_shutdown") {
-            return Some(Known::new(address, THREAD, Subject::End(ident)));
+            return Some(WaitedObject::new(address, WaitTarget::ThreadEnd, Releaser::Ending(ident)));
         }
         let handle = address.wrapping_sub(crate::layout::ThreadHandle::EXITING);
         let object = self.slots(frames).into_iter().find(|&object| {
             self.type_name(object).is_some_and(|name| name.as_ref() == "_thread._ThreadHandle")
                 && self.handle_of(object) == Some(handle)
         })?;
-        Some(Known::new(object, THREAD, Subject::End(ident)))
+        Some(WaitedObject::new(object, WaitTarget::ThreadEnd, Releaser::Ending(ident)))
     }
 
-    fn rlock(&mut self, object: u64) -> Known {
+    fn rlock(&mut self, object: u64) -> WaitedObject {
         let owner = self.recursive(object).map_or(0, |found| found.owner);
-        Known::new(object, RLOCK, Subject::Owner(owner))
+        WaitedObject::new(object, WaitTarget::RLock, Releaser::Owner(owner))
     }
 
     /// A futex that is not in the parking lot: 3.13 has threads wait for an `RLock` in a semaphore, and C code has its own.
-    fn futex(&mut self, address: u64, frames: &[Frame]) -> Known {
+    fn futex(&mut self, address: u64, frames: &[Frame]) -> WaitedObject {
         for object in self.slots(frames) {
             // `Condition` calls methods that are bound to its lock.
             let object =
@@ -157,7 +97,7 @@ impl Reader<'_> {
                 Tag::Lock if self.semaphore_of(object) == Some(address) => {
                     return self
                         .library(Some(object), frames)
-                        .unwrap_or_else(|| Known::new(object, LOCK, Subject::Within));
+                        .unwrap_or_else(|| WaitedObject::new(object, WaitTarget::Lock, Releaser::WithBlock));
                 }
                 _ => {}
             }
@@ -168,18 +108,18 @@ impl Reader<'_> {
         // A `PyThread_type_lock`, to which the object that it protects has a pointer: zlib's, lzma's and bz2's until 3.14.
         match self.slots(frames).into_iter().find(|&object| self.words(object).contains(&address)) {
             Some(object) => self.inside_of(object),
-            None => Known::new(address, "futex", Subject::Anybody),
+            None => WaitedObject::new(address, WaitTarget::Futex, Releaser::Anyone),
         }
     }
 
     /// A structure of the standard library. `lock` is the lock slept on, if it is one.
-    fn library(&mut self, lock: Option<u64>, frames: &[Frame]) -> Option<Known> {
+    fn library(&mut self, lock: Option<u64>, frames: &[Frame]) -> Option<WaitedObject> {
         let first = frames.first()?;
         let own = |reader: &mut Self, frame: &Frame| reader.local(frame, "self");
         if self.is_in(first, "threading.py", "Thread.join") {
             let joined = own(self, first)?;
             let ident = self.int_attribute(joined, "_ident").map_or(0, i64::cast_unsigned);
-            return Some(Known::new(joined, THREAD, Subject::End(ident)));
+            return Some(WaitedObject::new(joined, WaitTarget::ThreadEnd, Releaser::Ending(ident)));
         }
         let lock = lock?;
         if first.code.file == BOOTSTRAP && first.code.qualname == "_ModuleLock.acquire" {
@@ -187,13 +127,16 @@ impl Reader<'_> {
             (self.attribute(module, "wakeup") == Some(lock)).then_some(())?;
             let owner = self.int_attribute(module, "owner").map_or(0, i64::cast_unsigned);
             let name = self.attribute(module, "name").and_then(|name| self.objects.text(name).ok());
-            return Some(Known { name, ..Known::new(module, IMPORT, Subject::Owner(owner)) });
+            return Some(WaitedObject {
+                name,
+                ..WaitedObject::new(module, WaitTarget::ImportLock, Releaser::Owner(owner))
+            });
         }
         if self.is_in(first, "threading.py", "_RLock.acquire") {
             let recursive = own(self, first)?;
             (self.attribute(recursive, "_block") == Some(lock)).then_some(())?;
             let owner = self.int_attribute(recursive, "_owner").map_or(0, i64::cast_unsigned);
-            return Some(Known::new(recursive, RLOCK, Subject::Owner(owner)));
+            return Some(WaitedObject::new(recursive, WaitTarget::RLock, Releaser::Owner(owner)));
         }
         if !self.is_in(first, "threading.py", "Condition.wait") || self.local(first, "waiter") != Some(lock) {
             return None;
@@ -209,21 +152,25 @@ impl Reader<'_> {
             Some((own(self, frame)?, kind))
         });
         Some(match around {
-            Some((object, SEMAPHORE)) => Known::new(object, self.semaphore_kind(object), Subject::Within),
-            Some((object, FUTURE)) => Known::new(object, FUTURE, Subject::Worker),
-            Some((object, kind)) => Known::new(object, kind, Subject::Anybody),
-            None => Known::new(condition, "threading.Condition", Subject::Anybody),
+            Some((object, WaitTarget::Semaphore)) => {
+                WaitedObject::new(object, self.semaphore_kind(object), Releaser::WithBlock)
+            }
+            Some((object, WaitTarget::Future)) => {
+                WaitedObject::new(object, WaitTarget::Future, Releaser::Worker)
+            }
+            Some((object, kind)) => WaitedObject::new(object, kind, Releaser::Anyone),
+            None => WaitedObject::new(condition, WaitTarget::Condition, Releaser::Anyone),
         })
     }
 
     /// What is waited for by a function of the standard library that waits for a condition of its own.
-    fn waits_in_condition(&self, frame: &Frame) -> Option<&'static str> {
+    fn waits_in_condition(&self, frame: &Frame) -> Option<WaitTarget> {
         let (file, kind) = match frame.code.qualname.as_str() {
-            "Event.wait" => ("threading.py", "threading.Event"),
-            "Semaphore.acquire" => ("threading.py", SEMAPHORE),
-            "Barrier._wait" | "Barrier._enter" => ("threading.py", "threading.Barrier"),
-            "Queue.get" | "Queue.put" | "Queue.join" => ("queue.py", "queue.Queue"),
-            "Future.result" | "Future.exception" => ("concurrent/futures/_base.py", FUTURE),
+            "Event.wait" => ("threading.py", WaitTarget::Event),
+            "Semaphore.acquire" => ("threading.py", WaitTarget::Semaphore),
+            "Barrier._wait" | "Barrier._enter" => ("threading.py", WaitTarget::Barrier),
+            "Queue.get" | "Queue.put" | "Queue.join" => ("queue.py", WaitTarget::Queue),
+            "Future.result" | "Future.exception" => ("concurrent/futures/_base.py", WaitTarget::Future),
             _ => return None,
         };
         let code = &frame.code;
@@ -283,11 +230,8 @@ impl Reader<'_> {
     }
 
     /// A lock that the C code of an object's type keeps for it.
-    fn inside_of(&mut self, object: u64) -> Known {
+    fn inside_of(&mut self, object: u64) -> WaitedObject {
         let name = self.type_name(object).unwrap_or_else(|| "an object".into());
-        Known::new(object, format!("inside:{name}"), Subject::Unrecorded)
+        WaitedObject::new(object, WaitTarget::InternalLock(name), Releaser::Unrecorded)
     }
 }
-
-/// The kind of a wait for a result.
-const FUTURE: &str = "concurrent.futures.Future";

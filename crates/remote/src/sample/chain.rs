@@ -4,8 +4,6 @@ use super::reader::{At, Head};
 use crate::memory::{Memory, half, word};
 use rustc_hash::FxHashMap;
 
-/// Links kept for one thread: places on its C stack from which C code called Python, and the frame that called that C code.
-const MOST_LINKS: usize = 64;
 /// Frames of one stack.
 pub(super) const DEEPEST: usize = crate::frames::DEEPEST;
 /// Code objects whose shape is kept.
@@ -85,20 +83,17 @@ impl Shapes {
     }
 }
 
-/// Where C code entered Python, innermost last: the trampoline's address, and the address of the frame outside of it.
+/// Where C code entered Python: the trampoline's address, and the address of the frame outside of it. Sorted by the first, for a
+/// stack may alternate between C and Python all the way: each frame then looks one up.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Links(Vec<(u64, u64)>);
 
 impl Links {
     pub(super) fn learn(&mut self, trampoline: u64, outside: u64) {
-        match self.0.iter_mut().find(|link| link.0 == trampoline) {
-            Some(link) => link.1 = outside,
-            None => {
-                if self.0.len() >= MOST_LINKS {
-                    self.0.remove(0);
-                }
-                self.0.push((trampoline, outside));
-            }
+        match self.0.binary_search_by_key(&trampoline, |link| link.0) {
+            Ok(known) => self.0[known].1 = outside,
+            Err(place) if self.0.len() < DEEPEST => self.0.insert(place, (trampoline, outside)),
+            Err(_) => {}
         }
     }
 
@@ -106,9 +101,9 @@ impl Links {
     fn outside(&self, previous: u64) -> u64 {
         let mut to = previous;
         for _ in 0..4 {
-            match self.0.iter().rev().find(|link| link.0 == to) {
-                Some(link) => to = link.1,
-                None => break,
+            match self.0.binary_search_by_key(&to, |link| link.0) {
+                Ok(known) => to = self.0[known].1,
+                Err(_) => break,
             }
         }
         to

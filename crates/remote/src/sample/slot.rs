@@ -31,6 +31,7 @@ pub struct Slot {
     frames: Vec<Raw>,
     kept: usize,
     seen: bool,
+    unmoved: bool,
     rest: u32,
     path: Vec<Raw>,
     scratch: Vec<Raw>,
@@ -82,6 +83,7 @@ impl Slot {
             frames: Vec::new(),
             kept: 0,
             seen: false,
+            unmoved: false,
             rest: 0,
             path: Vec::new(),
             scratch: Vec::new(),
@@ -122,6 +124,12 @@ impl Slot {
     #[must_use]
     pub fn is_at_work(&self) -> bool {
         self.at_work
+    }
+
+    /// Returns whether the last look found all of its frames as the look before had: same code, same instruction.
+    #[must_use]
+    pub fn is_unmoved(&self) -> bool {
+        self.unmoved
     }
 
     /// Looks in a row that found it waiting in the same place.
@@ -229,7 +237,7 @@ impl Slot {
         self.again = false;
         self.seen = self.state == Stage::Found;
         if !self.seen {
-            self.rest = 0;
+            (self.unmoved, self.rest) = (false, 0);
             return self.state == Stage::Gone;
         }
         if self.skipped {
@@ -239,6 +247,7 @@ impl Slot {
         }
         self.kept = self.frames.iter().zip(&self.scratch).take_while(|(old, new)| old.is_at(new)).count();
         let same = self.kept == self.frames.len() && self.kept == self.scratch.len();
+        self.unmoved = same;
         let waits = self.thread.attachment == Attachment::Detached;
         self.rest = if same && waits { self.rest.saturating_add(1) } else { 0 };
         std::mem::swap(&mut self.frames, &mut self.scratch);

@@ -12,9 +12,11 @@ use crate::memory::ReadError;
 use crate::names::Name;
 use crate::native::{Row, Stop, Unwinder, weave};
 use crate::python::Python;
-use crate::scene::{Looker, Scene, Seen, State};
 use crate::source::Sources;
 use crate::text::decoded;
+use crate::thread_dump::{ThreadDump, thread_names};
+use crate::thread_observer::{ThreadInfo, ThreadObserver};
+use crate::wait_target::WaitTarget;
 use rustc_hash::FxHashMap;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Instant;
@@ -35,21 +37,25 @@ pub struct Options {
 ///
 /// # Errors
 /// The process ended or may not be read any more.
-pub fn take(python: &mut Python, looker: &mut Looker, options: Options) -> Result<Snapshot, ReadError> {
+pub fn take(
+    python: &mut Python,
+    observer: &mut ThreadObserver,
+    options: Options,
+) -> Result<Snapshot, ReadError> {
     let begin = Instant::now();
     let allowance = python.process().limit(OF_A_LOOK);
-    let scene = looker.look(python)?;
+    let dump = observer.dump(python)?;
     let look_s = begin.elapsed().as_secs_f64();
-    let deadlocks = looker.deadlocks(python, &scene)?;
+    let deadlocks = observer.deadlocks(python, &dump)?;
     let mut warnings = Vec::new();
-    let tasks = if options.tasks { tasks(python, &scene, &mut warnings)? } else { Vec::new() };
+    let tasks = if options.tasks { tasks(python, &dump, &mut warnings)? } else { Vec::new() };
     let mut making = Making {
-        names: names(python, &scene),
-        threads: crate::scene::thread_names(python, &scene),
+        names: names(python, &dump),
+        threads: thread_names(python, &dump),
         sources: options.source.then(|| Sources::new(python.process().pid)),
         unwinder: options.native.and_then(|stop| Some((Unwinder::new(python.process()).ok()?, stop))),
         no_native: 0,
-        scene: &scene,
+        dump: &dump,
     };
     let interpreters = making.interpreters();
     let deadlocks = deadlocks.iter().map(|cycle| making.deadlock(cycle)).collect();
@@ -59,7 +65,7 @@ pub fn take(python: &mut Python, looker: &mut Looker, options: Options) -> Resul
     if calls::is_stopped(python.process().pid) {
         warnings.push("the process is stopped by a signal or a debugger: none of its threads goes on".into());
     }
-    if has_greenlets(python, &scene) {
+    if has_greenlets(python, &dump) {
         warnings.push(
             "suspended greenlets are not shown: each thread's stack is that of the greenlet it runs".into(),
         );
@@ -69,7 +75,7 @@ pub fn take(python: &mut Python, looker: &mut Looker, options: Options) -> Resul
     }
     let process = python.process();
     Ok(Snapshot {
-        schema: "ungil.dump/1",
+        schema: "ungil.dump/2",
         pid: process.pid,
         python: python.version().to_string(),
         free_threaded: python.offsets().free_threaded,
@@ -77,7 +83,7 @@ pub fn take(python: &mut Python, looker: &mut Looker, options: Options) -> Resul
         executable: decoded(process.executable.as_os_str().as_bytes()),
         command: process.command.clone(),
         look_s: rounded(look_s),
-        torn: scene.torn,
+        torn: dump.torn,
         interpreters,
         tasks,
         deadlocks,
@@ -87,9 +93,9 @@ pub fn take(python: &mut Python, looker: &mut Looker, options: Options) -> Resul
 }
 
 /// Whether a program uses greenlets (gevent, eventlet): their module is imported.
-fn has_greenlets(python: &Python, scene: &Scene) -> bool {
+fn has_greenlets(python: &Python, dump: &ThreadDump) -> bool {
     let objects = python.objects();
-    scene.interpreters.iter().any(|interpreter| {
+    dump.interpreters.iter().any(|interpreter| {
         let at = interpreter.address.checked_add(python.offsets().interpreter_state.imports_modules);
         let modules = at.and_then(|at| python.memory().u64(at).ok());
         modules.is_some_and(|modules| objects.item(modules, "greenlet").is_some())
@@ -97,19 +103,19 @@ fn has_greenlets(python: &Python, scene: &Scene) -> bool {
 }
 
 /// What the locks of a look are called.
-fn names(python: &Python, scene: &Scene) -> FxHashMap<u64, Name> {
-    let waited = scene.threads.iter().filter_map(|seen| Some(seen.known.as_ref()?.object));
-    let held = scene.threads.iter().flat_map(|seen| seen.holds.iter().map(|hold| hold.lock));
+fn names(python: &Python, dump: &ThreadDump) -> FxHashMap<u64, Name> {
+    let waited = dump.threads.iter().filter_map(|info| Some(info.wait.as_ref()?.object));
+    let held = dump.threads.iter().flat_map(|info| info.holds.iter().map(|hold| hold.lock));
     let wanted: Vec<u64> = waited.chain(held).collect();
     if wanted.is_empty() {
         return FxHashMap::default();
     }
-    python.names(wanted, scene.threads.iter().flat_map(|seen| &seen.stack.frames))
+    python.names(wanted, dump.threads.iter().flat_map(|info| info.frames()))
 }
 
 /// What views are made with.
 pub(super) struct Making<'a> {
-    pub(super) scene: &'a Scene,
+    pub(super) dump: &'a ThreadDump,
     names: FxHashMap<u64, Name>,
     /// By the address of the thread state.
     threads: FxHashMap<u64, String>,
@@ -121,45 +127,44 @@ pub(super) struct Making<'a> {
 
 impl Making<'_> {
     fn interpreters(&mut self) -> Vec<InterpreterView> {
-        let scene = self.scene;
-        scene
-            .interpreters
+        let dump = self.dump;
+        dump.interpreters
             .iter()
             .map(|interpreter| {
-                let threads = scene.threads.iter().filter(|seen| seen.thread.interpreter == interpreter.id);
+                let threads = dump.threads.iter().filter(|info| info.thread.interpreter == interpreter.id);
                 InterpreterView {
                     id: interpreter.id,
-                    threads: threads.map(|seen| self.thread(seen)).collect(),
+                    threads: threads.map(|info| self.thread(info)).collect(),
                 }
             })
             .collect()
     }
 
-    fn thread(&mut self, seen: &Seen) -> ThreadView {
-        let thread = seen.thread;
-        let system_call = match seen.doing {
+    fn thread(&mut self, info: &ThreadInfo) -> ThreadView {
+        let thread = info.thread;
+        let system_call = match info.kernel {
             Doing::Call(call) => Some(call.name().map_or_else(|| format!("#{}", call.number), str::to_owned)),
             _ => None,
         };
         ThreadView {
-            name: self.name_of(seen),
+            name: self.name_of(info),
             native_id: thread.own_id,
             tid: (thread.own_id != thread.native_id).then_some(thread.native_id),
             ident: thread.ident,
-            entered: self.entered(seen),
-            state: word(seen.state()),
+            entered: self.entered(info),
+            state: info.state,
             system_call,
-            cpu: seen.doing == Doing::Running,
-            frames: seen.stack.frames.iter().map(|frame| self.frame(frame)).collect(),
-            torn: seen.stack.torn,
-            native: self.native(seen),
-            waits: self.wait(seen),
-            holds: seen
+            cpu: info.kernel == Doing::Running,
+            frames: info.frames().iter().map(|frame| self.frame(frame)).collect(),
+            torn: info.stack.as_ref().is_some_and(|stack| stack.torn),
+            native: self.native(info),
+            waits: self.wait(info),
+            holds: info
                 .holds
                 .iter()
                 .map(|hold| HoldView {
                     lock: hex(hold.lock),
-                    kind: hold.kind.to_string(),
+                    kind: hold.target.clone(),
                     name: hold.name.clone().or_else(|| self.called(hold.lock)),
                     depth: hold.depth,
                     confidence: hold.confidence,
@@ -170,20 +175,20 @@ impl Making<'_> {
     }
 
     /// The interpreter in which the thread is at work, where that is another one.
-    fn entered(&self, seen: &Seen) -> Option<i64> {
-        let same = |other: &&Seen| other.at_work && other.thread.own_id == seen.thread.own_id;
-        let at_work = || self.scene.threads.iter().find(same).map(|other| other.thread.interpreter);
-        if seen.at_work { None } else { at_work() }
+    fn entered(&self, info: &ThreadInfo) -> Option<i64> {
+        let same = |other: &&ThreadInfo| other.at_work && other.thread.own_id == info.thread.own_id;
+        let at_work = || self.dump.threads.iter().find(same).map(|other| other.thread.interpreter);
+        if info.at_work { None } else { at_work() }
     }
 
     /// C and Python frames together, where they were asked for.
-    fn native(&mut self, seen: &Seen) -> Option<Vec<RowView>> {
+    fn native(&mut self, info: &ThreadInfo) -> Option<Vec<RowView>> {
         let (unwinder, stop) = self.unwinder.as_mut()?;
-        let Ok(native) = unwinder.stack(seen.thread.native_id, *stop) else {
+        let Ok(native) = unwinder.stack(info.thread.native_id, *stop) else {
             self.no_native += 1;
             return None;
         };
-        let rows = weave(native, &seen.stack.frames).into_iter().map(|row| match row {
+        let rows = weave(native, info.frames()).into_iter().map(|row| match row {
             Row::Python(index) => RowView::Python(index),
             Row::Native(frame) => RowView::Native {
                 symbol: frame.symbol,
@@ -194,26 +199,26 @@ impl Making<'_> {
         Some(rows.collect())
     }
 
-    fn wait(&self, seen: &Seen) -> Option<WaitView> {
-        let (waiting, known) = (seen.waiting?, seen.known.as_ref()?);
-        if known.kind == "futex" {
+    fn wait(&self, info: &ThreadInfo) -> Option<WaitView> {
+        let (blocked, wait) = (info.blocked?, info.wait.as_ref()?);
+        if wait.target == WaitTarget::Futex {
             return None;
         }
         let seconds = |ns: i64| rounded(ns.max(0) as f64 / 1e9);
         Some(WaitView {
-            lock: hex(known.object),
-            kind: known.kind.to_string(),
-            name: known.name.clone().or_else(|| self.called(known.object)),
-            contention: known.subject.is_contention(),
-            seconds: waiting.since_ns.map(|since| seconds(self.scene.at_ns.saturating_sub(since))),
-            timed: waiting.timed,
-            left_s: waiting.left_ns.map(seconds),
-            frame: (!seen.stack.frames.is_empty()).then_some(0),
-            holders: seen
+            lock: hex(wait.object),
+            kind: wait.target.clone(),
+            name: wait.name.clone().or_else(|| self.called(wait.object)),
+            contention: wait.target.is_contention(),
+            seconds: blocked.since_ns.map(|since| seconds(self.dump.at_ns.saturating_sub(since))),
+            timed: blocked.timed,
+            left_s: blocked.left_ns.map(seconds),
+            frame: (!info.frames().is_empty()).then_some(0),
+            holders: info
                 .holders
                 .iter()
                 .filter_map(|holder| {
-                    let who = self.scene.threads.get(holder.thread)?;
+                    let who = self.dump.threads.get(holder.thread)?;
                     let (confidence, frame) = (holder.confidence, holder.frame);
                     Some(HolderView {
                         native_id: who.thread.own_id,
@@ -226,18 +231,18 @@ impl Making<'_> {
         })
     }
 
-    fn deadlock(&self, cycle: &[Seen]) -> DeadlockView {
+    fn deadlock(&self, cycle: &[ThreadInfo]) -> DeadlockView {
         // Indices of holders are those of the look that confirmed it; the thread states tell who they are.
-        let edges = cycle.iter().enumerate().filter_map(|(index, seen)| {
-            let known = seen.known.as_ref()?;
+        let edges = cycle.iter().enumerate().filter_map(|(index, info)| {
+            let wait = info.wait.as_ref()?;
             let next = &cycle[(index + 1) % cycle.len()];
-            let confidence = seen.holders.first()?.confidence;
+            let confidence = info.holders.first()?.confidence;
             Some(EdgeView {
-                native_id: seen.thread.own_id,
-                thread: self.name_of(seen),
-                waits_for: hex(known.object),
-                kind: known.kind.to_string(),
-                name: known.name.clone().or_else(|| self.called(known.object)),
+                native_id: info.thread.own_id,
+                thread: self.name_of(info),
+                waits_for: hex(wait.object),
+                kind: wait.target.clone(),
+                name: wait.name.clone().or_else(|| self.called(wait.object)),
                 held_by: next.thread.own_id,
                 holder: self.name_of(next),
                 confidence,
@@ -260,23 +265,33 @@ impl Making<'_> {
         self.names.get(&object).filter(|name| name.path != "self").map(ToString::to_string)
     }
 
-    fn name_of(&self, seen: &Seen) -> String {
+    fn name_of(&self, info: &ThreadInfo) -> String {
         self.threads
-            .get(&seen.thread.address)
+            .get(&info.thread.address)
             .cloned()
-            .unwrap_or_else(|| format!("thread {}", seen.thread.own_id))
+            .unwrap_or_else(|| format!("thread {}", info.thread.own_id))
     }
 
     fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
-        let unreadable: u32 = self.scene.threads.iter().map(|seen| seen.stack.unreadable).sum();
+        let unreadable: u32 = self
+            .dump
+            .threads
+            .iter()
+            .map(|info| info.stack.as_ref().map_or(0, |stack| stack.unreadable))
+            .sum();
         if unreadable > 0 {
             warnings.push(format!("left out: {} that could not be read", counted(unreadable, "frame")));
         }
-        if self.scene.torn > 0 {
-            warnings.push(format!("{} moved on at every attempt to read the stack: the frames shown may never have been so at one time", counted(self.scene.torn, "thread")));
+        if self.dump.torn > 0 {
+            warnings.push(format!("{} moved on at every attempt to read the stack: the frames shown may never have been so at one time", counted(self.dump.torn, "thread")));
         }
-        let cut = self.scene.threads.iter().filter(|seen| seen.stack.cut).count();
+        let cut = self
+            .dump
+            .threads
+            .iter()
+            .filter(|info| info.stack.as_ref().is_some_and(|stack| stack.cut))
+            .count();
         if cut > 0 {
             warnings.push(format!(
                 "{} with more than {DEEPEST} frames: the outermost, and what they hold, are left out",
@@ -289,7 +304,7 @@ impl Making<'_> {
                 counted(self.no_native, "thread")
             ));
         }
-        if self.scene.threads.iter().any(|seen| seen.doing == Doing::Unknown) {
+        if self.dump.threads.iter().any(|info| info.kernel == Doing::Unknown) {
             warnings
                 .push("the kernel does not say what threads wait for (/proc/PID/task/TID/syscall)".into());
         }
@@ -300,9 +315,9 @@ impl Making<'_> {
                 newer.join(", ")
             ));
         }
-        for cycle in self.scene.passing_cycles() {
+        for cycle in self.dump.passing_cycles() {
             let names: Vec<String> =
-                cycle.iter().map(|&index| self.name_of(&self.scene.threads[index])).collect();
+                cycle.iter().map(|&index| self.name_of(&self.dump.threads[index])).collect();
             warnings.push(format!(
                 "threads wait for each other, one of them with a timeout: {}",
                 names.join(", ")
@@ -319,17 +334,4 @@ pub(super) fn hex(address: u64) -> String {
 /// To a tenth of a millisecond.
 fn rounded(seconds: f64) -> f64 {
     (seconds * 1e4).round() / 1e4
-}
-
-/// A state's word in the data.
-fn word(state: State) -> &'static str {
-    match state {
-        State::Running => "running",
-        State::Lock => "lock",
-        State::Gil => "gil",
-        State::Stopped => "stopped",
-        State::Call => "syscall",
-        State::Native => "native",
-        State::Ending => "ending",
-    }
 }

@@ -5,13 +5,14 @@ use super::make::{Making, hex};
 use crate::deadlock;
 use crate::memory::ReadError;
 use crate::python::Python;
-use crate::scene::{Scene, Seen};
 use crate::tasks::{Task, TaskState, Tasks, TasksError};
+use crate::thread_dump::ThreadDump;
+use crate::thread_observer::ThreadInfo;
 use rustc_hash::FxHashMap;
 
 pub(super) fn tasks(
     python: &Python,
-    scene: &Scene,
+    dump: &ThreadDump,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<Task>, ReadError> {
     let reader = match Tasks::find(python) {
@@ -19,21 +20,21 @@ pub(super) fn tasks(
         Err(TasksError::Read(error)) => return Err(error),
         Err(TasksError::NotLoaded) => return Ok(Vec::new()),
         Err(error @ TasksError::TooOld) => {
-            let runs_a_loop = |seen: &Seen| {
-                seen.stack.frames.iter().any(|frame| frame.code.qualname == "BaseEventLoop.run_forever")
+            let runs_a_loop = |info: &ThreadInfo| {
+                info.frames().iter().any(|frame| frame.code.qualname == "BaseEventLoop.run_forever")
             };
-            if scene.threads.iter().any(runs_a_loop) {
+            if dump.threads.iter().any(runs_a_loop) {
                 warnings.push(format!("tasks are left out: {error}"));
             }
             return Ok(Vec::new());
         }
     };
     let mut found = Vec::new();
-    for &interpreter in &scene.interpreters {
-        let threads: Vec<_> = scene
+    for &interpreter in &dump.interpreters {
+        let threads: Vec<_> = dump
             .threads
             .iter()
-            .map(|seen| seen.thread)
+            .map(|info| info.thread)
             .filter(|thread| thread.interpreter == interpreter.id)
             .collect();
         let (tasks, complete) = reader.read(python, interpreter, &threads)?;
@@ -71,8 +72,8 @@ impl Making<'_> {
             TaskState::Waiting => "waiting",
         };
         let own = |tid: u32| {
-            let seen = self.scene.threads.iter().find(|seen| seen.thread.native_id == tid);
-            seen.map_or(tid, |seen| seen.thread.own_id)
+            let info = self.dump.threads.iter().find(|info| info.thread.native_id == tid);
+            info.map_or(tid, |info| info.thread.own_id)
         };
         TaskView {
             id: hex(task.address),

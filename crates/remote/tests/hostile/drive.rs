@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use ungil_remote::memory::Memory;
 use ungil_remote::snapshot::{Options, take};
-use ungil_remote::{Process, Python, heap, sample, scene, standing};
+use ungil_remote::thread_observer::ThreadObserver;
+use ungil_remote::{Process, Python, heap, sample};
 
 /// Reads all there is of `pid` through `wrap`. Errors are no fault; a panic is.
 pub(crate) fn everything(
@@ -17,16 +18,15 @@ pub(crate) fn everything(
     let Ok(mut python) = attach() else { return };
     // Each part has its own allowance of reads.
     let part = || spent.reads.store(0, Ordering::Relaxed);
-    let mut looker = scene::Looker::default();
+    let mut observer = ThreadObserver::default();
     for _ in 0..2 {
         part();
-        let _ = take(&mut python, &mut looker, Options { source: true, tasks: true, native: None });
+        let _ = take(&mut python, &mut observer, Options { source: true, tasks: true, native: None });
     }
     part();
     if let Ok(interpreters) = python.interpreters() {
-        let mut watcher = standing::Watcher::default();
         for _ in 0..2 {
-            let _ = watcher.look(&python, &interpreters);
+            let _ = observer.states(&python, &interpreters);
         }
         for &interpreter in &interpreters {
             let _ = (python.collector(interpreter), python.world(interpreter), python.gil(interpreter));

@@ -4,7 +4,7 @@ use super::super::app::App;
 use super::super::words::letter;
 use super::of_state;
 use ratatui::text::{Line, Span};
-use ungil_profile::live::State;
+use ungil_remote::ThreadState;
 
 const KEYS: &[(&str, &str)] = &[
     ("1 2 3 4, tab", "threads, lines, objects, pauses"),
@@ -19,14 +19,15 @@ const KEYS: &[(&str, &str)] = &[
     ("ctrl-z, q", "suspend, quit"),
 ];
 
-const STATES: &[(State, &str)] = &[
-    (State::Running, "runs Python code"),
-    (State::Native, "runs C code that let the interpreter go"),
-    (State::Lock, "waits for a lock somebody holds"),
-    (State::Gil, "waits for the GIL"),
-    (State::Stopped, "stopped: the world is"),
-    (State::Event, "waits for something to happen"),
-    (State::Call, "sleeps in a system call"),
+const STATES: &[(ThreadState, &str)] = &[
+    (ThreadState::Running, "runs Python code"),
+    (ThreadState::Native, "runs C code that let the interpreter go"),
+    (ThreadState::Lock, "waits for a lock somebody holds"),
+    (ThreadState::Gil, "waits for the GIL"),
+    (ThreadState::Suspended, "suspended by a stop-the-world pause"),
+    (ThreadState::Event, "waits for something to happen"),
+    (ThreadState::Syscall, "sleeps in a system call"),
+    (ThreadState::Ending, "its interpreter is shutting down"),
 ];
 
 pub(super) fn lines(app: &App) -> Vec<Line<'static>> {

@@ -10,7 +10,8 @@ use ratatui::layout::{Constraint, Rect};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Cell, Paragraph, Row as TableRow, Table, TableState};
-use ungil_profile::live::{Shares, State};
+use ungil_profile::live::Shares;
+use ungil_remote::ThreadState;
 
 /// Cells of a bar of states.
 const BAR: usize = 12;
@@ -162,14 +163,14 @@ fn cells(app: &App, row: &Row<'_>) -> Vec<Line<'static>> {
             plain(words::cores(thread.cores)),
             Line::styled(thread.state.name(), of_state(app, thread.state)),
             bar(app, &thread.shares),
-            Line::styled(words::percent(thread.shares.lock), of_state(app, State::Lock)),
-            Line::styled(words::percent(thread.shares.gil), of_state(app, State::Gil)),
+            Line::styled(words::percent(thread.shares.lock), of_state(app, ThreadState::Lock)),
+            Line::styled(words::percent(thread.shares.gil), of_state(app, ThreadState::Gil)),
             plain(words::doing(thread)),
         ],
         Row::Line(line) => vec![
             plain(words::percent(line.threads.running + line.threads.native)),
-            Line::styled(words::percent(line.threads.lock), of_state(app, State::Lock)),
-            Line::styled(words::percent(line.threads.gil), of_state(app, State::Gil)),
+            Line::styled(words::percent(line.threads.lock), of_state(app, ThreadState::Lock)),
+            Line::styled(words::percent(line.threads.gil), of_state(app, ThreadState::Gil)),
             plain(words::percent(line.total)),
             plain(words::place(&line.place)),
         ],
@@ -197,7 +198,7 @@ fn cells(app: &App, row: &Row<'_>) -> Vec<Line<'static>> {
 /// Time by state: a letter a cell, in the state's colour.
 fn bar(app: &App, shares: &Shares) -> Line<'static> {
     let cells = words::bar(shares, BAR);
-    let span = |(state, cells): (State, usize)| {
+    let span = |(state, cells): (ThreadState, usize)| {
         Span::styled(words::letter(state).to_string().repeat(cells), of_state(app, state))
     };
     Line::from(cells.into_iter().map(span).collect::<Vec<_>>())

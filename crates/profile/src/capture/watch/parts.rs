@@ -4,10 +4,10 @@
 use super::{Options, TaskMode, Watch};
 use crate::Builder;
 use crate::header::Mode;
-use crate::model::{Activity, FrameId, Kind, StackId};
+use crate::model::{FrameId, Kind, StackId};
 use ungil_format::counted;
-use ungil_remote::Attachment;
 use ungil_remote::sample::{Looker, Slot};
+use ungil_remote::{Attachment, ThreadState};
 
 impl Watch {
     /// What could not be told of this process, and why.
@@ -55,13 +55,13 @@ impl Watch {
 }
 
 /// Whether a sample belongs to what was asked for.
-pub(super) fn is_of(mode: Mode, activity: Activity, slot: &Slot, gil: bool, collecting: Option<u64>) -> bool {
+pub(super) fn is_of(mode: Mode, state: ThreadState, slot: &Slot, gil: bool, collecting: Option<u64>) -> bool {
     match mode {
         Mode::Wall | Mode::Alloc => true,
-        Mode::Cpu => activity == Activity::Running,
-        Mode::Lock => activity == Activity::Lock,
-        Mode::Gil => activity == Activity::Gil || gil && slot.thread.attachment == Attachment::Attached,
-        Mode::Gc => activity == Activity::Stopped || collecting == Some(slot.thread.address),
+        Mode::Cpu => matches!(state, ThreadState::Running | ThreadState::Native),
+        Mode::Lock => state == ThreadState::Lock,
+        Mode::Gil => state == ThreadState::Gil || gil && slot.thread.attachment == Attachment::Attached,
+        Mode::Gc => state == ThreadState::Suspended || collecting == Some(slot.thread.address),
     }
 }
 

@@ -7,12 +7,12 @@ fn place(line: u32) -> Arc<Place> {
     Arc::new(Place { function: "f".into(), file: "a.py".into(), line: Some(line) })
 }
 
-fn look(threads: &[(u32, State, Option<u64>, u32)]) -> Look {
-    let seen = |&(thread, state, object, line): &(u32, State, Option<u64>, u32)| Seen {
+fn look(threads: &[(u32, ThreadState, Option<u64>, u32)]) -> Look {
+    let seen = |&(thread, state, object, line): &(u32, ThreadState, Option<u64>, u32)| Seen {
         thread,
         state,
         place: Some(place(line)),
-        wait: object.map(|object| Wait { object, kind: "threading.Lock".into(), since_ns: None }),
+        wait: object.map(|object| Wait { object, target: WaitTarget::Lock, since_ns: None }),
     };
     Look { at_ns: 0, threads: threads.iter().map(seen).collect(), torn: 0 }
 }
@@ -21,32 +21,36 @@ fn look(threads: &[(u32, State, Option<u64>, u32)]) -> Look {
 fn time_goes_to_the_thread_its_line_and_what_it_waits_for() {
     let mut tally = Tally::default();
     tally.add(
-        &look(&[(1, State::Running, None, 10), (2, State::Lock, Some(7), 20), (3, State::Lock, Some(7), 20)]),
+        &look(&[
+            (1, ThreadState::Running, None, 10),
+            (2, ThreadState::Lock, Some(7), 20),
+            (3, ThreadState::Lock, Some(7), 20),
+        ]),
         0.5,
     );
     tally.add(
         &look(&[
-            (1, State::Lock, Some(7), 11),
-            (2, State::Running, None, 21),
-            (3, State::Event, Some(8), 30),
+            (1, ThreadState::Lock, Some(7), 11),
+            (2, ThreadState::Running, None, 21),
+            (3, ThreadState::Event, Some(8), 30),
         ]),
         0.25,
     );
     assert!((tally.seconds - 0.75).abs() < 1e-12);
-    assert_eq!(tally.threads[&1][State::Running.index()], 0.5);
-    assert_eq!(tally.threads[&1][State::Lock.index()], 0.25);
-    assert_eq!(tally.lines[&place(20)][State::Lock.index()], 1.0);
+    assert_eq!(tally.threads[&1][ThreadState::Running.index()], 0.5);
+    assert_eq!(tally.threads[&1][ThreadState::Lock.index()], 0.25);
+    assert_eq!(tally.lines[&place(20)][ThreadState::Lock.index()], 1.0);
     assert_eq!(tally.objects.len(), 1, "an event is not contended");
     let object = &tally.objects[&7];
     assert_eq!((object.wait_s, object.most_waiters), (1.25, 2));
     assert_eq!(object.place.as_ref().map(|(place, _)| place.line), Some(Some(20)));
-    assert_eq!(tally.of_state(State::Lock), 1.25);
+    assert_eq!(tally.of_state(ThreadState::Lock), 1.25);
 }
 
 #[test]
 fn two_halves_merged_are_the_whole() {
     let looks: Vec<Look> = (0..40_u32)
-        .map(|i| look(&[(i % 3, State::ALL[i as usize % 7], Some(u64::from(i % 4)), 10 + i % 5)]))
+        .map(|i| look(&[(i % 3, ThreadState::ALL[i as usize % 7], Some(u64::from(i % 4)), 10 + i % 5)]))
         .collect();
     let mut whole = Tally::default();
     let mut halves = [Tally::default(), Tally::default()];
@@ -68,7 +72,7 @@ fn two_halves_merged_are_the_whole() {
 fn what_is_one_too_many_is_counted_and_not_kept() {
     let mut tally = Tally::default();
     for line in 0..(MOST as u32 + 100) {
-        tally.add(&look(&[(1, State::Running, None, line)]), 1.0);
+        tally.add(&look(&[(1, ThreadState::Running, None, line)]), 1.0);
     }
     assert_eq!(tally.lines.len(), MOST);
     assert_eq!(tally.turned_away_s, 100.0);

@@ -25,30 +25,38 @@ const PARKER: &[u8; 4] = b"ungl";
 
 /// What a thread sleeps on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum On {
+pub enum BlockedOn {
     /// It is parked, waiting for this address: a mutex, an event or another word of the runtime's.
     Parked(u64),
     /// The GIL whose state is at this address.
     Gil(u64),
     /// The end of a stop of the world: its own thread state says it is suspended.
-    World,
+    StopTheWorld,
     /// A place to sleep of the package `ungil`, which says what it waits for.
-    Ungil(u64),
+    Package(u64),
     /// A futex of C code that nothing is known of, such as a semaphore.
     Futex(u64),
 }
 
 /// A wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Waiting {
+pub struct Blocked {
     /// For what.
-    pub on: On,
+    pub on: BlockedOn,
     /// When it began, in nanoseconds of the monotonic clock, where the runtime keeps it.
     pub since_ns: Option<i64>,
     /// It ends by itself.
     pub timed: bool,
     /// In how many nanoseconds, where that can be told.
     pub left_ns: Option<i64>,
+}
+
+impl Blocked {
+    /// Returns whether it is the same wait, but for the time it has left.
+    #[must_use]
+    pub fn is_same(&self, other: &Blocked) -> bool {
+        (self.on, self.since_ns) == (other.on, other.since_ns)
+    }
 }
 
 /// The GILs of one target.
@@ -78,50 +86,50 @@ impl Gils {
 }
 
 /// Reads waits of one target.
-pub struct Waits<'a> {
+pub struct Parking<'a> {
     memory: &'a dyn Memory,
     /// Offset of `state` in a thread state.
     state: u64,
     gils: &'a Gils,
 }
 
-impl<'a> Waits<'a> {
+impl<'a> Parking<'a> {
     /// Of `python`, whose GILs are these.
     #[must_use]
-    pub fn new(python: &'a Python, gils: &'a Gils) -> Waits<'a> {
-        Waits { memory: python.memory(), state: python.layout().thread_state.state, gils }
+    pub fn new(python: &'a Python, gils: &'a Gils) -> Parking<'a> {
+        Parking { memory: python.memory(), state: python.layout().thread_state.state, gils }
     }
 
     /// What `thread` waits for, of which the kernel said `doing`. `None` where it does not sleep in a futex, and where it has
     /// just been woken.
     #[must_use]
-    pub fn of(&self, thread: &Thread, doing: &Doing) -> Option<Waiting> {
+    pub fn of(&self, thread: &Thread, doing: &Doing) -> Option<Blocked> {
         let Doing::Call(call) = doing else { return None };
         if !call.is_futex() {
             return None;
         }
         let futex = call.args[0];
-        let wait = |on| Waiting { on, since_ns: None, timed: call.args[3] != 0, left_ns: None };
+        let wait = |on| Blocked { on, since_ns: None, timed: call.args[3] != 0, left_ns: None };
         if let Some(&gil) =
             self.gils.places.iter().find(|&&gil| (gil..gil.saturating_add(GIL_SIZE)).contains(&futex))
         {
             // That wait is in steps of the switch interval, and does not end before the GIL is had.
-            return Some(Waiting { timed: false, ..wait(On::Gil(gil)) });
+            return Some(Blocked { timed: false, ..wait(BlockedOn::Gil(gil)) });
         }
         let left_ns = self.left(call);
         if let Some((address, since_ns)) = self.parked(call) {
             let on = if address == thread.address.wrapping_add(self.state) {
-                On::World
+                BlockedOn::StopTheWorld
             } else {
-                On::Parked(address)
+                BlockedOn::Parked(address)
             };
-            return Some(Waiting { since_ns, left_ns, ..wait(on) });
+            return Some(Blocked { since_ns, left_ns, ..wait(on) });
         }
         let on = match self.memory.bytes::<16>(futex) {
-            Ok(bytes) if &bytes[4..8] == PARKER => On::Ungil(word(&bytes, 8)),
-            _ => On::Futex(futex),
+            Ok(bytes) if &bytes[4..8] == PARKER => BlockedOn::Package(word(&bytes, 8)),
+            _ => BlockedOn::Futex(futex),
         };
-        Some(Waiting { left_ns, ..wait(on) })
+        Some(Blocked { left_ns, ..wait(on) })
     }
 
     /// The address a thread is parked for and since when, if it sleeps in an entry of the parking lot that is still in its list:

@@ -4,27 +4,27 @@
 //! below `threading` has no name in Python. The kernel's name for it stands in brackets then, as `ps` shows kernel threads, so that
 //! it cannot be taken for Python's.
 
-use super::Scene;
+use super::ThreadDump;
 use crate::python::{Interpreter, Python};
 use rustc_hash::FxHashMap;
 
 /// Names by the address of the thread state. A thread that has entered another interpreter has the same name there.
 #[must_use]
-pub fn thread_names(python: &Python, scene: &Scene) -> FxHashMap<u64, String> {
+pub fn thread_names(python: &Python, dump: &ThreadDump) -> FxHashMap<u64, String> {
     let mut names: FxHashMap<u64, String> = FxHashMap::default();
     // The main interpreter is the first, so that a thread's name there comes before what a subinterpreter calls it.
     let mut by_thread: FxHashMap<u32, String> = FxHashMap::default();
-    for &interpreter in &scene.interpreters {
+    for &interpreter in &dump.interpreters {
         let active = active(python, interpreter).unwrap_or_default();
-        for seen in scene.threads.iter().filter(|seen| seen.thread.interpreter == interpreter.id) {
-            let thread = seen.thread;
+        for info in dump.threads.iter().filter(|info| info.thread.interpreter == interpreter.id) {
+            let thread = info.thread;
             let name = by_thread
                 .get(&thread.own_id)
                 .or_else(|| active.by_ident.get(&thread.ident))
                 // A subinterpreter takes the process's main thread for its own, by `get_ident()` only.
                 .or_else(|| active.by_native_id.get(&thread.listed_id))
                 .cloned()
-                .or_else(|| python.objects().thread_name(&seen.stack.frames));
+                .or_else(|| python.objects().thread_name(info.frames()));
             if let (Some(name), 1..) = (&name, thread.own_id) {
                 by_thread.insert(thread.own_id, name.clone());
             }
