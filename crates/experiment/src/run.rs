@@ -87,7 +87,7 @@ impl Bench<'_> {
             _ => self.follow(&mut session, &mut marked, &mut found)?,
         }
         session.last_words();
-        session.waiting.end();
+        session.waiting.end(None);
         let Session { tree, sampler, waiting, cores, mut hazards, stdout, stderr, .. } = session;
         let counted_by = if tree.has_cgroup() { "cgroup" } else { "proc" }.to_string();
         let end = tree.finish()?;
@@ -221,7 +221,7 @@ impl Bench<'_> {
                 }
                 let counters = session.tree.counters(exact(&mark));
                 window.close(&mut self.sensors, (to - from) as f64 / 1e9, counters);
-                session.waiting.end();
+                session.waiting.end(Some((from, to)));
                 let memory = session.sampler.checkpoint(&session.tree);
                 let mut peaks: Peaks = session.sampler.peaks();
                 // What no look saw: a member's own peak, or a child that came and went, beside the process that waited for it.

@@ -97,7 +97,7 @@ pub(crate) fn drive(
     found.load_cpu_s = ungil_meter::process_cpu_s(pid).unwrap_or(0.0);
     let counters = session.tree.counters(None);
     window.close(&mut bench.sensors, wall_s, counters);
-    session.waiting.end();
+    session.waiting.end(None);
     let memory = session.sampler.checkpoint(&session.tree);
     window.remember(session.sampler.peaks(), Some(memory));
     let status = load

@@ -134,8 +134,9 @@ impl Waiting {
         });
     }
 
-    /// A window ends, with the workload standing still: what the last look found is taken to have lasted.
-    pub(crate) fn end(&mut self) {
+    /// A window ends, with the workload standing still: what the last look found is taken to have lasted. `span` is when the
+    /// workload itself says that the window began and ended, in nanoseconds of the monotonic clock.
+    pub(crate) fn end(&mut self, span: Option<(u64, u64)>) {
         if !self.counting {
             return;
         }
@@ -144,7 +145,7 @@ impl Waiting {
         let at_ns = monotonic_ns();
         for member in self.members.values_mut() {
             if let Member::Python(target) = member {
-                target.end(at_ns);
+                target.end(at_ns, span);
             }
         }
     }

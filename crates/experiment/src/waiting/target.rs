@@ -16,6 +16,8 @@ pub(super) struct Target {
     /// One an interpreter, by its address: each has a collector of its own.
     collectors: Vec<(u64, CollectorWatch)>,
     last: Option<Last>,
+    /// The first look of the window: what it found stands for the time from `at_ns`, when the window was opened, to that look.
+    first: Option<(Last, u64)>,
     sums: Sums,
 }
 
@@ -46,6 +48,7 @@ impl Target {
             observer: ThreadObserver::default(),
             collectors: Vec::new(),
             last,
+            first: None,
             sums: Sums::default(),
         }
     }
@@ -61,14 +64,20 @@ impl Target {
         self.sums = Sums::default();
         self.collectors.clear();
         self.last = Some(Last { at_ns, locks: 0.0, gil: 0.0, stopped: false });
+        self.first = None;
         self.collect(at_ns, false);
         before
     }
 
-    /// A window ends while the workload stands still: the last look is taken to hold until now.
-    pub(super) fn end(&mut self, at_ns: u64) {
+    /// A window ends while the workload stands still: the last look is taken to hold until then. The workload's own stamps of when
+    /// the window began and ended, where it gave them, leave out the time in which it waited for us.
+    pub(super) fn end(&mut self, at_ns: u64, span: Option<(u64, u64)>) {
+        let (from_ns, to_ns) = span.unwrap_or((0, at_ns));
         if let Some(last) = self.last.take() {
-            self.stands_for(&last, at_ns);
+            self.stands_for(&last, to_ns.min(at_ns), 1.0);
+        }
+        if let Some((first, look_ns)) = self.first.take() {
+            self.stands_for(&first, from_ns.min(look_ns), -1.0);
         }
         self.collect(at_ns, true);
     }
@@ -99,16 +108,18 @@ impl Target {
         }
         let now = Last { at_ns, locks: count(ThreadState::Lock), gil: count(ThreadState::Gil), stopped };
         if let Some(last) = self.last.replace(now) {
-            self.stands_for(&Last { at_ns: last.at_ns, ..now }, at_ns);
+            let since = Last { at_ns: last.at_ns, ..now };
+            self.stands_for(&since, at_ns, 1.0);
+            self.first.get_or_insert((since, at_ns));
         }
         self.collect_of(at_ns, &interpreters, true);
         self.sums.looks += 1;
         if unsound { Seen::Unsound } else { Seen::Well }
     }
 
-    /// Adds what `found` stands for, from its time to `to_ns`.
-    fn stands_for(&mut self, found: &Last, to_ns: u64) {
-        let gap_s = (to_ns.saturating_sub(found.at_ns) as f64 / 1e9).min(LONGEST_GAP_S);
+    /// Adds what `found` stands for, from its time to `to_ns`, or takes it away again (`sign`).
+    fn stands_for(&mut self, found: &Last, to_ns: u64, sign: f64) {
+        let gap_s = sign * (to_ns.saturating_sub(found.at_ns) as f64 / 1e9).min(LONGEST_GAP_S);
         self.sums.lock_s += found.locks * gap_s;
         self.sums.gil_s += found.gil * gap_s;
         self.sums.stopped_s += if found.stopped { gap_s } else { 0.0 };
