@@ -39,6 +39,8 @@ pub struct Snapshot {
     pub tasks: Vec<TaskView>,
     /// Cycles of threads that wait for each other, each confirmed by a second look.
     pub deadlocks: Vec<DeadlockView>,
+    /// Threads that wait for what nobody in the process can release, each confirmed by a second look.
+    pub stranded: Vec<StrandedView>,
     /// Cycles of tasks that await each other, by their ids.
     pub task_cycles: Vec<Vec<String>>,
     /// What could not be read, and what is doubtful.
@@ -201,6 +203,28 @@ pub struct DeadlockView {
     pub edges: Vec<EdgeView>,
 }
 
+/// A thread that waits for what nobody in its process can release.
+#[derive(Debug, Clone, Serialize)]
+pub struct StrandedView {
+    /// Who waits.
+    pub native_id: u32,
+    /// Its name.
+    pub thread: String,
+    /// For what.
+    pub waits_for: String,
+    /// What that is.
+    pub kind: WaitTarget,
+    /// What the program calls it.
+    pub name: Option<String>,
+    /// The process that this one was forked from while a thread there held it; `None` where the process was not forked and its
+    /// only thread waits.
+    pub forked_from: Option<u32>,
+    /// The parent's thread that has it (`get_native_id()`), where the parent still lives and can say.
+    pub held_by: Option<u32>,
+    /// That thread's name.
+    pub holder: Option<String>,
+}
+
 /// One wait of a deadlock.
 #[derive(Debug, Clone, Serialize)]
 pub struct EdgeView {
@@ -223,10 +247,10 @@ pub struct EdgeView {
 }
 
 impl Snapshot {
-    /// Whether there is a cycle that does not end by itself.
+    /// Returns whether there is a wait that does not end by itself.
     #[must_use]
     pub fn has_deadlock(&self) -> bool {
-        !self.deadlocks.is_empty() || !self.task_cycles.is_empty()
+        !self.deadlocks.is_empty() || !self.stranded.is_empty() || !self.task_cycles.is_empty()
     }
 
     /// Every thread.

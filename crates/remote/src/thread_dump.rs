@@ -7,9 +7,11 @@
 mod cycles;
 mod holders;
 mod names;
+mod stranded;
 
 pub use holders::Holder;
 pub use names::thread_names;
+pub use stranded::{Origin, origin};
 
 use crate::linux::calls::{self, Doing};
 use crate::locks::Reader;
@@ -117,40 +119,71 @@ impl ThreadObserver {
         Ok(Some(info))
     }
 
-    /// The deadlocks: cycles of `dump` that are there again in a second look during which none of their threads has run at all,
-    /// so that all that is said of them was so at one time. With them that second look.
+    /// Looks again at what may be deadlocks: a cycle of waits, or a thread that nobody can wake. It is one if it is there in
+    /// another look during which none of its threads has run at all, so that all that is said of them was so at one time.
     ///
     /// # Errors
     /// As [`ThreadObserver::dump`].
-    pub fn deadlocks(
-        &mut self,
-        python: &mut Python,
-        dump: &ThreadDump,
-    ) -> Result<Vec<Vec<ThreadInfo>>, ReadError> {
+    pub fn deadlocks(&mut self, python: &mut Python, dump: &ThreadDump) -> Result<Deadlocks, ReadError> {
         let pid = python.process().pid;
-        let mut suspects: Vec<Vec<u32>> = dump.cycles().iter().map(|cycle| dump.tids(cycle)).collect();
-        let mut confirmed = Vec::new();
+        let mut suspects = dump.suspects(python);
+        let mut confirmed = Deadlocks::default();
         for _ in 0..CONFIRMATIONS {
             if suspects.is_empty() {
                 break;
             }
-            let runs = |cycle: &[u32]| {
-                cycle.iter().map(|&tid| calls::switches(pid, tid)).collect::<Option<Vec<_>>>()
-            };
-            let before: Vec<_> = suspects.iter().map(|cycle| runs(cycle)).collect();
+            let runs =
+                |tids: &[u32]| tids.iter().map(|&tid| calls::switches(pid, tid)).collect::<Option<Vec<_>>>();
+            let before: Vec<_> = suspects.iter().map(|suspect| runs(&suspect.tids)).collect();
             let again = self.dump(python)?;
-            let cycles = again.cycles();
+            let found = again.suspects(python);
             let mut left = Vec::new();
             for (suspect, before) in suspects.into_iter().zip(before) {
-                let Some(cycle) = cycles.iter().find(|cycle| again.tids(cycle) == suspect) else { continue };
-                if before.is_some() && runs(&suspect) == before {
-                    confirmed.push(cycle.iter().map(|&index| again.threads[index].clone()).collect());
-                } else {
+                let Some(now) = found.iter().find(|now| now.is_same(&suspect)) else { continue };
+                if before.is_none() || runs(&suspect.tids) != before {
                     left.push(suspect);
+                    continue;
+                }
+                let mut threads = now.threads.iter().map(|&index| again.threads[index].clone());
+                match now.stranded {
+                    true => confirmed.stranded.extend(threads),
+                    false => confirmed.cycles.push(threads.by_ref().collect()),
                 }
             }
             suspects = left;
         }
         Ok(confirmed)
+    }
+}
+
+/// Deadlocks that a second look confirmed, with the threads as it found them.
+#[derive(Debug, Clone, Default)]
+pub struct Deadlocks {
+    /// Threads that wait for each other, in the order of waiting.
+    pub cycles: Vec<Vec<ThreadInfo>>,
+    /// Threads that wait for what nobody in their process can release.
+    pub stranded: Vec<ThreadInfo>,
+}
+
+/// What one look takes for a deadlock.
+struct Suspect {
+    threads: Vec<usize>,
+    tids: Vec<u32>,
+    stranded: bool,
+}
+
+impl Suspect {
+    fn is_same(&self, other: &Suspect) -> bool {
+        (&self.tids, self.stranded) == (&other.tids, other.stranded)
+    }
+}
+
+impl ThreadDump {
+    fn suspects(&self, python: &Python) -> Vec<Suspect> {
+        let suspect =
+            |threads: Vec<usize>, stranded| Suspect { tids: self.tids(&threads), threads, stranded };
+        let cycles = self.cycles().into_iter().map(|cycle| suspect(cycle, false));
+        let stranded = self.stranded(python).into_iter().map(|thread| suspect(vec![thread], true));
+        cycles.chain(stranded).collect()
     }
 }

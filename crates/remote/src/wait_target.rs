@@ -113,6 +113,7 @@ impl WaitTarget {
     pub fn description(&self) -> String {
         match self {
             WaitTarget::Gil => "the GIL".into(),
+            WaitTarget::Futex => "a lock of C code".into(),
             WaitTarget::ObjectMutex(of) => format!("the mutex of {}", with_article(of)),
             WaitTarget::InternalLock(of) => format!("a lock inside {}", with_article(of)),
             WaitTarget::RuntimeMutex(name) if name == "mutex" => "a mutex of the runtime".into(),

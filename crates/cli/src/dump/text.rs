@@ -197,7 +197,7 @@ fn branch(
 }
 
 fn deadlocks(text: &mut String, snapshot: &Snapshot, style: Style) -> fmt::Result {
-    let count = snapshot.deadlocks.len() + snapshot.task_cycles.len();
+    let count = snapshot.deadlocks.len() + snapshot.stranded.len() + snapshot.task_cycles.len();
     match count {
         0 => return Ok(()),
         1 => writeln!(text, "\n{}", style.wrong("Found one deadlock"))?,
@@ -211,6 +211,10 @@ fn deadlocks(text: &mut String, snapshot: &Snapshot, style: Style) -> fmt::Resul
         for edge in &deadlock.edges {
             writeln!(text, "    {}", words::edge(edge))?;
         }
+    }
+    for stranded in &snapshot.stranded {
+        writeln!(text, "  1 thread waits for what nobody can release:")?;
+        writeln!(text, "    {}", words::stranded(stranded))?;
     }
     let name = |id: &String| {
         let task = snapshot.tasks.iter().find(|task| task.id == *id);

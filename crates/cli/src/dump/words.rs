@@ -4,7 +4,7 @@ use crate::clean::clean;
 use crate::failure::Edge;
 use ungil_format::counted;
 use ungil_remote::locks::Confidence;
-use ungil_remote::snapshot::{EdgeView, FrameView, HoldView, HolderView, ThreadView, WaitView};
+use ungil_remote::snapshot::{EdgeView, FrameView, HoldView, HolderView, StrandedView, ThreadView, WaitView};
 use ungil_remote::{AttachError, ThreadState, WaitTarget};
 
 /// What a thread is doing.
@@ -110,6 +110,26 @@ pub(super) fn edge(edge: &EdgeView) -> String {
             _ => "holds",
         }
     )
+}
+
+/// A wait that nobody can end.
+pub(super) fn stranded(of: &StrandedView) -> String {
+    let waits = format!(
+        "\"{}\" ({}) waits for <{}> ({}), ",
+        clean(&of.thread),
+        of.native_id,
+        of.waits_for,
+        thing(&of.kind, of.name.as_deref())
+    );
+    let holder = of.holder.as_ref().map(|name| format!(" by \"{}\"", clean(name))).unwrap_or_default();
+    match of.forked_from {
+        Some(parent) => {
+            format!(
+                "{waits}held{holder} when this process was forked from {parent}: nobody here can release it"
+            )
+        }
+        None => format!("{waits}and is the only thread of the process: nobody else can release it"),
+    }
 }
 
 /// Formats what `--all` found and what it left out.

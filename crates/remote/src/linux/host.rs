@@ -21,6 +21,15 @@ pub(crate) struct Stat {
 /// Set for threads of the kernel (`PF_KTHREAD`, include/linux/sched.h).
 const PF_KTHREAD: u32 = 0x0020_0000;
 
+/// Set for a process that was forked and has not called `exec` since (`PF_FORKNOEXEC`).
+const PF_FORKNOEXEC: u32 = 0x0000_0040;
+
+/// The parent of a process that was forked from it and has not called `exec` since.
+pub(crate) fn forked_from(pid: u32) -> Option<u32> {
+    let stat = procfs::process::Process::new(i32::try_from(pid).ok()?).ok()?.stat().ok()?;
+    (stat.flags & PF_FORKNOEXEC != 0).then_some(u32::try_from(stat.ppid).ok()?)
+}
+
 /// The process's stat line; `None` where there is no such process.
 pub(crate) fn stat(pid: u32) -> Option<Stat> {
     let stat = procfs::process::Process::new(i32::try_from(pid).ok()?).ok()?.stat().ok()?;

@@ -2,8 +2,8 @@
 
 use super::tasks::{task_cycles, tasks};
 use super::{
-    DeadlockView, EdgeView, FrameView, HoldView, HolderView, InterpreterView, RowView, Snapshot, ThreadView,
-    WaitView,
+    DeadlockView, EdgeView, FrameView, HoldView, HolderView, InterpreterView, RowView, Snapshot,
+    StrandedView, ThreadView, WaitView,
 };
 use crate::allowance::OF_A_LOOK;
 use crate::frames::{DEEPEST, Frame};
@@ -14,7 +14,7 @@ use crate::native::{Row, Stop, Unwinder, weave};
 use crate::python::Python;
 use crate::source::Sources;
 use crate::text::decoded;
-use crate::thread_dump::{ThreadDump, thread_names};
+use crate::thread_dump::{ThreadDump, origin, thread_names};
 use crate::thread_observer::{ThreadInfo, ThreadObserver};
 use crate::wait_target::WaitTarget;
 use rustc_hash::FxHashMap;
@@ -58,7 +58,8 @@ pub fn take(
         dump: &dump,
     };
     let interpreters = making.interpreters();
-    let deadlocks = deadlocks.iter().map(|cycle| making.deadlock(cycle)).collect();
+    let stranded = deadlocks.stranded.iter().filter_map(|info| making.stranded(python, info)).collect();
+    let deadlocks = deadlocks.cycles.iter().map(|cycle| making.deadlock(cycle)).collect();
     let task_cycles = task_cycles(&tasks);
     let tasks = tasks.iter().map(|task| making.task(task)).collect();
     warnings.extend(making.warnings());
@@ -87,6 +88,7 @@ pub fn take(
         interpreters,
         tasks,
         deadlocks,
+        stranded,
         task_cycles,
         warnings,
     })
@@ -249,6 +251,22 @@ impl Making<'_> {
             })
         });
         DeadlockView { edges: edges.collect() }
+    }
+
+    fn stranded(&self, python: &Python, info: &ThreadInfo) -> Option<StrandedView> {
+        let wait = info.wait.as_ref()?;
+        let origin = origin(python, wait);
+        let holder = origin.as_ref().and_then(|origin| origin.holder.clone());
+        Some(StrandedView {
+            native_id: info.thread.own_id,
+            thread: self.name_of(info),
+            waits_for: hex(wait.object),
+            kind: wait.target.clone(),
+            name: wait.name.clone().or_else(|| self.called(wait.object)),
+            forked_from: origin.map(|origin| origin.pid),
+            held_by: holder.as_ref().map(|holder| holder.native_id),
+            holder: holder.map(|holder| holder.name),
+        })
     }
 
     pub(super) fn frame(&mut self, frame: &Frame) -> FrameView {

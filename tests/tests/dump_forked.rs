@@ -1,0 +1,87 @@
+//! Locks that were held when a process was forked: its child waits for them for ever, which `ungil dump` says.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use ungil_tests::{BUILDS, Place, eventually, python};
+
+/// A parent with its children.
+struct Parent {
+    process: Child,
+    children: Value,
+}
+
+impl Parent {
+    fn start(build: &str) -> Parent {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/debuggees/forked_children.py");
+        let mut command = Command::new(python(build));
+        command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Parent { process, children: serde_json::from_str(&line).unwrap() }
+    }
+
+    fn child(&self, name: &str) -> String {
+        self.children[name].to_string()
+    }
+}
+
+impl Drop for Parent {
+    fn drop(&mut self) {
+        self.process.stdin = None;
+        let _ = self.process.wait();
+    }
+}
+
+/// The children that nobody will wake, with the kind of what they wait for and the parent's thread that has it.
+const STRANDED: [(&str, &str, Option<&str>); 6] = [
+    ("lock", "threading.Lock", None),
+    ("rlock", "threading.RLock", Some("holder of RLock.acquire")),
+    ("semaphore", "threading.Semaphore", None),
+    ("import", "import lock", Some("importer")),
+    ("inside", "inside:_lzma.LZMACompressor", None),
+    ("c", "futex", None),
+];
+
+/// The children that wait for their parent, a timer, a signal or a thread of their own.
+const WAITING: [&str; 7] = ["pipe", "timer", "timeout", "event", "select", "own_thread", "shared"];
+
+#[test]
+fn a_lock_held_at_the_fork_is_a_deadlock_and_other_waits_are_not() {
+    for build in BUILDS {
+        let (place, parent) = (Place::new(), Parent::start(build));
+        let of_parent = parent.process.id();
+        for (name, kind, holder) in STRANDED {
+            let pid = parent.child(name);
+            let mut dump = Value::Null;
+            eventually(&format!("{build}: the deadlock of {name}"), || {
+                let out = place.ungil(["dump", &pid, "--json"]).run();
+                dump = out.json();
+                out.code == 4
+            });
+            let stranded = &dump["stranded"][0];
+            assert_eq!(stranded["kind"], kind, "{build} {name}: {dump}");
+            assert_eq!(stranded["forked_from"], of_parent, "{build} {name}: {dump}");
+            assert_eq!(stranded["holder"].as_str(), holder, "{build} {name}: {dump}");
+            let words = place.ungil(["dump", &pid]).run();
+            let says = format!("when this process was forked from {of_parent}: nobody here can release it");
+            assert!(words.stdout.contains(&says), "{build} {name}: {}", words.stdout);
+        }
+        for name in WAITING {
+            let pid = parent.child(name);
+            let sleeps = |dump: &Value| {
+                let threads = dump["interpreters"][0]["threads"].as_array().unwrap();
+                threads
+                    .iter()
+                    .all(|thread| ["syscall", "event", "lock"].iter().any(|s| thread["state"] == *s))
+            };
+            eventually(&format!("{build}: {name} at rest"), || {
+                let out = place.ungil(["dump", &pid, "--json"]).run();
+                assert_eq!(out.code, 0, "{build} {name}: {}", out.stdout);
+                sleeps(&out.json())
+            });
+        }
+    }
+}
