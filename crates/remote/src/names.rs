@@ -5,7 +5,7 @@
 //! on from there. The search is broad first, so that the shortest name is found, and has a bound, so that it takes milliseconds.
 
 use crate::frames::Frame;
-use crate::memory::{ReadError, word};
+use crate::memory::ReadError;
 use crate::objects::Objects;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::VecDeque;
@@ -240,8 +240,11 @@ impl<'a> Search<'a> {
                 }
             }
             Kind::List | Kind::Tuple => {
-                let items =
-                    if how == Kind::List { self.list(open.object)? } else { self.tuple(open.object)? };
+                let items = if how == Kind::List {
+                    self.objects.list(open.object, MOST_ELEMENTS)?
+                } else {
+                    self.tuple(open.object)?
+                };
                 for (index, item) in items.into_iter().enumerate() {
                     if self.worth(item) {
                         self.meet(item, part(format!("[{index}]")), steps);
@@ -268,14 +271,6 @@ impl<'a> Search<'a> {
 
     fn tuple(&self, address: u64) -> Result<Vec<u64>, ReadError> {
         self.objects.tuple(address, MOST_ELEMENTS as u64)
-    }
-
-    fn list(&self, address: u64) -> Result<Vec<u64>, ReadError> {
-        let (memory, at) = (self.objects.memory, &self.objects.offsets.list_object);
-        let size = memory.u64(address.saturating_add(at.ob_size))?.min(MOST_ELEMENTS as u64);
-        let items = memory.u64(address.saturating_add(at.ob_item))?;
-        let bytes = memory.vec(items, size * 8, MOST_ELEMENTS * 8)?;
-        Ok(bytes.chunks_exact(8).map(|item| word(item, 0)).collect())
     }
 
     /// How an object's parts are reached; `None` where there is no object.

@@ -214,6 +214,18 @@ impl Objects<'_> {
         Ok(bytes.chunks_exact(8).map(|item| word(item, 0)).collect())
     }
 
+    /// The addresses in a list, the first `most` of them.
+    ///
+    /// # Errors
+    /// As [`Memory::read`].
+    pub fn list(&self, address: u64, most: usize) -> Result<Vec<u64>, ReadError> {
+        let at = &self.offsets.list_object;
+        let size = self.memory.u64(address.saturating_add(at.ob_size))?.min(most as u64);
+        let items = self.memory.u64(address.saturating_add(at.ob_item))?;
+        let bytes = self.memory.vec(items, size * 8, most * 8)?;
+        Ok(bytes.chunks_exact(8).map(|item| word(item, 0)).collect())
+    }
+
     /// What the local variables of a frame's code are called, in the order of their slots, and whether each is in a cell.
     ///
     /// # Errors

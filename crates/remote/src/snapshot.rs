@@ -154,6 +154,9 @@ pub struct HolderView {
     pub confidence: Confidence,
     /// Its frame that holds it, counted from the innermost.
     pub frame: Option<usize>,
+    /// The asyncio task that has it while it awaits something; the thread's event loop alone can resume it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskName>,
 }
 
 /// Something a thread holds.
@@ -171,6 +174,15 @@ pub struct HoldView {
     pub confidence: Confidence,
     /// The frame that holds it, counted from the innermost; `None` where that cannot be told.
     pub frame: Option<usize>,
+}
+
+/// An asyncio task by name.
+#[derive(Debug, Clone, Serialize)]
+pub struct TaskName {
+    /// The task object.
+    pub id: String,
+    /// Its name.
+    pub name: String,
 }
 
 /// An asyncio task.
@@ -244,6 +256,9 @@ pub struct EdgeView {
     pub holder: String,
     /// How surely.
     pub confidence: Confidence,
+    /// The asyncio task that has it while it awaits something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskName>,
 }
 
 impl Snapshot {

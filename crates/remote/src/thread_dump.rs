@@ -5,6 +5,7 @@
 //! not have been so at one time. A cycle of waits is therefore looked at again before it is called one (see [`ThreadObserver::deadlocks`]).
 
 mod cycles;
+mod event_loops;
 mod holders;
 mod names;
 mod stranded;
@@ -64,7 +65,9 @@ impl ThreadObserver {
             }
         }
         self.forget_ended(&dump.threads);
-        holders::resolve(&mut dump, &mut Reader::new(python, &mut self.store));
+        let mut reader = Reader::new(python, &mut self.store);
+        holders::resolve(&mut dump, &mut reader);
+        event_loops::resolve(&mut dump, &mut reader, &mut self.tasks)?;
         dump.at_ns = monotonic_ns();
         Ok(dump)
     }

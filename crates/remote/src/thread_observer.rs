@@ -9,6 +9,7 @@ use crate::locks::{Hold, Reader};
 use crate::memory::ReadError;
 use crate::parking::{Blocked, BlockedOn, Gils, Parking};
 use crate::python::{Attachment, Interpreter, Python, Thread};
+use crate::tasks::Tasks;
 use crate::thread_dump::Holder;
 use crate::thread_state::{CodePlace, ThreadState, classify, code_place, wants_gil};
 use crate::wait_target::WaitedObject;
@@ -78,6 +79,8 @@ pub struct ThreadObserver {
     /// The kernel's files, kept open: opening one costs more than reading it.
     files: FxHashMap<u32, CallFile>,
     pub(crate) store: Store,
+    /// asyncio's tasks, once they were looked for and found.
+    pub(crate) tasks: Option<Tasks>,
     waits: FxHashMap<u64, (Blocked, Arc<WaitedObject>)>,
     /// Where threads were that waited for the GIL.
     waited_at: FxHashMap<u64, CodePlace>,

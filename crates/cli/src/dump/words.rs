@@ -68,7 +68,12 @@ pub(super) fn wait(wait: &WaitView) -> String {
 }
 
 fn holder(holder: &HolderView) -> String {
-    format!("\"{}\"{}", clean(&holder.name), how(holder.confidence))
+    match &holder.task {
+        Some(task) => {
+            format!("task \"{}\" of \"{}\" across an await", clean(&task.name), clean(&holder.name))
+        }
+        None => format!("\"{}\"{}", clean(&holder.name), how(holder.confidence)),
+    }
 }
 
 /// How it is known, where that is not the lock's own word.
@@ -95,8 +100,10 @@ pub(super) fn frame(frame: &FrameView) -> String {
 
 /// One wait of a deadlock.
 pub(super) fn edge(edge: &EdgeView) -> String {
+    let task =
+        edge.task.as_ref().map(|task| format!("task \"{}\" of ", clean(&task.name))).unwrap_or_default();
     format!(
-        "\"{}\" ({}) waits for <{}> ({}), which \"{}\" ({}) {}",
+        "\"{}\" ({}) waits for <{}> ({}), which {task}\"{}\" ({}) {}",
         clean(&edge.thread),
         edge.native_id,
         edge.waits_for,
@@ -104,6 +111,7 @@ pub(super) fn edge(edge: &EdgeView) -> String {
         clean(&edge.holder),
         edge.held_by,
         match (&edge.kind, edge.confidence) {
+            _ if edge.task.is_some() => "holds across an await",
             (WaitTarget::ThreadEnd, _) => "is",
             (WaitTarget::Future, _) => "works on",
             (_, Confidence::With) => "holds (inside a with)",

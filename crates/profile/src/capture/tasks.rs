@@ -79,7 +79,7 @@ impl TaskFrames {
         }
         if track.asked_ns == 0 || at_ns.saturating_sub(track.asked_ns) > LOOP_NS {
             track.asked_ns = at_ns.max(1);
-            track.has_loop = tasks.has_loop(python, slot.thread.address);
+            track.has_loop = tasks.running_loop(python, slot.thread.address).is_some();
         }
         track.here = None;
         if !track.has_loop {

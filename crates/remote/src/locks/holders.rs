@@ -208,8 +208,21 @@ impl Reader<'_> {
         u32::try_from(len).ok()
     }
 
+    /// The first elements of a list.
+    pub(crate) fn list(&self, list: u64) -> Vec<u64> {
+        self.objects.list(list, MOST).unwrap_or_default()
+    }
+
+    /// What the variables of a Python function's closure are.
+    pub(crate) fn closure(&self, function: u64) -> Vec<u64> {
+        let at = function.saturating_add(self.python.layout().objects.function_closure);
+        let cells = self.memory().u64(at).ok().and_then(|tuple| self.objects.tuple(tuple, MOST as u64).ok());
+        let content = |cell: u64| self.memory().u64(cell.checked_add(self.head())?).ok();
+        cells.unwrap_or_default().into_iter().filter_map(content).collect()
+    }
+
     /// The elements of a `deque`: blocks of 64 slots between two links, from an index in the first on (_collectionsmodule.c).
-    fn deque(&mut self, deque: u64) -> Option<Vec<u64>> {
+    pub(crate) fn deque(&mut self, deque: u64) -> Option<Vec<u64>> {
         if self.tag(deque) != Tag::Deque {
             return None;
         }

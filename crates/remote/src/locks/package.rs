@@ -43,7 +43,7 @@ impl Reader<'_> {
     }
 
     /// The words of an object behind its head, one of which may lead to its lock.
-    pub(super) fn words(&mut self, object: u64) -> Vec<u64> {
+    pub(crate) fn words(&mut self, object: u64) -> Vec<u64> {
         let Some(size) = self.basic_size(object) else { return Vec::new() };
         let len = size.saturating_sub(self.head()).min(8 * MOST_WORDS);
         let bytes = self.memory().vec(object.saturating_add(self.head()), len, 8 * MOST_WORDS as usize);

@@ -92,7 +92,7 @@ impl<'a> Reader<'a> {
     }
 
     /// An attribute of an object.
-    pub(super) fn attribute(&mut self, object: u64, name: &str) -> Option<u64> {
+    pub(crate) fn attribute(&mut self, object: u64, name: &str) -> Option<u64> {
         let attributes = self.objects.attributes(object).ok()?;
         attributes.into_iter().find(|&(key, _)| self.is_key(key, name)).map(|(_, value)| value)
     }

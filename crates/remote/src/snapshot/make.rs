@@ -3,7 +3,7 @@
 use super::tasks::{task_cycles, tasks};
 use super::{
     DeadlockView, EdgeView, FrameView, HoldView, HolderView, InterpreterView, RowView, Snapshot,
-    StrandedView, ThreadView, WaitView,
+    StrandedView, TaskName, ThreadView, WaitView,
 };
 use crate::allowance::OF_A_LOOK;
 use crate::frames::{DEEPEST, Frame};
@@ -14,7 +14,7 @@ use crate::native::{Row, Stop, Unwinder, weave};
 use crate::python::Python;
 use crate::source::Sources;
 use crate::text::decoded;
-use crate::thread_dump::{ThreadDump, origin, thread_names};
+use crate::thread_dump::{Holder, ThreadDump, origin, thread_names};
 use crate::thread_observer::{ThreadInfo, ThreadObserver};
 use crate::wait_target::WaitTarget;
 use rustc_hash::FxHashMap;
@@ -55,6 +55,7 @@ pub fn take(
         sources: options.source.then(|| Sources::new(python.process().pid)),
         unwinder: options.native.and_then(|stop| Some((Unwinder::new(python.process()).ok()?, stop))),
         no_native: 0,
+        task_names: tasks.iter().map(|task| (task.address, task.name.clone())).collect(),
         dump: &dump,
     };
     let interpreters = making.interpreters();
@@ -125,6 +126,8 @@ pub(super) struct Making<'a> {
     unwinder: Option<(Unwinder<'a>, Stop)>,
     /// Threads whose C frames could not be read.
     no_native: u32,
+    /// Names of tasks by their address.
+    task_names: FxHashMap<u64, String>,
 }
 
 impl Making<'_> {
@@ -227,6 +230,7 @@ impl Making<'_> {
                         name: self.name_of(who),
                         confidence,
                         frame,
+                        task: self.task_name(holder.task),
                     })
                 })
                 .collect(),
@@ -238,7 +242,7 @@ impl Making<'_> {
         let edges = cycle.iter().enumerate().filter_map(|(index, info)| {
             let wait = info.wait.as_ref()?;
             let next = &cycle[(index + 1) % cycle.len()];
-            let confidence = info.holders.first()?.confidence;
+            let Holder { confidence, task, .. } = *info.holders.first()?;
             Some(EdgeView {
                 native_id: info.thread.own_id,
                 thread: self.name_of(info),
@@ -248,6 +252,7 @@ impl Making<'_> {
                 held_by: next.thread.own_id,
                 holder: self.name_of(next),
                 confidence,
+                task: self.task_name(task),
             })
         });
         DeadlockView { edges: edges.collect() }
@@ -281,6 +286,11 @@ impl Making<'_> {
     fn called(&self, object: u64) -> Option<String> {
         // Every object is `self` to its own methods.
         self.names.get(&object).filter(|name| name.path != "self").map(ToString::to_string)
+    }
+
+    fn task_name(&self, task: Option<u64>) -> Option<TaskName> {
+        let task = task?;
+        Some(TaskName { id: hex(task), name: self.task_names.get(&task).cloned().unwrap_or_default() })
     }
 
     fn name_of(&self, info: &ThreadInfo) -> String {

@@ -17,10 +17,11 @@ pub struct Running {
 }
 
 impl Tasks {
-    /// Whether the thread whose state is at `thread` runs an event loop.
+    /// The event loop that the thread whose state is at `thread` runs.
     #[must_use]
-    pub fn has_loop(&self, python: &Python, thread: u64) -> bool {
-        python.memory().u64(thread.saturating_add(self.table.running_loop)).is_ok_and(|address| address != 0)
+    pub fn running_loop(&self, python: &Python, thread: u64) -> Option<u64> {
+        let found = python.memory().u64(thread.saturating_add(self.table.running_loop)).ok();
+        found.filter(|&address| address != 0)
     }
 
     /// The task that the thread whose state is at `thread` runs; `None` while it runs none, and for a task that has ended since.

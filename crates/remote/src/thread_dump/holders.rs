@@ -16,6 +16,14 @@ pub struct Holder {
     pub confidence: Confidence,
     /// Its frame that holds it, counted from the innermost.
     pub frame: Option<usize>,
+    /// The asyncio task that has it while it awaits something: only the thread's event loop can resume it.
+    pub task: Option<u64>,
+}
+
+impl Holder {
+    pub(super) fn new(thread: usize, confidence: Confidence, frame: Option<usize>) -> Holder {
+        Holder { thread, confidence, frame, task: None }
+    }
 }
 
 /// Fills in the holders of what the threads of `dump` wait for, and holds that only a wait has brought to light.
@@ -83,7 +91,7 @@ impl Index {
         for (thread, info) in dump.threads.iter().enumerate() {
             index.by_ident.insert(info.thread.ident, thread);
             for hold in &info.holds {
-                let holder = Holder { thread, confidence: hold.confidence, frame: hold.frame };
+                let holder = Holder::new(thread, hold.confidence, hold.frame);
                 index.by_lock.entry(hold.lock).or_default().push(holder);
             }
             if has_sections {
@@ -113,7 +121,7 @@ impl Index {
                     .iter()
                     .find(|hold| hold.lock == object)
                     .and_then(|hold| hold.frame);
-                (vec![Holder { thread, confidence, frame }], true)
+                (vec![Holder::new(thread, confidence, frame)], true)
             }
         };
         match wait.releaser {
@@ -130,12 +138,12 @@ impl Index {
             Releaser::CriticalSection(mutex) => {
                 let threads = self.by_section.get(&mutex).map(Vec::as_slice).unwrap_or_default();
                 let confidence = Confidence::CriticalSection;
-                (threads.iter().map(|&thread| Holder { thread, confidence, frame: None }).collect(), false)
+                (threads.iter().map(|&thread| Holder::new(thread, confidence, None)).collect(), false)
             }
             Releaser::Worker => {
                 let worker = dump.threads.iter().enumerate().find_map(|(thread, info)| {
                     let frame = reader.runs_work_of(info.frames(), object)?;
-                    Some(Holder { thread, confidence: Confidence::Owner, frame: Some(frame) })
+                    Some(Holder::new(thread, Confidence::Owner, Some(frame)))
                 });
                 (worker.into_iter().collect(), worker.is_some())
             }
@@ -143,13 +151,13 @@ impl Index {
                 let Some(address) = reader.gil_holder(gil) else { return (Vec::new(), false) };
                 let thread = dump.threads.iter().position(|info| info.thread.address == address);
                 let confidence = Confidence::Owner;
-                (thread.into_iter().map(|thread| Holder { thread, confidence, frame: None }).collect(), false)
+                (thread.into_iter().map(|thread| Holder::new(thread, confidence, None)).collect(), false)
             }
             Releaser::Requester => {
                 let stopper = reader.stopper(interpreter);
                 let thread = dump.threads.iter().position(|info| Some(info.thread.address) == stopper);
                 let confidence = Confidence::Owner;
-                (thread.into_iter().map(|thread| Holder { thread, confidence, frame: None }).collect(), false)
+                (thread.into_iter().map(|thread| Holder::new(thread, confidence, None)).collect(), false)
             }
             Releaser::Unrecorded | Releaser::Anyone => (Vec::new(), false),
         }

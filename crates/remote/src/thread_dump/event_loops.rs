@@ -1,0 +1,132 @@
+//! What threads wait for that an event loop has: a lock that a coroutine holds across an `await`, and the result of work handed to
+//! a loop with `asyncio.run_coroutine_threadsafe`.
+//!
+//! A suspended coroutine is on no thread's stack, so that a lock it holds seems to have no holder. The thread whose loop runs its task
+//! must go on before it is released. The result of a coroutine handed to a loop is set by that loop's thread: the future leads to it
+//! through the callback that asyncio chains it with, or, while the loop has not come to it yet, lies in the loop's queue of callbacks.
+
+use super::ThreadDump;
+use super::holders::Holder;
+use crate::locks::types::Tag;
+use crate::locks::{Confidence, Reader};
+use crate::memory::ReadError;
+use crate::python::Thread;
+use crate::tasks::{Task, Tasks, TasksError};
+use crate::wait_target::Releaser;
+use rustc_hash::FxHashMap;
+
+/// Adds the holders that only the tasks of event loops tell. Costs nothing where every wait has its holder.
+pub(super) fn resolve(
+    dump: &mut ThreadDump,
+    reader: &mut Reader<'_>,
+    known: &mut Option<Tasks>,
+) -> Result<(), ReadError> {
+    let open: Vec<(usize, u64, Releaser)> = dump
+        .threads
+        .iter()
+        .enumerate()
+        .filter(|(_, info)| info.holders.is_empty())
+        .filter_map(|(index, info)| {
+            let wait = info.wait.as_ref()?;
+            matches!(wait.releaser, Releaser::WithBlock | Releaser::Worker).then_some((
+                index,
+                wait.object,
+                wait.releaser,
+            ))
+        })
+        .collect();
+    if open.is_empty() {
+        return Ok(());
+    }
+    if known.is_none() {
+        match Tasks::find(reader.python) {
+            Ok(tasks) => *known = Some(tasks),
+            Err(TasksError::Read(error)) => return Err(error),
+            Err(TasksError::NotLoaded | TasksError::TooOld) => return Ok(()),
+        }
+    }
+    let Some(tasks) = known else { return Ok(()) };
+    let loops = Loops::read(dump, reader, tasks)?;
+    for (waiter, object, releaser) in open {
+        let (holders, stuck) = match releaser {
+            Releaser::Worker => {
+                let thread = loops.completing(reader, object);
+                (
+                    thread.map(|thread| Holder::new(thread, Confidence::Owner, None)).into_iter().collect(),
+                    true,
+                )
+            }
+            _ => {
+                let holders = loops.holding.get(&object).cloned().unwrap_or_default();
+                let places = reader.places(object).unwrap_or(1);
+                let stuck = holders.len() as u64 == places;
+                (holders, stuck)
+            }
+        };
+        let info = &mut dump.threads[waiter];
+        (info.stuck_on_holders, info.holders) = (stuck && !holders.is_empty(), holders);
+    }
+    Ok(())
+}
+
+/// The event loops of one look.
+struct Loops {
+    /// By lock, the tasks that hold it while they await something.
+    holding: FxHashMap<u64, Vec<Holder>>,
+    /// Threads by the task that their loop runs.
+    by_task: FxHashMap<u64, usize>,
+    /// Running loops, with their threads.
+    running: Vec<(u64, usize)>,
+}
+
+impl Loops {
+    fn read(dump: &ThreadDump, reader: &mut Reader<'_>, tasks: &Tasks) -> Result<Loops, ReadError> {
+        let python = reader.python;
+        let mut loops =
+            Loops { holding: FxHashMap::default(), by_task: FxHashMap::default(), running: Vec::new() };
+        for (index, info) in dump.threads.iter().enumerate() {
+            loops.running.extend(tasks.running_loop(python, info.thread.address).map(|of| (of, index)));
+        }
+        for &interpreter in &dump.interpreters {
+            let threads = dump.threads.iter().map(|info| info.thread);
+            let threads: Vec<Thread> =
+                threads.filter(|thread| thread.interpreter == interpreter.id).collect();
+            for task in tasks.read(python, interpreter, &threads)?.0 {
+                loops.take(dump, reader, &task);
+            }
+        }
+        Ok(loops)
+    }
+
+    fn take(&mut self, dump: &ThreadDump, reader: &mut Reader<'_>, task: &Task) {
+        let Some(tid) = task.thread else { return };
+        let runs_it = |thread: &Thread| thread.native_id == tid;
+        let Some(index) = dump.threads.iter().position(|info| info.at_work && runs_it(&info.thread)) else {
+            return;
+        };
+        self.by_task.insert(task.address, index);
+        for hold in reader.holds(&dump.threads[index].thread, &task.frames) {
+            let holder = Holder { task: Some(task.address), ..Holder::new(index, hold.confidence, None) };
+            self.holding.entry(hold.lock).or_default().push(holder);
+        }
+    }
+
+    /// The thread whose loop will set the result of `future`.
+    fn completing(&self, reader: &mut Reader<'_>, future: u64) -> Option<usize> {
+        let callbacks = reader.attribute(future, "_done_callbacks");
+        let callbacks = callbacks.map(|list| reader.list(list)).unwrap_or_default();
+        let chained = callbacks.into_iter().flat_map(|callback| reader.closure(callback)).collect::<Vec<_>>();
+        if let Some(&thread) = chained.iter().find_map(|object| self.by_task.get(object)) {
+            return Some(thread);
+        }
+        let mut waits_in = |of: u64| {
+            let ready = reader.attribute(of, "_ready").and_then(|ready| reader.deque(ready));
+            let handles = ready.unwrap_or_default();
+            let parts: Vec<u64> = handles.into_iter().flat_map(|handle| reader.words(handle)).collect();
+            parts
+                .into_iter()
+                .any(|part| reader.tag(part) == Tag::Function && reader.closure(part).contains(&future))
+        };
+        self.running.iter().find(|&&(of, _)| waits_in(of)).map(|&(_, thread)| thread)
+    }
+}

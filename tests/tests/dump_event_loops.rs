@@ -1,0 +1,95 @@
+//! Event loops and threads that wait for each other, and those that only look like it, by `ungil dump`.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+
+use serde_json::Value;
+use std::process::{Child, Command};
+use ungil_tests::{Place, eventually, python};
+
+/// Builds on which asyncio's tasks can be read.
+const WITH_TASKS: [&str; 4] = ["3.14", "3.14t", "3.15", "3.15t"];
+
+struct Program(Child);
+
+impl Program {
+    fn start(place: &Place, build: &str, case: &str) -> Program {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/debuggees/event_loops.py");
+        let mut command = Command::new(python(build));
+        let program = Program(command.args([script, case]).current_dir(place.path()).spawn().unwrap());
+        eventually("the program's word that it is ready", || place.read("ready").is_some());
+        program
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The deadlocks of a program, each as who waits, for what, and who has it.
+fn deadlocks(build: &str, case: &str, expected: &[(&str, &str, &str)]) {
+    let place = Place::new();
+    let program = Program::start(&place, build, case);
+    let pid = program.0.id().to_string();
+    let mut out = place.ungil(["dump", &pid, "--json"]).run();
+    let code = if expected.is_empty() { 0 } else { 4 };
+    if code == 4 {
+        eventually(&format!("{build} {case}: a deadlock"), || {
+            out = place.ungil(["dump", &pid, "--json"]).run();
+            out.code == 4
+        });
+    }
+    assert_eq!(out.code, code, "{build} {case}: {}", out.stdout);
+    let dump = out.json();
+    let edges = dump["deadlocks"].as_array().unwrap().iter().flat_map(|d| d["edges"].as_array().unwrap());
+    let text = |edge: &Value, key: &str| edge[key].as_str().unwrap_or_default().to_string();
+    let mut found: Vec<_> =
+        edges.map(|edge| (text(edge, "thread"), text(edge, "kind"), text(edge, "holder"))).collect();
+    found.sort();
+    let expected: Vec<_> = expected
+        .iter()
+        .map(|(who, kind, holder)| (who.to_string(), kind.to_string(), holder.to_string()))
+        .collect();
+    assert_eq!(found, expected, "{build} {case}: {dump}");
+}
+
+#[test]
+fn an_event_loop_and_a_thread_that_wait_for_each_other_are_a_deadlock() {
+    for build in WITH_TASKS {
+        let future = ("asks", "concurrent.futures.Future", "MainThread");
+        deadlocks(build, "holds_a_lock_across_an_await", &[("MainThread", "threading.Lock", "MainThread")]);
+        deadlocks(
+            build,
+            "joins_a_thread_that_waits_for_the_loop",
+            &[("MainThread", "threading.Thread", "asks"), future],
+        );
+        deadlocks(
+            build,
+            "wants_the_lock_of_a_thread_that_waits_for_the_loop",
+            &[("MainThread", "threading.Lock", "asks"), future],
+        );
+    }
+}
+
+#[test]
+fn a_loop_that_can_go_on_is_in_no_deadlock() {
+    for build in WITH_TASKS {
+        deadlocks(build, "a_thread_wants_what_a_free_loop_will_release", &[]);
+        deadlocks(build, "a_thread_waits_for_a_free_loop", &[]);
+        deadlocks(build, "the_loop_waits_for_a_lock_that_a_busy_thread_holds", &[]);
+    }
+}
+
+#[test]
+fn a_lock_held_across_an_await_is_told_with_its_task() {
+    for build in WITH_TASKS {
+        let place = Place::new();
+        let program = Program::start(&place, build, "holds_a_lock_across_an_await");
+        let out = place.ungil(["dump", &program.0.id().to_string()]).run();
+        let held = "held by task \"keeper\" of \"MainThread\" across an await";
+        assert!(out.stdout.contains(held), "{build}: {}", out.stdout);
+        let edge = "which task \"keeper\" of \"MainThread\"";
+        assert!(out.stdout.contains(edge), "{build}: {}", out.stdout);
+    }
+}
