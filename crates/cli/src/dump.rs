@@ -8,9 +8,14 @@ mod words;
 use crate::args::Dump;
 use crate::clean;
 use crate::failure::{DEADLOCK, Edge, print};
+use crate::signals;
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use ungil_format::counted;
+use ungil_remote::lock_order::LockOrder;
 use ungil_remote::native::Stop;
-use ungil_remote::snapshot::{Options, Snapshot, take};
+use ungil_remote::snapshot::{LockOrders, Options, Snapshot, lock_orders, take, watch_lock_order};
 use ungil_remote::thread_observer::ThreadObserver;
 use ungil_remote::{AttachError, Python};
 
@@ -47,7 +52,8 @@ pub(crate) fn run(args: &Dump) -> Result<ExitCode, Edge> {
     if args.all && snapshots.is_empty() && failed.is_empty() {
         return Err(words::none(&refused));
     }
-    let deadlock = snapshots.iter().any(Snapshot::has_deadlock);
+    let could = |snapshot: &Snapshot| snapshot.lock_order.as_ref().is_some_and(|orders| !orders.is_empty());
+    let deadlock = snapshots.iter().any(|snapshot| snapshot.has_deadlock() || could(snapshot));
     let has_failed = !failed.is_empty();
     for (_, error) in failed {
         Edge::from(error).report();
@@ -67,11 +73,38 @@ fn look(pid: u32, args: &Dump) -> Result<Snapshot, AttachError> {
         (true, true) => Some(Stop::Briefly),
     };
     let options = Options { source: !args.no_source, tasks: true, native };
-    let snapshot = take(&mut python, &mut ThreadObserver::default(), options);
+    let mut observer = ThreadObserver::default();
+    let orders = args.watch.map(|seconds| watch(&mut python, &mut observer, seconds));
+    let snapshot = take(&mut python, &mut observer, options);
     match snapshot {
         Ok(snapshot) if snapshot.threads().next().is_none() => Err(AttachError::NoThread(pid)),
-        Ok(snapshot) => Ok(snapshot),
+        Ok(mut snapshot) => {
+            if let Some(orders) = orders {
+                if orders.left_out > 0 {
+                    let cycles = counted(orders.left_out, "cycle");
+                    snapshot.warnings.push(format!(
+                        "{cycles} in the order of locks that only the frames that take them refer to are left out: they may be different locks"
+                    ));
+                }
+                snapshot.lock_order = Some(orders.cycles);
+            }
+            Ok(snapshot)
+        }
         Err(error) => Err(python.process().trouble(error)),
+    }
+}
+
+/// Watches the order in which threads take locks, until Ctrl-C at the latest. A process that ends meanwhile is reported by the look
+/// that follows.
+fn watch(python: &mut Python, observer: &mut ThreadObserver, seconds: f64) -> LockOrders {
+    let (stop, end) = (signals::flag().ok(), Instant::now() + Duration::from_secs_f64(seconds));
+    let is_told = || stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed));
+    let mut order = LockOrder::default();
+    let mut is_over = || Instant::now() >= end || is_told();
+    let watched = watch_lock_order(python, observer, &mut order, &mut is_over);
+    match watched.and_then(|()| observer.dump(python)) {
+        Ok(dump) => lock_orders(&order, python, &dump),
+        Err(_) => LockOrders::default(),
     }
 }
 

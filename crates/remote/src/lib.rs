@@ -16,6 +16,7 @@ pub mod host;
 pub mod layout;
 pub mod lines;
 pub mod linux;
+pub mod lock_order;
 pub mod locks;
 pub mod memory;
 pub mod names;

@@ -99,6 +99,11 @@ impl Looker {
         &self.python
     }
 
+    /// The target, for a look of another kind in between.
+    pub fn python_mut(&mut self) -> &mut Python {
+        &mut self.python
+    }
+
     /// The threads as the last look found them.
     #[must_use]
     pub fn threads(&self) -> &[Slot] {

@@ -2,9 +2,11 @@
 //!
 //! Addresses are `0x...` in lower case, which is what `hex(id(object))` gives in the target. What could not be told is `null`.
 
+mod lock_order;
 mod make;
 mod tasks;
 
+pub use lock_order::{LockOrderView, LockOrders, LockView, OrderEdgeView, lock_orders, watch_lock_order};
 pub use make::{Options, take};
 
 use crate::locks::Confidence;
@@ -41,6 +43,9 @@ pub struct Snapshot {
     pub deadlocks: Vec<DeadlockView>,
     /// Threads that wait for what nobody in the process can release, each confirmed by a second look.
     pub stranded: Vec<StrandedView>,
+    /// Lock orders that could deadlock, where they were watched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lock_order: Option<Vec<LockOrderView>>,
     /// Cycles of tasks that await each other, by their ids.
     pub task_cycles: Vec<Vec<String>>,
     /// What could not be read, and what is doubtful.

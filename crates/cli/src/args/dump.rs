@@ -5,7 +5,8 @@ use clap::Args;
 /// `ungil dump`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: 0 done, 1 a process could not be looked into, 2 usage, 4 a deadlock was found."
+    after_help = "Exit codes: 0 done, 1 a process could not be looked into, 2 usage, 4 a deadlock was found, or with --watch
+a lock order that could deadlock."
 )]
 pub(crate) struct Dump {
     /// Processes to look into.
@@ -15,6 +16,10 @@ pub(crate) struct Dump {
     /// Every Python of this machine that may be looked into.
     #[arg(long, conflicts_with = "pids")]
     pub(crate) all: bool,
+
+    /// Watch the order in which threads take locks for this long (such as 30s), and report orders that could deadlock.
+    #[arg(long, value_name = "DURATION", value_parser = super::values::duration, conflicts_with = "all")]
+    pub(crate) watch: Option<f64>,
 
     /// C frames too. Those of threads that run are left out, for that they would have to be stopped.
     #[arg(long)]

@@ -53,7 +53,24 @@ fn write(text: &mut String, snapshot: &Snapshot, style: Style) -> fmt::Result {
         writeln!(text, "\n{} {}", style.bold("Note:"), clean(warning))?;
     }
     deadlocks(text, snapshot, style)?;
+    lock_order(text, snapshot, style)?;
     writeln!(text)
+}
+
+fn lock_order(text: &mut String, snapshot: &Snapshot, style: Style) -> fmt::Result {
+    let Some(cycles) = &snapshot.lock_order else { return Ok(()) };
+    if cycles.is_empty() {
+        return writeln!(text, "\nNo lock order was seen that could deadlock.");
+    }
+    let found = format!("Found {} of locks that could deadlock", counted(cycles.len(), "order"));
+    writeln!(text, "\n{}", style.wrong(found))?;
+    for cycle in cycles {
+        writeln!(text, "  {}:", counted(cycle.edges.len(), "lock"))?;
+        for edge in &cycle.edges {
+            writeln!(text, "    {}", clean(&edge.to_string()))?;
+        }
+    }
+    Ok(())
 }
 
 fn thread(text: &mut String, thread: &ThreadView, style: Style) -> fmt::Result {

@@ -9,6 +9,7 @@ use crate::model::{FrameId, LockId};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use ungil_remote::frames::Frame;
+use ungil_remote::lock_order::LockOrder;
 use ungil_remote::locks::reader::Store;
 use ungil_remote::locks::{Hold, Reader};
 use ungil_remote::sample::{Looker, Raw, Slot};
@@ -31,6 +32,8 @@ type Key = (u64, i64, u64, u64);
 #[derive(Default)]
 pub(super) struct Locks {
     store: Store,
+    /// The order in which threads take locks, from the waits that are looked into.
+    pub(super) order: LockOrder,
     waits: FxHashMap<Key, Wait>,
     /// Objects seen waited for, and their rows, that have no name yet.
     pub(super) unnamed: Vec<(u64, LockId, String)>,
@@ -71,7 +74,12 @@ impl Locks {
         }
         let python = looker.python();
         let stack = python.stack(&slot.thread).ok()?;
-        let of = Reader::new(python, &mut self.store).waited_object(&slot.thread, blocked, &stack.frames);
+        let mut reader = Reader::new(python, &mut self.store);
+        let of = reader.waited_object(&slot.thread, blocked, &stack.frames);
+        if of.target.is_contention() {
+            let holds = reader.holds(&slot.thread, &stack.frames);
+            self.order.observe(slot.thread.native_id, &stack.frames, &holds, Some(&of));
+        }
         if of.target == WaitTarget::Futex {
             return None;
         }

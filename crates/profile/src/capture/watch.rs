@@ -20,6 +20,7 @@ use ungil_remote::linux::calls::Doing;
 use ungil_remote::memory::ReadError;
 use ungil_remote::parking::monotonic_ns;
 use ungil_remote::sample::{Look, Looker};
+use ungil_remote::snapshot::LockOrders;
 use ungil_remote::thread_state::classify;
 use ungil_remote::{Blocked, BlockedOn, Gils, Python, ThreadState};
 
@@ -40,6 +41,7 @@ pub(super) struct Watch {
     looker: Looker,
     places: Places,
     locks: Locks,
+    lock_orders: LockOrders,
     pauses: PauseWatch,
     pub(super) tasks: TaskFrames,
     waiting: Waiting,
@@ -91,6 +93,7 @@ impl Watch {
             looker: Looker::new(python)?,
             places: Places::default(),
             locks: Locks::default(),
+            lock_orders: LockOrders::default(),
             pauses: PauseWatch::new(at_ns),
             tasks: TaskFrames::default(),
             waiting: Waiting::default(),
@@ -293,6 +296,7 @@ impl Watch {
 
     /// Gives names to the locks that have none yet: what refers to them in the program.
     pub(super) fn name_locks(&mut self, builder: &mut Builder) {
+        self.find_lock_orders();
         if self.locks.unnamed.is_empty() {
             return;
         }

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use ungil_format::counted;
 use ungil_remote::gc::Collector;
 use ungil_remote::linux::calls::is_stopped;
+use ungil_remote::lock_order::LockOrder;
+use ungil_remote::snapshot::lock_orders;
 use ungil_remote::thread_dump::{ThreadDump, thread_names};
 use ungil_remote::thread_observer::{ThreadInfo, ThreadObserver};
 use ungil_remote::{Interpreter, Python, ThreadState};
@@ -26,6 +28,7 @@ pub(super) struct Maker {
     process: ProcessView,
     pid: i32,
     observer: ThreadObserver,
+    order: LockOrder,
     spent: Spent,
     memory: Memory,
     names: FxHashMap<u64, Option<String>>,
@@ -56,6 +59,7 @@ impl Maker {
             },
             pid: process.pid.cast_signed(),
             observer: ThreadObserver::default(),
+            order: LockOrder::default(),
             spent,
             memory: Memory::default(),
             names: FxHashMap::default(),
@@ -87,6 +91,10 @@ impl Maker {
         if let Some((moment, interpreters)) = now {
             // If this closer look fails, the next fast one will say why.
             dump = self.observer.dump(python).unwrap_or_default();
+            self.order.add(&dump);
+            for cycle in lock_orders(&self.order, python, &dump).cycles {
+                notes.push(format!("locks are taken in orders that could deadlock: {cycle}"));
+            }
             let cores = self.spent.look(self.pid);
             self.process.interpreters = interpreters.len();
             self.process.age_s = ungil_meter::process_age_s(self.pid).unwrap_or(self.process.age_s);

@@ -90,6 +90,7 @@ pub fn take(
         tasks,
         deadlocks,
         stranded,
+        lock_order: None,
         task_cycles,
         warnings,
     })

@@ -7,12 +7,16 @@ use crate::header::Mode;
 use crate::model::{FrameId, Kind, StackId};
 use ungil_format::counted;
 use ungil_remote::sample::{Looker, Slot};
+use ungil_remote::snapshot::{LockOrderView, lock_orders};
+use ungil_remote::thread_observer::ThreadObserver;
 use ungil_remote::{Attachment, ThreadState};
 
 impl Watch {
     /// What could not be told of this process, and why.
     pub(in crate::capture) fn notes(&self, options: &Options) -> Vec<String> {
         let mut notes: Vec<String> = self.without_tasks(options).into_iter().collect();
+        let of = |order: &LockOrderView| format!("locks are taken in orders that could deadlock: {order}");
+        notes.extend(self.lock_orders.cycles.iter().map(of));
         if self.is_refused {
             notes.push(format!(
                 "what waiting threads of process {} wait for is not known: the kernel does not show /proc/PID/task/TID/syscall",
@@ -33,6 +37,17 @@ impl Watch {
             ));
         }
         notes
+    }
+
+    /// Names the lock orders seen so far that could deadlock, while the process is there to say what its locks are called.
+    pub(super) fn find_lock_orders(&mut self) {
+        if self.locks.order.cycles().len() == self.lock_orders.cycles.len() + self.lock_orders.left_out {
+            return;
+        }
+        let python = self.looker.python_mut();
+        if let Ok(dump) = ThreadObserver::default().dump(python) {
+            self.lock_orders = lock_orders(&self.locks.order, python, &dump);
+        }
     }
 
     /// Why asyncio's tasks are not told, where they were asked for or there are any.

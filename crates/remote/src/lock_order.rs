@@ -1,0 +1,283 @@
+//! Deadlocks that have not happened: cycles in the order in which threads take locks, summed over many looks.
+//!
+//! A thread that holds `A` and waits for or holds `B`, taken later, shows an edge from `A` to `B` (the lock-order graph of Goodlock:
+//! Havelund, "Using runtime analysis to guide model checking of Java programs", 2000). A cycle of edges by different threads could
+//! deadlock under another schedule, unless the threads of all its edges hold a common lock (a gate) meanwhile, which lets only one of
+//! them in. Only exclusive locks count; a lock that a thread holds already and takes again makes no edge. An address may come to be
+//! another lock when the first is freed: a lock that nothing but the frames that take it refers to is left out.
+
+use crate::frames::Frame;
+use crate::locks::Hold;
+use crate::thread_dump::ThreadDump;
+use crate::wait_target::{WaitTarget, WaitedObject};
+use rustc_hash::{FxHashMap, FxHashSet};
+use serde::Serialize;
+use std::fmt;
+
+/// Edges that are kept; a program that makes locks for ever does not make its watcher grow.
+const MAX_EDGES: usize = 1 << 14;
+/// Locks of one cycle.
+const MAX_CYCLE: usize = 8;
+/// Cycles that are reported.
+const MAX_CYCLES: usize = 64;
+
+/// A line of a program.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+pub struct CodeLine {
+    /// The function's qualified name.
+    pub function: String,
+    /// Its file, as the target has it.
+    pub file: String,
+    /// The line, where the instruction belongs to one.
+    pub line: Option<u32>,
+}
+
+impl fmt::Display for CodeLine {
+    /// `move (app.py:12)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = self.file.rsplit('/').next().unwrap_or(&self.file);
+        match self.line {
+            Some(line) => write!(f, "{} ({file}:{line})", self.function),
+            None => write!(f, "{} ({file})", self.function),
+        }
+    }
+}
+
+impl CodeLine {
+    fn of(frame: &Frame) -> CodeLine {
+        CodeLine { function: frame.code.qualname.clone(), file: frame.code.file.clone(), line: frame.line }
+    }
+}
+
+/// One thread's taking of a lock while it holds another.
+#[derive(Debug, Clone)]
+pub struct OrderEdge {
+    /// The lock held.
+    pub held: u64,
+    /// The lock taken, or waited for, meanwhile.
+    pub taken: u64,
+    /// The thread, by the kernel's number.
+    pub thread: u32,
+    /// Where the first lock was taken.
+    pub held_at: Option<CodeLine>,
+    /// Where the second is taken.
+    pub taken_at: Option<CodeLine>,
+    /// Looks that saw it.
+    pub count: u64,
+    /// Other locks that the thread held each time.
+    gates: FxHashSet<u64>,
+}
+
+/// A lock of the graph.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderedLock {
+    /// What it is.
+    pub target: WaitTarget,
+    /// The name it carries itself.
+    pub name: Option<String>,
+}
+
+/// The lock orders seen in one process.
+#[derive(Debug, Default)]
+pub struct LockOrder {
+    edges: FxHashMap<(u64, u64, u32), OrderEdge>,
+    locks: FxHashMap<u64, OrderedLock>,
+    /// Edges that were one too many.
+    pub dropped: u64,
+}
+
+/// A cycle of edges, each from the lock that the one before takes.
+pub type OrderCycle = Vec<OrderEdge>;
+
+/// Returns whether a lock lets one thread in at a time, so that an order of taking it can deadlock.
+fn is_exclusive(target: &WaitTarget) -> bool {
+    match target {
+        WaitTarget::Lock | WaitTarget::RLock | WaitTarget::ObjectMutex(_) | WaitTarget::InternalLock(_) => {
+            true
+        }
+        WaitTarget::PackageLock(name) => matches!(&**name, "ungil.Lock" | "ungil.RLock"),
+        _ => false,
+    }
+}
+
+impl LockOrder {
+    /// Adds what one look saw of every thread.
+    pub fn add(&mut self, dump: &ThreadDump) {
+        for info in dump.threads.iter().filter(|info| info.stack.as_ref().is_some_and(|stack| !stack.torn)) {
+            self.observe(info.thread.native_id, info.frames(), &info.holds, info.wait.as_deref());
+        }
+    }
+
+    /// Adds what one look saw of a thread: its frames and what it holds, innermost first, and what it waits for.
+    pub fn observe(&mut self, thread: u32, frames: &[Frame], holds: &[Hold], wait: Option<&WaitedObject>) {
+        let line = |frame: Option<usize>| frame.and_then(|index| frames.get(index)).map(CodeLine::of);
+        let taken = |lock, target: &WaitTarget, name: &Option<String>, at| {
+            let lock_is = OrderedLock { target: target.clone(), name: name.clone() };
+            is_exclusive(target).then_some((lock, at, lock_is))
+        };
+        // Where an owner alone is known the order is not; it counts for what is waited for below.
+        let with_frames = holds.iter().rev().filter(|hold| hold.frame.is_some());
+        let mut order: Vec<_> = with_frames
+            .filter_map(|hold| taken(hold.lock, &hold.target, &hold.name, line(hold.frame)))
+            .collect();
+        let held: FxHashSet<u64> = holds.iter().map(|hold| hold.lock).collect();
+        if let Some(wait) = wait.filter(|wait| !held.contains(&wait.object)) {
+            order.extend(taken(
+                wait.object,
+                &wait.target,
+                &wait.name,
+                line((!frames.is_empty()).then_some(0)),
+            ));
+        }
+        for (place, (lock, at, is)) in order.iter().enumerate() {
+            for (outer, outer_at, outer_is) in &order[..place] {
+                let gates = || held.iter().copied().filter(|gate| gate != outer && gate != lock).collect();
+                let key = (*outer, *lock, thread);
+                if self.edges.len() >= MAX_EDGES && !self.edges.contains_key(&key) {
+                    self.dropped += 1;
+                    continue;
+                }
+                let edge = self.edges.entry(key).or_insert_with(|| OrderEdge {
+                    held: *outer,
+                    taken: *lock,
+                    thread,
+                    held_at: outer_at.clone(),
+                    taken_at: at.clone(),
+                    count: 0,
+                    gates: gates(),
+                });
+                edge.count += 1;
+                edge.gates.retain(|gate| held.contains(gate));
+                self.locks.insert(*outer, outer_is.clone());
+                self.locks.insert(*lock, is.clone());
+            }
+        }
+    }
+
+    /// What is known of a lock of an edge.
+    #[must_use]
+    pub fn lock(&self, lock: u64) -> Option<&OrderedLock> {
+        self.locks.get(&lock)
+    }
+
+    /// The cycles that could deadlock, shortest first.
+    #[must_use]
+    pub fn cycles(&self) -> Vec<OrderCycle> {
+        let mut after: FxHashMap<u64, Vec<&OrderEdge>> = FxHashMap::default();
+        for edge in self.edges.values() {
+            after.entry(edge.held).or_default().push(edge);
+        }
+        after.values_mut().for_each(|edges| edges.sort_by_key(|edge| (edge.taken, edge.thread)));
+        let mut starts: Vec<u64> = after.keys().copied().collect();
+        starts.sort_unstable();
+        let mut found = Vec::new();
+        for &start in &starts {
+            let search = Search { after: &after, start };
+            search.extend(&mut Vec::new(), start, &mut found);
+        }
+        // A cycle by several threads in the same places is one finding.
+        let mut seen = FxHashSet::default();
+        found
+            .retain(|cycle: &OrderCycle| seen.insert(cycle.iter().map(|edge| edge.held).collect::<Vec<_>>()));
+        found.sort_by_key(Vec::len);
+        found.truncate(MAX_CYCLES);
+        found
+    }
+}
+
+/// A search for cycles from the lock with the lowest address of each.
+struct Search<'a> {
+    after: &'a FxHashMap<u64, Vec<&'a OrderEdge>>,
+    start: u64,
+}
+
+impl Search<'_> {
+    fn extend(&self, path: &mut Vec<OrderEdge>, at: u64, found: &mut Vec<OrderCycle>) {
+        if path.len() >= MAX_CYCLE || found.len() >= MAX_CYCLES * 16 {
+            return;
+        }
+        for edge in self.after.get(&at).into_iter().flatten() {
+            let repeats = |known: &OrderEdge| known.thread == edge.thread || known.held == edge.taken;
+            let closes = edge.taken == self.start;
+            if edge.taken < self.start
+                || path.iter().any(|known| repeats(known) && !(closes && known.thread != edge.thread))
+            {
+                continue;
+            }
+            path.push((*edge).clone());
+            if !closes {
+                self.extend(path, edge.taken, found);
+            } else if path.len() > 1 && !has_gate(path) {
+                found.push(path.clone());
+            }
+            path.pop();
+        }
+    }
+}
+
+/// Returns whether one lock was held during all edges.
+fn has_gate(cycle: &[OrderEdge]) -> bool {
+    let Some((first, rest)) = cycle.split_first() else { return false };
+    first.gates.iter().any(|gate| rest.iter().all(|edge| edge.gates.contains(gate)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::locks::Confidence;
+    use crate::wait_target::Releaser;
+
+    /// `thread` holds these locks, taken in this order, and waits for `waits`.
+    fn saw(order: &mut LockOrder, thread: u32, held: &[u64], waits: Option<u64>) {
+        let hold = |&lock: &u64| Hold {
+            lock,
+            target: WaitTarget::Lock,
+            name: None,
+            depth: 1,
+            confidence: Confidence::With,
+            frame: Some(0),
+        };
+        let holds: Vec<Hold> = held.iter().rev().map(hold).collect();
+        let wait = waits.map(|lock| WaitedObject::new(lock, WaitTarget::Lock, Releaser::WithBlock));
+        order.observe(thread, &[], &holds, wait.as_ref());
+    }
+
+    fn cycles(looks: &[(u32, &[u64], Option<u64>)]) -> Vec<Vec<u64>> {
+        let mut order = LockOrder::default();
+        looks.iter().for_each(|&(thread, held, waits)| saw(&mut order, thread, held, waits));
+        order.cycles().iter().map(|cycle| cycle.iter().map(|edge| edge.held).collect()).collect()
+    }
+
+    #[test]
+    fn opposite_orders_of_two_threads_are_a_cycle_whether_waited_for_or_held() {
+        assert_eq!(cycles(&[(1, &[10], Some(20)), (2, &[20], Some(10))]), [[10, 20]]);
+        assert_eq!(cycles(&[(1, &[10, 20], None), (2, &[20, 10], None)]), [[10, 20]]);
+        assert_eq!(
+            cycles(&[(1, &[10], Some(20)), (2, &[20], Some(30)), (3, &[30], Some(10))]),
+            [[10, 20, 30]]
+        );
+    }
+
+    #[test]
+    fn what_cannot_deadlock_is_no_cycle() {
+        let none: [Vec<u64>; 0] = [];
+        assert_eq!(cycles(&[(1, &[10], Some(20)), (2, &[10], Some(20))]), none, "one order");
+        assert_eq!(cycles(&[(1, &[10], Some(20)), (1, &[20], Some(10))]), none, "one thread");
+        assert_eq!(cycles(&[(1, &[10], Some(10))]), none, "taken again");
+        let gated: [(u32, &[u64], Option<u64>); 2] = [(1, &[5, 10], Some(20)), (2, &[5, 20], Some(10))];
+        assert_eq!(cycles(&gated), none, "a gate");
+        assert_eq!(
+            cycles(&[(1, &[10], Some(20)), (2, &[20], Some(30)), (1, &[30], Some(10))]),
+            none,
+            "two edges of a thread"
+        );
+    }
+
+    #[test]
+    fn a_gate_counts_only_if_it_is_always_held() {
+        let found = cycles(&[(1, &[5, 10], Some(20)), (2, &[5, 20], Some(10)), (2, &[20], Some(10))]);
+        assert_eq!(found, [[10, 20]]);
+        let other = cycles(&[(1, &[5, 10], Some(20)), (2, &[6, 20], Some(10))]);
+        assert_eq!(other, [[10, 20]], "two gates that are not the same");
+    }
+}

@@ -1,0 +1,178 @@
+//! Lock orders that could deadlock, as plain data.
+
+use super::make::hex;
+use crate::lock_order::{CodeLine, LockOrder, OrderCycle};
+use crate::memory::ReadError;
+use crate::names::Name;
+use crate::python::Python;
+use crate::thread_dump::{ThreadDump, thread_names};
+use crate::thread_observer::ThreadObserver;
+use crate::wait_target::WaitTarget;
+use rustc_hash::FxHashMap;
+use serde::Serialize;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// A pause between two looks is this many times as long as a look, and no shorter than [`MIN_PAUSE`].
+const PAUSE: u32 = 2;
+const MIN_PAUSE: Duration = Duration::from_millis(1);
+
+/// A cycle of lock orders: it has not hung, and could.
+#[derive(Debug, Clone, Serialize)]
+pub struct LockOrderView {
+    /// In each a thread takes the lock that is held in the next, and in the last the one held in the first.
+    pub edges: Vec<OrderEdgeView>,
+}
+
+/// A thread that took one lock while it held another.
+#[derive(Debug, Clone, Serialize)]
+pub struct OrderEdgeView {
+    /// The thread, by the kernel's number.
+    pub native_id: u32,
+    /// Its name.
+    pub thread: String,
+    /// The lock that it held.
+    pub held: LockView,
+    /// Where it had taken it.
+    pub held_at: Option<CodeLine>,
+    /// The lock that it took, or waited for.
+    pub taken: LockView,
+    /// Where.
+    pub taken_at: Option<CodeLine>,
+    /// Looks that saw it.
+    pub count: u64,
+}
+
+/// A lock by name.
+#[derive(Debug, Clone, Serialize)]
+pub struct LockView {
+    /// The object.
+    pub lock: String,
+    /// What it is.
+    pub kind: WaitTarget,
+    /// What the program calls it.
+    pub name: Option<String>,
+}
+
+/// What the looks at lock orders came to.
+#[derive(Debug, Clone, Default)]
+pub struct LockOrders {
+    /// The cycles.
+    pub cycles: Vec<LockOrderView>,
+    /// Cycles among locks that nothing but the frames that take them refers to: they may be different locks, one after another,
+    /// at the same address.
+    pub left_out: usize,
+}
+
+/// Looks at the orders in which threads take locks until `is_over` says so.
+///
+/// # Errors
+/// The process ended or may not be read any more.
+pub fn watch_lock_order(
+    python: &mut Python,
+    observer: &mut ThreadObserver,
+    order: &mut LockOrder,
+    is_over: &mut dyn FnMut() -> bool,
+) -> Result<(), ReadError> {
+    while !is_over() {
+        let begin = Instant::now();
+        order.add(&observer.dump(python)?);
+        std::thread::sleep((begin.elapsed() * PAUSE).max(MIN_PAUSE));
+    }
+    Ok(())
+}
+
+/// Names the cycles of `order`, with `dump` a look at the same process.
+#[must_use]
+pub fn lock_orders(order: &LockOrder, python: &Python, dump: &ThreadDump) -> LockOrders {
+    let cycles = order.cycles();
+    if cycles.is_empty() {
+        return LockOrders::default();
+    }
+    let locks = cycles.iter().flatten().map(|edge| edge.held);
+    // The frames that hold a lock, or wait for one, are left out: what only they refer to may be a new lock each time.
+    let frames = dump.threads.iter().flat_map(|info| {
+        let holding = info.holds.iter().filter_map(|hold| hold.frame).max();
+        let taking = info.wait.as_ref().map(|_| 0);
+        info.frames().iter().skip(holding.max(taking).map_or(0, |index| index + 1))
+    });
+    let names = python.names(locks, frames);
+    let threads = thread_names(python, dump);
+    let by_tid: FxHashMap<u32, &String> = dump
+        .threads
+        .iter()
+        .filter_map(|info| Some((info.thread.native_id, threads.get(&info.thread.address)?)))
+        .collect();
+    let mut found = LockOrders::default();
+    for cycle in cycles {
+        if cycle.iter().all(|edge| names.contains_key(&edge.held)) {
+            found.cycles.push(view(order, &cycle, &names, &by_tid));
+        } else {
+            found.left_out += 1;
+        }
+    }
+    found
+}
+
+fn view(
+    order: &LockOrder,
+    cycle: &OrderCycle,
+    names: &FxHashMap<u64, Name>,
+    threads: &FxHashMap<u32, &String>,
+) -> LockOrderView {
+    let lock = |address: u64| {
+        let known = order.lock(address);
+        LockView {
+            lock: hex(address),
+            kind: known.map_or(WaitTarget::Lock, |known| known.target.clone()),
+            name: known
+                .and_then(|known| known.name.clone())
+                .or_else(|| names.get(&address).map(ToString::to_string)),
+        }
+    };
+    let edges = cycle.iter().map(|edge| OrderEdgeView {
+        native_id: edge.thread,
+        thread: threads
+            .get(&edge.thread)
+            .map_or_else(|| format!("thread {}", edge.thread), |name| (*name).clone()),
+        held: lock(edge.held),
+        held_at: edge.held_at.clone(),
+        taken: lock(edge.taken),
+        taken_at: edge.taken_at.clone(),
+        count: edge.count,
+    });
+    LockOrderView { edges: edges.collect() }
+}
+
+impl fmt::Display for LockView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "{} \"{name}\"", self.kind.label()),
+            None => write!(f, "{} {}", self.kind.label(), self.lock),
+        }
+    }
+}
+
+impl fmt::Display for OrderEdgeView {
+    /// `"worker-1" (4712) takes threading.Lock "b" at move (app.py:12) while it holds threading.Lock "a" (seen 7 times)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\" ({}) takes {}", self.thread, self.native_id, self.taken)?;
+        if let Some(at) = &self.taken_at {
+            write!(f, " at {at}")?;
+        }
+        write!(f, " while it holds {}", self.held)?;
+        if let Some(at) = self.held_at.as_ref().filter(|at| Some(*at) != self.taken_at.as_ref()) {
+            write!(f, " from {at}")?;
+        }
+        write!(f, " (seen {} times)", self.count)
+    }
+}
+
+impl fmt::Display for LockOrderView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, edge) in self.edges.iter().enumerate() {
+            write!(f, "{}{edge}", if index > 0 { "; " } else { "" })?;
+        }
+        Ok(())
+    }
+}
