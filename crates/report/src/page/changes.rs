@@ -1,7 +1,7 @@
 //! A forest plot that grows row by row: an arm of the second record over the same of the first.
 
 use super::chart::{Chart, Table};
-use super::ratios::{Ratios, drawn_of, forest, span, times};
+use super::ratios::{Ratios, drawn_of, forest};
 use crate::table::verdict_word;
 use ungil_experiment::metric::Metric;
 use ungil_experiment::stats::Ratio;
@@ -29,7 +29,11 @@ impl Rows {
         line.push(row.arm.clone());
         line.extend(cells);
         line.extend(match ratio {
-            Some(r) => [times(r.ratio), span(r.low, r.high), verdict_word(r.verdict(m.margin), m).into()],
+            Some(r) => [
+                ungil_format::ratio(r.ratio),
+                ungil_format::interval(r.low, r.high),
+                verdict_word(r.verdict(m.margin), m).into(),
+            ],
             None => ["-".into(), String::new(), "no ratio".into()],
         });
         self.table.rows.push(line);

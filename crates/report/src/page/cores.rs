@@ -103,7 +103,7 @@ fn table(view: View<'_>) -> Table {
         let each = around.map_or_else(
             || "-".into(),
             |a| {
-                let shares = a.per_core.iter().take(MOST).map(|s| format!("{:.0} %", s * 100.0));
+                let shares = a.per_core.iter().take(MOST).map(|s| ungil_format::percent(*s));
                 let mut text = shares.collect::<Vec<_>>().join(" ");
                 if a.per_core.len() > MOST {
                     text.push_str(&format!(" … ({} cores)", a.per_core.len()));

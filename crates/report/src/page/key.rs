@@ -1,7 +1,6 @@
 //! The three figures at the head of a record: time or throughput, memory, energy. And every figure at its end.
 
 use super::chart::Table;
-use super::ratios::{span, times};
 use crate::{View, joules};
 use std::collections::BTreeSet;
 use ungil_experiment::compare::ArmFigures;
@@ -45,8 +44,16 @@ pub(super) fn figures(view: View<'_>) -> Table {
         match best {
             Some(arm) => {
                 let ratio = arm.metrics.get(key).and_then(|f| f.baseline.as_ref()?.ratio);
-                let ratio = ratio
-                    .map_or_else(|| "-".into(), |r| format!("{} ({})", times(r.ratio), span(r.low, r.high)));
+                let ratio = ratio.map_or_else(
+                    || "-".into(),
+                    |r| {
+                        format!(
+                            "{} ({})",
+                            ungil_format::ratio(r.ratio),
+                            ungil_format::interval(r.low, r.high)
+                        )
+                    },
+                );
                 row.extend([value(Some(arm)), value(baseline), ratio]);
             }
             None => {

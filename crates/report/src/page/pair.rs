@@ -6,7 +6,7 @@
 
 use super::changes::{Row, Rows};
 use super::chart::{Chart, Series, Table};
-use super::ratios::{capital, span, times};
+use super::ratios::capital;
 use super::{facts, service};
 use crate::table::verdict_word;
 use crate::{Source, View, joules};
@@ -151,7 +151,11 @@ pub(super) fn words(pairs: &[Two<'_>]) -> Vec<String> {
         .take(6)
         .map(|(r, what, record)| {
             let of = if pairs.len() > 1 { format!("{record}: ") } else { String::new() };
-            format!("{of}{what} in the second, × {} (95 % interval {}).", times(r.ratio), span(r.low, r.high))
+            format!(
+                "{of}{what} in the second, × {} (95 % interval {}).",
+                ungil_format::ratio(r.ratio),
+                ungil_format::interval(r.low, r.high)
+            )
         })
         .collect();
     if changed.len() > 6 {
@@ -160,8 +164,8 @@ pub(super) fn words(pairs: &[Two<'_>]) -> Vec<String> {
     said.push(match (changed.len(), same, unsure) {
         (0, 0, 0) => "The two have no arm in common that was measured in both.".into(),
         (n, same, unsure) => format!(
-            "Of {} arms in both, {n} differ for sure, {same} are the same, {unsure} cannot be told apart.",
-            n + same + unsure
+            "Of {} in both, {n} differ for sure, {same} are the same, {unsure} cannot be told apart.",
+            ungil_format::counted(n + same + unsure, "arm")
         ),
     });
     said
@@ -186,7 +190,10 @@ pub(super) fn charts(pairs: &[Two<'_>], series: &Series) -> Vec<Chart> {
             let (Some(a), Some(b)) = (a, b) else { continue };
             let name = several.then(|| name(pairs, *two));
             let of = |f: &Figure| {
-                f.baseline.as_ref().and_then(|v| v.ratio).map_or_else(|| "1".into(), |r| times(r.ratio))
+                f.baseline
+                    .as_ref()
+                    .and_then(|v| v.ratio)
+                    .map_or_else(|| "1".into(), |r| ungil_format::ratio(r.ratio))
             };
             let cells = [show(a.median, m.unit), show(b.median, m.unit)];
             let row = Row { name: name.as_deref(), arm: label(old, new), series: series.at(old) };
@@ -227,7 +234,7 @@ pub(super) fn three(two: Two<'_>) -> Table {
             let a = two.old.comparison.arm(&old.id)?.metrics.get(key)?;
             let b = two.new.comparison.arm(&new.id)?.metrics.get(key)?;
             let by = change(two, &old.id, &new.id, key)
-                .map_or_else(String::new, |r| format!(" (× {})", times(r.ratio)));
+                .map_or_else(String::new, |r| format!(" (× {})", ungil_format::ratio(r.ratio)));
             Some(format!("{} → {}{by}", show(a.median, unit), show(b.median, unit)))
         };
         let mut row = vec![label(old, new)];
@@ -300,7 +307,7 @@ pub(super) fn figures(two: Two<'_>) -> Table {
             let value = |f: Option<&Figure>| f.map_or_else(|| "-".into(), |f| show(f.median, m.unit));
             let mut row = vec![label(old, new), m.title.into(), value(a), value(b)];
             row.extend(match change(two, &old.id, &new.id, m.key) {
-                Some(r) => [times(r.ratio), span(r.low, r.high)],
+                Some(r) => [ungil_format::ratio(r.ratio), ungil_format::interval(r.low, r.high)],
                 None => ["-".into(), String::new()],
             });
             table.rows.push(row);

@@ -3,7 +3,7 @@
 use super::canvas::Class;
 use super::chart::{Chart, Series, Table};
 use super::plot::{Axis, Down, Item, Plot};
-use super::ratios::{span, tick, times};
+use super::ratios::tick;
 use crate::View;
 use std::collections::{BTreeMap, BTreeSet};
 use ungil_experiment::arm::{Arm, Model};
@@ -41,8 +41,10 @@ impl Estimate {
     /// The figure and its interval as cells of a table.
     fn cells(figure: Option<Estimate>) -> [String; 2] {
         match figure {
-            Some(e) if e.low < e.high => [times(e.value), span(e.low, e.high)],
-            Some(e) => [times(e.value), String::new()],
+            Some(e) if e.low < e.high => {
+                [ungil_format::ratio(e.value), ungil_format::interval(e.low, e.high)]
+            }
+            Some(e) => [ungil_format::ratio(e.value), String::new()],
             None => ["-".into(), String::new()],
         }
     }
