@@ -129,7 +129,7 @@ fn complete(captured: &Captured, written: &Written) -> Result<(), Edge> {
     Err(Edge::failed(
         "the profile is empty",
         match totals.notes.as_slice() {
-            [] => format!("no stack of a thread could be read in {} looks", totals.captured),
+            [] => format!("no stack of a thread could be read in {}", counted(totals.captured, "look")),
             notes => notes.join("; "),
         },
         "profile it for longer, or use ungil dump to see which threads there are",

@@ -3,7 +3,7 @@
 //! A bare number bounds the ratio with the baseline and is crossed only when both intervals lie beyond it, so that noise
 //! does not fail a build; a number with a unit (`2 s`, `512 MiB`, `10 J`) bounds the arm's own median.
 
-use crate::compare::{ArmFigures, Comparison};
+use crate::comparison::{ArmFigures, Comparison};
 use crate::error::{Error, usage};
 use crate::metric::{self, Metric, Unit};
 use crate::stats::LEAST_BLOCKS;

@@ -1,8 +1,8 @@
 //! Decides whether two arms of a service did the same work: figures of a service that fails part of its requests, or fails
 //! another part than its neighbour does, are not comparable.
 
-use crate::record::Run;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use ungil_format::{counted, percent};
 
 /// Share of failed requests above which nothing is concluded: the margin within which two arms count as the same.
@@ -26,10 +26,10 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// Adds up the requests of `runs`; `None` if no run reports any.
-    pub(crate) fn of(runs: &[&Run]) -> Option<Requests> {
+    /// Adds up the requests of runs with these metrics; `None` if no run reports any.
+    pub(crate) fn of<'a>(runs: impl Iterator<Item = &'a BTreeMap<String, f64>> + Clone) -> Option<Requests> {
         let sum = |key: &str| -> Option<f64> {
-            let values: Vec<f64> = runs.iter().filter_map(|r| r.metrics.get(key).copied()).collect();
+            let values: Vec<f64> = runs.clone().filter_map(|metrics| metrics.get(key).copied()).collect();
             (!values.is_empty()).then(|| values.iter().sum())
         };
         Some(Requests { made: sum("requests"), failed: sum("failed_requests")? })

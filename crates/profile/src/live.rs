@@ -7,6 +7,7 @@
 mod look;
 mod make;
 mod memory;
+mod part;
 mod reader;
 mod run;
 mod spent;

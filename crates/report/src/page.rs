@@ -34,7 +34,7 @@ pub use pictures::{Picture, pictures};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 pub use study::{Beside, Chapter, Study};
-use ungil_experiment::compare::ArmFigures;
+use ungil_experiment::comparison::ArmFigures;
 use ungil_experiment::metric::{METRICS, Unit};
 use ungil_format::counted;
 

@@ -2,7 +2,7 @@
 
 use crate::{View, joules};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
-use ungil_experiment::compare::{ArmFigures, Figure};
+use ungil_experiment::comparison::{ArmFigures, Figure};
 use ungil_experiment::metric::{self, Better, Metric};
 use ungil_experiment::stats::Verdict;
 

@@ -8,7 +8,7 @@ mod unknown;
 
 use crate::{View, joules};
 use ungil_experiment::arm::Arm;
-use ungil_experiment::compare::{ArmFigures, Versus};
+use ungil_experiment::comparison::{ArmFigures, Versus};
 use ungil_experiment::metric::{self, Better};
 use ungil_experiment::stats::{Ratio, Verdict};
 use ungil_format::counted;

@@ -16,7 +16,6 @@ use rows::{add_rows, overall};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use ungil_experiment::arm::{Arm, Model};
-use ungil_experiment::compare::failure;
 use ungil_experiment::energy::Evidence;
 use ungil_experiment::hazard::Kind;
 use ungil_experiment::record::{Outcome, Record};
@@ -240,7 +239,7 @@ fn failures(point: &Point, record: &Record) -> Vec<Failed> {
         let said = run.stderr.as_deref().unwrap_or_default().lines().find_map(|l| l.strip_prefix(WRONG));
         // Arms that disagree: one of them is wrong, and nothing says which.
         let disagrees = matches!(run.outcome, Outcome::Invalid { .. });
-        let why = said.map_or_else(|| failure(run), |said| format!("{WRONG}{said}"));
+        let why = said.map_or_else(|| run.outcome.to_string(), |said| format!("{WRONG}{said}"));
         Some(Failed { what: what(point), arm: arm.id.clone(), why, self_check: said.is_some() || disagrees })
     });
     dead.collect()

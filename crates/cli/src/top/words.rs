@@ -2,7 +2,7 @@
 
 use crate::clean::clean;
 use std::borrow::Cow;
-use ungil_format::{bytes, counted, duration, frequency, grouped, number, percent};
+use ungil_format::{bytes, counted, digits, duration, frequency, grouped, number, percent};
 use ungil_profile::live::{
     GilView, MemoryView, ObjectView, Place, ProcessView, State, ThreadView, View, WaitView,
 };
@@ -86,12 +86,12 @@ pub(crate) fn doing(thread: &ThreadView) -> String {
 
 /// A share as a table's cell, whose heading has the unit: blank where it is next to nothing.
 pub(crate) fn cell(share: f64) -> String {
-    if share < 0.0005 { String::new() } else { format!("{:.1}", share * 100.0) }
+    if share < 0.00005 { String::new() } else { digits(share * 100.0) }
 }
 
 /// Cores in use as a table's cell, in percent of one; `-` where they are not known.
 pub(crate) fn cores(cores: Option<f64>) -> String {
-    cores.map_or_else(|| "-".into(), |cores| format!("{:.1}", cores * 100.0))
+    cores.map_or_else(|| "-".into(), |cores| digits(cores * 100.0))
 }
 
 /// First line: the process.

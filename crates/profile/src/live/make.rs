@@ -2,15 +2,14 @@
 
 use super::look::State;
 use super::memory::Memory;
+use super::part::{Part, Summed};
 use super::reader::{Moment, Reader};
-use super::run::Part;
 use super::spent::{Cores, Spent};
 use super::tally::Contended;
 use super::view::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::time::{Duration, Instant};
 use ungil_format::counted;
-use ungil_remote::gc::Collector;
 use ungil_remote::linux::calls::is_stopped;
 use ungil_remote::scene::{Looker, Scene, Seen, thread_names};
 use ungil_remote::{Interpreter, Python};
@@ -68,17 +67,13 @@ impl Maker {
         }
     }
 
-    /// A view of `part`. Without a `now` the target is gone, and what is of one moment stays as it was.
-    #[allow(clippy::too_many_arguments, reason = "called once, by the thread that owns all of them")]
+    /// Makes a view. Without a `now` the target is gone, and what is of one moment stays as it was.
     pub(super) fn view(
         &mut self,
         python: &mut Python,
         reader: &mut Reader,
         now: Option<(&Moment, &[Interpreter])>,
-        part: &Part,
-        span: Span,
-        cost: Cost,
-        collector: Option<&Collector>,
+        Summed { part, span, cost, collector }: Summed<'_>,
     ) -> View {
         let mut notes = Vec::new();
         let mut world =

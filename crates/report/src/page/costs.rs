@@ -4,7 +4,7 @@ use super::canvas::Class;
 use super::chart::{Chart, Length, Series, Table, bars};
 use crate::{View, joules};
 use std::collections::BTreeMap;
-use ungil_experiment::compare::{ArmFigures, Figure};
+use ungil_experiment::comparison::{ArmFigures, Figure};
 use ungil_experiment::metric::{self, Unit, show};
 use ungil_format::{digits, percent, power};
 

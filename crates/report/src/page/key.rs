@@ -3,7 +3,7 @@
 use super::chart::Table;
 use crate::{View, joules};
 use std::collections::BTreeSet;
-use ungil_experiment::compare::ArmFigures;
+use ungil_experiment::comparison::ArmFigures;
 use ungil_experiment::metric::{self, Unit, show};
 
 /// Arms in the table of every figure; a wider one could not be read.

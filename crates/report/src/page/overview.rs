@@ -4,7 +4,7 @@ use super::chart::{Chart, Series, Table};
 use super::ratios::{Ratios, drawn_of, forest};
 use crate::table::verdict_word;
 use crate::{Source, View};
-use ungil_experiment::compare::ArmFigures;
+use ungil_experiment::comparison::ArmFigures;
 use ungil_experiment::metric::{self, Better, show};
 use ungil_experiment::stats::Verdict;
 

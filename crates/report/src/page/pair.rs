@@ -12,7 +12,7 @@ use crate::table::verdict_word;
 use crate::{Source, View, joules};
 use std::collections::{BTreeMap, BTreeSet};
 use ungil_experiment::arm::{Arm, Runs};
-use ungil_experiment::compare::Figure;
+use ungil_experiment::comparison::Figure;
 use ungil_experiment::metric::{self, METRICS, show};
 use ungil_experiment::record::{Outcome, Run};
 use ungil_experiment::stats::{Ratio, Verdict, unpaired};

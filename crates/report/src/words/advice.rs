@@ -6,7 +6,7 @@
 use super::Story;
 use std::fmt;
 use ungil_experiment::arm::{Arm, Model};
-use ungil_experiment::compare::ArmFigures;
+use ungil_experiment::comparison::ArmFigures;
 use ungil_experiment::hazard::Kind;
 use ungil_experiment::metric;
 use ungil_experiment::record::{Outcome, Run};

@@ -2,7 +2,7 @@
 
 use super::{Story, some};
 use crate::joules;
-use ungil_experiment::compare::ArmFigures;
+use ungil_experiment::comparison::ArmFigures;
 use ungil_experiment::energy::Evidence;
 use ungil_format::{interval, ratio};
 
