@@ -49,7 +49,7 @@ impl Drop for Load {
 
 /// Drives one run of a service.
 pub(crate) fn drive(
-    context: &mut RunContext<'_>,
+    cx: &mut RunContext<'_>,
     session: &mut Session<'_>,
     window: &mut Window,
     found: &mut Findings,
@@ -57,10 +57,10 @@ pub(crate) fn drive(
     serving: Serving<'_>,
     port: u16,
 ) -> Result<(), Error> {
-    if !ready::wait(context, session, found, arm, serving, port)? {
+    if !ready::wait(cx, session, found, arm, serving, port)? {
         return Ok(());
     }
-    if !settle(context, session, found, serving.settle_s)? {
+    if !settle(cx, session, found, serving.settle_s)? {
         return Ok(());
     }
     let fill = Fill::service(arm, port);
@@ -68,14 +68,14 @@ pub(crate) fn drive(
     session.sampler.reset();
     session.waiting.begin(&session.tree.members(), true);
     let tree = &session.tree;
-    window.open(&mut context.sensors, || tree.counters(None));
+    window.open(&mut cx.sensors, || tree.counters(None));
     let began = ungil_meter::monotonic_ns();
     let (mut load, mut output) = start(&words)?;
     let pid = i32::try_from(load.0.id()).unwrap_or(0);
     session.tree.disown(pid);
     session.watched = Pid::from_raw(pid).and_then(|p| pidfd_open(p, PidfdFlags::empty()).ok());
     let lost = loop {
-        match session.next(None, &mut context.sensors)? {
+        match session.next(None, &mut cx.sensors)? {
             Event::Watched => break None,
             Event::Ended => break Some(format!("{ENDED} while it was under load")),
             Event::TimedOut => {
@@ -96,7 +96,7 @@ pub(crate) fn drive(
     let wall_s = (ungil_meter::monotonic_ns() - began) as f64 / 1e9;
     found.load_cpu_s = ungil_meter::process_cpu_s(pid).unwrap_or(0.0);
     let counters = session.tree.counters(None);
-    window.close(&mut context.sensors, wall_s, counters);
+    window.close(&mut cx.sensors, wall_s, counters);
     session.waiting.end();
     let memory = session.sampler.checkpoint(&session.tree);
     window.remember(session.sampler.peaks(), Some(memory));
@@ -109,7 +109,7 @@ pub(crate) fn drive(
     read.map_err(|e| failed("cannot read the load generator's output", e.to_string(), "run it again"))?;
     let text = String::from_utf8_lossy(&text);
     let custom: Vec<Custom> =
-        context.settings.metrics.iter().map(|m| Custom::parse(m)).collect::<Result<_, _>>()?;
+        cx.settings.metrics.iter().map(|m| Custom::parse(m)).collect::<Result<_, _>>()?;
     let report = load::read(&text, &custom);
     if let Some(says) = report.failed() {
         session.note(Hazard::new(Kind::FailedRequests, says));
@@ -127,7 +127,7 @@ pub(crate) fn drive(
     }
     found.metrics.extend(report.metrics);
     found.missing.extend(report.missing);
-    end(context, session, found)
+    end(cx, session, found)
 }
 
 /// Completes the line for a shell that starts a service: one that does not end by itself shows its fault under load.
@@ -151,14 +151,14 @@ pub(crate) fn by_hand(
 
 /// Leaves a service that is ready alone for a while; false if it ended.
 fn settle(
-    context: &mut RunContext<'_>,
+    cx: &mut RunContext<'_>,
     session: &mut Session<'_>,
     found: &mut Findings,
     seconds: f64,
 ) -> Result<bool, Error> {
     let Some(until) = Instant::now().checked_add(Duration::from_secs_f64(seconds)) else { return Ok(true) };
     loop {
-        match session.next(Some(until), &mut context.sensors)? {
+        match session.next(Some(until), &mut cx.sensors)? {
             Event::Waited => return Ok(true),
             Event::Ended => {
                 let why = format!("{ENDED} after it was ready, before the load began");
@@ -207,11 +207,11 @@ fn start(words: &[String]) -> Result<(Load, File), Error> {
 }
 
 /// Asks the service to end; a service that was asked to end and did so by that signal ended well.
-fn end(context: &mut RunContext<'_>, session: &mut Session<'_>, found: &mut Findings) -> Result<(), Error> {
+fn end(cx: &mut RunContext<'_>, session: &mut Session<'_>, found: &mut Findings) -> Result<(), Error> {
     session.tree.terminate();
     let limit = Instant::now() + GRACE;
     loop {
-        match session.next(Some(limit), &mut context.sensors)? {
+        match session.next(Some(limit), &mut cx.sensors)? {
             Event::Ended => break,
             Event::Waited | Event::TimedOut => {
                 session.tree.kill()?;

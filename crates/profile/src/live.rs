@@ -7,7 +7,6 @@
 mod look;
 mod make;
 mod memory;
-mod part;
 mod reader;
 mod run;
 mod spent;

@@ -110,19 +110,15 @@ pub(crate) fn process(process: &ProcessView) -> String {
     format!("CPython {} {build}{gil}{more}, up {}", process.version, duration(process.age_s))
 }
 
-fn known(cores: Option<f64>) -> String {
-    cores.map_or_else(|| "-".into(), percent)
-}
-
 /// What the process spends: cores, threads, memory.
 pub(crate) fn spending(view: &View) -> String {
     let others = match view.other_threads.count {
         0 => String::new(),
-        n => format!(" + {} without Python ({})", grouped(n), known(view.other_threads.cores)),
+        n => format!(" + {} without Python ({} %)", grouped(n), cores(view.other_threads.cores)),
     };
     format!(
-        "CPU {}   threads {}{others}   {}",
-        known(view.process.cores),
+        "CPU {} %   threads {}{others}   {}",
+        cores(view.process.cores),
         view.threads.len(),
         memory(&view.memory)
     )

@@ -119,7 +119,7 @@ struct Wait<'a> {
 
 /// Waits until the service is ready; false if it never was, with the reason in `found`.
 pub(super) fn wait(
-    context: &mut RunContext<'_>,
+    cx: &mut RunContext<'_>,
     session: &mut Session<'_>,
     found: &mut Findings,
     arm: &Arm,
@@ -165,7 +165,7 @@ pub(super) fn wait(
         if wait.dead >= MAX_DEAD_WORKERS && wait.status.is_none() {
             break Some(format!("{} of its worker processes ended before one answered a request", wait.dead));
         }
-        match session.next(Some(Instant::now() + STEP), &mut context.sensors)? {
+        match session.next(Some(Instant::now() + STEP), &mut cx.sensors)? {
             // A master and a worker, at least.
             Event::Ended if wait.workers.len() + wait.dead > 1 => {
                 break Some(format!("{ENDED} while its worker processes started"));

@@ -2,14 +2,14 @@
 
 use super::look::State;
 use super::memory::Memory;
-use super::part::{Part, Summed};
 use super::reader::{Moment, Reader};
 use super::spent::{Cores, Spent};
-use super::tally::Contended;
+use super::tally::{Contended, Part};
 use super::view::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::time::{Duration, Instant};
 use ungil_format::counted;
+use ungil_remote::gc::Collector;
 use ungil_remote::linux::calls::is_stopped;
 use ungil_remote::scene::{Looker, Scene, Seen, thread_names};
 use ungil_remote::{Interpreter, Python};
@@ -19,6 +19,14 @@ const MOST: usize = 200;
 /// Names of objects are looked for again after this time at the soonest, and never for more than [`NAME_BUDGET`] of a core.
 const NAMES_AGE: Duration = Duration::from_secs(5);
 const NAME_BUDGET: f64 = 0.003;
+
+/// What a view sums up, and what the looks cost.
+pub(super) struct Summed<'a> {
+    pub(super) part: &'a Part,
+    pub(super) span: Span,
+    pub(super) cost: Cost,
+    pub(super) collector: Option<&'a Collector>,
+}
 
 /// Makes views and remembers what the next one needs.
 pub(super) struct Maker {

@@ -4,9 +4,9 @@
 //! took yet is not waited for: looking goes on, and the next view has what it would have had.
 
 use super::look::Look;
-use super::make::Maker;
-use super::part::{Part, Summed};
+use super::make::{Maker, Summed};
 use super::reader::Reader;
+use super::tally::Part;
 use super::view::{Cost, Span, View};
 use std::collections::VecDeque;
 use std::sync::Arc;

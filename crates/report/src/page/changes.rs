@@ -5,6 +5,7 @@ use super::ratios::{Ratios, drawn_of, forest};
 use crate::table::verdict_word;
 use ungil_experiment::metric::Metric;
 use ungil_experiment::stats::Ratio;
+use ungil_format as format;
 
 /// What a row is called and looks like.
 pub(super) struct Row<'a> {
@@ -30,8 +31,8 @@ impl Rows {
         line.extend(cells);
         line.extend(match ratio {
             Some(r) => [
-                ungil_format::ratio(r.ratio),
-                ungil_format::interval(r.low, r.high),
+                format::ratio(r.ratio),
+                format::interval(r.low, r.high),
                 verdict_word(r.verdict(m.margin), m).into(),
             ],
             None => ["-".into(), String::new(), "no ratio".into()],

@@ -44,16 +44,7 @@ pub(super) fn figures(view: View<'_>) -> Table {
         match best {
             Some(arm) => {
                 let ratio = arm.metrics.get(key).and_then(|f| f.baseline.as_ref()?.ratio);
-                let ratio = ratio.map_or_else(
-                    || "-".into(),
-                    |r| {
-                        format!(
-                            "{} ({})",
-                            ungil_format::ratio(r.ratio),
-                            ungil_format::interval(r.low, r.high)
-                        )
-                    },
-                );
+                let ratio = ratio.map_or_else(|| "-".into(), |r| r.to_string());
                 row.extend([value(Some(arm)), value(baseline), ratio]);
             }
             None => {

@@ -7,6 +7,7 @@ use crate::{Source, View};
 use ungil_experiment::comparison::ArmFigures;
 use ungil_experiment::metric::{self, Better, show};
 use ungil_experiment::stats::Verdict;
+use ungil_format::{counted, interval, ratio};
 
 /// The chart over all records.
 pub(super) fn chart(sources: &[Source], series: &Series) -> Chart {
@@ -37,11 +38,7 @@ pub(super) fn chart(sources: &[Source], series: &Series) -> Chart {
                 table.rows.push(line);
                 continue;
             };
-            line.extend([
-                ungil_format::ratio(r.ratio),
-                ungil_format::interval(r.low, r.high),
-                verdict_word(v.verdict, m).into(),
-            ]);
+            line.extend([ratio(r.ratio), interval(r.low, r.high), verdict_word(v.verdict, m).into()]);
             table.rows.push(line);
             rows.push(Ratios {
                 name: format!("{} {}", source.title, arm.arm),
@@ -168,7 +165,7 @@ pub(super) fn figures(sources: &[Source]) -> Table {
 }
 
 fn shown(logs: &[f64]) -> String {
-    format!("{} ({})", ungil_format::ratio(mean(logs)), ungil_format::counted(logs.len(), "record"))
+    format!("{} ({})", ratio(mean(logs)), counted(logs.len(), "record"))
 }
 
 /// The Pythons and programs of all records.

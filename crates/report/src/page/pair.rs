@@ -16,6 +16,7 @@ use ungil_experiment::comparison::Figure;
 use ungil_experiment::metric::{self, METRICS, show};
 use ungil_experiment::record::{Outcome, Run};
 use ungil_experiment::stats::{Ratio, Verdict, unpaired};
+use ungil_format::{counted, interval, ratio};
 
 /// Values of one arm that a change is computed from: a bootstrap of more would take long and say no more.
 const MOST_VALUES: usize = 2000;
@@ -153,8 +154,8 @@ pub(super) fn words(pairs: &[Two<'_>]) -> Vec<String> {
             let of = if pairs.len() > 1 { format!("{record}: ") } else { String::new() };
             format!(
                 "{of}{what} in the second, × {} (95 % interval {}).",
-                ungil_format::ratio(r.ratio),
-                ungil_format::interval(r.low, r.high)
+                ratio(r.ratio),
+                interval(r.low, r.high)
             )
         })
         .collect();
@@ -165,7 +166,7 @@ pub(super) fn words(pairs: &[Two<'_>]) -> Vec<String> {
         (0, 0, 0) => "The two have no arm in common that was measured in both.".into(),
         (n, same, unsure) => format!(
             "Of {} in both, {n} differ for sure, {same} are the same, {unsure} cannot be told apart.",
-            ungil_format::counted(n + same + unsure, "arm")
+            counted(n + same + unsure, "arm")
         ),
     });
     said
@@ -190,10 +191,7 @@ pub(super) fn charts(pairs: &[Two<'_>], series: &Series) -> Vec<Chart> {
             let (Some(a), Some(b)) = (a, b) else { continue };
             let name = several.then(|| name(pairs, *two));
             let of = |f: &Figure| {
-                f.baseline
-                    .as_ref()
-                    .and_then(|v| v.ratio)
-                    .map_or_else(|| "1".into(), |r| ungil_format::ratio(r.ratio))
+                f.baseline.as_ref().and_then(|v| v.ratio).map_or_else(|| "1".into(), |r| ratio(r.ratio))
             };
             let cells = [show(a.median, m.unit), show(b.median, m.unit)];
             let row = Row { name: name.as_deref(), arm: label(old, new), series: series.at(old) };
@@ -234,7 +232,7 @@ pub(super) fn three(two: Two<'_>) -> Table {
             let a = two.old.comparison.arm(&old.id)?.metrics.get(key)?;
             let b = two.new.comparison.arm(&new.id)?.metrics.get(key)?;
             let by = change(two, &old.id, &new.id, key)
-                .map_or_else(String::new, |r| format!(" (× {})", ungil_format::ratio(r.ratio)));
+                .map_or_else(String::new, |r| format!(" (× {})", ratio(r.ratio)));
             Some(format!("{} → {}{by}", show(a.median, unit), show(b.median, unit)))
         };
         let mut row = vec![label(old, new)];
@@ -307,7 +305,7 @@ pub(super) fn figures(two: Two<'_>) -> Table {
             let value = |f: Option<&Figure>| f.map_or_else(|| "-".into(), |f| show(f.median, m.unit));
             let mut row = vec![label(old, new), m.title.into(), value(a), value(b)];
             row.extend(match change(two, &old.id, &new.id, m.key) {
-                Some(r) => [ungil_format::ratio(r.ratio), ungil_format::interval(r.low, r.high)],
+                Some(r) => [ratio(r.ratio), interval(r.low, r.high)],
                 None => ["-".into(), String::new()],
             });
             table.rows.push(row);

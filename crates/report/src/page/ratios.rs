@@ -6,6 +6,7 @@ use super::plot::{Axis, Down, Item, Plot};
 use crate::View;
 use crate::table::verdict_word;
 use ungil_experiment::metric::{self, show};
+use ungil_format as format;
 
 /// A tick of a ratio: no more digits than it needs.
 pub(super) fn tick(ratio: f64) -> String {
@@ -70,9 +71,7 @@ pub(super) fn chart(view: View<'_>, series: &Series) -> Chart {
         let versus = figure.and_then(|f| f.baseline.as_ref());
         let ratio = versus.and_then(|v| v.ratio);
         row.extend(match ratio {
-            Some(r) => {
-                [ungil_format::ratio(r.ratio), ungil_format::interval(r.low, r.high), r.blocks.to_string()]
-            }
+            Some(r) => [format::ratio(r.ratio), format::interval(r.low, r.high), r.blocks.to_string()],
             None if arm.arm == comparison.baseline => ["1".into(), String::new(), arm.runs.to_string()],
             None => ["-".into(), String::new(), arm.runs.to_string()],
         });
