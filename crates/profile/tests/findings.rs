@@ -49,7 +49,7 @@ fn nothing_is_said_that_means_nothing() {
     let waits = [("f", Activity::Lock, Some("x"), 49), ("f", Activity::System, None, 951)];
     assert_eq!(
         texts(&of(header(), Totals::default(), &waits)),
-        ["95.0 % of thread time is in system calls or idle"]
+        ["95.1 % of thread time is in system calls or idle"]
     );
     assert_eq!(
         texts(&of(header(), Totals::default(), &[("f", Activity::Running, None, 49)])),
@@ -188,7 +188,7 @@ fn a_profile_that_cannot_be_believed_says_so_and_keeps_to_five() {
         warnings,
         [
             "20.0 % of the looks that were due were missed; short things are under-counted",
-            "1.00 % of the stacks were torn while they were read and are left out",
+            "1.03 % of the stacks were torn while they were read and are left out",
             "a table was full: 5 samples without a place",
         ]
     );

@@ -1,36 +1,36 @@
-//! What an instruction does to the way through a function.
+//! Control flow of single instructions, the same for every machine.
 
 use crate::judge::state::Condition;
 use crate::judge::value::Value;
 
-/// What comes after an instruction.
+/// Control flow after an instruction.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Flow {
-    /// The next one.
+    /// Continues with the next instruction.
     Next,
-    /// Another one.
+    /// Continues at another instruction.
     Jump(Target),
-    /// If the condition holds (of a value against zero, where there is one; of the last comparison otherwise), what is at the
-    /// address; else the next one.
+    /// Continues at the address if the condition holds, else with the next instruction. The condition
+    /// is of the value against zero if there is one, otherwise of the last comparison.
     Branch(Condition, u64, Option<Value>),
-    /// A function, and then the next one.
+    /// Calls a function, then continues with the next instruction.
     Call(Target),
-    /// Whatever called.
+    /// Returns to the caller.
     Return,
-    /// Nothing: the program ends here.
+    /// Ends the program.
     End,
-    /// What cannot be read.
+    /// Unknown: the instruction cannot be decoded.
     Lost,
 }
 
-/// Where a call or a jump leads.
+/// Target of a call or a jump.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Target {
-    /// To code of the image.
+    /// Code of the image.
     Address(u64),
-    /// To an import.
+    /// An import.
     Import(u32),
-    /// To somewhere the file does not say.
+    /// Not determined by the file.
     Unknown,
 }
 
@@ -44,17 +44,17 @@ impl Target {
     }
 }
 
-/// An instruction, as far as the way through a function goes.
+/// Control flow of an instruction that is decoded without a state.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Outline {
-    /// The address behind it.
+    /// Address of the next instruction.
     pub(crate) next: u64,
-    /// It goes on behind it.
+    /// Whether control can continue there.
     pub(crate) falls: bool,
-    /// Where it branches or jumps.
+    /// Target of its branch or jump.
     pub(crate) jumps: Option<u64>,
-    /// What it calls.
+    /// Target of its call.
     pub(crate) calls: Option<Target>,
-    /// An address that it names as data: a function handed to another, perhaps.
+    /// Address that it loads as data, such as a function passed to another.
     pub(crate) names: Option<u64>,
 }
