@@ -102,7 +102,7 @@ fn a_zero_in_one_block_is_named_and_more_blocks_are_not_advised() {
     place.write("zero.jsonl", lines);
     let said = place.ungil(["report", "zero.jsonl", "--format", "md"]).run().ok().stdout;
     assert!(said.contains("3.14t has 0 in block 4 (time)"), "{said}");
-    assert!(said.contains("2.000–2.000"), "the other blocks have their ratio: {said}");
+    assert!(said.contains("2.00–2.00"), "the other blocks have their ratio: {said}");
     for never in ["five blocks", "longer --time-limit", "Use 3.14"] {
         assert!(!said.contains(never), "'{never}' in {said}");
     }

@@ -6,6 +6,7 @@
 //! that looks like a definition finds what is never used, and does not find what is made at run time.
 
 mod arm;
+mod flow;
 mod imports;
 mod machine;
 mod memory;
@@ -18,6 +19,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod toolchain;
+mod value;
 mod walk;
 mod x86;
 
@@ -26,7 +28,7 @@ use crate::model::{Evidence, Init, Judgement, Verdict};
 use imports::Role;
 use outcome::{Outcome, Walked};
 use slots::{Reading, Said};
-use state::Value;
+use value::Value;
 
 /// The most modules of one binary: more than any has, mypyc's groups of modules among them.
 const MODULES: usize = 4_096;

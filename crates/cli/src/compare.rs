@@ -33,7 +33,8 @@ pub(crate) fn run(args: Compare) -> Result<ExitCode, Edge> {
             let record = Record::read(path)?;
             if record.complete {
                 let blocks = record.comparison.as_ref().map_or(0, |c| c.blocks);
-                eprintln!("note: nothing is left to measure: the record is complete, with {blocks} blocks");
+                let blocks = ungil_format::counted(blocks, "block");
+                eprintln!("note: nothing is left to measure: the record is complete, with {blocks}");
                 return replay(&args, &bounds, &record, path);
             }
             std::env::set_current_dir(&record.header.directory).map_err(|e| {
@@ -74,7 +75,10 @@ fn replay(args: &Compare, bounds: &[Bound], record: &Record, path: &Path) -> Res
         return Err(Edge::failed(
             format!("there is nothing to show in {}", path.display()),
             "no run of it counts yet",
-            format!("go on with ungil compare --resume {}", crate::shell::word(path)),
+            format!(
+                "go on with ungil compare --resume {}",
+                ungil_experiment::shell::word(&path.to_string_lossy())
+            ),
         ));
     }
     if !record.complete {

@@ -38,7 +38,8 @@ impl Edge {
 
     /// The same with the place added where what was measured can be found.
     pub(crate) fn with_record(mut self, path: &std::path::Path) -> Edge {
-        let resume = format!("ungil compare --resume {}", crate::shell::word(path));
+        let resume =
+            format!("ungil compare --resume {}", ungil_experiment::shell::word(&path.to_string_lossy()));
         if self.code == INTERRUPTED {
             self.failure.mend = format!("what was measured is in the record; go on with {resume}");
         }

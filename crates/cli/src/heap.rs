@@ -130,7 +130,7 @@ fn look(python: &Python, args: &Arguments, stop: &AtomicBool) -> Result<Heap, Ed
                 bar
             });
             bar.set_position(progress.done);
-            bar.set_message(format!("{} objects", words::grouped(progress.objects)));
+            bar.set_message(ungil_format::counted(progress.objects, "object"));
         }
         !stop.load(Ordering::Relaxed)
     };

@@ -17,7 +17,7 @@ use std::process::{ExitCode, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use ungil_format::counted;
+use ungil_format::{counted, duration};
 use ungil_profile::capture::{Captured, Ending, Options, Progress, TaskMode, capture};
 use ungil_profile::{Build, Builder, Format, Header, Unit};
 use ungil_remote::Python;
@@ -129,7 +129,7 @@ fn complete(captured: &Captured, written: &Written) -> Result<(), Edge> {
     Err(Edge::failed(
         "the profile is empty",
         match totals.notes.as_slice() {
-            [] => format!("no stack of a thread could be read in {} looks", totals.captured),
+            [] => format!("no stack of a thread could be read in {}", counted(totals.captured, "look")),
             notes => notes.join("; "),
         },
         "profile it for longer, or use ungil dump to see which threads there are",
@@ -212,10 +212,10 @@ fn watch(
         };
         let until = options
             .duration
-            .map_or("Ctrl-C ends it".into(), |most| format!("of {:.0} s", most.as_secs_f64()));
+            .map_or("Ctrl-C ends it".into(), |most| format!("of {}", duration(most.as_secs_f64())));
         bar.set_message(format!(
-            "{:.1} s {until}  {} at {}{processes}, {} missed",
-            now.elapsed.as_secs_f64(),
+            "{} {until}  {} at {}{processes}, {} missed",
+            duration(now.elapsed.as_secs_f64()),
             counted(now.looks, "look"),
             counted(now.threads, "thread"),
             now.missed

@@ -2,8 +2,8 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
-use std::time::Duration;
 use ungil_experiment::runner::Event;
+use ungil_format::{duration, percent};
 
 /// Shows what an experiment does.
 pub(crate) struct Progress {
@@ -39,12 +39,12 @@ impl Progress {
                 self.bar.set_length(u64::from(*expected + 1) * self.arms);
                 let name =
                     if *block == 0 { "warm-up".to_string() } else { format!("block {block} of {expected}") };
-                let left = Duration::from_secs_f64((self.time_limit_s - elapsed_s).clamp(0.0, 1e6));
-                self.bar.set_message(format!("{name}  {}  (at most {} s more)", arm.id, left.as_secs()));
+                let left = duration((self.time_limit_s - elapsed_s).max(0.0));
+                self.bar.set_message(format!("{name}  {}  (at most {left} more)", arm.id));
             }
             Event::Finished(_) => self.bar.inc(1),
             Event::Block(Some(width)) => {
-                self.bar.set_message(format!("widest interval ±{:.1} %", width * 100.0))
+                self.bar.set_message(format!("widest interval ±{}", percent(*width)))
             }
             Event::Block(None) => {}
         }

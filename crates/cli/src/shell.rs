@@ -25,11 +25,6 @@ pub(crate) fn without_help_flags(args: impl Iterator<Item = OsString>) -> Vec<Os
     args
 }
 
-/// A path as one word for a shell.
-pub(crate) fn word(path: &Path) -> String {
-    ungil_experiment::shell::word(&path.to_string_lossy())
-}
-
 /// Prints a shell's completion script.
 pub(crate) fn completions(shell: clap_complete::Shell) -> Result<ExitCode, Edge> {
     let mut text = Vec::new();

@@ -76,7 +76,7 @@ pub(crate) fn run(args: Suite) -> Result<ExitCode, Edge> {
         Err(error @ Error::Interrupted) => {
             let go_on = format!(
                 "what was measured is kept; go on with ungil suite --resume {}",
-                crate::shell::word(&place)
+                ungil_experiment::shell::word(&place.to_string_lossy())
             );
             Err(Edge::from(error).with_mend(go_on))
         }
@@ -165,7 +165,7 @@ fn judge(summary: &Summary, place: &Path) -> Result<ExitCode, Edge> {
     let others = if all.len() > 1 { format!(", and {} others", all.len() - 1) } else { String::new() };
     let mend = format!(
         "ungil suite --resume {} tries again what failed; its records say how",
-        crate::shell::word(place)
+        ungil_experiment::shell::word(&place.to_string_lossy())
     );
     Err(Edge::failed(format!("{what} failed{others}"), why, mend))
 }

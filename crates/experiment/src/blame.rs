@@ -2,7 +2,6 @@
 //! other arms'.
 
 use crate::arm::Arm;
-use crate::compare::failure;
 use crate::error::Failure;
 use crate::output::Hashed;
 use crate::record::{Header, Outcome, Run};
@@ -62,7 +61,7 @@ pub(crate) fn run_failure(header: &Header, arm: &Arm, run: &Run, by_hand: &str) 
         || "it wrote nothing to standard error".into(),
         |end| format!("standard error ends with: {end}"),
     );
-    Failure::new(format!("{} failed in {when}: {}", arm.id, failure(run)), why, mend)
+    Failure::new(format!("{} failed in {when}: {}", arm.id, run.outcome), why, mend)
 }
 
 /// Characters of a failed run's last lines that are shown.

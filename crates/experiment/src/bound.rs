@@ -3,11 +3,12 @@
 //! A bare number bounds the ratio with the baseline and is crossed only when both intervals lie beyond it, so that noise
 //! does not fail a build; a number with a unit (`2 s`, `512 MiB`, `10 J`) bounds the arm's own median.
 
-use crate::compare::{ArmFigures, Comparison};
+use crate::comparison::{ArmFigures, Comparison};
 use crate::error::{Error, usage};
 use crate::metric::{self, Metric, Unit};
 use crate::stats::LEAST_BLOCKS;
 use std::str::FromStr;
+use ungil_format::{counted, ratio};
 
 /// A parsed bound.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,29 +60,21 @@ fn amount(text: &str, unit: Unit) -> Result<(f64, bool), String> {
     let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
     let number: f64 = text[..digits].parse().map_err(|_| format!("'{text}' is not a positive number"))?;
     let name = text[digits..].trim();
+    if name.is_empty() {
+        return Ok((number, false));
+    }
+    let unknown = || format!("'{name}' is not a unit of this metric");
     let units: &[(&str, f64)] = match unit {
+        Unit::Bytes => {
+            return ungil_format::parse_bytes(text).map(|n| (n as f64, true)).ok_or_else(unknown);
+        }
         Unit::Seconds => &[("s", 1.0), ("ms", 1e-3), ("us", 1e-6), ("µs", 1e-6)],
         Unit::Joules => &[("J", 1.0), ("kJ", 1e3), ("mJ", 1e-3)],
-        Unit::Bytes => &[
-            ("B", 1.0),
-            ("KiB", 1024.0),
-            ("MiB", 1_048_576.0),
-            ("GiB", 1_073_741_824.0),
-            ("kB", 1e3),
-            ("MB", 1e6),
-            ("GB", 1e9),
-        ],
         Unit::PerSecond => &[("/s", 1.0)],
         Unit::Share => &[("%", 0.01)],
         Unit::Number => &[],
     };
-    if name.is_empty() {
-        return Ok((number, false));
-    }
-    match units.iter().find(|(n, _)| *n == name) {
-        Some((_, size)) => Ok((number * size, true)),
-        None => Err(format!("'{name}' is not a unit of this metric")),
-    }
+    units.iter().find(|(n, _)| *n == name).map(|(_, size)| (number * size, true)).ok_or_else(unknown)
 }
 
 impl Bound {
@@ -127,13 +120,14 @@ impl Bound {
                     return Crossed::CannotTell(format!("{title}: there is no ratio with the baseline"));
                 }
                 Some(Some(r)) => match r.both() {
-                    Some((low, high)) => (low, high, format!("{:.3} ({low:.3} to {high:.3})", r.ratio)),
+                    Some((low, high)) => {
+                        (low, high, format!("{} ({} to {})", ratio(r.ratio), ratio(low), ratio(high)))
+                    }
                     None => {
-                        let few = format!(
-                            "{title}: {} blocks decide nothing, {LEAST_BLOCKS} are the fewest",
-                            r.blocks
-                        );
-                        return Crossed::CannotTell(few);
+                        let blocks = counted(r.blocks, "block");
+                        return Crossed::CannotTell(format!(
+                            "{title}: too few to decide, {blocks} of {LEAST_BLOCKS}"
+                        ));
                     }
                 },
             }

@@ -5,23 +5,23 @@
 //! nothing of them, so that a module imported only in a function or under a condition is not found.
 
 use crate::arm::Arm;
+use crate::context::RunContext;
 use crate::record::Uncached;
-use crate::run::Bench;
 use crate::workload::Workload;
 use std::process::{Command, Stdio};
 
 /// What the workload imports at its top level and finds no byte code of; `None` if there is nothing, or nothing to be asked:
 /// a command's imports are not known.
-pub(crate) fn uncached(bench: &Bench<'_>, arm: &Arm) -> Option<Uncached> {
+pub(crate) fn uncached(cx: &RunContext<'_>, arm: &Arm) -> Option<Uncached> {
     let python = &arm.interpreter()?.executable;
-    let (kind, target) = match bench.workload {
+    let (kind, target) = match cx.workload {
         Workload::Script { path, .. } => ("script", path.as_os_str()),
         Workload::Module { name, .. } => ("module", name.as_ref()),
         _ => return None,
     };
-    let (set, unset) = bench.environment(arm, 0, bench.support);
+    let (set, unset) = cx.environment(arm, 0, cx.support);
     let mut command = Command::new(python);
-    command.arg(bench.support.join("ungil_imports.py")).arg(kind).arg(target).envs(set);
+    command.arg(cx.support.join("ungil_imports.py")).arg(kind).arg(target).envs(set);
     for name in unset {
         command.env_remove(name);
     }

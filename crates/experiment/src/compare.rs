@@ -1,78 +1,12 @@
-//! The comparison: what the runs of a record say, arm by arm and metric by metric.
+//! Compares the runs of a record, arm by arm and metric by metric.
 
 use crate::arm::Arm;
+use crate::comparison::{ArmFigures, Comparison, Figure, Versus};
 use crate::metric;
 use crate::record::{Outcome, Record, Run};
 use crate::served::{Requests, incomparable};
-use crate::stats::{self, Ratio, Verdict};
-use serde::{Deserialize, Serialize};
+use crate::stats::{self, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Every arm against the baseline.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Comparison {
-    /// The arm every other is compared with.
-    pub baseline: String,
-    /// The metric that decides when there are enough blocks: `wall_s`, or `throughput_per_s` for a service.
-    pub headline: String,
-    /// Blocks in which at least one arm ran, warm-up not counted.
-    pub blocks: usize,
-    /// The arms, in the experiment's order.
-    pub arms: Vec<ArmFigures>,
-    /// What noise alone looked like (`--aa`): the baseline against itself, by metric.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub noise: BTreeMap<String, Versus>,
-}
-
-/// One arm's figures.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ArmFigures {
-    /// The arm's id.
-    pub arm: String,
-    /// Runs that count.
-    pub runs: usize,
-    /// Why the arm has no figures, if it failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failed: Option<String>,
-    /// Its figures by metric.
-    pub metrics: BTreeMap<String, Figure>,
-    /// What could not be measured and why.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub missing: BTreeMap<String, String>,
-    /// A service's requests over all runs that count, where the load generator reports them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub requests: Option<Requests>,
-}
-
-/// One metric of one arm.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Figure {
-    /// Median over the runs.
-    pub median: f64,
-    /// Lower and upper quartile.
-    pub quartiles: (f64, f64),
-    /// This arm against the baseline; absent for the baseline itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub baseline: Option<Versus>,
-    /// A free-threaded arm against the GIL build with the same model and workers, where that is not the baseline.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub twin: Option<Versus>,
-}
-
-/// A ratio with another arm and what it allows to be said.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Versus {
-    /// The other arm.
-    pub arm: String,
-    /// This arm's value over the other's, over the blocks in which both are positive.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ratio: Option<Ratio>,
-    /// The verdict at this metric's margin.
-    pub verdict: Verdict,
-    /// The reason why the verdict is [`Verdict::CannotTell`] and further blocks would not change it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub why: Option<String>,
-}
 
 /// Compares every arm of a record with its first, and free-threaded arms with their twins.
 pub fn compare(record: &Record) -> Comparison {
@@ -114,13 +48,16 @@ pub fn compare(record: &Record) -> Comparison {
         figures.push(ArmFigures {
             arm: arm.id.clone(),
             runs: mine.len(),
-            failed: record.last_run(&arm.id).filter(|r| r.outcome != Outcome::Ok).map(failure),
+            failed: record
+                .last_run(&arm.id)
+                .filter(|r| r.outcome != Outcome::Ok)
+                .map(|r| r.outcome.to_string()),
             missing: mine
                 .iter()
                 .flat_map(|r| r.missing.clone())
                 .filter(|(k, _)| !metrics.contains_key(k))
                 .collect(),
-            requests: Requests::of(&mine),
+            requests: requests(&mine),
             metrics,
         });
     }
@@ -134,35 +71,15 @@ pub fn compare(record: &Record) -> Comparison {
     }
 }
 
-/// How a run failed, in words.
-pub fn failure(run: &Run) -> String {
-    match &run.outcome {
-        Outcome::Ok => "it did not fail".into(),
-        Outcome::Exited { code } => format!("exit code {code}"),
-        Outcome::Signaled { signal } => format!("ended by signal {signal} ({})", signal_name(*signal)),
-        Outcome::TimedOut => "ran past --timeout and was ended".into(),
-        Outcome::Invalid { why } => why.clone(),
-    }
-}
-
-/// The usual name of a signal.
-pub fn signal_name(signal: i32) -> &'static str {
-    let names = [
-        (4, "SIGILL"),
-        (6, "SIGABRT"),
-        (7, "SIGBUS"),
-        (8, "SIGFPE"),
-        (9, "SIGKILL"),
-        (11, "SIGSEGV"),
-        (15, "SIGTERM"),
-    ];
-    names.iter().find(|(n, _)| *n == signal).map_or("see kill -l", |(_, name)| name)
+/// Adds up the requests of an arm's runs.
+fn requests(runs: &[&Run]) -> Option<Requests> {
+    Requests::of(runs.iter().map(|run| &run.metrics))
 }
 
 fn versus(key: &str, mine: (&str, &[&Run]), theirs: (&str, &[&Run]), seed: u64) -> Versus {
     let ((me, mine), (arm, theirs)) = (mine, theirs);
     let answer = |ratio, verdict, why| Versus { arm: arm.into(), ratio, verdict, why };
-    let failures = incomparable(key, (me, Requests::of(mine)), (arm, Requests::of(theirs)));
+    let failures = incomparable(key, (me, requests(mine)), (arm, requests(theirs)));
     if failures.is_some() {
         return answer(None, Verdict::CannotTell, failures);
     }
@@ -214,32 +131,6 @@ fn not_positive(pairs: &[(u32, f64, f64)], me: &str, arm: &str, both: bool) -> O
     };
     let sides: Vec<String> = [side(me, &|p| p.1), side(arm, &|p| p.2)].into_iter().flatten().collect();
     (!sides.is_empty()).then(|| sides.join(", "))
-}
-
-impl Comparison {
-    /// The figures of one arm.
-    pub fn arm(&self, id: &str) -> Option<&ArmFigures> {
-        self.arms.iter().find(|a| a.arm == id)
-    }
-
-    /// The headline ratios that further blocks can decide: of arms that have not failed, against the baseline.
-    fn decidable(&self) -> impl Iterator<Item = &Versus> {
-        let arms = self.arms.iter().filter(|a| a.failed.is_none());
-        let versus = arms.filter_map(|a| a.metrics.get(&self.headline)?.baseline.as_ref());
-        versus.filter(|v| v.why.is_none())
-    }
-
-    /// Returns whether further blocks can decide anything.
-    pub fn is_decidable(&self) -> bool {
-        self.decidable().next().is_some()
-    }
-
-    /// The widest relative half-width of the headline metric's intervals against the baseline; `None` before there are
-    /// two blocks: one has no width.
-    pub fn precision(&self) -> Option<f64> {
-        let widths = self.decidable().map(|v| v.ratio.filter(|r| r.blocks > 1).map(|r| r.precision()));
-        widths.collect::<Option<Vec<f64>>>()?.into_iter().reduce(f64::max)
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What was seen while running that a reader of the figures must know, each naming the module, line, process or number.
 
 use serde::{Deserialize, Serialize};
+use ungil_format::{counted, digits, percent};
 use ungil_meter::machine::Around;
 
 /// Something that puts a figure in doubt or a program at risk.
@@ -62,25 +63,24 @@ pub fn of_machine(around: &Around, wall_s: f64, own_cpu_s: f64) -> Vec<Hazard> {
     let cores = around.per_core.len().max(1) as f64;
     let tick = 0.01 / wall_s.max(1e-9);
     if around.steal > STEAL + tick {
-        let says =
-            format!("the hypervisor gave {:.1} % of this machine's time to others", around.steal * 100.0);
+        let says = format!("the hypervisor gave {} of this machine's time to others", percent(around.steal));
         found.push(Hazard::new(Kind::Steal, says));
     }
     let other = around.busy_cores - own_cpu_s / wall_s.max(1e-9);
     if other > OTHER_CORES + tick * cores {
-        let says = format!("other programs kept {other:.2} cores busy");
+        let says = format!("other programs kept {} cores busy", digits(other));
         found.push(Hazard::new(Kind::OtherLoad, says));
     }
     if around.swapped_pages > 0 {
-        let says = format!("{} pages were swapped", around.swapped_pages);
+        let says = format!("{} swapped", counted(around.swapped_pages, "page"));
         found.push(Hazard::new(Kind::Swap, says));
     }
     if around.throttled > 0 {
-        let says = format!("cores were throttled for heat {} times", around.throttled);
+        let says = format!("cores were throttled for heat {}", counted(around.throttled, "time"));
         found.push(Hazard::new(Kind::Throttled, says));
     }
     if around.quota_throttled > 0 {
-        let says = format!("a CPU quota held the workload back {} times", around.quota_throttled);
+        let says = format!("a CPU quota held the workload back {}", counted(around.quota_throttled, "time"));
         found.push(Hazard::new(Kind::Throttled, says));
     }
     found

@@ -6,9 +6,9 @@
 //! successful requests only.
 
 use crate::error::{Error, usage};
-use crate::metric::show_share;
 use regex::Regex;
 use std::collections::BTreeMap;
+use ungil_format::{counted, percent};
 
 /// `--metric 'NAME=REGEX'` or a regex with one named group.
 #[derive(Debug, Clone)]
@@ -63,9 +63,9 @@ impl Report {
         let kinds = self.kinds().map_or_else(String::new, |k| format!(": {k}"));
         Some(match (get("requests"), get("failed_share")) {
             (Some(all), Some(share)) => {
-                format!("{} of {all:.0} requests failed{kinds}", show_share(share))
+                format!("{} of {} failed{kinds}", percent(share), counted(all as u64, "request"))
             }
-            _ => format!("{failed:.0} requests failed{kinds}"),
+            _ => format!("{} failed{kinds}", counted(failed as u64, "request")),
         })
     }
 
@@ -76,7 +76,7 @@ impl Report {
         match (get("requests"), get("failed_requests"), get("throughput_per_s")) {
             (Some(0.0), ..) => Some("the load generator got no answer to any request".into()),
             (Some(all), Some(failed), _) if failed >= all => {
-                Some(format!("none of {all:.0} requests succeeded{kinds}"))
+                Some(format!("none of {} succeeded{kinds}", counted(all as u64, "request")))
             }
             (_, _, Some(0.0)) => Some(format!("no request succeeded{kinds}")),
             _ => None,

@@ -117,73 +117,21 @@ pub fn rank(key: &str) -> usize {
     METRICS.iter().position(|m| m.key == key).unwrap_or(METRICS.len())
 }
 
-/// A number with its unit, three significant digits, SI for seconds and joules, binary for bytes.
+/// Formats a metric's value with its unit.
 pub fn show(value: f64, unit: Unit) -> String {
-    let scaled = |steps: &[(f64, &str)]| {
-        let pick = steps.iter().find(|(size, _)| value.abs() >= *size).or(steps.last());
-        pick.map_or_else(String::new, |(size, name)| format!("{} {name}", digits(value / size)))
-    };
     match unit {
-        Seconds => scaled(&[(1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")]),
-        Joules => scaled(&[(1e3, "kJ"), (1.0, "J"), (1e-3, "mJ"), (1e-6, "µJ")]),
-        Bytes => scaled(&[
-            ((1u64 << 30) as f64, "GiB"),
-            ((1u64 << 20) as f64, "MiB"),
-            ((1u64 << 10) as f64, "KiB"),
-            (1.0, "B"),
-        ]),
-        PerSecond => format!("{}/s", thousands(value)),
-        Number => thousands(value),
-        Share => show_share(value),
-    }
-}
-
-/// A share in percent: never a rounded zero, nor a rounded whole.
-pub fn show_share(share: f64) -> String {
-    let percent = share * 100.0;
-    match percent {
-        p if p > 0.0 && p < 0.01 => "<0.01 %".into(),
-        p if p > 99.9 && p < 100.0 => ">99.9 %".into(),
-        p => format!("{} %", digits(p)),
-    }
-}
-
-fn thousands(value: f64) -> String {
-    match value.abs() {
-        v if v >= 1e6 => format!("{} M", digits(value / 1e6)),
-        v if v >= 1e4 => format!("{} k", digits(value / 1e3)),
-        _ => digits(value),
-    }
-}
-
-/// Three significant digits, no exponent.
-pub fn digits(value: f64) -> String {
-    match value.abs() {
-        0.0 => "0".into(),
-        v if v >= 99.95 => format!("{value:.0}"),
-        v if v >= 9.995 => format!("{value:.1}"),
-        _ => format!("{value:.2}"),
+        Seconds => ungil_format::duration(value),
+        Joules => ungil_format::energy(value),
+        Bytes => ungil_format::bytes(value.round() as u64),
+        PerSecond => ungil_format::rate(value),
+        Number => ungil_format::number(value),
+        Share => ungil_format::percent(value),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_shown_with_three_digits_and_their_unit() {
-        assert_eq!(show(0.0, Seconds), "0 ns");
-        assert_eq!(show(1.2345, Seconds), "1.23 s");
-        assert_eq!(show(0.0999, Seconds), "99.9 ms");
-        assert_eq!(show((1u64 << 31) as f64, Bytes), "2.00 GiB");
-        assert_eq!(show(1500.0, PerSecond), "1500/s");
-        assert_eq!(show(41_234.0, Number), "41.2 k");
-        assert_eq!(show(12.34, Joules), "12.3 J");
-        assert_eq!(
-            [0.0, 1e-6, 0.271, 0.9999, 1.0].map(|v| show(v, Share)),
-            ["0 %", "<0.01 %", "27.1 %", ">99.9 %", "100 %"]
-        );
-    }
 
     #[test]
     fn keys_and_aliases_are_distinct() {

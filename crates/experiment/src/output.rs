@@ -2,6 +2,7 @@
 //! to say why one died. Nothing grows with the output: a workload may print for ever.
 
 use std::io::{ErrorKind, Read};
+use ungil_format::bytes;
 
 /// Bytes kept of the beginning of an output.
 const HEAD: usize = 64 << 10;
@@ -54,10 +55,10 @@ impl Hashed {
             }
         }
         format!(
-            "they differ after the first {} KiB ({} bytes against {})",
-            HEAD >> 10,
-            self.bytes,
-            other.bytes
+            "they differ after the first {} ({} against {})",
+            bytes(HEAD as u64),
+            bytes(self.bytes),
+            bytes(other.bytes)
         )
     }
 }
@@ -137,7 +138,7 @@ mod tests {
         assert_eq!(says, "line 2: a has (nothing more), b has '2'");
         let long = "x\n".repeat(100_000);
         let says = hashed(&long).difference(&hashed(&format!("{long}y")), ["a", "b"]);
-        assert!(says.contains("after the first 64 KiB"), "{says}");
+        assert!(says.contains("after the first 64.0 KiB"), "{says}");
     }
 
     #[test]

@@ -88,7 +88,7 @@ pub fn arms(workload: &Workload, request: &Request) -> Result<(Vec<Arm>, Vec<Str
     }
     if arms.len() > MOST_ARMS {
         return Err(usage(
-            format!("that makes {} arms", arms.len()),
+            format!("that makes {}", ungil_format::counted(arms.len(), "arm")),
             format!("every interpreter, model and number of workers is combined; {MOST_ARMS} is the most"),
             "name fewer with --python, --models or --workers",
         ));

@@ -8,12 +8,13 @@ pub use read::{Record, Torn};
 pub use write::Writer;
 
 use crate::arm::Arm;
-use crate::compare::Comparison;
+use crate::comparison::Comparison;
 pub use crate::cores::CoreUse;
 use crate::hazard::Hazard;
 use crate::workload::Workload;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 use ungil_meter::energy::{About, Evidence, Reading};
 use ungil_meter::machine::{Around, Machine};
 
@@ -156,6 +157,33 @@ pub enum Outcome {
         /// Why.
         why: String,
     },
+}
+
+/// How a run ended, as it is told of one that failed.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::Ok => write!(f, "it did not fail"),
+            Outcome::Exited { code } => write!(f, "exit code {code}"),
+            Outcome::Signaled { signal } => write!(f, "ended by signal {signal} ({})", signal_name(*signal)),
+            Outcome::TimedOut => write!(f, "ran past --timeout and was ended"),
+            Outcome::Invalid { why } => write!(f, "{why}"),
+        }
+    }
+}
+
+/// Returns the usual name of a signal.
+fn signal_name(signal: i32) -> &'static str {
+    let names = [
+        (4, "SIGILL"),
+        (6, "SIGABRT"),
+        (7, "SIGBUS"),
+        (8, "SIGFPE"),
+        (9, "SIGKILL"),
+        (11, "SIGSEGV"),
+        (15, "SIGTERM"),
+    ];
+    names.iter().find(|(n, _)| *n == signal).map_or("see kill -l", |(_, name)| name)
 }
 
 /// The outputs' identity.

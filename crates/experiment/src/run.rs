@@ -1,38 +1,23 @@
 //! One run of one arm, from an empty temporary directory to a line of the record.
 
 use crate::arm::{Arm, Gil, Runs};
+use crate::context::{Findings, RunContext};
 use crate::error::{Error, failed};
 use crate::hazard::{self, Hazard, Kind};
 use crate::output::Hashed;
 use crate::phase::{Channel, Mark, Message};
-use crate::record::{Outcome, Output, Probes, Run, Settings};
+use crate::record::{Outcome, Output, Probes, Run};
 use crate::serve;
 use crate::session::{Event, Session};
 use crate::shell;
-use crate::stop::Stop;
 use crate::window::Window;
-use crate::workload::Workload;
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 use std::time::Instant;
-use ungil_meter::energy::Sensor;
 use ungil_meter::{Counters, End, HighWater, Launch, Peaks, Status, Tree, own_cpu_s};
 
 /// Starts of each interpreter to measure its start-up by.
 const STARTS: usize = 5;
-
-/// Everything a run needs that is the same for all runs.
-pub(crate) struct Bench<'a> {
-    pub(crate) workload: &'a Workload,
-    pub(crate) settings: &'a Settings,
-    /// Directory with this room's Python files; runs make their channels in it.
-    pub(crate) support: &'a Path,
-    pub(crate) sensors: Vec<Box<dyn Sensor>>,
-    pub(crate) stop: &'a Stop,
-    pub(crate) env: &'a [(String, OsString)],
-    pub(crate) began: Instant,
-}
 
 /// A run and the output to compare it by.
 pub(crate) struct Done {
@@ -42,27 +27,7 @@ pub(crate) struct Done {
     pub(crate) port: Option<u16>,
 }
 
-/// What becomes known of a run beside its window.
-#[derive(Default)]
-pub(crate) struct Findings {
-    pub(crate) metrics: BTreeMap<String, f64>,
-    pub(crate) outcome: Option<Outcome>,
-    pub(crate) startup_ns: Option<u64>,
-    /// Figures that the load generator's report does not allow, and why.
-    pub(crate) missing: BTreeMap<String, String>,
-    /// The service's answer when it was ready.
-    pub(crate) ready_answer: Option<String>,
-    /// CPU seconds of a load generator, which is not part of the tree.
-    pub(crate) load_cpu_s: f64,
-    /// The process that marks the phase.
-    marker: Option<Mark>,
-    /// The kernel's marks of resident sets when the phase began.
-    high_water: HighWater,
-    /// It ended with a phase still open.
-    unfinished: bool,
-}
-
-impl Bench<'_> {
+impl RunContext<'_> {
     /// Runs `arm` once.
     pub(crate) fn run(&mut self, arm: &Arm, block: u32, order: u32) -> Result<Done, Error> {
         let (set_up, own_cpu) = (Instant::now(), own_cpu_s());
@@ -142,7 +107,7 @@ impl Bench<'_> {
             hazards.push(Hazard::new(Kind::Leftovers, says));
         }
         if run.outcome != Outcome::Ok {
-            hazards.push(Hazard::new(Kind::Died, crate::compare::failure(&run)));
+            hazards.push(Hazard::new(Kind::Died, run.outcome.to_string()));
             run.stderr = Some(stderr.text());
         }
         let known_cpu_s = window.spent.cpu_s + window.own_cpu_s + found.load_cpu_s;
@@ -200,7 +165,7 @@ impl Bench<'_> {
                         mark.pid
                     );
                     session.note(Hazard::new(Kind::Phase, says));
-                    return answer(session);
+                    return session.answer();
                 }
                 found.marker = Some(mark);
                 session.sampler.reset();
@@ -211,13 +176,13 @@ impl Bench<'_> {
                 let tree = &session.tree;
                 window.open(&mut self.sensors, || tree.counters(exact(&mark)));
                 found.startup_ns.get_or_insert_with(ungil_meter::monotonic_ns);
-                answer(session)
+                session.answer()
             }
             Message::End(mark, from, to) => {
                 if found.marker.is_none_or(|m| m.pid != mark.pid) || !window.is_open() {
                     let says = format!("process {} ended a phase that it had not begun", mark.pid);
                     session.note(Hazard::new(Kind::Phase, says));
-                    return answer(session);
+                    return session.answer();
                 }
                 let counters = session.tree.counters(exact(&mark));
                 window.close(&mut self.sensors, (to - from) as f64 / 1e9, counters);
@@ -233,7 +198,7 @@ impl Bench<'_> {
                 if let Some(hazard) = self.gil_hazard(&mark, session) {
                     session.note(hazard);
                 }
-                answer(session)
+                session.answer()
             }
             Message::Metric(name, value) => {
                 found.metrics.insert(name, value);
@@ -358,17 +323,6 @@ fn set_gil(launch: &mut Launch, arm: &Arm) {
         Runs::Python { gil: Gil::On, .. } => launch.env.push(("PYTHON_GIL".into(), "1".into())),
         _ => launch.unset.push("PYTHON_GIL".into()),
     }
-}
-
-/// Lets the workload go on after a mark.
-pub(crate) fn answer(session: &mut Session<'_>) -> Result<(), Error> {
-    session.channel.go().map_err(|e| {
-        failed(
-            "cannot answer the workload's mark",
-            e.to_string(),
-            "run it again; if it happens again, report it",
-        )
-    })
 }
 
 fn outcome_of(end: &End) -> Outcome {

@@ -4,11 +4,12 @@
 use crate::arm::Arm;
 use crate::blame::{disagreement, run_failure};
 use crate::bytecode;
-use crate::compare::{Comparison, compare};
+use crate::compare::compare;
+use crate::comparison::Comparison;
+use crate::context::RunContext;
 use crate::error::{Error, failed};
 use crate::output::Hashed;
 use crate::record::{Header, Line, Outcome, Record, Resumed, Run, Startup, Stopped, Writer};
-use crate::run::Bench;
 use crate::stop::Stop;
 use crate::window;
 use rand::{RngExt, SeedableRng};
@@ -112,7 +113,7 @@ impl<'a> Experiment<'a> {
             let mend = "make room in the temporary directory, or point TMPDIR elsewhere";
             failed("cannot set up the experiment", e.to_string(), mend)
         })?;
-        let mut bench = Bench {
+        let mut cx = RunContext {
             workload: &header.workload,
             settings: &header.settings,
             support: support.path(),
@@ -122,21 +123,21 @@ impl<'a> Experiment<'a> {
             began: Instant::now(),
         };
         if self.record.idle.is_none() && header.settings.idle_s > 0.0 {
-            if let Some(idle) = window::idle(&mut bench.sensors, header.settings.idle_s, self.stop) {
+            if let Some(idle) = window::idle(&mut cx.sensors, header.settings.idle_s, self.stop) {
                 self.keep(Line::Idle(idle))?;
             }
             if self.stop.wait(0.0) {
                 return Err(Error::Interrupted);
             }
         }
-        self.startups(&bench, &header)?;
+        self.startups(&cx, &header)?;
         // Idling and starting interpreters are not the experiment's time.
-        bench.began = Instant::now();
+        cx.began = Instant::now();
         let first = if header.settings.warmup > 0 { 0 } else { 1 };
         let mut block = self.record.runs.iter().map(|r| r.block).max().unwrap_or(first);
         loop {
             for round in 1..=if block == 0 { header.settings.warmup } else { 1 } {
-                self.block(&mut bench, &header, block, round, watch)?;
+                self.block(&mut cx, &header, block, round, watch)?;
             }
             if block > 0 {
                 let comparison = compare(&self.record);
@@ -144,7 +145,7 @@ impl<'a> Experiment<'a> {
                 watch(&Event::Block(narrow));
                 let decided =
                     !comparison.is_decidable() || narrow.is_some_and(|p| p <= header.settings.precision);
-                if self.enough(&header, block, decided, bench.began) {
+                if self.enough(&header, block, decided, cx.began) {
                     return Ok(());
                 }
             }
@@ -164,12 +165,12 @@ impl<'a> Experiment<'a> {
     }
 
     /// Measures how long each interpreter takes to start, unless the record knows.
-    fn startups(&mut self, bench: &Bench<'_>, header: &Header) -> Result<(), Error> {
+    fn startups(&mut self, cx: &RunContext<'_>, header: &Header) -> Result<(), Error> {
         for arm in &header.arms {
             if arm.interpreter().is_none() || self.record.startup(arm.head()).is_some() {
                 continue;
             }
-            let seconds = bench.startup(arm)?;
+            let seconds = cx.startup(arm)?;
             self.keep(Line::Startup(Startup { python: arm.head().into(), seconds }))?;
         }
         Ok(())
@@ -179,7 +180,7 @@ impl<'a> Experiment<'a> {
     /// block 0 and may have several rounds.
     fn block(
         &mut self,
-        bench: &mut Bench<'_>,
+        cx: &mut RunContext<'_>,
         header: &Header,
         block: u32,
         round: u32,
@@ -192,14 +193,14 @@ impl<'a> Experiment<'a> {
             if left_out || self.record.runs.iter().filter(|r| done(r)).count() >= round as usize {
                 continue;
             }
-            let expected = self.expected(header, bench.began, block);
-            let elapsed_s = bench.began.elapsed().as_secs_f64();
+            let expected = self.expected(header, cx.began, block);
+            let elapsed_s = cx.began.elapsed().as_secs_f64();
             watch(&Event::Starting { arm, block, expected, elapsed_s });
             let order = u32::try_from(order).unwrap_or(u32::MAX);
-            let mut done = bench.run(arm, block, order)?;
+            let mut done = cx.run(arm, block, order)?;
             window::joules(&mut done.run, self.record.idle.as_ref(), &header.absent);
             if !done.run.marked && done.run.outcome == Outcome::Ok && !self.has_run(arm.head()) {
-                done.run.uncached = bytecode::uncached(bench, arm);
+                done.run.uncached = bytecode::uncached(cx, arm);
             }
             let earlier = self.record.runs.iter().filter(|r| r.block == block && r.outcome == Outcome::Ok);
             if let Some(why) = disagreement(header, &done, &outputs, earlier) {
@@ -212,7 +213,7 @@ impl<'a> Experiment<'a> {
             if done.run.outcome == Outcome::Ok {
                 outputs.push((arm.id.clone(), done.output));
             } else {
-                self.failed_arm(bench, arm, &done.run, done.port)?;
+                self.failed_arm(cx, arm, &done.run, done.port)?;
             }
         }
         Ok(())
@@ -225,22 +226,22 @@ impl<'a> Experiment<'a> {
     }
 
     /// Stops the experiment for a failed run, or, if asked to keep going, leaves its arm out from now on.
-    fn failed_arm(&self, bench: &Bench<'_>, arm: &Arm, run: &Run, port: Option<u16>) -> Result<(), Error> {
+    fn failed_arm(&self, cx: &RunContext<'_>, arm: &Arm, run: &Run, port: Option<u16>) -> Result<(), Error> {
         let header = &self.record.header;
         let others = header.arms.iter().skip(1).any(|a| !self.record.died(&a.id));
         let baseline = header.arms.first().is_some_and(|b| b.id == arm.id);
         if header.settings.keep_going && !baseline && others {
             return Ok(());
         }
-        let by_hand = self.by_hand(bench, arm, run, port)?;
+        let by_hand = self.by_hand(cx, arm, run, port)?;
         Err(Error::Failed(run_failure(header, arm, run, &by_hand)))
     }
 
     /// A line for a shell that repeats a run, with the Python files it needs put beside the record.
-    fn by_hand(&self, bench: &Bench<'_>, arm: &Arm, run: &Run, port: Option<u16>) -> Result<String, Error> {
+    fn by_hand(&self, cx: &RunContext<'_>, arm: &Arm, run: &Run, port: Option<u16>) -> Result<String, Error> {
         let path = self.writer.path();
         let kept = std::path::absolute(path).unwrap_or_else(|_| path.into()).with_extension("support");
-        let line = bench.by_hand(arm, run, port, &kept, &self.record.header.directory)?;
+        let line = cx.by_hand(arm, run, port, &kept, &self.record.header.directory)?;
         let made = std::fs::create_dir_all(&kept).and_then(|()| write_support(&kept));
         // Without them the line cannot be promised to fail in the same way.
         Ok(match made {

@@ -5,12 +5,12 @@ mod http;
 pub(crate) mod ready;
 
 use crate::arm::Arm;
+use crate::context::{Findings, RunContext};
 use crate::error::{Error, failed};
 use crate::hazard::{Hazard, Kind};
 use crate::load::{self, Custom};
 use crate::phase::Message;
 use crate::record::{Outcome, Run};
-use crate::run::{Bench, Findings, answer};
 use crate::session::{Event, Session};
 use crate::shell;
 use crate::window::Window;
@@ -49,7 +49,7 @@ impl Drop for Load {
 
 /// Drives one run of a service.
 pub(crate) fn drive(
-    bench: &mut Bench<'_>,
+    cx: &mut RunContext<'_>,
     session: &mut Session<'_>,
     window: &mut Window,
     found: &mut Findings,
@@ -57,10 +57,10 @@ pub(crate) fn drive(
     serving: Serving<'_>,
     port: u16,
 ) -> Result<(), Error> {
-    if !ready::wait(bench, session, found, arm, serving, port)? {
+    if !ready::wait(cx, session, found, arm, serving, port)? {
         return Ok(());
     }
-    if !settle(bench, session, found, serving.settle_s)? {
+    if !settle(cx, session, found, serving.settle_s)? {
         return Ok(());
     }
     let fill = Fill::service(arm, port);
@@ -68,14 +68,14 @@ pub(crate) fn drive(
     session.sampler.reset();
     session.waiting.begin(&session.tree.members(), true);
     let tree = &session.tree;
-    window.open(&mut bench.sensors, || tree.counters(None));
+    window.open(&mut cx.sensors, || tree.counters(None));
     let began = ungil_meter::monotonic_ns();
     let (mut load, mut output) = start(&words)?;
     let pid = i32::try_from(load.0.id()).unwrap_or(0);
     session.tree.disown(pid);
     session.watched = Pid::from_raw(pid).and_then(|p| pidfd_open(p, PidfdFlags::empty()).ok());
     let lost = loop {
-        match session.next(None, &mut bench.sensors)? {
+        match session.next(None, &mut cx.sensors)? {
             Event::Watched => break None,
             Event::Ended => break Some(format!("{ENDED} while it was under load")),
             Event::TimedOut => {
@@ -96,7 +96,7 @@ pub(crate) fn drive(
     let wall_s = (ungil_meter::monotonic_ns() - began) as f64 / 1e9;
     found.load_cpu_s = ungil_meter::process_cpu_s(pid).unwrap_or(0.0);
     let counters = session.tree.counters(None);
-    window.close(&mut bench.sensors, wall_s, counters);
+    window.close(&mut cx.sensors, wall_s, counters);
     session.waiting.end(None);
     let memory = session.sampler.checkpoint(&session.tree);
     window.remember(session.sampler.peaks(), Some(memory));
@@ -109,7 +109,7 @@ pub(crate) fn drive(
     read.map_err(|e| failed("cannot read the load generator's output", e.to_string(), "run it again"))?;
     let text = String::from_utf8_lossy(&text);
     let custom: Vec<Custom> =
-        bench.settings.metrics.iter().map(|m| Custom::parse(m)).collect::<Result<_, _>>()?;
+        cx.settings.metrics.iter().map(|m| Custom::parse(m)).collect::<Result<_, _>>()?;
     let report = load::read(&text, &custom);
     if let Some(says) = report.failed() {
         session.note(Hazard::new(Kind::FailedRequests, says));
@@ -127,7 +127,7 @@ pub(crate) fn drive(
     }
     found.metrics.extend(report.metrics);
     found.missing.extend(report.missing);
-    end(bench, session, found)
+    end(cx, session, found)
 }
 
 /// Completes the line for a shell that starts a service: one that does not end by itself shows its fault under load.
@@ -151,14 +151,14 @@ pub(crate) fn by_hand(
 
 /// Leaves a service that is ready alone for a while; false if it ended.
 fn settle(
-    bench: &mut Bench<'_>,
+    cx: &mut RunContext<'_>,
     session: &mut Session<'_>,
     found: &mut Findings,
     seconds: f64,
 ) -> Result<bool, Error> {
     let Some(until) = Instant::now().checked_add(Duration::from_secs_f64(seconds)) else { return Ok(true) };
     loop {
-        match session.next(Some(until), &mut bench.sensors)? {
+        match session.next(Some(until), &mut cx.sensors)? {
             Event::Waited => return Ok(true),
             Event::Ended => {
                 let why = format!("{ENDED} after it was ready, before the load began");
@@ -183,7 +183,7 @@ fn hear(message: Message, session: &mut Session<'_>, found: &mut Findings) -> Re
         Message::Start(_) | Message::End(..) => {
             let says = "the service marked a phase; what counts is the load's time";
             session.note(Hazard::new(Kind::Phase, says));
-            answer(session)?;
+            session.answer()?;
         }
         Message::Unknown(_) => {}
     }
@@ -207,11 +207,11 @@ fn start(words: &[String]) -> Result<(Load, File), Error> {
 }
 
 /// Asks the service to end; a service that was asked to end and did so by that signal ended well.
-fn end(bench: &mut Bench<'_>, session: &mut Session<'_>, found: &mut Findings) -> Result<(), Error> {
+fn end(cx: &mut RunContext<'_>, session: &mut Session<'_>, found: &mut Findings) -> Result<(), Error> {
     session.tree.terminate();
     let limit = Instant::now() + GRACE;
     loop {
-        match session.next(Some(limit), &mut bench.sensors)? {
+        match session.next(Some(limit), &mut cx.sensors)? {
             Event::Ended => break,
             Event::Waited | Event::TimedOut => {
                 session.tree.kill()?;

@@ -1,9 +1,9 @@
 //! Decides whether two arms of a service did the same work: figures of a service that fails part of its requests, or fails
 //! another part than its neighbour does, are not comparable.
 
-use crate::metric::show_share;
-use crate::record::Run;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use ungil_format::{counted, percent};
 
 /// Share of failed requests above which nothing is concluded: the margin within which two arms count as the same.
 pub const LARGE: f64 = 0.01;
@@ -26,10 +26,10 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// Adds up the requests of `runs`; `None` if no run reports any.
-    pub(crate) fn of(runs: &[&Run]) -> Option<Requests> {
+    /// Adds up the requests of runs with these metrics; `None` if no run reports any.
+    pub(crate) fn of<'a>(runs: impl Iterator<Item = &'a BTreeMap<String, f64>> + Clone) -> Option<Requests> {
         let sum = |key: &str| -> Option<f64> {
-            let values: Vec<f64> = runs.iter().filter_map(|r| r.metrics.get(key).copied()).collect();
+            let values: Vec<f64> = runs.clone().filter_map(|metrics| metrics.get(key).copied()).collect();
             (!values.is_empty()).then(|| values.iter().sum())
         };
         Some(Requests { made: sum("requests"), failed: sum("failed_requests")? })
@@ -48,11 +48,11 @@ impl Requests {
     pub fn too_many(&self, arm: &str) -> Option<String> {
         match self.share() {
             None => Some(format!(
-                "{:.0} requests to {arm} failed, the record does not say of how many",
-                self.failed
+                "{} to {arm} failed, the record does not say of how many",
+                counted(self.failed as u64, "request")
             )),
             Some(share) if share > LARGE => {
-                Some(format!("{} of the requests to {arm} failed", show_share(share)))
+                Some(format!("{} of the requests to {arm} failed", percent(share)))
             }
             Some(_) => None,
         }
@@ -82,8 +82,8 @@ pub(crate) fn incomparable(
     (apart > APART && apart > ERRORS * error).then(|| {
         format!(
             "{} of the requests to {mine} failed and {} of those to {theirs}",
-            show_share(share_a),
-            show_share(share_b)
+            percent(share_a),
+            percent(share_b)
         )
     })
 }

@@ -60,6 +60,17 @@ pub(crate) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
+    /// Lets the workload go on after a mark.
+    pub(crate) fn answer(&mut self) -> Result<(), Error> {
+        self.channel.go().map_err(|e| {
+            failed(
+                "cannot answer the workload's mark",
+                e.to_string(),
+                "run it again; if it happens again, report it",
+            )
+        })
+    }
+
     /// Starts `launch`; `timeout_s` runs from here.
     pub(crate) fn start(
         launch: &Launch,

@@ -13,6 +13,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
+use std::fmt;
 
 /// Resamples of the bootstrap: the interval's ends then move by less than a tenth of its width from seed to seed.
 const RESAMPLES: usize = 2000;
@@ -40,6 +41,17 @@ pub struct Ratio {
     pub gmean_high: Option<f64>,
     /// Blocks that had both arms.
     pub blocks: usize,
+}
+
+/// The ratio with its interval, or with the number of blocks where they are too few for one.
+impl fmt::Display for Ratio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of = match self.blocks {
+            few if few < LEAST_BLOCKS => ungil_format::counted(few, "block"),
+            _ => ungil_format::interval(self.low, self.high),
+        };
+        write!(f, "{} ({of})", ungil_format::ratio(self.ratio))
+    }
 }
 
 /// What a ratio allows to be said. For a metric of which less is better, "faster" reads "less".

@@ -2,7 +2,6 @@
 
 use crate::arm::{Arm, Model, Runs};
 use crate::error::{Error, usage};
-use crate::serve::ready::Ready;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -186,40 +185,6 @@ impl Workload {
         }
     }
 
-    /// Checks what can be checked before anything runs.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] for a script that is not there, a command without `{python}`, an unclosed quote.
-    pub fn check(&self) -> Result<(), Error> {
-        match self {
-            Workload::Script { path, .. } if !path.is_file() => Err(usage(
-                format!("there is no script '{}'", path.display()),
-                if path.is_dir() { "it is a directory" } else { "no file has that path" },
-                "give the path of a Python file, or -m MODULE, or --command",
-            )),
-            Workload::Command { command } => named(command, "--command", "{python}"),
-            Workload::Serve { command, load, .. } => {
-                named(command, "--serve", "{python}")?;
-                named(command, "--serve", "{port}")?;
-                if !load.contains("{port}") {
-                    named(load, "--load", "{url}")?;
-                }
-                let fill = Fill { port: Some(1), ..Fill::default() };
-                self.serving().map_or(Ok(()), |serving| Ready::of(serving, &fill).map(|_| ()))
-            }
-            Workload::Task { target, .. }
-                if target.split_once(':').is_none_or(|(m, f)| m.is_empty() || f.is_empty()) =>
-            {
-                Err(usage(
-                    format!("'{target}' does not name a task"),
-                    "a task is a module, a colon and a function",
-                    "write for example --task package.module:function",
-                ))
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// The command line of an arm. `support` holds this room's Python files.
     ///
     /// # Errors
@@ -254,23 +219,6 @@ impl Workload {
     }
 }
 
-fn named(command: &str, flag: &str, placeholder: &str) -> Result<(), Error> {
-    split(command)?;
-    if command.contains(placeholder) {
-        return Ok(());
-    }
-    let what = match placeholder {
-        "{python}" => "every arm would run the same program",
-        "{port}" => "the service would not know where to listen",
-        _ => "the load generator would not know where the service is",
-    };
-    Err(usage(
-        format!("{flag} does not contain {placeholder}"),
-        what,
-        format!("put {placeholder} where it belongs"),
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -286,36 +234,5 @@ mod tests {
         let filled = fill.fill("{python} -j{workers} {model} {url} {x}");
         assert_eq!(filled, "/a b/python -j4 fork http://127.0.0.1:80/ {x}");
         assert_eq!(Fill::default().fill("{workers}{model}"), "{workers}{model}");
-    }
-
-    #[test]
-    fn what_cannot_work_is_refused_before_anything_runs() {
-        let bad = [
-            Workload::Script { path: "no/such.py".into(), args: vec![] },
-            Workload::Command { command: "python x.py".into() },
-            Workload::Command { command: "{python} 'x".into() },
-            serve("{python} x", "wrk {url}", None),
-            serve("{python} {port}", "wrk", None),
-            serve("{python} {port}", "wrk {url}", Some("regex:(")),
-            serve("{python} {port}", "wrk {url}", Some("https://{host}:{port}/")),
-            serve("{python} {port}", "wrk {url}", Some("'")),
-            Workload::Task { target: "module".into(), items: "range(3)".into(), chunk: None },
-        ];
-        for workload in bad {
-            assert!(matches!(workload.check(), Err(Error::Usage(_))), "{workload:?}");
-        }
-        for ready in ["http://{host}:{port}/health", "regex:started", "curl -fs {url}"] {
-            assert!(serve("{python} {port}", "wrk {url}", Some(ready)).check().is_ok(), "{ready}");
-        }
-    }
-
-    fn serve(command: &str, load: &str, ready: Option<&str>) -> Workload {
-        Workload::Serve {
-            command: command.into(),
-            load: load.into(),
-            ready: ready.map(Into::into),
-            ready_timeout_s: None,
-            settle_s: None,
-        }
     }
 }

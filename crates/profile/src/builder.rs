@@ -9,7 +9,7 @@ mod intern;
 use crate::header::{Header, Totals};
 use crate::model::*;
 use crate::profile::Profile;
-use crate::recording::Writer;
+use crate::writer::Writer;
 use rustc_hash::FxHashMap;
 use std::collections::HashMap;
 use std::io;

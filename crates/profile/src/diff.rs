@@ -7,6 +7,7 @@ use crate::builder::{Builder, Limits};
 use crate::model::*;
 use crate::profile::Profile;
 use rustc_hash::FxHashMap;
+use ungil_format::percent;
 
 /// Two profiles in the tables of one.
 pub(crate) struct Merged {
@@ -122,10 +123,10 @@ impl Change {
 
     /// In words: `spin (app.py:60): 12.0 % of all before, 31.0 % after (+19.0)`.
     pub fn words(&self) -> String {
-        let (before, after) = (100.0 * self.before, 100.0 * self.after);
+        let (before, after) = (percent(self.before), percent(self.after));
         let change = 100.0 * self.change();
         let place = if self.place.is_empty() { String::new() } else { format!(" ({})", self.place) };
-        format!("{}{place}: {before:.1} % of all before, {after:.1} % after ({change:+.1})", self.name)
+        format!("{}{place}: {before} of all before, {after} after ({change:+.1})", self.name)
     }
 }
 

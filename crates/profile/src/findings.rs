@@ -8,7 +8,7 @@ use crate::model::*;
 use crate::profile::Profile;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::hash::Hash;
-use ungil_format::counted;
+use ungil_format::{counted, percent};
 
 /// Most sentences.
 const MOST: usize = 5;
@@ -291,9 +291,4 @@ fn add<K: Hash + Eq>(sums: &mut FxHashMap<K, u64>, key: Option<K>, weight: u64) 
 /// The heaviest; the first of equals, so that a profile always says the same.
 fn most<K: Copy + Ord + Hash>(sums: &FxHashMap<K, u64>) -> Option<K> {
     sums.iter().max_by_key(|(key, weight)| (**weight, std::cmp::Reverse(**key))).map(|(key, _)| *key)
-}
-
-fn percent(share: f64) -> String {
-    let percent = 100.0 * share;
-    if percent < 9.95 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
 }

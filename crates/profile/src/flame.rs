@@ -14,6 +14,7 @@ use base64::write::EncoderWriter;
 use flate2::{Compression, write::GzEncoder};
 use serde::Serialize;
 use std::io::{self, Write};
+use ungil_format::{duration, frequency, percent};
 
 const PAGE: &str = include_str!("flame/page.html");
 const STYLE: &str = include_str!("flame/style.css");
@@ -153,15 +154,15 @@ fn about(profile: &Profile) -> String {
     }
     parts.push(format!("mode {}", header.mode.name()));
     if totals.duration_ns > 0 {
-        parts.push(format!("{:.1} s", totals.duration_ns as f64 / 1e9));
+        parts.push(duration(totals.duration_ns as f64 / 1e9));
     }
     if let Some(reached) = totals.rate_reached_hz().filter(|_| totals.captured > 0) {
-        parts.push(format!("{reached:.0} looks a second of {:.0} asked", header.rate_asked_hz));
+        parts.push(format!("{} of {} asked", frequency(reached), frequency(header.rate_asked_hz)));
         parts.push(format!("{} captured, {} missed, {} torn", totals.taken(), totals.missed, totals.torn));
     }
     match totals.own_cpu_ns {
         Some(cpu) if totals.duration_ns > 0 => {
-            parts.push(format!("own cost {:.1} % of a core", cpu as f64 * 100.0 / totals.duration_ns as f64));
+            parts.push(format!("own cost {} of a core", percent(cpu as f64 / totals.duration_ns as f64)));
         }
         _ => {}
     }

@@ -19,6 +19,8 @@ mod profile;
 mod recording;
 mod speedscope;
 mod timeline;
+mod wire;
+mod writer;
 
 pub use builder::{Builder, Finished, Limits};
 pub use diff::{By, Change, changes};

@@ -1,5 +1,5 @@
 //! A recording: a profile with its order in time, in one file that is written as a stream while it is sampled, and that can be
-//! turned into every other format later. Its layout is in `docs/recording.md` and, by name, in `recording/wire.rs`.
+//! turned into every other format later. Its layout is in `docs/recording.md` and, by name, in `wire.rs`; `writer.rs` writes it.
 //!
 //! A recording comes from outside: it may be cut off by a kill or a full disk, damaged, or made to do harm. It is read up to where
 //! it stops making sense, and said to end there; its tables have the builder's bounds, and what a small file may define is
@@ -7,13 +7,10 @@
 
 mod read;
 mod state;
-mod wire;
-mod write;
-
-pub(crate) use write::Writer;
 
 use crate::model::Sample;
 use crate::profile::Profile;
+use crate::writer::Writer;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};

@@ -16,12 +16,12 @@ fn a_contended_program_is_told_what_it_waits_for() {
     assert_eq!(
         texts(&profile),
         [
-            "38 % of thread time waits for the dict `cache` at app.py:31 (8 threads, most often held at app.py:47)",
-            "20 % of thread time runs at app.py:62 in spin",
-            "10 % of thread time waits for the threading.Lock 0x7f0000002000 at app.py:31 (8 threads, holder not known)",
-            "6.0 % of thread time waits for the GIL (8 threads, most often at app.py:62)",
-            "6.0 % of thread time goes to garbage collection: 2.0 % collects, 4.0 % is suspended for it (20 pauses, \
-             the longest 2.0 ms)",
+            "38.0 % of thread time waits for the dict `cache` at app.py:31 (8 threads, most often held at app.py:47)",
+            "20.0 % of thread time runs at app.py:62 in spin",
+            "10.0 % of thread time waits for the threading.Lock 0x7f0000002000 at app.py:31 (8 threads, holder not known)",
+            "6.00 % of thread time waits for the GIL (8 threads, most often at app.py:62)",
+            "6.00 % of thread time goes to garbage collection: 2.00 % collects, 4.00 % is suspended for it (20 pauses, \
+             the longest 2.00 ms)",
         ]
     );
 }
@@ -49,7 +49,7 @@ fn nothing_is_said_that_means_nothing() {
     let waits = [("f", Activity::LOCK, Some("x"), 49), ("f", Activity::SYSCALL, None, 951)];
     assert_eq!(
         texts(&of(header(), Totals::default(), &waits)),
-        ["95 % of thread time is in system calls or idle"]
+        ["95.1 % of thread time is in system calls or idle"]
     );
     assert_eq!(
         texts(&of(header(), Totals::default(), &[("f", Activity::RUNNING, None, 49)])),
@@ -75,12 +75,12 @@ fn the_hottest_function_is_named_beside_the_hottest_line() {
     b.row(key, Weight { samples: 400, weight: 400 });
     assert_eq!(
         texts(&b.finish(Totals::default()).profile),
-        ["37 % of thread time runs in f (a.py)", "23 % of thread time runs at a.py:7 in g"]
+        ["37.0 % of thread time runs in f (a.py)", "23.0 % of thread time runs at a.py:7 in g"]
     );
     let rows = [("f", Activity::RUNNING, None, 60), ("f", Activity::RUNNING, None, 40)];
     assert_eq!(
         texts(&of(header(), Totals::default(), &rows)),
-        ["100 % of thread time runs in f, most often at a.py:10 (60 %)"]
+        ["100 % of thread time runs in f, most often at a.py:10 (60.0 %)"]
     );
 }
 
@@ -103,12 +103,12 @@ fn a_pause_is_the_collectors_only_if_it_collected_meanwhile() {
     assert_eq!(
         stopped(&[(PauseKind::StopTheWorld, 0)]),
         [
-            "50 % of thread time is suspended by stop-the-world pauses that are not the collector's (1 pause, the longest 2.0 ms)"
+            "50.0 % of thread time is suspended by stop-the-world pauses that are not the collector's (1 pause, the longest 2.00 ms)"
         ]
     );
     assert_eq!(
         stopped(&[(PauseKind::Collection, 1_000_000), (PauseKind::StopTheWorld, 0)]),
-        ["50 % of thread time is suspended by stop-the-world pauses (2 pauses, the longest 2.0 ms)"]
+        ["50.0 % of thread time is suspended by stop-the-world pauses (2 pauses, the longest 2.00 ms)"]
     );
 }
 
@@ -128,12 +128,12 @@ fn rates_are_of_rounds_and_misses_have_their_cause() {
     let says = |totals| texts(&of(header(), totals, &[("f", Activity::SYSCALL, None, 100)])).pop().unwrap();
     assert_eq!(
         says(totals.clone()),
-        "29 % of the looks that were due were missed, most of them because the profiler got no processor: the machine is busy; \
+        "29.3 % of the looks that were due were missed, most of them because the profiler got no processor: the machine is busy; \
          short things are under-counted"
     );
     assert_eq!(
         says(Totals { missed_busy: Some(3), ..totals }),
-        "29 % of the looks that were due were missed, most of them because a look takes longer than the rate allows; short \
+        "29.3 % of the looks that were due were missed, most of them because a look takes longer than the rate allows; short \
          things are under-counted"
     );
 }
@@ -150,9 +150,9 @@ fn locks_of_one_name_are_one_and_modes_have_their_words() {
     assert_eq!(
         texts(&of(header, Totals::default(), &rows)),
         [
-            "70 % of lock waiting is for the Lock `pool` at a.py:3 (1 thread, holder not known)",
-            "20 % of lock waiting is for the Lock `log` at a.py:12 (1 thread, holder not known)",
-            "10 % of lock waiting is for the Lock `rest` at a.py:13 (1 thread, holder not known)",
+            "70.0 % of lock waiting is for the Lock `pool` at a.py:3 (1 thread, holder not known)",
+            "20.0 % of lock waiting is for the Lock `log` at a.py:12 (1 thread, holder not known)",
+            "10.0 % of lock waiting is for the Lock `rest` at a.py:13 (1 thread, holder not known)",
         ]
     );
 }
@@ -188,8 +188,8 @@ fn a_profile_that_cannot_be_believed_says_so_and_keeps_to_five() {
     assert_eq!(
         warnings,
         [
-            "20 % of the looks that were due were missed; short things are under-counted",
-            "1.0 % of the stacks were torn while they were read and are left out",
+            "20.0 % of the looks that were due were missed; short things are under-counted",
+            "1.03 % of the stacks were torn while they were read and are left out",
             "a table was full: 5 samples without a place",
         ]
     );
@@ -206,7 +206,7 @@ fn memory_is_told_by_line() {
     assert_eq!(
         texts(&of(header, Totals::default(), &rows)),
         [
-            "100 % of live memory was allocated in keep, most often at a.py:10 (75 %)",
+            "100 % of live memory was allocated in keep, most often at a.py:10 (75.0 %)",
             "100 % of the memory that came and went was allocated at a.py:11 in drop",
         ]
     );

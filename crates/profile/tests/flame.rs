@@ -54,7 +54,7 @@ fn a_page_shows_finds_zooms_and_turns() {
     ]);
     assert_eq!(page.boxes(), all);
     let findings = page.text("findings");
-    assert!(findings.contains("38 % of thread time waits for the dict `cache` at app.py:31 (8 threads, most often held at app.py:47)"));
+    assert!(findings.contains("38.0 % of thread time waits for the dict `cache` at app.py:31 (8 threads, most often held at app.py:47)"));
     assert!(page.text("about").contains("3.14.9 free-threaded"));
     let tables = page.text("tables");
     assert!(tables.contains("3.04 s38.0 %8put (app.py:31)evict (app.py:47)"), "{tables}");

@@ -3,6 +3,7 @@
 use crate::View;
 use std::collections::BTreeMap;
 use ungil_experiment::hazard::Kind;
+use ungil_format::counted;
 
 /// One line a hazard: its words, and in which arms or how many runs.
 pub(crate) fn lines(view: View<'_>) -> Vec<String> {
@@ -37,14 +38,14 @@ pub(crate) fn lines(view: View<'_>) -> Vec<String> {
     let of = |arm: &str| view.record.runs.iter().filter(|r| r.arm == arm).count();
     let failed = failed.iter().map(|(arm, (n, says))| match of(arm) {
         1 => format!("{arm}: {says}"),
-        all => format!("{arm}: {says} at worst ({n} runs of {all})"),
+        all => format!("{arm}: {says} at worst ({} of {all})", counted(*n, "run")),
     });
     let named = by_words.iter().map(|((_, says), arms)| format!("{}: {says}", arms.join(", ")));
-    let counted = by_kind.values().map(|(n, says, arm)| match n {
+    let of_kind = by_kind.values().map(|(n, says, arm)| match n {
         1 => format!("{says} (one run of {runs}, {arm})"),
-        n => format!("{says} at worst ({n} runs of {runs})"),
+        n => format!("{says} at worst ({} of {runs})", counted(*n, "run")),
     });
-    failed.chain(named).chain(counted).collect()
+    failed.chain(named).chain(of_kind).collect()
 }
 
 fn of_the_machine(kind: Kind) -> bool {
@@ -57,6 +58,6 @@ fn without_ids(says: &str) -> &str {
 }
 
 fn first_number(text: &str) -> f64 {
-    let number = |w: &str| w.parse::<f64>().ok();
+    let number = |w: &str| w.replace(',', "").parse::<f64>().ok();
     text.split_whitespace().find_map(number).unwrap_or(0.0)
 }

@@ -2,8 +2,8 @@
 
 use crate::View;
 use ungil_experiment::energy::{About, Evidence};
-use ungil_experiment::metric::{Unit, show};
 use ungil_experiment::stats::median;
+use ungil_format::energy;
 
 /// The sensor of an experiment's energy column, if it has one.
 pub(crate) fn sensor<'a>(view: View<'a>) -> Option<&'a About> {
@@ -29,11 +29,10 @@ pub(crate) fn class(evidence: Evidence) -> &'static str {
 /// `None` without any.
 pub(crate) fn of_arm(view: View<'_>, arm: &str) -> Option<String> {
     let median = |key: &str| Some(view.comparison.arm(arm)?.metrics.get(key)?.median);
-    let joules = |value: f64| show(value, Unit::Joules);
-    let shown = joules(median("energy_j")?);
+    let shown = energy(median("energy_j")?);
     Some(match (band(view, arm), median("energy_above_idle_j")) {
-        (Some((low, high)), _) => format!("{shown} ({} to {})", joules(low), joules(high)),
-        (None, Some(above)) => format!("{shown}, {} above idle", joules(above)),
+        (Some((low, high)), _) => format!("{shown} ({} to {})", energy(low), energy(high)),
+        (None, Some(above)) => format!("{shown}, {} above idle", energy(above)),
         (None, None) => shown,
     })
 }

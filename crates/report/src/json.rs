@@ -2,7 +2,7 @@
 
 use crate::{View, hazards, words};
 use serde::Serialize;
-use ungil_experiment::compare::Comparison;
+use ungil_experiment::comparison::Comparison;
 use ungil_experiment::record::{Header, Startup};
 
 /// The object `--json` prints.

@@ -21,7 +21,8 @@ pub use source::{Found, Source, gather, tell_apart};
 pub use table::table;
 pub use words::words;
 
-use ungil_experiment::compare::{Comparison, compare};
+use ungil_experiment::compare::compare;
+use ungil_experiment::comparison::Comparison;
 use ungil_experiment::record::Record;
 use ungil_experiment::workload::Workload;
 

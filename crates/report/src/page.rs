@@ -34,8 +34,9 @@ pub use pictures::{Picture, pictures};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 pub use study::{Beside, Chapter, Study};
-use ungil_experiment::compare::ArmFigures;
+use ungil_experiment::comparison::ArmFigures;
 use ungil_experiment::metric::{METRICS, Unit};
+use ungil_format::counted;
 
 /// Colours and marks, which a chart in a file of its own has too, and the rest of the page.
 const STYLE: &str = concat!(include_str!("page/chart.css"), include_str!("page/style.css"));
@@ -169,7 +170,7 @@ pub fn html(page: Page<'_>) -> String {
     body.push_str(&format!(
         "<footer class=\"dim\">Made by ungil {} from {}. Ratios are medians over blocks with 95 % bootstrap intervals; a difference is claimed only from five blocks on and where the intervals lie beyond the metric's margin.</footer>",
         env!("CARGO_PKG_VERSION"),
-        if several { format!("{} records", page.sources.len()) } else { "one record".into() }
+        counted(page.sources.len(), "record")
     ));
     let packed_details = serde_json::to_string(&details).unwrap_or_default();
     let details =
@@ -248,9 +249,9 @@ fn about(page: Page<'_>) -> String {
     };
     let what = match page.sources.len() {
         1 => facts::command(&header.workload),
-        n => format!("{n} records"),
+        n => counted(n, "record"),
     };
-    format!("{what} · {cpu}, {} cores · {}", header.machine.cpus, header.started)
+    format!("{what} · {cpu}, {} · {}", counted(header.machine.cpus, "core"), header.started)
 }
 
 /// All about one record: its three figures, its hazards, its words; then the charts, and what it was measured on.

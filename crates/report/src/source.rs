@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use ungil_experiment::compare::Comparison;
+use ungil_experiment::comparison::Comparison;
 use ungil_experiment::record::Record;
 use ungil_experiment::{Error, Failure};
 
@@ -136,7 +136,10 @@ pub fn gather(path: &Path) -> Result<Found, Error> {
         let why = match found.refused.first() {
             None => "no file in it ends in .jsonl".to_string(),
             Some(first) => {
-                format!("none of its {} files is one this ungil can read; {first}", found.refused.len())
+                format!(
+                    "of its {} none is one this ungil can read; {first}",
+                    ungil_format::counted(found.refused.len(), "file")
+                )
             }
         };
         return Err(Error::Record {

@@ -2,9 +2,9 @@
 
 use crate::{View, joules};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
-use ungil_experiment::compare::{ArmFigures, Figure};
+use ungil_experiment::comparison::{ArmFigures, Figure};
 use ungil_experiment::metric::{self, Better, Metric};
-use ungil_experiment::stats::{LEAST_BLOCKS, Verdict};
+use ungil_experiment::stats::Verdict;
 
 /// Metrics that have a column whenever any arm has them, besides the headline and energy.
 const COLUMNS: [&str; 13] = [
@@ -109,14 +109,7 @@ fn headline_cells(arm: &ArmFigures, key: &str, metric: Option<&Metric>) -> Vec<S
 
 fn ratio(figure: &Figure) -> Option<(String, Verdict)> {
     let versus = figure.baseline.as_ref()?;
-    let shown = versus.ratio.map_or_else(
-        || "-".into(),
-        |r| match r.blocks {
-            1 => format!("{:.3} (1 block)", r.ratio),
-            n if n < LEAST_BLOCKS => format!("{:.3} ({n} blocks)", r.ratio),
-            _ => format!("{:.3} ({:.3}–{:.3})", r.ratio, r.low, r.high),
-        },
-    );
+    let shown = versus.ratio.map_or_else(|| "-".into(), |r| r.to_string());
     Some((shown, versus.verdict))
 }
 

@@ -8,9 +8,10 @@ mod unknown;
 
 use crate::{View, joules};
 use ungil_experiment::arm::Arm;
-use ungil_experiment::compare::{ArmFigures, Versus};
-use ungil_experiment::metric::{self, Better, digits};
+use ungil_experiment::comparison::{ArmFigures, Versus};
+use ungil_experiment::metric::{self, Better};
 use ungil_experiment::stats::{Ratio, Verdict};
+use ungil_format::counted;
 
 /// The sentences for a record.
 pub fn words(view: View<'_>) -> Vec<String> {
@@ -55,17 +56,12 @@ pub(crate) fn surely_better(view: View<'_>) -> Option<&ArmFigures> {
 
 /// How much better or worse, as a factor above 1.
 fn factor(ratio: f64) -> String {
-    format!("{}×", digits(if ratio < 1.0 { 1.0 / ratio } else { ratio }))
-}
-
-/// A ratio that may be far from 1: never a rounded zero.
-fn times(ratio: f64) -> String {
-    if ratio < 0.1 { format!("1/{}", digits(1.0 / ratio)) } else { digits(ratio) }
+    format!("{}×", ungil_format::ratio(if ratio < 1.0 { 1.0 / ratio } else { ratio }))
 }
 
 fn interval(r: &Ratio) -> String {
-    let (a, b) = if r.ratio < 1.0 { (1.0 / r.high, 1.0 / r.low) } else { (r.low, r.high) };
-    format!("95 % interval {}–{}, {} blocks", digits(a), digits(b), r.blocks)
+    let (low, high) = if r.ratio < 1.0 { (1.0 / r.high, 1.0 / r.low) } else { (r.low, r.high) };
+    format!("95 % interval {}, {}", ungil_format::interval(low, high), counted(r.blocks, "block"))
 }
 
 /// Names, or how many there are of them.
@@ -191,7 +187,7 @@ impl<'a> Story<'a> {
             let held = format!("{} of memory at its peak ({})", metric::show(figure.median, m.unit), m.title);
             parts.push(match figure.baseline.as_ref().and_then(|v| Some((v.verdict, v.ratio?))) {
                 Some((Verdict::More | Verdict::Less, r)) => {
-                    format!("{held}, {} times the baseline's", times(r.ratio))
+                    format!("{held}, {} times the baseline's", ungil_format::ratio(r.ratio))
                 }
                 Some((Verdict::Same, _)) => format!("{held}, as the baseline does"),
                 _ => held,
@@ -203,11 +199,11 @@ impl<'a> Story<'a> {
             versus.ratio.filter(|_| versus.why.is_none())
         };
         if let Some(r) = ratio("cpu_s") {
-            parts.push(format!("{} times the CPU time", times(r.ratio)));
+            parts.push(format!("{} times the CPU time", ungil_format::ratio(r.ratio)));
         }
         if let Some(r) = ratio("energy_j") {
             let class = joules::sensor(self.view).map_or("no sensor", |s| joules::class(s.evidence));
-            parts.push(format!("{} times the energy ({class})", times(r.ratio)));
+            parts.push(format!("{} times the energy ({class})", ungil_format::ratio(r.ratio)));
         }
         let (last, first) = parts.split_last()?;
         let all = if first.is_empty() { last.clone() } else { format!("{} and {last}", first.join(", ")) };

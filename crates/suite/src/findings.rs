@@ -3,12 +3,11 @@
 //!
 //! The paper: J. D. Montoya Salazar, "Unlocking Python's Cores", arXiv 2603.04782; CPython 3.14.2, 12 cores.
 
-use crate::summary::{Beside, OfCategory, Overall, Row, Summary, shown};
+use crate::summary::{Beside, OfCategory, Overall, Row, Summary};
 use crate::workloads::{Category, Form};
 use ungil_experiment::energy::Evidence;
-use ungil_experiment::metric::{Unit, show};
 use ungil_experiment::stats::{LEAST_BLOCKS, Verdict};
-use ungil_format::counted;
+use ungil_format::{counted, duration, percent};
 
 /// The paper's least ratio of times, of independent work on threads.
 const PAPER_BEST: f64 = 0.25;
@@ -68,15 +67,15 @@ fn is_decided(row: &Row) -> bool {
 fn told(row: &Row) -> String {
     let Some(t) = time(row) else { return row.id.clone() };
     format!(
-        "{} {}: {} on {}, {} on {}, {} of it in {} blocks",
+        "{} {}: {} on {}, {} on {}, {} of it in {}",
         row.workload,
         row.size,
-        show(t.reference, Unit::Seconds),
+        duration(t.reference),
         row.reference,
-        show(t.value, Unit::Seconds),
+        duration(t.value),
         row.arm,
         t.shown(),
-        t.blocks()
+        counted(t.blocks(), "block")
     )
 }
 
@@ -101,7 +100,8 @@ fn gain(summary: &Summary) -> Option<String> {
     let limit = 1.0 / f64::from(workers);
     let beside = if ratio(best) > PAPER_BEST * 1.1 && limit > PAPER_BEST * 0.9 {
         format!(
-            "the paper's best is {PAPER_BEST} on 12 cores; {workers} cores allow {limit:.2} at most, so ours is no contradiction"
+            "the paper's best is {PAPER_BEST} on 12 cores; {workers} cores allow {} at most, so ours is no contradiction",
+            ungil_format::ratio(limit)
         )
     } else if ratio(best) > PAPER_BEST * 1.1 {
         format!("that is less of a gain than the paper's best, {PAPER_BEST}")
@@ -134,7 +134,7 @@ fn collapse(summary: &Summary) -> Option<String> {
     };
     let waits = worst.metrics.get("lock_wait_share").map_or_else(
         || "how long they waited for locks could not be seen".into(),
-        |w| format!("its threads were seen waiting for locks for {:.0} % of their time", 100.0 * w.value),
+        |w| format!("its threads were seen waiting for locks for {} of their time", percent(w.value)),
     );
     let beside = if ratio(worst) < PAPER_WORST / 1.5 {
         format!("less than the paper's worst, {PAPER_WORST} on 12 cores")
@@ -173,13 +173,13 @@ fn sequential(summary: &Summary) -> Option<String> {
                 Some((least, most)) if most < low || least > high => "differs",
                 Some(_) => "overlaps",
             };
-            format!("and {} of the energy, which {word}: {paper}", shown(energy.ours))
+            format!("and {} of the energy, which {word}: {paper}", energy.ours)
         }
         _ => format!("{paper}, which cannot be held against ours: no sensor measured it"),
     };
     Some(format!(
         "Sequential work without the GIL takes {} of the time over {}; {beside}.",
-        shown(time.ours),
+        time.ours,
         counted(time.rows, "point")
     ))
 }
@@ -193,7 +193,7 @@ fn numpy(summary: &Summary) -> Option<String> {
     };
     Some(format!(
         "NumPy without the GIL takes {} of the time over {}, {agrees}.",
-        shown(time.ours),
+        time.ours,
         counted(time.rows, "point")
     ))
 }
@@ -222,7 +222,7 @@ fn energy(summary: &Summary) -> Option<String> {
         .collect();
     let share = ungil_experiment::stats::median(&idle).map_or_else(
         || "how much of it the idle machine draws was not measured".into(),
-        |s| format!("the machine at rest draws {:.0} % of it, the work adds the rest", 100.0 * s),
+        |s| format!("the machine at rest draws {} of it, the work adds the rest", percent(s)),
     );
     (!ratios.is_empty()).then(|| {
         let agrees = if least > 0.8 && most < 1.25 {
@@ -231,7 +231,9 @@ fn energy(summary: &Summary) -> Option<String> {
             "unlike the paper, where it hardly changes"
         };
         format!(
-            "Power without the GIL is {least:.2} to {most:.2} of that with it over {}, {agrees}; {share}.",
+            "Power without the GIL is {} to {} of that with it over {}, {agrees}; {share}.",
+            ungil_format::ratio(least),
+            ungil_format::ratio(most),
             counted(ratios.len(), "row")
         )
     })
@@ -247,8 +249,10 @@ fn memory(summary: &Summary) -> Option<String> {
     let (vms, pss) = (median("vms_peak_bytes")?, median("pss_peak_bytes")?);
     let agrees = if vms > pss { "as in the paper" } else { "unlike in the paper" };
     Some(format!(
-        "Memory without the GIL, median over {}: {vms:.2} of the address space (VMS) and {pss:.2} of what is resident (PSS); {agrees}, address space grows {}.",
+        "Memory without the GIL, median over {}: {} of the address space (VMS) and {} of what is resident (PSS); {agrees}, address space grows {}.",
         counted(rows.len(), "row"),
+        ungil_format::ratio(vms),
+        ungil_format::ratio(pss),
         if vms > pss { "more" } else { "less" }
     ))
 }
@@ -273,9 +277,10 @@ fn twins(summary: &Summary) -> Vec<String> {
     };
     let told = |(factor, name, a, b): &(f64, String, f64, f64), other: &str| {
         format!(
-            "{name}, {factor:.1} times its {other} ({} against {})",
-            show(*a, Unit::Seconds),
-            show(*b, Unit::Seconds)
+            "{name}, {} times its {other} ({} against {})",
+            ungil_format::ratio(*factor),
+            duration(*a),
+            duration(*b)
         )
     };
     let worst = |list: Vec<(f64, String, f64, f64)>| list.into_iter().max_by(|a, b| a.0.total_cmp(&b.0));

@@ -7,6 +7,7 @@ use std::path::Path;
 use ungil_experiment::arm::{Arm, Gil, Model};
 use ungil_experiment::pythons::Interpreter;
 use ungil_experiment::{Error, Failure, plan, workload};
+use ungil_format::{bytes, counted};
 
 /// What was asked for; empty lists mean everything.
 #[derive(Debug, Clone)]
@@ -173,16 +174,15 @@ fn arms(workload: &Workload, form: Form, size: u64, ask: &Ask) -> Result<(Vec<Ar
     let Some((most, arm)) = too_large else { return Ok((all, String::new())) };
     let total = all.len();
     all.retain(|a| needs(a) <= ask.memory);
-    let gib =
-        |bytes: u64| ungil_experiment::metric::show(bytes as f64, ungil_experiment::metric::Unit::Bytes);
-    let room = gib(ask.memory);
+    let room = bytes(ask.memory);
     let why = if all.is_empty() {
-        format!("needs about {} of memory, and there are {room}: --scale makes it smaller", gib(most))
+        format!("needs about {} of memory, and there are {room}: --scale makes it smaller", bytes(most))
     } else {
         let left = total - all.len();
         format!(
-            "{left} of {total} arms left out: {arm} needs about {} of memory, and there are {room}",
-            gib(most)
+            "{left} of {} left out: {arm} needs about {} of memory, and there are {room}",
+            counted(total, "arm"),
+            bytes(most)
         )
     };
     Ok((all, why))

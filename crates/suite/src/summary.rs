@@ -16,11 +16,11 @@ use rows::{add_rows, overall};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use ungil_experiment::arm::{Arm, Model};
-use ungil_experiment::compare::failure;
 use ungil_experiment::energy::Evidence;
 use ungil_experiment::hazard::Kind;
 use ungil_experiment::record::{Outcome, Record};
-use ungil_experiment::stats::{LEAST_BLOCKS, Ratio, Verdict};
+use ungil_experiment::stats::{Ratio, Verdict};
+use ungil_format::{counted, interval, ratio};
 
 /// Everything a suite says.
 #[derive(Debug, Clone, Serialize)]
@@ -171,7 +171,7 @@ pub fn summary(study: &Study) -> Summary {
     let mut summary = Summary {
         started: study.suite.started.clone(),
         ungil: study.suite.ungil.clone(),
-        machine: format!("{}, {} CPUs, {}", machine.cpu, machine.cpus, machine.kernel),
+        machine: format!("{}, {}, {}", machine.cpu, counted(machine.cpus, "CPU"), machine.kernel),
         cpus: machine.cpus,
         pythons: heads(study),
         evidence,
@@ -221,7 +221,10 @@ fn hazards(study: &Study) -> Vec<String> {
             kinds.entry(kind).or_insert_with(|| (0, example())).0 += 1;
         }
     }
-    kinds.into_values().map(|(count, says)| format!("{count} of {total} runs, such as: {says}")).collect()
+    kinds
+        .into_values()
+        .map(|(count, says)| format!("{count} of {}, such as: {says}", counted(total, "run")))
+        .collect()
 }
 
 fn missing(study: &Study) -> BTreeMap<String, String> {
@@ -236,7 +239,7 @@ fn failures(point: &Point, record: &Record) -> Vec<Failed> {
         let said = run.stderr.as_deref().unwrap_or_default().lines().find_map(|l| l.strip_prefix(WRONG));
         // Arms that disagree: one of them is wrong, and nothing says which.
         let disagrees = matches!(run.outcome, Outcome::Invalid { .. });
-        let why = said.map_or_else(|| failure(run), |said| format!("{WRONG}{said}"));
+        let why = said.map_or_else(|| run.outcome.to_string(), |said| format!("{WRONG}{said}"));
         Some(Failed { what: what(point), arm: arm.id.clone(), why, self_check: said.is_some() || disagrees })
     });
     dead.collect()
@@ -273,23 +276,14 @@ impl Beside {
 
     /// `1.08 (1.06–1.11)`; fewer blocks than decide anything are said instead.
     pub fn shown(&self) -> String {
-        self.ratio.map_or_else(|| "-".into(), shown)
-    }
-}
-
-/// A ratio with its interval, or with how few blocks there are.
-pub fn shown(r: Ratio) -> String {
-    match r.blocks {
-        1 => format!("{:.2} (1 block)", r.ratio),
-        n if n < LEAST_BLOCKS => format!("{:.2} ({n} blocks)", r.ratio),
-        _ => format!("{:.2} ({:.2}–{:.2})", r.ratio, r.low, r.high),
+        self.ratio.map_or_else(|| "-".into(), |r| r.to_string())
     }
 }
 
 /// The paper's geometric mean with its interval.
 pub fn shown_gmean(r: Ratio) -> String {
     match r.gmean_low.zip(r.gmean_high) {
-        Some((low, high)) => format!("{:.2} ({low:.2}–{high:.2})", r.gmean),
-        None => format!("{:.2}", r.gmean),
+        Some((low, high)) => format!("{} ({})", ratio(r.gmean), interval(low, high)),
+        None => ratio(r.gmean),
     }
 }

@@ -1,11 +1,12 @@
 //! A summary as text: a table a category in the paper's form, the categories in one figure each, what was left out, findings.
 
-use crate::summary::{Beside, OfCategory, Overall, Row, Summary, shown, shown_gmean};
+use crate::summary::{Beside, OfCategory, Overall, Row, Summary, shown_gmean};
 use crate::workloads::{Category, Form, named};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use ungil_experiment::energy::Evidence;
-use ungil_experiment::metric::{Unit, digits, find, show};
+use ungil_experiment::metric::find;
 use ungil_experiment::stats::Verdict;
+use ungil_format::{self as format, bytes, counted, duration, percent, power};
 
 /// Share of the workers' time from which waiting has a column.
 const WORTH_A_COLUMN: f64 = 0.02;
@@ -77,19 +78,17 @@ fn energy(evidence: Evidence) -> &'static str {
 type Column = (&'static str, &'static str, fn(f64) -> String);
 
 fn columns(category: &OfCategory, evidence: Evidence) -> Vec<Column> {
-    let bytes = |v| show(v, Unit::Bytes);
-    let percent = |v: f64| format!("{v:.0} %");
-    let share = |v: f64| format!("{:.0} %", 100.0 * v);
+    let bytes = |v: f64| bytes(v.round() as u64);
     let all: [Column; 9] = [
-        ("CPU", "cpu_percent", percent),
+        ("CPU", "cpu_percent", |v| percent(v / 100.0)),
         ("VMS", "vms_peak_bytes", bytes),
         ("RSS", "rss_peak_bytes", bytes),
         ("PSS", "pss_peak_bytes", bytes),
-        ("power", "power_w", |v| format!("{} W", digits(v))),
-        (energy(evidence), "energy_j", |v| show(v, Unit::Joules)),
-        ("above idle", "energy_above_idle_j", |v| show(v, Unit::Joules)),
-        ("lock wait", "lock_wait_share", share),
-        ("GIL wait", "gil_wait_share", share),
+        ("power", "power_w", power),
+        (energy(evidence), "energy_j", format::energy),
+        ("above idle", "energy_above_idle_j", format::energy),
+        ("lock wait", "lock_wait_share", percent),
+        ("GIL wait", "gil_wait_share", percent),
     ];
     let worth = |key: &str| {
         let least = if key.ends_with("_share") { WORTH_A_COLUMN } else { f64::MIN };
@@ -142,7 +141,7 @@ fn time(row: &Row) -> [String; 3] {
         Verdict::Same => "same",
         Verdict::CannotTell => "cannot tell",
     };
-    let pair = format!("{} → {}", show(t.reference, Unit::Seconds), show(t.value, Unit::Seconds));
+    let pair = format!("{} → {}", duration(t.reference), duration(t.value));
     [pair, t.shown(), word.into()]
 }
 
@@ -164,11 +163,11 @@ pub fn overall(category: &OfCategory, evidence: Evidence) -> Vec<String> {
         };
         format!(
             "{} of {}{}, {title}: the paper's way {}, by blocks {}",
-            if o.rows == 1 { "1 row".into() } else { format!("all {} rows", o.rows) },
+            if o.rows == 1 { "1 row".into() } else { format!("all {}", counted(o.rows, "row")) },
             o.label,
             word(o),
             shown_gmean(o.paper),
-            shown(o.ours)
+            o.ours
         )
     };
     category.overall.iter().map(line).collect()

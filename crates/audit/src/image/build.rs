@@ -160,3 +160,8 @@ pub(super) fn array<T: Pod>(bytes: &[u8]) -> &[T] {
     let count = bytes.len() / size_of::<T>().max(1);
     slice_from_bytes(bytes, count).map(|(items, _)| items).unwrap_or_default()
 }
+
+/// Returns the C name of a Mach-O symbol.
+pub(super) fn c_name(name: &[u8]) -> &[u8] {
+    name.strip_prefix(b"_").unwrap_or(name)
+}

@@ -4,8 +4,7 @@
 //! the cells themselves; older ones have small programs that say which cells to fill.
 
 use super::ImageError;
-use super::build::Builder;
-use super::macho::c_name;
+use super::build::{Builder, c_name};
 use super::trie::Trie;
 use object::LittleEndian as LE;
 use object::macho::{self, DyldInfoCommand, LinkeditDataCommand};

@@ -3,7 +3,7 @@
 //! Apple's `mach-o/loader.h`, `mach-o/nlist.h` and `mach-o/fat.h`. A universal file holds an image for each of several
 //! machines. What dyld fills is in `fixups`.
 
-use super::build::{Builder, array};
+use super::build::{Builder, array, c_name};
 use super::fixups::Linkedit;
 use super::stubs::Place;
 use super::{Arch, Format, Image, ImageError};
@@ -128,11 +128,6 @@ fn library<'a>(
     let name = command.string(LE, dylib.dylib.name).map_err(|_| HEADERS)?;
     build.image.libraries.push(String::from_utf8_lossy(name).into_owned());
     Ok(())
-}
-
-/// What C calls a symbol of Mach-O.
-pub(super) fn c_name(name: &[u8]) -> &[u8] {
-    name.strip_prefix(b"_").unwrap_or(name)
 }
 
 fn read_symbols<'a>(

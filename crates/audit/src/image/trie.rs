@@ -5,8 +5,7 @@
 //! so many ways to them that walking all would never end. So nodes that are met, and bytes of names, are counted.
 
 use super::ImageError;
-use super::build::Builder;
-use super::macho::c_name;
+use super::build::{Builder, c_name};
 use object::macho::{self, ExportSymbolFlags};
 
 const DAMAGED: &str = "its table of exports contradicts itself";

@@ -4,8 +4,9 @@
 //! register, and is made to. Layouts: Arm Architecture Reference Manual, C4 (A64 instruction set encoding).
 
 use crate::image::Image;
-use crate::judge::machine::{Flow, Outline, Target};
-use crate::judge::state::{Compared, Condition, State, Value};
+use crate::judge::flow::{Flow, Outline, Target};
+use crate::judge::state::{Compared, Condition, State};
+use crate::judge::value::Value;
 
 mod data;
 mod memory;

@@ -1,7 +1,8 @@
 //! The imports that a walk knows by name, and what it makes of them.
 
 use crate::image::Image;
-use crate::judge::state::{State, Value};
+use crate::judge::state::State;
+use crate::judge::value::Value;
 
 /// What a call of an import means to a walk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,9 +3,11 @@
 //! Modules that build their slots at run time (pybind11's in a static array, some of PyO3's) are read through this.
 
 use crate::image::Image;
-use crate::judge::state::{STACK, Value, mask};
+use crate::judge::value::{Value, mask};
 use rustc_hash::FxHashMap;
 
+/// Where the walked function's stack begins. Nothing real is mapped there: it is not canonical.
+pub(crate) const STACK: u64 = 0x7fff_ff00_0000_0000;
 /// The most stack that a walk has, above and below where it begins.
 pub(crate) const STACK_BYTES: u64 = 1 << 24;
 /// Where memory begins that the walked function gets for itself, zeroed: as unreal as the stack, and nowhere near it.

@@ -3,7 +3,7 @@
 //! An init function may make more than the one it hands over: a package's submodules, told otherwise. What counts is what was said of
 //! the one that is handed over.
 
-use crate::judge::state::Value;
+use crate::judge::value::Value;
 use std::hash::{Hash, Hasher};
 
 /// The most modules of one way that are told apart.

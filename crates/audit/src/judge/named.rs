@@ -7,7 +7,7 @@
 use crate::image::Image;
 use crate::judge::memory::Memory;
 use crate::judge::slots::{self, Reading, Said};
-use crate::judge::state::Value;
+use crate::judge::value::Value;
 
 /// The longest dotted name that is looked for.
 const LONGEST: usize = 200;

@@ -1,7 +1,7 @@
 //! What ways through an init function come to.
 
 use crate::judge::slots::Reading;
-use crate::judge::state::Value;
+use crate::judge::value::Value;
 
 /// What one way through an init function comes to.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,8 +4,9 @@
 //! going over the code without knowing any value: what a function calls, and which functions it hands to others.
 
 use crate::image::Image;
+use crate::judge::flow::Target;
 use crate::judge::imports::Role;
-use crate::judge::machine::{Machine, Target};
+use crate::judge::machine::Machine;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// The most instructions that are looked at for one init function.

@@ -8,7 +8,7 @@
 
 use crate::image::Image;
 use crate::judge::memory::{self, Memory};
-use crate::judge::state::Value;
+use crate::judge::value::Value;
 use crate::model::Evidence;
 
 /// Where `m_name` is with the object head of a build with the GIL, and of a free-threaded one.

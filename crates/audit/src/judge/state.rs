@@ -5,34 +5,12 @@
 //! about every copy of it: that tells the paths that fail from those that hand over a module.
 
 use crate::image::Image;
-use crate::judge::memory::Memory;
+use crate::judge::memory::{Memory, STACK};
 use crate::judge::modules::Modules;
+use crate::judge::value::{Value, mask, signed};
 use rustc_hash::{FxHashMap, FxHasher};
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
-
-/// Where the walked function's stack begins. Nothing real is mapped there: it is not canonical.
-pub(crate) const STACK: u64 = 0x7fff_ff00_0000_0000;
-
-/// What is known of 64 bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Value {
-    /// A number, or an address of the image or of the stack.
-    Known(u64),
-    /// The address of an import: an index of the image's imports.
-    Import(u32),
-    /// Something the file does not say.
-    Symbol(u32),
-}
-
-impl Value {
-    pub(crate) fn known(self) -> Option<u64> {
-        match self {
-            Value::Known(value) => Some(value),
-            _ => None,
-        }
-    }
-}
 
 /// How two values were compared.
 #[derive(Debug, Clone, Copy)]
@@ -261,17 +239,6 @@ impl State {
             _ => {}
         }
     }
-}
-
-/// The bits of the low `size` bytes.
-pub(crate) fn mask(size: u32) -> u64 {
-    if size >= 8 { u64::MAX } else { (1 << (8 * size)) - 1 }
-}
-
-/// A number of `size` bytes as a signed one.
-pub(crate) fn signed(value: u64, size: u32) -> i64 {
-    let unused = 64 - 8 * size.clamp(1, 8);
-    ((value << unused) as i64) >> unused
 }
 
 fn decide(condition: Condition, one: u64, other: u64, width: u32) -> Option<bool> {

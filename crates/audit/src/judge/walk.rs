@@ -5,13 +5,15 @@
 //! multiply. A way that ends in null is one that failed, and says nothing.
 
 use crate::image::Image;
+use crate::judge::flow::{Flow, Target};
 use crate::judge::imports::{self, Role};
-use crate::judge::machine::{Flow, Machine, Target};
+use crate::judge::machine::Machine;
 use crate::judge::memory::is_stack;
 use crate::judge::outcome::{Outcome, Walked};
 use crate::judge::reach::Reach;
 use crate::judge::slots;
-use crate::judge::state::{Frame, State, Value};
+use crate::judge::state::{Frame, State};
+use crate::judge::value::Value;
 use rustc_hash::FxHashSet;
 use std::rc::Rc;
 

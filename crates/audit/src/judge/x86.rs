@@ -4,8 +4,9 @@
 //! decoder's own tables, so that nothing known is ever out of date.
 
 use crate::image::Image;
-use crate::judge::machine::{Flow, Target};
-use crate::judge::state::{Compared, Condition, State, Value, mask, signed};
+use crate::judge::flow::{Flow, Target};
+use crate::judge::state::{Compared, Condition, State};
+use crate::judge::value::{Value, mask, signed};
 use iced_x86::{
     ConditionCode, Decoder, DecoderOptions, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind,
 };

@@ -11,7 +11,7 @@ const LINES: usize = 20;
 #[derive(Debug, Args)]
 pub(crate) struct Alloc {
     /// Bytes between two samples, on average; 1 counts every block (default: 64KiB).
-    #[arg(long, value_name = "BYTES", value_parser = bytes, conflicts_with_all = ["replay", "diff"],
+    #[arg(long, value_name = "BYTES", value_parser = every, conflicts_with_all = ["replay", "diff"],
           help_heading = "Allocations")]
     pub(crate) every: Option<u64>,
 
@@ -42,34 +42,8 @@ impl Alloc {
     }
 }
 
-/// A number of bytes: `1`, `4096`, `64k`, `64KiB`, `1MiB`.
-pub(crate) fn bytes(text: &str) -> Result<u64, String> {
-    let lower = text.trim().to_ascii_lowercase();
-    let digits = lower.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let factor = match lower.get(digits.len()..).unwrap_or("").trim() {
-        "" | "b" => 1,
-        "k" | "kb" | "kib" => 1 << 10,
-        "m" | "mb" | "mib" => 1 << 20,
-        "g" | "gb" | "gib" => 1 << 30,
-        _ => 0,
-    };
-    match digits.parse::<u64>().ok().and_then(|n| n.checked_mul(factor)) {
-        Some(n) if (1..=1 << 40).contains(&n) => Ok(n),
-        _ => Err("write a number of bytes such as 1, 4096, 64KiB or 1MiB".into()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytes_are_read() {
-        assert_eq!(bytes("1"), Ok(1));
-        assert_eq!(bytes("64KiB"), Ok(65536));
-        assert_eq!(bytes("1 M"), Ok(1 << 20));
-        for wrong in ["", "0", "-1", "64x", "1.5k", "99999999999999999999", "9999999g"] {
-            assert!(bytes(wrong).is_err(), "{wrong}");
-        }
-    }
+/// A number of bytes between two samples: `1`, `4096`, `64k`, `64KiB`.
+fn every(text: &str) -> Result<u64, &'static str> {
+    let bytes = ungil_format::parse_bytes(text).filter(|n| (1..=1 << 40).contains(n));
+    bytes.ok_or("write a number of bytes from 1 to 1TiB, such as 4096 or 64KiB")
 }

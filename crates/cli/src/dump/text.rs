@@ -37,7 +37,7 @@ fn write(text: &mut String, snapshot: &Snapshot, style: Style) -> fmt::Result {
         "CPython {}{build}, {}{interpreters}, looked at in {}",
         snapshot.python,
         counted(threads, "thread"),
-        words::seconds(snapshot.look_s)
+        ungil_format::duration(snapshot.look_s)
     )?;
     for interpreter in &snapshot.interpreters {
         if snapshot.interpreters.len() > 1 {

@@ -2,7 +2,7 @@
 
 use crate::clean::clean;
 use crate::failure::Edge;
-use ungil_format::counted;
+use ungil_format::{counted, duration};
 use ungil_remote::locks::Confidence;
 use ungil_remote::snapshot::{EdgeView, FrameView, HoldView, HolderView, StrandedView, ThreadView, WaitView};
 use ungil_remote::{AttachError, ThreadState, WaitTarget};
@@ -29,26 +29,15 @@ pub(super) fn thing(target: &WaitTarget, name: Option<&str>) -> String {
     }
 }
 
-/// `3.2 s`, `12 ms`, `2 h 5 min`.
-pub(super) fn seconds(seconds: f64) -> String {
-    match seconds {
-        s if s < 0.001 => format!("{:.1} ms", s * 1e3),
-        s if s < 1.0 => format!("{:.0} ms", s * 1e3),
-        s if s < 100.0 => format!("{s:.1} s"),
-        s if s < 3600.0 => format!("{:.0} min {:.0} s", (s / 60.0).floor(), s % 60.0),
-        s => format!("{:.0} h {:.0} min", (s / 3600.0).floor(), (s % 3600.0 / 60.0).floor()),
-    }
-}
-
 /// `waiting 3.2 s for <0x..> (a threading.Lock "L1"), held by "worker-3"`.
 pub(super) fn wait(wait: &WaitView) -> String {
-    let since = wait.seconds.map(|since| format!(" {}", seconds(since))).unwrap_or_default();
+    let since = wait.seconds.map(|since| format!(" {}", duration(since))).unwrap_or_default();
     let mut text =
         format!("waiting{since} for <{}> ({})", wait.lock, thing(&wait.kind, wait.name.as_deref()));
     if wait.timed {
         text += &wait.left_s.map_or_else(
             || ", with a timeout".into(),
-            |left| format!(", for {} more at most", seconds(left)),
+            |left| format!(", for {} more at most", duration(left)),
         );
     }
     let verb = wait.kind.held_by();

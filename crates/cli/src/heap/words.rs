@@ -3,6 +3,7 @@
 use super::Report;
 use crate::clean::clean;
 use std::fmt::Write;
+use ungil_format::{bytes, counted, duration, grouped, percent};
 use ungil_remote::heap::{Coverage, Heap, Kind, Mimalloc, ThreadMemory};
 
 /// Threads that are listed.
@@ -13,15 +14,15 @@ pub(super) fn report(report: &Report<'_>, top: usize) -> String {
     let heap = report.heap;
     let build = if report.free_threaded { "free-threaded" } else { "with a GIL" };
     let what = match heap.coverage {
-        Coverage::Allocator => "objects",
-        Coverage::Collector => "objects the collector knows",
+        Coverage::Allocator => "",
+        Coverage::Collector => " the collector knows",
     };
     let mut out = format!(
-        "Process {}, CPython {} {build}: {} {what}, {}\n\n",
+        "Process {}, CPython {} {build}: {}{what}, {}\n\n",
         report.pid,
         report.version,
-        grouped(heap.objects),
-        size(heap.bytes)
+        counted(heap.objects, "object"),
+        bytes(heap.bytes)
     );
     match &report.growth {
         Some(growth) => changes(&mut out, report, growth, top),
@@ -43,12 +44,12 @@ fn counts(out: &mut String, report: &Report<'_>, top: usize) {
     let head = if report.modules.is_some() { "module" } else { "type" };
     line!(out, "{:>13} {:>11} {:>7}  {head}", "objects", "bytes", "share");
     for row in rows.iter().take(if top == 0 { usize::MAX } else { top }) {
-        let share = 100.0 * row.bytes as f64 / (report.heap.bytes as f64).max(1.0);
+        let share = percent(row.bytes as f64 / (report.heap.bytes as f64).max(1.0));
         line!(
             out,
-            "{:>13} {:>11} {share:>5.1} %  {}",
+            "{:>13} {:>11} {share:>7}  {}",
             grouped(row.objects),
-            size(row.bytes),
+            bytes(row.bytes),
             name(&row.module, &row.name)
         );
     }
@@ -58,21 +59,21 @@ fn counts(out: &mut String, report: &Report<'_>, top: usize) {
 fn changes(out: &mut String, report: &Report<'_>, growth: &super::Growth<'_>, top: usize) {
     let head = if report.modules.is_some() { "module" } else { "type" };
     if growth.changes.is_empty() {
-        line!(out, "Nothing grew or shrank in {:.1} s.", growth.seconds);
+        line!(out, "Nothing grew or shrank in {}.", duration(growth.seconds));
         return;
     }
-    line!(out, "In {:.1} s:", growth.seconds);
+    line!(out, "In {}:", duration(growth.seconds));
     line!(out, "{:>13} {:>11} {:>13} {:>11}  {head}", "objects", "bytes", "now", "bytes");
     for change in growth.changes.iter().take(if top == 0 { usize::MAX } else { top }) {
         let sign = |gained: i64| if gained < 0 { '-' } else { '+' };
         let objects =
             format!("{}{}", sign(change.objects_gained), grouped(change.objects_gained.unsigned_abs()));
-        let bytes = format!("{}{}", sign(change.bytes_gained), size(change.bytes_gained.unsigned_abs()));
+        let gained = format!("{}{}", sign(change.bytes_gained), bytes(change.bytes_gained.unsigned_abs()));
         line!(
             out,
-            "{objects:>13} {bytes:>11} {:>13} {:>11}  {}",
+            "{objects:>13} {gained:>11} {:>13} {:>11}  {}",
             grouped(change.objects),
-            size(change.bytes),
+            bytes(change.bytes),
             name(&change.module, &change.name)
         );
     }
@@ -89,13 +90,13 @@ fn memory(out: &mut String, heap: &Heap) {
     line!(out, "\nMemory");
     if let Some(held) = &heap.mimalloc {
         mimalloc(out, "mimalloc", held);
-        let buffers = format!("{} in {} blocks", size(held.other_bytes), grouped(held.other_blocks));
+        let buffers = format!("{} in {}", bytes(held.other_bytes), counted(held.other_blocks, "block"));
         line!(
             out,
             "  of that no objects but their buffers and tables, and what extensions asked for: {buffers}"
         );
         if held.idle_objects > 0 {
-            let idle = format!("{} in {} objects", size(held.idle_bytes), grouped(held.idle_objects));
+            let idle = format!("{} in {}", bytes(held.idle_bytes), counted(held.idle_objects, "object"));
             line!(out, "  of that kept by the runtime to be used again, or about to be freed: {idle}");
         }
     }
@@ -105,12 +106,12 @@ fn memory(out: &mut String, heap: &Heap) {
     if let Some(held) = &heap.pymalloc {
         line!(
             out,
-            "  pymalloc: {} in {} arenas, {} of it in use ({} blocks), {} held and used by nobody",
-            size(held.reserved),
-            grouped(held.arenas),
-            size(held.block_bytes),
-            grouped(held.blocks),
-            size(held.unused())
+            "  pymalloc: {} in {}, {} of it in use ({}), {} held and used by nobody",
+            bytes(held.reserved),
+            counted(held.arenas, "arena"),
+            bytes(held.block_bytes),
+            counted(held.blocks, "block"),
+            bytes(held.unused())
         );
     }
     for mapped in &heap.mapped {
@@ -124,13 +125,13 @@ fn memory(out: &mut String, heap: &Heap) {
         };
         let swapped = match mapped.swapped_bytes {
             0 => String::new(),
-            bytes => format!(", {} in the swap", size(bytes)),
+            swapped => format!(", {} in the swap", bytes(swapped)),
         };
         line!(
             out,
             "{:>11} in memory of {:>11}{swapped}  {what}",
-            size(mapped.resident_bytes),
-            size(mapped.bytes)
+            bytes(mapped.resident_bytes),
+            bytes(mapped.bytes)
         );
     }
     if heap.mapped.is_empty() {
@@ -139,15 +140,15 @@ fn memory(out: &mut String, heap: &Heap) {
 }
 
 fn mimalloc(out: &mut String, what: &str, held: &Mimalloc) {
-    let resident = held.resident.map_or("an unknown part".into(), size);
+    let resident = held.resident.map_or("an unknown part".into(), bytes);
     line!(
         out,
-        "  {what}: {} in {} segments, {resident} in memory; {} in use ({} blocks), {} in its pages used by nobody",
-        size(held.reserved),
-        grouped(held.segments),
-        size(held.block_bytes),
-        grouped(held.blocks),
-        size(held.unused())
+        "  {what}: {} in {}, {resident} in memory; {} in use ({}), {} in its pages used by nobody",
+        bytes(held.reserved),
+        counted(held.segments, "segment"),
+        bytes(held.block_bytes),
+        counted(held.blocks, "block"),
+        bytes(held.unused())
     );
 }
 
@@ -157,9 +158,9 @@ fn threads(out: &mut String, threads: &[ThreadMemory]) {
     let columns = if heaps { format!(" {:>11} {:>11}", "heap", "unused") } else { String::new() };
     line!(out, "{:>11} {:>11} {:>11}{columns}  name", "id", "stack", "in memory");
     for thread in threads.iter().take(MOST_THREADS) {
-        let figure = |bytes: Option<u64>| bytes.map_or("unknown".into(), size);
+        let figure = |size: Option<u64>| size.map_or("unknown".into(), bytes);
         let heap = thread.heap.map_or(String::new(), |heap| {
-            format!(" {:>11} {:>11}", size(heap.block_bytes), size(heap.unused()))
+            format!(" {:>11} {:>11}", bytes(heap.block_bytes), bytes(heap.unused()))
         });
         line!(
             out,
@@ -191,10 +192,13 @@ fn notes(out: &mut String, report: &Report<'_>) {
              dictionaries and sets. A free-threaded build shows every object."
         ),
     }
-    let share = 100.0 * look.torn as f64;
     if look.torn > 0 {
         let of = heap.mimalloc.map_or(String::new(), |held| {
-            format!(" of {} ({:.2} %)", grouped(held.pages), share / (held.pages as f64).max(1.0))
+            format!(
+                " of {} ({})",
+                grouped(held.pages),
+                percent(look.torn as f64 / (held.pages as f64).max(1.0))
+            )
         });
         let what = if heap.mimalloc.is_some() { "pages" } else { "lists" };
         line!(
@@ -213,7 +217,7 @@ fn notes(out: &mut String, report: &Report<'_>) {
         let why = if report.interrupted { "interrupted" } else { "the time of --limit was up" };
         line!(out, "Incomplete, {why}: the figures are of what had been read.");
     }
-    line!(out, "Took {:.2} s; the process was not stopped.", heap.took_s);
+    line!(out, "Took {}; the process was not stopped.", duration(heap.took_s));
 }
 
 /// A type's full name; builtins go by their own.
@@ -225,47 +229,9 @@ fn name(module: &str, name: &str) -> String {
     }
 }
 
-/// A number with its thousands apart: `1,234,567`.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() * 4 / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// Bytes in the unit that leaves at most four digits.
-fn size(bytes: u64) -> String {
-    let mut value = bytes as f64;
-    let mut unit = "B";
-    for larger in ["KiB", "MiB", "GiB", "TiB"] {
-        if value < 1000.0 {
-            break;
-        }
-        (value, unit) = (value / 1024.0, larger);
-    }
-    if unit == "B" { format!("{bytes} B") } else { format!("{value:.1} {unit}") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_readable() {
-        for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
-            assert_eq!(grouped(number), text);
-        }
-        for (bytes, text) in
-            [(0, "0 B"), (999, "999 B"), (1000, "1.0 KiB"), (10 << 20, "10.0 MiB"), (3 << 40, "3.0 TiB")]
-        {
-            assert_eq!(size(bytes), text);
-        }
-    }
 
     #[test]
     fn a_name_cannot_act_on_the_terminal() {

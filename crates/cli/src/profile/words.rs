@@ -5,7 +5,7 @@ use crate::clean::{self, clean};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::process::ExitStatus;
-use ungil_format::counted;
+use ungil_format::{counted, duration, frequency, grouped, percent};
 use ungil_profile::capture::{Captured, Ending};
 use ungil_profile::{Key, Profile, Unit, findings};
 
@@ -31,13 +31,13 @@ pub(super) fn text(captured: &Captured, written: &Written, status: Option<&Optio
 pub(super) fn about(profile: &Profile) -> String {
     let (header, totals) = (&profile.header, &profile.totals);
     let samples = profile.total().samples;
-    let seconds = totals.duration_ns as f64 / 1e9;
+    let seconds = duration(totals.duration_ns as f64 / 1e9);
     let build = header.build.map_or("", |build| build.words());
     let mut text = String::new();
     let one_line = clean(&header.command);
     text.push_str(&format!("{one_line} (CPython {} {build}), mode {}\n", header.python, header.mode.name()));
     if header.unit == Unit::Bytes {
-        text.push_str(&format!("captured {} in {seconds:.2} s\n", counted(totals.captured, "sample")));
+        text.push_str(&format!("captured {} in {seconds}\n", counted(totals.captured, "sample")));
     } else {
         looks(&mut text, profile, samples);
     }
@@ -57,31 +57,32 @@ pub(super) fn about(profile: &Profile) -> String {
 /// How many looks, how good, and what they cost.
 fn looks(text: &mut String, profile: &Profile, samples: u64) {
     let (header, totals) = (&profile.header, &profile.totals);
-    let seconds = totals.duration_ns as f64 / 1e9;
+    let seconds = duration(totals.duration_ns as f64 / 1e9);
     let mut pids: Vec<u32> = profile.threads.iter().map(|thread| thread.pid).collect();
     pids.sort_unstable();
     pids.dedup();
     let each = if pids.len() > 1 {
-        format!(" at each of {} processes while it ran ({} looks in all)", pids.len(), totals.captured)
+        let looks = counted(totals.captured, "look");
+        format!(" at each of {} processes while it ran ({looks} in all)", pids.len())
     } else {
         String::new()
     };
     text.push_str(&format!(
-        "captured {} in {seconds:.2} s{each} ({} asked, {} reached), missed {} ({:.1} %), torn {} of {} ({:.2} %)\n",
+        "captured {} in {seconds}{each} ({} asked, {} reached), missed {} ({}), torn {} of {} ({})\n",
         counted(totals.taken(), "look"),
-        hertz(header.rate_asked_hz),
-        totals.rate_reached_hz().map_or("none".into(), hertz),
-        totals.missed,
-        totals.missed_share() * 100.0,
-        totals.torn,
+        frequency(header.rate_asked_hz),
+        totals.rate_reached_hz().map_or("none".into(), frequency),
+        grouped(totals.missed),
+        percent(totals.missed_share()),
+        grouped(totals.torn),
         counted(totals.torn + samples, "stack"),
-        totals.torn_share(samples) * 100.0,
+        percent(totals.torn_share(samples)),
     ));
     match totals.own_cpu_ns {
         Some(cpu) if totals.duration_ns > 0 => text.push_str(&format!(
-            "looking cost {:.2} s of processor time, {:.2} % of a core\n",
-            cpu as f64 / 1e9,
-            cpu as f64 / totals.duration_ns as f64 * 100.0
+            "looking cost {} of processor time, {} of a core\n",
+            duration(cpu as f64 / 1e9),
+            percent(cpu as f64 / totals.duration_ns as f64)
         )),
         _ => text.push_str("what looking cost could not be measured\n"),
     }
@@ -166,13 +167,4 @@ pub(super) fn summary(profile: &Profile) -> serde_json::Value {
         "pauses": profile.pauses.len(),
         "findings": found,
     })
-}
-
-/// A rate in words.
-fn hertz(rate: f64) -> String {
-    match rate {
-        rate if rate >= 1e6 => format!("{:.2} MHz", rate / 1e6),
-        rate if rate >= 1e3 => format!("{:.2} kHz", rate / 1e3),
-        rate => format!("{rate:.1} Hz"),
-    }
 }

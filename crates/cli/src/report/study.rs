@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use ungil_report::{Beside, Chapter, Study};
 use ungil_suite::folder;
-use ungil_suite::summary::{OfCategory, Overall, Row, Summary, shown as shown_ratio, summary};
+use ungil_suite::summary::{OfCategory, Overall, Row, Summary, summary};
 use ungil_suite::table;
 use ungil_suite::workloads::{Form, named};
 
@@ -47,7 +47,7 @@ fn figures(summary: &Summary) -> (Vec<String>, Vec<Vec<String>>) {
                     .overall
                     .iter()
                     .find(same)
-                    .map_or_else(|| "not compared".into(), |o| shown_ratio(o.ours))
+                    .map_or_else(|| "not compared".into(), |o| o.ours.to_string())
             };
             let arm = match time.form {
                 Form::Plain => time.label.clone(),

@@ -2,8 +2,8 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
-use std::time::Duration;
 use ungil_experiment::runner;
+use ungil_format::duration;
 use ungil_suite::drive::Event;
 use ungil_suite::summary::what;
 
@@ -33,7 +33,7 @@ impl Progress {
     pub(crate) fn show(&mut self, event: &Event<'_>) {
         match event {
             Event::Point(number, of, point, left_s) => {
-                self.left = format!("about {} left", words(*left_s));
+                self.left = format!("about {} left", duration(*left_s));
                 if let Some(bar) = &self.bar {
                     bar.set_length(*of as u64);
                     bar.set_position(*number as u64 - 1);
@@ -68,15 +68,5 @@ impl Drop for Progress {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-    }
-}
-
-/// `2 min`, `40 s`.
-fn words(seconds: f64) -> String {
-    let left = Duration::from_secs_f64(seconds.clamp(0.0, 1e9)).as_secs();
-    match left {
-        0..=90 => format!("{left} s"),
-        91..=5400 => format!("{} min", left.div_ceil(60)),
-        _ => format!("{:.1} h", left as f64 / 3600.0),
     }
 }

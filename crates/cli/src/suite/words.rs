@@ -1,7 +1,7 @@
 //! What a suite is said to be before it runs: its workloads, its points.
 
 use ungil_experiment::arm::Arm;
-use ungil_experiment::metric::{Unit, digits, show};
+use ungil_format::{bytes, counted, duration, percent};
 use ungil_suite::plan::{Point, Skipped};
 use ungil_suite::summary::what;
 use ungil_suite::workloads::{Category, WORKLOADS};
@@ -33,19 +33,24 @@ pub(crate) fn plan(points: &[(Point, Vec<Arm>)], skipped: &[Skipped], blocks: u3
     let one = |(point, arms): &(Point, Vec<Arm>)| {
         let share = match point.category {
             Category::Shared => String::new(),
-            _ => format!("{} % of the paper's work, ", digits(100.0 * point.share)),
+            _ => format!("{} of the paper's work, ", percent(point.share)),
         };
         format!(
-            "{}: {share}about {} and {} a run, {} arms",
+            "{}: {share}about {} and {} a run, {}",
             what(point),
-            show(point.expected_s, Unit::Seconds),
-            show(point.expected_bytes as f64, Unit::Bytes),
-            arms.len()
+            duration(point.expected_s),
+            bytes(point.expected_bytes),
+            counted(arms.len(), "arm")
         )
     };
     let mut lines: Vec<String> = points.iter().map(one).collect();
     lines.extend(skipped.iter().map(|s| format!("left out: {}: {}", s.what, s.why)));
     let arms: usize = points.iter().map(|(_, arms)| arms.len()).sum();
-    lines.push(format!("{} points, {arms} arms, {blocks} blocks of each", points.len()));
+    lines.push(format!(
+        "{}, {}, {} of each",
+        counted(points.len(), "point"),
+        counted(arms, "arm"),
+        counted(blocks, "block")
+    ));
     lines.join("\n") + "\n"
 }

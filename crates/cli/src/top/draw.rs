@@ -109,8 +109,8 @@ fn tab_line(app: &App) -> Line<'static> {
             spans.push(Span::styled(format!(" {} {} ", index + 1, tab.title()), style));
         }
         let of = match (app.span, &app.view) {
-            (Of::Recent, Some(view)) => format!("   last {}", words::seconds(view.span_s)),
-            (Of::Whole, Some(view)) => format!("   all {}", words::seconds(view.span_s)),
+            (Of::Recent, Some(view)) => format!("   last {}", ungil_format::duration(view.span_s)),
+            (Of::Whole, Some(view)) => format!("   all {}", ungil_format::duration(view.span_s)),
             (_, None) => String::new(),
         };
         spans.push(Span::raw(of));

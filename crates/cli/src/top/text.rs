@@ -46,8 +46,8 @@ fn write(text: &mut String, view: &View, threads: &[&ungil_profile::live::Thread
             thread.tid,
             words::cores(thread.cores),
             thread.state.name(),
-            words::percent(thread.shares.lock),
-            words::percent(thread.shares.gil),
+            words::cell(thread.shares.lock),
+            words::cell(thread.shares.gil),
             words::doing(thread)
         )?;
     }
@@ -60,7 +60,7 @@ fn write(text: &mut String, view: &View, threads: &[&ungil_profile::live::Thread
     }
     for line in view.lines.iter().take(MOST) {
         let running = line.threads.running + line.threads.native;
-        let of = [running, line.threads.lock, line.threads.gil, line.total].map(words::percent);
+        let of = [running, line.threads.lock, line.threads.gil, line.total].map(words::cell);
         let [running, lock, gil, all] = of;
         writeln!(text, "{running:>6} {lock:>6} {gil:>6} {all:>6}  {}", words::place(&line.place))?;
     }
@@ -74,8 +74,8 @@ fn write(text: &mut String, view: &View, threads: &[&ungil_profile::live::Thread
         writeln!(
             text,
             "{:>6} {:>6} {:>4}  {}{by}{at}",
-            words::percent(object.waiting),
-            words::percent(object.share),
+            words::cell(object.waiting),
+            words::cell(object.share),
             object.waiters,
             words::object(object)
         )?;
@@ -94,7 +94,7 @@ pub(crate) fn hosts(hosts: &Hosts, rows: &[&HostRow]) -> String {
             "{:>8} {version:<9} {:>7} {:>9} {:>7}  {}",
             host.pid,
             words::cores(host.cores),
-            words::bytes(host.rss_bytes),
+            ungil_format::bytes(host.rss_bytes),
             host.threads,
             clean(&host.command)
         );

@@ -2,8 +2,7 @@
 
 use crate::clean::clean;
 use std::borrow::Cow;
-use ungil_experiment::metric::{Unit, show};
-use ungil_format::counted;
+use ungil_format::{bytes, counted, digits, duration, frequency, grouped, number, percent};
 use ungil_profile::live::{GilView, MemoryView, ObjectView, Place, ProcessView, ThreadView, View, WaitView};
 use ungil_remote::{ThreadState, WaitTarget};
 
@@ -60,7 +59,7 @@ pub(crate) fn object(object: &ObjectView) -> String {
 
 /// `waits 3.2 s for threading.Lock "L1", held by worker-3`.
 pub(crate) fn wait(wait: &WaitView) -> String {
-    let since = wait.since_s.map(|s| format!(" {}", seconds(s))).unwrap_or_default();
+    let since = wait.since_s.map(|s| format!(" {}", duration(s))).unwrap_or_default();
     let what = named(&wait.kind, wait.name.as_deref());
     match &wait.held_by {
         // A thread that is waited for is not held by anybody.
@@ -83,32 +82,14 @@ pub(crate) fn doing(thread: &ThreadView) -> String {
     }
 }
 
-/// `41.2 %`, right-aligned in five and the sign; nothing where it is 0.
-pub(crate) fn percent(share: f64) -> String {
-    match share * 100.0 {
-        p if p < 0.05 => String::new(),
-        p if p >= 99.95 => format!("{p:.0}"),
-        p => format!("{p:.1}"),
-    }
+/// A share as a table's cell, whose heading has the unit: blank where it is next to nothing.
+pub(crate) fn cell(share: f64) -> String {
+    if share < 0.00005 { String::new() } else { digits(share * 100.0) }
 }
 
-/// Cores in per cent, as `top` has it; `-` where they are not known.
+/// Cores in use as a table's cell, in percent of one; `-` where they are not known.
 pub(crate) fn cores(cores: Option<f64>) -> String {
-    cores.map_or_else(|| "-".into(), |cores| format!("{:.1}", cores * 100.0))
-}
-
-/// Seconds, with their unit.
-pub(crate) fn seconds(seconds: f64) -> String {
-    match seconds {
-        s if s >= 3600.0 => format!("{:.0} h {:02.0} min", (s / 3600.0).floor(), (s % 3600.0 / 60.0).floor()),
-        s if s >= 60.0 => format!("{:.0} min {:02.0} s", (s / 60.0).floor(), (s % 60.0).floor()),
-        s => show(s, Unit::Seconds),
-    }
-}
-
-/// Bytes, with their unit.
-pub(crate) fn bytes(bytes: u64) -> String {
-    show(bytes as f64, Unit::Bytes)
+    cores.map_or_else(|| "-".into(), |cores| digits(cores * 100.0))
 }
 
 /// First line: the process.
@@ -124,14 +105,14 @@ pub(crate) fn process(process: &ProcessView) -> String {
     } else {
         String::new()
     };
-    format!("CPython {} {build}{gil}{more}, up {}", process.version, seconds(process.age_s))
+    format!("CPython {} {build}{gil}{more}, up {}", process.version, duration(process.age_s))
 }
 
 /// What the process spends: cores, threads, memory.
 pub(crate) fn spending(view: &View) -> String {
     let others = match view.other_threads.count {
         0 => String::new(),
-        n => format!(" + {n} without Python ({} %)", cores(view.other_threads.cores)),
+        n => format!(" + {} without Python ({} %)", grouped(n), cores(view.other_threads.cores)),
     };
     format!(
         "CPU {} %   threads {}{others}   {}",
@@ -150,7 +131,7 @@ fn memory(memory: &MemoryView) -> String {
         (Some(pss), _) => {
             text += &format!("  PSS {}", bytes(pss));
             if let Some(age) = memory.shares_age_s.filter(|age| *age >= 5.0) {
-                text += &format!(" ({} old)", seconds(age));
+                text += &format!(" ({} old)", duration(age));
             }
         }
         (None, Some(why)) => text += &format!("  PSS - ({why})"),
@@ -167,17 +148,16 @@ pub(crate) fn pauses(view: &View) -> String {
     let gc = &view.collector.span;
     let approximately = if gc.exact { "" } else { "~" };
     let mut text = format!(
-        "GC {} in {}: {approximately}{} %",
+        "GC {} in {}: {approximately}{}",
         gc.total(),
-        seconds(view.span_s),
-        blank(percent(share(gc.seconds, view.span_s)))
+        duration(view.span_s),
+        percent(share(gc.seconds, view.span_s))
     );
     if gc.longest_s > 0.0 {
-        text += &format!(", longest {approximately}{}", seconds(gc.longest_s));
+        text += &format!(", longest {approximately}{}", duration(gc.longest_s));
     }
     if view.world.possible {
-        text +=
-            &format!("   stop-the-world ~{} %", blank(percent(share(view.world.span.seconds, view.span_s))));
+        text += &format!("   stop-the-world ~{}", percent(share(view.world.span.seconds, view.span_s)));
         if let Some(by) = view.world.requester.as_ref().filter(|_| view.world.now) {
             text += &format!(", now by {}", clean(by));
         }
@@ -189,7 +169,7 @@ pub(crate) fn pauses(view: &View) -> String {
 }
 
 fn gil(gil: &GilView) -> String {
-    let mut text = format!("GIL {} % taken", blank(percent(gil.taken)));
+    let mut text = format!("GIL {} taken", percent(gil.taken));
     if let Some(holder) = &gil.holder {
         text += &format!(" by {}", clean(holder));
     }
@@ -197,7 +177,7 @@ fn gil(gil: &GilView) -> String {
         text += &format!(", {} waiting", gil.waiters.len());
     }
     if let Some(switches) = gil.switches_per_s {
-        text += &format!(", {switches:.0} switches/s");
+        text += &format!(", {} switches/s", number(switches));
     }
     text
 }
@@ -207,21 +187,17 @@ pub(crate) fn cost(view: &View) -> String {
     let cost = &view.cost;
     let torn = if cost.torn > 0 { format!(", {} torn", cost.torn) } else { String::new() };
     format!(
-        "{} in {} ({:.0} Hz), own cost {:.2} % of a core{torn}",
+        "{} in {} ({}), own cost {} of a core{torn}",
         counted(cost.looks, "look"),
-        seconds(view.span_s),
-        cost.rate_hz,
-        cost.cores * 100.0
+        duration(view.span_s),
+        frequency(cost.rate_hz),
+        percent(cost.cores)
     )
 }
 
 /// A share, where the whole may be nothing yet.
 pub(crate) fn share(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { (part / whole).clamp(0.0, 1.0) } else { 0.0 }
-}
-
-fn blank(text: String) -> String {
-    if text.is_empty() { "0".into() } else { text }
 }
 
 /// The letter a state has in a bar.

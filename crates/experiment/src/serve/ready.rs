@@ -7,10 +7,10 @@
 use super::http::{Get, Url};
 use super::{ENDED, hear};
 use crate::arm::Arm;
+use crate::context::{Findings, RunContext};
 use crate::error::{Error, failed, usage};
 use crate::hazard::{Hazard, Kind};
 use crate::record::Outcome;
-use crate::run::{Bench, Findings};
 use crate::session::{Event, Session};
 use crate::workload::{Fill, Serving, split};
 use regex::Regex;
@@ -119,7 +119,7 @@ struct Wait<'a> {
 
 /// Waits until the service is ready; false if it never was, with the reason in `found`.
 pub(super) fn wait(
-    bench: &mut Bench<'_>,
+    cx: &mut RunContext<'_>,
     session: &mut Session<'_>,
     found: &mut Findings,
     arm: &Arm,
@@ -165,7 +165,7 @@ pub(super) fn wait(
         if wait.dead >= MAX_DEAD_WORKERS && wait.status.is_none() {
             break Some(format!("{} of its worker processes ended before one answered a request", wait.dead));
         }
-        match session.next(Some(Instant::now() + STEP), &mut bench.sensors)? {
+        match session.next(Some(Instant::now() + STEP), &mut cx.sensors)? {
             // A master and a worker, at least.
             Event::Ended if wait.workers.len() + wait.dead > 1 => {
                 break Some(format!("{ENDED} while its worker processes started"));

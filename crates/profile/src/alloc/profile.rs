@@ -45,7 +45,10 @@ impl Allocations {
         }
         let mut notes = self.notes.clone();
         if self.end == End::Whole && self.every > 1 {
-            notes.push(format!("estimated from a sample every {} bytes on average", self.every));
+            notes.push(format!(
+                "estimated from a sample every {} on average",
+                ungil_format::bytes(self.every)
+            ));
         }
         builder.finish(Totals {
             duration_ns: (self.duration_s.unwrap_or(0.0) * 1e9) as u64,

@@ -3,7 +3,7 @@
 use super::{Allocations, Fate, Line, Sum};
 use serde_json::{Value, json};
 use std::fmt::Write;
-use ungil_format::counted;
+use ungil_format::{bytes, counted, duration, number, percent};
 
 /// Version of what [`Allocations::json`] gives.
 const SCHEMA: &str = "ungil.alloc/1";
@@ -41,22 +41,22 @@ impl Allocations {
 
     fn totals(&self, out: &mut String) {
         let (live, threads) = (self.total(Fate::Live), self.threads.len());
-        let over = self.duration_s.map_or(String::new(), |s| format!(" in {s:.1} s"));
+        let over = self.duration_s.map_or(String::new(), |s| format!(" in {}", duration(s)));
         let _ = writeln!(
             out,
-            "{} in {} allocations{over} by {} (counted)",
-            bytes(self.bytes as f64),
-            count(self.allocations as f64),
+            "{} in {}{over} by {} (counted)",
+            bytes(self.bytes),
+            counted(self.allocations, "allocation"),
             counted(threads, "thread"),
         );
         let _ = writeln!(
             out,
             "{}{} live at the end, {} at the most{}",
-            bytes(live.bytes),
+            estimated(live.bytes),
             margin(&live),
-            bytes(self.peak_bytes as f64),
+            bytes(self.peak_bytes),
             if self.every > 1 {
-                format!(" (estimated: a sample every {})", bytes(self.every as f64))
+                format!(" (estimated: a sample every {})", bytes(self.every))
             } else {
                 " (every block)".into()
             },
@@ -74,7 +74,7 @@ impl Allocations {
         let types = line.types.iter().filter(|t| !some_live || t.live > 0.0);
         let types: Vec<String> = types
             .take(3)
-            .map(|t| format!("{} {}", t.kind, bytes(if some_live { t.live } else { t.freed })))
+            .map(|t| format!("{} {}", t.kind, estimated(if some_live { t.live } else { t.freed })))
             .collect();
         let mut threads: Vec<String> =
             line.threads.iter().take(2).map(|(t, _)| self.thread_name(*t)).collect();
@@ -82,9 +82,9 @@ impl Allocations {
             threads.push(format!("{more} more"));
         }
         [
-            format!("{}{}", bytes(line.live.bytes), margin(&line.live)),
-            format!("{}{}", bytes(line.allocated.bytes), margin(&line.allocated)),
-            count(line.allocated.blocks),
+            format!("{}{}", estimated(line.live.bytes), margin(&line.live)),
+            format!("{}{}", estimated(line.allocated.bytes), margin(&line.allocated)),
+            number(line.allocated.blocks.round()),
             at,
             types.join(", "),
             threads.join(", "),
@@ -105,16 +105,17 @@ impl Allocations {
         let cost = &self.cost;
         let _ = write!(
             out,
-            "\nThe profile cost about {:.2} s of the threads' time: {:.0} ns for each of {} allocations, and {:.2} s for {} samples",
-            self.cost_s(),
-            cost.pair_ns,
-            count(self.allocations as f64),
-            cost.samples_s,
-            count(cost.samples as f64),
+            "\nThe profile cost about {} of the threads' time: {} for each of {}, and {} for {}",
+            duration(self.cost_s()),
+            duration(cost.pair_ns / 1e9),
+            counted(self.allocations, "allocation"),
+            duration(cost.samples_s),
+            counted(cost.samples, "sample"),
         );
         let _ = match cost.processor_s.filter(|s| *s > 0.0) {
             Some(all) => {
-                writeln!(out, "; {:.1} % of {all:.2} s of processor time.", 100.0 * self.cost_s() / all)
+                let share = percent(self.cost_s() / all);
+                writeln!(out, "; {share} of {} of processor time.", duration(all))
             }
             None => writeln!(out, "."),
         };
@@ -175,39 +176,14 @@ impl Allocations {
     }
 }
 
-/// Bytes with three digits and a unit.
-fn bytes(n: f64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut n = n;
-    let mut unit = 0;
-    while n >= 1000.0 && unit + 1 < UNITS.len() {
-        n /= 1024.0;
-        unit += 1;
-    }
-    let digits = if unit == 0 || n >= 100.0 {
-        0
-    } else if n >= 10.0 {
-        1
-    } else {
-        2
-    };
-    format!("{n:.digits$} {}", UNITS.get(unit).unwrap_or(&""))
-}
-
-/// A number of things.
-fn count(n: f64) -> String {
-    match n {
-        n if n >= 1e9 => format!("{:.2} G", n / 1e9),
-        n if n >= 1e6 => format!("{:.2} M", n / 1e6),
-        n if n >= 1e4 => format!("{:.1} k", n / 1e3),
-        n => format!("{n:.0}"),
-    }
+fn estimated(size: f64) -> String {
+    bytes(size.round() as u64)
 }
 
 /// The 95 % margin of a sum, in per cent; empty where it is exact.
 fn margin(sum: &Sum) -> String {
-    let share = 196.0 * sum.error() / sum.bytes;
-    if sum.bytes > 0.0 && share >= 0.5 { format!(" ±{share:.0} %") } else { String::new() }
+    let share = 1.96 * sum.error() / sum.bytes;
+    if sum.bytes > 0.0 && share >= 0.005 { format!(" ±{}", percent(share)) } else { String::new() }
 }
 
 #[cfg(test)]
@@ -215,20 +191,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_read_well() {
-        assert_eq!(bytes(0.0), "0 B");
-        assert_eq!(bytes(999.0), "999 B");
-        assert_eq!(bytes(65536.0), "64.0 KiB");
-        assert_eq!(bytes(1.5 * 1024.0 * 1024.0), "1.50 MiB");
-        assert_eq!(count(1234.0), "1234");
-        assert_eq!(count(45_600.0), "45.6 k");
-        assert_eq!(count(2.5e6), "2.50 M");
-    }
-
-    #[test]
     fn a_margin_is_said_where_there_is_one() {
         let sum = |variance| Sum { samples: 1, blocks: 1.0, bytes: 1000.0, variance };
         assert_eq!(margin(&sum(0.0)), "");
-        assert_eq!(margin(&sum(10_000.0)), " ±20 %");
+        assert_eq!(margin(&sum(10_000.0)), " ±19.6 %");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use ungil_format::duration;
 use ungil_remote::{Process, ProgramId};
 
 /// A process that was looked at and cannot be any more.
@@ -36,10 +37,10 @@ impl Away {
     pub(super) fn back(self, program: ProgramId, now: Duration) -> Option<String> {
         (program != self.program).then(|| {
             format!(
-                "process {} became another program by exec after {:.2} s; the Python in it is looked at from {:.2} s on",
+                "process {} became another program by exec after {}; the Python in it is looked at from {} on",
                 self.pid,
-                self.since.as_secs_f64(),
-                now.as_secs_f64()
+                duration(self.since.as_secs_f64()),
+                duration(now.as_secs_f64())
             )
         })
     }
@@ -48,10 +49,10 @@ impl Away {
     pub(super) fn gone_on(self) -> Option<String> {
         let other = self.other?;
         Some(format!(
-            "process {} became {} by exec after {:.2} s, in which no Python appeared: nothing was seen from then on",
+            "process {} became {} by exec after {}, in which no Python appeared: nothing was seen from then on",
             self.pid,
             other.display(),
-            self.since.as_secs_f64()
+            duration(self.since.as_secs_f64())
         ))
     }
 }

@@ -1,9 +1,9 @@
 //! What pauses take: collections, and stop-the-world pauses of the collector and of others.
 
-use super::{Finding, PAUSES_MEAN, Sums, Topic, percent};
+use super::{Finding, PAUSES_MEAN, Sums, Topic};
 use crate::model::*;
 use rustc_hash::FxHashMap;
-use ungil_format::counted;
+use ungil_format::{counted, duration, percent};
 
 impl Sums<'_> {
     /// Time suspended by stop-the-world pauses, and time collecting. The collector is not the only one that stops the world:
@@ -27,7 +27,11 @@ impl Sums<'_> {
         let finding = |share: f64, text| Finding { topic: Topic::Pauses, share, text };
         let more = |pauses: &[&Pause]| match pauses.iter().map(|pause| pause.duration_ns).max() {
             Some(longest) => {
-                format!(" ({}, the longest {})", counted(pauses.len(), "pause"), milliseconds(longest))
+                format!(
+                    " ({}, the longest {})",
+                    counted(pauses.len(), "pause"),
+                    duration(longest as f64 / 1e9)
+                )
             }
             None => String::new(),
         };
@@ -88,8 +92,4 @@ impl Collections {
 
 fn end_ns(pause: &Pause) -> u64 {
     pause.start_ns.saturating_add(pause.duration_ns)
-}
-
-fn milliseconds(ns: u64) -> String {
-    format!("{:.1} ms", ns as f64 / 1e6)
 }

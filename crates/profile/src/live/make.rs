@@ -2,9 +2,8 @@
 
 use super::memory::Memory;
 use super::reader::{Moment, Reader};
-use super::run::Part;
 use super::spent::{Cores, Spent};
-use super::tally::Contended;
+use super::tally::{Contended, Part};
 use super::view::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::time::{Duration, Instant};
@@ -22,6 +21,14 @@ const MOST: usize = 200;
 /// Names of objects are looked for again after this time at the soonest, and never for more than [`NAME_BUDGET`] of a core.
 const NAMES_AGE: Duration = Duration::from_secs(5);
 const NAME_BUDGET: f64 = 0.003;
+
+/// What a view sums up, and what the looks cost.
+pub(super) struct Summed<'a> {
+    pub(super) part: &'a Part,
+    pub(super) span: Span,
+    pub(super) cost: Cost,
+    pub(super) collector: Option<&'a Collector>,
+}
 
 /// Makes views and remembers what the next one needs.
 pub(super) struct Maker {
@@ -72,17 +79,13 @@ impl Maker {
         }
     }
 
-    /// A view of `part`. Without a `now` the target is gone, and what is of one moment stays as it was.
-    #[allow(clippy::too_many_arguments, reason = "called once, by the thread that owns all of them")]
+    /// Makes a view. Without a `now` the target is gone, and what is of one moment stays as it was.
     pub(super) fn view(
         &mut self,
         python: &mut Python,
         reader: &mut Reader,
         now: Option<(&Moment, &[Interpreter])>,
-        part: &Part,
-        span: Span,
-        cost: Cost,
-        collector: Option<&Collector>,
+        Summed { part, span, cost, collector }: Summed<'_>,
     ) -> View {
         let mut notes = Vec::new();
         let mut world =

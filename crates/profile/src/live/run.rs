@@ -4,9 +4,9 @@
 //! took yet is not waited for: looking goes on, and the next view has what it would have had.
 
 use super::look::Look;
-use super::make::Maker;
+use super::make::{Maker, Summed};
 use super::reader::Reader;
-use super::tally::Tally;
+use super::tally::Part;
 use super::view::{Cost, Span, View};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,9 +14,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use ungil_remote::gc::{Collections, CollectorWatch};
+use ungil_remote::gc::CollectorWatch;
 use ungil_remote::memory::ReadError;
-use ungil_remote::world::{Pauses, WorldWatch};
+use ungil_remote::world::WorldWatch;
 use ungil_remote::{AttachError, Interpreter, Process, Python};
 
 /// Share of one core that looks may take.
@@ -97,24 +97,6 @@ impl Drop for Live {
             thread.thread().unpark();
             let _ = thread.join();
         }
-    }
-}
-
-/// What the looks of one interval came to.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Part {
-    pub(super) tally: Tally,
-    pub(super) collections: Collections,
-    pub(super) pauses: Pauses,
-    pub(super) gil_taken: u64,
-}
-
-impl Part {
-    pub(super) fn merge(&mut self, other: &Part) {
-        self.tally.merge(&other.tally);
-        self.collections = self.collections.plus(&other.collections);
-        self.pauses = self.pauses.plus(&other.pauses);
-        self.gil_taken += other.gil_taken;
     }
 }
 
@@ -264,7 +246,8 @@ impl Watch {
             torn: part.tally.torn,
             cores: (ungil_meter::thread_cpu_s() - self.own_cpu_s) / elapsed.max(1e-9),
         };
-        self.maker.view(&mut self.python, &mut self.reader, now, part, span, cost, self.collector.last())
+        let summed = Summed { part, span, cost, collector: self.collector.last() };
+        self.maker.view(&mut self.python, &mut self.reader, now, summed)
     }
 }
 

@@ -6,6 +6,8 @@
 use super::look::{Look, Place};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
+use ungil_remote::gc::Collections;
+use ungil_remote::world::Pauses;
 use ungil_remote::{ThreadState, WaitTarget};
 
 /// Threads, lines and objects that are told apart, each.
@@ -152,6 +154,24 @@ fn room<K: std::hash::Hash + Eq>(map: &mut FxHashMap<K, Seconds>, key: K) -> Opt
         return None;
     }
     Some(map.entry(key).or_default())
+}
+
+/// What the looks of one interval came to.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Part {
+    pub(super) tally: Tally,
+    pub(super) collections: Collections,
+    pub(super) pauses: Pauses,
+    pub(super) gil_taken: u64,
+}
+
+impl Part {
+    pub(super) fn merge(&mut self, other: &Part) {
+        self.tally.merge(&other.tally);
+        self.collections = self.collections.plus(&other.collections);
+        self.pauses = self.pauses.plus(&other.pauses);
+        self.gil_taken += other.gil_taken;
+    }
 }
 
 #[cfg(test)]

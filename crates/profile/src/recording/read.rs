@@ -2,9 +2,9 @@
 
 use super::Error;
 use super::state::State;
-use super::wire::*;
 use crate::model::Sample;
 use crate::profile::Profile;
+use crate::wire::*;
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;

@@ -1,12 +1,12 @@
 //! What a recording's operations do: the writer's steps, taken again. Nothing is believed: an id that is not defined, a number that
 //! does not fit, an operation that is none ends the reading.
 
-use super::wire::*;
-use super::write::Seen;
 use crate::builder::Builder;
 use crate::header::{Header, Totals};
 use crate::model::*;
 use crate::profile::Profile;
+use crate::wire::*;
+use crate::writer::Seen;
 
 /// The state in which an operation is read.
 #[derive(Default)]
@@ -192,7 +192,7 @@ fn get<T: Copy>(table: &[T], id: u64) -> Option<T> {
     table.get(usize::try_from(id).ok()?).copied()
 }
 
-/// A row of a table, or none, as [`wire`](super::wire) writes what may be missing.
+/// A row of a table, or none, as [`wire`](crate::wire) writes what may be missing.
 #[allow(clippy::option_option)]
 fn maybe<T: Copy>(table: &[T], number: u64) -> Option<Option<T>> {
     match number.checked_sub(1) {

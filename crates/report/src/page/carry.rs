@@ -64,8 +64,8 @@ fn carried(sources: &[Source], parts: &[Cow<'_, [u8]>], packed: &[u8], part: Par
             "So that the page stays light, each record is here without its comparison, which ungil makes again from the runs; everything else is byte for byte the file's.".into(),
         ),
         Part::First(_) => Some(format!(
-            "The records are too large for a page ({} bytes in all): they are not here, and the table has only their first runs. Every figure and chart above is made from all of them.",
-            sources.iter().map(|s| s.length).sum::<u64>()
+            "The records are too large for a page ({} in all): they are not here, and the table has only their first runs. Every figure and chart above is made from all of them.",
+            ungil_format::bytes(sources.iter().map(|s| s.length).sum())
         )),
     };
     let manifest = sources.iter().zip(parts).map(|(s, bytes)| {

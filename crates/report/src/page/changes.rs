@@ -1,10 +1,11 @@
 //! A forest plot that grows row by row: an arm of the second record over the same of the first.
 
 use super::chart::{Chart, Table};
-use super::ratios::{Ratios, drawn_of, forest, span, times};
+use super::ratios::{Ratios, drawn_of, forest};
 use crate::table::verdict_word;
 use ungil_experiment::metric::Metric;
 use ungil_experiment::stats::Ratio;
+use ungil_format as format;
 
 /// What a row is called and looks like.
 pub(super) struct Row<'a> {
@@ -29,7 +30,11 @@ impl Rows {
         line.push(row.arm.clone());
         line.extend(cells);
         line.extend(match ratio {
-            Some(r) => [times(r.ratio), span(r.low, r.high), verdict_word(r.verdict(m.margin), m).into()],
+            Some(r) => [
+                format::ratio(r.ratio),
+                format::interval(r.low, r.high),
+                verdict_word(r.verdict(m.margin), m).into(),
+            ],
             None => ["-".into(), String::new(), "no ratio".into()],
         });
         self.table.rows.push(line);

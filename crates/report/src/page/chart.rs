@@ -134,6 +134,9 @@ pub(super) fn bars(rows: &[(&str, Vec<Length>)], unit: Unit, under: &str) -> Plo
 
 /// A tick with its unit, without zeros that say nothing.
 pub(super) fn round(value: f64, unit: Unit) -> String {
+    if unit == Unit::Seconds && value >= 99.95 {
+        return format!("{value:.0} s");
+    }
     let text = show(value, unit);
     let (number, name) = text.split_once(' ').unwrap_or((&text, ""));
     let number =

@@ -7,6 +7,7 @@ use super::plot::{Axis, Down, Item, Plot};
 use crate::View;
 use ungil_experiment::metric::Unit;
 use ungil_experiment::record::{CoreUse, Outcome, Run};
+use ungil_format as format;
 
 /// Cores that are drawn, and named in the table.
 const MOST: usize = 64;
@@ -103,7 +104,7 @@ fn table(view: View<'_>) -> Table {
         let each = around.map_or_else(
             || "-".into(),
             |a| {
-                let shares = a.per_core.iter().take(MOST).map(|s| format!("{:.0} %", s * 100.0));
+                let shares = a.per_core.iter().take(MOST).map(|s| format::percent(*s));
                 let mut text = shares.collect::<Vec<_>>().join(" ");
                 if a.per_core.len() > MOST {
                     text.push_str(&format!(" … ({} cores)", a.per_core.len()));

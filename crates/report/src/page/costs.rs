@@ -2,11 +2,11 @@
 
 use super::canvas::Class;
 use super::chart::{Chart, Length, Series, Table, bars};
-use super::ratios::times;
 use crate::{View, joules};
 use std::collections::BTreeMap;
-use ungil_experiment::compare::{ArmFigures, Figure};
-use ungil_experiment::metric::{self, Unit, digits, show};
+use ungil_experiment::comparison::{ArmFigures, Figure};
+use ungil_experiment::metric::{self, Unit, show};
+use ungil_format::{digits, percent, power};
 
 /// Threads waiting on average from which a wait is drawn.
 const NOTICED: f64 = 0.01;
@@ -43,7 +43,7 @@ pub(super) fn unseen(view: View<'_>, keys: &[&str]) -> String {
 /// A metric of an arm over the baseline's.
 pub(super) fn ratio(arm: &ArmFigures, key: &str) -> String {
     let versus = arm.metrics.get(key).and_then(|f| f.baseline.as_ref());
-    versus.and_then(|v| v.ratio).map_or_else(|| "-".into(), |r| times(r.ratio))
+    versus.and_then(|v| v.ratio).map_or_else(|| "-".into(), |r| ungil_format::ratio(r.ratio))
 }
 
 pub(super) fn length(series: u8, figure: &Figure) -> Length {
@@ -100,7 +100,7 @@ pub(super) fn energy(view: View<'_>, series: &Series) -> Chart {
         let median = |key: &str| arm.metrics.get(key).map(|f| f.median);
         let watts = median("energy_j").zip(median("wall_s")).filter(|(_, s)| *s > 0.0);
         let energy = joules::of_arm(view, &arm.arm).unwrap_or_else(|| cell(arm, "energy_j"));
-        let power = watts.map_or_else(|| "-".into(), |(j, s)| format!("{} W", digits(j / s)));
+        let power = watts.map_or_else(|| "-".into(), |(j, s)| power(j / s));
         let mut row = vec![arm.arm.clone(), energy, ratio(arm, "energy_j"), power];
         row.extend(above.then(|| cell(arm, "energy_above_idle_j")));
         table.rows.push(row);
@@ -156,7 +156,7 @@ pub(super) fn waits(view: View<'_>, series: &Series) -> Chart {
         let mut row = vec![arm.arm.clone()];
         row.extend(kinds.iter().enumerate().map(|(i, (key, _))| match (share(key), arm.missing.get(*key)) {
             (Some(s), _) if i < 2 => format!("{} threads", digits(s)),
-            (Some(s), _) => format!("{:.1} % of the time", s * 100.0),
+            (Some(s), _) => format!("{} of the time", percent(s)),
             (None, Some(_)) => "not seen".into(),
             (None, None) => "-".into(),
         }));

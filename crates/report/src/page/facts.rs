@@ -3,8 +3,8 @@
 use super::chart::Table;
 use crate::{Source, View};
 use ungil_experiment::arm::{Gil, Runs};
-use ungil_experiment::metric::{Unit, show};
 use ungil_experiment::workload::Workload;
+use ungil_format::{bytes, counted, percent};
 
 /// What ran, as one would type it.
 pub(super) fn command(workload: &Workload) -> String {
@@ -94,15 +94,16 @@ pub(super) fn machine(view: View<'_>) -> Vec<(String, String)> {
     facts.push(("Measured".into(), format!("{}, by ungil {}", header.started, header.ungil)));
     facts.push((
         "Settings".into(),
-        format!("{} warm-up, at least {} blocks, ±{} % wanted", s.warmup, s.blocks, s.precision * 100.0),
+        format!(
+            "{} warm-up, at least {}, ±{} wanted",
+            s.warmup,
+            counted(s.blocks, "block"),
+            percent(s.precision)
+        ),
     ));
     facts.push((SEED.into(), s.seed.to_string()));
     facts.extend(header.notes.iter().map(|n| ("Note".into(), n.clone())));
     facts
-}
-
-fn bytes(n: u64) -> String {
-    show(n as f64, Unit::Bytes)
 }
 
 /// The Pythons and programs of the arms.

@@ -1,10 +1,9 @@
 //! The three figures at the head of a record: time or throughput, memory, energy. And every figure at its end.
 
 use super::chart::Table;
-use super::ratios::{span, times};
 use crate::{View, joules};
 use std::collections::BTreeSet;
-use ungil_experiment::compare::ArmFigures;
+use ungil_experiment::comparison::ArmFigures;
 use ungil_experiment::metric::{self, Unit, show};
 
 /// Arms in the table of every figure; a wider one could not be read.
@@ -45,8 +44,7 @@ pub(super) fn figures(view: View<'_>) -> Table {
         match best {
             Some(arm) => {
                 let ratio = arm.metrics.get(key).and_then(|f| f.baseline.as_ref()?.ratio);
-                let ratio = ratio
-                    .map_or_else(|| "-".into(), |r| format!("{} ({})", times(r.ratio), span(r.low, r.high)));
+                let ratio = ratio.map_or_else(|| "-".into(), |r| r.to_string());
                 row.extend([value(Some(arm)), value(baseline), ratio]);
             }
             None => {

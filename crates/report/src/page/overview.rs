@@ -1,12 +1,13 @@
 //! Many records at a glance: a row a record, in it each Python's best arm against that record's baseline.
 
 use super::chart::{Chart, Series, Table};
-use super::ratios::{Ratios, drawn_of, forest, span, times};
+use super::ratios::{Ratios, drawn_of, forest};
 use crate::table::verdict_word;
 use crate::{Source, View};
-use ungil_experiment::compare::ArmFigures;
+use ungil_experiment::comparison::ArmFigures;
 use ungil_experiment::metric::{self, Better, show};
 use ungil_experiment::stats::Verdict;
+use ungil_format::{counted, interval, ratio};
 
 /// The chart over all records.
 pub(super) fn chart(sources: &[Source], series: &Series) -> Chart {
@@ -37,7 +38,7 @@ pub(super) fn chart(sources: &[Source], series: &Series) -> Chart {
                 table.rows.push(line);
                 continue;
             };
-            line.extend([times(r.ratio), span(r.low, r.high), verdict_word(v.verdict, m).into()]);
+            line.extend([ratio(r.ratio), interval(r.low, r.high), verdict_word(v.verdict, m).into()]);
             table.rows.push(line);
             rows.push(Ratios {
                 name: format!("{} {}", source.title, arm.arm),
@@ -164,8 +165,7 @@ pub(super) fn figures(sources: &[Source]) -> Table {
 }
 
 fn shown(logs: &[f64]) -> String {
-    let records = if logs.len() == 1 { "1 record".into() } else { format!("{} records", logs.len()) };
-    format!("{} ({records})", times(mean(logs)))
+    format!("{} ({})", ratio(mean(logs)), counted(logs.len(), "record"))
 }
 
 /// The Pythons and programs of all records.

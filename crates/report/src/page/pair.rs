@@ -6,16 +6,17 @@
 
 use super::changes::{Row, Rows};
 use super::chart::{Chart, Series, Table};
-use super::ratios::{capital, span, times};
+use super::ratios::capital;
 use super::{facts, service};
 use crate::table::verdict_word;
 use crate::{Source, View, joules};
 use std::collections::{BTreeMap, BTreeSet};
 use ungil_experiment::arm::{Arm, Runs};
-use ungil_experiment::compare::Figure;
+use ungil_experiment::comparison::Figure;
 use ungil_experiment::metric::{self, METRICS, show};
 use ungil_experiment::record::{Outcome, Run};
 use ungil_experiment::stats::{Ratio, Verdict, unpaired};
+use ungil_format::{counted, interval, ratio};
 
 /// Values of one arm that a change is computed from: a bootstrap of more would take long and say no more.
 const MOST_VALUES: usize = 2000;
@@ -151,7 +152,11 @@ pub(super) fn words(pairs: &[Two<'_>]) -> Vec<String> {
         .take(6)
         .map(|(r, what, record)| {
             let of = if pairs.len() > 1 { format!("{record}: ") } else { String::new() };
-            format!("{of}{what} in the second, × {} (95 % interval {}).", times(r.ratio), span(r.low, r.high))
+            format!(
+                "{of}{what} in the second, × {} (95 % interval {}).",
+                ratio(r.ratio),
+                interval(r.low, r.high)
+            )
         })
         .collect();
     if changed.len() > 6 {
@@ -160,8 +165,8 @@ pub(super) fn words(pairs: &[Two<'_>]) -> Vec<String> {
     said.push(match (changed.len(), same, unsure) {
         (0, 0, 0) => "The two have no arm in common that was measured in both.".into(),
         (n, same, unsure) => format!(
-            "Of {} arms in both, {n} differ for sure, {same} are the same, {unsure} cannot be told apart.",
-            n + same + unsure
+            "Of {} in both, {n} differ for sure, {same} are the same, {unsure} cannot be told apart.",
+            counted(n + same + unsure, "arm")
         ),
     });
     said
@@ -186,7 +191,7 @@ pub(super) fn charts(pairs: &[Two<'_>], series: &Series) -> Vec<Chart> {
             let (Some(a), Some(b)) = (a, b) else { continue };
             let name = several.then(|| name(pairs, *two));
             let of = |f: &Figure| {
-                f.baseline.as_ref().and_then(|v| v.ratio).map_or_else(|| "1".into(), |r| times(r.ratio))
+                f.baseline.as_ref().and_then(|v| v.ratio).map_or_else(|| "1".into(), |r| ratio(r.ratio))
             };
             let cells = [show(a.median, m.unit), show(b.median, m.unit)];
             let row = Row { name: name.as_deref(), arm: label(old, new), series: series.at(old) };
@@ -227,7 +232,7 @@ pub(super) fn three(two: Two<'_>) -> Table {
             let a = two.old.comparison.arm(&old.id)?.metrics.get(key)?;
             let b = two.new.comparison.arm(&new.id)?.metrics.get(key)?;
             let by = change(two, &old.id, &new.id, key)
-                .map_or_else(String::new, |r| format!(" (× {})", times(r.ratio)));
+                .map_or_else(String::new, |r| format!(" (× {})", ratio(r.ratio)));
             Some(format!("{} → {}{by}", show(a.median, unit), show(b.median, unit)))
         };
         let mut row = vec![label(old, new)];
@@ -300,7 +305,7 @@ pub(super) fn figures(two: Two<'_>) -> Table {
             let value = |f: Option<&Figure>| f.map_or_else(|| "-".into(), |f| show(f.median, m.unit));
             let mut row = vec![label(old, new), m.title.into(), value(a), value(b)];
             row.extend(match change(two, &old.id, &new.id, m.key) {
-                Some(r) => [times(r.ratio), span(r.low, r.high)],
+                Some(r) => [ratio(r.ratio), interval(r.low, r.high)],
                 None => ["-".into(), String::new()],
             });
             table.rows.push(row);

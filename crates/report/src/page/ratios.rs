@@ -5,17 +5,8 @@ use super::chart::{Chart, Series, Table};
 use super::plot::{Axis, Down, Item, Plot};
 use crate::View;
 use crate::table::verdict_word;
-use ungil_experiment::metric::{self, digits, show};
-
-/// A ratio, three digits after the point where it is near 1.
-pub(super) fn times(ratio: f64) -> String {
-    if (0.1..9.995).contains(&ratio) { format!("{ratio:.3}") } else { digits(ratio) }
-}
-
-/// Both ends of an interval.
-pub(super) fn span(low: f64, high: f64) -> String {
-    format!("{}–{}", times(low), times(high))
-}
+use ungil_experiment::metric::{self, show};
+use ungil_format as format;
 
 /// A tick of a ratio: no more digits than it needs.
 pub(super) fn tick(ratio: f64) -> String {
@@ -80,7 +71,7 @@ pub(super) fn chart(view: View<'_>, series: &Series) -> Chart {
         let versus = figure.and_then(|f| f.baseline.as_ref());
         let ratio = versus.and_then(|v| v.ratio);
         row.extend(match ratio {
-            Some(r) => [times(r.ratio), span(r.low, r.high), r.blocks.to_string()],
+            Some(r) => [format::ratio(r.ratio), format::interval(r.low, r.high), r.blocks.to_string()],
             None if arm.arm == comparison.baseline => ["1".into(), String::new(), arm.runs.to_string()],
             None => ["-".into(), String::new(), arm.runs.to_string()],
         });

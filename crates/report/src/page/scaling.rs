@@ -3,13 +3,14 @@
 use super::canvas::Class;
 use super::chart::{Chart, Series, Table};
 use super::plot::{Axis, Down, Item, Plot};
-use super::ratios::{span, tick, times};
+use super::ratios::tick;
 use crate::View;
 use std::collections::{BTreeMap, BTreeSet};
 use ungil_experiment::arm::{Arm, Model};
 use ungil_experiment::metric::{self, Better, show};
 use ungil_experiment::record::Outcome;
 use ungil_experiment::stats::{self, Ratio};
+use ungil_format::{interval, ratio};
 
 /// Blocks from which an efficiency is computed. The bootstrap of a million would take minutes and say no more.
 const MOST_BLOCKS: u32 = 2000;
@@ -41,8 +42,8 @@ impl Estimate {
     /// The figure and its interval as cells of a table.
     fn cells(figure: Option<Estimate>) -> [String; 2] {
         match figure {
-            Some(e) if e.low < e.high => [times(e.value), span(e.low, e.high)],
-            Some(e) => [times(e.value), String::new()],
+            Some(e) if e.low < e.high => [ratio(e.value), interval(e.low, e.high)],
+            Some(e) => [ratio(e.value), String::new()],
             None => ["-".into(), String::new()],
         }
     }

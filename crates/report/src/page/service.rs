@@ -5,7 +5,7 @@ use super::chart::{Chart, Series, Table, bars, round};
 use super::costs::{cell, length, ratio, unseen};
 use super::plot::{Axis, Down, Item, Plot};
 use crate::View;
-use ungil_experiment::compare::ArmFigures;
+use ungil_experiment::comparison::ArmFigures;
 use ungil_experiment::metric::{METRICS, Unit};
 
 /// Percentiles of the time that an answer took, in ascending order.

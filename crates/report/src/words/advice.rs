@@ -6,11 +6,12 @@
 use super::Story;
 use std::fmt;
 use ungil_experiment::arm::{Arm, Model};
-use ungil_experiment::compare::ArmFigures;
+use ungil_experiment::comparison::ArmFigures;
 use ungil_experiment::hazard::Kind;
-use ungil_experiment::metric::{self, digits};
+use ungil_experiment::metric;
 use ungil_experiment::record::{Outcome, Run};
 use ungil_experiment::stats::{LEAST_BLOCKS, median};
+use ungil_format::{counted, digits, percent};
 
 /// Share of a run from which on start-up is what is compared.
 const STARTUP_SHARE: f64 = 0.5;
@@ -53,8 +54,8 @@ impl fmt::Display for Obstacle {
             Obstacle::FailedRequests { why } => write!(f, "No arm is advised: {why}."),
             Obstacle::StartUp { arm, share } => write!(
                 f,
-                "Starting the interpreter is {:.0} % of {arm}'s time: this compares start-up, not the work. Give it more work, or mark the part that counts (with phase()).",
-                share * 100.0
+                "Starting the interpreter is {} of {arm}'s time: this compares start-up, not the work. Give it more work, or mark the part that counts (with phase()).",
+                percent(*share)
             ),
             Obstacle::Uncached { modules, why } => write!(
                 f,
@@ -68,8 +69,8 @@ impl fmt::Display for Obstacle {
             ),
             Obstacle::FewPieces { arm, pieces, workers } => write!(
                 f,
-                "{arm} had {pieces:.0} {} of work for {workers} workers: the others had nothing to do. Give at least as many --items as workers, or a smaller --chunk.",
-                if *pieces == 1.0 { "piece" } else { "pieces" }
+                "{arm} had {} of work for {workers} workers: the others had nothing to do. Give at least as many --items as workers, or a smaller --chunk.",
+                counted(*pieces as u64, "piece")
             ),
             Obstacle::OneCore { arm, workers } => write!(
                 f,
@@ -262,9 +263,9 @@ impl Story<'_> {
                 Some("Next: give it time for at least five blocks (--time-limit, --blocks).".into())
             }
             Some(w) if w > wanted => Some(format!(
-                "Next: the widest interval is ±{:.1} %, not the ±{:.1} % asked for; a quieter machine or a longer --time-limit narrows it.",
-                w * 100.0,
-                wanted * 100.0
+                "Next: the widest interval is ±{}, not the ±{} asked for; a quieter machine or a longer --time-limit narrows it.",
+                percent(w),
+                percent(wanted)
             )),
             _ => None,
         }

@@ -1,7 +1,8 @@
 //! Advice on records that are made up: each sentence where it belongs, and where it must not appear.
 
 use super::*;
-use ungil_experiment::compare::{Comparison, compare};
+use ungil_experiment::compare::compare;
+use ungil_experiment::comparison::Comparison;
 use ungil_experiment::hazard::{Hazard, Kind};
 use ungil_experiment::record::{Outcome, Record, Run, Startup, Uncached};
 
@@ -124,7 +125,7 @@ fn start_up_that_is_most_of_a_run_is_said() {
     says(&short, &["Use 3.14t/1."], &OBSTACLES);
     short.runs.iter_mut().for_each(|r| r.marked = false);
     let no = without(&["Starting the interpreter"]);
-    says(&short, &["Starting the interpreter is 90 % of 3.14t/1's time", "mark the part that counts"], &no);
+    says(&short, &["Starting the interpreter is 90.0 % of 3.14t/1's time", "mark the part that counts"], &no);
     says(&short, &[], &["Use ", "Next:"]);
     short.startups = startups(0.005);
     says(&short, &["Use 3.14t/1."], &OBSTACLES);

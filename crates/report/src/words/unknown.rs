@@ -2,8 +2,9 @@
 
 use super::{Story, some};
 use crate::joules;
-use ungil_experiment::compare::ArmFigures;
+use ungil_experiment::comparison::ArmFigures;
 use ungil_experiment::energy::Evidence;
+use ungil_format::{interval, ratio};
 
 impl<'a> Story<'a> {
     /// The first sensor that is not there; why not is in the record.
@@ -42,8 +43,9 @@ impl<'a> Story<'a> {
             self.view.comparison.noise.get(&self.view.comparison.headline).and_then(|v| v.ratio)
         {
             let aa = format!(
-                "The baseline against itself (A/A) came out at {:.3} ({:.3}–{:.3}): differences of that size are noise.",
-                noise.ratio, noise.low, noise.high
+                "The baseline against itself (A/A) came out at {} ({}): differences of that size are noise.",
+                ratio(noise.ratio),
+                interval(noise.low, noise.high)
             );
             said = Some(said.map_or_else(|| aa.clone(), |s| format!("{s} {aa}")));
         }

@@ -158,11 +158,11 @@ fn findings_name_their_figures_and_stand_beside_the_papers() {
         "4 cores allow 0.25 at most",
         "1 of 1 are slower without the GIL, most of all objects-plain 10",
         "as in the paper, whose worst is 12.18",
-        "waiting for locks for 1 % of their time",
+        "waiting for locks for 1.25 % of their time",
         "1.20 (1.19–1.21) of the energy, which agrees",
         "as the paper finds, no difference",
         "Power without the GIL is 1.00 to 1.00",
-        "the machine at rest draws 75 % of it",
+        "the machine at rest draws 75.0 % of it",
         "as in the paper, address space grows more",
     ] {
         assert!(says.contains(part), "no '{part}' in:\n{says}");

@@ -1,7 +1,8 @@
 //! What 64-bit Arm instructions make of their registers: sums, logic, addresses, choices.
 
 use super::{STACK, bits, condition, register, set, signed_bits};
-use crate::judge::state::{Compared, State, Value, mask, signed};
+use crate::judge::state::{Compared, State};
+use crate::judge::value::{Value, mask, signed};
 
 pub(super) fn immediate(state: &mut State, at: u64, word: u32) {
     let (rd, rn) = (bits(word, 0, 5), bits(word, 5, 5));

@@ -3,7 +3,8 @@
 use super::data::widened;
 use super::{bits, register, set, signed_bits};
 use crate::image::Image;
-use crate::judge::state::{Compared, State, Value};
+use crate::judge::state::{Compared, State};
+use crate::judge::value::Value;
 
 /// Carries out a load or a store.
 pub(super) fn access(image: &Image, state: &mut State, at: u64, word: u32) {

@@ -3,7 +3,8 @@
 use super::condition;
 use super::operands::{read, size, write};
 use crate::image::Image;
-use crate::judge::state::{Compared, State, Value};
+use crate::judge::state::{Compared, State};
+use crate::judge::value::Value;
 use iced_x86::{Instruction, Mnemonic};
 
 /// Whether an instruction moves or sets by a condition.

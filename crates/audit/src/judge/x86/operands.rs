@@ -2,7 +2,8 @@
 
 use super::STACK;
 use crate::image::Image;
-use crate::judge::state::{State, Value, mask};
+use crate::judge::state::State;
+use crate::judge::value::{Value, mask};
 use iced_x86::{Instruction, OpKind, Register};
 
 /// Puts a word on the stack.

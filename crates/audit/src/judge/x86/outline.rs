@@ -2,7 +2,7 @@
 
 use super::decode;
 use crate::image::Image;
-use crate::judge::machine::{Outline, Target};
+use crate::judge::flow::{Outline, Target};
 use iced_x86::{FlowControl, Mnemonic, OpKind};
 
 /// Where the instruction at an address leads.

@@ -2,7 +2,8 @@
 
 use super::operands::{address, size};
 use crate::image::Image;
-use crate::judge::state::{State, Value};
+use crate::judge::state::State;
+use crate::judge::value::Value;
 use iced_x86::{Instruction, Mnemonic, OpKind};
 
 /// Vector moves of whole lanes, which is how two words are stored at once.

@@ -34,14 +34,14 @@ fn threads_say_what_they_wait_for_and_who_has_it() {
         &screen,
         &[
             "4711   python app.py",
-            "CPython 3.15.1 free-threaded, GIL off, up 1 min 15 s",
-            "CPU 125.0 %   threads 3 + 2 without Python",
+            "CPython 3.15.1 free-threaded, GIL off, up 75.0 s",
+            "CPU 125 %   threads 3 + 2 without Python",
             "RSS 30.0 MiB (peak 40.0 MiB)  PSS 20.0 MiB",
-            "GC 3 in 3.00 s: 2.0 %, longest 20.0 ms",
+            "GC 3 in 3.00 s: 2.00 %, longest 20.0 ms",
             "own cost 0.42 % of a core",
             "worker-1                     4712   25.0 lock     RRRLLLLLLLLL   75.0",
             "waits 3.25 s for threading.Lock \"L1\", held by worker-2 at work (app.py:12)",
-            "worker-2                     4713  100.0 running  RRRRRRRRRRRR",
+            "worker-2                     4713    100 running  RRRRRRRRRRRR",
             "waits 3.25 s for worker-1 to end at work (app.py:11)",
         ],
     );
@@ -74,7 +74,7 @@ fn the_list_of_pythons_shows_the_busiest_first_and_what_was_refused() {
         &[
             "2 found",
             "2 processes (the first: 1) could not be looked into",
-            "      11 3.15.1t     150.0  20.0 MiB",
+            "      11 3.15.1t       150  20.0 MiB",
         ],
     );
     assert!(screen.find("busy.py") < screen.find("quiet.py"));

@@ -1,9 +1,9 @@
 //! Writes a recording as it comes: what is the same as the look before costs a byte before compression, and a block is
 //! handed on at least once a second, so that what a killed profiler saw can be read up to that second.
 
-use super::wire::*;
 use crate::header::{Header, Totals};
 use crate::model::*;
+use crate::wire::*;
 use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -15,11 +15,11 @@ const OLD_NS: u64 = 1_000_000_000;
 
 /// The last a thread was seen to do.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) struct Seen {
-    pub(super) stack: StackId,
-    pub(super) activity: Activity,
-    pub(super) lock: Option<LockId>,
-    pub(super) holder: Option<FrameId>,
+pub(crate) struct Seen {
+    pub(crate) stack: StackId,
+    pub(crate) activity: Activity,
+    pub(crate) lock: Option<LockId>,
+    pub(crate) holder: Option<FrameId>,
 }
 
 impl Default for Seen {
