@@ -67,9 +67,12 @@ impl Reader<'_> {
                     if hold.confidence != Confidence::Owner && released.contains(&hold.lock) {
                         continue;
                     }
-                    match holds.iter_mut().find(|known| known.lock == hold.lock) {
+                    match holds.iter().position(|known| known.lock == hold.lock) {
                         // Entered again further out: there it was taken first.
-                        Some(known) => known.frame = hold.frame,
+                        Some(known) => {
+                            let known = holds.remove(known);
+                            holds.push(Hold { frame: hold.frame, ..known });
+                        }
                         None => holds.push(hold),
                     }
                 }

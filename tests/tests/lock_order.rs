@@ -1,0 +1,134 @@
+//! `ungil dump --watch`, `profile --mode lock` and `top`: lock orders that could deadlock, in programs that never do.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::process::{Child, Command};
+use ungil_tests::{BUILDS, Place, eventually, python};
+
+struct Program(Child);
+
+impl Program {
+    fn start(place: &Place, build: &str, case: &str) -> Program {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/debuggees/lock_orders.py");
+        let mut command = Command::new(python(build));
+        let program = Program(command.args([script, case]).current_dir(place.path()).spawn().unwrap());
+        eventually("the program's word that it is ready", || place.read("ready").is_some());
+        program
+    }
+
+    fn pid(&self) -> String {
+        self.0.id().to_string()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The names of the locks of each cycle, and the exit code.
+fn watch(place: &Place, program: &Program) -> (Vec<BTreeSet<String>>, i32, Value) {
+    let out = place.ungil(["dump", &program.pid(), "--watch", "1s", "--json", "--no-source"]).run();
+    let dump = out.json();
+    let names = |cycle: &Value| {
+        let edges = cycle["edges"].as_array().unwrap().iter();
+        edges.map(|edge| edge["held"]["name"].as_str().unwrap_or_default().to_string()).collect()
+    };
+    (dump["lock_order"].as_array().unwrap().iter().map(names).collect(), out.code, dump)
+}
+
+/// A program whose orders could deadlock, and the locks of the cycle.
+fn could(case: &str, locks: &[&str]) {
+    for build in BUILDS {
+        let place = Place::new();
+        let program = Program::start(&place, build, case);
+        let expected: BTreeSet<String> = locks.iter().map(ToString::to_string).collect();
+        let mut last = Value::Null;
+        eventually(&format!("{build}: the order of {case}"), || {
+            let (cycles, code, dump) = watch(&place, &program);
+            assert_eq!(code == 4, !cycles.is_empty(), "{build}: {dump}");
+            last = dump;
+            cycles.contains(&expected)
+        });
+        let edges = last["lock_order"][0]["edges"].as_array().unwrap();
+        for edge in edges {
+            assert!(edge["thread"].as_str().unwrap().starts_with("worker-"), "{build}: {edge}");
+            assert!(edge["count"].as_u64() > Some(0) && !edge["taken_at"].is_null(), "{build}: {edge}");
+        }
+    }
+}
+
+/// A program whose orders cannot deadlock.
+fn could_not(case: &str) {
+    for build in BUILDS {
+        let place = Place::new();
+        let program = Program::start(&place, build, case);
+        let (cycles, code, dump) = watch(&place, &program);
+        assert_eq!((cycles, code), (Vec::new(), 0), "{build}: {}", dump["lock_order"]);
+    }
+}
+
+macro_rules! could {
+    ($($case:ident $locks:expr;)*) => { $(#[test] fn $case() { could(stringify!($case), &$locks); })* };
+}
+
+macro_rules! could_not {
+    ($($case:ident)*) => { $(#[test] fn $case() { could_not(stringify!($case)); })* };
+}
+
+could! {
+    two_locks ["a", "b"];
+    three_locks ["a", "b", "c"];
+    two_rlocks ["ra", "rb"];
+    accounts ["first.lock", "second.lock"];
+    through_calls ["a", "b"];
+    context_managers ["a", "b"];
+    exit_stacks ["a", "b"];
+    a_gate_of_one ["a", "b"];
+    condition_and_lock ["a", "condition._lock"];
+}
+
+could_not! {
+    one_order a_common_gate different_instances taken_again one_thread new_locks_each_time three_in_order sorted_accounts
+    counting_semaphores
+}
+
+/// Two threads that take two locks in opposite orders with a pause before the second, and give up where they met: `profile` sees
+/// waits alone, and these are some.
+const CONTENDED: &str = "
+import threading, time, random
+a, b = threading.Lock(), threading.Lock()
+def work(outer, inner):
+    while True:
+        with outer:
+            time.sleep(0.002)
+            if inner.acquire(timeout=0.02):
+                inner.release()
+        time.sleep(random.random() * 0.01)
+threading.Thread(target=work, args=(a, b)).start()
+threading.Thread(target=work, args=(b, a)).start()
+open('ready', 'w').close()
+";
+
+#[test]
+fn profile_and_top_say_so_too() {
+    for build in ["3.14", "3.15t"] {
+        let place = Place::new();
+        place.write("contended.py", CONTENDED);
+        let mut command = Command::new(python(build));
+        let program = Program(command.arg("contended.py").current_dir(place.path()).spawn().unwrap());
+        eventually("the program's word that it is ready", || place.read("ready").is_some());
+        let says = "locks are taken in orders that could deadlock: \"";
+        eventually(&format!("{build}: profile's note"), || {
+            let args = ["profile", &program.pid(), "--mode", "lock", "--duration", "2s", "--json", "--quiet"];
+            place.ungil(args).run().stdout.contains(&says.replace('"', "\\\""))
+        });
+        eventually(&format!("{build}: top's note"), || {
+            let args = ["top", &program.pid(), "--json", "-n", "6", "-d", "100ms"];
+            place.ungil(args).run().stdout.contains(&says.replace('"', "\\\""))
+        });
+    }
+}
