@@ -250,13 +250,7 @@ fn gives_way(python: &Python, frame: &Frame) -> bool {
     let Ok(opcode) = python.memory().u8(start.saturating_add(2 * u64::from(frame.unit))) else {
         return false;
     };
-    // RESUME, JUMP_BACKWARD and what they are replaced by (`opcode_ids.h`).
-    let opcodes: &[u8] = match python.version().minor {
-        13 => &[149, 207, 236, 77, 249],
-        14 => &[128, 196, 245, 75, 175, 176, 253],
-        _ => &[128, 200, 201, 244, 74, 181, 182, 252],
-    };
-    opcodes.contains(&opcode)
+    python.offsets().build.opcodes.eval_breaker.contains(&opcode)
 }
 
 /// The same wait, but for the time it has left.
