@@ -41,9 +41,14 @@ pub use mimalloc::{HeapTag, Mimalloc};
 pub use mutexes::{Anchor, MutexKind, RuntimeMutex};
 pub use version::{Level, Version};
 
-/// The builds whose layout is known, the oldest release first.
-pub const BUILDS: &[&Build] =
-    &[&v3_13::GIL, &v3_14::GIL, &v3_14::FREE_THREADED, &v3_15::GIL, &v3_15::FREE_THREADED];
+/// The builds whose layout is known.
+#[rustfmt::skip]
+pub const BUILDS: &[&Build] = &[
+    // Oldest first.
+    &v3_13::GIL,
+    &v3_14::GIL, &v3_14::FREE_THREADED,
+    &v3_15::GIL, &v3_15::FREE_THREADED,
+];
 
 /// The minor version of the oldest release that is known: 13 for 3.13.
 pub const OLDEST: u8 = BUILDS[0].minor;
