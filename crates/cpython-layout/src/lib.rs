@@ -28,7 +28,6 @@ pub mod structures;
 mod v3_13;
 mod v3_14;
 mod v3_15;
-mod v3_16;
 mod version;
 
 pub use asyncio::AsyncioOffsets;
@@ -49,7 +48,6 @@ pub const BUILDS: &[&Build] = &[
     &v3_13::GIL,
     &v3_14::GIL, &v3_14::FREE_THREADED,
     &v3_15::GIL, &v3_15::FREE_THREADED,
-    &v3_16::GIL, &v3_16::FREE_THREADED,
 ];
 
 /// The minor version of the oldest release that is known: 13 for 3.13.
