@@ -1,29 +1,43 @@
 //! Compiles `crates/hook` into the library that a Python loads when its allocations are profiled; the program carries it.
 //!
 //! Cargo cannot make a library of one crate a file of another (artifact dependencies are unstable), so the compiler is called
-//! as cargo would call it. The crate has no dependencies for that reason.
+//! as cargo would call it: first for `crates/cpython-layout`, the one dependency of the hook, which has none itself.
 
 use std::env;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
 
 fn main() {
-    let variable = |name: &str| env::var_os(name).unwrap_or_else(|| panic!("cargo sets {name}"));
-    let source = PathBuf::from(variable("CARGO_MANIFEST_DIR")).join("../hook/src");
-    println!("cargo::rerun-if-changed={}", source.display());
     println!("cargo::rerun-if-changed=build.rs");
+    let out = PathBuf::from(variable("OUT_DIR"));
+    let (layout, hook) = (out.join("libcpython_layout.rlib"), out.join("ungil_hook.so"));
+    compile("cpython-layout", "cpython_layout", |rustc| {
+        rustc.arg("--crate-type=rlib").arg("-o").arg(&layout)
+    });
+    compile("hook", "ungil_hook", |rustc| {
+        let mut dependency = OsString::from("cpython_layout=");
+        dependency.push(&layout);
+        rustc.args(["--crate-type=cdylib", "--cfg", "feature=\"library\"", "-Cstrip=symbols"]);
+        rustc.arg("--extern").arg(dependency).arg("-o").arg(&hook)
+    });
+}
+
+/// Compiles the crate in `crates/{folder}`, with what `arguments` adds to the command.
+fn compile(folder: &str, name: &str, arguments: impl FnOnce(&mut Command) -> &mut Command) {
+    let source = PathBuf::from(variable("CARGO_MANIFEST_DIR")).join("..").join(folder).join("src");
+    println!("cargo::rerun-if-changed={}", source.display());
     let mut rustc = Command::new(variable("RUSTC"));
-    rustc.args(["--edition", "2024", "--crate-type", "cdylib", "--crate-name", "ungil_hook"]);
+    rustc.args(["--edition=2024", "--cap-lints=allow", "--crate-name", name]);
     // It runs inside somebody else's program: always optimised, never unwinding into it.
-    rustc.args(["-Copt-level=3", "-Cpanic=abort", "-Cstrip=symbols", "-Ccodegen-units=1"]);
-    rustc.args(["--cfg", "feature=\"library\"", "--cap-lints", "allow", "--target"]).arg(variable("TARGET"));
+    rustc.args(["-Copt-level=3", "-Cpanic=abort", "-Ccodegen-units=1", "--target"]).arg(variable("TARGET"));
     if let Ok(linker) = env::var("RUSTC_LINKER") {
         rustc.arg(format!("-Clinker={linker}"));
     }
-    rustc.arg("-o").arg(PathBuf::from(variable("OUT_DIR")).join("ungil_hook.so"));
-    let done = rustc.arg(source.join("lib.rs")).status();
-    assert!(
-        done.is_ok_and(|status| status.success()),
-        "the library for profiling allocations does not compile"
-    );
+    let done = arguments(&mut rustc).arg(source.join("lib.rs")).status();
+    assert!(done.is_ok_and(|status| status.success()), "crates/{folder} does not compile for the hook");
+}
+
+fn variable(name: &str) -> OsString {
+    env::var_os(name).unwrap_or_else(|| panic!("cargo sets {name}"))
 }

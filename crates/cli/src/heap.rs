@@ -6,16 +6,17 @@ use crate::args::{Heap as Arguments, Order};
 use crate::clean;
 use crate::failure::{Edge, INTERRUPTED, print};
 use crate::signals;
+use cpython_layout::Version;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::cmp::Reverse;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+use ungil_remote::Python;
 use ungil_remote::heap::{self, Change, Count, Error, Heap, Progress};
-use ungil_remote::{Python, Version};
 
 /// What was asked and what was found; printed as it is with `--json`.
 #[derive(Debug, Serialize)]
@@ -23,6 +24,7 @@ struct Report<'a> {
     schema: &'static str,
     pid: u32,
     command: &'a [String],
+    #[serde(serialize_with = "version_fields")]
     version: Version,
     free_threaded: bool,
     /// Ctrl-C ended it: what follows is what had been counted.
@@ -33,6 +35,14 @@ struct Report<'a> {
     modules: Option<&'a [Count]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     growth: Option<Growth<'a>>,
+}
+
+/// Writes the version as an object, such as `{"major": 3, "minor": 15, "micro": 0, "level": "candidate", "serial": 2}`.
+fn version_fields<S: Serializer>(version: &Version, serializer: S) -> Result<S::Ok, S::Error> {
+    let Version { major, minor, micro, level, serial } = version;
+    let level = format!("{level:?}").to_lowercase();
+    let fields = serde_json::json!({ "major": major, "minor": minor, "micro": micro, "level": level, "serial": serial });
+    fields.serialize(serializer)
 }
 
 /// What changed between two looks.

@@ -200,7 +200,7 @@ fn begin(path: &CStr) -> Result<(), u64> {
     let sampler = Sampler::new(words, python).map_err(refused)?;
     sampler.word(head::BEGAN).store(now(), Relaxed);
     sampler.word(head::PID).store(u64::from(std::process::id()), Relaxed);
-    sampler.word(head::PYTHON).store(sampler.python.offsets.version, Relaxed);
+    sampler.word(head::PYTHON).store(sampler.python.offsets.version.hex(), Relaxed);
     sampler.word(head::FREE_THREADED).store(u64::from(sampler.python.offsets.free_threaded), Relaxed);
     let sampler = SAMPLER.get_or_init(|| sampler);
     let both = ORIGINAL.get_or_init(|| DOMAINS.map(|domain| sampler.python.allocator(domain)));

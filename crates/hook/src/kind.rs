@@ -6,15 +6,11 @@
 //! type whose flags put the object exactly there, and a type is believed to be one only when its class, and the class of that, end in
 //! `type`.
 
-use crate::offsets::Offsets;
+use cpython_layout::structures::type_flags::{HAVE_GC, PREHEADER, READY, TYPE_SUBCLASS};
 
 /// Bytes at the head of a block that are looked at.
 pub const HEAD: usize = 64;
 
-const PREHEADER: u64 = 1 << 3 | 1 << 4;
-const READY: u64 = 1 << 12;
-const HAVE_GC: u64 = 1 << 14;
-const TYPE_SUBCLASS: u64 = 1 << 31;
 /// Classes of classes of classes: more are not believed.
 const LONGEST_CHAIN: usize = 8;
 
@@ -36,23 +32,22 @@ pub fn before_object(flags: u64, free_threaded: bool) -> usize {
     collector + managed
 }
 
-/// The places of a type pointer in a block, each with the distance of its object.
-pub fn places(offsets: &Offsets) -> impl Iterator<Item = (usize, usize)> + use<> {
-    let at = offsets.ob_type;
-    [0, 16, 32].into_iter().map(move |before| (before, before + at))
+/// The places of a type pointer in a block, each with the distance of its object, for a type pointer at `ob_type` in objects.
+pub fn places(ob_type: u64) -> impl Iterator<Item = (usize, usize)> {
+    [0, 16, 32].into_iter().map(move |before| (before, before + ob_type as usize))
 }
 
-/// Reads what might be a type. `read` fills the buffer from an address, or says that it cannot.
-pub fn type_at(address: u64, offsets: &Offsets, read: impl Fn(u64, &mut [u8]) -> bool) -> Option<Type> {
+/// Reads what might be a type, with `fields` the offsets of `ob_type`, `tp_name` and `tp_flags`. `read` fills the buffer from an
+/// address, or says that it cannot.
+pub fn type_at(address: u64, fields: [u64; 3], read: impl Fn(u64, &mut [u8]) -> bool) -> Option<Type> {
     let plausible = |a: u64| a > 0xffff && a.is_multiple_of(8) && a < 1 << 47;
     if !plausible(address) {
         return None;
     }
     let look = |address: u64| {
         let mut words = [[0u8; 8]; 3];
-        let fields = [offsets.ob_type, offsets.tp_name, offsets.tp_flags];
         for (word, field) in words.iter_mut().zip(fields) {
-            if !read(address.checked_add(field as u64)?, word) {
+            if !read(address.checked_add(field)?, word) {
                 return None;
             }
         }
@@ -82,20 +77,7 @@ pub fn type_at(address: u64, offsets: &Offsets, read: impl Fn(u64, &mut [u8]) ->
 mod tests {
     use super::*;
 
-    const OFFSETS: Offsets = Offsets {
-        version: 0x030e_0000,
-        free_threaded: false,
-        current_frame: 0,
-        previous: 0,
-        executable: 0,
-        filename: 0,
-        qualname: 0,
-        linetable: 0,
-        firstlineno: 0,
-        ob_type: 8,
-        tp_name: 24,
-        tp_flags: 40,
-    };
+    const OFFSETS: [u64; 3] = [8, 24, 40];
 
     fn memory(words: &[(u64, u64)]) -> impl Fn(u64, &mut [u8]) -> bool + use<> {
         let words = words.to_vec();
@@ -123,23 +105,23 @@ mod tests {
     #[test]
     fn a_class_is_known_by_its_own_class() {
         let read = memory(&two_types(READY | HAVE_GC));
-        let found = type_at(0x30000, &OFFSETS, &read);
+        let found = type_at(0x30000, OFFSETS, &read);
         assert_eq!(found, Some(Type { address: 0x30000, name: 0x91000, flags: READY | HAVE_GC }));
-        assert!(type_at(0x20000, &OFFSETS, &read).is_some(), "type is its own class");
+        assert!(type_at(0x20000, OFFSETS, &read).is_some(), "type is its own class");
     }
 
     #[test]
     fn what_is_no_class_is_refused() {
-        assert_eq!(type_at(0x30000, &OFFSETS, memory(&two_types(0))), None, "not ready");
-        assert_eq!(type_at(0x30001, &OFFSETS, memory(&two_types(READY))), None, "odd");
-        assert_eq!(type_at(0x40000, &OFFSETS, memory(&two_types(READY))), None, "unmapped");
-        assert_eq!(type_at(u64::MAX - 7, &OFFSETS, memory(&[])), None);
+        assert_eq!(type_at(0x30000, OFFSETS, memory(&two_types(0))), None, "not ready");
+        assert_eq!(type_at(0x30001, OFFSETS, memory(&two_types(READY))), None, "odd");
+        assert_eq!(type_at(0x40000, OFFSETS, memory(&two_types(READY))), None, "unmapped");
+        assert_eq!(type_at(u64::MAX - 7, OFFSETS, memory(&[])), None);
         let instance = vec![(0x50008, 0x30000), (0x50018, 0x91000), (0x50028, READY)];
         let read = memory(&[two_types(READY), instance].concat());
-        assert_eq!(type_at(0x50000, &OFFSETS, read), None, "its class makes no classes");
+        assert_eq!(type_at(0x50000, OFFSETS, read), None, "its class makes no classes");
         let mut round = two_types(READY | TYPE_SUBCLASS);
         round[0].1 = 0x30000;
-        assert_eq!(type_at(0x30000, &OFFSETS, memory(&round)), None, "a circle without a class of its own");
+        assert_eq!(type_at(0x30000, OFFSETS, memory(&round)), None, "a circle without a class of its own");
     }
 
     #[test]

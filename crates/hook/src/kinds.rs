@@ -10,7 +10,9 @@ impl Sampler {
     /// The kind of the object in a block that begins with `head`.
     pub(crate) fn kind(&self, head: &[u8]) -> u32 {
         let offsets = &self.python.offsets;
-        for (before, at) in places(offsets) {
+        let at = &offsets.type_object;
+        let fields = [offsets.pyobject.ob_type, at.tp_name, at.tp_flags];
+        for (before, at) in places(offsets.pyobject.ob_type) {
             let Some(bytes) = head.get(at..at + 8).and_then(|b| <[u8; 8]>::try_from(b).ok()) else { break };
             let address = u64::from_le_bytes(bytes);
             let fits = |flags| before_object(flags, offsets.free_threaded) == before;
@@ -21,7 +23,7 @@ impl Sampler {
                 continue;
             }
             let read = |address, out: &mut [u8]| self.python.read(address, out);
-            if let Some(found) = type_at(address, offsets, read).filter(|t| fits(t.flags)) {
+            if let Some(found) = type_at(address, fields, read).filter(|t| fits(t.flags)) {
                 return self.meet(address, found.name, found.flags);
             }
         }

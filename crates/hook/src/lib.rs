@@ -16,7 +16,6 @@
 //!   the wrapper in place, passing through.
 
 pub mod kind;
-pub mod offsets;
 pub mod sampling;
 pub mod shape;
 pub mod tables;

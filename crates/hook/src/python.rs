@@ -5,8 +5,8 @@
 #![allow(unsafe_code)] // Calls C functions found at run time, and reads the interpreter's own structures by its own offsets.
 
 use crate::allocator::Allocator;
-use crate::offsets::{LENGTH, Offsets};
 use crate::wire::{LONGEST, refusal};
+use cpython_layout::{DebugOffsets, MAX_SIZE};
 use std::ffi::{CStr, c_char, c_int, c_long, c_ulong, c_void};
 
 /// Frames after which a chain counts as damaged.
@@ -43,7 +43,7 @@ unsafe extern "C" {
 
 /// What is used of the interpreter.
 pub(crate) struct Python {
-    pub(crate) offsets: Offsets,
+    pub(crate) offsets: DebugOffsets,
     code_type: u64,
     pid: c_int,
     current: unsafe extern "C" fn() -> Object,
@@ -83,10 +83,10 @@ impl Python {
     #[expect(clippy::missing_transmute_annotations, reason = "the field says the type, once")]
     pub(crate) fn find() -> Result<Python, u64> {
         let runtime = symbol(c"_PyRuntime")?.cast::<u8>();
-        // SAFETY: `_PyRuntime` is tens of KiB on every version, and its first LENGTH bytes are constant.
-        let offsets = Offsets::parse(unsafe { std::slice::from_raw_parts(runtime, LENGTH) });
+        // SAFETY: `_PyRuntime` is tens of KiB on every version, and its first bytes are constant.
+        let offsets = DebugOffsets::parse(unsafe { std::slice::from_raw_parts(runtime, MAX_SIZE) });
         Ok(Python {
-            offsets: offsets.ok_or(refusal::LAYOUT)?,
+            offsets: offsets.map_err(|_| refusal::LAYOUT)?,
             code_type: symbol(c"PyCode_Type")? as u64,
             pid: std::process::id() as c_int,
             current: function!(c"PyThreadState_GetUnchecked"),
@@ -110,34 +110,34 @@ impl Python {
             if thread.is_null() {
                 return;
             }
-            let mut frame = word(thread, o.current_frame) as Object;
+            let mut frame = word(thread, o.thread_state.current_frame) as Object;
             for _ in 0..LONGEST_CHAIN {
                 if frame.is_null() {
                     return;
                 }
                 // The low bits of a stack reference are tags. Frames of the interpreter's own have None or nothing here.
-                let executable = (word(frame, o.executable) & !7) as Object;
-                if !executable.is_null() && word(executable, o.ob_type) == self.code_type {
+                let executable = (word(frame, o.interpreter_frame.executable) & !7) as Object;
+                if !executable.is_null() && word(executable, o.pyobject.ob_type) == self.code_type {
                     let at = (self.lasti)(frame).max(0) as u32;
                     if !each(executable as u64, at) {
                         return;
                     }
                 }
-                frame = word(frame, o.previous) as Object;
+                frame = word(frame, o.interpreter_frame.previous) as Object;
             }
         }
     }
 
     /// What a code object that [`walk`](Self::walk) has just named is known by.
     pub(crate) fn code(&self, address: u64) -> Code {
-        let (o, code) = (&self.offsets, address as Object);
+        let (at, code) = (&self.offsets.code_object, address as Object);
         // SAFETY: a frame of this thread holds the code object, and the fields are the interpreter's.
         unsafe {
             Code {
-                file: word(code, o.filename) as Object,
-                name: word(code, o.qualname) as Object,
-                lines: word(code, o.linetable) as Object,
-                first: word(code, o.firstlineno) as u32,
+                file: word(code, at.filename) as Object,
+                name: word(code, at.qualname) as Object,
+                lines: word(code, at.linetable) as Object,
+                first: word(code, at.firstlineno) as u32,
             }
         }
     }
@@ -203,9 +203,9 @@ impl Python {
 
 /// # Safety
 /// `base + offset` is readable and part of a live structure.
-unsafe fn word(base: Object, offset: usize) -> u64 {
+unsafe fn word(base: Object, offset: u64) -> u64 {
     // SAFETY: by the caller's promise; unaligned because first lines are 32 bits wide.
-    unsafe { base.add(offset).cast::<u64>().read_unaligned() }
+    unsafe { base.add(offset as usize).cast::<u64>().read_unaligned() }
 }
 
 /// This thread's id in the kernel.

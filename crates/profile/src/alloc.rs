@@ -17,9 +17,9 @@ pub use error::Error;
 pub use lines::{Line, Share};
 pub use start::{Launch, launch};
 
+use cpython_layout::Version;
 use serde::Serialize;
 use std::rc::Rc;
-use ungil_remote::Version;
 
 /// Mean number of bytes between two samples, unless asked otherwise: a heap of 100 MiB gives 1,600 samples, and a line that holds
 /// a tenth of it is known to 8 %.

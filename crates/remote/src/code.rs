@@ -1,10 +1,9 @@
 //! Code objects: what a frame runs, read once and kept.
 
-use crate::layout::CodeMore;
 use crate::lines::Lines;
 use crate::memory::{Memory, ReadError, half, word};
-use crate::offsets::DebugOffsets;
 use crate::text::text;
+use cpython_layout::DebugOffsets;
 use rustc_hash::FxHashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -51,15 +50,14 @@ impl Code {
         let len = memory.u64(linetable.saturating_add(object.ob_size))?;
         let table = memory.vec(linetable.saturating_add(object.ob_sval), len, LONGEST_TABLE)?;
         let first_line = u32::try_from(first_line).unwrap_or(0);
-        let more = CodeMore::of(offsets);
         Ok(Code {
             address,
             qualname: text(memory, offsets, name)?,
             file: text(memory, offsets, file)?,
             first_line,
-            locals: half(&bytes, more.locals as usize).min(1 << 20),
-            stack_size: half(&bytes, more.stack_size as usize).min(1 << 20),
-            first_traceable: half(&bytes, more.first_traceable as usize),
+            locals: half(&bytes, at.locals() as usize).min(1 << 20),
+            stack_size: half(&bytes, at.stack_size() as usize).min(1 << 20),
+            first_traceable: half(&bytes, at.first_traceable() as usize),
             lines: Lines::decode(&table, first_line),
             bytecode: address.saturating_add(at.co_code_adaptive),
             identity,

@@ -4,7 +4,7 @@
 //! value that were there, not a promise that they were there together.
 
 use crate::memory::{Memory, ReadError, half, word};
-use crate::offsets::DebugOffsets;
+use cpython_layout::DebugOffsets;
 
 /// Entries of one dictionary that are read at most.
 pub const MOST_ENTRIES: u64 = 1 << 16;

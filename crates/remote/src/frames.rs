@@ -5,7 +5,7 @@
 
 use crate::code::{Code, Codes};
 use crate::memory::{Memory, ReadError, half, word};
-use crate::offsets::DebugOffsets;
+use cpython_layout::DebugOffsets;
 use std::sync::Arc;
 
 /// Frames of one thread that are walked. CPython's own limit can be raised; a list that is longer than this is a loop.
@@ -178,8 +178,10 @@ impl Walker<'_> {
             .ok_or(ReadError::Unmapped(pointer))?;
         let base = address.saturating_add(at.localsplus).saturating_add(8 * u64::from(code.locals));
         let depth = match at.stackpointer {
-            // 3.13 keeps the number of slots from the first local on, and -1 while the frame runs.
-            None => i64::from(half(bytes, 64).cast_signed()).checked_sub(i64::from(code.locals)),
+            None => self.offsets.build.frame.stacktop.and_then(|offset| {
+                let top = half(bytes, offset as usize).cast_signed();
+                i64::from(top).checked_sub(i64::from(code.locals))
+            }),
             Some(offset) => match word(bytes, offset as usize) {
                 0 => None,
                 top => i64::try_from(top.wrapping_sub(base) / 8).ok(),

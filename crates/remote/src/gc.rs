@@ -7,12 +7,13 @@
 use crate::layout::{Collections as Place, Ring};
 use crate::memory::{Memory, Piece, ReadError, word};
 use crate::python::{Interpreter, Python};
+use cpython_layout::structures::GcStats;
 use serde::Serialize;
 
 /// Generations there are.
 pub const GENERATIONS: usize = 3;
-/// 3.13 and 3.14: three words a generation.
-const INLINE: usize = 72;
+/// Bytes of the counts.
+const INLINE: usize = GcStats::COUNTS as usize;
 /// No collection lasts a year, and no clock of ours reads more.
 const MOST_SECONDS: f64 = 3.2e7;
 
@@ -112,7 +113,7 @@ impl Collector {
         for (generation, ring) in rings.iter().enumerate() {
             let current = bytes.get(ring.index as usize).copied().map_or(u64::MAX, u64::from);
             for entry in 0..ring.len {
-                let at = |field: u64| word(bytes, (ring.first + entry * Ring::ENTRY + field * 8) as usize);
+                let at = |field: u64| word(bytes, (ring.first + entry * GcStats::ENTRY + field * 8) as usize);
                 let (started_ns, stopped_ns, number, collected) = (at(0), at(1), at(2), at(3));
                 if started_ns != 0 && stopped_ns >= started_ns && number > 0 {
                     let generation = generation as u8;

@@ -7,17 +7,16 @@
 use crate::linux::host;
 use crate::process::{AttachError, Process, ProgramId};
 use crate::python::Python;
-use crate::version::Version;
+use cpython_layout::Version;
 use procfs::Current;
 use rustc_hash::FxHashMap;
-use serde::Serialize;
 use std::path::PathBuf;
 
 /// Processes that are looked at in one search.
 const MOST: usize = 1 << 16;
 
 /// A Python that was found.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Found {
     /// The process.
     pub pid: u32,

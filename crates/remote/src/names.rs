@@ -7,6 +7,7 @@
 use crate::frames::Frame;
 use crate::memory::ReadError;
 use crate::objects::Objects;
+use cpython_layout::structures::FRAME_GLOBALS;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::VecDeque;
 
@@ -20,8 +21,6 @@ const MOST_ELEMENTS: usize = 1_000;
 const MOST_MODULES: usize = 5_000;
 /// Steps from a variable: `server.pool.lock` is two.
 const STEPS: u8 = 2;
-/// `f_globals` in `_PyInterpreterFrame`: the fourth word in 3.13 to 3.15 (pycore_interpframe_structs.h).
-const FRAME_GLOBALS: u64 = 24;
 
 /// Where a name is valid.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,16 +3,11 @@
 use crate::dicts::{self, Entry};
 use crate::frames::{Frame, TAGS};
 use crate::memory::{Memory, ReadError, word};
-use crate::offsets::DebugOffsets;
 use crate::text::{is_text, text};
+use cpython_layout::DebugOffsets;
+use cpython_layout::structures::CACHED_KEYS;
+use cpython_layout::structures::type_flags::{HEAP_TYPE, INLINE_VALUES, MANAGED_DICT, READY};
 
-/// `Py_TPFLAGS_INLINE_VALUES` and `Py_TPFLAGS_MANAGED_DICT` (cpython/object.h).
-const INLINE_VALUES: u64 = 1 << 2;
-const MANAGED_DICT: u64 = 1 << 4;
-/// `Py_TPFLAGS_HEAPTYPE`.
-const HEAP_TYPE: u64 = 1 << 9;
-/// Set in `tp_flags` of every type that can be used (`Py_TPFLAGS_READY`): where it is not, there is no type.
-const READY: u64 = 1 << 12;
 /// A name or module name of more bytes is not believed.
 const LONGEST_NAME: usize = 512;
 /// `CO_FAST_CELL | CO_FAST_FREE` (pycore_code.h): the slot holds a cell, and the cell the variable.
@@ -27,8 +22,6 @@ mod words_from_name {
     pub(super) const DICT: u64 = 30;
     pub(super) const DICTOFFSET: u64 = 33;
 }
-/// `ht_cached_keys` from the end of `PyTypeObject`: 58 slots of the number, sequence... methods that a heap type carries.
-const CACHED_KEYS: u64 = 464;
 
 /// Reads objects of one target.
 #[derive(Clone, Copy)]

@@ -4,10 +4,10 @@
 //! in the semaphore inside it. The kernel says the address of that semaphore, so the entry and with it the address waited for
 //! are one read away; nothing is walked and nothing stopped. An entry is believed only if the list it hangs in points back to it.
 
-use crate::layout::WaitEntry;
 use crate::linux::calls::{Call, Doing};
 use crate::memory::{Memory, Piece, word};
 use crate::python::{Interpreter, Python, Thread};
+use cpython_layout::structures::WaitEntry;
 
 /// An entry lies in the frame of a C function not far above where the thread sleeps.
 const NEAR: u64 = 1 << 20;

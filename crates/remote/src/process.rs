@@ -8,12 +8,11 @@ use crate::allowance::{Allowance, Metered};
 use crate::linux::maps::{self, Region};
 use crate::linux::{ProcessMemory, host, task};
 use crate::memory::{Memory, ReadError};
+use cpython_layout::COOKIE;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
 
-/// `_Py_DebugOffsets` starts with this (`Include/internal/pycore_debug_offsets.h`).
-const COOKIE: &[u8; 8] = b"xdebugpy";
 /// A data segment larger than this is not searched to its end; CPython's is about one MiB.
 const MOST_DATA: u64 = 64 << 20;
 /// Key of the address of a program's random bytes (`linux/auxvec.h`).

@@ -9,9 +9,8 @@ use crate::linux::host;
 use crate::memory::{Memory, ReadError, half, word};
 use crate::names::{Name, Search};
 use crate::objects::Objects;
-use crate::offsets::{DebugOffsets, MAX_SIZE};
 use crate::process::{AttachError, Process};
-use crate::version::Version;
+use cpython_layout::{DebugOffsets, MAX_SIZE, Version};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Interpreters of one process that are walked; each takes a quarter of a MiB.

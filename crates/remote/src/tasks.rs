@@ -4,16 +4,14 @@
 //! The table has no cookie, but it repeats the sizes of the interpreter's structures, and by those it is found.
 
 mod running;
-mod state;
 
 pub use running::Running;
 
 use crate::frames::{Frame, TAGS};
 use crate::memory::{ReadError, word};
-use crate::offsets::AsyncioOffsets;
 use crate::python::{Interpreter, Python, Thread};
+use cpython_layout::{AsyncioOffsets, FrameState};
 use rustc_hash::FxHashMap;
-use state::FrameState;
 use std::path::Path;
 use thiserror::Error;
 
@@ -25,8 +23,6 @@ const ATTEMPTS: u32 = 4;
 const DEEPEST: usize = 1 << 12;
 /// A data segment larger than this is not searched.
 const MOST_DATA: u64 = 64 << 20;
-/// Where in the table the sizes stand by which it is found (`_Py_AsyncioModuleDebugOffsets`).
-const INTERPRETER_SIZE_AT: usize = 56;
 
 /// Why tasks cannot be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -88,7 +84,7 @@ impl Tasks {
     /// # Errors
     /// See [`TasksError`].
     pub fn find(python: &Python) -> Result<Tasks, TasksError> {
-        if python.version().minor < 14 {
+        if !python.offsets().build.has_asyncio_table {
             return Err(TasksError::TooOld);
         }
         let regions = python.process().regions().map_err(|_| ReadError::Gone)?;
@@ -106,7 +102,7 @@ impl Tasks {
             let bytes = python.memory().vec(region.start, region.len().min(MOST_DATA), MOST_DATA as usize)?;
             let table = (0..bytes.len().saturating_sub(AsyncioOffsets::SIZE))
                 .step_by(8)
-                .filter(|&at| bytes[at + INTERPRETER_SIZE_AT..].starts_with(&wanted))
+                .filter(|&at| bytes[at + AsyncioOffsets::INTERPRETER_SIZE_AT..].starts_with(&wanted))
                 .find_map(|at| {
                     AsyncioOffsets::parse(&bytes[at..]).filter(|table| is_sensible(table, python))
                 });
@@ -227,7 +223,7 @@ impl Tasks {
     fn coroutines(&self, python: &Python, first: u64, task: &mut Task) {
         let Some(at) = python.offsets().gen_object else { return };
         let (memory, objects, walker) = (python.memory(), python.objects(), python.walker());
-        let mut next = first;
+        let (layout, mut next) = (python.offsets().build.frame, first);
         for depth in 0..DEEPEST {
             let Some(kind) = objects.type_name(next) else { return };
             if !matches!(kind.as_str(), "coroutine" | "generator" | "async_generator") {
@@ -248,7 +244,7 @@ impl Tasks {
                 task.coroutine = name.and_then(|name| objects.text(name).ok());
             }
             let Ok(state) = memory.u8(next.saturating_add(at.gi_frame_state)) else { return };
-            let state = FrameState::of(state, python.version().minor);
+            let state = layout.state(state);
             if depth == 0 && state == FrameState::Created {
                 task.state = TaskState::Created;
             }
@@ -259,9 +255,7 @@ impl Tasks {
             if depth == 0 {
                 task.coroutine = Some(frame.code.qualname.clone());
             }
-            // What is awaited lies on top of the evaluation stack; in 3.15, under the index of a virtual iterator.
-            let below = if python.version().minor >= 15 { 2 } else { 1 };
-            let top = frame.stack.1.and_then(|depth| u64::from(depth).checked_sub(below));
+            let top = frame.stack.1.and_then(|depth| u64::from(depth).checked_sub(layout.awaited_slot));
             let top = top.map(|slot| frame.stack.0.saturating_add(8 * slot));
             task.frames.insert(0, frame);
             if state != FrameState::Awaiting {

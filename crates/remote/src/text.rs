@@ -5,7 +5,7 @@
 //! [`file_name`] gives the bytes back.
 
 use crate::memory::{Memory, ReadError, half, word};
-use crate::offsets::DebugOffsets;
+use cpython_layout::DebugOffsets;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 

@@ -152,13 +152,7 @@ pub fn wants_gil(python: &Python, gils: &Gils, thread: &Thread, waited_at: Optio
 /// and at the end of a loop's turn.
 fn gives_way(python: &Python, address: u64) -> bool {
     let Ok(opcode) = python.memory().u8(address) else { return false };
-    // RESUME, JUMP_BACKWARD and what they are replaced by (`opcode_ids.h`).
-    let opcodes: &[u8] = match python.version().minor {
-        13 => &[149, 207, 236, 77, 249],
-        14 => &[128, 196, 245, 75, 175, 176, 253],
-        _ => &[128, 200, 201, 244, 74, 181, 182, 252],
-    };
-    opcodes.contains(&opcode)
+    python.offsets().build.opcodes.eval_breaker.contains(&opcode)
 }
 
 #[cfg(test)]

@@ -9,12 +9,11 @@
 
 use crate::code::Code;
 use crate::memory::{Memory, ReadError};
-use crate::offsets::DebugOffsets;
+use cpython_layout::DebugOffsets;
+use cpython_layout::structures::EXCEPTION_TABLE;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
-/// `co_exceptiontable`: the third of the pointers after the head of a variable-sized object (cpython/code.h).
-const TABLE: u64 = 8 + 2 * 8;
 /// Longer tables and code are not believed.
 const LONGEST: usize = 1 << 20;
 /// Statements nested deeper are not (the compiler allows 20 blocks).
@@ -97,15 +96,6 @@ fn number(bytes: &mut impl Iterator<Item = u8>) -> Option<u32> {
     Some(value)
 }
 
-/// `PUSH_EXC_INFO` and `WITH_EXCEPT_START` by minor version (`opcode_ids.h`).
-fn opcodes(minor: u8) -> [u8; 2] {
-    match minor {
-        13 => [33, 44],
-        14 => [32, 43],
-        _ => [30, 41],
-    }
-}
-
 /// The `with` statements of the code objects seen so far.
 #[derive(Debug, Default)]
 pub struct WithsOf {
@@ -138,7 +128,7 @@ impl WithsOf {
 }
 
 fn read(memory: &dyn Memory, offsets: &DebugOffsets, code: &Code) -> Result<Withs, ReadError> {
-    let table = memory.u64(code.address.saturating_add(offsets.pyobject.size + TABLE))?;
+    let table = memory.u64(code.address.saturating_add(offsets.pyobject.size + EXCEPTION_TABLE))?;
     let len = memory.u64(table.saturating_add(offsets.bytes_object.ob_size))?;
     if len == 0 {
         return Ok(Withs::default());
@@ -146,12 +136,13 @@ fn read(memory: &dyn Memory, offsets: &DebugOffsets, code: &Code) -> Result<With
     let table = memory.vec(table.saturating_add(offsets.bytes_object.ob_sval), len, LONGEST)?;
     let start = code.address.saturating_add(offsets.code_object.co_code_adaptive);
     let bytecode = memory.vec(start, 2 * u64::from(code.units()), LONGEST)?;
-    let [push, handler] = opcodes(offsets.version.minor);
+    let opcodes = &offsets.build.opcodes;
     let opcode = |unit: u32| bytecode.get(2 * unit as usize).copied();
     Ok(Withs::decode(&table, |unit| {
         // The first may be replaced by an instrumented one while the program is traced.
-        opcode(unit.saturating_add(1)) == Some(handler)
-            && opcode(unit).is_some_and(|first| first == push || first > 200)
+        opcode(unit.saturating_add(1)) == Some(opcodes.with_except_start)
+            && opcode(unit)
+                .is_some_and(|first| first == opcodes.push_exc_info || first >= opcodes.min_instrumented)
     }))
 }
 

@@ -4,8 +4,8 @@
 //! in `pycore_interp_structs.h`). A build with the GIL never stops the world: holding the GIL is enough there.
 
 use crate::memory::{Memory, ReadError, half, word};
-use crate::offsets::DebugOffsets;
 use crate::python::{Interpreter, Python};
+use cpython_layout::DebugOffsets;
 use serde::Serialize;
 
 /// The GIL as one look found it.

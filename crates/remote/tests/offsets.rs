@@ -1,10 +1,9 @@
 //! The table of offsets, against what each interpreter says of itself.
 
+use cpython_layout::{AsyncioOffsets, COOKIE, DebugOffsets, LayoutError, MAX_SIZE};
 use object::{Object, ObjectSection};
 use proptest::prelude::*;
 use std::process::Command;
-use ungil_remote::offsets::{COOKIE, MAX_SIZE};
-use ungil_remote::{AsyncioOffsets, DebugOffsets, LayoutError};
 use ungil_tests::{BUILDS, python};
 
 /// What a Python program prints, by words.

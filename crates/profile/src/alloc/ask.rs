@@ -55,9 +55,8 @@ struct Room {
 /// The process cannot be looked into, is too old, does not let itself be asked, or did not answer.
 pub fn attach(ask: &Ask, mut stop: impl FnMut() -> bool) -> Result<Allocations, Error> {
     let python = Python::attach(ask.pid)?;
-    let version = python.version();
-    if (version.major, version.minor) < (3, 14) {
-        return Err(Error::TooOld { pid: ask.pid, version: version.to_string() });
+    if python.offsets().debugger_support.is_none() {
+        return Err(Error::TooOld { pid: ask.pid, version: python.version().to_string() });
     }
     if !python.process().has_main_thread() {
         return Err(Error::NoMainThread(ask.pid));

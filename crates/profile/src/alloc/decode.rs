@@ -3,6 +3,7 @@
 
 use super::table::Image;
 use super::{Allocations, Cost, End, Fate, Place, Row, Sum, Thread};
+use cpython_layout::Version;
 use rustc_hash::FxHashMap;
 use std::rc::Rc;
 use ungil_format::counted;
@@ -10,7 +11,6 @@ use ungil_hook::sampling::weight;
 use ungil_hook::wire::{
     self, HASH, READY, UNKNOWN, code, dropped, head, kind, live, site, stack, state, thread,
 };
-use ungil_remote::Version;
 use ungil_remote::lines::Lines;
 
 /// What stands where a table had no room.

@@ -1,5 +1,6 @@
 //! Why allocations cannot be profiled: what, why, and what to do.
 
+use cpython_layout::{NEWEST, OLDEST};
 use std::io;
 use std::process::ExitStatus;
 use thiserror::Error;
@@ -103,7 +104,7 @@ impl Error {
             Error::Start { .. } => "name an interpreter that is there; `ungil pythons` lists them",
             Error::Early { .. } => "run the program without ungil, to see whether it starts at all",
             Error::Refused(refusal::TWICE) => "wait for the other profile of this process to end",
-            Error::Refused(_) => "use CPython 3.13, 3.14 or 3.15",
+            Error::Refused(_) => return format!("use CPython 3.{OLDEST} to 3.{NEWEST}"),
             Error::Load(_) => "use an interpreter with ctypes, and a TMPDIR that is not mounted noexec",
             Error::Attach(AttachError::Denied { mend, .. }) => mend,
             Error::Attach(_) | Error::Ended(_) => "give the number of a Python process that runs; `ungil top` lists them",
@@ -127,7 +128,7 @@ fn refused(why: u64) -> &'static str {
         refusal::TABLE => "it cannot open the table that ungil made for it",
         refusal::FOREIGN => "the table is not one that this library knows",
         refusal::SYMBOLS => "a function of CPython's interface is not in the process",
-        refusal::LAYOUT => "it is no CPython of 3.13, 3.14 or 3.15, or one whose layout is not known",
+        refusal::LAYOUT => "it is a CPython whose layout is not known",
         refusal::TWICE => "its allocations are being watched already",
         _ => "for a reason that this version of ungil does not know",
     }

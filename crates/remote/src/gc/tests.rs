@@ -16,7 +16,7 @@ fn rings(numbers: &[u64], seconds: f64) -> Vec<u8> {
     for (entry, number) in numbers.iter().enumerate() {
         let words = [1_000 * number, 1_000 * number + 500, *number, 7 * number, 0, 0, seconds.to_bits(), 0];
         for (field, word) in words.iter().enumerate() {
-            let at = entry * Ring::ENTRY as usize + field * 8;
+            let at = entry * GcStats::ENTRY as usize + field * 8;
             bytes[at..at + 8].copy_from_slice(&word.to_le_bytes());
         }
     }

@@ -4,7 +4,6 @@ use super::census::{Census, is_referred_to};
 use super::mimalloc::{self, Segment, Tag};
 use super::page::Blocks;
 use super::{Error, Look, Watch, segments};
-use crate::layout;
 use crate::linux::{Region, pagemap};
 use crate::memory::{Memory, ReadError, word};
 use crate::python::{Python, Thread};
@@ -132,13 +131,13 @@ pub(crate) fn survey(
 /// Reads segment after segment.
 pub(crate) struct Reader<'a> {
     memory: &'a dyn Memory,
-    layout: &'static layout::Mimalloc,
+    layout: &'static cpython_layout::Mimalloc,
     blocks: Blocks,
     buffer: Vec<u8>,
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(memory: &'a dyn Memory, layout: &'static layout::Mimalloc) -> Reader<'a> {
+    pub(crate) fn new(memory: &'a dyn Memory, layout: &'static cpython_layout::Mimalloc) -> Reader<'a> {
         Reader { memory, layout, blocks: Blocks::default(), buffer: Vec::new() }
     }
 

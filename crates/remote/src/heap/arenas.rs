@@ -1,7 +1,7 @@
 //! pymalloc's arenas (builds with a GIL): what the allocator of small blocks holds, and how much of it is in use.
 
-use crate::layout::{Arena, Obmalloc, Pool};
 use crate::memory::{Memory, Piece, ReadError, half, word};
+use cpython_layout::structures::{Arena, Obmalloc, Pool};
 use serde::Serialize;
 
 /// The largest block.

@@ -3,18 +3,13 @@
 
 use crate::memory::{half, word};
 use crate::objects::{Objects, Type};
+use cpython_layout::structures::CACHED_KEYS;
+use cpython_layout::structures::type_flags::{INLINE_VALUES, PREHEADER, TYPE_SUBCLASS};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 /// Types, and addresses that are none, that are kept. Only memory that is no heap has more.
 const MOST: usize = 1 << 18;
-/// `Py_TPFLAGS_TYPE_SUBCLASS`: set in the type of every type.
-const IS_METATYPE: u64 = 1 << 31;
-/// `Py_TPFLAGS_INLINE_VALUES`, and those that put two words before an object (`Py_TPFLAGS_PREHEADER`).
-const INLINE_VALUES: u64 = 1 << 2;
-const PRE_HEADER: u64 = 1 << 3 | 1 << 4;
-/// `ht_cached_keys` and `ht_qualname` from the end of `PyTypeObject`, where the target does not say.
-const CACHED_KEYS: u64 = 464;
 /// An object of more items is not believed: `ob_size` is something else in it.
 const MOST_ITEMS: u64 = 1 << 40;
 
@@ -103,12 +98,12 @@ impl<'a> Census<'a> {
     fn kind(&self, address: u64) -> Option<Known> {
         let found = self.objects.type_at(address).ok()?;
         let metatype = self.objects.type_of(address).ok()?;
-        if metatype.flags & IS_METATYPE == 0 || found.item_size > 1 << 20 {
+        if metatype.flags & TYPE_SUBCLASS == 0 || found.item_size > 1 << 20 {
             return None;
         }
         let plain = self.objects.name(&found).ok().filter(|name| !name.is_empty())?;
         let (module, name) = self.full_name(&found, plain);
-        let before = if found.flags & PRE_HEADER != 0 { 16 } else { 0 };
+        let before = if found.flags & PREHEADER != 0 { 16 } else { 0 };
         // The collector's head; `fixed` is used where there is a GIL, where each object it knows has one.
         let fixed = found.basic_size + before + 16 + self.inline_values(&found);
         Some(Known { module, name, objects: 0, bytes: 0, fixed, item_size: found.item_size })

@@ -6,6 +6,7 @@ use super::{Error, Look, Watch};
 use crate::layout::Collections;
 use crate::memory::{Memory, ReadError, half};
 use crate::python::{Interpreter, Python};
+use cpython_layout::structures::GcStats;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -13,8 +14,6 @@ use std::time::{Duration, Instant};
 const ROUNDS: usize = 5;
 /// Longest wait for a collection to end.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// 3 x {collections, collected, uncollectable} (pycore_gc.h, 3.13 and 3.14).
-const STATISTICS: u64 = 72;
 
 /// Counts the objects in the collector's lists.
 ///
@@ -68,14 +67,13 @@ struct Collector<'a> {
 impl Collector<'_> {
     /// The addresses of the lists' heads, youngest generation first.
     fn heads(&self) -> Result<Vec<u64>, Error> {
-        let at = &self.python.layout().collector;
-        let (Some(generations), Some(permanent)) = (at.generations, at.permanent) else {
-            let missing =
-                self.python.layout().missing.iter().find(|missing| missing.what.contains("lists of objects"));
+        let layout = self.python.layout();
+        let Some(lists) = layout.collector.lists else {
+            let missing = layout.missing.iter().find(|missing| missing.what.contains("lists of objects"));
             let why = missing.map_or("its collector's lists are not known", |missing| &missing.why);
             return Err(Error::Collector(why.into()));
         };
-        Ok(generations.into_iter().chain([permanent]).map(|at| self.state.saturating_add(at)).collect())
+        Ok(lists.map(|at| self.state.saturating_add(at)).to_vec())
     }
 
     fn collecting(&self) -> Result<bool, ReadError> {
@@ -100,7 +98,7 @@ impl Collector<'_> {
                 self.memory.vec(statistics, size, 1 << 16)
             }
             Some(Collections::Counted { at }) => {
-                self.memory.vec(self.state.saturating_add(at), STATISTICS, STATISTICS as usize)
+                self.memory.vec(self.state.saturating_add(at), GcStats::COUNTS, GcStats::COUNTS as usize)
             }
             None => Ok(Vec::new()),
         }

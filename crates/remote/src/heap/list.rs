@@ -7,7 +7,8 @@
 
 use super::census::Census;
 use crate::memory::{Memory, ReadError, word};
-use crate::offsets::DebugOffsets;
+use cpython_layout::DebugOffsets;
+use cpython_layout::structures::GcHead;
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 
@@ -15,8 +16,6 @@ use std::collections::VecDeque;
 const CHUNK: u64 = 4096;
 /// Chunks kept; a power of two.
 const CHUNKS: usize = 256;
-/// `PyGC_Head`, before the object.
-const GC_HEAD: u64 = 16;
 /// What is read of an object: the collector's head, its own head, its length.
 const NEEDED: usize = 48;
 /// Objects the walk can go back.
@@ -27,9 +26,6 @@ const RESTARTS: u64 = 16;
 const STUMBLES: u64 = 100_000;
 /// Objects between two reports.
 const REPORT: u64 = 1 << 16;
-
-/// The low bits of the links are flags.
-const FLAGS: u64 = 3;
 
 /// Chunks of 64 KiB with objects that are remembered: 64 GiB of them, for which this needs half a GiB.
 const MOST_CHUNKS: usize = 1 << 20;
@@ -129,7 +125,7 @@ impl<'a> Walk<'a> {
                 old += 1;
                 if self.seen.insert(next) {
                     old = 0;
-                    census.add_sized(bytes.get(GC_HEAD as usize..).unwrap_or_default());
+                    census.add_sized(bytes.get(GcHead::SIZE as usize..).unwrap_or_default());
                 }
                 if old > self.seen.count {
                     // More than a whole walk and nothing new: what is linked here is a ring without its head.
@@ -167,8 +163,8 @@ impl<'a> Walk<'a> {
     fn step(&mut self, here: u64, next: u64) -> Result<Option<(u64, [u8; NEEDED])>, ReadError> {
         for anew in [false, true] {
             let Some(bytes) = self.node(next, anew)? else { return Ok(None) };
-            if word(&bytes, 8) & !FLAGS == here {
-                let after = word(&bytes, 0) & !FLAGS;
+            if word(&bytes, 8) & !GcHead::FLAGS == here {
+                let after = word(&bytes, 0) & !GcHead::FLAGS;
                 // A chunk may be from before the next object was linked in.
                 if anew || !self.heads.contains(&after) {
                     return Ok(Some((after, bytes)));
@@ -195,7 +191,7 @@ impl<'a> Walk<'a> {
     /// Both links of the object at `address`, as they are now.
     fn fresh(&self, address: u64) -> Result<Option<(u64, u64)>, ReadError> {
         match self.memory.bytes::<16>(address) {
-            Ok(bytes) => Ok(Some((word(&bytes, 0) & !FLAGS, word(&bytes, 8) & !FLAGS))),
+            Ok(bytes) => Ok(Some((word(&bytes, 0) & !GcHead::FLAGS, word(&bytes, 8) & !GcHead::FLAGS))),
             Err(ReadError::Unmapped(_)) => Ok(None),
             Err(error) => Err(error),
         }
@@ -206,7 +202,7 @@ impl<'a> Walk<'a> {
         let base = address & !(CHUNK - 1);
         let offset = (address - base) as usize;
         let mut found = [0; NEEDED];
-        let wanted = GC_HEAD as usize + self.offsets.pyobject.size as usize + 8;
+        let wanted = GcHead::SIZE as usize + self.offsets.pyobject.size as usize + 8;
         if offset + wanted <= CHUNK as usize {
             let slot = (base / CHUNK) as usize % CHUNKS;
             let (known, bytes) = &mut self.chunks[slot];

@@ -1,10 +1,10 @@
 //! The segments and pages of mimalloc as data: which heap a page belongs to, where its blocks are, and whether the bytes read can
-//! be one at all. [`crate::layout::Mimalloc`] says where the fields are.
+//! be one at all. [`Mimalloc`] says where the fields are.
 
 use super::Error;
-use crate::layout::{HeapTag, Mimalloc};
 use crate::memory::{Memory, ReadError, half, word};
 use crate::python::{Python, Thread};
+use cpython_layout::{HeapTag, Mimalloc};
 
 pub(crate) const SEGMENT: u64 = Mimalloc::SEGMENT_SIZE;
 pub(crate) const SLICE: u64 = Mimalloc::SLICE_SIZE;
@@ -198,7 +198,7 @@ fn cookie(memory: &dyn Memory, at: &Mimalloc, state: u64) -> Result<Option<u64>,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::KNOWN_MIMALLOCS as KNOWN;
+    const KNOWN: [&Mimalloc; 2] = Mimalloc::KNOWN;
 
     /// `mi_page_t` of 2.1.2 with `block` and `capacity`.
     fn page_bytes(slices: u32, tag: u8, block: u32, capacity: u16) -> Vec<u8> {

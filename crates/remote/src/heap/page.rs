@@ -6,8 +6,8 @@
 //! made or freed meanwhile is all that can be wrong.
 
 use super::mimalloc::{Page, Segment};
-use crate::layout::Mimalloc;
 use crate::memory::{Memory, Piece, ReadError, word};
+use cpython_layout::Mimalloc;
 
 /// Looks at a page before it is called torn.
 const LOOKS: usize = 4;

@@ -6,9 +6,9 @@
 //! every such multiple; live and ended threads, and all interpreters, come out alike.
 
 use super::mimalloc::{Page, SEGMENT, Segment};
-use crate::layout::Mimalloc;
 use crate::linux::Region;
 use crate::memory::{Memory, Piece, ReadError};
+use cpython_layout::Mimalloc;
 
 /// Addresses that are asked: 32 TiB.
 const MOST: usize = 1 << 20;

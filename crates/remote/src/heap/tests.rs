@@ -6,11 +6,10 @@ use super::list::{Seen, Walk};
 use super::mimalloc::{SEGMENT, SLICE, Segment};
 use super::segments;
 use super::{Look, Mimalloc as Sums};
-use crate::layout::KNOWN_MIMALLOCS as KNOWN;
 use crate::linux::Region;
 use crate::memory::{Memory, ReadError};
 use crate::objects::Objects;
-use crate::offsets::DebugOffsets;
+use cpython_layout::{DebugOffsets, Mimalloc};
 use proptest::prelude::*;
 use std::sync::Mutex;
 
@@ -81,6 +80,7 @@ impl Memory for Image {
     }
 }
 
+const KNOWN: [&Mimalloc; 2] = Mimalloc::KNOWN;
 const TYPES: u64 = 0x1_0000;
 const BASE: u64 = 4 * SEGMENT;
 const NUMBER: u64 = 0x5EED_5EED_5EED_5EED;

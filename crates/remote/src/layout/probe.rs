@@ -1,7 +1,9 @@
-//! What finding a structure needs: typed reads that give nothing where nothing is, and the main interpreter.
+//! What finding a structure needs: typed reads that give nothing where nothing is, and the main
+//! interpreter.
 
 use crate::memory::Memory;
-use crate::offsets::DebugOffsets;
+use cpython_layout::DebugOffsets;
+use cpython_layout::structures::MAIN_INTERPRETER;
 
 /// Addresses of user space: below is never mapped, above is the kernel's.
 const USER_SPACE: std::ops::Range<u64> = 0x1_0000..1 << 47;
@@ -23,9 +25,8 @@ const ENOUGH_THREADS: usize = 8;
 impl<'a> Probe<'a> {
     pub(super) fn new(memory: &'a dyn Memory, runtime: u64, offsets: &'a DebugOffsets) -> Probe<'a> {
         let mut probe = Probe { memory, offsets, runtime, main: 0, threads: Vec::new() };
-        // pycore_runtime.h: `interpreters.main` follows `interpreters.head`.
-        let main =
-            probe.pointer(runtime.wrapping_add(offsets.runtime_state.interpreters_head + 8)).unwrap_or(0);
+        let main = runtime.wrapping_add(offsets.runtime_state.interpreters_head + MAIN_INTERPRETER);
+        let main = probe.pointer(main).unwrap_or(0);
         if probe.word(main.wrapping_add(offsets.interpreter_state.id)) == Some(0) {
             probe.main = main;
         }
@@ -64,7 +65,8 @@ impl<'a> Probe<'a> {
         bytes.as_chunks::<8>().0.iter().map(|&word| u64::from_le_bytes(word)).collect()
     }
 
-    /// A circular list whose head is at `address`: both neighbours point back to it. `mask` are bits that are no address.
+    /// A circular list whose head is at `address`: both neighbours point back to it. `mask` are
+    /// bits that are no address.
     pub(super) fn is_list_head(&self, address: u64, mask: u64) -> bool {
         let link = |from: u64| self.word(from).map(|word| word & !mask);
         let Some(next) = link(address) else { return false };

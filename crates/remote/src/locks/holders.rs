@@ -11,6 +11,7 @@ use crate::frames::Frame;
 use crate::memory::word;
 use crate::python::Thread;
 use crate::wait_target::WaitTarget;
+use cpython_layout::structures::FUNCTION_CLOSURE;
 use serde::Serialize;
 
 /// How surely a holder is known, surest first.
@@ -218,7 +219,7 @@ impl Reader<'_> {
 
     /// What the variables of a Python function's closure are.
     pub(crate) fn closure(&self, function: u64) -> Vec<u64> {
-        let at = function.saturating_add(self.python.layout().objects.function_closure);
+        let at = function.saturating_add(self.head() + FUNCTION_CLOSURE);
         let cells = self.memory().u64(at).ok().and_then(|tuple| self.objects.tuple(tuple, MOST as u64).ok());
         let content = |cell: u64| self.memory().u64(cell.checked_add(self.head())?).ok();
         cells.unwrap_or_default().into_iter().filter_map(content).collect()

@@ -3,12 +3,12 @@
 use super::types::{Tag, Types};
 use crate::code::Code;
 use crate::frames::{Frame, TAGS};
-use crate::layout::LockKind;
 use crate::memory::Memory;
 use crate::objects::Objects;
-use crate::offsets::DebugOffsets;
 use crate::python::Python;
 use crate::withs::WithsOf;
+use cpython_layout::structures::{BOUND_SELF, FUNCTION_CODE, GENERATOR_FRAME};
+use cpython_layout::{DebugOffsets, LockKind};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
@@ -31,13 +31,6 @@ impl Store {
         self.keys.clear();
     }
 }
-
-/// `PyFunctionObject`: globals, builtins, name and qualname are before the code (cpython/funcobject.h).
-const FUNCTION_CODE: u64 = 32;
-/// The object a function is bound to: the second field of `PyMethodObject` and of `PyCFunctionObject`.
-const BOUND_SELF: u64 = 8;
-/// `gi_iframe` in 3.13, which does not export it: weak references, two names, the exception state, a finalizer, four flags.
-const GENERATOR_FRAME_3_13: u64 = 56;
 
 /// Reads what locks are made of.
 pub struct Reader<'a> {
@@ -193,7 +186,7 @@ impl<'a> Reader<'a> {
         }
         let offset = match &self.offsets().gen_object {
             Some(object) => object.gi_iframe,
-            None => self.head() + GENERATOR_FRAME_3_13,
+            None => self.head() + GENERATOR_FRAME,
         };
         let mut frames = self.python.walker().walk(generator.checked_add(offset)?).ok()?.frames;
         (!frames.is_empty()).then(|| frames.swap_remove(0))
@@ -211,14 +204,13 @@ impl<'a> Reader<'a> {
             let slot = depth.checked_sub(below).filter(|&slot| slot < frame.code.stack_size)?;
             self.memory().u64(frame.stack.0.checked_add(8 * u64::from(slot))?).ok().map(|value| value & !TAGS)
         };
+        let at = self.offsets().build.frame;
         let found: Vec<Option<(u64, Option<u64>)>> = withs
             .around(frame.unit)
             .into_iter()
-            .map(|depth| match self.offsets().version.minor {
-                // A bound method.
-                13 => Some((slot(depth, 1)?, None)),
-                // The function and what it is to be called with; nothing where it is bound already.
-                _ => Some((slot(depth, 2)?, slot(depth, 1).filter(|&object| object != 0))),
+            .map(|depth| {
+                let object = at.exit_self_slot.and_then(|below| slot(depth, below));
+                Some((slot(depth, at.exit_slot)?, object.filter(|&object| object != 0)))
             })
             .collect();
         found

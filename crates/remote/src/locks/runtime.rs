@@ -2,10 +2,12 @@
 
 use super::reader::Reader;
 use super::types::Tag;
-use crate::layout::{LockKind, MutexKind, NamedMutex, StopTheWorld, ThreadHandle};
+use crate::layout::NamedMutex;
 use crate::memory::word;
 use crate::python::Thread;
 use crate::wait_target::{Releaser, WaitTarget, WaitedObject};
+use cpython_layout::structures::{StopTheWorld, ThreadHandle};
+use cpython_layout::{LockKind, MutexKind};
 
 /// `struct _PyRecursiveMutex`: the owner after the mutex (pycore_lock.h).
 const RECURSIVE_OWNER: u64 = 8;
@@ -63,7 +65,7 @@ impl Reader<'_> {
     /// The mutexes of the objects whose critical sections the thread is in; those it has let go of while it sleeps are not among
     /// them. Empty on builds that have none.
     pub fn critical_sections(&self, thread: &Thread) -> Vec<u64> {
-        use crate::layout::CriticalSection as Section;
+        use cpython_layout::structures::CriticalSection as Section;
         /// A thread is in few at a time; a longer list is a loop.
         const MOST: usize = 256;
         let mut found = Vec::new();
@@ -90,6 +92,6 @@ impl Reader<'_> {
             _ => return None,
         };
         let size = self.basic_size(lock)?;
-        self.python.layout().locks.kind(name, size)
+        LockKind::of(name, size, self.head())
     }
 }

@@ -43,7 +43,7 @@ impl Reader<'_> {
             Tag::SimpleQueue => return WaitedObject::new(object, WaitTarget::SimpleQueue, Releaser::Anyone),
             _ => {}
         }
-        if let Some(offset) = self.python.layout().locks.object_mutex {
+        if let Some(offset) = self.offsets().build.object_mutex {
             let object = address.wrapping_sub(offset);
             if let Some(name) = self.type_name(object) {
                 return WaitedObject::new(
@@ -73,7 +73,7 @@ impl Reader<'_> {
         if self.is_in(first, "threading.py", "_shutdown") {
             return Some(WaitedObject::new(address, WaitTarget::ThreadEnd, Releaser::Ending(ident)));
         }
-        let handle = address.wrapping_sub(crate::layout::ThreadHandle::EXITING);
+        let handle = address.wrapping_sub(cpython_layout::structures::ThreadHandle::EXITING);
         let object = self.slots(frames).into_iter().find(|&object| {
             self.type_name(object).is_some_and(|name| name.as_ref() == "_thread._ThreadHandle")
                 && self.handle_of(object) == Some(handle)

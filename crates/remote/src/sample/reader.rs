@@ -2,7 +2,7 @@
 
 use super::slot::Slot;
 use crate::memory::{Memory, Piece, ReadError, half, word};
-use crate::offsets::DebugOffsets;
+use cpython_layout::DebugOffsets;
 
 /// No thread state known has the fields that are read farther in than this.
 const LONGEST_STATE: u64 = 1024;
@@ -38,7 +38,7 @@ pub(super) struct At {
     pub(super) co_first_line: usize,
     pub(super) co_len: u64,
     pub(super) co_qualname: usize,
-    /// A frame that ended has no code any more (3.14 and later), so that what is dead can be told from what lives.
+    /// A frame that ended has no code any more, so that what is dead can be told from what lives.
     pub(super) clears: bool,
 }
 
@@ -74,7 +74,7 @@ impl Reader {
             co_first_line: offsets.code_object.firstlineno as usize,
             co_len: offsets.code_object.co_code_adaptive.min(4096),
             co_qualname: offsets.code_object.qualname as usize,
-            clears: offsets.version.minor >= 14,
+            clears: offsets.build.frame.clears_executable,
         };
         Reader { at, buffer: Vec::new() }
     }

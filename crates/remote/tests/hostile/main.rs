@@ -8,6 +8,7 @@ mod drive;
 mod endless;
 mod lies;
 
+use cpython_layout::MAX_SIZE;
 use endless::{Endless, Recipe};
 use lies::{Lying, Spent};
 use proptest::prelude::*;
@@ -21,7 +22,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use ungil_remote::Python;
 use ungil_remote::memory::Memory;
-use ungil_remote::offsets::MAX_SIZE;
 use ungil_tests::{BUILDS, python};
 
 /// Rounds of each build where nothing else is asked for.

@@ -5,11 +5,12 @@ mod objects;
 mod runtime;
 mod waits;
 
+use cpython_layout::structures::{MAIN_INTERPRETER, WaitEntry};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use ungil_remote::layout::{NamedMutex, WaitEntry};
+use ungil_remote::layout::NamedMutex;
 use ungil_remote::memory::Memory;
 use ungil_remote::{Attachment, Python, Thread};
 use ungil_tests::{BUILDS, HANG, python};
@@ -86,7 +87,8 @@ impl Target {
     }
 
     fn interpreter(&self) -> u64 {
-        self.word(self.python.runtime() + self.python.layout().runtime.main_interpreter)
+        let head = self.python.offsets().runtime_state.interpreters_head;
+        self.word(self.python.runtime() + head + MAIN_INTERPRETER)
     }
 
     fn threads(&self) -> Vec<Thread> {
@@ -148,7 +150,6 @@ fn fields_are_where_the_interpreter_says() {
         let target = Target::start(build);
         objects::objects(&target);
         objects::code_and_frames(&target);
-        objects::tasks(&target);
         waits::threads(&target);
         waits::locks(&target);
         waits::waits(&target);

@@ -1,13 +1,14 @@
 //! What lies in the runtime and in the interpreter: mutexes, the collector, the allocators.
 
 use crate::Target;
-use ungil_remote::layout::{Arena, Collections, Collector, Mimalloc, MutexKind, Obmalloc, Ring, StaticTypes};
+use cpython_layout::structures::{Arena, GcHead, GcStats, Obmalloc, StaticType};
+use cpython_layout::{Mimalloc, MutexKind};
+use ungil_remote::layout::Collections;
 
 /// What lies in the runtime and in the interpreter: locks that are held, and what lies beside locks that are not.
 pub(crate) fn runtime(target: &Target) {
     let layout = target.python.layout();
     let (runtime, interpreter) = (target.python.runtime(), target.interpreter());
-    assert_eq!(target.word(runtime + layout.runtime.main_thread), target.said("ident"), "{}", target.build);
     let held = |name, level| {
         let mutex = target.named(&layout.interpreter.mutexes, name);
         assert_eq!(mutex.kind, MutexKind::Recursive, "{}: {name}", target.build);
@@ -17,10 +18,6 @@ pub(crate) fn runtime(target: &Target) {
         assert_eq!(target.word(at + 16), level, "{}: {name}", target.build);
     };
     held("the global import lock", 0);
-    assert_eq!(
-        layout.interpreter.import_lock,
-        target.named(&layout.interpreter.mutexes, "the global import lock").at
-    );
     if target.minor() >= 14 {
         held("the warnings filters", 1);
     }
@@ -38,10 +35,10 @@ pub(crate) fn runtime(target: &Target) {
         assert_eq!(state, [0, 0, 0, is_global], "{}: mutex, requested, stopped, global", target.build);
     }
     let types = layout.interpreter.static_types.expect("found");
-    let index = target.word(target.said("int") + target.python.offsets().type_object.tp_name + 8 * 42);
-    let own = interpreter + types.first + (index - 1) * StaticTypes::SIZE;
-    assert_eq!(target.word(own + StaticTypes::TYPE), target.said("int"), "{}", target.build);
-    assert_eq!(target.word(own + StaticTypes::DICT), target.said("int_dict"), "{}", target.build);
+    let subclasses = target.python.offsets().type_object.tp_name + StaticType::SUBCLASSES_FROM_NAME;
+    let index = target.word(target.said("int") + subclasses);
+    let own = interpreter + types + (index - 1) * StaticType::SIZE;
+    assert_eq!(target.word(own + StaticType::TYPE), target.said("int"), "{}", target.build);
     if target.free_threaded() {
         let strings = target.named(&layout.interpreter.mutexes, "the interned strings").at;
         let objects = target.python.objects();
@@ -87,7 +84,7 @@ pub(crate) fn collector(target: &Target) {
                 let stats = target.word(state + at);
                 let index = u64::from(target.memory().u8(stats + ring.index).expect("an index"));
                 assert!(index < ring.len, "{}", target.build);
-                let entry = stats + ring.first + index * Ring::ENTRY;
+                let entry = stats + ring.first + index * GcStats::ENTRY;
                 let (start, stop) = (target.word(entry), target.word(entry + 8));
                 assert!(start <= stop && stop < 1 << 62, "{}", target.build);
                 counts(entry + 16)
@@ -97,18 +94,18 @@ pub(crate) fn collector(target: &Target) {
             .map(|name| target.said(&format!("{name}_{generation}")));
         assert_eq!(found, said, "{}: generation {generation}", target.build);
     }
-    assert_eq!(at.generations.is_some(), !target.free_threaded(), "{}", target.build);
+    assert_eq!(at.lists.is_some(), !target.free_threaded(), "{}", target.build);
     let len = |head: u64| {
-        let link = |address: u64| target.word(address) & !Collector::FLAGS;
+        let link = |address: u64| target.word(address) & !GcHead::FLAGS;
         let mut node = link(state + head);
         let mut len = 0;
         while node != state + head && len < 1 << 20 {
             len += 1;
-            node = link(node + Collector::NEXT);
+            node = link(node + GcHead::NEXT);
         }
         len
     };
-    if let (Some([_, _, old]), Some(permanent)) = (at.generations, at.permanent) {
+    if let Some([_, _, old, permanent]) = at.lists {
         assert_eq!(len(old), target.said("old"), "{}", target.build);
         assert_eq!(len(permanent), target.said("frozen"), "{}", target.build);
     }
@@ -139,7 +136,6 @@ pub(crate) fn heaps(target: &Target) {
             );
         }
     }
-    assert!(layout.interpreter.abandoned.is_some(), "{}", target.build);
 }
 
 /// pymalloc counts its arenas, and as many have an address.

@@ -1,10 +1,12 @@
 //! The allocator of free-threaded builds.
 //!
-//! Every thread has four heaps; a heap has queues of pages; a page holds blocks of one size and up to three lists of free ones;
-//! a segment holds pages. Two versions of mimalloc are in use, and which one cannot be told from CPython's version alone
-//! (3.14.9 has 2.1.2, 3.14.10 has 2.5.2), so it is found in the threads.
+//! Every thread has four heaps; a heap has queues of pages; a page holds blocks of one size and up
+//! to three lists of free ones; a segment holds pages. Two versions of mimalloc are in use, and
+//! which one cannot be told from CPython's version alone (3.14.9 has 2.1.2, 3.14.10 has 2.5.2), so
+//! it is found in the threads.
 //!
-//! Source: mimalloc/types.h and pycore_mimalloc.h of both, as compiled for `Py_GIL_DISABLED` releases.
+//! Source: mimalloc/types.h and pycore_mimalloc.h of both, as compiled for `Py_GIL_DISABLED`
+//! releases.
 
 /// Offsets and sizes, in bytes, of one version of mimalloc as CPython has it.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,17 +15,17 @@ pub struct Mimalloc {
     pub version: &'static str,
     /// `sizeof(mi_heap_t)`.
     pub heap_size: u64,
-    /// `mi_heap_t.pages`: [`Mimalloc::QUEUES`] queues of [`Mimalloc::QUEUE_SIZE`] bytes that begin with a pointer to their first page.
+    /// `mi_heap_t.pages`: [`Mimalloc::QUEUES`] queues of [`Mimalloc::QUEUE_SIZE`] bytes that begin
+    /// with a pointer to their first page.
     pub heap_pages: u64,
     /// `mi_heap_t.page_count`, a word.
     pub heap_page_count: u64,
     /// `mi_heap_t.tag`, a byte: its number among the thread's heaps.
     pub heap_tag: u64,
-    /// `mi_heap_t.debug_offset`, a byte: bytes at the start of a block that survive its being freed.
-    pub heap_debug_offset: u64,
     /// `sizeof(mi_page_t)`.
     pub page_size: u64,
-    /// `mi_page_t.used`, of `used_size` bytes: blocks given out, those in `local_free` and `xthread_free` among them.
+    /// `mi_page_t.used`, of `used_size` bytes: blocks given out, those in `local_free` and
+    /// `xthread_free` among them.
     pub page_used: u64,
     /// 2 or 4.
     pub page_used_size: u64,
@@ -31,7 +33,8 @@ pub struct Mimalloc {
     pub page_block_size: u64,
     /// 4 or 8.
     pub page_block_size_size: u64,
-    /// `mi_page_t.page_start`, a pointer to the first block. 2.1.2 has none: see [`Mimalloc::first_block`].
+    /// `mi_page_t.page_start`, a pointer to the first block. 2.1.2 has none: see
+    /// [`Mimalloc::first_block`].
     pub page_start: Option<u64>,
     /// `mi_page_t.local_free`, a list of blocks.
     pub page_local_free: u64,
@@ -45,9 +48,11 @@ pub struct Mimalloc {
     pub segment_slices: u64,
     /// `mi_segment_t.used`, a word: pages in use.
     pub segment_used: u64,
-    /// `mi_segment_t.cookie`, a word: the segment's address, exclusive-ored with a number all segments of a process share.
+    /// `mi_segment_t.cookie`, a word: the segment's address, exclusive-ored with a number all
+    /// segments of a process share.
     pub segment_cookie: u64,
-    /// `mi_segment_t.segment_slices`, a word: slices it has, those beyond [`Mimalloc::SEGMENT_SIZE`] of a huge one too.
+    /// `mi_segment_t.segment_slices`, a word: slices it has, those beyond
+    /// [`Mimalloc::SEGMENT_SIZE`] of a huge one too.
     pub segment_all_slices: u64,
     /// `mi_segment_t.kind`, 32 bits: 0, or 1 for one that has a single huge page.
     pub segment_kind: u64,
@@ -55,8 +60,6 @@ pub struct Mimalloc {
     pub segment_slice_entries: u64,
     /// `mi_segment_t.segment_info_slices`, a word: slices the segment's own head takes.
     pub segment_info_slices: u64,
-    /// `mi_segment_t.abandoned_next`: the next segment of a list of abandoned ones. 2.5.2 keeps them in bitmaps of arenas.
-    pub segment_abandoned_next: Option<u64>,
     /// `mi_segment_t.thread_id`, a word: 0 while abandoned.
     pub segment_thread_id: u64,
 }
@@ -87,22 +90,26 @@ impl Mimalloc {
     pub const PAGE_SLICE_OFFSET: u64 = 4;
     /// `mi_page_t.capacity`, 16 bits: blocks the page has at the moment.
     pub const PAGE_CAPACITY: u64 = 10;
-    /// `mi_page_t.reserved`, 16 bits: blocks it can have.
-    pub const PAGE_RESERVED: u64 = 12;
     /// `mi_page_t.free`, a list of blocks. Lists are not encoded in release builds.
     pub const PAGE_FREE: u64 = 16;
-    /// Heaps of a thread, in this order: raw memory, objects, collected objects, collected objects with a header before them.
+    /// Heaps of a thread, in this order: raw memory, objects, collected objects, collected objects
+    /// with a header before them.
     pub const HEAPS: u64 = 4;
 
-    /// The address of heap `number` of the thread whose heaps are at `heaps`; 4 gives what is behind the last, `tld`.
+    /// The versions that are known. Offsets of 2.1.2 checked live on 3.14.9t and 3.15.1t; of 2.5.2
+    /// from the headers of 3.14.10 and 3.15.2.
+    pub const KNOWN: [&'static Mimalloc; 2] = [&V212, &V252];
+
+    /// The address of heap `number` of the thread whose heaps are at `heaps`; 4 gives what is
+    /// behind the last, `tld`.
     #[must_use]
     pub fn heap(&self, heaps: u64, number: u64) -> u64 {
         heaps.wrapping_add(8).wrapping_add(self.heap_size.wrapping_mul(number))
     }
 
-    /// Where the first block of a page begins that lies in slice `index` of the segment at `segment`, for versions whose
-    /// pages do not say (`_mi_segment_page_start_from_slice`): small blocks are moved off the page's start, so that blocks of
-    /// one size do not share cache sets.
+    /// Where the first block of a page begins that lies in slice `index` of the segment at
+    /// `segment`, for versions whose pages do not say (`_mi_segment_page_start_from_slice`): small
+    /// blocks are moved off the page's start, so that blocks of one size do not share cache sets.
     #[must_use]
     pub fn first_block(segment: u64, index: u64, block_size: u64) -> u64 {
         let moved = match block_size {
@@ -114,17 +121,12 @@ impl Mimalloc {
     }
 }
 
-/// The versions that are known. Offsets of 2.1.2 checked live on 3.14.9t and 3.15.1t; of 2.5.2 from the headers of 3.14.10 and
-/// 3.15.2.
-pub(crate) static KNOWN: [&Mimalloc; 2] = [&V212, &V252];
-
-static V212: Mimalloc = Mimalloc {
+const V212: Mimalloc = Mimalloc {
     version: "2.1.2",
     heap_size: 3064,
     heap_pages: 1040,
     heap_page_count: 3024,
     heap_tag: 3057,
-    heap_debug_offset: 3058,
     page_size: 96,
     page_used: 24,
     page_used_size: 4,
@@ -142,17 +144,15 @@ static V212: Mimalloc = Mimalloc {
     segment_kind: 240,
     segment_slice_entries: 248,
     segment_info_slices: 232,
-    segment_abandoned_next: Some(176),
     segment_thread_id: 256,
 };
 
-static V252: Mimalloc = Mimalloc {
+const V252: Mimalloc = Mimalloc {
     version: "2.5.2",
     heap_size: 3088,
     heap_pages: 1288,
     heap_page_count: 192,
     heap_tag: 249,
-    heap_debug_offset: 250,
     page_size: 112,
     page_used: 32,
     page_used_size: 2,
@@ -170,6 +170,5 @@ static V252: Mimalloc = Mimalloc {
     segment_kind: 264,
     segment_slice_entries: 272,
     segment_info_slices: 256,
-    segment_abandoned_next: None,
     segment_thread_id: 280,
 };

@@ -1,27 +1,30 @@
 //! Whether a table of offsets fits together.
 //!
-//! A table of the wrong version, or bytes that are no table, must not send the reader to places it cannot have meant: every
-//! entry lies in its structure, and what C's rules for layout fix (where a header ends) is where it must be.
+//! A table of the wrong version, or bytes that are no table, must not send the reader to places it
+//! cannot have meant: every entry lies in its structure, and what C's rules for layout fix (where a
+//! header ends) is where it must be.
 
-use super::{DebugOffsets, LARGEST, LayoutError};
+use crate::debug_offsets::LARGEST;
+use crate::{DebugOffsets, LayoutError};
 
 impl DebugOffsets {
     /// # Errors
     /// [`LayoutError::Misfit`] names the first entry that cannot be right.
-    pub(super) fn check(&self) -> Result<(), LayoutError> {
+    pub(crate) fn check(&self) -> Result<(), LayoutError> {
         let misfit = |field, value, why| LayoutError::Misfit { version: self.version, field, value, why };
-        let entries = self.entries();
-        for &(group, field, value) in &entries {
+        // The group whose size was met last: its size comes first, and some have none.
+        let mut structure = ("", 0);
+        self.entries(|group, field, value| {
             if value > LARGEST {
                 return Err(misfit(field, value, "larger than any structure of CPython"));
             }
-            if let Some(size) = self.size_of(group)
-                && !field.ends_with("size")
-                && value >= size
-            {
+            if field.ends_with(".size") {
+                structure = (group, value);
+            } else if group == structure.0 && !field.ends_with("size") && value >= structure.1 {
                 return Err(misfit(field, value, "outside its structure"));
             }
-        }
+            Ok(())
+        })?;
         let header = if self.free_threaded { 32 } else { 16 };
         let fixed = [
             ("pyobject.size", self.pyobject.size, header),
@@ -56,29 +59,5 @@ impl DebugOffsets {
             }
         }
         Ok(())
-    }
-
-    /// The size of the structure a group's entries lie in.
-    fn size_of(&self, group: &str) -> Option<u64> {
-        Some(match group {
-            "runtime_state" => self.runtime_state.size,
-            "interpreter_state" => self.interpreter_state.size,
-            "thread_state" => self.thread_state.size,
-            "interpreter_frame" => self.interpreter_frame.size,
-            "code_object" => self.code_object.size,
-            "type_object" => self.type_object.size,
-            "heap_type_object" => self.heap_type_object?.size,
-            "tuple_object" => self.tuple_object.size,
-            "list_object" => self.list_object.size,
-            "set_object" => self.set_object?.size,
-            "dict_object" => self.dict_object.size,
-            "float_object" => self.float_object.size,
-            "long_object" => self.long_object.size,
-            "bytes_object" => self.bytes_object.size,
-            "unicode_object" => self.unicode_object.size,
-            "gc" => self.gc.size,
-            "gen_object" => self.gen_object?.size,
-            _ => return None,
-        })
     }
 }

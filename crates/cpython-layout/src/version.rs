@@ -2,11 +2,10 @@
 //!
 //! Offsets move between patch releases, so the whole version is kept and not only `3.14`.
 
-use serde::Serialize;
 use std::fmt;
 
 /// `PY_VERSION_HEX` taken apart. Ordered as releases are: `3.15.0rc1 < 3.15.0 < 3.15.1`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
     /// 3 in 3.14.2.
     pub major: u8,
@@ -21,21 +20,21 @@ pub struct Version {
 }
 
 /// The stage of a release.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
     /// `a1`: anything may still move.
-    Alpha,
+    Alpha = 0xA,
     /// `b1`: no new features, layouts still move.
-    Beta,
+    Beta = 0xB,
     /// `rc1`: layouts are those of the release but for mistakes.
-    Candidate,
+    Candidate = 0xC,
     /// The release.
-    Final,
+    Final = 0xF,
 }
 
 impl Version {
-    /// From `PY_VERSION_HEX` (`0xMMmmuuLS`: major, minor, micro, level, serial). `None` if it is no such number.
+    /// Reads `PY_VERSION_HEX` (`0xMMmmuuLS`: major, minor, micro, level, serial). `None` if it is
+    /// no such number.
     pub fn from_hex(hex: u64) -> Option<Version> {
         let [0, 0, 0, 0, major, minor, micro, last] = hex.to_be_bytes() else { return None };
         let level = match last >> 4 {
@@ -46,6 +45,12 @@ impl Version {
             _ => return None,
         };
         Some(Version { major, minor, micro, level, serial: last & 15 })
+    }
+
+    /// Returns its `PY_VERSION_HEX`.
+    pub fn hex(&self) -> u64 {
+        let last = (self.level as u8) << 4 | self.serial;
+        u64::from(u32::from_be_bytes([self.major, self.minor, self.micro, last]))
     }
 
     /// Neither alpha nor beta nor candidate.
@@ -76,6 +81,7 @@ mod tests {
         assert_eq!(of(0x030d_11f0).as_deref(), Some("3.13.17"));
         assert_eq!(of(0x030f_00c2).as_deref(), Some("3.15.0rc2"));
         assert_eq!(of(0x030f_00b1).as_deref(), Some("3.15.0b1"));
+        assert_eq!(Version::from_hex(0x030f_00c2).map(|v| v.hex()), Some(0x030f_00c2));
         assert_eq!(of(0x030f_0000), None);
         assert_eq!(of(u64::MAX), None);
         assert!(Version::from_hex(0x030f_00c2) < Version::from_hex(0x030f_00f0));

@@ -1,0 +1,56 @@
+//! Facts about CPython that depend on its version and that a live process does not tell.
+//!
+//! Each release has one file (`v3_14.rs`) with everything known of its two builds, with and without
+//! the GIL. To add a release, write its file and add its builds to [`BUILDS`]: every fact is a
+//! field of [`Build`], so the compiler asks for what is missing. Structures that are the same in
+//! all known releases are in [`structures`], [`LockKind`] and [`Mimalloc`]; what a later release
+//! changes of them becomes a field of [`Build`].
+//!
+//! Most of CPython's fields are named by the process itself, in `_Py_DebugOffsets`. A release's
+//! file lists the entries of that table in their order; [`DebugOffsets::parse`] reads and checks
+//! it. Finding structures in a process that patch releases move is left to the reader of the
+//! process, who starts from the places given here.
+//!
+//! Sources: `offsetof` over the headers of 3.13.0, 3.13.5, 3.14.10 and 3.15.2, with and without the
+//! GIL, and tests against live interpreters (`ungil-remote`, `tests/layout`).
+
+#[macro_use]
+mod fields;
+
+mod asyncio;
+mod build;
+mod check;
+mod debug_offsets;
+mod locks;
+mod mimalloc;
+mod mutexes;
+pub mod structures;
+mod v3_13;
+mod v3_14;
+mod v3_15;
+mod version;
+
+pub use asyncio::AsyncioOffsets;
+pub use build::{
+    Build, CollectorLayout, FrameLayout, FrameState, InterpreterLayout, Opcodes, RuntimeLayout, ThreadLayout,
+};
+pub use debug_offsets::{COOKIE, LayoutError, MAX_SIZE};
+pub use fields::*;
+pub use locks::LockKind;
+pub use mimalloc::{HeapTag, Mimalloc};
+pub use mutexes::{Anchor, MutexKind, RuntimeMutex};
+pub use version::{Level, Version};
+
+/// The builds whose layout is known.
+#[rustfmt::skip]
+pub const BUILDS: &[&Build] = &[
+    // Oldest first.
+    &v3_13::GIL,
+    &v3_14::GIL, &v3_14::FREE_THREADED,
+    &v3_15::GIL, &v3_15::FREE_THREADED,
+];
+
+/// The minor version of the oldest release that is known: 13 for 3.13.
+pub const OLDEST: u8 = BUILDS[0].minor;
+/// The minor version of the newest.
+pub const NEWEST: u8 = BUILDS[BUILDS.len() - 1].minor;
