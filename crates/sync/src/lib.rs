@@ -7,13 +7,14 @@
 
 mod prim;
 
-pub mod array;
 pub mod counter;
 pub mod list;
 pub mod lock;
+pub mod owned;
 pub mod park;
 pub mod pool;
 pub mod queue;
 pub mod slot;
 pub mod stripe;
 pub mod table;
+pub mod zeroed;

@@ -372,14 +372,14 @@ impl Array {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         match &self.store {
-            Store::Objects(slots) => slots.slots().iter().try_for_each(|slot| word::visit(slot, visit)),
+            Store::Objects(slots) => slots.iter().try_for_each(|slot| word::visit(slot, visit)),
             _ => Ok(()),
         }
     }
 
     fn __clear__(&self) {
         if let Store::Objects(slots) = &self.store {
-            slots.slots().iter().for_each(|slot| cell::drop_word(slot.swap(0)));
+            slots.iter().for_each(|slot| drop(slot.take()));
         }
     }
 }

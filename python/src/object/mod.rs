@@ -8,4 +8,4 @@ pub(crate) mod header;
 pub(crate) mod lean;
 pub(crate) mod word;
 
-pub(crate) use word::{Object, decode, encode};
+pub(crate) use word::{Object, Word, decode, encode};
