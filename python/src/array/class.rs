@@ -212,7 +212,7 @@ impl Array {
         index: &Bound<'py, PyAny>,
         function: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        Ok(self.store.update(self.place(index)?, function)?.1)
+        self.store.update(self.place(index)?, function)
     }
 
     /// Adds `n` to the number at `index`. Of type `'q'` or `'d'` only; an int that would not fit 64 bits is an `OverflowError` and changes nothing.

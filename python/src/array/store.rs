@@ -155,20 +155,16 @@ impl Store {
         }
     }
 
-    /// Replaces what is at `i` by `function` of it; what was there, and what is.
-    pub(super) fn update<'py>(
-        &self,
-        i: usize,
-        function: &Bound<'py, PyAny>,
-    ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+    /// Replaces what is at `i` by `function` of it, and returns that.
+    pub(super) fn update<'py>(&self, i: usize, function: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         if let Self::Objects(slots) = self {
-            return cell::update(&slots[i], function);
+            return Ok(cell::update(&slots[i], function)?.1);
         }
         loop {
             let old = self.get(function.py(), i)?;
             let new = function.call1((&old,))?;
             if self.compare_and_set(i, &old, &new)? {
-                return Ok((old, self.converted(new)?));
+                return self.converted(new);
             }
         }
     }

@@ -83,13 +83,12 @@ fn equals(seen: Option<&Word>, expected: &Bound<'_, PyAny>) -> PyResult<bool> {
 pub(crate) fn update<'py>(
     slot: &Slot<Object>,
     function: &Bound<'py, PyAny>,
-) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+) -> PyResult<(Option<Word>, Bound<'py, PyAny>)> {
     let py = function.py();
-    let (old, new) = replace(py, slot, |old| match old {
+    replace(py, slot, |old| match old {
         Some(old) => function.call1((old,)),
         None => function.call1((py.None(),)),
-    })?;
-    Ok((old.unwrap_or_else(|| py.None().into_bound(py)), new))
+    })
 }
 
 /// As [`update`]; `None` stands for an empty slot.
@@ -97,14 +96,19 @@ pub(crate) fn replace<'py>(
     py: Python<'py>,
     slot: &Slot<Object>,
     next: impl Fn(Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>>,
-) -> PyResult<(Option<Bound<'py, PyAny>>, Bound<'py, PyAny>)> {
+) -> PyResult<(Option<Word>, Bound<'py, PyAny>)> {
     loop {
         // Held until the exchange is over, as in `compare_and_set`.
         let seen = slot.load();
-        let old = seen.as_ref().map(|seen| borrow(py, seen)).transpose()?;
-        let new = next(old.as_ref())?;
+        let new = match &seen {
+            Some(seen) => match as_object(py, seen) {
+                Some(object) => next(Some(&object)),
+                None => next(Some(&borrow(py, seen)?)),
+            },
+            None => next(None),
+        }?;
         if slot.compare_exchange(seen.as_ref(), encode(&new)).is_ok() {
-            return Ok((old, new));
+            return Ok((seen, new));
         }
     }
 }

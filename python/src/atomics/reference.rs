@@ -78,7 +78,7 @@ impl AtomicRef {
     /// As `update_and_get`, but returns the value before.
     #[pyo3(signature = (function, /))]
     fn get_and_update<'py>(&self, function: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        Ok(cell::update(&self.slot, function)?.0)
+        cell::value(function.py(), cell::update(&self.slot, function)?.0)
     }
 
     #[classmethod]
