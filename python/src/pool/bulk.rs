@@ -4,7 +4,7 @@
 use super::fold::Fold;
 use super::items::Items;
 use crate::object::word::{self, take};
-use crate::object::{Object, encode};
+use crate::object::{Object, count, encode};
 use pyo3::exceptions::PyBaseException;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
@@ -49,7 +49,10 @@ impl Raised {
 
 impl Raised {
     pub(super) fn of(py: Python<'_>, error: PyErr) -> PyResult<Bound<'_, Self>> {
-        Bound::new(py, Self(error.into_value(py)))
+        let error = error.into_value(py);
+        // Handed over, as every outcome is: whoever takes it drops it alone.
+        count::give(error.bind(py));
+        Bound::new(py, Self(error))
     }
 }
 
