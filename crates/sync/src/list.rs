@@ -75,15 +75,16 @@ impl<C: Counted> AppendList<C> {
         Ok(index)
     }
 
-    /// Appends the items at consecutive indices and returns the first. On an error none is appended.
+    /// Appends the items at consecutive indices and returns the first. On an error none is
+    /// appended.
     pub fn append(&self, items: Vec<Owned<C>>) -> Result<usize, NoMemory> {
         let first = self.claim(items.len())?;
         self.fill(first, items.len(), items);
         Ok(first)
     }
 
-    /// Claims `count` indices, which the caller fills at once, and returns the first. Makes the segments
-    /// that they are in, so that filling cannot fail half-way.
+    /// Claims `count` indices, which the caller fills at once, and returns the first. Makes the
+    /// segments that they are in, so that filling cannot fail half-way.
     #[inline]
     fn claim(&self, count: usize) -> Result<usize, NoMemory> {
         let first = self.claimed.fetch_add(count, Ordering::AcqRel);
@@ -93,8 +94,8 @@ impl<C: Counted> AppendList<C> {
         let after = first + count;
         for segment in locate(first).0..=locate(after - 1).0 {
             while !self.provide(segment) {
-                // Later claims than this one need this segment too, so they fail as well and are given back
-                // first.
+                // Later claims than this one need this segment too, so they fail as well and are
+                // given back first.
                 if self.claimed.compare_exchange(after, first, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
                     return Err(NoMemory);
                 }
@@ -112,7 +113,8 @@ impl<C: Counted> AppendList<C> {
                 slot.swap(item);
             }
         }
-        // The append that passes the middle of a segment makes the next one, ahead of those who need it.
+        // The append that passes the middle of a segment makes the next one, ahead of those who
+        // need it.
         if let Some(last) = (first + count).checked_sub(1) {
             let (segment, place) = locate(last);
             if place >= size(segment) / 2 && place - size(segment) / 2 < count && !cfg!(loom) {

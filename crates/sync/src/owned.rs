@@ -1,8 +1,8 @@
 //! A 64-bit word that owns one count of what it stands for.
 //!
-//! A word is either a value in itself or the address of a counted object; [`Counted`] says which, and
-//! how the count is kept. The structures of this crate take and give [`Owned`] words, so that a count
-//! can be neither lost nor released twice without `unsafe`.
+//! A word is either a value in itself or the address of a counted object; [`Counted`] says which,
+//! and how the count is kept. The structures of this crate take and give [`Owned`] words, so that a
+//! count can be neither lost nor released twice without `unsafe`.
 
 #![allow(unsafe_code)]
 
@@ -14,14 +14,15 @@ use std::num::NonZeroU64;
 /// How the counts of a kind of words are kept.
 ///
 /// # Safety
-/// `try_retain` must be callable on any word that a [`Slot`](crate::slot::Slot) held when the calling
-/// thread loaded it, even if another thread has released it since. It must return false unless it
-/// raised the count of an object that was alive.
+/// `try_retain` must be callable on any word that a [`Slot`](crate::slot::Slot) held when the
+/// calling thread loaded it, even if another thread has released it since. It must return false
+/// unless it raised the count of an object that was alive.
 ///
-/// Words whose two low bits are both set are marks of the structures: they count as values in themselves.
+/// Words whose two low bits are both set are marks of the structures: they count as values in
+/// themselves.
 pub unsafe trait Counted {
-    /// Raises the count of what `word` stands for, if that is still alive. A word that is a value in
-    /// itself always is.
+    /// Raises the count of what `word` stands for, if that is still alive. A word that is a value
+    /// in itself always is.
     ///
     /// # Safety
     /// The calling thread loaded `word` from a slot, as the trait says, or owns a count of it.
@@ -33,8 +34,9 @@ pub unsafe trait Counted {
     /// The caller owns one count of `word` and forgets it.
     unsafe fn release(word: u64);
 
-    /// Lowers a count from a destructor. Structures that hold each other in a long chain must not use
-    /// up the stack, so an implementation may put the release off until an outer destructor is done.
+    /// Lowers a count from a destructor. Structures that hold each other in a long chain must not
+    /// use up the stack, so an implementation may put the release off until an outer destructor is
+    /// done.
     ///
     /// # Safety
     /// As for [`Self::release`].
@@ -73,8 +75,10 @@ impl<C: Counted> Owned<C> {
     ///
     /// # Safety
     /// - The caller owns one count of `word` and gives it over.
-    /// - `word` is not 0, and its two low bits are not both set: the structures use such words as marks.
-    /// - Only threads that may call `C`'s functions use the result, or a structure that it is moved to.
+    /// - `word` is not 0, and its two low bits are not both set: the structures use such words as
+    ///   marks.
+    /// - Only threads that may call `C`'s functions use the result, or a structure that it is moved
+    ///   to.
     #[inline]
     pub unsafe fn from_raw(word: u64) -> Self {
         debug_assert!(word != 0 && word & 0b11 != 0b11);

@@ -1,12 +1,12 @@
-//! One 64-bit word that any thread may read, replace or compare without a lock, and that owns a count of
-//! what it holds.
+//! One 64-bit word that any thread may read, replace or compare without a lock, and that owns a
+//! count of what it holds.
 //!
-//! A reader has a problem: between loading the word and raising the count, another thread may take the
-//! word out and release the last count. [`Counted::try_retain`] makes that harmless: it either raises the
-//! count or says that the object is gone, and it may be called on an object that has just been freed, as
-//! long as this thread loaded the word from a slot and has not since passed a point at which memory may
-//! be given back. CPython's own lock-free list and dict reads rest on the same guarantee
-//! (`_Py_TryXGetRef`).
+//! A reader has a problem: between loading the word and raising the count, another thread may take
+//! the word out and release the last count. [`Counted::try_retain`] makes that harmless: it either
+//! raises the count or says that the object is gone, and it may be called on an object that has
+//! just been freed, as long as this thread loaded the word from a slot and has not since passed a
+//! point at which memory may be given back. CPython's own lock-free list and dict reads rest on the
+//! same guarantee (`_Py_TryXGetRef`).
 
 #![allow(unsafe_code)]
 
@@ -33,8 +33,8 @@ impl RawSlot {
     #[inline]
     pub(crate) unsafe fn load<C: Counted>(&self) -> u64 {
         loop {
-            // Loaded again each time: a release below may run a finalizer, and with it pass a point at
-            // which memory is given back.
+            // Loaded again each time: a release below may run a finalizer, and with it pass a point
+            // at which memory is given back.
             let word = self.peek();
             if word == 0 {
                 return 0;
@@ -113,10 +113,11 @@ impl<C: Counted> Slot<C> {
         unsafe { Owned::from_raw_or_empty(self.word.swap(0)) }
     }
 
-    /// Puts `new` in if the slot holds `expected`, and returns what was there; otherwise returns `new`.
+    /// Puts `new` in if the slot holds `expected`, and returns what was there; otherwise returns
+    /// `new`.
     ///
-    /// The caller holds a count of `expected`, so that its word cannot meanwhile come to mean another
-    /// object.
+    /// The caller holds a count of `expected`, so that its word cannot meanwhile come to mean
+    /// another object.
     #[inline]
     pub fn compare_exchange(
         &self,
@@ -161,8 +162,8 @@ mod tests {
         static ASKED: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
     }
 
-    /// 4 is replaced by 8 while its count is taken; releasing that count runs a finalizer, which replaces
-    /// 8 by 12 and frees it.
+    /// 4 is replaced by 8 while its count is taken; releasing that count runs a finalizer, which
+    /// replaces 8 by 12 and frees it.
     struct Unlucky;
 
     fn own(word: u64) -> Owned<Unlucky> {

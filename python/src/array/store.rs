@@ -12,7 +12,8 @@ use ungil_sync::slot::Slot;
 use ungil_sync::zeroed::zeros;
 
 pub(super) enum Store {
-    /// Neighbouring slots share cache lines on purpose: threads that work on ranges of their own meet only at the ranges' ends.
+    /// Neighbouring slots share cache lines on purpose: threads that work on ranges of their own
+    /// meet only at the ranges' ends.
     Objects(Vec<Slot<Object>>),
     Ints(Box<[Int]>),
     /// The bits of floats.

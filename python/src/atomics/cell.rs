@@ -1,6 +1,8 @@
-//! What can be done to one slot that holds any Python value: what `AtomicRef` is, and every place of an `Array` or `AppendList`.
+//! What can be done to one slot that holds any Python value: what `AtomicRef` is, and every place
+//! of an `Array` or `AppendList`.
 //!
-//! A slot is empty only after the collector has cleared what it belongs to, or before it was first filled. It then reads as `None`.
+//! A slot is empty only after the collector has cleared what it belongs to, or before it was first
+//! filled. It then reads as `None`.
 
 #![allow(unsafe_code)]
 

@@ -51,7 +51,8 @@ impl Dict {
         }
     }
 
-    /// Changes what is there from `old` to `new`, either of which may be nothing. False if something else is there.
+    /// Changes what is there from `old` to `new`, either of which may be nothing. False if
+    /// something else is there.
     fn change(&self, key: &Key<'_, '_>, old: Option<&Word>, new: Option<Word>) -> PyResult<bool> {
         match (old, new) {
             (None, None) => Ok(!key.search(|key, search| self.table.contains(key, search))?),

@@ -1,4 +1,5 @@
-//! The classes' data, and what their files have in common. Their methods are elsewhere, so that those need not know each other.
+//! The classes' data, and what their files have in common. Their methods are elsewhere, so that
+//! those need not know each other.
 
 use super::once::Latches;
 use crate::object::{Object, header};

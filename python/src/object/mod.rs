@@ -1,5 +1,6 @@
-//! Objects as CPython lays them out, and what may be done to their counts. Elsewhere in this crate `unsafe` only calls CPython, or
-//! shows the collector what a structure holds: [`Word`] is safe to use.
+//! Objects as CPython lays them out, and what may be done to their counts. Elsewhere in this crate
+//! `unsafe` only calls CPython, or shows the collector what a structure holds: [`Word`] is safe to
+//! use.
 
 pub(crate) mod block;
 pub(crate) mod compact;

@@ -22,10 +22,12 @@ pub(crate) struct Object;
 
 /// A Python value with a count of its own.
 ///
-/// Made here only, from values of attached threads; only attached threads touch the structures it goes to.
+/// Made here only, from values of attached threads; only attached threads touch the structures it
+/// goes to.
 pub(crate) type Word = Owned<Object>;
 
-// SAFETY: `count::try_retain` is CPython's own way of reading shared slots; unboxed words and marks have no count.
+// SAFETY: `count::try_retain` is CPython's own way of reading shared slots; unboxed words and marks
+// have no count.
 unsafe impl Counted for Object {
     #[inline]
     unsafe fn try_retain(word: u64) -> bool {
@@ -66,7 +68,8 @@ unsafe impl Counted for Object {
     }
 }
 
-/// How deep destructors may nest before they put off the rest, as CPython's own do (its "trashcan").
+/// How deep destructors may nest before they put off the rest, as CPython's own do (its
+/// "trashcan").
 const MAX_DEPTH: u32 = 32;
 
 struct Trash {
@@ -140,8 +143,8 @@ pub(crate) fn encode_own(value: &Bound<'_, PyAny>) -> Word {
 /// As [`encode`], but every build unboxes an int or a float that fits: equal words are equal keys.
 pub(crate) fn encode_key(key: &Bound<'_, PyAny>) -> Word {
     let object = key.as_ptr();
-    // SAFETY: an unboxed word has no count, and is neither 0 nor a mark; otherwise the key is alive while borrowed, and the count taken
-    // is the word's.
+    // SAFETY: an unboxed word has no count, and is neither 0 nor a mark; otherwise the key is alive
+    // while borrowed, and the count taken is the word's.
     unsafe {
         Word::from_raw(unboxed(key).unwrap_or_else(|| {
             count::retain(object);
@@ -239,7 +242,8 @@ fn unpack_float(word: u64) -> f64 {
     f64::from_bits((word & !TAG | two).rotate_right(3))
 }
 
-/// Shows the collector the object that a slot holds. `visit` exists only in `__traverse__`, when every other thread stands still.
+/// Shows the collector the object that a slot holds. `visit` exists only in `__traverse__`, when
+/// every other thread stands still.
 pub(crate) fn visit(slot: &Slot<Object>, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
     // SAFETY: the slot owns a count while no other thread runs.
     unsafe { visit_raw(slot.peek(), visit) }
@@ -257,7 +261,8 @@ unsafe fn visit_raw(word: u64, visit: PyVisit<'_>) -> Result<(), PyTraverseError
     if !is_object(word) {
         return Ok(());
     }
-    // SAFETY: alive, by the caller; `ManuallyDrop` leaves the count alone: `PyVisit` only takes a `Py`.
+    // SAFETY: alive, by the caller; `ManuallyDrop` leaves the count alone: `PyVisit` only takes a
+    // `Py`.
     let object = unsafe { Bound::from_owned_ptr(Python::assume_attached(), address(word)) };
     visit.call(&*ManuallyDrop::new(object.unbind()))
 }

@@ -1,12 +1,13 @@
 //! `ThreadPool` and `PerThread`.
 //!
-//! Python threads whose loop is written here ([`worker`]) take tasks from `ungil_sync`'s scheduler: single calls, each of which is its own
-//! future ([`future`]), and rows of items that any number of workers share ([`bulk`]). A task is one object, handed over when it is queued, so
-//! that whichever worker drops it does so alone.
+//! Python threads whose loop is written here ([`worker`]) take tasks from `ungil_sync`'s scheduler:
+//! single calls, each of which is its own future ([`future`]), and rows of items that any number of
+//! workers share ([`bulk`]). A task is one object, handed over when it is queued, so that whichever
+//! worker drops it does so alone.
 //!
-//! Each file uses those before it: [`future`] and [`bulk`] hold what tasks are, [`task`] is one of them, [`team`] is what a pool's workers
-//! share, [`bulk_part`] and [`worker`] do the work, [`bulk_wait`] and [`future_methods`] wait for it, [`shutdown`] and [`executor`] own
-//! the teams.
+//! Each file uses those before it: [`future`] and [`bulk`] hold what tasks are, [`task`] is one of
+//! them, [`team`] is what a pool's workers share, [`bulk_part`] and [`worker`] do the work,
+//! [`bulk_wait`] and [`future_methods`] wait for it, [`shutdown`] and [`executor`] own the teams.
 
 mod bulk;
 mod bulk_part;

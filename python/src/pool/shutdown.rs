@@ -1,4 +1,5 @@
-//! The end of a pool, and of all pools with the interpreter: what was submitted is run first, and every worker's thread is waited for.
+//! The end of a pool, and of all pools with the interpreter: what was submitted is run first, and
+//! every worker's thread is waited for.
 
 use super::process::{self, forks};
 use super::team::{Team, lock};

@@ -60,7 +60,8 @@ pub(super) fn submit<'py>(team: &Arc<Team>, future: Bound<'py, Future>) -> PyRes
         None => team.scheduler.push(Task::Call(future.clone().unbind())),
     }
     let hired = team.call_or_hire();
-    // A close that this does not see waits for whoever has been hired, or was seen by a worker that will look once more.
+    // A close that this does not see waits for whoever has been hired, or was seen by a worker that
+    // will look once more.
     fence(Ordering::SeqCst);
     if team.must_refuse()
         && let Some(refusal) = team.refusal(py)

@@ -43,7 +43,8 @@ static ALL: std::sync::Mutex<Vec<Weak<Rw>>> = std::sync::Mutex::new(Vec::new());
 /// Asking the system takes longer than all the rest of making a lock.
 static STRIPES: std::sync::LazyLock<usize> = std::sync::LazyLock::new(stripes);
 
-/// Lets go of what the threads held that a fork left behind. To be called in the child, by its one thread, before it comes to any lock.
+/// Lets go of what the threads held that a fork left behind. To be called in the child, by its one
+/// thread, before it comes to any lock.
 pub fn forked() {
     let me = me::forked();
     let all = ALL.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -118,8 +118,8 @@ impl<C: Counted> PerThread<C> {
         (place.birth.load(Ordering::Relaxed) == birth).then_some(&place.slot)
     }
 
-    /// Puts this thread's value in and returns the one it had. Gives `value` back if the thread is being
-    /// torn down.
+    /// Puts this thread's value in and returns the one it had. Gives `value` back if the thread is
+    /// being torn down.
     pub fn put(&self, value: Owned<C>) -> Result<Option<Owned<C>>, Owned<C>> {
         if let Some(slot) = self.mine() {
             return Ok(slot.swap(value));
@@ -173,7 +173,8 @@ impl<C: Counted> PerThread<C> {
         values
     }
 
-    /// Shows the values of ended threads, under the lock: for the collector, while nothing else runs.
+    /// Shows the values of ended threads, under the lock: for the collector, while nothing else
+    /// runs.
     pub fn with_put_aside<R>(&self, look: impl FnOnce(&[Owned<C>]) -> R) -> R {
         look(&self.aside())
     }

@@ -45,7 +45,8 @@ impl<C: Counted> Exchange<C> {
         match waiting.take() {
             Some(first) if first.process == process => {
                 drop(waiting);
-                // This thread took the offer out, so its waiter looks at it only when it has been woken.
+                // This thread took the offer out, so its waiter looks at it only when it has been
+                // woken.
                 let theirs = first.brought.swap(item);
                 first.parker.unpark();
                 Met::Other(theirs)
@@ -56,15 +57,16 @@ impl<C: Counted> Exchange<C> {
                     Arc::new(Offer { parker: Parker::new(subject), brought: Slot::new(item), process });
                 *waiting = Some(mine.clone());
                 drop(waiting);
-                // Only memory: the offer itself is the parent's thread's, which is not here to drop it.
+                // Only memory: the offer itself is the parent's thread's, which is not here to drop
+                // it.
                 drop(forgotten);
                 Met::Nobody(mine)
             }
         }
     }
 
-    /// Ends a wait: what the other brought, if it came. If it did not, the item that the caller brought is
-    /// dropped.
+    /// Ends a wait: what the other brought, if it came. If it did not, the item that the caller
+    /// brought is dropped.
     pub fn leave(&self, offer: &Arc<Offer<C>>) -> Option<Owned<C>> {
         let mut waiting = self.waiting();
         if waiting.as_ref().is_some_and(|there| Arc::ptr_eq(there, offer)) {
@@ -81,8 +83,8 @@ impl<C: Counted> Exchange<C> {
         offer.brought.take()
     }
 
-    /// Shows what the one who waits has brought, under the lock: for the collector, while all threads stand
-    /// still.
+    /// Shows what the one who waits has brought, under the lock: for the collector, while all
+    /// threads stand still.
     pub fn for_each(&self, mut each: impl FnMut(&Slot<C>)) {
         if let Some(offer) = self.waiting().as_ref() {
             each(&offer.brought);

@@ -170,8 +170,8 @@ impl<C: Counted> Fifo<C> {
         }
     }
 
-    /// Puts as many of `items` in as there is room for, one after another, in order, and returns how many.
-    /// The others stay in the iterator.
+    /// Puts as many of `items` in as there is room for, one after another, in order, and returns
+    /// how many. The others stay in the iterator.
     pub fn put_many(&self, items: &mut std::vec::IntoIter<Owned<C>>) -> usize {
         let pin = reclaim::pin();
         let before = items.len();
@@ -320,7 +320,8 @@ impl<C: Counted> Fifo<C> {
     fn settle(&self, ticket: u64, cell: &AtomicU64) -> Option<Owned<C>> {
         let word = cell.load(Ordering::Acquire);
         let word = if word != EMPTY && word != DEAD { word } else { self.settle_late(ticket, cell)? };
-        // SAFETY: a putter gave the count over in the cell, and whoever drew the ticket alone takes it.
+        // SAFETY: a putter gave the count over in the cell, and whoever drew the ticket alone takes
+        // it.
         Some(unsafe { Owned::from_raw(word) })
     }
 

@@ -128,7 +128,8 @@ impl Array {
     /// Gives back the counts of everything that is still in the table.
     ///
     /// # Safety
-    /// Keys are counted as `K` says and values as `V` says. Nobody else is at this array, nor will be.
+    /// Keys are counted as `K` says and values as `V` says. Nobody else is at this array, nor will
+    /// be.
     pub(super) unsafe fn release<K: Counted, V: Counted>(&self) {
         for (key, value) in self.entries().iter().filter_map(|entry| entry.take(DEAD)) {
             // SAFETY: `take` gave both counts.

@@ -1,8 +1,10 @@
-//! A map for many threads. Reading takes no lock and writes nothing but the value's own count; replacing a value is one
-//! compare-and-exchange on its place; removing is two words of the entry. Only adding a key takes a lock, one of many, for a few instructions.
+//! A map for many threads. Reading takes no lock and writes nothing but the value's own count;
+//! replacing a value is one compare-and-exchange on its place; removing is two words of the entry.
+//! Only adding a key takes a lock, one of many, for a few instructions.
 //!
-//! The map knows neither keys nor values but as words ([`crate::owned`]). What it gives up or refuses is the caller's, to be dropped
-//! outside of every lock. Each operation on a key is atomic. Over several keys, nothing is.
+//! The map knows neither keys nor values but as words ([`crate::owned`]). What it gives up or
+//! refuses is the caller's, to be dropped outside of every lock. Each operation on a key is atomic.
+//! Over several keys, nothing is.
 
 #![allow(unsafe_code)]
 
@@ -126,7 +128,8 @@ impl<K: Counted, V: Counted> Table<K, V> {
         Ok(done.is_some())
     }
 
-    /// As [`Self::replace`], if the key's value is `expected`, of which the caller holds a count, so that no other can be taken for it.
+    /// As [`Self::replace`], if the key's value is `expected`, of which the caller holds a count,
+    /// so that no other can be taken for it.
     #[inline]
     pub fn compare_exchange<Q: Query<K>>(
         &self,
@@ -178,8 +181,8 @@ impl<K: Counted, V: Counted> Table<K, V> {
         Ok(done.unwrap_or(Outcome::Absent))
     }
 
-    /// Adds the key after a search for it that has just found nothing. Gives the value back if the key must be looked for again, from
-    /// where the search is.
+    /// Adds the key after a search for it that has just found nothing. Gives the value back if the
+    /// key must be looked for again, from where the search is.
     pub fn insert(
         &self,
         search: &Search<K>,

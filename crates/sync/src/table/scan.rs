@@ -9,8 +9,8 @@ use crate::owned::{Counted, Owned};
 use crate::slot::RawSlot;
 
 impl<K: Counted, V: Counted> Table<K, V> {
-    /// The entries of the `index`th shard, copied: all that are there during the call, each once, and of those that come or go during
-    /// it perhaps some.
+    /// The entries of the `index`th shard, copied: all that are there during the call, each once,
+    /// and of those that come or go during it perhaps some.
     pub fn entries(&self, index: usize) -> Result<Vec<Taken<K, V>>, Full> {
         let mut spare = Vec::new();
         self.entries_by(index, |slot| load(slot, &mut spare))
@@ -95,7 +95,8 @@ impl<K: Counted, V: Counted> Table<K, V> {
             for entry in shard.array(&guard).map_or(&[][..], Array::entries) {
                 let (key, value) = (entry.key.peek(), entry.value.peek());
                 if is_live(value) {
-                    // SAFETY: the table owns the counts of an entry that is live, and nobody takes it out.
+                    // SAFETY: the table owns the counts of an entry that is live, and nobody takes
+                    // it out.
                     unsafe { Owned::show(key, |key| Owned::show(value, |value| show(key, value))) }?;
                 }
             }
@@ -104,14 +105,16 @@ impl<K: Counted, V: Counted> Table<K, V> {
     }
 }
 
-/// [`RawSlot::load`] of a live word, for under a lock: a count raised in vain goes to `spare`, to be released later.
+/// [`RawSlot::load`] of a live word, for under a lock: a count raised in vain goes to `spare`, to
+/// be released later.
 fn load<C: Counted>(slot: &RawSlot, spare: &mut Vec<Owned<C>>) -> Option<Owned<C>> {
     loop {
         let word = slot.peek();
         if !is_live(word) {
             return None;
         }
-        // SAFETY: this thread loaded the word from this slot just now; a count that was raised is the result's.
+        // SAFETY: this thread loaded the word from this slot just now; a count that was raised is
+        // the result's.
         let retained = unsafe { C::try_retain(word).then(|| Owned::from_raw(word)) };
         if slot.peek() == word && retained.is_some() {
             return retained;

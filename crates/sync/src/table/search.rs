@@ -30,14 +30,16 @@ pub enum Verdict {
     Ask,
 }
 
-/// The caller must find out whether this stored key equals the one looked for, and say so with [`Search::accept`] or [`Search::pass`].
+/// The caller must find out whether this stored key equals the one looked for, and say so with
+/// [`Search::accept`] or [`Search::pass`].
 pub struct Ask<K: Counted>(pub Owned<K>);
 
 /// How far a search has come.
 pub struct Search<K: Counted> {
     pub(super) hash: u64,
     word: u64,
-    /// The stored key that is known to be equal. Its count is held, so that no other key comes to its address.
+    /// The stored key that is known to be equal. Its count is held, so that no other key comes to
+    /// its address.
     twin: Option<Owned<K>>,
     /// The array and the place to look at next.
     pub(super) next: (u64, usize),
@@ -128,8 +130,8 @@ fn judge<K: Counted, Q: Query<K>>(query: &Q, entry: &Entry) -> Result<bool, Ask<
     if !is_live(stored) {
         return Ok(false);
     }
-    // SAFETY: `load` gave the count. If it is the last when it goes, and the query has judged, the key is of a kind that the query
-    // knows, and runs no code when it goes.
+    // SAFETY: `load` gave the count. If it is the last when it goes, and the query has judged, the
+    // key is of a kind that the query knows, and runs no code when it goes.
     let stored = unsafe { Owned::from_raw(stored) };
     match query.judge(&stored) {
         Verdict::Ask => Err(Ask(stored)),

@@ -200,7 +200,8 @@ impl<K: Counted> Tally<K> {
         })
     }
 
-    /// Adds a key with its first count. False if the key must be looked for again: see [`Table::insert`].
+    /// Adds a key with its first count. False if the key must be looked for again: see
+    /// [`Table::insert`].
     pub fn insert(&self, search: &Search<K>, key: Owned<K>, n: i64) -> Result<bool, Full> {
         Ok(self.table.insert(search, key, counted(n))?.is_none())
     }
