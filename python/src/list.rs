@@ -10,7 +10,7 @@ use pyo3::exceptions::{PyMemoryError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyTypeInfo, PyVisit};
-use ungil_sync::list;
+use ungil_sync::list::{self, NoMemory};
 use ungil_sync::slot::Slot;
 
 /// A list that only grows: many threads append without a lock, and an item stays at its index for good.
@@ -37,14 +37,14 @@ impl AppendList {
     }
 
     #[inline]
-    fn at(&self, i: isize) -> PyResult<&Slot> {
+    fn at(&self, i: isize) -> PyResult<&Slot<Object>> {
         // From the front, the length need not be known: all who append write it.
         let i = if i < 0 { from_front(i, self.len(), "AppendList")? } else { i.unsigned_abs() };
         self.list.slot(i).ok_or_else(|| index::out_of_range("AppendList"))
     }
 
     #[inline]
-    fn place(&self, index: &Bound<'_, PyAny>) -> PyResult<&Slot> {
+    fn place(&self, index: &Bound<'_, PyAny>) -> PyResult<&Slot<Object>> {
         match index::index(index, "AppendList", || self.len())? {
             Index::One(i) => self.at(i),
             Index::Many(_) => Err(PyTypeError::new_err("this takes one index, not a slice")),
@@ -62,20 +62,16 @@ impl AppendList {
 
     #[inline]
     fn put_one(&self, value: &Bound<'_, PyAny>) -> PyResult<usize> {
-        let word = encode(value);
-        self.list.append(&[word]).map_err(|_| {
-            cell::drop_word(word);
-            PyMemoryError::new_err("no memory for so many items")
-        })
+        self.list.push(encode(value)).map_err(no_memory)
     }
 
     fn put(&self, values: &Bound<'_, PyList>) -> PyResult<usize> {
-        let words: Vec<u64> = values.iter().map(|value| encode(&value)).collect();
-        self.list.append(&words).map_err(|_| {
-            words.into_iter().for_each(cell::drop_word);
-            PyMemoryError::new_err("no memory for so many items")
-        })
+        self.list.append(values.iter().map(|value| encode(&value)).collect()).map_err(no_memory)
     }
+}
+
+fn no_memory(_: NoMemory) -> PyErr {
+    PyMemoryError::new_err("no memory for so many items")
 }
 
 fn list_of<'py>(values: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
@@ -264,7 +260,7 @@ impl AppendList {
     }
 
     fn __clear__(&self) {
-        self.list.take_all().into_iter().for_each(cell::drop_word);
+        drop(self.list.take_all());
     }
 }
 

@@ -9,13 +9,14 @@
 
 #![allow(unsafe_code)]
 
-#[cfg(not(loom))]
-use crate::array::zeros;
+use crate::owned::{Counted, Owned};
 use crate::prim::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use crate::prim::{hint::spin_loop, thread::yield_now};
-use crate::slot::{Counted, Slot};
+use crate::slot::Slot;
+#[cfg(not(loom))]
+use crate::zeroed::zeros;
 use crossbeam_utils::CachePadded;
-use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::ptr::{null_mut, slice_from_raw_parts_mut};
 
 /// The first segment has 2^5 slots.
@@ -39,11 +40,10 @@ pub struct NoMemory;
 
 /// The list.
 pub struct AppendList<C: Counted> {
-    segments: Box<[AtomicPtr<Slot>]>,
+    segments: Box<[AtomicPtr<Slot<C>>]>,
     /// How many indices have been given out. Every append writes it, so it has a line of its own. (Boxed, because whoever holds the list
     /// may not be able to align it.)
     claimed: Box<CachePadded<AtomicUsize>>,
-    counted: PhantomData<fn(C)>,
 }
 
 impl<C: Counted> Default for AppendList<C> {
@@ -51,7 +51,6 @@ impl<C: Counted> Default for AppendList<C> {
         Self {
             segments: (0..SEGMENTS).map(|_| AtomicPtr::new(null_mut())).collect(),
             claimed: Box::new(CachePadded::new(AtomicUsize::new(0))),
-            counted: PhantomData,
         }
     }
 }
@@ -68,53 +67,78 @@ impl<C: Counted> AppendList<C> {
         self.len() == 0
     }
 
-    /// Appends `words`, none of them 0, at consecutive indices, and returns the first. The list takes over their counts, unless it fails.
-    pub fn append(&self, words: &[u64]) -> Result<usize, NoMemory> {
-        let first = self.claimed.fetch_add(words.len(), Ordering::AcqRel);
-        if words.is_empty() {
+    /// Appends one item and returns its index.
+    #[inline]
+    pub fn push(&self, item: Owned<C>) -> Result<usize, NoMemory> {
+        let index = self.claim(1)?;
+        self.fill(index, 1, [item]);
+        Ok(index)
+    }
+
+    /// Appends the items at consecutive indices and returns the first. On an error none is
+    /// appended.
+    pub fn append(&self, items: Vec<Owned<C>>) -> Result<usize, NoMemory> {
+        let first = self.claim(items.len())?;
+        self.fill(first, items.len(), items);
+        Ok(first)
+    }
+
+    /// Claims `count` indices, which the caller fills at once, and returns the first. Makes the
+    /// segments that they are in, so that filling cannot fail half-way.
+    #[inline]
+    fn claim(&self, count: usize) -> Result<usize, NoMemory> {
+        let first = self.claimed.fetch_add(count, Ordering::AcqRel);
+        if count == 0 {
             return Ok(first);
         }
-        let after = first + words.len();
-        // Segments are made here only, so that filling cannot fail half-way.
+        let after = first + count;
         for segment in locate(first).0..=locate(after - 1).0 {
             while !self.provide(segment) {
-                // Later claims than this one need this segment too, so they fail as well and are given back first.
+                // Later claims than this one need this segment too, so they fail as well and are
+                // given back first.
                 if self.claimed.compare_exchange(after, first, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
                     return Err(NoMemory);
                 }
                 yield_now();
             }
         }
-        for (index, word) in (first..).zip(words) {
-            debug_assert_ne!(*word, 0);
+        Ok(first)
+    }
+
+    /// Fills the `count` indices that [`Self::claim`] gave.
+    #[inline]
+    fn fill(&self, first: usize, count: usize, items: impl IntoIterator<Item = Owned<C>>) {
+        for (index, item) in (first..).zip(items) {
             if let Some(slot) = self.place(index) {
-                slot.swap(*word);
+                slot.swap(item);
             }
         }
-        // The next segment, ahead of those who need it, by whoever passes the middle of this one.
-        let (segment, place) = locate(after - 1);
-        if place >= size(segment) / 2 && place - size(segment) / 2 < words.len() && !cfg!(loom) {
-            self.provide(segment + 1);
+        // The append that passes the middle of a segment makes the next one, ahead of those who
+        // need it.
+        if let Some(last) = (first + count).checked_sub(1) {
+            let (segment, place) = locate(last);
+            if place >= size(segment) / 2 && place - size(segment) / 2 < count && !cfg!(loom) {
+                self.provide(segment + 1);
+            }
         }
-        Ok(first)
     }
 
     /// The slot of the item at `index`, filled; `None` if there is no such item.
     #[inline]
-    pub fn slot(&self, index: usize) -> Option<&Slot> {
+    pub fn slot(&self, index: usize) -> Option<&Slot<C>> {
         match self.place(index) {
-            Some(slot) if slot.peek() != 0 => Some(slot),
+            Some(slot) if !slot.is_empty() => Some(slot),
             _ => self.wait(index),
         }
     }
 
     /// Waits for the item at `index`, if it has been claimed, to be filled in.
     #[cold]
-    fn wait(&self, index: usize) -> Option<&Slot> {
+    fn wait(&self, index: usize) -> Option<&Slot<C>> {
         let mut turns = 0_u32;
         while index < self.len() {
             if let Some(slot) = self.place(index)
-                && slot.peek() != 0
+                && !slot.is_empty()
             {
                 return Some(slot);
             }
@@ -126,7 +150,7 @@ impl<C: Counted> AppendList<C> {
 
     /// The place for `index`, whether filled or not.
     #[inline]
-    fn place(&self, index: usize) -> Option<&Slot> {
+    fn place(&self, index: usize) -> Option<&Slot<C>> {
         let (segment, place) = locate(index);
         let slots = self.segments.get(segment)?.load(Ordering::Acquire);
         if slots.is_null() {
@@ -142,10 +166,10 @@ impl<C: Counted> AppendList<C> {
         if !entry.load(Ordering::Acquire).is_null() {
             return true;
         }
-        let Some(slots) = fresh(size(segment)) else {
+        let Some(slots) = fresh::<C>(size(segment)) else {
             return !entry.load(Ordering::Acquire).is_null();
         };
-        let slots = Box::into_raw(slots).cast::<Slot>();
+        let slots = Box::into_raw(slots).cast::<Slot<C>>();
         if entry.compare_exchange(null_mut(), slots, Ordering::AcqRel, Ordering::Acquire).is_err() {
             // SAFETY: made just now, and nobody else saw it.
             unsafe { discard(slots, segment) };
@@ -154,72 +178,56 @@ impl<C: Counted> AppendList<C> {
     }
 
     /// The slots that are filled, without waiting: for the collector, while every other thread stands still.
-    pub fn filled(&self) -> impl Iterator<Item = &Slot> {
+    pub fn filled(&self) -> impl Iterator<Item = &Slot<C>> {
         (0..self.len()).filter_map(|index| self.place(index))
     }
 
     /// Takes everything out, for the collector: only while no other thread uses the list.
-    pub fn take_all(&self) -> Vec<u64> {
+    pub fn take_all(&self) -> Vec<Owned<C>> {
         let len = self.claimed.swap(0, Ordering::AcqRel);
-        (0..len)
-            .filter_map(|index| self.place(index).map(|slot| slot.swap(0)))
-            .filter(|word| *word != 0)
-            .collect()
+        (0..len).filter_map(|index| self.place(index)?.take()).collect()
     }
 }
 
 #[cfg(not(loom))]
-fn fresh(len: usize) -> Option<Box<[Slot]>> {
+fn fresh<C: Counted>(len: usize) -> Option<Box<[Slot<C>]>> {
     zeros(len)
 }
 
 #[cfg(loom)]
-fn fresh(len: usize) -> Option<Box<[Slot]>> {
+fn fresh<C: Counted>(len: usize) -> Option<Box<[Slot<C>]>> {
     Some((0..len).map(|_| Slot::default()).collect())
 }
 
+/// Frees a segment without looking at its slots, so that pages that were never touched stay so.
+///
 /// # Safety
-/// `slots` is a segment of that number, made by `fresh`, and nobody uses it any more.
-unsafe fn discard(slots: *mut Slot, segment: usize) {
-    // SAFETY: the caller's.
-    drop(unsafe { Box::from_raw(slice_from_raw_parts_mut(slots, size(segment))) });
+/// `slots` is a segment of that number, made by `fresh`. It is empty, and nobody uses it any more.
+unsafe fn discard<C: Counted>(slots: *mut Slot<C>, segment: usize) {
+    let slots = slice_from_raw_parts_mut(slots.cast::<MaybeUninit<Slot<C>>>(), size(segment));
+    // SAFETY: the caller's; the layout is the same.
+    drop(unsafe { Box::from_raw(slots) });
 }
 
 impl<C: Counted> Drop for AppendList<C> {
     fn drop(&mut self) {
-        let len = self.len();
-        // SAFETY: each slot owned the count of its word.
-        unsafe { C::dispose(&mut (0..len).map(|index| self.place(index).map_or(0, |slot| slot.swap(0)))) };
+        for item in (0..self.len()).filter_map(|index| self.place(index)?.take()) {
+            item.dispose();
+        }
         for (number, entry) in self.segments.iter().enumerate() {
             let slots = entry.load(Ordering::Acquire);
             if !slots.is_null() {
-                // SAFETY: the list made it, and is gone.
+                // SAFETY: the list made it, has just emptied it, and is gone.
                 unsafe { discard(slots, number) };
             }
         }
     }
 }
 
-#[cfg(test)]
-mod uncounted {
-    use super::Counted;
-
-    /// Words that stand for themselves.
-    pub(super) struct Plain;
-
-    // SAFETY: nothing is counted.
-    unsafe impl Counted for Plain {
-        unsafe fn try_retain(_: u64) -> bool {
-            true
-        }
-        unsafe fn release(_: u64) {}
-    }
-}
-
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::uncounted::Plain;
     use super::*;
+    use crate::owned::plain::{Plain, own, word};
     use proptest::prelude::*;
 
     #[test]
@@ -237,13 +245,13 @@ mod tests {
             let list = AppendList::<Plain>::default();
             let mut next = 0_usize;
             for run in runs {
-                let words: Vec<u64> = (next..next + run).map(|i| i as u64 + 1).collect();
-                prop_assert_eq!(list.append(&words), Ok(next));
+                let items = (next..next + run).map(|i| own(i as u64)).collect();
+                prop_assert_eq!(list.append(items), Ok(next));
                 next += run;
             }
             prop_assert_eq!(list.len(), next);
             for index in 0..next {
-                prop_assert_eq!(list.slot(index).map(Slot::peek), Some(index as u64 + 1));
+                prop_assert_eq!(list.slot(index).map(Slot::peek), Some(word(index as u64)));
             }
             prop_assert!(list.slot(next).is_none());
             prop_assert!(list.slot(usize::MAX / 2).is_none());
@@ -258,8 +266,8 @@ mod tests {
                 let list = &list;
                 scope.spawn(move || {
                     for n in 0..5000 {
-                        let index = list.append(&[thread << 32 | n]).expect("memory");
-                        assert_eq!(list.slot(index).map(Slot::peek), Some(thread << 32 | n));
+                        let index = list.push(own(thread << 32 | n)).expect("memory");
+                        assert_eq!(list.slot(index).map(Slot::peek), Some(word(thread << 32 | n)));
                     }
                 });
             }
@@ -270,9 +278,9 @@ mod tests {
         });
         let mut next = [0; 5];
         for index in 0..20_000 {
-            let word = list.slot(index).map(Slot::peek).expect("filled");
-            let of = &mut next[(word >> 32) as usize];
-            assert_eq!(word & 0xffff_ffff, *of);
+            let item = list.slot(index).map(Slot::peek).expect("filled") >> 2;
+            let of = &mut next[(item >> 32) as usize];
+            assert_eq!(item & 0xffff_ffff, *of);
             *of += 1;
         }
     }
@@ -280,8 +288,8 @@ mod tests {
 
 #[cfg(all(test, loom))]
 mod models {
-    use super::uncounted::Plain;
     use super::*;
+    use crate::owned::plain::{Plain, own, word};
     use loom::sync::Arc;
 
     /// Two appends that both need a new segment, and a reader of all that the length promises.
@@ -290,15 +298,15 @@ mod models {
         loom::model(|| {
             let list = Arc::new(AppendList::<Plain>::default());
             let other = Arc::clone(&list);
-            let thread = loom::thread::spawn(move || other.append(&[1, 2]).expect("memory"));
-            let mine = list.append(&[3]).expect("memory");
+            let thread = loom::thread::spawn(move || other.append(vec![own(1), own(2)]).expect("memory"));
+            let mine = list.push(own(3)).expect("memory");
             let len = list.len();
             let seen: Vec<_> = (0..len).map(|i| list.slot(i).map(Slot::peek)).collect();
-            assert_eq!(seen[mine], Some(3));
+            assert_eq!(seen[mine], Some(word(3)));
             assert!(seen.iter().all(Option::is_some));
             let theirs = thread.join().expect("no panic");
             assert_eq!((list.len(), mine + theirs), (3, if mine == 0 { 1 } else { 2 }));
-            assert_eq!(list.slot(theirs + 1).map(Slot::peek), Some(2));
+            assert_eq!(list.slot(theirs + 1).map(Slot::peek), Some(word(2)));
         });
     }
 }

@@ -10,8 +10,8 @@
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use ungil_sync::array::Array;
-use ungil_sync::slot::{Counted, Slot};
+use ungil_sync::owned::{Counted, Owned};
+use ungil_sync::slot::Slot;
 
 const OBJECTS: usize = 64;
 const STEPS: u64 = if cfg!(debug_assertions) { 20_000 } else { 200_000 };
@@ -36,18 +36,23 @@ fn free() -> MutexGuard<'static, Vec<usize>> {
     FREE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Words are the object's number, counted from 1.
+/// Words are the object's number, counted from 1, above the two low bits.
 fn object(word: u64) -> &'static Object {
-    &OBJECT[word as usize - 1]
+    &OBJECT[place(word)]
 }
 
-/// A new object for that slot, with a count of its own, or 0 if there is no place.
-fn make(slot: usize) -> u64 {
-    let Some(place) = free().pop() else { return 0 };
+fn place(word: u64) -> usize {
+    (word >> 2) as usize - 1
+}
+
+/// A new object for that slot, or nothing if there is no place.
+fn make(slot: usize) -> Option<Owned<Fake>> {
+    let place = free().pop()?;
     // SAFETY: nobody has a count of it.
     unsafe { *OBJECT[place].payload.get() = slot as u64 };
     OBJECT[place].count.store(1, Ordering::Relaxed);
-    place as u64 + 1
+    // SAFETY: that is the count.
+    Some(unsafe { Owned::from_raw((place as u64 + 1) << 2) })
 }
 
 struct Fake;
@@ -70,23 +75,16 @@ unsafe impl Counted for Fake {
         let before = object(word).count.fetch_sub(1, Ordering::AcqRel);
         assert!(before > 0, "released once too often");
         if before == 1 {
-            free().push(word as usize - 1);
+            free().push(place(word));
         }
     }
 }
 
 /// Looks into an object that the caller has a count of.
-fn look(word: u64, slot: usize) {
+fn look(object_of: &Owned<Fake>, slot: usize) {
     // SAFETY: alive, so nobody writes it.
-    let payload = unsafe { *object(word).payload.get() };
+    let payload = unsafe { *object(object_of.as_raw()).payload.get() };
     assert_eq!(payload, slot as u64, "an object that was never in this slot");
-}
-
-fn drop_count(word: u64) {
-    if word != 0 {
-        // SAFETY: the caller's count.
-        unsafe { Fake::release(word) };
-    }
 }
 
 /// A small generator: what a thread does is fixed by its seed.
@@ -97,28 +95,26 @@ fn next(state: &mut u64) -> u64 {
     *state
 }
 
-fn churn(slots: &[Slot], seed: u64) {
+fn churn(slots: &[Slot<Fake>], seed: u64) {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     for _ in 0..STEPS {
         let number = next(&mut state) as usize % slots.len();
         let slot = &slots[number];
         match next(&mut state) % 4 {
             0 | 1 => {
-                let word = slot.load::<Fake>();
-                if word != 0 {
-                    look(word, number);
-                    drop_count(word);
+                if let Some(seen) = slot.load() {
+                    look(&seen, number);
                 }
             }
-            2 => drop_count(slot.swap(make(number))),
+            2 => drop(match make(number) {
+                Some(new) => slot.swap(new),
+                None => slot.take(),
+            }),
             _ => {
-                let seen = slot.load::<Fake>();
-                let new = make(number);
-                match slot.compare_exchange(seen, new) {
-                    Ok(old) => drop_count(old),
-                    Err(_) => drop_count(new),
+                let seen = slot.load();
+                if let Some(new) = make(number) {
+                    drop(slot.compare_exchange(seen.as_ref(), new));
                 }
-                drop_count(seen);
             }
         }
     }
@@ -128,16 +124,16 @@ fn churn(slots: &[Slot], seed: u64) {
 fn a_slot_gives_counts_of_the_living_only() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     *free() = (0..OBJECTS).collect();
-    let array: Array<Fake> = (0..3).map(make).collect();
+    let slots: Vec<Slot<Fake>> = (0..3).map(|slot| Slot::new(make(slot))).collect();
     std::thread::scope(|scope| {
         for seed in 1..=4 {
-            let slots = array.slots();
+            let slots = &slots;
             scope.spawn(move || churn(slots, seed));
         }
     });
-    let held = array.slots().iter().filter(|slot| slot.peek() != 0).count();
+    let held = slots.iter().filter(|slot| !slot.is_empty()).count();
     assert_eq!(free().len(), OBJECTS - held, "a count was lost");
-    drop(array);
+    drop(slots);
     assert_eq!(free().len(), OBJECTS);
     assert!(OBJECT.iter().all(|object| object.count.load(Ordering::Relaxed) == 0));
 }

@@ -6,8 +6,8 @@
 
 use loom::sync::Arc;
 use loom::thread;
-use ungil_sync::queue::{Fifo, Refused};
-use ungil_sync::slot::Counted;
+use ungil_sync::owned::{Counted, Owned};
+use ungil_sync::queue::{Fifo, TryPushError};
 
 /// Words that stand for themselves.
 struct Number;
@@ -20,6 +20,11 @@ unsafe impl Counted for Number {
     unsafe fn release(_: u64) {}
 }
 
+fn number(n: u64) -> Owned<Number> {
+    // SAFETY: there are no counts, and the word is no mark.
+    unsafe { Owned::from_raw(n) }
+}
+
 /// One puts; another is told that the queue is full, so the item is in, and then finds it, since nobody else takes.
 #[test]
 fn what_makes_it_full_can_be_taken() {
@@ -27,10 +32,10 @@ fn what_makes_it_full_can_be_taken() {
         let queue = Arc::new(Fifo::<Number>::new(Some(1)));
         let putter = {
             let queue = Arc::clone(&queue);
-            thread::spawn(move || queue.put(4))
+            thread::spawn(move || queue.put(number(4)))
         };
-        if queue.put(8) == Err(Refused::NotNow) {
-            assert_eq!(queue.take(), Ok(4), "full, then empty, and nobody took anything");
+        if matches!(queue.put(number(8)), Err(TryPushError::Full(_))) {
+            assert_eq!(queue.take(), Ok(number(4)), "full, then empty, and nobody took anything");
         }
         let _ = putter.join().expect("it returns");
     });

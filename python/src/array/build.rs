@@ -11,7 +11,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use std::sync::atomic::Ordering;
-use ungil_sync::array;
+use ungil_sync::slot::Slot;
 
 /// What `Array(items, type, fill=...)` makes.
 pub(super) fn build(
@@ -41,7 +41,7 @@ pub(super) fn build(
     }
 }
 
-fn objects(items: &Bound<'_, PyAny>) -> PyResult<array::Array<Object>> {
+fn objects(items: &Bound<'_, PyAny>) -> PyResult<Vec<Slot<Object>>> {
     let hint = items.len().or_else(|_| {
         PyErr::take(items.py());
         PyResult::Ok(0)
@@ -49,8 +49,13 @@ fn objects(items: &Bound<'_, PyAny>) -> PyResult<array::Array<Object>> {
     // A length is a claim of the user's class: it is believed as far as it costs little.
     let exact = items.is_exact_instance_of::<PyList>() || items.is_exact_instance_of::<PyTuple>();
     let room = if exact { hint } else { hint.min(1 << 16) };
-    let mut slots = array::Array::with_capacity(room).map_err(|_| no_memory())?;
-    let mut put = |item: Bound<'_, PyAny>| slots.push(encode(&item)).map_err(|_| no_memory());
+    let mut slots = Vec::new();
+    slots.try_reserve_exact(room).map_err(|_| no_memory())?;
+    let mut put = |item: Bound<'_, PyAny>| {
+        slots.try_reserve(1).map_err(|_| no_memory())?;
+        slots.push(Slot::new(encode(&item)));
+        PyResult::Ok(())
+    };
     if let Ok(list) = items.cast_exact::<PyList>() {
         list.iter().try_for_each(&mut put)?;
     } else if let Ok(tuple) = items.cast_exact::<PyTuple>() {

@@ -212,7 +212,7 @@ impl Array {
         index: &Bound<'py, PyAny>,
         function: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        Ok(self.store.update(self.place(index)?, function)?.1)
+        self.store.update(self.place(index)?, function)
     }
 
     /// Adds `n` to the number at `index`. Of type `'q'` or `'d'` only; an int that would not fit 64 bits is an `OverflowError` and changes nothing.
@@ -372,14 +372,14 @@ impl Array {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         match &self.store {
-            Store::Objects(slots) => slots.slots().iter().try_for_each(|slot| word::visit(slot, visit)),
+            Store::Objects(slots) => slots.iter().try_for_each(|slot| word::visit(slot, visit)),
             _ => Ok(()),
         }
     }
 
     fn __clear__(&self) {
         if let Store::Objects(slots) = &self.store {
-            slots.slots().iter().for_each(|slot| cell::drop_word(slot.swap(0)));
+            slots.iter().for_each(|slot| drop(slot.take()));
         }
     }
 }

@@ -7,11 +7,14 @@ use pyo3::exceptions::{PyMemoryError, PyOverflowError, PyTypeError, PyValueError
 use pyo3::prelude::*;
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use ungil_sync::array::{self, zeros};
 use ungil_sync::counter::Int;
+use ungil_sync::slot::Slot;
+use ungil_sync::zeroed::zeros;
 
 pub(super) enum Store {
-    Objects(array::Array<Object>),
+    /// Neighbouring slots share cache lines on purpose: threads that work on ranges of their own
+    /// meet only at the ranges' ends.
+    Objects(Vec<Slot<Object>>),
     Ints(Box<[Int]>),
     /// The bits of floats.
     Floats(Box<[AtomicU64]>),
@@ -70,10 +73,9 @@ impl Store {
             Kind::Objects => {
                 let none = py.None().into_bound(py);
                 let fill = fill.unwrap_or(&none);
-                let mut slots = array::Array::with_capacity(len).map_err(|_| no_memory())?;
-                for _ in 0..len {
-                    slots.push(encode(fill)).map_err(|_| no_memory())?;
-                }
+                let mut slots = Vec::new();
+                slots.try_reserve_exact(len).map_err(|_| no_memory())?;
+                slots.extend((0..len).map(|_| Slot::new(encode(fill))));
                 return Ok(Self::Objects(slots));
             }
             Kind::Ints => Self::Ints(zeros(len).ok_or_else(no_memory)?),
@@ -105,7 +107,7 @@ impl Store {
     #[inline]
     pub(super) fn get<'py>(&self, py: Python<'py>, i: usize) -> PyResult<Bound<'py, PyAny>> {
         match self {
-            Self::Objects(slots) => cell::get(py, &slots.slots()[i]),
+            Self::Objects(slots) => cell::get(py, &slots[i]),
             Self::Ints(ints) => int(py, ints[i].get()),
             Self::Floats(floats) => float(py, f64::from_bits(floats[i].load(Ordering::Acquire))),
         }
@@ -114,7 +116,7 @@ impl Store {
     #[inline]
     pub(super) fn set(&self, i: usize, value: &Bound<'_, PyAny>) -> PyResult<()> {
         match self {
-            Self::Objects(slots) => cell::set(&slots.slots()[i], value),
+            Self::Objects(slots) => cell::set(&slots[i], value),
             Self::Ints(ints) => ints[i].set(whole(value, INTS_TAKE)?),
             Self::Floats(floats) => floats[i].store(bits(value)?, Ordering::Release),
         }
@@ -124,7 +126,7 @@ impl Store {
     pub(super) fn swap<'py>(&self, i: usize, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = value.py();
         match self {
-            Self::Objects(slots) => cell::swap(&slots.slots()[i], value),
+            Self::Objects(slots) => cell::swap(&slots[i], value),
             Self::Ints(ints) => int(py, ints[i].swap(whole(value, INTS_TAKE)?)),
             Self::Floats(floats) => float(py, f64::from_bits(floats[i].swap(bits(value)?, Ordering::AcqRel))),
         }
@@ -137,7 +139,7 @@ impl Store {
         new: &Bound<'_, PyAny>,
     ) -> PyResult<bool> {
         match self {
-            Self::Objects(slots) => cell::compare_and_set(&slots.slots()[i], expected, new),
+            Self::Objects(slots) => cell::compare_and_set(&slots[i], expected, new),
             Self::Ints(ints) => {
                 let new = whole(new, INTS_TAKE)?;
                 match whole(expected, INTS_TAKE) {
@@ -154,20 +156,16 @@ impl Store {
         }
     }
 
-    /// Replaces what is at `i` by `function` of it; what was there, and what is.
-    pub(super) fn update<'py>(
-        &self,
-        i: usize,
-        function: &Bound<'py, PyAny>,
-    ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+    /// Replaces what is at `i` by `function` of it, and returns that.
+    pub(super) fn update<'py>(&self, i: usize, function: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         if let Self::Objects(slots) = self {
-            return cell::update(&slots.slots()[i], function);
+            return Ok(cell::update(&slots[i], function)?.1);
         }
         loop {
             let old = self.get(function.py(), i)?;
             let new = function.call1((&old,))?;
             if self.compare_and_set(i, &old, &new)? {
-                return Ok((old, self.converted(new)?));
+                return self.converted(new);
             }
         }
     }

@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit};
 use ungil_sync::counter::Gather;
+use ungil_sync::slot::Slot;
 
 /// Values gathered by `function(a, b)` from many threads, each into a place of its own: a running maximum, a union, a concatenation whose
 /// order does not matter.
@@ -27,7 +28,7 @@ impl Accumulator {
     fn fold<'py>(
         &self,
         py: Python<'py>,
-        read: impl Fn(&ungil_sync::slot::Slot) -> PyResult<Option<Bound<'py, PyAny>>>,
+        read: impl Fn(&Slot<Object>) -> PyResult<Option<Bound<'py, PyAny>>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         // All are read before the function, which may fail, is called: what was taken out is not to be lost half-way.
         let values =
@@ -76,21 +77,21 @@ impl Accumulator {
     ///
     /// Thread safety: shared.
     fn get<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.fold(py, |slot| cell::get_if_any(py, slot))
+        self.fold(py, |slot| word::load(py, slot))
     }
 
     /// All that was gathered, which starts again from the identity. Each value is in exactly one such result, unless the function raises.
     ///
     /// Thread safety: atomic, as to each value.
     fn get_then_reset<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.fold(py, |slot| cell::take_if_any(py, slot))
+        self.fold(py, |slot| word::take(py, slot))
     }
 
     /// Starts again from the identity.
     ///
     /// Thread safety: atomic, as to each value.
     fn reset(&self) {
-        self.gathered.slots().for_each(|slot| cell::drop_word(slot.swap(0)));
+        self.gathered.slots().for_each(|slot| drop(slot.take()));
     }
 
     #[classmethod]

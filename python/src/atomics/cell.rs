@@ -1,113 +1,72 @@
-//! What can be done to one slot that holds any Python value: what `AtomicRef` is, and every place of an `Array` or `AppendList`.
+//! What can be done to one slot that holds any Python value: what `AtomicRef` is, and every place
+//! of an `Array` or `AppendList`.
 //!
-//! A slot is empty (0) only after the collector has cleared what it belongs to, or before it was first filled. It then reads as `None`.
+//! A slot is empty only after the collector has cleared what it belongs to, or before it was first
+//! filled. It then reads as `None`.
 
 #![allow(unsafe_code)]
 
-use crate::object::word::{self, is_object};
-use crate::object::{Object, decode, encode};
+use crate::object::word::{self, as_object, borrow};
+use crate::object::{Object, Word, decode, encode};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyFloat, PyInt, PyString};
-use std::mem::ManuallyDrop;
-use ungil_sync::slot::{Counted, Slot};
+use ungil_sync::slot::Slot;
 
 /// The value in a slot.
 #[inline]
-pub(crate) fn get<'py>(py: Python<'py>, slot: &Slot) -> PyResult<Bound<'py, PyAny>> {
-    own(py, slot.load::<Object>())
+pub(crate) fn get<'py>(py: Python<'py>, slot: &Slot<Object>) -> PyResult<Bound<'py, PyAny>> {
+    value(py, slot.load())
 }
 
-/// The value of a word whose count is the caller's.
+/// The value of a word; `None` for nothing.
 #[inline]
-fn own(py: Python<'_>, word: u64) -> PyResult<Bound<'_, PyAny>> {
-    if word == 0 {
-        return Ok(py.None().into_bound(py));
-    }
-    // SAFETY: the count is ours, and the word is not 0.
-    unsafe { decode(py, word) }
-}
-
-/// The value in a slot, unless it is empty.
-pub(crate) fn get_if_any<'py>(py: Python<'py>, slot: &Slot) -> PyResult<Option<Bound<'py, PyAny>>> {
-    match slot.load::<Object>() {
-        0 => Ok(None),
-        word => own(py, word).map(Some),
-    }
-}
-
-/// Takes the value out of a slot, unless it is empty.
-pub(crate) fn take_if_any<'py>(py: Python<'py>, slot: &Slot) -> PyResult<Option<Bound<'py, PyAny>>> {
-    match slot.swap(0) {
-        0 => Ok(None),
-        word => own(py, word).map(Some),
+pub(crate) fn value(py: Python<'_>, word: Option<Word>) -> PyResult<Bound<'_, PyAny>> {
+    match word {
+        Some(word) => decode(py, word),
+        None => Ok(py.None().into_bound(py)),
     }
 }
 
 /// Puts a value in. What was there is dropped.
 #[inline]
-pub(crate) fn set(slot: &Slot, value: &Bound<'_, PyAny>) {
-    drop_word(slot.swap(encode(value)));
+pub(crate) fn set(slot: &Slot<Object>, value: &Bound<'_, PyAny>) {
+    drop(slot.swap(encode(value)));
 }
 
 /// Puts a value in and returns what was there.
 #[inline]
-pub(crate) fn swap<'py>(slot: &Slot, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    own(value.py(), slot.swap(encode(value)))
-}
-
-/// Drops a word's count, which is the caller's.
-#[inline]
-pub(crate) fn drop_word(word: u64) {
-    // SAFETY: by the caller. (0 has no count.)
-    unsafe { Object::release(word) };
-}
-
-/// A word and its count.
-struct Held(u64);
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        drop_word(self.0);
-    }
+pub(crate) fn swap<'py>(slot: &Slot<Object>, new: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    value(new.py(), slot.swap(encode(new)))
 }
 
 /// Puts `new` in if what is there equals `expected`: is the same object, or an exact int, float, str or bytes of the same type and value.
 pub(crate) fn compare_and_set(
-    slot: &Slot,
+    slot: &Slot<Object>,
     expected: &Bound<'_, PyAny>,
     new: &Bound<'_, PyAny>,
 ) -> PyResult<bool> {
     loop {
         // Held until the exchange is over, so that the address cannot become another object's meanwhile.
-        let seen = Held(slot.load::<Object>());
-        if !equals(seen.0, expected)? {
+        let seen = slot.load();
+        if !equals(seen.as_ref(), expected)? {
             return Ok(false);
         }
-        let word = encode(new);
-        match slot.compare_exchange(seen.0, word) {
-            Ok(old) => {
-                drop_word(old);
-                return Ok(true);
-            }
-            Err(_) => drop_word(word),
+        if slot.compare_exchange(seen.as_ref(), encode(new)).is_ok() {
+            return Ok(true);
         }
     }
 }
 
-/// Whether a held word is what `compare_and_set` calls equal to `expected`. Runs no code of the user's.
-fn equals(seen: u64, expected: &Bound<'_, PyAny>) -> PyResult<bool> {
-    if seen == 0 {
-        return Ok(expected.is_none());
-    }
-    if !is_object(seen) {
-        return Ok(word::unboxed(expected.as_ptr()) == Some(seen));
-    }
-    if word::address(seen) == expected.as_ptr() {
+/// Whether a word is what `compare_and_set` calls equal to `expected`. Runs no code of the user's.
+fn equals(seen: Option<&Word>, expected: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let Some(seen) = seen else { return Ok(expected.is_none()) };
+    let Some(seen) = as_object(expected.py(), seen) else {
+        return Ok(word::unboxed(expected) == Some(seen.as_raw()));
+    };
+    if seen.is(expected) {
         return Ok(true);
     }
-    // SAFETY: the caller holds the word's count, and `ManuallyDrop` leaves it alone.
-    let seen = ManuallyDrop::new(unsafe { Bound::from_owned_ptr(expected.py(), word::address(seen)) });
     if let (Ok(a), Ok(b)) = (seen.cast_exact::<PyFloat>(), expected.cast_exact::<PyFloat>()) {
         return Ok(a.value().to_bits() == b.value().to_bits());
     }
@@ -124,9 +83,9 @@ fn equals(seen: u64, expected: &Bound<'_, PyAny>) -> PyResult<bool> {
 
 /// Replaces what is there by `function` of it, which may be called more than once; returns what was there and what is now.
 pub(crate) fn update<'py>(
-    slot: &Slot,
+    slot: &Slot<Object>,
     function: &Bound<'py, PyAny>,
-) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+) -> PyResult<(Option<Word>, Bound<'py, PyAny>)> {
     let py = function.py();
     replace(py, slot, |old| match old {
         Some(old) => function.call1((old,)),
@@ -137,21 +96,21 @@ pub(crate) fn update<'py>(
 /// As [`update`]; `None` stands for an empty slot.
 pub(crate) fn replace<'py>(
     py: Python<'py>,
-    slot: &Slot,
+    slot: &Slot<Object>,
     next: impl Fn(Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>>,
-) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+) -> PyResult<(Option<Word>, Bound<'py, PyAny>)> {
     loop {
-        let seen = slot.load::<Object>();
-        // Holds the word's count until the exchange is over.
-        let old = own(py, seen)?;
-        let new = next((seen != 0).then_some(&old))?;
-        let word = encode(&new);
-        match slot.compare_exchange(seen, word) {
-            Ok(taken) => {
-                drop_word(taken);
-                return Ok((old, new));
-            }
-            Err(_) => drop_word(word),
+        // Held until the exchange is over, as in `compare_and_set`.
+        let seen = slot.load();
+        let new = match &seen {
+            Some(seen) => match as_object(py, seen) {
+                Some(object) => next(Some(&object)),
+                None => next(Some(&borrow(py, seen)?)),
+            },
+            None => next(None),
+        }?;
+        if slot.compare_exchange(seen.as_ref(), encode(&new)).is_ok() {
+            return Ok((seen, new));
         }
     }
 }

@@ -1,7 +1,5 @@
 //! `AtomicRef`.
 
-#![allow(unsafe_code)]
-
 use super::cell;
 use crate::object::lean;
 use crate::object::{Object, encode, word};
@@ -9,7 +7,7 @@ use crossbeam_utils::CachePadded;
 use pyo3::prelude::*;
 use pyo3::types::{PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit};
-use ungil_sync::slot::{Counted, Slot};
+use ungil_sync::slot::Slot;
 
 /// One place for any value, read, replaced and compared by many threads without a lock.
 ///
@@ -19,14 +17,7 @@ use ungil_sync::slot::{Counted, Slot};
 /// Thread safety: atomic, all methods.
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
 pub(crate) struct AtomicRef {
-    slot: Box<CachePadded<Slot>>,
-}
-
-impl Drop for AtomicRef {
-    fn drop(&mut self) {
-        // SAFETY: the slot owned the count.
-        unsafe { Object::dispose(&mut std::iter::once(self.slot.swap(0))) };
-    }
+    slot: Box<CachePadded<Slot<Object>>>,
 }
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -87,7 +78,7 @@ impl AtomicRef {
     /// As `update_and_get`, but returns the value before.
     #[pyo3(signature = (function, /))]
     fn get_and_update<'py>(&self, function: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        Ok(cell::update(&self.slot, function)?.0)
+        cell::value(function.py(), cell::update(&self.slot, function)?.0)
     }
 
     #[classmethod]
@@ -120,6 +111,6 @@ impl AtomicRef {
     }
 
     fn __clear__(&self) {
-        cell::drop_word(self.slot.swap(0));
+        drop(self.slot.take());
     }
 }

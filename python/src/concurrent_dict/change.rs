@@ -2,11 +2,11 @@
 
 #![allow(unsafe_code)]
 
-use super::dict::{Dict, release};
-use super::full;
-use super::key::{Key, Owned, expected};
+use super::classes::{Dict, full};
+use super::key::{Key, expected};
 use super::once;
-use crate::object::{encode, word};
+use crate::object::word::borrow;
+use crate::object::{Word, decode, encode};
 use pyo3::prelude::*;
 use pyo3::{Borrowed, ffi};
 use ungil_sync::table::Outcome;
@@ -18,71 +18,54 @@ impl Dict {
         key: &Key<'_, 'py>,
         py: Python<'py>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        match key.search(|key, search| self.table.get(key, search))? {
-            0 => Ok(None),
-            value => Owned::new(value).decode(py).map(Some),
-        }
+        let found = key.search(|key, search| self.table.get(key, search))?;
+        found.map(|value| decode(py, value)).transpose()
     }
 
     /// Puts a value in: what was there.
-    pub(super) fn put(&self, key: &Key<'_, '_>, value: Owned) -> PyResult<Option<Owned>> {
+    pub(super) fn put(&self, key: &Key<'_, '_>, mut value: Word) -> PyResult<Option<Word>> {
         let mut hunt = key.hunt();
-        let word = value.word();
         loop {
-            let old = hunt.run(|key, search| self.table.replace(key, search, word))?;
-            if old != 0 {
-                value.hand_out();
-                return Ok(Some(Owned::new(old)));
+            if hunt.run(|key, search| self.table.replace(key, search, &mut value))? {
+                return Ok(Some(value));
             }
-            let owned = key.own();
-            if self.table.insert(&hunt.search, owned.word(), word).map_err(full)? {
-                owned.hand_out();
-                value.hand_out();
-                return Ok(None);
+            match self.table.insert(&hunt.search, key.own(), value).map_err(full)? {
+                Some(again) => value = again,
+                None => return Ok(None),
             }
         }
     }
 
     /// Puts a value in if there is none: the value that was there.
-    pub(super) fn offer(&self, key: &Key<'_, '_>, value: Owned) -> PyResult<Option<Owned>> {
+    pub(super) fn offer(&self, key: &Key<'_, '_>, mut value: Word) -> PyResult<Option<Word>> {
         let mut hunt = key.hunt();
         loop {
             let there = hunt.run(|key, search| self.table.get(key, search))?;
-            if there != 0 {
-                return Ok(Some(Owned::new(there)));
+            if there.is_some() {
+                return Ok(there);
             }
-            let owned = key.own();
-            if self.table.insert(&hunt.search, owned.word(), value.word()).map_err(full)? {
-                owned.hand_out();
-                value.hand_out();
-                return Ok(None);
+            match self.table.insert(&hunt.search, key.own(), value).map_err(full)? {
+                Some(again) => value = again,
+                None => return Ok(None),
             }
         }
     }
 
-    /// Changes what is there from `old`, of which the caller holds a count (0: nothing), to `new` (none: nothing). False if something else is there.
-    fn change(&self, key: &Key<'_, '_>, old: u64, new: Option<Owned>) -> PyResult<bool> {
-        match new {
-            Some(new) if old == 0 => Ok(self.offer(key, new)?.is_none()),
-            None if old == 0 => Ok(!key.search(|key, search| self.table.contains(key, search))?),
-            Some(new) => {
-                let word = new.word();
-                match key.search(|key, search| self.table.compare_exchange(key, search, old, word))? {
-                    Outcome::Done(old) => {
-                        new.hand_out();
-                        drop(Owned::new(old));
-                        Ok(true)
-                    }
-                    _ => Ok(false),
-                }
+    /// Changes what is there from `old` to `new`, either of which may be nothing. False if
+    /// something else is there.
+    fn change(&self, key: &Key<'_, '_>, old: Option<&Word>, new: Option<Word>) -> PyResult<bool> {
+        match (old, new) {
+            (None, None) => Ok(!key.search(|key, search| self.table.contains(key, search))?),
+            (None, Some(new)) => Ok(self.offer(key, new)?.is_none()),
+            (Some(old), Some(mut new)) => {
+                let done =
+                    key.search(|key, search| self.table.compare_exchange(key, search, old, &mut new))?;
+                Ok(matches!(done, Outcome::Done(())))
             }
-            None => match key.search(|key, search| self.table.remove(key, search, old))? {
-                Outcome::Done(entry) => {
-                    release([entry]);
-                    Ok(true)
-                }
-                _ => Ok(false),
-            },
+            (Some(_), None) => {
+                let done = key.search(|key, search| self.table.remove(key, search, old))?;
+                Ok(matches!(done, Outcome::Done(_)))
+            }
         }
     }
 
@@ -94,31 +77,19 @@ impl Dict {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = key.object().py();
         loop {
-            let old = Owned::new(key.search(|key, search| self.table.get(key, search))?);
-            let seen = match old.word() {
-                0 => None,
-                word => Some(look(py, word)?),
-            };
+            let old = key.search(|key, search| self.table.get(key, search))?;
+            let seen = old.as_ref().map(|old| borrow(py, old)).transpose()?;
             let (new, result) = match decide(seen.as_ref())? {
                 Decision::Keep(result) => return Ok(result),
                 Decision::Remove => (None, None),
-                Decision::Store(new) => (Some(Owned::new(encode(&new))), Some(new)),
+                Decision::Store(new) => (Some(encode(&new)), Some(new)),
             };
-            if self.change(key, old.word(), new)? {
+            if self.change(key, old.as_ref(), new)? {
                 return Ok(result);
             }
             py.check_signals()?;
         }
     }
-}
-
-/// The value of a word that somebody else keeps.
-fn look<'py>(py: Python<'py>, word: u64) -> PyResult<Bound<'py, PyAny>> {
-    if word::is_object(word) {
-        // SAFETY: kept alive by the caller.
-        unsafe { crate::object::count::retain(word::address(word)) };
-    }
-    Owned::new(word).decode(py)
 }
 
 /// What is to become of a value.
@@ -169,11 +140,4 @@ pub(super) unsafe fn get_slowly(
             }
         }
     })
-}
-
-impl Dict {
-    pub(super) fn owned(&self, index: usize) -> PyResult<Vec<(Owned, Owned)>> {
-        let entries = self.table.entries(index).map_err(full)?;
-        Ok(entries.into_iter().map(|(key, value)| (Owned::new(key), Owned::new(value))).collect())
-    }
 }

@@ -1,8 +1,10 @@
 //! `ConcurrentCounter`: its part in Rust.
 
-use super::key::{Key, Owned};
-use super::{full, shards};
-use crate::object::{Object, word};
+#![allow(unsafe_code)]
+
+use super::classes::{full, shards};
+use super::key::Key;
+use crate::object::{Object, decode, word};
 use pyo3::exceptions::{PyIndexError, PyOverflowError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
@@ -57,9 +59,7 @@ impl Counter {
         let key = Key::new(key)?;
         let mut hunt = key.hunt();
         while hunt.run(|key, search| self.tally.replace(key, search, count))?.is_none() {
-            let owned = key.own();
-            if self.tally.insert(&hunt.search, owned.word(), count).map_err(full)? {
-                owned.hand_out();
+            if self.tally.insert(&hunt.search, key.own(), count).map_err(full)? {
                 break;
             }
         }
@@ -74,13 +74,8 @@ impl Counter {
     /// Removes `key` and returns its count; None if it had none.
     #[pyo3(name = "_take", signature = (key, /))]
     fn take(&self, key: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
-        match Key::new(key)?.search(|key, search| self.tally.remove(key, search))? {
-            Some((stored, count)) => {
-                drop(Owned::new(stored));
-                Ok(Some(count))
-            }
-            None => Ok(None),
-        }
+        let removed = Key::new(key)?.search(|key, search| self.tally.remove(key, search))?;
+        Ok(removed.map(|(_, count)| count))
     }
 
     /// Adds `n` to `key`'s count. Threads that add to one key do not slow each other down for long: its count is then kept in a part for each.
@@ -95,9 +90,7 @@ impl Counter {
             if let Some(result) = hunt.run(|key, search| self.tally.add(key, search, n))? {
                 return result.map_err(overflow);
             }
-            let owned = key.own();
-            if self.tally.insert(&hunt.search, owned.word(), n).map_err(full)? {
-                owned.hand_out();
+            if self.tally.insert(&hunt.search, key.own(), n).map_err(full)? {
                 return Ok(());
             }
         }
@@ -107,8 +100,7 @@ impl Counter {
     ///
     /// Thread safety: shared.
     fn clear(&self) -> PyResult<()> {
-        self.tally.drain().map_err(full)?.into_iter().for_each(|key| drop(Owned::new(key)));
-        Ok(())
+        self.tally.drain().map(drop).map_err(full)
     }
 
     fn _shards(&self) -> usize {
@@ -119,22 +111,19 @@ impl Counter {
         if index >= self.tally.shards() {
             return Err(PyIndexError::new_err("there is no such part"));
         }
-        let entries = self.tally.entries(index).map_err(full)?;
-        let entries: Vec<_> = entries.into_iter().map(|(key, count)| (Owned::new(key), count)).collect();
         let list = PyList::empty(py);
-        for (key, count) in entries {
-            list.append((key.decode(py)?, count))?;
+        for (key, count) in self.tally.entries(index).map_err(full)? {
+            list.append((decode(py, key)?, count))?;
         }
         Ok(list)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.tally.each(|key| word::visit(key, visit))
+        // SAFETY: `visit` exists only here, when every other thread stands still.
+        unsafe { self.tally.each(|key| word::visit_word(key, visit)) }
     }
 
     fn __clear__(&self) {
-        if let Ok(keys) = self.tally.drain() {
-            keys.into_iter().for_each(|key| drop(Owned::new(key)));
-        }
+        drop(self.tally.drain());
     }
 }

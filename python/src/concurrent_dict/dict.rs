@@ -1,41 +1,19 @@
 //! `ConcurrentDict`: its part in Rust.
 
+#![allow(unsafe_code)]
+
 use super::change::{Decision, matches};
+use super::classes::{Dict, full, missing, shards};
 use super::iterate::{Entries, Kind};
-use super::key::{Key, Owned};
+use super::key::Key;
 use super::once::Latches;
-use super::{full, shards};
 use crate::imported;
-use crate::object::{Object, encode, word};
+use crate::object::{decode, encode, word};
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 use ungil_sync::table::{Outcome, Table};
-
-pub(super) type Entry = (u64, u64);
-
-/// The map.
-#[pyclass(frozen, subclass, weakref, mapping, name = "Dict", module = "ungil._ungil")]
-pub(crate) struct Dict {
-    pub(super) table: Table<Object, Object>,
-    pub(super) latches: Latches,
-}
-
-/// Gives the counts of entries back.
-pub(super) fn release(entries: impl IntoIterator<Item = Entry>) {
-    for (key, value) in entries {
-        drop((Owned::new(key), Owned::new(value)));
-    }
-}
-
-/// `KeyError(key)`, also when the key is a tuple.
-pub(super) fn missing(key: &Bound<'_, PyAny>) -> PyErr {
-    match PyTuple::new(key.py(), [key]) {
-        Ok(arguments) => PyKeyError::new_err(arguments.unbind()),
-        Err(error) => error,
-    }
-}
 
 #[pymethods]
 impl Dict {
@@ -74,15 +52,12 @@ impl Dict {
     }
 
     fn __setitem__(&self, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.put(&Key::new(key)?, Owned::new(encode(value))).map(drop)
+        self.put(&Key::new(key)?, encode(value)).map(drop)
     }
 
     fn __delitem__(&self, key: &Bound<'_, PyAny>) -> PyResult<()> {
-        match Key::new(key)?.search(|key, search| self.table.remove(key, search, 0))? {
-            Outcome::Done(entry) => {
-                release([entry]);
-                Ok(())
-            }
+        match Key::new(key)?.search(|key, search| self.table.remove(key, search, None))? {
+            Outcome::Done(_) => Ok(()),
             _ => Err(missing(key)),
         }
     }
@@ -109,8 +84,8 @@ impl Dict {
             return Err(pyo3::exceptions::PyIndexError::new_err("there is no such part"));
         }
         let list = PyList::empty(py);
-        for (key, value) in self.owned(index)? {
-            list.append((key.decode(py)?, value.decode(py)?))?;
+        for (key, value) in self.table.entries(index).map_err(full)? {
+            list.append((decode(py, key)?, decode(py, value)?))?;
         }
         Ok(list)
     }
@@ -124,8 +99,8 @@ impl Dict {
     fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let dict = PyDict::new(py);
         for index in 0..self.table.shards() {
-            for (key, value) in self.owned(index)? {
-                dict.set_item(key.decode(py)?, value.decode(py)?)?;
+            for (key, value) in self.table.entries(index).map_err(full)? {
+                dict.set_item(decode(py, key)?, decode(py, value)?)?;
             }
         }
         Ok(dict)
@@ -146,11 +121,8 @@ impl Dict {
                 "pop expected at most 2 arguments, got {given}"
             )));
         }
-        match Key::new(key)?.search(|key, search| self.table.remove(key, search, 0))? {
-            Outcome::Done((stored, value)) => {
-                drop(Owned::new(stored));
-                Owned::new(value).decode(key.py())
-            }
+        match Key::new(key)?.search(|key, search| self.table.remove(key, search, None))? {
+            Outcome::Done((_, value)) => decode(key.py(), value),
             _ if default.is_empty() => Err(missing(key)),
             _ => default.get_item(0),
         }
@@ -165,8 +137,7 @@ impl Dict {
             .table
             .pop(ungil_sync::stripe::thread_number())
             .ok_or_else(|| PyKeyError::new_err("popitem(): dictionary is empty"))?;
-        let (key, value) = (Owned::new(key), Owned::new(value));
-        Ok((key.decode(py)?, value.decode(py)?))
+        Ok((decode(py, key)?, decode(py, value)?))
     }
 
     /// The value of `key`; if there is none, `default` becomes it. Of several threads, one gives the value, and all get that.
@@ -184,8 +155,8 @@ impl Dict {
         if let Some(value) = self.find(&hashed, py)? {
             return Ok(value);
         }
-        match self.offer(&hashed, Owned::new(encode(&default)))? {
-            Some(there) => there.decode(py),
+        match self.offer(&hashed, encode(&default))? {
+            Some(there) => decode(py, there),
             None => Ok(default),
         }
     }
@@ -194,8 +165,7 @@ impl Dict {
     ///
     /// Thread safety: shared.
     fn clear(&self) -> PyResult<()> {
-        release(self.table.drain().map_err(full)?);
-        Ok(())
+        self.table.drain().map(drop).map_err(full)
     }
 
     /// Sets the value of `key` and returns what it was, or None.
@@ -207,8 +177,8 @@ impl Dict {
         key: &Bound<'py, PyAny>,
         value: &Bound<'py, PyAny>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        match self.put(&Key::new(key)?, Owned::new(encode(value)))? {
-            Some(old) => old.decode(key.py()).map(Some),
+        match self.put(&Key::new(key)?, encode(value))? {
+            Some(old) => decode(key.py(), old).map(Some),
             None => Ok(None),
         }
     }
@@ -324,23 +294,24 @@ impl Dict {
                 return Ok(value);
             }
             let value = function.call1((key,))?;
-            return match self.offer(&hashed, Owned::new(encode(&value)))? {
-                Some(there) => there.decode(py),
+            return match self.offer(&hashed, encode(&value))? {
+                Some(there) => decode(py, there),
                 None => Ok(value),
             };
         }
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.table.each(|key, value| {
-            word::visit(key, visit)?;
-            word::visit(value, visit)
-        })
+        // SAFETY: `visit` exists only here, when every other thread stands still.
+        unsafe {
+            self.table.each(|key, value| {
+                word::visit_word(key, visit)?;
+                word::visit_word(value, visit)
+            })
+        }
     }
 
     fn __clear__(&self) {
-        if let Ok(entries) = self.table.drain() {
-            release(entries);
-        }
+        drop(self.table.drain());
     }
 }

@@ -4,9 +4,9 @@
 
 #![allow(unsafe_code)]
 
-use super::dict::Dict;
-use super::key::{Key, Owned};
-use crate::object::{decode, encode};
+use super::classes::Dict;
+use super::key::Key;
+use crate::object::{Object, Word, decode, encode};
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 use pyo3::types::PyType;
@@ -28,7 +28,7 @@ static CONTAINS: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
 unsafe fn everyday<R>(
     map: *mut PyObject,
     key: *mut PyObject,
-    work: impl FnOnce(Python<'_>, &Dict, &Key<'_, '_>, &mut Search) -> Option<R>,
+    work: impl FnOnce(Python<'_>, &Dict, &Key<'_, '_>, &mut Search<Object>) -> Option<R>,
 ) -> Option<R> {
     // SAFETY: the caller's.
     let py = unsafe { Python::assume_attached() };
@@ -40,9 +40,8 @@ unsafe fn everyday<R>(
 }
 
 /// A word's value as a reference that the interpreter gets: null with an exception if memory is short.
-fn give(py: Python<'_>, word: u64) -> *mut PyObject {
-    // SAFETY: the count is the caller's, and goes to the result.
-    match unsafe { decode(py, word) } {
+fn give(py: Python<'_>, word: Word) -> *mut PyObject {
+    match decode(py, word) {
         Ok(value) => value.into_ptr(),
         Err(error) => {
             error.restore(py);
@@ -55,17 +54,11 @@ fn give(py: Python<'_>, word: u64) -> *mut PyObject {
 /// As [`everyday`].
 #[inline(always)]
 unsafe fn find(map: *mut PyObject, key: *mut PyObject) -> Option<*mut PyObject> {
+    let get = |py: Python<'_>, map: &Dict, key: &Key<'_, '_>, search: &mut Search<Object>| {
+        map.table.get(key, search).ok().flatten().map(|value| give(py, value))
+    };
     // SAFETY: the caller's.
-    unsafe {
-        everyday(map, key, |py, map, key, search| match map.table.get(key, search) {
-            Ok(0) => None,
-            Ok(value) => Some(give(py, value)),
-            Err(ask) => {
-                drop(Owned::new(ask.0));
-                None
-            }
-        })
-    }
+    unsafe { everyday(map, key, get) }
 }
 
 unsafe extern "C" fn subscript(map: *mut PyObject, key: *mut PyObject) -> *mut PyObject {
@@ -80,13 +73,8 @@ unsafe extern "C" fn subscript(map: *mut PyObject, key: *mut PyObject) -> *mut P
 unsafe extern "C" fn contains(map: *mut PyObject, key: *mut PyObject) -> c_int {
     // SAFETY: as above.
     unsafe {
-        let found = everyday(map, key, |_, map, key, search| match map.table.contains(key, search) {
-            Ok(found) => Some(c_int::from(found)),
-            Err(ask) => {
-                drop(Owned::new(ask.0));
-                None
-            }
-        });
+        let found =
+            everyday(map, key, |_, map, key, search| map.table.contains(key, search).ok().map(c_int::from));
         found.unwrap_or_else(|| {
             std::mem::transmute::<*mut c_void, ffi::objobjproc>(CONTAINS.load(Ordering::Relaxed))(map, key)
         })
@@ -96,24 +84,15 @@ unsafe extern "C" fn contains(map: *mut PyObject, key: *mut PyObject) -> c_int {
 unsafe extern "C" fn assign(map: *mut PyObject, key: *mut PyObject, value: *mut PyObject) -> c_int {
     // SAFETY: as above; `value` is null for `del`.
     unsafe {
-        let old = match value.is_null() {
+        // What was there is dropped when the search is over.
+        let replaced = match value.is_null() {
             true => None,
             false => everyday(map, key, |py, map, key, search| {
-                let value = Owned::new(encode(&Borrowed::from_ptr(py, value)));
-                match map.table.replace(key, search, value.word()) {
-                    Ok(0) => None,
-                    Ok(old) => {
-                        value.hand_out();
-                        Some(Owned::new(old))
-                    }
-                    Err(ask) => {
-                        drop(Owned::new(ask.0));
-                        None
-                    }
-                }
+                let mut value = encode(&Borrowed::from_ptr(py, value));
+                matches!(map.table.replace(key, search, &mut value), Ok(true)).then_some(value)
             }),
         };
-        match old {
+        match replaced {
             Some(_) => 0,
             None => std::mem::transmute::<*mut c_void, ffi::objobjargproc>(ASSIGN.load(Ordering::Relaxed))(
                 map, key, value,

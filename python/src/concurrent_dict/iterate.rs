@@ -1,17 +1,15 @@
 //! Iterators. They take a part of the table at a time, so that what was there all along is met exactly once and nothing is met twice
 //! that was not added again, and no change made meanwhile disturbs them. Threads may share one; each entry goes to one of them.
 
-use super::dict::{Dict, Entry, release};
-use super::full;
-use super::key::Owned;
-use super::set::Set;
-use crate::object::word;
+use super::classes::{Dict, Set, full};
+use crate::object::{Word, decode, word};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use pyo3::{PyTraverseError, PyVisit};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use ungil_sync::slot::Slot;
 use ungil_sync::table::Full;
+
+type Entry = (Word, Word);
 
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
@@ -101,11 +99,10 @@ impl Entries {
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let Some((key, value)) = self.next().map_err(full)? else { return Ok(None) };
-        let (key, value) = (Owned::new(key), Owned::new(value));
         match self.kind {
-            Kind::Keys => key.decode(py),
-            Kind::Values => value.decode(py),
-            Kind::Items => Ok(PyTuple::new(py, [key.decode(py)?, value.decode(py)?])?.into_any()),
+            Kind::Keys => decode(py, key),
+            Kind::Values => decode(py, value),
+            Kind::Items => Ok(PyTuple::new(py, [decode(py, key)?, decode(py, value)?])?.into_any()),
         }
         .map(Some)
     }
@@ -118,21 +115,14 @@ impl Entries {
         // The world stands still, and nobody stops while holding it.
         let Ok(state) = self.state.try_lock() else { return Ok(()) };
         for (key, value) in &state.entries {
-            // Shown through slots, which own nothing: a slot drops without giving its word back.
-            word::visit(&Slot::new(*key), visit)?;
-            word::visit(&Slot::new(*value), visit)?;
+            word::visit_word(key, visit)?;
+            word::visit_word(value, visit)?;
         }
         Ok(())
     }
 
     fn __clear__(&self) {
         let entries = std::mem::take(&mut self.state().entries);
-        release(entries);
-    }
-}
-
-impl Drop for Entries {
-    fn drop(&mut self) {
-        release(std::mem::take(&mut self.state().entries));
+        drop(entries);
     }
 }

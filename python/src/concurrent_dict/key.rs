@@ -4,10 +4,11 @@
 
 #![allow(unsafe_code)]
 
-use crate::object::{Object, count, decode, word};
+use crate::object::word::{self, as_object, borrow};
+use crate::object::{Object, Word};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use ungil_sync::slot::Counted;
+use pyo3::types::{PyBytes, PyFloat, PyInt, PyString};
 use ungil_sync::table::{Ask, Query, Search, Verdict};
 
 const TAG: u64 = 0b11;
@@ -32,43 +33,12 @@ pub(crate) struct Key<'a, 'py> {
     hash: u64,
 }
 
-/// A count of a word that is given back unless it is taken over.
-pub(crate) struct Owned(u64);
-
-impl Owned {
-    pub(crate) fn new(word: u64) -> Self {
-        Self(word)
-    }
-
-    pub(crate) fn word(&self) -> u64 {
-        self.0
-    }
-
-    pub(crate) fn hand_out(self) -> u64 {
-        let word = self.0;
-        std::mem::forget(self);
-        word
-    }
-
-    pub(crate) fn decode<'py>(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        // SAFETY: the count is this one's, and goes to the result; such a word is never 0.
-        unsafe { decode(py, self.hand_out()) }
-    }
-}
-
-impl Drop for Owned {
-    fn drop(&mut self) {
-        // SAFETY: the count is this one's.
-        unsafe { Object::release(self.0) }
-    }
-}
-
 impl<'a, 'py> Key<'a, 'py> {
     /// Hashes the object, which may run its `__hash__`.
     #[inline]
     pub(crate) fn new(object: &'a Bound<'py, PyAny>) -> PyResult<Self> {
         let at = object.as_ptr();
-        if let Some(word) = word::unboxed(at) {
+        if let Some(word) = word::unboxed(object) {
             let value = (word as i64) >> 2;
             if word & TAG == INT && value.unsigned_abs() < MODULUS as u64 {
                 let hash = if value == -1 { -2 } else { value } as u64;
@@ -76,11 +46,10 @@ impl<'a, 'py> Key<'a, 'py> {
             }
             return Ok(Self { object, kind: Kind::Number, word, hash: object.hash()? as u64 });
         }
-        // SAFETY: alive while borrowed.
-        let kind = match unsafe { (ffi::PyUnicode_CheckExact(at) != 0, ffi::PyBytes_CheckExact(at) != 0) } {
-            (true, _) => Kind::Str,
-            (_, true) => Kind::Bytes,
-            _ => Kind::Other,
+        let kind = match () {
+            () if object.is_exact_instance_of::<PyString>() => Kind::Str,
+            () if object.is_exact_instance_of::<PyBytes>() => Kind::Bytes,
+            () => Kind::Other,
         };
         Ok(Self { object, kind, word: at as usize as u64, hash: object.hash()? as u64 })
     }
@@ -92,7 +61,7 @@ impl<'a, 'py> Key<'a, 'py> {
         // SAFETY: alive while borrowed; strings and bytes have a hash.
         unsafe {
             if ffi::PyLong_CheckExact(at) != 0 {
-                let word = word::unboxed(at)?;
+                let word = word::unboxed(object)?;
                 let value = (word as i64) >> 2;
                 let hash = if value == -1 { -2 } else { value } as u64;
                 return (value.unsigned_abs() < MODULUS as u64).then_some(Self {
@@ -113,20 +82,13 @@ impl<'a, 'py> Key<'a, 'py> {
 
     /// A search for it.
     #[inline(always)]
-    pub(crate) fn start(&self) -> Search {
+    pub(crate) fn start(&self) -> Search<Object> {
         Search::new(self.hash, self.word)
     }
 
-    /// The key's word with a count of its own, to be stored.
-    pub(crate) fn own(&self) -> Owned {
-        if self.kind != Kind::Number {
-            // SAFETY: alive while borrowed; the count taken is the word's.
-            unsafe {
-                count::retain(self.object.as_ptr());
-                count::hand_over(self.object.as_ptr());
-            }
-        }
-        Owned(self.word)
+    /// The key, to be stored.
+    pub(crate) fn own(&self) -> Word {
+        word::encode_key(self.object)
     }
 
     pub(crate) fn object(&self) -> &'a Bound<'py, PyAny> {
@@ -141,7 +103,7 @@ impl<'a, 'py> Key<'a, 'py> {
     #[inline]
     pub(crate) fn search<R>(
         &self,
-        operation: impl FnMut(&Self, &mut Search) -> Result<R, Ask>,
+        operation: impl FnMut(&Self, &mut Search<Object>) -> Result<R, Ask<Object>>,
     ) -> PyResult<R> {
         let mut hunt = self.hunt();
         hunt.run(operation)
@@ -150,15 +112,14 @@ impl<'a, 'py> Key<'a, 'py> {
     /// A search that several operations share.
     #[inline]
     pub(crate) fn hunt(&self) -> Hunt<'_, 'a, 'py> {
-        Hunt { key: self, search: Search::new(self.hash, self.word), twin: None }
+        Hunt { key: self, search: self.start() }
     }
 }
 
-/// A search, and the stored key that it knows to be equal.
+/// A search that asks Python.
 pub(crate) struct Hunt<'k, 'a, 'py> {
     key: &'k Key<'a, 'py>,
-    pub(crate) search: Search,
-    twin: Option<Owned>,
+    pub(crate) search: Search<Object>,
 }
 
 impl<'a, 'py> Hunt<'_, 'a, 'py> {
@@ -166,30 +127,22 @@ impl<'a, 'py> Hunt<'_, 'a, 'py> {
     #[inline]
     pub(crate) fn run<R>(
         &mut self,
-        mut operation: impl FnMut(&Key<'a, 'py>, &mut Search) -> Result<R, Ask>,
+        mut operation: impl FnMut(&Key<'a, 'py>, &mut Search<Object>) -> Result<R, Ask<Object>>,
     ) -> PyResult<R> {
         loop {
             match operation(self.key, &mut self.search) {
                 Ok(result) => return Ok(result),
-                Err(Ask(stored)) => self.ask(Owned(stored))?,
+                Err(Ask(stored)) => self.ask(stored)?,
             }
         }
     }
 
     #[cold]
-    fn ask(&mut self, stored: Owned) -> PyResult<()> {
-        let py = self.key.object.py();
-        // SAFETY: a count for the object and one for the search.
-        let object = unsafe {
-            if word::is_object(stored.word()) {
-                count::retain(word::address(stored.word()));
-            }
-            decode(py, stored.word())?
-        };
+    fn ask(&mut self, stored: Word) -> PyResult<()> {
+        let object = borrow(self.key.object.py(), &stored)?;
         // `stored == key`, in this order, as dict does; identity has been looked at already.
         if object.rich_compare(self.key.object, pyo3::basic::CompareOp::Eq)?.is_truthy()? {
-            self.search.accept(stored.word());
-            self.twin = Some(stored);
+            self.search.accept(stored);
         } else {
             self.search.pass();
         }
@@ -197,34 +150,30 @@ impl<'a, 'py> Hunt<'_, 'a, 'py> {
     }
 }
 
-impl Query for Key<'_, '_> {
+impl Query<Object> for Key<'_, '_> {
     #[inline]
     fn differs(&self, stored: u64) -> bool {
         // Two ints, or two floats, that are not the same word. A float may equal an int.
         stored & TAG != 0 && stored & TAG == self.word & TAG
     }
 
-    fn judge(&self, stored: u64) -> Verdict {
-        if stored & TAG != 0 || matches!(self.kind, Kind::Number | Kind::Other) {
+    fn judge(&self, stored: &Word) -> Verdict {
+        let Some(stored) = as_object(self.object.py(), stored) else { return Verdict::Ask };
+        let alike = match self.kind {
+            Kind::Str => stored.is_exact_instance_of::<PyString>(),
+            Kind::Bytes => stored.is_exact_instance_of::<PyBytes>(),
+            Kind::Number | Kind::Other => false,
+        };
+        if !alike {
             return Verdict::Ask;
         }
-        let stored = word::address(stored);
-        // SAFETY: the table holds a count of it for this call; both are exactly of one type, whose comparison runs no foreign code.
-        unsafe {
-            let alike = match self.kind {
-                Kind::Str => ffi::PyUnicode_CheckExact(stored) != 0,
-                _ => ffi::PyBytes_CheckExact(stored) != 0,
-            };
-            match alike {
-                false => Verdict::Ask,
-                true => match ffi::PyObject_RichCompareBool(stored, self.object.as_ptr(), ffi::Py_EQ) {
-                    0 => Verdict::Differs,
-                    1 => Verdict::Same,
-                    _ => {
-                        ffi::PyErr_Clear();
-                        Verdict::Ask
-                    }
-                },
+        // SAFETY: both are alive, and exactly of one type, whose comparison runs no foreign code.
+        match unsafe { ffi::PyObject_RichCompareBool(stored.as_ptr(), self.object.as_ptr(), ffi::Py_EQ) } {
+            0 => Verdict::Differs,
+            1 => Verdict::Same,
+            _ => {
+                drop(PyErr::take(self.object.py()));
+                Verdict::Ask
             }
         }
     }
@@ -235,16 +184,12 @@ pub(crate) fn expected(value: &Bound<'_, PyAny>, expected: &Bound<'_, PyAny>) ->
     if value.is(expected) {
         return Ok(true);
     }
-    let (a, b) = (value.as_ptr(), expected.as_ptr());
-    // SAFETY: alive while borrowed.
-    unsafe {
-        let plain = ffi::PyLong_CheckExact(a) != 0 && ffi::PyLong_CheckExact(b) != 0
-            || ffi::PyFloat_CheckExact(a) != 0 && ffi::PyFloat_CheckExact(b) != 0
-            || ffi::PyUnicode_CheckExact(a) != 0 && ffi::PyUnicode_CheckExact(b) != 0
-            || ffi::PyBytes_CheckExact(a) != 0 && ffi::PyBytes_CheckExact(b) != 0;
-        if !plain {
-            return Ok(false);
-        }
+    let plain = value.is_exact_instance_of::<PyInt>()
+        || value.is_exact_instance_of::<PyFloat>()
+        || value.is_exact_instance_of::<PyString>()
+        || value.is_exact_instance_of::<PyBytes>();
+    if !plain || !value.get_type().is(expected.get_type()) {
+        return Ok(false);
     }
     value.eq(expected)
 }

@@ -1,24 +1,16 @@
-//! `ConcurrentSet`: its part in Rust. A map whose values say nothing.
+//! `ConcurrentSet`: its part in Rust.
 
-use super::dict::missing;
+#![allow(unsafe_code)]
+
+use super::classes::{Set, full, missing, shards};
 use super::iterate::Entries;
-use super::key::{Key, Owned};
-use super::{full, shards};
-use crate::object::{Object, word};
+use super::key::Key;
+use crate::object::{decode, word};
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 use ungil_sync::table::{Outcome, Table};
-
-/// The value of every element: a word without a count.
-const THERE: u64 = 0b01;
-
-/// The set.
-#[pyclass(frozen, subclass, weakref, name = "Set", module = "ungil._ungil")]
-pub(crate) struct Set {
-    pub(super) table: Table<Object, Object>,
-}
 
 #[pymethods]
 impl Set {
@@ -60,9 +52,7 @@ impl Set {
             if hunt.run(|key, search| self.table.contains(key, search))? {
                 return Ok(false);
             }
-            let owned = key.own();
-            if self.table.insert(&hunt.search, owned.word(), THERE).map_err(full)? {
-                owned.hand_out();
+            if self.table.insert(&hunt.search, key.own(), word::zero()).map_err(full)?.is_none() {
                 return Ok(true);
             }
         }
@@ -73,13 +63,8 @@ impl Set {
     /// Thread safety: atomic.
     #[pyo3(signature = (element, /))]
     fn discard(&self, element: &Bound<'_, PyAny>) -> PyResult<bool> {
-        match Key::new(element)?.search(|key, search| self.table.remove(key, search, 0))? {
-            Outcome::Done((key, _)) => {
-                drop(Owned::new(key));
-                Ok(true)
-            }
-            _ => Ok(false),
-        }
+        let removed = Key::new(element)?.search(|key, search| self.table.remove(key, search, None))?;
+        Ok(matches!(removed, Outcome::Done(_)))
     }
 
     /// Takes `element` out, or raises KeyError.
@@ -95,7 +80,7 @@ impl Set {
     /// Thread safety: atomic.
     fn pop<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         match self.table.pop(ungil_sync::stripe::thread_number()) {
-            Some((key, _)) => Owned::new(key).decode(py),
+            Some((key, _)) => decode(py, key),
             None => Err(PyKeyError::new_err("pop from an empty set")),
         }
     }
@@ -104,8 +89,7 @@ impl Set {
     ///
     /// Thread safety: shared.
     fn clear(&self) -> PyResult<()> {
-        super::dict::release(self.table.drain().map_err(full)?);
-        Ok(())
+        self.table.drain().map(drop).map_err(full)
     }
 
     fn _shards(&self) -> usize {
@@ -116,22 +100,19 @@ impl Set {
         if index >= self.table.shards() {
             return Err(pyo3::exceptions::PyIndexError::new_err("there is no such part"));
         }
-        let entries = self.table.entries(index).map_err(full)?;
-        let keys: Vec<_> = entries.into_iter().map(|(key, _)| Owned::new(key)).collect();
         let list = PyList::empty(py);
-        for key in keys {
-            list.append(key.decode(py)?)?;
+        for (key, _) in self.table.entries(index).map_err(full)? {
+            list.append(decode(py, key)?)?;
         }
         Ok(list)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.table.each(|key, _| word::visit(key, visit))
+        // SAFETY: `visit` exists only here, when every other thread stands still.
+        unsafe { self.table.each(|key, _| word::visit_word(key, visit)) }
     }
 
     fn __clear__(&self) {
-        if let Ok(entries) = self.table.drain() {
-            super::dict::release(entries);
-        }
+        drop(self.table.drain());
     }
 }

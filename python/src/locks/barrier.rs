@@ -1,15 +1,13 @@
 //! `Barrier`.
 
-#![allow(unsafe_code)]
-
 use super::{Limit, describe};
 use crate::imported;
-use crate::object::{Object, decode, encode, word};
+use crate::object::{Object, encode, word};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use ungil_sync::lock::{self, Arrival, Broken, Me};
-use ungil_sync::slot::{Counted, Slot};
+use ungil_sync::slot::Slot;
 
 /// A point that `parties` threads pass together, again and again, like `threading.Barrier`. When all are there, one of them calls
 /// `action`, if there is one, before they go on. A thread that gives up waiting breaks the barrier for all: they get
@@ -19,30 +17,16 @@ use ungil_sync::slot::{Counted, Slot};
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
 pub(crate) struct Barrier {
     core: Box<lock::Barrier>,
-    action: Slot,
+    action: Slot<Object>,
     timeout: Option<f64>,
 }
 
-impl Drop for Barrier {
-    fn drop(&mut self) {
-        self.clear();
-    }
-}
-
 impl Barrier {
-    fn clear(&self) {
-        let action = self.action.swap(0);
-        // SAFETY: the slot's count is ours now.
-        unsafe { Object::release(action) };
-    }
-
     fn act(&self, py: Python<'_>) -> PyResult<()> {
-        let action = self.action.load::<Object>();
-        if action == 0 {
-            return Ok(());
+        match word::load(py, &self.action)? {
+            Some(action) => action.call0().map(drop),
+            None => Ok(()),
         }
-        // SAFETY: the count is ours.
-        unsafe { decode(py, action) }?.call0().map(|_| ())
     }
 }
 
@@ -63,7 +47,7 @@ impl Barrier {
             return Err(PyValueError::new_err("parties must be >= 1"));
         };
         Limit::of_wait(timeout)?;
-        let action = Slot::new(action.map_or(0, encode));
+        let action = Slot::new(action.map(encode));
         Ok(Self { core: Box::new(lock::Barrier::new(parties)), action, timeout })
     }
 
@@ -140,6 +124,6 @@ impl Barrier {
     }
 
     fn __clear__(&self) {
-        self.clear();
+        drop(self.action.take());
     }
 }

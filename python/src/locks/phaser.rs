@@ -1,14 +1,12 @@
 //! `Phaser`.
 
-#![allow(unsafe_code)]
-
 use super::{Limit, describe};
-use crate::object::{Object, decode, encode, word};
+use crate::object::{Object, encode, word};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use ungil_sync::lock::{self, Arrived, PARTIES_MAX, PhaserError};
-use ungil_sync::slot::{Counted, Slot};
+use ungil_sync::slot::Slot;
 
 /// A barrier whose parties come and go (Java's `Phaser`). It is in phase 0, 1, 2 ...: when every registered party has arrived, the next
 /// one begins. `on_advance(phase, parties)` is called in between by the thread that arrived last; if its result is true the phaser
@@ -20,13 +18,7 @@ use ungil_sync::slot::{Counted, Slot};
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
 pub(crate) struct Phaser {
     core: Box<lock::Phaser>,
-    on_advance: Slot,
-}
-
-impl Drop for Phaser {
-    fn drop(&mut self) {
-        self.clear();
-    }
+    on_advance: Slot<Object>,
 }
 
 fn error(error: PhaserError) -> PyErr {
@@ -42,20 +34,12 @@ fn error(error: PhaserError) -> PyErr {
 }
 
 impl Phaser {
-    fn clear(&self) {
-        let callback = self.on_advance.swap(0);
-        // SAFETY: the slot's count is ours now.
-        unsafe { Object::release(callback) };
-    }
-
     /// Whether it is over, as the callback says.
     fn decide(&self, py: Python<'_>, phase: i64, parties: u64) -> PyResult<bool> {
-        let callback = self.on_advance.load::<Object>();
-        if callback == 0 {
-            return Ok(parties == 0);
+        match word::load(py, &self.on_advance)? {
+            Some(callback) => callback.call1((phase, parties))?.is_truthy(),
+            None => Ok(parties == 0),
         }
-        // SAFETY: the count is ours.
-        unsafe { decode(py, callback) }?.call1((phase, parties))?.is_truthy()
     }
 
     /// Arrives: the phase arrived at, and the phase now if it was advanced by this.
@@ -79,7 +63,7 @@ impl Phaser {
     fn new(parties: i64, on_advance: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
         let parties = u64::try_from(parties).map_err(|_| PyValueError::new_err("parties must be >= 0"))?;
         let core = Box::new(lock::Phaser::new(parties).map_err(error)?);
-        Ok(Self { core, on_advance: Slot::new(on_advance.map_or(0, encode)) })
+        Ok(Self { core, on_advance: Slot::new(on_advance.map(encode)) })
     }
 
     #[pyo3(signature = (parties = 0, on_advance = None))]
@@ -172,6 +156,6 @@ impl Phaser {
     }
 
     fn __clear__(&self) {
-        self.clear();
+        drop(self.on_advance.take());
     }
 }

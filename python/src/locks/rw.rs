@@ -3,18 +3,16 @@
 //! A guard is an object that every `with` returns, so its count is written each time. There is therefore one for each stripe of threads,
 //! made once and kept by the lock: threads that read on lines of their own also count on lines of their own.
 
-#![allow(unsafe_code)]
-
 use super::guard::{ReadGuard, WriteGuard};
 use super::{Limit, Truth, describe, orphaned, taken};
-use crate::object::{Object, decode, encode, word};
+use crate::object::{Object, encode, word};
 use pyo3::exceptions::{PyOverflowError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use ungil_sync::lock::{Holds, Me, Rw};
-use ungil_sync::slot::{Counted, Slot};
+use ungil_sync::slot::Slot;
 use ungil_sync::stripe::stripes;
 
 const CLASS: &str = "RWLock";
@@ -32,42 +30,22 @@ const CLASS: &str = "RWLock";
 pub(crate) struct RWLock {
     core: Arc<Rw>,
     /// [`ReadGuard`]s by thread, then one [`WriteGuard`].
-    guards: Box<[Slot]>,
+    guards: Box<[Slot<Object>]>,
     mask: usize,
 }
 
-impl Drop for RWLock {
-    fn drop(&mut self) {
-        self.clear();
-    }
-}
-
 impl RWLock {
-    fn clear(&self) {
-        for slot in &self.guards {
-            let word = slot.swap(0);
-            // SAFETY: the slot's count is ours now.
-            unsafe { Object::release(word) };
-        }
-    }
-
     #[inline]
     fn guard<'py>(
         slf: &Bound<'py, Self>,
-        slot: &Slot,
+        slot: &Slot<Object>,
         make: impl FnOnce(Py<Self>) -> PyResult<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let word = slot.load::<Object>();
-        if word != 0 {
-            // SAFETY: the count is ours.
-            return unsafe { decode(slf.py(), word) };
+        if let Some(guard) = word::load(slf.py(), slot)? {
+            return Ok(guard);
         }
         let guard = make(slf.clone().unbind())?;
-        let word = encode(&guard);
-        if slot.compare_exchange(0, word).is_err() {
-            // SAFETY: the slot did not take the count.
-            unsafe { Object::release(word) };
-        }
+        drop(slot.compare_exchange(None, encode(&guard)));
         Ok(guard)
     }
 
@@ -240,6 +218,6 @@ impl RWLock {
     }
 
     fn __clear__(&self) {
-        self.clear();
+        self.guards.iter().for_each(|slot| drop(slot.take()));
     }
 }

@@ -1,5 +1,6 @@
-//! Objects as CPython lays them out, and what may be done to their counts. The only room of this crate, with the bindings'
-//! own slots, that needs `unsafe`: what it offers the others is safe to call as long as they hold what they name.
+//! Objects as CPython lays them out, and what may be done to their counts. Elsewhere in this crate
+//! `unsafe` only calls CPython, or shows the collector what a structure holds: [`Word`] is safe to
+//! use.
 
 pub(crate) mod block;
 pub(crate) mod compact;
@@ -8,4 +9,4 @@ pub(crate) mod header;
 pub(crate) mod lean;
 pub(crate) mod word;
 
-pub(crate) use word::{Object, decode, encode};
+pub(crate) use word::{Object, Word, decode, encode};

@@ -5,8 +5,8 @@ use super::fold::Fold;
 use super::future::Future;
 use super::items::Items;
 use super::iterator::MapIterator;
-use super::sleep;
 use super::team::Team;
+use super::{shutdown, sleep, worker};
 use crate::imported;
 use crate::object::{count, encode};
 use pyo3::exceptions::{PyMemoryError, PyRuntimeError, PyTypeError, PyValueError};
@@ -82,7 +82,8 @@ impl Executor {
             None => PyTuple::empty(py),
         };
         let initializer = initializer.map(|initializer| (initializer.unbind(), arguments.unbind()));
-        let team = Team::new(wanted, thread_name_prefix, initializer);
+        let team = Team::new(wanted, thread_name_prefix, initializer, worker::work);
+        shutdown::note(&team);
         slf.get()
             .team
             .set(team)
@@ -103,7 +104,7 @@ impl Executor {
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, Future>> {
         let team = self.team()?;
-        team.submit(Future::make(team.id, r#fn, args, kwargs)?)
+        worker::submit(team, Future::make(team.id, r#fn, args, kwargs)?)
     }
 
     fn _map<'py>(
@@ -186,7 +187,7 @@ impl Executor {
         if cancel_futures {
             team.cancel_all(py)?;
         }
-        if wait { team.join(py) } else { Ok(()) }
+        if wait { shutdown::join(py, team) } else { Ok(()) }
     }
 
     #[getter]

@@ -1,6 +1,7 @@
 //! What a reduction keeps besides its row: where accumulators begin, and those that are finished.
 
-use super::watch::load;
+use crate::object::Object;
+use crate::object::word::load;
 use pyo3::prelude::*;
 use std::sync::{Mutex, PoisonError};
 use ungil_sync::slot::Slot;
@@ -8,7 +9,7 @@ use ungil_sync::slot::Slot;
 /// The accumulators of a reduction.
 pub(super) struct Fold {
     /// Where an accumulator begins: a value, or something to call for one.
-    pub(super) initial: Slot,
+    pub(super) initial: Slot<Object>,
     pub(super) is_factory: bool,
     /// One for each share, so that they can be put in order; otherwise one for each worker.
     pub(super) ordered: bool,

@@ -2,15 +2,14 @@
 //! among its bases, so that it is one, for `wait`, `as_completed`, asyncio and everybody else, while its state is a word and not
 //! attributes under a lock.
 
-use super::watch::{Watch, empty, take};
-use super::{names, sleep, worker};
+use super::watch::Watch;
+use super::{names, process};
 use crate::imported;
-use crate::object::{count, encode, word};
-use pyo3::exceptions::{PyRuntimeError, PyTimeoutError};
+use crate::object::{Object, encode, word};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 use ungil_sync::park::WaitSet;
 use ungil_sync::pool::{Phase, Progress, Refused};
 use ungil_sync::slot::Slot;
@@ -20,15 +19,15 @@ use ungil_sync::slot::Slot;
 pub(crate) struct Future {
     pub(super) progress: Progress,
     /// What it returned or raised. Whoever fills it is the one who ends the call.
-    pub(super) outcome: Slot,
-    pub(super) function: Slot,
-    pub(super) arguments: Slot,
-    pub(super) keywords: Slot,
+    pub(super) outcome: Slot<Object>,
+    pub(super) function: Slot<Object>,
+    pub(super) arguments: Slot<Object>,
+    pub(super) keywords: Slot<Object>,
     pub(super) watch: Watch,
     pub(super) ended: WaitSet,
     /// Which pool's workers may run it while they wait for it; 0 for none.
     pub(super) team: AtomicU64,
-    forks: u32,
+    pub(super) forks: u32,
 }
 
 impl Future {
@@ -43,7 +42,7 @@ impl Future {
             watch: Watch::default(),
             ended: WaitSet::default(),
             team: AtomicU64::new(0),
-            forks: super::forks(),
+            forks: process::forks(),
         }
     }
 
@@ -70,14 +69,14 @@ impl Future {
     }
 
     pub(super) fn forget_call(&self) {
-        [&self.function, &self.arguments, &self.keywords].into_iter().for_each(empty);
+        [&self.function, &self.arguments, &self.keywords].into_iter().for_each(|slot| drop(slot.take()));
     }
 
     /// The callable and its arguments, taken out.
-    fn call(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let function = take(py, &self.function)?;
-        let arguments = take(py, &self.arguments)?;
-        let keywords = take(py, &self.keywords)?;
+    pub(super) fn call(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let function = word::take(py, &self.function)?;
+        let arguments = word::take(py, &self.arguments)?;
+        let keywords = word::take(py, &self.keywords)?;
         let (Some(function), Some(arguments)) = (function, arguments) else {
             return Err(PyRuntimeError::new_err("this future has nothing to call"));
         };
@@ -85,47 +84,12 @@ impl Future {
         Ok(function.call(arguments.cast::<PyTuple>()?, keywords)?.unbind())
     }
 
-    /// Makes the call, unless it has been cancelled or somebody else makes it. Returns whether it did.
-    pub(super) fn run(slf: &Bound<'_, Self>, worker: &worker::Here) -> bool {
-        let (py, this) = (slf.py(), slf.get());
-        match this.progress.begin() {
-            Ok(()) => {}
-            Err(Phase::Cancelled) => {
-                this.tell_cancelled(slf);
-                return false;
-            }
-            Err(_) => return false,
-        }
-        let (outcome, phase) = match this.call(py) {
-            Ok(value) => (value, Phase::Returned),
-            Err(error) => (error.into_value(py).into_any(), Phase::Raised),
-        };
-        // Who waits for this may give the next task at once: there should be a worker in sight then. Not if there are callbacks to run.
-        let free = !this.progress.is_watched() && worker.about_to_search();
-        match this.progress_to_end(outcome.bind(py), phase, false) {
-            Err(Refused::Watched) => {
-                if free {
-                    worker.not_searching();
-                }
-                if let Err(error) = this.end_watched(slf, phase) {
-                    names::log(py, "critical", "a future could not be ended", Some(slf.as_any()), error);
-                }
-            }
-            // Somebody else set an outcome: that one counts.
-            Err(Refused::At(_)) | Ok(()) => {}
-        }
-        this.ended.notify_all();
-        true
-    }
-
     /// Fills the outcome and, if nobody watches, ends the call.
-    fn progress_to_end(&self, outcome: &Bound<'_, PyAny>, phase: Phase, locked: bool) -> Result<(), Refused> {
-        let word = encode(outcome);
-        if self.outcome.compare_exchange(0, word).is_err() {
-            empty(&Slot::new(word));
+    pub(super) fn progress_to_end(&self, outcome: &Bound<'_, PyAny>, phase: Phase) -> Result<(), Refused> {
+        if self.outcome.compare_exchange(None, encode(outcome)).is_err() {
             return Err(Refused::At(self.progress.phase()));
         }
-        self.progress.advance(&[Phase::Pending, Phase::Running], phase, locked)
+        self.progress.advance(&[Phase::Pending, Phase::Running], phase, false)
     }
 
     /// Ends a call whose outcome is filled, before the eyes of those who watch.
@@ -193,34 +157,6 @@ impl Future {
         names::invalid_state(slf.py(), format!("{}: {}", name(phase), repr(slf)))
     }
 
-    /// Waits for the end. A worker of the same pool makes the call itself if nobody has begun to.
-    pub(super) fn wait(&self, slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<Phase> {
-        if self.is_done() {
-            return Ok(self.progress.phase());
-        }
-        self.wait_until(slf, sleep::deadline(timeout)?)
-    }
-
-    fn wait_until(&self, slf: &Bound<'_, Self>, deadline: Option<Instant>) -> PyResult<Phase> {
-        let py = slf.py();
-        if self.forks != super::forks() {
-            return Err(PyRuntimeError::new_err(
-                "this future's pool stayed in the parent process: nothing will end it here. Make a new ThreadPool after the fork",
-            ));
-        }
-        let worker = worker::here(self.team.load(Ordering::Relaxed));
-        if let Some(worker) = &worker {
-            worker.help(slf, deadline.is_some());
-        }
-        let waited = match worker.filter(|_| !self.is_done()) {
-            Some(worker) => {
-                worker.while_waiting(py, || sleep::until(py, &self.ended, deadline, || self.is_done()))?
-            }
-            None => sleep::until(py, &self.ended, deadline, || self.is_done())?,
-        };
-        if waited { Ok(self.progress.phase()) } else { Err(PyTimeoutError::new_err(())) }
-    }
-
     pub(super) fn set(
         &self,
         slf: &Bound<'_, Self>,
@@ -230,7 +166,7 @@ impl Future {
         if self.is_done() {
             return Err(self.invalid(slf, self.progress.phase()));
         }
-        match self.progress_to_end(outcome, phase, false) {
+        match self.progress_to_end(outcome, phase) {
             Ok(()) => {}
             Err(Refused::Watched) => self.end_watched(slf, phase)?,
             Err(Refused::At(at)) => return Err(self.invalid(slf, at)),
@@ -259,18 +195,4 @@ pub(super) fn name(phase: Phase) -> &'static str {
         Phase::Notified => "CANCELLED_AND_NOTIFIED",
         Phase::Returned | Phase::Raised => "FINISHED",
     }
-}
-
-impl Drop for Future {
-    fn drop(&mut self) {
-        empty(&self.outcome);
-        self.forget_call();
-    }
-}
-
-/// Makes a future's count one that the pool's threads change without asking the one that made it.
-pub(super) fn hand_over(future: &Bound<'_, Future>) {
-    let word = encode(future.as_any());
-    debug_assert!(word::is_object(word) || !count::is_immortal(future.as_any()));
-    empty(&Slot::new(word));
 }

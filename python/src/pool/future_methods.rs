@@ -1,18 +1,48 @@
 //! What a future's users call: the methods of `concurrent.futures.Future`, and the attributes that the standard library's own functions read.
 
 use super::future::{Future, call_one_back, name};
-use super::watch::{empty, load};
-use super::{names, worker};
+use super::{names, process, sleep, worker};
 use crate::imported;
-use crate::object::word;
-use pyo3::exceptions::PyRuntimeError;
+use crate::object::word::{self, load};
+use pyo3::exceptions::{PyRuntimeError, PyTimeoutError};
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 use ungil_sync::pool::{Phase, Refused};
 
 /// Done, cancelled, result, exception.
 type Snapshot<'py> = (bool, bool, Option<Bound<'py, PyAny>>, Option<Bound<'py, PyAny>>);
+
+impl Future {
+    /// Waits for the end. A worker of the same pool makes the call itself if nobody has begun to.
+    fn wait(&self, slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<Phase> {
+        if self.is_done() {
+            return Ok(self.progress.phase());
+        }
+        self.wait_until(slf, sleep::deadline(timeout)?)
+    }
+
+    fn wait_until(&self, slf: &Bound<'_, Self>, deadline: Option<Instant>) -> PyResult<Phase> {
+        let py = slf.py();
+        if self.forks != process::forks() {
+            return Err(PyRuntimeError::new_err(
+                "this future's pool stayed in the parent process: nothing will end it here. Make a new ThreadPool after the fork",
+            ));
+        }
+        let worker = worker::here(self.team.load(Ordering::Relaxed));
+        if let Some(worker) = &worker {
+            worker.help(slf, deadline.is_some());
+        }
+        let waited = match worker.filter(|_| !self.is_done()) {
+            Some(worker) => {
+                worker.while_waiting(py, || sleep::until(py, &self.ended, deadline, || self.is_done()))?
+            }
+            None => sleep::until(py, &self.ended, deadline, || self.is_done())?,
+        };
+        if waited { Ok(self.progress.phase()) } else { Err(PyTimeoutError::new_err(())) }
+    }
+}
 
 #[pymethods]
 impl Future {
@@ -203,7 +233,7 @@ impl Future {
     }
 
     fn __clear__(&self) {
-        empty(&self.outcome);
+        drop(self.outcome.take());
         self.forget_call();
         self.watch.clear();
     }

@@ -1,9 +1,9 @@
 //! The arguments of a row of calls. A range is not written out; everything else is taken from its iterables beforehand, handed over, and taken
 //! out item by item.
 
-use super::watch::{empty, load, take};
 use crate::imported;
-use crate::object::encode;
+use crate::object::word::{load, take};
+use crate::object::{Object, encode};
 use pyo3::exceptions::{PyMemoryError, PyOverflowError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -18,11 +18,11 @@ pub(super) enum Items {
     /// Of a `range` within 64 bits.
     Range { start: i64, step: i64, len: usize },
     /// Of another `range`: it computes its own items.
-    WideRange { range: Slot, len: usize },
+    WideRange { range: Slot<Object>, len: usize },
     /// One argument each.
-    Single(Box<[Slot]>),
+    Single(Box<[Slot<Object>]>),
     /// A tuple of arguments each.
-    Tuples(Box<[Slot]>),
+    Tuples(Box<[Slot<Object>]>),
 }
 
 impl Items {
@@ -91,30 +91,13 @@ impl Items {
     }
 }
 
-impl Drop for Items {
-    fn drop(&mut self) {
-        match self {
-            Self::Range { .. } => {}
-            Self::WideRange { range, .. } => empty(range),
-            Self::Single(slots) | Self::Tuples(slots) => slots.iter().for_each(empty),
-        }
-    }
-}
-
-/// Slots of what an iterable yields. If it raises, what it has yielded goes again.
-fn words(iterable: &Bound<'_, PyAny>) -> PyResult<Box<[Slot]>> {
+/// Slots of what an iterable yields.
+fn words(iterable: &Bound<'_, PyAny>) -> PyResult<Box<[Slot<Object>]>> {
     let mut slots = Vec::new();
-    let mut fill = || {
-        for item in iterable.try_iter()? {
-            let item = item?;
-            slots.try_reserve(1).map_err(|_| PyMemoryError::new_err("too many items"))?;
-            slots.push(Slot::new(encode(&item)));
-        }
-        Ok(())
-    };
-    if let Err(error) = fill() {
-        slots.iter().for_each(empty);
-        return Err(error);
+    for item in iterable.try_iter()? {
+        let item = item?;
+        slots.try_reserve(1).map_err(|_| PyMemoryError::new_err("too many items"))?;
+        slots.push(Slot::new(encode(&item)));
     }
     Ok(slots.into())
 }

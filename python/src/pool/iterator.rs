@@ -1,7 +1,5 @@
 //! What `ThreadPool.map` returns.
 
-#![allow(unsafe_code)]
-
 use super::bulk::{Bulk, Kind};
 use super::names;
 use super::team::Team;
@@ -27,9 +25,9 @@ impl MapIterator {
         Self { bulk, team, next: AtomicUsize::new(0), deadline }
     }
 
-    fn stop(&self, py: Python<'_>) {
+    fn stop(&self) {
         self.next.store(self.bulk.split.len(), Ordering::Relaxed);
-        self.bulk.stop(py);
+        self.bulk.stop();
     }
 }
 
@@ -64,12 +62,12 @@ impl MapIterator {
             Ok(false) => Err(PyTimeoutError::new_err(())),
             Err(interrupt) => Err(interrupt),
         };
-        outcome.map(Some).inspect_err(|_| self.stop(py))
+        outcome.map(Some).inspect_err(|_| self.stop())
     }
 
     /// Drops what has not begun.
-    fn close(&self, py: Python<'_>) {
-        self.stop(py);
+    fn close(&self) {
+        self.stop();
     }
 
     /// How many are still to come, if nothing is raised.
@@ -90,8 +88,7 @@ impl Drop for MapIterator {
     fn drop(&mut self) {
         let next = self.next.load(Ordering::Relaxed);
         if next > 0 && next < self.bulk.split.len() && matches!(self.bulk.kind, Kind::Collect(_)) {
-            // SAFETY: objects are given back by threads that are attached.
-            self.bulk.stop(unsafe { Python::assume_attached() });
+            self.bulk.stop();
         }
     }
 }

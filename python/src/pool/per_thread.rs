@@ -1,7 +1,5 @@
 //! `PerThread`.
 
-#![allow(unsafe_code)]
-
 use crate::imported;
 use crate::object::{Object, decode, encode, lean, word};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
@@ -24,47 +22,37 @@ use ungil_sync::slot::Slot;
 #[pyclass(frozen, subclass, weakref, module = "ungil")]
 pub(super) struct PerThread {
     values: pool::PerThread<Object>,
-    factory: Slot,
+    factory: Slot<Object>,
 }
 
 impl PerThread {
     #[inline]
     fn mine<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        match self.values.mine().map_or(0, Slot::load::<Object>) {
-            0 => self.make(py),
-            // SAFETY: not empty, and the count is ours.
-            word => unsafe { decode(py, word) },
+        match self.values.mine().and_then(Slot::load) {
+            Some(value) => decode(py, value),
+            None => self.make(py),
         }
     }
 
     #[cold]
     fn make<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let Some(factory) = super::watch::load(py, &self.factory)? else {
+        let Some(factory) = word::load(py, &self.factory)? else {
             return Err(PyRuntimeError::new_err("this PerThread is being collected"));
         };
         let value = factory.call0()?;
         // The factory may have asked, too: the first value stays.
-        match self.values.mine().map_or(0, Slot::load::<Object>) {
-            0 => self.put(&value).map(|()| value),
-            // SAFETY: not empty, and the count is ours.
-            word => unsafe { decode(py, word) },
+        match self.values.mine().and_then(Slot::load) {
+            Some(first) => decode(py, first),
+            None => self.put(&value).map(|()| value),
         }
     }
 
     fn put(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
         match self.values.put(word::encode_own(value)) {
-            Ok(old) => drop_word(old),
-            Err(word) => {
-                drop_word(word);
-                return Err(PyRuntimeError::new_err("this thread is ending"));
-            }
+            Ok(_) => Ok(()),
+            Err(_) => Err(PyRuntimeError::new_err("this thread is ending")),
         }
-        Ok(())
     }
-}
-
-fn drop_word(word: u64) {
-    super::watch::empty(&Slot::new(word));
 }
 
 /// The entries that are called in inner loops.
@@ -127,16 +115,14 @@ impl PerThread {
     ///
     /// Thread safety: atomic for each value.
     fn values<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        // SAFETY: the counts are ours. An int that cannot be made loses none.
-        self.values.values().into_iter().map(|word| unsafe { decode(py, word) }).collect()
+        self.values.values().into_iter().map(|word| decode(py, word)).collect()
     }
 
     /// Takes every value out and returns them: whoever else does so at the same time gets others. Threads begin anew with what `factory` gives.
     ///
     /// Thread safety: atomic for each value.
     fn take<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        // SAFETY: as above.
-        self.values.take().into_iter().map(|word| unsafe { decode(py, word) }).collect()
+        self.values.take().into_iter().map(|word| decode(py, word)).collect()
     }
 
     /// `fn(fn(a, b), c)` ... over all values, beginning with `initial` if that is given; without it, a `TypeError` if there are no values. The order is not
@@ -166,12 +152,15 @@ impl PerThread {
     ///
     /// Thread safety: atomic for each value.
     fn clear(&self) {
-        self.values.take().into_iter().for_each(drop_word);
+        drop(self.values.take());
     }
 
     fn __repr__(&self) -> String {
-        let threads = self.values.slots().filter(|slot| slot.peek() != 0).count();
-        format!("<PerThread: values of {} threads>", threads + self.values.put_aside().len())
+        let threads = self.values.slots().filter(|slot| !slot.is_empty()).count();
+        format!(
+            "<PerThread: values of {} threads>",
+            threads + self.values.with_put_aside(|aside| aside.len())
+        )
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -179,20 +168,11 @@ impl PerThread {
         for slot in self.values.slots() {
             word::visit(slot, visit)?;
         }
-        for word in self.values.put_aside() {
-            word::visit(&Slot::new(word), visit)?;
-        }
-        Ok(())
+        self.values.with_put_aside(|aside| aside.iter().try_for_each(|word| word::visit_word(word, visit)))
     }
 
     fn __clear__(&self) {
-        super::watch::empty(&self.factory);
+        drop(self.factory.take());
         self.clear();
-    }
-}
-
-impl Drop for PerThread {
-    fn drop(&mut self) {
-        super::watch::empty(&self.factory);
     }
 }

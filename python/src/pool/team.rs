@@ -1,12 +1,14 @@
 //! A pool without its handle: what its workers share, and what lives until the last of them has gone.
 
 use super::bulk::Bulk;
-use super::future::{self, Future};
-use super::{Task, ending, forks, names, sleep, worker};
+use super::names;
+use super::process::{self, forks};
+use super::task::Task;
 use crate::imported;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use ungil_sync::park::WaitSet;
@@ -26,12 +28,14 @@ pub(super) struct Team {
     closed: AtomicBool,
     broken: AtomicBool,
     /// Told when a worker leaves.
-    left: WaitSet,
-    threads: Mutex<Vec<Py<PyAny>>>,
+    pub(super) left: WaitSet,
+    pub(super) threads: Mutex<Vec<Py<PyAny>>>,
     prefix: String,
     named: AtomicUsize,
     initializer: OnceLock<(Py<PyAny>, Py<PyTuple>)>,
-    forks: u32,
+    pub(super) forks: u32,
+    /// What its threads run.
+    work: fn(Python<'_>, &Arc<Team>),
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -43,9 +47,10 @@ impl Team {
         wanted: usize,
         prefix: String,
         initializer: Option<(Py<PyAny>, Py<PyTuple>)>,
+        work: fn(Python<'_>, &Arc<Self>),
     ) -> Arc<Self> {
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        let team = Arc::new(Self {
+        Arc::new(Self {
             id,
             wanted,
             scheduler: Scheduler::new(wanted),
@@ -58,9 +63,8 @@ impl Team {
             named: AtomicUsize::new(0),
             initializer: initializer.map_or_else(OnceLock::new, OnceLock::from),
             forks: forks(),
-        });
-        ending::note(&team);
-        team
+            work,
+        })
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -82,47 +86,15 @@ impl Team {
                 "cannot schedule new futures in a forked child: the pool's threads stayed in the parent process. Make a new ThreadPool",
             ));
         }
-        if ending::has_begun() {
+        if process::is_ending() {
             return Some(PyRuntimeError::new_err("cannot schedule new futures after interpreter shutdown"));
         }
         self.is_closed().then(|| PyRuntimeError::new_err("cannot schedule new futures after shutdown"))
     }
 
     #[inline]
-    fn must_refuse(&self) -> bool {
-        self.is_ending() || self.forks != forks() || ending::has_begun()
-    }
-
-    /// Queues a call.
-    pub(super) fn submit<'py>(self: &Arc<Self>, future: Bound<'py, Future>) -> PyResult<Bound<'py, Future>> {
-        let py = future.py();
-        if self.must_refuse()
-            && let Some(refusal) = self.refusal(py)
-        {
-            return Err(refusal);
-        }
-        future::hand_over(&future);
-        match worker::here(self.id) {
-            Some(worker) => worker.push(Task::Call(future.clone().unbind())),
-            None => self.scheduler.push(Task::Call(future.clone().unbind())),
-        }
-        let hired = self.call_or_hire();
-        // A close that this does not see waits for whoever has been hired, or was seen by a worker that will look once more.
-        fence(Ordering::SeqCst);
-        if self.must_refuse()
-            && let Some(refusal) = self.refusal(py)
-            && future.call_method0("cancel")?.is_truthy()?
-        {
-            if hired {
-                self.leave();
-            }
-            return Err(refusal);
-        }
-        if hired && let Err(error) = self.start(py) {
-            future.call_method0("cancel")?;
-            return Err(error);
-        }
-        Ok(future)
+    pub(super) fn must_refuse(&self) -> bool {
+        self.is_ending() || self.forks != forks() || process::is_ending()
     }
 
     /// Invites up to `workers` to a row of items.
@@ -144,7 +116,7 @@ impl Team {
         let refusal = if self.must_refuse() { self.refusal(py) } else { None };
         match refusal.or(failure) {
             Some(error) => {
-                bulk.stop(py);
+                bulk.stop();
                 Err(error)
             }
             None => Ok(()),
@@ -159,7 +131,7 @@ impl Team {
 
     /// Calls an idle worker; if there is none, takes one on: then the caller must [`Self::start`] it.
     #[inline]
-    fn call_or_hire(&self) -> bool {
+    pub(super) fn call_or_hire(&self) -> bool {
         !self.scheduler.idle.call() && self.staff.hire(self.wanted)
     }
 
@@ -171,8 +143,8 @@ impl Team {
     }
 
     /// Starts the thread of one who has been hired. If it cannot be started, and others are there, it is only one worker less.
-    fn start(self: &Arc<Self>, py: Python<'_>) -> PyResult<()> {
-        let target = Bound::new(py, worker::Worker::of(Arc::clone(self)))?;
+    pub(super) fn start(self: &Arc<Self>, py: Python<'_>) -> PyResult<()> {
+        let target = Bound::new(py, Worker::of(Arc::clone(self)))?;
         let name = format!("{}_{}", self.prefix, self.named.fetch_add(1, Ordering::Relaxed));
         let thread = || {
             let name = name.as_str().into_pyobject(py)?;
@@ -256,25 +228,8 @@ impl Team {
         while let Some(task) = self.scheduler.take() {
             match task {
                 Task::Call(future) => _ = future.call_method0(py, "cancel")?,
-                Task::Bulk(bulk) => bulk.stop(py),
+                Task::Bulk(bulk) => bulk.stop(),
             }
-        }
-        Ok(())
-    }
-
-    /// Waits until every worker has gone.
-    pub(super) fn join(&self, py: Python<'_>) -> PyResult<()> {
-        if self.forks != forks() {
-            return Ok(());
-        }
-        let me = imported::threading(py).call_method0("current_thread")?;
-        if lock(&self.threads).iter().any(|thread| thread.is(&me)) && worker::here(self.id).is_some() {
-            return Err(PyRuntimeError::new_err("cannot join current thread"));
-        }
-        sleep::until(py, &self.left, None, || self.staff.is_empty())?;
-        let threads = std::mem::take(&mut *lock(&self.threads));
-        for thread in threads {
-            thread.call_method0(py, "join")?;
         }
         Ok(())
     }
@@ -286,5 +241,37 @@ impl Team {
 
     pub(super) fn prefix(&self) -> &str {
         &self.prefix
+    }
+}
+
+/// What a pool's thread calls.
+#[pyclass(frozen, module = "ungil", name = "_Worker")]
+struct Worker {
+    team: Arc<Team>,
+    /// Whether it has come, or has been told not to.
+    settled: AtomicBool,
+}
+
+impl Worker {
+    fn of(team: Arc<Team>) -> Self {
+        Self { team, settled: AtomicBool::new(false) }
+    }
+
+    /// Has it do nothing, should its thread come yet. False if it has come.
+    fn dismiss(&self) -> bool {
+        !self.settled.swap(true, Ordering::AcqRel)
+    }
+}
+
+#[pymethods]
+impl Worker {
+    fn __call__(&self, py: Python<'_>) {
+        if self.dismiss() {
+            (self.team.work)(py, &self.team);
+        }
+    }
+
+    fn __traverse__(&self, _visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        Ok(())
     }
 }

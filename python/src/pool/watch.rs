@@ -1,21 +1,19 @@
 //! The part of a future that most futures never need: the condition, the list of waiters and the list of callbacks that
 //! `concurrent.futures.wait`, `as_completed` and `add_done_callback` use. They are made when they are first asked for.
 
-#![allow(unsafe_code)]
-
 use crate::imported;
-use crate::object::{Object, decode, encode, word};
+use crate::object::{Object, encode, word};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 use pyo3::{PyTraverseError, PyVisit};
-use ungil_sync::slot::{Counted, Slot};
+use ungil_sync::slot::Slot;
 
 /// Made when first asked for.
 #[derive(Default)]
 pub(super) struct Watch {
-    condition: Slot,
-    waiters: Slot,
-    callbacks: Slot,
+    condition: Slot<Object>,
+    waiters: Slot<Object>,
+    callbacks: Slot<Object>,
 }
 
 impl Watch {
@@ -33,7 +31,7 @@ impl Watch {
 
     /// A copy of the callbacks, empty if there are none.
     pub(super) fn all_callbacks<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        if self.callbacks.peek() == 0 {
+        if self.callbacks.is_empty() {
             return Ok(Vec::new());
         }
         self.callbacks(py)?.try_iter()?.collect()
@@ -46,61 +44,20 @@ impl Watch {
     }
 
     pub(super) fn clear(&self) {
-        [&self.condition, &self.waiters, &self.callbacks].into_iter().for_each(empty);
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.clear();
+        [&self.condition, &self.waiters, &self.callbacks].into_iter().for_each(|slot| drop(slot.take()));
     }
 }
 
 /// The object in `slot`, made if there is none. Whoever comes second takes the first one's.
 fn once<'py>(
     py: Python<'py>,
-    slot: &Slot,
+    slot: &Slot<Object>,
     make: impl FnOnce() -> PyResult<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let mut word = slot.load::<Object>();
-    if word == 0 {
-        let made = encode(&make()?);
-        if slot.compare_exchange(0, made).is_err() {
-            // SAFETY: `encode` gave the count, and nobody took it.
-            unsafe { Object::release(made) };
-        }
-        word = slot.load::<Object>();
-        if word == 0 {
-            return Err(pyo3::exceptions::PyRuntimeError::new_err("the future is being collected"));
-        }
+    if let Some(there) = word::load(py, slot)? {
+        return Ok(there);
     }
-    // SAFETY: not empty, and the count is ours.
-    unsafe { decode(py, word) }
-}
-
-/// Empties a slot and releases what was in it.
-pub(super) fn empty(slot: &Slot) {
-    let word = slot.swap(0);
-    if word != 0 {
-        // SAFETY: the slot's count is ours now.
-        unsafe { Object::release(word) };
-    }
-}
-
-/// Takes what a slot holds, or nothing.
-pub(super) fn take<'py>(py: Python<'py>, slot: &Slot) -> PyResult<Option<Bound<'py, PyAny>>> {
-    match slot.swap(0) {
-        0 => Ok(None),
-        // SAFETY: not empty, and the slot's count is ours now.
-        word => unsafe { decode(py, word) }.map(Some),
-    }
-}
-
-/// What a slot holds, with a count of its own, or nothing.
-pub(super) fn load<'py>(py: Python<'py>, slot: &Slot) -> PyResult<Option<Bound<'py, PyAny>>> {
-    match slot.load::<Object>() {
-        0 => Ok(None),
-        // SAFETY: not empty, and the count is ours.
-        word => unsafe { decode(py, word) }.map(Some),
-    }
+    drop(slot.compare_exchange(None, encode(&make()?)));
+    word::load(py, slot)?
+        .ok_or_else(|| pyo3::exceptions::PyRuntimeError::new_err("the future is being collected"))
 }

@@ -8,53 +8,21 @@
 #![allow(unsafe_code)]
 
 use super::future::Future;
+use super::task::Task;
 use super::team::Team;
-use super::{Task, names, sleep};
-use crate::object::block;
+use super::{names, sleep};
+use crate::object::{block, count};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::{PyTraverseError, PyVisit};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{Ordering, fence};
 use ungil_sync::park::Parker;
-use ungil_sync::pool::Seat;
+use ungil_sync::pool::{Phase, Refused, Seat};
 
 /// How many awaited calls a worker makes within one another.
 const DEEPEST: u32 = 48;
-
-/// What a pool's thread calls.
-#[pyclass(frozen, module = "ungil", name = "_Worker")]
-pub(super) struct Worker {
-    team: Arc<Team>,
-    /// Whether it has come, or has been told not to.
-    settled: AtomicBool,
-}
-
-impl Worker {
-    pub(super) fn of(team: Arc<Team>) -> Self {
-        Self { team, settled: AtomicBool::new(false) }
-    }
-
-    /// Has it do nothing, should its thread come yet. False if it has come.
-    pub(super) fn dismiss(&self) -> bool {
-        !self.settled.swap(true, Ordering::AcqRel)
-    }
-}
-
-#[pymethods]
-impl Worker {
-    fn __call__(&self, py: Python<'_>) {
-        if self.dismiss() {
-            work(py, &self.team);
-        }
-    }
-
-    fn __traverse__(&self, _visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        Ok(())
-    }
-}
 
 /// The worker that a thread is.
 pub(super) struct Here {
@@ -77,7 +45,42 @@ pub(super) fn here(team: u64) -> Option<Rc<Here>> {
     HERE.try_with(|here| here.borrow().as_ref().filter(|here| here.team.id == team).cloned()).ok().flatten()
 }
 
-fn work(py: Python<'_>, team: &Arc<Team>) {
+/// Queues a call.
+pub(super) fn submit<'py>(team: &Arc<Team>, future: Bound<'py, Future>) -> PyResult<Bound<'py, Future>> {
+    let py = future.py();
+    if team.must_refuse()
+        && let Some(refusal) = team.refusal(py)
+    {
+        return Err(refusal);
+    }
+    // The pool's threads change its count without asking the one that made it.
+    count::give(&future);
+    match here(team.id) {
+        Some(worker) => worker.push(Task::Call(future.clone().unbind())),
+        None => team.scheduler.push(Task::Call(future.clone().unbind())),
+    }
+    let hired = team.call_or_hire();
+    // A close that this does not see waits for whoever has been hired, or was seen by a worker that
+    // will look once more.
+    fence(Ordering::SeqCst);
+    if team.must_refuse()
+        && let Some(refusal) = team.refusal(py)
+        && future.call_method0("cancel")?.is_truthy()?
+    {
+        if hired {
+            team.leave();
+        }
+        return Err(refusal);
+    }
+    if hired && let Err(error) = team.start(py) {
+        future.call_method0("cancel")?;
+        return Err(error);
+    }
+    Ok(future)
+}
+
+/// What the threads of a pool run.
+pub(super) fn work(py: Python<'_>, team: &Arc<Team>) {
     if let Err(error) = team.initialize(py) {
         names::log(py, "critical", "Exception in initializer:", None, error);
         team.break_down(py);
@@ -188,11 +191,43 @@ impl Here {
         self.seat.push(&self.team.scheduler, task);
     }
 
+    /// Makes a call, unless it has been cancelled or somebody else makes it.
+    fn call(&self, future: &Bound<'_, Future>) {
+        let (py, this) = (future.py(), future.get());
+        match this.progress.begin() {
+            Ok(()) => {}
+            Err(Phase::Cancelled) => {
+                this.tell_cancelled(future);
+                return;
+            }
+            Err(_) => return,
+        }
+        let (outcome, phase) = match this.call(py) {
+            Ok(value) => (value, Phase::Returned),
+            Err(error) => (error.into_value(py).into_any(), Phase::Raised),
+        };
+        // Who waits for this may give the next task at once: there should be a worker in sight then. Not if there are callbacks to run.
+        let free = !this.progress.is_watched() && self.about_to_search();
+        match this.progress_to_end(outcome.bind(py), phase) {
+            Err(Refused::Watched) => {
+                if free {
+                    self.not_searching();
+                }
+                if let Err(error) = this.end_watched(future, phase) {
+                    names::log(py, "critical", "a future could not be ended", Some(future.as_any()), error);
+                }
+            }
+            // Somebody else set an outcome: that one counts.
+            Err(Refused::At(_)) | Ok(()) => {}
+        }
+        this.ended.notify_all();
+    }
+
     fn run(&self, py: Python<'_>, task: Task) {
         match task {
             Task::Call(future) => {
                 let future = future.bind(py);
-                Future::run(future, self);
+                self.call(future);
                 // Nobody else has it: what it held goes with it, and that may run code that takes its time.
                 // SAFETY: alive while `future` is borrowed.
                 if unsafe { ffi::Py_REFCNT(future.as_ptr()) } == 1 {
@@ -211,7 +246,7 @@ impl Here {
     pub(super) fn help(&self, future: &Bound<'_, Future>, in_a_hurry: bool) {
         if self.depth.get() < DEEPEST && !in_a_hurry || self.team.staff.is_exhausted() {
             self.depth.set(self.depth.get() + 1);
-            Future::run(future, self);
+            self.call(future);
             self.depth.set(self.depth.get() - 1);
         }
     }

@@ -2,10 +2,9 @@
 
 use super::futures::{Enlisted, Futures, Side, helper};
 use super::gates::tell_someone;
-use super::order::{dispose, release, value};
 use super::waiting::Patience;
 use super::{Error, error};
-use crate::object::{block, encode, word};
+use crate::object::{Word, block, decode, encode, word};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
@@ -19,7 +18,7 @@ use ungil_sync::queue::Heap;
 struct Entry {
     due: Instant,
     number: u64,
-    word: u64,
+    item: Word,
 }
 
 fn earlier(a: &Entry, b: &Entry) -> Result<bool, Infallible> {
@@ -35,7 +34,7 @@ struct State {
 
 /// What a taker finds.
 enum Found {
-    Item(u64),
+    Item(Word),
     /// Nothing that is due; the first item will be then.
     Later(Option<Instant>),
     Closed,
@@ -63,7 +62,7 @@ impl DelayQueue {
         if due.is_some_and(|due| due <= Instant::now())
             && let Ok(Some(entry)) = state.heap.pop(earlier)
         {
-            return Found::Item(entry.word);
+            return Found::Item(entry.item);
         }
         if due.is_none() && state.closed { Found::Closed } else { Found::Later(due) }
     }
@@ -75,7 +74,7 @@ impl DelayQueue {
         }
     }
 
-    fn take_patiently(&self, py: Python<'_>, patience: Patience) -> PyResult<u64> {
+    fn take_patiently(&self, py: Python<'_>, patience: Patience) -> PyResult<Word> {
         let deadline = patience.deadline();
         loop {
             let parker = Arc::new(Parker::new(std::ptr::from_ref(&self.waiting).addr()));
@@ -90,9 +89,9 @@ impl DelayQueue {
                 self.hand_on();
             };
             let due = match self.take() {
-                Found::Item(word) => {
+                Found::Item(item) => {
                     leave();
-                    return Ok(word);
+                    return Ok(item);
                 }
                 Found::Closed => {
                     leave();
@@ -138,17 +137,16 @@ impl DelayQueue {
                 format!("'delay' must be a number of seconds from 0 to some centuries, not {delay}");
             return Err(PyValueError::new_err(message));
         };
-        let word = encode(item);
+        let item = encode(item);
         let mut state = self.state();
         if state.closed {
             drop(state);
-            release(word);
             return Err(error(py, Error::ShutDown));
         }
         let number = state.number;
         state.number += 1;
         let first = state.heap.first().is_none_or(|first| due < first.due);
-        let _ = state.heap.push(Entry { due, number, word }, earlier);
+        let _ = state.heap.push(Entry { due, number, item }, earlier);
         drop(state);
         if first && !self.waiting.is_empty() {
             tell_someone(&self.waiting);
@@ -165,12 +163,12 @@ impl DelayQueue {
         block: Option<&Bound<'py, PyAny>>,
         timeout: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        value(py, self.take_patiently(py, Patience::read(block, timeout)?)?)
+        decode(py, self.take_patiently(py, Patience::read(block, timeout)?)?)
     }
 
     /// `get(block=False)`.
     fn get_nowait<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        value(py, self.take_patiently(py, Patience::None)?)
+        decode(py, self.take_patiently(py, Patience::None)?)
     }
 
     /// `get` for coroutines: awaits an item instead of blocking. Cancelled, it has taken nothing out.
@@ -203,7 +201,7 @@ impl DelayQueue {
         let dropped = if immediate { state.heap.take_all() } else { Vec::new() };
         drop(state);
         self.waiting.notify_all();
-        dropped.into_iter().for_each(|entry| release(entry.word));
+        drop(dropped);
         Ok(())
     }
 
@@ -233,7 +231,7 @@ impl DelayQueue {
         self.futures.visit(&visit)?;
         if let Ok(state) = self.state.try_lock() {
             for entry in state.heap.iter() {
-                word::visit(&ungil_sync::slot::Slot::new(entry.word), visit)?;
+                word::visit_word(&entry.item, visit)?;
             }
         }
         Ok(())
@@ -242,13 +240,13 @@ impl DelayQueue {
     fn __clear__(&self) {
         self.futures.clear();
         let dropped = self.state().heap.take_all();
-        dropped.into_iter().for_each(|entry| release(entry.word));
+        drop(dropped);
     }
 }
 
 impl Drop for DelayQueue {
     fn drop(&mut self) {
         let dropped = self.state().heap.take_all();
-        dispose(dropped.into_iter().map(|entry| entry.word));
+        dropped.into_iter().for_each(|entry| entry.item.dispose());
     }
 }

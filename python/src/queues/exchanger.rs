@@ -1,13 +1,12 @@
 //! `Exchanger`.
 
-use super::order::{release, value};
 use super::waiting::Patience;
-use crate::object::{Object, block, encode, word};
+use crate::atomics::cell::value;
+use crate::object::{Object, block, decode, encode, word};
 use pyo3::exceptions::PyTimeoutError;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use ungil_sync::queue::{Exchange, Met};
-use ungil_sync::slot::Slot;
 
 /// A place where two threads meet and swap what they bring (Java's `Exchanger`).
 ///
@@ -46,20 +45,11 @@ impl Exchanger {
             Met::Nobody(offer) => offer,
         };
         let woken = block::park(py, &offer.parker, patience.deadline());
-        match (self.place.leave(&offer), woken) {
-            (Ok(theirs), Ok(_)) => value(py, theirs),
-            (Ok(theirs), Err(raised)) => {
-                release(theirs);
-                Err(raised)
-            }
-            (Err(mine), Err(raised)) => {
-                release(mine);
-                Err(raised)
-            }
-            (Err(mine), Ok(_)) => {
-                release(mine);
-                Err(PyTimeoutError::new_err("no other thread came to exchange within the timeout"))
-            }
+        let theirs = self.place.leave(&offer);
+        woken?;
+        match theirs {
+            Some(theirs) => decode(py, theirs),
+            None => Err(PyTimeoutError::new_err("no other thread came to exchange within the timeout")),
         }
     }
 
@@ -69,7 +59,7 @@ impl Exchanger {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         let mut outcome = Ok(());
-        self.place.for_each(|item| outcome = word::visit(&Slot::new(item), visit));
+        self.place.for_each(|item| outcome = word::visit(item, visit));
         outcome
     }
 

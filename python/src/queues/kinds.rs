@@ -2,17 +2,17 @@
 
 use super::futures::{Enlisted, Futures, Side, helper};
 use super::gates::{Gates, tell, tell_someone};
-use super::order::{Order, Words, each, release, value};
+use super::order::{Order, each};
 use super::ranked::Ranked;
-use super::waiting::{Patience, wait};
+use super::waiting::{Attempt, Patience, wait};
 use super::{Error, error};
-use crate::object::{encode, word};
+use crate::object::{Word, decode, encode};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 use pyo3::{PyTraverseError, PyVisit};
 use ungil_sync::park::WaitSet;
-use ungil_sync::queue::{Fifo, Refused, Stack};
+use ungil_sync::queue::{Fifo, Stack, TryPopError, TryPushError};
 
 /// Apart from the object, whose memory is not aligned for it.
 struct Inner {
@@ -51,45 +51,57 @@ impl Queue {
     }
 
     #[inline]
-    fn put_word(&self, py: Python<'_>, word: u64, patience: Patience) -> PyResult<()> {
+    fn put_word(&self, py: Python<'_>, item: Word, patience: Patience) -> PyResult<()> {
         let Inner { order, gates, .. } = &*self.inner;
-        let outcome = match order.put(py, word) {
+        let outcome = match order.put(py, item) {
             Ok(Ok(())) => {
                 tell(&gates.items);
                 return Ok(());
             }
-            Ok(Err(Refused::NotNow)) => {
-                self.look_at_tasks();
-                let ready =
-                    || each!(order, queue => queue.is_closed() || queue.len() < self.inner.maxsize as u64);
-                wait(py, &gates.room, patience, Error::Full, ready, || order.put(py, word))
-            }
-            Ok(Err(Refused::Closed)) => Err(error(py, Error::ShutDown)),
+            Ok(Err(TryPushError::Full(item))) => self.put_patiently(py, item, patience),
+            Ok(Err(TryPushError::Closed(_))) => Err(error(py, Error::ShutDown)),
             Err(raised) => Err(raised),
         };
         match outcome {
             Ok(()) => tell(&gates.items),
-            Err(_) => {
-                self.look_at_tasks();
-                release(word);
-            }
+            Err(_) => self.look_at_tasks(),
         }
         outcome
     }
 
-    #[inline]
-    fn get_word(&self, py: Python<'_>, patience: Patience) -> PyResult<u64> {
+    #[cold]
+    fn put_patiently(&self, py: Python<'_>, item: Word, patience: Patience) -> PyResult<()> {
+        self.look_at_tasks();
         let Inner { order, gates, .. } = &*self.inner;
-        let word = match order.take(py)? {
-            Ok(word) => word,
-            Err(Refused::Closed) => return Err(error(py, Error::ShutDown)),
-            Err(Refused::NotNow) => {
+        let ready = || each!(order, queue => queue.is_closed() || queue.len() < self.inner.maxsize as u64);
+        let mut item = Some(item);
+        wait(py, &gates.room, patience, Error::Full, ready, || {
+            // Gone after the last attempt only.
+            let Some(mine) = item.take() else { return Ok(Attempt::Closed) };
+            Ok(match order.put(py, mine)? {
+                Ok(()) => Attempt::Done(()),
+                Err(TryPushError::Closed(_)) => Attempt::Closed,
+                Err(TryPushError::Full(mine)) => {
+                    item = Some(mine);
+                    Attempt::NotYet
+                }
+            })
+        })
+    }
+
+    #[inline]
+    fn get_word(&self, py: Python<'_>, patience: Patience) -> PyResult<Word> {
+        let Inner { order, gates, .. } = &*self.inner;
+        let item = match order.take(py)? {
+            Ok(item) => item,
+            Err(TryPopError::Closed) => return Err(error(py, Error::ShutDown)),
+            Err(TryPopError::Empty) => {
                 let ready = || each!(order, queue => queue.is_closed() || !queue.is_empty());
-                wait(py, &gates.items, patience, Error::Empty, ready, || order.take(py))?
+                wait(py, &gates.items, patience, Error::Empty, ready, || Ok(order.take(py)?.into()))?
             }
         };
         tell(&gates.room);
-        Ok(word)
+        Ok(item)
     }
 
     /// A put that came to nothing may have looked like a task to those who wait for all to be done.
@@ -167,12 +179,12 @@ impl Queue {
         block: Option<&Bound<'py, PyAny>>,
         timeout: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        value(py, self.get_word(py, Patience::read(block, timeout)?)?)
+        decode(py, self.get_word(py, Patience::read(block, timeout)?)?)
     }
 
     /// `get(block=False)`.
     fn get_nowait<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        value(py, self.get_word(py, Patience::None)?)
+        decode(py, self.get_word(py, Patience::None)?)
     }
 
     /// Puts the items of an iterable in, in order, others' possibly between them; waits for room as `put` does. Returns how many were put
@@ -186,32 +198,26 @@ impl Queue {
     ) -> PyResult<usize> {
         let patience = self.patience_to_put(block, timeout)?;
         let py = items.py();
-        let mut words = Words::default();
+        let mut words = Vec::new();
         for item in items.try_iter()? {
-            words.0.push(encode(&item?));
+            words.push(encode(&item?));
         }
+        let (mut words, gates) = (words.into_iter(), &self.inner.gates);
         let mut put = 0;
-        while put < words.0.len() {
-            let many = match &self.inner.order {
-                Order::Fifo(queue) => queue.put_many(&words.0[put..]).unwrap_or(0),
-                _ => 0,
-            };
-            put += many;
-            (0..many.min(self.inner.gates.items.len())).for_each(|_| tell_someone(&self.inner.gates.items));
-            if many == 0 {
-                // One, with all the waiting and the errors that belong to it.
-                match self.put_word(py, std::mem::take(&mut words.0[put]), patience) {
-                    Ok(()) => put += 1,
-                    Err(refused) if put == 0 || !is_refusal(py, &refused) => {
-                        words.0.drain(..put);
-                        return Err(refused);
-                    }
-                    Err(_) => break,
-                }
+        loop {
+            if let Order::Fifo(queue) = &self.inner.order {
+                let many = queue.put_many(&mut words);
+                put += many;
+                (0..many.min(gates.items.len())).for_each(|_| tell_someone(&gates.items));
+            }
+            // One, with all the waiting and the errors that belong to it.
+            let Some(word) = words.next() else { return Ok(put) };
+            match self.put_word(py, word, patience) {
+                Ok(()) => put += 1,
+                Err(refused) if put == 0 || !is_refusal(py, &refused) => return Err(refused),
+                Err(_) => return Ok(put),
             }
         }
-        words.0.drain(..put);
-        Ok(put)
     }
 
     /// Takes up to `max` items out, as many as there are, and returns them in a list. If there is none, waits for one as `get` does.
@@ -227,24 +233,22 @@ impl Queue {
             return Err(PyValueError::new_err(format!("'max' must be at least 1, not {max}")));
         };
         let list = PyList::empty(py);
-        list.append(value(py, self.get_word(py, Patience::read(block, timeout)?)?)?)?;
-        let mut words = Words::default();
+        list.append(decode(py, self.get_word(py, Patience::read(block, timeout)?)?)?)?;
+        let mut words = Vec::new();
         match &self.inner.order {
-            Order::Fifo(queue) => {
-                let _ = queue.take_many(max - 1, |word| words.0.push(word));
-            }
+            Order::Fifo(queue) => _ = queue.take_many(max - 1, |word| words.push(word)),
             order => {
-                while words.0.len() + 1 < max
+                while words.len() + 1 < max
                     && let Ok(Ok(word)) = order.take(py)
                 {
-                    words.0.push(word);
+                    words.push(word);
                 }
             }
         }
         let room = &self.inner.gates.room;
-        (0..words.0.len().min(room.len())).for_each(|_| tell_someone(room));
-        for word in &mut words.0 {
-            list.append(value(py, std::mem::take(word))?)?;
+        (0..words.len().min(room.len())).for_each(|_| tell_someone(room));
+        for word in words {
+            list.append(decode(py, word)?)?;
         }
         Ok(list)
     }
@@ -274,11 +278,18 @@ impl Queue {
 
     /// Waits until `task_done` has been called for every item.
     fn join(&self, py: Python<'_>) -> PyResult<()> {
-        let attempt = || if self.unfinished_tasks() == 0 { Ok(()) } else { Err(Refused::NotNow) };
-        if attempt().is_ok() {
+        let done = || self.unfinished_tasks() == 0;
+        if done() {
             return Ok(());
         }
-        wait(py, &self.inner.gates.joiners, Patience::Endless, Error::Empty, || false, || Ok(attempt()))
+        wait(
+            py,
+            &self.inner.gates.joiners,
+            Patience::Endless,
+            Error::Empty,
+            || false,
+            || Ok(if done() { Attempt::Done(()) } else { Attempt::NotYet }),
+        )
     }
 
     /// Refuses all puts from now on, and all gets once the queue is empty: both raise `queue.ShutDown`, and so does who waits. If
@@ -291,11 +302,11 @@ impl Queue {
         if immediate {
             let words = match order {
                 Order::Ranked(ranked) => ranked.take_all(py)?,
-                _ => std::iter::from_fn(|| order.take(py).ok()?.ok()).collect(),
+                _ => order.clear(),
             };
             gates.drained(words.len() as u64, each!(order, queue => queue.puts()));
             gates.tell_all();
-            words.into_iter().for_each(release);
+            drop(words);
         }
         gates.tell_all();
         Ok(())
@@ -341,24 +352,13 @@ impl Queue {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        let mut outcome = self.inner.futures.visit(&visit);
-        each!(&self.inner.order, queue => queue.for_each(|item| {
-            if outcome.is_ok() {
-                outcome = word::visit(&ungil_sync::slot::Slot::new(item), visit);
-            }
-        }));
-        outcome
+        self.inner.futures.visit(&visit)?;
+        self.inner.order.traverse(visit)
     }
 
     fn __clear__(&self) {
         self.inner.futures.clear();
-        let words = match &self.inner.order {
-            Order::Fifo(queue) => std::iter::from_fn(|| queue.take().ok()).collect(),
-            Order::Lifo(stack) => std::iter::from_fn(|| stack.take().ok()).collect(),
-            Order::Ranked(ranked) => ranked.clear(),
-        };
-        let words: Vec<u64> = words;
-        words.into_iter().for_each(release);
+        drop(self.inner.order.clear());
     }
 }
 

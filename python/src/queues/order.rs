@@ -1,10 +1,12 @@
 //! The three orders in which a queue may give its items, and the items' way in and out.
 
+#![allow(unsafe_code)]
+
 use super::ranked::Ranked;
-use crate::object::{Object, decode};
+use crate::object::{Object, Word, word};
 use pyo3::prelude::*;
-use ungil_sync::queue::{Fifo, Refused, Stack};
-use ungil_sync::slot::Counted;
+use pyo3::{PyTraverseError, PyVisit};
+use ungil_sync::queue::{Fifo, Stack, TryPopError, TryPushError};
 
 /// In what order items come out.
 #[allow(
@@ -30,53 +32,47 @@ macro_rules! each {
 
 impl Order {
     #[inline]
-    pub(super) fn put(&self, py: Python<'_>, word: u64) -> PyResult<Result<(), Refused>> {
+    pub(super) fn put(&self, py: Python<'_>, item: Word) -> PyResult<Result<(), TryPushError<Word>>> {
         match self {
-            Self::Fifo(queue) => Ok(queue.put(word)),
-            Self::Lifo(stack) => Ok(stack.put(word)),
-            Self::Ranked(ranked) => ranked.put(py, word),
+            Self::Fifo(queue) => Ok(queue.put(item)),
+            Self::Lifo(stack) => Ok(stack.put(item)),
+            Self::Ranked(ranked) => ranked.put(py, item),
         }
     }
 
     #[inline]
-    pub(super) fn take(&self, py: Python<'_>) -> PyResult<Result<u64, Refused>> {
+    pub(super) fn take(&self, py: Python<'_>) -> PyResult<Result<Word, TryPopError>> {
         match self {
             Self::Fifo(queue) => Ok(queue.take()),
             Self::Lifo(stack) => Ok(stack.take()),
             Self::Ranked(ranked) => ranked.take(py),
         }
     }
-}
-pub(super) use each;
 
-/// Drops an item.
-#[allow(unsafe_code)]
-pub(super) fn release(word: u64) {
-    // SAFETY: the callers' own count, and no lock is held.
-    unsafe { Object::release(word) }
-}
+    /// Takes everything out for the collector. What a comparison is at work on stays.
+    pub(super) fn clear(&self) -> Vec<Word> {
+        match self {
+            Self::Fifo(queue) => std::iter::from_fn(|| queue.take().ok()).collect(),
+            Self::Lifo(stack) => std::iter::from_fn(|| stack.take().ok()).collect(),
+            Self::Ranked(ranked) => ranked.clear(),
+        }
+    }
 
-/// Drops what a queue that is gone has left.
-#[allow(unsafe_code)]
-pub(super) fn dispose(words: impl IntoIterator<Item = u64>) {
-    // SAFETY: as above.
-    unsafe { Object::dispose(&mut words.into_iter()) }
-}
-
-/// Makes an item a value again.
-#[allow(unsafe_code)]
-#[inline]
-pub(super) fn value(py: Python<'_>, word: u64) -> PyResult<Bound<'_, PyAny>> {
-    // SAFETY: the callers' own count.
-    unsafe { decode(py, word) }
-}
-
-/// Words on their way; those that do not arrive are dropped.
-#[derive(Default)]
-pub(super) struct Words(pub(super) Vec<u64>);
-
-impl Drop for Words {
-    fn drop(&mut self) {
-        self.0.drain(..).for_each(release);
+    /// Shows the collector every item.
+    pub(super) fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let mut outcome = Ok(());
+        let each = |item: &Word| {
+            if outcome.is_ok() {
+                outcome = word::visit_word(item, visit);
+            }
+        };
+        match self {
+            // SAFETY: `visit` exists only in `__traverse__`, when every other thread stands still.
+            Self::Fifo(queue) => unsafe { queue.for_each(each) },
+            Self::Lifo(stack) => stack.for_each(each),
+            Self::Ranked(ranked) => ranked.for_each(each),
+        }
+        outcome
     }
 }
+pub(super) use each;

@@ -4,19 +4,17 @@
 //!
 //! A skip list would let comparisons overlap, but the least item is one place that all takers meet at anyway.
 
-#![allow(unsafe_code)]
-
 use super::Error;
-use super::order::{dispose, value};
-use super::waiting::{Patience, wait};
-use crate::object::word::{address, is_object};
+use super::waiting::{Attempt, Patience, wait};
+use crate::object::Word;
+use crate::object::word::borrow;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use std::cmp::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use ungil_sync::park::WaitSet;
-use ungil_sync::queue::{Heap, Refused};
+use ungil_sync::queue::{Heap, TryPopError, TryPushError};
 use ungil_sync::stripe::thread_number;
 
 /// What an item is compared by, as far as that is known without Python.
@@ -31,27 +29,22 @@ struct Entry {
     rank: Rank,
     /// Whether the rank is that of the item's first item.
     tuple: bool,
-    word: u64,
+    item: Word,
 }
 
 /// There is no telling without Python.
 struct AskPython;
 
 impl Entry {
-    fn new(py: Python<'_>, word: u64) -> PyResult<Self> {
-        let unranked = Self { rank: Rank::Unknown, tuple: false, word };
-        if !is_object(word) {
-            return Ok(Self { rank: rank(&value(py, word)?), ..unranked });
-        }
-        // SAFETY: the caller owns a count of the word.
-        let item = unsafe { Bound::from_borrowed_ptr(py, address(word)) };
-        let Ok(tuple) = item.cast_exact::<PyTuple>() else {
-            return Ok(Self { rank: rank(&item), ..unranked });
+    fn new(py: Python<'_>, item: Word) -> PyResult<Self> {
+        let value = borrow(py, &item)?;
+        let first = value.cast_exact::<PyTuple>().map(|tuple| tuple.get_item(0));
+        let (rank, tuple) = match first {
+            Ok(Ok(first)) => (rank(&first), true),
+            Ok(Err(_)) => (Rank::Unknown, false),
+            Err(_) => (rank(&value), false),
         };
-        Ok(match tuple.get_item(0) {
-            Ok(first) => Self { rank: rank(&first), tuple: true, word },
-            Err(_) => unranked,
-        })
+        Ok(Self { rank, tuple, item })
     }
 
     fn less(&self, other: &Self) -> Result<bool, AskPython> {
@@ -71,17 +64,7 @@ impl Entry {
     }
 
     fn less_by_python(&self, other: &Self, py: Python<'_>) -> PyResult<bool> {
-        self.less(other).or_else(|AskPython| self.borrow(py)?.lt(other.borrow(py)?))
-    }
-
-    /// The item, with a count of its own.
-    fn borrow<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        if is_object(self.word) {
-            // SAFETY: the entry owns a count.
-            Ok(unsafe { Bound::from_borrowed_ptr(py, address(self.word)) })
-        } else {
-            value(py, self.word)
-        }
+        self.less(other).or_else(|AskPython| borrow(py, &self.item)?.lt(borrow(py, &other.item)?))
     }
 }
 
@@ -151,7 +134,7 @@ impl Ranked {
         let mut attempt = || {
             let mut state = self.state();
             if state.heap.is_some() {
-                return Ok(Ok(what(&mut state)));
+                return Ok(Attempt::Done(what(&mut state)));
             }
             let away_with = state.away_with;
             drop(state);
@@ -164,11 +147,11 @@ impl Ranked {
                 let message = "a comparison of a queue's items used the same queue: compare without it";
                 return Err(PyRuntimeError::new_err(message));
             }
-            Ok(Err(Refused::NotNow))
+            Ok(Attempt::NotYet)
         };
         let done = match attempt()? {
-            Ok(done) => done,
-            Err(_) => wait(py, &self.turn, Patience::Endless, Error::Empty, || false, attempt)?,
+            Attempt::Done(done) => done,
+            _ => wait(py, &self.turn, Patience::Endless, Error::Empty, || false, attempt)?,
         };
         if !self.turn.is_empty() {
             self.turn.notify_one();
@@ -181,77 +164,81 @@ impl Ranked {
         state.heap.take().map(|heap| Away { ranked: self, heap, put: false })
     }
 
-    pub(super) fn put(&self, py: Python<'_>, word: u64) -> PyResult<Result<(), Refused>> {
-        let mut entry = Some(Entry::new(py, word)?);
+    pub(super) fn put(&self, py: Python<'_>, item: Word) -> PyResult<Result<(), TryPushError<Word>>> {
+        let mut entry = Some(Entry::new(py, item)?);
         let away = self.when_here(py, |state| {
+            let Some(mine) = entry.take() else { return Ok(None) };
             if state.closed {
-                return Err(Refused::Closed);
+                return Err(TryPushError::Closed(mine.item));
             }
             if state.len >= self.bound {
-                return Err(Refused::NotNow);
+                return Err(TryPushError::Full(mine.item));
             }
-            let (Some(heap), Some(mine)) = (&mut state.heap, entry.take()) else { return Ok(None) };
+            let Some(heap) = &mut state.heap else { return Ok(None) };
             match heap.push(mine, Entry::less) {
                 Ok(()) => {
                     state.len += 1;
                     state.puts += 1;
                     Ok(None)
                 }
-                Err((mine, AskPython)) => {
-                    entry = Some(mine);
-                    Ok(self.take_away(state))
-                }
+                Err((mine, AskPython)) => Ok(self.take_away(state).map(|away| (away, mine))),
             }
         })?;
-        let mut away = match away {
-            Err(refused) => return Ok(Err(refused)),
-            Ok(None) => return Ok(Ok(())),
-            Ok(Some(away)) => away,
-        };
-        if let Some(mine) = entry {
-            away.heap.push(mine, |a, b| a.less_by_python(b, py)).map_err(|(_, raised)| raised)?;
-            away.put = true;
+        match away {
+            Err(refused) => Ok(Err(refused)),
+            Ok(None) => Ok(Ok(())),
+            Ok(Some((mut away, mine))) => match away.heap.push(mine, |a, b| a.less_by_python(b, py)) {
+                Ok(()) => {
+                    away.put = true;
+                    Ok(Ok(()))
+                }
+                Err((refused, raised)) => {
+                    // The heap is back before the item goes, whose finalizer may use the queue.
+                    drop(away);
+                    drop(refused);
+                    Err(raised)
+                }
+            },
         }
-        Ok(Ok(()))
     }
 
-    pub(super) fn take(&self, py: Python<'_>) -> PyResult<Result<u64, Refused>> {
+    pub(super) fn take(&self, py: Python<'_>) -> PyResult<Result<Word, TryPopError>> {
         let outcome = self.when_here(py, |state| {
-            let refused = if state.closed { Refused::Closed } else { Refused::NotNow };
+            let refused = if state.closed { TryPopError::Closed } else { TryPopError::Empty };
             let Some(heap) = &mut state.heap else { return Err(Err(refused)) };
             match heap.pop(Entry::less) {
                 Ok(Some(entry)) => {
                     state.len -= 1;
-                    Ok(entry.word)
+                    Ok(entry.item)
                 }
                 Ok(None) => Err(Err(refused)),
                 Err(AskPython) => Err(self.take_away(state).ok_or(refused)),
             }
         })?;
         match outcome {
-            Ok(word) => Ok(Ok(word)),
+            Ok(item) => Ok(Ok(item)),
             Err(Ok(mut away)) => match away.heap.pop(|a, b| a.less_by_python(b, py))? {
-                Some(entry) => Ok(Ok(entry.word)),
-                None => Ok(Err(Refused::NotNow)),
+                Some(entry) => Ok(Ok(entry.item)),
+                None => Ok(Err(TryPopError::Empty)),
             },
             Err(Err(refused)) => Ok(Err(refused)),
         }
     }
 
     /// Takes everything out, in no order.
-    pub(super) fn take_all(&self, py: Python<'_>) -> PyResult<Vec<u64>> {
+    pub(super) fn take_all(&self, py: Python<'_>) -> PyResult<Vec<Word>> {
         self.when_here(py, Self::empty_out)
     }
 
     /// The same, unless a thread is at work on it.
-    pub(super) fn clear(&self) -> Vec<u64> {
+    pub(super) fn clear(&self) -> Vec<Word> {
         Self::empty_out(&mut self.state())
     }
 
-    fn empty_out(state: &mut State) -> Vec<u64> {
+    fn empty_out(state: &mut State) -> Vec<Word> {
         let Some(heap) = &mut state.heap else { return Vec::new() };
         state.len = 0;
-        heap.take_all().into_iter().map(|entry| entry.word).collect()
+        heap.take_all().into_iter().map(|entry| entry.item).collect()
     }
 
     pub(super) fn close(&self) {
@@ -275,17 +262,17 @@ impl Ranked {
     }
 
     /// For the collector, while all threads stand still. What is away is not seen, and so not collected.
-    pub(super) fn for_each(&self, each: impl FnMut(u64)) {
+    pub(super) fn for_each(&self, each: impl FnMut(&Word)) {
         if let Ok(state) = self.state.try_lock()
             && let Some(heap) = &state.heap
         {
-            heap.iter().map(|entry| entry.word).for_each(each);
+            heap.iter().map(|entry| &entry.item).for_each(each);
         }
     }
 }
 
 impl Drop for Ranked {
     fn drop(&mut self) {
-        dispose(self.clear());
+        self.clear().into_iter().for_each(Word::dispose);
     }
 }

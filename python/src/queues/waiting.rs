@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 use ungil_sync::park::{Parker, WaitSet, Waiter};
-use ungil_sync::queue::Refused;
+use ungil_sync::queue::TryPopError;
 
 /// How often to look again before sleeping. None where nobody else can make progress meanwhile.
 static LOOKS: AtomicU32 = AtomicU32::new(0);
@@ -66,6 +66,25 @@ impl Patience {
     }
 }
 
+/// The outcome of an attempt at a queue.
+pub(super) enum Attempt<R> {
+    Done(R),
+    /// It may succeed later.
+    NotYet,
+    /// The queue was shut down.
+    Closed,
+}
+
+impl<R> From<Result<R, TryPopError>> for Attempt<R> {
+    fn from(result: Result<R, TryPopError>) -> Self {
+        match result {
+            Ok(done) => Self::Done(done),
+            Err(TryPopError::Empty) => Self::NotYet,
+            Err(TryPopError::Closed) => Self::Closed,
+        }
+    }
+}
+
 /// Does what `attempt` attempts as soon as it succeeds, waiting in `set` in between. `attempt` has been refused once before.
 #[cold]
 pub(super) fn wait<R>(
@@ -74,12 +93,12 @@ pub(super) fn wait<R>(
     patience: Patience,
     late: Error,
     ready: impl Fn() -> bool,
-    mut attempt: impl FnMut() -> PyResult<Result<R, Refused>>,
+    mut attempt: impl FnMut() -> PyResult<Attempt<R>>,
 ) -> PyResult<R> {
     let mut attempt = || match attempt() {
-        Ok(Ok(done)) => Some(Ok(done)),
-        Ok(Err(Refused::Closed)) => Some(Err(error(py, Error::ShutDown))),
-        Ok(Err(Refused::NotNow)) => None,
+        Ok(Attempt::Done(done)) => Some(Ok(done)),
+        Ok(Attempt::Closed) => Some(Err(error(py, Error::ShutDown))),
+        Ok(Attempt::NotYet) => None,
         Err(raised) => Some(Err(raised)),
     };
     if matches!(patience, Patience::None) {

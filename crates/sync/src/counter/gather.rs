@@ -2,44 +2,34 @@
 //!
 //! The function is the caller's, and may be anything: it runs between a read and a compare-and-swap, never under a lock.
 
-#![allow(unsafe_code)]
-
-use crate::slot::{Counted, Slot};
+use crate::owned::Counted;
+use crate::slot::Slot;
 use crate::stripe::{stripes, thread_number};
 use crossbeam_utils::CachePadded;
-use std::marker::PhantomData;
 
-/// A slot per thread, each on a cache line of its own. Empty (0) until its first value.
+/// A slot per thread, each on a cache line of its own. Empty until its first value.
 pub struct Gather<C: Counted> {
-    slots: Box<[CachePadded<Slot>]>,
+    slots: Box<[CachePadded<Slot<C>>]>,
     mask: usize,
-    counted: PhantomData<fn(C)>,
 }
 
 impl<C: Counted> Default for Gather<C> {
     fn default() -> Self {
         let stripes = stripes();
         let slots = (0..stripes).map(|_| CachePadded::default()).collect();
-        Self { slots, mask: stripes - 1, counted: PhantomData }
+        Self { slots, mask: stripes - 1 }
     }
 }
 
 impl<C: Counted> Gather<C> {
     /// The slot of the calling thread. Others may use it too, when there are more threads than slots.
     #[inline]
-    pub fn mine(&self) -> &Slot {
+    pub fn mine(&self) -> &Slot<C> {
         &self.slots[thread_number() & self.mask]
     }
 
     /// All slots.
-    pub fn slots(&self) -> impl Iterator<Item = &Slot> {
+    pub fn slots(&self) -> impl Iterator<Item = &Slot<C>> {
         self.slots.iter().map(|slot| &**slot)
-    }
-}
-
-impl<C: Counted> Drop for Gather<C> {
-    fn drop(&mut self) {
-        // SAFETY: each slot owned the count of its word.
-        unsafe { C::dispose(&mut self.slots().map(|slot| slot.swap(0))) };
     }
 }

@@ -70,14 +70,14 @@ pub(super) fn forks() -> u32 {
     FORKS.load(Ordering::Relaxed)
 }
 
-/// To be called in the child of a fork, by its one thread, before it comes to any lock: all others are gone.
-pub fn forked() {
+/// Notes, in the child of a fork, that all threads but the calling one are gone. Returns that one.
+pub(super) fn forked() -> Me {
     let mine = Me::here().number();
     Me::arrive(mine);
     SURVIVOR.store(mine, Ordering::Relaxed);
     FIRST_HERE.store(NEXT.load(Ordering::Relaxed), Ordering::Relaxed);
     FORKS.fetch_add(1, Ordering::Relaxed);
-    super::rw::forked(Me::here());
+    Me::here()
 }
 
 #[cfg(target_os = "linux")]

@@ -32,10 +32,10 @@ mod tests;
 pub use barrier::{Arrival, Barrier, Broken};
 pub use event::{Event, Latch};
 pub use holds::Holds;
-pub use me::{Me, forked};
+pub use me::Me;
 pub use mutex::Lock;
 pub use phaser::{Arrived, PARTIES_MAX, Phaser, PhaserError};
-pub use rw::Rw;
+pub use rw::{Rw, forked};
 pub use semaphore::Semaphore;
 pub use stamped::{Mode, Stamped, mode};
 

@@ -7,7 +7,7 @@
 //! The count of one stripe may be negative, because whoever lets go may be another thread than the one that came. Only the sum means
 //! anything; and since a shut gate lets nobody in, a sum taken then is never less than the truth.
 
-use super::me::Me;
+use super::me::{self, Me};
 use super::queue::{Node, Queue};
 use super::{Holds, Lock, Mutex, Outcome, SHORT, Sleep, full_fence, lock, spin_until, wait_for};
 use crate::park::WaitSet;
@@ -43,8 +43,10 @@ static ALL: std::sync::Mutex<Vec<Weak<Rw>>> = std::sync::Mutex::new(Vec::new());
 /// Asking the system takes longer than all the rest of making a lock.
 static STRIPES: std::sync::LazyLock<usize> = std::sync::LazyLock::new(stripes);
 
-/// In the child of a fork: what the threads held that are not here is let go of.
-pub(super) fn forked(me: Me) {
+/// Lets go of what the threads held that a fork left behind. To be called in the child, by its one
+/// thread, before it comes to any lock.
+pub fn forked() {
+    let me = me::forked();
     let all = ALL.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     all.iter().filter_map(Weak::upgrade).for_each(|lock| lock.mind_fork(me));
 }

@@ -3,10 +3,10 @@
 //! Threads number themselves with the smallest number free, so that the table is as large as the most threads there ever were
 //! at once. A number that comes to a new thread finds the value of the one that had it before: that is put aside, for whoever sums up.
 
-use crate::slot::{Counted, Slot};
+use crate::owned::{Counted, Owned};
+use crate::slot::Slot;
 use crossbeam_utils::CachePadded;
 use std::cell::RefCell;
-use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -71,13 +71,12 @@ fn number() -> Option<(usize, u64)> {
         .ok()
 }
 
-#[derive(Default)]
-struct Place {
+struct Place<C: Counted> {
     birth: AtomicU64,
-    slot: Slot,
+    slot: Slot<C>,
 }
 
-type Segment = OnceLock<Box<[CachePadded<Place>]>>;
+type Segment<C> = OnceLock<Box<[CachePadded<Place<C>>]>>;
 
 /// Segments of 8, 8, 16, 32 ... places: they never move.
 const FIRST: usize = 8;
@@ -85,11 +84,11 @@ const SEGMENTS: usize = 28;
 
 /// The slots.
 pub struct PerThread<C: Counted> {
-    segments: [Segment; SEGMENTS],
-    aside: Mutex<Vec<u64>>,
+    segments: [Segment<C>; SEGMENTS],
+    /// Values of threads that have ended.
+    aside: Mutex<Vec<Owned<C>>>,
     /// How often a value was put aside: whoever reads both places looks whether one moved meanwhile.
     moves: AtomicUsize,
-    counted: PhantomData<fn(C)>,
 }
 
 impl<C: Counted> Default for PerThread<C> {
@@ -98,7 +97,6 @@ impl<C: Counted> Default for PerThread<C> {
             segments: [const { OnceLock::new() }; SEGMENTS],
             aside: Mutex::new(Vec::new()),
             moves: AtomicUsize::new(0),
-            counted: PhantomData,
         }
     }
 }
@@ -113,112 +111,85 @@ fn locate(place: usize) -> (usize, usize) {
 impl<C: Counted> PerThread<C> {
     /// This thread's slot, if it has put something in since it began.
     #[inline]
-    pub fn mine(&self) -> Option<&Slot> {
+    pub fn mine(&self) -> Option<&Slot<C>> {
         let (place, birth) = number()?;
         let (segment, index) = locate(place);
         let place = self.segments.get(segment)?.get()?.get(index)?;
         (place.birth.load(Ordering::Relaxed) == birth).then_some(&place.slot)
     }
 
-    /// Puts this thread's value in and returns the one it had, or 0. Gives `word` back if the thread is being torn down.
-    pub fn put(&self, word: u64) -> Result<u64, u64> {
+    /// Puts this thread's value in and returns the one it had. Gives `value` back if the thread is
+    /// being torn down.
+    pub fn put(&self, value: Owned<C>) -> Result<Option<Owned<C>>, Owned<C>> {
         if let Some(slot) = self.mine() {
-            return Ok(slot.swap(word));
+            return Ok(slot.swap(value));
         }
-        let Some((place, birth)) = number() else { return Err(word) };
+        let Some((place, birth)) = number() else { return Err(value) };
         let (segment, index) = locate(place);
-        let Some(places) = self.segments.get(segment) else { return Err(word) };
-        let places = places
-            .get_or_init(|| (0..FIRST << segment).map(|_| CachePadded::new(Place::default())).collect());
+        let Some(places) = self.segments.get(segment) else { return Err(value) };
+        let fresh = || CachePadded::new(Place { birth: AtomicU64::new(0), slot: Slot::default() });
+        let places = places.get_or_init(|| (0..FIRST << segment).map(|_| fresh()).collect());
         let place = &places[index];
         // A thread that has ended cannot lay claim to it, and nobody else has this number: the place is this thread's.
         let mut aside = self.aside();
-        let old = place.slot.swap(word);
+        let old = place.slot.swap(value);
         place.birth.store(birth, Ordering::Relaxed);
-        if old != 0 {
+        if let Some(old) = old {
             aside.push(old);
             self.moves.fetch_add(1, Ordering::SeqCst);
         }
-        Ok(0)
+        Ok(None)
     }
 
-    fn aside(&self) -> MutexGuard<'_, Vec<u64>> {
+    fn aside(&self) -> MutexGuard<'_, Vec<Owned<C>>> {
         self.aside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Every thread's slot.
-    pub fn slots(&self) -> impl Iterator<Item = &Slot> {
+    pub fn slots(&self) -> impl Iterator<Item = &Slot<C>> {
         self.segments
             .iter()
             .filter_map(OnceLock::get)
             .flat_map(|places| places.iter().map(|place| &place.slot))
     }
 
-    /// Every value, also of threads that have ended, each with a count of its own. What is put in meanwhile may be missing.
-    pub fn values(&self) -> Vec<u64> {
+    /// Every value, also of threads that have ended. What is put in meanwhile may be missing.
+    pub fn values(&self) -> Vec<Owned<C>> {
         loop {
             let moves = self.moves.load(Ordering::SeqCst);
-            let mut words: Vec<u64> = self.slots().map(Slot::load::<C>).filter(|word| *word != 0).collect();
-            {
-                let aside = self.aside();
-                // The list owns a count of each while it is locked, so that every one is alive.
-                words.extend(aside.iter().filter(|word| retain::<C>(**word)));
-            }
+            let mut values: Vec<_> = self.slots().filter_map(Slot::load).collect();
+            values.extend(self.aside().iter().filter_map(Owned::try_clone));
             if self.moves.load(Ordering::SeqCst) == moves {
-                return words;
+                return values;
             }
-            words.into_iter().for_each(release::<C>);
         }
     }
 
-    /// Takes every value out, each once whoever else takes: the counts are the caller's.
-    pub fn take(&self) -> Vec<u64> {
+    /// Takes every value out, each once whoever else takes.
+    pub fn take(&self) -> Vec<Owned<C>> {
         // The slots first: what is put aside meanwhile is found there.
-        let mut words: Vec<u64> = self.slots().map(|slot| slot.swap(0)).filter(|word| *word != 0).collect();
-        words.append(&mut self.aside());
-        words
+        let mut values: Vec<_> = self.slots().filter_map(Slot::take).collect();
+        values.append(&mut self.aside());
+        values
     }
 
-    /// The values of ended threads that were put aside, without counts. For the collector, while nothing else runs.
-    pub fn put_aside(&self) -> Vec<u64> {
-        self.aside().clone()
+    /// Shows the values of ended threads, under the lock: for the collector, while nothing else
+    /// runs.
+    pub fn with_put_aside<R>(&self, look: impl FnOnce(&[Owned<C>]) -> R) -> R {
+        look(&self.aside())
     }
 }
 
-#[allow(unsafe_code)]
-fn retain<C: Counted>(word: u64) -> bool {
-    // SAFETY: the caller holds a place that owns a count of it.
-    unsafe { C::try_retain(word) }
-}
-
-#[allow(unsafe_code)]
-fn release<C: Counted>(word: u64) {
-    // SAFETY: the caller owns the count.
-    unsafe { C::release(word) }
-}
-
-#[allow(unsafe_code)]
 impl<C: Counted> Drop for PerThread<C> {
     fn drop(&mut self) {
-        // SAFETY: what was taken is this drop's.
-        unsafe { C::dispose(&mut self.take().into_iter()) }
+        self.take().into_iter().for_each(Owned::dispose);
     }
 }
 
 #[cfg(all(test, not(loom)))]
-#[allow(unsafe_code)]
 mod tests {
     use super::*;
-
-    struct Plain;
-
-    // SAFETY: the words stand for themselves.
-    unsafe impl Counted for Plain {
-        unsafe fn try_retain(_: u64) -> bool {
-            true
-        }
-        unsafe fn release(_: u64) {}
-    }
+    use crate::owned::plain::{Plain, own, word};
 
     #[test]
     fn each_thread_finds_its_own_and_none_is_lost_when_it_ends() {
@@ -228,16 +199,16 @@ mod tests {
                 for thread in 0..5u64 {
                     let values = &values;
                     scope.spawn(move || {
-                        assert!(values.mine().is_none_or(|slot| slot.peek() == 0));
-                        values.put(round * 5 + thread + 1).unwrap();
-                        assert_eq!(values.mine().unwrap().peek(), round * 5 + thread + 1);
+                        assert!(values.mine().is_none_or(|slot| slot.is_empty()));
+                        values.put(own(round * 5 + thread)).unwrap();
+                        assert_eq!(values.mine().unwrap().peek(), word(round * 5 + thread));
                     });
                 }
             });
         }
-        let mut all = values.values();
+        let mut all: Vec<_> = values.values().iter().map(Owned::as_raw).collect();
         all.sort_unstable();
-        assert_eq!(all, (1..=100).collect::<Vec<_>>());
+        assert_eq!(all, (0..100).map(word).collect::<Vec<_>>());
         assert_eq!(values.take().len(), 100);
         assert!(values.values().is_empty());
     }

@@ -1,91 +1,93 @@
 //! Two threads meet and swap what they brought.
 
-#![allow(unsafe_code)]
-
+use crate::owned::{Counted, Owned};
 use crate::park::Parker;
-use crate::slot::{Counted, Slot};
-use std::marker::PhantomData;
+use crate::slot::Slot;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// One who came first, and waits. Afterwards `brought` is the other's.
-pub struct Offer {
+/// One who came first, and waits. Once the parker is raised, `brought` is the other's.
+pub struct Offer<C: Counted> {
     /// Raised when the other has come.
     pub parker: Parker,
-    brought: Slot,
+    brought: Slot<C>,
     /// The process of the thread that waits: a forked child has its memory without having the thread.
     process: u32,
 }
 
-/// What came of a visit.
-pub enum Met {
-    /// The other was there: this is what it brought.
-    Other(u64),
-    /// Nobody was there: wait, then ask [`Exchange::leave`].
-    Nobody(Arc<Offer>),
+/// The outcome of [`Exchange::come`].
+pub enum Met<C: Counted> {
+    /// The other was there, and brought this.
+    Other(Option<Owned<C>>),
+    /// Nobody was there: wait, then call [`Exchange::leave`].
+    Nobody(Arc<Offer<C>>),
 }
 
 /// The meeting place.
 pub struct Exchange<C: Counted> {
-    waiting: Mutex<Option<Arc<Offer>>>,
-    counted: PhantomData<fn(C)>,
+    waiting: Mutex<Option<Arc<Offer<C>>>>,
 }
 
 impl<C: Counted> Default for Exchange<C> {
     fn default() -> Self {
-        Self { waiting: Mutex::default(), counted: PhantomData }
+        Self { waiting: Mutex::default() }
     }
 }
 
 impl<C: Counted> Exchange<C> {
-    fn waiting(&self) -> MutexGuard<'_, Option<Arc<Offer>>> {
+    fn waiting(&self) -> MutexGuard<'_, Option<Arc<Offer<C>>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Comes with `word`, whose count passes on.
-    pub fn come(&self, word: u64) -> Met {
+    /// Comes with `item`.
+    pub fn come(&self, item: Owned<C>) -> Met<C> {
         let process = std::process::id();
-        let subject = std::ptr::from_ref(self).addr();
-        let mine = Arc::new(Offer { parker: Parker::new(subject), brought: Slot::new(word), process });
         let mut waiting = self.waiting();
-        let first = waiting.take();
-        match first {
+        match waiting.take() {
             Some(first) if first.process == process => {
                 drop(waiting);
-                // The offer was taken out by this thread, so its waiter looks at it only when it has been woken.
-                let theirs = first.brought.swap(mine.brought.swap(0));
+                // This thread took the offer out, so its waiter looks at it only when it has been
+                // woken.
+                let theirs = first.brought.swap(item);
                 first.parker.unpark();
                 Met::Other(theirs)
             }
             forgotten => {
+                let subject = std::ptr::from_ref(self).addr();
+                let mine =
+                    Arc::new(Offer { parker: Parker::new(subject), brought: Slot::new(item), process });
                 *waiting = Some(mine.clone());
                 drop(waiting);
-                // Only memory: what it brought is left to the parent's thread, which is not here to drop it.
+                // Only memory: the offer itself is the parent's thread's, which is not here to drop
+                // it.
                 drop(forgotten);
                 Met::Nobody(mine)
             }
         }
     }
 
-    /// Ends a wait. `Ok`: the other came, and brought this. `Err`: it did not; here is what was brought in vain.
-    pub fn leave(&self, offer: &Arc<Offer>) -> Result<u64, u64> {
-        {
-            let mut waiting = self.waiting();
-            if waiting.as_ref().is_some_and(|there| Arc::ptr_eq(there, offer)) {
-                *waiting = None;
-                return Err(offer.brought.swap(0));
-            }
+    /// Ends a wait: what the other brought, if it came. If it did not, the item that the caller
+    /// brought is dropped.
+    pub fn leave(&self, offer: &Arc<Offer<C>>) -> Option<Owned<C>> {
+        let mut waiting = self.waiting();
+        if waiting.as_ref().is_some_and(|there| Arc::ptr_eq(there, offer)) {
+            *waiting = None;
+            drop(waiting);
+            drop(offer.brought.take());
+            return None;
         }
+        drop(waiting);
         // Taken out by one who is about to raise the flag: a few instructions.
         while !offer.parker.is_raised() {
             std::thread::yield_now();
         }
-        Ok(offer.brought.swap(0))
+        offer.brought.take()
     }
 
-    /// What the one who waits has brought, for one who is alone with this (the collector, while all threads stand still).
-    pub fn for_each(&self, mut each: impl FnMut(u64)) {
+    /// Shows what the one who waits has brought, under the lock: for the collector, while all
+    /// threads stand still.
+    pub fn for_each(&self, mut each: impl FnMut(&Slot<C>)) {
         if let Some(offer) = self.waiting().as_ref() {
-            each(offer.brought.peek());
+            each(&offer.brought);
         }
     }
 }

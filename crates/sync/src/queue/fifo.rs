@@ -15,14 +15,16 @@
 //!
 //! Closing sets the top bit of `tail`. A ticket drawn later shows it, so no put that follows a close gets in, and none that came before is lost.
 
-use super::Refused;
+#![allow(unsafe_code)]
+
+use super::error::{TryPopError, TryPushError};
 use super::holes::Holes;
 use super::reclaim::{self, Pin};
 use super::segment::{DEAD, EMPTY, Path, Segment};
 use super::trust;
+use crate::owned::{Counted, Owned};
 use crate::prim::atomic::{AtomicU64, Ordering};
 use crate::prim::hint;
-use crate::slot::Counted;
 use crossbeam_utils::CachePadded;
 use std::marker::PhantomData;
 
@@ -43,7 +45,8 @@ struct Ways {
     bound: u64,
 }
 
-/// The queue. It owns one count of each word in it; words are not 0 and do not end in `11`.
+/// The queue. It owns one count of each word in it, none of which is 0 or ends in `11` (see
+/// [`Owned::from_raw`]).
 pub struct Fifo<C: Counted> {
     tail: CachePadded<AtomicU64>,
     head: CachePadded<AtomicU64>,
@@ -129,10 +132,21 @@ impl<C: Counted> Fifo<C> {
         }
     }
 
-    /// Puts `word` in, whose count passes to the queue unless it is refused.
+    /// Puts `item` in.
     #[inline]
-    pub fn put(&self, word: u64) -> Result<(), Refused> {
-        debug_assert!(word != EMPTY && word & DEAD != DEAD);
+    pub fn put(&self, item: Owned<C>) -> Result<(), TryPushError<Owned<C>>> {
+        match self.put_word(item.as_raw()) {
+            Ok(()) => {
+                // The queue has taken over the count.
+                item.into_raw();
+                Ok(())
+            }
+            Err(refused) => Err(refused.with(item)),
+        }
+    }
+
+    #[inline]
+    fn put_word(&self, word: u64) -> Result<(), TryPushError<()>> {
         let pin = reclaim::pin();
         let mut blindly = self.ways.bound == UNBOUNDED || trust::puts(self.key());
         loop {
@@ -140,7 +154,7 @@ impl<C: Counted> Fifo<C> {
             let ticket =
                 if blindly { self.tail.fetch_add(1, Ordering::SeqCst) } else { self.draw_if_room(1)?.0 };
             if ticket & CLOSED != 0 {
-                return Err(Refused::Closed);
+                return Err(TryPushError::Closed(()));
             }
             let cell = self.ways.tail.find(start, ticket, &pin).cell(ticket);
             if blindly && !self.admits(ticket) && self.give_back(ticket, cell) {
@@ -156,30 +170,27 @@ impl<C: Counted> Fifo<C> {
         }
     }
 
-    /// Puts as many of `words` in as there is room for, one after another, in order, and returns how many.
-    pub fn put_many(&self, words: &[u64]) -> Result<usize, Refused> {
+    /// Puts as many of `items` in as there is room for, one after another, in order, and returns
+    /// how many. The others stay in the iterator.
+    pub fn put_many(&self, items: &mut std::vec::IntoIter<Owned<C>>) -> usize {
         let pin = reclaim::pin();
-        let mut stored = 0;
-        while stored < words.len() {
+        let before = items.len();
+        while items.len() > 0 {
             let mut at = self.ways.tail.start(&pin);
-            let wanted = (words.len() - stored) as u64;
-            let (first, drawn) = match self.draw_if_room(wanted) {
-                Ok(tickets) => tickets,
-                Err(_) if stored > 0 => break,
-                Err(refused) => return Err(refused),
-            };
+            let Ok((first, drawn)) = self.draw_if_room(items.len() as u64) else { break };
             for ticket in first..first + drawn {
                 at = self.ways.tail.find(at, ticket, &pin);
-                let word = words[stored];
+                let word = items.as_slice()[0].as_raw();
                 if at.cell(ticket).compare_exchange(EMPTY, word, Ordering::SeqCst, Ordering::Relaxed).is_ok()
                 {
-                    stored += 1;
+                    // The queue has taken over the count.
+                    items.next().map(Owned::into_raw);
                 } else {
                     self.wasted.fetch_add(1, Ordering::SeqCst);
                 }
             }
         }
-        Ok(stored)
+        before - items.len()
     }
 
     /// Whether there is room for the item of `ticket`.
@@ -215,12 +226,12 @@ impl<C: Counted> Fifo<C> {
     }
 
     /// Draws up to `wanted` tickets for which there is room: the first one and how many.
-    fn draw_if_room(&self, wanted: u64) -> Result<(u64, u64), Refused> {
+    fn draw_if_room(&self, wanted: u64) -> Result<(u64, u64), TryPushError<()>> {
         loop {
             let before = self.holes.before();
             let tail = self.tail.load(Ordering::SeqCst);
             if tail & CLOSED != 0 {
-                return Err(Refused::Closed);
+                return Err(TryPushError::Closed(()));
             }
             // After `tail`: if it seems full now, then it is full at this moment.
             let head = self.head.load(Ordering::SeqCst);
@@ -228,7 +239,7 @@ impl<C: Counted> Fifo<C> {
             let room = limit.saturating_sub(tail);
             if room == 0 {
                 if self.holes.none_since(before) {
-                    return Err(Refused::NotNow);
+                    return Err(TryPushError::Full(()));
                 }
                 crate::prim::thread::yield_now();
                 continue;
@@ -244,14 +255,14 @@ impl<C: Counted> Fifo<C> {
         }
     }
 
-    /// Takes the oldest item out, with its count.
+    /// Takes the oldest item out.
     #[inline]
-    pub fn take(&self) -> Result<u64, Refused> {
+    pub fn take(&self) -> Result<Owned<C>, TryPopError> {
         let pin = reclaim::pin();
         if trust::takes(self.key())
-            && let Some(word) = self.draw_and_take(&pin)
+            && let Some(item) = self.draw_and_take(&pin)
         {
-            return Ok(word);
+            return Ok(item);
         }
         loop {
             let head = self.head.load(Ordering::SeqCst);
@@ -259,30 +270,27 @@ impl<C: Counted> Fifo<C> {
             let (tail, closed) = self.end();
             if tail <= head {
                 trust::no_more_takes();
-                return Err(if closed { Refused::Closed } else { Refused::NotNow });
+                return Err(TryPopError::of_empty(closed));
             }
-            if let Some(word) = self.draw_and_take(&pin) {
+            if let Some(item) = self.draw_and_take(&pin) {
                 if tail - head > 1 {
                     trust::more_takes(self.key());
                 }
-                return Ok(word);
+                return Ok(item);
             }
         }
     }
 
     /// Takes up to `wanted` items out, the oldest first, and hands them to `each`; how many there were.
-    pub fn take_many(&self, wanted: usize, mut each: impl FnMut(u64)) -> Result<usize, Refused> {
+    pub fn take_many(&self, wanted: usize, mut each: impl FnMut(Owned<C>)) -> usize {
         let pin = reclaim::pin();
         let mut taken = 0;
         while taken < wanted {
             let mut at = self.ways.head.start(&pin);
             let head = self.head.load(Ordering::SeqCst);
-            let (tail, closed) = self.end();
+            let (tail, _) = self.end();
             if tail <= head {
-                if taken > 0 {
-                    break;
-                }
-                return Err(if closed { Refused::Closed } else { Refused::NotNow });
+                break;
             }
             let many = (tail - head).min((wanted - taken) as u64);
             if self.head.compare_exchange(head, head + many, Ordering::SeqCst, Ordering::Relaxed).is_err() {
@@ -291,17 +299,17 @@ impl<C: Counted> Fifo<C> {
             }
             for ticket in head..head + many {
                 at = self.ways.head.find(at, ticket, &pin);
-                if let Some(word) = self.settle(ticket, at.cell(ticket)) {
+                if let Some(item) = self.settle(ticket, at.cell(ticket)) {
                     taken += 1;
-                    each(word);
+                    each(item);
                 }
             }
         }
-        Ok(taken)
+        taken
     }
 
     #[inline]
-    fn draw_and_take(&self, pin: &Pin) -> Option<u64> {
+    fn draw_and_take(&self, pin: &Pin) -> Option<Owned<C>> {
         let start = self.ways.head.start(pin);
         let ticket = self.head.fetch_add(1, Ordering::SeqCst);
         self.settle(ticket, self.ways.head.find(start, ticket, pin).cell(ticket))
@@ -309,9 +317,12 @@ impl<C: Counted> Fifo<C> {
 
     /// What is in the cell of a ticket of ours. If it is empty and stays so, the ticket is given up.
     #[inline]
-    fn settle(&self, ticket: u64, cell: &AtomicU64) -> Option<u64> {
+    fn settle(&self, ticket: u64, cell: &AtomicU64) -> Option<Owned<C>> {
         let word = cell.load(Ordering::Acquire);
-        if word != EMPTY && word != DEAD { Some(word) } else { self.settle_late(ticket, cell) }
+        let word = if word != EMPTY && word != DEAD { word } else { self.settle_late(ticket, cell)? };
+        // SAFETY: a putter gave the count over in the cell, and whoever drew the ticket alone takes
+        // it.
+        Some(unsafe { Owned::from_raw(word) })
     }
 
     /// Only a ticket that no putter has drawn may be given up: one that a putter has drawn counts as an item from then on, and will be one
@@ -337,13 +348,16 @@ impl<C: Counted> Fifo<C> {
         }
     }
 
-    /// Shows every word in the queue, for one who is alone with it (the collector, while all threads stand still).
-    pub fn for_each(&self, each: impl FnMut(u64)) {
-        self.walk(each, |_| ());
+    /// Shows every item, for the collector.
+    ///
+    /// # Safety
+    /// No other thread uses the queue during the call, and `each` does not either.
+    pub unsafe fn for_each(&self, mut each: impl FnMut(&Owned<C>)) {
+        // SAFETY: the queue owns the count of each word in it, and nobody takes one out.
+        self.walk(|word| unsafe { Owned::show(word, &mut each) }, |_| ());
     }
 
     /// Walks the cells that may hold items, and then has every segment seen off.
-    #[allow(unsafe_code)]
     fn walk(&self, mut each: impl FnMut(u64), mut leave: impl FnMut(*mut Segment)) {
         let (tail, _) = self.end();
         let mut next = self.head.load(Ordering::SeqCst);
@@ -373,13 +387,14 @@ impl<C: Counted> Fifo<C> {
 }
 
 impl<C: Counted> Drop for Fifo<C> {
-    #[allow(unsafe_code)]
     fn drop(&mut self) {
         let (mut words, mut segments) = (Vec::new(), Vec::new());
         self.walk(|word| words.push(word), |segment| segments.push(segment));
         segments.into_iter().for_each(Segment::free);
-        // SAFETY: the queue owned these counts.
-        unsafe { C::dispose(&mut words.into_iter()) };
+        for word in words {
+            // SAFETY: the queue owned these counts.
+            unsafe { C::dispose(word) };
+        }
     }
 }
 

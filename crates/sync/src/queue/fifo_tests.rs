@@ -25,6 +25,25 @@ fn word(n: u64) -> u64 {
     (n + 1) << 2
 }
 
+/// The same, to be put in.
+fn own(n: u64) -> Owned<Plain> {
+    // SAFETY: such words have no count, and are no marks.
+    unsafe { Owned::from_raw(word(n)) }
+}
+
+/// Takes the number of a word out.
+fn take(queue: &Fifo<Plain>) -> Result<u64, TryPopError> {
+    queue.take().map(Owned::into_raw)
+}
+
+/// Every word in the queue, which nobody else uses.
+fn all(queue: &Fifo<Plain>) -> Vec<u64> {
+    let mut seen = Vec::new();
+    // SAFETY: nobody else uses the queue.
+    unsafe { queue.for_each(|item| seen.push(item.as_raw())) };
+    seen
+}
+
 #[cfg(not(loom))]
 mod by_threads {
     use super::*;
@@ -46,7 +65,7 @@ mod by_threads {
                 match step % 6 {
                     0 | 1 => for _ in 0..many {
                         n += 1;
-                        let put = queue.put(word(n));
+                        let put = queue.put(own(n));
                         prop_assert_eq!(put.is_err(), full(&model));
                         if put.is_ok() {
                             model.push_back(word(n));
@@ -54,36 +73,35 @@ mod by_threads {
                         }
                     },
                     2 => {
-                        let words: Vec<_> = (0..many as u64).map(|i| word(n + i)).collect();
-                        n += many as u64;
-                        let put = queue.put_many(&words).unwrap_or(0);
+                        let mut items = (n..n + many as u64).map(own).collect::<Vec<_>>().into_iter();
+                        let put = queue.put_many(&mut items);
+                        prop_assert_eq!(items.len(), many - put);
                         let room = bound.map_or(many, |b| b as usize - model.len());
                         prop_assert_eq!(put, many.min(room));
-                        model.extend(&words[..put]);
+                        model.extend((n..n + put as u64).map(word));
+                        n += many as u64;
                         puts += put as u64;
                     }
                     3 | 4 => for _ in 0..many {
-                        prop_assert_eq!(queue.take().ok(), model.pop_front());
+                        prop_assert_eq!(take(&queue).ok(), model.pop_front());
                     },
                     _ => {
                         let mut out = Vec::new();
-                        let taken = queue.take_many(many, |word| out.push(word)).unwrap_or(0);
+                        let taken = queue.take_many(many, |item| out.push(item.into_raw()));
                         prop_assert_eq!(taken, out.len());
                         prop_assert_eq!(out, model.drain(..many.min(model.len())).collect::<Vec<_>>());
                     }
                 }
                 prop_assert_eq!(queue.len(), model.len() as u64);
                 prop_assert_eq!(queue.puts(), puts);
-                let mut seen = Vec::new();
-                queue.for_each(|word| seen.push(word));
-                prop_assert_eq!(seen, model.iter().copied().collect::<Vec<_>>());
+                prop_assert_eq!(all(&queue), model.iter().copied().collect::<Vec<_>>());
             }
             queue.close();
-            prop_assert_eq!(queue.put(word(0)), Err(Refused::Closed));
+            prop_assert_eq!(queue.put(own(0)), Err(TryPushError::Closed(own(0))));
             while let Some(expected) = model.pop_front() {
-                prop_assert_eq!(queue.take(), Ok(expected));
+                prop_assert_eq!(take(&queue), Ok(expected));
             }
-            prop_assert_eq!(queue.take(), Err(Refused::Closed));
+            prop_assert_eq!(take(&queue), Err(TryPopError::Closed));
             prop_assert_eq!(queue.puts(), puts);
         }
     }
@@ -98,7 +116,7 @@ mod by_threads {
                 thread::spawn(move || {
                     start.wait();
                     for n in 0..each {
-                        while queue.put(word(who * each + n)).is_err() {
+                        while queue.put(own(who * each + n)).is_err() {
                             thread::yield_now();
                         }
                     }
@@ -114,9 +132,9 @@ mod by_threads {
                     loop {
                         assert!(bound.is_none_or(|bound| queue.len() <= bound));
                         match queue.take() {
-                            Ok(word) => out.push((word >> 2) - 1),
-                            Err(Refused::NotNow) => thread::yield_now(),
-                            Err(Refused::Closed) => return out,
+                            Ok(item) => out.push((item.as_raw() >> 2) - 1),
+                            Err(TryPopError::Empty) => thread::yield_now(),
+                            Err(TryPopError::Closed) => return out,
                         }
                     }
                 })
@@ -152,13 +170,13 @@ mod by_threads {
     #[test]
     fn what_is_left_is_released_once() {
         let queue = Fifo::<Plain>::new(None);
-        let before = RELEASED.load(Ordering::Relaxed);
         for n in 0..1000 {
-            queue.put(word(n)).unwrap();
+            queue.put(own(n)).unwrap();
         }
         for n in 0..300 {
-            assert_eq!(queue.take(), Ok(word(n)));
+            assert_eq!(take(&queue), Ok(word(n)));
         }
+        let before = RELEASED.load(Ordering::Relaxed);
         drop(queue);
         assert_eq!(RELEASED.load(Ordering::Relaxed) - before, 700);
     }
@@ -183,13 +201,13 @@ mod by_every_interleaving {
             let queue = Arc::new(Fifo::<Plain>::new(None));
             let putters = [0, 10].map(|who| {
                 let queue = queue.clone();
-                thread::spawn(move || (0..2).for_each(|n| queue.put(word(who + n)).unwrap()))
+                thread::spawn(move || (0..2).for_each(|n| queue.put(own(who + n)).unwrap()))
             });
-            let mut out: Vec<_> = (0..2).filter_map(|_| queue.take().ok()).collect();
+            let mut out: Vec<_> = (0..2).filter_map(|_| take(&queue).ok()).collect();
             for putter in putters {
                 putter.join().unwrap();
             }
-            out.extend(std::iter::from_fn(|| queue.take().ok()));
+            out.extend(std::iter::from_fn(|| take(&queue).ok()));
             for who in [0, 10] {
                 assert!(out.iter().filter(|&&w| w >= word(who) && w < word(who + 5)).is_sorted());
             }
@@ -206,15 +224,15 @@ mod by_every_interleaving {
             let other = {
                 let queue = queue.clone();
                 thread::spawn(move || {
-                    queue.put(word(1)).unwrap();
+                    queue.put(own(1)).unwrap();
                     // There are as many puts that have ended as takes that have begun.
                     queue.take().unwrap();
                 })
             };
-            queue.put(word(2)).unwrap();
+            queue.put(own(2)).unwrap();
             queue.take().unwrap();
             other.join().unwrap();
-            assert_eq!(queue.take(), Err(Refused::NotNow));
+            assert_eq!(take(&queue), Err(TryPopError::Empty));
         });
     }
 
@@ -225,17 +243,17 @@ mod by_every_interleaving {
             let queue = Arc::new(Fifo::<Plain>::new(Some(1)));
             let other = {
                 let queue = queue.clone();
-                thread::spawn(move || queue.put(word(1)).is_ok())
+                thread::spawn(move || queue.put(own(1)).is_ok())
             };
-            let mine = queue.put(word(2)).is_ok();
+            let mine = queue.put(own(2)).is_ok();
             let other = other.join().unwrap();
             assert!(mine != other, "one place, one item");
             assert_eq!(queue.len(), 1);
             assert_eq!(queue.puts(), 1);
             queue.take().unwrap();
             // The hole that the refused one may have left takes no room.
-            queue.put(word(3)).unwrap();
-            assert_eq!(queue.put(word(4)), Err(Refused::NotNow));
+            queue.put(own(3)).unwrap();
+            assert_eq!(queue.put(own(4)), Err(TryPushError::Full(own(4))));
         });
     }
 
@@ -244,13 +262,13 @@ mod by_every_interleaving {
     fn never_full_while_there_is_room() {
         check(|| {
             let queue = Arc::new(Fifo::<Plain>::new(Some(1)));
-            queue.put(word(0)).unwrap();
+            queue.put(own(0)).unwrap();
             let other = {
                 let queue = queue.clone();
-                thread::spawn(move || queue.put(word(1)).is_ok())
+                thread::spawn(move || queue.put(own(1)).is_ok())
             };
             queue.take().unwrap();
-            let mine = queue.put(word(2)).is_ok();
+            let mine = queue.put(own(2)).is_ok();
             let other = other.join().unwrap();
             assert!(mine || other, "somebody found the room");
             assert_eq!(queue.len(), 1);
@@ -264,11 +282,11 @@ mod by_every_interleaving {
             let queue = Arc::new(Fifo::<Plain>::new(None));
             let putter = {
                 let queue = queue.clone();
-                thread::spawn(move || (0..2).take_while(|&n| queue.put(word(n)).is_ok()).count())
+                thread::spawn(move || (0..2).take_while(|&n| queue.put(own(n)).is_ok()).count())
             };
             queue.close();
             let mut out = 0;
-            while queue.take() != Err(Refused::Closed) {
+            while take(&queue) != Err(TryPopError::Closed) {
                 out += 1;
             }
             assert_eq!(putter.join().unwrap(), out);

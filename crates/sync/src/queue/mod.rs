@@ -4,6 +4,7 @@
 //! ticket. The others keep their items behind a lock that is held for a few instructions. None of them waits: what waits
 //! (with its deadline, its signals and its event loops) is the caller's, by means of [`crate::park::WaitSet`].
 
+mod error;
 mod exchange;
 mod fifo;
 mod heap;
@@ -13,16 +14,8 @@ mod segment;
 mod stack;
 mod trust;
 
+pub use error::{TryPopError, TryPushError};
 pub use exchange::{Exchange, Met, Offer};
 pub use fifo::Fifo;
 pub use heap::Heap;
 pub use stack::Stack;
-
-/// Why nothing was put or taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// There is no room (when putting) or no item (when taking).
-    NotNow,
-    /// The queue was closed (and, when taking, has been emptied).
-    Closed,
-}

@@ -17,15 +17,10 @@ pub(super) fn pin() -> Pin {
     Pin
 }
 
-impl super::segment::Segment {
-    /// Gives the segment back, later.
-    pub(super) fn retire(segment: *const Self, pin: &Pin) {
-        #[cfg(not(loom))]
-        {
-            let segment = segment as usize;
-            pin.defer(move || Self::free(segment as *mut Self));
-        }
-        #[cfg(loom)]
-        let _ = (segment, pin);
-    }
+/// Runs `free` once no thread that is inside now still is. A model never does.
+pub(super) fn defer(pin: &Pin, free: impl FnOnce() + Send + 'static) {
+    #[cfg(not(loom))]
+    pin.defer(free);
+    #[cfg(loom)]
+    let _ = (pin, free);
 }

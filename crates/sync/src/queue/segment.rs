@@ -3,7 +3,7 @@
 
 #![allow(unsafe_code)]
 
-use super::reclaim::Pin;
+use super::reclaim::{Pin, defer};
 use crate::prim::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
 use crate::prim::hint;
 use std::ptr;
@@ -46,6 +46,12 @@ impl Segment {
     pub(super) fn free(segment: *mut Self) {
         // SAFETY: made by `make`; freed once, by the queue's drop or when the pins of its retirement are gone.
         drop(unsafe { Box::from_raw(segment) });
+    }
+
+    /// Gives the segment back, later.
+    fn retire(segment: *const Self, pin: &Pin) {
+        let segment = segment as usize;
+        defer(pin, move || Self::free(segment as *mut Self));
     }
 
     /// The cell of `ticket`, which is one of this segment's. Neighbouring tickets, which are in use at the same time, lie on different lines.

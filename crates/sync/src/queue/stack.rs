@@ -1,57 +1,52 @@
 //! Last in, first out. Both sides work at the same end, so there is nothing to spread: a lock held for one push or pop is as
 //! good as a lock-free stack here, and its order is exact.
 
-#![allow(unsafe_code)]
-
-use super::Refused;
-use crate::slot::Counted;
-use std::marker::PhantomData;
+use super::error::{TryPopError, TryPushError};
+use crate::owned::{Counted, Owned};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-#[derive(Default)]
-struct State {
-    words: Vec<u64>,
+struct State<C: Counted> {
+    items: Vec<Owned<C>>,
     closed: bool,
     puts: u64,
 }
 
-/// The stack. It owns one count of each word in it.
+/// The stack.
 pub struct Stack<C: Counted> {
-    state: Mutex<State>,
+    state: Mutex<State<C>>,
     bound: usize,
-    counted: PhantomData<fn(C)>,
 }
 
 impl<C: Counted> Stack<C> {
-    /// An empty stack for at most `bound` items, or for any number.
+    /// Makes an empty stack for at most `bound` items, or for any number.
     pub fn new(bound: Option<u64>) -> Self {
         let bound = bound.and_then(|bound| bound.try_into().ok()).unwrap_or(usize::MAX);
-        Self { state: Mutex::default(), bound, counted: PhantomData }
+        Self { state: Mutex::new(State { items: Vec::new(), closed: false, puts: 0 }), bound }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State<C>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts `word` on top; its count passes to the stack unless it is refused.
-    pub fn put(&self, word: u64) -> Result<(), Refused> {
+    /// Puts `item` on top.
+    pub fn put(&self, item: Owned<C>) -> Result<(), TryPushError<Owned<C>>> {
         let mut state = self.state();
         if state.closed {
-            return Err(Refused::Closed);
+            return Err(TryPushError::Closed(item));
         }
-        if state.words.len() >= self.bound {
-            return Err(Refused::NotNow);
+        if state.items.len() >= self.bound {
+            return Err(TryPushError::Full(item));
         }
-        state.words.push(word);
+        state.items.push(item);
         state.puts += 1;
         Ok(())
     }
 
-    /// Takes the top off, with its count.
-    pub fn take(&self) -> Result<u64, Refused> {
+    /// Takes the top off.
+    pub fn take(&self) -> Result<Owned<C>, TryPopError> {
         let mut state = self.state();
         let closed = state.closed;
-        state.words.pop().ok_or(if closed { Refused::Closed } else { Refused::NotNow })
+        state.items.pop().ok_or(TryPopError::of_empty(closed))
     }
 
     /// Refuses all puts from now on.
@@ -61,7 +56,7 @@ impl<C: Counted> Stack<C> {
 
     /// How many items there are.
     pub fn len(&self) -> u64 {
-        self.state().words.len() as u64
+        self.state().items.len() as u64
     }
 
     /// Whether there is none.
@@ -79,16 +74,15 @@ impl<C: Counted> Stack<C> {
         self.state().puts
     }
 
-    /// Shows every word, for one who is alone with the stack (the collector, while all threads stand still).
-    pub fn for_each(&self, each: impl FnMut(u64)) {
-        self.state().words.iter().copied().for_each(each);
+    /// Shows every item, under the lock: for the collector, while all threads stand still.
+    pub fn for_each(&self, each: impl FnMut(&Owned<C>)) {
+        self.state().items.iter().for_each(each);
     }
 }
 
 impl<C: Counted> Drop for Stack<C> {
     fn drop(&mut self) {
-        let words = std::mem::take(&mut self.state().words);
-        // SAFETY: the stack owned these counts.
-        unsafe { C::dispose(&mut words.into_iter()) };
+        let items = std::mem::take(&mut self.state().items);
+        items.into_iter().for_each(Owned::dispose);
     }
 }

@@ -11,8 +11,9 @@
 
 #![allow(unsafe_code)]
 
+use crate::owned::{Counted, Owned};
 use crate::prim::atomic::{AtomicU64, Ordering};
-use crate::slot::{Counted, Slot};
+use crate::slot::RawSlot;
 use std::collections::TryReserveError;
 
 /// In a value: the key is not in the table any more. In a key: its count has been taken out.
@@ -30,8 +31,8 @@ pub(super) fn is_live(word: u64) -> bool {
 #[derive(Default)]
 #[cfg_attr(not(loom), repr(align(32)))]
 pub(super) struct Entry {
-    pub(super) key: Slot,
-    pub(super) value: Slot,
+    pub(super) key: RawSlot,
+    pub(super) value: RawSlot,
     hash: AtomicU64,
 }
 
@@ -127,18 +128,25 @@ impl Array {
     /// Gives back the counts of everything that is still in the table.
     ///
     /// # Safety
-    /// Nobody else is at this array, nor will be.
+    /// Keys are counted as `K` says and values as `V` says. Nobody else is at this array, nor will
+    /// be.
     pub(super) unsafe fn release<K: Counted, V: Counted>(&self) {
-        for entry in self.entries() {
-            if let Some((key, value)) = entry.take(DEAD) {
-                // SAFETY: `take` gave both counts.
-                unsafe {
-                    V::release(value);
-                    K::release(key);
-                }
-            }
+        for (key, value) in self.entries().iter().filter_map(|entry| entry.take(DEAD)) {
+            // SAFETY: `take` gave both counts.
+            let (key, value) = unsafe { owned::<K, V>((key, value)) };
+            value.dispose();
+            key.dispose();
         }
     }
+}
+
+/// Makes what [`Entry::take`] gave a key and a value again.
+///
+/// # Safety
+/// The caller owns a count of both, as `K` and `V` count.
+pub(super) unsafe fn owned<K: Counted, V: Counted>((key, value): (u64, u64)) -> (Owned<K>, Owned<V>) {
+    // SAFETY: the caller's; marks are never taken.
+    unsafe { (Owned::from_raw(key), Owned::from_raw(value)) }
 }
 
 /// See [`Array::limit`].

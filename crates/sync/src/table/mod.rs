@@ -1,8 +1,10 @@
-//! A map for many threads. Reading takes no lock and writes nothing but the value's own count; replacing a value is one
-//! compare-and-exchange on its place; removing is two words of the entry. Only adding a key takes a lock, one of many, for a few instructions.
+//! A map for many threads. Reading takes no lock and writes nothing but the value's own count;
+//! replacing a value is one compare-and-exchange on its place; removing is two words of the entry.
+//! Only adding a key takes a lock, one of many, for a few instructions.
 //!
-//! The map knows neither keys nor values but as words ([`crate::slot`]). All that it returns carries a count that is the caller's
-//! to release, outside of every lock. Each operation on a key is atomic. Over several keys, nothing is.
+//! The map knows neither keys nor values but as words ([`crate::owned`]). What it gives up or
+//! refuses is the caller's, to be dropped outside of every lock. Each operation on a key is atomic.
+//! Over several keys, nothing is.
 
 #![allow(unsafe_code)]
 
@@ -16,17 +18,14 @@ mod tally;
 mod tests;
 
 pub use search::{Ask, Query, Search, Verdict};
+pub use shard::Full;
 pub use tally::{Overflow, Tally};
 
-use crate::slot::Counted;
-use array::{DEAD, Entry, MOVED, is_live};
+use crate::owned::{Counted, Owned};
+use array::{DEAD, Entry, MOVED, is_live, owned};
 use search::Found;
 use shard::Shard;
 use std::marker::PhantomData;
-
-/// There is no memory for one more entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Full;
 
 /// What became of a change that depends on what is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +38,10 @@ pub enum Outcome<T> {
     Absent,
 }
 
-/// The map. `K` and `V` say how the words of keys and values are counted. A word with both low bits set is no key and no value.
+/// An entry that was taken out, or copied.
+pub type Taken<K, V> = (Owned<K>, Owned<V>);
+
+/// The map. `K` and `V` say how the words of keys and values are counted.
 pub struct Table<K: Counted, V: Counted> {
     shards: Box<[Shard]>,
     shift: u32,
@@ -58,19 +60,19 @@ impl<K: Counted, V: Counted> Table<K, V> {
     }
 
     #[inline]
-    fn shard(&self, search: &Search) -> &Shard {
+    fn shard(&self, search: &Search<K>) -> &Shard {
         // Twice, because shifting by 64 at once is not defined: with one shard, that is what must be done.
         &self.shards[(search.hash >> 1 >> self.shift) as usize & (self.shards.len() - 1)]
     }
 
     /// Does `work` at the key's entry: it gets the entry and the value seen there, without a count, and is asked again if it gives nothing.
     #[inline(always)]
-    fn at<Q: Query, R>(
+    fn at<Q: Query<K>, R>(
         &self,
         query: &Q,
-        search: &mut Search,
+        search: &mut Search<K>,
         mut work: impl FnMut(&Entry, u64) -> Option<R>,
-    ) -> Result<Option<R>, Ask> {
+    ) -> Result<Option<R>, Ask<K>> {
         let shard = self.shard(search);
         let guard = reclaim::pin();
         loop {
@@ -97,58 +99,81 @@ impl<K: Counted, V: Counted> Table<K, V> {
         }
     }
 
-    /// The key's value, or 0.
+    /// The key's value.
     #[inline]
-    pub fn get<Q: Query>(&self, query: &Q, search: &mut Search) -> Result<u64, Ask> {
-        let found =
-            self.at(query, search, |entry, _| Some(entry.value.load::<V>()).filter(|v| is_live(*v)))?;
-        Ok(found.unwrap_or(0))
+    pub fn get<Q: Query<K>>(&self, query: &Q, search: &mut Search<K>) -> Result<Option<Owned<V>>, Ask<K>> {
+        self.at(query, search, |entry, _| {
+            // SAFETY: an entry's value is counted as `V` says, or a mark.
+            let value = unsafe { entry.value.load::<V>() };
+            // SAFETY: a live value, of which `load` gave a count.
+            is_live(value).then(|| unsafe { Owned::from_raw(value) })
+        })
     }
 
     /// Whether the key is there.
     #[inline]
-    pub fn contains<Q: Query>(&self, query: &Q, search: &mut Search) -> Result<bool, Ask> {
+    pub fn contains<Q: Query<K>>(&self, query: &Q, search: &mut Search<K>) -> Result<bool, Ask<K>> {
         Ok(self.at(query, search, |_, _| Some(()))?.is_some())
     }
 
-    /// Replaces the key's value, if it has one, and returns what it was, or 0: then `value` is the caller's still.
+    /// Exchanges `value` for the key's value, if it has one; returns whether it had.
     #[inline]
-    pub fn replace<Q: Query>(&self, query: &Q, search: &mut Search, value: u64) -> Result<u64, Ask> {
-        let work = |entry: &Entry, old| entry.value.compare_exchange(old, value).ok();
-        Ok(self.at(query, search, work)?.unwrap_or(0))
-    }
-
-    /// Replaces the value if it is `expected`, of which the caller holds a count, so that no other can be taken for it. Returns the table's count of it.
-    pub fn compare_exchange<Q: Query>(
+    pub fn replace<Q: Query<K>>(
         &self,
         query: &Q,
-        search: &mut Search,
-        expected: u64,
-        value: u64,
-    ) -> Result<Outcome<u64>, Ask> {
+        search: &mut Search<K>,
+        value: &mut Owned<V>,
+    ) -> Result<bool, Ask<K>> {
+        let done = self.at(query, search, |entry, old| Self::exchange(entry, old, value))?;
+        Ok(done.is_some())
+    }
+
+    /// As [`Self::replace`], if the key's value is `expected`, of which the caller holds a count,
+    /// so that no other can be taken for it.
+    #[inline]
+    pub fn compare_exchange<Q: Query<K>>(
+        &self,
+        query: &Q,
+        search: &mut Search<K>,
+        expected: &Owned<V>,
+        value: &mut Owned<V>,
+    ) -> Result<Outcome<()>, Ask<K>> {
         let done = self.at(query, search, |entry, old| {
-            if old != expected {
+            if old != expected.as_raw() {
                 return Some(Outcome::Other);
             }
-            entry.value.compare_exchange(expected, value).ok().map(Outcome::Done)
+            Self::exchange(entry, old, value).map(Outcome::Done)
         })?;
         Ok(done.unwrap_or(Outcome::Absent))
     }
 
-    /// Removes the key, if its value is `expected` (any, if that is 0): the key's count and the value's.
-    pub fn remove<Q: Query>(
+    /// Exchanges `value` for `old`, a live value, if the entry still has it.
+    #[inline(always)]
+    fn exchange(entry: &Entry, old: u64, value: &mut Owned<V>) -> Option<()> {
+        entry.value.compare_exchange(old, value.as_raw()).ok()?;
+        // SAFETY: the table gives up its count of the old value.
+        let old = unsafe { Owned::from_raw(old) };
+        // The table has taken over the count of the new one.
+        std::mem::replace(value, old).into_raw();
+        Some(())
+    }
+
+    /// Removes the key, if its value is `expected` or nothing is expected.
+    #[inline]
+    pub fn remove<Q: Query<K>>(
         &self,
         query: &Q,
-        search: &mut Search,
-        expected: u64,
-    ) -> Result<Outcome<(u64, u64)>, Ask> {
+        search: &mut Search<K>,
+        expected: Option<&Owned<V>>,
+    ) -> Result<Outcome<Taken<K, V>>, Ask<K>> {
+        let expected = expected.map_or(0, Owned::as_raw);
         let done = self.at(query, search, |entry, old| {
             if expected != 0 && old != expected {
                 return Some(Outcome::Other);
             }
             let value = entry.value.compare_exchange(old, DEAD).ok()?;
-            // Whoever ends a value's life owns the key.
-            Some(Outcome::Done((entry.key.swap(DEAD), value)))
+            // SAFETY: whoever ends a value's life owns the key; the table gives up both counts.
+            Some(Outcome::Done(unsafe { owned((entry.key.swap(DEAD), value)) }))
         })?;
         if let Some(Outcome::Done(_)) = done {
             self.shard(search).forget(1);
@@ -156,12 +181,26 @@ impl<K: Counted, V: Counted> Table<K, V> {
         Ok(done.unwrap_or(Outcome::Absent))
     }
 
-    /// Adds the key after a search for it that has just found nothing. False if it must be looked for again, from where the search is.
-    /// On true the counts of both words are the table's.
-    pub fn insert(&self, search: &Search, key: u64, value: u64) -> Result<bool, Full> {
-        let guard = reclaim::pin();
-        let shard = self.shard(search);
-        shard.lock().fill(search.next, [search.hash, key, value], &guard)
+    /// Adds the key after a search for it that has just found nothing. Gives the value back if the
+    /// key must be looked for again, from where the search is.
+    pub fn insert(
+        &self,
+        search: &Search<K>,
+        key: Owned<K>,
+        value: Owned<V>,
+    ) -> Result<Option<Owned<V>>, Full> {
+        let filled = {
+            let guard = reclaim::pin();
+            let words = [search.hash, key.as_raw(), value.as_raw()];
+            self.shard(search).lock().fill(search.next, words, &guard)?
+        };
+        if !filled {
+            return Ok(Some(value));
+        }
+        // The table has taken over both counts.
+        key.into_raw();
+        value.into_raw();
+        Ok(None)
     }
 
     /// How many keys there are. Exact while nobody adds or removes.

@@ -8,15 +8,15 @@
 use super::array::{DEAD, Entry, MOVED, is_live};
 use super::reclaim::Guard;
 use super::shard::Shard;
-use crate::slot::Counted;
+use crate::owned::{Counted, Owned};
 
 /// What is looked for.
-pub trait Query {
+pub trait Query<K: Counted> {
     /// Whether a stored key, of which only the word may be looked at, is certainly another.
     fn differs(&self, stored: u64) -> bool;
 
-    /// Whether a stored key of the same hash is the one. Must not run foreign code; the word's count has been raised meanwhile.
-    fn judge(&self, stored: u64) -> Verdict;
+    /// Whether a stored key of the same hash is the one. Must not run foreign code.
+    fn judge(&self, stored: &Owned<K>) -> Verdict;
 }
 
 /// What a [`Query`] says of a stored key.
@@ -30,21 +30,22 @@ pub enum Verdict {
     Ask,
 }
 
-/// The caller must find out whether this stored key, whose count it gets, equals the one looked for, and say so with [`Search::accept`] or [`Search::pass`].
-#[derive(Debug, PartialEq, Eq)]
-pub struct Ask(pub u64);
+/// The caller must find out whether this stored key equals the one looked for, and say so with
+/// [`Search::accept`] or [`Search::pass`].
+pub struct Ask<K: Counted>(pub Owned<K>);
 
 /// How far a search has come.
-#[derive(Clone, Copy, Debug)]
-pub struct Search {
+pub struct Search<K: Counted> {
     pub(super) hash: u64,
     word: u64,
-    twin: u64,
+    /// The stored key that is known to be equal. Its count is held, so that no other key comes to
+    /// its address.
+    twin: Option<Owned<K>>,
     /// The array and the place to look at next.
     pub(super) next: (u64, usize),
 }
 
-impl Search {
+impl<K: Counted> Search<K> {
     /// For a key of this hash. Equal words are equal keys.
     #[inline]
     pub fn new(hash: u64, word: u64) -> Self {
@@ -52,12 +53,12 @@ impl Search {
         // that four neighbours lie together.
         let spread = (hash >> 2).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let spread = (spread ^ (spread >> 32)) & !3 | hash & 3;
-        Self { hash: spread, word, twin: 0, next: (u64::MAX, 0) }
+        Self { hash: spread, word, twin: None, next: (u64::MAX, 0) }
     }
 
-    /// The key asked about is the one. The caller must keep its count as long as the search.
-    pub fn accept(&mut self, stored: u64) {
-        self.twin = stored;
+    /// The key asked about is the one.
+    pub fn accept(&mut self, stored: Owned<K>) {
+        self.twin = Some(stored);
     }
 
     /// The key asked about is another.
@@ -76,12 +77,13 @@ pub(super) enum Found<'g> {
 
 /// Finds the key's next entry.
 #[inline(always)]
-pub(super) fn find<'g, K: Counted, Q: Query>(
+pub(super) fn find<'g, K: Counted, Q: Query<K>>(
     shard: &Shard,
     query: &Q,
-    search: &mut Search,
+    search: &mut Search<K>,
     guard: &'g Guard,
-) -> Result<Found<'g>, Ask> {
+) -> Result<Found<'g>, Ask<K>> {
+    let twin = search.twin.as_ref().map_or(0, Owned::as_raw);
     loop {
         let Some(array) = shard.array(guard) else {
             search.next = (0, 0);
@@ -96,7 +98,7 @@ pub(super) fn find<'g, K: Counted, Q: Query>(
                 return Ok(Found::Absent);
             }
             if entry.hash() == search.hash {
-                if key == search.word || key == search.twin {
+                if key == search.word || key == twin {
                     search.next = (array.id, index);
                     return Ok(Found::Here(entry));
                 }
@@ -122,16 +124,17 @@ pub(super) fn find<'g, K: Counted, Q: Query>(
 
 /// Whether the entry's key is the one.
 #[cold]
-fn judge<K: Counted, Q: Query>(query: &Q, entry: &Entry) -> Result<bool, Ask> {
-    let stored = entry.key.load::<K>();
+fn judge<K: Counted, Q: Query<K>>(query: &Q, entry: &Entry) -> Result<bool, Ask<K>> {
+    // SAFETY: an entry's key is counted as `K` says, or a mark.
+    let stored = unsafe { entry.key.load::<K>() };
     if !is_live(stored) {
         return Ok(false);
     }
-    let verdict = query.judge(stored);
-    if verdict == Verdict::Ask {
-        return Err(Ask(stored));
+    // SAFETY: `load` gave the count. If it is the last when it goes, and the query has judged, the
+    // key is of a kind that the query knows, and runs no code when it goes.
+    let stored = unsafe { Owned::from_raw(stored) };
+    match query.judge(&stored) {
+        Verdict::Ask => Err(Ask(stored)),
+        verdict => Ok(verdict == Verdict::Same),
     }
-    // SAFETY: the count is this function's. If it is the last, the key is of a kind that the query knows, and runs no code when it goes.
-    unsafe { K::release(stored) };
-    Ok(verdict == Verdict::Same)
 }

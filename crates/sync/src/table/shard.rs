@@ -2,11 +2,14 @@
 
 #![allow(unsafe_code)]
 
-use super::Full;
 use super::array::{Array, DEAD, MOVED, limit};
 use super::reclaim::Guard;
 use crate::prim::atomic::{AtomicBool, AtomicIsize, AtomicPtr, AtomicUsize, Ordering};
 use crate::prim::{hint, thread};
+
+/// There is no memory for one more entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
 
 const SMALLEST: usize = if cfg!(loom) { 2 } else { 4 };
 /// What an array may at least grow to, however few its keys.

@@ -4,10 +4,12 @@
 #![allow(unsafe_code)]
 
 use super::array::is_live;
-use super::shard::back_off;
-use super::{Ask, Full, Outcome, Query, Search, Table};
+use super::search::{Ask, Query, Search};
+use super::shard::{Full, back_off};
+use super::{Outcome, Table};
+use crate::owned::{Counted, Owned};
 use crate::prim::atomic::{AtomicBool, AtomicI64, Ordering};
-use crate::slot::{Counted, Slot};
+use crate::slot::RawSlot;
 use crate::stripe::{stripes, thread_number};
 use crossbeam_utils::CachePadded;
 
@@ -110,6 +112,12 @@ fn pack(n: i64) -> Result<u64, Overflow> {
     if (n << 2) >> 2 == n { Ok((n << 2) as u64 | INT) } else { Err(Overflow) }
 }
 
+/// The word of a number that is known to fit.
+fn counted(n: i64) -> Owned<Count> {
+    // SAFETY: such a word has no count, and is no mark.
+    unsafe { Owned::from_raw(pack(n).unwrap_or(INT)) }
+}
+
 fn unpack(word: u64) -> i64 {
     (word as i64) >> 2
 }
@@ -135,18 +143,18 @@ impl<K: Counted> Tally<K> {
     }
 
     /// The key's count.
-    pub fn get<Q: Query>(&self, query: &Q, search: &mut Search) -> Result<Option<i64>, Ask> {
+    pub fn get<Q: Query<K>>(&self, query: &Q, search: &mut Search<K>) -> Result<Option<i64>, Ask<K>> {
         // SAFETY: inside.
         self.table.at(query, search, |_, word| Some(unsafe { number(word) }))
     }
 
     /// Adds `n` to the key's count, if it has one.
-    pub fn add<Q: Query>(
+    pub fn add<Q: Query<K>>(
         &self,
         query: &Q,
-        search: &mut Search,
+        search: &mut Search<K>,
         n: i64,
-    ) -> Result<Option<Result<(), Overflow>>, Ask> {
+    ) -> Result<Option<Result<(), Overflow>>, Ask<K>> {
         let mut collisions = 0;
         self.table.at(query, search, |entry, word| {
             if is_row(word) {
@@ -176,7 +184,12 @@ impl<K: Counted> Tally<K> {
     }
 
     /// Sets the key's count, if it has one, and returns what it was.
-    pub fn replace<Q: Query>(&self, query: &Q, search: &mut Search, n: i64) -> Result<Option<i64>, Ask> {
+    pub fn replace<Q: Query<K>>(
+        &self,
+        query: &Q,
+        search: &mut Search<K>,
+        n: i64,
+    ) -> Result<Option<i64>, Ask<K>> {
         let new = pack(n).unwrap_or(INT);
         self.table.at(query, search, |entry, word| {
             if is_row(word) {
@@ -187,9 +200,10 @@ impl<K: Counted> Tally<K> {
         })
     }
 
-    /// Adds a key with its first count: see [`Table::insert`].
-    pub fn insert(&self, search: &Search, key: u64, n: i64) -> Result<bool, Full> {
-        self.table.insert(search, key, pack(n).unwrap_or(INT))
+    /// Adds a key with its first count. False if the key must be looked for again: see
+    /// [`Table::insert`].
+    pub fn insert(&self, search: &Search<K>, key: Owned<K>, n: i64) -> Result<bool, Full> {
+        Ok(self.table.insert(search, key, counted(n))?.is_none())
     }
 
     /// Whether a count can be `n`.
@@ -197,53 +211,52 @@ impl<K: Counted> Tally<K> {
         pack(n).is_ok()
     }
 
-    /// Removes the key: its word, and what its count was.
-    pub fn remove<Q: Query>(&self, query: &Q, search: &mut Search) -> Result<Option<(u64, i64)>, Ask> {
+    /// Removes the key: what its count was.
+    pub fn remove<Q: Query<K>>(
+        &self,
+        query: &Q,
+        search: &mut Search<K>,
+    ) -> Result<Option<(Owned<K>, i64)>, Ask<K>> {
         loop {
-            let word = self.table.at(query, search, |entry, word| {
+            let number = self.table.at(query, search, |entry, word| {
                 if is_row(word) {
                     fold(&entry.value, word);
                     return None;
                 }
-                Some(word)
+                Some(counted(unpack(word)))
             })?;
-            let Some(word) = word else { return Ok(None) };
-            if let Outcome::Done((key, count)) = self.table.remove(query, search, word)? {
-                return Ok(Some((key, unpack(count))));
+            let Some(number) = number else { return Ok(None) };
+            if let Outcome::Done((key, number)) = self.table.remove(query, search, Some(&number))? {
+                return Ok(Some((key, unpack(number.as_raw()))));
             }
         }
     }
 
-    /// The keys, with counts of their own, and the counts of a part.
-    pub fn entries(&self, index: usize) -> Result<Vec<(u64, i64)>, Full> {
-        let entries = self.table.entries_by(index, |slot: &Slot, _| match slot.peek() {
+    /// The keys and the counts of a part.
+    pub fn entries(&self, index: usize) -> Result<Vec<(Owned<K>, i64)>, Full> {
+        self.table.entries_by(index, |slot| {
+            let word = slot.peek();
             // SAFETY: inside. What a row holds fits: see `SMALL`.
-            word if is_live(word) => unsafe { pack(number(word)).unwrap_or(INT) },
-            _ => 0,
-        })?;
-        Ok(entries.into_iter().map(|(key, word)| (key, unpack(word))).collect())
+            is_live(word).then(|| unsafe { number(word) })
+        })
     }
 
-    /// Takes everything out: the keys, whose counts are the caller's.
-    pub fn drain(&self) -> Result<Vec<u64>, Full> {
-        let taken = self.table.drain()?;
-        Ok(taken
-            .into_iter()
-            .map(|(key, word)| {
-                // SAFETY: out of the table.
-                unsafe { Count::release(word) };
-                key
-            })
-            .collect())
+    /// Takes everything out: the keys.
+    pub fn drain(&self) -> Result<Vec<Owned<K>>, Full> {
+        Ok(self.table.drain()?.into_iter().map(|(key, _)| key).collect())
     }
 
-    /// Shows every key. Meant for when nobody else is inside.
-    pub fn each<E>(&self, mut show: impl FnMut(&Slot) -> Result<(), E>) -> Result<(), E> {
-        self.table.each(|key, _| show(key))
+    /// Shows every key, for the collector.
+    ///
+    /// # Safety
+    /// No other thread uses the counts during the call, and `show` does not either.
+    pub unsafe fn each<E>(&self, mut show: impl FnMut(&Owned<K>) -> Result<(), E>) -> Result<(), E> {
+        // SAFETY: the caller's.
+        unsafe { self.table.each(|key, _| show(key)) }
     }
 
     /// Whether the key has a count.
-    pub fn contains<Q: Query>(&self, query: &Q, search: &mut Search) -> Result<bool, Ask> {
+    pub fn contains<Q: Query<K>>(&self, query: &Q, search: &mut Search<K>) -> Result<bool, Ask<K>> {
         self.table.contains(query, search)
     }
 
@@ -264,7 +277,7 @@ impl<K: Counted> Tally<K> {
 }
 
 /// Makes a row a number again.
-fn fold(slot: &Slot, word: u64) {
+fn fold(slot: &RawSlot, word: u64) {
     // SAFETY: inside.
     let total = unsafe { row(word) }.close();
     if slot.compare_exchange(word, pack(total).unwrap_or(INT)).is_ok() {

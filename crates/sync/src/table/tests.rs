@@ -1,18 +1,8 @@
 //! Words that stand for themselves; keys are equal if their words are, or if a test says that only asking can tell.
 
-use super::{Ask, Outcome, Query, Search, Table, Verdict};
-use crate::slot::Counted;
-
-/// Words without counts.
-struct Plain;
-
-// SAFETY: there is nothing to keep.
-unsafe impl Counted for Plain {
-    unsafe fn try_retain(_word: u64) -> bool {
-        true
-    }
-    unsafe fn release(_word: u64) {}
-}
+use super::{Ask, Outcome, Query, Search, Table, Taken, Verdict};
+use crate::owned::Owned;
+use crate::owned::plain::{Plain, own, word};
 
 /// Keys of a chosen hash.
 #[derive(Clone, Copy)]
@@ -22,17 +12,13 @@ struct Number {
     asks: bool,
 }
 
-impl Query for Number {
+impl Query<Plain> for Number {
     fn differs(&self, stored: u64) -> bool {
         !self.asks && stored != word(self.key)
     }
-    fn judge(&self, _stored: u64) -> Verdict {
+    fn judge(&self, _stored: &Owned<Plain>) -> Verdict {
         Verdict::Ask
     }
-}
-
-fn word(n: u64) -> u64 {
-    n << 2 | 1
 }
 
 type Numbers = Table<Plain, Plain>;
@@ -41,28 +27,40 @@ fn key(key: u64) -> Number {
     Number { key, hash: key, asks: false }
 }
 
-fn run<R>(key: Number, mut work: impl FnMut(&Number, &mut Search) -> Result<R, Ask>) -> (R, Search) {
+fn run<R>(
+    key: Number,
+    mut work: impl FnMut(&Number, &mut Search<Plain>) -> Result<R, Ask<Plain>>,
+) -> (R, Search<Plain>) {
     let mut search = Search::new(key.hash, if key.asks { 0b10 } else { word(key.key) });
     loop {
         match work(&key, &mut search) {
             Ok(result) => return (result, search),
-            Err(Ask(stored)) if stored == word(key.key) => search.accept(stored),
+            Err(Ask(stored)) if stored.as_raw() == word(key.key) => search.accept(stored),
             Err(_) => search.pass(),
         }
     }
 }
 
+fn raw(value: Option<Owned<Plain>>) -> u64 {
+    value.map_or(0, Owned::into_raw)
+}
+
 fn get(table: &Numbers, key: Number) -> u64 {
-    run(key, |k, s| table.get(k, s)).0
+    raw(run(key, |k, s| table.get(k, s)).0)
 }
 
 /// Sets the value: what it was, or 0.
 fn set(table: &Numbers, key: Number, value: u64) -> u64 {
-    let mut search = Search::new(key.hash, word(key.key));
+    let mut value = own(value);
     loop {
-        let old = table.replace(&key, &mut search, word(value)).unwrap_or(0);
-        if old != 0 || table.insert(&search, word(key.key), word(value)) == Ok(true) {
-            return old;
+        let (replaced, search) = run(key, |k, s| table.replace(k, s, &mut value));
+        if replaced {
+            return value.into_raw();
+        }
+        match table.insert(&search, own(key.key), value) {
+            Ok(None) => return 0,
+            Ok(Some(back)) => value = back,
+            Err(full) => panic!("{full:?}"),
         }
     }
 }
@@ -71,20 +69,24 @@ fn set(table: &Numbers, key: Number, value: u64) -> u64 {
 fn offer(table: &Numbers, key: Number, value: u64) -> bool {
     let mut search = Search::new(key.hash, word(key.key));
     loop {
-        if table.get(&key, &mut search) != Ok(0) {
+        if !matches!(table.get(&key, &mut search), Ok(None)) {
             return false;
         }
-        if table.insert(&search, word(key.key), word(value)) == Ok(true) {
+        if table.insert(&search, own(key.key), own(value)) == Ok(None) {
             return true;
         }
     }
 }
 
 fn remove(table: &Numbers, key: Number) -> Option<u64> {
-    match run(key, |k, s| table.remove(k, s, 0)).0 {
-        Outcome::Done((_, value)) => Some(value),
+    match run(key, |k, s| table.remove(k, s, None)).0 {
+        Outcome::Done((_, value)) => Some(value.into_raw()),
         _ => None,
     }
+}
+
+fn words((key, value): Taken<Plain, Plain>) -> (u64, u64) {
+    (key.into_raw(), value.into_raw())
 }
 
 #[cfg(not(loom))]
@@ -122,18 +124,11 @@ mod real {
             for step in steps {
                 match step {
                     Step::Set(k, v) => {
-                        let old = super::run(key(k), |q, s| table.replace(q, s, word(v)));
-                        if old.0 == 0 {
-                            let mut search = old.1;
-                            while table.insert(&search, word(k), word(v)) != Ok(true) {
-                                search = super::run(key(k), |q, s| table.replace(q, s, word(v))).1;
-                            }
-                        }
-                        prop_assert_eq!(old.0, model.insert(k, v).map_or(0, word));
+                        prop_assert_eq!(set(&table, key(k), v), model.insert(k, v).map_or(0, word));
                     }
                     Step::Remove(k) => prop_assert_eq!(remove(&table, key(k)), model.remove(&k).map(word)),
                     Step::Get(k) => prop_assert_eq!(get(&table, key(k)), model.get(&k).copied().map_or(0, word)),
-                    Step::Pop => match table.pop(3) {
+                    Step::Pop => match table.pop(3).map(words) {
                         Some((k, v)) => prop_assert_eq!(model.remove(&(k >> 2)).map(word), Some(v)),
                         None => prop_assert!(model.is_empty()),
                     },
@@ -144,7 +139,7 @@ mod real {
                 }
                 prop_assert_eq!(table.len(), model.len());
             }
-            let mut all: Vec<_> = (0..table.shards()).flat_map(|i| table.entries(i).unwrap_or_default()).collect();
+            let mut all: Vec<_> = (0..table.shards()).flat_map(|i| table.entries(i).unwrap_or_default()).map(words).collect();
             let mut expected: Vec<_> = model.into_iter().map(|(k, v)| (word(k), word(v))).collect();
             all.sort_unstable();
             expected.sort_unstable();
@@ -188,7 +183,7 @@ mod real {
             for start in 0..4 {
                 let (table, sum) = (&table, &sum);
                 scope.spawn(move || {
-                    while let Some((k, v)) = table.pop(start) {
+                    while let Some((k, v)) = table.pop(start).map(words) {
                         assert_eq!((k >> 2) + 1, v >> 2);
                         sum.fetch_add(v >> 2, Ordering::Relaxed);
                     }
@@ -276,7 +271,7 @@ mod model {
 
     #[test]
     fn two_that_remove_one_key() {
-        let after = |t: &Numbers, a: Option<u64>, b: Option<(u64, u64)>| {
+        let after = |t: &Numbers, a: Option<u64>, b: Option<Taken<Plain, Plain>>| {
             assert!(a.is_some() != b.is_some());
             assert_eq!(t.len(), 0);
         };
@@ -285,11 +280,11 @@ mod model {
 
     #[test]
     fn emptying_while_a_value_is_replaced() {
-        let after = |t: &Numbers, old, drained: Result<Vec<(u64, u64)>, super::super::Full>| {
-            let drained = drained.expect("there is memory");
+        let after = |t: &Numbers, old, drained: Result<Vec<Taken<Plain, Plain>>, super::super::Full>| {
+            let drained = drained.expect("there is memory")[0].1.as_raw();
             match old {
-                0 => assert_eq!((drained[0].1, get(t, key(1))), (word(10), word(11))),
-                _ => assert_eq!((drained[0].1, get(t, key(1))), (word(11), 0)),
+                0 => assert_eq!((drained, get(t, key(1))), (word(10), word(11))),
+                _ => assert_eq!((drained, get(t, key(1))), (word(11), 0)),
             }
         };
         check(|t| assert_eq!(set(t, key(1), 10), 0), |t| set(t, key(1), 11), |t| t.drain(), after);
