@@ -3,9 +3,9 @@
 mod assign;
 
 use crate::code::Codes;
+use crate::corefile::CoreOptions;
 use crate::frames::{Frame, Stack, Walker};
 use crate::layout::Layout;
-use crate::linux::host;
 use crate::memory::{Memory, ReadError, half, word};
 use crate::names::{Name, Search};
 use crate::objects::Objects;
@@ -13,6 +13,7 @@ use crate::offsets::{DebugOffsets, MAX_SIZE};
 use crate::process::{AttachError, Process};
 use crate::version::Version;
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::path::Path;
 
 /// Interpreters of one process that are walked; each takes a quarter of a MiB.
 const MOST_INTERPRETERS: usize = 1 << 12;
@@ -102,6 +103,19 @@ impl Python {
         Python::within(Process::open(pid)?)
     }
 
+    /// Reads the core file at `path`.
+    ///
+    /// # Errors
+    /// [`AttachError::Core`].
+    pub fn open_core(path: &Path, options: &CoreOptions) -> Result<Python, AttachError> {
+        let process = Process::open_core(path, options)?;
+        let core = process.core().cloned();
+        Python::within(process).map_err(|error| match core {
+            Some(core) => core.explain(error),
+            None => error,
+        })
+    }
+
     /// Attaches to a process that is open. A Python that is still starting has no thread yet and is refused.
     ///
     /// # Errors
@@ -114,7 +128,7 @@ impl Python {
         let misfit = |why: String| AttachError::Layout { pid, why };
         let offsets = DebugOffsets::parse(&table).map_err(|error| misfit(error.to_string()))?;
         let layout = Layout::find(process.memory(), runtime, &offsets);
-        let has_own_pids = host::has_own_pids(pid);
+        let has_own_pids = process.has_own_pids();
         let codes = Codes::default();
         let python = Python { process, runtime, offsets, layout, codes, look: 0, has_own_pids };
         let has_thread =
@@ -233,7 +247,8 @@ impl Python {
     /// The process ended or may not be read any more.
     pub fn threads(&self, interpreter: Interpreter) -> Result<Vec<Thread>, ReadError> {
         let mut found = self.thread_states(interpreter)?;
-        assign::assign(&mut found, self.process.pid, self.has_own_pids);
+        let numbers = self.process.thread_numbers(&found, self.has_own_pids);
+        assign::assign(&mut found, &numbers);
         Ok(found)
     }
 

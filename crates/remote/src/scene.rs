@@ -12,10 +12,11 @@ pub use holders::Holder;
 pub use names::thread_names;
 
 use crate::frames::{Frame, Stack};
-use crate::linux::calls::{self, CallFile, Doing};
+use crate::linux::calls::{CallFile, Doing};
 use crate::locks::reader::Store;
 use crate::locks::{Hold, Known, Reader};
 use crate::memory::ReadError;
+use crate::process::Process;
 use crate::python::{Attachment, Interpreter, Python, Thread};
 use crate::waits::{Gils, On, Waiting, Waits, monotonic_ns};
 use rustc_hash::FxHashMap;
@@ -152,10 +153,10 @@ impl Looker {
         has_gil: bool,
         mut thread: Thread,
     ) -> Result<Option<Seen>, ReadError> {
-        let pid = python.process().pid;
+        let process = python.process();
         let mut seen = None;
         for _attempt in 0..ATTEMPTS {
-            let doing = self.doing(pid, thread.native_id);
+            let doing = self.doing(process, thread.native_id);
             let waiting = waits.of(&thread, &doing);
             let stack = match python.stack(&thread) {
                 Ok(stack) => stack,
@@ -165,7 +166,7 @@ impl Looker {
             if let Some(attachment) = python.attachment(&thread) {
                 thread.attachment = attachment;
             }
-            let after = self.doing(pid, thread.native_id);
+            let after = self.doing(process, thread.native_id);
             let waiting_after = waits.of(&thread, &after);
             let is_still = doing == after && same(waiting.as_ref(), waiting_after.as_ref()) && !stack.torn;
             if doing == Doing::Gone {
@@ -194,7 +195,7 @@ impl Looker {
         Ok(seen)
     }
 
-    fn doing(&mut self, pid: u32, tid: u32) -> Doing {
+    fn doing(&mut self, process: &Process, tid: u32) -> Doing {
         if let Some(file) = self.files.get(&tid) {
             match file.read() {
                 // The number may have come back for another thread.
@@ -202,7 +203,7 @@ impl Looker {
                 doing => return doing,
             };
         }
-        match CallFile::open(pid, tid) {
+        match process.call_file(tid) {
             Ok(file) => self.files.entry(tid).or_insert(file).read(),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Doing::Gone,
             Err(_) => Doing::Unknown,
@@ -215,23 +216,22 @@ impl Looker {
     /// # Errors
     /// As [`Looker::look`].
     pub fn deadlocks(&mut self, python: &mut Python, scene: &Scene) -> Result<Vec<Vec<Seen>>, ReadError> {
-        let pid = python.process().pid;
         let mut suspects: Vec<Vec<u32>> = scene.cycles().iter().map(|cycle| scene.tids(cycle)).collect();
         let mut confirmed = Vec::new();
         for _ in 0..CONFIRMATIONS {
             if suspects.is_empty() {
                 break;
             }
-            let runs = |cycle: &[u32]| {
-                cycle.iter().map(|&tid| calls::switches(pid, tid)).collect::<Option<Vec<_>>>()
+            let runs = |python: &Python, cycle: &[u32]| {
+                cycle.iter().map(|&tid| python.process().switches(tid)).collect::<Option<Vec<_>>>()
             };
-            let before: Vec<_> = suspects.iter().map(|cycle| runs(cycle)).collect();
+            let before: Vec<_> = suspects.iter().map(|cycle| runs(python, cycle)).collect();
             let again = self.look(python)?;
             let cycles = again.cycles();
             let mut left = Vec::new();
             for (suspect, before) in suspects.into_iter().zip(before) {
                 let Some(cycle) = cycles.iter().find(|cycle| again.tids(cycle) == suspect) else { continue };
-                if before.is_some() && runs(&suspect) == before {
+                if before.is_some() && runs(python, &suspect) == before {
                     confirmed.push(cycle.iter().map(|&index| again.threads[index].clone()).collect());
                 } else {
                     left.push(suspect);

@@ -49,9 +49,15 @@ impl Call {
     }
 }
 
-/// One thread's file, kept open from look to look.
+/// What says of one thread what it does: its file, kept open from look to look, or the record of a core.
 #[derive(Debug)]
-pub struct CallFile(File);
+pub struct CallFile(Source);
+
+#[derive(Debug)]
+enum Source {
+    File(File),
+    Recorded(Doing),
+}
 
 impl CallFile {
     /// Opens the file of a thread; `tid` as this pid namespace counts.
@@ -59,15 +65,24 @@ impl CallFile {
     /// # Errors
     /// The thread is gone, or the kernel was built without these files.
     pub fn open(pid: u32, tid: u32) -> io::Result<CallFile> {
-        File::open(format!("/proc/{pid}/task/{tid}/syscall")).map(CallFile)
+        File::open(format!("/proc/{pid}/task/{tid}/syscall")).map(|file| CallFile(Source::File(file)))
+    }
+
+    /// For a thread of a core.
+    pub(crate) fn recorded(doing: Doing) -> CallFile {
+        CallFile(Source::Recorded(doing))
     }
 
     /// What the thread does now.
     #[must_use]
     pub fn read(&self) -> Doing {
+        let file = match &self.0 {
+            Source::File(file) => file,
+            Source::Recorded(doing) => return *doing,
+        };
         // A number of at most 10 digits and eight of 16, each with its blank.
         let mut line = [0; 192];
-        match self.0.read_at(&mut line, 0) {
+        match file.read_at(&mut line, 0) {
             Ok(0) => Doing::Gone,
             Ok(len) => parse(line.get(..len).unwrap_or_default()),
             Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Doing::Gone,
