@@ -100,6 +100,7 @@ impl<'a> Waits<'a> {
     #[must_use]
     pub fn of(&self, thread: &Thread, doing: &Doing) -> Option<Waiting> {
         let Doing::Call(call) = doing else { return None };
+        let call = &call.original(self.memory);
         if !call.is_futex() {
             return None;
         }

@@ -3,9 +3,14 @@
 //! The file says where a thread is asleep and with which arguments, which for a thread that waits for a lock is the address of
 //! what it sleeps on. Reading it stops nobody. It needs the right to trace the target, as reading its memory does.
 
+use crate::memory::Memory;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
+
+/// `mov eax, imm32`, and the bytes before a system call in which its number is set.
+const MOV_EAX: u8 = 0xb8;
+const SETUP: u64 = 48;
 
 /// What the kernel says of a thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +45,22 @@ impl Call {
     #[must_use]
     pub fn name(&self) -> Option<&'static str> {
         syscalls::Sysno::new(self.number as usize).map(|call| call.name())
+    }
+
+    /// The call that this one goes on with: the kernel starts a call with a timeout again as `restart_syscall` after it was
+    /// interrupted (by a stop signal, a debugger, `gcore`). The arguments are still those of the first call, and the code before
+    /// it sets its number.
+    #[must_use]
+    pub fn original(self, memory: &dyn Memory) -> Call {
+        let is_restarted =
+            cfg!(target_arch = "x86_64") && i64::from(self.number) == libc::SYS_restart_syscall;
+        let number = || {
+            let code = memory.vec(self.instruction.checked_sub(SETUP)?, SETUP, SETUP as usize).ok()?;
+            let sets = |window: &&[u8]| window[0] == MOV_EAX && window[3..] == [0, 0];
+            let set = code.windows(5).rev().find(sets)?;
+            Some(u32::from(u16::from_le_bytes([set[1], set[2]])))
+        };
+        Call { number: is_restarted.then(number).flatten().unwrap_or(self.number), ..self }
     }
 
     /// Whether it is `futex(2)`, in which everything that waits for a lock sleeps.
@@ -135,6 +156,7 @@ pub fn is_stopped(pid: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::ReadError;
     use proptest::prelude::*;
 
     #[test]
@@ -155,6 +177,31 @@ mod tests {
         let call = Call { number, args: [0; 6], stack: 0, instruction: 0 };
         assert!(call.is_futex());
         assert_eq!(call.name(), Some("futex"));
+    }
+
+    struct Code(Vec<u8>);
+
+    impl Memory for Code {
+        fn read(&self, address: u64, into: &mut [u8]) -> Result<(), ReadError> {
+            let start = usize::try_from(address).map_err(|_| ReadError::Unmapped(address))?;
+            let bytes = self.0.get(start..start + into.len()).ok_or(ReadError::Unmapped(address))?;
+            into.copy_from_slice(bytes);
+            Ok(())
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn a_call_that_was_restarted_has_its_first_number() {
+        let number = |number: u32, code: &[u8]| {
+            let call = Call { number, args: [0; 6], stack: 0, instruction: code.len() as u64 };
+            call.original(&Code(code.to_vec())).number
+        };
+        let mut code = vec![0x90; 64];
+        assert_eq!(number(219, &code), 219, "no number is set");
+        code[41..46].copy_from_slice(&[0xb8, 0xca, 0, 0, 0]);
+        code[62..].copy_from_slice(&[0x0f, 0x05]);
+        assert_eq!((number(219, &code), number(0, &code)), (202, 0));
     }
 
     proptest! {
