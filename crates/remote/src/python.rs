@@ -2,6 +2,7 @@
 
 mod assign;
 
+use crate::allowance::OF_A_LOOK;
 use crate::code::Codes;
 use crate::corefile::CoreOptions;
 use crate::frames::{Frame, Stack, Walker};
@@ -110,6 +111,8 @@ impl Python {
     pub fn open_core(path: &Path, options: &CoreOptions) -> Result<Python, AttachError> {
         let process = Process::open_core(path, options)?;
         let core = process.core().cloned();
+        // The mappings of a core that was made to keep its reader busy have no end.
+        let _allowance = process.limit(OF_A_LOOK);
         Python::within(process).map_err(|error| match core {
             Some(core) => core.explain(error),
             None => error,

@@ -20,7 +20,7 @@ use ungil_format::counted;
 struct Span {
     start: u64,
     end: u64,
-    /// Where its bytes are in the core, and the address up to which the core has them.
+    /// Where its bytes are in the core, 0 where it has no program header, and the address up to which the core has them.
     offset: u64,
     stored_end: u64,
     flags: u32,
@@ -150,10 +150,11 @@ impl CoreMemory {
                 offset: span.file.map_or(0, |(_, offset)| offset),
                 writable: span.flags & elf::PF_W != 0,
                 executable: span.flags & elf::PF_X != 0
-                    || (span.stored_end == span.start && span.file.is_some_and(is_code)),
+                    || (span.offset == 0 && span.file.is_some_and(is_code)),
                 file: span.file.map(|(file, _)| self.files[file].name.clone()),
                 is_stack: (span.start..span.end).contains(&self.stack),
-                deleted: span.file.is_some_and(|(file, _)| self.files[file].deleted),
+                // Whether the file is still the same is found out when it is opened.
+                deleted: false,
             }
         };
         self.spans.iter().map(region).collect()

@@ -16,8 +16,9 @@ const NT_FILE: u32 = 0x4649_4c45;
 const NT_SIGINFO: u32 = 0x5349_4749;
 /// A note of a kind that is needed is not larger: `NT_FILE` has a path for each mapping.
 const MAX_NOTE: u64 = 64 << 20;
-/// Notes that are looked at; each thread has about five.
-const MAX_NOTES: usize = 1 << 20;
+/// What all notes may cost together: one for a note, and one for each 256 bytes that are read of it. That is a GiB; each thread
+/// has about five notes.
+const MAX_COST: u64 = 1 << 22;
 
 /// What the notes of a core say.
 #[derive(Debug, Default)]
@@ -34,6 +35,8 @@ pub(super) struct Notes {
     pub(super) siginfo: Vec<u8>,
     /// The kernel wrote the core; gdb begins with the process instead of a thread.
     pub(super) by_kernel: bool,
+    /// What the notes read so far cost.
+    cost: u64,
 }
 
 /// A thread (`NT_PRSTATUS`).
@@ -89,10 +92,11 @@ impl Notes {
     pub(super) fn read(&mut self, file: &File, start: u64, len: u64) -> io::Result<()> {
         let end = start.checked_add(len).ok_or(io::ErrorKind::InvalidData)?;
         let mut at = start;
-        for index in 0..MAX_NOTES {
-            let mut head = [0; 12];
-            if end.saturating_sub(at) < head.len() as u64 {
-                return Ok(());
+        let mut head = [0; 12];
+        while end.saturating_sub(at) >= head.len() as u64 {
+            self.cost += 1;
+            if self.cost > MAX_COST {
+                return Err(io::Error::other("its notes have no end"));
             }
             file.read_exact_at(&mut head, at)?;
             let [name, len, kind] = [0, 4, 8].map(|offset| half(&head, offset));
@@ -104,11 +108,12 @@ impl Notes {
                 file.read_exact_at(&mut name, content - 8)?;
                 &name == b"CORE\0"
             };
-            if index == 0 {
-                self.by_kernel |= is_core && kind == NT_PRSTATUS;
+            if self.cost == 1 {
+                self.by_kernel = is_core && kind == NT_PRSTATUS;
             }
             let is_needed = [NT_PRSTATUS, NT_PRPSINFO, NT_AUXV, NT_FILE, NT_SIGINFO].contains(&kind);
             if is_core && is_needed && u64::from(len) <= MAX_NOTE && at <= end.next_multiple_of(4) {
+                self.cost += u64::from(len) / 256;
                 let mut bytes = vec![0; len as usize];
                 file.read_exact_at(&mut bytes, content)?;
                 self.take(kind, bytes);

@@ -159,7 +159,7 @@ fn another_build_of_the_executable_is_told_by_its_headers() {
 
 #[test]
 fn a_core_that_was_not_killed_has_no_death() {
-    let mut notes = Notes { threads: vec![], by_kernel: false, ..Notes::default() };
+    let mut notes = Notes::default();
     assert_eq!(death(&notes), None);
     for (signal, by_kernel, is_death) in
         [(0, true, false), (5, false, false), (19, false, false), (5, true, true), (40, false, true)]
