@@ -173,14 +173,15 @@ impl CoreFile {
     /// The error `error` in words that fit a core.
     pub(crate) fn explain(&self, error: AttachError) -> AttachError {
         let missing = self.memory.missing().into_iter().next();
+        let name = self.path.display();
         let (why, help) = match (error, missing) {
             (error @ AttachError::Core(_), _) => return error,
             (AttachError::Layout { why, .. }, _) => {
                 (why, "use a release of ungil that knows this CPython".into())
             }
             (_, Some(missing)) => missing,
-            (AttachError::NotPython { program, .. }, None) => (
-                format!("no part of the memory of {program} begins as CPython's runtime does from 3.13 on"),
+            (AttachError::NotPython { .. }, None) => (
+                format!("no part of the memory in {name} begins as CPython's runtime does from 3.13 on"),
                 "give the core of the interpreter itself; for an older CPython use `pystack core`".into(),
             ),
             (AttachError::NoThread(_), None) => (

@@ -112,7 +112,7 @@ impl Python {
         let process = Process::open_core(path, options)?;
         let core = process.core().cloned();
         // The mappings of a core that was made to keep its reader busy have no end.
-        let _allowance = process.limit(OF_A_LOOK);
+        let _allowance = process.limit(OF_A_LOOK / 16);
         Python::within(process).map_err(|error| match core {
             Some(core) => core.explain(error),
             None => error,

@@ -23,7 +23,7 @@ pub(super) fn headers(path: &Path, flaw: Flaw) -> CoreError {
 }
 
 fn truncated(path: &Path, why: String) -> CoreError {
-    let help = "allow larger cores (`ulimit -c unlimited`; systemd: ExternalSizeMax= in coredump.conf), make room on the disk, \
+    let help = "wait until it is written; or allow larger cores (`ulimit -c unlimited`; systemd: ExternalSizeMax= in coredump.conf), make room on the disk, \
                 and let the program write one again";
     CoreError::new(path, why, help)
 }

@@ -30,6 +30,7 @@ impl CoreError {
             io::ErrorKind::PermissionDenied => {
                 "run as the user that owns the file; the kernel writes cores with mode 0600"
             }
+            io::ErrorKind::Other => "copy it again from where it was written: it is damaged",
             _ => "check the disk that the file is on",
         };
         CoreError::new(path, error.to_string(), help)
