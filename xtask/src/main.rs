@@ -65,9 +65,14 @@ fn test(arguments: &[String]) -> Done {
     let home = home()?;
     let install = ["pythons", "install", "--with", "assemble", "3.13", "3.14", "3.14t", "3.15", "3.15t"];
     run(Command::new(&ungil).env("UNGIL_HOME", &home).args(install))?;
-    for (program, package) in
-        [("wrk", "wrk"), ("setpriv", "util-linux"), ("unshare", "util-linux"), ("chromium", "chromium")]
-    {
+    for (program, package) in [
+        ("wrk", "wrk"),
+        ("setpriv", "util-linux"),
+        ("unshare", "util-linux"),
+        ("chromium", "chromium"),
+        ("gdb", "gdb"),
+        ("zstd", "zstd"),
+    ] {
         debian(program, package)?;
     }
     let packages = package::install(&ungil)?;

@@ -7,6 +7,7 @@ mod heap;
 mod profile;
 mod report;
 mod suite;
+mod target;
 mod top;
 mod values;
 
@@ -18,6 +19,7 @@ pub(crate) use profile::{Mode as ProfileMode, Profile};
 pub(crate) use report::{Form as ReportForm, Report};
 use std::path::PathBuf;
 pub(crate) use suite::Suite;
+pub(crate) use target::{CoreFiles, Target};
 pub(crate) use top::{Sort, Top};
 pub(crate) use values::{Also, bytes, duration, scale, share};
 
@@ -37,11 +39,11 @@ pub(crate) struct Cli {
 pub(crate) enum Verb {
     /// Say which extension modules switch the GIL back on, from their binaries alone, and which sources threads break.
     Audit(Audit),
-    /// Show what every thread of a live Python does, waits for and holds, and find deadlocks.
+    /// Show what every thread of a live Python, or of a core file, does, waits for and holds, and find deadlocks.
     Dump(Dump),
     /// Compare a workload with and without the GIL: time, cores, memory, energy.
     Compare(Box<Compare>),
-    /// Say what fills a live Python's memory: objects by type, growth, allocators, stacks.
+    /// Say what fills a Python's memory, live or in a core file: objects by type, growth, allocators, stacks.
     Heap(Heap),
     /// List the Pythons found here, and pair GIL builds with their free-threaded twins; or install one.
     Pythons(Pythons),

@@ -1,11 +1,11 @@
-//! `ungil dump`: what every thread of a live Python is doing, what it waits for and who has that.
+//! `ungil dump`: what every thread of a live Python, or of a core file, is doing, what it waits for and who has that.
 
 mod short;
 mod style;
 mod text;
 mod words;
 
-use crate::args::Dump;
+use crate::args::{Dump, Target};
 use crate::clean;
 use crate::failure::{DEADLOCK, Edge, print};
 use crate::signals;
@@ -19,13 +19,16 @@ use ungil_remote::snapshot::{LockOrders, Options, Snapshot, lock_orders, take, w
 use ungil_remote::thread_observer::ThreadObserver;
 use ungil_remote::{AttachError, Python};
 
+pub(crate) use words::death;
+
 /// Looks into each process and prints what was found.
 pub(crate) fn run(args: &Dump) -> Result<ExitCode, Edge> {
-    let (pids, mut refused) = if args.all { every_python() } else { (args.pids.clone(), Vec::new()) };
+    check(args)?;
+    let (targets, mut refused) = if args.all { every_python() } else { (args.targets.clone(), Vec::new()) };
     let mut snapshots = Vec::new();
-    let mut failed: Vec<(u32, AttachError)> = Vec::new();
-    for pid in pids {
-        match look(pid, args) {
+    let mut failed: Vec<(Target, AttachError)> = Vec::new();
+    for target in targets {
+        match look(&target, args) {
             Ok(mut snapshot) => {
                 if args.short {
                     short::shorten(&mut snapshot);
@@ -39,9 +42,9 @@ pub(crate) fn run(args: &Dump) -> Result<ExitCode, Edge> {
             Err(AttachError::NoProcess(_) | AttachError::Ended(_) | AttachError::Zombie(_)) if args.all => {}
             // So is one that is starting or ending, but it is there.
             Err(error @ (AttachError::NoThread(_) | AttachError::Exec(_))) if args.all => {
-                refused.push((pid, error))
+                refused.push((target, error))
             }
-            Err(error) => failed.push((pid, error)),
+            Err(error) => failed.push((target, error)),
         }
     }
     if args.json {
@@ -65,8 +68,28 @@ pub(crate) fn run(args: &Dump) -> Result<ExitCode, Edge> {
     })
 }
 
-fn look(pid: u32, args: &Dump) -> Result<Snapshot, AttachError> {
-    let mut python = Python::attach(pid)?;
+/// Refuses options that a core, or a live process, has no use for.
+fn check(args: &Dump) -> Result<(), Edge> {
+    let has_core = args.targets.iter().any(Target::is_core);
+    if has_core && args.stop {
+        return Err(Edge::usage(
+            "--stop needs a live process",
+            "a core has the registers of every thread",
+            "leave --stop out: --native shows the C frames of all threads",
+        ));
+    }
+    if has_core && args.watch.is_some() {
+        return Err(Edge::usage(
+            "--watch needs a live process",
+            "a core is one moment, and lock orders are seen over many",
+            "leave --watch out: deadlocks that have happened are found in the core",
+        ));
+    }
+    args.files.check(has_core)
+}
+
+fn look(target: &Target, args: &Dump) -> Result<Snapshot, AttachError> {
+    let mut python = target.open(&args.files)?;
     let native = match (args.native, args.stop) {
         (false, _) => None,
         (true, false) => Some(Stop::Never),
@@ -77,7 +100,7 @@ fn look(pid: u32, args: &Dump) -> Result<Snapshot, AttachError> {
     let orders = args.watch.map(|seconds| watch(&mut python, &mut observer, seconds));
     let snapshot = take(&mut python, &mut observer, options);
     match snapshot {
-        Ok(snapshot) if snapshot.threads().next().is_none() => Err(AttachError::NoThread(pid)),
+        Ok(snapshot) if snapshot.threads().next().is_none() => Err(python.process().no_thread()),
         Ok(mut snapshot) => {
             if let Some(orders) = orders {
                 if orders.left_out > 0 {
@@ -109,21 +132,27 @@ fn watch(python: &mut Python, observer: &mut ThreadObserver, seconds: f64) -> Lo
 }
 
 /// The Pythons of this machine, and processes that could not be looked into.
-fn every_python() -> (Vec<u32>, Vec<(u32, AttachError)>) {
+fn every_python() -> (Vec<Target>, Vec<(Target, AttachError)>) {
     let listing = ungil_remote::host::pythons();
-    (listing.found.iter().map(|found| found.pid).collect(), listing.refused)
+    let refused = listing.refused.into_iter().map(|(pid, error)| (Target::Process(pid), error));
+    (listing.found.iter().map(|found| Target::Process(found.pid)).collect(), refused.collect())
 }
 
 /// One process is an object; several are in a list.
 fn print_json(
     args: &Dump,
     snapshots: &[Snapshot],
-    failed: &[(u32, AttachError)],
-    refused: &[(u32, AttachError)],
+    failed: &[(Target, AttachError)],
+    refused: &[(Target, AttachError)],
 ) -> Result<(), Edge> {
-    let error =
-        |(pid, error): &(u32, AttachError)| serde_json::json!({ "pid": pid, "error": error.to_string() });
-    let several = args.all || args.pids.len() > 1;
+    let error = |(target, error): &(Target, AttachError)| {
+        let error = error.to_string();
+        match target {
+            Target::Process(pid) => serde_json::json!({ "pid": pid, "error": error }),
+            Target::Core(path) => serde_json::json!({ "core": path.display().to_string(), "error": error }),
+        }
+    };
+    let several = args.all || args.targets.len() > 1;
     let value = match snapshots {
         [one] if !several => serde_json::to_value(one),
         [] if !several => return Ok(()),

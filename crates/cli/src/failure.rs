@@ -101,6 +101,7 @@ impl From<AttachError> for Edge {
                 "no part of its memory begins as CPython's runtime does from 3.13 on".into(),
                 "give the interpreter's own process if this one only started it; for an older CPython use py-spy".into(),
             ),
+            AttachError::Core(error) => (error.why, error.help),
             AttachError::Layout { why, .. } => (why, "use a release of ungil that knows this CPython".into()),
         };
         Edge::failed(what, why, mend)

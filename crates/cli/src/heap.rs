@@ -1,4 +1,4 @@
-//! `ungil heap`: looks at a live heap, once or twice, and says what was found.
+//! `ungil heap`: looks at a heap, live (once or twice) or in a core file, and says what was found.
 
 mod words;
 
@@ -17,12 +17,15 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 use ungil_remote::Python;
 use ungil_remote::heap::{self, Change, Count, Error, Heap, Progress};
+use ungil_remote::snapshot::CoreView;
 
 /// What was asked and what was found; printed as it is with `--json`.
 #[derive(Debug, Serialize)]
 struct Report<'a> {
     schema: &'static str,
     pid: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    core: Option<CoreView>,
     command: &'a [String],
     #[serde(serialize_with = "version_fields")]
     version: Version,
@@ -35,6 +38,9 @@ struct Report<'a> {
     modules: Option<&'a [Count]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     growth: Option<Growth<'a>>,
+    /// What a core and the files that are here leave out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
 /// Writes the version as an object, such as `{"major": 3, "minor": 15, "micro": 0, "level": "candidate", "serial": 2}`.
@@ -55,8 +61,10 @@ struct Growth<'a> {
 
 /// Looks and prints.
 pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
+    check(args)?;
+    // Before Ctrl-C is caught: decompressing a core may take a while.
+    let python = args.target.open(&args.files)?;
     let stop = signals::flag()?;
-    let python = Python::attach(args.pid)?;
     let mut heap = look(&python, args, &stop)?;
     let mut growth = None;
     if let Some(seconds) = args.diff {
@@ -73,7 +81,7 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
         }
         if growth.is_none() && !stop.load(Ordering::Relaxed) {
             return Err(Edge::failed(
-                format!("the growth of process {} could not be measured", args.pid),
+                format!("the growth of process {} could not be measured", python.process().pid),
                 "a look took longer than --limit and was cut short",
                 "give it more time with --limit",
             ));
@@ -82,8 +90,11 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
     let interrupted = stop.load(Ordering::Relaxed);
     if heap.objects == 0 && !interrupted {
         return Err(Edge::failed(
-            format!("no object was found in process {}", args.pid),
-            "its interpreter is starting or ending, or the look was cut short by --limit",
+            format!("no object was found in {}", args.target),
+            match python.process().core().and_then(|core| core.missing().into_iter().next()) {
+                Some(missing) => missing,
+                None => "its interpreter is starting or ending, or the look was cut short by --limit".into(),
+            },
             "look again, or give it more time with --limit",
         ));
     }
@@ -104,7 +115,8 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
     }
     let report = Report {
         schema: "ungil.heap/1",
-        pid: args.pid,
+        pid: python.process().pid,
+        core: python.process().core().map(|core| CoreView::new(core)),
         command: &python.process().command,
         version: python.version(),
         free_threaded: python.offsets().free_threaded,
@@ -112,6 +124,7 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
         heap: &heap,
         modules: modules.as_deref(),
         growth: growth.as_ref().map(|(seconds, changes)| Growth { seconds: *seconds, changes }),
+        warnings: python.process().core().map(|core| core.missing()).unwrap_or_default(),
     };
     if args.json {
         let text = serde_json::to_string_pretty(&report).map_err(|e| {
@@ -152,11 +165,23 @@ fn look(python: &Python, args: &Arguments, stop: &AtomicBool) -> Result<Heap, Ed
         Error::Process(error) => error.into(),
         Error::Read(error) => python.process().trouble(error).into(),
         Error::Allocator(_) | Error::Collector(_) => Edge::failed(
-            format!("the heap of process {} cannot be read", args.pid),
+            format!("the heap of {} cannot be read", args.target),
             error,
             "use a release build of CPython 3.13 to 3.15, or a newer ungil",
         ),
     })
+}
+
+/// Refuses options that a core, or a live process, has no use for.
+fn check(args: &Arguments) -> Result<(), Edge> {
+    if args.target.is_core() && args.diff.is_some() {
+        return Err(Edge::usage(
+            "--diff needs a live process",
+            "a core does not change",
+            "leave --diff out, or compare the JSON of two cores",
+        ));
+    }
+    args.files.check(args.target.is_core())
 }
 
 fn wait(time: Duration, stop: &AtomicBool) {

@@ -28,7 +28,6 @@ pub use stacks::ThreadMemory;
 
 pub use crate::linux::smaps::{Kind, Mapped};
 
-use crate::linux::smaps;
 use crate::memory::ReadError;
 use crate::objects::Objects;
 use crate::process::AttachError;
@@ -186,7 +185,7 @@ pub fn survey(
     heap.types = census.finish();
     heap.objects = heap.types.iter().map(|count| count.objects).sum();
     heap.bytes = heap.types.iter().map(|count| count.bytes).sum();
-    heap.mapped = smaps::by_kind(python.process().pid).unwrap_or_default();
+    heap.mapped = python.process().mapped();
     heap.threads = stacks::of(python, &threads, &regions, &by_thread);
     heap.took_s = begun.elapsed().as_secs_f64();
     Ok(heap)

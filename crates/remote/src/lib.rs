@@ -1,4 +1,4 @@
-//! A live CPython, read from outside: its threads, frames, locks, collector and heap.
+//! A live CPython, or the core file of one, read from outside: its threads, frames, locks, collector and heap.
 //!
 //! Nothing runs in the target, nothing is written to it and it is not stopped. Its memory is read while it changes, so every
 //! address is checked before it is believed, every list has a bound, and a look that does not fit together is counted as
@@ -7,6 +7,7 @@
 mod allowance;
 mod arrival;
 pub mod code;
+mod corefile;
 pub mod deadlock;
 pub mod dicts;
 pub mod frames;
@@ -39,6 +40,7 @@ pub mod withs;
 pub mod world;
 
 pub use arrival::Arrival;
+pub use corefile::{CoreError, CoreFile, CoreOptions, Death};
 pub use parking::{Blocked, BlockedOn, Gils, Parking};
 pub use process::{AttachError, Process, ProgramId};
 pub use python::{Attachment, Interpreter, Python, Thread};

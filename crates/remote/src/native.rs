@@ -105,7 +105,7 @@ impl Tables {
     /// # Errors
     /// The process ended or may not be read.
     pub fn new(process: &Process) -> Result<Tables, AttachError> {
-        let modules = Modules::new(process.pid, process.regions()?);
+        let modules = Modules::new(process.files(), process.regions()?);
         Ok(Tables { modules, unwinder: UnwinderNative::new(), cache: CacheNative::new() })
     }
 
@@ -119,11 +119,7 @@ impl Tables {
         thread: u32,
         stop: Stop,
     ) -> Result<Vec<NativeFrame>, NativeError> {
-        let registers = match registers::blocked(process.pid, thread) {
-            Some(registers) => registers,
-            None if stop == Stop::Never => return Err(NativeError::Running),
-            None => registers::stopped(thread).ok_or(NativeError::Unreadable)?,
-        };
+        let registers = process.registers(thread, stop)?;
         let addresses = self.unwind(process, registers);
         Ok(addresses.into_iter().map(|address| self.name(address)).collect())
     }

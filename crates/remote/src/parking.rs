@@ -91,13 +91,16 @@ pub struct Parking<'a> {
     /// Offset of `state` in a thread state.
     state: u64,
     gils: &'a Gils,
+    /// Times can be told.
+    has_clock: bool,
 }
 
 impl<'a> Parking<'a> {
     /// Of `python`, whose GILs are these.
     #[must_use]
     pub fn new(python: &'a Python, gils: &'a Gils) -> Parking<'a> {
-        Parking { memory: python.memory(), state: python.layout().thread_state.state, gils }
+        let has_clock = python.process().has_clock();
+        Parking { memory: python.memory(), state: python.layout().thread_state.state, gils, has_clock }
     }
 
     /// What `thread` waits for, of which the kernel said `doing`. `None` where it does not sleep in a futex, and where it has
@@ -105,6 +108,7 @@ impl<'a> Parking<'a> {
     #[must_use]
     pub fn of(&self, thread: &Thread, doing: &Doing) -> Option<Blocked> {
         let Doing::Call(call) = doing else { return None };
+        let call = &call.original(self.memory);
         if !call.is_futex() {
             return None;
         }
@@ -161,7 +165,7 @@ impl<'a> Parking<'a> {
     /// When a wait for a mutex began: its argument is a `struct mutex_entry` on the same stack, whose first word is a time. Other
     /// waits have other arguments or none, so the time must be one that can be.
     fn since(&self, call: &Call, argument: u64) -> Option<i64> {
-        if argument < call.stack || argument - call.stack > NEAR {
+        if !self.has_clock || argument < call.stack || argument - call.stack > NEAR {
             return None;
         }
         let fair = self.memory.i64(argument).ok()?;
@@ -173,6 +177,7 @@ impl<'a> Parking<'a> {
     fn left(&self, call: &Call) -> Option<i64> {
         let time = match call.args[3] {
             0 => return None,
+            _ if !self.has_clock => return None,
             address => self.memory.bytes::<16>(address).ok()?,
         };
         let seconds = word(&time, 0).cast_signed();

@@ -4,12 +4,16 @@
 //! The kernel gives every program 16 random bytes at its start (`AT_RANDOM` in getauxval(3)). They tell one program from the
 //! next even where `exec` starts the same executable again, whose data then has the same addresses.
 
+mod facts;
+
 use crate::allowance::{Allowance, Metered};
-use crate::linux::maps::{self, Region};
-use crate::linux::{ProcessMemory, host, task};
+use crate::corefile::{CoreError, CoreFile, CoreOptions};
+use crate::linux::{ProcessMemory, Region, host, task};
 use crate::memory::{Memory, ReadError};
 use cpython_layout::COOKIE;
+pub(crate) use facts::Files;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 
@@ -68,6 +72,9 @@ pub enum AttachError {
         /// What does not fit.
         why: String,
     },
+    /// A core file cannot be read, or holds no CPython that can.
+    #[error(transparent)]
+    Core(#[from] CoreError),
 }
 
 /// A process that is looked at.
@@ -84,6 +91,8 @@ pub struct Process {
     /// Its arguments.
     pub command: Vec<String>,
     memory: Source,
+    /// It has ended, and this is what is left of it.
+    core: Option<Arc<CoreFile>>,
 }
 
 /// Identifies a program in a process: its random bytes, and where they are.
@@ -142,7 +151,32 @@ impl Process {
         let program = ProgramId::of(pid, &memory)?;
         let command = host::command(pid);
         let memory = Source(Metered::new(Box::new(memory)));
-        Ok(Process { pid, started: stat.started, program, executable, command, memory })
+        Ok(Process { pid, started: stat.started, program, executable, command, memory, core: None })
+    }
+
+    /// Opens the process that the core at `path` was written of.
+    ///
+    /// # Errors
+    /// [`AttachError::Core`].
+    pub fn open_core(path: &Path, options: &CoreOptions) -> Result<Process, AttachError> {
+        let core = Arc::new(CoreFile::open(path, options)?);
+        let memory = Metered::new(core.memory());
+        let bytes = (&memory as &dyn Memory).bytes(core.random()).unwrap_or_default();
+        Ok(Process {
+            pid: core.pid(),
+            started: 0,
+            program: ProgramId { address: core.random(), bytes },
+            executable: core.executable().to_owned(),
+            command: core.command().to_vec(),
+            memory: Source(memory),
+            core: Some(core),
+        })
+    }
+
+    /// The core that it is read from; `None` for one that lives.
+    #[must_use]
+    pub fn core(&self) -> Option<&Arc<CoreFile>> {
+        self.core.as_ref()
     }
 
     /// Its memory.
@@ -166,8 +200,9 @@ impl Process {
     /// Whether the process behind the pid is still this one, running this program.
     #[must_use]
     pub fn is_same(&self) -> bool {
-        host::stat(self.pid).is_some_and(|stat| stat.started == self.started && stat.state != 'Z')
-            && self.runs_same_program()
+        self.core.is_some()
+            || (host::stat(self.pid).is_some_and(|stat| stat.started == self.started && stat.state != 'Z')
+                && self.runs_same_program())
     }
 
     /// Whether its main thread has not ended.
@@ -186,14 +221,6 @@ impl Process {
     #[must_use]
     pub fn program(&self) -> ProgramId {
         self.program
-    }
-
-    /// Its regions.
-    ///
-    /// # Errors
-    /// It ended, or may not be read.
-    pub fn regions(&self) -> Result<Vec<Region>, AttachError> {
-        maps::regions(self.pid).map_err(|_| self.trouble(ReadError::Denied))
     }
 
     /// Where `_PyRuntime` is: the start of `_Py_DebugOffsets`. It is found by its cookie in the writable data of the program or
@@ -232,9 +259,22 @@ impl Process {
         Ok(found.map(|index| region.start + index as u64 * 8))
     }
 
+    /// What it means that it has no thread that could be shown.
+    #[must_use]
+    pub fn no_thread(&self) -> AttachError {
+        let error = AttachError::NoThread(self.pid);
+        match &self.core {
+            Some(core) => core.explain(error),
+            None => error,
+        }
+    }
+
     /// What a failed read means for this process.
     #[must_use]
     pub fn trouble(&self, error: ReadError) -> AttachError {
+        if let Some(core) = &self.core {
+            return core.explain(AttachError::Ended(self.pid));
+        }
         match error {
             ReadError::Denied if host::stat(self.pid).is_some() => host::denied(self.pid),
             _ => AttachError::Ended(self.pid),

@@ -2,16 +2,18 @@
 
 mod assign;
 
+use crate::allowance::OF_A_LOOK;
 use crate::code::Codes;
+use crate::corefile::CoreOptions;
 use crate::frames::{Frame, Stack, Walker};
 use crate::layout::Layout;
-use crate::linux::host;
 use crate::memory::{Memory, ReadError, half, word};
 use crate::names::{Name, Search};
 use crate::objects::Objects;
 use crate::process::{AttachError, Process};
 use cpython_layout::{DebugOffsets, MAX_SIZE, Version};
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::path::Path;
 
 /// Interpreters of one process that are walked; each takes a quarter of a MiB.
 const MOST_INTERPRETERS: usize = 1 << 12;
@@ -101,6 +103,21 @@ impl Python {
         Python::within(Process::open(pid)?)
     }
 
+    /// Reads the core file at `path`.
+    ///
+    /// # Errors
+    /// [`AttachError::Core`].
+    pub fn open_core(path: &Path, options: &CoreOptions) -> Result<Python, AttachError> {
+        let process = Process::open_core(path, options)?;
+        let core = process.core().cloned();
+        // The mappings of a core that was made to keep its reader busy have no end.
+        let _allowance = process.limit(OF_A_LOOK / 16);
+        Python::within(process).map_err(|error| match core {
+            Some(core) => core.explain(error),
+            None => error,
+        })
+    }
+
     /// Attaches to a process that is open. A Python that is still starting has no thread yet and is refused.
     ///
     /// # Errors
@@ -113,7 +130,7 @@ impl Python {
         let misfit = |why: String| AttachError::Layout { pid, why };
         let offsets = DebugOffsets::parse(&table).map_err(|error| misfit(error.to_string()))?;
         let layout = Layout::find(process.memory(), runtime, &offsets);
-        let has_own_pids = host::has_own_pids(pid);
+        let has_own_pids = process.has_own_pids();
         let codes = Codes::default();
         let python = Python { process, runtime, offsets, layout, codes, look: 0, has_own_pids };
         let has_thread =
@@ -232,7 +249,8 @@ impl Python {
     /// The process ended or may not be read any more.
     pub fn threads(&self, interpreter: Interpreter) -> Result<Vec<Thread>, ReadError> {
         let mut found = self.thread_states(interpreter)?;
-        assign::assign(&mut found, self.process.pid, self.has_own_pids);
+        let numbers = self.process.thread_numbers(&found, self.has_own_pids);
+        assign::assign(&mut found, &numbers);
         Ok(found)
     }
 

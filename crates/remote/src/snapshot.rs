@@ -9,10 +9,13 @@ mod tasks;
 pub use lock_order::{LockOrderView, LockOrders, LockView, OrderEdgeView, lock_orders, watch_lock_order};
 pub use make::{Options, take};
 
+use crate::corefile::{CoreFile, Death};
 use crate::locks::Confidence;
+use crate::text::decoded;
 use crate::thread_state::ThreadState;
 use crate::wait_target::WaitTarget;
 use serde::Serialize;
+use std::os::unix::ffi::OsStrExt;
 
 /// A snapshot of one process.
 #[derive(Debug, Clone, Serialize)]
@@ -21,6 +24,9 @@ pub struct Snapshot {
     pub schema: &'static str,
     /// The process.
     pub pid: u32,
+    /// The core file that it was read from; a live process has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub core: Option<CoreView>,
     /// Its CPython's version.
     pub python: String,
     /// Built without a GIL.
@@ -50,6 +56,23 @@ pub struct Snapshot {
     pub task_cycles: Vec<Vec<String>>,
     /// What could not be read, and what is doubtful.
     pub warnings: Vec<String>,
+}
+
+/// A core file.
+#[derive(Debug, Clone, Serialize)]
+pub struct CoreView {
+    /// Its path, as it was given.
+    pub file: String,
+    /// The signal that killed the process, and the thread that got it; `None` where it was not killed, as with `gcore`.
+    pub killed: Option<Death>,
+}
+
+impl CoreView {
+    /// Returns what is said of `core`.
+    #[must_use]
+    pub fn new(core: &CoreFile) -> CoreView {
+        CoreView { file: decoded(core.path().as_os_str().as_bytes()), killed: core.death().cloned() }
+    }
 }
 
 /// An interpreter.

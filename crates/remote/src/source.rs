@@ -1,16 +1,16 @@
 //! Lines of source files, as the target's own mount namespace has them.
 //!
 //! A process in a container names files by paths that mean something else here, or nothing: they are read through the link
-//! `root` that `/proc` has for the process.
+//! `root` that `/proc` has for the process. Those of a core are looked for under the folder that the user gives, or here.
 //! A file may have been changed since the process read it; one whose time of change is later than the process's start is
 //! named, so that its lines are not taken for what runs.
 
-use crate::linux::task;
+use crate::process::{Files, Process};
 use crate::text::file_name;
 use rustc_hash::FxHashMap;
 use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 /// A file that is longer is not read to its end.
@@ -23,8 +23,8 @@ const TICKS: Duration = Duration::from_millis(20);
 /// The source files of one process.
 #[derive(Debug)]
 pub struct Sources {
-    pid: u32,
-    started: Option<SystemTime>,
+    place: Files,
+    latest: Option<SystemTime>,
     files: FxHashMap<String, Option<Source>>,
 }
 
@@ -37,10 +37,11 @@ struct Source {
 }
 
 impl Sources {
-    /// Those of process `pid`.
+    /// Those of `process`.
     #[must_use]
-    pub fn new(pid: u32) -> Sources {
-        Sources { pid, started: started(pid), files: FxHashMap::default() }
+    pub fn new(process: &Process) -> Sources {
+        let place = process.files();
+        Sources { latest: place.latest(), place, files: FxHashMap::default() }
     }
 
     /// Line `line` (from 1) of `file`, without the blanks around it; `None` where the file cannot be read or has no such line.
@@ -56,7 +57,7 @@ impl Sources {
         Some(source.text.get(start..end)?.trim().chars().take(LONGEST).collect())
     }
 
-    /// Files that were changed after the process started.
+    /// Files that were changed after the process started, or after its core was written.
     #[must_use]
     pub fn newer(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self
@@ -74,37 +75,17 @@ impl Sources {
         if file.is_empty() || file.starts_with('<') {
             return None;
         }
-        let path = self.place(file);
+        let path = self.place.place(Path::new(&file_name(file)))?;
         // Not a pipe or a device, which would be waited for.
         let meta = std::fs::metadata(&path).ok().filter(std::fs::Metadata::is_file)?;
         let mut bytes = Vec::new();
         File::open(&path).ok()?.take(MOST).read_to_end(&mut bytes).ok()?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        let is_newer = match (meta.modified(), self.started) {
-            (Ok(modified), Some(started)) => modified > started + TICKS,
+        let is_newer = match (meta.modified(), self.latest) {
+            (Ok(modified), Some(latest)) => modified > latest + TICKS,
             _ => false,
         };
         Some(Source { text, lines, is_newer })
     }
-
-    /// Where a file of the target is for us. A name that is not absolute is from the target's working folder.
-    fn place(&self, file: &str) -> PathBuf {
-        let folder = task::folder(self.pid);
-        let name = file_name(file);
-        let path = Path::new(&name);
-        match path.strip_prefix("/") {
-            Ok(inside) => folder.join("root").join(inside),
-            Err(_) => folder.join("cwd").join(path),
-        }
-    }
-}
-
-/// When a process started.
-fn started(pid: u32) -> Option<SystemTime> {
-    let stat = procfs::process::Process::new(i32::try_from(pid).ok()?).ok()?.stat().ok()?;
-    let since_boot = Duration::from_secs_f64(stat.starttime as f64 / procfs::ticks_per_second() as f64);
-    let up = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    let up = Duration::new(u64::try_from(up.tv_sec).ok()?, u32::try_from(up.tv_nsec).ok()?);
-    SystemTime::now().checked_sub(up.checked_sub(since_boot)?)
 }

@@ -14,7 +14,7 @@ pub use holders::Holder;
 pub use names::thread_names;
 pub use stranded::{Origin, origin};
 
-use crate::linux::calls::{self, Doing};
+use crate::linux::calls::Doing;
 use crate::locks::Reader;
 use crate::memory::ReadError;
 use crate::parking::{Gils, Parking, monotonic_ns};
@@ -81,11 +81,10 @@ impl ThreadObserver {
         at_work: bool,
         thread: Thread,
     ) -> Result<Option<ThreadInfo>, ReadError> {
-        let pid = python.process().pid;
         let parking = Parking::new(python, gils);
         let mut info = ThreadInfo { at_work, ..ThreadInfo::new(thread, ThreadState::Native) };
         for _attempt in 0..ATTEMPTS {
-            let before = self.kernel(pid, thread.native_id);
+            let before = self.kernel(python, thread.native_id);
             let blocked = parking.of(&thread, &before);
             let stack = match python.stack(&thread) {
                 Ok(stack) => stack,
@@ -95,7 +94,7 @@ impl ThreadObserver {
             if let Some(attachment) = python.attachment(&thread) {
                 info.thread.attachment = attachment;
             }
-            info.kernel = self.kernel(pid, thread.native_id);
+            info.kernel = self.kernel(python, thread.native_id);
             if before == Doing::Gone {
                 return Ok(None);
             }
@@ -128,22 +127,22 @@ impl ThreadObserver {
     /// # Errors
     /// As [`ThreadObserver::dump`].
     pub fn deadlocks(&mut self, python: &mut Python, dump: &ThreadDump) -> Result<Deadlocks, ReadError> {
-        let pid = python.process().pid;
         let mut suspects = dump.suspects(python);
         let mut confirmed = Deadlocks::default();
         for _ in 0..CONFIRMATIONS {
             if suspects.is_empty() {
                 break;
             }
-            let runs =
-                |tids: &[u32]| tids.iter().map(|&tid| calls::switches(pid, tid)).collect::<Option<Vec<_>>>();
-            let before: Vec<_> = suspects.iter().map(|suspect| runs(&suspect.tids)).collect();
+            let runs = |python: &Python, tids: &[u32]| {
+                tids.iter().map(|&tid| python.process().switches(tid)).collect::<Option<Vec<_>>>()
+            };
+            let before: Vec<_> = suspects.iter().map(|suspect| runs(python, &suspect.tids)).collect();
             let again = self.dump(python)?;
             let found = again.suspects(python);
             let mut left = Vec::new();
             for (suspect, before) in suspects.into_iter().zip(before) {
                 let Some(now) = found.iter().find(|now| now.is_same(&suspect)) else { continue };
-                if before.is_none() || runs(&suspect.tids) != before {
+                if before.is_none() || runs(python, &suspect.tids) != before {
                     left.push(suspect);
                     continue;
                 }

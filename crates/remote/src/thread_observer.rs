@@ -116,7 +116,7 @@ impl ThreadObserver {
 
     fn state(&mut self, python: &Python, gils: &Gils, thread: Thread) -> Result<ThreadInfo, ReadError> {
         let mut info = ThreadInfo::new(thread, ThreadState::Running);
-        info.kernel = self.kernel(python.process().pid, thread.native_id);
+        info.kernel = self.kernel(python, thread.native_id);
         self.unknown += u64::from(info.kernel == Doing::Unknown);
         info.blocked = Parking::new(python, gils).of(&thread, &info.kernel);
         if let Some(blocked) = &info.blocked {
@@ -168,7 +168,7 @@ impl ThreadObserver {
     }
 
     /// Asks the kernel what a thread is doing.
-    pub(crate) fn kernel(&mut self, pid: u32, tid: u32) -> Doing {
+    pub(crate) fn kernel(&mut self, python: &Python, tid: u32) -> Doing {
         if let Some(file) = self.files.get(&tid) {
             match file.read() {
                 // The number may be another thread's by now.
@@ -176,7 +176,7 @@ impl ThreadObserver {
                 doing => return doing,
             }
         }
-        match CallFile::open(pid, tid) {
+        match python.process().call_file(tid) {
             Ok(file) => self.files.entry(tid).or_insert(file).read(),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Doing::Gone,
             Err(_) => Doing::Unknown,

@@ -1,20 +1,22 @@
 //! The arguments of `ungil dump`.
 
+use super::{CoreFiles, Target};
 use clap::Args;
 
 /// `ungil dump`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: 0 done, 1 a process could not be looked into, 2 usage, 4 a deadlock was found, or with --watch
+    after_help = "Exit codes: 0 done, 1 a process or core could not be looked into, 2 usage, 4 a deadlock was found, or with --watch
 a lock order that could deadlock."
 )]
 pub(crate) struct Dump {
-    /// Processes to look into.
-    #[arg(value_name = "PID", required_unless_present = "all", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) pids: Vec<u32>,
+    /// Processes to look into, or core files (of the kernel or gcore, also with gzip or zstd) to read. Digits are the number of
+    /// a process; a core whose name is a number is given as ./4711.
+    #[arg(value_name = "PID|CORE", required_unless_present = "all")]
+    pub(crate) targets: Vec<Target>,
 
     /// Every Python of this machine that may be looked into.
-    #[arg(long, conflicts_with = "pids")]
+    #[arg(long, conflicts_with = "targets")]
     pub(crate) all: bool,
 
     /// Watch the order in which threads take locks for this long (such as 30s), and report orders that could deadlock.
@@ -40,4 +42,7 @@ pub(crate) struct Dump {
     /// Print everything found as JSON (schema ungil.dump/2).
     #[arg(long)]
     pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) files: CoreFiles,
 }

@@ -1,15 +1,16 @@
 //! Arguments of `ungil heap`.
 
-use super::duration;
+use super::{CoreFiles, Target, duration};
 use clap::{Args, ValueEnum};
 
 /// `ungil heap`.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Heap {
-    /// The process to look into. It is neither stopped nor changed.
-    #[arg(value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) pid: u32,
+    /// The process to look into, which is neither stopped nor changed, or the core file to read (of the kernel or gcore, also
+    /// with gzip or zstd). Digits are the number of a process; a core whose name is a number is given as ./4711.
+    #[arg(value_name = "PID|CORE")]
+    pub(crate) target: Target,
 
     /// Look twice, this time apart, and show what grew and what shrank.
     #[arg(long, value_name = "TIME", value_parser = duration)]
@@ -38,6 +39,9 @@ pub(crate) struct Heap {
     /// No progress.
     #[arg(short, long)]
     pub(crate) quiet: bool,
+
+    #[command(flatten)]
+    pub(crate) files: CoreFiles,
 }
 
 /// What rows are ordered by.
@@ -56,6 +60,7 @@ Examples:
   ungil heap 4711
   ungil heap 4711 --module
   ungil heap 4711 --diff 10s --sort objects
+  ungil heap core.4711
   ungil heap 4711 --json | jq '.types[:5]'
 
 On a free-threaded build every object is counted. With a GIL it is the objects the collector knows:

@@ -6,7 +6,12 @@ use ungil_remote::text::decoded;
 
 /// Shortens the paths of every frame.
 pub(super) fn shorten(snapshot: &mut Snapshot) {
-    let here = std::fs::read_link(format!("/proc/{}/cwd", snapshot.pid)).unwrap_or_default();
+    // The number of a core's process may be another one's by now.
+    let is_live = snapshot.core.is_none();
+    let here = is_live
+        .then(|| std::fs::read_link(format!("/proc/{}/cwd", snapshot.pid)).ok())
+        .flatten()
+        .unwrap_or_default();
     let here = decoded(here.as_os_str().as_bytes());
     let threads = snapshot.interpreters.iter_mut().flat_map(|interpreter| &mut interpreter.threads);
     let of_threads = threads.flat_map(|thread| &mut thread.frames);

@@ -21,6 +21,13 @@ pub(super) fn snapshot(snapshot: &Snapshot, style: Style) -> String {
 
 fn write(text: &mut String, snapshot: &Snapshot, style: Style) -> fmt::Result {
     let command = snapshot.command.iter().map(|word| clean(word).into_owned()).collect::<Vec<_>>().join(" ");
+    if let Some(core) = &snapshot.core {
+        let is_it = |thread: &&ThreadView| {
+            core.killed.as_ref().is_some_and(|killed| thread.tid.unwrap_or(thread.native_id) == killed.thread)
+        };
+        let name = snapshot.threads().find(is_it).map(|thread| thread.name.as_str());
+        writeln!(text, "core {}: {}", clean(&core.file), style.wrong(words::death(core, name)))?;
+    }
     writeln!(text, "{}", style.bold(format!("{}: {command}", snapshot.pid)))?;
     let build = match (snapshot.free_threaded, snapshot.gil) {
         (true, "on") => " free-threaded, with the GIL switched on",
@@ -34,9 +41,10 @@ fn write(text: &mut String, snapshot: &Snapshot, style: Style) -> fmt::Result {
     };
     writeln!(
         text,
-        "CPython {}{build}, {}{interpreters}, looked at in {}",
+        "CPython {}{build}, {}{interpreters}, {} in {}",
         snapshot.python,
         counted(threads, "thread"),
+        if snapshot.core.is_some() { "read" } else { "looked at" },
         ungil_format::duration(snapshot.look_s)
     )?;
     for interpreter in &snapshot.interpreters {

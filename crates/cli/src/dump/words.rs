@@ -1,10 +1,13 @@
 //! The words of a dump. Whatever comes from the target is cleaned here.
 
+use crate::args::Target;
 use crate::clean::clean;
 use crate::failure::Edge;
 use ungil_format::{counted, duration};
 use ungil_remote::locks::Confidence;
-use ungil_remote::snapshot::{EdgeView, FrameView, HoldView, HolderView, StrandedView, ThreadView, WaitView};
+use ungil_remote::snapshot::{
+    CoreView, EdgeView, FrameView, HoldView, HolderView, StrandedView, ThreadView, WaitView,
+};
 use ungil_remote::{AttachError, ThreadState, WaitTarget};
 
 /// What a thread is doing.
@@ -18,6 +21,18 @@ pub(super) fn state(thread: &ThreadView) -> String {
         (ThreadState::Syscall, _, None) => "asleep in the kernel".into(),
         (state, ..) => state.description().into(),
     }
+}
+
+/// `killed by SIGSEGV at 0x0 in thread "worker-1" (24094)`.
+pub(crate) fn death(core: &CoreView, name: Option<&str>) -> String {
+    let Some(killed) = &core.killed else { return "written of a process that went on".into() };
+    let at = killed.address.as_deref().map(|address| format!(" at {address}")).unwrap_or_default();
+    let thread = match name {
+        Some(name) => format!("\"{}\" ({})", clean(name), killed.thread),
+        None => killed.thread.to_string(),
+    };
+    let sender = killed.sender.map(|sender| format!(", sent by process {sender}")).unwrap_or_default();
+    format!("killed by {}{at} in thread {thread}{sender}", killed.signal_name)
 }
 
 /// `a threading.Lock "L1"`, `the mutex of a dict "cache"`, `the GIL`.
@@ -130,7 +145,7 @@ pub(super) fn stranded(of: &StrandedView) -> String {
 }
 
 /// Formats what `--all` found and what it left out.
-pub(super) fn all(found: usize, refused: &[(u32, AttachError)]) -> String {
+pub(super) fn all(found: usize, refused: &[(Target, AttachError)]) -> String {
     let mut text =
         format!("{} found among the processes that may be looked into.\n", counted(found, "Python"));
     if let Some(first) = first(refused) {
@@ -140,7 +155,7 @@ pub(super) fn all(found: usize, refused: &[(u32, AttachError)]) -> String {
 }
 
 /// Nothing was found by `--all`.
-pub(super) fn none(refused: &[(u32, AttachError)]) -> Edge {
+pub(super) fn none(refused: &[(Target, AttachError)]) -> Edge {
     let what = "no Python of 3.13 or later was found";
     match first(refused) {
         None => Edge::failed(
@@ -160,7 +175,7 @@ pub(super) fn none(refused: &[(u32, AttachError)]) -> Edge {
 }
 
 /// Returns the reason why the first of the skipped processes was skipped.
-fn first(refused: &[(u32, AttachError)]) -> Option<String> {
+fn first(refused: &[(Target, AttachError)]) -> Option<String> {
     Some(match &refused.first()?.1 {
         AttachError::Denied { why, mend, .. } => format!("{}; try: {}", clean(why), clean(mend)),
         other => clean(&other.to_string()).into_owned(),

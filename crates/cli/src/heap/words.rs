@@ -2,6 +2,7 @@
 
 use super::Report;
 use crate::clean::clean;
+use crate::dump::death;
 use std::fmt::Write;
 use ungil_format::{bytes, counted, duration, grouped, percent};
 use ungil_remote::heap::{Coverage, Heap, Kind, Mimalloc, ThreadMemory};
@@ -17,8 +18,12 @@ pub(super) fn report(report: &Report<'_>, top: usize) -> String {
         Coverage::Allocator => "",
         Coverage::Collector => " the collector knows",
     };
+    let of = match &report.core {
+        Some(core) => format!("Core {}: {}\n", clean(&core.file), death(core, None)),
+        None => String::new(),
+    };
     let mut out = format!(
-        "Process {}, CPython {} {build}: {}{what}, {}\n\n",
+        "{of}Process {}, CPython {} {build}: {}{what}, {}\n\n",
         report.pid,
         report.version,
         counted(heap.objects, "object"),
@@ -28,7 +33,7 @@ pub(super) fn report(report: &Report<'_>, top: usize) -> String {
         Some(growth) => changes(&mut out, report, growth, top),
         None => counts(&mut out, report, top),
     }
-    memory(&mut out, heap);
+    memory(&mut out, heap, report.core.is_some());
     threads(&mut out, &heap.threads);
     notes(&mut out, report);
     out
@@ -86,7 +91,7 @@ fn more(out: &mut String, rows: usize, top: usize) {
     }
 }
 
-fn memory(out: &mut String, heap: &Heap) {
+fn memory(out: &mut String, heap: &Heap, is_core: bool) {
     line!(out, "\nMemory");
     if let Some(held) = &heap.mimalloc {
         mimalloc(out, "mimalloc", held);
@@ -134,7 +139,7 @@ fn memory(out: &mut String, heap: &Heap) {
             bytes(mapped.bytes)
         );
     }
-    if heap.mapped.is_empty() {
+    if heap.mapped.is_empty() && !is_core {
         line!(out, "  the system does not say what is in memory (/proc/PID/smaps cannot be read)");
     }
 }
@@ -217,7 +222,15 @@ fn notes(out: &mut String, report: &Report<'_>) {
         let why = if report.interrupted { "interrupted" } else { "the time of --limit was up" };
         line!(out, "Incomplete, {why}: the figures are of what had been read.");
     }
-    line!(out, "Took {}; the process was not stopped.", duration(heap.took_s));
+    for warning in &report.warnings {
+        line!(out, "Note: {}", clean(warning));
+    }
+    let how = if report.core.is_some() {
+        "a core does not say what was in memory"
+    } else {
+        "the process was not stopped"
+    };
+    line!(out, "Took {}; {how}.", duration(heap.took_s));
 }
 
 /// A type's full name; builtins go by their own.

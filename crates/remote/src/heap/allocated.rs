@@ -4,7 +4,7 @@ use super::census::{Census, is_referred_to};
 use super::mimalloc::{self, Segment, Tag};
 use super::page::Blocks;
 use super::{Error, Look, Watch, segments};
-use crate::linux::{Region, pagemap};
+use crate::linux::Region;
 use crate::memory::{Memory, ReadError, word};
 use crate::python::{Python, Thread};
 use rustc_hash::FxHashMap;
@@ -104,7 +104,7 @@ pub(crate) fn survey(
     census: &mut Census<'_>,
     watch: &mut Watch<'_>,
 ) -> Result<Found, Error> {
-    let (memory, pid) = (python.memory(), python.process().pid);
+    let (memory, process) = (python.memory(), python.process());
     let (layout, cookie) = mimalloc::find(python, threads)?;
     let (segments, more) = segments::all(memory, regions, layout, cookie)?;
     let mut found = Found { look: Look { beyond_bound: more, ..Look::default() }, ..Found::default() };
@@ -118,7 +118,7 @@ pub(crate) fn survey(
         let mut sums = Mimalloc {
             segments: 1,
             reserved: segment.size,
-            resident: pagemap::resident(pid, segment.address, segment.address + segment.size),
+            resident: process.resident(segment.address, segment.address + segment.size),
             ..Mimalloc::default()
         };
         reader.segment(segment, shift, census, &mut sums, &mut found.look)?;

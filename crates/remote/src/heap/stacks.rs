@@ -1,7 +1,7 @@
 //! What each thread has for itself: its stack, and on free-threaded builds its part of the allocator.
 
 use super::Mimalloc;
-use crate::linux::{Region, pagemap};
+use crate::linux::Region;
 use crate::objects::Objects;
 use crate::python::{Python, Thread};
 use rustc_hash::FxHashMap;
@@ -48,7 +48,7 @@ pub(super) fn of(
                     name => name,
                 },
                 stack_bytes: stack.map(|(start, end)| end - start),
-                stack_resident_bytes: stack.and_then(|(start, end)| pagemap::resident(pid, start, end)),
+                stack_resident_bytes: stack.and_then(|(start, end)| python.process().resident(start, end)),
                 heap: python
                     .offsets()
                     .free_threaded

@@ -3,9 +3,14 @@
 //! The file says where a thread is asleep and with which arguments, which for a thread that waits for a lock is the address of
 //! what it sleeps on. Reading it stops nobody. It needs the right to trace the target, as reading its memory does.
 
+use crate::memory::Memory;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
+
+/// `mov eax, imm32`, and the bytes before a system call in which its number is set.
+const MOV_EAX: u8 = 0xb8;
+const SETUP: u64 = 48;
 
 /// What the kernel says of a thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +47,22 @@ impl Call {
         syscalls::Sysno::new(self.number as usize).map(|call| call.name())
     }
 
+    /// The call that this one goes on with: the kernel starts a call with a timeout again as `restart_syscall` after it was
+    /// interrupted (by a stop signal, a debugger, `gcore`). The arguments are still those of the first call, and the code before
+    /// it sets its number.
+    #[must_use]
+    pub fn original(self, memory: &dyn Memory) -> Call {
+        let is_restarted =
+            cfg!(target_arch = "x86_64") && i64::from(self.number) == libc::SYS_restart_syscall;
+        let number = || {
+            let code = memory.vec(self.instruction.checked_sub(SETUP)?, SETUP, SETUP as usize).ok()?;
+            let sets = |window: &&[u8]| window[0] == MOV_EAX && window[3..] == [0, 0];
+            let set = code.windows(5).rev().find(sets)?;
+            Some(u32::from(u16::from_le_bytes([set[1], set[2]])))
+        };
+        Call { number: is_restarted.then(number).flatten().unwrap_or(self.number), ..self }
+    }
+
     /// Whether it is `futex(2)`, in which everything that waits for a lock sleeps.
     #[must_use]
     pub fn is_futex(&self) -> bool {
@@ -49,9 +70,15 @@ impl Call {
     }
 }
 
-/// One thread's file, kept open from look to look.
+/// What says of one thread what it does: its file, kept open from look to look, or the record of a core.
 #[derive(Debug)]
-pub struct CallFile(File);
+pub struct CallFile(Source);
+
+#[derive(Debug)]
+enum Source {
+    File(File),
+    Recorded(Doing),
+}
 
 impl CallFile {
     /// Opens the file of a thread; `tid` as this pid namespace counts.
@@ -59,15 +86,24 @@ impl CallFile {
     /// # Errors
     /// The thread is gone, or the kernel was built without these files.
     pub fn open(pid: u32, tid: u32) -> io::Result<CallFile> {
-        File::open(format!("/proc/{pid}/task/{tid}/syscall")).map(CallFile)
+        File::open(format!("/proc/{pid}/task/{tid}/syscall")).map(|file| CallFile(Source::File(file)))
+    }
+
+    /// For a thread of a core.
+    pub(crate) fn recorded(doing: Doing) -> CallFile {
+        CallFile(Source::Recorded(doing))
     }
 
     /// What the thread does now.
     #[must_use]
     pub fn read(&self) -> Doing {
+        let file = match &self.0 {
+            Source::File(file) => file,
+            Source::Recorded(doing) => return *doing,
+        };
         // A number of at most 10 digits and eight of 16, each with its blank.
         let mut line = [0; 192];
-        match self.0.read_at(&mut line, 0) {
+        match file.read_at(&mut line, 0) {
             Ok(0) => Doing::Gone,
             Ok(len) => parse(line.get(..len).unwrap_or_default()),
             Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Doing::Gone,
@@ -120,6 +156,7 @@ pub fn is_stopped(pid: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::ReadError;
     use proptest::prelude::*;
 
     #[test]
@@ -140,6 +177,31 @@ mod tests {
         let call = Call { number, args: [0; 6], stack: 0, instruction: 0 };
         assert!(call.is_futex());
         assert_eq!(call.name(), Some("futex"));
+    }
+
+    struct Code(Vec<u8>);
+
+    impl Memory for Code {
+        fn read(&self, address: u64, into: &mut [u8]) -> Result<(), ReadError> {
+            let start = usize::try_from(address).map_err(|_| ReadError::Unmapped(address))?;
+            let bytes = self.0.get(start..start + into.len()).ok_or(ReadError::Unmapped(address))?;
+            into.copy_from_slice(bytes);
+            Ok(())
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn a_call_that_was_restarted_has_its_first_number() {
+        let number = |number: u32, code: &[u8]| {
+            let call = Call { number, args: [0; 6], stack: 0, instruction: code.len() as u64 };
+            call.original(&Code(code.to_vec())).number
+        };
+        let mut code = vec![0x90; 64];
+        assert_eq!(number(219, &code), 219, "no number is set");
+        code[41..46].copy_from_slice(&[0xb8, 0xca, 0, 0, 0]);
+        code[62..].copy_from_slice(&[0x0f, 0x05]);
+        assert_eq!((number(219, &code), number(0, &code)), (202, 0));
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! The files a process has code from: their tables for unwinding and their symbols, each read when an address of it is met.
 
-use crate::linux::{Region, task};
+use crate::linux::Region;
+use crate::process::Files;
 use framehop::{ExplicitModuleSectionInfo, Module};
 use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol, ReadCache};
 use std::fs::File;
@@ -13,7 +14,7 @@ const LARGEST: u64 = 256 << 20;
 
 /// What is known of the code of one process.
 pub(super) struct Modules {
-    pid: u32,
+    files: Files,
     regions: Vec<Region>,
     loaded: Vec<Loaded>,
     /// Starts of regions whose file was tried.
@@ -29,8 +30,8 @@ struct Loaded {
 }
 
 impl Modules {
-    pub(super) fn new(pid: u32, regions: Vec<Region>) -> Modules {
-        Modules { pid, regions, loaded: Vec::new(), tried: Vec::new() }
+    pub(super) fn new(files: Files, regions: Vec<Region>) -> Modules {
+        Modules { files, regions, loaded: Vec::new(), tried: Vec::new() }
     }
 
     fn region(&self, address: u64) -> Option<&Region> {
@@ -51,9 +52,7 @@ impl Modules {
         }
         self.tried.push(region.start);
         let file = region.file.clone().filter(|_| !region.deleted)?;
-        // As the target's own mount namespace has it.
-        let inside = task::folder(self.pid).join("root").join(file.strip_prefix("/").unwrap_or(&file));
-        let cache = ReadCache::new(File::open(inside).ok()?);
+        let cache = ReadCache::new(File::open(self.files.place(&file)?).ok()?);
         let image = object::File::parse(&cache).ok()?;
         let segment = image.segments().find(|segment| {
             let (offset, size) = segment.file_range();

@@ -6,17 +6,11 @@
 //! child are copies of the parent's, with the parent's numbers.
 
 use super::{Attachment, Thread};
-use crate::linux::{host, task};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
-/// Gives the threads of one interpreter their numbers as they are here, and drops those that have ended.
-pub(super) fn assign(threads: &mut Vec<Thread>, pid: u32, has_own_pids: bool) {
-    let running: FxHashSet<u32> = task::running(pid).into_iter().collect();
-    let here: FxHashMap<u32, u32> = if has_own_pids {
-        host::by_own_id(pid, &running)
-    } else {
-        running.iter().map(|&thread| (thread, thread)).collect()
-    };
+/// Gives the threads of one interpreter their numbers as they are `here`, by those that the process has for them, and drops
+/// those that have ended.
+pub(super) fn assign(threads: &mut Vec<Thread>, here: &FxHashMap<u32, u32>) {
     let number = |thread: &Thread| here.get(&thread.listed_id).copied();
     if let Some((&own_id, &native_id)) = here.iter().next()
         && here.len() == 1

@@ -2,12 +2,12 @@
 
 use super::tasks::{task_cycles, tasks};
 use super::{
-    DeadlockView, EdgeView, FrameView, HoldView, HolderView, InterpreterView, RowView, Snapshot,
+    CoreView, DeadlockView, EdgeView, FrameView, HoldView, HolderView, InterpreterView, RowView, Snapshot,
     StrandedView, TaskName, ThreadView, WaitView,
 };
 use crate::allowance::OF_A_LOOK;
 use crate::frames::{DEEPEST, Frame};
-use crate::linux::calls::{self, Doing};
+use crate::linux::calls::Doing;
 use crate::memory::ReadError;
 use crate::names::Name;
 use crate::native::{Row, Stop, Unwinder, weave};
@@ -52,7 +52,7 @@ pub fn take(
     let mut making = Making {
         names: names(python, &dump),
         threads: thread_names(python, &dump),
-        sources: options.source.then(|| Sources::new(python.process().pid)),
+        sources: options.source.then(|| Sources::new(python.process())),
         unwinder: options.native.and_then(|stop| Some((Unwinder::new(python.process()).ok()?, stop))),
         no_native: 0,
         task_names: tasks.iter().map(|task| (task.address, task.name.clone())).collect(),
@@ -64,7 +64,7 @@ pub fn take(
     let task_cycles = task_cycles(&tasks);
     let tasks = tasks.iter().map(|task| making.task(task)).collect();
     warnings.extend(making.warnings());
-    if calls::is_stopped(python.process().pid) {
+    if python.process().is_stopped() {
         warnings.push("the process is stopped by a signal or a debugger: none of its threads goes on".into());
     }
     if has_greenlets(python, &dump) {
@@ -76,9 +76,11 @@ pub fn take(
         warnings.push("there is more in the process than one look reads: this is not all of it".into());
     }
     let process = python.process();
+    warnings.extend(process.core().map(|core| core.missing()).unwrap_or_default());
     Ok(Snapshot {
         schema: "ungil.dump/2",
         pid: process.pid,
+        core: process.core().map(|core| CoreView::new(core)),
         python: python.version().to_string(),
         free_threaded: python.offsets().free_threaded,
         gil: if python.has_gil() { "on" } else { "off" },
@@ -340,7 +342,8 @@ impl Making<'_> {
         let newer = self.sources.as_ref().map(Sources::newer).unwrap_or_default();
         if !newer.is_empty() {
             warnings.push(format!(
-                "changed since the process started, so that its lines may not be those that run: {}",
+                "changed since the process started (of a core: since it was written), so that its lines may not be those \
+                 that run: {}",
                 newer.join(", ")
             ));
         }

@@ -28,7 +28,7 @@ pub fn thread_names(python: &Python, dump: &ThreadDump) -> FxHashMap<u64, String
             if let (Some(name), 1..) = (&name, thread.own_id) {
                 by_thread.insert(thread.own_id, name.clone());
             }
-            let name = name.or_else(|| kernel_name(python.process().pid, thread.native_id));
+            let name = name.or_else(|| kernel_name(python, thread.native_id));
             names.extend(name.map(|name| (thread.address, name)));
         }
     }
@@ -73,7 +73,6 @@ fn active(python: &Python, interpreter: Interpreter) -> Option<Active> {
 }
 
 /// The kernel's name for a thread, in brackets.
-fn kernel_name(pid: u32, tid: u32) -> Option<String> {
-    let name = std::fs::read(format!("/proc/{pid}/task/{tid}/comm")).ok()?;
-    Some(format!("[{}]", String::from_utf8_lossy(&name).trim_end_matches('\n')))
+fn kernel_name(python: &Python, tid: u32) -> Option<String> {
+    Some(format!("[{}]", python.process().kernel_name(tid)?))
 }

@@ -7,7 +7,6 @@
 
 use super::ThreadDump;
 use crate::linux::calls::Doing;
-use crate::linux::{host, task};
 use crate::python::Python;
 use crate::thread_observer::{ThreadInfo, ThreadObserver};
 use crate::wait_target::{Releaser, WaitTarget, WaitedObject};
@@ -26,8 +25,8 @@ pub(super) struct Family {
 
 impl Family {
     pub(super) fn of(python: &Python) -> Family {
-        let pid = python.process().pid;
-        Family { forked_from: host::forked_from(pid), is_alone: task::running(pid).len() == 1 }
+        let process = python.process();
+        Family { forked_from: process.forked_from(), is_alone: process.thread_count() == 1 }
     }
 
     /// Returns whether nobody in the process can end the wait of this thread.
@@ -68,7 +67,7 @@ pub struct Origin {
 /// both, as long as the parent runs the same program. `None` for a process that was not forked.
 #[must_use]
 pub fn origin(python: &Python, wait: &WaitedObject) -> Option<Origin> {
-    let pid = host::forked_from(python.process().pid)?;
+    let pid = python.process().forked_from()?;
     Some(Origin { pid, holder: parent_holder(python, pid, wait) })
 }
 

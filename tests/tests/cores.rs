@@ -1,0 +1,411 @@
+//! `ungil dump` and `ungil heap` of core files: what a core of gcore or of the kernel says is what the live process said, and
+//! what is no core of a CPython is refused in three lines.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+
+use serde_json::{Value, json};
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use ungil_tests::{BUILDS, Out, Place, Target, Ungil, Verdict, eventually, looks, python};
+
+const FREE_THREADED: [&str; 2] = ["3.14t", "3.15t"];
+
+/// Has gdb write a core of a live process.
+#[track_caller]
+fn gcore(place: &Place, pid: i64) -> PathBuf {
+    let out = Command::new("gcore").arg("-o").arg(place.at("core")).arg(pid.to_string()).output().unwrap();
+    let core = place.at(&format!("core.{pid}"));
+    assert!(core.is_file(), "gcore: {}", String::from_utf8_lossy(&out.stderr));
+    core
+}
+
+fn verb(verb: &str, core: &Path, more: &[&str]) -> Out {
+    Ungil::new(&looks()).args([OsStr::new(verb), core.as_os_str()]).args(more).run()
+}
+
+fn dump(core: &Path, more: &[&str]) -> Out {
+    verb("dump", core, &[&["--json"], more].concat())
+}
+
+/// A dump without what a core cannot know: times, and the kernel's names of threads that have no other.
+fn timeless(mut dump: Value) -> Value {
+    dump["look_s"] = Value::Null;
+    dump.as_object_mut().unwrap().remove("core");
+    forget(&mut dump);
+    dump
+}
+
+fn forget(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(forget),
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                let is_number =
+                    |text: &str| text.strip_prefix("thread ").is_some_and(|n| n.parse::<u32>().is_ok());
+                let is_kernels = value.as_str().is_some_and(|text| text.starts_with('[') || is_number(text));
+                if is_kernels || key == "seconds" || key == "left_s" {
+                    *value = Value::Null;
+                }
+                forget(value);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Holds the core against the truth, and against what is said of the live process.
+fn same_as_live(builds: &[&str], name: &str) {
+    for build in builds {
+        let place = Place::new();
+        let mut target = Target::start(build, &[], name);
+        let live = target.look(Vec::<&str>::new());
+        let core = gcore(&place, target.pid());
+        let out = dump(&core, &[]);
+        assert_eq!(out.code, live.code, "{build}: {}{}", live.stderr, out.stderr);
+        let found = out.json();
+        assert_eq!(found["core"], json!({"file": core.to_str(), "killed": null}), "{build}");
+        let (found, live) = (timeless(found), timeless(live.json()));
+        assert_eq!(found, live, "{build}: {found:#}\n{live:#}");
+        let verdict = Verdict::of(&target.truth, &out.json(), out.code, target.age());
+        assert!(verdict.differences.is_empty(), "{build}: {:#?}", verdict.differences);
+        // Calls that gdb interrupted go on as others; what is waited for is the same.
+        let again = target.look(Vec::<&str>::new());
+        let verdict = Verdict::of(&target.truth, &again.json(), again.code, target.age());
+        assert!(verdict.differences.is_empty(), "{build}, after gcore: {:#?}", verdict.differences);
+        assert!(target.alive() && target.end().success(), "{build}");
+    }
+}
+
+macro_rules! same_as_live {
+    ($($builds:expr => $($name:ident)*;)*) => {
+        $($(#[test] fn $name() { same_as_live(&$builds, stringify!($name)); })*)*
+    };
+}
+
+same_as_live! {
+    BUILDS => asyncio_cycle bare_thread cycle_condition cycle_mixed cycle_names future_result import_circle interpreters
+        lock_with near_timeout non_ascii queue_get_put;
+    FREE_THREADED => object_dict object_suspended;
+    ["3.14", "3.15t"] => asyncio_tasks barrier cycle_self cycle_two event_wait join logging_lock rlock_reentered semaphore;
+}
+
+/// Runs a command and gives the core of its crash: the kernel's where it writes cores into the working folder, else gdb's.
+#[track_caller]
+fn crash(place: &Place, python: &Path, arguments: &[&OsStr], kill: Option<&str>) -> (Value, PathBuf) {
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -c unlimited; exec \"$0\" \"$@\""]).arg(python).args(arguments);
+    command.current_dir(place.path());
+    let mut target = Target::of(command);
+    if let Some(signal) = kill {
+        let status = Command::new("kill").args([signal, &target.pid().to_string()]).status();
+        assert!(status.unwrap().success());
+    }
+    eventually("the crash", || !target.alive());
+    let files = fs::read_dir(place.path()).unwrap().flatten().map(|entry| entry.path());
+    let is_core = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with("core");
+    let core = files.into_iter().find(is_core);
+    let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap();
+    (
+        target.truth.clone(),
+        core.unwrap_or_else(|| panic!("no core in the working folder: core_pattern is {pattern}")),
+    )
+}
+
+/// Whether the kernel writes cores into the working folder. A container has the pattern of its host.
+fn has_kernel_cores() -> bool {
+    let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap_or_default();
+    let is_here = pattern.starts_with("core") && !pattern.contains('/');
+    if !is_here {
+        eprintln!(
+            "left out: the kernel writes no cores into the working folder (core_pattern is {pattern:?})"
+        );
+    }
+    is_here
+}
+
+#[test]
+fn a_deadlock_that_was_killed() {
+    if !has_kernel_cores() {
+        return;
+    }
+    for build in BUILDS {
+        let place = Place::new();
+        let script = looks().join("cycle_mixed.py");
+        let (truth, core) = crash(&place, &python(build), &[script.as_os_str()], Some("-ABRT"));
+        let out = dump(&core, &[]);
+        let found = out.json();
+        let verdict = Verdict::of(&truth, &found, out.code, f64::MAX);
+        assert!(verdict.differences.is_empty(), "{build}: {:#?}", verdict.differences);
+        let killed = &found["core"]["killed"];
+        assert_eq!(
+            (&killed["signal"], &killed["signal_name"]),
+            (&json!(6), &json!("SIGABRT")),
+            "{build}: {killed}"
+        );
+        assert!(killed["sender"].as_u64() > Some(1), "{build}: {killed}");
+        let text = verb("dump", &core, &[]);
+        assert_eq!(text.code, 4, "{build}");
+        let first = text.stdout.lines().next().unwrap();
+        assert!(first.contains("killed by SIGABRT in thread \""), "{build}: {first}");
+        assert!(text.stdout.contains("Found one deadlock"), "{build}: {}", text.stdout);
+        assert_eq!(found["command"][1], script.to_str().unwrap(), "{build}");
+        assert_eq!(found["executable"], python(build).canonicalize().unwrap().to_str().unwrap(), "{build}");
+    }
+}
+
+const CRASHES: &str = "
+import ctypes, json, os, sys, threading
+def crash():
+    print(json.dumps({'pid': os.getpid(), 'thread': threading.get_native_id()}), flush=True)
+    ctypes.string_at(0) if sys.argv[1] == 'null' else os.abort()
+worker = threading.Thread(target=crash, name='crasher')
+worker.start()
+worker.join()
+";
+
+#[test]
+fn the_thread_that_crashed_is_named() {
+    if !has_kernel_cores() {
+        return;
+    }
+    for build in BUILDS {
+        for (how, name) in [("null", "SIGSEGV"), ("abort", "SIGABRT")] {
+            let place = Place::new();
+            let script = place.write("crashes.py", CRASHES);
+            let (truth, core) = crash(&place, &python(build), &[script.as_os_str(), how.as_ref()], None);
+            let found = dump(&core, &[]).ok().json();
+            let killed = &found["core"]["killed"];
+            assert_eq!(killed["thread"], truth["thread"], "{build}: {killed}");
+            assert_eq!(killed["signal_name"], name, "{build}");
+            assert_eq!(killed["sender"], Value::Null, "{build}: {killed}");
+            assert_eq!(
+                killed["address"],
+                if how == "null" { json!("0x0") } else { Value::Null },
+                "{build}: {killed}"
+            );
+            let text = verb("dump", &core, &["--native"]).ok().stdout;
+            assert!(text.contains(&format!("killed by {name}")), "{build}: {text}");
+            assert!(text.contains("in thread \"crasher\""), "{build}: {text}");
+            assert!(text.contains("at crash ("), "{build}: {text}");
+        }
+    }
+}
+
+/// Seen from outside its pid namespace a thread has another number than it has in Python.
+#[test]
+fn a_core_of_a_process_in_a_container() {
+    let can = Command::new("unshare").args(["-pf", "--mount-proc", "true"]).stderr(Stdio::null()).status();
+    if !can.is_ok_and(|status| status.success()) {
+        eprintln!("left out: no pid namespace may be made here");
+        return;
+    }
+    let script = "import sys, threading\na, b = threading.Lock(), threading.Lock()\nboth = threading.Barrier(2)\n\
+                  def take(one, other):\n  with one:\n    both.wait()\n    with other: pass\n\
+                  for pair in (a, b), (b, a): threading.Thread(target=take, args=pair, daemon=True).start()\n\
+                  sys.stdin.read()";
+    for build in BUILDS {
+        let place = Place::new();
+        let mut outside = Command::new("unshare");
+        outside.args(["-pf", "--mount-proc"]).arg(python(build)).args(["-c", script]).stdin(Stdio::piped());
+        let mut outside = outside.spawn().unwrap();
+        let children = format!("/proc/{0}/task/{0}/children", outside.id());
+        let inside = || fs::read_to_string(&children).ok()?.trim().parse::<i64>().ok();
+        eventually("the child", || inside().is_some());
+        let pid = inside().unwrap();
+        let live = || place.ungil(["dump", &pid.to_string(), "--json"]).run();
+        eventually("the deadlock", || live().code == 4);
+        let live = live().json();
+        assert_eq!(live["interpreters"][0]["threads"][0]["native_id"], 1, "{build}");
+        let found = dump(&gcore(&place, pid), &[]);
+        assert_eq!((found.code, timeless(found.json())), (4, timeless(live)), "{build}");
+        drop(outside.stdin.take());
+        outside.wait().unwrap();
+    }
+}
+
+/// gdb writes a core of what it stopped at a signal, as the kernel does.
+#[test]
+fn a_crash_under_gdb() {
+    let place = Place::new();
+    let script = place.write("crashes.py", CRASHES);
+    let core = place.at("core");
+    let mut gdb = Command::new("gdb");
+    gdb.args(["-batch", "-nx", "-ex", "run", "-ex"]).arg(format!("generate-core-file {}", core.display()));
+    gdb.arg("--args").arg(python("3.14")).arg(&script).arg("abort");
+    let out = gdb.stdin(Stdio::null()).output().unwrap();
+    assert!(core.is_file(), "{out:?}");
+    let found = dump(&core, &[]).ok().json();
+    assert_eq!(found["core"]["killed"]["signal_name"], "SIGABRT", "{found:#}");
+}
+
+#[test]
+fn the_heap_of_a_core_is_that_of_the_process() {
+    for build in BUILDS {
+        let place = Place::new();
+        let target = Target::start(build, &[], "lock_with");
+        let pid = target.pid().to_string();
+        let live = Ungil::new(&looks()).args(["heap", &pid, "--json"]).run().ok().json();
+        let core = gcore(&place, target.pid());
+        let found = verb("heap", &core, &["--json"]).ok().json();
+        for key in ["pid", "command", "version", "coverage", "objects", "bytes", "types", "pymalloc"] {
+            assert_eq!(found[key], live[key], "{build}: {key}");
+        }
+        let blocks = |heap: &Value| heap["mimalloc"]["blocks"].clone();
+        assert_eq!(blocks(&found), blocks(&live), "{build}");
+        let stacks = |heap: &Value| {
+            heap["threads"].as_array().unwrap().iter().map(|t| t["stack_bytes"].clone()).collect()
+        };
+        let (found_stacks, live_stacks): (Vec<Value>, Vec<Value>) = (stacks(&found), stacks(&live));
+        assert_eq!(found_stacks, live_stacks, "{build}");
+        let text = verb("heap", &core, &[]).ok().stdout;
+        assert!(text.starts_with("Core ") && !text.contains("not stopped"), "{build}: {text}");
+    }
+}
+
+#[test]
+fn a_compressed_core() {
+    let place = Place::new();
+    let target = Target::start("3.14", &[], "cycle_2");
+    let core = gcore(&place, target.pid());
+    let plain = timeless(dump(&core, &[]).json());
+    for (program, end) in [("gzip", "gz"), ("zstd", "zst")] {
+        let status = Command::new(program).args(["-k", "-q", "-1"]).arg(&core).status().unwrap();
+        assert!(status.success(), "{program}");
+        let packed = place.at(&format!("core.{}.{end}", target.pid()));
+        let out = dump(&packed, &[]);
+        assert_eq!((out.code, timeless(out.json())), (4, plain.clone()), "{program}: {}", out.stderr);
+        let half = place.at(&format!("half.{end}"));
+        let bytes = fs::read(&packed).unwrap();
+        fs::write(&half, &bytes[..bytes.len() / 2]).unwrap();
+        let told = dump(&half, &[]).told(1);
+        assert!(told.why.contains("decompression"), "{told:?}");
+        fs::write(&half, "no core").unwrap();
+        fs::remove_file(&packed).unwrap();
+        Command::new(program).args(["-k", "-q", "-f"]).arg(&half).status().unwrap();
+        let told = dump(&place.at(&format!("half.{end}.{end}")), &[]).told(1);
+        assert!(told.why.contains("no core"), "{told:?}");
+    }
+}
+
+#[test]
+fn what_is_no_core_of_a_python_is_refused() {
+    let place = Place::new();
+    let refused = |path: &Path, word: &str| {
+        for verb in ["dump", "heap"] {
+            let told = self::verb(verb, path, &[]).told(1);
+            assert!(told.why.contains(word), "{verb} {}: {told:?}", path.display());
+        }
+    };
+    refused(&place.at("missing"), "No such file");
+    refused(&place.write("empty", ""), "empty");
+    refused(place.path(), "directory");
+    refused(&place.write("random", "\u{1b}[31m what\0ever".repeat(1000)), "ELF");
+    refused(&place.write("xz", b"\xfd7zXZ\0 and more"), "xz");
+    refused(&place.write("lz4", b"\x04\x22\x4d\x18 and more"), "lz4");
+    refused(&place.write("short", b"\x7fELF\x02\x01\x01"), "ends within its headers");
+    refused(&place.write("narrow", b"\x7fELF\x01\x01\x01"), "32-bit");
+    refused(ungil_tests::binary(), "executable");
+    refused(Path::new("/dev/zero"), "regular file");
+    let fifo = place.at("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    refused(&fifo, "regular file");
+
+    let mut cat = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+    let core = gcore(&place, cat.id().into());
+    drop(cat.stdin.take());
+    cat.wait().unwrap();
+    refused(&core, "3.13");
+    let file = File::options().write(true).open(&core).unwrap();
+    let len = file.metadata().unwrap().len();
+    file.write_all_at(&[183], 18).unwrap();
+    refused(&core, "aarch64");
+    file.write_all_at(&[62], 18).unwrap();
+    file.set_len(len / 2).unwrap();
+    refused(&core, "truncated");
+    file.set_len(100).unwrap();
+    refused(&core, "ends within its headers");
+}
+
+#[test]
+fn a_core_of_an_older_python() {
+    let place = Place::new();
+    let mut old = Command::new("python3");
+    old.args(["-c", "import sys; print(sys.version_info >= (3, 13), flush=True); sys.stdin.read()"]);
+    let mut old = old.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(old.stdout.take().unwrap()), &mut said).unwrap();
+    if said == "False\n" {
+        let told = dump(&gcore(&place, old.id().into()), &[]).told(1);
+        assert!(told.what.contains("no CPython") && told.mend.contains("pystack"), "{told:?}");
+    } else {
+        eprintln!("left out: the system's python3 is no older one");
+    }
+    drop(old.stdin.take());
+    old.wait().unwrap();
+}
+
+#[test]
+fn options_of_the_other_kind_are_refused() {
+    let place = Place::new();
+    let core = place.write("core.1", "");
+    verb("dump", &core, &["--native", "--stop"]).told(2);
+    verb("heap", &core, &["--diff", "1s"]).told(2);
+    let own = std::process::id().to_string();
+    for verb in ["dump", "heap"] {
+        place.ungil([verb, &own, "--root", "/"]).run().told(2);
+        place.ungil([verb, &own, "--exe", "/bin/true"]).run().told(2);
+        // A name without a slash is a core where there is such a file, and digits are a process.
+        let told = place.ungil([verb, "core.1"]).run().told(1);
+        assert!(told.why.contains("empty"), "{told:?}");
+        place.ungil([verb, "core.2"]).run().told(2);
+    }
+}
+
+/// Read-only parts are not in a core: they are read from the executable, wherever that is.
+#[test]
+fn an_executable_that_has_gone_is_named_and_can_be_given() {
+    if !has_kernel_cores() {
+        return;
+    }
+    for build in BUILDS {
+        let place = Place::new();
+        let original = python(build).canonicalize().unwrap();
+        let home = original.ancestors().nth(2).unwrap();
+        let copy = place.at("inside/python");
+        fs::create_dir(place.at("inside")).unwrap();
+        fs::copy(&original, &copy).unwrap();
+        let set = format!("PYTHONHOME={}", home.display());
+        let libraries = format!("LD_LIBRARY_PATH={}", home.join("lib").display());
+        let script = looks().join("cycle_mixed.py");
+        let arguments = [set.as_ref(), libraries.as_ref(), copy.as_os_str(), script.as_os_str()];
+        let (truth, core) = crash(&place, Path::new("env"), &arguments, Some("-ABRT"));
+        let with_file = dump(&core, &[]);
+        fs::remove_file(&copy).unwrap();
+        let without = dump(&core, &[]);
+        assert!(without.code == 4 || without.code == 0, "{build}: {}", without.stderr);
+        let warnings = without.json()["warnings"].to_string();
+        assert!(warnings.contains("--exe") && warnings.contains("inside/python"), "{build}: {warnings}");
+        let given = dump(&core, &["--exe", original.to_str().unwrap()]);
+        assert_eq!(timeless(given.json()), timeless(with_file.json()), "{build}");
+        let verdict = Verdict::of(&truth, &given.json(), given.code, f64::MAX);
+        assert!(verdict.differences.is_empty(), "{build}: {:#?}", verdict.differences);
+        let told = dump(&core, &["--exe", ungil_tests::binary().to_str().unwrap()]).told(1);
+        assert!(told.why.contains("not the file that was mapped"), "{build}: {told:?}");
+    }
+}
+
+/// A core without the private memory has the interpreter's state nowhere, not even in the executable.
+#[test]
+fn a_core_without_memory_says_so() {
+    if !has_kernel_cores() {
+        return;
+    }
+    let place = Place::new();
+    let script = "import json, os, sys\nopen('/proc/self/coredump_filter', 'w').write('0x10')\n\
+                  print(json.dumps({'pid': os.getpid()}), flush=True)\nos.abort()";
+    let (_, core) = crash(&place, &python("3.14"), &["-c".as_ref(), script.as_ref()], None);
+    let told = dump(&core, &[]).told(1);
+    assert!(format!("{told:?}").contains("coredump_filter"), "{told:?}");
+}
