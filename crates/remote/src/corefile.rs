@@ -31,11 +31,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
+use ungil_format::counted;
 
 /// Keys of the auxiliary vector (`linux/auxvec.h`).
 const AT_ENTRY: u64 = 9;
 const AT_RANDOM: u64 = 25;
 const AT_EXECFN: u64 = 31;
+/// Bytes at the top of a stack that are not all zero: they have the address that the innermost function returns to.
+const STACK_TOP: usize = 256;
 /// Threads of one core.
 const MAX_THREADS: usize = 1 << 17;
 
@@ -167,7 +170,19 @@ impl CoreFile {
     /// What was to be read and is neither in the core nor in a file that is here, each with what to do.
     #[must_use]
     pub fn missing(&self) -> Vec<String> {
-        self.memory.missing().into_iter().map(|(what, help)| format!("{what}; {help}")).collect()
+        let missing = self.memory.missing().into_iter();
+        let mut sentences: Vec<String> = missing.map(|(what, help)| format!("{what}; {help}")).collect();
+        let memory: &dyn Memory = &self.memory;
+        let is_empty = |thread: &&ThreadNote| memory.bytes(thread.registers.rsp) == Ok([0; STACK_TOP]);
+        let empty = self.threads.iter().filter(is_empty).count() as u64;
+        if empty > 0 {
+            sentences.push(format!(
+                "the core has only zeros for {}: gdb gives up at a guard page of glibc 2.42 (\"Memory read failed\"), so \
+                 that waits and frames are missing; let the kernel write the core (kill -ABRT PID)",
+                counted(empty, "stack")
+            ));
+        }
+        sentences
     }
 
     /// The error `error` in words that fit a core.

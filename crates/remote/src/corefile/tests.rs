@@ -139,6 +139,15 @@ fn what_is_not_in_the_core_is_in_the_file_or_said_to_be_missing() {
 }
 
 #[test]
+fn a_stack_that_gdb_could_not_read_is_named() {
+    let mut bytes = core();
+    let stack = bytes.len() - PAGE;
+    bytes[stack..].fill(0);
+    let missing = open(&bytes, &CoreOptions::default()).expect("a core").missing();
+    assert!(missing.len() == 1 && missing[0].contains("2 stacks"), "{missing:?}");
+}
+
+#[test]
 fn another_build_of_the_executable_is_told_by_its_headers() {
     // The core has the first page of the executable, which is an ELF file with no program headers.
     let mut bytes = core();
