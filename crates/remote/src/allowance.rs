@@ -42,7 +42,7 @@ impl Metered {
 impl Memory for Metered {
     fn read(&self, address: u64, into: &mut [u8]) -> Result<(), ReadError> {
         if !self.spend(1 + into.len() as u64 / BYTES) {
-            return Err(ReadError::Unmapped(address));
+            return Err(ReadError::BudgetSpent);
         }
         self.inner.read(address, into)
     }
@@ -105,7 +105,7 @@ mod tests {
             assert!(memory.u64(8).is_ok() && !allowance.is_spent());
             // One unit and one for 4096 bytes.
             assert!(memory.vec(8, 4096, 4096).is_ok() && allowance.is_spent());
-            assert_eq!(memory.u64(8), Err(ReadError::Unmapped(8)));
+            assert_eq!(memory.u64(8), Err(ReadError::BudgetSpent));
             assert_eq!(memory.read_many(&mut [Piece { address: 8, into: &mut [0; 8] }]), Ok(0));
         }
         assert!((0..100).all(|_| memory.u64(8).is_ok()));

@@ -62,7 +62,7 @@ fn keyed(memory: &dyn Memory, keys: u64, values: Option<u64>) -> Result<Vec<Entr
     let index_bytes = 1_u64.checked_shl(u32::from(head[keys::LOG2_INDEX_BYTES])).unwrap_or(u64::MAX);
     let count = word(&head, keys::ENTRIES);
     if count > 1 << 32 || index_bytes > 1 << 40 || kind > keys::SPLIT {
-        return Err(ReadError::Unmapped(keys));
+        return Err(ReadError::Unexpected(keys));
     }
     let count = count.min(MOST_ENTRIES);
     let size: u64 = if kind == keys::GENERAL { 24 } else { 16 };

@@ -122,7 +122,7 @@ impl Walker<'_> {
             }
             let bytes = match window.get(self.memory, next, at.localsplus) {
                 Ok(bytes) => bytes,
-                Err(ReadError::Unmapped(_)) => {
+                Err(error) if error.is_local() => {
                     stack.torn = true;
                     return Ok(stack);
                 }
@@ -150,7 +150,7 @@ impl Walker<'_> {
                         return Ok(stack);
                     }
                 }
-                Err(ReadError::Unmapped(_)) => stack.unreadable += 1,
+                Err(error) if error.is_local() => stack.unreadable += 1,
                 Err(error) => return Err(error),
             }
         }
@@ -161,7 +161,7 @@ impl Walker<'_> {
     /// The one frame at `address`.
     ///
     /// # Errors
-    /// As [`Memory::read`]; [`ReadError::Unmapped`] where no frame is.
+    /// As [`Memory::read`]; [`ReadError::Unexpected`] where no frame is.
     pub fn one(&self, address: u64) -> Result<Frame, ReadError> {
         let bytes = self.memory.vec(address, self.offsets.interpreter_frame.localsplus, 256)?;
         self.frame(address, &bytes)
@@ -175,7 +175,7 @@ impl Walker<'_> {
         let copy = at.tlbc_index.filter(|&offset| offset != 0).map(|offset| half(bytes, offset as usize));
         let code = self.codes.get(self.memory, self.offsets, executable, self.look)?;
         let unit = Codes::unit(self.memory, self.offsets, &code, pointer, copy)
-            .ok_or(ReadError::Unmapped(pointer))?;
+            .ok_or(ReadError::Unexpected(pointer))?;
         let base = address.saturating_add(at.localsplus).saturating_add(8 * u64::from(code.locals));
         let depth = match at.stackpointer {
             None => self.offsets.build.frame.stacktop.and_then(|offset| {

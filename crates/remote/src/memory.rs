@@ -11,12 +11,29 @@ pub enum ReadError {
     /// Nothing is mapped there (any more), or not as far as was asked.
     #[error("nothing is mapped at {0:#x}")]
     Unmapped(u64),
+    /// What is there is not what it should be: memory that was freed and used again, or another type of object.
+    #[error("what is at {0:#x} is not what it should be")]
+    Unexpected(u64),
+    /// The reads of one look have used up what they may cost.
+    #[error("the look has read as much as one look may")]
+    BudgetSpent,
     /// The process has ended.
     #[error("the process has ended")]
     Gone,
     /// The kernel does not let this user read that process.
     #[error("the kernel does not let this user read the process's memory")]
     Denied,
+}
+
+impl ReadError {
+    /// Returns whether it concerns one place in memory only, so that the rest of the process can still be read.
+    #[must_use]
+    pub fn is_local(self) -> bool {
+        match self {
+            ReadError::Unmapped(_) | ReadError::Unexpected(_) | ReadError::BudgetSpent => true,
+            ReadError::Gone | ReadError::Denied => false,
+        }
+    }
 }
 
 /// One of several pieces read together.
@@ -45,7 +62,7 @@ pub trait Memory: Send + Sync {
         for (index, piece) in pieces.iter_mut().enumerate() {
             match self.read(piece.address, piece.into) {
                 Ok(()) => {}
-                Err(ReadError::Unmapped(_)) => return Ok(index),
+                Err(error) if error.is_local() => return Ok(index),
                 Err(error) => return Err(error),
             }
         }
@@ -113,10 +130,10 @@ impl dyn Memory + '_ {
     /// `len` bytes, with no more than `bound` believed.
     ///
     /// # Errors
-    /// As [`Memory::read`]; [`ReadError::Unmapped`] where `len` is beyond `bound`, which no sound target asks for.
+    /// As [`Memory::read`]; [`ReadError::Unexpected`] where `len` is beyond `bound`, which no sound target asks for.
     pub fn vec(&self, address: u64, len: u64, bound: usize) -> Result<Vec<u8>, ReadError> {
         let len =
-            usize::try_from(len).ok().filter(|&len| len <= bound).ok_or(ReadError::Unmapped(address))?;
+            usize::try_from(len).ok().filter(|&len| len <= bound).ok_or(ReadError::Unexpected(address))?;
         let mut buffer = vec![0; len];
         self.read(address, &mut buffer)?;
         Ok(buffer)

@@ -76,7 +76,7 @@ impl Objects<'_> {
     /// The type at `address`.
     ///
     /// # Errors
-    /// As [`Memory::read`]; [`ReadError::Unmapped`] where there is no type that is ready for use.
+    /// As [`Memory::read`]; [`ReadError::Unexpected`] where there is no type that is ready for use.
     pub fn type_at(&self, address: u64) -> Result<Type, ReadError> {
         let at = &self.offsets.type_object;
         let bytes = self.memory.vec(address, at.size, 1024)?;
@@ -84,7 +84,7 @@ impl Objects<'_> {
         let flags = word(&bytes, at.tp_flags as usize);
         let basic_size = after_name(words_from_name::BASICSIZE);
         if flags & READY == 0 || basic_size > 1 << 24 {
-            return Err(ReadError::Unmapped(address));
+            return Err(ReadError::Unexpected(address));
         }
         Ok(Type {
             address,
@@ -196,12 +196,12 @@ impl Objects<'_> {
     /// The addresses in a tuple.
     ///
     /// # Errors
-    /// As [`Memory::read`]; [`ReadError::Unmapped`] where it has more than `bound`.
+    /// As [`Memory::read`]; [`ReadError::Unexpected`] where it has more than `bound`.
     pub fn tuple(&self, address: u64, bound: u64) -> Result<Vec<u64>, ReadError> {
         let at = &self.offsets.tuple_object;
         let size = self.memory.u64(address.saturating_add(at.ob_size))?;
         if size > bound {
-            return Err(ReadError::Unmapped(address));
+            return Err(ReadError::Unexpected(address));
         }
         let bytes = self.memory.vec(address.saturating_add(at.ob_item), size * 8, bound as usize * 8)?;
         Ok(bytes.chunks_exact(8).map(|item| word(item, 0)).collect())

@@ -114,9 +114,9 @@ impl ProgramId {
             };
             match memory.bytes(address) {
                 Ok(bytes) => return Ok(ProgramId { address, bytes }),
-                Err(ReadError::Unmapped(_)) => std::thread::sleep(EXEC_PAUSE),
+                Err(error) if error.is_local() => std::thread::sleep(EXEC_PAUSE),
                 Err(ReadError::Gone) => return Err(AttachError::Ended(pid)),
-                Err(ReadError::Denied) => return Err(host::denied(pid)),
+                Err(_) => return Err(host::denied(pid)),
             }
         }
         Err(AttachError::Exec(pid))
@@ -242,7 +242,8 @@ impl Process {
         for region in &regions {
             match self.find_cookie(region) {
                 Ok(Some(address)) => return Ok(address),
-                Ok(None) | Err(ReadError::Unmapped(_)) => {}
+                Ok(None) => {}
+                Err(error) if error.is_local() => {}
                 Err(error) => return Err(self.trouble(error)),
             }
         }

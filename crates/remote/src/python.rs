@@ -291,7 +291,7 @@ impl Python {
         let at = &self.offsets.thread_state;
         let bytes = match self.memory().vec(address, at.size, 1 << 16) {
             Ok(bytes) => bytes,
-            Err(ReadError::Unmapped(_)) => return Ok(None),
+            Err(error) if error.is_local() => return Ok(None),
             Err(error) => return Err(error),
         };
         if word(&bytes, at.interp as usize) != interpreter.address {

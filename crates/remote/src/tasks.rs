@@ -174,7 +174,7 @@ impl Tasks {
             let address = node.wrapping_sub(self.table.task_node);
             let task = match self.task(python, address, thread, running) {
                 Ok(task) => task,
-                Err(ReadError::Unmapped(_)) => return Ok(false),
+                Err(error) if error.is_local() => return Ok(false),
                 Err(error) => return Err(error),
             };
             let Ok(next) = memory.u64(node) else { return Ok(false) };

@@ -66,7 +66,7 @@ pub fn file_name(text: &str) -> OsString {
 /// Reads the string object at `address`; what is too long is cut.
 ///
 /// # Errors
-/// As [`Memory::read`]; [`ReadError::Unmapped`] where there is no string in a compact form.
+/// As [`Memory::read`]; [`ReadError::Unexpected`] where there is no string in a compact form.
 pub fn text(memory: &dyn Memory, offsets: &DebugOffsets, address: u64) -> Result<String, ReadError> {
     let at = &offsets.unicode_object;
     let head = memory.vec(address, at.asciiobject_size, 256)?;
@@ -76,7 +76,7 @@ pub fn text(memory: &dyn Memory, offsets: &DebugOffsets, address: u64) -> Result
     let flags = if offsets.free_threaded { state >> 8 } else { state >> 2 };
     let (kind, compact, ascii) = (flags & 7, flags & 8 != 0, flags & 16 != 0);
     if !compact {
-        return Err(ReadError::Unmapped(address));
+        return Err(ReadError::Unexpected(address));
     }
     // PyCompactUnicodeObject adds two words, the cached UTF-8 and its length.
     let compact_size = at.compactunicodeobject_size.unwrap_or(at.asciiobject_size + 16);
@@ -90,7 +90,7 @@ pub fn text(memory: &dyn Memory, offsets: &DebugOffsets, address: u64) -> Result
             units.map(|&pair| character(u16::from_le_bytes(pair).into())).collect()
         }
         4 => bytes.as_chunks::<4>().0.iter().map(|&four| character(u32::from_le_bytes(four))).collect(),
-        _ => return Err(ReadError::Unmapped(address)),
+        _ => return Err(ReadError::Unexpected(address)),
     })
 }
 

@@ -88,7 +88,7 @@ impl ThreadObserver {
             let blocked = parking.of(&thread, &before);
             let stack = match python.stack(&thread) {
                 Ok(stack) => stack,
-                Err(ReadError::Unmapped(_)) => return Ok(None),
+                Err(error) if error.is_local() => return Ok(None),
                 Err(error) => return Err(error),
             };
             if let Some(attachment) = python.attachment(&thread) {

@@ -126,7 +126,7 @@ impl ThreadObserver {
             } else {
                 if matches!(blocked.on, BlockedOn::Parked(_) | BlockedOn::Package(_) | BlockedOn::Futex(_)) {
                     info.stack = match python.stack(&thread) {
-                        Err(ReadError::Unmapped(_)) => None,
+                        Err(error) if error.is_local() => None,
                         stack => Some(stack?),
                     };
                 }

@@ -2,7 +2,6 @@
 
 use super::Sums;
 use ungil_remote::gc::CollectorWatch;
-use ungil_remote::memory::ReadError;
 use ungil_remote::thread_observer::ThreadObserver;
 use ungil_remote::{Interpreter, Python, ThreadState};
 
@@ -89,7 +88,7 @@ impl Target {
         self.python.next_look();
         let threads = match self.observer.states(&self.python, &interpreters) {
             Ok(threads) => threads,
-            Err(ReadError::Unmapped(_)) => Vec::new(),
+            Err(error) if error.is_local() => Vec::new(),
             Err(_) => return self.after_failure(),
         };
         // Data of the same executable has the same addresses after an exec.

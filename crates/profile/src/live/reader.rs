@@ -51,7 +51,7 @@ impl Reader {
                 Some(stack) => stack,
                 None => match python.stack(&info.thread) {
                     Ok(stack) => stack,
-                    Err(ReadError::Unmapped(_)) => Stack::default(),
+                    Err(error) if error.is_local() => Stack::default(),
                     Err(error) => return Err(error),
                 },
             };

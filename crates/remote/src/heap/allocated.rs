@@ -224,7 +224,7 @@ impl<'a> Reader<'a> {
 fn here<T>(read: Result<T, ReadError>) -> Result<Option<T>, Error> {
     match read {
         Ok(value) => Ok(Some(value)),
-        Err(ReadError::Unmapped(_)) => Ok(None),
+        Err(error) if error.is_local() => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

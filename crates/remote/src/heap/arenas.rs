@@ -61,7 +61,7 @@ fn count(memory: &dyn Memory, arenas: u64, most: u64) -> Result<Arenas, ReadErro
         let bytes = &mut descriptions[..now * ARENA];
         match memory.read(arenas.saturating_add(first * ARENA as u64), bytes) {
             Ok(()) => {}
-            Err(ReadError::Unmapped(_)) => break,
+            Err(error) if error.is_local() => break,
             Err(error) => return Err(error),
         }
         for arena in bytes.chunks_exact(ARENA) {

@@ -192,7 +192,7 @@ impl<'a> Walk<'a> {
     fn fresh(&self, address: u64) -> Result<Option<(u64, u64)>, ReadError> {
         match self.memory.bytes::<16>(address) {
             Ok(bytes) => Ok(Some((word(&bytes, 0) & !GcHead::FLAGS, word(&bytes, 8) & !GcHead::FLAGS))),
-            Err(ReadError::Unmapped(_)) => Ok(None),
+            Err(error) if error.is_local() => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -210,7 +210,7 @@ impl<'a> Walk<'a> {
                 bytes.resize(CHUNK as usize, 0);
                 *known = match self.memory.read(base, bytes) {
                     Ok(()) => base,
-                    Err(ReadError::Unmapped(_)) => u64::MAX,
+                    Err(error) if error.is_local() => u64::MAX,
                     Err(error) => return Err(error),
                 };
             }
@@ -223,7 +223,7 @@ impl<'a> Walk<'a> {
         }
         match self.memory.read(address, &mut found[..wanted.min(NEEDED)]) {
             Ok(()) => Ok(Some(found)),
-            Err(ReadError::Unmapped(_)) => Ok(None),
+            Err(error) if error.is_local() => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -177,7 +177,7 @@ fn cookie(memory: &dyn Memory, at: &Mimalloc, state: u64) -> Result<Option<u64>,
     for number in 0..Mimalloc::HEAPS {
         let heap = match memory.vec(at.heap(state, number), at.heap_size, 1 << 16) {
             Ok(heap) => heap,
-            Err(ReadError::Unmapped(_)) => return Ok(None),
+            Err(error) if error.is_local() => return Ok(None),
             Err(error) => return Err(error),
         };
         for queue in 0..Mimalloc::QUEUES {

@@ -92,7 +92,7 @@ impl Blocks {
         pieces.push(Piece { address: page.address, into: &mut after });
         let wanted = pieces.len();
         if memory.read_many(&mut pieces)? < wanted {
-            return Err(ReadError::Unmapped(page.start));
+            return Err(ReadError::Unexpected(page.start));
         }
         Ok((before, after))
     }

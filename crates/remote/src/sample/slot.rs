@@ -306,7 +306,7 @@ impl Slot {
         self.again = true;
         let read = |address: u64| match memory.u64(address) {
             Ok(word) => Ok(Some(word)),
-            Err(ReadError::Unmapped(_)) => Ok(None),
+            Err(error) if error.is_local() => Ok(None),
             Err(error) => Err(error),
         };
         let chunk = read(self.thread.address.saturating_add(at.chunk))?.unwrap_or(0);
