@@ -4,7 +4,7 @@
 //! Each becomes a visible mark. In JSON they become escapes, which mean the same to every reader.
 
 use std::borrow::Cow;
-use ungil_remote::text::undecoded;
+use ungil_remote::unicode::undecoded;
 
 /// Controls, C1 among them (one of which begins a sequence by itself), marks of direction, invisible separators.
 fn acts(letter: char) -> bool {

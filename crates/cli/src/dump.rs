@@ -133,7 +133,7 @@ fn watch(python: &mut Python, observer: &mut ThreadObserver, seconds: f64) -> Lo
 
 /// The Pythons of this machine, and processes that could not be looked into.
 fn every_python() -> (Vec<Target>, Vec<(Target, AttachError)>) {
-    let listing = ungil_remote::host::pythons();
+    let listing = ungil_remote::discovery::pythons();
     let refused = listing.refused.into_iter().map(|(pid, error)| (Target::Process(pid), error));
     (listing.found.iter().map(|found| Target::Process(found.pid)).collect(), refused.collect())
 }

@@ -2,7 +2,7 @@
 
 use crate::lines::Lines;
 use crate::memory::{Memory, ReadError, half, word};
-use crate::text::text;
+use crate::unicode::text;
 use cpython_layout::DebugOffsets;
 use rustc_hash::FxHashMap;
 use std::sync::{Arc, Mutex, PoisonError};

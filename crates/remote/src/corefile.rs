@@ -21,7 +21,7 @@ use crate::linux::calls::Doing;
 use crate::linux::registers::Registers;
 use crate::memory::Memory;
 use crate::process::AttachError;
-use crate::text::decoded;
+use crate::unicode::decoded;
 use backing::Backing;
 pub use death::Death;
 pub use error::CoreError;

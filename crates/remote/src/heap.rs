@@ -9,22 +9,22 @@
 
 mod allocated;
 mod arenas;
-mod census;
 mod collector;
+mod gc_list;
 mod growth;
-mod list;
 mod mimalloc;
 mod page;
 mod segments;
-mod stacks;
 #[cfg(test)]
 mod tests;
+mod thread_memory;
+mod type_histogram;
 
 pub use allocated::Mimalloc;
 pub use arenas::Arenas;
-pub use census::Count;
 pub use growth::{Change, Grouping, by_module, growth};
-pub use stacks::ThreadMemory;
+pub use thread_memory::ThreadMemory;
+pub use type_histogram::Count;
 
 pub use crate::linux::smaps::{Kind, Mapped};
 
@@ -32,11 +32,11 @@ use crate::memory::ReadError;
 use crate::objects::Objects;
 use crate::process::AttachError;
 use crate::python::{Interpreter, Python, Thread};
-use census::Census;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 use std::time::{Duration, Instant};
 use thiserror::Error;
+use type_histogram::Census;
 
 /// Why a heap could not be read.
 #[derive(Debug, Error)]
@@ -186,7 +186,7 @@ pub fn survey(
     heap.objects = heap.types.iter().map(|count| count.objects).sum();
     heap.bytes = heap.types.iter().map(|count| count.bytes).sum();
     heap.mapped = python.process().mapped();
-    heap.threads = stacks::of(python, &threads, &regions, &by_thread);
+    heap.threads = thread_memory::of(python, &threads, &regions, &by_thread);
     heap.took_s = begun.elapsed().as_secs_f64();
     Ok(heap)
 }

@@ -4,40 +4,40 @@
 //! address is checked before it is believed, every list has a bound, and a look that does not fit together is counted as
 //! torn and not shown. This room knows no profile and prints nothing.
 
-mod allowance;
 mod arrival;
 pub mod code;
 mod corefile;
 pub mod deadlock;
 pub mod dicts;
+pub mod discovery;
 pub mod frames;
 pub mod gc;
 pub mod heap;
-pub mod host;
 pub mod layout;
 pub mod lines;
 pub mod linux;
 pub mod lock_order;
 pub mod locks;
 pub mod memory;
-pub mod names;
 pub mod native;
 mod nesting;
 pub mod objects;
 pub mod parking;
 mod process;
 mod python;
+mod read_budget;
+pub mod referrers;
 pub mod sample;
 pub mod snapshot;
 pub mod source;
+pub mod stop_the_world;
 pub mod tasks;
-pub mod text;
 pub mod thread_dump;
 pub mod thread_observer;
 pub mod thread_state;
+pub mod unicode;
 pub mod wait_target;
-pub mod withs;
-pub mod world;
+pub mod with_blocks;
 
 pub use arrival::Arrival;
 pub use corefile::{CoreError, CoreFile, CoreOptions, Death};

@@ -3,7 +3,7 @@
 use crate::dicts::{self, Entry};
 use crate::frames::{Frame, TAGS};
 use crate::memory::{Memory, ReadError, word};
-use crate::text::{is_text, text};
+use crate::unicode::{is_text, text};
 use cpython_layout::DebugOffsets;
 use cpython_layout::structures::CACHED_KEYS;
 use cpython_layout::structures::type_flags::{HEAP_TYPE, INLINE_VALUES, MANAGED_DICT, READY};

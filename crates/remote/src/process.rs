@@ -6,10 +6,10 @@
 
 mod facts;
 
-use crate::allowance::{Allowance, Metered};
 use crate::corefile::{CoreError, CoreFile, CoreOptions};
 use crate::linux::{ProcessMemory, Region, host, task};
 use crate::memory::{Memory, ReadError};
+use crate::read_budget::{BudgetedMemory, ReadLimit};
 use cpython_layout::COOKIE;
 pub(crate) use facts::Files;
 use std::path::{Path, PathBuf};
@@ -124,7 +124,7 @@ impl ProgramId {
 }
 
 /// What a process is read through.
-struct Source(Metered);
+struct Source(BudgetedMemory);
 
 impl std::fmt::Debug for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -150,7 +150,7 @@ impl Process {
         let executable = std::fs::read_link(folder.join("exe")).map_err(|_| host::denied(pid))?;
         let program = ProgramId::of(pid, &memory)?;
         let command = host::command(pid);
-        let memory = Source(Metered::new(Box::new(memory)));
+        let memory = Source(BudgetedMemory::new(Box::new(memory)));
         Ok(Process { pid, started: stat.started, program, executable, command, memory, core: None })
     }
 
@@ -160,7 +160,7 @@ impl Process {
     /// [`AttachError::Core`].
     pub fn open_core(path: &Path, options: &CoreOptions) -> Result<Process, AttachError> {
         let core = Arc::new(CoreFile::open(path, options)?);
-        let memory = Metered::new(core.memory());
+        let memory = BudgetedMemory::new(core.memory());
         let bytes = (&memory as &dyn Memory).bytes(core.random()).unwrap_or_default();
         Ok(Process {
             pid: core.pid(),
@@ -186,14 +186,14 @@ impl Process {
     }
 
     /// Limits what is read until the allowance is dropped.
-    pub(crate) fn limit(&self, units: i64) -> Allowance {
+    pub(crate) fn limit(&self, units: i64) -> ReadLimit {
         self.memory.0.limit(units)
     }
 
     /// The same process, read through what `wrap` makes of its memory: something that counts, keeps or, in tests, lies.
     #[must_use]
     pub fn read_through(mut self, wrap: impl FnOnce(Box<dyn Memory>) -> Box<dyn Memory>) -> Process {
-        self.memory = Source(Metered::new(wrap(self.memory.0.into_inner())));
+        self.memory = Source(BudgetedMemory::new(wrap(self.memory.0.into_inner())));
         self
     }
 

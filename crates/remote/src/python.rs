@@ -2,15 +2,15 @@
 
 mod assign;
 
-use crate::allowance::OF_A_LOOK;
 use crate::code::Codes;
 use crate::corefile::CoreOptions;
 use crate::frames::{Frame, Stack, Walker};
 use crate::layout::Layout;
 use crate::memory::{Memory, ReadError, half, word};
-use crate::names::{Name, Search};
 use crate::objects::Objects;
 use crate::process::{AttachError, Process};
+use crate::read_budget::OF_A_LOOK;
+use crate::referrers::{Name, Search};
 use cpython_layout::{DebugOffsets, MAX_SIZE, Version};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::path::Path;
@@ -225,7 +225,7 @@ impl Python {
         Ok(found)
     }
 
-    /// What the objects at `wanted` are called; see [`crate::names`]. Those without a name that could be found are left out.
+    /// What the objects at `wanted` are called; see [`crate::referrers`]. Those without a name that could be found are left out.
     #[must_use]
     pub fn names<'f>(
         &self,

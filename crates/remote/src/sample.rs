@@ -9,22 +9,22 @@
 //! alone ([`chain`]) and the thread state only confirms it. A stack that cannot be confirmed is looked at again, and once
 //! more, and is then called torn.
 
-mod chain;
-mod heads;
+mod frame_chain;
+mod interpreter_heads;
 mod reader;
-mod slot;
+mod thread_slot;
 
-pub use chain::Raw;
-pub use slot::Slot;
+pub use frame_chain::Raw;
+pub use thread_slot::Slot;
 
 use crate::code::{Code, Codes};
 use crate::linux::task;
 use crate::memory::ReadError;
 use crate::nesting;
 use crate::python::{Interpreter, Python};
-use crate::world::World;
-use chain::Shapes;
-use heads::{Heads, Known};
+use crate::stop_the_world::World;
+use frame_chain::Shapes;
+use interpreter_heads::{Heads, Known};
 use reader::Reader;
 use std::sync::Arc;
 

@@ -11,8 +11,8 @@ pub use make::{Options, take};
 
 use crate::corefile::{CoreFile, Death};
 use crate::locks::Confidence;
-use crate::text::decoded;
 use crate::thread_state::ThreadState;
+use crate::unicode::decoded;
 use crate::wait_target::WaitTarget;
 use serde::Serialize;
 use std::os::unix::ffi::OsStrExt;

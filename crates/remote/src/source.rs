@@ -6,7 +6,7 @@
 //! named, so that its lines are not taken for what runs.
 
 use crate::process::{Files, Process};
-use crate::text::file_name;
+use crate::unicode::file_name;
 use rustc_hash::FxHashMap;
 use std::fs::File;
 use std::io::Read;

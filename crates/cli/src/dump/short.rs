@@ -2,7 +2,7 @@
 
 use std::os::unix::ffi::OsStrExt;
 use ungil_remote::snapshot::{FrameView, Snapshot};
-use ungil_remote::text::decoded;
+use ungil_remote::unicode::decoded;
 
 /// Shortens the paths of every frame.
 pub(super) fn shorten(snapshot: &mut Snapshot) {

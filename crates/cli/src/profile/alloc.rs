@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use ungil_profile::alloc::{Allocations, Ask, Error, Launch, attach, launch};
-use ungil_remote::text::decoded;
+use ungil_remote::unicode::decoded;
 
 /// What was measured, of which command, and how that ended if it is ours.
 struct Measured {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 use ungil_remote::AttachError;
-use ungil_remote::host::Search;
+use ungil_remote::discovery::Search;
 
 /// Seconds between two searches.
 const EVERY: Duration = Duration::from_secs(2);

@@ -4,7 +4,7 @@ use super::app::{App, HostRow, Hosts};
 use crate::args::{Sort, Top};
 use ungil_profile::live::*;
 use ungil_remote::gc::{Collections, Generation};
-use ungil_remote::world::Pauses;
+use ungil_remote::stop_the_world::Pauses;
 use ungil_remote::{ThreadState, WaitTarget};
 
 pub(crate) fn args(pid: Option<u32>) -> Top {

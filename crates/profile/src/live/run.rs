@@ -16,7 +16,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use ungil_remote::gc::CollectorWatch;
 use ungil_remote::memory::ReadError;
-use ungil_remote::world::WorldWatch;
+use ungil_remote::stop_the_world::WorldWatch;
 use ungil_remote::{AttachError, Interpreter, Process, Python};
 
 /// Share of one core that looks may take.

@@ -7,7 +7,7 @@ use super::look::{Look, Place};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use ungil_remote::gc::Collections;
-use ungil_remote::world::Pauses;
+use ungil_remote::stop_the_world::Pauses;
 use ungil_remote::{ThreadState, WaitTarget};
 
 /// Threads, lines and objects that are told apart, each.

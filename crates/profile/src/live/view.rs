@@ -6,7 +6,7 @@
 use super::look::Place;
 use serde::Serialize;
 use ungil_remote::gc::{Collections, Generation};
-use ungil_remote::world::Pauses;
+use ungil_remote::stop_the_world::Pauses;
 use ungil_remote::{ThreadState, WaitTarget};
 
 /// The schema of [`View`]; fields may be added to it, never changed.

@@ -1,8 +1,8 @@
 //! Free-threaded builds: every object is a block of mimalloc's, and the block's page says what kind of block it is.
 
-use super::census::{Census, is_referred_to};
 use super::mimalloc::{self, Segment, Tag};
 use super::page::Blocks;
+use super::type_histogram::{Census, is_referred_to};
 use super::{Error, Look, Watch, segments};
 use crate::linux::Region;
 use crate::memory::{Memory, ReadError, word};

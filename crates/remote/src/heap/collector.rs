@@ -1,7 +1,7 @@
 //! Builds with a GIL: the objects the collector knows, which hang in its lists of generations.
 
-use super::census::Census;
-use super::list::{Seen, Walk};
+use super::gc_list::{Seen, Walk};
+use super::type_histogram::Census;
 use super::{Error, Look, Watch};
 use crate::layout::Collections;
 use crate::memory::{Memory, ReadError, half};

@@ -1,10 +1,10 @@
 //! Heaps made for the purpose: counted to the last object, torn, and hostile.
 
 use super::allocated::Reader;
-use super::census::Census;
-use super::list::{Seen, Walk};
+use super::gc_list::{Seen, Walk};
 use super::mimalloc::{SEGMENT, SLICE, Segment};
 use super::segments;
+use super::type_histogram::Census;
 use super::{Look, Mimalloc as Sums};
 use crate::linux::Region;
 use crate::memory::{Memory, ReadError};

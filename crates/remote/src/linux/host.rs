@@ -44,7 +44,7 @@ pub(crate) fn stat(pid: u32) -> Option<Stat> {
 /// The process's arguments; empty where they cannot be read.
 pub(crate) fn command(pid: u32) -> Vec<String> {
     let bytes = fs::read(task::folder(pid).join("cmdline")).unwrap_or_default();
-    let mut words: Vec<String> = bytes.split(|&byte| byte == 0).map(crate::text::decoded).collect();
+    let mut words: Vec<String> = bytes.split(|&byte| byte == 0).map(crate::unicode::decoded).collect();
     words.pop_if(|last| last.is_empty());
     words
 }

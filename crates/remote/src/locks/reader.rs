@@ -6,7 +6,7 @@ use crate::frames::{Frame, TAGS};
 use crate::memory::Memory;
 use crate::objects::Objects;
 use crate::python::Python;
-use crate::withs::WithsOf;
+use crate::with_blocks::WithBlockCache;
 use cpython_layout::structures::{BOUND_SELF, FUNCTION_CODE, GENERATOR_FRAME};
 use cpython_layout::{DebugOffsets, LockKind};
 use rustc_hash::FxHashMap;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// What is kept from look to look.
 #[derive(Debug, Default)]
 pub struct Store {
-    pub(super) withs: WithsOf,
+    pub(super) withs: WithBlockCache,
     pub(super) types: Types,
     /// Where the code at an address has its local variable of a name, and whether that is in a cell.
     locals: FxHashMap<(u64, &'static str), Option<(u32, bool)>>,

@@ -1,6 +1,6 @@
 //! The one system call of a look: which pieces, in which order, into which bytes.
 
-use super::slot::Slot;
+use super::thread_slot::Slot;
 use crate::memory::{Memory, Piece, ReadError, half, word};
 use cpython_layout::DebugOffsets;
 

@@ -3,8 +3,8 @@
 use super::make::hex;
 use crate::lock_order::{CodeLine, LockOrder, OrderCycle};
 use crate::memory::ReadError;
-use crate::names::Name;
 use crate::python::Python;
+use crate::referrers::Name;
 use crate::thread_dump::{ThreadDump, thread_names};
 use crate::thread_observer::ThreadObserver;
 use crate::wait_target::WaitTarget;

@@ -5,17 +5,17 @@ use super::{
     CoreView, DeadlockView, EdgeView, FrameView, HoldView, HolderView, InterpreterView, RowView, Snapshot,
     StrandedView, TaskName, ThreadView, WaitView,
 };
-use crate::allowance::OF_A_LOOK;
 use crate::frames::{DEEPEST, Frame};
 use crate::linux::calls::Doing;
 use crate::memory::ReadError;
-use crate::names::Name;
 use crate::native::{Row, Stop, Unwinder, weave};
 use crate::python::Python;
+use crate::read_budget::OF_A_LOOK;
+use crate::referrers::Name;
 use crate::source::Sources;
-use crate::text::decoded;
 use crate::thread_dump::{Holder, ThreadDump, origin, thread_names};
 use crate::thread_observer::{ThreadInfo, ThreadObserver};
+use crate::unicode::decoded;
 use crate::wait_target::WaitTarget;
 use rustc_hash::FxHashMap;
 use std::os::unix::ffi::OsStrExt;

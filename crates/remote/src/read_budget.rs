@@ -18,14 +18,14 @@ const BYTES: u64 = 4096;
 const UNLIMITED: i64 = i64::MAX;
 
 /// A memory whose reads are paid for.
-pub(crate) struct Metered {
+pub(crate) struct BudgetedMemory {
     inner: Box<dyn Memory>,
     left: Arc<AtomicI64>,
 }
 
-impl Metered {
-    pub(crate) fn new(inner: Box<dyn Memory>) -> Metered {
-        Metered { inner, left: Arc::new(AtomicI64::new(UNLIMITED)) }
+impl BudgetedMemory {
+    pub(crate) fn new(inner: Box<dyn Memory>) -> BudgetedMemory {
+        BudgetedMemory { inner, left: Arc::new(AtomicI64::new(UNLIMITED)) }
     }
 
     pub(crate) fn into_inner(self) -> Box<dyn Memory> {
@@ -33,13 +33,13 @@ impl Metered {
     }
 
     /// Limits what is read to `units` until the allowance is dropped.
-    pub(crate) fn limit(&self, units: i64) -> Allowance {
+    pub(crate) fn limit(&self, units: i64) -> ReadLimit {
         self.left.store(units, Ordering::Relaxed);
-        Allowance(self.left.clone())
+        ReadLimit(self.left.clone())
     }
 }
 
-impl Memory for Metered {
+impl Memory for BudgetedMemory {
     fn read(&self, address: u64, into: &mut [u8]) -> Result<(), ReadError> {
         if !self.spend(1 + into.len() as u64 / BYTES) {
             return Err(ReadError::BudgetSpent);
@@ -68,16 +68,16 @@ impl Memory for Metered {
 
 /// What is left of a limit; gone with it.
 #[derive(Debug)]
-pub(crate) struct Allowance(Arc<AtomicI64>);
+pub(crate) struct ReadLimit(Arc<AtomicI64>);
 
-impl Allowance {
+impl ReadLimit {
     /// Nothing is left: what was read since is not all there was.
     pub(crate) fn is_spent(&self) -> bool {
         self.0.load(Ordering::Relaxed) == 0
     }
 }
 
-impl Drop for Allowance {
+impl Drop for ReadLimit {
     fn drop(&mut self) {
         self.0.store(UNLIMITED, Ordering::Relaxed);
     }
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn what_is_spent_cannot_be_read_and_a_limit_ends() {
-        let metered = Metered::new(Box::new(Zeros));
+        let metered = BudgetedMemory::new(Box::new(Zeros));
         let memory: &dyn Memory = &metered;
         {
             let allowance = metered.limit(3);

@@ -3,7 +3,7 @@
 
 use crate::memory::{Piece, word};
 use crate::python::{Interpreter, Python};
-use crate::world::{WORLD_BYTES, World};
+use crate::stop_the_world::{WORLD_BYTES, World};
 
 /// An interpreter, and what was last seen of it.
 #[derive(Debug, Clone, Copy)]

@@ -1,6 +1,6 @@
 //! One thread between looks: where its frames were, what is read of it, and what came of it.
 
-use super::chain::{DEEPEST, Known, Links, Raw, Rebuild, Shapes, View};
+use super::frame_chain::{DEEPEST, Known, Links, Raw, Rebuild, Shapes, View};
 use super::reader::{At, Head, Reader};
 use crate::frames::{OWNED_BY_INTERPRETER, Window};
 use crate::memory::{ReadError, half, word};

@@ -34,15 +34,15 @@ struct Entry {
 
 /// The `with` statements of one code object.
 #[derive(Debug, Default)]
-pub struct Withs {
+pub struct WithBlocks {
     entries: Vec<Entry>,
     /// Handlers of `with` statements.
     handlers: Vec<u32>,
 }
 
-impl Withs {
+impl WithBlocks {
     /// Decodes an exception table; `is_handler` says of a code unit whether the handler of a `with` is there.
-    fn decode(table: &[u8], mut is_handler: impl FnMut(u32) -> bool) -> Withs {
+    fn decode(table: &[u8], mut is_handler: impl FnMut(u32) -> bool) -> WithBlocks {
         let mut bytes = table.iter().copied();
         let mut entries = Vec::new();
         while let (Some(start), Some(length), Some(target), Some(depth)) =
@@ -54,7 +54,7 @@ impl Withs {
         handlers.sort_unstable();
         handlers.dedup();
         handlers.retain(|&unit| is_handler(unit));
-        if handlers.is_empty() { Withs::default() } else { Withs { entries, handlers } }
+        if handlers.is_empty() { WithBlocks::default() } else { WithBlocks { entries, handlers } }
     }
 
     /// The depth of the stack at the handler of each `with` that the instruction at `unit` is inside, innermost first: what
@@ -98,11 +98,11 @@ fn number(bytes: &mut impl Iterator<Item = u8>) -> Option<u32> {
 
 /// The `with` statements of the code objects seen so far.
 #[derive(Debug, Default)]
-pub struct WithsOf {
-    known: FxHashMap<u64, (Arc<Code>, Arc<Withs>)>,
+pub struct WithBlockCache {
+    known: FxHashMap<u64, (Arc<Code>, Arc<WithBlocks>)>,
 }
 
-impl WithsOf {
+impl WithBlockCache {
     /// Those of `code`, read once.
     ///
     /// # Errors
@@ -112,7 +112,7 @@ impl WithsOf {
         memory: &dyn Memory,
         offsets: &DebugOffsets,
         code: &Arc<Code>,
-    ) -> Result<Arc<Withs>, ReadError> {
+    ) -> Result<Arc<WithBlocks>, ReadError> {
         if let Some((known, withs)) = self.known.get(&code.address)
             && Arc::ptr_eq(known, code)
         {
@@ -127,18 +127,18 @@ impl WithsOf {
     }
 }
 
-fn read(memory: &dyn Memory, offsets: &DebugOffsets, code: &Code) -> Result<Withs, ReadError> {
+fn read(memory: &dyn Memory, offsets: &DebugOffsets, code: &Code) -> Result<WithBlocks, ReadError> {
     let table = memory.u64(code.address.saturating_add(offsets.pyobject.size + EXCEPTION_TABLE))?;
     let len = memory.u64(table.saturating_add(offsets.bytes_object.ob_size))?;
     if len == 0 {
-        return Ok(Withs::default());
+        return Ok(WithBlocks::default());
     }
     let table = memory.vec(table.saturating_add(offsets.bytes_object.ob_sval), len, LONGEST)?;
     let start = code.address.saturating_add(offsets.code_object.co_code_adaptive);
     let bytecode = memory.vec(start, 2 * u64::from(code.units()), LONGEST)?;
     let opcodes = &offsets.build.opcodes;
     let opcode = |unit: u32| bytecode.get(2 * unit as usize).copied();
-    Ok(Withs::decode(&table, |unit| {
+    Ok(WithBlocks::decode(&table, |unit| {
         // The first may be replaced by an instrumented one while the program is traced.
         opcode(unit.saturating_add(1)) == Some(opcodes.with_except_start)
             && opcode(unit)
@@ -152,7 +152,7 @@ mod tests {
     use proptest::prelude::*;
 
     /// `with a: with b: body` as 3.15 compiles it, the numbers made small.
-    fn nested() -> Withs {
+    fn nested() -> WithBlocks {
         let entries = [
             (10, 10, 60, 2),
             (20, 20, 50, 4),
@@ -170,7 +170,7 @@ mod tests {
             .into_iter()
             .flat_map(|byte| if byte & 127 == 66 { vec![64 | 1, 2] } else { vec![byte] })
             .collect();
-        Withs::decode(&table, |unit| unit == 50 || unit == 60)
+        WithBlocks::decode(&table, |unit| unit == 50 || unit == 60)
     }
 
     #[test]
@@ -186,7 +186,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_table_is_survived(table: Vec<u8>, unit: u32, odd: bool) {
-            let _ = Withs::decode(&table, |unit| (unit % 2 == 1) == odd).around(unit);
+            let _ = WithBlocks::decode(&table, |unit| (unit % 2 == 1) == odd).around(unit);
         }
     }
 }

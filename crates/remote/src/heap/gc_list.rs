@@ -5,7 +5,7 @@
 //! list has moved on, the walk goes back to the last object that is still in a list, and goes on from there. Each object counts
 //! once, however often it is met.
 
-use super::census::Census;
+use super::type_histogram::Census;
 use crate::memory::{Memory, ReadError, word};
 use cpython_layout::DebugOffsets;
 use cpython_layout::structures::GcHead;
