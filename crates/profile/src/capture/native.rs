@@ -32,18 +32,23 @@ pub(super) struct Natives {
     pub(super) without: u64,
 }
 
+/// A thread that sleeps, as a look found it.
+pub(super) struct Sleeper<'a> {
+    pub(super) slot: &'a Slot,
+    pub(super) call: &'a Call,
+    /// The frame of the asyncio task it runs, which stands before the frame with this index.
+    pub(super) task: Option<(usize, FrameId)>,
+    pub(super) at_ns: u64,
+}
+
 impl Natives {
-    /// The stack with C frames in it; `stack` is the thread's Python stack, `task` the frame before the one with its index. Its
-    /// Python stack alone where there was no time, or the thread went on.
-    #[allow(clippy::too_many_arguments)] // what a sample is made of
+    /// The stack with C frames in it; `stack` is the thread's Python stack. That alone where there was no time, or the thread went
+    /// on.
     pub(super) fn woven(
         &mut self,
-        slot: &Slot,
-        call: &Call,
+        &Sleeper { slot, call, task, at_ns }: &Sleeper<'_>,
         stack: StackId,
-        task: Option<(usize, FrameId)>,
         is_there: impl FnOnce() -> bool,
-        at_ns: u64,
         (looker, places, builder): (&Looker, &mut Places, &mut Builder),
     ) -> StackId {
         let key = (slot.thread.native_id, call.stack, call.instruction, stack);

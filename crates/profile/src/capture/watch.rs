@@ -4,7 +4,7 @@ mod parts;
 
 use super::kernel_view::{KernelFile, KernelView};
 use super::locks::{Locks, Wait};
-use super::native::Natives;
+use super::native::{Natives, Sleeper};
 use super::pauses::PauseWatch;
 use super::places::{Places, Stacks};
 use super::tasks::{TaskFrames, TaskTrack};
@@ -209,7 +209,8 @@ impl Watch {
             {
                 let there = || track.kernel.is_in(&call);
                 let with = (&self.looker, &mut self.places, &mut *builder);
-                stack = self.natives.woven(slot, &call, stack, task, there, at_ns, with);
+                let sleeper = Sleeper { slot, call: &call, task, at_ns };
+                stack = self.natives.woven(&sleeper, stack, there, with);
             }
             if collecting == Some(slot.thread.address) {
                 stack = collector(&mut self.collector, stack, builder);
