@@ -1,6 +1,6 @@
 //! Whether `top` and `profile` say of each thread what `dump` says: the same state, and the same object waited for.
 
-use crate::{Target, Ungil, looks};
+use crate::{Place, Target};
 use serde_json::Value;
 
 fn items(value: &Value) -> &[Value] {
@@ -40,7 +40,8 @@ fn of_profile(profile: &Value, thread: &Value) -> Said {
 /// thread of which the program itself says that it may be in several states is left out.
 pub fn disagreements(target: &Target, dump: &Value) -> Vec<String> {
     let pid = target.pid().to_string();
-    let run = |args: &[&str]| Ungil::new(&looks()).args(args.iter().copied()).run();
+    let place = Place::new();
+    let run = |args: &[&str]| place.ungil(args.iter().copied()).run().ok();
     let top = run(&["top", &pid, "--json", "-d", "150ms", "-n", "1"]);
     let top: Value = serde_json::from_str(top.stdout.lines().last().unwrap_or_default()).unwrap_or_default();
     let profile = run(&["profile", &pid, "--json", "--quiet", "--duration", "200ms", "--rate", "200"]).json();

@@ -101,9 +101,10 @@ fn is_exclusive(target: &WaitTarget) -> bool {
 }
 
 impl LockOrder {
-    /// Adds what one look saw of every thread.
+    /// Adds what one look saw of every thread that slept: locks of one that runs are not of one moment, and a gate that seems not
+    /// to be held would make a defect of an order that has none.
     pub fn add(&mut self, dump: &ThreadDump) {
-        for info in dump.threads.iter().filter(|info| info.stack.as_ref().is_some_and(|stack| !stack.torn)) {
+        for info in dump.threads.iter().filter(|info| info.settled) {
             self.observe(info.thread.native_id, info.frames(), &info.holds, info.wait.as_deref());
         }
     }

@@ -115,6 +115,13 @@ impl ThreadObserver {
             info.wait = Some(Arc::new(reader.waited_object(&thread, blocked, info.frames())));
         }
         info.holds = reader.holds(&info.thread, info.frames());
+        // Locks are read one after another. Where several belong together, they are read again: a thread that went on in between
+        // and fell asleep in the same place has other locks by then.
+        let several = info.holds.len() + usize::from(info.wait.is_some()) > 1;
+        let is_same = !several || reader.holds(&info.thread, info.frames()) == info.holds;
+        info.settled = is_same
+            && matches!(info.kernel, Doing::Call(_))
+            && self.kernel(python, thread.native_id) == info.kernel;
         if at_work {
             self.decide(python, gils, &mut info);
         }

@@ -39,6 +39,8 @@ pub struct ThreadInfo {
     pub stuck_on_holders: bool,
     /// What it holds.
     pub holds: Vec<Hold>,
+    /// It slept all the while, so that its frames, its wait and all that it holds are of one moment.
+    pub settled: bool,
 }
 
 impl ThreadInfo {
@@ -54,6 +56,7 @@ impl ThreadInfo {
             holders: Vec::new(),
             stuck_on_holders: false,
             holds: Vec::new(),
+            settled: false,
         }
     }
 
