@@ -133,8 +133,10 @@ impl Python {
         let has_own_pids = process.has_own_pids();
         let codes = Codes::default();
         let python = Python { process, runtime, offsets, layout, codes, look: 0, has_own_pids };
-        let has_thread =
-            |&interpreter: &Interpreter| python.list(interpreter).is_ok_and(|(list, _)| !list.is_empty());
+        // Not one reading of the list: its head may be a thread that ends meanwhile.
+        let has_thread = |&interpreter: &Interpreter| {
+            python.thread_states(interpreter).is_ok_and(|threads| !threads.is_empty())
+        };
         match python.interpreters() {
             Ok(all) if all.iter().any(has_thread) => Ok(python),
             Ok(_) => Err(AttachError::NoThread(pid)),
