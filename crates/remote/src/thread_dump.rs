@@ -19,6 +19,7 @@ use crate::locks::Reader;
 use crate::memory::ReadError;
 use crate::parking::{Gils, Parking, monotonic_ns};
 use crate::python::{Interpreter, Python, Thread};
+use crate::tasks::TasksError;
 use crate::thread_observer::{ThreadInfo, ThreadObserver};
 use crate::thread_state::ThreadState;
 use std::sync::Arc;
@@ -65,9 +66,16 @@ impl ThreadObserver {
             }
         }
         self.forget_ended(&dump.threads);
-        let mut reader = Reader::new(python, &mut self.store);
-        holders::resolve(&mut dump, &mut reader);
-        event_loops::resolve(&mut dump, &mut reader, &mut self.tasks)?;
+        holders::resolve(&mut dump, &mut Reader::new(python, &mut self.store));
+        if event_loops::has_open_waits(&dump) {
+            match self.find_tasks(python) {
+                Ok(tasks) => {
+                    event_loops::resolve(&mut dump, &mut Reader::new(python, &mut self.store), &tasks)?
+                }
+                Err(TasksError::Read(error)) => return Err(error),
+                Err(TasksError::NotLoaded | TasksError::TooOld) => {}
+            }
+        }
         dump.at_ns = monotonic_ns();
         Ok(dump)
     }
@@ -119,7 +127,9 @@ impl ThreadObserver {
         // and fell asleep in the same place has other locks by then.
         let several = info.holds.len() + usize::from(info.wait.is_some()) > 1;
         let is_same = !several || reader.holds(&info.thread, info.frames()) == info.holds;
-        info.settled = is_same
+        // One lock alone is in no order, and to ask the kernel once more is a good part of what a look costs.
+        info.settled = several
+            && is_same
             && matches!(info.kernel, Doing::Call(_))
             && self.kernel(python, thread.native_id) == info.kernel;
         if at_work {

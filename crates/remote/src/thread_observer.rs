@@ -9,7 +9,7 @@ use crate::locks::{Hold, Reader};
 use crate::memory::ReadError;
 use crate::parking::{Blocked, BlockedOn, Gils, Parking};
 use crate::python::{Attachment, Interpreter, Python, Thread};
-use crate::tasks::Tasks;
+use crate::tasks::{Tasks, TasksError};
 use crate::thread_dump::Holder;
 use crate::thread_state::{CodePlace, ThreadState, classify, code_place, wants_gil};
 use crate::wait_target::WaitedObject;
@@ -82,8 +82,8 @@ pub struct ThreadObserver {
     /// The kernel's files, kept open: opening one costs more than reading it.
     files: FxHashMap<u32, CallFile>,
     pub(crate) store: Store,
-    /// asyncio's tasks, once they were looked for and found.
-    pub(crate) tasks: Option<Tasks>,
+    /// What the search for asyncio's tasks came to.
+    tasks: Option<Result<Tasks, TasksError>>,
     waits: FxHashMap<u64, (Blocked, Arc<WaitedObject>)>,
     /// Where threads were that waited for the GIL.
     waited_at: FxHashMap<u64, CodePlace>,
@@ -145,6 +145,16 @@ impl ThreadObserver {
     pub(crate) fn begin(&mut self) {
         self.store.next_look();
         self.unknown = 0;
+        // It may have been loaded since.
+        self.tasks.take_if(|found| matches!(found, Err(TasksError::NotLoaded)));
+    }
+
+    /// Finds asyncio's tasks, at most once a look: the search reads the module's data.
+    ///
+    /// # Errors
+    /// See [`TasksError`].
+    pub(crate) fn find_tasks(&mut self, python: &Python) -> Result<Tasks, TasksError> {
+        self.tasks.get_or_insert_with(|| Tasks::find(python)).clone()
     }
 
     /// Forgets what was kept of threads that are not among `found`.

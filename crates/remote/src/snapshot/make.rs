@@ -48,7 +48,11 @@ pub fn take(
     let look_s = begin.elapsed().as_secs_f64();
     let deadlocks = observer.deadlocks(python, &dump)?;
     let mut warnings = Vec::new();
-    let tasks = if options.tasks { tasks(python, &dump, &mut warnings)? } else { Vec::new() };
+    let tasks = if options.tasks {
+        tasks(python, observer.find_tasks(python), &dump, &mut warnings)?
+    } else {
+        Vec::new()
+    };
     let mut making = Making {
         names: names(python, &dump),
         threads: thread_names(python, &dump),

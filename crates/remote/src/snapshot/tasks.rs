@@ -12,10 +12,11 @@ use rustc_hash::FxHashMap;
 
 pub(super) fn tasks(
     python: &Python,
+    found: Result<Tasks, TasksError>,
     dump: &ThreadDump,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<Task>, ReadError> {
-    let reader = match Tasks::find(python) {
+    let reader = match found {
         Ok(reader) => reader,
         Err(TasksError::Read(error)) => return Err(error),
         Err(TasksError::NotLoaded) => return Ok(Vec::new()),

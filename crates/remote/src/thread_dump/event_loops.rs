@@ -11,41 +11,32 @@ use crate::locks::types::Tag;
 use crate::locks::{Confidence, Reader};
 use crate::memory::ReadError;
 use crate::python::Thread;
-use crate::tasks::{Task, Tasks, TasksError};
+use crate::tasks::{Task, Tasks};
+use crate::thread_observer::ThreadInfo;
 use crate::wait_target::Releaser;
 use rustc_hash::FxHashMap;
 
-/// Adds the holders that only the tasks of event loops tell. Costs nothing where every wait has its holder.
+/// Returns whether a thread waits for something that an event loop may have.
+pub(super) fn has_open_waits(dump: &ThreadDump) -> bool {
+    dump.threads.iter().any(|info| open_wait(info).is_some())
+}
+
+/// A wait without a holder that an event loop may have.
+fn open_wait(info: &ThreadInfo) -> Option<(u64, Releaser)> {
+    let wait = info.wait.as_ref().filter(|_| info.holders.is_empty())?;
+    matches!(wait.releaser, Releaser::WithBlock | Releaser::Worker).then_some((wait.object, wait.releaser))
+}
+
+/// Adds the holders that only the tasks of event loops tell.
 pub(super) fn resolve(
     dump: &mut ThreadDump,
     reader: &mut Reader<'_>,
-    known: &mut Option<Tasks>,
+    tasks: &Tasks,
 ) -> Result<(), ReadError> {
-    let open: Vec<(usize, u64, Releaser)> = dump
-        .threads
-        .iter()
-        .enumerate()
-        .filter(|(_, info)| info.holders.is_empty())
-        .filter_map(|(index, info)| {
-            let wait = info.wait.as_ref()?;
-            matches!(wait.releaser, Releaser::WithBlock | Releaser::Worker).then_some((
-                index,
-                wait.object,
-                wait.releaser,
-            ))
-        })
+    let threads = dump.threads.iter().enumerate();
+    let open: Vec<(usize, u64, Releaser)> = threads
+        .filter_map(|(index, info)| open_wait(info).map(|(object, releaser)| (index, object, releaser)))
         .collect();
-    if open.is_empty() {
-        return Ok(());
-    }
-    if known.is_none() {
-        match Tasks::find(reader.python) {
-            Ok(tasks) => *known = Some(tasks),
-            Err(TasksError::Read(error)) => return Err(error),
-            Err(TasksError::NotLoaded | TasksError::TooOld) => return Ok(()),
-        }
-    }
-    let Some(tasks) = known else { return Ok(()) };
     let loops = Loops::read(dump, reader, tasks)?;
     for (waiter, object, releaser) in open {
         let (holders, stuck) = match releaser {
