@@ -91,7 +91,13 @@ impl ThreadDump {
     /// Threads that nobody in their process can wake, by their index.
     #[must_use]
     pub fn stranded(&self, python: &Python) -> Vec<usize> {
-        if self.threads.iter().all(|info| info.blocked.is_none()) {
+        // With several threads only an owner that is none of them matters. This saves asking the kernel about most processes.
+        let may_strand = |info: &ThreadInfo| {
+            let has_owner = |wait: &WaitedObject| matches!(wait.releaser, Releaser::Owner(1..));
+            let is_open = info.blocked.is_some() && info.holders.is_empty();
+            is_open && (self.threads.len() == 1 || info.wait.as_deref().is_some_and(has_owner))
+        };
+        if !self.threads.iter().any(may_strand) {
             return Vec::new();
         }
         let family = Family::of(python);
