@@ -5,6 +5,7 @@
 
 mod agreement;
 mod browser;
+mod debuggee;
 mod look;
 mod program;
 mod record;
@@ -12,6 +13,7 @@ mod verdict;
 
 pub use agreement::disagreements;
 pub use browser::Page;
+pub use debuggee::Debuggee;
 pub use look::{Target, looks};
 pub use program::{Out, Running, Told, Ungil};
 pub use record::{Record, hazards, metric};

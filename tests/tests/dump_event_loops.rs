@@ -2,36 +2,16 @@
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use serde_json::Value;
-use std::process::{Child, Command};
-use ungil_tests::{Place, eventually, python};
+use ungil_tests::{Debuggee, Place, eventually};
 
 /// Builds on which asyncio's tasks can be read.
 const WITH_TASKS: [&str; 4] = ["3.14", "3.14t", "3.15", "3.15t"];
 
-struct Program(Child);
-
-impl Program {
-    fn start(place: &Place, build: &str, case: &str) -> Program {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/debuggees/event_loops.py");
-        let mut command = Command::new(python(build));
-        let program = Program(command.args([script, case]).current_dir(place.path()).spawn().unwrap());
-        eventually("the program's word that it is ready", || place.read("ready").is_some());
-        program
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// The deadlocks of a program, each as who waits, for what, and who has it.
 fn deadlocks(build: &str, case: &str, expected: &[(&str, &str, &str)]) {
     let place = Place::new();
-    let program = Program::start(&place, build, case);
-    let pid = program.0.id().to_string();
+    let program = Debuggee::start(&place, build, "event_loops.py", case);
+    let pid = program.pid();
     let mut out = place.ungil(["dump", &pid, "--json"]).run();
     let code = if expected.is_empty() { 0 } else { 4 };
     if code == 4 {
@@ -85,8 +65,8 @@ fn a_loop_that_can_go_on_is_in_no_deadlock() {
 fn a_lock_held_across_an_await_is_told_with_its_task() {
     for build in WITH_TASKS {
         let place = Place::new();
-        let program = Program::start(&place, build, "holds_a_lock_across_an_await");
-        let out = place.ungil(["dump", &program.0.id().to_string()]).run();
+        let program = Debuggee::start(&place, build, "event_loops.py", "holds_a_lock_across_an_await");
+        let out = place.ungil(["dump", &program.pid()]).run();
         let held = "held by task \"keeper\" of \"MainThread\" across an await";
         assert!(out.stdout.contains(held), "{build}: {}", out.stdout);
         let edge = "which task \"keeper\" of \"MainThread\"";

@@ -3,34 +3,11 @@
 
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::process::{Child, Command};
-use ungil_tests::{BUILDS, Place, eventually, python};
-
-struct Program(Child);
-
-impl Program {
-    fn start(place: &Place, build: &str, case: &str) -> Program {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/debuggees/lock_orders.py");
-        let mut command = Command::new(python(build));
-        let program = Program(command.args([script, case]).current_dir(place.path()).spawn().unwrap());
-        eventually("the program's word that it is ready", || place.read("ready").is_some());
-        program
-    }
-
-    fn pid(&self) -> String {
-        self.0.id().to_string()
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+use std::process::Command;
+use ungil_tests::{BUILDS, Debuggee, Place, eventually, python};
 
 /// The names of the locks of each cycle, and the exit code.
-fn watch(place: &Place, program: &Program) -> (Vec<BTreeSet<String>>, i32, Value) {
+fn watch(place: &Place, program: &Debuggee) -> (Vec<BTreeSet<String>>, i32, Value) {
     let out = place.ungil(["dump", &program.pid(), "--watch", "1s", "--json", "--no-source"]).run();
     let dump = out.json();
     let names = |cycle: &Value| {
@@ -44,7 +21,7 @@ fn watch(place: &Place, program: &Program) -> (Vec<BTreeSet<String>>, i32, Value
 fn could(case: &str, locks: &[&str]) {
     for build in BUILDS {
         let place = Place::new();
-        let program = Program::start(&place, build, case);
+        let program = Debuggee::start(&place, build, "lock_orders.py", case);
         let expected: BTreeSet<String> = locks.iter().map(ToString::to_string).collect();
         let mut last = Value::Null;
         eventually(&format!("{build}: the order of {case}"), || {
@@ -65,7 +42,7 @@ fn could(case: &str, locks: &[&str]) {
 fn could_not(case: &str) {
     for build in BUILDS {
         let place = Place::new();
-        let program = Program::start(&place, build, case);
+        let program = Debuggee::start(&place, build, "lock_orders.py", case);
         let (cycles, code, dump) = watch(&place, &program);
         assert_eq!((cycles, code), (Vec::new(), 0), "{build}: {}", dump["lock_order"]);
     }
@@ -119,8 +96,8 @@ fn profile_and_top_say_so_too() {
         let place = Place::new();
         place.write("contended.py", CONTENDED);
         let mut command = Command::new(python(build));
-        let program = Program(command.arg("contended.py").current_dir(place.path()).spawn().unwrap());
-        eventually("the program's word that it is ready", || place.read("ready").is_some());
+        command.arg("contended.py");
+        let program = Debuggee::of(&place, command);
         let says = "locks are taken in orders that could deadlock: \"";
         eventually(&format!("{build}: profile's note"), || {
             let args = ["profile", &program.pid(), "--mode", "lock", "--duration", "2s", "--json", "--quiet"];

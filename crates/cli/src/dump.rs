@@ -126,7 +126,7 @@ fn watch(python: &mut Python, observer: &mut ThreadObserver, seconds: f64) -> Lo
     let mut is_over = || Instant::now() >= end || is_told();
     let watched = watch_lock_order(python, observer, &mut order, &mut is_over);
     match watched.and_then(|()| observer.dump(python)) {
-        Ok(dump) => lock_orders(&order, python, &dump),
+        Ok(dump) => lock_orders(&mut order, python, &dump),
         Err(_) => LockOrders::default(),
     }
 }

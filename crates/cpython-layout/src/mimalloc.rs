@@ -2,7 +2,7 @@
 //!
 //! Every thread has four heaps; a heap has queues of pages; a page holds blocks of one size and up
 //! to three lists of free ones; a segment holds pages. Two versions of mimalloc are in use, and
-//! which one cannot be told from CPython's version alone (3.14.9 has 2.1.2, 3.14.10 has 2.5.2), so
+//! CPython's version alone does not say which (3.14.9 has 2.1.2, 3.14.10 has 2.5.2), so
 //! it is found in the threads.
 //!
 //! Source: mimalloc/types.h and pycore_mimalloc.h of both, as compiled for `Py_GIL_DISABLED`

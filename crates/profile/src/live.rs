@@ -13,7 +13,7 @@ mod spent;
 mod tally;
 mod view;
 
-pub use look::{Look, Place, Seen, Wait};
+pub use look::{Look, Seen};
 pub use run::{Live, Next, Pace};
 pub use tally::{Contended, Seconds, Tally};
 pub use view::SCHEMA;

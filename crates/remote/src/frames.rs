@@ -6,6 +6,8 @@
 use crate::code::{Code, Codes};
 use crate::memory::{Memory, ReadError, half, word};
 use cpython_layout::DebugOffsets;
+use serde::Serialize;
+use std::fmt;
 use std::sync::Arc;
 
 /// Frames of one thread that are walked. CPython's own limit can be raised; a list that is longer than this is a loop.
@@ -35,7 +37,35 @@ pub struct Frame {
     pub from_c: bool,
 }
 
+/// A line of a program.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+pub struct CodeLine {
+    /// The function's qualified name.
+    pub function: String,
+    /// Its file, as the target has it.
+    pub file: String,
+    /// The line, where the instruction belongs to one.
+    pub line: Option<u32>,
+}
+
+impl fmt::Display for CodeLine {
+    /// `move (app.py:12)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = self.file.rsplit('/').next().unwrap_or(&self.file);
+        match self.line {
+            Some(line) => write!(f, "{} ({file}:{line})", self.function),
+            None => write!(f, "{} ({file})", self.function),
+        }
+    }
+}
+
 impl Frame {
+    /// Its line.
+    #[must_use]
+    pub fn code_line(&self) -> CodeLine {
+        CodeLine { function: self.code.qualname.clone(), file: self.code.file.clone(), line: self.line }
+    }
+
     /// The address of local variable `index` (in the order of `co_localsplusnames`).
     #[must_use]
     pub fn local(&self, index: u32) -> u64 {

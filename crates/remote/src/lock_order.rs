@@ -6,48 +6,19 @@
 //! them in. Only exclusive locks count; a lock that a thread holds already and takes again makes no edge. An address may come to be
 //! another lock when the first is freed: a lock that nothing but the frames that take it refers to is left out.
 
-use crate::frames::Frame;
+use crate::frames::{CodeLine, Frame};
 use crate::locks::Hold;
+use crate::referrers::Name;
 use crate::thread_dump::ThreadDump;
 use crate::wait_target::{WaitTarget, WaitedObject};
 use rustc_hash::{FxHashMap, FxHashSet};
-use serde::Serialize;
-use std::fmt;
 
-/// Edges that are kept; a program that makes locks for ever does not make its watcher grow.
+/// Edges that are kept, the first ones; a program that makes locks for ever does not make its watcher grow.
 const MAX_EDGES: usize = 1 << 14;
 /// Locks of one cycle.
 const MAX_CYCLE: usize = 8;
 /// Cycles that are reported.
 const MAX_CYCLES: usize = 64;
-
-/// A line of a program.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
-pub struct CodeLine {
-    /// The function's qualified name.
-    pub function: String,
-    /// Its file, as the target has it.
-    pub file: String,
-    /// The line, where the instruction belongs to one.
-    pub line: Option<u32>,
-}
-
-impl fmt::Display for CodeLine {
-    /// `move (app.py:12)`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let file = self.file.rsplit('/').next().unwrap_or(&self.file);
-        match self.line {
-            Some(line) => write!(f, "{} ({file}:{line})", self.function),
-            None => write!(f, "{} ({file})", self.function),
-        }
-    }
-}
-
-impl CodeLine {
-    fn of(frame: &Frame) -> CodeLine {
-        CodeLine { function: frame.code.qualname.clone(), file: frame.code.file.clone(), line: frame.line }
-    }
-}
 
 /// One thread's taking of a lock while it holds another.
 #[derive(Debug, Clone)]
@@ -82,8 +53,8 @@ pub struct OrderedLock {
 pub struct LockOrder {
     edges: FxHashMap<(u64, u64, u32), OrderEdge>,
     locks: FxHashMap<u64, OrderedLock>,
-    /// Edges that were one too many.
-    pub dropped: u64,
+    /// What the program calls locks of cycles, and how often each was searched for.
+    pub(crate) names: FxHashMap<u64, (Option<Name>, u8)>,
 }
 
 /// A cycle of edges, each from the lock that the one before takes.
@@ -92,9 +63,7 @@ pub type OrderCycle = Vec<OrderEdge>;
 /// Returns whether a lock lets one thread in at a time, so that an order of taking it can deadlock.
 fn is_exclusive(target: &WaitTarget) -> bool {
     match target {
-        WaitTarget::Lock | WaitTarget::RLock | WaitTarget::ObjectMutex(_) | WaitTarget::InternalLock(_) => {
-            true
-        }
+        WaitTarget::Lock | WaitTarget::RLock => true,
         WaitTarget::PackageLock(name) => matches!(&**name, "ungil.Lock" | "ungil.RLock"),
         _ => false,
     }
@@ -111,7 +80,7 @@ impl LockOrder {
 
     /// Adds what one look saw of a thread: its frames and what it holds, innermost first, and what it waits for.
     pub fn observe(&mut self, thread: u32, frames: &[Frame], holds: &[Hold], wait: Option<&WaitedObject>) {
-        let line = |frame: Option<usize>| frame.and_then(|index| frames.get(index)).map(CodeLine::of);
+        let line = |frame: Option<usize>| frame.and_then(|index| frames.get(index)).map(Frame::code_line);
         let taken = |lock, target: &WaitTarget, name: &Option<String>, at| {
             let lock_is = OrderedLock { target: target.clone(), name: name.clone() };
             is_exclusive(target).then_some((lock, at, lock_is))
@@ -135,7 +104,6 @@ impl LockOrder {
                 let gates = || held.iter().copied().filter(|gate| gate != outer && gate != lock).collect();
                 let key = (*outer, *lock, thread);
                 if self.edges.len() >= MAX_EDGES && !self.edges.contains_key(&key) {
-                    self.dropped += 1;
                     continue;
                 }
                 let edge = self.edges.entry(key).or_insert_with(|| OrderEdge {

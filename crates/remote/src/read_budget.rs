@@ -32,7 +32,7 @@ impl BudgetedMemory {
         self.inner
     }
 
-    /// Limits what is read to `units` until the allowance is dropped.
+    /// Limits what is read to `units` until the result is dropped.
     pub(crate) fn limit(&self, units: i64) -> ReadLimit {
         self.left.store(units, Ordering::Relaxed);
         ReadLimit(self.left.clone())

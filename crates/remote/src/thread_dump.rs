@@ -163,10 +163,11 @@ impl ThreadObserver {
                     left.push(suspect);
                     continue;
                 }
-                let mut threads = now.threads.iter().map(|&index| again.threads[index].clone());
-                match now.stranded {
-                    true => confirmed.stranded.extend(threads),
-                    false => confirmed.cycles.push(threads.by_ref().collect()),
+                let threads = now.threads.iter().map(|&index| again.threads[index].clone());
+                if now.stranded {
+                    confirmed.stranded.extend(threads);
+                } else {
+                    confirmed.cycles.push(threads.collect());
                 }
             }
             suspects = left;

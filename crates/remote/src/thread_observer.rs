@@ -33,7 +33,7 @@ pub struct ThreadInfo {
     pub blocked: Option<Blocked>,
     /// What that is to the program.
     pub wait: Option<Arc<WaitedObject>>,
-    /// Who has it. Filled in by [`ThreadObserver::dump`], as are the next two.
+    /// Who has it. Filled in by [`ThreadObserver::dump`], as are the next three.
     pub holders: Vec<Holder>,
     /// Those are all, and without them it cannot go on.
     pub stuck_on_holders: bool,
@@ -76,12 +76,16 @@ impl ThreadInfo {
     }
 }
 
+/// Asyncio that was not loaded is searched for again after this many looks.
+const TASKS_EVERY: u32 = 16;
+
 /// Observes one target; keeps what stays the same between looks.
 #[derive(Debug, Default)]
 pub struct ThreadObserver {
     /// The kernel's files, kept open: opening one costs more than reading it.
     files: FxHashMap<u32, CallFile>,
     pub(crate) store: Store,
+    looks: u32,
     /// What the search for asyncio's tasks came to.
     tasks: Option<Result<Tasks, TasksError>>,
     waits: FxHashMap<u64, (Blocked, Arc<WaitedObject>)>,
@@ -145,11 +149,14 @@ impl ThreadObserver {
     pub(crate) fn begin(&mut self) {
         self.store.next_look();
         self.unknown = 0;
-        // It may have been loaded since.
-        self.tasks.take_if(|found| matches!(found, Err(TasksError::NotLoaded)));
+        self.looks = self.looks.wrapping_add(1);
+        if self.looks.is_multiple_of(TASKS_EVERY) {
+            self.tasks.take_if(|found| matches!(found, Err(TasksError::NotLoaded)));
+        }
     }
 
-    /// Finds asyncio's tasks, at most once a look: the search reads the module's data.
+    /// Finds asyncio's tasks. The search reads the data of the program, so what it came to is kept: asyncio that is loaded later
+    /// is found [`TASKS_EVERY`] looks later at the latest.
     ///
     /// # Errors
     /// See [`TasksError`].

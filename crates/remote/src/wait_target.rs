@@ -148,7 +148,7 @@ impl WaitTarget {
     }
 }
 
-/// The name of a structure of the package whose type cannot be told.
+/// The name of a structure of the package whose type is unknown.
 pub(crate) const PACKAGE: &str = "ungil";
 
 /// Targets whose name is fixed.

@@ -3,6 +3,7 @@
 use super::app::{App, HostRow, Hosts};
 use crate::args::{Sort, Top};
 use ungil_profile::live::*;
+use ungil_remote::frames::CodeLine;
 use ungil_remote::gc::{Collections, Generation};
 use ungil_remote::stop_the_world::Pauses;
 use ungil_remote::{ThreadState, WaitTarget};
@@ -53,7 +54,7 @@ fn thread(name: &str, tid: u32, state: ThreadState, cores: f64) -> ThreadView {
         ThreadState::Lock => (shares.lock, shares.running) = (0.75, 0.25),
         _ => shares.event = 1.0,
     }
-    let frame = |function: &str, line| Place {
+    let frame = |function: &str, line| CodeLine {
         function: function.into(),
         file: "/srv/app.py".into(),
         line: Some(line),
@@ -83,7 +84,7 @@ fn thread(name: &str, tid: u32, state: ThreadState, cores: f64) -> ThreadView {
 }
 
 pub(crate) fn view() -> View {
-    let place = Place { function: "work".into(), file: "/srv/app.py".into(), line: Some(31) };
+    let place = CodeLine { function: "work".into(), file: "/srv/app.py".into(), line: Some(31) };
     let generation =
         Generation { collections: 12, collected: 3456, uncollectable: 0, duration_s: Some(0.125) };
     View {

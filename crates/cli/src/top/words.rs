@@ -3,7 +3,8 @@
 use crate::clean::clean;
 use std::borrow::Cow;
 use ungil_format::{bytes, counted, digits, duration, frequency, grouped, number, percent};
-use ungil_profile::live::{GilView, MemoryView, ObjectView, Place, ProcessView, ThreadView, View, WaitView};
+use ungil_profile::live::{GilView, MemoryView, ObjectView, ProcessView, ThreadView, View, WaitView};
+use ungil_remote::frames::CodeLine;
 use ungil_remote::{ThreadState, WaitTarget};
 
 /// A thread's name, or what else tells it.
@@ -27,7 +28,7 @@ pub(crate) fn short(name: &str, most: usize) -> String {
 }
 
 /// `work (app.py:31)`; the whole file name is in the JSON.
-pub(crate) fn place(place: &Place) -> String {
+pub(crate) fn place(place: &CodeLine) -> String {
     let file = place.file.rsplit('/').next().unwrap_or_default();
     match place.line {
         Some(line) => format!("{} ({}:{line})", clean(&place.function), clean(file)),

@@ -74,12 +74,7 @@ impl Locks {
         }
         let python = looker.python();
         let stack = python.stack(&slot.thread).ok()?;
-        let mut reader = Reader::new(python, &mut self.store);
-        let of = reader.waited_object(&slot.thread, blocked, &stack.frames);
-        if of.target.is_contention() {
-            let holds = reader.holds(&slot.thread, &stack.frames);
-            self.order.observe(slot.thread.native_id, &stack.frames, &holds, Some(&of));
-        }
+        let of = Reader::new(python, &mut self.store).waited_object(&slot.thread, blocked, &stack.frames);
         if of.target == WaitTarget::Futex {
             return None;
         }
@@ -104,6 +99,23 @@ impl Locks {
             self.waits.insert(once, wait.clone());
         }
         Some(wait)
+    }
+
+    /// Notes which locks a thread holds that waits for another. `is_there` asks the kernel whether it still sleeps there: the locks
+    /// of a thread that went on meanwhile are not of one moment.
+    pub(super) fn observe_order(
+        &mut self,
+        slot: &Slot,
+        wait: &Wait,
+        is_there: impl Fn() -> bool,
+        python: &Python,
+    ) {
+        let Ok(stack) = python.stack(&slot.thread) else { return };
+        let mut reader = Reader::new(python, &mut self.store);
+        let holds = reader.holds(&slot.thread, &stack.frames);
+        if !holds.is_empty() && reader.holds(&slot.thread, &stack.frames) == holds && is_there() {
+            self.order.observe(slot.thread.native_id, &stack.frames, &holds, Some(&wait.of));
+        }
     }
 
     /// Where the thread is that has what `wait` is for: its innermost frame, or that of the `with` if that is all that is

@@ -191,6 +191,12 @@ impl Watch {
             let mut holder = None;
             if let Some(wait) = wait.as_ref().filter(|_| state == ThreadState::Lock) {
                 if seek {
+                    if options.mode == Mode::Lock {
+                        let begin = Instant::now();
+                        let there = || matches!(kernel, Doing::Call(call) if track.kernel.is_in(&call));
+                        self.locks.observe_order(slot, wait, there, self.looker.python());
+                        seeking += begin.elapsed();
+                    }
                     let known = sought.iter().find(|(lock, _)| *lock == wait.lock).map(|(_, holder)| *holder);
                     let sees = known.unwrap_or_else(|| {
                         let begin = Instant::now();

@@ -8,6 +8,7 @@ use super::view::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::time::{Duration, Instant};
 use ungil_format::counted;
+use ungil_remote::frames::CodeLine;
 use ungil_remote::gc::Collector;
 use ungil_remote::linux::calls::is_stopped;
 use ungil_remote::lock_order::LockOrder;
@@ -95,7 +96,7 @@ impl Maker {
             // If this closer look fails, the next fast one will say why.
             dump = self.observer.dump(python).unwrap_or_default();
             self.order.add(&dump);
-            for cycle in lock_orders(&self.order, python, &dump).cycles {
+            for cycle in lock_orders(&mut self.order, python, &dump).cycles {
                 notes.push(format!("locks are taken in orders that could deadlock: {cycle}"));
             }
             let cores = self.spent.look(self.pid);
@@ -338,7 +339,7 @@ impl Maker {
 /// Lines by what threads did there, those with most running and waiting first.
 fn lines(part: &Part) -> Vec<LineView> {
     let seconds = part.tally.seconds.max(1e-9);
-    let view = |(place, of): (&std::sync::Arc<super::look::Place>, &super::tally::Seconds)| {
+    let view = |(place, of): (&std::sync::Arc<CodeLine>, &super::tally::Seconds)| {
         // Not a share of one thread: several can be at a line at once.
         let average = of.map(|spent| spent / seconds);
         let [running, native, lock, gil, suspended, event, syscall, ending] = average;

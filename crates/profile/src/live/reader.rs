@@ -1,10 +1,10 @@
 //! Looks, made from a live Python.
 
-use super::look::{Look, Place, Seen, Wait};
+use super::look::{Look, Seen};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use ungil_remote::code::Code;
-use ungil_remote::frames::Stack;
+use ungil_remote::frames::{CodeLine, Stack};
 use ungil_remote::memory::ReadError;
 use ungil_remote::parking::monotonic_ns;
 use ungil_remote::thread_observer::{ThreadInfo, ThreadObserver};
@@ -16,7 +16,7 @@ const MOST_PLACES: usize = 1 << 16;
 const DEEPEST: usize = 200;
 
 /// A code object, so that its address is known to be still its, and where one of its lines is.
-type Kept = (Arc<Code>, Arc<Place>);
+type Kept = (Arc<Code>, Arc<CodeLine>);
 
 /// Reads one target again and again.
 #[derive(Debug, Default)]
@@ -62,7 +62,7 @@ impl Reader {
                 thread: info.thread.native_id,
                 state: info.state,
                 place,
-                wait: wait(info),
+                wait: info.wait.clone(),
             });
             stacks.push(stack);
         }
@@ -70,12 +70,12 @@ impl Reader {
     }
 
     /// The frames of a stack as lines, innermost first.
-    pub(super) fn places(&mut self, stack: &Stack) -> Vec<Arc<Place>> {
+    pub(super) fn places(&mut self, stack: &Stack) -> Vec<Arc<CodeLine>> {
         stack.frames.iter().take(DEEPEST).map(|frame| self.place(&frame.code, frame.line)).collect()
     }
 
     /// A line, made once.
-    fn place(&mut self, code: &Arc<Code>, line: Option<u32>) -> Arc<Place> {
+    fn place(&mut self, code: &Arc<Code>, line: Option<u32>) -> Arc<CodeLine> {
         if let Some((known, place)) = self.places.get(&(code.address, line))
             && Arc::ptr_eq(known, code)
         {
@@ -84,14 +84,8 @@ impl Reader {
         if self.places.len() >= MOST_PLACES {
             self.places.clear();
         }
-        let place = Arc::new(Place { function: code.qualname.clone(), file: code.file.clone(), line });
+        let place = Arc::new(CodeLine { function: code.qualname.clone(), file: code.file.clone(), line });
         self.places.insert((code.address, line), (Arc::clone(code), Arc::clone(&place)));
         place
     }
-}
-
-fn wait(info: &ThreadInfo) -> Option<Wait> {
-    let since_ns = info.blocked?.since_ns.and_then(|ns| u64::try_from(ns).ok());
-    let wait = info.wait.as_ref()?;
-    Some(Wait { object: wait.object, target: wait.target.clone(), since_ns })
 }

@@ -3,9 +3,10 @@
 //! A look stands for the time since the look before it. Numbers of lines and objects are bounded: a program that makes code for
 //! ever does not make its watcher grow. What is turned away is counted.
 
-use super::look::{Look, Place};
+use super::look::Look;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
+use ungil_remote::frames::CodeLine;
 use ungil_remote::gc::Collections;
 use ungil_remote::stop_the_world::Pauses;
 use ungil_remote::{ThreadState, WaitTarget};
@@ -26,7 +27,7 @@ pub struct Contended {
     /// Most threads seen waiting for it at once.
     pub most_waiters: u32,
     /// The line at which most of the waiting was, and how much of it: the heavy hitter of a stream (Boyer and Moore).
-    pub place: Option<(Arc<Place>, f64)>,
+    pub place: Option<(Arc<CodeLine>, f64)>,
 }
 
 /// Looks added up.
@@ -41,7 +42,7 @@ pub struct Tally {
     /// By thread.
     pub threads: FxHashMap<u32, Seconds>,
     /// By line.
-    pub lines: FxHashMap<Arc<Place>, Seconds>,
+    pub lines: FxHashMap<Arc<CodeLine>, Seconds>,
     /// By object waited for.
     pub objects: FxHashMap<u64, Contended>,
     /// Lines and objects that were one too many, in thread-seconds.
@@ -132,7 +133,7 @@ impl Tally {
 }
 
 impl Contended {
-    fn hit(&mut self, place: Option<&Arc<Place>>, weight: f64) {
+    fn hit(&mut self, place: Option<&Arc<CodeLine>>, weight: f64) {
         let Some(place) = place else { return };
         self.place = match self.place.take() {
             Some((known, sum)) if known == *place => Some((known, sum + weight)),

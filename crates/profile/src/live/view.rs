@@ -3,8 +3,8 @@
 //! Words from the target (names, commands, file names) are as the target has them: whoever prints them to a terminal takes
 //! control characters out.
 
-use super::look::Place;
 use serde::Serialize;
+use ungil_remote::frames::CodeLine;
 use ungil_remote::gc::{Collections, Generation};
 use ungil_remote::stop_the_world::Pauses;
 use ungil_remote::{ThreadState, WaitTarget};
@@ -159,7 +159,7 @@ pub struct ThreadView {
     /// What it waits for.
     pub wait: Option<WaitView>,
     /// Its frames at the last look, innermost first.
-    pub stack: Vec<Place>,
+    pub stack: Vec<CodeLine>,
 }
 
 /// A wait.
@@ -191,7 +191,7 @@ pub struct OtherThreads {
 pub struct LineView {
     /// The line.
     #[serde(flatten)]
-    pub place: Place,
+    pub place: CodeLine,
     /// Threads that were there on average: thread-seconds a second, by state.
     pub threads: Shares,
     /// All states together.
@@ -218,7 +218,7 @@ pub struct ObjectView {
     /// Who holds it, where it can be told.
     pub held_by: Option<String>,
     /// The line at which most of the waiting was.
-    pub at: Option<Place>,
+    pub at: Option<CodeLine>,
 }
 
 /// The collector.

@@ -10,7 +10,7 @@ use thiserror::Error;
 pub struct CoreError {
     /// What failed.
     pub what: String,
-    /// Why.
+    /// The cause.
     pub why: String,
     /// What to do.
     pub help: String,

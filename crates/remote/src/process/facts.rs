@@ -108,12 +108,12 @@ impl Process {
         }
     }
 
-    /// Returns the bytes of `start..end` that are in memory; `None` where that cannot be told.
+    /// Returns the bytes of `start..end` that are in memory; `None` if unknown.
     pub(crate) fn resident(&self, start: u64, end: u64) -> Option<u64> {
         if self.core.is_some() { None } else { pagemap::resident(self.pid, start, end) }
     }
 
-    /// Returns the address space by kind; empty where that cannot be told.
+    /// Returns the address space by kind; empty if unknown.
     pub(crate) fn mapped(&self) -> Vec<Mapped> {
         if self.core.is_some() { Vec::new() } else { smaps::by_kind(self.pid).unwrap_or_default() }
     }

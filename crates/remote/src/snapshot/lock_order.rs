@@ -1,10 +1,10 @@
 //! Lock orders that could deadlock, as plain data.
 
 use super::make::hex;
-use crate::lock_order::{CodeLine, LockOrder, OrderCycle};
+use crate::frames::CodeLine;
+use crate::lock_order::{LockOrder, OrderCycle};
 use crate::memory::ReadError;
 use crate::python::Python;
-use crate::referrers::Name;
 use crate::thread_dump::{ThreadDump, thread_names};
 use crate::thread_observer::ThreadObserver;
 use crate::wait_target::WaitTarget;
@@ -12,10 +12,14 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 use std::fmt;
 use std::time::{Duration, Instant};
+use ungil_format::counted;
 
 /// A pause between two looks is this many times as long as a look, and no shorter than [`MIN_PAUSE`].
 const PAUSE: u32 = 2;
 const MIN_PAUSE: Duration = Duration::from_millis(1);
+
+/// A lock without a name is searched for this often: a search takes milliseconds.
+const MAX_SEARCHES: u8 = 8;
 
 /// A cycle of lock orders: it has not hung, and could.
 #[derive(Debug, Clone, Serialize)]
@@ -82,21 +86,14 @@ pub fn watch_lock_order(
     Ok(())
 }
 
-/// Names the cycles of `order`, with `dump` a look at the same process.
+/// Names the cycles of `order`, with `dump` a look at the same process. The names are kept in `order`.
 #[must_use]
-pub fn lock_orders(order: &LockOrder, python: &Python, dump: &ThreadDump) -> LockOrders {
+pub fn lock_orders(order: &mut LockOrder, python: &Python, dump: &ThreadDump) -> LockOrders {
     let cycles = order.cycles();
     if cycles.is_empty() {
         return LockOrders::default();
     }
-    let locks = cycles.iter().flatten().map(|edge| edge.held);
-    // The frames that hold a lock, or wait for one, are left out: what only they refer to may be a new lock each time.
-    let frames = dump.threads.iter().flat_map(|info| {
-        let holding = info.holds.iter().filter_map(|hold| hold.frame).max();
-        let taking = info.wait.as_ref().map(|_| 0);
-        info.frames().iter().skip(holding.max(taking).map_or(0, |index| index + 1))
-    });
-    let names = python.names(locks, frames);
+    search_names(order, &cycles, python, dump);
     let threads = thread_names(python, dump);
     let by_tid: FxHashMap<u32, &String> = dump
         .threads
@@ -105,8 +102,8 @@ pub fn lock_orders(order: &LockOrder, python: &Python, dump: &ThreadDump) -> Loc
         .collect();
     let mut found = LockOrders::default();
     for cycle in cycles {
-        if cycle.iter().all(|edge| names.contains_key(&edge.held)) {
-            found.cycles.push(view(order, &cycle, &names, &by_tid));
+        if cycle.iter().all(|edge| matches!(order.names.get(&edge.held), Some((Some(_), _)))) {
+            found.cycles.push(view(order, &cycle, &by_tid));
         } else {
             found.left_out += 1;
         }
@@ -114,12 +111,31 @@ pub fn lock_orders(order: &LockOrder, python: &Python, dump: &ThreadDump) -> Loc
     found
 }
 
-fn view(
-    order: &LockOrder,
-    cycle: &OrderCycle,
-    names: &FxHashMap<u64, Name>,
-    threads: &FxHashMap<u32, &String>,
-) -> LockOrderView {
+/// Searches for the names of the locks of `cycles` that have none yet.
+fn search_names(order: &mut LockOrder, cycles: &[OrderCycle], python: &Python, dump: &ThreadDump) {
+    let names = &order.names;
+    let is_wanted = |lock: &u64| !matches!(names.get(lock), Some((Some(_), _) | (_, MAX_SEARCHES..)));
+    let mut wanted: Vec<u64> = cycles.iter().flatten().map(|edge| edge.held).filter(is_wanted).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    if wanted.is_empty() {
+        return;
+    }
+    // The frames that hold a lock, or wait for one, are left out: what only they refer to may be a new lock each time.
+    let frames = dump.threads.iter().flat_map(|info| {
+        let holding = info.holds.iter().filter_map(|hold| hold.frame).max();
+        let taking = info.wait.as_ref().map(|_| 0);
+        info.frames().iter().skip(holding.max(taking).map_or(0, |index| index + 1))
+    });
+    let mut found = python.names(wanted.iter().copied(), frames);
+    for lock in wanted {
+        let (name, searches) = order.names.entry(lock).or_default();
+        *searches = searches.saturating_add(1);
+        *name = found.remove(&lock).or_else(|| name.take());
+    }
+}
+
+fn view(order: &LockOrder, cycle: &OrderCycle, threads: &FxHashMap<u32, &String>) -> LockOrderView {
     let lock = |address: u64| {
         let known = order.lock(address);
         LockView {
@@ -127,7 +143,7 @@ fn view(
             kind: known.map_or(WaitTarget::Lock, |known| known.target.clone()),
             name: known
                 .and_then(|known| known.name.clone())
-                .or_else(|| names.get(&address).map(ToString::to_string)),
+                .or_else(|| order.names.get(&address)?.0.as_ref().map(ToString::to_string)),
         }
     };
     let edges = cycle.iter().map(|edge| OrderEdgeView {
@@ -164,7 +180,7 @@ impl fmt::Display for OrderEdgeView {
         if let Some(at) = self.held_at.as_ref().filter(|at| Some(*at) != self.taken_at.as_ref()) {
             write!(f, " from {at}")?;
         }
-        write!(f, " (seen {} times)", self.count)
+        write!(f, " (seen {})", counted(self.count, "time"))
     }
 }
 

@@ -41,12 +41,12 @@ impl Watch {
 
     /// Names the lock orders seen so far that could deadlock, while the process is there to say what its locks are called.
     pub(super) fn find_lock_orders(&mut self) {
-        if self.locks.order.cycles().len() == self.lock_orders.cycles.len() + self.lock_orders.left_out {
+        if self.locks.order.cycles().is_empty() {
             return;
         }
         let python = self.looker.python_mut();
         if let Ok(dump) = ThreadObserver::default().dump(python) {
-            self.lock_orders = lock_orders(&self.locks.order, python, &dump);
+            self.lock_orders = lock_orders(&mut self.locks.order, python, &dump);
         }
     }
 

@@ -1,10 +1,11 @@
 //! Shares and spans of looks whose times are given.
 
 use super::*;
-use crate::live::{Seen, Wait};
+use crate::live::Seen;
+use ungil_remote::{Releaser, WaitedObject};
 
-fn place(line: u32) -> Arc<Place> {
-    Arc::new(Place { function: "f".into(), file: "a.py".into(), line: Some(line) })
+fn place(line: u32) -> Arc<CodeLine> {
+    Arc::new(CodeLine { function: "f".into(), file: "a.py".into(), line: Some(line) })
 }
 
 fn look(threads: &[(u32, ThreadState, Option<u64>, u32)]) -> Look {
@@ -12,7 +13,10 @@ fn look(threads: &[(u32, ThreadState, Option<u64>, u32)]) -> Look {
         thread,
         state,
         place: Some(place(line)),
-        wait: object.map(|object| Wait { object, target: WaitTarget::Lock, since_ns: None }),
+        wait: object.map(|object| {
+            let (target, releaser) = (WaitTarget::Lock, Releaser::WithBlock);
+            Arc::new(WaitedObject { object, target, name: None, releaser })
+        }),
     };
     Look { at_ns: 0, threads: threads.iter().map(seen).collect(), torn: 0 }
 }
