@@ -1,4 +1,4 @@
-//! A Python program of `tests/looks` under the eyes of `ungil dump`: started, heard out, looked at, ended.
+//! A Python program of `tests/debuggees` under the eyes of `ungil dump`: started, heard out, looked at, ended.
 
 use crate::{HANG, Out, Ungil, eventually, python};
 use serde_json::Value;
@@ -11,7 +11,7 @@ use std::time::Instant;
 
 /// The folder of the programs.
 pub fn looks() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("looks")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("debuggees")
 }
 
 /// A program that has reached its state, told the truth about it, and stays in it.
@@ -21,12 +21,12 @@ pub struct Target {
     stdin: Option<ChildStdin>,
     said: mpsc::Receiver<String>,
     started: Instant,
-    /// What it said of itself: `pid`, `threads`, `deadlocks` and more, as `tests/looks/look.py` has them.
+    /// What it said of itself: `pid`, `threads`, `deadlocks` and more, as `tests/debuggees/look.py` has them.
     pub truth: Value,
 }
 
 impl Target {
-    /// Starts `tests/looks/NAME.py` on one of [`crate::BUILDS`] with interpreter's options, and waits for its truth.
+    /// Starts `tests/debuggees/NAME.py` on one of [`crate::BUILDS`] with interpreter's options, and waits for its truth.
     #[track_caller]
     pub fn start(build: &str, options: &[&str], name: &str) -> Target {
         let mut command = Command::new(python(build));

@@ -163,7 +163,7 @@ pub struct Told {
     /// Why.
     pub why: String,
     /// What to do about it.
-    pub mend: String,
+    pub help: String,
 }
 
 impl Out {
@@ -179,13 +179,13 @@ impl Out {
     pub fn told(&self, code: i32) -> Told {
         assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         let lines: Vec<&str> = self.stderr.lines().filter(|l| !l.starts_with("note: ")).collect();
-        let [what, why, mend] = lines[..] else { panic!("not three lines:\n{}", self.stderr) };
+        let [what, why, help] = lines[..] else { panic!("not three lines:\n{}", self.stderr) };
         let part = |line: &str, head: &str| {
             let rest = line.strip_prefix(head).unwrap_or_else(|| panic!("no '{head}' in:\n{}", self.stderr));
             assert!(!rest.trim().is_empty(), "nothing after '{head}':\n{}", self.stderr);
             rest.to_string()
         };
-        Told { what: part(what, "ungil: "), why: part(why, "  why: "), mend: part(mend, "  try: ") }
+        Told { what: part(what, "ungil: "), why: part(why, "  why: "), help: part(help, "  try: ") }
     }
 
     /// The record it left: the newest in its directory.

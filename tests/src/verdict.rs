@@ -1,7 +1,7 @@
 //! What `ungil dump --json` says against what a program said of itself: every difference, in words.
 //!
 //! Nothing may be missing and nothing invented. Where the truth leaves something open (a thread that computes, a holder that no
-//! tool could know) it says so itself, thread by thread; the rules for that are in `tests/looks/look.py`.
+//! tool could know) it says so itself, thread by thread; the rules for that are in `tests/debuggees/look.py`.
 
 mod stacks;
 mod waiting;

@@ -102,7 +102,7 @@ fn a_process_that_cannot_be_asked_is_a_clear_word() {
     let shut = Server::start(&place, "3.15", "turning", &[("PYTHON_DISABLE_REMOTE_DEBUG", "1")]);
     let told = ask(&place).args([shut.pid()]).run().told(1);
     assert!(told.what.contains("does not let itself be asked"), "{told:?}");
-    assert!(told.mend.contains("PYTHON_DISABLE_REMOTE_DEBUG"), "{told:?}");
+    assert!(told.help.contains("PYTHON_DISABLE_REMOTE_DEBUG"), "{told:?}");
     shut.end();
 
     let place = Place::new();

@@ -37,7 +37,7 @@ fn a_syntax_error_is_named_with_its_place() {
     let told = out.told(1);
     assert!(told.what.starts_with("3.14") && told.what.contains("exit code 1"), "{told:?}");
     assert!(told.why.contains("SyntaxError"), "{told:?}");
-    assert!(told.mend.contains("broken.py"), "{told:?}");
+    assert!(told.help.contains("broken.py"), "{told:?}");
     let runs = place.newest();
     let run = &runs.runs()[0];
     assert_eq!((run["outcome"]["kind"].as_str(), run["outcome"]["code"].as_i64()), (Some("exited"), Some(1)));
@@ -90,7 +90,7 @@ fn arms_that_disagree_are_an_error_that_shows_the_first_difference() {
     assert!(told.what.contains("different answers"), "{told:?}");
     assert!(told.why.contains("line 2"), "{told:?}");
     assert!(told.why.contains("'gil True'") && told.why.contains("'gil False'"), "{told:?}");
-    assert!(told.mend.contains("--allow-different-output"), "{told:?}");
+    assert!(told.help.contains("--allow-different-output"), "{told:?}");
     let out =
         place.one_block(["differs.py", "--python", "3.14,3.14t", "--allow-different-output"]).run().ok();
     let record = out.record();
@@ -142,7 +142,7 @@ fn a_scripts_arguments_without_dashes_are_shown_where_they_belong() {
     ];
     for (args, line) in cases {
         let told = place.ungil(args.iter().copied()).run().told(2);
-        assert_eq!(told.mend, format!("arguments follow `--`: {line}"), "{args:?}");
+        assert_eq!(told.help, format!("arguments follow `--`: {line}"), "{args:?}");
     }
     // What it says to do is right; and a misspelt option of ungil's is no argument of the script's.
     let line = ["s.py", "--python", "3.14", "--", "--n", "5"];

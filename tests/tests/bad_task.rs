@@ -37,7 +37,7 @@ fn an_item_that_cannot_be_pickled_is_named_by_its_number() {
         let told = told("work:double", "sealed(4)", model);
         assert!(told.what.contains("item 2") && told.what.contains(model), "{told:?}");
         assert!(told.why.contains("sealed for good"), "{told:?}");
-        assert!(told.mend.contains("--models"), "{told:?}");
+        assert!(told.help.contains("--models"), "{told:?}");
     }
     // Without that item the same task runs.
     task(&Place::new(), "work:double", "sealed(2)", "threads,spawn").ok();

@@ -38,7 +38,7 @@ fn fails_again(place: &Place, ungil: Ungil) -> Value {
     let told = ungil.run().told(1);
     let record = place.newest();
     let run = (*record.runs().last().unwrap()).clone();
-    let (_, line) = told.mend.split_once("by hand: ").unwrap_or_else(|| panic!("no line in {told:?}"));
+    let (_, line) = told.help.split_once("by hand: ").unwrap_or_else(|| panic!("no line in {told:?}"));
     let mut shell = Command::new("sh");
     for name in ["PYTHONPATH", "PYTHON_GIL", "PYTHONHASHSEED", "UNGIL_PHASE", "UNGIL_WORKERS", "UNGIL_ARM"] {
         shell.env_remove(name);
@@ -138,6 +138,6 @@ fn the_words_of_a_failure_are_the_exception_and_the_line_before_it() {
     // A phase without an end has its own words, and nothing that a run by hand would show.
     place.write("open.py", "import ungil_phase\nungil_phase.start()\n");
     let told = place.one_block(["open.py", "--python", "3.14"]).run().told(1);
-    assert!(told.what.contains("phase has no end") && told.mend.contains("with phase():"), "{told:?}");
-    assert!(!told.mend.contains("by hand"), "{told:?}");
+    assert!(told.what.contains("phase has no end") && told.help.contains("with phase():"), "{told:?}");
+    assert!(!told.help.contains("by hand"), "{told:?}");
 }

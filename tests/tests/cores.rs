@@ -338,7 +338,7 @@ fn a_core_of_an_older_python() {
     std::io::BufRead::read_line(&mut std::io::BufReader::new(old.stdout.take().unwrap()), &mut said).unwrap();
     if said == "False\n" {
         let told = dump(&gcore(&place, old.id().into()), &[]).told(1);
-        assert!(told.what.contains("no CPython") && told.mend.contains("pystack"), "{told:?}");
+        assert!(told.what.contains("no CPython") && told.help.contains("pystack"), "{told:?}");
     } else {
         eprintln!("left out: the system's python3 is no older one");
     }

@@ -144,8 +144,8 @@ fn what_cannot_be_looked_into_is_said_in_three_lines() {
     assert_eq!((out.code, out.stdout.as_str()), (1, ""));
     let lines: Vec<&str> = out.stderr.lines().collect();
     assert!(
-        matches!(lines[..], [what, why, mend]
-        if what.contains("holds no CPython") && why.starts_with("  why: ") && mend.starts_with("  try: ")),
+        matches!(lines[..], [what, why, help]
+        if what.contains("holds no CPython") && why.starts_with("  why: ") && help.starts_with("  try: ")),
         "{lines:?}"
     );
     assert_eq!(dump(&[], &[]).code, 2);

@@ -82,7 +82,7 @@ fn asked_to_end(signal: &str) {
     running.signal(signal);
     let out = running.wait();
     let told = out.told(130);
-    assert!(told.what.contains("interrupted") && told.mend.contains("--resume r.jsonl"), "{told:?}");
+    assert!(told.what.contains("interrupted") && told.help.contains("--resume r.jsonl"), "{told:?}");
     assert!(!pids.iter().any(|&pid| alive(pid)), "nothing is left when ungil has ended");
     let record = Record::read(&place.at("r.jsonl"));
     assert_eq!(record.runs().len(), 5);
@@ -343,5 +343,5 @@ fn replay_prints_a_record_in_every_form_and_runs_nothing() {
     let head = record.lines().next().unwrap();
     place.write("empty.jsonl", format!("{head}\n"));
     let told = place.ungil(["compare", "--replay", "empty.jsonl"]).run().told(1);
-    assert!(told.what.contains("nothing to show") && told.mend.contains("--resume"), "{told:?}");
+    assert!(told.what.contains("nothing to show") && told.help.contains("--resume"), "{told:?}");
 }

@@ -177,13 +177,13 @@ fn fewer_than_five_blocks_decide_nothing() {
     place.write("w.py", UNEQUAL);
     let out = place.one_block(["w.py", "--python", "3.14,3.14t", "--fail-if", "time(3.14t) < 0.5"]).run();
     assert_eq!(out.code, 0, "one block crosses no bound of a ratio: {}", out.stderr);
-    assert!(out.stderr.contains("cannot tell: time(3.14t) < 0.5"), "{}", out.stderr);
+    assert!(out.stderr.contains("inconclusive: time(3.14t) < 0.5"), "{}", out.stderr);
     let claims = ["is the fastest", "is the slowest", "(1 block)  faster", "Use 3.14t"];
     assert!(!claims.iter().any(|c| out.stdout.contains(c)), "{}", out.stdout);
-    assert!(out.stdout.contains("(1 block)  cannot tell"), "{}", out.stdout);
+    assert!(out.stdout.contains("(1 block)  inconclusive"), "{}", out.stdout);
     let record = out.record();
     let figure = &record.comparison()["arms"][1]["metrics"]["wall_s"]["baseline"];
-    assert_eq!(figure["verdict"], "cannot-tell");
+    assert_eq!(figure["verdict"], "inconclusive");
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn the_papers_workloads_run_and_check_themselves() {
         }
     }
     let skipped = list(&summary, "skipped").concat();
-    assert!(skipped.contains("every mended form") && skipped.contains("cannot import"), "{skipped}");
+    assert!(skipped.contains("every fixed form") && skipped.contains("cannot import"), "{skipped}");
     assert!(summary["missing"]["energy_j"].as_str().unwrap().contains("no sensor"), "{}", summary["missing"]);
 }
 
@@ -81,7 +81,7 @@ fn shared_objects_and_their_private_twins_run_and_check_themselves() {
 }
 
 #[test]
-fn mended_forms_run_where_the_package_is() {
+fn fixed_forms_run_where_the_package_is() {
     let packages = std::env::var_os("UNGIL_PACKAGES").map(PathBuf::from);
     let packages = packages.expect("UNGIL_PACKAGES: run the tests with `cargo xtask test`").join("installed");
     let place = Place::new();
@@ -94,9 +94,9 @@ fn mended_forms_run_where_the_package_is() {
     let home = place.at("home");
     let summary = suite(&place, args).env("UNGIL_HOME", home.to_str().unwrap()).run().ok().json();
     assert!(list(&summary, "failed").is_empty() && list(&summary, "skipped").is_empty(), "{summary}");
-    let mended = rows(&summary).into_iter().filter(|r| r["form"] == "mended").count();
+    let fixed = rows(&summary).into_iter().filter(|r| r["form"] == "fixed").count();
     assert_eq!(
-        mended,
+        fixed,
         3 * (2 + 9),
         "two of the paper's, and all shared ones but the attribute that is written"
     );
@@ -262,7 +262,7 @@ fn ctrl_c_keeps_what_was_measured_and_resume_completes_it() {
     running.signal("INT");
     let out = running.wait();
     let told = out.told(130);
-    assert!(told.what.contains("interrupted") && told.mend.contains("ungil suite --resume"), "{told:?}");
+    assert!(told.what.contains("interrupted") && told.help.contains("ungil suite --resume"), "{told:?}");
     let summary = out.json();
     assert_eq!(arms(&summary, "mandelbrot"), ["3.14t"]);
     assert_eq!(list(&summary, "unfinished").len(), 2, "{}", summary["unfinished"]);

@@ -155,7 +155,7 @@ fn what_cannot_be_watched_is_said_in_three_lines() {
     sleep.kill().unwrap();
     sleep.wait().unwrap();
     assert!(told.what.contains("no CPython"), "{told:?}");
-    assert!(place.ungil(["top"]).run().told(2).mend.contains("--once"));
+    assert!(place.ungil(["top"]).run().told(2).help.contains("--once"));
     for wrong in [&["top", "0"][..], &["top", "1", "-d", "0"], &["top", "1", "--rate", "0"], &["top", "x"]] {
         place.ungil(wrong.iter().copied()).run().told(2);
     }

@@ -8,10 +8,10 @@ use made::{Bytes, Fills, macho, pe, watch};
 use ungil_audit::image::{Arch, Image};
 
 /// A Mach-O image of which the last part, from `at` on, was replaced.
-fn with(at: usize, part: &[u8], mend: impl FnOnce(&mut Bytes)) -> Vec<u8> {
+fn with(at: usize, part: &[u8], repair: impl FnOnce(&mut Bytes)) -> Vec<u8> {
     let mut file = Bytes(macho(Arch::X86_64, Fills::Opcodes, true).bytes);
     file.put(at, part);
-    mend(&mut file);
+    repair(&mut file);
     file.0
 }
 

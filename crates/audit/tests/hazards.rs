@@ -1,4 +1,4 @@
-//! Every program of `tests/hazards` has the hazards that its comments expect, at those lines, and no others. A mended twin has none.
+//! Every program of `tests/hazards` has the hazards that its comments expect, at those lines, and no others. A fixed twin has none.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -44,7 +44,7 @@ fn every_program_has_its_hazards_and_no_others() {
             .collect();
         assert_eq!(found, expected(&text), "{name}");
         assert_eq!(found.len(), program.hazards.len(), "{name}: a line is told once");
-        assert!(!name.contains("mended") || found.is_empty(), "{name} is mended");
+        assert!(!name.contains("fixed") || found.is_empty(), "{name} is fixed");
         told.extend(program.hazards.iter().map(|hazard| hazard.kind));
     }
     assert_eq!(told.into_iter().collect::<Vec<_>>(), Kind::ALL, "every rule has a program that meets it");

@@ -116,7 +116,7 @@ fn judge(bounds: &[Bound], view: View<'_>) -> Result<ExitCode, Edge> {
                 eprintln!("crossed: {says}");
                 code = ExitCode::from(CROSSED);
             }
-            Crossed::CannotTell(says) => eprintln!("cannot tell: {says}"),
+            Crossed::Inconclusive(says) => eprintln!("inconclusive: {says}"),
             Crossed::No(says) => eprintln!("holds: {says}"),
         }
     }
@@ -124,7 +124,7 @@ fn judge(bounds: &[Bound], view: View<'_>) -> Result<ExitCode, Edge> {
 }
 
 pub(crate) fn sensors(request: &str) -> Result<energy::Opened, Edge> {
-    let edge = |e: energy::Error| Edge::usage(e.to_string(), e.why(), e.mend());
+    let edge = |e: energy::Error| Edge::usage(e.to_string(), e.why(), e.help());
     let request: energy::Request = request.parse().map_err(edge)?;
     energy::open(&request).map_err(edge)
 }

@@ -27,13 +27,13 @@ pub(crate) struct Edge {
 
 impl Edge {
     /// A failure of the measurement.
-    pub(crate) fn failed(what: impl Into<String>, why: impl Display, mend: impl Into<String>) -> Edge {
-        Edge { failure: Failure::new(what, why.to_string(), mend), code: FAILED }
+    pub(crate) fn failed(what: impl Into<String>, why: impl Display, help: impl Into<String>) -> Edge {
+        Edge { failure: Failure::new(what, why.to_string(), help), code: FAILED }
     }
 
     /// A request that makes no sense.
-    pub(crate) fn usage(what: impl Into<String>, why: impl Display, mend: impl Into<String>) -> Edge {
-        Edge { failure: Failure::new(what, why.to_string(), mend), code: USAGE }
+    pub(crate) fn usage(what: impl Into<String>, why: impl Display, help: impl Into<String>) -> Edge {
+        Edge { failure: Failure::new(what, why.to_string(), help), code: USAGE }
     }
 
     /// The same with the place added where what was measured can be found.
@@ -41,31 +41,31 @@ impl Edge {
         let resume =
             format!("ungil compare --resume {}", ungil_experiment::shell::word(&path.to_string_lossy()));
         if self.code == INTERRUPTED {
-            self.failure.mend = format!("what was measured is in the record; go on with {resume}");
+            self.failure.help = format!("what was measured is in the record; go on with {resume}");
         }
         self
     }
 
     /// The same with another way out.
-    pub(crate) fn with_mend(mut self, mend: impl Into<String>) -> Edge {
-        self.failure.mend = mend.into();
+    pub(crate) fn with_help(mut self, help: impl Into<String>) -> Edge {
+        self.failure.help = help.into();
         self
     }
 
     /// The same where there is room for one line.
     pub(crate) fn in_one_line(&self) -> String {
-        format!("{}: {}; {}", self.failure.what, self.failure.why, self.failure.mend)
+        format!("{}: {}; {}", self.failure.what, self.failure.why, self.failure.help)
     }
 
     /// Prints the three lines and gives the exit code.
     pub(crate) fn report(self) -> ExitCode {
-        let Failure { what, why, mend } = &self.failure;
+        let Failure { what, why, help } = &self.failure;
         // A path or a name in it may be another's.
         // A blank more or less matters in a line to be run; a line's end would make it two.
         let one_line =
             |text: &str| harmless(&text.lines().map(str::trim).collect::<Vec<_>>().join(" ")).into_owned();
         let text =
-            format!("ungil: {}\n  why: {}\n  try: {}\n", one_line(what), one_line(why), one_line(mend));
+            format!("ungil: {}\n  why: {}\n  try: {}\n", one_line(what), one_line(why), one_line(help));
         let _ = io::stderr().write_all(text.as_bytes());
         ExitCode::from(self.code)
     }
@@ -86,12 +86,12 @@ impl From<AttachError> for Edge {
     /// A process that cannot be looked into.
     fn from(error: AttachError) -> Edge {
         let what = error.to_string();
-        let (why, mend) = match error {
+        let (why, help) = match error {
             AttachError::NoProcess(_) => ("it has ended, or never was".into(), "pgrep -a python lists the Pythons that run".into()),
             AttachError::Ended(_) => ("its memory went with it".into(), "give a process that lives longer".into()),
             AttachError::Zombie(_) => ("its memory is gone".into(), "look at its parent, which has not asked how it ended".into()),
             AttachError::Kernel(_) => ("it has no memory of its own".into(), "give a process that runs Python".into()),
-            AttachError::Denied { why, mend, .. } => (why, mend),
+            AttachError::Denied { why, help, .. } => (why, help),
             AttachError::Exec(_) => ("the kernel has not set the new program up yet".into(), "look again".into()),
             AttachError::NoThread(_) => (
                 "the interpreter is starting or ending, or the process is the child of a fork that has not come back to Python".into(),
@@ -104,13 +104,13 @@ impl From<AttachError> for Edge {
             AttachError::Core(error) => (error.why, error.help),
             AttachError::Layout { why, .. } => (why, "use a release of ungil that knows this CPython".into()),
         };
-        Edge::failed(what, why, mend)
+        Edge::failed(what, why, help)
     }
 }
 
 impl From<pythons::Error> for Edge {
     fn from(error: pythons::Error) -> Edge {
-        Edge { failure: Failure::new(error.to_string(), error.why(), error.mend()), code: USAGE }
+        Edge { failure: Failure::new(error.to_string(), error.why(), error.help()), code: USAGE }
     }
 }
 

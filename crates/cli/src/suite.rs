@@ -78,7 +78,7 @@ pub(crate) fn run(args: Suite) -> Result<ExitCode, Edge> {
                 "what was measured is kept; go on with ungil suite --resume {}",
                 ungil_experiment::shell::word(&place.to_string_lossy())
             );
-            Err(Edge::from(error).with_mend(go_on))
+            Err(Edge::from(error).with_help(go_on))
         }
         Err(error) => Err(error.into()),
     }
@@ -94,7 +94,7 @@ fn sensors_of(request: &str) -> Result<energy::Opened, Error> {
     let request: Result<energy::Request, _> = request.parse();
     request
         .and_then(|r| energy::open(&r))
-        .map_err(|e| Error::Failed(ungil_experiment::Failure::new(e.to_string(), e.why(), e.mend())))
+        .map_err(|e| Error::Failed(ungil_experiment::Failure::new(e.to_string(), e.why(), e.help())))
 }
 
 /// Plans, says so, and makes the folder.
@@ -107,7 +107,7 @@ fn begin(args: &Suite, place: &Path) -> Result<Vec<(Point, Header)>, Edge> {
         return Err(Edge::failed(
             "there is nothing to run",
             why,
-            "name other workloads, or mend what is missing",
+            "name other workloads, or fix what is missing",
         ));
     }
     if !args.quiet {
@@ -163,9 +163,9 @@ fn judge(summary: &Summary, place: &Path) -> Result<ExitCode, Edge> {
     let all: Vec<(String, String)> = failed.chain(summary.unreadable.iter().map(unreadable)).collect();
     let Some((what, why)) = all.first() else { return Ok(ExitCode::SUCCESS) };
     let others = if all.len() > 1 { format!(", and {} others", all.len() - 1) } else { String::new() };
-    let mend = format!(
+    let help = format!(
         "ungil suite --resume {} tries again what failed; its records say how",
         ungil_experiment::shell::word(&place.to_string_lossy())
     );
-    Err(Edge::failed(format!("{what} failed{others}"), why, mend))
+    Err(Edge::failed(format!("{what} failed{others}"), why, help))
 }

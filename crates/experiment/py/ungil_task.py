@@ -19,7 +19,7 @@ import time
 
 
 class Refused(Exception):
-    """Something the user has to mend: what, why, what to do."""
+    """Something the user has to help: what, why, what to do."""
 
 
 def load(target):
@@ -250,7 +250,7 @@ def main():
     try:
         results = run(job)
     except Refused as refused:
-        for line in zip(("what", "why", "mend"), refused.args):
+        for line in zip(("what", "why", "help"), refused.args):
             print("ungil-task %s: %s" % line, file=sys.stderr)
         sys.exit(70)
     for result in results:

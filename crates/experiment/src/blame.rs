@@ -40,12 +40,12 @@ pub(crate) fn run_failure(header: &Header, arm: &Arm, run: &Run, by_hand: &str) 
         let prefix = format!("ungil-task {key}: ");
         stderr.lines().find_map(|l| l.strip_prefix(&prefix).map(str::to_string))
     };
-    if let (Some(what), Some(why), Some(mend)) = (told("what"), told("why"), told("mend")) {
-        return Failure::new(format!("{}: {what}", arm.id), why, mend);
+    if let (Some(what), Some(why), Some(help)) = (told("what"), told("why"), told("help")) {
+        return Failure::new(format!("{}: {what}", arm.id), why, help);
     }
     let when = if run.block == 0 { "the warm-up".to_string() } else { format!("block {}", run.block) };
     let serves = matches!(header.workload, Workload::Serve { .. });
-    let mend = match run.outcome {
+    let help = match run.outcome {
         Outcome::TimedOut => {
             format!(
                 "give it more time with --timeout, or run it by hand and see with ungil dump where it hangs: {by_hand}"
@@ -61,7 +61,7 @@ pub(crate) fn run_failure(header: &Header, arm: &Arm, run: &Run, by_hand: &str) 
         || "it wrote nothing to standard error".into(),
         |end| format!("standard error ends with: {end}"),
     );
-    Failure::new(format!("{} failed in {when}: {}", arm.id, run.outcome), why, mend)
+    Failure::new(format!("{} failed in {when}: {}", arm.id, run.outcome), why, help)
 }
 
 /// Characters of a failed run's last lines that are shown.

@@ -29,7 +29,7 @@ pub enum Crossed {
     /// It is crossed.
     Yes(String),
     /// The interval straddles it.
-    CannotTell(String),
+    Inconclusive(String),
 }
 
 const FORM: &str =
@@ -104,7 +104,7 @@ impl Bound {
         let Some((arm, figure)) = arm.and_then(|a| Some((a, a.metrics.get(self.metric.key)?))) else {
             let why = |a: &ArmFigures| a.failed.clone().or_else(|| a.missing.get(self.metric.key).cloned());
             let why = arm.and_then(why).map_or_else(String::new, |why| format!(": {why}"));
-            return Crossed::CannotTell(format!("{title}: there is no such figure{why}"));
+            return Crossed::Inconclusive(format!("{title}: there is no such figure{why}"));
         };
         let (low, high, shown) = if self.absolute {
             // The share of all requests: a median over blocks would hide one block of failures.
@@ -112,12 +112,12 @@ impl Bound {
             let m = pooled.unwrap_or(figure.median);
             (m, m, metric::show(m, self.metric.unit))
         } else if let Some(why) = figure.baseline.as_ref().and_then(|v| v.why.as_ref()) {
-            return Crossed::CannotTell(format!("{title}: {why}"));
+            return Crossed::Inconclusive(format!("{title}: {why}"));
         } else {
             match figure.baseline.as_ref().map(|v| v.ratio) {
                 None => (1.0, 1.0, "1 (it is the baseline)".into()),
                 Some(None) => {
-                    return Crossed::CannotTell(format!("{title}: there is no ratio with the baseline"));
+                    return Crossed::Inconclusive(format!("{title}: there is no ratio with the baseline"));
                 }
                 Some(Some(r)) => match r.both() {
                     Some((low, high)) => {
@@ -125,7 +125,7 @@ impl Bound {
                     }
                     None => {
                         let blocks = counted(r.blocks, "block");
-                        return Crossed::CannotTell(format!(
+                        return Crossed::Inconclusive(format!(
                             "{title}: too few to decide, {blocks} of {LEAST_BLOCKS}"
                         ));
                     }
@@ -140,11 +140,11 @@ impl Bound {
         };
         match (surely, maybe) {
             (true, _) => Crossed::Yes(says),
-            (false, true) => Crossed::CannotTell(says),
+            (false, true) => Crossed::Inconclusive(says),
             (false, false) => match arm.requests.and_then(|r| r.too_many(&arm.arm)) {
                 // What a service that fails spends is not what its work would cost.
                 Some(why) if self.metric.unit != Unit::Share => {
-                    Crossed::CannotTell(format!("{says}, but {why}"))
+                    Crossed::Inconclusive(format!("{says}, but {why}"))
                 }
                 _ => Crossed::No(says),
             },

@@ -81,7 +81,7 @@ fn versus(key: &str, mine: (&str, &[&Run]), theirs: (&str, &[&Run]), seed: u64) 
     let answer = |ratio, verdict, why| Versus { arm: arm.into(), ratio, verdict, why };
     let failures = incomparable(key, (me, requests(mine)), (arm, requests(theirs)));
     if failures.is_some() {
-        return answer(None, Verdict::CannotTell, failures);
+        return answer(None, Verdict::Inconclusive, failures);
     }
     let value = |run: &Run| run.metrics.get(key).copied();
     let pairs: Vec<(u32, f64, f64)> = mine
@@ -98,13 +98,13 @@ fn versus(key: &str, mine: (&str, &[&Run]), theirs: (&str, &[&Run]), seed: u64) 
     // No throughput at all is no work: two arms that served nothing are not the same.
     let idle_counts = metric::find(key).is_some_and(|m| m.better == metric::Better::More);
     if let Some(why) = not_positive(&pairs, me, arm, idle_counts) {
-        return answer(ratio, Verdict::CannotTell, Some(why));
+        return answer(ratio, Verdict::Inconclusive, Some(why));
     }
     let verdict = match &ratio {
         Some(ratio) => ratio.verdict(margin),
         // Zero on both sides in every block: nothing swapped, nothing failed.
         None if pairs.len() >= stats::LEAST_BLOCKS => Verdict::Same,
-        None => Verdict::CannotTell,
+        None => Verdict::Inconclusive,
     };
     answer(ratio, verdict, None)
 }
@@ -163,7 +163,7 @@ mod tests {
         pairs[3].0 = 0.0;
         let found = judged("throughput_per_s", &pairs);
         assert_eq!(found.ratio.map(|r| (r.ratio.round(), r.blocks)), Some((2.0, 8)));
-        assert_eq!(found.verdict, Verdict::CannotTell);
+        assert_eq!(found.verdict, Verdict::Inconclusive);
         assert_eq!(found.why.as_deref(), Some("3.14t has 0 in block 4"));
         pairs[6].1 = 0.0;
         pairs[8].1 = 0.0;
@@ -174,9 +174,9 @@ mod tests {
     #[test]
     fn a_zero_on_both_sides_is_no_difference() {
         assert_eq!(judged("gc_s", &[(0.0, 0.0); 5]).verdict, Verdict::Same);
-        assert_eq!(judged("gc_s", &[(0.0, 0.0); 4]).verdict, Verdict::CannotTell);
+        assert_eq!(judged("gc_s", &[(0.0, 0.0); 4]).verdict, Verdict::Inconclusive);
         let idle = judged("throughput_per_s", &[(0.0, 0.0); 5]);
-        assert_eq!(idle.verdict, Verdict::CannotTell, "two arms that served nothing");
+        assert_eq!(idle.verdict, Verdict::Inconclusive, "two arms that served nothing");
         assert!(idle.why.is_some_and(|w| w.contains("3.14t has 0 in blocks 1, 2, 3, 4 and 5")));
         let mut pairs = vec![(20.0, 10.0); 6];
         pairs[2] = (0.0, 0.0);
@@ -193,7 +193,7 @@ mod tests {
         let (mine, theirs) = (runs("3.14t", 3e3), runs("3.14", 0.0));
         let (mine, theirs): (Vec<_>, Vec<_>) = (mine.iter().collect(), theirs.iter().collect());
         let found = versus("throughput_per_s", ("3.14t", &mine), ("3.14", &theirs), 7);
-        assert_eq!((found.ratio, found.verdict), (None, Verdict::CannotTell));
+        assert_eq!((found.ratio, found.verdict), (None, Verdict::Inconclusive));
         assert_eq!(found.why.as_deref(), Some("30.0 % of the requests to 3.14t failed"));
         assert_eq!(versus("requests", ("3.14t", &mine), ("3.14", &theirs), 7).verdict, Verdict::Same);
     }

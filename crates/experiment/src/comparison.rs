@@ -66,7 +66,7 @@ pub struct Versus {
     pub ratio: Option<Ratio>,
     /// The verdict at this metric's margin.
     pub verdict: Verdict,
-    /// The reason why the verdict is [`Verdict::CannotTell`] and further blocks would not change it.
+    /// The reason why the verdict is [`Verdict::Inconclusive`] and further blocks would not change it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }

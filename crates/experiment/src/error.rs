@@ -11,13 +11,13 @@ pub struct Failure {
     /// Why.
     pub why: String,
     /// What to do about it.
-    pub mend: String,
+    pub help: String,
 }
 
 impl Failure {
     /// A failure from its three lines.
-    pub fn new(what: impl Into<String>, why: impl Into<String>, mend: impl Into<String>) -> Failure {
-        Failure { what: what.into(), why: why.into(), mend: mend.into() }
+    pub fn new(what: impl Into<String>, why: impl Into<String>, help: impl Into<String>) -> Failure {
+        Failure { what: what.into(), why: why.into(), help: help.into() }
     }
 }
 
@@ -57,12 +57,12 @@ impl Error {
     }
 }
 
-pub(crate) fn usage(what: impl Into<String>, why: impl Into<String>, mend: impl Into<String>) -> Error {
-    Error::Usage(Failure::new(what, why, mend))
+pub(crate) fn usage(what: impl Into<String>, why: impl Into<String>, help: impl Into<String>) -> Error {
+    Error::Usage(Failure::new(what, why, help))
 }
 
-pub(crate) fn failed(what: impl Into<String>, why: impl Into<String>, mend: impl Into<String>) -> Error {
-    Error::Failed(Failure::new(what, why, mend))
+pub(crate) fn failed(what: impl Into<String>, why: impl Into<String>, help: impl Into<String>) -> Error {
+    Error::Failed(Failure::new(what, why, help))
 }
 
 impl From<ungil_meter::Error> for Error {

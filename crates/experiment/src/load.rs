@@ -23,17 +23,17 @@ impl Custom {
     /// # Errors
     /// [`Error::Usage`] when it does not compile or names no group.
     pub fn parse(text: &str) -> Result<Custom, Error> {
-        let mend = r"write for example --metric 'rows: (?<rows_per_s>[\d.]+)'";
+        let help = r"write for example --metric 'rows: (?<rows_per_s>[\d.]+)'";
         let regex = Regex::new(text).map_err(|e| {
             let why = e.to_string().lines().last().unwrap_or_default().trim().to_string();
-            usage(format!("cannot read --metric '{text}'"), why, mend)
+            usage(format!("cannot read --metric '{text}'"), why, help)
         })?;
         let names: Vec<String> = regex.capture_names().flatten().map(str::to_string).collect();
         match <[String; 1]>::try_from(names) {
             Ok([name]) => Ok(Custom { name, regex }),
             Err(names) => {
                 let why = format!("it has {} named groups, and one names the metric", names.len());
-                Err(usage(format!("cannot read --metric '{text}'"), why, mend))
+                Err(usage(format!("cannot read --metric '{text}'"), why, help))
             }
         }
     }

@@ -34,8 +34,8 @@ impl RunContext<'_> {
         let at_s = set_up.duration_since(self.began).as_secs_f64();
         let room = self.support.join(format!("run-{block}-{order}"));
         let channel = Channel::create(&room).map_err(|e| {
-            let mend = "make room in the temporary directory, or point TMPDIR elsewhere";
-            failed("cannot set up a run", e.to_string(), mend)
+            let help = "make room in the temporary directory, or point TMPDIR elsewhere";
+            failed("cannot set up a run", e.to_string(), help)
         })?;
         let port = self.workload.serving().is_some().then(serve::free_port).transpose()?;
         let launch = self.launch(arm, block, &channel, port)?;

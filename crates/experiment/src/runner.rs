@@ -110,8 +110,8 @@ impl<'a> Experiment<'a> {
     ) -> Result<(), Error> {
         let (header, env) = (self.record.header.clone(), self.env.clone());
         let support = support().map_err(|e| {
-            let mend = "make room in the temporary directory, or point TMPDIR elsewhere";
-            failed("cannot set up the experiment", e.to_string(), mend)
+            let help = "make room in the temporary directory, or point TMPDIR elsewhere";
+            failed("cannot set up the experiment", e.to_string(), help)
         })?;
         let mut cx = RunContext {
             workload: &header.workload,

@@ -65,7 +65,8 @@ pub enum Verdict {
     /// Both intervals lie inside the margin.
     Same,
     /// The intervals are too wide, or there are too few blocks.
-    CannotTell,
+    #[serde(alias = "cannot-tell")] // the name in records written by 0.1
+    Inconclusive,
 }
 
 /// The median; of an even number, the mean of the middle two. `None` of nothing.
@@ -146,7 +147,7 @@ fn student(values: &[f64]) -> (f64, Option<f64>) {
 impl Ratio {
     /// What may be said, with differences inside `margin` (a share of 1) called none.
     pub fn verdict(&self, margin: f64) -> Verdict {
-        let Some((low, high)) = self.both() else { return Verdict::CannotTell };
+        let Some((low, high)) = self.both() else { return Verdict::Inconclusive };
         if high < 1.0 - margin {
             Verdict::Less
         } else if low > 1.0 + margin {
@@ -154,7 +155,7 @@ impl Ratio {
         } else if low >= 1.0 - margin && high <= 1.0 + margin {
             Verdict::Same
         } else {
-            Verdict::CannotTell
+            Verdict::Inconclusive
         }
     }
 
@@ -204,14 +205,14 @@ mod tests {
     fn verdicts_need_both_intervals_and_enough_blocks() {
         let twice: Vec<(f64, f64)> = (0..8).map(|i| (2.0 + 0.001 * f64::from(i), 1.0)).collect();
         assert_eq!(paired(&twice, 7).map(|r| r.verdict(0.01)), Some(Verdict::More));
-        assert_eq!(paired(&twice[..4], 7).map(|r| r.verdict(0.01)), Some(Verdict::CannotTell));
+        assert_eq!(paired(&twice[..4], 7).map(|r| r.verdict(0.01)), Some(Verdict::Inconclusive));
         let same: Vec<(f64, f64)> = (0..8).map(|i| (1.0 + 0.0002 * f64::from(i), 1.0)).collect();
         assert_eq!(paired(&same, 7).map(|r| r.verdict(0.01)), Some(Verdict::Same));
         // One wild block leaves the median's interval narrow, not Student's.
         let mut wild = twice.clone();
         wild.push((900.0, 1.0));
         wild.push((0.001, 1.0));
-        assert_eq!(paired(&wild, 7).map(|r| r.verdict(0.01)), Some(Verdict::CannotTell));
+        assert_eq!(paired(&wild, 7).map(|r| r.verdict(0.01)), Some(Verdict::Inconclusive));
     }
 
     #[test]

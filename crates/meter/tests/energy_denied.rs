@@ -23,7 +23,7 @@ fn words(root: &Path) -> String {
         Err(error) => {
             let kind =
                 if matches!(error, Error::Denied { sensor: "powercap", .. }) { "denied" } else { "other" };
-            format!("{kind}\n{error}\n{}\n{}\n", error.why(), error.mend())
+            format!("{kind}\n{error}\n{}\n{}\n", error.why(), error.help())
         }
     }
 }
@@ -67,7 +67,7 @@ fn forbid(tree: &Tree, id: &str) {
 }
 
 #[test]
-fn a_refused_package_is_an_error_that_names_the_mend() {
+fn a_refused_package_is_an_error_that_names_the_help() {
     let tree = Tree::two_sockets();
     forbid(&tree, "intel-rapl:0");
     let said = unprivileged(&tree);
@@ -94,7 +94,7 @@ fn a_refused_part_that_is_not_counted_is_a_note() {
 }
 
 #[test]
-fn the_mend_works() {
+fn following_the_help_works() {
     let tree = Tree::two_sockets();
     forbid(&tree, "intel-rapl:0");
     fs::set_permissions(tree.at("intel-rapl:0").join("energy_uj"), fs::Permissions::from_mode(0o444))

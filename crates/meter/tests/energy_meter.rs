@@ -174,7 +174,7 @@ fn a_silent_command_is_an_error_and_not_a_zero() {
     let error = end(&mut meter).unwrap_err();
     assert!(matches!(&error, Error::MeterSilent { .. }), "{error:?}");
     assert!(error.why().contains("no reading yet") && error.why().contains("sleep 1000"), "{}", error.why());
-    assert!(error.mend().contains("12.5 W"), "{}", error.mend());
+    assert!(error.help().contains("12.5 W"), "{}", error.help());
     assert!(matches!(end(&mut meter), Err(Error::NoWindow { .. })));
 }
 

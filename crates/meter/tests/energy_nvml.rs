@@ -166,7 +166,7 @@ fn a_driver_that_refuses_or_is_not_loaded() {
     fake.set("init", 0);
     fake.set("energy.0", NO_PERMISSION);
     let error = fake.open().map(|_| ()).unwrap_err();
-    assert!(matches!(&error, Error::Denied { .. }) && error.mend().contains("/dev/nvidia"), "{error:?}");
+    assert!(matches!(&error, Error::Denied { .. }) && error.help().contains("/dev/nvidia"), "{error:?}");
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn a_library_that_is_missing_or_is_not_nvml_is_absent() {
     let error = Nvml::open(Some(Path::new("/nowhere/libnvidia-ml.so"))).map(|_| ()).unwrap_err();
     assert!(matches!(&error, Error::Absent { sensor: "nvml", .. }), "{error:?}");
     assert!(error.why().contains("/nowhere/libnvidia-ml.so"), "{}", error.why());
-    assert!(error.mend().contains("nvml=LIBRARY"), "{}", error.mend());
+    assert!(error.help().contains("nvml=LIBRARY"), "{}", error.help());
 
     let fake = Fake { dir: tempfile::tempdir().unwrap() };
     fs::write(fake.library(), "not a library").unwrap();

@@ -240,6 +240,6 @@ fn without_counts_the_kernel_is_asked() {
     assert!(error.why().starts_with("perf_event_open of energy-pkg on cpu 0"), "{error:?}");
     assert!(matches!(&error, Error::Absent { .. } | Error::Denied { .. }), "{error:?}");
     if matches!(error, Error::Denied { .. }) {
-        assert!(error.mend().contains("cap_perfmon"), "{}", error.mend());
+        assert!(error.help().contains("cap_perfmon"), "{}", error.help());
     }
 }

@@ -356,7 +356,7 @@ fn no_zones_is_absent_with_the_reason() {
     assert!(matches!(&error, Error::Absent { sensor: "powercap", .. }), "{error:?}");
     assert_eq!(error.to_string(), "no powercap energy sensor");
     assert!(error.why().ends_with("has no RAPL zone"), "{}", error.why());
-    assert!(error.mend().contains("--energy model"), "{}", error.mend());
+    assert!(error.help().contains("--energy model"), "{}", error.help());
 
     let error = Powercap::open(&tree.root().join("missing")).map(|_| ()).unwrap_err();
     assert!(matches!(&error, Error::Absent { .. }) && error.why().contains("missing"), "{error:?}");

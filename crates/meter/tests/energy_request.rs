@@ -72,7 +72,7 @@ fn what_is_refused_and_why() {
         assert!(matches!(error, Error::Request { .. }), "{text}: {error:?}");
         assert!(error.why().contains(part), "{text}: {}", error.why());
         assert!(
-            error.to_string().starts_with(&format!("--energy {text}")) && error.mend().contains("powercap")
+            error.to_string().starts_with(&format!("--energy {text}")) && error.help().contains("powercap")
         );
     }
 }

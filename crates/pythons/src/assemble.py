@@ -57,11 +57,11 @@ int __libc_start_main(main_fn theirs, int argc, char **argv, void (*init)(void),
 
 
 class Failure(Exception):
-    """Why it cannot be done, and what would mend that."""
+    """Why it cannot be done, and what would help that."""
 
-    def __init__(self, why, mend=""):
+    def __init__(self, why, help=""):
         super().__init__(why)
-        self.mend = mend
+        self.help = help
 
 
 class Tools:
@@ -72,7 +72,7 @@ class Tools:
         self.ended = False
         self.lock = threading.Lock()
 
-    def run(self, *argv, mend="", **options):
+    def run(self, *argv, help="", **options):
         """Its output; a Failure with the last thing it said if it fails."""
         with self.lock:
             if self.ended:
@@ -82,13 +82,13 @@ class Tools:
                     argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                     errors="replace", start_new_session=True, **options)
             except FileNotFoundError:
-                raise Failure(f"there is no {argv[0]}", mend or f"apt-get install {PACKAGE_OF.get(argv[0], argv[0])}")
+                raise Failure(f"there is no {argv[0]}", help or f"apt-get install {PACKAGE_OF.get(argv[0], argv[0])}")
         said = self.running.communicate()[0]
         if self.running.returncode:
             lines = [line.strip() for line in said.splitlines() if line.strip()]
             # The first error and not the last line: what follows is advice and totals.
             errors = [line for line in lines if line.lower().startswith(("e:", "err:", "error"))]
-            raise Failure(f"{os.path.basename(argv[0])} failed: {(errors or lines[-1:] or ['(it said nothing)'])[0]}", mend)
+            raise Failure(f"{os.path.basename(argv[0])} failed: {(errors or lines[-1:] or ['(it said nothing)'])[0]}", help)
         return said
 
     def end(self):
@@ -177,8 +177,8 @@ class Recipe:
             "APT::Update::Post-Invoke-Success": "", "APT::Update::Error-Mode": "any",
         }
         options = [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
-        self.tools.run("apt-get", *options, "-q", "update", mend=NETWORK)
-        self.tools.run("apt-get", *options, "-q", "download", *packages, cwd=apt, mend=NETWORK)
+        self.tools.run("apt-get", *options, "-q", "update", help=NETWORK)
+        self.tools.run("apt-get", *options, "-q", "download", *packages, cwd=apt, help=NETWORK)
 
     def mirror(self):
         """The Debian archive this machine is set up to use."""
@@ -189,7 +189,7 @@ class Recipe:
                 if line.startswith("Debian ") and "security" not in line:
                     return line.split()[1]
             if attempt == "as it is":
-                self.tools.run("apt-get", "-q", "update", mend="sudo apt-get update, then try again")
+                self.tools.run("apt-get", "-q", "update", help="sudo apt-get update, then try again")
         raise Failure("apt knows no Debian archive", "add one to apt's sources, or install uv")
 
     def pip(self, debian, *arguments):
@@ -200,7 +200,7 @@ class Recipe:
         except ImportError:
             command = [glob.glob(f"{debian}/usr/share/python-wheels/pip-*.whl")[0] + "/pip"]
         options = ["--disable-pip-version-check", "--no-input", "-q"]
-        self.tools.run(sys.executable, *command, *arguments[:1], *options, *arguments[1:], mend=NETWORK)
+        self.tools.run(sys.executable, *command, *arguments[:1], *options, *arguments[1:], help=NETWORK)
 
     def core(self, debian):
         """The unpacked wheel for this version and ABI."""
@@ -308,7 +308,7 @@ class Recipe:
         with open(source, "w") as f:
             f.write(PYMAIN)
         self.tools.run("cc", "-shared", "-fPIC", "-O2", "-o", f"{self.made}/lib/libpymain.so", source, "-ldl",
-                       mend="apt-get install gcc libc6-dev")
+                       help="apt-get install gcc libc6-dev")
         self.tools.run(patchelf, "--add-needed", "libpymain.so", "--set-rpath", "$ORIGIN/../lib", self.binary)
         modules = glob.glob(f"{self.library}/lib-dynload/*.so")
         self.tools.run(patchelf, "--set-rpath", "$ORIGIN/../..", *modules)
@@ -359,12 +359,12 @@ def main():
         finished.set()
         return 0
     except KeyboardInterrupt:
-        why, mend = "interrupted", "run it again: nothing was left behind"
+        why, help = "interrupted", "run it again: nothing was left behind"
     except (Failure, OSError, LookupError, zipfile.BadZipFile) as e:
-        why, mend = " ".join(str(e).split()) or type(e).__name__, getattr(e, "mend", "")
+        why, help = " ".join(str(e).split()) or type(e).__name__, getattr(e, "help", "")
     tools.end()
     clear(scratch)  # here and not only by whoever started this, who may be gone, or be the reason for the failure
-    print(f"fail {why}\t{mend}", flush=True)
+    print(f"fail {why}\t{help}", flush=True)
     return 1
 
 

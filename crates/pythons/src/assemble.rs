@@ -50,7 +50,7 @@ pub(crate) fn installable(wanted: &Spec) -> Option<(String, bool)> {
 /// Runs the recipe in the staging folder and says where the interpreter is there.
 pub(crate) fn install(job: &Job, say: &mut dyn FnMut(&str)) -> Result<PathBuf, Error> {
     let failed =
-        |why: String, mend: &str| Error::Assemble { spec: job.name.to_owned(), why, mend: mend.to_owned() };
+        |why: String, help: &str| Error::Assemble { spec: job.name.to_owned(), why, help: help.to_owned() };
     let python = python(job).ok_or_else(|| {
         failed(
             "it takes a Python 3.9 or newer, and there is none".to_owned(),
@@ -100,7 +100,7 @@ pub(crate) fn install(job: &Job, say: &mut dyn FnMut(&str)) -> Result<PathBuf, E
     if status.success() {
         return Ok(made);
     }
-    let (why, mend) = match &failure {
+    let (why, help) = match &failure {
         Some(text) => text.split_once('\t').unwrap_or((text, "")),
         None => ("", ""),
     };
@@ -108,8 +108,8 @@ pub(crate) fn install(job: &Job, say: &mut dyn FnMut(&str)) -> Result<PathBuf, E
         "" => format!("the recipe ended with {status}: {}", last_line(&errors)),
         why => why.to_owned(),
     };
-    let mend = if mend.is_empty() { "try again, or install uv" } else { mend };
-    Err(failed(why, mend))
+    let help = if help.is_empty() { "try again, or install uv" } else { help };
+    Err(failed(why, help))
 }
 
 /// A Python to run the recipe with: the one on the search path, or any other that is new enough.

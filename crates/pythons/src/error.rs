@@ -1,10 +1,10 @@
 //! What can go wrong with an interpreter, each said as what, why and what to do.
 //!
-//! The three lines live next to each other per error, so that a new one cannot be added without its mend.
+//! The three lines live next to each other per error, so that a new one cannot be added without its help.
 
 use std::path::PathBuf;
 
-/// An error of this room. `Display` is the *what*, [`Error::why`] and [`Error::mend`] the other two lines.
+/// An error of this room. `Display` is the *what*, [`Error::why`] and [`Error::help`] the other two lines.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -118,7 +118,7 @@ pub enum Error {
         /// What failed, with the last of what it said.
         why: String,
         /// What would make it work.
-        mend: String,
+        help: String,
     },
     /// What was installed does not run, or is not what was asked for. Nothing of it is kept.
     #[error("'{spec}' was installed and does not work")]
@@ -176,7 +176,7 @@ impl Error {
     }
 
     /// What to do about it, in one line.
-    pub fn mend(&self) -> String {
+    pub fn help(&self) -> String {
         match self {
             Error::NotFound { install: Some(version), needs_uv: true, .. } => format!(
                 "give its path, or add its folder to $UNGIL_PYTHONS; with uv on the PATH: ungil pythons install {version}"
@@ -205,7 +205,7 @@ impl Error {
                 format!("see what 'uv python install {spec}' says, or let ungil assemble it: --with assemble")
             }
             Error::Uv { spec, .. } => format!("see what 'uv python install {spec}' says"),
-            Error::Assemble { mend, .. } => mend.clone(),
+            Error::Assemble { help, .. } => help.clone(),
             Error::Broken { .. } => "try again; if it stays so, report it with this message".to_owned(),
             Error::Folder { .. } => "make it writable, or set $UNGIL_HOME to a folder that is".to_owned(),
         }

@@ -163,7 +163,7 @@ fn a_specification_means_one_interpreter_or_is_an_error() {
     assert_eq!(error("3.15.0").0.as_deref(), Some("3.15.0rc1"));
     assert_eq!(error("3.14.1").0.as_deref(), Some("3.14.2"));
     assert_eq!(error("3.11").1, None, "only uv installs it, and there is none");
-    let help = resolve("3.11", &search).unwrap_err().mend();
+    let help = resolve("3.11", &search).unwrap_err().help();
     assert!(help.ends_with("with uv on the PATH: ungil pythons install 3.11"), "{help}");
     assert_eq!(error("3.12t").1, None); // there never was one
     assert_eq!(error("3.99").1, None); // nor is there one yet
@@ -172,7 +172,7 @@ fn a_specification_means_one_interpreter_or_is_an_error() {
     let said = resolve("3.15t", &search).unwrap_err();
     assert_eq!(said.to_string(), "no interpreter '3.15t' was found");
     assert!(said.why().contains("3.14.2t") && said.why().contains("pypy3.11.1"), "{}", said.why());
-    assert_eq!(said.mend(), "ungil pythons install 3.15t");
+    assert_eq!(said.help(), "ungil pythons install 3.15t");
     script(&dir.path().join("path/uv"), "exit 1");
     assert_eq!(error("3.11").1.as_deref(), Some("3.11"), "uv installs it");
     assert_eq!(error("3.99").1, None);

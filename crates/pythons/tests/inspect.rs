@@ -13,7 +13,7 @@ use ungil_pythons::{Error, Implementation, Origin, Search, find, inspect, survey
 
 fn fails(path: &Path) -> Error {
     let error = inspect(path, Origin::Path).expect_err("this is no interpreter");
-    for line in [error.to_string(), error.why(), error.mend()] {
+    for line in [error.to_string(), error.why(), error.help()] {
         assert!(!line.is_empty() && !line.contains('\n'), "{line:?}");
     }
     error

@@ -71,7 +71,7 @@ fn uv(version: &str, free_threaded: bool) -> String {
 fn what_is_assembled_is_a_whole_python() {
     let place = Place::new();
     let (result, said) = place.install("3.14t", Installer::Assemble);
-    let installed = result.unwrap_or_else(|e| panic!("{e}\n{}\n{}", e.why(), e.mend()));
+    let installed = result.unwrap_or_else(|e| panic!("{e}\n{}\n{}", e.why(), e.help()));
     assert!(!installed.already_there && !said.is_empty());
     let python = installed.interpreter;
     assert_eq!((python.name.as_str(), place.left()), ("3.14t", vec!["3.14t".to_owned()]));
@@ -142,7 +142,7 @@ fn where_uv_cannot_the_recipe_is_tried_and_said() {
         matches!(error, Error::Assemble { .. }) && error.why().contains("E: the archive is not there"),
         "{error:?}"
     );
-    assert!(!error.mend().is_empty());
+    assert!(!error.help().is_empty());
     assert!(matches!(place.install("3.14t", Installer::Uv).0, Err(Error::Uv { .. })));
     assert!(matches!(place.install("3.12t", Installer::Auto).0, Err(Error::Uv { .. })));
     assert!(matches!(place.install("3.12t", Installer::Assemble).0, Err(Error::NoRecipe { .. })));
@@ -163,7 +163,7 @@ fn what_cannot_be_installed_is_refused_before_anything_is_locked() {
         let error = place.install(spec, how).0.unwrap_err();
         assert!(matches!(error, Error::NoRecipe { .. }), "{spec}: {error:?}");
         assert!(!place.at("own").exists(), "{spec}: no folder and no lock");
-        (error.why(), error.mend())
+        (error.why(), error.help())
     };
     let (why, help) = refused("3.12", Installer::Auto);
     assert!(why.starts_with("ungil itself can assemble 3.13,"), "{why}");

@@ -78,10 +78,10 @@ fn the_default_is_the_newest_release_that_has_a_twin() {
 fn without_a_pair_the_error_says_which_half_to_install() {
     let dir = tempdir().unwrap();
     let search = common::only(dir.path());
-    let mend = || default_pair(&search).unwrap_err().mend();
-    assert_eq!(mend(), "ungil pythons install 3.14 3.14t");
+    let help = || default_pair(&search).unwrap_err().help();
+    assert_eq!(help(), "ungil pythons install 3.14 3.14t");
     fake(dir.path(), "a", "3.15.1", false, GCC);
-    assert_eq!(mend(), "ungil pythons install 3.15t");
+    assert_eq!(help(), "ungil pythons install 3.15t");
 }
 
 #[test]

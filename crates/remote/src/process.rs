@@ -48,7 +48,7 @@ pub enum AttachError {
         /// What stands in the way, as far as can be told.
         why: String,
         /// The smallest thing that would help.
-        mend: String,
+        help: String,
     },
     /// The kernel is replacing its program.
     #[error("process {0} is about to run another program (exec)")]

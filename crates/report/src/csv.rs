@@ -49,12 +49,12 @@ pub fn csv(view: View<'_>) -> String {
 }
 
 fn verdict(verdict: ungil_experiment::stats::Verdict) -> String {
-    use ungil_experiment::stats::Verdict::{CannotTell, Less, More, Same};
+    use ungil_experiment::stats::Verdict::{Inconclusive, Less, More, Same};
     match verdict {
         Less => "less",
         More => "more",
         Same => "same",
-        CannotTell => "cannot-tell",
+        Inconclusive => "inconclusive",
     }
     .into()
 }

@@ -191,10 +191,10 @@ fn list(folder: &Path, depth: u32, files: &mut Vec<PathBuf>) -> io::Result<()> {
 }
 
 fn cannot(path: &Path, error: &io::Error) -> Error {
-    let mend = match error.kind() {
+    let help = match error.kind() {
         io::ErrorKind::PermissionDenied => "give a folder or a record you may read",
         _ => "check the path",
     };
     let what = format!("cannot read {}", path.display());
-    Error::Record { path: path.into(), failure: Failure::new(what, error.to_string(), mend) }
+    Error::Record { path: path.into(), failure: Failure::new(what, error.to_string(), help) }
 }

@@ -118,7 +118,7 @@ pub(crate) fn verdict_word(verdict: Verdict, metric: &Metric) -> &'static str {
     let time = metric.key == "wall_s";
     match (verdict, metric.better) {
         (Verdict::Same, _) => "same",
-        (Verdict::CannotTell, _) => "cannot tell",
+        (Verdict::Inconclusive, _) => "inconclusive",
         (Verdict::Less, Better::Less) if time => "faster",
         (Verdict::More, Better::Less) if time => "slower",
         (Verdict::More, Better::More) => "faster",

@@ -167,7 +167,7 @@ impl<'a> Story<'a> {
             .map(|(figures, versus, ratio)| {
                 let how = match versus.verdict {
                     Verdict::Same => "takes the same time as".to_string(),
-                    Verdict::CannotTell => "cannot be told apart from".to_string(),
+                    Verdict::Inconclusive => "cannot be told apart from".to_string(),
                     v if v == self.good() => format!("is {} faster than", factor(ratio.ratio)),
                     _ => format!("is {} slower than", factor(ratio.ratio)),
                 };

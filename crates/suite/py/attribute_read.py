@@ -1,6 +1,6 @@
 """Shared objects: an attribute of one instance read size times.
 
-Mended: the same instance after `ungil.share(it)`, which keeps threads from counting their references to it.
+Fixed: the same instance after `ungil.share(it)`, which keeps threads from counting their references to it.
 """
 
 import ungil_suite as suite
@@ -11,7 +11,7 @@ class Settings:
         self.step = 3
 
 
-def mend():
+def fixed():
     import ungil
 
     return ungil.share(Settings())
@@ -29,4 +29,4 @@ def verify(_, results, size):
 
 
 if __name__ == "__main__":
-    suite.contend(__doc__, 4_000_000, Settings, read, verify, mend)
+    suite.contend(__doc__, 4_000_000, Settings, read, verify, fixed)

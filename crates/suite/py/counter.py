@@ -1,6 +1,6 @@
 """Shared objects: size increments of one counter under a lock.
 
-Mended: an `ungil.Adder`.
+Fixed: an `ungil.Adder`.
 """
 
 import threading
@@ -17,7 +17,7 @@ class Counter:
         return self.count
 
 
-def mend():
+def fixed():
     import ungil
 
     return ungil.Adder()
@@ -40,4 +40,4 @@ def verify(counters, _, size):
 
 
 if __name__ == "__main__":
-    suite.contend(__doc__, 1_000_000, Counter, count, verify, mend)
+    suite.contend(__doc__, 1_000_000, Counter, count, verify, fixed)

@@ -1,6 +1,6 @@
 """Shared objects: size items appended to one deque and as many taken from its other end.
 
-Mended: an `ungil.Queue`.
+Fixed: an `ungil.Queue`.
 """
 
 from collections import deque
@@ -8,7 +8,7 @@ from collections import deque
 import ungil_suite as suite
 
 
-def mend():
+def fixed():
     import ungil
 
     return ungil.Queue()
@@ -30,4 +30,4 @@ def verify(lines, results, size):
 
 
 if __name__ == "__main__":
-    suite.contend(__doc__, 1_000_000, deque, turn, verify, mend)
+    suite.contend(__doc__, 1_000_000, deque, turn, verify, fixed)

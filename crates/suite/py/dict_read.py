@@ -1,6 +1,6 @@
 """Shared objects: size look-ups in one dict that nobody changes.
 
-Mended: an `ungil.ConcurrentDict`.
+Fixed: an `ungil.ConcurrentDict`.
 """
 
 import ungil_suite as suite
@@ -12,7 +12,7 @@ def make():
     return {key: key for key in range(KEYS)}
 
 
-def mend():
+def fixed():
     import ungil
 
     return ungil.ConcurrentDict(make())
@@ -31,4 +31,4 @@ def verify(_, results, size):
 
 
 if __name__ == "__main__":
-    suite.contend(__doc__, 2_000_000, make, read, verify, mend)
+    suite.contend(__doc__, 2_000_000, make, read, verify, fixed)

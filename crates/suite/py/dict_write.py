@@ -1,6 +1,6 @@
 """Shared objects: size values put into one dict, under keys that are there already.
 
-Mended: an `ungil.ConcurrentDict`.
+Fixed: an `ungil.ConcurrentDict`.
 """
 
 import ungil_suite as suite
@@ -12,7 +12,7 @@ def make():
     return dict.fromkeys(range(KEYS), -1)
 
 
-def mend():
+def fixed():
     import ungil
 
     return ungil.ConcurrentDict(make())
@@ -33,4 +33,4 @@ def verify(tables, _, size):
 
 
 if __name__ == "__main__":
-    suite.contend(__doc__, 2_000_000, make, write, verify, mend)
+    suite.contend(__doc__, 2_000_000, make, write, verify, fixed)

@@ -2,7 +2,7 @@
 
 Every place has the same string, so that what is counted is references to one object.
 
-Mended: the same tuple after `ungil.share(it, immortal=True)`: the interpreter counts references to a string unless it is immortal.
+Fixed: the same tuple after `ungil.share(it, immortal=True)`: the interpreter counts references to a string unless it is immortal.
 """
 
 import ungil_suite as suite
@@ -14,7 +14,7 @@ def make():
     return ("".join(["ni", "ne"]),) * PLACES
 
 
-def mend():
+def fixed():
     import ungil
 
     return ungil.share(make(), immortal=True)
@@ -33,4 +33,4 @@ def verify(_, results, size):
 
 
 if __name__ == "__main__":
-    suite.contend(__doc__, 4_000_000, make, read, verify, mend)
+    suite.contend(__doc__, 4_000_000, make, read, verify, fixed)

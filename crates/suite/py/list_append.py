@@ -1,12 +1,12 @@
 """Shared objects: size items appended to one list.
 
-Mended: an `ungil.AppendList`.
+Fixed: an `ungil.AppendList`.
 """
 
 import ungil_suite as suite
 
 
-def mend():
+def fixed():
     import ungil
 
     return ungil.AppendList()
@@ -24,4 +24,4 @@ def verify(lists, _, size):
 
 
 if __name__ == "__main__":
-    suite.contend(__doc__, 2_000_000, list, append, verify, mend)
+    suite.contend(__doc__, 2_000_000, list, append, verify, fixed)

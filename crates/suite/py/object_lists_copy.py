@@ -3,7 +3,7 @@
 size strings; each worker reads its range of the shared list and fills a list of its own, which the main thread puts into its place
 in a new list. No thread writes to what another reads; what is shared is the strings.
 
---form mended: the list becomes an `ungil.Array` first, and the results go back into it.
+--form fixed: the list becomes an `ungil.Array` first, and the results go back into it.
 """
 
 import ungil_suite as suite
@@ -25,15 +25,15 @@ def put(pool, chosen, records, result):
 
 
 def main():
-    chosen = suite.options(__doc__, 500_000, workers=True, models=suite.ANY, forms=("plain", "mended"))
+    chosen = suite.options(__doc__, 500_000, workers=True, models=suite.ANY, forms=("plain", "fixed"))
     records = [f"name{i} middleName{i} surname{i}" for i in range(chosen.size)]
-    if chosen.form == "mended":
+    if chosen.form == "fixed":
         import ungil
 
         records = ungil.Array(records)
     with suite.pool(chosen) as pool:
         with suite.phase():
-            result = records if chosen.form == "mended" else [None] * chosen.size
+            result = records if chosen.form == "fixed" else [None] * chosen.size
             put(pool, chosen, records, result)
     for i in range(0, chosen.size, max(1, chosen.size // 1000)):
         suite.check(result[i] == f"NAME{i} MIDDLENAME{i} SURNAME{i}", f"place {i} has {result[i]!r}")

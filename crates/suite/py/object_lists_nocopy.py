@@ -3,7 +3,7 @@
 size strings; each worker has a range of its own and writes `records[i] = records[i].upper()`. Without a GIL every write takes the
 list's one lock, and every string dropped belongs to the thread that made it, which must hear of it.
 
---form mended: the list becomes an `ungil.Array` first, whose places have no common lock.
+--form fixed: the list becomes an `ungil.Array` first, whose places have no common lock.
 """
 
 import ungil_suite as suite
@@ -16,9 +16,9 @@ def upper(records, low, high):
 
 
 def main():
-    chosen = suite.options(__doc__, 500_000, workers=True, forms=("plain", "mended"))
+    chosen = suite.options(__doc__, 500_000, workers=True, forms=("plain", "fixed"))
     records = [f"name{i} middleName{i} surname{i}" for i in range(chosen.size)]
-    if chosen.form == "mended":
+    if chosen.form == "fixed":
         import ungil
 
         records = ungil.Array(records)

@@ -1,6 +1,6 @@
 """Shared objects: size items put into one `queue.Queue` and as many taken out, each thread doing both.
 
-Mended: an `ungil.Queue`.
+Fixed: an `ungil.Queue`.
 """
 
 from queue import Queue
@@ -8,7 +8,7 @@ from queue import Queue
 import ungil_suite as suite
 
 
-def mend():
+def fixed():
     import ungil
 
     return ungil.Queue()
@@ -30,4 +30,4 @@ def verify(queues, results, size):
 
 
 if __name__ == "__main__":
-    suite.contend(__doc__, 150_000, Queue, pass_on, verify, mend)
+    suite.contend(__doc__, 150_000, Queue, pass_on, verify, fixed)

@@ -106,13 +106,13 @@ def _own(make, work, low, high):
     return mine, work(mine, low, high)
 
 
-def contend(text, size, make, work, verify, mend=None):
+def contend(text, size, make, work, verify, fixed=None):
     """A workload of the category "shared objects": `work(object, low, high)` in threads over parts of `range(size)`.
 
-    --form shared: all threads on one `make()`; private: each on one that it made itself; mended: all on one `mend()`, which
+    --form shared: all threads on one `make()`; private: each on one that it made itself; fixed: all on one `fixed()`, which
     may need the package `ungil`. `verify(objects, results, size)` checks what came of it.
     """
-    forms = ("shared", "private", "mended") if mend else ("shared", "private")
+    forms = ("shared", "private", "fixed") if fixed else ("shared", "private")
     chosen = options(text, size, workers=True, forms=forms)
     ranges = parts(chosen.size, chosen.workers)
     with pool(chosen) as executor:
@@ -122,7 +122,7 @@ def contend(text, size, make, work, verify, mend=None):
                 done = [future.result() for future in futures]
             objects, results = [mine for mine, _ in done], [result for _, result in done]
         else:
-            objects = [mend() if chosen.form == "mended" else make()]
+            objects = [fixed() if chosen.form == "fixed" else make()]
             with phase():
                 futures = [executor.submit(work, objects[0], low, high) for low, high in ranges]
                 results = [future.result() for future in futures]

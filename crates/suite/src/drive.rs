@@ -170,8 +170,8 @@ fn failed(record: &Record) -> bool {
 
 fn cannot_put_aside(path: &Path, error: &std::io::Error) -> Error {
     let what = format!("cannot put the record {} aside", path.display());
-    let mend = "check that its folder can be written";
-    Error::Record { path: path.into(), failure: Failure::new(what, error.to_string(), mend) }
+    let help = "check that its folder can be written";
+    Error::Record { path: path.into(), failure: Failure::new(what, error.to_string(), help) }
 }
 
 /// Seconds a point is expected to take in all; no more than its time limit, where it may do with fewer blocks than its most.

@@ -27,7 +27,7 @@ pub(crate) fn findings(summary: &Summary) -> Vec<String> {
     says.extend(memory(summary));
     says.extend(twins(summary));
     let undecided =
-        rows(summary).filter(|r| time(r).is_some_and(|t| t.verdict == Verdict::CannotTell)).count();
+        rows(summary).filter(|r| time(r).is_some_and(|t| t.verdict == Verdict::Inconclusive)).count();
     if undecided > 0 {
         let all = rows(summary).count();
         says.push(format!(
@@ -188,7 +188,7 @@ fn numpy(summary: &Summary) -> Option<String> {
     let time = overall(summary, Category::Numpy, Form::Plain, "wall_s")?;
     let agrees = match time.ours.verdict(0.02) {
         Verdict::Same => "as the paper finds, no difference",
-        Verdict::CannotTell => "which decides nothing; the paper finds no difference",
+        Verdict::Inconclusive => "which decides nothing; the paper finds no difference",
         Verdict::Less | Verdict::More => "where the paper finds no difference",
     };
     Some(format!(
@@ -257,7 +257,7 @@ fn memory(summary: &Summary) -> Option<String> {
     ))
 }
 
-/// What sharing alone costs, and what the mended form makes of it: medians of two records.
+/// What sharing alone costs, and what the fixed form makes of it: medians of two records.
 fn twins(summary: &Summary) -> Vec<String> {
     let Some(free) = free(summary) else { return Vec::new() };
     let most = rows(summary).filter_map(|r| r.workers).max().unwrap_or(1);
@@ -285,9 +285,9 @@ fn twins(summary: &Summary) -> Vec<String> {
     };
     let worst = |list: Vec<(f64, String, f64, f64)>| list.into_iter().max_by(|a, b| a.0.total_cmp(&b.0));
     let shared = worst(at(Form::Shared).filter_map(|r| other(r, Form::Private)).collect());
-    let plain = at(Form::Plain).chain(at(Form::Shared)).filter_map(|r| other(r, Form::Mended)).collect();
+    let plain = at(Form::Plain).chain(at(Form::Shared)).filter_map(|r| other(r, Form::Fixed)).collect();
     let mut says = Vec::new();
-    let pairs = [("Sharing costs", shared, "private twin"), ("Mending gains", worst(plain), "mended form")];
+    let pairs = [("Sharing costs", shared, "private twin"), ("Fixing gains", worst(plain), "fixed form")];
     for (does, worst, other) in pairs {
         if let Some(worst) = worst.filter(|_| most > 1) {
             let most_or_nothing = if worst.0 > 1.0 { "most in" } else { "nothing that shows, not even in" };

@@ -83,8 +83,8 @@ pub fn write_sources(folder: &Path, from: Option<&Path>) -> Result<(), Error> {
 /// [`Error::Failed`] when there is a suite already, the folder cannot be written, or the other lacks a file.
 pub fn create(folder: &Path, suite: &Suite, from: Option<&Path>) -> Result<(), Error> {
     let path = folder.join(FILE);
-    let failed = |why: String, mend: &str| {
-        Error::Failed(Failure::new(format!("cannot make the suite {}", folder.display()), why, mend))
+    let failed = |why: String, help: &str| {
+        Error::Failed(Failure::new(format!("cannot make the suite {}", folder.display()), why, help))
     };
     if path.exists() {
         return Err(failed(
@@ -112,8 +112,8 @@ pub fn create(folder: &Path, suite: &Suite, from: Option<&Path>) -> Result<(), E
 /// # Errors
 /// [`Error::Failed`] when there is no suite, or one of a schema this ungil does not know.
 pub fn read(folder: &Path) -> Result<Study, Error> {
-    let failed = |why: String, mend: &str| {
-        Error::Failed(Failure::new(format!("cannot read the suite {}", folder.display()), why, mend))
+    let failed = |why: String, help: &str| {
+        Error::Failed(Failure::new(format!("cannot read the suite {}", folder.display()), why, help))
     };
     let text = fs::read_to_string(folder.join(FILE))
         .map_err(|e| failed(format!("suite.json: {e}"), "give a folder written by ungil suite"))?;

@@ -17,7 +17,7 @@ pub struct Packages {
     install: bool,
 }
 
-/// The names of the package `ungil` that the mended forms use.
+/// The names of the package `ungil` that the fixed forms use.
 const OURS: &str = "from ungil import Adder, AppendList, Array, ConcurrentDict, Queue, share; import ungil";
 
 impl Packages {
@@ -68,7 +68,7 @@ impl Packages {
         Ok(versions.join(", "))
     }
 
-    /// Whether every interpreter can import what the mended forms need of the package `ungil`.
+    /// Whether every interpreter can import what the fixed forms need of the package `ungil`.
     ///
     /// # Errors
     /// The reason, in one line.

@@ -37,7 +37,7 @@ pub struct Ask {
 pub struct Missing {
     /// Of the category NumPy.
     pub numpy: Option<String>,
-    /// Of the mended forms.
+    /// Of the fixed forms.
     pub ungil: Option<String>,
 }
 
@@ -101,10 +101,10 @@ pub fn plan(ask: &Ask) -> Result<Plan, Error> {
         for (size, share) in sizes::sizes(workload, ask.scale, ask.all_sizes) {
             for &form in workload.forms {
                 let what = named(workload.name, form, size);
-                if let Some(why) = ask.missing.ungil.as_ref().filter(|_| form == Form::Mended) {
+                if let Some(why) = ask.missing.ungil.as_ref().filter(|_| form == Form::Fixed) {
                     let already = plan.skipped.iter().any(|s| s.why == *why);
                     if !already {
-                        plan.skipped.push(Skipped { what: "every mended form".into(), why: why.clone() });
+                        plan.skipped.push(Skipped { what: "every fixed form".into(), why: why.clone() });
                     }
                     continue;
                 }

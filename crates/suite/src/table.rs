@@ -139,7 +139,7 @@ fn time(row: &Row) -> [String; 3] {
         Verdict::Less => "faster",
         Verdict::More => "slower",
         Verdict::Same => "same",
-        Verdict::CannotTell => "cannot tell",
+        Verdict::Inconclusive => "inconclusive",
     };
     let pair = format!("{} → {}", duration(t.reference), duration(t.value));
     [pair, t.shown(), word.into()]

@@ -66,7 +66,8 @@ pub enum Form {
     /// Each thread on an object of its own.
     Private,
     /// With what the Python package `ungil` has in the object's place.
-    Mended,
+    #[serde(alias = "mended")] // the name in suites written by 0.1
+    Fixed,
 }
 
 impl Form {
@@ -76,7 +77,7 @@ impl Form {
             Form::Plain => "plain",
             Form::Shared => "shared",
             Form::Private => "private",
-            Form::Mended => "mended",
+            Form::Fixed => "fixed",
         }
     }
 }
@@ -146,9 +147,9 @@ impl Workload {
 pub const COMMON: (&str, &str) = ("ungil_suite.py", include_str!("../py/ungil_suite.py"));
 
 const PLAIN: &[Form] = &[Form::Plain];
-const BOTH: &[Form] = &[Form::Plain, Form::Mended];
+const BOTH: &[Form] = &[Form::Plain, Form::Fixed];
 const TWINS: &[Form] = &[Form::Shared, Form::Private];
-const ALL: &[Form] = &[Form::Shared, Form::Private, Form::Mended];
+const ALL: &[Form] = &[Form::Shared, Form::Private, Form::Fixed];
 const ONE: &[Model] = &[];
 const THREADS: &[Model] = &[Model::Threads];
 const ANY: &[Model] = &[Model::Threads, Model::Fork, Model::Spawn, Model::Forkserver, Model::Interpreters];
@@ -214,8 +215,8 @@ mod tests {
     #[test]
     fn a_file_takes_the_forms_it_is_said_to_have() {
         for workload in WORKLOADS {
-            let mended = workload.source.contains("import ungil\n");
-            assert_eq!(workload.forms.contains(&Form::Mended), mended, "{}", workload.name);
+            let fixed = workload.source.contains("import ungil\n");
+            assert_eq!(workload.forms.contains(&Form::Fixed), fixed, "{}", workload.name);
             let any = workload.source.contains("suite.ANY");
             assert_eq!(workload.models.len() > 1, any, "{}", workload.name);
         }

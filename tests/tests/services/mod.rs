@@ -52,7 +52,7 @@ pub(crate) fn fails(out: &Out, place: &Place, words: &[&str]) -> Told {
 /// Runs the command of the hint as a user would, and gives all that it prints.
 #[track_caller]
 pub(crate) fn by_hand(place: &Place, told: &Told) -> String {
-    let line = told.mend.strip_prefix("run it by hand: ").unwrap_or_else(|| panic!("{told:?}"));
+    let line = told.help.strip_prefix("run it by hand: ").unwrap_or_else(|| panic!("{told:?}"));
     assert!(!line.contains('{'), "a placeholder is left: {line}");
     let out = Command::new("sh").args(["-c", line]).current_dir(place.path()).output().expect("sh");
     [out.stdout, out.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat()

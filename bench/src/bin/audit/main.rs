@@ -66,7 +66,7 @@ fn main() -> Any<()> {
         }
     }
     println!(
-        "| tool | time (median) | rounds | finds | misses | false | cannot tell |\n|---|--:|--:|--:|--:|--:|--:|"
+        "| tool | time (median) | rounds | finds | misses | false | inconclusive |\n|---|--:|--:|--:|--:|--:|--:|"
     );
     for arm in 0..3 {
         let Some(said) = &said[arm] else { continue };

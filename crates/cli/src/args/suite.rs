@@ -20,7 +20,7 @@ pub(crate) struct Suite {
     #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "What")]
     pub(crate) workload: Vec<String>,
 
-    /// A first look, in less than two minutes: points of a tenth of a second, as many workers as cores, no mended forms,
+    /// A first look, in less than two minutes: points of a tenth of a second, as many workers as cores, no fixed forms,
     /// nothing warmed up, and up to five blocks, as time allows.
     #[arg(long, help_heading = "What", conflicts_with_all = ["paper", "scale"])]
     pub(crate) quick: bool,

@@ -177,7 +177,7 @@ pub(super) fn none(refused: &[(Target, AttachError)]) -> Edge {
 /// Returns the reason why the first of the skipped processes was skipped.
 fn first(refused: &[(Target, AttachError)]) -> Option<String> {
     Some(match &refused.first()?.1 {
-        AttachError::Denied { why, mend, .. } => format!("{}; try: {}", clean(why), clean(mend)),
+        AttachError::Denied { why, help, .. } => format!("{}; try: {}", clean(why), clean(help)),
         other => clean(&other.to_string()).into_owned(),
     })
 }

@@ -135,6 +135,6 @@ fn listen(signals: &[i32]) -> Result<Arc<AtomicBool>, Edge> {
 fn edge(error: Error) -> Edge {
     match error {
         Error::Attach(error) => Edge::from(error),
-        error => Edge::failed(error.to_string(), error.why(), error.mend()),
+        error => Edge::failed(error.to_string(), error.why(), error.help()),
     }
 }

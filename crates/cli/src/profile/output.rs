@@ -69,7 +69,7 @@ impl Output {
         }
         let recording = Recording::open(&self.recording).ok();
         make(format, &finished.profile, recording.as_ref(), &path).map_err(|error| {
-            error.with_mend(format!(
+            error.with_help(format!(
                 "what was seen is in {0}: ungil profile --replay {0} -o FILE writes it elsewhere",
                 self.recording.display()
             ))

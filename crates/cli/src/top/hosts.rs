@@ -52,7 +52,7 @@ impl Finder {
 fn refused(refused: &[(u32, AttachError)]) -> Option<String> {
     let (_, first) = refused.first()?;
     let why = match first {
-        AttachError::Denied { why, mend, .. } => format!("{why}; {mend}"),
+        AttachError::Denied { why, help, .. } => format!("{why}; {help}"),
         other => other.to_string(),
     };
     let count = match refused.len() {

@@ -158,9 +158,9 @@ impl Record {
 
 /// Makes this room's error about a file from what, why and what to do.
 fn bad(path: &Path) -> impl Fn(&str, String, &str) -> Error {
-    move |what, why, mend| Error::Record {
+    move |what, why, help| Error::Record {
         path: path.into(),
-        failure: Failure::new(format!("{what} {}", path.display()), why, mend),
+        failure: Failure::new(format!("{what} {}", path.display()), why, help),
     }
 }
 

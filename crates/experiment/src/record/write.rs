@@ -86,7 +86,7 @@ impl Writer {
 }
 
 fn cannot(path: &Path, verb: &str, error: &io::Error) -> Error {
-    let mend = match error.kind() {
+    let help = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "free some space and go on with --resume, or write to another disk with --out"
         }
@@ -102,7 +102,7 @@ fn cannot(path: &Path, verb: &str, error: &io::Error) -> Error {
         failure: Failure::new(
             format!("cannot {verb} the record {}", path.display()),
             error.to_string(),
-            mend,
+            help,
         ),
     }
 }

@@ -68,7 +68,7 @@ impl Ready {
             let named = words.iter().filter(|w| w.contains(&port)).find_map(|w| Url::parse(w));
             return Ok(named.map_or(Ready::Accepts, Ready::Answers));
         };
-        let bad = |why: String, mend: &str| usage(format!("cannot read --ready '{text}'"), why, mend);
+        let bad = |why: String, help: &str| usage(format!("cannot read --ready '{text}'"), why, help);
         if let Some(pattern) = text.strip_prefix("regex:") {
             let regex = Regex::new(pattern).map_err(|e| {
                 let why = e.to_string().lines().last().unwrap_or_default().trim().to_string();
@@ -235,8 +235,8 @@ impl Wait<'_> {
                 .stdout(Stdio::null())
                 .stderr(Stdio::null());
             let child = command.spawn().map_err(|e| {
-                let mend = "correct --ready; a regular expression begins with 'regex:'";
-                failed(format!("cannot start '{program}' of --ready"), e.to_string(), mend)
+                let help = "correct --ready; a regular expression begins with 'regex:'";
+                failed(format!("cannot start '{program}' of --ready"), e.to_string(), help)
             })?;
             session.tree.disown(i32::try_from(child.id()).unwrap_or(0));
             self.command = Some(child);

@@ -3,7 +3,7 @@
 //! Every error here voids something (a sensor, or one window of it) and none is ever turned into a zero. The three
 //! lines are kept apart because the terminal, the record and the report place them differently.
 
-/// An error of a sensor. `Display` is the *what*, [`Error::why`] and [`Error::mend`] the other two lines.
+/// An error of a sensor. `Display` is the *what*, [`Error::why`] and [`Error::help`] the other two lines.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -23,7 +23,7 @@ pub enum Error {
         /// What refused, and the system's reason.
         why: String,
         /// The smallest change that would let it be read.
-        mend: String,
+        help: String,
     },
     /// A counter that was there is gone.
     #[error("{sensor}: {domain} vanished")]
@@ -118,7 +118,7 @@ impl Error {
 
     /// The third line: what to do about it.
     #[must_use]
-    pub fn mend(&self) -> String {
+    pub fn help(&self) -> String {
         match self {
             Self::Absent { sensor, .. } => match *sensor {
                 "powercap" => "a virtual machine has none; on bare metal: sudo modprobe intel_rapl_msr; \
@@ -129,7 +129,7 @@ impl Error {
                 _ => "--energy model (an estimate) or --energy meter=COMMAND",
             }
             .to_owned(),
-            Self::Denied { mend, .. } => mend.clone(),
+            Self::Denied { help, .. } => help.clone(),
             Self::Vanished { sensor, .. } => format!(
                 "was a driver unloaded or a processor taken offline? The next window reads {sensor} afresh"
             ),

@@ -110,7 +110,7 @@ fn failed(what: &str, error: &NvmlError) -> Error {
         NvmlError::NoPermission | NvmlError::OperatingSystem => Error::Denied {
             sensor: SENSOR,
             why,
-            mend: "give the user read and write access to /dev/nvidia*, in a container with --gpus all"
+            help: "give the user read and write access to /dev/nvidia*, in a container with --gpus all"
                 .to_owned(),
         },
         NvmlError::GpuLost | NvmlError::NotFound | NvmlError::ResetRequired | NvmlError::Uninitialized => {

@@ -214,7 +214,7 @@ impl Event {
 fn refused(file: &str, cpu: u32, name: &str, error: &std::io::Error) -> Error {
     let why = format!("perf_event_open of {file} on cpu {cpu}: {error}");
     match error.raw_os_error() {
-        Some(libc::EACCES | libc::EPERM) => Error::Denied { sensor: SENSOR, why, mend: MEND.to_owned() },
+        Some(libc::EACCES | libc::EPERM) => Error::Denied { sensor: SENSOR, why, help: MEND.to_owned() },
         Some(libc::ENOENT | libc::ENOSYS | libc::EOPNOTSUPP) => absent(why),
         Some(libc::ENODEV | libc::ENXIO) => Error::Vanished { sensor: SENSOR, domain: name.to_owned(), why },
         _ => Error::Unreadable { sensor: SENSOR, domain: name.to_owned(), why },

@@ -40,8 +40,8 @@ impl Powercap {
     /// # Errors
     /// As [`Powercap::open`].
     pub fn open_with(root: &Path, limit: Option<Limit>) -> Result<Self, Error> {
-        let mend = mend(root);
-        let found = zones::find(root, &mend)?;
+        let help = help(root);
+        let found = zones::find(root, &help)?;
         let mut notes = found.notes;
         let scopes: Vec<Scope> = found.zones.iter().map(|zone| zone.scope).collect();
         let total = total(&scopes);
@@ -63,7 +63,7 @@ impl Powercap {
         let mut whole = true;
         for ((zone, counted), name) in found.zones.into_iter().zip(total.counted).zip(names) {
             let mut source =
-                ZoneCounter { path: zone.path.join("energy_uj"), name: name.clone(), mend: mend.clone() };
+                ZoneCounter { path: zone.path.join("energy_uj"), name: name.clone(), help: help.clone() };
             match source.read() {
                 Ok(_) => {}
                 Err(error) if counted => return Err(error),
@@ -77,7 +77,7 @@ impl Powercap {
                     continue;
                 }
             }
-            let range = range(&zone, &name, &mend, counted, &mut notes)?;
+            let range = range(&zone, &name, &help, counted, &mut notes)?;
             let limit = limit.unwrap_or_else(|| believed(&zone));
             gauges.push(Gauge::new(
                 name,
@@ -96,11 +96,11 @@ impl Powercap {
 fn range(
     zone: &Zone,
     name: &str,
-    mend: &str,
+    help: &str,
     counted: bool,
     notes: &mut Vec<String>,
 ) -> Result<Option<u64>, Error> {
-    match sysfs::number(SENSOR, &zone.path.join("max_energy_range_uj"), name, mend) {
+    match sysfs::number(SENSOR, &zone.path.join("max_energy_range_uj"), name, help) {
         Ok(0) | Err(Error::Vanished { .. }) => {
             notes.push(format!("{name} states no range: a window in which it wraps has no figure"));
             Ok(None)
@@ -132,7 +132,7 @@ fn believed(zone: &Zone) -> Limit {
 }
 
 /// What lets an ordinary user read the counters, which are root's since CVE-2020-8694.
-fn mend(root: &Path) -> String {
+fn help(root: &Path) -> String {
     format!(
         "sudo chmod a+r {}/*/energy_uj (until the next boot), or \
          sudo setcap cap_dac_read_search+ep \"$(which ungil)\", or --energy perf with CAP_PERFMON",
@@ -167,11 +167,11 @@ impl Sensor for Powercap {
 struct ZoneCounter {
     path: PathBuf,
     name: String,
-    mend: String,
+    help: String,
 }
 
 impl Source for ZoneCounter {
     fn read(&mut self) -> Result<u64, Error> {
-        sysfs::number(SENSOR, &self.path, &self.name, &self.mend)
+        sysfs::number(SENSOR, &self.path, &self.name, &self.help)
     }
 }

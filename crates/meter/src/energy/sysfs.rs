@@ -23,9 +23,9 @@ pub(super) fn bytes(path: &Path) -> io::Result<Vec<u8>> {
 /// The text of `path`, trimmed.
 ///
 /// # Errors
-/// `mend` is the third line if permission is what lacks.
-pub(super) fn text(sensor: &'static str, path: &Path, domain: &str, mend: &str) -> Result<String, Error> {
-    let bytes = bytes(path).map_err(|error| failed(sensor, path, domain, mend, &error))?;
+/// `help` is the third line if permission is what lacks.
+pub(super) fn text(sensor: &'static str, path: &Path, domain: &str, help: &str) -> Result<String, Error> {
+    let bytes = bytes(path).map_err(|error| failed(sensor, path, domain, help, &error))?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(text.trim().to_owned()),
         Err(_) => Err(malformed(sensor, path, domain, "it is not text")),
@@ -33,8 +33,8 @@ pub(super) fn text(sensor: &'static str, path: &Path, domain: &str, mend: &str) 
 }
 
 /// The unsigned decimal number in `path`.
-pub(super) fn number(sensor: &'static str, path: &Path, domain: &str, mend: &str) -> Result<u64, Error> {
-    let text = text(sensor, path, domain, mend)?;
+pub(super) fn number(sensor: &'static str, path: &Path, domain: &str, help: &str) -> Result<u64, Error> {
+    let text = text(sensor, path, domain, help)?;
     // `u64::from_str` accepts a plus sign; the kernel never writes one.
     if text.starts_with('+') {
         return Err(malformed(sensor, path, domain, &format!("it holds {}", shown(&text))));
@@ -49,13 +49,13 @@ pub(super) fn failed(
     sensor: &'static str,
     path: &Path,
     domain: &str,
-    mend: &str,
+    help: &str,
     error: &io::Error,
 ) -> Error {
     let why = format!("{}: {error}", path.display());
     let domain = domain.to_owned();
     match (error.kind(), error.raw_os_error()) {
-        (ErrorKind::PermissionDenied, _) => Error::Denied { sensor, why, mend: mend.to_owned() },
+        (ErrorKind::PermissionDenied, _) => Error::Denied { sensor, why, help: help.to_owned() },
         (ErrorKind::NotFound, _) | (_, Some(libc::ENODEV | libc::ENXIO)) => {
             Error::Vanished { sensor, domain, why }
         }

@@ -47,12 +47,12 @@ pub(super) struct Found {
 }
 
 /// Finds every zone under `root`.
-pub(super) fn find(root: &Path, mend: &str) -> Result<Found, Error> {
+pub(super) fn find(root: &Path, help: &str) -> Result<Found, Error> {
     let absent = |why: String| Error::Absent { sensor: SENSOR, why };
     let mut paths = BTreeMap::new();
     std::fs::read_dir(root).map_err(|error| {
         if error.kind() == std::io::ErrorKind::PermissionDenied {
-            sysfs::failed(SENSOR, root, "the root", mend, &error)
+            sysfs::failed(SENSOR, root, "the root", help, &error)
         } else {
             absent(format!("{}: {error}", root.display()))
         }
@@ -65,7 +65,7 @@ pub(super) fn find(root: &Path, mend: &str) -> Result<Found, Error> {
             notes.push(format!("{id} is left out: not a RAPL zone"));
             continue;
         }
-        let name = sysfs::text(SENSOR, &path.join("name"), id, mend)?;
+        let name = sysfs::text(SENSOR, &path.join("name"), id, help)?;
         // The name ends up in tables and records: a line of plain characters or nothing.
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
         if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {

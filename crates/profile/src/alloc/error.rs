@@ -98,7 +98,7 @@ impl Error {
     }
 
     /// What to do.
-    pub fn mend(&self) -> String {
+    pub fn help(&self) -> String {
         match self {
             Error::Prepare(_) => "make room, or point TMPDIR at a folder you may write and run programs from",
             Error::Start { .. } => "name an interpreter that is there; `ungil pythons` lists them",
@@ -106,7 +106,7 @@ impl Error {
             Error::Refused(refusal::TWICE) => "wait for the other profile of this process to end",
             Error::Refused(_) => return format!("use CPython 3.{OLDEST} to 3.{NEWEST}"),
             Error::Load(_) => "use an interpreter with ctypes, and a TMPDIR that is not mounted noexec",
-            Error::Attach(AttachError::Denied { mend, .. }) => mend,
+            Error::Attach(AttachError::Denied { help, .. }) => help,
             Error::Attach(_) | Error::Ended(_) => "give the number of a Python process that runs; `ungil top` lists them",
             Error::TooOld { .. } | Error::NoMainThread(_) => "start the program under ungil: `ungil profile --mode alloc script.py`",
             Error::Asked { .. } => {

@@ -86,7 +86,7 @@ pub(crate) fn denied(pid: u32) -> AttachError {
     let in_container = std::path::Path::new("/.dockerenv").exists()
         || fs::read_to_string("/proc/1/cgroup")
             .is_ok_and(|text| text.contains("docker") || text.contains("kubepods"));
-    let (why, mend) = match theirs {
+    let (why, help) = match theirs {
         Some(theirs) if theirs != mine && mine != 0 => (
             format!("it belongs to user {theirs} and this is user {mine}"),
             format!("run as user {theirs} or with CAP_SYS_PTRACE: sudo setcap cap_sys_ptrace=ep $(command -v ungil)"),
@@ -108,7 +108,7 @@ pub(crate) fn denied(pid: u32) -> AttachError {
             "run as the same user with CAP_SYS_PTRACE; a process that has more capabilities, or made itself undumpable, needs it even then".into(),
         ),
     };
-    AttachError::Denied { pid, why, mend }
+    AttachError::Denied { pid, why, help }
 }
 
 /// Whether the call is to be had at all: a filter of system calls refuses it even for the caller's own memory.

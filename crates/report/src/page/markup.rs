@@ -186,7 +186,7 @@ mod tests {
         assert_eq!(parts("27.9 MiB → 1.02 GiB"), ["27.9 MiB", "→ 1.02 GiB"]);
         assert_eq!(parts("1.58 (0.16–8.05)"), ["1.58", "(0.16–8.05)"]);
         assert_eq!(parts("1 s → 2 s (× 2.0)"), ["1 s", "→ 2 s", "(× 2.0)"]);
-        for whole in ["", "x", "(", " (", "cannot tell", "→", "é(", "(a) b"] {
+        for whole in ["", "x", "(", " (", "inconclusive", "→", "é(", "(a) b"] {
             assert_eq!(parts(whole), [whole]);
         }
     }

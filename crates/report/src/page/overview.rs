@@ -88,7 +88,7 @@ fn tallies(sources: &[Source]) -> Vec<Tally<'_>> {
             let (Some(tally), Some(versus)) = (all.get_mut(place), versus) else { continue };
             match versus.verdict {
                 Verdict::Same => tally.same += 1,
-                Verdict::CannotTell => tally.unsure += 1,
+                Verdict::Inconclusive => tally.unsure += 1,
                 v if (v == Verdict::More) == more => tally.better += 1,
                 _ => tally.worse += 1,
             }

@@ -137,7 +137,7 @@ pub(super) fn words(pairs: &[Two<'_>]) -> Vec<String> {
             let Some(r) = change(*two, &old.id, &new.id, key) else { continue };
             match r.verdict(m.margin) {
                 Verdict::Same => same += 1,
-                Verdict::CannotTell => unsure += 1,
+                Verdict::Inconclusive => unsure += 1,
                 v => changed.push((
                     r,
                     format!("{} is {}", label(old, new), verdict_word(v, m)),

@@ -232,7 +232,7 @@ impl Story<'_> {
     fn undecided(&self) -> Option<Obstacle> {
         let baseline = &self.view.comparison.baseline;
         let unsure = self.others().any(|a| {
-            self.versus(a).is_none_or(|v| v.verdict == ungil_experiment::stats::Verdict::CannotTell)
+            self.versus(a).is_none_or(|v| v.verdict == ungil_experiment::stats::Verdict::Inconclusive)
         });
         let few = self.view.comparison.blocks < LEAST_BLOCKS;
         let stays = self.best.is_none_or(|b| b.arm == *baseline);

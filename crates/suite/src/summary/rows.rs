@@ -45,7 +45,7 @@ pub(super) fn add_rows(point: &Point, record: &Record, rows: &mut Vec<Row>, all:
             let flat: Vec<(f64, f64)> = both.iter().map(|p| (p.1, p.2)).collect();
             let ratio = stats::paired(&flat, record.header.settings.seed).filter(|_| !modelled(record, key));
             let margin = metric::find(key).map_or(0.02, |m| m.margin);
-            let verdict = ratio.map_or(Verdict::CannotTell, |r| r.verdict(margin));
+            let verdict = ratio.map_or(Verdict::Inconclusive, |r| r.verdict(margin));
             metrics.insert(key.to_string(), Beside { reference: theirs, value, ratio, verdict });
             if ratio.is_some() {
                 pairs.insert(key, both);

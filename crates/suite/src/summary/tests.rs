@@ -205,7 +205,7 @@ fn joules_from_a_formula_are_shown_and_not_compared() {
     record.header.sensors[0].evidence = Evidence::Model;
     let summary = summary(&study(vec![(point, record)]));
     let energy = summary.categories[0].rows[0].metrics["energy_j"];
-    assert_eq!((energy.ratio, energy.verdict), (None, Verdict::CannotTell));
+    assert_eq!((energy.ratio, energy.verdict), (None, Verdict::Inconclusive));
     assert!(summary.categories[0].overall.iter().all(|o| o.metric != "energy_j"));
     let text = table::text(&summary);
     assert!(text.contains("energy (model): 1 package") && !text.contains("× energy"), "{text}");
