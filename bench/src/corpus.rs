@@ -29,7 +29,8 @@ pub fn packages() -> Any<Vec<Package>> {
 /// A folder below cargo's target folder for what is installed and kept.
 pub fn scratch() -> Any<PathBuf> {
     let program = std::env::current_exe()?;
-    let target = program.parent().and_then(Path::parent).ok_or("this program is in no folder of cargo's")?;
+    let target =
+        program.parent().and_then(Path::parent).ok_or("this program is in no folder of cargo's")?;
     Ok(target.join("corpus"))
 }
 
@@ -41,7 +42,8 @@ fn list(text: &str) -> Any<Vec<Package>> {
             continue;
         }
         let (pinned, with) = line.split_once(" with ").unwrap_or((line, ""));
-        let (name, version) = pinned.split_once("==").ok_or_else(|| format!("'{line}' pins no version"))?;
+        let (name, version) =
+            pinned.split_once("==").ok_or_else(|| format!("'{line}' pins no version"))?;
         packages.push(Package {
             name: name.into(),
             version: version.into(),

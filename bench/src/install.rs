@@ -1,5 +1,5 @@
-//! Installing packages: by uv, which knows the tags of free-threaded builds and links files from its cache, so that a hundred
-//! environments with numpy in them take the place and the time of one.
+//! Installing packages: by uv, which knows the tags of free-threaded builds and links files from
+//! its cache, so that a hundred environments with numpy in them take the place and the time of one.
 
 use crate::Any;
 use crate::corpus::Package;
@@ -91,7 +91,11 @@ impl Installer {
     /// Installs several into one folder, with what they require, compiled.
     pub fn together(&self, python: &Path, folder: &Path, pinned: &[String]) -> Any<()> {
         let all = pinned.iter().map(OsStr::new);
-        Ok(self.uv(python, folder, std::iter::once(OsStr::new("--compile-bytecode")).chain(all))??)
+        Ok(self.uv(
+            python,
+            folder,
+            std::iter::once(OsStr::new("--compile-bytecode")).chain(all),
+        )??)
     }
 
     fn uv<'a>(
@@ -102,7 +106,8 @@ impl Installer {
     ) -> Any<Result<(), String>> {
         let mut uv = Command::new(&self.uv);
         uv.args(["pip", "install", "--quiet", "--only-binary", ":all:", "--python"]).arg(python);
-        let output = uv.arg("--target").arg(folder).args(arguments).stdin(Stdio::null()).output()?;
+        let output =
+            uv.arg("--target").arg(folder).args(arguments).stdin(Stdio::null()).output()?;
         let words = String::from_utf8_lossy(&output.stderr);
         let line = words.split_whitespace().collect::<Vec<_>>().join(" ");
         Ok(if output.status.success() { Ok(()) } else { Err(line) })

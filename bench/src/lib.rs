@@ -1,5 +1,5 @@
-//! What the benchmarks share: running ungil on one command and reading its record. Benchmarks are programs one runs,
-//! never timed tests; each prints what it found and what it means.
+//! What the benchmarks share: running ungil on one command and reading its record. Benchmarks are
+//! programs one runs, never timed tests; each prints what it found and what it means.
 
 pub mod corpus;
 pub mod install;
@@ -39,7 +39,8 @@ pub fn ungil() -> Any<std::path::PathBuf> {
 /// Runs `ungil compare` with `arguments` into a fresh record and reads it.
 pub fn record(dir: &Path, number: usize, arguments: &[&str]) -> Any<Record> {
     let path = dir.join(format!("{number}.jsonl"));
-    let output = Command::new(ungil()?).arg("compare").args(arguments).arg("--out").arg(&path).output()?;
+    let output =
+        Command::new(ungil()?).arg("compare").args(arguments).arg("--out").arg(&path).output()?;
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
     }
@@ -49,7 +50,8 @@ pub fn record(dir: &Path, number: usize, arguments: &[&str]) -> Any<Record> {
 /// One run of `command` as ungil measures it, unmarked, default probes.
 pub fn one_run(dir: &Path, number: usize, python: &str, command: &str) -> Any<Run> {
     let limits = ["--blocks", "1", "--max-blocks", "1", "--warmup", "0", "--energy", "off"];
-    let record = record(dir, number, &[&["--command", command, "--python", python], &limits[..]].concat())?;
+    let record =
+        record(dir, number, &[&["--command", command, "--python", python], &limits[..]].concat())?;
     record.runs.into_iter().next().ok_or_else(|| "the record has no run".into())
 }
 

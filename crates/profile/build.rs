@@ -1,7 +1,9 @@
-//! Compiles `crates/hook` into the library that a Python loads when its allocations are profiled; the program carries it.
+//! Compiles `crates/hook` into the library that a Python loads when its allocations are profiled;
+//! the program carries it.
 //!
-//! Cargo cannot make a library of one crate a file of another (artifact dependencies are unstable), so the compiler is called
-//! as cargo would call it: first for `crates/cpython-layout`, the one dependency of the hook, which has none itself.
+//! Cargo cannot make a library of one crate a file of another (artifact dependencies are unstable),
+//! so the compiler is called as cargo would call it: first for `crates/cpython-layout`, the one
+//! dependency of the hook, which has none itself.
 
 use std::env;
 use std::ffi::OsString;
@@ -30,12 +32,17 @@ fn compile(folder: &str, name: &str, arguments: impl FnOnce(&mut Command) -> &mu
     let mut rustc = Command::new(variable("RUSTC"));
     rustc.args(["--edition=2024", "--cap-lints=allow", "--crate-name", name]);
     // It runs inside somebody else's program: always optimised, never unwinding into it.
-    rustc.args(["-Copt-level=3", "-Cpanic=abort", "-Ccodegen-units=1", "--target"]).arg(variable("TARGET"));
+    rustc
+        .args(["-Copt-level=3", "-Cpanic=abort", "-Ccodegen-units=1", "--target"])
+        .arg(variable("TARGET"));
     if let Ok(linker) = env::var("RUSTC_LINKER") {
         rustc.arg(format!("-Clinker={linker}"));
     }
     let done = arguments(&mut rustc).arg(source.join("lib.rs")).status();
-    assert!(done.is_ok_and(|status| status.success()), "crates/{folder} does not compile for the hook");
+    assert!(
+        done.is_ok_and(|status| status.success()),
+        "crates/{folder} does not compile for the hook"
+    );
 }
 
 fn variable(name: &str) -> OsString {

@@ -1,8 +1,9 @@
 //! Python objects that calls need, looked up while this module is imported.
 //!
-//! No call looks anything up for the first time. The lookup that a thread has begun when another thread forks stays begun in the child for
-//! ever: an import holds the lock of its module, and [`pyo3::sync::PyOnceLock`] (which `intern!`, and PyO3's own lookups, are built on) is
-//! marked as running while it waits for the GIL, which is exactly when another thread can fork.
+//! No call looks anything up for the first time. The lookup that a thread has begun when another
+//! thread forks stays begun in the child for ever: an import holds the lock of its module, and
+//! [`pyo3::sync::PyOnceLock`] (which `intern!`, and PyO3's own lookups, are built on) is marked as
+//! running while it waits for the GIL, which is exactly when another thread can fork.
 
 use pyo3::panic::PanicException;
 use pyo3::prelude::*;
@@ -10,7 +11,8 @@ use pyo3::types::{PyFunction, PyList, PyString, PyType};
 use std::path::Path;
 use std::sync::OnceLock;
 
-/// Among the objects, `name = "module"` is the module and `name = "module"."attribute"` its attribute; a string is interned.
+/// Among the objects, `name = "module"` is the module and `name = "module"."attribute"` its
+/// attribute; a string is interned.
 macro_rules! imported {
     (
         objects { $($object:ident = $module:literal $(. $attribute:literal)?;)* }
@@ -92,8 +94,9 @@ fn _set_future_type(class: Bound<'_, PyType>) {
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     _ = IMPORTED.set(Imported::find(py)?);
-    // PyO3 looks these up when it first needs them: to take an error from the interpreter, to return a path, and, with the stable ABI, to
-    // know a function and to ask an iterator for its length.
+    // PyO3 looks these up when it first needs them: to take an error from the interpreter, to
+    // return a path, and, with the stable ABI, to know a function and to ask an iterator for its
+    // length.
     py.get_type::<PanicException>();
     Path::new("").into_pyobject(py)?;
     py.get_type::<PyFunction>();

@@ -1,8 +1,9 @@
 //! The Python package's library: what `ungil_sync` offers, as Python classes.
 //!
-//! Every class is `frozen` (its state is atomics), tracked by the collector and, from its creation on, counted by deference: an
-//! object that all threads name must not be a cache line that all threads write. Nothing here calls Python, or drops a Python
-//! reference, while it holds an internal lock; nothing blocks while attached to the interpreter.
+//! Every class is `frozen` (its state is atomics), tracked by the collector and, from its creation
+//! on, counted by deference: an object that all threads name must not be a cache line that all
+//! threads write. Nothing here calls Python, or drops a Python reference, while it holds an
+//! internal lock; nothing blocks while attached to the interpreter.
 
 mod array;
 mod atomics;

@@ -13,13 +13,15 @@ use pyo3::{PyTraverseError, PyTypeInfo, PyVisit};
 use ungil_sync::list::{self, NoMemory};
 use ungil_sync::slot::Slot;
 
-/// A list that only grows: many threads append without a lock, and an item stays at its index for good.
+/// A list that only grows: many threads append without a lock, and an item stays at its index for
+/// good.
 ///
-/// `append` returns the index. Items can be read, and replaced in place, at any time by any thread; none can be taken out. `len` counts
-/// every append that has claimed its index, and reading waits for one that has only just done so. `extend` puts its items side by side.
+/// `append` returns the index. Items can be read, and replaced in place, at any time by any thread;
+/// none can be taken out. `len` counts every append that has claimed its index, and reading waits
+/// for one that has only just done so. `extend` puts its items side by side.
 ///
-/// It is a `collections.abc.Sequence`. A slice reads into a list. Iteration shows each item as it is when it is reached, and goes on to items
-/// that are appended meanwhile.
+/// It is a `collections.abc.Sequence`. A slice reads into a list. Iteration shows each item as it
+/// is when it is reached, and goes on to items that are appended meanwhile.
 ///
 /// Thread safety: atomic, each item. Shared: what visits many items.
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
@@ -32,7 +34,11 @@ impl AppendList {
         self.list.len()
     }
 
-    pub(crate) fn item<'py>(&self, py: Python<'py>, i: usize) -> PyResult<Option<Bound<'py, PyAny>>> {
+    pub(crate) fn item<'py>(
+        &self,
+        py: Python<'py>,
+        i: usize,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.list.slot(i).map(|slot| cell::get(py, slot)).transpose()
     }
 
@@ -167,8 +173,9 @@ impl AppendList {
         cell::swap(self.place(index)?, value)
     }
 
-    /// Puts `new` at `index` if what is there equals `expected`; returns whether it did. Equal is the same object, or an int, float, str or
-    /// bytes (not of a subclass) of the same type and value; floats are compared bit by bit.
+    /// Puts `new` at `index` if what is there equals `expected`; returns whether it did. Equal is
+    /// the same object, or an int, float, str or bytes (not of a subclass) of the same type and
+    /// value; floats are compared bit by bit.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (index, expected, new, /))]
@@ -181,8 +188,8 @@ impl AppendList {
         cell::compare_and_set(self.place(index)?, expected, new)
     }
 
-    /// Replaces what is at `index` by `function` of it and returns the result. If another thread changes it meanwhile the function is called
-    /// again, so it should do nothing else.
+    /// Replaces what is at `index` by `function` of it and returns the result. If another thread
+    /// changes it meanwhile the function is called again, so it should do nothing else.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (index, function, /))]
@@ -196,7 +203,8 @@ impl AppendList {
 
     /// The items that are there now, as a list.
     ///
-    /// Thread safety: shared. All appends so far are in it; an item that is replaced meanwhile may be the old one or the new one.
+    /// Thread safety: shared. All appends so far are in it; an item that is replaced meanwhile may
+    /// be the old one or the new one.
     fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         self.read(py, 0..self.len())
     }
@@ -239,12 +247,14 @@ impl AppendList {
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
         let this = slf.get();
-        let items = cell::repr(slf.as_any(), || index::shown(this.len(), |i| this.item(slf.py(), i)))?;
+        let items =
+            cell::repr(slf.as_any(), || index::shown(this.len(), |i| this.item(slf.py(), i)))?;
         Ok(format!("{}({items})", slf.get_type().name()?))
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
-        // The items are state and not an argument, so that one that refers back to this list can be restored.
+        // The items are state and not an argument, so that one that refers back to this list can be
+        // restored.
         let state = (slf.get().snapshot(slf.py())?, cell::attributes(slf.as_any())?);
         (slf.get_type(), PyTuple::empty(slf.py()), state).into_pyobject(slf.py())
     }
@@ -267,5 +277,8 @@ impl AppendList {
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<AppendList>()?;
     lean::brackets::<AppendList>(module);
-    lean::one!(module, AppendList, "append", |this, value| int(value.py(), this.put_one(value)? as i64))
+    lean::one!(module, AppendList, "append", |this, value| int(
+        value.py(),
+        this.put_one(value)? as i64
+    ))
 }

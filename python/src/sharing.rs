@@ -1,8 +1,10 @@
 //! `share`: an object graph made cheap to read, replace and drop from every thread.
 //!
-//! Three things make a shared object slow without a GIL: threads that load it write its count, threads that drop what another made queue for
-//! that one, and threads that change it wait for its lock. The first two are the count's, and can be had out of the way beforehand: what the
-//! collector tracks is counted by deference, the rest has its count merged by its owner. (For the third there are the containers.)
+//! Three things make a shared object slow without a GIL: threads that load it write its count,
+//! threads that drop what another made queue for that one, and threads that change it wait for its
+//! lock. The first two are the count's, and can be had out of the way beforehand: what the
+//! collector tracks is counted by deference, the rest has its count merged by its owner. (For the
+//! third there are the containers.)
 
 use crate::imported;
 use crate::object::count::{self, Standing};
@@ -19,7 +21,8 @@ pyo3::create_exception!(
     "Some of what `share` met could not be made cheap to share; the message says what and why."
 );
 
-/// How many objects the collector is asked about at once: it stops the other threads while it answers.
+/// How many objects the collector is asked about at once: it stops the other threads while it
+/// answers.
 const BATCH: usize = 1024;
 
 /// Defers the count of a container that has just been made. Called by every class's `__init__`.
@@ -115,8 +118,11 @@ impl<'py> Walk<'py> {
         let total: usize = self.left.values().sum();
         let mut kinds: Vec<_> = self.left.into_iter().collect();
         kinds.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        let shown: Vec<_> =
-            kinds.iter().take(5).map(|((name, why), n)| format!("{n} of type {name}: {why}")).collect();
+        let shown: Vec<_> = kinds
+            .iter()
+            .take(5)
+            .map(|((name, why), n)| format!("{n} of type {name}: {why}"))
+            .collect();
         let more = if kinds.len() > shown.len() {
             format!("; and {} more kinds", kinds.len() - shown.len())
         } else {
@@ -127,7 +133,8 @@ impl<'py> Walk<'py> {
             if total == 1 { "" } else { "s" },
             shown.join("; ")
         );
-        imported::warnings(self.py).call_method1("warn", (message, self.py.get_type::<ShareWarning>(), 2))?;
+        imported::warnings(self.py)
+            .call_method1("warn", (message, self.py.get_type::<ShareWarning>(), 2))?;
         Ok(())
     }
 }
@@ -168,37 +175,48 @@ fn is_no_data(object: &Bound<'_, PyAny>) -> PyResult<bool> {
         ))
 }
 
-/// Makes an object, and everything it refers to, cheap to read, replace and drop from every thread. Returns it.
+/// Makes an object, and everything it refers to, cheap to read, replace and drop from every thread.
+/// Returns it.
 ///
-/// Walked once, by the thread that built it and before the others get it: what the collector tracks (instances, dicts, lists, tuples,
-/// sets, closures) is counted by deference from then on, so that reading it through a variable, attribute or index writes nothing, and
-/// *the collector alone frees it*; everything else (str, bytes, int, float, ...) has its count merged, so that whichever thread drops it
-/// last frees it itself. Types, modules and functions are left as they are: the interpreter shares them well. What is added to the graph
-/// later is not shared by that.
+/// Walked once, by the thread that built it and before the others get it: what the collector tracks
+/// (instances, dicts, lists, tuples, sets, closures) is counted by deference from then on, so that
+/// reading it through a variable, attribute or index writes nothing, and *the collector alone frees
+/// it*; everything else (str, bytes, int, float, ...) has its count merged, so that whichever
+/// thread drops it last frees it itself. Types, modules and functions are left as they are: the
+/// interpreter shares them well. What is added to the graph later is not shared by that.
 ///
-/// With `immortal=True` everything met is never freed: for what lives as long as the process and is read by all threads at once
-/// (configuration, vocabularies, models). It is what it takes when threads read the *same* str, int or float over and over, or get
-/// the same object from a function written in C, since those always count.
+/// With `immortal=True` everything met is never freed: for what lives as long as the process and is
+/// read by all threads at once (configuration, vocabularies, models). It is what it takes when
+/// threads read the *same* str, int or float over and over, or get the same object from a function
+/// written in C, since those always count.
 ///
-/// What could not be shared is told by a `ShareWarning`, with the reason. A constant of the source, such as the tuple in `[1, (2, "x")]`,
-/// belongs to the thread that imported the module: share it there, or make the tuple anew, `tuple([2, "x"])`. With a GIL there is nothing to do and nothing is done.
+/// What could not be shared is told by a `ShareWarning`, with the reason. A constant of the source,
+/// such as the tuple in `[1, (2, "x")]`, belongs to the thread that imported the module: share it
+/// there, or make the tuple anew, `tuple([2, "x"])`. With a GIL there is nothing to do and nothing
+/// is done.
 ///
 /// Thread safety: distinct. (Call it before other threads change the graph.)
 #[pyfunction]
 #[pyo3(signature = (obj, /, *, immortal = false))]
 fn share<'py>(obj: Bound<'py, PyAny>, immortal: bool) -> PyResult<Bound<'py, PyAny>> {
     if header::free_threaded() {
-        let mut walk =
-            Walk { py: obj.py(), immortal, seen: HashSet::new(), open: Vec::new(), left: HashMap::new() };
+        let mut walk = Walk {
+            py: obj.py(),
+            immortal,
+            seen: HashSet::new(),
+            open: Vec::new(),
+            left: HashMap::new(),
+        };
         walk.run(&obj)?;
         walk.say()?;
     }
     Ok(obj)
 }
 
-/// How an object's count stands: "immortal", "deferred" (the collector frees it; loads are free), "merged" (any thread may drop it at once),
-/// "owned" (this thread made it), "another's" (another thread made it), or "counted" (a plain count: with a GIL, or where
-/// the interpreter does not tell).
+/// How an object's count stands: "immortal", "deferred" (the collector frees it; loads are free),
+/// "merged" (any thread may drop it at once), "owned" (this thread made it), "another's" (another
+/// thread made it), or "counted" (a plain count: with a GIL, or where the interpreter does not
+/// tell).
 ///
 /// Thread safety: atomic.
 #[pyfunction]

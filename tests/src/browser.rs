@@ -1,4 +1,5 @@
-//! A page in a real browser without a screen, which is spoken to over a pair of pipes in its DevTools protocol: no port, no driver, no library.
+//! A page in a real browser without a screen, which is spoken to over a pair of pipes in its
+//! DevTools protocol: no port, no driver, no library.
 
 use crate::HANG;
 use serde_json::{Value, json};
@@ -26,13 +27,16 @@ impl Page {
     /// Opens a file and waits until `ready`, an expression in the page, is true.
     pub fn open(file: &Path, width: u32, scheme: &str, ready: &str) -> Page {
         let mut page = Page::start();
-        let target = page.ask("Target.createTarget", json!({"url": "about:blank"}))["targetId"].clone();
-        let attached = page.ask("Target.attachToTarget", json!({"targetId": target, "flatten": true}));
+        let target =
+            page.ask("Target.createTarget", json!({"url": "about:blank"}))["targetId"].clone();
+        let attached =
+            page.ask("Target.attachToTarget", json!({"targetId": target, "flatten": true}));
         page.session = attached["sessionId"].as_str().expect("a browser that answers").into();
         for domain in ["Page", "Runtime", "Log", "Network"] {
             page.ask(&format!("{domain}.enable"), json!({}));
         }
-        let screen = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
+        let screen =
+            json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
         page.ask("Emulation.setDeviceMetricsOverride", screen);
         let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
         page.ask("Emulation.setEmulatedMedia", json!({"features": features}));
@@ -55,11 +59,25 @@ impl Page {
         let mut browser = Command::new("sh");
         // The browser reads commands from descriptor 3 and writes answers to 4.
         browser.args(["-c", r#"exec chromium "$@" 3<"$HOME/commands" 4>"$HOME/answers""#, "sh"]);
-        browser.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]);
-        browser.args(["--disable-background-networking", "--disable-component-update", "--disable-sync"]);
+        browser.args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+        ]);
+        browser.args([
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+        ]);
         browser.args(["--disable-dev-shm-usage", "--remote-debugging-pipe"]);
         browser.arg(format!("--user-data-dir={}", home.path().join("data").display()));
-        browser.env("HOME", home.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        browser
+            .env("HOME", home.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let there = std::env::var_os("PATH")
             .is_some_and(|p| std::env::split_paths(&p).any(|d| d.join("chromium").is_file()));
         assert!(there, "there is no chromium: `cargo xtask test` installs Debian's");
@@ -69,10 +87,19 @@ impl Page {
         let (told, from) = channel();
         std::thread::spawn(move || {
             for message in BufReader::new(answers).split(0).map_while(Result::ok) {
-                let _ = told.send(serde_json::from_slice(&message).expect("a browser that answers"));
+                let _ =
+                    told.send(serde_json::from_slice(&message).expect("a browser that answers"));
             }
         });
-        Page { browser, to, from, session: String::new(), asked: 0, events: Vec::new(), _home: home }
+        Page {
+            browser,
+            to,
+            from,
+            session: String::new(),
+            asked: 0,
+            events: Vec::new(),
+            _home: home,
+        }
     }
 
     /// Sends a command and waits for its answer.
@@ -108,7 +135,11 @@ impl Page {
     pub fn until(&mut self, expression: &str) {
         let deadline = Instant::now() + HANG;
         while self.value(&format!("!!({expression})")) != true {
-            assert!(Instant::now() < deadline, "{expression} did not come about: {:#?}", self.events);
+            assert!(
+                Instant::now() < deadline,
+                "{expression} did not come about: {:#?}",
+                self.events
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -130,7 +161,8 @@ impl Page {
         }
         let mut up = json!({"type": "keyUp", "key": key});
         if number > 0 {
-            (down["windowsVirtualKeyCode"], up["windowsVirtualKeyCode"]) = (json!(number), json!(number));
+            (down["windowsVirtualKeyCode"], up["windowsVirtualKeyCode"]) =
+                (json!(number), json!(number));
         }
         self.ask("Input.dispatchKeyEvent", down);
         self.ask("Input.dispatchKeyEvent", up);

@@ -9,7 +9,8 @@ use std::process::{Child, Command};
 pub struct Debuggee(Child);
 
 impl Debuggee {
-    /// Starts `tests/debuggees/SCRIPT CASE` in the folder of `place`, and waits until it has made the file `ready` there.
+    /// Starts `tests/debuggees/SCRIPT CASE` in the folder of `place`, and waits until it has made
+    /// the file `ready` there.
     pub fn start(place: &Place, build: &str, script: &str, case: &str) -> Debuggee {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("debuggees").join(script);
         let mut command = Command::new(python(build));
@@ -19,7 +20,8 @@ impl Debuggee {
 
     /// Starts a command that makes the file `ready`.
     pub fn of(place: &Place, mut command: Command) -> Debuggee {
-        let debuggee = Debuggee(command.current_dir(place.path()).spawn().expect("the program starts"));
+        let debuggee =
+            Debuggee(command.current_dir(place.path()).spawn().expect("the program starts"));
         eventually("the program's word that it is ready", || place.read("ready").is_some());
         debuggee
     }

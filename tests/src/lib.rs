@@ -1,7 +1,8 @@
-//! Helpers for the whole-program tests: a directory of one's own, the program `ungil` run in it, the record it leaves.
+//! Helpers for the whole-program tests: a directory of one's own, the program `ungil` run in it,
+//! the record it leaves.
 //!
-//! Nothing here waits by sleeping for a fixed time: what is awaited is asked for again until a deadline so generous that
-//! only a hang meets it.
+//! Nothing here waits by sleeping for a fixed time: what is awaited is asked for again until a
+//! deadline so generous that only a hang meets it.
 
 mod agreement;
 mod browser;
@@ -30,7 +31,8 @@ use std::time::{Duration, Instant};
 /// The interpreters every test may name.
 pub const PYTHONS: [&str; 4] = ["3.14", "3.14t", "3.15", "3.15t"];
 
-/// The builds a live process can be looked into: what every test of `dump`, `profile`, `top` and `heap` runs on.
+/// The builds a live process can be looked into: what every test of `dump`, `profile`, `top` and
+/// `heap` runs on.
 pub const BUILDS: [&str; 5] = ["3.13", "3.14", "3.14t", "3.15", "3.15t"];
 
 /// Longest time anything here may take before it is called a hang.
@@ -80,8 +82,8 @@ fn build() -> PathBuf {
 pub fn python(name: &str) -> PathBuf {
     // Where the test run puts them; asking each what it is would cost every test a second.
     let folders = std::env::var_os("UNGIL_PYTHONS").unwrap_or_default();
-    let mut there =
-        std::env::split_paths(&folders).map(|f| f.join(name).join("bin").join(format!("python{name}")));
+    let mut there = std::env::split_paths(&folders)
+        .map(|f| f.join(name).join("bin").join(format!("python{name}")));
     if let Some(path) = there.find(|p| p.is_file()) {
         return path;
     }

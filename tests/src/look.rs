@@ -1,4 +1,5 @@
-//! A Python program of `tests/debuggees` under the eyes of `ungil dump`: started, heard out, looked at, ended.
+//! A Python program of `tests/debuggees` under the eyes of `ungil dump`: started, heard out, looked
+//! at, ended.
 
 use crate::{HANG, Out, Ungil, eventually, python};
 use serde_json::Value;
@@ -21,12 +22,14 @@ pub struct Target {
     stdin: Option<ChildStdin>,
     said: mpsc::Receiver<String>,
     started: Instant,
-    /// What it said of itself: `pid`, `threads`, `deadlocks` and more, as `tests/debuggees/look.py` has them.
+    /// What it said of itself: `pid`, `threads`, `deadlocks` and more, as `tests/debuggees/look.py`
+    /// has them.
     pub truth: Value,
 }
 
 impl Target {
-    /// Starts `tests/debuggees/NAME.py` on one of [`crate::BUILDS`] with interpreter's options, and waits for its truth.
+    /// Starts `tests/debuggees/NAME.py` on one of [`crate::BUILDS`] with interpreter's options, and
+    /// waits for its truth.
     #[track_caller]
     pub fn start(build: &str, options: &[&str], name: &str) -> Target {
         let mut command = Command::new(python(build));
@@ -37,10 +40,15 @@ impl Target {
     /// Starts a command that says its truth in its first line.
     #[track_caller]
     pub fn of(mut command: Command) -> Target {
-        for name in ["PYTHONPATH", "PYTHON_GIL", "PYTHONSTARTUP", "PYTHONTHREADDEBUG", "PYTHONASYNCIODEBUG"] {
+        for name in
+            ["PYTHONPATH", "PYTHON_GIL", "PYTHONSTARTUP", "PYTHONTHREADDEBUG", "PYTHONASYNCIODEBUG"]
+        {
             command.env_remove(name);
         }
-        command.env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONWARNINGS", "ignore").env("PYTHONUTF8", "1");
+        command
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env("PYTHONWARNINGS", "ignore")
+            .env("PYTHONUTF8", "1");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let started = Instant::now();
         let mut child = command.spawn().expect("the target starts");
@@ -55,12 +63,16 @@ impl Target {
             }
         });
         let mut target = Target { child, stdin, said, started, truth: Value::Null };
-        let line = target.line().unwrap_or_else(|| panic!("{command:?} said nothing: {}", target.errors()));
+        let line = target
+            .line()
+            .unwrap_or_else(|| panic!("{command:?} said nothing: {}", target.errors()));
         target.truth = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e} in {line}"));
         if let Some(teller) = target.truth["teller"].as_i64() {
             // What it says of itself is true once it is back from writing, in read(0, ...).
             let call = format!("/proc/{}/task/{teller}/syscall", target.pid());
-            let reads = |text: String| text.split(' ').nth(1) == Some("0x0") && !text.starts_with("running");
+            let reads = |text: String| {
+                text.split(' ').nth(1) == Some("0x0") && !text.starts_with("running")
+            };
             eventually("the teller's stay", || std::fs::read_to_string(&call).is_ok_and(reads));
         }
         target

@@ -33,7 +33,8 @@ impl Ungil {
         ] {
             command.env_remove(name);
         }
-        // Only $UNGIL_PYTHONS, the search path and Debian: what else this machine has is no matter of the tests.
+        // Only $UNGIL_PYTHONS, the search path and Debian: what else this machine has is no matter
+        // of the tests.
         for name in ["UNGIL_HOME", "XDG_DATA_HOME", "PYENV_ROOT", "UV_PYTHON_INSTALL_DIR", "HOME"] {
             command.env(name, dir.join("nothing-here"));
         }
@@ -59,9 +60,12 @@ impl Ungil {
 
     /// Starts it; both outputs go to files, so that nobody need read them.
     pub fn start(mut self) -> Running {
-        let [out, err] = [(); 2].map(|()| tempfile::NamedTempFile::new().expect("a file for output"));
+        let [out, err] =
+            [(); 2].map(|()| tempfile::NamedTempFile::new().expect("a file for output"));
         self.command.stdin(Stdio::null());
-        self.command.stdout(out.reopen().expect("reopened")).stderr(err.reopen().expect("reopened"));
+        self.command
+            .stdout(out.reopen().expect("reopened"))
+            .stderr(err.reopen().expect("reopened"));
         let child = self.command.spawn().expect("ungil starts");
         Running { dir: self.dir, child, out, err }
     }
@@ -112,7 +116,8 @@ impl Running {
 
     /// Sends it a signal by `kill -NAME`.
     pub fn signal(&self, name: &str) {
-        let done = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
+        let done =
+            Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
         assert!(done.is_ok_and(|s| s.success()), "kill -{name}");
     }
 
@@ -174,14 +179,17 @@ impl Out {
         self
     }
 
-    /// Fails unless it ended with `code` and its error is exactly three lines; notes may stand before them.
+    /// Fails unless it ended with `code` and its error is exactly three lines; notes may stand
+    /// before them.
     #[track_caller]
     pub fn told(&self, code: i32) -> Told {
         assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         let lines: Vec<&str> = self.stderr.lines().filter(|l| !l.starts_with("note: ")).collect();
         let [what, why, help] = lines[..] else { panic!("not three lines:\n{}", self.stderr) };
         let part = |line: &str, head: &str| {
-            let rest = line.strip_prefix(head).unwrap_or_else(|| panic!("no '{head}' in:\n{}", self.stderr));
+            let rest = line
+                .strip_prefix(head)
+                .unwrap_or_else(|| panic!("no '{head}' in:\n{}", self.stderr));
             assert!(!rest.trim().is_empty(), "nothing after '{head}':\n{}", self.stderr);
             rest.to_string()
         };

@@ -16,10 +16,16 @@ impl Record {
     /// Reads a record; fails unless it is whole lines of JSON, the first an experiment.
     #[track_caller]
     pub fn read(path: &Path) -> Record {
-        let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-        assert!(text.ends_with('\n'), "the record does not end with a whole line: {:?}", text.lines().last());
-        let parse =
-            |line: &str| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e} in the line {line}"));
+        let text =
+            std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        assert!(
+            text.ends_with('\n'),
+            "the record does not end with a whole line: {:?}",
+            text.lines().last()
+        );
+        let parse = |line: &str| {
+            serde_json::from_str(line).unwrap_or_else(|e| panic!("{e} in the line {line}"))
+        };
         let record = Record { path: path.into(), lines: text.lines().map(parse).collect() };
         assert_eq!(record.lines[0]["type"], "experiment");
         record

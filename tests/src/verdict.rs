@@ -1,7 +1,8 @@
 //! What `ungil dump --json` says against what a program said of itself: every difference, in words.
 //!
-//! Nothing may be missing and nothing invented. Where the truth leaves something open (a thread that computes, a holder that no
-//! tool could know) it says so itself, thread by thread; the rules for that are in `tests/debuggees/look.py`.
+//! Nothing may be missing and nothing invented. Where the truth leaves something open (a thread
+//! that computes, a holder that no tool could know) it says so itself, thread by thread; the rules
+//! for that are in `tests/debuggees/look.py`.
 
 mod stacks;
 mod waiting;
@@ -17,7 +18,8 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Compares a dump and its exit code with the truth. `age_s` is a time that no wait can have lasted longer than.
+    /// Compares a dump and its exit code with the truth. `age_s` is a time that no wait can have
+    /// lasted longer than.
     pub fn of(truth: &Value, dump: &Value, code: i32, age_s: f64) -> Verdict {
         let mut verdict = Verdict::default();
         verdict.header(truth, dump);
@@ -45,8 +47,9 @@ impl Verdict {
     }
 
     fn threads(&mut self, truth: &Value, dump: &Value, age_s: f64) {
-        let place =
-            |interpreter: &Value, thread: &Value| (interpreter.as_i64(), thread["native_id"].as_i64());
+        let place = |interpreter: &Value, thread: &Value| {
+            (interpreter.as_i64(), thread["native_id"].as_i64())
+        };
         let mut seen = Vec::new();
         for interpreter in items(&dump["interpreters"]) {
             for thread in items(&interpreter["threads"]) {
@@ -61,7 +64,11 @@ impl Verdict {
                 seen.iter().filter(|(k, _)| *k == key).map(|(_, thread)| *thread).collect();
             match found[..] {
                 [thread] => self.thread(row, thread, age_s),
-                _ => self.wrong(format!("the thread {} {key:?} is there {} times", row["name"], found.len())),
+                _ => self.wrong(format!(
+                    "the thread {} {key:?} is there {} times",
+                    row["name"],
+                    found.len()
+                )),
             }
         }
         for (key, thread) in &seen {
@@ -101,7 +108,8 @@ impl Verdict {
             ids.sort_unstable();
             ids
         };
-        let cycles: Vec<&Value> = items(&dump["deadlocks"]).iter().filter(|d| !ids(d).is_empty()).collect();
+        let cycles: Vec<&Value> =
+            items(&dump["deadlocks"]).iter().filter(|d| !ids(d).is_empty()).collect();
         let mut found: Vec<Vec<i64>> = cycles.iter().map(|d| ids(d)).collect();
         let whole = |d: &Value| items(d).iter().filter_map(Value::as_i64).collect::<Vec<_>>();
         let mut expected: Vec<Vec<i64>> = items(&truth["deadlocks"]).iter().map(whole).collect();
@@ -112,7 +120,8 @@ impl Verdict {
         }
         cycles.iter().for_each(|cycle| self.circle(dump, cycle));
         // 3.13 has no table of asyncio, so that a circle of its tasks may be missed.
-        let names = |cycle: &Value| items(cycle).iter().map(ToString::to_string).collect::<BTreeSet<_>>();
+        let names =
+            |cycle: &Value| items(cycle).iter().map(ToString::to_string).collect::<BTreeSet<_>>();
         let circles = |all: &Value| items(all).iter().map(names).collect::<BTreeSet<_>>();
         let (tasks, wanted) = (circles(&dump["task_cycles"]), circles(&truth["task_cycles"]));
         if tasks != wanted && !(tasks.is_empty() && minor(dump) < 14) {
@@ -135,9 +144,9 @@ impl Verdict {
             let threads = items(&dump["interpreters"]).iter().flat_map(|i| items(&i["threads"]));
             let own = threads.filter(|t| t["native_id"] == edge["native_id"]).any(|t| {
                 let waits = &t["waits"];
-                let held = items(&waits["holders"])
-                    .iter()
-                    .any(|h| h["native_id"] == edge["held_by"] && h["confidence"] == edge["confidence"]);
+                let held = items(&waits["holders"]).iter().any(|h| {
+                    h["native_id"] == edge["held_by"] && h["confidence"] == edge["confidence"]
+                });
                 held && waits["lock"] == edge["waits_for"]
                     && waits["kind"] == edge["kind"]
                     && t["name"] == edge["thread"]

@@ -1,4 +1,5 @@
-//! What is advised rests on what was seen; the sentences themselves are tested in `report` on records that are made up.
+//! What is advised rests on what was seen; the sentences themselves are tested in `report` on
+//! records that are made up.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use ungil_tests::{Out, Place, metric};
@@ -71,8 +72,18 @@ fn one_item_for_two_workers_is_counted() {
     let place = Place::new();
     place.write("work.py", "def f(x):\n    return x\n");
     let task = |items: &str, chunk: &str| {
-        let args =
-            ["--task", "work:f", "--items", items, "--models", "threads", "--workers", "2", "--chunk", chunk];
+        let args = [
+            "--task",
+            "work:f",
+            "--items",
+            items,
+            "--models",
+            "threads",
+            "--workers",
+            "2",
+            "--chunk",
+            chunk,
+        ];
         place.one_block(args).args(["--python", "3.14,3.14t"]).run().ok()
     };
     for (items, chunk) in [("range(1)", "1"), ("range(8)", "8")] {
@@ -88,14 +99,17 @@ fn one_item_for_two_workers_is_counted() {
 #[test]
 fn a_workload_that_sleeps_is_not_recommended_an_interpreter() {
     let place = Place::new();
-    place.write("w.py", "import time\nfrom ungil_phase import phase\nwith phase(): time.sleep(1)\n");
+    place
+        .write("w.py", "import time\nfrom ungil_phase import phase\nwith phase(): time.sleep(1)\n");
     let out = place.one_block(["w.py", "--python", "3.14,3.14t"]).run().ok();
-    // On a machine without an idle core it may have been kept from computing, and nothing is said of waiting.
+    // On a machine without an idle core it may have been kept from computing, and nothing is said
+    // of waiting.
     let record = out.record();
     let busy = record.runs().iter().any(|run| {
         let around = &run["machine"];
         let cores = around["per_core"].as_array().unwrap().len() as f64;
-        around["busy_cores"].as_f64().unwrap() + around["steal"].as_f64().unwrap() * cores > cores - 0.5
+        around["busy_cores"].as_f64().unwrap() + around["steal"].as_f64().unwrap() * cores
+            > cores - 0.5
     });
     assert_eq!(says(&out, "the GIL plays no part"), !busy, "{}", out.stdout);
     assert!(busy || !says(&out, "Use ") && !says(&out, "Stay with"), "{}", out.stdout);

@@ -75,7 +75,8 @@ fn every_block_is_known_by_line_type_and_thread_when_all_are_counted() {
         assert_eq!(report["free_threaded"], build.ends_with('t'));
         assert!(report["python"].as_str().unwrap().starts_with(build.trim_end_matches('t')));
 
-        // The interpreter may allocate something of its own on a line, such as a thread's copy of the bytecode: types tell.
+        // The interpreter may allocate something of its own on a line, such as a thread's copy of
+        // the bytecode: types tell.
         let keep = line(&report, KEEP);
         assert_eq!(keep["function"], "keep");
         let kept = kind(keep, "bytes");
@@ -84,8 +85,16 @@ fn every_block_is_known_by_line_type_and_thread_when_all_are_counted() {
         assert_eq!(kept["freed_blocks"], 0.0, "{build}: {keep:#}");
         let mut by_thread = live_by_thread(&report, KEEP, "bytes");
         by_thread.sort_by_key(|(_, blocks)| *blocks);
-        assert_eq!(by_thread.iter().map(|(_, n)| *n).collect::<Vec<_>>(), [100, 200, 300, 400], "{build}");
-        assert_eq!(by_thread[3].0, report["pid"].as_u64().unwrap(), "{build}: the main thread kept most");
+        assert_eq!(
+            by_thread.iter().map(|(_, n)| *n).collect::<Vec<_>>(),
+            [100, 200, 300, 400],
+            "{build}"
+        );
+        assert_eq!(
+            by_thread[3].0,
+            report["pid"].as_u64().unwrap(),
+            "{build}: the main thread kept most"
+        );
 
         let churn = line(&report, CHURN);
         let passed = kind(churn, "bytes");
@@ -127,7 +136,8 @@ churn(200_000)
     for build in ["3.13", "3.14t", "3.15"] {
         let place = Place::new();
         place.write("work.py", program);
-        let report = alloc(&place, build, &["--every", "16k", "--json", "work.py"]).run().ok().json();
+        let report =
+            alloc(&place, build, &["--every", "16k", "--json", "work.py"]).run().ok().json();
         let head = if build.ends_with('t') { 49.0 } else { 33.0 };
         for (number, fate, truth) in [
             (4, "live", 20_000.0 * (3000.0 + head)),
@@ -136,12 +146,20 @@ churn(200_000)
             (8, "freed", 200_000.0 * (700.0 + head)),
         ] {
             let sum = &line(&report, number)[fate];
-            let (bytes, error) = (sum["bytes"].as_f64().unwrap(), sum["bytes_error"].as_f64().unwrap());
-            assert!((bytes - truth).abs() < 6.0 * error, "{build}: line {number}: {sum} for {truth}");
+            let (bytes, error) =
+                (sum["bytes"].as_f64().unwrap(), sum["bytes_error"].as_f64().unwrap());
+            assert!(
+                (bytes - truth).abs() < 6.0 * error,
+                "{build}: line {number}: {sum} for {truth}"
+            );
             assert!(error < 0.05 * truth, "{build}: {sum}");
         }
         let live = kind(line(&report, 4), "bytes")["live_bytes"].as_f64();
-        assert_eq!(live, line(&report, 4)["live"]["bytes"].as_f64(), "{build}: nothing else is there");
+        assert_eq!(
+            live,
+            line(&report, 4)["live"]["bytes"].as_f64(),
+            "{build}: nothing else is there"
+        );
         let (counted, estimated) =
             (report["bytes"].as_f64().unwrap(), report["allocated"]["bytes"].as_f64().unwrap());
         let error = report["allocated"]["bytes_error"].as_f64().unwrap();
@@ -169,7 +187,8 @@ fail()
         let out = alloc(&place, build, &["sub/work.py", "--", "a", "--b"]).run();
         assert_eq!(out.code, 1, "{build}: the program failed: {}", out.stderr);
         let mut alone = Command::new(python(build));
-        let alone = alone.args(["sub/work.py", "a", "--b"]).current_dir(place.path()).output().unwrap();
+        let alone =
+            alone.args(["sub/work.py", "a", "--b"]).current_dir(place.path()).output().unwrap();
         let said = String::from_utf8_lossy(&alone.stdout);
         assert!(out.stdout.starts_with(&*said), "{build}: {}\nalone:\n{said}", out.stdout);
         let trace = String::from_utf8_lossy(&alone.stderr);
@@ -204,9 +223,15 @@ fn however_a_program_ends_its_figures_are_kept() {
         let out = alloc(&place, build, &["--every", "1k", "--json", "work.py"]).run();
         let report = out.json();
         assert_eq!(out.code, i32::from(report["exit_code"] != 0), "{build} {end}: {}", out.stderr);
-        assert!(line(&report, 2)["live"]["bytes"].as_f64().unwrap() > 4e6, "{build} {end}: {report:#}");
+        assert!(
+            line(&report, 2)["live"]["bytes"].as_f64().unwrap() > 4e6,
+            "{build} {end}: {report:#}"
+        );
         let notes = report["notes"].to_string();
-        assert!(notes.contains(note) && (!note.is_empty() || notes == "[]"), "{build} {end}: {notes}");
+        assert!(
+            notes.contains(note) && (!note.is_empty() || notes == "[]"),
+            "{build} {end}: {notes}"
+        );
     }
 }
 
@@ -240,7 +265,11 @@ if __name__ == '__main__': main()
         let out = alloc(&place, build, &["--every", "64", "work.py"]).run().ok();
         assert!(out.stdout.starts_with("well\n"), "{build}: {}\n{}", out.stdout, out.stderr);
         assert_eq!(out.stderr, "", "{build}");
-        assert!(out.stdout.contains("not counted: 3 forked child processes"), "{build}: {}", out.stdout);
+        assert!(
+            out.stdout.contains("not counted: 3 forked child processes"),
+            "{build}: {}",
+            out.stdout
+        );
     }
 }
 
@@ -248,17 +277,21 @@ if __name__ == '__main__': main()
 fn a_profile_is_written_in_every_format() {
     let place = Place::new();
     place.write("work.py", KNOWN);
-    let out = alloc(&place, "3.14t", &["--every", "1", "--json", "-o", "p.collapsed", "work.py"]).run().ok();
+    let out = alloc(&place, "3.14t", &["--every", "1", "--json", "-o", "p.collapsed", "work.py"])
+        .run()
+        .ok();
     let report = out.json();
     let text = place.read("p.collapsed").unwrap();
     let weight = |line: &str| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap();
     let sum: f64 = text.lines().map(weight).sum();
-    let truth = report["live"]["bytes"].as_f64().unwrap() + report["freed"]["bytes"].as_f64().unwrap();
+    let truth =
+        report["live"]["bytes"].as_f64().unwrap() + report["freed"]["bytes"].as_f64().unwrap();
     assert_eq!(sum, truth);
     assert!(text.lines().any(|l| l.contains("keep") && l.contains("bytes")), "{text}");
     assert!(!text.contains("alloc_start"), "what ungil itself put there is left off");
-    let replayed =
-        place.ungil(["profile", "--json", "--replay"]).args([report["recording"].as_str().unwrap()]);
+    let replayed = place
+        .ungil(["profile", "--json", "--replay"])
+        .args([report["recording"].as_str().unwrap()]);
     let replayed = replayed.run().ok().json();
     assert_eq!(replayed["weight"].as_f64(), Some(truth), "the recording has what the file has");
     assert_eq!(replayed["header"]["mode"], "alloc");

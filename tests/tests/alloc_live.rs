@@ -1,4 +1,5 @@
-//! `ungil profile --mode alloc` of a process that runs: one that lets itself be asked, and those that do not.
+//! `ungil profile --mode alloc` of a process that runs: one that lets itself be asked, and those
+//! that do not.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 mod allocations;
@@ -78,10 +79,17 @@ fn a_live_process_that_lets_itself_be_asked_is_profiled_and_left_as_it_was() {
             let args = ["--duration", "300ms", "--every", "4k", "--json", "--patience", "200s"];
             let report = ask(&place).args(args).args([server.pid()]).run().ok().json();
             assert_eq!(report["end"], "whole", "{build}, round {round}: {:#}", report["notes"]);
-            assert_eq!(report["notes"], Value::Array(vec![]), "{build}: the allocators were restored");
+            assert_eq!(
+                report["notes"],
+                Value::Array(vec![]),
+                "{build}: the allocators were restored"
+            );
             let line = line(&report, 3);
             assert!(line["allocated"]["bytes"].as_f64().unwrap() > 0.0, "{build}: {line:#}");
-            assert!(kind(line, "bytes")["freed_bytes"].as_f64().unwrap() > 0.0, "{build}: {line:#}");
+            assert!(
+                kind(line, "bytes")["freed_bytes"].as_f64().unwrap() > 0.0,
+                "{build}: {line:#}"
+            );
             assert_eq!(report["pid"].to_string(), server.pid());
         }
         let maps = std::fs::read_to_string(format!("/proc/{}/maps", server.pid())).unwrap();
@@ -111,7 +119,9 @@ fn a_process_that_cannot_be_asked_is_a_clear_word() {
     assert!(told.what.contains("did not answer") && told.why.contains("system call"), "{told:?}");
     let pid = still.pid();
     let left = || {
-        let names = std::fs::read_dir("/tmp").unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+        let names = std::fs::read_dir("/tmp")
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap());
         names.filter(|name| name.starts_with(&format!("ungil-alloc-{pid}-"))).count()
     };
     assert_eq!(left(), 1, "the request waits for the main thread");

@@ -1,4 +1,5 @@
-//! `ungil audit` as its users meet it: modules built here, an environment, wheels, sources; and the interpreter's own word beside it.
+//! `ungil audit` as its users meet it: modules built here, an environment, wheels, sources; and the
+//! interpreter's own word beside it.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use serde_json::Value;
@@ -43,10 +44,15 @@ fn environment(place: &Place) -> String {
             &format!("{info}/METADATA"),
             format!("Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n{claim}\n"),
         );
-        place.write(&format!("{info}/WHEEL"), "Wheel-Version: 1.0\nTag: cp314-cp314t-linux_x86_64\n");
+        place.write(
+            &format!("{info}/WHEEL"),
+            "Wheel-Version: 1.0\nTag: cp314-cp314t-linux_x86_64\n",
+        );
         place.write(
             &format!("{info}/RECORD"),
-            format!("{name}/__init__.py,,\n{name}/_core{suffix},,\n{name}-1.0.dist-info/METADATA,,\n"),
+            format!(
+                "{name}/__init__.py,,\n{name}/_core{suffix},,\n{name}-1.0.dist-info/METADATA,,\n"
+            ),
         );
     }
     suffix
@@ -55,15 +61,16 @@ fn environment(place: &Place) -> String {
 /// Builds the module, under the name that the interpreter looks for, and returns the name's ending.
 fn built(place: &Place, path: &str, flags: &[&str]) -> String {
     place.write("module.c", SOURCE);
-    let code =
-        "import sysconfig; print(sysconfig.get_path('include'), sysconfig.get_config_var('EXT_SUFFIX'))";
+    let code = "import sysconfig; print(sysconfig.get_path('include'), sysconfig.get_config_var('EXT_SUFFIX'))";
     let said = Command::new(python("3.14t")).args(["-c", code]).output().unwrap();
     let said = String::from_utf8(said.stdout).unwrap();
     let (headers, suffix) = said.trim().split_once(' ').unwrap();
     let file = place.path().join(format!("{path}{suffix}"));
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     let mut cc = Command::new("cc");
-    cc.args(["-shared", "-fPIC", "-DNAME=_core", "-I", headers, "module.c", "-o"]).arg(file).args(flags);
+    cc.args(["-shared", "-fPIC", "-DNAME=_core", "-I", headers, "module.c", "-o"])
+        .arg(file)
+        .args(flags);
     let out = cc.current_dir(place.path()).output().unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     suffix.to_owned()
@@ -78,14 +85,19 @@ fn an_environment_is_judged_and_the_interpreter_agrees() {
     let place = Place::new();
     environment(&place);
     let python = python("3.14t").display().to_string();
-    let out = audit(&place, &["site", "--for", "3.14t", "--verify", "--python", &python, "--json"]).ok();
+    let out =
+        audit(&place, &["site", "--for", "3.14t", "--verify", "--python", &python, "--json"]).ok();
     let report = out.json();
     assert_eq!(report["schema"], "ungil.audit/1");
     let of = |name: &str| {
         let all = report["distributions"].as_array().unwrap();
-        all.iter().find(|one| one["name"] == name).unwrap_or_else(|| panic!("no {name} in {report:#}"))
+        all.iter()
+            .find(|one| one["name"] == name)
+            .unwrap_or_else(|| panic!("no {name} in {report:#}"))
     };
-    for (name, verdict, standing) in [("good", "declares", "kept"), ("bad", "does-not-declare", "broken")] {
+    for (name, verdict, standing) in
+        [("good", "declares", "kept"), ("bad", "does-not-declare", "broken")]
+    {
         assert_eq!(of(name)["modules"][0]["judgements"][0]["verdict"], verdict, "{name}");
         assert_eq!(of(name)["standing"], standing, "{name}");
     }
@@ -96,7 +108,9 @@ fn an_environment_is_judged_and_the_interpreter_agrees() {
         "{seen:#?}"
     );
     let text = audit(&place, &["site", "--for", "3.14t"]).ok().stdout;
-    for words in ["bad._core", "does not declare: switches the GIL on", "bad claims to run without the GIL"] {
+    for words in
+        ["bad._core", "does not declare: switches the GIL on", "bad claims to run without the GIL"]
+    {
         assert!(text.contains(words), "no {words:?} in\n{text}");
     }
     assert!(!text.contains("good._core"), "what is in order is not shown:\n{text}");
@@ -109,10 +123,15 @@ fn a_module_that_cannot_be_loaded_shows_nothing() {
     environment(&place);
     built(&place, "site/bad/_core", &["-DNEEDS"]);
     let python = python("3.14t").display().to_string();
-    let out = audit(&place, &["site", "--for", "3.14t", "--verify", "--python", &python, "--json"]).ok();
+    let out =
+        audit(&place, &["site", "--for", "3.14t", "--verify", "--python", &python, "--json"]).ok();
     let report = out.json();
-    let seen =
-        report["verified"].as_array().unwrap().iter().find(|one| one["module"] == "bad._core").unwrap();
+    let seen = report["verified"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["module"] == "bad._core")
+        .unwrap();
     assert_eq!(seen["verdict"], true);
     assert!(seen["switched_on"].is_null(), "{seen:#}");
     assert!(seen["error"].as_str().unwrap().contains("nowhere"), "{seen:#}");
@@ -138,12 +157,20 @@ fn a_wheel_is_judged_without_being_unpacked() {
     // A library that comes along is no module, whatever its name.
     place.write("empty.c", "int nothing;\n");
     let mut cc = Command::new("cc");
-    cc.args(["-shared", "-fPIC", "empty.c", "-o", "site/good/library.so"]).current_dir(place.path());
+    cc.args(["-shared", "-fPIC", "empty.c", "-o", "site/good/library.so"])
+        .current_dir(place.path());
     assert!(cc.status().unwrap().success());
     for (name, code) in [("good", 0), ("bad", 3)] {
         let wheel = format!("{name}-1.0-cp314-cp314t-linux_x86_64.whl");
         let mut zip = Command::new(python("3.14t"));
-        zip.args(["-m", "zipfile", "-c", &format!("../{wheel}"), name, &format!("{name}-1.0.dist-info")]);
+        zip.args([
+            "-m",
+            "zipfile",
+            "-c",
+            &format!("../{wheel}"),
+            name,
+            &format!("{name}-1.0.dist-info"),
+        ]);
         assert!(zip.current_dir(place.at("site")).status().unwrap().success());
         let out = audit(&place, &[&wheel, "--fail-on", "gil,unknown,claim"]);
         assert_eq!(out.code, code, "{name}: {}{}", out.stdout, out.stderr);
@@ -159,11 +186,18 @@ fn sources_are_read_and_every_form_is_what_it_says() {
     let out = audit(&place, &["app", "--json", "--confidence", "low"]).ok();
     let report = out.json();
     let hazard = &report["hazards"][0];
-    assert_eq!((&hazard["kind"], &hazard["line"]), (&"ungil/shared-cache".into(), &4.into()), "{report:#}");
+    assert_eq!(
+        (&hazard["kind"], &hazard["line"]),
+        (&"ungil/shared-cache".into(), &4.into()),
+        "{report:#}"
+    );
     assert!(report["notes"].to_string().contains("broken.py"), "{report:#}");
     let sarif = audit(&place, &["app", "--format", "sarif", "--confidence", "low"]).ok().json();
     let result = &sarif["runs"][0]["results"][0];
-    assert_eq!((&sarif["version"], &result["ruleId"]), (&"2.1.0".into(), &"ungil/shared-cache".into()));
+    assert_eq!(
+        (&sarif["version"], &result["ruleId"]),
+        (&"2.1.0".into(), &"ungil/shared-cache".into())
+    );
     let place_of = &result["locations"][0]["physicalLocation"];
     assert_eq!(
         (&place_of["artifactLocation"]["uri"], &place_of["region"]["startLine"]),
@@ -171,9 +205,11 @@ fn sources_are_read_and_every_form_is_what_it_says() {
     );
     let rules = sarif["runs"][0]["tool"]["driver"]["rules"].as_array().unwrap();
     assert!(rules.iter().any(|rule| rule["id"] == result["ruleId"]));
-    let markdown = audit(&place, &["app", "--format", "markdown", "--confidence", "low"]).ok().stdout;
+    let markdown =
+        audit(&place, &["app", "--format", "markdown", "--confidence", "low"]).ok().stdout;
     assert!(markdown.contains("| `app/cache.py:4` |"), "{markdown}");
-    let out = audit(&place, &["app", "--format", "sarif", "-o", "a.sarif", "--confidence", "low"]).ok();
+    let out =
+        audit(&place, &["app", "--format", "sarif", "-o", "a.sarif", "--confidence", "low"]).ok();
     assert!(out.stdout.contains("1 source read: 1 hazard"), "{}", out.stdout);
     assert!(serde_json::from_str::<Value>(&place.read("a.sarif").unwrap()).is_ok());
 }
@@ -208,7 +244,10 @@ fn the_imports_that_lead_to_it_are_told() {
     assert!(text.contains("imported by bad:1 > bad._core\n"), "{text}");
     for args in [&["site", "--from", "app.py"][..], &["site", "app.py"]] {
         let text = told(args);
-        assert!(text.contains("imported by app:4 > bad:1 > bad._core (in a function"), "{args:?}: {text}");
+        assert!(
+            text.contains("imported by app:4 > bad:1 > bad._core (in a function"),
+            "{args:?}: {text}"
+        );
     }
     for args in [&["site", "--from", "other.py"], &["site", "--from", "good"]] {
         let text = told(args);
@@ -216,10 +255,17 @@ fn the_imports_that_lead_to_it_are_told() {
     }
     let report = audit(&place, &["site", "--from", "app.py", "--json"]).ok().json();
     let steps = &report["chains"][0]["steps"];
-    assert_eq!((&steps[0]["line"], &steps[1]["imports"]), (&4.into(), &"bad._core".into()), "{report:#}");
+    assert_eq!(
+        (&steps[0]["line"], &steps[1]["imports"]),
+        (&4.into(), &"bad._core".into()),
+        "{report:#}"
+    );
     place.write("venv/pyvenv.cfg", "home = /usr/bin\ninclude-system-site-packages = true\n");
     place.write("venv/lib/python3.14t/site-packages/a.py", "");
-    assert!(told(&["venv"]).contains("the packages of its base interpreter, in /usr/bin, were not read"));
+    assert!(
+        told(&["venv"])
+            .contains("the packages of its base interpreter, in /usr/bin, were not read")
+    );
     let out = audit(&place, &["site", "--from", "nothing"]);
     assert_eq!((out.code, out.stderr.lines().count()), (2, 3), "{}", out.stderr);
 }
@@ -237,7 +283,8 @@ fn the_index_is_asked_through_the_users_installer() {
          echo 'lock-version = \"1.0\"'; echo '[[packages]]'; echo \"name = '$name'\"; echo \"version = '$version'\"\n\
          echo \"wheels = [{ url = 'https://index.example/$name-$version-cp314-cp314t-manylinux_2_28_x86_64.whl' }]\"\n",
     );
-    // Another process writes it: what this one has open for writing cannot be started while a thread forks.
+    // Another process writes it: what this one has open for writing cannot be started while a
+    // thread forks.
     let mut install = Command::new("install");
     install.args(["-D", "-m", "755", "uv.sh", "bin/uv"]).current_dir(place.path());
     assert!(install.status().unwrap().success());

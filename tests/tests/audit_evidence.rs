@@ -1,12 +1,14 @@
-//! `ungil audit` makes no statement out of missing evidence: a tag that every build gets is no claim, a listed wheel is no
-//! promise, a file that is not judged is named, and an audit of nothing is no clean result.
+//! `ungil audit` makes no statement out of missing evidence: a tag that every build gets is no
+//! claim, a listed wheel is no promise, a file that is not judged is named, and an audit of nothing
+//! is no clean result.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use serde_json::Value;
 use std::process::Command;
 use ungil_tests::{Out, Place, python};
 
-/// A module that says nothing of the GIL, without Python's headers: an init function, and the symbols it would call.
+/// A module that says nothing of the GIL, without Python's headers: an init function, and the
+/// symbols it would call.
 const SILENT: &str = "
 extern void *PyModuleDef_Init(void *);
 static void *slots[] = {0, 0};
@@ -117,8 +119,12 @@ fn a_listed_wheel_is_no_promise() {
         }
     }
     let report = run(&["--json"]).ok().json();
-    let said: Vec<_> =
-        report["wanted"].as_array().unwrap().iter().map(|one| one["gil"].as_str().unwrap()).collect();
+    let said: Vec<_> = report["wanted"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["gil"].as_str().unwrap())
+        .collect();
     assert_eq!(said, ["not-read", "no-wheel", "nothing-compiled"]);
     assert_eq!(report["wanted"][2]["wheel"], "pure-1-py3-none-any.whl");
     let sarif = run(&["--format", "sarif"]).ok().json();
@@ -164,7 +170,11 @@ fn a_file_named_like_a_module_is_judged_or_named_with_the_reason() {
             "other-build",
             "its name is for 'pypy38-pp73-x86_64-linux-gnu'",
         ),
-        ("blend/_gil.cpython-314-x86_64-linux-gnu.so", "other-build", "its name is for CPython 3.14"),
+        (
+            "blend/_gil.cpython-314-x86_64-linux-gnu.so",
+            "other-build",
+            "its name is for CPython 3.14",
+        ),
         ("blend/loader.so", "no-init", "it exports neither PyInit_NAME nor PyModExport_NAME"),
         (
             "blend.libs/libopenblas64_p-r0-742d56dc.3.20.so",
@@ -204,7 +214,10 @@ fn a_file_named_like_a_module_is_judged_or_named_with_the_reason() {
             assert_eq!(one["judgements"], Value::Array(Vec::new()), "{file}");
         }
         let sarif = audit(&place, &[target, "--for", "3.14t", "--format", "sarif"]).ok().stdout;
-        assert!(skipped.iter().all(|(_, _, why)| sarif.contains(&format!("not judged: {why}"))), "{sarif}");
+        assert!(
+            skipped.iter().all(|(_, _, why)| sarif.contains(&format!("not judged: {why}"))),
+            "{sarif}"
+        );
         assert_eq!(audit(&place, &[target, "--for", "3.14t", "--fail-on", "unknown"]).code, 3);
     }
     // A module that is named by itself is judged, whatever its platform.
@@ -225,7 +238,8 @@ fn an_audit_of_nothing_is_no_clean_result() {
     place.write("gil/blend/_core.cpython-314-x86_64-linux-gnu.so", "x");
     zipped(&place, "gil", "blend-2.0-cp314-cp314-manylinux_2_28_x86_64.whl");
     let gil = "blend-2.0-cp314-cp314-manylinux_2_28_x86_64.whl";
-    for target in ["empty", "texts", "requirements.txt", "nothing-1-py3-none-any.whl", "venv", gil] {
+    for target in ["empty", "texts", "requirements.txt", "nothing-1-py3-none-any.whl", "venv", gil]
+    {
         for form in ["table", "json", "markdown", "sarif"] {
             let out = audit(&place, &[target, "--for", "3.14t", "--format", form]);
             assert_eq!(out.told(1).what, "nothing was judged", "{target} {form}: {}", out.stdout);
@@ -249,7 +263,8 @@ fn a_distribution_without_modules_is_an_answer() {
                  required beside was not read";
     assert!(text.contains(words), "{text}");
     // Types alone are a distribution too.
-    std::fs::rename(place.at("pure/blend/__init__.py"), place.at("pure/blend/__init__.pyi")).unwrap();
+    std::fs::rename(place.at("pure/blend/__init__.py"), place.at("pure/blend/__init__.pyi"))
+        .unwrap();
     zipped(&place, "pure", "blend-2.0-py3-none-any.whl");
     audit(&place, &["blend-2.0-py3-none-any.whl"]).ok();
     let out = audit(&place, &["pure", "--for", "3.14t"]).ok();
@@ -271,11 +286,19 @@ fn what_was_not_read_or_imported_is_noted() {
     place.write("project/app.py", "");
     place.write("project/env/pyvenv.cfg", "");
     let out = audit(&place, &["project"]).ok();
-    assert!(out.stdout.contains("'env' is an environment of its own and was not read"), "{}", out.stdout);
+    assert!(
+        out.stdout.contains("'env' is an environment of its own and was not read"),
+        "{}",
+        out.stdout
+    );
     std::fs::create_dir_all(place.at("site-packages")).unwrap();
     info(&place, "site-packages", "py3-none-any", "");
     place.write("site-packages/eggs.pth", "old.egg\n");
     place.write("site-packages/old.egg", "PK");
     let out = audit(&place, &["site-packages"]).ok();
-    assert!(out.stdout.contains("'eggs.pth' adds a file to sys.path, which was not read"), "{}", out.stdout);
+    assert!(
+        out.stdout.contains("'eggs.pth' adds a file to sys.path, which was not read"),
+        "{}",
+        out.stdout
+    );
 }

@@ -1,4 +1,5 @@
-//! What cannot be run is refused, and what fails is told, in three lines and with the exit code that fits.
+//! What cannot be run is refused, and what fails is told, in three lines and with the exit code
+//! that fits.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use ungil_tests::Place;
@@ -40,7 +41,10 @@ fn a_syntax_error_is_named_with_its_place() {
     assert!(told.help.contains("broken.py"), "{told:?}");
     let runs = place.newest();
     let run = &runs.runs()[0];
-    assert_eq!((run["outcome"]["kind"].as_str(), run["outcome"]["code"].as_i64()), (Some("exited"), Some(1)));
+    assert_eq!(
+        (run["outcome"]["kind"].as_str(), run["outcome"]["code"].as_i64()),
+        (Some("exited"), Some(1))
+    );
     assert!(run["stderr"].as_str().unwrap().contains("SyntaxError"));
 }
 
@@ -68,8 +72,15 @@ fn an_arm_that_fails_is_left_out_only_if_asked_for_and_never_the_baseline() {
     let told = place.one_block(["fails.py", "--python", "3.14,3.14t,3.15"]).run().told(1);
     assert!(told.what.contains("3.14t failed"), "{told:?}");
     let keep = ["compare", "fails.py", "--keep-going", "--blocks", "3", "--max-blocks", "3"];
-    let out =
-        place.ungil(keep).args(["--warmup", "0", "--energy", "off", "-q", "--python", "3.14,3.14t,3.15"]);
+    let out = place.ungil(keep).args([
+        "--warmup",
+        "0",
+        "--energy",
+        "off",
+        "-q",
+        "--python",
+        "3.14,3.14t,3.15",
+    ]);
     let record = out.run().ok().record();
     let runs = |arm| record.of_arm(arm).len();
     assert_eq!((runs("3.14"), runs("3.14t"), runs("3.15")), (3, 1, 3));
@@ -91,8 +102,10 @@ fn arms_that_disagree_are_an_error_that_shows_the_first_difference() {
     assert!(told.why.contains("line 2"), "{told:?}");
     assert!(told.why.contains("'gil True'") && told.why.contains("'gil False'"), "{told:?}");
     assert!(told.help.contains("--allow-different-output"), "{told:?}");
-    let out =
-        place.one_block(["differs.py", "--python", "3.14,3.14t", "--allow-different-output"]).run().ok();
+    let out = place
+        .one_block(["differs.py", "--python", "3.14,3.14t", "--allow-different-output"])
+        .run()
+        .ok();
     let record = out.record();
     assert_ne!(record.run("3.14")["output"]["blake3"], record.run("3.14t")["output"]["blake3"]);
 }
@@ -113,7 +126,10 @@ fn arguments_that_make_no_sense_are_refused() {
         (&["--task", "a:f", "--items", "range(3)", "--models", "green"], "'green'"),
         (&["--serve", "{python} a.py", "--load", "wrk {url}"], "{port}"),
         (&["--serve", "{python} {port}", "--load", "wrk"], "{url}"),
-        (&["--serve", "{python} {port}", "--load", "wrk {url}", "--metric", "no group"], "no group"),
+        (
+            &["--serve", "{python} {port}", "--load", "wrk {url}", "--metric", "no group"],
+            "no group",
+        ),
         (&["a.py", "--fail-if", "time 3.14t > 1"], "time 3.14t > 1"),
         (&["a.py", "--fail-if", "time(3.14t) = 1"], "time(3.14t) = 1"),
         (&["a.py", "--fail-if", "beauty(3.14t) > 1"], "beauty"),
@@ -135,7 +151,10 @@ fn a_scripts_arguments_without_dashes_are_shown_where_they_belong() {
     place.write("s.py", "import sys\nprint(sys.argv[1:])\n");
     let cases: &[(&[&str], &str)] = &[
         (&["compare", "s.py", "arg"], "ungil compare s.py -- arg"),
-        (&["compare", "s.py", "--n", "5", "--python", "3.14"], "ungil compare s.py --python 3.14 -- --n 5"),
+        (
+            &["compare", "s.py", "--n", "5", "--python", "3.14"],
+            "ungil compare s.py --python 3.14 -- --n 5",
+        ),
         (&["compare", "s.py", "a b", "--", "c"], "ungil compare s.py -- 'a b' c"),
         (&["compare", "-m", "pkg.mod", "--n"], "ungil compare -m pkg.mod -- --n"),
         (&["profile", "s.py", "arg"], "ungil profile s.py -- arg"),
@@ -161,7 +180,8 @@ fn a_bound_is_judged_and_a_crossed_one_is_exit_code_3() {
     // Memory, not time: 200 MiB more are more on any machine.
     let bound = |bounds: &[&str]| {
         let flags = bounds.iter().flat_map(|b| ["--fail-if", b]);
-        let args = ["compare", "a.py", "-q", "--energy", "off", "--warmup", "0", "--max-blocks", "5"];
+        let args =
+            ["compare", "a.py", "-q", "--energy", "off", "--warmup", "0", "--max-blocks", "5"];
         place.ungil(args).args(["--python", "3.14,3.14t"]).args(flags).run()
     };
     let out = bound(&["rss(3.14t) > 2", "rss(3.14t) < 0.5"]);

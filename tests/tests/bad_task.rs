@@ -23,7 +23,8 @@ async def later(x):
 
 fn task(place: &Place, target: &str, items: &str, models: &str) -> Out {
     place.write("work.py", MODULE);
-    let task = ["--task", target, "--items", items, "--models", models, "--workers", "2", "--chunk", "2"];
+    let task =
+        ["--task", target, "--items", items, "--models", models, "--workers", "2", "--chunk", "2"];
     place.one_block(task).args(["--python", "3.14,3.14t"]).run()
 }
 
@@ -52,7 +53,10 @@ fn a_result_that_cannot_be_pickled_fails_the_run_and_says_why() {
 #[test]
 fn a_module_or_function_that_is_not_there_is_named() {
     let told_of = told("nothere:f", "range(3)", "threads");
-    assert!(told_of.what.contains("nothere:f") && told_of.why.contains("ModuleNotFoundError"), "{told_of:?}");
+    assert!(
+        told_of.what.contains("nothere:f") && told_of.why.contains("ModuleNotFoundError"),
+        "{told_of:?}"
+    );
     let told_of = told("work:missing", "range(3)", "threads");
     assert!(told_of.why.contains("missing"), "{told_of:?}");
     let told_of = told("work:number", "range(3)", "sequential");
@@ -88,10 +92,17 @@ fn asyncio_wants_an_async_function() {
 #[test]
 fn a_worker_that_dies_fails_the_run_and_hangs_nothing() {
     let place = Place::new();
-    place.write("dies.py", "import os\ndef f(x):\n    os._exit(9) if x == 3 else None\n    return x\n");
+    place.write(
+        "dies.py",
+        "import os\ndef f(x):\n    os._exit(9) if x == 3 else None\n    return x\n",
+    );
     for model in ["fork", "spawn", "forkserver"] {
         let task = ["--task", "dies:f", "--items", "range(8)", "--models", model, "--workers", "2"];
-        let told = place.one_block(task).args(["--python", "3.14,3.14t", "--timeout", "100s"]).run().told(1);
+        let told = place
+            .one_block(task)
+            .args(["--python", "3.14,3.14t", "--timeout", "100s"])
+            .run()
+            .told(1);
         assert!(!told.what.contains("--timeout"), "{model}: {told:?}");
         assert!(told.why.contains("process"), "{model}: {told:?}");
     }

@@ -1,4 +1,5 @@
-//! The line that a failed run gives to run it by hand fails in the same way, whatever kind of arm it was.
+//! The line that a failed run gives to run it by hand fails in the same way, whatever kind of arm
+//! it was.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use serde_json::Value;
@@ -32,15 +33,19 @@ fn last_line(text: &str) -> &str {
     text.lines().rfind(|l| !l.trim().is_empty()).unwrap_or_default()
 }
 
-/// Runs `ungil`, which fails, and then the line it gives, from another directory; gives the failed run.
+/// Runs `ungil`, which fails, and then the line it gives, from another directory; gives the failed
+/// run.
 #[track_caller]
 fn fails_again(place: &Place, ungil: Ungil) -> Value {
     let told = ungil.run().told(1);
     let record = place.newest();
     let run = (*record.runs().last().unwrap()).clone();
-    let (_, line) = told.help.split_once("by hand: ").unwrap_or_else(|| panic!("no line in {told:?}"));
+    let (_, line) =
+        told.help.split_once("by hand: ").unwrap_or_else(|| panic!("no line in {told:?}"));
     let mut shell = Command::new("sh");
-    for name in ["PYTHONPATH", "PYTHON_GIL", "PYTHONHASHSEED", "UNGIL_PHASE", "UNGIL_WORKERS", "UNGIL_ARM"] {
+    for name in
+        ["PYTHONPATH", "PYTHON_GIL", "PYTHONHASHSEED", "UNGIL_PHASE", "UNGIL_WORKERS", "UNGIL_ARM"]
+    {
         shell.env_remove(name);
     }
     let out = shell.args(["-c", line]).current_dir("/").stdin(Stdio::inherit()).output().unwrap();
@@ -69,7 +74,8 @@ fn of_scripts_modules_and_commands_on_every_build() {
     ];
     for (i, call) in calls.into_iter().enumerate() {
         for python in ["3.14", "3.14t", "3.14t+gil"] {
-            let args = place.one_block(call.iter().copied()).args(["--python", python, "--workers", "2"]);
+            let args =
+                place.one_block(call.iter().copied()).args(["--python", python, "--workers", "2"]);
             let run = fails_again(&place, if i < 2 { args.args(odd) } else { args });
             assert!(run["stderr"].as_str().unwrap().contains("ValueError"), "{run}");
         }
@@ -88,7 +94,8 @@ fn of_a_script_under_a_model() {
 fn of_a_task_under_every_model() {
     let place = Place::new();
     place.write("work.py", ELSEWHERE);
-    let models = ["threads", "fork", "spawn", "forkserver", "interpreters"].map(|m| ("work:elsewhere", m));
+    let models =
+        ["threads", "fork", "spawn", "forkserver", "interpreters"].map(|m| ("work:elsewhere", m));
     for (task, model) in
         models.into_iter().chain([("work:always", "sequential"), ("work:awaited", "asyncio")])
     {
@@ -119,9 +126,19 @@ fn of_a_program_that_is_not_python_and_of_a_crash() {
     // The order of a block is drawn; only one of the two can fail.
     fails_again(
         &place,
-        place.one_block(["fine.py", "--python", "3.14", "--also", also, "--allow-different-output"]),
+        place.one_block([
+            "fine.py",
+            "--python",
+            "3.14",
+            "--also",
+            also,
+            "--allow-different-output",
+        ]),
     );
-    place.write("crash.py", "import os, sys\nprint('before', file=sys.stderr, flush=True)\nos.abort()\n");
+    place.write(
+        "crash.py",
+        "import os, sys\nprint('before', file=sys.stderr, flush=True)\nos.abort()\n",
+    );
     let told = fails_again(&place, place.one_block(["crash.py", "--python", "3.14"]));
     assert_eq!(told["outcome"]["signal"], 6);
 }
@@ -134,10 +151,16 @@ fn the_words_of_a_failure_are_the_exception_and_the_line_before_it() {
         "import sys\ndef check(x):\n    raise ValueError('%s\\nis not valid' % x)\ncheck(3)\n",
     );
     let told = place.one_block(["bad.py", "--python", "3.14"]).run().told(1);
-    assert!(told.why.contains("ValueError: 3") && told.why.contains("raise ValueError("), "{told:?}");
+    assert!(
+        told.why.contains("ValueError: 3") && told.why.contains("raise ValueError("),
+        "{told:?}"
+    );
     // A phase without an end has its own words, and nothing that a run by hand would show.
     place.write("open.py", "import ungil_phase\nungil_phase.start()\n");
     let told = place.one_block(["open.py", "--python", "3.14"]).run().told(1);
-    assert!(told.what.contains("phase has no end") && told.help.contains("with phase():"), "{told:?}");
+    assert!(
+        told.what.contains("phase has no end") && told.help.contains("with phase():"),
+        "{told:?}"
+    );
     assert!(!told.help.contains("by hand"), "{told:?}");
 }

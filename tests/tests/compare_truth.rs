@@ -1,5 +1,6 @@
-//! `ungil compare` against the programs that know what is true of their threads: it counts the waits for locks that `dump`, `top` and
-//! `profile` show, and no others. Each program runs with a standard input that stays open for a while, and then ends.
+//! `ungil compare` against the programs that know what is true of their threads: it counts the
+//! waits for locks that `dump`, `top` and `profile` show, and no others. Each program runs with a
+//! standard input that stays open for a while, and then ends.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use serde_json::Value;
@@ -8,7 +9,8 @@ use ungil_tests::{Place, Target, looks, metric};
 /// Programs on which other tests rest, or whose threads may be in several states.
 const LEFT_OUT: [&str; 3] = ["look", "tasks", "ordered"];
 
-/// How many threads wait for a lock all the time; `None` of a program of which it says that some may.
+/// How many threads wait for a lock all the time; `None` of a program of which it says that some
+/// may.
 fn waiters(truth: &Value) -> Option<usize> {
     let states = |row: &Value| row["state"].as_array().cloned().unwrap_or_default();
     let rows = truth["threads"].as_array().unwrap();
@@ -19,8 +21,10 @@ fn waiters(truth: &Value) -> Option<usize> {
 
 fn programs() -> Vec<String> {
     let files = std::fs::read_dir(looks()).unwrap().flatten();
-    let stems = files.filter_map(|f| Some(f.file_name().to_str()?.strip_suffix(".py")?.to_string()));
-    let mut programs: Vec<String> = stems.filter(|stem| !LEFT_OUT.contains(&stem.as_str())).collect();
+    let stems =
+        files.filter_map(|f| Some(f.file_name().to_str()?.strip_suffix(".py")?.to_string()));
+    let mut programs: Vec<String> =
+        stems.filter(|stem| !LEFT_OUT.contains(&stem.as_str())).collect();
     programs.sort();
     programs
 }
@@ -29,7 +33,8 @@ fn programs() -> Vec<String> {
 fn agrees(build: &str, first: usize) {
     let mut checked = 0;
     for program in programs().into_iter().skip(first).step_by(2) {
-        // Only free-threaded builds have these, or they need options, or look at a process of their own.
+        // Only free-threaded builds have these, or they need options, or look at a process of their
+        // own.
         if program.starts_with("object_") && !build.ends_with('t')
             || ["gil_on", "at_fork", "forked"].contains(&&*program)
         {

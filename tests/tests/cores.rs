@@ -1,5 +1,5 @@
-//! `ungil dump` and `ungil heap` of core files: what a core of gcore or of the kernel says is what the live process said, and
-//! what is no core of a CPython is refused in three lines.
+//! `ungil dump` and `ungil heap` of core files: what a core of gcore or of the kernel says is what
+//! the live process said, and what is no core of a CPython is refused in three lines.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use serde_json::{Value, json};
@@ -15,7 +15,12 @@ const FREE_THREADED: [&str; 2] = ["3.14t", "3.15t"];
 /// Has gdb write a core of a live process.
 #[track_caller]
 fn gcore(place: &Place, pid: i64) -> PathBuf {
-    let out = Command::new("gcore").arg("-o").arg(place.at("core")).arg(pid.to_string()).output().unwrap();
+    let out = Command::new("gcore")
+        .arg("-o")
+        .arg(place.at("core"))
+        .arg(pid.to_string())
+        .output()
+        .unwrap();
     let core = place.at(&format!("core.{pid}"));
     assert!(core.is_file(), "gcore: {}", String::from_utf8_lossy(&out.stderr));
     core
@@ -29,7 +34,8 @@ fn dump(core: &Path, more: &[&str]) -> Out {
     verb("dump", core, &[&["--json"], more].concat())
 }
 
-/// A dump without what a core cannot know: times, and the kernel's names of threads that have no other.
+/// A dump without what a core cannot know: times, and the kernel's names of threads that have no
+/// other.
 fn timeless(mut dump: Value) -> Value {
     dump["look_s"] = Value::Null;
     dump.as_object_mut().unwrap().remove("core");
@@ -42,9 +48,11 @@ fn forget(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(forget),
         Value::Object(fields) => {
             for (key, value) in fields {
-                let is_number =
-                    |text: &str| text.strip_prefix("thread ").is_some_and(|n| n.parse::<u32>().is_ok());
-                let is_kernels = value.as_str().is_some_and(|text| text.starts_with('[') || is_number(text));
+                let is_number = |text: &str| {
+                    text.strip_prefix("thread ").is_some_and(|n| n.parse::<u32>().is_ok())
+                };
+                let is_kernels =
+                    value.as_str().is_some_and(|text| text.starts_with('[') || is_number(text));
                 if is_kernels || key == "seconds" || key == "left_s" {
                     *value = Value::Null;
                 }
@@ -91,9 +99,15 @@ same_as_live! {
     ["3.14", "3.15t"] => asyncio_tasks barrier cycle_self cycle_two event_wait join logging_lock rlock_reentered semaphore;
 }
 
-/// Runs a command and gives the core of its crash: the kernel's where it writes cores into the working folder, else gdb's.
+/// Runs a command and gives the core of its crash: the kernel's where it writes cores into the
+/// working folder, else gdb's.
 #[track_caller]
-fn crash(place: &Place, python: &Path, arguments: &[&OsStr], kill: Option<&str>) -> (Value, PathBuf) {
+fn crash(
+    place: &Place,
+    python: &Path,
+    arguments: &[&OsStr],
+    kill: Option<&str>,
+) -> (Value, PathBuf) {
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -c unlimited; exec \"$0\" \"$@\""]).arg(python).args(arguments);
     command.current_dir(place.path());
@@ -113,7 +127,8 @@ fn crash(place: &Place, python: &Path, arguments: &[&OsStr], kill: Option<&str>)
     )
 }
 
-/// Whether the kernel writes cores into the working folder. A container has the pattern of its host.
+/// Whether the kernel writes cores into the working folder. A container has the pattern of its
+/// host.
 fn has_kernel_cores() -> bool {
     let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap_or_default();
     let is_here = pattern.starts_with("core") && !pattern.contains('/');
@@ -151,7 +166,11 @@ fn a_deadlock_that_was_killed() {
         assert!(first.contains("killed by SIGABRT in thread \""), "{build}: {first}");
         assert!(text.stdout.contains("Found one deadlock"), "{build}: {}", text.stdout);
         assert_eq!(found["command"][1], script.to_str().unwrap(), "{build}");
-        assert_eq!(found["executable"], python(build).canonicalize().unwrap().to_str().unwrap(), "{build}");
+        assert_eq!(
+            found["executable"],
+            python(build).canonicalize().unwrap().to_str().unwrap(),
+            "{build}"
+        );
     }
 }
 
@@ -174,7 +193,8 @@ fn the_thread_that_crashed_is_named() {
         for (how, name) in [("null", "SIGSEGV"), ("abort", "SIGABRT")] {
             let place = Place::new();
             let script = place.write("crashes.py", CRASHES);
-            let (truth, core) = crash(&place, &python(build), &[script.as_os_str(), how.as_ref()], None);
+            let (truth, core) =
+                crash(&place, &python(build), &[script.as_os_str(), how.as_ref()], None);
             let found = dump(&core, &[]).ok().json();
             let killed = &found["core"]["killed"];
             assert_eq!(killed["thread"], truth["thread"], "{build}: {killed}");
@@ -196,7 +216,10 @@ fn the_thread_that_crashed_is_named() {
 /// Seen from outside its pid namespace a thread has another number than it has in Python.
 #[test]
 fn a_core_of_a_process_in_a_container() {
-    let can = Command::new("unshare").args(["-pf", "--mount-proc", "true"]).stderr(Stdio::null()).status();
+    let can = Command::new("unshare")
+        .args(["-pf", "--mount-proc", "true"])
+        .stderr(Stdio::null())
+        .status();
     if !can.is_ok_and(|status| status.success()) {
         eprintln!("left out: no pid namespace may be made here");
         return;
@@ -208,7 +231,11 @@ fn a_core_of_a_process_in_a_container() {
     for build in BUILDS {
         let place = Place::new();
         let mut outside = Command::new("unshare");
-        outside.args(["-pf", "--mount-proc"]).arg(python(build)).args(["-c", script]).stdin(Stdio::piped());
+        outside
+            .args(["-pf", "--mount-proc"])
+            .arg(python(build))
+            .args(["-c", script])
+            .stdin(Stdio::piped());
         let mut outside = outside.spawn().unwrap();
         let children = format!("/proc/{0}/task/{0}/children", outside.id());
         let inside = || fs::read_to_string(&children).ok()?.trim().parse::<i64>().ok();
@@ -232,7 +259,8 @@ fn a_crash_under_gdb() {
     let script = place.write("crashes.py", CRASHES);
     let core = place.at("core");
     let mut gdb = Command::new("gdb");
-    gdb.args(["-batch", "-nx", "-ex", "run", "-ex"]).arg(format!("generate-core-file {}", core.display()));
+    gdb.args(["-batch", "-nx", "-ex", "run", "-ex"])
+        .arg(format!("generate-core-file {}", core.display()));
     gdb.arg("--args").arg(python("3.14")).arg(&script).arg("abort");
     let out = gdb.stdin(Stdio::null()).output().unwrap();
     assert!(core.is_file(), "{out:?}");
@@ -249,7 +277,9 @@ fn the_heap_of_a_core_is_that_of_the_process() {
         let live = Ungil::new(&looks()).args(["heap", &pid, "--json"]).run().ok().json();
         let core = gcore(&place, target.pid());
         let found = verb("heap", &core, &["--json"]).ok().json();
-        for key in ["pid", "command", "version", "coverage", "objects", "bytes", "types", "pymalloc"] {
+        for key in
+            ["pid", "command", "version", "coverage", "objects", "bytes", "types", "pymalloc"]
+        {
             assert_eq!(found[key], live[key], "{build}: {key}");
         }
         let blocks = |heap: &Value| heap["mimalloc"]["blocks"].clone();
@@ -275,7 +305,12 @@ fn a_compressed_core() {
         assert!(status.success(), "{program}");
         let packed = place.at(&format!("core.{}.{end}", target.pid()));
         let out = dump(&packed, &[]);
-        assert_eq!((out.code, timeless(out.json())), (4, plain.clone()), "{program}: {}", out.stderr);
+        assert_eq!(
+            (out.code, timeless(out.json())),
+            (4, plain.clone()),
+            "{program}: {}",
+            out.stderr
+        );
         let half = place.at(&format!("half.{end}"));
         let bytes = fs::read(&packed).unwrap();
         fs::write(&half, &bytes[..bytes.len() / 2]).unwrap();
@@ -332,10 +367,17 @@ fn what_is_no_core_of_a_python_is_refused() {
 fn a_core_of_an_older_python() {
     let place = Place::new();
     let mut old = Command::new("python3");
-    old.args(["-c", "import sys; print(sys.version_info >= (3, 13), flush=True); sys.stdin.read()"]);
+    old.args([
+        "-c",
+        "import sys; print(sys.version_info >= (3, 13), flush=True); sys.stdin.read()",
+    ]);
     let mut old = old.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut said = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(old.stdout.take().unwrap()), &mut said).unwrap();
+    std::io::BufRead::read_line(
+        &mut std::io::BufReader::new(old.stdout.take().unwrap()),
+        &mut said,
+    )
+    .unwrap();
     if said == "False\n" {
         let told = dump(&gcore(&place, old.id().into()), &[]).told(1);
         assert!(told.what.contains("no CPython") && told.help.contains("pystack"), "{told:?}");
@@ -386,7 +428,10 @@ fn an_executable_that_has_gone_is_named_and_can_be_given() {
         let without = dump(&core, &[]);
         assert!(without.code == 4 || without.code == 0, "{build}: {}", without.stderr);
         let warnings = without.json()["warnings"].to_string();
-        assert!(warnings.contains("--exe") && warnings.contains("inside/python"), "{build}: {warnings}");
+        assert!(
+            warnings.contains("--exe") && warnings.contains("inside/python"),
+            "{build}: {warnings}"
+        );
         let given = dump(&core, &["--exe", original.to_str().unwrap()]);
         assert_eq!(timeless(given.json()), timeless(with_file.json()), "{build}");
         let verdict = Verdict::of(&truth, &given.json(), given.code, f64::MAX);
@@ -396,7 +441,8 @@ fn an_executable_that_has_gone_is_named_and_can_be_given() {
     }
 }
 
-/// A core without the private memory has the interpreter's state nowhere, not even in the executable.
+/// A core without the private memory has the interpreter's state nowhere, not even in the
+/// executable.
 #[test]
 fn a_core_without_memory_says_so() {
     if !has_kernel_cores() {

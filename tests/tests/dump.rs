@@ -1,5 +1,5 @@
-//! `ungil dump` as its reader meets it: the words, the exit codes, several processes, and words of the target that are hostile.
-//! Whether what it says is true is asked in `dump_truth.rs`.
+//! `ungil dump` as its reader meets it: the words, the exit codes, several processes, and words of
+//! the target that are hostile. Whether what it says is true is asked in `dump_truth.rs`.
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
@@ -79,7 +79,8 @@ fn words_of_the_target_do_not_act_on_the_terminal() {
 
 #[test]
 fn several_processes_are_a_list_and_one_that_cannot_be_read_is_no_end() {
-    let (one, two) = (Target::start("3.13", &[], "lock_plain"), Target::start("3.15", &[], "cycle_2"));
+    let (one, two) =
+        (Target::start("3.13", &[], "lock_plain"), Target::start("3.15", &[], "cycle_2"));
     let none = i64::from(i32::MAX);
     let out = dump(&[one.pid(), none, two.pid()], &["--json", "--no-source"]);
     assert_eq!(out.code, 4, "{}", out.stderr);
@@ -89,7 +90,10 @@ fn several_processes_are_a_list_and_one_that_cannot_be_read_is_no_end() {
     assert_eq!(pids, [one.pid(), two.pid()]);
     assert_eq!(value["failed"][0]["pid"], none);
     assert!(out.stderr.contains(&format!("there is no process {none}")), "{}", out.stderr);
-    let frames = value["processes"][0]["interpreters"][0]["threads"][0]["frames"].as_array().unwrap().clone();
+    let frames = value["processes"][0]["interpreters"][0]["threads"][0]["frames"]
+        .as_array()
+        .unwrap()
+        .clone();
     assert!(!frames.is_empty() && frames.iter().all(|frame| frame["source"].is_null()));
     assert_eq!(dump(&[one.pid(), none], &[]).code, 1);
     assert_eq!(dump(&[one.pid()], &[]).code, 0);
@@ -110,7 +114,8 @@ fn every_python_of_the_machine_is_found() {
 #[test]
 fn frames_that_repeat_themselves_are_counted() {
     let place = Place::new();
-    let program = format!("{SAY}\ndef again(n):\n    return again(n - 1) if n else say()\nagain(500)\n");
+    let program =
+        format!("{SAY}\ndef again(n):\n    return again(n - 1) if n else say()\nagain(500)\n");
     let target = start("3.14t", &place.write("deep.py", program));
     let out = dump(&[target.pid()], &[]);
     assert_eq!(out.stdout.matches("at again (").count(), 1, "{}", out.stdout);

@@ -1,4 +1,5 @@
-//! Event loops and threads that wait for each other, and those that only look like it, by `ungil dump`.
+//! Event loops and threads that wait for each other, and those that only look like it, by `ungil
+//! dump`.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use serde_json::Value;
@@ -22,10 +23,12 @@ fn deadlocks(build: &str, case: &str, expected: &[(&str, &str, &str)]) {
     }
     assert_eq!(out.code, code, "{build} {case}: {}", out.stdout);
     let dump = out.json();
-    let edges = dump["deadlocks"].as_array().unwrap().iter().flat_map(|d| d["edges"].as_array().unwrap());
+    let edges =
+        dump["deadlocks"].as_array().unwrap().iter().flat_map(|d| d["edges"].as_array().unwrap());
     let text = |edge: &Value, key: &str| edge[key].as_str().unwrap_or_default().to_string();
-    let mut found: Vec<_> =
-        edges.map(|edge| (text(edge, "thread"), text(edge, "kind"), text(edge, "holder"))).collect();
+    let mut found: Vec<_> = edges
+        .map(|edge| (text(edge, "thread"), text(edge, "kind"), text(edge, "holder")))
+        .collect();
     found.sort();
     let expected: Vec<_> = expected
         .iter()
@@ -38,7 +41,11 @@ fn deadlocks(build: &str, case: &str, expected: &[(&str, &str, &str)]) {
 fn an_event_loop_and_a_thread_that_wait_for_each_other_are_a_deadlock() {
     for build in WITH_TASKS {
         let future = ("asks", "concurrent.futures.Future", "MainThread");
-        deadlocks(build, "holds_a_lock_across_an_await", &[("MainThread", "threading.Lock", "MainThread")]);
+        deadlocks(
+            build,
+            "holds_a_lock_across_an_await",
+            &[("MainThread", "threading.Lock", "MainThread")],
+        );
         deadlocks(
             build,
             "joins_a_thread_that_waits_for_the_loop",
@@ -65,7 +72,8 @@ fn a_loop_that_can_go_on_is_in_no_deadlock() {
 fn a_lock_held_across_an_await_is_told_with_its_task() {
     for build in WITH_TASKS {
         let place = Place::new();
-        let program = Debuggee::start(&place, build, "event_loops.py", "holds_a_lock_across_an_await");
+        let program =
+            Debuggee::start(&place, build, "event_loops.py", "holds_a_lock_across_an_await");
         let out = place.ungil(["dump", &program.pid()]).run();
         let held = "held by task \"keeper\" of \"MainThread\" across an await";
         assert!(out.stdout.contains(held), "{build}: {}", out.stdout);

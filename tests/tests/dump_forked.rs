@@ -1,4 +1,5 @@
-//! Locks that were held when a process was forked: its child waits for them for ever, which `ungil dump` says.
+//! Locks that were held when a process was forked: its child waits for them for ever, which `ungil
+//! dump` says.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use serde_json::Value;
@@ -35,7 +36,8 @@ impl Drop for Parent {
     }
 }
 
-/// The children that nobody will wake, with the kind of what they wait for and the parent's thread that has it.
+/// The children that nobody will wake, with the kind of what they wait for and the parent's thread
+/// that has it.
 const STRANDED: [(&str, &str, Option<&str>); 6] = [
     ("lock", "threading.Lock", None),
     ("rlock", "threading.RLock", Some("holder of RLock.acquire")),
@@ -66,16 +68,18 @@ fn a_lock_held_at_the_fork_is_a_deadlock_and_other_waits_are_not() {
             assert_eq!(stranded["forked_from"], of_parent, "{build} {name}: {dump}");
             assert_eq!(stranded["holder"].as_str(), holder, "{build} {name}: {dump}");
             let words = place.ungil(["dump", &pid]).run();
-            let says = format!("when this process was forked from {of_parent}: nobody here can release it");
+            let says = format!(
+                "when this process was forked from {of_parent}: nobody here can release it"
+            );
             assert!(words.stdout.contains(&says), "{build} {name}: {}", words.stdout);
         }
         for name in WAITING {
             let pid = parent.child(name);
             let sleeps = |dump: &Value| {
                 let threads = dump["interpreters"][0]["threads"].as_array().unwrap();
-                threads
-                    .iter()
-                    .all(|thread| ["syscall", "event", "lock"].iter().any(|s| thread["state"] == *s))
+                threads.iter().all(|thread| {
+                    ["syscall", "event", "lock"].iter().any(|s| thread["state"] == *s)
+                })
             };
             eventually(&format!("{build}: {name} at rest"), || {
                 let out = place.ungil(["dump", &pid, "--json"]).run();

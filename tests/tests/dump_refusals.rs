@@ -1,4 +1,5 @@
-//! Processes that cannot be looked into, or only from outside their walls: the exit code, and three lines that say why.
+//! Processes that cannot be looked into, or only from outside their walls: the exit code, and three
+//! lines that say why.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use std::path::Path;
@@ -75,12 +76,18 @@ fn a_kernel_thread() {
         let fields: Vec<&str> =
             stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
         // PF_KTHREAD among the flags of /proc/PID/stat.
-        fields.get(6).and_then(|f| f.parse::<u64>().ok()).is_some_and(|flags| flags & 0x0020_0000 != 0)
+        fields
+            .get(6)
+            .and_then(|f| f.parse::<u64>().ok())
+            .is_some_and(|flags| flags & 0x0020_0000 != 0)
     };
-    let numbers =
-        std::fs::read_dir("/proc").unwrap().flatten().filter_map(|e| e.file_name().into_string().ok());
-    let mut kernel =
-        numbers.filter(|n| std::fs::read_to_string(format!("/proc/{n}/stat")).is_ok_and(|s| is_kernel(&s)));
+    let numbers = std::fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter_map(|e| e.file_name().into_string().ok());
+    let mut kernel = numbers.filter(|n| {
+        std::fs::read_to_string(format!("/proc/{n}/stat")).is_ok_and(|s| is_kernel(&s))
+    });
     let Some(pid) = kernel.next() else {
         eprintln!("left out: no kernel thread can be seen from here (a container)");
         return;
@@ -143,7 +150,11 @@ fn a_python_in_another_mount_namespace() {
                 let Ok(beside) = file.strip_prefix(&inside) else { continue };
                 if !beside.starts_with("home") {
                     let text = std::fs::read_to_string(looks().join(beside)).unwrap();
-                    let line = text.lines().nth(frame["line"].as_u64().unwrap() as usize - 1).unwrap().trim();
+                    let line = text
+                        .lines()
+                        .nth(frame["line"].as_u64().unwrap() as usize - 1)
+                        .unwrap()
+                        .trim();
                     assert_eq!(frame["source"], line, "{build}: {frame}");
                 }
                 frame["source"] = serde_json::Value::Null;

@@ -1,5 +1,5 @@
-//! `ungil dump` beside targets that do not hold still: nothing false is said, nothing is done to them, and whatever they do
-//! meanwhile ends in a whole answer or in three lines.
+//! `ungil dump` beside targets that do not hold still: nothing false is said, nothing is done to
+//! them, and whatever they do meanwhile ends in a whole answer or in three lines.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use serde_json::Value;
@@ -141,15 +141,16 @@ os._exit(0)
     }
 }
 
-/// `UNGIL_ROUNDS=100 cargo xtask test --run-ignored only a_hundred_times`; `UNGIL_PROGRAMS` names those to run, with commas between
-/// (default: all).
+/// `UNGIL_ROUNDS=100 cargo xtask test --run-ignored only a_hundred_times`; `UNGIL_PROGRAMS` names
+/// those to run, with commas between (default: all).
 #[test]
 #[ignore = "an hour: run it by its name"]
 fn the_corpus_a_hundred_times() {
     let rounds = std::env::var("UNGIL_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(100);
     let files = std::fs::read_dir(looks()).unwrap().flatten();
-    let mut names: Vec<String> =
-        files.filter_map(|f| Some(f.file_name().to_str()?.strip_suffix(".py")?.to_string())).collect();
+    let mut names: Vec<String> = files
+        .filter_map(|f| Some(f.file_name().to_str()?.strip_suffix(".py")?.to_string()))
+        .collect();
     names.retain(|n| !["look", "tasks", "ordered"].contains(&n.as_str()));
     if let Ok(wanted) = std::env::var("UNGIL_PROGRAMS") {
         names.retain(|name| wanted.split(',').any(|wanted| wanted == name));
@@ -157,13 +158,18 @@ fn the_corpus_a_hundred_times() {
     names.sort();
     assert!(!names.is_empty(), "no such program");
     for name in names {
-        let free_threaded = name.starts_with("object_") && name != "object_suspended" || name == "gil_on";
+        let free_threaded =
+            name.starts_with("object_") && name != "object_suspended" || name == "gil_on";
         let options: &[&str] = if name == "gil_on" { &["-X", "gil=1"] } else { &[] };
         for build in BUILDS.into_iter().filter(|b| !free_threaded || b.ends_with('t')) {
             let mut target = Target::start(build, options, &name);
             for round in 0..rounds {
                 let out = target.look(Vec::<&str>::new());
-                assert!(out.code == 0 || out.code == 4, "{build} {name}, look {round}: {}", out.stderr);
+                assert!(
+                    out.code == 0 || out.code == 4,
+                    "{build} {name}, look {round}: {}",
+                    out.stderr
+                );
                 let verdict = Verdict::of(&target.truth, &out.json(), out.code, target.age());
                 assert!(
                     verdict.differences.is_empty(),

@@ -1,5 +1,6 @@
-//! `ungil dump` against fifty programs that know what is true of their threads, on every build: every wait, holder, hold, cycle,
-//! state and stack, none missing and none invented. `top` and `profile` are to say of each thread the same as `dump`.
+//! `ungil dump` against fifty programs that know what is true of their threads, on every build:
+//! every wait, holder, hold, cycle, state and stack, none missing and none invented. `top` and
+//! `profile` are to say of each thread the same as `dump`.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use std::collections::BTreeSet;
@@ -7,7 +8,8 @@ use ungil_tests::{BUILDS, Target, Verdict, disagreements, looks};
 
 const FREE_THREADED: [&str; 2] = ["3.14t", "3.15t"];
 
-/// How often a program is looked at: once where nothing moves, more often where every look may see something else.
+/// How often a program is looked at: once where nothing moves, more often where every look may see
+/// something else.
 fn looks_at(target: &Target) -> usize {
     let threads = target.truth["threads"].as_array().map_or(&[][..], Vec::as_slice);
     if threads.iter().any(|t| t["frames"] == "moving") { 20 } else { 1 }
@@ -72,7 +74,8 @@ agrees! {
 #[test]
 fn every_program_has_its_test() {
     let files = std::fs::read_dir(looks()).unwrap().flatten();
-    let stems = files.filter_map(|f| Some(f.file_name().to_str()?.strip_suffix(".py")?.to_string()));
+    let stems =
+        files.filter_map(|f| Some(f.file_name().to_str()?.strip_suffix(".py")?.to_string()));
     // `look` and `tasks` are what the others share; `ordered` is looked at in dump_robust.rs.
     let shared = ["look", "tasks", "ordered"].map(String::from);
     let programs: BTreeSet<String> = stems.filter(|s| !shared.contains(s)).collect();

@@ -1,15 +1,17 @@
-//! Joules from a simulated powercap tree that the workload itself advances, exact to the microjoule; and what is said
-//! where there is none.
+//! Joules from a simulated powercap tree that the workload itself advances, exact to the
+//! microjoule; and what is said where there is none.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use serde_json::Value;
 use std::fs;
 use ungil_tests::{Place, Ungil, metric};
 
-/// The counters' range: they wrap after a little more than a joule, so that every few runs wrap one.
+/// The counters' range: they wrap after a little more than a joule, so that every few runs wrap
+/// one.
 const RANGE: u64 = 1_000_003;
 
-/// Advances the counters inside its phase, by amounts that depend on the number of runs so far, and notes the sum.
+/// Advances the counters inside its phase, by amounts that depend on the number of runs so far, and
+/// notes the sum.
 const SCRIPT: &str = "
 import json, os, sys
 from ungil_phase import phase
@@ -60,8 +62,18 @@ fn compare(place: &Place, what: &str) -> Ungil {
     tree(place);
     place.write("w.py", SCRIPT.replace("RANGE", &RANGE.to_string()));
     let energy = format!("powercap={}", place.at("powercap").display());
-    let args =
-        ["compare", "w.py", "--python", "3.14,3.14t", "--warmup", "0", "--blocks", "3", "--max-blocks", "3"];
+    let args = [
+        "compare",
+        "w.py",
+        "--python",
+        "3.14,3.14t",
+        "--warmup",
+        "0",
+        "--blocks",
+        "3",
+        "--max-blocks",
+        "3",
+    ];
     place.ungil(args).args(["-q", "--idle", "0", "--energy", &energy, "--", "powercap", what])
 }
 
@@ -86,8 +98,11 @@ fn every_runs_joules_are_exact_across_wraps() {
         assert_eq!(microjoules(run), Some(sum), "{run}");
         assert_eq!(metric(run, "energy_j"), sum as f64 / 1e6);
         assert_eq!(run["energy"][0]["evidence"], "counter");
-        let core =
-            run["energy"][0]["reading"]["domains"].as_array().unwrap().iter().find(|d| d["name"] == "core-0");
+        let core = run["energy"][0]["reading"]["domains"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|d| d["name"] == "core-0");
         assert_eq!(
             core.map(|d| (&d["microjoules"], &d["counted"])),
             Some((&Value::from(123_456), &Value::Bool(false)))
@@ -124,7 +139,8 @@ fn a_zone_that_vanishes_takes_that_runs_joules_and_nothing_else() {
 fn a_counter_that_jumps_takes_that_runs_joules_and_nothing_else() {
     let place = Place::new();
     let call = compare(&place, "jump");
-    // A package with a real range: going back to 10 would as a wrap be 262 kJ, which no package spends.
+    // A package with a real range: going back to 10 would as a wrap be 262 kJ, which no package
+    // spends.
     place.write("powercap/intel-rapl/intel-rapl:0/max_energy_range_uj", "262143328850\n");
     place.write("w.py", SCRIPT.replace("RANGE", "262143328850"));
     let out = call.run().ok();
@@ -148,9 +164,16 @@ fn idle_power_is_taken_off_beside_the_figure_and_not_instead_of_it() {
     tree(&place);
     place.write("w.py", SCRIPT.replace("RANGE", &RANGE.to_string()));
     let energy = format!("powercap={}", place.at("powercap").display());
-    let args = ["compare", "w.py", "--python", "3.14", "--warmup", "0", "--blocks", "1", "--idle", "200ms"];
-    let out = place.ungil(args).args(["-q", "--energy", &energy, "--", "powercap", "exact"]).run().ok();
-    assert!(out.stdout.contains("energy (counter)") && out.stdout.contains(" above idle"), "{}", out.stdout);
+    let args = [
+        "compare", "w.py", "--python", "3.14", "--warmup", "0", "--blocks", "1", "--idle", "200ms",
+    ];
+    let out =
+        place.ungil(args).args(["-q", "--energy", &energy, "--", "powercap", "exact"]).run().ok();
+    assert!(
+        out.stdout.contains("energy (counter)") && out.stdout.contains(" above idle"),
+        "{}",
+        out.stdout
+    );
     let record = out.record();
     assert_eq!(record.of_type("idle").count(), 1);
     // The tree stands still while the machine idles, so idling costs nothing.
@@ -190,7 +213,8 @@ fn a_model_is_called_a_model_and_shows_its_band() {
         "1",
         "-q",
     ];
-    let out = place.ungil(args).args(["--energy", "model:idle=10,busy=20,band=50,cpus=1"]).run().ok();
+    let out =
+        place.ungil(args).args(["--energy", "model:idle=10,busy=20,band=50,cpus=1"]).run().ok();
     assert!(out.stdout.contains("energy (model)") && out.stdout.contains(" to "), "{}", out.stdout);
     let record = out.record();
     for run in record.runs() {
@@ -199,7 +223,10 @@ fn a_model_is_called_a_model_and_shows_its_band() {
         let expected = 10.0 * wall + 10.0 * metric(run, "cpu_s");
         assert!((joules / expected - 1.0).abs() < 1e-3, "{joules} J, {expected} J expected");
         let end = |i: usize| reading["band"][i].as_f64().unwrap() / 1e6;
-        assert!((end(0) / joules - 0.5).abs() < 1e-3 && (end(1) / joules - 1.5).abs() < 1e-3, "{reading}");
+        assert!(
+            (end(0) / joules - 0.5).abs() < 1e-3 && (end(1) / joules - 1.5).abs() < 1e-3,
+            "{reading}"
+        );
     }
 }
 
@@ -222,7 +249,8 @@ fn auto_takes_what_there_is_and_names_what_there_is_not() {
     ];
     let out = place.ungil(args).args(["--idle", "0"]).run().ok();
     let record = out.record();
-    let (sensors, absent) = (&record.lines[0]["sensors"], record.lines[0]["absent"].as_array().unwrap());
+    let (sensors, absent) =
+        (&record.lines[0]["sensors"], record.lines[0]["absent"].as_array().unwrap());
     let here = fs::read_dir("/sys/class/powercap").is_ok_and(|mut d| d.next().is_some())
         || fs::exists("/sys/bus/event_source/devices/power").unwrap_or(false);
     if here {

@@ -1,4 +1,5 @@
-//! What was seen while running that a reader must know, each naming the module, line, process or number.
+//! What was seen while running that a reader must know, each naming the module, line, process or
+//! number.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use serde_json::Value;
@@ -22,7 +23,15 @@ fn extension(place: &Place, name: &str, slot: &str) {
     let (include, suffix) = text.trim().split_once('\n').expect("two lines");
     place.write(&format!("{name}.c"), EXTENSION.replace("SLOT", slot).replace("NAME", name));
     let built = Command::new("cc")
-        .args(["-shared", "-fPIC", "-DPy_GIL_DISABLED=1", "-I", include, "-o", &format!("{name}{suffix}")])
+        .args([
+            "-shared",
+            "-fPIC",
+            "-DPy_GIL_DISABLED=1",
+            "-I",
+            include,
+            "-o",
+            &format!("{name}{suffix}"),
+        ])
         .arg(format!("{name}.c"))
         .current_dir(place.path())
         .output()
@@ -69,8 +78,9 @@ fn a_gil_that_is_on_again_is_seen_where_nothing_is_said_of_it() {
 #[test]
 fn a_fork_taken_while_threads_run_is_seen_from_outside() {
     let place = Place::new();
-    // In a helper module, where CPython's own warning is not shown. The child stays until the runner must have looked at
-    // it: the process is told nothing of looks, so it stays for several times the longest gap between two.
+    // In a helper module, where CPython's own warning is not shown. The child stays until the
+    // runner must have looked at it: the process is told nothing of looks, so it stays for several
+    // times the longest gap between two.
     place.write(
         "helper.py",
         "

@@ -1,5 +1,5 @@
-//! `ungil heap` against a program that knows what it made: to the object, on every build, also under load and for what ended
-//! threads left behind.
+//! `ungil heap` against a program that knows what it made: to the object, on every build, also
+//! under load and for what ended threads left behind.
 
 use serde_json::Value;
 use std::collections::HashMap;
@@ -76,7 +76,10 @@ fn every_type_is_counted_to_the_object() {
             let (objects, bytes) = types[&format!("__main__.{name}")];
             let (each, size) = (bytes / objects, size.as_i64().expect("a size"));
             if free_threaded(build) {
-                assert!((size..=size + size / 4).contains(&each), "{build}: {name}: {each} for {size}");
+                assert!(
+                    (size..=size + size / 4).contains(&each),
+                    "{build}: {name}: {each} for {size}"
+                );
             } else {
                 assert_eq!((each, bytes % objects), (size, 0), "{build}: {name}");
             }
@@ -100,7 +103,8 @@ fn what_is_made_between_two_looks_is_what_is_gained() {
                 continue;
             }
             let full = if name.contains('.') { name.clone() } else { format!("builtins.{name}") };
-            let objects = |types: &HashMap<_, (i64, i64)>| types.get(&full).map_or(0, |counts| counts.0);
+            let objects =
+                |types: &HashMap<_, (i64, i64)>| types.get(&full).map_or(0, |counts| counts.0);
             let gained = objects(&after) - objects(&before);
             // The interpreter itself makes a few objects when it handles a signal.
             let made = count.as_i64().expect("a count");
@@ -130,8 +134,12 @@ fn growth_is_shown() {
     eventually("growth", || {
         let found = heap(&target, &["--json", "--diff", "500ms"]).json();
         let changes = found["growth"]["changes"].as_array().expect("changes").clone();
-        assert!(changes.iter().all(|change| change["name"] != "Slots" && change["name"] != "Plain"));
-        changes.iter().any(|change| change["name"] == "Grown" && change["objects_gained"].as_i64() > Some(0))
+        assert!(
+            changes.iter().all(|change| change["name"] != "Slots" && change["name"] != "Plain")
+        );
+        changes
+            .iter()
+            .any(|change| change["name"] == "Grown" && change["objects_gained"].as_i64() > Some(0))
     });
     let words = heap(&target, &["--diff", "100ms"]).stdout;
     assert!(words.contains("MainThread") && words.contains("grow"), "{words}");
@@ -150,15 +158,22 @@ fn modules_stacks_and_allocators_are_shown() {
     for build in BUILDS {
         let target = start(build, &[], &["--load", "1"]);
         let found = heap(&target, &["--json", "--module"]).json();
-        let sum: i64 =
-            found["modules"].as_array().expect("modules").iter().filter_map(|m| m["objects"].as_i64()).sum();
+        let sum: i64 = found["modules"]
+            .as_array()
+            .expect("modules")
+            .iter()
+            .filter_map(|m| m["objects"].as_i64())
+            .sum();
         assert_eq!(found["objects"].as_i64(), Some(sum));
         for thread in found["threads"].as_array().expect("threads") {
             // A thread may end while it is looked at.
             if thread["name"] == "MainThread" || thread["name"] == "load-0" {
                 let figure = |key: &str| thread[key].as_i64().unwrap_or(0);
                 assert!(figure("stack_resident_bytes") >= 4096, "{build}: {thread}");
-                assert!(figure("stack_bytes") >= figure("stack_resident_bytes"), "{build}: {thread}");
+                assert!(
+                    figure("stack_bytes") >= figure("stack_resident_bytes"),
+                    "{build}: {thread}"
+                );
             }
         }
         let allocator = if free_threaded(build) { &found["mimalloc"] } else { &found["pymalloc"] };

@@ -1,4 +1,5 @@
-//! An experiment that is interrupted, killed or cut off keeps what it measured, leaves nothing behind, and goes on.
+//! An experiment that is interrupted, killed or cut off keeps what it measured, leaves nothing
+//! behind, and goes on.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use std::collections::BTreeSet;
@@ -53,14 +54,22 @@ fn resume(place: &Place) -> Record {
     let out = place.ungil(["compare", "-q", "--resume", "r.jsonl"]).run().ok();
     assert!(out.stdout.contains("3.14t"), "{}", out.stdout);
     let record = Record::read(&place.at("r.jsonl"));
-    assert_eq!(record.lines[..before.len()], before[..], "what was there is there still, as it was");
+    assert_eq!(
+        record.lines[..before.len()],
+        before[..],
+        "what was there is there still, as it was"
+    );
     let places: Vec<(String, u64)> = record
         .runs()
         .iter()
         .map(|r| (r["arm"].as_str().unwrap().into(), r["block"].as_u64().unwrap()))
         .collect();
     let once: BTreeSet<_> = places.iter().cloned().collect();
-    assert_eq!((once.len(), places.len()), (2 * BLOCKS, 2 * BLOCKS), "each arm once a block: {places:?}");
+    assert_eq!(
+        (once.len(), places.len()),
+        (2 * BLOCKS, 2 * BLOCKS),
+        "each arm once a block: {places:?}"
+    );
     assert!(record.runs().iter().all(|r| r["outcome"]["kind"] == "ok"));
     assert_eq!(record.comparison()["blocks"], BLOCKS);
     // 5 whole runs and the one that was cut off, then the 5 that were missing.
@@ -82,7 +91,10 @@ fn asked_to_end(signal: &str) {
     running.signal(signal);
     let out = running.wait();
     let told = out.told(130);
-    assert!(told.what.contains("interrupted") && told.help.contains("--resume r.jsonl"), "{told:?}");
+    assert!(
+        told.what.contains("interrupted") && told.help.contains("--resume r.jsonl"),
+        "{told:?}"
+    );
     assert!(!pids.iter().any(|&pid| alive(pid)), "nothing is left when ungil has ended");
     let record = Record::read(&place.at("r.jsonl"));
     assert_eq!(record.runs().len(), 5);
@@ -176,7 +188,8 @@ fn two_ungils_on_one_record_do_not_mix() {
     let before = place.read("r.jsonl").unwrap();
     let told = place.ungil(["compare", "-q", "--resume", "r.jsonl"]).run().told(1);
     assert!(told.what.contains("in use") && told.why.contains("another ungil"), "{told:?}");
-    let told = place.one_block(["work.py", "--python", "3.14,3.14t", "--out", "r.jsonl"]).run().told(1);
+    let told =
+        place.one_block(["work.py", "--python", "3.14,3.14t", "--out", "r.jsonl"]).run().told(1);
     assert!(told.why.contains("exists"), "{told:?}");
     assert_eq!(place.read("r.jsonl").unwrap(), before, "the record in use is untouched");
     assert!(pids.iter().all(|&pid| alive(pid)));
@@ -224,7 +237,10 @@ fn what_is_no_record_is_told_apart() {
     let good = place.read("good.jsonl").unwrap();
     let (head, rest) = good.split_once('\n').unwrap();
     let mut damaged = good.clone();
-    damaged.replace_range(head.len() + 20..head.len() + 40, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+    damaged.replace_range(
+        head.len() + 20..head.len() + 40,
+        "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+    );
     let cases: [(&str, Vec<u8>, &str); 8] = [
         ("empty", vec![], "empty"),
         ("garbage", b"\x00\xff not a record \xfe\n\n".to_vec(), "not a record"),
@@ -246,7 +262,10 @@ fn what_is_no_record_is_told_apart() {
     for (name, bytes, words) in cases {
         place.write(name, &bytes);
         let told = place.ungil(["compare", "-q", "--resume", name]).run().told(1);
-        assert!(told.what.contains(name) && format!("{told:?}").contains(words), "{name}: {told:?}");
+        assert!(
+            told.what.contains(name) && format!("{told:?}").contains(words),
+            "{name}: {told:?}"
+        );
         assert_eq!(fs::read(place.at(name)).unwrap(), bytes, "{name} is left as it was");
     }
     let told = place.ungil(["compare", "-q", "--resume", "nowhere"]).run().told(1);
@@ -267,7 +286,8 @@ fn fields_a_later_ungil_adds_are_no_obstacle() {
 fn a_complete_record_is_printed_again_and_nothing_is_added() {
     let place = Place::new();
     place.write("a.py", "open('count', 'a').write('x')\nprint('same')\n");
-    // One block takes longer than the time limit: the plan is fulfilled, and no --max-blocks says so.
+    // One block takes longer than the time limit: the plan is fulfilled, and no --max-blocks says
+    // so.
     let args = [
         "compare",
         "a.py",
@@ -283,8 +303,9 @@ fn a_complete_record_is_printed_again_and_nothing_is_added() {
     ];
     let first = place.ungil(args).args(["--python", "3.14,3.14t", "--out", "r.jsonl"]).run().ok();
     let (record, count) = (place.read("r.jsonl").unwrap(), place.read("count").unwrap());
-    let again =
-        place.ungil(["compare", "-q", "--resume", "r.jsonl", "--fail-if", "time(3.14t) > 1 ms"]).run();
+    let again = place
+        .ungil(["compare", "-q", "--resume", "r.jsonl", "--fail-if", "time(3.14t) > 1 ms"])
+        .run();
     assert_eq!(again.code, 3, "as the comparison would end: {}", again.stderr);
     assert!(again.stderr.contains("nothing is left to measure"), "{}", again.stderr);
     let told = |text: &str| text.split("Record: ").next().map(str::to_string);
@@ -318,14 +339,18 @@ fn replay_prints_a_record_in_every_form_and_runs_nothing() {
     let (record, count) = (place.read("r.jsonl").unwrap(), place.read("count").unwrap());
     // The folder it ran in is of no matter, nor is a program that is gone.
     fs::remove_file(place.at("a.py")).unwrap();
-    let replay =
-        |flags: &[&str]| place.ungil(["compare", "--replay", "r.jsonl"]).args(flags.iter().copied()).run();
+    let replay = |flags: &[&str]| {
+        place.ungil(["compare", "--replay", "r.jsonl"]).args(flags.iter().copied()).run()
+    };
     assert_eq!(replay(&[]).ok().stdout, first.stdout);
     let json = replay(&["--json"]).ok().json();
     let kept = Record::read(&place.at("r.jsonl"));
-    for (arm, there) in [0, 1].map(|i| (&json["comparison"]["arms"][i], &kept.comparison()["arms"][i])) {
+    for (arm, there) in
+        [0, 1].map(|i| (&json["comparison"]["arms"][i], &kept.comparison()["arms"][i]))
+    {
         assert_eq!((&arm["arm"], &arm["runs"]), (&there["arm"], &there["runs"]));
-        let [shown, there] = [arm, there].map(|a| a["metrics"]["wall_s"]["median"].as_f64().unwrap());
+        let [shown, there] =
+            [arm, there].map(|a| a["metrics"]["wall_s"]["median"].as_f64().unwrap());
         assert!((shown / there - 1.0).abs() < 1e-12, "{shown} in place of {there}");
     }
     let csv = replay(&["--csv"]).ok().stdout;
@@ -333,12 +358,19 @@ fn replay_prints_a_record_in_every_form_and_runs_nothing() {
     assert_eq!(replay(&["--fail-if", "time(3.14t) > 1 ms"]).code, 3);
     assert_eq!(replay(&["--fail-if", "time(3.14t) > 1000 s"]).code, 0);
     assert!(replay(&["--fail-if", "time(9.9) > 1"]).told(2).what.contains("9.9"));
-    for flags in
-        [&["--blocks", "9"][..], &["--resume", "r.jsonl"], &["a.py"], &["--out", "x"], &["--python", "3.14"]]
-    {
+    for flags in [
+        &["--blocks", "9"][..],
+        &["--resume", "r.jsonl"],
+        &["a.py"],
+        &["--out", "x"],
+        &["--python", "3.14"],
+    ] {
         assert!(replay(flags).told(2).what.contains("--replay"), "{flags:?}");
     }
-    assert_eq!((place.read("r.jsonl").unwrap(), place.read("count").unwrap()), (record.clone(), count));
+    assert_eq!(
+        (place.read("r.jsonl").unwrap(), place.read("count").unwrap()),
+        (record.clone(), count)
+    );
     // A record without a run has nothing to print.
     let head = record.lines().next().unwrap();
     place.write("empty.jsonl", format!("{head}\n"));

@@ -1,5 +1,6 @@
-//! The life of a process that is looked at: its main thread ends before the others, it becomes another program, it is the child of a fork
-//! that has not come back to Python. Every verb goes on until the process has really ended, and never gives an empty answer as a success.
+//! The life of a process that is looked at: its main thread ends before the others, it becomes
+//! another program, it is the child of a fork that has not come back to Python. Every verb goes on
+//! until the process has really ended, and never gives an empty answer as a success.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 mod profiles;
@@ -11,8 +12,12 @@ use ungil_tests::{BUILDS, Place, Target, eventually, metric, python};
 
 /// Names of the threads of a list, in their order.
 fn names(threads: &Value) -> Vec<String> {
-    let mut names: Vec<String> =
-        threads.as_array().unwrap().iter().map(|t| t["name"].as_str().unwrap_or("?").to_string()).collect();
+    let mut names: Vec<String> = threads
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|t| t["name"].as_str().unwrap_or("?").to_string())
+        .collect();
     names.sort();
     names
 }
@@ -26,7 +31,8 @@ fn a_process_whose_main_thread_has_ended_is_looked_at_by_every_verb() {
         let target = Target::start(build, &[], "main_gone");
         let pid = target.pid().to_string();
         let all = place.ungil(["dump", "--all", "--json"]).run();
-        let listed = all.json()["processes"].as_array().unwrap().iter().any(|p| p["pid"] == target.pid());
+        let listed =
+            all.json()["processes"].as_array().unwrap().iter().any(|p| p["pid"] == target.pid());
         assert!(listed, "{build}: {}", all.stdout);
         let top = place.ungil(["top", &pid, "--json"]).run().ok().json();
         assert_eq!(names(&top["threads"]), rest, "{build}");
@@ -35,7 +41,12 @@ fn a_process_whose_main_thread_has_ended_is_looked_at_by_every_verb() {
             assert!(number(&top["memory"][key]) > 1e6, "{build}: {key} in {top}");
         }
         let hosts = place.ungil(["top", "--json"]).run().ok().json();
-        let row = hosts["pythons"].as_array().unwrap().iter().find(|row| row["pid"] == target.pid()).unwrap();
+        let row = hosts["pythons"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|row| row["pid"] == target.pid())
+            .unwrap();
         assert!(number(&row["rss_bytes"]) > 1e6 && row["threads"] == 3, "{build}: {row}");
         let heap = place.ungil(["heap", &pid, "--json"]).run().ok().json();
         assert!(number(&heap["objects"]) > 1000.0, "{build}: {heap}");
@@ -44,7 +55,10 @@ fn a_process_whose_main_thread_has_ended_is_looked_at_by_every_verb() {
         assert_eq!(names(&profiled["threads"]), rest, "{build}: {profiled:#}");
         if build != "3.13" {
             let told = place.ungil(["profile", "--mode", "alloc", &pid]).run().told(1);
-            assert!(told.what.contains("main thread") && told.what.contains("ended"), "{build}: {told:?}");
+            assert!(
+                told.what.contains("main thread") && told.what.contains("ended"),
+                "{build}: {told:?}"
+            );
         }
         assert!(target.end().success(), "{build}");
     }
@@ -84,11 +98,19 @@ def rest():
         assert_eq!((out.code, &summary["exit_code"]), (1, &5.into()), "{build}: {}", out.stderr);
         assert_eq!(summary["ending"], "gone", "{build}");
         let stacks = collapsed(&place, &summary);
-        let weight: f64 = stacks.iter().filter(|(stack, _)| stack.contains("rest")).map(|(_, w)| w).sum();
+        let weight: f64 =
+            stacks.iter().filter(|(stack, _)| stack.contains("rest")).map(|(_, w)| w).sum();
         assert!(weight > 0.5e9, "{build}: {stacks:?}");
         // Once it has ended, the main thread has no time.
-        let main = stacks.iter().filter(|(stack, _)| stack.starts_with("MainThread")).map(|(_, w)| w).sum();
-        assert!(weight > main, "{build}: {weight} against {main} of the main thread, which has ended");
+        let main = stacks
+            .iter()
+            .filter(|(stack, _)| stack.starts_with("MainThread"))
+            .map(|(_, w)| w)
+            .sum();
+        assert!(
+            weight > main,
+            "{build}: {weight} against {main} of the main thread, which has ended"
+        );
     }
 }
 
@@ -114,7 +136,13 @@ def rest():
     place.write("w.py", format!("{rest}{MAIN_ENDS}"));
     for build in ["3.14", "3.14t"] {
         let run = |mib: &str| {
-            place.one_block(["w.py", "--python", build, "--", mib]).run().ok().record().run(build).clone()
+            place
+                .one_block(["w.py", "--python", build, "--", mib])
+                .run()
+                .ok()
+                .record()
+                .run(build)
+                .clone()
         };
         let (base, full) = (run("0"), run("256"));
         for key in ["rss_peak_bytes", "pss_peak_bytes"] {
@@ -131,7 +159,12 @@ fn compare_ends_a_workload_without_its_main_thread_at_the_timeout() {
     place.write("w.py", format!("def rest(): time.sleep(1000)\n{MAIN_ENDS}"));
     let out = place.one_block(["w.py", "--python", "3.14", "--timeout", "2s"]).run();
     assert_eq!(out.code, 1, "{}{}", out.stdout, out.stderr);
-    assert!(format!("{}{}", out.stdout, out.stderr).contains("--timeout"), "{}{}", out.stdout, out.stderr);
+    assert!(
+        format!("{}{}", out.stdout, out.stderr).contains("--timeout"),
+        "{}{}",
+        out.stdout,
+        out.stderr
+    );
 }
 
 /// Computes, and then becomes what its argument says.
@@ -161,12 +194,26 @@ fn launcher(build: &str) -> (Place, Vec<String>) {
     place.write("launcher.py", LAUNCHER);
     place.write("work.py", WORK);
     let python = python(build).display().to_string();
-    let args = ["profile", "launcher.py", "--json", "--quiet", "--rate", "1khz", "--python", &python, "--"];
+    let args = [
+        "profile",
+        "launcher.py",
+        "--json",
+        "--quiet",
+        "--rate",
+        "1khz",
+        "--python",
+        &python,
+        "--",
+    ];
     (place, args.map(String::from).into())
 }
 
 fn weight_of(place: &Place, summary: &Value, function: &str) -> f64 {
-    collapsed(place, summary).iter().filter(|(stack, _)| stack.contains(function)).map(|(_, w)| w).sum()
+    collapsed(place, summary)
+        .iter()
+        .filter(|(stack, _)| stack.contains(function))
+        .map(|(_, w)| w)
+        .sum()
 }
 
 #[test]
@@ -176,7 +223,12 @@ fn a_program_that_becomes_a_python_by_exec_is_profiled_on() {
             let (place, args) = launcher(build);
             let out = place.ungil(args).args([how]).run();
             let summary = out.json();
-            assert_eq!((out.code, &summary["exit_code"]), (1, &7.into()), "{build} {how}: {}", out.stderr);
+            assert_eq!(
+                (out.code, &summary["exit_code"]),
+                (1, &7.into()),
+                "{build} {how}: {}",
+                out.stderr
+            );
             for function in ["before_the_exec", "after_the_exec"] {
                 assert!(
                     weight_of(&place, &summary, function) > 0.2e9,
@@ -185,7 +237,10 @@ fn a_program_that_becomes_a_python_by_exec_is_profiled_on() {
             }
             let (torn, samples) = (number(&summary["totals"]["torn"]), number(&summary["samples"]));
             assert!(torn < 0.05 * samples, "{build} {how}: {torn} of {samples} are torn");
-            assert!(summary["totals"]["notes"].to_string().contains("by exec"), "{build} {how}: {summary:#}");
+            assert!(
+                summary["totals"]["notes"].to_string().contains("by exec"),
+                "{build} {how}: {summary:#}"
+            );
         }
     }
 }
@@ -196,9 +251,16 @@ fn a_program_that_becomes_no_python_ends_by_itself_and_that_is_said() {
         let (place, args) = launcher(build);
         let out = place.ungil(args).args(["other"]).run().ok();
         let summary = out.json();
-        assert_eq!((&summary["exit_code"], &summary["ending"]), (&0.into(), &"gone".into()), "{build}");
+        assert_eq!(
+            (&summary["exit_code"], &summary["ending"]),
+            (&0.into(), &"gone".into()),
+            "{build}"
+        );
         let notes = summary["totals"]["notes"].to_string();
-        assert!(notes.contains("sleep by exec") && notes.contains("no Python appeared"), "{build}: {notes}");
+        assert!(
+            notes.contains("sleep by exec") && notes.contains("no Python appeared"),
+            "{build}: {notes}"
+        );
     }
 }
 
@@ -221,8 +283,10 @@ fn a_live_process_that_becomes_its_own_executable_again() {
     for build in BUILDS {
         let place = Place::new();
         let target = profiles::Target::start(&place, build, AGAIN);
-        let mut top = place.ungil(["top", &target.pid(), "--json", "-n", "100000", "-d", "100ms"]).command();
-        let mut top = top.stdout(std::fs::File::create(place.at("views")).unwrap()).spawn().unwrap();
+        let mut top =
+            place.ungil(["top", &target.pid(), "--json", "-n", "100000", "-d", "100ms"]).command();
+        let mut top =
+            top.stdout(std::fs::File::create(place.at("views")).unwrap()).spawn().unwrap();
         eventually("a view", || place.read("views").unwrap().contains('\n'));
         let mut running = place.ungil(["profile", &target.pid(), "--json", "--quiet"]).start();
         running.until("a recording", || {
@@ -233,7 +297,8 @@ fn a_live_process_that_becomes_its_own_executable_again() {
         running.until("the program after the exec", || place.read("again"));
         // top says so and ends; the profile goes on.
         top.wait().unwrap();
-        let last: Value = serde_json::from_str(place.read("views").unwrap().lines().last().unwrap()).unwrap();
+        let last: Value =
+            serde_json::from_str(place.read("views").unwrap().lines().last().unwrap()).unwrap();
         assert!(last["ended"].as_str().unwrap().contains("by exec"), "{build}: {}", last["ended"]);
         std::thread::sleep(std::time::Duration::from_millis(500));
         running.signal("INT");
@@ -265,7 +330,10 @@ fn the_child_of_a_fork_that_is_not_back_in_python_has_its_one_thread() {
 
 #[test]
 fn a_machine_without_a_python_is_no_success() {
-    let can = Command::new("unshare").args(["-pf", "--mount-proc", "true"]).stderr(Stdio::null()).status();
+    let can = Command::new("unshare")
+        .args(["-pf", "--mount-proc", "true"])
+        .stderr(Stdio::null())
+        .status();
     if !can.is_ok_and(|s| s.success()) {
         eprintln!("left out: no pid namespace may be made here");
         return;

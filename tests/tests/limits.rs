@@ -1,11 +1,13 @@
-//! What a workload does to excess: hangs, prints for ever, leaves daemons, fills the disk; and surroundings that are odd.
+//! What a workload does to excess: hangs, prints for ever, leaves daemons, fills the disk; and
+//! surroundings that are odd.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use ungil_tests::{Place, Record, alive, binary, hazards, python};
 
-/// Leaves a daemon in a session of its own (double fork), a child, and a child that ignores SIGTERM; all write their ids.
+/// Leaves a daemon in a session of its own (double fork), a child, and a child that ignores
+/// SIGTERM; all write their ids.
 const FAMILY: &str = "
 import os, signal, time
 def note():
@@ -43,8 +45,14 @@ fn a_hang_is_ended_with_everything_it_started() {
 fn what_outlives_the_workload_is_named_and_ended() {
     let place = Place::new();
     place.write("leaves.py", format!("{FAMILY}\nprint('done')\n"));
-    let out =
-        place.one_block(["leaves.py", "--python", "3.14", "--also", "none=true", "--allow-different-output"]);
+    let out = place.one_block([
+        "leaves.py",
+        "--python",
+        "3.14",
+        "--also",
+        "none=true",
+        "--allow-different-output",
+    ]);
     let record = out.run().ok().record();
     let says = hazards(record.run("3.14"), "leftovers");
     assert!(says.len() == 1 && says[0].matches("leaves.py").count() == 3, "{says:?}");
@@ -68,8 +76,9 @@ fn a_gibibyte_of_output_is_hashed_and_not_kept() {
     while !running.ended() {
         let text = std::fs::read_to_string(&status).unwrap_or_default();
         let line = text.lines().find_map(|l| l.strip_prefix("VmHWM:"));
-        peak_kib =
-            line.and_then(|l| l.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()).unwrap_or(peak_kib);
+        peak_kib = line
+            .and_then(|l| l.trim().strip_suffix("kB")?.trim().parse::<u64>().ok())
+            .unwrap_or(peak_kib);
         std::thread::sleep(std::time::Duration::from_millis(2));
     }
     let record = running.wait().ok().record();
@@ -135,13 +144,15 @@ fn a_reader_that_goes_away_is_no_error() {
     let out = child.wait_with_output().unwrap();
     assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
     assert!(!String::from_utf8_lossy(&out.stderr).contains("panicked"));
-    let mut child = place.ungil(["completions", "bash"]).command().stdout(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        place.ungil(["completions", "bash"]).command().stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert!(child.wait().unwrap().success() && !line.is_empty());
     // A result that cannot be written is an error.
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let status = place.one_block(arms).command().stdout(full).stderr(Stdio::null()).status().unwrap();
+    let status =
+        place.one_block(arms).command().stdout(full).stderr(Stdio::null()).status().unwrap();
     assert_eq!(status.code(), Some(1));
 }
 
@@ -164,8 +175,10 @@ fn odd_directories_and_names_work() {
     let dir = "ein Ordner – Größe 'x' {workers}";
     for name in ["my script.py", " leading space.py", "-dash.py", "größe.py", "{python}.py"] {
         place.write(&format!("{dir}/{name}"), "import sys\nprint(sys.argv[1:])\n");
-        let out =
-            ungil_tests::Ungil::new(&place.at(dir)).args(["compare"]).args(ungil_tests::ONE_BLOCK).args([
+        let out = ungil_tests::Ungil::new(&place.at(dir))
+            .args(["compare"])
+            .args(ungil_tests::ONE_BLOCK)
+            .args([
                 "--python",
                 "3.14,3.14t",
                 "--workers",
@@ -189,7 +202,8 @@ fn a_python_given_by_path_or_venv_is_an_arm() {
     venv.args(["-m", "venv", "--without-pip", "a venv"]).current_dir(place.path());
     assert!(venv.status().unwrap().success());
     let path = python("3.14t");
-    let out = place.one_block(["a.py", "--python", &format!("./a venv,{}", path.display())]).run().ok();
+    let out =
+        place.one_block(["a.py", "--python", &format!("./a venv,{}", path.display())]).run().ok();
     let record = out.record();
     let used = record.lines[0]["arms"][0]["interpreter"]["executable"].as_str().unwrap();
     assert!(used.contains("a venv") && used.starts_with('/'), "{used}");

@@ -1,4 +1,5 @@
-//! What `dump`, `top` and `profile` call things: names as the program has them, counts in the singular where they are one.
+//! What `dump`, `top` and `profile` call things: names as the program has them, counts in the
+//! singular where they are one.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 mod profiles;
@@ -9,11 +10,18 @@ use ungil_tests::{BUILDS, Place, eventually};
 
 fn threads(dump: &Value) -> Vec<Value> {
     let interpreters = dump["interpreters"].as_array().unwrap();
-    interpreters.iter().flat_map(|interpreter| interpreter["threads"].as_array().unwrap()).cloned().collect()
+    interpreters
+        .iter()
+        .flat_map(|interpreter| interpreter["threads"].as_array().unwrap())
+        .cloned()
+        .collect()
 }
 
 fn thread(dump: &Value, name: &str) -> Value {
-    threads(dump).into_iter().find(|t| t["name"] == name).unwrap_or_else(|| panic!("no {name} in {dump}"))
+    threads(dump)
+        .into_iter()
+        .find(|t| t["name"] == name)
+        .unwrap_or_else(|| panic!("no {name} in {dump}"))
 }
 
 /// A file whose name is not UTF-8, and a thread in it.
@@ -56,16 +64,23 @@ fn a_file_name_that_is_not_utf_8_keeps_its_bytes() {
         assert!(short.contains("# marker 7351"), "{build}: {short}");
 
         let view = place.ungil(["top", &target.pid(), "--json"]).run().ok().json();
-        assert!(view["threads"].to_string().contains("caf\u{10dce9} \u{10dcff}.py"), "{build}: {view}");
+        assert!(
+            view["threads"].to_string().contains("caf\u{10dce9} \u{10dcff}.py"),
+            "{build}: {view}"
+        );
         let summary = profile(&place, &[&target.pid(), "--duration", "500ms"]).ok().json();
         let recording = summary["recording"].as_str().unwrap();
         place.ungil(["profile", "--replay", recording, "-o", "stacks.collapsed"]).run().ok();
         let stacks = place.read("stacks.collapsed").unwrap();
-        assert!(stacks.contains("in_odd_file (caf\u{10dce9} \u{10dcff}.py:3)"), "{build}: {stacks}");
+        assert!(
+            stacks.contains("in_odd_file (caf\u{10dce9} \u{10dcff}.py:3)"),
+            "{build}: {stacks}"
+        );
     }
 }
 
-/// A queue's lock is held, and waited for inside of the standard library; an import lock is held; a thread that Python has no name for.
+/// A queue's lock is held, and waited for inside of the standard library; an import lock is held; a
+/// thread that Python has no name for.
 const NAMED: &str = "
 import _thread, os, queue, sys, threading, time
 os.makedirs('slow', exist_ok=True)
@@ -99,12 +114,14 @@ fn locks_and_threads_have_the_programs_names() {
         eventually("two threads that wait, and six in all", || {
             dump = place.ungil(["dump", &target.pid(), "--json"]).run().ok().json();
             let all = threads(&dump);
-            all.len() == 6 && all.iter().filter(|thread| thread["waits"]["contention"] == true).count() == 2
+            all.len() == 6
+                && all.iter().filter(|thread| thread["waits"]["contention"] == true).count() == 2
         });
         let (putter, holder) = (thread(&dump, "putter"), thread(&dump, "holder"));
         assert_eq!(putter["waits"]["name"], "server.jobs.mutex", "{build}: {putter}");
         assert_eq!(holder["holds"][0]["name"], "server.jobs.mutex", "{build}: {holder}");
-        let (importer, waiter) = (thread(&dump, "importer"), thread(&dump, "ThreadPoolExecutor-0_0"));
+        let (importer, waiter) =
+            (thread(&dump, "importer"), thread(&dump, "ThreadPoolExecutor-0_0"));
         assert_eq!(importer["holds"][0]["kind"], "import lock", "{build}: {importer}");
         assert_eq!(importer["holds"][0]["name"], "slow", "{build}: {importer}");
         assert_eq!(waiter["waits"]["name"], "slow", "{build}: {waiter}");
@@ -146,7 +163,11 @@ asyncio.run(main())
 #[test]
 fn a_stopped_target_is_said_to_be_stopped() {
     let place = Place::new();
-    let target = Target::start(&place, "3.14", "import time\nopen('ready', 'w').close()\ntime.sleep(1000)\n");
+    let target = Target::start(
+        &place,
+        "3.14",
+        "import time\nopen('ready', 'w').close()\ntime.sleep(1000)\n",
+    );
     let stop = std::process::Command::new("kill").args(["-STOP", &target.pid()]).status().unwrap();
     assert!(stop.success());
     let dump = place.ungil(["dump", &target.pid()]).run().ok().stdout;
@@ -154,7 +175,8 @@ fn a_stopped_target_is_said_to_be_stopped() {
     for words in [dump, top] {
         assert!(words.contains("the process is stopped by a signal"), "{words}");
     }
-    let args = ["profile", &target.pid(), "--mode", "alloc", "--duration", "1s", "--patience", "1s"];
+    let args =
+        ["profile", &target.pid(), "--mode", "alloc", "--duration", "1s", "--patience", "1s"];
     let told = place.ungil(args).run().told(1);
     assert!(told.why.contains("it is stopped by a signal"), "{told:?}");
 }

@@ -1,4 +1,5 @@
-//! `ungil dump --watch`, `profile --mode lock` and `top`: lock orders that could deadlock, in programs that never do.
+//! `ungil dump --watch`, `profile --mode lock` and `top`: lock orders that could deadlock, in
+//! programs that never do.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use serde_json::Value;
@@ -33,7 +34,10 @@ fn could(case: &str, locks: &[&str]) {
         let edges = last["lock_order"][0]["edges"].as_array().unwrap();
         for edge in edges {
             assert!(edge["thread"].as_str().unwrap().starts_with("worker-"), "{build}: {edge}");
-            assert!(edge["count"].as_u64() > Some(0) && !edge["taken_at"].is_null(), "{build}: {edge}");
+            assert!(
+                edge["count"].as_u64() > Some(0) && !edge["taken_at"].is_null(),
+                "{build}: {edge}"
+            );
         }
     }
 }
@@ -73,8 +77,8 @@ could_not! {
     counting_semaphores
 }
 
-/// Two threads that take two locks in opposite orders with a pause before the second, and give up where they met: `profile` sees
-/// waits alone, and these are some.
+/// Two threads that take two locks in opposite orders with a pause before the second, and give up
+/// where they met: `profile` sees waits alone, and these are some.
 const CONTENDED: &str = "
 import threading, time, random
 a, b = threading.Lock(), threading.Lock()
@@ -100,7 +104,16 @@ fn profile_and_top_say_so_too() {
         let program = Debuggee::of(&place, command);
         let says = "locks are taken in orders that could deadlock: \"";
         eventually(&format!("{build}: profile's note"), || {
-            let args = ["profile", &program.pid(), "--mode", "lock", "--duration", "2s", "--json", "--quiet"];
+            let args = [
+                "profile",
+                &program.pid(),
+                "--mode",
+                "lock",
+                "--duration",
+                "2s",
+                "--json",
+                "--quiet",
+            ];
             place.ungil(args).run().stdout.contains(&says.replace('"', "\\\""))
         });
         eventually(&format!("{build}: top's note"), || {

@@ -1,5 +1,6 @@
-//! Memory of a tree, right to 2 %: what is shared, what is private, what peaks together and what does not, and what is
-//! gone before anyone looks. What an interpreter itself takes is measured by the same workload without its allocation.
+//! Memory of a tree, right to 2 %: what is shared, what is private, what peaks together and what
+//! does not, and what is gone before anyone looks. What an interpreter itself takes is measured by
+//! the same workload without its allocation.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use serde_json::Value;
@@ -12,7 +13,11 @@ const MIB: f64 = 1_048_576.0;
 fn right(what: &str, measured: f64, expected: f64) {
     let error = (measured / expected - 1.0).abs();
     let (m, e) = (measured / MIB, expected / MIB);
-    assert!(error < 0.02, "{what}: {m:.1} MiB measured, {e:.1} MiB expected: {:.2} % off", error * 100.0);
+    assert!(
+        error < 0.02,
+        "{what}: {m:.1} MiB measured, {e:.1} MiB expected: {:.2} % off",
+        error * 100.0
+    );
 }
 
 fn run(place: &Place, script: &str, mib: u32) -> Value {
@@ -22,7 +27,8 @@ fn run(place: &Place, script: &str, mib: u32) -> Value {
     out.record().run("3.14").clone()
 }
 
-/// Four forks of one that holds `mib`, each with its own copy of the first half, all alive when the phase ends.
+/// Four forks of one that holds `mib`, each with its own copy of the first half, all alive when the
+/// phase ends.
 const SHARED: &str = "
 import mmap, os, sys
 from ungil_phase import phase
@@ -55,7 +61,8 @@ fn forked_workers_that_share_and_then_write_half() {
     let place = Place::new();
     let base = run(&place, SHARED, 0);
     let full = run(&place, SHARED, 512);
-    let expect = |key: &str, mib: f64| right(key, metric(&full, key), metric(&base, key) + mib * MIB);
+    let expect =
+        |key: &str, mib: f64| right(key, metric(&full, key), metric(&base, key) + mib * MIB);
     // Resident in each of five: counted five times.
     expect("rss_end_bytes", 5.0 * 512.0);
     // What there is in the machine: one whole, and four copies of a half.
@@ -72,7 +79,8 @@ fn forked_workers_that_share_and_then_write_half() {
     assert!(full["probes"]["share_samples"].as_u64().unwrap() >= 1);
 }
 
-/// Two children that take 256 MiB each: `together` while the other has it too, otherwise after the other has gone.
+/// Two children that take 256 MiB each: `together` while the other has it too, otherwise after the
+/// other has gone.
 fn two(together: bool) -> String {
     format!(
         "
@@ -193,10 +201,15 @@ with phase(): pass
 ";
     let base = run(&place, script, 0);
     let full = run(&place, script, 300);
-    right("after 300 MiB that are gone", metric(&full, "rss_peak_bytes"), metric(&base, "rss_peak_bytes"));
+    right(
+        "after 300 MiB that are gone",
+        metric(&full, "rss_peak_bytes"),
+        metric(&base, "rss_peak_bytes"),
+    );
 }
 
-/// A parent with 200 MiB of ballast, kept or freed before the phase, that starts small children in it.
+/// A parent with 200 MiB of ballast, kept or freed before the phase, that starts small children in
+/// it.
 const BALLAST: &str = "
 import subprocess, sys, time
 from ungil_phase import phase
@@ -213,14 +226,19 @@ fn small_children_of_a_large_parent_are_not_booked_with_its_memory() {
     let place = Place::new();
     place.write("w.py", BALLAST);
     for (ballast, mib) in [("keep", 200.0), ("free", 0.0)] {
-        let record = place.one_block(["w.py", "--python", "3.14", "--", ballast]).run().ok().record();
+        let record =
+            place.one_block(["w.py", "--python", "3.14", "--", ballast]).run().ok().record();
         let run = record.run("3.14");
         let (peak, end) = (metric(run, "rss_peak_bytes") / MIB, metric(run, "rss_end_bytes") / MIB);
-        assert!(peak >= mib && peak < mib + 60.0, "{ballast}: {peak:.1} MiB, {end:.1} MiB at the end");
+        assert!(
+            peak >= mib && peak < mib + 60.0,
+            "{ballast}: {peak:.1} MiB, {end:.1} MiB at the end"
+        );
     }
 }
 
-/// Holds 200 MiB, and waits for a child of `vfork` that stays in the parent's memory until looks have seen it.
+/// Holds 200 MiB, and waits for a child of `vfork` that stays in the parent's memory until looks
+/// have seen it.
 const VFORKS: &str = "
 #include <stdlib.h>
 #include <string.h>
@@ -245,9 +263,11 @@ int main(void) {
 fn a_child_that_runs_in_its_parents_memory_counts_once() {
     let place = Place::new();
     place.write("big.c", VFORKS);
-    let cc = Command::new("cc").args(["-O1", "-o", "big", "big.c"]).current_dir(place.path()).status();
+    let cc =
+        Command::new("cc").args(["-O1", "-o", "big", "big.c"]).current_dir(place.path()).status();
     assert!(cc.expect("cc runs").success());
-    let record = place.one_block(["--command", "./big {python}", "--python", "3.14"]).run().ok().record();
+    let record =
+        place.one_block(["--command", "./big {python}", "--python", "3.14"]).run().ok().record();
     let run = record.run("3.14");
     assert_eq!(metric(run, "processes_peak"), 2.0, "looks saw the child");
     for key in ["rss_peak_bytes", "pss_peak_bytes", "uss_peak_bytes"] {
@@ -259,7 +279,8 @@ fn a_child_that_runs_in_its_parents_memory_counts_once() {
 #[test]
 fn a_peak_of_the_marking_process_between_two_looks_is_not_missed() {
     let place = Place::new();
-    // The block is gone before the end of the phase, and so are the looks that could have seen all of it.
+    // The block is gone before the end of the phase, and so are the looks that could have seen all
+    // of it.
     let script = "
 import mmap, sys
 from ungil_phase import phase
@@ -271,5 +292,9 @@ with phase():
 ";
     let base = run(&place, script, 0);
     let full = run(&place, script, 64);
-    right("in the phase", metric(&full, "rss_peak_bytes"), metric(&base, "rss_peak_bytes") + 128.0 * MIB);
+    right(
+        "in the phase",
+        metric(&full, "rss_peak_bytes"),
+        metric(&base, "rss_peak_bytes") + 128.0 * MIB,
+    );
 }

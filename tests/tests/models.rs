@@ -25,8 +25,18 @@ def noisy(n):
 fn task(target: &str, items: &str, models: &str, pythons: &str) -> Record {
     let place = Place::new();
     place.write("work.py", MODULE);
-    let task =
-        ["--task", target, "--items", items, "--models", models, "--workers", "2", "--python", pythons];
+    let task = [
+        "--task",
+        target,
+        "--items",
+        items,
+        "--models",
+        models,
+        "--workers",
+        "2",
+        "--python",
+        pythons,
+    ];
     place.one_block(task).run().ok().record()
 }
 
@@ -44,8 +54,8 @@ fn every_model_gives_the_same_answer_on_both_builds() {
     for run in record.runs() {
         let arm = run["arm"].as_str().unwrap();
         assert_eq!(run["marked"], true, "{arm}");
-        let copies =
-            ["fork", "spawn", "forkserver", "interpreters"].contains(&arm.split('/').nth(1).unwrap());
+        let copies = ["fork", "spawn", "forkserver", "interpreters"]
+            .contains(&arm.split('/').nth(1).unwrap());
         assert_eq!(run["metrics"].get("serialise_bytes").is_some(), copies, "{arm}");
         assert_eq!(run["metrics"].get("serialise_s").is_some(), copies, "{arm}");
         // The standard library's own helpers end by themselves: no hazard of the user's.
@@ -100,7 +110,14 @@ fn items_may_use_the_module_and_chunks_do_not_change_the_answer() {
     place.write("work.py", MODULE);
     let mut seen = BTreeSet::new();
     for chunk in ["1", "3", "100"] {
-        let task = ["--task", "work:total", "--items", "[total(n)[0] for n in range(7)]", "--chunk", chunk];
+        let task = [
+            "--task",
+            "work:total",
+            "--items",
+            "[total(n)[0] for n in range(7)]",
+            "--chunk",
+            chunk,
+        ];
         let models = ["--models", "threads,spawn", "--workers", "2", "--python", "3.14,3.14t"];
         let record = place.one_block(task).args(models).run().ok().record();
         seen.extend(hashes(&record).into_iter().map(str::to_string));
@@ -182,8 +199,10 @@ fn a_program_that_is_not_python_stands_beside_them() {
     let record = out.args(["--", "{workers}"]).run().ok().record();
     assert_eq!(record.arms(), ["3.14/2", "3.14t/2", "shell/2", "fixed"]);
     assert_eq!(hashes(&record).len(), 1);
-    let told =
-        place.one_block(["w.py", "--python", "3.14", "--also", "no=./nowhere", "--", "1"]).run().told(1);
+    let told = place
+        .one_block(["w.py", "--python", "3.14", "--also", "no=./nowhere", "--", "1"])
+        .run()
+        .told(1);
     assert!(told.what.contains("./nowhere"), "{told:?}");
 }
 
@@ -191,13 +210,24 @@ fn a_program_that_is_not_python_stands_beside_them() {
 fn the_same_baseline_twice_shows_what_noise_alone_looks_like() {
     let place = Place::new();
     place.write("w.py", "print(sum(range(100_000)))\n");
-    let args =
-        ["compare", "w.py", "--aa", "--python", "3.14,3.14t", "--warmup", "0", "--max-blocks", "5", "-q"];
+    let args = [
+        "compare",
+        "w.py",
+        "--aa",
+        "--python",
+        "3.14,3.14t",
+        "--warmup",
+        "0",
+        "--max-blocks",
+        "5",
+        "-q",
+    ];
     let out = place.ungil(args).args(["--energy", "off"]).run().ok();
     let record = out.record();
     assert_eq!(record.arms(), ["3.14", "3.14 again", "3.14t"]);
     let ratio = record.comparison()["noise"]["wall_s"]["ratio"]["ratio"].as_f64().unwrap();
-    let again = record.comparison()["arms"][1]["metrics"]["wall_s"]["baseline"]["ratio"]["ratio"].as_f64();
+    let again =
+        record.comparison()["arms"][1]["metrics"]["wall_s"]["baseline"]["ratio"]["ratio"].as_f64();
     assert_eq!(Some(ratio), again);
     assert!(out.stdout.contains("(A/A)"), "{}", out.stdout);
     assert!(!out.stdout.contains("Use 3.14 again"), "{}", out.stdout);

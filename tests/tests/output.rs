@@ -16,8 +16,18 @@ print('same')
 
 fn five_blocks(place: &Place, form: &[&str]) -> Out {
     place.write("w.py", UNEQUAL);
-    let args =
-        ["compare", "w.py", "--python", "3.14,3.14t", "--warmup", "1", "--blocks", "5", "--max-blocks", "5"];
+    let args = [
+        "compare",
+        "w.py",
+        "--python",
+        "3.14,3.14t",
+        "--warmup",
+        "1",
+        "--blocks",
+        "5",
+        "--max-blocks",
+        "5",
+    ];
     place
         .ungil(args)
         .args(["-q", "--energy", "off", "--out", "r.jsonl"])
@@ -64,7 +74,8 @@ fn recomputed(record: &Record, comparison: &Value) -> usize {
             let theirs = by_block(record, "3.14", key);
             // A block in which one of them is zero has no ratio.
             let pairs = mine.iter().filter_map(|(block, m)| Some((*m, *theirs.get(block)?)));
-            let logs = pairs.filter(|(m, t)| *m > 0.0 && *t > 0.0).map(|(m, t)| (m / t).ln()).collect();
+            let logs =
+                pairs.filter(|(m, t)| *m > 0.0 && *t > 0.0).map(|(m, t)| (m / t).ln()).collect();
             let expected = median(logs).exp();
             assert!(close(ratio, expected), "{id} {key}: ratio {ratio}, {expected} expected");
         }
@@ -104,14 +115,22 @@ fn csv_agrees_with_the_record() {
     let record = record(&place);
     let mut lines = out.stdout.lines();
     let head: Vec<&str> = lines.next().unwrap().split(',').collect();
-    let at = |name: &str| head.iter().position(|h| *h == name).unwrap_or_else(|| panic!("no {name}"));
+    let at =
+        |name: &str| head.iter().position(|h| *h == name).unwrap_or_else(|| panic!("no {name}"));
     let mut rows = 0;
     for line in lines {
         let row: Vec<&str> = line.split(',').collect();
         assert_eq!(row.len(), head.len(), "{line}");
         let mine = by_block(&record, row[at("arm")], row[at("metric")]);
-        assert!(close(row[at("median")].parse().unwrap(), median(mine.into_values().collect())), "{line}");
-        assert_eq!(row[at("baseline")], if row[at("arm")] == "3.14" { "" } else { "3.14" }, "{line}");
+        assert!(
+            close(row[at("median")].parse().unwrap(), median(mine.into_values().collect())),
+            "{line}"
+        );
+        assert_eq!(
+            row[at("baseline")],
+            if row[at("arm")] == "3.14" { "" } else { "3.14" },
+            "{line}"
+        );
         rows += 1;
     }
     let figures: usize = record.comparison()["arms"]
@@ -146,7 +165,11 @@ fn table_and_words_agree_with_the_record() {
     let figure = &record.comparison()["arms"][1]["metrics"]["wall_s"];
     let ratio = figure["baseline"]["ratio"]["ratio"].as_f64().unwrap();
     let row = |arm: &str| {
-        out.stdout.lines().find(|l| l.trim_start().starts_with(&format!("{arm} "))).unwrap().to_string()
+        out.stdout
+            .lines()
+            .find(|l| l.trim_start().starts_with(&format!("{arm} ")))
+            .unwrap()
+            .to_string()
     };
     for (i, arm) in ["3.14", "3.14t"].into_iter().enumerate() {
         let wall = record.comparison()["arms"][i]["metrics"]["wall_s"]["median"].as_f64().unwrap();
@@ -154,7 +177,8 @@ fn table_and_words_agree_with_the_record() {
     }
     assert!(row("3.14").contains("baseline"));
     assert!(
-        row("3.14t").contains(&format!("1/{}", digits(1.0 / ratio))) && row("3.14t").contains("faster"),
+        row("3.14t").contains(&format!("1/{}", digits(1.0 / ratio)))
+            && row("3.14t").contains("faster"),
         "{}",
         row("3.14t")
     );
@@ -175,7 +199,8 @@ fn table_and_words_agree_with_the_record() {
 fn fewer_than_five_blocks_decide_nothing() {
     let place = Place::new();
     place.write("w.py", UNEQUAL);
-    let out = place.one_block(["w.py", "--python", "3.14,3.14t", "--fail-if", "time(3.14t) < 0.5"]).run();
+    let out =
+        place.one_block(["w.py", "--python", "3.14,3.14t", "--fail-if", "time(3.14t) < 0.5"]).run();
     assert_eq!(out.code, 0, "one block crosses no bound of a ratio: {}", out.stderr);
     assert!(out.stderr.contains("inconclusive: time(3.14t) < 0.5"), "{}", out.stderr);
     let claims = ["is the fastest", "is the slowest", "(1 block)  faster", "Use 3.14t"];
@@ -204,8 +229,12 @@ fn the_same_seed_gives_the_same_order() {
             "--energy",
             "off",
         ];
-        let record =
-            place.ungil(args).args(["--python", "3.14,3.14t,3.15,3.15t", "--seed", seed]).run().ok().record();
+        let record = place
+            .ungil(args)
+            .args(["--python", "3.14,3.14t,3.15,3.15t", "--seed", seed])
+            .run()
+            .ok()
+            .record();
         assert_eq!(record.lines[0]["settings"]["seed"].to_string(), seed);
         let runs = record.runs().into_iter().map(|r| (r["block"].clone(), r["arm"].to_string()));
         runs.collect::<Vec<_>>()
@@ -213,7 +242,8 @@ fn the_same_seed_gives_the_same_order() {
     let first = order("42");
     assert_eq!(first, order("42"));
     assert_ne!(first, order("43"));
-    let of = |block: u64| first.iter().filter(|(b, _)| *b == block).map(|(_, a)| a).collect::<Vec<_>>();
+    let of =
+        |block: u64| first.iter().filter(|(b, _)| *b == block).map(|(_, a)| a).collect::<Vec<_>>();
     assert!((2..=3).any(|b| of(b) != of(1)), "an order of its own for each block");
 }
 
@@ -221,11 +251,25 @@ fn the_same_seed_gives_the_same_order() {
 fn warm_up_runs_are_as_many_as_asked_for_and_count_nowhere() {
     let place = Place::new();
     place.write("w.py", "print('same')\n");
-    let args =
-        ["compare", "w.py", "--warmup", "3", "--blocks", "1", "--max-blocks", "1", "-q", "--energy", "off"];
+    let args = [
+        "compare",
+        "w.py",
+        "--warmup",
+        "3",
+        "--blocks",
+        "1",
+        "--max-blocks",
+        "1",
+        "-q",
+        "--energy",
+        "off",
+    ];
     let record = place.ungil(args).args(["--python", "3.14,3.14t"]).run().ok().record();
     assert_eq!(record.runs().iter().filter(|r| r["block"] == 0).count(), 2 * 3);
-    assert_eq!((record.runs().len(), &record.comparison()["arms"][0]["runs"]), (8, &Value::from(1)));
+    assert_eq!(
+        (record.runs().len(), &record.comparison()["arms"][0]["runs"]),
+        (8, &Value::from(1))
+    );
 }
 
 #[test]
@@ -234,7 +278,10 @@ fn every_probe_states_its_cost() {
     five_blocks(&place, &["--json"]);
     for run in record(&place).runs() {
         let probes = &run["probes"];
-        assert!(probes["cpu_s"].as_f64() > Some(0.0) && probes["samples"].as_u64() > Some(0), "{run}");
+        assert!(
+            probes["cpu_s"].as_f64() > Some(0.0) && probes["samples"].as_u64() > Some(0),
+            "{run}"
+        );
         assert!(probes["added_s"].as_f64().is_some() && metric(run, "process_s") > 0.0);
         assert!(["proc", "cgroup"].contains(&run["counted_by"].as_str().unwrap()));
     }

@@ -1,11 +1,13 @@
-//! The Python package, installed from its wheels: its own tests on every interpreter, and the program it brings along.
+//! The Python package, installed from its wheels: its own tests on every interpreter, and the
+//! program it brings along.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use ungil_tests::{PYTHONS, Place, eventually, metric, python};
 
-/// What `cargo xtask test` made for these tests: the installed wheels, and the tools they are tested with.
+/// What `cargo xtask test` made for these tests: the installed wheels, and the tools they are
+/// tested with.
 fn made(what: &str) -> PathBuf {
     let made = std::env::var_os("UNGIL_PACKAGES")
         .expect("`cargo xtask test` installs the wheels that these tests are of");
@@ -18,7 +20,8 @@ fn installed(version: &str) -> PathBuf {
 
 /// The interpreter of that version, with the package installed for it and pytest.
 fn with_package(version: &str) -> Command {
-    let path = std::env::join_paths([installed(version), made("site")]).expect("no colon in a path");
+    let path =
+        std::env::join_paths([installed(version), made("site")]).expect("no colon in a path");
     let mut command = Command::new(python(version));
     command.env("PYTHONPATH", path).env_remove("PYTHON_GIL").env("PYTHONDONTWRITEBYTECODE", "1");
     command.env("UNGIL_MYPY", made("mypy").join(version)).env("UNGIL_PYRIGHT", made("pyright"));
@@ -28,13 +31,28 @@ fn with_package(version: &str) -> Command {
 
 fn pytest(version: &str, gil: Option<&str>) {
     let mut command = with_package(version);
-    command.args(["-X", "faulthandler", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations", "10"]);
+    command.args([
+        "-X",
+        "faulthandler",
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--durations",
+        "10",
+    ]);
     if let Some(gil) = gil {
         command.env("PYTHON_GIL", gil);
     }
     let out = command.output().expect("the interpreter starts");
     let said = String::from_utf8_lossy(&out.stdout);
-    assert!(out.status.success(), "{}\n{said}\n{}", out.status, String::from_utf8_lossy(&out.stderr));
+    assert!(
+        out.status.success(),
+        "{}\n{said}\n{}",
+        out.status,
+        String::from_utf8_lossy(&out.stderr)
+    );
     assert!(said.contains(" passed"), "pytest ran no test: {said}");
     println!("{said}");
 }
@@ -68,16 +86,22 @@ fn passes_its_tests_on_3_15t() {
 fn brings_the_program_along() {
     for version in PYTHONS {
         let program = installed(version).join("bin/ungil");
-        let out = Command::new(&program).arg("--version").output().expect("the wheel's program runs");
-        assert_eq!(String::from_utf8_lossy(&out.stdout), format!("ungil {}\n", env!("CARGO_PKG_VERSION")));
+        let out =
+            Command::new(&program).arg("--version").output().expect("the wheel's program runs");
+        assert_eq!(
+            String::from_utf8_lossy(&out.stdout),
+            format!("ungil {}\n", env!("CARGO_PKG_VERSION"))
+        );
     }
 }
 
 #[test]
 fn compare_reads_the_packages_mark() {
     let place = Place::new();
-    place
-        .write("work.py", "import time, ungil\ntime.sleep(0.2)\nwith ungil.phase():\n    time.sleep(0.02)\n");
+    place.write(
+        "work.py",
+        "import time, ungil\ntime.sleep(0.2)\nwith ungil.phase():\n    time.sleep(0.02)\n",
+    );
     let packages = installed("3.14t");
     place
         .one_block(["work.py", "--python", "3.14t"])
@@ -88,7 +112,8 @@ fn compare_reads_the_packages_mark() {
     assert!(metric(record.runs()[0], "startup_s") >= 0.2);
 }
 
-/// A maturin that asks cargo whether it accepts the workspace, in the folder that it is to build in.
+/// A maturin that asks cargo whether it accepts the workspace, in the folder that it is to build
+/// in.
 const MATURIN: &str = r#"
 import os, subprocess
 def get_requires_for_build_wheel(settings=None): return []
@@ -106,7 +131,10 @@ fn partial_source() -> Place {
     let place = Place::new();
     let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     let mut copy = Command::new("cp");
-    copy.arg("-r").args(["crates", "python", "Cargo.toml", "Cargo.lock"]).arg(place.path()).current_dir(root);
+    copy.arg("-r")
+        .args(["crates", "python", "Cargo.toml", "Cargo.lock"])
+        .arg(place.path())
+        .current_dir(root);
     assert!(copy.status().expect("cp runs").success());
     place.write("fake/maturin.py", MATURIN);
     place
@@ -115,8 +143,10 @@ fn partial_source() -> Place {
 /// Calls a hook of the build's backend, as pip does.
 fn hook(place: &Place, call: &str) -> std::process::Output {
     let mut command = Command::new(python("3.14"));
-    command
-        .args(["-c", &format!("import sys; sys.path.insert(0, '.'); import backend; print(backend.{call})")]);
+    command.args([
+        "-c",
+        &format!("import sys; sys.path.insert(0, '.'); import backend; print(backend.{call})"),
+    ]);
     command
         .current_dir(place.at("python"))
         .env("PYTHONPATH", place.at("fake"))
@@ -130,10 +160,12 @@ fn is_built_from_a_copy_without_the_other_members_of_the_workspace() {
     let out = hook(&place, "prepare_metadata_for_build_wheel('.')");
     let said = String::from_utf8_lossy(&out.stdout);
     assert!(out.status.success(), "{said}{}", String::from_utf8_lossy(&out.stderr));
-    let folder = said.lines().find_map(|line| line.strip_prefix("in ")).expect("maturin was called");
+    let folder =
+        said.lines().find_map(|line| line.strip_prefix("in ")).expect("maturin was called");
     assert!(!PathBuf::from(folder).exists(), "the copy is removed: {folder}");
     let manifest = std::fs::read(place.at("Cargo.toml")).expect("a manifest");
-    let ours = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml")).expect("a manifest");
+    let ours =
+        std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml")).expect("a manifest");
     assert_eq!(manifest, ours, "the user's files are left as they are");
 }
 
@@ -146,7 +178,10 @@ fn says_in_three_lines_why_it_cannot_be_built() {
         let lines: Vec<&str> = said.lines().collect();
         assert!(!out.status.success() && lines.len() == 3, "{call}: {said}");
         assert!(lines[0].starts_with("ungil: ") && lines[0].contains(words), "{call}: {said}");
-        assert!(lines[1].starts_with("  why: ") && lines[2].starts_with("  try: "), "{call}: {said}");
+        assert!(
+            lines[1].starts_with("  why: ") && lines[2].starts_with("  try: "),
+            "{call}: {said}"
+        );
     };
     told("build_editable('.')", "no bench, tests, xtask");
     told("build_sdist('.')", "no source distribution");
@@ -187,13 +222,18 @@ input()
             .spawn()
             .expect("the interpreter starts");
         let mut pid = String::new();
-        BufReader::new(waiter.stdout.take().expect("a pipe")).read_line(&mut pid).expect("its number");
+        BufReader::new(waiter.stdout.take().expect("a pipe"))
+            .read_line(&mut pid)
+            .expect("its number");
         let mut said = String::new();
         eventually("the name of the queue", || {
             said = place.ungil(["dump", pid.trim()]).run().ok().stdout;
             said.contains("(a ungil.Queue \"shop.jobs\")")
         });
-        assert!(said.contains("\"worker\"") && said.contains("waiting for a queue"), "{version}: {said}");
+        assert!(
+            said.contains("\"worker\"") && said.contains("waiting for a queue"),
+            "{version}: {said}"
+        );
         drop(waiter.stdin.take());
         waiter.wait().expect("it ends");
     }

@@ -40,8 +40,15 @@ fn unmarked_the_bare_interpreters_start_is_shown_apart() {
         starts.iter().map(|s| s["python"].as_str()).collect::<Vec<_>>(),
         [Some("3.14"), Some("3.14t")]
     );
-    assert!(starts.iter().all(|s| s["seconds"].as_array().is_some_and(|s| s.len() == 5)), "{starts:?}");
-    assert!(out.stdout.lines().next().is_some_and(|head| head.contains("start-up")), "{}", out.stdout);
+    assert!(
+        starts.iter().all(|s| s["seconds"].as_array().is_some_and(|s| s.len() == 5)),
+        "{starts:?}"
+    );
+    assert!(
+        out.stdout.lines().next().is_some_and(|head| head.contains("start-up")),
+        "{}",
+        out.stdout
+    );
 }
 
 #[test]
@@ -64,7 +71,9 @@ fn set_up_and_tear_down_stay_out_of_a_marked_run() {
     assert_eq!(run["marked"], true);
     assert!(metric(&run, "cpu_s") < 0.3, "{run}");
     assert!(metric(&run, "process_s") >= 1.0);
-    assert!(metric(&run, "startup_s") >= 0.5 && metric(&run, "startup_s") < metric(&run, "process_s"));
+    assert!(
+        metric(&run, "startup_s") >= 0.5 && metric(&run, "startup_s") < metric(&run, "process_s")
+    );
     // 64 MiB are 16384 pages of 4 KiB, or 32 of 2 MiB; the marks themselves touch a few.
     assert!(metric(&run, "minor_faults") < 1000.0, "{run}");
     // What is held at the end of the phase is held then; what came later is not.
@@ -181,7 +190,8 @@ with phase():
 ");
     let cpu = metric(&run, "cpu_s");
     assert!((1.0..2.0).contains(&cpu), "{cpu}");
-    // 800 naps; one whose timer fires before the thread has left the core is no switch. Waiting for them is two.
+    // 800 naps; one whose timer fires before the thread has left the core is no switch. Waiting for
+    // them is two.
     assert!(metric(&run, "voluntary_switches") >= 400.0, "{run}");
     assert!(metric(&run, "processes_peak") >= 2.0, "{run}");
 }
@@ -197,7 +207,8 @@ with phase():
     for t in threads: t.start()
     for t in threads: t.join()
 ");
-    // 2000 naps, of which a busy machine makes fewer switches; the joining thread alone has a handful.
+    // 2000 naps, of which a busy machine makes fewer switches; the joining thread alone has a
+    // handful.
     assert!(metric(&run, "voluntary_switches") >= 1000.0, "{run}");
     assert!(metric(&run, "threads_peak") >= 2.0);
 }
@@ -227,6 +238,7 @@ fn the_module_works_without_ungil() {
 fn every_interpreter_here_can_mark() {
     let place = Place::new();
     place.write("w.py", format!("{HEAD}with phase(): x = bytearray(1 << 20)\nprint('same')\n"));
-    let record = place.one_block(["w.py", "--python", &ungil_tests::PYTHONS.join(",")]).run().ok().record();
+    let record =
+        place.one_block(["w.py", "--python", &ungil_tests::PYTHONS.join(",")]).run().ok().record();
     assert!(record.runs().len() == 4 && record.runs().iter().all(|r| r["marked"] == true));
 }

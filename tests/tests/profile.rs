@@ -1,5 +1,6 @@
-//! `ungil profile` on programs whose truth is known: by construction (so many threads wait for this lock all the time) or because
-//! the program measures it itself. Shares are tested, never times: a slow machine makes a profile longer, not wrong.
+//! `ungil profile` on programs whose truth is known: by construction (so many threads wait for this
+//! lock all the time) or because the program measures it itself. Shares are tested, never times: a
+//! slow machine makes a profile longer, not wrong.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 mod profiles;
@@ -13,8 +14,11 @@ fn waiting_is_shared_out_among_the_locks_as_it_is() {
     for build in BUILDS {
         let place = Place::new();
         let target = Target::start(&place, build, WAITERS);
-        let out =
-            profile(&place, &[&target.pid(), "--mode", "lock", "--duration", "2s", "--rate", "200"]).ok();
+        let out = profile(
+            &place,
+            &[&target.pid(), "--mode", "lock", "--duration", "2s", "--rate", "200"],
+        )
+        .ok();
         let summary = out.json();
         for (name, truth) in [("cache_lock", 0.7), ("pool_lock", 0.2), ("log_lock", 0.1)] {
             let found = share(&summary, name);
@@ -29,8 +33,9 @@ fn waiting_is_shared_out_among_the_locks_as_it_is() {
     }
 }
 
-/// One thread waits for three locks in turn, which another holds for 210, 60 and 30 ms; both measure: a wait is from the attempt to the release,
-/// for the way from there to a processor is not the lock's.
+/// One thread waits for three locks in turn, which another holds for 210, 60 and 30 ms; both
+/// measure: a wait is from the attempt to the release, for the way from there to a processor is not
+/// the lock's.
 const HELD: &str = "
 import json, queue, threading, time
 cache_lock, pool_lock, log_lock = threading.Lock(), threading.Lock(), threading.Lock()
@@ -59,10 +64,11 @@ json.dump(waited, open('truth', 'w'))
 
 /// Maximum number of profiles until one has looked on time at a waiter that slept.
 ///
-/// A look stands for the time since the one before, so a profiler that got no processor for 200 ms cannot know what it did not see; it
-/// counts that as missed and says so. And before it sleeps, a thread of a free-threaded build yields its processor 40 times
-/// (`MAX_SPIN_COUNT` in Python/lock.c). On a busy machine that takes longer than these waits, and to every observer the thread runs; the
-/// profile then sees less waiting in total than the program measured.
+/// A look stands for the time since the one before, so a profiler that got no processor for 200 ms
+/// cannot know what it did not see; it counts that as missed and says so. And before it sleeps, a
+/// thread of a free-threaded build yields its processor 40 times (`MAX_SPIN_COUNT` in
+/// Python/lock.c). On a busy machine that takes longer than these waits, and to every observer the
+/// thread runs; the profile then sees less waiting in total than the program measured.
 const TRIES: usize = 20;
 
 #[test]
@@ -81,19 +87,27 @@ fn known_hold_times_are_reported_within_three_points() {
             let slept = number(&summary["weight"]) / 1e9 > 0.97 * total;
             (missed < 0.02 * taken && slept).then_some((summary, truth, total))
         };
-        let (summary, truth, total) =
-            (0..TRIES).find_map(on_time).expect("one profile that looked on time at a waiter that slept");
+        let (summary, truth, total) = (0..TRIES)
+            .find_map(on_time)
+            .expect("one profile that looked on time at a waiter that slept");
         for (name, waited) in truth.as_object().unwrap() {
             let (found, truth) = (share(&summary, name), number(waited) / total);
-            assert!((found - truth).abs() < 0.03, "{build}: {name}: {found}, and it was {truth}: {summary}");
+            assert!(
+                (found - truth).abs() < 0.03,
+                "{build}: {name}: {found}, and it was {truth}: {summary}"
+            );
         }
         let line = HELD.lines().position(|line| line.contains("# HERE")).unwrap() + 1;
         let says = summary["findings"].to_string();
-        assert!(says.contains(&format!("held.py:{line}")), "{build}: the holder is at line {line}: {says}");
+        assert!(
+            says.contains(&format!("held.py:{line}")),
+            "{build}: the holder is at line {line}: {says}"
+        );
     }
 }
 
-/// Two functions take turns on the processor, and each measures its own time on it: 70 and 30 of a hundred.
+/// Two functions take turns on the processor, and each measures its own time on it: 70 and 30 of a
+/// hundred.
 const SHARES: &str = "
 import time
 def spin(long):
@@ -117,12 +131,18 @@ fn time_on_the_processor_is_shared_out_among_functions_as_it_is() {
     for build in BUILDS {
         let place = Place::new();
         let target = Target::start(&place, build, SHARES);
-        let out =
-            profile(&place, &[&target.pid(), "--mode", "cpu", "--duration", "3s", "--rate", "1khz"]).ok();
+        let out = profile(
+            &place,
+            &[&target.pid(), "--mode", "cpu", "--duration", "3s", "--rate", "1khz"],
+        )
+        .ok();
         let stacks = collapsed(&place, &out.json());
-        let of = |name: &str| stacks.iter().filter(|(s, _)| s.contains(name)).map(|(_, w)| w).sum::<f64>();
+        let of = |name: &str| {
+            stacks.iter().filter(|(s, _)| s.contains(name)).map(|(_, w)| w).sum::<f64>()
+        };
         let share = of("more") / (of("more") + of("less"));
-        // Three seconds are 300 turns. Being put off the processor is seen as running, and falls on either in proportion.
+        // Three seconds are 300 turns. Being put off the processor is seen as running, and falls on
+        // either in proportion.
         assert!((0.6..0.8).contains(&share), "{build}: {share}: {stacks:?}");
         assert_eq!(of("never"), 0.0);
     }
@@ -164,10 +184,12 @@ event.wait()
     for build in PYTHONS {
         let place = Place::new();
         let target = Target::start(&place, build, script);
-        let summary = profile(&place, &[&target.pid(), "--duration", "1s", "--rate", "100"]).ok().json();
+        let summary =
+            profile(&place, &[&target.pid(), "--duration", "1s", "--rate", "100"]).ok().json();
         let threads = summary["threads"].as_array().unwrap();
-        let named =
-            |n: u32| threads.iter().any(|t| t["name"] == format!("worker {n}") && number(&t["weight"]) > 0.0);
+        let named = |n: u32| {
+            threads.iter().any(|t| t["name"] == format!("worker {n}") && number(&t["weight"]) > 0.0)
+        };
         assert!((0..200).all(named) && threads.len() == 201, "{build}: {threads:?}");
     }
 }
@@ -192,16 +214,19 @@ while True:
     for build in BUILDS {
         let place = Place::new();
         let target = Target::start(&place, build, script);
-        let summary = profile(&place, &[&target.pid(), "--duration", "2s", "--rate", "2khz"]).ok().json();
+        let summary =
+            profile(&place, &[&target.pid(), "--duration", "2s", "--rate", "2khz"]).ok().json();
         assert!(target.alive());
         assert!(summary["threads"].as_array().unwrap().len() > 3, "{build}: {summary}");
         let stacks = collapsed(&place, &summary);
-        // What a thread runs is one of the two, or it is in none: waiting, or collecting. A name read from code that was gone would be
-        // another.
+        // What a thread runs is one of the two, or it is in none: waiting, or collecting. A name
+        // read from code that was gone would be another.
         for (stack, _) in stacks.iter().filter(|(stack, _)| stack.contains("Thread.run")) {
             let inner = stack.split("Thread.run").nth(1).unwrap_or_default();
-            let is_none = |name: &str| name.is_empty() || name.starts_with("[waiting for ") || name == "<GC>";
-            let fits = |name: &str| name.contains("work") || name.contains("made_") || is_none(name);
+            let is_none =
+                |name: &str| name.is_empty() || name.starts_with("[waiting for ") || name == "<GC>";
+            let fits =
+                |name: &str| name.contains("work") || name.contains("made_") || is_none(name);
             let called = inner.split(';').nth(1).unwrap_or_default();
             assert!(fits(called), "{build}: {stack}");
         }
@@ -219,9 +244,13 @@ while True: gc.collect()
     for build in BUILDS {
         let place = Place::new();
         let target = Target::start(&place, build, script);
-        let summary = profile(&place, &[&target.pid(), "--mode", "gc", "--duration", "2s"]).ok().json();
+        let summary =
+            profile(&place, &[&target.pid(), "--mode", "gc", "--duration", "2s"]).ok().json();
         assert!(number(&summary["pauses"]) > 0.0, "{build}: {summary}");
-        assert!(collapsed(&place, &summary).iter().any(|(stack, _)| stack.contains("<GC>")), "{build}");
+        assert!(
+            collapsed(&place, &summary).iter().any(|(stack, _)| stack.contains("<GC>")),
+            "{build}"
+        );
     }
 }
 
@@ -238,11 +267,13 @@ spin()
     for build in ["3.13", "3.14", "3.15"] {
         let place = Place::new();
         let target = Target::start(&place, build, script);
-        let summary = profile(&place, &[&target.pid(), "--mode", "gil", "--duration", "2s"]).ok().json();
+        let summary =
+            profile(&place, &[&target.pid(), "--mode", "gil", "--duration", "2s"]).ok().json();
         let activities = summary["activities"].as_object().unwrap();
         let of = |name: &str| activities.get(name).map_or(0.0, number);
         let waits = of("gil") / (of("gil") + of("running"));
-        // Four threads want it and one has it: three quarters wait, but for the moments of handing over.
+        // Four threads want it and one has it: three quarters wait, but for the moments of handing
+        // over.
         assert!((0.5..0.95).contains(&waits), "{build}: {waits}: {summary}");
     }
     let place = Place::new();

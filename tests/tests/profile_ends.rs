@@ -1,5 +1,5 @@
-//! How a profile begins and ends: requests that cannot be, programs that start others, outlive it or fail, signals, files that cannot be
-//! written. Nothing that was measured is lost.
+//! How a profile begins and ends: requests that cannot be, programs that start others, outlive it
+//! or fail, signals, files that cannot be written. Nothing that was measured is lost.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 mod profiles;
@@ -28,13 +28,17 @@ os.execv(sys.executable, [sys.executable, '-c', 'import time\\ndef reborn():\\n 
         let python = python(build).display().to_string();
         let out = profile(&place, &["family.py", "--python", &python, "--rate", "200"]).ok();
         let summary = out.json();
-        let stacks: String = collapsed(&place, &summary).into_iter().map(|(stack, _)| stack + "\n").collect();
+        let stacks: String =
+            collapsed(&place, &summary).into_iter().map(|(stack, _)| stack + "\n").collect();
         for name in ["parent", "kid", "forked", "reborn"] {
             assert!(stacks.contains(name), "{build}: no {name} in\n{stacks}");
         }
         assert_eq!(summary["ending"], "gone");
-        let alone =
-            profile(&place, &["family.py", "--python", &python, "--rate", "200", "--children", "no"]).ok();
+        let alone = profile(
+            &place,
+            &["family.py", "--python", &python, "--rate", "200", "--children", "no"],
+        )
+        .ok();
         let stacks: String =
             collapsed(&place, &alone.json()).into_iter().map(|(stack, _)| stack + "\n").collect();
         assert!(stacks.contains("parent") && !stacks.contains("kid"), "{build}: {stacks}");
@@ -90,10 +94,15 @@ fn a_program_that_fails_is_profiled_and_said_to_have_failed() {
 #[test]
 fn an_option_that_replaying_has_no_use_for_is_refused() {
     let place = Place::new();
-    for option in [["--rate", "10"], ["--duration", "1"], ["--threads", "x"], ["--python", "3.14"]] {
+    for option in [["--rate", "10"], ["--duration", "1"], ["--threads", "x"], ["--python", "3.14"]]
+    {
         let out = place.ungil(["profile", "--replay", "a.ungil"].into_iter().chain(option)).run();
         assert_eq!(out.code, 2, "{}", out.stderr);
-        assert!(out.stderr.contains(&format!("{} means nothing to --replay", option[0])), "{}", out.stderr);
+        assert!(
+            out.stderr.contains(&format!("{} means nothing to --replay", option[0])),
+            "{}",
+            out.stderr
+        );
     }
 }
 
@@ -101,7 +110,9 @@ fn an_option_that_replaying_has_no_use_for_is_refused() {
 fn every_format_is_written() {
     let place = Place::new();
     let target = Target::start(&place, "3.15t", LINES);
-    for name in ["p.html", "p.speedscope.json", "p.firefox.json", "p.pb.gz", "p.collapsed", "p.ungil"] {
+    for name in
+        ["p.html", "p.speedscope.json", "p.firefox.json", "p.pb.gz", "p.collapsed", "p.ungil"]
+    {
         profile(&place, &[&target.pid(), "--duration", "0.3", "-o", name]).ok();
         assert!(std::fs::metadata(place.at(name)).is_ok_and(|file| file.len() > 100), "{name}");
     }
@@ -152,14 +163,26 @@ fn a_recording_that_is_not_complete_is_a_failure_and_one_is_named_where_another_
     let place = Place::new();
     let target = Target::start(&place, "3.14", WAITERS);
     let profile = |output: &str, format: &str| {
-        place.ungil(["profile", &target.pid(), "--duration", "200ms", "-o", output, "--format", format]).run()
+        place
+            .ungil([
+                "profile",
+                &target.pid(),
+                "--duration",
+                "200ms",
+                "-o",
+                output,
+                "--format",
+                format,
+            ])
+            .run()
     };
     let out = profile("/dev/full", "recording");
     assert_eq!(out.code, 1, "{}", out.stdout);
     assert!(out.stderr.contains("is not complete"), "{}", out.stderr);
     let told = profile("/dev/full", "collapsed").told(1);
     let words = format!("{told:?}");
-    let recording = words.split_whitespace().find(|word| word.starts_with(".ungil/")).expect(&words);
+    let recording =
+        words.split_whitespace().find(|word| word.starts_with(".ungil/")).expect(&words);
     let recording = recording.trim_end_matches(':');
     place.ungil(["profile", "--replay", recording, "-o", "later.collapsed"]).run().ok();
     assert!(place.read("later.collapsed").is_some_and(|text| !text.is_empty()));
@@ -168,7 +191,8 @@ fn a_recording_that_is_not_complete_is_a_failure_and_one_is_named_where_another_
 #[test]
 fn what_was_not_there_is_named() {
     let place = Place::new();
-    let target = Target::start(&place, "3.15t", "open('ready', 'w').close()\nimport time; time.sleep(1000)");
+    let target =
+        Target::start(&place, "3.15t", "open('ready', 'w').close()\nimport time; time.sleep(1000)");
     let pid = target.pid();
     let none = profile(&place, &[&pid, "--duration", "300ms", "--threads", "nobody"]);
     assert!(none.json()["totals"]["notes"].to_string().contains("nobody"), "{none:?}");
@@ -182,7 +206,8 @@ fn what_was_not_there_is_named() {
     );
 }
 
-/// The profile ends, the program does not: its files are there all the same, and a signal ends both.
+/// The profile ends, the program does not: its files are there all the same, and a signal ends
+/// both.
 #[test]
 fn a_program_that_outlives_its_profile_is_waited_for_until_a_signal() {
     let place = Place::new();

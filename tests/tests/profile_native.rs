@@ -26,11 +26,21 @@ fn c_functions_lie_between_the_python_frames_of_sleeping_threads() {
         let place = Place::new();
         let path = place.write("target.py", PROGRAM);
         let mut command = Command::new(python(build));
-        let mut target = command.arg(path).current_dir(place.path()).stdin(Stdio::null()).spawn().unwrap();
+        let mut target =
+            command.arg(path).current_dir(place.path()).stdin(Stdio::null()).spawn().unwrap();
         eventually("the target's word that it is ready", || place.read("ready").is_some());
         let pid = target.id().to_string();
-        let args =
-            ["--native", "--quiet", "--json", "--rate", "200", "--duration", "3s", "-o", "stacks.collapsed"];
+        let args = [
+            "--native",
+            "--quiet",
+            "--json",
+            "--rate",
+            "200",
+            "--duration",
+            "3s",
+            "-o",
+            "stacks.collapsed",
+        ];
         let out = place.ungil(["profile", &pid]).args(args).run();
         let _ = (target.kill(), target.wait());
         let summary = out.ok().json();

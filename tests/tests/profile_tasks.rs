@@ -1,12 +1,13 @@
-//! `ungil profile` on asyncio programs whose truth is known: which task a thread runs, who awaits whom, and that a Python whose tasks
-//! cannot be told is said to be one.
+//! `ungil profile` on asyncio programs whose truth is known: which task a thread runs, who awaits
+//! whom, and that a Python whose tasks cannot be told is said to be one.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use serde_json::Value;
 use std::process::{Child, Command, Stdio};
 use ungil_tests::{PYTHONS, Place, eventually, python};
 
-/// Two tasks that share the processor 3 to 1 by its own clock; a chain of three that wait; and very many short ones.
+/// Two tasks that share the processor 3 to 1 by its own clock; a chain of three that wait; and very
+/// many short ones.
 const PROGRAM: &str = "
 import asyncio, time
 def burn(long):
@@ -67,7 +68,8 @@ fn profile(place: &Place, target: &Target, args: &[&str]) -> (Value, Vec<(String
     let out = place.ungil(["profile", &pid]).args(rest).args(args.iter().copied()).run().ok();
     let text = place.read("stacks.collapsed").unwrap();
     let stacks = text.lines().map(|line| line.rsplit_once(' ').unwrap());
-    let stacks = stacks.map(|(stack, weight)| (stack.to_string(), weight.parse().unwrap())).collect();
+    let stacks =
+        stacks.map(|(stack, weight)| (stack.to_string(), weight.parse().unwrap())).collect();
     (out.json(), stacks)
 }
 
@@ -91,8 +93,9 @@ fn the_running_task_is_a_frame_above_its_coroutines() {
         let wrong = |stack: &str| stack.contains("task greedy") && stack.contains(";less (");
         assert_eq!(weight(&stacks, wrong), 0.0, "{build}: {stacks:?}");
         let known = ["main", "greedy", "less", "first", "middle", "deepest", "passing"];
-        let mut tasks =
-            stacks.iter().flat_map(|(stack, _)| stack.split(';').filter_map(|f| f.strip_prefix("task ")));
+        let mut tasks = stacks
+            .iter()
+            .flat_map(|(stack, _)| stack.split(';').filter_map(|f| f.strip_prefix("task ")));
         assert!(tasks.all(|task| known.contains(&task)), "{build}: {stacks:?}");
 
         let (_, stacks) = profile(&place, &target, &["--no-tasks", "--duration", "0.5s"]);

@@ -1,4 +1,5 @@
-//! `ungil report` as its readers meet it: the page in a real browser, with a keyboard, wide and narrow, light and dark.
+//! `ungil report` as its readers meet it: the page in a real browser, with a keyboard, wide and
+//! narrow, light and dark.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 mod reports;
@@ -104,7 +105,9 @@ fn the_table_of_runs_sorts_and_filters_by_mouse_and_keyboard() {
     page.ask("Page.setDownloadBehavior", json!({"behavior": "allow", "downloadPath": folder}));
     page.value("document.querySelector('.take').click()");
     let taken = folder.join("r.jsonl");
-    ungil_tests::eventually("the record", || fs::read(&taken).is_ok_and(|b| b == fs::read(&record).unwrap()));
+    ungil_tests::eventually("the record", || {
+        fs::read(&taken).is_ok_and(|b| b == fs::read(&record).unwrap())
+    });
     page.is_content(&file);
 }
 
@@ -116,34 +119,48 @@ fn the_folder_of_a_suite_is_shown_as_a_study_category_by_category() {
     let suite = fs::read_to_string(place.at("study/suite.json")).unwrap();
     let file = report(&place, &["study"]);
     let mut page = Page::open(&file, 400, "light", READY);
-    let titles = "[...document.querySelectorAll('#study [data-chart=chapter] h3')].map(t => t.textContent)";
+    let titles =
+        "[...document.querySelectorAll('#study [data-chart=chapter] h3')].map(t => t.textContent)";
     assert_eq!(page.value(titles), json!(["Sequential", "Shared objects"]));
-    // One sequential arm beside its reference; dict_write shared and private at one and at two workers.
+    // One sequential arm beside its reference; dict_write shared and private at one and at two
+    // workers.
     assert_eq!(marks(&mut page, "chapter", "mark"), 5);
     assert_eq!(marks(&mut page, "chapter", "whisker"), 5);
     assert_eq!(page.value("document.querySelectorAll('#overview').length"), 0);
     let words = page.value("document.querySelector('#study').textContent");
     let words = words.as_str().unwrap();
-    for part in
-        ["Sequential work without the GIL takes", "over 1 point;", "the paper's way", "3.14, as many workers"]
-    {
+    for part in [
+        "Sequential work without the GIL takes",
+        "over 1 point;",
+        "the paper's way",
+        "3.14, as many workers",
+    ] {
         assert!(words.contains(part), "{part}: {words}");
     }
     assert_eq!(page.value("document.documentElement.scrollWidth <= innerWidth"), true);
     page.is_content(&file);
     let markdown = place.ungil(["report", "study", "--format", "md"]).run().ok().stdout;
-    assert!(markdown.contains("## Shared objects") && markdown.contains("the paper's way"), "{markdown}");
+    assert!(
+        markdown.contains("## Shared objects") && markdown.contains("the paper's way"),
+        "{markdown}"
+    );
     place.ungil(["report", "study", "--format", "svg"]).run().ok();
     let charts = names(&place.at("study/charts"));
     assert!(charts.contains(&"shared-objects-chapter.svg".to_string()), "{charts:?}");
-    // What stands in the folder's file stays words; a file of a newer schema is told, and the records are shown without it.
+    // What stands in the folder's file stays words; a file of a newer schema is told, and the
+    // records are shown without it.
     place.write("study/suite.json", suite.replace("\"mandelbrot\"", &json!(HOSTILE).to_string()));
     let mut page = Page::open(&report(&place, &["study"]), 400, "dark", READY);
     assert_eq!(
         page.value("window.hacked === undefined && document.querySelectorAll('img').length === 0"),
         true
     );
-    assert!(page.value("document.querySelector('#study').textContent").as_str().unwrap().contains(HOSTILE));
+    assert!(
+        page.value("document.querySelector('#study').textContent")
+            .as_str()
+            .unwrap()
+            .contains(HOSTILE)
+    );
     place.write("study/suite.json", suite.replace("ungil.suite/1", "ungil.suite/9"));
     let out = place.ungil(["report", "study"]).run().ok();
     assert!(out.stderr.contains("ungil.suite/9"), "{}", out.stderr);
@@ -160,7 +177,10 @@ fn a_folder_of_many_records_opens_each_when_asked_and_stays_light() {
         // No two are alike, or they would compress as one.
         place.write(&format!("study/w{i:02}.jsonl"), vary(&one, i));
     }
-    place.write("study/other.jsonl", "{\"type\":\"experiment\",\"schema\":\"ungil.experiment/9\"}\n");
+    place.write(
+        "study/other.jsonl",
+        "{\"type\":\"experiment\",\"schema\":\"ungil.experiment/9\"}\n",
+    );
     let out = place.ungil(["report", "study"]).run().ok();
     assert!(out.stderr.contains("ungil.experiment/9"), "{}", out.stderr);
     let file = place.at("study/report.html");
@@ -189,7 +209,8 @@ fn a_folder_of_many_records_opens_each_when_asked_and_stays_light() {
 fn vary(record: &str, seed: u64) -> String {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut factor = move || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         1.0 + (state >> 40) as f64 / (1u64 << 24) as f64 / 10.0
     };
     fn shake(value: &mut Value, factor: &mut dyn FnMut() -> f64) {
@@ -228,7 +249,8 @@ fn two_records_are_set_side_by_side_and_say_what_differs() {
             "experiment" => line["machine"]["cpu"] = json!("Another <b>CPU</b>"),
             "comparison" => continue,
             "run" if slower => {
-                line["metrics"]["wall_s"] = json!(line["metrics"]["wall_s"].as_f64().unwrap() * 50.0);
+                line["metrics"]["wall_s"] =
+                    json!(line["metrics"]["wall_s"].as_f64().unwrap() * 50.0);
             }
             _ => {}
         }
@@ -242,9 +264,11 @@ fn two_records_are_set_side_by_side_and_say_what_differs() {
     assert_eq!(marks(&mut page, "shift", "mark"), 3);
     let said = page.value("document.querySelector('#differences .words').textContent");
     let said = said.as_str().unwrap();
-    for arm in
-        ["3.14t/1 is slower in the second", "3.14t/2 is slower in the second", "Of 4 arms in both, 2 differ"]
-    {
+    for arm in [
+        "3.14t/1 is slower in the second",
+        "3.14t/2 is slower in the second",
+        "Of 4 arms in both, 2 differ",
+    ] {
         assert!(said.contains(arm), "{arm}: {said}");
     }
     let differs = page.value("document.querySelector('#differences').textContent");
@@ -276,8 +300,13 @@ fn the_same_comes_as_markdown_csv_and_pictures() {
     assert!(row[at("wall_s")].parse::<f64>().unwrap() > 0.0);
     place.ungil(["report", "r.jsonl", "--format", "svg"]).run().ok();
     let charts = place.at("r-charts");
-    let drawn = ["r-efficiency.svg", "r-energy.svg", "r-forest.svg", "r-memory.svg", "r-speed-up.svg"];
-    assert!(drawn.iter().all(|name| names(&charts).iter().any(|n| n == name)), "{:?}", names(&charts));
+    let drawn =
+        ["r-efficiency.svg", "r-energy.svg", "r-forest.svg", "r-memory.svg", "r-speed-up.svg"];
+    assert!(
+        drawn.iter().all(|name| names(&charts).iter().any(|n| n == name)),
+        "{:?}",
+        names(&charts)
+    );
     let file = charts.join("r-speed-up.svg");
     // A picture that is not well-formed is an error page, and has no such root.
     let mut page = Page::open(&file, 400, "dark", "document.documentElement?.tagName === 'svg'");

@@ -56,7 +56,8 @@ fn bad_input_is_told_and_leaves_nothing_half_written() {
     let line = whole[..cut].iter().filter(|b| **b == b'\n').count() + 1;
     assert!(page.contains(&format!("cut off in its line {line}")), "no word of the cut");
     assert!(page.contains("data-chart=\"forest\""));
-    let newer = String::from_utf8(whole.clone()).unwrap().replacen("experiment/1", "experiment/2", 1);
+    let newer =
+        String::from_utf8(whole.clone()).unwrap().replacen("experiment/1", "experiment/2", 1);
     place.write("newer.jsonl", newer);
     let told = place.ungil(["report", "newer.jsonl"]).run().told(1);
     assert!(told.why.contains("ungil.experiment/2"), "{told:?}");
@@ -81,7 +82,16 @@ fn bad_input_is_told_and_leaves_nothing_half_written() {
     let left = names(place.path());
     assert_eq!(
         left,
-        ["cut.html", "cut.jsonl", "empty.jsonl", "folder", "newer.jsonl", "r.jsonl", "text.txt", "work.py"]
+        [
+            "cut.html",
+            "cut.jsonl",
+            "empty.jsonl",
+            "folder",
+            "newer.jsonl",
+            "r.jsonl",
+            "text.txt",
+            "work.py"
+        ]
     );
 }
 

@@ -1,4 +1,5 @@
-//! What a page of `ungil report` shows first, and that it has room for all of it, in a real browser.
+//! What a page of `ungil report` shows first, and that it has room for all of it, in a real
+//! browser.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 mod reports;
@@ -9,7 +10,8 @@ use std::fs;
 use std::path::PathBuf;
 use ungil_tests::{Page, Place};
 
-/// A record as another workload's: every line but its comparison, which is made again from the runs.
+/// A record as another workload's: every line but its comparison, which is made again from the
+/// runs.
 fn of_another(record: &str, workload: Value, change: &dyn Fn(&mut Value)) -> String {
     let mut lines = String::new();
     for line in record.lines() {
@@ -41,7 +43,8 @@ fn folder(place: &Place, text: &str) -> PathBuf {
 /// A record of a service: without the GIL a tenth of its requests fails.
 fn service(place: &Place) -> PathBuf {
     let text = fs::read_to_string(record(place, "r.jsonl")).unwrap();
-    let workload = json!({"kind": "serve", "command": "{python} -m shop {port}", "load": "wrk {url}"});
+    let workload =
+        json!({"kind": "serve", "command": "{python} -m shop {port}", "load": "wrk {url}"});
     let change = |run: &mut Value| {
         let free = run["arm"].as_str().unwrap().starts_with("3.14t");
         let mut add = |key: &str, value: f64| run["metrics"][key] = json!(value);
@@ -94,11 +97,16 @@ fn several_records_have_room_for_their_tables_charts_and_names() {
             "[...document.querySelectorAll('[data-chart=overview] svg text')].map(t => t.firstChild.data)",
         );
         for workload in ["orders_of_a_whole_year.py", "shared_list.py"] {
-            let named = labels.as_array().unwrap().iter().any(|l| l.as_str().unwrap().contains(workload));
+            let named =
+                labels.as_array().unwrap().iter().any(|l| l.as_str().unwrap().contains(workload));
             assert!(named, "{workload} at {width}: {labels}");
         }
         // The page itself never scrolls sideways; no drawn text lies over another.
-        assert_eq!(page.value("document.documentElement.scrollWidth <= innerWidth"), true, "at {width}");
+        assert_eq!(
+            page.value("document.documentElement.scrollWidth <= innerWidth"),
+            true,
+            "at {width}"
+        );
         let over = page.value(
             "[...document.querySelectorAll('.drawing > svg')].flatMap(svg => { \
              const all = [...svg.querySelectorAll('text')].map(t => [t.textContent, t.getBoundingClientRect()]).filter(([, r]) => r.width); \
@@ -114,8 +122,12 @@ fn a_page_begins_with_the_verdict_three_figures_and_hazards() {
     let place = Place::new();
     let text = fs::read_to_string(record(&place, "r.jsonl")).unwrap();
     let workload = json!({"kind": "script", "path": "/home/me/orders.py", "args": []});
-    let hazard = json!([{"kind": "gil-enabled", "says": "importing old_module switched the GIL on"}]);
-    place.write("file-name.jsonl", of_another(&text, workload, &|run| run["hazards"] = hazard.clone()));
+    let hazard =
+        json!([{"kind": "gil-enabled", "says": "importing old_module switched the GIL on"}]);
+    place.write(
+        "file-name.jsonl",
+        of_another(&text, workload, &|run| run["hazards"] = hazard.clone()),
+    );
     let file = report(&place, &["file-name.jsonl"]);
     let mut page = Page::open(&file, 1400, "light", READY);
     let title = page.value("document.title");
@@ -126,16 +138,23 @@ fn a_page_begins_with_the_verdict_three_figures_and_hazards() {
     // The verdict is the first of the sentences, without its interval.
     let verdict = title.strip_prefix("orders.py: ").unwrap();
     let first = page.value("document.querySelector('.words li').textContent");
-    assert!(first.as_str().unwrap().starts_with(verdict) && verdict.len() > 10, "{verdict}: {first}");
-    let figures =
-        page.value("[...document.querySelectorAll('.figures dt')].map(t => t.textContent.split(/[ ,]/)[0])");
+    assert!(
+        first.as_str().unwrap().starts_with(verdict) && verdict.len() > 10,
+        "{verdict}: {first}"
+    );
+    let figures = page.value(
+        "[...document.querySelectorAll('.figures dt')].map(t => t.textContent.split(/[ ,]/)[0])",
+    );
     assert_eq!(figures, json!(["time", "memory", "energy"]));
     comes_before(&mut page, "h1", ".figures");
     comes_before(&mut page, ".figures", ".hazards");
     comes_before(&mut page, ".hazards", ".words");
     comes_before(&mut page, ".words", "[data-chart]");
     let hazards = page.value("document.querySelector('.hazards').textContent");
-    assert!(hazards.as_str().unwrap().contains("importing old_module switched the GIL on"), "{hazards}");
+    assert!(
+        hazards.as_str().unwrap().contains("importing old_module switched the GIL on"),
+        "{hazards}"
+    );
     let places = ["# orders.py: ", "| time |", "### Hazards", "old\\_module", "### Time against"]
         .map(|part| json.find(part).unwrap_or_else(|| panic!("{part}: {json}")));
     assert!(places.is_sorted(), "{places:?}");
@@ -143,7 +162,10 @@ fn a_page_begins_with_the_verdict_three_figures_and_hazards() {
     let mut page = Page::open(&folder(&place, &text), 800, "light", READY);
     let title = page.value("document.title");
     assert!(
-        title.as_str().unwrap().starts_with("orders_of_a_whole_year.py, shared_list.py: 3.14t against"),
+        title
+            .as_str()
+            .unwrap()
+            .starts_with("orders_of_a_whole_year.py, shared_list.py: 3.14t against"),
         "{title}"
     );
     comes_before(&mut page, "[aria-label='Three figures']", "#overview .hazards");
@@ -167,7 +189,10 @@ fn a_service_shows_its_percentiles_throughput_and_failures() {
     assert_eq!(page.value(&marks("throughput", "bar")), 4);
     assert_eq!(page.value(&marks("latency", "mark")), 4 * 3);
     assert_eq!(page.value(&marks("failures", "bar")), 2);
-    assert_eq!(page.value("document.querySelector('.figures dt').textContent.split(',')[0]"), "throughput");
+    assert_eq!(
+        page.value("document.querySelector('.figures dt').textContent.split(',')[0]"),
+        "throughput"
+    );
     let markdown = place.ungil(["report", "service.jsonl", "--format", "md"]).run().ok().stdout;
     for (chart, figures) in [
         ("throughput", ["1000/s", "1500/s"].as_slice()),
@@ -175,13 +200,15 @@ fn a_service_shows_its_percentiles_throughput_and_failures() {
         ("failures", &["150"]),
         ("figures", &["2.10 ms", "15.3 ms", "77.7 ms", "1500/s", "150"]),
     ] {
-        let table = page.value(&format!("document.querySelector('[data-chart={chart}] table').textContent"));
+        let table = page
+            .value(&format!("document.querySelector('[data-chart={chart}] table').textContent"));
         for figure in figures {
             assert!(table.as_str().unwrap().contains(figure), "{chart}: {figure}: {table}");
             assert!(markdown.contains(&format!("| {figure} |")), "{figure}: {markdown}");
         }
     }
-    let heads = page.value("[...document.querySelectorAll('#run-table thead th')].map(t => t.textContent)");
+    let heads =
+        page.value("[...document.querySelectorAll('#run-table thead th')].map(t => t.textContent)");
     for head in ["throughput", "p50", "p90", "p99", "failed requests"] {
         assert!(heads.as_array().unwrap().contains(&json!(head)), "{head}: {heads}");
     }
@@ -192,7 +219,8 @@ fn a_service_shows_its_percentiles_throughput_and_failures() {
     }
     // Two services side by side: what failed in the one only is a difference.
     let text = fs::read_to_string(&record).unwrap();
-    let workload = serde_json::from_str::<Value>(text.lines().next().unwrap()).unwrap()["workload"].clone();
+    let workload =
+        serde_json::from_str::<Value>(text.lines().next().unwrap()).unwrap()["workload"].clone();
     let without = |run: &mut Value| {
         run["metrics"].as_object_mut().unwrap().remove("failed_requests");
     };
@@ -231,7 +259,10 @@ fn a_colour_is_one_python_in_every_chart_of_a_page() {
     let file = report(&place, &["two"]);
     let mut page = Page::open(&file, 1400, "light", READY);
     assert!(
-        page.value("document.querySelectorAll('[data-chart=waiting] .bar').length").as_u64().unwrap() >= 8
+        page.value("document.querySelectorAll('[data-chart=waiting] .bar').length")
+            .as_u64()
+            .unwrap()
+            >= 8
     );
     // Each bar belongs to the row whose name stands nearest above it.
     let colours = page.value(
@@ -243,7 +274,11 @@ fn a_colour_is_one_python_in_every_chart_of_a_page() {
          (seen[python] ??= []).includes(colour) || seen[python].push(colour); } } return seen; })()",
     );
     let (gil, free) = (&colours["3.14"], &colours["3.14t"]);
-    assert_eq!((gil.as_array().unwrap().len(), free.as_array().unwrap().len()), (1, 1), "{colours}");
+    assert_eq!(
+        (gil.as_array().unwrap().len(), free.as_array().unwrap().len()),
+        (1, 1),
+        "{colours}"
+    );
     assert_ne!(gil, free);
     // Text has no colour of its own that a chart uses too.
     let text = page.value("[...document.querySelectorAll('.hazards, .caution, tr.off')].map(e => getComputedStyle(e).color === getComputedStyle(document.body).color)");
@@ -265,7 +300,8 @@ fn the_tables_of_a_study_fit_and_paper_has_all_of_them() {
     assert!(page.value("document.title").as_str().unwrap().starts_with("Study of "));
     comes_before(&mut page, "#study [aria-label='Three figures']", "#study .hazards");
     comes_before(&mut page, "#study .hazards", "#study .words");
-    let labels = page.value("[...document.querySelectorAll('#study svg text')].map(t => t.textContent)");
+    let labels =
+        page.value("[...document.querySelectorAll('#study svg text')].map(t => t.textContent)");
     for label in ["mandelbrot 3.14t", "dict_write shared 3.14t/threads/2"] {
         assert!(labels.as_array().unwrap().contains(&json!(label)), "{label}: {labels}");
     }

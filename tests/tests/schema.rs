@@ -1,4 +1,5 @@
-//! Records of every kind validate against the schema that is documented, and what is not a record does not.
+//! Records of every kind validate against the schema that is documented, and what is not a record
+//! does not.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use serde_json::{Value, json};
@@ -15,13 +16,16 @@ fn schema() -> Value {
 fn validates(schema: &Value, record: &Record) {
     let validator = jsonschema::validator_for(schema).expect("the schema is a schema");
     for (i, line) in record.lines.iter().enumerate() {
-        let errors: Vec<String> =
-            validator.iter_errors(line).map(|e| format!("{} at {}", e, e.instance_path())).collect();
+        let errors: Vec<String> = validator
+            .iter_errors(line)
+            .map(|e| format!("{} at {}", e, e.instance_path()))
+            .collect();
         assert!(errors.is_empty(), "line {} ({}): {errors:#?}", i + 1, line["type"]);
     }
 }
 
-/// Records of many kinds: a good one, a failed one, a task, a service, one with idle power and a model, one resumed.
+/// Records of many kinds: a good one, a failed one, a task, a service, one with idle power and a
+/// model, one resumed.
 fn records() -> Vec<Record> {
     let place = Place::new();
     place.write(
@@ -38,15 +42,21 @@ fn records() -> Vec<Record> {
     let full = ["compare", "w.py", "--aa", "--max-blocks", "5", "-q", "--timeout", "100s"];
     let meter = ["--energy", "meter=while :; do echo 1 W; sleep 0.05; done", "--idle", "300ms"];
     found.push(place.ungil(full).args(arms).args(meter).run().ok().record());
-    let model = ["compare", "w.py", "--max-blocks", "1", "--blocks", "1", "-q", "--energy", "model"];
+    let model =
+        ["compare", "w.py", "--max-blocks", "1", "--blocks", "1", "-q", "--energy", "model"];
     found.push(place.ungil(model).args(arms).run().ok().record());
-    let task = ["--task", "task:f", "--items", "range(9)", "--models", "threads,spawn", "--workers", "2"];
+    let task =
+        ["--task", "task:f", "--items", "range(9)", "--models", "threads,spawn", "--workers", "2"];
     found.push(place.one_block(task).args(arms).run().ok().record());
     place.one_block(["bad.py"]).args(arms).args(["--out", "bad.jsonl"]).run().told(1);
     place.ungil(["compare", "-q", "--resume", "bad.jsonl"]).run().told(1);
     found.push(Record::read(&place.at("bad.jsonl")));
-    let serve =
-        ["--serve", "{python} -m http.server --bind 127.0.0.1 {port}", "--load", "wrk -t1 -c1 -d1s {url}"];
+    let serve = [
+        "--serve",
+        "{python} -m http.server --bind 127.0.0.1 {port}",
+        "--load",
+        "wrk -t1 -c1 -d1s {url}",
+    ];
     found.push(place.one_block(serve).args(arms).run().ok().record());
     found
 }
@@ -89,5 +99,7 @@ fn what_is_changed_does_not_validate() {
     changed(run, &|l| l["outcome"] = json!({"kind": "exited"}));
     changed(run, &|l| l["hazards"] = json!([{"kind": "bad-luck", "says": "x"}]));
     changed(comparison, &|l| l["arms"][1]["metrics"]["wall_s"]["median"] = Value::Null);
-    changed(comparison, &|l| l["arms"][1]["metrics"]["wall_s"]["baseline"]["verdict"] = json!("perhaps"));
+    changed(comparison, &|l| {
+        l["arms"][1]["metrics"]["wall_s"]["baseline"]["verdict"] = json!("perhaps")
+    });
 }

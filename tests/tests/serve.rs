@@ -35,9 +35,13 @@ http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), handler).serve_forever()
         }
         assert!(metric(run, "latency_mean_s") > 0.0);
         assert!(metric(run, "startup_s") >= 1.0, "{run}");
-        // 20 requests cost far less than the second before them; the generator's own CPU is not the service's.
+        // 20 requests cost far less than the second before them; the generator's own CPU is not the
+        // service's.
         assert!(metric(run, "cpu_s") < 0.8, "{run}");
-        assert!(metric(run, "rss_end_bytes") > 5e6 && metric(run, "processes_peak") == 1.0, "{run}");
+        assert!(
+            metric(run, "rss_end_bytes") > 5e6 && metric(run, "processes_peak") == 1.0,
+            "{run}"
+        );
         assert!(run.get("output").is_none(), "a service's output is no answer");
     }
     assert_eq!(record.comparison()["headline"], "throughput_per_s");
@@ -74,7 +78,11 @@ http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), http.server.SimpleHTTPRe
     let record = serve(&place, "{python} marks.py {port}", &own_load(3)).run().ok().record();
     for run in record.runs() {
         assert_eq!(metric(run, "tables"), 7.0);
-        assert_eq!(hazards(run, "phase").len(), 1, "its marks do not count, and that is said: {run}");
+        assert_eq!(
+            hazards(run, "phase").len(),
+            1,
+            "its marks do not count, and that is said: {run}"
+        );
     }
 }
 
@@ -94,7 +102,8 @@ fn a_service_that_never_listens_is_ended_at_the_timeout() {
         "deaf.py",
         "import os, time\nopen('pids', 'a').write('%d\\n' % os.getpid())\nwhile True: time.sleep(1)\n",
     );
-    let out = serve(&place, "{python} deaf.py {port}", &own_load(1)).args(["--timeout", "3s"]).run();
+    let out =
+        serve(&place, "{python} deaf.py {port}", &own_load(1)).args(["--timeout", "3s"]).run();
     fails(&out, &place, &["--timeout"]);
 }
 
@@ -160,7 +169,8 @@ fn a_load_generator_that_is_missing_fails_or_says_nothing_is_told() {
 #[test]
 fn a_load_past_the_timeout_is_ended() {
     let place = Place::new();
-    let script = "import os, time\nopen('pids', 'a').write('%d\\n' % os.getpid())\ntime.sleep(1000)\n";
+    let script =
+        "import os, time\nopen('pids', 'a').write('%d\\n' % os.getpid())\ntime.sleep(1000)\n";
     place.write("forever.py", script);
     let load = format!("{} forever.py {{port}}", shell_word(&ungil_tests::python("3.14")));
     let out = serve(&place, HTTP, &load).args(["--timeout", "5s"]).run();

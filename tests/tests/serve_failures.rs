@@ -18,10 +18,17 @@ fn a_server_that_fails_is_not_recommended() {
     let load = counting("work", 20);
     let args = ["--serve", service, "--load", &load, "--ready", "http://{host}:{port}/ready"];
     let bound = ["--fail-if", "failed(3.14t) > 0.1%", "--fail-if", "throughput(3.14t) < 0.95"];
-    let out = place.ungil(["compare", "--quiet"]).args(FIVE_BLOCKS).args(BOTH).args(args).args(bound).run();
+    let out = place
+        .ungil(["compare", "--quiet"])
+        .args(FIVE_BLOCKS)
+        .args(BOTH)
+        .args(args)
+        .args(bound)
+        .run();
     assert_eq!(out.code, 3, "{}{}", out.stdout, out.stderr);
     let (text, err) = (&out.stdout, &out.stderr);
-    for never in ["fastest", "Use 3.14", "Stay with", "× faster", "× slower", "longer --time-limit"] {
+    for never in ["fastest", "Use 3.14", "Stay with", "× faster", "× slower", "longer --time-limit"]
+    {
         assert!(!text.contains(never), "'{never}' in {text}");
     }
     let hazard = "3.14t: 50.0 % of 20 requests failed: 10 answers neither 2xx nor 3xx at worst (5 runs of 5)";
@@ -31,7 +38,9 @@ fn a_server_that_fails_is_not_recommended() {
     }
     assert!(err.contains("crossed: failed(3.14t) > 0.1%: it is 50.0 %"), "{err}");
     assert!(
-        err.contains("inconclusive: throughput(3.14t) < 0.95: 50.0 % of the requests to 3.14t failed"),
+        err.contains(
+            "inconclusive: throughput(3.14t) < 0.95: 50.0 % of the requests to 3.14t failed"
+        ),
         "{err}"
     );
     let record = out.record();
@@ -74,7 +83,8 @@ fn a_run_without_a_successful_request_has_failed() {
     let load = counting("work", 20);
     let service = answering(&place, "404");
     let out = place.one_block(BOTH).args(["--serve", service, "--load", &load]).run();
-    let told = fails(&out, &place, &["none of 20 requests succeeded", "answered 404 before the load"]);
+    let told =
+        fails(&out, &place, &["none of 20 requests succeeded", "answered 404 before the load"]);
     assert!(by_hand(&place, &told).contains("Non-2xx or 3xx responses: 20"), "{told:?}");
     // It closes the connection without a word.
     let service = answering(&place, "200 if path == '/ready' else 0");

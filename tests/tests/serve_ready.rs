@@ -1,4 +1,5 @@
-//! When a service is ready for its load: prefork servers, those of the standard library and real ones.
+//! When a service is ready for its load: prefork servers, those of the standard library and real
+//! ones.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 mod services;
@@ -16,7 +17,8 @@ fn a_server_that_only_fails_is_never_ready() {
     assert!(by_hand(&place, &told).contains("Non-2xx or 3xx responses: 20"), "{told:?}");
 }
 
-/// A prefork server: the master listens, then forks workers, which take a while to get ready. `BOOT` is the worker's code.
+/// A prefork server: the master listens, then forks workers, which take a while to get ready.
+/// `BOOT` is the worker's code.
 const PREFORK: &str = "
 import os, select, signal, socket, sys, time
 door = socket.create_server(('127.0.0.1', int(sys.argv[1])))
@@ -64,16 +66,26 @@ fn a_load_waits_for_every_worker_of_a_prefork_server() {
     };
     let (up, began) = (times("up"), times("began"));
     assert_eq!((up.len(), began.len()), (3, 1));
-    assert!(up.iter().all(|&at| at < began[0]), "the load began at {began:?}, the workers at {up:?}");
+    assert!(
+        up.iter().all(|&at| at < began[0]),
+        "the load began at {began:?}, the workers at {up:?}"
+    );
     let run = record.run("3.14");
-    assert_eq!((metric(run, "failed_requests"), hazards(run, "readiness").len()), (0.0, 0), "{run}");
+    assert_eq!(
+        (metric(run, "failed_requests"), hazards(run, "readiness").len()),
+        (0.0, 0),
+        "{run}"
+    );
 }
 
 #[test]
 fn workers_that_die_at_boot_are_told_with_their_words() {
     let place = Place::new();
     place.write("counts.py", COUNTS);
-    place.write("prefork.py", PREFORK.replace("BOOT", "    time.sleep(0.5)\n    import no_such_module"));
+    place.write(
+        "prefork.py",
+        PREFORK.replace("BOOT", "    time.sleep(0.5)\n    import no_such_module"),
+    );
     // By hand it is not answered.
     let load = counting("", 1) + " 1";
     let args = ["--serve", "{python} prefork.py {port}", "--load", &load];
@@ -91,7 +103,8 @@ fn ready_is_what_the_user_says() {
     let boot = "    time.sleep(1)\n    open('ready-%s-%d' % (sys.argv[1], number), 'w').close()\n    print('now serving', flush=True)";
     place.write("prefork.py", PREFORK.replace("BOOT", boot).replace("range(3)", "range(1)"));
     let (service, load) = ("{python} prefork.py {port}", counting("", 3));
-    for ready in ["regex:now s[e]rving", "test -e ready-{port}-0", "http://localhost:{port}/health"] {
+    for ready in ["regex:now s[e]rving", "test -e ready-{port}-0", "http://localhost:{port}/health"]
+    {
         for file in ["up", "began"] {
             place.write(file, "");
         }
@@ -102,8 +115,15 @@ fn ready_is_what_the_user_says() {
     }
     let args = ["--serve", service, "--load", &load, "--ready", "false", "--ready-timeout", "2s"];
     let out = place.one_block(["--python", "3.14"]).args(args).run();
-    fails(&out, &place, &["not ready within 2 s", "the command of --ready failed (exit status: 1)"]);
-    let out = place.one_block(BOTH).args(["--serve", service, "--load", &load, "--ready", "regex:("]).run();
+    fails(
+        &out,
+        &place,
+        &["not ready within 2 s", "the command of --ready failed (exit status: 1)"],
+    );
+    let out = place
+        .one_block(BOTH)
+        .args(["--serve", service, "--load", &load, "--ready", "regex:("])
+        .run();
     assert!(out.told(2).what.contains("--ready"));
 }
 
@@ -112,15 +132,16 @@ fn a_service_of_which_no_url_is_known_is_told_to_be_ready_by_its_port() {
     let place = Place::new();
     let load = counting("", 3).replace("{url}", "http:{}//127.0.0.1:{port}/");
     place.write("counts.py", COUNTS.replace("sys.argv[1]", "sys.argv[1].replace('{}', '')"));
-    let record = place.one_block(["--python", "3.14", "--serve", HTTP, "--load", &load]).run().ok().record();
+    let record =
+        place.one_block(["--python", "3.14", "--serve", HTTP, "--load", &load]).run().ok().record();
     let found = hazards(record.run("3.14"), "readiness");
     assert!(found.len() == 1 && found[0].contains("--ready"), "{found:?}");
 }
 
 /// gunicorn and uvicorn import an application that takes a while and says when a worker has it.
 fn with_servers(place: &Place, service: &str, boot: &str) -> Ungil {
-    let packages =
-        std::env::var("UNGIL_PACKAGES").expect("UNGIL_PACKAGES: run the tests with `cargo xtask test`");
+    let packages = std::env::var("UNGIL_PACKAGES")
+        .expect("UNGIL_PACKAGES: run the tests with `cargo xtask test`");
     place.write("counts.py", COUNTS);
     let app = "
 import time
@@ -136,13 +157,17 @@ open('up', 'a').write('%f\\n' % time.monotonic())
 ";
     place.write("app.py", app.replace("BOOT", boot));
     let args = ["--serve", service, "--load", &counting("", 20), "--ready-timeout", "3m"];
-    place.one_block(["--python", "3.14t"]).args(args).env("PYTHONPATH", &format!("{packages}/servers"))
+    place
+        .one_block(["--python", "3.14t"])
+        .args(args)
+        .env("PYTHONPATH", &format!("{packages}/servers"))
 }
 
 #[test]
 fn gunicorn_and_uvicorn_are_measured_once_their_workers_are_ready() {
     let gunicorn = "{python} -m gunicorn -w 2 -b 127.0.0.1:{port} app:wsgi";
-    let uvicorn = "{python} -m uvicorn --timeout-worker-healthcheck 120 --workers 2 --port {port} app:asgi";
+    let uvicorn =
+        "{python} -m uvicorn --timeout-worker-healthcheck 120 --workers 2 --port {port} app:asgi";
     for service in [gunicorn, uvicorn] {
         let place = Place::new();
         let record = with_servers(&place, service, "time.sleep(1)").run().ok().record();

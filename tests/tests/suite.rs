@@ -1,4 +1,5 @@
-//! `ungil suite`: the workloads on real interpreters at a tiny scale, and everything that can be wrong with a suite.
+//! `ungil suite`: the workloads on real interpreters at a tiny scale, and everything that can be
+//! wrong with a suite.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use serde_json::Value;
@@ -38,7 +39,10 @@ fn the_papers_workloads_run_and_check_themselves() {
     let place = Place::new();
     let args = "--category sequential,numerical,objects --python 3.14,3.14t,3.15t --workers 2 --scale 0.0001";
     let summary = suite(&place, args).run().ok().json();
-    assert!(list(&summary, "failed").is_empty() && list(&summary, "unfinished").is_empty(), "{summary}");
+    assert!(
+        list(&summary, "failed").is_empty() && list(&summary, "unfinished").is_empty(),
+        "{summary}"
+    );
     for name in ["mandelbrot", "bubble_sort", "prime_sieve"] {
         assert_eq!(arms(&summary, name), ["3.14t", "3.15t"], "{name}");
     }
@@ -65,7 +69,11 @@ fn the_papers_workloads_run_and_check_themselves() {
     }
     let skipped = list(&summary, "skipped").concat();
     assert!(skipped.contains("every fixed form") && skipped.contains("cannot import"), "{skipped}");
-    assert!(summary["missing"]["energy_j"].as_str().unwrap().contains("no sensor"), "{}", summary["missing"]);
+    assert!(
+        summary["missing"]["energy_j"].as_str().unwrap().contains("no sensor"),
+        "{}",
+        summary["missing"]
+    );
 }
 
 #[test]
@@ -83,17 +91,23 @@ fn shared_objects_and_their_private_twins_run_and_check_themselves() {
 #[test]
 fn fixed_forms_run_where_the_package_is() {
     let packages = std::env::var_os("UNGIL_PACKAGES").map(PathBuf::from);
-    let packages = packages.expect("UNGIL_PACKAGES: run the tests with `cargo xtask test`").join("installed");
+    let packages =
+        packages.expect("UNGIL_PACKAGES: run the tests with `cargo xtask test`").join("installed");
     let place = Place::new();
     let home = place.at("home/suite/packages");
     fs::create_dir_all(&home).unwrap();
     for version in ["3.14", "3.14t", "3.15", "3.15t"] {
-        symlink(packages.join(version), home.join(format!("cpython-{}", version.replace('.', "")))).unwrap();
+        symlink(packages.join(version), home.join(format!("cpython-{}", version.replace('.', ""))))
+            .unwrap();
     }
-    let args = "--category objects,shared --python 3.14,3.14t,3.15,3.15t --workers 2 --scale 0.0001";
+    let args =
+        "--category objects,shared --python 3.14,3.14t,3.15,3.15t --workers 2 --scale 0.0001";
     let home = place.at("home");
     let summary = suite(&place, args).env("UNGIL_HOME", home.to_str().unwrap()).run().ok().json();
-    assert!(list(&summary, "failed").is_empty() && list(&summary, "skipped").is_empty(), "{summary}");
+    assert!(
+        list(&summary, "failed").is_empty() && list(&summary, "skipped").is_empty(),
+        "{summary}"
+    );
     let fixed = rows(&summary).into_iter().filter(|r| r["form"] == "fixed").count();
     assert_eq!(
         fixed,
@@ -112,7 +126,8 @@ fn numpy_runs_where_it_is_and_is_missed_where_it_is_not() {
     assert_eq!(arms(&summary, "mandelbrot"), ["3.14t", "3.15t"], "the rest goes on");
     let told = suite(&place, "--category numpy --python 3.14,3.14t").run().told(1);
     assert!(told.what.contains("nothing to run") && told.why.contains("NumPy"), "{told:?}");
-    let home = std::env::var("UNGIL_HOME").expect("UNGIL_HOME: run the tests with `cargo xtask test`");
+    let home =
+        std::env::var("UNGIL_HOME").expect("UNGIL_HOME: run the tests with `cargo xtask test`");
     let args = "--category numpy --python 3.14,3.14t,3.15t --scale 0.0000001";
     let summary = suite(&place, args).env("UNGIL_HOME", &home).run().ok().json();
     for name in ["numpy_vectorized", "numpy_blas", "numpy_fft"] {
@@ -128,12 +143,17 @@ fn processes_interpreters_and_the_gil_switched_on_are_arms_too() {
                 fork,spawn,forkserver,interpreters";
     let summary = suite(&place, args).run().ok().json();
     let models = ["threads", "fork", "spawn", "forkserver", "interpreters"];
-    let all = ["3.14", "3.14t", "3.14t+gil"].iter().flat_map(|p| models.map(|m| format!("{p}/{m}/2")));
+    let all =
+        ["3.14", "3.14t", "3.14t+gil"].iter().flat_map(|p| models.map(|m| format!("{p}/{m}/2")));
     let all: Vec<String> = all.filter(|a| a != "3.14/threads/2").collect();
     assert_eq!(arms(&summary, "json_parse"), all);
     assert!(rows(&summary).iter().all(|r| r["reference"] == "3.14/threads/2"), "{summary}");
     let shared = ["3.14t/threads/2", "3.14t+gil/threads/2"];
-    assert_eq!(arms(&summary, "counter"), [shared, shared].concat(), "nothing else can share an object");
+    assert_eq!(
+        arms(&summary, "counter"),
+        [shared, shared].concat(),
+        "nothing else can share an object"
+    );
 }
 
 #[test]
@@ -164,13 +184,15 @@ fn the_joules_of_a_sensor_are_split_into_those_of_the_machine_at_rest_and_those_
     });
     let summary = out.ok().json();
     let mut files = fs::read_dir(place.at("s")).unwrap().map(|f| f.unwrap().path());
-    let record = Record::read(&files.find(|f| f.extension().is_some_and(|e| e == "jsonl")).unwrap());
+    let record =
+        Record::read(&files.find(|f| f.extension().is_some_and(|e| e == "jsonl")).unwrap());
     let idle = record.of_type("idle").next().unwrap();
     let joules = idle["energy"][0]["reading"]["microjoules"].as_f64().unwrap() / 1e6;
     let idle_w = joules / idle["seconds"].as_f64().unwrap();
     assert!(idle_w > 0.0, "{idle}");
     let row = rows(&summary)[0];
-    let figure = |key: &str| row["metrics"][key]["value"].as_f64().unwrap_or_else(|| panic!("{key}: {row}"));
+    let figure =
+        |key: &str| row["metrics"][key]["value"].as_f64().unwrap_or_else(|| panic!("{key}: {row}"));
     let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-9, "{a} and {b}: {row}");
     close(figure("energy_idle_j"), idle_w * figure("wall_s"));
     close(figure("energy_above_idle_j"), figure("energy_j") - figure("energy_idle_j"));
@@ -179,9 +201,9 @@ fn the_joules_of_a_sensor_are_split_into_those_of_the_machine_at_rest_and_those_
     let findings = list(&summary, "findings").concat();
     // One block is measured and decides nothing.
     assert!(
-        findings
-            .contains("of the energy, which decides nothing: the paper's take 1.13 to 1.43 of the energy")
-            && !findings.contains("the machine at rest draws"),
+        findings.contains(
+            "of the energy, which decides nothing: the paper's take 1.13 to 1.43 of the energy"
+        ) && !findings.contains("the machine at rest draws"),
         "{findings}"
     );
 }
@@ -198,10 +220,14 @@ fn changed(place: &Place, name: &str, from: &str, to: &str) {
 fn a_wrong_result_is_named_and_its_figures_are_not_used() {
     let place = Place::new();
     changed(&place, "mandelbrot", "total += n\n", "total += n + 1\n");
-    let args = "--workload mandelbrot,bubble_sort --python 3.14,3.14t --scale 0.0001 --sources files -o s";
+    let args =
+        "--workload mandelbrot,bubble_sort --python 3.14,3.14t --scale 0.0001 --sources files -o s";
     let out = suite(&place, args).run();
     let told = out.told(1);
-    assert!(told.what.contains("mandelbrot") && told.why.contains("self-check failed: row 0"), "{told:?}");
+    assert!(
+        told.what.contains("mandelbrot") && told.why.contains("self-check failed: row 0"),
+        "{told:?}"
+    );
     let summary = out.json();
     assert!(arms(&summary, "mandelbrot").is_empty());
     assert_eq!(arms(&summary, "bubble_sort"), ["3.14t"], "the rest goes on");
@@ -227,8 +253,9 @@ fn a_name_that_does_not_exist_is_told_with_the_nearest_that_does() {
     assert!(told.what.contains("asyncio"), "{told:?}");
     let told = suite(&place, "--workload nbody --python 3.14,3.14").run().told(2);
     assert!(told.what.contains("both called 3.14"), "{told:?}");
-    let told =
-        suite(&place, "--workload bubble_sort --python 3.14,3.14t --sources nowhere -o s").run().told(1);
+    let told = suite(&place, "--workload bubble_sort --python 3.14,3.14t --sources nowhere -o s")
+        .run()
+        .told(1);
     assert!(told.why.contains(".py"), "{told:?}");
     assert!(!place.at("s/suite.json").exists(), "a suite without its files is none");
     assert!(!place.at(".ungil").exists(), "nothing is begun");
@@ -240,10 +267,17 @@ fn what_memory_is_too_small_for_is_left_out_with_the_reason() {
     let args = "--workload bubble_sort,object_lists_nocopy --python 3.14,3.14t --workers 1 --scale 0.0001 --memory 24.5MiB";
     let summary = suite(&place, args).run().ok().json();
     let skipped = list(&summary, "skipped").concat();
-    assert!(skipped.contains("object_lists_nocopy 5500") && skipped.contains("of memory"), "{skipped}");
-    assert_eq!((arms(&summary, "bubble_sort").len(), arms(&summary, "object_lists_nocopy").len()), (1, 0));
-    let told =
-        suite(&place, "--paper --workload prime_sieve --python 3.14,3.14t --memory 1MiB").run().told(1);
+    assert!(
+        skipped.contains("object_lists_nocopy 5500") && skipped.contains("of memory"),
+        "{skipped}"
+    );
+    assert_eq!(
+        (arms(&summary, "bubble_sort").len(), arms(&summary, "object_lists_nocopy").len()),
+        (1, 0)
+    );
+    let told = suite(&place, "--paper --workload prime_sieve --python 3.14,3.14t --memory 1MiB")
+        .run()
+        .told(1);
     assert!(told.what.contains("nothing to run") && told.why.contains("of memory"), "{told:?}");
 }
 
@@ -262,7 +296,10 @@ fn ctrl_c_keeps_what_was_measured_and_resume_completes_it() {
     running.signal("INT");
     let out = running.wait();
     let told = out.told(130);
-    assert!(told.what.contains("interrupted") && told.help.contains("ungil suite --resume"), "{told:?}");
+    assert!(
+        told.what.contains("interrupted") && told.help.contains("ungil suite --resume"),
+        "{told:?}"
+    );
     let summary = out.json();
     assert_eq!(arms(&summary, "mandelbrot"), ["3.14t"]);
     assert_eq!(list(&summary, "unfinished").len(), 2, "{}", summary["unfinished"]);
@@ -273,13 +310,18 @@ fn ctrl_c_keeps_what_was_measured_and_resume_completes_it() {
     for name in ["mandelbrot", "bubble_sort", "prime_sieve"] {
         assert_eq!(arms(&summary, name), ["3.14t"], "{name}");
     }
-    assert_eq!(place.read("s/001-mandelbrot-20.jsonl").unwrap(), measured, "what was done is not done again");
+    assert_eq!(
+        place.read("s/001-mandelbrot-20.jsonl").unwrap(),
+        measured,
+        "what was done is not done again"
+    );
 }
 
 #[test]
 fn a_first_look_makes_as_many_blocks_as_decide_where_there_is_time() {
     let place = Place::new();
-    let what = "suite --quick --workload mandelbrot --python 3.14,3.14t --energy off -q --json -o s";
+    let what =
+        "suite --quick --workload mandelbrot --python 3.14,3.14t --energy off -q --json -o s";
     let summary = place.ungil(what.split(' ')).run().ok().json();
     assert_eq!(rows(&summary)[0]["metrics"]["wall_s"]["ratio"]["blocks"], 5, "{summary}");
     assert!(list(&summary, "unfinished").is_empty(), "{summary}");
@@ -334,13 +376,17 @@ fn a_folder_is_read_again_whatever_became_of_it() {
     place.write(path, &whole[..whole.len() - 9]);
     assert_eq!(arms(&replay(0), "mandelbrot"), ["3.14t"]);
     // Damaged, and of a later schema: named, the rest is there.
-    for (text, why) in
-        [("{}\n".to_string() + &whole, "first line"), (whole.replace("experiment/1", "experiment/9"), "/9")]
-    {
+    for (text, why) in [
+        ("{}\n".to_string() + &whole, "first line"),
+        (whole.replace("experiment/1", "experiment/9"), "/9"),
+    ] {
         place.write(path, text);
         let summary = replay(1);
         assert!(list(&summary, "unreadable").concat().contains(why), "{}", summary["unreadable"]);
-        assert_eq!((arms(&summary, "mandelbrot").len(), arms(&summary, "bubble_sort").len()), (0, 1));
+        assert_eq!(
+            (arms(&summary, "mandelbrot").len(), arms(&summary, "bubble_sort").len()),
+            (0, 1)
+        );
     }
     let told = place.ungil(["suite", "--resume", "s", "-q"]).run().told(1);
     assert!(told.what.contains("001-mandelbrot"), "{told:?}");

@@ -1,4 +1,5 @@
-//! `ungil top` as its users meet it: lines for scripts, and a real terminal with keys, sizes and signals.
+//! `ungil top` as its users meet it: lines for scripts, and a real terminal with keys, sizes and
+//! signals.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 mod terminal;
@@ -8,7 +9,8 @@ use std::process::{Child, Command, Stdio};
 use terminal::Terminal;
 use ungil_tests::{BUILDS, Place, eventually, python};
 
-/// A keeper has lock L and waits for an event, a waiter waits for L, a spinner runs; and one has a name that would act on a terminal.
+/// A keeper has lock L and waits for an event, a waiter waits for L, a spinner runs; and one has a
+/// name that would act on a terminal.
 const PROGRAM: &str = "
 import gc, pathlib, sys, threading
 L, held, end = threading.Lock(), threading.Event(), threading.Event()
@@ -66,8 +68,11 @@ impl Drop for Target {
 }
 
 fn views(place: &Place, target: &Target, args: &[&str]) -> Vec<Value> {
-    let out =
-        place.ungil(["top", &target.pid(), "--json", "-d", "200ms"]).args(args.iter().copied()).run().ok();
+    let out = place
+        .ungil(["top", &target.pid(), "--json", "-d", "200ms"])
+        .args(args.iter().copied())
+        .run()
+        .ok();
     out.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
@@ -89,11 +94,11 @@ fn a_view_says_who_runs_who_waits_for_what_and_who_has_it() {
                 && waiter["wait"]["name"] == "L"
                 && waiter["wait"]["held_by"] == "keeper"
                 && waiter["shares"]["lock"].as_f64().unwrap() > 0.9;
-            let hot =
-                last["lines"].as_array().unwrap().iter().any(|line| {
-                    line["function"] == "spin" && line["threads"]["running"].as_f64().unwrap() > 0.0
-                });
-            let contended = last["objects"].as_array().unwrap().iter().any(|object| object["name"] == "L");
+            let hot = last["lines"].as_array().unwrap().iter().any(|line| {
+                line["function"] == "spin" && line["threads"]["running"].as_f64().unwrap() > 0.0
+            });
+            let contended =
+                last["objects"].as_array().unwrap().iter().any(|object| object["name"] == "L");
             found && hot && contended && thread(&last, "keeper").unwrap()["state"] == "event"
         });
         assert_eq!(last["schema"], "ungil.top/2");
@@ -156,7 +161,9 @@ fn what_cannot_be_watched_is_said_in_three_lines() {
     sleep.wait().unwrap();
     assert!(told.what.contains("no CPython"), "{told:?}");
     assert!(place.ungil(["top"]).run().told(2).help.contains("--once"));
-    for wrong in [&["top", "0"][..], &["top", "1", "-d", "0"], &["top", "1", "--rate", "0"], &["top", "x"]] {
+    for wrong in
+        [&["top", "0"][..], &["top", "1", "-d", "0"], &["top", "1", "--rate", "0"], &["top", "x"]]
+    {
         place.ungil(wrong.iter().copied()).run().told(2);
     }
 }
@@ -165,7 +172,8 @@ fn what_cannot_be_watched_is_said_in_three_lines() {
 fn a_target_that_ends_is_said_to_have_and_what_was_seen_is_kept() {
     let place = Place::new();
     let mut target = Target::start(&place, "3.15t", PROGRAM);
-    let running = place.ungil(["top", &target.pid(), "--json", "-n", "100000", "-d", "100ms"]).start();
+    let running =
+        place.ungil(["top", &target.pid(), "--json", "-n", "100000", "-d", "100ms"]).start();
     std::thread::sleep(std::time::Duration::from_millis(300));
     target.end();
     let out = running.wait();
@@ -214,7 +222,8 @@ fn the_screen_shows_it_keys_change_it_and_the_terminal_is_given_back() {
     top.press("e\x7f\x7f\x7f\x7ftxt\r");
     top.until(&["written to ungil-top-"]);
     let view: Value =
-        serde_json::from_str(&place.read(&format!("ungil-top-{}.json", target.pid())).unwrap()).unwrap();
+        serde_json::from_str(&place.read(&format!("ungil-top-{}.json", target.pid())).unwrap())
+            .unwrap();
     assert!(thread(&view, "waiter").is_some());
     assert!(place.read(&format!("ungil-top-{}.txt", target.pid())).unwrap().contains("waiter"));
     top.resize(9, 40);
@@ -270,7 +279,8 @@ fn a_terminal_that_goes_away_ends_it() {
     let place = Place::new();
     let target = Target::start(&place, "3.14", PROGRAM);
     let top = Terminal::start(place.ungil(["top", &target.pid()]), 24, 100);
-    // By the signal that comes with it, which it may meet before or after it has begun to listen to it.
+    // By the signal that comes with it, which it may meet before or after it has begun to listen to
+    // it.
     assert!(matches!(top.hang_up(&["waiter"]), Some(130) | None));
 }
 
@@ -278,8 +288,11 @@ fn a_terminal_that_goes_away_ends_it() {
 fn a_python_is_chosen_from_the_list() {
     let place = Place::new();
     let target = Target::start(&place, "3.15t", PROGRAM);
-    let mut top =
-        Terminal::start(place.ungil(["top", "--filter", &format!("{} 3.15", target.pid())]), 24, 100);
+    let mut top = Terminal::start(
+        place.ungil(["top", "--filter", &format!("{} 3.15", target.pid())]),
+        24,
+        100,
+    );
     top.until(&["Pythons of this machine", &target.pid(), "program.py"]);
     top.press("\r");
     top.until(&["spinner", "CPython 3.15"]);
@@ -294,8 +307,10 @@ fn no_color_is_honoured() {
     let place = Place::new();
     let target = Target::start(&place, "3.14", PROGRAM);
     for (value, coloured) in [("1", false), ("", true)] {
-        let command =
-            place.ungil(["top", &target.pid()]).env("NO_COLOR", value).env("TERM", "xterm-256color");
+        let command = place
+            .ungil(["top", &target.pid()])
+            .env("NO_COLOR", value)
+            .env("TERM", "xterm-256color");
         let mut top = Terminal::start(command, 24, 100);
         top.until(&["spinner", "waiter"]);
         assert_eq!(top.coloured(), coloured);

@@ -12,7 +12,8 @@ fn pythons_lists_what_is_here_and_pairs_it() {
     let text = place.ungil(["pythons"]).run().ok().stdout;
     for name in PYTHONS {
         let path = python(name);
-        let found = list.iter().find(|i| i["executable"].as_str().map(std::path::Path::new) == Some(&path));
+        let found =
+            list.iter().find(|i| i["executable"].as_str().map(std::path::Path::new) == Some(&path));
         let found = found.unwrap_or_else(|| panic!("{name} is not listed"));
         assert_eq!(
             (found["name"].as_str(), found["free_threaded"].as_bool()),
@@ -65,14 +66,21 @@ fn every_way_to_ask_for_help_gives_it() {
 #[test]
 fn help_version_completions_and_man_pages_are_there() {
     let place = Place::new();
-    for args in
-        [&["--help"][..], &["compare", "--help"], &["pythons", "--help"], &["pythons", "install", "-h"]]
-    {
+    for args in [
+        &["--help"][..],
+        &["compare", "--help"],
+        &["pythons", "--help"],
+        &["pythons", "install", "-h"],
+    ] {
         let out = place.ungil(args.iter().copied()).run().ok();
         assert!(out.stdout.contains("Usage:") && out.stderr.is_empty(), "{args:?}");
     }
     let help = place.ungil(["compare", "--help"]).run().stdout;
-    assert!(["--fail-if", "--models", "--serve", "ungil_phase", "--resume"].iter().all(|w| help.contains(w)));
+    assert!(
+        ["--fail-if", "--models", "--serve", "ungil_phase", "--resume"]
+            .iter()
+            .all(|w| help.contains(w))
+    );
     let version = place.ungil(["--version"]).run().ok().stdout;
     assert!(version.starts_with("ungil ") && version.contains('.'), "{version}");
     assert_eq!(place.ungil(["--no-such-flag"]).run().code, 2);
@@ -82,11 +90,17 @@ fn help_version_completions_and_man_pages_are_there() {
         assert!(script.contains("compare") && script.contains("fail-if"), "{shell}");
     }
     let bash = place.write("c.bash", place.ungil(["completions", "bash"]).run().stdout);
-    assert!(Command::new("bash").arg("-n").arg(bash).status().unwrap().success(), "bash can read it");
+    assert!(
+        Command::new("bash").arg("-n").arg(bash).status().unwrap().success(),
+        "bash can read it"
+    );
     place.ungil(["man", "deep/folder"]).run().ok();
     let page = place.read("deep/folder/ungil-compare.1").unwrap();
     assert!(page.contains(".TH") && page.contains("fail"), "{page}");
-    assert!(place.at("deep/folder/ungil.1").is_file() && place.at("deep/folder/ungil-pythons.1").is_file());
+    assert!(
+        place.at("deep/folder/ungil.1").is_file()
+            && place.at("deep/folder/ungil-pythons.1").is_file()
+    );
     place.write("a-file", "");
     place.ungil(["man", "a-file"]).run().told(1);
 }

@@ -1,5 +1,6 @@
-//! `dump`, `top`, `profile` and `compare` give one answer to what is contention and to what is one thread, on every build. Each
-//! program stays in its state for as long as anybody looks; shares are tested, and no time.
+//! `dump`, `top`, `profile` and `compare` give one answer to what is contention and to what is one
+//! thread, on every build. Each program stays in its state for as long as anybody looks; shares are
+//! tested, and no time.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 mod profiles;
@@ -62,7 +63,8 @@ fn threads(dump: &Value) -> impl Iterator<Item = &Value> {
     items(&dump["interpreters"]).iter().flat_map(|interpreter| items(&interpreter["threads"]))
 }
 
-/// The kind of lock for which `script` is contended, by every verb's word: seen by each, with nothing else said to be contended.
+/// The kind of lock for which `script` is contended, by every verb's word: seen by each, with
+/// nothing else said to be contended.
 fn contended(script: &str, builds: &[&str], kind: &str) {
     for build in builds {
         let place = Place::new();
@@ -77,14 +79,19 @@ fn contended(script: &str, builds: &[&str], kind: &str) {
         eventually("a wait that top counts", || {
             let view = top(&place, &target, "4");
             let of = |o: &&Value| o["kind"] == kind;
-            items(&view["objects"]).iter().find(of).is_some_and(|object| number(&object["waiting"]) > 0.0)
+            items(&view["objects"])
+                .iter()
+                .find(of)
+                .is_some_and(|object| number(&object["waiting"]) > 0.0)
         });
         let label = kind.strip_prefix("object:").unwrap_or(kind);
         let mut last = Value::Null;
         eventually("a wait that profile counts", || {
             let args = [&target.pid(), "--mode", "lock", "--duration", "1s", "--rate", "500"];
             last = profile(&place, &args).ok().json();
-            items(&last["locks"]).iter().any(|lock| lock["kind"] == label && number(&lock["weight"]) > 0.0)
+            items(&last["locks"])
+                .iter()
+                .any(|lock| lock["kind"] == label && number(&lock["weight"]) > 0.0)
         });
         drop(target);
         eventually("a wait that compare counts", || {
@@ -121,13 +128,16 @@ fn waiting_for_threads_to_end_is_no_contention() {
         assert!(line.ends_with("waiting for a thread to end"), "{build}: {line}");
         assert!(words.contains("(a threading.Thread), which is \"worker\""), "{build}: {words}");
         let view = top(&place, &target, "2");
-        let main = items(&view["threads"]).iter().find(|thread| thread["name"] == "MainThread").unwrap();
+        let main =
+            items(&view["threads"]).iter().find(|thread| thread["name"] == "MainThread").unwrap();
         assert_eq!(main["state"], "event", "{build}: {main}");
         assert_eq!(view["objects"], serde_json::json!([]), "{build}");
-        let summary = profile(&place, &[&target.pid(), "--mode", "lock", "--duration", "500ms"]).ok().json();
+        let summary =
+            profile(&place, &[&target.pid(), "--mode", "lock", "--duration", "500ms"]).ok().json();
         assert_eq!(summary["samples"], 0, "{build}: {summary}");
         drop(target);
-        let ends = AT_ITS_END.replace("time.sleep(1000)", "time.sleep(1); print('done', flush=True)");
+        let ends =
+            AT_ITS_END.replace("time.sleep(1000)", "time.sleep(1); print('done', flush=True)");
         place.write("work.py", ends);
         let record = place.one_block(["work.py", "--python", build]).run().ok().record();
         let run = record.run(build);
@@ -186,10 +196,17 @@ fn a_thread_inside_a_subinterpreter_is_one_thread() {
         let all: Vec<Value> = threads(&dump).cloned().collect();
         let kernels: BTreeSet<i64> = ids(&all, "native_id").into_iter().collect();
         assert_eq!(kernels.len(), 3, "{build}: {dump}");
-        let entered: Vec<&Value> = all.iter().filter(|thread| !thread["entered"].is_null()).collect();
-        assert_eq!((entered.len(), &entered[0]["name"]), (1, &Value::from("caller")), "{build}: {dump}");
+        let entered: Vec<&Value> =
+            all.iter().filter(|thread| !thread["entered"].is_null()).collect();
         assert_eq!(
-            all.iter().filter(|t| !t["waits"].is_null() && t["waits"]["contention"] == true).count(),
+            (entered.len(), &entered[0]["name"]),
+            (1, &Value::from("caller")),
+            "{build}: {dump}"
+        );
+        assert_eq!(
+            all.iter()
+                .filter(|t| !t["waits"].is_null() && t["waits"]["contention"] == true)
+                .count(),
             1
         );
         let waiter = all.iter().find(|thread| thread["waits"]["contention"] == true).unwrap();
@@ -203,13 +220,31 @@ fn a_thread_inside_a_subinterpreter_is_one_thread() {
         assert_eq!(rows.into_iter().collect::<BTreeSet<_>>(), kernels, "{build}");
         let waiter = items(&view["threads"]).iter().find(|t| t["name"] == "caller").unwrap();
         assert_eq!(waiter["state"], "lock", "{build}: {waiter}");
-        assert_eq!(number(&view["objects"][0]["waiting"]).round(), 1.0, "{build}: {}", view["objects"]);
+        assert_eq!(
+            number(&view["objects"][0]["waiting"]).round(),
+            1.0,
+            "{build}: {}",
+            view["objects"]
+        );
 
-        let args =
-            [&target.pid(), "--mode", "lock", "--duration", "1s", "--rate", "200", "--threads", "caller"];
+        let args = [
+            &target.pid(),
+            "--mode",
+            "lock",
+            "--duration",
+            "1s",
+            "--rate",
+            "200",
+            "--threads",
+            "caller",
+        ];
         let summary = profile(&place, &args).ok().json();
-        let (weight, lasted) = (number(&summary["weight"]), number(&summary["totals"]["duration_ns"]));
-        assert!((0.5..=1.1).contains(&(weight / lasted)), "{build}: {weight} of {lasted} ns: {summary}");
+        let (weight, lasted) =
+            (number(&summary["weight"]), number(&summary["totals"]["duration_ns"]));
+        assert!(
+            (0.5..=1.1).contains(&(weight / lasted)),
+            "{build}: {weight} of {lasted} ns: {summary}"
+        );
         drop(target);
 
         let ends = "from ungil_phase import phase\nwith phase(): time.sleep(2)\nos.write(go, b'.')\ncaller.join()\nprint('done')\n";

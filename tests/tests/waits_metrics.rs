@@ -1,5 +1,6 @@
-//! `ungil compare`'s figures of waiting: right where the truth is known by construction, and named where there are none. A thread that
-//! waits for the whole of a phase waits for as long as the phase is, however slow the machine: shares are tested, and no time.
+//! `ungil compare`'s figures of waiting: right where the truth is known by construction, and named
+//! where there are none. A thread that waits for the whole of a phase waits for as long as the
+//! phase is, however slow the machine: shares are tested, and no time.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use serde_json::Value;
@@ -7,7 +8,8 @@ use ungil_tests::{PYTHONS, Place, metric};
 
 const KEYS: [&str; 4] = ["lock_wait_s", "gil_wait_s", "gc_s", "stop_world_s"];
 
-/// Three threads wait for a lock during the whole phase, two for an event, one for a queue's item, one for a thread's end.
+/// Three threads wait for a lock during the whole phase, two for an event, one for a queue's item,
+/// one for a thread's end.
 const WAITERS: &str = "
 import queue, threading, time
 from ungil_phase import phase
@@ -50,7 +52,10 @@ fn threads_that_wait_for_a_lock_all_the_time_wait_for_as_long_as_the_phase_is() 
         let run = run(&place, python, WAITERS);
         assert!(run["probes"]["wait_samples"].as_u64().unwrap() > 0, "{run}");
         let waiters = metric(&run, "lock_wait_s") / metric(&run, "wall_s");
-        assert!((2.7..=3.1).contains(&waiters), "{python}: {waiters} threads waited for locks, not 3: {run}");
+        assert!(
+            (2.7..=3.1).contains(&waiters),
+            "{python}: {waiters} threads waited for locks, not 3: {run}"
+        );
         assert!(metric(&run, "gil_wait_s") / metric(&run, "wall_s") < 0.5, "{run}");
     }
 }
@@ -81,14 +86,18 @@ print('done')
     for python in ["3.15", "3.15t"] {
         let run = run(&place, python, script);
         let (ours, own) = (metric(&run, "gc_s"), metric(&run, "own_s"));
-        assert!(own > 0.0 && (ours - own).abs() < 1e-6, "{python}: {ours} s, the interpreter says {own} s");
+        assert!(
+            own > 0.0 && (ours - own).abs() < 1e-6,
+            "{python}: {ours} s, the interpreter says {own} s"
+        );
     }
 }
 
 #[test]
 fn collections_and_pauses_that_take_most_of_the_time_are_seen() {
     let place = Place::new();
-    // The collector looks through the same 400,000 objects again and again: most of the phase is its.
+    // The collector looks through the same 400,000 objects again and again: most of the phase is
+    // its.
     let script = "
 import gc, threading, time
 from ungil_phase import phase
@@ -137,8 +146,12 @@ print('done')
         if python.ends_with('t') {
             assert_eq!(waiters, 0.0, "{python}: {run}");
         } else {
-            // One of four has it. On a busy machine a thread that has just got it, or asks for it, is not seen waiting.
-            assert!((0.3..=4.0).contains(&waiters), "{python}: {waiters} threads waited for the GIL: {run}");
+            // One of four has it. On a busy machine a thread that has just got it, or asks for it,
+            // is not seen waiting.
+            assert!(
+                (0.3..=4.0).contains(&waiters),
+                "{python}: {waiters} threads waited for the GIL: {run}"
+            );
         }
     }
 }

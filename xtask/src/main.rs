@@ -1,5 +1,6 @@
-//! The project's own chores. `cargo xtask demo` and `cargo xtask test` work on a machine that has nothing but Rust,
-//! python3, pip, cc and Debian's apt: what they need beyond that, they install, by package name, with those clients.
+//! The project's own chores. `cargo xtask demo` and `cargo xtask test` work on a machine that has
+//! nothing but Rust, python3, pip, cc and Debian's apt: what they need beyond that, they install,
+//! by package name, with those clients.
 
 mod package;
 mod python;
@@ -15,14 +16,15 @@ type Done = Result<(), String>;
 
 fn main() -> ExitCode {
     let mut arguments = env::args().skip(1);
-    let result =
-        match arguments.next().as_deref() {
-            Some("demo") => demo(),
-            Some("test") => test(&arguments.collect::<Vec<_>>()),
-            Some("python") => python::python(&arguments.collect::<Vec<_>>()),
-            _ => Err("usage: cargo xtask demo | test [TEST RUNNER'S ARGUMENTS] | python VERSION [ARGUMENTS]"
-                .into()),
-        };
+    let result = match arguments.next().as_deref() {
+        Some("demo") => demo(),
+        Some("test") => test(&arguments.collect::<Vec<_>>()),
+        Some("python") => python::python(&arguments.collect::<Vec<_>>()),
+        _ => Err(
+            "usage: cargo xtask demo | test [TEST RUNNER'S ARGUMENTS] | python VERSION [ARGUMENTS]"
+                .into(),
+        ),
+    };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
@@ -34,9 +36,15 @@ fn main() -> ExitCode {
 
 /// Builds, gets a pair of interpreters if there is none, and compares two examples.
 fn demo() -> Done {
-    run(Command::new(cargo()).current_dir(root()).args(["build", "--package", "ungil", "--release"]))?;
+    run(Command::new(cargo()).current_dir(root()).args([
+        "build",
+        "--package",
+        "ungil",
+        "--release",
+    ]))?;
     let ungil = target().join("release/ungil");
-    let found = Command::new(&ungil).arg("pythons").output().map_err(|e| format!("ungil pythons: {e}"))?;
+    let found =
+        Command::new(&ungil).arg("pythons").output().map_err(|e| format!("ungil pythons: {e}"))?;
     if !String::from_utf8_lossy(&found.stdout).contains(" are a pair") {
         run(Command::new(&ungil).args(["pythons", "install", "3.14", "3.14t"]))?;
     }
@@ -58,12 +66,18 @@ fn demo() -> Done {
 
 /// Gets what the tests need and runs every one.
 fn test(arguments: &[String]) -> Done {
-    // The whole workspace at once, as the test runner builds it below: building one package alone selects other features of
-    // the dependencies and would compile most of them twice.
-    run(Command::new(cargo()).current_dir(root()).args(["build", "--workspace", "--bins", "--tests"]))?;
+    // The whole workspace at once, as the test runner builds it below: building one package alone
+    // selects other features of the dependencies and would compile most of them twice.
+    run(Command::new(cargo()).current_dir(root()).args([
+        "build",
+        "--workspace",
+        "--bins",
+        "--tests",
+    ]))?;
     let ungil = target().join("debug/ungil");
     let home = home()?;
-    let install = ["pythons", "install", "--with", "assemble", "3.13", "3.14", "3.14t", "3.15", "3.15t"];
+    let install =
+        ["pythons", "install", "--with", "assemble", "3.13", "3.14", "3.14t", "3.15", "3.15t"];
     run(Command::new(&ungil).env("UNGIL_HOME", &home).args(install))?;
     for (program, package) in [
         ("wrk", "wrk"),
@@ -80,14 +94,27 @@ fn test(arguments: &[String]) -> Done {
     let shared = shared::install()?;
     let toolchains = toolchains::install()?;
     models()?;
-    let nextest =
-        Command::new(cargo()).args(["nextest", "--version"]).output().is_ok_and(|o| o.status.success());
+    let nextest = Command::new(cargo())
+        .args(["nextest", "--version"])
+        .output()
+        .is_ok_and(|o| o.status.success());
     let mut runner = Command::new(cargo());
-    // Where nextest is at hand it closes with one summary for all; cargo's own runner serves as well.
-    runner.args(if nextest { &["nextest", "run"][..] } else { &["test", "--lib", "--bins", "--tests"][..] });
+    // Where nextest is at hand it closes with one summary for all; cargo's own runner serves as
+    // well.
+    runner.args(if nextest {
+        &["nextest", "run"][..]
+    } else {
+        &["test", "--lib", "--bins", "--tests"][..]
+    });
     runner.current_dir(root()).arg("--workspace").args(arguments);
-    runner.env("UNGIL_HOME", &home).env("UNGIL_PYTHONS", home.join("pythons")).env("UNGIL_BIN", &ungil);
-    runner.env("UNGIL_PACKAGES", &packages).env("UNGIL_SHARED", &shared).env("UNGIL_TOOLCHAINS", &toolchains);
+    runner
+        .env("UNGIL_HOME", &home)
+        .env("UNGIL_PYTHONS", home.join("pythons"))
+        .env("UNGIL_BIN", &ungil);
+    runner
+        .env("UNGIL_PACKAGES", &packages)
+        .env("UNGIL_SHARED", &shared)
+        .env("UNGIL_TOOLCHAINS", &toolchains);
     run(&mut runner)
 }
 
@@ -99,7 +126,17 @@ fn numpy(ungil: &Path, home: &Path) -> Done {
     }
     let mut suite = Command::new(ungil);
     suite.env("UNGIL_HOME", home).env("UNGIL_PYTHONS", home.join("pythons")).stdout(Stdio::null());
-    suite.args(["suite", "--category", "numpy", "--scale", "0.0000001", "--blocks", "1", "--warmup", "0"]);
+    suite.args([
+        "suite",
+        "--category",
+        "numpy",
+        "--scale",
+        "0.0000001",
+        "--blocks",
+        "1",
+        "--warmup",
+        "0",
+    ]);
     run(suite.args(["--energy", "off", "--python", "3.14,3.14t,3.15t", "--quiet", "-o"]).arg(place))
 }
 
@@ -122,7 +159,8 @@ fn models() -> Done {
 
 /// Cargo's target folder.
 fn target() -> PathBuf {
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let target =
+        env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     if target.is_absolute() { target } else { root().join(target) }
 }
 
@@ -136,13 +174,16 @@ fn home() -> Result<PathBuf, String> {
 
 /// Installs a Debian package for a program that is missing.
 fn debian(program: &str, package: &str) -> Done {
-    let found =
-        env::var_os("PATH").is_some_and(|p| env::split_paths(&p).any(|dir| dir.join(program).is_file()));
+    let found = env::var_os("PATH")
+        .is_some_and(|p| env::split_paths(&p).any(|dir| dir.join(program).is_file()));
     if found {
         return Ok(());
     }
-    let sudo =
-        if Command::new("id").arg("-u").output().is_ok_and(|o| o.stdout == b"0\n") { "env" } else { "sudo" };
+    let sudo = if Command::new("id").arg("-u").output().is_ok_and(|o| o.stdout == b"0\n") {
+        "env"
+    } else {
+        "sudo"
+    };
     run(Command::new(sudo).args(["apt-get", "update", "-q"]))?;
     run(Command::new(sudo).args(["apt-get", "install", "-y", "-q", package]))
 }

@@ -1,4 +1,5 @@
-//! The Python package as users get it: wheels built by pip, installed, one for each kind of interpreter. The tests use these.
+//! The Python package as users get it: wheels built by pip, installed, one for each kind of
+//! interpreter. The tests use these.
 
 use crate::python::interpreter;
 use crate::{Done, root, run, target, tools};
@@ -10,9 +11,10 @@ use std::process::Command;
 const WHEELS: [(&str, &[&str]); 3] =
     [("3.14", &["3.14"]), ("3.14t", &["3.14t"]), ("3.15t", &["3.15", "3.15t"])];
 
-/// Builds the wheels and installs each under `target/python/installed/VERSION`, with what the package's tests need. Returns the
-/// folder of all that. `program` is the `ungil` that the wheels bring along: it is built already, and compiling it once more,
-/// optimised, would take longer than everything else here.
+/// Builds the wheels and installs each under `target/python/installed/VERSION`, with what the
+/// package's tests need. Returns the folder of all that. `program` is the `ungil` that the wheels
+/// bring along: it is built already, and compiling it once more, optimised, would take longer than
+/// everything else here.
 pub(crate) fn install(program: &Path) -> Result<PathBuf, String> {
     let installed = target().join("python/installed");
     let pip = tools::pip()?;
@@ -40,7 +42,10 @@ pub(crate) fn install(program: &Path) -> Result<PathBuf, String> {
             tools::mypy(version)?;
             let place = installed.join(version);
             clear(&place)?;
-            run(with(&pip, version)?.args(["install", "--no-deps", "--target"]).arg(&place).arg(&wheel))?;
+            run(with(&pip, version)?
+                .args(["install", "--no-deps", "--target"])
+                .arg(&place)
+                .arg(&wheel))?;
         }
     }
     Ok(target().join("python"))
@@ -49,7 +54,13 @@ pub(crate) fn install(program: &Path) -> Result<PathBuf, String> {
 /// pip, working for the interpreter of that version, which needs none of its own.
 fn with(pip: &Path, version: &str) -> Result<Command, String> {
     let mut command = Command::new("python3");
-    command.env("PYTHONPATH", pip).args(["-m", "pip", "--quiet", "--disable-pip-version-check", "--python"]);
+    command.env("PYTHONPATH", pip).args([
+        "-m",
+        "pip",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--python",
+    ]);
     command.arg(interpreter(version)?);
     Ok(command)
 }

@@ -1,15 +1,17 @@
-//! The Python package while it is worked on: built for one interpreter, laid out under `target/python`, and its tests run there.
+//! The Python package while it is worked on: built for one interpreter, laid out under
+//! `target/python`, and its tests run there.
 
 use crate::{Done, cargo, root, run, target, tools};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// `cargo xtask python VERSION [--release] [PYTEST'S ARGUMENTS]`: builds for that interpreter and runs pytest there; `-c`, `-m` or a script
-/// instead of pytest's arguments run Python itself.
+/// `cargo xtask python VERSION [--release] [PYTEST'S ARGUMENTS]`: builds for that interpreter and
+/// runs pytest there; `-c`, `-m` or a script instead of pytest's arguments run Python itself.
 pub(crate) fn python(arguments: &[String]) -> Done {
-    let (version, rest) =
-        arguments.split_first().ok_or("usage: cargo xtask python VERSION [--release] [ARGUMENTS]")?;
+    let (version, rest) = arguments
+        .split_first()
+        .ok_or("usage: cargo xtask python VERSION [--release] [ARGUMENTS]")?;
     let release = rest.first().is_some_and(|a| a == "--release");
     let rest = &rest[usize::from(release)..];
     let interpreter = interpreter(version)?;
@@ -19,7 +21,10 @@ pub(crate) fn python(arguments: &[String]) -> Done {
     // Not `python/` itself, whose `ungil` has no library in it.
     python.current_dir(root().join("python/tests"));
     python.env("PYTHONPATH", std::env::join_paths([&package, &site]).map_err(|e| e.to_string())?);
-    if !rest.first().is_some_and(|a| a == "-c" || a == "-m" || a.ends_with(".py") && !a.contains("test_")) {
+    if !rest
+        .first()
+        .is_some_and(|a| a == "-c" || a == "-m" || a.ends_with(".py") && !a.contains("test_"))
+    {
         python.args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]);
         python.env("UNGIL_MYPY", tools::mypy(version)?).env("UNGIL_PYRIGHT", tools::pyright()?);
     }
@@ -38,13 +43,19 @@ pub(crate) fn interpreter(version: &str) -> Result<PathBuf, String> {
         .flatten()
         .map(|root| root.join(version).join("bin").join(format!("python{version}")))
         .find(|path| path.is_file())
-        .ok_or_else(|| format!("no Python {version}: cargo run -- pythons install --with assemble {version}"))
+        .ok_or_else(|| {
+            format!("no Python {version}: cargo run -- pythons install --with assemble {version}")
+        })
 }
 
 /// Builds the library and puts it beside the package's own files.
 fn lay_out(version: &str, interpreter: &Path, release: bool) -> Result<PathBuf, String> {
     let mut build = Command::new(cargo());
-    build.current_dir(root()).env("PYO3_PYTHON", interpreter).args(["build", "--package", "ungil-python"]);
+    build.current_dir(root()).env("PYO3_PYTHON", interpreter).args([
+        "build",
+        "--package",
+        "ungil-python",
+    ]);
     if version.starts_with("3.15") {
         build.args(["--features", "abi3t"]);
     }

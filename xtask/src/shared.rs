@@ -1,8 +1,10 @@
-//! Pythons whose interpreter is a shared library: Debian's libpython, which a program of three lines embeds.
+//! Pythons whose interpreter is a shared library: Debian's libpython, which a program of three
+//! lines embeds.
 //!
-//! The interpreters the tests get otherwise are static. Debian's are of other patch releases than those, too, and position
-//! independent, so that what is looked up by address or by version is tried on another layout. The packages are unpacked, not
-//! installed, with the C library they were built for.
+//! The interpreters the tests get otherwise are static. Debian's are of other patch releases than
+//! those, too, and position independent, so that what is looked up by address or by version is
+//! tried on another layout. The packages are unpacked, not installed, with the C library they were
+//! built for.
 
 use crate::{Done, run, target};
 use std::fs;
@@ -53,15 +55,20 @@ fn download(place: &Path, version: &str, suite: &str) -> Done {
     ];
     let command = || {
         let mut command = Command::new("apt-get");
-        command.current_dir(&apt).arg("-q").args(settings.iter().flat_map(|setting| ["-o", setting]));
+        command
+            .current_dir(&apt)
+            .arg("-q")
+            .args(settings.iter().flat_map(|setting| ["-o", setting]));
         command
     };
     run(command().arg("update"))?;
     let parts = ["", "-minimal", "-stdlib"].map(|part| format!("libpython{version}{part}"));
     run(command().arg("download").args(parts).args(["libc6", "libexpat1", "zlib1g"]))?;
     let files = fs::read_dir(&apt).map_err(|e| format!("{at}: {e}"))?;
-    for file in
-        files.flatten().map(|entry| entry.path()).filter(|p| p.extension().is_some_and(|e| e == "deb"))
+    for file in files
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|p| p.extension().is_some_and(|e| e == "deb"))
     {
         run(Command::new("dpkg-deb").arg("-x").arg(file).arg(place.join("unpacked")))?;
     }
@@ -87,8 +94,7 @@ fn embed(place: &Path, version: &str) -> Done {
         fs::write(&path, text).map_err(|e| format!("{}: {e}", path.display()))?;
         Ok(path)
     };
-    let source =
-        "int Py_BytesMain(int, char **);\nint main(int n, char **v) { return Py_BytesMain(n, v); }\n";
+    let source = "int Py_BytesMain(int, char **);\nint main(int n, char **v) { return Py_BytesMain(n, v); }\n";
     let source = written("embed.c", source)?;
     run(Command::new("cc")
         .arg(source)

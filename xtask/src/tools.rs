@@ -1,4 +1,5 @@
-//! Python tools the chores use, each in a folder of its own under `target/python`, installed once by the system's pip.
+//! Python tools the chores use, each in a folder of its own under `target/python`, installed once
+//! by the system's pip.
 
 use crate::{Done, run, target};
 use std::path::{Path, PathBuf};
@@ -45,10 +46,15 @@ pub(crate) fn nanobind(folder: PathBuf) -> Result<PathBuf, String> {
 
 /// Prefork servers, which are pure Python, for the tests of services.
 pub(crate) fn servers() -> Result<PathBuf, String> {
-    install(target().join("python/servers"), &["gunicorn", "uvicorn"], &["--python-version", "3.14"])
+    install(
+        target().join("python/servers"),
+        &["gunicorn", "uvicorn"],
+        &["--python-version", "3.14"],
+    )
 }
 
-/// Packages in a folder of their own. The first one's name is also the folder's that shows it is there.
+/// Packages in a folder of their own. The first one's name is also the folder's that shows it is
+/// there.
 fn install(folder: PathBuf, packages: &[&str], tags: &[&str]) -> Result<PathBuf, String> {
     if !folder.join(packages[0]).is_dir() {
         pip_install(&folder, packages, tags)?;
@@ -58,7 +64,15 @@ fn install(folder: PathBuf, packages: &[&str], tags: &[&str]) -> Result<PathBuf,
 
 fn pip_install(folder: &Path, packages: &[&str], tags: &[&str]) -> Done {
     let mut pip = Command::new("python3");
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--upgrade", "--target"])
-        .arg(folder);
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--upgrade",
+        "--target",
+    ])
+    .arg(folder);
     run(pip.args(tags).arg("--only-binary=:all:").args(packages))
 }

@@ -1,5 +1,5 @@
-//! How often does ungil claim a difference where there is none? Experiments of a 0.5 s workload whose two arms are the
-//! same; every claim of a difference, in any metric, is counted.
+//! How often does ungil claim a difference where there is none? Experiments of a 0.5 s workload
+//! whose two arms are the same; every claim of a difference, in any metric, is counted.
 //!
 //! `cargo build --release -p ungil -p ungil-bench && target/release/aa [EXPERIMENTS]`
 
@@ -16,8 +16,11 @@ fn main() -> Any<()> {
     let mut with_claims = 0;
     for n in 0..experiments {
         let limits = ["--aa", "--time-limit", "12s", "--warmup", "1", "--energy", "off"];
-        let record =
-            record(dir.path(), n, &[&["--command", &command, "--python", &python], &limits[..]].concat())?;
+        let record = record(
+            dir.path(),
+            n,
+            &[&["--command", &command, "--python", &python], &limits[..]].concat(),
+        )?;
         let noise = &record.comparison.as_ref().ok_or("no comparison")?.noise;
         let claimed: Vec<&String> = noise
             .iter()

@@ -1,5 +1,5 @@
-//! What measuring costs: the runner's own CPU as a share of one core and the time added per run, for a tree of one process
-//! and for one of many, marked and unmarked, with default probes.
+//! What measuring costs: the runner's own CPU as a share of one core and the time added per run,
+//! for a tree of one process and for one of many, marked and unmarked, with default probes.
 //!
 //! `cargo build --release -p ungil -p ungil-bench && target/release/cost`
 
@@ -25,7 +25,8 @@ fn main() -> Any<()> {
     for (i, (name, code)) in TREES.iter().enumerate() {
         let (mut cpu, mut added, mut samples, mut shares) = (vec![], vec![], vec![], vec![]);
         for n in 0..9 {
-            let run = one_run(dir.path(), i * 100 + n, &python, &format!("{{python}} -c '{code}'"))?;
+            let run =
+                one_run(dir.path(), i * 100 + n, &python, &format!("{{python}} -c '{code}'"))?;
             cpu.push(run.probes.cpu_s / run.metrics["wall_s"] * 100.0);
             added.push(run.probes.added_s * 1e3);
             samples.push(run.probes.samples as f64);

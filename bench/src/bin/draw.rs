@@ -1,15 +1,16 @@
-//! How soon a page of `ungil report` is there: its first paint, and the moment its table of runs sorts and filters.
+//! How soon a page of `ungil report` is there: its first paint, and the moment its table of runs
+//! sorts and filters.
 //!
-//! `cargo run --release -p ungil-bench --bin draw PAGE.html [ROUNDS]`: real Chromium without a screen, 1400 wide; the first time with a browser
-//! just begun, then ROUNDS times in the same one. Milliseconds since navigation, as the browser's own clock has them.
+//! `cargo run --release -p ungil-bench --bin draw PAGE.html [ROUNDS]`: real Chromium without a
+//! screen, 1400 wide; the first time with a browser just begun, then ROUNDS times in the same one.
+//! Milliseconds since navigation, as the browser's own clock has them.
 
 use std::path::PathBuf;
 use ungil_bench::Any;
 use ungil_experiment::stats::median;
 use ungil_tests::Page;
 
-const READY: &str =
-    "document.documentElement?.dataset.ready && performance.getEntriesByName('first-contentful-paint')[0]";
+const READY: &str = "document.documentElement?.dataset.ready && performance.getEntriesByName('first-contentful-paint')[0]";
 
 /// Notes when the page says that it is ready, whoever looks when.
 const NOTE: &str = "new MutationObserver(() => performance.mark('ready'))
@@ -26,7 +27,10 @@ fn main() -> Any<()> {
     browser.ask("Page.addScriptToEvaluateOnNewDocument", serde_json::json!({ "source": NOTE }));
     let (mut painted, mut ready) = (vec![], vec![]);
     for _ in 0..rounds {
-        browser.ask("Page.navigate", serde_json::json!({ "url": format!("file://{}", page.display()) }));
+        browser.ask(
+            "Page.navigate",
+            serde_json::json!({ "url": format!("file://{}", page.display()) }),
+        );
         browser.until(&format!("{READY} && performance.getEntriesByName('ready')[0]"));
         painted.push(at(&mut browser, "first-contentful-paint")?);
         ready.push(at(&mut browser, "ready")?);

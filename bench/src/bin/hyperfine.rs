@@ -1,5 +1,6 @@
-//! Does ungil's time agree with hyperfine's? The same 1 s command in interleaved triples (hyperfine, ungil, hyperfine
-//! again), in every order in turn; the paired ratio ungil / hyperfine beside hyperfine / hyperfine.
+//! Does ungil's time agree with hyperfine's? The same 1 s command in interleaved triples
+//! (hyperfine, ungil, hyperfine again), in every order in turn; the paired ratio ungil / hyperfine
+//! beside hyperfine / hyperfine.
 //!
 //! `cargo build --release -p ungil -p ungil-bench && target/release/hyperfine [PAIRS]`
 
@@ -22,7 +23,8 @@ fn main() -> Any<()> {
         .map(|w| if w == "{python}" { w.clone() } else { quote(w) })
         .collect::<Vec<_>>()
         .join(" ");
-    let (mut against, mut itself, mut added, mut cost) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut against, mut itself, mut added, mut cost) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for pair in 0..pairs {
         let mut times = [0.0; 3];
         for which in ORDERS[pair % ORDERS.len()] {
@@ -37,7 +39,10 @@ fn main() -> Any<()> {
         }
         against.push((times[1], times[0]));
         itself.push((times[2], times[0]));
-        eprintln!("{pair:3}  hyperfine {:.4}  ungil {:.4}  hyperfine {:.4}", times[0], times[1], times[2]);
+        eprintln!(
+            "{pair:3}  hyperfine {:.4}  ungil {:.4}  hyperfine {:.4}",
+            times[0], times[1], times[2]
+        );
     }
     let (ours, theirs) = (paired(&against, 1), paired(&itself, 1));
     let (ours, theirs) = ours.zip(theirs).ok_or("no pairs")?;

@@ -1,8 +1,9 @@
-//! How fast looks are, beside CPython's own profiler on the same target in the same run, the two taking turns.
+//! How fast looks are, beside CPython's own profiler on the same target in the same run, the two
+//! taking turns.
 //!
-//! `UNGIL_PYTHONS=… cargo run --release -p ungil-bench --bin look [ROUNDS] [SECONDS]`; `$BENCH_PYTHON` is a 3.15t. Both are
-//! called as their users call them; each rate is what the tool itself says it reached. Also says what part of a core looking at
-//! 1 kHz takes.
+//! `UNGIL_PYTHONS=… cargo run --release -p ungil-bench --bin look [ROUNDS] [SECONDS]`;
+//! `$BENCH_PYTHON` is a 3.15t. Both are called as their users call them; each rate is what the tool
+//! itself says it reached. Also says what part of a core looking at 1 kHz takes.
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -52,7 +53,8 @@ fn main() -> Any<()> {
     let seconds: f64 = arguments.next().map_or(Ok(3.0), |text| text.parse())?;
     let python = python();
     for (name, program) in [("two busy threads", TARGET), ("calls and returns", CALLS)] {
-        let target = Target(Command::new(&python).args(["-c", program]).stdin(Stdio::null()).spawn()?);
+        let target =
+            Target(Command::new(&python).args(["-c", program]).stdin(Stdio::null()).spawn()?);
         std::thread::sleep(Duration::from_secs(1));
         let pid = target.0.id();
         let (mut whole, mut bare, mut theirs, mut torn, mut errors) =
@@ -117,7 +119,8 @@ fn looks(pid: u32, seconds: f64) -> Any<f64> {
     Ok(looks as f64 / begin.elapsed().as_secs_f64())
 }
 
-/// What `python -m profiling.sampling attach -a` says of itself: samples a second, and errors in per cent.
+/// What `python -m profiling.sampling attach -a` says of itself: samples a second, and errors in
+/// per cent.
 fn tachyon(python: &str, pid: u32, rate: &str, seconds: f64) -> Any<(f64, f64)> {
     let whole = seconds.ceil().max(1.0) as u64;
     let out = Command::new(python)
@@ -134,7 +137,8 @@ fn tachyon(python: &str, pid: u32, rate: &str, seconds: f64) -> Any<(f64, f64)> 
         ])
         .env("NO_COLOR", "1")
         .output()?;
-    let text = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+    let text =
+        String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
     let after = |mark: &str| {
         let rest = text.split(mark).nth(1)?;
         let digits: String = rest
@@ -164,7 +168,16 @@ fn profile(pid: u32, rate: &str, seconds: f64) -> Any<Capture> {
     let dir = tempfile::tempdir()?;
     let duration = format!("{seconds}s");
     let out = Command::new(ungil_bench::ungil()?)
-        .args(["profile", &pid.to_string(), "--rate", rate, "--quiet", "--json", "--duration", &duration])
+        .args([
+            "profile",
+            &pid.to_string(),
+            "--rate",
+            rate,
+            "--quiet",
+            "--json",
+            "--duration",
+            &duration,
+        ])
         .current_dir(dir.path())
         .output()?;
     let summary: serde_json::Value = serde_json::from_slice(&out.stdout)?;
@@ -177,7 +190,8 @@ fn profile(pid: u32, rate: &str, seconds: f64) -> Any<Capture> {
     })
 }
 
-/// Part of a core that is used by waking up a thousand times a second for nothing: no profiler takes less.
+/// Part of a core that is used by waking up a thousand times a second for nothing: no profiler
+/// takes less.
 fn waking(seconds: f64) -> f64 {
     let cpu = || rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     let (begin, before) = (Instant::now(), cpu());
@@ -187,6 +201,7 @@ fn waking(seconds: f64) -> f64 {
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
     }
     let after = cpu();
-    let used = (after.tv_sec - before.tv_sec) as f64 + (after.tv_nsec - before.tv_nsec) as f64 / 1e9;
+    let used =
+        (after.tv_sec - before.tv_sec) as f64 + (after.tv_nsec - before.tv_nsec) as f64 / 1e9;
     used / begin.elapsed().as_secs_f64()
 }

@@ -1,7 +1,9 @@
-//! What being looked at costs the target: the same work alone, under `ungil profile` at 1 kHz and under CPython's own profiler at
-//! 1 kHz, in blocks of all three in changing order. The target times its work itself.
+//! What being looked at costs the target: the same work alone, under `ungil profile` at 1 kHz and
+//! under CPython's own profiler at 1 kHz, in blocks of all three in changing order. The target
+//! times its work itself.
 //!
-//! `BENCH_PYTHON=… cargo run --release -p ungil-bench --bin slowdown [BLOCKS]`; `$BENCH_PYTHON` is a 3.15t.
+//! `BENCH_PYTHON=… cargo run --release -p ungil-bench --bin slowdown [BLOCKS]`; `$BENCH_PYTHON` is
+//! a 3.15t.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
@@ -52,9 +54,12 @@ fn main() -> Any<()> {
                 times[arm as usize].push(run(&python, threads, &rounds, arm)?);
             }
         }
-        println!("{threads} busy threads, {blocks} blocks, time under a look at 1 kHz over time alone:");
+        println!(
+            "{threads} busy threads, {blocks} blocks, time under a look at 1 kHz over time alone:"
+        );
         for (arm, name) in [(Arm::Ungil, "ungil profile"), (Arm::Tachyon, "profiling.sampling")] {
-            let pairs: Vec<_> = times[arm as usize].iter().copied().zip(times[0].iter().copied()).collect();
+            let pairs: Vec<_> =
+                times[arm as usize].iter().copied().zip(times[0].iter().copied()).collect();
             println!("  {name:20}{}", show(&paired(&pairs, 1).ok_or("no pairs")?));
         }
     }
@@ -96,10 +101,24 @@ fn watch(python: &str, pid: u32, arm: Arm) -> Any<Option<(Child, tempfile::TempD
         }
         Arm::Tachyon => {
             let mut command = Command::new(python);
-            command.args(["-m", "profiling.sampling", "attach", "-a", "-r", "1khz", "-d", "60", &pid]);
+            command.args([
+                "-m",
+                "profiling.sampling",
+                "attach",
+                "-a",
+                "-r",
+                "1khz",
+                "-d",
+                "60",
+                &pid,
+            ]);
             command
         }
     };
-    command.current_dir(dir.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .current_dir(dir.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     Ok(Some((command.spawn()?, dir)))
 }

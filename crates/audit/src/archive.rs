@@ -1,16 +1,18 @@
 //! A zip file that nobody vouches for: what is in it, and a member's bytes, or why it is refused.
 //!
-//! Everything is checked before anything is inflated: how much it says it holds, that no two members share bytes (as small bombs
-//! do that hold petabytes), that no name leads out of the folder it would be unpacked in, and that both of a zip's directories say
-//! the same, for else two readers see two archives. Then a member is inflated to the size it declares and not a byte further.
-//! Nothing is written to disk, and a zip within the zip is a member like any other.
+//! Everything is checked before anything is inflated: how much it says it holds, that no two
+//! members share bytes (as small bombs do that hold petabytes), that no name leads out of the
+//! folder it would be unpacked in, and that both of a zip's directories say the same, for else two
+//! readers see two archives. Then a member is inflated to the size it declares and not a byte
+//! further. Nothing is written to disk, and a zip within the zip is a member like any other.
 
 use rawzip::{CompressionMethod, ZipArchive, ZipArchiveEntryWayfinder, ZipSliceArchive};
 use rustc_hash::FxHashSet;
 use std::borrow::Cow;
 use std::io::Read;
 
-/// How much of an archive is believed. The defaults are several times what the largest wheels of PyPI have.
+/// How much of an archive is believed. The defaults are several times what the largest wheels of
+/// PyPI have.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Members.
@@ -19,7 +21,8 @@ pub struct Limits {
     pub member_bytes: u64,
     /// Bytes of all members together.
     pub total_bytes: u64,
-    /// Bytes of a member for one byte of the archive, where it has more than [`Limits::any_ratio_bytes`]. Deflate's own bound is 1,032.
+    /// Bytes of a member for one byte of the archive, where it has more than
+    /// [`Limits::any_ratio_bytes`]. Deflate's own bound is 1,032.
     pub ratio: u64,
     /// Up to so many bytes of a member it is all the same how well they are packed.
     pub any_ratio_bytes: u64,
@@ -77,7 +80,9 @@ pub enum Refusal {
     Encrypted { path: String },
     #[error("'{path}' is packed by method {method}; wheels have 0 and 8")]
     Method { path: String, method: u16 },
-    #[error("'{path}' has another name, method or flag in its own header than in the archive's directory")]
+    #[error(
+        "'{path}' has another name, method or flag in its own header than in the archive's directory"
+    )]
     Disagrees { path: String },
     #[error("'{path}' is damaged: {why}")]
     Damaged { path: String, why: String },
@@ -106,7 +111,8 @@ impl<'a> Archive<'a> {
     /// Reads and checks the directory of a zip file.
     ///
     /// # Errors
-    /// A [`Refusal`] if any member is not as a wheel's may be. The whole archive is refused then: no installer should take it.
+    /// A [`Refusal`] if any member is not as a wheel's may be. The whole archive is refused then:
+    /// no installer should take it.
     pub fn read(bytes: &'a [u8], limits: Limits) -> Result<Archive<'a>, Refusal> {
         let no = |error: rawzip::Error| Refusal::NoZip(error.to_string());
         let zip = ZipArchive::from_slice(bytes).map_err(no)?;
@@ -139,11 +145,15 @@ impl<'a> Archive<'a> {
             }
             let (_, end) = local.compressed_data_range();
             ranges.push((entry.local_header_offset(), end, members.len()));
-            let (size, packed_size) = (entry.uncompressed_size_hint(), entry.compressed_size_hint());
+            let (size, packed_size) =
+                (entry.uncompressed_size_hint(), entry.compressed_size_hint());
             total = total.saturating_add(size);
             let packed = entry.compression_method() == CompressionMethod::DEFLATE;
             if !packed && size != packed_size {
-                return Err(Refusal::Damaged { path, why: "it is stored, but in another size".to_owned() });
+                return Err(Refusal::Damaged {
+                    path,
+                    why: "it is stored, but in another size".to_owned(),
+                });
             }
             if size > limits.any_ratio_bytes && size / limits.ratio.max(1) > packed_size {
                 return Err(Refusal::Ratio { path, size, packed: packed_size });
@@ -153,7 +163,12 @@ impl<'a> Archive<'a> {
                 return Err(Refusal::Duplicate { path });
             }
             // A folder stays until overlaps are looked for: it may share bytes as well.
-            members.push(Member { path, size, at: entry.wayfinder(), packed: packed && !is_folder });
+            members.push(Member {
+                path,
+                size,
+                at: entry.wayfinder(),
+                packed: packed && !is_folder,
+            });
         }
         if listed != declared {
             return Err(Refusal::Count { declared, listed });
@@ -170,7 +185,8 @@ impl<'a> Archive<'a> {
             if let [(_, end, _), (start, _, index)] = *pair
                 && end > start
             {
-                let path = members.get(index).map_or_else(String::new, |member| member.path.clone());
+                let path =
+                    members.get(index).map_or_else(String::new, |member| member.path.clone());
                 return Err(Refusal::Overlap { path });
             }
         }
@@ -206,10 +222,12 @@ impl<'a> Archive<'a> {
         let entry = self.zip.get_entry(member.at).map_err(|error| damaged(error.to_string()))?;
         let data = entry.data();
         let bytes = if member.packed {
-            // Deflate cannot make more than 1,032 bytes of one: what is reserved is in proportion to the file.
+            // Deflate cannot make more than 1,032 bytes of one: what is reserved is in proportion
+            // to the file.
             let most = (data.len() as u64).saturating_mul(1_032).min(member.size);
             let mut bytes = Vec::with_capacity(usize::try_from(most).unwrap_or(0));
-            let mut inflated = flate2::bufread::DeflateDecoder::new(data).take(member.size.saturating_add(1));
+            let mut inflated =
+                flate2::bufread::DeflateDecoder::new(data).take(member.size.saturating_add(1));
             inflated.read_to_end(&mut bytes).map_err(|error| damaged(error.to_string()))?;
             Cow::Owned(bytes)
         } else {
@@ -217,7 +235,10 @@ impl<'a> Archive<'a> {
         };
         if bytes.len() as u64 != member.size {
             let more = if bytes.len() as u64 > member.size { "more" } else { "fewer" };
-            return Err(damaged(format!("it has {more} bytes than the {} it declares", member.size)));
+            return Err(damaged(format!(
+                "it has {more} bytes than the {} it declares",
+                member.size
+            )));
         }
         let mut sum = flate2::Crc::new();
         sum.update(&bytes);
@@ -241,7 +262,12 @@ fn checked_path(bytes: &[u8]) -> Result<String, Refusal> {
         |path| Refusal::Absolute { path }
     } else if path.contains(':') {
         |path| Refusal::Drive { path }
-    } else if path.strip_suffix('/').unwrap_or(path).split('/').any(|part| matches!(part, "" | "." | "..")) {
+    } else if path
+        .strip_suffix('/')
+        .unwrap_or(path)
+        .split('/')
+        .any(|part| matches!(part, "" | "." | ".."))
+    {
         |path| Refusal::Outside { path }
     } else {
         return Ok(path.to_owned());
@@ -260,7 +286,10 @@ fn check_kind(path: &str, entry: &rawzip::ZipFileHeaderRecord<'_>) -> Result<(),
         0 | 0o040_000 | 0o100_000 => {}
         _ => return Err(Refusal::Special { path: path() }),
     }
-    if entry.flags().is_encrypted() || entry.flags().has_strong_encryption() || entry.flags().is_masked() {
+    if entry.flags().is_encrypted()
+        || entry.flags().has_strong_encryption()
+        || entry.flags().is_masked()
+    {
         return Err(Refusal::Encrypted { path: path() });
     }
     match entry.compression_method() {

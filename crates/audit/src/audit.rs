@@ -1,7 +1,7 @@
 //! A whole audit: what was named, read, judged and put together.
 //!
-//! Each target is what its name and its content say it is. Binaries are judged on as many threads as there are CPUs; a file at a time
-//! is in memory for each.
+//! Each target is what its name and its content say it is. Binaries are judged on as many threads
+//! as there are CPUs; a file at a time is in memory for each.
 
 mod questions;
 mod reading;
@@ -33,12 +33,13 @@ const LONGEST: u64 = (8 << 20) + 1;
 pub struct Asked {
     /// What to audit.
     pub targets: Vec<PathBuf>,
-    /// The build the verdicts are for; by default the one that an environment's path says, and else 3.14t.
+    /// The build the verdicts are for; by default the one that an environment's path says, and else
+    /// 3.14t.
     pub build: Option<Build>,
     /// Also read the sources of installed distributions and wheels.
     pub sources: bool,
-    /// Where the program begins: modules' names or files. By default the sources among the targets, and else the packages that no
-    /// other one requires.
+    /// Where the program begins: modules' names or files. By default the sources among the targets,
+    /// and else the packages that no other one requires.
     pub from: Vec<String>,
 }
 
@@ -53,7 +54,8 @@ pub struct Audit {
     pub distributions: Vec<Weighty>,
     /// Extension modules that belong to no distribution.
     pub loose: Vec<Found>,
-    /// How the modules that switch the GIL on come to be imported: a way to each that an `import` leads to.
+    /// How the modules that switch the GIL on come to be imported: a way to each that an `import`
+    /// leads to.
     pub chains: Vec<Chain>,
     /// What lock files and requirements want.
     pub wanted: Vec<Wanted>,
@@ -110,7 +112,8 @@ impl Audit {
         owned.chain(self.loose.iter().map(|found| (None, found)))
     }
 
-    /// Every module that the build would import, with its distribution; the rest is in [`Audit::skipped`].
+    /// Every module that the build would import, with its distribution; the rest is in
+    /// [`Audit::skipped`].
     pub fn taken(&self) -> impl Iterator<Item = (Option<&Distribution>, &Found)> {
         self.modules().filter(|(_, found)| found.skipped.is_none())
     }
@@ -119,12 +122,15 @@ impl Audit {
 /// Audits.
 ///
 /// # Errors
-/// A target is not there, or nothing that can be audited. What is wrong with a part of one is noted in what is returned.
+/// A target is not there, or nothing that can be audited. What is wrong with a part of one is noted
+/// in what is returned.
 pub fn audit(asked: &Asked) -> Result<Audit, Error> {
     let kinds = asked.targets.iter().map(|path| Ok((path, targets::kind(path)?)));
     let kinds: Vec<(&PathBuf, Kind)> = kinds.collect::<Result<_, Error>>()?;
     let said = kinds.iter().find_map(|(_, kind)| match kind {
-        Kind::Environment(folders) => folders.iter().find_map(|folder| environment::build_of(folder)),
+        Kind::Environment(folders) => {
+            folders.iter().find_map(|folder| environment::build_of(folder))
+        }
         _ => None,
     });
     let build = asked.build.or(said).unwrap_or(Build { major: 3, minor: 14, free_threaded: true });
@@ -161,7 +167,9 @@ pub fn audit(asked: &Asked) -> Result<Audit, Error> {
         }
     }
     audit.find_ways(graph, &asked.from)?;
-    audit.hazards.sort_by(|a, b| (b.confidence, &a.file, a.line).cmp(&(a.confidence, &b.file, b.line)));
+    audit
+        .hazards
+        .sort_by(|a, b| (b.confidence, &a.file, a.line).cmp(&(a.confidence, &b.file, b.line)));
     Ok(audit)
 }
 
@@ -171,8 +179,14 @@ impl Audit {
         self.distributions.push(Weighty { distribution, weighed });
     }
 
-    /// Reads an environment, and returns the modules of the sources in it that are no distribution's.
-    fn environment(&mut self, folders: &[PathBuf], sources: bool, graph: &mut Graph) -> Vec<String> {
+    /// Reads an environment, and returns the modules of the sources in it that are no
+    /// distribution's.
+    fn environment(
+        &mut self,
+        folders: &[PathBuf],
+        sources: bool,
+        graph: &mut Graph,
+    ) -> Vec<String> {
         let mut found = environment::read(folders);
         skipping::in_environment(&mut found, self.build);
         look(found.modules_mut(), self.build);
@@ -216,7 +230,8 @@ impl Audit {
                 Err(refusal) => found.unreadable = Some(refusal.to_string()),
             }
         }
-        let is_bad = |found: &Found| found.is_taken_by(self.build) && found.switches_on() == Some(true);
+        let is_bad =
+            |found: &Found| found.is_taken_by(self.build) && found.switches_on() == Some(true);
         let is_searched = distribution.modules.iter().any(is_bad);
         if sources || is_searched {
             let mut texts = Vec::new();
@@ -255,7 +270,8 @@ impl Audit {
             arch: crate::image::Arch::X86_64,
         });
         let wants = crate::requirements::read(path, self.build, platform);
-        let wants = wants.map_err(|why| Error::Unreadable { path: path.to_owned(), why: why.to_string() })?;
+        let wants = wants
+            .map_err(|why| Error::Unreadable { path: path.to_owned(), why: why.to_string() })?;
         let (build, platform) = (self.build, Some(platform));
         self.wanted.extend(wants.wanted.into_iter().map(|one| one.weighed(build, platform)));
         self.notes.extend(wants.notes);
@@ -281,10 +297,13 @@ impl Audit {
     fn programs(&mut self, program: crate::source::Program) {
         self.sources += program.files;
         self.hazards.extend(program.hazards);
-        let unread =
-            program.unread.iter().map(|(path, why)| format!("'{}' was not read: {why}", path.display()));
+        let unread = program
+            .unread
+            .iter()
+            .map(|(path, why)| format!("'{}' was not read: {why}", path.display()));
         self.notes.extend(unread);
         let left = program.left_out.iter();
-        self.notes.extend(left.map(|(path, n)| format!("'{}' has {n} hazards more", path.display())));
+        self.notes
+            .extend(left.map(|(path, n)| format!("'{}' has {n} hazards more", path.display())));
     }
 }

@@ -1,10 +1,12 @@
 //! Claim against evidence: what a distribution says of free threading, and what its binaries say.
 //!
-//! A classifier of *3 - Stable* or higher is a claim, and so is a `manylinux` or `musllinux` wheel for a free-threaded build: its
-//! maker repaired it for others to install. A tag with `linux_`, `macosx_` or `win_` is none. Every build on such a machine by a
-//! free-threaded interpreter gets it, `pip install` of a source distribution too; on macOS and Windows the wheels of an index
-//! have the same tags, and nothing in the file tells the two apart. The first module that switches the GIL on breaks a claim for
-//! the whole process. A distribution whose modules all declare could make one.
+//! A classifier of *3 - Stable* or higher is a claim, and so is a `manylinux` or `musllinux` wheel
+//! for a free-threaded build: its maker repaired it for others to install. A tag with `linux_`,
+//! `macosx_` or `win_` is none. Every build on such a machine by a free-threaded interpreter gets
+//! it, `pip install` of a source distribution too; on macOS and Windows the wheels of an index have
+//! the same tags, and nothing in the file tells the two apart. The first module that switches the
+//! GIL on breaks a claim for the whole process. A distribution whose modules all declare could make
+//! one.
 
 use crate::found::{Distribution, Found};
 use crate::metadata::Claim;
@@ -52,8 +54,9 @@ pub fn weigh(distribution: &Distribution, build: Build) -> Weighed {
         claims.push(format!("classifier {}", claim.words()));
     }
     // `abi3` and bare wheels claim nothing: they were made for builds with a GIL.
-    let is_claim =
-        |tags: &&TagSet| tags.names_free_threading() && tags.is_repaired() && tags.serves(build, None);
+    let is_claim = |tags: &&TagSet| {
+        tags.names_free_threading() && tags.is_repaired() && tags.serves(build, None)
+    };
     let tag = distribution.wheel_tags.iter().find(is_claim);
     claims.extend(tag.map(|tags| format!("wheel {tags}")));
     let name = |found: &Found| found.module.clone().unwrap_or_else(|| found.path.clone());
@@ -87,7 +90,13 @@ mod tests {
     fn found(path: &str, verdict: Option<Verdict>) -> Found {
         let mut found = Found::new(path, PathBuf::from(path)).unwrap();
         let name = found.module.clone().unwrap().rsplit('.').next().unwrap().to_owned();
-        let judge = |verdict| Judgement { name, verdict, init: None, toolchain: None, evidence: Vec::new() };
+        let judge = |verdict| Judgement {
+            name,
+            verdict,
+            init: None,
+            toolchain: None,
+            evidence: Vec::new(),
+        };
         found.judgements.extend(verdict.map(judge));
         found
     }
@@ -123,7 +132,12 @@ mod tests {
             // Its wheel is for another build, and promises this one nothing.
             (None, "cp313-cp313t-manylinux_2_28_x86_64", vec![bad()], Standing::SwitchesOn),
             (None, "cp314-cp314t-musllinux_1_2_x86_64", vec![bad()], Standing::Broken),
-            (None, "cp314-cp314t-linux_x86_64.manylinux_2_28_x86_64", vec![bad()], Standing::Broken),
+            (
+                None,
+                "cp314-cp314t-linux_x86_64.manylinux_2_28_x86_64",
+                vec![bad()],
+                Standing::Broken,
+            ),
             // Every build here gives such a tag: nobody claimed anything.
             (None, "cp314-cp314t-linux_x86_64", vec![bad()], Standing::SwitchesOn),
             (None, "cp314-cp314t-linux_x86_64", vec![good()], Standing::CouldClaim),

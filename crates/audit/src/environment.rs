@@ -1,8 +1,9 @@
-//! An environment: the distributions in its folders, their extension modules, and the modules that are nobody's. Read from the
-//! files alone; no Python is started and no code of a `.pth` file runs.
+//! An environment: the distributions in its folders, their extension modules, and the modules that
+//! are nobody's. Read from the files alone; no Python is started and no code of a `.pth` file runs.
 //!
-//! Whose a module is, RECORD says; that it is there, the folder says. So each folder is walked once, and what no RECORD lists is
-//! *loose*. `.pth` files lead to more folders, those of editable installs among them; their `import` lines are named.
+//! Whose a module is, RECORD says; that it is there, the folder says. So each folder is walked
+//! once, and what no RECORD lists is *loose*. `.pth` files lead to more folders, those of editable
+//! installs among them; their `import` lines are named.
 
 mod folders;
 mod walk;
@@ -28,7 +29,8 @@ pub struct Environment {
     pub distributions: Vec<Distribution>,
     /// Extension modules that belong to no distribution, by path.
     pub loose: Vec<Found>,
-    /// Python files that belong to no distribution, each with the folder of `sys.path` it is below; not in the JSON.
+    /// Python files that belong to no distribution, each with the folder of `sys.path` it is below;
+    /// not in the JSON.
     #[serde(skip)]
     pub sources: Vec<(PathBuf, String)>,
     /// What was not read or not followed, in words.
@@ -46,8 +48,10 @@ impl Environment {
 
     /// Every module, with its distribution.
     pub fn modules(&self) -> impl Iterator<Item = (Option<&Distribution>, &Found)> {
-        let owned =
-            self.distributions.iter().flat_map(|one| one.modules.iter().map(move |found| (Some(one), found)));
+        let owned = self
+            .distributions
+            .iter()
+            .flat_map(|one| one.modules.iter().map(move |found| (Some(one), found)));
         owned.chain(self.loose.iter().map(|found| (None, found)))
     }
 
@@ -88,7 +92,9 @@ pub fn read(folders: &[PathBuf]) -> Environment {
         environment.folders.push(folder);
     }
     environment.distributions.iter_mut().for_each(Distribution::finish);
-    environment.distributions.sort_by_cached_key(|one| (crate::tags::normal(&one.name), one.version.clone()));
+    environment
+        .distributions
+        .sort_by_cached_key(|one| (crate::tags::normal(&one.name), one.version.clone()));
     environment.loose.sort_by(|a, b| a.path.cmp(&b.path));
     environment
 }
@@ -110,13 +116,16 @@ fn one_folder(
         environment.distributions.push(distribution);
     }
     // What lies where an editable install leads is that distribution's, wherever its metadata are.
-    let linked = editable.and_then(|name| environment.distributions.iter().position(|one| one.name == name));
+    let linked =
+        editable.and_then(|name| environment.distributions.iter().position(|one| one.name == name));
     for path in walk.files {
         let file = folder.join(&path);
         let owner = owner.remove(&path).or(linked);
         match owner.and_then(|index| environment.distributions.get_mut(index)) {
             Some(distribution) => distribution.take(&path, file),
-            None if crate::found::is_python(&path) => environment.sources.push((folder.to_owned(), path)),
+            None if crate::found::is_python(&path) => {
+                environment.sources.push((folder.to_owned(), path))
+            }
             None => environment.loose.extend(Found::new(&path, file)),
         }
     }
@@ -144,11 +153,13 @@ fn one_folder(
 }
 
 impl Distribution {
-    /// Whether a `.pth` file is one that an editable install of it makes: `__editable__.NAME-VERSION.pth`, `_NAME.pth`, `NAME.pth`.
+    /// Whether a `.pth` file is one that an editable install of it makes:
+    /// `__editable__.NAME-VERSION.pth`, `_NAME.pth`, `NAME.pth`.
     fn is_led_to_by(&self, pth: &str) -> bool {
         let stem = pth.strip_suffix(".pth").unwrap_or(pth);
-        let stem =
-            crate::tags::normal(stem.strip_prefix("__editable__.").unwrap_or(stem).trim_start_matches('_'));
+        let stem = crate::tags::normal(
+            stem.strip_prefix("__editable__.").unwrap_or(stem).trim_start_matches('_'),
+        );
         let name = crate::tags::normal(&self.name);
         !name.is_empty()
             && stem.strip_prefix(&name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
@@ -209,7 +220,8 @@ fn distribution(folder: &Path, info: &str) -> (Distribution, Vec<String>) {
 /// Whether `direct_url.json` (PEP 610) says that a distribution is a link to its sources.
 fn is_editable(bytes: &[u8]) -> bool {
     // The one field of a small file that installers write: JSON's spaces are all that can differ.
-    let text: String = String::from_utf8_lossy(bytes).chars().filter(|c| !c.is_whitespace()).collect();
+    let text: String =
+        String::from_utf8_lossy(bytes).chars().filter(|c| !c.is_whitespace()).collect();
     text.contains("\"editable\":true")
 }
 

@@ -1,4 +1,5 @@
-//! What an audit found: distributions and their extension modules. These are the words of the verb's JSON.
+//! What an audit found: distributions and their extension modules. These are the words of the
+//! verb's JSON.
 
 mod skipped;
 
@@ -11,11 +12,12 @@ use serde::{Serialize, Serializer};
 pub use skipped::{SkipReason, Skipped};
 use std::path::{Path, PathBuf};
 
-/// A file that, by its name, is an extension module. Whether it really is one shows when it is judged: a library in a package's
-/// folder may have such a name too.
+/// A file that, by its name, is an extension module. Whether it really is one shows when it is
+/// judged: a library in a package's folder may have such a name too.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Found {
-    /// Its path below the folder of `sys.path` that it is in, or in its wheel as if that were installed; `/` between parts.
+    /// Its path below the folder of `sys.path` that it is in, or in its wheel as if that were
+    /// installed; `/` between parts.
     pub path: String,
     /// Where it is on disk, or its path in its wheel.
     #[serde(serialize_with = "as_text")]
@@ -35,7 +37,8 @@ pub struct Found {
 }
 
 impl Found {
-    /// A file by its path below a folder of `sys.path`; `None` if it is no extension module by its name.
+    /// A file by its path below a folder of `sys.path`; `None` if it is no extension module by its
+    /// name.
     #[must_use]
     pub fn new(path: &str, file: PathBuf) -> Option<Found> {
         let name = names::parse(path.rsplit('/').next()?)?;
@@ -50,13 +53,15 @@ impl Found {
         })
     }
 
-    /// Returns whether that build imports it, as far as is known: a file for another build or platform does it no harm.
+    /// Returns whether that build imports it, as far as is known: a file for another build or
+    /// platform does it no harm.
     #[must_use]
     pub fn is_taken_by(&self, build: Build) -> bool {
         self.skipped.is_none() && self.module.is_some() && self.abi.taken_by(build)
     }
 
-    /// What the module of this file's own name does, or the only one in it, if it has been judged; others share the file.
+    /// What the module of this file's own name does, or the only one in it, if it has been judged;
+    /// others share the file.
     #[must_use]
     pub fn judgement(&self) -> Option<&Judgement> {
         let last = self.module.as_deref().and_then(|name| name.rsplit('.').next());
@@ -64,7 +69,8 @@ impl Found {
         own.or_else(|| self.judgements.first().filter(|_| self.judgements.len() == 1))
     }
 
-    /// Whether importing it switches the GIL on; `None` where that is unknown or it has not been judged.
+    /// Whether importing it switches the GIL on; `None` where that is unknown or it has not been
+    /// judged.
     #[must_use]
     pub fn switches_on(&self) -> Option<bool> {
         self.judgement().map(|judgement| &judgement.verdict).and_then(Verdict::switches_on)
@@ -158,7 +164,10 @@ fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error>
 }
 
 #[allow(clippy::ref_option)] // serde's signature
-fn as_optional_text<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+fn as_optional_text<S: Serializer>(
+    path: &Option<PathBuf>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     match path {
         Some(path) => as_text(path, serializer),
         None => serializer.serialize_none(),

@@ -1,7 +1,9 @@
-//! One binary as data: what is at an address, which pointers its loader would make, what it exports and what it imports.
+//! One binary as data: what is at an address, which pointers its loader would make, what it exports
+//! and what it imports.
 //!
-//! The three formats of the world (ELF, Mach-O, PE) say the same things in different ways; from here on it does not matter which
-//! it was. Addresses are the image's own, as if it were loaded where it asks to be.
+//! The three formats of the world (ELF, Mach-O, PE) say the same things in different ways; from
+//! here on it does not matter which it was. Addresses are the image's own, as if it were loaded
+//! where it asks to be.
 
 mod build;
 mod elf;
@@ -82,7 +84,8 @@ pub struct Image<'a> {
     pub arch: Arch,
     pub(crate) file: &'a [u8],
     pub(crate) segments: Vec<Segment>,
-    /// What it exports: names as C has them (Mach-O's leading underscore is taken off), with addresses.
+    /// What it exports: names as C has them (Mach-O's leading underscore is taken off), with
+    /// addresses.
     pub exports: BTreeMap<String, u64>,
     /// Every name it imports.
     pub imports: Vec<String>,
@@ -90,16 +93,19 @@ pub struct Image<'a> {
     pub(crate) pointers: FxHashMap<u64, u64>,
     /// Cells that the loader fills with an import's address: an index of `imports`.
     pub(crate) cells: FxHashMap<u64, usize>,
-    /// Code that only jumps through such a cell (PLT entries, Mach-O stubs, import thunks): an index of `imports`.
+    /// Code that only jumps through such a cell (PLT entries, Mach-O stubs, import thunks): an
+    /// index of `imports`.
     pub(crate) stubs: FxHashMap<u64, usize>,
-    /// Such code that leads back into this image, since its loader is to look up what it exports itself: where to.
+    /// Such code that leads back into this image, since its loader is to look up what it exports
+    /// itself: where to.
     pub(crate) jumps: FxHashMap<u64, u64>,
     /// Libraries it needs.
     pub libraries: Vec<String>,
 }
 
 impl<'a> Image<'a> {
-    /// The images in a file: one, or as many as a universal Mach-O file has for machines that are known here.
+    /// The images in a file: one, or as many as a universal Mach-O file has for machines that are
+    /// known here.
     ///
     /// # Errors
     /// It is no binary, one for another machine, or one whose parts lie outside of it.
@@ -122,7 +128,8 @@ impl<'a> Image<'a> {
         &self.segments
     }
 
-    /// The bytes from `address` on, at least `len` of them, as the file has them: pointers are not filled in.
+    /// The bytes from `address` on, at least `len` of them, as the file has them: pointers are not
+    /// filled in.
     #[must_use]
     pub fn bytes(&self, address: u64, len: usize) -> Option<&'a [u8]> {
         self.from(address).filter(|bytes| bytes.len() >= len)
@@ -139,7 +146,8 @@ impl<'a> Image<'a> {
     /// The code from `address` on.
     #[must_use]
     pub fn code(&self, address: u64) -> Option<&'a [u8]> {
-        let is_code = |segment: &&Segment| segment.executable && segment.addresses.contains(&address);
+        let is_code =
+            |segment: &&Segment| segment.executable && segment.addresses.contains(&address);
         self.segments.iter().find(is_code)?;
         self.from(address)
     }
@@ -149,7 +157,11 @@ impl<'a> Image<'a> {
     pub fn word(&self, address: u64) -> Option<u64> {
         match self.bytes(address, 8) {
             Some(bytes) => Some(u64::from_le_bytes(bytes.first_chunk().copied()?)),
-            None => self.segments.iter().any(|segment| segment.addresses.contains(&address)).then_some(0),
+            None => self
+                .segments
+                .iter()
+                .any(|segment| segment.addresses.contains(&address))
+                .then_some(0),
         }
     }
 
@@ -158,7 +170,11 @@ impl<'a> Image<'a> {
     pub fn half(&self, address: u64) -> Option<u32> {
         match self.bytes(address, 4) {
             Some(bytes) => Some(u32::from_le_bytes(bytes.first_chunk().copied()?)),
-            None => self.segments.iter().any(|segment| segment.addresses.contains(&address)).then_some(0),
+            None => self
+                .segments
+                .iter()
+                .any(|segment| segment.addresses.contains(&address))
+                .then_some(0),
         }
     }
 
@@ -176,10 +192,14 @@ impl<'a> Image<'a> {
         if let Some(&target) = self.pointers.get(&address) {
             return Some(Target::Inside(target));
         }
-        self.cells.get(&address).and_then(|&index| self.imports.get(index)).map(|name| Target::Import(name))
+        self.cells
+            .get(&address)
+            .and_then(|&index| self.imports.get(index))
+            .map(|name| Target::Import(name))
     }
 
-    /// Every cell that the loader fills with an address of this image, and that address; in no order.
+    /// Every cell that the loader fills with an address of this image, and that address; in no
+    /// order.
     pub fn pointers(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         self.pointers.iter().map(|(&cell, &target)| (cell, target))
     }
@@ -190,8 +210,9 @@ impl<'a> Image<'a> {
         self.stubs.get(&address).and_then(|&index| self.imports.get(index)).map(String::as_str)
     }
 
-    /// Where code at `address` leads that only jumps: to an import, or to a function of this image that is called as an import
-    /// is, because another library may replace it (what non-static functions of an ELF library look like).
+    /// Where code at `address` leads that only jumps: to an import, or to a function of this image
+    /// that is called as an import is, because another library may replace it (what non-static
+    /// functions of an ELF library look like).
     #[must_use]
     pub fn jump(&self, address: u64) -> Option<Target<'_>> {
         self.stub(address)

@@ -1,8 +1,10 @@
-//! The way by which importing one module imports another: what would pull in the extension that switches the GIL on.
+//! The way by which importing one module imports another: what would pull in the extension that
+//! switches the GIL on.
 //!
-//! A static graph of `import` statements. It is searched from the entry on, and a file is parsed when it is reached. A way of
-//! imports that surely run is preferred to one with an import that may be skipped or fail, and that to one with an import in a
-//! function; which it is, the chain says. What is imported by a computed name is not seen.
+//! A static graph of `import` statements. It is searched from the entry on, and a file is parsed
+//! when it is reached. A way of imports that surely run is preferred to one with an import that may
+//! be skipped or fail, and that to one with an import in a function; which it is, the chain says.
+//! What is imported by a computed name is not seen.
 
 mod chain;
 
@@ -99,13 +101,16 @@ impl Modules {
 
     fn add_extension(&mut self, found: &Found, build: Build) {
         if let Some(name) = found.module.clone().filter(|_| found.is_taken_by(build)) {
-            let is_package = found.path.rsplit('/').next().is_some_and(|file| file.starts_with("__init__."));
-            self.by_name.insert(name, Module { file: found.file.clone(), is_package, is_source: false });
+            let is_package =
+                found.path.rsplit('/').next().is_some_and(|file| file.starts_with("__init__."));
+            self.by_name
+                .insert(name, Module { file: found.file.clone(), is_package, is_source: false });
         }
     }
 
-    /// Looks for the ways from entries (modules' names) to targets, of imports as certain as `most` or more. `load` reads a source by the path it was added with: from
-    /// disk ([`from_disk`]) or out of a wheel.
+    /// Looks for the ways from entries (modules' names) to targets, of imports as certain as `most`
+    /// or more. `load` reads a source by the path it was added with: from disk ([`from_disk`]) or
+    /// out of a wheel.
     pub fn chains(
         &self,
         entries: &[String],
@@ -113,7 +118,8 @@ impl Modules {
         most: When,
         load: impl Fn(&Path) -> Result<Vec<u8>, String> + Sync,
     ) -> Chains {
-        let mut search = Search { modules: self, load, parsed: FxHashMap::default(), notes: Vec::new() };
+        let mut search =
+            Search { modules: self, load, parsed: FxHashMap::default(), notes: Vec::new() };
         let mut left: Vec<&str> = targets.iter().map(String::as_str).collect();
         let mut chains = Vec::new();
         for when in [When::Always, When::Guarded, When::Later] {
@@ -153,8 +159,10 @@ impl<L: Fn(&Path) -> Result<Vec<u8>, String> + Sync> Search<'_, L> {
     fn pass(&mut self, entries: &[String], targets: &[&str], most: When) -> Vec<Chain> {
         let mut from: FxHashMap<String, Option<Step>> = FxHashMap::default();
         let mut waiting = Vec::new();
-        for name in
-            entries.iter().filter(|entry| entry.len() <= LONGEST_NAME).flat_map(|entry| prefixes(entry))
+        for name in entries
+            .iter()
+            .filter(|entry| entry.len() <= LONGEST_NAME)
+            .flat_map(|entry| prefixes(entry))
         {
             if self.modules.by_name.contains_key(name) && !from.contains_key(name) {
                 from.insert(name.to_owned(), None);
@@ -166,10 +174,18 @@ impl<L: Fn(&Path) -> Result<Vec<u8>, String> + Sync> Search<'_, L> {
             self.parse(&waiting);
             for name in std::mem::take(&mut waiting) {
                 let Some(module) = self.modules.by_name.get(&name) else { continue };
-                for edge in self.parsed.get(&name).into_iter().flatten().filter(|edge| edge.when <= most) {
+                for edge in
+                    self.parsed.get(&name).into_iter().flatten().filter(|edge| edge.when <= most)
+                {
                     if !from.contains_key(&edge.to) {
                         let (file, line, when) = (module.file.clone(), edge.line, edge.when);
-                        let step = Step { module: name.clone(), file, line, imports: edge.to.clone(), when };
+                        let step = Step {
+                            module: name.clone(),
+                            file,
+                            line,
+                            imports: edge.to.clone(),
+                            when,
+                        };
                         from.insert(edge.to.clone(), Some(step));
                         waiting.push(edge.to.clone());
                     }
@@ -198,7 +214,8 @@ impl<L: Fn(&Path) -> Result<Vec<u8>, String> + Sync> Search<'_, L> {
         }
         for ((name, module), imports) in source::imports_of_all(files, &self.load) {
             let imports = imports.unwrap_or_else(|why| {
-                self.notes.push(format!("what '{}' imports is not known: {why}", module.file.display()));
+                self.notes
+                    .push(format!("what '{}' imports is not known: {why}", module.file.display()));
                 Vec::new()
             });
             let edges = self.edges(name, module, imports);
@@ -271,7 +288,8 @@ fn way(target: &str, from: &FxHashMap<String, Option<Step>>) -> Chain {
     Chain { target: target.to_owned(), steps, when }
 }
 
-/// The module that a path is, for an entry that the user gave as a file of an environment: `app/main.py` is `app.main`.
+/// The module that a path is, for an entry that the user gave as a file of an environment:
+/// `app/main.py` is `app.main`.
 #[must_use]
 pub fn entry(text: &str) -> String {
     if !is_python(text) {

@@ -1,7 +1,8 @@
-//! Which wheels the index has: asked only when the user asks, through the installer the user has, with its settings, mirrors and
-//! credentials. ungil knows no index itself.
+//! Which wheels the index has: asked only when the user asks, through the installer the user has,
+//! with its settings, mirrors and credentials. ungil knows no index itself.
 //!
-//! uv writes a lock file of one package, which lists all its wheels. pip says which wheel it would take.
+//! uv writes a lock file of one package, which lists all its wheels. pip says which wheel it would
+//! take.
 
 mod child;
 mod survey;
@@ -89,10 +90,13 @@ pub fn ask(
     platform: Platform,
     patience: Patience,
 ) -> Result<Available, Error> {
-    // It becomes an argument, or a line of a file: it must not be able to be an option or another line.
+    // It becomes an argument, or a line of a file: it must not be able to be an option or another
+    // line.
     let plain = |text: &str| {
         let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '+' | '!');
-        text.len() <= 200 && text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(good)
+        text.len() <= 200
+            && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && text.chars().all(good)
     };
     if let Some(bad) = [Some(name), version].into_iter().flatten().find(|text| !plain(text)) {
         return Err(Error::Name(bad.chars().take(100).collect()));
@@ -127,12 +131,20 @@ fn ask_uv(
         "--no-header",
     ]);
     // Of a universal lock no wheel is left out; and uv needs no interpreter for it.
-    command.args(["--universal", "--python-version", &build.version(), "--format", "pylock.toml", "-"]);
+    command.args([
+        "--universal",
+        "--python-version",
+        &build.version(),
+        "--format",
+        "pylock.toml",
+        "-",
+    ]);
     let answer = child::run(command, Some(input), patience)?;
     let odd = |why: String| Error::Odd(why);
     let wants = requirements::lock(&answer, Path::new("pylock.toml"), build, platform);
     let wants = wants.map_err(|error| odd(error.to_string()))?;
-    let is_it = |one: &requirements::Wanted| crate::tags::normal(&one.name) == crate::tags::normal(name);
+    let is_it =
+        |one: &requirements::Wanted| crate::tags::normal(&one.name) == crate::tags::normal(name);
     // A fork of the resolution has another version, for other Pythons.
     let mut all = wants.wanted.into_iter().filter(is_it);
     let first = all.next().ok_or_else(|| odd(format!("'{name}' is not in it")))?;
@@ -166,10 +178,24 @@ fn ask_pip(
         "--dry-run",
         "--quiet",
     ]);
-    command.args(["--ignore-installed", "--no-deps", "--only-binary=:all:", "--report", "-", "--target"]);
-    // Nothing is installed; pip demands a folder of its own when it is asked about another Python than its own.
-    command.arg(folder.path()).args(["--implementation", "cp", "--python-version", &build.version()]);
-    // pip holds Requires-Python against the Python it runs in, not the one it is asked about; the tags decide.
+    command.args([
+        "--ignore-installed",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--report",
+        "-",
+        "--target",
+    ]);
+    // Nothing is installed; pip demands a folder of its own when it is asked about another Python
+    // than its own.
+    command.arg(folder.path()).args([
+        "--implementation",
+        "cp",
+        "--python-version",
+        &build.version(),
+    ]);
+    // pip holds Requires-Python against the Python it runs in, not the one it is asked about; the
+    // tags decide.
     command.arg("--ignore-requires-python");
     let stable = if build.free_threaded { "abi3t" } else { "abi3" };
     command.args(["--abi", &build.abi(), "--abi", stable, "--abi", "none"]);
@@ -181,9 +207,11 @@ fn ask_pip(
         Ok(answer) => answer,
         // This is an answer: no wheel of it is for that build.
         Err(Error::Said(said))
-            if said.contains("No matching distribution found") && !said.contains("(from versions: none)") =>
+            if said.contains("No matching distribution found")
+                && !said.contains("(from versions: none)") =>
         {
-            let version = wanted.split_once("==").map(|(_, version)| version.to_owned()).unwrap_or_default();
+            let version =
+                wanted.split_once("==").map(|(_, version)| version.to_owned()).unwrap_or_default();
             return Ok(Available {
                 name: name.to_owned(),
                 version,
@@ -192,7 +220,9 @@ fn ask_pip(
                 complete: false,
             });
         }
-        Err(Error::Said(said)) if said.contains("(from versions: none)") => return Err(Error::Nothing),
+        Err(Error::Said(said)) if said.contains("(from versions: none)") => {
+            return Err(Error::Nothing);
+        }
         Err(error) => return Err(error),
     };
     let wheels: Vec<WheelName> = wheel_names(&answer);
@@ -213,7 +243,8 @@ fn wheel_names(report: &str) -> Vec<WheelName> {
     names
 }
 
-/// Tags that pip takes for a platform. It must be told every one; newer ones are those a wheel may need, older ones what it may have.
+/// Tags that pip takes for a platform. It must be told every one; newer ones are those a wheel may
+/// need, older ones what it may have.
 fn platform_tags(platform: Platform) -> Vec<String> {
     let arch = match (platform.system, platform.arch) {
         (System::MacOs, Arch::Aarch64) => "arm64",
@@ -222,17 +253,22 @@ fn platform_tags(platform: Platform) -> Vec<String> {
     };
     match platform.system {
         System::Linux => {
-            let old = ["manylinux1", "manylinux2010", "manylinux2014"].map(|tag| format!("{tag}_{arch}"));
+            let old =
+                ["manylinux1", "manylinux2010", "manylinux2014"].map(|tag| format!("{tag}_{arch}"));
             (5..=42).rev().map(|minor| format!("manylinux_2_{minor}_{arch}")).chain(old).collect()
         }
-        System::LinuxMusl => (1..=3).rev().map(|minor| format!("musllinux_1_{minor}_{arch}")).collect(),
+        System::LinuxMusl => {
+            (1..=3).rev().map(|minor| format!("musllinux_1_{minor}_{arch}")).collect()
+        }
         System::MacOs => {
             let versions = (11..=26)
                 .rev()
                 .map(|major| format!("{major}_0"))
                 .chain(["10_15".to_owned(), "10_9".to_owned()]);
             versions
-                .flat_map(|version| [arch, "universal2"].map(|arch| format!("macosx_{version}_{arch}")))
+                .flat_map(|version| {
+                    [arch, "universal2"].map(|arch| format!("macosx_{version}_{arch}"))
+                })
                 .collect()
         }
         System::Windows => {

@@ -1,9 +1,11 @@
 //! What an extension module says of the GIL, by reading its init function.
 //!
-//! A module says it in one of three ways: in the slots of the definition that `PyInit_X` hands over, in the slots that `PyModExport_X`
-//! hands over, or, if `PyInit_X` makes the module itself, by calling `PyUnstable_Module_SetGIL`. All three show in what the init
-//! function does, so it is that which is read, instruction by instruction: [`walk`]. Searching the binary for something
-//! that looks like a definition finds what is never used, and does not find what is made at run time.
+//! A module says it in one of three ways: in the slots of the definition that `PyInit_X` hands
+//! over, in the slots that `PyModExport_X` hands over, or, if `PyInit_X` makes the module itself,
+//! by calling `PyUnstable_Module_SetGIL`. All three show in what the init function does, so it is
+//! that which is read, instruction by instruction: [`walk`]. Searching the binary for something
+//! that looks like a definition finds what is never used, and does not find what is made at run
+//! time.
 
 mod arm;
 mod flow;
@@ -35,8 +37,9 @@ const MODULES: usize = 4_096;
 /// The most instructions that are followed of one binary, all its modules together.
 const STEPS: u32 = 1_000_000;
 
-/// Judges every extension module that a binary holds: one for each `PyInit_X` or `PyModExport_X` that it exports. None, if it is no
-/// extension module. Two of one name where it exports both: 3.15 takes the second, older versions know the first alone.
+/// Judges every extension module that a binary holds: one for each `PyInit_X` or `PyModExport_X`
+/// that it exports. None, if it is no extension module. Two of one name where it exports both: 3.15
+/// takes the second, older versions know the first alone.
 #[must_use]
 pub fn judge(image: &Image) -> Vec<Judgement> {
     let mut found: Vec<(&str, u64, bool)> = Vec::new();
@@ -57,7 +60,11 @@ pub fn judge(image: &Image) -> Vec<Judgement> {
         let (verdict, init, evidence) = if steps > 0 {
             one(image, &roles, name, address, exports, &mut steps)
         } else {
-            (Verdict::Unknown("the binary has more modules than can be followed".into()), None, Vec::new())
+            (
+                Verdict::Unknown("the binary has more modules than can be followed".into()),
+                None,
+                Vec::new(),
+            )
         };
         judgements.push(Judgement {
             name: name.to_owned(),
@@ -70,8 +77,8 @@ pub fn judge(image: &Image) -> Vec<Judgement> {
     judgements
 }
 
-/// The module whose init function a symbol is, and whether it is one that exports slots. A name that is not ASCII is in Punycode, after
-/// a `U` (PEP 489).
+/// The module whose init function a symbol is, and whether it is one that exports slots. A name
+/// that is not ASCII is in Punycode, after a `U` (PEP 489).
 fn init_of(symbol: &str) -> Option<(&str, bool)> {
     let (name, exports) = match symbol.strip_prefix("PyModExport") {
         Some(rest) => (rest, true),
@@ -83,11 +90,21 @@ fn init_of(symbol: &str) -> Option<(&str, bool)> {
 
 type Judged = (Verdict, Option<Init>, Vec<Evidence>);
 
-fn one(image: &Image, roles: &[Role], name: &str, address: u64, exports: bool, steps: &mut u32) -> Judged {
+fn one(
+    image: &Image,
+    roles: &[Role],
+    name: &str,
+    address: u64,
+    exports: bool,
+    steps: &mut u32,
+) -> Judged {
     let has = |role| roles.contains(&role);
-    if !exports && !has(Role::DefInit) && !has(Role::SetGil) && (has(Role::Create) || has(Role::Named)) {
-        let what =
-            "it makes its module itself, and imports neither PyModuleDef_Init nor PyUnstable_Module_SetGIL";
+    if !exports
+        && !has(Role::DefInit)
+        && !has(Role::SetGil)
+        && (has(Role::Create) || has(Role::Named))
+    {
+        let what = "it makes its module itself, and imports neither PyModuleDef_Init nor PyUnstable_Module_SetGIL";
         let evidence = vec![Evidence { what: what.into(), address: Some(address) }];
         return (Verdict::DoesNotDeclare, Some(Init::SinglePhase), evidence);
     }
@@ -97,8 +114,8 @@ fn one(image: &Image, roles: &[Role], name: &str, address: u64, exports: bool, s
         return judged;
     }
     // The second evidence: a definition of that name among the file's own data.
-    let only_defines =
-        !has(Role::SetGil) || walked.outcomes.iter().all(|one| !matches!(one, Outcome::Module { .. }));
+    let only_defines = !has(Role::SetGil)
+        || walked.outcomes.iter().all(|one| !matches!(one, Outcome::Module { .. }));
     match named::definition(image, name).filter(|_| only_defines) {
         Some(reading) => {
             let (verdict, mut evidence) = of_reading(reading);
@@ -126,7 +143,9 @@ fn of_outcomes(walked: &Walked, exports: bool) -> Judged {
     let mut all: Vec<Judged> = Vec::new();
     for outcome in walked.outcomes.iter().filter(|outcome| !is_before(outcome, &walked.outcomes)) {
         let judged = match outcome {
-            Outcome::Definition(reading, _) | Outcome::Slots(reading) if reading.said == Said::Nonsense => {
+            Outcome::Definition(reading, _) | Outcome::Slots(reading)
+                if reading.said == Said::Nonsense =>
+            {
                 continue;
             }
             Outcome::Definition(reading, at) => {
@@ -157,10 +176,16 @@ fn of_outcomes(walked: &Walked, exports: bool) -> Judged {
                 true => "no way through its init function could be followed to its end".into(),
                 false => "every way through its init function fails".into(),
             });
-            (Verdict::Unknown(format!("{why}, and none was found that hands over {what}")), None, Vec::new())
+            (
+                Verdict::Unknown(format!("{why}, and none was found that hands over {what}")),
+                None,
+                Vec::new(),
+            )
         }
         // A module that is seen to say nothing may say it where the walk did not get.
-        (1, Some(gap)) if all[0].0 == Verdict::DoesNotDeclare && all[0].1 == Some(Init::SinglePhase) => {
+        (1, Some(gap))
+            if all[0].0 == Verdict::DoesNotDeclare && all[0].1 == Some(Init::SinglePhase) =>
+        {
             let (_, init, evidence) = all.swap_remove(0);
             (Verdict::Unknown(gap), init, evidence)
         }
@@ -181,8 +206,9 @@ fn of_outcomes(walked: &Walked, exports: bool) -> Judged {
     }
 }
 
-/// Whether an outcome has slots that are blank, and another has the same ones filled. A static variable of C++ is filled on the way
-/// that initialises it, and that is the way of the first import.
+/// Whether an outcome has slots that are blank, and another has the same ones filled. A static
+/// variable of C++ is filled on the way that initialises it, and that is the way of the first
+/// import.
 fn is_before(outcome: &Outcome, all: &[Outcome]) -> bool {
     let slots = |one: &Outcome| match one {
         Outcome::Definition(reading, _) | Outcome::Slots(reading) => reading.slots,
@@ -196,7 +222,8 @@ fn of_module(gil: Option<(Value, u64)>, made: Option<u64>, passed: Option<u64>) 
     if let Some(made) = made {
         evidence.push(Evidence { what: "it makes its module itself".into(), address: Some(made) });
     }
-    let mut found = |what: &str, at| evidence.push(Evidence { what: what.into(), address: Some(at) });
+    let mut found =
+        |what: &str, at| evidence.push(Evidence { what: what.into(), address: Some(at) });
     let verdict = match (gil, passed) {
         (Some((Value::Known(1), at)), _) => {
             found("PyUnstable_Module_SetGIL is told 1 (not used)", at);
@@ -215,10 +242,13 @@ fn of_module(gil: Option<(Value, u64)>, made: Option<u64>, passed: Option<u64>) 
         }
         (None, Some(at)) => {
             found("a call that could not be followed", at);
-            Verdict::Unknown(format!("the call at {at:#x}, which may say it, could not be followed"))
+            Verdict::Unknown(format!(
+                "the call at {at:#x}, which may say it, could not be followed"
+            ))
         }
         (None, None) if made.is_none() => Verdict::Unknown(
-            "it hands over what other code makes, and that is not in this binary or not seen".into(),
+            "it hands over what other code makes, and that is not in this binary or not seen"
+                .into(),
         ),
         (None, None) => Verdict::DoesNotDeclare,
     };

@@ -1,18 +1,21 @@
 //! Environment markers (PEP 508): whether a requirement is wanted on a given build and machine.
 //!
-//! Evaluated as they are read, with a third answer, *unknown*, for what a target does not say (a kernel's version). The crates
-//! there are turn a marker into a decision diagram first, in memory that is never given back; a hostile lock file could fill that.
+//! Evaluated as they are read, with a third answer, *unknown*, for what a target does not say (a
+//! kernel's version). The crates there are turn a marker into a decision diagram first, in memory
+//! that is never given back; a hostile lock file could fill that.
 
 use crate::target::{Build, Platform, System};
 use pep440_rs::{Version, VersionSpecifier};
 use std::str::FromStr;
 
-/// A longer marker is not read. The longest of lock files, which resolvers made, have a few thousand bytes.
+/// A longer marker is not read. The longest of lock files, which resolvers made, have a few
+/// thousand bytes.
 const LONGEST: usize = 32 << 10;
 /// Brackets in brackets.
 const DEEPEST: usize = 64;
 
-/// Whether a marker holds for a build on a platform, without extras. `None` if that cannot be told, or it is no marker.
+/// Whether a marker holds for a build on a platform, without extras. `None` if that cannot be told,
+/// or it is no marker.
 #[must_use]
 pub fn holds(marker: &str, build: Build, platform: Platform) -> Option<bool> {
     if marker.len() > LONGEST {
@@ -88,7 +91,10 @@ impl<'a> Reader<'a> {
             self.rest = rest;
             return Some(Side::Text(text));
         }
-        let end = self.rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(self.rest.len());
+        let end = self
+            .rest
+            .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .unwrap_or(self.rest.len());
         let (name, rest) = self.rest.split_at(end);
         self.rest = rest;
         (!name.is_empty()).then_some(Side::Variable(name))
@@ -102,7 +108,9 @@ impl<'a> Reader<'a> {
             return self.word("in").then_some("not in");
         }
         // The longer before those they begin with.
-        ["===", "==", "~=", "!=", "<=", ">=", "<", ">"].into_iter().find(|operator| self.symbol(operator))
+        ["===", "==", "~=", "!=", "<=", ">=", "<", ">"]
+            .into_iter()
+            .find(|operator| self.symbol(operator))
     }
 
     fn symbol(&mut self, symbol: &str) -> bool {
@@ -113,7 +121,8 @@ impl<'a> Reader<'a> {
 
     fn word(&mut self, word: &str) -> bool {
         let rest = self.rest.trim_start().strip_prefix(word);
-        let rest = rest.filter(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'));
+        let rest =
+            rest.filter(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'));
         self.rest = rest.unwrap_or(self.rest);
         rest.is_some()
     }
@@ -122,13 +131,15 @@ impl<'a> Reader<'a> {
     fn compare(&self, name: &str, operator: &str, text: &str, flipped: bool) -> Option<bool> {
         let versions: &[String] = match name {
             "python_version" => &[self.build.version()],
-            // A build does not say which patch release it is: the answer must be the same for all of them.
+            // A build does not say which patch release it is: the answer must be the same for all
+            // of them.
             "python_full_version" | "implementation_version" => {
                 &[format!("{}.0", self.build.version()), format!("{}.999", self.build.version())]
             }
             _ => return compare_text(self.text(name)?, operator, text, flipped),
         };
-        let mut answers = versions.iter().map(|version| compare_version(version, operator, text, flipped));
+        let mut answers =
+            versions.iter().map(|version| compare_version(version, operator, text, flipped));
         let first = answers.next()??;
         answers.all(|answer| answer == Some(first)).then_some(first)
     }

@@ -1,7 +1,9 @@
-//! What a distribution says of itself: METADATA (core metadata, PEP 566 and later), WHEEL (PEP 427) and RECORD (PEP 376).
+//! What a distribution says of itself: METADATA (core metadata, PEP 566 and later), WHEEL (PEP 427)
+//! and RECORD (PEP 376).
 //!
-//! Core metadata are mail headers in UTF-8, without the encodings of mail. Every distribution has some lines that are wrong, so a
-//! line that is not understood is passed over; what is used is what an installer would use.
+//! Core metadata are mail headers in UTF-8, without the encodings of mail. Every distribution has
+//! some lines that are wrong, so a line that is not understood is passed over; what is used is what
+//! an installer would use.
 
 use crate::tags::TagSet;
 use serde::Serialize;
@@ -9,7 +11,8 @@ use serde::Serialize;
 /// More of a metadata file is not read; the largest of PyPI have a few hundred KiB, of description.
 pub const LARGEST: usize = 8 << 20;
 
-/// What a project says of free threading, by its classifier `Programming Language :: Python :: Free Threading`.
+/// What a project says of free threading, by its classifier `Programming Language :: Python :: Free
+/// Threading`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Claim {
@@ -72,7 +75,8 @@ pub struct Metadata {
 }
 
 impl Metadata {
-    /// Reads the headers of METADATA or PKG-INFO; bytes that are not UTF-8 become replacement characters.
+    /// Reads the headers of METADATA or PKG-INFO; bytes that are not UTF-8 become replacement
+    /// characters.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Metadata {
         let mut metadata = Metadata::default();
@@ -80,7 +84,9 @@ impl Metadata {
             match key.as_str() {
                 "name" => metadata.name = metadata.name.or(Some(value)),
                 "version" => metadata.version = metadata.version.or(Some(value)),
-                "requires-python" => metadata.requires_python = metadata.requires_python.or(Some(value)),
+                "requires-python" => {
+                    metadata.requires_python = metadata.requires_python.or(Some(value))
+                }
                 "requires-dist" => metadata.requires.push(value),
                 "classifier" => metadata.claim = metadata.claim.max(Claim::parse(&value)),
                 _ => {}
@@ -94,7 +100,8 @@ impl Metadata {
 #[must_use]
 pub fn wheel_tags(bytes: &[u8]) -> Vec<TagSet> {
     let text = text(bytes);
-    let tags = headers(&text).filter(|(key, _)| key == "tag").filter_map(|(_, tag)| TagSet::parse(&tag));
+    let tags =
+        headers(&text).filter(|(key, _)| key == "tag").filter_map(|(_, tag)| TagSet::parse(&tag));
     tags.take(1_000).collect()
 }
 
@@ -117,14 +124,19 @@ pub fn record(bytes: &[u8]) -> Vec<String> {
 #[must_use]
 pub fn top_level(bytes: &[u8]) -> Vec<String> {
     let text = text(bytes);
-    text.lines().map(str::trim).filter(|name| crate::names::is_identifier(name)).map(str::to_owned).collect()
+    text.lines()
+        .map(str::trim)
+        .filter(|name| crate::names::is_identifier(name))
+        .map(str::to_owned)
+        .collect()
 }
 
 fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
     String::from_utf8_lossy(bytes.get(..LARGEST).unwrap_or(bytes))
 }
 
-/// Keys in lower case, and values with their continuation lines, up to the empty line after which the description begins.
+/// Keys in lower case, and values with their continuation lines, up to the empty line after which
+/// the description begins.
 fn headers(text: &str) -> impl Iterator<Item = (String, String)> + '_ {
     let mut lines =
         text.trim_start_matches('\u{feff}').lines().take_while(|line| !line.is_empty()).peekable();
@@ -162,7 +174,9 @@ mod tests {
     #[test]
     fn claims_are_told_by_their_level() {
         let about = "Programming Language :: Python :: Free Threading";
-        for claim in [Claim::Unspecified, Claim::Unstable, Claim::Beta, Claim::Stable, Claim::Resilient] {
+        for claim in
+            [Claim::Unspecified, Claim::Unstable, Claim::Beta, Claim::Stable, Claim::Resilient]
+        {
             assert_eq!(
                 Claim::parse(&format!("Programming Language :: Python :: {}", claim.words())),
                 Some(claim)
@@ -181,8 +195,9 @@ mod tests {
 
     #[test]
     fn a_wheel_file_has_its_tags() {
-        let tags =
-            wheel_tags(b"Wheel-Version: 1.0\nTag: cp314-cp314t-linux_x86_64\nTag: bad\nTag: py3-none-any\n");
+        let tags = wheel_tags(
+            b"Wheel-Version: 1.0\nTag: cp314-cp314t-linux_x86_64\nTag: bad\nTag: py3-none-any\n",
+        );
         assert_eq!(
             tags.iter().map(ToString::to_string).collect::<Vec<_>>(),
             ["cp314-cp314t-linux_x86_64", "py3-none-any"]

@@ -1,11 +1,14 @@
 //! The file name of an extension module: what it is imported as, and which interpreters take it.
 //!
-//! An interpreter looks for `NAME` followed by one of its suffixes, `importlib.machinery.EXTENSION_SUFFIXES`. These rules are
-//! CPython's (`Python/dynload_shlib.c` and `dynload_win.c`, and what the interpreters say of themselves; a test asks those):
-//! - its own tag: `.cpython-314t-x86_64-linux-gnu.so`, `.cpython-314t-darwin.so`, `.cp314t-win_amd64.pyd`;
-//! - `.abi3.so`, the stable ABI: every build up to 3.14, free-threaded ones too although they do not have that ABI; from 3.15 on
-//!   only builds with the GIL;
-//! - `.abi3t.so` and `.abi3t-x86_64-linux-gnu.so`, the stable ABI of both kinds of build (PEP 803): from 3.15 on, both;
+//! An interpreter looks for `NAME` followed by one of its suffixes,
+//! `importlib.machinery.EXTENSION_SUFFIXES`. These rules are CPython's (`Python/dynload_shlib.c`
+//! and `dynload_win.c`, and what the interpreters say of themselves; a test asks those):
+//! - its own tag: `.cpython-314t-x86_64-linux-gnu.so`, `.cpython-314t-darwin.so`,
+//!   `.cp314t-win_amd64.pyd`;
+//! - `.abi3.so`, the stable ABI: every build up to 3.14, free-threaded ones too although they do
+//!   not have that ABI; from 3.15 on only builds with the GIL;
+//! - `.abi3t.so` and `.abi3t-x86_64-linux-gnu.so`, the stable ABI of both kinds of build (PEP 803):
+//!   from 3.15 on, both;
 //! - no tag, `.so` or `.pyd`: every build. On Windows the stable ABI has no tag of its own.
 
 mod platform;
@@ -39,12 +42,15 @@ pub enum Abi {
 }
 
 impl Abi {
-    /// Whether that build takes a file with such a name, on the file's platform. It may yet fail to load it.
+    /// Whether that build takes a file with such a name, on the file's platform. It may yet fail to
+    /// load it.
     #[must_use]
     pub fn taken_by(&self, build: Build) -> bool {
         match self {
             Abi::Cpython { build: its, debug } => *its == build && !debug,
-            Abi::Abi3 => build.numbers() >= (3, 2) && (!build.free_threaded || build.numbers() < (3, 15)),
+            Abi::Abi3 => {
+                build.numbers() >= (3, 2) && (!build.free_threaded || build.numbers() < (3, 15))
+            }
             Abi::Abi3t => build.numbers() >= (3, 15),
             Abi::Bare => true,
             Abi::Other { .. } => false,
@@ -100,14 +106,17 @@ pub fn parse(file: &str) -> Option<FileName<'_>> {
     let platform = FilePlatform::parse(after.map(|(_, platform)| platform), windows);
     let mut stem = stem;
     // Windows marks a debug build's modules by the stem: `_x_d.cp314-win_amd64.pyd`.
-    if let (true, Some(release), Abi::Cpython { debug, .. }) = (windows, stem.strip_suffix("_d"), &mut abi) {
+    if let (true, Some(release), Abi::Cpython { debug, .. }) =
+        (windows, stem.strip_suffix("_d"), &mut abi)
+    {
         (stem, *debug) = (release, true);
     }
     (!stem.is_empty()).then_some(FileName { stem, abi, platform })
 }
 
-/// The name by which the module at `path` is imported, where `path` is relative to a folder of `sys.path` and has `/` between its
-/// parts. `None` where no name leads to it, such as a library in a folder called `numpy.libs`.
+/// The name by which the module at `path` is imported, where `path` is relative to a folder of
+/// `sys.path` and has `/` between its parts. `None` where no name leads to it, such as a library in
+/// a folder called `numpy.libs`.
 #[must_use]
 pub fn dotted(path: &str) -> Option<String> {
     let (folder, file) = path.rsplit_once('/').map_or(("", path), |(folder, file)| (folder, file));
@@ -119,7 +128,8 @@ pub fn dotted(path: &str) -> Option<String> {
     (!parts.is_empty() && parts.iter().all(|part| is_identifier(part))).then(|| parts.join("."))
 }
 
-/// Whether an `import` statement can name it. Close to Python's rule; which characters are letters may differ in a few.
+/// Whether an `import` statement can name it. Close to Python's rule; which characters are letters
+/// may differ in a few.
 pub(crate) fn is_identifier(text: &str) -> bool {
     let first = text.chars().next().is_some_and(|c| c == '_' || c.is_alphabetic());
     first && text.chars().all(|c| c == '_' || c.is_alphanumeric())

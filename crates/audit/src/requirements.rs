@@ -1,5 +1,5 @@
-//! What a project wants: `requirements.txt`, `uv.lock`, `pylock.toml` (PEP 751). Nothing is resolved: a requirement without a
-//! version has none here, and only the index knows its wheels.
+//! What a project wants: `requirements.txt`, `uv.lock`, `pylock.toml` (PEP 751). Nothing is
+//! resolved: a requirement without a version has none here, and only the index knows its wheels.
 
 mod lock;
 mod text;
@@ -37,7 +37,8 @@ pub struct Wanted {
     /// When it is wanted, as it stands there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub marker: Option<String>,
-    /// Whether it is wanted on the build and the platform asked about; `None` where that cannot be told.
+    /// Whether it is wanted on the build and the platform asked about; `None` where that cannot be
+    /// told.
     pub applies: Option<bool>,
     /// Where it comes from if not from an index: a URL, a folder, a repository.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,8 +62,8 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// The wheel of the lock file that an installer could take for that build and platform. Of several it is the one most
-    /// its own: by ABI, then the stable ABI, then none.
+    /// The wheel of the lock file that an installer could take for that build and platform. Of
+    /// several it is the one most its own: by ABI, then the stable ABI, then none.
     #[must_use]
     pub fn wheel_for(&self, build: Build, platform: Option<Platform>) -> Option<&WheelName> {
         best(&self.wheels, build, platform)
@@ -72,7 +73,9 @@ impl Wanted {
     pub(crate) fn weighed(mut self, build: Build, platform: Option<Platform>) -> Wanted {
         self.wheel = self.wheel_for(build, platform).cloned();
         self.gil = match &self.wheel {
-            Some(wheel) if wheel.tags.platform.iter().all(|tag| tag == "any") => WheelSays::NothingCompiled,
+            Some(wheel) if wheel.tags.platform.iter().all(|tag| tag == "any") => {
+                WheelSays::NothingCompiled
+            }
             Some(_) => WheelSays::NotRead,
             None => WheelSays::NoWheel,
         };
@@ -81,7 +84,11 @@ impl Wanted {
 }
 
 /// The wheel most made for a build, of those that serve it.
-pub(crate) fn best(wheels: &[WheelName], build: Build, platform: Option<Platform>) -> Option<&WheelName> {
+pub(crate) fn best(
+    wheels: &[WheelName],
+    build: Build,
+    platform: Option<Platform>,
+) -> Option<&WheelName> {
     let own = build.abi();
     let rank = |wheel: &&WheelName| {
         if wheel.tags.has_abi(&own) { 0 } else { 1 + u8::from(wheel.tags.has_abi("none")) }
@@ -123,7 +130,8 @@ pub enum Unread {
 #[must_use]
 pub fn is_one(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let has = |end: &str| Path::new(name).extension().is_some_and(|ext| ext.eq_ignore_ascii_case(end));
+    let has =
+        |end: &str| Path::new(name).extension().is_some_and(|ext| ext.eq_ignore_ascii_case(end));
     is_lock(name) || has("txt") || has("in")
 }
 
@@ -132,11 +140,12 @@ fn is_lock(name: &str) -> bool {
     name == "uv.lock" || (name.starts_with("pylock.") && name.ends_with(".toml"))
 }
 
-/// Reads such a file; which it is, its name says. For `requirements.txt`, so are the files it includes, as long as they lie in
-/// its folder.
+/// Reads such a file; which it is, its name says. For `requirements.txt`, so are the files it
+/// includes, as long as they lie in its folder.
 ///
 /// # Errors
-/// [`Unread`], for the file itself. What is wrong with a line or an included file is in [`Wants::notes`].
+/// [`Unread`], for the file itself. What is wrong with a line or an included file is in
+/// [`Wants::notes`].
 pub fn read(path: &Path, build: Build, platform: Platform) -> Result<Wants, Unread> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     if !is_lock(name) {
@@ -155,8 +164,8 @@ pub fn read(path: &Path, build: Build, platform: Platform) -> Result<Wants, Unre
 pub fn lock(content: &str, path: &Path, build: Build, platform: Platform) -> Result<Wants, Unread> {
     let is_uv = path.file_name().is_some_and(|name| name == "uv.lock");
     let read = if is_uv { lock::uv } else { lock::pylock };
-    let mut wants =
-        read(content, build, platform).map_err(|why| Unread::Toml { path: path.to_owned(), why })?;
+    let mut wants = read(content, build, platform)
+        .map_err(|why| Unread::Toml { path: path.to_owned(), why })?;
     wants.wanted.iter_mut().for_each(|wanted| wanted.file = path.to_owned());
     Ok(wants)
 }

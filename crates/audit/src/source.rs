@@ -1,8 +1,10 @@
-//! Python sources: what they import, and what in them goes wrong once threads really run at the same time. Nothing is executed.
+//! Python sources: what they import, and what in them goes wrong once threads really run at the
+//! same time. Nothing is executed.
 //!
-//! A file is decoded as its declaration says, measured, parsed by Ruff's parser, walked, and forgotten: a [`Source`] is what is
-//! kept of it. The tree itself never leaves the thread that made it, because to walk or drop a tree takes stack in proportion
-//! to its depth: that thread has a stack of known size, and a file nested too deeply for it is refused before it is parsed.
+//! A file is decoded as its declaration says, measured, parsed by Ruff's parser, walked, and
+//! forgotten: a [`Source`] is what is kept of it. The tree itself never leaves the thread that made
+//! it, because to walk or drop a tree takes stack in proportion to its depth: that thread has a
+//! stack of known size, and a file nested too deeply for it is refused before it is parsed.
 
 mod cache;
 mod context;
@@ -34,7 +36,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// Longest file that is read, in bytes.
 pub const MAX_BYTES: usize = 8 << 20;
 
-/// Stack of a thread that parses, in bytes: a tree of [`nesting::MAX_DEPTH`] needs less than a quarter of it, even in a build without optimisation.
+/// Stack of a thread that parses, in bytes: a tree of [`nesting::MAX_DEPTH`] needs less than a
+/// quarter of it, even in a build without optimisation.
 const STACK: usize = 128 << 20;
 
 /// Why a source could not be read.
@@ -121,7 +124,8 @@ impl Source {
         })
     }
 
-    /// What is hazardous in it as far as it shows by itself, in the order of lines; the hazards name no file yet.
+    /// What is hazardous in it as far as it shows by itself, in the order of lines; the hazards
+    /// name no file yet.
     #[must_use]
     pub fn hazards(&self) -> &[Hazard] {
         &self.hazards

@@ -1,7 +1,7 @@
 //! A wheel's tags (PEP 425, PEP 427): the builds and machines it is for.
 //!
-//! `cp315-abi3.abi3t-manylinux2014_x86_64` is a set of each part; every combination of them is a tag. They are kept as sets, so
-//! that a name with a hundred dots stays small.
+//! `cp315-abi3.abi3t-manylinux2014_x86_64` is a set of each part; every combination of them is a
+//! tag. They are kept as sets, so that a name with a hundred dots stays small.
 
 use crate::target::{Build, Platform, digits};
 use serde::{Serialize, Serializer};
@@ -27,14 +27,20 @@ impl TagSet {
         parts.next().is_none().then_some(tags)
     }
 
-    /// Whether an installer takes a wheel with these tags for that build. With a platform, it must be for that too.
+    /// Whether an installer takes a wheel with these tags for that build. With a platform, it must
+    /// be for that too.
     ///
-    /// As the project `packaging` has it: an ABI of its own for the very version; `abi3` for builds with the GIL and `abi3t` for
-    /// free-threaded ones, of that version or later; `none` for that version, or for any later one if it says `py`.
+    /// As the project `packaging` has it: an ABI of its own for the very version; `abi3` for builds
+    /// with the GIL and `abi3t` for free-threaded ones, of that version or later; `none` for that
+    /// version, or for any later one if it says `py`.
     #[must_use]
     pub fn serves(&self, build: Build, platform: Option<Platform>) -> bool {
-        let runs = platform.is_none_or(|platform| self.platform.iter().any(|tag| platform.runs(tag)));
-        runs && self.abi.iter().any(|abi| self.python.iter().any(|python| serves(python, abi, build)))
+        let runs =
+            platform.is_none_or(|platform| self.platform.iter().any(|tag| platform.runs(tag)));
+        runs && self
+            .abi
+            .iter()
+            .any(|abi| self.python.iter().any(|python| serves(python, abi, build)))
     }
 
     /// Whether it has this ABI.
@@ -43,7 +49,8 @@ impl TagSet {
         self.abi.iter().any(|its| its == abi)
     }
 
-    /// Returns whether its platform is one that a wheel gets only when it is repaired for other machines (PEP 600, PEP 656).
+    /// Returns whether its platform is one that a wheel gets only when it is repaired for other
+    /// machines (PEP 600, PEP 656).
     #[must_use]
     pub fn is_repaired(&self) -> bool {
         self.platform.iter().any(|tag| tag.starts_with("manylinux") || tag.starts_with("musllinux"))
@@ -60,7 +67,8 @@ impl TagSet {
 }
 
 fn set(text: &str) -> Option<Vec<String>> {
-    let good = |tag: &str| !tag.is_empty() && tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let good =
+        |tag: &str| !tag.is_empty() && tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     text.split('.').map(|tag| good(tag).then(|| tag.to_owned())).collect()
 }
 
@@ -143,14 +151,18 @@ impl fmt::Display for WheelName {
 
 /// Writes a wheel as its file's name, into JSON.
 #[allow(clippy::ref_option)] // serde's signature
-pub(crate) fn as_name<S: Serializer>(wheel: &Option<WheelName>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn as_name<S: Serializer>(
+    wheel: &Option<WheelName>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     match wheel {
         Some(wheel) => serializer.collect_str(wheel),
         None => serializer.serialize_none(),
     }
 }
 
-/// A project's name as it is compared: lower case, with `-` for every run of `-`, `_` and `.` (PEP 503).
+/// A project's name as it is compared: lower case, with `-` for every run of `-`, `_` and `.` (PEP
+/// 503).
 #[must_use]
 pub fn normal(name: &str) -> String {
     let mut normal = String::with_capacity(name.len());
@@ -197,7 +209,8 @@ mod tests {
 
     #[test]
     fn names_of_wheels() {
-        let file = "pydantic_core-2.50.4-1a-cp314-cp314t-manylinux2014_x86_64.manylinux_2_17_x86_64.whl";
+        let file =
+            "pydantic_core-2.50.4-1a-cp314-cp314t-manylinux2014_x86_64.manylinux_2_17_x86_64.whl";
         let name = WheelName::parse(file).unwrap();
         assert_eq!(
             (name.name.as_str(), name.version.as_str(), name.build.as_deref()),

@@ -1,6 +1,7 @@
 //! What an audit is for: a build of CPython and the machine it runs on.
 //!
-//! The same wheel or lock file is good for one and not for another, and an audit may be for neither of this machine.
+//! The same wheel or lock file is good for one and not for another, and an audit may be for neither
+//! of this machine.
 
 use crate::image::Arch;
 use serde::{Serialize, Serializer};
@@ -68,7 +69,9 @@ impl FromStr for Build {
         let (version, free_threaded) =
             text.strip_suffix('t').map_or((text, false), |version| (version, true));
         let mut parts = version.split('.').map(number);
-        let (Some(Some(major)), Some(Some(minor))) = (parts.next(), parts.next()) else { return Err(no()) };
+        let (Some(Some(major)), Some(Some(minor))) = (parts.next(), parts.next()) else {
+            return Err(no());
+        };
         if parts.next().is_some_and(|patch| patch.is_none()) || parts.next().is_some() {
             return Err(no());
         }
@@ -81,7 +84,8 @@ fn number(text: &str) -> Option<u8> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
-/// The version in digits without a dot, as tags have it: `314` is (3, 14), `27` is (2, 7), `3` is (3, none).
+/// The version in digits without a dot, as tags have it: `314` is (3, 14), `27` is (2, 7), `3` is
+/// (3, none).
 pub(crate) fn digits(text: &str) -> Option<(u8, Option<u8>)> {
     let (major, minor) = text.split_at_checked(1)?;
     Some((number(major)?, if minor.is_empty() { None } else { Some(number(minor)?) }))
@@ -120,7 +124,8 @@ impl Platform {
             _ => return None,
         };
         let system = match std::env::consts::OS {
-            // ungil may be a static musl program on a machine whose Pythons use glibc, which nearly all do.
+            // ungil may be a static musl program on a machine whose Pythons use glibc, which nearly
+            // all do.
             "linux" => System::Linux,
             "macos" => System::MacOs,
             "windows" => System::Windows,
@@ -149,8 +154,9 @@ impl Platform {
         }
     }
 
-    /// Whether the platform part of a wheel's tag is for it. The age of its libc or of its macOS is not looked at: whether a wheel
-    /// exists is asked here, not whether this very machine is new enough.
+    /// Whether the platform part of a wheel's tag is for it. The age of its libc or of its macOS is
+    /// not looked at: whether a wheel exists is asked here, not whether this very machine is new
+    /// enough.
     #[must_use]
     pub fn runs(&self, tag: &str) -> bool {
         if tag == "any" {
@@ -171,7 +177,9 @@ impl Platform {
                 let one = if self.arch == Arch::X86_64 { x86 } else { &["_arm64", "_universal2"] };
                 tag.starts_with("macosx_") && arch(one)
             }
-            System::Windows => tag == if self.arch == Arch::X86_64 { "win_amd64" } else { "win_arm64" },
+            System::Windows => {
+                tag == if self.arch == Arch::X86_64 { "win_amd64" } else { "win_arm64" }
+            }
         }
     }
 }

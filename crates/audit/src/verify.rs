@@ -1,7 +1,9 @@
-//! What really happens: each module is imported in an interpreter of its own, one by one, and the GIL is looked at before and after.
+//! What really happens: each module is imported in an interpreter of its own, one by one, and the
+//! GIL is looked at before and after.
 //!
-//! The only part of the room that runs anything of what is audited, and only when asked to. A child has a time limit and gets no
-//! input; what it prints is thrown away. It says what it saw in a file: a pipe would stay open in whatever a module starts.
+//! The only part of the room that runs anything of what is audited, and only when asked to. A child
+//! has a time limit and gets no input; what it prints is thrown away. It says what it saw in a
+//! file: a pipe would stay open in whatever a module starts.
 
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -61,8 +63,8 @@ pub struct Verifier<'a> {
 }
 
 impl Verifier<'_> {
-    /// Imports each of the modules; the outcomes are in their order. `is_told` ends it early: what has not been imported by then has
-    /// no outcome. `tell` is given the number that is done.
+    /// Imports each of the modules; the outcomes are in their order. `is_told` ends it early: what
+    /// has not been imported by then has no outcome. `tell` is given the number that is done.
     pub fn run(
         &self,
         modules: &[Module],
@@ -71,7 +73,8 @@ impl Verifier<'_> {
     ) -> Vec<Option<Outcome>> {
         let outcomes = Mutex::new(vec![None; modules.len()]);
         let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        // Compiled sources go from one child to the next and away with the last: nothing is written to what is audited.
+        // Compiled sources go from one child to the next and away with the last: nothing is written
+        // to what is audited.
         let cache = tempfile::tempdir().ok();
         let cache = cache.as_ref().map(tempfile::TempDir::path);
         std::thread::scope(|scope| {
@@ -91,8 +94,14 @@ impl Verifier<'_> {
         outcomes.into_inner().unwrap_or_default()
     }
 
-    /// One module: with all that its import brings along and, where that hides what it does itself, alone.
-    fn one(&self, module: &Module, cache: Option<&Path>, is_told: &dyn Fn() -> bool) -> Option<Outcome> {
+    /// One module: with all that its import brings along and, where that hides what it does itself,
+    /// alone.
+    fn one(
+        &self,
+        module: &Module,
+        cache: Option<&Path>,
+        is_told: &dyn Fn() -> bool,
+    ) -> Option<Outcome> {
         let whole = self.import(module, false, cache, is_told)?;
         if whole.switched_on.is_some() {
             return Some(whole);
@@ -112,10 +121,13 @@ impl Verifier<'_> {
         cache: Option<&Path>,
         is_told: &dyn Fn() -> bool,
     ) -> Option<Outcome> {
-        let failed = |error: String| Outcome { switched_on: None, others: Vec::new(), error: Some(error) };
+        let failed =
+            |error: String| Outcome { switched_on: None, others: Vec::new(), error: Some(error) };
         let report = match tempfile::NamedTempFile::new() {
             Ok(file) => file,
-            Err(error) => return Some(failed(format!("there is no place for its report: {error}"))),
+            Err(error) => {
+                return Some(failed(format!("there is no place for its report: {error}")));
+            }
         };
         let mut command = Command::new(self.python);
         command.args(["-P", "-c", CHILD]).arg(report.path()).arg(&module.name).arg(&module.file);
@@ -132,16 +144,20 @@ impl Verifier<'_> {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = match command.spawn() {
             Ok(child) => child,
-            Err(error) => return Some(failed(format!("{} cannot be run: {error}", self.python.display()))),
+            Err(error) => {
+                return Some(failed(format!("{} cannot be run: {error}", self.python.display())));
+            }
         };
         let Some(status) = self.wait(&mut child, is_told) else {
             let _ = child.kill();
             let _ = child.wait();
-            return (!is_told())
-                .then(|| failed(format!("its import took longer than {:.0} s", self.limit.as_secs_f64())));
+            return (!is_told()).then(|| {
+                failed(format!("its import took longer than {:.0} s", self.limit.as_secs_f64()))
+            });
         };
         let mut text = String::new();
-        let read = File::open(report.path()).and_then(|file| file.take(LONGEST).read_to_string(&mut text));
+        let read =
+            File::open(report.path()).and_then(|file| file.take(LONGEST).read_to_string(&mut text));
         let said = read.ok().and_then(|_| serde_json::from_str::<Said>(&text).ok());
         Some(match said {
             None => failed(format!("the interpreter died while it imported it ({status})")),
@@ -152,7 +168,11 @@ impl Verifier<'_> {
         })
     }
 
-    fn wait(&self, child: &mut Child, is_told: &dyn Fn() -> bool) -> Option<std::process::ExitStatus> {
+    fn wait(
+        &self,
+        child: &mut Child,
+        is_told: &dyn Fn() -> bool,
+    ) -> Option<std::process::ExitStatus> {
         let begin = Instant::now();
         while begin.elapsed() < self.limit && !is_told() {
             match child.try_wait() {

@@ -17,20 +17,22 @@ pub struct Wheel<'a> {
 }
 
 impl<'a> Wheel<'a> {
-    /// Reads a wheel from its file's name, without the folder, and its bytes, which are best mapped.
+    /// Reads a wheel from its file's name, without the folder, and its bytes, which are best
+    /// mapped.
     ///
     /// # Errors
-    /// A [`Refusal`] if it is no archive that a wheel may be. What is merely missing or odd (no METADATA, a module that RECORD
-    /// does not list, tags that differ from the name's) is in [`Distribution::notes`].
+    /// A [`Refusal`] if it is no archive that a wheel may be. What is merely missing or odd (no
+    /// METADATA, a module that RECORD does not list, tags that differ from the name's) is in
+    /// [`Distribution::notes`].
     pub fn read(file: &str, bytes: &'a [u8], limits: Limits) -> Result<Wheel<'a>, Refusal> {
         let archive = Archive::read(bytes, limits)?;
         let mut wheel = Wheel { archive, distribution: Distribution::default() };
         let mut distribution = Distribution::default();
         let name = WheelName::parse(file);
         if name.is_none() {
-            distribution
-                .notes
-                .push("its name is not a wheel's, so its tags are those of its WHEEL file".to_owned());
+            distribution.notes.push(
+                "its name is not a wheel's, so its tags are those of its WHEEL file".to_owned(),
+            );
         }
         wheel.describe(&mut distribution, name);
         for member in wheel.archive.members() {
@@ -61,7 +63,8 @@ impl<'a> Wheel<'a> {
     }
 
     fn file(&self, path: &str) -> Result<Cow<'_, [u8]>, Refusal> {
-        let missing = || Refusal::Damaged { path: path.to_owned(), why: "it is not there".to_owned() };
+        let missing =
+            || Refusal::Damaged { path: path.to_owned(), why: "it is not there".to_owned() };
         let member = self.archive.member(path).ok_or_else(missing)?;
         self.archive.bytes(member)
     }
@@ -102,7 +105,8 @@ impl<'a> Wheel<'a> {
         }
         match name {
             Some(name) => {
-                // The name is what installers go by; a WHEEL file that knows less is old, one that knows other ABIs is wrong.
+                // The name is what installers go by; a WHEEL file that knows less is old, one that
+                // knows other ABIs is wrong.
                 let abis = |abi: &String| tags.iter().any(|set| set.abi.contains(abi));
                 if !tags.is_empty() && !name.tags.abi.iter().all(abis) {
                     let said = tags.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -111,8 +115,10 @@ impl<'a> Wheel<'a> {
                 if distribution.name.is_empty() {
                     (distribution.name, distribution.version) = (name.name, name.version);
                 } else if normal(&distribution.name) != normal(&name.name) {
-                    notes
-                        .push(format!("its METADATA are of '{}', not of '{}'", distribution.name, name.name));
+                    notes.push(format!(
+                        "its METADATA are of '{}', not of '{}'",
+                        distribution.name, name.name
+                    ));
                 }
                 distribution.wheel_tags = vec![name.tags];
             }
@@ -127,8 +133,8 @@ impl<'a> Wheel<'a> {
         let record = self.archive.members().iter().find(|member| {
             member.path.ends_with(".dist-info/RECORD") && member.path.matches('/').count() == 1
         });
-        let Some(bytes) =
-            record.and_then(|member| self.info(member.path.strip_suffix("/RECORD")?, "RECORD", notes))
+        let Some(bytes) = record
+            .and_then(|member| self.info(member.path.strip_suffix("/RECORD")?, "RECORD", notes))
         else {
             distribution.notes.append(notes);
             distribution.notes.push("it has no RECORD".to_owned());
@@ -144,8 +150,8 @@ impl<'a> Wheel<'a> {
     }
 }
 
-/// Where a member would be in site-packages; `None` for what goes elsewhere. `NAME.data/platlib/` and `purelib/` are site-packages
-/// as well (PEP 427).
+/// Where a member would be in site-packages; `None` for what goes elsewhere. `NAME.data/platlib/`
+/// and `purelib/` are site-packages as well (PEP 427).
 fn installed(path: &str) -> Option<&str> {
     let Some((folder, rest)) = path.split_once('/') else { return Some(path) };
     if folder.ends_with(".dist-info") {

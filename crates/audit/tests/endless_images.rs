@@ -1,6 +1,8 @@
-//! Images that would have a reader walk a ring, or a thousand times over the same bytes, are refused.
+//! Images that would have a reader walk a ring, or a thousand times over the same bytes, are
+//! refused.
 //!
-//! Each is small or of a few megabytes, and would take hours or all memory if its tables were believed.
+//! Each is small or of a few megabytes, and would take hours or all memory if its tables were
+//! believed.
 
 mod made;
 

@@ -38,7 +38,8 @@ fn interpreters_take_the_names_they_say_they_take() {
     ];
     for version in ["3.14", "3.14t", "3.15", "3.15t"] {
         let code = "import importlib.machinery as m; print('\\n'.join(m.EXTENSION_SUFFIXES))";
-        let output = Command::new(ungil_tests::python(version)).args(["-c", code]).output().unwrap();
+        let output =
+            Command::new(ungil_tests::python(version)).args(["-c", code]).output().unwrap();
         let suffixes = String::from_utf8(output.stdout).unwrap();
         for name in names {
             let taken = suffixes.lines().any(|suffix| name.strip_prefix("_x") == Some(suffix));
@@ -64,7 +65,9 @@ fn put(folder: &Path, path: &str, data: impl AsRef<[u8]>) {
 fn install(folder: &Path, name: &str, headers: &str, files: &[(&str, &str)]) {
     let paths: Vec<&str> = files.iter().map(|(path, _)| *path).collect();
     let files = files.iter().map(|(path, data)| file(path, data));
-    for file in info(name, "1.0", headers, &["cp314-cp314t-linux_x86_64"], &paths).into_iter().chain(files) {
+    for file in
+        info(name, "1.0", headers, &["cp314-cp314t-linux_x86_64"], &paths).into_iter().chain(files)
+    {
         put(folder, std::str::from_utf8(&file.name).unwrap(), file.data);
     }
 }
@@ -93,7 +96,12 @@ fn modules(environment: &Environment) -> Vec<String> {
 fn modules_belong_to_the_distribution_whose_record_lists_them() {
     let (venv, site) = venv();
     let stable = "Classifier: Programming Language :: Python :: Free Threading :: 3 - Stable\n";
-    install(&site, "a", stable, &[("a/__init__.py", ""), ("a/_x.cpython-314t-x86_64-linux-gnu.so", "x")]);
+    install(
+        &site,
+        "a",
+        stable,
+        &[("a/__init__.py", ""), ("a/_x.cpython-314t-x86_64-linux-gnu.so", "x")],
+    );
     install(&site, "b", "", &[("b.abi3.so", "x"), ("../../../bin/b", "")]);
     put(&site, "lost/_y.so", "x");
     put(&site, "a/__pycache__/_z.so", "x");
@@ -111,7 +119,10 @@ fn modules_belong_to_the_distribution_whose_record_lists_them() {
     assert_eq!(names, ["a", "b", "egg"]);
     assert_eq!(environment.distributions[0].top_level, ["a"]);
     assert_eq!(environment.distributions[0].claim, Some(ungil_audit::metadata::Claim::Stable));
-    assert_eq!(environment.distributions[1].notes, ["RECORD lists 'b.abi3.so', which is not there"]);
+    assert_eq!(
+        environment.distributions[1].notes,
+        ["RECORD lists 'b.abi3.so', which is not there"]
+    );
     assert_eq!(environment.notes, [""; 0]);
     let json = serde_json::to_value(&environment).unwrap();
     assert_eq!(json["loose"][0]["module"], "lost._y");
@@ -138,9 +149,21 @@ fn links_to_sources_are_followed_and_their_code_is_not_run() {
     assert!(environment.distributions[0].editable);
     assert_eq!(environment.folders.len(), 2);
     assert_eq!(environment.notes.len(), 3, "{:?}", environment.notes);
-    assert!(environment.notes[2].contains("'env' is an environment of its own"), "{:?}", environment.notes);
-    assert!(environment.notes[0].contains("'loop' is a link to a folder"), "{:?}", environment.notes);
-    assert!(environment.notes[1].contains("import os; os.system('touch ran')"), "{:?}", environment.notes);
+    assert!(
+        environment.notes[2].contains("'env' is an environment of its own"),
+        "{:?}",
+        environment.notes
+    );
+    assert!(
+        environment.notes[0].contains("'loop' is a link to a folder"),
+        "{:?}",
+        environment.notes
+    );
+    assert!(
+        environment.notes[1].contains("import os; os.system('touch ran')"),
+        "{:?}",
+        environment.notes
+    );
 }
 
 #[test]
@@ -152,7 +175,12 @@ fn what_cannot_be_read_of_an_environment_is_said() {
         (environment.distributions[0].name.as_str(), environment.distributions[0].version.as_str()),
         ("broken", "3")
     );
-    assert_eq!(environment.distributions[0].notes.len(), 2, "{:?}", environment.distributions[0].notes);
+    assert_eq!(
+        environment.distributions[0].notes.len(),
+        2,
+        "{:?}",
+        environment.distributions[0].notes
+    );
     assert_eq!(environment.notes.len(), 1, "{:?}", environment.notes);
 }
 
@@ -167,8 +195,10 @@ fn requirements_are_read_as_pip_reads_them() {
     put(folder.path(), "in/more.txt", "-r requirements.txt\nmore\n");
     put(folder.path(), "out.txt", "secret\n");
     let wants =
-        requirements::read(&folder.path().join("in/requirements.txt"), build("3.14t"), LINUX).unwrap();
-    let names: Vec<_> = wants.wanted.iter().map(|one| (one.name.as_str(), one.line, one.applies)).collect();
+        requirements::read(&folder.path().join("in/requirements.txt"), build("3.14t"), LINUX)
+            .unwrap();
+    let names: Vec<_> =
+        wants.wanted.iter().map(|one| (one.name.as_str(), one.line, one.applies)).collect();
     assert_eq!(
         names,
         [
@@ -185,9 +215,13 @@ fn requirements_are_read_as_pip_reads_them() {
     assert_eq!((wants.wanted[1].version.as_deref(), wants.wanted[1].hashes), (Some("6.1"), 2));
     assert!(wants.wanted[4].wheel_for(build("3.14t"), Some(LINUX)).is_some());
     let notes = wants.notes.join("\n");
-    for said in
-        ["outside the first file's folder", "not fetched", "limits.txt", "not a requirement: !!!", "--magic"]
-    {
+    for said in [
+        "outside the first file's folder",
+        "not fetched",
+        "limits.txt",
+        "not a requirement: !!!",
+        "--magic",
+    ] {
         assert!(notes.contains(said), "{said} is not in {notes}");
     }
     assert_eq!(wants.notes.len(), 5, "{notes}");
@@ -195,7 +229,9 @@ fn requirements_are_read_as_pip_reads_them() {
 
 #[test]
 fn a_lock_file_tells_which_wheels_there_are_and_what_applies() {
-    let wheel = |name: &str| format!("{{ url = \"https://index.example/x/{name}\", hash = \"sha256:00\" }}");
+    let wheel = |name: &str| {
+        format!("{{ url = \"https://index.example/x/{name}\", hash = \"sha256:00\" }}")
+    };
     let text = format!(
         "version = 1\n[[package]]\nname = \"app\"\nsource = {{ virtual = \".\" }}\n\
          dependencies = [{{ name = \"a\" }}, {{ name = \"w\", marker = \"sys_platform == 'win32'\" }}]\n\
@@ -207,14 +243,17 @@ fn a_lock_file_tells_which_wheels_there_are_and_what_applies() {
         wheel("b-2%2Blocal-cp315-abi3.abi3t-manylinux_2_28_x86_64.whl"),
         wheel("b-2-cp314-cp314t-manylinux_2_28_x86_64.whl"),
     );
-    let read =
-        |version: &str| requirements::lock(&text, Path::new("uv.lock"), build(version), LINUX).unwrap();
+    let read = |version: &str| {
+        requirements::lock(&text, Path::new("uv.lock"), build(version), LINUX).unwrap()
+    };
     let wants = read("3.14t");
     let all: Vec<_> = wants.wanted.iter().map(|one| (one.name.as_str(), one.applies)).collect();
     assert_eq!(all, [("a", Some(true)), ("b", Some(true)), ("w", Some(false)), ("v", Some(false))]);
     let wheel = |version: &str, index: usize| {
         let wants = read(version);
-        wants.wanted[index].wheel_for(build(version), Some(LINUX)).map(|wheel| wheel.tags.abi.join("."))
+        wants.wanted[index]
+            .wheel_for(build(version), Some(LINUX))
+            .map(|wheel| wheel.tags.abi.join("."))
     };
     assert_eq!(wheel("3.14t", 0), None);
     assert_eq!(wheel("3.14", 0).as_deref(), Some("cp314"));
@@ -241,7 +280,10 @@ fn the_chain_of_imports_to_a_module_is_found() {
         &site,
         "mid",
         "",
-        &[("mid.py", "try:\n    import bad.late\nexcept ImportError:\n    pass\nimport sys, mid\n")],
+        &[(
+            "mid.py",
+            "try:\n    import bad.late\nexcept ImportError:\n    pass\nimport sys, mid\n",
+        )],
     );
     put(&site, "app/__init__.py", "");
     put(&site, "app/main.py", "import mid\n");
@@ -268,7 +310,8 @@ fn the_chain_of_imports_to_a_module_is_found() {
     );
     let own = modules.chains(&["bad".to_owned()], &targets[..1], When::Later, imports::from_disk);
     assert_eq!((own.chains[0].steps.len(), own.chains[0].when), (2, When::Always));
-    let broken = modules.chains(&["app.broken".to_owned()], &targets, When::Later, imports::from_disk);
+    let broken =
+        modules.chains(&["app.broken".to_owned()], &targets, When::Later, imports::from_disk);
     assert!(broken.chains.is_empty() && broken.notes.len() == 1, "{broken:?}");
     assert_eq!(imports::entry("./app/main.py"), "app.main");
 }

@@ -1,4 +1,5 @@
-//! Every program of `tests/hazards` has the hazards that its comments expect, at those lines, and no others. A fixed twin has none.
+//! Every program of `tests/hazards` has the hazards that its comments expect, at those lines, and
+//! no others. A fixed twin has none.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,9 @@ fn corpus() -> Vec<(PathBuf, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hazards");
     let entries = std::fs::read_dir(folder).expect("the corpus is there");
     let paths = entries.map(|entry| entry.expect("the corpus can be listed").path());
-    paths.map(|path| (path.clone(), std::fs::read_to_string(path).expect("the corpus can be read"))).collect()
+    paths
+        .map(|path| (path.clone(), std::fs::read_to_string(path).expect("the corpus can be read")))
+        .collect()
 }
 
 fn audit(files: &[(&str, &str)]) -> Program {
@@ -47,7 +50,11 @@ fn every_program_has_its_hazards_and_no_others() {
         assert!(!name.contains("fixed") || found.is_empty(), "{name} is fixed");
         told.extend(program.hazards.iter().map(|hazard| hazard.kind));
     }
-    assert_eq!(told.into_iter().collect::<Vec<_>>(), Kind::ALL, "every rule has a program that meets it");
+    assert_eq!(
+        told.into_iter().collect::<Vec<_>>(),
+        Kind::ALL,
+        "every rule has a program that meets it"
+    );
 }
 
 #[test]
@@ -57,7 +64,11 @@ fn a_thread_in_another_file_makes_a_fork_worse() {
     let alone = audit(&[fork]);
     assert_eq!(alone.hazards[0].confidence, Confidence::Low);
     let tested = audit(&[fork, ("tests/b.py", thread.1)]);
-    assert_eq!(tested.hazards[0].confidence, Confidence::Low, "a test's thread is not the program's");
+    assert_eq!(
+        tested.hazards[0].confidence,
+        Confidence::Low,
+        "a test's thread is not the program's"
+    );
     let both = audit(&[thread, fork]);
     assert_eq!(both.hazards.len(), 1);
     assert_eq!(both.hazards[0].confidence, Confidence::Medium);
@@ -70,7 +81,8 @@ fn a_thread_in_another_file_makes_a_fork_worse() {
 
 #[test]
 fn a_hazard_says_where_it_is_and_what_to_do() {
-    let program = audit(&[("p/x.py", "\u{feff}n = 0\ndef f():\n    global n; \u{e9} = 1; n += 1\n")]);
+    let program =
+        audit(&[("p/x.py", "\u{feff}n = 0\ndef f():\n    global n; \u{e9} = 1; n += 1\n")]);
     let hazard = &program.hazards[0];
     assert_eq!((hazard.line, hazard.column, hazard.end), (3, 22, (3, 28)));
     let json = serde_json::to_value(hazard).expect("a hazard is JSON");
@@ -84,7 +96,8 @@ fn a_hazard_says_where_it_is_and_what_to_do() {
 
 #[test]
 fn what_cannot_be_read_is_named_and_the_rest_is_read() {
-    let program = audit(&[("a.py", "print 1\n"), ("b.py", "x = 1\n"), ("c.py", "# coding: klingon\n")]);
+    let program =
+        audit(&[("a.py", "print 1\n"), ("b.py", "x = 1\n"), ("c.py", "# coding: klingon\n")]);
     assert_eq!(program.files, 1);
     let names: Vec<_> = program.unread.iter().map(|(path, _)| path.to_str()).collect();
     assert_eq!(names, [Some("a.py"), Some("c.py")]);
@@ -102,7 +115,8 @@ fn hazards_beyond_what_is_kept_are_counted() {
 fn what_is_in_a_test_is_less_sure() {
     let text = "n = 0\ndef f():\n    global n\n    n += 1\n";
     let files = ["test/p/a.py", "test/p/b/tests/c.py", "test/p/test_d.py"];
-    let told: Vec<_> = audit(&files.map(|name| (name, text))).hazards.iter().map(|h| h.confidence).collect();
+    let told: Vec<_> =
+        audit(&files.map(|name| (name, text))).hazards.iter().map(|h| h.confidence).collect();
     // The folder of all is called `test`, which says nothing.
     assert_eq!(told, [Confidence::High, Confidence::Medium, Confidence::Medium]);
 }

@@ -1,9 +1,10 @@
 //! Nothing in a binary makes its reader crash, hang or take all memory.
 //!
-//! Images of every format are changed at random where they say something; what is wrong by design is in `endless_images.rs`.
-//! `UNGIL_FUZZ_S=600` makes it go on that many seconds for each format (2 where nothing is said), `UNGIL_FUZZ_CORPUS` names a
-//! folder of further images to begin with, and `UNGIL_FUZZ_SEED` one round to repeat. Rounds are the same each time;
-//! `UNGIL_FUZZ_FROM` is the first, for those after.
+//! Images of every format are changed at random where they say something; what is wrong by design
+//! is in `endless_images.rs`. `UNGIL_FUZZ_S=600` makes it go on that many seconds for each format
+//! (2 where nothing is said), `UNGIL_FUZZ_CORPUS` names a folder of further images to begin with,
+//! and `UNGIL_FUZZ_SEED` one round to repeat. Rounds are the same each time; `UNGIL_FUZZ_FROM` is
+//! the first, for those after.
 
 mod made;
 
@@ -34,12 +35,21 @@ fn drive(file: &[u8]) {
         });
         let exports = image.exports.values().copied();
         let cells = image.pointers().take(2_000).flat_map(|(cell, target)| [cell, target]);
-        for address in
-            edges.chain(exports.take(2_000)).chain(cells).chain([0, 1, u64::MAX, u64::MAX - 7, 1 << 63])
-        {
-            let seen =
-                (image.word(address), image.half(address), image.text(address), image.pointer(address));
-            let code = (image.code(address).map(<[u8]>::len), image.stub(address), image.jump(address));
+        for address in edges.chain(exports.take(2_000)).chain(cells).chain([
+            0,
+            1,
+            u64::MAX,
+            u64::MAX - 7,
+            1 << 63,
+        ]) {
+            let seen = (
+                image.word(address),
+                image.half(address),
+                image.text(address),
+                image.pointer(address),
+            );
+            let code =
+                (image.code(address).map(<[u8]>::len), image.stub(address), image.jump(address));
             let bytes = image.bytes(address, 16).map(<[u8]>::len);
             assert!(bytes.is_none_or(|len| (16..=file.len()).contains(&len)));
             std::hint::black_box((seen, code, image.is_imported("PyModule_Create2")));
@@ -59,15 +69,20 @@ fn seeds(format: Format) -> Vec<Vec<u8>> {
         Format::Pe => vec![pe(Arch::X86_64).bytes, pe(Arch::Aarch64).bytes],
         Format::MachO => {
             let kinds = [Fills::Chain, Fills::OffsetChain, Fills::Opcodes];
-            let all: Vec<_> = kinds.into_iter().map(|fills| macho(Arch::X86_64, fills, true)).collect();
+            let all: Vec<_> =
+                kinds.into_iter().map(|fills| macho(Arch::X86_64, fills, true)).collect();
             let arm = macho(Arch::Aarch64, Fills::OffsetChain, false);
             let both = universal(&[&all[2], &arm]);
             all.into_iter().map(|made| made.bytes).chain([arm.bytes, both]).collect()
         }
     };
-    let corpus = std::env::var_os("UNGIL_FUZZ_CORPUS").and_then(|folder| std::fs::read_dir(folder).ok());
-    let files = corpus.into_iter().flatten().flatten().filter_map(|entry| std::fs::read(entry.path()).ok());
-    seeds.extend(files.filter(|file| Image::parse(file).is_ok_and(|images| images[0].format == format)));
+    let corpus =
+        std::env::var_os("UNGIL_FUZZ_CORPUS").and_then(|folder| std::fs::read_dir(folder).ok());
+    let files =
+        corpus.into_iter().flatten().flatten().filter_map(|entry| std::fs::read(entry.path()).ok());
+    seeds.extend(
+        files.filter(|file| Image::parse(file).is_ok_and(|images| images[0].format == format)),
+    );
     seeds
 }
 
@@ -80,8 +95,10 @@ fn marks(file: &[u8]) -> Vec<usize> {
 }
 
 fn number(random: &mut ChaCha8Rng, file: &[u8], marks: &[usize]) -> u64 {
-    let other =
-        marks.choose(random).and_then(|&at| file.get(at..at + 8)).and_then(|bytes| bytes.first_chunk());
+    let other = marks
+        .choose(random)
+        .and_then(|&at| file.get(at..at + 8))
+        .and_then(|bytes| bytes.first_chunk());
     let other = other.map_or(0, |bytes| u64::from_le_bytes(*bytes));
     match random.random_range(0..10) {
         0 => 0,
@@ -100,7 +117,8 @@ fn number(random: &mut ChaCha8Rng, file: &[u8], marks: &[usize]) -> u64 {
 /// Changes a file.
 fn change(random: &mut ChaCha8Rng, file: &mut Vec<u8>, marks: &[usize]) {
     let count = [1, 1, 2, 4, 16, 64][random.random_range(0..6)];
-    // Half of all changes are in what comes first: nothing else is read if that is nonsense, and all is led by it.
+    // Half of all changes are in what comes first: nothing else is read if that is nonsense, and
+    // all is led by it.
     let early = marks.partition_point(|&at| at < 0x400);
     for _ in 0..count {
         let some = if random.random() { &marks[..early] } else { marks };

@@ -1,5 +1,6 @@
-//! Sources made to hurt: any text, and the corpus broken in every way, is read or refused, without a panic and without a hang.
-//! `UNGIL_FUZZ_S=600` goes on for that long; `UNGIL_FUZZ_SEED` begins where a failure was.
+//! Sources made to hurt: any text, and the corpus broken in every way, is read or refused, without
+//! a panic and without a hang. `UNGIL_FUZZ_S=600` goes on for that long; `UNGIL_FUZZ_SEED` begins
+//! where a failure was.
 
 use proptest::prelude::*;
 use rand::{Rng, RngExt, SeedableRng};
@@ -35,7 +36,8 @@ fn survives(bytes: &[u8]) -> bool {
 fn corpus() -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hazards");
     let entries = std::fs::read_dir(folder).expect("the corpus is there");
-    let mut paths: Vec<_> = entries.map(|entry| entry.expect("the corpus can be listed").path()).collect();
+    let mut paths: Vec<_> =
+        entries.map(|entry| entry.expect("the corpus can be listed").path()).collect();
     paths.sort();
     paths.iter().map(|path| std::fs::read(path).expect("the corpus can be read")).collect()
 }
@@ -88,14 +90,17 @@ const PIECES: [&str; 44] = [
     "del d[k]",
 ];
 
-/// Whole words and lines put in the place of others: what comes of it is mostly Python, so the rules see it too.
+/// Whole words and lines put in the place of others: what comes of it is mostly Python, so the
+/// rules see it too.
 fn reworded(random: &mut ChaCha8Rng, corpus: &[Vec<u8>]) -> Vec<u8> {
     let pick = |random: &mut ChaCha8Rng| {
         String::from_utf8_lossy(&corpus[random.random_range(0..corpus.len())]).into_owned()
     };
     let (text, other) = (pick(random), pick(random));
-    let words: Vec<&str> = text.split_inclusive([' ', '.', '(', ')', '[', ']', '\n', ',']).collect();
-    let others: Vec<&str> = other.split_inclusive([' ', '.', '(', ')', '[', ']', '\n', ',']).collect();
+    let words: Vec<&str> =
+        text.split_inclusive([' ', '.', '(', ')', '[', ']', '\n', ',']).collect();
+    let others: Vec<&str> =
+        other.split_inclusive([' ', '.', '(', ')', '[', ']', '\n', ',']).collect();
     let mut words = words;
     for _ in 0..random.random_range(1..8) {
         let at = random.random_range(0..words.len());
@@ -129,7 +134,8 @@ fn mutated(random: &mut ChaCha8Rng, corpus: &[Vec<u8>]) -> Vec<u8> {
             2 => drop(text.splice(at..at, pick(random))),
             3 => {
                 let piece = PIECES[random.random_range(0..PIECES.len())];
-                let times = if random.random_ratio(1, 20) { random.random_range(0..5_000) } else { 1 };
+                let times =
+                    if random.random_ratio(1, 20) { random.random_range(0..5_000) } else { 1 };
                 text.splice(at..at, piece.repeat(times).into_bytes());
             }
             4 => {
@@ -155,7 +161,11 @@ fn the_corpus_broken_in_every_way_is_survived() {
     let mut seed = number("UNGIL_FUZZ_SEED").unwrap_or(0);
     while tried < 200 || start.elapsed() < time {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let text = if seed % 2 == 0 { mutated(&mut random, &corpus) } else { reworded(&mut random, &corpus) };
+        let text = if seed % 2 == 0 {
+            mutated(&mut random, &corpus)
+        } else {
+            reworded(&mut random, &corpus)
+        };
         let result = std::panic::catch_unwind(|| survives(&text));
         read += usize::from(matches!(result, Ok(true)));
         if result.is_err() {
@@ -175,7 +185,10 @@ fn files_too_large_are_refused() {
     let long = vec![b'#'; ungil_audit::source::MAX_BYTES + 1];
     assert!(matches!(Source::parse(&long), Err(Unread::TooLong(_))));
     let commas = "0,".repeat(3_000_000);
-    assert!(matches!(Source::parse(format!("x = [{commas}]\n").as_bytes()), Err(Unread::TooManyTokens(_))));
+    assert!(matches!(
+        Source::parse(format!("x = [{commas}]\n").as_bytes()),
+        Err(Unread::TooManyTokens(_))
+    ));
 }
 
 /// Texts for which a careless rule would take time or memory in the square of their length.
@@ -189,7 +202,10 @@ fn long_files_take_no_longer_than_their_length() {
         (0..many).map(|at| format!("def f{at}():\n    global x{at}\n    x{at} += 1\n")).collect(),
         format!("import os\nd = {{}}\ndef f(): {}\n", "d[os.fork()] = 1; ".repeat(many)),
         format!("import ctypes\n{}", "ctypes.CDLL('x');".repeat(many)),
-        format!("class A:\n d = {{}}\n def f(self):\n{}", "  self.d[1] = self.d[1] + 1\n".repeat(many)),
+        format!(
+            "class A:\n d = {{}}\n def f(self):\n{}",
+            "  self.d[1] = self.d[1] + 1\n".repeat(many)
+        ),
         format!("x = {}\n", "'a' 'b' ".repeat(many)),
         "# ungil: ignore[a]\n".repeat(many),
         (0..many).map(|at| format!("import m{at} as n{at}\n")).collect(),

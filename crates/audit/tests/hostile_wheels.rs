@@ -1,5 +1,5 @@
-//! Wheels, lock files and requirements that were damaged at random: each is read or refused, and nothing panics or grows without
-//! bound. `UNGIL_FUZZ_S` says for how many seconds.
+//! Wheels, lock files and requirements that were damaged at random: each is read or refused, and
+//! nothing panics or grows without bound. `UNGIL_FUZZ_S` says for how many seconds.
 
 mod common;
 
@@ -14,7 +14,8 @@ use ungil_audit::requirements;
 use ungil_audit::target::{Build, Platform, System};
 use ungil_audit::wheel::Wheel;
 
-/// Small enough that a test stays within its memory, and the only thing that a size a file declares is held against.
+/// Small enough that a test stays within its memory, and the only thing that a size a file declares
+/// is held against.
 const LIMITS: Limits = Limits {
     members: 1_000,
     member_bytes: 4 << 20,
@@ -23,13 +24,16 @@ const LIMITS: Limits = Limits {
     any_ratio_bytes: 1 << 20,
 };
 
-/// A different run every day would find more, and be repeatable by no one: the seed is fixed, and time adds rounds.
+/// A different run every day would find more, and be repeatable by no one: the seed is fixed, and
+/// time adds rounds.
 fn random() -> TestRng {
     let seed = *b"a wheel that nobody vouches for!";
-    TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &seed)).new_rng()
+    TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &seed))
+        .new_rng()
 }
 
-/// Some changes of a few bytes: flips, values at the edge of their range, pieces copied, cut or doubled.
+/// Some changes of a few bytes: flips, values at the edge of their range, pieces copied, cut or
+/// doubled.
 fn mutate(bytes: &mut Vec<u8>, rng: &mut TestRng) {
     let below = |rng: &mut TestRng, most: usize| rng.next_u64() as usize % most.max(1);
     for _ in 0..=below(rng, 6) {
@@ -161,7 +165,8 @@ fn damaged_lock_files_and_requirements_are_read_or_refused() {
             let text = String::from_utf8_lossy(&bytes);
             if let Ok(wants) = requirements::lock(&text, Path::new(name), build, platform) {
                 good += 1;
-                let _: Vec<_> = wants.wanted.iter().map(|one| one.wheel_for(build, Some(platform))).collect();
+                let _: Vec<_> =
+                    wants.wanted.iter().map(|one| one.wheel_for(build, Some(platform))).collect();
             }
         }
         if rounds % 16 == 0 {

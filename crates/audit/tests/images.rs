@@ -43,7 +43,8 @@ fn calls(image: &Image<'_>, address: u64) -> Vec<u64> {
             .collect()
         }
         Arch::Aarch64 => {
-            let words = code.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word)).enumerate();
+            let words =
+                code.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word)).enumerate();
             words
                 .filter(|(_, word)| word >> 26 == 0b10_0101)
                 .map(|(at, word)| {
@@ -69,7 +70,10 @@ fn elf_is_read_however_it_was_linked() {
             assert!(!image.exports.contains_key("made_hidden"), "{options:?}");
             if !options.contains(&"-fno-plt") {
                 let called = calls(&image, linked.made.init);
-                assert!(called.iter().any(|&to| image.stub(to) == Some(IMPORT)), "{options:?}: {called:x?}");
+                assert!(
+                    called.iter().any(|&to| image.stub(to) == Some(IMPORT)),
+                    "{options:?}: {called:x?}"
+                );
             }
         }
     }
@@ -81,7 +85,10 @@ fn a_function_called_as_an_import_is_found_in_the_image_itself() {
     let image = one(&linked.made.bytes);
     let own = image.exports["made_called"];
     let called = calls(&image, linked.made.init);
-    assert!(called.iter().any(|&to| image.jump(to) == Some(Target::Inside(own))), "{called:x?} to {own:x}");
+    assert!(
+        called.iter().any(|&to| image.jump(to) == Some(Target::Inside(own))),
+        "{called:x?} to {own:x}"
+    );
 }
 
 #[test]
@@ -94,8 +101,10 @@ fn symbols_are_those_that_nm_sees() {
         .output()
         .expect("nm runs");
     let text = String::from_utf8(out.stdout).expect("text");
-    let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
-    let mut imports: Vec<&str> = lines.iter().filter(|line| line.len() == 2).map(|line| line[1]).collect();
+    let lines: Vec<Vec<&str>> =
+        text.lines().map(|line| line.split_whitespace().collect()).collect();
+    let mut imports: Vec<&str> =
+        lines.iter().filter(|line| line.len() == 2).map(|line| line[1]).collect();
     let mut seen: Vec<&str> = image.imports.iter().map(String::as_str).collect();
     imports.sort_unstable();
     seen.sort_unstable();
@@ -120,7 +129,11 @@ fn pe_is_read() {
         assert_eq!(image.exports.len(), 1, "what is another library's has no address here");
         assert_eq!(image.pointer(made.import + 8), Some(Target::Import("#77")));
         let late = made.text + 0x80;
-        assert_eq!(image.pointer(late), Some(Target::Import("PyList_New")), "and not what looks it up");
+        assert_eq!(
+            image.pointer(late),
+            Some(Target::Import("PyList_New")),
+            "and not what looks it up"
+        );
         assert_eq!(image.libraries, ["libpython314t.dll", "late.dll"]);
     }
 }
@@ -133,7 +146,11 @@ fn macho_is_read_however_dyld_fills_it() {
                 let made = macho(arch, fills, symbols);
                 let image = one(&made.bytes);
                 made.check(&image);
-                assert_eq!(image.exports.len(), 1, "{fills:?}: the underscore of C is not part of a name");
+                assert_eq!(
+                    image.exports.len(),
+                    1,
+                    "{fills:?}: the underscore of C is not part of a name"
+                );
                 assert_eq!(image.imports, [IMPORT], "{fills:?}");
                 let cell = made.text + 0x10;
                 assert_eq!(

@@ -8,8 +8,10 @@ fn of(text: &str) -> Vec<Import> {
 
 #[test]
 fn imports_are_told_with_their_moment() {
-    let found = of("import a.b, c as d\nfrom ..e import f, g as h\nfrom . import i\nlazy import j\n");
-    let modules: Vec<_> = found.iter().map(|import| (import.level, import.module.as_str())).collect();
+    let found =
+        of("import a.b, c as d\nfrom ..e import f, g as h\nfrom . import i\nlazy import j\n");
+    let modules: Vec<_> =
+        found.iter().map(|import| (import.level, import.module.as_str())).collect();
     assert_eq!(modules, [(0, "a.b"), (0, "c"), (2, "e"), (1, ""), (0, "j")]);
     assert_eq!(found[2].names, ["f", "g"]);
     assert_eq!(found.iter().map(|import| import.line).collect::<Vec<_>>(), [1, 1, 2, 3, 4]);
@@ -21,8 +23,10 @@ fn imports_are_told_with_their_moment() {
 
 #[test]
 fn what_may_be_missing_is_guarded() {
-    let found = of("try:\n    import a\nexcept (ImportError, OSError):\n    import b\nelse:\n    import c\n\
-                    if TYPE_CHECKING:\n    import d\nelse:\n    import e\ntry:\n    import f\nexcept KeyError:\n    pass\n");
+    let found = of(
+        "try:\n    import a\nexcept (ImportError, OSError):\n    import b\nelse:\n    import c\n\
+                    if TYPE_CHECKING:\n    import d\nelse:\n    import e\ntry:\n    import f\nexcept KeyError:\n    pass\n",
+    );
     let guarded: Vec<_> = found.iter().map(|import| import.is_guarded).collect();
     assert_eq!(guarded, [true, true, false, false, false]);
     assert!(
@@ -33,10 +37,12 @@ fn what_may_be_missing_is_guarded() {
 
 #[test]
 fn an_import_in_a_function_comes_later() {
-    let found =
-        of("def f():\n    import a\nclass C:\n    import b\n    def g(self):\n        from c import *\n\
-                    import importlib\nd = importlib.import_module('.d', __name__)\n");
-    let told: Vec<_> = found.iter().map(|import| (import.module.as_str(), import.is_lazy)).collect();
+    let found = of(
+        "def f():\n    import a\nclass C:\n    import b\n    def g(self):\n        from c import *\n\
+                    import importlib\nd = importlib.import_module('.d', __name__)\n",
+    );
+    let told: Vec<_> =
+        found.iter().map(|import| (import.module.as_str(), import.is_lazy)).collect();
     assert_eq!(told, [("a", true), ("b", false), ("c", true), ("importlib", false), ("d", false)]);
     assert_eq!(found[4].level, 1);
 }

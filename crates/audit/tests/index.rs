@@ -15,13 +15,14 @@ fn build(text: &str) -> Build {
     text.parse().unwrap()
 }
 
-/// A program that stands in for an installer. Another process writes it: a file this process had open for writing could not be
-/// started while any thread forks.
+/// A program that stands in for an installer. Another process writes it: a file this process had
+/// open for writing could not be started while any thread forks.
 fn program(folder: &Path, name: &str, script: &str) -> PathBuf {
     let path = folder.join(name);
     let write = "printf '%s' \"$2\" > \"$1\" && chmod +x \"$1\"";
     let script = format!("#!/bin/sh\n{script}\n");
-    let status = Command::new("sh").args(["-c", write, "sh"]).arg(&path).arg(script).status().unwrap();
+    let status =
+        Command::new("sh").args(["-c", write, "sh"]).arg(&path).arg(script).status().unwrap();
     assert!(status.success());
     path
 }
@@ -36,7 +37,14 @@ fn an_installers_answer_is_what_the_index_has() {
     // No answer takes so long; only the sleeper is given less.
     let long = Duration::from_secs(120);
     let ask = |installer: &Installer, name: &str, limit| {
-        index::ask(installer, name, Some("1"), build("3.14t"), LINUX, Patience { limit, is_told: &|| false })
+        index::ask(
+            installer,
+            name,
+            Some("1"),
+            build("3.14t"),
+            LINUX,
+            Patience { limit, is_told: &|| false },
+        )
     };
     let answer = ask(&uv(lock), "a", long).unwrap();
     assert_eq!((answer.version.as_str(), answer.wheels.len(), answer.complete), ("1", 2, true));
@@ -58,6 +66,7 @@ fn an_installers_answer_is_what_the_index_has() {
     let pip = |script: &str| Installer::Pip(program(folder.path(), "python", script));
     let report = "echo '{\"install\": [{\"download_info\": {\"url\": \"https://index.example/a-1-cp314-cp314t-manylinux_2_28_x86_64.whl\"}}]}'";
     assert!(ask(&pip(report), "a", long).unwrap().wheel.is_some());
-    let none = "echo 'ERROR: No matching distribution found for a==1 (from versions: 0.9)' >&2; exit 1";
+    let none =
+        "echo 'ERROR: No matching distribution found for a==1 (from versions: 0.9)' >&2; exit 1";
     assert_eq!(ask(&pip(none), "a", long).unwrap().wheel, None);
 }

@@ -41,7 +41,13 @@ const SINCE_3_15: [Way; 5] = [
 fn build(place: &Place, headers: &str, how: u32, flags: &[&str]) -> PathBuf {
     let module = place.at("fixture.so");
     let how = format!("-DHOW={how}");
-    compile("cc", headers, &source("ways.c"), &[&["-DM=fixture", how.as_str()], flags].concat(), &module);
+    compile(
+        "cc",
+        headers,
+        &source("ways.c"),
+        &[&["-DM=fixture", how.as_str()], flags].concat(),
+        &module,
+    );
     module
 }
 
@@ -57,7 +63,14 @@ fn agree(build_name: &str, ways: &[Way], flags: &[&str]) {
         let place = Place::new();
         let module = build(&place, &headers, *how, flags);
         let expected = Expected(*init, verdict.clone());
-        agrees(build_name, &module, "fixture", Toolchain::C, &expected, &format!("way {how} with {flags:?}"));
+        agrees(
+            build_name,
+            &module,
+            "fixture",
+            Toolchain::C,
+            &expected,
+            &format!("way {how} with {flags:?}"),
+        );
     }
 }
 
@@ -73,7 +86,11 @@ fn unoptimised_code_is_read_as_well() {
 
 #[test]
 fn calls_without_a_table_and_guarded_ones_are_read_as_well() {
-    agree("3.14t", &SINCE_3_14, &["-O1", "-fno-plt", "-fcf-protection=full", "-fstack-protector-all"]);
+    agree(
+        "3.14t",
+        &SINCE_3_14,
+        &["-O1", "-fno-plt", "-fcf-protection=full", "-fstack-protector-all"],
+    );
 }
 
 #[test]
@@ -88,7 +105,10 @@ fn the_numbers_of_slots_are_told_apart() {
     for (build_name, slot) in [("3.14t", "slot 4 "), ("3.15t", "slot 87 ")] {
         let place = Place::new();
         let found = one(&build(&place, &headers(build_name), 1, &["-O2"]));
-        assert!(found.evidence.iter().any(|one| one.what.starts_with(slot)), "{build_name}: {found:?}");
+        assert!(
+            found.evidence.iter().any(|one| one.what.starts_with(slot)),
+            "{build_name}: {found:?}"
+        );
     }
 }
 
@@ -97,7 +117,10 @@ fn what_the_file_does_not_say_is_unknown_with_the_reason() {
     for how in [12, 13, 14] {
         let place = Place::new();
         let found = one(&build(&place, &headers("3.14t"), how, &["-O2"]));
-        assert!(matches!(&found.verdict, Verdict::Unknown(why) if !why.is_empty()), "way {how}: {found:?}");
+        assert!(
+            matches!(&found.verdict, Verdict::Unknown(why) if !why.is_empty()),
+            "way {how}: {found:?}"
+        );
         assert_eq!(found.verdict.switches_on(), None);
     }
 }

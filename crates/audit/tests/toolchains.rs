@@ -1,4 +1,5 @@
-//! Modules of Cython, PyO3, pybind11 and nanobind, in every way that each has of saying something of the GIL, on both free-threaded builds.
+//! Modules of Cython, PyO3, pybind11 and nanobind, in every way that each has of saying something
+//! of the GIL, on both free-threaded builds.
 //!
 //! `cargo xtask test` gets the toolchains; the modules of PyO3 are compiled there, the others here.
 
@@ -21,8 +22,8 @@ fn cythonized(place: &Place, says: &str) -> PathBuf {
     place.at("fixture.c")
 }
 
-/// Cython's modules for one build: said in the source or to the compiler of its C, with both ways of initialisation and both
-/// places for the module's state.
+/// Cython's modules for one build: said in the source or to the compiler of its C, with both ways
+/// of initialisation and both places for the module's state.
 fn cython(build: &str) {
     let headers = headers(build);
     let single = "-DCYTHON_PEP489_MULTI_PHASE_INIT=0";
@@ -48,7 +49,11 @@ fn cython(build: &str) {
             for flags in [&["-O2"][..], &["-O2", single]] {
                 let init = if flags.contains(&single) { SinglePhase } else { MultiPhase };
                 agree(&[flags, &["-DCYTHON_FREETHREADING_COMPATIBLE=1"]].concat(), init, Declares);
-                agree(&[flags, &["-DCYTHON_FREETHREADING_COMPATIBLE=0"]].concat(), init, SwitchesOn);
+                agree(
+                    &[flags, &["-DCYTHON_FREETHREADING_COMPATIBLE=0"]].concat(),
+                    init,
+                    SwitchesOn,
+                );
             }
         }
     }
@@ -67,7 +72,14 @@ fn cython_for_3_15() {
 fn pyo3(library: &str, build: &str, expected: &[(&str, Expected)]) {
     let library = toolchain("pyo3").join(library).join("release/libways.so");
     for (name, expected) in expected {
-        agrees(build, &library, name, Toolchain::PyO3, expected, &format!("{name} of {}", library.display()));
+        agrees(
+            build,
+            &library,
+            name,
+            Toolchain::PyO3,
+            expected,
+            &format!("{name} of {}", library.display()),
+        );
     }
 }
 
@@ -155,7 +167,8 @@ fn pybind11_for_3_15() {
     pybind11("3.15t");
 }
 
-/// nanobind compiles what it is made of into each module, and that once more for free-threaded builds, which is said to the compiler.
+/// nanobind compiles what it is made of into each module, and that once more for free-threaded
+/// builds, which is said to the compiler.
 fn nanobind(build: &str) {
     let nanobind = toolchain("nanobind").join("nanobind");
     let place = Place::new();

@@ -23,8 +23,7 @@ fn damage(files: &[File]) -> String {
 
 #[test]
 fn a_wheel_is_read_without_unpacking_it() {
-    let headers =
-        "Classifier: Programming Language :: Python :: Free Threading :: 3 - Stable\nRequires-Dist: c\n";
+    let headers = "Classifier: Programming Language :: Python :: Free Threading :: 3 - Stable\nRequires-Dist: c\n";
     let mut files = vec![
         file("a_b/__init__.py", "import a_b._x"),
         file(MODULE, vec![7; 100_000]),
@@ -36,15 +35,20 @@ fn a_wheel_is_read_without_unpacking_it() {
     let bytes = zip(&files);
     let wheel = Wheel::read(NAME, &bytes, Limits::default()).unwrap();
     let one = &wheel.distribution;
-    assert_eq!((one.name.as_str(), one.version.as_str(), one.claim), ("a_b", "1.0", Some(Claim::Stable)));
+    assert_eq!(
+        (one.name.as_str(), one.version.as_str(), one.claim),
+        ("a_b", "1.0", Some(Claim::Stable))
+    );
     assert_eq!(one.requires, ["c"]);
     assert_eq!(one.top_level, ["_y", "a_b"]);
-    let modules: Vec<_> = one.modules.iter().map(|found| found.module.as_deref().unwrap()).collect();
+    let modules: Vec<_> =
+        one.modules.iter().map(|found| found.module.as_deref().unwrap()).collect();
     assert_eq!(modules, ["_y", "a_b._x"]);
     assert_eq!(wheel.module(&one.modules[0]).unwrap(), b"stored".as_slice());
     assert_eq!(wheel.module(&one.modules[1]).unwrap(), vec![7; 100_000]);
     assert_eq!(one.notes, ["RECORD does not list 'a_b-1.0.data/platlib/_y.abi3.so'"]);
-    let sources: Vec<_> = wheel.sources().map(|(path, bytes)| (path, bytes.unwrap().into_owned())).collect();
+    let sources: Vec<_> =
+        wheel.sources().map(|(path, bytes)| (path, bytes.unwrap().into_owned())).collect();
     assert_eq!(sources, [("a_b/__init__.py", b"import a_b._x".to_vec())]);
     let json = serde_json::to_value(one).unwrap();
     assert_eq!(json["wheel_tags"][0], "cp314-cp314t-manylinux_2_28_x86_64");
@@ -106,7 +110,10 @@ fn members_that_no_wheel_has_are_refused() {
         (vec![File { mode: 0o120_777, ..x() }], "'a.so' is a symbolic link"),
         (vec![File { mode: 0o010_644, ..x() }], "'a.so' is a device, a pipe or a socket"),
         (vec![File { flags: 1, ..x() }], "'a.so' is encrypted"),
-        (vec![File { method: Some(12), ..x() }], "'a.so' is packed by method 12; wheels have 0 and 8"),
+        (
+            vec![File { method: Some(12), ..x() }],
+            "'a.so' is packed by method 12; wheels have 0 and 8",
+        ),
         (
             vec![File { local_name: Some(b"b.so".to_vec()), ..x() }],
             "'a.so' has another name, method or flag in its own header than in the archive's directory",
@@ -131,8 +138,12 @@ fn bombs_are_refused_before_anything_is_inflated() {
     assert!(matches!(refusal(&many), Refusal::Ratio { .. }));
     // Members that share one another's bytes.
     let overlap = zip_with(&many, true, None);
-    let refused = Archive::read(&overlap, Limits { any_ratio_bytes: u64::MAX, ..Limits::default() });
-    assert!(matches!(refused, Err(Refusal::Disagrees { .. } | Refusal::Overlap { .. })), "{refused:?}");
+    let refused =
+        Archive::read(&overlap, Limits { any_ratio_bytes: u64::MAX, ..Limits::default() });
+    assert!(
+        matches!(refused, Err(Refusal::Disagrees { .. } | Refusal::Overlap { .. })),
+        "{refused:?}"
+    );
     let same: Vec<File> = (0..3).map(|_| file("a.so", "x")).collect();
     let same = zip_with(&same, true, None);
     let refused = Archive::read(&same, Limits::default());
@@ -144,12 +155,14 @@ fn bombs_are_refused_before_anything_is_inflated() {
 
 #[test]
 fn a_members_own_bytes_are_not_another_members() {
-    // The second member's header lies within the first one's stored bytes: both have the right name there.
+    // The second member's header lies within the first one's stored bytes: both have the right name
+    // there.
     let inner = zip(&[file("b.so", "y")]);
     let end = inner.windows(4).position(|four| four == b"PK\x01\x02").unwrap();
     let outer = File { deflate: false, ..file("a.so", &inner[..end]) };
     let mut bytes = zip(&[outer]);
-    // The directory of the inner one is put behind the outer one's, its offset where its header lies.
+    // The directory of the inner one is put behind the outer one's, its offset where its header
+    // lies.
     let directory = bytes.windows(4).rposition(|four| four == b"PK\x01\x02").unwrap();
     let eocd = bytes.len() - 22;
     let mut second = inner[end..inner.len() - 22].to_vec();
@@ -179,15 +192,21 @@ fn a_directory_that_lies_is_refused() {
 #[test]
 fn a_member_is_read_only_as_far_as_it_declares() {
     let long = vec![b'x'; 100_000];
-    assert!(damage(&[File { size: Some(10), ..file("a.so", &long) }]).contains("more bytes than the 10"));
-    assert!(damage(&[File { size: Some(200_000), ..file("a.so", &long) }]).contains("fewer bytes than"));
+    assert!(
+        damage(&[File { size: Some(10), ..file("a.so", &long) }])
+            .contains("more bytes than the 10")
+    );
+    assert!(
+        damage(&[File { size: Some(200_000), ..file("a.so", &long) }]).contains("fewer bytes than")
+    );
     assert!(damage(&[File { crc: Some(1), ..file("a.so", &long) }]).contains("is damaged"));
     assert!(
         damage(&[File { deflate: false, method: Some(8), ..file("a.so", [0xff; 40]) }])
             .contains("is damaged")
     );
     let bytes = zip(&[file("a.so", &long)]);
-    let archive = Archive::read(&bytes, Limits { member_bytes: 99_999, ..Limits::default() }).unwrap();
+    let archive =
+        Archive::read(&bytes, Limits { member_bytes: 99_999, ..Limits::default() }).unwrap();
     assert!(matches!(archive.bytes(&archive.members()[0]), Err(Refusal::Size { .. })));
 }
 

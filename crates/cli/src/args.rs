@@ -1,4 +1,5 @@
-//! The command line. Completions and man pages are made from these definitions, so each says what a user must know.
+//! The command line. Completions and man pages are made from these definitions, so each says what a
+//! user must know.
 
 mod alloc;
 mod audit;
@@ -37,21 +38,27 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Say which extension modules switch the GIL back on, from their binaries alone, and which sources threads break.
+    /// Say which extension modules switch the GIL back on, from their binaries alone, and which
+    /// sources threads break.
     Audit(Audit),
-    /// Show what every thread of a live Python, or of a core file, does, waits for and holds, and find deadlocks.
+    /// Show what every thread of a live Python, or of a core file, does, waits for and holds, and
+    /// find deadlocks.
     Dump(Dump),
     /// Compare a workload with and without the GIL: time, cores, memory, energy.
     Compare(Box<Compare>),
-    /// Say what fills a Python's memory, live or in a core file: objects by type, growth, allocators, stacks.
+    /// Say what fills a Python's memory, live or in a core file: objects by type, growth,
+    /// allocators, stacks.
     Heap(Heap),
-    /// List the Pythons found here, and pair GIL builds with their free-threaded twins; or install one.
+    /// List the Pythons found here, and pair GIL builds with their free-threaded twins; or install
+    /// one.
     Pythons(Pythons),
-    /// Profile a live Python or a program: running, waiting for locks, the GIL, the collector, allocations.
+    /// Profile a live Python or a program: running, waiting for locks, the GIL, the collector,
+    /// allocations.
     Profile(Box<Profile>),
     /// Make a page of records: words, charts, machine, every run; or Markdown, CSV, pictures.
     Report(Report),
-    /// Run the study: its workloads with and without the GIL, a table a category, findings beside the paper's.
+    /// Run the study: its workloads with and without the GIL, a table a category, findings beside
+    /// the paper's.
     Suite(Box<Suite>),
     /// Watch a live Python: threads, locks, hot lines, pauses, memory.
     Top(Top),
@@ -86,7 +93,8 @@ pub(crate) struct Compare {
     #[arg(short = 'm', long, value_name = "MODULE", group = "workload")]
     pub(crate) module: Option<String>,
 
-    /// A command with `{python}` in it, and `{workers}` if it takes a number of workers. No shell is involved.
+    /// A command with `{python}` in it, and `{workers}` if it takes a number of workers. No shell
+    /// is involved.
     #[arg(long, value_name = "COMMAND", group = "workload")]
     pub(crate) command: Option<String>,
 
@@ -106,12 +114,14 @@ pub(crate) struct Compare {
     #[arg(long, value_name = "COMMAND", group = "workload", requires = "load")]
     pub(crate) serve: Option<String>,
 
-    /// The load generator's command, with `{url}` or `{port}` in it; wrk, oha and hey are understood.
+    /// The load generator's command, with `{url}` or `{port}` in it; wrk, oha and hey are
+    /// understood.
     #[arg(long, value_name = "COMMAND", requires = "serve")]
     pub(crate) load: Option<String>,
 
-    /// What says that the service is ready: a URL, GET until it answers below 500; `regex:PATTERN` in its output; or a
-    /// command that exits with 0 (default: a GET of the URL in --load, answered for every worker process).
+    /// What says that the service is ready: a URL, GET until it answers below 500; `regex:PATTERN`
+    /// in its output; or a command that exits with 0 (default: a GET of the URL in --load, answered
+    /// for every worker process).
     #[arg(long, value_name = "URL|regex:PATTERN|COMMAND", requires = "serve")]
     pub(crate) ready: Option<String>,
 
@@ -127,13 +137,13 @@ pub(crate) struct Compare {
     #[arg(long = "metric", value_name = "REGEX", requires = "serve")]
     pub(crate) metrics: Vec<String>,
 
-    /// Pythons to compare, the baseline first: versions, paths, venvs; `3.14t+gil` is 3.14t with PYTHON_GIL=1
-    /// (default: the newest GIL build and its free-threaded twin).
+    /// Pythons to compare, the baseline first: versions, paths, venvs; `3.14t+gil` is 3.14t with
+    /// PYTHON_GIL=1 (default: the newest GIL build and its free-threaded twin).
     #[arg(long, value_name = "PYTHON", value_delimiter = ',', help_heading = "Arms")]
     pub(crate) python: Vec<String>,
 
-    /// Execution models of a task: sequential, threads, fork, spawn, forkserver, interpreters, asyncio
-    /// (default: sequential, threads, forkserver, interpreters).
+    /// Execution models of a task: sequential, threads, fork, spawn, forkserver, interpreters,
+    /// asyncio (default: sequential, threads, forkserver, interpreters).
     #[arg(long, value_name = "MODEL", value_delimiter = ',', help_heading = "Arms")]
     pub(crate) models: Vec<String>,
 
@@ -141,7 +151,8 @@ pub(crate) struct Compare {
     #[arg(long, value_name = "N", value_delimiter = ',', help_heading = "Arms")]
     pub(crate) workers: Vec<u32>,
 
-    /// A program that is not Python to put beside them, for example `native='./native --jobs {workers}'`.
+    /// A program that is not Python to put beside them, for example `native='./native --jobs
+    /// {workers}'`.
     #[arg(long, value_name = "NAME=COMMAND", help_heading = "Arms")]
     pub(crate) also: Vec<Also>,
 
@@ -174,7 +185,8 @@ pub(crate) struct Compare {
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "How long")]
     pub(crate) warmup: u32,
 
-    /// Seed of the random order, so that an experiment can be repeated (default: from the clock; it is recorded).
+    /// Seed of the random order, so that an experiment can be repeated (default: from the clock; it
+    /// is recorded).
     #[arg(long, value_name = "N", help_heading = "How long")]
     pub(crate) seed: Option<u64>,
 
@@ -191,8 +203,8 @@ pub(crate) struct Compare {
     #[arg(long, value_name = "BOUND", help_heading = "What is an error")]
     pub(crate) fail_if: Vec<String>,
 
-    /// Where joules come from: auto, powercap, perf, nvml, model, meter=COMMAND, off. `powercap=DIR` and `perf=DIR` look
-    /// elsewhere than in /sys.
+    /// Where joules come from: auto, powercap, perf, nvml, model, meter=COMMAND, off.
+    /// `powercap=DIR` and `perf=DIR` look elsewhere than in /sys.
     #[arg(long, value_name = "SENSOR", default_value = "auto", help_heading = "Energy")]
     pub(crate) energy: String,
 
@@ -204,7 +216,8 @@ pub(crate) struct Compare {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub(crate) out: Option<PathBuf>,
 
-    /// Go on with an interrupted record; everything else is taken from it. One that is complete is printed again.
+    /// Go on with an interrupted record; everything else is taken from it. One that is complete is
+    /// printed again.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output",
           conflicts_with_all = ["workload", "out", "args", "items", "chunk", "load", "ready", "ready_timeout", "settle", "metrics", "python", "models", "workers",
             "also", "aa", "blocks", "max_blocks", "precision", "time_limit", "timeout", "warmup", "seed",
@@ -261,7 +274,8 @@ pub(crate) struct Pythons {
 /// What to do with Pythons besides listing them.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PythonsVerb {
-    /// Install Pythons: with uv where it is there and can reach its source, otherwise from PyPI and Debian packages.
+    /// Install Pythons: with uv where it is there and can reach its source, otherwise from PyPI and
+    /// Debian packages.
     Install {
         /// Versions, such as 3.14 or 3.14t.
         #[arg(required = true, value_name = "VERSION")]

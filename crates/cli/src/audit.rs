@@ -1,4 +1,5 @@
-//! `ungil audit`: what happens to the GIL when what is installed here is imported, and which sources threads break.
+//! `ungil audit`: what happens to the GIL when what is installed here is imported, and which
+//! sources threads break.
 
 mod index;
 mod lines;
@@ -47,7 +48,8 @@ struct Report {
 pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
     let stop = signals::flag()?;
     let targets = targets(args)?;
-    let asked = Asked { targets, build: args.build, sources: args.sources, from: args.from.clone() };
+    let asked =
+        Asked { targets, build: args.build, sources: args.sources, from: args.from.clone() };
     let mut audit = audit(&asked).map_err(|error| {
         Edge::usage(
             "there is nothing to audit",
@@ -74,7 +76,11 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
         None => print(&text)?,
         Some(path) => {
             std::fs::write(path, text).map_err(|error| {
-                Edge::failed(format!("cannot write {}", path.display()), error, "name another file with -o")
+                Edge::failed(
+                    format!("cannot write {}", path.display()),
+                    error,
+                    "name another file with -o",
+                )
             })?;
             print(&table::summary(&report))?;
         }
@@ -98,7 +104,8 @@ impl Report {
             FailOn::Gil => taken.any(|(_, found)| found.switches_on() == Some(true)),
             FailOn::Unknown => {
                 let is_open = |one: &Wanted| one.gil != WheelSays::NothingCompiled;
-                taken.any(|(_, found)| found.switches_on().is_none()) || lines::applying(self).any(is_open)
+                taken.any(|(_, found)| found.switches_on().is_none())
+                    || lines::applying(self).any(is_open)
             }
             FailOn::Claim => {
                 self.audit.distributions.iter().any(|one| one.weighed.standing == Standing::Broken)

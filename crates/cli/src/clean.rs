@@ -1,22 +1,25 @@
 //! Words of another process on their way to a terminal: nothing in them may act on it.
 //!
-//! A thread's name, a file name or a source line can hold escape sequences, and letters that turn the direction of what follows.
-//! Each becomes a visible mark. In JSON they become escapes, which mean the same to every reader.
+//! A thread's name, a file name or a source line can hold escape sequences, and letters that turn
+//! the direction of what follows. Each becomes a visible mark. In JSON they become escapes, which
+//! mean the same to every reader.
 
 use std::borrow::Cow;
 use ungil_remote::unicode::undecoded;
 
-/// Controls, C1 among them (one of which begins a sequence by itself), marks of direction, invisible separators.
+/// Controls, C1 among them (one of which begins a sequence by itself), marks of direction,
+/// invisible separators.
 fn acts(letter: char) -> bool {
     letter.is_control()
         || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{61c}')
 }
 
-/// Letters of one name or line that are shown. A name can be a million letters long, and is said once for each who waits.
+/// Letters of one name or line that are shown. A name can be a million letters long, and is said
+/// once for each who waits.
 const MOST: usize = 1000;
 
-/// The text with every letter that would act on a terminal replaced by `�`; a tab becomes a blank, and a byte that is not UTF-8
-/// `\\xe9`. What is very long ends in `…`.
+/// The text with every letter that would act on a terminal replaced by `�`; a tab becomes a blank,
+/// and a byte that is not UTF-8 `\\xe9`. What is very long ends in `…`.
 pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(MOST) {
         Some((end, _)) => format!("{}…", harmless(text.get(..end).unwrap_or(text))).into(),
@@ -49,7 +52,8 @@ pub(crate) fn json(text: &str) -> Cow<'_, str> {
     }
     let mut clean = String::with_capacity(text.len() + 16);
     for letter in text.chars() {
-        // Inside JSON such a letter can only be part of a string, and all of them are in the basic plane.
+        // Inside JSON such a letter can only be part of a string, and all of them are in the basic
+        // plane.
         if harmful(letter) {
             clean.push_str(&format!("\\u{:04x}", u32::from(letter)));
         } else {

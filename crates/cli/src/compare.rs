@@ -34,11 +34,16 @@ pub(crate) fn run(args: Compare) -> Result<ExitCode, Edge> {
             if record.complete {
                 let blocks = record.comparison.as_ref().map_or(0, |c| c.blocks);
                 let blocks = ungil_format::counted(blocks, "block");
-                eprintln!("note: nothing is left to measure: the record is complete, with {blocks}");
+                eprintln!(
+                    "note: nothing is left to measure: the record is complete, with {blocks}"
+                );
                 return replay(&args, &bounds, &record, path);
             }
             std::env::set_current_dir(&record.header.directory).map_err(|e| {
-                let what = format!("cannot go back to {}, where the experiment ran", record.header.directory);
+                let what = format!(
+                    "cannot go back to {}, where the experiment ran",
+                    record.header.directory
+                );
                 Edge::failed(what, e, "make that folder again, or start a new experiment")
             })?;
             opened = sensors(&record.header.settings.energy)?;
@@ -68,7 +73,12 @@ pub(crate) fn run(args: Compare) -> Result<ExitCode, Edge> {
 }
 
 /// Prints what a record says and judges the bounds on it; runs nothing.
-fn replay(args: &Compare, bounds: &[Bound], record: &Record, path: &Path) -> Result<ExitCode, Edge> {
+fn replay(
+    args: &Compare,
+    bounds: &[Bound],
+    record: &Record,
+    path: &Path,
+) -> Result<ExitCode, Edge> {
     check(bounds, &record.header)?;
     let comparison = ungil_report::comparison(record);
     if comparison.blocks == 0 {
@@ -83,7 +93,9 @@ fn replay(args: &Compare, bounds: &[Bound], record: &Record, path: &Path) -> Res
     }
     if !record.complete {
         let why = record.stopped.as_deref().unwrap_or("it was cut off, or is still being written");
-        eprintln!("note: the record is not complete ({why}); ungil compare --resume goes on with it");
+        eprintln!(
+            "note: the record is not complete ({why}); ungil compare --resume goes on with it"
+        );
     }
     let view = View { record, comparison: &comparison };
     show(args, view, path)?;
@@ -194,7 +206,8 @@ fn header(args: &Compare, opened: &energy::Opened) -> Result<Header, Edge> {
         request.pythons = vec![(pair.gil.clone(), gil), (pair.free_threaded.clone(), gil)];
         request.pair = Some(pair);
     }
-    let specs: Vec<PythonSpec> = args.python.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
+    let specs: Vec<PythonSpec> =
+        args.python.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
     let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
     let named = resolve_all(&names, &search)?;
     request.pythons.extend(named.into_iter().zip(specs).map(|(python, spec)| (python, spec.gil)));

@@ -1,4 +1,5 @@
-//! `ungil dump`: what every thread of a live Python, or of a core file, is doing, what it waits for and who has that.
+//! `ungil dump`: what every thread of a live Python, or of a core file, is doing, what it waits for
+//! and who has that.
 
 mod short;
 mod style;
@@ -24,7 +25,8 @@ pub(crate) use words::death;
 /// Looks into each process and prints what was found.
 pub(crate) fn run(args: &Dump) -> Result<ExitCode, Edge> {
     check(args)?;
-    let (targets, mut refused) = if args.all { every_python() } else { (args.targets.clone(), Vec::new()) };
+    let (targets, mut refused) =
+        if args.all { every_python() } else { (args.targets.clone(), Vec::new()) };
     let mut snapshots = Vec::new();
     let mut failed: Vec<(Target, AttachError)> = Vec::new();
     for target in targets {
@@ -39,7 +41,8 @@ pub(crate) fn run(args: &Dump) -> Result<ExitCode, Edge> {
                 snapshots.push(snapshot);
             }
             // One that ended while all are looked at is no failure.
-            Err(AttachError::NoProcess(_) | AttachError::Ended(_) | AttachError::Zombie(_)) if args.all => {}
+            Err(AttachError::NoProcess(_) | AttachError::Ended(_) | AttachError::Zombie(_))
+                if args.all => {}
             // So is one that is starting or ending, but it is there.
             Err(error @ (AttachError::NoThread(_) | AttachError::Exec(_))) if args.all => {
                 refused.push((target, error))
@@ -55,7 +58,8 @@ pub(crate) fn run(args: &Dump) -> Result<ExitCode, Edge> {
     if args.all && snapshots.is_empty() && failed.is_empty() {
         return Err(words::none(&refused));
     }
-    let could = |snapshot: &Snapshot| snapshot.lock_order.as_ref().is_some_and(|orders| !orders.is_empty());
+    let could =
+        |snapshot: &Snapshot| snapshot.lock_order.as_ref().is_some_and(|orders| !orders.is_empty());
     let deadlock = snapshots.iter().any(|snapshot| snapshot.has_deadlock() || could(snapshot));
     let has_failed = !failed.is_empty();
     for (_, error) in failed {
@@ -117,8 +121,8 @@ fn look(target: &Target, args: &Dump) -> Result<Snapshot, AttachError> {
     }
 }
 
-/// Watches the order in which threads take locks, until Ctrl-C at the latest. A process that ends meanwhile is reported by the look
-/// that follows.
+/// Watches the order in which threads take locks, until Ctrl-C at the latest. A process that ends
+/// meanwhile is reported by the look that follows.
 fn watch(python: &mut Python, observer: &mut ThreadObserver, seconds: f64) -> LockOrders {
     let (stop, end) = (signals::flag().ok(), Instant::now() + Duration::from_secs_f64(seconds));
     let is_told = || stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed));
@@ -149,7 +153,9 @@ fn print_json(
         let error = error.to_string();
         match target {
             Target::Process(pid) => serde_json::json!({ "pid": pid, "error": error }),
-            Target::Core(path) => serde_json::json!({ "core": path.display().to_string(), "error": error }),
+            Target::Core(path) => {
+                serde_json::json!({ "core": path.display().to_string(), "error": error })
+            }
         }
     };
     let several = args.all || args.targets.len() > 1;
@@ -162,7 +168,8 @@ fn print_json(
             serde_json::json!({ "schema": "ungil.dump/2", "processes": processes, "failed": failed, "refused": refused })
         }),
     };
-    let value =
-        value.map_err(|e| Edge::failed("cannot write the result as JSON", e, "report this as a defect"))?;
+    let value = value.map_err(|e| {
+        Edge::failed("cannot write the result as JSON", e, "report this as a defect")
+    })?;
     print(&format!("{}\n", clean::json(&format!("{value:#}"))))
 }

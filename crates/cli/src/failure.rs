@@ -27,19 +27,29 @@ pub(crate) struct Edge {
 
 impl Edge {
     /// A failure of the measurement.
-    pub(crate) fn failed(what: impl Into<String>, why: impl Display, help: impl Into<String>) -> Edge {
+    pub(crate) fn failed(
+        what: impl Into<String>,
+        why: impl Display,
+        help: impl Into<String>,
+    ) -> Edge {
         Edge { failure: Failure::new(what, why.to_string(), help), code: FAILED }
     }
 
     /// A request that makes no sense.
-    pub(crate) fn usage(what: impl Into<String>, why: impl Display, help: impl Into<String>) -> Edge {
+    pub(crate) fn usage(
+        what: impl Into<String>,
+        why: impl Display,
+        help: impl Into<String>,
+    ) -> Edge {
         Edge { failure: Failure::new(what, why.to_string(), help), code: USAGE }
     }
 
     /// The same with the place added where what was measured can be found.
     pub(crate) fn with_record(mut self, path: &std::path::Path) -> Edge {
-        let resume =
-            format!("ungil compare --resume {}", ungil_experiment::shell::word(&path.to_string_lossy()));
+        let resume = format!(
+            "ungil compare --resume {}",
+            ungil_experiment::shell::word(&path.to_string_lossy())
+        );
         if self.code == INTERRUPTED {
             self.failure.help = format!("what was measured is in the record; go on with {resume}");
         }
@@ -62,10 +72,15 @@ impl Edge {
         let Failure { what, why, help } = &self.failure;
         // A path or a name in it may be another's.
         // A blank more or less matters in a line to be run; a line's end would make it two.
-        let one_line =
-            |text: &str| harmless(&text.lines().map(str::trim).collect::<Vec<_>>().join(" ")).into_owned();
-        let text =
-            format!("ungil: {}\n  why: {}\n  try: {}\n", one_line(what), one_line(why), one_line(help));
+        let one_line = |text: &str| {
+            harmless(&text.lines().map(str::trim).collect::<Vec<_>>().join(" ")).into_owned()
+        };
+        let text = format!(
+            "ungil: {}\n  why: {}\n  try: {}\n",
+            one_line(what),
+            one_line(why),
+            one_line(help)
+        );
         let _ = io::stderr().write_all(text.as_bytes());
         ExitCode::from(self.code)
     }
@@ -131,10 +146,15 @@ impl Edge {
         let text = error.to_string();
         let mut lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
         let what = lines.next().unwrap_or_default().trim_start_matches("error: ").to_string();
-        let (usage, why): (Vec<&str>, Vec<&str>) =
-            lines.filter(|l| !l.starts_with("For more information")).partition(|l| l.starts_with("Usage:"));
+        let (usage, why): (Vec<&str>, Vec<&str>) = lines
+            .filter(|l| !l.starts_with("For more information"))
+            .partition(|l| l.starts_with("Usage:"));
         let usage = usage.first().map_or("ungil --help", |u| u.trim_start_matches("Usage: "));
-        let why = if why.is_empty() { "that is not how this command is used".into() } else { why.join(" ") };
+        let why = if why.is_empty() {
+            "that is not how this command is used".into()
+        } else {
+            why.join(" ")
+        };
         Edge::usage(what, why, format!("{usage} (--help says more)")).report()
     }
 
@@ -151,16 +171,21 @@ fn script_argument(error: &clap::Error) -> Option<Edge> {
         Some(ContextValue::String(text)) => Some(text.as_str()),
         _ => None,
     };
-    let word = text(ContextKind::InvalidArg).filter(|_| error.kind() == ErrorKind::UnknownArgument)?;
+    let word =
+        text(ContextKind::InvalidArg).filter(|_| error.kind() == ErrorKind::UnknownArgument)?;
     // Dashes and three letters in common: an option of ungil's, misspelt.
-    if text(ContextKind::SuggestedArg).zip(word.get(..5)).is_some_and(|(near, head)| near.starts_with(head)) {
+    if text(ContextKind::SuggestedArg)
+        .zip(word.get(..5))
+        .is_some_and(|(near, head)| near.starts_with(head))
+    {
         return None;
     }
     let words: Vec<String> = std::env::args().skip(1).collect();
     let (verb, words) =
         words.split_first().filter(|(verb, _)| ["compare", "profile"].contains(&verb.as_str()))?;
-    let at =
-        words.iter().position(|w| w == word || w.strip_prefix(word).is_some_and(|w| w.starts_with('=')))?;
+    let at = words
+        .iter()
+        .position(|w| w == word || w.strip_prefix(word).is_some_and(|w| w.starts_with('=')))?;
     let (before, rest) = words.split_at(at);
     let is_program = |w: &String| w == "-m" || w == "--module" || w.ends_with(".py");
     before.iter().any(is_program).then_some(())?;
@@ -169,7 +194,8 @@ fn script_argument(error: &clap::Error) -> Option<Edge> {
     let own = 1 + rest.iter().skip(1).take_while(|w| !w.starts_with('-')).count();
     let (args, options) = rest.split_at(own);
     let separator = "--".to_string();
-    let line = before.iter().chain(options).chain([&separator]).chain(args).chain(after.iter().skip(1));
+    let line =
+        before.iter().chain(options).chain([&separator]).chain(args).chain(after.iter().skip(1));
     let line: Vec<String> = line.map(|w| ungil_experiment::shell::word(w)).collect();
     Some(Edge::usage(
         format!("'{word}' is not an option of ungil {verb}"),

@@ -43,7 +43,8 @@ struct Report<'a> {
     warnings: Vec<String>,
 }
 
-/// Writes the version as an object, such as `{"major": 3, "minor": 15, "micro": 0, "level": "candidate", "serial": 2}`.
+/// Writes the version as an object, such as `{"major": 3, "minor": 15, "micro": 0, "level":
+/// "candidate", "serial": 2}`.
 fn version_fields<S: Serializer>(version: &Version, serializer: S) -> Result<S::Ok, S::Error> {
     let Version { major, minor, micro, level, serial } = version;
     let level = format!("{level:?}").to_lowercase();
@@ -70,7 +71,8 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
     if let Some(seconds) = args.diff {
         let begun = Instant::now();
         wait(Duration::from_secs_f64(seconds), &stop);
-        // A first look that was cut short, compared with a whole one, would show growth that is none.
+        // A first look that was cut short, compared with a whole one, would show growth that is
+        // none.
         if !stop.load(Ordering::Relaxed) && !heap.look.cut_short {
             let apart = begun.elapsed().as_secs_f64() + heap.took_s;
             let later = look(&python, args, &stop)?;
@@ -93,7 +95,10 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
             format!("no object was found in {}", args.target),
             match python.process().core().and_then(|core| core.missing().into_iter().next()) {
                 Some(missing) => missing,
-                None => "its interpreter is starting or ending, or the look was cut short by --limit".into(),
+                None => {
+                    "its interpreter is starting or ending, or the look was cut short by --limit"
+                        .into()
+                }
             },
             "look again, or give it more time with --limit",
         ));
@@ -146,7 +151,8 @@ fn look(python: &Python, args: &Arguments, stop: &AtomicBool) -> Result<Heap, Ed
         if shown && begun.elapsed() > Duration::from_secs(1) {
             let bar = bar.get_or_insert_with(|| {
                 let bar = ProgressBar::new(progress.total);
-                // A template that does not parse is a defect of this line alone; the default bar serves too.
+                // A template that does not parse is a defect of this line alone; the default bar
+                // serves too.
                 if let Ok(style) = ProgressStyle::with_template("{bar:24} {elapsed}  {msg}") {
                     bar.set_style(style);
                 }

@@ -1,4 +1,5 @@
-//! The program `ungil`: arguments in, one file a verb, words out. Nothing is measured and nothing computed here.
+//! The program `ungil`: arguments in, one file a verb, words out. Nothing is measured and nothing
+//! computed here.
 
 mod args;
 mod audit;

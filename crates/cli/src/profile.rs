@@ -56,9 +56,13 @@ pub(crate) fn run(args: &Profile) -> Result<ExitCode, Edge> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Profiles a program that was started for it. Whatever goes wrong with the profile, the program runs to its own end, unless
-/// ungil is told to end.
-fn started(args: &Profile, mut launched: Launched, told: &Arc<AtomicBool>) -> Result<ExitCode, Edge> {
+/// Profiles a program that was started for it. Whatever goes wrong with the profile, the program
+/// runs to its own end, unless ungil is told to end.
+fn started(
+    args: &Profile,
+    mut launched: Launched,
+    told: &Arc<AtomicBool>,
+) -> Result<ExitCode, Edge> {
     let profiled = launched.python(args.quiet, told).and_then(|python| profile(args, python, told));
     let (captured, written) = match profiled {
         Ok(profiled) => profiled,
@@ -83,7 +87,11 @@ fn started(args: &Profile, mut launched: Launched, told: &Arc<AtomicBool>) -> Re
 }
 
 /// Captures a profile and writes its files.
-fn profile(args: &Profile, python: Python, told: &Arc<AtomicBool>) -> Result<(Captured, Written), Edge> {
+fn profile(
+    args: &Profile,
+    python: Python,
+    told: &Arc<AtomicBool>,
+) -> Result<(Captured, Written), Edge> {
     let header = header(args, &python);
     let mut output = Output::new(args, &header)?;
     let builder = output.builder(header)?;
@@ -129,7 +137,10 @@ fn complete(captured: &Captured, written: &Written) -> Result<(), Edge> {
     Err(Edge::failed(
         "the profile is empty",
         match totals.notes.as_slice() {
-            [] => format!("no stack of a thread could be read in {}", counted(totals.captured, "look")),
+            [] => format!(
+                "no stack of a thread could be read in {}",
+                counted(totals.captured, "look")
+            ),
             notes => notes.join("; "),
         },
         "profile it for longer, or use ungil dump to see which threads there are",
@@ -222,7 +233,8 @@ fn watch(
         ));
         bar.tick();
     };
-    let captured = capture(python, options, builder, &mut || told.load(Ordering::Relaxed), &mut tell);
+    let captured =
+        capture(python, options, builder, &mut || told.load(Ordering::Relaxed), &mut tell);
     bar.finish_and_clear();
     captured
 }
@@ -245,7 +257,8 @@ fn fits(args: &Profile) -> Result<(), Edge> {
     ];
     let runs = [("--duration", args.duration.is_some()), ("--python", args.python.is_some())];
     let mode = || format!("--mode {}", ungil_profile::Mode::from(args.mode).name());
-    let kept = args.replay.is_some().then_some("--replay").or((!args.diff.is_empty()).then_some("--diff"));
+    let kept =
+        args.replay.is_some().then_some("--replay").or((!args.diff.is_empty()).then_some("--diff"));
     let (others, to, why) = match kept {
         Some(option) => (
             [looks.as_slice(), &runs].concat(),

@@ -13,19 +13,22 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// A bar for an experiment of `arms` arms; hidden if `quiet` or if standard error is no terminal.
+    /// A bar for an experiment of `arms` arms; hidden if `quiet` or if standard error is no
+    /// terminal.
     pub(crate) fn new(arms: usize, time_limit_s: f64, quiet: bool) -> Progress {
         let bar = if quiet || !std::io::stderr().is_terminal() {
             ProgressBar::hidden()
         } else {
             let bar = ProgressBar::new(1);
-            // A template that does not parse is a defect of this line alone; the default bar serves too.
+            // A template that does not parse is a defect of this line alone; the default bar serves
+            // too.
             if let Ok(style) =
                 ProgressStyle::with_template("{bar:24} {elapsed} of about {eta_precise}  {msg}")
             {
                 bar.set_style(style);
             }
-            // The bar draws only when something happens: no thread of its own disturbs the measurement.
+            // The bar draws only when something happens: no thread of its own disturbs the
+            // measurement.
             bar.disable_steady_tick();
             bar
         };
@@ -37,8 +40,11 @@ impl Progress {
         match event {
             Event::Starting { arm, block, expected, elapsed_s } => {
                 self.bar.set_length(u64::from(*expected + 1) * self.arms);
-                let name =
-                    if *block == 0 { "warm-up".to_string() } else { format!("block {block} of {expected}") };
+                let name = if *block == 0 {
+                    "warm-up".to_string()
+                } else {
+                    format!("block {block} of {expected}")
+                };
                 let left = duration((self.time_limit_s - elapsed_s).max(0.0));
                 self.bar.set_message(format!("{name}  {}  (at most {left} more)", arm.id));
             }

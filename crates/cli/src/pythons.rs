@@ -27,8 +27,8 @@ pub(crate) fn run(args: &Pythons) -> Result<ExitCode, Edge> {
 
 fn get(versions: &[String], search: &Search, how: Installer) -> Result<ExitCode, Edge> {
     for version in versions {
-        let done =
-            install(version, search, how, &mut |line| eprintln!("{line}")).map_err(Edge::of_install)?;
+        let done = install(version, search, how, &mut |line| eprintln!("{line}"))
+            .map_err(Edge::of_install)?;
         let state = if done.already_there { "is already there" } else { "installed" };
         print(&format!("{version} {state}: {}\n", done.interpreter.executable.display()))?;
     }
@@ -38,8 +38,11 @@ fn get(versions: &[String], search: &Search, how: Installer) -> Result<ExitCode,
 fn list(json: bool, survey: &Survey) -> Result<ExitCode, Edge> {
     let pairs = pairs(&survey.interpreters);
     if json {
-        let rejected: Vec<_> =
-            survey.rejected.iter().map(|r| serde_json::json!({"path": r.path, "why": r.why})).collect();
+        let rejected: Vec<_> = survey
+            .rejected
+            .iter()
+            .map(|r| serde_json::json!({"path": r.path, "why": r.why}))
+            .collect();
         let all = serde_json::json!({
             "schema": "ungil.pythons/1", "interpreters": survey.interpreters, "pairs": pairs, "rejected": rejected,
         });
@@ -47,7 +50,9 @@ fn list(json: bool, survey: &Survey) -> Result<ExitCode, Edge> {
         return Ok(ExitCode::SUCCESS);
     }
     if survey.interpreters.is_empty() {
-        print("No Python found on PATH, in uv, pyenv, conda, $UNGIL_PYTHONS or ungil's own folder.\n")?;
+        print(
+            "No Python found on PATH, in uv, pyenv, conda, $UNGIL_PYTHONS or ungil's own folder.\n",
+        )?;
         print("Get a pair with: ungil pythons install 3.14 3.14t\n")?;
     }
     let width = survey.interpreters.iter().map(|i| i.name.len()).max().unwrap_or(0);
@@ -59,7 +64,9 @@ fn list(json: bool, survey: &Survey) -> Result<ExitCode, Edge> {
         match pair.differences.as_slice() {
             [] => print(", built alike.\n")?,
             differences => {
-                print(", but were built differently, which alone can be the difference measured:\n")?;
+                print(
+                    ", but were built differently, which alone can be the difference measured:\n",
+                )?;
                 differences.iter().try_for_each(|d| print(&format!("  {d}\n")))?;
             }
         }

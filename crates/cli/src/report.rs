@@ -19,8 +19,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Edge> {
     for path in &args.records {
         let more = gather(path)?;
         // Two things are set side by side.
-        second =
-            second.or((args.records.len() == 2 && !found.records.is_empty()).then_some(found.records.len()));
+        second = second
+            .or((args.records.len() == 2 && !found.records.is_empty())
+                .then_some(found.records.len()));
         found.records.extend(more.records);
         found.refused.extend(more.refused);
     }
@@ -29,7 +30,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Edge> {
         eprintln!("note: {}", crate::clean::harmless(line));
     }
     let study = study::of(&args.records);
-    let page = Page { sources: &found.records, refused: &found.refused, second, study: study.as_ref() };
+    let page =
+        Page { sources: &found.records, refused: &found.refused, second, study: study.as_ref() };
     let text = match form {
         Form::Html => html(page),
         Form::Md => markdown(page),
@@ -51,7 +53,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Edge> {
 fn charts(args: &Args, page: Page<'_>) -> Result<ExitCode, Edge> {
     let Some(folder) = output(args, Form::Svg) else {
         let why = "there are several, each a file of its own";
-        return Err(Edge::usage("charts cannot go to standard output", why, "give a folder with -o"));
+        return Err(Edge::usage(
+            "charts cannot go to standard output",
+            why,
+            "give a folder with -o",
+        ));
     };
     let cannot = |e: std::io::Error| {
         let what = format!("cannot make the folder {}", folder.display());
@@ -94,7 +100,9 @@ fn output(args: &Args, form: Form) -> Option<PathBuf> {
         None => {
             let page = form == Form::Html;
             Some(match args.records.as_slice() {
-                [folder] if folder.is_dir() => folder.join(if page { "report.html" } else { "charts" }),
+                [folder] if folder.is_dir() => {
+                    folder.join(if page { "report.html" } else { "charts" })
+                }
                 [record] if page => record.with_extension("html"),
                 [record] => record.with_file_name(format!("{}-charts", stem(record))),
                 _ => PathBuf::from(if page { "report.html" } else { "charts" }),

@@ -1,4 +1,5 @@
-//! What is made from the argument definitions, for shells and for `man`; and the phase module for a workload's own tree.
+//! What is made from the argument definitions, for shells and for `man`; and the phase module for a
+//! workload's own tree.
 
 use crate::args::Cli;
 use crate::failure::{Edge, print};
@@ -8,7 +9,8 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Drops `-h` and `--help` after the command `help`: clap gives that command no flags, and calls them unknown subcommands.
+/// Drops `-h` and `--help` after the command `help`: clap gives that command no flags, and calls
+/// them unknown subcommands.
 pub(crate) fn without_help_flags(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut command = Cli::command();
     let mut args: Vec<OsString> = args.collect();
@@ -40,7 +42,11 @@ pub(crate) fn man(dir: &Path) -> Result<ExitCode, Edge> {
         clap_mangen::generate_to(Cli::command(), dir)
     };
     write().map_err(|e| {
-        Edge::failed(format!("cannot write man pages to {}", dir.display()), e, "give a folder you may write")
+        Edge::failed(
+            format!("cannot write man pages to {}", dir.display()),
+            e,
+            "give a folder you may write",
+        )
     })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -17,7 +17,9 @@ pub(crate) fn stop() -> Result<Stop, Edge> {
         }
         Ok(Stop::when_readable(read.into()))
     };
-    make().map_err(|e| Edge::failed("cannot listen for Ctrl-C", e, "close some open files, and try again"))
+    make().map_err(|e| {
+        Edge::failed("cannot listen for Ctrl-C", e, "close some open files, and try again")
+    })
 }
 
 /// A flag that SIGINT, SIGTERM or SIGHUP raises: for loops too fast to ask a descriptor each time.

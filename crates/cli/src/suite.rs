@@ -55,7 +55,10 @@ pub(crate) fn run(args: Suite) -> Result<ExitCode, Edge> {
                     "take it away, and start a new suite for its point",
                 ));
             }
-            energy = study.records.first().map_or("auto".into(), |(_, r)| r.header.settings.energy.clone());
+            energy = study
+                .records
+                .first()
+                .map_or("auto".into(), |(_, r)| r.header.settings.energy.clone());
             drive = Drive::resume(&place, study, &stop)?;
         }
         None => {
@@ -66,8 +69,10 @@ pub(crate) fn run(args: Suite) -> Result<ExitCode, Edge> {
     }
     let open = || sensors_of(&energy);
     let mut progress = Progress::new(args.quiet);
-    let result = drive
-        .run(if args.quick { QUICK_MOST_S } else { f64::INFINITY }, &open, &mut |event| progress.show(event));
+    let result =
+        drive.run(if args.quick { QUICK_MOST_S } else { f64::INFINITY }, &open, &mut |event| {
+            progress.show(event)
+        });
     drop(progress);
     let summary = summary(&folder::read(&place)?);
     show(&args, &summary, &place)?;
@@ -92,9 +97,9 @@ fn out(args: &Suite) -> PathBuf {
 
 fn sensors_of(request: &str) -> Result<energy::Opened, Error> {
     let request: Result<energy::Request, _> = request.parse();
-    request
-        .and_then(|r| energy::open(&r))
-        .map_err(|e| Error::Failed(ungil_experiment::Failure::new(e.to_string(), e.why(), e.help())))
+    request.and_then(|r| energy::open(&r)).map_err(|e| {
+        Error::Failed(ungil_experiment::Failure::new(e.to_string(), e.why(), e.help()))
+    })
 }
 
 /// Plans, says so, and makes the folder.
@@ -135,7 +140,13 @@ fn begin(args: &Suite, place: &Path) -> Result<Vec<(Point, Header)>, Edge> {
             ungil: env!("CARGO_PKG_VERSION").into(),
             started: suite.started.clone(),
             directory: std::env::current_dir().unwrap_or_default().display().to_string(),
-            workload: plan::script(workload, point.form, point.size, &sources, Some(&packages.folder())),
+            workload: plan::script(
+                workload,
+                point.form,
+                point.size,
+                &sources,
+                Some(&packages.folder()),
+            ),
             settings: settings.clone(),
             arms,
             machine: machine.clone(),
@@ -144,7 +155,10 @@ fn begin(args: &Suite, place: &Path) -> Result<Vec<(Point, Header)>, Edge> {
             notes: suite.notes.clone(),
         })
     };
-    Ok(points.into_iter().filter_map(|(point, arms)| header(&point, arms).map(|h| (point, h))).collect())
+    Ok(points
+        .into_iter()
+        .filter_map(|(point, arms)| header(&point, arms).map(|h| (point, h)))
+        .collect())
 }
 
 fn show(args: &Suite, summary: &Summary, place: &Path) -> Result<(), Edge> {
@@ -160,9 +174,11 @@ fn show(args: &Suite, summary: &Summary, place: &Path) -> Result<(), Edge> {
 fn judge(summary: &Summary, place: &Path) -> Result<ExitCode, Edge> {
     let unreadable = |s: &Skipped| (s.what.clone(), s.why.clone());
     let failed = summary.failed.iter().map(|f| (format!("{} on {}", f.what, f.arm), f.why.clone()));
-    let all: Vec<(String, String)> = failed.chain(summary.unreadable.iter().map(unreadable)).collect();
+    let all: Vec<(String, String)> =
+        failed.chain(summary.unreadable.iter().map(unreadable)).collect();
     let Some((what, why)) = all.first() else { return Ok(ExitCode::SUCCESS) };
-    let others = if all.len() > 1 { format!(", and {} others", all.len() - 1) } else { String::new() };
+    let others =
+        if all.len() > 1 { format!(", and {} others", all.len() - 1) } else { String::new() };
     let help = format!(
         "ungil suite --resume {} tries again what failed; its records say how",
         ungil_experiment::shell::word(&place.to_string_lossy())

@@ -25,8 +25,11 @@ use ungil_remote::Python;
 
 /// Runs the verb.
 pub(crate) fn run(args: &Top) -> Result<ExitCode, Edge> {
-    let pace =
-        Pace { rate_hz: args.rate.into(), interval_s: args.interval, span_s: args.span.max(args.interval) };
+    let pace = Pace {
+        rate_hz: args.rate.into(),
+        interval_s: args.interval,
+        span_s: args.span.max(args.interval),
+    };
     let is_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     match (args.once || args.json || args.views.is_some(), args.pid) {
@@ -47,7 +50,8 @@ fn attach(pid: u32) -> Result<Python, Edge> {
 
 /// Views without a terminal.
 fn lines(args: &Top, pid: u32, pace: Pace) -> Result<ExitCode, Edge> {
-    let no_thread = |e| Edge::failed("cannot start a thread", e, "end some processes, or raise ulimit -u");
+    let no_thread =
+        |e| Edge::failed("cannot start a thread", e, "end some processes, or raise ulimit -u");
     let app = App::new(args, false);
     let stop = crate::signals::stop()?;
     let live = Live::start(attach(pid)?, pace).map_err(no_thread)?;
@@ -130,5 +134,7 @@ fn json(value: &impl serde::Serialize) -> Result<String, Edge> {
 }
 
 fn threads_of<'a>(rows: &[Row<'a>]) -> Vec<&'a ThreadView> {
-    rows.iter().filter_map(|row| if let Row::Thread(thread) = row { Some(*thread) } else { None }).collect()
+    rows.iter()
+        .filter_map(|row| if let Row::Thread(thread) = row { Some(*thread) } else { None })
+        .collect()
 }

@@ -46,8 +46,12 @@ impl AsyncioOffsets {
 
     /// Reads the table; `None` if there are too few bytes or an offset lies outside its structure.
     pub fn parse(bytes: &[u8]) -> Option<AsyncioOffsets> {
-        let mut words =
-            bytes.get(..Self::SIZE)?.as_chunks::<8>().0.iter().map(|&word| u64::from_le_bytes(word));
+        let mut words = bytes
+            .get(..Self::SIZE)?
+            .as_chunks::<8>()
+            .0
+            .iter()
+            .map(|&word| u64::from_le_bytes(word));
         let at = AsyncioOffsets {
             task_size: words.next()?,
             task_name: words.next()?,

@@ -11,7 +11,8 @@ impl DebugOffsets {
     /// # Errors
     /// [`LayoutError::Misfit`] names the first entry that cannot be right.
     pub(crate) fn check(&self) -> Result<(), LayoutError> {
-        let misfit = |field, value, why| LayoutError::Misfit { version: self.version, field, value, why };
+        let misfit =
+            |field, value, why| LayoutError::Misfit { version: self.version, field, value, why };
         // The group whose size was met last: its size comes first, and some have none.
         let mut structure = ("", 0);
         self.entries(|group, field, value| {

@@ -69,14 +69,19 @@ impl fmt::Display for LayoutError {
                 write!(f, "CPython {version} is not known: {why} 3.{OLDEST} to 3.{NEWEST}")
             }
             LayoutError::UnknownFreeThreaded(version) => {
-                let first =
-                    BUILDS.iter().find(|build| build.free_threaded).map_or(NEWEST, |build| build.minor);
+                let first = BUILDS
+                    .iter()
+                    .find(|build| build.free_threaded)
+                    .map_or(NEWEST, |build| build.minor);
                 let why = format_args!("free-threaded builds can be read from 3.{first} on");
                 write!(f, "a free-threaded CPython {version} is not known: {why}")
             }
             LayoutError::Misfit { version, field, value, why } => {
-                let hint =
-                    if version.is_final() { "" } else { "; a pre-release's layouts are not the release's" };
+                let hint = if version.is_final() {
+                    ""
+                } else {
+                    "; a pre-release's layouts are not the release's"
+                };
                 write!(
                     f,
                     "the table of offsets of CPython {version} does not fit together: {field} is {value} ({why}){hint}"
@@ -96,7 +101,8 @@ impl DebugOffsets {
     /// See [`LayoutError`]: no table, a version not known, or entries that contradict each other.
     pub fn parse(bytes: &[u8]) -> Result<DebugOffsets, LayoutError> {
         let mut words = bytes.as_chunks::<8>().0.iter().map(|&word| u64::from_le_bytes(word));
-        let (Some(cookie), Some(hex), Some(free_threaded)) = (words.next(), words.next(), words.next())
+        let (Some(cookie), Some(hex), Some(free_threaded)) =
+            (words.next(), words.next(), words.next())
         else {
             return Err(LayoutError::NoTable);
         };
@@ -104,13 +110,19 @@ impl DebugOffsets {
             return Err(LayoutError::NoTable);
         }
         let version = Version::from_hex(hex).ok_or(LayoutError::NoVersion(hex))?;
-        let release = || BUILDS.iter().filter(|build| (version.major, version.minor) == (3, build.minor));
+        let release =
+            || BUILDS.iter().filter(|build| (version.major, version.minor) == (3, build.minor));
         if release().next().is_none() {
             return Err(LayoutError::Unknown(version));
         }
         if free_threaded > 1 {
             let why = "neither 0 nor 1";
-            return Err(LayoutError::Misfit { version, field: "free_threaded", value: free_threaded, why });
+            return Err(LayoutError::Misfit {
+                version,
+                field: "free_threaded",
+                value: free_threaded,
+                why,
+            });
         }
         let build = release().find(|build| build.free_threaded == (free_threaded == 1));
         let build = build.ok_or(LayoutError::UnknownFreeThreaded(version))?;

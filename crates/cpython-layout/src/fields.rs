@@ -65,7 +65,8 @@ pub(crate) struct Table {
     /// Its size, bytes.
     pub(crate) size: usize,
     /// Reads it from the words after its head.
-    pub(crate) read: fn(Version, &'static Build, &mut dyn Iterator<Item = u64>) -> Option<DebugOffsets>,
+    pub(crate) read:
+        fn(Version, &'static Build, &mut dyn Iterator<Item = u64>) -> Option<DebugOffsets>,
 }
 
 /// Defines a [`Table`] from its fields in the order of the header; after each `;`, the fields or

@@ -32,7 +32,8 @@ mod version;
 
 pub use asyncio::AsyncioOffsets;
 pub use build::{
-    Build, CollectorLayout, FrameLayout, FrameState, InterpreterLayout, Opcodes, RuntimeLayout, ThreadLayout,
+    Build, CollectorLayout, FrameLayout, FrameState, InterpreterLayout, Opcodes, RuntimeLayout,
+    ThreadLayout,
 };
 pub use debug_offsets::{COOKIE, LayoutError, MAX_SIZE};
 pub use fields::*;

@@ -50,7 +50,9 @@ impl LockKind {
             // PyMutex, and a list of weak references where it has one.
             ("_thread.lock", 8) => Some(LockKind::Mutex { at }),
             ("_thread.lock", 24) => Some(LockKind::Semaphore { semaphore: at, locked: at + 16 }),
-            ("_thread.RLock", 24) => Some(LockKind::Recursive { at, owner: at + 8, level: at + 16 }),
+            ("_thread.RLock", 24) => {
+                Some(LockKind::Recursive { at, owner: at + 8, level: at + 16 })
+            }
             ("_thread.RLock", 32) => {
                 Some(LockKind::RecursiveSemaphore { semaphore: at, owner: at + 8, count: at + 16 })
             }

@@ -71,7 +71,12 @@ impl RuntimeMutex {
 }
 
 /// A mutex at one distance in both builds.
-pub(crate) const fn both(anchor: Anchor, at: i64, kind: MutexKind, name: &'static str) -> RuntimeMutex {
+pub(crate) const fn both(
+    anchor: Anchor,
+    at: i64,
+    kind: MutexKind,
+    name: &'static str,
+) -> RuntimeMutex {
     each(anchor, [at, at], kind, name)
 }
 
@@ -82,7 +87,14 @@ pub(crate) const fn each(
     kind: MutexKind,
     name: &'static str,
 ) -> RuntimeMutex {
-    RuntimeMutex { name, kind, anchor, distances: [Some(gil), Some(free_threaded)], count: 1, stride: 0 }
+    RuntimeMutex {
+        name,
+        kind,
+        anchor,
+        distances: [Some(gil), Some(free_threaded)],
+        count: 1,
+        stride: 0,
+    }
 }
 
 /// A `PyMutex` of free-threaded builds only.

@@ -65,7 +65,10 @@ impl Model {
     pub fn missing_on(self, interpreter: &Interpreter) -> Option<String> {
         let v = &interpreter.version;
         (self == Model::Interpreters && (v.major, v.minor) < (3, 14)).then(|| {
-            format!("{} has no InterpreterPoolExecutor (CPython 3.14 is the first)", interpreter.name)
+            format!(
+                "{} has no InterpreterPoolExecutor (CPython 3.14 is the first)",
+                interpreter.name
+            )
         })
     }
 }
@@ -135,7 +138,12 @@ pub(crate) const AGAIN: &str = " again";
 
 impl Arm {
     /// An arm on a Python, named from its parts.
-    pub fn python(interpreter: &Interpreter, gil: Gil, model: Option<Model>, workers: Option<u32>) -> Arm {
+    pub fn python(
+        interpreter: &Interpreter,
+        gil: Gil,
+        model: Option<Model>,
+        workers: Option<u32>,
+    ) -> Arm {
         let mut id = interpreter.name.clone();
         if gil == Gil::On {
             id.push_str("+gil");
@@ -151,7 +159,9 @@ impl Arm {
     }
 
     fn named(mut id: String, runs: Runs, model: Option<Model>, workers: Option<u32>) -> Arm {
-        for part in [model.map(|m| m.to_string()), workers.map(|w| w.to_string())].into_iter().flatten() {
+        for part in
+            [model.map(|m| m.to_string()), workers.map(|w| w.to_string())].into_iter().flatten()
+        {
             id.push('/');
             id.push_str(&part);
         }
@@ -185,7 +195,8 @@ impl Arm {
         matches!(&self.runs, Runs::Python { interpreter, gil: Gil::Default, .. } if interpreter.free_threaded)
     }
 
-    /// The arm of `arms` that differs from this free-threaded one only by having the GIL, by its own build.
+    /// The arm of `arms` that differs from this free-threaded one only by having the GIL, by its
+    /// own build.
     pub fn twin<'a>(&self, arms: &'a [Arm]) -> Option<&'a Arm> {
         let mine = self.interpreter().filter(|_| self.without_gil())?;
         arms.iter().find(|a| {
@@ -195,7 +206,8 @@ impl Arm {
                 && a.interpreter().is_some_and(|i| {
                     !i.free_threaded
                         && i.implementation == mine.implementation
-                        && (i.version.major, i.version.minor) == (mine.version.major, mine.version.minor)
+                        && (i.version.major, i.version.minor)
+                            == (mine.version.major, mine.version.minor)
                 })
         })
     }

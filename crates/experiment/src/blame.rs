@@ -1,5 +1,5 @@
-//! Why an experiment cannot go on after a run, in three lines a user can act on: the run failed, or its answer is not the
-//! other arms'.
+//! Why an experiment cannot go on after a run, in three lines a user can act on: the run failed, or
+//! its answer is not the other arms'.
 
 use crate::arm::Arm;
 use crate::error::Failure;
@@ -19,8 +19,9 @@ pub(crate) fn disagreement<'r>(
         return None;
     }
     let mine = done.run.output.as_ref()?;
-    let other =
-        earlier.find(|r| r.output.as_ref().is_some_and(|o| o.blake3 != mine.blake3)).map(|r| &r.arm)?;
+    let other = earlier
+        .find(|r| r.output.as_ref().is_some_and(|o| o.blake3 != mine.blake3))
+        .map(|r| &r.arm)?;
     let kept = outputs.iter().find(|(arm, _)| arm == other);
     let why = kept.map_or_else(
         || "the other ran before the experiment was interrupted: only the hash of its output is in the record".into(),
@@ -43,7 +44,8 @@ pub(crate) fn run_failure(header: &Header, arm: &Arm, run: &Run, by_hand: &str) 
     if let (Some(what), Some(why), Some(help)) = (told("what"), told("why"), told("help")) {
         return Failure::new(format!("{}: {what}", arm.id), why, help);
     }
-    let when = if run.block == 0 { "the warm-up".to_string() } else { format!("block {}", run.block) };
+    let when =
+        if run.block == 0 { "the warm-up".to_string() } else { format!("block {}", run.block) };
     let serves = matches!(header.workload, Workload::Serve { .. });
     let help = match run.outcome {
         Outcome::TimedOut => {
@@ -67,30 +69,37 @@ pub(crate) fn run_failure(header: &Header, arm: &Arm, run: &Run, by_hand: &str) 
 /// Characters of a failed run's last lines that are shown.
 const MAX_SHOWN: usize = 300;
 
-/// The last exception's line and the line before it, or else the last two lines. Of a service with worker processes it is the
-/// first exception's line and the last one's: where a worker fails, the master then ends with an exception of its own.
+/// The last exception's line and the line before it, or else the last two lines. Of a service with
+/// worker processes it is the first exception's line and the last one's: where a worker fails, the
+/// master then ends with an exception of its own.
 fn stderr_end(stderr: &str, has_workers: bool) -> Option<String> {
     let carets = |line: &str| line.chars().all(|c| "~^| ".contains(c));
     let lines: Vec<&str> = stderr.lines().filter(|l| !carets(l)).collect();
     let at = exception(&lines).or(lines.len().checked_sub(1))?;
     let second = lines.iter().enumerate().filter(|(_, l)| l.contains(TRACEBACK)).nth(1);
-    let first = second.filter(|_| has_workers).and_then(|(second, _)| exception(lines.get(..second)?));
-    let before = first.or(at.checked_sub(1)).and_then(|i| lines.get(i)).filter(|l| !l.contains(TRACEBACK));
-    let shown = before.into_iter().chain(lines.get(at)).map(|line| shortened(line.trim_matches([' ', '|'])));
+    let first =
+        second.filter(|_| has_workers).and_then(|(second, _)| exception(lines.get(..second)?));
+    let before =
+        first.or(at.checked_sub(1)).and_then(|i| lines.get(i)).filter(|l| !l.contains(TRACEBACK));
+    let shown = before
+        .into_iter()
+        .chain(lines.get(at))
+        .map(|line| shortened(line.trim_matches([' ', '|'])));
     Some(shown.collect::<Vec<_>>().join(" / "))
 }
 
 /// The first line of a Python traceback.
 const TRACEBACK: &str = "Traceback (most recent call last):";
 
-/// The line that names the last exception: after a traceback the first that is not indented, and otherwise the last that looks
-/// like one (a script that does not compile has no traceback).
+/// The line that names the last exception: after a traceback the first that is not indented, and
+/// otherwise the last that looks like one (a script that does not compile has no traceback).
 fn exception(lines: &[&str]) -> Option<usize> {
     if let Some(start) = lines.iter().rposition(|l| l.contains(TRACEBACK)) {
         let inner = |line: &str| line.trim_start_matches([' ', '|', '+']).len();
         let indent = |line: &str| line.len() - inner(line);
         let outer = lines.get(start).map_or(0, |l| indent(l));
-        return (start + 1..lines.len()).find(|&i| lines.get(i).is_some_and(|l| indent(l) <= outer));
+        return (start + 1..lines.len())
+            .find(|&i| lines.get(i).is_some_and(|l| indent(l) <= outer));
     }
     lines.iter().rposition(|line| {
         let name = line.split(':').next().unwrap_or_default();
@@ -113,8 +122,9 @@ mod tests {
     fn the_exception_and_the_line_before_it_are_quoted() {
         let end = |text: &str| stderr_end(text, false).expect("words");
         let head = "Traceback (most recent call last):\n  File \"w.py\", line 1, in <module>\n";
-        let raised =
-            format!("{head}    check(x)\n    ~~~~~^^^\nValueError: the value\nis not valid\nnote: added\n");
+        let raised = format!(
+            "{head}    check(x)\n    ~~~~~^^^\nValueError: the value\nis not valid\nnote: added\n"
+        );
         assert_eq!(end(&raised), "check(x) / ValueError: the value");
         // A class whose name says nothing, and a thread's chatter after it.
         let odd = format!("{head}    raise Refused\napp.Refused: no\nbye\n");
@@ -125,15 +135,23 @@ mod tests {
         assert_eq!(end(&second), "f() / KeyError: 1");
         let group = "  + Exception Group Traceback (most recent call last):\n  |   File \"w.py\", line 1, in <module>\n  |     raise g\n  | ExceptionGroup: both (1 sub-exception)\n  +-+---------------- 1 ----------------\n    | ValueError: a\n    +------------------------------------\n";
         assert_eq!(end(group), "raise g / ExceptionGroup: both (1 sub-exception)");
-        let syntax = "  File \"w.py\", line 1\n    def f(:\n          ^\nSyntaxError: invalid syntax\n";
+        let syntax =
+            "  File \"w.py\", line 1\n    def f(:\n          ^\nSyntaxError: invalid syntax\n";
         assert_eq!(end(syntax), "def f(: / SyntaxError: invalid syntax");
         assert_eq!(end("starting\nno luck\n"), "starting / no luck");
         assert_eq!(end("no luck\n"), "no luck");
         assert_eq!(stderr_end("", false), None);
-        let master =
-            format!("{head}    import x\nModuleNotFoundError: x\n[9] [ERROR] worker exited\n{second}");
-        assert_eq!(stderr_end(&master, true).as_deref(), Some("ModuleNotFoundError: x / KeyError: 1"));
-        assert_eq!(stderr_end(&second, true).as_deref(), Some("ValueError: the value / KeyError: 1"));
+        let master = format!(
+            "{head}    import x\nModuleNotFoundError: x\n[9] [ERROR] worker exited\n{second}"
+        );
+        assert_eq!(
+            stderr_end(&master, true).as_deref(),
+            Some("ModuleNotFoundError: x / KeyError: 1")
+        );
+        assert_eq!(
+            stderr_end(&second, true).as_deref(),
+            Some("ValueError: the value / KeyError: 1")
+        );
         assert!(end(&"y".repeat(10_000)).chars().count() < 400);
     }
 }

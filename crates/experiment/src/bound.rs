@@ -1,7 +1,8 @@
 //! `--fail-if 'time(3.14t,threads,4) > 1.05'`: a bound that a pipeline must not cross.
 //!
-//! A bare number bounds the ratio with the baseline and is crossed only when both intervals lie beyond it, so that noise
-//! does not fail a build; a number with a unit (`2 s`, `512 MiB`, `10 J`) bounds the arm's own median.
+//! A bare number bounds the ratio with the baseline and is crossed only when both intervals lie
+//! beyond it, so that noise does not fail a build; a number with a unit (`2 s`, `512 MiB`, `10 J`)
+//! bounds the arm's own median.
 
 use crate::comparison::{ArmFigures, Comparison};
 use crate::error::{Error, usage};
@@ -32,8 +33,7 @@ pub enum Crossed {
     Inconclusive(String),
 }
 
-const FORM: &str =
-    "write METRIC(ARM) > NUMBER, for example 'time(3.14t,threads,4) > 1.05' or 'rss(3.14t) > 512 MiB'";
+const FORM: &str = "write METRIC(ARM) > NUMBER, for example 'time(3.14t,threads,4) > 1.05' or 'rss(3.14t) > 512 MiB'";
 
 impl FromStr for Bound {
     type Err = Error;
@@ -42,8 +42,8 @@ impl FromStr for Bound {
         let bad = |why: String| usage(format!("cannot read --fail-if '{text}'"), why, FORM);
         let (name, rest) = text.split_once('(').ok_or_else(|| bad("there is no '('".into()))?;
         let (arm, rest) = rest.split_once(')').ok_or_else(|| bad("there is no ')'".into()))?;
-        let metric =
-            metric::find(name.trim()).ok_or_else(|| bad(format!("there is no metric '{}'", name.trim())))?;
+        let metric = metric::find(name.trim())
+            .ok_or_else(|| bad(format!("there is no metric '{}'", name.trim())))?;
         let rest = rest.trim();
         let (above, number) = match (rest.strip_prefix('>'), rest.strip_prefix('<')) {
             (Some(n), _) => (true, n),
@@ -58,7 +58,8 @@ impl FromStr for Bound {
 
 fn amount(text: &str, unit: Unit) -> Result<(f64, bool), String> {
     let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
-    let number: f64 = text[..digits].parse().map_err(|_| format!("'{text}' is not a positive number"))?;
+    let number: f64 =
+        text[..digits].parse().map_err(|_| format!("'{text}' is not a positive number"))?;
     let name = text[digits..].trim();
     if name.is_empty() {
         return Ok((number, false));
@@ -74,7 +75,11 @@ fn amount(text: &str, unit: Unit) -> Result<(f64, bool), String> {
         Unit::Share => &[("%", 0.01)],
         Unit::Number => &[],
     };
-    units.iter().find(|(n, _)| *n == name).map(|(_, size)| (number * size, true)).ok_or_else(unknown)
+    units
+        .iter()
+        .find(|(n, _)| *n == name)
+        .map(|(_, size)| (number * size, true))
+        .ok_or_else(unknown)
 }
 
 impl Bound {
@@ -101,14 +106,18 @@ impl Bound {
     pub fn judge(&self, comparison: &Comparison) -> Crossed {
         let title = &self.text;
         let arm = comparison.arm(&self.arm);
-        let Some((arm, figure)) = arm.and_then(|a| Some((a, a.metrics.get(self.metric.key)?))) else {
-            let why = |a: &ArmFigures| a.failed.clone().or_else(|| a.missing.get(self.metric.key).cloned());
+        let Some((arm, figure)) = arm.and_then(|a| Some((a, a.metrics.get(self.metric.key)?)))
+        else {
+            let why = |a: &ArmFigures| {
+                a.failed.clone().or_else(|| a.missing.get(self.metric.key).cloned())
+            };
             let why = arm.and_then(why).map_or_else(String::new, |why| format!(": {why}"));
             return Crossed::Inconclusive(format!("{title}: there is no such figure{why}"));
         };
         let (low, high, shown) = if self.absolute {
             // The share of all requests: a median over blocks would hide one block of failures.
-            let pooled = arm.requests.and_then(|r| r.share()).filter(|_| self.metric.unit == Unit::Share);
+            let pooled =
+                arm.requests.and_then(|r| r.share()).filter(|_| self.metric.unit == Unit::Share);
             let m = pooled.unwrap_or(figure.median);
             (m, m, metric::show(m, self.metric.unit))
         } else if let Some(why) = figure.baseline.as_ref().and_then(|v| v.why.as_ref()) {
@@ -117,12 +126,16 @@ impl Bound {
             match figure.baseline.as_ref().map(|v| v.ratio) {
                 None => (1.0, 1.0, "1 (it is the baseline)".into()),
                 Some(None) => {
-                    return Crossed::Inconclusive(format!("{title}: there is no ratio with the baseline"));
+                    return Crossed::Inconclusive(format!(
+                        "{title}: there is no ratio with the baseline"
+                    ));
                 }
                 Some(Some(r)) => match r.both() {
-                    Some((low, high)) => {
-                        (low, high, format!("{} ({} to {})", ratio(r.ratio), ratio(low), ratio(high)))
-                    }
+                    Some((low, high)) => (
+                        low,
+                        high,
+                        format!("{} ({} to {})", ratio(r.ratio), ratio(low), ratio(high)),
+                    ),
                     None => {
                         let blocks = counted(r.blocks, "block");
                         return Crossed::Inconclusive(format!(

@@ -1,8 +1,9 @@
-//! Modules that are compiled in each run because their byte code is not cached: their compiling is part of an unmarked run's
-//! time, and differs between interpreters.
+//! Modules that are compiled in each run because their byte code is not cached: their compiling is
+//! part of an unmarked run's time, and differs between interpreters.
 //!
-//! The interpreter says it itself, after a run that could have written the cache. It parses the workload's imports and runs
-//! nothing of them, so that a module imported only in a function or under a condition is not found.
+//! The interpreter says it itself, after a run that could have written the cache. It parses the
+//! workload's imports and runs nothing of them, so that a module imported only in a function or
+//! under a condition is not found.
 
 use crate::arm::Arm;
 use crate::context::RunContext;
@@ -10,8 +11,8 @@ use crate::record::Uncached;
 use crate::workload::Workload;
 use std::process::{Command, Stdio};
 
-/// What the workload imports at its top level and finds no byte code of; `None` if there is nothing, or nothing to be asked:
-/// a command's imports are not known.
+/// What the workload imports at its top level and finds no byte code of; `None` if there is
+/// nothing, or nothing to be asked: a command's imports are not known.
 pub(crate) fn uncached(cx: &RunContext<'_>, arm: &Arm) -> Option<Uncached> {
     let python = &arm.interpreter()?.executable;
     let (kind, target) = match cx.workload {

@@ -8,7 +8,8 @@ impl Workload {
     /// Checks what can be checked before anything runs.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a script that is not there, a command without `{python}`, an unclosed quote.
+    /// [`Error::Usage`] for a script that is not there, a command without `{python}`, an unclosed
+    /// quote.
     pub fn check(&self) -> Result<(), Error> {
         match self {
             Workload::Script { path, .. } if !path.is_file() => Err(usage(

@@ -11,7 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Compares every arm of a record with its first, and free-threaded arms with their twins.
 pub fn compare(record: &Record) -> Comparison {
     let arms = &record.header.arms;
-    let runs: Vec<&Run> = record.runs.iter().filter(|r| r.block > 0 && r.outcome == Outcome::Ok).collect();
+    let runs: Vec<&Run> =
+        record.runs.iter().filter(|r| r.block > 0 && r.outcome == Outcome::Ok).collect();
     let of = |arm: &str| -> Vec<&Run> { runs.iter().copied().filter(|r| r.arm == arm).collect() };
     let seed = record.header.settings.seed;
     let baseline = arms.first();
@@ -20,12 +21,14 @@ pub fn compare(record: &Record) -> Comparison {
     let mut noise = BTreeMap::new();
     for arm in arms {
         let mine = of(&arm.id);
-        let twin = arm.twin(arms).filter(|t| Some(t.id.as_str()) != baseline.map(|b| b.id.as_str()));
+        let twin =
+            arm.twin(arms).filter(|t| Some(t.id.as_str()) != baseline.map(|b| b.id.as_str()));
         let twin_runs = twin.map(|t| of(&t.id)).unwrap_or_default();
         let keys: BTreeSet<&String> = mine.iter().flat_map(|r| r.metrics.keys()).collect();
         let mut metrics = BTreeMap::new();
         for key in keys {
-            let values: Vec<f64> = mine.iter().filter_map(|r| r.metrics.get(key).copied()).collect();
+            let values: Vec<f64> =
+                mine.iter().filter_map(|r| r.metrics.get(key).copied()).collect();
             let Some(median) = stats::median(&values) else { continue };
             let quartile = |q| stats::quantile(&values, q).unwrap_or(median);
             let against = |other: Option<&Arm>, theirs: &[&Run]| {
@@ -109,8 +112,9 @@ fn versus(key: &str, mine: (&str, &[&Run]), theirs: (&str, &[&Run]), seed: u64) 
     answer(ratio, verdict, None)
 }
 
-/// Names the blocks in which one arm's value is positive and the other's is not, and with `both` also those in which
-/// neither is: such a block has no ratio, and the other blocks' ratio does not speak for it.
+/// Names the blocks in which one arm's value is positive and the other's is not, and with `both`
+/// also those in which neither is: such a block has no ratio, and the other blocks' ratio does not
+/// speak for it.
 fn not_positive(pairs: &[(u32, f64, f64)], me: &str, arm: &str, both: bool) -> Option<String> {
     /// Blocks that are named; of more, the number is given.
     const NAMED: usize = 5;
@@ -129,7 +133,8 @@ fn not_positive(pairs: &[(u32, f64, f64)], me: &str, arm: &str, both: bool) -> O
         };
         Some(format!("{id} has {what} in {blocks}"))
     };
-    let sides: Vec<String> = [side(me, &|p| p.1), side(arm, &|p| p.2)].into_iter().flatten().collect();
+    let sides: Vec<String> =
+        [side(me, &|p| p.1), side(arm, &|p| p.2)].into_iter().flatten().collect();
     (!sides.is_empty()).then(|| sides.join(", "))
 }
 
@@ -187,7 +192,8 @@ mod tests {
     #[test]
     fn a_service_that_fails_has_no_verdict() {
         let runs = |arm: &str, failed: f64| -> Vec<Run> {
-            let metrics = [("throughput_per_s", 1e4), ("requests", 1e4), ("failed_requests", failed)];
+            let metrics =
+                [("throughput_per_s", 1e4), ("requests", 1e4), ("failed_requests", failed)];
             (1..=6).map(|block| run(arm, block, &metrics)).collect()
         };
         let (mine, theirs) = (runs("3.14t", 3e3), runs("3.14", 0.0));
@@ -195,6 +201,9 @@ mod tests {
         let found = versus("throughput_per_s", ("3.14t", &mine), ("3.14", &theirs), 7);
         assert_eq!((found.ratio, found.verdict), (None, Verdict::Inconclusive));
         assert_eq!(found.why.as_deref(), Some("30.0 % of the requests to 3.14t failed"));
-        assert_eq!(versus("requests", ("3.14t", &mine), ("3.14", &theirs), 7).verdict, Verdict::Same);
+        assert_eq!(
+            versus("requests", ("3.14t", &mine), ("3.14", &theirs), 7).verdict,
+            Verdict::Same
+        );
     }
 }

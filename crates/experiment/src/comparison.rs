@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 pub struct Comparison {
     /// The arm every other is compared with.
     pub baseline: String,
-    /// The metric that decides when there are enough blocks: `wall_s`, or `throughput_per_s` for a service.
+    /// The metric that decides when there are enough blocks: `wall_s`, or `throughput_per_s` for a
+    /// service.
     pub headline: String,
     /// Blocks in which at least one arm ran, warm-up not counted.
     pub blocks: usize,
@@ -51,7 +52,8 @@ pub struct Figure {
     /// This arm against the baseline; absent for the baseline itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<Versus>,
-    /// A free-threaded arm against the GIL build with the same model and workers, where that is not the baseline.
+    /// A free-threaded arm against the GIL build with the same model and workers, where that is not
+    /// the baseline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub twin: Option<Versus>,
 }
@@ -66,7 +68,8 @@ pub struct Versus {
     pub ratio: Option<Ratio>,
     /// The verdict at this metric's margin.
     pub verdict: Verdict,
-    /// The reason why the verdict is [`Verdict::Inconclusive`] and further blocks would not change it.
+    /// The reason why the verdict is [`Verdict::Inconclusive`] and further blocks would not change
+    /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
@@ -77,7 +80,8 @@ impl Comparison {
         self.arms.iter().find(|a| a.arm == id)
     }
 
-    /// The headline ratios that further blocks can decide: of arms that have not failed, against the baseline.
+    /// The headline ratios that further blocks can decide: of arms that have not failed, against
+    /// the baseline.
     fn decidable(&self) -> impl Iterator<Item = &Versus> {
         let arms = self.arms.iter().filter(|a| a.failed.is_none());
         let versus = arms.filter_map(|a| a.metrics.get(&self.headline)?.baseline.as_ref());
@@ -89,10 +93,11 @@ impl Comparison {
         self.decidable().next().is_some()
     }
 
-    /// The widest relative half-width of the headline metric's intervals against the baseline; `None` before there are
-    /// two blocks: one has no width.
+    /// The widest relative half-width of the headline metric's intervals against the baseline;
+    /// `None` before there are two blocks: one has no width.
     pub fn precision(&self) -> Option<f64> {
-        let widths = self.decidable().map(|v| v.ratio.filter(|r| r.blocks > 1).map(|r| r.precision()));
+        let widths =
+            self.decidable().map(|v| v.ratio.filter(|r| r.blocks > 1).map(|r| r.precision()));
         widths.collect::<Option<Vec<f64>>>()?.into_iter().reduce(f64::max)
     }
 }

@@ -1,7 +1,8 @@
-//! How busy each core was over the time of a run: what a mean hides, such as a tail in which one worker is left alone.
+//! How busy each core was over the time of a run: what a mean hides, such as a tail in which one
+//! worker is left alone.
 //!
-//! Bounded however long a run is: when there are too many points, each two become one of twice the length. `/proc/stat` counts in
-//! ticks of 10 ms, so a point is never shorter than ten of them.
+//! Bounded however long a run is: when there are too many points, each two become one of twice the
+//! length. `/proc/stat` counts in ticks of 10 ms, so a point is never shorter than ten of them.
 
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
@@ -19,7 +20,8 @@ const FIGURES: usize = 3200;
 pub struct CoreUse {
     /// Seconds that a point covers; the first begins with the process.
     pub every_s: f64,
-    /// For each point the share of it that each core was busy, 0 to 1, whoever kept it busy; two digits.
+    /// For each point the share of it that each core was busy, 0 to 1, whoever kept it busy; two
+    /// digits.
     pub busy: Vec<Vec<f64>>,
 }
 
@@ -37,7 +39,13 @@ impl Watch {
     /// Begins now.
     pub(crate) fn new() -> Watch {
         let now = Instant::now();
-        Watch { every: SHORTEST, due: now + SHORTEST, at: now, last: busy_seconds(), points: Vec::new() }
+        Watch {
+            every: SHORTEST,
+            due: now + SHORTEST,
+            at: now,
+            last: busy_seconds(),
+            points: Vec::new(),
+        }
     }
 
     /// When to look next.
@@ -74,10 +82,12 @@ impl Watch {
         }
     }
 
-    /// What was seen; `None` of a run that ended before the first look, or where the system does not say.
+    /// What was seen; `None` of a run that ended before the first look, or where the system does
+    /// not say.
     pub(crate) fn end(self) -> Option<CoreUse> {
         let round = |share: &f64| (share * 100.0).round() / 100.0;
-        let busy: Vec<Vec<f64>> = self.points.iter().map(|p| p.iter().map(round).collect()).collect();
+        let busy: Vec<Vec<f64>> =
+            self.points.iter().map(|p| p.iter().map(round).collect()).collect();
         let there = busy.first().is_some_and(|p| !p.is_empty());
         there.then_some(CoreUse { every_s: self.every.as_secs_f64(), busy })
     }
@@ -109,7 +119,11 @@ mod tests {
                 seen.busy.len() <= MOST && seen.busy.len() * cores <= FIGURES.max(2 * cores),
                 "{cores} {looks}"
             );
-            assert!(seen.busy.iter().all(|p| p.len() == cores && p.iter().all(|s| (s - 0.25).abs() < 1e-9)));
+            assert!(
+                seen.busy
+                    .iter()
+                    .all(|p| p.len() == cores && p.iter().all(|s| (s - 0.25).abs() < 1e-9))
+            );
         }
         assert_eq!(watched(2, 10, 0.5).every_s, 0.1);
         assert!(watched(2, 2000, 0.5).every_s > 0.1);

@@ -16,7 +16,11 @@ pub struct Failure {
 
 impl Failure {
     /// A failure from its three lines.
-    pub fn new(what: impl Into<String>, why: impl Into<String>, help: impl Into<String>) -> Failure {
+    pub fn new(
+        what: impl Into<String>,
+        why: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Failure {
         Failure { what: what.into(), why: why.into(), help: help.into() }
     }
 }
@@ -57,11 +61,19 @@ impl Error {
     }
 }
 
-pub(crate) fn usage(what: impl Into<String>, why: impl Into<String>, help: impl Into<String>) -> Error {
+pub(crate) fn usage(
+    what: impl Into<String>,
+    why: impl Into<String>,
+    help: impl Into<String>,
+) -> Error {
     Error::Usage(Failure::new(what, why, help))
 }
 
-pub(crate) fn failed(what: impl Into<String>, why: impl Into<String>, help: impl Into<String>) -> Error {
+pub(crate) fn failed(
+    what: impl Into<String>,
+    why: impl Into<String>,
+    help: impl Into<String>,
+) -> Error {
     Error::Failed(Failure::new(what, why, help))
 }
 
@@ -69,9 +81,11 @@ impl From<ungil_meter::Error> for Error {
     fn from(error: ungil_meter::Error) -> Error {
         let why = std::error::Error::source(&error).map_or_else(String::new, ToString::to_string);
         match error {
-            ungil_meter::Error::Start { .. } => {
-                failed(error.to_string(), why, "check that the program exists, is executable and is on PATH")
-            }
+            ungil_meter::Error::Start { .. } => failed(
+                error.to_string(),
+                why,
+                "check that the program exists, is executable and is on PATH",
+            ),
             ungil_meter::Error::Survivors { .. } => failed(
                 error.to_string(),
                 "they did not end within five seconds of SIGKILL (usually a process waiting for a broken disk or network mount)",

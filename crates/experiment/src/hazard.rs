@@ -1,4 +1,5 @@
-//! What was seen while running that a reader of the figures must know, each naming the module, line, process or number.
+//! What was seen while running that a reader of the figures must know, each naming the module,
+//! line, process or number.
 
 use serde::{Deserialize, Serialize};
 use ungil_format::{counted, digits, percent};
@@ -53,17 +54,23 @@ impl Hazard {
 
 /// Share of the machine's time above which stolen time is worth a word.
 const STEAL: f64 = 0.02;
-/// Cores' worth of other people's work above which it is worth a word. `/proc/stat` counts in ticks of 10 ms.
+/// Cores' worth of other people's work above which it is worth a word. `/proc/stat` counts in ticks
+/// of 10 ms.
 const OTHER_CORES: f64 = 0.15;
 
-/// Hazards in what the machine did during a window of `wall_s` in which the workload and ungil used `own_cpu_s`.
+/// Hazards in what the machine did during a window of `wall_s` in which the workload and ungil used
+/// `own_cpu_s`.
 pub fn of_machine(around: &Around, wall_s: f64, own_cpu_s: f64) -> Vec<Hazard> {
     let mut found = Vec::new();
-    // /proc/stat counts in ticks of 10 ms on each core: a window must be long for a small share to be real.
+    // /proc/stat counts in ticks of 10 ms on each core: a window must be long for a small share to
+    // be real.
     let cores = around.per_core.len().max(1) as f64;
     let tick = 0.01 / wall_s.max(1e-9);
     if around.steal > STEAL + tick {
-        let says = format!("the hypervisor gave {} of this machine's time to others", percent(around.steal));
+        let says = format!(
+            "the hypervisor gave {} of this machine's time to others",
+            percent(around.steal)
+        );
         found.push(Hazard::new(Kind::Steal, says));
     }
     let other = around.busy_cores - own_cpu_s / wall_s.max(1e-9);
@@ -80,7 +87,10 @@ pub fn of_machine(around: &Around, wall_s: f64, own_cpu_s: f64) -> Vec<Hazard> {
         found.push(Hazard::new(Kind::Throttled, says));
     }
     if around.quota_throttled > 0 {
-        let says = format!("a CPU quota held the workload back {}", counted(around.quota_throttled, "time"));
+        let says = format!(
+            "a CPU quota held the workload back {}",
+            counted(around.quota_throttled, "time")
+        );
         found.push(Hazard::new(Kind::Throttled, says));
     }
     found
@@ -98,8 +108,9 @@ pub fn of_stderr(line: &str) -> Option<Hazard> {
         return Some(Hazard::new(Kind::GilEnabled, says));
     }
     let (place, _) = line.split_once(": DeprecationWarning: This process (pid=")?;
-    line.contains("is multi-threaded, use of fork() may lead to deadlocks")
-        .then(|| Hazard::new(Kind::ForkWithThreads, format!("forked while threads ran, at {}", place.trim())))
+    line.contains("is multi-threaded, use of fork() may lead to deadlocks").then(|| {
+        Hazard::new(Kind::ForkWithThreads, format!("forked while threads ran, at {}", place.trim()))
+    })
 }
 
 #[cfg(test)]
@@ -116,7 +127,10 @@ mod tests {
         let line = "/app/run.py:7: DeprecationWarning: This process (pid=31) is multi-threaded, use of fork() may lead to \
                     deadlocks in the child.";
         let hazard = of_stderr(line).expect("a hazard");
-        assert_eq!((hazard.kind, hazard.says.contains("/app/run.py:7")), (Kind::ForkWithThreads, true));
+        assert_eq!(
+            (hazard.kind, hazard.says.contains("/app/run.py:7")),
+            (Kind::ForkWithThreads, true)
+        );
         assert_eq!(of_stderr("nothing of the kind"), None);
     }
 

@@ -1,8 +1,9 @@
 //! Arms, blocks, the runner, the phase protocol, statistics and the record.
 //!
-//! A measurement flows one way through this room: a [`workload::Workload`] and [`arm::Arm`]s become runs, runs become
-//! lines of a [`record`], and the record alone becomes a [`comparison::Comparison`]: nothing is compared that is not on
-//! disk. This room prints nothing; whoever calls it is told what happens through [`runner::Event`]s.
+//! A measurement flows one way through this room: a [`workload::Workload`] and [`arm::Arm`]s become
+//! runs, runs become lines of a [`record`], and the record alone becomes a
+//! [`comparison::Comparison`]: nothing is compared that is not on disk. This room prints nothing;
+//! whoever calls it is told what happens through [`runner::Event`]s.
 
 pub mod arm;
 mod blame;

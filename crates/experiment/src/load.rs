@@ -1,9 +1,10 @@
-//! Reads the reports of load generators: throughput, latencies and failures from wrk, oha and hey, and further figures
-//! with a user's own regular expression. The text is another program's output and may be anything.
+//! Reads the reports of load generators: throughput, latencies and failures from wrk, oha and hey,
+//! and further figures with a user's own regular expression. The text is another program's output
+//! and may be anything.
 //!
-//! wrk, oha and hey print a rate of all answers, and oha and hey count requests without an answer too. A server that fails
-//! at once therefore gets the best rate. The rate is corrected by the counts that stand beside it: `throughput_per_s` has
-//! successful requests only.
+//! wrk, oha and hey print a rate of all answers, and oha and hey count requests without an answer
+//! too. A server that fails at once therefore gets the best rate. The rate is corrected by the
+//! counts that stand beside it: `throughput_per_s` has successful requests only.
 
 use crate::error::{Error, usage};
 use regex::Regex;
@@ -18,7 +19,8 @@ pub struct Custom {
 }
 
 impl Custom {
-    /// Reads a `--metric` argument: a regular expression with exactly one named group, whose name becomes the metric's.
+    /// Reads a `--metric` argument: a regular expression with exactly one named group, whose name
+    /// becomes the metric's.
     ///
     /// # Errors
     /// [`Error::Usage`] when it does not compile or names no group.
@@ -86,7 +88,8 @@ impl Report {
     fn kinds(&self) -> Option<String> {
         let mut kinds: Vec<&(String, f64)> = self.failures.iter().collect();
         kinds.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let told: Vec<String> = kinds.iter().take(3).map(|(what, n)| format!("{n:.0} {what}")).collect();
+        let told: Vec<String> =
+            kinds.iter().take(3).map(|(what, n)| format!("{n:.0} {what}")).collect();
         (!told.is_empty()).then(|| told.join(", "))
     }
 }
@@ -98,7 +101,8 @@ struct Counts {
     rate: Option<f64>,
     /// Requests that were answered, whatever the answer.
     answered: Option<f64>,
-    /// Of these, the ones that count as failed: a status outside 2xx and 3xx, or an answer after the time limit.
+    /// Of these, the ones that count as failed: a status outside 2xx and 3xx, or an answer after
+    /// the time limit.
     refused: f64,
     /// Requests without an answer.
     unanswered: f64,
@@ -122,7 +126,8 @@ impl Counts {
             self.rate = self.rate.or_else(|| number(rate));
         } else if let Some((count, _)) = line.split_once(" requests in ") {
             self.answered = self.answered.or_else(|| number(count));
-        } else if let Some(count) = line.strip_prefix("Non-2xx or 3xx responses:").and_then(number) {
+        } else if let Some(count) = line.strip_prefix("Non-2xx or 3xx responses:").and_then(number)
+        {
             self.refused += count;
             self.fail("answers neither 2xx nor 3xx", count);
         } else if let Some(kinds) = line.strip_prefix("Socket errors:") {
@@ -131,7 +136,10 @@ impl Counts {
                 // wrk's time-outs are answers that came too late: they are among its requests.
                 let late = kind == "timeout";
                 *(if late { &mut self.refused } else { &mut self.unanswered }) += count;
-                self.fail(if late { "answers too late".into() } else { format!("{kind} errors") }, count);
+                self.fail(
+                    if late { "answers too late".into() } else { format!("{kind} errors") },
+                    count,
+                );
             }
         } else if let Some((name, rest)) = line.strip_prefix('[').and_then(|l| l.split_once(']')) {
             self.bracket(name, rest.trim(), errors);
@@ -166,7 +174,8 @@ impl Counts {
             (None, rate) if !self.rates_all => {
                 if failed > 0.0 {
                     metrics.insert("failed_requests".into(), failed);
-                    let why = "the load generator reports failures and not how many requests it made";
+                    let why =
+                        "the load generator reports failures and not how many requests it made";
                     missing.insert("throughput_per_s".into(), why.into());
                 } else if let Some(rate) = rate {
                     metrics.insert("throughput_per_s".into(), rate);
@@ -174,7 +183,11 @@ impl Counts {
             }
             (answered, rate) => {
                 let answered = answered.unwrap_or(0.0);
-                let rated = if self.rates_all { answered + self.unanswered + self.cut_off } else { answered };
+                let rated = if self.rates_all {
+                    answered + self.unanswered + self.cut_off
+                } else {
+                    answered
+                };
                 let succeeded = (answered - self.refused).max(0.0);
                 let requests = answered + self.unanswered;
                 metrics.insert("requests".into(), requests);
@@ -216,7 +229,8 @@ pub fn read(text: &str, custom: &[Custom]) -> Report {
         }
         (Some(_), Some(_)) => {}
         _ => {
-            let why = "the load generator does not report how many requests it made and how many failed";
+            let why =
+                "the load generator does not report how many requests it made and how many failed";
             report.missing.insert("failed_share".into(), why.into());
         }
     }
@@ -231,7 +245,8 @@ fn number(text: &str) -> Option<f64> {
     text.trim().replace(',', "").parse().ok().filter(|v: &f64| v.is_finite() && *v >= 0.0)
 }
 
-/// `99% 1.2ms` (wrk --latency), `99% in 0.0012 secs` (hey), `99.00% in 1.2 ms` (oha), and wrk's `Latency 1ms ...`.
+/// `99% 1.2ms` (wrk --latency), `99% in 0.0012 secs` (hey), `99.00% in 1.2 ms` (oha), and wrk's
+/// `Latency 1ms ...`.
 fn percentile(line: &str) -> Option<(&'static str, f64)> {
     if let Some(rest) = line.strip_prefix("Latency") {
         return Some(("latency_mean_s", duration(rest.split_whitespace().next()?)?));
@@ -286,11 +301,13 @@ mod tests {
     fn hey_and_oha_are_read() {
         let hey = "Summary:\n  Total:\t1.0021 secs\n  Average:\t0.0049 secs\n  Requests/sec:\t10,163.5\n\nLatency distribution:\n  10% in 0.0031 secs\n  50% in 0.0047 secs\n  90% in 0.0068 secs\n  99% in 0.0104 secs\n\nStatus code distribution:\n  [200]\t1000 responses\n  [503]\t12 responses\n";
         let f = read(hey, &[]).metrics;
-        assert_eq!((f["requests"], f["latency_p90_s"], f["failed_requests"]), (1012.0, 0.0068, 12.0));
+        assert_eq!(
+            (f["requests"], f["latency_p90_s"], f["failed_requests"]),
+            (1012.0, 0.0068, 12.0)
+        );
         assert!((f["throughput_per_s"] - 10_163.5 * 1000.0 / 1012.0).abs() < 1e-9);
         assert_eq!(f["latency_mean_s"], 0.0049);
-        let oha =
-            "  Requests/sec:\t4019.8\n  Average:\t12.3 ms\n  50.00% in 11.8 ms\n  99.00% in 0.0301 sec\n";
+        let oha = "  Requests/sec:\t4019.8\n  Average:\t12.3 ms\n  50.00% in 11.8 ms\n  99.00% in 0.0301 sec\n";
         let f = read(oha, &[]).metrics;
         assert_eq!((f["throughput_per_s"], f["latency_p99_s"]), (4019.8, 0.0301));
         assert!((f["latency_p50_s"] - 0.0118).abs() < 1e-12);
@@ -303,16 +320,21 @@ mod tests {
         assert_eq!((report.metrics["failed_requests"], report.metrics["requests"]), (12.0, 22.0));
         // The rate counts all 25; 10 of them succeeded.
         assert!((report.metrics["throughput_per_s"] - 40.0).abs() < 1e-9);
-        assert_eq!(report.failed().as_deref(), Some("54.5 % of 22 requests failed: 12 × connection refused"));
+        assert_eq!(
+            report.failed().as_deref(),
+            Some("54.5 % of 22 requests failed: 12 × connection refused")
+        );
         assert_eq!(report.useless(), None);
     }
 
-    /// The reports of wrk 4.1 and hey 0.1.4 on a server that answers 500, closes without an answer, and never answers.
+    /// The reports of wrk 4.1 and hey 0.1.4 on a server that answers 500, closes without an answer,
+    /// and never answers.
     #[test]
     fn a_run_without_a_successful_request_is_useless() {
         let wrk = |rest: &str| {
-            let text =
-                format!("    Latency     0.00us    0.00us   0.00us    -nan%\n     99%    0.00us\n{rest}");
+            let text = format!(
+                "    Latency     0.00us    0.00us   0.00us    -nan%\n     99%    0.00us\n{rest}"
+            );
             let report = read(&text, &[]);
             assert!(!report.metrics.contains_key("latency_p99_s"), "{report:?}");
             report.useless().unwrap_or_else(|| panic!("{report:?}"))
@@ -340,13 +362,17 @@ mod tests {
         let report = read("Requests/sec: 50.0\nNon-2xx or 3xx responses: 5\n", &[]);
         assert!(!report.metrics.contains_key("throughput_per_s"));
         assert!(
-            report.missing.contains_key("throughput_per_s") && report.missing.contains_key("failed_share")
+            report.missing.contains_key("throughput_per_s")
+                && report.missing.contains_key("failed_share")
         );
         // A generator of one's own says with --metric what it counts.
         let own = ["sent (?<requests>\\d+)", "lost (?<failed_requests>\\d+)"]
             .map(|m| Custom::parse(m).expect("a metric"));
         let report = read("sent 200\nlost 3\nRequests/sec: 50.0\n", &own);
-        assert_eq!((report.metrics["failed_share"], report.metrics["throughput_per_s"]), (0.015, 50.0));
+        assert_eq!(
+            (report.metrics["failed_share"], report.metrics["throughput_per_s"]),
+            (0.015, 50.0)
+        );
         assert!(!report.missing.contains_key("failed_share"));
         assert!(read("sent 2\nlost 2\n", &own).useless().is_some());
     }

@@ -1,5 +1,5 @@
-//! The names, units and directions of everything a run is measured by. A record holds plain numbers under these keys;
-//! whoever shows one looks it up here.
+//! The names, units and directions of everything a run is measured by. A record holds plain numbers
+//! under these keys; whoever shows one looks it up here.
 
 /// How a number is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

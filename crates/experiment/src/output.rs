@@ -1,5 +1,6 @@
-//! What a run printed: all of it hashed, the beginning kept to show where two arms differ, the end of standard error kept
-//! to say why one died. Nothing grows with the output: a workload may print for ever.
+//! What a run printed: all of it hashed, the beginning kept to show where two arms differ, the end
+//! of standard error kept to say why one died. Nothing grows with the output: a workload may print
+//! for ever.
 
 use std::io::{ErrorKind, Read};
 use ungil_format::bytes;
@@ -42,8 +43,9 @@ impl Hashed {
                 (None, None) => break,
                 (x, y) if x == y => {}
                 (x, y) => {
-                    let show =
-                        |l: Option<&str>| l.map_or("(nothing more)".into(), |l| format!("'{}'", clip(l)));
+                    let show = |l: Option<&str>| {
+                        l.map_or("(nothing more)".into(), |l| format!("'{}'", clip(l)))
+                    };
                     return format!(
                         "line {line}: {} has {}, {} has {}",
                         names[0],
@@ -64,7 +66,11 @@ impl Hashed {
 }
 
 fn clip(line: &str) -> String {
-    if line.chars().count() <= 80 { line.into() } else { line.chars().take(79).chain(['…']).collect() }
+    if line.chars().count() <= 80 {
+        line.into()
+    } else {
+        line.chars().take(79).chain(['…']).collect()
+    }
 }
 
 /// Standard error: its end, and its lines one by one.
@@ -95,8 +101,14 @@ impl Tail {
     }
 }
 
-/// Reads what is there from a non-blocking pipe, at most `limit` bytes, into `take`. False at the end of the stream.
-pub fn drain(from: &mut impl Read, buffer: &mut [u8], limit: usize, mut take: impl FnMut(&[u8])) -> bool {
+/// Reads what is there from a non-blocking pipe, at most `limit` bytes, into `take`. False at the
+/// end of the stream.
+pub fn drain(
+    from: &mut impl Read,
+    buffer: &mut [u8],
+    limit: usize,
+    mut take: impl FnMut(&[u8]),
+) -> bool {
     let mut total = 0;
     while total < limit {
         match from.read(buffer) {

@@ -1,9 +1,9 @@
 //! The runner's side of the phase protocol: two FIFOs in a directory named by `$UNGIL_PHASE`.
 //!
-//! The workload writes a line to `up` and, for `start` and `end`, waits for three bytes on `down`; the runner reads its
-//! counters in between. FIFOs rather than inherited descriptors or a socket: they reach any descendant whatever it
-//! closed, and Python can use them with nothing imported but `os`. What arrives is untrusted: a line that is not
-//! understood is reported, never acted on.
+//! The workload writes a line to `up` and, for `start` and `end`, waits for three bytes on `down`;
+//! the runner reads its counters in between. FIFOs rather than inherited descriptors or a socket:
+//! they reach any descendant whatever it closed, and Python can use them with nothing imported but
+//! `os`. What arrives is untrusted: a line that is not understood is reported, never acted on.
 //!
 //! ```text
 //! start PID VOLUNTARY INVOLUNTARY CHILDREN_RSS_KIB GIL
@@ -28,9 +28,11 @@ const LONGEST: usize = 1024;
 pub struct Mark {
     /// Its process id.
     pub pid: i32,
-    /// Voluntary and involuntary context switches, its own (ended threads included) and its waited-for children's.
+    /// Voluntary and involuntary context switches, its own (ended threads included) and its
+    /// waited-for children's.
     pub switches: Option<(u64, u64)>,
-    /// `ru_maxrss` of the children it waited for, in bytes: the largest resident set of one, or what one began at.
+    /// `ru_maxrss` of the children it waited for, in bytes: the largest resident set of one, or
+    /// what one began at.
     pub children_rss: Option<u64>,
     /// Whether the GIL is on.
     pub gil: Option<bool>,
@@ -68,7 +70,8 @@ impl Channel {
         let open = |name: &str| -> io::Result<File> {
             let path = dir.join(name);
             mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
-            // Both ways, so that neither a workload that is not there yet nor one that has gone is an error.
+            // Both ways, so that neither a workload that is not there yet nor one that has gone is
+            // an error.
             let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
             OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)
         };
@@ -156,7 +159,8 @@ mod tests {
 
     #[test]
     fn lines_are_understood() {
-        let mark = Mark { pid: 7, switches: Some((1, 2)), children_rss: Some(3 << 10), gil: Some(false) };
+        let mark =
+            Mark { pid: 7, switches: Some((1, 2)), children_rss: Some(3 << 10), gil: Some(false) };
         assert_eq!(parse("start 7 1 2 3 0"), Message::Start(mark));
         assert_eq!(parse("end 7 1 2 3 0 10 20"), Message::End(mark, 10, 20));
         let bare = Mark { pid: 7, switches: None, children_rss: None, gil: None };
@@ -191,7 +195,8 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let mut channel = Channel::create(&dir.path().join("run")).expect("a channel");
         let mut up = OpenOptions::new().write(true).open(channel.dir().join("up")).expect("up");
-        let mut down = OpenOptions::new().read(true).open(channel.dir().join("down")).expect("down");
+        let mut down =
+            OpenOptions::new().read(true).open(channel.dir().join("down")).expect("down");
         up.write_all(b"start 7 - - - -\nend 7 - - -").expect("written");
         assert_eq!(channel.messages().len(), 1);
         up.write_all(b" - 1 2\n").expect("written");

@@ -1,4 +1,5 @@
-//! From what was asked for to the arms of an experiment, the baseline first, with a word on every choice made.
+//! From what was asked for to the arms of an experiment, the baseline first, with a word on every
+//! choice made.
 
 use crate::arm::{AGAIN, Arm, Gil, Model};
 use crate::error::{Error, usage};
@@ -29,7 +30,8 @@ const MOST_ARMS: usize = 256;
 
 /// 1, 2, 4 .. up to and including `cores`.
 pub fn default_workers(cores: u32) -> Vec<u32> {
-    let mut workers: Vec<u32> = (0..).map(|i| 1u32 << i).take_while(|&w| w < cores.max(1)).collect();
+    let mut workers: Vec<u32> =
+        (0..).map(|i| 1u32 << i).take_while(|&w| w < cores.max(1)).collect();
     workers.push(cores.max(1));
     workers
 }
@@ -42,7 +44,9 @@ pub fn arms(workload: &Workload, request: &Request) -> Result<(Vec<Arm>, Vec<Str
     let mut notes = Vec::new();
     if let Some(pair) = &request.pair {
         let names = format!("{} and {}", pair.gil.name, pair.free_threaded.name);
-        notes.extend(pair.differences.iter().map(|d| format!("{names} were built differently: {d}")));
+        notes.extend(
+            pair.differences.iter().map(|d| format!("{names} were built differently: {d}")),
+        );
     }
     check(workload, request)?;
     let takes_workers = workload.takes_workers() || !request.workers.is_empty();
@@ -89,7 +93,9 @@ pub fn arms(workload: &Workload, request: &Request) -> Result<(Vec<Arm>, Vec<Str
     if arms.len() > MOST_ARMS {
         return Err(usage(
             format!("that makes {}", ungil_format::counted(arms.len(), "arm")),
-            format!("every interpreter, model and number of workers is combined; {MOST_ARMS} is the most"),
+            format!(
+                "every interpreter, model and number of workers is combined; {MOST_ARMS} is the most"
+            ),
             "name fewer with --python, --models or --workers",
         ));
     }
@@ -113,9 +119,15 @@ fn check(workload: &Workload, request: &Request) -> Result<(), Error> {
         ));
     }
     if request.workers.contains(&0) {
-        return Err(usage("0 workers do no work", "--workers has a 0 in it", "give numbers from 1"));
+        return Err(usage(
+            "0 workers do no work",
+            "--workers has a 0 in it",
+            "give numbers from 1",
+        ));
     }
-    if let Some((i, _)) = request.pythons.iter().find(|(i, gil)| *gil == Gil::On && !i.free_threaded) {
+    if let Some((i, _)) =
+        request.pythons.iter().find(|(i, gil)| *gil == Gil::On && !i.free_threaded)
+    {
         return Err(usage(
             format!("'{}+gil' is what {} always is", i.name, i.name),
             "only a free-threaded build can be run with the GIL on or off",
@@ -159,7 +171,8 @@ mod tests {
     fn the_same_arm_asked_for_twice_is_one() {
         let twice = vec![("x".to_string(), "./x".to_string()); 2];
         let script = Workload::Command { command: "{python}".into() };
-        let (arms, _) = arms(&script, &Request { also: twice, ..Request::default() }).expect("arms");
+        let (arms, _) =
+            arms(&script, &Request { also: twice, ..Request::default() }).expect("arms");
         assert_eq!(arms.len(), 1);
     }
 }

@@ -1,5 +1,6 @@
-//! The record: JSON Lines on disk, one line the moment each thing is known, so that nothing is lost when a run is cut
-//! off. Schema `ungil.experiment/1`, described in `docs/record.md` and `docs/record.schema.json`.
+//! The record: JSON Lines on disk, one line the moment each thing is known, so that nothing is lost
+//! when a run is cut off. Schema `ungil.experiment/1`, described in `docs/record.md` and
+//! `docs/record.schema.json`.
 
 mod read;
 mod write;
@@ -18,7 +19,8 @@ use std::fmt;
 use ungil_meter::energy::{About, Evidence, Reading};
 use ungil_meter::machine::{Around, Machine};
 
-/// The schema this version writes. A reader takes any `/1`; fields may be added to it, never changed.
+/// The schema this version writes. A reader takes any `/1`; fields may be added to it, never
+/// changed.
 pub const SCHEMA: &str = "ungil.experiment/1";
 
 /// One line of a record.
@@ -109,8 +111,8 @@ pub struct Idle {
     pub energy: Vec<Joules>,
 }
 
-/// How long an interpreter takes to start and do nothing (`python -c pass`): shown apart where a workload marks no phase
-/// and its start-up is part of its time.
+/// How long an interpreter takes to start and do nothing (`python -c pass`): shown apart where a
+/// workload marks no phase and its start-up is part of its time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Startup {
     /// The interpreter with its GIL setting, as arms are named: `3.14t+gil`.
@@ -165,7 +167,9 @@ impl fmt::Display for Outcome {
         match self {
             Outcome::Ok => write!(f, "it did not fail"),
             Outcome::Exited { code } => write!(f, "exit code {code}"),
-            Outcome::Signaled { signal } => write!(f, "ended by signal {signal} ({})", signal_name(*signal)),
+            Outcome::Signaled { signal } => {
+                write!(f, "ended by signal {signal} ({})", signal_name(*signal))
+            }
             Outcome::TimedOut => write!(f, "ran past --timeout and was ended"),
             Outcome::Invalid { why } => write!(f, "{why}"),
         }
@@ -215,7 +219,8 @@ pub struct Probes {
     pub samples: u64,
     /// Of these, with PSS and USS.
     pub share_samples: u64,
-    /// Looks at the threads, locks and collectors of the tree's Pythons; each process of a look counts.
+    /// Looks at the threads, locks and collectors of the tree's Pythons; each process of a look
+    /// counts.
     #[serde(default)]
     pub wait_samples: u64,
     /// Seconds the runner added to the run: set-up before it and clearing up after it.
@@ -257,7 +262,8 @@ pub struct Run {
     /// What it printed; absent where outputs are not comparable (a service).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Output>,
-    /// Modules that are compiled in each run; looked for after the first run of an interpreter that marks no phase.
+    /// Modules that are compiled in each run; looked for after the first run of an interpreter that
+    /// marks no phase.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uncached: Option<Uncached>,
     /// Where CPU time came from: `cgroup` or `proc`.

@@ -67,7 +67,8 @@ impl RunContext<'_> {
         }
         let outcome = match found.outcome.take().unwrap_or_else(|| outcome_of(&end)) {
             Outcome::Ok if found.unfinished => {
-                let why = "it ended inside the phase it had marked: the phase has no end".to_string();
+                let why =
+                    "it ended inside the phase it had marked: the phase has no end".to_string();
                 Outcome::Invalid { why }
             }
             outcome => outcome,
@@ -103,7 +104,8 @@ impl RunContext<'_> {
             run.metrics.insert("cgroup_peak_bytes".into(), bytes as f64);
         }
         if !end.leftovers.is_empty() {
-            let says = format!("outlived the workload and were ended: {}", end.leftovers.join("; "));
+            let says =
+                format!("outlived the workload and were ended: {}", end.leftovers.join("; "));
             hazards.push(Hazard::new(Kind::Leftovers, says));
         }
         if run.outcome != Outcome::Ok {
@@ -189,7 +191,8 @@ impl RunContext<'_> {
                 session.waiting.end(Some((from, to)));
                 let memory = session.sampler.checkpoint(&session.tree);
                 let mut peaks: Peaks = session.sampler.peaks();
-                // What no look saw: a member's own peak, or a child that came and went, beside the process that waited for it.
+                // What no look saw: a member's own peak, or a child that came and went, beside the
+                // process that waited for it.
                 let living = found.high_water.of_living(&session.tree.members());
                 let ended = found.high_water.of_ended(mark.pid, mark.children_rss);
                 let ended = ended.map_or(0, |rss| rss + session.sampler.least_rss_of_followed());
@@ -205,8 +208,10 @@ impl RunContext<'_> {
                 Ok(())
             }
             Message::Unknown(line) => {
-                session
-                    .note(Hazard::new(Kind::Phase, format!("not understood on the phase channel: '{line}'")));
+                session.note(Hazard::new(
+                    Kind::Phase,
+                    format!("not understood on the phase channel: '{line}'"),
+                ));
                 Ok(())
             }
         }
@@ -220,7 +225,8 @@ impl RunContext<'_> {
         })
     }
 
-    /// Wall seconds of a few starts of the arm's interpreter that do nothing, the first (a cold cache) left out.
+    /// Wall seconds of a few starts of the arm's interpreter that do nothing, the first (a cold
+    /// cache) left out.
     pub(crate) fn startup(&self, arm: &Arm) -> Result<Vec<f64>, Error> {
         let python = arm.interpreter().map(|i| i.executable.clone()).unwrap_or_default();
         let mut seconds = Vec::new();
@@ -231,16 +237,22 @@ impl RunContext<'_> {
             let end = Tree::start(&launch)?.finish()?;
             if end.status != Status::Exited(0) {
                 let what = format!("{} does not start", arm.head());
-                let gil =
-                    launch.env.iter().map(|(name, value)| format!("{name}={}", value.to_string_lossy()));
+                let gil = launch
+                    .env
+                    .iter()
+                    .map(|(name, value)| format!("{name}={}", value.to_string_lossy()));
                 let gone = launch.unset.iter().map(|name| format!("-u {name}"));
                 let python = shell::word(&python.to_string_lossy());
                 let set: Vec<String> = gone.chain(gil).collect();
                 return Err(failed(
                     what,
                     match end.status {
-                        Status::Exited(code) => format!("'python -c pass' ended with exit code {code}"),
-                        Status::Signaled(signal) => format!("signal {signal} ended 'python -c pass'"),
+                        Status::Exited(code) => {
+                            format!("'python -c pass' ended with exit code {code}")
+                        }
+                        Status::Signaled(signal) => {
+                            format!("signal {signal} ended 'python -c pass'")
+                        }
                     },
                     format!("run it by hand: env {} {python} -c pass", set.join(" ")),
                 ));
@@ -254,7 +266,13 @@ impl RunContext<'_> {
         Ok(seconds)
     }
 
-    fn launch(&self, arm: &Arm, block: u32, channel: &Channel, port: Option<u16>) -> Result<Launch, Error> {
+    fn launch(
+        &self,
+        arm: &Arm,
+        block: u32,
+        channel: &Channel,
+        port: Option<u16>,
+    ) -> Result<Launch, Error> {
         let argv = self.workload.argv(arm, self.support, port)?;
         let (mut env, unset) = self.environment(arm, block, self.support);
         env.push(("UNGIL_PHASE".into(), channel.dir().into()));
@@ -282,8 +300,9 @@ impl RunContext<'_> {
         }
         // One layout of dicts and sets a block, the same for every arm, another in the next block.
         if std::env::var_os("PYTHONHASHSEED").is_none() {
-            let seed =
-                (self.settings.seed.wrapping_mul(0x9E37_79B9).wrapping_add(block.into())) % 4_294_967_295 + 1;
+            let seed = (self.settings.seed.wrapping_mul(0x9E37_79B9).wrapping_add(block.into()))
+                % 4_294_967_295
+                + 1;
             set("PYTHONHASHSEED", seed.to_string().into());
         }
         launch.env.extend(self.env.iter().cloned());
@@ -291,8 +310,9 @@ impl RunContext<'_> {
         (launch.env, launch.unset)
     }
 
-    /// A line for a POSIX shell that runs what a run of an arm ran, in `directory` and with the same environment, but for the
-    /// phase channel: marks do nothing. `support` is where the Python files stay.
+    /// A line for a POSIX shell that runs what a run of an arm ran, in `directory` and with the
+    /// same environment, but for the phase channel: marks do nothing. `support` is where the Python
+    /// files stay.
     pub(crate) fn by_hand(
         &self,
         arm: &Arm,
@@ -305,7 +325,8 @@ impl RunContext<'_> {
         let mut words = vec!["env".to_string(), "-C".into(), shell::word(directory)];
         words.extend(unset.into_iter().flat_map(|name| ["-u".to_string(), name]));
         words.extend(
-            set.iter().map(|(name, value)| format!("{name}={}", shell::word(&value.to_string_lossy()))),
+            set.iter()
+                .map(|(name, value)| format!("{name}={}", shell::word(&value.to_string_lossy()))),
         );
         let argv = self.workload.argv(arm, support, port)?;
         words.extend(argv.iter().map(|word| shell::word(&word.to_string_lossy())));

@@ -1,5 +1,5 @@
-//! The experiment: blocks of every arm in random order until the intervals are narrow or the time is over, each run on
-//! disk before the next begins.
+//! The experiment: blocks of every arm in random order until the intervals are narrow or the time
+//! is over, each run on disk before the next begins.
 
 use crate::arm::Arm;
 use crate::blame::{disagreement, run_failure};
@@ -47,7 +47,8 @@ pub struct Experiment<'a> {
     pub record: Record,
     /// The request to stop.
     pub stop: &'a Stop,
-    /// What the workload's environment has beside ungil's own: nothing that could change a figure, for no record has it.
+    /// What the workload's environment has beside ungil's own: nothing that could change a figure,
+    /// for no record has it.
     pub env: Vec<(String, OsString)>,
 }
 
@@ -56,7 +57,11 @@ impl<'a> Experiment<'a> {
     ///
     /// # Errors
     /// [`Error::Record`].
-    pub fn new(mut writer: Writer, header: Header, stop: &'a Stop) -> Result<Experiment<'a>, Error> {
+    pub fn new(
+        mut writer: Writer,
+        header: Header,
+        stop: &'a Stop,
+    ) -> Result<Experiment<'a>, Error> {
         let line = Line::Experiment(header);
         writer.line(&line)?;
         let Line::Experiment(header) = line else { unreachable!("made three lines above") };
@@ -67,7 +72,11 @@ impl<'a> Experiment<'a> {
     ///
     /// # Errors
     /// [`Error::Record`].
-    pub fn resume(record: Record, path: &std::path::Path, stop: &'a Stop) -> Result<Experiment<'a>, Error> {
+    pub fn resume(
+        record: Record,
+        path: &std::path::Path,
+        stop: &'a Stop,
+    ) -> Result<Experiment<'a>, Error> {
         let mut writer = Writer::append(path, record.whole)?;
         writer.line(&Line::Resumed(Resumed { at: now() }))?;
         Ok(Experiment { writer, record, stop, env: Vec::new() })
@@ -88,7 +97,8 @@ impl<'a> Experiment<'a> {
         if let Err(error) = &result {
             let failure = error.failure();
             let why = format!("{}: {}", failure.what, failure.why);
-            // With the disk full this cannot be written either; the record is whole lines without it.
+            // With the disk full this cannot be written either; the record is whole lines without
+            // it.
             let line = Line::Stopped(Stopped { why });
             let _ = self.writer.line(&line);
             self.record.add(line);
@@ -143,8 +153,8 @@ impl<'a> Experiment<'a> {
                 let comparison = compare(&self.record);
                 let narrow = comparison.precision().filter(|_| block >= header.settings.blocks);
                 watch(&Event::Block(narrow));
-                let decided =
-                    !comparison.is_decidable() || narrow.is_some_and(|p| p <= header.settings.precision);
+                let decided = !comparison.is_decidable()
+                    || narrow.is_some_and(|p| p <= header.settings.precision);
                 if self.enough(&header, block, decided, cx.began) {
                     return Ok(());
                 }
@@ -176,8 +186,8 @@ impl<'a> Experiment<'a> {
         Ok(())
     }
 
-    /// Runs what is missing of one block: all of it, unless the experiment was interrupted in its middle. Warm-up is
-    /// block 0 and may have several rounds.
+    /// Runs what is missing of one block: all of it, unless the experiment was interrupted in its
+    /// middle. Warm-up is block 0 and may have several rounds.
     fn block(
         &mut self,
         cx: &mut RunContext<'_>,
@@ -187,7 +197,8 @@ impl<'a> Experiment<'a> {
         watch: &mut dyn FnMut(&Event<'_>),
     ) -> Result<(), Error> {
         let mut outputs: Vec<(String, Hashed)> = Vec::new();
-        for (order, arm) in order(&header.arms, header.settings.seed, block).into_iter().enumerate() {
+        for (order, arm) in order(&header.arms, header.settings.seed, block).into_iter().enumerate()
+        {
             let done = |r: &Run| r.arm == arm.id && r.block == block && r.outcome == Outcome::Ok;
             let left_out = header.settings.keep_going && self.record.died(&arm.id);
             if left_out || self.record.runs.iter().filter(|r| done(r)).count() >= round as usize {
@@ -202,7 +213,8 @@ impl<'a> Experiment<'a> {
             if !done.run.marked && done.run.outcome == Outcome::Ok && !self.has_run(arm.head()) {
                 done.run.uncached = bytecode::uncached(cx, arm);
             }
-            let earlier = self.record.runs.iter().filter(|r| r.block == block && r.outcome == Outcome::Ok);
+            let earlier =
+                self.record.runs.iter().filter(|r| r.block == block && r.outcome == Outcome::Ok);
             if let Some(why) = disagreement(header, &done, &outputs, earlier) {
                 done.run.outcome = Outcome::Invalid { why: why.why.clone() };
                 self.keep(Line::Run(done.run))?;
@@ -221,12 +233,20 @@ impl<'a> Experiment<'a> {
 
     /// Whether an interpreter has had a run before.
     fn has_run(&self, head: &str) -> bool {
-        let same = |id: &str| self.record.header.arms.iter().any(|a| a.id == id && a.head() == head);
+        let same =
+            |id: &str| self.record.header.arms.iter().any(|a| a.id == id && a.head() == head);
         self.record.runs.iter().any(|r| r.outcome == Outcome::Ok && same(&r.arm))
     }
 
-    /// Stops the experiment for a failed run, or, if asked to keep going, leaves its arm out from now on.
-    fn failed_arm(&self, cx: &RunContext<'_>, arm: &Arm, run: &Run, port: Option<u16>) -> Result<(), Error> {
+    /// Stops the experiment for a failed run, or, if asked to keep going, leaves its arm out from
+    /// now on.
+    fn failed_arm(
+        &self,
+        cx: &RunContext<'_>,
+        arm: &Arm,
+        run: &Run,
+        port: Option<u16>,
+    ) -> Result<(), Error> {
         let header = &self.record.header;
         let others = header.arms.iter().skip(1).any(|a| !self.record.died(&a.id));
         let baseline = header.arms.first().is_some_and(|b| b.id == arm.id);
@@ -238,9 +258,16 @@ impl<'a> Experiment<'a> {
     }
 
     /// A line for a shell that repeats a run, with the Python files it needs put beside the record.
-    fn by_hand(&self, cx: &RunContext<'_>, arm: &Arm, run: &Run, port: Option<u16>) -> Result<String, Error> {
+    fn by_hand(
+        &self,
+        cx: &RunContext<'_>,
+        arm: &Arm,
+        run: &Run,
+        port: Option<u16>,
+    ) -> Result<String, Error> {
         let path = self.writer.path();
-        let kept = std::path::absolute(path).unwrap_or_else(|_| path.into()).with_extension("support");
+        let kept =
+            std::path::absolute(path).unwrap_or_else(|_| path.into()).with_extension("support");
         let line = cx.by_hand(arm, run, port, &kept, &self.record.header.directory)?;
         let made = std::fs::create_dir_all(&kept).and_then(|()| write_support(&kept));
         // Without them the line cannot be promised to fail in the same way.
@@ -261,8 +288,11 @@ impl<'a> Experiment<'a> {
         let settings = &header.settings;
         let done = block.max(1);
         let pace = began.elapsed().as_secs_f64() / f64::from(done);
-        let by_time =
-            if block == 0 { settings.blocks } else { (settings.time_limit_s / pace.max(1e-3)) as u32 };
+        let by_time = if block == 0 {
+            settings.blocks
+        } else {
+            (settings.time_limit_s / pace.max(1e-3)) as u32
+        };
         by_time.max(settings.blocks).min(settings.max_blocks.unwrap_or(u32::MAX)).max(block)
     }
 }
@@ -302,7 +332,9 @@ mod tests {
     #[test]
     fn every_block_has_every_arm_in_an_order_of_its_own_that_the_seed_decides() {
         let arms: Vec<Arm> = (0..6).map(|i| Arm::also(&format!("arm{i}"), "x", None)).collect();
-        let ids = |seed, block| order(&arms, seed, block).iter().map(|a| a.id.clone()).collect::<Vec<_>>();
+        let ids = |seed, block| {
+            order(&arms, seed, block).iter().map(|a| a.id.clone()).collect::<Vec<_>>()
+        };
         assert_eq!(ids(1, 1), ids(1, 1));
         let mut orders: Vec<_> = (0..50).map(|b| ids(1, b)).collect();
         for order in &orders {

@@ -1,5 +1,5 @@
-//! A service under load: started, waited for, loaded by another program, asked to end. The window is the load's time; the
-//! load generator is not part of the tree that is measured.
+//! A service under load: started, waited for, loaded by another program, asked to end. The window
+//! is the load's time; the load generator is not part of the tree that is measured.
 
 mod http;
 pub(crate) mod ready;
@@ -33,7 +33,11 @@ const MOST: u64 = 4 << 20;
 pub(crate) fn free_port() -> Result<u16, Error> {
     let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr()).map(|a| a.port());
     port.map_err(|e| {
-        failed("there is no free port", e.to_string(), "end something that holds many ports, and try again")
+        failed(
+            "there is no free port",
+            e.to_string(),
+            "end something that holds many ports, and try again",
+        )
     })
 }
 
@@ -105,8 +109,12 @@ pub(crate) fn drive(
         .wait()
         .map_err(|e| failed("lost track of the load generator", e.to_string(), "run it again"))?;
     let mut text = Vec::new();
-    let read = output.seek(SeekFrom::Start(0)).and_then(|_| (&mut output).take(MOST).read_to_end(&mut text));
-    read.map_err(|e| failed("cannot read the load generator's output", e.to_string(), "run it again"))?;
+    let read = output
+        .seek(SeekFrom::Start(0))
+        .and_then(|_| (&mut output).take(MOST).read_to_end(&mut text));
+    read.map_err(|e| {
+        failed("cannot read the load generator's output", e.to_string(), "run it again")
+    })?;
     let text = String::from_utf8_lossy(&text);
     let custom: Vec<Custom> =
         cx.settings.metrics.iter().map(|m| Custom::parse(m)).collect::<Result<_, _>>()?;
@@ -115,14 +123,20 @@ pub(crate) fn drive(
         session.note(Hazard::new(Kind::FailedRequests, says));
     }
     if !status.success() {
-        let says = text.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or("it printed nothing").trim();
+        let says = text
+            .lines()
+            .rev()
+            .find(|l| !l.trim().is_empty())
+            .unwrap_or("it printed nothing")
+            .trim();
         found.outcome =
             Some(Outcome::Invalid { why: format!("the load generator failed ({status}): {says}") });
     } else if let Some(why) = report.useless() {
         let before = found.ready_answer.take().map_or_else(String::new, |says| format!("; {says}"));
         found.outcome = Some(Outcome::Invalid { why: format!("{why}{before}") });
     } else if report.metrics.is_empty() {
-        let why = "the load generator printed no figure that is known; name one with --metric".to_string();
+        let why = "the load generator printed no figure that is known; name one with --metric"
+            .to_string();
         found.outcome = Some(Outcome::Invalid { why });
     }
     found.metrics.extend(report.metrics);
@@ -130,7 +144,8 @@ pub(crate) fn drive(
     end(cx, session, found)
 }
 
-/// Completes the line for a shell that starts a service: one that does not end by itself shows its fault under load.
+/// Completes the line for a shell that starts a service: one that does not end by itself shows its
+/// fault under load.
 ///
 /// # Errors
 /// The load generator's command line cannot be split into words.
@@ -145,7 +160,8 @@ pub(crate) fn by_hand(
         return Ok(line.to_string());
     }
     let fill = Fill::service(arm, port);
-    let load: Vec<String> = split(serving.load)?.iter().map(|word| shell::word(&fill.fill(word))).collect();
+    let load: Vec<String> =
+        split(serving.load)?.iter().map(|word| shell::word(&fill.fill(word))).collect();
     Ok(format!("{line} & sleep 5; {}; kill $!", load.join(" ")))
 }
 
@@ -156,7 +172,9 @@ fn settle(
     found: &mut Findings,
     seconds: f64,
 ) -> Result<bool, Error> {
-    let Some(until) = Instant::now().checked_add(Duration::from_secs_f64(seconds)) else { return Ok(true) };
+    let Some(until) = Instant::now().checked_add(Duration::from_secs_f64(seconds)) else {
+        return Ok(true);
+    };
     loop {
         match session.next(Some(until), &mut cx.sensors)? {
             Event::Waited => return Ok(true),
@@ -176,7 +194,8 @@ fn settle(
     }
 }
 
-/// A service's window is the load's time: its marks are answered, so that it goes on, and do not count.
+/// A service's window is the load's time: its marks are answered, so that it goes on, and do not
+/// count.
 fn hear(message: Message, session: &mut Session<'_>, found: &mut Findings) -> Result<(), Error> {
     match message {
         Message::Metric(name, value) => drop(found.metrics.insert(name, value)),
@@ -202,12 +221,17 @@ fn start(words: &[String]) -> Result<(Load, File), Error> {
     let output = tempfile::tempfile().map_err(cannot)?;
     let (out, err) = (output.try_clone().map_err(cannot)?, output.try_clone().map_err(cannot)?);
     let mut command = Command::new(words.first().map_or("", String::as_str));
-    let child = command.args(words.iter().skip(1)).stdin(Stdio::null()).stdout(out).stderr(err).spawn();
+    let child =
+        command.args(words.iter().skip(1)).stdin(Stdio::null()).stdout(out).stderr(err).spawn();
     Ok((Load(child.map_err(cannot)?), output))
 }
 
 /// Asks the service to end; a service that was asked to end and did so by that signal ended well.
-fn end(cx: &mut RunContext<'_>, session: &mut Session<'_>, found: &mut Findings) -> Result<(), Error> {
+fn end(
+    cx: &mut RunContext<'_>,
+    session: &mut Session<'_>,
+    found: &mut Findings,
+) -> Result<(), Error> {
     session.tree.terminate();
     let limit = Instant::now() + GRACE;
     loop {

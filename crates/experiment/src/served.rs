@@ -1,13 +1,15 @@
-//! Decides whether two arms of a service did the same work: figures of a service that fails part of its requests, or fails
-//! another part than its neighbour does, are not comparable.
+//! Decides whether two arms of a service did the same work: figures of a service that fails part of
+//! its requests, or fails another part than its neighbour does, are not comparable.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use ungil_format::{counted, percent};
 
-/// Share of failed requests above which nothing is concluded: the margin within which two arms count as the same.
+/// Share of failed requests above which nothing is concluded: the margin within which two arms
+/// count as the same.
 pub const LARGE: f64 = 0.01;
-/// Difference between two arms' shares above which nothing is concluded: a tenth of the requests that decide a p99.
+/// Difference between two arms' shares above which nothing is concluded: a tenth of the requests
+/// that decide a p99.
 const APART: f64 = 0.001;
 /// Standard errors by which two shares differ before it is not chance.
 const ERRORS: f64 = 3.0;
@@ -27,9 +29,12 @@ pub struct Requests {
 
 impl Requests {
     /// Adds up the requests of runs with these metrics; `None` if no run reports any.
-    pub(crate) fn of<'a>(runs: impl Iterator<Item = &'a BTreeMap<String, f64>> + Clone) -> Option<Requests> {
+    pub(crate) fn of<'a>(
+        runs: impl Iterator<Item = &'a BTreeMap<String, f64>> + Clone,
+    ) -> Option<Requests> {
         let sum = |key: &str| -> Option<f64> {
-            let values: Vec<f64> = runs.clone().filter_map(|metrics| metrics.get(key).copied()).collect();
+            let values: Vec<f64> =
+                runs.clone().filter_map(|metrics| metrics.get(key).copied()).collect();
             (!values.is_empty()).then(|| values.iter().sum())
         };
         Some(Requests { made: sum("requests"), failed: sum("failed_requests")? })
@@ -105,14 +110,20 @@ mod tests {
         assert_eq!(judged((50.0, 10_000.0), (45.0, 10_000.0)), None, "the same small share");
         let says = "27.1 % of the requests to 3.14t failed";
         assert_eq!(judged((2710.0, 10_000.0), (0.0, 9_000.0)).as_deref(), Some(says));
-        let says = "50.0 % of the requests to 3.14t failed and 50.0 % of the requests to 3.14 failed";
-        assert_eq!(judged((50.0, 100.0), (50.0, 100.0)).as_deref(), Some(says), "the same large share");
+        let says =
+            "50.0 % of the requests to 3.14t failed and 50.0 % of the requests to 3.14 failed";
+        assert_eq!(
+            judged((50.0, 100.0), (50.0, 100.0)).as_deref(),
+            Some(says),
+            "the same large share"
+        );
         let says = "0.50 % of the requests to 3.14t failed and 0 % of those to 3.14";
         assert_eq!(judged((50.0, 10_000.0), (0.0, 10_000.0)).as_deref(), Some(says));
     }
 
     #[test]
-    fn failures_of_an_unknown_number_of_requests_decide_nothing_and_failures_themselves_are_compared() {
+    fn failures_of_an_unknown_number_of_requests_decide_nothing_and_failures_themselves_are_compared()
+     {
         let old = Some(Requests { made: None, failed: 12.0 });
         let clean = Some(Requests { made: None, failed: 0.0 });
         assert!(

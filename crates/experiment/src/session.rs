@@ -1,6 +1,6 @@
-//! A running workload seen by the runner: one loop that waits for its end, its output, its marks, the next look at its
-//! memory, at what its threads wait for, the timeout and a request to stop, whichever comes first. One thread, so that what measuring costs is one
-//! number.
+//! A running workload seen by the runner: one loop that waits for its end, its output, its marks,
+//! the next look at its memory, at what its threads wait for, the timeout and a request to stop,
+//! whichever comes first. One thread, so that what measuring costs is one number.
 
 use crate::cores::Watch;
 use crate::error::{Error, failed};
@@ -134,8 +134,9 @@ impl<'a> Session<'a> {
                 return Err(Error::Interrupted);
             }
             if ready.stdout {
-                self.open[0] =
-                    drain(self.tree.stdout(), &mut self.buffer, MOUTHFUL, |piece| self.stdout.take(piece));
+                self.open[0] = drain(self.tree.stdout(), &mut self.buffer, MOUTHFUL, |piece| {
+                    self.stdout.take(piece)
+                });
             }
             if ready.stderr {
                 self.drain_stderr(MOUTHFUL);
@@ -188,7 +189,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Takes in what is left in the pipes after the end; a process that still holds them is not waited for.
+    /// Takes in what is left in the pipes after the end; a process that still holds them is not
+    /// waited for.
     pub(crate) fn last_words(&mut self) {
         if self.open[0] {
             drain(self.tree.stdout(), &mut self.buffer, MOUTHFUL, |piece| self.stdout.take(piece));
@@ -200,8 +202,10 @@ impl<'a> Session<'a> {
 
     fn poll(&mut self, wake: Option<Instant>) -> Result<Ready, Error> {
         let left = wake.map(|w| w.saturating_duration_since(Instant::now()));
-        let left =
-            left.map(|d| Timespec { tv_sec: d.as_secs().cast_signed(), tv_nsec: d.subsec_nanos().into() });
+        let left = left.map(|d| Timespec {
+            tv_sec: d.as_secs().cast_signed(),
+            tv_nsec: d.subsec_nanos().into(),
+        });
         let open = self.open;
         let (out, err) = self.tree.outputs();
         let fds = [
@@ -216,7 +220,9 @@ impl<'a> Session<'a> {
             fds.iter().flatten().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
         match poll(&mut asked, left.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(e) => return Err(failed("cannot wait for the workload", e.to_string(), "run it again")),
+            Err(e) => {
+                return Err(failed("cannot wait for the workload", e.to_string(), "run it again"));
+            }
         }
         let mut answers = asked.iter().map(|fd| !fd.revents().is_empty());
         let mut ready = fds.map(|fd| fd.is_some() && answers.next().unwrap_or(false)).into_iter();

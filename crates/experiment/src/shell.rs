@@ -1,7 +1,7 @@
 //! Words as a POSIX shell reads them, for lines that a user is told to run.
 
-/// A word quoted so that a shell reads it as it is. What a terminal would act on, line ends among them, is escaped: the line
-/// can be shown, and copied, in one piece.
+/// A word quoted so that a shell reads it as it is. What a terminal would act on, line ends among
+/// them, is escaped: the line can be shown, and copied, in one piece.
 pub fn word(text: &str) -> String {
     let hidden = |c: char| c.is_control() || (!c.is_ascii() && !c.is_alphanumeric());
     if !text.chars().any(hidden) {

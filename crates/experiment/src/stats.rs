@@ -1,9 +1,10 @@
 //! The statistics of paired blocks.
 //!
-//! Runs of one arm drift together with the machine, so the unit is the block: the ratio of two arms is taken inside each
-//! block, in logarithms. The estimate is the median of those ratios with a percentile bootstrap interval over blocks,
-//! which a few disturbed blocks cannot pull away; beside it stands the geometric mean with its Student-t interval, which
-//! the literature uses. A claim of a difference needs both.
+//! Runs of one arm drift together with the machine, so the unit is the block: the ratio of two arms
+//! is taken inside each block, in logarithms. The estimate is the median of those ratios with a
+//! percentile bootstrap interval over blocks, which a few disturbed blocks cannot pull away; beside
+//! it stands the geometric mean with its Student-t interval, which the literature uses. A claim of
+//! a difference needs both.
 
 mod unpaired;
 
@@ -15,11 +16,13 @@ use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 use std::fmt;
 
-/// Resamples of the bootstrap: the interval's ends then move by less than a tenth of its width from seed to seed.
+/// Resamples of the bootstrap: the interval's ends then move by less than a tenth of its width from
+/// seed to seed.
 const RESAMPLES: usize = 2000;
 /// Confidence of every interval.
 pub const CONFIDENCE: f64 = 0.95;
-/// Fewer blocks than this decide nothing: the range of five medians-by-pair covers 93.75 %, of four only 87.5 %.
+/// Fewer blocks than this decide nothing: the range of five medians-by-pair covers 93.75 %, of four
+/// only 87.5 %.
 pub const LEAST_BLOCKS: usize = 5;
 
 /// A ratio between two arms and how sure it is.
@@ -95,8 +98,8 @@ pub fn quantile(values: &[f64], q: f64) -> Option<f64> {
     Some(sorted[below] + part * (next - sorted[below]))
 }
 
-/// The ratio of two arms from their blocks' pairs (this arm, the other), both positive. `seed` makes it repeatable.
-/// `None` without pairs or with a value that is not positive and finite.
+/// The ratio of two arms from their blocks' pairs (this arm, the other), both positive. `seed`
+/// makes it repeatable. `None` without pairs or with a value that is not positive and finite.
 pub fn paired(pairs: &[(f64, f64)], seed: u64) -> Option<Ratio> {
     let logs: Vec<f64> = pairs.iter().map(|(a, b)| (a / b).ln()).collect();
     if logs.is_empty()
@@ -159,9 +162,11 @@ impl Ratio {
         }
     }
 
-    /// The span of both intervals together, by which anything is decided; `None` with fewer than [`LEAST_BLOCKS`].
+    /// The span of both intervals together, by which anything is decided; `None` with fewer than
+    /// [`LEAST_BLOCKS`].
     pub fn both(&self) -> Option<(f64, f64)> {
-        let (low, high) = self.gmean_low.zip(self.gmean_high).filter(|_| self.blocks >= LEAST_BLOCKS)?;
+        let (low, high) =
+            self.gmean_low.zip(self.gmean_high).filter(|_| self.blocks >= LEAST_BLOCKS)?;
         Some((self.low.min(low), self.high.max(high)))
     }
 

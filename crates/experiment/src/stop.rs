@@ -1,5 +1,5 @@
-//! Being told to stop. The program that owns the signals hands in a descriptor that becomes readable; every wait of an
-//! experiment waits for it too.
+//! Being told to stop. The program that owns the signals hands in a descriptor that becomes
+//! readable; every wait of an experiment waits for it too.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -30,7 +30,10 @@ impl Stop {
             std::thread::sleep(until);
             return false;
         };
-        let left = Timespec { tv_sec: until.as_secs().cast_signed(), tv_nsec: until.subsec_nanos().into() };
+        let left = Timespec {
+            tv_sec: until.as_secs().cast_signed(),
+            tv_nsec: until.subsec_nanos().into(),
+        };
         let mut fds = [PollFd::new(&fd, PollFlags::IN)];
         matches!(poll(&mut fds, Some(&left)), Ok(n) if n > 0)
     }

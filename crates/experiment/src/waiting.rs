@@ -1,8 +1,10 @@
-//! What the threads of a workload's Pythons wait for: locks, the GIL, the collector, a stopped world. Looked at from outside while
-//! the workload runs, by the same thread that looks at its memory, and as seldom as keeps the cost under its budget.
+//! What the threads of a workload's Pythons wait for: locks, the GIL, the collector, a stopped
+//! world. Looked at from outside while the workload runs, by the same thread that looks at its
+//! memory, and as seldom as keeps the cost under its budget.
 //!
-//! Waiting is *sampled*: a look stands for the time since the one before it. The collector's time is the interpreter's own from
-//! 3.15 on, and sampled before. A process that is not a Python costs one search through its writable data for each program it runs.
+//! Waiting is *sampled*: a look stands for the time since the one before it. The collector's time
+//! is the interpreter's own from 3.15 on, and sampled before. A process that is not a Python costs
+//! one search through its writable data for each program it runs.
 
 mod target;
 
@@ -19,7 +21,8 @@ const BUDGET: f64 = 0.003;
 const SHORTEST: Duration = Duration::from_millis(5);
 /// Never less often than this.
 const LONGEST: Duration = Duration::from_secs(1);
-/// A process that is no Python (yet) is tried again after this time, and then after twice as long each time,
+/// A process that is no Python (yet) is tried again after this time, and then after twice as long
+/// each time,
 const RETRY: Duration = Duration::from_millis(20);
 /// but never after more than this: any program may start another in its place.
 const LONGEST_RETRY: Duration = Duration::from_secs(1);
@@ -134,8 +137,9 @@ impl Waiting {
         });
     }
 
-    /// A window ends, with the workload standing still: what the last look found is taken to have lasted. `span` is when the
-    /// workload itself says that the window began and ended, in nanoseconds of the monotonic clock.
+    /// A window ends, with the workload standing still: what the last look found is taken to have
+    /// lasted. `span` is when the workload itself says that the window began and ended, in
+    /// nanoseconds of the monotonic clock.
     pub(crate) fn end(&mut self, span: Option<(u64, u64)>) {
         if !self.counting {
             return;
@@ -153,7 +157,8 @@ impl Waiting {
     /// A look at every Python there is.
     pub(crate) fn look(&mut self) {
         let now = Instant::now();
-        // Finding a process's runtime is done once a program; it is in the cost that is stated, and not in the pace.
+        // Finding a process's runtime is done once a program; it is in the cost that is stated, and
+        // not in the pace.
         self.attach(now);
         let cpu_s = thread_cpu_s();
         for (&pid, member) in &mut self.members {
@@ -172,7 +177,8 @@ impl Waiting {
         self.next = now + gap;
     }
 
-    /// Attaches to the members of which it is not known yet what they are and that are due at `now`.
+    /// Attaches to the members of which it is not known yet what they are and that are due at
+    /// `now`.
     fn attach(&mut self, now: Instant) {
         let from_ns = self.counting.then(monotonic_ns);
         for (&pid, member) in &mut self.members {
@@ -186,14 +192,17 @@ impl Waiting {
                     *member = Member::Python(Box::new(Target::new(python, from_ns)));
                 }
                 Err(AttachError::Denied { why, .. }) => {
-                    self.refused.get_or_insert(format!("process {pid} may not be looked into: {why}"));
+                    self.refused
+                        .get_or_insert(format!("process {pid} may not be looked into: {why}"));
                     *member = Member::Refused;
                 }
                 Err(AttachError::Layout { why, .. }) => {
                     self.refused.get_or_insert(why);
                     *member = Member::Refused;
                 }
-                Ok(None) | Err(_) => (*again, *pause) = (now + *pause, (*pause * 2).min(LONGEST_RETRY)),
+                Ok(None) | Err(_) => {
+                    (*again, *pause) = (now + *pause, (*pause * 2).min(LONGEST_RETRY))
+                }
             }
         }
     }
@@ -222,7 +231,8 @@ impl Waiting {
             None if sums.looks == 0 => Some("too short for a look within the budget".into()),
             None => None,
         };
-        let unsound = "this patch release keeps stop-the-world pauses where they cannot be found".to_string();
+        let unsound =
+            "this patch release keeps stop-the-world pauses where they cannot be found".to_string();
         let rows = [
             ("lock_wait_s", sums.lock_s, None),
             ("gil_wait_s", sums.gil_s, None),

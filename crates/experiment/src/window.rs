@@ -1,5 +1,5 @@
-//! What is spent while the part that counts runs. A window opens and closes with the workload standing still; a workload
-//! may open several, which add up.
+//! What is spent while the part that counts runs. A window opens and closes with the workload
+//! standing still; a workload may open several, which add up.
 
 use crate::record::{Idle, Joules, Run};
 use crate::stop::Stop;
@@ -40,7 +40,11 @@ pub(crate) struct Window {
 
 impl Window {
     /// Opens a window; `counters` is read last, when all that is slow is done.
-    pub(crate) fn open(&mut self, sensors: &mut [Box<dyn Sensor>], counters: impl FnOnce() -> Counters) {
+    pub(crate) fn open(
+        &mut self,
+        sensors: &mut [Box<dyn Sensor>],
+        counters: impl FnOnce() -> Counters,
+    ) {
         let machine = Snapshot::take();
         let own_cpu_s = own_cpu_s();
         let energy = sensors.iter_mut().map(|s| s.begin()).collect();
@@ -58,7 +62,12 @@ impl Window {
     }
 
     /// Closes the window, which was `wall_s` long.
-    pub(crate) fn close(&mut self, sensors: &mut [Box<dyn Sensor>], wall_s: f64, counters: Counters) {
+    pub(crate) fn close(
+        &mut self,
+        sensors: &mut [Box<dyn Sensor>],
+        wall_s: f64,
+        counters: Counters,
+    ) {
         let Some(opened) = self.opened.take() else { return };
         // Before the sensors: an external meter waits for its next reading.
         let around = Snapshot::take().since(&opened.machine);
@@ -68,9 +77,12 @@ impl Window {
         let joules = sensors.iter_mut().zip(opened.energy).map(|(sensor, begun)| {
             let about = sensor.about();
             match begun.and_then(|()| sensor.end(&usage)) {
-                Ok(r) => {
-                    Joules { sensor: about.sensor, evidence: about.evidence, reading: Some(r), why: None }
-                }
+                Ok(r) => Joules {
+                    sensor: about.sensor,
+                    evidence: about.evidence,
+                    reading: Some(r),
+                    why: None,
+                },
                 Err(e) => {
                     let why = Some(format!("{e}: {}", e.why()));
                     Joules { sensor: about.sensor, evidence: Evidence::None, reading: None, why }
@@ -79,7 +91,8 @@ impl Window {
         });
         let joules: Vec<Joules> = joules.collect();
         self.energy = if self.count == 0 { joules } else { add_energy(&self.energy, joules) };
-        self.around = if self.count == 0 { around } else { mix(&self.around, self.wall_s, &around, wall_s) };
+        self.around =
+            if self.count == 0 { around } else { mix(&self.around, self.wall_s, &around, wall_s) };
         self.spent = self.spent.plus(&spent);
         self.wall_s += wall_s;
         self.count += 1;
@@ -173,18 +186,22 @@ impl Window {
     }
 }
 
-/// Joules of the processor or platform, and of GPUs, from a window's readings; `None` where no sensor covers it.
+/// Joules of the processor or platform, and of GPUs, from a window's readings; `None` where no
+/// sensor covers it.
 fn totals(energy: &[Joules]) -> (Option<f64>, Option<f64>) {
     let sum = |gpu: bool| {
         let domains = energy.iter().filter_map(|j| j.reading.as_ref()).flat_map(|r| &r.domains);
-        let counted: Vec<u64> =
-            domains.filter(|d| d.counted && (d.scope == Scope::Gpu) == gpu).map(|d| d.microjoules).collect();
+        let counted: Vec<u64> = domains
+            .filter(|d| d.counted && (d.scope == Scope::Gpu) == gpu)
+            .map(|d| d.microjoules)
+            .collect();
         (!counted.is_empty()).then(|| counted.iter().map(|&uj| uj as f64).sum::<f64>() / 1e6)
     };
     (sum(false), sum(true))
 }
 
-/// Writes a run's joules under their keys: as measured, and beside it without the machine's idle power.
+/// Writes a run's joules under their keys: as measured, and beside it without the machine's idle
+/// power.
 pub(crate) fn joules(run: &mut Run, idle: Option<&Idle>, absent: &[String]) {
     let wall_s = run.metrics.get("wall_s").copied().unwrap_or(0.0);
     let (energy, gpu) = totals(&run.energy);
@@ -202,14 +219,17 @@ pub(crate) fn joules(run: &mut Run, idle: Option<&Idle>, absent: &[String]) {
     }
     match without {
         Some(j) => drop(run.metrics.insert("energy_above_idle_j".into(), j)),
-        None => drop(run.missing.insert("energy_above_idle_j".into(), "idle power was not measured".into())),
+        None => drop(
+            run.missing.insert("energy_above_idle_j".into(), "idle power was not measured".into()),
+        ),
     }
     if let Some(j) = gpu {
         run.metrics.insert("gpu_energy_j".into(), j);
     }
 }
 
-/// The machine's power at rest, measured for `seconds`. `None` if interrupted or no sensor measures.
+/// The machine's power at rest, measured for `seconds`. `None` if interrupted or no sensor
+/// measures.
 pub(crate) fn idle(sensors: &mut [Box<dyn Sensor>], seconds: f64, stop: &Stop) -> Option<Idle> {
     if !sensors.iter().any(|s| matches!(s.about().evidence, Evidence::Counter | Evidence::Meter)) {
         return None;

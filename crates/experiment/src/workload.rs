@@ -122,9 +122,11 @@ pub fn split(command: &str) -> Result<Vec<String>, Error> {
             "there is no program to run",
             "give a program and its arguments",
         )),
-        Err(why) => {
-            Err(usage(format!("cannot read the command '{command}'"), why.to_string(), "close the quotes"))
-        }
+        Err(why) => Err(usage(
+            format!("cannot read the command '{command}'"),
+            why.to_string(),
+            "close the quotes",
+        )),
     }
 }
 
@@ -132,22 +134,27 @@ impl Workload {
     /// A short name for messages and the record's file.
     pub fn name(&self) -> String {
         match self {
-            Workload::Script { path, .. } => {
-                path.file_stem().map_or_else(|| "script".into(), |s| s.to_string_lossy().into_owned())
-            }
+            Workload::Script { path, .. } => path
+                .file_stem()
+                .map_or_else(|| "script".into(), |s| s.to_string_lossy().into_owned()),
             Workload::Module { name, .. } => name.clone(),
             Workload::Task { target, .. } => target.clone(),
             Workload::Command { command } | Workload::Serve { command, .. } => {
                 let words = split(command).unwrap_or_default();
                 let named = words.iter().find(|w| !w.contains("{python}") && !w.starts_with('-'));
-                named.map_or_else(|| "command".into(), |w| w.rsplit('/').next().unwrap_or(w).to_string())
+                named.map_or_else(
+                    || "command".into(),
+                    |w| w.rsplit('/').next().unwrap_or(w).to_string(),
+                )
             }
         }
     }
 
     /// How a service is waited for and loaded; `None` for any other workload.
     pub(crate) fn serving(&self) -> Option<Serving<'_>> {
-        let Workload::Serve { load, ready, ready_timeout_s, settle_s, .. } = self else { return None };
+        let Workload::Serve { load, ready, ready_timeout_s, settle_s, .. } = self else {
+            return None;
+        };
         Some(Serving {
             load,
             ready: ready.as_deref(),
@@ -156,7 +163,8 @@ impl Workload {
         })
     }
 
-    /// Whether the number of workers reaches the workload: a placeholder, or `UNGIL_WORKERS` in the script's text.
+    /// Whether the number of workers reaches the workload: a placeholder, or `UNGIL_WORKERS` in the
+    /// script's text.
     pub fn takes_workers(&self) -> bool {
         let placeholder = |args: &[String]| args.iter().any(|a| a.contains("{workers}"));
         match self {
@@ -168,12 +176,15 @@ impl Workload {
                     })
             }
             Workload::Module { args, .. } => placeholder(args),
-            Workload::Command { command } | Workload::Serve { command, .. } => command.contains("{workers}"),
+            Workload::Command { command } | Workload::Serve { command, .. } => {
+                command.contains("{workers}")
+            }
             Workload::Task { .. } => true,
         }
     }
 
-    /// Whether the execution model is the arm's to choose: a task, or a script or module with `{model}` in its arguments.
+    /// Whether the execution model is the arm's to choose: a task, or a script or module with
+    /// `{model}` in its arguments.
     pub fn takes_model(&self) -> bool {
         match self {
             Workload::Script { args, .. } | Workload::Module { args, .. } => {
@@ -189,7 +200,12 @@ impl Workload {
     ///
     /// # Errors
     /// [`Error::Usage`] for a command that cannot be split.
-    pub fn argv(&self, arm: &Arm, support: &Path, port: Option<u16>) -> Result<Vec<OsString>, Error> {
+    pub fn argv(
+        &self,
+        arm: &Arm,
+        support: &Path,
+        port: Option<u16>,
+    ) -> Result<Vec<OsString>, Error> {
         let python = arm.interpreter().map(|i| i.executable.clone());
         let fill = Fill { python, workers: arm.workers, model: arm.model(), port };
         let words = |command: &str| -> Result<Vec<OsString>, Error> {

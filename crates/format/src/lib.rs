@@ -51,7 +51,8 @@ pub fn counted(count: impl TryInto<u64>, singular: &str) -> String {
 
 /// Returns the plural of a noun whose plural is regular.
 fn plural(singular: &str) -> String {
-    let before_y = singular.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'i', 'o', 'u']));
+    let before_y =
+        singular.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'i', 'o', 'u']));
     match before_y {
         Some(stem) => format!("{stem}ies"),
         None if singular.ends_with(['s', 'x', 'z'])
@@ -113,8 +114,8 @@ pub fn rate(per_second: f64) -> String {
     format!("{}/s", number(per_second))
 }
 
-/// Formats a share of 1 in percent: `27.1 %`. Neither a small part nor a small rest is rounded away:
-/// `<0.01 %`, `>99.9 %`.
+/// Formats a share of 1 in percent: `27.1 %`. Neither a small part nor a small rest is rounded
+/// away: `<0.01 %`, `>99.9 %`.
 #[must_use]
 pub fn percent(share: f64) -> String {
     match share * 100.0 {

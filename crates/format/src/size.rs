@@ -44,7 +44,8 @@ mod tests {
         for (text, size) in sizes {
             assert_eq!(parse_bytes(text), Some(size), "{text}");
         }
-        for text in ["", "x", "-1", "1e30", "nan", "MiB", "64x", "1 µB", "99999999999999999999", "9999999T"]
+        for text in
+            ["", "x", "-1", "1e30", "nan", "MiB", "64x", "1 µB", "99999999999999999999", "9999999T"]
         {
             assert_eq!(parse_bytes(text), None, "{text}");
         }

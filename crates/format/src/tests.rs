@@ -29,7 +29,10 @@ fn durations_go_from_nanoseconds_to_hours() {
     let shown = [0.0, 5e-9, 0.0999, 0.9996, 1.2345, 99.94].map(duration);
     assert_eq!(shown, ["0 s", "5.00 ns", "99.9 ms", "1.00 s", "1.23 s", "99.9 s"]);
     let shown = [99.96, 119.7, 125.0, 3599.4, 3599.6, 7500.0].map(duration);
-    assert_eq!(shown, ["1 min 40 s", "2 min 0 s", "2 min 5 s", "59 min 59 s", "1 h 0 min", "2 h 5 min"]);
+    assert_eq!(
+        shown,
+        ["1 min 40 s", "2 min 0 s", "2 min 5 s", "59 min 59 s", "1 h 0 min", "2 h 5 min"]
+    );
 }
 
 #[test]
@@ -42,7 +45,10 @@ fn bytes_have_binary_units() {
 fn energies_powers_and_frequencies_have_their_units() {
     assert_eq!([0.0, 0.656, 12.34, -1500.0].map(energy), ["0 J", "656 mJ", "12.3 J", "-1.50 kJ"]);
     assert_eq!([0.74, 12.3].map(power), ["740 mW", "12.3 W"]);
-    assert_eq!([0.5, 49.8, 1000.0, 2.5e6].map(frequency), ["0.50 Hz", "49.8 Hz", "1.00 kHz", "2.50 MHz"]);
+    assert_eq!(
+        [0.5, 49.8, 1000.0, 2.5e6].map(frequency),
+        ["0.50 Hz", "49.8 Hz", "1.00 kHz", "2.50 MHz"]
+    );
 }
 
 #[test]

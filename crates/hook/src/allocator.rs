@@ -25,7 +25,8 @@ pub(crate) struct Allocator {
     free: extern "C" fn(*mut c_void, *mut c_void),
 }
 
-// SAFETY: `ctx` is handed to the interpreter's own functions only, which any of its threads may call.
+// SAFETY: `ctx` is handed to the interpreter's own functions only, which any of its threads may
+// call.
 unsafe impl Send for Allocator {}
 // SAFETY: as above.
 unsafe impl Sync for Allocator {}
@@ -45,8 +46,9 @@ impl Allocator {
         Allocator { ctx: std::ptr::null_mut(), malloc, calloc, realloc, free }
     }
 
-    /// Ours around `original`. The context stays the original's: a thread of a free-threaded build that reads the two halves at
-    /// different times gets a pair that fits, whichever halves it gets.
+    /// Ours around `original`. The context stays the original's: a thread of a free-threaded build
+    /// that reads the two halves at different times gets a pair that fits, whichever halves it
+    /// gets.
     fn around<const OBJECT: bool>(original: &Allocator) -> Allocator {
         Allocator {
             ctx: original.ctx,
@@ -69,7 +71,8 @@ const MAP_SHARED: c_int = 1;
 
 static SAMPLER: OnceLock<Sampler> = OnceLock::new();
 static ORIGINAL: OnceLock<[Allocator; 2]> = OnceLock::new();
-/// Whether blocks are counted. Private to the process, so that a forked child can switch itself off.
+/// Whether blocks are counted. Private to the process, so that a forked child can switch itself
+/// off.
 static ON: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
@@ -77,7 +80,14 @@ thread_local! {
 }
 
 unsafe extern "C" {
-    fn mmap(at: *mut c_void, len: usize, prot: c_int, flags: c_int, fd: c_int, offset: i64) -> *mut c_void;
+    fn mmap(
+        at: *mut c_void,
+        len: usize,
+        prot: c_int,
+        flags: c_int,
+        fd: c_int,
+        offset: i64,
+    ) -> *mut c_void;
     fn pthread_atfork(
         prepare: Option<extern "C" fn()>,
         parent: Option<extern "C" fn()>,
@@ -112,9 +122,15 @@ fn allocated<const OBJECT: bool>(block: *mut c_void, size: usize) {
 }
 
 #[cold]
-fn released<const OBJECT: bool>(sampler: &Sampler, taken: (u64, u64), block: *const c_void, size: usize) {
+fn released<const OBJECT: bool>(
+    sampler: &Sampler,
+    taken: (u64, u64),
+    block: *const c_void,
+    size: usize,
+) {
     let length = if OBJECT { HEAD.min(size) } else { 0 };
-    // SAFETY: the caller owns the block, which is at least `size` bytes long and not yet given back.
+    // SAFETY: the caller owns the block, which is at least `size` bytes long and not yet given
+    // back.
     let head = unsafe { std::slice::from_raw_parts(block.cast::<u8>(), length) };
     LOCAL.with(|local| sampler.release(local, taken, OBJECT, head));
 }
@@ -129,7 +145,11 @@ extern "C" fn malloc<const OBJECT: bool>(ctx: *mut c_void, size: usize) -> *mut 
     block
 }
 
-extern "C" fn calloc<const OBJECT: bool>(ctx: *mut c_void, count: usize, each: usize) -> *mut c_void {
+extern "C" fn calloc<const OBJECT: bool>(
+    ctx: *mut c_void,
+    count: usize,
+    each: usize,
+) -> *mut c_void {
     let block = (original::<OBJECT>().calloc)(ctx, count, each);
     allocated::<OBJECT>(block, count.saturating_mul(each));
     block
@@ -146,7 +166,11 @@ extern "C" fn free<const OBJECT: bool>(ctx: *mut c_void, block: *mut c_void) {
     (original::<OBJECT>().free)(ctx, block);
 }
 
-extern "C" fn realloc<const OBJECT: bool>(ctx: *mut c_void, old: *mut c_void, size: usize) -> *mut c_void {
+extern "C" fn realloc<const OBJECT: bool>(
+    ctx: *mut c_void,
+    old: *mut c_void,
+    size: usize,
+) -> *mut c_void {
     let sampler = sampler();
     let taken = sampler.filter(|_| maybe(old as u64)).and_then(|s| s.take(old as u64));
     let block = (original::<OBJECT>().realloc)(ctx, old, size);
@@ -176,12 +200,16 @@ fn map(path: &CStr) -> Result<&'static [AtomicU64], u64> {
     if length < HEADER * 8 || !length.is_multiple_of(8) {
         return Err(refusal::FOREIGN);
     }
-    // SAFETY: a new mapping of a file whose length was just asked for, and which ungil never shortens.
-    let at = unsafe { mmap(std::ptr::null_mut(), length, PROT_READ_WRITE, MAP_SHARED, file.as_raw_fd(), 0) };
+    // SAFETY: a new mapping of a file whose length was just asked for, and which ungil never
+    // shortens.
+    let at = unsafe {
+        mmap(std::ptr::null_mut(), length, PROT_READ_WRITE, MAP_SHARED, file.as_raw_fd(), 0)
+    };
     if at as isize == -1 {
         return Err(refusal::TABLE);
     }
-    // SAFETY: page-aligned, as long as said, never unmapped; whoever else writes to it, does so to words that are atomic here.
+    // SAFETY: page-aligned, as long as said, never unmapped; whoever else writes to it, does so to
+    // words that are atomic here.
     Ok(unsafe { std::slice::from_raw_parts(at.cast::<AtomicU64>(), length / 8) })
 }
 
@@ -201,7 +229,9 @@ fn begin(path: &CStr) -> Result<(), u64> {
     sampler.word(head::BEGAN).store(now(), Relaxed);
     sampler.word(head::PID).store(u64::from(std::process::id()), Relaxed);
     sampler.word(head::PYTHON).store(sampler.python.offsets.version.hex(), Relaxed);
-    sampler.word(head::FREE_THREADED).store(u64::from(sampler.python.offsets.free_threaded), Relaxed);
+    sampler
+        .word(head::FREE_THREADED)
+        .store(u64::from(sampler.python.offsets.free_threaded), Relaxed);
     let sampler = SAMPLER.get_or_init(|| sampler);
     let both = ORIGINAL.get_or_init(|| DOMAINS.map(|domain| sampler.python.allocator(domain)));
     sampler.word(head::PAIR_PS).store(pair_ps(sampler, both), Relaxed);
@@ -220,7 +250,8 @@ fn ours(both: &[Allocator; 2]) -> [Allocator; 2] {
     [Allocator::around::<false>(&both[0]), Allocator::around::<true>(&both[1])]
 }
 
-/// How much longer one allocation and its release take for being counted but not sampled: the best of several rounds.
+/// How much longer one allocation and its release take for being counted but not sampled: the best
+/// of several rounds.
 fn pair_ps(sampler: &Sampler, both: &[Allocator; 2]) -> u64 {
     const ROUND: u32 = 512;
     let best = |with: &Allocator| {
@@ -246,7 +277,8 @@ fn pair_ps(sampler: &Sampler, both: &[Allocator; 2]) -> u64 {
     pair * 1000 / u64::from(ROUND)
 }
 
-/// Ends it, once: restores the allocators where they are still ours. Typed or not, what was counted stands.
+/// Ends it, once: restores the allocators where they are still ours. Typed or not, what was counted
+/// stands.
 fn finish(sampler: &Sampler, how: u64) {
     if !ON.swap(false, Relaxed) {
         return;
@@ -280,7 +312,8 @@ pub unsafe extern "C" fn ungil_start(path: *const c_char) -> c_int {
     begin(path).map_or_else(|why| why as c_int, |()| 0)
 }
 
-/// Ends the profile and reads the types of live blocks. Does nothing if none runs, or in a forked child.
+/// Ends the profile and reads the types of live blocks. Does nothing if none runs, or in a forked
+/// child.
 #[cfg_attr(feature = "library", unsafe(no_mangle))]
 pub extern "C" fn ungil_stop() {
     if let Some(sampler) = SAMPLER.get() {

@@ -2,8 +2,9 @@
 
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
-/// How many sampled blocks may lie at each of 65,536 groups of addresses: what every release looks at, 128 KiB that stay in a
-/// core's cache, so that one of a block that was not sampled costs one load.
+/// How many sampled blocks may lie at each of 65,536 groups of addresses: what every release looks
+/// at, 128 KiB that stay in a core's cache, so that one of a block that was not sampled costs one
+/// load.
 static FILTER: [AtomicU16; 1 << 16] = [const { AtomicU16::new(0) }; 1 << 16];
 
 /// The group that an address is of.

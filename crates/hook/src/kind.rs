@@ -1,10 +1,11 @@
 //! What kind of object a block holds, from the words at its head.
 //!
-//! CPython puts up to two things in front of an object, and the type says which: two words for a managed dict and weak
-//! references (`Py_TPFLAGS_PREHEADER`), and on builds with the GIL two words for the collector (`Py_TPFLAGS_HAVE_GC`);
-//! see `_PyType_PreHeaderSize` in `pycore_object.h`. So a word of the block is believed to be its type only when it points to a
-//! type whose flags put the object exactly there, and a type is believed to be one only when its class, and the class of that, end in
-//! `type`.
+//! CPython puts up to two things in front of an object, and the type says which: two words for a
+//! managed dict and weak references (`Py_TPFLAGS_PREHEADER`), and on builds with the GIL two words
+//! for the collector (`Py_TPFLAGS_HAVE_GC`); see `_PyType_PreHeaderSize` in `pycore_object.h`. So a
+//! word of the block is believed to be its type only when it points to a type whose flags put the
+//! object exactly there, and a type is believed to be one only when its class, and the class of
+//! that, end in `type`.
 
 use cpython_layout::structures::type_flags::{HAVE_GC, PREHEADER, READY, TYPE_SUBCLASS};
 
@@ -32,14 +33,19 @@ pub fn before_object(flags: u64, free_threaded: bool) -> usize {
     collector + managed
 }
 
-/// The places of a type pointer in a block, each with the distance of its object, for a type pointer at `ob_type` in objects.
+/// The places of a type pointer in a block, each with the distance of its object, for a type
+/// pointer at `ob_type` in objects.
 pub fn places(ob_type: u64) -> impl Iterator<Item = (usize, usize)> {
     [0, 16, 32].into_iter().map(move |before| (before, before + ob_type as usize))
 }
 
-/// Reads what might be a type, with `fields` the offsets of `ob_type`, `tp_name` and `tp_flags`. `read` fills the buffer from an
-/// address, or says that it cannot.
-pub fn type_at(address: u64, fields: [u64; 3], read: impl Fn(u64, &mut [u8]) -> bool) -> Option<Type> {
+/// Reads what might be a type, with `fields` the offsets of `ob_type`, `tp_name` and `tp_flags`.
+/// `read` fills the buffer from an address, or says that it cannot.
+pub fn type_at(
+    address: u64,
+    fields: [u64; 3],
+    read: impl Fn(u64, &mut [u8]) -> bool,
+) -> Option<Type> {
     let plausible = |a: u64| a > 0xffff && a.is_multiple_of(8) && a < 1 << 47;
     if !plausible(address) {
         return None;
@@ -57,8 +63,9 @@ pub fn type_at(address: u64, fields: [u64; 3], read: impl Fn(u64, &mut [u8]) -> 
     if flags & READY == 0 || !plausible(meta) || name <= 0xffff {
         return None;
     }
-    // A class's class, and its class, until `type`, which is its own. A neighbour in the collector's lists looks like a type
-    // now and then, but no chain of neighbours ends in one that points to itself.
+    // A class's class, and its class, until `type`, which is its own. A neighbour in the
+    // collector's lists looks like a type now and then, but no chain of neighbours ends in one that
+    // points to itself.
     let mut class = meta;
     for _ in 0..LONGEST_CHAIN {
         let [its_class, _, its_flags] = look(class)?;
@@ -121,7 +128,11 @@ mod tests {
         assert_eq!(type_at(0x50000, OFFSETS, read), None, "its class makes no classes");
         let mut round = two_types(READY | TYPE_SUBCLASS);
         round[0].1 = 0x30000;
-        assert_eq!(type_at(0x30000, OFFSETS, memory(&round)), None, "a circle without a class of its own");
+        assert_eq!(
+            type_at(0x30000, OFFSETS, memory(&round)),
+            None,
+            "a circle without a class of its own"
+        );
     }
 
     #[test]

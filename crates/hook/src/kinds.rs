@@ -1,4 +1,5 @@
-//! Which type a sampled block's object is of: asked when the block is released, and of what is left at the end.
+//! Which type a sampled block's object is of: asked when the block is released, and of what is left
+//! at the end.
 
 use crate::kind::{HEAD, before_object, places, type_at};
 use crate::sampler::Sampler;
@@ -13,7 +14,9 @@ impl Sampler {
         let at = &offsets.type_object;
         let fields = [offsets.pyobject.ob_type, at.tp_name, at.tp_flags];
         for (before, at) in places(offsets.pyobject.ob_type) {
-            let Some(bytes) = head.get(at..at + 8).and_then(|b| <[u8; 8]>::try_from(b).ok()) else { break };
+            let Some(bytes) = head.get(at..at + 8).and_then(|b| <[u8; 8]>::try_from(b).ok()) else {
+                break;
+            };
             let address = u64::from_le_bytes(bytes);
             let fits = |flags| before_object(flags, offsets.free_threaded) == before;
             if let Some((index, flags)) = self.known(address) {
@@ -47,7 +50,8 @@ impl Sampler {
     }
 
     fn meet(&self, address: u64, name: u64, flags: u64) -> u32 {
-        // A name may end at the end of what can be read: as much as there is, eight bytes at a time.
+        // A name may end at the end of what can be read: as much as there is, eight bytes at a
+        // time.
         let mut bytes = [0u8; 256];
         for (n, eight) in bytes.chunks_mut(8).enumerate() {
             if !self.python.read(name + 8 * n as u64, eight) || eight.contains(&0) {

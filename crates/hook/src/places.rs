@@ -1,4 +1,5 @@
-//! Where a sampled block was allocated: the stack and its code objects find their places in the table.
+//! Where a sampled block was allocated: the stack and its code objects find their places in the
+//! table.
 
 use crate::sampler::Sampler;
 use crate::tables::{intern, mix, publish, take_text};
@@ -41,7 +42,8 @@ impl Sampler {
 
     fn code(&self, address: u64) -> u32 {
         let known = self.python.code(address);
-        let parts = [known.file as u64, known.name as u64, known.lines as u64, u64::from(known.first)];
+        let parts =
+            [known.file as u64, known.name as u64, known.lines as u64, u64::from(known.first)];
         let hash = parts.into_iter().fold(mix(3, address), mix);
         let Some(slot) = intern(self.codes, code::WORDS, hash) else {
             self.drop_one(dropped::CODES);

@@ -1,7 +1,9 @@
-//! The interpreter this library was loaded into: what of its interface is used, its frames, and memory that may not be there.
+//! The interpreter this library was loaded into: what of its interface is used, its frames, and
+//! memory that may not be there.
 //!
-//! Functions are found by name in the process, so that one library serves every version and build, static or shared. All are
-//! public or "unstable" but exported, allocate nothing and count no reference.
+//! Functions are found by name in the process, so that one library serves every version and build,
+//! static or shared. All are public or "unstable" but exported, allocate nothing and count no
+//! reference.
 #![allow(unsafe_code)] // Calls C functions found at run time, and reads the interpreter's own structures by its own offsets.
 
 use crate::allocator::Allocator;
@@ -73,7 +75,8 @@ fn symbol(name: &CStr) -> Result<*mut c_void, u64> {
 /// The function `name` as a pointer of the type that the caller needs.
 macro_rules! function {
     ($name:literal) => {
-        // SAFETY: CPython's headers declare `$name` with the type of the field that it is stored in, on 3.13 to 3.15.
+        // SAFETY: CPython's headers declare `$name` with the type of the field that it is stored
+        // in, on 3.13 to 3.15.
         unsafe { std::mem::transmute(symbol($name)?) }
     };
 }
@@ -100,11 +103,13 @@ impl Python {
         })
     }
 
-    /// Calls `each` with every Python frame's code object and offset in its bytecode, innermost first, until it says false.
+    /// Calls `each` with every Python frame's code object and offset in its bytecode, innermost
+    /// first, until it says false.
     pub(crate) fn walk(&self, mut each: impl FnMut(u64, u32) -> bool) {
         let o = &self.offsets;
-        // SAFETY: the allocator was called by a thread that is attached to the interpreter, as its domain demands, so that the
-        // thread's state and its chain of frames are its own and hold still; offsets are the interpreter's.
+        // SAFETY: the allocator was called by a thread that is attached to the interpreter, as its
+        // domain demands, so that the thread's state and its chain of frames are its own and hold
+        // still; offsets are the interpreter's.
         unsafe {
             let thread = (self.current)();
             if thread.is_null() {
@@ -115,7 +120,8 @@ impl Python {
                 if frame.is_null() {
                     return;
                 }
-                // The low bits of a stack reference are tags. Frames of the interpreter's own have None or nothing here.
+                // The low bits of a stack reference are tags. Frames of the interpreter's own have
+                // None or nothing here.
                 let executable = (word(frame, o.interpreter_frame.executable) & !7) as Object;
                 if !executable.is_null() && word(executable, o.pyobject.ob_type) == self.code_type {
                     let at = (self.lasti)(frame).max(0) as u32;
@@ -131,7 +137,8 @@ impl Python {
     /// What a code object that [`walk`](Self::walk) has just named is known by.
     pub(crate) fn code(&self, address: u64) -> Code {
         let (at, code) = (&self.offsets.code_object, address as Object);
-        // SAFETY: a frame of this thread holds the code object, and the fields are the interpreter's.
+        // SAFETY: a frame of this thread holds the code object, and the fields are the
+        // interpreter's.
         unsafe {
             Code {
                 file: word(code, at.filename) as Object,
@@ -164,7 +171,8 @@ impl Python {
 
     /// The bytes of a code object's location table; none if it is unreasonably long.
     pub(crate) fn lines(&self, bytes: Object) -> &[u8] {
-        // SAFETY: a location table is a bytes object, kept by its code object for as long as the frame on the stack.
+        // SAFETY: a location table is a bytes object, kept by its code object for as long as the
+        // frame on the stack.
         unsafe {
             let size = (self.bytes_size)(bytes);
             let start = (self.bytes)(bytes);
@@ -177,11 +185,13 @@ impl Python {
         }
     }
 
-    /// Fills `out` from this process's memory, or says that it is not there. The kernel looks, so that nothing can fault.
+    /// Fills `out` from this process's memory, or says that it is not there. The kernel looks, so
+    /// that nothing can fault.
     pub(crate) fn read(&self, address: u64, out: &mut [u8]) -> bool {
         let local = IoVec { base: out.as_mut_ptr().cast(), len: out.len() };
         let remote = IoVec { base: address as *mut c_void, len: out.len() };
-        // SAFETY: `local` is a buffer of ours; `remote` is only ever read by the kernel, which checks it.
+        // SAFETY: `local` is a buffer of ours; `remote` is only ever read by the kernel, which
+        // checks it.
         let got = unsafe { process_vm_readv(self.pid, &local, 1, &remote, 1, 0) };
         got == out.len() as isize
     }
@@ -196,7 +206,8 @@ impl Python {
 
     /// Sets the allocator of a domain. The caller holds the GIL, or is attached.
     pub(crate) fn set_allocator(&self, domain: c_int, allocator: &Allocator) {
-        // SAFETY: the functions in it live for as long as the process: this library is never unloaded.
+        // SAFETY: the functions in it live for as long as the process: this library is never
+        // unloaded.
         unsafe { (self.set_allocator)(domain, allocator) }
     }
 }
@@ -218,7 +229,9 @@ pub(crate) fn thread_id() -> u64 {
 pub(crate) fn thread_name() -> [u64; 2] {
     let mut name = [0u64; 2];
     // SAFETY: PR_GET_NAME writes 16 bytes to its first argument.
-    unsafe { prctl(PR_GET_NAME, name.as_mut_ptr() as c_long, 0 as c_long, 0 as c_long, 0 as c_long) };
+    unsafe {
+        prctl(PR_GET_NAME, name.as_mut_ptr() as c_long, 0 as c_long, 0 as c_long, 0 as c_long)
+    };
     name
 }
 

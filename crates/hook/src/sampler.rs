@@ -1,4 +1,5 @@
-//! What happens to a sampled block: its stack, thread and kind find their places in the table, and its weight is added there.
+//! What happens to a sampled block: its stack, thread and kind find their places in the table, and
+//! its weight is added there.
 //!
 //! All of it is safe code over atomic words; the interpreter is asked through [`Python`].
 
@@ -22,12 +23,18 @@ pub(crate) struct Local {
     ticks: Cell<u64>,
 }
 
-/// One sample or release in so many is timed, and stands for as many: a thread's own clock is a system call.
+/// One sample or release in so many is timed, and stands for as many: a thread's own clock is a
+/// system call.
 const TIMED: u64 = 16;
 
 impl Local {
     pub(crate) const fn new() -> Local {
-        Local { left: Cell::new(0), random: Cell::new(0), row: Cell::new(None), ticks: Cell::new(0) }
+        Local {
+            left: Cell::new(0),
+            random: Cell::new(0),
+            row: Cell::new(None),
+            ticks: Cell::new(0),
+        }
     }
 }
 
@@ -41,7 +48,8 @@ pub(crate) struct Sampler {
     pub(crate) header: Words,
     pub(crate) python: Python,
     every: u64,
-    /// Nanoseconds between two readings of a thread's clock with nothing between them: what timing adds to what it times.
+    /// Nanoseconds between two readings of a thread's clock with nothing between them: what timing
+    /// adds to what it times.
     clock_ns: u64,
     threads: Words,
     pub(crate) codes: Words,
@@ -122,7 +130,10 @@ impl Sampler {
             let n = (id as usize + step) & (rows - 1);
             let Some(words) = row(n).filter(|_| n != rows - 1) else { continue };
             let Some(tid) = words.first() else { continue };
-            if tid.compare_exchange(0, id, Relaxed, Relaxed).map_or_else(|there| there == id, |_| true) {
+            if tid
+                .compare_exchange(0, id, Relaxed, Relaxed)
+                .map_or_else(|there| there == id, |_| true)
+            {
                 found = Some((words, n as u32));
                 break;
             }
@@ -204,7 +215,13 @@ impl Sampler {
     }
 
     /// Counts a block that was taken out as released; `head` is what it began with.
-    pub(crate) fn release(&self, local: &Local, (place, size): (u64, u64), object: bool, head: &[u8]) {
+    pub(crate) fn release(
+        &self,
+        local: &Local,
+        (place, size): (u64, u64),
+        object: bool,
+        head: &[u8],
+    ) {
         self.timed(local, || {
             let size = size & ((1 << live::SIZE_BITS) - 1);
             let what = if object { self.kind(head) } else { kind::MEMORY };
@@ -215,7 +232,8 @@ impl Sampler {
     }
 
     fn tally(&self, place: u64, what: u32, size: u64) -> bool {
-        let Some(slot) = intern(self.sites, site::WORDS, mix(mix(1, place), u64::from(what))) else {
+        let Some(slot) = intern(self.sites, site::WORDS, mix(mix(1, place), u64::from(what)))
+        else {
             self.drop_one(dropped::SITES);
             return false;
         };

@@ -1,9 +1,11 @@
 //! Sampling by bytes: which blocks, and how much each stands for.
 //!
-//! Points are strewn over the bytes that a program allocates, one every `every` bytes on average, as a Poisson process does; a
-//! block is sampled when at least one falls into it. A block of `size` bytes is therefore sampled with the probability
-//! `p = 1 - exp(-size / every)` whatever came before it, and stands for `1 / p` blocks and `size / p` bytes (Horvitz and
-//! Thompson's estimator), which makes every sum unbiased. Its variance is estimated by the sum of `(1 - p) (size / p)^2`.
+//! Points are strewn over the bytes that a program allocates, one every `every` bytes on average,
+//! as a Poisson process does; a block is sampled when at least one falls into it. A block of `size`
+//! bytes is therefore sampled with the probability `p = 1 - exp(-size / every)` whatever came
+//! before it, and stands for `1 / p` blocks and `size / p` bytes (Horvitz and Thompson's
+//! estimator), which makes every sum unbiased. Its variance is estimated by the sum of `(1 - p)
+//! (size / p)^2`.
 
 /// What one sampled block stands for.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,7 +30,8 @@ pub fn weight(size: u64, every: u64) -> Weight {
     Weight { blocks: 1.0 / p, bytes, variance: (1.0 - p) * bytes * bytes }
 }
 
-/// The next state of a thread's generator (xorshift64*), which must not be 0, and 53 random bits of it as a number in (0, 1].
+/// The next state of a thread's generator (xorshift64*), which must not be 0, and 53 random bits of
+/// it as a number in (0, 1].
 pub fn uniform(state: u64) -> (u64, f64) {
     let mut x = state;
     x ^= x >> 12;
@@ -38,7 +41,8 @@ pub fn uniform(state: u64) -> (u64, f64) {
     (x, (bits + 1) as f64 / (1u64 << 53) as f64)
 }
 
-/// How many bytes to the next point: exponentially distributed. 0 when every block is to be sampled.
+/// How many bytes to the next point: exponentially distributed. 0 when every block is to be
+/// sampled.
 pub fn gap(every: u64, uniform: f64) -> i64 {
     if every <= 1 { 0 } else { (-uniform.ln() * every as f64) as i64 }
 }
@@ -61,11 +65,14 @@ mod tests {
         assert_eq!(large.variance, 0.0);
     }
 
-    /// The whole sampler in small: known blocks, and the estimates within five of their own standard errors. The generator is
-    /// seeded, so that this is one computation and not an experiment.
+    /// The whole sampler in small: known blocks, and the estimates within five of their own
+    /// standard errors. The generator is seeded, so that this is one computation and not an
+    /// experiment.
     #[test]
     fn sums_of_known_blocks_are_unbiased_and_the_variance_is_honest() {
-        for (seed, sizes) in [(1u64, vec![64u64]), (2, vec![16, 5000]), (3, vec![100, 1, 200_000, 40])] {
+        for (seed, sizes) in
+            [(1u64, vec![64u64]), (2, vec![16, 5000]), (3, vec![100, 1, 200_000, 40])]
+        {
             let every = 4096;
             let (mut state, mut left) = (seed.wrapping_mul(0x9e37_79b9_7f4a_7c15), 0);
             let (mut bytes, mut blocks, mut variance, mut truth) = (0.0, 0.0, 0.0, 0);
@@ -86,7 +93,10 @@ mod tests {
                 }
             }
             let error = variance.sqrt();
-            assert!((bytes - truth as f64).abs() < 5.0 * error, "{sizes:?}: {bytes} for {truth} ± {error}");
+            assert!(
+                (bytes - truth as f64).abs() < 5.0 * error,
+                "{sizes:?}: {bytes} for {truth} ± {error}"
+            );
             assert!((blocks / count as f64 - 1.0).abs() < 0.1, "{sizes:?}: {blocks} for {count}");
         }
     }

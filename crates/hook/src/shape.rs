@@ -1,4 +1,5 @@
-//! How large the tables are, and where each begins in the shared words. Both sides compute it from the same seven sizes.
+//! How large the tables are, and where each begins in the shared words. Both sides compute it from
+//! the same seven sizes.
 
 use crate::wire::{BUCKET, HEADER, code, kind, site, stack, thread};
 
@@ -25,8 +26,8 @@ pub struct Shape {
 pub type Span = std::ops::Range<usize>;
 
 impl Shape {
-    /// For a table whose pages cost nothing until they are used. About 230 MiB of addresses; four times the live blocks when
-    /// every one is sampled.
+    /// For a table whose pages cost nothing until they are used. About 230 MiB of addresses; four
+    /// times the live blocks when every one is sampled.
     pub fn sparse(every: u64) -> Shape {
         let live = if every < 4096 { 1 << 22 } else { 1 << 20 };
         Shape {

@@ -1,12 +1,14 @@
 //! The tables over shared words, without locks.
 //!
-//! Codes, types, stacks and sites are interned: a slot is claimed by the hash of what it is about and never given back, so that
-//! its index is the thing's name at once, even while its first finder still fills it in. Two things with the same 64-bit hash
-//! would be one; among a million that happens once in thirty million profiles.
+//! Codes, types, stacks and sites are interned: a slot is claimed by the hash of what it is about
+//! and never given back, so that its index is the thing's name at once, even while its first finder
+//! still fills it in. Two things with the same 64-bit hash would be one; among a million that
+//! happens once in thirty million profiles.
 //!
-//! Live blocks come and go. A block is put in by the thread that got it and taken out by the one that releases it, which
-//! cannot be at the same time, so no slot is ever disputed but when it is free. Slots lie in buckets that are always looked at as
-//! a whole: there are no tombstones, and a table stays as quick as it was.
+//! Live blocks come and go. A block is put in by the thread that got it and taken out by the one
+//! that releases it, which cannot be at the same time, so no slot is ever disputed but when it is
+//! free. Slots lie in buckets that are always looked at as a whole: there are no tombstones, and a
+//! table stays as quick as it was.
 
 use crate::wire::{BUCKET, HASH, READY, head, live};
 use std::sync::atomic::{
@@ -24,7 +26,8 @@ pub fn mix(hash: u64, word: u64) -> u64 {
     (x ^ (x >> 31)).max(1)
 }
 
-/// A slot: its index, its words, and whether it is new and must be filled in and then [`publish`]ed.
+/// A slot: its index, its words, and whether it is new and must be filled in and then
+/// [`publish`]ed.
 #[derive(Debug)]
 pub struct Slot<'a> {
     /// Its index in the table.
@@ -107,9 +110,12 @@ impl Live<'_> {
     pub fn put(&self, address: u64, place: u64, size: u64) -> bool {
         for bucket in self.buckets(address) {
             for slot in bucket * BUCKET..(bucket + 1) * BUCKET {
-                let (Some(key), Some(block)) = (self.keys.get(slot), self.block(slot)) else { continue };
+                let (Some(key), Some(block)) = (self.keys.get(slot), self.block(slot)) else {
+                    continue;
+                };
                 let free = key.load(Relaxed) == live::FREE;
-                if free && key.compare_exchange(live::FREE, live::CLAIMED, AcqRel, Relaxed).is_ok() {
+                if free && key.compare_exchange(live::FREE, live::CLAIMED, AcqRel, Relaxed).is_ok()
+                {
                     block.0.store(place, Relaxed);
                     block.1.store(size, Relaxed);
                     key.store(address, Release);
@@ -125,7 +131,8 @@ impl Live<'_> {
 
     /// Takes a block out: its two words, if it was sampled.
     pub fn take(&self, address: u64) -> Option<(u64, u64)> {
-        // `free(NULL)` and `realloc(NULL, n)` come here too, and a free slot's key must not be mistaken for theirs.
+        // `free(NULL)` and `realloc(NULL, n)` come here too, and a free slot's key must not be
+        // mistaken for theirs.
         if address <= live::CLAIMED {
             return None;
         }
@@ -203,7 +210,8 @@ mod tests {
         assert_eq!(there, truth.len());
     }
 
-    /// Threads that own different blocks, in a table small enough for every bucket to be fought for.
+    /// Threads that own different blocks, in a table small enough for every bucket to be fought
+    /// for.
     #[test]
     fn threads_never_lose_each_other_s_blocks() {
         let (keys, blocks, spills) = (words(1024), words(2048), words(64));
@@ -213,9 +221,13 @@ mod tests {
                 scope.spawn(move || {
                     for round in 0..2000u64 {
                         let address = |n: u64| 0x10_0000 + ((round * 40 + n) * 4 + thread) * 16;
-                        let put: Vec<bool> = (0..40).map(|n| live.put(address(n), thread, round)).collect();
+                        let put: Vec<bool> =
+                            (0..40).map(|n| live.put(address(n), thread, round)).collect();
                         for (n, put) in put.into_iter().enumerate() {
-                            assert_eq!(live.take(address(n as u64)), put.then_some((thread, round)));
+                            assert_eq!(
+                                live.take(address(n as u64)),
+                                put.then_some((thread, round))
+                            );
                         }
                     }
                 });

@@ -1,7 +1,8 @@
-//! The table in shared memory, in 64-bit words: which word is what. Written by the library inside the target, read by ungil.
+//! The table in shared memory, in 64-bit words: which word is what. Written by the library inside
+//! the target, read by ungil.
 //!
-//! Words, not structures, so that both sides need no more than an array of atomic words, and no bytes outside are believed
-//! to be of a type they might not be.
+//! Words, not structures, so that both sides need no more than an array of atomic words, and no
+//! bytes outside are believed to be of a type they might not be.
 
 /// Word 0 of a table.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"ungilalo");
@@ -46,7 +47,8 @@ pub mod head {
     pub const ENDED: usize = 17;
     /// Words of the text arena that are taken.
     pub const TEXT_USED: usize = 18;
-    /// Picoseconds that one allocation and its release take longer for being counted, measured at the start.
+    /// Picoseconds that one allocation and its release take longer for being counted, measured at
+    /// the start.
     pub const PAIR_PS: usize = 19;
     /// Estimated bytes live now, as a two's complement number.
     pub const LIVE: usize = 20;
@@ -54,13 +56,15 @@ pub mod head {
     pub const PEAK: usize = 21;
     /// Children forked off meanwhile; they are not counted.
     pub const FORKS: usize = 22;
-    /// 1 when the allocators were restored, 2 when somebody had wrapped them since and they were left passing through.
+    /// 1 when the allocators were restored, 2 when somebody had wrapped them since and they were
+    /// left passing through.
     pub const RESTORED: usize = 23;
     /// Nanoseconds of processor time the process had spent at the start.
     pub const PROCESSOR_BEGAN: usize = 24;
     /// And at the end; 0 while it runs.
     pub const PROCESSOR_ENDED: usize = 25;
-    /// The first of the six counters of what was dropped, in the order of [`dropped`](super::dropped).
+    /// The first of the six counters of what was dropped, in the order of
+    /// [`dropped`](super::dropped).
     pub const DROPPED: usize = 32;
 }
 
@@ -108,7 +112,8 @@ pub mod dropped {
     pub const THREADS: usize = 5;
 }
 
-/// Words of a thread's row. Only its own thread writes it, but for the last row, which those share that found no other.
+/// Words of a thread's row. Only its own thread writes it, but for the last row, which those share
+/// that found no other.
 pub mod thread {
     /// Words of a row.
     pub const WORDS: usize = 8;
@@ -118,7 +123,8 @@ pub mod thread {
     pub const ALLOCATIONS: usize = 1;
     /// Bytes asked for, exactly.
     pub const BYTES: usize = 2;
-    /// Nanoseconds of processor time spent on samples and on releases of sampled blocks, from one in sixteen of them.
+    /// Nanoseconds of processor time spent on samples and on releases of sampled blocks, from one
+    /// in sixteen of them.
     pub const SPENT: usize = 3;
     /// Samples.
     pub const SAMPLES: usize = 4;
@@ -162,7 +168,8 @@ pub mod kind {
 pub mod stack {
     /// Words of a slot.
     pub const WORDS: usize = 4;
-    /// Its frames, innermost first, as [`text`](super::text); each word is `code << 32 | offset in the bytecode`.
+    /// Its frames, innermost first, as [`text`](super::text); each word is `code << 32 | offset in
+    /// the bytecode`.
     pub const FRAMES: usize = 2;
     /// 1 when frames were left off.
     pub const CUT: usize = 3;
@@ -174,7 +181,8 @@ pub mod site {
     pub const WORDS: usize = 8;
     /// `stack << 32 | thread`.
     pub const WHERE: usize = 2;
-    /// [`kind::FRESH`](super::kind::FRESH) for allocations, otherwise the kind of what was released.
+    /// [`kind::FRESH`](super::kind::FRESH) for allocations, otherwise the kind of what was
+    /// released.
     pub const KIND: usize = 3;
     /// Samples.
     pub const SAMPLES: usize = 4;
@@ -200,12 +208,14 @@ pub mod live {
     pub const CLAIMED: u64 = 1;
 }
 
-/// Every table's slot begins with the hash of what it is about (0: free) and a word that is 1 once it is filled in.
+/// Every table's slot begins with the hash of what it is about (0: free) and a word that is 1 once
+/// it is filled in.
 pub const HASH: usize = 0;
 /// See [`HASH`].
 pub const READY: usize = 1;
 
-/// A reference to bytes or words in the text arena, in one word: first word of the arena and number of bytes or words.
+/// A reference to bytes or words in the text arena, in one word: first word of the arena and number
+/// of bytes or words.
 pub fn text(at: usize, len: usize) -> u64 {
     (at as u64) << 32 | (len as u64 & 0xffff_ffff)
 }

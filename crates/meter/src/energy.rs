@@ -1,12 +1,14 @@
 //! Joules, each with its evidence class.
 //!
-//! One sensor a file behind the one trait [`Sensor`]. A sensor measures *windows*: `begin`, any number of `poll`s
-//! (often enough that a counter cannot wrap twice unseen), `end`. A window whose counter jumped, vanished or refused
-//! is an error for that window with its reason, never a zero and never a negative number.
+//! One sensor a file behind the one trait [`Sensor`]. A sensor measures *windows*: `begin`, any
+//! number of `poll`s (often enough that a counter cannot wrap twice unseen), `end`. A window whose
+//! counter jumped, vanished or refused is an error for that window with its reason, never a zero
+//! and never a negative number.
 //!
-//! [`Request`] is what was asked for, [`open()`] gives the sensors. RAPL comes through [`powercap`] or [`perf`],
-//! GPUs through [`nvml`], anything with a program that prints numbers through [`meter`], and [`model`] is the
-//! estimate where there is nothing to read. [`counter`] is the arithmetic that the first three share.
+//! [`Request`] is what was asked for, [`open()`] gives the sensors. RAPL comes through [`powercap`]
+//! or [`perf`], GPUs through [`nvml`], anything with a program that prints numbers through
+//! [`meter`], and [`model`] is the estimate where there is nothing to read. [`counter`] is the
+//! arithmetic that the first three share.
 
 pub mod counter;
 mod error;
@@ -115,8 +117,8 @@ pub trait Sensor: Send {
     /// # Errors
     /// When the counters cannot be read.
     fn begin(&mut self) -> Result<(), Error>;
-    /// Looks at the counters so that no wrap is missed; cheap, called about once a second. An error is kept and given
-    /// by [`Sensor::end`].
+    /// Looks at the counters so that no wrap is missed; cheap, called about once a second. An error
+    /// is kept and given by [`Sensor::end`].
     fn poll(&mut self);
     /// Closes the window now. `usage` is used by models only.
     ///

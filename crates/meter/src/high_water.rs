@@ -1,10 +1,12 @@
-//! Lower bounds for a window's peak from the marks the kernel keeps, for what came and went between two looks.
+//! Lower bounds for a window's peak from the marks the kernel keeps, for what came and went between
+//! two looks.
 //!
-//! The kernel keeps the largest resident set of each address space (`VmHWM`). One that grew during the window was reached in
-//! it. A process that has ended leaves only `ru_maxrss` in its parent's account of ended children, and on Linux that number
-//! begins at what its parent had reached: at an exec the kernel folds in the mark of the address space that is left, which
-//! after `vfork` or `posix_spawn` is the parent's own. So it says something of the child only if it exceeds every mark it can
-//! have begun at.
+//! The kernel keeps the largest resident set of each address space (`VmHWM`). One that grew during
+//! the window was reached in it. A process that has ended leaves only `ru_maxrss` in its parent's
+//! account of ended children, and on Linux that number begins at what its parent had reached: at an
+//! exec the kernel folds in the mark of the address space that is left, which after `vfork` or
+//! `posix_spawn` is the parent's own. So it says something of the child only if it exceeds every
+//! mark it can have begun at.
 
 use crate::linux::proc;
 use crate::process_rss_peak;
@@ -19,19 +21,25 @@ pub struct HighWater {
     ended: Option<u64>,
 }
 
-/// Bytes by which two of the kernel's readings of one resident set may differ: it counts pages in batches on each processor.
+/// Bytes by which two of the kernel's readings of one resident set may differ: it counts pages in
+/// batches on each processor.
 pub(crate) fn rss_error() -> u64 {
     let processors = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
     (processors * processors.max(16) * 2 * procfs::page_size()).min(16 << 20)
 }
 
 impl HighWater {
-    /// Reads the marks of `members`; `ended` is `ru_maxrss` of the ended children of the process that marks the window.
+    /// Reads the marks of `members`; `ended` is `ru_maxrss` of the ended children of the process
+    /// that marks the window.
     pub fn begin(members: &[i32], ended: Option<u64>) -> HighWater {
-        HighWater { members: members.iter().map(|&pid| (pid, process_rss_peak(pid))).collect(), ended }
+        HighWater {
+            members: members.iter().map(|&pid| (pid, process_rss_peak(pid))).collect(),
+            ended,
+        }
     }
 
-    /// The largest resident set that a living member reached since [`HighWater::begin`]; 0 if no mark grew.
+    /// The largest resident set that a living member reached since [`HighWater::begin`]; 0 if no
+    /// mark grew.
     pub fn of_living(&self, members: &[i32]) -> u64 {
         let owners = proc::owners(&proc::stats(members));
         let grown = |&pid: &i32| {
@@ -42,9 +50,9 @@ impl HighWater {
         owners.iter().filter_map(grown).max().unwrap_or(0)
     }
 
-    /// The largest resident set of a child that began and ended since [`HighWater::begin`], or of one below it; `None` if
-    /// `ended`, the same figure as at the beginning read again, may be that of another process or of another time.
-    /// `marker` is the process that marks the window.
+    /// The largest resident set of a child that began and ended since [`HighWater::begin`], or of
+    /// one below it; `None` if `ended`, the same figure as at the beginning read again, may be that
+    /// of another process or of another time. `marker` is the process that marks the window.
     pub fn of_ended(&self, marker: i32, ended: Option<u64>) -> Option<u64> {
         self.exceeding(ended, process_rss_peak(marker))
     }

@@ -1,8 +1,10 @@
-//! What a process tree spends (time, CPU, memory, energy) and what the machine around it was doing meanwhile.
+//! What a process tree spends (time, CPU, memory, energy) and what the machine around it was doing
+//! meanwhile.
 //!
-//! This room starts a tree, reads counters and ends it; it knows nothing of arms, blocks or statistics, and it draws no
-//! conclusion. Every figure it gives is of the whole tree: children, grandchildren, and orphans (this process becomes
-//! the subreaper, so that a double fork does not get away).
+//! This room starts a tree, reads counters and ends it; it knows nothing of arms, blocks or
+//! statistics, and it draws no conclusion. Every figure it gives is of the whole tree: children,
+//! grandchildren, and orphans (this process becomes the subreaper, so that a double fork does not
+//! get away).
 
 use procfs::Current;
 
@@ -28,8 +30,8 @@ pub fn process_rss(pid: i32) -> u64 {
     linux::proc::stat(pid).map_or(0, |s| s.rss * procfs::page_size())
 }
 
-/// Shares of one process's memory; `None` if it is gone or may not be read. Costs 14 to 17 ms a resident GiB, and the process's
-/// memory map is locked meanwhile.
+/// Shares of one process's memory; `None` if it is gone or may not be read. Costs 14 to 17 ms a
+/// resident GiB, and the process's memory map is locked meanwhile.
 pub fn process_shares(pid: i32) -> Option<Shares> {
     linux::proc::shares(pid)
 }
@@ -52,10 +54,13 @@ pub fn process_age_s(pid: i32) -> Option<f64> {
     Some((procfs::Uptime::current().ok()?.uptime - started).max(0.0))
 }
 
-/// CPU seconds of one process and the children it waited for, to the kernel's tick; it may have ended, but not been
-/// waited for. `None` if it is gone.
+/// CPU seconds of one process and the children it waited for, to the kernel's tick; it may have
+/// ended, but not been waited for. `None` if it is gone.
 pub fn process_cpu_s(pid: i32) -> Option<f64> {
     let stat = linux::proc::stat(pid)?;
     let waited = stat.cutime.max(0) + stat.cstime.max(0);
-    Some((stat.utime + stat.stime + waited.unsigned_abs()) as f64 / procfs::ticks_per_second() as f64)
+    Some(
+        (stat.utime + stat.stime + waited.unsigned_abs()) as f64
+            / procfs::ticks_per_second() as f64,
+    )
 }

@@ -1,5 +1,5 @@
-//! Everything that is Linux's own: `/proc`, cgroup v2, `wait4`, subreapers. Another system is a sibling of this file
-//! that offers the same names.
+//! Everything that is Linux's own: `/proc`, cgroup v2, `wait4`, subreapers. Another system is a
+//! sibling of this file that offers the same names.
 
 pub(crate) mod acceptors;
 pub(crate) mod cgroup;

@@ -1,8 +1,8 @@
 //! The machine around the measurement: what it is, and what else it was doing.
 //!
-//! A figure from a shared, throttled or swapping machine is still a figure, but its reader must know. [`Snapshot`] is
-//! taken before and after; their difference says how busy each core was, how much time the hypervisor took away, and
-//! whether anything swapped or was throttled.
+//! A figure from a shared, throttled or swapping machine is still a figure, but its reader must
+//! know. [`Snapshot`] is taken before and after; their difference says how busy each core was, how
+//! much time the hypervisor took away, and whether anything swapped or was throttled.
 
 use crate::linux::cgroup;
 use procfs::{Current, CurrentSI};
@@ -30,8 +30,8 @@ pub struct Machine {
     pub architecture: String,
     /// The hypervisor's flag is set: time may be stolen, counters may be missing.
     pub virtual_machine: bool,
-    /// Settings that change timings, by name: governor, turbo, SMT, ASLR, transparent huge pages. Absent where the
-    /// machine does not say.
+    /// Settings that change timings, by name: governor, turbo, SMT, ASLR, transparent huge pages.
+    /// Absent where the machine does not say.
     pub settings: BTreeMap<String, String>,
 }
 
@@ -44,7 +44,10 @@ impl Machine {
     pub fn here() -> Machine {
         let cpuinfo = procfs::CpuInfo::current().ok();
         let field = |key: &str| {
-            cpuinfo.as_ref().and_then(|c| c.get_info(0)).and_then(|i| i.get(key).map(|s| (*s).to_string()))
+            cpuinfo
+                .as_ref()
+                .and_then(|c| c.get_info(0))
+                .and_then(|i| i.get(key).map(|s| (*s).to_string()))
         };
         let memory = procfs::Meminfo::current().ok();
         let sources = [
@@ -55,7 +58,8 @@ impl Machine {
             ("aslr", "/proc/sys/kernel/randomize_va_space"),
             ("transparent_hugepage", "/sys/kernel/mm/transparent_hugepage/enabled"),
         ];
-        let settings = sources.into_iter().filter_map(|(k, p)| Some((k.to_string(), setting(p)?))).collect();
+        let settings =
+            sources.into_iter().filter_map(|(k, p)| Some((k.to_string(), setting(p)?))).collect();
         Machine {
             cpu: field("model name").or_else(|| field("CPU part")).unwrap_or_default(),
             cpus: std::thread::available_parallelism().map_or(1, usize::from),
@@ -64,7 +68,8 @@ impl Machine {
             swap_bytes: memory.as_ref().map_or(0, |m| m.swap_total),
             kernel: format!("Linux {}", setting("/proc/sys/kernel/osrelease").unwrap_or_default()),
             architecture: std::env::consts::ARCH.to_string(),
-            virtual_machine: field("flags").is_some_and(|f| f.split(' ').any(|w| w == "hypervisor")),
+            virtual_machine: field("flags")
+                .is_some_and(|f| f.split(' ').any(|w| w == "hypervisor")),
             settings,
         }
     }
@@ -110,7 +115,9 @@ impl Snapshot {
             cores: cores(),
             swapped_pages: count("pswpin") + count("pswpout"),
             throttled: thermal_throttles(),
-            quota_throttled: cgroup::own().and_then(|p| cgroup::cpu_stat(p).ok()).map_or(0, |c| c.throttled),
+            quota_throttled: cgroup::own()
+                .and_then(|p| cgroup::cpu_stat(p).ok())
+                .map_or(0, |c| c.throttled),
         }
     }
 
@@ -133,7 +140,8 @@ impl Snapshot {
     }
 }
 
-/// Busy and stolen seconds of each core since the machine started; nothing where the system does not say.
+/// Busy and stolen seconds of each core since the machine started; nothing where the system does
+/// not say.
 fn cores() -> Vec<(f64, f64)> {
     let stat = procfs::KernelStats::current().ok();
     let ticks = procfs::ticks_per_second() as f64;
@@ -145,7 +153,8 @@ fn cores() -> Vec<(f64, f64)> {
     times.collect()
 }
 
-/// Seconds that each core was busy since the machine started, whoever kept it busy: one file read, cheap enough to be asked often.
+/// Seconds that each core was busy since the machine started, whoever kept it busy: one file read,
+/// cheap enough to be asked often.
 pub fn busy_seconds() -> Vec<f64> {
     cores().into_iter().map(|(busy, _)| busy).collect()
 }
@@ -162,7 +171,8 @@ fn thermal_throttles() -> u64 {
     counts.sum()
 }
 
-/// Gini coefficient of `values`, scaled by n / (n - 1) so that one value holding everything is 1 for every n.
+/// Gini coefficient of `values`, scaled by n / (n - 1) so that one value holding everything is 1
+/// for every n.
 fn disparity(values: &[f64]) -> f64 {
     let (n, sum) = (values.len() as f64, values.iter().sum::<f64>());
     if values.len() < 2 || sum <= 0.0 {

@@ -1,8 +1,9 @@
 //! Memory of a tree over time, at a cost that is bounded and stated.
 //!
-//! RSS, VMS, processes and threads come from `/proc/PID/stat`, cheap enough for many looks a second. PSS, USS and swap
-//! come from `smaps_rollup`, which costs 14 to 17 ms a resident GiB and holds the target's memory-map lock meanwhile;
-//! it is read at checkpoints and otherwise only as often as the budget allows. Peaks are of the *simultaneous* sum.
+//! RSS, VMS, processes and threads come from `/proc/PID/stat`, cheap enough for many looks a
+//! second. PSS, USS and swap come from `smaps_rollup`, which costs 14 to 17 ms a resident GiB and
+//! holds the target's memory-map lock meanwhile; it is read at checkpoints and otherwise only as
+//! often as the budget allows. Peaks are of the *simultaneous* sum.
 
 use crate::linux::proc;
 use crate::{Tree, thread_cpu_s};
@@ -39,7 +40,8 @@ pub struct Memory {
 pub struct Peaks {
     /// Each field is the peak of its own series.
     pub peak: Memory,
-    /// The resident set at the moment PSS was read when it was largest: how near that moment was to the peak.
+    /// The resident set at the moment PSS was read when it was largest: how near that moment was to
+    /// the peak.
     pub rss_at_pss: u64,
     /// Looks taken.
     pub samples: u64,
@@ -146,7 +148,8 @@ impl Sampler {
         memory
     }
 
-    /// RSS, VMS and counts of the living members, and those that have an address space of their own.
+    /// RSS, VMS and counts of the living members, and those that have an address space of their
+    /// own.
     fn resident(&mut self, members: &[i32]) -> (Memory, Vec<i32>) {
         let page = procfs::page_size();
         let mut sum = Memory::default();

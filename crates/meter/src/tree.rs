@@ -1,8 +1,8 @@
 //! A process tree from its first fork to the end of its last member.
 //!
-//! The root is started in a session and, where possible, a cgroup of its own. A thread does nothing but wait for it, so
-//! that its end is stamped when it happens and not when a sampler gets round to it. Whatever the root leaves behind is
-//! named, counted and ended.
+//! The root is started in a session and, where possible, a cgroup of its own. A thread does nothing
+//! but wait for it, so that its end is stamped when it happens and not when a sampler gets round to
+//! it. Whatever the root leaves behind is named, counted and ended.
 
 use crate::high_water::rss_error;
 use crate::linux::spawn::{Started, Streams, spawn};
@@ -72,8 +72,9 @@ pub struct End {
     pub ended_ns: u64,
     /// What the whole tree spent, from fork to end.
     pub spent: Counters,
-    /// The largest resident set that any single member ever had, in bytes, as the kernel kept it (`ru_maxrss`): a lower bound
-    /// for the tree's peak that no sampling can miss. `None` if it does not exceed what the root inherited from this process.
+    /// The largest resident set that any single member ever had, in bytes, as the kernel kept it
+    /// (`ru_maxrss`): a lower bound for the tree's peak that no sampling can miss. `None` if it
+    /// does not exceed what the root inherited from this process.
     pub largest_rss: Option<u64>,
     /// Exact peak of the cgroup's charge in bytes, where the memory controller is on.
     pub cgroup_peak: Option<u64>,
@@ -97,7 +98,8 @@ pub struct Tree {
     largest_orphan: u64,
 }
 
-/// Room for output that arrives while the runner is busy, so that a writer seldom waits for the reader.
+/// Room for output that arrives while the runner is busy, so that a writer seldom waits for the
+/// reader.
 const PIPE_BYTES: usize = 1 << 20;
 
 /// How long members may outlive the root before they are called leftovers.
@@ -112,8 +114,10 @@ fn become_subreaper() {
 
 /// Whether an error of [`spawn`] is about the program rather than about the cgroup.
 fn says_the_program(error: &io::Error) -> bool {
-    let about_it = [libc::ENOENT, libc::ENOTDIR, libc::ENOEXEC, libc::E2BIG, libc::ELOOP, libc::ENAMETOOLONG];
-    error.raw_os_error().is_some_and(|e| about_it.contains(&e)) || error.kind() == io::ErrorKind::InvalidInput
+    let about_it =
+        [libc::ENOENT, libc::ENOTDIR, libc::ENOEXEC, libc::E2BIG, libc::ELOOP, libc::ENAMETOOLONG];
+    error.raw_os_error().is_some_and(|e| about_it.contains(&e))
+        || error.kind() == io::ErrorKind::InvalidInput
 }
 
 fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
@@ -124,9 +128,11 @@ impl Tree {
     /// Starts `launch` with an empty standard input and both outputs piped.
     ///
     /// # Errors
-    /// [`Error::Start`] when the program is missing, not executable, or the system has no room for it.
+    /// [`Error::Start`] when the program is missing, not executable, or the system has no room for
+    /// it.
     pub fn start(launch: &Launch) -> Result<Tree, Error> {
-        let program = launch.argv.first().map(|p| p.to_string_lossy().into_owned()).unwrap_or_default();
+        let program =
+            launch.argv.first().map(|p| p.to_string_lossy().into_owned()).unwrap_or_default();
         let mut tree = Err(io::Error::from(io::ErrorKind::Unsupported));
         if let Ok(cgroup) = Cgroup::new() {
             tree = Tree::start_in(launch, Some(cgroup));
@@ -151,13 +157,17 @@ impl Tree {
             spawn(launch, &streams, cgroup.as_ref().map(Cgroup::dir))?;
         drop(streams);
         let (exit, exit_w) = pipe()?;
-        std::thread::Builder::new().name("waiter".into()).stack_size(64 << 10).spawn(move || {
-            if let Some(pid) = Pid::from_raw(root) {
-                let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-                while matches!(waitid(WaitId::Pid(pid), options), Err(rustix::io::Errno::INTR)) {}
-            }
-            let _ = File::from(exit_w).write_all(&monotonic_ns().to_ne_bytes());
-        })?;
+        std::thread::Builder::new().name("waiter".into()).stack_size(64 << 10).spawn(
+            move || {
+                if let Some(pid) = Pid::from_raw(root) {
+                    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+                    while matches!(waitid(WaitId::Pid(pid), options), Err(rustix::io::Errno::INTR))
+                    {
+                    }
+                }
+                let _ = File::from(exit_w).write_all(&monotonic_ns().to_ne_bytes());
+            },
+        )?;
         Ok(Tree {
             root,
             started_ns,
@@ -220,7 +230,8 @@ impl Tree {
         proc::descendants(&roots)
     }
 
-    /// Waits for orphans that have ended, so that they leave no zombies and their spending is counted.
+    /// Waits for orphans that have ended, so that they leave no zombies and their spending is
+    /// counted.
     pub fn reap_orphans(&mut self) {
         for pid in self.adopted().collect::<Vec<_>>() {
             if let Ok(Some(dead)) = sys::reap(pid, false) {
@@ -232,10 +243,11 @@ impl Tree {
 
     /// What the tree has spent so far.
     ///
-    /// CPU time is the cgroup's where there is one; otherwise each living member's CPU clock plus the (tick-grained)
-    /// time of the children it waited for. Context switches of threads that have already ended are lost here; the
-    /// phase protocol makes good for the process that marks the phase: `exact` is that process's id and its own count
-    /// of voluntary and involuntary switches, children it waited for included.
+    /// CPU time is the cgroup's where there is one; otherwise each living member's CPU clock plus
+    /// the (tick-grained) time of the children it waited for. Context switches of threads that have
+    /// already ended are lost here; the phase protocol makes good for the process that marks the
+    /// phase: `exact` is that process's id and its own count of voluntary and involuntary switches,
+    /// children it waited for included.
     pub fn counters(&self, exact: Option<(i32, u64, u64)>) -> Counters {
         let ticks = procfs::ticks_per_second() as f64;
         let mut sum = self.orphans;
@@ -294,13 +306,15 @@ impl Tree {
             if let Some(cgroup) = &self.cgroup {
                 let _ = cgroup.kill();
             }
-            // The kernel signals main threads for a cgroup, which misses a process whose main thread has ended.
+            // The kernel signals main threads for a cgroup, which misses a process whose main
+            // thread has ended.
             members.iter().for_each(|&pid| proc::kill(pid, Signal::KILL));
             std::thread::sleep(Duration::from_millis(1));
         }
     }
 
-    /// Waits for the root (blocking if it has not ended), ends what it left behind, and adds everything up.
+    /// Waits for the root (blocking if it has not ended), ends what it left behind, and adds
+    /// everything up.
     ///
     /// # Errors
     /// [`Error::Survivors`] or [`Error::Lost`].
@@ -309,11 +323,18 @@ impl Tree {
         self.exit.read_exact(&mut stamp)?;
         let root = match self.reap_root()? {
             Some(root) => root,
-            None => return Err(Error::Lost(io::Error::other("the root was waited for by someone else"))),
+            None => {
+                return Err(Error::Lost(io::Error::other(
+                    "the root was waited for by someone else",
+                )));
+            }
         };
         let left = self.stragglers();
-        let leftovers =
-            left.iter().filter_map(|&pid| proc::command_line(pid)).filter(|line| !line.is_empty()).collect();
+        let leftovers = left
+            .iter()
+            .filter_map(|&pid| proc::command_line(pid))
+            .filter(|line| !line.is_empty())
+            .collect();
         self.kill()?;
         self.reap_orphans();
         Ok(End {
@@ -325,7 +346,8 @@ impl Tree {
             started_ns: self.started_ns,
             ended_ns: u64::from_ne_bytes(stamp),
             spent: self.with_cgroup_cpu(root.spent.plus(&self.orphans)),
-            // The root's begins at what this process had; everyone else's begins at what another member had.
+            // The root's begins at what this process had; everyone else's begins at what another
+            // member had.
             largest_rss: [root.largest_rss, self.largest_orphan]
                 .into_iter()
                 .filter(|&rss| rss > self.inherited_rss + rss_error())
@@ -335,8 +357,8 @@ impl Tree {
         })
     }
 
-    /// Members that are still there a while after the root ended. Helpers that end when they notice (multiprocessing's
-    /// resource tracker and fork server) are given the time to notice.
+    /// Members that are still there a while after the root ended. Helpers that end when they notice
+    /// (multiprocessing's resource tracker and fork server) are given the time to notice.
     fn stragglers(&mut self) -> Vec<i32> {
         let deadline = Instant::now() + NOTICE;
         loop {

@@ -20,7 +20,8 @@ fn perfs_scale_is_exact() {
     assert_eq!(unit, Unit { multiplier: 15_625, shift: 26 });
     assert_eq!(unit.microjoules(1 << 32), Some(1_000_000));
     assert_eq!(unit.microjoules(0), Some(0));
-    // The largest count of all: (2^64 - 1) * 10^6 / 2^32 = 4294967295999999.99977, which a float cannot do.
+    // The largest count of all: (2^64 - 1) * 10^6 / 2^32 = 4294967295999999.99977, which a float
+    // cannot do.
     assert_eq!(unit.microjoules(u64::MAX), Some(4_294_967_296_000_000));
     // One count is 0.00023 uJ, 2148 counts are 0.50012 uJ: rounded to the nearest.
     assert_eq!((unit.microjoules(2147), unit.microjoules(2148)), (Some(0), Some(1)));
@@ -66,7 +67,8 @@ fn a_wrap_is_new_plus_range_minus_old() {
 }
 
 proptest! {
-    /// Whatever is truly spent between looks that are less than a range apart, read modulo the range, sums exactly.
+    /// Whatever is truly spent between looks that are less than a range apart, read modulo the
+    /// range, sums exactly.
     #[test]
     fn true_increments_sum_exactly(
         range in 2u64..=u64::MAX / 2,

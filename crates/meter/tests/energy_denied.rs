@@ -1,7 +1,7 @@
 //! Counters that only root may read, met by somebody who is not.
 //!
-//! Permission bits do not stop root, so as root the test runs itself again as nobody; the child is this same program
-//! with a variable set.
+//! Permission bits do not stop root, so as root the test runs itself again as nobody; the child is
+//! this same program with a variable set.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 mod energy_tree;
@@ -21,8 +21,11 @@ fn words(root: &Path) -> String {
     match Powercap::open(root) {
         Ok(sensor) => format!("opened\n{}\n", sensor.about().notes.join("\n")),
         Err(error) => {
-            let kind =
-                if matches!(error, Error::Denied { sensor: "powercap", .. }) { "denied" } else { "other" };
+            let kind = if matches!(error, Error::Denied { sensor: "powercap", .. }) {
+                "denied"
+            } else {
+                "other"
+            };
             format!("{kind}\n{error}\n{}\n{}\n", error.why(), error.help())
         }
     }
@@ -57,8 +60,10 @@ fn unprivileged(tree: &Tree) -> String {
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
-    let said =
-        text.split_once("<<<").and_then(|(_, rest)| rest.split_once(">>>")).map(|(said, _)| said.to_owned());
+    let said = text
+        .split_once("<<<")
+        .and_then(|(_, rest)| rest.split_once(">>>"))
+        .map(|(said, _)| said.to_owned());
     said.unwrap_or_else(|| panic!("{text}{}", String::from_utf8_lossy(&out.stderr)))
 }
 
@@ -73,7 +78,10 @@ fn a_refused_package_is_an_error_that_names_the_help() {
     let said = unprivileged(&tree);
     let lines: Vec<&str> = said.lines().collect();
     assert_eq!(lines[..2], ["denied", "powercap: permission denied"], "{said}");
-    assert!(lines[2].contains("intel-rapl:0/energy_uj") && lines[2].contains("ermission denied"), "{said}");
+    assert!(
+        lines[2].contains("intel-rapl:0/energy_uj") && lines[2].contains("ermission denied"),
+        "{said}"
+    );
     assert!(lines[3].contains("sudo chmod a+r ") && lines[3].contains("/*/energy_uj"), "{said}");
     assert!(lines[3].contains("cap_dac_read_search") && lines[3].contains("CAP_PERFMON"), "{said}");
 }
@@ -97,7 +105,10 @@ fn a_refused_part_that_is_not_counted_is_a_note() {
 fn following_the_help_works() {
     let tree = Tree::two_sockets();
     forbid(&tree, "intel-rapl:0");
-    fs::set_permissions(tree.at("intel-rapl:0").join("energy_uj"), fs::Permissions::from_mode(0o444))
-        .unwrap();
+    fs::set_permissions(
+        tree.at("intel-rapl:0").join("energy_uj"),
+        fs::Permissions::from_mode(0o444),
+    )
+    .unwrap();
     assert_eq!(unprivileged(&tree).trim(), "opened");
 }

@@ -1,7 +1,7 @@
 //! An external meter played by `cat` on a pipe, into which the test writes.
 //!
-//! No test trusts a clock: each knows how many readings have arrived before its next step, waits as long as it
-//! takes, and asserts figures that are the same whenever the readings came.
+//! No test trusts a clock: each knows how many readings have arrived before its next step, waits as
+//! long as it takes, and asserts figures that are the same whenever the readings came.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use std::fs::{self, File, OpenOptions};
@@ -128,7 +128,8 @@ fn constant_watts_are_watts_times_the_window() {
     let _echo = script.keep_saying("12.5 W");
     let reading = end(&mut meter).unwrap();
     let longest = outer.elapsed().as_secs_f64();
-    // The window lies between what was measured inside and outside of it, however slow the machine is.
+    // The window lies between what was measured inside and outside of it, however slow the machine
+    // is.
     let joules = reading.microjoules as f64 / 1e6;
     assert!(
         (12.5 * shortest - 1e-6..=12.5 * longest + 1e-6).contains(&joules),
@@ -173,7 +174,11 @@ fn a_silent_command_is_an_error_and_not_a_zero() {
     meter.begin().unwrap();
     let error = end(&mut meter).unwrap_err();
     assert!(matches!(&error, Error::MeterSilent { .. }), "{error:?}");
-    assert!(error.why().contains("no reading yet") && error.why().contains("sleep 1000"), "{}", error.why());
+    assert!(
+        error.why().contains("no reading yet") && error.why().contains("sleep 1000"),
+        "{}",
+        error.why()
+    );
     assert!(error.help().contains("12.5 W"), "{}", error.help());
     assert!(matches!(end(&mut meter), Err(Error::NoWindow { .. })));
 }
@@ -183,7 +188,11 @@ fn a_command_that_cannot_work_is_an_error_at_once() {
     let request: Request = "meter=echo no such device >&2; exit 3".parse().unwrap();
     let error = open(&request).map(|_| ()).unwrap_err();
     assert!(matches!(&error, Error::MeterEnded { .. }), "{error:?}");
-    assert!(error.why().contains("status 3") && error.why().contains("no such device"), "{}", error.why());
+    assert!(
+        error.why().contains("status 3") && error.why().contains("no such device"),
+        "{}",
+        error.why()
+    );
 }
 
 #[test]
@@ -193,7 +202,9 @@ fn a_command_that_dies_in_the_window_voids_it() {
     meter.begin().unwrap();
     script.say(&meter, "5 W");
     let pid = fs::read_to_string(script.path("pid")).unwrap();
-    assert!(std::process::Command::new("kill").args(["-9", pid.trim()]).status().unwrap().success());
+    assert!(
+        std::process::Command::new("kill").args(["-9", pid.trim()]).status().unwrap().success()
+    );
     let error = end(&mut meter).unwrap_err();
     assert!(matches!(&error, Error::MeterEnded { .. }), "{error:?}");
     assert!(error.why().contains("signal 9"), "{}", error.why());
@@ -210,11 +221,13 @@ fn nothing_is_left_of_the_command_when_the_sensor_is_dropped() {
         script.command()
     );
     let meter = Meter::open_with(&command, PATIENT).unwrap();
-    let pids = ["pid", "other"].map(|file| fs::read_to_string(script.path(file)).unwrap().trim().to_owned());
+    let pids = ["pid", "other"]
+        .map(|file| fs::read_to_string(script.path(file)).unwrap().trim().to_owned());
     assert!(pids.iter().all(|pid| alive(pid)), "{pids:?}");
     drop(meter);
     assert!(!alive(&pids[0]));
-    // SIGKILL is sent to the grandchild and not awaited: its end is certain, so there is no deadline here.
+    // SIGKILL is sent to the grandchild and not awaited: its end is certain, so there is no
+    // deadline here.
     while alive(&pids[1]) {
         thread::sleep(Duration::from_millis(1));
     }

@@ -12,8 +12,8 @@ use ungil_meter::energy::{Error, Evidence, Reading, Request, Scope, Sensor, Usag
 /// Believes 1 kJ whatever the clock does.
 const KILOJOULE: Limit = Limit { watts: 1e-6, slack: Duration::from_secs(1_000_000_000) };
 
-/// The calls that the wrapper makes. A file `energy.N` is GPU N's counter in millijoules, or an error code of nvml.h
-/// with a minus before it; `init` and `count` likewise.
+/// The calls that the wrapper makes. A file `energy.N` is GPU N's counter in millijoules, or an
+/// error code of nvml.h with a minus before it; `init` and `count` likewise.
 const SOURCE: &str = r#"
 #include <stdio.h>
 #include <string.h>
@@ -112,11 +112,17 @@ fn two_gpus_are_added_in_microjoules() {
     fake.set("energy.1", 1007);
     let reading = end(sensor).unwrap();
     assert_eq!(reading.microjoules, 1_123_000);
-    let shown: Vec<_> =
-        reading.domains.iter().map(|d| (d.name.as_str(), d.scope, d.microjoules, d.counted)).collect();
+    let shown: Vec<_> = reading
+        .domains
+        .iter()
+        .map(|d| (d.name.as_str(), d.scope, d.microjoules, d.counted))
+        .collect();
     assert_eq!(
         shown,
-        [("gpu-0 Fake A0", Scope::Gpu, 123_000, true), ("gpu-1 Fake A1", Scope::Gpu, 1_000_000, true)]
+        [
+            ("gpu-0 Fake A0", Scope::Gpu, 123_000, true),
+            ("gpu-1 Fake A1", Scope::Gpu, 1_000_000, true)
+        ]
     );
     let about = sensor.about();
     assert_eq!((about.sensor.as_str(), about.evidence), ("nvml", Evidence::Counter));
@@ -148,10 +154,16 @@ fn a_gpu_without_a_counter_is_said_and_none_with_one_is_absent() {
     assert!(about.notes[0].starts_with("gpu-1 Fake A1 has no energy counter"), "{:?}", about.notes);
     fake.set("energy.0", NOT_SUPPORTED);
     let error = fake.open().map(|_| ()).unwrap_err();
-    assert!(matches!(&error, Error::Absent { .. }) && error.why().contains("gpu-0 Fake A0"), "{error:?}");
+    assert!(
+        matches!(&error, Error::Absent { .. }) && error.why().contains("gpu-0 Fake A0"),
+        "{error:?}"
+    );
     fake.set("count", 0);
     let error = fake.open().map(|_| ()).unwrap_err();
-    assert!(matches!(&error, Error::Absent { .. }) && error.why().contains("knows no GPU"), "{error:?}");
+    assert!(
+        matches!(&error, Error::Absent { .. }) && error.why().contains("knows no GPU"),
+        "{error:?}"
+    );
 }
 
 #[test]
@@ -166,7 +178,10 @@ fn a_driver_that_refuses_or_is_not_loaded() {
     fake.set("init", 0);
     fake.set("energy.0", NO_PERMISSION);
     let error = fake.open().map(|_| ()).unwrap_err();
-    assert!(matches!(&error, Error::Denied { .. }) && error.help().contains("/dev/nvidia"), "{error:?}");
+    assert!(
+        matches!(&error, Error::Denied { .. }) && error.help().contains("/dev/nvidia"),
+        "{error:?}"
+    );
 }
 
 #[test]
@@ -183,5 +198,8 @@ fn a_library_that_is_missing_or_is_not_nvml_is_absent() {
     let fake = Fake { dir: tempfile::tempdir().unwrap() };
     fake.compile(&["-DWITHOUT_INIT"]);
     let error = fake.open().map(|_| ()).unwrap_err();
-    assert!(matches!(&error, Error::Absent { .. }) && error.why().contains("nvmlInit_v2"), "{error:?}");
+    assert!(
+        matches!(&error, Error::Absent { .. }) && error.why().contains("nvmlInit_v2"),
+        "{error:?}"
+    );
 }

@@ -1,4 +1,5 @@
-//! perf's `power` PMU on a simulated tree: the sysfs files as the kernel writes them, and counts beside them.
+//! perf's `power` PMU on a simulated tree: the sysfs files as the kernel writes them, and counts
+//! beside them.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use std::fs;
@@ -69,7 +70,11 @@ fn end(sensor: &mut dyn Sensor) -> Result<Reading, Error> {
 }
 
 fn shown(reading: &Reading) -> Vec<(&str, u64, bool)> {
-    reading.domains.iter().map(|domain| (domain.name.as_str(), domain.microjoules, domain.counted)).collect()
+    reading
+        .domains
+        .iter()
+        .map(|domain| (domain.name.as_str(), domain.microjoules, domain.counted))
+        .collect()
 }
 
 const SERVER: [&str; 3] = ["energy-pkg", "energy-ram", "energy-cores"];
@@ -129,7 +134,9 @@ fn psys_is_the_total_on_one_socket_and_only_shown_on_two() {
     let pmu = Pmu::new("0", &[0], &events);
     let mut sensor = pmu.open().unwrap();
     sensor.begin().unwrap();
-    for (event, joules) in [("energy-psys", 10), ("energy-pkg", 6), ("energy-ram", 1), ("energy-gpu", 2)] {
+    for (event, joules) in
+        [("energy-psys", 10), ("energy-pkg", 6), ("energy-ram", 1), ("energy-gpu", 2)]
+    {
         pmu.count(event, 0, joules * JOULE);
     }
     let reading = end(&mut sensor).unwrap();
@@ -203,7 +210,10 @@ fn files_that_make_no_sense_are_malformed() {
     for (file, texts) in [
         ("type", vec!["", "x", "-1", "4294967296"]),
         ("cpumask", vec!["", "x", "0,", "3-1", "0-99999999", "0-4294967295", "-"]),
-        ("events/energy-pkg", vec!["", "event=", "event=0xzz", "umask=1", "event=0x100", "event=-1"]),
+        (
+            "events/energy-pkg",
+            vec!["", "event=", "event=0xzz", "umask=1", "event=0x100", "event=-1"],
+        ),
         ("events/energy-pkg.scale", vec!["", "x", "0", "-1", "NaN", "inf", "1e300"]),
         ("events/energy-pkg.unit", vec!["", "Watts", "joules"]),
     ] {
@@ -225,7 +235,10 @@ fn a_shown_event_that_cannot_be_read_is_a_note() {
     let pmu = Pmu::new("0", &[0], &SERVER);
     fs::remove_file(pmu.path("counts/energy-cores.0")).unwrap();
     let notes = pmu.open().unwrap().about().notes;
-    assert!(notes.len() == 1 && notes[0].starts_with("core-0 (energy-cores, not counted)"), "{notes:?}");
+    assert!(
+        notes.len() == 1 && notes[0].starts_with("core-0 (energy-cores, not counted)"),
+        "{notes:?}"
+    );
     fs::remove_file(pmu.path("counts/energy-ram.0")).unwrap();
     assert!(matches!(pmu.open(), Err(Error::Vanished { domain, .. }) if domain == "dram-0"));
 }

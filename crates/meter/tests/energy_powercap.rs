@@ -13,8 +13,8 @@ use ungil_meter::energy::{Error, Evidence, Reading, Request, Scope, Sensor, Usag
 /// A joule is one million.
 const J: u64 = 1_000_000;
 
-/// Believes 1 kJ whatever the clock does (it would take the test a month to matter), so that a jump is one on a
-/// machine of any speed.
+/// Believes 1 kJ whatever the clock does (it would take the test a month to matter), so that a jump
+/// is one on a machine of any speed.
 const KILOJOULE: Limit = Limit { watts: 1e-6, slack: Duration::from_secs(1_000_000_000) };
 
 fn opened(tree: &Tree) -> Powercap {
@@ -26,8 +26,11 @@ fn end(sensor: &mut dyn Sensor) -> Result<Reading, Error> {
 }
 
 fn spent(reading: &Reading, name: &str) -> (u64, bool) {
-    let domain =
-        reading.domains.iter().find(|domain| domain.name == name).unwrap_or_else(|| panic!("{name}"));
+    let domain = reading
+        .domains
+        .iter()
+        .find(|domain| domain.name == name)
+        .unwrap_or_else(|| panic!("{name}"));
     (domain.microjoules, domain.counted)
 }
 
@@ -166,9 +169,12 @@ fn dies_of_one_package_are_packages_and_a_package_inside_one_is_not() {
     tree.zone("intel-rapl:1", "package-0-die-1", 0);
     let mut sensor = opened(&tree);
     sensor.begin().unwrap();
-    for (id, energy) in
-        [("intel-rapl:0", 1), ("intel-rapl:0:0", 10), ("intel-rapl:0:1", 100), ("intel-rapl:1", 1000)]
-    {
+    for (id, energy) in [
+        ("intel-rapl:0", 1),
+        ("intel-rapl:0:0", 10),
+        ("intel-rapl:0:1", 100),
+        ("intel-rapl:1", 1000),
+    ] {
         tree.set(id, energy);
     }
     let reading = end(&mut sensor).unwrap();
@@ -255,7 +261,8 @@ fn a_jump_forward_voids_its_window() {
 
 #[test]
 fn the_default_limit_tells_a_reset_from_a_wrap() {
-    // 2 kW for the time and five seconds more: 131 kJ would take this test over a minute of standing still.
+    // 2 kW for the time and five seconds more: 131 kJ would take this test over a minute of
+    // standing still.
     let tree = Tree::two_sockets();
     tree.set("intel-rapl:0", RANGE / 2);
     let mut sensor = Powercap::open(tree.root()).unwrap();
@@ -270,7 +277,11 @@ fn without_a_range_a_step_back_is_a_jump_and_a_step_forward_is_not() {
     fs::remove_file(tree.at("intel-rapl:0").join("max_energy_range_uj")).unwrap();
     tree.set("intel-rapl:0", 50);
     let mut sensor = opened(&tree);
-    assert!(sensor.about().notes[0].starts_with("package-0 states no range"), "{:?}", sensor.about().notes);
+    assert!(
+        sensor.about().notes[0].starts_with("package-0 states no range"),
+        "{:?}",
+        sensor.about().notes
+    );
     sensor.begin().unwrap();
     tree.set("intel-rapl:0", 60);
     assert_eq!(end(&mut sensor).unwrap().microjoules, 10);
@@ -310,7 +321,10 @@ fn a_shown_domain_that_vanishes_leaves_the_total_alone_and_is_said() {
     let reading = end(&mut sensor).unwrap();
     assert_eq!((reading.microjoules, reading.domains.len()), (8, 7));
     let notes = sensor.about().notes;
-    assert!(notes.len() == 1 && notes[0].starts_with("core-0 (not counted) is missing"), "{notes:?}");
+    assert!(
+        notes.len() == 1 && notes[0].starts_with("core-0 (not counted) is missing"),
+        "{notes:?}"
+    );
 }
 
 #[test]
@@ -335,7 +349,8 @@ fn an_unreadable_part_of_the_total_is_an_error_and_of_the_rest_is_a_note() {
     assert!(matches!(&error, Error::Unreadable { domain, .. } if domain == "dram-1"), "{error:?}");
     let notes = unreadable("intel-rapl:1:0").unwrap();
     assert!(
-        notes.len() == 1 && notes[0].starts_with("core-1 (intel-rapl:1:0, not counted) is left out"),
+        notes.len() == 1
+            && notes[0].starts_with("core-1 (intel-rapl:1:0, not counted) is left out"),
         "{notes:?}"
     );
 }
@@ -368,9 +383,17 @@ fn no_zones_is_absent_with_the_reason() {
 
 #[test]
 fn what_is_no_number_is_malformed_at_open_and_in_a_window() {
-    for content in
-        ["", "\n", "-1\n", "+1\n", "12 34\n", "1e9\n", "0x10\n", "18446744073709551616\n", "\u{fffd}\n"]
-    {
+    for content in [
+        "",
+        "\n",
+        "-1\n",
+        "+1\n",
+        "12 34\n",
+        "1e9\n",
+        "0x10\n",
+        "18446744073709551616\n",
+        "\u{fffd}\n",
+    ] {
         let tree = Tree::two_sockets();
         let mut sensor = opened(&tree);
         sensor.begin().unwrap();
@@ -390,7 +413,10 @@ fn what_is_no_number_is_malformed_at_open_and_in_a_window() {
     tree.write("intel-rapl:0", "max_energy_range_uj", "1000\n");
     tree.write("intel-rapl:0", "name", "package-0\u{1b}[31m\n");
     let error = Powercap::open(tree.root()).map(|_| ()).unwrap_err();
-    assert!(matches!(&error, Error::Malformed { .. }) && !error.why().contains('\u{1b}'), "{error:?}");
+    assert!(
+        matches!(&error, Error::Malformed { .. }) && !error.why().contains('\u{1b}'),
+        "{error:?}"
+    );
 }
 
 #[test]

@@ -72,7 +72,8 @@ fn what_is_refused_and_why() {
         assert!(matches!(error, Error::Request { .. }), "{text}: {error:?}");
         assert!(error.why().contains(part), "{text}: {}", error.why());
         assert!(
-            error.to_string().starts_with(&format!("--energy {text}")) && error.help().contains("powercap")
+            error.to_string().starts_with(&format!("--energy {text}"))
+                && error.help().contains("powercap")
         );
     }
 }
@@ -89,8 +90,14 @@ fn a_named_sensor_that_is_absent_is_an_error() {
         open(&parse("powercap=/nowhere").unwrap()),
         Err(Error::Absent { sensor: "powercap", .. })
     ));
-    assert!(matches!(open(&parse("perf=/nowhere").unwrap()), Err(Error::Absent { sensor: "perf", .. })));
-    assert!(matches!(open(&parse("nvml=/nowhere").unwrap()), Err(Error::Absent { sensor: "nvml", .. })));
+    assert!(matches!(
+        open(&parse("perf=/nowhere").unwrap()),
+        Err(Error::Absent { sensor: "perf", .. })
+    ));
+    assert!(matches!(
+        open(&parse("nvml=/nowhere").unwrap()),
+        Err(Error::Absent { sensor: "nvml", .. })
+    ));
 }
 
 #[test]
@@ -99,15 +106,16 @@ fn auto_says_why_there_is_no_counter_and_falls_back_on_the_model() {
     let abouts: Vec<_> = opened.sensors.iter().map(|sensor| sensor.about()).collect();
     let first = &abouts[0];
     if Path::new(powercap::ROOT).exists() || Path::new(perf::ROOT).join("power").exists() {
-        // A machine with counters, readable or not: then either they are used or the user is told why not.
+        // A machine with counters, readable or not: then either they are used or the user is told
+        // why not.
         assert!(first.evidence == Evidence::Counter || !opened.absent.is_empty());
     } else {
         assert_eq!((first.sensor.as_str(), first.evidence), ("model", Evidence::Model));
         let why: Vec<String> = opened.absent.iter().map(ToString::to_string).collect();
         assert_eq!(why[..2], ["no powercap energy sensor", "no perf energy sensor"]);
     }
-    // Each of the three real sensors is either used or accounted for, unless a better one of the two RAPL ways is
-    // there.
+    // Each of the three real sensors is either used or accounted for, unless a better one of the
+    // two RAPL ways is there.
     let nvml = abouts.iter().any(|about| about.sensor == "nvml");
     let nvml_error = opened.absent.iter().any(|error| format!("{error:?}").contains("\"nvml\""));
     assert!(nvml != nvml_error, "{abouts:?} {:?}", opened.absent);

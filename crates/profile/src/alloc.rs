@@ -1,7 +1,9 @@
-//! Allocations by line, type and thread, for a program that ungil starts or one that lets itself be asked.
+//! Allocations by line, type and thread, for a program that ungil starts or one that lets itself be
+//! asked.
 //!
-//! The library of `ungil-hook` does the sampling inside the target and fills a table in shared memory. Here is the rest: making
-//! the table, having the library loaded ([`launch`], [`attach`]), and making sense of the table afterwards ([`Allocations`]).
+//! The library of `ungil-hook` does the sampling inside the target and fills a table in shared
+//! memory. Here is the rest: making the table, having the library loaded ([`launch`], [`attach`]),
+//! and making sense of the table afterwards ([`Allocations`]).
 
 mod ask;
 mod decode;
@@ -21,8 +23,8 @@ use cpython_layout::Version;
 use serde::Serialize;
 use std::rc::Rc;
 
-/// Mean number of bytes between two samples, unless asked otherwise: a heap of 100 MiB gives 1,600 samples, and a line that holds
-/// a tenth of it is known to 8 %.
+/// Mean number of bytes between two samples, unless asked otherwise: a heap of 100 MiB gives 1,600
+/// samples, and a line that holds a tenth of it is known to 8 %.
 pub const EVERY: u64 = 64 << 10;
 
 /// The library, compiled by the build script.
@@ -157,7 +159,8 @@ impl Sum {
 /// What the profile cost the target.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Serialize)]
 pub struct Cost {
-    /// How much longer an allocation and its release took for being counted, in nanoseconds, measured when it began.
+    /// How much longer an allocation and its release took for being counted, in nanoseconds,
+    /// measured when it began.
     pub pair_ns: f64,
     /// Samples.
     pub samples: u64,
@@ -188,7 +191,8 @@ impl Allocations {
         total
     }
 
-    /// Seconds the profile cost all threads together: what was measured of samples, and the rest at [`Cost::pair_ns`] each.
+    /// Seconds the profile cost all threads together: what was measured of samples, and the rest at
+    /// [`Cost::pair_ns`] each.
     pub fn cost_s(&self) -> f64 {
         self.cost.samples_s + self.allocations as f64 * self.cost.pair_ns / 1e9
     }

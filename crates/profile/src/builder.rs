@@ -1,8 +1,10 @@
-//! Builds a profile sample by sample: interns what is new, sums the rest, and hands it on to a recording if there is one.
+//! Builds a profile sample by sample: interns what is new, sums the rest, and hands it on to a
+//! recording if there is one.
 //!
-//! Made for 200,000 looks a second: a thread seen in the same place as last time costs a comparison and two additions, a
-//! known stack's next frame a comparison or one look-up by hash. Every table has a bound: what comes after it is full is
-//! counted where it can be and said to be left out, so that a target that never repeats itself does not exhaust memory.
+//! Made for 200,000 looks a second: a thread seen in the same place as last time costs a comparison
+//! and two additions, a known stack's next frame a comparison or one look-up by hash. Every table
+//! has a bound: what comes after it is full is counted where it can be and said to be left out, so
+//! that a target that never repeats itself does not exhaust memory.
 
 mod intern;
 
@@ -43,7 +45,13 @@ impl Limits {
 impl Default for Limits {
     /// At most about half a GiB when everything is full.
     fn default() -> Limits {
-        Limits { names: 1 << 20, string_bytes: 128 << 20, stacks: 1 << 22, rows: 1 << 21, threads: 1 << 16 }
+        Limits {
+            names: 1 << 20,
+            string_bytes: 128 << 20,
+            stacks: 1 << 22,
+            rows: 1 << 21,
+            threads: 1 << 16,
+        }
     }
 }
 
@@ -57,7 +65,8 @@ pub struct Builder {
     functions: FxHashMap<Function, FunctionId>,
     frames: FxHashMap<Frame, FrameId>,
     stacks: FxHashMap<Stack, StackId>,
-    /// For each stack the one that last grew from it: the hash is asked only where a caller's callee changes.
+    /// For each stack the one that last grew from it: the hash is asked only where a caller's
+    /// callee changes.
     grown: Vec<StackId>,
     threads: FxHashMap<(u32, u32), ThreadId>,
     locks: FxHashMap<(u32, u64, StringId), LockId>,
@@ -86,7 +95,8 @@ impl Builder {
     pub fn with_limits(header: Header, limits: Limits) -> Builder {
         let root = Stack { parent: StackId::EMPTY, frame: FrameId(0) };
         let header = header.bounded();
-        let profile = Profile { header, strings: vec!["".into()], stacks: vec![root], ..Profile::default() };
+        let profile =
+            Profile { header, strings: vec!["".into()], stacks: vec![root], ..Profile::default() };
         Builder {
             profile,
             limits,
@@ -104,8 +114,8 @@ impl Builder {
         }
     }
 
-    /// Also writes everything that comes from now on to `to`, as a recording; to be called before anything is added.
-    /// A failure of `to` ends the recording, not the profile: see [`Finished`].
+    /// Also writes everything that comes from now on to `to`, as a recording; to be called before
+    /// anything is added. A failure of `to` ends the recording, not the profile: see [`Finished`].
     pub fn record(mut self, to: impl io::Write + Send + 'static) -> Builder {
         self.recording = Some(Writer::new(Box::new(to), &self.profile.header));
         self
@@ -116,8 +126,16 @@ impl Builder {
         &self.profile
     }
 
-    /// Adds a pause; past the bound on names it is counted in [`Totals::left_out`] alone. `detail` may be empty.
-    pub fn pause(&mut self, pid: u32, kind: PauseKind, start_ns: u64, duration_ns: u64, detail: &str) {
+    /// Adds a pause; past the bound on names it is counted in [`Totals::left_out`] alone. `detail`
+    /// may be empty.
+    pub fn pause(
+        &mut self,
+        pid: u32,
+        kind: PauseKind,
+        start_ns: u64,
+        duration_ns: u64,
+        detail: &str,
+    ) {
         let detail = self.string(detail);
         self.add_pause(Pause { pid, kind, start_ns, duration_ns, detail });
     }
@@ -155,7 +173,8 @@ impl Builder {
         self.last[key.thread.index()] = Some(row);
     }
 
-    /// The key's row, or when all rows are taken the one for what its thread was doing, wherever it was.
+    /// The key's row, or when all rows are taken the one for what its thread was doing, wherever it
+    /// was.
     fn find(&mut self, mut key: Key, samples: u64) -> usize {
         if self.rows.len() >= self.limits.rows && !self.rows.contains_key(&key) {
             let stack = self.left_out();
@@ -171,7 +190,8 @@ impl Builder {
         row
     }
 
-    /// Ends the profile, and the recording with it. `totals.left_out` is added to what was left out here.
+    /// Ends the profile, and the recording with it. `totals.left_out` is added to what was left out
+    /// here.
     pub fn finish(mut self, mut totals: Totals) -> Finished {
         totals.left_out = totals.left_out.saturating_add(self.profile.totals.left_out);
         self.profile.totals = totals.bounded();

@@ -1,8 +1,9 @@
 //! Looks at live Pythons for a while and makes a profile of what they do.
 //!
-//! One thread does everything: it waits until the next look is due, looks at each process in turn, and hands what was seen to the
-//! [`Builder`]. What a look stands for is the time since the one before, so that a late look weighs more and the shares stay right.
-//! Nothing is asked of the target and nothing in it waits for us.
+//! One thread does everything: it waits until the next look is due, looks at each process in turn,
+//! and hands what was seen to the [`Builder`]. What a look stands for is the time since the one
+//! before, so that a late look weighs more and the shares stay right. Nothing is asked of the
+//! target and nothing in it waits for us.
 
 mod away;
 mod collections;
@@ -34,11 +35,13 @@ use watch::Watch;
 const ROUND: Duration = Duration::from_millis(100);
 /// How often a Python is looked for while there is none.
 const NO_PYTHON: Duration = Duration::from_millis(5);
-/// Up to this rate each look is thorough; above it, as many a second are. What a thorough look reads besides is two more system calls.
+/// Up to this rate each look is thorough; above it, as many a second are. What a thorough look
+/// reads besides is two more system calls.
 const THOROUGH_HZ: f64 = 500.0;
 /// The same where waits and pauses are what is looked for.
 const THOROUGH_WAITS_HZ: f64 = 4_000.0;
-/// Locks are given names after this long, and again whenever the time has doubled: the search takes milliseconds.
+/// Locks are given names after this long, and again whenever the time has doubled: the search takes
+/// milliseconds.
 const NAMES_AFTER: Duration = Duration::from_millis(200);
 
 /// What to look at, and how.
@@ -65,8 +68,8 @@ impl Options {
         Duration::from_secs_f64(1.0 / self.rate_hz.clamp(0.01, 1e7))
     }
 
-    /// How old the kernel's word on a thread may be. Waiting for locks is what a profile of it is about, so there it is
-    /// asked more often; with very many threads, less.
+    /// How old the kernel's word on a thread may be. Waiting for locks is what a profile of it is
+    /// about, so there it is asked more often; with very many threads, less.
     fn freshness(&self, threads: usize) -> Freshness {
         let base = if matches!(self.mode, Mode::Lock | Mode::Gil) { 400_000 } else { 10_000_000 };
         let many = 100_000_u64.saturating_mul(threads as u64);
@@ -113,9 +116,9 @@ pub struct Captured {
     pub stacks: u64,
 }
 
-/// Looks at `python`, and at its descendants if they are wanted, until the time is over, `is_told` says so, or all of them have
-/// ended. A process that becomes another program by `exec` is waited for until it has a Python again. `tell` is given the
-/// progress about ten times a second.
+/// Looks at `python`, and at its descendants if they are wanted, until the time is over, `is_told`
+/// says so, or all of them have ended. A process that becomes another program by `exec` is waited
+/// for until it has a Python again. `tell` is given the progress about ten times a second.
 pub fn capture(
     python: Python,
     options: &Options,
@@ -142,7 +145,8 @@ pub fn capture(
     run.take_up(python);
     let of_waits = matches!(options.mode, Mode::Lock | Mode::Gil | Mode::Gc);
     let thorough_hz = if of_waits { THOROUGH_WAITS_HZ } else { THOROUGH_HZ };
-    let thorough_every = Duration::from_secs_f64(1.0 / options.rate_hz.min(thorough_hz)).mul_f64(0.9);
+    let thorough_every =
+        Duration::from_secs_f64(1.0 / options.rate_hz.min(thorough_hz)).mul_f64(0.9);
     let mut pace = Pace::new(begin, options.period());
     let (mut round, mut thorough, mut name_at) = (ROUND, Duration::ZERO, NAMES_AFTER);
     let over = |elapsed: Duration| options.duration.is_some_and(|most| elapsed >= most);
@@ -231,7 +235,8 @@ impl Run<'_> {
         self.add_up(&mut watch, builder);
         self.family.lose(watch.pid);
         if error == ReadError::Denied {
-            self.notes.push(format!("process {} could not be looked at any longer: {error}", watch.pid));
+            self.notes
+                .push(format!("process {} could not be looked at any longer: {error}", watch.pid));
         }
         if self.watches.is_empty() && self.roots.contains(&watch.pid) {
             self.away = Some(Away::new(watch.python().process(), self.begin.elapsed()));
@@ -303,11 +308,9 @@ impl Run<'_> {
         self.notes.extend(self.away.take().and_then(Away::gone_on));
         let known = &builder.so_far();
         for want in &self.options.threads {
-            if !known
-                .threads
-                .iter()
-                .any(|thread| known.string(thread.name) == want || thread.native_id.to_string() == *want)
-            {
+            if !known.threads.iter().any(|thread| {
+                known.string(thread.name) == want || thread.native_id.to_string() == *want
+            }) {
                 self.notes.push(format!("there was no thread {want:?}"));
             }
         }

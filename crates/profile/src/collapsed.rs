@@ -1,8 +1,9 @@
-//! Collapsed stacks: a line for each stack, its frames from root to leaf with semicolons between them, a blank and its weight, as
-//! flamegraph.pl, inferno, speedscope and many more read it.
+//! Collapsed stacks: a line for each stack, its frames from root to leaf with semicolons between
+//! them, a blank and its weight, as flamegraph.pl, inferno, speedscope and many more read it.
 //!
-//! The first frame is the thread. What a thread that was not running waited for is one frame more at the leaf, in brackets. Weights
-//! are nanoseconds (bytes for allocations), so that lines add up to the profile.
+//! The first frame is the thread. What a thread that was not running waited for is one frame more
+//! at the leaf, in brackets. Weights are nanoseconds (bytes for allocations), so that lines add up
+//! to the profile.
 
 use crate::model::*;
 use crate::profile::Profile;
@@ -11,8 +12,10 @@ use std::io::{self, Write};
 
 /// Writes the profile; lines are sorted, and each stack is one.
 pub(crate) fn write(profile: &Profile, to: &mut dyn Write) -> io::Result<()> {
-    let frames: Vec<String> = (0..profile.frames.len() as u32).map(|f| name(profile, FrameId(f))).collect();
-    let threads: Vec<String> = profile.threads.iter().map(|t| clean(&profile.thread_label(t))).collect();
+    let frames: Vec<String> =
+        (0..profile.frames.len() as u32).map(|f| name(profile, FrameId(f))).collect();
+    let threads: Vec<String> =
+        profile.threads.iter().map(|t| clean(&profile.thread_label(t))).collect();
     let mut lines: BTreeMap<String, u64> = BTreeMap::new();
     for (key, weight) in &profile.rows {
         let mut line = threads[key.thread.index()].clone();

@@ -1,7 +1,8 @@
 //! Two profiles side by side: what takes more and what takes less than before.
 //!
-//! Runs differ in length, in process and thread ids, in addresses, and code between them in line numbers. So profiles are compared by
-//! share; functions are the same if name and file are, threads and locks if their names are.
+//! Runs differ in length, in process and thread ids, in addresses, and code between them in line
+//! numbers. So profiles are compared by share; functions are the same if name and file are, threads
+//! and locks if their names are.
 
 use crate::builder::{Builder, Limits};
 use crate::model::*;
@@ -43,9 +44,13 @@ struct Merger {
 
 impl Merger {
     fn add(&mut self, from: &Profile) -> Vec<(Key, Weight)> {
-        let functions: Vec<FunctionId> = from.functions.iter().map(|f| self.function(from, f)).collect();
-        let frames: Vec<FrameId> =
-            from.frames.iter().map(|f| self.to.frame(functions[f.function.index()], f.line)).collect();
+        let functions: Vec<FunctionId> =
+            from.functions.iter().map(|f| self.function(from, f)).collect();
+        let frames: Vec<FrameId> = from
+            .frames
+            .iter()
+            .map(|f| self.to.frame(functions[f.function.index()], f.line))
+            .collect();
         let mut stacks = vec![StackId::EMPTY];
         for stack in from.stacks.iter().skip(1) {
             stacks.push(self.to.stack(stacks[stack.parent.index()], frames[stack.frame.index()]));
@@ -125,7 +130,8 @@ impl Change {
     pub fn words(&self) -> String {
         let (before, after) = (percent(self.before), percent(self.after));
         let change = 100.0 * self.change();
-        let place = if self.place.is_empty() { String::new() } else { format!(" ({})", self.place) };
+        let place =
+            if self.place.is_empty() { String::new() } else { format!(" ({})", self.place) };
         format!("{}{place}: {before} of all before, {after} after ({change:+.1})", self.name)
     }
 }
@@ -139,8 +145,9 @@ pub enum By {
     Line,
 }
 
-/// What changed between two profiles, by what each function or line took itself, in whatever activity; the largest change first. Parts of
-/// a whole, so that the profiles need not have lasted equally long.
+/// What changed between two profiles, by what each function or line took itself, in whatever
+/// activity; the largest change first. Parts of a whole, so that the profiles need not have lasted
+/// equally long.
 pub fn changes(before: &Profile, after: &Profile, by: By) -> Vec<Change> {
     let merged = Merged::new(before, after);
     let profile = &merged.profile;
@@ -161,7 +168,8 @@ pub fn changes(before: &Profile, after: &Profile, by: By) -> Vec<Change> {
             let file = profile.string(function.file);
             let file = file.rsplit('/').next().unwrap_or(file);
             let line = if by == By::Line { line } else { function.first_line };
-            let place = if file.is_empty() || line == 0 { file.into() } else { format!("{file}:{line}") };
+            let place =
+                if file.is_empty() || line == 0 { file.into() } else { format!("{file}:{line}") };
             let [before, after] = [sums[0] as f64 / wholes[0], sums[1] as f64 / wholes[1]];
             Change { name: profile.string(function.name).into(), place, before, after }
         })

@@ -1,5 +1,6 @@
-//! What a profile says in a few sentences, each with its figure: what is waited for and who holds it, what runs, what the GIL and the
-//! collector take, and whether the profile can be believed. Nothing is said that is too small to mean anything.
+//! What a profile says in a few sentences, each with its figure: what is waited for and who holds
+//! it, what runs, what the GIL and the collector take, and whether the profile can be believed.
+//! Nothing is said that is too small to mean anything.
 
 mod pauses;
 
@@ -110,12 +111,16 @@ fn warnings(profile: &Profile) -> Vec<Finding> {
         found.push(warn(missed, text));
     }
     if torn >= 0.005 {
-        let text = format!("{} of the stacks were torn while they were read and are left out", percent(torn));
+        let text = format!(
+            "{} of the stacks were torn while they were read and are left out",
+            percent(torn)
+        );
         found.push(warn(torn, text));
     }
     if totals.left_out > 0 && samples > 0 {
         let share = totals.left_out as f64 / samples as f64;
-        let text = format!("a table was full: {} without a place", counted(totals.left_out, "sample"));
+        let text =
+            format!("a table was full: {} without a place", counted(totals.left_out, "sample"));
         found.push(warn(share, text));
     }
     found
@@ -159,7 +164,8 @@ impl Sums<'_> {
         let mut more = vec![counted(waits.threads.len(), "thread")];
         let line = most(&waits.lines).filter(|_| !waits.placed);
         let place = line.map_or(String::new(), |line| format!(" at {}", self.at(line)));
-        let article = if ["the ", "a ", "an "].iter().any(|a| label.starts_with(a)) { "" } else { "the " };
+        let article =
+            if ["the ", "a ", "an "].iter().any(|a| label.starts_with(a)) { "" } else { "the " };
         more.push(match most(&waits.holders) {
             Some(frame) => format!("most often held at {}", self.at(frame)),
             None => "holder not known".into(),
@@ -169,7 +175,11 @@ impl Sums<'_> {
             _ => "waits for",
         };
         let of = self.profile.header.mode.what();
-        let text = format!("{} of {of} {what} {article}{label}{place} ({})", percent(share), more.join(", "));
+        let text = format!(
+            "{} of {of} {what} {article}{label}{place} ({})",
+            percent(share),
+            more.join(", ")
+        );
         Finding { topic: Topic::Lock, share, text }
     }
 
@@ -183,7 +193,8 @@ impl Sums<'_> {
         self.hottest(frames, self.total, &format!("of {} runs", self.profile.header.mode.what()))
     }
 
-    /// The function and the line with the largest sums of `whole`: one sentence where the line is the function's.
+    /// The function and the line with the largest sums of `whole`: one sentence where the line is
+    /// the function's.
     fn hottest(
         &self,
         frames: impl Iterator<Item = (Option<FrameId>, u64)>,
@@ -193,10 +204,17 @@ impl Sums<'_> {
         let (mut lines, mut functions) = (FxHashMap::default(), FxHashMap::default());
         for (frame, weight) in frames {
             add(&mut lines, frame, weight);
-            add(&mut functions, frame.map(|frame| self.profile.frames[frame.index()].function), weight);
+            add(
+                &mut functions,
+                frame.map(|frame| self.profile.frames[frame.index()].function),
+                weight,
+            );
         }
-        let (Some(line), Some(function)) = (most(&lines), most(&functions)) else { return Vec::new() };
-        let (of_line, of_function) = (lines[&line] as f64 / whole, functions[&function] as f64 / whole);
+        let (Some(line), Some(function)) = (most(&lines), most(&functions)) else {
+            return Vec::new();
+        };
+        let (of_line, of_function) =
+            (lines[&line] as f64 / whole, functions[&function] as f64 / whole);
         let name = |frame| self.profile.string(self.profile.function(frame).name);
         let at = self.at(line);
         let line_alone = Finding {
@@ -221,14 +239,16 @@ impl Sums<'_> {
     }
 
     fn gil(&self) -> Option<Finding> {
-        let (mut weight, mut threads, mut lines) = (0.0, FxHashSet::default(), FxHashMap::default());
+        let (mut weight, mut threads, mut lines) =
+            (0.0, FxHashSet::default(), FxHashMap::default());
         for (key, w) in self.rows(|of| of == Activity::GIL) {
             weight += w as f64;
             threads.insert(key.thread);
             add(&mut lines, self.python_leaf(key.stack), w);
         }
         let share = weight / self.total;
-        let place = most(&lines).map_or(String::new(), |f| format!(", most often at {}", self.at(f)));
+        let place =
+            most(&lines).map_or(String::new(), |f| format!(", most often at {}", self.at(f)));
         let (of, threads) = (self.profile.header.mode.what(), counted(threads.len(), "thread"));
         let text = format!("{} of {of} waits for the GIL ({threads}{place})", percent(share));
         (share >= MEANS).then_some(Finding { topic: Topic::Gil, share, text })
@@ -246,7 +266,8 @@ impl Sums<'_> {
     fn allocations(&self) -> Vec<Finding> {
         let about = |activity, what: &str| {
             let rows = || {
-                self.rows(move |of| of == activity).map(|(key, weight)| (self.python_leaf(key.stack), weight))
+                self.rows(move |of| of == activity)
+                    .map(|(key, weight)| (self.python_leaf(key.stack), weight))
             };
             let sum: f64 = rows().map(|(_, weight)| weight as f64).sum();
             self.hottest(rows(), sum, &format!("of {what} was allocated"))
@@ -255,7 +276,8 @@ impl Sums<'_> {
         [about(Activity::Live, "live memory"), about(Activity::Freed, freed)].concat()
     }
 
-    /// The line nearest the leaf that is in a file: of a collection, a type or C code, where it was come to.
+    /// The line nearest the leaf that is in a file: of a collection, a type or C code, where it was
+    /// come to.
     fn python_leaf(&self, stack: StackId) -> Option<FrameId> {
         self.profile.leaf_to_root(stack).find(|frame| {
             let function = self.profile.function(*frame);
@@ -290,5 +312,7 @@ fn add<K: Hash + Eq>(sums: &mut FxHashMap<K, u64>, key: Option<K>, weight: u64) 
 
 /// The heaviest; the first of equals, so that a profile always says the same.
 fn most<K: Copy + Ord + Hash>(sums: &FxHashMap<K, u64>) -> Option<K> {
-    sums.iter().max_by_key(|(key, weight)| (**weight, std::cmp::Reverse(**key))).map(|(key, _)| *key)
+    sums.iter()
+        .max_by_key(|(key, weight)| (**weight, std::cmp::Reverse(**key)))
+        .map(|(key, _)| *key)
 }

@@ -1,14 +1,18 @@
-//! The Firefox Profiler's processed format: a track for each thread, a category for each activity, and markers for pauses and for
-//! every wait for a lock, with the holder's line.
+//! The Firefox Profiler's processed format: a track for each thread, a category for each activity,
+//! and markers for pauses and for every wait for a lock, with the holder's line.
 //!
-//! Tables and version are the crate `fxprof-processed-profile`'s. It has no place for a script's line, so that it is in the label.
+//! Tables and version are the crate `fxprof-processed-profile`'s. It has no place for a script's
+//! line, so that it is in the label.
 
 use crate::header::Unit;
 use crate::model::*;
 use crate::profile::Profile;
 use crate::recording::Recording;
 use crate::timeline::{Run, Timeline};
-use fx::{CategoryColor, CategoryHandle, CpuDelta, MarkerFieldFormat, MarkerTiming, StringHandle, Timestamp};
+use fx::{
+    CategoryColor, CategoryHandle, CpuDelta, MarkerFieldFormat, MarkerTiming, StringHandle,
+    Timestamp,
+};
 use fxprof_processed_profile as fx;
 use rustc_hash::FxHashMap;
 use std::io::{self, Write};
@@ -19,13 +23,19 @@ use ungil_remote::ThreadState;
 const MANY: u64 = 1 << 20;
 
 /// Writes the profile; threads that were never seen are not there.
-pub(crate) fn write(profile: &Profile, recording: Option<&Recording>, to: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn write(
+    profile: &Profile,
+    recording: Option<&Recording>,
+    to: &mut dyn Write,
+) -> io::Result<()> {
     let line = Timeline::of(profile, recording, profile.total().samples > MANY)?;
     let mut page = Page::new(profile);
     if let Some(note) = line.note() {
         page.to.set_product(&format!("{} ({note})", profile.header.command));
     }
-    for (thread, runs) in profile.threads.iter().zip(&line.threads).filter(|(_, runs)| !runs.is_empty()) {
+    for (thread, runs) in
+        profile.threads.iter().zip(&line.threads).filter(|(_, runs)| !runs.is_empty())
+    {
         page.thread(thread, runs);
     }
     page.pauses();
@@ -45,8 +55,11 @@ impl Page<'_> {
         let began = fx::ReferenceTimestamp::from_duration_since_unix_epoch(began);
         let hz = profile.header.rate_asked_hz;
         let interval = if hz > 0.0 { (1e9 / hz) as u64 } else { 1_000_000 };
-        let mut to =
-            fx::Profile::new(&profile.header.command, began, fx::SamplingInterval::from_nanos(interval));
+        let mut to = fx::Profile::new(
+            &profile.header.command,
+            began,
+            fx::SamplingInterval::from_nanos(interval),
+        );
         // Nothing in it is an address that a symbol server could know.
         to.set_symbolicated(true);
         let categories = Activity::ALL.map(|activity| {
@@ -57,7 +70,9 @@ impl Page<'_> {
                 Activity::Thread(ThreadState::Gil) => CategoryColor::Orange,
                 Activity::Thread(ThreadState::Suspended) => CategoryColor::Purple,
                 Activity::Thread(ThreadState::Event) => CategoryColor::Transparent,
-                Activity::Thread(ThreadState::Syscall | ThreadState::Ending) => CategoryColor::LightBlue,
+                Activity::Thread(ThreadState::Syscall | ThreadState::Ending) => {
+                    CategoryColor::LightBlue
+                }
                 Activity::Live => CategoryColor::Blue,
                 Activity::Freed => CategoryColor::Gray,
             };
@@ -70,8 +85,8 @@ impl Page<'_> {
         let profile = self.profile;
         let start = time(runs.first().map_or(0, |r| r.start_ns));
         let known = self.processes.iter().find(|p| p.0 == thread.pid).map(|p| p.1);
-        let process =
-            known.unwrap_or_else(|| self.to.add_process(&profile.header.command, thread.pid, start));
+        let process = known
+            .unwrap_or_else(|| self.to.add_process(&profile.header.command, thread.pid, start));
         let main = thread.native_id == thread.pid;
         let track = self.to.add_thread(process, thread.native_id, start, main);
         if known.is_none() {
@@ -106,7 +121,8 @@ impl Page<'_> {
 
     fn stack(&mut self, track: fx::ThreadHandle, key: &Key) -> Option<fx::StackHandle> {
         let mut parent = None;
-        let labels = self.profile.root_to_leaf(key.stack).into_iter().map(|f| self.profile.frame_label(f));
+        let labels =
+            self.profile.root_to_leaf(key.stack).into_iter().map(|f| self.profile.frame_label(f));
         for label in labels.chain(self.profile.wait_label(key)) {
             let label = self.to.intern_string(&label);
             let category = self.categories[key.activity.number() as usize].into();
@@ -134,13 +150,19 @@ impl Page<'_> {
             more: self.to.intern_string(&holder),
             category: self.categories[Activity::LOCK.number() as usize],
         };
-        self.to.add_marker(track, MarkerTiming::Interval(time(run.start_ns), time(run.end_ns)), marker);
+        self.to.add_marker(
+            track,
+            MarkerTiming::Interval(time(run.start_ns), time(run.end_ns)),
+            marker,
+        );
     }
 
     /// Pauses are their process's, and stand at its first thread.
     fn pauses(&mut self) {
         for pause in &self.profile.pauses {
-            let Some((.., track)) = self.processes.iter().find(|p| p.0 == pause.pid) else { continue };
+            let Some((.., track)) = self.processes.iter().find(|p| p.0 == pause.pid) else {
+                continue;
+            };
             let end = pause.start_ns.saturating_add(pause.duration_ns);
             let marker = Marker {
                 name: self.to.intern_string(pause.kind.words()),
@@ -148,7 +170,11 @@ impl Page<'_> {
                 more: self.to.intern_string(""),
                 category: self.categories[Activity::SUSPENDED.number() as usize],
             };
-            self.to.add_marker(*track, MarkerTiming::Interval(time(pause.start_ns), time(end)), marker);
+            self.to.add_marker(
+                *track,
+                MarkerTiming::Interval(time(pause.start_ns), time(end)),
+                marker,
+            );
         }
     }
 }
@@ -158,7 +184,10 @@ fn waits(runs: &[Run]) -> Vec<Run> {
     let mut waits: Vec<Run> = Vec::new();
     for run in runs.iter().filter(|r| r.key.activity == Activity::LOCK) {
         match waits.last_mut() {
-            Some(last) if last.key.lock == run.key.lock && run.start_ns - last.end_ns < run.weight.max(1) => {
+            Some(last)
+                if last.key.lock == run.key.lock
+                    && run.start_ns - last.end_ns < run.weight.max(1) =>
+            {
                 last.end_ns = run.end_ns;
                 last.key.holder = run.key.holder.or(last.key.holder);
             }
@@ -188,7 +217,8 @@ impl fx::StaticSchemaMarker for Marker {
     const CHART_LABEL: Option<&'static str> = Some("{marker.data.what}");
     const TABLE_LABEL: Option<&'static str> = Some("{marker.data.what}: {marker.data.more}");
     const TOOLTIP_LABEL: Option<&'static str> = Some("{marker.name}: {marker.data.what}");
-    const FIELDS: &'static [fx::StaticSchemaMarkerField] = &[field("what", "What"), field("more", "Holder")];
+    const FIELDS: &'static [fx::StaticSchemaMarkerField] =
+        &[field("what", "What"), field("more", "Holder")];
 
     fn name(&self, _: &mut fx::Profile) -> StringHandle {
         self.name

@@ -1,9 +1,12 @@
-//! The flame graph: one page of HTML that holds its profile, needs no network and lets itself be asked: by activity, thread and lock, by
-//! name, from the callers' side, and beside an earlier profile.
+//! The flame graph: one page of HTML that holds its profile, needs no network and lets itself be
+//! asked: by activity, thread and lock, by name, from the callers' side, and beside an earlier
+//! profile.
 //!
-//! The page is `flame/page.html` with its style and script put in, and the profile as gzipped JSON in base64, so that nothing a function
-//! is called can end the script. Trees are made in the page, from the same rows every other format is made from. Drawing is our own: the
-//! libraries for it draw an element a box, which 100,000 boxes are too many for, and know neither locks nor activities.
+//! The page is `flame/page.html` with its style and script put in, and the profile as gzipped JSON
+//! in base64, so that nothing a function is called can end the script. Trees are made in the page,
+//! from the same rows every other format is made from. Drawing is our own: the libraries for it
+//! draw an element a box, which 100,000 boxes are too many for, and know neither locks nor
+//! activities.
 
 use crate::diff::Merged;
 use crate::findings::findings;
@@ -86,7 +89,11 @@ impl Rows {
 }
 
 /// Writes the page; with an earlier profile, one that shows the difference.
-pub(crate) fn write(profile: &Profile, before: Option<&Profile>, to: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn write(
+    profile: &Profile,
+    before: Option<&Profile>,
+    to: &mut dyn Write,
+) -> io::Result<()> {
     match before {
         None => page(&data(profile, None, profile), to),
         Some(before) => {
@@ -103,16 +110,20 @@ fn data<'a>(
     unmerged: &Profile,
 ) -> Data<'a> {
     let functions = profile.functions.iter();
-    let functions =
-        functions.map(|f| (profile.string(f.name), profile.string(f.file), f.first_line, f.kind as u8));
+    let functions = functions
+        .map(|f| (profile.string(f.name), profile.string(f.file), f.first_line, f.kind as u8));
     let mut notes = profile.totals.notes.clone();
-    notes.extend(before.iter().flat_map(|(b, _)| b.totals.notes.iter().map(|n| format!("before: {n}"))));
+    notes.extend(
+        before.iter().flat_map(|(b, _)| b.totals.notes.iter().map(|n| format!("before: {n}"))),
+    );
     let title = match before {
         None => profile.header.command.clone(),
         Some((before, _)) if before.header.command == profile.header.command => {
             format!("{}: what changed", profile.header.command)
         }
-        Some((before, _)) => format!("{} against {}", profile.header.command, before.header.command),
+        Some((before, _)) => {
+            format!("{} against {}", profile.header.command, before.header.command)
+        }
     };
     let found = match before {
         None => findings(unmerged).into_iter().map(|f| f.text).collect(),
@@ -158,11 +169,19 @@ fn about(profile: &Profile) -> String {
     }
     if let Some(reached) = totals.rate_reached_hz().filter(|_| totals.captured > 0) {
         parts.push(format!("{} of {} asked", frequency(reached), frequency(header.rate_asked_hz)));
-        parts.push(format!("{} captured, {} missed, {} torn", totals.taken(), totals.missed, totals.torn));
+        parts.push(format!(
+            "{} captured, {} missed, {} torn",
+            totals.taken(),
+            totals.missed,
+            totals.torn
+        ));
     }
     match totals.own_cpu_ns {
         Some(cpu) if totals.duration_ns > 0 => {
-            parts.push(format!("own cost {} of a core", percent(cpu as f64 / totals.duration_ns as f64)));
+            parts.push(format!(
+                "own cost {} of a core",
+                percent(cpu as f64 / totals.duration_ns as f64)
+            ));
         }
         _ => {}
     }

@@ -1,5 +1,6 @@
-//! The formats a profile can be written in, by name and by a file's ending, and the writing itself: to a file of the same folder that
-//! takes the place of the old one when it is whole, so that nobody ever reads half a profile.
+//! The formats a profile can be written in, by name and by a file's ending, and the writing itself:
+//! to a file of the same folder that takes the place of the old one when it is whole, so that
+//! nobody ever reads half a profile.
 
 use crate::profile::Profile;
 use crate::recording::Recording;
@@ -48,7 +49,8 @@ impl Format {
         }
     }
 
-    /// Endings of file names that mean it, longest first; the first is the one to give a file that has none.
+    /// Endings of file names that mean it, longest first; the first is the one to give a file that
+    /// has none.
     pub fn endings(self) -> &'static [&'static str] {
         match self {
             Format::Flame => &[".html", ".htm"],
@@ -84,8 +86,9 @@ impl Format {
     }
 }
 
-/// A profile in a format, as bytes. `recording` gives the formats with a time line (speedscope, Firefox, a recording) the order of the
-/// samples; without one they have the sums, one after the other.
+/// A profile in a format, as bytes. `recording` gives the formats with a time line (speedscope,
+/// Firefox, a recording) the order of the samples; without one they have the sums, one after the
+/// other.
 ///
 /// # Errors
 /// `to` takes no more, or the recording cannot be read any more.
@@ -108,7 +111,8 @@ pub fn write_to(
     }
 }
 
-/// A profile in a format, as a file that is there whole or not at all. A Firefox profile whose name ends with `.gz` is gzipped.
+/// A profile in a format, as a file that is there whole or not at all. A Firefox profile whose name
+/// ends with `.gz` is gzipped.
 ///
 /// # Errors
 /// The file cannot be written, or the recording cannot be read any more.
@@ -129,7 +133,8 @@ pub fn write(
     })
 }
 
-/// Two profiles as one flame graph that shows what changed, as a file that is there whole or not at all.
+/// Two profiles as one flame graph that shows what changed, as a file that is there whole or not at
+/// all.
 ///
 /// # Errors
 /// The file cannot be written.

@@ -1,4 +1,5 @@
-//! What a profile says of itself: what was looked at and how (known at the start), and what came of it (known at the end).
+//! What a profile says of itself: what was looked at and how (known at the start), and what came of
+//! it (known at the end).
 
 use serde::{Deserialize, Serialize};
 
@@ -34,24 +35,29 @@ pub struct Totals {
     pub duration_ns: u64,
     /// Looks that were taken: one look is at every thread of one process.
     pub captured: u64,
-    /// Times at which all processes were looked at, one look each; `None` in recordings that do not say.
+    /// Times at which all processes were looked at, one look each; `None` in recordings that do not
+    /// say.
     pub rounds: Option<u64>,
-    /// Rounds that were due and not taken, because the one before was still under way or the profiler got no processor.
+    /// Rounds that were due and not taken, because the one before was still under way or the
+    /// profiler got no processor.
     pub missed: u64,
-    /// Those of them for which the profiler got no processor in time; `None` in recordings that do not say.
+    /// Those of them for which the profiler got no processor in time; `None` in recordings that do
+    /// not say.
     pub missed_busy: Option<u64>,
     /// Threads' stacks that did not fit together and were thrown away.
     pub torn: u64,
     /// Processor time ungil itself spent, in nanoseconds; `None` if it could not be measured.
     pub own_cpu_ns: Option<u64>,
-    /// Samples whose place was left out because a table was full (see `Limits`); their weight is kept.
+    /// Samples whose place was left out because a table was full (see `Limits`); their weight is
+    /// kept.
     pub left_out: u64,
     /// What could not be read, and why: one sentence each.
     pub notes: Vec<String>,
 }
 
 impl Totals {
-    /// Rounds that were taken: each is one look at every process, so that a rate of rounds is what was asked for.
+    /// Rounds that were taken: each is one look at every process, so that a rate of rounds is what
+    /// was asked for.
     pub fn taken(&self) -> u64 {
         self.rounds.unwrap_or(self.captured)
     }
@@ -66,7 +72,8 @@ impl Totals {
         share(self.missed, self.missed.saturating_add(self.taken()))
     }
 
-    /// Part of the missed rounds for which the profiler got no processor in time, 0 to 1; `None` where that is not known.
+    /// Part of the missed rounds for which the profiler got no processor in time, 0 to 1; `None`
+    /// where that is not known.
     pub fn busy_share(&self) -> Option<f64> {
         self.missed_busy.map(|busy| share(busy.min(self.missed), self.missed))
     }

@@ -1,4 +1,5 @@
-//! What functions, frames, threads and locks are called where there is one line for it: the same in every format and in words.
+//! What functions, frames, threads and locks are called where there is one line for it: the same in
+//! every format and in words.
 
 use crate::model::*;
 use crate::profile::Profile;
@@ -12,7 +13,8 @@ impl Profile {
         if place.is_empty() { name.into() } else { format!("{name} ({place})") }
     }
 
-    /// A frame's place: `app.py:31`, with the last part of the file's path; empty if it has no file.
+    /// A frame's place: `app.py:31`, with the last part of the file's path; empty if it has no
+    /// file.
     pub fn place(&self, frame: FrameId) -> String {
         let function = self.function(frame);
         let file = self.string(function.file);
@@ -33,8 +35,8 @@ impl Profile {
         }
     }
 
-    /// A lock: ``dict `cache` `` or ``Lock `q.mutex` in worker()`` if its name is known, else its kind and address. A mutex of the
-    /// runtime's own is called by its name alone.
+    /// A lock: ``dict `cache` `` or ``Lock `q.mutex` in worker()`` if its name is known, else its
+    /// kind and address. A mutex of the runtime's own is called by its name alone.
     pub fn lock_label(&self, lock: &Lock) -> String {
         let (kind, name) = (self.string(lock.kind), self.string(lock.name));
         let target = WaitTarget::from_name(kind);

@@ -1,5 +1,6 @@
-//! Samples over time become one profile, and a profile becomes its formats: flame graph, speedscope, Firefox Profiler, pprof,
-//! collapsed stacks, and a binary recording that can be replayed into any of them.
+//! Samples over time become one profile, and a profile becomes its formats: flame graph,
+//! speedscope, Firefox Profiler, pprof, collapsed stacks, and a binary recording that can be
+//! replayed into any of them.
 
 pub mod alloc;
 mod builder;
@@ -28,8 +29,8 @@ pub use findings::{Finding, Topic, findings};
 pub use format::{Format, write, write_difference, write_to};
 pub use header::{Build, Header, Mode, Totals, Unit};
 pub use model::{
-    Activity, Frame, FrameId, Function, FunctionId, Key, Kind, Lock, LockId, Pause, PauseKind, Sample, Stack,
-    StackId, StringId, Thread, ThreadId, Weight,
+    Activity, Frame, FrameId, Function, FunctionId, Key, Kind, Lock, LockId, Pause, PauseKind,
+    Sample, Stack, StackId, StringId, Thread, ThreadId, Weight,
 };
 pub use profile::Profile;
 pub use recording::{Error, Recording};

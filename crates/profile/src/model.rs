@@ -1,5 +1,6 @@
-//! What a profile is made of: functions, lines of them, stacks, threads, locks, pauses, samples, and the ids by which they name
-//! each other. Ids are made by [`crate::Builder`] and hold in its profile.
+//! What a profile is made of: functions, lines of them, stacks, threads, locks, pauses, samples,
+//! and the ids by which they name each other. Ids are made by [`crate::Builder`] and hold in its
+//! profile.
 
 use serde::{Deserialize, Serialize, Serializer};
 use ungil_remote::ThreadState;
@@ -64,7 +65,8 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind; a kind's place here is its number in a recording.
-    pub const ALL: [Kind; 6] = [Kind::Python, Kind::Native, Kind::Gc, Kind::Task, Kind::Type, Kind::Note];
+    pub const ALL: [Kind; 6] =
+        [Kind::Python, Kind::Native, Kind::Gc, Kind::Task, Kind::Type, Kind::Note];
 }
 
 /// What a sample is of: a thread in a state, or memory.
@@ -92,7 +94,8 @@ impl Activity {
     /// A thread suspended by a stop-the-world pause.
     pub const SUSPENDED: Activity = Activity::Thread(ThreadState::Suspended);
 
-    /// Every activity; an activity's place here is its number in a recording. New ones are added at the end.
+    /// Every activity; an activity's place here is its number in a recording. New ones are added at
+    /// the end.
     pub const ALL: [Activity; 10] = [
         Activity::Thread(ThreadState::Running),
         Activity::Thread(ThreadState::Lock),
@@ -183,8 +186,8 @@ pub struct Thread {
 }
 
 impl Thread {
-    /// From here on [`Thread::native_id`] is no thread's: the row is of the tasks that wait in the thread with the number that is
-    /// this much less. The kernel's own go up to 2^22.
+    /// From here on [`Thread::native_id`] is no thread's: the row is of the tasks that wait in the
+    /// thread with the number that is this much less. The kernel's own go up to 2^22.
     pub const TASKS: u32 = 1 << 30;
 }
 

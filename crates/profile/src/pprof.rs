@@ -1,8 +1,10 @@
-//! pprof: the gzipped protocol buffer of <https://github.com/google/pprof/blob/main/proto/profile.proto>.
+//! pprof: the gzipped protocol buffer of
+//! <https://github.com/google/pprof/blob/main/proto/profile.proto>.
 //!
-//! Two values a sample: samples, and time in nanoseconds (or space in bytes), which is the default. Labels: `thread`, `pid`, `tid`,
-//! `activity`, `lock` and `holder`, so that `-tagfocus`, `-tagroot thread` and the like work. The message is written by hand: it is ten
-//! kinds of fields, and a generated one would bring a code generator. The tests read it back with a library.
+//! Two values a sample: samples, and time in nanoseconds (or space in bytes), which is the default.
+//! Labels: `thread`, `pid`, `tid`, `activity`, `lock` and `holder`, so that `-tagfocus`, `-tagroot
+//! thread` and the like work. The message is written by hand: it is ten kinds of fields, and a
+//! generated one would bring a code generator. The tests read it back with a library.
 
 use crate::header::Unit;
 use crate::model::*;
@@ -28,7 +30,8 @@ pub(crate) fn write(profile: &Profile, to: &mut dyn Write) -> io::Result<()> {
     let labels = Labels::new(profile, &mut strings);
     for (key, weight) in &profile.rows {
         let locations = profile.leaf_to_root(key.stack).map(|f| u64::from(f.0) + 1);
-        let mut sample = Message::default().packed(1, locations).packed(2, [weight.samples, weight.weight]);
+        let mut sample =
+            Message::default().packed(1, locations).packed(2, [weight.samples, weight.weight]);
         for (name, value) in labels.of(key) {
             sample = sample.message(3, &Message::default().number(1, name).number(2, value));
         }
@@ -40,17 +43,22 @@ pub(crate) fn write(profile: &Profile, to: &mut dyn Write) -> io::Result<()> {
     }
     // One mapping for all: tools expect every location in one.
     let program = strings.id(&profile.header.command);
-    let mapping = Message::default().number(1, 1).number(5, program).number(7, 1).number(8, 1).number(9, 1);
+    let mapping =
+        Message::default().number(1, 1).number(5, program).number(7, 1).number(8, 1).number(9, 1);
     to.write_all(&Message::default().message(3, &mapping).0)?;
     for (i, frame) in profile.frames.iter().enumerate() {
-        let line = Message::default().number(1, u64::from(frame.function.0) + 1).number(2, frame.line.into());
+        let line = Message::default()
+            .number(1, u64::from(frame.function.0) + 1)
+            .number(2, frame.line.into());
         let location = Message::default().number(1, i as u64 + 1).number(2, 1).message(4, &line);
         to.write_all(&Message::default().message(4, &location).0)?;
     }
     for (i, f) in profile.functions.iter().enumerate() {
         let names = Message::default().number(1, i as u64 + 1).number(2, f.name.0.into());
-        let function =
-            names.number(3, f.name.0.into()).number(4, f.file.0.into()).number(5, f.first_line.into());
+        let function = names
+            .number(3, f.name.0.into())
+            .number(4, f.file.0.into())
+            .number(5, f.first_line.into());
         to.write_all(&Message::default().message(5, &function).0)?;
     }
     let comment = strings.id(&format!("ungil profile of {}", profile.header.command));
@@ -68,7 +76,8 @@ pub(crate) fn write(profile: &Profile, to: &mut dyn Write) -> io::Result<()> {
     to.finish().map(drop)
 }
 
-/// The string table: the profile's own, whose first is the empty string as here, and more after them.
+/// The string table: the profile's own, whose first is the empty string as here, and more after
+/// them.
 struct Strings<'a> {
     all: Vec<std::borrow::Cow<'a, str>>,
     more: FxHashMap<String, u64>,

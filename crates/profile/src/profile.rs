@@ -1,8 +1,8 @@
-//! One profile: tables of what was seen (functions, lines, stacks, threads, locks), each thing once, and the weights: how much
-//! was seen of each combination of thread, stack and activity.
+//! One profile: tables of what was seen (functions, lines, stacks, threads, locks), each thing
+//! once, and the weights: how much was seen of each combination of thread, stack and activity.
 //!
-//! Stacks are a tree of prefixes, so that a stack is one number and a deep one costs one row more than its caller. A profile
-//! is the sum over time; the order in time is in the recording.
+//! Stacks are a tree of prefixes, so that a stack is one number and a deep one costs one row more
+//! than its caller. A profile is the sum over time; the order in time is in the recording.
 
 use crate::header::{Header, Totals};
 use crate::model::*;

@@ -1,9 +1,10 @@
-//! A recording: a profile with its order in time, in one file that is written as a stream while it is sampled, and that can be
-//! turned into every other format later. Its layout is in `docs/recording.md` and, by name, in `wire.rs`; `writer.rs` writes it.
+//! A recording: a profile with its order in time, in one file that is written as a stream while it
+//! is sampled, and that can be turned into every other format later. Its layout is in
+//! `docs/recording.md` and, by name, in `wire.rs`; `writer.rs` writes it.
 //!
-//! A recording comes from outside: it may be cut off by a kill or a full disk, damaged, or made to do harm. It is read up to where
-//! it stops making sense, and said to end there; its tables have the builder's bounds, and what a small file may define is
-//! bounded by its size.
+//! A recording comes from outside: it may be cut off by a kill or a full disk, damaged, or made to
+//! do harm. It is read up to where it stops making sense, and said to end there; its tables have
+//! the builder's bounds, and what a small file may define is bounded by its size.
 
 mod read;
 mod state;
@@ -89,7 +90,8 @@ impl Recording {
         self.timed
     }
 
-    /// Gives every sample in the order in which they were taken. Ids are those of [`Recording::profile`].
+    /// Gives every sample in the order in which they were taken. Ids are those of
+    /// [`Recording::profile`].
     ///
     /// # Errors
     /// The file cannot be read any more.

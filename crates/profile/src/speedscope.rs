@@ -1,5 +1,6 @@
-//! speedscope's JSON: <https://www.speedscope.app/file-format-schema.json>. A profile for each thread, in the order of the samples if
-//! there is a recording. What a thread that was not running waited for is one frame more at the leaf, in brackets.
+//! speedscope's JSON: <https://www.speedscope.app/file-format-schema.json>. A profile for each
+//! thread, in the order of the samples if there is a recording. What a thread that was not running
+//! waited for is one frame more at the leaf, in brackets.
 
 use crate::header::Unit;
 use crate::model::*;
@@ -49,14 +50,21 @@ struct Thread {
 }
 
 /// Writes the profile; threads that were never seen are not there.
-pub(crate) fn write(profile: &Profile, recording: Option<&Recording>, to: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn write(
+    profile: &Profile,
+    recording: Option<&Recording>,
+    to: &mut dyn Write,
+) -> io::Result<()> {
     let line = Timeline::of(profile, recording, true)?;
     let mut frames = Frames::new(profile);
     let mut profiles = Vec::new();
-    for (thread, runs) in profile.threads.iter().zip(&line.threads).filter(|(_, runs)| !runs.is_empty()) {
+    for (thread, runs) in
+        profile.threads.iter().zip(&line.threads).filter(|(_, runs)| !runs.is_empty())
+    {
         profiles.push(frames.thread(profile, profile.thread_label(thread), runs));
     }
-    // The busiest thread is shown first: the first one is often the main thread that waits for the others.
+    // The busiest thread is shown first: the first one is often the main thread that waits for the
+    // others.
     let active = (0..profiles.len()).rev().max_by_key(|i| frames.running[*i]).unwrap_or(0);
     let name = match line.note() {
         Some(note) => format!("{} ({note})", profile.header.command),
@@ -104,7 +112,8 @@ impl<'a> Frames<'a> {
                 weights.push(run.start_ns - at);
                 at = run.start_ns;
             }
-            let mut stack: Vec<u32> = profile.root_to_leaf(run.key.stack).iter().map(|f| f.0).collect();
+            let mut stack: Vec<u32> =
+                profile.root_to_leaf(run.key.stack).iter().map(|f| f.0).collect();
             stack.extend(self.wait(profile, &run.key));
             running += if run.key.activity.is_busy() { run.weight } else { 0 };
             at = at.saturating_add(run.weight);
@@ -116,7 +125,15 @@ impl<'a> Frames<'a> {
             Unit::Nanoseconds => "nanoseconds",
             Unit::Bytes => "bytes",
         };
-        Thread { r#type: "sampled", name, unit, start_value: start, end_value: at, samples, weights }
+        Thread {
+            r#type: "sampled",
+            name,
+            unit,
+            start_value: start,
+            end_value: at,
+            samples,
+            weights,
+        }
     }
 
     /// The frame for what a thread waited for, if it did.

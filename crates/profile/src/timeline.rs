@@ -26,15 +26,20 @@ pub(crate) struct Timeline {
 }
 
 impl Timeline {
-    /// The recording's order. Samples that follow each other without a gap and say the same are one run, if `merge` says so. Without a
-    /// recording that has an order, each sum is a run, one after the other.
-    pub(crate) fn of(profile: &Profile, recording: Option<&Recording>, merge: bool) -> io::Result<Timeline> {
+    /// The recording's order. Samples that follow each other without a gap and say the same are one
+    /// run, if `merge` says so. Without a recording that has an order, each sum is a run, one after
+    /// the other.
+    pub(crate) fn of(
+        profile: &Profile,
+        recording: Option<&Recording>,
+        merge: bool,
+    ) -> io::Result<Timeline> {
         let mut line = Timeline { threads: vec![Vec::new(); profile.threads.len()], left_out: 0 };
         let mut runs = 0;
         match recording.filter(|r| r.timed()) {
-            Some(recording) => {
-                recording.samples(|sample| line.sample(sample, merge, &mut runs)).map_err(io::Error::other)?
-            }
+            Some(recording) => recording
+                .samples(|sample| line.sample(sample, merge, &mut runs))
+                .map_err(io::Error::other)?,
             None => {
                 for (key, weight) in &profile.rows {
                     let thread = &mut line.threads[key.thread.index()];
@@ -73,7 +78,8 @@ impl Timeline {
 
     /// What a viewer should be told if not everything is there.
     pub(crate) fn note(&self) -> Option<String> {
-        (self.left_out > 0)
-            .then(|| format!("{} later samples are left out: more than viewers cope with", self.left_out))
+        (self.left_out > 0).then(|| {
+            format!("{} later samples are left out: more than viewers cope with", self.left_out)
+        })
     }
 }

@@ -5,13 +5,15 @@
 //! block  = u32 length of the body, u32 length of its text, u32 CRC-32 of the body, body     (little-endian)
 //! body   = raw deflate of its text; text = operation*, none of which crosses a block's end
 //! ```
-//! An operation begins with a varint (LEB128) whose low three bits say which, and whose rest is its first operand. Signed
-//! numbers are zigzag; an id of something that may be missing is one more than the id, and 0 if it is missing. A thing's id
-//! is its place among the definitions of its sort; string 0 and stack 0 are defined from the start.
+//! An operation begins with a varint (LEB128) whose low three bits say which, and whose rest is its
+//! first operand. Signed numbers are zigzag; an id of something that may be missing is one more
+//! than the id, and 0 if it is missing. A thing's id is its place among the definitions of its
+//! sort; string 0 and stack 0 are defined from the start.
 
 use crate::model::{Activity, Kind, PauseKind};
 
-/// Begins every recording; the last byte is the version. Version 2 has more activities than version 1 and is the same otherwise.
+/// Begins every recording; the last byte is the version. Version 2 has more activities than version
+/// 1 and is the same otherwise.
 pub(crate) const MAGIC: [u8; 8] = *b"UNGILRC\x02";
 
 /// Longest text of a block.
@@ -19,12 +21,13 @@ pub(crate) const LONGEST_TEXT: usize = 1 << 20;
 
 /// A new time: zigzag of the nanoseconds since the last. Forgets the last thread.
 pub(crate) const LOOK: u64 = 0;
-/// A thread as it was last seen, weighing the time between the last two looks. Operand: the thread, as the zigzag of how far it is
-/// from the one after the last thread of this look.
+/// A thread as it was last seen, weighing the time between the last two looks. Operand: the thread,
+/// as the zigzag of how far it is from the one after the last thread of this look.
 pub(crate) const SAME: u64 = 1;
 /// As [`SAME`], then the zigzag of how far the weight is from that time.
 pub(crate) const WEIGHED: u64 = 2;
-/// As [`WEIGHED`], then activity, zigzag of how far the stack is from the thread's last, lock, holder.
+/// As [`WEIGHED`], then activity, zigzag of how far the stack is from the thread's last, lock,
+/// holder.
 pub(crate) const CHANGED: u64 = 3;
 /// A definition or a change of a name; operand: one of the `DEFINE_` numbers.
 pub(crate) const DEFINE: u64 = 4;

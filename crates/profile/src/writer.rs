@@ -1,5 +1,6 @@
-//! Writes a recording as it comes: what is the same as the look before costs a byte before compression, and a block is
-//! handed on at least once a second, so that what a killed profiler saw can be read up to that second.
+//! Writes a recording as it comes: what is the same as the look before costs a byte before
+//! compression, and a block is handed on at least once a second, so that what a killed profiler saw
+//! can be read up to that second.
 
 use crate::header::{Header, Totals};
 use crate::model::*;
@@ -89,7 +90,10 @@ impl<W: Write> Writer<W> {
     fn json(&mut self, what: u64, value: &impl Serialize) {
         match serde_json::to_vec(value) {
             Ok(bytes) if bytes.len() < LONGEST_TEXT / 2 => self.bytes(what, &bytes),
-            Ok(_) => self.failed = Some(io::Error::other("the header or the totals are longer than a block")),
+            Ok(_) => {
+                self.failed =
+                    Some(io::Error::other("the header or the totals are longer than a block"))
+            }
             Err(e) => self.failed = Some(e.into()),
         }
     }
@@ -100,7 +104,10 @@ impl<W: Write> Writer<W> {
 
     pub(crate) fn function(&mut self, f: Function) {
         let kind = kind_number(f.kind);
-        self.define(DEFINE_FUNCTION, &[f.name.0.into(), f.file.0.into(), f.first_line.into(), kind]);
+        self.define(
+            DEFINE_FUNCTION,
+            &[f.name.0.into(), f.file.0.into(), f.first_line.into(), kind],
+        );
     }
 
     pub(crate) fn frame(&mut self, frame: Frame) {
@@ -131,7 +138,9 @@ impl<W: Write> Writer<W> {
 
     pub(crate) fn pause(&mut self, p: Pause) {
         self.begin(PAUSE, p.kind as u64);
-        [p.pid.into(), p.start_ns, p.duration_ns, p.detail.0.into()].into_iter().for_each(|n| self.put(n));
+        [p.pid.into(), p.start_ns, p.duration_ns, p.detail.0.into()]
+            .into_iter()
+            .for_each(|n| self.put(n));
     }
 
     pub(crate) fn row(&mut self, key: &Key, weight: &Weight) {
@@ -144,7 +153,8 @@ impl<W: Write> Writer<W> {
     }
 
     pub(crate) fn sample(&mut self, s: &Sample) {
-        // Three bits of an operand belong to the operation, so that a time must not take all 64; 2^59 ns are 18 years.
+        // Three bits of an operand belong to the operation, so that a time must not take all 64;
+        // 2^59 ns are 18 years.
         let at_ns = s.at_ns.min(1 << 59);
         if at_ns != self.at_ns || self.next_thread == 0 {
             self.look(at_ns);
@@ -182,7 +192,8 @@ impl<W: Write> Writer<W> {
         self.next_thread = 0;
     }
 
-    /// Hands on the block as it is. After a failure nothing is written any more: a gap would be worse than an end.
+    /// Hands on the block as it is. After a failure nothing is written any more: a gap would be
+    /// worse than an end.
     fn hand_on(&mut self) {
         if self.failed.is_none() && !self.text.is_empty() {
             self.failed = self.write_block().err();
@@ -195,7 +206,8 @@ impl<W: Write> Writer<W> {
         // Deflate grows what it cannot shrink by 5 bytes in 16 KiB at most.
         self.body.reserve(self.text.len() + self.text.len() / 1024 + 64);
         self.deflate.reset();
-        let status = self.deflate.compress_vec(&self.text, &mut self.body, FlushCompress::Finish)?;
+        let status =
+            self.deflate.compress_vec(&self.text, &mut self.body, FlushCompress::Finish)?;
         if status != Status::StreamEnd {
             return Err(io::Error::other("deflate did not finish a block"));
         }

@@ -30,13 +30,16 @@ fn a_file_is_there_whole_or_not_at_all() {
     std::fs::write(&path, "older").unwrap();
     write(Format::Flame, known.profile(), None, &path).unwrap();
     assert!(std::fs::read_to_string(&path).unwrap().starts_with("<!doctype html>"));
-    assert!(write(Format::Flame, known.profile(), None, &folder.join("nowhere/flame.html")).is_err());
+    assert!(
+        write(Format::Flame, known.profile(), None, &folder.join("nowhere/flame.html")).is_err()
+    );
     // The recording's file is gone: what was there before stays, and nothing half-written does.
     std::fs::remove_file(folder.join("known.ungil")).unwrap();
     let before = std::fs::read(&path).unwrap();
     assert!(write(Format::Speedscope, known.profile(), Some(&known.recording), &path).is_err());
     assert_eq!(std::fs::read(&path).unwrap(), before);
-    let left: Vec<_> = std::fs::read_dir(folder).unwrap().flatten().map(|e| e.file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(folder).unwrap().flatten().map(|e| e.file_name()).collect();
     assert_eq!(left, ["flame.html"]);
     let gz = folder.join("p.firefox.json.gz");
     write(Format::Firefox, known.profile(), None, &gz).unwrap();

@@ -26,7 +26,8 @@ fn a_contended_program_is_told_what_it_waits_for() {
     );
 }
 
-/// A profile of one thread whose rows are `(function, activity, lock, weight)`, each weight in as many samples.
+/// A profile of one thread whose rows are `(function, activity, lock, weight)`, each weight in as
+/// many samples.
 fn of(header: Header, totals: Totals, rows: &[(&str, Activity, Option<&str>, u64)]) -> Profile {
     let mut b = Builder::new(header);
     for (i, (name, activity, lock, weight)) in rows.iter().enumerate() {
@@ -44,7 +45,8 @@ fn of(header: Header, totals: Totals, rows: &[(&str, Activity, Option<&str>, u64
 fn nothing_is_said_that_means_nothing() {
     let none: [&str; 0] = [];
     let names: Vec<String> = (0..40).map(|i| format!("f{i}")).collect();
-    let small: Vec<_> = names.iter().map(|name| (name.as_str(), Activity::RUNNING, None, 25)).collect();
+    let small: Vec<_> =
+        names.iter().map(|name| (name.as_str(), Activity::RUNNING, None, 25)).collect();
     assert_eq!(texts(&of(header(), Totals::default(), &small)), none);
     let waits = [("f", Activity::LOCK, Some("x"), 49), ("f", Activity::SYSCALL, None, 951)];
     assert_eq!(
@@ -108,7 +110,9 @@ fn a_pause_is_the_collectors_only_if_it_collected_meanwhile() {
     );
     assert_eq!(
         stopped(&[(PauseKind::Collection, 1_000_000), (PauseKind::StopTheWorld, 0)]),
-        ["50.0 % of thread time is suspended by stop-the-world pauses (2 pauses, the longest 2.00 ms)"]
+        [
+            "50.0 % of thread time is suspended by stop-the-world pauses (2 pauses, the longest 2.00 ms)"
+        ]
     );
 }
 
@@ -125,7 +129,9 @@ fn rates_are_of_rounds_and_misses_have_their_cause() {
     };
     assert_eq!(totals.rate_reached_hz().unwrap().round(), 707.0);
     assert!((totals.missed_share() - 0.293).abs() < 1e-9);
-    let says = |totals| texts(&of(header(), totals, &[("f", Activity::SYSCALL, None, 100)])).pop().unwrap();
+    let says = |totals| {
+        texts(&of(header(), totals, &[("f", Activity::SYSCALL, None, 100)])).pop().unwrap()
+    };
     assert_eq!(
         says(totals.clone()),
         "29.3 % of the looks that were due were missed, most of them because the profiler got no processor: the machine is busy; \
@@ -166,7 +172,10 @@ fn locks_are_called_what_they_are() {
         profile.lock_label(&profile.locks[id.index()])
     };
     assert_eq!(label("dict", 16, "cache at app.py:31"), "dict `cache` at app.py:31");
-    assert_eq!(label("threading.Lock", 32, "q.mutex in worker()"), "threading.Lock `q.mutex` in worker()");
+    assert_eq!(
+        label("threading.Lock", 32, "q.mutex in worker()"),
+        "threading.Lock `q.mutex` in worker()"
+    );
     assert_eq!(label("threading.RLock", 48, "app.lock"), "threading.RLock `app.lock`");
     assert_eq!(label("object:dict", 16, "cache at app.py:31"), "dict `cache` at app.py:31");
     assert_eq!(label("list", 0xabc, ""), "list 0xabc", "of a recording of version 1");
@@ -214,8 +223,11 @@ fn memory_is_told_by_line() {
 
 #[test]
 fn changes_are_parts_of_a_whole() {
-    let before =
-        of(header(), totals(), &[("f", Activity::RUNNING, None, 100), ("g", Activity::RUNNING, None, 100)]);
+    let before = of(
+        header(),
+        totals(),
+        &[("f", Activity::RUNNING, None, 100), ("g", Activity::RUNNING, None, 100)],
+    );
     let after = of(
         header(),
         totals(),
@@ -225,8 +237,10 @@ fn changes_are_parts_of_a_whole() {
             ("n", Activity::RUNNING, None, 1000),
         ],
     );
-    let found: Vec<(String, f64, f64)> =
-        changes(&before, &after, By::Function).into_iter().map(|c| (c.name, c.before, c.after)).collect();
+    let found: Vec<(String, f64, f64)> = changes(&before, &after, By::Function)
+        .into_iter()
+        .map(|c| (c.name, c.before, c.after))
+        .collect();
     let told = [("f", 0.5, 0.25), ("n", 0.0, 0.25), ("g", 0.5, 0.5)];
     assert_eq!(found, told.map(|(n, b, a)| (n.to_string(), b, a)));
     let lines = changes(&before, &after, By::Line);

@@ -1,5 +1,6 @@
-//! The flame graph's page in a real browser: it draws every frame, finds, zooms and turns by keyboard, asks for nothing, complains of
-//! nothing, whatever functions are called and however many there are.
+//! The flame graph's page in a real browser: it draws every frame, finds, zooms and turns by
+//! keyboard, asks for nothing, complains of nothing, whatever functions are called and however many
+//! there are.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 #[path = "common/browser.rs"]
@@ -37,8 +38,8 @@ const OTHER: &str = "waiting for threading.Lock 0x7f0000002000";
 fn a_page_shows_finds_zooms_and_turns() {
     let (_dir, file) = known();
     let mut page = Page::open(&file, 1400, "light");
-    // Every frame of every stack, as wide as its share: of 50 looks 19 wait for the cache, 5 for the other lock, 3 for the GIL, 2 are stopped,
-    // 10 spin, 1 collects, 10 are in the system.
+    // Every frame of every stack, as wide as its share: of 50 looks 19 wait for the cache, 5 for
+    // the other lock, 3 for the GIL, 2 are stopped, 10 spin, 1 collects, 10 are in the system.
     let all = named(&[
         ("all", 1000),
         ("<module>", 1000),
@@ -101,7 +102,9 @@ fn a_page_shows_finds_zooms_and_turns() {
     // Callers: leaves first.
     page.press("i");
     let turned = page.boxes();
-    for (name, share) in [(CACHE, 380), ("spin", 200), ("<GC>", 20), ("in a system call or idle", 200)] {
+    for (name, share) in
+        [(CACHE, 380), ("spin", 200), ("<GC>", 20), ("in a system call or idle", 200)]
+    {
         assert!(turned.contains(&(name.into(), share)), "{name} in {turned:?}");
     }
     page.press("i");
@@ -135,7 +138,8 @@ fn a_page_is_asked_by_activity_thread_and_lock() {
     assert_eq!(page.text("detail"), "3.04 s of thread time, 3040 samples");
     page.choose("thread", "3");
     assert_eq!(page.text("detail"), "380 ms of thread time, 380 samples");
-    let one = [("all", 1000), ("<module>", 1000), ("Worker.run", 1000), ("put", 1000), (CACHE, 1000)];
+    let one =
+        [("all", 1000), ("<module>", 1000), ("Worker.run", 1000), ("put", 1000), (CACHE, 1000)];
     assert_eq!(page.boxes(), named(&one));
     for (id, value) in [("lock", "-1"), ("thread", "-1"), ("activity", "2")] {
         page.choose(id, value);
@@ -174,7 +178,10 @@ fn two_profiles_show_what_changed() {
     let hue = |name: &str| colours[name].as_str().unwrap().to_string();
     assert!(hue("spin").starts_with("hsl(4 "), "more is red: {colours}");
     assert!(hue("put").starts_with("hsl(214 "), "less is blue: {colours}");
-    assert!(page.text("findings").contains("spin (app.py:1): 50.0 % of all before, 75.0 % after (+25.0)"));
+    assert!(
+        page.text("findings")
+            .contains("spin (app.py:1): 50.0 % of all before, 75.0 % after (+25.0)")
+    );
     page.press("b");
     assert_eq!(page.boxes(), named(&[("all", 1000), ("spin", 500), ("put", 500)]));
     page.is_content(&file);

@@ -17,7 +17,8 @@ use ungil_profile::*;
 fn by_thread(profile: &Profile) -> HashMap<String, u64> {
     let mut sums = HashMap::new();
     for (key, weight) in &profile.rows {
-        *sums.entry(profile.thread_label(&profile.threads[key.thread.index()])).or_default() += weight.weight;
+        *sums.entry(profile.thread_label(&profile.threads[key.thread.index()])).or_default() +=
+            weight.weight;
     }
     sums.retain(|_, w| *w > 0);
     sums
@@ -27,7 +28,8 @@ fn numbers(value: &Value) -> Vec<u64> {
     value.as_array().unwrap().iter().map(|v| v.as_u64().unwrap()).collect()
 }
 
-/// What speedscope's import demands of a file of sampled profiles, as the page its `$schema` names describes it.
+/// What speedscope's import demands of a file of sampled profiles, as the page its `$schema` names
+/// describes it.
 fn speedscope_rules() -> Value {
     let units = ["none", "nanoseconds", "microseconds", "milliseconds", "seconds", "bytes"];
     let frame = json!({
@@ -75,9 +77,11 @@ fn speedscope_holds(known: &Known, timed: bool) {
     let frames = file["shared"]["frames"].as_array().unwrap();
     let mut sums = HashMap::new();
     for thread in file["profiles"].as_array().unwrap() {
-        let (samples, weights) = (thread["samples"].as_array().unwrap(), numbers(&thread["weights"]));
+        let (samples, weights) =
+            (thread["samples"].as_array().unwrap(), numbers(&thread["weights"]));
         assert_eq!(samples.len(), weights.len());
-        let (start, end) = (thread["startValue"].as_u64().unwrap(), thread["endValue"].as_u64().unwrap());
+        let (start, end) =
+            (thread["startValue"].as_u64().unwrap(), thread["endValue"].as_u64().unwrap());
         assert_eq!(end - start, weights.iter().sum::<u64>());
         let sum: &mut u64 = sums.entry(thread["name"].as_str().unwrap().to_string()).or_default();
         for (stack, weight) in samples.iter().zip(weights) {
@@ -136,7 +140,8 @@ fn pprof_holds(known: &Known) {
         assert_eq!(places, told);
         assert_eq!(sample.value, [weight.samples as i64, weight.weight as i64]);
         let label = |name: &str| sample.label.iter().find(|l| text(l.key) == name);
-        *threads.entry(text(label("thread").unwrap().str).to_string()).or_default() += weight.weight;
+        *threads.entry(text(label("thread").unwrap().str).to_string()).or_default() +=
+            weight.weight;
         assert_eq!(label("activity").map(|l| text(l.str)), Some(key.activity.description()));
         assert_eq!(label("lock").is_some(), key.lock.is_some());
         assert_eq!(label("holder").is_some(), key.holder.is_some());
@@ -155,7 +160,8 @@ fn collapsed_holds(known: &Known) {
     for line in text.lines() {
         let (stack, weight) = line.rsplit_once(' ').unwrap();
         assert!(seen.insert(stack.to_string()), "twice: {stack}");
-        *sums.entry(stack.split(';').next().unwrap().into()).or_default() += weight.parse::<u64>().unwrap();
+        *sums.entry(stack.split(';').next().unwrap().into()).or_default() +=
+            weight.parse::<u64>().unwrap();
     }
     sums.retain(|_, w| *w > 0);
     assert_eq!(sums, by_thread(known.profile()));
@@ -169,8 +175,11 @@ fn firefox_holds(known: &Known, timed: bool) {
     let mut samples = 0;
     for thread in file["threads"].as_array().unwrap() {
         let length = |table: &str| thread[table]["length"].as_u64().unwrap();
-        let strings =
-            thread["stringArray"].as_array().or(file["shared"]["stringArray"].as_array()).unwrap().len();
+        let strings = thread["stringArray"]
+            .as_array()
+            .or(file["shared"]["stringArray"].as_array())
+            .unwrap()
+            .len();
         for (table, column, bound) in [
             ("stackTable", "frame", length("frameTable")),
             ("frameTable", "func", length("funcTable")),
@@ -180,7 +189,8 @@ fn firefox_holds(known: &Known, timed: bool) {
             ("markers", "name", strings as u64),
             ("markers", "category", categories),
         ] {
-            let column = thread[table][column].as_array().unwrap_or_else(|| panic!("{table}.{column}"));
+            let column =
+                thread[table][column].as_array().unwrap_or_else(|| panic!("{table}.{column}"));
             assert!(column.iter().filter_map(Value::as_u64).all(|i| i < bound), "{table}");
         }
         samples += numbers(&thread["samples"]["weight"]).iter().sum::<u64>();
@@ -240,17 +250,20 @@ fn firefox_has_waits_and_pauses_as_markers() {
     let file = known.json(Format::Firefox, true);
     let mut found: HashMap<String, Vec<f64>> = HashMap::new();
     for thread in file["threads"].as_array().unwrap() {
-        let strings = thread["stringArray"].as_array().or(file["shared"]["stringArray"].as_array()).unwrap();
+        let strings =
+            thread["stringArray"].as_array().or(file["shared"]["stringArray"].as_array()).unwrap();
         let text = |v: &Value| strings[v.as_u64().unwrap() as usize].as_str().unwrap().to_string();
         let markers = &thread["markers"];
         for i in 0..markers["length"].as_u64().unwrap() as usize {
             let data = &markers["data"][i];
             let what = data["what"].as_str().map_or_else(|| text(&data["what"]), String::from);
-            let length = markers["endTime"][i].as_f64().unwrap() - markers["startTime"][i].as_f64().unwrap();
+            let length =
+                markers["endTime"][i].as_f64().unwrap() - markers["startTime"][i].as_f64().unwrap();
             found.entry(format!("{}: {what}", text(&markers["name"][i]))).or_default().push(length);
         }
     }
-    let lengths = |name: &str| found.get(name).unwrap_or_else(|| panic!("no {name} in {:?}", found.keys()));
+    let lengths =
+        |name: &str| found.get(name).unwrap_or_else(|| panic!("no {name} in {:?}", found.keys()));
     let waits = lengths("waits for a lock: dict `cache` at app.py:31");
     assert_eq!(waits.len(), 8 * 20);
     // The first wait begins before the clock: it is a look shorter.

@@ -158,7 +158,9 @@ fn a_small_file_cannot_define_much() {
     let mut bytes = record(&[]).0;
     bytes.truncate(first_block(&bytes));
     let mut definitions = Vec::new();
-    for fields in [&[2 << 3 | 4, 1, u64::from(b'f')][..], &[3 << 3 | 4, 1, 1, 1, 0], &[4 << 3 | 4, 0, 1]] {
+    for fields in
+        [&[2 << 3 | 4, 1, u64::from(b'f')][..], &[3 << 3 | 4, 1, 1, 1, 0], &[4 << 3 | 4, 0, 1]]
+    {
         fields.iter().for_each(|n| varint(&mut definitions, *n));
     }
     block(&mut bytes, &definitions);
@@ -225,7 +227,8 @@ fn a_full_disk_ends_the_recording_and_not_the_profile() {
     struct Full(usize);
     impl std::io::Write for Full {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0 = self.0.checked_sub(bytes.len()).ok_or_else(|| std::io::Error::other("full"))?;
+            self.0 =
+                self.0.checked_sub(bytes.len()).ok_or_else(|| std::io::Error::other("full"))?;
             Ok(bytes.len())
         }
         fn flush(&mut self) -> std::io::Result<()> {
@@ -250,13 +253,26 @@ fn tables_have_bounds_and_weights_are_kept() {
         let stack = b.stack(StackId::EMPTY, frame);
         let lock = Some(b.lock(7, n.into(), "dict", ""));
         let activity = Activity::LOCK;
-        b.sample(Sample { at_ns: n.into(), weight: 2, thread, stack, activity, lock, holder: Some(frame) });
+        b.sample(Sample {
+            at_ns: n.into(),
+            weight: 2,
+            thread,
+            stack,
+            activity,
+            lock,
+            holder: Some(frame),
+        });
     }
     let profile = b.finish(Totals::default()).profile;
     assert_eq!(profile.total(), Weight { samples: 500, weight: 1000 });
     assert!(profile.totals.left_out > 0);
     let slack = 8;
-    assert!(profile.functions.len() <= limits.names + slack && profile.frames.len() <= limits.names + slack);
-    assert!(profile.stacks.len() <= limits.stacks + slack && profile.rows.len() <= limits.rows + slack);
+    assert!(
+        profile.functions.len() <= limits.names + slack
+            && profile.frames.len() <= limits.names + slack
+    );
+    assert!(
+        profile.stacks.len() <= limits.stacks + slack && profile.rows.len() <= limits.rows + slack
+    );
     assert!(profile.threads.len() <= limits.threads + 1 && profile.locks.len() <= limits.names + 1);
 }

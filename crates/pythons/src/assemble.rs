@@ -1,9 +1,9 @@
 //! Runs `assemble.py`, which makes an interpreter out of PyPI and Debian packages.
 //!
-//! The recipe is a Python script because most of it is Python's own business (unpacking wheels, rewriting
-//! `_sysconfigdata`), and a machine with pip has a Python. This side finds that Python, passes on what the script says,
-//! and holds its standard input open: when this process is gone, however it went, the script reads the end of it,
-//! stops its tools and clears away what it made.
+//! The recipe is a Python script because most of it is Python's own business (unpacking wheels,
+//! rewriting `_sysconfigdata`), and a machine with pip has a Python. This side finds that Python,
+//! passes on what the script says, and holds its standard input open: when this process is gone,
+//! however it went, the script reads the end of it, stops its tools and clears away what it made.
 
 use crate::child::last_line;
 use crate::find::find;
@@ -28,10 +28,12 @@ pub(crate) fn knows(name: &str) -> bool {
     RECIPES.contains(&name)
 }
 
-/// Returns what `ungil pythons install` is to be given to get what was asked for, and whether that needs uv. `None` where it is
-/// not known to work: a version newer than the recipes may not exist.
+/// Returns what `ungil pythons install` is to be given to get what was asked for, and whether that
+/// needs uv. `None` where it is not known to work: a version newer than the recipes may not exist.
 pub(crate) fn installable(wanted: &Spec) -> Option<(String, bool)> {
-    let Spec::Version { implementation: Implementation::CPython, major, minor, free_threaded, .. } = wanted
+    let Spec::Version {
+        implementation: Implementation::CPython, major, minor, free_threaded, ..
+    } = wanted
     else {
         return None;
     };
@@ -49,8 +51,11 @@ pub(crate) fn installable(wanted: &Spec) -> Option<(String, bool)> {
 
 /// Runs the recipe in the staging folder and says where the interpreter is there.
 pub(crate) fn install(job: &Job, say: &mut dyn FnMut(&str)) -> Result<PathBuf, Error> {
-    let failed =
-        |why: String, help: &str| Error::Assemble { spec: job.name.to_owned(), why, help: help.to_owned() };
+    let failed = |why: String, help: &str| Error::Assemble {
+        spec: job.name.to_owned(),
+        why,
+        help: help.to_owned(),
+    };
     let python = python(job).ok_or_else(|| {
         failed(
             "it takes a Python 3.9 or newer, and there is none".to_owned(),
@@ -61,10 +66,12 @@ pub(crate) fn install(job: &Job, say: &mut dyn FnMut(&str)) -> Result<PathBuf, E
     let script = job.staging.path().join("assemble.py");
     fs::write(&script, SCRIPT).map_err(|source| folder(&script, source))?;
     let made = job.staging.path().join("made");
-    let unstarted =
-        |error: std::io::Error| failed(format!("{}: {error}", python.display()), "check that Python");
-    let path = std::env::join_paths(&job.search.path)
-        .map_err(|error| failed(error.to_string(), "take the directory with a colon off the search path"))?;
+    let unstarted = |error: std::io::Error| {
+        failed(format!("{}: {error}", python.display()), "check that Python")
+    };
+    let path = std::env::join_paths(&job.search.path).map_err(|error| {
+        failed(error.to_string(), "take the directory with a colon off the search path")
+    })?;
     let mut child = Command::new(&python)
         .args(["-B", "-E"])
         .arg(&script)
@@ -94,7 +101,8 @@ pub(crate) fn install(job: &Job, say: &mut dyn FnMut(&str)) -> Result<PathBuf, E
             _ => {}
         }
     }
-    // `child` still holds the other end of its standard input, and `wait` would close it: only now, when it is done.
+    // `child` still holds the other end of its standard input, and `wait` would close it: only now,
+    // when it is done.
     let status = child.wait().map_err(unstarted)?;
     let errors = errors.join().unwrap_or_default();
     if status.success() {
@@ -119,6 +127,7 @@ fn python(job: &Job) -> Option<PathBuf> {
             found.implementation == Implementation::CPython && found.version.series() >= (3, 9)
         })
     };
-    let first = ["python3", "python"].iter().filter_map(|name| job.search.command(name)).find(suits);
+    let first =
+        ["python3", "python"].iter().filter_map(|name| job.search.command(name)).find(suits);
     first.or_else(|| find(job.search).into_iter().map(|found| found.executable).find(suits))
 }

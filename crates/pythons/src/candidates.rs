@@ -1,8 +1,9 @@
 //! Which files may be interpreters: from folders to paths, nothing run yet.
 //!
-//! The same interpreter is reachable by many names (`python`, `python3`, `python3.14`, `/bin` and `/usr/bin`, a link in
-//! `~/.local/bin`), and starting one costs tens of milliseconds, so names are folded together before anything runs.
-//! Places that know their origin come before `$PATH`, on which the same files are often found again.
+//! The same interpreter is reachable by many names (`python`, `python3`, `python3.14`, `/bin` and
+//! `/usr/bin`, a link in `~/.local/bin`), and starting one costs tens of milliseconds, so names are
+//! folded together before anything runs. Places that know their origin come before `$PATH`, on
+//! which the same files are often found again.
 
 use crate::find::Rejected;
 use crate::inspect::is_executable;
@@ -19,7 +20,8 @@ pub(crate) struct Candidate {
     pub(crate) origin: Origin,
 }
 
-/// Every file worth running, once each, best origin first; and what was named or looks like one and cannot be.
+/// Every file worth running, once each, best origin first; and what was named or looks like one and
+/// cannot be.
 pub(crate) fn candidates(search: &Search) -> (Vec<Candidate>, Vec<Rejected>) {
     let mut found = Collector::default();
     for entry in &search.environment {
@@ -70,10 +72,12 @@ impl Collector {
         }
     }
 
-    /// A folder of installations: `DIR/NAME/bin/python*`. A name with a dot before it is an installation under way.
+    /// A folder of installations: `DIR/NAME/bin/python*`. A name with a dot before it is an
+    /// installation under way.
     fn prefixes_in(&mut self, dir: &Path, origin: Origin) {
         for prefix in sorted_entries(dir) {
-            let hidden = prefix.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+            let hidden =
+                prefix.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
             if !hidden && prefix.is_dir() {
                 self.bin(&prefix.join("bin"), origin);
             }
@@ -89,7 +93,9 @@ impl Collector {
     }
 
     fn add(&mut self, file: &Path, origin: Origin) {
-        let Ok(real) = file.canonicalize() else { return self.reject(file, "a link that leads nowhere") };
+        let Ok(real) = file.canonicalize() else {
+            return self.reject(file, "a link that leads nowhere");
+        };
         if real.is_dir() {
             return;
         }
@@ -100,9 +106,10 @@ impl Collector {
         match self.known.get(&(real.clone(), venv_of(file))) {
             Some(&at) => {
                 let before = &mut self.candidates[at];
-                // python3.14 still means the same after an upgrade of python3; so the fuller name stands for both.
-                let fuller =
-                    before.path.parent() == file.parent() && name_length(file) > name_length(&before.path);
+                // python3.14 still means the same after an upgrade of python3; so the fuller name
+                // stands for both.
+                let fuller = before.path.parent() == file.parent()
+                    && name_length(file) > name_length(&before.path);
                 if fuller {
                     before.path = candidate.path;
                 }
@@ -131,7 +138,8 @@ fn sorted_entries(dir: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// `python`, `python3`, `python3.14t`, `pypy3.11`, `graalpy`: not `python3-config`, `pythonw` or `python-argcomplete`.
+/// `python`, `python3`, `python3.14t`, `pypy3.11`, `graalpy`: not `python3-config`, `pythonw` or
+/// `python-argcomplete`.
 fn is_python_name(name: &str) -> bool {
     ["python", "pypy", "graalpy"].iter().filter_map(|stem| name.strip_prefix(stem)).any(|rest| {
         let version = rest.trim_end_matches(['t', 'd']);
@@ -141,8 +149,9 @@ fn is_python_name(name: &str) -> bool {
     })
 }
 
-/// The pyenv root whose shims this directory of `$PATH` holds. A shim is a script that looks up, at every start, which
-/// version the working directory wants: no interpreter, and it fails for all but one of its names.
+/// The pyenv root whose shims this directory of `$PATH` holds. A shim is a script that looks up, at
+/// every start, which version the working directory wants: no interpreter, and it fails for all but
+/// one of its names.
 pub(crate) fn root_of_shims(dir: &Path) -> Option<PathBuf> {
     if dir.file_name()? != "shims" {
         return None;
@@ -152,8 +161,9 @@ pub(crate) fn root_of_shims(dir: &Path) -> Option<PathBuf> {
         return Some(root.to_owned());
     }
     let mut head = String::new();
-    let shim =
-        sorted_entries(dir).into_iter().find(|file| file.file_name().is_some_and(|n| n == "python"))?;
+    let shim = sorted_entries(dir)
+        .into_iter()
+        .find(|file| file.file_name().is_some_and(|n| n == "python"))?;
     std::fs::File::open(shim).ok()?.take(4096).read_to_string(&mut head).ok()?;
     let line = head.lines().find_map(|line| line.trim().strip_prefix("export PYENV_ROOT="))?;
     Some(PathBuf::from(line.trim_matches('"')))

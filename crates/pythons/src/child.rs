@@ -1,9 +1,9 @@
 //! Runs a program that may be anything, and never waits or reads for longer than it was told to.
 //!
-//! A file called python3 may be a script that asks a question, a shim that starts a daemon, or `yes`. So the child
-//! gets a process group of its own, all of which is killed at the end whatever happened; its output is read only up
-//! to a limit; and the clock runs over the reading too, since a grandchild can keep the pipe open when the child is
-//! gone.
+//! A file called python3 may be a script that asks a question, a shim that starts a daemon, or
+//! `yes`. So the child gets a process group of its own, all of which is killed at the end whatever
+//! happened; its output is read only up to a limit; and the clock runs over the reading too, since
+//! a grandchild can keep the pipe open when the child is gone.
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::io::{self, Read};
@@ -78,8 +78,8 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> io::Result<Outcome>
     }
 }
 
-/// A script that another thread has just written may still be open for writing in a child forked in between; that
-/// passes in moments, and is no reason to call the script broken.
+/// A script that another thread has just written may still be open for writing in a child forked in
+/// between; that passes in moments, and is no reason to call the script broken.
 fn spawn(command: &mut Command) -> io::Result<Child> {
     for _ in 0..50 {
         match command.spawn() {

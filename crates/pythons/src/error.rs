@@ -1,10 +1,12 @@
 //! What can go wrong with an interpreter, each said as what, why and what to do.
 //!
-//! The three lines live next to each other per error, so that a new one cannot be added without its help.
+//! The three lines live next to each other per error, so that a new one cannot be added without its
+//! help.
 
 use std::path::PathBuf;
 
-/// An error of this room. `Display` is the *what*, [`Error::why`] and [`Error::help`] the other two lines.
+/// An error of this room. `Display` is the *what*, [`Error::why`] and [`Error::help`] the other two
+/// lines.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -144,7 +146,9 @@ impl Error {
         match self {
             Error::NotFound { have, nearest, silent, .. } => {
                 let found = match nearest {
-                    Some(nearest) => format!("there is {}; the nearest is {nearest}", have.join(", ")),
+                    Some(nearest) => {
+                        format!("there is {}; the nearest is {nearest}", have.join(", "))
+                    }
                     None if have.is_empty() => "no interpreter at all was found".to_owned(),
                     None => format!("there is {}", have.join(", ")),
                 };
@@ -152,17 +156,27 @@ impl Error {
                     [] => found,
                     [one] => format!("{found}; {} did not answer in time", one.display()),
                     [one, rest @ ..] => {
-                        format!("{found}; {} and {} more did not answer in time", one.display(), rest.len())
+                        format!(
+                            "{found}; {} and {} more did not answer in time",
+                            one.display(),
+                            rest.len()
+                        )
                     }
                 }
             }
-            Error::NoPair { have, .. } if have.is_empty() => "no interpreter at all was found".to_owned(),
+            Error::NoPair { have, .. } if have.is_empty() => {
+                "no interpreter at all was found".to_owned()
+            }
             Error::NoPair { have, .. } => format!("there is {}", have.join(", ")),
             Error::Missing { .. } => "no such file or directory".to_owned(),
             Error::NoInterpreterIn { .. } => "it has neither bin/python3 nor bin/python".to_owned(),
-            Error::NotExecutable { .. } => "its mode has no execute bit, or it is no file".to_owned(),
+            Error::NotExecutable { .. } => {
+                "its mode has no execute bit, or it is no file".to_owned()
+            }
             Error::Unrunnable { source, .. } | Error::Folder { source, .. } => source.to_string(),
-            Error::Failed { status, said, .. } if said.is_empty() => format!("it ended with {status}"),
+            Error::Failed { status, said, .. } if said.is_empty() => {
+                format!("it ended with {status}")
+            }
             Error::Failed { status, said, .. } => format!("it ended with {status}: {said}"),
             Error::NotPython { said, .. } if said.is_empty() => "it printed nothing".to_owned(),
             Error::NotPython { said, .. } => format!("it printed '{said}'"),

@@ -1,7 +1,8 @@
 //! Every interpreter of this machine, best first.
 //!
-//! Each candidate is asked by running it, a few at a time: one that hangs costs its time limit once, beside the others
-//! and not before them. What could not be used is named with the reason, never dropped in silence.
+//! Each candidate is asked by running it, a few at a time: one that hangs costs its time limit
+//! once, beside the others and not before them. What could not be used is named with the reason,
+//! never dropped in silence.
 
 use crate::candidates::{Candidate, candidates};
 use crate::probe::probe;
@@ -14,7 +15,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// More would make the probes fight for the cores they are timed on; one that hangs takes up one of them.
+/// More would make the probes fight for the cores they are timed on; one that hangs takes up one of
+/// them.
 const AT_ONCE: usize = 4;
 
 /// A file that looked like an interpreter and is of no use.
@@ -33,12 +35,14 @@ pub struct Survey {
     pub interpreters: Vec<Interpreter>,
     /// What does not, with the reason.
     pub rejected: Vec<Rejected>,
-    /// Those of them that did not answer within the time limit: on a busy machine they may be what is asked for.
+    /// Those of them that did not answer within the time limit: on a busy machine they may be what
+    /// is asked for.
     #[serde(skip)]
     pub(crate) silent: Vec<Candidate>,
 }
 
-/// Every distinct interpreter, best first: CPython before others, releases before pre-releases, newer before older.
+/// Every distinct interpreter, best first: CPython before others, releases before pre-releases,
+/// newer before older.
 pub fn find(search: &Search) -> Vec<Interpreter> {
     survey(search).interpreters
 }
@@ -52,7 +56,9 @@ pub fn survey(search: &Search) -> Survey {
     for (candidate, answer) in ask_all(&candidates, search) {
         match answer {
             // In the candidates' order: of a wrapper and what it starts, the better origin stays.
-            Ok(found) if known.insert((found.real.clone(), found.venv.clone())) => interpreters.push(found),
+            Ok(found) if known.insert((found.real.clone(), found.venv.clone())) => {
+                interpreters.push(found)
+            }
             Ok(_) => {}
             Err(error) => {
                 rejected.push(Rejected { path: candidate.path.clone(), why: error.why() });
@@ -80,7 +86,8 @@ fn ask_all(candidates: &[Candidate], search: &Search) -> Vec<(Candidate, Answer)
                     candidates.get(at).map(|candidate| (at, candidate))
                 } {
                     let answer = probe(&candidate.path, candidate.origin, search.time_limit);
-                    let mut answers = answers.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                    let mut answers =
+                        answers.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
                     answers.push((at, candidate.clone(), answer));
                 }
             });
@@ -91,7 +98,8 @@ fn ask_all(candidates: &[Candidate], search: &Search) -> Vec<(Candidate, Answer)
     answers.into_iter().map(|(_, candidate, answer)| (candidate, answer)).collect()
 }
 
-/// Smallest first: the order in which interpreters are listed, and in which one is chosen where several would do.
+/// Smallest first: the order in which interpreters are listed, and in which one is chosen where
+/// several would do.
 fn rank(i: &Interpreter) -> impl Ord + use<> {
     (
         i.implementation,

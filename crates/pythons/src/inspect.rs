@@ -7,13 +7,15 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Somebody named this one, so it is given longer than a file that only happens to be called python.
+/// Somebody named this one, so it is given longer than a file that only happens to be called
+/// python.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Runs what is at `path` once and says what it is. A venv or a prefix stands for the interpreter in its `bin`.
+/// Runs what is at `path` once and says what it is. A venv or a prefix stands for the interpreter
+/// in its `bin`.
 ///
-/// A pyenv shim is seen through: it would start a shell and pyenv before every run, and mean another version in another
-/// directory.
+/// A pyenv shim is seen through: it would start a shell and pyenv before every run, and mean
+/// another version in another directory.
 pub fn inspect(path: &Path, origin: Origin) -> Result<Interpreter, Error> {
     let file = executable_at(path)?;
     let found = probe(&file, origin, PATIENCE)?;
@@ -23,11 +25,12 @@ pub fn inspect(path: &Path, origin: Origin) -> Result<Interpreter, Error> {
     Ok(found)
 }
 
-/// The executable a path stands for, absolute, so that it still means the same in another working directory. Links
-/// are not followed: a venv's link is the venv.
+/// The executable a path stands for, absolute, so that it still means the same in another working
+/// directory. Links are not followed: a venv's link is the venv.
 pub(crate) fn executable_at(path: &Path) -> Result<PathBuf, Error> {
     let named = || path.to_owned();
-    let absolute = std::path::absolute(path).map_err(|source| Error::Unrunnable { path: named(), source })?;
+    let absolute =
+        std::path::absolute(path).map_err(|source| Error::Unrunnable { path: named(), source })?;
     let metadata = absolute.metadata().map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Error::Missing { path: named() },
         _ => Error::Unrunnable { path: named(), source: error },

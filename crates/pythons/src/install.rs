@@ -1,7 +1,8 @@
 //! Gets an interpreter that is missing, and leaves either all of it or nothing.
 //!
-//! However it is made, it is made in a staging folder that `find` does not look into, run there, and moved to its place
-//! by one rename. So an install can be cut off anywhere. Run again, it finds what it made and does nothing.
+//! However it is made, it is made in a staging folder that `find` does not look into, run there,
+//! and moved to its place by one rename. So an install can be cut off anywhere. Run again, it finds
+//! what it made and does nothing.
 
 use crate::find::find;
 use crate::inspect::inspect;
@@ -36,8 +37,8 @@ pub fn installed_dir(search: &Search) -> PathBuf {
     search.own.clone()
 }
 
-/// Installs what `spec` names (`3.14t`, `3.15`, with uv also `3.14.2`, `pypy3.11`) into [`installed_dir`]. Each step
-/// that takes time is said in a line before it.
+/// Installs what `spec` names (`3.14t`, `3.15`, with uv also `3.14.2`, `pypy3.11`) into
+/// [`installed_dir`]. Each step that takes time is said in a line before it.
 pub fn install(
     spec: &str,
     search: &Search,
@@ -52,7 +53,8 @@ pub fn install(
     };
     if !installable {
         let why = "it is not a version such as 3.14 or 3.14t".to_owned();
-        let help = format!("name one of {}, or with uv another version", assemble::RECIPES.join(", "));
+        let help =
+            format!("name one of {}, or with uv another version", assemble::RECIPES.join(", "));
         return Err(Error::NoRecipe { spec: spec.to_owned(), why, help });
     }
     if let Some(interpreter) = installed(&wanted, search) {
@@ -85,12 +87,17 @@ pub(crate) struct Job<'a> {
 }
 
 fn installed(wanted: &Spec, search: &Search) -> Option<Interpreter> {
-    let own = Search { own: search.own.clone(), time_limit: search.time_limit, ..Search::default() };
+    let own =
+        Search { own: search.own.clone(), time_limit: search.time_limit, ..Search::default() };
     find(&own).into_iter().find(|i| wanted.matches(i))
 }
 
 /// Returns the uv to use, if any, or says why there is no way to install it here.
-fn refuse_unless_possible(wanted: &Spec, search: &Search, how: Installer) -> Result<Option<PathBuf>, Error> {
+fn refuse_unless_possible(
+    wanted: &Spec,
+    search: &Search,
+    how: Installer,
+) -> Result<Option<PathBuf>, Error> {
     let name = wanted.to_string();
     let there = search.command("uv");
     let uv = there.clone().filter(|_| how != Installer::Assemble);
@@ -109,8 +116,11 @@ fn refuse_unless_possible(wanted: &Spec, search: &Search, how: Installer) -> Res
         "leave --with away, and uv is asked for it".to_owned()
     } else {
         let is_other = matches!(wanted, Spec::Version { implementation, .. } if *implementation != Implementation::CPython);
-        let uv_too =
-            if is_other || assemble::installable(wanted).is_some() { "put uv on the PATH, or " } else { "" };
+        let uv_too = if is_other || assemble::installable(wanted).is_some() {
+            "put uv on the PATH, or "
+        } else {
+            ""
+        };
         format!(
             "{uv_too}install it by other means and add its folder to $UNGIL_PYTHONS: --python {name} finds it there"
         )
@@ -139,11 +149,13 @@ fn make(
     assemble::install(job, say)
 }
 
-/// Moves what was made to its place and runs it there. If it does not answer as it should, it does not stay.
+/// Moves what was made to its place and runs it there. If it does not answer as it should, it does
+/// not stay.
 fn settle(job: &Job, wanted: &Spec, made: &Path) -> Result<Interpreter, Error> {
     let folder = |source| Error::Folder { path: job.target.clone(), source };
     if job.target.symlink_metadata().is_ok() {
-        // Not running, or it would have been found: whatever it is, it goes away with the staging folder.
+        // Not running, or it would have been found: whatever it is, it goes away with the staging
+        // folder.
         fs::rename(&job.target, job.staging.path().join("before")).map_err(folder)?;
     }
     fs::rename(made, &job.target).map_err(folder)?;

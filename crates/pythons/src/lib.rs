@@ -1,8 +1,9 @@
 //! Which Pythons are here, what each is, and getting one that is missing.
 //!
-//! Everything ungil says rests on knowing exactly which interpreter ran: its version, whether it can run without the
-//! GIL, and how it was compiled. This room finds interpreters, asks each one (by running it: the file name proves
-//! nothing), pairs a GIL build with its free-threaded twin, and installs what is missing. It measures nothing.
+//! Everything ungil says rests on knowing exactly which interpreter ran: its version, whether it
+//! can run without the GIL, and how it was compiled. This room finds interpreters, asks each one
+//! (by running it: the file name proves nothing), pairs a GIL build with its free-threaded twin,
+//! and installs what is missing. It measures nothing.
 
 mod assemble;
 mod candidates;
@@ -31,7 +32,8 @@ use serde::{Deserialize, Serialize};
 pub use spec::Spec;
 use std::path::PathBuf;
 
-/// A Python version as `sys.version_info` gives it. Ordered as releases are: `3.15.0a1 < 3.15.0rc1 < 3.15.0`.
+/// A Python version as `sys.version_info` gives it. Ordered as releases are: `3.15.0a1 < 3.15.0rc1
+/// < 3.15.0`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Version {
     /// 3 in 3.14.2rc1.
@@ -59,7 +61,8 @@ pub enum Implementation {
     Other,
 }
 
-/// How an interpreter was compiled, as far as it says so itself (`sysconfig`); `None` where it does not.
+/// How an interpreter was compiled, as far as it says so itself (`sysconfig`); `None` where it does
+/// not.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Build {
     /// Compiler and its version, as in `platform.python_compiler()`.
@@ -70,7 +73,8 @@ pub struct Build {
     pub lto: Option<bool>,
     /// A debug build (`Py_DEBUG`).
     pub debug: Option<bool>,
-    /// The interpreter lives in a libpython of its own (`--enable-shared`), which costs a few per cent.
+    /// The interpreter lives in a libpython of its own (`--enable-shared`), which costs a few per
+    /// cent.
     #[serde(default)]
     pub shared: Option<bool>,
     /// The just-in-time compiler is compiled in (`sys._jit.is_available()`).
@@ -105,7 +109,8 @@ pub enum Origin {
 /// One interpreter, as it described itself when it was run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interpreter {
-    /// `3.14`, `3.14t`, `pypy3.11`, `graalpy3.12`: what a user types to mean it, and what an arm is called.
+    /// `3.14`, `3.14t`, `pypy3.11`, `graalpy3.12`: what a user types to mean it, and what an arm is
+    /// called.
     pub name: String,
     /// The executable to run (not resolved: a venv's link is the venv).
     pub executable: PathBuf,
@@ -115,7 +120,8 @@ pub struct Interpreter {
     pub version: Version,
     /// Which implementation.
     pub implementation: Implementation,
-    /// Compiled with `--disable-gil`: can run without the GIL (whether it does is an arm's setting).
+    /// Compiled with `--disable-gil`: can run without the GIL (whether it does is an arm's
+    /// setting).
     pub free_threaded: bool,
     /// How it was built.
     pub build: Build,
@@ -133,7 +139,7 @@ pub struct Pair {
     pub gil: Interpreter,
     /// The build that can run without.
     pub free_threaded: Interpreter,
-    /// In words, each way the two were built differently (version, compiler, PGO, LTO, debug, flags), since that
-    /// alone can be the difference measured. Empty for true twins.
+    /// In words, each way the two were built differently (version, compiler, PGO, LTO, debug,
+    /// flags), since that alone can be the difference measured. Empty for true twins.
     pub differences: Vec<String>,
 }

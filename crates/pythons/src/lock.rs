@@ -1,7 +1,8 @@
 //! One install at a time, and nothing left over from one that was cut off.
 //!
-//! The lock is the kernel's (flock), not a file that says so: it is gone with the process, however that ended. Whoever
-//! holds it knows that every staging folder it sees belongs to nobody any more, with no process id to trust.
+//! The lock is the kernel's (flock), not a file that says so: it is gone with the process, however
+//! that ended. Whoever holds it knows that every staging folder it sees belongs to nobody any more,
+//! with no process id to trust.
 
 use crate::Error;
 use rustix::fs::{FlockOperation, flock};
@@ -44,14 +45,16 @@ impl Held {
         Ok(Held { dir: dir.to_owned(), file })
     }
 
-    /// A fresh folder beside the target, on its file system, so that the last step is a rename. Removed when dropped.
+    /// A fresh folder beside the target, on its file system, so that the last step is a rename.
+    /// Removed when dropped.
     pub(crate) fn staging(&self, name: &str) -> Result<Staging, Error> {
         let path = self.dir.join(format!("{STAGING}{name}-{}", std::process::id()));
         fs::create_dir(&path).map_err(|source| Error::Folder { path: path.clone(), source })?;
         Ok(Staging { path })
     }
 
-    /// The lock, to be handed to a child: it then holds as long as the child lives, even if this process is killed.
+    /// The lock, to be handed to a child: it then holds as long as the child lives, even if this
+    /// process is killed.
     pub(crate) fn for_child(&self) -> io::Result<File> {
         self.file.try_clone()
     }

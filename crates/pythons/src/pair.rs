@@ -1,23 +1,30 @@
 //! A GIL build, its free-threaded twin, and in what else the two differ.
 //!
-//! To compare a build with the GIL to one without says something about the GIL only if nothing else differs. Two
-//! interpreters of one version may still be as far apart by compiler and optimisation as the GIL sets them; so the
-//! twin chosen is the one least different, and what difference is left is put in words.
+//! To compare a build with the GIL to one without says something about the GIL only if nothing else
+//! differs. Two interpreters of one version may still be as far apart by compiler and optimisation
+//! as the GIL sets them; so the twin chosen is the one least different, and what difference is left
+//! is put in words.
 
 use crate::find::find;
 use crate::resolve::names;
 use crate::{Error, Implementation, Interpreter, Pair, Search};
 use std::cmp::Reverse;
 
-/// Every GIL build with its best twin: newest series first, in a series the pair least different first.
+/// Every GIL build with its best twin: newest series first, in a series the pair least different
+/// first.
 ///
-/// A venv is no twin: what is installed in it differs from what is in the other. Nor is a debug build of a release.
+/// A venv is no twin: what is installed in it differs from what is in the other. Nor is a debug
+/// build of a release.
 pub fn pairs(interpreters: &[Interpreter]) -> Vec<Pair> {
     let gil = interpreters.iter().filter(|i| may_pair(i) && !i.free_threaded && i.venv.is_none());
     let mut pairs: Vec<Pair> = gil
         .filter_map(|gil| {
             let free_threaded = twin(gil, interpreters)?.clone();
-            Some(Pair { differences: differences(gil, &free_threaded), gil: gil.clone(), free_threaded })
+            Some(Pair {
+                differences: differences(gil, &free_threaded),
+                gil: gil.clone(),
+                free_threaded,
+            })
         })
         .collect();
     pairs.sort_by_key(rank);
@@ -30,8 +37,8 @@ fn rank(pair: &Pair) -> impl Ord + use<> {
     (Reverse(version.series()), pair.differences.len(), Reverse(version.clone()), pair.gil.origin)
 }
 
-/// The counterpart of an interpreter: the free-threaded build for a GIL build, and the other way round. Same series
-/// always; then the same micro, build, origin, and the newest.
+/// The counterpart of an interpreter: the free-threaded build for a GIL build, and the other way
+/// round. Same series always; then the same micro, build, origin, and the newest.
 pub fn twin<'a>(of: &Interpreter, among: &'a [Interpreter]) -> Option<&'a Interpreter> {
     if !may_pair(of) {
         return None;
@@ -39,16 +46,27 @@ pub fn twin<'a>(of: &Interpreter, among: &'a [Interpreter]) -> Option<&'a Interp
     among
         .iter()
         .filter(|i| {
-            may_pair(i) && i.free_threaded != of.free_threaded && i.version.series() == of.version.series()
+            may_pair(i)
+                && i.free_threaded != of.free_threaded
+                && i.version.series() == of.version.series()
         })
-        .filter(|i| i.venv.is_none() && (i.build.debug == Some(true)) == (of.build.debug == Some(true)))
+        .filter(|i| {
+            i.venv.is_none() && (i.build.debug == Some(true)) == (of.build.debug == Some(true))
+        })
         .min_by_key(|i| {
             let apart = differences(of, i).len();
-            (i.version != of.version, apart, i.origin != of.origin, Reverse(i.version.clone()), i.origin)
+            (
+                i.version != of.version,
+                apart,
+                i.origin != of.origin,
+                Reverse(i.version.clone()),
+                i.origin,
+            )
         })
 }
 
-/// The pair to compare where none was named: the newest GIL build that has a twin, releases before pre-releases.
+/// The pair to compare where none was named: the newest GIL build that has a twin, releases before
+/// pre-releases.
 pub fn default_pair(search: &Search) -> Result<Pair, Error> {
     let found = find(search);
     let mut pairs = pairs(&found);
@@ -56,13 +74,18 @@ pub fn default_pair(search: &Search) -> Result<Pair, Error> {
         let release = pair.gil.version.is_final() && pair.free_threaded.version.is_final();
         (!release, pair.gil.build.debug == Some(true)) // stable: the order of `pairs` stays within
     });
-    pairs.into_iter().next().ok_or_else(|| Error::NoPair { have: names(&found), install: missing(&found) })
+    pairs
+        .into_iter()
+        .next()
+        .ok_or_else(|| Error::NoPair { have: names(&found), install: missing(&found) })
 }
 
 /// What to install to have a pair: the other half of the newest that could have one, or both.
 fn missing(found: &[Interpreter]) -> Vec<String> {
-    let half =
-        found.iter().filter(|i| may_pair(i) && i.venv.is_none() && i.version.is_final()).find_map(|i| {
+    let half = found
+        .iter()
+        .filter(|i| may_pair(i) && i.venv.is_none() && i.version.is_final())
+        .find_map(|i| {
             let (major, minor) = i.version.series();
             let other = format!("{major}.{minor}{}", if i.free_threaded { "" } else { "t" });
             crate::assemble::knows(&other).then_some(other)
@@ -99,8 +122,9 @@ fn differences(gil: &Interpreter, free_threaded: &Interpreter) -> Vec<String> {
     for (what, a, b) in switches {
         compare(what, yes_no(a).to_owned(), yes_no(b).to_owned());
     }
-    // A JIT that is missing in the free-threaded build is the state of CPython, and not of how this one was built;
-    // but it is a difference measured all the same. One that cannot be asked is older than the JIT.
+    // A JIT that is missing in the free-threaded build is the state of CPython, and not of how this
+    // one was built; but it is a difference measured all the same. One that cannot be asked is
+    // older than the JIT.
     if a.jit == Some(true) || b.jit == Some(true) {
         compare("JIT", yes_no(a.jit).to_owned(), yes_no(b.jit).to_owned());
     }
@@ -118,8 +142,8 @@ fn yes_no(value: Option<bool>) -> &'static str {
     }
 }
 
-/// Only the flags that the other lacks: two lists of thirty flags side by side show nobody anything. Folders say
-/// where it was built, and not how.
+/// Only the flags that the other lacks: two lists of thirty flags side by side show nobody
+/// anything. Folders say where it was built, and not how.
 fn compare_flags(a: &str, b: &str, said: &mut Vec<String>) {
     let lacking = |these: &str, those: &str| -> Vec<String> {
         let mut flags: Vec<String> = Vec::new();
@@ -136,7 +160,8 @@ fn compare_flags(a: &str, b: &str, said: &mut Vec<String>) {
     };
     let (only_a, only_b) = (lacking(a, b), lacking(b, a));
     if !only_a.is_empty() || !only_b.is_empty() {
-        let words = |flags: Vec<String>| if flags.is_empty() { "none".to_owned() } else { flags.join(" ") };
+        let words =
+            |flags: Vec<String>| if flags.is_empty() { "none".to_owned() } else { flags.join(" ") };
         said.push(format!("compiler flags: {} against {}", words(only_a), words(only_b)));
     }
 }

@@ -1,7 +1,7 @@
 //! Asks an executable what it is: runs `probe.py` with it once and reads the answer.
 //!
-//! The file name proves nothing, so nothing is taken from it. What the probe prints comes from a stranger: it counts
-//! only if the marked line is there and parses.
+//! The file name proves nothing, so nothing is taken from it. What the probe prints comes from a
+//! stranger: it counts only if the marked line is there and parses.
 
 use crate::child::{self, Outcome, excerpt, last_line};
 use crate::{Build, Error, Implementation, Interpreter, Origin, Version};
@@ -40,12 +40,14 @@ pub(crate) fn probe(path: &Path, origin: Origin, limit: Duration) -> Result<Inte
         "graalpy" => Implementation::GraalPy,
         _ => Implementation::Other,
     };
-    let prefix = if implementation == Implementation::CPython { "" } else { answer.implementation.as_str() };
+    let prefix =
+        if implementation == Implementation::CPython { "" } else { answer.implementation.as_str() };
     let (major, minor) = answer.version.series();
     let t = if answer.free_threaded { "t" } else { "" };
     Ok(Interpreter {
         name: format!("{prefix}{major}.{minor}{t}"),
-        // A relative path would mean another file after a change of directory, and 3.14 warns of a venv named so.
+        // A relative path would mean another file after a change of directory, and 3.14 warns of a
+        // venv named so.
         executable: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
         real,
         version: answer.version,
@@ -60,23 +62,32 @@ pub(crate) fn probe(path: &Path, origin: Origin, limit: Duration) -> Result<Inte
 fn ask(path: &Path, limit: Duration) -> Result<Answer, Error> {
     let owned = || path.to_owned();
     let mut command = Command::new(path);
-    // -S keeps site-packages and its .pth files out; -E and the removed variables keep the caller's settings out, of
-    // which PYTHON_GIL=0 would end a build with the GIL. Not -I, which 2.7 does not know.
+    // -S keeps site-packages and its .pth files out; -E and the removed variables keep the caller's
+    // settings out, of which PYTHON_GIL=0 would end a build with the GIL. Not -I, which 2.7 does
+    // not know.
     command.args(["-B", "-E", "-s", "-S", "-c", SCRIPT]);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("PYTHON") {
             command.env_remove(name);
         }
     }
-    let outcome =
-        child::run(&mut command, limit).map_err(|source| Error::Unrunnable { path: owned(), source })?;
+    let outcome = child::run(&mut command, limit)
+        .map_err(|source| Error::Unrunnable { path: owned(), source })?;
     let (status, stdout, stderr) = match outcome {
-        Outcome::TooMuch => return Err(Error::TooMuch { path: owned(), bytes: child::OUTPUT_LIMIT }),
-        Outcome::TimedOut => return Err(Error::TimedOut { path: owned(), seconds: limit.as_secs_f64() }),
+        Outcome::TooMuch => {
+            return Err(Error::TooMuch { path: owned(), bytes: child::OUTPUT_LIMIT });
+        }
+        Outcome::TimedOut => {
+            return Err(Error::TimedOut { path: owned(), seconds: limit.as_secs_f64() });
+        }
         Outcome::Ended { status, stdout, stderr } => (status, stdout, stderr),
     };
     if !status.success() {
-        return Err(Error::Failed { path: owned(), status: status.to_string(), said: last_line(&stderr) });
+        return Err(Error::Failed {
+            path: owned(),
+            status: status.to_string(),
+            said: last_line(&stderr),
+        });
     }
     let text = String::from_utf8_lossy(&stdout);
     text.lines()
@@ -84,8 +95,9 @@ fn ask(path: &Path, limit: Duration) -> Result<Answer, Error> {
         .ok_or_else(|| Error::NotPython { path: owned(), said: excerpt(&text) })
 }
 
-/// The venv an executable belongs to, found as the interpreter itself finds it: `pyvenv.cfg` beside it or one above,
-/// the link not followed. Asking it would mean running site before 3.14, which the probe does not.
+/// The venv an executable belongs to, found as the interpreter itself finds it: `pyvenv.cfg` beside
+/// it or one above, the link not followed. Asking it would mean running site before 3.14, which the
+/// probe does not.
 pub(crate) fn venv_of(executable: &Path) -> Option<PathBuf> {
     let bin = executable.parent()?;
     [bin.parent(), Some(bin)]

@@ -1,7 +1,7 @@
 //! From what was typed to one interpreter.
 //!
-//! A specification means one interpreter or it is an error. It is never quietly widened: `3.14` is never the
-//! free-threaded build, and `3.14.2` never 3.14.3.
+//! A specification means one interpreter or it is an error. It is never quietly widened: `3.14` is
+//! never the free-threaded build, and `3.14.2` never 3.14.3.
 
 use crate::find::{Survey, survey};
 use crate::inspect::inspect;
@@ -9,8 +9,8 @@ use crate::{Error, Implementation, Interpreter, Origin, Search, Spec, assemble};
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
-/// The interpreter meant by a version (`3.14`, `3.14t`, `3.14.2t`, `pypy3.11`, `graalpy`), a command on the search
-/// path (`python3.14t`), an executable, a venv or a prefix.
+/// The interpreter meant by a version (`3.14`, `3.14t`, `3.14.2t`, `pypy3.11`, `graalpy`), a
+/// command on the search path (`python3.14t`), an executable, a venv or a prefix.
 ///
 /// # Errors
 /// [`Error::NotFound`] naming what there is, or why the file that was named is no interpreter.
@@ -18,7 +18,8 @@ pub fn resolve(spec: &str, search: &Search) -> Result<Interpreter, Error> {
     resolve_one(spec, search, &OnceCell::new())
 }
 
-/// As [`resolve`], for several at once: the machine is searched at most one time, however many names there are.
+/// As [`resolve`], for several at once: the machine is searched at most one time, however many
+/// names there are.
 ///
 /// # Errors
 /// As [`resolve`], for the first that fails.
@@ -55,7 +56,8 @@ fn best(wanted: &Spec, spec: &str, search: &Search, found: &Found) -> Result<Int
     if let Some(interpreter) = found.interpreters.iter().find(|i| wanted.matches(i)) {
         return Ok(interpreter.clone());
     }
-    // Those that did not answer in the time that a search gives each file are given the time of a file that somebody named.
+    // Those that did not answer in the time that a search gives each file are given the time of a
+    // file that somebody named.
     let mut silent = Vec::new();
     for one in &found.silent {
         match inspect(&one.path, one.origin) {
@@ -92,7 +94,8 @@ fn not_found(
 
 /// The version in full: to somebody who asked for 3.14.2, "there is 3.14" would be a riddle.
 fn label(interpreter: &Interpreter) -> String {
-    let prefix = interpreter.name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == 't');
+    let prefix =
+        interpreter.name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == 't');
     let t = if interpreter.free_threaded { "t" } else { "" };
     format!("{prefix}{}{t}", interpreter.version)
 }
@@ -108,7 +111,8 @@ pub(crate) fn names(found: &[Interpreter]) -> Vec<String> {
     names
 }
 
-/// How far from what was asked for: the implementation counts most, then the series, the GIL, the rest.
+/// How far from what was asked for: the implementation counts most, then the series, the GIL, the
+/// rest.
 fn distance(wanted: &Spec, i: &Interpreter) -> (bool, u32, bool, u32) {
     let Spec::Version { implementation, major, minor, micro, free_threaded, .. } = wanted else {
         return (true, u32::MAX, true, u32::MAX);
@@ -131,16 +135,17 @@ fn at_home(path: PathBuf) -> PathBuf {
 }
 
 impl Interpreter {
-    /// One line that says what this is: `CPython 3.14.2 free-threaded, GCC 14.2.0, PGO+LTO`. What is not known is not
-    /// said.
+    /// One line that says what this is: `CPython 3.14.2 free-threaded, GCC 14.2.0, PGO+LTO`. What
+    /// is not known is not said.
     pub fn describe(&self) -> String {
         let mut line = match self.implementation {
             Implementation::CPython => "CPython".to_owned(),
             Implementation::PyPy => "PyPy".to_owned(),
             Implementation::GraalPy => "GraalPy".to_owned(),
-            Implementation::Other => {
-                self.name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == 't').to_owned()
-            }
+            Implementation::Other => self
+                .name
+                .trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == 't')
+                .to_owned(),
         };
         line.push_str(&format!(" {}", self.version));
         if self.free_threaded {

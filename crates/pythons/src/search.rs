@@ -1,6 +1,7 @@
 //! Where to look: every folder that comes from the environment, read once and held as plain values.
 //!
-//! Nothing below this reads the environment, so a test, or a caller who knows better, says exactly what is searched.
+//! Nothing below this reads the environment, so a test, or a caller who knows better, says exactly
+//! what is searched.
 
 use std::env;
 use std::ffi::OsString;
@@ -47,21 +48,28 @@ impl Default for Search {
 impl Search {
     /// What the environment of this process says.
     pub fn from_env() -> Search {
-        Search::from_vars(&|name| env::var_os(name).filter(|value| !value.is_empty()), env::home_dir())
+        Search::from_vars(
+            &|name| env::var_os(name).filter(|value| !value.is_empty()),
+            env::home_dir(),
+        )
     }
 
     fn from_vars(var: &dyn Fn(&str) -> Option<OsString>, home: Option<PathBuf>) -> Search {
-        let list = |name| var(name).map(|value| env::split_paths(&value).collect()).unwrap_or_default();
+        let list =
+            |name| var(name).map(|value| env::split_paths(&value).collect()).unwrap_or_default();
         let dir = |name: &str| var(name).map(PathBuf::from);
         let home = home.filter(|home| home.is_absolute());
         let in_home = |rest: &str| home.as_ref().map(|home| home.join(rest));
         // The XDG specification: a relative path is invalid and to be ignored.
-        let data = dir("XDG_DATA_HOME").filter(|dir| dir.is_absolute()).or_else(|| in_home(".local/share"));
+        let data = dir("XDG_DATA_HOME")
+            .filter(|dir| dir.is_absolute())
+            .or_else(|| in_home(".local/share"));
         let own = dir("UNGIL_HOME")
             .and_then(|dir| std::path::absolute(dir).ok())
             .or_else(|| data.as_ref().map(|data| data.join("ungil")))
             .unwrap_or_else(|| env::temp_dir().join("ungil"));
-        let uv = dir("UV_PYTHON_INSTALL_DIR").or_else(|| data.as_ref().map(|data| data.join("uv/python")));
+        let uv = dir("UV_PYTHON_INSTALL_DIR")
+            .or_else(|| data.as_ref().map(|data| data.join("uv/python")));
         let pyenv = dir("PYENV_ROOT").or_else(|| in_home(".pyenv"));
         Search {
             path: list("PATH"),
@@ -81,16 +89,19 @@ impl Search {
     }
 }
 
-/// conda keeps no single root: the active prefix, the root of `conda` and `mamba` themselves, the list conda writes
-/// of all it made, and where the installers put things by default.
+/// conda keeps no single root: the active prefix, the root of `conda` and `mamba` themselves, the
+/// list conda writes of all it made, and where the installers put things by default.
 fn conda_prefixes(dir: &dyn Fn(&str) -> Option<PathBuf>, home: Option<&Path>) -> Vec<PathBuf> {
     let mut prefixes: Vec<PathBuf> =
         ["CONDA_PREFIX", "MAMBA_ROOT_PREFIX"].into_iter().filter_map(dir).collect();
     let above = |file: PathBuf| file.parent().and_then(Path::parent).map(Path::to_owned);
     prefixes.extend(["CONDA_EXE", "MAMBA_EXE"].into_iter().filter_map(dir).filter_map(above));
     if let Some(home) = home {
-        let listed = std::fs::read_to_string(home.join(".conda/environments.txt")).unwrap_or_default();
-        prefixes.extend(listed.lines().map(str::trim).filter(|line| !line.is_empty()).map(PathBuf::from));
+        let listed =
+            std::fs::read_to_string(home.join(".conda/environments.txt")).unwrap_or_default();
+        prefixes.extend(
+            listed.lines().map(str::trim).filter(|line| !line.is_empty()).map(PathBuf::from),
+        );
         let usual = ["miniconda3", "anaconda3", "miniforge3", "mambaforge", "micromamba", ".conda"];
         prefixes.extend(usual.iter().map(|name| home.join(name)));
     }
@@ -113,8 +124,14 @@ mod tests {
         let own = |vars: &[(&str, &str)]| search(vars, Some("/home/ada")).own;
         assert_eq!(own(&[]), Path::new("/home/ada/.local/share/ungil/pythons"));
         assert_eq!(own(&[("XDG_DATA_HOME", "/data")]), Path::new("/data/ungil/pythons"));
-        assert_eq!(own(&[("XDG_DATA_HOME", "data")]), Path::new("/home/ada/.local/share/ungil/pythons"));
-        assert_eq!(own(&[("XDG_DATA_HOME", "/data"), ("UNGIL_HOME", "/u")]), Path::new("/u/pythons"));
+        assert_eq!(
+            own(&[("XDG_DATA_HOME", "data")]),
+            Path::new("/home/ada/.local/share/ungil/pythons")
+        );
+        assert_eq!(
+            own(&[("XDG_DATA_HOME", "/data"), ("UNGIL_HOME", "/u")]),
+            Path::new("/u/pythons")
+        );
         assert!(search(&[], None).own.is_absolute());
     }
 

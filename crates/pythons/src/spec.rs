@@ -1,7 +1,7 @@
 //! What a user types to mean an interpreter, taken apart.
 //!
-//! Kept apart from looking for one, so that the grammar is in one place: the verbs, `install` and the error that says
-//! what is nearest all read a specification the same way.
+//! Kept apart from looking for one, so that the grammar is in one place: the verbs, `install` and
+//! the error that says what is nearest all read a specification the same way.
 
 use crate::version::numbers;
 use crate::{Implementation, Interpreter};
@@ -28,7 +28,8 @@ pub enum Spec {
     },
     /// `python3.14t`, `python`, `my-python`: a command on the search path.
     Command(String),
-    /// An executable, a venv or an installation's prefix: whatever has a `/` in it, or starts with `.` or `~`.
+    /// An executable, a venv or an installation's prefix: whatever has a `/` in it, or starts with
+    /// `.` or `~`.
     Path(PathBuf),
 }
 
@@ -41,7 +42,8 @@ impl Spec {
         Spec::version(text).unwrap_or_else(|| Spec::Command(text.to_owned()))
     }
 
-    /// `python3.14t` means the version `3.14t` where there is no such command; `python` alone means none.
+    /// `python3.14t` means the version `3.14t` where there is no such command; `python` alone means
+    /// none.
     pub(crate) fn of_command(name: &str) -> Option<Spec> {
         name.strip_prefix("python").and_then(Spec::version)
     }
@@ -75,7 +77,8 @@ impl Spec {
         Some(Spec::Version { implementation, major: Some(major), minor, micro, pre, free_threaded })
     }
 
-    /// Whether this interpreter is one that was asked for. Nothing is known of commands and paths here: `false`.
+    /// Whether this interpreter is one that was asked for. Nothing is known of commands and paths
+    /// here: `false`.
     pub fn matches(&self, candidate: &Interpreter) -> bool {
         let Spec::Version { implementation, major, minor, micro, pre, free_threaded } = self else {
             return false;

@@ -1,8 +1,8 @@
 //! Has uv download an interpreter.
 //!
-//! uv's builds are the best there are to compare (one builder, PGO and LTO, GIL and free-threaded), so uv goes first. It
-//! writes the folder it installs into into the build's variables; here that is the staging folder, so those are
-//! rewritten before the rename.
+//! uv's builds are the best there are to compare (one builder, PGO and LTO, GIL and free-threaded),
+//! so uv goes first. It writes the folder it installs into into the build's variables; here that is
+//! the staging folder, so those are rewritten before the rename.
 
 use crate::child::last_line;
 use crate::install::Job;
@@ -13,7 +13,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Nothing that names its prefix is larger; a library of 50 MiB need not be read to know that it does not.
+/// Nothing that names its prefix is larger; a library of 50 MiB need not be read to know that it
+/// does not.
 const LARGEST_TEXT: u64 = 4 * 1024 * 1024;
 
 /// Runs `uv python install` into the staging folder and says where the interpreter is there.
@@ -26,8 +27,8 @@ pub(crate) fn install(
     let failed = |why: String| Error::Uv { spec: job.name.to_owned(), why };
     let dir = job.staging.path().join("uv");
     say(&format!("{}: uv is downloading it", job.name));
-    // The lock as standard input: should this process be killed, uv goes on, and until it ends no other install may
-    // clear away the folder it writes to.
+    // The lock as standard input: should this process be killed, uv goes on, and until it ends no
+    // other install may clear away the folder it writes to.
     let lock = held.for_child().map_err(|error| failed(error.to_string()))?;
     let output = Command::new(uv)
         .args(["--no-progress", "python", "install", "--install-dir"])
@@ -40,7 +41,11 @@ pub(crate) fn install(
     if !output.status.success() {
         let said = last_line(&output.stderr);
         let said = said.trim_start_matches("error: ").trim_start_matches("cause: ");
-        return Err(failed(if said.is_empty() { output.status.to_string() } else { said.to_owned() }));
+        return Err(failed(if said.is_empty() {
+            output.status.to_string()
+        } else {
+            said.to_owned()
+        }));
     }
     let wanted = Spec::parse(job.name);
     let made = prefixes(&dir)

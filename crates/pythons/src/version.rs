@@ -1,7 +1,7 @@
 //! A version in words and in order.
 //!
-//! The order is written out and not derived: a pre-release comes before its release, which a derived order on
-//! `Option<String>` has the other way round, and `rc10` after `rc9`.
+//! The order is written out and not derived: a pre-release comes before its release, which a
+//! derived order on `Option<String>` has the other way round, and `rc10` after `rc9`.
 
 use crate::Version;
 use std::cmp::Ordering;
@@ -19,8 +19,8 @@ impl Version {
         (self.major, self.minor)
     }
 
-    /// Orders the pre-releases of one version, the release itself last. The text comes in only so that two versions
-    /// are equal in order exactly if they are equal.
+    /// Orders the pre-releases of one version, the release itself last. The text comes in only so
+    /// that two versions are equal in order exactly if they are equal.
     fn stage(&self) -> (u8, u32, &str) {
         let Some(pre) = self.pre.as_deref() else { return (u8::MAX, 0, "") };
         let letters = pre.trim_end_matches(|c: char| c.is_ascii_digit());
@@ -68,7 +68,9 @@ impl FromStr for Version {
 
     fn from_str(text: &str) -> Result<Self, NotAVersion> {
         match numbers(text) {
-            Some((major, Some(minor), Some(micro), pre)) => Ok(Version { major, minor, micro, pre }),
+            Some((major, Some(minor), Some(micro), pre)) => {
+                Ok(Version { major, minor, micro, pre })
+            }
             _ => Err(NotAVersion(text.to_owned())),
         }
     }

@@ -71,7 +71,8 @@ fn one_interpreter_is_listed_once_under_its_fullest_name() {
     symlink(at("p/bin/python3.14"), at("v/bin/python")).unwrap();
     let search = Search { path: vec![at("links"), at("v/bin")], ..common::only(&at("p")) };
     let found = find(&search);
-    let said: Vec<_> = found.iter().map(|i| (i.executable.clone(), i.venv.clone(), i.origin)).collect();
+    let said: Vec<_> =
+        found.iter().map(|i| (i.executable.clone(), i.venv.clone(), i.origin)).collect();
     assert_eq!(
         said,
         [
@@ -86,14 +87,16 @@ fn shims_of_pyenv_are_seen_through() {
     let dir = tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     let version = fake(&at("root/versions"), "3.13.0", "3.13.0", false, PLAIN);
-    let shim = format!("export PYENV_ROOT=\"{}\"\necho not found >&2; exit 127", at("root").display());
+    let shim =
+        format!("export PYENV_ROOT=\"{}\"\necho not found >&2; exit 127", at("root").display());
     script(&at("root/shims/python3"), &shim);
     // A root moved elsewhere: only the shim knows where.
     script(&at("shims/python"), &shim);
     for shims in [at("root/shims"), at("shims")] {
         let found = survey(&Search { path: vec![shims], ..Search::default() });
         assert_eq!(found.rejected, []);
-        let said: Vec<_> = found.interpreters.iter().map(|i| (i.executable.clone(), i.origin)).collect();
+        let said: Vec<_> =
+            found.interpreters.iter().map(|i| (i.executable.clone(), i.origin)).collect();
         assert_eq!(said, [(version.clone(), Origin::Pyenv)]);
     }
 }
@@ -110,7 +113,8 @@ fn what_is_broken_is_named_with_the_reason() {
     script(&at("a/bin/python3-config"), "exit 1");
     script(&at(".staging-3.14t-1/bin/python3"), &answer("cpython", "3.14.0", true, PLAIN));
     fake(dir.path(), "good", "3.14.0", false, PLAIN);
-    let search = Search { environment: vec![dir.path().to_owned(), at("missing")], ..Search::default() };
+    let search =
+        Search { environment: vec![dir.path().to_owned(), at("missing")], ..Search::default() };
     let found = survey(&search);
     assert_eq!(found.interpreters.len(), 1, "{found:?}");
     let said: Vec<_> = found.rejected.iter().map(|r| (r.path.clone(), r.why.as_str())).collect();
@@ -154,7 +158,9 @@ fn a_specification_means_one_interpreter_or_is_an_error() {
     assert_eq!(version(pypy.to_str().unwrap()), "pypy3.11 3.11.1");
     assert_eq!(version(dir.path().join("e").to_str().unwrap()), "3.13t 3.13.5");
     let error = |spec: &str| match resolve(spec, &search) {
-        Err(Error::NotFound { nearest, install, needs_uv, .. }) => (nearest, install.filter(|_| !needs_uv)),
+        Err(Error::NotFound { nearest, install, needs_uv, .. }) => {
+            (nearest, install.filter(|_| !needs_uv))
+        }
         other => panic!("{spec}: {other:?}"),
     };
     let pair = |nearest: &str, install: &str| (Some(nearest.to_owned()), Some(install.to_owned()));
@@ -198,5 +204,8 @@ fn an_interpreter_that_answers_slowly_is_found_all_the_same() {
         install: None,
         needs_uv: false,
     };
-    assert_eq!(silent.why(), "no interpreter at all was found; /a/python3 and 1 more did not answer in time");
+    assert_eq!(
+        silent.why(),
+        "no interpreter at all was found; /a/python3 and 1 more did not answer in time"
+    );
 }

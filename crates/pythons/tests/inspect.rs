@@ -36,9 +36,18 @@ fn each_thing_that_is_no_interpreter_is_told_apart() {
         fails(&script(&at("half"), "echo 'ungil-probe {\"version\"'")),
         Error::NotPython { .. }
     ));
-    assert!(matches!(fails(&script(&at("binary"), "head -c 4096 /dev/urandom")), Error::NotPython { .. }));
-    assert!(matches!(fails(&script(&at("endless"), "head -c 1073741824 /dev/zero")), Error::TooMuch { .. }));
-    assert!(matches!(fails(&script(&at("loud"), "head -c 1073741824 /dev/zero >&2")), Error::TooMuch { .. }));
+    assert!(matches!(
+        fails(&script(&at("binary"), "head -c 4096 /dev/urandom")),
+        Error::NotPython { .. }
+    ));
+    assert!(matches!(
+        fails(&script(&at("endless"), "head -c 1073741824 /dev/zero")),
+        Error::TooMuch { .. }
+    ));
+    assert!(matches!(
+        fails(&script(&at("loud"), "head -c 1073741824 /dev/zero >&2")),
+        Error::TooMuch { .. }
+    ));
     let error = fails(&script(&at("one"), "echo no luck >&2; exit 1"));
     assert!(matches!(&error, Error::Failed { said, .. } if said == "no luck"), "{error:?}");
     assert!(matches!(fails(&script(&at("killed"), "kill -SEGV $$")), Error::Failed { .. }));
@@ -64,13 +73,20 @@ fn what_hangs_is_stopped_with_all_it_started() {
     }
     assert_eq!(found.rejected.len(), 1, "{found:?}");
     assert!(
-        found.rejected[0].path.ends_with("hangs/bin/python3") && found.rejected[0].why.contains("stopped")
+        found.rejected[0].path.ends_with("hangs/bin/python3")
+            && found.rejected[0].why.contains("stopped")
     );
     // It ends well, and leaves behind something that holds its output open.
     let left = dir.path().join("left");
-    let body =
-        format!("sleep 100000 & echo $! > {}; {}", left.display(), answer("cpython", "3.14.0", false, "{}"));
-    assert_eq!(inspect(&script(&dir.path().join("leaves"), &body), Origin::Path).unwrap().name, "3.14");
+    let body = format!(
+        "sleep 100000 & echo $! > {}; {}",
+        left.display(),
+        answer("cpython", "3.14.0", false, "{}")
+    );
+    assert_eq!(
+        inspect(&script(&dir.path().join("leaves"), &body), Origin::Path).unwrap().name,
+        "3.14"
+    );
     for file in [pid, left] {
         let pid = fs::read_to_string(file).unwrap();
         let proc = Path::new("/proc").join(pid.trim()).join("stat");
@@ -89,11 +105,16 @@ fn other_implementations_are_known_by_what_they_say() {
     script(&dir.path().join("b/bin/graalpy"), &answer("graalpy", "3.12.8", false, "{}"));
     script(&dir.path().join("c/bin/python"), &answer("snakeware", "3.13.0", false, "{}"));
     let found = find(&common::only(dir.path()));
-    let said: Vec<_> = found.iter().map(|i| (i.name.as_str(), i.implementation, i.describe())).collect();
+    let said: Vec<_> =
+        found.iter().map(|i| (i.name.as_str(), i.implementation, i.describe())).collect();
     assert_eq!(
         said,
         [
-            ("pypy3.11", Implementation::PyPy, "PyPy 3.11.13, PyPy 7.3.20 with GCC 10.2.1".to_owned()),
+            (
+                "pypy3.11",
+                Implementation::PyPy,
+                "PyPy 3.11.13, PyPy 7.3.20 with GCC 10.2.1".to_owned()
+            ),
             ("graalpy3.12", Implementation::GraalPy, "GraalPy 3.12.8".to_owned()),
             ("snakeware3.13", Implementation::Other, "snakeware 3.13.0".to_owned()),
         ]
@@ -102,7 +123,9 @@ fn other_implementations_are_known_by_what_they_say() {
 
 #[test]
 fn real_interpreters_say_what_they_are() {
-    for (name, free_threaded) in [("3.14", false), ("3.14t", true), ("3.15", false), ("3.15t", true)] {
+    for (name, free_threaded) in
+        [("3.14", false), ("3.14t", true), ("3.15", false), ("3.15t", true)]
+    {
         let found = real(name);
         assert_eq!(found.free_threaded, free_threaded);
         assert_eq!(found.implementation, Implementation::CPython);
@@ -124,8 +147,11 @@ fn a_venv_is_itself_and_not_what_it_was_made_from() {
     for name in ["3.14", "3.14t"] {
         let base = real(name);
         let venv = dir.path().join(name);
-        let made =
-            Command::new(&base.executable).args(["-m", "venv", "--without-pip"]).arg(&venv).status().unwrap();
+        let made = Command::new(&base.executable)
+            .args(["-m", "venv", "--without-pip"])
+            .arg(&venv)
+            .status()
+            .unwrap();
         assert!(made.success());
         for path in [venv.clone(), venv.join("bin/python"), venv.join("bin")] {
             if path.ends_with("bin") {
@@ -144,15 +170,19 @@ fn a_venv_is_itself_and_not_what_it_was_made_from() {
 
 #[test]
 fn the_callers_settings_do_not_reach_the_probe() {
-    // PYTHON_GIL=0 ends a build with the GIL; PYTHONHOME breaks any. Set for a copy of this test, not for the others.
+    // PYTHON_GIL=0 ends a build with the GIL; PYTHONHOME breaks any. Set for a copy of this test,
+    // not for the others.
     if std::env::var_os("PYTHON_GIL").is_none() {
         let me = std::env::current_exe().unwrap();
         let mut again = Command::new(me);
         again.args(["--exact", "the_callers_settings_do_not_reach_the_probe"]);
         let dir = tempdir().unwrap();
         fs::write(dir.path().join("json.py"), "raise SystemExit(3)").unwrap();
-        let status =
-            again.env("PYTHON_GIL", "0").env("PYTHONHOME", "/nowhere").current_dir(dir.path()).status();
+        let status = again
+            .env("PYTHON_GIL", "0")
+            .env("PYTHONHOME", "/nowhere")
+            .current_dir(dir.path())
+            .status();
         assert!(status.unwrap().success());
     }
     assert!(!real("3.14").free_threaded);

@@ -1,4 +1,5 @@
-//! Installing: really, with fakes for what the machine may not have, and cut off at the worst moment.
+//! Installing: really, with fakes for what the machine may not have, and cut off at the worst
+//! moment.
 #![allow(clippy::unwrap_used)] // in helpers, too
 
 mod common;
@@ -43,7 +44,11 @@ impl Place {
 
     /// What a search of the folder alone finds, as ours or as one of $UNGIL_PYTHONS.
     fn found(&self) -> Vec<ungil_pythons::Interpreter> {
-        find(&Search { environment: vec![self.at("own")], own: self.at("own"), ..Search::default() })
+        find(&Search {
+            environment: vec![self.at("own")],
+            own: self.at("own"),
+            ..Search::default()
+        })
     }
 
     /// All that is in the folder, the lock aside.
@@ -77,7 +82,11 @@ fn what_is_assembled_is_a_whole_python() {
     assert_eq!((python.name.as_str(), place.left()), ("3.14t", vec!["3.14t".to_owned()]));
     let run = |program: &Path, arguments: &[&str]| {
         let output = Command::new(program).args(arguments).output().unwrap();
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8(output.stdout).unwrap()
     };
     // Everything it knows of its place is the place it was moved to.
@@ -88,7 +97,8 @@ assert '.staging' not in repr(v), v";
     for line in run(&python.executable, &["-c", paths]).lines() {
         assert!(Path::new(line).starts_with(&prefix), "{line}");
     }
-    let grep = Command::new("grep").args(["-rl", "-F", ".staging-3.14t"]).arg(&prefix).output().unwrap();
+    let grep =
+        Command::new("grep").args(["-rl", "-F", ".staging-3.14t"]).arg(&prefix).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&grep.stdout), "", "nothing remembers where it was made");
     let venv = place.at("venv");
     run(&python.executable, &["-m", "venv", venv.to_str().unwrap()]);
@@ -136,10 +146,14 @@ fn where_uv_cannot_the_recipe_is_tried_and_said() {
     place.command("uv", "echo 'error: Failed to install'; echo '  cause: dns error' >&2; exit 2");
     place.command("apt-get", "echo 'E: the archive is not there'; exit 100");
     let (result, said) = place.install("3.14t", Installer::Auto);
-    assert!(said.iter().any(|line| line.contains("dns error") && line.contains("assembling")), "{said:?}");
+    assert!(
+        said.iter().any(|line| line.contains("dns error") && line.contains("assembling")),
+        "{said:?}"
+    );
     let error = result.unwrap_err();
     assert!(
-        matches!(error, Error::Assemble { .. }) && error.why().contains("E: the archive is not there"),
+        matches!(error, Error::Assemble { .. })
+            && error.why().contains("E: the archive is not there"),
         "{error:?}"
     );
     assert!(!error.help().is_empty());
@@ -181,7 +195,10 @@ fn what_cannot_be_installed_is_refused_before_anything_is_locked() {
     assert!(refused("latest", Installer::Auto).1.starts_with("name one of 3.13,"));
     place.command("uv", "exit 1");
     let (why, help) = refused("3.12", Installer::Assemble);
-    assert!(!why.contains("uv") && help == "leave --with away, and uv is asked for it", "{why}: {help}");
+    assert!(
+        !why.contains("uv") && help == "leave --with away, and uv is asked for it",
+        "{why}: {help}"
+    );
 }
 
 #[test]
@@ -194,7 +211,12 @@ fn a_missing_tool_is_named() {
     let error = install("3.14t", &search, Installer::Auto, &mut |_| ()).unwrap_err();
     assert_eq!(error.why(), "there is no apt-get");
     let search = Search { path: vec![], ..search };
-    assert!(install("3.14t", &search, Installer::Auto, &mut |_| ()).unwrap_err().why().contains("Python"));
+    assert!(
+        install("3.14t", &search, Installer::Auto, &mut |_| ())
+            .unwrap_err()
+            .why()
+            .contains("Python")
+    );
     assert_eq!(place.left(), [] as [&str; 0]);
 }
 
@@ -203,15 +225,17 @@ fn two_at_once_make_one() {
     let place = Place::new();
     place.command("uv", &uv("3.12.7", false));
     let installed: Vec<Installed> = std::thread::scope(|scope| {
-        let threads: Vec<_> =
-            (0..4).map(|_| scope.spawn(|| place.install("3.12", Installer::Uv).0.unwrap())).collect();
+        let threads: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| place.install("3.12", Installer::Uv).0.unwrap()))
+            .collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert_eq!(installed.iter().filter(|i| !i.already_there).count(), 1);
     assert_eq!(fs::read_to_string(place.at("bin/calls")).unwrap().lines().count(), 1);
 }
 
-/// The other half of the tests below: run by them in a process of its own, which they kill. By itself it does nothing.
+/// The other half of the tests below: run by them in a process of its own, which they kill. By
+/// itself it does nothing.
 #[test]
 fn child_that_installs() {
     if let Some(place) = std::env::var_os("UNGIL_TEST_PLACE") {
@@ -226,7 +250,10 @@ fn child_that_installs() {
 fn stuck_install(place: &Place) -> Killed {
     place.command(
         "apt-get",
-        &format!("echo $$ $PPID > {0}.new; mv {0}.new {0}; exec sleep 100000", place.at("stuck").display()),
+        &format!(
+            "echo $$ $PPID > {0}.new; mv {0}.new {0}; exec sleep 100000",
+            place.at("stuck").display()
+        ),
     );
     let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child_that_installs"])
@@ -261,7 +288,13 @@ fn runs(pid: &str) -> bool {
 }
 
 fn signal(pid: &str, signal: &str) {
-    assert!(Command::new("sh").args(["-c", &format!("kill -{signal} {pid}")]).status().unwrap().success());
+    assert!(
+        Command::new("sh")
+            .args(["-c", &format!("kill -{signal} {pid}")])
+            .status()
+            .unwrap()
+            .success()
+    );
 }
 
 #[test]

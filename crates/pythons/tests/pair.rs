@@ -12,7 +12,8 @@ const GCC: &str =
     r#"{"compiler":"GCC 14.2.0","pgo":true,"lto":true,"debug":false,"cflags":"-O3 -Wall -I/a"}"#;
 const GCC_PLAIN: &str =
     r#"{"compiler":"GCC 14.2.0","pgo":false,"lto":null,"debug":false,"cflags":"-O2 -Wall -I/b"}"#;
-const CLANG: &str = r#"{"compiler":"Clang 20.1","pgo":true,"lto":true,"debug":false,"cflags":"-O3 -Wall"}"#;
+const CLANG: &str =
+    r#"{"compiler":"Clang 20.1","pgo":true,"lto":true,"debug":false,"cflags":"-O3 -Wall"}"#;
 const DEBUG: &str = r#"{"compiler":"GCC 14.2.0","pgo":true,"lto":true,"debug":true}"#;
 
 fn said(dir: &Path) -> Vec<(String, String, Vec<String>)> {

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use ungil_pythons::{Implementation, Spec, Version};
 
 fn version() -> impl Strategy<Value = Version> {
-    let pre = proptest::option::of(("a|b|rc", any::<u8>()).prop_map(|(stage, n)| format!("{stage}{n}")));
+    let pre =
+        proptest::option::of(("a|b|rc", any::<u8>()).prop_map(|(stage, n)| format!("{stage}{n}")));
     (any::<u8>(), any::<u8>(), any::<u8>(), pre).prop_map(|(major, minor, micro, pre)| Version {
         major,
         minor,
@@ -76,9 +77,19 @@ fn words_mean_what_people_expect() {
     assert_eq!(spec("pypy"), (PyPy, None, None, None, false));
     assert_eq!(spec("pypy3.11"), (PyPy, Some(3), Some(11), None, false));
     assert_eq!(spec("graalpy"), (GraalPy, None, None, None, false));
-    for command in
-        ["python3.14t", "python", "3.14.2.1", "3.", "3.014", "3.14tt", "pypy3.11t", "3.14rc1", "", "t", "300"]
-    {
+    for command in [
+        "python3.14t",
+        "python",
+        "3.14.2.1",
+        "3.",
+        "3.014",
+        "3.14tt",
+        "pypy3.11t",
+        "3.14rc1",
+        "",
+        "t",
+        "300",
+    ] {
         assert_eq!(Spec::parse(command), Spec::Command(command.to_owned()));
     }
     for path in ["./3.14", "/usr/bin/python3", "~/venv", ".venv", ".."] {
@@ -88,8 +99,16 @@ fn words_mean_what_people_expect() {
 
 #[test]
 fn release_order() {
-    let order =
-        ["3.14.9", "3.15.0a1", "3.15.0a10", "3.15.0b1", "3.15.0rc2", "3.15.0rc10", "3.15.0", "3.15.1"];
+    let order = [
+        "3.14.9",
+        "3.15.0a1",
+        "3.15.0a10",
+        "3.15.0b1",
+        "3.15.0rc2",
+        "3.15.0rc10",
+        "3.15.0",
+        "3.15.1",
+    ];
     let versions: Vec<Version> = order.iter().map(|v| v.parse().unwrap()).collect();
     assert!(versions.is_sorted());
     for bad in [

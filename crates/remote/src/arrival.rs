@@ -1,7 +1,8 @@
 //! Waiting for a Python to appear in a process: after its start, and after every `exec`.
 //!
-//! A process becomes a Python at some time, or never: a shell runs first, the interpreter makes its runtime, a program loads
-//! libpython late. Nothing announces it, so the process is asked again, ever less often while it stays the same program.
+//! A process becomes a Python at some time, or never: a shell runs first, the interpreter makes its
+//! runtime, a program loads libpython late. Nothing announces it, so the process is asked again,
+//! ever less often while it stays the same program.
 
 use crate::process::{AttachError, Process, ProgramId};
 use crate::python::Python;
@@ -14,7 +15,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// or up to this in a CPython that is starting: its runtime is found at once.
 const STARTING_PAUSE: Duration = Duration::from_millis(20);
-/// What was not found of an interpreter in this time after it was first seen will not be found later.
+/// What was not found of an interpreter in this time after it was first seen will not be found
+/// later.
 const INCOMPLETE: Duration = Duration::from_millis(500);
 
 /// A process in which a Python may appear.
@@ -35,11 +37,12 @@ impl Arrival {
         Arrival { pid, program: None, next: Instant::now(), pause: FIRST_PAUSE, seen: None }
     }
 
-    /// The Python in the process, once it has one whose threads can be looked at. Does not wait, and does little where it is
-    /// too early to search a program again.
+    /// The Python in the process, once it has one whose threads can be looked at. Does not wait,
+    /// and does little where it is too early to search a program again.
     ///
     /// # Errors
-    /// There will be none: the process ended, may not be read, or runs a CPython whose layout is not known.
+    /// There will be none: the process ended, may not be read, or runs a CPython whose layout is
+    /// not known.
     pub fn poll(&mut self) -> Result<Option<Python>, AttachError> {
         let process = match Process::open(self.pid) {
             Err(AttachError::Exec(_)) => return Ok(None),
@@ -63,7 +66,9 @@ impl Arrival {
                 return Ok(None);
             }
             // The memory that was read may have been another program's a moment ago.
-            Err(AttachError::Layout { .. } | AttachError::Ended(_)) if self.seen(now) < INCOMPLETE => {
+            Err(AttachError::Layout { .. } | AttachError::Ended(_))
+                if self.seen(now) < INCOMPLETE =>
+            {
                 return Ok(None);
             }
             Err(error) => return Err(error),
@@ -77,7 +82,8 @@ impl Arrival {
         Ok(Some(python).filter(|python| python.process().runs_same_program()))
     }
 
-    /// Makes the next [`Arrival::poll`] attach at once, to what there is: the program will not go on before that.
+    /// Makes the next [`Arrival::poll`] attach at once, to what there is: the program will not go
+    /// on before that.
     pub fn hurry(&mut self) {
         let now = Instant::now();
         (self.next, self.seen) = (now, now.checked_sub(INCOMPLETE));

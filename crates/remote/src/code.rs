@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 const LONGEST_TABLE: usize = 16 << 20;
 /// Copies of a function's bytecode, one a thread, that are looked through.
 const MOST_COPIES: u64 = 1 << 16;
-/// Code objects kept before the store is emptied: programs that make code for ever do not make it grow.
+/// Code objects kept before the store is emptied: programs that make code for ever do not make it
+/// grow.
 const MOST_CODES: usize = 1 << 17;
 
 /// A code object of the target.
@@ -29,10 +30,12 @@ pub struct Code {
     pub locals: u32,
     /// Slots the evaluation stack has at most.
     pub stack_size: u32,
-    /// The code unit from which on a frame of this code is complete; `sys._current_frames` leaves out one that is not.
+    /// The code unit from which on a frame of this code is complete; `sys._current_frames` leaves
+    /// out one that is not.
     pub first_traceable: u32,
     lines: Lines,
-    /// Where its own bytecode starts, and the pointers that tell whether the object at the address is still this one.
+    /// Where its own bytecode starts, and the pointers that tell whether the object at the address
+    /// is still this one.
     bytecode: u64,
     identity: [u64; 4],
 }
@@ -76,7 +79,8 @@ impl Code {
         self.lines.units()
     }
 
-    /// The code unit an instruction pointer stands for; `None` where it is in none of the copies of this code.
+    /// The code unit an instruction pointer stands for; `None` where it is in none of the copies of
+    /// this code.
     fn unit(
         &self,
         memory: &dyn Memory,
@@ -86,14 +90,19 @@ impl Code {
     ) -> Option<u32> {
         let start = match copy {
             None | Some(0) => self.bytecode,
-            // `co_tlbc`: {size, entries...}; the first is the code's own, each other a thread's copy made when it first ran.
+            // `co_tlbc`: {size, entries...}; the first is the code's own, each other a thread's
+            // copy made when it first ran.
             Some(copy) => {
-                let table = memory.u64(self.address + offsets.code_object.co_tlbc.unwrap_or(0)).ok()?;
+                let table =
+                    memory.u64(self.address + offsets.code_object.co_tlbc.unwrap_or(0)).ok()?;
                 let size = memory.u64(table).ok()?;
                 if u64::from(copy) >= size.min(MOST_COPIES) {
                     return None;
                 }
-                memory.u64(table.saturating_add(8 + 8 * u64::from(copy))).ok().filter(|&start| start != 0)?
+                memory
+                    .u64(table.saturating_add(8 + 8 * u64::from(copy)))
+                    .ok()
+                    .filter(|&start| start != 0)?
             }
         };
         let unit = u32::try_from(pointer.checked_sub(start)? / UNIT).ok()?;
@@ -101,7 +110,8 @@ impl Code {
     }
 }
 
-/// Name, file, location table and first line: what another code object at the same address would have otherwise.
+/// Name, file, location table and first line: what another code object at the same address would
+/// have otherwise.
 fn identity(bytes: &[u8], offsets: &DebugOffsets) -> [u64; 4] {
     let at = &offsets.code_object;
     [
@@ -126,8 +136,8 @@ struct Known {
 }
 
 impl Codes {
-    /// The code object at `address`. It is read once; in a later `look` the few words that identify it are read again, for
-    /// code objects are freed and their places used again.
+    /// The code object at `address`. It is read once; in a later `look` the few words that identify
+    /// it are read again, for code objects are freed and their places used again.
     ///
     /// # Errors
     /// As [`Memory::read`]: there is no code object, or not any more.
@@ -157,7 +167,8 @@ impl Codes {
         Ok(code)
     }
 
-    /// The code unit of an instruction pointer in `code`, through the thread-local copy `copy` where there is one.
+    /// The code unit of an instruction pointer in `code`, through the thread-local copy `copy`
+    /// where there is one.
     #[must_use]
     pub fn unit(
         memory: &dyn Memory,

@@ -1,8 +1,10 @@
-//! A core file: the same facts about a process as a live one gives, from an ELF core of the kernel or of gdb's `gcore`.
+//! A core file: the same facts about a process as a live one gives, from an ELF core of the kernel
+//! or of gdb's `gcore`.
 //!
-//! The memory is that of the core, completed from the executable and the libraries ([`memory`], [`backing`]); what `/proc` says of
-//! a live process is in the core's notes ([`notes`]). A core does not say what the clock showed, so nothing that takes the time of
-//! the look is told of one: since when a thread waits, and how long it will. Everything in a core is untrusted: bounded,
+//! The memory is that of the core, completed from the executable and the libraries ([`memory`],
+//! [`backing`]); what `/proc` says of a live process is in the core's notes ([`notes`]). A core
+//! does not say what the clock showed, so nothing that takes the time of the look is told of one:
+//! since when a thread waits, and how long it will. Everything in a core is untrusted: bounded,
 //! checked, never a panic.
 
 mod arguments;
@@ -37,7 +39,8 @@ use ungil_format::counted;
 const AT_ENTRY: u64 = 9;
 const AT_RANDOM: u64 = 25;
 const AT_EXECFN: u64 = 31;
-/// Bytes at the top of a stack that are not all zero: they have the address that the innermost function returns to.
+/// Bytes at the top of a stack that are not all zero: they have the address that the innermost
+/// function returns to.
 const STACK_TOP: usize = 256;
 /// Threads of one core.
 const MAX_THREADS: usize = 1 << 17;
@@ -72,7 +75,8 @@ impl CoreFile {
     /// Opens the core at `path`, compressed or not.
     ///
     /// # Errors
-    /// It is no core of an x86-64 process, or not all of one; `options` name an executable that is not the core's.
+    /// It is no core of an x86-64 process, or not all of one; `options` name an executable that is
+    /// not the core's.
     pub fn open(path: &Path, options: &CoreOptions) -> Result<CoreFile, CoreError> {
         let file = unpack::open(path)?;
         let elf = elf::read(&file).map_err(|flaw| check::headers(path, flaw))?;
@@ -84,34 +88,49 @@ impl CoreFile {
         }
         if !(1..=MAX_THREADS).contains(&notes.threads.len()) {
             let why = format!("its notes tell of {} threads", notes.threads.len());
-            return Err(CoreError::new(path, why, "write it again with gcore, or let the kernel write one"));
+            return Err(CoreError::new(
+                path,
+                why,
+                "write it again with gcore, or let the kernel write one",
+            ));
         }
         let written = std::fs::metadata(path).and_then(|about| about.modified()).ok();
         let root = options.root.clone().unwrap_or_else(|| PathBuf::from("/"));
         let entry = notes.auxiliary(AT_ENTRY);
-        let is_entry =
-            |file: &&notes::FileNote| entry.is_some_and(|entry| (file.start..file.end).contains(&entry));
-        let main = notes.files.iter().find(is_entry).map(|file| file.name.clone()).unwrap_or_default();
+        let is_entry = |file: &&notes::FileNote| {
+            entry.is_some_and(|entry| (file.start..file.end).contains(&entry))
+        };
+        let main =
+            notes.files.iter().find(is_entry).map(|file| file.name.clone()).unwrap_or_default();
         let place = |name: PathBuf, deleted: bool| {
-            let own = options.executable.clone().filter(|_| name.as_os_str().as_bytes() == strip(&main));
+            let own =
+                options.executable.clone().filter(|_| name.as_os_str().as_bytes() == strip(&main));
             let is_given = own.is_some() || options.root.is_some();
             let place = own.unwrap_or_else(|| under(&root, &name));
             Backing::new(name, deleted, place, is_given)
         };
         // The kernel puts the random bytes on the main thread's stack.
         let random = notes.auxiliary(AT_RANDOM).unwrap_or(0);
-        let memory = Arc::new(CoreMemory::new(file, written, &elf.segments, &notes.files, random, place));
+        let memory =
+            Arc::new(CoreMemory::new(file, written, &elf.segments, &notes.files, random, place));
         let process = notes.process.clone();
         let shared: &dyn Memory = &memory;
         let words = arguments::read(shared, random, &notes.auxv).unwrap_or_else(|| {
-            let short = process.as_ref().map(|process| process.arguments.as_slice()).unwrap_or_default();
-            short.split(|&byte| byte == b' ').filter(|word| !word.is_empty()).map(<[u8]>::to_vec).collect()
+            let short =
+                process.as_ref().map(|process| process.arguments.as_slice()).unwrap_or_default();
+            short
+                .split(|&byte| byte == b' ')
+                .filter(|word| !word.is_empty())
+                .map(<[u8]>::to_vec)
+                .collect()
         });
         let executable = match memory.file_name(entry.unwrap_or(0)) {
             Some(name) => name.to_owned(),
             None => {
                 let name = notes.auxiliary(AT_EXECFN).and_then(|at| shared.c_string(at, 4096).ok());
-                let name = name.or(process.as_ref().map(|process| process.name.clone())).unwrap_or_default();
+                let name = name
+                    .or(process.as_ref().map(|process| process.name.clone()))
+                    .unwrap_or_default();
                 PathBuf::from(std::ffi::OsStr::from_bytes(&name))
             }
         };
@@ -167,13 +186,16 @@ impl CoreFile {
         self.death.as_ref()
     }
 
-    /// What was to be read and is neither in the core nor in a file that is here, each with what to do.
+    /// What was to be read and is neither in the core nor in a file that is here, each with what to
+    /// do.
     #[must_use]
     pub fn missing(&self) -> Vec<String> {
         let missing = self.memory.missing().into_iter();
-        let mut sentences: Vec<String> = missing.map(|(what, help)| format!("{what}; {help}")).collect();
+        let mut sentences: Vec<String> =
+            missing.map(|(what, help)| format!("{what}; {help}")).collect();
         let memory: &dyn Memory = &self.memory;
-        let is_empty = |thread: &&ThreadNote| memory.bytes(thread.registers.rsp) == Ok([0; STACK_TOP]);
+        let is_empty =
+            |thread: &&ThreadNote| memory.bytes(thread.registers.rsp) == Ok([0; STACK_TOP]);
         let empty = self.threads.iter().filter(is_empty).count() as u64;
         if empty > 0 {
             sentences.push(format!(
@@ -196,8 +218,11 @@ impl CoreFile {
             }
             (_, Some(missing)) => missing,
             (AttachError::NotPython { .. }, None) => (
-                format!("no part of the memory in {name} begins as CPython's runtime does from 3.13 on"),
-                "give the core of the interpreter itself; for an older CPython use `pystack core`".into(),
+                format!(
+                    "no part of the memory in {name} begins as CPython's runtime does from 3.13 on"
+                ),
+                "give the core of the interpreter itself; for an older CPython use `pystack core`"
+                    .into(),
             ),
             (AttachError::NoThread(_), None) => (
                 "its interpreter has no thread: it was starting or ending".into(),
@@ -205,7 +230,8 @@ impl CoreFile {
             ),
             (_, None) => (
                 "its interpreter's state points to memory that was not mapped".into(),
-                "write it again: the process may have destroyed the state before it was killed".into(),
+                "write it again: the process may have destroyed the state before it was killed"
+                    .into(),
             ),
         };
         AttachError::Core(CoreError::python(&self.path, why, help))
@@ -235,7 +261,10 @@ impl CoreFile {
 
     /// The number of the thread whose `pthread_t` is at `ident`.
     pub(crate) fn by_ident(&self, ident: u64) -> Option<u32> {
-        self.threads.iter().find(|thread| thread.registers.fs_base == ident).map(|thread| thread.tid)
+        self.threads
+            .iter()
+            .find(|thread| thread.registers.fs_base == ident)
+            .map(|thread| thread.tid)
     }
 
     fn thread(&self, tid: u32) -> Option<&ThreadNote> {
@@ -244,7 +273,8 @@ impl CoreFile {
 
     /// What a thread was doing.
     pub(crate) fn doing(&self, tid: u32) -> Doing {
-        self.thread(tid).map_or(Doing::Gone, |thread| threads::doing(&thread.registers, &self.memory))
+        self.thread(tid)
+            .map_or(Doing::Gone, |thread| threads::doing(&thread.registers, &self.memory))
     }
 
     /// The registers that unwinding starts from.
@@ -258,7 +288,8 @@ impl CoreFile {
         (tid == self.pid && !self.name.is_empty()).then(|| self.name.clone())
     }
 
-    /// Where a file of the process is here. One that was mapped is given only if it is still the same.
+    /// Where a file of the process is here. One that was mapped is given only if it is still the
+    /// same.
     pub(crate) fn place(&self, name: &Path) -> Option<PathBuf> {
         match self.memory.mapped_file(name) {
             Some(found) => found.ok().map(Path::to_owned),

@@ -1,12 +1,14 @@
 //! Cycles of waiting: threads that wait for each other and so will wait for ever.
 //!
-//! A thread is stuck if what it waits for can come only from threads that are stuck. Whoever waits with a timeout, for anybody's
-//! notification or for a holder that cannot be told is not known to be. Of what is left the strongly connected parts are the deadlocks;
-//! threads that wait for one of those are stuck too, but are not its cause.
+//! A thread is stuck if what it waits for can come only from threads that are stuck. Whoever waits
+//! with a timeout, for anybody's notification or for a holder that cannot be told is not known to
+//! be. Of what is left the strongly connected parts are the deadlocks; threads that wait for one of
+//! those are stuck too, but are not its cause.
 
 use std::collections::BTreeSet;
 
-/// For each thread the threads without one of which it cannot go on; `None` where it may go on by itself or by others.
+/// For each thread the threads without one of which it cannot go on; `None` where it may go on by
+/// itself or by others.
 pub type Waits = [Option<Vec<usize>>];
 
 /// The cycles, each in the order of waiting from its first thread on where it is a plain ring.
@@ -14,7 +16,8 @@ pub type Waits = [Option<Vec<usize>>];
 pub fn cycles(waits: &Waits) -> Vec<Vec<usize>> {
     let stuck = stuck(waits);
     let none = Vec::new();
-    let after = |thread: usize| if stuck[thread] { waits[thread].as_ref().unwrap_or(&none) } else { &none };
+    let after =
+        |thread: usize| if stuck[thread] { waits[thread].as_ref().unwrap_or(&none) } else { &none };
     let mut found: Vec<Vec<usize>> = components(waits.len(), after)
         .into_iter()
         .filter(|part| match part.as_slice() {
@@ -27,7 +30,8 @@ pub fn cycles(waits: &Waits) -> Vec<Vec<usize>> {
     found
 }
 
-/// The threads none of whose holders can go on: all are assumed to be, until one of those they wait for is not.
+/// The threads none of whose holders can go on: all are assumed to be, until one of those they wait
+/// for is not.
 fn stuck(waits: &Waits) -> Vec<bool> {
     let mut stuck: Vec<bool> =
         waits.iter().map(|wait| wait.as_ref().is_some_and(|holders| !holders.is_empty())).collect();
@@ -46,7 +50,8 @@ fn stuck(waits: &Waits) -> Vec<bool> {
     }
 }
 
-/// Strongly connected components (Kosaraju), without recursion: hundreds of threads may wait in one chain.
+/// Strongly connected components (Kosaraju), without recursion: hundreds of threads may wait in one
+/// chain.
 fn components<'a>(count: usize, after: impl Fn(usize) -> &'a Vec<usize>) -> Vec<Vec<usize>> {
     let mut before = vec![Vec::new(); count];
     for thread in 0..count {
@@ -89,7 +94,8 @@ fn components<'a>(count: usize, after: impl Fn(usize) -> &'a Vec<usize>) -> Vec<
     parts
 }
 
-/// A part of the graph along its waits, from its lowest thread on; what one walk does not reach follows by number.
+/// A part of the graph along its waits, from its lowest thread on; what one walk does not reach
+/// follows by number.
 fn in_order<'a>(mut part: Vec<usize>, after: impl Fn(usize) -> &'a Vec<usize>) -> Vec<usize> {
     part.sort_unstable();
     let mut left: BTreeSet<usize> = part.iter().copied().collect();
@@ -142,7 +148,8 @@ mod tests {
     }
 
     proptest! {
-        /// With one holder each, a thread is in a cycle exactly if following the holders leads back to it.
+        /// With one holder each, a thread is in a cycle exactly if following the holders leads back
+        /// to it.
         #[test]
         fn as_following_the_holders_says(next: Vec<Option<u8>>) {
             let graph: Vec<_> = next.iter().map(|holder| holder.map(|holder| vec![usize::from(holder)])).collect();

@@ -1,7 +1,7 @@
 //! Dictionaries of the target, and the values an instance keeps inline.
 //!
-//! Layouts from `pycore_dict.h`, the same in 3.13, 3.14 and 3.15. What is read may change while it is: an entry is a key and a
-//! value that were there, not a promise that they were there together.
+//! Layouts from `pycore_dict.h`, the same in 3.13, 3.14 and 3.15. What is read may change while it
+//! is: an entry is a key and a value that were there, not a promise that they were there together.
 
 use crate::memory::{Memory, ReadError, half, word};
 use cpython_layout::DebugOffsets;
@@ -32,7 +32,11 @@ pub type Entry = (u64, u64);
 ///
 /// # Errors
 /// As [`Memory::read`]: there is no dictionary, or it is being replaced.
-pub fn entries(memory: &dyn Memory, offsets: &DebugOffsets, address: u64) -> Result<Vec<Entry>, ReadError> {
+pub fn entries(
+    memory: &dyn Memory,
+    offsets: &DebugOffsets,
+    address: u64,
+) -> Result<Vec<Entry>, ReadError> {
     let at = &offsets.dict_object;
     let head = memory.vec(address, at.size, 256)?;
     let values = match word(&head, at.ma_values as usize) {
@@ -42,8 +46,8 @@ pub fn entries(memory: &dyn Memory, offsets: &DebugOffsets, address: u64) -> Res
     keyed(memory, word(&head, at.ma_keys as usize), values)
 }
 
-/// The attributes an instance keeps inline (`Py_TPFLAGS_INLINE_VALUES`), with its type's shared keys. Empty where they are not
-/// in use any more.
+/// The attributes an instance keeps inline (`Py_TPFLAGS_INLINE_VALUES`), with its type's shared
+/// keys. Empty where they are not in use any more.
 ///
 /// # Errors
 /// As [`Memory::read`].
@@ -59,7 +63,8 @@ pub fn inline(memory: &dyn Memory, keys: u64, values: u64) -> Result<Vec<Entry>,
 fn keyed(memory: &dyn Memory, keys: u64, values: Option<u64>) -> Result<Vec<Entry>, ReadError> {
     let head = memory.bytes::<32>(keys)?;
     let kind = head[keys::KIND];
-    let index_bytes = 1_u64.checked_shl(u32::from(head[keys::LOG2_INDEX_BYTES])).unwrap_or(u64::MAX);
+    let index_bytes =
+        1_u64.checked_shl(u32::from(head[keys::LOG2_INDEX_BYTES])).unwrap_or(u64::MAX);
     let count = word(&head, keys::ENTRIES);
     if count > 1 << 32 || index_bytes > 1 << 40 || kind > keys::SPLIT {
         return Err(ReadError::Unexpected(keys));
@@ -90,13 +95,15 @@ fn keyed(memory: &dyn Memory, keys: u64, values: Option<u64>) -> Result<Vec<Entr
         .collect())
 }
 
-/// A Python `int` of at most 60 bits, as `PyLongObject` keeps it; `None` for a longer one and for what is none.
+/// A Python `int` of at most 60 bits, as `PyLongObject` keeps it; `None` for a longer one and for
+/// what is none.
 #[must_use]
 pub fn int(memory: &dyn Memory, offsets: &DebugOffsets, address: u64) -> Option<i64> {
     let at = &offsets.long_object;
     let bytes = memory.vec(address, at.ob_digit + 8, 256).ok()?;
     let tag = word(&bytes, at.lv_tag as usize);
-    // longintrepr.h: the sign in two bits (0 positive, 1 zero, 2 negative), then the number of 30-bit digits.
+    // longintrepr.h: the sign in two bits (0 positive, 1 zero, 2 negative), then the number of
+    // 30-bit digits.
     let digit = |index: usize| i64::from(half(&bytes, at.ob_digit as usize + 4 * index));
     let size = match tag >> 3 {
         0 => 0,

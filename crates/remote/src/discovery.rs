@@ -1,8 +1,9 @@
 //! Every Python of this machine that can be seen from here.
 //!
-//! A process is told to be a Python by what lies in its memory and not by its name, so a web server, a notebook or a program
-//! with an embedded interpreter is found too. That costs a look at each process's writable data; a [`Search`] keeps what it
-//! learnt, and a second one costs only the processes that are new.
+//! A process is told to be a Python by what lies in its memory and not by its name, so a web
+//! server, a notebook or a program with an embedded interpreter is found too. That costs a look at
+//! each process's writable data; a [`Search`] keeps what it learnt, and a second one costs only the
+//! processes that are new.
 
 use crate::linux::host;
 use crate::process::{AttachError, Process, ProgramId};
@@ -37,8 +38,8 @@ pub struct Found {
 pub struct Listing {
     /// The Pythons, in the order of their numbers.
     pub found: Vec<Found>,
-    /// Processes that may not be looked into, so that it cannot be told whether they are Pythons, and Pythons whose layout is
-    /// not known.
+    /// Processes that may not be looked into, so that it cannot be told whether they are Pythons,
+    /// and Pythons whose layout is not known.
     pub refused: Vec<(u32, AttachError)>,
 }
 
@@ -59,7 +60,8 @@ impl Listing {
 /// Searches the machine, and remembers what each process is.
 #[derive(Debug, Default)]
 pub struct Search {
-    /// By number and start: `Some` for a Python. `exec` puts another program behind both, so the program counts too.
+    /// By number and start: `Some` for a Python. `exec` puts another program behind both, so the
+    /// program counts too.
     known: FxHashMap<(u32, u64), (ProgramId, Option<Found>)>,
 }
 
@@ -69,7 +71,8 @@ impl Search {
         let mut listing = Listing::default();
         let mut still = FxHashMap::default();
         for pid in pids() {
-            let Some(stat) = host::stat(pid).filter(|stat| !stat.kernel && stat.state != 'Z') else {
+            let Some(stat) = host::stat(pid).filter(|stat| !stat.kernel && stat.state != 'Z')
+            else {
                 continue;
             };
             let process = match Process::open(pid) {
@@ -95,8 +98,11 @@ impl Search {
                         };
                         (program, Some(found))
                     }
-                    // A Python that is still starting has no interpreter yet, and looks like any other program.
-                    Err(AttachError::NotPython { .. } | AttachError::NoThread(_)) if young(stat.started) => {
+                    // A Python that is still starting has no interpreter yet, and looks like any
+                    // other program.
+                    Err(AttachError::NotPython { .. } | AttachError::NoThread(_))
+                        if young(stat.started) =>
+                    {
                         continue;
                     }
                     Err(AttachError::NotPython { .. }) => (program, None),
@@ -129,8 +135,9 @@ fn young(started: u64) -> bool {
 
 fn pids() -> Vec<u32> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    let names =
-        entries.flatten().filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse().ok()));
+    let names = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse().ok()));
     let mut pids: Vec<u32> = names.filter(|&pid| pid != std::process::id()).take(MOST).collect();
     pids.sort_unstable();
     pids

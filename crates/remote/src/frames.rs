@@ -1,7 +1,8 @@
 //! A thread's stack of interpreter frames.
 //!
-//! Frames are walked from the innermost outwards while the thread runs on, so the walk is believed only if the thread is at
-//! the same frame and instruction afterwards; otherwise it is tried again and, in the end, called torn.
+//! Frames are walked from the innermost outwards while the thread runs on, so the walk is believed
+//! only if the thread is at the same frame and instruction afterwards; otherwise it is tried again
+//! and, in the end, called torn.
 
 use crate::code::{Code, Codes};
 use crate::memory::{Memory, ReadError, half, word};
@@ -10,7 +11,8 @@ use serde::Serialize;
 use std::fmt;
 use std::sync::Arc;
 
-/// Frames of one thread that are walked. CPython's own limit can be raised; a list that is longer than this is a loop.
+/// Frames of one thread that are walked. CPython's own limit can be raised; a list that is longer
+/// than this is a loop.
 pub const DEEPEST: usize = 1 << 16;
 /// What is fetched around a frame at once, in bytes: frames of a thread lie next to each other.
 const WINDOW: u64 = 4096;
@@ -30,8 +32,8 @@ pub struct Frame {
     pub unit: u32,
     /// The line of that instruction, where it has one.
     pub line: Option<u32>,
-    /// The evaluation stack: address of its first slot, and the slots in use where the frame has stored how many. A frame
-    /// that runs Python code at the moment has not, or has an old number.
+    /// The evaluation stack: address of its first slot, and the slots in use where the frame has
+    /// stored how many. A frame that runs Python code at the moment has not, or has an old number.
     pub stack: (u64, Option<u32>),
     /// The next frame outwards is entered through C code.
     pub from_c: bool,
@@ -63,7 +65,11 @@ impl Frame {
     /// Its line.
     #[must_use]
     pub fn code_line(&self) -> CodeLine {
-        CodeLine { function: self.code.qualname.clone(), file: self.code.file.clone(), line: self.line }
+        CodeLine {
+            function: self.code.qualname.clone(),
+            file: self.code.file.clone(),
+            line: self.line,
+        }
     }
 
     /// The address of local variable `index` (in the order of `co_localsplusnames`).
@@ -86,7 +92,8 @@ pub struct Stack {
     pub cut: bool,
 }
 
-/// Bits of a reference on the evaluation stack that are no address (`Py_TAG_BITS` and, from 3.15 on, one more).
+/// Bits of a reference on the evaluation stack that are no address (`Py_TAG_BITS` and, from 3.15
+/// on, one more).
 pub const TAGS: u64 = 7;
 
 /// What every walk needs.
@@ -131,13 +138,15 @@ impl Walker<'_> {
     /// The frames from `first` outwards.
     ///
     /// # Errors
-    /// Only what concerns the process as a whole; a frame that cannot be read ends the walk and marks it torn.
+    /// Only what concerns the process as a whole; a frame that cannot be read ends the walk and
+    /// marks it torn.
     pub fn walk(&self, first: u64) -> Result<Stack, ReadError> {
         let at = &self.offsets.interpreter_frame;
         let mut window = Window::default();
         let mut stack = Stack::default();
         let mut next = first;
-        // A frame met long before, and when it is changed for a later one: a list that comes back to it is a loop (Brent).
+        // A frame met long before, and when it is changed for a later one: a list that comes back
+        // to it is a loop (Brent).
         let (mut met, mut renew) = (0, 1);
         for step in 0..DEEPEST {
             if next == 0 {
@@ -169,10 +178,13 @@ impl Walker<'_> {
                 continue;
             }
             match self.frame(address, bytes) {
-                // A function that is still making its cells or its generator (`_PyFrame_IsIncomplete`).
-                Ok(frame) if owner != OWNED_BY_GENERATOR && frame.unit < frame.code.first_traceable => {}
+                // A function that is still making its cells or its generator
+                // (`_PyFrame_IsIncomplete`).
+                Ok(frame)
+                    if owner != OWNED_BY_GENERATOR && frame.unit < frame.code.first_traceable => {}
                 Ok(frame) => {
-                    // What is kept of a frame is paid for, its names too: frames cost no reads while they lie side by side.
+                    // What is kept of a frame is paid for, its names too: frames cost no reads
+                    // while they lie side by side.
                     let names = frame.code.qualname.len() + frame.code.file.len();
                     stack.frames.push(frame);
                     if !self.memory.spend(1 + names as u64 / 256) {
@@ -202,7 +214,8 @@ impl Walker<'_> {
         let executable = word(bytes, at.executable as usize) & !TAGS;
         let pointer = word(bytes, at.instr_ptr as usize);
         // 0 on builds with the GIL, which have no copies of bytecode.
-        let copy = at.tlbc_index.filter(|&offset| offset != 0).map(|offset| half(bytes, offset as usize));
+        let copy =
+            at.tlbc_index.filter(|&offset| offset != 0).map(|offset| half(bytes, offset as usize));
         let code = self.codes.get(self.memory, self.offsets, executable, self.look)?;
         let unit = Codes::unit(self.memory, self.offsets, &code, pointer, copy)
             .ok_or(ReadError::Unexpected(pointer))?;
@@ -217,8 +230,9 @@ impl Walker<'_> {
                 top => i64::try_from(top.wrapping_sub(base) / 8).ok(),
             },
         };
-        let depth =
-            depth.and_then(|depth| u32::try_from(depth).ok()).filter(|&depth| depth <= code.stack_size);
+        let depth = depth
+            .and_then(|depth| u32::try_from(depth).ok())
+            .filter(|&depth| depth <= code.stack_size);
         let line = code.line(unit);
         Ok(Frame { address, code, unit, line, stack: (base, depth), from_c: false })
     }
@@ -232,7 +246,12 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    pub(crate) fn get(&mut self, memory: &dyn Memory, address: u64, len: u64) -> Result<&[u8], ReadError> {
+    pub(crate) fn get(
+        &mut self,
+        memory: &dyn Memory,
+        address: u64,
+        len: u64,
+    ) -> Result<&[u8], ReadError> {
         let inside = |window: &Window| {
             let from = usize::try_from(address.checked_sub(window.start)?).ok()?;
             let to = from.checked_add(usize::try_from(len).ok()?)?;

@@ -1,8 +1,10 @@
-//! The collector: whether it collects now, what it has done, and each of its pauses as far as the build keeps them.
+//! The collector: whether it collects now, what it has done, and each of its pauses as far as the
+//! build keeps them.
 //!
-//! 3.13 and 3.14 keep three counts a generation, inside the interpreter. 3.15 keeps a ring of collections a generation, with
-//! when each began and ended, behind a pointer (`struct gc_stats` in `pycore_interp_structs.h`); its counts and its
-//! `duration` go on from entry to entry, so that time is exact even where entries were overwritten between two looks.
+//! 3.13 and 3.14 keep three counts a generation, inside the interpreter. 3.15 keeps a ring of
+//! collections a generation, with when each began and ended, behind a pointer (`struct gc_stats` in
+//! `pycore_interp_structs.h`); its counts and its `duration` go on from entry to entry, so that
+//! time is exact even where entries were overwritten between two looks.
 
 use crate::layout::{Collections as Place, Ring};
 use crate::memory::{Memory, Piece, ReadError, word};
@@ -81,7 +83,8 @@ impl Collector {
             None => {}
             Some(Place::Counted { .. }) => found.generations = inline(&bytes),
             Some(Place::Timed { rings, size, .. }) => {
-                let (at, size) = (word(&bytes, 0), usize::try_from(*size).unwrap_or(usize::MAX).min(4096));
+                let (at, size) =
+                    (word(&bytes, 0), usize::try_from(*size).unwrap_or(usize::MAX).min(4096));
                 let mut twice = vec![0; size * 2];
                 for _attempt in 0..2 {
                     let (before, after) = twice.split_at_mut(size);
@@ -105,7 +108,11 @@ impl Collector {
     /// Collections of all generations so far.
     #[must_use]
     pub fn collections(&self) -> Option<u64> {
-        Some(self.generations?.iter().fold(0, |sum, generation| sum.saturating_add(generation.collections)))
+        Some(
+            self.generations?
+                .iter()
+                .fold(0, |sum, generation| sum.saturating_add(generation.collections)),
+        )
     }
 
     fn of_rings(&mut self, bytes: &[u8], rings: &[Ring; GENERATIONS]) {
@@ -113,11 +120,19 @@ impl Collector {
         for (generation, ring) in rings.iter().enumerate() {
             let current = bytes.get(ring.index as usize).copied().map_or(u64::MAX, u64::from);
             for entry in 0..ring.len {
-                let at = |field: u64| word(bytes, (ring.first + entry * GcStats::ENTRY + field * 8) as usize);
+                let at = |field: u64| {
+                    word(bytes, (ring.first + entry * GcStats::ENTRY + field * 8) as usize)
+                };
                 let (started_ns, stopped_ns, number, collected) = (at(0), at(1), at(2), at(3));
                 if started_ns != 0 && stopped_ns >= started_ns && number > 0 {
                     let generation = generation as u8;
-                    self.recent.push(Collection { generation, number, started_ns, stopped_ns, collected });
+                    self.recent.push(Collection {
+                        generation,
+                        number,
+                        started_ns,
+                        stopped_ns,
+                        collected,
+                    });
                 }
                 if entry == current {
                     let duration = f64::from_bits(at(6));
@@ -187,24 +202,28 @@ pub struct Collections {
     pub count: [u64; GENERATIONS],
     /// Objects freed.
     pub collected: u64,
-    /// Seconds they took: from the interpreter's own clock where it keeps one, else the share of looks that found it
-    /// collecting, times the time they stand for.
+    /// Seconds they took: from the interpreter's own clock where it keeps one, else the share of
+    /// looks that found it collecting, times the time they stand for.
     pub seconds: f64,
     /// `seconds` is the interpreter's own figure.
     pub exact: bool,
-    /// The longest one whose length is known, in seconds. Sampled: the longest unbroken run of looks.
+    /// The longest one whose length is known, in seconds. Sampled: the longest unbroken run of
+    /// looks.
     pub longest_s: f64,
-    /// Collections whose own times were overwritten before a look came by. Their sum is in `seconds` all the same.
+    /// Collections whose own times were overwritten before a look came by. Their sum is in
+    /// `seconds` all the same.
     pub lost: u64,
 }
 
 impl CollectorWatch {
-    /// Takes in a look at `now_ns` (`CLOCK_MONOTONIC`); the first sets the beginning. Gives what is new.
+    /// Takes in a look at `now_ns` (`CLOCK_MONOTONIC`); the first sets the beginning. Gives what is
+    /// new.
     pub fn look(&mut self, now_ns: u64, found: Collector) -> Collections {
         let mut new = Collections::default();
         if let Some(last) = &self.last {
             let gap_s = now_ns.saturating_sub(self.last_ns) as f64 / 1e9;
-            // A look that could not read the counts keeps those before it, and the next has both looks' news.
+            // A look that could not read the counts keeps those before it, and the next has both
+            // looks' news.
             if let Some((then, now)) = last.generations.zip(found.generations) {
                 new = difference(new, &then, &now, last, &found);
             }
@@ -220,7 +239,8 @@ impl CollectorWatch {
             }
         }
         self.seen = self.seen.plus(&new);
-        let generations = found.generations.or(self.last.as_ref().and_then(|last| last.generations));
+        let generations =
+            found.generations.or(self.last.as_ref().and_then(|last| last.generations));
         self.last = Some(Collector { generations, ..found });
         self.last_ns = now_ns;
         new

@@ -1,11 +1,12 @@
 //! What fills a CPython's memory: objects by type, what its allocator holds, what its threads have.
 //!
-//! On a free-threaded build every object is a block of mimalloc's and all are found, whoever made them. With a GIL there is no
-//! such mark on a block, and what the collector knows is counted: containers and instances of classes, not strings or
-//! numbers. [`Coverage`] says which it was.
+//! On a free-threaded build every object is a block of mimalloc's and all are found, whoever made
+//! them. With a GIL there is no such mark on a block, and what the collector knows is counted:
+//! containers and instances of classes, not strings or numbers. [`Coverage`] says which it was.
 //!
-//! The target runs on. An object that lives through the look is counted once, whatever is made and freed around it; of those
-//! that come and go meanwhile some are counted. Nothing of the heap is kept but the counts.
+//! The target runs on. An object that lives through the look is counted once, whatever is made and
+//! freed around it; of those that come and go meanwhile some are counted. Nothing of the heap is
+//! kept but the counts.
 
 mod allocated;
 mod arenas;
@@ -61,14 +62,16 @@ pub enum Error {
 pub enum Coverage {
     /// Every object, by the block it is in; bytes are those of the block. (Free-threaded builds.)
     Allocator,
-    /// The objects the collector knows; bytes as `sys.getsizeof` has them, without buffers. (Builds with a GIL.)
+    /// The objects the collector knows; bytes as `sys.getsizeof` has them, without buffers. (Builds
+    /// with a GIL.)
     Collector,
 }
 
 /// How the look went. All zero is a look that is exact for what lived through it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Look {
-    /// Pages of blocks, or lists, that changed each time they were read. What lived through it is counted even there.
+    /// Pages of blocks, or lists, that changed each time they were read. What lived through it is
+    /// counted even there.
     pub torn: u64,
     /// Pages that were given back while they were read.
     pub gone: u64,
@@ -97,14 +100,15 @@ pub struct Heap {
     pub types: Vec<Count>,
     /// Free-threaded builds: the allocator of all objects.
     pub mimalloc: Option<Mimalloc>,
-    /// Builds with a GIL: the allocator of small objects. It is nearly empty under `PYTHONMALLOC=malloc` and the like; `None`
-    /// where its state was not found.
+    /// Builds with a GIL: the allocator of small objects. It is nearly empty under
+    /// `PYTHONMALLOC=malloc` and the like; `None` where its state was not found.
     pub pymalloc: Option<Arenas>,
     /// Free-threaded builds: what ended threads left behind, to be taken over by others.
     pub abandoned: Option<Mimalloc>,
     /// The threads, with their stacks and their part of the allocator.
     pub threads: Vec<ThreadMemory>,
-    /// The address space by kind, and how much of it is in memory. Empty where the system does not say.
+    /// The address space by kind, and how much of it is in memory. Empty where the system does not
+    /// say.
     pub mapped: Vec<Mapped>,
     /// How the look went.
     pub look: Look,
@@ -135,8 +139,8 @@ impl Watch<'_> {
     }
 }
 
-/// Looks at the heap of `python`, for `limit` at most. `report` is told how far it is and may end it by saying `false`; what was
-/// counted until then is given.
+/// Looks at the heap of `python`, for `limit` at most. `report` is told how far it is and may end
+/// it by saying `false`; what was counted until then is given.
 ///
 /// # Errors
 /// See [`Error`].
@@ -191,7 +195,8 @@ pub fn survey(
     Ok(heap)
 }
 
-/// What pymalloc holds for `interpreters`, some of which may share one; `None` where it is not known where its state is.
+/// What pymalloc holds for `interpreters`, some of which may share one; `None` where it is not
+/// known where its state is.
 fn pymalloc(python: &Python, interpreters: &[Interpreter]) -> Result<Option<Arenas>, ReadError> {
     let Some(at) = python.layout().interpreter.obmalloc else { return Ok(None) };
     let mut states = Vec::new();

@@ -1,8 +1,10 @@
-//! A live CPython, or the core file of one, read from outside: its threads, frames, locks, collector and heap.
+//! A live CPython, or the core file of one, read from outside: its threads, frames, locks,
+//! collector and heap.
 //!
-//! Nothing runs in the target, nothing is written to it and it is not stopped. Its memory is read while it changes, so every
-//! address is checked before it is believed, every list has a bound, and a look that does not fit together is counted as
-//! torn and not shown. This room knows no profile and prints nothing.
+//! Nothing runs in the target, nothing is written to it and it is not stopped. Its memory is read
+//! while it changes, so every address is checked before it is believed, every list has a bound, and
+//! a look that does not fit together is counted as torn and not shown. This room knows no profile
+//! and prints nothing.
 
 mod arrival;
 pub mod code;

@@ -1,7 +1,8 @@
 //! Which line an instruction belongs to: CPython's location table, one entry a run of instructions.
 //!
-//! Format: CPython's `InternalDocs/code_objects.md` (3.11 and later). Each entry starts with a byte that has its top bit set;
-//! bits 3 to 6 are its kind, bits 0 to 2 its length in code units less one.
+//! Format: CPython's `InternalDocs/code_objects.md` (3.11 and later). Each entry starts with a byte
+//! that has its top bit set; bits 3 to 6 are its kind, bits 0 to 2 its length in code units less
+//! one.
 
 /// The line of every instruction of a code object.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -13,7 +14,8 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Decodes a table. What does not follow the format ends it: the instructions from there on have no line.
+    /// Decodes a table. What does not follow the format ends it: the instructions from there on
+    /// have no line.
     #[must_use]
     pub fn decode(table: &[u8], first_line: u32) -> Lines {
         let mut bytes = table.iter().copied().peekable();
@@ -97,9 +99,22 @@ mod tests {
 
     #[test]
     fn each_kind_of_entry() {
-        // Two units on the first line, one two lines on with columns, one without a line, one back by 65 in the long form.
-        let table =
-            [0x80 | (13 << 3) | 1, 0, 0x80 | (12 << 3), 1, 2, 0x80 | (15 << 3), 0xf0, 0x40 | 3, 2, 0, 1, 1];
+        // Two units on the first line, one two lines on with columns, one without a line, one back
+        // by 65 in the long form.
+        let table = [
+            0x80 | (13 << 3) | 1,
+            0,
+            0x80 | (12 << 3),
+            1,
+            2,
+            0x80 | (15 << 3),
+            0xf0,
+            0x40 | 3,
+            2,
+            0,
+            1,
+            1,
+        ];
         let lines = Lines::decode(&table, 100);
         let got: Vec<_> = (0..6).map(|unit| lines.at(unit)).collect();
         assert_eq!(got, [Some(100), Some(100), Some(102), None, Some(37), None]);

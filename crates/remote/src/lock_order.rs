@@ -1,10 +1,13 @@
-//! Deadlocks that have not happened: cycles in the order in which threads take locks, summed over many looks.
+//! Deadlocks that have not happened: cycles in the order in which threads take locks, summed over
+//! many looks.
 //!
-//! A thread that holds `A` and waits for or holds `B`, taken later, shows an edge from `A` to `B` (the lock-order graph of Goodlock:
-//! Havelund, "Using runtime analysis to guide model checking of Java programs", 2000). A cycle of edges by different threads could
-//! deadlock under another schedule, unless the threads of all its edges hold a common lock (a gate) meanwhile, which lets only one of
-//! them in. Only exclusive locks count; a lock that a thread holds already and takes again makes no edge. An address may come to be
-//! another lock when the first is freed: a lock that nothing but the frames that take it refers to is left out.
+//! A thread that holds `A` and waits for or holds `B`, taken later, shows an edge from `A` to `B`
+//! (the lock-order graph of Goodlock: Havelund, "Using runtime analysis to guide model checking of
+//! Java programs", 2000). A cycle of edges by different threads could deadlock under another
+//! schedule, unless the threads of all its edges hold a common lock (a gate) meanwhile, which lets
+//! only one of them in. Only exclusive locks count; a lock that a thread holds already and takes
+//! again makes no edge. An address may come to be another lock when the first is freed: a lock that
+//! nothing but the frames that take it refers to is left out.
 
 use crate::frames::{CodeLine, Frame};
 use crate::locks::Hold;
@@ -13,7 +16,8 @@ use crate::thread_dump::ThreadDump;
 use crate::wait_target::{WaitTarget, WaitedObject};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-/// Edges that are kept, the first ones; a program that makes locks for ever does not make its watcher grow.
+/// Edges that are kept, the first ones; a program that makes locks for ever does not make its
+/// watcher grow.
 const MAX_EDGES: usize = 1 << 14;
 /// Locks of one cycle.
 const MAX_CYCLE: usize = 8;
@@ -70,17 +74,25 @@ fn is_exclusive(target: &WaitTarget) -> bool {
 }
 
 impl LockOrder {
-    /// Adds what one look saw of every thread that slept: locks of one that runs are not of one moment, and a gate that seems not
-    /// to be held would make a defect of an order that has none.
+    /// Adds what one look saw of every thread that slept: locks of one that runs are not of one
+    /// moment, and a gate that seems not to be held would make a defect of an order that has none.
     pub fn add(&mut self, dump: &ThreadDump) {
         for info in dump.threads.iter().filter(|info| info.settled) {
             self.observe(info.thread.native_id, info.frames(), &info.holds, info.wait.as_deref());
         }
     }
 
-    /// Adds what one look saw of a thread: its frames and what it holds, innermost first, and what it waits for.
-    pub fn observe(&mut self, thread: u32, frames: &[Frame], holds: &[Hold], wait: Option<&WaitedObject>) {
-        let line = |frame: Option<usize>| frame.and_then(|index| frames.get(index)).map(Frame::code_line);
+    /// Adds what one look saw of a thread: its frames and what it holds, innermost first, and what
+    /// it waits for.
+    pub fn observe(
+        &mut self,
+        thread: u32,
+        frames: &[Frame],
+        holds: &[Hold],
+        wait: Option<&WaitedObject>,
+    ) {
+        let line =
+            |frame: Option<usize>| frame.and_then(|index| frames.get(index)).map(Frame::code_line);
         let taken = |lock, target: &WaitTarget, name: &Option<String>, at| {
             let lock_is = OrderedLock { target: target.clone(), name: name.clone() };
             is_exclusive(target).then_some((lock, at, lock_is))
@@ -101,7 +113,8 @@ impl LockOrder {
         }
         for (place, (lock, at, is)) in order.iter().enumerate() {
             for (outer, outer_at, outer_is) in &order[..place] {
-                let gates = || held.iter().copied().filter(|gate| gate != outer && gate != lock).collect();
+                let gates =
+                    || held.iter().copied().filter(|gate| gate != outer && gate != lock).collect();
                 let key = (*outer, *lock, thread);
                 if self.edges.len() >= MAX_EDGES && !self.edges.contains_key(&key) {
                     continue;
@@ -146,8 +159,9 @@ impl LockOrder {
         }
         // A cycle by several threads in the same places is one finding.
         let mut seen = FxHashSet::default();
-        found
-            .retain(|cycle: &OrderCycle| seen.insert(cycle.iter().map(|edge| edge.held).collect::<Vec<_>>()));
+        found.retain(|cycle: &OrderCycle| {
+            seen.insert(cycle.iter().map(|edge| edge.held).collect::<Vec<_>>())
+        });
         found.sort_by_key(Vec::len);
         found.truncate(MAX_CYCLES);
         found
@@ -166,10 +180,13 @@ impl Search<'_> {
             return;
         }
         for edge in self.after.get(&at).into_iter().flatten() {
-            let repeats = |known: &OrderEdge| known.thread == edge.thread || known.held == edge.taken;
+            let repeats =
+                |known: &OrderEdge| known.thread == edge.thread || known.held == edge.taken;
             let closes = edge.taken == self.start;
             if edge.taken < self.start
-                || path.iter().any(|known| repeats(known) && !(closes && known.thread != edge.thread))
+                || path
+                    .iter()
+                    .any(|known| repeats(known) && !(closes && known.thread != edge.thread))
             {
                 continue;
             }
@@ -233,7 +250,8 @@ mod tests {
         assert_eq!(cycles(&[(1, &[10], Some(20)), (2, &[10], Some(20))]), none, "one order");
         assert_eq!(cycles(&[(1, &[10], Some(20)), (1, &[20], Some(10))]), none, "one thread");
         assert_eq!(cycles(&[(1, &[10], Some(10))]), none, "taken again");
-        let gated: [(u32, &[u64], Option<u64>); 2] = [(1, &[5, 10], Some(20)), (2, &[5, 20], Some(10))];
+        let gated: [(u32, &[u64], Option<u64>); 2] =
+            [(1, &[5, 10], Some(20)), (2, &[5, 20], Some(10))];
         assert_eq!(cycles(&gated), none, "a gate");
         assert_eq!(
             cycles(&[(1, &[10], Some(20)), (2, &[20], Some(30)), (1, &[30], Some(10))]),
@@ -244,7 +262,8 @@ mod tests {
 
     #[test]
     fn a_gate_counts_only_if_it_is_always_held() {
-        let found = cycles(&[(1, &[5, 10], Some(20)), (2, &[5, 20], Some(10)), (2, &[20], Some(10))]);
+        let found =
+            cycles(&[(1, &[5, 10], Some(20)), (2, &[5, 20], Some(10)), (2, &[20], Some(10))]);
         assert_eq!(found, [[10, 20]]);
         let other = cycles(&[(1, &[5, 10], Some(20)), (2, &[6, 20], Some(10))]);
         assert_eq!(other, [[10, 20]], "two gates that are not the same");

@@ -1,7 +1,8 @@
 //! Foreign memory: bytes at addresses that another process changes while they are read.
 //!
-//! Everything above reads through this trait, so that a live process, an image taken from one and a hostile fake are the same
-//! to it. A read either fills its buffer or fails; half-read bytes are never seen.
+//! Everything above reads through this trait, so that a live process, an image taken from one and a
+//! hostile fake are the same to it. A read either fills its buffer or fails; half-read bytes are
+//! never seen.
 
 use thiserror::Error;
 
@@ -11,7 +12,8 @@ pub enum ReadError {
     /// Nothing is mapped there (any more), or not as far as was asked.
     #[error("nothing is mapped at {0:#x}")]
     Unmapped(u64),
-    /// What is there is not what it should be: memory that was freed and used again, or another type of object.
+    /// What is there is not what it should be: memory that was freed and used again, or another
+    /// type of object.
     #[error("what is at {0:#x} is not what it should be")]
     Unexpected(u64),
     /// The reads of one look have used up what they may cost.
@@ -26,7 +28,8 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    /// Returns whether it concerns one place in memory only, so that the rest of the process can still be read.
+    /// Returns whether it concerns one place in memory only, so that the rest of the process can
+    /// still be read.
     #[must_use]
     pub fn is_local(self) -> bool {
         match self {
@@ -53,8 +56,8 @@ pub trait Memory: Send + Sync {
     /// See [`ReadError`]; `into` may then hold anything.
     fn read(&self, address: u64, into: &mut [u8]) -> Result<(), ReadError>;
 
-    /// Fills the pieces in their order, as many as one system call takes together, and gives the number of pieces that were
-    /// filled whole. It stops at the first that cannot be read.
+    /// Fills the pieces in their order, as many as one system call takes together, and gives the
+    /// number of pieces that were filled whole. It stops at the first that cannot be read.
     ///
     /// # Errors
     /// Only what concerns the process as a whole: [`ReadError::Gone`], [`ReadError::Denied`].
@@ -69,7 +72,8 @@ pub trait Memory: Send + Sync {
         Ok(pieces.len())
     }
 
-    /// Pays for work that reads nothing or keeps much. `false` where a limit is set and used up: then it is to be ended.
+    /// Pays for work that reads nothing or keeps much. `false` where a limit is set and used up:
+    /// then it is to be ended.
     fn spend(&self, _units: u64) -> bool {
         true
     }
@@ -130,17 +134,20 @@ impl dyn Memory + '_ {
     /// `len` bytes, with no more than `bound` believed.
     ///
     /// # Errors
-    /// As [`Memory::read`]; [`ReadError::Unexpected`] where `len` is beyond `bound`, which no sound target asks for.
+    /// As [`Memory::read`]; [`ReadError::Unexpected`] where `len` is beyond `bound`, which no sound
+    /// target asks for.
     pub fn vec(&self, address: u64, len: u64, bound: usize) -> Result<Vec<u8>, ReadError> {
-        let len =
-            usize::try_from(len).ok().filter(|&len| len <= bound).ok_or(ReadError::Unexpected(address))?;
+        let len = usize::try_from(len)
+            .ok()
+            .filter(|&len| len <= bound)
+            .ok_or(ReadError::Unexpected(address))?;
         let mut buffer = vec![0; len];
         self.read(address, &mut buffer)?;
         Ok(buffer)
     }
 
-    /// A C string of at most `bound` bytes, without its end. Reads in steps that stay inside a page, for the string may
-    /// be the last thing before unmapped memory.
+    /// A C string of at most `bound` bytes, without its end. Reads in steps that stay inside a
+    /// page, for the string may be the last thing before unmapped memory.
     ///
     /// # Errors
     /// As [`Memory::read`].

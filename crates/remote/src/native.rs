@@ -1,8 +1,8 @@
 //! C frames of the target's threads, and how Python's frames lie between them.
 //!
-//! A thread in a system call has told the kernel where its stack is, so its C frames are unwound from outside while it waits, and
-//! nothing is stopped. A thread that runs has to be stopped for as long as it takes to read three registers, which is done
-//! only when the caller asks for it.
+//! A thread in a system call has told the kernel where its stack is, so its C frames are unwound
+//! from outside while it waits, and nothing is stopped. A thread that runs has to be stopped for as
+//! long as it takes to read three registers, which is done only when the caller asks for it.
 
 mod modules;
 
@@ -11,7 +11,8 @@ use crate::linux::registers::{self, Registers};
 use crate::memory::Memory;
 use crate::process::{AttachError, Process};
 use framehop::{
-    CacheNative, FrameAddress, MayAllocateDuringUnwind, UnwindRegsNative, Unwinder as _, UnwinderNative,
+    CacheNative, FrameAddress, MayAllocateDuringUnwind, UnwindRegsNative, Unwinder as _,
+    UnwinderNative,
 };
 use modules::Modules;
 use std::path::PathBuf;
@@ -83,7 +84,8 @@ impl<'a> Unwinder<'a> {
         Ok(Unwinder { process, tables: Tables::new(process)? })
     }
 
-    /// The C frames of a thread, innermost first. Where the tables for unwinding end, so do the frames.
+    /// The C frames of a thread, innermost first. Where the tables for unwinding end, so do the
+    /// frames.
     ///
     /// # Errors
     /// See [`NativeError`].
@@ -129,7 +131,8 @@ impl Tables {
         let mut here = registers.for_unwinding();
         let mut next = FrameAddress::from_instruction_pointer(registers.pc);
         let mut found = vec![next];
-        // What a blocked thread's frame pointer is, the kernel does not say; it is looked for once it is needed.
+        // What a blocked thread's frame pointer is, the kernel does not say; it is looked for once
+        // it is needed.
         let mut may_guess = registers.fp == 0;
         while found.len() < DEEPEST {
             if let Some(module) = self.modules.load(next.address_for_lookup()) {
@@ -140,7 +143,8 @@ impl Tables {
             if caller.is_none() && may_guess {
                 may_guess = false;
                 let guess = stack.frame_pointer(before.sp(), |code| self.modules.is_code(code));
-                here = guess.map_or(before, |pointer| registers::with_frame_pointer(before, pointer));
+                here =
+                    guess.map_or(before, |pointer| registers::with_frame_pointer(before, pointer));
                 caller = self.step(next, &mut here, &mut stack);
             }
             let Some(caller) = caller else { break };
@@ -197,14 +201,15 @@ impl StackWords<'_> {
         inside(self).ok_or(())
     }
 
-    /// The nearest place above `sp` that is a frame pointer: it holds the address of another such place further up, and each
-    /// has an address of code after it, which is where its function returns to (as compiled with frame pointers, which
-    /// CPython is from 3.15 on).
+    /// The nearest place above `sp` that is a frame pointer: it holds the address of another such
+    /// place further up, and each has an address of code after it, which is where its function
+    /// returns to (as compiled with frame pointers, which CPython is from 3.15 on).
     fn frame_pointer(&mut self, sp: u64, is_code: impl Fn(u64) -> bool) -> Option<u64> {
         let mut record = |at: u64| {
             let caller = self.read(at).ok()?;
             let code = self.read(at.checked_add(8)?).ok()?;
-            (caller > at && caller - at < LARGEST_FRAME && caller % 8 == 0 && is_code(code)).then_some(caller)
+            (caller > at && caller - at < LARGEST_FRAME && caller % 8 == 0 && is_code(code))
+                .then_some(caller)
         };
         (0..LARGEST_FRAME / 8)
             .filter_map(|word| sp.checked_add(word * 8))
@@ -212,8 +217,9 @@ impl StackWords<'_> {
     }
 }
 
-/// Puts the Python frames where the interpreter's loop runs them: each of the loop's C frames stands for the Python frames up to
-/// the next that was entered from C. Without symbols for the loop, the Python frames follow the C frames.
+/// Puts the Python frames where the interpreter's loop runs them: each of the loop's C frames
+/// stands for the Python frames up to the next that was entered from C. Without symbols for the
+/// loop, the Python frames follow the C frames.
 #[must_use]
 pub fn weave(native: Vec<NativeFrame>, python: &[Frame]) -> Vec<Row> {
     let mut rows = Vec::with_capacity(native.len() + python.len());

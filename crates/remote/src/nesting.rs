@@ -1,8 +1,8 @@
 //! Threads that run code of several interpreters.
 //!
-//! A thread that runs code in a subinterpreter has a thread state in each interpreter it has entered, and runs with the one it
-//! entered last. What the kernel says of the thread is about that one. Every verb asks here which it is, so that all of them
-//! count one thread once.
+//! A thread that runs code in a subinterpreter has a thread state in each interpreter it has
+//! entered, and runs with the one it entered last. What the kernel says of the thread is about that
+//! one. Every verb asks here which it is, so that all of them count one thread once.
 
 use crate::frames::{DEEPEST, OWNED_BY_INTERPRETER, Window};
 use crate::memory::{ReadError, word};
@@ -10,14 +10,18 @@ use crate::python::{Attachment, Interpreter, Python, Thread};
 use rustc_hash::FxHashMap;
 
 impl Python {
-    /// Returns for each of these thread states whether its thread runs with it: false for one whose thread has entered another
-    /// interpreter, and for one without frames that is kept for later.
+    /// Returns for each of these thread states whether its thread runs with it: false for one whose
+    /// thread has entered another interpreter, and for one without frames that is kept for later.
     #[must_use]
     pub fn at_work(&self, threads: &[Thread]) -> Vec<bool> {
         let mut at_work = vec![true; threads.len()];
         for group in groups(threads.iter().map(|thread| thread.own_id)) {
-            let entered_last = group.iter().copied().max_by_key(|&index| self.entered(&threads[index]));
-            group.iter().filter(|&&index| Some(index) != entered_last).for_each(|&i| at_work[i] = false);
+            let entered_last =
+                group.iter().copied().max_by_key(|&index| self.entered(&threads[index]));
+            group
+                .iter()
+                .filter(|&&index| Some(index) != entered_last)
+                .for_each(|&i| at_work[i] = false);
         }
         at_work
     }
@@ -36,14 +40,20 @@ impl Python {
         Ok(threads)
     }
 
-    /// Orders the thread states of one thread by when they were entered. Only the last can be attached. Otherwise each entry
-    /// from C leaves a frame on the C stack, which grows downwards, so that the lowest is the latest.
+    /// Orders the thread states of one thread by when they were entered. Only the last can be
+    /// attached. Otherwise each entry from C leaves a frame on the C stack, which grows downwards,
+    /// so that the lowest is the latest.
     pub(crate) fn entered(&self, thread: &Thread) -> (bool, bool, std::cmp::Reverse<u64>) {
         let entry = self.entry(thread.frame);
-        (thread.attachment == Attachment::Attached, entry.is_some(), std::cmp::Reverse(entry.unwrap_or(0)))
+        (
+            thread.attachment == Attachment::Attached,
+            entry.is_some(),
+            std::cmp::Reverse(entry.unwrap_or(0)),
+        )
     }
 
-    /// The address of the frame on the C stack through which C code last entered the interpreter, outwards from `frame`.
+    /// The address of the frame on the C stack through which C code last entered the interpreter,
+    /// outwards from `frame`.
     fn entry(&self, frame: u64) -> Option<u64> {
         let at = &self.offsets().interpreter_frame;
         let (mut window, mut next) = (Window::default(), frame);
@@ -61,8 +71,8 @@ impl Python {
     }
 }
 
-/// Indices of thread states that belong to one thread, for each thread that has several. A thread that has not begun to run
-/// has no number yet, which is 0.
+/// Indices of thread states that belong to one thread, for each thread that has several. A thread
+/// that has not begun to run has no number yet, which is 0.
 pub(crate) fn groups(own_ids: impl Iterator<Item = u32>) -> Vec<Vec<usize>> {
     let mut by_id: FxHashMap<u32, Vec<usize>> = FxHashMap::default();
     for (index, own_id) in own_ids.enumerate().filter(|&(_, own_id)| own_id != 0) {

@@ -1,4 +1,5 @@
-//! Objects of the target: what type they are, which attributes they have, what a frame's locals are called.
+//! Objects of the target: what type they are, which attributes they have, what a frame's locals are
+//! called.
 
 use crate::dicts::{self, Entry};
 use crate::frames::{Frame, TAGS};
@@ -15,7 +16,8 @@ const IN_CELL: u8 = 0x40 | 0x80;
 /// Locals a code object has at most.
 const MOST_LOCALS: u64 = 1 << 12;
 
-/// Fields of `PyTypeObject` after `tp_name`, in words from it; the order is part of the stable layout of static types.
+/// Fields of `PyTypeObject` after `tp_name`, in words from it; the order is part of the stable
+/// layout of static types.
 mod words_from_name {
     pub(super) const BASICSIZE: u64 = 1;
     pub(super) const ITEMSIZE: u64 = 2;
@@ -142,14 +144,16 @@ impl Objects<'_> {
         dicts::entries(self.memory, self.offsets, dict)
     }
 
-    /// The instance attributes of the object at `object`: name and value as addresses. Empty where it has none.
+    /// The instance attributes of the object at `object`: name and value as addresses. Empty where
+    /// it has none.
     ///
     /// # Errors
     /// As [`Memory::read`].
     pub fn attributes(&self, object: u64) -> Result<Vec<Entry>, ReadError> {
         let kind = self.type_of(object)?;
         if kind.flags & MANAGED_DICT != 0 {
-            // pycore_object.h: MANAGED_DICT_OFFSET, before the object and, with a GIL, before the collector's head.
+            // pycore_object.h: MANAGED_DICT_OFFSET, before the object and, with a GIL, before the
+            // collector's head.
             let before = if self.offsets.free_threaded { 8 } else { 24 };
             let dict = self.memory.u64(object.wrapping_sub(before))?;
             if dict != 0 {
@@ -203,7 +207,8 @@ impl Objects<'_> {
         if size > bound {
             return Err(ReadError::Unexpected(address));
         }
-        let bytes = self.memory.vec(address.saturating_add(at.ob_item), size * 8, bound as usize * 8)?;
+        let bytes =
+            self.memory.vec(address.saturating_add(at.ob_item), size * 8, bound as usize * 8)?;
         Ok(bytes.chunks_exact(8).map(|item| word(item, 0)).collect())
     }
 
@@ -219,21 +224,27 @@ impl Objects<'_> {
         Ok(bytes.chunks_exact(8).map(|item| word(item, 0)).collect())
     }
 
-    /// What the local variables of a frame's code are called, in the order of their slots, and whether each is in a cell.
+    /// What the local variables of a frame's code are called, in the order of their slots, and
+    /// whether each is in a cell.
     ///
     /// # Errors
     /// As [`Memory::read`].
     pub fn local_names(&self, frame: &Frame) -> Result<Vec<(String, bool)>, ReadError> {
         let at = &self.offsets.code_object;
         let code = frame.code.address;
-        let names = self.tuple(self.memory.u64(code.saturating_add(at.localsplusnames))?, MOST_LOCALS)?;
+        let names =
+            self.tuple(self.memory.u64(code.saturating_add(at.localsplusnames))?, MOST_LOCALS)?;
         let kinds = self.memory.u64(code.saturating_add(at.localspluskinds))?;
         let kinds = self.memory.vec(
             kinds.saturating_add(self.offsets.bytes_object.ob_sval),
             names.len() as u64,
             MOST_LOCALS as usize,
         )?;
-        names.iter().zip(kinds).map(|(&name, kind)| Ok((self.text(name)?, kind & IN_CELL != 0))).collect()
+        names
+            .iter()
+            .zip(kinds)
+            .map(|(&name, kind)| Ok((self.text(name)?, kind & IN_CELL != 0)))
+            .collect()
     }
 
     /// The local variables of a frame that have a value.
@@ -253,7 +264,8 @@ impl Objects<'_> {
         frame: &Frame,
         names: &[(String, bool)],
     ) -> Result<Vec<(String, u64)>, ReadError> {
-        let slots = self.memory.vec(frame.local(0), 8 * names.len() as u64, MOST_LOCALS as usize * 8)?;
+        let slots =
+            self.memory.vec(frame.local(0), 8 * names.len() as u64, MOST_LOCALS as usize * 8)?;
         Ok(names
             .iter()
             .enumerate()
@@ -274,8 +286,8 @@ impl Objects<'_> {
         if names[index].1 { self.in_cell(value) } else { Some(value) }.filter(|&value| value != 0)
     }
 
-    /// What the slot of a captured variable stands for: the content of its cell, or the value itself while the function has not
-    /// yet made the cell.
+    /// What the slot of a captured variable stands for: the content of its cell, or the value
+    /// itself while the function has not yet made the cell.
     fn in_cell(&self, slot: u64) -> Option<u64> {
         if slot != 0 && self.type_name(slot).as_deref() == Some("cell") {
             self.memory.u64(slot.saturating_add(self.offsets.pyobject.size)).ok()
@@ -284,11 +296,13 @@ impl Objects<'_> {
         }
     }
 
-    /// The name of the thread whose frames these are, as `threading.Thread` keeps it: its outermost frame is a method of
-    /// that object. `None` for the main thread and for threads that `threading` did not start.
+    /// The name of the thread whose frames these are, as `threading.Thread` keeps it: its outermost
+    /// frame is a method of that object. `None` for the main thread and for threads that
+    /// `threading` did not start.
     #[must_use]
     pub fn thread_name(&self, frames: &[Frame]) -> Option<String> {
-        let first = frames.iter().rev().take(2).find(|frame| frame.code.qualname == "Thread._bootstrap")?;
+        let first =
+            frames.iter().rev().take(2).find(|frame| frame.code.qualname == "Thread._bootstrap")?;
         let name = self.attribute(self.local(first, "self")?, "_name")?;
         self.text(name).ok()
     }

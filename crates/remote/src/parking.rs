@@ -1,8 +1,10 @@
-//! What a thread sleeps on, from the outside: the futex it is in, and the entry CPython's parking lot keeps of it on its stack.
+//! What a thread sleeps on, from the outside: the futex it is in, and the entry CPython's parking
+//! lot keeps of it on its stack.
 //!
-//! `Python/parking_lot.c`: a thread that waits for anything built on a `PyMutex` puts a `wait_entry` on its own stack and sleeps
-//! in the semaphore inside it. The kernel says the address of that semaphore, so the entry and with it the address waited for
-//! are one read away; nothing is walked and nothing stopped. An entry is believed only if the list it hangs in points back to it.
+//! `Python/parking_lot.c`: a thread that waits for anything built on a `PyMutex` puts a
+//! `wait_entry` on its own stack and sleeps in the semaphore inside it. The kernel says the address
+//! of that semaphore, so the entry and with it the address waited for are one read away; nothing is
+//! walked and nothing stopped. An entry is believed only if the list it hangs in points back to it.
 
 use crate::linux::calls::{Call, Doing};
 use crate::memory::{Memory, Piece, word};
@@ -11,9 +13,11 @@ use cpython_layout::structures::WaitEntry;
 
 /// An entry lies in the frame of a C function not far above where the thread sleeps.
 const NEAR: u64 = 1 << 20;
-/// `_PyMutex_LockTimed` notes the time at which the lock is to be handed over: this long after the wait began (`lock.c`).
+/// `_PyMutex_LockTimed` notes the time at which the lock is to be handed over: this long after the
+/// wait began (`lock.c`).
 const TIME_TO_BE_FAIR_NS: i64 = 1_000_000;
-/// `struct _gil_runtime_state` has two mutexes and two conditions; its size is below this in every build.
+/// `struct _gil_runtime_state` has two mutexes and two conditions; its size is below this in every
+/// build.
 const GIL_SIZE: u64 = 256;
 /// `FUTEX_CLOCK_REALTIME`, and the operation without its flags.
 const REALTIME: u64 = 256;
@@ -69,7 +73,8 @@ pub struct Gils {
 }
 
 impl Gils {
-    /// Those of these interpreters of `python`: a few reads. A free-threaded build may switch its GIL on at any time.
+    /// Those of these interpreters of `python`: a few reads. A free-threaded build may switch its
+    /// GIL on at any time.
     #[must_use]
     pub fn read(python: &Python, interpreters: &[Interpreter]) -> Gils {
         let memory = python.memory();
@@ -100,11 +105,16 @@ impl<'a> Parking<'a> {
     #[must_use]
     pub fn new(python: &'a Python, gils: &'a Gils) -> Parking<'a> {
         let has_clock = python.process().has_clock();
-        Parking { memory: python.memory(), state: python.layout().thread_state.state, gils, has_clock }
+        Parking {
+            memory: python.memory(),
+            state: python.layout().thread_state.state,
+            gils,
+            has_clock,
+        }
     }
 
-    /// What `thread` waits for, of which the kernel said `doing`. `None` where it does not sleep in a futex, and where it has
-    /// just been woken.
+    /// What `thread` waits for, of which the kernel said `doing`. `None` where it does not sleep in
+    /// a futex, and where it has just been woken.
     #[must_use]
     pub fn of(&self, thread: &Thread, doing: &Doing) -> Option<Blocked> {
         let Doing::Call(call) = doing else { return None };
@@ -114,8 +124,11 @@ impl<'a> Parking<'a> {
         }
         let futex = call.args[0];
         let wait = |on| Blocked { on, since_ns: None, timed: call.args[3] != 0, left_ns: None };
-        if let Some(&gil) =
-            self.gils.places.iter().find(|&&gil| (gil..gil.saturating_add(GIL_SIZE)).contains(&futex))
+        if let Some(&gil) = self
+            .gils
+            .places
+            .iter()
+            .find(|&&gil| (gil..gil.saturating_add(GIL_SIZE)).contains(&futex))
         {
             // That wait is in steps of the switch interval, and does not end before the GIL is had.
             return Some(Blocked { timed: false, ..wait(BlockedOn::Gil(gil)) });
@@ -136,8 +149,8 @@ impl<'a> Parking<'a> {
         Some(Blocked { left_ns, ..wait(on) })
     }
 
-    /// The address a thread is parked for and since when, if it sleeps in an entry of the parking lot that is still in its list:
-    /// whoever wakes it takes it out first.
+    /// The address a thread is parked for and since when, if it sleeps in an entry of the parking
+    /// lot that is still in its list: whoever wakes it takes it out first.
     fn parked(&self, call: &Call) -> Option<(u64, Option<i64>)> {
         let start = call.args[0].checked_sub(WaitEntry::SEMAPHORE)?;
         if start < call.stack || start - call.stack > NEAR {
@@ -162,8 +175,9 @@ impl<'a> Parking<'a> {
         Some((at(WaitEntry::ADDRESS), since))
     }
 
-    /// When a wait for a mutex began: its argument is a `struct mutex_entry` on the same stack, whose first word is a time. Other
-    /// waits have other arguments or none, so the time must be one that can be.
+    /// When a wait for a mutex began: its argument is a `struct mutex_entry` on the same stack,
+    /// whose first word is a time. Other waits have other arguments or none, so the time must be
+    /// one that can be.
     fn since(&self, call: &Call, argument: u64) -> Option<i64> {
         if !self.has_clock || argument < call.stack || argument - call.stack > NEAR {
             return None;

@@ -1,8 +1,9 @@
-//! One process, known by more than its number: a pid comes back for another process, and `exec` puts another program behind
-//! the same pid.
+//! One process, known by more than its number: a pid comes back for another process, and `exec`
+//! puts another program behind the same pid.
 //!
-//! The kernel gives every program 16 random bytes at its start (`AT_RANDOM` in getauxval(3)). They tell one program from the
-//! next even where `exec` starts the same executable again, whose data then has the same addresses.
+//! The kernel gives every program 16 random bytes at its start (`AT_RANDOM` in getauxval(3)). They
+//! tell one program from the next even where `exec` starts the same executable again, whose data
+//! then has the same addresses.
 
 mod facts;
 
@@ -82,7 +83,8 @@ pub enum AttachError {
 pub struct Process {
     /// Its number, as this namespace counts.
     pub pid: u32,
-    /// When it was started, in clock ticks since boot: identifies the process, together with the pid.
+    /// When it was started, in clock ticks since boot: identifies the process, together with the
+    /// pid.
     started: u64,
     /// Identifies the program that it runs.
     program: ProgramId,
@@ -106,7 +108,8 @@ impl ProgramId {
     /// The one of the program that process `pid` runs now.
     fn of(pid: u32, memory: &dyn Memory) -> Result<ProgramId, AttachError> {
         for _attempt in 0..EXEC_ATTEMPTS {
-            let vector = procfs::process::Process::new_with_root(task::folder(pid)).and_then(|p| p.auxv());
+            let vector =
+                procfs::process::Process::new_with_root(task::folder(pid)).and_then(|p| p.auxv());
             let address = match vector {
                 // Empty, or of the program before, while the kernel sets up a new one.
                 Ok(vector) => vector.get(&AT_RANDOM).copied().unwrap_or(0),
@@ -190,9 +193,13 @@ impl Process {
         self.memory.0.limit(units)
     }
 
-    /// The same process, read through what `wrap` makes of its memory: something that counts, keeps or, in tests, lies.
+    /// The same process, read through what `wrap` makes of its memory: something that counts, keeps
+    /// or, in tests, lies.
     #[must_use]
-    pub fn read_through(mut self, wrap: impl FnOnce(Box<dyn Memory>) -> Box<dyn Memory>) -> Process {
+    pub fn read_through(
+        mut self,
+        wrap: impl FnOnce(Box<dyn Memory>) -> Box<dyn Memory>,
+    ) -> Process {
         self.memory = Source(BudgetedMemory::new(wrap(self.memory.0.into_inner())));
         self
     }
@@ -201,7 +208,8 @@ impl Process {
     #[must_use]
     pub fn is_same(&self) -> bool {
         self.core.is_some()
-            || (host::stat(self.pid).is_some_and(|stat| stat.started == self.started && stat.state != 'Z')
+            || (host::stat(self.pid)
+                .is_some_and(|stat| stat.started == self.started && stat.state != 'Z')
                 && self.runs_same_program())
     }
 
@@ -211,7 +219,8 @@ impl Process {
         task::with_memory(self.pid) == Some(self.pid)
     }
 
-    /// Whether it still runs the program that it ran when it was opened. Takes one read of its memory.
+    /// Whether it still runs the program that it ran when it was opened. Takes one read of its
+    /// memory.
     #[must_use]
     pub fn runs_same_program(&self) -> bool {
         self.memory().bytes(self.program.address) == Ok(self.program.bytes)
@@ -223,22 +232,27 @@ impl Process {
         self.program
     }
 
-    /// Where `_PyRuntime` is: the start of `_Py_DebugOffsets`. It is found by its cookie in the writable data of the program or
-    /// of a library, which needs no symbol, no section and not even the file: so a stripped program, a shared libpython, a file
-    /// replaced by an upgrade and a process in another mount namespace are all the same.
+    /// Where `_PyRuntime` is: the start of `_Py_DebugOffsets`. It is found by its cookie in the
+    /// writable data of the program or of a library, which needs no symbol, no section and not even
+    /// the file: so a stripped program, a shared libpython, a file replaced by an upgrade and a
+    /// process in another mount namespace are all the same.
     ///
     /// # Errors
     /// There is none; the process ended; it may not be read.
     pub fn find_runtime(&self) -> Result<u64, AttachError> {
         let mut regions = self.regions()?;
         regions.retain(|region| region.writable && region.file.is_some());
-        // A library or program named after Python first: nothing else is searched in nearly every case.
+        // A library or program named after Python first: nothing else is searched in nearly every
+        // case.
         let is_named = |region: &Region| {
             region.file.as_deref().and_then(Path::file_name).is_some_and(|name| {
-                name.to_string_lossy().contains("python") && !name.to_string_lossy().contains("cpython-")
+                name.to_string_lossy().contains("python")
+                    && !name.to_string_lossy().contains("cpython-")
             })
         };
-        regions.sort_by_key(|region| !(is_named(region) || region.file.as_ref() == Some(&self.executable)));
+        regions.sort_by_key(|region| {
+            !(is_named(region) || region.file.as_ref() == Some(&self.executable))
+        });
         for region in &regions {
             match self.find_cookie(region) {
                 Ok(Some(address)) => return Ok(address),

@@ -79,9 +79,11 @@ pub struct Thread {
     pub interpreter_state: u64,
     /// The kernel's number of the thread, as it is here: `/proc/PID/task/` has it. 0 before it ran.
     pub native_id: u32,
-    /// The same as the target's kernel would tell it: `threading.get_native_id()`. Another number in a container.
+    /// The same as the target's kernel would tell it: `threading.get_native_id()`. Another number
+    /// in a container.
     pub own_id: u32,
-    /// The same as its state has it, which in the child of a fork is the parent's until Python runs there.
+    /// The same as its state has it, which in the child of a fork is the parent's until Python runs
+    /// there.
     pub listed_id: u32,
     /// `threading.get_ident()`: the address of its `pthread_t`.
     pub ident: u64,
@@ -94,8 +96,8 @@ pub struct Thread {
 }
 
 impl Python {
-    /// Attaches to a process: finds the runtime in it and checks that its layout is one this room knows. The target
-    /// notices nothing.
+    /// Attaches to a process: finds the runtime in it and checks that its layout is one this room
+    /// knows. The target notices nothing.
     ///
     /// # Errors
     /// See [`AttachError`].
@@ -118,7 +120,8 @@ impl Python {
         })
     }
 
-    /// Attaches to a process that is open. A Python that is still starting has no thread yet and is refused.
+    /// Attaches to a process that is open. A Python that is still starting has no thread yet and is
+    /// refused.
     ///
     /// # Errors
     /// See [`AttachError`].
@@ -180,7 +183,8 @@ impl Python {
         &self.layout
     }
 
-    /// Whether a GIL is in use: always without free threading, and with it where it was switched on.
+    /// Whether a GIL is in use: always without free threading, and with it where it was switched
+    /// on.
     #[must_use]
     pub fn has_gil(&self) -> bool {
         let at = &self.offsets.interpreter_state;
@@ -200,7 +204,12 @@ impl Python {
     /// Reads frames of this target.
     #[must_use]
     pub fn walker(&self) -> Walker<'_> {
-        Walker { memory: self.memory(), offsets: &self.offsets, codes: &self.codes, look: self.look }
+        Walker {
+            memory: self.memory(),
+            offsets: &self.offsets,
+            codes: &self.codes,
+            look: self.look,
+        }
     }
 
     /// Reads objects of this target.
@@ -218,7 +227,9 @@ impl Python {
         let memory = self.memory();
         let mut found: Vec<Interpreter> = Vec::new();
         let mut next = memory.u64(self.runtime + self.offsets.runtime_state.interpreters_head)?;
-        while next != 0 && found.len() < MOST_INTERPRETERS && found.iter().all(|known| known.address != next)
+        while next != 0
+            && found.len() < MOST_INTERPRETERS
+            && found.iter().all(|known| known.address != next)
         {
             let Ok(id) = memory.i64(next.saturating_add(at.id)) else { break };
             found.push(Interpreter { address: next, id });
@@ -227,7 +238,8 @@ impl Python {
         Ok(found)
     }
 
-    /// What the objects at `wanted` are called; see [`crate::referrers`]. Those without a name that could be found are left out.
+    /// What the objects at `wanted` are called; see [`crate::referrers`]. Those without a name that
+    /// could be found are left out.
     #[must_use]
     pub fn names<'f>(
         &self,
@@ -237,7 +249,8 @@ impl Python {
         let mut search = Search::new(self.objects(), wanted.into_iter().collect());
         search.frames(frames);
         for interpreter in self.interpreters().unwrap_or_default() {
-            let modules = interpreter.address.saturating_add(self.offsets.interpreter_state.imports_modules);
+            let modules =
+                interpreter.address.saturating_add(self.offsets.interpreter_state.imports_modules);
             if let Ok(modules) = self.memory().u64(modules) {
                 search.modules(modules);
             }
@@ -245,7 +258,8 @@ impl Python {
         search.finish()
     }
 
-    /// The threads of an interpreter, newest first, without those that have ended and left their state behind.
+    /// The threads of an interpreter, newest first, without those that have ended and left their
+    /// state behind.
     ///
     /// # Errors
     /// The process ended or may not be read any more.
@@ -256,8 +270,9 @@ impl Python {
         Ok(found)
     }
 
-    /// The thread states of an interpreter, newest first. One that ends while the list is read takes the rest of it along, so a
-    /// list that was not read to its end is read again; of a program whose threads never stay, the longest is given.
+    /// The thread states of an interpreter, newest first. One that ends while the list is read
+    /// takes the rest of it along, so a list that was not read to its end is read again; of a
+    /// program whose threads never stay, the longest is given.
     ///
     /// # Errors
     /// The process ended or may not be read any more.
@@ -288,8 +303,13 @@ impl Python {
         Ok((found, next == 0))
     }
 
-    /// The thread state at `address` and the one after it; `None` where there is none of this interpreter (any more).
-    fn thread(&self, interpreter: Interpreter, address: u64) -> Result<Option<(Thread, u64)>, ReadError> {
+    /// The thread state at `address` and the one after it; `None` where there is none of this
+    /// interpreter (any more).
+    fn thread(
+        &self,
+        interpreter: Interpreter,
+        address: u64,
+    ) -> Result<Option<(Thread, u64)>, ReadError> {
         let at = &self.offsets.thread_state;
         let bytes = match self.memory().vec(address, at.size, 1 << 16) {
             Ok(bytes) => bytes,

@@ -1,16 +1,17 @@
 //! How much one look may read.
 //!
-//! Every list that is walked has a bound, but lists of lists multiply their bounds, and a process that is out to keep its reader
-//! busy can hold 65,536 threads that share 65,536 frames. So whatever a look does is paid for from one allowance: a unit a
-//! read, and what it keeps for each frame. When it is spent nothing can be read any more, every loop comes to its end, and
-//! what was found until then is given and said to be incomplete.
+//! Every list that is walked has a bound, but lists of lists multiply their bounds, and a process
+//! that is out to keep its reader busy can hold 65,536 threads that share 65,536 frames. So
+//! whatever a look does is paid for from one allowance: a unit a read, and what it keeps for each
+//! frame. When it is spent nothing can be read any more, every loop comes to its end, and what was
+//! found until then is given and said to be incomplete.
 
 use crate::memory::{Memory, Piece, ReadError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-/// Units of one look. A read costs about a microsecond, so this is some seconds; ten thousand threads of a hundred frames take
-/// less than a million.
+/// Units of one look. A read costs about a microsecond, so this is some seconds; ten thousand
+/// threads of a hundred frames take less than a million.
 pub(crate) const OF_A_LOOK: i64 = 4 << 20;
 /// Bytes of one unit, for reads of many.
 const BYTES: u64 = 4096;
@@ -60,7 +61,8 @@ impl Memory for BudgetedMemory {
             return true;
         }
         let units = i64::try_from(units).unwrap_or(i64::MAX);
-        // Looks at one process are made one after the other, so that nothing is lost between the two.
+        // Looks at one process are made one after the other, so that nothing is lost between the
+        // two.
         self.left.store(left.saturating_sub(units).max(0), Ordering::Relaxed);
         left > 0
     }

@@ -1,8 +1,10 @@
-//! What an object is called: the global, the attribute, the element or the local variable that refers to it.
+//! What an object is called: the global, the attribute, the element or the local variable that
+//! refers to it.
 //!
-//! An address tells a reader nothing; `cache`, `pool.lock` or `locks[3]` does. Objects carry no names, so they are looked for from where
-//! programs keep them: the globals of the functions on the stacks and of every module, the locals of the frames, and two steps
-//! on from there. The search is broad first, so that the shortest name is found, and has a bound, so that it takes milliseconds.
+//! An address tells a reader nothing; `cache`, `pool.lock` or `locks[3]` does. Objects carry no
+//! names, so they are looked for from where programs keep them: the globals of the functions on the
+//! stacks and of every module, the locals of the frames, and two steps on from there. The search is
+//! broad first, so that the shortest name is found, and has a bound, so that it takes milliseconds.
 
 use crate::frames::Frame;
 use crate::memory::ReadError;
@@ -44,7 +46,9 @@ impl std::fmt::Display for Name {
     /// `pool.lock`, `queue.mutex in worker()`, `logging._lock`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.scope {
-            Scope::Module(module) if module == "__main__" || module.is_empty() => f.write_str(&self.path),
+            Scope::Module(module) if module == "__main__" || module.is_empty() => {
+                f.write_str(&self.path)
+            }
             Scope::Module(module) => write!(f, "{module}.{}", self.path),
             Scope::Function(function) => write!(f, "{} in {function}()", self.path),
         }
@@ -81,7 +85,8 @@ enum Kind {
     Leaf,
 }
 
-/// Returns whether a file is the standard library's: below `python3.X`, but not among installed packages, or frozen.
+/// Returns whether a file is the standard library's: below `python3.X`, but not among installed
+/// packages, or frozen.
 fn is_library(file: &str) -> bool {
     let installed = file.contains("/site-packages/") || file.contains("/dist-packages/");
     file.starts_with("<frozen ") || file.contains("/lib/python3") && !installed
@@ -120,7 +125,8 @@ impl<'a> Search<'a> {
                 .entry(frame.code.address)
                 .or_insert_with(|| self.objects.local_names(frame).unwrap_or_default());
             let Ok(locals) = self.objects.locals_called(frame, names) else { continue };
-            // A module's own frame has its globals for locals, and a class body's are about to be attributes.
+            // A module's own frame has its globals for locals, and a class body's are about to be
+            // attributes.
             for (name, value) in locals {
                 let scope = Scope::Function(frame.code.qualname.clone());
                 let name = Name { path: name, scope };
@@ -148,8 +154,9 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// What was found, after following what was met as far as the bounds allow. Variables of the standard library's functions are
-    /// followed last: `jobs.mutex` says more than `self._lock in Condition.__enter__()`.
+    /// What was found, after following what was met as far as the bounds allow. Variables of the
+    /// standard library's functions are followed last: `jobs.mutex` says more than `self._lock in
+    /// Condition.__enter__()`.
     #[must_use]
     pub fn finish(mut self) -> FxHashMap<u64, Name> {
         self.follow(MOST_OPENED);
@@ -173,7 +180,8 @@ impl<'a> Search<'a> {
         self.found.len() == self.wanted.len()
     }
 
-    /// The globals of a module, each a name. They are looked through once, with as many steps as the first caller asks for.
+    /// The globals of a module, each a name. They are looked through once, with as many steps as
+    /// the first caller asks for.
     fn globals(&mut self, dict: u64, steps: u8) -> Result<(), ReadError> {
         if !self.seen.insert(dict) {
             return Ok(());
@@ -187,8 +195,8 @@ impl<'a> Search<'a> {
             if !self.worth(value) {
                 continue;
             }
-            let module: &mut String =
-                module.get_or_insert_with(|| self.string_under(&entries, "__name__").unwrap_or_default());
+            let module: &mut String = module
+                .get_or_insert_with(|| self.string_under(&entries, "__name__").unwrap_or_default());
             let scope = Scope::Module(module.clone());
             if let Ok(path) = self.objects.text(key) {
                 self.meet(value, Name { path, scope }, steps);
@@ -219,21 +227,26 @@ impl<'a> Search<'a> {
 
     fn open(&mut self, open: &Open) -> Result<(), ReadError> {
         let Some(how) = self.kind(open.object) else { return Ok(()) };
-        let part =
-            |path: String| Name { path: format!("{}{path}", open.name.path), scope: open.name.scope.clone() };
+        let part = |path: String| Name {
+            path: format!("{}{path}", open.name.path),
+            scope: open.name.scope.clone(),
+        };
         let steps = open.steps - 1;
         match how {
             Kind::Leaf => {}
             Kind::Dict => {
-                for (key, value) in self.objects.entries(open.object)?.into_iter().take(MOST_ELEMENTS) {
+                for (key, value) in
+                    self.objects.entries(open.object)?.into_iter().take(MOST_ELEMENTS)
+                {
                     if !self.worth(value) {
                         continue;
                     }
                     let key = match self.objects.text(key) {
                         Ok(text) => format!("[{text:?}]"),
-                        Err(_) => {
-                            self.objects.int(key).map_or("[...]".into(), |number| format!("[{number}]"))
-                        }
+                        Err(_) => self
+                            .objects
+                            .int(key)
+                            .map_or("[...]".into(), |number| format!("[{number}]")),
                     };
                     self.meet(value, part(key), steps);
                 }

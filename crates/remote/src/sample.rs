@@ -1,13 +1,14 @@
 //! The fast look: all threads and their stacks in one system call.
 //!
-//! Between two looks most of a stack stays where it is, and what changes lies at its end, so the places where frames will
-//! be are known before they are read. One `process_vm_readv` fetches, for each thread, the stretches of memory its frames
-//! were in last time (and a little beyond the innermost) and its thread state; a longer way is gone only for a thread
-//! whose frames are elsewhere now. What a frame runs is looked up once, not here: see [`Looker::resolve`].
+//! Between two looks most of a stack stays where it is, and what changes lies at its end, so the
+//! places where frames will be are known before they are read. One `process_vm_readv` fetches, for
+//! each thread, the stretches of memory its frames were in last time (and a little beyond the
+//! innermost) and its thread state; a longer way is gone only for a thread whose frames are
+//! elsewhere now. What a frame runs is looked up once, not here: see [`Looker::resolve`].
 //!
-//! The target runs on meanwhile. A stretch is copied at once, in tens of nanoseconds, so the stack is rebuilt from the copy
-//! alone ([`chain`]) and the thread state only confirms it. A stack that cannot be confirmed is looked at again, and once
-//! more, and is then called torn.
+//! The target runs on meanwhile. A stretch is copied at once, in tens of nanoseconds, so the stack
+//! is rebuilt from the copy alone ([`chain`]) and the thread state only confirms it. A stack that
+//! cannot be confirmed is looked at again, and once more, and is then called torn.
 
 mod frame_chain;
 mod interpreter_heads;
@@ -42,7 +43,8 @@ pub struct Look {
     pub repeated: u32,
     /// Threads have come or gone since the look before.
     pub changed: bool,
-    /// Code objects known from earlier looks may be others by now: what was resolved must be resolved anew.
+    /// Code objects known from earlier looks may be others by now: what was resolved must be
+    /// resolved anew.
     pub stale: bool,
 }
 
@@ -122,16 +124,17 @@ impl Looker {
         self.heads.known.iter().any(|known| known.interpreter == interpreter && known.collecting)
     }
 
-    /// The pause that the last thorough look found to hold the interpreter up, as [`Python::world`] tells it. Builds with the GIL
-    /// have none.
+    /// The pause that the last thorough look found to hold the interpreter up, as [`Python::world`]
+    /// tells it. Builds with the GIL have none.
     #[must_use]
     pub fn world(&self, interpreter: Interpreter) -> Option<World> {
         self.heads.known.iter().find(|known| known.interpreter == interpreter)?.world
     }
 
-    /// Looks at every thread. A `thorough` look also reads what hardly ever changes (the interpreters, what code was
-    /// destroyed, where C code entered Python) and threads that have long been at rest; at more than some thousand
-    /// looks a second it is enough that some of them are.
+    /// Looks at every thread. A `thorough` look also reads what hardly ever changes (the
+    /// interpreters, what code was destroyed, where C code entered Python) and threads that have
+    /// long been at rest; at more than some thousand looks a second it is enough that some of them
+    /// are.
     ///
     /// # Errors
     /// The process ended or may not be read any more.
@@ -166,7 +169,12 @@ impl Looker {
             while slot.is_open() && attempts < AGAIN {
                 attempts += 1;
                 slot.plan(&self.reader, &mut self.shapes, &self.python)?;
-                self.reader.fetch(self.python.memory(), Vec::new(), std::slice::from_mut(slot), true)?;
+                self.reader.fetch(
+                    self.python.memory(),
+                    Vec::new(),
+                    std::slice::from_mut(slot),
+                    true,
+                )?;
                 slot.attempt(&self.reader, &mut self.shapes, &self.python);
             }
             look.repeated += u32::from(attempts > 0);
@@ -178,8 +186,10 @@ impl Looker {
             look.changed = true;
         }
         for group in &self.nested {
-            let entered_last =
-                group.iter().copied().max_by_key(|&index| self.python.entered(&self.slots[index].thread));
+            let entered_last = group
+                .iter()
+                .copied()
+                .max_by_key(|&index| self.python.entered(&self.slots[index].thread));
             for &index in group {
                 self.slots[index].at_work = Some(index) == entered_last;
             }
@@ -187,29 +197,32 @@ impl Looker {
         Ok(look)
     }
 
-    /// Asks the kernel whether a thread has ended and left its state behind, which no look shows. The next look drops it.
+    /// Asks the kernel whether a thread has ended and left its state behind, which no look shows.
+    /// The next look drops it.
     pub fn drop_ended(&mut self) {
         let running = task::running(self.python.process().pid);
-        let is_gone = |slot: &Slot| slot.thread.native_id != 0 && !running.contains(&slot.thread.native_id);
+        let is_gone =
+            |slot: &Slot| slot.thread.native_id != 0 && !running.contains(&slot.thread.native_id);
         self.relist |= self.slots.iter().any(is_gone);
     }
 
-    /// What a frame runs, and its line. `None` where its code cannot be read or the instruction is not in it, as happens when
-    /// the frame was another's by then: such a stack is torn.
+    /// What a frame runs, and its line. `None` where its code cannot be read or the instruction is
+    /// not in it, as happens when the frame was another's by then: such a stack is torn.
     #[must_use]
     pub fn resolve(&self, frame: &Raw) -> Option<Place> {
         let walker = self.python.walker();
         let code = walker.codes.get(walker.memory, walker.offsets, frame.code, walker.look).ok()?;
-        let copy = walker.offsets.interpreter_frame.tlbc_index.filter(|&at| at != 0).map(|_| frame.copy);
+        let copy =
+            walker.offsets.interpreter_frame.tlbc_index.filter(|&at| at != 0).map(|_| frame.copy);
         let unit = Codes::unit(walker.memory, walker.offsets, &code, frame.pointer, copy)?;
         Some(Place { unit, line: code.line(unit), code })
     }
 
     /// The newest thread of an interpreter has another before it: one was started since.
     fn has_new_thread(&self) -> bool {
-        self.slots
-            .iter()
-            .any(|slot| slot.before != 0 && self.slots.iter().all(|s| s.thread.address != slot.before))
+        self.slots.iter().any(|slot| {
+            slot.before != 0 && self.slots.iter().all(|s| s.thread.address != slot.before)
+        })
     }
 
     /// Takes up threads that are new and lets go of those that are not there any more.
@@ -220,13 +233,15 @@ impl Looker {
             let threads = self.python.threads(interpreter)?;
             let head = threads.first().map_or(0, |thread| thread.address);
             let known = self.heads.known.iter().find(|known| known.interpreter == interpreter);
-            known_now.push(Known { head, ..known.copied().unwrap_or(Known::new(interpreter, head)) });
+            known_now
+                .push(Known { head, ..known.copied().unwrap_or(Known::new(interpreter, head)) });
             for thread in threads {
                 if slots.len() >= MOST_THREADS {
                     break;
                 }
                 let same = |slot: &Slot| {
-                    slot.thread.address == thread.address && slot.thread.listed_id == thread.listed_id
+                    slot.thread.address == thread.address
+                        && slot.thread.listed_id == thread.listed_id
                 };
                 slots.push(match self.slots.iter().position(same) {
                     Some(known) => self.slots.swap_remove(known),

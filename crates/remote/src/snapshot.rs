@@ -1,12 +1,15 @@
 //! Everything one look finds, as plain data under documented names: schema `ungil.dump/2`.
 //!
-//! Addresses are `0x...` in lower case, which is what `hex(id(object))` gives in the target. What could not be told is `null`.
+//! Addresses are `0x...` in lower case, which is what `hex(id(object))` gives in the target. What
+//! could not be told is `null`.
 
 mod lock_order;
 mod make;
 mod tasks;
 
-pub use lock_order::{LockOrderView, LockOrders, LockView, OrderEdgeView, lock_orders, watch_lock_order};
+pub use lock_order::{
+    LockOrderView, LockOrders, LockView, OrderEdgeView, lock_orders, watch_lock_order,
+};
 pub use make::{Options, take};
 
 use crate::corefile::{CoreFile, Death};
@@ -47,7 +50,8 @@ pub struct Snapshot {
     pub tasks: Vec<TaskView>,
     /// Cycles of threads that wait for each other, each confirmed by a second look.
     pub deadlocks: Vec<DeadlockView>,
-    /// Threads that wait for what nobody in the process can release, each confirmed by a second look.
+    /// Threads that wait for what nobody in the process can release, each confirmed by a second
+    /// look.
     pub stranded: Vec<StrandedView>,
     /// Lock orders that could deadlock, where they were watched.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,7 +67,8 @@ pub struct Snapshot {
 pub struct CoreView {
     /// Its path, as it was given.
     pub file: String,
-    /// The signal that killed the process, and the thread that got it; `None` where it was not killed, as with `gcore`.
+    /// The signal that killed the process, and the thread that got it; `None` where it was not
+    /// killed, as with `gcore`.
     pub killed: Option<Death>,
 }
 
@@ -71,7 +76,10 @@ impl CoreView {
     /// Returns what is said of `core`.
     #[must_use]
     pub fn new(core: &CoreFile) -> CoreView {
-        CoreView { file: decoded(core.path().as_os_str().as_bytes()), killed: core.death().cloned() }
+        CoreView {
+            file: decoded(core.path().as_os_str().as_bytes()),
+            killed: core.death().cloned(),
+        }
     }
 }
 
@@ -96,7 +104,8 @@ pub struct ThreadView {
     pub tid: Option<u32>,
     /// `threading.get_ident()`.
     pub ident: u64,
-    /// The interpreter whose code the thread runs, where it has entered another one from here; it is among that one's threads too.
+    /// The interpreter whose code the thread runs, where it has entered another one from here; it
+    /// is among that one's threads too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entered: Option<i64>,
     /// What it is doing.
@@ -109,7 +118,8 @@ pub struct ThreadView {
     pub frames: Vec<FrameView>,
     /// The frames may never have been so at one time.
     pub torn: bool,
-    /// C and Python frames together, innermost first, where C frames were asked for and could be read.
+    /// C and Python frames together, innermost first, where C frames were asked for and could be
+    /// read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub native: Option<Vec<RowView>>,
     /// What it waits for.
@@ -182,7 +192,8 @@ pub struct HolderView {
     pub confidence: Confidence,
     /// Its frame that holds it, counted from the innermost.
     pub frame: Option<usize>,
-    /// The asyncio task that has it while it awaits something; the thread's event loop alone can resume it.
+    /// The asyncio task that has it while it awaits something; the thread's event loop alone can
+    /// resume it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskName>,
 }
@@ -256,10 +267,11 @@ pub struct StrandedView {
     pub kind: WaitTarget,
     /// What the program calls it.
     pub name: Option<String>,
-    /// The process that this one was forked from while a thread there held it; `None` where the process was not forked and its
-    /// only thread waits.
+    /// The process that this one was forked from while a thread there held it; `None` where the
+    /// process was not forked and its only thread waits.
     pub forked_from: Option<u32>,
-    /// The parent's thread that has it (`get_native_id()`), where the parent still lives and can say.
+    /// The parent's thread that has it (`get_native_id()`), where the parent still lives and can
+    /// say.
     pub held_by: Option<u32>,
     /// That thread's name.
     pub holder: Option<String>,

@@ -1,9 +1,10 @@
 //! Lines of source files, as the target's own mount namespace has them.
 //!
-//! A process in a container names files by paths that mean something else here, or nothing: they are read through the link
-//! `root` that `/proc` has for the process. Those of a core are looked for under the folder that the user gives, or here.
-//! A file may have been changed since the process read it; one whose time of change is later than the process's start is
-//! named, so that its lines are not taken for what runs.
+//! A process in a container names files by paths that mean something else here, or nothing: they
+//! are read through the link `root` that `/proc` has for the process. Those of a core are looked
+//! for under the folder that the user gives, or here. A file may have been changed since the
+//! process read it; one whose time of change is later than the process's start is named, so that
+//! its lines are not taken for what runs.
 
 use crate::process::{Files, Process};
 use crate::unicode::file_name;
@@ -44,7 +45,8 @@ impl Sources {
         Sources { latest: place.latest(), place, files: FxHashMap::default() }
     }
 
-    /// Line `line` (from 1) of `file`, without the blanks around it; `None` where the file cannot be read or has no such line.
+    /// Line `line` (from 1) of `file`, without the blanks around it; `None` where the file cannot
+    /// be read or has no such line.
     pub fn line(&mut self, file: &str, line: u32) -> Option<String> {
         if !self.files.contains_key(file) {
             let source = self.read(file);
@@ -81,7 +83,8 @@ impl Sources {
         let mut bytes = Vec::new();
         File::open(&path).ok()?.take(MOST).read_to_end(&mut bytes).ok()?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        let lines =
+            std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         let is_newer = match (meta.modified(), self.latest) {
             (Ok(modified), Some(latest)) => modified > latest + TICKS,
             _ => false,

@@ -1,7 +1,9 @@
-//! What holds threads back all together: the GIL, and the stop-the-world pauses of free-threaded builds.
+//! What holds threads back all together: the GIL, and the stop-the-world pauses of free-threaded
+//! builds.
 //!
-//! Both are structures inside the interpreter (`struct _gil_runtime_state` in `pycore_gil.h`, `struct _stoptheworld_state`
-//! in `pycore_interp_structs.h`). A build with the GIL never stops the world: holding the GIL is enough there.
+//! Both are structures inside the interpreter (`struct _gil_runtime_state` in `pycore_gil.h`,
+//! `struct _stoptheworld_state` in `pycore_interp_structs.h`). A build with the GIL never stops the
+//! world: holding the GIL is enough there.
 
 use crate::memory::{Memory, ReadError, half, word};
 use crate::python::{Interpreter, Python};
@@ -11,7 +13,8 @@ use serde::Serialize;
 /// The GIL as one look found it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Gil {
-    /// Whether there is one to be taken; a free-threaded build has it off unless an extension or `-X gil=1` wants it.
+    /// Whether there is one to be taken; a free-threaded build has it off unless an extension or
+    /// `-X gil=1` wants it.
     pub enabled: bool,
     /// A thread holds it.
     pub locked: bool,
@@ -25,24 +28,31 @@ pub struct Gil {
     pub size: u64,
 }
 
-/// `_gil_runtime_state`: from `locked` to its end there are `switch_number` and two pairs of condition and mutex: 8 + 8 +
-/// 2 * (48 + 40) bytes with glibc on 64-bit machines.
+/// `_gil_runtime_state`: from `locked` to its end there are `switch_number` and two pairs of
+/// condition and mutex: 8 + 8 + 2 * (48 + 40) bytes with glibc on 64-bit machines.
 const AFTER_LOCKED: u64 = 192;
 
 impl Gil {
-    /// Reads the GIL of the interpreter at `interpreter`, which may be another interpreter's that it shares.
+    /// Reads the GIL of the interpreter at `interpreter`, which may be another interpreter's that
+    /// it shares.
     ///
     /// # Errors
     /// The interpreter is not there (any more), or the process ended.
-    pub fn read(memory: &dyn Memory, offsets: &DebugOffsets, interpreter: u64) -> Result<Gil, ReadError> {
+    pub fn read(
+        memory: &dyn Memory,
+        offsets: &DebugOffsets,
+        interpreter: u64,
+    ) -> Result<Gil, ReadError> {
         let at = &offsets.interpreter_state;
         let address = memory.u64(interpreter.saturating_add(at.ceval_gil))?;
         if address == 0 {
             return Ok(Gil::default());
         }
-        // The exported offsets are of the interpreter's own `_gil`; subinterpreters may point to another's.
+        // The exported offsets are of the interpreter's own `_gil`; subinterpreters may point to
+        // another's.
         let inside = |offset: u64| offset.saturating_sub(at.gil_runtime_state);
-        let (locked, holder) = (inside(at.gil_runtime_state_locked), inside(at.gil_runtime_state_holder));
+        let (locked, holder) =
+            (inside(at.gil_runtime_state_locked), inside(at.gil_runtime_state_holder));
         let bytes = memory.vec(address, locked.max(holder).saturating_add(16), 4096)?;
         let enabled = if offsets.free_threaded { half(&bytes, 0) != 0 } else { true };
         Ok(Gil {
@@ -74,12 +84,16 @@ pub struct World {
 pub const WORLD_BYTES: usize = 24;
 
 impl World {
-    /// Understands the structure's bytes; `None` where they are none: `is_global` says which of the two kinds is expected.
+    /// Understands the structure's bytes; `None` where they are none: `is_global` says which of the
+    /// two kinds is expected.
     #[must_use]
     pub fn parse(bytes: &[u8; WORLD_BYTES], is_global: bool) -> Option<World> {
         let [mutex, requested, stopped, global, event, ..] = *bytes;
-        let sound =
-            mutex <= 3 && requested <= 1 && stopped <= 1 && global == u8::from(is_global) && event <= 3;
+        let sound = mutex <= 3
+            && requested <= 1
+            && stopped <= 1
+            && global == u8::from(is_global)
+            && event <= 3;
         let awaited = word(bytes, 8);
         if !sound || awaited > 1 << 20 {
             return None;
@@ -94,7 +108,8 @@ impl World {
         })
     }
 
-    /// Understands an interpreter's own structure and its process's: the pause that holds the interpreter up.
+    /// Understands an interpreter's own structure and its process's: the pause that holds the
+    /// interpreter up.
     pub(crate) fn of(own: &[u8], whole: &[u8]) -> Option<World> {
         let own = World::parse(own.try_into().ok()?, false)?;
         let whole = World::parse(whole.try_into().ok()?, true)?;
@@ -111,8 +126,9 @@ impl Python {
         Gil::read(self.memory(), self.offsets(), interpreter.address)
     }
 
-    /// The pause that holds up the interpreter, its own or the whole process's. Builds with the GIL never stop the world, and
-    /// it is never `requested` there. `None` where it was not found: this patch release has it elsewhere.
+    /// The pause that holds up the interpreter, its own or the whole process's. Builds with the GIL
+    /// never stop the world, and it is never `requested` there. `None` where it was not found: this
+    /// patch release has it elsewhere.
     ///
     /// # Errors
     /// The interpreter is not there (any more), or the process ended.
@@ -126,17 +142,19 @@ impl Python {
         Ok(World::of(&own, &whole))
     }
 
-    /// Where the pauses of the interpreter and of its process are kept; `None` where there are none or it is not known.
+    /// Where the pauses of the interpreter and of its process are kept; `None` where there are none
+    /// or it is not known.
     pub(crate) fn world_places(&self, interpreter: Interpreter) -> Option<(u64, u64)> {
         let own = self.layout().interpreter.stoptheworld?;
         let whole = self.layout().runtime.stoptheworld?;
-        let places = (interpreter.address.saturating_add(own), self.runtime().saturating_add(whole));
+        let places =
+            (interpreter.address.saturating_add(own), self.runtime().saturating_add(whole));
         self.offsets().free_threaded.then_some(places)
     }
 }
 
-/// Stop-the-world pauses over time, from looks: a pause that begins and ends between two looks is not seen, and one that is
-/// seen stands for the time since the look before it.
+/// Stop-the-world pauses over time, from looks: a pause that begins and ends between two looks is
+/// not seen, and one that is seen stands for the time since the look before it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct WorldWatch {
     last_ns: u64,
@@ -161,7 +179,8 @@ pub struct Pauses {
 }
 
 impl WorldWatch {
-    /// Takes in a look at `now_ns` (`CLOCK_MONOTONIC`); the first only sets the beginning. Gives what it adds.
+    /// Takes in a look at `now_ns` (`CLOCK_MONOTONIC`); the first only sets the beginning. Gives
+    /// what it adds.
     pub fn look(&mut self, now_ns: u64, requested: bool) -> Pauses {
         let first = self.seen.looks == 0;
         let mut new = Pauses { looks: 1, ..Pauses::default() };

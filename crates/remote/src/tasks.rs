@@ -1,7 +1,8 @@
 //! asyncio's tasks: what each runs, and who awaits whom.
 //!
-//! From 3.14 on the accelerator module keeps the tasks of each thread in a list and says where its fields are, in a table of its own.
-//! The table has no cookie, but it repeats the sizes of the interpreter's structures, and by those it is found.
+//! From 3.14 on the accelerator module keeps the tasks of each thread in a list and says where its
+//! fields are, in a table of its own. The table has no cookie, but it repeats the sizes of the
+//! interpreter's structures, and by those it is found.
 
 mod running;
 
@@ -99,10 +100,16 @@ impl Tasks {
             if !is_module && !is_runtime {
                 continue;
             }
-            let bytes = python.memory().vec(region.start, region.len().min(MOST_DATA), MOST_DATA as usize)?;
+            let bytes = python.memory().vec(
+                region.start,
+                region.len().min(MOST_DATA),
+                MOST_DATA as usize,
+            )?;
             let table = (0..bytes.len().saturating_sub(AsyncioOffsets::SIZE))
                 .step_by(8)
-                .filter(|&at| bytes[at + AsyncioOffsets::INTERPRETER_SIZE_AT..].starts_with(&wanted))
+                .filter(|&at| {
+                    bytes[at + AsyncioOffsets::INTERPRETER_SIZE_AT..].starts_with(&wanted)
+                })
                 .find_map(|at| {
                     AsyncioOffsets::parse(&bytes[at..]).filter(|table| is_sensible(table, python))
                 });
@@ -113,8 +120,8 @@ impl Tasks {
         Err(TasksError::NotLoaded)
     }
 
-    /// Every task of an interpreter that has not finished, with `threads` its threads; and whether those are all: a list that
-    /// changes whenever it is read is not read to its end.
+    /// Every task of an interpreter that has not finished, with `threads` its threads; and whether
+    /// those are all: a list that changes whenever it is read is not read to its end.
     ///
     /// # Errors
     /// The process ended.
@@ -128,8 +135,10 @@ impl Tasks {
         let mut complete = true;
         for thread in threads {
             let head = thread.address.saturating_add(self.table.thread_tasks_head);
-            let running =
-                python.memory().u64(thread.address.saturating_add(self.table.running_task)).unwrap_or(0);
+            let running = python
+                .memory()
+                .u64(thread.address.saturating_add(self.table.running_task))
+                .unwrap_or(0);
             complete &= self.whole(python, head, Some(thread.native_id), running, &mut tasks)?;
         }
         let head = interpreter.address.saturating_add(self.table.interpreter_tasks_head);
@@ -178,8 +187,8 @@ impl Tasks {
                 Err(error) => return Err(error),
             };
             let Ok(next) = memory.u64(node) else { return Ok(false) };
-            // A node points back at the one it came from, or the list was changed under the reader: the task may have ended, and
-            // what was read of it be another's.
+            // A node points back at the one it came from, or the list was changed under the reader:
+            // the task may have ended, and what was read of it be another's.
             if memory.u64(next.saturating_add(8)).ok() != Some(node) {
                 return Ok(false);
             }
@@ -230,8 +239,9 @@ impl Tasks {
                 match kind.as_str() {
                     // {header, the future}: what `await future` leaves on the stack.
                     "_asyncio.FutureIter" => {
-                        let future =
-                            memory.u64(next.saturating_add(python.offsets().pyobject.size)).unwrap_or(0);
+                        let future = memory
+                            .u64(next.saturating_add(python.offsets().pyobject.size))
+                            .unwrap_or(0);
                         task.awaits.push(future);
                         task.awaits_other = objects.type_name(future);
                     }
@@ -255,7 +265,8 @@ impl Tasks {
             if depth == 0 {
                 task.coroutine = Some(frame.code.qualname.clone());
             }
-            let top = frame.stack.1.and_then(|depth| u64::from(depth).checked_sub(layout.awaited_slot));
+            let top =
+                frame.stack.1.and_then(|depth| u64::from(depth).checked_sub(layout.awaited_slot));
             let top = top.map(|slot| frame.stack.0.saturating_add(8 * slot));
             task.frames.insert(0, frame);
             if state != FrameState::Awaiting {
@@ -279,19 +290,22 @@ impl Tasks {
         let Some(at) = python.offsets().set_object else { return Ok(Vec::new()) };
         let mask = memory.u64(by.saturating_add(at.mask))?.min(DEEPEST as u64);
         let table = memory.u64(by.saturating_add(at.table))?;
-        // An entry is a key and its hash; a key that was taken out is a static dummy object, which no task is.
+        // An entry is a key and its hash; a key that was taken out is a static dummy object, which
+        // no task is.
         let bytes = memory.vec(table, (mask + 1) * 16, (DEEPEST + 1) * 16)?;
         Ok(bytes.chunks_exact(16).map(|entry| word(entry, 0)).filter(|&key| key != 0).collect())
     }
 }
 
-/// Whether a table that repeats the interpreter's size is asyncio's: its other size is that of a thread state with what follows it.
+/// Whether a table that repeats the interpreter's size is asyncio's: its other size is that of a
+/// thread state with what follows it.
 fn is_sensible(table: &AsyncioOffsets, python: &Python) -> bool {
     table.thread_size > python.offsets().thread_state.size
         && table.thread_tasks_head >= python.offsets().thread_state.size
 }
 
-/// Who awaits whom is kept by the awaited; here each task learns what it awaits, and addresses that are no task's go.
+/// Who awaits whom is kept by the awaited; here each task learns what it awaits, and addresses that
+/// are no task's go.
 fn link(tasks: &mut [Task]) {
     let known: FxHashMap<u64, usize> =
         tasks.iter().enumerate().map(|(index, task)| (task.address, index)).collect();

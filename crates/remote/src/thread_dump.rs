@@ -1,8 +1,10 @@
 //! One look at all threads: what each does, what it waits for, who has it.
 //!
-//! The target runs on while it is looked at. What one thread does is read twice around its stack, so that a stack, a wait and
-//! what is held by it are of one moment; between threads there is no such moment, and what is said of two of them together may
-//! not have been so at one time. A cycle of waits is therefore looked at again before it is called one (see [`ThreadObserver::deadlocks`]).
+//! The target runs on while it is looked at. What one thread does is read twice around its stack,
+//! so that a stack, a wait and what is held by it are of one moment; between threads there is no
+//! such moment, and what is said of two of them together may not have been so at one time. A cycle
+//! of waits is therefore looked at again before it is called one (see
+//! [`ThreadObserver::deadlocks`]).
 
 mod cycles;
 mod event_loops;
@@ -69,9 +71,11 @@ impl ThreadObserver {
         holders::resolve(&mut dump, &mut Reader::new(python, &mut self.store));
         if event_loops::has_open_waits(&dump) {
             match self.find_tasks(python) {
-                Ok(tasks) => {
-                    event_loops::resolve(&mut dump, &mut Reader::new(python, &mut self.store), &tasks)?
-                }
+                Ok(tasks) => event_loops::resolve(
+                    &mut dump,
+                    &mut Reader::new(python, &mut self.store),
+                    &tasks,
+                )?,
                 Err(TasksError::Read(error)) => return Err(error),
                 Err(TasksError::NotLoaded | TasksError::TooOld) => {}
             }
@@ -80,8 +84,8 @@ impl ThreadObserver {
         Ok(dump)
     }
 
-    /// One thread: what the kernel says, its stack, and what the kernel says again; `None` where it has ended. What the kernel says
-    /// is about the thread state that the thread runs with only.
+    /// One thread: what the kernel says, its stack, and what the kernel says again; `None` where it
+    /// has ended. What the kernel says is about the thread state that the thread runs with only.
     fn thread(
         &mut self,
         python: &Python,
@@ -123,11 +127,12 @@ impl ThreadObserver {
             info.wait = Some(Arc::new(reader.waited_object(&thread, blocked, info.frames())));
         }
         info.holds = reader.holds(&info.thread, info.frames());
-        // Locks are read one after another. Where several belong together, they are read again: a thread that went on in between
-        // and fell asleep in the same place has other locks by then.
+        // Locks are read one after another. Where several belong together, they are read again: a
+        // thread that went on in between and fell asleep in the same place has other locks by then.
         let several = info.holds.len() + usize::from(info.wait.is_some()) > 1;
         let is_same = !several || reader.holds(&info.thread, info.frames()) == info.holds;
-        // One lock alone is in no order, and to ask the kernel once more is a good part of what a look costs.
+        // One lock alone is in no order, and to ask the kernel once more is a good part of what a
+        // look costs.
         info.settled = several
             && is_same
             && matches!(info.kernel, Doing::Call(_))
@@ -138,12 +143,17 @@ impl ThreadObserver {
         Ok(Some(info))
     }
 
-    /// Looks again at what may be deadlocks: a cycle of waits, or a thread that nobody can wake. It is one if it is there in
-    /// another look during which none of its threads has run at all, so that all that is said of them was so at one time.
+    /// Looks again at what may be deadlocks: a cycle of waits, or a thread that nobody can wake. It
+    /// is one if it is there in another look during which none of its threads has run at all, so
+    /// that all that is said of them was so at one time.
     ///
     /// # Errors
     /// As [`ThreadObserver::dump`].
-    pub fn deadlocks(&mut self, python: &mut Python, dump: &ThreadDump) -> Result<Deadlocks, ReadError> {
+    pub fn deadlocks(
+        &mut self,
+        python: &mut Python,
+        dump: &ThreadDump,
+    ) -> Result<Deadlocks, ReadError> {
         let mut suspects = dump.suspects(python);
         let mut confirmed = Deadlocks::default();
         for _ in 0..CONFIRMATIONS {
@@ -153,7 +163,8 @@ impl ThreadObserver {
             let runs = |python: &Python, tids: &[u32]| {
                 tids.iter().map(|&tid| python.process().switches(tid)).collect::<Option<Vec<_>>>()
             };
-            let before: Vec<_> = suspects.iter().map(|suspect| runs(python, &suspect.tids)).collect();
+            let before: Vec<_> =
+                suspects.iter().map(|suspect| runs(python, &suspect.tids)).collect();
             let again = self.dump(python)?;
             let found = again.suspects(python);
             let mut left = Vec::new();
@@ -200,8 +211,11 @@ impl Suspect {
 
 impl ThreadDump {
     fn suspects(&self, python: &Python) -> Vec<Suspect> {
-        let suspect =
-            |threads: Vec<usize>, stranded| Suspect { tids: self.tids(&threads), threads, stranded };
+        let suspect = |threads: Vec<usize>, stranded| Suspect {
+            tids: self.tids(&threads),
+            threads,
+            stranded,
+        };
         let cycles = self.cycles().into_iter().map(|cycle| suspect(cycle, false));
         let stranded = self.stranded(python).into_iter().map(|thread| suspect(vec![thread], true));
         cycles.chain(stranded).collect()

@@ -1,6 +1,8 @@
-//! Observes the threads of one target again and again: what each is doing, at the cost of what has changed.
+//! Observes the threads of one target again and again: what each is doing, at the cost of what has
+//! changed.
 //!
-//! Frames are read only where a wait is new: a wait that goes on, on the same address since the same time, is still for the same object.
+//! Frames are read only where a wait is new: a wait that goes on, on the same address since the
+//! same time, is still for the same object.
 
 use crate::frames::Stack;
 use crate::linux::calls::{CallFile, Doing};
@@ -27,7 +29,8 @@ pub struct ThreadInfo {
     pub kernel: Doing,
     /// Its frames, where they were read.
     pub stack: Option<Stack>,
-    /// The thread runs with this thread state; false where it has entered another interpreter (see [`crate::nesting`]).
+    /// The thread runs with this thread state; false where it has entered another interpreter (see
+    /// [`crate::nesting`]).
     pub at_work: bool,
     /// What it is blocked on, as the kernel and the parking lot have it.
     pub blocked: Option<Blocked>,
@@ -39,7 +42,8 @@ pub struct ThreadInfo {
     pub stuck_on_holders: bool,
     /// What it holds.
     pub holds: Vec<Hold>,
-    /// It slept all the while, so that its frames, its wait and all that it holds are of one moment.
+    /// It slept all the while, so that its frames, its wait and all that it holds are of one
+    /// moment.
     pub settled: bool,
 }
 
@@ -121,17 +125,26 @@ impl ThreadObserver {
         Ok(found)
     }
 
-    fn state(&mut self, python: &Python, gils: &Gils, thread: Thread) -> Result<ThreadInfo, ReadError> {
+    fn state(
+        &mut self,
+        python: &Python,
+        gils: &Gils,
+        thread: Thread,
+    ) -> Result<ThreadInfo, ReadError> {
         let mut info = ThreadInfo::new(thread, ThreadState::Running);
         info.kernel = self.kernel(python, thread.native_id);
         self.unknown += u64::from(info.kernel == Doing::Unknown);
         info.blocked = Parking::new(python, gils).of(&thread, &info.kernel);
         if let Some(blocked) = &info.blocked {
-            let goes_on = |(then, _): &&(Blocked, _)| then.since_ns.is_some() && then.is_same(blocked);
+            let goes_on =
+                |(then, _): &&(Blocked, _)| then.since_ns.is_some() && then.is_same(blocked);
             if let Some((_, wait)) = self.waits.get(&thread.address).filter(goes_on) {
                 info.wait = Some(Arc::clone(wait));
             } else {
-                if matches!(blocked.on, BlockedOn::Parked(_) | BlockedOn::Package(_) | BlockedOn::Futex(_)) {
+                if matches!(
+                    blocked.on,
+                    BlockedOn::Parked(_) | BlockedOn::Package(_) | BlockedOn::Futex(_)
+                ) {
                     info.stack = match python.stack(&thread) {
                         Err(error) if error.is_local() => None,
                         stack => Some(stack?),
@@ -155,8 +168,8 @@ impl ThreadObserver {
         }
     }
 
-    /// Finds asyncio's tasks. The search reads the data of the program, so what it came to is kept: asyncio that is loaded later
-    /// is found [`TASKS_EVERY`] looks later at the latest.
+    /// Finds asyncio's tasks. The search reads the data of the program, so what it came to is kept:
+    /// asyncio that is loaded later is found [`TASKS_EVERY`] looks later at the latest.
     ///
     /// # Errors
     /// See [`TasksError`].

@@ -1,9 +1,11 @@
 //! What a thread is doing: the one answer that every verb gives.
 //!
-//! Three sources decide: the thread state of the interpreter (attached, detached, suspended), the kernel (on a processor, or asleep in which
-//! system call) and, for a thread asleep in a futex, the parking lot and the objects that the address belongs to. [`classify`] is
-//! the only place that puts them together. A caller that looks often may take [`Doing::Running`] for the kernel's answer about an attached
-//! thread that moves; one that stays where it is may be asleep with the GIL.
+//! Three sources decide: the thread state of the interpreter (attached, detached, suspended), the
+//! kernel (on a processor, or asleep in which system call) and, for a thread asleep in a futex, the
+//! parking lot and the objects that the address belongs to. [`classify`] is the only place that
+//! puts them together. A caller that looks often may take [`Doing::Running`] for the kernel's
+//! answer about an attached thread that moves; one that stays where it is may be asleep with the
+//! GIL.
 
 use crate::linux::calls::Doing;
 use crate::parking::{BlockedOn, Gils};
@@ -25,7 +27,8 @@ pub enum ThreadState {
     Gil,
     /// Suspended by a stop-the-world pause.
     Suspended,
-    /// Waits for something to happen: a notification, a queue's next item, a result, another thread's end.
+    /// Waits for something to happen: a notification, a queue's next item, a result, another
+    /// thread's end.
     Event,
     /// Asleep in a system call.
     Syscall,
@@ -83,8 +86,9 @@ impl ThreadState {
     }
 }
 
-/// Decides what a thread is doing. `on` is what it is blocked on and `target` what that is to the program, where that was looked up;
-/// `wants_gil` is the answer of [`wants_gil`] for a thread that is awake.
+/// Decides what a thread is doing. `on` is what it is blocked on and `target` what that is to the
+/// program, where that was looked up; `wants_gil` is the answer of [`wants_gil`] for a thread that
+/// is awake.
 #[must_use]
 pub fn classify(
     attachment: Attachment,
@@ -93,7 +97,8 @@ pub fn classify(
     target: Option<&WaitTarget>,
     wants_gil: bool,
 ) -> ThreadState {
-    // A thread that sleeps anyway is suspended as well during a stop-the-world pause: what it waits for is still so.
+    // A thread that sleeps anyway is suspended as well during a stop-the-world pause: what it waits
+    // for is still so.
     match (on, target) {
         (Some(BlockedOn::Gil(_)), _) => return ThreadState::Gil,
         (Some(BlockedOn::StopTheWorld), _) => return ThreadState::Suspended,
@@ -132,24 +137,34 @@ pub fn code_place(python: &Python, thread: &Thread) -> Option<CodePlace> {
     Some((thread.frame, python.memory().u64(at).ok()?))
 }
 
-/// Returns whether a thread that is awake and detached only tries to get the GIL back: a waiter wakes every switch interval to ask for
-/// it, and on a busy machine stays awake for a while before it sleeps again. 3.15 records the request. Before, a thread that was
-/// waiting for the GIL at `waited_at` and is still there waits still, and one at an instruction at which the interpreter lets other
-/// threads have the GIL has given it away; at any other instruction a detached thread runs C code.
+/// Returns whether a thread that is awake and detached only tries to get the GIL back: a waiter
+/// wakes every switch interval to ask for it, and on a busy machine stays awake for a while before
+/// it sleeps again. 3.15 records the request. Before, a thread that was waiting for the GIL at
+/// `waited_at` and is still there waits still, and one at an instruction at which the interpreter
+/// lets other threads have the GIL has given it away; at any other instruction a detached thread
+/// runs C code.
 #[must_use]
-pub fn wants_gil(python: &Python, gils: &Gils, thread: &Thread, waited_at: Option<CodePlace>) -> bool {
+pub fn wants_gil(
+    python: &Python,
+    gils: &Gils,
+    thread: &Thread,
+    waited_at: Option<CodePlace>,
+) -> bool {
     if !gils.in_use {
         return false;
     }
     if let Some(offset) = python.offsets().thread_state.gil_requested {
-        return python.memory().i32(thread.address.saturating_add(offset)).is_ok_and(|asked| asked != 0);
+        return python
+            .memory()
+            .i32(thread.address.saturating_add(offset))
+            .is_ok_and(|asked| asked != 0);
     }
     let Some(place) = code_place(python, thread) else { return false };
     waited_at == Some(place) || gives_way(python, place.1)
 }
 
-/// Returns whether the interpreter may let another thread have the GIL at the instruction at `address`: at the start of a function
-/// and at the end of a loop's turn.
+/// Returns whether the interpreter may let another thread have the GIL at the instruction at
+/// `address`: at the start of a function and at the end of a loop's turn.
 fn gives_way(python: &Python, address: u64) -> bool {
     let Ok(opcode) = python.memory().u8(address) else { return false };
     python.offsets().build.opcodes.eval_breaker.contains(&opcode)

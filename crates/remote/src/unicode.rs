@@ -1,8 +1,8 @@
 //! Strings of the target: `PyUnicodeObject` in its compact forms.
 //!
-//! A name that is not UTF-8 (of a file, an argument) is a `str` with lone surrogates in Python: `os.fsdecode` makes U+DC80 + n of
-//! byte 0x80 + n. A Rust string has no place for them, so each is kept as the private character 0x100000 above it, everywhere:
-//! [`file_name`] gives the bytes back.
+//! A name that is not UTF-8 (of a file, an argument) is a `str` with lone surrogates in Python:
+//! `os.fsdecode` makes U+DC80 + n of byte 0x80 + n. A Rust string has no place for them, so each is
+//! kept as the private character 0x100000 above it, everywhere: [`file_name`] gives the bytes back.
 
 use crate::memory::{Memory, ReadError, half, word};
 use cpython_layout::DebugOffsets;
@@ -67,12 +67,17 @@ pub fn file_name(text: &str) -> OsString {
 ///
 /// # Errors
 /// As [`Memory::read`]; [`ReadError::Unexpected`] where there is no string in a compact form.
-pub fn text(memory: &dyn Memory, offsets: &DebugOffsets, address: u64) -> Result<String, ReadError> {
+pub fn text(
+    memory: &dyn Memory,
+    offsets: &DebugOffsets,
+    address: u64,
+) -> Result<String, ReadError> {
     let at = &offsets.unicode_object;
     let head = memory.vec(address, at.asciiobject_size, 256)?;
     let length = word(&head, at.length as usize).min(LONGEST);
     let state = half(&head, at.state as usize);
-    // cpython/unicodeobject.h: free-threaded builds give `interned` a byte of its own, the others two bits.
+    // cpython/unicodeobject.h: free-threaded builds give `interned` a byte of its own, the others
+    // two bits.
     let flags = if offsets.free_threaded { state >> 8 } else { state >> 2 };
     let (kind, compact, ascii) = (flags & 7, flags & 8 != 0, flags & 16 != 0);
     if !compact {
@@ -89,7 +94,12 @@ pub fn text(memory: &dyn Memory, offsets: &DebugOffsets, address: u64) -> Result
             let units = bytes.as_chunks::<2>().0.iter();
             units.map(|&pair| character(u16::from_le_bytes(pair).into())).collect()
         }
-        4 => bytes.as_chunks::<4>().0.iter().map(|&four| character(u32::from_le_bytes(four))).collect(),
+        4 => bytes
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|&four| character(u32::from_le_bytes(four)))
+            .collect(),
         _ => return Err(ReadError::Unexpected(address)),
     })
 }
@@ -107,7 +117,10 @@ mod tests {
         assert_eq!(character(0xdce9), '\u{10dce9}', "what os.fsdecode makes of the byte");
         assert_eq!(file_name(&name).as_bytes(), b"caf\xe9 \xff.py");
         assert_eq!(undecoded('\u{10dce9}'), Some(0xe9));
-        assert_eq!((undecoded('\u{10dc7f}'), undecoded('\u{10dd00}'), undecoded('x')), (None, None, None));
+        assert_eq!(
+            (undecoded('\u{10dc7f}'), undecoded('\u{10dd00}'), undecoded('x')),
+            (None, None, None)
+        );
         assert_eq!(character(0xd800), '\u{10d800}', "any other lone surrogate");
     }
 

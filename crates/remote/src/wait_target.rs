@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-/// The kind of object or event a thread waits for. Its `Display` form is the name that every JSON output uses for it, and
-/// [`WaitTarget::from_name`] reads that form back.
+/// The kind of object or event a thread waits for. Its `Display` form is the name that every JSON
+/// output uses for it, and [`WaitTarget::from_name`] reads that form back.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum WaitTarget {
     /// `threading.Lock`.
@@ -57,17 +57,18 @@ impl WaitTarget {
     /// The mutex of the runtime that has no name.
     pub(crate) const UNNAMED_MUTEX: WaitTarget = WaitTarget::RuntimeMutex(Cow::Borrowed("mutex"));
 
-    /// Returns whether a wait for it is contention: another thread has it and gives it back. A wait for something to happen (a
-    /// notification, an item, a result, the end of a thread) is not contention; waits for the GIL and for the end of a
-    /// stop-the-world pause are counted as what they are.
+    /// Returns whether a wait for it is contention: another thread has it and gives it back. A wait
+    /// for something to happen (a notification, an item, a result, the end of a thread) is not
+    /// contention; waits for the GIL and for the end of a stop-the-world pause are counted as what
+    /// they are.
     #[must_use]
     pub fn is_contention(&self) -> bool {
         use WaitTarget::*;
         match self {
-            Lock | RLock | Semaphore | BoundedSemaphore | ImportLock | ObjectMutex(_) | InternalLock(_)
-            | RuntimeMutex(_) | PackageLock(_) => true,
-            Condition | Event | Barrier | Queue | SimpleQueue | Future | ThreadEnd | RuntimeEvent(_)
-            | PackageStructure(_) | Gil | StopTheWorld | Futex => false,
+            Lock | RLock | Semaphore | BoundedSemaphore | ImportLock | ObjectMutex(_)
+            | InternalLock(_) | RuntimeMutex(_) | PackageLock(_) => true,
+            Condition | Event | Barrier | Queue | SimpleQueue | Future | ThreadEnd
+            | RuntimeEvent(_) | PackageStructure(_) | Gil | StopTheWorld | Futex => false,
         }
     }
 
@@ -77,8 +78,8 @@ impl WaitTarget {
         *self == WaitTarget::UNNAMED_MUTEX
     }
 
-    /// Reads a name as `Display` writes it. `None` for a name that this version does not know, which a record of another
-    /// version may hold.
+    /// Reads a name as `Display` writes it. `None` for a name that this version does not know,
+    /// which a record of another version may hold.
     #[must_use]
     pub fn from_name(name: &str) -> Option<WaitTarget> {
         if let Some((_, target)) = PLAIN.iter().find(|(plain, _)| *plain == name) {
@@ -88,12 +89,15 @@ impl WaitTarget {
             Some(("object", rest)) => WaitTarget::ObjectMutex(rest.into()),
             Some(("inside", rest)) => WaitTarget::InternalLock(rest.into()),
             Some(("runtime", rest)) => WaitTarget::RuntimeMutex(rest.to_owned().into()),
-            _ if name == PACKAGE || name.starts_with("ungil.") => WaitTarget::PackageStructure(name.into()),
+            _ if name == PACKAGE || name.starts_with("ungil.") => {
+                WaitTarget::PackageStructure(name.into())
+            }
             _ => return None,
         })
     }
 
-    /// Returns a short label for tables and graphs: `dict`, `lock inside _hashlib.HASH`, `the types mutex`, `threading.Lock`.
+    /// Returns a short label for tables and graphs: `dict`, `lock inside _hashlib.HASH`, `the types
+    /// mutex`, `threading.Lock`.
     #[must_use]
     pub fn label(&self) -> Cow<'_, str> {
         match self {
@@ -108,7 +112,8 @@ impl WaitTarget {
         }
     }
 
-    /// Returns it with its article, for sentences: `a threading.Lock`, `the mutex of a dict`, `the GIL`.
+    /// Returns it with its article, for sentences: `a threading.Lock`, `the mutex of a dict`, `the
+    /// GIL`.
     #[must_use]
     pub fn description(&self) -> String {
         match self {
@@ -117,9 +122,9 @@ impl WaitTarget {
             WaitTarget::ObjectMutex(of) => format!("the mutex of {}", with_article(of)),
             WaitTarget::InternalLock(of) => format!("a lock inside {}", with_article(of)),
             WaitTarget::RuntimeMutex(name) if name == "mutex" => "a mutex of the runtime".into(),
-            WaitTarget::RuntimeMutex(_) | WaitTarget::RuntimeEvent(_) | WaitTarget::StopTheWorld => {
-                self.label().into_owned()
-            }
+            WaitTarget::RuntimeMutex(_)
+            | WaitTarget::RuntimeEvent(_)
+            | WaitTarget::StopTheWorld => self.label().into_owned(),
             WaitTarget::PackageStructure(name) if &**name == PACKAGE => {
                 "a structure of the package ungil".into()
             }
@@ -141,7 +146,8 @@ impl WaitTarget {
         }
     }
 
-    /// Returns how its holder stands to it, between their two names: `held by`, or `which is` for a thread that is to end.
+    /// Returns how its holder stands to it, between their two names: `held by`, or `which is` for a
+    /// thread that is to end.
     #[must_use]
     pub fn held_by(&self) -> &'static str {
         if *self == WaitTarget::ThreadEnd { "which is" } else { "held by" }
@@ -175,10 +181,13 @@ impl fmt::Display for WaitTarget {
         match self {
             WaitTarget::ObjectMutex(of) => write!(f, "object:{of}"),
             WaitTarget::InternalLock(of) => write!(f, "inside:{of}"),
-            WaitTarget::RuntimeMutex(name) | WaitTarget::RuntimeEvent(name) => write!(f, "runtime:{name}"),
+            WaitTarget::RuntimeMutex(name) | WaitTarget::RuntimeEvent(name) => {
+                write!(f, "runtime:{name}")
+            }
             WaitTarget::PackageLock(name) | WaitTarget::PackageStructure(name) => f.write_str(name),
             plain => {
-                let name = PLAIN.iter().find(|(_, target)| target == plain).map_or("", |(name, _)| name);
+                let name =
+                    PLAIN.iter().find(|(_, target)| target == plain).map_or("", |(name, _)| name);
                 f.write_str(name)
             }
         }
@@ -261,7 +270,8 @@ mod tests {
 
     #[test]
     fn labels_and_descriptions() {
-        let of = |name| WaitTarget::from_name(name).map(|t| (t.label().into_owned(), t.description()));
+        let of =
+            |name| WaitTarget::from_name(name).map(|t| (t.label().into_owned(), t.description()));
         let is = |label: &str, description: &str| Some((label.to_owned(), description.to_owned()));
         assert_eq!(of("object:dict"), is("dict", "the mutex of a dict"));
         assert_eq!(

@@ -1,11 +1,13 @@
 //! Which `with` statements a frame is inside, told from its code and the instruction it is at.
 //!
-//! A `with` keeps what it will call at its end on the frame's evaluation stack. Which slots of the stack belong to a `with` that
-//! has been entered is written nowhere in the frame, and how many slots are in use is not known of a frame that runs. But the
-//! compiler wrote it down in the code: the exception table (CPython's `InternalDocs/exception_handling.md`) says for each
-//! instruction where an exception goes and how deep the stack is there, and the handler of a `with` begins with
-//! `PUSH_EXC_INFO, WITH_EXCEPT_START`. The table covers the statement's body only, neither the call of `__enter__` nor the regular call of
-//! `__exit__`, so a `with` that is still acquiring its lock is not taken for one that has it.
+//! A `with` keeps what it will call at its end on the frame's evaluation stack. Which slots of the
+//! stack belong to a `with` that has been entered is written nowhere in the frame, and how many
+//! slots are in use is not known of a frame that runs. But the compiler wrote it down in the code:
+//! the exception table (CPython's `InternalDocs/exception_handling.md`) says for each instruction
+//! where an exception goes and how deep the stack is there, and the handler of a `with` begins with
+//! `PUSH_EXC_INFO, WITH_EXCEPT_START`. The table covers the statement's body only, neither the call
+//! of `__enter__` nor the regular call of `__exit__`, so a `with` that is still acquiring its lock
+//! is not taken for one that has it.
 
 use crate::code::Code;
 use crate::memory::{Memory, ReadError};
@@ -41,14 +43,20 @@ pub struct WithBlocks {
 }
 
 impl WithBlocks {
-    /// Decodes an exception table; `is_handler` says of a code unit whether the handler of a `with` is there.
+    /// Decodes an exception table; `is_handler` says of a code unit whether the handler of a `with`
+    /// is there.
     fn decode(table: &[u8], mut is_handler: impl FnMut(u32) -> bool) -> WithBlocks {
         let mut bytes = table.iter().copied();
         let mut entries = Vec::new();
         while let (Some(start), Some(length), Some(target), Some(depth)) =
             (number(&mut bytes), number(&mut bytes), number(&mut bytes), number(&mut bytes))
         {
-            entries.push(Entry { start, end: start.saturating_add(length), target, depth: depth >> 1 });
+            entries.push(Entry {
+                start,
+                end: start.saturating_add(length),
+                target,
+                depth: depth >> 1,
+            });
         }
         let mut handlers: Vec<u32> = entries.iter().map(|entry| entry.target).collect();
         handlers.sort_unstable();
@@ -57,15 +65,17 @@ impl WithBlocks {
         if handlers.is_empty() { WithBlocks::default() } else { WithBlocks { entries, handlers } }
     }
 
-    /// The depth of the stack at the handler of each `with` that the instruction at `unit` is inside, innermost first: what
-    /// the statement keeps is right below.
+    /// The depth of the stack at the handler of each `with` that the instruction at `unit` is
+    /// inside, innermost first: what the statement keeps is right below.
     #[must_use]
     pub fn around(&self, unit: u32) -> Vec<u32> {
         let mut found = Vec::new();
         let mut at = unit;
         // A handler is itself covered by the next one outwards.
         for _ in 0..4 * DEEPEST {
-            let Some(entry) = self.entries.iter().find(|entry| (entry.start..entry.end).contains(&at)) else {
+            let Some(entry) =
+                self.entries.iter().find(|entry| (entry.start..entry.end).contains(&at))
+            else {
                 break;
             };
             if self.handlers.binary_search(&entry.target).is_ok() {
@@ -85,7 +95,8 @@ impl WithBlocks {
     }
 }
 
-/// A number of six bits a byte, most significant first; bit 6 says that more follow, bit 7 begins an entry.
+/// A number of six bits a byte, most significant first; bit 6 says that more follow, bit 7 begins
+/// an entry.
 fn number(bytes: &mut impl Iterator<Item = u8>) -> Option<u32> {
     let mut byte = bytes.next()?;
     let mut value = u32::from(byte & 63);
@@ -141,8 +152,9 @@ fn read(memory: &dyn Memory, offsets: &DebugOffsets, code: &Code) -> Result<With
     Ok(WithBlocks::decode(&table, |unit| {
         // The first may be replaced by an instrumented one while the program is traced.
         opcode(unit.saturating_add(1)) == Some(opcodes.with_except_start)
-            && opcode(unit)
-                .is_some_and(|first| first == opcodes.push_exc_info || first >= opcodes.min_instrumented)
+            && opcode(unit).is_some_and(|first| {
+                first == opcodes.push_exc_info || first >= opcodes.min_instrumented
+            })
     }))
 }
 
@@ -163,7 +175,9 @@ mod tests {
         ];
         let table: Vec<u8> = entries
             .iter()
-            .flat_map(|&(start, length, target, depth)| [start | 128, length, target, depth << 1 | 1])
+            .flat_map(|&(start, length, target, depth)| {
+                [start | 128, length, target, depth << 1 | 1]
+            })
             .collect();
         // 40 and above need two bytes only from 64 on; 66 does.
         let table: Vec<u8> = table

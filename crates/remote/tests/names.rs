@@ -42,10 +42,16 @@ fn globals_attributes_elements_and_locals() {
             .map(|(name, id)| (name.to_owned(), u64::from_str_radix(id, 16).unwrap()))
             .collect();
         let (python, _, frames) = parked(target.pid(), "Pool.work");
-        assert_eq!(python.objects().thread_name(&frames).as_deref(), Some("w\u{f6}rker"), "{build}");
+        assert_eq!(
+            python.objects().thread_name(&frames).as_deref(),
+            Some("w\u{f6}rker"),
+            "{build}"
+        );
         let names = python.names(ids.iter().map(|&(_, id)| id), &frames);
-        let called: Vec<(&str, Option<String>)> =
-            ids.iter().map(|(name, id)| (name.as_str(), names.get(id).map(ToString::to_string))).collect();
+        let called: Vec<(&str, Option<String>)> = ids
+            .iter()
+            .map(|(name, id)| (name.as_str(), names.get(id).map(ToString::to_string)))
+            .collect();
         let expected = [
             ("L1", Some("L1")),
             ("pool", Some("pool.lock")),
@@ -84,7 +90,11 @@ f(1152921504606846975, 'text', 1, key=2)
         let objects = python.objects();
         let of = |name: &str| objects.local(&frames[0], name);
         assert_eq!(of("number").and_then(|at| objects.int(at)), Some((1 << 60) - 1), "{build}");
-        assert_eq!(of("text").and_then(|at| objects.text(at).ok()).as_deref(), Some("text"), "{build}");
+        assert_eq!(
+            of("text").and_then(|at| objects.text(at).ok()).as_deref(),
+            Some("text"),
+            "{build}"
+        );
         assert_eq!(of("rest").map(|at| objects.tuple(at, 9).unwrap().len()), Some(1), "{build}");
         let more = of("more").and_then(|at| objects.item(at, "key")).and_then(|at| objects.int(at));
         assert_eq!(more, Some(2), "{build}");
@@ -93,6 +103,10 @@ f(1152921504606846975, 'text', 1, key=2)
         assert_eq!(objects.type_name(thing).as_deref(), Some("Thing"), "{build}");
         let extra = objects.attribute(thing, "extra").and_then(|at| objects.text(at).ok());
         assert_eq!(extra.as_deref(), Some("sp\u{e4}ter \u{1f40d}"), "{build}");
-        assert_eq!(objects.attribute(thing, "size").and_then(|at| objects.int(at)), Some(7), "{build}");
+        assert_eq!(
+            objects.attribute(thing, "size").and_then(|at| objects.int(at)),
+            Some(7),
+            "{build}"
+        );
     }
 }

@@ -18,12 +18,20 @@ threading.Thread(target=wait).start()
 #[test]
 fn threads_are_known_by_their_numbers_here() {
     // A copy of the interpreter at a path that exists inside only.
-    let inside =
-        "mount -t tmpfs none /mnt && cp \"$0\" /mnt/python && PYTHONHOME=$1 exec /mnt/python -c \"$2\"";
+    let inside = "mount -t tmpfs none /mnt && cp \"$0\" /mnt/python && PYTHONHOME=$1 exec /mnt/python -c \"$2\"";
     let executable = python("3.14t").canonicalize().expect("an interpreter");
     let home = executable.parent().and_then(|bin| bin.parent()).expect("bin/ and its parent");
     let mut command = Command::new("unshare");
-    command.args(["--pid", "--mount", "--fork", "--mount-proc", "--kill-child", "sh", "-c", inside]);
+    command.args([
+        "--pid",
+        "--mount",
+        "--fork",
+        "--mount-proc",
+        "--kill-child",
+        "sh",
+        "-c",
+        inside,
+    ]);
     command.args([executable.as_path(), home]).arg(PROGRAM);
     command.env("LD_LIBRARY_PATH", home.join("lib"));
     let mut target = Target::of(&mut command);
@@ -41,7 +49,12 @@ fn threads_are_known_by_their_numbers_here() {
     assert_ne!(thread.native_id, thread.own_id);
     assert!(std::path::Path::new(&format!("/proc/{pid}/task/{}", thread.native_id)).exists());
     // The file the code is from is found where the target has it.
-    let native = Unwinder::new(python.process()).expect("regions").stack(thread.native_id, Stop::Never);
-    let symbols: Vec<_> = native.expect("frames").into_iter().filter_map(|frame| frame.symbol).collect();
-    assert!(symbols.iter().any(|symbol| symbol.starts_with("_PyEval_EvalFrameDefault")), "{symbols:?}");
+    let native =
+        Unwinder::new(python.process()).expect("regions").stack(thread.native_id, Stop::Never);
+    let symbols: Vec<_> =
+        native.expect("frames").into_iter().filter_map(|frame| frame.symbol).collect();
+    assert!(
+        symbols.iter().any(|symbol| symbol.starts_with("_PyEval_EvalFrameDefault")),
+        "{symbols:?}"
+    );
 }

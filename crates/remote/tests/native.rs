@@ -21,7 +21,8 @@ fn a_waiting_thread_is_unwound_without_a_stop() {
         let mut target = Target::start(build, WAITS);
         target.line();
         let (python, thread, frames) = parked(target.pid(), "key");
-        let native = Unwinder::new(python.process()).unwrap().stack(thread.native_id, Stop::Never).unwrap();
+        let native =
+            Unwinder::new(python.process()).unwrap().stack(thread.native_id, Stop::Never).unwrap();
         let rows: Vec<String> = weave(native, &frames)
             .into_iter()
             .map(|row| match row {
@@ -32,12 +33,16 @@ fn a_waiting_thread_is_unwound_without_a_stop() {
         let at = |name: &str| {
             rows.iter().position(|row| row == name).unwrap_or_else(|| panic!("{build}: {rows:?}"))
         };
-        // `read` is libc's, above all of Python; `sorted` and what it calls lie between the two functions.
+        // `read` is libc's, above all of Python; `sorted` and what it calls lie between the two
+        // functions.
         assert!(at("read") < at("key") || at("__read") < at("key"), "{build}: {rows:?}");
         assert!(at("key") + 1 < at("outer"), "{build}: {rows:?}");
         assert!(at("outer") < at("<module>"), "{build}: {rows:?}");
         let last = rows.iter().rposition(|row| row == "<module>").unwrap();
-        assert!(rows[last..].iter().any(|row| row.starts_with("Py")), "{build} ends in C: {rows:?}");
+        assert!(
+            rows[last..].iter().any(|row| row.starts_with("Py")),
+            "{build} ends in C: {rows:?}"
+        );
         assert!(rows.len() < 100, "{build}: {rows:?}");
     }
 }
@@ -70,8 +75,9 @@ stop = True; t.join(); print('done', flush=True)
         let mut refused = false;
         eventually(&format!("{build}: a thread that runs, unwound"), || {
             let threads = stacks(&python);
-            let Some((spinning, _)) =
-                threads.iter().find(|(_, frames)| frames.first().is_some_and(|f| f.code.qualname == "spin"))
+            let Some((spinning, _)) = threads
+                .iter()
+                .find(|(_, frames)| frames.first().is_some_and(|f| f.code.qualname == "spin"))
             else {
                 return false;
             };

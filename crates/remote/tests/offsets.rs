@@ -8,7 +8,8 @@ use ungil_tests::{BUILDS, python};
 
 /// What a Python program prints, by words.
 fn says(build: &str, program: &str) -> Vec<String> {
-    let out = Command::new(python(build)).args(["-c", program]).output().expect("the interpreter runs");
+    let out =
+        Command::new(python(build)).args(["-c", program]).output().expect("the interpreter runs");
     assert!(out.status.success(), "{build}: {}", String::from_utf8_lossy(&out.stderr));
     String::from_utf8_lossy(&out.stdout).split_whitespace().map(str::to_owned).collect()
 }
@@ -20,8 +21,8 @@ fn bytes(hex: &str) -> Vec<u8> {
         .collect()
 }
 
-/// The table's bytes as they are in that interpreter, and `sys.hexversion`, the header's size, a type's size, and the
-/// offsets that follow from objects it can look at.
+/// The table's bytes as they are in that interpreter, and `sys.hexversion`, the header's size, a
+/// type's size, and the offsets that follow from objects it can look at.
 fn table(build: &str) -> (Vec<u8>, Vec<u64>) {
     let said = says(
         build,
@@ -48,7 +49,8 @@ fn every_build_has_a_table_that_agrees_with_its_objects() {
         let (bytes, facts) = table(build);
         let offsets = DebugOffsets::parse(&bytes).unwrap_or_else(|why| panic!("{build}: {why}"));
         let version = offsets.version;
-        let hex = u64::from_be_bytes([0, 0, 0, 0, version.major, version.minor, version.micro, 0xf0]);
+        let hex =
+            u64::from_be_bytes([0, 0, 0, 0, version.major, version.minor, version.micro, 0xf0]);
         assert_eq!(offsets.free_threaded, build.ends_with('t'), "{build}");
         let code = offsets.code_object;
         // Variable-sized objects have one element in the C structure and none in `__basicsize__`.
@@ -70,8 +72,16 @@ fn every_build_has_a_table_that_agrees_with_its_objects() {
         assert_eq!(offsets.gc.generation_stats.is_some(), minor >= 15, "{build}");
         assert_eq!(offsets.thread_state.holds_gil.is_some(), minor >= 15, "{build}");
         assert_eq!(offsets.llist_node.is_some(), minor >= 14, "{build}");
-        assert_eq!(offsets.interpreter_frame.tlbc_index.unwrap_or(0) != 0, offsets.free_threaded, "{build}");
-        assert_eq!(offsets.debugger_support.map_or(512, |d| d.debugger_script_path_size), 512, "{build}");
+        assert_eq!(
+            offsets.interpreter_frame.tlbc_index.unwrap_or(0) != 0,
+            offsets.free_threaded,
+            "{build}"
+        );
+        assert_eq!(
+            offsets.debugger_support.map_or(512, |d| d.debugger_script_path_size),
+            512,
+            "{build}"
+        );
     }
 }
 
@@ -90,7 +100,10 @@ fn a_table_that_is_not_that_of_its_version_is_refused() {
         assert!(matches!(refused(&|b| b[10] = 16), LayoutError::Unknown(v) if v.minor == 16));
         assert!(matches!(refused(&|b| b[10] = 12), LayoutError::Unknown(_)));
         assert!(matches!(refused(&|b| b[8] = 0), LayoutError::NoVersion(_)));
-        assert!(matches!(refused(&|b| b[16] = 2), LayoutError::Misfit { field: "free_threaded", .. }));
+        assert!(matches!(
+            refused(&|b| b[16] = 2),
+            LayoutError::Misfit { field: "free_threaded", .. }
+        ));
         // A field more or less, as in a pre-release, shifts all that follows.
         for at in (24..500).step_by(8) {
             refused(&|b| drop(b.splice(at..at, [0; 8])));

@@ -1,5 +1,5 @@
-//! A CPython whose interpreter is a shared library, of a patch release of its own, in a position-independent program that is
-//! not called Python: everything is found in it, too.
+//! A CPython whose interpreter is a shared library, of a patch release of its own, in a
+//! position-independent program that is not called Python: everything is found in it, too.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -17,7 +17,8 @@ fn a_shared_libpython_is_read_like_a_static_one() {
         return;
     };
     let versions = std::fs::read_dir(folder).expect("a folder").flatten();
-    for launcher in versions.map(|entry| entry.path().join("python")).filter(|path| path.is_file()) {
+    for launcher in versions.map(|entry| entry.path().join("python")).filter(|path| path.is_file())
+    {
         let mut child = Command::new(&launcher)
             .args(["-c", include_str!("shared.py")])
             .stdin(Stdio::piped())
@@ -25,8 +26,11 @@ fn a_shared_libpython_is_read_like_a_static_one() {
             .spawn()
             .expect("it runs");
         let mut version = String::new();
-        BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut version).expect("a line");
-        let mut python = Python::attach(child.id()).unwrap_or_else(|why| panic!("{version}: {why}"));
+        BufReader::new(child.stdout.take().expect("a pipe"))
+            .read_line(&mut version)
+            .expect("a line");
+        let mut python =
+            Python::attach(child.id()).unwrap_or_else(|why| panic!("{version}: {why}"));
         assert_eq!(python.version().to_string(), version.trim());
         assert_eq!(python.layout().missing, [], "{version}");
         let options = Options { source: false, tasks: true, native: None };

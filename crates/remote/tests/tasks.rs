@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use ungil_remote::tasks::{TaskState, Tasks, TasksError};
 use ungil_tests::BUILDS;
 
-/// `first` awaits a task group of three, one of which awaits another task, one a future that nobody resolves, and one has not begun;
-/// a last task reads from standard input's pipe in the loop's own thread, which is where it is looked at.
+/// `first` awaits a task group of three, one of which awaits another task, one a future that nobody
+/// resolves, and one has not begun; a last task reads from standard input's pipe in the loop's own
+/// thread, which is where it is looked at.
 const PROGRAM: &str = "
 import asyncio, sys
 async def leaf(future): await future
@@ -52,7 +53,8 @@ fn who_awaits_whom() {
         let mut got: Vec<_> = found
             .iter()
             .map(|task| {
-                let chain: Vec<&str> = task.frames.iter().map(|f| f.code.qualname.as_str()).collect();
+                let chain: Vec<&str> =
+                    task.frames.iter().map(|f| f.code.qualname.as_str()).collect();
                 let on = task.awaits_other.as_deref().unwrap_or_default();
                 (
                     task.name.as_str(),

@@ -22,14 +22,16 @@ pub fn csv(view: View<'_>) -> String {
         keys.sort_by_key(|k| (metric::rank(k), k.as_str()));
         for key in keys {
             let figure = &arm.metrics[key];
-            let mut row = vec![field(&arm.arm), field(key), arm.runs.to_string(), figure.median.to_string()];
+            let mut row =
+                vec![field(&arm.arm), field(key), arm.runs.to_string(), figure.median.to_string()];
             row.extend([figure.quartiles.0.to_string(), figure.quartiles.1.to_string()]);
             match figure.baseline.as_ref().map(|v| (v, v.ratio)) {
                 Some((versus, Some(r))) => {
                     row.push(field(&versus.arm));
                     row.extend([r.ratio, r.low, r.high, r.gmean].map(|v| v.to_string()));
                     row.extend(
-                        [r.gmean_low, r.gmean_high].map(|v| v.map_or_else(String::new, |v| v.to_string())),
+                        [r.gmean_low, r.gmean_high]
+                            .map(|v| v.map_or_else(String::new, |v| v.to_string())),
                     );
                     row.push(r.blocks.to_string());
                     row.push(verdict(versus.verdict));

@@ -54,7 +54,8 @@ fn of_the_machine(kind: Kind) -> bool {
 
 /// The process numbers of a fork differ from run to run; what matters is that it forked.
 fn without_ids(says: &str) -> &str {
-    says.split_once(" while it ran the threads ").map_or(says, |_| "a process was forked while threads ran")
+    says.split_once(" while it ran the threads ")
+        .map_or(says, |_| "a process was forked while threads ran")
 }
 
 fn first_number(text: &str) -> f64 {

@@ -1,4 +1,5 @@
-//! Energy as it may be shown: never without its evidence class, and a model's figure never without its band.
+//! Energy as it may be shown: never without its evidence class, and a model's figure never without
+//! its band.
 
 use crate::View;
 use ungil_experiment::energy::{About, Evidence};
@@ -25,8 +26,8 @@ pub(crate) fn class(evidence: Evidence) -> &'static str {
     }
 }
 
-/// An arm's median joules, with the band where they come from a model and the part above idle where that was measured;
-/// `None` without any.
+/// An arm's median joules, with the band where they come from a model and the part above idle where
+/// that was measured; `None` without any.
 pub(crate) fn of_arm(view: View<'_>, arm: &str) -> Option<String> {
     let median = |key: &str| Some(view.comparison.arm(arm)?.metrics.get(key)?.median);
     let shown = energy(median("energy_j")?);
@@ -40,8 +41,10 @@ pub(crate) fn of_arm(view: View<'_>, arm: &str) -> Option<String> {
 /// Medians of the ends of a model's band over an arm's runs, in joules.
 pub(crate) fn band(view: View<'_>, arm: &str) -> Option<(f64, f64)> {
     let runs = view.record.runs.iter().filter(|r| r.arm == arm && r.block > 0);
-    let bands: Vec<(u64, u64)> =
-        runs.flat_map(|r| &r.energy).filter_map(|j| j.reading.as_ref().and_then(|r| r.band)).collect();
+    let bands: Vec<(u64, u64)> = runs
+        .flat_map(|r| &r.energy)
+        .filter_map(|j| j.reading.as_ref().and_then(|r| r.band))
+        .collect();
     let end = |pick: fn(&(u64, u64)) -> u64| {
         median(&bands.iter().map(|b| pick(b) as f64 / 1e6).collect::<Vec<_>>())
     };

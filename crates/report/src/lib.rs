@@ -1,7 +1,8 @@
 //! From a record to what a person or a program reads: a table, sentences, CSV, JSON.
 //!
-//! This room reads records and knows nothing of how they came to be: it uses `experiment`'s record, comparison and metric
-//! types and nothing that runs. Every sentence rests on figures of the record, so that words and record cannot disagree.
+//! This room reads records and knows nothing of how they came to be: it uses `experiment`'s record,
+//! comparison and metric types and nothing that runs. Every sentence rests on figures of the
+//! record, so that words and record cannot disagree.
 
 mod csv;
 mod hazards;
@@ -35,11 +36,12 @@ pub struct View<'a> {
     pub comparison: &'a Comparison,
 }
 
-/// The comparison of a record: the one written in it, or made from its runs where it was cut off before or where the
-/// one written does not know failed requests.
+/// The comparison of a record: the one written in it, or made from its runs where it was cut off
+/// before or where the one written does not know failed requests.
 pub fn comparison(record: &Record) -> Comparison {
     let written = record.comparison.as_ref();
-    // An ungil that did not yet ask whether a service's requests succeeded may have written a verdict on failures.
+    // An ungil that did not yet ask whether a service's requests succeeded may have written a
+    // verdict on failures.
     let serves = matches!(record.header.workload, Workload::Serve { .. });
     let trusted = written.filter(|c| !serves || c.arms.iter().any(|a| a.requests.is_some()));
     trusted.cloned().unwrap_or_else(|| compare(record))

@@ -1,8 +1,10 @@
-//! The page: one HTML file that needs nothing but itself. Words, charts with their numbers, the machine, every run, the records.
+//! The page: one HTML file that needs nothing but itself. Words, charts with their numbers, the
+//! machine, every run, the records.
 //!
-//! Charts are SVG in the page, so that it is whole on paper and without a script; the script sorts and filters the runs and
-//! gives the records out. Everything a record says is untrusted: it is escaped, bounded, and may run nothing (a policy in the
-//! page allows its own script and style by their hashes and no request at all).
+//! Charts are SVG in the page, so that it is whole on paper and without a script; the script sorts
+//! and filters the runs and gives the records out. Everything a record says is untrusted: it is
+//! escaped, bounded, and may run nothing (a policy in the page allows its own script and style by
+//! their hashes and no request at all).
 
 mod canvas;
 mod carry;
@@ -52,7 +54,8 @@ pub struct Page<'a> {
     pub sources: &'a [Source],
     /// What could not be read, in words.
     pub refused: &'a [String],
-    /// Where the second of two things to be set side by side begins among the records; `None` where nothing is compared.
+    /// Where the second of two things to be set side by side begins among the records; `None` where
+    /// nothing is compared.
     pub second: Option<usize>,
     /// What the records say together, if they are those of one study.
     pub study: Option<&'a Study>,
@@ -63,7 +66,11 @@ fn charts(view: View<'_>, series: &Series) -> Vec<Chart> {
     let mut charts = vec![ratios::chart(view, series)];
     charts.extend(service::charts(view, series));
     charts.extend(scaling::charts(view, series));
-    charts.extend([costs::memory(view, series), costs::energy(view, series), costs::waits(view, series)]);
+    charts.extend([
+        costs::memory(view, series),
+        costs::energy(view, series),
+        costs::waits(view, series),
+    ]);
     charts.extend(cores::charts(view, series));
     charts.push(Chart::numbers("figures", "Every figure", key::of_every(view), key::every(view)));
     charts
@@ -88,14 +95,16 @@ const TITLE: usize = 160;
 
 /// A sentence without what stands in brackets or after a semicolon, and without its stop.
 fn brief(sentence: &str) -> &str {
-    let end = [" (", ";"].iter().filter_map(|stop| sentence.find(stop)).min().unwrap_or(sentence.len());
+    let end =
+        [" (", ";"].iter().filter_map(|stop| sentence.find(stop)).min().unwrap_or(sentence.len());
     sentence.get(..end).unwrap_or(sentence).trim_end_matches('.')
 }
 
 /// What ran, and the verdict.
 fn title(page: Page<'_>, changes: &[String]) -> String {
     let first = |said: &[String]| said.first().map_or_else(String::new, |s| brief(s).to_string());
-    let mut names: Vec<String> = page.sources.iter().map(|s| name(&s.record.header.workload)).collect();
+    let mut names: Vec<String> =
+        page.sources.iter().map(|s| name(&s.record.header.workload)).collect();
     names.dedup();
     let names = names.join(", ");
     let several = format!("{} records", page.sources.len());
@@ -118,12 +127,15 @@ pub fn html(page: Page<'_>) -> String {
     let changes = if pairs.is_empty() { Vec::new() } else { pair::words(&pairs) };
     let title = title(page, &changes);
     let title = escape(&title);
-    let mut body =
-        format!("<header><h1>{title}</h1><p class=\"dim\">{}</p></header><main>", escape(&about(page)));
+    let mut body = format!(
+        "<header><h1>{title}</h1><p class=\"dim\">{}</p></header><main>",
+        escape(&about(page))
+    );
     body.push_str(&markup::list("caution", page.refused));
     body.push_str(&markup::list("caution", &alone));
     body.push_str(&differences(&pairs, &changes, &series));
-    // A study has its own words on all of its records; two records that are compared need no overview.
+    // A study has its own words on all of its records; two records that are compared need no
+    // overview.
     if let Some(study) = page.study {
         body.push_str(&of_study(study, &series));
     } else if several && page.sources.len() > pairs.len() * 2 || pairs.len() > 1 {
@@ -173,8 +185,11 @@ pub fn html(page: Page<'_>) -> String {
         counted(page.sources.len(), "record")
     ));
     let packed_details = serde_json::to_string(&details).unwrap_or_default();
-    let details =
-        if details.is_empty() { String::new() } else { carry::base64(&carry::gzip(&[packed_details])) };
+    let details = if details.is_empty() {
+        String::new()
+    } else {
+        carry::base64(&carry::gzip(&[packed_details]))
+    };
     let data = json!({ "records": carried.manifest, "columns": columns() });
     let hash = |text: &str| carry::base64(&Sha256::digest(text.as_bytes()));
     format!(
@@ -254,7 +269,8 @@ fn about(page: Page<'_>) -> String {
     format!("{what} · {cpu}, {} · {}", counted(header.machine.cpus, "core"), header.started)
 }
 
-/// All about one record: its three figures, its hazards, its words; then the charts, and what it was measured on.
+/// All about one record: its three figures, its hazards, its words; then the charts, and what it
+/// was measured on.
 fn section(source: &Source, series: &Series) -> String {
     let view = source.view();
     let mut html = markup::list("caution", &facts::cautions(source));

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use ungil_experiment::metric;
 use ungil_experiment::record::{Outcome, Run};
 
-/// The runs of all records with a header. A metric that a run has not is an empty field; why not is in the record.
+/// The runs of all records with a header. A metric that a run has not is an empty field; why not is
+/// in the record.
 pub fn runs(sources: &[Source]) -> String {
     let all = || sources.iter().flat_map(|s| s.record.runs.iter().map(move |r| (s, r)));
     let keys: BTreeSet<(usize, &str)> =
@@ -18,7 +19,8 @@ pub fn runs(sources: &[Source]) -> String {
     }
     text.push_str(",hazards\n");
     for (source, run) in all() {
-        let head = [field(&source.label), field(&run.arm), run.block.to_string(), run.order.to_string()];
+        let head =
+            [field(&source.label), field(&run.arm), run.block.to_string(), run.order.to_string()];
         text.push_str(&head.join(","));
         text.push_str(&format!(",{},{}", run.at_s, outcome(run)));
         for (_, key) in &keys {

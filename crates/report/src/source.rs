@@ -8,7 +8,8 @@ use ungil_experiment::comparison::Comparison;
 use ungil_experiment::record::Record;
 use ungil_experiment::{Error, Failure};
 
-/// Bytes of one record that are kept to be given out again with the page. More than a page may weigh, compressed or not.
+/// Bytes of one record that are kept to be given out again with the page. More than a page may
+/// weigh, compressed or not.
 const KEPT: usize = 64 << 20;
 
 /// Most arms of a record that are shown; a record that was made up may have a hundred thousand.
@@ -22,8 +23,8 @@ const MOST: usize = 1000;
 pub struct Source {
     /// Its file.
     pub path: PathBuf,
-    /// What tables for programs and names of files call it: the file's name without its ending, or all of its path where two
-    /// have that name.
+    /// What tables for programs and names of files call it: the file's name without its ending, or
+    /// all of its path where two have that name.
     pub label: String,
     /// What readers call it: its workload's name, with the label where two have that workload.
     pub title: String,
@@ -73,7 +74,8 @@ impl Source {
     pub fn read(path: &Path) -> Result<Source, Error> {
         let (mut bytes, mut length) = (Vec::new(), 0);
         let file = File::open(path).map_err(|e| cannot(path, &e))?;
-        let mut record = Record::read_from(Keeping { file, kept: &mut bytes, length: &mut length }, path)?;
+        let mut record =
+            Record::read_from(Keeping { file, kept: &mut bytes, length: &mut length }, path)?;
         let more_arms = record.header.arms.len().saturating_sub(ARMS);
         record.header.arms.truncate(ARMS);
         let mut comparison = crate::comparison(&record);
@@ -121,7 +123,9 @@ pub fn gather(path: &Path) -> Result<Found, Error> {
     let mut found = Found::default();
     for file in files {
         if found.records.len() == MOST {
-            found.refused.push(format!("only the first {MOST} records of {} are shown", path.display()));
+            found
+                .refused
+                .push(format!("only the first {MOST} records of {} are shown", path.display()));
             break;
         }
         match Source::read(&file) {
@@ -154,7 +158,8 @@ pub fn gather(path: &Path) -> Result<Found, Error> {
     Ok(found)
 }
 
-/// Gives records that have the same name labels that tell them apart, and those of the same workload titles that do.
+/// Gives records that have the same name labels that tell them apart, and those of the same
+/// workload titles that do.
 pub fn tell_apart(records: &mut [Source]) {
     let mut names = BTreeMap::<String, usize>::new();
     let mut titles = BTreeMap::<String, usize>::new();
@@ -176,7 +181,8 @@ fn stem(path: &Path) -> String {
     path.file_stem().map_or_else(|| "record".into(), |n| n.to_string_lossy().into_owned())
 }
 
-/// Adds the records of a folder and of those in it. Links are not followed, so that there is an end.
+/// Adds the records of a folder and of those in it. Links are not followed, so that there is an
+/// end.
 fn list(folder: &Path, depth: u32, files: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;

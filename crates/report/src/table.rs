@@ -23,7 +23,8 @@ const COLUMNS: [&str; 13] = [
     "startup_s",
 ];
 
-/// Of these, the ones that have a column only if they come to this share of some arm's time: most programs hardly wait.
+/// Of these, the ones that have a column only if they come to this share of some arm's time: most
+/// programs hardly wait.
 const WAITS: [&str; 4] = ["lock_wait_s", "gil_wait_s", "gc_s", "stop_world_s"];
 const WORTH_A_COLUMN: f64 = 0.02;
 
@@ -36,8 +37,10 @@ pub fn table(view: View<'_>) -> String {
         !WAITS.contains(&key) || value > WORTH_A_COLUMN * time
     };
     let shown = |key: &str| {
-        let some =
-            comparison.arms.iter().any(|a| figure(view, a, key).is_some_and(|value| worth(a, key, value)));
+        let some = comparison
+            .arms
+            .iter()
+            .any(|a| figure(view, a, key).is_some_and(|value| worth(a, key, value)));
         // Nothing failed, or how much is not known: that is no column.
         let failed = |a: &ArmFigures| a.requests.is_some_and(|r| r.failed > 0.0);
         some && (key != "failed_share" || comparison.arms.iter().any(failed))
@@ -65,12 +68,15 @@ pub fn table(view: View<'_>) -> String {
     table.to_string().lines().map(|l| l.trim_end().to_string() + "\n").collect()
 }
 
-/// An arm's median of a metric. Of an arm that marks no phase the start-up is its bare interpreter's, measured apart.
+/// An arm's median of a metric. Of an arm that marks no phase the start-up is its bare
+/// interpreter's, measured apart.
 fn figure(view: View<'_>, arm: &ArmFigures, key: &str) -> Option<f64> {
     // Of all requests: a median over blocks would hide one block of failures.
     let share = arm.requests.filter(|_| key == "failed_share").and_then(|r| r.share());
     let own = share.or_else(|| arm.metrics.get(key).map(|f| f.median));
-    own.or_else(|| view.record.bare_startup_s(&arm.arm).filter(|_| key == "startup_s" && arm.runs > 0))
+    own.or_else(|| {
+        view.record.bare_startup_s(&arm.arm).filter(|_| key == "startup_s" && arm.runs > 0)
+    })
 }
 
 /// What stands where there is no figure: never an empty cell, never a zero.

@@ -1,5 +1,6 @@
-//! Three to six sentences: what is faster by how much, what it costs in memory and energy, which arm to use, what to look
-//! at next, what could not be known. Each rests on a verdict of the comparison; without one, it says so.
+//! Three to six sentences: what is faster by how much, what it costs in memory and energy, which
+//! arm to use, what to look at next, what could not be known. Each rests on a verdict of the
+//! comparison; without one, it says so.
 
 mod advice;
 #[cfg(test)]
@@ -33,7 +34,8 @@ struct Story<'a> {
     view: View<'a>,
     /// More of the headline metric is better (throughput).
     more: bool,
-    /// The arm with the best headline figure among those that are surely better than the baseline; else the baseline.
+    /// The arm with the best headline figure among those that are surely better than the baseline;
+    /// else the baseline.
     best: Option<&'a ArmFigures>,
 }
 
@@ -102,7 +104,9 @@ impl<'a> Story<'a> {
     fn fastest(&self) -> Option<String> {
         let baseline = &self.view.comparison.baseline;
         let best = self.best?;
-        if let Some(r) = self.versus(best).filter(|v| v.verdict == self.good()).and_then(|v| v.ratio) {
+        if let Some(r) =
+            self.versus(best).filter(|v| v.verdict == self.good()).and_then(|v| v.ratio)
+        {
             return Some(format!(
                 "{} is the fastest: {} faster than {baseline} ({}).",
                 best.arm,
@@ -121,10 +125,15 @@ impl<'a> Story<'a> {
         }
         let mut parts = Vec::new();
         let ratio = |a: &ArmFigures| self.versus(a).and_then(|v| v.ratio).map_or(1.0, |r| r.ratio);
-        let far = |a: &&&ArmFigures, b: &&&ArmFigures| ratio(a).ln().abs().total_cmp(&ratio(b).ln().abs());
+        let far = |a: &&&ArmFigures, b: &&&ArmFigures| {
+            ratio(a).ln().abs().total_cmp(&ratio(b).ln().abs())
+        };
         if let Some(worst) = slower.iter().max_by(far) {
-            let all =
-                if slower.len() > 1 { format!(" ({} arms are slower)", slower.len()) } else { String::new() };
+            let all = if slower.len() > 1 {
+                format!(" ({} arms are slower)", slower.len())
+            } else {
+                String::new()
+            };
             parts.push(format!("{} is {} slower{all}", worst.arm, factor(ratio(worst))));
         }
         if !same.is_empty() {
@@ -146,15 +155,22 @@ impl<'a> Story<'a> {
         Some(format!("No arm is surely faster than {baseline}: {}.", parts.join("; ")))
     }
 
-    /// What taking the GIL away does, all else equal: the best and the worst case over workers and models.
+    /// What taking the GIL away does, all else equal: the best and the worst case over workers and
+    /// models.
     fn without_gil(&self) -> Option<String> {
         let arms = &self.view.record.header.arms;
         let baseline = arms.first()?;
         let mut pairs: Vec<(&ArmFigures, &Versus, Ratio)> = Vec::new();
         for figures in self.others() {
             let Some(twin) = self.arm(&figures.arm).and_then(|a| a.twin(arms)) else { continue };
-            let Some(figure) = figures.metrics.get(&self.view.comparison.headline) else { continue };
-            let versus = if twin.id == baseline.id { figure.baseline.as_ref() } else { figure.twin.as_ref() };
+            let Some(figure) = figures.metrics.get(&self.view.comparison.headline) else {
+                continue;
+            };
+            let versus = if twin.id == baseline.id {
+                figure.baseline.as_ref()
+            } else {
+                figure.twin.as_ref()
+            };
             if let Some((versus, ratio)) =
                 versus.filter(|v| v.why.is_none()).and_then(|v| Some((v, v.ratio?)))
             {
@@ -174,7 +190,8 @@ impl<'a> Story<'a> {
                 format!("{} {how} {}", figures.arm, versus.arm)
             })
             .collect();
-        (!told.is_empty()).then(|| format!("With and without the GIL, all else equal: {}.", told.join("; ")))
+        (!told.is_empty())
+            .then(|| format!("With and without the GIL, all else equal: {}.", told.join("; ")))
     }
 
     /// What the best arm costs in memory, CPU and energy.
@@ -184,7 +201,11 @@ impl<'a> Story<'a> {
         for key in ["pss_peak_bytes", "rss_peak_bytes"] {
             let Some(figure) = best.metrics.get(key) else { continue };
             let Some(m) = metric::find(key) else { continue };
-            let held = format!("{} of memory at its peak ({})", metric::show(figure.median, m.unit), m.title);
+            let held = format!(
+                "{} of memory at its peak ({})",
+                metric::show(figure.median, m.unit),
+                m.title
+            );
             parts.push(match figure.baseline.as_ref().and_then(|v| Some((v.verdict, v.ratio?))) {
                 Some((Verdict::More | Verdict::Less, r)) => {
                     format!("{held}, {} times the baseline's", ungil_format::ratio(r.ratio))
@@ -202,11 +223,16 @@ impl<'a> Story<'a> {
             parts.push(format!("{} times the CPU time", ungil_format::ratio(r.ratio)));
         }
         if let Some(r) = ratio("energy_j") {
-            let class = joules::sensor(self.view).map_or("no sensor", |s| joules::class(s.evidence));
+            let class =
+                joules::sensor(self.view).map_or("no sensor", |s| joules::class(s.evidence));
             parts.push(format!("{} times the energy ({class})", ungil_format::ratio(r.ratio)));
         }
         let (last, first) = parts.split_last()?;
-        let all = if first.is_empty() { last.clone() } else { format!("{} and {last}", first.join(", ")) };
+        let all = if first.is_empty() {
+            last.clone()
+        } else {
+            format!("{} and {last}", first.join(", "))
+        };
         Some(format!("It costs {all}."))
     }
 

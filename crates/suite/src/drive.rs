@@ -1,7 +1,7 @@
 //! Runs a suite's points one after the other, each an experiment with a record of its own.
 //!
-//! Every record exists from the beginning, with its header and locked, so that two cannot mix and whoever is interrupted
-//! goes on with exactly what was planned.
+//! Every record exists from the beginning, with its header and locked, so that two cannot mix and
+//! whoever is interrupted goes on with exactly what was planned.
 
 use crate::folder::{Study, record_path};
 use crate::plan::Point;
@@ -41,7 +41,11 @@ impl<'a> Drive<'a> {
     ///
     /// # Errors
     /// [`Error::Record`] when one cannot be made.
-    pub fn new(folder: &Path, points: Vec<(Point, Header)>, stop: &'a Stop) -> Result<Drive<'a>, Error> {
+    pub fn new(
+        folder: &Path,
+        points: Vec<(Point, Header)>,
+        stop: &'a Stop,
+    ) -> Result<Drive<'a>, Error> {
         let make = |(point, header): (Point, Header)| {
             let writer = Writer::create(&record_path(folder, &point))?;
             Ok((point, Experiment::new(writer, header, stop)?))
@@ -50,8 +54,9 @@ impl<'a> Drive<'a> {
         Ok(Drive { total: left.len(), left, startups: Vec::new(), idle: None })
     }
 
-    /// What is left of a study that was interrupted. A point of which something failed is measured anew, in all its arms, so
-    /// that they share their blocks; its old record stays beside the new one, ending in `.failed`.
+    /// What is left of a study that was interrupted. A point of which something failed is measured
+    /// anew, in all its arms, so that they share their blocks; its old record stays beside the new
+    /// one, ending in `.failed`.
     ///
     /// # Errors
     /// [`Error::Record`] when another ungil has one of its records, or a new one cannot be made.
@@ -83,8 +88,8 @@ impl<'a> Drive<'a> {
         self.left.len()
     }
 
-    /// Runs them, beginning none after `limit_s` seconds; if that is finite, each may take its share of what is left of it. A point
-    /// that fails does not keep the next from running.
+    /// Runs them, beginning none after `limit_s` seconds; if that is finite, each may take its
+    /// share of what is left of it. A point that fails does not keep the next from running.
     ///
     /// # Errors
     /// [`Error::Interrupted`]; [`Error::Record`] when a record cannot be written.
@@ -98,7 +103,8 @@ impl<'a> Drive<'a> {
         let before = self.total - self.left.len();
         let points = std::mem::take(&mut self.left);
         let count = points.len();
-        // Compiled modules are kept as long as the suite runs: where nobody keeps them, every start would compile what it imports.
+        // Compiled modules are kept as long as the suite runs: where nobody keeps them, every start
+        // would compile what it imports.
         let cache = tempfile::tempdir().ok();
         let all: f64 = points.iter().map(|(p, e)| expected_s(p, &e.record)).sum();
         let mut past = 0.0;
@@ -120,7 +126,8 @@ impl<'a> Drive<'a> {
             watch(&Event::Point(before + i + 1, self.total, &point, pace * (all - past)));
             past += expected_s(&point, &experiment.record);
             self.tell(&mut experiment)?;
-            let result = experiment.run(open()?.sensors, &mut |event| watch(&Event::Run(&point, event)));
+            let result =
+                experiment.run(open()?.sensors, &mut |event| watch(&Event::Run(&point, event)));
             self.learn(&experiment.record);
             match result {
                 Ok(_) => watch(&Event::Ended(&point, &experiment.record, None)),
@@ -145,7 +152,8 @@ impl<'a> Drive<'a> {
 
     /// Puts it into a record that lacks it.
     fn tell(&self, experiment: &mut Experiment<'_>) -> Result<(), Error> {
-        let idle = self.idle.iter().filter(|_| experiment.record.idle.is_none()).cloned().map(Line::Idle);
+        let idle =
+            self.idle.iter().filter(|_| experiment.record.idle.is_none()).cloned().map(Line::Idle);
         let lacks = |s: &&Startup| {
             experiment.record.startup(&s.python).is_none()
                 && experiment.record.header.arms.iter().any(|a| a.head() == s.python)
@@ -174,7 +182,8 @@ fn cannot_put_aside(path: &Path, error: &std::io::Error) -> Error {
     Error::Record { path: path.into(), failure: Failure::new(what, error.to_string(), help) }
 }
 
-/// Seconds a point is expected to take in all; no more than its time limit, where it may do with fewer blocks than its most.
+/// Seconds a point is expected to take in all; no more than its time limit, where it may do with
+/// fewer blocks than its most.
 pub fn expected_s(point: &Point, record: &Record) -> f64 {
     let settings = &record.header.settings;
     let most = settings.max_blocks.unwrap_or(settings.blocks);

@@ -1,7 +1,8 @@
-//! What follows from the figures, in sentences. Each names the figure it rests on; where the paper has one, it stands beside
-//! it, with a word on whether ours agrees.
+//! What follows from the figures, in sentences. Each names the figure it rests on; where the paper
+//! has one, it stands beside it, with a word on whether ours agrees.
 //!
-//! The paper: J. D. Montoya Salazar, "Unlocking Python's Cores", arXiv 2603.04782; CPython 3.14.2, 12 cores.
+//! The paper: J. D. Montoya Salazar, "Unlocking Python's Cores", arXiv 2603.04782; CPython 3.14.2,
+//! 12 cores.
 
 use crate::summary::{Beside, OfCategory, Overall, Row, Summary};
 use crate::workloads::{Category, Form};
@@ -26,8 +27,9 @@ pub(crate) fn findings(summary: &Summary) -> Vec<String> {
     says.extend(energy(summary));
     says.extend(memory(summary));
     says.extend(twins(summary));
-    let undecided =
-        rows(summary).filter(|r| time(r).is_some_and(|t| t.verdict == Verdict::Inconclusive)).count();
+    let undecided = rows(summary)
+        .filter(|r| time(r).is_some_and(|t| t.verdict == Verdict::Inconclusive))
+        .count();
     if undecided > 0 {
         let all = rows(summary).count();
         says.push(format!(
@@ -53,7 +55,8 @@ fn ratio(row: &Row) -> f64 {
     time(row).and_then(|t| t.ratio).map_or(1.0, |r| r.ratio)
 }
 
-/// The label of the free-threaded build: the first that is not the reference and runs without the GIL.
+/// The label of the free-threaded build: the first that is not the reference and runs without the
+/// GIL.
 fn free(summary: &Summary) -> Option<&str> {
     summary.pythons.iter().skip(1).map(String::as_str).find(|p| !p.ends_with("+gil"))
 }
@@ -83,11 +86,9 @@ fn gain(summary: &Summary) -> Option<String> {
     let free = free(summary)?;
     let threaded = [Category::Numerical, Category::Objects];
     let rows = || {
-        threaded
-            .iter()
-            .filter_map(|c| of(summary, *c))
-            .flat_map(|c| &c.rows)
-            .filter(|r| r.label == free && r.form == Form::Plain && r.workers.is_some_and(|w| w > 1))
+        threaded.iter().filter_map(|c| of(summary, *c)).flat_map(|c| &c.rows).filter(|r| {
+            r.label == free && r.form == Form::Plain && r.workers.is_some_and(|w| w > 1)
+        })
     };
     let all = rows().count();
     let gains = rows().filter(|r| time(r).is_some_and(|t| t.verdict == Verdict::Less));
@@ -96,7 +97,8 @@ fn gain(summary: &Summary) -> Option<String> {
             format!("No threaded workload is known to take less time without the GIL here; the paper's take down to {PAPER_BEST}.")
         });
     };
-    let workers = best.workers.unwrap_or(1).min(u32::try_from(summary.cpus).unwrap_or(u32::MAX)).max(1);
+    let workers =
+        best.workers.unwrap_or(1).min(u32::try_from(summary.cpus).unwrap_or(u32::MAX)).max(1);
     let limit = 1.0 / f64::from(workers);
     let beside = if ratio(best) > PAPER_BEST * 1.1 && limit > PAPER_BEST * 0.9 {
         format!(
@@ -114,7 +116,9 @@ fn gain(summary: &Summary) -> Option<String> {
 fn collapse(summary: &Summary) -> Option<String> {
     let free = free(summary)?;
     let shared = |r: &&Row| {
-        r.label == free && matches!(r.form, Form::Plain | Form::Shared) && r.workers.is_some_and(|w| w > 1)
+        r.label == free
+            && matches!(r.form, Form::Plain | Form::Shared)
+            && r.workers.is_some_and(|w| w > 1)
     };
     let slower = |r: &&Row| time(r).is_some_and(|t| t.verdict == Verdict::More);
     let rows: Vec<&Row> = [Category::Objects, Category::Shared]
@@ -134,7 +138,12 @@ fn collapse(summary: &Summary) -> Option<String> {
     };
     let waits = worst.metrics.get("lock_wait_share").map_or_else(
         || "how long they waited for locks could not be seen".into(),
-        |w| format!("its threads were seen waiting for locks for {} of their time", percent(w.value)),
+        |w| {
+            format!(
+                "its threads were seen waiting for locks for {} of their time",
+                percent(w.value)
+            )
+        },
     );
     let beside = if ratio(worst) < PAPER_WORST / 1.5 {
         format!("less than the paper's worst, {PAPER_WORST} on 12 cores")
@@ -150,7 +159,12 @@ fn collapse(summary: &Summary) -> Option<String> {
     ))
 }
 
-fn overall<'a>(summary: &'a Summary, category: Category, form: Form, metric: &str) -> Option<&'a Overall> {
+fn overall<'a>(
+    summary: &'a Summary,
+    category: Category,
+    form: Form,
+    metric: &str,
+) -> Option<&'a Overall> {
     let free = free(summary)?;
     let category = of(summary, category)?;
     category.overall.iter().find(|o| o.label == free && o.form == form && o.metric == metric)
@@ -218,7 +232,9 @@ fn energy(summary: &Summary) -> Option<String> {
     let (least, most) = power.fold((f64::MAX, f64::MIN), |(l, m), p| (l.min(p), m.max(p)));
     let idle: Vec<f64> = rows
         .iter()
-        .filter_map(|r| Some(r.metrics.get("energy_idle_j")?.value / r.metrics.get("energy_j")?.value))
+        .filter_map(|r| {
+            Some(r.metrics.get("energy_idle_j")?.value / r.metrics.get("energy_j")?.value)
+        })
         .collect();
     let share = ungil_experiment::stats::median(&idle).map_or_else(
         || "how much of it the idle machine draws was not measured".into(),
@@ -240,8 +256,9 @@ fn energy(summary: &Summary) -> Option<String> {
 }
 
 fn memory(summary: &Summary) -> Option<String> {
-    let rows: Vec<&Row> =
-        rows(summary).filter(|r| is_decided(r) && Some(r.label.as_str()) == free(summary)).collect();
+    let rows: Vec<&Row> = rows(summary)
+        .filter(|r| is_decided(r) && Some(r.label.as_str()) == free(summary))
+        .collect();
     let median = |key: &str| {
         let all = rows.iter().filter_map(|r| Some(r.metrics.get(key)?.ratio?.ratio));
         ungil_experiment::stats::median(&all.collect::<Vec<f64>>())
@@ -266,7 +283,8 @@ fn twins(summary: &Summary) -> Vec<String> {
     };
     let other = |row: &Row, form: Form| {
         let decides = |r: &&Row| is_decided(r);
-        let same = at(form).filter(decides).find(|r| r.workload == row.workload && r.size == row.size)?;
+        let same =
+            at(form).filter(decides).find(|r| r.workload == row.workload && r.size == row.size)?;
         Some(row).filter(decides)?;
         Some((
             time(row)?.value / time(same)?.value,
@@ -283,14 +301,18 @@ fn twins(summary: &Summary) -> Vec<String> {
             duration(*b)
         )
     };
-    let worst = |list: Vec<(f64, String, f64, f64)>| list.into_iter().max_by(|a, b| a.0.total_cmp(&b.0));
+    let worst =
+        |list: Vec<(f64, String, f64, f64)>| list.into_iter().max_by(|a, b| a.0.total_cmp(&b.0));
     let shared = worst(at(Form::Shared).filter_map(|r| other(r, Form::Private)).collect());
-    let plain = at(Form::Plain).chain(at(Form::Shared)).filter_map(|r| other(r, Form::Fixed)).collect();
+    let plain =
+        at(Form::Plain).chain(at(Form::Shared)).filter_map(|r| other(r, Form::Fixed)).collect();
     let mut says = Vec::new();
-    let pairs = [("Sharing costs", shared, "private twin"), ("Fixing gains", worst(plain), "fixed form")];
+    let pairs =
+        [("Sharing costs", shared, "private twin"), ("Fixing gains", worst(plain), "fixed form")];
     for (does, worst, other) in pairs {
         if let Some(worst) = worst.filter(|_| most > 1) {
-            let most_or_nothing = if worst.0 > 1.0 { "most in" } else { "nothing that shows, not even in" };
+            let most_or_nothing =
+                if worst.0 > 1.0 { "most in" } else { "nothing that shows, not even in" };
             let told = told(&worst, other);
             says.push(format!(
                 "{does} {most_or_nothing} {told}, {most} workers on {free}, medians of two records."

@@ -53,7 +53,8 @@ pub fn sources(folder: &Path) -> PathBuf {
     folder.join("workloads")
 }
 
-/// Writes the workloads' Python files into a folder, or copies them from another, where someone has changed them.
+/// Writes the workloads' Python files into a folder, or copies them from another, where someone has
+/// changed them.
 ///
 /// # Errors
 /// [`Error::Failed`] when the folder cannot be written, or a file of the other is not there.
@@ -77,14 +78,20 @@ pub fn write_sources(folder: &Path, from: Option<&Path>) -> Result<(), Error> {
     })
 }
 
-/// Makes the folder with the workloads' files, from another folder if one is given, and `suite.json`, which makes it a suite.
+/// Makes the folder with the workloads' files, from another folder if one is given, and
+/// `suite.json`, which makes it a suite.
 ///
 /// # Errors
-/// [`Error::Failed`] when there is a suite already, the folder cannot be written, or the other lacks a file.
+/// [`Error::Failed`] when there is a suite already, the folder cannot be written, or the other
+/// lacks a file.
 pub fn create(folder: &Path, suite: &Suite, from: Option<&Path>) -> Result<(), Error> {
     let path = folder.join(FILE);
     let failed = |why: String, help: &str| {
-        Error::Failed(Failure::new(format!("cannot make the suite {}", folder.display()), why, help))
+        Error::Failed(Failure::new(
+            format!("cannot make the suite {}", folder.display()),
+            why,
+            help,
+        ))
     };
     if path.exists() {
         return Err(failed(
@@ -107,18 +114,24 @@ pub fn create(folder: &Path, suite: &Suite, from: Option<&Path>) -> Result<(), E
     make().map_err(|e| failed(e.to_string(), "give a folder that can be written with -o"))
 }
 
-/// Reads a suite's folder. A point without a record has not been run; a record that cannot be read is named.
+/// Reads a suite's folder. A point without a record has not been run; a record that cannot be read
+/// is named.
 ///
 /// # Errors
 /// [`Error::Failed`] when there is no suite, or one of a schema this ungil does not know.
 pub fn read(folder: &Path) -> Result<Study, Error> {
     let failed = |why: String, help: &str| {
-        Error::Failed(Failure::new(format!("cannot read the suite {}", folder.display()), why, help))
+        Error::Failed(Failure::new(
+            format!("cannot read the suite {}", folder.display()),
+            why,
+            help,
+        ))
     };
     let text = fs::read_to_string(folder.join(FILE))
         .map_err(|e| failed(format!("suite.json: {e}"), "give a folder written by ungil suite"))?;
     let schema = serde_json::from_str::<serde_json::Value>(&text).ok();
-    let schema = schema.as_ref().and_then(|v| v.get("schema")).and_then(|s| s.as_str()).unwrap_or_default();
+    let schema =
+        schema.as_ref().and_then(|v| v.get("schema")).and_then(|s| s.as_str()).unwrap_or_default();
     if schema != SCHEMA {
         let shown: String = schema.chars().take(60).collect();
         let why = format!("its schema is '{shown}', this ungil knows '{SCHEMA}'");

@@ -1,8 +1,8 @@
-//! What workloads import beside the standard library: NumPy, from a wheel, into a folder of ungil's own with one folder an
-//! interpreter; and the Python package `ungil`, where someone has put it.
+//! What workloads import beside the standard library: NumPy, from a wheel, into a folder of ungil's
+//! own with one folder an interpreter; and the Python package `ungil`, where someone has put it.
 //!
-//! pip comes from whoever has one: the interpreter itself, uv, or `python3`, whose pip may be too old to know free-threaded
-//! builds and so gets the newest first.
+//! pip comes from whoever has one: the interpreter itself, uv, or `python3`, whose pip may be too
+//! old to know free-threaded builds and so gets the newest first.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -18,7 +18,8 @@ pub struct Packages {
 }
 
 /// The names of the package `ungil` that the fixed forms use.
-const OURS: &str = "from ungil import Adder, AppendList, Array, ConcurrentDict, Queue, share; import ungil";
+const OURS: &str =
+    "from ungil import Adder, AppendList, Array, ConcurrentDict, Queue, share; import ungil";
 
 impl Packages {
     /// The packages under `UNGIL_HOME`, fetched where they are not there if `install`.
@@ -39,11 +40,16 @@ impl Packages {
         self.folder().join(format!("cpython-{}{}{t}", v.major, v.minor))
     }
 
-    /// Sees to it that every interpreter has NumPy. Gives what to note of versions; the error is why one has not.
+    /// Sees to it that every interpreter has NumPy. Gives what to note of versions; the error is
+    /// why one has not.
     ///
     /// # Errors
     /// The reason, in one line.
-    pub fn numpy(&self, pythons: &[Interpreter], say: &mut dyn FnMut(&str)) -> Result<String, String> {
+    pub fn numpy(
+        &self,
+        pythons: &[Interpreter],
+        say: &mut dyn FnMut(&str),
+    ) -> Result<String, String> {
         let mut versions: Vec<String> = Vec::new();
         for python in pythons {
             let here = match self.version(python, "import numpy") {
@@ -55,12 +61,19 @@ impl Packages {
                         self.of(python).display()
                     ));
                     self.fetch(python)?;
-                    let broken =
-                        |why| format!("NumPy was fetched for {} and cannot be imported: {why}", python.name);
+                    let broken = |why| {
+                        format!(
+                            "NumPy was fetched for {} and cannot be imported: {why}",
+                            python.name
+                        )
+                    };
                     self.version(python, "import numpy").map_err(broken)?
                 }
                 Err(why) => {
-                    return Err(format!("{} has no NumPy ({why}), and none may be fetched", python.name));
+                    return Err(format!(
+                        "{} has no NumPy ({why}), and none may be fetched",
+                        python.name
+                    ));
                 }
             };
             versions.push(format!("NumPy {here} on {}", python.name));
@@ -107,12 +120,21 @@ impl Packages {
         let Err(own) = own else { return Ok(()) };
         let mut uv = Command::new("uv");
         let uv = uv.args(["pip", "install", "--quiet", "--python"]).arg(&python.executable);
-        let uv = said(uv.args(["--only-binary", ":all:", "--upgrade", "--target"]).arg(&place).arg("numpy"));
+        let uv = said(
+            uv.args(["--only-binary", ":all:", "--upgrade", "--target"]).arg(&place).arg("numpy"),
+        );
         let Err(uv) = uv else { return Ok(()) };
         let newest = self.home.join("pip");
         let mut other = Command::new("python3");
-        let options =
-            ["-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--upgrade", "--target"];
+        let options = [
+            "-m",
+            "pip",
+            "--quiet",
+            "--disable-pip-version-check",
+            "install",
+            "--upgrade",
+            "--target",
+        ];
         let other = said(other.args(options).arg(&newest).arg("pip"))
             .and_then(|_| pip(Command::new(&python.executable).env("PYTHONPATH", &newest)));
         let Err(other) = other else { return Ok(()) };

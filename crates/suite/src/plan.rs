@@ -1,4 +1,5 @@
-//! From what was asked for to the points of a study, each an experiment of its own, with a word on everything left out.
+//! From what was asked for to the points of a study, each an experiment of its own, with a word on
+//! everything left out.
 
 use crate::sizes::{self, Scale};
 use crate::workloads::{Category, Form, WORKLOADS, Workload, named};
@@ -28,7 +29,8 @@ pub struct Ask {
     pub workers: Vec<u32>,
     /// Bytes a point may need at most.
     pub memory: u64,
-    /// Why a form or category cannot run, from what was found of packages: NumPy's and the package `ungil`'s reasons.
+    /// Why a form or category cannot run, from what was found of packages: NumPy's and the package
+    /// `ungil`'s reasons.
     pub missing: Missing,
 }
 
@@ -83,18 +85,22 @@ pub struct Plan {
 /// The plan for what was asked.
 ///
 /// # Errors
-/// [`Error::Usage`] for a name that does not exist, with the nearest that does, and for arms that do not go together.
+/// [`Error::Usage`] for a name that does not exist, with the nearest that does, and for arms that
+/// do not go together.
 pub fn plan(ask: &Ask) -> Result<Plan, Error> {
     let chosen = chosen(ask)?;
     apart(&ask.pythons)?;
     let mut plan = Plan { points: Vec::new(), skipped: Vec::new() };
     for (python, _) in ask.pythons.iter().filter(|_| chosen.iter().any(|w| w.models.len() > 1)) {
         let missing = ask.models.iter().filter_map(|m| Some((m, m.missing_on(python)?)));
-        let left = missing.map(|(m, why)| Skipped { what: format!("{} under {m}", python.name), why });
+        let left =
+            missing.map(|(m, why)| Skipped { what: format!("{} under {m}", python.name), why });
         plan.skipped.extend(left);
     }
     for workload in chosen {
-        if let Some(why) = ask.missing.numpy.as_ref().filter(|_| workload.category == Category::Numpy) {
+        if let Some(why) =
+            ask.missing.numpy.as_ref().filter(|_| workload.category == Category::Numpy)
+        {
             plan.skipped.push(Skipped { what: workload.name.into(), why: why.clone() });
             continue;
         }
@@ -104,7 +110,8 @@ pub fn plan(ask: &Ask) -> Result<Plan, Error> {
                 if let Some(why) = ask.missing.ungil.as_ref().filter(|_| form == Form::Fixed) {
                     let already = plan.skipped.iter().any(|s| s.why == *why);
                     if !already {
-                        plan.skipped.push(Skipped { what: "every fixed form".into(), why: why.clone() });
+                        plan.skipped
+                            .push(Skipped { what: "every fixed form".into(), why: why.clone() });
                     }
                     continue;
                 }
@@ -153,12 +160,18 @@ fn needs(workload: &Workload, size: u64, arms: &[Arm]) -> u64 {
 }
 
 /// A point's arms; those that memory is too small for are left out, with the reason.
-fn arms(workload: &Workload, form: Form, size: u64, ask: &Ask) -> Result<(Vec<Arm>, String), Error> {
+fn arms(
+    workload: &Workload,
+    form: Form,
+    size: u64,
+    ask: &Ask,
+) -> Result<(Vec<Arm>, String), Error> {
     let wanted = |m: &Model| *m == Model::Threads || ask.models.contains(m) && form == Form::Plain;
     let models: Vec<Model> = workload.models.iter().copied().filter(wanted).collect();
     let runs = script(workload, form, size, Path::new(""), None);
     let mut all = Vec::new();
-    // One interpreter at a time: a model that one lacks is no reason to leave it out for the others.
+    // One interpreter at a time: a model that one lacks is no reason to leave it out for the
+    // others.
     for python in &ask.pythons {
         let has = |m: &Model| m.missing_on(&python.0).is_none();
         let request = plan::Request {
@@ -170,13 +183,17 @@ fn arms(workload: &Workload, form: Form, size: u64, ask: &Ask) -> Result<(Vec<Ar
         all.extend(plan::arms(&runs, &request)?.0);
     }
     let needs = |arm: &Arm| sizes::bytes(workload, size, arm.model(), arm.workers.unwrap_or(1));
-    let too_large = all.iter().filter(|a| needs(a) > ask.memory).map(|a| (needs(a), a.id.clone())).max();
+    let too_large =
+        all.iter().filter(|a| needs(a) > ask.memory).map(|a| (needs(a), a.id.clone())).max();
     let Some((most, arm)) = too_large else { return Ok((all, String::new())) };
     let total = all.len();
     all.retain(|a| needs(a) <= ask.memory);
     let room = bytes(ask.memory);
     let why = if all.is_empty() {
-        format!("needs about {} of memory, and there are {room}: --scale makes it smaller", bytes(most))
+        format!(
+            "needs about {} of memory, and there are {room}: --scale makes it smaller",
+            bytes(most)
+        )
     } else {
         let left = total - all.len();
         format!(
@@ -228,7 +245,8 @@ fn known(name: &str, names: &[&str], kind: &str, flag: &str) -> Result<(), Error
     if names.contains(&name) {
         return Ok(());
     }
-    let nearest = names.iter().min_by_key(|n| strsim::levenshtein(name, n)).copied().unwrap_or_default();
+    let nearest =
+        names.iter().min_by_key(|n| strsim::levenshtein(name, n)).copied().unwrap_or_default();
     Err(Error::Usage(Failure::new(
         format!("there is no {kind} '{name}'"),
         format!("the nearest that there is: {nearest}"),
@@ -242,11 +260,15 @@ mod tests {
 
     #[test]
     fn the_nearest_name_is_the_one_meant() {
-        let wrong =
-            |name: &str| match known(name, &["mandelbrot", "matmul", "nbody"], "workload", "--workload") {
-                Err(Error::Usage(f)) => f.why,
-                other => panic!("{other:?}"),
-            };
+        let wrong = |name: &str| match known(
+            name,
+            &["mandelbrot", "matmul", "nbody"],
+            "workload",
+            "--workload",
+        ) {
+            Err(Error::Usage(f)) => f.why,
+            other => panic!("{other:?}"),
+        };
         assert!(wrong("mandlebrot").ends_with("mandelbrot"));
         assert!(wrong("n_body").ends_with("nbody"));
     }

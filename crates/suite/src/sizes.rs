@@ -1,4 +1,5 @@
-//! Sizes: the paper's, or its work scaled down, or as much work as fits into a time; and what memory a size needs.
+//! Sizes: the paper's, or its work scaled down, or as much work as fits into a time; and what
+//! memory a size needs.
 
 use crate::workloads::Workload;
 use ungil_experiment::arm::Model;
@@ -17,11 +18,12 @@ const INTERPRETER: f64 = 24.0 * 1048576.0;
 /// NumPy's share on top.
 const NUMPY: f64 = 40.0 * 1048576.0;
 
-/// The sizes of a workload, each with its share of the paper's work of that size: with `all`, every one of the paper's;
-/// otherwise the middle one. Sizes that become the same are one.
+/// The sizes of a workload, each with its share of the paper's work of that size: with `all`, every
+/// one of the paper's; otherwise the middle one. Sizes that become the same are one.
 pub fn sizes(workload: &Workload, scale: Scale, all: bool) -> Vec<(u64, f64)> {
     let middle = workload.sizes.len() / 2;
-    let paper = if all { workload.sizes } else { workload.sizes.get(middle..=middle).unwrap_or_default() };
+    let paper =
+        if all { workload.sizes } else { workload.sizes.get(middle..=middle).unwrap_or_default() };
     let mut sizes: Vec<(u64, f64)> = paper
         .iter()
         .map(|&full| {
@@ -58,7 +60,8 @@ pub fn seconds(workload: &Workload, size: u64) -> f64 {
 pub fn bytes(workload: &Workload, size: u64, model: Option<Model>, workers: u32) -> u64 {
     let cost = workload.cost;
     let data = cost.bytes * (size as f64).powi(cost.bytes_power);
-    let own = if workload.source.contains("import numpy") { INTERPRETER + NUMPY } else { INTERPRETER };
+    let own =
+        if workload.source.contains("import numpy") { INTERPRETER + NUMPY } else { INTERPRETER };
     let all = match model {
         // What goes there and back is there twice, and packed on its way.
         Some(Model::Fork | Model::Spawn | Model::Forkserver | Model::Interpreters) => {
@@ -85,7 +88,12 @@ mod tests {
     #[test]
     fn the_papers_sizes_are_the_papers() {
         for workload in WORKLOADS {
-            assert_eq!(alone(workload, Scale::Share(1.0), true), workload.sizes, "{}", workload.name);
+            assert_eq!(
+                alone(workload, Scale::Share(1.0), true),
+                workload.sizes,
+                "{}",
+                workload.name
+            );
         }
         let points: usize = WORKLOADS.iter().filter(|w| w.sizes.len() == 7).count() * 7;
         assert_eq!(points + 7 * 6, 84, "and with 6 thread counts of 7 workloads, 84 points");
@@ -104,10 +112,14 @@ mod tests {
     #[test]
     fn a_size_takes_the_time_asked_for_and_is_never_more_than_the_papers() {
         for workload in WORKLOADS {
-            let [size] = alone(workload, Scale::Seconds(1.0), false)[..] else { panic!("one size") };
+            let [size] = alone(workload, Scale::Seconds(1.0), false)[..] else {
+                panic!("one size")
+            };
             let expected = seconds(workload, size);
             assert!((0.8..1.25).contains(&expected), "{} of {size}: {expected} s", workload.name);
-            let [most] = alone(workload, Scale::Seconds(1e9), false)[..] else { panic!("one size") };
+            let [most] = alone(workload, Scale::Seconds(1e9), false)[..] else {
+                panic!("one size")
+            };
             assert_eq!(most, workload.sizes[workload.sizes.len() / 2]);
             assert!(alone(workload, Scale::Seconds(1e-9), true)[0] >= 1);
         }
@@ -116,6 +128,8 @@ mod tests {
     #[test]
     fn processes_need_more_memory_than_threads() {
         let json = find("json_parse");
-        assert!(bytes(json, 1000, Some(Model::Spawn), 4) > bytes(json, 1000, Some(Model::Threads), 4));
+        assert!(
+            bytes(json, 1000, Some(Model::Spawn), 4) > bytes(json, 1000, Some(Model::Threads), 4)
+        );
     }
 }

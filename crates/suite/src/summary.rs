@@ -1,7 +1,8 @@
-//! What the records of a suite say: a row for every arm that is not the reference, and each category in one figure, the paper's
-//! way and ours. Made of the records alone.
+//! What the records of a suite say: a row for every arm that is not the reference, and each
+//! category in one figure, the paper's way and ours. Made of the records alone.
 //!
-//! The reference of an arm is the first interpreter (the build with the GIL) with threads, or none, and as many workers.
+//! The reference of an arm is the first interpreter (the build with the GIL) with threads, or none,
+//! and as many workers.
 
 mod rows;
 #[cfg(test)]
@@ -117,10 +118,11 @@ pub struct Overall {
     pub metric: String,
     /// Points and arms that count.
     pub rows: usize,
-    /// `gmean` and its interval: the paper's way, over every run of every point. Runs of one point are taken for as
-    /// independent as points are, so its interval is too narrow for what it says.
+    /// `gmean` and its interval: the paper's way, over every run of every point. Runs of one point
+    /// are taken for as independent as points are, so its interval is too narrow for what it says.
     pub paper: Ratio,
-    /// `ratio` and its interval: ours, the median over blocks of the geometric mean over points in a block.
+    /// `ratio` and its interval: ours, the median over blocks of the geometric mean over points in
+    /// a block.
     pub ours: Ratio,
 }
 
@@ -162,11 +164,16 @@ pub fn summary(study: &Study) -> Summary {
             categories.push(OfCategory { category, rows, overall });
         }
     }
-    let energy = first.map(|h| h.sensors.iter().map(|s| s.covers.clone()).chain(h.absent.clone()).collect());
+    let energy =
+        first.map(|h| h.sensors.iter().map(|s| s.covers.clone()).chain(h.absent.clone()).collect());
     let evidence = first.and_then(|h| h.sensors.first()).map_or(Evidence::None, |s| s.evidence);
     let recorded: BTreeSet<&str> = study.records.iter().map(|(p, _)| p.id.as_str()).collect();
-    let without =
-        study.suite.points.iter().filter(|p| !recorded.contains(p.id.as_str())).map(|p| p.id.clone());
+    let without = study
+        .suite
+        .points
+        .iter()
+        .filter(|p| !recorded.contains(p.id.as_str()))
+        .map(|p| p.id.clone());
     let short = study.records.iter().filter(|(_, r)| unfinished(r)).map(|(p, _)| p.id.clone());
     let mut summary = Summary {
         started: study.suite.started.clone(),
@@ -215,7 +222,8 @@ fn hazards(study: &Study) -> Vec<String> {
     let mut kinds: BTreeMap<Kind, (usize, String)> = BTreeMap::new();
     for (point, run) in runs() {
         // One word a kind and run; why a run died stands among the failures.
-        let seen: BTreeMap<Kind, &str> = run.hazards.iter().map(|h| (h.kind, h.says.as_str())).collect();
+        let seen: BTreeMap<Kind, &str> =
+            run.hazards.iter().map(|h| (h.kind, h.says.as_str())).collect();
         for (kind, says) in seen.into_iter().filter(|(kind, _)| *kind != Kind::Died) {
             let example = || format!("{says} ({}, {})", what(point), run.arm);
             kinds.entry(kind).or_insert_with(|| (0, example())).0 += 1;
@@ -228,7 +236,8 @@ fn hazards(study: &Study) -> Vec<String> {
 }
 
 fn missing(study: &Study) -> BTreeMap<String, String> {
-    let runs = || study.records.iter().flat_map(|(_, r)| &r.runs).filter(|r| r.outcome == Outcome::Ok);
+    let runs =
+        || study.records.iter().flat_map(|(_, r)| &r.runs).filter(|r| r.outcome == Outcome::Ok);
     let seen: BTreeSet<&String> = runs().flat_map(|r| r.metrics.keys()).collect();
     runs().flat_map(|r| r.missing.clone()).filter(|(key, _)| !seen.contains(key)).collect()
 }
@@ -236,11 +245,17 @@ fn missing(study: &Study) -> BTreeMap<String, String> {
 fn failures(point: &Point, record: &Record) -> Vec<Failed> {
     let dead = record.header.arms.iter().filter_map(|arm| {
         let run = record.last_run(&arm.id).filter(|r| r.outcome != Outcome::Ok)?;
-        let said = run.stderr.as_deref().unwrap_or_default().lines().find_map(|l| l.strip_prefix(WRONG));
+        let said =
+            run.stderr.as_deref().unwrap_or_default().lines().find_map(|l| l.strip_prefix(WRONG));
         // Arms that disagree: one of them is wrong, and nothing says which.
         let disagrees = matches!(run.outcome, Outcome::Invalid { .. });
         let why = said.map_or_else(|| run.outcome.to_string(), |said| format!("{WRONG}{said}"));
-        Some(Failed { what: what(point), arm: arm.id.clone(), why, self_check: said.is_some() || disagrees })
+        Some(Failed {
+            what: what(point),
+            arm: arm.id.clone(),
+            why,
+            self_check: said.is_some() || disagrees,
+        })
     });
     dead.collect()
 }

@@ -1,4 +1,5 @@
-//! A summary as text: a table a category in the paper's form, the categories in one figure each, what was left out, findings.
+//! A summary as text: a table a category in the paper's form, the categories in one figure each,
+//! what was left out, findings.
 
 use crate::summary::{Beside, OfCategory, Overall, Row, Summary, shown_gmean};
 use crate::workloads::{Category, Form, named};
@@ -20,7 +21,11 @@ pub fn text(summary: &Summary) -> String {
         summary.pythons.join(", ")
     );
     for category in &summary.categories {
-        text.push_str(&format!("\n{}\n{}", category.category.title(), table(category, summary.evidence)));
+        text.push_str(&format!(
+            "\n{}\n{}",
+            category.category.title(),
+            table(category, summary.evidence)
+        ));
         let overall = overall(category, summary.evidence);
         overall.iter().for_each(|line| text.push_str(&format!("  {line}\n")));
     }
@@ -42,7 +47,9 @@ pub fn text(summary: &Summary) -> String {
 /// What failed, what was left out, what puts figures in doubt.
 pub fn cautions(summary: &Summary) -> Vec<String> {
     let mut all = Vec::new();
-    all.extend(summary.failed.iter().map(|f| format!("failed: {} on {}: {}", f.what, f.arm, f.why)));
+    all.extend(
+        summary.failed.iter().map(|f| format!("failed: {} on {}: {}", f.what, f.arm, f.why)),
+    );
     if !summary.failed.is_empty() {
         all.push("figures of what failed are not used".into());
     }

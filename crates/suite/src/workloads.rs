@@ -1,5 +1,5 @@
-//! The workloads: what each is called, which category it belongs to, its Python file, the paper's sizes of it, and what a
-//! size costs, so that a size can be chosen before anything has run.
+//! The workloads: what each is called, which category it belongs to, its Python file, the paper's
+//! sizes of it, and what a size costs, so that a size can be chosen before anything has run.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -23,8 +23,13 @@ pub enum Category {
 
 impl Category {
     /// Every category, in the order in which they are shown.
-    pub const ALL: [Category; 5] =
-        [Category::Numpy, Category::Sequential, Category::Numerical, Category::Objects, Category::Shared];
+    pub const ALL: [Category; 5] = [
+        Category::Numpy,
+        Category::Sequential,
+        Category::Numerical,
+        Category::Objects,
+        Category::Shared,
+    ];
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
@@ -82,7 +87,8 @@ impl Form {
     }
 }
 
-/// What a workload of a form and a size is called, for people: `counter private 200000`; a plain form goes without saying.
+/// What a workload of a form and a size is called, for people: `counter private 200000`; a plain
+/// form goes without saying.
 pub fn named(workload: &str, form: Form, size: u64) -> String {
     match form {
         Form::Plain => format!("{workload} {size}"),
@@ -90,8 +96,9 @@ pub fn named(workload: &str, form: Form, size: u64) -> String {
     }
 }
 
-/// What a size costs on the build with the GIL and one worker. Measured on one core of a server of 2023; another machine is
-/// faster or slower, all workloads alike, and a size is only to come near the time asked for.
+/// What a size costs on the build with the GIL and one worker. Measured on one core of a server of
+/// 2023; another machine is faster or slower, all workloads alike, and a size is only to come near
+/// the time asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cost {
     /// A size.
@@ -121,7 +128,8 @@ pub struct Workload {
     pub cost: Cost,
     /// The forms it has; the first is what it is about.
     pub forms: &'static [Form],
-    /// The execution models its file takes; none if it runs on one thread, or on threads of its own.
+    /// The execution models its file takes; none if it runs on one thread, or on threads of its
+    /// own.
     pub models: &'static [Model],
 }
 
@@ -152,9 +160,11 @@ const TWINS: &[Form] = &[Form::Shared, Form::Private];
 const ALL: &[Form] = &[Form::Shared, Form::Private, Form::Fixed];
 const ONE: &[Model] = &[];
 const THREADS: &[Model] = &[Model::Threads];
-const ANY: &[Model] = &[Model::Threads, Model::Fork, Model::Spawn, Model::Forkserver, Model::Interpreters];
+const ANY: &[Model] =
+    &[Model::Threads, Model::Fork, Model::Spawn, Model::Forkserver, Model::Interpreters];
 
-/// A row: name, category, the paper's sizes, `(at, seconds, power)`, `(bytes, power)`, forms, models.
+/// A row: name, category, the paper's sizes, `(at, seconds, power)`, `(bytes, power)`, forms,
+/// models.
 macro_rules! workloads {
     ($($name:literal $category:ident $sizes:expr, $cost:expr, $bytes:expr, $forms:ident, $models:ident;)*) => {
         /// Every workload, category after category.
@@ -206,7 +216,11 @@ mod tests {
     fn a_file_says_what_its_workload_is() {
         for workload in WORKLOADS {
             let title = format!("\"\"\"{}: ", workload.category.title());
-            assert!(workload.source.starts_with(&title), "{} does not begin with {title}", workload.name);
+            assert!(
+                workload.source.starts_with(&title),
+                "{} does not begin with {title}",
+                workload.name
+            );
             assert!(workload.does().len() > 10, "{}: {}", workload.name, workload.does());
         }
         assert_eq!(WORKLOADS.iter().filter(|w| w.category != Category::Shared).count(), 13);

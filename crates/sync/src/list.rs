@@ -1,11 +1,13 @@
 //! A list that only grows: many threads append without a lock, and an item's index never changes.
 //!
-//! An append claims its index with one fetch-and-add and then fills the slot. The slots are in segments, each twice as large as the one
-//! before, so that nothing ever moves. **The claim is the moment at which the item is in the list**: the length counts it from then on, and
-//! whoever asks for it before it is filled waits the few instructions until it is. So each operation takes effect at one instant, and an
-//! append that has returned is seen by everyone, at its index.
+//! An append claims its index with one fetch-and-add and then fills the slot. The slots are in
+//! segments, each twice as large as the one before, so that nothing ever moves. **The claim is the
+//! moment at which the item is in the list**: the length counts it from then on, and whoever asks
+//! for it before it is filled waits the few instructions until it is. So each operation takes
+//! effect at one instant, and an append that has returned is seen by everyone, at its index.
 //!
-//! Between the claim and the filling there is only the allocation of a segment. Where that fails, the claim is given back, last one first.
+//! Between the claim and the filling there is only the allocation of a segment. Where that fails,
+//! the claim is given back, last one first.
 
 #![allow(unsafe_code)]
 
@@ -41,8 +43,8 @@ pub struct NoMemory;
 /// The list.
 pub struct AppendList<C: Counted> {
     segments: Box<[AtomicPtr<Slot<C>>]>,
-    /// How many indices have been given out. Every append writes it, so it has a line of its own. (Boxed, because whoever holds the list
-    /// may not be able to align it.)
+    /// How many indices have been given out. Every append writes it, so it has a line of its own.
+    /// (Boxed, because whoever holds the list may not be able to align it.)
     claimed: Box<CachePadded<AtomicUsize>>,
 }
 
@@ -96,7 +98,11 @@ impl<C: Counted> AppendList<C> {
             while !self.provide(segment) {
                 // Later claims than this one need this segment too, so they fail as well and are
                 // given back first.
-                if self.claimed.compare_exchange(after, first, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+                if self
+                    .claimed
+                    .compare_exchange(after, first, Ordering::AcqRel, Ordering::Relaxed)
+                    .is_ok()
+                {
                     return Err(NoMemory);
                 }
                 yield_now();
@@ -156,7 +162,8 @@ impl<C: Counted> AppendList<C> {
         if slots.is_null() {
             return None;
         }
-        // SAFETY: a segment has `size(segment)` slots, `place` is below that, and it lives as long as the list.
+        // SAFETY: a segment has `size(segment)` slots, `place` is below that, and it lives as long
+        // as the list.
         Some(unsafe { &*slots.add(place) })
     }
 
@@ -177,7 +184,8 @@ impl<C: Counted> AppendList<C> {
         true
     }
 
-    /// The slots that are filled, without waiting: for the collector, while every other thread stands still.
+    /// The slots that are filled, without waiting: for the collector, while every other thread
+    /// stands still.
     pub fn filled(&self) -> impl Iterator<Item = &Slot<C>> {
         (0..self.len()).filter_map(|index| self.place(index))
     }
@@ -298,7 +306,8 @@ mod models {
         loom::model(|| {
             let list = Arc::new(AppendList::<Plain>::default());
             let other = Arc::clone(&list);
-            let thread = loom::thread::spawn(move || other.append(vec![own(1), own(2)]).expect("memory"));
+            let thread =
+                loom::thread::spawn(move || other.append(vec![own(1), own(2)]).expect("memory"));
             let mine = list.push(own(3)).expect("memory");
             let len = list.len();
             let seen: Vec<_> = (0..len).map(|i| list.slot(i).map(Slot::peek)).collect();

@@ -1,5 +1,5 @@
-//! Which stripe a thread works on: threads are numbered as they first come, so that the first N threads of a program meet
-//! N different cache lines, whatever their ids hash to.
+//! Which stripe a thread works on: threads are numbered as they first come, so that the first N
+//! threads of a program meet N different cache lines, whatever their ids hash to.
 
 use std::cell::Cell;
 use std::sync::OnceLock;
@@ -24,7 +24,8 @@ pub fn thread_number() -> usize {
     })
 }
 
-/// How many stripes a structure should have: the next power of two that gives each processor one, at least 4, at most 256.
+/// How many stripes a structure should have: the next power of two that gives each processor one,
+/// at least 4, at most 256.
 pub fn stripes() -> usize {
     // Asked once: the system answers from files, which takes longer than to make anything here.
     static STRIPES: OnceLock<usize> = OnceLock::new();

@@ -21,7 +21,8 @@ unsafe impl Zero for crate::counter::Int {}
 #[cfg(not(loom))]
 unsafe impl<C: Counted> Zero for Slot<C> {}
 
-/// `len` zeros, which the system provides as they are first touched; `None` if it does not have as many.
+/// `len` zeros, which the system provides as they are first touched; `None` if it does not have as
+/// many.
 pub fn zeros<T: Zero>(len: usize) -> Option<Box<[T]>> {
     let layout = Layout::array::<T>(len).ok()?;
     if layout.size() == 0 {
@@ -32,7 +33,8 @@ pub fn zeros<T: Zero>(len: usize) -> Option<Box<[T]>> {
     if memory.is_null() {
         return None;
     }
-    // SAFETY: `len` zeros from the global allocator, with the slice's own layout; each is a `T`, by `Zero`.
+    // SAFETY: `len` zeros from the global allocator, with the slice's own layout; each is a `T`, by
+    // `Zero`.
     Some(unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(memory, len)) })
 }
 

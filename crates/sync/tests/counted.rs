@@ -1,8 +1,9 @@
-//! Slots from many threads, holding objects that are counted as the interpreter counts its own: an object whose last count goes is dead,
-//! a dead one's place is used again, and whoever reads a stale word may ask about it but must get no count of the dead. Each
-//! object has a payload, the slot it is made for, written without synchronisation before it is published and read after it was
-//! loaded: a stale read shows, and ThreadSanitizer sees whether publishing and loading are ordered. The counts order as little as
-//! they may, so that it is the slot that must.
+//! Slots from many threads, holding objects that are counted as the interpreter counts its own: an
+//! object whose last count goes is dead, a dead one's place is used again, and whoever reads a
+//! stale word may ask about it but must get no count of the dead. Each object has a payload, the
+//! slot it is made for, written without synchronisation before it is published and read after it
+//! was loaded: a stale read shows, and ThreadSanitizer sees whether publishing and loading are
+//! ordered. The counts order as little as they may, so that it is the slot that must.
 
 #![cfg(not(loom))]
 #![allow(unsafe_code)]
@@ -22,7 +23,8 @@ struct Object {
     payload: UnsafeCell<u64>,
 }
 
-// SAFETY: the payload is written by the one who took the place, before anybody else has a count of it.
+// SAFETY: the payload is written by the one who took the place, before anybody else has a count of
+// it.
 unsafe impl Sync for Object {}
 
 static OBJECT: [Object; OBJECTS] =

@@ -1,5 +1,6 @@
-//! Models of the bounded queue that its verdicts must stand up to: what one thread is told one after another has to fit one order.
-//! Run with `RUSTFLAGS="--cfg loom" cargo test -p ungil-sync --release --test queue_model`.
+//! Models of the bounded queue that its verdicts must stand up to: what one thread is told one
+//! after another has to fit one order. Run with `RUSTFLAGS="--cfg loom" cargo test -p ungil-sync
+//! --release --test queue_model`.
 
 #![cfg(loom)]
 #![allow(unsafe_code)]
@@ -25,7 +26,8 @@ fn number(n: u64) -> Owned<Number> {
     unsafe { Owned::from_raw(n) }
 }
 
-/// One puts; another is told that the queue is full, so the item is in, and then finds it, since nobody else takes.
+/// One puts; another is told that the queue is full, so the item is in, and then finds it, since
+/// nobody else takes.
 #[test]
 fn what_makes_it_full_can_be_taken() {
     loom::model(|| {

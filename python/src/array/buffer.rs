@@ -11,8 +11,8 @@ use std::ptr::null_mut;
 /// Fills a view of one dimension.
 ///
 /// # Safety
-/// `view` is to be written, if it is not null. `memory` has as many items as `shape[0]` says, each `shape[1]` bytes long; both live, unmoved,
-/// as long as `owner`.
+/// `view` is to be written, if it is not null. `memory` has as many items as `shape[0]` says, each
+/// `shape[1]` bytes long; both live, unmoved, as long as `owner`.
 pub(super) unsafe fn fill(
     owner: Bound<'_, PyAny>,
     view: *mut ffi::Py_buffer,
@@ -37,10 +37,12 @@ pub(super) unsafe fn fill(
         (*view).len = len * itemsize;
         (*view).readonly = c_int::from(read_only);
         (*view).itemsize = itemsize;
-        (*view).format = if asked(ffi::PyBUF_FORMAT) { format.as_ptr().cast_mut() } else { null_mut() };
+        (*view).format =
+            if asked(ffi::PyBUF_FORMAT) { format.as_ptr().cast_mut() } else { null_mut() };
         (*view).ndim = 1;
         (*view).shape = if asked(ffi::PyBUF_ND) { shape.cast_mut() } else { null_mut() };
-        (*view).strides = if asked(ffi::PyBUF_STRIDES) { shape.add(1).cast_mut() } else { null_mut() };
+        (*view).strides =
+            if asked(ffi::PyBUF_STRIDES) { shape.add(1).cast_mut() } else { null_mut() };
         (*view).suboffsets = null_mut();
         (*view).internal = null_mut();
         (*view).obj = owner.into_ptr();

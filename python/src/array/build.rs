@@ -28,12 +28,15 @@ pub(super) fn build(
         {
             return Err(error);
         }
-        let len = usize::try_from(len)
-            .map_err(|_| PyValueError::new_err(format!("the length of an Array is 0 or more, not {len}")))?;
+        let len = usize::try_from(len).map_err(|_| {
+            PyValueError::new_err(format!("the length of an Array is 0 or more, not {len}"))
+        })?;
         return Store::filled(items.py(), kind, len, fill);
     }
     if fill.is_some() {
-        return Err(PyTypeError::new_err("fill goes with a length: Array(1000, fill=0); these are items"));
+        return Err(PyTypeError::new_err(
+            "fill goes with a length: Array(1000, fill=0); these are items",
+        ));
     }
     match kind {
         Kind::Objects => objects(items).map(Store::Objects),
@@ -87,7 +90,10 @@ fn numbers(items: &Bound<'_, PyAny>, kind: Kind) -> PyResult<Store> {
                 let numbers = buffer.to_vec(py)?;
                 let store = Store::filled(py, kind, numbers.len(), None)?;
                 if let Store::Floats(floats) = &store {
-                    floats.iter().zip(&numbers).for_each(|(f, n)| f.store(n.to_bits(), Ordering::Relaxed));
+                    floats
+                        .iter()
+                        .zip(&numbers)
+                        .for_each(|(f, n)| f.store(n.to_bits(), Ordering::Relaxed));
                 }
                 return Ok(store);
             }

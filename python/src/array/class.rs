@@ -15,17 +15,19 @@ use pyo3::pyclass::CompareOp;
 use pyo3::types::{PyList, PySlice, PyTuple, PyType};
 use pyo3::{IntoPyObjectExt, PyTraverseError, PyTypeInfo, PyVisit};
 
-/// A row of places whose number is fixed, each read, written, swapped and compared by many threads without a lock.
+/// A row of places whose number is fixed, each read, written, swapped and compared by many threads
+/// without a lock.
 ///
-/// `Array(items)` takes the items over; `Array(length, fill=value)` has that many of one value. With `type='q'` (ints of 64 bits) or
-/// `type='d'` (floats) it holds plain numbers, can add to each atomically, and has the buffer protocol: `memoryview` and numpy see and
-/// change the same memory.
+/// `Array(items)` takes the items over; `Array(length, fill=value)` has that many of one value.
+/// With `type='q'` (ints of 64 bits) or `type='d'` (floats) it holds plain numbers, can add to each
+/// atomically, and has the buffer protocol: `memoryview` and numpy see and change the same memory.
 ///
-/// Where a program shares a list that threads change in place, `records = Array(records)` is the one line to add. Threads that keep to
-/// ranges of their own do not slow each other down.
+/// Where a program shares a list that threads change in place, `records = Array(records)` is the
+/// one line to add. Threads that keep to ranges of their own do not slow each other down.
 ///
-/// It is a `collections.abc.Sequence`. A slice reads into a list; assigning to a slice takes as many items as it has places. Each place is
-/// atomic, a slice, a copy and a comparison as a whole are not; iteration shows each item as it is when it is reached.
+/// It is a `collections.abc.Sequence`. A slice reads into a list; assigning to a slice takes as
+/// many items as it has places. Each place is atomic, a slice, a copy and a comparison as a whole
+/// are not; iteration shows each item as it is when it is reached.
 ///
 /// Thread safety: atomic, each place. Shared: what visits many places.
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
@@ -40,7 +42,11 @@ impl Array {
         self.store.len()
     }
 
-    pub(crate) fn item<'py>(&self, py: Python<'py>, i: usize) -> PyResult<Option<Bound<'py, PyAny>>> {
+    pub(crate) fn item<'py>(
+        &self,
+        py: Python<'py>,
+        i: usize,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
         if i < self.len() { self.store.get(py, i).map(Some) } else { Ok(None) }
     }
 
@@ -79,7 +85,8 @@ impl Array {
     }
 
     fn assign(&self, places: index::Places, values: &Bound<'_, PyAny>) -> PyResult<()> {
-        // Gathered first: code of the user's may run meanwhile, and the number is to be right before anything is changed.
+        // Gathered first: code of the user's may run meanwhile, and the number is to be right
+        // before anything is changed.
         let values = match values.cast_exact::<PyList>() {
             Ok(list) => list.clone(),
             Err(_) => PyList::type_object(values.py()).call1((values,))?.cast_into::<PyList>()?,
@@ -184,12 +191,17 @@ impl Array {
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (index, value, /))]
-    fn swap<'py>(&self, index: &Bound<'py, PyAny>, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    fn swap<'py>(
+        &self,
+        index: &Bound<'py, PyAny>,
+        value: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         self.store.swap(self.place(index)?, value)
     }
 
-    /// Puts `new` at `index` if what is there equals `expected`; returns whether it did. Equal is the same object, or an int, float, str or
-    /// bytes (not of a subclass) of the same type and value; floats are compared bit by bit.
+    /// Puts `new` at `index` if what is there equals `expected`; returns whether it did. Equal is
+    /// the same object, or an int, float, str or bytes (not of a subclass) of the same type and
+    /// value; floats are compared bit by bit.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (index, expected, new, /))]
@@ -202,8 +214,8 @@ impl Array {
         self.store.compare_and_set(self.place(index)?, expected, new)
     }
 
-    /// Replaces what is at `index` by `function` of it and returns the result. If another thread changes it meanwhile the function is called
-    /// again, so it should do nothing else.
+    /// Replaces what is at `index` by `function` of it and returns the result. If another thread
+    /// changes it meanwhile the function is called again, so it should do nothing else.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (index, function, /))]
@@ -215,7 +227,8 @@ impl Array {
         self.store.update(self.place(index)?, function)
     }
 
-    /// Adds `n` to the number at `index`. Of type `'q'` or `'d'` only; an int that would not fit 64 bits is an `OverflowError` and changes nothing.
+    /// Adds `n` to the number at `index`. Of type `'q'` or `'d'` only; an int that would not fit 64
+    /// bits is an `OverflowError` and changes nothing.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (index, n, /))]
@@ -247,7 +260,8 @@ impl Array {
         self.store.add(self.place(index)?, n)?.after(n.py())
     }
 
-    /// Sets the bits of `mask` in the int at `index` and returns what was there. Of type `'q'` only.
+    /// Sets the bits of `mask` in the int at `index` and returns what was there. Of type `'q'`
+    /// only.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (index, mask, /))]
@@ -255,7 +269,8 @@ impl Array {
         self.store.bits_of(self.place(index)?, mask).map(|(int, mask)| int.or(mask))
     }
 
-    /// Keeps only the bits of `mask` in the int at `index` and returns what was there. Of type `'q'` only.
+    /// Keeps only the bits of `mask` in the int at `index` and returns what was there. Of type
+    /// `'q'` only.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (index, mask, /))]
@@ -263,7 +278,8 @@ impl Array {
         self.store.bits_of(self.place(index)?, mask).map(|(int, mask)| int.and(mask))
     }
 
-    /// Flips the bits of `mask` in the int at `index` and returns what was there. Of type `'q'` only.
+    /// Flips the bits of `mask` in the int at `index` and returns what was there. Of type `'q'`
+    /// only.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (index, mask, /))]
@@ -310,7 +326,10 @@ impl Array {
     ///
     /// Thread safety: shared.
     fn copy<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Self>> {
-        let copy = Bound::new(py, Self::of(super::build::from_list(&self.tolist(py)?, self.store.kind())?))?;
+        let copy = Bound::new(
+            py,
+            Self::of(super::build::from_list(&self.tolist(py)?, self.store.kind())?),
+        )?;
         crate::sharing::own(copy.as_any());
         Ok(copy)
     }
@@ -334,14 +353,16 @@ impl Array {
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
         let this = slf.get();
-        let items = cell::repr(slf.as_any(), || index::shown(this.len(), |i| this.item(slf.py(), i)))?;
+        let items =
+            cell::repr(slf.as_any(), || index::shown(this.len(), |i| this.item(slf.py(), i)))?;
         let kind = this.r#type().map_or_else(String::new, |name| format!(", type='{name}'"));
         Ok(format!("{}({items}{kind})", slf.get_type().name()?))
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
         let (py, this) = (slf.py(), slf.get());
-        // The items are state and not an argument, so that one that refers back to this array can be restored.
+        // The items are state and not an argument, so that one that refers back to this array can
+        // be restored.
         let state = (this.tolist(py)?, cell::attributes(slf.as_any())?);
         (slf.get_type(), (this.len(), this.r#type()), state).into_pyobject(py)
     }
@@ -364,9 +385,18 @@ impl Array {
             ));
         };
         let shape = &raw const this.shape;
-        // SAFETY: the interpreter gave the view; memory and shape live, unmoved, as long as the array, which the view holds.
+        // SAFETY: the interpreter gave the view; memory and shape live, unmoved, as long as the
+        // array, which the view holds.
         unsafe {
-            super::buffer::fill(slf.clone().into_any(), view, flags, memory, format, shape.cast(), false)
+            super::buffer::fill(
+                slf.clone().into_any(),
+                view,
+                flags,
+                memory,
+                format,
+                shape.cast(),
+                false,
+            )
         }
     }
 

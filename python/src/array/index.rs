@@ -31,14 +31,22 @@ pub(crate) enum Index {
 
 /// Reads an index; `len` is asked for only if it is a slice. `what` is the class, for the message.
 #[inline]
-pub(crate) fn index(index: &Bound<'_, PyAny>, what: &str, len: impl FnOnce() -> usize) -> PyResult<Index> {
+pub(crate) fn index(
+    index: &Bound<'_, PyAny>,
+    what: &str,
+    len: impl FnOnce() -> usize,
+) -> PyResult<Index> {
     // SAFETY: alive while borrowed.
     if let Some(i) = unsafe { compact::int(index.as_ptr()) } {
         return Ok(Index::One(isize::try_from(i).map_err(|_| out_of_range(what))?));
     }
     if let Ok(slice) = index.cast::<PySlice>() {
         let found = slice.indices(isize::try_from(len()).unwrap_or(isize::MAX))?;
-        return Ok(Index::Many(Places { start: found.start, step: found.step, len: found.slicelength }));
+        return Ok(Index::Many(Places {
+            start: found.start,
+            step: found.step,
+            len: found.slicelength,
+        }));
     }
     one(index, what).map(Index::One)
 }
@@ -93,8 +101,9 @@ pub(crate) fn find<'py>(
     what: &str,
     item: impl Fn(usize) -> PyResult<Option<Bound<'py, PyAny>>>,
 ) -> PyResult<usize> {
-    let clamp =
-        |i: isize| if i < 0 { i.saturating_add_unsigned(len).max(0) as usize } else { (i as usize).min(len) };
+    let clamp = |i: isize| {
+        if i < 0 { i.saturating_add_unsigned(len).max(0) as usize } else { (i as usize).min(len) }
+    };
     for i in clamp(start)..clamp(stop) {
         let Some(found) = item(i)? else { break };
         if same(&found, value)? {

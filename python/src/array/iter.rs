@@ -1,4 +1,5 @@
-//! Iterating over `Array` and `AppendList`: by index, so that an item is what it is when it is reached, and nothing ever raises.
+//! Iterating over `Array` and `AppendList`: by index, so that an item is what it is when it is
+//! reached, and nothing ever raises.
 
 use super::Array;
 use super::mapped::MappedArray;
@@ -65,7 +66,8 @@ impl SlotIterator {
     }
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        // Stays at the end once it is there, as other iterators do, even if the list has grown meanwhile.
+        // Stays at the end once it is there, as other iterators do, even if the list has grown
+        // meanwhile.
         const ENDED: usize = usize::MAX / 2;
         let taken = self.taken.fetch_add(1, Ordering::Relaxed);
         if taken < ENDED && self.left(taken) > 0 {

@@ -1,8 +1,9 @@
 //! `MappedArray`: a file of numbers as a read-only row that threads and processes share.
 //!
-//! Reading must not write anything that threads share, so a reader does not register. Closing therefore does not unmap: it puts empty pages
-//! in the file's place and leaves the addresses reserved until the object is gone. A reader that comes too late reads a zero, sees
-//! afterwards that the array is closed, and says so.
+//! Reading must not write anything that threads share, so a reader does not register. Closing
+//! therefore does not unmap: it puts empty pages in the file's place and leaves the addresses
+//! reserved until the object is gone. A reader that comes too late reads a zero, sees afterwards
+//! that the array is closed, and says so.
 
 #![allow(unsafe_code)]
 
@@ -37,7 +38,8 @@ macro_rules! formats {
                     letter: $letter,
                     name: $name,
                     size: size_of::<$number>(),
-                    // SAFETY: the caller's: there is such a number at that address, which need not be aligned.
+                    // SAFETY: the caller's: there is such a number at that address, which need not
+                    // be aligned.
                     read: |py, at| unsafe { at.cast::<$number>().read_unaligned() }.into_bound_py_any(py),
                 });
             })*
@@ -61,16 +63,20 @@ formats!(
     "d" c"d" f64
 );
 
-/// A file of numbers as a row that is read only, shared by all threads, and by all processes that map the same file: it is in memory once.
+/// A file of numbers as a row that is read only, shared by all threads, and by all processes that
+/// map the same file: it is in memory once.
 ///
-/// `MappedArray(path, type='d', length=None, offset=0)`: `type` is one of the letters b B h H i I q Q f d of `struct`, in the machine's own
-/// order of bytes; `length` is a number of items, by default as many as the file has; `offset` is in bytes. It has the buffer
-/// protocol, so `numpy.asarray(mapped)` copies nothing. It is pickled by its path, so that sending it to another process costs nothing.
+/// `MappedArray(path, type='d', length=None, offset=0)`: `type` is one of the letters b B h H i I q
+/// Q f d of `struct`, in the machine's own order of bytes; `length` is a number of items, by
+/// default as many as the file has; `offset` is in bytes. It has the buffer protocol, so
+/// `numpy.asarray(mapped)` copies nothing. It is pickled by its path, so that sending it to another
+/// process costs nothing.
 ///
-/// The file must not become shorter while it is mapped: the system ends a process that reads beyond the end of a file (SIGBUS). What is
-/// written to the file meanwhile may or may not be seen.
+/// The file must not become shorter while it is mapped: the system ends a process that reads beyond
+/// the end of a file (SIGBUS). What is written to the file meanwhile may or may not be seen.
 ///
-/// Thread safety: atomic, each item; `close` while others read makes their reads raise `ValueError`.
+/// Thread safety: atomic, each item; `close` while others read makes their reads raise
+/// `ValueError`.
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
 pub(crate) struct MappedArray {
     /// None if there is not a byte: such a mapping is not to be had.
@@ -102,11 +108,16 @@ impl MappedArray {
         self.views.load(Ordering::Acquire) == CLOSED
     }
 
-    pub(crate) fn item<'py>(&self, py: Python<'py>, i: usize) -> PyResult<Option<Bound<'py, PyAny>>> {
+    pub(crate) fn item<'py>(
+        &self,
+        py: Python<'py>,
+        i: usize,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
         if i >= self.len() {
             return Ok(None);
         }
-        // SAFETY: the mapping has `len` items and lives as long as this object; once closed, empty pages are in its place.
+        // SAFETY: the mapping has `len` items and lives as long as this object; once closed, empty
+        // pages are in its place.
         let item = unsafe { (self.format.read)(py, self.memory().add(i * self.format.size)) }?;
         fence(Ordering::SeqCst);
         if self.is_closed() { Err(closed()) } else { Ok(Some(item)) }
@@ -121,10 +132,12 @@ impl MappedArray {
         let Some(map) = &self.map else { return Ok(()) };
         let first = map.as_ptr().addr();
         let page = first & !(rustix::param::page_size() - 1);
-        let flags =
-            rustix::mm::MapFlags::PRIVATE | rustix::mm::MapFlags::FIXED | rustix::mm::MapFlags::NORESERVE;
+        let flags = rustix::mm::MapFlags::PRIVATE
+            | rustix::mm::MapFlags::FIXED
+            | rustix::mm::MapFlags::NORESERVE;
         let length = map.len() + (first - page);
-        // SAFETY: exactly the pages of this mapping, which nobody has a view of and whose readers look whether it is closed.
+        // SAFETY: exactly the pages of this mapping, which nobody has a view of and whose readers
+        // look whether it is closed.
         unsafe {
             rustix::mm::mmap_anonymous(page as *mut _, length, rustix::mm::ProtFlags::READ, flags)
                 .map(drop)
@@ -143,7 +156,9 @@ fn open(path: PathBuf, format: Format, length: Option<u64>, offset: u64) -> PyRe
     let file = File::open(&path).map_err(io)?;
     let metadata = file.metadata().map_err(io)?;
     if !metadata.is_file() {
-        return Err(PyValueError::new_err(format!("{shown} is not a regular file, and cannot be mapped")));
+        return Err(PyValueError::new_err(format!(
+            "{shown} is not a regular file, and cannot be mapped"
+        )));
     }
     let size = format.size as u64;
     let Some(there) = metadata.len().checked_sub(offset) else {
@@ -171,7 +186,8 @@ fn open(path: PathBuf, format: Format, length: Option<u64>, offset: u64) -> PyRe
     let map = if bytes == 0 {
         None
     } else {
-        // SAFETY: bytes are valid as any of the numbers; that the file may change or shrink is the documented condition.
+        // SAFETY: bytes are valid as any of the numbers; that the file may change or shrink is the
+        // documented condition.
         Some(unsafe { MmapOptions::new().offset(offset).len(bytes).map(&file) }.map_err(io)?)
     };
     let path = std::path::absolute(path).map_err(io)?;
@@ -183,7 +199,13 @@ fn open(path: PathBuf, format: Format, length: Option<u64>, offset: u64) -> PyRe
 impl MappedArray {
     #[new]
     #[pyo3(signature = (path, /, r#type = "d", length = None, offset = 0))]
-    fn new(py: Python<'_>, path: PathBuf, r#type: &str, length: Option<u64>, offset: u64) -> PyResult<Self> {
+    fn new(
+        py: Python<'_>,
+        path: PathBuf,
+        r#type: &str,
+        length: Option<u64>,
+        offset: u64,
+    ) -> PyResult<Self> {
         let format = format(r#type)?;
         py.detach(|| open(path, format, length, offset))
     }
@@ -244,7 +266,10 @@ impl MappedArray {
         self.len()
     }
 
-    fn __getitem__<'py>(slf: &Bound<'py, Self>, index: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    fn __getitem__<'py>(
+        slf: &Bound<'py, Self>,
+        index: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let this = slf.get();
         match index::index(index, "MappedArray", || this.len())? {
             Index::One(i) => {
@@ -300,15 +325,21 @@ impl MappedArray {
         (slf.get_type(), made_of, cell::attributes(slf.as_any())?).into_pyobject(slf.py())
     }
 
-    unsafe fn __getbuffer__(slf: Bound<'_, Self>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
+    unsafe fn __getbuffer__(
+        slf: Bound<'_, Self>,
+        view: *mut ffi::Py_buffer,
+        flags: c_int,
+    ) -> PyResult<()> {
         let this = slf.get();
-        let added =
-            this.views.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| (n != CLOSED).then(|| n + 1));
+        let added = this
+            .views
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| (n != CLOSED).then(|| n + 1));
         if added.is_err() {
             return Err(closed());
         }
         let shape = &raw const this.shape;
-        // SAFETY: the interpreter gave the view; the mapping and its shape live as long as this object, which the view holds.
+        // SAFETY: the interpreter gave the view; the mapping and its shape live as long as this
+        // object, which the view holds.
         let filled = unsafe {
             buffer::fill(
                 slf.clone().into_any(),

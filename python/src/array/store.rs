@@ -123,12 +123,18 @@ impl Store {
         Ok(())
     }
 
-    pub(super) fn swap<'py>(&self, i: usize, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    pub(super) fn swap<'py>(
+        &self,
+        i: usize,
+        value: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let py = value.py();
         match self {
             Self::Objects(slots) => cell::swap(&slots[i], value),
             Self::Ints(ints) => int(py, ints[i].swap(whole(value, INTS_TAKE)?)),
-            Self::Floats(floats) => float(py, f64::from_bits(floats[i].swap(bits(value)?, Ordering::AcqRel))),
+            Self::Floats(floats) => {
+                float(py, f64::from_bits(floats[i].swap(bits(value)?, Ordering::AcqRel)))
+            }
         }
     }
 
@@ -145,19 +151,27 @@ impl Store {
                 match whole(expected, INTS_TAKE) {
                     Ok(expected) => Ok(ints[i].compare_exchange(expected, new).is_ok()),
                     // What does not fit cannot be there.
-                    Err(error) if error.is_instance_of::<PyOverflowError>(expected.py()) => Ok(false),
+                    Err(error) if error.is_instance_of::<PyOverflowError>(expected.py()) => {
+                        Ok(false)
+                    }
                     Err(error) => Err(error),
                 }
             }
             Self::Floats(floats) => {
                 let (expected, new) = (bits(expected)?, bits(new)?);
-                Ok(floats[i].compare_exchange(expected, new, Ordering::AcqRel, Ordering::Acquire).is_ok())
+                Ok(floats[i]
+                    .compare_exchange(expected, new, Ordering::AcqRel, Ordering::Acquire)
+                    .is_ok())
             }
         }
     }
 
     /// Replaces what is at `i` by `function` of it, and returns that.
-    pub(super) fn update<'py>(&self, i: usize, function: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    pub(super) fn update<'py>(
+        &self,
+        i: usize,
+        function: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         if let Self::Objects(slots) = self {
             return Ok(cell::update(&slots[i], function)?.1);
         }
@@ -189,7 +203,9 @@ impl Store {
             Self::Ints(ints) => {
                 let n = whole(n, INTS_TAKE)?;
                 let old = ints[i].add(n).ok_or_else(|| {
-                    PyOverflowError::new_err("the sum does not fit 64 bits; the number was left as it is")
+                    PyOverflowError::new_err(
+                        "the sum does not fit 64 bits; the number was left as it is",
+                    )
                 })?;
                 Ok(Change::Int(old, old + n))
             }
@@ -225,7 +241,9 @@ impl Store {
     pub(super) fn bits_of(&self, i: usize, mask: &Bound<'_, PyAny>) -> PyResult<(&Int, i64)> {
         match self {
             Self::Ints(ints) => Ok((&ints[i], whole(mask, INTS_TAKE)?)),
-            _ => Err(PyTypeError::new_err("bits are set in an Array of type 'q' only; elsewhere use update")),
+            _ => Err(PyTypeError::new_err(
+                "bits are set in an Array of type 'q' only; elsewhere use update",
+            )),
         }
     }
 }

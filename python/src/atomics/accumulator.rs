@@ -8,16 +8,19 @@ use pyo3::{PyTraverseError, PyVisit};
 use ungil_sync::counter::Gather;
 use ungil_sync::slot::Slot;
 
-/// Values gathered by `function(a, b)` from many threads, each into a place of its own: a running maximum, a union, a concatenation whose
-/// order does not matter.
+/// Values gathered by `function(a, b)` from many threads, each into a place of its own: a running
+/// maximum, a union, a concatenation whose order does not matter.
 ///
-/// The function must be associative and commutative and have no effect but its result, since it is applied in any order and sometimes again;
-/// `function(identity, x)` must be `x`. It runs under no lock. For sums `Adder` is faster.
+/// The function must be associative and commutative and have no effect but its result, since it is
+/// applied in any order and sometimes again; `function(identity, x)` must be `x`. It runs under no
+/// lock. For sums `Adder` is faster.
 ///
-/// Thread safety: atomic, all methods but `get`: what is gathered meanwhile may or may not be in it. (What was before is.)
+/// Thread safety: atomic, all methods but `get`: what is gathered meanwhile may or may not be in
+/// it. (What was before is.)
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
 pub(crate) struct Accumulator {
-    // Neither can be part of a cycle that goes through nothing else the collector can clear: both were there before this object.
+    // Neither can be part of a cycle that goes through nothing else the collector can clear: both
+    // were there before this object.
     function: Py<PyAny>,
     identity: Py<PyAny>,
     gathered: Gather<Object>,
@@ -30,9 +33,13 @@ impl Accumulator {
         py: Python<'py>,
         read: impl Fn(&Slot<Object>) -> PyResult<Option<Bound<'py, PyAny>>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        // All are read before the function, which may fail, is called: what was taken out is not to be lost half-way.
-        let values =
-            self.gathered.slots().filter_map(|slot| read(slot).transpose()).collect::<PyResult<Vec<_>>>()?;
+        // All are read before the function, which may fail, is called: what was taken out is not to
+        // be lost half-way.
+        let values = self
+            .gathered
+            .slots()
+            .filter_map(|slot| read(slot).transpose())
+            .collect::<PyResult<Vec<_>>>()?;
         let function = self.function.bind(py);
         let mut values = values.into_iter();
         let Some(first) = values.next() else { return Ok(self.identity.bind(py).clone()) };
@@ -80,7 +87,8 @@ impl Accumulator {
         self.fold(py, |slot| word::load(py, slot))
     }
 
-    /// All that was gathered, which starts again from the identity. Each value is in exactly one such result, unless the function raises.
+    /// All that was gathered, which starts again from the identity. Each value is in exactly one
+    /// such result, unless the function raises.
     ///
     /// Thread safety: atomic, as to each value.
     fn get_then_reset<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
@@ -114,7 +122,8 @@ impl Accumulator {
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
         let (py, this) = (slf.py(), slf.get());
         let made_of = (this.function.bind(py), this.identity.bind(py));
-        (slf.get_type(), made_of, (this.get(py)?, cell::attributes(slf.as_any())?)).into_pyobject(py)
+        (slf.get_type(), made_of, (this.get(py)?, cell::attributes(slf.as_any())?))
+            .into_pyobject(py)
     }
 
     fn __setstate__(slf: &Bound<'_, Self>, state: &Bound<'_, PyAny>) -> PyResult<()> {

@@ -10,13 +10,15 @@ use ungil_sync::counter::{self, Sum};
 
 /// A sum that many threads add to, each on a cache line of its own.
 ///
-/// Adding touches nothing that another thread touches, so it is as fast on sixteen threads as on one; reading the sum visits every
-/// thread's line. Use it for what is counted often and read seldom; use `AtomicInt` where each addition must know its result.
+/// Adding touches nothing that another thread touches, so it is as fast on sixteen threads as on
+/// one; reading the sum visits every thread's line. Use it for what is counted often and read
+/// seldom; use `AtomicInt` where each addition must know its result.
 ///
-/// Ints are added exactly, however large the sum becomes; each one added must fit 64 bits. Once a float was added the sum is a float, in
-/// which the floats were added in no particular order.
+/// Ints are added exactly, however large the sum becomes; each one added must fit 64 bits. Once a
+/// float was added the sum is a float, in which the floats were added in no particular order.
 ///
-/// Thread safety: atomic, all methods but `sum`: additions that run meanwhile may or may not be in it. (Additions that returned are.)
+/// Thread safety: atomic, all methods but `sum`: additions that run meanwhile may or may not be in
+/// it. (Additions that returned are.)
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
 #[derive(Default)]
 pub(crate) struct Adder {
@@ -96,7 +98,8 @@ impl Adder {
         self.sum.add(-1);
     }
 
-    /// The sum of all that was added. Of additions that run meanwhile some may be in it and others not.
+    /// The sum of all that was added. Of additions that run meanwhile some may be in it and others
+    /// not.
     ///
     /// Thread safety: shared.
     fn sum<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
@@ -122,7 +125,8 @@ impl Adder {
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
-        (slf.get_type(), (slf.get().sum(slf.py())?,), attributes(slf.as_any())?).into_pyobject(slf.py())
+        (slf.get_type(), (slf.get().sum(slf.py())?,), attributes(slf.as_any())?)
+            .into_pyobject(slf.py())
     }
 
     fn __traverse__(&self, _visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

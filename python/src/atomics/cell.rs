@@ -36,18 +36,23 @@ pub(crate) fn set(slot: &Slot<Object>, value: &Bound<'_, PyAny>) {
 
 /// Puts a value in and returns what was there.
 #[inline]
-pub(crate) fn swap<'py>(slot: &Slot<Object>, new: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn swap<'py>(
+    slot: &Slot<Object>,
+    new: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
     value(new.py(), slot.swap(encode(new)))
 }
 
-/// Puts `new` in if what is there equals `expected`: is the same object, or an exact int, float, str or bytes of the same type and value.
+/// Puts `new` in if what is there equals `expected`: is the same object, or an exact int, float,
+/// str or bytes of the same type and value.
 pub(crate) fn compare_and_set(
     slot: &Slot<Object>,
     expected: &Bound<'_, PyAny>,
     new: &Bound<'_, PyAny>,
 ) -> PyResult<bool> {
     loop {
-        // Held until the exchange is over, so that the address cannot become another object's meanwhile.
+        // Held until the exchange is over, so that the address cannot become another object's
+        // meanwhile.
         let seen = slot.load();
         if !equals(seen.as_ref(), expected)? {
             return Ok(false);
@@ -81,7 +86,8 @@ fn equals(seen: Option<&Word>, expected: &Bound<'_, PyAny>) -> PyResult<bool> {
     seen.eq(expected)
 }
 
-/// Replaces what is there by `function` of it, which may be called more than once; returns what was there and what is now.
+/// Replaces what is there by `function` of it, which may be called more than once; returns what was
+/// there and what is now.
 pub(crate) fn update<'py>(
     slot: &Slot<Object>,
     function: &Bound<'py, PyAny>,
@@ -116,7 +122,10 @@ pub(crate) fn replace<'py>(
 }
 
 /// `repr` of something that may hold itself: `shown` is not asked again on the way down.
-pub(crate) fn repr(object: &Bound<'_, PyAny>, shown: impl FnOnce() -> PyResult<String>) -> PyResult<String> {
+pub(crate) fn repr(
+    object: &Bound<'_, PyAny>,
+    shown: impl FnOnce() -> PyResult<String>,
+) -> PyResult<String> {
     // SAFETY: alive while borrowed.
     match unsafe { ffi::Py_ReprEnter(object.as_ptr()) } {
         0 => {
@@ -139,7 +148,10 @@ pub(crate) fn attributes<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py,
 }
 
 /// Sets such attributes again.
-pub(crate) fn set_attributes(object: &Bound<'_, PyAny>, attributes: &Bound<'_, PyAny>) -> PyResult<()> {
+pub(crate) fn set_attributes(
+    object: &Bound<'_, PyAny>,
+    attributes: &Bound<'_, PyAny>,
+) -> PyResult<()> {
     if !attributes.is_none() {
         object.getattr("__dict__")?.call_method1("update", (attributes,))?;
     }
@@ -152,5 +164,10 @@ pub(crate) fn generic<'py>(
     item: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
     // SAFETY: both are alive; a new reference, or null with an exception set.
-    unsafe { Bound::from_owned_ptr_or_err(class.py(), ffi::Py_GenericAlias(class.as_ptr(), item.as_ptr())) }
+    unsafe {
+        Bound::from_owned_ptr_or_err(
+            class.py(),
+            ffi::Py_GenericAlias(class.as_ptr(), item.as_ptr()),
+        )
+    }
 }

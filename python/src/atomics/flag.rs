@@ -6,7 +6,8 @@ use pyo3::types::PyTuple;
 use pyo3::{PyTraverseError, PyVisit};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A yes or no that many threads read and change. To wait for one, use `threading.Event` or `Latch`.
+/// A yes or no that many threads read and change. To wait for one, use `threading.Event` or
+/// `Latch`.
 ///
 /// Thread safety: atomic, all methods.
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
@@ -43,7 +44,8 @@ impl AtomicFlag {
         self.set.load(Ordering::Acquire)
     }
 
-    /// Sets it and returns whether it was set before: of all threads that call this on an unset flag, one gets `False`.
+    /// Sets it and returns whether it was set before: of all threads that call this on an unset
+    /// flag, one gets `False`.
     fn test_and_set(&self) -> bool {
         self.set.swap(true, Ordering::AcqRel)
     }

@@ -13,8 +13,9 @@ use ungil_sync::counter::Int;
 
 /// An int of 64 bits that many threads read and change, each change at once and whole.
 ///
-/// It never wraps: a result beyond 64 bits is an `OverflowError` and changes nothing. Each change knows its result, and so the threads meet on
-/// one cache line; where only the sum matters, `Adder` is many times faster.
+/// It never wraps: a result beyond 64 bits is an `OverflowError` and changes nothing. Each change
+/// knows its result, and so the threads meet on one cache line; where only the sum matters, `Adder`
+/// is many times faster.
 ///
 /// It compares with numbers by its value of the moment, so it is not hashable.
 ///
@@ -60,8 +61,14 @@ pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     lean::none!(module, AtomicInt, "get", |this, py| int(py, this.value.get()))?;
     lean::none!(module, AtomicInt, "increment_and_get", |this, py| int(py, this.plus(1)?.1))?;
     lean::none!(module, AtomicInt, "get_and_increment", |this, py| int(py, this.plus(1)?.0))?;
-    lean::one!(module, AtomicInt, "add_and_get", |this, n| int(n.py(), this.plus(whole(n, TAKES)?)?.1))?;
-    lean::one!(module, AtomicInt, "get_and_add", |this, n| int(n.py(), this.plus(whole(n, TAKES)?)?.0))
+    lean::one!(module, AtomicInt, "add_and_get", |this, n| int(
+        n.py(),
+        this.plus(whole(n, TAKES)?)?.1
+    ))?;
+    lean::one!(module, AtomicInt, "get_and_add", |this, n| int(
+        n.py(),
+        this.plus(whole(n, TAKES)?)?.0
+    ))
 }
 
 #[pymethods]
@@ -99,7 +106,11 @@ impl AtomicInt {
 
     /// Replaces the value by `new` if it is `expected`; returns whether it was.
     #[pyo3(signature = (expected, new, /))]
-    fn compare_and_set(&self, expected: &Bound<'_, PyAny>, new: &Bound<'_, PyAny>) -> PyResult<bool> {
+    fn compare_and_set(
+        &self,
+        expected: &Bound<'_, PyAny>,
+        new: &Bound<'_, PyAny>,
+    ) -> PyResult<bool> {
         let new = whole(new, TAKES)?;
         match whole(expected, TAKES) {
             Ok(expected) => Ok(self.value.compare_exchange(expected, new).is_ok()),
@@ -141,8 +152,8 @@ impl AtomicInt {
         int(n.py(), self.plus(whole(n, TAKES)?)?.0)
     }
 
-    /// Replaces the value by `function` of it and returns the result. If another thread changes the value meanwhile the function is called
-    /// again, so it should do nothing else.
+    /// Replaces the value by `function` of it and returns the result. If another thread changes the
+    /// value meanwhile the function is called again, so it should do nothing else.
     #[pyo3(signature = (function, /))]
     fn update_and_get(&self, function: &Bound<'_, PyAny>) -> PyResult<i64> {
         Ok(self.change(function)?.1)
@@ -193,7 +204,11 @@ impl AtomicInt {
         self.value.get() != 0
     }
 
-    fn __richcmp__<'py>(&self, other: &Bound<'py, PyAny>, op: CompareOp) -> PyResult<Bound<'py, PyAny>> {
+    fn __richcmp__<'py>(
+        &self,
+        other: &Bound<'py, PyAny>,
+        op: CompareOp,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let value = int(other.py(), self.value.get())?;
         match other.cast::<Self>() {
             Ok(other) => value.rich_compare(other.get().value.get(), op),
@@ -206,7 +221,8 @@ impl AtomicInt {
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
-        (slf.get_type(), (slf.get().value.get(),), attributes(slf.as_any())?).into_pyobject(slf.py())
+        (slf.get_type(), (slf.get().value.get(),), attributes(slf.as_any())?)
+            .into_pyobject(slf.py())
     }
 
     fn __traverse__(&self, _visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

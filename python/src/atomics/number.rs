@@ -1,4 +1,5 @@
-//! Numbers as they come from Python, taken by the shortest way: an exact int or float is read at once, anything else by its protocol.
+//! Numbers as they come from Python, taken by the shortest way: an exact int or float is read at
+//! once, anything else by its protocol.
 
 #![allow(unsafe_code)]
 
@@ -26,7 +27,8 @@ pub(crate) fn whole(value: &Bound<'_, PyAny>, what: &str) -> PyResult<i64> {
 #[cold]
 fn slow_whole(value: &Bound<'_, PyAny>, what: &str) -> PyResult<i64> {
     // SAFETY: alive while borrowed; a new reference or null with an exception set.
-    let index = unsafe { Bound::from_owned_ptr_or_err(value.py(), ffi::PyNumber_Index(value.as_ptr())) };
+    let index =
+        unsafe { Bound::from_owned_ptr_or_err(value.py(), ffi::PyNumber_Index(value.as_ptr())) };
     match index {
         Ok(index) => index.extract().map_err(|_| too_large(what)),
         Err(error) if error.is_instance_of::<PyTypeError>(value.py()) => {

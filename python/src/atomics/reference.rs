@@ -11,8 +11,8 @@ use ungil_sync::slot::Slot;
 
 /// One place for any value, read, replaced and compared by many threads without a lock.
 ///
-/// Reading a value costs a count of the value's, which threads that read the same value share; an int or a float costs none, nor does what
-/// `share` was called on.
+/// Reading a value costs a count of the value's, which threads that read the same value share; an
+/// int or a float costs none, nor does what `share` was called on.
 ///
 /// Thread safety: atomic, all methods.
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
@@ -61,15 +61,20 @@ impl AtomicRef {
         cell::swap(&self.slot, value)
     }
 
-    /// Replaces the value by `new` if it equals `expected`; returns whether it did. Equal is the same object, or an int, float, str or bytes
-    /// (not of a subclass) of the same type and value; floats are compared bit by bit.
+    /// Replaces the value by `new` if it equals `expected`; returns whether it did. Equal is the
+    /// same object, or an int, float, str or bytes (not of a subclass) of the same type and value;
+    /// floats are compared bit by bit.
     #[pyo3(signature = (expected, new, /))]
-    fn compare_and_set(&self, expected: &Bound<'_, PyAny>, new: &Bound<'_, PyAny>) -> PyResult<bool> {
+    fn compare_and_set(
+        &self,
+        expected: &Bound<'_, PyAny>,
+        new: &Bound<'_, PyAny>,
+    ) -> PyResult<bool> {
         cell::compare_and_set(&self.slot, expected, new)
     }
 
-    /// Replaces the value by `function` of it and returns the result. If another thread changes the value meanwhile the function is called
-    /// again, so it should do nothing else.
+    /// Replaces the value by `function` of it and returns the result. If another thread changes the
+    /// value meanwhile the function is called again, so it should do nothing else.
     #[pyo3(signature = (function, /))]
     fn update_and_get<'py>(&self, function: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         Ok(cell::update(&self.slot, function)?.1)
@@ -95,7 +100,8 @@ impl AtomicRef {
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
-        // The value is state and not an argument, so that one that refers back to this object can be restored.
+        // The value is state and not an argument, so that one that refers back to this object can
+        // be restored.
         let state = (slf.get().get(slf.py())?, cell::attributes(slf.as_any())?);
         (slf.get_type(), PyTuple::empty(slf.py()), state).into_pyobject(slf.py())
     }

@@ -1,4 +1,5 @@
-//! What `ConcurrentDict`'s methods are made of: finding, putting, and changing what is there from one thing to another.
+//! What `ConcurrentDict`'s methods are made of: finding, putting, and changing what is there from
+//! one thing to another.
 
 #![allow(unsafe_code)]
 
@@ -58,8 +59,9 @@ impl Dict {
             (None, None) => Ok(!key.search(|key, search| self.table.contains(key, search))?),
             (None, Some(new)) => Ok(self.offer(key, new)?.is_none()),
             (Some(old), Some(mut new)) => {
-                let done =
-                    key.search(|key, search| self.table.compare_exchange(key, search, old, &mut new))?;
+                let done = key.search(|key, search| {
+                    self.table.compare_exchange(key, search, old, &mut new)
+                })?;
                 Ok(matches!(done, Outcome::Done(())))
             }
             (Some(_), None) => {
@@ -69,7 +71,8 @@ impl Dict {
         }
     }
 
-    /// Has `decide` say what becomes of the value that is there, again and again until nothing has come in between.
+    /// Has `decide` say what becomes of the value that is there, again and again until nothing has
+    /// come in between.
     pub(super) fn settle<'py>(
         &self,
         key: &Key<'_, 'py>,
@@ -106,7 +109,10 @@ impl<'py> Decision<'py> {
     }
 }
 
-pub(super) fn matches(seen: Option<&Bound<'_, PyAny>>, wanted: &Bound<'_, PyAny>) -> PyResult<bool> {
+pub(super) fn matches(
+    seen: Option<&Bound<'_, PyAny>>,
+    wanted: &Bound<'_, PyAny>,
+) -> PyResult<bool> {
     match seen {
         Some(value) => expected(value, wanted),
         None => Ok(once::is_absent(wanted)),

@@ -22,7 +22,8 @@ pub(crate) struct Set {
     pub(super) table: Table<Object, Object>,
 }
 
-/// How many parts a table has: enough that threads which add keys seldom meet, and few with a GIL, where they never do.
+/// How many parts a table has: enough that threads which add keys seldom meet, and few with a GIL,
+/// where they never do.
 pub(super) fn shards() -> usize {
     if header::free_threaded() { (4 * stripes()).clamp(32, 256) } else { 16 }
 }

@@ -34,7 +34,11 @@ impl Counter {
     }
 
     #[pyo3(signature = (*_args, **_kwargs))]
-    fn __init__(slf: &Bound<'_, Self>, _args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) {
+    fn __init__(
+        slf: &Bound<'_, Self>,
+        _args: &Bound<'_, PyTuple>,
+        _kwargs: Option<&Bound<'_, PyDict>>,
+    ) {
         crate::sharing::own(slf.as_any());
     }
 
@@ -78,7 +82,8 @@ impl Counter {
         Ok(removed.map(|(_, count)| count))
     }
 
-    /// Adds `n` to `key`'s count. Threads that add to one key do not slow each other down for long: its count is then kept in a part for each.
+    /// Adds `n` to `key`'s count. Threads that add to one key do not slow each other down for long:
+    /// its count is then kept in a part for each.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (key, n = 1, /))]

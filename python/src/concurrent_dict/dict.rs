@@ -24,7 +24,11 @@ impl Dict {
     }
 
     #[pyo3(signature = (*_args, **_kwargs))]
-    fn __init__(slf: &Bound<'_, Self>, _args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) {
+    fn __init__(
+        slf: &Bound<'_, Self>,
+        _args: &Bound<'_, PyTuple>,
+        _kwargs: Option<&Bound<'_, PyDict>>,
+    ) {
         crate::sharing::own(slf.as_any());
     }
 
@@ -40,7 +44,10 @@ impl Dict {
         Key::new(key)?.search(|key, search| self.table.contains(key, search))
     }
 
-    fn __getitem__<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    fn __getitem__<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         if let Some(value) = slf.get().find(&Key::new(key)?, key.py())? {
             return Ok(value);
         }
@@ -92,8 +99,9 @@ impl Dict {
 
     /// A plain dict of the entries.
     ///
-    /// Every key that is there during the whole call is in it, with a value that it had during the call. It is not a picture of one
-    /// moment: of two changes made while it runs, the later may be in it and the earlier not.
+    /// Every key that is there during the whole call is in it, with a value that it had during the
+    /// call. It is not a picture of one moment: of two changes made while it runs, the later may be
+    /// in it and the earlier not.
     ///
     /// Thread safety: shared.
     fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
@@ -128,7 +136,8 @@ impl Dict {
         }
     }
 
-    /// Removes any one entry and returns it as a pair; raises KeyError if none is found. There is no order.
+    /// Removes any one entry and returns it as a pair; raises KeyError if none is found. There is
+    /// no order.
     ///
     /// Thread safety: atomic.
     fn popitem<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
@@ -140,7 +149,8 @@ impl Dict {
         Ok((decode(py, key)?, decode(py, value)?))
     }
 
-    /// The value of `key`; if there is none, `default` becomes it. Of several threads, one gives the value, and all get that.
+    /// The value of `key`; if there is none, `default` becomes it. Of several threads, one gives
+    /// the value, and all get that.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (key, default = None, /))]
@@ -183,8 +193,9 @@ impl Dict {
         }
     }
 
-    /// Sets the value of `key` to `new` if it is `expected`, and says whether it was: if it is the same object or, for exact ints, floats,
-    /// strings and bytes, one of the same type and value. `ABSENT` as `expected` stands for a key that is not there; as `new`, it removes.
+    /// Sets the value of `key` to `new` if it is `expected`, and says whether it was: if it is the
+    /// same object or, for exact ints, floats, strings and bytes, one of the same type and value.
+    /// `ABSENT` as `expected` stands for a key that is not there; as `new`, it removes.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (key, expected, new, /))]
@@ -206,7 +217,8 @@ impl Dict {
         Ok(done)
     }
 
-    /// Removes `key` if its value is `expected`, in the sense of `compare_and_set`, and says whether it did.
+    /// Removes `key` if its value is `expected`, in the sense of `compare_and_set`, and says
+    /// whether it did.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (key, expected, /))]
@@ -220,11 +232,12 @@ impl Dict {
         Ok(done)
     }
 
-    /// Sets the value of `key` to `function(key, value)` and returns it; `default` stands for the value if there is none. If the function
-    /// returns `ABSENT`, the key is removed, and None returned.
+    /// Sets the value of `key` to `function(key, value)` and returns it; `default` stands for the
+    /// value if there is none. If the function returns `ABSENT`, the key is removed, and None
+    /// returned.
     ///
-    /// The function runs under no lock, and is called again if another thread changes the value meanwhile: what is stored was always made
-    /// of the value it replaces.
+    /// The function runs under no lock, and is called again if another thread changes the value
+    /// meanwhile: what is stored was always made of the value it replaces.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (key, function, default = None, /))]
@@ -252,8 +265,8 @@ impl Dict {
         })
     }
 
-    /// Sets the value of `key` to `value` if there is none, else to `function(old, value)`, and returns it. `ABSENT` removes, and the function
-    /// may be called again, as in `compute`.
+    /// Sets the value of `key` to `value` if there is none, else to `function(old, value)`, and
+    /// returns it. `ABSENT` removes, and the function may be called again, as in `compute`.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (key, value, function, /))]
@@ -271,9 +284,11 @@ impl Dict {
 
     /// The value of `key`; if there is none, `function(key)` becomes it.
     ///
-    /// The function is called once: other threads that ask for the key meanwhile sleep until it is done. If it raises, that is raised here, and
-    /// one of the others tries. It runs under no lock; a value that it, or another thread, sets by other means meanwhile stays, and is
-    /// returned. A function that asks for its own key, or threads that ask for each other's in a circle, get RuntimeError.
+    /// The function is called once: other threads that ask for the key meanwhile sleep until it is
+    /// done. If it raises, that is raised here, and one of the others tries. It runs under no lock;
+    /// a value that it, or another thread, sets by other means meanwhile stays, and is returned. A
+    /// function that asks for its own key, or threads that ask for each other's in a circle, get
+    /// RuntimeError.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (key, function, /))]

@@ -1,6 +1,7 @@
-//! `d[key]`, `d[key] = value`, `key in d` and `d.get(key)` for the keys that nearly everybody uses, straight from the interpreter: reading a map takes
-//! a few dozen nanoseconds, of which the general way into a method and out of it would be half. A type between [`Dict`] and the
-//! Python class puts these in the interpreter's slots; whatever is not an everyday case goes on to [`Dict`]'s own.
+//! `d[key]`, `d[key] = value`, `key in d` and `d.get(key)` for the keys that nearly everybody uses,
+//! straight from the interpreter: reading a map takes a few dozen nanoseconds, of which the general
+//! way into a method and out of it would be half. A type between [`Dict`] and the Python class puts
+//! these in the interpreter's slots; whatever is not an everyday case goes on to [`Dict`]'s own.
 
 #![allow(unsafe_code)]
 
@@ -20,7 +21,8 @@ static SUBSCRIPT: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
 static ASSIGN: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
 static CONTAINS: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
 
-/// Runs `work` with the map and an everyday key. Nothing if the key is none, or is not the one of its hash that is found first.
+/// Runs `work` with the map and an everyday key. Nothing if the key is none, or is not the one of
+/// its hash that is found first.
 ///
 /// # Safety
 /// Called by the interpreter through the type's slots: attached, and `map` is an instance.
@@ -32,14 +34,17 @@ unsafe fn everyday<R>(
 ) -> Option<R> {
     // SAFETY: the caller's.
     let py = unsafe { Python::assume_attached() };
-    // SAFETY: both are borrowed from the caller for the call, and `map`'s type inherits from `Dict`.
-    let (map, key) =
-        unsafe { (Borrowed::from_ptr(py, map).cast_unchecked::<Dict>(), Borrowed::from_ptr(py, key)) };
+    // SAFETY: both are borrowed from the caller for the call, and `map`'s type inherits from
+    // `Dict`.
+    let (map, key) = unsafe {
+        (Borrowed::from_ptr(py, map).cast_unchecked::<Dict>(), Borrowed::from_ptr(py, key))
+    };
     let key = Key::everyday(&key)?;
     work(py, map.get(), &key, &mut key.start())
 }
 
-/// A word's value as a reference that the interpreter gets: null with an exception if memory is short.
+/// A word's value as a reference that the interpreter gets: null with an exception if memory is
+/// short.
 fn give(py: Python<'_>, word: Word) -> *mut PyObject {
     match decode(py, word) {
         Ok(value) => value.into_ptr(),
@@ -65,7 +70,9 @@ unsafe extern "C" fn subscript(map: *mut PyObject, key: *mut PyObject) -> *mut P
     // SAFETY: called by the interpreter; the slot is of this type.
     unsafe {
         find(map, key).unwrap_or_else(|| {
-            std::mem::transmute::<*mut c_void, ffi::binaryfunc>(SUBSCRIPT.load(Ordering::Relaxed))(map, key)
+            std::mem::transmute::<*mut c_void, ffi::binaryfunc>(SUBSCRIPT.load(Ordering::Relaxed))(
+                map, key,
+            )
         })
     }
 }
@@ -73,10 +80,13 @@ unsafe extern "C" fn subscript(map: *mut PyObject, key: *mut PyObject) -> *mut P
 unsafe extern "C" fn contains(map: *mut PyObject, key: *mut PyObject) -> c_int {
     // SAFETY: as above.
     unsafe {
-        let found =
-            everyday(map, key, |_, map, key, search| map.table.contains(key, search).ok().map(c_int::from));
+        let found = everyday(map, key, |_, map, key, search| {
+            map.table.contains(key, search).ok().map(c_int::from)
+        });
         found.unwrap_or_else(|| {
-            std::mem::transmute::<*mut c_void, ffi::objobjproc>(CONTAINS.load(Ordering::Relaxed))(map, key)
+            std::mem::transmute::<*mut c_void, ffi::objobjproc>(CONTAINS.load(Ordering::Relaxed))(
+                map, key,
+            )
         })
     }
 }
@@ -94,9 +104,9 @@ unsafe extern "C" fn assign(map: *mut PyObject, key: *mut PyObject, value: *mut 
         };
         match replaced {
             Some(_) => 0,
-            None => std::mem::transmute::<*mut c_void, ffi::objobjargproc>(ASSIGN.load(Ordering::Relaxed))(
-                map, key, value,
-            ),
+            None => std::mem::transmute::<*mut c_void, ffi::objobjargproc>(
+                ASSIGN.load(Ordering::Relaxed),
+            )(map, key, value),
         }
     }
 }

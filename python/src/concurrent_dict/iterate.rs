@@ -1,5 +1,6 @@
-//! Iterators. They take a part of the table at a time, so that what was there all along is met exactly once and nothing is met twice
-//! that was not added again, and no change made meanwhile disturbs them. Threads may share one; each entry goes to one of them.
+//! Iterators. They take a part of the table at a time, so that what was there all along is met
+//! exactly once and nothing is met twice that was not added again, and no change made meanwhile
+//! disturbs them. Threads may share one; each entry goes to one of them.
 
 use super::classes::{Dict, Set, full};
 use crate::object::{Word, decode, word};
@@ -60,7 +61,11 @@ impl Entries {
     }
 
     pub(super) fn of_set(set: &Bound<'_, Set>) -> Self {
-        Self { source: Source::Set(set.clone().unbind()), kind: Kind::Keys, state: Mutex::default() }
+        Self {
+            source: Source::Set(set.clone().unbind()),
+            kind: Kind::Keys,
+            state: Mutex::default(),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -1,6 +1,7 @@
-//! A Python object as a key: its hash, its word, and how it is compared. Ints and floats are stored as themselves, so that comparing
-//! them is comparing words; exact strings and bytes are compared where they are found. For every other key the search stops, `==` runs outside
-//! of everything, and the search goes on.
+//! A Python object as a key: its hash, its word, and how it is compared. Ints and floats are stored
+//! as themselves, so that comparing them is comparing words; exact strings and bytes are compared
+//! where they are found. For every other key the search stops, `==` runs outside of everything, and
+//! the search goes on.
 
 #![allow(unsafe_code)]
 
@@ -76,7 +77,12 @@ impl<'a, 'py> Key<'a, 'py> {
                 false if ffi::PyBytes_CheckExact(at) != 0 => Kind::Bytes,
                 false => return None,
             };
-            Some(Self { object, kind, word: at as usize as u64, hash: ffi::PyObject_Hash(at) as u64 })
+            Some(Self {
+                object,
+                kind,
+                word: at as usize as u64,
+                hash: ffi::PyObject_Hash(at) as u64,
+            })
         }
     }
 
@@ -168,7 +174,9 @@ impl Query<Object> for Key<'_, '_> {
             return Verdict::Ask;
         }
         // SAFETY: both are alive, and exactly of one type, whose comparison runs no foreign code.
-        match unsafe { ffi::PyObject_RichCompareBool(stored.as_ptr(), self.object.as_ptr(), ffi::Py_EQ) } {
+        match unsafe {
+            ffi::PyObject_RichCompareBool(stored.as_ptr(), self.object.as_ptr(), ffi::Py_EQ)
+        } {
             0 => Verdict::Differs,
             1 => Verdict::Same,
             _ => {
@@ -179,7 +187,8 @@ impl Query<Object> for Key<'_, '_> {
     }
 }
 
-/// Whether `value` is what a caller expects to find: the same object or, for exact ints, floats, strings and bytes, an equal one of the same type.
+/// Whether `value` is what a caller expects to find: the same object or, for exact ints, floats,
+/// strings and bytes, an equal one of the same type.
 pub(crate) fn expected(value: &Bound<'_, PyAny>, expected: &Bound<'_, PyAny>) -> PyResult<bool> {
     if value.is(expected) {
         return Ok(true);

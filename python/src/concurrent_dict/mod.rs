@@ -1,5 +1,5 @@
-//! Maps and sets: what is hot of them. What is not (comparing, merging, printing) is Python, in `ungil/dicts.py`, whose classes
-//! inherit from these.
+//! Maps and sets: what is hot of them. What is not (comparing, merging, printing) is Python, in
+//! `ungil/dicts.py`, whose classes inherit from these.
 
 mod change;
 mod classes;

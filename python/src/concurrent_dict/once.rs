@@ -1,7 +1,9 @@
-//! `compute_if_absent` runs its function once for a key, whoever else asks meanwhile: they wait, asleep, and take what it made. Waiting for
-//! oneself, in one step or through other threads, is an error and not a deadlock.
+//! `compute_if_absent` runs its function once for a key, whoever else asks meanwhile: they wait,
+//! asleep, and take what it made. Waiting for oneself, in one step or through other threads, is an
+//! error and not a deadlock.
 //!
-//! A latch is for a hash, so that nothing is compared under a lock; two keys of one hash merely take turns.
+//! A latch is for a hash, so that nothing is compared under a lock; two keys of one hash merely
+//! take turns.
 
 use super::key::Key;
 use crate::object::{block, count};
@@ -41,7 +43,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Latches {
-    /// Takes the key's latch, or waits until somebody else has given it back, and returns nothing: then look for the value again.
+    /// Takes the key's latch, or waits until somebody else has given it back, and returns nothing:
+    /// then look for the value again.
     pub(super) fn enter(&self, key: &Key<'_, '_>) -> PyResult<Option<Entered<'_>>> {
         let py = key.object().py();
         let me = thread_number();
@@ -87,7 +90,9 @@ fn wait(py: Python<'_>, latch: &Arc<Latch>) -> PyResult<()> {
         let mut waits = lock(&WAITS);
         let mut owner = latch.owner;
         for _ in 0..=waits.len() {
-            let next = waits.iter().find(|(who, what)| *who == owner && !what.done.load(Ordering::Acquire));
+            let next = waits
+                .iter()
+                .find(|(who, what)| *who == owner && !what.done.load(Ordering::Acquire));
             match next {
                 Some((_, next)) if next.owner == me => {
                     drop(waits);
@@ -122,7 +127,9 @@ impl Drop for Entered<'_> {
         let Some((list, latch)) = self.0.take() else { return };
         let gone = {
             let mut list = lock(list);
-            list.iter().position(|other| Arc::ptr_eq(other, &latch)).map(|index| list.swap_remove(index))
+            list.iter()
+                .position(|other| Arc::ptr_eq(other, &latch))
+                .map(|index| list.swap_remove(index))
         };
         drop(gone);
         latch.done.store(true, Ordering::Release);
@@ -130,7 +137,8 @@ impl Drop for Entered<'_> {
     }
 }
 
-/// Stands for "no value": what a function of `compute` and its like returns to have the key removed, and what `compare_and_set` takes for a key that is not there.
+/// Stands for "no value": what a function of `compute` and its like returns to have the key
+/// removed, and what `compare_and_set` takes for a key that is not there.
 #[pyclass(frozen, module = "ungil", name = "_Absent")]
 struct Absent;
 

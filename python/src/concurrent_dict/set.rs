@@ -21,7 +21,11 @@ impl Set {
     }
 
     #[pyo3(signature = (*_args, **_kwargs))]
-    fn __init__(slf: &Bound<'_, Self>, _args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) {
+    fn __init__(
+        slf: &Bound<'_, Self>,
+        _args: &Bound<'_, PyTuple>,
+        _kwargs: Option<&Bound<'_, PyDict>>,
+    ) {
         crate::sharing::own(slf.as_any());
     }
 
@@ -63,7 +67,8 @@ impl Set {
     /// Thread safety: atomic.
     #[pyo3(signature = (element, /))]
     fn discard(&self, element: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let removed = Key::new(element)?.search(|key, search| self.table.remove(key, search, None))?;
+        let removed =
+            Key::new(element)?.search(|key, search| self.table.remove(key, search, None))?;
         Ok(matches!(removed, Outcome::Done(_)))
     }
 
@@ -85,7 +90,8 @@ impl Set {
         }
     }
 
-    /// Takes out everything that is there when it begins. Each element goes in one step, all of them do not.
+    /// Takes out everything that is there when it begins. Each element goes in one step, all of
+    /// them do not.
     ///
     /// Thread safety: shared.
     fn clear(&self) -> PyResult<()> {

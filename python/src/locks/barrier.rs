@@ -9,9 +9,10 @@ use pyo3::{PyTraverseError, PyVisit};
 use ungil_sync::lock::{self, Arrival, Broken, Me};
 use ungil_sync::slot::Slot;
 
-/// A point that `parties` threads pass together, again and again, like `threading.Barrier`. When all are there, one of them calls
-/// `action`, if there is one, before they go on. A thread that gives up waiting breaks the barrier for all: they get
-/// `threading.BrokenBarrierError`, until `reset()`.
+/// A point that `parties` threads pass together, again and again, like `threading.Barrier`. When
+/// all are there, one of them calls `action`, if there is one, before they go on. A thread that
+/// gives up waiting breaks the barrier for all: they get `threading.BrokenBarrierError`, until
+/// `reset()`.
 ///
 /// Thread safety: atomic, every method. `action` is called by one thread, with no lock held.
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
@@ -42,7 +43,11 @@ fn broken(py: Python<'_>) -> PyErr {
 impl Barrier {
     #[new]
     #[pyo3(signature = (parties, action = None, timeout = None))]
-    fn new(parties: i64, action: Option<&Bound<'_, PyAny>>, timeout: Option<f64>) -> PyResult<Self> {
+    fn new(
+        parties: i64,
+        action: Option<&Bound<'_, PyAny>>,
+        timeout: Option<f64>,
+    ) -> PyResult<Self> {
         let Ok(parties @ 1..) = usize::try_from(parties) else {
             return Err(PyValueError::new_err("parties must be >= 1"));
         };
@@ -62,18 +67,21 @@ impl Barrier {
         crate::sharing::own(slf.as_any());
     }
 
-    /// Waits for the others, at most `timeout` seconds (None: what the barrier was made with), and returns a number from 0 to
-    /// `parties - 1`, another for each thread. BrokenBarrierError if somebody gave up, or the barrier was reset or aborted.
+    /// Waits for the others, at most `timeout` seconds (None: what the barrier was made with), and
+    /// returns a number from 0 to `parties - 1`, another for each thread. BrokenBarrierError if
+    /// somebody gave up, or the barrier was reset or aborted.
     #[pyo3(signature = (timeout = None))]
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<usize> {
         let limit = Limit::of_wait(timeout.or(self.timeout))?;
         let patient = Limit::FOREVER.sleep(py);
         match self.core.arrive(Me::here(), &patient)? {
             Err(Broken) | Ok(None) => Err(broken(py)),
-            Ok(Some(Arrival::Early(place))) => match self.core.wait(&place, limit.sleep(py), patient)? {
-                Ok(()) => Ok(place.index),
-                Err(Broken) => Err(broken(py)),
-            },
+            Ok(Some(Arrival::Early(place))) => {
+                match self.core.wait(&place, limit.sleep(py), patient)? {
+                    Ok(()) => Ok(place.index),
+                    Err(Broken) => Err(broken(py)),
+                }
+            }
             Ok(Some(Arrival::Last(turn))) => {
                 self.act(py).inspect_err(|_| self.core.abort())?;
                 self.core.open(turn).map_err(|Broken| broken(py))?;
@@ -87,7 +95,8 @@ impl Barrier {
         self.core.reset();
     }
 
-    /// Breaks the barrier: threads that are waiting, and all that come, get BrokenBarrierError until `reset()`.
+    /// Breaks the barrier: threads that are waiting, and all that come, get BrokenBarrierError
+    /// until `reset()`.
     fn abort(&self) {
         self.core.abort();
     }

@@ -41,7 +41,8 @@ impl Event {
         self.core.clear();
     }
 
-    /// Waits until the flag is up, at most `timeout` seconds. False if it did not come up in that time.
+    /// Waits until the flag is up, at most `timeout` seconds. False if it did not come up in that
+    /// time.
     #[pyo3(signature = (timeout = None))]
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
         let limit = Limit::of_wait(timeout)?;

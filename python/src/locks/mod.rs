@@ -1,7 +1,9 @@
-//! Locks and meeting points (`ungil_sync::lock`), with the names and the exceptions of `threading` where it has a counterpart.
+//! Locks and meeting points (`ungil_sync::lock`), with the names and the exceptions of `threading`
+//! where it has a counterpart.
 //!
-//! Two things all of them share. A thread sleeps detached and wakes for signals, and when a signal's handler raises, it is out of the queue,
-//! with nothing lost, before the exception is. And in the child of a fork whoever waited in the parent is forgotten.
+//! Two things all of them share. A thread sleeps detached and wakes for signals, and when a
+//! signal's handler raises, it is out of the queue, with nothing lost, before the exception is. And
+//! in the child of a fork whoever waited in the parent is forgotten.
 
 mod barrier;
 mod event;
@@ -54,7 +56,9 @@ impl Limit {
     fn of_lock(blocking: Truth, timeout: f64) -> PyResult<Self> {
         match timeout {
             -1.0 => Ok(if blocking.0 { Self::FOREVER } else { Self::Now }),
-            _ if !blocking.0 => Err(PyValueError::new_err("can't specify a timeout for a non-blocking call")),
+            _ if !blocking.0 => {
+                Err(PyValueError::new_err("can't specify a timeout for a non-blocking call"))
+            }
             seconds if seconds < 0.0 => {
                 Err(PyValueError::new_err("timeout value must be a non-negative number"))
             }
@@ -62,7 +66,8 @@ impl Limit {
         }
     }
 
-    /// From the argument of `threading.Event.wait` and the like: `None` is for ever, anything negative is no time at all.
+    /// From the argument of `threading.Event.wait` and the like: `None` is for ever, anything
+    /// negative is no time at all.
     fn of_wait(timeout: Option<f64>) -> PyResult<Self> {
         match timeout {
             None => Ok(Self::FOREVER),
@@ -122,7 +127,11 @@ fn mind_forks(py: Python<'_>) -> PyResult<()> {
     let os = py.import("os")?;
     if os.hasattr("register_at_fork")? {
         let tell = PyCFunction::new_closure(py, None, None, |_, _| lock::forked())?;
-        os.call_method("register_at_fork", (), Some(&[("after_in_child", tell)].into_py_dict(py)?))?;
+        os.call_method(
+            "register_at_fork",
+            (),
+            Some(&[("after_in_child", tell)].into_py_dict(py)?),
+        )?;
     }
     Ok(())
 }

@@ -8,13 +8,14 @@ use pyo3::{PyTraverseError, PyVisit};
 use ungil_sync::lock::{self, Arrived, PARTIES_MAX, PhaserError};
 use ungil_sync::slot::Slot;
 
-/// A barrier whose parties come and go (Java's `Phaser`). It is in phase 0, 1, 2 ...: when every registered party has arrived, the next
-/// one begins. `on_advance(phase, parties)` is called in between by the thread that arrived last; if its result is true the phaser
-/// is terminated. Without it, it is terminated when no party is left. Once terminated nobody waits any more, and phases are
-/// given as negative numbers.
+/// A barrier whose parties come and go (Java's `Phaser`). It is in phase 0, 1, 2 ...: when every
+/// registered party has arrived, the next one begins. `on_advance(phase, parties)` is called in
+/// between by the thread that arrived last; if its result is true the phaser is terminated. Without
+/// it, it is terminated when no party is left. Once terminated nobody waits any more, and phases
+/// are given as negative numbers.
 ///
-/// Thread safety: atomic, every method. `on_advance` is called by one thread, with no lock held; if it raises, the phaser is
-/// terminated and that thread gets the exception.
+/// Thread safety: atomic, every method. `on_advance` is called by one thread, with no lock held; if
+/// it raises, the phaser is terminated and that thread gets the exception.
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
 pub(crate) struct Phaser {
     core: Box<lock::Phaser>,
@@ -23,9 +24,9 @@ pub(crate) struct Phaser {
 
 fn error(error: PhaserError) -> PyErr {
     match error {
-        PhaserError::NoParties => {
-            PyRuntimeError::new_err("arrival of a party that is not registered: call register() first")
-        }
+        PhaserError::NoParties => PyRuntimeError::new_err(
+            "arrival of a party that is not registered: call register() first",
+        ),
         PhaserError::TooMany => {
             PyValueError::new_err(format!("a Phaser can have at most {PARTIES_MAX} parties"))
         }
@@ -61,7 +62,8 @@ impl Phaser {
     #[new]
     #[pyo3(signature = (parties = 0, on_advance = None))]
     fn new(parties: i64, on_advance: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
-        let parties = u64::try_from(parties).map_err(|_| PyValueError::new_err("parties must be >= 0"))?;
+        let parties =
+            u64::try_from(parties).map_err(|_| PyValueError::new_err("parties must be >= 0"))?;
         let core = Box::new(lock::Phaser::new(parties).map_err(error)?);
         Ok(Self { core, on_advance: Slot::new(on_advance.map(encode)) })
     }
@@ -91,8 +93,8 @@ impl Phaser {
         Ok(self.come(py, true)?.0)
     }
 
-    /// Arrives, waits for the others, and returns the phase that begins then. When the wait is interrupted, the party has arrived
-    /// all the same.
+    /// Arrives, waits for the others, and returns the phase that begins then. When the wait is
+    /// interrupted, the party has arrived all the same.
     fn arrive_and_await_advance(&self, py: Python<'_>) -> PyResult<i64> {
         match self.come(py, false)? {
             (_, Some(now)) => Ok(now),
@@ -100,8 +102,8 @@ impl Phaser {
         }
     }
 
-    /// Waits while the phase is `phase`, at most `timeout` seconds, and returns the phase it is in then. TimeoutError if it is still
-    /// the same.
+    /// Waits while the phase is `phase`, at most `timeout` seconds, and returns the phase it is in
+    /// then. TimeoutError if it is still the same.
     #[pyo3(signature = (phase, timeout = None))]
     fn await_advance(&self, py: Python<'_>, phase: i64, timeout: Option<f64>) -> PyResult<i64> {
         let limit = Limit::of_wait(timeout)?;
@@ -147,7 +149,8 @@ impl Phaser {
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
         let core = &slf.get().core;
-        let more = format!(": phase={} arrived={}/{}", core.phase(), core.arrived(), core.parties());
+        let more =
+            format!(": phase={} arrived={}/{}", core.phase(), core.arrived(), core.parties());
         describe(slf.as_any(), "", &more)
     }
 

@@ -10,19 +10,21 @@ use ungil_sync::lock::{self, Me};
 
 /// A lock like `threading.Lock`, whose waiters queue, each asleep on a cache line of its own.
 ///
-/// By default a thread that comes just when the lock is given back may take it before those who wait; nobody is overtaken for
-/// longer than waking up takes. With `fair=True` the lock goes to whoever has waited longest, always, at the price of waking a
-/// thread each time.
+/// By default a thread that comes just when the lock is given back may take it before those who
+/// wait; nobody is overtaken for longer than waking up takes. With `fair=True` the lock goes to
+/// whoever has waited longest, always, at the price of waking a thread each time.
 ///
 /// Any thread may release it. It works as the lock of a `threading.Condition`.
 ///
-/// In the child of a fork, a lock that another thread held in the parent raises RuntimeError instead of waiting for ever.
+/// In the child of a fork, a lock that another thread held in the parent raises RuntimeError
+/// instead of waiting for ever.
 ///
 /// Thread safety: atomic, every method.
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
 pub(crate) struct Lock {
     core: Box<lock::Lock>,
-    /// Keeps the neighbours' counts off this object's line, where many small locks are made at once.
+    /// Keeps the neighbours' counts off this object's line, where many small locks are made at
+    /// once.
     _apart: [u64; 8],
 }
 
@@ -49,7 +51,11 @@ impl Lock {
 
     #[inline]
     pub(super) fn give(&self) -> PyResult<()> {
-        if self.core.release() { Ok(()) } else { Err(PyRuntimeError::new_err("release unlocked lock")) }
+        if self.core.release() {
+            Ok(())
+        } else {
+            Err(PyRuntimeError::new_err("release unlocked lock"))
+        }
     }
 }
 
@@ -67,7 +73,8 @@ impl Lock {
         crate::sharing::own(slf.as_any());
     }
 
-    /// Takes the lock, waiting for it at most `timeout` seconds (-1: as long as it takes). False if it could not be had.
+    /// Takes the lock, waiting for it at most `timeout` seconds (-1: as long as it takes). False if
+    /// it could not be had.
     #[pyo3(signature = (blocking = Truth(true), timeout = -1.0), text_signature = "($self, blocking=True, timeout=-1)")]
     fn acquire(&self, py: Python<'_>, blocking: Truth, timeout: f64) -> PyResult<bool> {
         self.take(py, Limit::of_lock(blocking, timeout)?)

@@ -9,7 +9,8 @@ use pyo3::{PyTraverseError, PyVisit};
 use std::sync::atomic::Ordering;
 use ungil_sync::lock::{self, Me};
 
-/// A lock like `threading.RLock`: its holder may take it again, and gives it back as often. See [`Lock`](super::plain::Lock).
+/// A lock like `threading.RLock`: its holder may take it again, and gives it back as often. See
+/// [`Lock`](super::plain::Lock).
 ///
 /// Thread safety: atomic, every method.
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
@@ -72,8 +73,8 @@ impl RLock {
         crate::sharing::own(slf.as_any());
     }
 
-    /// Takes the lock, once more if this thread holds it, or waits for it at most `timeout` seconds (-1: as long as it takes).
-    /// False if it could not be had.
+    /// Takes the lock, once more if this thread holds it, or waits for it at most `timeout` seconds
+    /// (-1: as long as it takes). False if it could not be had.
     #[pyo3(signature = (blocking = Truth(true), timeout = -1.0), text_signature = "($self, blocking=True, timeout=-1)")]
     fn acquire(&self, py: Python<'_>, blocking: Truth, timeout: f64) -> PyResult<bool> {
         self.take(py, Limit::of_lock(blocking, timeout)?, 1)

@@ -1,7 +1,8 @@
 //! `RWLock`.
 //!
-//! A guard is an object that every `with` returns, so its count is written each time. There is therefore one for each stripe of threads,
-//! made once and kept by the lock: threads that read on lines of their own also count on lines of their own.
+//! A guard is an object that every `with` returns, so its count is written each time. There is
+//! therefore one for each stripe of threads, made once and kept by the lock: threads that read on
+//! lines of their own also count on lines of their own.
 
 use super::guard::{ReadGuard, WriteGuard};
 use super::{Limit, Truth, describe, orphaned, taken};
@@ -17,13 +18,16 @@ use ungil_sync::stripe::stripes;
 
 const CLASS: &str = "RWLock";
 
-/// Many readers or one writer. Readers on different threads do not slow one another down. A writer waits for the readers that are in and for
-/// no others; when it leaves, the readers that came meanwhile are let in before the next writer; so neither starves.
+/// Many readers or one writer. Readers on different threads do not slow one another down. A writer
+/// waits for the readers that are in and for no others; when it leaves, the readers that came
+/// meanwhile are let in before the next writer; so neither starves.
 ///
-/// Both sides are re-entrant, and the writer may also read; if it gives up writing first, it goes on reading with no writer in between. A
-/// reader that asks to write would wait for itself: that is a RuntimeError. A hold belongs to the thread that took it.
+/// Both sides are re-entrant, and the writer may also read; if it gives up writing first, it goes
+/// on reading with no writer in between. A reader that asks to write would wait for itself: that is
+/// a RuntimeError. A hold belongs to the thread that took it.
 ///
-/// In the child of a fork readers of the parent are forgotten; a lock that another thread was writing under raises RuntimeError.
+/// In the child of a fork readers of the parent are forgotten; a lock that another thread was
+/// writing under raises RuntimeError.
 ///
 /// Thread safety: atomic, every method.
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
@@ -80,7 +84,9 @@ impl RWLock {
     #[inline]
     pub(super) fn read_out(&self) -> PyResult<()> {
         match Holds::end(self.core.id()) {
-            None => Err(PyRuntimeError::new_err("this thread does not hold the RWLock for reading")),
+            None => {
+                Err(PyRuntimeError::new_err("this thread does not hold the RWLock for reading"))
+            }
             Some(0) => {
                 self.core.leave(Me::here());
                 Ok(())
@@ -124,7 +130,9 @@ impl RWLock {
         let (writers, depth) = (self.core.writers(), self.core.writers().depth());
         let held = if writers.is_held_by(Me::here()) { depth.load(Ordering::Relaxed) } else { 0 };
         if held == 0 {
-            return Err(PyRuntimeError::new_err("this thread does not hold the RWLock for writing"));
+            return Err(PyRuntimeError::new_err(
+                "this thread does not hold the RWLock for writing",
+            ));
         }
         if held == 1 {
             self.core.end_write();
@@ -162,7 +170,8 @@ impl RWLock {
         Self::guard(slf, slot, |lock| Ok(Bound::new(slf.py(), WriteGuard::of(lock))?.into_any()))
     }
 
-    /// Takes the lock for reading, waiting at most `timeout` seconds (-1: as long as it takes). False if it could not be had.
+    /// Takes the lock for reading, waiting at most `timeout` seconds (-1: as long as it takes).
+    /// False if it could not be had.
     #[pyo3(signature = (blocking = Truth(true), timeout = -1.0), text_signature = "($self, blocking=True, timeout=-1)")]
     fn acquire_read(&self, py: Python<'_>, blocking: Truth, timeout: f64) -> PyResult<bool> {
         self.read_in(py, Limit::of_lock(blocking, timeout)?)
@@ -173,7 +182,8 @@ impl RWLock {
         self.read_out()
     }
 
-    /// Takes the lock for writing, waiting at most `timeout` seconds (-1: as long as it takes). False if it could not be had.
+    /// Takes the lock for writing, waiting at most `timeout` seconds (-1: as long as it takes).
+    /// False if it could not be had.
     #[pyo3(signature = (blocking = Truth(true), timeout = -1.0), text_signature = "($self, blocking=True, timeout=-1)")]
     fn acquire_write(&self, py: Python<'_>, blocking: Truth, timeout: f64) -> PyResult<bool> {
         self.write_in(py, Limit::of_lock(blocking, timeout)?)

@@ -6,9 +6,10 @@ use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use ungil_sync::lock::{self, Me};
 
-/// Permits to take and give back, like `threading.Semaphore`, several at a time if need be. Who waits gets them in the order of coming, so
-/// that asking for many is not starved by those who ask for one. With `bounded=True` giving back more than were there at the
-/// beginning is a ValueError, as in `threading.BoundedSemaphore`.
+/// Permits to take and give back, like `threading.Semaphore`, several at a time if need be. Who
+/// waits gets them in the order of coming, so that asking for many is not starved by those who ask
+/// for one. With `bounded=True` giving back more than were there at the beginning is a ValueError,
+/// as in `threading.BoundedSemaphore`.
 ///
 /// Thread safety: atomic, every method.
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
@@ -52,7 +53,9 @@ impl Semaphore {
         let value = u64::try_from(value)
             .map_err(|_| PyValueError::new_err("semaphore initial value must be >= 0"))?;
         if value > lock::Semaphore::MAX {
-            return Err(pyo3::exceptions::PyOverflowError::new_err("semaphore initial value is too large"));
+            return Err(pyo3::exceptions::PyOverflowError::new_err(
+                "semaphore initial value is too large",
+            ));
         }
         Ok(Self { core: Box::new(lock::Semaphore::new(value, bounded.then_some(value))) })
     }
@@ -63,13 +66,19 @@ impl Semaphore {
         crate::sharing::own(slf.as_any());
     }
 
-    /// Takes `n` permits at once, waiting for them at most `timeout` seconds (None: as long as it takes). False if they could not
-    /// be had; then none is taken.
+    /// Takes `n` permits at once, waiting for them at most `timeout` seconds (None: as long as it
+    /// takes). False if they could not be had; then none is taken.
     #[pyo3(
         signature = (blocking = Truth(true), timeout = None, *, n = 1),
         text_signature = "($self, blocking=True, timeout=None, *, n=1)"
     )]
-    fn acquire(&self, py: Python<'_>, blocking: Truth, timeout: Option<f64>, n: i64) -> PyResult<bool> {
+    fn acquire(
+        &self,
+        py: Python<'_>,
+        blocking: Truth,
+        timeout: Option<f64>,
+        n: i64,
+    ) -> PyResult<bool> {
         let n = permits(n)?;
         if n > self.core.bound() {
             return Err(PyValueError::new_err("n is more than the semaphore can ever have"));

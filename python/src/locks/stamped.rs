@@ -8,8 +8,9 @@ use ungil_sync::lock::{Me, Mode, Stamped, mode};
 
 const CLASS: &str = "StampedLock";
 
-/// A read-write lock with a third way to read: look without taking anything, and ask afterwards whether a writer came by (Java's
-/// `StampedLock`). What it gives is a stamp, an int, which is needed to let go; 0 means that it could not be had.
+/// A read-write lock with a third way to read: look without taking anything, and ask afterwards
+/// whether a writer came by (Java's `StampedLock`). What it gives is a stamp, an int, which is
+/// needed to let go; 0 means that it could not be had.
 ///
 /// ```python
 /// stamp = lock.try_optimistic_read()
@@ -24,7 +25,8 @@ const CLASS: &str = "StampedLock";
 ///
 /// Not re-entrant. A stamp may be let go of by another thread than the one that took it.
 ///
-/// In the child of a fork a lock that was held in the parent, other than by nobody, raises RuntimeError.
+/// In the child of a fork a lock that was held in the parent, other than by nobody, raises
+/// RuntimeError.
 ///
 /// Thread safety: atomic, every method.
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
@@ -68,7 +70,8 @@ impl StampedLock {
         self.core.validate(stamp)
     }
 
-    /// Takes the lock for reading, waiting at most `timeout` seconds (-1: as long as it takes). The stamp, or 0.
+    /// Takes the lock for reading, waiting at most `timeout` seconds (-1: as long as it takes). The
+    /// stamp, or 0.
     #[pyo3(signature = (blocking = Truth(true), timeout = -1.0), text_signature = "($self, blocking=True, timeout=-1)")]
     fn read_lock(&self, py: Python<'_>, blocking: Truth, timeout: f64) -> PyResult<u64> {
         let limit = Limit::of_lock(blocking, timeout)?;
@@ -79,7 +82,8 @@ impl StampedLock {
         }
     }
 
-    /// Takes the lock for writing, waiting at most `timeout` seconds (-1: as long as it takes). The stamp, or 0.
+    /// Takes the lock for writing, waiting at most `timeout` seconds (-1: as long as it takes). The
+    /// stamp, or 0.
     #[pyo3(signature = (blocking = Truth(true), timeout = -1.0), text_signature = "($self, blocking=True, timeout=-1)")]
     fn write_lock(&self, py: Python<'_>, blocking: Truth, timeout: f64) -> PyResult<u64> {
         let limit = Limit::of_lock(blocking, timeout)?;
@@ -109,13 +113,14 @@ impl StampedLock {
         self.let_go(stamp, Some(Mode::Write))
     }
 
-    /// Makes any stamp one for writing, if nobody has written since and nobody else is in; the old one is used up then. 0, and the old one
-    /// is as good as before, if that would need waiting.
+    /// Makes any stamp one for writing, if nobody has written since and nobody else is in; the old
+    /// one is used up then. 0, and the old one is as good as before, if that would need waiting.
     fn try_convert_to_write(&self, stamp: u64) -> u64 {
         self.core.try_convert_to_write(Me::here(), stamp)
     }
 
-    /// Makes any stamp one for reading, likewise. From writing to reading always succeeds, with nobody writing in between.
+    /// Makes any stamp one for reading, likewise. From writing to reading always succeeds, with
+    /// nobody writing in between.
     fn try_convert_to_read(&self, stamp: u64) -> u64 {
         self.core.try_convert_to_read(Me::here(), stamp)
     }

@@ -8,11 +8,12 @@ use pyo3::types::PyIterator;
 use pyo3::{PyTraverseError, PyVisit};
 use std::sync::OnceLock;
 
-/// A fixed number of locks, shared out among all keys there may be: `with locks[key]:` excludes whoever uses the same key, and hardly
-/// anybody else. Equal keys have the same lock; different keys may have.
+/// A fixed number of locks, shared out among all keys there may be: `with locks[key]:` excludes
+/// whoever uses the same key, and hardly anybody else. Equal keys have the same lock; different
+/// keys may have.
 ///
-/// A thread that holds the lock of one key and asks for another's can deadlock, as with any two locks, or with itself if both have
-/// the same one: take `all()` instead.
+/// A thread that holds the lock of one key and asks for another's can deadlock, as with any two
+/// locks, or with itself if both have the same one: take `all()` instead.
 ///
 /// Thread safety: atomic, every method.
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
@@ -22,7 +23,8 @@ pub(crate) struct StripedLock {
     fair: bool,
 }
 
-/// The most locks there may be. More would not keep keys apart any better, and the collector goes through all of them.
+/// The most locks there may be. More would not keep keys apart any better, and the collector goes
+/// through all of them.
 const MAX_LOCKS: usize = 1 << 20;
 
 impl StripedLock {
@@ -35,11 +37,14 @@ impl StripedLock {
     fn lock<'py>(&self, py: Python<'py>, index: usize) -> PyResult<&Bound<'py, Lock>> {
         let place = &self.locks[index];
         if place.get().is_none() {
-            // Not made inside the cell: making an object may run the collector, and the cell would keep other threads waiting.
-            // Whoever comes second takes the first one's.
+            // Not made inside the cell: making an object may run the collector, and the cell would
+            // keep other threads waiting. Whoever comes second takes the first one's.
             drop(place.set(Py::new(py, Lock::with(self.fair))?));
         }
-        place.get().map(|lock| lock.bind(py)).ok_or_else(|| PyRuntimeError::new_err("the lock was not made"))
+        place
+            .get()
+            .map(|lock| lock.bind(py))
+            .ok_or_else(|| PyRuntimeError::new_err("the lock was not made"))
     }
 
     fn made(&self) -> impl DoubleEndedIterator<Item = &Py<Lock>> {
@@ -48,7 +53,9 @@ impl StripedLock {
 
     fn take_all(&self, py: Python<'_>) -> PyResult<()> {
         for index in 0..self.locks.len() {
-            if let Err(error) = self.lock(py, index).and_then(|lock| lock.get().take(py, Limit::FOREVER)) {
+            if let Err(error) =
+                self.lock(py, index).and_then(|lock| lock.get().take(py, Limit::FOREVER))
+            {
                 self.give_first(index)?;
                 return Err(error);
             }
@@ -68,7 +75,9 @@ impl StripedLock {
     #[pyo3(signature = (n = 64, *, fair = false))]
     fn new(n: i64, fair: bool) -> PyResult<Self> {
         match usize::try_from(n) {
-            Ok(n @ 1..=MAX_LOCKS) => Ok(Self { locks: (0..n).map(|_| OnceLock::new()).collect(), fair }),
+            Ok(n @ 1..=MAX_LOCKS) => {
+                Ok(Self { locks: (0..n).map(|_| OnceLock::new()).collect(), fair })
+            }
             _ => Err(PyValueError::new_err("the number of locks must be from 1 to 2**20")),
         }
     }
@@ -89,11 +98,14 @@ impl StripedLock {
     }
 
     fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
-        let locks = (0..self.locks.len()).map(|index| self.lock(py, index)).collect::<PyResult<Vec<_>>>()?;
+        let locks = (0..self.locks.len())
+            .map(|index| self.lock(py, index))
+            .collect::<PyResult<Vec<_>>>()?;
         pyo3::types::PyTuple::new(py, locks)?.try_iter()
     }
 
-    /// A context manager that holds all of the locks, taken in order, so that two that do this do not deadlock.
+    /// A context manager that holds all of the locks, taken in order, so that two that do this do
+    /// not deadlock.
     fn all(slf: &Bound<'_, Self>) -> PyResult<Py<AllGuard>> {
         Py::new(slf.py(), AllGuard { locks: slf.clone().unbind() })
     }

@@ -1,13 +1,15 @@
 //! Exact ints read where they lie.
 //!
-//! The interpreter's function for it is a call through a table, twice for `array[i] = n`. The layout (`_PyLongValue`: a tag with sign and
-//! number of digits, then the digits of 30 bits) is the same from 3.12 on; where the library is built for the stable ABI, it is not looked at.
+//! The interpreter's function for it is a call through a table, twice for `array[i] = n`. The
+//! layout (`_PyLongValue`: a tag with sign and number of digits, then the digits of 30 bits) is the
+//! same from 3.12 on; where the library is built for the stable ABI, it is not looked at.
 
 #![allow(unsafe_code)]
 
 use pyo3::ffi;
 
-/// The value of an exact int; `None` if it is not one, or does not fit 64 bits. Runs no code of the user's.
+/// The value of an exact int; `None` if it is not one, or does not fit 64 bits. Runs no code of the
+/// user's.
 ///
 /// # Safety
 /// `object` is alive.

@@ -1,5 +1,6 @@
-//! What may be done to an object's count so that threads do not meet on it: merge it (any thread may then drop the object at
-//! once), defer it (the interpreter's own loads then touch no count), make it immortal.
+//! What may be done to an object's count so that threads do not meet on it: merge it (any thread
+//! may then drop the object at once), defer it (the interpreter's own loads then touch no count),
+//! make it immortal.
 
 #![allow(unsafe_code)]
 
@@ -9,7 +10,8 @@ use pyo3::prelude::*;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-/// Functions of the interpreter that the headers of some builds leave out, looked up when the module is imported.
+/// Functions of the interpreter that the headers of some builds leave out, looked up when the
+/// module is imported.
 static DEFER: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
 static TRY_RETAIN: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
 static ALLOW_TRY: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
@@ -33,7 +35,8 @@ fn symbol(name: &CStr) -> *mut c_void {
     unsafe extern "C" {
         fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
     }
-    // SAFETY: a null handle is RTLD_DEFAULT on Linux: the program and the libraries it was linked with.
+    // SAFETY: a null handle is RTLD_DEFAULT on Linux: the program and the libraries it was linked
+    // with.
     unsafe { dlsym(std::ptr::null_mut(), name.as_ptr()) }
 }
 
@@ -42,7 +45,8 @@ fn function(place: &AtomicPtr<c_void>) -> Option<OnObject> {
     if address.is_null() {
         return None;
     }
-    // SAFETY: the address of a function of exactly this type. (`PyUnstable_EnableTryIncRef` returns nothing; its "result" is not read.)
+    // SAFETY: the address of a function of exactly this type. (`PyUnstable_EnableTryIncRef` returns
+    // nothing; its "result" is not read.)
     Some(unsafe { std::mem::transmute::<*mut c_void, OnObject>(address) })
 }
 
@@ -93,7 +97,12 @@ pub(crate) unsafe fn release(object: *mut ffi::PyObject) {
             && shared >> SHIFT > 1
             && head
                 .shared
-                .compare_exchange(shared, shared - (1 << SHIFT), Ordering::AcqRel, Ordering::Relaxed)
+                .compare_exchange(
+                    shared,
+                    shared - (1 << SHIFT),
+                    Ordering::AcqRel,
+                    Ordering::Relaxed,
+                )
                 .is_ok()
         {
             return;
@@ -103,15 +112,17 @@ pub(crate) unsafe fn release(object: *mut ffi::PyObject) {
     unsafe { ffi::Py_DECREF(object) }
 }
 
-/// Raises the count of an object that may have been freed since this thread read its address (`_Py_TryIncref`).
+/// Raises the count of an object that may have been freed since this thread read its address
+/// (`_Py_TryIncref`).
 ///
 /// # Safety
-/// The address was read by this thread, attached since, from a place that owned a count of it. With a GIL, nothing else has
-/// run since.
+/// The address was read by this thread, attached since, from a place that owned a count of it. With
+/// a GIL, nothing else has run since.
 #[inline]
 pub(crate) unsafe fn try_retain(object: *mut ffi::PyObject) -> bool {
     if header::known() {
-        // SAFETY: the memory of objects is given back only after every attached thread has passed a quiescent state.
+        // SAFETY: the memory of objects is given back only after every attached thread has passed a
+        // quiescent state.
         let head = unsafe { header::of(object) };
         let local = head.local.load(Ordering::Relaxed);
         if local == IMMORTAL {
@@ -124,7 +135,12 @@ pub(crate) unsafe fn try_retain(object: *mut ffi::PyObject) -> bool {
         let mut shared = head.shared.load(Ordering::Relaxed);
         while shared != 0 && shared != MERGED {
             let more = shared + (1 << SHIFT);
-            match head.shared.compare_exchange_weak(shared, more, Ordering::AcqRel, Ordering::Relaxed) {
+            match head.shared.compare_exchange_weak(
+                shared,
+                more,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
                 Ok(_) => return true,
                 Err(now) => shared = now,
             }
@@ -140,8 +156,9 @@ pub(crate) unsafe fn try_retain(object: *mut ffi::PyObject) -> bool {
     true
 }
 
-/// Hands an object over: its count becomes one that every thread may change alone (`_Py_ExplicitMergeRefcount`). If another
-/// thread owns it, it is only made fit for [`try_retain`]. True if the count is merged now, or need not be.
+/// Hands an object over: its count becomes one that every thread may change alone
+/// (`_Py_ExplicitMergeRefcount`). If another thread owns it, it is only made fit for
+/// [`try_retain`]. True if the count is merged now, or need not be.
 ///
 /// # Safety
 /// The caller owns a count of `object`.
@@ -194,18 +211,24 @@ fn disown(head: &Header) {
     head.owner.store(0, Ordering::Relaxed);
 }
 
-/// Lets a count be taken from now on without knowing that there is one (`_Py_REF_MAYBE_WEAKREF`), unless that is so already.
+/// Lets a count be taken from now on without knowing that there is one (`_Py_REF_MAYBE_WEAKREF`),
+/// unless that is so already.
 fn allow_try(head: &Header) {
     let mut shared = head.shared.load(Ordering::Relaxed);
     while shared & MERGED == 0
-        && let Err(now) =
-            head.shared.compare_exchange_weak(shared, shared | 1, Ordering::AcqRel, Ordering::Relaxed)
+        && let Err(now) = head.shared.compare_exchange_weak(
+            shared,
+            shared | 1,
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        )
     {
         shared = now;
     }
 }
 
-/// Raises the count of an object that stays this thread's, and makes it fit for [`try_retain`]. False, and nothing done, if it is not this thread's.
+/// Raises the count of an object that stays this thread's, and makes it fit for [`try_retain`].
+/// False, and nothing done, if it is not this thread's.
 ///
 /// # Safety
 /// `object` is alive.
@@ -224,7 +247,8 @@ pub(crate) unsafe fn retain_own(object: *mut ffi::PyObject) -> bool {
     true
 }
 
-/// Whether an object's only reference is a place on the stack of the interpreter's innermost frame, which nothing else shares.
+/// Whether an object's only reference is a place on the stack of the interpreter's innermost frame,
+/// which nothing else shares.
 ///
 /// # Safety
 /// The object is alive.
@@ -235,7 +259,8 @@ unsafe fn is_temporary(object: *mut ffi::PyObject) -> bool {
     unsafe { ask(object) != 0 }
 }
 
-/// Raises an object's count by one and hands the object over: [`retain`] and [`hand_over`], in one step where that is possible.
+/// Raises an object's count by one and hands the object over: [`retain`] and [`hand_over`], in one
+/// step where that is possible.
 ///
 /// # Safety
 /// `object` is alive, and this thread is attached.
@@ -249,10 +274,13 @@ pub(crate) unsafe fn retain_and_hand_over(object: *mut ffi::PyObject) {
             return;
         }
         if head.owner.load(Ordering::Relaxed) == header::this_thread() {
-            // What has just been computed and lies on the interpreter's stack only, nobody else can reach: no other thread looks at its
-            // count before the caller has put it somewhere.
+            // What has just been computed and lies on the interpreter's stack only, nobody else can
+            // reach: no other thread looks at its count before the caller has put it somewhere.
             // SAFETY: alive, by the caller.
-            if local == 1 && head.shared.load(Ordering::Relaxed) == 0 && unsafe { is_temporary(object) } {
+            if local == 1
+                && head.shared.load(Ordering::Relaxed) == 0
+                && unsafe { is_temporary(object) }
+            {
                 head.shared.store((2 << SHIFT) | MERGED, Ordering::Relaxed);
                 disown(head);
             } else {
@@ -268,8 +296,9 @@ pub(crate) unsafe fn retain_and_hand_over(object: *mut ffi::PyObject) {
     }
 }
 
-/// Defers the count of an object that the collector tracks: loading it from a variable, an attribute or a container touches no
-/// count from then on, and the collector alone frees it. False if it is not tracked, or another thread's.
+/// Defers the count of an object that the collector tracks: loading it from a variable, an
+/// attribute or a container touches no count from then on, and the collector alone frees it. False
+/// if it is not tracked, or another thread's.
 pub(crate) fn defer(object: &Bound<'_, PyAny>) -> bool {
     // SAFETY: the object is alive; the function checks the rest.
     function(&DEFER).is_some_and(|f| unsafe { f(object.as_ptr()) } != 0)
@@ -281,9 +310,11 @@ pub(crate) fn give(object: &Bound<'_, PyAny>) -> bool {
     unsafe { hand_over(object.as_ptr()) }
 }
 
-/// Makes an object immortal: its count is never written again and it is never freed. False if another thread owns it.
+/// Makes an object immortal: its count is never written again and it is never freed. False if
+/// another thread owns it.
 ///
-/// The count is merged first, so that a thread that had begun to drop a count of its own still finds it.
+/// The count is merged first, so that a thread that had begun to drop a count of its own still
+/// finds it.
 pub(crate) fn immortalize(object: &Bound<'_, PyAny>) -> bool {
     if !header::known() || !give(object) {
         return false;

@@ -1,6 +1,7 @@
-//! The head of every object on a free-threaded build (`Include/cpython/object.h` of 3.14, unchanged in 3.15): whose it is and its
-//! two counts. The stable ABI keeps these fields to itself, so the layout is not believed but checked when the module is
-//! imported, on an object made for it; where it does not fit, counts are left to the interpreter's own functions.
+//! The head of every object on a free-threaded build (`Include/cpython/object.h` of 3.14, unchanged
+//! in 3.15): whose it is and its two counts. The stable ABI keeps these fields to itself, so the
+//! layout is not believed but checked when the module is imported, on an object made for it; where
+//! it does not fit, counts are left to the interpreter's own functions.
 
 #![allow(unsafe_code)]
 
@@ -82,7 +83,8 @@ pub(crate) fn this_thread() -> usize {
 /// The head of `object`.
 ///
 /// # Safety
-/// `object` points to an object, alive or just freed (see [`ungil_sync::slot`]), of an interpreter that is [`known`].
+/// `object` points to an object, alive or just freed (see [`ungil_sync::slot`]), of an interpreter
+/// that is [`known`].
 #[inline]
 pub(crate) unsafe fn of<'a>(object: *mut ffi::PyObject) -> &'a Header {
     // SAFETY: the caller's.
@@ -103,13 +105,15 @@ pub(crate) fn inspect(py: Python<'_>) -> PyResult<()> {
     Ok(())
 }
 
-/// Whether a fresh object of this thread looks as [`Header`] says, before and after its count is raised.
+/// Whether a fresh object of this thread looks as [`Header`] says, before and after its count is
+/// raised.
 fn fits(py: Python<'_>) -> PyResult<bool> {
     if this_thread() == 0 {
         return Ok(false);
     }
     let fresh = pyo3::types::PyList::new(py, [1, 2])?;
-    // SAFETY: at least as many bytes belong to any list as the header has; the fields are only read.
+    // SAFETY: at least as many bytes belong to any list as the header has; the fields are only
+    // read.
     let head = unsafe { of(fresh.as_ptr()) };
     let seen = || {
         (

@@ -1,9 +1,12 @@
-//! The few methods that are called millions of times a second, by the interpreter's shortest calling conventions.
+//! The few methods that are called millions of times a second, by the interpreter's shortest
+//! calling conventions.
 //!
-//! PyO3 takes every argument through a general parser, notes in two thread-local variables that the thread is attached, and catches panics:
-//! on a method that is one atomic instruction this is most of the time. A class is defined with PyO3 as any other; here the entry of a
-//! method is then replaced by one that does the same and only that. What is called so must not panic (that ends the process), must not drop
-//! a `Py<T>` (PyO3 would take the thread for detached and put it off; a `Bound` is fine), and must not call `Python::attach`.
+//! PyO3 takes every argument through a general parser, notes in two thread-local variables that the
+//! thread is attached, and catches panics: on a method that is one atomic instruction this is most
+//! of the time. A class is defined with PyO3 as any other; here the entry of a method is then
+//! replaced by one that does the same and only that. What is called so must not panic (that ends
+//! the process), must not drop a `Py<T>` (PyO3 would take the thread for detached and put it off; a
+//! `Bound` is fine), and must not call `Python::attach`.
 
 #![allow(unsafe_code)]
 
@@ -70,7 +73,8 @@ unsafe extern "C" fn one_argument<M: OneArgument>(
     object: *mut ffi::PyObject,
     argument: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
-    // SAFETY: the interpreter calls, attached, with an instance (its descriptor looked) and an argument that live through the call.
+    // SAFETY: the interpreter calls, attached, with an instance (its descriptor looked) and an
+    // argument that live through the call.
     unsafe {
         let py = Python::assume_attached();
         answer(py, M::call(this(py, &object), Bound::ref_from_ptr(py, &argument)))
@@ -126,7 +130,8 @@ pub(crate) fn replace_none<M: NoArgument>(module: &Bound<'_, PyModule>) -> PyRes
     )
 }
 
-/// `one!(module, Class, "name", |this, argument| result)`: [`replace_one`] with the method written out.
+/// `one!(module, Class, "name", |this, argument| result)`: [`replace_one`] with the method written
+/// out.
 macro_rules! one {
     ($module:expr, $class:ty, $name:literal, |$this:ident, $argument:ident| $result:expr) => {{
         struct Method;
@@ -134,7 +139,10 @@ macro_rules! one {
             type Class = $class;
             const NAME: &str = $name;
             #[inline]
-            fn call<'py>($this: &$class, $argument: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+            fn call<'py>(
+                $this: &$class,
+                $argument: &Bound<'py, PyAny>,
+            ) -> PyResult<Bound<'py, PyAny>> {
                 $result
             }
         }
@@ -182,9 +190,13 @@ fn replace(
         ml_flags: convention,
         ml_doc: doc,
     }));
-    // SAFETY: a class and a definition that lives for ever; a new reference, or null with an exception set.
+    // SAFETY: a class and a definition that lives for ever; a new reference, or null with an
+    // exception set.
     let method = unsafe {
-        Bound::from_owned_ptr_or_err(class.py(), ffi::PyDescr_NewMethod(class.as_type_ptr(), definition))?
+        Bound::from_owned_ptr_or_err(
+            class.py(),
+            ffi::PyDescr_NewMethod(class.as_type_ptr(), definition),
+        )?
     };
     class.setattr(name, method)
 }
@@ -194,7 +206,8 @@ unsafe extern "C" fn get<T: Brackets>(
     object: *mut ffi::PyObject,
     key: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
-    // SAFETY: the interpreter calls, attached, with an instance and a key that live through the call.
+    // SAFETY: the interpreter calls, attached, with an instance and a key that live through the
+    // call.
     unsafe {
         let py = Python::assume_attached();
         answer(py, T::get(this(py, &object), Bound::ref_from_ptr(py, &key)))
@@ -211,8 +224,12 @@ unsafe extern "C" fn set<T: Brackets>(
     let result = unsafe {
         let py = Python::assume_attached();
         let (this, key) = (this::<T>(py, &object), Bound::ref_from_ptr(py, &key));
-        if value.is_null() { this.delete(key) } else { this.set(key, Bound::ref_from_ptr(py, &value)) }
-            .map_err(|error| error.restore(py))
+        if value.is_null() {
+            this.delete(key)
+        } else {
+            this.set(key, Bound::ref_from_ptr(py, &value))
+        }
+        .map_err(|error| error.restore(py))
     };
     if result.is_ok() { 0 } else { -1 }
 }
@@ -220,7 +237,8 @@ unsafe extern "C" fn set<T: Brackets>(
 /// Replaces what brackets do, where the type lies open. Before the class is published.
 pub(crate) fn brackets<T: Brackets>(module: &Bound<'_, PyModule>) {
     #[cfg(not(feature = "abi3t"))]
-    // SAFETY: the class is this library's own, has a mapping's entries since it has `__getitem__`, and nobody else knows it yet.
+    // SAFETY: the class is this library's own, has a mapping's entries since it has `__getitem__`,
+    // and nobody else knows it yet.
     unsafe {
         let class = module.py().get_type::<T>();
         if let Some(mapping) = (*class.as_type_ptr()).tp_as_mapping.as_mut() {

@@ -1,6 +1,7 @@
-//! Python values as the 64-bit words that slots hold. An int or a float that fits is stored as itself, so that reading it touches no
-//! count; everything else is the object's address, whose count the slot owns. The two low bits tell them apart:
-//! `00` address, `01` int of 62 bits, `10` float whose exponent lies within 2^-255 .. 2^256 (and 0.0). `11` is never made here.
+//! Python values as the 64-bit words that slots hold. An int or a float that fits is stored as
+//! itself, so that reading it touches no count; everything else is the object's address, whose
+//! count the slot owns. The two low bits tell them apart: `00` address, `01` int of 62 bits, `10`
+//! float whose exponent lies within 2^-255 .. 2^256 (and 0.0). `11` is never made here.
 
 #![allow(unsafe_code)]
 
@@ -31,7 +32,8 @@ pub(crate) type Word = Owned<Object>;
 unsafe impl Counted for Object {
     #[inline]
     unsafe fn try_retain(word: u64) -> bool {
-        // SAFETY: loaded from a slot by this thread, by the caller; structures are only touched by attached threads.
+        // SAFETY: loaded from a slot by this thread, by the caller; structures are only touched by
+        // attached threads.
         word & TAG != 0 || unsafe { count::try_retain(address(word)) }
     }
 
@@ -125,7 +127,8 @@ pub(crate) fn encode(value: &Bound<'_, PyAny>) -> Word {
     }
 }
 
-/// As [`encode`], but the value stays this thread's, which uses it most: others may only take a count of it now and then.
+/// As [`encode`], but the value stays this thread's, which uses it most: others may only take a
+/// count of it now and then.
 pub(crate) fn encode_own(value: &Bound<'_, PyAny>) -> Word {
     let object = value.as_ptr();
     // SAFETY: alive while `value` is borrowed; the count taken is the word's.
@@ -179,20 +182,29 @@ pub(crate) fn borrow<'py>(py: Python<'py>, word: &Word) -> PyResult<Bound<'py, P
 
 /// Returns the object that a word is the address of, with the word's count.
 #[inline]
-pub(crate) fn as_object<'a, 'py>(py: Python<'py>, word: &'a Word) -> Option<Borrowed<'a, 'py, PyAny>> {
+pub(crate) fn as_object<'a, 'py>(
+    py: Python<'py>,
+    word: &'a Word,
+) -> Option<Borrowed<'a, 'py, PyAny>> {
     // SAFETY: the word keeps the object alive while it is borrowed.
     is_object(word.as_raw()).then(|| unsafe { Borrowed::from_ptr(py, address(word.as_raw())) })
 }
 
 /// Returns the value that a slot holds.
 #[inline]
-pub(crate) fn load<'py>(py: Python<'py>, slot: &Slot<Object>) -> PyResult<Option<Bound<'py, PyAny>>> {
+pub(crate) fn load<'py>(
+    py: Python<'py>,
+    slot: &Slot<Object>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
     slot.load().map(|word| decode(py, word)).transpose()
 }
 
 /// Takes the value out of a slot.
 #[inline]
-pub(crate) fn take<'py>(py: Python<'py>, slot: &Slot<Object>) -> PyResult<Option<Bound<'py, PyAny>>> {
+pub(crate) fn take<'py>(
+    py: Python<'py>,
+    slot: &Slot<Object>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
     slot.take().map(|word| decode(py, word)).transpose()
 }
 
@@ -200,7 +212,8 @@ pub(crate) fn take<'py>(py: Python<'py>, slot: &Slot<Object>) -> PyResult<Option
 #[inline]
 pub(crate) fn unboxed(value: &Bound<'_, PyAny>) -> Option<u64> {
     let object = value.as_ptr();
-    // SAFETY: alive; the types are checked exactly, so that no subclass is lost and no code of the user's runs.
+    // SAFETY: alive; the types are checked exactly, so that no subclass is lost and no code of the
+    // user's runs.
     unsafe {
         if let Some(value) = compact::int(object) {
             return ((value << 2) >> 2 == value).then_some(((value << 2) as u64) | INT);
@@ -222,8 +235,9 @@ pub(crate) fn zero() -> Word {
 const ZERO: u64 = 1 << 63 | FLOAT;
 const BOXED_FOR_ZERO: u64 = 0x3000_0000_0000_0000;
 
-/// A float in 62 bits (Ruby's "flonum"). Its exponent's top three bits are 011 or 100 for all but the very large and the very small, so
-/// that the third tells the other two, and their places take the tag.
+/// A float in 62 bits (Ruby's "flonum"). Its exponent's top three bits are 011 or 100 for all but
+/// the very large and the very small, so that the third tells the other two, and their places take
+/// the tag.
 #[inline]
 fn pack_float(value: f64) -> Option<u64> {
     let bits = value.to_bits();

@@ -1,5 +1,6 @@
-//! A row of calls that any number of workers share: `map`, `for_each`, `parallel_for`, `reduce`. There is no future for each item: an outcome is
-//! written in its place, or folded into what the worker has.
+//! A row of calls that any number of workers share: `map`, `for_each`, `parallel_for`, `reduce`.
+//! There is no future for each item: an outcome is written in its place, or folded into what the
+//! worker has.
 
 use super::fold::Fold;
 use super::items::Items;
@@ -112,7 +113,11 @@ impl Bulk {
     }
 
     /// The outcome at `index`, taken out, if it is there.
-    pub(super) fn outcome<'py>(&self, py: Python<'py>, index: usize) -> Option<PyResult<Bound<'py, PyAny>>> {
+    pub(super) fn outcome<'py>(
+        &self,
+        py: Python<'py>,
+        index: usize,
+    ) -> Option<PyResult<Bound<'py, PyAny>>> {
         let Kind::Collect(places) = &self.kind else { return None };
         let outcome = take(py, &places[index]).transpose()?;
         Some(outcome.and_then(|value| match value.cast_exact::<Raised>() {

@@ -30,7 +30,12 @@ impl Bulk {
         }
     }
 
-    fn run(self: &Arc<Self>, py: Python<'_>, team: &Arc<Team>, mut call: impl FnMut(usize) -> PyResult<()>) {
+    fn run(
+        self: &Arc<Self>,
+        py: Python<'_>,
+        team: &Arc<Team>,
+        mut call: impl FnMut(usize) -> PyResult<()>,
+    ) {
         let mut pace = Pace::new(self.grain);
         while let Some(share) = self.split.claim(pace.size(&self.split, team.wanted)) {
             let done = self.run_share(py, team, &mut pace, share, &mut call);

@@ -1,4 +1,5 @@
-//! `ThreadPool`, below its Python class, which adds `concurrent.futures.Executor` and the arguments' defaults.
+//! `ThreadPool`, below its Python class, which adds `concurrent.futures.Executor` and the
+//! arguments' defaults.
 
 use super::bulk::{Bulk, Kind};
 use super::fold::Fold;
@@ -16,7 +17,8 @@ use pyo3::{PyTraverseError, PyVisit};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use ungil_sync::slot::Slot;
 
-/// The handle of a pool. When it goes away the pool takes nothing more and ends when its work is done.
+/// The handle of a pool. When it goes away the pool takes nothing more and ends when its work is
+/// done.
 #[pyclass(frozen, subclass, weakref, module = "ungil", name = "_ThreadPoolCore")]
 pub(super) struct Executor {
     /// Set by `__init__`, so that subclasses may have arguments of their own.
@@ -25,19 +27,23 @@ pub(super) struct Executor {
 
 impl Executor {
     fn team(&self) -> PyResult<&Arc<Team>> {
-        self.team.get().ok_or_else(|| PyRuntimeError::new_err("ThreadPool.__init__() was not called"))
+        self.team
+            .get()
+            .ok_or_else(|| PyRuntimeError::new_err("ThreadPool.__init__() was not called"))
     }
 }
 
-/// As many workers as this process may use processors: what Python thinks, and no more than the quota of its control group.
+/// As many workers as this process may use processors: what Python thinks, and no more than the
+/// quota of its control group.
 fn processors(py: Python<'_>) -> PyResult<usize> {
     let known: Option<usize> = imported::os(py).call_method0("process_cpu_count")?.extract()?;
     let allowed = std::thread::available_parallelism().map_or(usize::MAX, usize::from);
     Ok(known.unwrap_or(1).min(allowed).max(1))
 }
 
-/// A function that captures nothing is counted by deference, so that calling it from many threads writes nothing they share. One that
-/// captures would keep what it captured until the collector comes; that is the user's to decide (`share`).
+/// A function that captures nothing is counted by deference, so that calling it from many threads
+/// writes nothing they share. One that captures would keep what it captured until the collector
+/// comes; that is the user's to decide (`share`).
 fn defer(function: &Bound<'_, PyAny>) {
     if function.getattr("__closure__").is_ok_and(|closure| closure.is_none()) {
         count::defer(function);
@@ -78,7 +84,9 @@ impl Executor {
             return Err(PyTypeError::new_err("initializer must be a callable"));
         }
         let arguments = match initargs {
-            Some(arguments) => py.get_type::<PyTuple>().call1((arguments,))?.cast_into::<PyTuple>()?,
+            Some(arguments) => {
+                py.get_type::<PyTuple>().call1((arguments,))?.cast_into::<PyTuple>()?
+            }
             None => PyTuple::empty(py),
         };
         let initializer = initializer.map(|initializer| (initializer.unbind(), arguments.unbind()));
@@ -88,7 +96,8 @@ impl Executor {
             .team
             .set(team)
             .map_err(|_| PyRuntimeError::new_err("ThreadPool.__init__() was called twice"))?;
-        // Not deferred, as other classes are: the threads must end when the last reference goes, not when the collector comes.
+        // Not deferred, as other classes are: the threads must end when the last reference goes,
+        // not when the collector comes.
         count::give(slf.as_any());
         Ok(())
     }
@@ -168,7 +177,8 @@ impl Executor {
         let bulk = Bulk::new(r#fn, items, Kind::Fold(fold), grain);
         bulk.finish(py, team)?;
         let Kind::Fold(fold) = &bulk.kind else { unreachable!("made so above") };
-        let mut parts = std::mem::take(&mut *fold.parts.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut parts =
+            std::mem::take(&mut *fold.parts.lock().unwrap_or_else(PoisonError::into_inner));
         parts.sort_by_key(|part| part.0);
         let combine = combine.unwrap_or(r#fn);
         let mut parts = parts.into_iter().map(|part| part.1.into_bound(py));
@@ -176,8 +186,8 @@ impl Executor {
         parts.try_fold(first, |so_far, part| combine.call1((so_far, part)))
     }
 
-    /// Takes nothing more. With `wait`, returns when all that was submitted has been run and every worker has gone; with `cancel_futures`, what has not
-    /// begun is cancelled.
+    /// Takes nothing more. With `wait`, returns when all that was submitted has been run and every
+    /// worker has gone; with `cancel_futures`, what has not begun is cancelled.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (wait = true, *, cancel_futures = false))]
@@ -197,10 +207,16 @@ impl Executor {
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
         let name = slf.get_type().name()?.to_string();
-        let Some(team) = slf.get().team.get() else { return Ok(format!("<{name}: not initialized>")) };
+        let Some(team) = slf.get().team.get() else {
+            return Ok(format!("<{name}: not initialized>"));
+        };
         let (workers, asleep) = team.count();
         let shut = if team.is_closed() { ", shut down" } else { "" };
-        Ok(format!("<{name} {:?}: {workers} of {} workers, {asleep} idle{shut}>", team.prefix(), team.wanted))
+        Ok(format!(
+            "<{name} {:?}: {workers} of {} workers, {asleep} idle{shut}>",
+            team.prefix(),
+            team.wanted
+        ))
     }
 
     fn __traverse__(&self, _visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

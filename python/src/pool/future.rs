@@ -1,6 +1,7 @@
-//! One call and its outcome: what `ThreadPool.submit` returns. The Python class `Future` puts it before `concurrent.futures.Future`
-//! among its bases, so that it is one, for `wait`, `as_completed`, asyncio and everybody else, while its state is a word and not
-//! attributes under a lock.
+//! One call and its outcome: what `ThreadPool.submit` returns. The Python class `Future` puts it
+//! before `concurrent.futures.Future` among its bases, so that it is one, for `wait`,
+//! `as_completed`, asyncio and everybody else, while its state is a word and not attributes under a
+//! lock.
 
 use super::watch::Watch;
 use super::{names, process};
@@ -69,7 +70,9 @@ impl Future {
     }
 
     pub(super) fn forget_call(&self) {
-        [&self.function, &self.arguments, &self.keywords].into_iter().for_each(|slot| drop(slot.take()));
+        [&self.function, &self.arguments, &self.keywords]
+            .into_iter()
+            .for_each(|slot| drop(slot.take()));
     }
 
     /// The callable and its arguments, taken out.
@@ -85,7 +88,11 @@ impl Future {
     }
 
     /// Fills the outcome and, if nobody watches, ends the call.
-    pub(super) fn progress_to_end(&self, outcome: &Bound<'_, PyAny>, phase: Phase) -> Result<(), Refused> {
+    pub(super) fn progress_to_end(
+        &self,
+        outcome: &Bound<'_, PyAny>,
+        phase: Phase,
+    ) -> Result<(), Refused> {
         if self.outcome.compare_exchange(None, encode(outcome)).is_err() {
             return Err(Refused::At(self.progress.phase()));
         }
@@ -95,8 +102,11 @@ impl Future {
     /// Ends a call whose outcome is filled, before the eyes of those who watch.
     pub(super) fn end_watched(&self, slf: &Bound<'_, Self>, phase: Phase) -> PyResult<()> {
         let py = slf.py();
-        let tell =
-            if phase == Phase::Returned { imported::add_result(py) } else { imported::add_exception(py) };
+        let tell = if phase == Phase::Returned {
+            imported::add_result(py)
+        } else {
+            imported::add_exception(py)
+        };
         let ended = self.under_condition(py, || {
             let ended = self.progress.advance(&[Phase::Pending, Phase::Running], phase, true);
             if ended.is_ok() {
@@ -146,7 +156,13 @@ impl Future {
                     Ok(())
                 });
                 if let Err(error) = told {
-                    names::log(py, "critical", "a waiter could not be told", Some(slf.as_any()), error);
+                    names::log(
+                        py,
+                        "critical",
+                        "a waiter could not be told",
+                        Some(slf.as_any()),
+                        error,
+                    );
                 }
             }
             Ok(()) | Err(Refused::At(_)) => {}
@@ -183,7 +199,13 @@ fn repr(slf: &Bound<'_, Future>) -> String {
 
 pub(super) fn call_one_back(slf: &Bound<'_, Future>, callback: &Bound<'_, PyAny>) {
     if let Err(error) = callback.call1((slf,)) {
-        names::log(slf.py(), "error", "exception calling callback for %r", Some(slf.as_any()), error);
+        names::log(
+            slf.py(),
+            "error",
+            "exception calling callback for %r",
+            Some(slf.as_any()),
+            error,
+        );
     }
 }
 

@@ -1,4 +1,5 @@
-//! What a future's users call: the methods of `concurrent.futures.Future`, and the attributes that the standard library's own functions read.
+//! What a future's users call: the methods of `concurrent.futures.Future`, and the attributes that
+//! the standard library's own functions read.
 
 use super::future::{Future, call_one_back, name};
 use super::{names, process, sleep, worker};
@@ -35,9 +36,8 @@ impl Future {
             worker.help(slf, deadline.is_some());
         }
         let waited = match worker.filter(|_| !self.is_done()) {
-            Some(worker) => {
-                worker.while_waiting(py, || sleep::until(py, &self.ended, deadline, || self.is_done()))?
-            }
+            Some(worker) => worker
+                .while_waiting(py, || sleep::until(py, &self.ended, deadline, || self.is_done()))?,
             None => sleep::until(py, &self.ended, deadline, || self.is_done())?,
         };
         if waited { Ok(self.progress.phase()) } else { Err(PyTimeoutError::new_err(())) }
@@ -54,8 +54,9 @@ impl Future {
     /// In place of the standard library's, whose attributes are not needed.
     fn __init__(_slf: &Bound<'_, Self>) {}
 
-    /// Waits for the call and returns what it returned or raises what it raised. Raises `TimeoutError` after `timeout` seconds and `CancelledError`
-    /// if it was cancelled. Called by a worker of the same pool, it makes the call at once if nobody has begun to.
+    /// Waits for the call and returns what it returned or raises what it raised. Raises
+    /// `TimeoutError` after `timeout` seconds and `CancelledError` if it was cancelled. Called by a
+    /// worker of the same pool, it makes the call at once if nobody has begun to.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (timeout = None))]
@@ -74,7 +75,10 @@ impl Future {
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (timeout = None))]
-    fn exception<'py>(slf: &Bound<'py, Self>, timeout: Option<f64>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    fn exception<'py>(
+        slf: &Bound<'py, Self>,
+        timeout: Option<f64>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let (py, this) = (slf.py(), slf.get());
         match this.wait(slf, timeout)? {
             Phase::Returned => Ok(None),
@@ -111,7 +115,9 @@ impl Future {
         let (py, this) = (slf.py(), slf.get());
         match this.progress.advance(&[Phase::Pending], Phase::Cancelled, false) {
             Ok(()) => {}
-            Err(Refused::At(phase)) => return Ok(matches!(phase, Phase::Cancelled | Phase::Notified)),
+            Err(Refused::At(phase)) => {
+                return Ok(matches!(phase, Phase::Cancelled | Phase::Notified));
+            }
             Err(Refused::Watched) => {
                 let refused = this.under_condition(py, || {
                     let changed = this.progress.advance(&[Phase::Pending], Phase::Cancelled, true);
@@ -129,7 +135,8 @@ impl Future {
         Ok(true)
     }
 
-    /// Has `fn(future)` called when the call ends or is cancelled: by the thread that ends it, or here and now if that has happened.
+    /// Has `fn(future)` called when the call ends or is cancelled: by the thread that ends it, or
+    /// here and now if that has happened.
     ///
     /// Thread safety: atomic.
     #[pyo3(name = "add_done_callback")]
@@ -194,8 +201,8 @@ impl Future {
         Ok(condition)
     }
 
-    /// Whom they have told of themselves. A worker of the same pool that asks is about to sleep until the future ends: others must be there
-    /// to end it.
+    /// Whom they have told of themselves. A worker of the same pool that asks is about to sleep
+    /// until the future ends: others must be there to end it.
     #[getter]
     fn _waiters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         if let Some(worker) = worker::here(self.team.load(Ordering::Relaxed)) {

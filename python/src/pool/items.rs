@@ -1,5 +1,5 @@
-//! The arguments of a row of calls. A range is not written out; everything else is taken from its iterables beforehand, handed over, and taken
-//! out item by item.
+//! The arguments of a row of calls. A range is not written out; everything else is taken from its
+//! iterables beforehand, handed over, and taken out item by item.
 
 use crate::imported;
 use crate::object::word::{load, take};
@@ -10,8 +10,7 @@ use pyo3::types::PyTuple;
 use ungil_sync::slot::Slot;
 
 /// Why a `range` is refused whose length does not fit `len()`.
-const TOO_LONG: &str =
-    "the range has 2**63 items or more: no call ends that goes through so many; give a shorter range";
+const TOO_LONG: &str = "the range has 2**63 items or more: no call ends that goes through so many; give a shorter range";
 
 /// The arguments, in order.
 pub(super) enum Items {
@@ -63,16 +62,16 @@ impl Items {
     pub(super) fn take<'py>(&self, py: Python<'py>, index: usize) -> PyResult<Bound<'py, PyAny>> {
         match self {
             // Within the range, so within 64 bits.
-            Self::Range { start, step, .. } => {
-                Ok(start.wrapping_add(step.wrapping_mul(index as i64)).into_pyobject(py)?.into_any())
-            }
+            Self::Range { start, step, .. } => Ok(start
+                .wrapping_add(step.wrapping_mul(index as i64))
+                .into_pyobject(py)?
+                .into_any()),
             Self::WideRange { range, .. } => match load(py, range)? {
                 Some(range) => range.get_item(index),
                 None => Err(PyRuntimeError::new_err("the range was dropped")),
             },
-            Self::Single(slots) | Self::Tuples(slots) => {
-                take(py, &slots[index])?.ok_or_else(|| PyRuntimeError::new_err("an item was taken twice"))
-            }
+            Self::Single(slots) | Self::Tuples(slots) => take(py, &slots[index])?
+                .ok_or_else(|| PyRuntimeError::new_err("an item was taken twice")),
         }
     }
 

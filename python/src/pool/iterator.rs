@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-/// The outcomes of a row of calls, in order, each as soon as it is there. What has not begun is dropped when a call's exception is raised, the
-/// time is up, or the iterator goes away after its first use.
+/// The outcomes of a row of calls, in order, each as soon as it is there. What has not begun is
+/// dropped when a call's exception is raised, the time is up, or the iterator goes away after its
+/// first use.
 #[pyclass(frozen, module = "ungil", name = "_MapIterator")]
 pub(super) struct MapIterator {
     bulk: Arc<Bulk>,
@@ -50,9 +51,9 @@ impl MapIterator {
         let waited = match bulk.has(index) {
             true => Ok(true),
             // Every item accounted for and nothing in its place: it was dropped.
-            false => {
-                bulk.wait_until(py, &self.team, self.deadline, || bulk.has(index) || bulk.split.is_over())
-            }
+            false => bulk.wait_until(py, &self.team, self.deadline, || {
+                bulk.has(index) || bulk.split.is_over()
+            }),
         };
         let outcome = match waited {
             Ok(true) => match bulk.outcome(py, index) {

@@ -1,6 +1,7 @@
-//! How many items a worker claims at a time. It begins with one and measures: a share should take long enough that claiming it costs nothing, and
-//! be short enough that the work is shared to its end. So ten million items of 50 ns go by thousands, and items of a second one by
-//! one; and a share that turns out long is given back halfway.
+//! How many items a worker claims at a time. It begins with one and measures: a share should take
+//! long enough that claiming it costs nothing, and be short enough that the work is shared to its
+//! end. So ten million items of 50 ns go by thousands, and items of a second one by one; and a
+//! share that turns out long is given back halfway.
 
 use std::time::{Duration, Instant};
 use ungil_sync::pool::Split;
@@ -71,6 +72,8 @@ impl Pace {
         }
         let took = lap.begun.elapsed().as_nanos().max(1);
         let fitting = SHARE.as_nanos() * lap.done as u128 / took;
-        self.size = usize::try_from(fitting).unwrap_or(usize::MAX).clamp(1, lap.done.saturating_mul(GROWTH));
+        self.size = usize::try_from(fitting)
+            .unwrap_or(usize::MAX)
+            .clamp(1, lap.done.saturating_mul(GROWTH));
     }
 }

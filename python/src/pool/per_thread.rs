@@ -9,8 +9,9 @@ use pyo3::{PyTraverseError, PyVisit};
 use ungil_sync::pool;
 use ungil_sync::slot::Slot;
 
-/// A value for each thread, made by `factory()` when the thread first asks. Reading one's own costs no lock and no shared write. Values of
-/// threads that have ended are kept, so that nothing that was gathered is lost, until they are taken out.
+/// A value for each thread, made by `factory()` when the thread first asks. Reading one's own costs
+/// no lock and no shared write. Values of threads that have ended are kept, so that nothing that
+/// was gathered is lost, until they are taken out.
 ///
 /// ```python
 /// hits = PerThread(list)
@@ -111,22 +112,25 @@ impl PerThread {
         self.put(value)
     }
 
-    /// Every thread's value, also of threads that have ended, in no particular order. Threads that come meanwhile may be missing.
+    /// Every thread's value, also of threads that have ended, in no particular order. Threads that
+    /// come meanwhile may be missing.
     ///
     /// Thread safety: atomic for each value.
     fn values<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
         self.values.values().into_iter().map(|word| decode(py, word)).collect()
     }
 
-    /// Takes every value out and returns them: whoever else does so at the same time gets others. Threads begin anew with what `factory` gives.
+    /// Takes every value out and returns them: whoever else does so at the same time gets others.
+    /// Threads begin anew with what `factory` gives.
     ///
     /// Thread safety: atomic for each value.
     fn take<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
         self.values.take().into_iter().map(|word| decode(py, word)).collect()
     }
 
-    /// `fn(fn(a, b), c)` ... over all values, beginning with `initial` if that is given; without it, a `TypeError` if there are no values. The order is not
-    /// defined. A value that its thread changes in place meanwhile is seen as it is at that moment.
+    /// `fn(fn(a, b), c)` ... over all values, beginning with `initial` if that is given; without
+    /// it, a `TypeError` if there are no values. The order is not defined. A value that its thread
+    /// changes in place meanwhile is seen as it is at that moment.
     ///
     /// Thread safety: atomic for each value.
     #[pyo3(signature = (r#fn, /, *initial))]
@@ -136,14 +140,16 @@ impl PerThread {
         initial: &Bound<'py, PyTuple>,
     ) -> PyResult<Bound<'py, PyAny>> {
         if initial.len() > 1 {
-            return Err(PyTypeError::new_err("combine() takes a function and at most one initial value"));
+            return Err(PyTypeError::new_err(
+                "combine() takes a function and at most one initial value",
+            ));
         }
         let mut values = self.values(r#fn.py())?.into_iter();
         let first = match initial.get_item(0) {
             Ok(initial) => initial,
-            Err(_) => values
-                .next()
-                .ok_or_else(|| PyTypeError::new_err("combine() of no values with no initial value"))?,
+            Err(_) => values.next().ok_or_else(|| {
+                PyTypeError::new_err("combine() of no values with no initial value")
+            })?,
         };
         values.try_fold(first, |so_far, value| r#fn.call1((so_far, value)))
     }
@@ -168,7 +174,8 @@ impl PerThread {
         for slot in self.values.slots() {
             word::visit(slot, visit)?;
         }
-        self.values.with_put_aside(|aside| aside.iter().try_for_each(|word| word::visit_word(word, visit)))
+        self.values
+            .with_put_aside(|aside| aside.iter().try_for_each(|word| word::visit_word(word, visit)))
     }
 
     fn __clear__(&self) {

@@ -19,7 +19,8 @@ pub(super) fn note(team: &Arc<Team>) {
     teams.push(Arc::downgrade(team));
 }
 
-/// Ends every pool once its work is done. Called when the interpreter ends, before it waits for threads.
+/// Ends every pool once its work is done. Called when the interpreter ends, before it waits for
+/// threads.
 #[pyfunction(name = "_close_pools")]
 pub(super) fn close_pools(py: Python<'_>) -> PyResult<()> {
     process::end();

@@ -11,7 +11,8 @@ use ungil_sync::park::{Parker, WaitSet, Waiter};
 /// How long to look before sleeping. Going to sleep and being woken costs more than that.
 const LOOK: Duration = Duration::from_micros(5);
 
-/// Whether looking again is worth anything: another thread must be able to run meanwhile. Set by [`look_around`].
+/// Whether looking again is worth anything: another thread must be able to run meanwhile. Set by
+/// [`look_around`].
 static WORTH: AtomicBool = AtomicBool::new(false);
 
 /// Finds out whether it pays to look again. Called when the module is imported.
@@ -43,7 +44,8 @@ pub(super) fn look(mut ready: impl FnMut() -> bool) -> bool {
     false
 }
 
-/// The deadline that a future's `timeout` means: `None` is for ever, anything not above zero is now.
+/// The deadline that a future's `timeout` means: `None` is for ever, anything not above zero is
+/// now.
 pub(super) fn deadline(timeout: Option<f64>) -> PyResult<Option<Instant>> {
     match timeout {
         Some(t) if t.is_nan() => Err(PyValueError::new_err("timeout must not be NaN")),

@@ -1,4 +1,5 @@
-//! A pool without its handle: what its workers share, and what lives until the last of them has gone.
+//! A pool without its handle: what its workers share, and what lives until the last of them has
+//! gone.
 
 use super::bulk::Bulk;
 use super::names;
@@ -87,9 +88,12 @@ impl Team {
             ));
         }
         if process::is_ending() {
-            return Some(PyRuntimeError::new_err("cannot schedule new futures after interpreter shutdown"));
+            return Some(PyRuntimeError::new_err(
+                "cannot schedule new futures after interpreter shutdown",
+            ));
         }
-        self.is_closed().then(|| PyRuntimeError::new_err("cannot schedule new futures after shutdown"))
+        self.is_closed()
+            .then(|| PyRuntimeError::new_err("cannot schedule new futures after shutdown"))
     }
 
     #[inline]
@@ -98,7 +102,12 @@ impl Team {
     }
 
     /// Invites up to `workers` to a row of items.
-    pub(super) fn invite(self: &Arc<Self>, py: Python<'_>, bulk: &Arc<Bulk>, workers: usize) -> PyResult<()> {
+    pub(super) fn invite(
+        self: &Arc<Self>,
+        py: Python<'_>,
+        bulk: &Arc<Bulk>,
+        workers: usize,
+    ) -> PyResult<()> {
         if let Some(refusal) = self.refusal(py) {
             return Err(refusal);
         }
@@ -129,7 +138,8 @@ impl Team {
         self.call_or_hire_and_start(py);
     }
 
-    /// Calls an idle worker; if there is none, takes one on: then the caller must [`Self::start`] it.
+    /// Calls an idle worker; if there is none, takes one on: then the caller must [`Self::start`]
+    /// it.
     #[inline]
     pub(super) fn call_or_hire(&self) -> bool {
         !self.scheduler.idle.call() && self.staff.hire(self.wanted)
@@ -142,15 +152,19 @@ impl Team {
         }
     }
 
-    /// Starts the thread of one who has been hired. If it cannot be started, and others are there, it is only one worker less.
+    /// Starts the thread of one who has been hired. If it cannot be started, and others are there,
+    /// it is only one worker less.
     pub(super) fn start(self: &Arc<Self>, py: Python<'_>) -> PyResult<()> {
         let target = Bound::new(py, Worker::of(Arc::clone(self)))?;
         let name = format!("{}_{}", self.prefix, self.named.fetch_add(1, Ordering::Relaxed));
         let thread = || {
             let name = name.as_str().into_pyobject(py)?;
             let arguments = [("target", target.as_any()), ("name", name.as_any())];
-            let thread =
-                imported::threading(py).call_method("Thread", (), Some(&arguments.into_py_dict(py)?))?;
+            let thread = imported::threading(py).call_method(
+                "Thread",
+                (),
+                Some(&arguments.into_py_dict(py)?),
+            )?;
             lock(&self.threads).push(thread.clone().unbind());
             let started = thread.call_method0("start").map(drop);
             PyResult::Ok((thread, started))
@@ -160,14 +174,19 @@ impl Team {
             Ok((thread, Err(error))) => (Some(thread), error),
             Err(error) => (None, error),
         };
-        // A signal may have ended the wait for a thread that comes all the same: it leaves by itself then.
+        // A signal may have ended the wait for a thread that comes all the same: it leaves by
+        // itself then.
         if !target.get().dismiss() {
             return Err(error);
         }
         if let Some(thread) = thread {
             self.forget_thread(&thread);
         }
-        if self.leave() > 0 && error.is_instance_of::<PyRuntimeError>(py) { Ok(()) } else { Err(error) }
+        if self.leave() > 0 && error.is_instance_of::<PyRuntimeError>(py) {
+            Ok(())
+        } else {
+            Err(error)
+        }
     }
 
     fn forget_thread(&self, thread: &Bound<'_, PyAny>) {
@@ -181,7 +200,9 @@ impl Team {
     /// Runs what the user wants run in each new thread.
     pub(super) fn initialize(&self, py: Python<'_>) -> PyResult<()> {
         match self.initializer.get() {
-            Some((initializer, arguments)) => initializer.bind(py).call1(arguments.bind(py)).map(drop),
+            Some((initializer, arguments)) => {
+                initializer.bind(py).call1(arguments.bind(py)).map(drop)
+            }
             None => Ok(()),
         }
     }
@@ -193,7 +214,9 @@ impl Team {
         while let Some(task) = self.scheduler.take() {
             let error = names::broken(py, BROKEN);
             match task {
-                Task::Call(future) => _ = future.call_method1(py, "set_exception", (error.into_value(py),)),
+                Task::Call(future) => {
+                    _ = future.call_method1(py, "set_exception", (error.into_value(py),))
+                }
                 Task::Bulk(bulk) => bulk.fail(py, error),
             }
         }

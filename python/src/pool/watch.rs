@@ -1,5 +1,6 @@
-//! The part of a future that most futures never need: the condition, the list of waiters and the list of callbacks that
-//! `concurrent.futures.wait`, `as_completed` and `add_done_callback` use. They are made when they are first asked for.
+//! The part of a future that most futures never need: the condition, the list of waiters and the
+//! list of callbacks that `concurrent.futures.wait`, `as_completed` and `add_done_callback` use.
+//! They are made when they are first asked for.
 
 use crate::imported;
 use crate::object::{Object, encode, word};
@@ -44,7 +45,9 @@ impl Watch {
     }
 
     pub(super) fn clear(&self) {
-        [&self.condition, &self.waiters, &self.callbacks].into_iter().for_each(|slot| drop(slot.take()));
+        [&self.condition, &self.waiters, &self.callbacks]
+            .into_iter()
+            .for_each(|slot| drop(slot.take()));
     }
 }
 

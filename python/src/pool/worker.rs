@@ -1,9 +1,11 @@
-//! A worker: the loop that a pool's threads run, and what a thread that is one may do while it waits for another's work.
+//! A worker: the loop that a pool's threads run, and what a thread that is one may do while it
+//! waits for another's work.
 //!
-//! A task that waits for a future of its own pool must not take the last worker with it. If the awaited call has not begun, the waiting
-//! worker makes it itself, there and then: only that call, not any other, because the waiting task may hold locks that another task wants. If it
-//! runs elsewhere, the worker sleeps and another is hired in its place until it wakes. Calls within calls go only so deep;
-//! beyond that the worker sleeps too.
+//! A task that waits for a future of its own pool must not take the last worker with it. If the
+//! awaited call has not begun, the waiting worker makes it itself, there and then: only that call,
+//! not any other, because the waiting task may hold locks that another task wants. If it runs
+//! elsewhere, the worker sleeps and another is hired in its place until it wakes. Calls within
+//! calls go only so deep; beyond that the worker sleeps too.
 
 #![allow(unsafe_code)]
 
@@ -42,11 +44,16 @@ thread_local! {
 /// The calling thread, if it is a worker of that team.
 #[inline]
 pub(super) fn here(team: u64) -> Option<Rc<Here>> {
-    HERE.try_with(|here| here.borrow().as_ref().filter(|here| here.team.id == team).cloned()).ok().flatten()
+    HERE.try_with(|here| here.borrow().as_ref().filter(|here| here.team.id == team).cloned())
+        .ok()
+        .flatten()
 }
 
 /// Queues a call.
-pub(super) fn submit<'py>(team: &Arc<Team>, future: Bound<'py, Future>) -> PyResult<Bound<'py, Future>> {
+pub(super) fn submit<'py>(
+    team: &Arc<Team>,
+    future: Bound<'py, Future>,
+) -> PyResult<Bound<'py, Future>> {
     let py = future.py();
     if team.must_refuse()
         && let Some(refusal) = team.refusal(py)
@@ -108,7 +115,8 @@ pub(super) fn work(py: Python<'_>, team: &Arc<Team>) {
 }
 
 impl Here {
-    /// Takes task after task. Returns whether it left because there were too many; otherwise the pool has ended.
+    /// Takes task after task. Returns whether it left because there were too many; otherwise the
+    /// pool has ended.
     fn work(&self, py: Python<'_>) -> bool {
         let (team, idle) = (&*self.team, &self.team.scheduler.idle);
         let parker = Arc::new(Parker::new(std::ptr::from_ref(team) as usize));
@@ -172,13 +180,16 @@ impl Here {
 
     /// It has something to do. If there is more, and nobody else looks, another is called.
     pub(super) fn not_searching(&self) {
-        if self.searching.replace(false) && self.team.scheduler.idle.found() && self.team.scheduler.has_work()
+        if self.searching.replace(false)
+            && self.team.scheduler.idle.found()
+            && self.team.scheduler.has_work()
         {
             self.team.scheduler.idle.call();
         }
     }
 
-    /// The task is as good as done, and nothing else is queued: whoever gives the next need not look for another worker.
+    /// The task is as good as done, and nothing else is queued: whoever gives the next need not
+    /// look for another worker.
     pub(super) fn about_to_search(&self) -> bool {
         let is = self.depth.get() == 0 && !self.searching.get();
         if is {
@@ -206,7 +217,8 @@ impl Here {
             Ok(value) => (value, Phase::Returned),
             Err(error) => (error.into_value(py).into_any(), Phase::Raised),
         };
-        // Who waits for this may give the next task at once: there should be a worker in sight then. Not if there are callbacks to run.
+        // Who waits for this may give the next task at once: there should be a worker in sight
+        // then. Not if there are callbacks to run.
         let free = !this.progress.is_watched() && self.about_to_search();
         match this.progress_to_end(outcome.bind(py), phase) {
             Err(Refused::Watched) => {
@@ -214,7 +226,13 @@ impl Here {
                     self.not_searching();
                 }
                 if let Err(error) = this.end_watched(future, phase) {
-                    names::log(py, "critical", "a future could not be ended", Some(future.as_any()), error);
+                    names::log(
+                        py,
+                        "critical",
+                        "a future could not be ended",
+                        Some(future.as_any()),
+                        error,
+                    );
                 }
             }
             // Somebody else set an outcome: that one counts.
@@ -228,8 +246,8 @@ impl Here {
             Task::Call(future) => {
                 let future = future.bind(py);
                 self.call(future);
-                // Nobody else has it: what it held goes with it, and that may run code that takes its time.
-                // SAFETY: alive while `future` is borrowed.
+                // Nobody else has it: what it held goes with it, and that may run code that takes
+                // its time. SAFETY: alive while `future` is borrowed.
                 if unsafe { ffi::Py_REFCNT(future.as_ptr()) } == 1 {
                     self.not_searching();
                 }
@@ -241,8 +259,9 @@ impl Here {
         }
     }
 
-    /// Makes an awaited call, if nobody has begun to and it is not too deep. One that has only so long to wait does not, as the call may take
-    /// longer. When so many workers wait that nobody else would come, it must be done here all the same.
+    /// Makes an awaited call, if nobody has begun to and it is not too deep. One that has only so
+    /// long to wait does not, as the call may take longer. When so many workers wait that nobody
+    /// else would come, it must be done here all the same.
     pub(super) fn help(&self, future: &Bound<'_, Future>, in_a_hurry: bool) {
         if self.depth.get() < DEEPEST && !in_a_hurry || self.team.staff.is_exhausted() {
             self.depth.set(self.depth.get() + 1);
@@ -263,7 +282,8 @@ impl Here {
         result
     }
 
-    /// The task may fall asleep where that cannot be seen from here: another works in this one's place until the task ends.
+    /// The task may fall asleep where that cannot be seen from here: another works in this one's
+    /// place until the task ends.
     pub(super) fn may_sleep(&self, py: Python<'_>) {
         if !self.replaced.replace(true) {
             self.team.staff.begin_wait();

@@ -40,7 +40,8 @@ enum Found {
     Closed,
 }
 
-/// A queue whose items can be taken out once their delay has passed, the one that is due first, first.
+/// A queue whose items can be taken out once their delay has passed, the one that is due first,
+/// first.
 ///
 /// Thread safety: atomic, every method.
 #[pyclass(frozen, subclass, weakref, module = "ungil", generic)]
@@ -67,7 +68,8 @@ impl DelayQueue {
         if due.is_none() && state.closed { Found::Closed } else { Found::Later(due) }
     }
 
-    /// Who stops waiting leaves nobody who knows of the next item: somebody else must look when it is due.
+    /// Who stops waiting leaves nobody who knows of the next item: somebody else must look when it
+    /// is due.
     fn hand_on(&self) {
         if !self.waiting.is_empty() && !self.state().heap.is_empty() {
             tell_someone(&self.waiting);
@@ -127,14 +129,18 @@ impl DelayQueue {
         crate::sharing::own(slf.as_any());
     }
 
-    /// Puts `item` in, to be taken out after `delay` seconds. Raises `queue.ShutDown` if the queue was shut down.
+    /// Puts `item` in, to be taken out after `delay` seconds. Raises `queue.ShutDown` if the queue
+    /// was shut down.
     #[pyo3(signature = (item, delay = 0.0))]
     fn put(&self, item: &Bound<'_, PyAny>, delay: f64) -> PyResult<()> {
         let py = item.py();
-        let due = Duration::try_from_secs_f64(delay).ok().and_then(|delay| Instant::now().checked_add(delay));
+        let due = Duration::try_from_secs_f64(delay)
+            .ok()
+            .and_then(|delay| Instant::now().checked_add(delay));
         let Some(due) = due else {
-            let message =
-                format!("'delay' must be a number of seconds from 0 to some centuries, not {delay}");
+            let message = format!(
+                "'delay' must be a number of seconds from 0 to some centuries, not {delay}"
+            );
             return Err(PyValueError::new_err(message));
         };
         let item = encode(item);
@@ -154,8 +160,9 @@ impl DelayQueue {
         Ok(())
     }
 
-    /// Takes out the item that has been due for longest. If none is due, waits for one: for ever, or for `timeout` seconds, or, if `block` is
-    /// false, not at all; then raises `queue.Empty`. Raises `queue.ShutDown` if the queue was shut down and is empty.
+    /// Takes out the item that has been due for longest. If none is due, waits for one: for ever,
+    /// or for `timeout` seconds, or, if `block` is false, not at all; then raises `queue.Empty`.
+    /// Raises `queue.ShutDown` if the queue was shut down and is empty.
     #[pyo3(signature = (block = None, timeout = None), text_signature = "($self, block=True, timeout=None)")]
     fn get<'py>(
         &self,
@@ -171,7 +178,8 @@ impl DelayQueue {
         decode(py, self.take_patiently(py, Patience::None)?)
     }
 
-    /// `get` for coroutines: awaits an item instead of blocking. Cancelled, it has taken nothing out.
+    /// `get` for coroutines: awaits an item instead of blocking. Cancelled, it has taken nothing
+    /// out.
     fn get_async<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         helper(slf.py(), "get_due")?.call1((slf,))
     }
@@ -192,7 +200,8 @@ impl DelayQueue {
         self.state().closed
     }
 
-    /// Refuses all puts from now on, and all gets once the queue is empty. If `immediate`, it is emptied now.
+    /// Refuses all puts from now on, and all gets once the queue is empty. If `immediate`, it is
+    /// emptied now.
     #[pyo3(signature = (immediate = None), text_signature = "($self, immediate=False)")]
     fn shutdown(&self, immediate: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let immediate = immediate.map_or(Ok(false), |flag| flag.is_truthy())?;

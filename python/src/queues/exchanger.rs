@@ -28,10 +28,11 @@ impl Exchanger {
         crate::sharing::own(slf.as_any());
     }
 
-    /// Waits for another thread to do the same, gives it `item` and returns what it brought. Raises `TimeoutError` if none comes within
-    /// `timeout` seconds; then nothing was given away.
+    /// Waits for another thread to do the same, gives it `item` and returns what it brought. Raises
+    /// `TimeoutError` if none comes within `timeout` seconds; then nothing was given away.
     ///
-    /// Thread safety: atomic. If a signal handler raises when the other has just come, the exchange has taken place and what it brought is lost.
+    /// Thread safety: atomic. If a signal handler raises when the other has just come, the exchange
+    /// has taken place and what it brought is lost.
     #[pyo3(signature = (item, timeout = None))]
     fn exchange<'py>(
         &self,
@@ -49,7 +50,9 @@ impl Exchanger {
         woken?;
         match theirs {
             Some(theirs) => decode(py, theirs),
-            None => Err(PyTimeoutError::new_err("no other thread came to exchange within the timeout")),
+            None => {
+                Err(PyTimeoutError::new_err("no other thread came to exchange within the timeout"))
+            }
         }
     }
 

@@ -1,5 +1,6 @@
-//! Coroutines that wait at a queue. The waiting itself is Python (`ungil/_awaiting.py`); here a future is enlisted as a thread would be, and
-//! told through its event loop, from whatever thread the item comes.
+//! Coroutines that wait at a queue. The waiting itself is Python (`ungil/_awaiting.py`); here a
+//! future is enlisted as a thread would be, and told through its event loop, from whatever thread
+//! the item comes.
 
 use super::gates::deaf;
 use crate::imported;
@@ -10,7 +11,8 @@ use pyo3::{PyTraverseError, PyVisit};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ungil_sync::park::{Ticket, WaitSet, Waiter};
 
-/// The futures enlisted at a queue. It keeps them alive (an event loop does not) and shows them to the collector; the sets only know them weakly.
+/// The futures enlisted at a queue. It keeps them alive (an event loop does not) and shows them to
+/// the collector; the sets only know them weakly.
 #[derive(Default)]
 pub(super) struct Futures(Mutex<Vec<(Side, Ticket, Py<PyAny>)>>);
 
@@ -28,7 +30,12 @@ impl Futures {
     }
 
     /// Enlists `future` in `set`.
-    pub(super) fn enlist(&self, set: &WaitSet, side: Side, future: &Bound<'_, PyAny>) -> PyResult<Enlisted> {
+    pub(super) fn enlist(
+        &self,
+        set: &WaitSet,
+        side: Side,
+        future: &Bound<'_, PyAny>,
+    ) -> PyResult<Enlisted> {
         let weak = PyWeakrefReference::new(future)?.unbind();
         let kept = future.clone().unbind();
         let call = Arc::new(move || Python::attach(|py| tell(py, &weak)));
@@ -40,7 +47,9 @@ impl Futures {
     /// Forgets a future.
     pub(super) fn forget(&self, place: &Enlisted) {
         let mut list = self.list();
-        let found = list.iter().position(|(side, ticket, _)| (*side, *ticket) == (place.side, place.ticket));
+        let found = list
+            .iter()
+            .position(|(side, ticket, _)| (*side, *ticket) == (place.side, place.ticket));
         let dropped = found.map(|index| list.swap_remove(index));
         drop(list);
         drop(dropped);

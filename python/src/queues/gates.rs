@@ -5,7 +5,8 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 use ungil_sync::park::WaitSet;
 
-/// Sets of waiters on lines of their own: they are looked at with every operation and change only when somebody comes or goes.
+/// Sets of waiters on lines of their own: they are looked at with every operation and change only
+/// when somebody comes or goes.
 #[derive(Default)]
 pub(super) struct Gates {
     /// For an item.
@@ -19,7 +20,8 @@ pub(super) struct Gates {
 }
 
 thread_local! {
-    /// Whether the waiter this thread has just told cannot hear any more (its event loop is closed).
+    /// Whether the waiter this thread has just told cannot hear any more (its event loop is
+    /// closed).
     static DEAF: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -62,7 +64,12 @@ impl Gates {
             if done >= puts() {
                 return false;
             }
-            match self.done.compare_exchange_weak(done, done + 1, Ordering::SeqCst, Ordering::SeqCst) {
+            match self.done.compare_exchange_weak(
+                done,
+                done + 1,
+                Ordering::SeqCst,
+                Ordering::SeqCst,
+            ) {
                 Ok(_) => break,
                 Err(now) => done = now,
             }

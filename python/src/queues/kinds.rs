@@ -22,10 +22,12 @@ struct Inner {
     maxsize: isize,
 }
 
-/// A first-in, first-out queue for any number of producers and consumers: `queue.Queue`'s methods, semantics and exceptions, without its lock.
+/// A first-in, first-out queue for any number of producers and consumers: `queue.Queue`'s methods,
+/// semantics and exceptions, without its lock.
 ///
-/// If `maxsize` is 0 or less, there is no bound; otherwise there are never more than `maxsize` items in it. What is put in is handed
-/// over: the thread that takes it out owns it as if it had made it.
+/// If `maxsize` is 0 or less, there is no bound; otherwise there are never more than `maxsize`
+/// items in it. What is put in is handed over: the thread that takes it out owns it as if it had
+/// made it.
 ///
 /// Thread safety: atomic, every method, linearizable.
 #[pyclass(frozen, subclass, weakref, module = "ungil", generic)]
@@ -40,7 +42,8 @@ impl Queue {
         Self { inner: Box::new(Inner { order: order(bound), gates, futures, maxsize }) }
     }
 
-    /// Without a bound there is nothing to wait for, and `queue.Queue` does not look at what it is asked either.
+    /// Without a bound there is nothing to wait for, and `queue.Queue` does not look at what it is
+    /// asked either.
     #[inline]
     fn patience_to_put(
         &self,
@@ -73,7 +76,8 @@ impl Queue {
     fn put_patiently(&self, py: Python<'_>, item: Word, patience: Patience) -> PyResult<()> {
         self.look_at_tasks();
         let Inner { order, gates, .. } = &*self.inner;
-        let ready = || each!(order, queue => queue.is_closed() || queue.len() < self.inner.maxsize as u64);
+        let ready =
+            || each!(order, queue => queue.is_closed() || queue.len() < self.inner.maxsize as u64);
         let mut item = Some(item);
         wait(py, &gates.room, patience, Error::Full, ready, || {
             // Gone after the last attempt only.
@@ -97,7 +101,9 @@ impl Queue {
             Err(TryPopError::Closed) => return Err(error(py, Error::ShutDown)),
             Err(TryPopError::Empty) => {
                 let ready = || each!(order, queue => queue.is_closed() || !queue.is_empty());
-                wait(py, &gates.items, patience, Error::Empty, ready, || Ok(order.take(py)?.into()))?
+                wait(py, &gates.items, patience, Error::Empty, ready, || {
+                    Ok(order.take(py)?.into())
+                })?
             }
         };
         tell(&gates.room);
@@ -152,8 +158,9 @@ impl Queue {
         self.inner.gates.unfinished(each!(&self.inner.order, queue => queue.puts()))
     }
 
-    /// Puts `item` in. If the queue is full, waits until there is room: for ever, or for `timeout` seconds, or, if `block` is false, not at
-    /// all; then raises `queue.Full`. Raises `queue.ShutDown` if the queue was shut down.
+    /// Puts `item` in. If the queue is full, waits until there is room: for ever, or for `timeout`
+    /// seconds, or, if `block` is false, not at all; then raises `queue.Full`. Raises
+    /// `queue.ShutDown` if the queue was shut down.
     #[pyo3(signature = (item, block = None, timeout = None), text_signature = "($self, item, block=True, timeout=None)")]
     fn put(
         &self,
@@ -170,8 +177,9 @@ impl Queue {
         self.put_word(item.py(), encode(item), Patience::None)
     }
 
-    /// Takes an item out and returns it. If there is none, waits for one: for ever, or for `timeout` seconds, or, if `block` is false, not at
-    /// all; then raises `queue.Empty`. Raises `queue.ShutDown` if the queue was shut down and is empty.
+    /// Takes an item out and returns it. If there is none, waits for one: for ever, or for
+    /// `timeout` seconds, or, if `block` is false, not at all; then raises `queue.Empty`. Raises
+    /// `queue.ShutDown` if the queue was shut down and is empty.
     #[pyo3(signature = (block = None, timeout = None), text_signature = "($self, block=True, timeout=None)")]
     fn get<'py>(
         &self,
@@ -187,8 +195,9 @@ impl Queue {
         decode(py, self.get_word(py, Patience::None)?)
     }
 
-    /// Puts the items of an iterable in, in order, others' possibly between them; waits for room as `put` does. Returns how many were put
-    /// in: fewer than all only if time ran out or the queue was shut down. Raises `queue.Full` or `queue.ShutDown` if that is none.
+    /// Puts the items of an iterable in, in order, others' possibly between them; waits for room as
+    /// `put` does. Returns how many were put in: fewer than all only if time ran out or the queue
+    /// was shut down. Raises `queue.Full` or `queue.ShutDown` if that is none.
     #[pyo3(signature = (items, block = None, timeout = None), text_signature = "($self, items, block=True, timeout=None)")]
     fn put_many(
         &self,
@@ -220,7 +229,8 @@ impl Queue {
         }
     }
 
-    /// Takes up to `max` items out, as many as there are, and returns them in a list. If there is none, waits for one as `get` does.
+    /// Takes up to `max` items out, as many as there are, and returns them in a list. If there is
+    /// none, waits for one as `get` does.
     #[pyo3(signature = (max, block = None, timeout = None), text_signature = "($self, max, block=True, timeout=None)")]
     fn get_many<'py>(
         &self,
@@ -268,7 +278,8 @@ impl Queue {
         self.inner.maxsize > 0 && self.qsize() >= self.inner.maxsize as u64
     }
 
-    /// Says that the work on an item that was taken out is done. Raises `ValueError` if called more often than items were put in.
+    /// Says that the work on an item that was taken out is done. Raises `ValueError` if called more
+    /// often than items were put in.
     fn task_done(&self) -> PyResult<()> {
         match self.inner.gates.task_done(|| each!(&self.inner.order, queue => queue.puts())) {
             true => Ok(()),
@@ -292,8 +303,9 @@ impl Queue {
         )
     }
 
-    /// Refuses all puts from now on, and all gets once the queue is empty: both raise `queue.ShutDown`, and so does who waits. If
-    /// `immediate`, the queue is emptied now, and the tasks in it count as done.
+    /// Refuses all puts from now on, and all gets once the queue is empty: both raise
+    /// `queue.ShutDown`, and so does who waits. If `immediate`, the queue is emptied now, and the
+    /// tasks in it count as done.
     #[pyo3(signature = (immediate = None), text_signature = "($self, immediate=False)")]
     fn shutdown(&self, py: Python<'_>, immediate: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let immediate = immediate.map_or(Ok(false), |flag| flag.is_truthy())?;
@@ -313,11 +325,15 @@ impl Queue {
     }
 
     /// `put` for coroutines: awaits room instead of blocking. Cancelled, it has put nothing in.
-    fn put_async<'py>(slf: &Bound<'py, Self>, item: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    fn put_async<'py>(
+        slf: &Bound<'py, Self>,
+        item: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         helper(slf.py(), "put")?.call1((slf, item))
     }
 
-    /// `get` for coroutines: awaits an item instead of blocking. Cancelled, it has taken nothing out.
+    /// `get` for coroutines: awaits an item instead of blocking. Cancelled, it has taken nothing
+    /// out.
     fn get_async<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         helper(slf.py(), "get")?.call1((slf,))
     }
@@ -364,7 +380,9 @@ impl Queue {
 
 /// Whether an error says that there was no room or no queue any more.
 fn is_refusal(py: Python<'_>, raised: &PyErr) -> bool {
-    [Error::Full, Error::ShutDown].iter().any(|&which| raised.get_type(py).is(error(py, which).get_type(py)))
+    [Error::Full, Error::ShutDown]
+        .iter()
+        .any(|&which| raised.get_type(py).is(error(py, which).get_type(py)))
 }
 
 /// `Queue`, last in, first out.
@@ -381,10 +399,12 @@ impl LifoQueue {
     }
 }
 
-/// `Queue`, the least item first. Items are compared by `<`, as `queue.PriorityQueue` does; mostly they are tuples `(priority, item)`.
+/// `Queue`, the least item first. Items are compared by `<`, as `queue.PriorityQueue` does; mostly
+/// they are tuples `(priority, item)`.
 ///
-/// Numbers, and tuples whose first items are different numbers, are compared without calling Python. Where a comparison is Python code, one thread
-/// at a time reorders the queue and the others sleep. If it raises, the queue is as it was. It must not use the same queue.
+/// Numbers, and tuples whose first items are different numbers, are compared without calling
+/// Python. Where a comparison is Python code, one thread at a time reorders the queue and the
+/// others sleep. If it raises, the queue is as it was. It must not use the same queue.
 #[pyclass(frozen, subclass, extends = Queue, module = "ungil")]
 pub(crate) struct PriorityQueue;
 

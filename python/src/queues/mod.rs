@@ -1,5 +1,5 @@
-//! Queues. What hands the items over is in `ungil_sync::queue`; here is what waits for them: threads with their deadlines and signals,
-//! and event loops.
+//! Queues. What hands the items over is in `ungil_sync::queue`; here is what waits for them:
+//! threads with their deadlines and signals, and event loops.
 
 mod delay;
 mod exchanger;

@@ -32,7 +32,11 @@ macro_rules! each {
 
 impl Order {
     #[inline]
-    pub(super) fn put(&self, py: Python<'_>, item: Word) -> PyResult<Result<(), TryPushError<Word>>> {
+    pub(super) fn put(
+        &self,
+        py: Python<'_>,
+        item: Word,
+    ) -> PyResult<Result<(), TryPushError<Word>>> {
         match self {
             Self::Fifo(queue) => Ok(queue.put(item)),
             Self::Lifo(stack) => Ok(stack.put(item)),

@@ -1,8 +1,11 @@
-//! Items ordered by `<`, which may be anybody's code: it may raise, block, call back or run for long. So it never runs under the lock that
-//! guards the heap. An operation first tries to do with comparisons that need no Python (numbers, and tuples that begin with different
-//! ones); only when that is not enough it takes the heap away, works on it alone, and puts it back. Who comes meanwhile sleeps, detached.
+//! Items ordered by `<`, which may be anybody's code: it may raise, block, call back or run for
+//! long. So it never runs under the lock that guards the heap. An operation first tries to do with
+//! comparisons that need no Python (numbers, and tuples that begin with different ones); only when
+//! that is not enough it takes the heap away, works on it alone, and puts it back. Who comes
+//! meanwhile sleeps, detached.
 //!
-//! A skip list would let comparisons overlap, but the least item is one place that all takers meet at anyway.
+//! A skip list would let comparisons overlap, but the least item is one place that all takers meet
+//! at anyway.
 
 use super::Error;
 use super::waiting::{Attempt, Patience, wait};
@@ -144,7 +147,8 @@ impl Ranked {
                 return Err(PyRuntimeError::new_err(message));
             }
             if away_with.0 == thread_number() {
-                let message = "a comparison of a queue's items used the same queue: compare without it";
+                let message =
+                    "a comparison of a queue's items used the same queue: compare without it";
                 return Err(PyRuntimeError::new_err(message));
             }
             Ok(Attempt::NotYet)
@@ -164,7 +168,11 @@ impl Ranked {
         state.heap.take().map(|heap| Away { ranked: self, heap, put: false })
     }
 
-    pub(super) fn put(&self, py: Python<'_>, item: Word) -> PyResult<Result<(), TryPushError<Word>>> {
+    pub(super) fn put(
+        &self,
+        py: Python<'_>,
+        item: Word,
+    ) -> PyResult<Result<(), TryPushError<Word>>> {
         let mut entry = Some(Entry::new(py, item)?);
         let away = self.when_here(py, |state| {
             let Some(mine) = entry.take() else { return Ok(None) };
@@ -187,18 +195,20 @@ impl Ranked {
         match away {
             Err(refused) => Ok(Err(refused)),
             Ok(None) => Ok(Ok(())),
-            Ok(Some((mut away, mine))) => match away.heap.push(mine, |a, b| a.less_by_python(b, py)) {
-                Ok(()) => {
-                    away.put = true;
-                    Ok(Ok(()))
+            Ok(Some((mut away, mine))) => {
+                match away.heap.push(mine, |a, b| a.less_by_python(b, py)) {
+                    Ok(()) => {
+                        away.put = true;
+                        Ok(Ok(()))
+                    }
+                    Err((refused, raised)) => {
+                        // The heap is back before the item goes, whose finalizer may use the queue.
+                        drop(away);
+                        drop(refused);
+                        Err(raised)
+                    }
                 }
-                Err((refused, raised)) => {
-                    // The heap is back before the item goes, whose finalizer may use the queue.
-                    drop(away);
-                    drop(refused);
-                    Err(raised)
-                }
-            },
+            }
         }
     }
 
@@ -261,7 +271,8 @@ impl Ranked {
         self.state().puts
     }
 
-    /// For the collector, while all threads stand still. What is away is not seen, and so not collected.
+    /// For the collector, while all threads stand still. What is away is not seen, and so not
+    /// collected.
     pub(super) fn for_each(&self, each: impl FnMut(&Word)) {
         if let Ok(state) = self.state.try_lock()
             && let Some(heap) = &state.heap

@@ -85,7 +85,8 @@ impl<R> From<Result<R, TryPopError>> for Attempt<R> {
     }
 }
 
-/// Does what `attempt` attempts as soon as it succeeds, waiting in `set` in between. `attempt` has been refused once before.
+/// Does what `attempt` attempts as soon as it succeeds, waiting in `set` in between. `attempt` has
+/// been refused once before.
 #[cold]
 pub(super) fn wait<R>(
     py: Python<'_>,

@@ -1,4 +1,5 @@
-//! Stacks: of threads, whole and in order, their source lines as the files have them; and of tasks, with who awaits whom.
+//! Stacks: of threads, whole and in order, their source lines as the files have them; and of tasks,
+//! with who awaits whom.
 
 use super::{Verdict, items, minor};
 use serde_json::Value;
@@ -14,26 +15,34 @@ impl Verdict {
             return;
         };
         let place = |f: &Value| [f["function"].clone(), f["file"].clone(), f["line"].clone()];
-        let found: Vec<Value> = items(dump).iter().map(|f| Value::from(place(f).to_vec())).collect();
+        let found: Vec<Value> =
+            items(dump).iter().map(|f| Value::from(place(f).to_vec())).collect();
         let first = expected.iter().zip(&found).position(|(e, f)| e != f);
-        let first = first.or((expected.len() != found.len()).then_some(expected.len().min(found.len())));
+        let first =
+            first.or((expected.len() != found.len()).then_some(expected.len().min(found.len())));
         if let Some(at) = first {
             let none = Value::Null;
-            let (is, is_to_be) = (found.get(at).unwrap_or(&none), expected.get(at).unwrap_or(&none));
+            let (is, is_to_be) =
+                (found.get(at).unwrap_or(&none), expected.get(at).unwrap_or(&none));
             let of = (found.len(), expected.len());
-            self.wrong(format!("{who}: frame {at} of {} is {is}, not {is_to_be} of {}", of.0, of.1));
+            self.wrong(format!(
+                "{who}: frame {at} of {} is {is}, not {is_to_be} of {}",
+                of.0, of.1
+            ));
         }
         let mut last: Option<(String, Vec<String>)> = None;
         for frame in items(dump) {
             let file = frame["file"].as_str().unwrap_or_default();
             if last.as_ref().is_none_or(|(name, _)| name != file) {
                 let text = std::fs::read(file).unwrap_or_default();
-                let lines = String::from_utf8_lossy(&text).lines().map(|l| l.trim().to_string()).collect();
+                let lines =
+                    String::from_utf8_lossy(&text).lines().map(|l| l.trim().to_string()).collect();
                 last = Some((file.to_string(), lines));
             }
             let lines = last.as_ref().map_or(&[][..], |(_, lines)| lines);
-            let line =
-                frame["line"].as_u64().and_then(|n| lines.get(usize::try_from(n).ok()?.checked_sub(1)?));
+            let line = frame["line"]
+                .as_u64()
+                .and_then(|n| lines.get(usize::try_from(n).ok()?.checked_sub(1)?));
             if frame["source"].as_str() != line.map(String::as_str) {
                 self.wrong(format!(
                     "{who}: the source of {file}:{} is {}, not {line:?}",
@@ -48,13 +57,16 @@ impl Verdict {
             // 3.13 has no table of asyncio: its tasks need not be found.
             return;
         };
-        let ids = |rows: &[Value]| rows.iter().map(|t| t["id"].to_string()).collect::<BTreeSet<_>>();
+        let ids =
+            |rows: &[Value]| rows.iter().map(|t| t["id"].to_string()).collect::<BTreeSet<_>>();
         let (found, wanted) = (ids(items(&dump["tasks"])), ids(expected));
         if found != wanted || items(&dump["tasks"]).len() != expected.len() {
             self.wrong(format!("tasks are {found:?}, not {wanted:?}"));
         }
         for row in expected {
-            let Some(task) = items(&dump["tasks"]).iter().find(|t| t["id"] == row["id"]) else { continue };
+            let Some(task) = items(&dump["tasks"]).iter().find(|t| t["id"] == row["id"]) else {
+                continue;
+            };
             let who = format!("task {}", row["name"]);
             self.same(&format!("{who}: name"), &task["name"], &row["name"]);
             self.same(&format!("{who}: coroutine"), &task["coroutine"], &row["coroutine"]);

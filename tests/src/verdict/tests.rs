@@ -4,7 +4,8 @@ use super::Verdict;
 use serde_json::{Value, json};
 
 fn truth() -> Value {
-    let frames = |line: u32| json!([["stay", "/nowhere/look.py", 9], ["take", "/nowhere/a.py", line]]);
+    let frames =
+        |line: u32| json!([["stay", "/nowhere/look.py", 9], ["take", "/nowhere/a.py", line]]);
     let waits = |lock: &str, holder: u32| json!({"any": [[lock, "threading.Lock"]], "holders": [{"native_id": holder, "confidence": "with"}]});
     let holds = |lock: &str| json!([{"lock": lock, "kind": "threading.Lock", "depth": 1, "confidence": "with", "must": true}]);
     let one = json!({"name": "one", "native_id": 11, "ident": 1, "interpreter": 0, "state": ["lock"], "calls": ["futex", null],
@@ -21,8 +22,9 @@ fn truth() -> Value {
 
 fn dump() -> Value {
     let frame = |name: &str, file: &str, line: u32| json!({"function": name, "file": file, "line": line, "source": null});
-    let frames =
-        |line: u32| json!([frame("stay", "/nowhere/look.py", 9), frame("take", "/nowhere/a.py", line)]);
+    let frames = |line: u32| {
+        json!([frame("stay", "/nowhere/look.py", 9), frame("take", "/nowhere/a.py", line)])
+    };
     let waits = |lock: &str, id: u32, name: &str| {
         json!({"lock": lock, "kind": "threading.Lock", "name": null, "seconds": 0.5,
         "frame": 1, "holders": [{"native_id": id, "name": name, "confidence": "with"}]})
@@ -70,8 +72,14 @@ fn every_way_of_bending_it_is_noticed() {
         ("/interpreters/1/threads/0/ident", json!(4)),
         ("/interpreters/1/threads/0/state", json!("running")),
         ("/interpreters/1/threads/0/system_call", json!("write")),
-        ("/interpreters/1/threads/0/waits", dump()["interpreters"][0]["threads"][0]["waits"].clone()),
-        ("/interpreters/1/threads/0/holds", dump()["interpreters"][0]["threads"][0]["holds"].clone()),
+        (
+            "/interpreters/1/threads/0/waits",
+            dump()["interpreters"][0]["threads"][0]["waits"].clone(),
+        ),
+        (
+            "/interpreters/1/threads/0/holds",
+            dump()["interpreters"][0]["threads"][0]["holds"].clone(),
+        ),
         ("/interpreters/1/threads/0/frames", json!([])),
         ("/interpreters/1/threads/0/frames/1/line", json!(7)),
         ("/interpreters/1/threads/0/frames/0/function", json!("leave")),
@@ -104,12 +112,21 @@ fn every_way_of_bending_it_is_noticed() {
     for (place, value) in bent {
         let mut dump = dump();
         *dump.pointer_mut(place).unwrap_or_else(|| panic!("no {place}")) = value;
-        assert!(!Verdict::of(&truth(), &dump, 4, 1.0).differences.is_empty(), "{place} may be anything");
+        assert!(
+            !Verdict::of(&truth(), &dump, 4, 1.0).differences.is_empty(),
+            "{place} may be anything"
+        );
     }
-    assert!(!Verdict::of(&truth(), &dump(), 0, 1.0).differences.is_empty(), "any exit code will do");
+    assert!(
+        !Verdict::of(&truth(), &dump(), 0, 1.0).differences.is_empty(),
+        "any exit code will do"
+    );
     let mut innocent = truth();
     innocent["deadlocks"] = json!([]);
-    assert!(!Verdict::of(&innocent, &dump(), 4, 1.0).differences.is_empty(), "a false deadlock passes");
+    assert!(
+        !Verdict::of(&innocent, &dump(), 4, 1.0).differences.is_empty(),
+        "a false deadlock passes"
+    );
 }
 
 #[test]
@@ -122,9 +139,11 @@ fn what_nobody_can_know_may_be_left_out_but_not_invented() {
     let judge = |dump: &Value| Verdict::of(&open, dump, 0, 1.0).differences;
     assert_eq!(judge(&dump), Vec::<String>::new(), "naming the one who has it is welcome");
     let holders = "/interpreters/0/threads/0/waits/holders";
-    *dump.pointer_mut(holders).unwrap() = json!([{"native_id": null, "name": null, "confidence": "unknown"}]);
+    *dump.pointer_mut(holders).unwrap() =
+        json!([{"native_id": null, "name": null, "confidence": "unknown"}]);
     assert_eq!(judge(&dump), Vec::<String>::new());
-    *dump.pointer_mut(holders).unwrap() = json!([{"native_id": 13, "name": "idle", "confidence": "with"}]);
+    *dump.pointer_mut(holders).unwrap() =
+        json!([{"native_id": 13, "name": "idle", "confidence": "with"}]);
     assert!(!judge(&dump).is_empty());
 }
 
@@ -144,10 +163,10 @@ fn a_wait_for_a_mutex_says_since_when() {
 #[test]
 fn a_lock_of_the_standard_library_may_be_held_where_that_is_said() {
     let (mut open, mut dump) = (truth(), dump());
-    let held =
-        json!({"lock": "0xfeed", "kind": "threading.Lock", "depth": 1, "confidence": "with", "frame": 0});
+    let held = json!({"lock": "0xfeed", "kind": "threading.Lock", "depth": 1, "confidence": "with", "frame": 0});
     dump["interpreters"][0]["threads"][0]["holds"].as_array_mut().unwrap().push(held);
-    let file = dump["interpreters"][0]["threads"][0]["frames"][0]["file"].as_str().unwrap().to_owned();
+    let file =
+        dump["interpreters"][0]["threads"][0]["frames"][0]["file"].as_str().unwrap().to_owned();
     assert!(!Verdict::of(&open, &dump, 4, 1.0).differences.is_empty());
     open["threads"][0]["may_in"] = "/threading.py".into();
     assert!(!Verdict::of(&open, &dump, 4, 1.0).differences.is_empty(), "it is held in {file}");

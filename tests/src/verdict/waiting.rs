@@ -18,9 +18,12 @@ impl Verdict {
             return;
         }
         if let Some(others) = truth["gil"].as_array() {
-            let gil = waits["kind"] == "GIL" && self.named(who, waits).iter().all(|h| others.contains(h));
+            let gil =
+                waits["kind"] == "GIL" && self.named(who, waits).iter().all(|h| others.contains(h));
             if !waits.is_null() && !gil {
-                self.wrong(format!("{who}: waits {waits}, not for the GIL of {others:?} or for nothing"));
+                self.wrong(format!(
+                    "{who}: waits {waits}, not for the GIL of {others:?} or for nothing"
+                ));
             }
             return;
         }
@@ -33,7 +36,8 @@ impl Verdict {
         let named = self.named(who, waits);
         for holder in expected {
             let least = rank(&holder["confidence"]);
-            let found = items(&waits["holders"]).iter().find(|h| h["native_id"] == holder["native_id"]);
+            let found =
+                items(&waits["holders"]).iter().find(|h| h["native_id"] == holder["native_id"]);
             match found {
                 None if least == Some(0) => {}
                 None => self.wrong(format!("{who}: {holder} is not among the holders of {waits}")),
@@ -69,10 +73,16 @@ impl Verdict {
         for holder in items(&waits["holders"]) {
             let sure = rank(&holder["confidence"]);
             if sure.is_none() || (sure == Some(0)) != holder["native_id"].is_null() {
-                self.wrong(format!("{who}: the holder {holder} and its confidence do not go together"));
+                self.wrong(format!(
+                    "{who}: the holder {holder} and its confidence do not go together"
+                ));
             }
         }
-        items(&waits["holders"]).iter().map(|h| &h["native_id"]).filter(|id| !id.is_null()).collect()
+        items(&waits["holders"])
+            .iter()
+            .map(|h| &h["native_id"])
+            .filter(|id| !id.is_null())
+            .collect()
     }
 
     pub(super) fn holds(&mut self, who: &str, row: &Value, thread: &Value) {
@@ -105,7 +115,8 @@ impl Verdict {
     }
 }
 
-/// The frame that holds it is of this file of the standard library, whose own locks the program cannot tell.
+/// The frame that holds it is of this file of the standard library, whose own locks the program
+/// cannot tell.
 fn is_in(file: &Value, thread: &Value, hold: &Value) -> bool {
     let frame = hold["frame"].as_u64().and_then(|frame| usize::try_from(frame).ok());
     let held_in = frame.and_then(|frame| thread["frames"][frame]["file"].as_str());

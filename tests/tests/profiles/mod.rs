@@ -1,4 +1,5 @@
-//! What tests of `ungil profile` have in common: a program to look at, the verb, and what is read from its answers.
+//! What tests of `ungil profile` have in common: a program to look at, the verb, and what is read
+//! from its answers.
 #![allow(clippy::unwrap_used, dead_code)] // helpers of tests may; each test uses some of them
 
 use serde_json::Value;
@@ -52,8 +53,11 @@ pub(crate) fn number(value: &Value) -> f64 {
 pub(crate) fn share(summary: &Value, name: &str) -> f64 {
     let locks = summary["locks"].as_array().unwrap();
     let total: f64 = locks.iter().map(|lock| number(&lock["weight"])).sum();
-    let own =
-        locks.iter().filter(|lock| lock["name"] == name).map(|lock| number(&lock["weight"])).sum::<f64>();
+    let own = locks
+        .iter()
+        .filter(|lock| lock["name"] == name)
+        .map(|lock| number(&lock["weight"]))
+        .sum::<f64>();
     own / total
 }
 

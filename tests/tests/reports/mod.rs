@@ -28,8 +28,19 @@ pub(crate) fn record(place: &Place, name: &str) -> PathBuf {
         "--max-blocks",
         "5",
     ];
-    let rest =
-        ["--warmup", "1", "--time-limit", "1s", "--energy", "model", "--quiet", "--out", name, "--", HOSTILE];
+    let rest = [
+        "--warmup",
+        "1",
+        "--time-limit",
+        "1s",
+        "--energy",
+        "model",
+        "--quiet",
+        "--out",
+        name,
+        "--",
+        HOSTILE,
+    ];
     place.ungil(all).args(rest).run().ok();
     place.at(name)
 }
@@ -37,7 +48,8 @@ pub(crate) fn record(place: &Place, name: &str) -> PathBuf {
 /// Where a report was written.
 pub(crate) fn report(place: &Place, args: &[&str]) -> PathBuf {
     let out = place.ungil(["report"]).args(args.iter().copied()).run().ok();
-    let path = out.stdout.lines().find_map(|l| l.strip_prefix("Written: ")).expect("where it was written");
+    let path =
+        out.stdout.lines().find_map(|l| l.strip_prefix("Written: ")).expect("where it was written");
     place.at(path)
 }
 

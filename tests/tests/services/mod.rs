@@ -58,7 +58,8 @@ pub(crate) fn by_hand(place: &Place, told: &Told) -> String {
     [out.stdout, out.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat()
 }
 
-/// A load generator that makes real requests, one after the other, survives failures, and reports as wrk does.
+/// A load generator that makes real requests, one after the other, survives failures, and reports
+/// as wrk does.
 pub(crate) const COUNTS: &str = "
 import sys, time, urllib.error, urllib.request
 url, count = sys.argv[1], int(sys.argv[2])

@@ -1,4 +1,5 @@
-//! A terminal for a program under test: a pseudo-terminal whose other side is an emulator that knows what is on the screen.
+//! A terminal for a program under test: a pseudo-terminal whose other side is an emulator that
+//! knows what is on the screen.
 
 use pty_process::blocking::{Command, Pty, open};
 use std::io::{Read, Write};
@@ -36,7 +37,8 @@ impl Terminal {
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(n @ 1..) = (&*reader).read(&mut buffer) {
-                // The emulator draws and does not answer. Who clears the screen asks where the cursor is.
+                // The emulator draws and does not answer. Who clears the screen asks where the
+                // cursor is.
                 if buffer[..n].windows(4).any(|bytes| bytes == b"\x1b[6n") {
                     let _ = (&*reader).write_all(b"\x1b[1;1R");
                 }
@@ -71,9 +73,9 @@ impl Terminal {
         let screen = self.parser.screen();
         let (rows, columns) = (screen.size().0.get(), screen.size().1.get());
         let cells = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
-        cells
-            .filter_map(|(row, column)| screen.cell(row, column))
-            .any(|cell| cell.fgcolor() != vt100::Color::Default || cell.bgcolor() != vt100::Color::Default)
+        cells.filter_map(|(row, column)| screen.cell(row, column)).any(|cell| {
+            cell.fgcolor() != vt100::Color::Default || cell.bgcolor() != vt100::Color::Default
+        })
     }
 
     /// Waits until all of these are on the screen.
@@ -151,7 +153,8 @@ impl Terminal {
         self.pty.as_deref().expect("a terminal that is still there")
     }
 
-    /// Waits for its end; fails unless it gave the terminal back: the shell's screen, a visible cursor.
+    /// Waits for its end; fails unless it gave the terminal back: the shell's screen, a visible
+    /// cursor.
     #[track_caller]
     pub(crate) fn end(mut self) -> i32 {
         let mut code = None;

@@ -1,10 +1,12 @@
-//! `ungil audit` beside its neighbours on one environment of 3.14t: what each finds of the modules that switch the GIL on, and how long
-//! each takes; and how long ungil takes to start.
+//! `ungil audit` beside its neighbours on one environment of 3.14t: what each finds of the modules
+//! that switch the GIL on, and how long each takes; and how long ungil takes to start.
 //!
-//! `cargo build --release -p ungil -p ungil-bench && target/release/audit [ROUNDS] [IMPORTS]`; `$UNGIL_BIN` is another ungil
+//! `cargo build --release -p ungil -p ungil-bench && target/release/audit [ROUNDS] [IMPORTS]`;
+//! `$UNGIL_BIN` is another ungil
 //!
-//! What is true is what the interpreter did when it imported a module: `corpus` asked it, and must have run. The tools take turns,
-//! ROUNDS times (default 9); ft-readiness, which imports every module, in the first IMPORTS of them (default 1): it takes minutes.
+//! What is true is what the interpreter did when it imported a module: `corpus` asked it, and must
+//! have run. The tools take turns, ROUNDS times (default 9); ft-readiness, which imports every
+//! module, in the first IMPORTS of them (default 1): it takes minutes.
 
 mod neighbours;
 
@@ -19,7 +21,8 @@ use ungil_bench::install::Installer;
 use ungil_bench::{Any, ungil};
 use ungil_experiment::stats::median;
 
-/// What the environment is made of: in the versions of the list, the last one where it has several, so that some are bad.
+/// What the environment is made of: in the versions of the list, the last one where it has several,
+/// so that some are bad.
 const NAMES: &str = "\
     numpy pandas scipy scikit-learn scikit-image statsmodels matplotlib pillow lxml hiredis fonttools sqlalchemy aiohttp \
     cffi cryptography pyyaml markupsafe pydantic-core charset-normalizer wrapt greenlet psutil rpds-py regex msgpack \
@@ -62,7 +65,11 @@ fn main() -> Any<()> {
             };
             times[arm].push(begin.elapsed().as_secs_f64());
             said[arm] = Some(words);
-            eprintln!("round {round}: {} {:.3} s", neighbours::NAMES[arm], times[arm].last().unwrap_or(&0.0));
+            eprintln!(
+                "round {round}: {} {:.3} s",
+                neighbours::NAMES[arm],
+                times[arm].last().unwrap_or(&0.0)
+            );
         }
     }
     println!(
@@ -117,17 +124,20 @@ fn environment(scratch: &Path, python: &Path) -> Any<PathBuf> {
     Ok(folder)
 }
 
-/// The modules of the environment, each with what the interpreter did with it when the corpus was made.
+/// The modules of the environment, each with what the interpreter did with it when the corpus was
+/// made.
 fn truth(environment: &Path, kept: &Path) -> Any<Vec<Module>> {
     let report = neighbours::report(environment, BUILD)?;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut modules = Vec::new();
     for one in neighbours::items(&report["distributions"]) {
         let (package, version) = (text(&one["name"]), text(&one["version"]));
-        let known = kept.join(format!("{}-{version}.json", package.to_lowercase().replace(['_', '.'], "-")));
+        let known = kept
+            .join(format!("{}-{version}.json", package.to_lowercase().replace(['_', '.'], "-")));
         let known: Value =
             std::fs::read(known).map_or(Ok(Value::Null), |bytes| serde_json::from_slice(&bytes))?;
-        let taken = neighbours::items(&one["modules"]).filter(|module| module["judgements"][0].is_object());
+        let taken =
+            neighbours::items(&one["modules"]).filter(|module| module["judgements"][0].is_object());
         let before = modules.len();
         for module in taken {
             let seen = neighbours::items(&known["what"]["Audited"]["modules"])
@@ -157,7 +167,10 @@ fn starts(modules: &[Module]) -> Any<()> {
     println!("\nstarts, {STARTS} each, in turn:");
     for (name, times) in [("ungil --help", &help), ("ungil audit FILE.so", &one)] {
         let most = times.iter().copied().fold(0.0, f64::max) * 1e3;
-        println!("  {name:22}median {:.2} ms, at most {most:.2} ms", median(times).unwrap_or(f64::NAN) * 1e3);
+        println!(
+            "  {name:22}median {:.2} ms, at most {most:.2} ms",
+            median(times).unwrap_or(f64::NAN) * 1e3
+        );
     }
     println!("  FILE.so is {}, of median size ({size} bytes)", module.name);
     Ok(())
@@ -165,7 +178,8 @@ fn starts(modules: &[Module]) -> Any<()> {
 
 fn start(command: &mut Command) -> Any<f64> {
     let begin = Instant::now();
-    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
+    let status =
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
     let time = begin.elapsed().as_secs_f64();
     if status.success() { Ok(time) } else { Err(format!("ungil ended with {status}").into()) }
 }

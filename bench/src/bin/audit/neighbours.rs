@@ -48,7 +48,10 @@ impl Said {
             }
         }
         let words = |said: bool| if said { "false" } else { "missed" };
-        counts.into_iter().map(|((package, said), n)| format!("{package} ({n} {})", words(said))).collect()
+        counts
+            .into_iter()
+            .map(|((package, said), n)| format!("{package} ({n} {})", words(said)))
+            .collect()
     }
 }
 
@@ -65,11 +68,13 @@ pub(crate) fn report(environment: &Path, build: &str) -> Any<Value> {
 /// Its verdicts.
 pub(crate) fn ungil(environment: &Path, build: &str) -> Any<Said> {
     let report = report(environment, build)?;
-    let found =
-        items(&report["distributions"]).flat_map(|one| items(&one["modules"])).chain(items(&report["loose"]));
+    let found = items(&report["distributions"])
+        .flat_map(|one| items(&one["modules"]))
+        .chain(items(&report["loose"]));
     let modules = found.filter_map(|one| {
         let name = one["module"].as_str()?;
-        let own = items(&one["judgements"]).find(|judged| judged["name"].as_str() == name.rsplit('.').next());
+        let own = items(&one["judgements"])
+            .find(|judged| judged["name"].as_str() == name.rsplit('.').next());
         let verdict = own.or_else(|| items(&one["judgements"]).next())?["verdict"].as_str()?;
         let switches = match verdict {
             "declares" => Some(false),
@@ -100,7 +105,10 @@ impl Neighbours {
 
     fn tool(&self, name: &str) -> Command {
         let mut command = Command::new(&self.python);
-        command.arg(self.folder.join("bin").join(name)).env_remove("PYTHON_GIL").current_dir(&self.folder);
+        command
+            .arg(self.folder.join("bin").join(name))
+            .env_remove("PYTHON_GIL")
+            .current_dir(&self.folder);
         command
     }
 
@@ -109,9 +117,11 @@ impl Neighbours {
         let mut command = self.tool("abi3t-doctor");
         command.env("PYTHONPATH", &self.folder).arg("env").arg("--path").arg(environment);
         let report = json(command.args(["--format", "json", "--all", "--target", build]))?;
-        let blocking =
-            items(&report["distributions"]).filter(|one| one["blocks_migration"].as_bool() == Some(true));
-        Ok(Said::Packages(blocking.filter_map(|one| one["name"].as_str()).map(str::to_owned).collect()))
+        let blocking = items(&report["distributions"])
+            .filter(|one| one["blocks_migration"].as_bool() == Some(true));
+        Ok(Said::Packages(
+            blocking.filter_map(|one| one["name"].as_str()).map(str::to_owned).collect(),
+        ))
     }
 
     /// What ft-readiness says of each module.

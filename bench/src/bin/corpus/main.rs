@@ -1,10 +1,12 @@
-//! Does `ungil audit` say what the interpreter does? Every package of `bench/corpus.txt` is installed for 3.14t and for 3.15t, audited,
-//! and each of its modules imported (`--verify`); the table is `docs/audit-corpus.md`.
+//! Does `ungil audit` say what the interpreter does? Every package of `bench/corpus.txt` is
+//! installed for 3.14t and for 3.15t, audited, and each of its modules imported (`--verify`); the
+//! table is `docs/audit-corpus.md`.
 //!
 //! `cargo build --release -p ungil -p ungil-bench && target/release/corpus [NAME...]`
 //!
-//! Takes an hour the first time. What is done is kept below cargo's target folder and not done again until ungil is built anew, so
-//! that it may be stopped at any time. With names only those packages are done, again, and their table is printed.
+//! Takes an hour the first time. What is done is kept below cargo's target folder and not done
+//! again until ungil is built anew, so that it may be stopped at any time. With names only those
+//! packages are done, again, and their table is printed.
 
 mod outcome;
 mod table;
@@ -34,12 +36,20 @@ fn main() -> Any<()> {
         let search = ungil_pythons::Search::from_env();
         let python = ungil_pythons::resolve(build, &search)?.executable;
         for (at, package) in packages.iter().enumerate() {
-            let kept = scratch.join(build).join(format!("{}-{}.json", package.name, package.version));
-            let is_new = kept.metadata().and_then(|data| data.modified()).is_ok_and(|when| when > built);
+            let kept =
+                scratch.join(build).join(format!("{}-{}.json", package.name, package.version));
+            let is_new =
+                kept.metadata().and_then(|data| data.modified()).is_ok_and(|when| when > built);
             let outcome = if is_new && names.is_empty() {
                 serde_json::from_slice(&std::fs::read(&kept)?)?
             } else {
-                eprint!("{build} {}/{} {} {} ", at + 1, packages.len(), package.name, package.version);
+                eprint!(
+                    "{build} {}/{} {} {} ",
+                    at + 1,
+                    packages.len(),
+                    package.name,
+                    package.version
+                );
                 let outcome = outcome::of(package, build, Path::new(&python), &installer)?;
                 eprintln!("{}", outcome.in_short());
                 // What failed for a passing reason is tried again next time.
@@ -53,7 +63,10 @@ fn main() -> Any<()> {
     }
     let text = table::document(&outcomes, &BUILDS, &installer.version()?)?;
     if names.is_empty() {
-        std::fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/audit-corpus.md"), text)?;
+        std::fs::write(
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/audit-corpus.md"),
+            text,
+        )?;
     } else {
         print!("{text}");
     }

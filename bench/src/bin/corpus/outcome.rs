@@ -86,13 +86,22 @@ impl Module {
 }
 
 /// Installs a package, audits it and imports its modules.
-pub(crate) fn of(package: &Package, build: &str, python: &Path, installer: &Installer) -> Any<Outcome> {
+pub(crate) fn of(
+    package: &Package,
+    build: &str,
+    python: &Path,
+    installer: &Installer,
+) -> Any<Outcome> {
     let what = match installer.install(package, build, python)? {
         Installed::NoWheel => What::NoWheel,
         Installed::Failed(why) => What::Failed(why),
         Installed::Done { own, others, missing } => {
             let mut audit = Command::new(ungil()?);
-            audit.arg("audit").arg(&own).args(["--for", build, "--verify", "--json", "--python"]).arg(python);
+            audit
+                .arg("audit")
+                .arg(&own)
+                .args(["--for", build, "--verify", "--json", "--python"])
+                .arg(python);
             let output = audit.env("PYTHONPATH", others).output()?;
             if !output.status.success() {
                 let words = String::from_utf8_lossy(&output.stderr);

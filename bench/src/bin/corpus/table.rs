@@ -33,12 +33,17 @@ pub(crate) fn document(outcomes: &[Outcome], builds: &[&str], installer: &str) -
             row(&mut page, one)?;
         }
         let names = |want: &dyn Fn(&Outcome) -> bool| {
-            let names = of_build().filter(|one| want(one)).map(|one| format!("{} {}", one.name, one.version));
+            let names = of_build()
+                .filter(|one| want(one))
+                .map(|one| format!("{} {}", one.name, one.version));
             names.collect::<Vec<_>>().join(", ")
         };
         let no_wheel = names(&|one| matches!(one.what, What::NoWheel));
-        let pure = names(&|one| matches!(one.what, What::Audited { .. }) && one.modules().is_empty());
-        for (what, which) in [("There is no wheel", no_wheel), ("The wheel has no extension module", pure)] {
+        let pure =
+            names(&|one| matches!(one.what, What::Audited { .. }) && one.modules().is_empty());
+        for (what, which) in
+            [("There is no wheel", no_wheel), ("The wheel has no extension module", pure)]
+        {
             if !which.is_empty() {
                 writeln!(page, "\n{what}: {which}.")?;
             }
@@ -120,13 +125,18 @@ fn row(page: &mut String, one: &Outcome) -> std::fmt::Result {
 /// What is not as it should be, module by module.
 fn details(page: &mut String, outcomes: &[&Outcome]) -> std::fmt::Result {
     let list = |page: &mut String, title: &str, line: &dyn Fn(&Module) -> Option<String>| {
-        let all = outcomes.iter().flat_map(|one| one.modules().iter().map(move |module| (one, module)));
+        let all =
+            outcomes.iter().flat_map(|one| one.modules().iter().map(move |module| (one, module)));
         let lines: Vec<String> = all
             .filter_map(|(one, module)| {
                 Some(format!("- {} {}: `{}`{}", one.name, one.version, module.name, line(module)?))
             })
             .collect();
-        if lines.is_empty() { Ok(()) } else { write!(page, "\n### {title}\n\n{}\n", lines.join("\n")) }
+        if lines.is_empty() {
+            Ok(())
+        } else {
+            write!(page, "\n### {title}\n\n{}\n", lines.join("\n"))
+        }
     };
     list(page, "Verdict and interpreter differ", &|module| {
         let words = |on: bool| if on { "switches it on" } else { "declares" };
@@ -145,7 +155,10 @@ fn details(page: &mut String, outcomes: &[&Outcome]) -> std::fmt::Result {
         if module.seen.is_some() {
             return None;
         }
-        Some(format!(": {}", cell(module.error.as_deref().unwrap_or("its import never came to its file"))))
+        Some(format!(
+            ": {}",
+            cell(module.error.as_deref().unwrap_or("its import never came to its file"))
+        ))
     })?;
     for one in outcomes {
         if let What::Audited { missing: Some(why), modules, .. } = &one.what

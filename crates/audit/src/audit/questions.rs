@@ -6,16 +6,20 @@ use crate::index::Question;
 use crate::target::Platform;
 
 impl Audit {
-    /// A question for each distribution with compiled modules, and for each project of a lock file that lists no wheel for the build.
+    /// A question for each distribution with compiled modules, and for each project of a lock file
+    /// that lists no wheel for the build.
     ///
-    /// A distribution whose modules switch the GIL on, or of which no file is for the build, needs another version if there is one.
+    /// A distribution whose modules switch the GIL on, or of which no file is for the build, needs
+    /// another version if there is one.
     #[must_use]
     pub fn questions(&self, platform: Platform) -> Vec<Question> {
         let compiled = self.distributions.iter().filter(|one| {
             let tags = &one.distribution.wheel_tags;
             !one.distribution.editable
                 && (!one.distribution.modules.is_empty()
-                    || tags.iter().any(|tags| tags.platform.iter().all(|platform| platform != "any")))
+                    || tags
+                        .iter()
+                        .any(|tags| tags.platform.iter().all(|platform| platform != "any")))
         });
         let installed = compiled.map(|one| Question {
             name: one.distribution.name.clone(),

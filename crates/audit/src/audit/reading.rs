@@ -15,7 +15,8 @@ pub(super) fn look<'a>(modules: impl Iterator<Item = &'a mut Found>, build: Buil
     let modules: Vec<Mutex<&mut Found>> =
         modules.filter(|found| found.skipped.is_none()).map(Mutex::new).collect();
     let next = AtomicUsize::new(0);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(modules.len().max(1));
+    let threads =
+        std::thread::available_parallelism().map_or(1, usize::from).min(modules.len().max(1));
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
@@ -31,8 +32,9 @@ pub(super) fn look<'a>(modules: impl Iterator<Item = &'a mut Found>, build: Buil
     });
 }
 
-/// Judges a module's bytes. A universal file has one image a machine; they come from the same sources, so one that does not declare
-/// speaks for all. Of a module that can be made in both ways, the way that the build takes is kept: `PyModExport_X` from 3.15 on.
+/// Judges a module's bytes. A universal file has one image a machine; they come from the same
+/// sources, so one that does not declare speaks for all. Of a module that can be made in both ways,
+/// the way that the build takes is kept: `PyModExport_X` from 3.15 on.
 pub(super) fn read(found: &mut Found, bytes: &[u8], build: Build) {
     match Image::parse(bytes) {
         Ok(images) => {

@@ -1,7 +1,8 @@
 //! What an audit leaves out and says so, and whether anything is left.
 //!
-//! A wheel is for the platforms of its tags. An environment is for those of the wheels installed in it, and for this machine's if
-//! they name none. A module that is named by itself is judged whatever its platform.
+//! A wheel is for the platforms of its tags. An environment is for those of the wheels installed in
+//! it, and for this machine's if they name none. A module that is named by itself is judged
+//! whatever its platform.
 
 use super::Audit;
 use crate::environment::Environment;
@@ -42,8 +43,9 @@ impl Audit {
         self.modules().filter(|(_, found)| found.skipped.is_some())
     }
 
-    /// Returns whether the audit has nothing to say: no module was judged, no source was read, nothing is wanted, and every
-    /// distribution is without content or for another build or platform.
+    /// Returns whether the audit has nothing to say: no module was judged, no source was read,
+    /// nothing is wanted, and every distribution is without content or for another build or
+    /// platform.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         let is_foreign = |found: &Found| {

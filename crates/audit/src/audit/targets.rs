@@ -23,7 +23,8 @@ pub(super) enum Kind {
 
 /// Tells what a target is.
 pub(super) fn kind(path: &Path) -> Result<Kind, Error> {
-    let unreadable = |why: std::io::Error| Error::Unreadable { path: path.to_owned(), why: why.to_string() };
+    let unreadable =
+        |why: std::io::Error| Error::Unreadable { path: path.to_owned(), why: why.to_string() };
     let metadata = path.metadata().map_err(unreadable)?;
     if metadata.is_dir() {
         let folders = environment::folders(path);
@@ -31,7 +32,8 @@ pub(super) fn kind(path: &Path) -> Result<Kind, Error> {
         return Ok(if is_environment { Kind::Environment(folders) } else { Kind::Sources });
     }
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let ending = path.extension().and_then(|end| end.to_str()).unwrap_or_default().to_ascii_lowercase();
+    let ending =
+        path.extension().and_then(|end| end.to_str()).unwrap_or_default().to_ascii_lowercase();
     match ending.as_str() {
         "whl" => Ok(Kind::Wheel),
         "py" | "pyw" => Ok(Kind::Sources),
@@ -49,10 +51,13 @@ pub(super) fn module(path: &Path) -> Option<Found> {
 
 /// A folder with distributions in it.
 fn has_info(path: &Path) -> std::io::Result<bool> {
-    let named = path.file_name().is_some_and(|name| name == "site-packages" || name == "dist-packages");
+    let named =
+        path.file_name().is_some_and(|name| name == "site-packages" || name == "dist-packages");
     let mut entries = std::fs::read_dir(path)?.flatten();
     Ok(named
-        || entries.any(|entry| entry.file_name().to_str().is_some_and(|name| name.ends_with(".dist-info"))))
+        || entries.any(|entry| {
+            entry.file_name().to_str().is_some_and(|name| name.ends_with(".dist-info"))
+        }))
 }
 
 /// `PREFIX/bin/python3`: the environment of its prefix.

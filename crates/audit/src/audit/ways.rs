@@ -1,7 +1,8 @@
 //! The ways by which what was audited imports the modules that switch the GIL on.
 //!
-//! A user does not import `lxml.etree`; something they installed does. The search begins where their program does, if they said
-//! so or named its sources, and else at the packages that nothing else asks for: those somebody chose.
+//! A user does not import `lxml.etree`; something they installed does. The search begins where
+//! their program does, if they said so or named its sources, and else at the packages that nothing
+//! else asks for: those somebody chose.
 
 use super::{Audit, Error};
 use crate::found::Distribution;
@@ -78,7 +79,8 @@ impl Audit {
     }
 }
 
-/// The packages of the distributions that no other one requires; all, where each is required by another.
+/// The packages of the distributions that no other one requires; all, where each is required by
+/// another.
 fn chosen<'a>(all: impl Iterator<Item = &'a Distribution> + Clone) -> Vec<String> {
     let name = |requirement: &str| {
         let is_end = |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.');

@@ -1,5 +1,5 @@
-//! Which folders an environment is made of: a virtual environment's or a prefix's `site-packages`, what a `.pth` file adds, or the
-//! folder itself.
+//! Which folders an environment is made of: a virtual environment's or a prefix's `site-packages`,
+//! what a `.pth` file adds, or the folder itself.
 
 use crate::files;
 use crate::target::Build;
@@ -11,7 +11,8 @@ const MOST_LINES: usize = 1_000;
 
 /// The `site-packages` of a virtual environment or a prefix; of any other folder, itself.
 ///
-/// A virtual environment that sees its base interpreter's packages is read without them, as [`base`] says.
+/// A virtual environment that sees its base interpreter's packages is read without them, as
+/// [`base`] says.
 #[must_use]
 pub fn folders(path: &Path) -> Vec<PathBuf> {
     let windows = path.join("Lib").join("site-packages");
@@ -21,7 +22,9 @@ pub fn folders(path: &Path) -> Vec<PathBuf> {
         let mut found: Vec<PathBuf> = entries
             .flatten()
             .filter(|entry| entry.file_name().to_string_lossy().starts_with("python3"))
-            .flat_map(|entry| ["site-packages", "dist-packages"].map(|name| entry.path().join(name)))
+            .flat_map(|entry| {
+                ["site-packages", "dist-packages"].map(|name| entry.path().join(name))
+            })
             .filter(|folder| folder.is_dir())
             .collect();
         found.sort_unstable();
@@ -41,8 +44,8 @@ pub fn folders(path: &Path) -> Vec<PathBuf> {
     if folders.is_empty() { vec![path.to_owned()] } else { folders }
 }
 
-/// The folder of the base interpreter whose packages a virtual environment sees as well (`include-system-site-packages`). Only that
-/// interpreter knows where they all are.
+/// The folder of the base interpreter whose packages a virtual environment sees as well
+/// (`include-system-site-packages`). Only that interpreter knows where they all are.
 #[must_use]
 pub fn base(path: &Path) -> Option<PathBuf> {
     let bytes = files::read(&path.join("pyvenv.cfg"), 1 << 16).ok()?;
@@ -55,15 +58,16 @@ pub fn base(path: &Path) -> Option<PathBuf> {
     of("home").map(PathBuf::from)
 }
 
-/// The build of the interpreter that a folder's packages are for, where its path says it: `lib/python3.14t/site-packages`.
+/// The build of the interpreter that a folder's packages are for, where its path says it:
+/// `lib/python3.14t/site-packages`.
 #[must_use]
 pub fn build_of(folder: &Path) -> Option<Build> {
     let names = folder.ancestors().filter_map(|path| path.file_name()?.to_str());
     names.filter_map(|name| name.strip_prefix("python")).find_map(|version| version.parse().ok())
 }
 
-/// The folders that a `.pth` file adds to `sys.path`, as the module `site` reads it; what its `import` lines would do is not known, so
-/// they are noted.
+/// The folders that a `.pth` file adds to `sys.path`, as the module `site` reads it; what its
+/// `import` lines would do is not known, so they are noted.
 pub(super) fn of_pth(path: &Path, folder: &Path, notes: &mut Vec<String>) -> Vec<PathBuf> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let bytes = match files::read(path, 1 << 20) {
@@ -79,13 +83,18 @@ pub(super) fn of_pth(path: &Path, folder: &Path, notes: &mut Vec<String>) -> Vec
         let line = line.trim_end();
         if line.starts_with("import ") || line.starts_with("import\t") {
             let code: String = line.chars().filter(|c| !c.is_control()).take(120).collect();
-            notes.push(format!("'{name}' runs code when Python starts, which was not followed: {code}"));
+            notes.push(format!(
+                "'{name}' runs code when Python starts, which was not followed: {code}"
+            ));
         } else if !line.trim().is_empty() && !line.starts_with('#') && !line.contains('\0') {
             let to = folder.join(line);
             if to.is_dir() {
                 folders.push(to);
             } else if to.is_file() {
-                notes.push(format!("'{name}' adds a file to sys.path, which was not read: {}", to.display()));
+                notes.push(format!(
+                    "'{name}' adds a file to sys.path, which was not read: {}",
+                    to.display()
+                ));
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The files of one folder of `sys.path`: Python files, extension modules, metadata, `.pth` files.
 //!
-//! Links to files are followed, as installers make them to save space. Links to folders are not, so that no cycle can be made.
+//! Links to files are followed, as installers make them to save space. Links to folders are not, so
+//! that no cycle can be made.
 
 use crate::found::{Found, is_python};
 use std::fs;
@@ -58,7 +59,8 @@ impl Walk {
                         continue;
                     }
                 };
-                let is_info = depth == 0 && (name.ends_with(".dist-info") || name.ends_with(".egg-info"));
+                let is_info =
+                    depth == 0 && (name.ends_with(".dist-info") || name.ends_with(".egg-info"));
                 if is_info {
                     walk.infos.push(name);
                 } else if kind.is_dir() {

@@ -1,7 +1,8 @@
 //! Why a file that is named like an extension module is not judged.
 //!
-//! A file that an import in the audited build would not load says nothing about that build. It is named with its reason all the
-//! same: a module that is missing from a report reads as a module without a fault.
+//! A file that an import in the audited build would not load says nothing about that build. It is
+//! named with its reason all the same: a module that is missing from a report reads as a module
+//! without a fault.
 
 use super::Found;
 use crate::names::{self, Abi};
@@ -32,8 +33,8 @@ pub struct Skipped {
 }
 
 impl Found {
-    /// Notes why the file is not to be judged for that build, if its name says so. `platforms` are the platform tags of the
-    /// wheel or the environment it is in; none, if any platform will do.
+    /// Notes why the file is not to be judged for that build, if its name says so. `platforms` are
+    /// the platform tags of the wheel or the environment it is in; none, if any platform will do.
     pub(crate) fn skip_by_name(&mut self, build: Build, platforms: &[String]) {
         let Some(name) = self.path.rsplit('/').next().and_then(names::parse) else { return };
         let (reason, why) = if self.module.is_none() {
@@ -69,7 +70,10 @@ mod tests {
             ("a/_x.cpython-314t-x86_64-linux-gnu.so", None),
             ("a/_x.so", None),
             ("a/_x.pyd", Some((SkipReason::OtherPlatform, "its name is for .pyd"))),
-            ("a/_x.cp314t-win_amd64.pyd", Some((SkipReason::OtherPlatform, "its name is for win_amd64"))),
+            (
+                "a/_x.cp314t-win_amd64.pyd",
+                Some((SkipReason::OtherPlatform, "its name is for win_amd64")),
+            ),
             (
                 "a/_x.cpython-314t-aarch64-linux-gnu.so",
                 Some((SkipReason::OtherPlatform, "its name is for aarch64-linux-gnu")),
@@ -78,9 +82,18 @@ mod tests {
                 "a/_x.cpython-314-x86_64-linux-gnu.so",
                 Some((SkipReason::OtherBuild, "its name is for CPython 3.14")),
             ),
-            ("a/_x.abi3t.so", Some((SkipReason::OtherBuild, "its name is for the stable ABI abi3t"))),
-            ("a/_x.pypy38-pp73.so", Some((SkipReason::OtherBuild, "its name is for 'pypy38-pp73'"))),
-            ("a.libs/libb-1.so", Some((SkipReason::NoImportName, "no import statement can name it"))),
+            (
+                "a/_x.abi3t.so",
+                Some((SkipReason::OtherBuild, "its name is for the stable ABI abi3t")),
+            ),
+            (
+                "a/_x.pypy38-pp73.so",
+                Some((SkipReason::OtherBuild, "its name is for 'pypy38-pp73'")),
+            ),
+            (
+                "a.libs/libb-1.so",
+                Some((SkipReason::NoImportName, "no import statement can name it")),
+            ),
         ] {
             let mut found = Found::new(path, PathBuf::from(path)).unwrap();
             found.skip_by_name("3.14t".parse().unwrap(), &wheel);

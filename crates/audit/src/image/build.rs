@@ -1,8 +1,9 @@
 //! An image while it is being read, and the bounds of what a file may make us hold.
 //!
-//! Tables of a hostile file can overlap: a thousand names that share one long string, a list of pointers that is walked a
-//! thousand times. An honest file pays for every name and every pointer with bytes of its own, so what is held is bounded by
-//! the file's length, and what crosses the bound is called damage.
+//! Tables of a hostile file can overlap: a thousand names that share one long string, a list of
+//! pointers that is walked a thousand times. An honest file pays for every name and every pointer
+//! with bytes of its own, so what is held is bounded by the file's length, and what crosses the
+//! bound is called damage.
 
 use super::{Arch, Format, Image, ImageError, Segment};
 use object::pod::{Pod, slice_from_bytes};
@@ -10,7 +11,8 @@ use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// More parts than any linker makes (a hundred sections of a PE file are many); they are searched one after the other.
+/// More parts than any linker makes (a hundred sections of a PE file are many); they are searched
+/// one after the other.
 const MOST_SEGMENTS: usize = 256;
 
 pub(super) struct Builder<'a> {
@@ -36,7 +38,8 @@ impl<'a> Builder<'a> {
             jumps: FxHashMap::default(),
             libraries: Vec::new(),
         };
-        // Names may share their ends, and a symbol may be named in three tables: four times the file is generous.
+        // Names may share their ends, and a symbol may be named in three tables: four times the
+        // file is generous.
         Builder { image, names: file.len().saturating_mul(4), fills: file.len() / 8 }
     }
 
@@ -44,7 +47,8 @@ impl<'a> Builder<'a> {
         ImageError::Damaged { format: self.image.format, what }
     }
 
-    /// Adds a part of memory: `len` bytes of the file from `offset` on, at `address`, in a room of `size` bytes.
+    /// Adds a part of memory: `len` bytes of the file from `offset` on, at `address`, in a room of
+    /// `size` bytes.
     pub(super) fn segment(
         &mut self,
         address: u64,
@@ -57,11 +61,16 @@ impl<'a> Builder<'a> {
         let end = address.checked_add(size).ok_or(outside.clone())?;
         let first = usize::try_from(offset).map_err(|_| outside.clone())?;
         let len = usize::try_from(len.min(size)).map_err(|_| outside.clone())?;
-        let last = first.checked_add(len).filter(|&last| last <= self.image.file.len()).ok_or(outside)?;
+        let last =
+            first.checked_add(len).filter(|&last| last <= self.image.file.len()).ok_or(outside)?;
         if self.image.segments.len() == MOST_SEGMENTS {
             return Err(self.damaged("it has more than 256 segments"));
         }
-        self.image.segments.push(Segment { addresses: address..end, file: first..last, executable });
+        self.image.segments.push(Segment {
+            addresses: address..end,
+            file: first..last,
+            executable,
+        });
         // Each is scanned at most once, so a file cannot ask for more than two scans of itself.
         let all: usize = self.image.segments.iter().map(|segment| segment.file.len()).sum();
         if all > self.image.file.len().saturating_mul(2) {
@@ -71,9 +80,17 @@ impl<'a> Builder<'a> {
     }
 
     /// The bytes of a table that the file says to be at `address`.
-    pub(super) fn table(&self, address: u64, len: u64, what: &'static str) -> Result<&'a [u8], ImageError> {
+    pub(super) fn table(
+        &self,
+        address: u64,
+        len: u64,
+        what: &'static str,
+    ) -> Result<&'a [u8], ImageError> {
         let len = usize::try_from(len).map_err(|_| self.damaged(what))?;
-        self.image.from(address).and_then(|bytes| bytes.get(..len)).ok_or_else(|| self.damaged(what))
+        self.image
+            .from(address)
+            .and_then(|bytes| bytes.get(..len))
+            .ok_or_else(|| self.damaged(what))
     }
 
     /// The name that `bytes` begin with, up to its zero byte.
@@ -126,20 +143,26 @@ impl<'a> Builder<'a> {
 
     /// Pays for a cell that is filled with something else.
     pub(super) fn spend(&mut self) -> Result<(), ImageError> {
-        self.fills =
-            self.fills.checked_sub(1).ok_or_else(|| self.damaged("it has more pointers than room"))?;
+        self.fills = self
+            .fills
+            .checked_sub(1)
+            .ok_or_else(|| self.damaged("it has more pointers than room"))?;
         Ok(())
     }
 
-    /// Whether the cell has room in the file. Loaders fill none that has not: linkers give such cells bytes, if only zeros. It
-    /// also keeps an attacker from choosing keys that collide in a hash table.
+    /// Whether the cell has room in the file. Loaders fill none that has not: linkers give such
+    /// cells bytes, if only zeros. It also keeps an attacker from choosing keys that collide in a
+    /// hash table.
     fn fills(&mut self, cell: u64) -> Result<bool, ImageError> {
-        self.fills =
-            self.fills.checked_sub(1).ok_or_else(|| self.damaged("it has more pointers than room"))?;
+        self.fills = self
+            .fills
+            .checked_sub(1)
+            .ok_or_else(|| self.damaged("it has more pointers than room"))?;
         Ok(self.image.bytes(cell, 8).is_some())
     }
 
-    /// Code of the file with the address it begins at: `range` cut to what one executable segment has of it.
+    /// Code of the file with the address it begins at: `range` cut to what one executable segment
+    /// has of it.
     pub(super) fn code(&self, range: Range<u64>) -> Option<(u64, &'a [u8])> {
         let bytes = self.image.code(range.start)?;
         let len = usize::try_from(range.end.checked_sub(range.start)?).ok()?;
@@ -150,7 +173,9 @@ impl<'a> Builder<'a> {
     pub(super) fn all_code(&self) -> Vec<(u64, &'a [u8])> {
         let executable = self.image.segments.iter().filter(|segment| segment.executable);
         executable
-            .filter_map(|segment| Some((segment.addresses.start, self.image.file.get(segment.file.clone())?)))
+            .filter_map(|segment| {
+                Some((segment.addresses.start, self.image.file.get(segment.file.clone())?))
+            })
             .collect()
     }
 }

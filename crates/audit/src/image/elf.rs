@@ -1,7 +1,9 @@
-//! ELF as its loader sees it: by program headers and the dynamic table, since section headers may be stripped or lie.
+//! ELF as its loader sees it: by program headers and the dynamic table, since section headers may
+//! be stripped or lie.
 //!
-//! System V ABI (gABI) chapters 4 and 5, its x86-64 and AArch64 supplements, and gABI's proposal for `SHT_RELR`. Sections are
-//! asked for one thing only: where the entries for calls of other libraries are, so that not all code must be searched for them.
+//! System V ABI (gABI) chapters 4 and 5, its x86-64 and AArch64 supplements, and gABI's proposal
+//! for `SHT_RELR`. Sections are asked for one thing only: where the entries for calls of other
+//! libraries are, so that not all code must be searched for them.
 
 use super::build::{Builder, array};
 use super::stubs::Place;
@@ -19,8 +21,10 @@ const MOST_PLTS: usize = 16;
 pub(super) fn parse(file: &[u8]) -> Result<Image<'_>, ImageError> {
     let arch = supported(file)?;
     let mut build = Builder::new(Format::Elf, arch, file);
-    let headers = Header::parse(file).and_then(|header| Ok((header, header.program_headers(LE, file)?)));
-    let (header, programs) = headers.map_err(|_| build.damaged("its headers lie outside the file"))?;
+    let headers =
+        Header::parse(file).and_then(|header| Ok((header, header.program_headers(LE, file)?)));
+    let (header, programs) =
+        headers.map_err(|_| build.damaged("its headers lie outside the file"))?;
     let mut dynamic = None;
     for program in programs {
         let (address, offset) = (program.p_vaddr.get(LE), program.p_offset.get(LE));
@@ -47,13 +51,15 @@ pub(super) fn parse(file: &[u8]) -> Result<Image<'_>, ImageError> {
 /// Whether it is an ELF file of a kind that is read here, told from its first 20 bytes.
 fn supported(file: &[u8]) -> Result<Arch, ImageError> {
     let short = ImageError::Damaged { format: Format::Elf, what: "it ends inside its header" };
-    let &[class, data] = file.get(4..6).and_then(|bytes| bytes.first_chunk()).ok_or(short.clone())?;
+    let &[class, data] =
+        file.get(4..6).and_then(|bytes| bytes.first_chunk()).ok_or(short.clone())?;
     let not = |what: &str| Err(ImageError::Unsupported(format!("an ELF file {what}")));
     if data != elf::ELFDATA2LSB.0 {
         return not("for a big-endian machine");
     }
-    let half =
-        |at: usize| file.get(at..).and_then(|bytes| bytes.first_chunk()).map(|two| u16::from_le_bytes(*two));
+    let half = |at: usize| {
+        file.get(at..).and_then(|bytes| bytes.first_chunk()).map(|two| u16::from_le_bytes(*two))
+    };
     let (kind, machine) = half(16).zip(half(18)).ok_or(short)?;
     let arch = match elf::Machine(machine) {
         elf::EM_X86_64 => Arch::X86_64,
@@ -101,7 +107,8 @@ enum Known {
 impl Dynamic {
     fn read(build: &Builder<'_>, address: u64) -> Result<Dynamic, ImageError> {
         let entries = build.image.from(address);
-        let entries = entries.ok_or_else(|| build.damaged("its dynamic table lies outside the file"))?;
+        let entries =
+            entries.ok_or_else(|| build.damaged("its dynamic table lies outside the file"))?;
         let mut table = Dynamic::default();
         for entry in array::<Dyn64<LE>>(entries) {
             let value = entry.d_val.get(LE);
@@ -135,10 +142,15 @@ impl Dynamic {
 
     fn string<'a>(&self, build: &mut Builder<'a>, offset: u64) -> Result<&'a [u8], ImageError> {
         const OUTSIDE: &str = "a name lies outside its string table";
-        let strings =
-            build.table(self.strings.0, self.strings.1, "its string table lies outside the file")?;
+        let strings = build.table(
+            self.strings.0,
+            self.strings.1,
+            "its string table lies outside the file",
+        )?;
         let offset = usize::try_from(offset).ok();
-        let bytes = offset.and_then(|offset| strings.get(offset..)).ok_or_else(|| build.damaged(OUTSIDE))?;
+        let bytes = offset
+            .and_then(|offset| strings.get(offset..))
+            .ok_or_else(|| build.damaged(OUTSIDE))?;
         build.name(bytes)
     }
 
@@ -148,14 +160,16 @@ impl Dynamic {
             return Ok(Vec::new());
         }
         let all = array::<Symbol>(build.image.from(self.symbols).unwrap_or_default());
-        let symbols =
-            all.get(..self.count(build)?).ok_or_else(|| build.damaged("symbols lie outside the file"))?;
+        let symbols = all
+            .get(..self.count(build)?)
+            .ok_or_else(|| build.damaged("symbols lie outside the file"))?;
         let mut known = Vec::with_capacity(symbols.len());
         for symbol in symbols {
             let (value, kind) = (symbol.st_value.get(LE), symbol.st_type());
             let global = symbol.st_bind() != elf::STB_LOCAL;
             if symbol.st_shndx.get(LE) != elf::SHN_UNDEF {
-                // A thread-local symbol's value is no address, an indirect function's is that of its resolver.
+                // A thread-local symbol's value is no address, an indirect function's is that of
+                // its resolver.
                 if matches!(kind, elf::STT_TLS | elf::STT_GNU_IFUNC) {
                     known.push(Known::No);
                     continue;
@@ -176,14 +190,15 @@ impl Dynamic {
         Ok(known)
     }
 
-    /// How many symbols there are. No entry says it: a hash table reaches to the last that can be looked up, and relocations
-    /// name those that cannot.
+    /// How many symbols there are. No entry says it: a hash table reaches to the last that can be
+    /// looked up, and relocations name those that cannot.
     fn count(&self, build: &Builder<'_>) -> Result<usize, ImageError> {
         let damaged = || build.damaged("its hash table lies outside the file");
         let table = |address| build.image.from(address).ok_or_else(damaged);
         let mut hashed = 0;
         if self.gnu_hash != 0 {
-            let gnu = GnuHashTable::<Header>::parse(LE, table(self.gnu_hash)?).map_err(|_| damaged())?;
+            let gnu =
+                GnuHashTable::<Header>::parse(LE, table(self.gnu_hash)?).map_err(|_| damaged())?;
             // `None` where nothing is exported.
             hashed = gnu.symbol_table_length(LE).unwrap_or(0);
         }
@@ -209,9 +224,11 @@ impl Dynamic {
 
     fn relocations(&self, build: &mut Builder<'_>, symbols: &[Known]) -> Result<(), ImageError> {
         let (relative, direct, absolute) = match build.image.arch {
-            Arch::X86_64 => {
-                (elf::R_X86_64_RELATIVE, [elf::R_X86_64_GLOB_DAT, elf::R_X86_64_JUMP_SLOT], elf::R_X86_64_64)
-            }
+            Arch::X86_64 => (
+                elf::R_X86_64_RELATIVE,
+                [elf::R_X86_64_GLOB_DAT, elf::R_X86_64_JUMP_SLOT],
+                elf::R_X86_64_64,
+            ),
             Arch::Aarch64 => (
                 elf::R_AARCH64_RELATIVE,
                 [elf::R_AARCH64_GLOB_DAT, elf::R_AARCH64_JUMP_SLOT],
@@ -219,7 +236,8 @@ impl Dynamic {
             ),
         };
         for rela in self.rela(build)? {
-            let (cell, addend, kind) = (rela.r_offset.get(LE), rela.r_addend.get(LE), rela.r_type(LE, false));
+            let (cell, addend, kind) =
+                (rela.r_offset.get(LE), rela.r_addend.get(LE), rela.r_type(LE, false));
             if kind == relative {
                 build.pointer(cell, addend as u64)?;
                 continue;
@@ -227,17 +245,22 @@ impl Dynamic {
             if kind != absolute && !direct.contains(&kind) {
                 continue;
             }
-            // x86-64 takes no addend for the cells of its tables; where there is one it is a leftover.
-            let addend = if kind == absolute || build.image.arch == Arch::Aarch64 { addend } else { 0 };
+            // x86-64 takes no addend for the cells of its tables; where there is one it is a
+            // leftover.
+            let addend =
+                if kind == absolute || build.image.arch == Arch::Aarch64 { addend } else { 0 };
             match symbols.get(rela.r_sym(LE, false) as usize) {
-                Some(Known::Inside(value)) => build.pointer(cell, value.wrapping_add_signed(addend))?,
+                Some(Known::Inside(value)) => {
+                    build.pointer(cell, value.wrapping_add_signed(addend))?
+                }
                 // Somewhere behind an import is not the import.
                 Some(&Known::Import(index)) if addend == 0 => build.cell(cell, index)?,
                 _ => {}
             }
         }
         if self.relr.1 > 0 {
-            let table = build.table(self.relr.0, self.relr.1, "its relocations lie outside the file")?;
+            let table =
+                build.table(self.relr.0, self.relr.1, "its relocations lie outside the file")?;
             for cell in RelrIterator::<Header>::new(LE, array::<Relr64<LE>>(table)) {
                 // Relative ones whose addend is what the cell holds.
                 if let Some(target) = build.image.word(cell) {
@@ -249,7 +272,8 @@ impl Dynamic {
     }
 }
 
-/// Notes the entries for calls: those of the sections made for them, or, where no section says so, those in all code.
+/// Notes the entries for calls: those of the sections made for them, or, where no section says so,
+/// those in all code.
 fn plt(build: &mut Builder<'_>, header: &Header) -> Result<(), ImageError> {
     let named = plt_sections(build, header);
     let (code, place) = match named.is_empty() {

@@ -8,7 +8,8 @@ pub enum ImageError {
     /// It begins like none of the three formats.
     #[error("it is no ELF, Mach-O or PE file")]
     NotABinary,
-    /// It is a binary of a kind that is not read here: 32-bit, big-endian, for another machine, not to be loaded.
+    /// It is a binary of a kind that is not read here: 32-bit, big-endian, for another machine, not
+    /// to be loaded.
     #[error("it is {0}, which is not read")]
     Unsupported(String),
     /// It contradicts itself or its own length.

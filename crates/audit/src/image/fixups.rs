@@ -1,7 +1,9 @@
-//! What dyld writes into a Mach-O image: chains of fixups, or the older programs of opcodes; and what it can look up there.
+//! What dyld writes into a Mach-O image: chains of fixups, or the older programs of opcodes; and
+//! what it can look up there.
 //!
-//! Apple's `mach-o/fixup-chains.h` and `mach-o/loader.h`. Images for macOS 12 and later link their cells to chains through
-//! the cells themselves; older ones have small programs that say which cells to fill.
+//! Apple's `mach-o/fixup-chains.h` and `mach-o/loader.h`. Images for macOS 12 and later link their
+//! cells to chains through the cells themselves; older ones have small programs that say which
+//! cells to fill.
 
 use super::ImageError;
 use super::build::{Builder, c_name};
@@ -21,7 +23,8 @@ pub(super) struct Linkedit<'a> {
     pub(super) info: Option<&'a DyldInfoCommand<LE>>,
     pub(super) chains: Option<&'a LinkeditDataCommand<LE>>,
     pub(super) exports: Option<&'a LinkeditDataCommand<LE>>,
-    /// Names that are imported, with their index. The keys are chosen by the file: a hash table with a secret.
+    /// Names that are imported, with their index. The keys are chosen by the file: a hash table
+    /// with a secret.
     imports: HashMap<&'a [u8], usize>,
 }
 
@@ -48,21 +51,32 @@ impl<'a> Linkedit<'a> {
         Ok(())
     }
 
-    fn rebase(&self, build: &mut Builder<'a>, info: &DyldInfoCommand<LE>) -> Result<(), ImageError> {
+    fn rebase(
+        &self,
+        build: &mut Builder<'a>,
+        info: &DyldInfoCommand<LE>,
+    ) -> Result<(), ImageError> {
         let damaged = build.damaged(DAMAGED);
         for rebase in info.rebases(LE, build.image.file, 8).map_err(|_| damaged.clone())? {
             let rebase = rebase.map_err(|_| damaged.clone())?;
             let cell = cell(build, rebase.segment_index.into(), rebase.segment_offset)?;
             match build.image.word(cell) {
-                Some(target) if rebase.kind == macho::REBASE_TYPE_POINTER => build.pointer(cell, target)?,
+                Some(target) if rebase.kind == macho::REBASE_TYPE_POINTER => {
+                    build.pointer(cell, target)?
+                }
                 _ => build.spend()?,
             }
         }
         Ok(())
     }
 
-    /// Weak binds are left out: each names a cell that is bound or rebased as well, to what is the same in one image.
-    fn bind(&mut self, build: &mut Builder<'a>, info: &DyldInfoCommand<LE>) -> Result<(), ImageError> {
+    /// Weak binds are left out: each names a cell that is bound or rebased as well, to what is the
+    /// same in one image.
+    fn bind(
+        &mut self,
+        build: &mut Builder<'a>,
+        info: &DyldInfoCommand<LE>,
+    ) -> Result<(), ImageError> {
         let damaged = build.damaged(DAMAGED);
         let file = build.image.file;
         let now = info.binds(LE, file, 8).map_err(|_| damaged.clone())?;
@@ -104,8 +118,10 @@ impl<'a> Linkedit<'a> {
                     format.0
                 )));
             }
-            let segment = build.image.segments.get(chain.index() as usize).ok_or(damaged.clone())?;
-            let (start, bytes) = (segment.addresses.start, build.image.file.get(segment.file.clone()));
+            let segment =
+                build.image.segments.get(chain.index() as usize).ok_or(damaged.clone())?;
+            let (start, bytes) =
+                (segment.addresses.start, build.image.file.get(segment.file.clone()));
             for fixup in chain.fixups(LE, self.base, bytes.unwrap_or_default()) {
                 let (offset, fixup) = fixup.map_err(|_| damaged.clone())?;
                 let cell = start.wrapping_add(offset);
@@ -114,8 +130,12 @@ impl<'a> Linkedit<'a> {
                         build.pointer(cell, self.base.wrapping_add(rebase.target_offset))?;
                     }
                     Fixup::Bind(bind) => match imports.get(bind.ordinal as usize) {
-                        Some(Bound::Inside(address)) if bind.addend == 0 => build.pointer(cell, *address)?,
-                        Some(Bound::Import(index)) if bind.addend == 0 => build.cell(cell, *index)?,
+                        Some(Bound::Inside(address)) if bind.addend == 0 => {
+                            build.pointer(cell, *address)?
+                        }
+                        Some(Bound::Import(index)) if bind.addend == 0 => {
+                            build.cell(cell, *index)?
+                        }
                         Some(_) => build.spend()?,
                         None => return Err(damaged),
                     },
@@ -126,7 +146,8 @@ impl<'a> Linkedit<'a> {
         Ok(())
     }
 
-    /// What the chains' binds count: imports in their table's order. Own code, for names whose lengths are bounded.
+    /// What the chains' binds count: imports in their table's order. Own code, for names whose
+    /// lengths are bounded.
     fn chained_imports(
         &mut self,
         build: &mut Builder<'a>,
@@ -139,7 +160,8 @@ impl<'a> Linkedit<'a> {
         if header.symbols_format.get(LE) != 0 {
             return Err(ImageError::Unsupported("a Mach-O file with compressed symbols".into()));
         }
-        let (table, names) = (from(header.imports_offset.get(LE))?, from(header.symbols_offset.get(LE))?);
+        let (table, names) =
+            (from(header.imports_offset.get(LE))?, from(header.symbols_offset.get(LE))?);
         let count = header.imports_count.get(LE) as usize;
         let wide = header.imports_format.get(LE) == macho::DYLD_CHAINED_IMPORT_ADDEND64;
         let size = match header.imports_format.get(LE) {
@@ -153,14 +175,16 @@ impl<'a> Linkedit<'a> {
                 )));
             }
         };
-        let table = count.checked_mul(size).and_then(|len| table.get(..len)).ok_or(damaged.clone())?;
+        let table =
+            count.checked_mul(size).and_then(|len| table.get(..len)).ok_or(damaged.clone())?;
         let mut bound = Vec::with_capacity(count);
         for entry in table.chunks_exact(size) {
             let (head, addend) = entry.split_at(if wide { 8 } else { 4 });
             let mut word = [0; 8];
             word.iter_mut().zip(head).for_each(|(to, from)| *to = *from);
             let word = u64::from_le_bytes(word);
-            // The library's ordinal, whether it may be missing, reserved bits, and where the name is.
+            // The library's ordinal, whether it may be missing, reserved bits, and where the name
+            // is.
             let (library, name) = if wide {
                 (word as u16 as i16, word >> 32)
             } else {
@@ -169,8 +193,9 @@ impl<'a> Linkedit<'a> {
             let name = names.get(name as usize..).ok_or(damaged.clone())?;
             let name = build.name(name)?;
             let weak = i32::from(library) == macho::BIND_SPECIAL_DYLIB_WEAK_LOOKUP.0;
-            let own =
-                weak.then(|| build.image.exports.get(std::str::from_utf8(c_name(name)).ok()?)).flatten();
+            let own = weak
+                .then(|| build.image.exports.get(std::str::from_utf8(c_name(name)).ok()?))
+                .flatten();
             bound.push(match own {
                 _ if addend.iter().any(|&byte| byte != 0) => Bound::Behind,
                 // Looked for everywhere, and found here if nobody else has it.

@@ -1,7 +1,7 @@
 //! Mach-O as dyld loads it: segments, the symbol table, and what it binds and rebases.
 //!
-//! Apple's `mach-o/loader.h`, `mach-o/nlist.h` and `mach-o/fat.h`. A universal file holds an image for each of several
-//! machines. What dyld fills is in `fixups`.
+//! Apple's `mach-o/loader.h`, `mach-o/nlist.h` and `mach-o/fat.h`. A universal file holds an image
+//! for each of several machines. What dyld fills is in `fixups`.
 
 use super::build::{Builder, array, c_name};
 use super::fixups::Linkedit;
@@ -12,8 +12,8 @@ use object::macho::{self, FatArch32, FatArch64, MachHeader64, Nlist64, Section64
 use object::pod::slice_from_bytes;
 use object::read::macho::{FatArch, LoadCommandData, LoadCommandVariant, MachHeader, MachOFatFile};
 
-/// More images than any universal file has: each is for another machine, and Java's classes, which begin with the same four
-/// bytes, have their version in place of the count, which began at 45.
+/// More images than any universal file has: each is for another machine, and Java's classes, which
+/// begin with the same four bytes, have their version in place of the count, which began at 45.
 const MOST_IMAGES: usize = 16;
 /// More sections of stubs than any linker makes (two are usual).
 const MOST_STUBS: usize = 16;
@@ -21,8 +21,8 @@ const MOST_STUBS: usize = 16;
 const HEADERS: ImageError =
     ImageError::Damaged { format: Format::MachO, what: "its headers lie outside the file" };
 
-/// The images of a universal file. Those of kinds that are not read (32-bit, arm64e: no Python of today has them) are left
-/// out where there is another.
+/// The images of a universal file. Those of kinds that are not read (32-bit, arm64e: no Python of
+/// today has them) are left out where there is another.
 fn universal<Fat: FatArch>(file: &[u8]) -> Result<Vec<Image<'_>>, ImageError> {
     let fat = MachOFatFile::<Fat>::parse(file).map_err(|_| ImageError::NotABinary)?;
     if fat.arches().len() > MOST_IMAGES {
@@ -69,17 +69,23 @@ pub(super) fn parse(file: &[u8]) -> Result<Image<'_>, ImageError> {
                 let executable = segment.initprot.get(LE).contains(macho::VM_PROT_EXECUTE);
                 let (offset, len) = (segment.fileoff.get(LE), segment.filesize.get(LE));
                 build.segment(address, segment.vmsize.get(LE), offset, len, executable)?;
-                let sections = slice_from_bytes::<Section64<LE>>(sections, segment.nsects.get(LE) as usize);
+                let sections =
+                    slice_from_bytes::<Section64<LE>>(sections, segment.nsects.get(LE) as usize);
                 let (sections, _) = sections.map_err(|()| HEADERS)?;
-                let of_stubs = sections.iter().filter(|s| s.flags.get(LE).typ() == macho::S_SYMBOL_STUBS);
+                let of_stubs =
+                    sections.iter().filter(|s| s.flags.get(LE).typ() == macho::S_SYMBOL_STUBS);
                 stubs.extend(of_stubs.take(MOST_STUBS).map(|s| (s.addr.get(LE), s.size.get(LE))));
             }
             LoadCommandVariant::Symtab(table) => symbols = Some(table),
             LoadCommandVariant::DyldInfo(info) => linkedit.info = Some(info),
-            LoadCommandVariant::LinkeditData(data) if command.cmd() == macho::LC_DYLD_CHAINED_FIXUPS => {
+            LoadCommandVariant::LinkeditData(data)
+                if command.cmd() == macho::LC_DYLD_CHAINED_FIXUPS =>
+            {
                 linkedit.chains = Some(data);
             }
-            LoadCommandVariant::LinkeditData(data) if command.cmd() == macho::LC_DYLD_EXPORTS_TRIE => {
+            LoadCommandVariant::LinkeditData(data)
+                if command.cmd() == macho::LC_DYLD_EXPORTS_TRIE =>
+            {
                 linkedit.exports = Some(data);
             }
             LoadCommandVariant::Dylib(dylib) => library(&mut build, command, dylib)?,
@@ -91,7 +97,9 @@ pub(super) fn parse(file: &[u8]) -> Result<Image<'_>, ImageError> {
     }
     linkedit.read(&mut build)?;
     for (address, len) in stubs.into_iter().take(MOST_STUBS) {
-        if let Some((address, code)) = address.checked_add(len).and_then(|end| build.code(address..end)) {
+        if let Some((address, code)) =
+            address.checked_add(len).and_then(|end| build.code(address..end))
+        {
             build.stubs(address, code, Place::Table)?;
         }
     }
@@ -109,7 +117,9 @@ fn supported(file: &[u8]) -> Result<Arch, ImageError> {
     let header = MachHeader64::<LE>::parse(file, 0).map_err(|_| HEADERS)?;
     match header.filetype.get(LE) {
         macho::MH_BUNDLE | macho::MH_DYLIB | macho::MH_EXECUTE => {}
-        macho::FileType(other) => return not(&format!("of type {other}, neither bundle nor library")),
+        macho::FileType(other) => {
+            return not(&format!("of type {other}, neither bundle nor library"));
+        }
     }
     match header.cputype.get(LE) {
         macho::CPU_TYPE_X86_64 => Ok(Arch::X86_64),
@@ -138,9 +148,12 @@ fn read_symbols<'a>(
     const OUTSIDE: &str = "its symbols lie outside the file";
     let part = |offset: u32, len: u64| {
         let bytes = build.image.file.get(offset as usize..);
-        bytes.and_then(|bytes| bytes.get(..usize::try_from(len).ok()?)).ok_or_else(|| build.damaged(OUTSIDE))
+        bytes
+            .and_then(|bytes| bytes.get(..usize::try_from(len).ok()?))
+            .ok_or_else(|| build.damaged(OUTSIDE))
     };
-    let symbols = array::<Nlist64<LE>>(part(table.symoff.get(LE), u64::from(table.nsyms.get(LE)) * 16)?);
+    let symbols =
+        array::<Nlist64<LE>>(part(table.symoff.get(LE), u64::from(table.nsyms.get(LE)) * 16)?);
     let strings = part(table.stroff.get(LE), table.strsize.get(LE).into())?;
     for symbol in symbols {
         let kind = symbol.n_type;
@@ -148,7 +161,8 @@ fn read_symbols<'a>(
         if kind.is_stab() || !kind.contains(macho::N_EXT) || kind.contains(macho::N_PEXT) {
             continue;
         }
-        let bytes = strings.get(symbol.n_strx.get(LE) as usize..).ok_or_else(|| build.damaged(OUTSIDE))?;
+        let bytes =
+            strings.get(symbol.n_strx.get(LE) as usize..).ok_or_else(|| build.damaged(OUTSIDE))?;
         match kind.typ() {
             macho::N_SECT => {
                 let name = build.name(bytes)?;

@@ -1,8 +1,10 @@
-//! PE as Windows loads it: sections, the export and import tables, delayed imports, base relocations.
+//! PE as Windows loads it: sections, the export and import tables, delayed imports, base
+//! relocations.
 //!
-//! Microsoft's "PE Format". Addresses in its tables count from where the image begins, and it says itself where it wants to
-//! begin; the two together are the addresses here. Functions of other libraries are called through a cell of the import table,
-//! or through a jump that reads one, which may stand anywhere in the code.
+//! Microsoft's "PE Format". Addresses in its tables count from where the image begins, and it says
+//! itself where it wants to begin; the two together are the addresses here. Functions of other
+//! libraries are called through a cell of the import table, or through a jump that reads one, which
+//! may stand anywhere in the code.
 
 use super::build::{Builder, array};
 use super::stubs::Place;
@@ -31,13 +33,15 @@ pub(super) fn parse(file: &[u8]) -> Result<Image<'_>, ImageError> {
     }
     let machine = nt.get(4..6).and_then(|bytes| bytes.first_chunk()).ok_or(headers.clone())?;
     let arch = supported(u16::from_le_bytes(*machine))?;
-    let (nt, directories) = pe::ImageNtHeaders64::parse(file, &mut at).map_err(|_| headers.clone())?;
+    let (nt, directories) =
+        pe::ImageNtHeaders64::parse(file, &mut at).map_err(|_| headers.clone())?;
     let sections = nt.sections(file, at).map_err(|_| headers)?;
     let base = nt.optional_header.image_base.get(LE);
     let mut build = Builder::new(Format::Pe, arch, file);
     for section in sections.iter() {
         let address = base.checked_add(section.virtual_address.get(LE).into());
-        let address = address.ok_or_else(|| build.damaged("a section lies beyond all addresses"))?;
+        let address =
+            address.ok_or_else(|| build.damaged("a section lies beyond all addresses"))?;
         let raw = section.size_of_raw_data.get(LE);
         let size = match section.virtual_size.get(LE) {
             0 => raw,
@@ -66,7 +70,9 @@ fn supported(machine: u16) -> Result<Arch, ImageError> {
         pe::IMAGE_FILE_MACHINE_ARM64 => Ok(Arch::Aarch64),
         pe::IMAGE_FILE_MACHINE_I386 => not("32-bit x86"),
         pe::IMAGE_FILE_MACHINE_ARMNT => not("32-bit Arm"),
-        pe::IMAGE_FILE_MACHINE_ARM64EC | pe::IMAGE_FILE_MACHINE_ARM64X => not("two kinds of code (ARM64EC)"),
+        pe::IMAGE_FILE_MACHINE_ARM64EC | pe::IMAGE_FILE_MACHINE_ARM64X => {
+            not("two kinds of code (ARM64EC)")
+        }
         pe::Machine(other) => not(&format!("machine {other:#x}")),
     }
 }
@@ -106,7 +112,9 @@ impl Tables<'_> {
     }
 
     fn exports(&self, build: &mut Builder<'_>) -> Result<(), ImageError> {
-        let Some(place) = self.directories.get(pe::IMAGE_DIRECTORY_ENTRY_EXPORT) else { return Ok(()) };
+        let Some(place) = self.directories.get(pe::IMAGE_DIRECTORY_ENTRY_EXPORT) else {
+            return Ok(());
+        };
         let (start, len) = place.address_range();
         let table = from_bytes::<pe::ImageExportDirectory>(self.from(build, start, EXPORTS)?);
         let (table, _) = table.map_err(|()| build.damaged(EXPORTS))?;
@@ -115,16 +123,21 @@ impl Tables<'_> {
             return Ok(());
         }
         let part = |build: &Builder<'_>, relative: &U32<LE>, entries: u32, size: u64| {
-            build.table(self.address(relative.get(LE)), u64::from(entries) * size, EXPORTS).map(|_| ())
+            build
+                .table(self.address(relative.get(LE)), u64::from(entries) * size, EXPORTS)
+                .map(|_| ())
         };
         part(build, &table.address_of_names, count, 4)?;
         part(build, &table.address_of_name_ordinals, count, 2)?;
         let names = array::<U32<LE>>(self.from(build, table.address_of_names.get(LE), EXPORTS)?);
-        let ordinals = array::<U16<LE>>(self.from(build, table.address_of_name_ordinals.get(LE), EXPORTS)?);
-        let functions = array::<U32<LE>>(self.from(build, table.address_of_functions.get(LE), EXPORTS)?);
+        let ordinals =
+            array::<U16<LE>>(self.from(build, table.address_of_name_ordinals.get(LE), EXPORTS)?);
+        let functions =
+            array::<U32<LE>>(self.from(build, table.address_of_functions.get(LE), EXPORTS)?);
         for (name, ordinal) in names.iter().zip(ordinals).take(count as usize) {
             let name = self.name(build, name.get(LE), EXPORTS)?;
-            let function = functions.get(usize::from(ordinal.get(LE))).map(|function| function.get(LE));
+            let function =
+                functions.get(usize::from(ordinal.get(LE))).map(|function| function.get(LE));
             let function = function.ok_or_else(|| build.damaged(EXPORTS))?;
             // One that leads into the table itself is text: another library's function is meant.
             if function.wrapping_sub(start) >= len {
@@ -135,7 +148,9 @@ impl Tables<'_> {
     }
 
     fn imports(&self, build: &mut Builder<'_>) -> Result<(), ImageError> {
-        let Some(place) = self.directories.get(pe::IMAGE_DIRECTORY_ENTRY_IMPORT) else { return Ok(()) };
+        let Some(place) = self.directories.get(pe::IMAGE_DIRECTORY_ENTRY_IMPORT) else {
+            return Ok(());
+        };
         // Its size is not believed by Windows either.
         let all = self.list::<ImageImportDescriptor>(build, place.virtual_address.get(LE))?;
         for library in all.iter().take_while(|library| !library.is_null()) {
@@ -150,10 +165,13 @@ impl Tables<'_> {
     }
 
     fn delayed(&self, build: &mut Builder<'_>) -> Result<(), ImageError> {
-        let Some(place) = self.directories.get(pe::IMAGE_DIRECTORY_ENTRY_DELAY_IMPORT) else { return Ok(()) };
+        let Some(place) = self.directories.get(pe::IMAGE_DIRECTORY_ENTRY_DELAY_IMPORT) else {
+            return Ok(());
+        };
         let all = self.list::<ImageDelayloadDescriptor>(build, place.virtual_address.get(LE))?;
         for library in all.iter().take_while(|library| !library.is_null()) {
-            // Linkers of before 2002 wrote addresses here that do not count from the base; they made no 64-bit images.
+            // Linkers of before 2002 wrote addresses here that do not count from the base; they
+            // made no 64-bit images.
             let (names, cells) =
                 (library.import_name_table_rva.get(LE), library.import_address_table_rva.get(LE));
             self.library(build, library.dll_name_rva.get(LE), names, cells)?;
@@ -161,8 +179,15 @@ impl Tables<'_> {
         Ok(())
     }
 
-    /// Notes a library and what is imported from it: `names` is a list that ends with 0, `cells` are filled in its order.
-    fn library(&self, build: &mut Builder<'_>, name: u32, names: u32, cells: u32) -> Result<(), ImageError> {
+    /// Notes a library and what is imported from it: `names` is a list that ends with 0, `cells`
+    /// are filled in its order.
+    fn library(
+        &self,
+        build: &mut Builder<'_>,
+        name: u32,
+        names: u32,
+        cells: u32,
+    ) -> Result<(), ImageError> {
         let library = self.name(build, name, IMPORTS)?;
         build.image.libraries.push(String::from_utf8_lossy(library).into_owned());
         let names = self.list::<ImageThunkData64>(build, names)?.iter().map(|name| name.0.get(LE));
@@ -171,7 +196,8 @@ impl Tables<'_> {
                 build.import(format!("#{}", name & 0xffff).as_bytes())
             } else {
                 // The name stands behind two bytes of a hint.
-                let name = self.name(build, (name as u32 & 0x7fff_ffff).wrapping_add(2), IMPORTS)?;
+                let name =
+                    self.name(build, (name as u32 & 0x7fff_ffff).wrapping_add(2), IMPORTS)?;
                 build.import(name)
             };
             let cell = self.address(cells).wrapping_add(8 * index as u64);
@@ -182,11 +208,15 @@ impl Tables<'_> {
 
     fn relocations(&self, build: &mut Builder<'_>) -> Result<(), ImageError> {
         const OUTSIDE: &str = "its relocations lie outside the file";
-        let Some(place) = self.directories.get(pe::IMAGE_DIRECTORY_ENTRY_BASERELOC) else { return Ok(()) };
+        let Some(place) = self.directories.get(pe::IMAGE_DIRECTORY_ENTRY_BASERELOC) else {
+            return Ok(());
+        };
         let (start, len) = place.address_range();
         let table = build.table(self.address(start), len.into(), OUTSIDE)?;
         for block in RelocationBlockIterator::new(table) {
-            for relocation in block.map_err(|_| build.damaged("its relocations contradict themselves"))? {
+            for relocation in
+                block.map_err(|_| build.damaged("its relocations contradict themselves"))?
+            {
                 if relocation.typ != pe::IMAGE_REL_BASED_DIR64 {
                     continue;
                 }

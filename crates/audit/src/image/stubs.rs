@@ -1,8 +1,10 @@
-//! Code that only jumps through a cell which the loader fills: how a call of another library's function looks in a binary.
+//! Code that only jumps through a cell which the loader fills: how a call of another library's
+//! function looks in a binary.
 //!
-//! Linkers number their entries differently (with a first one that resolves, with landing pads, with two tables), so an entry
-//! is known by what its jump reads and not by its number. An entry is noted under every address a call may enter it at.
-//! Encodings: Intel SDM volume 2 (`JMP`, `ENDBR64`), Arm ARM C6.2 (`ADRP`, `LDR (immediate)`, `LDR (literal)`, `BR`).
+//! Linkers number their entries differently (with a first one that resolves, with landing pads,
+//! with two tables), so an entry is known by what its jump reads and not by its number. An entry is
+//! noted under every address a call may enter it at. Encodings: Intel SDM volume 2 (`JMP`,
+//! `ENDBR64`), Arm ARM C6.2 (`ADRP`, `LDR (immediate)`, `LDR (literal)`, `BR`).
 
 use super::build::Builder;
 use super::{Arch, Image, ImageError};
@@ -13,15 +15,22 @@ const AARCH64_BETWEEN: usize = 2;
 /// What code is searched.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
-    /// A linker's table of entries: what an entry's cell leads to inside of the image is its meaning too.
+    /// A linker's table of entries: what an entry's cell leads to inside of the image is its
+    /// meaning too.
     Table,
-    /// All code: a jump may read a variable, which the program changes, so only those to imports count.
+    /// All code: a jump may read a variable, which the program changes, so only those to imports
+    /// count.
     Anywhere,
 }
 
 impl Builder<'_> {
     /// Notes all entries in code that begins at `address`.
-    pub(super) fn stubs(&mut self, address: u64, code: &[u8], place: Place) -> Result<(), ImageError> {
+    pub(super) fn stubs(
+        &mut self,
+        address: u64,
+        code: &[u8],
+        place: Place,
+    ) -> Result<(), ImageError> {
         let found = match self.image.arch {
             Arch::X86_64 => x86_64(&mut self.image, address, code, place),
             Arch::Aarch64 => aarch64(&mut self.image, address, code, place),
@@ -39,10 +48,15 @@ enum Led {
 
 fn led(image: &Image<'_>, cell: u64, place: Place) -> Option<Led> {
     let inside = || image.pointers.get(&cell).filter(|_| place == Place::Table);
-    image.cells.get(&cell).map(|&import| Led::Import(import)).or_else(|| inside().map(|&at| Led::Inside(at)))
+    image
+        .cells
+        .get(&cell)
+        .map(|&import| Led::Import(import))
+        .or_else(|| inside().map(|&at| Led::Inside(at)))
 }
 
-/// Notes an entry; `None` if there are more than the file has room for, at the eight bytes of a cell each.
+/// Notes an entry; `None` if there are more than the file has room for, at the eight bytes of a
+/// cell each.
 fn note(image: &mut Image<'_>, address: u64, led: Led) -> Option<()> {
     if image.stubs.len() + image.jumps.len() > image.file.len() / 8 {
         return None;
@@ -61,7 +75,8 @@ fn x86_64(image: &mut Image<'_>, address: u64, code: &[u8], place: Place) -> Opt
             continue;
         };
         let jump = address.wrapping_add(at as u64);
-        let cell = jump.wrapping_add(6).wrapping_add_signed(i32::from_le_bytes(*displacement).into());
+        let cell =
+            jump.wrapping_add(6).wrapping_add_signed(i32::from_le_bytes(*displacement).into());
         let Some(led) = led(image, cell, place) else { continue };
         let before = |bytes: &[u8]| code.get(..at).is_some_and(|code| code.ends_with(bytes));
         let endbr = [0xf3, 0x0f, 0x1e, 0xfa];
@@ -84,7 +99,8 @@ fn x86_64(image: &mut Image<'_>, address: u64, code: &[u8], place: Place) -> Opt
     Some(())
 }
 
-/// `adrp xN, page; ldr xM, [xN, #offset]; …; br xM`, or `ldr xM, cell; br xM`, perhaps behind a landing pad or a no-op.
+/// `adrp xN, page; ldr xM, [xN, #offset]; …; br xM`, or `ldr xM, cell; br xM`, perhaps behind a
+/// landing pad or a no-op.
 fn aarch64(image: &mut Image<'_>, address: u64, code: &[u8], place: Place) -> Option<()> {
     // Only every fourth address can hold an instruction.
     let skew = (4 - address % 4) % 4;
@@ -116,7 +132,9 @@ fn loads(pc: u64, first: Option<u32>, second: Option<u32>) -> Option<(u64, u32, 
         return Some((pc.wrapping_add_signed(i64::from(words) * 4), first & 31, 1));
     }
     let load = second?;
-    if first & 0x9f00_0000 != 0x9000_0000 || load & 0xffc0_0000 != 0xf940_0000 || load >> 5 & 31 != first & 31
+    if first & 0x9f00_0000 != 0x9000_0000
+        || load & 0xffc0_0000 != 0xf940_0000
+        || load >> 5 & 31 != first & 31
     {
         return None;
     }
@@ -132,7 +150,8 @@ mod tests {
     use super::*;
     use crate::image::{Format, Target};
 
-    /// Entries found in `code`, which is at 0x1000; the cell of the import is at 0x2010, one that leads to 0x1000 at 0x2018.
+    /// Entries found in `code`, which is at 0x1000; the cell of the import is at 0x2010, one that
+    /// leads to 0x1000 at 0x2018.
     fn found(arch: Arch, code: &[u8], place: Place) -> Vec<(u64, String)> {
         let mut file = vec![0; 0x2000];
         file[..code.len()].copy_from_slice(code);
@@ -167,7 +186,11 @@ mod tests {
         assert_eq!(find(&[]), imported(&[0x1000]));
         assert_eq!(find(&[0x48]), imported(&[0x1000, 0x1001]), "a tail call on Windows");
         assert_eq!(find(&endbr), imported(&[0x1000, 0x1004]));
-        assert_eq!(find(&[&endbr[..], &[0xf2]].concat()), imported(&[0x1000, 0x1004, 0x1005]), "bnd");
+        assert_eq!(
+            find(&[&endbr[..], &[0xf2]].concat()),
+            imported(&[0x1000, 0x1004, 0x1005]),
+            "bnd"
+        );
         assert_eq!(
             find(&[&endbr[..], &[0x41, 0xbb, 7, 0, 0, 0]].concat()),
             imported(&[0x1000, 0x100a]),
@@ -203,7 +226,11 @@ mod tests {
         assert_eq!(find(&[page, 0xf940_0a10, 0xd61f_0200]), imported(&[0x1000]), "Mach-O and PE");
         // nop; ldr x16, 0x2010; br x16
         let near = 0x5800_0010 | (((0x2010 - 0x1004) / 4) << 5);
-        assert_eq!(find(&[0xd503_201f, near, 0xd61f_0200]), imported(&[0x1000, 0x1004]), "Mach-O, near");
+        assert_eq!(
+            find(&[0xd503_201f, near, 0xd61f_0200]),
+            imported(&[0x1000, 0x1004]),
+            "Mach-O, near"
+        );
         assert_eq!(find(&[page, load, add, 0xd63f_0220]), [], "a call comes back");
         assert_eq!(find(&[page, load, add, 0xd61f_0200]), [], "a jump through another register");
         // adrp with a negative number of pages leads elsewhere.

@@ -1,8 +1,10 @@
-//! The tree of a Mach-O image's exported names, which is there even where its symbol table was stripped.
+//! The tree of a Mach-O image's exported names, which is there even where its symbol table was
+//! stripped.
 //!
-//! Apple's `mach-o/loader.h` (`dyld_info_command`, `EXPORT_SYMBOL_FLAGS`). A node holds what is exported under the name on the
-//! way to it, and edges with parts of names to other nodes. Nothing in a file makes it a tree: it may have rings, or nodes with
-//! so many ways to them that walking all would never end. So nodes that are met, and bytes of names, are counted.
+//! Apple's `mach-o/loader.h` (`dyld_info_command`, `EXPORT_SYMBOL_FLAGS`). A node holds what is
+//! exported under the name on the way to it, and edges with parts of names to other nodes. Nothing
+//! in a file makes it a tree: it may have rings, or nodes with so many ways to them that walking
+//! all would never end. So nodes that are met, and bytes of names, are counted.
 
 use super::ImageError;
 use super::build::{Builder, c_name};
@@ -28,7 +30,11 @@ pub(super) struct Trie<'a> {
 
 impl<'a> Trie<'a> {
     /// Notes all exports of a table.
-    pub(super) fn read(build: &mut Builder<'a>, base: u64, data: &'a [u8]) -> Result<(), ImageError> {
+    pub(super) fn read(
+        build: &mut Builder<'a>,
+        base: u64,
+        data: &'a [u8],
+    ) -> Result<(), ImageError> {
         if data.is_empty() {
             return Ok(());
         }

@@ -63,7 +63,10 @@ pub(super) fn run(
     let program = PathBuf::from(command.get_program());
     let limit = patience.limit;
     let ends = Instant::now() + limit;
-    command.stdin(input.map_or_else(Stdio::null, Stdio::from)).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .stdin(input.map_or_else(Stdio::null, Stdio::from))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let child = command.process_group(0).spawn().map_err(|why| Error::Start { program, why })?;
     let mut group = Group(child);
     let output = reader(group.0.stdout.take());

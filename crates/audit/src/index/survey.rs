@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Questions at the same time: an answer waits for the network, but an index is not to be stormed, and pip computes for seconds.
+/// Questions at the same time: an answer waits for the network, but an index is not to be stormed,
+/// and pip computes for seconds.
 const JOBS: usize = 4;
 
 /// What to ask about one project.
@@ -46,7 +47,9 @@ impl Installer {
     pub fn find() -> Option<Installer> {
         let paths = std::env::var_os("PATH")?;
         let first = |name: &str| -> Option<PathBuf> {
-            std::env::split_paths(&paths).map(|folder| folder.join(name)).find(|path| path.is_file())
+            std::env::split_paths(&paths)
+                .map(|folder| folder.join(name))
+                .find(|path| path.is_file())
         };
         if let Some(uv) = first("uv") {
             return Some(Installer::Uv(uv));
@@ -59,11 +62,16 @@ impl Installer {
                 .stderr(Stdio::null());
             pip.status().is_ok_and(|status| status.success())
         };
-        ["python3", "python"].into_iter().filter_map(first).find(|path| has_pip(path)).map(Installer::Pip)
+        ["python3", "python"]
+            .into_iter()
+            .filter_map(first)
+            .find(|path| has_pip(path))
+            .map(Installer::Pip)
     }
 }
 
-/// Asks all of it; answers come in the order of the questions. What was not asked because it was told to stop is `None`.
+/// Asks all of it; answers come in the order of the questions. What was not asked because it was
+/// told to stop is `None`.
 pub fn survey(
     installer: &Installer,
     questions: &[Question],
@@ -78,7 +86,9 @@ pub fn survey(
             scope.spawn(|| {
                 while !(patience.is_told)() {
                     let at = next.fetch_add(1, Ordering::Relaxed);
-                    let (Some(question), Some(place)) = (questions.get(at), answers.get(at)) else { break };
+                    let (Some(question), Some(place)) = (questions.get(at), answers.get(at)) else {
+                        break;
+                    };
                     let answer = one(installer, question, build, platform, patience);
                     if let Ok(mut place) = place.lock() {
                         *place = Some(answer);

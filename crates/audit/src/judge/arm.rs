@@ -1,7 +1,8 @@
 //! One 64-bit Arm instruction at a time, as far as an init function needs it.
 //!
-//! Every instruction is four bytes and says in the same places what it writes, so what is not followed is known to change one
-//! register, and is made to. Layouts: Arm Architecture Reference Manual, C4 (A64 instruction set encoding).
+//! Every instruction is four bytes and says in the same places what it writes, so what is not
+//! followed is known to change one register, and is made to. Layouts: Arm Architecture Reference
+//! Manual, C4 (A64 instruction set encoding).
 
 use crate::image::Image;
 use crate::judge::flow::{Flow, Outline, Target};
@@ -41,9 +42,10 @@ fn target(at: u64, word: u32, low: u32, len: u32) -> u64 {
 fn register(state: &State, number: u32) -> Value {
     match number {
         31 => Value::Known(0),
-        number => {
-            state.registers.get(number as usize).map_or(Value::Known(0), |value| state.narrow(*value, 8))
-        }
+        number => state
+            .registers
+            .get(number as usize)
+            .map_or(Value::Known(0), |value| state.narrow(*value, 8)),
     }
 }
 
@@ -88,7 +90,8 @@ fn branch(state: &mut State, at: u64, word: u32) -> Flow {
         },
         0x34 | 0x35 | 0xb4 | 0xb5 => {
             state.width = if wide { 8 } else { 4 };
-            let condition = if bits(word, 24, 1) == 0 { Condition::Equal } else { Condition::NotEqual };
+            let condition =
+                if bits(word, 24, 1) == 0 { Condition::Equal } else { Condition::NotEqual };
             Flow::Branch(condition, target(at, word, 5, 19), Some(register(state, rt)))
         }
         0x36 | 0x37 | 0xb6 | 0xb7 => {
@@ -112,7 +115,8 @@ fn branch(state: &mut State, at: u64, word: u32) -> Flow {
             set(state, 0, value);
             Flow::Next
         }
-        // yield, and the isb that Rust has for it: what waits for another thread goes on as what need not wait, which is gone as well.
+        // yield, and the isb that Rust has for it: what waits for another thread goes on as what
+        // need not wait, which is gone as well.
         0xd5 if matches!(word, 0xd503_203f | 0xd503_3fdf) => Flow::End,
         0xd5 => {
             // mrs reads a register of the system's.

@@ -10,8 +10,8 @@ pub(crate) enum Flow {
     Next,
     /// Continues at another instruction.
     Jump(Target),
-    /// Continues at the address if the condition holds, else with the next instruction. The condition
-    /// is of the value against zero if there is one, otherwise of the last comparison.
+    /// Continues at the address if the condition holds, else with the next instruction. The
+    /// condition is of the value against zero if there is one, otherwise of the last comparison.
     Branch(Condition, u64, Option<Value>),
     /// Calls a function, then continues with the next instruction.
     Call(Target),

@@ -17,11 +17,14 @@ pub(crate) enum Role {
     Named,
     /// Does not come back.
     NoReturn,
-    /// Says whether a static variable of C++ is still to be initialised: it is, on the first import.
+    /// Says whether a static variable of C++ is still to be initialised: it is, on the first
+    /// import.
     Guard,
-    /// `PyState_FindModule`: a module that was made earlier, and on the first import was not before it is added.
+    /// `PyState_FindModule`: a module that was made earlier, and on the first import was not before
+    /// it is added.
     Absent,
-    /// `PyState_AddModule`: that module can be found from then on. A way on which it cannot be added is one that fails.
+    /// `PyState_AddModule`: that module can be found from then on. A way on which it cannot be
+    /// added is one that fails.
     Add,
     /// `PyState_RemoveModule`.
     Remove,
@@ -48,7 +51,9 @@ fn role(name: &str) -> Role {
     match name {
         "PyModuleDef_Init" => Role::DefInit,
         "PyUnstable_Module_SetGIL" => Role::SetGil,
-        "PyModule_Create2" | "PyModule_Create2TraceRefs" | "PyModule_FromDefAndSpec2" => Role::Create,
+        "PyModule_Create2" | "PyModule_Create2TraceRefs" | "PyModule_FromDefAndSpec2" => {
+            Role::Create
+        }
         "PyModule_New" | "PyModule_NewObject" | "PyImport_AddModuleRef" => Role::Named,
         "abort"
         | "exit"
@@ -93,7 +98,8 @@ fn role(name: &str) -> Role {
     }
 }
 
-/// Carries `memset` or `memcpy` out if all it is given is known and it is short. Whether that was so.
+/// Carries `memset` or `memcpy` out if all it is given is known and it is short. Whether that was
+/// so.
 pub(crate) fn fill_or_copy(
     image: &Image,
     state: &mut State,
@@ -110,7 +116,11 @@ pub(crate) fn fill_or_copy(
         let value = match (role, from) {
             (Role::Fill, Value::Known(byte)) => {
                 let byte = byte & 0xff;
-                Value::Known(if size == 8 { byte.wrapping_mul(0x0101_0101_0101_0101) } else { byte })
+                Value::Known(if size == 8 {
+                    byte.wrapping_mul(0x0101_0101_0101_0101)
+                } else {
+                    byte
+                })
             }
             (Role::Copy, Value::Known(from)) => state.load(image, from.checked_add(at), size),
             _ => state.fresh(),

@@ -31,9 +31,13 @@ impl Machine {
                 (Arch::X86_64, Format::Pe) => {
                     ([1, 2, 8, 9], 0, x86::STACK, &[0, 1, 2, 8, 9, 10, 11], &[8, 9, 10, 11])
                 }
-                (Arch::X86_64, _) => {
-                    ([7, 6, 2, 1], 0, x86::STACK, &[0, 1, 2, 6, 7, 8, 9, 10, 11], &[6, 7, 8, 9, 10, 11])
-                }
+                (Arch::X86_64, _) => (
+                    [7, 6, 2, 1],
+                    0,
+                    x86::STACK,
+                    &[0, 1, 2, 6, 7, 8, 9, 10, 11],
+                    &[6, 7, 8, 9, 10, 11],
+                ),
                 (Arch::Aarch64, _) => (
                     [0, 1, 2, 3],
                     0,
@@ -53,8 +57,8 @@ impl Machine {
         }
     }
 
-    /// What follows the instruction at an address, without a state to carry it out in: the address behind it, where it leads, and
-    /// the address in code or data that it names.
+    /// What follows the instruction at an address, without a state to carry it out in: the address
+    /// behind it, where it leads, and the address in code or data that it names.
     pub(crate) fn outline(&self, image: &Image, address: u64) -> Option<Outline> {
         match self.arch {
             Arch::X86_64 => x86::outline(image, address),
@@ -97,9 +101,10 @@ impl Machine {
         }
     }
 
-    /// Clears away what a function of the image has left that was followed to its end: its part of the stack, and the registers it
-    /// used. Nobody reads those, and ways that differ in nothing else are one. What it has not touched stays: a compiler that sees
-    /// both functions counts on it.
+    /// Clears away what a function of the image has left that was followed to its end: its part of
+    /// the stack, and the registers it used. Nobody reads those, and ways that differ in nothing
+    /// else are one. What it has not touched stays: a compiler that sees both functions counts on
+    /// it.
     pub(crate) fn clear(&self, state: &mut State, frame: &Frame) {
         let Some(Value::Known(stack)) = state.registers.get(self.stack).copied() else { return };
         state.memory.forget(STACK - STACK_BYTES, stack);
@@ -113,7 +118,8 @@ impl Machine {
         }
     }
 
-    /// Leaves a function of the image: the stack pointer comes back to where the caller has it. Whether it stood where it had to.
+    /// Leaves a function of the image: the stack pointer comes back to where the caller has it.
+    /// Whether it stood where it had to.
     pub(crate) fn leave(&self, state: &mut State, entry: u64) -> bool {
         let Some(stack) = state.registers.get_mut(self.stack) else { return false };
         if *stack != Value::Known(entry) {

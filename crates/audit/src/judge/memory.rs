@@ -1,6 +1,8 @@
-//! Memory as a walk sees it: what the file has at an address, with the pointers its loader makes, and what was stored since.
+//! Memory as a walk sees it: what the file has at an address, with the pointers its loader makes,
+//! and what was stored since.
 //!
-//! Modules that build their slots at run time (pybind11's in a static array, some of PyO3's) are read through this.
+//! Modules that build their slots at run time (pybind11's in a static array, some of PyO3's) are
+//! read through this.
 
 use crate::image::Image;
 use crate::judge::value::{Value, mask};
@@ -10,11 +12,13 @@ use rustc_hash::FxHashMap;
 pub(crate) const STACK: u64 = 0x7fff_ff00_0000_0000;
 /// The most stack that a walk has, above and below where it begins.
 pub(crate) const STACK_BYTES: u64 = 1 << 24;
-/// Where memory begins that the walked function gets for itself, zeroed: as unreal as the stack, and nowhere near it.
+/// Where memory begins that the walked function gets for itself, zeroed: as unreal as the stack,
+/// and nowhere near it.
 const HEAP: u64 = 0x7ffe_ff00_0000_0000;
 /// From one such allocation to the next, more than the longest.
 const HEAP_STEP: u64 = 1 << 16;
-/// The longest allocation that is followed, in bytes, and the most of one way: a definition and its slots are two short ones.
+/// The longest allocation that is followed, in bytes, and the most of one way: a definition and its
+/// slots are two short ones.
 const ALLOCATED: u64 = 4_096;
 const ALLOCATIONS: u64 = 16;
 /// The most words kept of one way: hostile code could store for ever.
@@ -34,7 +38,8 @@ pub(crate) struct Memory {
 enum Word {
     /// One value, stored at once.
     Whole(Value),
-    /// Some of its bytes, and which: those whose bits are set in the second number. The others are unknown.
+    /// Some of its bytes, and which: those whose bits are set in the second number. The others are
+    /// unknown.
     Bytes(u64, u64),
 }
 
@@ -151,7 +156,9 @@ impl Memory {
     fn merge(&mut self, image: &Image, address: u64, bits: u64, value: u64) {
         let value = value & bits;
         let word = match self.words.get(&address) {
-            Some(Word::Whole(Value::Known(below))) => Word::Whole(Value::Known(value | below & !bits)),
+            Some(Word::Whole(Value::Known(below))) => {
+                Word::Whole(Value::Known(value | below & !bits))
+            }
             Some(Word::Bytes(below, known)) => Word::Bytes(value | below & !bits, known | bits),
             Some(Word::Whole(_)) => Word::Bytes(value, bits),
             None => match base(image, address) {
@@ -162,7 +169,8 @@ impl Memory {
         self.words.insert(address, word);
     }
 
-    /// Keeps that an address was made of this one and an index that is not known: what is stored there is not seen.
+    /// Keeps that an address was made of this one and an index that is not known: what is stored
+    /// there is not seen.
     pub(crate) fn smudge(&mut self, address: u64) {
         // Small numbers are fields of what is elsewhere; and a few are as good as many.
         if address > 4_096
@@ -203,8 +211,8 @@ impl Memory {
         })
     }
 
-    /// Forgets what a call may have changed that was not followed and was given this address: of the stack up to `end`, or of memory
-    /// that was allocated.
+    /// Forgets what a call may have changed that was not followed and was given this address: of
+    /// the stack up to `end`, or of memory that was allocated.
     pub(crate) fn hand_over(&mut self, address: u64, end: u64) {
         if is_stack(address) {
             self.forget(address, end.min(address.saturating_add(256)));
@@ -228,7 +236,11 @@ impl Memory {
 fn pointer(image: &Image, address: u64) -> Option<Value> {
     match image.pointers.get(&address) {
         Some(&target) => Some(Value::Known(target)),
-        None => image.cells.get(&address).and_then(|&index| u32::try_from(index).ok()).map(Value::Import),
+        None => image
+            .cells
+            .get(&address)
+            .and_then(|&index| u32::try_from(index).ok())
+            .map(Value::Import),
     }
 }
 

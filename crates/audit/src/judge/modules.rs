@@ -1,7 +1,7 @@
 //! The modules that one way through an init function makes, and what each is told of the GIL.
 //!
-//! An init function may make more than the one it hands over: a package's submodules, told otherwise. What counts is what was said of
-//! the one that is handed over.
+//! An init function may make more than the one it hands over: a package's submodules, told
+//! otherwise. What counts is what was said of the one that is handed over.
 
 use crate::judge::value::Value;
 use std::hash::{Hash, Hasher};
@@ -16,7 +16,8 @@ pub(crate) type Told = (Value, u64);
 struct Made {
     module: Value,
     at: u64,
-    /// It has a definition: those that an init function keeps things in, as Cython's does, have none.
+    /// It has a definition: those that an init function keeps things in, as Cython's does, have
+    /// none.
     defined: bool,
     told: Option<Told>,
 }
@@ -81,7 +82,9 @@ impl Modules {
         let at = candidates.clone().next_back().map(|made| made.at);
         let told = one(candidates.clone().filter_map(|made| made.told).chain(self.stray));
         match told {
-            Some((_, place)) if self.stray.is_none() && candidates.any(|made| made.told.is_none()) => {
+            Some((_, place))
+                if self.stray.is_none() && candidates.any(|made| made.told.is_none()) =>
+            {
                 (Some((Value::Symbol(0), place)), at)
             }
             _ => (told, at),
@@ -91,5 +94,9 @@ impl Modules {
 
 /// What all of them say; what is not known, if they differ.
 fn one(told: impl Iterator<Item = Told>) -> Option<Told> {
-    told.reduce(|(one, at), (other, place)| if one == other { (one, at) } else { (Value::Symbol(0), place) })
+    told.reduce(
+        |(one, at), (other, place)| {
+            if one == other { (one, at) } else { (Value::Symbol(0), place) }
+        },
+    )
 }

@@ -1,8 +1,8 @@
 //! A module's definition found by its name, for init functions that cannot be followed.
 //!
-//! A definition's `m_name` is a pointer that the loader makes, to a text whose last part is the name that the init function has. That
-//! this is the definition the function hands over is likely, not certain: so it counts only if there is one, and only
-//! where the walk came to nothing.
+//! A definition's `m_name` is a pointer that the loader makes, to a text whose last part is the
+//! name that the init function has. That this is the definition the function hands over is likely,
+//! not certain: so it counts only if there is one, and only where the walk came to nothing.
 
 use crate::image::Image;
 use crate::judge::memory::Memory;
@@ -22,8 +22,9 @@ pub(crate) fn definition(image: &Image, name: &str) -> Option<Reading> {
         let Some(text) = ending_in(image, target, name) else { continue };
         for head in HEADS {
             let Some(start) = cell.checked_sub(head) else { continue };
-            let zero =
-                |offset: u64| memory.load(image, start.wrapping_add(offset), 8) == Some(Value::Known(0));
+            let zero = |offset: u64| {
+                memory.load(image, start.wrapping_add(offset), 8) == Some(Value::Known(0))
+            };
             // m_init, m_index and m_copy, which are the interpreter's.
             if !(zero(head - 24) && zero(head - 16) && zero(head - 8)) {
                 continue;

@@ -1,7 +1,8 @@
 //! Which functions of an image lead to a call that says something of the GIL.
 //!
-//! A walk follows those, and short ones; an extension module's init function calls far more than could be followed. Found by
-//! going over the code without knowing any value: what a function calls, and which functions it hands to others.
+//! A walk follows those, and short ones; an extension module's init function calls far more than
+//! could be followed. Found by going over the code without knowing any value: what a function
+//! calls, and which functions it hands to others.
 
 use crate::image::Image;
 use crate::judge::flow::Target;
@@ -152,14 +153,18 @@ impl<'w, 'i> Reach<'w, 'i> {
     }
 }
 
-/// The functions that an address stands for when it is handed over: the one it is of, or the methods of a vtable.
+/// The functions that an address stands for when it is handed over: the one it is of, or the
+/// methods of a vtable.
 fn handed<'v>(image: &'v Image, address: u64) -> impl Iterator<Item = u64> + 'v {
     let code = image.code(address).is_some();
-    code.then_some(address).into_iter().chain((!code).then(|| vtable(image, address)).into_iter().flatten())
+    code.then_some(address)
+        .into_iter()
+        .chain((!code).then(|| vtable(image, address)).into_iter().flatten())
 }
 
-/// The methods of what may be a vtable of Rust's: what drops the value, unless that is nothing; its size and its alignment; and then
-/// them. What is of another kind seldom looks the same, and is then only followed in vain.
+/// The methods of what may be a vtable of Rust's: what drops the value, unless that is nothing; its
+/// size and its alignment; and then them. What is of another kind seldom looks the same, and is
+/// then only followed in vain.
 fn vtable<'v>(image: &'v Image, address: u64) -> impl Iterator<Item = u64> + 'v {
     let at = move |index: u64| address.checked_add(8 * index);
     let function = move |index: u64| {
@@ -167,7 +172,8 @@ fn vtable<'v>(image: &'v Image, address: u64) -> impl Iterator<Item = u64> + 'v 
         image.code(function).map(|_| function)
     };
     let number = |index: u64| {
-        let at = at(index).filter(|at| !image.pointers.contains_key(at) && !image.cells.contains_key(at))?;
+        let at = at(index)
+            .filter(|at| !image.pointers.contains_key(at) && !image.cells.contains_key(at))?;
         image.word(at)
     };
     let drops = function(0).is_some() || number(0) == Some(0);

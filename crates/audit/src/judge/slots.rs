@@ -1,10 +1,12 @@
 //! Module definitions and arrays of slots, and what they say of the GIL.
 //!
-//! `PyModuleDef` (moduleobject.h) begins with an object head, of 16 bytes in a build with the GIL and of 32 in a free-threaded one,
-//! and three words that are zero in a file; then come `m_name`, `m_doc`, `m_size`, `m_methods`, `m_slots`. Two kinds of slots are 16
-//! bytes each, with a value in the last 8: `PyModuleDef_Slot` begins with an `int` id, `PySlot` (slots.h, 3.15) with two 16-bit
-//! numbers, id and flags. Every id fits 16 bits, so one reader does for both. `Py_mod_gil` is 4 under the headers up to 3.14
-//! and under the limited API up to theirs, and 87 from 3.15 on (PEP 820).
+//! `PyModuleDef` (moduleobject.h) begins with an object head, of 16 bytes in a build with the GIL
+//! and of 32 in a free-threaded one, and three words that are zero in a file; then come `m_name`,
+//! `m_doc`, `m_size`, `m_methods`, `m_slots`. Two kinds of slots are 16 bytes each, with a value in
+//! the last 8: `PyModuleDef_Slot` begins with an `int` id, `PySlot` (slots.h, 3.15) with two 16-bit
+//! numbers, id and flags. Every id fits 16 bits, so one reader does for both. `Py_mod_gil` is 4
+//! under the headers up to 3.14 and under the limited API up to theirs, and 87 from 3.15 on (PEP
+//! 820).
 
 use crate::image::Image;
 use crate::judge::memory::{self, Memory};
@@ -46,7 +48,8 @@ pub(crate) enum Said {
 pub(crate) struct Reading {
     pub(crate) said: Said,
     pub(crate) evidence: Vec<Evidence>,
-    /// Where its slots are, and whether they begin with their end in a variable that nothing was stored to.
+    /// Where its slots are, and whether they begin with their end in a variable that nothing was
+    /// stored to.
     pub(crate) slots: Option<(u64, bool)>,
     /// The module's name, where the definition has it.
     pub(crate) name: Option<String>,
@@ -76,9 +79,12 @@ pub(crate) fn of_definition(image: &Image, memory: &Memory, definition: Value) -
         return Reading { said: Said::Nonsense, evidence: Vec::new(), slots: None, name: None };
     }
     let name = name.and_then(Value::known).and_then(|name| image.text(name)).map(str::to_owned);
-    let layout = if offset == without { "free-threaded builds" } else { "builds with the GIL, or for all" };
-    let mut evidence =
-        vec![Evidence { what: format!("a PyModuleDef laid out for {layout}"), address: in_file(at) }];
+    let layout =
+        if offset == without { "free-threaded builds" } else { "builds with the GIL, or for all" };
+    let mut evidence = vec![Evidence {
+        what: format!("a PyModuleDef laid out for {layout}"),
+        address: in_file(at),
+    }];
     let mut reading = match slots {
         Some(Value::Known(0)) => {
             evidence.push(Evidence {
@@ -122,7 +128,12 @@ pub(crate) fn of_slots(image: &Image, memory: &Memory, slots: Value) -> Reading 
         return Reading::unknown("its slots are filled in at places made at run time", Vec::new());
     }
     if let Err(why) = reader.array(at, 0) {
-        return Reading { said: Said::Unknown(why), evidence: reader.evidence, slots: None, name: None };
+        return Reading {
+            said: Said::Unknown(why),
+            evidence: reader.evidence,
+            slots: None,
+            name: None,
+        };
     }
     let made = if reader.at_run_time { ", as the init function writes it" } else { "" };
     let said = match reader.found {
@@ -138,9 +149,10 @@ pub(crate) fn of_slots(image: &Image, memory: &Memory, slots: Value) -> Reading 
                 Value::Known(other) => {
                     (Said::Unknown(format!("its slot Py_mod_gil is {other}")), format!("{other}"))
                 }
-                _ => {
-                    (Said::Unknown("the value of its slot Py_mod_gil is made at run time".into()), "?".into())
-                }
+                _ => (
+                    Said::Unknown("the value of its slot Py_mod_gil is made at run time".into()),
+                    "?".into(),
+                ),
             };
             let what = format!("slot {id} (Py_mod_gil) is {word}{made}");
             reader.evidence.push(Evidence { what, address: in_file(at) });

@@ -1,8 +1,10 @@
-//! What a walk through an init function knows at one point of it: registers, memory, the last comparison, the callers.
+//! What a walk through an init function knows at one point of it: registers, memory, the last
+//! comparison, the callers.
 //!
-//! A value is either known (a number, an address, an import) or a symbol that stands for something the file does not say, such
-//! as what a call gave back. A symbol keeps its name when it is moved, so that one comparison with zero says all there is to say
-//! about every copy of it: that tells the paths that fail from those that hand over a module.
+//! A value is either known (a number, an address, an import) or a symbol that stands for something
+//! the file does not say, such as what a call gave back. A symbol keeps its name when it is moved,
+//! so that one comparison with zero says all there is to say about every copy of it: that tells the
+//! paths that fail from those that hand over a module.
 
 use crate::image::Image;
 use crate::judge::memory::{Memory, STACK};
@@ -119,8 +121,8 @@ impl State {
         value
     }
 
-    /// The low `size` bytes of a value, with what comparisons taught of it. A symbol stands for its low bytes too: a compiler
-    /// narrows what it knows to be narrow.
+    /// The low `size` bytes of a value, with what comparisons taught of it. A symbol stands for its
+    /// low bytes too: a compiler narrows what it knows to be narrow.
     pub(crate) fn narrow(&self, value: Value, size: u32) -> Value {
         match value {
             Value::Known(number) => Value::Known(number & mask(size)),
@@ -163,7 +165,8 @@ impl State {
         }
     }
 
-    /// A number that is the same for states from which the same can come: symbols count for what is known of them.
+    /// A number that is the same for states from which the same can come: symbols count for what is
+    /// known of them.
     pub(crate) fn digest(&self) -> u64 {
         let of = |value: Value| match value {
             Value::Known(number) => (0, number),
@@ -205,8 +208,12 @@ impl State {
             }
             Compared::Common(one, other) => {
                 match (self.narrow(one, self.width), self.narrow(other, self.width)) {
-                    (Value::Known(one), Value::Known(other)) => (Value::Known(one & other), Value::Known(0)),
-                    (Value::Known(0), _) | (_, Value::Known(0)) => (Value::Known(0), Value::Known(0)),
+                    (Value::Known(one), Value::Known(other)) => {
+                        (Value::Known(one & other), Value::Known(0))
+                    }
+                    (Value::Known(0), _) | (_, Value::Known(0)) => {
+                        (Value::Known(0), Value::Known(0))
+                    }
                     (one, other) if one == other => (one, Value::Known(0)),
                     _ => return None,
                 }

@@ -13,7 +13,8 @@ const CREATE: u64 = 0x1800;
 const SET_GIL: u64 = 0x1810;
 const DEF_INIT: u64 = 0x1820;
 
-/// An image whose init function is these bytes at [`CODE`], with data behind it and entries for three imports.
+/// An image whose init function is these bytes at [`CODE`], with data behind it and entries for
+/// three imports.
 fn image(arch: Arch, file: &[u8], code: usize) -> Image<'_> {
     let imports = ["PyModule_Create2", "PyUnstable_Module_SetGIL", "PyModuleDef_Init"];
     let segment = |start: u64, file: std::ops::Range<usize>, executable| Segment {
@@ -26,7 +27,10 @@ fn image(arch: Arch, file: &[u8], code: usize) -> Image<'_> {
         arch,
         file,
         segments: vec![segment(CODE, 0..code, true), segment(DATA, code..file.len(), false)],
-        exports: BTreeMap::from([("PyInit_x".to_owned(), CODE), ("PyModExport_x".to_owned(), CODE)]),
+        exports: BTreeMap::from([
+            ("PyInit_x".to_owned(), CODE),
+            ("PyModExport_x".to_owned(), CODE),
+        ]),
         imports: imports.map(str::to_owned).to_vec(),
         pointers: FxHashMap::default(),
         cells: FxHashMap::default(),

@@ -5,7 +5,8 @@ use crate::model::Toolchain;
 use aho_corasick::AhoCorasick;
 use std::sync::OnceLock;
 
-/// What is found in a binary's bytes: names that its runtime looks for, messages, names of C++ types.
+/// What is found in a binary's bytes: names that its runtime looks for, messages, names of C++
+/// types.
 const MARKS: [(&str, Toolchain); 18] = [
     ("__nb_internals_", Toolchain::Nanobind),
     ("nb_internals_", Toolchain::Nanobind),
@@ -41,7 +42,8 @@ const ORDER: [Toolchain; 10] = [
     Toolchain::Boost,
 ];
 
-/// The most bytes that are searched of one segment: what a toolchain leaves lies among the constants, which come first.
+/// The most bytes that are searched of one segment: what a toolchain leaves lies among the
+/// constants, which come first.
 const SEARCHED: usize = 4 << 20;
 
 /// What made an image.
@@ -59,7 +61,11 @@ pub(crate) fn of(image: &Image) -> Toolchain {
             }
         }
     }
-    let found: Vec<Toolchain> =
-        MARKS.iter().zip(found).filter(|(_, found)| *found).map(|((_, toolchain), _)| *toolchain).collect();
+    let found: Vec<Toolchain> = MARKS
+        .iter()
+        .zip(found)
+        .filter(|(_, found)| *found)
+        .map(|((_, toolchain), _)| *toolchain)
+        .collect();
     ORDER.into_iter().find(|toolchain| found.contains(toolchain)).unwrap_or(Toolchain::C)
 }

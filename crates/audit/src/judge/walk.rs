@@ -1,8 +1,9 @@
 //! A walk through an init function, along every way that it can go, up to a bound.
 //!
-//! Nothing is run: instructions are read and their effect on what is known is kept. Where a condition depends on what is not
-//! known both ways are taken; where ways meet again that know the same, one goes on, so that loops end and forks do not
-//! multiply. A way that ends in null is one that failed, and says nothing.
+//! Nothing is run: instructions are read and their effect on what is known is kept. Where a
+//! condition depends on what is not known both ways are taken; where ways meet again that know the
+//! same, one goes on, so that loops end and forks do not multiply. A way that ends in null is one
+//! that failed, and says nothing.
 
 use crate::image::Image;
 use crate::judge::flow::{Flow, Target};
@@ -17,8 +18,8 @@ use crate::judge::value::Value;
 use rustc_hash::FxHashSet;
 use std::rc::Rc;
 
-/// The most instructions of one walk, and what is as much work. Most init functions take some hundreds; those that fill large
-/// tables take a hundred thousand.
+/// The most instructions of one walk, and what is as much work. Most init functions take some
+/// hundreds; those that fill large tables take a hundred thousand.
 const STEPS: u32 = 400_000;
 /// The most ways that wait to be gone.
 const WAITING: usize = 512;
@@ -38,8 +39,15 @@ struct Walk<'w, 'i> {
     walked: Walked,
 }
 
-/// Walks through the function at `entry`; one that hands over slots if it `exports`. Takes what it spends from `steps`.
-pub(crate) fn walk(image: &Image, roles: &[Role], entry: u64, exports: bool, steps: &mut u32) -> Walked {
+/// Walks through the function at `entry`; one that hands over slots if it `exports`. Takes what it
+/// spends from `steps`.
+pub(crate) fn walk(
+    image: &Image,
+    roles: &[Role],
+    entry: u64,
+    exports: bool,
+    steps: &mut u32,
+) -> Walked {
     let machine = Machine::of(image);
     let state = State::new(entry, machine.stack);
     let reach = Reach::new(image, roles);
@@ -77,7 +85,8 @@ impl Walk<'_, '_> {
         self.left = self.left.saturating_sub(u32::try_from(steps).unwrap_or(u32::MAX));
     }
 
-    /// A bound is met: what has been said by then on this way, if anything, is all there is to go by.
+    /// A bound is met: what has been said by then on this way, if anything, is all there is to go
+    /// by.
     fn leave_open(&mut self, state: &State) {
         self.walked.cut_off = true;
         if state.modules.is_told() && !state.raised {
@@ -114,7 +123,8 @@ impl Walk<'_, '_> {
             },
             Flow::Branch(condition, to, value) => {
                 if let Some(value) = value {
-                    state.compared = crate::judge::state::Compared::Difference(value, Value::Known(0));
+                    state.compared =
+                        crate::judge::state::Compared::Difference(value, Value::Known(0));
                 }
                 match state.holds(condition) {
                     Some(true) => state.ip = to,
@@ -167,7 +177,10 @@ impl Walk<'_, '_> {
         let handed = |index| self.machine.argument(state, index).known();
         let handed: [Option<u64>; 4] = std::array::from_fn(handed);
         let matters = self.reach.leads(address)
-            || handed.into_iter().flatten().any(|code| !is_stack(code) && self.reach.leads_from_handed(code));
+            || handed
+                .into_iter()
+                .flatten()
+                .any(|code| !is_stack(code) && self.reach.leads_from_handed(code));
         let follows = if matters { DEPTH } else { DEPTH / 3 };
         if state.frames.len() < follows && (matters || self.reach.is_small(address)) {
             self.machine.enter(self.image, state, state.ip);
@@ -184,7 +197,8 @@ impl Walk<'_, '_> {
         self.pass(state);
     }
 
-    /// Leaves a call out: what it was given the address of, and what it may change, is not known afterwards.
+    /// Leaves a call out: what it was given the address of, and what it may change, is not known
+    /// afterwards.
     fn pass(&mut self, state: &mut State) {
         self.forget(state);
         let result = state.fresh();
@@ -236,7 +250,8 @@ impl Walk<'_, '_> {
                 _ => state.fresh(),
             },
             Role::Fill | Role::Copy => {
-                let (second, length) = (self.machine.argument(state, 1), self.machine.argument(state, 2));
+                let (second, length) =
+                    (self.machine.argument(state, 1), self.machine.argument(state, 2));
                 if !imports::fill_or_copy(self.image, state, role, first, second, length) {
                     self.forget(state);
                 }
@@ -259,7 +274,8 @@ impl Walk<'_, '_> {
     fn finish(&mut self, state: &mut State) -> bool {
         let Some(frame) = state.frames.pop() else { return false };
         if !self.machine.leave(state, frame.stack) {
-            // A call that does not come back, and the code that happens to lie behind it: no way that a program goes.
+            // A call that does not come back, and the code that happens to lie behind it: no way
+            // that a program goes.
             self.walked.astray = true;
             return false;
         }

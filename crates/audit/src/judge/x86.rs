@@ -1,14 +1,15 @@
 //! One x86-64 instruction at a time, as far as an init function needs it.
 //!
-//! Moves, addresses, simple arithmetic and comparisons are followed. Any other instruction makes what it writes unknown, by the
-//! decoder's own tables, so that nothing known is ever out of date.
+//! Moves, addresses, simple arithmetic and comparisons are followed. Any other instruction makes
+//! what it writes unknown, by the decoder's own tables, so that nothing known is ever out of date.
 
 use crate::image::Image;
 use crate::judge::flow::{Flow, Target};
 use crate::judge::state::{Compared, Condition, State};
 use crate::judge::value::{Value, mask, signed};
 use iced_x86::{
-    ConditionCode, Decoder, DecoderOptions, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind,
+    ConditionCode, Decoder, DecoderOptions, Instruction, InstructionInfoFactory, Mnemonic,
+    OpAccess, OpKind,
 };
 
 mod choice;
@@ -34,7 +35,8 @@ pub(crate) fn step(image: &Image, state: &mut State) -> Flow {
         Mnemonic::Call => Flow::Call(target(image, state, i)),
         Mnemonic::Jmp => Flow::Jump(target(image, state, i)),
         Mnemonic::Ret => Flow::Return,
-        // What waits for another thread goes on as what need not wait: another way, which is gone as well.
+        // What waits for another thread goes on as what need not wait: another way, which is gone
+        // as well.
         Mnemonic::Ud2 | Mnemonic::Hlt | Mnemonic::Int3 | Mnemonic::Pause => Flow::End,
         _ if i.is_jcc_short_or_near() => {
             Flow::Branch(condition(i.condition_code()), i.near_branch_target(), None)
@@ -132,7 +134,8 @@ fn effect(image: &Image, state: &mut State, i: &Instruction) {
         }
         Mnemonic::Cmp => {
             state.width = size(i, 0);
-            state.compared = Compared::Difference(read(image, state, i, 0), read(image, state, i, 1));
+            state.compared =
+                Compared::Difference(read(image, state, i, 0), read(image, state, i, 1));
         }
         Mnemonic::Test => {
             state.width = size(i, 0);
@@ -153,7 +156,8 @@ fn effect(image: &Image, state: &mut State, i: &Instruction) {
         | Mnemonic::Shr
         | Mnemonic::Inc
         | Mnemonic::Dec => arithmetic(image, state, i),
-        Mnemonic::Movsq | Mnemonic::Stosq if i.has_rep_prefix() && string(image, state, i.mnemonic()) => {}
+        Mnemonic::Movsq | Mnemonic::Stosq
+            if i.has_rep_prefix() && string(image, state, i.mnemonic()) => {}
         mnemonic => {
             if let Some(choice) = chosen(mnemonic) {
                 choose(image, state, i, choice);
@@ -173,7 +177,9 @@ fn arithmetic(image: &Image, state: &mut State, i: &Instruction) {
         (Mnemonic::Xor | Mnemonic::Sub, ..) if same => Value::Known(0),
         (Mnemonic::And | Mnemonic::Or, ..) if same => one,
         (Mnemonic::And, _, Value::Known(0)) => Value::Known(0),
-        (Mnemonic::Or, _, Value::Known(all)) if all & mask(width) == mask(width) => Value::Known(mask(width)),
+        (Mnemonic::Or, _, Value::Known(all)) if all & mask(width) == mask(width) => {
+            Value::Known(mask(width))
+        }
         (_, value, Value::Known(0)) if i.mnemonic() != Mnemonic::And => value,
         (mnemonic, Value::Known(one), Value::Known(other)) => Value::Known(
             mask(width)
@@ -203,7 +209,8 @@ fn arithmetic(image: &Image, state: &mut State, i: &Instruction) {
     write(image, state, i, value);
 }
 
-/// Copies or fills words, as unoptimised code does with structures. Whether all that takes is known, and little.
+/// Copies or fills words, as unoptimised code does with structures. Whether all that takes is
+/// known, and little.
 fn string(image: &Image, state: &mut State, mnemonic: Mnemonic) -> bool {
     let [a, c, _, _, _, _, si, di, ..] = state.registers;
     let (Value::Known(count @ 0..=512), Value::Known(to)) = (c, di) else { return false };

@@ -1,9 +1,11 @@
-//! The platform in the file name of an extension module, and whether a wheel's platform tag is of that platform.
+//! The platform in the file name of an extension module, and whether a wheel's platform tag is of
+//! that platform.
 //!
-//! `.cpython-314t-x86_64-linux-gnu.so`, `.cpython-314t-darwin.so`, `.cp314t-win_amd64.pyd`. An interpreter tries only the
-//! suffixes of its own platform, so it never loads a file with another one. Both sides may leave a part open (`.so` is any Unix,
-//! `linux_x86_64` any libc, `universal2` any processor); an open part fits everything, so that no module is passed over because
-//! of a name that says little.
+//! `.cpython-314t-x86_64-linux-gnu.so`, `.cpython-314t-darwin.so`, `.cp314t-win_amd64.pyd`. An
+//! interpreter tries only the suffixes of its own platform, so it never loads a file with another
+//! one. Both sides may leave a part open (`.so` is any Unix, `linux_x86_64` any libc, `universal2`
+//! any processor); an open part fits everything, so that no module is passed over because of a name
+//! that says little.
 
 /// An operating system, as far as a name says which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +35,8 @@ impl Os {
     }
 }
 
-/// Processors by the names that file names and wheel tags have for them; the first of a row stands for all.
+/// Processors by the names that file names and wheel tags have for them; the first of a row stands
+/// for all.
 const PROCESSORS: [&[&str]; 10] = [
     &["x86_64", "amd64"],
     &["aarch64", "arm64"],
@@ -56,12 +59,14 @@ fn processor(is_named: impl Fn(&str) -> bool) -> Option<&'static str> {
 pub struct FilePlatform {
     os: Os,
     processor: Option<&'static str>,
-    /// The platform as the name has it: `win_amd64`, `x86_64-linux-gnu`; the file's ending where it has none.
+    /// The platform as the name has it: `win_amd64`, `x86_64-linux-gnu`; the file's ending where it
+    /// has none.
     pub text: String,
 }
 
 impl FilePlatform {
-    /// Reads it from the part of the ABI tag that follows the ABI itself. `windows` is true for `.pyd`.
+    /// Reads it from the part of the ABI tag that follows the ABI itself. `windows` is true for
+    /// `.pyd`.
     pub(super) fn parse(tag: Option<&str>, windows: bool) -> FilePlatform {
         let bare = if windows { ".pyd" } else { ".so" };
         let (text, name) = (tag.unwrap_or(bare).to_owned(), tag.unwrap_or_default());
@@ -82,7 +87,8 @@ impl FilePlatform {
         FilePlatform { os, processor: processor(|one| one == named), text }
     }
 
-    /// Returns whether an interpreter of the platform of a wheel's tag may load it. An unknown tag fits.
+    /// Returns whether an interpreter of the platform of a wheel's tag may load it. An unknown tag
+    /// fits.
     #[must_use]
     pub fn fits(&self, tag: &str) -> bool {
         let os = match tag {
@@ -96,8 +102,9 @@ impl FilePlatform {
             tag if tag.starts_with("pyodide_") || tag.starts_with("emscripten_") => Os::Wasm,
             _ => return true,
         };
-        let its =
-            processor(|one| tag == one || tag.strip_suffix(one).is_some_and(|rest| rest.ends_with('_')));
+        let its = processor(|one| {
+            tag == one || tag.strip_suffix(one).is_some_and(|rest| rest.ends_with('_'))
+        });
         self.os.fits(os) && self.processor.zip(its).is_none_or(|(a, b)| a == b)
     }
 }

@@ -1,5 +1,5 @@
-//! Lock files: `uv.lock` and `pylock.toml`. They list the wheels of each version, so that what an installer would take can be told
-//! without asking the index.
+//! Lock files: `uv.lock` and `pylock.toml`. They list the wheels of each version, so that what an
+//! installer would take can be told without asking the index.
 
 use super::{Wanted, Wants};
 use crate::marker;
@@ -33,7 +33,8 @@ impl Artifact {
         let place = self.url.as_deref().or(self.path.as_deref())?;
         let place = place.split(['?', '#']).next()?;
         let file = place.rsplit(['/', '\\']).next()?;
-        // Of what a wheel's name may have, only a local version's plus is written otherwise in a URL.
+        // Of what a wheel's name may have, only a local version's plus is written otherwise in a
+        // URL.
         WheelName::parse(&file.replace("%2B", "+").replace("%2b", "+").replace("%21", "!"))
     }
 }
@@ -80,8 +81,8 @@ struct UvDependency {
     marker: Option<String>,
 }
 
-/// Of `uv.lock`'s packages a target gets those that a way of dependencies leads to whose markers hold: groups and extras are all
-/// taken to be wanted.
+/// Of `uv.lock`'s packages a target gets those that a way of dependencies leads to whose markers
+/// hold: groups and extras are all taken to be wanted.
 pub(super) fn uv(content: &str, build: Build, platform: Platform) -> Result<Wants, String> {
     let lock: UvLock = toml::from_str(content).map_err(|error| error.to_string())?;
     let reached = reached(&lock.package, build, platform);
@@ -93,14 +94,16 @@ pub(super) fn uv(content: &str, build: Build, platform: Platform) -> Result<Want
             continue; // the project itself
         }
         // Several versions of a package may be locked, each for some targets.
-        let forks = package.resolution_markers.iter().map(|marker| marker::holds(marker, build, platform));
+        let forks =
+            package.resolution_markers.iter().map(|marker| marker::holds(marker, build, platform));
         let here = any(forks).unwrap_or(Some(true));
         let way = reached.get(&normal(&package.name)).copied().unwrap_or(Some(false));
         wants.wanted.push(Wanted {
             name: package.name.clone(),
             version: package.version.clone(),
             applies: both(here, way),
-            from: local.map(|(kind, place)| format!("{kind} {}", place.as_str().unwrap_or_default())),
+            from: local
+                .map(|(kind, place)| format!("{kind} {}", place.as_str().unwrap_or_default())),
             hashes: package.wheels.iter().map(Artifact::hash_count).sum(),
             wheels: wheels(&package.name, &package.wheels, &mut wants.notes),
             sdist: package.sdist.is_some(),
@@ -111,19 +114,26 @@ pub(super) fn uv(content: &str, build: Build, platform: Platform) -> Result<Want
 }
 
 fn any(answers: impl Iterator<Item = Option<bool>>) -> Option<Option<bool>> {
-    answers.reduce(|a, b| if a == Some(true) || b == Some(true) { Some(true) } else { Some(a? || b?) })
+    answers
+        .reduce(|a, b| if a == Some(true) || b == Some(true) { Some(true) } else { Some(a? || b?) })
 }
 
 fn both(a: Option<bool>, b: Option<bool>) -> Option<bool> {
     if a == Some(false) || b == Some(false) { Some(false) } else { Some(a? && b?) }
 }
 
-/// Names that dependencies lead to from the projects themselves, or from what nobody depends on; surely or perhaps.
-fn reached(packages: &[UvPackage], build: Build, platform: Platform) -> FxHashMap<String, Option<bool>> {
+/// Names that dependencies lead to from the projects themselves, or from what nobody depends on;
+/// surely or perhaps.
+fn reached(
+    packages: &[UvPackage],
+    build: Build,
+    platform: Platform,
+) -> FxHashMap<String, Option<bool>> {
     let mut edges: FxHashMap<String, Vec<(String, Option<bool>)>> = FxHashMap::default();
     let mut wanted_by_another = FxHashSet::default();
     for package in packages {
-        let optional = package.optional_dependencies.values().chain(package.dev_dependencies.values());
+        let optional =
+            package.optional_dependencies.values().chain(package.dev_dependencies.values());
         for dependency in package.dependencies.iter().chain(optional.flatten()) {
             let name = normal(&dependency.name);
             // An extra's marker cannot be judged here, and all extras are taken to be wanted.
@@ -140,13 +150,15 @@ fn reached(packages: &[UvPackage], build: Build, platform: Platform) -> FxHashMa
     let own = |package: &&UvPackage| {
         package.source.contains_key("virtual") || package.source.contains_key("editable")
     };
-    let mut starts: Vec<String> = packages.iter().filter(own).map(|package| normal(&package.name)).collect();
+    let mut starts: Vec<String> =
+        packages.iter().filter(own).map(|package| normal(&package.name)).collect();
     if starts.is_empty() {
         let names = packages.iter().map(|package| normal(&package.name));
         starts = names.filter(|name| !wanted_by_another.contains(name)).collect();
     }
     let mut reached: FxHashMap<String, Option<bool>> = FxHashMap::default();
-    let mut next: Vec<(String, Option<bool>)> = starts.into_iter().map(|name| (name, Some(true))).collect();
+    let mut next: Vec<(String, Option<bool>)> =
+        starts.into_iter().map(|name| (name, Some(true))).collect();
     while let Some((name, how)) = next.pop() {
         // Each name is walked at most twice: perhaps, and then surely.
         let before = reached.get(&name).copied();
@@ -191,7 +203,8 @@ pub(super) fn pylock(content: &str, build: Build, platform: Platform) -> Result<
     }
     for package in lock.packages {
         let place = |table: &toml::Table| {
-            let place = table.get("url").or_else(|| table.get("path")).and_then(toml::Value::as_str);
+            let place =
+                table.get("url").or_else(|| table.get("path")).and_then(toml::Value::as_str);
             place.unwrap_or_default().to_owned()
         };
         let from = match (&package.vcs, &package.directory, &package.archive) {

@@ -1,7 +1,8 @@
 //! `requirements.txt`, as pip reads it: requirements, options, and files that are included.
 //!
-//! An included file is read only if it lies in the folder of the first (a hostile file could name any), each at most once, and no
-//! more than [`MOST_FILES`] of them. Nothing is fetched, and no environment variable is put in.
+//! An included file is read only if it lies in the folder of the first (a hostile file could name
+//! any), each at most once, and no more than [`MOST_FILES`] of them. Nothing is fetched, and no
+//! environment variable is put in.
 
 use super::{Unread, Wanted, Wants, load};
 use crate::marker;
@@ -43,8 +44,14 @@ struct Reader {
 pub(super) fn read(path: &Path, build: Build, platform: Platform) -> Result<Wants, Unread> {
     let real = path.canonicalize().map_err(|why| Unread::Io { path: path.to_owned(), why })?;
     let folder = real.parent().unwrap_or(&real).to_owned();
-    let mut reader =
-        Reader { folder, build, platform, seen: vec![real], waiting: Vec::new(), wants: Wants::default() };
+    let mut reader = Reader {
+        folder,
+        build,
+        platform,
+        seen: vec![real],
+        waiting: Vec::new(),
+        wants: Wants::default(),
+    };
     reader.file(path)?;
     while let Some(next) = reader.waiting.pop() {
         if let Err(error) = reader.file(&next) {
@@ -82,9 +89,17 @@ impl Reader {
         if !line.starts_with('-') {
             match self.requirement(line) {
                 Some(wanted) => {
-                    self.wants.wanted.push(Wanted { file: path.to_owned(), line: Some(number), ..wanted });
+                    self.wants.wanted.push(Wanted {
+                        file: path.to_owned(),
+                        line: Some(number),
+                        ..wanted
+                    });
                 }
-                None => self.wants.notes.push(format!("{}: not a requirement: {}", place(), short(line))),
+                None => self.wants.notes.push(format!(
+                    "{}: not a requirement: {}",
+                    place(),
+                    short(line)
+                )),
             }
             return;
         }
@@ -107,12 +122,24 @@ impl Reader {
             }
             "-e" | "--editable" => match self.requirement(value) {
                 Some(wanted) => {
-                    self.wants.wanted.push(Wanted { file: path.to_owned(), line: Some(number), ..wanted });
+                    self.wants.wanted.push(Wanted {
+                        file: path.to_owned(),
+                        line: Some(number),
+                        ..wanted
+                    });
                 }
-                None => self.wants.notes.push(format!("{}: not a requirement: {}", place(), short(value))),
+                None => self.wants.notes.push(format!(
+                    "{}: not a requirement: {}",
+                    place(),
+                    short(value)
+                )),
             },
             _ if WITHOUT_EFFECT.contains(&option) => {}
-            _ => self.wants.notes.push(format!("{}: an option not known here: {}", place(), short(option))),
+            _ => self.wants.notes.push(format!(
+                "{}: an option not known here: {}",
+                place(),
+                short(option)
+            )),
         }
     }
 
@@ -125,7 +152,9 @@ impl Reader {
         }
         let path = from.parent().unwrap_or(Path::new("")).join(value);
         match path.canonicalize() {
-            Err(error) => notes.push(format!("{place}: '{}' cannot be read: {error}", short(value))),
+            Err(error) => {
+                notes.push(format!("{place}: '{}' cannot be read: {error}", short(value)))
+            }
             Ok(real) if !real.starts_with(&self.folder) => {
                 notes.push(format!(
                     "{place}: not read, as it lies outside the first file's folder: {}",
@@ -134,7 +163,10 @@ impl Reader {
             }
             Ok(real) if self.seen.contains(&real) => {}
             Ok(_) if self.seen.len() >= MOST_FILES => {
-                notes.push(format!("{place}: not read, as {MOST_FILES} files have been: {}", short(value)));
+                notes.push(format!(
+                    "{place}: not read, as {MOST_FILES} files have been: {}",
+                    short(value)
+                ));
             }
             Ok(real) => {
                 self.seen.push(real);
@@ -185,7 +217,8 @@ fn named(what: &str) -> Option<Wanted> {
     if let Some(url) = rest.strip_prefix('@') {
         return Some(Wanted { name, ..from_place(url.trim())? });
     }
-    let inner = rest.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).unwrap_or(rest).trim();
+    let inner =
+        rest.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).unwrap_or(rest).trim();
     if inner.is_empty() {
         return Some(Wanted { name, ..Wanted::default() });
     }
@@ -194,15 +227,19 @@ fn named(what: &str) -> Option<Wanted> {
     }
     let specifiers = VersionSpecifiers::from_str(inner).ok()?;
     let exact = |operator: &Operator| matches!(operator, Operator::Equal | Operator::ExactEqual);
-    let version = specifiers.iter().find(|one| exact(one.operator())).map(|one| one.version().to_string());
+    let version =
+        specifiers.iter().find(|one| exact(one.operator())).map(|one| one.version().to_string());
     Some(Wanted { name, specifier: Some(inner.to_owned()), version, ..Wanted::default() })
 }
 
-/// What comes from a URL or a folder: a wheel says its name; of the rest it is not known before it is built.
+/// What comes from a URL or a folder: a wheel says its name; of the rest it is not known before it
+/// is built.
 fn from_place(place: &str) -> Option<Wanted> {
     let (plain, fragment) = place.split_once('#').unwrap_or((place, ""));
-    let file = plain.split('?').next()?.rsplit(['/', '\\']).next().unwrap_or_default().replace("%2B", "+");
-    let is_place = place.contains("://") || place.starts_with(['.', '/', '\\']) || place.contains('/');
+    let file =
+        plain.split('?').next()?.rsplit(['/', '\\']).next().unwrap_or_default().replace("%2B", "+");
+    let is_place =
+        place.contains("://") || place.starts_with(['.', '/', '\\']) || place.contains('/');
     let wheel = WheelName::parse(&file);
     if !is_place && wheel.is_none() {
         return None;

@@ -1,8 +1,9 @@
 //! Containers and numbers of a module or a class, changed in functions without a lock.
 //!
-//! One operation of a dict, list or set is atomic, with the GIL and without. What is not: to look and then change (of two threads
-//! that miss a key, each makes its own), and to read, compute and write back. How bad the first is depends on what is written:
-//! an object that others go on to change is lost with one of the two; the result of a function is only computed twice.
+//! One operation of a dict, list or set is atomic, with the GIL and without. What is not: to look
+//! and then change (of two threads that miss a key, each makes its own), and to read, compute and
+//! write back. How bad the first is depends on what is written: an object that others go on to
+//! change is lost with one of the two; the result of a function is only computed twice.
 
 use super::context::{Context, Place};
 use super::hazard::{Confidence, Kind};
@@ -33,7 +34,13 @@ fn changed(cx: &mut Context<'_>, place: &Place<'_>) {
 }
 
 /// `d[k] = value`.
-fn item<'a>(cx: &mut Context<'a>, place: &Place<'a>, target: &'a Expr, key: &'a Expr, value: &'a Expr) {
+fn item<'a>(
+    cx: &mut Context<'a>,
+    place: &Place<'a>,
+    target: &'a Expr,
+    key: &'a Expr,
+    value: &'a Expr,
+) {
     let Some(frame) = cx.unlocked() else { return };
     let is_async = frame.is_async;
     let shown = cx.source(target);
@@ -54,7 +61,9 @@ fn item<'a>(cx: &mut Context<'a>, place: &Place<'a>, target: &'a Expr, key: &'a 
                 "`{shown}` is made after a look whether it is there: of two threads that do that, one keeps an object that the others lose"
             )
         } else {
-            format!("`{shown}` is set after a look whether it is there: two threads may both compute it")
+            format!(
+                "`{shown}` is set after a look whether it is there: two threads may both compute it"
+            )
         };
         return cx.add(Kind::SharedCache, soft(confidence, is_async), target, name, what);
     }
@@ -96,7 +105,8 @@ pub(super) fn counted<'a>(cx: &mut Context<'a>, stmt: &'a StmtAugAssign) {
             }
             let Some(frame) = cx.unlocked() else { return };
             let (name, is_async) = (frame.name, frame.is_async);
-            let what = format!("`{}` is read, computed and written back in `{name}`", cx.source(stmt));
+            let what =
+                format!("`{}` is read, computed and written back in `{name}`", cx.source(stmt));
             cx.add(Kind::SharedCache, soft(Confidence::High, is_async), stmt, &place.name, what);
         }
         target => count(cx, target, stmt),
@@ -110,7 +120,8 @@ fn count<'a>(cx: &mut Context<'a>, target: &'a Expr, at: &'a impl ruff_text_size
     let is_shared = match (names::name(target), names::attribute(target)) {
         (Some(name), _) => {
             let is_number = cx.outline.names.get(name) == Some(&Holds::Number);
-            (frame.globals.contains(name) && is_number) || (frame.nonlocals.contains(name) && frame.is_thread)
+            (frame.globals.contains(name) && is_number)
+                || (frame.nonlocals.contains(name) && frame.is_thread)
         }
         (_, Some((base, _))) if base != "self" => {
             cx.shared(target).is_some_and(|place| place.holds == Holds::Number)
@@ -189,7 +200,9 @@ pub(super) fn call<'a>(cx: &mut Context<'a>, call: &'a ExprCall) {
             (Confidence::High, "another thread may have taken the last since")
         }
         "remove" if is_one_sure => (Confidence::High, "another thread may have removed it since"),
-        "append" | "insert" if is_one_sure => (Confidence::Medium, "another thread may have added it since"),
+        "append" | "insert" if is_one_sure => {
+            (Confidence::Medium, "another thread may have added it since")
+        }
         "add" if is_one_sure => (Confidence::Medium, "two threads may both find it missing"),
         _ => return,
     };
@@ -197,18 +210,24 @@ pub(super) fn call<'a>(cx: &mut Context<'a>, call: &'a ExprCall) {
     cx.add(Kind::SharedCache, confidence, call, &place.name, what);
 }
 
-/// `d[k].append(v)` where `d` makes what is missing: each of two threads makes one, and one is lost with what was put into it.
+/// `d[k].append(v)` where `d` makes what is missing: each of two threads makes one, and one is lost
+/// with what was put into it.
 fn grown<'a>(cx: &mut Context<'a>, call: &'a ExprCall, of: &'a Expr, method: &str) {
-    let is_growth =
-        matches!(method, "add" | "append" | "extend" | "insert" | "update" | "appendleft" | "setdefault");
-    let Some(place) = cx.container(of).filter(|place| is_growth && place.holds == Holds::DefaultDict) else {
+    let is_growth = matches!(
+        method,
+        "add" | "append" | "extend" | "insert" | "update" | "appendleft" | "setdefault"
+    );
+    let Some(place) =
+        cx.container(of).filter(|place| is_growth && place.holds == Holds::DefaultDict)
+    else {
         return;
     };
     changed(cx, &place);
     if cx.unlocked().is_some() {
         let shown = cx.source(call);
-        let what =
-            format!("`{shown}`: two threads that meet a missing key each make its value, and one is lost");
+        let what = format!(
+            "`{shown}`: two threads that meet a missing key each make its value, and one is lost"
+        );
         cx.add(Kind::SharedCache, Confidence::High, call, &place.name, what);
     }
 }
@@ -232,7 +251,8 @@ fn reads<'a>(cx: &Context<'a>, value: &'a Expr, place: &Place<'a>) -> bool {
                 },
                 _ => None,
             };
-            self.is_found |= of.is_some_and(|of| self.cx.container(of).as_ref() == Some(self.place));
+            self.is_found |=
+                of.is_some_and(|of| self.cx.container(of).as_ref() == Some(self.place));
             if !self.is_found {
                 visitor::walk_expr(self, expr);
             }

@@ -1,5 +1,5 @@
-//! What the rules know while a module is walked: the function they are in, what is locked there, what has been looked at, and
-//! what a name refers to; and where they put what they find.
+//! What the rules know while a module is walked: the function they are in, what is locked there,
+//! what has been looked at, and what a name refers to; and where they put what they find.
 
 use super::hazard::{Confidence, Kind};
 use super::names;
@@ -106,9 +106,18 @@ impl<'a> Context<'a> {
             self.left_out += 1;
             return;
         }
-        let (function, class) = self.frames.last().map_or(("", None), |frame| (frame.name, frame.class));
+        let (function, class) =
+            self.frames.last().map_or(("", None), |frame| (frame.name, frame.class));
         let subject = subject.to_owned();
-        self.found.push(Raw { kind, confidence, range: at.range(), what, subject, function, class });
+        self.found.push(Raw {
+            kind,
+            confidence,
+            range: at.range(),
+            what,
+            subject,
+            function,
+            class,
+        });
     }
 
     /// The function that is being walked, if no lock is held in it.
@@ -139,7 +148,8 @@ impl<'a> Context<'a> {
         if is_hidden { None } else { self.outline.names.get(name).copied() }
     }
 
-    /// The class whose attribute `base.x` is, if `base` is a class or an instance of the one around.
+    /// The class whose attribute `base.x` is, if `base` is a class or an instance of the one
+    /// around.
     pub(super) fn class_of(&self, base: &str) -> Option<&'a str> {
         match base {
             "self" | "cls" => self.frames.last().and_then(|frame| frame.class),
@@ -147,7 +157,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The shared thing that an expression refers to: a module's name, or a class's attribute that instances do not hide.
+    /// The shared thing that an expression refers to: a module's name, or a class's attribute that
+    /// instances do not hide.
     pub(super) fn shared(&self, expr: &Expr) -> Option<Place<'a>> {
         if let Some(name) = names::name(expr) {
             return self.of_module(name).map(|holds| Place { name: name.to_owned(), holds });
@@ -177,7 +188,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Whether this key was looked at in this function, or the container as a whole where `key` is `None`.
+    /// Whether this key was looked at in this function, or the container as a whole where `key` is
+    /// `None`.
     pub(super) fn has_looked(&self, place: &Place<'_>, key: Option<&str>) -> bool {
         let looks = self.frames.last().and_then(|frame| frame.looks.get(&place.name));
         looks.is_some_and(|looks| looks.contains(&key))

@@ -1,5 +1,5 @@
-//! C code called through ctypes and cffi. CDLL has always released the GIL around a call; PyDLL and pythonapi have not, and code
-//! that counted on it loses its lock.
+//! C code called through ctypes and cffi. CDLL has always released the GIL around a call; PyDLL and
+//! pythonapi have not, and code that counted on it loses its lock.
 
 use super::context::Context;
 use super::hazard::{Confidence, Kind};
@@ -38,13 +38,19 @@ fn is_ffi(function: &Expr) -> bool {
 
 fn foreign<'a>(cx: &mut Context<'a>, call: &'a ExprCall) {
     // A buffer of the module's own is one that all threads hand to C.
-    let buffer =
-        cx.outline.names.iter().filter(|(_, holds)| **holds == Holds::Buffer).map(|(name, _)| *name).min();
+    let buffer = cx
+        .outline
+        .names
+        .iter()
+        .filter(|(_, holds)| **holds == Holds::Buffer)
+        .map(|(name, _)| *name)
+        .min();
     let shown = cx.source(call);
     let (confidence, what) = match buffer {
-        Some(name) => {
-            (Confidence::Medium, format!("`{shown}`, and the buffer `{name}` is the same for all threads"))
-        }
+        Some(name) => (
+            Confidence::Medium,
+            format!("`{shown}`, and the buffer `{name}` is the same for all threads"),
+        ),
         None => (Confidence::Low, format!("`{shown}`")),
     };
     cx.add(Kind::ForeignCall, confidence, call, "library", what);
@@ -56,14 +62,17 @@ pub(super) fn attribute<'a>(cx: &mut Context<'a>, expr: &'a Expr) {
     let of = cx.outline.full(&attribute.value);
     if of.as_deref() == Some("ctypes.pythonapi") {
         let name = attribute.attr.as_str();
-        // Borrowed references and unlocked internals are what CPython documents as unsafe without the GIL.
+        // Borrowed references and unlocked internals are what CPython documents as unsafe without
+        // the GIL.
         let confidence = if is_unsafe(name) { Confidence::High } else { Confidence::Medium };
-        let what = format!("`ctypes.pythonapi.{name}` is called with the GIL held, where there is one");
+        let what =
+            format!("`ctypes.pythonapi.{name}` is called with the GIL held, where there is one");
         cx.add(Kind::CtypesHoldsGil, confidence, expr, name, what);
     }
 }
 
-/// Functions of CPython that are not safe while another thread changes the same object (its free-threading guide for extensions).
+/// Functions of CPython that are not safe while another thread changes the same object (its
+/// free-threading guide for extensions).
 fn is_unsafe(name: &str) -> bool {
     matches!(
         name,

@@ -20,15 +20,15 @@ pub(super) fn call<'a>(cx: &mut Context<'a>, call: &'a ExprCall) {
         _ if is_start_method(cx, call) => {
             cx.add(Kind::ForkWithThreads, Confidence::Low, call, FORK, format!("`{shown}`"));
         }
-        "threading.Thread" | "threading.Timer" | "_thread.start_new_thread" | "asyncio.to_thread" => {
-            start(cx, call)
-        }
-        "concurrent.futures.ThreadPoolExecutor" | "concurrent.futures.thread.ThreadPoolExecutor" => {
-            start(cx, call)
-        }
-        "multiprocessing.pool.ThreadPool" | "multiprocessing.dummy.Pool" | "anyio.to_thread.run_sync" => {
-            start(cx, call)
-        }
+        "threading.Thread"
+        | "threading.Timer"
+        | "_thread.start_new_thread"
+        | "asyncio.to_thread" => start(cx, call),
+        "concurrent.futures.ThreadPoolExecutor"
+        | "concurrent.futures.thread.ThreadPoolExecutor" => start(cx, call),
+        "multiprocessing.pool.ThreadPool"
+        | "multiprocessing.dummy.Pool"
+        | "anyio.to_thread.run_sync" => start(cx, call),
         _ if names::last(&call.func) == Some("run_in_executor") => start(cx, call),
         _ => {
             let class = names::name(&call.func).and_then(|name| cx.outline.classes.get(name));

@@ -1,4 +1,5 @@
-//! What a source imports, and whether that happens when the module itself is imported. Imports under `if TYPE_CHECKING` never happen, and are left out.
+//! What a source imports, and whether that happens when the module itself is imported. Imports
+//! under `if TYPE_CHECKING` never happen, and are left out.
 
 use super::text::Lines;
 use ruff_python_ast::visitor::{self, Visitor};
@@ -13,13 +14,16 @@ pub struct Import {
     pub module: String,
     /// How many dots stand before it: 0 is absolute.
     pub level: u32,
-    /// What is taken from it, any of which may be a module itself; `*` is everything. Empty where the module is imported.
+    /// What is taken from it, any of which may be a module itself; `*` is everything. Empty where
+    /// the module is imported.
     pub names: Vec<String>,
     /// Its line, from 1.
     pub line: usize,
-    /// It happens, if at all, after the module's own import: in a function, or with `lazy` before it (PEP 810).
+    /// It happens, if at all, after the module's own import: in a function, or with `lazy` before
+    /// it (PEP 810).
     pub is_lazy: bool,
-    /// The program goes on without it: in a `try` that catches its failure or stands in for another's.
+    /// The program goes on without it: in a `try` that catches its failure or stands in for
+    /// another's.
     pub is_guarded: bool,
 }
 
@@ -38,7 +42,14 @@ struct Walk<'l, 't> {
 }
 
 impl Walk<'_, '_> {
-    fn add(&mut self, at: &impl Ranged, module: &str, level: u32, names: Vec<String>, is_lazy: bool) {
+    fn add(
+        &mut self,
+        at: &impl Ranged,
+        module: &str,
+        level: u32,
+        names: Vec<String>,
+        is_lazy: bool,
+    ) {
         self.found.push(Import {
             module: module.to_owned(),
             level,
@@ -113,7 +124,8 @@ impl<'a> Visitor<'a> for Walk<'_, '_> {
                 self.functions -= 1;
             }
             Expr::Call(call) => {
-                let is_import = matches!(last_name(&call.func), Some("import_module" | "__import__"));
+                let is_import =
+                    matches!(last_name(&call.func), Some("import_module" | "__import__"));
                 if is_import && let Some(Expr::StringLiteral(name)) = call.arguments.args.first() {
                     let name = name.value.to_str();
                     let module = name.trim_start_matches('.');
@@ -130,7 +142,10 @@ impl<'a> Visitor<'a> for Walk<'_, '_> {
 fn catches_import_error(handler: &ExceptHandler) -> bool {
     let ExceptHandler::ExceptHandler(handler) = handler;
     let is_caught = |expr: &Expr| {
-        matches!(last_name(expr), Some("ImportError" | "ModuleNotFoundError" | "Exception" | "BaseException"))
+        matches!(
+            last_name(expr),
+            Some("ImportError" | "ModuleNotFoundError" | "Exception" | "BaseException")
+        )
     };
     match handler.type_.as_deref() {
         None => true,

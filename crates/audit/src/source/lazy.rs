@@ -1,7 +1,9 @@
-//! What is made at first use: a global or an attribute that is found to be missing and then assigned, without a lock.
+//! What is made at first use: a global or an attribute that is found to be missing and then
+//! assigned, without a lock.
 //!
-//! Double-checked locking is fine and says nothing: the assignment is under the lock. An attribute of `self` counts only where
-//! the instance is likely shared, for most objects never leave their thread.
+//! Double-checked locking is fine and says nothing: the assignment is under the lock. An attribute
+//! of `self` counts only where the instance is likely shared, for most objects never leave their
+//! thread.
 
 use super::context::Context;
 use super::hazard::{Confidence, Kind};
@@ -27,17 +29,22 @@ fn find(test: &Expr, missing: &mut Vec<String>) {
         Expr::UnaryOp(op) if op.op == UnaryOp::Not => find(&op.operand, missing),
         Expr::Name(_) | Expr::Attribute(_) => missing.extend(plain(test)),
         Expr::Compare(compare) => {
-            let is_none =
-                compare.comparators.first().is_some_and(|with| matches!(with, Expr::NoneLiteral(_)));
-            let is_asked =
-                matches!(compare.ops.first(), Some(CmpOp::Is | CmpOp::IsNot | CmpOp::Eq | CmpOp::NotEq));
+            let is_none = compare
+                .comparators
+                .first()
+                .is_some_and(|with| matches!(with, Expr::NoneLiteral(_)));
+            let is_asked = matches!(
+                compare.ops.first(),
+                Some(CmpOp::Is | CmpOp::IsNot | CmpOp::Eq | CmpOp::NotEq)
+            );
             if is_none && is_asked {
                 missing.extend(plain(&compare.left));
             }
         }
         Expr::Call(call) if names::name(&call.func) == Some("hasattr") => {
             let arguments = &call.arguments.args;
-            if let (Some(of), Some(name)) = (arguments.first(), arguments.get(1).and_then(names::text))
+            if let (Some(of), Some(name)) =
+                (arguments.first(), arguments.get(1).and_then(names::text))
                 && let Some(of) = names::name(of)
             {
                 missing.push(format!("hasattr {of}.{name}"));
@@ -77,7 +84,9 @@ pub(super) fn assigned<'a>(cx: &mut Context<'a>, target: &'a Expr, value: &'a Ex
     let confidence = match names::attribute(target) {
         None if frame.globals.contains(name.as_str()) && starts_empty(cx, &name) => global(value),
         None => return,
-        Some(("self", _)) if matches!(frame.name, "__init__" | "__new__" | "__setstate__") => return,
+        Some(("self", _)) if matches!(frame.name, "__init__" | "__new__" | "__setstate__") => {
+            return;
+        }
         Some(("self", attribute)) => match own(cx, attribute, is_none) {
             Some(confidence) => confidence,
             None => return,
@@ -102,7 +111,8 @@ fn starts_empty(cx: &Context<'_>, name: &str) -> bool {
     }
 }
 
-/// An object that has an identity, or is filled after it can be seen, is worth more than a value that is merely computed twice.
+/// An object that has an identity, or is filled after it can be seen, is worth more than a value
+/// that is merely computed twice.
 fn global(value: &Expr) -> Confidence {
     if names::is_fresh(value) { Confidence::High } else { Confidence::Medium }
 }
@@ -113,15 +123,19 @@ fn own(cx: &Context<'_>, attribute: &str, is_none: bool) -> Option<Confidence> {
     let class = cx.outline.classes.get(class)?;
     match class.is_shared {
         true => Some(Confidence::Medium),
-        // Where a class starts with None for all, or asks hasattr, it is made for whoever comes first.
+        // Where a class starts with None for all, or asks hasattr, it is made for whoever comes
+        // first.
         false if !is_none => Some(Confidence::Low),
-        false => class.is_thread.then_some(Confidence::Low).filter(|_| !attribute.starts_with("__")),
+        false => {
+            class.is_thread.then_some(Confidence::Low).filter(|_| !attribute.starts_with("__"))
+        }
     }
 }
 
 /// `@cached_property`: one note a file, for the first.
 pub(super) fn property(cx: &mut Context<'_>, def: &StmtFunctionDef) {
-    let full = def.decorator_list.iter().filter_map(|decorator| cx.outline.full(&decorator.expression));
+    let full =
+        def.decorator_list.iter().filter_map(|decorator| cx.outline.full(&decorator.expression));
     if !full.into_iter().any(|name| name == "functools.cached_property") {
         return;
     }

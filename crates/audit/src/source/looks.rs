@@ -1,10 +1,12 @@
-//! Looks at shared containers that a later change may rest on: `k in d`, `d.get(k)`, `len(d)`, a `d[k]` that was tried.
+//! Looks at shared containers that a later change may rest on: `k in d`, `d.get(k)`, `len(d)`, a
+//! `d[k]` that was tried.
 
 use super::context::{Context, Look};
 use super::names;
 use ruff_python_ast::{CmpOp, ExceptHandler, Expr, ExprCall, Stmt, StmtTry};
 
-/// What is remembered of the test of an `if` or a `while`. Tests do not nest, so each is walked once.
+/// What is remembered of the test of an `if` or a `while`. Tests do not nest, so each is walked
+/// once.
 pub(super) fn tested<'a>(cx: &mut Context<'a>, test: &'a Expr) {
     if cx.frames.is_empty() {
         return;
@@ -28,7 +30,8 @@ fn find<'a>(cx: &Context<'a>, expr: &'a Expr, found: &mut Vec<Look<'a>>) {
         Expr::Compare(compare) => {
             let is_in = compare.ops.iter().any(|op| matches!(op, CmpOp::In | CmpOp::NotIn));
             if is_in
-                && let Some(place) = compare.comparators.first().and_then(|of| cx.container(strip_keys(of)))
+                && let Some(place) =
+                    compare.comparators.first().and_then(|of| cx.container(strip_keys(of)))
             {
                 found.push(Look { place, key: cx.key(compare.left.as_ref()) });
                 return;
@@ -51,7 +54,8 @@ fn find<'a>(cx: &Context<'a>, expr: &'a Expr, found: &mut Vec<Look<'a>>) {
 /// `d.keys()` is as good as `d`.
 fn strip_keys(expr: &Expr) -> &Expr {
     match expr {
-        Expr::Call(ExprCall { func, arguments, .. }) if arguments.is_empty() => match func.as_ref() {
+        Expr::Call(ExprCall { func, arguments, .. }) if arguments.is_empty() => match func.as_ref()
+        {
             Expr::Attribute(attribute) if attribute.attr.as_str() == "keys" => &attribute.value,
             _ => expr,
         },
@@ -97,7 +101,14 @@ pub(super) fn is_gone(handler: &ExceptHandler) -> bool {
         let name = names::last(expr);
         matches!(
             name,
-            Some("KeyError" | "LookupError" | "IndexError" | "ValueError" | "Exception" | "BaseException")
+            Some(
+                "KeyError"
+                    | "LookupError"
+                    | "IndexError"
+                    | "ValueError"
+                    | "Exception"
+                    | "BaseException"
+            )
         )
     };
     match handler.type_.as_deref() {

@@ -59,17 +59,24 @@ pub(super) fn text(expr: &Expr) -> Option<&str> {
 }
 
 /// An argument, by keyword or, where it has one, by position.
-pub(super) fn argument<'a>(call: &'a ExprCall, keyword: &str, position: Option<usize>) -> Option<&'a Expr> {
+pub(super) fn argument<'a>(
+    call: &'a ExprCall,
+    keyword: &str,
+    position: Option<usize>,
+) -> Option<&'a Expr> {
     let named = call.arguments.find_keyword(keyword).map(|keyword| &keyword.value);
     named.or_else(|| call.arguments.args.get(position?))
 }
 
-/// Whether entering it, as far as its name tells, takes a lock: some word of `self._cache_lock`, `mutex`, `Condition()`.
+/// Whether entering it, as far as its name tells, takes a lock: some word of `self._cache_lock`,
+/// `mutex`, `Condition()`.
 pub(super) fn is_lock(expr: &Expr) -> bool {
     match expr {
         Expr::Call(call) => is_lock(&call.func),
         Expr::Subscript(subscript) => is_lock(&subscript.value),
-        Expr::Attribute(attribute) => is_lock_name(attribute.attr.as_str()) || is_lock(&attribute.value),
+        Expr::Attribute(attribute) => {
+            is_lock_name(attribute.attr.as_str()) || is_lock(&attribute.value)
+        }
         Expr::Name(name) => is_lock_name(name.id.as_str()),
         Expr::Await(expr) => is_lock(&expr.value),
         _ => false,
@@ -95,19 +102,23 @@ pub(super) fn is_lock_name(name: &str) -> bool {
     const NOT: [&str; 3] = ["block", "clock", "unlock"];
     name.to_lowercase().split('_').any(|word| {
         let is_lock = word.ends_with("lock") && !NOT.iter().any(|not| word.ends_with(not));
-        is_lock || WORDS.contains(&word) || word.ends_with("semaphore") || word.ends_with("condition")
+        is_lock
+            || WORDS.contains(&word)
+            || word.ends_with("semaphore")
+            || word.ends_with("condition")
     })
 }
 
-/// Whether it is something new that nobody else has, and that is not the same as what another thread makes: an object of a class, an
-/// empty container.
+/// Whether it is something new that nobody else has, and that is not the same as what another
+/// thread makes: an object of a class, an empty container.
 pub(super) fn is_fresh(expr: &Expr) -> bool {
     match expr {
         Expr::Dict(dict) => dict.items.is_empty(),
         Expr::List(list) => list.elts.is_empty(),
         Expr::Call(call) => last(&call.func).is_some_and(|name| {
             let bare = name.trim_start_matches('_');
-            let is_class = bare.starts_with(char::is_uppercase) && bare.contains(char::is_lowercase);
+            let is_class =
+                bare.starts_with(char::is_uppercase) && bare.contains(char::is_lowercase);
             let is_container =
                 matches!(name, "dict" | "list" | "set" | "defaultdict" | "deque" | "bytearray");
             is_class

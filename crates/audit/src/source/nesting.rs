@@ -1,8 +1,10 @@
 //! How deep a source's tree may become, told from its tokens before there is a tree.
 //!
-//! A tree's depth below a statement is at most the tokens (operators, brackets, keywords: all but the leaves) since something that makes siblings of what comes before and after it:
-//! a comma (unless a lambda waits for its body, whose parameters have commas too), the end of a statement, the end of a
-//! replacement in an f-string. Brackets and indentation add up. A long list is flat by this measure and a long chain of `+` is not.
+//! A tree's depth below a statement is at most the tokens (operators, brackets, keywords: all but
+//! the leaves) since something that makes siblings of what comes before and after it: a comma
+//! (unless a lambda waits for its body, whose parameters have commas too), the end of a statement,
+//! the end of a replacement in an f-string. Brackets and indentation add up. A long list is flat by
+//! this measure and a long chain of `+` is not.
 
 use super::Unread;
 use ruff_python_ast::token::TokenKind;
@@ -32,7 +34,8 @@ pub(super) fn check(text: &str) -> Result<(), Unread> {
         }
         depth.take(kind);
         if depth.total + depth.indents > MAX_DEPTH {
-            // Long strings hold lines too: the statement's line is told, which is the nearest that the tokens know.
+            // Long strings hold lines too: the statement's line is told, which is the nearest that
+            // the tokens know.
             return Err(Unread::TooDeep { line: depth.lines + 1, most: MAX_DEPTH });
         }
     }

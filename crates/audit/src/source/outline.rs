@@ -1,5 +1,6 @@
-//! What a module's own level says, gathered before its functions are looked at: what names stand for, which of them hold
-//! something that all threads share, which classes have one instance, which functions run in threads.
+//! What a module's own level says, gathered before its functions are looked at: what names stand
+//! for, which of them hold something that all threads share, which classes have one instance, which
+//! functions run in threads.
 
 use super::names;
 use ruff_python_ast::visitor::{self, Visitor};
@@ -36,7 +37,10 @@ pub(super) enum Holds<'a> {
 impl Holds<'_> {
     /// Something that can be changed in place.
     pub(super) fn is_container(self) -> bool {
-        matches!(self, Holds::Mapping | Holds::DefaultDict | Holds::Set | Holds::List | Holds::Deque)
+        matches!(
+            self,
+            Holds::Mapping | Holds::DefaultDict | Holds::Set | Holds::List | Holds::Deque
+        )
     }
 }
 
@@ -113,7 +117,8 @@ impl<'a> Outline<'a> {
         let holds = value.map_or(Holds::Other, |value| self.holds(value));
         match self.class.last() {
             Some(class) => self.classes.entry(class).or_default().attributes.insert(name, holds),
-            // What is rebound keeps what tells most: `x = None` is often followed by the real thing under `if`.
+            // What is rebound keeps what tells most: `x = None` is often followed by the real thing
+            // under `if`.
             None if holds == Holds::Other && self.names.contains_key(name) => None,
             None => self.names.insert(name, holds),
         };
@@ -181,7 +186,8 @@ impl<'a> Outline<'a> {
         let mut class = Class::default();
         let bases = def.arguments.as_ref().map_or(&[][..], |arguments| &arguments.args);
         class.is_thread = bases.iter().filter_map(names::last).any(|base| base.ends_with("Thread"));
-        class.is_shared = bases.iter().filter_map(names::last).any(|base| base.contains("Singleton"));
+        class.is_shared =
+            bases.iter().filter_map(names::last).any(|base| base.contains("Singleton"));
         self.classes.insert(name, class);
         let functions = std::mem::take(&mut self.functions);
         self.class.push(name);

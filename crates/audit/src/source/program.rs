@@ -1,4 +1,5 @@
-//! All sources of a program or a distribution together: a fork in one file is worse for a thread that is started in another.
+//! All sources of a program or a distribution together: a fork in one file is worse for a thread
+//! that is started in another.
 
 use super::{Confidence, Hazard, Import, Kind, Source, Unread, on_known_stack};
 use std::path::{Path, PathBuf};
@@ -20,8 +21,8 @@ pub struct Program {
 /// Most threads that parse.
 const THREADS: usize = 8;
 
-/// Reads the sources that an iterator gives, on as many threads as the machine has CPUs; files are taken as they are needed, so
-/// that no more of them than there are threads need be in memory.
+/// Reads the sources that an iterator gives, on as many threads as the machine has CPUs; files are
+/// taken as they are needed, so that no more of them than there are threads need be in memory.
 pub fn audit_program<I, T>(files: I) -> Program
 where
     I: IntoIterator<Item = (PathBuf, T)>,
@@ -31,8 +32,9 @@ where
     let read = |(path, bytes): (PathBuf, T)| (path, Source::parse_here(bytes.as_ref()));
     let (mut sources, left) = on_all_cpus(files, read);
     // No thread could be started: what is left is named, not passed over.
-    sources
-        .extend(left.into_iter().map(|(path, _)| (path, Err(Unread::Thread("there are too many".into())))));
+    sources.extend(
+        left.into_iter().map(|(path, _)| (path, Err(Unread::Thread("there are too many".into())))),
+    );
     sources.sort_by(|one, other| one.0.cmp(&other.0));
     together(sources)
 }
@@ -43,17 +45,19 @@ pub(crate) fn imports_of_all<T: Send>(
     load: &(impl Fn(&Path) -> Result<Vec<u8>, String> + Sync),
 ) -> Vec<(T, Result<Vec<Import>, String>)> {
     let read = |(tag, path): (T, &Path)| {
-        let imports =
-            load(path).and_then(|bytes| Source::imports_here(&bytes).map_err(|unread| unread.to_string()));
+        let imports = load(path)
+            .and_then(|bytes| Source::imports_here(&bytes).map_err(|unread| unread.to_string()));
         (tag, imports)
     };
     let (mut read, left) = on_all_cpus(files, read);
-    read.extend(left.into_iter().map(|(tag, _)| (tag, Err("no thread could be started".to_owned()))));
+    read.extend(
+        left.into_iter().map(|(tag, _)| (tag, Err("no thread could be started".to_owned()))),
+    );
     read
 }
 
-/// Works on all that an iterator gives, on as many threads as the machine has CPUs, each with the stack that a parser needs. What is
-/// left if none can be started is given back.
+/// Works on all that an iterator gives, on as many threads as the machine has CPUs, each with the
+/// stack that a parser needs. What is left if none can be started is given back.
 fn on_all_cpus<I, R>(all: I, work: impl Fn(I::Item) -> R + Sync) -> (Vec<R>, Vec<I::Item>)
 where
     I: IntoIterator<IntoIter: Send>,
@@ -111,20 +115,33 @@ fn together(sources: Vec<(PathBuf, Result<Source, Unread>)>) -> Program {
 
 /// The folder of them all: what it is called says nothing about the files in it.
 fn root<T>(sorted: &[(PathBuf, T)]) -> PathBuf {
-    let (Some((first, _)), Some((last, _))) = (sorted.first(), sorted.last()) else { return PathBuf::new() };
+    let (Some((first, _)), Some((last, _))) = (sorted.first(), sorted.last()) else {
+        return PathBuf::new();
+    };
     let folder = first.parent().unwrap_or(first);
-    folder.iter().zip(last.iter()).take_while(|(one, other)| one == other).map(|(name, _)| name).collect()
+    folder
+        .iter()
+        .zip(last.iter())
+        .take_while(|(one, other)| one == other)
+        .map(|(name, _)| name)
+        .collect()
 }
 
 /// A file's hazard in its program.
-fn of_program(mut hazard: Hazard, path: &Path, root: &Path, starts: Option<&(PathBuf, usize)>) -> Hazard {
+fn of_program(
+    mut hazard: Hazard,
+    path: &Path,
+    root: &Path,
+    starts: Option<&(PathBuf, usize)>,
+) -> Hazard {
     let is_fork = matches!(hazard.kind, Kind::ForkWithThreads | Kind::PreexecFn);
     if is_fork
         && hazard.confidence == Confidence::Low
         && let Some((file, line)) = starts
     {
         hazard.confidence = Confidence::Medium;
-        hazard.what = format!("{}; a thread is started in {}, line {line}", hazard.what, file.display());
+        hazard.what =
+            format!("{}; a thread is started in {}, line {line}", hazard.what, file.display());
     }
     if is_test(path.strip_prefix(root).unwrap_or(path)) {
         hazard.confidence = hazard.confidence.lower();
@@ -133,12 +150,13 @@ fn of_program(mut hazard: Hazard, path: &Path, root: &Path, starts: Option<&(Pat
     hazard
 }
 
-/// Whether a file is a test, by the names that test runners look for: what it holds is used by one test at a time.
+/// Whether a file is a test, by the names that test runners look for: what it holds is used by one
+/// test at a time.
 fn is_test(path: &Path) -> bool {
     let is_folder = |name: &str| matches!(name, "test" | "tests" | "testing");
     let mut names = path.iter().filter_map(|name| name.to_str()).rev();
-    let is_file = names
-        .next()
-        .is_some_and(|name| name.starts_with("test_") || name.ends_with("_test.py") || name == "conftest.py");
+    let is_file = names.next().is_some_and(|name| {
+        name.starts_with("test_") || name.ends_with("_test.py") || name == "conftest.py"
+    });
     is_file || names.any(is_folder)
 }

@@ -1,5 +1,6 @@
-//! From what the rules found to what is told: what a function's uses take back, what the rest of the module adds, one finding
-//! where several say the same, and comments that silence one: `# ungil: ignore`, `# ungil: ignore[shared-cache, lazy-init]`.
+//! From what the rules found to what is told: what a function's uses take back, what the rest of
+//! the module adds, one finding where several say the same, and comments that silence one: `#
+//! ungil: ignore`, `# ungil: ignore[shared-cache, lazy-init]`.
 
 use super::context::{Context, Raw};
 use super::hazard::{Confidence, Hazard, Kind};
@@ -20,10 +21,15 @@ impl Ignored {
         let ignored = comments.filter_map(|token| {
             let comment = text.get(token.range().to_std_range())?;
             let rest = comment.split_once("ungil:")?.1.trim_start().strip_prefix("ignore")?;
-            let named =
-                rest.strip_prefix('[').and_then(|rest| rest.split_once(']')).map_or("", |(ids, _)| ids);
+            let named = rest
+                .strip_prefix('[')
+                .and_then(|rest| rest.split_once(']'))
+                .map_or("", |(ids, _)| ids);
             let ids = named.split(',').map(|id| id.trim().trim_start_matches("ungil/").to_owned());
-            Some((lines.line(token.start()), ids.filter(|id| !id.is_empty()).take(Kind::ALL.len()).collect()))
+            Some((
+                lines.line(token.start()),
+                ids.filter(|id| !id.is_empty()).take(Kind::ALL.len()).collect(),
+            ))
         });
         Ignored(ignored.collect())
     }
@@ -44,7 +50,9 @@ pub(super) fn settle(mut cx: Context<'_>, lines: &Lines<'_>, ignored: &Ignored) 
     let mut hazards: Vec<Hazard> = once(weighed)
         .into_iter()
         .map(|raw| hazard(&cx, raw, lines))
-        .filter(|hazard| !ignored.has(hazard.line, hazard.kind) && !ignored.has(hazard.end.0, hazard.kind))
+        .filter(|hazard| {
+            !ignored.has(hazard.line, hazard.kind) && !ignored.has(hazard.end.0, hazard.kind)
+        })
         .collect();
     hazards.sort_by_key(|hazard| (hazard.line, hazard.column, hazard.kind));
     hazards
@@ -106,8 +114,8 @@ fn is_setup(name: &str) -> bool {
         })
 }
 
-/// A fork is sure to meet threads if one is started before it in its function, when its module is imported, or by the
-/// `__init__` of its class.
+/// A fork is sure to meet threads if one is started before it in its function, when its module is
+/// imported, or by the `__init__` of its class.
 fn forked(cx: &Context<'_>, raw: &Raw<'_>) -> Confidence {
     let is_before = |(function, class, range): &(&str, Option<&str>, TextRange)| {
         let is_earlier = range.start() < raw.range.start();
@@ -122,8 +130,8 @@ fn forked(cx: &Context<'_>, raw: &Raw<'_>) -> Confidence {
     }
 }
 
-/// One finding for a subject in a function, the surest; one for the plain changes of a container in a whole module, if nothing
-/// else is said of it.
+/// One finding for a subject in a function, the surest; one for the plain changes of a container in
+/// a whole module, if nothing else is said of it.
 fn once<'a>(found: impl Iterator<Item = Raw<'a>>) -> Vec<Raw<'a>> {
     type Key<'a> = (Kind, String, &'a str, Option<&'a str>);
     let mut kept: Vec<Raw<'a>> = Vec::new();

@@ -1,4 +1,5 @@
-//! Tricks with the GIL itself: the switch interval, questions about its state, settings for a child.
+//! Tricks with the GIL itself: the switch interval, questions about its state, settings for a
+//! child.
 
 use super::context::Context;
 use super::hazard::{Confidence, Kind};
@@ -12,8 +13,12 @@ const LONG_S: f64 = 0.1;
 pub(super) fn call<'a>(cx: &mut Context<'a>, call: &'a ExprCall) {
     match cx.outline.full(&call.func).as_deref() {
         Some("sys.setswitchinterval") => {
-            let is_long =
-                call.arguments.args.first().and_then(number).is_some_and(|seconds| seconds >= LONG_S);
+            let is_long = call
+                .arguments
+                .args
+                .first()
+                .and_then(number)
+                .is_some_and(|seconds| seconds >= LONG_S);
             let confidence = if is_long { Confidence::High } else { Confidence::Low };
             let effect = if is_long {
                 "keeps other threads out, but not without the GIL"

@@ -1,5 +1,5 @@
-//! A source's bytes as text (PEP 263: a byte-order mark, or a declaration in one of the first two lines, or UTF-8), and which line
-//! and column an offset is.
+//! A source's bytes as text (PEP 263: a byte-order mark, or a declaration in one of the first two
+//! lines, or UTF-8), and which line and column an offset is.
 
 use super::Unread;
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
@@ -14,16 +14,21 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Unread> {
     let declared = declaration(body);
     let is_utf8 = body.len() < bytes.len() || declared.as_deref().is_none_or(is_utf8);
     if is_utf8 {
-        return std::str::from_utf8(body).map(Cow::Borrowed).map_err(|_| Unread::NotText("UTF-8".into()));
+        return std::str::from_utf8(body)
+            .map(Cow::Borrowed)
+            .map_err(|_| Unread::NotText("UTF-8".into()));
     }
     let name = declared.unwrap_or_default();
     let encoding = named(&name).ok_or_else(|| Unread::Encoding(name.clone()))?;
     encoding.decode_without_bom_handling_and_without_replacement(body).ok_or(Unread::NotText(name))
 }
 
-/// The name that a declaration gives: `coding`, `:` or `=`, blanks, the name; in a comment that has its line to itself.
+/// The name that a declaration gives: `coding`, `:` or `=`, blanks, the name; in a comment that has
+/// its line to itself.
 fn declaration(bytes: &[u8]) -> Option<String> {
-    for line in bytes.split(|&byte| byte == b'\n' || byte == b'\r').filter(|line| !line.is_empty()).take(2) {
+    for line in
+        bytes.split(|&byte| byte == b'\n' || byte == b'\r').filter(|line| !line.is_empty()).take(2)
+    {
         let line = line.trim_ascii_start();
         match line.first() {
             Some(b'#') => {}
@@ -32,8 +37,10 @@ fn declaration(bytes: &[u8]) -> Option<String> {
         }
         let found = line.windows(7).position(|w| w == b"coding:" || w == b"coding=");
         let Some(rest) = found.and_then(|at| line.get(at + 7..)) else { continue };
-        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-        let name: Vec<u8> = rest.trim_ascii_start().iter().copied().take_while(is_name).take(40).collect();
+        let is_name =
+            |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        let name: Vec<u8> =
+            rest.trim_ascii_start().iter().copied().take_while(is_name).take(40).collect();
         if !name.is_empty() {
             return Some(String::from_utf8_lossy(&name).to_lowercase().replace('_', "-"));
         }
@@ -57,7 +64,9 @@ fn named(name: &str) -> Option<&'static Encoding> {
         other => other,
     };
     let encoding = Encoding::for_label_no_replacement(label.as_bytes())
-        .or_else(|| Encoding::for_label_no_replacement(label.replace("cp125", "windows-125").as_bytes()))
+        .or_else(|| {
+            Encoding::for_label_no_replacement(label.replace("cp125", "windows-125").as_bytes())
+        })
         .or_else(|| Encoding::for_label_no_replacement(label.replace('-', "_").as_bytes()))?;
     // Python takes no source in UTF-16, declared or not.
     let is_wide = encoding == UTF_16LE || encoding == UTF_16BE || encoding == UTF_8;
@@ -106,7 +115,10 @@ mod tests {
     fn a_declaration_is_found_where_python_looks() {
         let name = |text: &str| declaration(text.as_bytes());
         assert_eq!(name("# -*- coding: latin-1 -*-\n").as_deref(), Some("latin-1"));
-        assert_eq!(name("#!/usr/bin/python\n# vim: set fileencoding=EUC_JP :\n").as_deref(), Some("euc-jp"));
+        assert_eq!(
+            name("#!/usr/bin/python\n# vim: set fileencoding=EUC_JP :\n").as_deref(),
+            Some("euc-jp")
+        );
         assert_eq!(name("x = 1\n# coding: latin-1\n"), None);
         assert_eq!(name("#\n#\n# coding: latin-1\n"), None);
         assert_eq!(name("#coding:"), None);

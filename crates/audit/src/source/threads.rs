@@ -1,4 +1,5 @@
-//! What threads share without noticing: an iterator, a container that is walked, the process's own state.
+//! What threads share without noticing: an iterator, a container that is walked, the process's own
+//! state.
 
 use super::context::Context;
 use super::hazard::{Confidence, Kind};
@@ -6,7 +7,8 @@ use super::names;
 use super::outline::Holds;
 use ruff_python_ast::{Expr, ExprCall};
 
-/// The prefix of a subject that is a container walked: whether others change it is known at the module's end.
+/// The prefix of a subject that is a container walked: whether others change it is known at the
+/// module's end.
 pub(super) const WALKED: &str = "walked ";
 
 /// `for ... in iter`, in a statement or a comprehension.
@@ -18,7 +20,9 @@ pub(super) fn walked<'a>(cx: &mut Context<'a>, iter: &'a Expr) {
     }
     let of = match iter {
         Expr::Call(call) if call.arguments.is_empty() => match call.func.as_ref() {
-            Expr::Attribute(attribute) if matches!(attribute.attr.as_str(), "items" | "keys" | "values") => {
+            Expr::Attribute(attribute)
+                if matches!(attribute.attr.as_str(), "items" | "keys" | "values") =>
+            {
                 attribute.value.as_ref()
             }
             _ => return,
@@ -27,16 +31,21 @@ pub(super) fn walked<'a>(cx: &mut Context<'a>, iter: &'a Expr) {
     };
     // A list may change while it is walked: nothing fails.
     let Some(place) = cx.container(of).filter(|place| place.holds != Holds::List) else { return };
-    let what = format!("`{}` is walked in `{function}` and changes size elsewhere", cx.source(iter));
+    let what =
+        format!("`{}` is walked in `{function}` and changes size elsewhere", cx.source(iter));
     let subject = format!("{WALKED}{}", place.name);
     cx.add(Kind::SharedIteration, Confidence::Medium, iter, &subject, what);
 }
 
 fn shared_iterator<'a>(cx: &mut Context<'a>, iter: &'a Expr) -> bool {
-    let Some(place) = cx.shared(iter).filter(|place| place.holds == Holds::Generator) else { return false };
+    let Some(place) = cx.shared(iter).filter(|place| place.holds == Holds::Generator) else {
+        return false;
+    };
     if cx.unlocked().is_some() {
-        let what =
-            format!("`{}` is a generator of the module, resumed by every thread that comes here", place.name);
+        let what = format!(
+            "`{}` is a generator of the module, resumed by every thread that comes here",
+            place.name
+        );
         cx.add(Kind::SharedIterator, Confidence::High, iter, &place.name, what);
     }
     true
@@ -59,7 +68,9 @@ pub(super) fn call<'a>(cx: &mut Context<'a>, call: &'a ExprCall) {
         return;
     }
     match cx.outline.full(&call.func).as_deref() {
-        Some("os.chdir" | "os.fchdir" | "os.umask" | "contextlib.chdir") => state(cx, call, Confidence::High),
+        Some("os.chdir" | "os.fchdir" | "os.umask" | "contextlib.chdir") => {
+            state(cx, call, Confidence::High)
+        }
         Some("locale.setlocale") if call.arguments.len() > 1 => state(cx, call, Confidence::High),
         Some("contextlib.redirect_stdout" | "contextlib.redirect_stderr") => {
             state(cx, call, Confidence::High)
@@ -67,7 +78,8 @@ pub(super) fn call<'a>(cx: &mut Context<'a>, call: &'a ExprCall) {
         // Only the main thread may.
         Some("signal.signal") => state(cx, call, Confidence::High),
         Some("os.putenv" | "os.unsetenv") => state(cx, call, Confidence::Medium),
-        // Each thread has its own filters where the flag context_aware_warnings is on, as it is without the GIL from 3.14 on.
+        // Each thread has its own filters where the flag context_aware_warnings is on, as it is
+        // without the GIL from 3.14 on.
         Some("warnings.catch_warnings") => state(cx, call, Confidence::Low),
         _ => {}
     }

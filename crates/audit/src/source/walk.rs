@@ -1,12 +1,13 @@
-//! The one walk over a module: keeps the context and asks every rule about each statement and expression.
+//! The one walk over a module: keeps the context and asks every rule about each statement and
+//! expression.
 
 use super::context::{Context, Frame};
 use super::outline::Outline;
 use super::{cache, foreign, fork, lazy, looks, names, switch, threads};
 use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{
-    ExceptHandler, Expr, ExprContext, Identifier, Parameters, Stmt, StmtClassDef, StmtFunctionDef, StmtTry,
-    StmtWith,
+    ExceptHandler, Expr, ExprContext, Identifier, Parameters, Stmt, StmtClassDef, StmtFunctionDef,
+    StmtTry, StmtWith,
 };
 
 /// Walks a module.
@@ -41,7 +42,9 @@ impl<'a> Context<'a> {
         let name = def.name.as_str();
         let class = self.classes.last().copied();
         let is_run = name == "run"
-            && class.and_then(|class| self.outline.classes.get(class)).is_some_and(|class| class.is_thread);
+            && class
+                .and_then(|class| self.outline.classes.get(class))
+                .is_some_and(|class| class.is_thread);
         let in_thread = self.frames.last().is_some_and(|frame| frame.is_thread);
         let frame = Frame {
             name,
@@ -76,8 +79,7 @@ impl<'a> Context<'a> {
         for item in &stmt.items {
             self.visit_with_item(item);
             locks += isize::from(names::is_lock(&item.context_expr));
-            forgiving |=
-                matches!(&item.context_expr, Expr::Call(call) if names::last(&call.func) == Some("suppress"));
+            forgiving |= matches!(&item.context_expr, Expr::Call(call) if names::last(&call.func) == Some("suppress"));
         }
         self.hold(locks);
         self.forgiven(&stmt.body, forgiving);
@@ -210,7 +212,8 @@ impl<'a> Visitor<'a> for Context<'a> {
     }
 }
 
-/// Whether a function says that its caller holds the lock: by a decorator, its name, or its first line of text.
+/// Whether a function says that its caller holds the lock: by a decorator, its name, or its first
+/// line of text.
 fn is_called_locked(def: &StmtFunctionDef) -> bool {
     let is_lock = |expr: &Expr| names::is_lock(expr);
     if def.decorator_list.iter().any(|decorator| is_lock(&decorator.expression)) {

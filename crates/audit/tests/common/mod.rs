@@ -117,21 +117,32 @@ pub(crate) fn zip_with(files: &[File], shared: bool, count: Option<u16>) -> Vec<
 }
 
 /// The files of a wheel's `.dist-info`, with a RECORD of `files` and of itself.
-pub(crate) fn info(name: &str, version: &str, headers: &str, tags: &[&str], files: &[&str]) -> Vec<File> {
+pub(crate) fn info(
+    name: &str,
+    version: &str,
+    headers: &str,
+    tags: &[&str],
+    files: &[&str],
+) -> Vec<File> {
     let folder = format!("{name}-{version}.dist-info");
-    let metadata =
-        format!("Metadata-Version: 2.4\nName: {name}\nVersion: {version}\n{headers}\nA description.\n");
+    let metadata = format!(
+        "Metadata-Version: 2.4\nName: {name}\nVersion: {version}\n{headers}\nA description.\n"
+    );
     let tags: String = tags.iter().map(|tag| format!("Tag: {tag}\n")).collect();
     let record: String = files.iter().map(|path| format!("{path},sha256=x,1\n")).collect();
     vec![
         file(&format!("{folder}/METADATA"), metadata),
         file(&format!("{folder}/WHEEL"), format!("Wheel-Version: 1.0\n{tags}")),
-        file(&format!("{folder}/RECORD"), format!("{record}{folder}/METADATA,,\n{folder}/RECORD,,\n")),
+        file(
+            &format!("{folder}/RECORD"),
+            format!("{record}{folder}/METADATA,,\n{folder}/RECORD,,\n"),
+        ),
     ]
 }
 
 /// Seconds that a test tries random input: `UNGIL_FUZZ_S`, or 2.
 pub(crate) fn fuzz_time() -> std::time::Duration {
-    let seconds = std::env::var("UNGIL_FUZZ_S").ok().and_then(|text| text.parse().ok()).unwrap_or(2.0);
+    let seconds =
+        std::env::var("UNGIL_FUZZ_S").ok().and_then(|text| text.parse().ok()).unwrap_or(2.0);
     std::time::Duration::from_secs_f64(seconds)
 }

@@ -42,13 +42,16 @@ pub(crate) fn elf(options: &[&str]) -> Linked {
     cc(place.path(), &["-shared", "-fPIC", "-o", "libpython3.14t.so", "library.c"]);
     cc(
         place.path(),
-        &[&["-shared", "-fPIC", "-O1", "-o", "made.so", "made.c", "libpython3.14t.so"], options].concat(),
+        &[&["-shared", "-fPIC", "-O1", "-o", "made.so", "made.c", "libpython3.14t.so"], options]
+            .concat(),
     );
     let path = at("made.so");
     let bytes = std::fs::read(&path).expect("the image");
-    // Its own symbols say where the cells are; that they are read well is held against `nm` elsewhere.
+    // Its own symbols say where the cells are; that they are read well is held against `nm`
+    // elsewhere.
     let images = Image::parse(&bytes).expect("an image");
-    let export = |name: &str| *images[0].exports.get(name).unwrap_or_else(|| panic!("{name} is exported"));
+    let export =
+        |name: &str| *images[0].exports.get(name).unwrap_or_else(|| panic!("{name} is exported"));
     let made = Made {
         format: Format::Elf,
         arch: if cfg!(target_arch = "x86_64") { Arch::X86_64 } else { Arch::Aarch64 },

@@ -86,7 +86,8 @@ pub(crate) fn macho(arch: Arch, fills: Fills, symbols: bool) -> Made {
         }
         Fills::Chain | Fills::OffsetChain => {
             let offsets = fills == Fills::OffsetChain;
-            let rebased = |offset: u64, next: u64| if offsets { offset } else { base + offset } | next << 51;
+            let rebased =
+                |offset: u64, next: u64| if offsets { offset } else { base + offset } | next << 51;
             file.long(0x1000, rebased(0x700, 2));
             file.long(0x1008, rebased(0x600, 2));
             file.long(0x1010, 1 << 63 | 2 << 51);
@@ -97,7 +98,10 @@ pub(crate) fn macho(arch: Arch, fills: Fills, symbols: bool) -> Made {
                 file.word(0x2300 + 4 * index, field);
             }
             // Three segments, of which the second has chains.
-            [3, 0, 0x18, 0].into_iter().enumerate().for_each(|(index, at)| file.word(0x2320 + 4 * index, at));
+            [3, 0, 0x18, 0]
+                .into_iter()
+                .enumerate()
+                .for_each(|(index, at)| file.word(0x2320 + 4 * index, at));
             let starts = 0x2338;
             file.word(starts, 24);
             file.half(starts + 4, 0x1000);
@@ -147,12 +151,16 @@ impl Commands {
     fn add(&mut self, command: u32, fields: &[u32]) {
         self.file.word(self.at, command);
         self.file.word(self.at + 4, 8 + 4 * fields.len() as u32);
-        fields.iter().enumerate().for_each(|(index, &field)| self.file.word(self.at + 8 + 4 * index, field));
+        fields
+            .iter()
+            .enumerate()
+            .for_each(|(index, &field)| self.file.word(self.at + 8 + 4 * index, field));
         self.at += 8 + 4 * fields.len();
         self.count += 1;
     }
 
-    /// A segment whose memory is as long as its part of the file, and its sections: address, length, kind.
+    /// A segment whose memory is as long as its part of the file, and its sections: address,
+    /// length, kind.
     fn segment(
         &mut self,
         name: &str,

@@ -1,6 +1,8 @@
-//! Small images of every format that say the same: what a reader must find in each is known because it was put there.
+//! Small images of every format that say the same: what a reader must find in each is known because
+//! it was put there.
 //!
-//! ELF ones come from the C compiler. PE and Mach-O ones are laid out byte by byte, as no linker for them is at hand.
+//! ELF ones come from the C compiler. PE and Mach-O ones are laid out byte by byte, as no linker
+//! for them is at hand.
 
 #![allow(dead_code, unused_imports, reason = "each test that uses this is a program of its own")]
 
@@ -48,7 +50,11 @@ impl Made {
         assert_eq!((image.format, image.arch), (self.format, self.arch));
         assert_eq!(image.exports.get(INIT), Some(&self.init), "{:?}", image.exports);
         assert!(image.is_imported(IMPORT), "{:?}", image.imports);
-        assert!(image.libraries.iter().any(|library| library.contains(LIBRARY)), "{:?}", image.libraries);
+        assert!(
+            image.libraries.iter().any(|library| library.contains(LIBRARY)),
+            "{:?}",
+            image.libraries
+        );
         let Some(Target::Inside(text)) = image.pointer(self.text) else {
             panic!("{:?} at {:#x}", image.pointer(self.text), self.text);
         };

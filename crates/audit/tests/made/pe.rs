@@ -28,14 +28,19 @@ pub(crate) fn pe(arch: Arch) -> Made {
     file.word(optional + 60, PAGE as u32);
     file.word(optional + 108, 16);
     // Exports, imports, base relocations, delayed imports: where, and how long.
-    for (index, at, len) in [(0, 0x2000, 0x100), (1, 0x2200, 40), (5, 0x4000, 16), (13, 0x2500, 64)] {
+    for (index, at, len) in [(0, 0x2000, 0x100), (1, 0x2200, 40), (5, 0x4000, 16), (13, 0x2500, 64)]
+    {
         file.word(optional + 112 + 8 * index, at);
         file.word(optional + 116 + 8 * index, len);
     }
-    for (index, (name, flags)) in
-        [(".text", 0x6000_0020), (".rdata", 0x4000_0040), (".data", 0xc000_0040), (".reloc", 0x4200_0040)]
-            .into_iter()
-            .enumerate()
+    for (index, (name, flags)) in [
+        (".text", 0x6000_0020),
+        (".rdata", 0x4000_0040),
+        (".data", 0xc000_0040),
+        (".reloc", 0x4200_0040),
+    ]
+    .into_iter()
+    .enumerate()
     {
         let header = optional + 240 + 40 * index;
         let at = (PAGE * (index + 1)) as u32;

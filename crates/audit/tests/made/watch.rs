@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Address space the test may use: many times what reading takes, far less than a size that was believed.
+/// Address space the test may use: many times what reading takes, far less than a size that was
+/// believed.
 const MOST_MEMORY: u64 = 4 << 30;
 /// The longest that reading one image may take before it is called a hang.
 const HANG: Duration = Duration::from_secs(120);
 
-/// Ends the process when the count that it gives stands still too long; a loop that never ends can be ended in no other way.
+/// Ends the process when the count that it gives stands still too long; a loop that never ends can
+/// be ended in no other way.
 pub(crate) fn watch() -> Arc<AtomicU64> {
     limit_memory();
     let rounds = Arc::new(AtomicU64::new(0));

@@ -7,7 +7,8 @@ const PATIENCE: f64 = 10.0;
 /// Lines in the table.
 const LINES: usize = 20;
 
-/// The options of `--mode alloc`; `None` where nothing was given, so that they can be refused in other modes.
+/// The options of `--mode alloc`; `None` where nothing was given, so that they can be refused in
+/// other modes.
 #[derive(Debug, Args)]
 pub(crate) struct Alloc {
     /// Bytes between two samples, on average; 1 counts every block (default: 64KiB).

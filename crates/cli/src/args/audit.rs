@@ -10,17 +10,19 @@ use ungil_audit::target::Build;
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Audit {
-    /// What to audit: an environment (its folder, its site-packages or its interpreter), wheels, extension modules, folders of sources,
-    /// requirements.txt, uv.lock or pylock.toml (default: $VIRTUAL_ENV or .venv).
+    /// What to audit: an environment (its folder, its site-packages or its interpreter), wheels,
+    /// extension modules, folders of sources, requirements.txt, uv.lock or pylock.toml (default:
+    /// $VIRTUAL_ENV or .venv).
     #[arg(value_name = "ENV|WHEEL|FILE|LOCK", value_hint = ValueHint::AnyPath)]
     pub(crate) targets: Vec<PathBuf>,
 
-    /// The build the verdict is for, such as 3.14t or 3.15t: modules that it cannot load are said not to count.
+    /// The build the verdict is for, such as 3.14t or 3.15t: modules that it cannot load are said
+    /// not to count.
     #[arg(long = "for", value_name = "BUILD", value_parser = build, help_heading = "What is asked")]
     pub(crate) build: Option<Build>,
 
-    /// Also read Python sources for what breaks when threads run at the same time: those of folders and files are read anyway, those
-    /// of installed distributions only with this.
+    /// Also read Python sources for what breaks when threads run at the same time: those of folders
+    /// and files are read anyway, those of installed distributions only with this.
     #[arg(long, help_heading = "What is asked")]
     pub(crate) sources: bool,
 
@@ -28,8 +30,9 @@ pub(crate) struct Audit {
     #[arg(long, value_enum, value_name = "LEVEL", default_value_t = Level::Medium, help_heading = "What is asked")]
     pub(crate) confidence: Level,
 
-    /// Where the program begins, for the imports that lead to a module that switches the GIL on: a module or a file (default: the
-    /// sources among what is audited, and else the packages that no other one requires).
+    /// Where the program begins, for the imports that lead to a module that switches the GIL on: a
+    /// module or a file (default: the sources among what is audited, and else the packages that no
+    /// other one requires).
     #[arg(long, value_name = "MODULE|FILE", help_heading = "What is asked")]
     pub(crate) from: Vec<String>,
 
@@ -37,11 +40,13 @@ pub(crate) struct Audit {
     #[arg(long, help_heading = "What is asked")]
     pub(crate) index: bool,
 
-    /// Import each module in an interpreter of its own and compare with the verdict. This runs the code of what is audited.
+    /// Import each module in an interpreter of its own and compare with the verdict. This runs the
+    /// code of what is audited.
     #[arg(long, help_heading = "What is asked")]
     pub(crate) verify: bool,
 
-    /// The free-threaded interpreter of --verify (default: the environment's own, or the one of --for).
+    /// The free-threaded interpreter of --verify (default: the environment's own, or the one of
+    /// --for).
     #[arg(long, value_name = "PYTHON", requires = "verify", help_heading = "What is asked")]
     pub(crate) python: Option<String>,
 
@@ -49,9 +54,9 @@ pub(crate) struct Audit {
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration, help_heading = "What is asked")]
     pub(crate) limit: f64,
 
-    /// End with code 3 when any of these is found: gil (a module switches the GIL on), unknown (a module of which that is not known,
-    /// or a requirement whose compiled wheel was not read), claim (a claim that the binary contradicts), difference (verdict and
-    /// --verify), hazard.
+    /// End with code 3 when any of these is found: gil (a module switches the GIL on), unknown (a
+    /// module of which that is not known, or a requirement whose compiled wheel was not read),
+    /// claim (a claim that the binary contradicts), difference (verdict and --verify), hazard.
     #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',', help_heading = "Output")]
     pub(crate) fail_on: Vec<FailOn>,
 
@@ -102,7 +107,8 @@ impl From<Level> for Confidence {
 pub(crate) enum FailOn {
     /// A module switches the GIL on.
     Gil,
-    /// Of a module it is not known, or a requirement has a compiled wheel that was not read, or none.
+    /// Of a module it is not known, or a requirement has a compiled wheel that was not read, or
+    /// none.
     Unknown,
     /// A distribution claims what its binary contradicts.
     Claim,

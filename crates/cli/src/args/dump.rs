@@ -10,8 +10,8 @@ use clap::Args;
 a lock order that could deadlock."
 )]
 pub(crate) struct Dump {
-    /// Processes to look into, or core files (of the kernel or gcore, also with gzip or zstd) to read. Digits are the number of
-    /// a process; a core whose name is a number is given as ./4711.
+    /// Processes to look into, or core files (of the kernel or gcore, also with gzip or zstd) to
+    /// read. Digits are the number of a process; a core whose name is a number is given as ./4711.
     #[arg(value_name = "PID|CORE", required_unless_present = "all")]
     pub(crate) targets: Vec<Target>,
 
@@ -19,11 +19,13 @@ pub(crate) struct Dump {
     #[arg(long, conflicts_with = "targets")]
     pub(crate) all: bool,
 
-    /// Watch the order in which threads take locks for this long (such as 30s), and report orders that could deadlock.
+    /// Watch the order in which threads take locks for this long (such as 30s), and report orders
+    /// that could deadlock.
     #[arg(long, value_name = "DURATION", value_parser = super::values::duration, conflicts_with = "all")]
     pub(crate) watch: Option<f64>,
 
-    /// C frames too. Those of threads that run are left out, for that they would have to be stopped.
+    /// C frames too. Those of threads that run are left out, for that they would have to be
+    /// stopped.
     #[arg(long)]
     pub(crate) native: bool,
 
@@ -35,7 +37,8 @@ pub(crate) struct Dump {
     #[arg(long)]
     pub(crate) no_source: bool,
 
-    /// Short paths: of an installed package, of the standard library and of the working folder from there on.
+    /// Short paths: of an installed package, of the standard library and of the working folder from
+    /// there on.
     #[arg(long, conflicts_with = "json")]
     pub(crate) short: bool,
 

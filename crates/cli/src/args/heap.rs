@@ -7,8 +7,9 @@ use clap::{Args, ValueEnum};
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Heap {
-    /// The process to look into, which is neither stopped nor changed, or the core file to read (of the kernel or gcore, also
-    /// with gzip or zstd). Digits are the number of a process; a core whose name is a number is given as ./4711.
+    /// The process to look into, which is neither stopped nor changed, or the core file to read (of
+    /// the kernel or gcore, also with gzip or zstd). Digits are the number of a process; a core
+    /// whose name is a number is given as ./4711.
     #[arg(value_name = "PID|CORE")]
     pub(crate) target: Target,
 

@@ -12,7 +12,8 @@ const RATE_HZ: f64 = 1000.0;
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Profile {
-    /// The number of a process that runs, or a Python script to start; the script's own arguments follow `--`.
+    /// The number of a process that runs, or a Python script to start; the script's own arguments
+    /// follow `--`.
     #[arg(value_name = "PID|SCRIPT", value_hint = ValueHint::FilePath, group = "what")]
     pub(crate) target: Option<OsString>,
 
@@ -24,12 +25,13 @@ pub(crate) struct Profile {
     #[arg(short = 'm', long, value_name = "MODULE", group = "what")]
     pub(crate) module: Option<OsString>,
 
-    /// The Python to start it with: a version, a path or a venv (default: python3, or the newest one found).
+    /// The Python to start it with: a version, a path or a venv (default: python3, or the newest
+    /// one found).
     #[arg(long, value_name = "PYTHON")]
     pub(crate) python: Option<String>,
 
-    /// What to profile: all time, time on a processor, waiting for locks, waiting for and holding the GIL, the
-    /// collector's pauses, or allocations.
+    /// What to profile: all time, time on a processor, waiting for locks, waiting for and holding
+    /// the GIL, the collector's pauses, or allocations.
     #[arg(long, value_name = "MODE", default_value = "wall", help_heading = "What is profiled")]
     pub(crate) mode: Mode,
 
@@ -53,7 +55,8 @@ pub(crate) struct Profile {
     #[command(flatten)]
     pub(crate) alloc: Alloc,
 
-    /// Show waiting asyncio tasks too, as stacks of who awaits whom (with --mode wall; CPython 3.14 and later).
+    /// Show waiting asyncio tasks too, as stacks of who awaits whom (with --mode wall; CPython 3.14
+    /// and later).
     #[arg(long, conflicts_with = "no_tasks", help_heading = "What is profiled")]
     pub(crate) tasks: bool,
 
@@ -144,7 +147,8 @@ impl From<Mode> for ungil_profile::Mode {
 
 fn format(text: &str) -> Result<ungil_profile::Format, String> {
     ungil_profile::Format::of_name(text).ok_or_else(|| {
-        let names: Vec<&str> = ungil_profile::Format::ALL.iter().map(|format| format.name()).collect();
+        let names: Vec<&str> =
+            ungil_profile::Format::ALL.iter().map(|format| format.name()).collect();
         format!("write one of {}", names.join(", "))
     })
 }
@@ -187,7 +191,8 @@ mod tests {
 
     #[test]
     fn rates_are_read() {
-        for (text, hz) in [("100", 100.0), ("1khz", 1e3), ("1.5 kHz", 1500.0), ("1MHz", 1e6), ("0.5hz", 0.5)]
+        for (text, hz) in
+            [("100", 100.0), ("1khz", 1e3), ("1.5 kHz", 1500.0), ("1MHz", 1e6), ("0.5hz", 0.5)]
         {
             assert_eq!(rate(text), Ok(hz), "{text}");
         }

@@ -13,8 +13,8 @@ pub(crate) struct Report {
     #[arg(value_name = "RECORD", required = true, value_hint = ValueHint::AnyPath)]
     pub(crate) records: Vec<PathBuf>,
 
-    /// The file to write (svg: the folder); `-` is standard output (default: RECORD.html beside the record, report.html in the
-    /// folder; svg: RECORD-charts; md and csv: standard output).
+    /// The file to write (svg: the folder); `-` is standard output (default: RECORD.html beside the
+    /// record, report.html in the folder; svg: RECORD-charts; md and csv: standard output).
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::AnyPath)]
     pub(crate) output: Option<PathBuf>,
 

@@ -20,12 +20,13 @@ pub(crate) struct Suite {
     #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "What")]
     pub(crate) workload: Vec<String>,
 
-    /// A first look, in less than two minutes: points of a tenth of a second, as many workers as cores, no fixed forms,
-    /// nothing warmed up, and up to five blocks, as time allows.
+    /// A first look, in less than two minutes: points of a tenth of a second, as many workers as
+    /// cores, no fixed forms, nothing warmed up, and up to five blocks, as time allows.
     #[arg(long, help_heading = "What", conflicts_with_all = ["paper", "scale"])]
     pub(crate) quick: bool,
 
-    /// The paper's sizes, every one, and its numbers of workers: 1, 2, 4, 6, 8, 12. With --scale, that share of its work.
+    /// The paper's sizes, every one, and its numbers of workers: 1, 2, 4, 6, 8, 12. With --scale,
+    /// that share of its work.
     #[arg(long, help_heading = "What")]
     pub(crate) paper: bool,
 
@@ -33,7 +34,8 @@ pub(crate) struct Suite {
     #[arg(long, value_name = "SHARE", value_parser = scale, help_heading = "What")]
     pub(crate) scale: Option<f64>,
 
-    /// Most memory a run may need; larger points are left out (default: what is available, less a tenth).
+    /// Most memory a run may need; larger points are left out (default: what is available, less a
+    /// tenth).
     #[arg(long, value_name = "BYTES", value_parser = bytes, help_heading = "What")]
     pub(crate) memory: Option<u64>,
 
@@ -53,8 +55,8 @@ pub(crate) struct Suite {
     #[arg(long, help_heading = "What")]
     pub(crate) no_install: bool,
 
-    /// Pythons, the reference first: versions, paths; `3.14t+gil` is 3.14t with PYTHON_GIL=1 (default: the newest GIL build
-    /// and its free-threaded twin).
+    /// Pythons, the reference first: versions, paths; `3.14t+gil` is 3.14t with PYTHON_GIL=1
+    /// (default: the newest GIL build and its free-threaded twin).
     #[arg(long, value_name = "PYTHON", value_delimiter = ',', help_heading = "Arms")]
     pub(crate) python: Vec<String>,
 
@@ -66,7 +68,8 @@ pub(crate) struct Suite {
     #[arg(long, value_name = "N", value_delimiter = ',', help_heading = "Arms")]
     pub(crate) workers: Vec<u32>,
 
-    /// Blocks of each point; each runs every arm once, in random order (default: 5; fewer decide nothing).
+    /// Blocks of each point; each runs every arm once, in random order (default: 5; fewer decide
+    /// nothing).
     #[arg(long, value_name = "N", help_heading = "How long", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) blocks: Option<u32>,
 
@@ -90,7 +93,8 @@ pub(crate) struct Suite {
     #[arg(short, long, value_name = "FOLDER", value_hint = ValueHint::DirPath, help_heading = "Output")]
     pub(crate) out: Option<PathBuf>,
 
-    /// Go on with an interrupted suite; everything else is taken from its folder. What failed is tried again.
+    /// Go on with an interrupted suite; everything else is taken from its folder. What failed is
+    /// tried again.
     #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath, help_heading = "Output",
           conflicts_with_all = ["category", "workload", "quick", "paper", "scale", "memory", "sources", "export", "python", "models",
             "workers", "blocks", "warmup", "timeout", "seed", "energy", "out", "replay"])]

@@ -57,7 +57,8 @@ pub(crate) fn share(text: &str) -> Result<f64, String> {
 pub(crate) fn scale(text: &str) -> Result<f64, String> {
     match text {
         "1" | "1.0" | "100%" => Ok(1.0),
-        text => share(text).map_err(|_| "write a share above 0 and at most 1, such as 0.1 or 10%".into()),
+        text => share(text)
+            .map_err(|_| "write a share above 0 and at most 1, such as 0.1 or 10%".into()),
     }
 }
 
@@ -72,7 +73,8 @@ mod tests {
 
     #[test]
     fn times_are_read() {
-        for (text, seconds) in [("90", 90.0), ("2m", 120.0), ("1m30s", 90.0), ("500ms", 0.5), ("0.25", 0.25)]
+        for (text, seconds) in
+            [("90", 90.0), ("2m", 120.0), ("1m30s", 90.0), ("500ms", 0.5), ("0.25", 0.25)]
         {
             assert_eq!(duration(text), Ok(seconds), "{text}");
         }

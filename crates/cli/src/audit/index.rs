@@ -1,4 +1,5 @@
-//! `--index`: whether there are wheels for the build, asked through the installer that the user has.
+//! `--index`: whether there are wheels for the build, asked through the installer that the user
+//! has.
 
 use crate::args::Audit as Arguments;
 use crate::clean::clean;
@@ -19,12 +20,16 @@ pub(super) fn run(
     is_told: &(dyn Fn() -> bool + Sync),
 ) -> Result<Vec<Answer>, Edge> {
     let usage = |why| {
-        Edge::usage("there is nobody to ask the index", why, "leave --index away, or install uv or pip")
+        Edge::usage(
+            "there is nobody to ask the index",
+            why,
+            "leave --index away, or install uv or pip",
+        )
     };
     let platform =
         Platform::here().ok_or_else(|| usage("it is not known which wheels this machine takes"))?;
-    let installer =
-        Installer::find().ok_or_else(|| usage("there is no uv and no python3 with pip on the PATH"))?;
+    let installer = Installer::find()
+        .ok_or_else(|| usage("there is no uv and no python3 with pip on the PATH"))?;
     let questions = audit.questions(platform);
     let bar = super::progress(args, questions.len());
     let patience = Patience { limit: LIMIT, is_told };
@@ -35,7 +40,8 @@ pub(super) fn run(
     Ok(answers.into_iter().flatten().collect())
 }
 
-/// Returns whether nothing is known of it: the index gave no answer of the version, nor of any with a wheel.
+/// Returns whether nothing is known of it: the index gave no answer of the version, nor of any with
+/// a wheel.
 pub(super) fn is_silent(answer: &Answer) -> bool {
     answer.this.is_none() && answer.error.is_some()
 }
@@ -43,24 +49,31 @@ pub(super) fn is_silent(answer: &Answer) -> bool {
 /// An answer in words, and whether it is bad news.
 pub(super) fn words(answer: &Answer, build: Build) -> (bool, String) {
     let name = clean(&answer.name);
-    let version = answer.version.as_deref().map(|version| format!(" {}", clean(version))).unwrap_or_default();
-    let newest = answer.newest.as_ref().filter(|newest| Some(&newest.version) != answer.version.as_ref());
+    let version =
+        answer.version.as_deref().map(|version| format!(" {}", clean(version))).unwrap_or_default();
+    let newest =
+        answer.newest.as_ref().filter(|newest| Some(&newest.version) != answer.version.as_ref());
     let of_newest = match newest {
         Some(Available { wheel: Some(_), version, .. }) => {
             format!("; the newest, {}, has one", clean(version))
         }
-        Some(Available { version, .. }) if version.is_empty() => "; the newest has none either".to_owned(),
+        Some(Available { version, .. }) if version.is_empty() => {
+            "; the newest has none either".to_owned()
+        }
         Some(Available { version, .. }) => format!("; the newest, {}, has none", clean(version)),
         None if answer.newest.is_some() && answer.this.is_some() => "; it is the newest".to_owned(),
         None => match (&answer.this, &answer.error) {
-            (Some(_), Some(error)) => format!("; of the newest it gave no answer: {}", clean(error)),
+            (Some(_), Some(error)) => {
+                format!("; of the newest it gave no answer: {}", clean(error))
+            }
             _ => String::new(),
         },
     };
     match (&answer.this, &answer.error) {
-        (Some(Available { wheel: Some(wheel), .. }), _) => {
-            (false, format!("{name}{version}: the index has {}{of_newest}", clean(&wheel.to_string())))
-        }
+        (Some(Available { wheel: Some(wheel), .. }), _) => (
+            false,
+            format!("{name}{version}: the index has {}{of_newest}", clean(&wheel.to_string())),
+        ),
         (Some(this), _) => {
             let count = this.wheels.len();
             let others = match (this.complete, count) {
@@ -78,8 +91,9 @@ pub(super) fn words(answer: &Answer, build: Build) -> (bool, String) {
                 _ => format!("{name}: the index has no wheel for {build}"),
             },
         ),
-        (None, Some(error)) => {
-            (true, format!("{name}{version}: the index gave no answer: {}{of_newest}", clean(error)))
-        }
+        (None, Some(error)) => (
+            true,
+            format!("{name}{version}: the index gave no answer: {}{of_newest}", clean(error)),
+        ),
     }
 }

@@ -11,7 +11,8 @@ use ungil_format::counted;
 /// Lines of one kind that are printed; JSON has all.
 const MOST: usize = 10;
 
-/// A finding, with the mark that a terminal shows before it: `!` is bad, `?` is not known, `-` is a remark.
+/// A finding, with the mark that a terminal shows before it: `!` is bad, `?` is not known, `-` is a
+/// remark.
 pub(super) type Line = (char, String);
 
 /// Everything that has a line of its own; with `all`, also what is in order.
@@ -30,7 +31,8 @@ pub(super) fn findings(report: &Report, all: bool) -> Vec<Line> {
 }
 
 fn claims(report: &Report) -> Vec<Line> {
-    let broken = report.audit.distributions.iter().filter(|one| one.weighed.standing == Standing::Broken);
+    let broken =
+        report.audit.distributions.iter().filter(|one| one.weighed.standing == Standing::Broken);
     broken.map(|one| ('!', claim(one))).collect()
 }
 
@@ -46,8 +48,11 @@ fn verified(report: &Report) -> Vec<Line> {
     for verified in report.verified.iter().flatten() {
         let (module, outcome) = (clean(&verified.module), &verified.outcome);
         if verified.differs() {
-            let did =
-                if outcome.switched_on == Some(true) { "switched the GIL on" } else { "left the GIL off" };
+            let did = if outcome.switched_on == Some(true) {
+                "switched the GIL on"
+            } else {
+                "left the GIL off"
+            };
             lines.push(('!', format!("{module} {did} when it was imported, against the verdict")));
         } else if let (None, Some(error)) = (outcome.switched_on, &outcome.error) {
             lines.push(('?', format!("{module} could not be verified: {}", clean(error))));
@@ -56,11 +61,13 @@ fn verified(report: &Report) -> Vec<Line> {
     lines
 }
 
-/// What is wanted on the build and is not known to leave the GIL off: without a wheel, or with one that was not read.
+/// What is wanted on the build and is not known to leave the GIL off: without a wheel, or with one
+/// that was not read.
 fn wanted(report: &Report) -> Vec<Line> {
     let here = || applying(report);
     let mut lines: Vec<Line> = here().filter_map(|one| without_wheel(report, one)).collect();
-    let unread: Vec<String> = here().filter(|one| one.gil == WheelSays::NotRead).map(named).collect();
+    let unread: Vec<String> =
+        here().filter(|one| one.gil == WheelSays::NotRead).map(named).collect();
     if !unread.is_empty() {
         lines.push(('?', unread_wheels(report, &unread)));
     }
@@ -128,8 +135,11 @@ fn skipped(report: &Report, all: bool) -> Vec<Line> {
 
 /// Counts the files that were not judged, by reason; `None` if every one was.
 pub(super) fn skipped_count(report: &Report) -> Option<String> {
-    let reasons: Vec<SkipReason> =
-        report.audit.skipped().filter_map(|(_, found)| Some(found.skipped.as_ref()?.reason)).collect();
+    let reasons: Vec<SkipReason> = report
+        .audit
+        .skipped()
+        .filter_map(|(_, found)| Some(found.skipped.as_ref()?.reason))
+        .collect();
     if reasons.is_empty() {
         return None;
     }
@@ -144,7 +154,10 @@ pub(super) fn skipped_count(report: &Report) -> Option<String> {
         (count > 0).then(|| format!("{count} {words}"))
     });
     let all = counted(reasons.len(), "file");
-    Some(format!("{all} named like extension modules not judged: {}", counts.collect::<Vec<_>>().join(", ")))
+    Some(format!(
+        "{all} named like extension modules not judged: {}",
+        counts.collect::<Vec<_>>().join(", ")
+    ))
 }
 
 /// What was odd or could not be read: of the whole, then of each distribution.

@@ -7,14 +7,25 @@ use std::fmt::Write;
 
 /// All of it: with `all`, also what is in order.
 pub(super) fn report(report: &Report, all: bool) -> String {
-    let mut text = format!("## ungil audit\n\n{}\n", summary(report).trim_end().replace('\n', "  \n"));
-    let modules: Vec<_> =
-        report.ordered().into_iter().filter(|(_, found)| all || found.switches_on() != Some(false)).collect();
+    let mut text =
+        format!("## ungil audit\n\n{}\n", summary(report).trim_end().replace('\n', "  \n"));
+    let modules: Vec<_> = report
+        .ordered()
+        .into_iter()
+        .filter(|(_, found)| all || found.switches_on() != Some(false))
+        .collect();
     if !modules.is_empty() {
         text.push_str("\n| module | verdict | distribution |\n|---|---|---|\n");
         for (distribution, found) in modules {
-            let of = distribution.map(|one| format!("{} {}", one.name, one.version)).unwrap_or_default();
-            let _ = writeln!(text, "| `{}` | {} | {} |", cell(name(found)), cell(&verdict(found)), cell(&of));
+            let of =
+                distribution.map(|one| format!("{} {}", one.name, one.version)).unwrap_or_default();
+            let _ = writeln!(
+                text,
+                "| `{}` | {} | {} |",
+                cell(name(found)),
+                cell(&verdict(found)),
+                cell(&of)
+            );
         }
     }
     for line in ways::lines(report) {
@@ -28,8 +39,13 @@ pub(super) fn report(report: &Report, all: bool) -> String {
         text.push_str("\n| source | hazard | what |\n|---|---|---|\n");
         for hazard in &report.audit.hazards {
             let place = format!("{}:{}", hazard.file.to_string_lossy(), hazard.line);
-            let _ =
-                writeln!(text, "| `{}` | {} | {} |", cell(&place), hazard.kind.title(), cell(&hazard.what));
+            let _ = writeln!(
+                text,
+                "| `{}` | {} | {} |",
+                cell(&place),
+                hazard.kind.title(),
+                cell(&hazard.what)
+            );
         }
     }
     for note in lines::notes(report) {

@@ -1,5 +1,5 @@
-//! An audit for code scanning: SARIF 2.1.0. What was not judged or not read is in the run's notifications: an empty list of results
-//! must not read as a clean bill.
+//! An audit for code scanning: SARIF 2.1.0. What was not judged or not read is in the run's
+//! notifications: an empty list of results must not read as a clean bill.
 
 use super::table::{name, verdict};
 use super::{Report, lines};
@@ -16,8 +16,8 @@ const CLAIM: &str = "ungil/claim-broken";
 const NO_WHEEL: &str = "ungil/no-wheel";
 const NOT_READ: &str = "ungil/wheel-not-read";
 
-/// The log: one run, with every rule, and a result for each module that is not in order, each hazard, each broken claim, and what lock
-/// files leave open.
+/// The log: one run, with every rule, and a result for each module that is not in order, each
+/// hazard, each broken claim, and what lock files leave open.
 pub(super) fn report(report: &Report) -> Value {
     let mut rules = vec![
         rule(
@@ -47,7 +47,8 @@ pub(super) fn report(report: &Report) -> Value {
         "A wheel for a free-threaded build is no promise that its modules leave the GIL off. Audit the installed environment.",
     ));
     rules.extend(Kind::ALL.map(|kind| rule(kind.id(), kind.title(), &kind.help())));
-    let modules = report.ordered().into_iter().filter(|(_, found)| found.switches_on() != Some(false));
+    let modules =
+        report.ordered().into_iter().filter(|(_, found)| found.switches_on() != Some(false));
     let modules = modules.map(|(_, found)| {
         let (id, level) =
             if found.switches_on().is_some() { (SWITCHES, "error") } else { (UNKNOWN, "warning") };
@@ -71,7 +72,8 @@ pub(super) fn report(report: &Report) -> Value {
         let why = found.skipped.as_ref().map_or("", |one| &one.why);
         notification("note", &format!("not judged: {why}"), Some(&found.file))
     });
-    let notes = lines::all_notes(report).into_iter().map(|note| notification("warning", &note, None));
+    let notes =
+        lines::all_notes(report).into_iter().map(|note| notification("warning", &note, None));
     let notifications: Vec<Value> = notes.chain(skipped).collect();
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
@@ -90,27 +92,33 @@ pub(super) fn report(report: &Report) -> Value {
 
 /// A result for each claim that a module breaks, at that module.
 fn claims(report: &Report) -> Vec<Value> {
-    let broken = report.audit.distributions.iter().filter(|one| one.weighed.standing == Standing::Broken);
+    let broken =
+        report.audit.distributions.iter().filter(|one| one.weighed.standing == Standing::Broken);
     let at = |one: &Weighty| {
         let mut modules = one.distribution.modules.iter();
-        let bad = modules.find(|found| found.skipped.is_none() && found.switches_on() == Some(true))?;
+        let bad =
+            modules.find(|found| found.skipped.is_none() && found.switches_on() == Some(true))?;
         Some(result(CLAIM, "error", &lines::claim(one), &bad.file, None))
     };
     broken.filter_map(at).collect()
 }
 
-/// A result for each requirement without a wheel, and one for each file whose compiled wheels were not read.
+/// A result for each requirement without a wheel, and one for each file whose compiled wheels were
+/// not read.
 fn wanted(report: &Report) -> Vec<Value> {
     let region = |one: &Wanted| one.line.map(|line| json!({ "startLine": line }));
     let mut results: Vec<Value> = lines::applying(report)
         .filter_map(|one| Some((one, lines::without_wheel(report, one)?.1)))
         .map(|(one, words)| result(NO_WHEEL, "warning", &words, &one.file, region(one)))
         .collect();
-    let unread: Vec<&Wanted> = lines::applying(report).filter(|one| one.gil == WheelSays::NotRead).collect();
+    let unread: Vec<&Wanted> =
+        lines::applying(report).filter(|one| one.gil == WheelSays::NotRead).collect();
     for of_file in unread.chunk_by(|a, b| a.file == b.file) {
         let names: Vec<String> = of_file.iter().map(|one| lines::named(one)).collect();
         let words = lines::unread_wheels(report, &names);
-        results.extend(of_file.first().map(|one| result(NOT_READ, "note", &words, &one.file, region(one))));
+        results.extend(
+            of_file.first().map(|one| result(NOT_READ, "note", &words, &one.file, region(one))),
+        );
     }
     results
 }
@@ -119,7 +127,8 @@ fn wanted(report: &Report) -> Vec<Value> {
 fn notification(level: &str, message: &str, file: Option<&Path>) -> Value {
     let mut value = json!({"level": level, "message": {"text": message}});
     if let Some(file) = file {
-        value["locations"] = json!([{"physicalLocation": {"artifactLocation": {"uri": uri(file)}}}]);
+        value["locations"] =
+            json!([{"physicalLocation": {"artifactLocation": {"uri": uri(file)}}}]);
     }
     value
 }

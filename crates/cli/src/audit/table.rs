@@ -16,7 +16,8 @@ pub(super) fn report(report: &Report, all: bool) -> String {
     let mut modules = Vec::new();
     for (distribution, found) in report.ordered() {
         if all || found.switches_on() != Some(false) {
-            let of = distribution.map(|one| format!("{} {}", clean(&one.name), clean(&one.version)));
+            let of =
+                distribution.map(|one| format!("{} {}", clean(&one.name), clean(&one.version)));
             modules.push([
                 clean(name(found)).into_owned(),
                 verdict(found),
@@ -65,8 +66,9 @@ pub(super) fn summary(report: &Report) -> String {
     if report.audit.taken().next().is_some() || report.audit.wanted.is_empty() {
         let _ = writeln!(text, "{}", modules(report));
     }
-    for line in
-        [wanted(report), lines::skipped_count(report), verified(report), index(report)].into_iter().flatten()
+    for line in [wanted(report), lines::skipped_count(report), verified(report), index(report)]
+        .into_iter()
+        .flatten()
     {
         let _ = writeln!(text, "{line}");
     }
@@ -83,7 +85,8 @@ pub(super) fn summary(report: &Report) -> String {
 /// Counts the modules by verdict, or says why having none is no fault.
 fn modules(report: &Report) -> String {
     let build = report.audit.build;
-    let count = |wanted| report.audit.taken().filter(|(_, found)| found.switches_on() == wanted).count();
+    let count =
+        |wanted| report.audit.taken().filter(|(_, found)| found.switches_on() == wanted).count();
     let (on, off, unknown) = (count(Some(true)), count(Some(false)), count(None));
     let all = on + off + unknown;
     let modules = format!("{} for {build}", counted(all, "extension module"));
@@ -158,7 +161,10 @@ fn index(report: &Report) -> Option<String> {
         let _ = write!(text, ", {silent} without an answer");
     }
     if with > 0 {
-        let _ = write!(text, ", {with} with one, which is no promise that its modules leave the GIL off");
+        let _ = write!(
+            text,
+            ", {with} with one, which is no promise that its modules leave the GIL off"
+        );
     }
     Some(text)
 }

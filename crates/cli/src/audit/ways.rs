@@ -20,7 +20,8 @@ pub(super) fn lines(report: &Report) -> Vec<String> {
     lines
 }
 
-/// `app:3 > pandas.io:12 > lxml.etree`: module and line of each import, then what the last one imports.
+/// `app:3 > pandas.io:12 > lxml.etree`: module and line of each import, then what the last one
+/// imports.
 fn line(chain: &Chain) -> String {
     let steps: Vec<String> =
         chain.steps.iter().map(|step| format!("{}:{}", clean(&step.module), step.line)).collect();

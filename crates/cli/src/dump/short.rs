@@ -1,4 +1,5 @@
-//! Paths of frames without what all of them have in common: the environment's folders, which may be wider than a terminal.
+//! Paths of frames without what all of them have in common: the environment's folders, which may be
+//! wider than a terminal.
 
 use std::os::unix::ffi::OsStrExt;
 use ungil_remote::snapshot::{FrameView, Snapshot};
@@ -20,7 +21,8 @@ pub(super) fn shorten(snapshot: &mut Snapshot) {
     of_threads.chain(of_tasks).for_each(shorten);
 }
 
-/// A path from the folder of installed packages, of the standard library, or of the process on; the whole path of any other.
+/// A path from the folder of installed packages, of the standard library, or of the process on; the
+/// whole path of any other.
 fn short<'a>(file: &'a str, here: &str) -> &'a str {
     let after = |folder: &str| file.rfind(folder).map(|at| &file[at + folder.len()..]);
     let of_library = || {
@@ -45,7 +47,10 @@ mod tests {
     fn a_path_begins_where_it_tells_something() {
         let venv = "/home/somebody/projects/shop/.venv/lib/python3.14t/site-packages/flask/app.py";
         assert_eq!(short(venv, "/srv"), "flask/app.py");
-        assert_eq!(short("/usr/lib/python3/dist-packages/yaml/__init__.py", "/srv"), "yaml/__init__.py");
+        assert_eq!(
+            short("/usr/lib/python3/dist-packages/yaml/__init__.py", "/srv"),
+            "yaml/__init__.py"
+        );
         assert_eq!(
             short("/usr/lib/python3.14/concurrent/futures/thread.py", "/srv"),
             "concurrent/futures/thread.py"

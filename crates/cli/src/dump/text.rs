@@ -1,4 +1,5 @@
-//! A snapshot as text, in the manner of `jstack`: the process, its threads with their frames, waits and holds, tasks, deadlocks.
+//! A snapshot as text, in the manner of `jstack`: the process, its threads with their frames, waits
+//! and holds, tasks, deadlocks.
 
 use super::style::Style;
 use super::words;
@@ -20,10 +21,13 @@ pub(super) fn snapshot(snapshot: &Snapshot, style: Style) -> String {
 }
 
 fn write(text: &mut String, snapshot: &Snapshot, style: Style) -> fmt::Result {
-    let command = snapshot.command.iter().map(|word| clean(word).into_owned()).collect::<Vec<_>>().join(" ");
+    let command =
+        snapshot.command.iter().map(|word| clean(word).into_owned()).collect::<Vec<_>>().join(" ");
     if let Some(core) = &snapshot.core {
         let is_it = |thread: &&ThreadView| {
-            core.killed.as_ref().is_some_and(|killed| thread.tid.unwrap_or(thread.native_id) == killed.thread)
+            core.killed
+                .as_ref()
+                .is_some_and(|killed| thread.tid.unwrap_or(thread.native_id) == killed.thread)
         };
         let name = snapshot.threads().find(is_it).map(|thread| thread.name.as_str());
         writeln!(text, "core {}: {}", clean(&core.file), style.wrong(words::death(core, name)))?;
@@ -128,7 +132,9 @@ fn frames(text: &mut String, thread: &ThreadView, style: Style) -> fmt::Result {
     let mut index = 0;
     while let Some(frame) = thread.frames.get(index) {
         let mut count = 1;
-        while bare(index + count) && thread.frames.get(index + count).is_some_and(|next| same(frame, next)) {
+        while bare(index + count)
+            && thread.frames.get(index + count).is_some_and(|next| same(frame, next))
+        {
             count += 1;
         }
         self::frame(text, frame, count, style)?;
@@ -139,10 +145,16 @@ fn frames(text: &mut String, thread: &ThreadView, style: Style) -> fmt::Result {
 }
 
 fn frame(text: &mut String, frame: &FrameView, count: usize, style: Style) -> fmt::Result {
-    let times = if count > 1 { format!(" {}", style.bold(format!("{count} times"))) } else { String::new() };
+    let times = if count > 1 {
+        format!(" {}", style.bold(format!("{count} times")))
+    } else {
+        String::new()
+    };
     writeln!(text, "    {}{times}", words::frame(frame))?;
     match &frame.source {
-        Some(source) if !source.is_empty() => writeln!(text, "        {}", style.dim(clean(source))),
+        Some(source) if !source.is_empty() => {
+            writeln!(text, "        {}", style.dim(clean(source)))
+        }
         _ => Ok(()),
     }
 }
@@ -200,13 +212,18 @@ fn branch(
 ) -> fmt::Result {
     let task = &tasks[index];
     let indent = "  ".repeat(depth.min(DEEPEST));
-    let coroutine = task.coroutine.as_deref().map(|name| format!(", {}", clean(name))).unwrap_or_default();
+    let coroutine =
+        task.coroutine.as_deref().map(|name| format!(", {}", clean(name))).unwrap_or_default();
     let again = if shown[index] { " (see above)" } else { "" };
     let state = match task.awaits_other.as_deref() {
         Some(other) if task.awaits.is_empty() => format!("awaits {}", clean(other)),
         _ => task.state.to_owned(),
     };
-    writeln!(text, "{indent}{} {state}{coroutine}{again}", style.bold(format!("\"{}\"", clean(&task.name))))?;
+    writeln!(
+        text,
+        "{indent}{} {state}{coroutine}{again}",
+        style.bold(format!("\"{}\"", clean(&task.name)))
+    )?;
     if std::mem::replace(&mut shown[index], true) || depth >= DEEPEST {
         return Ok(());
     }

@@ -31,14 +31,17 @@ pub(crate) fn death(core: &CoreView, name: Option<&str>) -> String {
         Some(name) => format!("\"{}\" ({})", clean(name), killed.thread),
         None => killed.thread.to_string(),
     };
-    let sender = killed.sender.map(|sender| format!(", sent by process {sender}")).unwrap_or_default();
+    let sender =
+        killed.sender.map(|sender| format!(", sent by process {sender}")).unwrap_or_default();
     format!("killed by {}{at} in thread {thread}{sender}", killed.signal_name)
 }
 
 /// `a threading.Lock "L1"`, `the mutex of a dict "cache"`, `the GIL`.
 pub(super) fn thing(target: &WaitTarget, name: Option<&str>) -> String {
     match (target, name) {
-        (WaitTarget::ImportLock, Some(name)) => format!("the import lock of module {}", clean(name)),
+        (WaitTarget::ImportLock, Some(name)) => {
+            format!("the import lock of module {}", clean(name))
+        }
         (_, Some(name)) => format!("{} \"{}\"", clean(&target.description()), clean(name)),
         (_, None) => clean(&target.description()).into_owned(),
     }
@@ -104,8 +107,11 @@ pub(super) fn frame(frame: &FrameView) -> String {
 
 /// One wait of a deadlock.
 pub(super) fn edge(edge: &EdgeView) -> String {
-    let task =
-        edge.task.as_ref().map(|task| format!("task \"{}\" of ", clean(&task.name))).unwrap_or_default();
+    let task = edge
+        .task
+        .as_ref()
+        .map(|task| format!("task \"{}\" of ", clean(&task.name)))
+        .unwrap_or_default();
     format!(
         "\"{}\" ({}) waits for <{}> ({}), which {task}\"{}\" ({}) {}",
         clean(&edge.thread),
@@ -133,7 +139,8 @@ pub(super) fn stranded(of: &StrandedView) -> String {
         of.waits_for,
         thing(&of.kind, of.name.as_deref())
     );
-    let holder = of.holder.as_ref().map(|name| format!(" by \"{}\"", clean(name))).unwrap_or_default();
+    let holder =
+        of.holder.as_ref().map(|name| format!(" by \"{}\"", clean(name))).unwrap_or_default();
     match of.forked_from {
         Some(parent) => {
             format!(
@@ -146,8 +153,10 @@ pub(super) fn stranded(of: &StrandedView) -> String {
 
 /// Formats what `--all` found and what it left out.
 pub(super) fn all(found: usize, refused: &[(Target, AttachError)]) -> String {
-    let mut text =
-        format!("{} found among the processes that may be looked into.\n", counted(found, "Python"));
+    let mut text = format!(
+        "{} found among the processes that may be looked into.\n",
+        counted(found, "Python")
+    );
     if let Some(first) = first(refused) {
         text += &format!("Left out: {}. The first: {first}\n", counted(refused.len(), "process"));
     }

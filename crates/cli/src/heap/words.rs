@@ -71,9 +71,13 @@ fn changes(out: &mut String, report: &Report<'_>, growth: &super::Growth<'_>, to
     line!(out, "{:>13} {:>11} {:>13} {:>11}  {head}", "objects", "bytes", "now", "bytes");
     for change in growth.changes.iter().take(if top == 0 { usize::MAX } else { top }) {
         let sign = |gained: i64| if gained < 0 { '-' } else { '+' };
-        let objects =
-            format!("{}{}", sign(change.objects_gained), grouped(change.objects_gained.unsigned_abs()));
-        let gained = format!("{}{}", sign(change.bytes_gained), bytes(change.bytes_gained.unsigned_abs()));
+        let objects = format!(
+            "{}{}",
+            sign(change.objects_gained),
+            grouped(change.objects_gained.unsigned_abs())
+        );
+        let gained =
+            format!("{}{}", sign(change.bytes_gained), bytes(change.bytes_gained.unsigned_abs()));
         line!(
             out,
             "{objects:>13} {gained:>11} {:>13} {:>11}  {}",
@@ -95,14 +99,19 @@ fn memory(out: &mut String, heap: &Heap, is_core: bool) {
     line!(out, "\nMemory");
     if let Some(held) = &heap.mimalloc {
         mimalloc(out, "mimalloc", held);
-        let buffers = format!("{} in {}", bytes(held.other_bytes), counted(held.other_blocks, "block"));
+        let buffers =
+            format!("{} in {}", bytes(held.other_bytes), counted(held.other_blocks, "block"));
         line!(
             out,
             "  of that no objects but their buffers and tables, and what extensions asked for: {buffers}"
         );
         if held.idle_objects > 0 {
-            let idle = format!("{} in {}", bytes(held.idle_bytes), counted(held.idle_objects, "object"));
-            line!(out, "  of that kept by the runtime to be used again, or about to be freed: {idle}");
+            let idle =
+                format!("{} in {}", bytes(held.idle_bytes), counted(held.idle_objects, "object"));
+            line!(
+                out,
+                "  of that kept by the runtime to be used again, or about to be freed: {idle}"
+            );
         }
     }
     if let Some(left) = heap.abandoned.as_ref().filter(|left| left.blocks > 0) {

@@ -1,4 +1,5 @@
-//! `ungil profile --mode alloc`: allocations of a program that is started, or of one that lets itself be asked.
+//! `ungil profile --mode alloc`: allocations of a program that is started, or of one that lets
+//! itself be asked.
 
 use super::launch::{named, python};
 use super::output::{Output, chosen};
@@ -36,7 +37,10 @@ pub(super) fn run(args: &Profile) -> Result<ExitCode, Edge> {
         let mut report = allocations.json();
         if let Value::Object(map) = &mut report {
             map.insert("exit_code".into(), json!(status.and_then(|status| status.code())));
-            map.insert("written".into(), json!({"path": written.path, "format": written.format.name()}));
+            map.insert(
+                "written".into(),
+                json!({"path": written.path, "format": written.format.name()}),
+            );
             map.insert("recording".into(), json!(written.recording));
         }
         print(&clean::json(&format!("{report:#}\n")))?;
@@ -90,15 +94,17 @@ fn measure(args: &Profile) -> Result<Measured, Edge> {
         interrupted.then_some(SIGINT).or(ended.then_some(SIGTERM))
     };
     let (allocations, status) = launch(&what, &mut hand_on).map_err(edge)?;
-    let words =
-        [what.python.as_os_str(), &what.target].into_iter().chain(args.args.iter().map(AsRef::as_ref));
+    let words = [what.python.as_os_str(), &what.target]
+        .into_iter()
+        .chain(args.args.iter().map(AsRef::as_ref));
     let command: Vec<String> = words.map(|word| decoded(word.as_bytes())).collect();
     Ok(Measured { allocations, command: command.join(" "), status: Some(status), told })
 }
 
 /// What is asked of a process that runs must have a meaning there.
 fn running(args: &Profile, pid: u32) -> Result<(), Edge> {
-    let refused = [("arguments after '--'", !args.args.is_empty()), ("--python", args.python.is_some())];
+    let refused =
+        [("arguments after '--'", !args.args.is_empty()), ("--python", args.python.is_some())];
     match refused.into_iter().find(|(_, given)| *given) {
         Some((what, _)) => Err(Edge::usage(
             format!("{what} and a process that runs do not go together"),
@@ -111,7 +117,8 @@ fn running(args: &Profile, pid: u32) -> Result<(), Edge> {
 
 /// And what is asked of a program that is started, there.
 fn started(args: &Profile) -> Result<(), Edge> {
-    let refused = [("--duration", args.duration.is_some()), ("--patience", args.alloc.patience.is_some())];
+    let refused =
+        [("--duration", args.duration.is_some()), ("--patience", args.alloc.patience.is_some())];
     match refused.into_iter().find(|(_, given)| *given) {
         Some((option, _)) => Err(Edge::usage(
             format!("{option} means nothing to a program that ungil starts"),

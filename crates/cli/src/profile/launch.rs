@@ -1,5 +1,5 @@
-//! A program that is started to be profiled: its terminal is ours and its Python is the one asked for. It runs to its own end,
-//! whatever becomes of the profile, unless ungil is told to end.
+//! A program that is started to be profiled: its terminal is ours and its Python is the one asked
+//! for. It runs to its own end, whatever becomes of the profile, unless ungil is told to end.
 
 use super::no_gil;
 use crate::args::{Profile, ProfileMode};
@@ -38,14 +38,16 @@ impl Launched {
             return Err(no_gil(format!("{} is free-threaded and its GIL is off", python.name)));
         }
         let child =
-            Command::new(&python.executable).args(&arguments).args(&args.args).spawn().map_err(|error| {
-                let what = format!("cannot start {}", python.executable.display());
-                Edge::failed(
-                    what,
-                    error,
-                    "check that it is a program you may run, or name another with --python",
-                )
-            })?;
+            Command::new(&python.executable).args(&arguments).args(&args.args).spawn().map_err(
+                |error| {
+                    let what = format!("cannot start {}", python.executable.display());
+                    Edge::failed(
+                        what,
+                        error,
+                        "check that it is a program you may run, or name another with --python",
+                    )
+                },
+            )?;
         Ok(Launched { child, name: name.to_string_lossy().into_owned() })
     }
 
@@ -165,7 +167,8 @@ pub(super) fn python(asked: Option<&str>) -> Result<Interpreter, Edge> {
     let search = Search::from_env();
     let is_known = |python: &Interpreter| {
         python.implementation == Implementation::CPython
-            && (python.version.major, python.version.minor) >= (3, if python.free_threaded { 14 } else { 13 })
+            && (python.version.major, python.version.minor)
+                >= (3, if python.free_threaded { 14 } else { 13 })
     };
     if let Some(asked) = asked {
         let python = resolve(asked, &search)?;
@@ -184,7 +187,9 @@ pub(super) fn python(asked: Option<&str>) -> Result<Interpreter, Edge> {
         return Ok(python);
     }
     let mut found: Vec<Interpreter> = find(&search).into_iter().filter(is_known).collect();
-    found.sort_by_key(|python| (python.version.is_final(), !python.free_threaded, python.version.clone()));
+    found.sort_by_key(|python| {
+        (python.version.is_final(), !python.free_threaded, python.version.clone())
+    });
     found.pop().ok_or_else(|| {
         Edge::usage(
             "there is no Python that can be profiled",

@@ -1,5 +1,6 @@
-//! Where a profile goes. Samples are always written to a recording as they come, so that a kill loses nothing and the formats
-//! with a time line have one; the file asked for is made from it at the end.
+//! Where a profile goes. Samples are always written to a recording as they come, so that a kill
+//! loses nothing and the formats with a time line have one; the file asked for is made from it at
+//! the end.
 
 use crate::args::Profile as Args;
 use crate::failure::Edge;
@@ -41,7 +42,9 @@ impl Output {
     /// A builder that records.
     pub(super) fn builder(&mut self, header: Header) -> Result<Builder, Edge> {
         let cannot = |error: std::io::Error| cannot_write(&self.recording, error);
-        if let Some(folder) = self.recording.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        if let Some(folder) =
+            self.recording.parent().filter(|folder| !folder.as_os_str().is_empty())
+        {
             fs::create_dir_all(folder).map_err(cannot)?;
         }
         let file = File::create(&self.recording).map_err(cannot)?;

@@ -18,7 +18,10 @@ pub(super) fn replay(args: &Args, path: &Path) -> Result<ExitCode, Edge> {
     let recording = Recording::open(path).map_err(|error| unreadable(&error))?;
     let format = chosen(args)?;
     if let Some(why) = recording.cut() {
-        eprintln!("note: the recording ends early ({}); everything before that is used", clean(why));
+        eprintln!(
+            "note: the recording ends early ({}); everything before that is used",
+            clean(why)
+        );
     }
     let written = match (format, &args.output) {
         (Some(format), Some(to)) => Some((format, to.clone())),
@@ -67,7 +70,8 @@ pub(super) fn diff(args: &Args, before: &Path, after: &Path) -> Result<ExitCode,
             .iter()
             .map(|change| serde_json::json!({"change": change.change(), "text": change.words()}))
             .collect();
-        return print(&format!("{:#}\n", serde_json::json!({ "changes": rows }))).map(|()| ExitCode::SUCCESS);
+        return print(&format!("{:#}\n", serde_json::json!({ "changes": rows })))
+            .map(|()| ExitCode::SUCCESS);
     }
     let mut text: String =
         changes.iter().take(MOST).map(|change| format!("{}\n", clean(&change.words()))).collect();
@@ -75,14 +79,23 @@ pub(super) fn diff(args: &Args, before: &Path, after: &Path) -> Result<ExitCode,
         text = "nothing changed\n".into();
     }
     if let Some(to) = &args.output {
-        text.push_str(&format!("\nWritten: {} (for {})\n", to.display(), Format::Flame.opens_with()));
+        text.push_str(&format!(
+            "\nWritten: {} (for {})\n",
+            to.display(),
+            Format::Flame.opens_with()
+        ));
     }
     print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn unreadable(error: &Error) -> Edge {
-    let why =
-        error.source().map_or_else(|| "its bytes are not those of a recording".into(), ToString::to_string);
-    Edge::usage(error.to_string(), why, "give a file that ungil profile wrote, with the ending .ungil")
+    let why = error
+        .source()
+        .map_or_else(|| "its bytes are not those of a recording".into(), ToString::to_string);
+    Edge::usage(
+        error.to_string(),
+        why,
+        "give a file that ungil profile wrote, with the ending .ungil",
+    )
 }

@@ -10,14 +10,20 @@ use ungil_profile::capture::{Captured, Ending};
 use ungil_profile::{Key, Profile, Unit, findings};
 
 /// For a reader.
-pub(super) fn text(captured: &Captured, written: &Written, status: Option<&Option<ExitStatus>>) -> String {
+pub(super) fn text(
+    captured: &Captured,
+    written: &Written,
+    status: Option<&Option<ExitStatus>>,
+) -> String {
     let profile = &captured.finished.profile;
     let mut text = about(profile);
     text.push_str(match captured.ending {
         Ending::Time => "",
         Ending::Told => "Ended by a signal; everything until then is here.\n",
         Ending::Gone if status.is_some() => "",
-        Ending::Gone => "The process has ended, or is another program now; everything until then is here.\n",
+        Ending::Gone => {
+            "The process has ended, or is another program now; everything until then is here.\n"
+        }
     });
     if let Some(Some(status)) = status
         && !status.success()
@@ -35,7 +41,11 @@ pub(super) fn about(profile: &Profile) -> String {
     let build = header.build.map_or("", |build| build.words());
     let mut text = String::new();
     let one_line = clean(&header.command);
-    text.push_str(&format!("{one_line} (CPython {} {build}), mode {}\n", header.python, header.mode.name()));
+    text.push_str(&format!(
+        "{one_line} (CPython {} {build}), mode {}\n",
+        header.python,
+        header.mode.name()
+    ));
     if header.unit == Unit::Bytes {
         text.push_str(&format!("captured {} in {seconds}\n", counted(totals.captured, "sample")));
     } else {
@@ -89,7 +99,11 @@ fn looks(text: &mut String, profile: &Profile, samples: u64) {
 }
 
 /// For a program.
-pub(super) fn json(captured: &Captured, written: &Written, status: Option<&Option<ExitStatus>>) -> String {
+pub(super) fn json(
+    captured: &Captured,
+    written: &Written,
+    status: Option<&Option<ExitStatus>>,
+) -> String {
     let mut object = summary(&captured.finished.profile);
     if let Some(map) = object.as_object_mut() {
         let ending = match captured.ending {
@@ -99,7 +113,10 @@ pub(super) fn json(captured: &Captured, written: &Written, status: Option<&Optio
         };
         map.insert("ending".into(), json!(ending));
         map.insert("exit_code".into(), json!(status.and_then(|status| status.as_ref()?.code())));
-        map.insert("written".into(), json!({"path": written.path, "format": written.format.name()}));
+        map.insert(
+            "written".into(),
+            json!({"path": written.path, "format": written.format.name()}),
+        );
         map.insert("recording".into(), json!(written.recording));
     }
     format!("{}\n", clean::json(&format!("{object:#}")))
@@ -124,7 +141,8 @@ impl Sums {
     }
 }
 
-/// A profile's summary: its head, its totals, its sums by activity, thread and lock, and what it says.
+/// A profile's summary: its head, its totals, its sums by activity, thread and lock, and what it
+/// says.
 pub(super) fn summary(profile: &Profile) -> serde_json::Value {
     let total = profile.total();
     let mut all = Sums::default();
@@ -153,7 +171,9 @@ pub(super) fn summary(profile: &Profile) -> serde_json::Value {
     let threads: Vec<_> = threads.collect();
     let found: Vec<_> = findings(profile)
         .into_iter()
-        .map(|finding| json!({"topic": finding.topic, "share": finding.share, "text": finding.text}))
+        .map(
+            |finding| json!({"topic": finding.topic, "share": finding.share, "text": finding.text}),
+        )
         .collect();
     json!({
         "header": profile.header,

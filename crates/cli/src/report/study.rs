@@ -17,7 +17,10 @@ pub(super) fn of(records: &[PathBuf]) -> Option<Study> {
         Ok(study) => Some(shown(&summary(&study))),
         Err(error) => {
             let failure = error.failure();
-            eprintln!("note: {}", crate::clean::harmless(&format!("{}: {}", failure.what, failure.why)));
+            eprintln!(
+                "note: {}",
+                crate::clean::harmless(&format!("{}: {}", failure.what, failure.why))
+            );
             None
         }
     }
@@ -35,14 +38,17 @@ fn shown(summary: &Summary) -> Study {
     }
 }
 
-/// Time, memory and energy of each category as ratios: the geometric means over its rows, block by block.
+/// Time, memory and energy of each category as ratios: the geometric means over its rows, block by
+/// block.
 fn figures(summary: &Summary) -> (Vec<String>, Vec<Vec<String>>) {
     let head = ["× the reference", "arm", "time", "memory (PSS)", "energy"].map(String::from);
     let mut rows = Vec::new();
     for category in &summary.categories {
         for time in category.overall.iter().filter(|o| o.metric == "wall_s") {
             let of = |metric: &str| {
-                let same = |o: &&Overall| o.metric == metric && o.label == time.label && o.form == time.form;
+                let same = |o: &&Overall| {
+                    o.metric == metric && o.label == time.label && o.form == time.form
+                };
                 category
                     .overall
                     .iter()
@@ -63,7 +69,10 @@ fn figures(summary: &Summary) -> (Vec<String>, Vec<Vec<String>>) {
 fn chapter(summary: &Summary, category: &OfCategory) -> Chapter {
     let (head, cells) = table::cells(category, summary.evidence);
     let several = |row: &Row| {
-        category.rows.iter().any(|r| r.workload == row.workload && r.form == row.form && r.size != row.size)
+        category
+            .rows
+            .iter()
+            .any(|r| r.workload == row.workload && r.form == row.form && r.size != row.size)
     };
     let beside = |(row, cells): (&Row, Vec<String>)| {
         // Labels of a chart are short: a size stands there only where there are several.

@@ -17,8 +17,8 @@ const PAPER_WORKERS: [u32; 6] = [1, 2, 4, 6, 8, 12];
 /// Seconds a point is to take, and in a first look.
 const SECONDS: f64 = 1.0;
 const QUICK_S: f64 = 0.1;
-/// Seconds a first look is given for all its points together, and after which it begins none, so that it ends within two
-/// minutes on a busy machine too; and the fewest blocks it makes of each.
+/// Seconds a first look is given for all its points together, and after which it begins none, so
+/// that it ends within two minutes on a busy machine too; and the fewest blocks it makes of each.
 pub(super) const QUICK_MOST_S: f64 = 100.0;
 const QUICK_BLOCKS: u32 = 1;
 /// Blocks of a point: the fewest that decide anything.
@@ -39,11 +39,17 @@ pub(super) fn plan_of(args: &Suite, notes: &mut Vec<String>) -> Result<(Plan, Pa
     Ok((plan::plan(&ask)?, packages))
 }
 
-fn pythons(args: &Suite, search: &Search, notes: &mut Vec<String>) -> Result<Vec<(Interpreter, Gil)>, Edge> {
+fn pythons(
+    args: &Suite,
+    search: &Search,
+    notes: &mut Vec<String>,
+) -> Result<Vec<(Interpreter, Gil)>, Edge> {
     if args.python.is_empty() {
         let pair = default_pair(search)?;
         let names = format!("{} and {}", pair.gil.name, pair.free_threaded.name);
-        notes.extend(pair.differences.iter().map(|d| format!("{names} were built differently: {d}")));
+        notes.extend(
+            pair.differences.iter().map(|d| format!("{names} were built differently: {d}")),
+        );
         return Ok(vec![(pair.gil, Gil::Default), (pair.free_threaded, Gil::Default)]);
     }
     let specs: Vec<PythonSpec> = args.python.iter().map(|t| t.parse()).collect::<Result<_, _>>()?;
@@ -101,7 +107,13 @@ fn ask(args: &Suite, pythons: Vec<(Interpreter, Gil)>) -> Result<Ask, Edge> {
 }
 
 /// What cannot run for want of a package, after what may be fetched was fetched.
-fn missing(args: &Suite, ask: &Ask, numpy: bool, packages: &Packages, notes: &mut Vec<String>) -> Missing {
+fn missing(
+    args: &Suite,
+    ask: &Ask,
+    numpy: bool,
+    packages: &Packages,
+    notes: &mut Vec<String>,
+) -> Missing {
     let pythons: Vec<Interpreter> = ask.pythons.iter().map(|(python, _)| python.clone()).collect();
     let mut missing = Missing::default();
     if numpy {

@@ -1,4 +1,5 @@
-//! Progress on standard error while a suite runs: a line a point, with the time left; on a terminal a bar below.
+//! Progress on standard error while a suite runs: a line a point, with the time left; on a terminal
+//! a bar below.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
@@ -44,15 +45,19 @@ impl Progress {
             }
             Event::Run(point, runner::Event::Starting { arm, block, expected, .. }) => {
                 if let Some(bar) = &self.bar {
-                    let name =
-                        if *block == 0 { "warm-up".into() } else { format!("block {block} of {expected}") };
+                    let name = if *block == 0 {
+                        "warm-up".into()
+                    } else {
+                        format!("block {block} of {expected}")
+                    };
                     bar.set_message(format!("{} {} {name}  {}", what(point), arm.id, self.left));
                 }
             }
             Event::Run(..) => {}
             Event::Ended(point, _, failure) => {
                 if let Some(failure) = failure.filter(|_| !self.quiet) {
-                    let says = format!("note: {} failed: {}: {}", what(point), failure.what, failure.why);
+                    let says =
+                        format!("note: {} failed: {}: {}", what(point), failure.what, failure.why);
                     match &self.bar {
                         Some(bar) => bar.println(says),
                         None => eprintln!("{says}"),

@@ -1,4 +1,5 @@
-//! What is shown and what a key does to it. No terminal, no process: views and keys in, [`Action`]s out.
+//! What is shown and what a key does to it. No terminal, no process: views and keys in, [`Action`]s
+//! out.
 
 use super::rows::{self, Row};
 use crate::args::{Sort, Top};
@@ -178,7 +179,8 @@ impl App {
         found
     }
 
-    /// Takes in a new view, unless paused. The last one of a target that is gone is taken in any case.
+    /// Takes in a new view, unless paused. The last one of a target that is gone is taken in any
+    /// case.
     pub(crate) fn take(&mut self, view: View) {
         if view.ended.is_some() {
             // That it ended is more than what was said before, and is said in the same place.
@@ -234,7 +236,9 @@ impl App {
             KeyCode::Esc if self.stack => self.stack = false,
             KeyCode::Esc if !self.filter.is_empty() => self.filter.clear(),
             KeyCode::Esc if self.listed && self.screen != Screen::Hosts => return Action::List,
-            KeyCode::Char('b') if self.listed && self.screen != Screen::Hosts => return Action::List,
+            KeyCode::Char('b') if self.listed && self.screen != Screen::Hosts => {
+                return Action::List;
+            }
             KeyCode::Char('h' | '?') | KeyCode::F(1) => self.help = true,
             KeyCode::Char('p' | ' ') => self.paused = !self.paused,
             KeyCode::Char('s') => self.sorts[place] = (self.sorts[place] + 1) % keys,
@@ -295,7 +299,9 @@ impl App {
             KeyCode::Esc => self.input = None,
             KeyCode::Enter => match self.input.take() {
                 Some(Input::Filter(text)) => (self.filter, self.selected) = (text, 0),
-                Some(Input::Export(path)) if !path.trim().is_empty() => return Action::Export(path),
+                Some(Input::Export(path)) if !path.trim().is_empty() => {
+                    return Action::Export(path);
+                }
                 _ => {}
             },
             _ => {}

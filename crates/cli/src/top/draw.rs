@@ -1,7 +1,7 @@
 //! The screen, made from an [`App`] and nothing else.
 //!
-//! It is laid out for any size: what matters least goes first when there is no room. Colour adds nothing that letters do not say
-//! as well.
+//! It is laid out for any size: what matters least goes first when there is no room. Colour adds
+//! nothing that letters do not say as well.
 
 mod help;
 mod table;
@@ -30,7 +30,8 @@ pub(crate) fn draw(frame: &mut Frame<'_>, app: &App) -> usize {
     let head = header(app, area.width);
     let head_rows = (head.len() as u16).min(area.height.saturating_sub(4));
     let stack = stack(app);
-    let stack_rows = (stack.len() as u16).min(STACK_ROWS).min(area.height.saturating_sub(head_rows + 4) / 2);
+    let stack_rows =
+        (stack.len() as u16).min(STACK_ROWS).min(area.height.saturating_sub(head_rows + 4) / 2);
     let [top, tabs, body, below, foot] = Layout::vertical([
         Constraint::Length(head_rows),
         Constraint::Length(1),
@@ -80,7 +81,9 @@ fn header(app: &App, width: u16) -> Vec<Line<'static>> {
             lines.push(title(format!("ungil top   Pythons of this machine: {count}")));
             lines.extend(refused.map(|why| Line::raw(clean(&why).into_owned())));
         }
-        (Screen::Process(pid), None) => lines.push(title(format!("ungil top   {pid}   first look…"))),
+        (Screen::Process(pid), None) => {
+            lines.push(title(format!("ungil top   {pid}   first look…")))
+        }
         (Screen::Process(pid), Some(view)) => {
             let state = match (&view.ended, app.paused) {
                 (Some(_), _) => "  ENDED",
@@ -88,14 +91,17 @@ fn header(app: &App, width: u16) -> Vec<Line<'static>> {
                 (None, false) => "",
             };
             let room = usize::from(width).saturating_sub(16 + state.len());
-            let command: String = words::command(&view.process.command).chars().take(room).collect();
+            let command: String =
+                words::command(&view.process.command).chars().take(room).collect();
             lines.push(title(format!("ungil top   {pid}   {command}{state}")));
             lines.push(Line::raw(words::process(&view.process)));
             lines.push(Line::raw(words::spending(view)));
             lines.push(Line::raw(words::pauses(view)));
             lines.push(Line::raw(words::cost(view)));
             let warn = if app.colour { Style::new().fg(Color::Yellow) } else { strong() };
-            lines.extend(view.notes.iter().take(3).map(|note| Line::styled(clean(note).into_owned(), warn)));
+            lines.extend(
+                view.notes.iter().take(3).map(|note| Line::styled(clean(note).into_owned(), warn)),
+            );
         }
     }
     lines
@@ -105,7 +111,11 @@ fn tab_line(app: &App) -> Line<'static> {
     let mut spans = Vec::new();
     if app.screen != Screen::Hosts {
         for (index, tab) in Tab::ALL.into_iter().enumerate() {
-            let style = if tab == app.tab { strong().add_modifier(Modifier::REVERSED) } else { Style::new() };
+            let style = if tab == app.tab {
+                strong().add_modifier(Modifier::REVERSED)
+            } else {
+                Style::new()
+            };
             spans.push(Span::styled(format!(" {} {} ", index + 1, tab.title()), style));
         }
         let of = match (app.span, &app.view) {
@@ -129,7 +139,8 @@ fn stack(app: &App) -> Vec<Line<'static>> {
         return Vec::new();
     }
     let rows = app.rows();
-    let Some(super::rows::Row::Thread(thread)) = rows.get(app.selected.min(rows.len().saturating_sub(1)))
+    let Some(super::rows::Row::Thread(thread)) =
+        rows.get(app.selected.min(rows.len().saturating_sub(1)))
     else {
         return Vec::new();
     };
@@ -150,7 +161,9 @@ fn stack(app: &App) -> Vec<Line<'static>> {
 fn footer(frame: &mut Frame<'_>, app: &App, area: Rect) {
     let (text, typed) = match (&app.input, &app.message, &app.view) {
         (Some(Input::Filter(text)), _, _) => (format!("filter: {}", clean(text)), true),
-        (Some(Input::Export(text)), _, _) => (format!("write to (.json or .txt): {}", clean(text)), true),
+        (Some(Input::Export(text)), _, _) => {
+            (format!("write to (.json or .txt): {}", clean(text)), true)
+        }
         (None, Some(message), _) => (clean(message).into_owned(), false),
         (None, None, Some(view)) if view.ended.is_some() => {
             let why = view.ended.as_deref().unwrap_or_default();
@@ -159,7 +172,10 @@ fn footer(frame: &mut Frame<'_>, app: &App, area: Rect) {
         _ if app.screen == Screen::Hosts => {
             ("enter watch  s sort  / filter  p pause  h help  q quit".to_string(), false)
         }
-        _ => ("enter stack  s sort  / filter  p pause  t span  e export  h help  q quit".to_string(), false),
+        _ => (
+            "enter stack  s sort  / filter  p pause  t span  e export  h help  q quit".to_string(),
+            false,
+        ),
     };
     if typed {
         let column = Span::raw(text.as_str()).width() as u16;

@@ -57,7 +57,12 @@ fn haystack(row: &Row<'_>) -> String {
         ),
         Row::Line(line) => words::place(&line.place),
         Row::Object(object) => {
-            format!("{} {} {}", object.object, words::object(object), object.held_by.as_deref().unwrap_or(""))
+            format!(
+                "{} {} {}",
+                object.object,
+                words::object(object),
+                object.held_by.as_deref().unwrap_or("")
+            )
         }
         Row::Generation(index, _) => index.to_string(),
     }
@@ -85,8 +90,9 @@ fn compare(a: &Row<'_>, b: &Row<'_>, key: &str) -> Ordering {
             "lock" => most(Some(a.shares.lock), Some(b.shares.lock)),
             "gil" => most(Some(a.shares.gil), Some(b.shares.gil)),
             "wait" => {
-                let since =
-                    |thread: &ThreadView| thread.wait.as_ref().map(|wait| wait.since_s.unwrap_or(0.0));
+                let since = |thread: &ThreadView| {
+                    thread.wait.as_ref().map(|wait| wait.since_s.unwrap_or(0.0))
+                };
                 most(since(a), since(b))
             }
             "state" => a.state.index().cmp(&b.state.index()),
@@ -99,7 +105,10 @@ fn compare(a: &Row<'_>, b: &Row<'_>, key: &str) -> Ordering {
             "gil" => most(Some(a.threads.gil), Some(b.threads.gil)),
             "all" => most(Some(a.total), Some(b.total)),
             "place" => (&a.place.file, a.place.line).cmp(&(&b.place.file, b.place.line)),
-            _ => most(Some(a.threads.running + a.threads.native), Some(b.threads.running + b.threads.native)),
+            _ => most(
+                Some(a.threads.running + a.threads.native),
+                Some(b.threads.running + b.threads.native),
+            ),
         },
         (Row::Object(a), Row::Object(b)) => match key {
             "waiters" => b.waiters.cmp(&a.waiters),

@@ -1,4 +1,5 @@
-//! A view made up for tests: a main thread that waits for a worker, a worker that waits for a lock, one that runs.
+//! A view made up for tests: a main thread that waits for a worker, a worker that waits for a lock,
+//! one that runs.
 
 use super::app::{App, HostRow, Hosts};
 use crate::args::{Sort, Top};
@@ -43,7 +44,9 @@ pub(crate) fn hosts() -> Hosts {
             row(10, "python quiet.py", 0.0),
             row(11, "/home/somebody/projects/service/.venv/bin/python busy.py", 1.5),
         ],
-        refused: Some("2 processes (the first: 1) could not be looked into: it belongs to user 0".into()),
+        refused: Some(
+            "2 processes (the first: 1) could not be looked into: it belongs to user 0".into(),
+        ),
     }
 }
 

@@ -24,8 +24,9 @@ pub(super) fn run(args: &Top, pace: Pace, colour: bool) -> Result<ExitCode, Edge
         None => Some(hosts::keep_finding().map_err(no_thread)?),
         Some(_) => None,
     };
-    let mut terminal = Terminal::take()
-        .map_err(|e| Edge::failed("cannot use this terminal", e, "use --once or --json, which need none"))?;
+    let mut terminal = Terminal::take().map_err(|e| {
+        Edge::failed("cannot use this terminal", e, "use --once or --json, which need none")
+    })?;
     let mut code = ExitCode::SUCCESS;
     loop {
         let news = take(&mut app, live.as_ref(), list.as_ref());

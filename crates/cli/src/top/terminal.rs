@@ -1,7 +1,8 @@
-//! The terminal, taken over and given back: at the end, in a panic, at a signal, and while suspended.
+//! The terminal, taken over and given back: at the end, in a panic, at a signal, and while
+//! suspended.
 //!
-//! ratatui's own hook gives it back in a panic. Signals are flags that the loop looks at, so nothing is done in a handler that a
-//! handler may not do.
+//! ratatui's own hook gives it back in a panic. Signals are flags that the loop looks at, so
+//! nothing is done in a handler that a handler may not do.
 
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyEvent};
@@ -46,7 +47,8 @@ pub(super) enum Happened {
 impl Terminal {
     /// Takes the terminal over.
     pub(super) fn take() -> io::Result<Terminal> {
-        let [ended, suspended, resumed, resized] = [(); 4].map(|()| Arc::new(AtomicBool::new(false)));
+        let [ended, suspended, resumed, resized] =
+            [(); 4].map(|()| Arc::new(AtomicBool::new(false)));
         for signal in [SIGTERM, SIGHUP, SIGINT] {
             flag::register(signal, Arc::clone(&ended))?;
         }
@@ -78,8 +80,8 @@ impl Terminal {
         self.typed.pop_front().map_or(Happened::Nothing, Happened::Key)
     }
 
-    /// Reads the keys that are there, waiting for one at most for `timeout`. The terminal is asked first whether it is still there:
-    /// crossterm reads one that is gone for ever.
+    /// Reads the keys that are there, waiting for one at most for `timeout`. The terminal is asked
+    /// first whether it is still there: crossterm reads one that is gone for ever.
     fn read(&mut self, timeout: Duration) -> io::Result<()> {
         let stdin = io::stdin();
         let mut there = [PollFd::new(&stdin, PollFlags::IN)];
@@ -101,7 +103,8 @@ impl Terminal {
         Ok(())
     }
 
-    /// Gives the terminal back, stops as a job until the shell says to go on, and takes it over again.
+    /// Gives the terminal back, stops as a job until the shell says to go on, and takes it over
+    /// again.
     pub(super) fn suspend(&mut self) -> io::Result<()> {
         ratatui::try_restore()?;
         signal_hook::low_level::emulate_default_handler(SIGTSTP)?;
@@ -112,7 +115,10 @@ impl Terminal {
 
     fn retake(&mut self) -> io::Result<()> {
         ratatui::crossterm::terminal::enable_raw_mode()?;
-        ratatui::crossterm::execute!(io::stdout(), ratatui::crossterm::terminal::EnterAlternateScreen)?;
+        ratatui::crossterm::execute!(
+            io::stdout(),
+            ratatui::crossterm::terminal::EnterAlternateScreen
+        )?;
         self.screen.clear()
     }
 }

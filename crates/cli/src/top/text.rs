@@ -11,7 +11,8 @@ const LONGEST_NAME: usize = 40;
 /// Rows of each table: text is read, not searched.
 const MOST: usize = 20;
 
-/// A view in words. `threads` are those to be shown, in their order; the other tables are as they come.
+/// A view in words. `threads` are those to be shown, in their order; the other tables are as they
+/// come.
 pub(crate) fn view(view: &View, threads: &[&ungil_profile::live::ThreadView]) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
@@ -19,10 +20,18 @@ pub(crate) fn view(view: &View, threads: &[&ungil_profile::live::ThreadView]) ->
     text
 }
 
-fn write(text: &mut String, view: &View, threads: &[&ungil_profile::live::ThreadView]) -> std::fmt::Result {
+fn write(
+    text: &mut String,
+    view: &View,
+    threads: &[&ungil_profile::live::ThreadView],
+) -> std::fmt::Result {
     writeln!(text, "{}  {}", view.process.pid, clean(&view.process.command))?;
-    for line in [words::process(&view.process), words::spending(view), words::pauses(view), words::cost(view)]
-    {
+    for line in [
+        words::process(&view.process),
+        words::spending(view),
+        words::pauses(view),
+        words::cost(view),
+    ] {
         writeln!(text, "{line}")?;
     }
     for note in &view.notes {
@@ -31,8 +40,10 @@ fn write(text: &mut String, view: &View, threads: &[&ungil_profile::live::Thread
     if let Some(why) = &view.ended {
         writeln!(text, "ended: {}", clean(why))?;
     }
-    let names: Vec<String> =
-        threads.iter().map(|thread| words::short(&words::thread_name(thread), LONGEST_NAME)).collect();
+    let names: Vec<String> = threads
+        .iter()
+        .map(|thread| words::short(&words::thread_name(thread), LONGEST_NAME))
+        .collect();
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(16);
     writeln!(
         text,
@@ -68,9 +79,16 @@ fn write(text: &mut String, view: &View, threads: &[&ungil_profile::live::Thread
         writeln!(text, "\n{:>6} {:>6} {:>4}  OBJECT WAITED FOR", "WAIT %", "OF ALL", "NOW")?;
     }
     for object in view.objects.iter().take(MOST) {
-        let by = object.held_by.as_ref().map(|by| format!(", held by {}", clean(by))).unwrap_or_default();
-        let at =
-            object.at.as_ref().map(|at| format!(", waited for at {}", words::place(at))).unwrap_or_default();
+        let by = object
+            .held_by
+            .as_ref()
+            .map(|by| format!(", held by {}", clean(by)))
+            .unwrap_or_default();
+        let at = object
+            .at
+            .as_ref()
+            .map(|at| format!(", waited for at {}", words::place(at)))
+            .unwrap_or_default();
         writeln!(
             text,
             "{:>6} {:>6} {:>4}  {}{by}{at}",
@@ -85,8 +103,10 @@ fn write(text: &mut String, view: &View, threads: &[&ungil_profile::live::Thread
 
 /// The list of Pythons in words.
 pub(crate) fn hosts(hosts: &Hosts, rows: &[&HostRow]) -> String {
-    let mut text =
-        format!("{:>8} {:<9} {:>7} {:>9} {:>7}  COMMAND\n", "PID", "VERSION", "CPU %", "RSS", "THREADS");
+    let mut text = format!(
+        "{:>8} {:<9} {:>7} {:>9} {:>7}  COMMAND\n",
+        "PID", "VERSION", "CPU %", "RSS", "THREADS"
+    );
     for host in rows {
         let version = format!("{}{}", host.version, if host.free_threaded { "t" } else { "" });
         let _ = writeln!(

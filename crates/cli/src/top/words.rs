@@ -1,9 +1,12 @@
-//! The words of a view: the same on the screen, in a file and without a terminal. Whatever comes from the target is cleaned here.
+//! The words of a view: the same on the screen, in a file and without a terminal. Whatever comes
+//! from the target is cleaned here.
 
 use crate::clean::clean;
 use std::borrow::Cow;
 use ungil_format::{bytes, counted, digits, duration, frequency, grouped, number, percent};
-use ungil_profile::live::{GilView, MemoryView, ObjectView, ProcessView, ThreadView, View, WaitView};
+use ungil_profile::live::{
+    GilView, MemoryView, ObjectView, ProcessView, ThreadView, View, WaitView,
+};
 use ungil_remote::frames::CodeLine;
 use ungil_remote::{ThreadState, WaitTarget};
 
@@ -15,7 +18,8 @@ pub(crate) fn thread_name(thread: &ThreadView) -> Cow<'_, str> {
     }
 }
 
-/// A name in at most `most` letters: one that is longer loses its middle, for threads of one pool differ at the end.
+/// A name in at most `most` letters: one that is longer loses its middle, for threads of one pool
+/// differ at the end.
 pub(crate) fn short(name: &str, most: usize) -> String {
     let count = name.chars().count();
     if count <= most {
@@ -36,8 +40,8 @@ pub(crate) fn place(place: &CodeLine) -> String {
     }
 }
 
-/// `python3.15t app.py --port 80`: a command line without the folder of its program, which may be longer than a terminal is wide
-/// and leaves no room for what tells one Python from another.
+/// `python3.15t app.py --port 80`: a command line without the folder of its program, which may be
+/// longer than a terminal is wide and leaves no room for what tells one Python from another.
 pub(crate) fn command(line: &str) -> Cow<'_, str> {
     let end = line.find(' ').unwrap_or(line.len());
     let folder = line[..end].rfind('/').map_or(0, |slash| slash + 1);
@@ -64,7 +68,9 @@ pub(crate) fn wait(wait: &WaitView) -> String {
     let what = named(&wait.kind, wait.name.as_deref());
     match &wait.held_by {
         // A thread that is waited for is not held by anybody.
-        Some(by) if wait.kind == WaitTarget::ThreadEnd => format!("waits{since} for {} to end", clean(by)),
+        Some(by) if wait.kind == WaitTarget::ThreadEnd => {
+            format!("waits{since} for {} to end", clean(by))
+        }
         Some(by) => format!("waits{since} for {what}, held by {}", clean(by)),
         None => format!("waits{since} for {what}"),
     }
@@ -158,7 +164,8 @@ pub(crate) fn pauses(view: &View) -> String {
         text += &format!(", longest {approximately}{}", duration(gc.longest_s));
     }
     if view.world.possible {
-        text += &format!("   stop-the-world ~{}", percent(share(view.world.span.seconds, view.span_s)));
+        text +=
+            &format!("   stop-the-world ~{}", percent(share(view.world.span.seconds, view.span_s)));
         if let Some(by) = view.world.requester.as_ref().filter(|_| view.world.now) {
             text += &format!(", now by {}", clean(by));
         }
@@ -217,7 +224,8 @@ pub(crate) fn letter(state: ThreadState) -> char {
 
 /// Shares of time as `width` letters: the largest remainders fill up what rounding leaves.
 pub(crate) fn bar(shares: &ungil_profile::live::Shares, width: usize) -> Vec<(ThreadState, usize)> {
-    let exact: Vec<f64> = ThreadState::ALL.iter().map(|&state| shares.get(state) * width as f64).collect();
+    let exact: Vec<f64> =
+        ThreadState::ALL.iter().map(|&state| shares.get(state) * width as f64).collect();
     let mut cells: Vec<usize> = exact.iter().map(|cells| cells.floor() as usize).collect();
     let whole = (exact.iter().sum::<f64>().round() as usize).min(width);
     while cells.iter().sum::<usize>() < whole {

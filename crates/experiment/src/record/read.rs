@@ -1,4 +1,5 @@
-//! Reading a record back. A file is untrusted: it may be another's, cut off in the middle, or written by a later ungil.
+//! Reading a record back. A file is untrusted: it may be another's, cut off in the middle, or
+//! written by a later ungil.
 
 use super::{Comparison, Header, Idle, Line, Outcome, Run, SCHEMA, Startup};
 use crate::error::{Error, Failure};
@@ -21,7 +22,8 @@ pub struct Record {
     pub comparison: Option<Comparison>,
     /// Why the experiment was cut short, if it was and did not go on.
     pub stopped: Option<String>,
-    /// Whether nothing is left to measure: a comparison is the last word, and nothing stopped the experiment before it.
+    /// Whether nothing is left to measure: a comparison is the last word, and nothing stopped the
+    /// experiment before it.
     pub complete: bool,
     /// Bytes of complete lines.
     pub whole: u64,
@@ -43,8 +45,8 @@ impl Record {
     /// Reads a record. A cut-off last line is left out and told in [`Record::torn`].
     ///
     /// # Errors
-    /// [`Error::Record`] when the file cannot be read, is no record, has a schema this ungil does not know, or is
-    /// damaged anywhere but in its last line.
+    /// [`Error::Record`] when the file cannot be read, is no record, has a schema this ungil does
+    /// not know, or is damaged anywhere but in its last line.
     pub fn read(path: &Path) -> Result<Record, Error> {
         let file = File::open(path)
             .map_err(|e| bad(path)("cannot read the record", e.to_string(), "check the path"))?;
@@ -63,7 +65,9 @@ impl Record {
         let (mut text, mut whole) = (Vec::new(), 0u64);
         for number in 1.. {
             text.clear();
-            let n = io::Read::take(&mut file, LONGEST).read_until(b'\n', &mut text).map_err(cannot)? as u64;
+            let n = io::Read::take(&mut file, LONGEST)
+                .read_until(b'\n', &mut text)
+                .map_err(cannot)? as u64;
             if n == 0 {
                 break;
             }
@@ -79,7 +83,9 @@ impl Record {
                     if number == 1 {
                         return Err(not_ours(&text, &bad));
                     }
-                    let why = result.err().map_or_else(|| "the line is too long".into(), |e| e.to_string());
+                    let why = result
+                        .err()
+                        .map_or_else(|| "the line is too long".into(), |e| e.to_string());
                     let why = format!("line {number}: {why}");
                     return Err(bad(
                         "damaged record",
@@ -135,7 +141,8 @@ impl Record {
         self.startups.iter().find(|s| s.python == head)
     }
 
-    /// Median seconds that the interpreter of `arm` took to start: what a run that marks no phase spends on it, too.
+    /// Median seconds that the interpreter of `arm` took to start: what a run that marks no phase
+    /// spends on it, too.
     pub fn bare_startup_s(&self, arm: &str) -> Option<f64> {
         let head = self.header.arms.iter().find(|a| a.id == arm)?.head();
         crate::stats::median(&self.startup(head)?.seconds)

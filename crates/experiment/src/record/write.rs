@@ -23,7 +23,8 @@ impl Writer {
     /// [`Error::Record`] when the file exists or cannot be made.
     pub fn create(path: &Path) -> Result<Writer, Error> {
         let make = || -> io::Result<File> {
-            if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty() && !p.exists()) {
+            if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty() && !p.exists())
+            {
                 fs::create_dir_all(parent)?;
                 if parent.ends_with(".ungil") {
                     fs::write(parent.join(".gitignore"), "*\n")?;
@@ -35,12 +36,14 @@ impl Writer {
         Writer { path: path.into(), file, whole: 0 }.locked()
     }
 
-    /// Opens an existing record to add to it, cutting off what follows its `whole` bytes of complete lines.
+    /// Opens an existing record to add to it, cutting off what follows its `whole` bytes of
+    /// complete lines.
     ///
     /// # Errors
     /// [`Error::Record`] when it cannot be opened or another experiment is writing it.
     pub fn append(path: &Path, whole: u64) -> Result<Writer, Error> {
-        let file = OpenOptions::new().write(true).open(path).map_err(|e| cannot(path, "open", &e))?;
+        let file =
+            OpenOptions::new().write(true).open(path).map_err(|e| cannot(path, "open", &e))?;
         let mut writer = Writer { path: path.into(), file, whole }.locked()?;
         writer.cut().map_err(|e| cannot(path, "write", &e))?;
         Ok(writer)
@@ -71,10 +74,11 @@ impl Writer {
     /// Adds a line and hands it to the system.
     ///
     /// # Errors
-    /// [`Error::Record`] when the disk is full or gone; the part of the line that was written is taken back.
+    /// [`Error::Record`] when the disk is full or gone; the part of the line that was written is
+    /// taken back.
     pub fn line(&mut self, line: &Line) -> Result<(), Error> {
-        let mut bytes =
-            serde_json::to_vec(line).map_err(|e| cannot(&self.path, "write", &io::Error::other(e)))?;
+        let mut bytes = serde_json::to_vec(line)
+            .map_err(|e| cannot(&self.path, "write", &io::Error::other(e)))?;
         bytes.push(b'\n');
         if let Err(e) = self.file.write_all(&bytes) {
             let _ = self.cut();
@@ -90,7 +94,9 @@ fn cannot(path: &Path, verb: &str, error: &io::Error) -> Error {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "free some space and go on with --resume, or write to another disk with --out"
         }
-        io::ErrorKind::AlreadyExists => "give another file with --out, or go on with this one with --resume",
+        io::ErrorKind::AlreadyExists => {
+            "give another file with --out, or go on with this one with --resume"
+        }
         io::ErrorKind::NotFound => "check the path given with --out or --resume",
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             "give a file you may write with --out"

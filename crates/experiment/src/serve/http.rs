@@ -1,4 +1,5 @@
-//! GET requests that do not block: the runner goes on reading the service's output while it waits for an answer.
+//! GET requests that do not block: the runner goes on reading the service's output while it waits
+//! for an answer.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -76,7 +77,8 @@ impl Get {
         Ok(Get { stream, answer: Vec::new(), read: 0, status: None })
     }
 
-    /// The status once the answer is complete, or why there is none; `None` while the request is under way.
+    /// The status once the answer is complete, or why there is none; `None` while the request is
+    /// under way.
     pub(crate) fn poll(&mut self) -> Option<Result<u16, String>> {
         let mut buffer = [0; 16 << 10];
         loop {
@@ -88,7 +90,8 @@ impl Get {
                         self.answer.extend_from_slice(&buffer[..n]);
                         self.status = status(&self.answer).map(|s| (s, Instant::now()));
                     }
-                    if self.status.is_none() && self.answer.len() > MAX_STATUS_LINE || self.read > MAX_ANSWER
+                    if self.status.is_none() && self.answer.len() > MAX_STATUS_LINE
+                        || self.read > MAX_ANSWER
                     {
                         return Some(self.end("its answer is not HTTP"));
                     }
@@ -130,7 +133,8 @@ mod tests {
         let url = Url::parse("http://127.0.0.1:80/a?b=c#d").expect("a URL");
         assert_eq!((url.host.as_str(), url.path.as_str()), ("127.0.0.1:80", "/a?b=c"));
         assert_eq!(Url::parse("http://localhost?x").map(|u| u.path), Some("/?x".into()));
-        for text in ["https://127.0.0.1/", "http://", "127.0.0.1:80", "http://a b/", "http://u@h/"] {
+        for text in ["https://127.0.0.1/", "http://", "127.0.0.1:80", "http://a b/", "http://u@h/"]
+        {
             assert_eq!(Url::parse(text), None, "{text}");
         }
     }
@@ -138,9 +142,14 @@ mod tests {
     #[test]
     fn a_status_line_is_read_once_it_is_complete() {
         assert_eq!(status(b"HTTP/1.0 503 Busy\r\n"), Some(503));
-        for text in
-            [&b"HTTP/1.1 200"[..], b"+PONG\r\n", b"HTTP/1.1 xx\n", b"HTTP/1.1 9999 x\n", b"\xff\n", b""]
-        {
+        for text in [
+            &b"HTTP/1.1 200"[..],
+            b"+PONG\r\n",
+            b"HTTP/1.1 xx\n",
+            b"HTTP/1.1 9999 x\n",
+            b"\xff\n",
+            b"",
+        ] {
             assert_eq!(status(text), None);
         }
     }

@@ -1,8 +1,9 @@
 //! Decides when a service is ready for its load.
 //!
-//! An accepted connection proves little: the master of a prefork server listens before its workers have imported the
-//! application, and the kernel accepts for it. A service is ready when it answers a GET below 500 on as many connections
-//! at once as it has processes that accept, while each of these waits for input, twice in a row with the same processes.
+//! An accepted connection proves little: the master of a prefork server listens before its workers
+//! have imported the application, and the kernel accepts for it. A service is ready when it answers
+//! a GET below 500 on as many connections at once as it has processes that accept, while each of
+//! these waits for input, twice in a row with the same processes.
 
 use super::http::{Get, Url};
 use super::{ENDED, hear};
@@ -68,7 +69,8 @@ impl Ready {
             let named = words.iter().filter(|w| w.contains(&port)).find_map(|w| Url::parse(w));
             return Ok(named.map_or(Ready::Accepts, Ready::Answers));
         };
-        let bad = |why: String, help: &str| usage(format!("cannot read --ready '{text}'"), why, help);
+        let bad =
+            |why: String, help: &str| usage(format!("cannot read --ready '{text}'"), why, help);
         if let Some(pattern) = text.strip_prefix("regex:") {
             let regex = Regex::new(pattern).map_err(|e| {
                 let why = e.to_string().lines().last().unwrap_or_default().trim().to_string();
@@ -93,8 +95,8 @@ struct Wait<'a> {
     port: u16,
     /// Requests of the round under way, and the processes that accept.
     round: Option<(Vec<Get>, BTreeSet<i32>)>,
-    /// The processes that accepted in the last round, if all its requests were answered, and which of these have not been
-    /// seen waiting since.
+    /// The processes that accepted in the last round, if all its requests were answered, and which
+    /// of these have not been seen waiting since.
     answered: Option<BTreeSet<i32>>,
     unseen: BTreeSet<i32>,
     /// The round before was answered by the same processes, and each was seen waiting.
@@ -163,7 +165,10 @@ pub(super) fn wait(
             break Some(wait.late(given));
         }
         if wait.dead >= MAX_DEAD_WORKERS && wait.status.is_none() {
-            break Some(format!("{} of its worker processes ended before one answered a request", wait.dead));
+            break Some(format!(
+                "{} of its worker processes ended before one answered a request",
+                wait.dead
+            ));
         }
         match session.next(Some(Instant::now() + STEP), &mut cx.sensors)? {
             // A master and a worker, at least.
@@ -192,7 +197,9 @@ pub(super) fn wait(
     // The pauses between the rounds are ours.
     found.startup_ns = Some(wait.answered_ns.unwrap_or_else(ungil_meter::monotonic_ns));
     found.ready_answer = match (&ready, wait.status) {
-        (Ready::Answers(url), Some(status)) => Some(format!("GET {url} answered {status} before the load")),
+        (Ready::Answers(url), Some(status)) => {
+            Some(format!("GET {url} answered {status} before the load"))
+        }
         _ => None,
     };
     Ok(true)
@@ -338,8 +345,8 @@ impl Wait<'_> {
     }
 }
 
-/// Whether a thread of the process waits for connections or other input; true as well where the kernel does not say. A
-/// process that still imports the application runs, reads files or sleeps.
+/// Whether a thread of the process waits for connections or other input; true as well where the
+/// kernel does not say. A process that still imports the application runs, reads files or sleeps.
 fn waits(pid: i32) -> bool {
     let Ok(pid) = u32::try_from(pid) else { return true };
     let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return true };

@@ -1,16 +1,18 @@
-//! The ratio of what was measured at two times, or on two machines: nothing pairs the values, so each side is resampled by itself.
+//! The ratio of what was measured at two times, or on two machines: nothing pairs the values, so
+//! each side is resampled by itself.
 //!
-//! The intervals say how far the two medians (and geometric means) may be off by what varies from run to run. They cannot
-//! know what changed between the two sessions besides what was meant to change.
+//! The intervals say how far the two medians (and geometric means) may be off by what varies from
+//! run to run. They cannot know what changed between the two sessions besides what was meant to
+//! change.
 
 use super::{CONFIDENCE, RESAMPLES, Ratio, median, sorted_median};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-/// The ratio of `new` to `old`, all positive. Its geometric mean has Welch's interval (Welch 1947: unequal variances). `blocks`
-/// is the number of values of the smaller side. `seed` makes it repeatable. `None` without values on both sides, or with one that
-/// is not positive and finite.
+/// The ratio of `new` to `old`, all positive. Its geometric mean has Welch's interval (Welch 1947:
+/// unequal variances). `blocks` is the number of values of the smaller side. `seed` makes it
+/// repeatable. `None` without values on both sides, or with one that is not positive and finite.
 pub fn unpaired(new: &[f64], old: &[f64], seed: u64) -> Option<Ratio> {
     let logs = |values: &[f64]| -> Option<Vec<f64>> {
         values.iter().map(|v| (*v > 0.0 && v.is_finite()).then(|| v.ln())).collect()
@@ -24,10 +26,12 @@ pub fn unpaired(new: &[f64], old: &[f64], seed: u64) -> Option<Ratio> {
         drawn.sort_by(f64::total_cmp);
         sorted_median(&drawn).unwrap_or(0.0)
     };
-    let mut differences: Vec<f64> = (0..RESAMPLES).map(|_| resampled(&new) - resampled(&old)).collect();
+    let mut differences: Vec<f64> =
+        (0..RESAMPLES).map(|_| resampled(&new) - resampled(&old)).collect();
     differences.sort_by(f64::total_cmp);
     let tail = ((1.0 - CONFIDENCE) / 2.0 * RESAMPLES as f64) as usize;
-    let (low, high) = (differences[tail].min(middle), differences[RESAMPLES - 1 - tail].max(middle));
+    let (low, high) =
+        (differences[tail].min(middle), differences[RESAMPLES - 1 - tail].max(middle));
     let (mean, half) = welch(&new, &old);
     Some(Ratio {
         ratio: middle.exp(),
@@ -40,7 +44,8 @@ pub fn unpaired(new: &[f64], old: &[f64], seed: u64) -> Option<Ratio> {
     })
 }
 
-/// Difference of two means and the half-width of Welch's interval; a side of a single value has none.
+/// Difference of two means and the half-width of Welch's interval; a side of a single value has
+/// none.
 fn welch(a: &[f64], b: &[f64]) -> (f64, Option<f64>) {
     let of = |values: &[f64]| {
         let n = values.len() as f64;
@@ -71,7 +76,8 @@ mod tests {
 
     #[test]
     fn welchs_interval_is_the_textbooks() {
-        // Two samples of five, variances 2.5 and 10: standard error sqrt(2.5), 5.882 degrees of freedom, t 2.4590.
+        // Two samples of five, variances 2.5 and 10: standard error sqrt(2.5), 5.882 degrees of
+        // freedom, t 2.4590.
         let (difference, half) = welch(&[1.0, 2.0, 3.0, 4.0, 5.0], &[2.0, 4.0, 6.0, 8.0, 10.0]);
         assert!((difference + 3.0).abs() < 1e-12);
         let half = half.expect("two samples have an interval");
@@ -81,8 +87,9 @@ mod tests {
 
     #[test]
     fn what_differs_is_told_apart_and_what_does_not_is_not() {
-        let around =
-            |middle: f64| -> Vec<f64> { (0..9).map(|i| middle * (1.0 + 0.001 * f64::from(i))).collect() };
+        let around = |middle: f64| -> Vec<f64> {
+            (0..9).map(|i| middle * (1.0 + 0.001 * f64::from(i))).collect()
+        };
         let verdict = |a: &[f64], b: &[f64]| unpaired(a, b, 1).map(|r| r.verdict(0.01));
         assert_eq!(verdict(&around(2.0), &around(1.0)), Some(Verdict::More));
         assert_eq!(verdict(&around(1.0), &around(2.0)), Some(Verdict::Less));

@@ -15,7 +15,8 @@ pub(super) struct Target {
     /// One an interpreter, by its address: each has a collector of its own.
     collectors: Vec<(u64, CollectorWatch)>,
     last: Option<Last>,
-    /// The first look of the window: what it found stands for the time from `at_ns`, when the window was opened, to that look.
+    /// The first look of the window: what it found stands for the time from `at_ns`, when the
+    /// window was opened, to that look.
     first: Option<(Last, u64)>,
     sums: Sums,
 }
@@ -39,7 +40,8 @@ pub(super) enum Seen {
 }
 
 impl Target {
-    /// Begins to look at a Python. `from_ns` is now, if a window is open: the process was started in it as far as can be told.
+    /// Begins to look at a Python. `from_ns` is now, if a window is open: the process was started
+    /// in it as far as can be told.
     pub(super) fn new(python: Python, from_ns: Option<u64>) -> Target {
         let last = from_ns.map(|at_ns| Last { at_ns, locks: 0.0, gil: 0.0, stopped: false });
         Target {
@@ -68,8 +70,9 @@ impl Target {
         before
     }
 
-    /// A window ends while the workload stands still: the last look is taken to hold until then. The workload's own stamps of when
-    /// the window began and ended, where it gave them, leave out the time in which it waited for us.
+    /// A window ends while the workload stands still: the last look is taken to hold until then.
+    /// The workload's own stamps of when the window began and ended, where it gave them, leave out
+    /// the time in which it waited for us.
     pub(super) fn end(&mut self, at_ns: u64, span: Option<(u64, u64)>) {
         let (from_ns, to_ns) = span.unwrap_or((0, at_ns));
         if let Some(last) = self.last.take() {
@@ -105,7 +108,8 @@ impl Target {
                 Err(_) => {}
             }
         }
-        let now = Last { at_ns, locks: count(ThreadState::Lock), gil: count(ThreadState::Gil), stopped };
+        let now =
+            Last { at_ns, locks: count(ThreadState::Lock), gil: count(ThreadState::Gil), stopped };
         if let Some(last) = self.last.replace(now) {
             let since = Last { at_ns: last.at_ns, ..now };
             self.stands_for(&since, at_ns, 1.0);
@@ -133,12 +137,14 @@ impl Target {
         self.collect_of(at_ns, &interpreters, new_count);
     }
 
-    /// Takes in the collectors. One that is met for the first time while a window is open came to be in that window, and all it
-    /// did counts (`new_count`); when a window opens, what they did before does not.
+    /// Takes in the collectors. One that is met for the first time while a window is open came to
+    /// be in that window, and all it did counts (`new_count`); when a window opens, what they did
+    /// before does not.
     fn collect_of(&mut self, at_ns: u64, interpreters: &[Interpreter], new_count: bool) {
         for &interpreter in interpreters {
             let Ok(found) = self.python.collector(interpreter) else { continue };
-            let known = self.collectors.iter_mut().find(|(address, _)| *address == interpreter.address);
+            let known =
+                self.collectors.iter_mut().find(|(address, _)| *address == interpreter.address);
             self.sums.collector_s += match known {
                 Some((_, watch)) => watch.look(at_ns, found).seconds,
                 None => {

@@ -1,9 +1,10 @@
 //! One counter that wraps, summed over a window.
 //!
-//! Every tool that reads RAPL meets the same three events: the counter advances, it wraps, or it jumps (a reset on
-//! suspend, a reloaded driver). All three look like two numbers, and a wrap and a jump both go backwards. What tells
-//! them apart is physics: after the wrap is undone, the advance must need no more power than the domain can draw. An
-//! advance that needs more is a jump and voids the window, forwards as well as backwards.
+//! Every tool that reads RAPL meets the same three events: the counter advances, it wraps, or it
+//! jumps (a reset on suspend, a reloaded driver). All three look like two numbers, and a wrap and a
+//! jump both go backwards. What tells them apart is physics: after the wrap is undone, the advance
+//! must need no more power than the domain can draw. An advance that needs more is a jump and voids
+//! the window, forwards as well as backwards.
 
 use std::time::{Duration, Instant};
 
@@ -22,9 +23,9 @@ impl Unit {
     /// NVML's unit.
     pub const MILLIJOULE: Self = Self { multiplier: 1000, shift: 0 };
 
-    /// The unit that is `joules` joules, kept exactly: a float is an integer times a power of two, and perf's scale
-    /// (2^-32 J for RAPL, `arch/x86/events/rapl.c`) is one. `None` if it is not positive, finite, at most 1000 J and
-    /// at least 2^-60 J.
+    /// The unit that is `joules` joules, kept exactly: a float is an integer times a power of two,
+    /// and perf's scale (2^-32 J for RAPL, `arch/x86/events/rapl.c`) is one. `None` if it is not
+    /// positive, finite, at most 1000 J and at least 2^-60 J.
     #[must_use]
     pub fn from_joules(joules: f64) -> Option<Self> {
         // The bound keeps the shift below 128 bits and rules out subnormals; no sensor is near it.
@@ -41,7 +42,8 @@ impl Unit {
         if exponent >= 0 {
             Some(Self { multiplier: micro << exponent, shift: 0 })
         } else {
-            // An even `micro` shares factors of two with the denominator: take them out, the products stay small.
+            // An even `micro` shares factors of two with the denominator: take them out, the
+            // products stay small.
             let down = u32::try_from(-exponent).ok()?;
             let common = micro.trailing_zeros().min(down);
             Some(Self { multiplier: micro >> common, shift: down - common })
@@ -65,12 +67,14 @@ impl Unit {
 pub struct Limit {
     /// The most power that is believed, in watts.
     pub watts: f64,
-    /// Added to the time between two looks: counters refresh in steps, and a look may come late after its number.
+    /// Added to the time between two looks: counters refresh in steps, and a look may come late
+    /// after its number.
     pub slack: Duration,
 }
 
 impl Limit {
-    /// One package, its memory or a GPU. The largest sockets and accelerators of 2026 stay near 1 kW.
+    /// One package, its memory or a GPU. The largest sockets and accelerators of 2026 stay near 1
+    /// kW.
     pub const DOMAIN: Self = Self { watts: 2_000.0, slack: Duration::from_secs(5) };
     /// A whole platform of up to eight sockets.
     pub const PLATFORM: Self = Self { watts: 20_000.0, slack: Duration::from_secs(5) };
@@ -87,7 +91,8 @@ impl Limit {
 #[error("{0}")]
 pub struct Jump(pub String);
 
-/// A counter summed over a window, in its own unit until it is read out, so that rounding happens once.
+/// A counter summed over a window, in its own unit until it is read out, so that rounding happens
+/// once.
 #[derive(Debug, Clone)]
 pub struct Counter {
     unit: Unit,
@@ -98,15 +103,16 @@ pub struct Counter {
 }
 
 impl Counter {
-    /// A counter whose numbers are worth `unit` each. `range` is what is added when it has wrapped; without it any
-    /// step backwards is a jump.
+    /// A counter whose numbers are worth `unit` each. `range` is what is added when it has wrapped;
+    /// without it any step backwards is a jump.
     ///
-    /// For powercap, `range` is `max_energy_range_uj` and a wrapped advance is `new + range - old`, as in codecarbon,
-    /// pyJoules, Zeus and powerjoular. The kernel computes `energy_uj` as a 32-bit raw count times the unit and
-    /// `max_energy_range_uj` as the largest raw count times the unit (`drivers/powercap/intel_rapl_common.c`), so the
-    /// true period is one hardware unit (15 or 61 microjoules) longer than the range. That unit is not in sysfs;
-    /// `range + 1` would be right only for a unit of one microjoule. The formula taken is therefore low by one
-    /// step of the counter per wrap: 61 microjoules in 262 kilojoules.
+    /// For powercap, `range` is `max_energy_range_uj` and a wrapped advance is `new + range - old`,
+    /// as in codecarbon, pyJoules, Zeus and powerjoular. The kernel computes `energy_uj` as a
+    /// 32-bit raw count times the unit and `max_energy_range_uj` as the largest raw count times the
+    /// unit (`drivers/powercap/intel_rapl_common.c`), so the true period is one hardware unit (15
+    /// or 61 microjoules) longer than the range. That unit is not in sysfs; `range + 1` would be
+    /// right only for a unit of one microjoule. The formula taken is therefore low by one step of
+    /// the counter per wrap: 61 microjoules in 262 kilojoules.
     #[must_use]
     pub fn new(unit: Unit, range: Option<u64>, limit: Limit) -> Self {
         Self { unit, range, limit, last: None, counts: 0 }
@@ -121,7 +127,8 @@ impl Counter {
     /// Adds what was spent since the last look.
     ///
     /// # Errors
-    /// When the step is neither consumption nor a wrap. The sum is then unchanged and the window must be given up.
+    /// When the step is neither consumption nor a wrap. The sum is then unchanged and the window
+    /// must be given up.
     pub fn advance(&mut self, raw: u64, now: Instant) -> Result<(), Jump> {
         let Some((old, then)) = self.last else {
             self.start(raw, now);
@@ -137,15 +144,18 @@ impl Counter {
                         "it went back from {old} to {raw} and has no known range to wrap at"
                     )));
                 }
-                // Both may only lie above the range if the range is wrong; then nothing can be said of the step.
-                Some(range) => match range.checked_sub(old).and_then(|rest| rest.checked_add(raw)) {
-                    Some(step) => step,
-                    None => {
-                        return Err(Jump(format!(
-                            "it went back from {old} to {raw}, and {old} is above its own range of {range}"
-                        )));
+                // Both may only lie above the range if the range is wrong; then nothing can be said
+                // of the step.
+                Some(range) => {
+                    match range.checked_sub(old).and_then(|rest| rest.checked_add(raw)) {
+                        Some(step) => step,
+                        None => {
+                            return Err(Jump(format!(
+                                "it went back from {old} to {raw}, and {old} is above its own range of {range}"
+                            )));
+                        }
                     }
-                },
+                }
             },
         };
         let wrapped = raw < old;
@@ -170,7 +180,8 @@ impl Counter {
         Ok(())
     }
 
-    /// What was spent since [`Counter::start`], in microjoules; `None` if that does not fit 64 bits.
+    /// What was spent since [`Counter::start`], in microjoules; `None` if that does not fit 64
+    /// bits.
     #[must_use]
     pub fn microjoules(&self) -> Option<u64> {
         self.unit.microjoules(self.counts)

@@ -1,9 +1,11 @@
 //! Why there are no joules, each said as what, why and what to do.
 //!
-//! Every error here voids something (a sensor, or one window of it) and none is ever turned into a zero. The three
-//! lines are kept apart because the terminal, the record and the report place them differently.
+//! Every error here voids something (a sensor, or one window of it) and none is ever turned into a
+//! zero. The three lines are kept apart because the terminal, the record and the report place them
+//! differently.
 
-/// An error of a sensor. `Display` is the *what*, [`Error::why`] and [`Error::help`] the other two lines.
+/// An error of a sensor. `Display` is the *what*, [`Error::why`] and [`Error::help`] the other two
+/// lines.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -1,9 +1,9 @@
 //! An external meter: any command that prints watts or joules.
 //!
-//! A wall meter, a smart plug or a board's monitor all come with a program that prints numbers; asking for a line
-//! such as `12.5 W` or `1234.5 J` (cumulative) covers them all. The command is started once, and runs for as long as
-//! the sensor is there; a thread stamps its lines. What the lines mean is in `line`, how they become joules in
-//! `curve`, the process in `command`.
+//! A wall meter, a smart plug or a board's monitor all come with a program that prints numbers;
+//! asking for a line such as `12.5 W` or `1234.5 J` (cumulative) covers them all. The command is
+//! started once, and runs for as long as the sensor is there; a thread stamps its lines. What the
+//! lines mean is in `line`, how they become joules in `curve`, the process in `command`.
 
 mod command;
 mod curve;
@@ -18,7 +18,8 @@ use std::time::{Duration, Instant};
 
 const SENSOR: &str = "meter";
 
-/// The least and the most time that is spent waiting for a reading: the first one, and the one after a window's end.
+/// The least and the most time that is spent waiting for a reading: the first one, and the one
+/// after a window's end.
 const PATIENCE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(15));
 
 /// What the reading thread and the sensor share.
@@ -54,9 +55,9 @@ impl Meter {
         Self::open_with(command, PATIENCE.0)
     }
 
-    /// As [`Meter::open`], waiting `patience` for the first line. At a window's end the reading after it is waited
-    /// for three times as long as the longest time between two readings so far, but at least `patience` and at most
-    /// 15 seconds.
+    /// As [`Meter::open`], waiting `patience` for the first line. At a window's end the reading
+    /// after it is waited for three times as long as the longest time between two readings so far,
+    /// but at least `patience` and at most 15 seconds.
     ///
     /// # Errors
     /// As [`Meter::open`].
@@ -85,7 +86,8 @@ impl Meter {
             command: command.to_owned(),
             why: format!("/bin/sh: {error}"),
         })?;
-        let this = Self { command: command.to_owned(), patience, shared, open: false, _process: process };
+        let this =
+            Self { command: command.to_owned(), patience, shared, open: false, _process: process };
         let shared = this.wait(patience, |shared| shared.curve.readings() > 0);
         if let (0, Some(how)) = (shared.curve.readings(), &shared.ended) {
             return Err(Error::MeterEnded {
@@ -134,10 +136,16 @@ impl Sensor for Meter {
         };
         let mut notes = Vec::new();
         if shared.garbage.0 > 0 {
-            notes.push(format!("{} lines were no reading, the first: {}", shared.garbage.0, shared.example));
+            notes.push(format!(
+                "{} lines were no reading, the first: {}",
+                shared.garbage.0, shared.example
+            ));
         }
         if shared.curve.other() > 0 {
-            notes.push(format!("{} readings of the other quantity were not used", shared.curve.other()));
+            notes.push(format!(
+                "{} readings of the other quantity were not used",
+                shared.curve.other()
+            ));
         }
         About {
             sensor: SENSOR.to_owned(),
@@ -173,33 +181,40 @@ impl Sensor for Meter {
             shared.curve.close(Instant::now());
             (3 * shared.curve.longest()).min(PATIENCE.1).max(self.patience)
         };
-        // The reading after the end turns the last edge from a guess into an interpolation; it is worth one interval.
+        // The reading after the end turns the last edge from a guess into an interpolation; it is
+        // worth one interval.
         let mut shared = self.wait(patience, |shared| shared.curve.bracketed());
         let bracketed = shared.curve.bracketed();
         let joules = shared.curve.finish(patience);
-        // Whether it ended just before or just after the window cannot be told from a closed pipe: then no figure.
+        // Whether it ended just before or just after the window cannot be told from a closed pipe:
+        // then no figure.
         if let (false, Some(how)) = (bracketed, &shared.ended) {
             return Err(self.ended(how));
         }
         let read = shared.curve.readings() - shared.before;
         let garbage = shared.garbage.1;
-        // A banner or an odd line is forgiven; a command of which half is not readings is not understood.
+        // A banner or an odd line is forgiven; a command of which half is not readings is not
+        // understood.
         if garbage >= 3 && garbage > read {
             return Err(Error::Malformed {
                 sensor: SENSOR,
                 domain: format!("the output of `{}`", self.command),
-                why: format!("{garbage} lines are no reading and {read} are, the first: {}", shared.example),
+                why: format!(
+                    "{garbage} lines are no reading and {read} are, the first: {}",
+                    shared.example
+                ),
             });
         }
         let joules = joules.map_err(|fault| match fault {
             Fault::Jumped(why) => Error::Jumped { sensor: SENSOR, domain: SENSOR.to_owned(), why },
             Fault::Silent(why) => Error::MeterSilent { command: self.command.clone(), why },
         })?;
-        // Not negative (`finish`) and, by the bound on a reading, far below 2^64 microjoules for any window that a
-        // person lives to see; `as` saturates.
+        // Not negative (`finish`) and, by the bound on a reading, far below 2^64 microjoules for
+        // any window that a person lives to see; `as` saturates.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let microjoules = (joules * 1e6).round() as u64;
-        let domain = Domain { name: SENSOR.to_owned(), scope: Scope::Platform, microjoules, counted: true };
+        let domain =
+            Domain { name: SENSOR.to_owned(), scope: Scope::Platform, microjoules, counted: true };
         Ok(Reading { microjoules, band: None, domains: vec![domain] })
     }
 }

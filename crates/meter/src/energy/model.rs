@@ -1,10 +1,11 @@
 //! The last resort: joules from a formula, with its parameters and its band.
 //!
-//! `E = idle * cpus * wall + (busy - idle) * cpu_seconds`: each CPU draws `idle` watts all the time and `busy -
-//! idle` more while it works. The defaults are Cloud Carbon Footprint's coefficients for AWS, 0.74 W per vCPU at 0 %
-//! and 3.5 W at 100 % utilisation (its methodology, appendix I, "Energy coefficients"). Against published RAPL
-//! profiles such models are far off: TDP times load by 38 % on average, a cubic by 47 %, half the TDP by 60 %. The
-//! band is the worst of these unless a better one is given.
+//! `E = idle * cpus * wall + (busy - idle) * cpu_seconds`: each CPU draws `idle` watts all the time
+//! and `busy - idle` more while it works. The defaults are Cloud Carbon Footprint's coefficients
+//! for AWS, 0.74 W per vCPU at 0 % and 3.5 W at 100 % utilisation (its methodology, appendix I,
+//! "Energy coefficients"). Against published RAPL profiles such models are far off: TDP times load
+//! by 38 % on average, a cubic by 47 %, half the TDP by 60 %. The band is the worst of these unless
+//! a better one is given.
 
 use super::{About, Domain, Error, Evidence, Reading, Scope, Sensor, Usage};
 use std::fmt;
@@ -20,8 +21,8 @@ pub struct Parameters {
     pub busy: f64,
     /// Half width of the band, in percent of the figure.
     pub band: f64,
-    /// How many CPUs draw `idle`; `None` is those this process may use (affinity and cgroup quota), which is what a
-    /// container or a virtual machine was given.
+    /// How many CPUs draw `idle`; `None` is those this process may use (affinity and cgroup quota),
+    /// which is what a container or a virtual machine was given.
     pub cpus: Option<u32>,
 }
 
@@ -80,9 +81,13 @@ impl Model {
     /// # Errors
     /// [`Error::Request`] if they make no sense.
     pub fn new(parameters: Parameters) -> Result<Self, Error> {
-        parameters.check().map_err(|why| Error::Request { given: format!("model:{parameters}"), why })?;
-        let here =
-            || std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX));
+        parameters
+            .check()
+            .map_err(|why| Error::Request { given: format!("model:{parameters}"), why })?;
+        let here = || {
+            std::thread::available_parallelism()
+                .map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX))
+        };
         Ok(Self { parameters, cpus: parameters.cpus.unwrap_or_else(here), open: false })
     }
 
@@ -98,7 +103,11 @@ impl Model {
                 Ok(value)
             } else {
                 let why = format!("{name} is {value} s");
-                Err(Error::Malformed { sensor: SENSOR, domain: "the window's usage".to_owned(), why })
+                Err(Error::Malformed {
+                    sensor: SENSOR,
+                    domain: "the window's usage".to_owned(),
+                    why,
+                })
             }
         };
         let wall = time("wall time", usage.wall_s)?;
@@ -138,7 +147,8 @@ impl Sensor for Model {
             return Err(Error::NoWindow { sensor: SENSOR });
         }
         let (low, microjoules, high) = self.estimate(usage)?;
-        let domain = Domain { name: SENSOR.to_owned(), scope: Scope::Platform, microjoules, counted: true };
+        let domain =
+            Domain { name: SENSOR.to_owned(), scope: Scope::Platform, microjoules, counted: true };
         Ok(Reading { microjoules, band: Some((low, high)), domains: vec![domain] })
     }
 }

@@ -1,8 +1,9 @@
 //! NVIDIA GPUs through NVML's energy counter.
 //!
-//! `nvmlDeviceGetTotalEnergyConsumption` gives millijoules since the driver was loaded, from Volta on. The power
-//! reading is not used: on A100 and H100 it samples a quarter of the run time. The library is loaded at run time,
-//! because most machines do not have it, and can be named (`--energy nvml=LIBRARY`).
+//! `nvmlDeviceGetTotalEnergyConsumption` gives millijoules since the driver was loaded, from Volta
+//! on. The power reading is not used: on A100 and H100 it samples a quarter of the run time. The
+//! library is loaded at run time, because most machines do not have it, and can be named (`--energy
+//! nvml=LIBRARY`).
 
 use super::counter::{Counter, Limit, Unit};
 use super::window::{Gauge, Source, Window};
@@ -28,7 +29,8 @@ impl Nvml {
     /// Loads `library`, or the driver's, and finds every GPU that has an energy counter.
     ///
     /// # Errors
-    /// [`Error::Absent`] without library, driver, GPU or counter; [`Error::Denied`] if the driver refuses.
+    /// [`Error::Absent`] without library, driver, GPU or counter; [`Error::Denied`] if the driver
+    /// refuses.
     pub fn open(library: Option<&Path>) -> Result<Self, Error> {
         Self::open_with(library, Limit::DOMAIN)
     }
@@ -47,14 +49,16 @@ impl Nvml {
         for index in 0..count {
             let plain = format!("gpu-{index}");
             let model = nvml.device_by_index(index).and_then(|gpu| gpu.name());
-            let name = model.map_or_else(|_| plain.clone(), |model| format!("{plain} {}", printable(&model)));
+            let name = model
+                .map_or_else(|_| plain.clone(), |model| format!("{plain} {}", printable(&model)));
             let mut gpu = Gpu { nvml: Arc::clone(&nvml), index, name: name.clone() };
             match gpu.energy() {
                 Ok(_) => {
                     let counter = Counter::new(Unit::MILLIJOULE, None, limit);
                     gauges.push(Gauge::new(name, Scope::Gpu, true, counter, gpu));
                 }
-                // A display adapter beside the accelerators is no reason to measure nothing; it is said.
+                // A display adapter beside the accelerators is no reason to measure nothing; it is
+                // said.
                 Err(NvmlError::NotSupported) => {
                     notes.push(format!(
                         "{name} has no energy counter (before Volta, or virtual) and is not counted"
@@ -95,9 +99,12 @@ fn load(library: Option<&Path>) -> Result<Library, Error> {
 /// What NVML's refusal means.
 fn failed(what: &str, error: &NvmlError) -> Error {
     // libloading's own text is in the source of the error, and NVML's codes have none.
-    let detail = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
-    let why =
-        format!("{what}: {error}{}", if error.to_string().contains(detail.as_str()) { "" } else { &detail });
+    let detail =
+        std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
+    let why = format!(
+        "{what}: {error}{}",
+        if error.to_string().contains(detail.as_str()) { "" } else { &detail }
+    );
     let domain = what.to_owned();
     match error {
         NvmlError::LibloadingError(_)
@@ -125,7 +132,8 @@ fn printable(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 
-/// One GPU, found by index at each look: a handle borrows the library and does not outlive a reset of the GPU.
+/// One GPU, found by index at each look: a handle borrows the library and does not outlive a reset
+/// of the GPU.
 struct Gpu {
     nvml: Arc<Library>,
     index: u32,
@@ -140,7 +148,8 @@ impl Gpu {
 
 impl Source for Gpu {
     fn read(&mut self) -> Result<u64, Error> {
-        // A driver that is reloaded starts at 0 again: the counter goes back, which without a range is a jump.
+        // A driver that is reloaded starts at 0 again: the counter goes back, which without a range
+        // is a jump.
         self.energy().map_err(|error| failed(&self.name, &error))
     }
 }

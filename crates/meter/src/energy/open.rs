@@ -9,24 +9,25 @@ use super::{Error, Sensor, Usage, meter::Meter};
 use std::path::Path;
 use std::time::Duration;
 
-/// A counter that has not advanced in this time does not count: a package draws more than a watt in steps of microjoules, and the
-/// kernel's counters are refreshed every few milliseconds.
+/// A counter that has not advanced in this time does not count: a package draws more than a watt in
+/// steps of microjoules, and the kernel's counters are refreshed every few milliseconds.
 const STILL: Duration = Duration::from_millis(100);
 
 /// What [`open`] found.
 pub struct Opened {
     /// The sensors, each for joules that no other of them counts. Empty for `off`.
     pub sensors: Vec<Box<dyn Sensor>>,
-    /// With `auto`, why each sensor that was tried and is not in `sensors` is not: to be told to the user, above all
-    /// when what is left is the model.
+    /// With `auto`, why each sensor that was tried and is not in `sensors` is not: to be told to
+    /// the user, above all when what is left is the model.
     pub absent: Vec<Error>,
 }
 
 /// Opens the sensors that `request` names.
 ///
-/// `auto` takes powercap if it advances, else perf, else the model with its band, for the processors; and NVML beside it where
-/// there is one. On a machine with a GPU's counter and no processor's, the model still stands for the processors: a
-/// total that silently leaves them out would be worse than an estimate that says what it is.
+/// `auto` takes powercap if it advances, else perf, else the model with its band, for the
+/// processors; and NVML beside it where there is one. On a machine with a GPU's counter and no
+/// processor's, the model still stands for the processors: a total that silently leaves them out
+/// would be worse than an estimate that says what it is.
 ///
 /// # Errors
 /// A sensor that was named and cannot be used.
@@ -74,8 +75,10 @@ fn advancing(mut sensor: Box<dyn Sensor>) -> Result<Box<dyn Sensor>, Error> {
         perf::SENSOR => perf::SENSOR,
         _ => powercap::SENSOR,
     };
-    let why =
-        format!("its counters do not advance ({} s); a virtual machine may show such", STILL.as_secs_f64());
+    let why = format!(
+        "its counters do not advance ({} s); a virtual machine may show such",
+        STILL.as_secs_f64()
+    );
     Err(Error::Absent { sensor: name, why })
 }
 
@@ -99,7 +102,12 @@ mod tests {
     impl Sensor for Counting {
         fn about(&self) -> About {
             let evidence = Evidence::Counter;
-            About { sensor: perf::SENSOR.into(), evidence, covers: "a package".into(), notes: Vec::new() }
+            About {
+                sensor: perf::SENSOR.into(),
+                evidence,
+                covers: "a package".into(),
+                notes: Vec::new(),
+            }
         }
         fn begin(&mut self) -> Result<(), Error> {
             Ok(())

@@ -1,12 +1,13 @@
 //! RAPL through perf's `power` PMU.
 //!
-//! The same counters as powercap with two differences that matter: a user with CAP_PERFMON may read them, and the
-//! kernel extends them to 64 bits with a timer of its own (`arch/x86/events/rapl.c`), so that nothing wraps. They
-//! count per package, whatever runs on it; one CPU a package is asked, and `cpumask` says which.
+//! The same counters as powercap with two differences that matter: a user with CAP_PERFMON may read
+//! them, and the kernel extends them to 64 bits with a timer of its own (`arch/x86/events/rapl.c`),
+//! so that nothing wraps. They count per package, whatever runs on it; one CPU a package is asked,
+//! and `cpumask` says which.
 //!
-//! A root without a kernel behind it (a simulated tree) holds a directory `power/counts`, which sysfs never has:
-//! then `power/counts/EVENT.CPU` is read, 8 bytes in the machine's order as read(2) on an event's descriptor gives.
-//! All else is the same code.
+//! A root without a kernel behind it (a simulated tree) holds a directory `power/counts`, which
+//! sysfs never has: then `power/counts/EVENT.CPU` is read, 8 bytes in the machine's order as
+//! read(2) on an event's descriptor gives. All else is the same code.
 
 use super::counter::{Counter, Limit, Unit};
 use super::total::total;
@@ -28,8 +29,8 @@ const MEND: &str = "sudo setcap cap_perfmon+ep \"$(which ungil)\", or sudo sysct
 /// More CPUs than any kernel is built for; a mask beyond it is garbage.
 const MOST_CPUS: u32 = 8192;
 
-/// The events of the PMU in the order they are shown: file in `events/`, name of the domain, scope. The integrated
-/// GPU (`energy-gpu`) is inside the package.
+/// The events of the PMU in the order they are shown: file in `events/`, name of the domain, scope.
+/// The integrated GPU (`energy-gpu`) is inside the package.
 const EVENTS: [(&str, &str, Scope); 5] = [
     ("energy-psys", "psys", Scope::Platform),
     ("energy-pkg", "package", Scope::Package),
@@ -45,16 +46,19 @@ pub struct Perf {
 }
 
 impl Perf {
-    /// Opens every energy event of the PMU `power` under `root` (the kernel's is [`ROOT`]) on every CPU of its mask.
+    /// Opens every energy event of the PMU `power` under `root` (the kernel's is [`ROOT`]) on every
+    /// CPU of its mask.
     ///
     /// # Errors
-    /// [`Error::Absent`] without the PMU or without events that can be totalled, [`Error::Denied`] if the kernel
-    /// refuses one that counts, the other variants if something is there and makes no sense.
+    /// [`Error::Absent`] without the PMU or without events that can be totalled, [`Error::Denied`]
+    /// if the kernel refuses one that counts, the other variants if something is there and makes no
+    /// sense.
     pub fn open(root: &Path) -> Result<Self, Error> {
         Self::open_with(root, None)
     }
 
-    /// As [`Perf::open`], with `limit` in place of [`Limit::DOMAIN`] and, for psys, [`Limit::PLATFORM`].
+    /// As [`Perf::open`], with `limit` in place of [`Limit::DOMAIN`] and, for psys,
+    /// [`Limit::PLATFORM`].
     ///
     /// # Errors
     /// As [`Perf::open`].
@@ -64,8 +68,9 @@ impl Perf {
             return Err(absent(format!("{} is not there", pmu.display())));
         }
         let kind = sysfs::number(SENSOR, &pmu.join("type"), "type", MEND)?;
-        let kind = u32::try_from(kind)
-            .map_err(|_| sysfs::malformed(SENSOR, &pmu.join("type"), "type", "it is not a PMU's number"))?;
+        let kind = u32::try_from(kind).map_err(|_| {
+            sysfs::malformed(SENSOR, &pmu.join("type"), "type", "it is not a PMU's number")
+        })?;
         let cpus = cpumask(&pmu.join("cpumask"))?;
         let events: Vec<_> =
             EVENTS.iter().filter(|(file, ..)| pmu.join("events").join(file).exists()).collect();
@@ -78,12 +83,18 @@ impl Perf {
         let scopes: Vec<Scope> = planned.iter().map(|(_, _, scope, _)| *scope).collect();
         let total = total(&scopes);
         if !total.counted.contains(&true) {
-            return Err(absent(format!("{} has no event of a package or the platform", pmu.display())));
+            return Err(absent(format!(
+                "{} has no event of a package or the platform",
+                pmu.display()
+            )));
         }
         let mut notes = total.notes;
         if cpus.len() > 1 {
-            let list: Vec<String> =
-                cpus.iter().enumerate().map(|(package, cpu)| format!("{package} on cpu {cpu}")).collect();
+            let list: Vec<String> = cpus
+                .iter()
+                .enumerate()
+                .map(|(package, cpu)| format!("{package} on cpu {cpu}"))
+                .collect();
             notes.push(format!("packages are numbered as in cpumask: {}", list.join(", ")));
         }
         let mut gauges = Vec::new();
@@ -96,12 +107,18 @@ impl Perf {
                 Err(error) if counted => return Err(error),
                 Err(error) => {
                     whole &= !matches!(scope, Scope::Package | Scope::Dram);
-                    notes.push(format!("{name} ({file}, not counted) is left out: {error}: {}", error.why()));
+                    notes.push(format!(
+                        "{name} ({file}, not counted) is left out: {error}: {}",
+                        error.why()
+                    ));
                     continue;
                 }
             };
-            let limit =
-                limit.unwrap_or(if scope == Scope::Platform { Limit::PLATFORM } else { Limit::DOMAIN });
+            let limit = limit.unwrap_or(if scope == Scope::Platform {
+                Limit::PLATFORM
+            } else {
+                Limit::DOMAIN
+            });
             gauges.push(Gauge::new(name, scope, counted, Counter::new(unit, None, limit), event));
         }
         Ok(Self { window: Window::new(SENSOR, gauges, whole), notes })
@@ -114,7 +131,11 @@ fn absent(why: String) -> Error {
 
 /// `package-1`; `psys` where there is only one.
 fn domain(name: &str, scope: Scope, package: usize, packages: usize) -> String {
-    if scope == Scope::Platform && packages == 1 { name.to_owned() } else { format!("{name}-{package}") }
+    if scope == Scope::Platform && packages == 1 {
+        name.to_owned()
+    } else {
+        format!("{name}-{package}")
+    }
 }
 
 /// The kernel's list format: `0`, `0,18`, `0-1`.
@@ -143,17 +164,25 @@ fn cpumask(path: &Path) -> Result<Vec<u32>, Error> {
     Ok(cpus)
 }
 
-/// The event's number from `event=0x02`; the PMU's `format/event` puts it into the lowest 8 bits of `config`.
+/// The event's number from `event=0x02`; the PMU's `format/event` puts it into the lowest 8 bits of
+/// `config`.
 fn config(path: &Path, name: &str) -> Result<u64, Error> {
     let text = sysfs::text(SENSOR, path, name, MEND)?;
     text.strip_prefix("event=")
         .map(|number| {
-            number.strip_prefix("0x").map_or_else(|| number.parse(), |hex| u64::from_str_radix(hex, 16))
+            number
+                .strip_prefix("0x")
+                .map_or_else(|| number.parse(), |hex| u64::from_str_radix(hex, 16))
         })
         .and_then(Result::ok)
         .filter(|number| *number <= 0xff)
         .ok_or_else(|| {
-            sysfs::malformed(SENSOR, path, name, &format!("it holds {}, not event=N", sysfs::shown(&text)))
+            sysfs::malformed(
+                SENSOR,
+                path,
+                name,
+                &format!("it holds {}, not event=N", sysfs::shown(&text)),
+            )
         })
 }
 
@@ -194,7 +223,13 @@ enum From {
 }
 
 impl Event {
-    fn open(pmu: &Path, kind: u32, file: &str, cpu: u32, name: &str) -> Result<(Self, Unit), Error> {
+    fn open(
+        pmu: &Path,
+        kind: u32,
+        file: &str,
+        cpu: u32,
+        name: &str,
+    ) -> Result<(Self, Unit), Error> {
         let events = pmu.join("events");
         let unit = unit(&events, file, name)?;
         let config = config(&events.join(file), name)?;
@@ -203,7 +238,8 @@ impl Event {
             From::File(counts.join(format!("{file}.{cpu}")))
         } else {
             From::Kernel(
-                perf_event::open(kind, config, cpu).map_err(|error| refused(file, cpu, name, &error))?,
+                perf_event::open(kind, config, cpu)
+                    .map_err(|error| refused(file, cpu, name, &error))?,
             )
         };
         Ok((Self { from, name: name.to_owned() }, unit))
@@ -214,9 +250,13 @@ impl Event {
 fn refused(file: &str, cpu: u32, name: &str, error: &std::io::Error) -> Error {
     let why = format!("perf_event_open of {file} on cpu {cpu}: {error}");
     match error.raw_os_error() {
-        Some(libc::EACCES | libc::EPERM) => Error::Denied { sensor: SENSOR, why, help: MEND.to_owned() },
+        Some(libc::EACCES | libc::EPERM) => {
+            Error::Denied { sensor: SENSOR, why, help: MEND.to_owned() }
+        }
         Some(libc::ENOENT | libc::ENOSYS | libc::EOPNOTSUPP) => absent(why),
-        Some(libc::ENODEV | libc::ENXIO) => Error::Vanished { sensor: SENSOR, domain: name.to_owned(), why },
+        Some(libc::ENODEV | libc::ENXIO) => {
+            Error::Vanished { sensor: SENSOR, domain: name.to_owned(), why }
+        }
         _ => Error::Unreadable { sensor: SENSOR, domain: name.to_owned(), why },
     }
 }
@@ -239,13 +279,19 @@ impl Source for Event {
                 (bytes, path.as_path())
             }
         };
-        // An event whose CPU or device went away reads as end of file (perf_event_open(2), "reading results").
+        // An event whose CPU or device went away reads as end of file (perf_event_open(2), "reading
+        // results").
         let eight: [u8; 8] = bytes.as_slice().try_into().map_err(|_| {
             if bytes.is_empty() {
                 let why = format!("{}: end of file", place.display());
                 Error::Vanished { sensor: SENSOR, domain: self.name.clone(), why }
             } else {
-                sysfs::malformed(SENSOR, place, &self.name, &format!("{} bytes instead of 8", bytes.len()))
+                sysfs::malformed(
+                    SENSOR,
+                    place,
+                    &self.name,
+                    &format!("{} bytes instead of 8", bytes.len()),
+                )
             }
         })?;
         Ok(u64::from_ne_bytes(eight))

@@ -5,8 +5,9 @@ use std::fs::File;
 use std::io;
 use std::os::fd::FromRawFd;
 
-/// The first published form of `struct perf_event_attr` (`include/uapi/linux/perf_event.h`, PERF_ATTR_SIZE_VER0, 64
-/// bytes), which every kernel accepts; the fields after `config` stay zero for a counter that is only read.
+/// The first published form of `struct perf_event_attr` (`include/uapi/linux/perf_event.h`,
+/// PERF_ATTR_SIZE_VER0, 64 bytes), which every kernel accepts; the fields after `config` stay zero
+/// for a counter that is only read.
 #[repr(C)]
 #[derive(Default)]
 struct Attr {
@@ -30,9 +31,9 @@ pub(super) fn open(kind: u32, config: u64, cpu: u32) -> io::Result<File> {
     let attr = Attr { kind, size: SIZE, config, ..Attr::default() };
     let cpu = libc::c_int::try_from(cpu).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
     let (pid, group): (libc::pid_t, libc::c_int) = (-1, -1);
-    // SAFETY: `attr` is a valid perf_event_attr of the size it states and outlives the call, which only reads it
-    // (the kernel writes its `size` back only on E2BIG, which the first size cannot cause); the other arguments are
-    // integers.
+    // SAFETY: `attr` is a valid perf_event_attr of the size it states and outlives the call, which
+    // only reads it (the kernel writes its `size` back only on E2BIG, which the first size cannot
+    // cause); the other arguments are integers.
     let fd = unsafe {
         libc::syscall(
             libc::SYS_perf_event_open,
@@ -59,8 +60,9 @@ mod tests {
     use super::*;
     use std::io::Read;
 
-    /// PERF_TYPE_SOFTWARE (1), PERF_COUNT_SW_CPU_CLOCK (0): a counter every kernel has, so the structure and the call
-    /// are tested for real where the kernel lets us, and the refusal where it does not.
+    /// PERF_TYPE_SOFTWARE (1), PERF_COUNT_SW_CPU_CLOCK (0): a counter every kernel has, so the
+    /// structure and the call are tested for real where the kernel lets us, and the refusal where
+    /// it does not.
     #[test]
     fn the_kernel_understands_the_structure() {
         match open(1, 0, 0) {
@@ -84,6 +86,9 @@ mod tests {
     fn a_pmu_that_is_not_there_is_refused() {
         // EACCES comes first where the kernel lets nobody in.
         let code = open(0x7fff_0000, 0, 0).err().and_then(|error| error.raw_os_error());
-        assert!(matches!(code, Some(libc::ENOENT | libc::EACCES | libc::EPERM | libc::ENOSYS)), "{code:?}");
+        assert!(
+            matches!(code, Some(libc::ENOENT | libc::EACCES | libc::EPERM | libc::ENOSYS)),
+            "{code:?}"
+        );
     }
 }

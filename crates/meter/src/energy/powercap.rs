@@ -1,8 +1,9 @@
 //! RAPL through Linux powercap.
 //!
-//! The kernel keeps one energy counter a zone (Documentation/power/powercap/powercap.rst): `name`, `energy_uj` and
-//! `max_energy_range_uj`. This file reads the zones that `zones` found, at each look anew: a file held open would
-//! outlive a driver that was reloaded, and the sensor must see that. A look costs about 5 microseconds a zone.
+//! The kernel keeps one energy counter a zone (Documentation/power/powercap/powercap.rst): `name`,
+//! `energy_uj` and `max_energy_range_uj`. This file reads the zones that `zones` found, at each
+//! look anew: a file held open would outlive a driver that was reloaded, and the sensor must see
+//! that. A look costs about 5 microseconds a zone.
 
 use super::counter::{Counter, Limit, Unit};
 use super::total::{distinct, total};
@@ -26,16 +27,17 @@ impl Powercap {
     /// Finds the zones under `root` (the kernel's is [`ROOT`]) and reads each once.
     ///
     /// # Errors
-    /// [`Error::Absent`] without zones, [`Error::Denied`] if a counted zone refuses, and the other variants if one is
-    /// there and makes no sense. A total is never given without one of its parts.
+    /// [`Error::Absent`] without zones, [`Error::Denied`] if a counted zone refuses, and the other
+    /// variants if one is there and makes no sense. A total is never given without one of its
+    /// parts.
     pub fn open(root: &Path) -> Result<Self, Error> {
         Self::open_with(root, None)
     }
 
-    /// As [`Powercap::open`], with `limit` in place of what is believed of every zone by default: [`Limit::DOMAIN`]
-    /// for packages, parts and memory, [`Limit::PLATFORM`] for psys, raised to four times the zone's own stated
-    /// maximum. Twice would not do: `constraint_0_max_power_uw` is the thermal design power, and a 15 W laptop part
-    /// bursts to 64 W.
+    /// As [`Powercap::open`], with `limit` in place of what is believed of every zone by default:
+    /// [`Limit::DOMAIN`] for packages, parts and memory, [`Limit::PLATFORM`] for psys, raised to
+    /// four times the zone's own stated maximum. Twice would not do: `constraint_0_max_power_uw` is
+    /// the thermal design power, and a 15 W laptop part bursts to 64 W.
     ///
     /// # Errors
     /// As [`Powercap::open`].
@@ -62,8 +64,11 @@ impl Powercap {
         let mut gauges = Vec::new();
         let mut whole = true;
         for ((zone, counted), name) in found.zones.into_iter().zip(total.counted).zip(names) {
-            let mut source =
-                ZoneCounter { path: zone.path.join("energy_uj"), name: name.clone(), help: help.clone() };
+            let mut source = ZoneCounter {
+                path: zone.path.join("energy_uj"),
+                name: name.clone(),
+                help: help.clone(),
+            };
             match source.read() {
                 Ok(_) => {}
                 Err(error) if counted => return Err(error),
@@ -91,8 +96,8 @@ impl Powercap {
     }
 }
 
-/// The range at which the zone wraps; `None`, with a note, if there is none. A range that makes no sense is an error
-/// for a zone that counts.
+/// The range at which the zone wraps; `None`, with a note, if there is none. A range that makes no
+/// sense is an error for a zone that counts.
 fn range(
     zone: &Zone,
     name: &str,

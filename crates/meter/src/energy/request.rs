@@ -48,9 +48,9 @@ impl Choice {
 impl FromStr for Request {
     type Err = Error;
 
-    /// `auto`, `off`, or sensors with commas between: `powercap[=DIR]`, `perf[=DIR]`, `nvml[=LIBRARY]`,
-    /// `model[:idle=W,busy=W,band=PERCENT,cpus=N]`, `meter=COMMAND`. A command may hold commas, so `meter=` takes the
-    /// rest; directories and libraries may not.
+    /// `auto`, `off`, or sensors with commas between: `powercap[=DIR]`, `perf[=DIR]`,
+    /// `nvml[=LIBRARY]`, `model[:idle=W,busy=W,band=PERCENT,cpus=N]`, `meter=COMMAND`. A command
+    /// may hold commas, so `meter=` takes the rest; directories and libraries may not.
     fn from_str(given: &str) -> Result<Self, Error> {
         let wrong = |why: String| Error::Request { given: given.to_owned(), why };
         match given.trim() {
@@ -77,8 +77,9 @@ impl FromStr for Request {
                 set(&mut parameters, first).map_err(wrong)?;
                 // What follows belongs to the model for as long as it is one of its parameters.
                 while let Some(text) = rest {
-                    let (item, after) =
-                        text.split_once(',').map_or((text, None), |(item, after)| (item, Some(after)));
+                    let (item, after) = text
+                        .split_once(',')
+                        .map_or((text, None), |(item, after)| (item, Some(after)));
                     if !is_parameter(item) {
                         break;
                     }
@@ -98,7 +99,8 @@ impl FromStr for Request {
 
 /// `powercap`, `powercap=DIR` and the like.
 fn plain(item: &str) -> Result<Choice, String> {
-    let (name, value) = item.split_once('=').map_or((item, None), |(name, value)| (name, Some(value)));
+    let (name, value) =
+        item.split_once('=').map_or((item, None), |(name, value)| (name, Some(value)));
     if value == Some("") {
         return Err(format!("nothing follows `{item}`"));
     }
@@ -108,7 +110,9 @@ fn plain(item: &str) -> Result<Choice, String> {
         ("perf", _) => Ok(Choice::Perf(path.unwrap_or_else(|| perf::ROOT.into()))),
         ("nvml", _) => Ok(Choice::Nvml(path)),
         ("model", None) => Ok(Choice::Model(Parameters::default())),
-        ("model", Some(_)) => Err("the model's parameters follow a colon: model:idle=0.74".to_owned()),
+        ("model", Some(_)) => {
+            Err("the model's parameters follow a colon: model:idle=0.74".to_owned())
+        }
         ("meter", None) => Err("meter needs a command: meter=COMMAND".to_owned()),
         ("auto" | "off", None) => Err(format!("`{name}` stands alone")),
         _ => Err(format!("`{item}` is no sensor")),
@@ -116,13 +120,16 @@ fn plain(item: &str) -> Result<Choice, String> {
 }
 
 fn is_parameter(item: &str) -> bool {
-    item.trim().split_once('=').is_some_and(|(key, _)| ["idle", "busy", "band", "cpus"].contains(&key))
+    item.trim()
+        .split_once('=')
+        .is_some_and(|(key, _)| ["idle", "busy", "band", "cpus"].contains(&key))
 }
 
 fn set(parameters: &mut Parameters, item: &str) -> Result<(), String> {
     let item = item.trim();
     let (key, value) = item.split_once('=').ok_or_else(|| format!("`{item}` is not KEY=NUMBER"))?;
-    let number = || value.parse::<f64>().map_err(|_| format!("`{value}` in `{item}` is not a number"));
+    let number =
+        || value.parse::<f64>().map_err(|_| format!("`{value}` in `{item}` is not a number"));
     match key {
         "idle" => parameters.idle = number()?,
         "busy" => parameters.busy = number()?,
@@ -136,8 +143,8 @@ fn set(parameters: &mut Parameters, item: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Why these sensors cannot be used together: each joule must be counted once, so one source for the processors (or
-/// the whole machine) and one for the GPUs.
+/// Why these sensors cannot be used together: each joule must be counted once, so one source for
+/// the processors (or the whole machine) and one for the GPUs.
 fn conflict(choices: &[Choice]) -> Option<String> {
     for (i, one) in choices.iter().enumerate() {
         for other in &choices[i + 1..] {
@@ -147,7 +154,9 @@ fn conflict(choices: &[Choice]) -> Option<String> {
             }
             let why = match (a, b) {
                 ("powercap", "perf") | ("perf", "powercap") => "read the same counters",
-                ("meter", _) | (_, "meter") => "cover the same joules: a meter sees the whole machine",
+                ("meter", _) | (_, "meter") => {
+                    "cover the same joules: a meter sees the whole machine"
+                }
                 ("nvml", _) | (_, "nvml") => continue,
                 _ => "cover the same processors",
             };

@@ -1,7 +1,8 @@
 //! Small files of sysfs, read without trust.
 //!
-//! A root that is pointed elsewhere may hold anything: a directory, a FIFO nobody writes to, megabytes, binary. None
-//! of it may block, fill the memory or panic; each becomes an error that names the file.
+//! A root that is pointed elsewhere may hold anything: a directory, a FIFO nobody writes to,
+//! megabytes, binary. None of it may block, fill the memory or panic; each becomes an error that
+//! names the file.
 
 use super::Error;
 use std::fs::OpenOptions;
@@ -12,7 +13,8 @@ use std::path::Path;
 /// The longest file that is read; sysfs never gives more than a page.
 const LONGEST: u64 = 4096;
 
-/// Up to a page of `path`. Non-blocking, so that a FIFO without a writer reads as empty instead of never.
+/// Up to a page of `path`. Non-blocking, so that a FIFO without a writer reads as empty instead of
+/// never.
 pub(super) fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
     let mut out = Vec::new();
@@ -24,7 +26,12 @@ pub(super) fn bytes(path: &Path) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 /// `help` is the third line if permission is what lacks.
-pub(super) fn text(sensor: &'static str, path: &Path, domain: &str, help: &str) -> Result<String, Error> {
+pub(super) fn text(
+    sensor: &'static str,
+    path: &Path,
+    domain: &str,
+    help: &str,
+) -> Result<String, Error> {
     let bytes = bytes(path).map_err(|error| failed(sensor, path, domain, help, &error))?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(text.trim().to_owned()),
@@ -33,14 +40,24 @@ pub(super) fn text(sensor: &'static str, path: &Path, domain: &str, help: &str) 
 }
 
 /// The unsigned decimal number in `path`.
-pub(super) fn number(sensor: &'static str, path: &Path, domain: &str, help: &str) -> Result<u64, Error> {
+pub(super) fn number(
+    sensor: &'static str,
+    path: &Path,
+    domain: &str,
+    help: &str,
+) -> Result<u64, Error> {
     let text = text(sensor, path, domain, help)?;
     // `u64::from_str` accepts a plus sign; the kernel never writes one.
     if text.starts_with('+') {
         return Err(malformed(sensor, path, domain, &format!("it holds {}", shown(&text))));
     }
     text.parse().map_err(|_| {
-        malformed(sensor, path, domain, &format!("it holds {}, not a number of 64 bits", shown(&text)))
+        malformed(
+            sensor,
+            path,
+            domain,
+            &format!("it holds {}, not a number of 64 bits", shown(&text)),
+        )
     })
 }
 
@@ -65,7 +82,11 @@ pub(super) fn failed(
 
 /// A [`Error::Malformed`] that names the file.
 pub(super) fn malformed(sensor: &'static str, path: &Path, domain: &str, what: &str) -> Error {
-    Error::Malformed { sensor, domain: domain.to_owned(), why: format!("{}: {what}", path.display()) }
+    Error::Malformed {
+        sensor,
+        domain: domain.to_owned(),
+        why: format!("{}: {what}", path.display()),
+    }
 }
 
 /// Untrusted text for an error: quoted, escaped, short.

@@ -1,8 +1,8 @@
 //! Which domains may be added together.
 //!
-//! RAPL's domains nest: psys holds the packages, a package holds core and uncore, and the memory is beside the
-//! package's counter although powercap shows it as the package's child. Adding nested domains counts joules twice, so
-//! there is one rule, used by powercap and perf alike.
+//! RAPL's domains nest: psys holds the packages, a package holds core and uncore, and the memory is
+//! beside the package's counter although powercap shows it as the package's child. Adding nested
+//! domains counts joules twice, so there is one rule, used by powercap and perf alike.
 
 use super::Scope;
 
@@ -16,9 +16,10 @@ pub(super) struct Total {
 
 /// Picks the counted domains: the platform if there is exactly one, otherwise packages and memory.
 ///
-/// With several platform domains nothing says whether they overlap: on Sapphire Rapids the counter is valid on the
-/// master package only and reads 0 on the others (kernel commit "powercap/intel_rapl: enumerate Psys RAPL domain
-/// together with package RAPL domain"). They are then shown, and packages and memory are added.
+/// With several platform domains nothing says whether they overlap: on Sapphire Rapids the counter
+/// is valid on the master package only and reads 0 on the others (kernel commit
+/// "powercap/intel_rapl: enumerate Psys RAPL domain together with package RAPL domain"). They are
+/// then shown, and packages and memory are added.
 pub(super) fn total(scopes: &[Scope]) -> Total {
     let platforms = scopes.iter().filter(|scope| **scope == Scope::Platform).count();
     let packages = scopes.contains(&Scope::Package);
@@ -53,7 +54,8 @@ pub(super) fn covers(scopes: &[Scope], counted: &[bool]) -> String {
         }
     };
     if many(Scope::Platform, "", "").is_some() {
-        return "psys: the whole platform; packages and memory are inside it and shown, not added".to_owned();
+        return "psys: the whole platform; packages and memory are inside it and shown, not added"
+            .to_owned();
     }
     let parts: Vec<String> = [
         many(Scope::Package, "package", "packages"),

@@ -1,8 +1,8 @@
 //! The window over a set of counters: what powercap, perf and NVML share.
 //!
-//! A sensor of counters differs from another only in how one number is read. Opening, polling, giving up and summing
-//! are here once, so that a jump or a vanished file means the same for all of them: no figure for this window, and a
-//! fresh start for the next.
+//! A sensor of counters differs from another only in how one number is read. Opening, polling,
+//! giving up and summing are here once, so that a jump or a vanished file means the same for all of
+//! them: no figure for this window, and a fresh start for the next.
 
 use super::counter::Counter;
 use super::total::covers;
@@ -22,12 +22,19 @@ pub(super) struct Gauge<S> {
     pub(super) counted: bool,
     pub(super) counter: Counter,
     pub(super) source: S,
-    /// In the present window, why this domain has no figure; only ever set on one that is not counted.
+    /// In the present window, why this domain has no figure; only ever set on one that is not
+    /// counted.
     lost: bool,
 }
 
 impl<S: Source> Gauge<S> {
-    pub(super) fn new(name: String, scope: Scope, counted: bool, counter: Counter, source: S) -> Self {
+    pub(super) fn new(
+        name: String,
+        scope: Scope,
+        counted: bool,
+        counter: Counter,
+        source: S,
+    ) -> Self {
         Self { name, scope, counted, counter, source, lost: false }
     }
 
@@ -64,19 +71,22 @@ pub(super) struct Window<S> {
 }
 
 impl<S: Source> Window<S> {
-    /// A closed window. `whole` is whether every package and all memory that were found are among the gauges.
+    /// A closed window. `whole` is whether every package and all memory that were found are among
+    /// the gauges.
     pub(super) fn new(sensor: &'static str, gauges: Vec<Gauge<S>>, whole: bool) -> Self {
         Self { sensor, gauges, state: State::Closed, notes: Vec::new(), whole }
     }
 
-    /// What happened to domains that are shown and not counted: their loss voids nothing and is said here.
+    /// What happened to domains that are shown and not counted: their loss voids nothing and is
+    /// said here.
     pub(super) fn notes(&self) -> &[String] {
         &self.notes
     }
 
     /// One line: what is counted at present.
     pub(super) fn covers(&self) -> String {
-        let (scopes, counted): (Vec<_>, Vec<_>) = self.gauges.iter().map(|g| (g.scope, g.counted)).unzip();
+        let (scopes, counted): (Vec<_>, Vec<_>) =
+            self.gauges.iter().map(|g| (g.scope, g.counted)).unzip();
         covers(&scopes, &counted)
     }
 
@@ -105,8 +115,8 @@ impl<S: Source> Window<S> {
         }
     }
 
-    /// Does `what` to every gauge. The first failure of a counted one is the answer; one that is not counted is
-    /// marked lost for this window, with a note.
+    /// Does `what` to every gauge. The first failure of a counted one is the answer; one that is
+    /// not counted is marked lost for this window, with a note.
     fn each(
         &mut self,
         what: impl Fn(&mut Gauge<S>, &'static str) -> Result<(), Error>,
@@ -125,8 +135,10 @@ impl<S: Source> Window<S> {
                 first.get_or_insert(error);
             } else {
                 gauge.lost = true;
-                // One note a domain: the first loss says it, and a thousand windows must not make a thousand notes.
-                let head = format!("{} (not counted) is missing from at least one window: ", gauge.name);
+                // One note a domain: the first loss says it, and a thousand windows must not make a
+                // thousand notes.
+                let head =
+                    format!("{} (not counted) is missing from at least one window: ", gauge.name);
                 if !self.notes.iter().any(|note| note.starts_with(&head)) {
                     self.notes.push(format!("{head}{error}: {}", error.why()));
                 }
@@ -164,14 +176,19 @@ impl<S: Source> Window<S> {
         Ok(Reading { microjoules, band: None, domains })
     }
 
-    /// psys contains the packages. On boards that do not wire it up it stands still or counts something else; a
-    /// platform that spent less than half of what its packages spent is not the platform (half, because counters
-    /// refresh at different instants). That voids the window, and packages and memory are counted from the next
-    /// one on: for good, so that two windows of one experiment never mean different things unseen.
+    /// psys contains the packages. On boards that do not wire it up it stands still or counts
+    /// something else; a platform that spent less than half of what its packages spent is not the
+    /// platform (half, because counters refresh at different instants). That voids the window, and
+    /// packages and memory are counted from the next one on: for good, so that two windows of one
+    /// experiment never mean different things unseen.
     fn contradiction(&mut self, domains: &[Domain]) -> Option<Error> {
-        let platform = domains.iter().find(|domain| domain.counted && domain.scope == Scope::Platform)?;
-        let packages: u128 =
-            domains.iter().filter(|d| d.scope == Scope::Package).map(|d| u128::from(d.microjoules)).sum();
+        let platform =
+            domains.iter().find(|domain| domain.counted && domain.scope == Scope::Platform)?;
+        let packages: u128 = domains
+            .iter()
+            .filter(|d| d.scope == Scope::Package)
+            .map(|d| u128::from(d.microjoules))
+            .sum();
         if packages <= 2 * u128::from(platform.microjoules) {
             return None;
         }

@@ -1,9 +1,10 @@
 //! The tree of powercap zones: which there are, what each covers, which are the same counter twice.
 //!
-//! `/sys/class/powercap` lists every zone flat (as links), and each zone's directory holds its children again. A zone
-//! is known by its directory's name (`intel-rapl:0:1` is child 1 of zone 0), so it is taken once however often it is
-//! met. AMD's driver uses the same names. The same counters can be offered through MSRs (`intel-rapl`) and through
-//! memory-mapped registers (`intel-rapl-mmio`): a memory-mapped zone whose domain the MSRs have too is left out.
+//! `/sys/class/powercap` lists every zone flat (as links), and each zone's directory holds its
+//! children again. A zone is known by its directory's name (`intel-rapl:0:1` is child 1 of zone 0),
+//! so it is taken once however often it is met. AMD's driver uses the same names. The same counters
+//! can be offered through MSRs (`intel-rapl`) and through memory-mapped registers
+//! (`intel-rapl-mmio`): a memory-mapped zone whose domain the MSRs have too is left out.
 
 use super::powercap::SENSOR;
 use super::{Error, Scope, sysfs};
@@ -29,7 +30,8 @@ pub(super) struct Zone {
 }
 
 impl Zone {
-    /// The name shown: the kernel's, with the package's number where the kernel gives none (`dram` -> `dram-0`).
+    /// The name shown: the kernel's, with the package's number where the kernel gives none (`dram`
+    /// -> `dram-0`).
     pub(super) fn domain(&self) -> String {
         match self.parent.as_deref().and_then(|parent| parent.strip_prefix("package-")) {
             Some(package) if self.scope != Scope::Package && !package.is_empty() => {
@@ -79,13 +81,15 @@ pub(super) fn find(root: &Path, help: &str) -> Result<Found, Error> {
     }
     let names: BTreeMap<&str, &str> =
         zones.iter().map(|(id, _, name)| (id.as_str(), name.as_str())).collect();
-    let parent = |id: &str| parent_id(id).and_then(|parent| names.get(parent)).map(|name| (*name).to_owned());
+    let parent = |id: &str| {
+        parent_id(id).and_then(|parent| names.get(parent)).map(|name| (*name).to_owned())
+    };
     let mut kept: Vec<Zone> = Vec::new();
     for (id, path, name) in &zones {
         let parent = parent(id);
-        let twin = kept
-            .iter()
-            .find(|zone| is_mmio(id) && !is_mmio(&zone.id) && zone.name == *name && zone.parent == parent);
+        let twin = kept.iter().find(|zone| {
+            is_mmio(id) && !is_mmio(&zone.id) && zone.name == *name && zone.parent == parent
+        });
         if let Some(twin) = twin {
             notes.push(format!("{id} duplicates {} ({}) and is not read", twin.domain(), twin.id));
             continue;
@@ -115,17 +119,17 @@ fn order(id: &str) -> Order {
     Order { mmio: is_mmio(id), kind, numbers, rest: id.to_owned() }
 }
 
-/// Collects the directories that are zones: those with a colon in their name and an `energy_uj` or a `name` in them
-/// (a package that lost its counter must become an error, not a smaller total). What an unreadable directory holds
-/// is not found; the flat listing names the same zones.
+/// Collects the directories that are zones: those with a colon in their name and an `energy_uj` or
+/// a `name` in them (a package that lost its counter must become an error, not a smaller total).
+/// What an unreadable directory holds is not found; the flat listing names the same zones.
 fn walk(dir: &Path, depth: usize, found: &mut BTreeMap<Order, (String, PathBuf)>) {
     let Ok(entries) = std::fs::read_dir(dir) else { return };
     let mut deeper = Vec::new();
     for entry in entries.flatten() {
         let path = entry.path();
         let Some(id) = entry.file_name().to_str().map(str::to_owned) else { continue };
-        // `device`, `subsystem` and `power` are links and folders that every device has and that lead out of the
-        // tree.
+        // `device`, `subsystem` and `power` are links and folders that every device has and that
+        // lead out of the tree.
         if !(id.contains(':') || id.starts_with("intel-rapl")) || !path.is_dir() {
             continue;
         }
@@ -136,7 +140,8 @@ fn walk(dir: &Path, depth: usize, found: &mut BTreeMap<Order, (String, PathBuf)>
         }
         deeper.push(path);
     }
-    // The shortest path wins: what the flat listing names stays readable by anyone who can read the root.
+    // The shortest path wins: what the flat listing names stays readable by anyone who can read the
+    // root.
     if depth < DEEPEST {
         deeper.sort();
         for path in deeper {
@@ -155,8 +160,9 @@ fn parent_id(id: &str) -> Option<&str> {
     parent.contains(':').then_some(parent)
 }
 
-/// The names are those of `rapl_domain_names` and of `package-%d`, `package-%d-die-%d`, `platform-%d` in
-/// `drivers/powercap/intel_rapl_common.c`. Inside another package nothing but memory is beside the package's counter.
+/// The names are those of `rapl_domain_names` and of `package-%d`, `package-%d-die-%d`,
+/// `platform-%d` in `drivers/powercap/intel_rapl_common.c`. Inside another package nothing but
+/// memory is beside the package's counter.
 fn scope(name: &str, parent: Option<&str>) -> Scope {
     let inside = parent.is_some_and(|parent| parent.starts_with("package"));
     match name {

@@ -5,8 +5,8 @@ use procfs::net::{TcpState, tcp, tcp6};
 use procfs::process::{FDTarget, Process};
 use std::collections::HashSet;
 
-/// Those of `members` that hold a listening socket on `port` and have no child among them that holds one too. So of a
-/// master that listens and forks workers, these are the workers.
+/// Those of `members` that hold a listening socket on `port` and have no child among them that
+/// holds one too. So of a master that listens and forks workers, these are the workers.
 pub fn acceptors(port: u16, members: &[i32]) -> Vec<i32> {
     let sockets: HashSet<u64> = [tcp(), tcp6()]
         .into_iter()
@@ -17,13 +17,15 @@ pub fn acceptors(port: u16, members: &[i32]) -> Vec<i32> {
         .collect();
     let holds = |pid: &i32| {
         let Ok(fds) = Process::new(*pid).and_then(|p| p.fd()) else { return false };
-        fds.flatten().any(|fd| matches!(fd.target, FDTarget::Socket(inode) if sockets.contains(&inode)))
+        fds.flatten()
+            .any(|fd| matches!(fd.target, FDTarget::Socket(inode) if sockets.contains(&inode)))
     };
     if sockets.is_empty() {
         return Vec::new();
     }
     let holders: Vec<i32> = members.iter().copied().filter(holds).collect();
-    let masters: HashSet<i32> = holders.iter().filter_map(|&pid| Some(proc::stat(pid)?.ppid)).collect();
+    let masters: HashSet<i32> =
+        holders.iter().filter_map(|&pid| Some(proc::stat(pid)?.ppid)).collect();
     holders.into_iter().filter(|pid| !masters.contains(pid)).collect()
 }
 

@@ -1,6 +1,7 @@
-//! A cgroup v2 of our own around each measured tree, where we may make one. It counts CPU time of members that nobody
-//! waits for, lists members in one read, ends them all in one write, and (where the memory controller is on) knows the
-//! exact peak. Without one, `/proc` serves; the record says which it was.
+//! A cgroup v2 of our own around each measured tree, where we may make one. It counts CPU time of
+//! members that nobody waits for, lists members in one read, ends them all in one write, and (where
+//! the memory controller is on) knows the exact peak. Without one, `/proc` serves; the record says
+//! which it was.
 
 use std::fs::{self, File};
 use std::io;
@@ -26,8 +27,8 @@ pub(crate) struct CpuStat {
     pub(crate) throttled: u64,
 }
 
-/// The directory of this process's own cgroup v2, if the unified hierarchy is mounted. Asked for once: a process is seldom
-/// moved, and reading every mount is not cheap.
+/// The directory of this process's own cgroup v2, if the unified hierarchy is mounted. Asked for
+/// once: a process is seldom moved, and reading every mount is not cheap.
 pub(crate) fn own() -> Option<&'static Path> {
     static OWN: OnceLock<Option<PathBuf>> = OnceLock::new();
     OWN.get_or_init(find_own).as_deref()
@@ -46,7 +47,8 @@ impl Cgroup {
     /// Makes a cgroup below this process's own.
     ///
     /// # Errors
-    /// When there is no cgroup v2 or it may not be written, which is the common case outside a delegated slice.
+    /// When there is no cgroup v2 or it may not be written, which is the common case outside a
+    /// delegated slice.
     pub(crate) fn new() -> io::Result<Cgroup> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let own = own().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
@@ -81,8 +83,8 @@ impl Cgroup {
         cpu_stat(&self.path)
     }
 
-    /// Peak of everything charged to the group (resident memory, page cache, kernel memory) in bytes; `None` without
-    /// the memory controller.
+    /// Peak of everything charged to the group (resident memory, page cache, kernel memory) in
+    /// bytes; `None` without the memory controller.
     pub(crate) fn memory_peak(&self) -> Option<u64> {
         fs::read_to_string(self.path.join("memory.peak")).ok()?.trim().parse().ok()
     }
@@ -95,7 +97,8 @@ impl Cgroup {
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        // Busy for as long as a member is on its way out; each was reaped before, so this is momentary.
+        // Busy for as long as a member is on its way out; each was reaped before, so this is
+        // momentary.
         for _ in 0..50 {
             match fs::remove_dir(&self.path) {
                 Err(e) if e.raw_os_error() == Some(libc::EBUSY) => {
@@ -111,8 +114,9 @@ impl Drop for Cgroup {
 fn remove_stale(own: &Path) {
     for entry in fs::read_dir(own).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let pid =
-            name.to_str().and_then(|n| n.strip_prefix("ungil-")?.split('-').next()?.parse::<i32>().ok());
+        let pid = name
+            .to_str()
+            .and_then(|n| n.strip_prefix("ungil-")?.split('-').next()?.parse::<i32>().ok());
         if pid.is_some_and(|pid| super::proc::stat(pid).is_none()) {
             let _ = fs::remove_dir(entry.path());
         }

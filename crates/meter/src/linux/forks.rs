@@ -1,6 +1,7 @@
-//! Forks taken while other threads ran. Such a child inherits locks that nobody will ever release; CPython warns of it,
-//! but by default only when the fork is in `__main__`. Seen from outside: a member whose command line is its parent's
-//! (it forked and did not exec), while a thread of the parent is older than it.
+//! Forks taken while other threads ran. Such a child inherits locks that nobody will ever release;
+//! CPython warns of it, but by default only when the fork is in `__main__`. Seen from outside: a
+//! member whose command line is its parent's (it forked and did not exec), while a thread of the
+//! parent is older than it.
 
 use super::proc;
 use procfs::process::Process;
@@ -25,7 +26,8 @@ pub struct ForkWatch {
 }
 
 impl ForkWatch {
-    /// Looks at the members; returns forks that are certain by now: seen without an exec in two looks.
+    /// Looks at the members; returns forks that are certain by now: seen without an exec in two
+    /// looks.
     pub fn look(&mut self, members: &[i32]) -> Vec<Fork> {
         let mut certain = Vec::new();
         for &pid in members {
@@ -57,7 +59,10 @@ fn older_threads(pid: i32, tick: u64) -> Vec<String> {
 
 fn same_program(a: i32, b: i32) -> bool {
     let line = |pid| {
-        Process::new_with_root(proc::folder(pid)).and_then(|p| p.cmdline()).ok().filter(|l| !l.is_empty())
+        Process::new_with_root(proc::folder(pid))
+            .and_then(|p| p.cmdline())
+            .ok()
+            .filter(|l| !l.is_empty())
     };
     line(a).is_some_and(|a| line(b) == Some(a))
 }

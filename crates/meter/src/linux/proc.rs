@@ -1,8 +1,9 @@
-//! Members of a process tree and what `/proc` says of each. A member may vanish between two reads: that is normal and
-//! silent here; the callers' sums are of those that were there.
+//! Members of a process tree and what `/proc` says of each. A member may vanish between two reads:
+//! that is normal and silent here; the callers' sums are of those that were there.
 //!
-//! A main thread that ends before the others leaves a zombie behind, and `/proc/PID` says that the process has no memory and no
-//! arguments, although it runs on. Those are read from another thread's folder then.
+//! A main thread that ends before the others leaves a zombie behind, and `/proc/PID` says that the
+//! process has no memory and no arguments, although it runs on. Those are read from another
+//! thread's folder then.
 
 use super::sys;
 use procfs::process::{Process, Stat};
@@ -35,7 +36,8 @@ pub(crate) fn descendants(roots: &[i32]) -> Vec<i32> {
     found
 }
 
-/// One process's `/proc/PID/stat`; `None` if it is gone. State `Z` means that all of its threads have ended.
+/// One process's `/proc/PID/stat`; `None` if it is gone. State `Z` means that all of its threads
+/// have ended.
 pub(crate) fn stat(pid: i32) -> Option<Stat> {
     let mut stat = Process::new(pid).and_then(|p| p.stat()).ok()?;
     if stat.state == 'Z' && stat.num_threads > 1 {
@@ -45,13 +47,14 @@ pub(crate) fn stat(pid: i32) -> Option<Stat> {
     Some(stat)
 }
 
-/// The folder in which `/proc` shows the memory and the arguments of `pid`: that of its main thread or, once it has ended, of
-/// another thread.
+/// The folder in which `/proc` shows the memory and the arguments of `pid`: that of its main thread
+/// or, once it has ended, of another thread.
 pub(crate) fn folder(pid: i32) -> PathBuf {
     let process = PathBuf::from(format!("/proc/{pid}"));
     // The first number is the size of the address space, and 0 without one.
-    let has_memory =
-        |folder: &PathBuf| fs::read_to_string(folder.join("statm")).is_ok_and(|s| !s.starts_with("0 "));
+    let has_memory = |folder: &PathBuf| {
+        fs::read_to_string(folder.join("statm")).is_ok_and(|s| !s.starts_with("0 "))
+    };
     if has_memory(&process) {
         return process;
     }
@@ -61,11 +64,15 @@ pub(crate) fn folder(pid: i32) -> PathBuf {
 
 /// `/proc/PID/stat` of the members that are alive.
 pub(crate) fn stats(members: &[i32]) -> Vec<Stat> {
-    members.iter().filter_map(|&pid| stat(pid)).filter(|s| s.state != 'Z' && s.state != 'X').collect()
+    members
+        .iter()
+        .filter_map(|&pid| stat(pid))
+        .filter(|s| s.state != 'Z' && s.state != 'X')
+        .collect()
 }
 
-/// The processes that have an address space of their own. Between `vfork` and exec a child runs in its parent's, and both would
-/// be found with the same pages.
+/// The processes that have an address space of their own. Between `vfork` and exec a child runs in
+/// its parent's, and both would be found with the same pages.
 pub(crate) fn owners(stats: &[Stat]) -> Vec<i32> {
     let borrows = |child: &Stat| {
         stats.iter().any(|parent| {
@@ -80,7 +87,8 @@ pub(crate) fn owners(stats: &[Stat]) -> Vec<i32> {
 /// Its command line in words, for messages.
 pub(crate) fn command_line(pid: i32) -> Option<String> {
     let line = Process::new_with_root(folder(pid)).and_then(|p| p.cmdline()).ok()?.join(" ");
-    let mut line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).take(121).collect();
+    let mut line: String =
+        line.chars().map(|c| if c.is_control() { ' ' } else { c }).take(121).collect();
     if line.chars().count() > 120 {
         line.pop();
         line.push('…');
@@ -96,7 +104,8 @@ pub(crate) fn switches(pid: i32) -> (u64, u64) {
     })
 }
 
-/// PSS, USS and swap in bytes from `smaps_rollup`; `None` if the process is gone or may not be read.
+/// PSS, USS and swap in bytes from `smaps_rollup`; `None` if the process is gone or may not be
+/// read.
 pub(crate) fn shares(pid: i32) -> Option<Shares> {
     let rollup = Process::new_with_root(folder(pid)).and_then(|p| p.smaps_rollup()).ok()?;
     let map = &rollup.memory_map_rollup.0.first()?.extension.map;
@@ -120,13 +129,14 @@ pub struct Shares {
     pub swap: u64,
 }
 
-/// The threads of a process that have not ended and the CPU seconds of each, from the scheduler's own count in nanoseconds (`schedstat`) or, where
-/// the kernel has none, in ticks.
+/// The threads of a process that have not ended and the CPU seconds of each, from the scheduler's
+/// own count in nanoseconds (`schedstat`) or, where the kernel has none, in ticks.
 pub(crate) fn threads_cpu_s(pid: i32) -> Vec<(i32, Option<f64>)> {
     let Ok(tasks) = Process::new(pid).and_then(|p| p.tasks()) else { return Vec::new() };
     let cpu_s = |tid: i32| -> Option<f64> {
         let exact = fs::read_to_string(format!("/proc/{pid}/task/{tid}/schedstat")).ok();
-        let exact = exact.and_then(|line| line.split_ascii_whitespace().next()?.parse::<u64>().ok());
+        let exact =
+            exact.and_then(|line| line.split_ascii_whitespace().next()?.parse::<u64>().ok());
         match exact {
             Some(ns) => Some(ns as f64 / 1e9),
             None => {
@@ -136,9 +146,14 @@ pub(crate) fn threads_cpu_s(pid: i32) -> Vec<(i32, Option<f64>)> {
         }
     };
     // The kernel removes every thread but the main one at its end.
-    let has_ended =
-        |tid: i32| tid == pid && Process::new(pid).and_then(|p| p.stat()).is_ok_and(|s| s.state == 'Z');
-    tasks.flatten().filter(|task| !has_ended(task.tid)).map(|task| (task.tid, cpu_s(task.tid))).collect()
+    let has_ended = |tid: i32| {
+        tid == pid && Process::new(pid).and_then(|p| p.stat()).is_ok_and(|s| s.state == 'Z')
+    };
+    tasks
+        .flatten()
+        .filter(|task| !has_ended(task.tid))
+        .map(|task| (task.tid, cpu_s(task.tid)))
+        .collect()
 }
 
 /// Sends SIGKILL; a process that is already gone is no error.

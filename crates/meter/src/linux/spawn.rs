@@ -1,7 +1,8 @@
 //! Starting the root of a tree: fork, join its cgroup, exec.
 //!
-//! Not `std::process::Command`, for one reason: a process moved into a cgroup by writing its id waits for an RCU grace
-//! period, about 10 ms each time, while `clone3` with `CLONE_INTO_CGROUP` starts it there at once.
+//! Not `std::process::Command`, for one reason: a process moved into a cgroup by writing its id
+//! waits for an RCU grace period, about 10 ms each time, while `clone3` with `CLONE_INTO_CGROUP`
+//! starts it there at once.
 #![allow(unsafe_code)]
 
 use super::sys::{largest_rss, monotonic};
@@ -21,8 +22,9 @@ pub(crate) struct Streams {
     pub(crate) error: OwnedFd,
 }
 
-/// A started child: its process id, the moment before its exec, `CLOCK_MONOTONIC` nanoseconds, and the resident set it had
-/// then, in bytes: this process's own pages, which the kernel adds to the child's `ru_maxrss` at the exec.
+/// A started child: its process id, the moment before its exec, `CLOCK_MONOTONIC` nanoseconds, and
+/// the resident set it had then, in bytes: this process's own pages, which the kernel adds to the
+/// child's `ru_maxrss` at the exec.
 pub(crate) struct Started {
     pub(crate) pid: i32,
     pub(crate) at_ns: u64,
@@ -84,7 +86,8 @@ fn image(launch: &Launch) -> io::Result<Image> {
     })
 }
 
-/// Starts `launch` in a session of its own, in `cgroup` if there is one, to be killed when this process dies.
+/// Starts `launch` in a session of its own, in `cgroup` if there is one, to be killed when this
+/// process dies.
 ///
 /// # Errors
 /// The system's reason why it could not be forked or executed, or not put into the cgroup.
@@ -96,7 +99,8 @@ pub(crate) fn spawn(
     let image = image(launch)?;
     let (report, report_w) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     let parent = rustix::process::getpid().as_raw_nonzero().get();
-    // SAFETY: the child calls only async-signal-safe functions on memory laid out above, and execs or exits.
+    // SAFETY: the child calls only async-signal-safe functions on memory laid out above, and execs
+    // or exits.
     let pid = unsafe { fork(cgroup)? };
     if pid == 0 {
         // SAFETY: this is the child of the fork above.
@@ -137,10 +141,16 @@ unsafe fn fork(cgroup: Option<BorrowedFd<'_>>) -> io::Result<i32> {
     arguments.flags = 0x2_0000_0000; // CLONE_INTO_CGROUP, linux/sched.h
     arguments.exit_signal = libc::SIGCHLD as u64;
     arguments.cgroup = cgroup.as_raw_fd() as u64;
-    // SAFETY: without CLONE_VM this is a fork; the arguments live through the call. glibc's fork handlers do not run,
-    // which the caller's promise makes harmless.
-    let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut arguments, size_of::<libc::clone_args>()) };
-    if pid < 0 { Err(io::Error::last_os_error()) } else { i32::try_from(pid).map_err(io::Error::other) }
+    // SAFETY: without CLONE_VM this is a fork; the arguments live through the call. glibc's fork
+    // handlers do not run, which the caller's promise makes harmless.
+    let pid = unsafe {
+        libc::syscall(libc::SYS_clone3, &raw mut arguments, size_of::<libc::clone_args>())
+    };
+    if pid < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        i32::try_from(pid).map_err(io::Error::other)
+    }
 }
 
 /// From fork to exec.
@@ -173,7 +183,11 @@ unsafe fn child(image: &Image, streams: &Streams, parent: i32, report: RawFd) ->
             libc::write(report, (&raw const at).cast(), 16);
             let mut denied = false;
             for program in &image.programs {
-                libc::execve(program.as_ptr(), image.argv.pointers.as_ptr(), image.envp.pointers.as_ptr());
+                libc::execve(
+                    program.as_ptr(),
+                    image.argv.pointers.as_ptr(),
+                    image.envp.pointers.as_ptr(),
+                );
                 match *libc::__errno_location() {
                     libc::ENOENT | libc::ENOTDIR => {}
                     libc::EACCES => denied = true,

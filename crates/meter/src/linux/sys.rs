@@ -1,5 +1,6 @@
-//! The few system calls that neither std nor rustix offers safely: `wait4` with its resource usage and the CPU clock of
-//! another process. With `spawn.rs` and the perf sensor the only files of this room with `unsafe`.
+//! The few system calls that neither std nor rustix offers safely: `wait4` with its resource usage
+//! and the CPU clock of another process. With `spawn.rs` and the perf sensor the only files of this
+//! room with `unsafe`.
 #![allow(unsafe_code)]
 
 use crate::{Counters, monotonic_ns};
@@ -13,8 +14,8 @@ pub(crate) struct Reaped {
     pub(crate) status: i32,
     /// What it and every descendant it had waited for spent.
     pub(crate) spent: Counters,
-    /// `ru_maxrss` in bytes: the largest resident set any one of them had, or what the process that started one of them had
-    /// reached before, if that is more.
+    /// `ru_maxrss` in bytes: the largest resident set any one of them had, or what the process that
+    /// started one of them had reached before, if that is more.
     pub(crate) largest_rss: u64,
 }
 
@@ -25,7 +26,9 @@ pub(crate) fn reap(pid: i32, block: bool) -> io::Result<Option<Reaped>> {
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     loop {
         // SAFETY: both pointers are to live locals of the types wait4 wants.
-        let got = unsafe { libc::wait4(pid, &mut status, if block { 0 } else { libc::WNOHANG }, &mut usage) };
+        let got = unsafe {
+            libc::wait4(pid, &mut status, if block { 0 } else { libc::WNOHANG }, &mut usage)
+        };
         if got == 0 {
             return Ok(None);
         }
@@ -56,8 +59,8 @@ pub(crate) fn reap(pid: i32, block: bool) -> io::Result<Option<Reaped>> {
     }))
 }
 
-/// CPU time of every thread, living or ended, of process `pid`, to the nanosecond; not of its children. `None` if the
-/// process is gone.
+/// CPU time of every thread, living or ended, of process `pid`, to the nanosecond; not of its
+/// children. `None` if the process is gone.
 pub(crate) fn cpu_clock(pid: i32) -> Option<Duration> {
     let mut clock = 0;
     // SAFETY: `clock` is a live local; the call only writes to it.
@@ -74,7 +77,8 @@ pub(crate) fn cpu_clock(pid: i32) -> Option<Duration> {
 
 /// The largest resident set this process has had, in bytes; async-signal-safe.
 pub(crate) fn largest_rss() -> u64 {
-    // SAFETY: rusage is plain data for which all zeroes is a valid value; the call only writes to it.
+    // SAFETY: rusage is plain data for which all zeroes is a valid value; the call only writes to
+    // it.
     let usage = unsafe {
         let mut usage: libc::rusage = std::mem::zeroed();
         libc::getrusage(libc::RUSAGE_SELF, &mut usage);
@@ -83,8 +87,8 @@ pub(crate) fn largest_rss() -> u64 {
     u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024
 }
 
-/// Whether two processes share one address space, as parent and child do between `vfork` and exec. `None` if the kernel does
-/// not say.
+/// Whether two processes share one address space, as parent and child do between `vfork` and exec.
+/// `None` if the kernel does not say.
 pub(crate) fn share_memory(one: i32, other: i32) -> Option<bool> {
     const KCMP_VM: libc::c_int = 1; // linux/kcmp.h
     // SAFETY: the call takes numbers only and compares what they name.

@@ -1,4 +1,5 @@
-//! A powercap tree in a temporary directory, laid out as the kernel's: flat links beside the nested zones.
+//! A powercap tree in a temporary directory, laid out as the kernel's: flat links beside the nested
+//! zones.
 #![allow(dead_code)] // each test program uses its part of it
 
 use std::fs;

@@ -1,8 +1,9 @@
-//! A live process that lets itself be asked: `sys.remote_exec` (PEP 768, Python 3.14 and later) has its main thread load the
-//! library, and end the profile later.
+//! A live process that lets itself be asked: `sys.remote_exec` (PEP 768, Python 3.14 and later) has
+//! its main thread load the library, and end the profile later.
 //!
-//! Python's own function is called by a second interpreter of the same program, since it checks what must be checked: the
-//! version to the letter, the target's consent, and the permission to write.
+//! Python's own function is called by a second interpreter of the same program, since it checks
+//! what must be checked: the version to the letter, the target's consent, and the permission to
+//! write.
 
 use super::decode::decode;
 use super::table::Table;
@@ -24,7 +25,8 @@ use ungil_remote::linux::calls::{CallFile, Doing, is_stopped};
 const SCRIPT: &str = include_str!("../../py/alloc_ask.py");
 const ASK: &str = "import sys; sys.remote_exec(int(sys.argv[1]), sys.argv[2])";
 /// What a request that is no longer wanted does.
-const GONE: &str = "import os\ntry:\n    os.remove(FILE)\n    os.rmdir(FOLDER)\nexcept OSError:\n    pass\n";
+const GONE: &str =
+    "import os\ntry:\n    os.remove(FILE)\n    os.rmdir(FOLDER)\nexcept OSError:\n    pass\n";
 const LOOK: Duration = Duration::from_millis(5);
 
 /// A process to ask.
@@ -40,7 +42,8 @@ pub struct Ask {
     pub patience: Duration,
 }
 
-/// What was put where the target can see it: the library and a script in a folder of its own, the table in shared memory.
+/// What was put where the target can see it: the library and a script in a folder of its own, the
+/// table in shared memory.
 struct Room {
     pid: u32,
     dir: TempDir,
@@ -93,11 +96,13 @@ impl Room {
     fn make(pid: u32, every: u64) -> io::Result<Room> {
         // The target's own root: it may be in a container.
         let root = PathBuf::from(format!("/proc/{pid}/root"));
-        let dir =
-            tempfile::Builder::new().prefix(&format!("ungil-alloc-{pid}-")).tempdir_in(root.join("tmp"))?;
+        let dir = tempfile::Builder::new()
+            .prefix(&format!("ungil-alloc-{pid}-"))
+            .tempdir_in(root.join("tmp"))?;
         let name = dir.path().file_name().unwrap_or_default().to_owned();
         fs::write(dir.path().join("ungil_hook.so"), LIBRARY)?;
-        // Memory rather than a disk, whose writing back would cost the target; a disk rather than nothing.
+        // Memory rather than a disk, whose writing back would cost the target; a disk rather than
+        // nothing.
         let places = [root.join("dev/shm").join(name), dir.path().join("table")];
         let made = places.into_iter().map(|file| match Table::named(&file, every) {
             Ok(table) => Ok((table, file)),
@@ -120,7 +125,8 @@ impl Room {
         Err(error)
     }
 
-    /// Gives the files to the target's user, where that is somebody else; only root can, and only then there is need.
+    /// Gives the files to the target's user, where that is somebody else; only root can, and only
+    /// then there is need.
     fn hand_over(&self) -> io::Result<()> {
         let owner = fs::metadata(format!("/proc/{}", self.pid))?;
         if owner.uid() != fs::metadata(self.dir.path())?.uid() {
@@ -134,7 +140,8 @@ impl Room {
     /// A path as the target has it.
     fn theirs(&self, path: &Path) -> String {
         let root = format!("/proc/{}/root", self.pid);
-        let path = path.strip_prefix(&root).map_or(path.to_path_buf(), |rest| Path::new("/").join(rest));
+        let path =
+            path.strip_prefix(&root).map_or(path.to_path_buf(), |rest| Path::new("/").join(rest));
         path.display().to_string()
     }
 
@@ -161,7 +168,12 @@ impl Room {
             return Ok(());
         }
         let text = String::from_utf8_lossy(&out.stderr);
-        let said = text.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or("it said nothing").to_string();
+        let said = text
+            .lines()
+            .rev()
+            .find(|l| !l.trim().is_empty())
+            .unwrap_or("it said nothing")
+            .to_string();
         Err(Error::Asked { pid: self.pid, said })
     }
 
@@ -198,19 +210,23 @@ impl Room {
         }
     }
 
-    /// Leaves a script that does nothing but remove itself where the target was told to look, whenever it comes by: a request
-    /// cannot be taken back, and one whose script is gone makes the target complain.
+    /// Leaves a script that does nothing but remove itself where the target was told to look,
+    /// whenever it comes by: a request cannot be taken back, and one whose script is gone makes the
+    /// target complain.
     fn retract(self, what: &str) {
         let script = self.at(&format!("{what}.py"));
-        let [file, folder] = [&*script, self.dir.path()].map(|path| format!("{:?}", self.theirs(path)));
+        let [file, folder] =
+            [&*script, self.dir.path()].map(|path| format!("{:?}", self.theirs(path)));
         let nothing = GONE.replace("FILE", &file).replace("FOLDER", &folder);
         let dir = self.dir.keep();
         for file in fs::read_dir(&dir).into_iter().flatten().flatten().map(|e| e.path()) {
-            let _ = if file == script { fs::write(&file, &nothing) } else { fs::remove_file(&file) };
+            let _ =
+                if file == script { fs::write(&file, &nothing) } else { fs::remove_file(&file) };
         }
     }
 
-    /// Has the profile ended: by the main thread, or failing that by whichever thread samples next. Whether the main thread did.
+    /// Has the profile ended: by the main thread, or failing that by whichever thread samples next.
+    /// Whether the main thread did.
     fn end(&self, patience: Duration, there: &dyn Fn() -> bool) -> io::Result<bool> {
         let over = || !there() || self.table.get(head::STATE) != state::RUNNING;
         let wait = |how_long: Duration| {
@@ -231,8 +247,9 @@ impl Room {
     }
 }
 
-/// Another process of the interpreter that process `pid` runs, to the letter: its file may have been replaced or deleted since, and
-/// is still there under `/proc`. It finds its standard library by the name the file had and the settings the target was given.
+/// Another process of the interpreter that process `pid` runs, to the letter: its file may have
+/// been replaced or deleted since, and is still there under `/proc`. It finds its standard library
+/// by the name the file had and the settings the target was given.
 fn interpreter(pid: u32) -> Command {
     let exe = PathBuf::from(format!("/proc/{pid}/exe"));
     let mut command = Command::new(&exe);
@@ -240,13 +257,15 @@ fn interpreter(pid: u32) -> Command {
         let name = name.as_os_str().as_bytes();
         command.arg0(OsStr::from_bytes(name.strip_suffix(b" (deleted)").unwrap_or(name)));
     }
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_bytes().starts_with(b"PYTHON")) {
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_bytes().starts_with(b"PYTHON"))
+    {
         command.env_remove(name);
     }
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
     for setting in environment.split(|&byte| byte == 0) {
         for name in ["PYTHONHOME", "LD_LIBRARY_PATH"] {
-            let value = setting.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"="));
+            let value =
+                setting.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"="));
             if let Some(value) = value {
                 command.env(name, OsStr::from_bytes(value));
             }

@@ -1,5 +1,5 @@
-//! From the words of a table to allocations: stacks with lines, threads, types, sums. Everything is checked, since the words
-//! were written inside the target.
+//! From the words of a table to allocations: stacks with lines, threads, types, sums. Everything is
+//! checked, since the words were written inside the target.
 
 use super::table::Image;
 use super::{Allocations, Cost, End, Fate, Place, Row, Sum, Thread};
@@ -55,7 +55,8 @@ pub(super) fn decode(image: &Image, skip: &str) -> Allocations {
 }
 
 fn slots(words: &[u64], width: usize) -> impl Iterator<Item = (u32, &[u64])> {
-    let used = |slot: &&[u64]| slot.get(HASH).is_some_and(|h| *h != 0) && slot.get(READY) == Some(&1);
+    let used =
+        |slot: &&[u64]| slot.get(HASH).is_some_and(|h| *h != 0) && slot.get(READY) == Some(&1);
     let numbered = words.chunks_exact(width).enumerate();
     numbered.filter(move |(_, s)| used(s)).filter_map(|(n, s)| Some((u32::try_from(n).ok()?, s)))
 }
@@ -77,7 +78,15 @@ impl Decoder<'_> {
             let named = String::from_utf8_lossy(bytes_of_name.get(..end).unwrap_or_default());
             let name = if id == pid { "main".into() } else { named.into_owned() };
             let row = n as u32;
-            self.done.threads.push(Thread { row, id, name, allocations, bytes, samples, spent_ns: spent });
+            self.done.threads.push(Thread {
+                row,
+                id,
+                name,
+                allocations,
+                bytes,
+                samples,
+                spent_ns: spent,
+            });
         }
     }
 
@@ -118,7 +127,12 @@ impl Decoder<'_> {
             Some(code) => {
                 let unit = (frame as u32) / 2;
                 let line = code.lines.at(unit).unwrap_or(code.first);
-                Place { file: code.file.clone(), function: code.name.clone(), first: code.first, line }
+                Place {
+                    file: code.file.clone(),
+                    function: code.name.clone(),
+                    first: code.first,
+                    line,
+                }
             }
             None => Place::unknown(UNKNOWN_PLACE),
         }
@@ -134,7 +148,8 @@ impl Decoder<'_> {
         let mut places = match slot {
             &[_, 1, frames, cut] if index != UNKNOWN => {
                 let (at, len) = wire::of_text(frames);
-                let frames = self.image.text.get(at..at.saturating_add(len)).unwrap_or_default().to_vec();
+                let frames =
+                    self.image.text.get(at..at.saturating_add(len)).unwrap_or_default().to_vec();
                 let mut places: Vec<Place> = frames.into_iter().map(|f| self.place(f)).collect();
                 if cut != 0 {
                     places.push(Place::unknown("(frames were left off)"));
@@ -164,9 +179,15 @@ impl Decoder<'_> {
         for (_, slot) in slots(&image.sites, site::WORDS) {
             let &[_, _, place, what, samples, blocks, bytes, variance] = slot else { continue };
             let fate = if what == u64::from(kind::FRESH) { Fate::Allocated } else { Fate::Freed };
-            let float =
-                |word| Some(f64::from_bits(word)).filter(|f| f.is_finite() && *f >= 0.0).unwrap_or(0.0);
-            let sum = Sum { samples, blocks: float(blocks), bytes: float(bytes), variance: float(variance) };
+            let float = |word| {
+                Some(f64::from_bits(word)).filter(|f| f.is_finite() && *f >= 0.0).unwrap_or(0.0)
+            };
+            let sum = Sum {
+                samples,
+                blocks: float(blocks),
+                bytes: float(bytes),
+                variance: float(variance),
+            };
             let stack = self.stack((place >> 32) as u32, skip);
             self.add(stack, place as u32, what as u32, fate, sum);
         }
@@ -179,10 +200,15 @@ impl Decoder<'_> {
             if *key <= live::CLAIMED {
                 continue;
             }
-            let (what, size) = ((word >> live::SIZE_BITS) as u32, word & ((1 << live::SIZE_BITS) - 1));
+            let (what, size) =
+                ((word >> live::SIZE_BITS) as u32, word & ((1 << live::SIZE_BITS) - 1));
             let weight = weight(size, self.every);
-            let sum =
-                Sum { samples: 1, blocks: weight.blocks, bytes: weight.bytes, variance: weight.variance };
+            let sum = Sum {
+                samples: 1,
+                blocks: weight.blocks,
+                bytes: weight.bytes,
+                variance: weight.variance,
+            };
             let stack = self.stack((place >> 32) as u32, skip);
             self.add(stack, place as u32, what, Fate::Live, sum);
         }
@@ -223,7 +249,9 @@ impl Decoder<'_> {
                 .then_with(|| key(a).cmp(&key(b)))
                 .then_with(|| a.kind.cmp(&b.kind))
         });
-        let sum = |what: fn(&Thread) -> u64| self.done.threads.iter().map(what).fold(0, u64::saturating_add);
+        let sum = |what: fn(&Thread) -> u64| {
+            self.done.threads.iter().map(what).fold(0, u64::saturating_add)
+        };
         self.done.allocations = sum(|t| t.allocations);
         self.done.bytes = sum(|t| t.bytes);
         self.done.cost = Cost {
@@ -255,7 +283,8 @@ impl Decoder<'_> {
 const LOST: &str = "the program ended without its exit handlers (killed, os._exit or exec), so that the types of live objects were not read";
 
 impl Allocations {
-    /// Corrects what was decoded: the target has not ended, but did not answer, for what it is `doing`.
+    /// Corrects what was decoded: the target has not ended, but did not answer, for what it is
+    /// `doing`.
     pub(super) fn is_silent(&mut self, doing: &str) {
         self.end = End::Cut;
         self.notes.retain(|note| note != LOST);

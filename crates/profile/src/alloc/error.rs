@@ -84,7 +84,9 @@ impl Error {
             Error::Early { .. } => "its own words are above, if it had any".into(),
             Error::Refused(why) => refused(*why).into(),
             Error::Load(why) => why.clone(),
-            Error::Attach(AttachError::Denied { why, .. } | AttachError::Layout { why, .. }) => why.clone(),
+            Error::Attach(AttachError::Denied { why, .. } | AttachError::Layout { why, .. }) => {
+                why.clone()
+            }
             Error::Attach(error) => error.to_string(),
             Error::TooOld { .. } => "sys.remote_exec (PEP 768) came with Python 3.14".into(),
             Error::NoMainThread(_) => {

@@ -4,7 +4,8 @@ use super::{Allocations, Fate, Place, Sum};
 use rustc_hash::FxHashMap;
 use std::rc::Rc;
 
-/// One line of code, and what the Python code on it allocated: the innermost Python frame, with all C code that it called.
+/// One line of code, and what the Python code on it allocated: the innermost Python frame, with all
+/// C code that it called.
 #[derive(Debug, Clone)]
 pub struct Line {
     /// Where.
@@ -68,7 +69,10 @@ impl Allocations {
         let mut lines: Vec<Line> = lines.into_values().collect();
         for line in &mut lines {
             line.types.sort_by(|a, b| {
-                b.live.total_cmp(&a.live).then(b.freed.total_cmp(&a.freed)).then_with(|| a.kind.cmp(&b.kind))
+                b.live
+                    .total_cmp(&a.live)
+                    .then(b.freed.total_cmp(&a.freed))
+                    .then_with(|| a.kind.cmp(&b.kind))
             });
             line.threads.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         }
@@ -88,13 +92,26 @@ impl Allocations {
 impl Line {
     fn new(place: Place) -> Line {
         let none = Sum::default();
-        Line { place, allocated: none, live: none, freed: none, types: Vec::new(), threads: Vec::new() }
+        Line {
+            place,
+            allocated: none,
+            live: none,
+            freed: none,
+            types: Vec::new(),
+            threads: Vec::new(),
+        }
     }
 
     fn share(&mut self, kind: &Rc<str>) -> &mut Share {
         let at = self.types.iter().position(|s| s.kind == *kind).unwrap_or_else(|| {
             let kind = kind.clone();
-            self.types.push(Share { kind, live: 0.0, live_blocks: 0.0, freed: 0.0, freed_blocks: 0.0 });
+            self.types.push(Share {
+                kind,
+                live: 0.0,
+                live_blocks: 0.0,
+                freed: 0.0,
+                freed_blocks: 0.0,
+            });
             self.types.len() - 1
         });
         &mut self.types[at]

@@ -1,10 +1,14 @@
-//! Allocations as a profile, for every format there is: bytes as weights, the type as the leaf of a stack.
+//! Allocations as a profile, for every format there is: bytes as weights, the type as the leaf of a
+//! stack.
 
 use super::{Allocations, End, Fate, Place};
-use crate::{Activity, Build, Builder, Finished, Header, Key, Kind, Mode, StackId, Totals, Unit, Weight};
+use crate::{
+    Activity, Build, Builder, Finished, Header, Key, Kind, Mode, StackId, Totals, Unit, Weight,
+};
 
 impl Allocations {
-    /// The profile. `command` is what was profiled, `started` when (RFC 3339), and `ungil` the version that looked.
+    /// The profile. `command` is what was profiled, `started` when (RFC 3339), and `ungil` the
+    /// version that looked.
     pub fn profile(&self, command: &str, started: &str, ungil: &str) -> Finished {
         let build = if self.free_threaded { Build::FreeThreaded } else { Build::Gil };
         let mut builder = Builder::new(Header {
@@ -41,7 +45,10 @@ impl Allocations {
             let frame = builder.frame(function, 0);
             let stack = builder.stack(stack, frame);
             let key = Key { thread, stack, activity, lock: None, holder: None };
-            builder.row(key, Weight { samples: row.sum.samples, weight: row.sum.bytes.round() as u64 });
+            builder.row(
+                key,
+                Weight { samples: row.sum.samples, weight: row.sum.bytes.round() as u64 },
+            );
         }
         let mut notes = self.notes.clone();
         if self.end == End::Whole && self.every > 1 {

@@ -31,29 +31,35 @@ pub struct Launch {
     pub arguments: Vec<OsString>,
     /// Mean number of bytes between two samples; 1 samples every block.
     pub every: u64,
-    /// Whether what it prints goes to standard error, so that standard output is left to the report.
+    /// Whether what it prints goes to standard error, so that standard output is left to the
+    /// report.
     pub apart: bool,
 }
 
-/// Runs a program to its end, and says what it allocated and how it ended. `signals` is asked now and then for the number of
-/// a signal to hand on to the program.
+/// Runs a program to its end, and says what it allocated and how it ended. `signals` is asked now
+/// and then for the number of a signal to hand on to the program.
 ///
 /// # Errors
-/// The interpreter does not start, or its allocations cannot be watched. Once they are, there is always a profile, however
-/// the program ends.
+/// The interpreter does not start, or its allocations cannot be watched. Once they are, there is
+/// always a profile, however the program ends.
 pub fn launch(
     what: &Launch,
     mut signals: impl FnMut() -> Option<i32>,
 ) -> Result<(Allocations, ExitStatus), Error> {
     let dir = tempfile::Builder::new().prefix("ungil-alloc-").tempdir().map_err(Error::Prepare)?;
     let (library, runner) = (dir.path().join("ungil_hook.so"), dir.path().join("alloc_start.py"));
-    fs::write(&library, LIBRARY).and_then(|()| fs::write(&runner, RUNNER)).map_err(Error::Prepare)?;
+    fs::write(&library, LIBRARY)
+        .and_then(|()| fs::write(&runner, RUNNER))
+        .map_err(Error::Prepare)?;
     let table = Table::inherited(what.every).map_err(Error::Prepare)?;
     let descriptor = table.descriptor().to_string();
 
     let mut command = Command::new(&what.python);
     command.arg(&runner).arg(&library).arg(format!("/proc/self/fd/{descriptor}")).arg(&descriptor);
-    command.arg(if what.module { "module" } else { "script" }).arg(&what.target).args(&what.arguments);
+    command
+        .arg(if what.module { "module" } else { "script" })
+        .arg(&what.target)
+        .args(&what.arguments);
     if what.apart {
         let errors = io::stderr().as_fd().try_clone_to_owned().map_err(Error::Prepare)?;
         command.stdout(errors);

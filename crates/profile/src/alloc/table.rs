@@ -1,5 +1,5 @@
-//! The table that the target fills: made, asked about and read through its file, so that nothing of it is mapped here and no
-//! word can change between two looks at it.
+//! The table that the target fills: made, asked about and read through its file, so that nothing of
+//! it is mapped here and no word can change between two looks at it.
 
 use rustix::fs::{FallocateFlags, MemfdFlags, SeekFrom, fallocate, memfd_create, seek};
 use rustix::io::Errno;
@@ -20,7 +20,8 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// One without a name, for a child: it inherits the descriptor. Its pages are taken as they are used.
+    /// One without a name, for a child: it inherits the descriptor. Its pages are taken as they are
+    /// used.
     pub(super) fn inherited(every: u64) -> io::Result<Table> {
         // Without CLOEXEC on purpose: the child opens it by its number.
         let file = File::from(memfd_create("ungil-alloc", MemfdFlags::empty())?);
@@ -29,10 +30,11 @@ impl Table {
         Table { file, shape }.begun(every)
     }
 
-    /// One at `path`, for a process that is no child. Every page is taken at once: a file system that is full must fail here and
-    /// not kill the target later.
+    /// One at `path`, for a process that is no child. Every page is taken at once: a file system
+    /// that is full must fail here and not kill the target later.
     pub(super) fn named(path: &Path, every: u64) -> io::Result<Table> {
-        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
+        let file =
+            OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
         let shape = Shape::dense();
         fallocate(&file, FallocateFlags::empty(), 0, shape.total() as u64 * 8)?;
         Table { file, shape }.begun(every)
@@ -58,13 +60,17 @@ impl Table {
         self.file.write_all_at(&value.to_le_bytes(), word as u64 * 8)
     }
 
-    /// A word of the header; 0 if it cannot be read, which a table that was just written to does not come to.
+    /// A word of the header; 0 if it cannot be read, which a table that was just written to does
+    /// not come to.
     pub(super) fn get(&self, word: usize) -> u64 {
         let mut bytes = [0; 8];
-        self.file.read_exact_at(&mut bytes, word as u64 * 8).map_or(0, |()| u64::from_le_bytes(bytes))
+        self.file
+            .read_exact_at(&mut bytes, word as u64 * 8)
+            .map_or(0, |()| u64::from_le_bytes(bytes))
     }
 
-    /// Words of the file. Most of a table was never touched, and the file system says where: only the rest is read.
+    /// Words of the file. Most of a table was never touched, and the file system says where: only
+    /// the rest is read.
     fn words(&self, span: Range<usize>) -> io::Result<Vec<u64>> {
         let mut words = vec![0; span.len()];
         let (mut at, end) = (span.start as u64 * 8, span.end as u64 * 8);
@@ -91,7 +97,8 @@ impl Table {
         let part = |span: Range<usize>| self.words(span);
         let shape = &self.shape;
         let header = part(0..HEADER)?;
-        let used = usize::try_from(header.get(head::TEXT_USED).copied().unwrap_or(0)).unwrap_or(usize::MAX);
+        let used = usize::try_from(header.get(head::TEXT_USED).copied().unwrap_or(0))
+            .unwrap_or(usize::MAX);
         let text = shape.text_span();
         let text = part(text.start..text.start + used.min(shape.text))?;
         Ok(Image {
@@ -108,8 +115,8 @@ impl Table {
     }
 }
 
-/// The words of a table at one moment, by what they are. They come from the target's memory, and are believed only as far as
-/// `decode` has checked them.
+/// The words of a table at one moment, by what they are. They come from the target's memory, and
+/// are believed only as far as `decode` has checked them.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Image {
     pub(super) header: Vec<u64>,

@@ -1,4 +1,5 @@
-//! The builder's tables: each thing once, what comes when a table is full as one thing that says so.
+//! The builder's tables: each thing once, what comes when a table is full as one thing that says
+//! so.
 
 use super::Builder;
 use crate::header::cut;
@@ -33,7 +34,8 @@ impl Builder {
 
     /// Interns a function: `name` qualified, `first_line` 0 if it has none.
     pub fn function(&mut self, name: &str, file: &str, first_line: u32, kind: Kind) -> FunctionId {
-        let function = Function { name: self.string(name), file: self.string(file), first_line, kind };
+        let function =
+            Function { name: self.string(name), file: self.string(file), first_line, kind };
         self.intern_function(function)
     }
 
@@ -66,7 +68,8 @@ impl Builder {
         id
     }
 
-    /// The stack in which `parent` calls `frame`: stacks are built from the root ([`StackId::EMPTY`]) towards the leaf.
+    /// The stack in which `parent` calls `frame`: stacks are built from the root
+    /// ([`StackId::EMPTY`]) towards the leaf.
     pub fn stack(&mut self, parent: StackId, frame: FrameId) -> StackId {
         let mut stack = Stack { parent, frame };
         let grown = self.grown[parent.index()];
@@ -93,7 +96,8 @@ impl Builder {
         Stack { parent: StackId::EMPTY, frame: self.frame(function, 0) }
     }
 
-    /// Interns a thread by its process and the kernel's id. A name that is not empty replaces an older one.
+    /// Interns a thread by its process and the kernel's id. A name that is not empty replaces an
+    /// older one.
     pub fn thread(&mut self, pid: u32, native_id: u32, name: &str) -> ThreadId {
         let name = self.string(name);
         self.intern_thread(Thread { pid, native_id, name })
@@ -110,14 +114,17 @@ impl Builder {
             self.profile.threads.push(thread);
             self.last.push(None);
             self.tell(|to| to.thread(thread));
-        } else if thread.name != StringId::EMPTY && self.profile.threads[id.index()].name != thread.name {
+        } else if thread.name != StringId::EMPTY
+            && self.profile.threads[id.index()].name != thread.name
+        {
             self.profile.threads[id.index()].name = thread.name;
             self.tell(|to| to.thread_name(id, thread.name));
         }
         id
     }
 
-    /// Interns a lock by its process, address and kind. A name that is not empty replaces an older one.
+    /// Interns a lock by its process, address and kind. A name that is not empty replaces an older
+    /// one.
     pub fn lock(&mut self, pid: u32, address: u64, kind: &str, name: &str) -> LockId {
         let lock = Lock { pid, address, kind: self.string(kind), name: self.string(name) };
         self.intern_lock(lock)

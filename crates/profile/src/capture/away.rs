@@ -1,4 +1,5 @@
-//! The time in which the process that was asked for has no Python: between an `exec` and the next Python, or until its end.
+//! The time in which the process that was asked for has no Python: between an `exec` and the next
+//! Python, or until its end.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -21,7 +22,8 @@ impl Away {
         Away { pid: process.pid, program: process.program(), since, other: None }
     }
 
-    /// Takes note of what the process runs now. An interpreter that is ending is still the same program.
+    /// Takes note of what the process runs now. An interpreter that is ending is still the same
+    /// program.
     pub(super) fn runs(&mut self, program: ProgramId, executable: &Path) {
         if program != self.program {
             self.other = Some(executable.to_owned());

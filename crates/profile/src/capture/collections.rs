@@ -1,7 +1,9 @@
-//! Collections as the interpreter itself timed them (3.15 and later): to the nanosecond, and also those between two looks.
+//! Collections as the interpreter itself timed them (3.15 and later): to the nanosecond, and also
+//! those between two looks.
 //!
-//! It keeps the last few of each generation, eleven or one of the youngest, so they are fetched every few milliseconds and whenever
-//! a collection was seen to end. What was overwritten before that is counted.
+//! It keeps the last few of each generation, eleven or one of the youngest, so they are fetched
+//! every few milliseconds and whenever a collection was seen to end. What was overwritten before
+//! that is counted.
 
 use crate::Builder;
 use crate::model::PauseKind;
@@ -37,8 +39,9 @@ impl Timed {
         Timed { zero_ns, next_ns: 0, last, lost: 0, is_kept: true }
     }
 
-    /// Hands on the collections that have ended since the last look, if it is time or one `has_ended`. Tells whether this is how they
-    /// are known; otherwise they are known from being seen.
+    /// Hands on the collections that have ended since the last look, if it is time or one
+    /// `has_ended`. Tells whether this is how they are known; otherwise they are known from being
+    /// seen.
     pub(super) fn look(
         &mut self,
         looker: &Looker,
@@ -63,12 +66,20 @@ impl Timed {
         self.is_kept
     }
 
-    fn take(&mut self, interpreter: u64, found: &Collector, pid: u32, at_ns: u64, builder: &mut Builder) {
+    fn take(
+        &mut self,
+        interpreter: u64,
+        found: &Collector,
+        pid: u32,
+        at_ns: u64,
+        builder: &mut Builder,
+    ) {
         let Some(generations) = &found.generations else { return };
         let now = generations.map(|generation| generation.collections);
         let Some(last) = self.last.insert(interpreter, now) else { return };
         let is_new = |collection: &&Collection| {
-            last.get(usize::from(collection.generation)).is_some_and(|&last| collection.number > last)
+            last.get(usize::from(collection.generation))
+                .is_some_and(|&last| collection.number > last)
         };
         let (mut seen, end) = (0, self.zero_ns.saturating_add(at_ns));
         for collection in found.recent.iter().filter(is_new) {
@@ -78,7 +89,8 @@ impl Timed {
             }
             seen += 1;
             let start_ns = collection.started_ns.saturating_sub(self.zero_ns);
-            let long = collection.stopped_ns.saturating_sub(collection.started_ns.max(self.zero_ns));
+            let long =
+                collection.stopped_ns.saturating_sub(collection.started_ns.max(self.zero_ns));
             let detail = format!("generation {}", collection.generation);
             builder.pause(pid, PauseKind::Collection, start_ns, long, &detail);
         }

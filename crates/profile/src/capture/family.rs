@@ -1,14 +1,17 @@
-//! The processes that are looked at: the one asked for and, if they are wanted, the Pythons among its descendants.
+//! The processes that are looked at: the one asked for and, if they are wanted, the Pythons among
+//! its descendants.
 //!
-//! New ones are looked for a few times a second. A process without a Python is waited for as long as it lives: it may not have
-//! come to `exec` or to making its runtime yet, or become a shell first.
+//! New ones are looked for a few times a second. A process without a Python is waited for as long
+//! as it lives: it may not have come to `exec` or to making its runtime yet, or become a shell
+//! first.
 
 use rustc_hash::FxHashMap;
 use std::fs;
 use std::path::Path;
 use ungil_remote::{Arrival, AttachError, ProgramId, Python};
 
-/// Refusals after which a process is not asked again: a program that changes its user can be read at first.
+/// Refusals after which a process is not asked again: a program that changes its user can be read
+/// at first.
 const MOST_REFUSALS: u32 = 8;
 /// Descendants that are kept count of.
 const MOST: usize = 1 << 12;
@@ -53,7 +56,8 @@ impl Family {
         }
     }
 
-    /// Attaches to the Pythons that have appeared since in `roots` and, with `children`, in their descendants.
+    /// Attaches to the Pythons that have appeared since in `roots` and, with `children`, in their
+    /// descendants.
     pub(super) fn find(&mut self, roots: &[u32], children: bool) -> Vec<Python> {
         let mut found = Vec::new();
         let mut there: Vec<u32> = roots.to_vec();

@@ -1,7 +1,8 @@
 //! What the kernel says of a thread, no older than it may be.
 //!
-//! To ask the kernel is several times as expensive as the rest of a look, so its answer is kept while the thread stays in the same
-//! place and is not old. What it means is decided by [`ungil_remote::thread_state::classify`].
+//! To ask the kernel is several times as expensive as the rest of a look, so its answer is kept
+//! while the thread stays in the same place and is not old. What it means is decided by
+//! [`ungil_remote::thread_state::classify`].
 
 use ungil_remote::linux::calls::{Call, CallFile, Doing};
 use ungil_remote::sample::Slot;

@@ -1,7 +1,8 @@
 //! Locks that threads are seen waiting for: which object, and where its holder is.
 //!
-//! To find the object and its holder many small things are read from the target, so what was found is kept: for as long as the
-//! wait lasts, and where the address alone says what it is, for every later wait at the same place in the program.
+//! To find the object and its holder many small things are read from the target, so what was found
+//! is kept: for as long as the wait lasts, and where the address alone says what it is, for every
+//! later wait at the same place in the program.
 
 use super::places::Places;
 use crate::Builder;
@@ -74,7 +75,11 @@ impl Locks {
         }
         let python = looker.python();
         let stack = python.stack(&slot.thread).ok()?;
-        let of = Reader::new(python, &mut self.store).waited_object(&slot.thread, blocked, &stack.frames);
+        let of = Reader::new(python, &mut self.store).waited_object(
+            &slot.thread,
+            blocked,
+            &stack.frames,
+        );
         if of.target == WaitTarget::Futex {
             return None;
         }
@@ -92,7 +97,8 @@ impl Locks {
         if self.waits.len() >= MOST {
             self.waits.clear();
         }
-        // An address with no time to tell one wait from the next is looked up every time, unless it lasts.
+        // An address with no time to tell one wait from the next is looked up every time, unless it
+        // lasts.
         if lasts {
             self.waits.insert(forever, wait.clone());
         } else if blocked.since_ns.is_some() {
@@ -101,8 +107,8 @@ impl Locks {
         Some(wait)
     }
 
-    /// Notes which locks a thread holds that waits for another. `is_there` asks the kernel whether it still sleeps there: the locks
-    /// of a thread that went on meanwhile are not of one moment.
+    /// Notes which locks a thread holds that waits for another. `is_there` asks the kernel whether
+    /// it still sleeps there: the locks of a thread that went on meanwhile are not of one moment.
     pub(super) fn observe_order(
         &mut self,
         slot: &Slot,
@@ -118,8 +124,8 @@ impl Locks {
         }
     }
 
-    /// Where the thread is that has what `wait` is for: its innermost frame, or that of the `with` if that is all that is
-    /// known to be right.
+    /// Where the thread is that has what `wait` is for: its innermost frame, or that of the `with`
+    /// if that is all that is known to be right.
     pub(super) fn holder(
         &mut self,
         wait: &Wait,
@@ -133,9 +139,14 @@ impl Locks {
             Releaser::Owner(_) => false,
             Releaser::WithBlock => {
                 let frames = frames_of(slot, places, python);
-                reader.holds(&slot.thread, &frames).iter().any(|hold: &Hold| hold.lock == wait.of.object)
+                reader
+                    .holds(&slot.thread, &frames)
+                    .iter()
+                    .any(|hold: &Hold| hold.lock == wait.of.object)
             }
-            Releaser::CriticalSection(mutex) => reader.critical_sections(&slot.thread).contains(&mutex),
+            Releaser::CriticalSection(mutex) => {
+                reader.critical_sections(&slot.thread).contains(&mutex)
+            }
             Releaser::GilHolder(_) => slot.thread.attachment == Attachment::Attached,
             _ => false,
         };
@@ -149,10 +160,11 @@ impl Locks {
         if owner == Some(0) {
             return None;
         }
-        let slot = looker.threads().iter().filter(|slot| slot.is_seen()).find(|slot| match owner {
-            Some(owner) => slot.thread.ident == owner,
-            None => is_holder(&mut reader, slot),
-        })?;
+        let slot =
+            looker.threads().iter().filter(|slot| slot.is_seen()).find(|slot| match owner {
+                Some(owner) => slot.thread.ident == owner,
+                None => is_holder(&mut reader, slot),
+            })?;
         let leaf: &Raw = slot.frames().iter().rev().find(|raw| !raw.hidden)?;
         places.frame(leaf, looker, builder)
     }

@@ -1,7 +1,8 @@
 //! C frames of threads that sleep in a system call, between their Python frames.
 //!
-//! The kernel says where a sleeping thread's C stack is; nobody is stopped. To unwind takes a hundred reads, so it is done once for
-//! each place a thread sleeps in: its Python stack, its stack pointer and its instruction. A thread that runs has its Python frames only.
+//! The kernel says where a sleeping thread's C stack is; nobody is stopped. To unwind takes a
+//! hundred reads, so it is done once for each place a thread sleeps in: its Python stack, its stack
+//! pointer and its instruction. A thread that runs has its Python frames only.
 
 use super::places::Places;
 use crate::Builder;
@@ -16,8 +17,8 @@ use ungil_remote::sample::{Looker, Slot};
 const MOST: usize = 1 << 16;
 /// Unwinding may take one part in this many of the time.
 const SHARE: u64 = 10;
-/// But one that took very long (the first of all, which reads the libraries' symbols) does not hold up the next for longer than
-/// this, in nanoseconds.
+/// But one that took very long (the first of all, which reads the libraries' symbols) does not hold
+/// up the next for longer than this, in nanoseconds.
 const LONGEST_NS: u64 = 50_000_000;
 
 /// The C frames of one process.
@@ -28,7 +29,8 @@ pub(super) struct Natives {
     is_refused: bool,
     known: FxHashMap<(u32, u64, u64, StackId), Option<StackId>>,
     next_ns: u64,
-    /// Samples of sleeping threads that have no C frames: there was no time to unwind them, or they moved meanwhile.
+    /// Samples of sleeping threads that have no C frames: there was no time to unwind them, or they
+    /// moved meanwhile.
     pub(super) without: u64,
 }
 
@@ -42,8 +44,8 @@ pub(super) struct Sleeper<'a> {
 }
 
 impl Natives {
-    /// The stack with C frames in it; `stack` is the thread's Python stack. That alone where there was no time, or the thread went
-    /// on.
+    /// The stack with C frames in it; `stack` is the thread's Python stack. That alone where there
+    /// was no time, or the thread went on.
     pub(super) fn woven(
         &mut self,
         &Sleeper { slot, call, task, at_ns }: &Sleeper<'_>,
@@ -57,10 +59,12 @@ impl Natives {
             None if at_ns < self.next_ns || self.is_refused => None,
             None => {
                 let begin = Instant::now();
-                let woven = self.weave(slot, task, (looker, places, builder)).filter(|_| is_there());
+                let woven =
+                    self.weave(slot, task, (looker, places, builder)).filter(|_| is_there());
                 let cost = u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
-                self.next_ns =
-                    at_ns.saturating_add(cost).saturating_add(cost.saturating_mul(SHARE).min(LONGEST_NS));
+                self.next_ns = at_ns
+                    .saturating_add(cost)
+                    .saturating_add(cost.saturating_mul(SHARE).min(LONGEST_NS));
                 if self.known.len() >= MOST {
                     self.known.clear();
                 }
@@ -85,8 +89,11 @@ impl Natives {
             self.tables = Tables::new(python.process()).ok();
             self.is_refused = self.tables.is_none();
         }
-        let native =
-            self.tables.as_mut()?.stack(python.process(), slot.thread.native_id, Stop::Never).ok()?;
+        let native = self
+            .tables
+            .as_mut()?
+            .stack(python.process(), slot.thread.native_id, Stop::Never)
+            .ok()?;
         let walked = python.stack(&slot.thread).ok()?;
         let mut row = StackId::EMPTY;
         let mut shown = 0;

@@ -1,16 +1,18 @@
-//! When the next look is due: looks are at whole multiples of the period from the beginning on, so that a late one does not
-//! push the others back, and what could not be kept up with is counted.
+//! When the next look is due: looks are at whole multiples of the period from the beginning on, so
+//! that a late one does not push the others back, and what could not be kept up with is counted.
 
 use std::time::{Duration, Instant};
 
 /// Nearer to the due time than this the rest is spun: waking up takes longer.
 const SPIN: Duration = Duration::from_micros(30);
-/// Looks that are farther apart than this are not worth spinning for: at 1 kHz it would be most of what looking costs.
+/// Looks that are farther apart than this are not worth spinning for: at 1 kHz it would be most of
+/// what looking costs.
 const WORTH_SPINNING: Duration = Duration::from_micros(200);
 /// The longest sleep, so that an end that was asked for is noticed.
 const NAP: Duration = Duration::from_millis(50);
 
-/// At shorter periods the processor time of each look is not measured: asking for it would be a part of what looking costs.
+/// At shorter periods the processor time of each look is not measured: asking for it would be a
+/// part of what looking costs.
 const WORTH_MEASURING: Duration = Duration::from_micros(50);
 
 /// The looks' timetable.
@@ -29,7 +31,14 @@ pub(super) struct Pace {
 
 impl Pace {
     pub(super) fn new(begin: Instant, period: Duration) -> Pace {
-        Pace { begin, period, due: Duration::ZERO, last: (Duration::ZERO, None), missed: 0, busy: 0 }
+        Pace {
+            begin,
+            period,
+            due: Duration::ZERO,
+            last: (Duration::ZERO, None),
+            missed: 0,
+            busy: 0,
+        }
     }
 
     /// Waits for the next due time; false if `is_over` says so before that.
@@ -66,14 +75,17 @@ impl Pace {
         self.due = self.begin.elapsed();
     }
 
-    /// Returns whether this thread has spent most of the time since the last round off the processor.
+    /// Returns whether this thread has spent most of the time since the last round off the
+    /// processor.
     fn slept(&self, now: Duration, cpu: Option<u64>) -> bool {
         let (then, before) = self.last;
-        let used = cpu.zip(before).map(|(cpu, before)| Duration::from_nanos(cpu.saturating_sub(before)));
+        let used =
+            cpu.zip(before).map(|(cpu, before)| Duration::from_nanos(cpu.saturating_sub(before)));
         used.is_some_and(|used| used < now.saturating_sub(then) / 2)
     }
 
-    /// Sets the next due time, and counts those that are past already: for want of a processor if the thread was ready.
+    /// Sets the next due time, and counts those that are past already: for want of a processor if
+    /// the thread was ready.
     fn advance(&mut self, now: Duration, was_ready: bool) {
         let period = self.period.as_nanos().max(1);
         let late = now.saturating_sub(self.due).as_nanos() / period;
@@ -87,7 +99,8 @@ impl Pace {
     }
 }
 
-/// Asks the kernel to wake this thread when it is due and not up to 50 µs later, which is its habit.
+/// Asks the kernel to wake this thread when it is due and not up to 50 µs later, which is its
+/// habit.
 pub(super) fn be_punctual() {
     let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
 }

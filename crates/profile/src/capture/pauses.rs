@@ -1,5 +1,6 @@
-//! Times in which everything stands still: collections, and stops of the world. A pause that begins and ends between two looks is
-//! not seen; one that is seen has been since the look before. Where the interpreter times its collections itself, its word is taken.
+//! Times in which everything stands still: collections, and stops of the world. A pause that begins
+//! and ends between two looks is not seen; one that is seen has been since the look before. Where
+//! the interpreter times its collections itself, its word is taken.
 
 use super::collections::Timed;
 use crate::Builder;
@@ -41,14 +42,22 @@ impl PauseWatch {
     pub(super) fn look(&mut self, looker: &Looker, pid: u32, at_ns: u64, builder: &mut Builder) {
         let was_collecting = std::mem::take(&mut self.collecting);
         self.requester = None;
-        let collects = looker.interpreters().iter().any(|interpreter| looker.is_collecting(*interpreter));
+        let collects =
+            looker.interpreters().iter().any(|interpreter| looker.is_collecting(*interpreter));
         let is_timed = self.timed.look(looker, pid, at_ns, was_collecting && !collects, builder);
         for interpreter in looker.interpreters() {
             let collects = looker.is_collecting(interpreter);
             let world = looker.world(interpreter).filter(|world| world.requested);
             self.collecting |= collects;
             self.requester = self.requester.or(world.and_then(|world| world.requester));
-            self.turn(interpreter, PauseKind::Collection, collects && !is_timed, pid, at_ns, builder);
+            self.turn(
+                interpreter,
+                PauseKind::Collection,
+                collects && !is_timed,
+                pid,
+                at_ns,
+                builder,
+            );
             self.turn(interpreter, PauseKind::StopTheWorld, world.is_some(), pid, at_ns, builder);
         }
         self.last_ns = at_ns;
@@ -72,7 +81,13 @@ impl PauseWatch {
             }
             (Some(index), false) => {
                 let spell = self.spells.swap_remove(index);
-                builder.pause(pid, kind, spell.since_ns, self.last_ns.saturating_sub(spell.since_ns), "");
+                builder.pause(
+                    pid,
+                    kind,
+                    spell.since_ns,
+                    self.last_ns.saturating_sub(spell.since_ns),
+                    "",
+                );
             }
             _ => {}
         }
@@ -83,18 +98,26 @@ impl PauseWatch {
         if !self.collecting {
             return None;
         }
-        let mut attached = threads.iter().filter(|slot| slot.thread.attachment == Attachment::Attached);
+        let mut attached =
+            threads.iter().filter(|slot| slot.thread.attachment == Attachment::Attached);
         self.requester.or_else(|| {
             let only = attached.next()?.thread.address;
             attached.next().is_none().then_some(only)
         })
     }
 
-    /// Ends the pauses under way; those that the interpreter has timed are fetched once more, if it is still there.
+    /// Ends the pauses under way; those that the interpreter has timed are fetched once more, if it
+    /// is still there.
     pub(super) fn finish(&mut self, looker: &Looker, pid: u32, at_ns: u64, builder: &mut Builder) {
         self.timed.look(looker, pid, at_ns, true, builder);
         for spell in self.spells.drain(..) {
-            builder.pause(pid, spell.kind, spell.since_ns, at_ns.saturating_sub(spell.since_ns), "");
+            builder.pause(
+                pid,
+                spell.kind,
+                spell.since_ns,
+                at_ns.saturating_sub(spell.since_ns),
+                "",
+            );
         }
     }
 }

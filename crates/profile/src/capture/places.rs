@@ -1,4 +1,5 @@
-//! From what a look finds to rows of the profile: frames by code and instruction, stacks by the frames that changed.
+//! From what a look finds to rows of the profile: frames by code and instruction, stacks by the
+//! frames that changed.
 
 use crate::Builder;
 use crate::model::{FrameId, FunctionId, Kind, StackId};
@@ -31,7 +32,12 @@ impl Places {
     }
 
     /// The frame of the profile; `None` where what it runs cannot be read.
-    pub(super) fn frame(&mut self, raw: &Raw, looker: &Looker, builder: &mut Builder) -> Option<FrameId> {
+    pub(super) fn frame(
+        &mut self,
+        raw: &Raw,
+        looker: &Looker,
+        builder: &mut Builder,
+    ) -> Option<FrameId> {
         let key = (raw.code, raw.pointer, raw.copy);
         if let Some(seen) = self.frames.get(&key) {
             return Some(seen.frame);
@@ -44,7 +50,8 @@ impl Places {
             Some((code, function)) if Arc::ptr_eq(code, &place.code) => *function,
             _ => {
                 let code = &place.code;
-                let function = builder.function(&code.qualname, &code.file, code.first_line, Kind::Python);
+                let function =
+                    builder.function(&code.qualname, &code.file, code.first_line, Kind::Python);
                 self.functions.insert(raw.code, (Arc::clone(code), function));
                 function
             }
@@ -69,8 +76,8 @@ impl Stacks {
         self.0.clear();
     }
 
-    /// The stack's row; the first `kept` frames are as they were. `task` is put before the frame with its index. `None`
-    /// where a frame cannot be read.
+    /// The stack's row; the first `kept` frames are as they were. `task` is put before the frame
+    /// with its index. `None` where a frame cannot be read.
     pub(super) fn row(
         &mut self,
         frames: &[Raw],

@@ -1,7 +1,9 @@
-//! The asyncio task that a thread runs, as a frame between the event loop's frames and the task's own.
+//! The asyncio task that a thread runs, as a frame between the event loop's frames and the task's
+//! own.
 //!
-//! A program may make a task for every request. What matters of those is which coroutine they run, and ten thousand names would
-//! be ten thousand frames: a task that nobody named, and every one past a bound, goes by its coroutine.
+//! A program may make a task for every request. What matters of those is which coroutine they run,
+//! and ten thousand names would be ten thousand frames: a task that nobody named, and every one
+//! past a bound, goes by its coroutine.
 
 use super::places::Places;
 use crate::Builder;
@@ -13,7 +15,8 @@ use ungil_remote::tasks::{Running, Tasks, TasksError};
 
 /// Different names that are kept.
 const MOST_NAMES: usize = 256;
-/// asyncio may be loaded later: it is looked for after this long, and again whenever the time has doubled, in nanoseconds.
+/// asyncio may be loaded later: it is looked for after this long, and again whenever the time has
+/// doubled, in nanoseconds.
 const SEEK_NS: u64 = 500_000_000;
 /// How old the answer to whether a thread runs an event loop may be, in nanoseconds.
 const LOOP_NS: u64 = 10_000_000;
@@ -62,7 +65,8 @@ impl TaskFrames {
         self.tasks.as_ref()
     }
 
-    /// The task that a thread runs: before which of its frames its own are, and its frame in the profile.
+    /// The task that a thread runs: before which of its frames its own are, and its frame in the
+    /// profile.
     pub(super) fn of(
         &mut self,
         slot: &Slot,
@@ -110,8 +114,8 @@ impl TaskFrames {
         builder: &mut Builder,
     ) -> FrameId {
         let given = name.filter(|name| !is_numbered(name) && !name.is_empty());
-        let is_kept =
-            given.is_some_and(|name| self.names.contains_key(name) || self.names.len() < MOST_NAMES);
+        let is_kept = given
+            .is_some_and(|name| self.names.contains_key(name) || self.names.len() < MOST_NAMES);
         let name = given.filter(|_| is_kept).or(coroutine).unwrap_or("?");
         let function = builder.function(&format!("task {name}"), "", 0, Kind::Task);
         let frame = builder.frame(function, 0);

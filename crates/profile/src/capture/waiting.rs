@@ -1,8 +1,10 @@
-//! asyncio's tasks that wait, as stacks of their own: who awaits whom, down to the line that awaits something else than a task.
+//! asyncio's tasks that wait, as stacks of their own: who awaits whom, down to the line that awaits
+//! something else than a task.
 //!
-//! Tasks are in no thread while they wait, and to read them takes some thirty reads a task, so they are looked at seldom and each
-//! look stands for the time since the one before. Their rows are those of a thread that there is not: the loop's own row is its
-//! time, of which it has only one second a second, while a thousand tasks wait a thousand.
+//! Tasks are in no thread while they wait, and to read them takes some thirty reads a task, so they
+//! are looked at seldom and each look stands for the time since the one before. Their rows are
+//! those of a thread that there is not: the loop's own row is its time, of which it has only one
+//! second a second, while a thousand tasks wait a thousand.
 
 use super::tasks::TaskFrames;
 use crate::Builder;
@@ -60,7 +62,8 @@ impl Waiting {
         let weight = at_ns.saturating_sub(self.last_ns.unwrap_or(at_ns));
         for interpreter in looker.interpreters() {
             let Ok(threads) = python.threads(interpreter) else { continue };
-            // A list that changes whenever it is read gives some of its tasks; the next look gives others.
+            // A list that changes whenever it is read gives some of its tasks; the next look gives
+            // others.
             let Ok((found, _)) = tasks.read(python, interpreter, &threads) else { continue };
             for (thread, stack) in stacks(&found, frames, builder) {
                 let name = name(pid, thread, builder);
@@ -89,7 +92,11 @@ fn name(pid: u32, thread: Option<u32>, builder: &Builder) -> String {
 }
 
 /// One stack for each task that awaits no other, and for each that is on none of those.
-fn stacks(tasks: &[Task], frames: &mut TaskFrames, builder: &mut Builder) -> Vec<(Option<u32>, StackId)> {
+fn stacks(
+    tasks: &[Task],
+    frames: &mut TaskFrames,
+    builder: &mut Builder,
+) -> Vec<(Option<u32>, StackId)> {
     let known: FxHashMap<u64, &Task> = tasks.iter().map(|task| (task.address, task)).collect();
     let mut seen = FxHashSet::default();
     let mut stacks = Vec::new();
@@ -115,7 +122,8 @@ fn stacks(tasks: &[Task], frames: &mut TaskFrames, builder: &mut Builder) -> Vec
             stack = builder.stack(stack, frame);
             for frame in task.frames.iter().rev() {
                 let code = &frame.code;
-                let function = builder.function(&code.qualname, &code.file, code.first_line, Kind::Python);
+                let function =
+                    builder.function(&code.qualname, &code.file, code.first_line, Kind::Python);
                 let frame = builder.frame(function, frame.line.unwrap_or(0));
                 stack = builder.stack(stack, frame);
             }

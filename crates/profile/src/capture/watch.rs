@@ -24,15 +24,18 @@ use ungil_remote::snapshot::LockOrders;
 use ungil_remote::thread_state::classify;
 use ungil_remote::{Blocked, BlockedOn, Gils, Python, ThreadState};
 
-/// Holders are looked for in at most one look of this many nanoseconds: it reads the stacks of every thread that may be it.
+/// Holders are looked for in at most one look of this many nanoseconds: it reads the stacks of
+/// every thread that may be it.
 const HOLDER_EVERY_NS: u64 = 500_000;
 /// And for at most one part in this many of the time.
 const HOLDER_SHARE: u64 = 20;
-/// Times a wait is looked into that is for nothing known: at first the thread may have been on its way.
+/// Times a wait is looked into that is for nothing known: at first the thread may have been on its
+/// way.
 const TRIES: u8 = 4;
 /// The GILs are looked for this often, in nanoseconds: an extension may switch one on.
 const GILS_EVERY_NS: u64 = 100_000_000;
-/// A thread without a name is asked for one this often, in nanoseconds: it may not have had one when it started.
+/// A thread without a name is asked for one this often, in nanoseconds: it may not have had one
+/// when it started.
 const NAME_EVERY_NS: u64 = 200_000_000;
 
 /// A process and what is known of it.
@@ -160,7 +163,16 @@ impl Watch {
             let view = track.kernel.view(slot, python, &self.gils, fresh, at_ns);
             self.is_refused |= track.kernel.is_refused();
             let task = (options.tasks != TaskMode::No)
-                .then(|| self.tasks.of(slot, &mut track.task, &self.looker, &mut self.places, at_ns, builder))
+                .then(|| {
+                    self.tasks.of(
+                        slot,
+                        &mut track.task,
+                        &self.looker,
+                        &mut self.places,
+                        at_ns,
+                        builder,
+                    )
+                })
                 .flatten();
             let (frames, kept) = (slot.frames(), slot.kept());
             let row = track.stacks.row(frames, kept, task, &mut self.places, &self.looker, builder);
@@ -173,7 +185,9 @@ impl Watch {
             let wait = match (blocked, &track.wait) {
                 (None, _) => None,
                 (Some(blocked), Some((known, wait, tries)))
-                    if slot.rest() > 0 && *known == blocked.on && (wait.is_some() || *tries >= TRIES) =>
+                    if slot.rest() > 0
+                        && *known == blocked.on
+                        && (wait.is_some() || *tries >= TRIES) =>
                 {
                     wait.clone()
                 }
@@ -193,11 +207,15 @@ impl Watch {
                 if seek {
                     if options.mode == Mode::Lock {
                         let begin = Instant::now();
-                        let there = || matches!(kernel, Doing::Call(call) if track.kernel.is_in(&call));
+                        let there =
+                            || matches!(kernel, Doing::Call(call) if track.kernel.is_in(&call));
                         self.locks.observe_order(slot, wait, there, self.looker.python());
                         seeking += begin.elapsed();
                     }
-                    let known = sought.iter().find(|(lock, _)| *lock == wait.lock).map(|(_, holder)| *holder);
+                    let known = sought
+                        .iter()
+                        .find(|(lock, _)| *lock == wait.lock)
+                        .map(|(_, holder)| *holder);
                     let sees = known.unwrap_or_else(|| {
                         let begin = Instant::now();
                         let sees = self.locks.holder(wait, &self.looker, &mut self.places, builder);
@@ -207,7 +225,10 @@ impl Watch {
                     });
                     track.holder = Some((wait.lock, sees));
                 }
-                holder = track.holder.filter(|(lock, _)| *lock == wait.lock).and_then(|(_, holder)| holder);
+                holder = track
+                    .holder
+                    .filter(|(lock, _)| *lock == wait.lock)
+                    .and_then(|(_, holder)| holder);
             }
             let lock = wait.map(|wait| wait.lock);
             if let Doing::Call(call) = kernel
@@ -234,7 +255,8 @@ impl Watch {
         }
         if !sought.is_empty() {
             let cost = u64::try_from(seeking.as_nanos()).unwrap_or(u64::MAX);
-            self.holder_ns = at_ns.saturating_add(HOLDER_EVERY_NS.max(cost.saturating_mul(HOLDER_SHARE)));
+            self.holder_ns =
+                at_ns.saturating_add(HOLDER_EVERY_NS.max(cost.saturating_mul(HOLDER_SHARE)));
         }
         if options.tasks == TaskMode::All && options.mode == Mode::Wall {
             self.waiting.look(&mut self.tasks, &self.looker, self.pid, at_ns, builder);
@@ -290,7 +312,8 @@ impl Watch {
                 track.asked_ns = at_ns.max(1);
                 let name = name_of(slot, &self.looker, self.pid);
                 track.is_named = name.is_some();
-                track.row = builder.thread(self.pid, slot.thread.native_id, &name.unwrap_or_default());
+                track.row =
+                    builder.thread(self.pid, slot.thread.native_id, &name.unwrap_or_default());
                 // Inside another interpreter a thread has the name that it had outside.
                 let profile = builder.so_far();
                 let name = profile.string(profile.threads[track.row.index()].name);
@@ -309,8 +332,12 @@ impl Watch {
         }
         let python = self.looker.python();
         let unnamed = std::mem::take(&mut self.locks.unnamed);
-        let stacks: Vec<_> =
-            self.looker.threads().iter().filter_map(|slot| python.stack(&slot.thread).ok()).collect();
+        let stacks: Vec<_> = self
+            .looker
+            .threads()
+            .iter()
+            .filter_map(|slot| python.stack(&slot.thread).ok())
+            .collect();
         let frames = stacks.iter().flat_map(|stack| &stack.frames);
         let names = python.names(unnamed.iter().map(|(object, ..)| *object), frames);
         for (object, _, kind) in unnamed {
@@ -333,10 +360,12 @@ impl Watch {
 }
 
 impl Track {
-    /// How long a wait had lasted when it was first seen. The runtime keeps when a wait for a lock began, so that in a profile of
-    /// waits nothing is lost between the look before and the one that first knew what the thread waits for. 0 for a wait that is known.
+    /// How long a wait had lasted when it was first seen. The runtime keeps when a wait for a lock
+    /// began, so that in a profile of waits nothing is lost between the look before and the one
+    /// that first knew what the thread waits for. 0 for a wait that is known.
     fn unseen(&mut self, blocked: Option<Blocked>, at_ns: u64) -> u64 {
-        let Some((on, since)) = blocked.and_then(|blocked| Some((blocked.on, blocked.since_ns?))) else {
+        let Some((on, since)) = blocked.and_then(|blocked| Some((blocked.on, blocked.since_ns?)))
+        else {
             return 0;
         };
         if self.began.replace((on, since)) == Some((on, since)) {

@@ -6,12 +6,14 @@ use rustc_hash::FxHashMap;
 use ungil_format::{counted, duration, percent};
 
 impl Sums<'_> {
-    /// Time suspended by stop-the-world pauses, and time collecting. The collector is not the only one that stops the world:
-    /// `sys.setprofile` in all threads does too, and a pause is the collector's only if it collected meanwhile.
+    /// Time suspended by stop-the-world pauses, and time collecting. The collector is not the only
+    /// one that stops the world: `sys.setprofile` in all threads does too, and a pause is the
+    /// collector's only if it collected meanwhile.
     pub(super) fn pauses(&self) -> Vec<Finding> {
         let stopped: f64 = self.rows(|of| of == Activity::SUSPENDED).map(|(_, w)| w as f64).sum();
-        let collects =
-            |stack| self.profile.leaf_to_root(stack).any(|f| self.profile.function(f).kind == Kind::Gc);
+        let collects = |stack| {
+            self.profile.leaf_to_root(stack).any(|f| self.profile.function(f).kind == Kind::Gc)
+        };
         let collecting = self.rows(Activity::is_busy).filter(|(k, _)| collects(k.stack));
         let collecting: f64 = collecting.map(|(_, w)| w as f64).sum();
         let collections = Collections::of(&self.profile.pauses);
@@ -61,7 +63,8 @@ impl Sums<'_> {
     }
 }
 
-/// The collections of a profile: for each process its starts in order, each with the latest end so far.
+/// The collections of a profile: for each process its starts in order, each with the latest end so
+/// far.
 struct Collections(FxHashMap<u32, Vec<(u64, u64)>>);
 
 impl Collections {

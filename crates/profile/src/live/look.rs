@@ -11,7 +11,8 @@ pub struct Seen {
     pub thread: u32,
     /// What it does.
     pub state: ThreadState,
-    /// The line it is at; `None` for a thread without Python code on its stack, and where it could not be read.
+    /// The line it is at; `None` for a thread without Python code on its stack, and where it could
+    /// not be read.
     pub place: Option<Arc<CodeLine>>,
     /// What it waits for, if it waits.
     pub wait: Option<Arc<WaitedObject>>,

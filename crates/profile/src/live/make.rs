@@ -19,7 +19,8 @@ use ungil_remote::{Interpreter, Python, ThreadState};
 
 /// Lines and objects a view has at most.
 const MOST: usize = 200;
-/// Names of objects are looked for again after this time at the soonest, and never for more than [`NAME_BUDGET`] of a core.
+/// Names of objects are looked for again after this time at the soonest, and never for more than
+/// [`NAME_BUDGET`] of a core.
 const NAMES_AGE: Duration = Duration::from_secs(5);
 const NAME_BUDGET: f64 = 0.003;
 
@@ -89,8 +90,11 @@ impl Maker {
         Summed { part, span, cost, collector }: Summed<'_>,
     ) -> View {
         let mut notes = Vec::new();
-        let mut world =
-            WorldView { possible: python.offsets().free_threaded, span: part.pauses, ..WorldView::default() };
+        let mut world = WorldView {
+            possible: python.offsets().free_threaded,
+            span: part.pauses,
+            ..WorldView::default()
+        };
         let mut dump = ThreadDump::default();
         if let Some((moment, interpreters)) = now {
             // If this closer look fails, the next fast one will say why.
@@ -115,8 +119,10 @@ impl Maker {
             }
         }
         if now.is_some() && is_stopped(self.pid.unsigned_abs()) {
-            notes
-                .push("the process is stopped by a signal or a debugger: none of its threads goes on".into());
+            notes.push(
+                "the process is stopped by a signal or a debugger: none of its threads goes on"
+                    .into(),
+            );
         }
         self.shares(part);
         if part.tally.turned_away_s > 0.0 {
@@ -140,8 +146,12 @@ impl Maker {
             lines: lines(part),
             objects: self.objects(part, &dump),
             collector: PauseView {
-                collecting: now.is_some() && collector.is_some_and(|collector| collector.collecting),
-                generations: collector.and_then(|found| found.generations).map(Vec::from).unwrap_or_default(),
+                collecting: now.is_some()
+                    && collector.is_some_and(|collector| collector.collecting),
+                generations: collector
+                    .and_then(|found| found.generations)
+                    .map(Vec::from)
+                    .unwrap_or_default(),
                 span: part.collections,
             },
             world,
@@ -185,7 +195,8 @@ impl Maker {
                 call: info.system_call().map(Into::into),
                 shares: Shares::default(),
                 cores: cores.threads.get(&thread.native_id.cast_signed()).copied(),
-                // The closer look was a little later: of a thread that has moved on, what it waited for is old.
+                // The closer look was a little later: of a thread that has moved on, what it waited
+                // for is old.
                 wait: wait.filter(|_| {
                     matches!(info.state, ThreadState::Lock | ThreadState::Gil | ThreadState::Event)
                 }),
@@ -193,9 +204,12 @@ impl Maker {
             });
         }
         let others = cores.tids.iter().filter(|tid| !python_tids.contains(tid));
-        let used: Vec<f64> = others.clone().filter_map(|tid| cores.threads.get(tid)).copied().collect();
-        self.others =
-            OtherThreads { count: others.count(), cores: (!used.is_empty()).then(|| used.iter().sum()) };
+        let used: Vec<f64> =
+            others.clone().filter_map(|tid| cores.threads.get(tid)).copied().collect();
+        self.others = OtherThreads {
+            count: others.count(),
+            cores: (!used.is_empty()).then(|| used.iter().sum()),
+        };
     }
 
     /// Fills in the threads' shares.
@@ -210,7 +224,8 @@ impl Maker {
 
     fn wait(&self, info: &ThreadInfo, dump: &ThreadDump) -> Option<WaitView> {
         let (blocked, wait) = (info.blocked?, info.wait.as_ref()?);
-        let since_s = blocked.since_ns.map(|since| (dump.at_ns.saturating_sub(since) as f64 / 1e9).max(0.0));
+        let since_s =
+            blocked.since_ns.map(|since| (dump.at_ns.saturating_sub(since) as f64 / 1e9).max(0.0));
         let named = self.names.get(&wait.object).cloned().flatten();
         Some(WaitView {
             object: format!("{:#x}", wait.object),
@@ -257,7 +272,8 @@ impl Maker {
             *known = name.or_else(|| known.take());
         }
         let cost = ungil_meter::thread_cpu_s() - cpu_s;
-        self.names_due = Some(Instant::now() + NAMES_AGE.max(Duration::from_secs_f64(cost / NAME_BUDGET)));
+        self.names_due =
+            Some(Instant::now() + NAMES_AGE.max(Duration::from_secs_f64(cost / NAME_BUDGET)));
     }
 
     /// Objects that were waited for.
@@ -266,7 +282,8 @@ impl Maker {
         let mut found: Vec<(&u64, &Contended)> = part.tally.objects.iter().collect();
         found.sort_by(|a, b| b.1.wait_s.total_cmp(&a.1.wait_s).then(a.0.cmp(b.0)));
         let view = |(&object, of): (&u64, &Contended)| {
-            let waits = |info: &&ThreadInfo| info.wait.as_ref().is_some_and(|wait| wait.object == object);
+            let waits =
+                |info: &&ThreadInfo| info.wait.as_ref().is_some_and(|wait| wait.object == object);
             let waiters = dump.threads.iter().filter(waits).count();
             ObjectView {
                 object: format!("{object:#x}"),
@@ -276,7 +293,11 @@ impl Maker {
                 share: of.wait_s / all.max(1e-9),
                 waiters: u32::try_from(waiters).unwrap_or(u32::MAX),
                 most_waiters: of.most_waiters,
-                held_by: dump.threads.iter().filter(waits).find_map(|info| self.held_by(info, dump)),
+                held_by: dump
+                    .threads
+                    .iter()
+                    .filter(waits)
+                    .find_map(|info| self.held_by(info, dump)),
                 at: of.place.as_ref().map(|(place, _)| (**place).clone()),
             }
         };
@@ -285,7 +306,9 @@ impl Maker {
 
     fn gil(&mut self, python: &Python, interpreters: &[Interpreter], part: &Part) {
         let now = Instant::now();
-        let Some(gil) = interpreters.first().and_then(|&main| python.gil(main).ok()) else { return };
+        let Some(gil) = interpreters.first().and_then(|&main| python.gil(main).ok()) else {
+            return;
+        };
         self.process.gil_on = gil.enabled;
         let before = self.switches.replace((now, gil.switches));
         if !gil.enabled {
@@ -293,7 +316,8 @@ impl Maker {
             return;
         }
         let rate = before.map(|(then, switches)| {
-            gil.switches.wrapping_sub(switches) as f64 / now.duration_since(then).as_secs_f64().max(1e-9)
+            gil.switches.wrapping_sub(switches) as f64
+                / now.duration_since(then).as_secs_f64().max(1e-9)
         });
         let waiting = self.threads.iter().filter(|thread| thread.state == ThreadState::Gil);
         let running = self.threads.iter().find(|thread| thread.state == ThreadState::Running);

@@ -1,4 +1,5 @@
-//! Memory of the process: what is cheap at every view, what is dear as seldom as keeps its cost under a bound.
+//! Memory of the process: what is cheap at every view, what is dear as seldom as keeps its cost
+//! under a bound.
 
 use super::view::MemoryView;
 use std::time::{Duration, Instant};
@@ -25,7 +26,8 @@ impl Memory {
             let shares = ungil_meter::process_shares(pid);
             self.refused = shares.is_none();
             self.shares = shares.map(|shares| (now, shares));
-            self.next = Some(now + (now.elapsed().div_f64(BUDGET)).clamp(SOONEST, Duration::from_secs(60)));
+            self.next =
+                Some(now + (now.elapsed().div_f64(BUDGET)).clamp(SOONEST, Duration::from_secs(60)));
         }
         let shares = self.shares.map(|(_, shares)| shares);
         self.last = MemoryView {

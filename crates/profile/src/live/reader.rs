@@ -84,7 +84,8 @@ impl Reader {
         if self.places.len() >= MOST_PLACES {
             self.places.clear();
         }
-        let place = Arc::new(CodeLine { function: code.qualname.clone(), file: code.file.clone(), line });
+        let place =
+            Arc::new(CodeLine { function: code.qualname.clone(), file: code.file.clone(), line });
         self.places.insert((code.address, line), (Arc::clone(code), Arc::clone(&place)));
         place
     }

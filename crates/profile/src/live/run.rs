@@ -1,7 +1,8 @@
 //! The thread that looks, and the views it sends.
 //!
-//! Looks come at the rate that was asked for, or more seldom where they would cost more than their budget. A view that nobody
-//! took yet is not waited for: looking goes on, and the next view has what it would have had.
+//! Looks come at the rate that was asked for, or more seldom where they would cost more than their
+//! budget. A view that nobody took yet is not waited for: looking goes on, and the next view has
+//! what it would have had.
 
 use super::look::Look;
 use super::make::{Maker, Summed};
@@ -206,7 +207,8 @@ impl Watch {
     /// Adds a look up.
     fn take(&mut self, look: &Look, interpreters: &[Interpreter]) {
         let last = self.last_ns.replace(look.at_ns);
-        let gap_s = last.map_or(0.0, |last| (look.at_ns.saturating_sub(last) as f64 / 1e9).min(LONGEST_GAP));
+        let gap_s = last
+            .map_or(0.0, |last| (look.at_ns.saturating_sub(last) as f64 / 1e9).min(LONGEST_GAP));
         let Some(&main) = interpreters.first() else { return };
         let mut part = Part::default();
         part.tally.add(look, gap_s);
@@ -217,7 +219,8 @@ impl Watch {
             .iter()
             .any(|&interpreter| matches!(self.python.world(interpreter), Ok(Some(world)) if world.requested));
         part.pauses = self.world.look(look.at_ns, stopped);
-        part.gil_taken = self.python.gil(main).map_or(0, |gil| u64::from(gil.enabled && gil.locked));
+        part.gil_taken =
+            self.python.gil(main).map_or(0, |gil| u64::from(gil.enabled && gil.locked));
         if let Some(current) = self.recent.back_mut() {
             current.merge(&part);
         }
@@ -255,7 +258,10 @@ impl Watch {
 fn over(pid: u32) -> String {
     match Process::open(pid) {
         Ok(process) => {
-            format!("process {pid} became another program by exec: {}", process.executable.display())
+            format!(
+                "process {pid} became another program by exec: {}",
+                process.executable.display()
+            )
         }
         Err(AttachError::Exec(_) | AttachError::Denied { .. }) => {
             format!("process {pid} became another program by exec")

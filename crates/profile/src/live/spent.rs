@@ -23,13 +23,16 @@ impl Spent {
     pub(super) fn look(&mut self, pid: i32) -> Cores {
         let now = Instant::now();
         let read = ungil_meter::process_threads_cpu_s(pid);
-        let mut cores = Cores { tids: read.iter().map(|&(tid, _)| tid).collect(), ..Cores::default() };
-        let counts: HashMap<i32, f64> = read.into_iter().filter_map(|(tid, cpu)| Some((tid, cpu?))).collect();
+        let mut cores =
+            Cores { tids: read.iter().map(|&(tid, _)| tid).collect(), ..Cores::default() };
+        let counts: HashMap<i32, f64> =
+            read.into_iter().filter_map(|(tid, cpu)| Some((tid, cpu?))).collect();
         if let Some((then, before)) = &self.last {
             let passed = now.duration_since(*then).as_secs_f64();
             if passed > 0.0 {
-                let used =
-                    |(&tid, &cpu): (&i32, &f64)| Some((tid, (cpu - before.get(&tid)?).max(0.0) / passed));
+                let used = |(&tid, &cpu): (&i32, &f64)| {
+                    Some((tid, (cpu - before.get(&tid)?).max(0.0) / passed))
+                };
                 cores.threads = counts.iter().filter_map(used).collect();
             }
         }

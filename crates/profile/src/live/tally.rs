@@ -1,7 +1,7 @@
 //! Looks added up: time by thread and state, by line, by contended object.
 //!
-//! A look stands for the time since the look before it. Numbers of lines and objects are bounded: a program that makes code for
-//! ever does not make its watcher grow. What is turned away is counted.
+//! A look stands for the time since the look before it. Numbers of lines and objects are bounded: a
+//! program that makes code for ever does not make its watcher grow. What is turned away is counted.
 
 use super::look::Look;
 use rustc_hash::FxHashMap;
@@ -26,7 +26,8 @@ pub struct Contended {
     pub wait_s: f64,
     /// Most threads seen waiting for it at once.
     pub most_waiters: u32,
-    /// The line at which most of the waiting was, and how much of it: the heavy hitter of a stream (Boyer and Moore).
+    /// The line at which most of the waiting was, and how much of it: the heavy hitter of a stream
+    /// (Boyer and Moore).
     pub place: Option<(Arc<CodeLine>, f64)>,
 }
 
@@ -111,7 +112,9 @@ impl Tally {
                 continue;
             }
             match self.objects.entry(object) {
-                std::collections::hash_map::Entry::Vacant(empty) => drop(empty.insert(contended.clone())),
+                std::collections::hash_map::Entry::Vacant(empty) => {
+                    drop(empty.insert(contended.clone()))
+                }
                 std::collections::hash_map::Entry::Occupied(mut known) => {
                     let known = known.get_mut();
                     known.wait_s += contended.wait_s;

@@ -1,7 +1,7 @@
 //! What a reader is shown. Plain numbers and words, as they go into JSON; units are in the names.
 //!
-//! Words from the target (names, commands, file names) are as the target has them: whoever prints them to a terminal takes
-//! control characters out.
+//! Words from the target (names, commands, file names) are as the target has them: whoever prints
+//! them to a terminal takes control characters out.
 
 use serde::Serialize;
 use ungil_remote::frames::CodeLine;
@@ -118,8 +118,8 @@ impl Shares {
     /// From seconds by state, in the order of [`ThreadState::ALL`], of `whole` seconds.
     #[must_use]
     pub fn of(seconds: &[f64; ThreadState::ALL.len()], whole: f64) -> Shares {
-        let [running, native, lock, gil, suspended, event, syscall, ending] =
-            seconds.map(|seconds| if whole > 0.0 { (seconds / whole).clamp(0.0, 1.0) } else { 0.0 });
+        let [running, native, lock, gil, suspended, event, syscall, ending] = seconds
+            .map(|seconds| if whole > 0.0 { (seconds / whole).clamp(0.0, 1.0) } else { 0.0 });
         Shares { running, native, lock, gil, suspended, event, syscall, ending }
     }
 
@@ -154,7 +154,8 @@ pub struct ThreadView {
     pub call: Option<String>,
     /// Shares of the span.
     pub shares: Shares,
-    /// Cores it keeps busy: CPU seconds a second since the last view. `None` where the kernel does not say, and at first.
+    /// Cores it keeps busy: CPU seconds a second since the last view. `None` where the kernel does
+    /// not say, and at first.
     pub cores: Option<f64>,
     /// What it waits for.
     pub wait: Option<WaitView>,

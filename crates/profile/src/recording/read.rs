@@ -11,7 +11,8 @@ use std::path::Path;
 
 /// What a file may define whatever its size, in bytes of its text.
 const FREE_TEXT: u64 = 4 << 20;
-/// And for each byte of the file: deflate makes up to a thousand of one, and text that defines never shrinks so far.
+/// And for each byte of the file: deflate makes up to a thousand of one, and text that defines
+/// never shrinks so far.
 const TEXT_PER_BYTE: u64 = 64;
 
 pub(super) struct Replay {
@@ -26,12 +27,18 @@ enum End {
     Cut(String),
 }
 
-pub(super) fn read(mut from: impl Read, path: &Path, mut each: impl FnMut(&Sample)) -> Result<Replay, Error> {
+pub(super) fn read(
+    mut from: impl Read,
+    path: &Path,
+    mut each: impl FnMut(&Sample),
+) -> Result<Replay, Error> {
     let path = || path.display().to_string();
     let io_error = |source| Error::Io { path: path(), source };
     let mut magic = [0; MAGIC.len()];
     match from.read_exact(&mut magic) {
-        Err(e) if e.kind() == ErrorKind::UnexpectedEof => return Err(Error::Foreign { path: path() }),
+        Err(e) if e.kind() == ErrorKind::UnexpectedEof => {
+            return Err(Error::Foreign { path: path() });
+        }
         other => other.map_err(io_error)?,
     }
     let [name @ .., version] = magic;
@@ -55,7 +62,9 @@ pub(super) fn read(mut from: impl Read, path: &Path, mut each: impl FnMut(&Sampl
             Ok(true) => {}
             Ok(false) if reader.state.ended() => break None,
             Ok(false) => {
-                break Some("it was not ended: the profiler was killed, or the disk was full".into());
+                break Some(
+                    "it was not ended: the profiler was killed, or the disk was full".into(),
+                );
             }
             Err(End::Cut(why)) => break Some(format!("block {}: {why}", reader.blocks)),
             Err(End::Io(e)) => return Err(io_error(e)),
@@ -88,7 +97,8 @@ impl<R: Read> Reader<R> {
             12 => self.blocks += 1,
             _ => return Err(End::Cut("it is cut off".into())),
         }
-        let number = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let number =
+            |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
         let (body, text, sum) = (number(0) as usize, number(4) as usize, number(8));
         if body > LONGEST_TEXT || text > LONGEST_TEXT {
             return Err(End::Cut("it is longer than blocks are".into()));

@@ -1,5 +1,5 @@
-//! What a recording's operations do: the writer's steps, taken again. Nothing is believed: an id that is not defined, a number that
-//! does not fit, an operation that is none ends the reading.
+//! What a recording's operations do: the writer's steps, taken again. Nothing is believed: an id
+//! that is not defined, a number that does not fit, an operation that is none ends the reading.
 
 use crate::builder::Builder;
 use crate::header::{Header, Totals};
@@ -15,7 +15,8 @@ pub(super) struct State {
     pub(super) defined: u64,
     builder: Option<Builder>,
     totals: Option<Totals>,
-    // The file's ids are looked up, since they need not be the builder's: a file may define a thing twice.
+    // The file's ids are looked up, since they need not be the builder's: a file may define a thing
+    // twice.
     strings: Vec<StringId>,
     functions: Vec<FunctionId>,
     frames: Vec<FrameId>,
@@ -42,7 +43,8 @@ impl State {
         self.looks > 0
     }
 
-    /// The profile; `None` if not even a header was read. If the recording was cut, its totals are what was read.
+    /// The profile; `None` if not even a header was read. If the recording was cut, its totals are
+    /// what was read.
     pub(super) fn finish(self, cut: Option<&str>) -> Option<Profile> {
         let mut totals = self.totals.unwrap_or_else(|| Totals {
             duration_ns: self.at_ns.saturating_sub(self.first_ns),
@@ -57,11 +59,16 @@ impl State {
     }
 
     /// Takes one operation off the text and does it; `None` if it makes no sense.
-    pub(super) fn operation(&mut self, text: &mut &[u8], each: &mut impl FnMut(&Sample)) -> Option<()> {
+    pub(super) fn operation(
+        &mut self,
+        text: &mut &[u8],
+        each: &mut impl FnMut(&Sample),
+    ) -> Option<()> {
         let before = text.len();
         let first = take(text)?;
         let operand = first >> 3;
-        if self.totals.is_some() || self.builder.is_none() != (first == DEFINE_HEADER << 3 | DEFINE) {
+        if self.totals.is_some() || self.builder.is_none() != (first == DEFINE_HEADER << 3 | DEFINE)
+        {
             return None;
         }
         match first & 7 {
@@ -125,11 +132,19 @@ impl State {
         let builder = self.builder.as_mut()?;
         match what {
             DEFINE_TOTALS => self.totals = Some(serde_json::from_slice(bytes(text)?).ok()?),
-            DEFINE_STRING => self.strings.push(builder.string(std::str::from_utf8(bytes(text)?).ok()?)),
+            DEFINE_STRING => {
+                self.strings.push(builder.string(std::str::from_utf8(bytes(text)?).ok()?))
+            }
             DEFINE_FUNCTION => {
-                let (name, file) = (get(&self.strings, take(text)?)?, get(&self.strings, take(text)?)?);
+                let (name, file) =
+                    (get(&self.strings, take(text)?)?, get(&self.strings, take(text)?)?);
                 let (first_line, kind) = (small(text)?, kind(take(text)?)?);
-                self.functions.push(builder.intern_function(Function { name, file, first_line, kind }));
+                self.functions.push(builder.intern_function(Function {
+                    name,
+                    file,
+                    first_line,
+                    kind,
+                }));
             }
             DEFINE_FRAME => {
                 let function = get(&self.functions, take(text)?)?;
@@ -154,7 +169,8 @@ impl State {
             }
             DEFINE_LOCK => {
                 let (pid, address) = (small(text)?, take(text)?);
-                let (kind, name) = (get(&self.strings, take(text)?)?, get(&self.strings, take(text)?)?);
+                let (kind, name) =
+                    (get(&self.strings, take(text)?)?, get(&self.strings, take(text)?)?);
                 self.locks.push(builder.intern_lock(Lock { pid, address, kind, name }));
             }
             NAME_LOCK => {

@@ -71,7 +71,8 @@ pub(crate) struct Seen {
 }
 
 pub(crate) fn activity() -> impl Strategy<Value = Activity> {
-    let threads = Activity::ALL.into_iter().filter(|activity| matches!(activity, Activity::Thread(_)));
+    let threads =
+        Activity::ALL.into_iter().filter(|activity| matches!(activity, Activity::Thread(_)));
     proptest::sample::select(threads.collect::<Vec<_>>())
 }
 
@@ -116,11 +117,13 @@ pub(crate) fn header() -> Header {
     }
 }
 
-pub(crate) const NAMES: [&str; 6] = ["main", "A.work", "<lambda>", "spin; \"x\"\n", "größer", "</script><b>"];
+pub(crate) const NAMES: [&str; 6] =
+    ["main", "A.work", "<lambda>", "spin; \"x\"\n", "größer", "</script><b>"];
 
 pub(crate) fn frame(to: &mut Builder, (name, line): (u8, u32)) -> FrameId {
     let name = usize::from(name) % NAMES.len();
-    let function = to.function(NAMES[name], ["app.py", "lib/b.py"][name % 2], 1 + name as u32, Kind::Python);
+    let function =
+        to.function(NAMES[name], ["app.py", "lib/b.py"][name % 2], 1 + name as u32, Kind::Python);
     to.frame(function, line)
 }
 
@@ -136,7 +139,12 @@ pub(crate) fn tell(to: &mut Builder, run: &[Seen]) -> Vec<Sample> {
             to.stack(parent, frame)
         });
         let lock = seen.lock.map(|(address, name)| {
-            to.lock(7, 0x1000 + address, "dict", ["", "cache at app.py:31", "other"][usize::from(name)])
+            to.lock(
+                7,
+                0x1000 + address,
+                "dict",
+                ["", "cache at app.py:31", "other"][usize::from(name)],
+            )
         });
         let holder = seen.holder.map(|h| frame(to, h));
         let weight = seen.weight.unwrap_or(seen.step_ns);
@@ -171,8 +179,8 @@ pub(crate) fn contended() -> Builder {
     b
 }
 
-/// Tells a builder: eight workers; of 1000 looks 380 wait for the dict `cache`, 100 for another lock, 60 for the GIL, 40 are stopped, 220 run, 200 are in a
-/// system call.
+/// Tells a builder: eight workers; of 1000 looks 380 wait for the dict `cache`, 100 for another
+/// lock, 60 for the GIL, 40 are stopped, 220 run, 200 are in a system call.
 pub(crate) fn contended_into(b: &mut Builder) {
     let f = |b: &mut Builder, name: &str, first: u32, line: u32| {
         let function = b.function(name, "/srv/app.py", first, Kind::Python);

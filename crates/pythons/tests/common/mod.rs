@@ -7,7 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use ungil_pythons::{Interpreter, Search, find};
 
-/// The interpreters that the project's test run provides. One that is missing fails the test that needs it.
+/// The interpreters that the project's test run provides. One that is missing fails the test that
+/// needs it.
 pub fn real(name: &str) -> Interpreter {
     let all = Search::from_env();
     let search = Search { environment: all.environment, own: all.own, ..Search::default() };

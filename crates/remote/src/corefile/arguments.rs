@@ -1,7 +1,8 @@
 //! The arguments of a process, from the stack that the kernel made for it.
 //!
-//! `NT_PRPSINFO` has only the first 79 bytes of them. The kernel puts, from low to high addresses, the number of arguments, their
-//! pointers, a zero, those of the environment, a zero, and the auxiliary vector, whose bytes the core has in a note.
+//! `NT_PRPSINFO` has only the first 79 bytes of them. The kernel puts, from low to high addresses,
+//! the number of arguments, their pointers, a zero, those of the environment, a zero, and the
+//! auxiliary vector, whose bytes the core has in a note.
 
 use crate::memory::Memory;
 
@@ -11,7 +12,8 @@ const NEAR: u64 = 16 << 10;
 const MAX_POINTERS: u64 = 1 << 16;
 const MAX_BYTES: usize = 2 << 20;
 
-/// The arguments of the process with this auxiliary vector; `None` where they are not where the kernel puts them.
+/// The arguments of the process with this auxiliary vector; `None` where they are not where the
+/// kernel puts them.
 pub(super) fn read(memory: &dyn Memory, random: u64, vector: &[u8]) -> Option<Vec<Vec<u8>>> {
     let head = vector.get(..16)?;
     let from = (random & !7).checked_sub(NEAR)?;

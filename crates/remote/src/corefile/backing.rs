@@ -1,9 +1,10 @@
 //! Files that a process was mapped from, for the pages that its core leaves out.
 //!
-//! The kernel and gdb leave out pages that are still as they are in the file: code and read-only data. They are read from the
-//! file, if it is here and is the one that was mapped. A file is taken for the one if it is large enough and its ELF header,
-//! its program headers and its notes (build id) are those that the core holds. A core made without `ELF headers` in
-//! `coredump_filter` holds none of these; then the file must not have been changed since the core was written.
+//! The kernel and gdb leave out pages that are still as they are in the file: code and read-only
+//! data. They are read from the file, if it is here and is the one that was mapped. A file is taken
+//! for the one if it is large enough and its ELF header, its program headers and its notes (build
+//! id) are those that the core holds. A core made without `ELF headers` in `coredump_filter` holds
+//! none of these; then the file must not have been changed since the core was written.
 
 use super::elf::{self, Elf};
 use std::fs::File;
@@ -12,7 +13,8 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
-/// The part of the ELF header that linkers and `strip` leave alike: the rest says where sections are.
+/// The part of the ELF header that linkers and `strip` leave alike: the rest says where sections
+/// are.
 const HEADER_PREFIX: u64 = 40;
 /// Bytes of one segment of notes that are compared.
 const MAX_NOTE: u64 = 1 << 12;
@@ -48,8 +50,8 @@ impl Backing {
         Backing { name, deleted, place, is_given, last_page: 0, opened: OnceLock::new() }
     }
 
-    /// Opens the file and checks that it is the one; `stored` reads what the core has of it, by offset in the file. The result
-    /// is kept. The error continues the sentence "..., and".
+    /// Opens the file and checks that it is the one; `stored` reads what the core has of it, by
+    /// offset in the file. The result is kept. The error continues the sentence "..., and".
     pub(super) fn open(
         &self,
         written: Option<SystemTime>,
@@ -65,8 +67,8 @@ impl Backing {
         stored: impl Fn(u64, u64) -> Option<Vec<u8>>,
     ) -> Result<Opened, String> {
         let place = self.place.display();
-        let about =
-            std::fs::metadata(&self.place).map_err(|error| format!("{place} cannot be read: {error}"))?;
+        let about = std::fs::metadata(&self.place)
+            .map_err(|error| format!("{place} cannot be read: {error}"))?;
         if !about.is_file() {
             return Err(format!("{place} is no regular file"));
         }
@@ -74,7 +76,8 @@ impl Backing {
         if about.len() <= self.last_page {
             return Err(other());
         }
-        let file = File::open(&self.place).map_err(|error| format!("{place} cannot be read: {error}"))?;
+        let file =
+            File::open(&self.place).map_err(|error| format!("{place} cannot be read: {error}"))?;
         let elf = elf::read(&file).ok();
         let same = |&(offset, len): &(u64, u64)| {
             let known = stored(offset, len)?;
@@ -85,15 +88,15 @@ impl Backing {
         if results.contains(&false) {
             return Err(other());
         }
-        let is_changed =
-            || matches!((about.modified(), written), (Ok(modified), Some(written)) if modified > written);
+        let is_changed = || matches!((about.modified(), written), (Ok(modified), Some(written)) if modified > written);
         if results.is_empty() && (self.deleted || (!self.is_given && is_changed())) {
             return Err(format!("{place} was replaced since it was mapped"));
         }
         Ok(Opened { file, len: about.len(), elf })
     }
 
-    /// Fills `into` from `offset` on; `false` where that is beyond the file's last page or cannot be read.
+    /// Fills `into` from `offset` on; `false` where that is beyond the file's last page or cannot
+    /// be read.
     pub(super) fn read(&self, offset: u64, into: &mut [u8]) -> bool {
         let Some(Ok(opened)) = self.opened.get() else { return false };
         let left = opened.len.saturating_sub(offset);

@@ -51,7 +51,8 @@ pub(super) fn check(path: &Path, file: &File, elf: &Elf) -> Result<(), CoreError
             243 => "riscv".into(),
             other => format!("machine {other}"),
         };
-        let why = format!("it is of a process on {machine}, and cores are read on and of x86-64 alone");
+        let why =
+            format!("it is of a process on {machine}, and cores are read on and of x86-64 alone");
         return Err(CoreError::new(path, why, "look at it on such a machine with gdb"));
     }
     let len = file.metadata().map_err(|error| CoreError::io(path, &error))?.len();

@@ -34,7 +34,8 @@ pub(super) fn death(notes: &Notes) -> Option<Death> {
         return None;
     }
     let about = |offset: usize| half(&notes.siginfo, offset);
-    // The address follows a code of the kernel's, and the sender a code of kill(2), tgkill(2) or sigqueue(3).
+    // The address follows a code of the kernel's, and the sender a code of kill(2), tgkill(2) or
+    // sigqueue(3).
     let code = (about(0) == u32::from(signal)).then(|| about(8).cast_signed());
     let is_fault = FAULTS.contains(&signal) && code.is_some_and(|code| (1..128).contains(&code));
     let own = notes.process.as_ref().map(|process| process.pid);
@@ -51,9 +52,9 @@ pub(super) fn death(notes: &Notes) -> Option<Death> {
 /// A signal's name on x86-64.
 pub(super) fn signal_name(signal: u16) -> String {
     const NAMES: [&str; 31] = [
-        "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE",
-        "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ",
-        "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+        "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
+        "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
+        "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
     ];
     let name = usize::from(signal).checked_sub(1).and_then(|index| NAMES.get(index));
     name.map_or_else(|| format!("signal {signal}"), |name| format!("SIG{name}"))

@@ -19,7 +19,8 @@ pub(super) const HEADER_SIZE: usize = 64;
 pub(super) const SEGMENT_SIZE: usize = 56;
 /// Says that the number of program headers is in `sh_info` of the first section header.
 const PN_XNUM: u16 = 0xffff;
-/// Program headers that are read. The kernel allows 65,530 mappings unless `vm.max_map_count` was raised.
+/// Program headers that are read. The kernel allows 65,530 mappings unless `vm.max_map_count` was
+/// raised.
 const MAX_SEGMENTS: u64 = 1 << 20;
 
 /// A file's header and its program headers.
@@ -110,7 +111,8 @@ pub(super) fn read(file: &File) -> Result<Elf, Flaw> {
     let mut buffer = [0; 64 * SEGMENT_SIZE];
     while (segments.len() as u64) < count {
         let now = (count - segments.len() as u64).min(64) as usize * SEGMENT_SIZE;
-        let at = offset.checked_add((segments.len() * SEGMENT_SIZE) as u64).ok_or(Flaw::Truncated)?;
+        let at =
+            offset.checked_add((segments.len() * SEGMENT_SIZE) as u64).ok_or(Flaw::Truncated)?;
         file.read_exact_at(&mut buffer[..now], at)?;
         segments.extend(buffer[..now].as_chunks::<SEGMENT_SIZE>().0.iter().map(segment));
     }

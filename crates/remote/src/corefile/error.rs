@@ -37,7 +37,11 @@ impl CoreError {
     }
 
     /// The core at `path` was read, but no CPython of a known layout is in it.
-    pub(super) fn python(path: &Path, why: impl Into<String>, help: impl Into<String>) -> CoreError {
+    pub(super) fn python(
+        path: &Path,
+        why: impl Into<String>,
+        help: impl Into<String>,
+    ) -> CoreError {
         let what = format!("no CPython can be read from {}", path.display());
         CoreError { what, why: why.into(), help: help.into() }
     }

@@ -20,7 +20,8 @@ use ungil_format::counted;
 struct Span {
     start: u64,
     end: u64,
-    /// Where its bytes are in the core, 0 where it has no program header, and the address up to which the core has them.
+    /// Where its bytes are in the core, 0 where it has no program header, and the address up to
+    /// which the core has them.
     offset: u64,
     stored_end: u64,
     flags: u32,
@@ -68,8 +69,8 @@ impl CoreMemory {
         }
         mappings.sort_unstable();
         let file_at = |address: u64| {
-            let &(start, end, offset, file) =
-                mappings.get(mappings.partition_point(|mapping| mapping.0 <= address).checked_sub(1)?)?;
+            let &(start, end, offset, file) = mappings
+                .get(mappings.partition_point(|mapping| mapping.0 <= address).checked_sub(1)?)?;
             (address < end).then_some((file, offset.checked_add(address - start)?))
         };
         let mut spans: Vec<Span> = segments
@@ -116,7 +117,9 @@ impl CoreMemory {
                 span.file.is_some_and(|(other, at)| {
                     other == file
                         && at <= offset
-                        && offset.checked_add(len).is_some_and(|end| end - at <= span.stored_end - span.start)
+                        && offset
+                            .checked_add(len)
+                            .is_some_and(|end| end - at <= span.stored_end - span.start)
                 })
             };
             let span = self.spans.iter().find(holds)?;
@@ -127,7 +130,8 @@ impl CoreMemory {
         backing.open(self.written, stored).map(|()| backing)
     }
 
-    /// The mapped file with this name, if it is here and fits; `None` where no file of this name was mapped.
+    /// The mapped file with this name, if it is here and fits; `None` where no file of this name
+    /// was mapped.
     pub(super) fn mapped_file(&self, name: &Path) -> Option<Result<&Path, &str>> {
         let file = self.files.iter().position(|backing| backing.name == name)?;
         Some(self.open(file).map(|backing| backing.place.as_path()))
@@ -143,7 +147,8 @@ impl CoreMemory {
     pub(super) fn regions(&self) -> Vec<Region> {
         let region = |span: &Span| {
             // Only gdb's cores have mappings that say nothing of themselves.
-            let is_code = |(file, offset)| self.open(file).is_ok_and(|backing| backing.is_code(offset));
+            let is_code =
+                |(file, offset)| self.open(file).is_ok_and(|backing| backing.is_code(offset));
             Region {
                 start: span.start,
                 end: span.end,
@@ -193,16 +198,18 @@ impl CoreMemory {
                     counted(anonymous, "mapping"),
                     first.unwrap_or(0)
                 ),
-                "write it again with the kernel's default in /proc/PID/coredump_filter, 0x33".to_owned(),
+                "write it again with the kernel's default in /proc/PID/coredump_filter, 0x33"
+                    .to_owned(),
             ));
         }
         sentences
     }
 
-    /// Whether what the core has not of a mapping is still as it is in its file. A mapping that was written to is in every core
-    /// that has the private memory, of which the stack is a part.
+    /// Whether what the core has not of a mapping is still as it is in its file. A mapping that was
+    /// written to is in every core that has the private memory, of which the stack is a part.
     fn is_as_in_file(&self, span: &Span) -> bool {
-        let has_private = || self.span(self.stack).is_none_or(|(_, stack)| stack.stored_end > self.stack);
+        let has_private =
+            || self.span(self.stack).is_none_or(|(_, stack)| stack.stored_end > self.stack);
         span.flags & elf::PF_W == 0 || has_private()
     }
 
@@ -231,7 +238,8 @@ impl Memory for Arc<CoreMemory> {
                     .is_some_and(|offset| self.core.read_exact_at(here, offset).is_ok()),
                 Some((file, start)) if self.is_as_in_file(span) => {
                     let from = start.checked_add(offset);
-                    self.open(file).is_ok_and(|backing| from.is_some_and(|from| backing.read(from, here)))
+                    self.open(file)
+                        .is_ok_and(|backing| from.is_some_and(|from| backing.read(from, here)))
                 }
                 _ => false,
             };

@@ -1,8 +1,10 @@
-//! The notes of a core: the threads with their registers, what killed the process, its auxiliary vector and its mapped files.
+//! The notes of a core: the threads with their registers, what killed the process, its auxiliary
+//! vector and its mapped files.
 //!
-//! Layouts are those of x86-64 (`struct elf_prstatus` and `struct elf_prpsinfo`, include/linux/elfcore.h; `NT_FILE`,
-//! fs/binfmt_elf.c). Notes are read one by one and the large ones that are not needed (vector registers) are skipped, so
-//! that memory is bounded by what is kept.
+//! Layouts are those of x86-64 (`struct elf_prstatus` and `struct elf_prpsinfo`,
+//! include/linux/elfcore.h; `NT_FILE`, fs/binfmt_elf.c). Notes are read one by one and the large
+//! ones that are not needed (vector registers) are skipped, so that memory is bounded by what is
+//! kept.
 
 use crate::memory::{half, word};
 use std::fs::File;
@@ -16,8 +18,8 @@ const NT_FILE: u32 = 0x4649_4c45;
 const NT_SIGINFO: u32 = 0x5349_4749;
 /// A note of a kind that is needed is not larger: `NT_FILE` has a path for each mapping.
 const MAX_NOTE: u64 = 64 << 20;
-/// What all notes may cost together: one for a note, and one for each 256 bytes that are read of it. That is a GiB; each thread
-/// has about five notes.
+/// What all notes may cost together: one for a note, and one for each 256 bytes that are read of
+/// it. That is a GiB; each thread has about five notes.
 const MAX_COST: u64 = 1 << 22;
 
 /// What the notes of a core say.
@@ -111,7 +113,8 @@ impl Notes {
             if self.cost == 1 {
                 self.by_kernel = is_core && kind == NT_PRSTATUS;
             }
-            let is_needed = [NT_PRSTATUS, NT_PRPSINFO, NT_AUXV, NT_FILE, NT_SIGINFO].contains(&kind);
+            let is_needed =
+                [NT_PRSTATUS, NT_PRPSINFO, NT_AUXV, NT_FILE, NT_SIGINFO].contains(&kind);
             if is_core && is_needed && u64::from(len) <= MAX_NOTE && at <= end.next_multiple_of(4) {
                 self.cost += u64::from(len) / 256;
                 let mut bytes = vec![0; len as usize];
@@ -176,8 +179,9 @@ fn process(bytes: &[u8]) -> Option<ProcessNote> {
 /// A count, the unit of the offsets, `start, end, offset` of each mapping, and then their names.
 fn files(bytes: &[u8]) -> Vec<FileNote> {
     let (count, unit) = (word(bytes, 0), word(bytes, 8));
-    let Some(rows) =
-        usize::try_from(count).ok().and_then(|count| bytes.get(16..)?.get(..count.checked_mul(24)?))
+    let Some(rows) = usize::try_from(count)
+        .ok()
+        .and_then(|count| bytes.get(16..)?.get(..count.checked_mul(24)?))
     else {
         return Vec::new();
     };

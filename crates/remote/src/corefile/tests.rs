@@ -122,7 +122,9 @@ fn what_is_not_in_the_core_is_in_the_file_or_said_to_be_missing() {
     assert_eq!(memory.u64(STACK + PAGE as u64 - 4), Err(ReadError::Unmapped(STACK + PAGE as u64)));
     let missing = core.missing();
     assert!(
-        missing.len() == 1 && missing[0].contains("/nowhere/python") && missing[0].contains("--exe"),
+        missing.len() == 1
+            && missing[0].contains("/nowhere/python")
+            && missing[0].contains("--exe"),
         "{missing:?}"
     );
 
@@ -170,9 +172,13 @@ fn another_build_of_the_executable_is_told_by_its_headers() {
 fn a_core_that_was_not_killed_has_no_death() {
     let mut notes = Notes::default();
     assert_eq!(death(&notes), None);
-    for (signal, by_kernel, is_death) in
-        [(0, true, false), (5, false, false), (19, false, false), (5, true, true), (40, false, true)]
-    {
+    for (signal, by_kernel, is_death) in [
+        (0, true, false),
+        (5, false, false),
+        (19, false, false),
+        (5, true, true),
+        (40, false, true),
+    ] {
         notes.threads = vec![ThreadNote { tid: 1, signal, registers: notes::Registers::default() }];
         notes.by_kernel = by_kernel;
         assert_eq!(death(&notes).is_some(), is_death, "{signal} {by_kernel}");

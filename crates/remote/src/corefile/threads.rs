@@ -4,13 +4,15 @@ use super::notes::Registers;
 use crate::linux::calls::{Call, Doing};
 use crate::memory::Memory;
 
-/// What a call gives that was interrupted while it slept: to be started again in one of four ways (ERESTARTSYS, ERESTARTNOINTR,
-/// ERESTARTNOHAND, ERESTART_RESTARTBLOCK; include/linux/errno.h), or not (EINTR); and what stands there when it begins (ENOSYS).
+/// What a call gives that was interrupted while it slept: to be started again in one of four ways
+/// (ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND, ERESTART_RESTARTBLOCK; include/linux/errno.h), or
+/// not (EINTR); and what stands there when it begins (ENOSYS).
 const INTERRUPTED: [i64; 6] = [-512, -513, -514, -516, -4, -38];
 
-/// What a thread was doing. Writing a core interrupts every thread that sleeps: its registers are those at the return from the
-/// system call, just after the instruction `syscall`, before the kernel starts the call again. A thread that was interrupted
-/// while it ran has no number in `orig_rax`.
+/// What a thread was doing. Writing a core interrupts every thread that sleeps: its registers are
+/// those at the return from the system call, just after the instruction `syscall`, before the
+/// kernel starts the call again. A thread that was interrupted while it ran has no number in
+/// `orig_rax`.
 pub(super) fn doing(registers: &Registers, memory: &dyn Memory) -> Doing {
     let is_interrupted = INTERRUPTED.contains(&registers.rax.cast_signed());
     let number = u32::try_from(registers.orig_rax).ok().filter(|_| is_interrupted);

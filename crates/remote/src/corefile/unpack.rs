@@ -1,7 +1,7 @@
 //! Opens a core, decompressed where it is a gzip or zstd file.
 //!
-//! A core is decompressed to a file without a name in the folder for temporary files, with holes where it has only zeros: a
-//! free-threaded CPython reserves a GiB, most of which it never touches.
+//! A core is decompressed to a file without a name in the folder for temporary files, with holes
+//! where it has only zeros: a free-threaded CPython reserves a GiB, most of which it never touches.
 
 use super::elf;
 use super::error::CoreError;
@@ -34,7 +34,11 @@ pub(super) fn open(path: &Path) -> Result<File, CoreError> {
     let len = file.read_at(&mut magic, 0).map_err(|error| CoreError::io(path, &error))?;
     let other = |format: &str, command: &str| {
         let help = format!("decompress it first: {command}");
-        Err(CoreError::new(path, format!("it is compressed with {format}, which ungil does not read"), help))
+        Err(CoreError::new(
+            path,
+            format!("it is compressed with {format}, which ungil does not read"),
+            help,
+        ))
     };
     match &magic[..len] {
         [] => Err(CoreError::new(
@@ -55,10 +59,15 @@ pub(super) fn open(path: &Path) -> Result<File, CoreError> {
 fn unpack(path: &Path, mut from: impl Read) -> Result<File, CoreError> {
     let damaged = |error: io::Error| {
         let why = format!("its decompression ends with: {error}");
-        CoreError::new(path, why, "copy it again from where it was written: it is damaged or not complete")
+        CoreError::new(
+            path,
+            why,
+            "copy it again from where it was written: it is damaged or not complete",
+        )
     };
     let no_room = |error: io::Error| {
-        let why = format!("it cannot be decompressed to {}: {error}", std::env::temp_dir().display());
+        let why =
+            format!("it cannot be decompressed to {}: {error}", std::env::temp_dir().display());
         CoreError::new(
             path,
             why,
@@ -72,7 +81,11 @@ fn unpack(path: &Path, mut from: impl Read) -> Result<File, CoreError> {
         let now = fill(&mut from, &mut chunk).map_err(damaged)?;
         let bytes = &chunk[..now];
         if len == 0 && elf::check_magic(bytes).is_err() {
-            return Err(CoreError::new(path, "what is compressed in it is no core", "give a core file"));
+            return Err(CoreError::new(
+                path,
+                "what is compressed in it is no core",
+                "give a core file",
+            ));
         }
         if bytes == &zeros[..now] {
             into.seek(SeekFrom::Current(now as i64)).map_err(no_room)?;

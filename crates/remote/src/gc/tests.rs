@@ -10,11 +10,13 @@ const RINGS: [Ring; GENERATIONS] = [
     Ring { first: 912, len: 3, index: 1104 },
 ];
 
-/// A ring of 3.15 with the GIL: entries of generation 0 numbered from `numbers`, the last of them current.
+/// A ring of 3.15 with the GIL: entries of generation 0 numbered from `numbers`, the last of them
+/// current.
 fn rings(numbers: &[u64], seconds: f64) -> Vec<u8> {
     let mut bytes = vec![0; 1120];
     for (entry, number) in numbers.iter().enumerate() {
-        let words = [1_000 * number, 1_000 * number + 500, *number, 7 * number, 0, 0, seconds.to_bits(), 0];
+        let words =
+            [1_000 * number, 1_000 * number + 500, *number, 7 * number, 0, 0, seconds.to_bits(), 0];
         for (field, word) in words.iter().enumerate() {
             let at = entry * GcStats::ENTRY as usize + field * 8;
             bytes[at..at + 8].copy_from_slice(&word.to_le_bytes());

@@ -1,4 +1,5 @@
-//! Free-threaded builds: every object is a block of mimalloc's, and the block's page says what kind of block it is.
+//! Free-threaded builds: every object is a block of mimalloc's, and the block's page says what kind
+//! of block it is.
 
 use super::mimalloc::{self, Segment, Tag};
 use super::page::Blocks;
@@ -34,7 +35,8 @@ pub struct Mimalloc {
     pub blocks: u64,
     /// What those take: `page_bytes - block_bytes` is held and used by nobody.
     pub block_bytes: u64,
-    /// Blocks in use that are not objects: the buffers and tables of objects, and what extensions asked for.
+    /// Blocks in use that are not objects: the buffers and tables of objects, and what extensions
+    /// asked for.
     pub other_blocks: u64,
     /// What those take.
     pub other_bytes: u64,
@@ -107,7 +109,8 @@ pub(crate) fn survey(
     let (memory, process) = (python.memory(), python.process());
     let (layout, cookie) = mimalloc::find(python, threads)?;
     let (segments, more) = segments::all(memory, regions, layout, cookie)?;
-    let mut found = Found { look: Look { beyond_bound: more, ..Look::default() }, ..Found::default() };
+    let mut found =
+        Found { look: Look { beyond_bound: more, ..Look::default() }, ..Found::default() };
     let mut reader = Reader::new(memory, layout);
     let shift = reader.shift(&segments, census)?;
     for (done, segment) in segments.iter().enumerate() {
@@ -137,7 +140,10 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(memory: &'a dyn Memory, layout: &'static cpython_layout::Mimalloc) -> Reader<'a> {
+    pub(crate) fn new(
+        memory: &'a dyn Memory,
+        layout: &'static cpython_layout::Mimalloc,
+    ) -> Reader<'a> {
         Reader { memory, layout, blocks: Blocks::default(), buffer: Vec::new() }
     }
 
@@ -150,7 +156,9 @@ impl<'a> Reader<'a> {
         sums: &mut Mimalloc,
         look: &mut Look,
     ) -> Result<(), Error> {
-        let Some(pages) = here(segments::pages(self.memory, self.layout, segment, &mut self.buffer))? else {
+        let Some(pages) =
+            here(segments::pages(self.memory, self.layout, segment, &mut self.buffer))?
+        else {
             // Given back since it was listed, with all that was in it.
             *sums = Mimalloc::default();
             return Ok(());
@@ -189,21 +197,26 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Bytes the allocator puts before each block for itself: what makes more blocks of the collector's be objects.
+    /// Bytes the allocator puts before each block for itself: what makes more blocks of the
+    /// collector's be objects.
     fn shift(&mut self, segments: &[Segment], census: &mut Census<'_>) -> Result<u64, Error> {
         let (mut plain, mut shifted) = (0_u64, 0_u64);
         'tried: for segment in segments {
-            let Some(pages) = here(segments::pages(self.memory, self.layout, segment, &mut self.buffer))?
+            let Some(pages) =
+                here(segments::pages(self.memory, self.layout, segment, &mut self.buffer))?
             else {
                 continue;
             };
-            for page in pages.into_iter().filter(|page| page.tag == Tag::Collected && page.capacity > 0) {
+            for page in
+                pages.into_iter().filter(|page| page.tag == Tag::Collected && page.capacity > 0)
+            {
                 if here(self.blocks.read(self.memory, self.layout, segment, &page))?.is_none() {
                     continue;
                 }
                 for (_, bytes) in self.blocks.in_use() {
                     plain += u64::from(census.add(word(bytes, OB_TYPE as usize), 0));
-                    shifted += u64::from(census.add(word(bytes, (OB_TYPE + DEBUG_SHIFT) as usize), 0));
+                    shifted +=
+                        u64::from(census.add(word(bytes, (OB_TYPE + DEBUG_SHIFT) as usize), 0));
                 }
                 if plain + shifted > TRIED {
                     break 'tried;

@@ -1,4 +1,5 @@
-//! pymalloc's arenas (builds with a GIL): what the allocator of small blocks holds, and how much of it is in use.
+//! pymalloc's arenas (builds with a GIL): what the allocator of small blocks holds, and how much of
+//! it is in use.
 
 use crate::memory::{Memory, Piece, ReadError, half, word};
 use cpython_layout::structures::{Arena, Obmalloc, Pool};

@@ -18,7 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Counts the objects in the collector's lists.
 ///
 /// # Errors
-/// The lists are not where they are in any known version; the process ended or may not be read any more.
+/// The lists are not where they are in any known version; the process ended or may not be read any
+/// more.
 pub(crate) fn survey(
     python: &Python,
     interpreters: &[Interpreter],
@@ -40,7 +41,8 @@ pub(crate) fn survey(
             let before = collector.activity()?;
             // Younger first: an object that grows older meanwhile is met again and counted once.
             for &head in &heads {
-                let mut walk = Walk::new(collector.memory, python.offsets(), &mut seen, &heads, head);
+                let mut walk =
+                    Walk::new(collector.memory, python.offsets(), &mut seen, &heads, head);
                 let progress = (done as u64, interpreters.len() as u64);
                 look.restarts +=
                     walk.run(census, &mut |objects| watch.go_on(progress.0, progress.1, objects))?;
@@ -69,7 +71,8 @@ impl Collector<'_> {
     fn heads(&self) -> Result<Vec<u64>, Error> {
         let layout = self.python.layout();
         let Some(lists) = layout.collector.lists else {
-            let missing = layout.missing.iter().find(|missing| missing.what.contains("lists of objects"));
+            let missing =
+                layout.missing.iter().find(|missing| missing.what.contains("lists of objects"));
             let why = missing.map_or("its collector's lists are not known", |missing| &missing.why);
             return Err(Error::Collector(why.into()));
         };
@@ -77,7 +80,9 @@ impl Collector<'_> {
     }
 
     fn collecting(&self) -> Result<bool, ReadError> {
-        let bytes = self.memory.bytes::<4>(self.state.saturating_add(self.python.offsets().gc.collecting))?;
+        let bytes = self
+            .memory
+            .bytes::<4>(self.state.saturating_add(self.python.offsets().gc.collecting))?;
         Ok(half(&bytes, 0) != 0)
     }
 
@@ -97,9 +102,11 @@ impl Collector<'_> {
                 let statistics = self.memory.u64(self.state.saturating_add(at))?;
                 self.memory.vec(statistics, size, 1 << 16)
             }
-            Some(Collections::Counted { at }) => {
-                self.memory.vec(self.state.saturating_add(at), GcStats::COUNTS, GcStats::COUNTS as usize)
-            }
+            Some(Collections::Counted { at }) => self.memory.vec(
+                self.state.saturating_add(at),
+                GcStats::COUNTS,
+                GcStats::COUNTS as usize,
+            ),
             None => Ok(Vec::new()),
         }
     }

@@ -1,8 +1,9 @@
 //! One of the collector's lists, walked while the program changes it.
 //!
-//! A list of millions cannot be read one system call an object, so memory is read in chunks, and what a chunk says may be old. An
-//! object is believed when it points back to the one it was reached from. Where it does not, both are read anew; where the
-//! list has moved on, the walk goes back to the last object that is still in a list, and goes on from there. Each object counts
+//! A list of millions cannot be read one system call an object, so memory is read in chunks, and
+//! what a chunk says may be old. An object is believed when it points back to the one it was
+//! reached from. Where it does not, both are read anew; where the list has moved on, the walk goes
+//! back to the last object that is still in a list, and goes on from there. Each object counts
 //! once, however often it is met.
 
 use super::type_histogram::Census;
@@ -27,7 +28,8 @@ const STUMBLES: u64 = 100_000;
 /// Objects between two reports.
 const REPORT: u64 = 1 << 16;
 
-/// Chunks of 64 KiB with objects that are remembered: 64 GiB of them, for which this needs half a GiB.
+/// Chunks of 64 KiB with objects that are remembered: 64 GiB of them, for which this needs half a
+/// GiB.
 const MOST_CHUNKS: usize = 1 << 20;
 
 /// Which addresses were met: a bit for every 16 bytes, by chunks of 64 KiB.
@@ -111,9 +113,11 @@ impl<'a> Walk<'a> {
                 if next == self.head || restarts >= RESTARTS {
                     break;
                 }
-                // The objects were moved to another list under the walk: what is left of its own is still to be seen.
+                // The objects were moved to another list under the walk: what is left of its own is
+                // still to be seen.
                 restarts += 1;
-                (here, next) = (self.head, self.fresh(self.head)?.map_or(self.head, |links| links.0));
+                (here, next) =
+                    (self.head, self.fresh(self.head)?.map_or(self.head, |links| links.0));
                 continue;
             }
             steps += 1;
@@ -128,7 +132,8 @@ impl<'a> Walk<'a> {
                     census.add_sized(bytes.get(GcHead::SIZE as usize..).unwrap_or_default());
                 }
                 if old > self.seen.count {
-                    // More than a whole walk and nothing new: what is linked here is a ring without its head.
+                    // More than a whole walk and nothing new: what is linked here is a ring without
+                    // its head.
                     self.torn = true;
                     break;
                 }
@@ -191,7 +196,9 @@ impl<'a> Walk<'a> {
     /// Both links of the object at `address`, as they are now.
     fn fresh(&self, address: u64) -> Result<Option<(u64, u64)>, ReadError> {
         match self.memory.bytes::<16>(address) {
-            Ok(bytes) => Ok(Some((word(&bytes, 0) & !GcHead::FLAGS, word(&bytes, 8) & !GcHead::FLAGS))),
+            Ok(bytes) => {
+                Ok(Some((word(&bytes, 0) & !GcHead::FLAGS, word(&bytes, 8) & !GcHead::FLAGS)))
+            }
             Err(error) if error.is_local() => Ok(None),
             Err(error) => Err(error),
         }

@@ -69,7 +69,8 @@ pub fn growth(before: &[Count], after: &[Count]) -> Vec<Change> {
     changes.extend(lost.map(|(count, _)| change(count, (count.objects, count.bytes), (0, 0))));
     changes.retain(|change| change.objects_gained != 0 || change.bytes_gained != 0);
     changes.sort_by(|a, b| {
-        let size = b.bytes_gained.cmp(&a.bytes_gained).then(b.objects_gained.cmp(&a.objects_gained));
+        let size =
+            b.bytes_gained.cmp(&a.bytes_gained).then(b.objects_gained.cmp(&a.objects_gained));
         size.then_with(|| (&a.module, &a.name).cmp(&(&b.module, &b.name)))
     });
     changes

@@ -1,5 +1,5 @@
-//! The segments and pages of mimalloc as data: which heap a page belongs to, where its blocks are, and whether the bytes read can
-//! be one at all. [`Mimalloc`] says where the fields are.
+//! The segments and pages of mimalloc as data: which heap a page belongs to, where its blocks are,
+//! and whether the bytes read can be one at all. [`Mimalloc`] says where the fields are.
 
 use super::Error;
 use crate::memory::{Memory, ReadError, half, word};
@@ -13,7 +13,8 @@ const SLICES: u64 = SEGMENT / SLICE;
 /// `MI_HUGE_BLOCK_SIZE`: what 2.1.2 writes for a block of that size and more.
 const HUGE_BLOCK: u64 = 2 << 30;
 
-/// Which of a thread's heaps a page of blocks belongs to (`pycore_mimalloc.h`, `_Py_mimalloc_heap_id`).
+/// Which of a thread's heaps a page of blocks belongs to (`pycore_mimalloc.h`,
+/// `_Py_mimalloc_heap_id`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tag {
     /// `PyMem_Malloc`: buffers of lists, tables of dictionaries... No objects.
@@ -28,7 +29,9 @@ pub(crate) enum Tag {
 
 impl Tag {
     fn of(number: u8) -> Option<Tag> {
-        [Tag::Memory, Tag::Object, Tag::Collected, Tag::CollectedPre].get(usize::from(number)).copied()
+        [Tag::Memory, Tag::Object, Tag::Collected, Tag::CollectedPre]
+            .get(usize::from(number))
+            .copied()
     }
 
     /// Bytes from the start of a block to the object in it.
@@ -107,7 +110,8 @@ impl Segment {
 }
 
 impl Page {
-    /// The page with the head `bytes` at `index` of a segment's slices; `None` where none is in use there.
+    /// The page with the head `bytes` at `index` of a segment's slices; `None` where none is in use
+    /// there.
     pub(crate) fn of(at: &Mimalloc, segment: &Segment, index: u64, bytes: &[u8]) -> Option<Page> {
         let field = |offset: u64| word(bytes, offset as usize);
         let slices = u64::from(half(bytes, Mimalloc::PAGE_SLICE_COUNT as usize));
@@ -137,7 +141,11 @@ impl Page {
             capacity,
             used: low(field(at.page_used), at.page_used_size),
             // The low bits of the third say how other threads are to free.
-            free: [field(Mimalloc::PAGE_FREE), field(at.page_local_free), field(at.page_xthread_free) & !3],
+            free: [
+                field(Mimalloc::PAGE_FREE),
+                field(at.page_local_free),
+                field(at.page_xthread_free) & !3,
+            ],
             tag: Tag::of(tag)?,
             slices,
         })
@@ -162,17 +170,20 @@ pub(crate) fn find(python: &Python, threads: &[Thread]) -> Result<(&'static Mima
     let layout = python.layout();
     if let (Some(at), Some(state)) = (layout.mimalloc, layout.thread_state.mimalloc) {
         for thread in threads {
-            if let Some(cookie) = cookie(python.memory(), at, thread.address.saturating_add(state))? {
+            if let Some(cookie) = cookie(python.memory(), at, thread.address.saturating_add(state))?
+            {
                 return Ok((at, cookie));
             }
         }
     }
     let missing = layout.missing.iter().find(|missing| missing.what.contains("heaps"));
-    let why = missing.map_or("no thread's heaps have a segment that can be read", |missing| &missing.why);
+    let why =
+        missing.map_or("no thread's heaps have a segment that can be read", |missing| &missing.why);
     Err(Error::Allocator(why.into()))
 }
 
-/// The number in the cookies of the segments of the four heaps of the thread whose allocator's state is at `state`.
+/// The number in the cookies of the segments of the four heaps of the thread whose allocator's
+/// state is at `state`.
 fn cookie(memory: &dyn Memory, at: &Mimalloc, state: u64) -> Result<Option<u64>, ReadError> {
     for number in 0..Mimalloc::HEAPS {
         let heap = match memory.vec(at.heap(state, number), at.heap_size, 1 << 16) {
@@ -210,13 +221,23 @@ mod tests {
         bytes
     }
 
-    const ROOMY: Segment =
-        Segment { address: SEGMENT, size: SEGMENT, used: 1, first: 1, entries: SLICES, thread: 0, cookie: 0 };
+    const ROOMY: Segment = Segment {
+        address: SEGMENT,
+        size: SEGMENT,
+        used: 1,
+        first: 1,
+        entries: SLICES,
+        thread: 0,
+        cookie: 0,
+    };
 
     #[test]
     fn blocks_start_where_mimalloc_puts_them() {
-        // The offset keeps small blocks off the start of a memory page; it is a multiple of the block.
-        for (block, offset) in [(8, 24), (48, 144), (64, 192), (80, 80), (512, 512), (640, 0), (8192, 0)] {
+        // The offset keeps small blocks off the start of a memory page; it is a multiple of the
+        // block.
+        for (block, offset) in
+            [(8, 24), (48, 144), (64, 192), (80, 80), (512, 512), (640, 0), (8192, 0)]
+        {
             assert_eq!(Mimalloc::first_block(0, 0, block), offset, "{block}");
         }
     }

@@ -1,9 +1,10 @@
 //! The blocks of one mimalloc page that are in use, while its thread goes on using it.
 //!
-//! Head, blocks and head again are read by one system call. If both heads are the same and the lists of free blocks add up to
-//! what the head says, the look is sound. Otherwise it is repeated. A page that changes at every look is taken as it was found
-//! and counted as torn: an object that lived through the look is on none of its lists and its words do not change, so what was
-//! made or freed meanwhile is all that can be wrong.
+//! Head, blocks and head again are read by one system call. If both heads are the same and the
+//! lists of free blocks add up to what the head says, the look is sound. Otherwise it is repeated.
+//! A page that changes at every look is taken as it was found and counted as torn: an object that
+//! lived through the look is on none of its lists and its words do not change, so what was made or
+//! freed meanwhile is all that can be wrong.
 
 use super::mimalloc::{Page, Segment};
 use crate::memory::{Memory, Piece, ReadError, word};
@@ -13,7 +14,8 @@ use cpython_layout::Mimalloc;
 const LOOKS: usize = 4;
 /// Of blocks longer than this only the beginning is read.
 const WHOLE: u64 = 1024;
-/// That much: words before the object, its head, its length, and the words of debug builds' allocators.
+/// That much: words before the object, its head, its length, and the words of debug builds'
+/// allocators.
 const BEGINNING: u64 = 96;
 
 /// Room for one page, used again for the next.
@@ -58,8 +60,9 @@ impl Blocks {
             }
             let listed = self.mark(&now);
             self.page = Some(now);
-            self.live =
-                now.capacity.saturating_sub(listed.map_or_else(|_| self.marked(), |[a, b, c]| a + b + c));
+            self.live = now
+                .capacity
+                .saturating_sub(listed.map_or_else(|_| self.marked(), |[a, b, c]| a + b + c));
             let sound = matches!(listed, Ok([free, local, _]) if now.used == now.capacity.saturating_sub(free + local));
             self.torn = !sound || Page::of(layout, segment, index, &after) != Some(now);
             if !self.torn {
@@ -97,7 +100,8 @@ impl Blocks {
         Ok((before, after))
     }
 
-    /// Marks the blocks on the free lists; gives the lists' lengths, or `Err` where one leaves the page or meets itself.
+    /// Marks the blocks on the free lists; gives the lists' lengths, or `Err` where one leaves the
+    /// page or meets itself.
     fn mark(&mut self, page: &Page) -> Result<[u64; 3], ()> {
         self.free.clear();
         self.free.resize((page.capacity as usize).div_ceil(64), 0);

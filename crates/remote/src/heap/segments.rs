@@ -1,9 +1,10 @@
 //! Every mimalloc segment of a process, found by its address.
 //!
-//! A thread's pages hang together by lists that change with nearly every allocation, and those of an ended thread by others
-//! again: whoever follows them while they change loses the thread. But each page lies in a segment, and each segment starts at a
-//! multiple of 32 MiB with a head that carries its own address under a number all share. So the address space is asked at
-//! every such multiple; live and ended threads, and all interpreters, come out alike.
+//! A thread's pages hang together by lists that change with nearly every allocation, and those of
+//! an ended thread by others again: whoever follows them while they change loses the thread. But
+//! each page lies in a segment, and each segment starts at a multiple of 32 MiB with a head that
+//! carries its own address under a number all share. So the address space is asked at every such
+//! multiple; live and ended threads, and all interpreters, come out alike.
 
 use super::mimalloc::{Page, SEGMENT, Segment};
 use crate::linux::Region;
@@ -17,8 +18,8 @@ const TOGETHER: usize = 64;
 /// Looks at a segment whose pages do not add up to the number it says.
 const LOOKS: usize = 4;
 
-/// The segments of a process, in the order of their addresses. The second value says whether there was more to ask than is
-/// asked.
+/// The segments of a process, in the order of their addresses. The second value says whether there
+/// was more to ask than is asked.
 ///
 /// # Errors
 /// The process ended or may not be read any more.
@@ -62,7 +63,9 @@ fn read(
         for (&address, head) in now.iter().zip(heads.chunks_exact(size)).take(whole) {
             // `used` is 0 where the segment was given back and only its bytes are still there.
             let segment = Segment::of(layout, address, head);
-            found.extend(segment.filter(|segment| segment.cookie ^ address == cookie && segment.used > 0));
+            found.extend(
+                segment.filter(|segment| segment.cookie ^ address == cookie && segment.used > 0),
+            );
         }
         // What cannot be read is skipped: memory may be unmapped since the regions were listed.
         rest = &rest[(whole + usize::from(whole < now.len())).min(rest.len())..];
@@ -70,8 +73,8 @@ fn read(
     Ok(found)
 }
 
-/// The pages of a segment that are in use. Under load a look may catch the array of pages while it changes; it is then
-/// repeated, and the fullest look counts.
+/// The pages of a segment that are in use. Under load a look may catch the array of pages while it
+/// changes; it is then repeated, and the fullest look counts.
 ///
 /// # Errors
 /// As [`Memory::read`]: the segment is gone.
@@ -83,7 +86,10 @@ pub(crate) fn pages(
 ) -> Result<Vec<Page>, ReadError> {
     let mut best = Vec::new();
     for _ in 0..LOOKS {
-        buffer.resize(layout.segment_slices as usize + (segment.entries * layout.page_size) as usize, 0);
+        buffer.resize(
+            layout.segment_slices as usize + (segment.entries * layout.page_size) as usize,
+            0,
+        );
         memory.read(segment.address, buffer)?;
         let used = Segment::of(layout, segment.address, buffer).map_or(0, |now| now.used);
         let found = listed(layout, segment, buffer);

@@ -15,22 +15,26 @@ use std::sync::Mutex;
 
 /// `_Py_DebugOffsets` of 3.15.1t and 3.13.17, after the cookie, as words.
 const FREE_THREADED: [u64; 110] = [
-    51315184, 1, 406016, 912, 936, 247040, 7272, 7264, 7336, 7352, 7400, 7592, 7576, 7584, 16, 7736, 0, 7760,
-    7752, 7952, 17564, 888, 0, 8, 16, 72, 80, 88, 96, 176, 184, 256, 32, 36, 40, 136, 288, 0, 88, 8, 0, 56,
-    80, 78, 64, 72, 240, 128, 136, 144, 152, 84, 68, 112, 120, 232, 224, 32, 24, 440, 40, 104, 184, 48, 304,
-    968, 904, 56, 48, 32, 56, 40, 32, 216, 40, 56, 48, 64, 48, 56, 40, 32, 48, 32, 40, 56, 32, 48, 80, 48,
-    32, 56, 72, 176, 112, 120, 224, 104, 176, 40, 88, 83, 0, 8, 24, 344, 8036, 0, 4, 512,
+    51315184, 1, 406016, 912, 936, 247040, 7272, 7264, 7336, 7352, 7400, 7592, 7576, 7584, 16,
+    7736, 0, 7760, 7752, 7952, 17564, 888, 0, 8, 16, 72, 80, 88, 96, 176, 184, 256, 32, 36, 40,
+    136, 288, 0, 88, 8, 0, 56, 80, 78, 64, 72, 240, 128, 136, 144, 152, 84, 68, 112, 120, 232, 224,
+    32, 24, 440, 40, 104, 184, 48, 304, 968, 904, 56, 48, 32, 56, 40, 32, 216, 40, 56, 48, 64, 48,
+    56, 40, 32, 48, 32, 40, 56, 32, 48, 80, 48, 32, 56, 72, 176, 112, 120, 224, 104, 176, 40, 88,
+    83, 0, 8, 24, 344, 8036, 0, 4, 512,
 ];
 const WITH_GIL: [u64; 72] = [
-    51188208, 0, 283408, 608, 632, 194984, 7272, 7264, 7344, 7400, 7656, 7640, 7648, 16, 7752, 0, 7768, 7760,
-    312, 0, 8, 16, 72, 152, 160, 232, 32, 80, 8, 0, 56, 72, 70, 208, 112, 120, 128, 136, 68, 52, 96, 104,
-    200, 16, 8, 416, 24, 88, 168, 32, 24, 16, 40, 24, 16, 48, 32, 40, 24, 16, 32, 16, 24, 40, 16, 32, 64, 32,
-    16, 40, 240, 200,
+    51188208, 0, 283408, 608, 632, 194984, 7272, 7264, 7344, 7400, 7656, 7640, 7648, 16, 7752, 0,
+    7768, 7760, 312, 0, 8, 16, 72, 152, 160, 232, 32, 80, 8, 0, 56, 72, 70, 208, 112, 120, 128,
+    136, 68, 52, 96, 104, 200, 16, 8, 416, 24, 88, 168, 32, 24, 16, 40, 24, 16, 48, 32, 40, 24, 16,
+    32, 16, 24, 40, 16, 32, 64, 32, 16, 40, 240, 200,
 ];
 
 fn offsets(words: &[u64]) -> DebugOffsets {
-    let bytes: Vec<u8> =
-        b"xdebugpy".iter().copied().chain(words.iter().flat_map(|word| word.to_le_bytes())).collect();
+    let bytes: Vec<u8> = b"xdebugpy"
+        .iter()
+        .copied()
+        .chain(words.iter().flat_map(|word| word.to_le_bytes()))
+        .collect();
     DebugOffsets::parse(&bytes).expect("a live interpreter's table")
 }
 
@@ -110,15 +114,22 @@ fn block(index: u64) -> u64 {
     BASE + SLICE + 3 * BLOCK + index * BLOCK
 }
 
-/// A segment with one page of the collector's heap: 40 blocks, every third of them free, on one of the three lists; of the rest
-/// every fifth is idle and the others are A and B by turns.
+/// A segment with one page of the collector's heap: 40 blocks, every third of them free, on one of
+/// the three lists; of the rest every fifth is idle and the others are A and B by turns.
 fn heap(offsets: &DebugOffsets) -> (Image, u64, u64) {
     let at = KNOWN[0];
     let mut image = Image::default();
     types(&mut image, offsets);
     image.part(BASE, (4 * SLICE) as usize);
-    let segment =
-        [(32, SEGMENT), (208, 1), (216, BASE ^ NUMBER), (224, 512), (232, 1), (248, 512), (256, 77)];
+    let segment = [
+        (32, SEGMENT),
+        (208, 1),
+        (216, BASE ^ NUMBER),
+        (224, 512),
+        (232, 1),
+        (248, 512),
+        (256, 77),
+    ];
     for (offset, word) in segment {
         image.word(BASE + offset, word);
     }
@@ -165,7 +176,11 @@ fn regions() -> Vec<Region> {
         is_stack: false,
         deleted: false,
     };
-    vec![region(SEGMENT, 3 * SEGMENT), region(BASE - 4096, BASE + SEGMENT), region(1 << 40, (1 << 40) + 4096)]
+    vec![
+        region(SEGMENT, 3 * SEGMENT),
+        region(BASE - 4096, BASE + SEGMENT),
+        region(1 << 40, (1 << 40) + 4096),
+    ]
 }
 
 /// Everything in an image, by the way a live heap is read.
@@ -187,7 +202,8 @@ fn every_object_of_a_page_is_counted_and_nothing_else() {
     let (image, objects, idle) = heap(&offsets);
     let (types, sums, look) = survey(&image, &offsets);
     assert_eq!(look, Look::default());
-    let mut names: Vec<_> = types.iter().map(|count| format!("{}.{}", count.module, count.name)).collect();
+    let mut names: Vec<_> =
+        types.iter().map(|count| format!("{}.{}", count.module, count.name)).collect();
     names.sort();
     assert_eq!(names, ["builtins.B", "m.A"]);
     assert_eq!(types.iter().map(|count| count.objects).sum::<u64>(), objects);
@@ -201,7 +217,8 @@ fn what_lives_through_a_torn_look_is_counted() {
     let offsets = offsets(&FREE_THREADED);
     let (mut image, objects, _) = heap(&offsets);
     // The list of what other threads freed is another each time.
-    image.restless = Some((BASE + KNOWN[0].segment_slices + KNOWN[0].page_size + 40, Mutex::new(0)));
+    image.restless =
+        Some((BASE + KNOWN[0].segment_slices + KNOWN[0].page_size + 40, Mutex::new(0)));
     let (types, _, look) = survey(&image, &offsets);
     assert_eq!(look.torn, 1);
     assert_eq!(types.iter().map(|count| count.objects).sum::<u64>(), objects);
@@ -217,7 +234,8 @@ fn a_segment_given_back_or_of_another_process_is_none() {
     }
 }
 
-/// A list head and objects of the collector's; `links` gives the next and previous of each, head first.
+/// A list head and objects of the collector's; `links` gives the next and previous of each, head
+/// first.
 fn list(offsets: &DebugOffsets, links: &[(u64, u64)]) -> Image {
     let mut image = Image::default();
     types(&mut image, offsets);
@@ -250,7 +268,8 @@ fn walk(image: &Image, offsets: &DebugOffsets) -> (u64, bool) {
 fn a_list_is_walked_to_its_end() {
     let offsets = offsets(&WITH_GIL);
     for len in [1, 2, 3, 1000] {
-        let links: Vec<_> = (0..len).map(|index| ((index + 1) % len, (index + len - 1) % len)).collect();
+        let links: Vec<_> =
+            (0..len).map(|index| ((index + 1) % len, (index + len - 1) % len)).collect();
         assert_eq!(walk(&list(&offsets, &links), &offsets), (len - 1, false));
     }
 }
@@ -280,7 +299,8 @@ proptest! {
         let offsets = offsets(&FREE_THREADED);
         let (mut image, ..) = heap(&offsets);
         for (place, byte, word, how) in changes {
-            // Words of the segment's head, of the first pages' heads, of the blocks and of the types.
+            // Words of the segment's head, of the first pages' heads, of the blocks and of the
+            // types.
             let address = match place % 4 {
                 0 => BASE + 8 * (place / 4 % 33),
                 1 => BASE + 264 + 8 * (place / 4 % 36),

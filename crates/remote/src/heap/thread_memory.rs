@@ -1,4 +1,5 @@
-//! What each thread has for itself: its stack, and on free-threaded builds its part of the allocator.
+//! What each thread has for itself: its stack, and on free-threaded builds its part of the
+//! allocator.
 
 use super::Mimalloc;
 use crate::linux::Region;
@@ -17,7 +18,8 @@ pub struct ThreadMemory {
     pub native_id: u32,
     /// The name `threading` gave it; `None` where it gave none.
     pub name: Option<String>,
-    /// Address space of its stack, bytes. `None` where it could not be told apart from other memory.
+    /// Address space of its stack, bytes. `None` where it could not be told apart from other
+    /// memory.
     pub stack_bytes: Option<u64>,
     /// As much of it as is in memory.
     pub stack_resident_bytes: Option<u64>,
@@ -48,7 +50,8 @@ pub(super) fn of(
                     name => name,
                 },
                 stack_bytes: stack.map(|(start, end)| end - start),
-                stack_resident_bytes: stack.and_then(|(start, end)| python.process().resident(start, end)),
+                stack_resident_bytes: stack
+                    .and_then(|(start, end)| python.process().resident(start, end)),
                 heap: python
                     .offsets()
                     .free_threaded
@@ -60,15 +63,17 @@ pub(super) fn of(
     found
 }
 
-/// Where a thread's stack is. That of the main thread is named by the kernel; another's is the region that holds its
-/// `pthread_self()`, up to just above that, for a region of other memory may follow without a seam.
+/// Where a thread's stack is. That of the main thread is named by the kernel; another's is the
+/// region that holds its `pthread_self()`, up to just above that, for a region of other memory may
+/// follow without a seam.
 fn stack(thread: &Thread, pid: u32, regions: &[Region]) -> Option<(u64, u64)> {
     if thread.native_id == pid {
         let region = regions.iter().find(|region| region.is_stack)?;
         return Some((region.start, region.end));
     }
     let index = regions.partition_point(|region| region.end <= thread.ident);
-    let region = regions.get(index).filter(|region| region.start <= thread.ident && region.writable)?;
+    let region =
+        regions.get(index).filter(|region| region.start <= thread.ident && region.writable)?;
     let end = (thread.ident & !(THREAD_BLOCK - 1)).saturating_add(THREAD_BLOCK).min(region.end);
     Some((region.start, end))
 }

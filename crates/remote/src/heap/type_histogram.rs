@@ -1,5 +1,5 @@
-//! Objects counted by type. A type is read when it is first met and kept by its address, for a heap has millions of objects and
-//! some thousand types.
+//! Objects counted by type. A type is read when it is first met and kept by its address, for a heap
+//! has millions of objects and some thousand types.
 
 use crate::memory::{half, word};
 use crate::objects::{Objects, Type};
@@ -50,7 +50,8 @@ impl<'a> Census<'a> {
         Census { objects, known: FxHashMap::default(), kinds: Vec::new(), last: (0, None) }
     }
 
-    /// Counts an object of the type at `address`, which takes `bytes`; false where no type is there.
+    /// Counts an object of the type at `address`, which takes `bytes`; false where no type is
+    /// there.
     pub(crate) fn add(&mut self, address: u64, bytes: u64) -> bool {
         let Some(kind) = self.index(address) else { return false };
         let kind = &mut self.kinds[kind as usize];
@@ -59,11 +60,13 @@ impl<'a> Census<'a> {
         true
     }
 
-    /// Counts an object whose head is `bytes`, with a size as `sys.getsizeof` has it: of the object and what is before it, not of
-    /// what it points to.
+    /// Counts an object whose head is `bytes`, with a size as `sys.getsizeof` has it: of the object
+    /// and what is before it, not of what it points to.
     pub(crate) fn add_sized(&mut self, bytes: &[u8]) -> bool {
         let at = self.objects.offsets;
-        let Some(kind) = self.index(word(bytes, at.pyobject.ob_type as usize)) else { return false };
+        let Some(kind) = self.index(word(bytes, at.pyobject.ob_type as usize)) else {
+            return false;
+        };
         let kind = &mut self.kinds[kind as usize];
         let items = word(bytes, at.pyobject.size as usize).cast_signed().unsigned_abs();
         let items = if kind.item_size == 0 || items > MOST_ITEMS { 0 } else { items };
@@ -104,12 +107,14 @@ impl<'a> Census<'a> {
         let plain = self.objects.name(&found).ok().filter(|name| !name.is_empty())?;
         let (module, name) = self.full_name(&found, plain);
         let before = if found.flags & PREHEADER != 0 { 16 } else { 0 };
-        // The collector's head; `fixed` is used where there is a GIL, where each object it knows has one.
+        // The collector's head; `fixed` is used where there is a GIL, where each object it knows
+        // has one.
         let fixed = found.basic_size + before + 16 + self.inline_values(&found);
         Some(Known { module, name, objects: 0, bytes: 0, fixed, item_size: found.item_size })
     }
 
-    /// Module and qualified name. A compiled type has the module in its name, if it is not a builtin.
+    /// Module and qualified name. A compiled type has the module in its name, if it is not a
+    /// builtin.
     fn full_name(&self, of: &Type, plain: String) -> (String, String) {
         let text = |address: u64| self.objects.text(address).ok().filter(|text| !text.is_empty());
         if of.is_heap_type() {
@@ -174,8 +179,9 @@ impl<'a> Census<'a> {
     }
 }
 
-/// How an object with the free-threaded head `bytes` (`Include/object.h`, `Py_GIL_DISABLED`) stands: whether anything refers
-/// to it. What nothing refers to is being freed, or is kept by the runtime to be used again.
+/// How an object with the free-threaded head `bytes` (`Include/object.h`, `Py_GIL_DISABLED`)
+/// stands: whether anything refers to it. What nothing refers to is being freed, or is kept by the
+/// runtime to be used again.
 pub(crate) fn is_referred_to(bytes: &[u8]) -> bool {
     const IMMORTAL: u32 = u32::MAX;
     let local = half(bytes, 12);

@@ -60,8 +60,11 @@ impl Collector {
         // The young list changes all the time; the others hardly ever, and never all of them.
         let sound = |lists: &[u64; 4]| lists.iter().filter(|&&at| is_list(at)).count() >= 3;
         let candidates = offsets.build.collector.lists;
-        let lists =
-            || candidates.iter().map(|back| back.map(|back| offsets.gc.collecting.saturating_sub(back)));
+        let lists = || {
+            candidates
+                .iter()
+                .map(|back| back.map(|back| offsets.gc.collecting.saturating_sub(back)))
+        };
         let lists = (0..4).flat_map(|_| lists()).find(sound);
         if lists.is_none() && !candidates.is_empty() {
             missing.push(Missing {
@@ -84,11 +87,17 @@ impl Collector {
 }
 
 fn collections(offsets: &DebugOffsets) -> Option<Collections> {
-    let (Some(at), Some(size)) = (offsets.gc.generation_stats, offsets.gc.generation_stats_size) else {
-        return offsets.gc.collecting.checked_sub(GcStats::COUNTS).map(|at| Collections::Counted { at });
+    let (Some(at), Some(size)) = (offsets.gc.generation_stats, offsets.gc.generation_stats_size)
+    else {
+        return offsets
+            .gc
+            .collecting
+            .checked_sub(GcStats::COUNTS)
+            .map(|at| Collections::Counted { at });
     };
     let entries = size.checked_sub(3 * GcStats::INDEX)? / GcStats::ENTRY;
-    let lens = offsets.build.collector.rings.iter().find(|lens| lens.iter().sum::<u64>() == entries)?;
+    let lens =
+        offsets.build.collector.rings.iter().find(|lens| lens.iter().sum::<u64>() == entries)?;
     let mut first = 0;
     let rings = lens.map(|len| {
         let ring = Ring { first, len, index: first + len * GcStats::ENTRY };

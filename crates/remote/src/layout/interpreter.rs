@@ -81,12 +81,13 @@ impl InterpreterMore {
 /// few may be in the middle of a change.
 fn is_obmalloc(probe: &Probe<'_>, address: u64) -> bool {
     let words = probe.words(address, 2 * Obmalloc::SIZES as usize);
-    let sound = words.as_chunks::<2>().0.iter().enumerate().filter(|&(index, &[next, previous])| {
-        // The head poses as a pool whose nextpool and prevpool are these two words.
-        let head = address.wrapping_add(16 * index as u64).wrapping_sub(Pool::NEXT);
-        (next == head || probe.word(next.wrapping_add(Pool::PREVIOUS)) == Some(head))
-            && (previous == head || probe.word(previous.wrapping_add(Pool::NEXT)) == Some(head))
-    });
+    let sound =
+        words.as_chunks::<2>().0.iter().enumerate().filter(|&(index, &[next, previous])| {
+            // The head poses as a pool whose nextpool and prevpool are these two words.
+            let head = address.wrapping_add(16 * index as u64).wrapping_sub(Pool::NEXT);
+            (next == head || probe.word(next.wrapping_add(Pool::PREVIOUS)) == Some(head))
+                && (previous == head || probe.word(previous.wrapping_add(Pool::NEXT)) == Some(head))
+        });
     sound.count() >= 24
 }
 
@@ -97,7 +98,8 @@ fn find_qsbr(probe: &Probe<'_>, hint: u64) -> Option<u64> {
     let of_thread = |thread: u64, at: u64| {
         let own = probe.pointer(thread.wrapping_add(at))?;
         let shared = probe.pointer(own.wrapping_add(Qsbr::SHARED))?.checked_sub(probe.main)?;
-        (probe.word(own.wrapping_add(Qsbr::THREAD)) == Some(thread) && shared < size).then_some(shared)
+        (probe.word(own.wrapping_add(Qsbr::THREAD)) == Some(thread) && shared < size)
+            .then_some(shared)
     };
     probe.threads.iter().find_map(|&thread| {
         let at = probe.near(hint, 256, |at| of_thread(thread, at).is_some())?;
@@ -110,7 +112,8 @@ fn find_qsbr(probe: &Probe<'_>, hint: u64) -> Option<u64> {
 fn find_static_types(probe: &Probe<'_>, at: u64) -> Option<u64> {
     const LOOK_AT: u64 = 16;
     let is_table = |at: u64| {
-        let bytes = probe.memory.vec(probe.main.wrapping_add(at), LOOK_AT * StaticType::SIZE, 1 << 16);
+        let bytes =
+            probe.memory.vec(probe.main.wrapping_add(at), LOOK_AT * StaticType::SIZE, 1 << 16);
         let Ok(bytes) = bytes else { return false };
         (0..LOOK_AT).all(|index| {
             let address = word(&bytes, (index * StaticType::SIZE + StaticType::TYPE) as usize);

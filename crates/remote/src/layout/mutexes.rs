@@ -24,7 +24,8 @@ impl NamedMutex {
         let distance = offset.checked_sub(self.at)?;
         match self.stride {
             0 => (distance == 0).then_some(0),
-            stride => (distance % stride == 0 && distance / stride < self.count).then_some(distance / stride),
+            stride => (distance % stride == 0 && distance / stride < self.count)
+                .then_some(distance / stride),
         }
     }
 }

@@ -23,7 +23,11 @@ pub(super) struct Probe<'a> {
 const ENOUGH_THREADS: usize = 8;
 
 impl<'a> Probe<'a> {
-    pub(super) fn new(memory: &'a dyn Memory, runtime: u64, offsets: &'a DebugOffsets) -> Probe<'a> {
+    pub(super) fn new(
+        memory: &'a dyn Memory,
+        runtime: u64,
+        offsets: &'a DebugOffsets,
+    ) -> Probe<'a> {
         let mut probe = Probe { memory, offsets, runtime, main: 0, threads: Vec::new() };
         let main = runtime.wrapping_add(offsets.runtime_state.interpreters_head + MAIN_INTERPRETER);
         let main = probe.pointer(main).unwrap_or(0);
@@ -76,7 +80,8 @@ impl<'a> Probe<'a> {
 
     /// Tries `at` first, then the offsets around it, nearest first, up to `reach` bytes away.
     pub(super) fn near(&self, at: u64, reach: u64, fits: impl Fn(u64) -> bool) -> Option<u64> {
-        let around = (1..=reach / 8).flat_map(|step| [at.checked_add(8 * step), at.checked_sub(8 * step)]);
+        let around =
+            (1..=reach / 8).flat_map(|step| [at.checked_add(8 * step), at.checked_sub(8 * step)]);
         std::iter::once(Some(at)).chain(around).flatten().find(|&offset| fits(offset))
     }
 }

@@ -22,7 +22,8 @@ pub struct RuntimeMore {
 impl RuntimeMore {
     pub(super) fn find(probe: &Probe<'_>, missing: &mut Vec<Missing>) -> RuntimeMore {
         let build = probe.offsets.build;
-        let is_main = |at| probe.main != 0 && probe.word(probe.runtime.wrapping_add(at)) == Some(probe.main);
+        let is_main =
+            |at| probe.main != 0 && probe.word(probe.runtime.wrapping_add(at)) == Some(probe.main);
         let auto = probe.near(build.runtime.auto_interpreter, 1024, is_main);
         if auto.is_none() {
             missing.push(Missing {

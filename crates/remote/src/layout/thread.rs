@@ -42,7 +42,8 @@ impl ThreadStateMore {
         if heaps.is_none() && offsets.free_threaded {
             missing.push(Missing {
                 what: "the threads' heaps",
-                why: "no thread state has the heaps of a mimalloc that is known (2.1.2, 2.5.2)".into(),
+                why: "no thread state has the heaps of a mimalloc that is known (2.1.2, 2.5.2)"
+                    .into(),
             });
         }
         let more = ThreadStateMore {
@@ -66,7 +67,8 @@ fn find_heaps(probe: &Probe<'_>, thread: u64) -> Option<(u64, &'static Mimalloc)
     for offset in (0..REACH).step_by(8) {
         let here = base.wrapping_add(offset as u64);
         for mimalloc in Mimalloc::KNOWN {
-            if (1..Mimalloc::HEAPS).any(|number| word(&bytes, offset) == mimalloc.heap(here, number))
+            if (1..Mimalloc::HEAPS)
+                .any(|number| word(&bytes, offset) == mimalloc.heap(here, number))
                 && probe.word(mimalloc.heap(here, 0)) == Some(mimalloc.heap(here, 4))
             {
                 return Some((size + offset as u64, mimalloc));

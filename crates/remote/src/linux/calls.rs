@@ -1,7 +1,8 @@
 //! The system call a thread sits in, as `/proc/PID/task/TID/syscall` has it.
 //!
-//! The file says where a thread is asleep and with which arguments, which for a thread that waits for a lock is the address of
-//! what it sleeps on. Reading it stops nobody. It needs the right to trace the target, as reading its memory does.
+//! The file says where a thread is asleep and with which arguments, which for a thread that waits
+//! for a lock is the address of what it sleeps on. Reading it stops nobody. It needs the right to
+//! trace the target, as reading its memory does.
 
 use crate::memory::Memory;
 use std::fs::{self, File};
@@ -47,15 +48,16 @@ impl Call {
         syscalls::Sysno::new(self.number as usize).map(|call| call.name())
     }
 
-    /// The call that this one goes on with: the kernel starts a call with a timeout again as `restart_syscall` after it was
-    /// interrupted (by a stop signal, a debugger, `gcore`). The arguments are still those of the first call, and the code before
-    /// it sets its number.
+    /// The call that this one goes on with: the kernel starts a call with a timeout again as
+    /// `restart_syscall` after it was interrupted (by a stop signal, a debugger, `gcore`). The
+    /// arguments are still those of the first call, and the code before it sets its number.
     #[must_use]
     pub fn original(self, memory: &dyn Memory) -> Call {
         let is_restarted =
             cfg!(target_arch = "x86_64") && i64::from(self.number) == libc::SYS_restart_syscall;
         let number = || {
-            let code = memory.vec(self.instruction.checked_sub(SETUP)?, SETUP, SETUP as usize).ok()?;
+            let code =
+                memory.vec(self.instruction.checked_sub(SETUP)?, SETUP, SETUP as usize).ok()?;
             let sets = |window: &&[u8]| window[0] == MOV_EAX && window[3..] == [0, 0];
             let set = code.windows(5).rev().find(sets)?;
             Some(u32::from(u16::from_le_bytes([set[1], set[2]])))
@@ -70,7 +72,8 @@ impl Call {
     }
 }
 
-/// What says of one thread what it does: its file, kept open from look to look, or the record of a core.
+/// What says of one thread what it does: its file, kept open from look to look, or the record of a
+/// core.
 #[derive(Debug)]
 pub struct CallFile(Source);
 
@@ -86,7 +89,8 @@ impl CallFile {
     /// # Errors
     /// The thread is gone, or the kernel was built without these files.
     pub fn open(pid: u32, tid: u32) -> io::Result<CallFile> {
-        File::open(format!("/proc/{pid}/task/{tid}/syscall")).map(|file| CallFile(Source::File(file)))
+        File::open(format!("/proc/{pid}/task/{tid}/syscall"))
+            .map(|file| CallFile(Source::File(file)))
     }
 
     /// For a thread of a core.
@@ -134,11 +138,12 @@ fn parse(line: &[u8]) -> Doing {
     })
 }
 
-/// How often a thread has gone to sleep or was put off its processor: where the number is the same, the thread has not run
-/// in between. `None` where it cannot be told.
+/// How often a thread has gone to sleep or was put off its processor: where the number is the same,
+/// the thread has not run in between. `None` where it cannot be told.
 #[must_use]
 pub fn switches(pid: u32, tid: u32) -> Option<u64> {
-    // Not `read_to_string`: the first line is the thread's name, cut after 15 bytes, which may be in the midst of a letter.
+    // Not `read_to_string`: the first line is the thread's name, cut after 15 bytes, which may be
+    // in the midst of a letter.
     let status = fs::read(format!("/proc/{pid}/task/{tid}/status")).ok()?;
     let status = String::from_utf8_lossy(&status);
     let count = |name: &str| -> Option<u64> {
@@ -184,7 +189,8 @@ mod tests {
     impl Memory for Code {
         fn read(&self, address: u64, into: &mut [u8]) -> Result<(), ReadError> {
             let start = usize::try_from(address).map_err(|_| ReadError::Unmapped(address))?;
-            let bytes = self.0.get(start..start + into.len()).ok_or(ReadError::Unmapped(address))?;
+            let bytes =
+                self.0.get(start..start + into.len()).ok_or(ReadError::Unmapped(address))?;
             into.copy_from_slice(bytes);
             Ok(())
         }

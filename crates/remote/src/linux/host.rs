@@ -35,7 +35,8 @@ pub(crate) fn stat(pid: u32) -> Option<Stat> {
     let stat = procfs::process::Process::new(i32::try_from(pid).ok()?).ok()?.stat().ok()?;
     let mut state = stat.state;
     if state == 'Z' && stat.num_threads > 1 {
-        let other = procfs::process::Process::new_with_root(task::folder(pid)).and_then(|task| task.stat());
+        let other =
+            procfs::process::Process::new_with_root(task::folder(pid)).and_then(|task| task.stat());
         state = other.map_or(state, |other| other.state);
     }
     Some(Stat { state, started: stat.starttime, kernel: stat.flags & PF_KTHREAD != 0 })
@@ -44,7 +45,8 @@ pub(crate) fn stat(pid: u32) -> Option<Stat> {
 /// The process's arguments; empty where they cannot be read.
 pub(crate) fn command(pid: u32) -> Vec<String> {
     let bytes = fs::read(task::folder(pid).join("cmdline")).unwrap_or_default();
-    let mut words: Vec<String> = bytes.split(|&byte| byte == 0).map(crate::unicode::decoded).collect();
+    let mut words: Vec<String> =
+        bytes.split(|&byte| byte == 0).map(crate::unicode::decoded).collect();
     words.pop_if(|last| last.is_empty());
     words
 }
@@ -54,8 +56,12 @@ pub(crate) fn has_own_pids(pid: u32) -> bool {
     namespaced(&format!("/proc/{pid}/status")).is_some()
 }
 
-/// For a process with a pid namespace of its own: what each of these threads calls itself, and what it is called here.
-pub(crate) fn by_own_id<'t>(pid: u32, threads: impl IntoIterator<Item = &'t u32>) -> FxHashMap<u32, u32> {
+/// For a process with a pid namespace of its own: what each of these threads calls itself, and what
+/// it is called here.
+pub(crate) fn by_own_id<'t>(
+    pid: u32,
+    threads: impl IntoIterator<Item = &'t u32>,
+) -> FxHashMap<u32, u32> {
     let own = |&here: &u32| Some((namespaced(&format!("/proc/{pid}/task/{here}/status"))?, here));
     threads.into_iter().filter_map(own).collect()
 }
@@ -111,7 +117,8 @@ pub(crate) fn denied(pid: u32) -> AttachError {
     AttachError::Denied { pid, why, help }
 }
 
-/// Whether the call is to be had at all: a filter of system calls refuses it even for the caller's own memory.
+/// Whether the call is to be had at all: a filter of system calls refuses it even for the caller's
+/// own memory.
 fn may_read_itself() -> bool {
     let here = [0; 1];
     let address = here.as_ptr() as u64;

@@ -19,8 +19,11 @@ pub(crate) fn resident(pid: u32, start: u64, end: u64) -> Option<u64> {
         let now = (after - from).min(TOGETHER) as usize;
         let words = &mut words[..now * 8];
         file.read_exact_at(words, from * 8).ok()?;
-        let flagged =
-            words.as_chunks::<8>().0.iter().filter(|word| u64::from_le_bytes(**word) & PRESENT != 0);
+        let flagged = words
+            .as_chunks::<8>()
+            .0
+            .iter()
+            .filter(|word| u64::from_le_bytes(**word) & PRESENT != 0);
         present += flagged.count() as u64;
     }
     Some(present * page)

@@ -40,14 +40,21 @@ pub struct Mapped {
 
 /// The address space of `pid` by kind; `None` where the system does not say.
 pub(crate) fn by_kind(pid: u32) -> Option<Vec<Mapped>> {
-    let maps = procfs::process::Process::new_with_root(super::task::folder(pid)).ok()?.smaps().ok()?;
+    let maps =
+        procfs::process::Process::new_with_root(super::task::folder(pid)).ok()?.smaps().ok()?;
     let mut found: Vec<Mapped> = Vec::new();
     for map in &maps {
         let kind = kind(map);
         let figure = |name: &str| map.extension.map.get(name).copied().unwrap_or(0);
         let index = found.iter().position(|known| known.kind == kind).unwrap_or_else(|| {
-            let none =
-                Mapped { kind, regions: 0, bytes: 0, resident_bytes: 0, private_bytes: 0, swapped_bytes: 0 };
+            let none = Mapped {
+                kind,
+                regions: 0,
+                bytes: 0,
+                resident_bytes: 0,
+                private_bytes: 0,
+                swapped_bytes: 0,
+            };
             found.push(none);
             found.len() - 1
         });

@@ -1,6 +1,7 @@
 //! `process_vm_readv(2)`: many pieces of another process's memory in one call, without stopping it.
 //!
-//! The call takes the number of any thread that has not ended. The main thread serves until it ends; then another one does.
+//! The call takes the number of any thread that has not ended. The main thread serves until it
+//! ends; then another one does.
 #![allow(unsafe_code)] // One system call that neither std nor rustix wraps.
 
 use super::task;
@@ -43,7 +44,8 @@ impl ProcessMemory {
     }
 }
 
-/// A number beyond i32 is no process's; 0 and below would mean others, so it becomes one that cannot exist.
+/// A number beyond i32 is no process's; 0 and below would mean others, so it becomes one that
+/// cannot exist.
 fn number(thread: u32) -> i32 {
     i32::try_from(thread).unwrap_or(i32::MAX)
 }
@@ -66,7 +68,8 @@ fn read(thread: i32, pieces: &mut [Piece<'_>]) -> Result<usize, ReadError> {
         remote.iov_base = piece.address as *mut libc::c_void;
         remote.iov_len = piece.into.len();
     }
-    // SAFETY: `here` describes exactly the buffers borrowed by `pieces`; `there` is only looked up in the other process.
+    // SAFETY: `here` describes exactly the buffers borrowed by `pieces`; `there` is only looked up
+    // in the other process.
     let read = unsafe {
         libc::process_vm_readv(
             thread,

@@ -1,8 +1,9 @@
 //! What a thread holds, and how surely that is known.
 //!
-//! Most locks do not say who has them. A `with` statement does, on its frame's stack; an `RLock`, a module's import lock and the locks
-//! of the package `ungil` have an owner; a critical section is in a list of its thread's. A lock taken by `acquire()` and no
-//! more is held by somebody who cannot be named.
+//! Most locks do not say who has them. A `with` statement does, on its frame's stack; an `RLock`, a
+//! module's import lock and the locks of the package `ungil` have an owner; a critical section is
+//! in a list of its thread's. A lock taken by `acquire()` and no more is held by somebody who
+//! cannot be named.
 
 use super::reader::Reader;
 use super::structures;
@@ -41,7 +42,8 @@ pub struct Hold {
     pub depth: u32,
     /// How surely this is known.
     pub confidence: Confidence,
-    /// The frame that holds it, counted from the innermost; `None` where the lock's owner is all that is known.
+    /// The frame that holds it, counted from the innermost; `None` where the lock's owner is all
+    /// that is known.
     pub frame: Option<usize>,
 }
 
@@ -53,8 +55,8 @@ const MOST: usize = 256;
 const BLOCK: u64 = 64;
 
 impl Reader<'_> {
-    /// What the thread with these frames holds through `with` statements, innermost first. `frames` must be those of the same
-    /// moment as far as they are to be believed.
+    /// What the thread with these frames holds through `with` statements, innermost first. `frames`
+    /// must be those of the same moment as far as they are to be believed.
     pub fn holds(&mut self, thread: &Thread, frames: &[Frame]) -> Vec<Hold> {
         let mut holds: Vec<Hold> = Vec::new();
         let mut released: Vec<u64> = Vec::new();
@@ -82,8 +84,9 @@ impl Reader<'_> {
         holds
     }
 
-    /// The lock that a `Condition.wait` in this frame has let go of and will take back: whoever waits there is still inside
-    /// the `with`, but does not hold it. For a lock with an owner the owner says so itself.
+    /// The lock that a `Condition.wait` in this frame has let go of and will take back: whoever
+    /// waits there is still inside the `with`, but does not hold it. For a lock with an owner the
+    /// owner says so itself.
     fn released_by_wait(&mut self, frame: &Frame) -> Option<u64> {
         if !self.is_in(frame, "threading.py", "Condition.wait") {
             return None;
@@ -138,7 +141,9 @@ impl Reader<'_> {
                 if owner != Some(thread.ident) {
                     return Vec::new();
                 }
-                let depth = self.int_attribute(manager, "_count").and_then(|count| u32::try_from(count).ok());
+                let depth = self
+                    .int_attribute(manager, "_count")
+                    .and_then(|count| u32::try_from(count).ok());
                 vec![hold(manager, WaitTarget::RLock, depth.unwrap_or(1), Confidence::Owner)]
             }
             "_ModuleLockManager.__exit__" if code.file == structures::BOOTSTRAP => {
@@ -147,15 +152,17 @@ impl Reader<'_> {
                     return Vec::new();
                 }
                 let depth = self.attribute(lock, "count").and_then(|list| self.list_len(list));
-                let name = self.attribute(lock, "name").and_then(|name| self.objects.text(name).ok());
+                let name =
+                    self.attribute(lock, "name").and_then(|name| self.objects.text(name).ok());
                 vec![Hold {
                     name,
                     ..hold(lock, WaitTarget::ImportLock, depth.unwrap_or(1), Confidence::Owner)
                 }]
             }
             "_GeneratorContextManager.__exit__" if standard("contextlib.py") => {
-                let frame =
-                    self.attribute(manager, "gen").and_then(|generator| self.generator_frame(generator));
+                let frame = self
+                    .attribute(manager, "gen")
+                    .and_then(|generator| self.generator_frame(generator));
                 let managers = frame.map(|frame| self.managers(&frame)).unwrap_or_default();
                 self.all_held_by(thread, managers, nested)
             }
@@ -169,7 +176,12 @@ impl Reader<'_> {
         }
     }
 
-    fn all_held_by(&mut self, thread: &Thread, managers: Vec<(u64, u64)>, nested: u32) -> Vec<Hold> {
+    fn all_held_by(
+        &mut self,
+        thread: &Thread,
+        managers: Vec<(u64, u64)>,
+        nested: u32,
+    ) -> Vec<Hold> {
         managers
             .into_iter()
             .flat_map(|(exit, manager)| self.held_by(thread, exit, manager, nested - 1))
@@ -184,13 +196,16 @@ impl Reader<'_> {
         }
     }
 
-    /// How many threads can be inside a semaphore, where it says so (a `BoundedSemaphore`); a plain one does not know how many it
-    /// let in at first, so more than there are. `None` for what is no semaphore.
+    /// How many threads can be inside a semaphore, where it says so (a `BoundedSemaphore`); a plain
+    /// one does not know how many it let in at first, so more than there are. `None` for what is no
+    /// semaphore.
     pub(crate) fn places(&mut self, object: u64) -> Option<u64> {
         if self.tag(object) != Tag::Other {
             return None;
         }
-        let first = self.int_attribute(object, "_initial_value").and_then(|value| u64::try_from(value).ok());
+        let first = self
+            .int_attribute(object, "_initial_value")
+            .and_then(|value| u64::try_from(value).ok());
         Some(first.unwrap_or(u64::MAX))
     }
 
@@ -220,12 +235,17 @@ impl Reader<'_> {
     /// What the variables of a Python function's closure are.
     pub(crate) fn closure(&self, function: u64) -> Vec<u64> {
         let at = function.saturating_add(self.head() + FUNCTION_CLOSURE);
-        let cells = self.memory().u64(at).ok().and_then(|tuple| self.objects.tuple(tuple, MOST as u64).ok());
+        let cells = self
+            .memory()
+            .u64(at)
+            .ok()
+            .and_then(|tuple| self.objects.tuple(tuple, MOST as u64).ok());
         let content = |cell: u64| self.memory().u64(cell.checked_add(self.head())?).ok();
         cells.unwrap_or_default().into_iter().filter_map(content).collect()
     }
 
-    /// The elements of a `deque`: blocks of 64 slots between two links, from an index in the first on (_collectionsmodule.c).
+    /// The elements of a `deque`: blocks of 64 slots between two links, from an index in the first
+    /// on (_collectionsmodule.c).
     pub(crate) fn deque(&mut self, deque: u64) -> Option<Vec<u64>> {
         if self.tag(deque) != Tag::Deque {
             return None;

@@ -1,7 +1,8 @@
 //! The structures of the Python package `ungil`, which are made to be read from outside.
 //!
-//! A thread that waits sleeps in a parker that names what it waits for (`crates/sync/src/park/parker.rs`); a lock begins with a mark and has its
-//! owner at a fixed place (`crates/sync/src/lock/mutex.rs`). The Python object keeps that lock in a box of its own.
+//! A thread that waits sleeps in a parker that names what it waits for
+//! (`crates/sync/src/park/parker.rs`); a lock begins with a mark and has its owner at a fixed place
+//! (`crates/sync/src/lock/mutex.rs`). The Python object keeps that lock in a box of its own.
 
 use super::holders::{Confidence, Hold};
 use super::reader::Reader;
@@ -46,7 +47,8 @@ impl Reader<'_> {
     pub(crate) fn words(&mut self, object: u64) -> Vec<u64> {
         let Some(size) = self.basic_size(object) else { return Vec::new() };
         let len = size.saturating_sub(self.head()).min(8 * MOST_WORDS);
-        let bytes = self.memory().vec(object.saturating_add(self.head()), len, 8 * MOST_WORDS as usize);
+        let bytes =
+            self.memory().vec(object.saturating_add(self.head()), len, 8 * MOST_WORDS as usize);
         bytes.unwrap_or_default().chunks_exact(8).map(|bytes| word(bytes, 0)).collect()
     }
 
@@ -58,7 +60,8 @@ impl Reader<'_> {
     /// Returns what a thread of the package waits for, by the address its parker names.
     pub(super) fn package_object(&mut self, address: u64, frames: &[Frame]) -> WaitedObject {
         let core = self.core(address);
-        // The nearest of those that may contain the address, for what one box ends with may be near another.
+        // The nearest of those that may contain the address, for what one box ends with may be near
+        // another.
         let found = self.slots(frames).into_iter().filter_map(|object| {
             let name = self.package_type(object)?;
             Some((self.distance(object, address)?, object, name))
@@ -79,7 +82,8 @@ impl Reader<'_> {
         }
     }
 
-    /// How far an address is from the object that it lies in, or from the start of one of the object's boxes.
+    /// How far an address is from the object that it lies in, or from the start of one of the
+    /// object's boxes.
     fn distance(&mut self, object: u64, address: u64) -> Option<u64> {
         let size = self.basic_size(object)?;
         if (object..object.saturating_add(size)).contains(&address) {

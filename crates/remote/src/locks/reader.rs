@@ -17,7 +17,8 @@ use std::sync::Arc;
 pub struct Store {
     pub(super) withs: WithBlockCache,
     pub(super) types: Types,
-    /// Where the code at an address has its local variable of a name, and whether that is in a cell.
+    /// Where the code at an address has its local variable of a name, and whether that is in a
+    /// cell.
     locals: FxHashMap<(u64, &'static str), Option<(u32, bool)>>,
     /// Names of attributes by the address of the string: a type's instances share them.
     keys: FxHashMap<u64, Box<str>>,
@@ -114,7 +115,8 @@ impl<'a> Reader<'a> {
             let place = names.iter().position(|(known, _)| known == name)?;
             Some((u32::try_from(place).ok()?, names.get(place)?.1))
         };
-        let (place, in_cell) = (*self.store.locals.entry((frame.code.address, name)).or_insert_with(find))?;
+        let (place, in_cell) =
+            (*self.store.locals.entry((frame.code.address, name)).or_insert_with(find))?;
         let mut value = self.memory().u64(frame.local(place)).ok()? & !TAGS;
         // A variable that an inner function uses is in a cell, once the function has begun.
         if in_cell && self.type_name(value).as_deref() == Some("cell") {
@@ -152,7 +154,8 @@ impl<'a> Reader<'a> {
     /// The semaphore in which threads wait for a lock that is made of one.
     pub(super) fn semaphore_of(&mut self, lock: u64) -> Option<u64> {
         match self.made(lock)? {
-            LockKind::Semaphore { semaphore, .. } | LockKind::RecursiveSemaphore { semaphore, .. } => {
+            LockKind::Semaphore { semaphore, .. }
+            | LockKind::RecursiveSemaphore { semaphore, .. } => {
                 self.memory().u64(lock.checked_add(semaphore)?).ok()
             }
             LockKind::Mutex { .. } | LockKind::Recursive { .. } => None,
@@ -192,9 +195,12 @@ impl<'a> Reader<'a> {
         (!frames.is_empty()).then(|| frames.swap_remove(0))
     }
 
-    /// The managers of the `with` statements a frame is inside, innermost first: what `__exit__` is, and of what.
+    /// The managers of the `with` statements a frame is inside, innermost first: what `__exit__`
+    /// is, and of what.
     pub(super) fn managers(&mut self, frame: &Frame) -> Vec<(u64, u64)> {
-        let Ok(withs) = self.store.withs.get(self.objects.memory, self.objects.offsets, &frame.code) else {
+        let Ok(withs) =
+            self.store.withs.get(self.objects.memory, self.objects.offsets, &frame.code)
+        else {
             return Vec::new();
         };
         if withs.is_empty() {
@@ -202,7 +208,10 @@ impl<'a> Reader<'a> {
         }
         let slot = |depth: u32, below: u32| -> Option<u64> {
             let slot = depth.checked_sub(below).filter(|&slot| slot < frame.code.stack_size)?;
-            self.memory().u64(frame.stack.0.checked_add(8 * u64::from(slot))?).ok().map(|value| value & !TAGS)
+            self.memory()
+                .u64(frame.stack.0.checked_add(8 * u64::from(slot))?)
+                .ok()
+                .map(|value| value & !TAGS)
         };
         let at = self.offsets().build.frame;
         let found: Vec<Option<(u64, Option<u64>)>> = withs
@@ -220,15 +229,17 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    /// Whether code is the standard library's: `file` as the last part of its path, in the library's folder of this version
-    /// or in its archive.
+    /// Whether code is the standard library's: `file` as the last part of its path, in the
+    /// library's folder of this version or in its archive.
     pub(super) fn is_standard(&self, code: &Code, file: &str) -> bool {
-        let Some(folder) = code.file.strip_suffix(file).and_then(|rest| rest.strip_suffix('/')) else {
+        let Some(folder) = code.file.strip_suffix(file).and_then(|rest| rest.strip_suffix('/'))
+        else {
             return false;
         };
         let last = folder.rsplit('/').next().unwrap_or_default();
         let minor = self.offsets().version.minor;
-        last.strip_prefix(&format!("python3.{minor}")).is_some_and(|rest| rest.is_empty() || rest == "t")
+        last.strip_prefix(&format!("python3.{minor}"))
+            .is_some_and(|rest| rest.is_empty() || rest == "t")
             || last == format!("python3{minor}.zip")
     }
 

@@ -1,4 +1,5 @@
-//! What threads wait for that no program made: the runtime's own mutexes, the ends of threads, pauses of the world.
+//! What threads wait for that no program made: the runtime's own mutexes, the ends of threads,
+//! pauses of the world.
 
 use super::reader::Reader;
 use super::types::Tag;
@@ -15,7 +16,8 @@ const RECURSIVE_OWNER: u64 = 8;
 const HANDLE: u64 = 0;
 
 impl Reader<'_> {
-    /// The runtime's mutex or event at `address`, for a thread of the interpreter whose state is at `interpreter`.
+    /// The runtime's mutex or event at `address`, for a thread of the interpreter whose state is at
+    /// `interpreter`.
     pub(super) fn of_runtime(&self, address: u64, interpreter: u64) -> Option<WaitedObject> {
         let layout = self.python.layout();
         let find = |mutexes: &[NamedMutex], base: u64| {
@@ -36,7 +38,8 @@ impl Reader<'_> {
         Some(WaitedObject::new(address, target, releaser))
     }
 
-    /// The thread for whose end somebody waits at `address`, by its `get_ident()`; `None` where that is no thread's handle.
+    /// The thread for whose end somebody waits at `address`, by its `get_ident()`; `None` where
+    /// that is no thread's handle.
     pub(super) fn ending(&self, address: u64) -> Option<u64> {
         let handle = address.checked_sub(ThreadHandle::EXITING)?;
         let ident = self.memory().u64(handle.checked_add(ThreadHandle::IDENT)?).ok()?;
@@ -49,10 +52,12 @@ impl Reader<'_> {
         self.memory().u64(object.checked_add(self.head() + HANDLE)?).ok()
     }
 
-    /// The thread state that stopped the world, or is about to, for a thread of the interpreter whose state is at `interpreter`.
+    /// The thread state that stopped the world, or is about to, for a thread of the interpreter
+    /// whose state is at `interpreter`.
     pub(crate) fn stopper(&self, interpreter: u64) -> Option<u64> {
         let layout = self.python.layout();
-        let whole = layout.runtime.stoptheworld.and_then(|at| self.python.runtime().checked_add(at));
+        let whole =
+            layout.runtime.stoptheworld.and_then(|at| self.python.runtime().checked_add(at));
         let own = layout.interpreter.stoptheworld.and_then(|at| interpreter.checked_add(at));
         [own, whole].into_iter().flatten().find_map(|at| {
             let bytes = self.memory().bytes::<24>(at).ok()?;
@@ -62,15 +67,17 @@ impl Reader<'_> {
         })
     }
 
-    /// The mutexes of the objects whose critical sections the thread is in; those it has let go of while it sleeps are not among
-    /// them. Empty on builds that have none.
+    /// The mutexes of the objects whose critical sections the thread is in; those it has let go of
+    /// while it sleeps are not among them. Empty on builds that have none.
     pub fn critical_sections(&self, thread: &Thread) -> Vec<u64> {
         use cpython_layout::structures::CriticalSection as Section;
         /// A thread is in few at a time; a longer list is a loop.
         const MOST: usize = 256;
         let mut found = Vec::new();
         let Some(offset) = self.python.layout().thread_state.critical_section else { return found };
-        let Ok(mut next) = self.memory().u64(thread.address.saturating_add(offset)) else { return found };
+        let Ok(mut next) = self.memory().u64(thread.address.saturating_add(offset)) else {
+            return found;
+        };
         while next & !Section::FLAGS != 0 && found.len() < MOST {
             let Ok(bytes) = self.memory().bytes::<24>(next & !Section::FLAGS) else { break };
             if next & Section::INACTIVE == 0 {

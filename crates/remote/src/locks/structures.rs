@@ -1,8 +1,9 @@
 //! What a thread waits for, as the program knows it.
 //!
-//! `Queue.get()` sleeps in `Condition.wait()`, which sleeps on a bare lock made for that one wait. Frames tell them apart: the functions of
-//! the standard library are known by file and name, their objects by the local `self`, and a frame is believed only if the
-//! lock slept on is the one it would sleep on.
+//! `Queue.get()` sleeps in `Condition.wait()`, which sleeps on a bare lock made for that one wait.
+//! Frames tell them apart: the functions of the standard library are known by file and name, their
+//! objects by the local `self`, and a frame is believed only if the lock slept on is the one it
+//! would sleep on.
 
 use super::reader::Reader;
 use super::types::Tag;
@@ -19,9 +20,16 @@ const MOST_SLOTS: u32 = 256;
 
 impl Reader<'_> {
     /// Returns what `thread`, found blocked with these frames (innermost first), waits for.
-    pub fn waited_object(&mut self, thread: &Thread, blocked: &Blocked, frames: &[Frame]) -> WaitedObject {
+    pub fn waited_object(
+        &mut self,
+        thread: &Thread,
+        blocked: &Blocked,
+        frames: &[Frame],
+    ) -> WaitedObject {
         match blocked.on {
-            BlockedOn::Gil(gil) => WaitedObject::new(gil, WaitTarget::Gil, Releaser::GilHolder(gil)),
+            BlockedOn::Gil(gil) => {
+                WaitedObject::new(gil, WaitTarget::Gil, Releaser::GilHolder(gil))
+            }
             BlockedOn::StopTheWorld => {
                 WaitedObject::new(thread.address, WaitTarget::StopTheWorld, Releaser::Requester)
             }
@@ -35,12 +43,14 @@ impl Reader<'_> {
         let object = address.wrapping_sub(self.head());
         match self.tag(object) {
             Tag::Lock => {
-                return self
-                    .library(Some(object), frames)
-                    .unwrap_or_else(|| WaitedObject::new(object, WaitTarget::Lock, Releaser::WithBlock));
+                return self.library(Some(object), frames).unwrap_or_else(|| {
+                    WaitedObject::new(object, WaitTarget::Lock, Releaser::WithBlock)
+                });
             }
             Tag::RLock => return self.rlock(object),
-            Tag::SimpleQueue => return WaitedObject::new(object, WaitTarget::SimpleQueue, Releaser::Anyone),
+            Tag::SimpleQueue => {
+                return WaitedObject::new(object, WaitTarget::SimpleQueue, Releaser::Anyone);
+            }
             _ => {}
         }
         if let Some(offset) = self.offsets().build.object_mutex {
@@ -65,13 +75,17 @@ impl Reader<'_> {
         WaitedObject::new(address, WaitTarget::UNNAMED_MUTEX, Releaser::Unrecorded)
     }
 
-    /// A thread waited for below `Thread.join`: by its handle, or at the end of the program, when the main thread waits for all
-    /// that are no daemons.
+    /// A thread waited for below `Thread.join`: by its handle, or at the end of the program, when
+    /// the main thread waits for all that are no daemons.
     fn handle(&mut self, address: u64, frames: &[Frame]) -> Option<WaitedObject> {
         let ident = self.ending(address)?;
         let first = frames.first()?;
         if self.is_in(first, "threading.py", "_shutdown") {
-            return Some(WaitedObject::new(address, WaitTarget::ThreadEnd, Releaser::Ending(ident)));
+            return Some(WaitedObject::new(
+                address,
+                WaitTarget::ThreadEnd,
+                Releaser::Ending(ident),
+            ));
         }
         let handle = address.wrapping_sub(cpython_layout::structures::ThreadHandle::EXITING);
         let object = self.slots(frames).into_iter().find(|&object| {
@@ -86,18 +100,24 @@ impl Reader<'_> {
         WaitedObject::new(object, WaitTarget::RLock, Releaser::Owner(owner))
     }
 
-    /// A futex that is not in the parking lot: 3.13 has threads wait for an `RLock` in a semaphore, and C code has its own.
+    /// A futex that is not in the parking lot: 3.13 has threads wait for an `RLock` in a semaphore,
+    /// and C code has its own.
     fn futex(&mut self, address: u64, frames: &[Frame]) -> WaitedObject {
         for object in self.slots(frames) {
             // `Condition` calls methods that are bound to its lock.
-            let object =
-                if self.tag(object) == Tag::Bound { self.bound_to(object).unwrap_or(object) } else { object };
+            let object = if self.tag(object) == Tag::Bound {
+                self.bound_to(object).unwrap_or(object)
+            } else {
+                object
+            };
             match self.tag(object) {
-                Tag::RLock if self.semaphore_of(object) == Some(address) => return self.rlock(object),
+                Tag::RLock if self.semaphore_of(object) == Some(address) => {
+                    return self.rlock(object);
+                }
                 Tag::Lock if self.semaphore_of(object) == Some(address) => {
-                    return self
-                        .library(Some(object), frames)
-                        .unwrap_or_else(|| WaitedObject::new(object, WaitTarget::Lock, Releaser::WithBlock));
+                    return self.library(Some(object), frames).unwrap_or_else(|| {
+                        WaitedObject::new(object, WaitTarget::Lock, Releaser::WithBlock)
+                    });
                 }
                 _ => {}
             }
@@ -105,7 +125,8 @@ impl Reader<'_> {
         if let Some(known) = self.library(None, frames) {
             return known;
         }
-        // A `PyThread_type_lock`, to which the object that it protects has a pointer: zlib's, lzma's and bz2's until 3.14.
+        // A `PyThread_type_lock`, to which the object that it protects has a pointer: zlib's,
+        // lzma's and bz2's until 3.14.
         match self.slots(frames).into_iter().find(|&object| self.words(object).contains(&address)) {
             Some(object) => self.inside_of(object),
             None => WaitedObject::new(address, WaitTarget::Futex, Releaser::Anyone),
@@ -138,7 +159,9 @@ impl Reader<'_> {
             let owner = self.int_attribute(recursive, "_owner").map_or(0, i64::cast_unsigned);
             return Some(WaitedObject::new(recursive, WaitTarget::RLock, Releaser::Owner(owner)));
         }
-        if !self.is_in(first, "threading.py", "Condition.wait") || self.local(first, "waiter") != Some(lock) {
+        if !self.is_in(first, "threading.py", "Condition.wait")
+            || self.local(first, "waiter") != Some(lock)
+        {
             return None;
         }
         let condition = own(self, first)?;
@@ -163,14 +186,17 @@ impl Reader<'_> {
         })
     }
 
-    /// What is waited for by a function of the standard library that waits for a condition of its own.
+    /// What is waited for by a function of the standard library that waits for a condition of its
+    /// own.
     fn waits_in_condition(&self, frame: &Frame) -> Option<WaitTarget> {
         let (file, kind) = match frame.code.qualname.as_str() {
             "Event.wait" => ("threading.py", WaitTarget::Event),
             "Semaphore.acquire" => ("threading.py", WaitTarget::Semaphore),
             "Barrier._wait" | "Barrier._enter" => ("threading.py", WaitTarget::Barrier),
             "Queue.get" | "Queue.put" | "Queue.join" => ("queue.py", WaitTarget::Queue),
-            "Future.result" | "Future.exception" => ("concurrent/futures/_base.py", WaitTarget::Future),
+            "Future.result" | "Future.exception" => {
+                ("concurrent/futures/_base.py", WaitTarget::Future)
+            }
             _ => return None,
         };
         let code = &frame.code;
@@ -185,12 +211,14 @@ impl Reader<'_> {
         is.then_some(kind)
     }
 
-    /// The frame among `frames` that runs the work whose result `future` will be, in a pool of threads.
+    /// The frame among `frames` that runs the work whose result `future` will be, in a pool of
+    /// threads.
     pub(crate) fn runs_work_of(&mut self, frames: &[Frame], future: u64) -> Option<usize> {
         frames.iter().position(|frame| {
             frame.code.qualname == "_WorkItem.run"
                 && frame.code.file.ends_with("/concurrent/futures/thread.py")
-                && self.local(frame, "self").and_then(|item| self.attribute(item, "future")) == Some(future)
+                && self.local(frame, "self").and_then(|item| self.attribute(item, "future"))
+                    == Some(future)
         })
     }
 
@@ -204,12 +232,14 @@ impl Reader<'_> {
         (locked == 1 && holder != 0).then_some(holder)
     }
 
-    /// The objects in the locals and on the stack of the innermost frame: among them is what a method that is being called
-    /// belongs to. Some of what is above the top of the stack is left from earlier.
+    /// The objects in the locals and on the stack of the innermost frame: among them is what a
+    /// method that is being called belongs to. Some of what is above the top of the stack is left
+    /// from earlier.
     pub(super) fn slots(&mut self, frames: &[Frame]) -> Vec<u64> {
         let Some(frame) = frames.first() else { return Vec::new() };
         let count = frame.code.locals.saturating_add(frame.code.stack_size).min(MOST_SLOTS);
-        let Ok(bytes) = self.memory().vec(frame.local(0), 8 * u64::from(count), 8 * MOST_SLOTS as usize)
+        let Ok(bytes) =
+            self.memory().vec(frame.local(0), 8 * u64::from(count), 8 * MOST_SLOTS as usize)
         else {
             return Vec::new();
         };

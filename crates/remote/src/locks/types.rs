@@ -39,7 +39,8 @@ pub struct Seen {
     pub is: Type,
 }
 
-/// The types seen in one look. A type that a program makes can be freed and its place used again, so they are not kept longer.
+/// The types seen in one look. A type that a program makes can be freed and its place used again,
+/// so they are not kept longer.
 #[derive(Debug, Default)]
 pub struct Types {
     known: FxHashMap<u64, Option<Seen>>,

@@ -1,4 +1,5 @@
-//! The files a process has code from: their tables for unwinding and their symbols, each read when an address of it is met.
+//! The files a process has code from: their tables for unwinding and their symbols, each read when
+//! an address of it is met.
 
 use crate::linux::Region;
 use crate::process::Files;
@@ -36,7 +37,9 @@ impl Modules {
 
     fn region(&self, address: u64) -> Option<&Region> {
         let after = self.regions.partition_point(|region| region.start <= address);
-        self.regions.get(after.checked_sub(1)?).filter(|region| address < region.end && region.executable)
+        self.regions
+            .get(after.checked_sub(1)?)
+            .filter(|region| address < region.end && region.executable)
     }
 
     /// Whether there is code at an address.
@@ -44,7 +47,8 @@ impl Modules {
         self.region(address).is_some()
     }
 
-    /// Reads the file that `address` is from, if that was not done; gives what an unwinder wants to know of it.
+    /// Reads the file that `address` is from, if that was not done; gives what an unwinder wants to
+    /// know of it.
     pub(super) fn load(&mut self, address: u64) -> Option<Module<Vec<u8>>> {
         let region = self.region(address)?.clone();
         if self.tried.contains(&region.start) {
@@ -58,10 +62,12 @@ impl Modules {
             let (offset, size) = segment.file_range();
             size > 0 && offset / PAGE * PAGE <= region.offset && region.offset < offset + size
         })?;
-        let in_file = segment.address().wrapping_sub(segment.file_range().0).wrapping_add(region.offset);
+        let in_file =
+            segment.address().wrapping_sub(segment.file_range().0).wrapping_add(region.offset);
         let bias = region.start.wrapping_sub(in_file);
         let data = |name: &str| {
-            let section = image.section_by_name(name).filter(|section| section.size() <= LARGEST)?;
+            let section =
+                image.section_by_name(name).filter(|section| section.size() <= LARGEST)?;
             Some(section.uncompressed_data().ok()?.into_owned())
         };
         let range = |name: &str| {
@@ -82,7 +88,9 @@ impl Modules {
             .symbols()
             .chain(image.dynamic_symbols())
             .filter(|symbol| symbol.kind() == object::SymbolKind::Text && symbol.size() > 0)
-            .filter_map(|symbol| Some((symbol.address(), symbol.size(), symbol.name().ok()?.to_owned())))
+            .filter_map(|symbol| {
+                Some((symbol.address(), symbol.size(), symbol.name().ok()?.to_owned()))
+            })
             .collect();
         symbols.sort_unstable();
         let module = Module::new(file.display().to_string(), region.start..region.end, bias, info);

@@ -1,4 +1,5 @@
-//! What is known of a process beside its memory: from `/proc` while it lives, and from the notes of its core afterwards.
+//! What is known of a process beside its memory: from `/proc` while it lives, and from the notes of
+//! its core afterwards.
 //!
 //! Nothing above this file asks `/proc` of a process that may be a core.
 
@@ -29,13 +30,19 @@ impl Process {
         }
     }
 
-    /// Returns whether the process counts its threads in a pid namespace of its own, as in a container.
+    /// Returns whether the process counts its threads in a pid namespace of its own, as in a
+    /// container.
     pub(crate) fn has_own_pids(&self) -> bool {
         self.core.is_none() && host::has_own_pids(self.pid)
     }
 
-    /// Returns the numbers of the threads that have not ended, as they are here, by those that `threads` are listed with.
-    pub(crate) fn thread_numbers(&self, threads: &[Thread], has_own_pids: bool) -> FxHashMap<u32, u32> {
+    /// Returns the numbers of the threads that have not ended, as they are here, by those that
+    /// `threads` are listed with.
+    pub(crate) fn thread_numbers(
+        &self,
+        threads: &[Thread],
+        has_own_pids: bool,
+    ) -> FxHashMap<u32, u32> {
         let Some(core) = &self.core else {
             let running: FxHashSet<u32> = task::running(self.pid).into_iter().collect();
             return match has_own_pids {
@@ -44,11 +51,16 @@ impl Process {
             };
         };
         let numbers: FxHashMap<u32, u32> = core.threads().map(|thread| (thread, thread)).collect();
-        if numbers.len() == 1 || threads.iter().any(|thread| numbers.contains_key(&thread.listed_id)) {
+        if numbers.len() == 1
+            || threads.iter().any(|thread| numbers.contains_key(&thread.listed_id))
+        {
             return numbers;
         }
         // gcore numbers threads as they are outside of the container.
-        threads.iter().filter_map(|thread| Some((thread.listed_id, core.by_ident(thread.ident)?))).collect()
+        threads
+            .iter()
+            .filter_map(|thread| Some((thread.listed_id, core.by_ident(thread.ident)?)))
+            .collect()
     }
 
     /// Opens what says in which system call a thread sleeps.
@@ -62,14 +74,17 @@ impl Process {
         }
     }
 
-    /// Returns the process that it was forked from, if it has not called `exec` since. A core does not say.
+    /// Returns the process that it was forked from, if it has not called `exec` since. A core does
+    /// not say.
     pub(crate) fn forked_from(&self) -> Option<u32> {
         if self.core.is_some() { None } else { host::forked_from(self.pid) }
     }
 
     /// Returns how many threads it has, those without Python included.
     pub(crate) fn thread_count(&self) -> usize {
-        self.core.as_ref().map_or_else(|| task::running(self.pid).len(), |core| core.threads().count())
+        self.core
+            .as_ref()
+            .map_or_else(|| task::running(self.pid).len(), |core| core.threads().count())
     }
 
     /// As [`calls::switches`].
@@ -82,7 +97,8 @@ impl Process {
         self.core.is_none() && calls::is_stopped(self.pid)
     }
 
-    /// Returns whether the clock of this moment is the process's own, so that times in its memory can be compared with it.
+    /// Returns whether the clock of this moment is the process's own, so that times in its memory
+    /// can be compared with it.
     pub(crate) fn has_clock(&self) -> bool {
         self.core.is_none()
     }
@@ -134,7 +150,8 @@ pub(crate) enum Files {
 }
 
 impl Files {
-    /// Returns the path of a file. A name that is not absolute is from the process's working folder.
+    /// Returns the path of a file. A name that is not absolute is from the process's working
+    /// folder.
     pub(crate) fn place(&self, name: &Path) -> Option<PathBuf> {
         match self {
             Files::Core(core) => core.place(name),
@@ -160,7 +177,8 @@ impl Files {
 /// When a process started.
 fn started(pid: u32) -> Option<SystemTime> {
     let stat = procfs::process::Process::new(i32::try_from(pid).ok()?).ok()?.stat().ok()?;
-    let since_boot = Duration::from_secs_f64(stat.starttime as f64 / procfs::ticks_per_second() as f64);
+    let since_boot =
+        Duration::from_secs_f64(stat.starttime as f64 / procfs::ticks_per_second() as f64);
     let up = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     let up = Duration::new(u64::try_from(up.tv_sec).ok()?, u32::try_from(up.tv_nsec).ok()?);
     SystemTime::now().checked_sub(up.checked_sub(since_boot)?)

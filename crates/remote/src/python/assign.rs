@@ -1,15 +1,16 @@
 //! Which of the kernel's threads runs each thread state.
 //!
-//! A thread state has the number that its thread was given when it began. That is not enough in three cases: in a pid namespace
-//! the number is another one here; a thread that the kernel has ended may leave its state behind; and between `fork` and the
-//! moment at which Python notices that it runs in another process (handlers of `pthread_atfork` run there), the states of the
-//! child are copies of the parent's, with the parent's numbers.
+//! A thread state has the number that its thread was given when it began. That is not enough in
+//! three cases: in a pid namespace the number is another one here; a thread that the kernel has
+//! ended may leave its state behind; and between `fork` and the moment at which Python notices that
+//! it runs in another process (handlers of `pthread_atfork` run there), the states of the child are
+//! copies of the parent's, with the parent's numbers.
 
 use super::{Attachment, Thread};
 use rustc_hash::FxHashMap;
 
-/// Gives the threads of one interpreter their numbers as they are `here`, by those that the process has for them, and drops
-/// those that have ended.
+/// Gives the threads of one interpreter their numbers as they are `here`, by those that the process
+/// has for them, and drops those that have ended.
 pub(super) fn assign(threads: &mut Vec<Thread>, here: &FxHashMap<u32, u32>) {
     let number = |thread: &Thread| here.get(&thread.listed_id).copied();
     if let Some((&own_id, &native_id)) = here.iter().next()
@@ -27,8 +28,8 @@ pub(super) fn assign(threads: &mut Vec<Thread>, here: &FxHashMap<u32, u32>) {
     }
 }
 
-/// The thread that called `fork`, among copies of the parent's thread states: it was attached, for `fork` is called with the GIL
-/// held or, without a GIL, while all other threads are suspended.
+/// The thread that called `fork`, among copies of the parent's thread states: it was attached, for
+/// `fork` is called with the GIL held or, without a GIL, while all other threads are suspended.
 fn forker(threads: &[Thread]) -> Option<Thread> {
     if let [only] = threads {
         return Some(*only);
@@ -60,7 +61,8 @@ mod tests {
     fn the_attached_one_of_several_called_fork() {
         use Attachment::{Attached, Detached, Suspended};
         let found = |states: &[Attachment]| {
-            let threads: Vec<Thread> = (1..).zip(states).map(|(id, state)| thread(id, *state)).collect();
+            let threads: Vec<Thread> =
+                (1..).zip(states).map(|(id, state)| thread(id, *state)).collect();
             forker(&threads).map(|thread| thread.listed_id)
         };
         assert_eq!(found(&[Detached]), Some(1));

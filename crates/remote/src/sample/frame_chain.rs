@@ -64,7 +64,8 @@ impl Shapes {
             return Some(shape);
         }
         let bytes = memory.vec(code, at.co_len, 4096).ok()?;
-        // cpython/code.h: co_stacksize, co_firstlineno and co_nlocalsplus are neighbours in every version.
+        // cpython/code.h: co_stacksize, co_firstlineno and co_nlocalsplus are neighbours in every
+        // version.
         let slots = u64::from(half(&bytes, at.co_first_line + 4))
             + u64::from(half(&bytes, at.co_first_line.saturating_sub(4)));
         if slots > 1 << 20 {
@@ -83,8 +84,9 @@ impl Shapes {
     }
 }
 
-/// Where C code entered Python: the trampoline's address, and the address of the frame outside of it. Sorted by the first, for a
-/// stack may alternate between C and Python all the way: each frame then looks one up.
+/// Where C code entered Python: the trampoline's address, and the address of the frame outside of
+/// it. Sorted by the first, for a stack may alternate between C and Python all the way: each frame
+/// then looks one up.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Links(Vec<(u64, u64)>);
 
@@ -136,7 +138,8 @@ pub(super) struct Known<'a> {
     pub(super) end: u64,
     /// The path is fresh: what does not fit now is not for want of knowledge.
     pub(super) again: bool,
-    /// What looks like a living frame and is on no stack: it was there, above the innermost frame, when the path was fresh.
+    /// What looks like a living frame and is on no stack: it was there, above the innermost frame,
+    /// when the path was fresh.
     pub(super) ghost: Option<(u64, Head)>,
 }
 
@@ -150,8 +153,8 @@ pub(super) struct Rebuild<'a, V> {
 }
 
 impl<V: View> Rebuild<'_, V> {
-    /// Rebuilds the stack upwards from its root, where frames that ended have no code (3.14 and later): the known path as
-    /// far as it still lives, and then whatever lives above.
+    /// Rebuilds the stack upwards from its root, where frames that ended have no code (3.14 and
+    /// later): the known path as far as it still lives, and then whatever lives above.
     ///
     /// False where the bytes do not show it whole.
     pub(super) fn rise(&mut self, known: &mut Known<'_>, into: &mut Vec<Raw>) -> bool {
@@ -173,8 +176,12 @@ impl<V: View> Rebuild<'_, V> {
         while !into.is_empty() && into.len() < DEEPEST {
             let next = match self.view.head(top).filter(|head| head.code != 0 && head.owner == 0) {
                 Some(head) if self.links.outside(head.previous) == below => Some((top, head)),
-                // It lives, and what it was called from is not known: C code, or a generator not seen before.
-                Some(head) if self.shapes.known(head.code).is_some() && known.ghost != Some((top, head)) => {
+                // It lives, and what it was called from is not known: C code, or a generator not
+                // seen before.
+                Some(head)
+                    if self.shapes.known(head.code).is_some()
+                        && known.ghost != Some((top, head)) =>
+                {
                     if !known.again {
                         return false;
                     }
@@ -189,7 +196,8 @@ impl<V: View> Rebuild<'_, V> {
             }
             below = address;
         }
-        // The thread's innermost frame a moment later is on the stack found, or was put on top of it meanwhile.
+        // The thread's innermost frame a moment later is on the stack found, or was put on top of
+        // it meanwhile.
         let current = self.links.outside(known.current);
         let pushed = top != 0 && current >= top && current < known.end && !known.again;
         if current == 0 {
@@ -202,7 +210,8 @@ impl<V: View> Rebuild<'_, V> {
     fn generator(&self, known: &[u64], below: u64, on: &[Raw]) -> Option<(u64, Head)> {
         known.iter().find_map(|&address| {
             let head = self.view.head(address)?;
-            let runs = head.code != 0 && head.owner != 0 && self.links.outside(head.previous) == below;
+            let runs =
+                head.code != 0 && head.owner != 0 && self.links.outside(head.previous) == below;
             (runs && on.iter().all(|raw| raw.address != address)).then_some((address, head))
         })
     }
@@ -217,8 +226,9 @@ impl<V: View> Rebuild<'_, V> {
         true
     }
 
-    /// Rebuilds the stack where a frame that ended looks like one that lives (3.13): what is on it both before and after
-    /// the bytes were read. Functions shorter than that are seen as their caller's time.
+    /// Rebuilds the stack where a frame that ended looks like one that lives (3.13): what is on it
+    /// both before and after the bytes were read. Functions shorter than that are seen as their
+    /// caller's time.
     pub(super) fn meet(&mut self, before: u64, after: u64, into: &mut Vec<Raw>) -> bool {
         into.clear();
         if !self.descend(before, into) {
@@ -229,8 +239,11 @@ impl<V: View> Rebuild<'_, V> {
             if !self.descend(after, &mut second) {
                 return false;
             }
-            let same =
-                into.iter().zip(&second).take_while(|(one, other)| one.address == other.address).count();
+            let same = into
+                .iter()
+                .zip(&second)
+                .take_while(|(one, other)| one.address == other.address)
+                .count();
             into.truncate(same);
             if into.is_empty() {
                 return false;

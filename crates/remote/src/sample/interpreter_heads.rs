@@ -1,5 +1,6 @@
-//! What changes seldom: which interpreters there are, their newest threads, whether code was destroyed, whether a collector is at
-//! work or the world stopped. A thorough look reads it in the same call as the stacks.
+//! What changes seldom: which interpreters there are, their newest threads, whether code was
+//! destroyed, whether a collector is at work or the world stopped. A thorough look reads it in the
+//! same call as the stacks.
 
 use crate::memory::{Piece, word};
 use crate::python::{Interpreter, Python};
@@ -44,7 +45,8 @@ pub(super) struct News {
 }
 
 impl Heads {
-    /// The pieces to read, in the order in which [`Heads::take_in`] expects them; the first is the runtime's own.
+    /// The pieces to read, in the order in which [`Heads::take_in`] expects them; the first is the
+    /// runtime's own.
     pub(super) fn pieces(&mut self, python: &Python) -> Vec<Piece<'_>> {
         let offsets = python.offsets();
         let at = &offsets.interpreter_state;
@@ -85,7 +87,8 @@ impl Heads {
         };
         let counts = python.offsets().interpreter_state.code_object_generation.is_some();
         for known in &mut self.known {
-            let (head, generation, collecting) = (word(next(8), 0), word(next(8), 0), word(next(8), 0));
+            let (head, generation, collecting) =
+                (word(next(8), 0), word(next(8), 0), word(next(8), 0));
             known.world = match python.world_places(known.interpreter) {
                 Some(_) => World::of(next(WORLD_BYTES), next(WORLD_BYTES)),
                 None => None,

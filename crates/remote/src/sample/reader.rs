@@ -79,12 +79,12 @@ impl Reader {
         Reader { at, buffer: Vec::new() }
     }
 
-    /// Reads the `heads` and then all pieces of `slots`; each slot learns where its bytes are. Tells whether the heads were read
-    /// whole.
+    /// Reads the `heads` and then all pieces of `slots`; each slot learns where its bytes are.
+    /// Tells whether the heads were read whole.
     ///
     /// # Errors
-    /// Only what concerns the process as a whole, as that the first head is not there: it has become another program. A slot of
-    /// which a piece is not there any more has no bytes.
+    /// Only what concerns the process as a whole, as that the first head is not there: it has
+    /// become another program. A slot of which a piece is not there any more has no bytes.
     pub(super) fn fetch(
         &mut self,
         memory: &dyn Memory,
@@ -120,7 +120,8 @@ impl Reader {
                 (whole, done) = (false, heads_end);
                 continue;
             }
-            // The piece that stopped it is not there: its thread is done without, and the others are read.
+            // The piece that stopped it is not there: its thread is done without, and the others
+            // are read.
             if let Some(&owner) = owners.get(done) {
                 slots[owner as usize].fail();
                 done += owners[done..].iter().take_while(|&&other| other == owner).count();

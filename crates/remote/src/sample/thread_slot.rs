@@ -108,25 +108,29 @@ impl Slot {
         &self.frames
     }
 
-    /// How many of the frames, from the outermost on, are as the look before found them: same code, same instruction.
+    /// How many of the frames, from the outermost on, are as the look before found them: same code,
+    /// same instruction.
     #[must_use]
     pub fn kept(&self) -> usize {
         self.kept
     }
 
-    /// The last look found its stack; otherwise the stack was torn, and [`Slot::frames`] is an older one.
+    /// The last look found its stack; otherwise the stack was torn, and [`Slot::frames`] is an
+    /// older one.
     #[must_use]
     pub fn is_seen(&self) -> bool {
         self.seen
     }
 
-    /// Returns whether the thread runs with this thread state; false where it has entered another interpreter.
+    /// Returns whether the thread runs with this thread state; false where it has entered another
+    /// interpreter.
     #[must_use]
     pub fn is_at_work(&self) -> bool {
         self.at_work
     }
 
-    /// Returns whether the last look found all of its frames as the look before had: same code, same instruction.
+    /// Returns whether the last look found all of its frames as the look before had: same code,
+    /// same instruction.
     #[must_use]
     pub fn is_unmoved(&self) -> bool {
         self.unmoved
@@ -155,7 +159,8 @@ impl Slot {
         self.thorough = thorough;
         self.skipped = !thorough && self.rest >= AT_REST;
         self.first = if at.clears { usize::MAX } else { place(at.state_len) };
-        self.linked = place(if thorough { self.links.iter().count() * (at.previous + 8) } else { 0 });
+        self.linked =
+            place(if thorough { self.links.iter().count() * (at.previous + 8) } else { 0 });
         if !self.skipped {
             for window in &mut self.windows {
                 window.from = place(window.len);
@@ -187,7 +192,9 @@ impl Slot {
             return;
         }
         let state = reader.bytes(self.last, at.state_len);
-        if word(state, at.interp) != self.interpreter || half(state, at.native) != self.thread.listed_id {
+        if word(state, at.interp) != self.interpreter
+            || half(state, at.native) != self.thread.listed_id
+        {
             // It ended, and may be another's by now; or it has only now begun to run.
             self.state = Stage::Gone;
             return;
@@ -212,7 +219,8 @@ impl Slot {
             self.relink(reader);
         }
         let view = Bytes { reader, windows: &self.windows };
-        let mut rebuild = Rebuild { view: &view, links: &self.links, shapes, memory: python.memory(), at };
+        let mut rebuild =
+            Rebuild { view: &view, links: &self.links, shapes, memory: python.memory(), at };
         let found = if at.clears {
             let mut known = Known {
                 path: &self.path,
@@ -245,7 +253,8 @@ impl Slot {
             self.rest = self.rest.saturating_add(1);
             return false;
         }
-        self.kept = self.frames.iter().zip(&self.scratch).take_while(|(old, new)| old.is_at(new)).count();
+        self.kept =
+            self.frames.iter().zip(&self.scratch).take_while(|(old, new)| old.is_at(new)).count();
         let same = self.kept == self.frames.len() && self.kept == self.scratch.len();
         self.unmoved = same;
         let waits = self.thread.attachment == Attachment::Detached;
@@ -268,8 +277,9 @@ impl Slot {
     fn grow(&mut self) {
         let Some(leaf) = self.path.last().map(|raw| raw.address) else { return };
         let wanted = leaf.saturating_add(AHEAD / 2);
-        let inside =
-            |window: &&mut Stretch| leaf >= window.address && leaf < window.address + window.len as u64;
+        let inside = |window: &&mut Stretch| {
+            leaf >= window.address && leaf < window.address + window.len as u64
+        };
         let end = self.end;
         if let Some(window) = self.windows.iter_mut().find(inside)
             && end > leaf
@@ -279,7 +289,8 @@ impl Slot {
         }
     }
 
-    /// Forgets trampolines that lead elsewhere than they did: if one of them is on the stack, that will not fit, and is walked.
+    /// Forgets trampolines that lead elsewhere than they did: if one of them is on the stack, that
+    /// will not fit, and is walked.
     fn relink(&mut self, reader: &Reader) {
         let len = reader.at.previous + 8;
         let stale: Vec<u64> = self
@@ -311,7 +322,8 @@ impl Slot {
         };
         let chunk = read(self.thread.address.saturating_add(at.chunk))?.unwrap_or(0);
         // struct _PyStackChunk: previous, size, top, data.
-        let size = read(chunk.saturating_add(8))?.filter(|&size| size <= LARGEST_CHUNK).unwrap_or(0);
+        let size =
+            read(chunk.saturating_add(8))?.filter(|&size| size <= LARGEST_CHUNK).unwrap_or(0);
         self.end = chunk.saturating_add(size);
         let mut next = read(self.thread.address.saturating_add(at.current as u64))?.unwrap_or(0);
         let mut window = Window::default();
@@ -352,17 +364,24 @@ impl Slot {
             ));
         }
         addresses.extend(
-            self.generators.iter().map(|&address| (address, address.saturating_add(at.head_len as u64))),
+            self.generators
+                .iter()
+                .map(|&address| (address, address.saturating_add(at.head_len as u64))),
         );
         addresses.sort_unstable();
         for (start, end) in addresses {
             match self.windows.last_mut() {
                 Some(last)
-                    if start <= last.address + last.len as u64 + NEAR && end - last.address <= LONGEST =>
+                    if start <= last.address + last.len as u64 + NEAR
+                        && end - last.address <= LONGEST =>
                 {
                     last.len = last.len.max((end - last.address) as usize);
                 }
-                _ => self.windows.push(Stretch { address: start, len: (end - start) as usize, from: 0 }),
+                _ => self.windows.push(Stretch {
+                    address: start,
+                    len: (end - start) as usize,
+                    from: 0,
+                }),
             }
         }
         heads.reverse();

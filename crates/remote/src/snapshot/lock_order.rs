@@ -14,7 +14,8 @@ use std::fmt;
 use std::time::{Duration, Instant};
 use ungil_format::counted;
 
-/// A pause between two looks is this many times as long as a look, and no shorter than [`MIN_PAUSE`].
+/// A pause between two looks is this many times as long as a look, and no shorter than
+/// [`MIN_PAUSE`].
 const PAUSE: u32 = 2;
 const MIN_PAUSE: Duration = Duration::from_millis(1);
 
@@ -24,7 +25,8 @@ const MAX_SEARCHES: u8 = 8;
 /// A cycle of lock orders: it has not hung, and could.
 #[derive(Debug, Clone, Serialize)]
 pub struct LockOrderView {
-    /// In each a thread takes the lock that is held in the next, and in the last the one held in the first.
+    /// In each a thread takes the lock that is held in the next, and in the last the one held in
+    /// the first.
     pub edges: Vec<OrderEdgeView>,
 }
 
@@ -63,8 +65,8 @@ pub struct LockView {
 pub struct LockOrders {
     /// The cycles.
     pub cycles: Vec<LockOrderView>,
-    /// Cycles among locks that nothing but the frames that take them refers to: they may be different locks, one after another,
-    /// at the same address.
+    /// Cycles among locks that nothing but the frames that take them refers to: they may be
+    /// different locks, one after another, at the same address.
     pub left_out: usize,
 }
 
@@ -86,7 +88,8 @@ pub fn watch_lock_order(
     Ok(())
 }
 
-/// Names the cycles of `order`, with `dump` a look at the same process. The names are kept in `order`.
+/// Names the cycles of `order`, with `dump` a look at the same process. The names are kept in
+/// `order`.
 #[must_use]
 pub fn lock_orders(order: &mut LockOrder, python: &Python, dump: &ThreadDump) -> LockOrders {
     let cycles = order.cycles();
@@ -114,14 +117,17 @@ pub fn lock_orders(order: &mut LockOrder, python: &Python, dump: &ThreadDump) ->
 /// Searches for the names of the locks of `cycles` that have none yet.
 fn search_names(order: &mut LockOrder, cycles: &[OrderCycle], python: &Python, dump: &ThreadDump) {
     let names = &order.names;
-    let is_wanted = |lock: &u64| !matches!(names.get(lock), Some((Some(_), _) | (_, MAX_SEARCHES..)));
-    let mut wanted: Vec<u64> = cycles.iter().flatten().map(|edge| edge.held).filter(is_wanted).collect();
+    let is_wanted =
+        |lock: &u64| !matches!(names.get(lock), Some((Some(_), _) | (_, MAX_SEARCHES..)));
+    let mut wanted: Vec<u64> =
+        cycles.iter().flatten().map(|edge| edge.held).filter(is_wanted).collect();
     wanted.sort_unstable();
     wanted.dedup();
     if wanted.is_empty() {
         return;
     }
-    // The frames that hold a lock, or wait for one, are left out: what only they refer to may be a new lock each time.
+    // The frames that hold a lock, or wait for one, are left out: what only they refer to may be a
+    // new lock each time.
     let frames = dump.threads.iter().flat_map(|info| {
         let holding = info.holds.iter().filter_map(|hold| hold.frame).max();
         let taking = info.wait.as_ref().map(|_| 0);
@@ -170,7 +176,8 @@ impl fmt::Display for LockView {
 }
 
 impl fmt::Display for OrderEdgeView {
-    /// `"worker-1" (4712) takes threading.Lock "b" at move (app.py:12) while it holds threading.Lock "a" (seen 7 times)`.
+    /// `"worker-1" (4712) takes threading.Lock "b" at move (app.py:12) while it holds
+    /// threading.Lock "a" (seen 7 times)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{}\" ({}) takes {}", self.thread, self.native_id, self.taken)?;
         if let Some(at) = &self.taken_at {

@@ -2,8 +2,8 @@
 
 use super::tasks::{task_cycles, tasks};
 use super::{
-    CoreView, DeadlockView, EdgeView, FrameView, HoldView, HolderView, InterpreterView, RowView, Snapshot,
-    StrandedView, TaskName, ThreadView, WaitView,
+    CoreView, DeadlockView, EdgeView, FrameView, HoldView, HolderView, InterpreterView, RowView,
+    Snapshot, StrandedView, TaskName, ThreadView, WaitView,
 };
 use crate::frames::{DEEPEST, Frame};
 use crate::linux::calls::Doing;
@@ -57,19 +57,24 @@ pub fn take(
         names: names(python, &dump),
         threads: thread_names(python, &dump),
         sources: options.source.then(|| Sources::new(python.process())),
-        unwinder: options.native.and_then(|stop| Some((Unwinder::new(python.process()).ok()?, stop))),
+        unwinder: options
+            .native
+            .and_then(|stop| Some((Unwinder::new(python.process()).ok()?, stop))),
         no_native: 0,
         task_names: tasks.iter().map(|task| (task.address, task.name.clone())).collect(),
         dump: &dump,
     };
     let interpreters = making.interpreters();
-    let stranded = deadlocks.stranded.iter().filter_map(|info| making.stranded(python, info)).collect();
+    let stranded =
+        deadlocks.stranded.iter().filter_map(|info| making.stranded(python, info)).collect();
     let deadlocks = deadlocks.cycles.iter().map(|cycle| making.deadlock(cycle)).collect();
     let task_cycles = task_cycles(&tasks);
     let tasks = tasks.iter().map(|task| making.task(task)).collect();
     warnings.extend(making.warnings());
     if python.process().is_stopped() {
-        warnings.push("the process is stopped by a signal or a debugger: none of its threads goes on".into());
+        warnings.push(
+            "the process is stopped by a signal or a debugger: none of its threads goes on".into(),
+        );
     }
     if has_greenlets(python, &dump) {
         warnings.push(
@@ -77,7 +82,8 @@ pub fn take(
         );
     }
     if allowance.is_spent() {
-        warnings.push("there is more in the process than one look reads: this is not all of it".into());
+        warnings
+            .push("there is more in the process than one look reads: this is not all of it".into());
     }
     let process = python.process();
     warnings.extend(process.core().map(|core| core.missing()).unwrap_or_default());
@@ -106,7 +112,8 @@ pub fn take(
 fn has_greenlets(python: &Python, dump: &ThreadDump) -> bool {
     let objects = python.objects();
     dump.interpreters.iter().any(|interpreter| {
-        let at = interpreter.address.checked_add(python.offsets().interpreter_state.imports_modules);
+        let at =
+            interpreter.address.checked_add(python.offsets().interpreter_state.imports_modules);
         let modules = at.and_then(|at| python.memory().u64(at).ok());
         modules.is_some_and(|modules| objects.item(modules, "greenlet").is_some())
     })
@@ -143,7 +150,8 @@ impl Making<'_> {
         dump.interpreters
             .iter()
             .map(|interpreter| {
-                let threads = dump.threads.iter().filter(|info| info.thread.interpreter == interpreter.id);
+                let threads =
+                    dump.threads.iter().filter(|info| info.thread.interpreter == interpreter.id);
                 InterpreterView {
                     id: interpreter.id,
                     threads: threads.map(|info| self.thread(info)).collect(),
@@ -155,7 +163,9 @@ impl Making<'_> {
     fn thread(&mut self, info: &ThreadInfo) -> ThreadView {
         let thread = info.thread;
         let system_call = match info.kernel {
-            Doing::Call(call) => Some(call.name().map_or_else(|| format!("#{}", call.number), str::to_owned)),
+            Doing::Call(call) => {
+                Some(call.name().map_or_else(|| format!("#{}", call.number), str::to_owned))
+            }
             _ => None,
         };
         ThreadView {
@@ -245,7 +255,8 @@ impl Making<'_> {
     }
 
     fn deadlock(&self, cycle: &[ThreadInfo]) -> DeadlockView {
-        // Indices of holders are those of the look that confirmed it; the thread states tell who they are.
+        // Indices of holders are those of the look that confirmed it; the thread states tell who
+        // they are.
         let edges = cycle.iter().enumerate().filter_map(|(index, info)| {
             let wait = info.wait.as_ref()?;
             let next = &cycle[(index + 1) % cycle.len()];
@@ -297,7 +308,10 @@ impl Making<'_> {
 
     fn task_name(&self, task: Option<u64>) -> Option<TaskName> {
         let task = task?;
-        Some(TaskName { id: hex(task), name: self.task_names.get(&task).cloned().unwrap_or_default() })
+        Some(TaskName {
+            id: hex(task),
+            name: self.task_names.get(&task).cloned().unwrap_or_default(),
+        })
     }
 
     fn name_of(&self, info: &ThreadInfo) -> String {
@@ -316,7 +330,8 @@ impl Making<'_> {
             .map(|info| info.stack.as_ref().map_or(0, |stack| stack.unreadable))
             .sum();
         if unreadable > 0 {
-            warnings.push(format!("left out: {} that could not be read", counted(unreadable, "frame")));
+            warnings
+                .push(format!("left out: {} that could not be read", counted(unreadable, "frame")));
         }
         if self.dump.torn > 0 {
             warnings.push(format!("{} moved on at every attempt to read the stack: the frames shown may never have been so at one time", counted(self.dump.torn, "thread")));
@@ -340,8 +355,9 @@ impl Making<'_> {
             ));
         }
         if self.dump.threads.iter().any(|info| info.kernel == Doing::Unknown) {
-            warnings
-                .push("the kernel does not say what threads wait for (/proc/PID/task/TID/syscall)".into());
+            warnings.push(
+                "the kernel does not say what threads wait for (/proc/PID/task/TID/syscall)".into(),
+            );
         }
         let newer = self.sources.as_ref().map(Sources::newer).unwrap_or_default();
         if !newer.is_empty() {

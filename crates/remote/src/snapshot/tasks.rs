@@ -41,14 +41,17 @@ pub(super) fn tasks(
         let (tasks, complete) = reader.read(python, interpreter, &threads)?;
         found.extend(tasks);
         if !complete {
-            warnings
-                .push("asyncio's tasks came and went while they were read: not all of them are here".into());
+            warnings.push(
+                "asyncio's tasks came and went while they were read: not all of them are here"
+                    .into(),
+            );
         }
     }
     Ok(found)
 }
 
-/// Tasks that await each other. One that awaits several may await the first of them only, so it is not counted.
+/// Tasks that await each other. One that awaits several may await the first of them only, so it is
+/// not counted.
 pub(super) fn task_cycles(tasks: &[Task]) -> Vec<Vec<String>> {
     let by_address: FxHashMap<u64, usize> =
         tasks.iter().enumerate().map(|(index, task)| (task.address, index)).collect();

@@ -12,7 +12,11 @@ fn a_pause_names_its_requester_only_while_it_lasts() {
     bytes[8] = 3;
     let asked = World { requested: true, stopped: false, requester: Some(0x40), awaited: 3 };
     assert_eq!(World::parse(&bytes, false), Some(asked));
-    assert_eq!(World::parse(&bytes, true), None, "the process's own structure says that it is that");
+    assert_eq!(
+        World::parse(&bytes, true),
+        None,
+        "the process's own structure says that it is that"
+    );
     bytes[2] = 2;
     assert_eq!(World::parse(&bytes, false), None);
 }

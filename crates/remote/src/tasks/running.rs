@@ -1,4 +1,5 @@
-//! The task that a thread runs at the moment: what a look that is taken thousands of times a second can afford to read.
+//! The task that a thread runs at the moment: what a look that is taken thousands of times a second
+//! can afford to read.
 
 use super::Tasks;
 use crate::frames::TAGS;
@@ -9,8 +10,8 @@ use crate::python::Python;
 pub struct Running {
     /// The task object.
     pub address: u64,
-    /// Where the frame of its coroutine is. It lies in the coroutine, so no other task's is there: a stack that has this frame
-    /// is this task's, and one that has not was read at another moment.
+    /// Where the frame of its coroutine is. It lies in the coroutine, so no other task's is there:
+    /// a stack that has this frame is this task's, and one that has not was read at another moment.
     pub frame: u64,
     /// Its name: a string or a number.
     name: u64,
@@ -24,7 +25,8 @@ impl Tasks {
         found.filter(|&address| address != 0)
     }
 
-    /// The task that the thread whose state is at `thread` runs; `None` while it runs none, and for a task that has ended since.
+    /// The task that the thread whose state is at `thread` runs; `None` while it runs none, and for
+    /// a task that has ended since.
     #[must_use]
     pub fn running(&self, python: &Python, thread: u64) -> Option<Running> {
         let memory = python.memory();
@@ -37,8 +39,8 @@ impl Tasks {
         Some(Running { address: task, frame: coroutine.checked_add(frame)?, name })
     }
 
-    /// The name of the task that the thread whose state is at `thread` runs, where somebody gave it one: else it is a number.
-    /// `None` also where the thread has gone on to another task.
+    /// The name of the task that the thread whose state is at `thread` runs, where somebody gave it
+    /// one: else it is a number. `None` also where the thread has gone on to another task.
     #[must_use]
     pub fn name(&self, python: &Python, thread: u64, running: &Running) -> Option<String> {
         given(python, running.name).filter(|_| self.running(python, thread) == Some(*running))

@@ -4,7 +4,8 @@ use super::{ThreadDump, ThreadInfo};
 use crate::deadlock;
 
 impl ThreadDump {
-    /// Cycles of waits in this one look, by indices of threads. They may never have been so at one time.
+    /// Cycles of waits in this one look, by indices of threads. They may never have been so at one
+    /// time.
     #[must_use]
     pub fn cycles(&self) -> Vec<Vec<usize>> {
         self.cycles_where(|info| info.blocked.is_some_and(|waiting| !waiting.timed))
@@ -13,18 +14,21 @@ impl ThreadDump {
     /// Cycles in which a thread waits with a timeout, which will end by themselves.
     #[must_use]
     pub fn passing_cycles(&self) -> Vec<Vec<usize>> {
-        let is_timed = |&index: &usize| self.threads[index].blocked.is_some_and(|waiting| waiting.timed);
+        let is_timed =
+            |&index: &usize| self.threads[index].blocked.is_some_and(|waiting| waiting.timed);
         let mut cycles = self.cycles_where(|info| info.blocked.is_some());
         cycles.retain(|cycle| cycle.iter().any(is_timed));
         cycles
     }
 
     fn cycles_where(&self, counts: impl Fn(&ThreadInfo) -> bool) -> Vec<Vec<usize>> {
-        let same = |one: &ThreadInfo, other: &ThreadInfo| one.thread.native_id == other.thread.native_id;
+        let same =
+            |one: &ThreadInfo, other: &ThreadInfo| one.thread.native_id == other.thread.native_id;
         // Who is to go on is the thread, wherever it is at work.
         let one = |thread: usize| {
             let info = &self.threads[thread];
-            let elsewhere = || self.threads.iter().position(|other| other.at_work && same(info, other));
+            let elsewhere =
+                || self.threads.iter().position(|other| other.at_work && same(info, other));
             if info.at_work { thread } else { elsewhere().unwrap_or(thread) }
         };
         let waits: Vec<Option<Vec<usize>>> = self

@@ -1,9 +1,11 @@
-//! What threads wait for that an event loop has: a lock that a coroutine holds across an `await`, and the result of work handed to
-//! a loop with `asyncio.run_coroutine_threadsafe`.
+//! What threads wait for that an event loop has: a lock that a coroutine holds across an `await`,
+//! and the result of work handed to a loop with `asyncio.run_coroutine_threadsafe`.
 //!
-//! A suspended coroutine is on no thread's stack, so that a lock it holds seems to have no holder. The thread whose loop runs its task
-//! must go on before it is released. The result of a coroutine handed to a loop is set by that loop's thread: the future leads to it
-//! through the callback that asyncio chains it with, or, while the loop has not come to it yet, lies in the loop's queue of callbacks.
+//! A suspended coroutine is on no thread's stack, so that a lock it holds seems to have no holder.
+//! The thread whose loop runs its task must go on before it is released. The result of a coroutine
+//! handed to a loop is set by that loop's thread: the future leads to it through the callback that
+//! asyncio chains it with, or, while the loop has not come to it yet, lies in the loop's queue of
+//! callbacks.
 
 use super::ThreadDump;
 use super::holders::Holder;
@@ -24,7 +26,8 @@ pub(super) fn has_open_waits(dump: &ThreadDump) -> bool {
 /// A wait without a holder that an event loop may have.
 fn open_wait(info: &ThreadInfo) -> Option<(u64, Releaser)> {
     let wait = info.wait.as_ref().filter(|_| info.holders.is_empty())?;
-    matches!(wait.releaser, Releaser::WithBlock | Releaser::Worker).then_some((wait.object, wait.releaser))
+    matches!(wait.releaser, Releaser::WithBlock | Releaser::Worker)
+        .then_some((wait.object, wait.releaser))
 }
 
 /// Adds the holders that only the tasks of event loops tell.
@@ -35,7 +38,9 @@ pub(super) fn resolve(
 ) -> Result<(), ReadError> {
     let threads = dump.threads.iter().enumerate();
     let open: Vec<(usize, u64, Releaser)> = threads
-        .filter_map(|(index, info)| open_wait(info).map(|(object, releaser)| (index, object, releaser)))
+        .filter_map(|(index, info)| {
+            open_wait(info).map(|(object, releaser)| (index, object, releaser))
+        })
         .collect();
     let loops = Loops::read(dump, reader, tasks)?;
     for (waiter, object, releaser) in open {
@@ -43,7 +48,10 @@ pub(super) fn resolve(
             Releaser::Worker => {
                 let thread = loops.completing(reader, object);
                 (
-                    thread.map(|thread| Holder::new(thread, Confidence::Owner, None)).into_iter().collect(),
+                    thread
+                        .map(|thread| Holder::new(thread, Confidence::Owner, None))
+                        .into_iter()
+                        .collect(),
                     true,
                 )
             }
@@ -73,10 +81,15 @@ struct Loops {
 impl Loops {
     fn read(dump: &ThreadDump, reader: &mut Reader<'_>, tasks: &Tasks) -> Result<Loops, ReadError> {
         let python = reader.python;
-        let mut loops =
-            Loops { holding: FxHashMap::default(), by_task: FxHashMap::default(), running: Vec::new() };
+        let mut loops = Loops {
+            holding: FxHashMap::default(),
+            by_task: FxHashMap::default(),
+            running: Vec::new(),
+        };
         for (index, info) in dump.threads.iter().enumerate() {
-            loops.running.extend(tasks.running_loop(python, info.thread.address).map(|of| (of, index)));
+            loops
+                .running
+                .extend(tasks.running_loop(python, info.thread.address).map(|of| (of, index)));
         }
         for &interpreter in &dump.interpreters {
             let threads = dump.threads.iter().map(|info| info.thread);
@@ -92,12 +105,15 @@ impl Loops {
     fn take(&mut self, dump: &ThreadDump, reader: &mut Reader<'_>, task: &Task) {
         let Some(tid) = task.thread else { return };
         let runs_it = |thread: &Thread| thread.native_id == tid;
-        let Some(index) = dump.threads.iter().position(|info| info.at_work && runs_it(&info.thread)) else {
+        let Some(index) =
+            dump.threads.iter().position(|info| info.at_work && runs_it(&info.thread))
+        else {
             return;
         };
         self.by_task.insert(task.address, index);
         for hold in reader.holds(&dump.threads[index].thread, &task.frames) {
-            let holder = Holder { task: Some(task.address), ..Holder::new(index, hold.confidence, None) };
+            let holder =
+                Holder { task: Some(task.address), ..Holder::new(index, hold.confidence, None) };
             self.holding.entry(hold.lock).or_default().push(holder);
         }
     }
@@ -106,17 +122,19 @@ impl Loops {
     fn completing(&self, reader: &mut Reader<'_>, future: u64) -> Option<usize> {
         let callbacks = reader.attribute(future, "_done_callbacks");
         let callbacks = callbacks.map(|list| reader.list(list)).unwrap_or_default();
-        let chained = callbacks.into_iter().flat_map(|callback| reader.closure(callback)).collect::<Vec<_>>();
+        let chained =
+            callbacks.into_iter().flat_map(|callback| reader.closure(callback)).collect::<Vec<_>>();
         if let Some(&thread) = chained.iter().find_map(|object| self.by_task.get(object)) {
             return Some(thread);
         }
         let mut waits_in = |of: u64| {
             let ready = reader.attribute(of, "_ready").and_then(|ready| reader.deque(ready));
             let handles = ready.unwrap_or_default();
-            let parts: Vec<u64> = handles.into_iter().flat_map(|handle| reader.words(handle)).collect();
-            parts
-                .into_iter()
-                .any(|part| reader.tag(part) == Tag::Function && reader.closure(part).contains(&future))
+            let parts: Vec<u64> =
+                handles.into_iter().flat_map(|handle| reader.words(handle)).collect();
+            parts.into_iter().any(|part| {
+                reader.tag(part) == Tag::Function && reader.closure(part).contains(&future)
+            })
         };
         self.running.iter().find(|&&(of, _)| waits_in(of)).map(|&(_, thread)| thread)
     }

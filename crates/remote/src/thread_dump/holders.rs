@@ -16,7 +16,8 @@ pub struct Holder {
     pub confidence: Confidence,
     /// Its frame that holds it, counted from the innermost.
     pub frame: Option<usize>,
-    /// The asyncio task that has it while it awaits something: only the thread's event loop can resume it.
+    /// The asyncio task that has it while it awaits something: only the thread's event loop can
+    /// resume it.
     pub task: Option<u64>,
 }
 
@@ -26,7 +27,8 @@ impl Holder {
     }
 }
 
-/// Fills in the holders of what the threads of `dump` wait for, and holds that only a wait has brought to light.
+/// Fills in the holders of what the threads of `dump` wait for, and holds that only a wait has
+/// brought to light.
 pub(super) fn resolve(dump: &mut ThreadDump, reader: &mut Reader<'_>) {
     let index = Index::of(dump, reader);
     let found: Vec<(Vec<Holder>, bool)> = dump
@@ -38,9 +40,11 @@ pub(super) fn resolve(dump: &mut ThreadDump, reader: &mut Reader<'_>) {
         })
         .collect();
     for (waiter, (mut holders, stuck)) in found.into_iter().enumerate() {
-        // A lock may be waited for by its own holder; the GIL and the world are not: the two were read at different moments.
-        let is_of_runtime =
-            |wait: &Arc<WaitedObject>| matches!(wait.releaser, Releaser::GilHolder(_) | Releaser::Requester);
+        // A lock may be waited for by its own holder; the GIL and the world are not: the two were
+        // read at different moments.
+        let is_of_runtime = |wait: &Arc<WaitedObject>| {
+            matches!(wait.releaser, Releaser::GilHolder(_) | Releaser::Requester)
+        };
         if dump.threads[waiter].wait.as_ref().is_some_and(is_of_runtime) {
             holders.retain(|holder| holder.thread != waiter);
         }
@@ -57,7 +61,8 @@ pub(super) fn resolve(dump: &mut ThreadDump, reader: &mut Reader<'_>) {
     }
 }
 
-/// What a waiter's holder holds, for what is held without a `with` and found only through its owner.
+/// What a waiter's holder holds, for what is held without a `with` and found only through its
+/// owner.
 fn brought_to_light(waiter: &ThreadInfo, holder: &Holder, reader: &mut Reader<'_>) -> Option<Hold> {
     let wait = waiter.wait.as_ref()?;
     if !matches!(wait.releaser, Releaser::Owner(_) | Releaser::CriticalSection(_)) {
@@ -86,7 +91,9 @@ impl Index {
             by_section: FxHashMap::default(),
         };
         let has_sections = dump.threads.iter().any(|info| {
-            info.wait.as_ref().is_some_and(|wait| matches!(wait.releaser, Releaser::CriticalSection(_)))
+            info.wait
+                .as_ref()
+                .is_some_and(|wait| matches!(wait.releaser, Releaser::CriticalSection(_)))
         });
         for (thread, info) in dump.threads.iter().enumerate() {
             index.by_ident.insert(info.thread.ident, thread);
@@ -128,7 +135,8 @@ impl Index {
             Releaser::Owner(ident) | Releaser::Ending(ident) => by(ident, Confidence::Owner),
             Releaser::WithBlock => {
                 let holders = within();
-                // A lock has one holder: where two stacks say they have it, one has let go of it by hand.
+                // A lock has one holder: where two stacks say they have it, one has let go of it by
+                // hand.
                 let mut stuck = holders.len() == 1;
                 if let Some(places) = reader.places(object) {
                     stuck = holders.len() as u64 == places;
@@ -138,7 +146,10 @@ impl Index {
             Releaser::CriticalSection(mutex) => {
                 let threads = self.by_section.get(&mutex).map(Vec::as_slice).unwrap_or_default();
                 let confidence = Confidence::CriticalSection;
-                (threads.iter().map(|&thread| Holder::new(thread, confidence, None)).collect(), false)
+                (
+                    threads.iter().map(|&thread| Holder::new(thread, confidence, None)).collect(),
+                    false,
+                )
             }
             Releaser::Worker => {
                 let worker = dump.threads.iter().enumerate().find_map(|(thread, info)| {
@@ -151,13 +162,26 @@ impl Index {
                 let Some(address) = reader.gil_holder(gil) else { return (Vec::new(), false) };
                 let thread = dump.threads.iter().position(|info| info.thread.address == address);
                 let confidence = Confidence::Owner;
-                (thread.into_iter().map(|thread| Holder::new(thread, confidence, None)).collect(), false)
+                (
+                    thread
+                        .into_iter()
+                        .map(|thread| Holder::new(thread, confidence, None))
+                        .collect(),
+                    false,
+                )
             }
             Releaser::Requester => {
                 let stopper = reader.stopper(interpreter);
-                let thread = dump.threads.iter().position(|info| Some(info.thread.address) == stopper);
+                let thread =
+                    dump.threads.iter().position(|info| Some(info.thread.address) == stopper);
                 let confidence = Confidence::Owner;
-                (thread.into_iter().map(|thread| Holder::new(thread, confidence, None)).collect(), false)
+                (
+                    thread
+                        .into_iter()
+                        .map(|thread| Holder::new(thread, confidence, None))
+                        .collect(),
+                    false,
+                )
             }
             Releaser::Unrecorded | Releaser::Anyone => (Vec::new(), false),
         }

@@ -1,18 +1,21 @@
 //! Names of threads.
 //!
-//! `threading` keeps its threads by number in `_active`, with their names, and those it did not start too once they asked. A thread
-//! below `threading` has no name in Python. The kernel's name for it stands in brackets then, as `ps` shows kernel threads, so that
-//! it cannot be taken for Python's.
+//! `threading` keeps its threads by number in `_active`, with their names, and those it did not
+//! start too once they asked. A thread below `threading` has no name in Python. The kernel's name
+//! for it stands in brackets then, as `ps` shows kernel threads, so that it cannot be taken for
+//! Python's.
 
 use super::ThreadDump;
 use crate::python::{Interpreter, Python};
 use rustc_hash::FxHashMap;
 
-/// Names by the address of the thread state. A thread that has entered another interpreter has the same name there.
+/// Names by the address of the thread state. A thread that has entered another interpreter has the
+/// same name there.
 #[must_use]
 pub fn thread_names(python: &Python, dump: &ThreadDump) -> FxHashMap<u64, String> {
     let mut names: FxHashMap<u64, String> = FxHashMap::default();
-    // The main interpreter is the first, so that a thread's name there comes before what a subinterpreter calls it.
+    // The main interpreter is the first, so that a thread's name there comes before what a
+    // subinterpreter calls it.
     let mut by_thread: FxHashMap<u32, String> = FxHashMap::default();
     for &interpreter in &dump.interpreters {
         let active = active(python, interpreter).unwrap_or_default();
@@ -21,7 +24,8 @@ pub fn thread_names(python: &Python, dump: &ThreadDump) -> FxHashMap<u64, String
             let name = by_thread
                 .get(&thread.own_id)
                 .or_else(|| active.by_ident.get(&thread.ident))
-                // A subinterpreter takes the process's main thread for its own, by `get_ident()` only.
+                // A subinterpreter takes the process's main thread for its own, by `get_ident()`
+                // only.
                 .or_else(|| active.by_native_id.get(&thread.listed_id))
                 .cloned()
                 .or_else(|| python.objects().thread_name(info.frames()));
@@ -44,7 +48,8 @@ struct Active {
 
 fn active(python: &Python, interpreter: Interpreter) -> Option<Active> {
     let objects = python.objects();
-    let modules = interpreter.address.checked_add(python.offsets().interpreter_state.imports_modules)?;
+    let modules =
+        interpreter.address.checked_add(python.offsets().interpreter_state.imports_modules)?;
     let module = objects.item(python.memory().u64(modules).ok()?, "threading")?;
     let globals = python.memory().u64(module.checked_add(python.offsets().pyobject.size)?).ok()?;
     let threads = objects.entries(objects.item(globals, "_active")?).ok()?;
@@ -54,13 +59,16 @@ fn active(python: &Python, interpreter: Interpreter) -> Option<Active> {
     for (ident, thread) in threads {
         let attributes = objects.attributes(thread).unwrap_or_default();
         let mut attribute = |which: usize, name: &str| {
-            let known = keys[which].and_then(|key| attributes.iter().find(|&&(found, _)| found == key));
+            let known =
+                keys[which].and_then(|key| attributes.iter().find(|&&(found, _)| found == key));
             let is_it = |&&(key, _): &&(u64, u64)| objects.text(key).is_ok_and(|text| text == name);
             let &(key, value) = known.or_else(|| attributes.iter().find(is_it))?;
             keys[which] = Some(key);
             Some(value)
         };
-        let Some(name) = attribute(0, "_name").and_then(|name| objects.text(name).ok()) else { continue };
+        let Some(name) = attribute(0, "_name").and_then(|name| objects.text(name).ok()) else {
+            continue;
+        };
         let native_id = attribute(1, "_native_id").and_then(|id| objects.int(id));
         if let Some(ident) = objects.int(ident) {
             active.by_ident.insert(ident.cast_unsigned(), name.clone());

@@ -1,8 +1,9 @@
 //! Threads that wait for a lock that no thread of their process can release.
 //!
-//! A fork copies the locks of the parent as they are and one of its threads: a lock that another thread held stays locked in the
-//! child for ever. The kernel marks a process that was forked and has not called `exec` since. An owner that is no thread of such a
-//! process was one of the parent; a lock that records no owner cannot be released if the process has one thread only, which waits.
+//! A fork copies the locks of the parent as they are and one of its threads: a lock that another
+//! thread held stays locked in the child for ever. The kernel marks a process that was forked and
+//! has not called `exec` since. An owner that is no thread of such a process was one of the parent;
+//! a lock that records no owner cannot be released if the process has one thread only, which waits.
 //! A wait for an event is not counted: a signal handler may set it.
 
 use super::ThreadDump;
@@ -32,7 +33,8 @@ impl Family {
     /// Returns whether nobody in the process can end the wait of this thread.
     pub(super) fn strands(&self, info: &ThreadInfo) -> bool {
         let (Some(blocked), Some(wait)) = (&info.blocked, &info.wait) else { return false };
-        let is_private = matches!(info.kernel, Doing::Call(call) if call.args[1] & FUTEX_PRIVATE != 0);
+        let is_private =
+            matches!(info.kernel, Doing::Call(call) if call.args[1] & FUTEX_PRIVATE != 0);
         if blocked.timed || !is_private || !info.holders.is_empty() {
             return false;
         }
@@ -40,7 +42,9 @@ impl Family {
             // Free: it is about to be taken.
             (_, Releaser::Owner(0)) => false,
             (_, Releaser::Owner(_)) => self.is_alone || self.forked_from.is_some(),
-            (target, _) => self.is_alone && (target.is_contention() || *target == WaitTarget::Futex),
+            (target, _) => {
+                self.is_alone && (target.is_contention() || *target == WaitTarget::Futex)
+            }
         }
     }
 }
@@ -63,8 +67,9 @@ pub struct Origin {
     pub holder: Option<ParentHolder>,
 }
 
-/// Returns the process that `python` was forked from, and its thread that has what `wait` is for. A lock has the same address in
-/// both, as long as the parent runs the same program. `None` for a process that was not forked.
+/// Returns the process that `python` was forked from, and its thread that has what `wait` is for. A
+/// lock has the same address in both, as long as the parent runs the same program. `None` for a
+/// process that was not forked.
 #[must_use]
 pub fn origin(python: &Python, wait: &WaitedObject) -> Option<Origin> {
     let pid = python.process().forked_from()?;
@@ -91,7 +96,8 @@ impl ThreadDump {
     /// Threads that nobody in their process can wake, by their index.
     #[must_use]
     pub fn stranded(&self, python: &Python) -> Vec<usize> {
-        // With several threads only an owner that is none of them matters. This saves asking the kernel about most processes.
+        // With several threads only an owner that is none of them matters. This saves asking the
+        // kernel about most processes.
         let may_strand = |info: &ThreadInfo| {
             let has_owner = |wait: &WaitedObject| matches!(wait.releaser, Releaser::Owner(1..));
             let is_open = info.blocked.is_some() && info.holders.is_empty();

@@ -7,7 +7,8 @@ use ungil_remote::frames::Frame;
 use ungil_remote::{Python, Thread};
 use ungil_tests::eventually;
 
-/// A Python program that prints a line when it is where it is to be looked at, and ends with its standard input.
+/// A Python program that prints a line when it is where it is to be looked at, and ends with its
+/// standard input.
 pub(crate) struct Target {
     child: Child,
     _input: ChildStdin,
@@ -61,13 +62,15 @@ pub(crate) fn stacks(python: &Python) -> Vec<(Thread, Vec<Frame>)> {
     found
 }
 
-/// Attaches, and looks until a thread's innermost frame is the function `name` and the thread sleeps there.
+/// Attaches, and looks until a thread's innermost frame is the function `name` and the thread
+/// sleeps there.
 pub(crate) fn parked(pid: u32, name: &str) -> (Python, Thread, Vec<Frame>) {
     let mut found = None;
     eventually(&format!("a thread in {name}()"), || {
         let python = Python::attach(pid).unwrap();
         let stack = stacks(&python).into_iter().find(|(thread, frames)| {
-            let sleeps = std::fs::read_to_string(format!("/proc/{pid}/task/{}/syscall", thread.native_id));
+            let sleeps =
+                std::fs::read_to_string(format!("/proc/{pid}/task/{}/syscall", thread.native_id));
             frames.first().is_some_and(|frame| frame.code.qualname == name)
                 && sleeps.is_ok_and(|line| !line.starts_with("running"))
         });

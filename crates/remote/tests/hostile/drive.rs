@@ -21,7 +21,8 @@ pub(crate) fn everything(
     let mut observer = ThreadObserver::default();
     for _ in 0..2 {
         part();
-        let _ = take(&mut python, &mut observer, Options { source: true, tasks: true, native: None });
+        let _ =
+            take(&mut python, &mut observer, Options { source: true, tasks: true, native: None });
     }
     part();
     if let Ok(interpreters) = python.interpreters() {
@@ -29,7 +30,8 @@ pub(crate) fn everything(
             let _ = observer.states(&python, &interpreters);
         }
         for &interpreter in &interpreters {
-            let _ = (python.collector(interpreter), python.world(interpreter), python.gil(interpreter));
+            let _ =
+                (python.collector(interpreter), python.world(interpreter), python.gil(interpreter));
         }
     }
     part();

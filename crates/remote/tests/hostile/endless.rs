@@ -1,4 +1,5 @@
-//! A memory in which everything is mapped and nothing is true: what is read follows from the address alone.
+//! A memory in which everything is mapped and nothing is true: what is read follows from the
+//! address alone.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -9,8 +10,8 @@ use ungil_remote::memory::{Memory, ReadError};
 pub(crate) struct Recipe {
     /// Makes another memory of the same kind.
     pub(crate) seed: u64,
-    /// How often, of 16 words, each kind comes: a pointer to a few places, one a bit further on, to itself, a small number,
-    /// a thread of this process, anything. What is left is 0.
+    /// How often, of 16 words, each kind comes: a pointer to a few places, one a bit further on, to
+    /// itself, a small number, a thread of this process, anything. What is left is 0.
     pub(crate) shares: [u8; 6],
     /// How few those places are.
     pub(crate) places: u64,
@@ -20,13 +21,15 @@ pub(crate) struct Recipe {
     pub(crate) holes: u8,
 }
 
-/// The memory, with a table of offsets at the start of the first large part that is read: where the runtime is looked for.
+/// The memory, with a table of offsets at the start of the first large part that is read: where the
+/// runtime is looked for.
 pub(crate) struct Endless {
     pub(crate) recipe: Recipe,
     pub(crate) table: Vec<u8>,
     pub(crate) tid: u32,
     pub(crate) runtime: OnceLock<u64>,
-    /// Reads after which nothing is mapped any more: making the words up costs far more than reading a process does.
+    /// Reads after which nothing is mapped any more: making the words up costs far more than
+    /// reading a process does.
     pub(crate) left: AtomicU64,
 }
 

@@ -1,4 +1,5 @@
-//! A memory that lies: a live process's, with some words changed as they are read. The process itself is not touched.
+//! A memory that lies: a live process's, with some words changed as they are read. The process
+//! itself is not touched.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -48,7 +49,8 @@ impl Memory for Lying {
         let end = address.saturating_add(into.len() as u64);
         for (&at, &lie) in self.lies.range(address.saturating_sub(7)..end) {
             for (offset, byte) in (at..at.saturating_add(8)).zip(lie.to_le_bytes()) {
-                let place = offset.checked_sub(address).and_then(|place| usize::try_from(place).ok());
+                let place =
+                    offset.checked_sub(address).and_then(|place| usize::try_from(place).ok());
                 if let Some(place) = place.and_then(|place| into.get_mut(place)) {
                     *place = byte;
                 }

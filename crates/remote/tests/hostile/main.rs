@@ -1,8 +1,9 @@
 //! Nothing a foreign process holds makes the reader crash, hang or take all memory.
 //!
-//! A live interpreter with threads in every kind of wait is read through a memory that lies: words that the reader looked at
-//! come back changed, as pointers to elsewhere, to themselves, to nothing, as absurd sizes and counts. `UNGIL_FUZZ_S=600`
-//! makes it go on that many seconds for each build.
+//! A live interpreter with threads in every kind of wait is read through a memory that lies: words
+//! that the reader looked at come back changed, as pointers to elsewhere, to themselves, to
+//! nothing, as absurd sizes and counts. `UNGIL_FUZZ_S=600` makes it go on that many seconds for
+//! each build.
 
 mod drive;
 mod endless;
@@ -26,7 +27,8 @@ use ungil_tests::{BUILDS, python};
 
 /// Rounds of each build where nothing else is asked for.
 const ROUNDS: u64 = 8;
-/// Address space the test may use: many times what a look takes, far less than a size that was believed.
+/// Address space the test may use: many times what a look takes, far less than a size that was
+/// believed.
 const MOST_MEMORY: u64 = 8 << 30;
 
 struct Target(Child);
@@ -85,18 +87,27 @@ fn lie(random: &mut ChaCha8Rng, words: &[u64], at: u64) -> u64 {
 #[test]
 fn words_that_lie_are_survived() {
     limit_memory();
-    let seconds =
-        std::env::var("UNGIL_FUZZ_S").ok().and_then(|text| text.parse().ok()).map(Duration::from_secs);
+    let seconds = std::env::var("UNGIL_FUZZ_S")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .map(Duration::from_secs);
     let seed = std::env::var("UNGIL_FUZZ_SEED").ok().and_then(|text| text.parse().ok());
     for build in BUILDS {
         let target = Target::start(build);
-        let words: Vec<u64> =
-            target.look(&BTreeMap::new(), true).words.lock().expect("no panic").iter().copied().collect();
+        let words: Vec<u64> = target
+            .look(&BTreeMap::new(), true)
+            .words
+            .lock()
+            .expect("no panic")
+            .iter()
+            .copied()
+            .collect();
         assert!(words.len() > 500, "{build}: {} words were looked at", words.len());
         let started = Instant::now();
         let mut round: u64 = seed.unwrap_or(0);
         while seed.is_none_or(|seed| seed == round)
-            && seconds.map_or(round < ROUNDS || seed.is_some(), |seconds| started.elapsed() < seconds)
+            && seconds
+                .map_or(round < ROUNDS || seed.is_some(), |seconds| started.elapsed() < seconds)
         {
             // Said before, since a crash of this test leaves nothing else.
             eprintln!("{build}: UNGIL_FUZZ_SEED={round}");

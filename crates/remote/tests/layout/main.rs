@@ -1,5 +1,5 @@
-//! Where fields are, against what each interpreter says of itself: `program.py` makes objects, holds locks and waits in known
-//! places, and prints their addresses.
+//! Where fields are, against what each interpreter says of itself: `program.py` makes objects,
+//! holds locks and waits in known places, and prints their addresses.
 
 mod objects;
 mod runtime;
@@ -42,7 +42,8 @@ impl Target {
         let said: HashMap<String, u64> = lines
             .map_while(Result::ok)
             .filter_map(|line| {
-                line.split_once(' ').map(|(name, value)| (name.to_owned(), value.parse().expect("a number")))
+                line.split_once(' ')
+                    .map(|(name, value)| (name.to_owned(), value.parse().expect("a number")))
             })
             .take_while(|(name, _)| name != "ready")
             .collect();
@@ -53,7 +54,8 @@ impl Target {
         target
     }
 
-    /// What every thread sleeps in, if they all do and none wants the GIL: it says that it is ready before it is at rest.
+    /// What every thread sleeps in, if they all do and none wants the GIL: it says that it is ready
+    /// before it is at rest.
     fn at_rest(&self) -> Option<Vec<String>> {
         std::thread::sleep(Duration::from_millis(10));
         let interpreter = *self.python.interpreters().ok()?.first()?;
@@ -61,7 +63,8 @@ impl Target {
         let asleep = |thread: &Thread| {
             let detached = self.python.attachment(thread)? == Attachment::Detached;
             let path = format!("/proc/{}/task/{}/syscall", self.child.id(), thread.native_id);
-            let call = std::fs::read_to_string(path).ok().filter(|call| !call.starts_with("running"))?;
+            let call =
+                std::fs::read_to_string(path).ok().filter(|call| !call.starts_with("running"))?;
             (detached && is_free).then_some(call)
         };
         self.threads().iter().map(asleep).collect()
@@ -79,7 +82,8 @@ impl Target {
         self.memory().u64(address).unwrap_or_else(|why| panic!("{}: {why}", self.build))
     }
 
-    /// The word at `offset` in the object that was said to be `object` is the address that was said to be `value`.
+    /// The word at `offset` in the object that was said to be `object` is the address that was said
+    /// to be `value`.
     #[track_caller]
     fn points(&self, object: &str, offset: u64, value: &str) {
         let found = self.word(self.said(object) + offset) & !7;
@@ -100,13 +104,18 @@ impl Target {
 
     /// The thread of that name.
     fn thread(&self, name: &str) -> Thread {
-        let tid = if name == "main" { self.said("native") } else { self.said(&format!("{name}_tid")) };
-        self.threads().into_iter().find(|thread| u64::from(thread.native_id) == tid).expect("the thread")
+        let tid =
+            if name == "main" { self.said("native") } else { self.said(&format!("{name}_tid")) };
+        self.threads()
+            .into_iter()
+            .find(|thread| u64::from(thread.native_id) == tid)
+            .expect("the thread")
     }
 
     /// Where a parked thread's wait entry is, once it is parked.
     fn parked(&self, name: &str) -> u64 {
-        let path = format!("/proc/{}/task/{}/syscall", self.child.id(), self.said(&format!("{name}_tid")));
+        let path =
+            format!("/proc/{}/task/{}/syscall", self.child.id(), self.said(&format!("{name}_tid")));
         eventually(|| {
             let text = std::fs::read_to_string(&path).expect("a thread");
             let mut words = text.split_whitespace();

@@ -26,8 +26,14 @@ pub(crate) fn objects(target: &Target) {
 
 pub(crate) fn code_and_frames(target: &Target) {
     let offsets = target.python.offsets();
-    let half = |offset: u64| u64::from(target.memory().u32(target.said("code") + offset).expect("code"));
-    assert_eq!(half(offsets.code_object.stack_size()), target.said("stack_size"), "{}", target.build);
+    let half =
+        |offset: u64| u64::from(target.memory().u32(target.said("code") + offset).expect("code"));
+    assert_eq!(
+        half(offsets.code_object.stack_size()),
+        target.said("stack_size"),
+        "{}",
+        target.build
+    );
     assert_eq!(half(offsets.code_object.locals()), target.said("locals"), "{}", target.build);
     // `inner` begins by copying its free variables: COPY_FREE_VARS, then RESUME.
     assert_eq!(half(offsets.code_object.first_traceable()), 1, "{}", target.build);

@@ -5,7 +5,8 @@ use cpython_layout::structures::{Arena, GcHead, GcStats, Obmalloc, StaticType};
 use cpython_layout::{Mimalloc, MutexKind};
 use ungil_remote::layout::Collections;
 
-/// What lies in the runtime and in the interpreter: locks that are held, and what lies beside locks that are not.
+/// What lies in the runtime and in the interpreter: locks that are held, and what lies beside locks
+/// that are not.
 pub(crate) fn runtime(target: &Target) {
     let layout = target.python.layout();
     let (runtime, interpreter) = (target.python.runtime(), target.interpreter());
@@ -32,7 +33,12 @@ pub(crate) fn runtime(target: &Target) {
     ];
     for (world, is_global) in worlds.into_iter().zip([0, 1]) {
         let state: [u8; 4] = target.memory().bytes(world).expect("a state");
-        assert_eq!(state, [0, 0, 0, is_global], "{}: mutex, requested, stopped, global", target.build);
+        assert_eq!(
+            state,
+            [0, 0, 0, is_global],
+            "{}: mutex, requested, stopped, global",
+            target.build
+        );
     }
     let types = layout.interpreter.static_types.expect("found");
     let subclasses = target.python.offsets().type_object.tp_name + StaticType::SUBCLASSES_FROM_NAME;
@@ -49,7 +55,12 @@ pub(crate) fn runtime(target: &Target) {
         for bucket in 0..merge.count {
             // A bucket: the mutex, then the list of the threads whose ids fall into it.
             let root = interpreter + merge.at + bucket * merge.stride + 8;
-            assert_eq!(target.word(target.word(root) + 8), root, "{}: bucket {bucket}", target.build);
+            assert_eq!(
+                target.word(target.word(root) + 8),
+                root,
+                "{}: bucket {bucket}",
+                target.build
+            );
         }
         assert_eq!(merge.index(merge.at + 24 * 256), Some(256));
         assert_eq!(merge.index(merge.at + 24 * 257), None);
@@ -57,7 +68,8 @@ pub(crate) fn runtime(target: &Target) {
     }
     for mutex in &layout.interpreter.mutexes {
         for index in 0..mutex.count {
-            let bits = target.memory().u8(interpreter + mutex.at + index * mutex.stride).expect("a byte");
+            let bits =
+                target.memory().u8(interpreter + mutex.at + index * mutex.stride).expect("a byte");
             let held = mutex.kind == MutexKind::Recursive;
             assert!(
                 bits == u8::from(held) || mutex.kind == MutexKind::Event,
@@ -68,7 +80,13 @@ pub(crate) fn runtime(target: &Target) {
         }
     }
     for mutex in layout.runtime.mutexes.iter().filter(|mutex| mutex.kind == MutexKind::Mutex) {
-        assert_eq!(target.memory().u8(runtime + mutex.at), Ok(0), "{}: {}", target.build, mutex.name);
+        assert_eq!(
+            target.memory().u8(runtime + mutex.at),
+            Ok(0),
+            "{}: {}",
+            target.build,
+            mutex.name
+        );
     }
 }
 
@@ -119,10 +137,16 @@ pub(crate) fn heaps(target: &Target) {
     for thread in target.threads() {
         for number in 0..Mimalloc::HEAPS {
             let heap = mimalloc.heap(thread.address + at, number);
-            assert_eq!(target.memory().u8(heap + mimalloc.heap_tag), Ok(number as u8), "{}", target.build);
+            assert_eq!(
+                target.memory().u8(heap + mimalloc.heap_tag),
+                Ok(number as u8),
+                "{}",
+                target.build
+            );
             let mut pages = 0;
             for queue in 0..Mimalloc::QUEUES {
-                let mut page = target.word(heap + mimalloc.heap_pages + queue * Mimalloc::QUEUE_SIZE);
+                let mut page =
+                    target.word(heap + mimalloc.heap_pages + queue * Mimalloc::QUEUE_SIZE);
                 while page != 0 && pages < 1 << 16 {
                     pages += 1;
                     page = target.word(page + mimalloc.page_next);
@@ -140,8 +164,8 @@ pub(crate) fn heaps(target: &Target) {
 
 /// pymalloc counts its arenas, and as many have an address.
 pub(crate) fn arenas(target: &Target) {
-    let state =
-        target.word(target.interpreter() + target.python.layout().interpreter.obmalloc.expect("found"));
+    let state = target
+        .word(target.interpreter() + target.python.layout().interpreter.obmalloc.expect("found"));
     let most = u64::from(target.memory().u32(state + Obmalloc::MAX_ARENAS).expect("a number"));
     let first = target.word(state + Obmalloc::ARENAS);
     let arena = |index: u64| first + index * Arena::SIZE;

@@ -8,15 +8,27 @@ pub(crate) fn threads(target: &Target) {
     let at = target.python.layout().thread_state;
     let threads = target.threads();
     for thread in &threads {
-        assert_eq!(target.memory().u32(thread.address + at.state), Ok(0), "{}: they all wait", target.build);
+        assert_eq!(
+            target.memory().u32(thread.address + at.state),
+            Ok(0),
+            "{}: they all wait",
+            target.build
+        );
     }
     let looper = target.thread("looper").address;
     assert_eq!(target.word(looper + at.running_loop), target.said("loop"), "{}", target.build);
-    // The thread that sleeps in `__eq__` is in the set's critical section, which is suspended meanwhile.
+    // The thread that sleeps in `__eq__` is in the set's critical section, which is suspended
+    // meanwhile.
     if let Some(section) = at.critical_section {
         let adder = target.thread("adder").address;
-        let section = eventually(|| Some(target.word(adder + section)).filter(|&section| section != 0));
-        assert_eq!(section & CriticalSection::INACTIVE, CriticalSection::INACTIVE, "{}", target.build);
+        let section =
+            eventually(|| Some(target.word(adder + section)).filter(|&section| section != 0));
+        assert_eq!(
+            section & CriticalSection::INACTIVE,
+            CriticalSection::INACTIVE,
+            "{}",
+            target.build
+        );
         let mutex = target.word((section & !CriticalSection::FLAGS) + CriticalSection::MUTEX);
         let object_mutex = target.python.offsets().build.object_mutex.expect("a field");
         assert_eq!(mutex, target.said("slow_set") + object_mutex, "{}", target.build);
@@ -49,9 +61,10 @@ pub(crate) fn locks(target: &Target) {
 }
 
 pub(crate) fn waits(target: &Target) {
-    for (name, waits_at) in
-        [("joiner", None), ("getter", Some(target.said("items") + target.python.offsets().pyobject.size))]
-    {
+    for (name, waits_at) in [
+        ("joiner", None),
+        ("getter", Some(target.said("items") + target.python.offsets().pyobject.size)),
+    ] {
         let entry = target.parked(name);
         let address = target.word(entry + WaitEntry::ADDRESS);
         match waits_at {
@@ -75,6 +88,11 @@ pub(crate) fn waits(target: &Target) {
         // It hangs in its bucket's list, between whoever else waits there and the bucket itself.
         let node = entry + WaitEntry::NODE;
         let (next, previous) = (target.word(node), target.word(node + 8));
-        assert_eq!((target.word(next + 8), target.word(previous)), (node, node), "{}: {name}", target.build);
+        assert_eq!(
+            (target.word(next + 8), target.word(previous)),
+            (node, node),
+            "{}: {name}",
+            target.build
+        );
     }
 }

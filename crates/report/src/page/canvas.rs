@@ -1,8 +1,8 @@
-//! SVG elements of a chart. An element names what it is by a class and has no colour of its own: the style sheet decides how
-//! it looks in light, dark and print, and a test can count it.
+//! SVG elements of a chart. An element names what it is by a class and has no colour of its own:
+//! the style sheet decides how it looks in light, dark and print, and a test can count it.
 //!
-//! A horizontal place is a share of the width and a vertical one is a number of pixels. So a drawing is as wide as the page
-//! allows while letters, marks and lines keep their size.
+//! A horizontal place is a share of the width and a vertical one is a number of pixels. So a
+//! drawing is as wide as the page allows while letters, marks and lines keep their size.
 
 use super::escape::escape;
 use std::fmt::{self, Display, Formatter, Write};
@@ -104,7 +104,10 @@ impl Canvas {
     pub(super) fn line(&mut self, class: Class, from: Point, to: Point) {
         let [x1, x2] = [from.0, to.0].map(percent);
         let [y1, y2] = [from.1, to.1].map(pixel);
-        let _ = write!(self.svg, "<line class=\"{class}\" x1=\"{x1}\" y1=\"{y1}\" x2=\"{x2}\" y2=\"{y2}\"/>");
+        let _ = write!(
+            self.svg,
+            "<line class=\"{class}\" x1=\"{x1}\" y1=\"{y1}\" x2=\"{x2}\" y2=\"{y2}\"/>"
+        );
     }
 
     pub(super) fn circle(&mut self, class: Class, (x, y): Point) {
@@ -121,7 +124,8 @@ impl Canvas {
         );
     }
 
-    /// Filled polygons. A path has no shares, so they stand in a drawing of their own that is stretched to the width.
+    /// Filled polygons. A path has no shares, so they stand in a drawing of their own that is
+    /// stretched to the width.
     pub(super) fn areas<'a>(
         &mut self,
         height: u32,
@@ -154,7 +158,8 @@ impl Canvas {
         let _ = write!(self.svg, "<text x=\"{x}\" y=\"{y}\"{anchor}{fine}>{}</text>", escape(text));
     }
 
-    /// A text with its base line at the point; `full` is shown on hover where the text is only a part of it.
+    /// A text with its base line at the point; `full` is shown on hover where the text is only a
+    /// part of it.
     pub(super) fn text(&mut self, text: &str, full: Option<&str>, (x, y): Point, anchor: Anchor) {
         let (x, y, anchor) = (percent(x), pixel(y), anchor.attribute());
         let _ = write!(self.svg, "<text x=\"{x}\" y=\"{y}\"{anchor}>{}", escape(text));
@@ -171,9 +176,14 @@ mod tests {
 
     #[test]
     fn a_place_is_a_share_of_the_width_and_never_outside_of_it() {
-        for (share, shown) in
-            [(0.0, "0%"), (0.5, "50%"), (1.0 / 3.0, "33.33%"), (7.0, "100%"), (f64::NAN, "0%"), (-1.0, "0%")]
-        {
+        for (share, shown) in [
+            (0.0, "0%"),
+            (0.5, "50%"),
+            (1.0 / 3.0, "33.33%"),
+            (7.0, "100%"),
+            (f64::NAN, "0%"),
+            (-1.0, "0%"),
+        ] {
             assert_eq!(percent(share), shown);
         }
         assert_eq!((pixel(3.0), pixel(10.25)), ("3".into(), "10.2".into()));

@@ -1,7 +1,9 @@
-//! The records inside the page: compressed together, given out again byte for byte, and read by the table of runs.
+//! The records inside the page: compressed together, given out again byte for byte, and read by the
+//! table of runs.
 //!
-//! A page must stay light enough to send. Where the whole records are too heavy, their comparisons go first, which are half of
-//! their weight and can be made again from the runs; then all but their first runs. What was left out is said.
+//! A page must stay light enough to send. Where the whole records are too heavy, their comparisons
+//! go first, which are half of their weight and can be made again from the runs; then all but their
+//! first runs. What was left out is said.
 
 use crate::Source;
 use base64::Engine;
@@ -52,7 +54,8 @@ pub(super) fn pack(sources: &[Source]) -> Carried {
     }
 }
 
-/// Whether the records are so large that they cannot fit however well they compress (six- to twelvefold).
+/// Whether the records are so large that they cannot fit however well they compress (six- to
+/// twelvefold).
 fn heavy(sources: &[Source]) -> bool {
     sources.iter().map(|s| s.bytes.len()).sum::<usize>() > 20 * ROOM
 }
@@ -69,8 +72,10 @@ fn carried(sources: &[Source], parts: &[Cow<'_, [u8]>], packed: &[u8], part: Par
         )),
     };
     let manifest = sources.iter().zip(parts).map(|(s, bytes)| {
-        let file =
-            s.path.file_name().map_or_else(|| "record.jsonl".into(), |n| n.to_string_lossy().into_owned());
+        let file = s
+            .path
+            .file_name()
+            .map_or_else(|| "record.jsonl".into(), |n| n.to_string_lossy().into_owned());
         json!({
             "name": s.title, "file": file, "bytes": bytes.len(), "length": s.length,
             "given": part == Part::Whole || part == Part::WithoutComparison,
@@ -86,7 +91,11 @@ fn cut(bytes: &[u8], part: Part) -> Cow<'_, [u8]> {
         Part::WithoutComparison => {
             let lines = bytes.split_inclusive(|b| *b == b'\n');
             Cow::Owned(
-                lines.filter(|l| !l.starts_with(b"{\"type\":\"comparison\"")).flatten().copied().collect(),
+                lines
+                    .filter(|l| !l.starts_with(b"{\"type\":\"comparison\""))
+                    .flatten()
+                    .copied()
+                    .collect(),
             )
         }
         Part::First(most) => {

@@ -25,7 +25,13 @@ impl Rows {
         Rows { table: Table::new(head.iter().copied()), ratios: Vec::new() }
     }
 
-    pub(super) fn add(&mut self, row: &Row<'_>, cells: [String; 2], ratio: Option<Ratio>, m: &Metric) {
+    pub(super) fn add(
+        &mut self,
+        row: &Row<'_>,
+        cells: [String; 2],
+        ratio: Option<Ratio>,
+        m: &Metric,
+    ) {
         let mut line: Vec<String> = row.name.iter().map(ToString::to_string).collect();
         line.push(row.arm.clone());
         line.extend(cells);
@@ -40,7 +46,13 @@ impl Rows {
         self.table.rows.push(line);
         let Some(r) = ratio else { return };
         let name = row.name.map_or_else(|| row.arm.clone(), |n| format!("{n} {}", row.arm));
-        self.ratios.push(Ratios { name, series: row.series, ratio: r.ratio, low: r.low, high: r.high });
+        self.ratios.push(Ratios {
+            name,
+            series: row.series,
+            ratio: r.ratio,
+            low: r.low,
+            high: r.high,
+        });
     }
 
     pub(super) fn chart(self, kind: &'static str, title: &str, says: &str) -> Chart {

@@ -1,4 +1,5 @@
-//! A chart with its numbers: what is drawn stands in a table too, so that it can be heard, copied and checked.
+//! A chart with its numbers: what is drawn stands in a table too, so that it can be heard, copied
+//! and checked.
 
 use super::canvas::{Class, SERIES};
 use super::plot::{Axis, Down, Item, Plot};
@@ -27,7 +28,8 @@ pub(super) struct Chart {
     pub(super) title: String,
     /// What it shows and how to read it.
     pub(super) says: String,
-    /// The drawing, as wide as what it stands in; `None` where there is nothing to draw, and `says` says why.
+    /// The drawing, as wide as what it stands in; `None` where there is nothing to draw, and `says`
+    /// says why.
     pub(super) svg: Option<String>,
     /// Height of the drawing in pixels.
     pub(super) tall: u32,
@@ -38,9 +40,23 @@ pub(super) struct Chart {
 
 impl Chart {
     /// A chart with its drawing.
-    pub(super) fn drawn(kind: &'static str, title: &str, says: String, plot: &Plot, table: Table) -> Chart {
+    pub(super) fn drawn(
+        kind: &'static str,
+        title: &str,
+        says: String,
+        plot: &Plot,
+        table: Table,
+    ) -> Chart {
         let svg = Some(plot.svg(title, &says));
-        Chart { kind, title: title.into(), says, svg, tall: plot.height(), legend: Vec::new(), table }
+        Chart {
+            kind,
+            title: title.into(),
+            says,
+            svg,
+            tall: plot.height(),
+            legend: Vec::new(),
+            table,
+        }
     }
 
     /// Numbers alone.
@@ -54,7 +70,8 @@ impl Chart {
     }
 }
 
-/// The colours of a page: each Python, with its GIL setting, and each program has one, in every chart and of every record.
+/// The colours of a page: each Python, with its GIL setting, and each program has one, in every
+/// chart and of every record.
 #[derive(Debug, Clone)]
 pub(super) struct Series(Vec<String>);
 
@@ -71,7 +88,8 @@ impl Series {
 
     /// The series of a Python; the last one is that of all for which no colour is left.
     pub(super) fn named(&self, head: &str) -> u8 {
-        let place = self.0.iter().position(|n| n == head).and_then(|place| u8::try_from(place).ok());
+        let place =
+            self.0.iter().position(|n| n == head).and_then(|place| u8::try_from(place).ok());
         place.unwrap_or(SERIES).min(SERIES)
     }
 
@@ -114,7 +132,9 @@ pub(super) fn bars(rows: &[(&str, Vec<Length>)], unit: Unit, under: &str) -> Plo
     let most = rows.iter().map(|(_, l)| l.len()).max().unwrap_or(1).max(1);
     let reach = |l: &Length| l.ends.map_or(l.value, |e| e.1.max(l.value));
     let base = if unit == Unit::Bytes { 1024.0 } else { 10.0 };
-    let x = Axis::from_zero(rows.iter().flat_map(|(_, l)| l.iter().map(reach)), base, &|v| round(v, unit));
+    let x = Axis::from_zero(rows.iter().flat_map(|(_, l)| l.iter().map(reach)), base, &|v| {
+        round(v, unit)
+    });
     let mut items = Vec::new();
     for (row, (_, lengths)) in rows.iter().enumerate() {
         for (i, length) in lengths.iter().enumerate() {
@@ -139,8 +159,11 @@ pub(super) fn round(value: f64, unit: Unit) -> String {
     }
     let text = show(value, unit);
     let (number, name) = text.split_once(' ').unwrap_or((&text, ""));
-    let number =
-        if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number };
+    let number = if number.contains('.') {
+        number.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        number
+    };
     format!("{number} {name}").trim_end().into()
 }
 

@@ -17,7 +17,8 @@ fn typical<'a>(view: View<'a>, arm: &str) -> Option<&'a Run> {
     let key = view.comparison.headline.as_str();
     let median = view.comparison.arm(arm)?.metrics.get(key)?.median;
     let far = |r: &&Run| r.metrics.get(key).map_or(f64::INFINITY, |v| (v - median).abs());
-    let runs = view.record.runs.iter().filter(|r| r.arm == arm && r.block > 0 && r.outcome == Outcome::Ok);
+    let runs =
+        view.record.runs.iter().filter(|r| r.arm == arm && r.block > 0 && r.outcome == Outcome::Ok);
     runs.min_by(|a, b| far(a).total_cmp(&far(b)))
 }
 
@@ -112,7 +113,12 @@ fn table(view: View<'_>) -> Table {
                 text
             },
         );
-        table.rows.push(vec![arm.arm.clone(), cell(arm, "busy_cores"), cell(arm, "core_disparity"), each]);
+        table.rows.push(vec![
+            arm.arm.clone(),
+            cell(arm, "busy_cores"),
+            cell(arm, "core_disparity"),
+            each,
+        ]);
     }
     table
 }

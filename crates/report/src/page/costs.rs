@@ -59,8 +59,9 @@ pub(super) fn memory(view: View<'_>, series: &Series) -> Chart {
         table.rows.push(vec![arm.arm.clone(), pss, ratio(arm, keys[0]), uss, rss, vms]);
     }
     let unseen = unseen(view, &keys);
-    let all =
-        |key: &str| view.comparison.arms.iter().filter(|a| a.runs > 0).all(|a| a.metrics.contains_key(key));
+    let all = |key: &str| {
+        view.comparison.arms.iter().filter(|a| a.runs > 0).all(|a| a.metrics.contains_key(key))
+    };
     let (key, name) = if all("pss_peak_bytes") {
         ("pss_peak_bytes", "PSS: memory shared between processes counts once")
     } else {
@@ -127,7 +128,8 @@ pub(super) fn energy(view: View<'_>, series: &Series) -> Chart {
     let mut says = format!(
         "Joules of a run, whoever else used the machine meanwhile ({class}: {covers}). The median over the runs; the line spans {ends}."
     );
-    if let Some(why) = arms().find_map(|a| a.missing.get("energy_above_idle_j")).filter(|_| !above) {
+    if let Some(why) = arms().find_map(|a| a.missing.get("energy_above_idle_j")).filter(|_| !above)
+    {
         says.push_str(&format!(" What the work added to an idle machine is not known: {why}."));
     }
     Chart::drawn(
@@ -139,7 +141,8 @@ pub(super) fn energy(view: View<'_>, series: &Series) -> Chart {
     )
 }
 
-/// Waiting: how many threads waited on average, for locks and for the GIL. Where adding workers makes it slower, this says why.
+/// Waiting: how many threads waited on average, for locks and for the GIL. Where adding workers
+/// makes it slower, this says why.
 pub(super) fn waits(view: View<'_>, series: &Series) -> Chart {
     let kinds = [
         ("lock_wait_s", "locks"),
@@ -147,18 +150,21 @@ pub(super) fn waits(view: View<'_>, series: &Series) -> Chart {
         ("gc_s", "GC"),
         ("stop_world_s", "stopped world"),
     ];
-    let mut table = Table::new(["arm", "waiting for locks", "for the GIL", "collecting", "world stopped"]);
+    let mut table =
+        Table::new(["arm", "waiting for locks", "for the GIL", "collecting", "world stopped"]);
     let (mut rows, mut why) = (Vec::new(), None);
     for arm in view.comparison.arms.iter().filter(|a| a.runs > 0) {
         let wall = arm.metrics.get("wall_s").map(|f| f.median).filter(|s| *s > 0.0);
         let share = |key: &str| Some(arm.metrics.get(key)?.median / wall?);
         why = why.or_else(|| kinds.iter().find_map(|(key, _)| arm.missing.get(*key)));
         let mut row = vec![arm.arm.clone()];
-        row.extend(kinds.iter().enumerate().map(|(i, (key, _))| match (share(key), arm.missing.get(*key)) {
-            (Some(s), _) if i < 2 => format!("{} threads", digits(s)),
-            (Some(s), _) => format!("{} of the time", percent(s)),
-            (None, Some(_)) => "not seen".into(),
-            (None, None) => "-".into(),
+        row.extend(kinds.iter().enumerate().map(|(i, (key, _))| {
+            match (share(key), arm.missing.get(*key)) {
+                (Some(s), _) if i < 2 => format!("{} threads", digits(s)),
+                (Some(s), _) => format!("{} of the time", percent(s)),
+                (None, Some(_)) => "not seen".into(),
+                (None, None) => "-".into(),
+            }
         }));
         table.rows.push(row);
         let colour = series.of_id(view, &arm.arm);
@@ -176,7 +182,9 @@ pub(super) fn waits(view: View<'_>, series: &Series) -> Chart {
     if !noticed {
         let says = match why {
             Some(why) if rows.is_empty() => format!("Waiting was not measured: {why}."),
-            _ if rows.is_empty() => "Waiting was not measured: the record has no figure of it.".into(),
+            _ if rows.is_empty() => {
+                "Waiting was not measured: the record has no figure of it.".into()
+            }
             _ => "Hardly any thread waited for a lock or the GIL in any arm.".into(),
         };
         return Chart::numbers("waiting", title, says, table);

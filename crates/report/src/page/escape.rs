@@ -5,8 +5,8 @@ use std::borrow::Cow;
 /// Letters of one text that are shown; a command line or a name may be a million long.
 const MOST: usize = 600;
 
-/// `text` as the content of an element or of a quoted attribute. What is very long ends in `…`; what controls a terminal, and
-/// what turns the direction of the letters after it, becomes `�`.
+/// `text` as the content of an element or of a quoted attribute. What is very long ends in `…`;
+/// what controls a terminal, and what turns the direction of the letters after it, becomes `�`.
 pub(super) fn escape(text: &str) -> Cow<'_, str> {
     let harmless = |c: char| !matches!(c, '&' | '<' | '>' | '"' | '\'') && !acts(c);
     if text.len() <= MOST && text.chars().all(harmless) {
@@ -47,7 +47,9 @@ pub(super) fn markdown(text: &str) -> String {
     let mut safe = String::with_capacity(text.len() + 8);
     for letter in text.chars().take(MOST) {
         match letter {
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '!' | '~' => safe.extend(['\\', letter]),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '!' | '~' => {
+                safe.extend(['\\', letter])
+            }
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),
             '&' => safe.push_str("&amp;"),

@@ -1,4 +1,5 @@
-//! What a reader must know of a record beside its figures: what ran, on which machine, with which Pythons, how it ended.
+//! What a reader must know of a record beside its figures: what ran, on which machine, with which
+//! Pythons, how it ended.
 
 use super::chart::Table;
 use crate::{Source, View};
@@ -59,13 +60,18 @@ pub(super) fn cautions(source: &Source) -> Vec<String> {
     }
     if source.more_arms > 0 {
         let all = source.more_arms + record.header.arms.len();
-        said.push(format!("The record has {all} arms; the first {} are shown.", record.header.arms.len()));
+        said.push(format!(
+            "The record has {all} arms; the first {} are shown.",
+            record.header.arms.len()
+        ));
     }
     if let Some(why) = &record.stopped {
         said.push(format!("The experiment was cut short: {why}."));
     }
     if record.comparison.is_none() {
-        said.push("The record has no comparison of its own; this one is made from its runs.".into());
+        said.push(
+            "The record has no comparison of its own; this one is made from its runs.".into(),
+        );
     }
     said
 }
@@ -87,7 +93,10 @@ pub(super) fn machine(view: View<'_>) -> Vec<(String, String)> {
     ];
     facts.extend(m.settings.iter().map(|(k, v)| (k.clone(), v.clone())));
     facts.extend(header.sensors.iter().map(|s| {
-        (format!("Energy by {}", s.sensor), format!("{}: {}", crate::joules::class(s.evidence), s.covers))
+        (
+            format!("Energy by {}", s.sensor),
+            format!("{}: {}", crate::joules::class(s.evidence), s.covers),
+        )
     }));
     facts.extend(header.absent.iter().map(|a| ("Energy".into(), a.clone())));
     let s = &header.settings;
@@ -112,11 +121,18 @@ pub(super) fn pythons(view: View<'_>) -> Table {
     for arm in &view.record.header.arms {
         let row = match &arm.runs {
             Runs::Also { name, command } => {
-                vec![name.clone(), "-".into(), "-".into(), "a program of its own".into(), command.clone()]
+                vec![
+                    name.clone(),
+                    "-".into(),
+                    "-".into(),
+                    "a program of its own".into(),
+                    command.clone(),
+                ]
             }
             Runs::Python { interpreter, gil, .. } => {
                 let b = &interpreter.build;
-                let flag = |on: Option<bool>, name: &str| on.filter(|o| *o).map(|_| name.to_string());
+                let flag =
+                    |on: Option<bool>, name: &str| on.filter(|o| *o).map(|_| name.to_string());
                 let build = [
                     b.compiler.clone(),
                     flag(b.pgo, "PGO"),

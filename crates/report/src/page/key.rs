@@ -1,4 +1,5 @@
-//! The three figures at the head of a record: time or throughput, memory, energy. And every figure at its end.
+//! The three figures at the head of a record: time or throughput, memory, energy. And every figure
+//! at its end.
 
 use super::chart::Table;
 use crate::{View, joules};
@@ -9,7 +10,8 @@ use ungil_experiment::metric::{self, Unit, show};
 /// Arms in the table of every figure; a wider one could not be read.
 const ARMS: usize = 40;
 
-/// A row a figure. Beside the baseline stands the arm that is surely better than it; where there is none, the range of all others.
+/// A row a figure. Beside the baseline stands the arm that is surely better than it; where there is
+/// none, the range of all others.
 pub(super) fn figures(view: View<'_>) -> Table {
     let comparison = view.comparison;
     let baseline = comparison.arm(&comparison.baseline);
@@ -49,7 +51,8 @@ pub(super) fn figures(view: View<'_>) -> Table {
             }
             None => {
                 let others = comparison.arms.iter().filter(|a| a.arm != comparison.baseline);
-                let mut values: Vec<f64> = others.filter_map(|a| Some(a.metrics.get(key)?.median)).collect();
+                let mut values: Vec<f64> =
+                    others.filter_map(|a| Some(a.metrics.get(key)?.median)).collect();
                 values.sort_by(f64::total_cmp);
                 let range = match values.as_slice() {
                     [] => "-".into(),
@@ -66,9 +69,13 @@ pub(super) fn figures(view: View<'_>) -> Table {
 
 /// Every metric of the record: a row a metric, a column an arm, medians over the runs.
 pub(super) fn every(view: View<'_>) -> Table {
-    let arms: Vec<&ArmFigures> = view.comparison.arms.iter().filter(|a| a.runs > 0).take(ARMS).collect();
-    let keys: BTreeSet<(usize, &str)> =
-        arms.iter().flat_map(|a| a.metrics.keys()).map(|key| (metric::rank(key), key.as_str())).collect();
+    let arms: Vec<&ArmFigures> =
+        view.comparison.arms.iter().filter(|a| a.runs > 0).take(ARMS).collect();
+    let keys: BTreeSet<(usize, &str)> = arms
+        .iter()
+        .flat_map(|a| a.metrics.keys())
+        .map(|key| (metric::rank(key), key.as_str()))
+        .collect();
     let mut table = Table::new(["figure"]);
     table.head.extend(arms.iter().map(|a| a.arm.clone()));
     for (_, key) in keys {

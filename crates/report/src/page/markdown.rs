@@ -1,4 +1,5 @@
-//! The same in Markdown, for a pull request or a page of documentation: words and tables, no drawing.
+//! The same in Markdown, for a pull request or a page of documentation: words and tables, no
+//! drawing.
 
 use super::chart::{Series, Table};
 use super::escape::markdown as safe;

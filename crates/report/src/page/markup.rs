@@ -5,7 +5,8 @@ use super::escape::escape;
 
 /// Whether a cell reads as a number and so is set flush right.
 fn is_number(cell: &str) -> bool {
-    cell.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '±') && cell.chars().count() < 26
+    cell.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '±')
+        && cell.chars().count() < 26
 }
 
 /// Rows from which a table scrolls by itself, so that what comes after it can be reached.
@@ -22,8 +23,8 @@ pub(super) fn more(n: usize) -> Option<String> {
 /// Letters of a cell that stay on one line.
 const ONE_LINE: usize = 26;
 
-/// A cell. Figures and short words stay on one line; where there is no room a pair of figures breaks at its arrow and a figure
-/// before its interval, and long words take several lines.
+/// A cell. Figures and short words stay on one line; where there is no room a pair of figures
+/// breaks at its arrow and a figure before its interval, and long words take several lines.
 fn cell(text: &str, first: bool, number: bool) -> String {
     let letters = text.chars().count();
     let parts = match () {
@@ -54,7 +55,9 @@ fn cell(text: &str, first: bool, number: bool) -> String {
 fn parts(text: &str) -> Vec<&str> {
     let mut parts = Vec::new();
     let mut rest = text;
-    let gap = |text: &str| [" → ", " ("].iter().filter_map(|gap| text.find(gap)).filter(|at| *at > 0).min();
+    let gap = |text: &str| {
+        [" → ", " ("].iter().filter_map(|gap| text.find(gap)).filter(|at| *at > 0).min()
+    };
     while let Some((part, next)) = gap(rest).and_then(|at| rest.split_at_checked(at)) {
         parts.push(part);
         rest = next.trim_start();
@@ -96,7 +99,11 @@ pub(super) fn hazards(lines: &[String]) -> String {
         Some((first, rest)) if !rest.is_empty() => {
             html.push_str(&list("", first));
             let shown = rest.get(..MOST - AT_ONCE).unwrap_or(rest);
-            html.push_str(&format!("<details><summary>{} more</summary>{}", rest.len(), list("", shown)));
+            html.push_str(&format!(
+                "<details><summary>{} more</summary>{}",
+                rest.len(),
+                list("", shown)
+            ));
             if let Some(more) = more(lines.len()) {
                 html.push_str(&format!("<p>{more}</p>"));
             }
@@ -108,7 +115,8 @@ pub(super) fn hazards(lines: &[String]) -> String {
     html
 }
 
-/// A table. Ends of rows and cells are left out, as HTML allows: a page of a hundred records has many.
+/// A table. Ends of rows and cells are left out, as HTML allows: a page of a hundred records has
+/// many.
 pub(super) fn table(table: &Table, name: &str) -> String {
     if table.rows.is_empty() {
         return String::new();
@@ -119,11 +127,16 @@ pub(super) fn table(table: &Table, name: &str) -> String {
         escape(name)
     );
     let number = |column: usize| {
-        column > 0 && table.rows.iter().all(|r| r.get(column).is_none_or(|c| c.is_empty() || is_number(c)))
+        column > 0
+            && table.rows.iter().all(|r| r.get(column).is_none_or(|c| c.is_empty() || is_number(c)))
     };
     let numbers: Vec<bool> = (0..table.head.len()).map(number).collect();
     for (head, number) in table.head.iter().zip(&numbers) {
-        html.push_str(if *number { "<th scope=\"col\" class=\"n\">" } else { "<th scope=\"col\">" });
+        html.push_str(if *number {
+            "<th scope=\"col\" class=\"n\">"
+        } else {
+            "<th scope=\"col\">"
+        });
         html.push_str(&escape(head));
     }
     html.push_str("<tbody>");
@@ -143,7 +156,11 @@ pub(super) fn table(table: &Table, name: &str) -> String {
 /// A chart, its legend, what it says, its numbers.
 pub(super) fn chart(chart: &Chart) -> String {
     let mut html = format!("<figure class=\"chart\" data-chart=\"{}\"><figcaption>", chart.kind);
-    html.push_str(&format!("<h3>{}</h3><p>{}</p></figcaption>", escape(&chart.title), escape(&chart.says)));
+    html.push_str(&format!(
+        "<h3>{}</h3><p>{}</p></figcaption>",
+        escape(&chart.title),
+        escape(&chart.says)
+    ));
     if let Some(svg) = &chart.svg {
         html.push_str("<div class=\"drawing\">");
         if chart.legend.len() > 1 {

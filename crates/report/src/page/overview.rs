@@ -1,4 +1,5 @@
-//! Many records at a glance: a row a record, in it each Python's best arm against that record's baseline.
+//! Many records at a glance: a row a record, in it each Python's best arm against that record's
+//! baseline.
 
 use super::chart::{Chart, Series, Table};
 use super::ratios::{Ratios, drawn_of, forest};
@@ -27,8 +28,11 @@ pub(super) fn chart(sources: &[Source], series: &Series) -> Chart {
         let view = source.view();
         for (_, arm) in best(view, &heads) {
             let key = view.comparison.headline.as_str();
-            let (Some(figure), Some(m)) = (arm.metrics.get(key), metric::find(key)) else { continue };
-            let first = view.comparison.arm(&view.comparison.baseline).and_then(|b| b.metrics.get(key));
+            let (Some(figure), Some(m)) = (arm.metrics.get(key), metric::find(key)) else {
+                continue;
+            };
+            let first =
+                view.comparison.arm(&view.comparison.baseline).and_then(|b| b.metrics.get(key));
             let mut line = vec![source.title.clone(), view.comparison.baseline.clone()];
             line.push(first.map_or_else(|| "-".into(), |f| show(f.median, m.unit)));
             line.extend([arm.arm.clone(), show(figure.median, m.unit)]);
@@ -38,7 +42,11 @@ pub(super) fn chart(sources: &[Source], series: &Series) -> Chart {
                 table.rows.push(line);
                 continue;
             };
-            line.extend([ratio(r.ratio), interval(r.low, r.high), verdict_word(v.verdict, m).into()]);
+            line.extend([
+                ratio(r.ratio),
+                interval(r.low, r.high),
+                verdict_word(v.verdict, m).into(),
+            ]);
             table.rows.push(line);
             rows.push(Ratios {
                 name: format!("{} {}", source.title, arm.arm),
@@ -54,9 +62,8 @@ pub(super) fn chart(sources: &[Source], series: &Series) -> Chart {
         drawn_of(rows.len())
     );
     match forest(rows, "× the record's baseline".into()) {
-        Some(plot) => {
-            Chart::drawn("overview", "All records", says, &plot, table).with_legend(series.legend(heads))
-        }
+        Some(plot) => Chart::drawn("overview", "All records", says, &plot, table)
+            .with_legend(series.legend(heads)),
         None => {
             let says = "No arm has been measured together with its record's baseline.".into();
             Chart::numbers("overview", "All records", says, table)
@@ -78,7 +85,8 @@ struct Tally<'a> {
 
 fn tallies(sources: &[Source]) -> Vec<Tally<'_>> {
     let heads = heads(sources);
-    let mut all: Vec<Tally<'_>> = heads.iter().map(|head| Tally { head, ..Tally::default() }).collect();
+    let mut all: Vec<Tally<'_>> =
+        heads.iter().map(|head| Tally { head, ..Tally::default() }).collect();
     for source in sources {
         let view = source.view();
         let key = view.comparison.headline.as_str();
@@ -92,7 +100,9 @@ fn tallies(sources: &[Source]) -> Vec<Tally<'_>> {
                 v if (v == Verdict::More) == more => tally.better += 1,
                 _ => tally.worse += 1,
             }
-            tally.logs.extend(versus.ratio.map(|r| if more { -r.ratio.ln() } else { r.ratio.ln() }));
+            tally
+                .logs
+                .extend(versus.ratio.map(|r| if more { -r.ratio.ln() } else { r.ratio.ln() }));
         }
     }
     all.retain(|tally| !tally.logs.is_empty());
@@ -106,7 +116,9 @@ fn mean(logs: &[f64]) -> f64 {
 /// The records' verdict in a few words: of the Pythons that are no record's baseline.
 pub(super) fn verdict(sources: &[Source]) -> String {
     let baseline = |head: &str| {
-        sources.iter().any(|s| s.record.header.arms.first().is_some_and(|first| first.head() == head))
+        sources
+            .iter()
+            .any(|s| s.record.header.arms.first().is_some_and(|first| first.head() == head))
     };
     let all = tallies(sources);
     let others: Vec<&Tally<'_>> = all.iter().filter(|t| !baseline(t.head)).collect();
@@ -123,13 +135,17 @@ impl Tally<'_> {
             (self.same, "the same"),
             (self.unsure, "inconclusive"),
         ];
-        let told: Vec<String> =
-            counts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{word} in {n}")).collect();
+        let told: Vec<String> = counts
+            .iter()
+            .filter(|(n, _)| *n > 0)
+            .map(|(n, word)| format!("{word} in {n}"))
+            .collect();
         format!("{} against the baseline: {}", self.head, told.join(", "))
     }
 }
 
-/// What the records say together: for each Python, how often its best arm is better or worse than the baseline.
+/// What the records say together: for each Python, how often its best arm is better or worse than
+/// the baseline.
 pub(super) fn words(sources: &[Source]) -> Vec<String> {
     let said = tallies(sources).into_iter().map(|t| {
         format!(
@@ -140,7 +156,8 @@ pub(super) fn words(sources: &[Source]) -> Vec<String> {
     said.collect()
 }
 
-/// The three figures of all records together: the geometric mean of each Python's best arms over their baselines.
+/// The three figures of all records together: the geometric mean of each Python's best arms over
+/// their baselines.
 pub(super) fn figures(sources: &[Source]) -> Table {
     let heads = heads(sources);
     let mut table = Table::new(["geometric mean, × the baseline", "time", "memory", "energy"]);
@@ -148,8 +165,11 @@ pub(super) fn figures(sources: &[Source]) -> Table {
         let of = |keys: &[&str]| {
             let ratio = |source: &Source| {
                 let all = best(source.view(), &heads);
-                let (_, arm) = all.into_iter().find(|(place, _)| heads.get(*place) == Some(&tally.head))?;
-                keys.iter().find_map(|key| Some(arm.metrics.get(*key)?.baseline.as_ref()?.ratio?.ratio.ln()))
+                let (_, arm) =
+                    all.into_iter().find(|(place, _)| heads.get(*place) == Some(&tally.head))?;
+                keys.iter().find_map(|key| {
+                    Some(arm.metrics.get(*key)?.baseline.as_ref()?.ratio?.ratio.ln())
+                })
             };
             let logs: Vec<f64> = sources.iter().filter_map(ratio).collect();
             if logs.is_empty() { "not measured".into() } else { shown(&logs) }
@@ -179,13 +199,15 @@ fn heads(sources: &[Source]) -> Vec<&str> {
     heads
 }
 
-/// The arm with the best headline figure of each Python, with the place of that Python among `heads`.
+/// The arm with the best headline figure of each Python, with the place of that Python among
+/// `heads`.
 fn best<'a>(view: View<'a>, heads: &[&str]) -> Vec<(usize, &'a ArmFigures)> {
     let key = view.comparison.headline.as_str();
     let more = metric::find(key).is_some_and(|m| m.better == Better::More);
     let of = |head: &str| {
         let arms = view.record.header.arms.iter().filter(|a| a.head() == head && !a.again);
-        let figures = arms.filter_map(|a| view.comparison.arm(&a.id)).filter(|a| a.failed.is_none());
+        let figures =
+            arms.filter_map(|a| view.comparison.arm(&a.id)).filter(|a| a.failed.is_none());
         figures
             .filter_map(|a| Some((a, a.metrics.get(key)?.median)))
             .min_by(|a, b| if more { b.1.total_cmp(&a.1) } else { a.1.total_cmp(&b.1) })

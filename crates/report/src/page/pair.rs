@@ -1,8 +1,9 @@
-//! Two records side by side: a new CPython, another machine, before and after a change. What differs between them, and how much
-//! each arm changed.
+//! Two records side by side: a new CPython, another machine, before and after a change. What
+//! differs between them, and how much each arm changed.
 //!
-//! Two figures of an arm: its change (the second record's over the first's), and the change of its ratio to the baseline, which
-//! another machine or another day leaves alone where both arms feel it alike.
+//! Two figures of an arm: its change (the second record's over the first's), and the change of its
+//! ratio to the baseline, which another machine or another day leaves alone where both arms feel it
+//! alike.
 
 use super::changes::{Row, Rows};
 use super::chart::{Chart, Series, Table};
@@ -18,11 +19,13 @@ use ungil_experiment::record::{Outcome, Run};
 use ungil_experiment::stats::{Ratio, Verdict, unpaired};
 use ungil_format::{counted, interval, ratio};
 
-/// Values of one arm that a change is computed from: a bootstrap of more would take long and say no more.
+/// Values of one arm that a change is computed from: a bootstrap of more would take long and say no
+/// more.
 const MOST_VALUES: usize = 2000;
 
 /// Figures whose change is in the table of two records, besides the headline.
-const FIGURES: [&str; 6] = ["cpu_s", "busy_cores", "pss_peak_bytes", "lock_wait_s", "gil_wait_s", "energy_j"];
+const FIGURES: [&str; 6] =
+    ["cpu_s", "busy_cores", "pss_peak_bytes", "lock_wait_s", "gil_wait_s", "energy_j"];
 
 /// Two records of the same work.
 #[derive(Debug, Clone, Copy)]
@@ -31,8 +34,8 @@ pub(super) struct Two<'a> {
     pub(super) new: &'a Source,
 }
 
-/// Pairs the records of two arguments: by their files' names, or, where each is a single one, with each other. Gives what is left
-/// over, too.
+/// Pairs the records of two arguments: by their files' names, or, where each is a single one, with
+/// each other. Gives what is left over, too.
 pub(super) fn pairs<'a>(old: &'a [Source], new: &'a [Source]) -> (Vec<Two<'a>>, Vec<String>) {
     if let ([old], [new]) = (old, new) {
         return (vec![Two { old, new }], Vec::new());
@@ -46,13 +49,16 @@ pub(super) fn pairs<'a>(old: &'a [Source], new: &'a [Source]) -> (Vec<Two<'a>>, 
         }
     }
     let known: BTreeSet<String> = old.iter().map(Source::name).collect();
-    alone.extend(new.iter().filter(|s| !known.contains(&s.name())).map(|s| s.path.display().to_string()));
-    let said =
-        (!alone.is_empty()).then(|| format!("Only on one side, so not compared: {}.", alone.join(", ")));
+    alone.extend(
+        new.iter().filter(|s| !known.contains(&s.name())).map(|s| s.path.display().to_string()),
+    );
+    let said = (!alone.is_empty())
+        .then(|| format!("Only on one side, so not compared: {}.", alone.join(", ")));
     (found, said.into_iter().collect())
 }
 
-/// Arms of two records that are the same but for what is compared: the same id; else the only one of the same kind.
+/// Arms of two records that are the same but for what is compared: the same id; else the only one
+/// of the same kind.
 fn arms<'a>(two: Two<'a>) -> Vec<(&'a Arm, &'a Arm)> {
     let [old, new] = [two.old, two.new].map(|s| &s.record.header.arms);
     let kind = |a: &Arm| {
@@ -88,7 +94,11 @@ fn change(two: Two<'_>, old: &str, new: &str, key: &str) -> Option<Ratio> {
     };
     // A service that fails part of its requests has not done the work of one that does not.
     let failing = |source: &Source, arm: &str| {
-        source.comparison.arm(arm).and_then(|a| a.requests).is_some_and(|r| r.too_many(arm).is_some())
+        source
+            .comparison
+            .arm(arm)
+            .and_then(|a| a.requests)
+            .is_some_and(|r| r.too_many(arm).is_some())
     };
     if failing(two.new, new) || failing(two.old, old) {
         return None;
@@ -100,7 +110,9 @@ fn change(two: Two<'_>, old: &str, new: &str, key: &str) -> Option<Ratio> {
 fn shift(two: Two<'_>, old: &str, new: &str, key: &str) -> Option<Ratio> {
     let ratios = |source: &Source, arm: &str| -> Vec<f64> {
         let of = |arm: &str| -> BTreeMap<u32, f64> {
-            runs(source, arm).filter_map(|r| Some((r.block, r.metrics.get(key).copied()?))).collect()
+            runs(source, arm)
+                .filter_map(|r| Some((r.block, r.metrics.get(key).copied()?)))
+                .collect()
         };
         let base = of(&source.comparison.baseline);
         of(arm).iter().filter_map(|(block, v)| Some(v / base.get(block)?)).collect()
@@ -117,7 +129,8 @@ fn label(old: &Arm, new: &Arm) -> String {
     if old.id == new.id { old.id.clone() } else { format!("{} → {}", old.id, new.id) }
 }
 
-/// What a pair is called: its workload, with its records' name where another pair has the same workload.
+/// What a pair is called: its workload, with its records' name where another pair has the same
+/// workload.
 fn name(pairs: &[Two<'_>], two: Two<'_>) -> String {
     let workload = |two: &Two<'_>| facts::name(&two.new.record.header.workload);
     let mine = workload(&two);
@@ -132,7 +145,9 @@ pub(super) fn words(pairs: &[Two<'_>]) -> Vec<String> {
     let (mut changed, mut same, mut unsure) = (Vec::new(), 0, 0);
     for two in pairs {
         let key = two.new.comparison.headline.as_str();
-        let Some(m) = metric::find(key).filter(|_| two.old.comparison.headline == key) else { continue };
+        let Some(m) = metric::find(key).filter(|_| two.old.comparison.headline == key) else {
+            continue;
+        };
         for (old, new) in arms(*two) {
             let Some(r) = change(*two, &old.id, &new.id, key) else { continue };
             match r.verdict(m.margin) {
@@ -175,7 +190,8 @@ pub(super) fn words(pairs: &[Two<'_>]) -> Vec<String> {
 /// The changes of all pairs: of the headline figure, and of its ratio to the baseline.
 pub(super) fn charts(pairs: &[Two<'_>], series: &Series) -> Vec<Chart> {
     let several = pairs.len() > 1;
-    let title = |view: View<'_>| metric::find(&view.comparison.headline).map_or("headline", |m| m.title);
+    let title =
+        |view: View<'_>| metric::find(&view.comparison.headline).map_or("headline", |m| m.title);
     let figure = pairs.first().map_or("headline", |two| title(two.new.view()));
     let mut head = vec!["arm", "first", "second", "second ÷ first", "95 % interval", "verdict"];
     if several {
@@ -184,14 +200,19 @@ pub(super) fn charts(pairs: &[Two<'_>], series: &Series) -> Vec<Chart> {
     let (mut changes, mut shifts) = (Rows::new(&head), Rows::new(&head));
     for two in pairs {
         let key = two.new.comparison.headline.as_str();
-        let Some(m) = metric::find(key).filter(|_| two.old.comparison.headline == key) else { continue };
+        let Some(m) = metric::find(key).filter(|_| two.old.comparison.headline == key) else {
+            continue;
+        };
         for (old, new) in arms(*two) {
             let [a, b] = [(two.old, old), (two.new, new)]
                 .map(|(s, arm)| s.comparison.arm(&arm.id).and_then(|f| f.metrics.get(key)));
             let (Some(a), Some(b)) = (a, b) else { continue };
             let name = several.then(|| name(pairs, *two));
             let of = |f: &Figure| {
-                f.baseline.as_ref().and_then(|v| v.ratio).map_or_else(|| "1".into(), |r| ratio(r.ratio))
+                f.baseline
+                    .as_ref()
+                    .and_then(|v| v.ratio)
+                    .map_or_else(|| "1".into(), |r| ratio(r.ratio))
             };
             let cells = [show(a.median, m.unit), show(b.median, m.unit)];
             let row = Row { name: name.as_deref(), arm: label(old, new), series: series.at(old) };
@@ -219,9 +240,9 @@ pub(super) fn charts(pairs: &[Two<'_>], series: &Series) -> Vec<Chart> {
 pub(super) fn three(two: Two<'_>) -> Table {
     let headline = two.new.comparison.headline.as_str();
     let memory = ["pss_peak_bytes", "rss_peak_bytes"].into_iter().find(|key| {
-        arms(two)
-            .iter()
-            .any(|(_, new)| two.new.comparison.arm(&new.id).is_some_and(|a| a.metrics.contains_key(*key)))
+        arms(two).iter().any(|(_, new)| {
+            two.new.comparison.arm(&new.id).is_some_and(|a| a.metrics.contains_key(*key))
+        })
     });
     let keys = [headline, memory.unwrap_or("pss_peak_bytes"), "energy_j"];
     let mut table = Table::new(["arm"]);
@@ -260,7 +281,10 @@ pub(super) fn differences(two: Two<'_>) -> Table {
             ("ungil".into(), header.ungil.clone()),
         ];
         all.extend(
-            facts::pythons(view).rows.into_iter().map(|r| (format!("python {}", r[0]), r[1..].join(", "))),
+            facts::pythons(view)
+                .rows
+                .into_iter()
+                .map(|r| (format!("python {}", r[0]), r[1..].join(", "))),
         );
         all.extend(facts::machine(view));
         let class = joules::sensor(view).map_or("no sensor", |s| joules::class(s.evidence));
@@ -273,7 +297,8 @@ pub(super) fn differences(two: Two<'_>) -> Table {
     let (old, new) = (facts(two.old), facts(two.new));
     let mut table = Table::new(["", "first", "second"]);
     let value = |facts: &[(String, String)], key: &str| {
-        let all: Vec<&str> = facts.iter().filter(|(k, _)| k == key).map(|(_, v)| v.as_str()).collect();
+        let all: Vec<&str> =
+            facts.iter().filter(|(k, _)| k == key).map(|(_, v)| v.as_str()).collect();
         if all.is_empty() { "-".to_string() } else { all.join("; ") }
     };
     let mut keys: Vec<&String> = Vec::new();
@@ -293,7 +318,8 @@ pub(super) fn differences(two: Two<'_>) -> Table {
 
 /// Further figures of the arms that two records have in common.
 pub(super) fn figures(two: Two<'_>) -> Table {
-    let mut table = Table::new(["arm", "figure", "first", "second", "second ÷ first", "95 % interval"]);
+    let mut table =
+        Table::new(["arm", "figure", "first", "second", "second ÷ first", "95 % interval"]);
     for (old, new) in arms(two) {
         for m in METRICS.iter().filter(|m| FIGURES.contains(&m.key) || service::is_of_load(m.key)) {
             let [a, b] = [(two.old, old), (two.new, new)]
@@ -302,7 +328,8 @@ pub(super) fn figures(two: Two<'_>) -> Table {
             if [a, b].into_iter().flatten().all(|figure| figure.median == 0.0) {
                 continue;
             }
-            let value = |f: Option<&Figure>| f.map_or_else(|| "-".into(), |f| show(f.median, m.unit));
+            let value =
+                |f: Option<&Figure>| f.map_or_else(|| "-".into(), |f| show(f.median, m.unit));
             let mut row = vec![label(old, new), m.title.into(), value(a), value(b)];
             row.extend(match change(two, &old.id, &new.id, m.key) {
                 Some(r) => [ratio(r.ratio), interval(r.low, r.high)],

@@ -1,4 +1,5 @@
-//! Every chart as an SVG file of its own: with its style, light and dark, and with its legend, which on the page is HTML.
+//! Every chart as an SVG file of its own: with its style, light and dark, and with its legend,
+//! which on the page is HTML.
 
 use super::canvas::{LETTER, WIDTH};
 use super::chart::{Chart, Series};
@@ -28,8 +29,10 @@ pub fn pictures(page: Page<'_>) -> Vec<Picture> {
     if !pairs.is_empty() {
         all.extend(pair::charts(&pairs, &series).into_iter().map(|c| ("both".to_string(), c)));
     } else if let Some(study) = page.study {
-        let chapters =
-            study.chapters.iter().map(|c| (c.title.to_lowercase(), study::chart(study, c, &series)));
+        let chapters = study
+            .chapters
+            .iter()
+            .map(|c| (c.title.to_lowercase(), study::chart(study, c, &series)));
         all.extend(chapters);
     } else if page.sources.len() > 1 {
         all.push(("all".into(), overview::chart(page.sources, &series)));
@@ -47,7 +50,8 @@ pub fn pictures(page: Page<'_>) -> Vec<Picture> {
             .take(100)
             .collect();
         let base = format!("{}-{}", plain.trim_matches(['.', '-']), chart.kind);
-        let names = (1..).map(|n| if n == 1 { format!("{base}.svg") } else { format!("{base}-{n}.svg") });
+        let names =
+            (1..).map(|n| if n == 1 { format!("{base}.svg") } else { format!("{base}-{n}.svg") });
         let Some(name) = names.take(10_000).find(|n| !taken.contains(n)) else { continue };
         taken.insert(name.clone());
         found.push(Picture { name, svg });
@@ -59,7 +63,8 @@ pub fn pictures(page: Page<'_>) -> Vec<Picture> {
 fn alone(chart: &Chart) -> Option<String> {
     let svg = chart.svg.as_ref()?;
     let inside = SIZE - 2 * MARGIN;
-    let drawing = svg.replacen("<svg width=\"100%\"", &format!("<svg x=\"{MARGIN}\" width=\"{inside}\""), 1);
+    let drawing =
+        svg.replacen("<svg width=\"100%\"", &format!("<svg x=\"{MARGIN}\" width=\"{inside}\""), 1);
     let (mut legend, mut x, mut y) = (String::new(), MARGIN, chart.tall + LETTER);
     for (series, name) in chart.legend.iter().filter(|_| chart.legend.len() > 1) {
         let wide = 26 + (name.chars().count() as f64 * WIDTH) as u32;

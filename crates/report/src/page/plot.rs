@@ -43,8 +43,8 @@ pub(super) enum Item {
 /// What the vertical places of items mean.
 #[derive(Debug, Clone)]
 pub(super) enum Down {
-    /// Rows from the top down, one unit each: the middle of the first is at 0.5. A row's name stands above it, where it has
-    /// the width of the chart.
+    /// Rows from the top down, one unit each: the middle of the first is at 0.5. A row's name
+    /// stands above it, where it has the width of the chart.
     Rows {
         /// Their names.
         names: Vec<String>,
@@ -66,7 +66,8 @@ pub(super) struct Plot {
 }
 
 impl Axis {
-    /// From 0 to what holds every value. Ticks are round in units of `base` to some power: 10, or 1024 for bytes.
+    /// From 0 to what holds every value. Ticks are round in units of `base` to some power: 10, or
+    /// 1024 for bytes.
     pub(super) fn from_zero(
         values: impl IntoIterator<Item = f64>,
         base: f64,
@@ -75,17 +76,22 @@ impl Axis {
         let high = values.into_iter().filter(|v| v.is_finite()).fold(0.0, f64::max);
         let high = if high > 0.0 { high * 1.03 } else { 1.0 };
         // Three to six ticks at 1, 2 or 5 times a power of ten of the unit that will be shown.
-        let unit = if base == 10.0 { 1.0 } else { base.powf((high / 4.0).log(base).floor().max(0.0)) };
+        let unit =
+            if base == 10.0 { 1.0 } else { base.powf((high / 4.0).log(base).floor().max(0.0)) };
         let raw = high / 4.0;
         let power = unit * 10f64.powf((raw / unit).log10().floor());
-        let step = [1.0, 2.0, 5.0, 10.0].map(|s| s * power).into_iter().find(|s| *s >= raw).unwrap_or(raw);
+        let step =
+            [1.0, 2.0, 5.0, 10.0].map(|s| s * power).into_iter().find(|s| *s >= raw).unwrap_or(raw);
         let ticks = (0..=10).map(|i| f64::from(i) * step).take_while(|v| *v <= high);
         let label = |v: f64| if v == 0.0 { "0".into() } else { label(v) };
         Axis { log: false, low: 0.0, high, ticks: ticks.map(|v| (v, label(v))).collect() }
     }
 
     /// Logarithmic, around every value; values that are not positive do not count.
-    pub(super) fn log(values: impl IntoIterator<Item = f64>, label: &dyn Fn(f64) -> String) -> Axis {
+    pub(super) fn log(
+        values: impl IntoIterator<Item = f64>,
+        label: &dyn Fn(f64) -> String,
+    ) -> Axis {
         let all = values.into_iter().filter(|v| v.is_finite() && *v > 0.0);
         let (low, high) = all.fold((f64::INFINITY, 0.0f64), |(l, h), v| (l.min(v), h.max(v)));
         let (low, high) = if low <= high { (low, high) } else { (0.5, 2.0) };
@@ -113,13 +119,14 @@ impl Axis {
     }
 }
 
-/// Ticks of a logarithmic axis, at most seven: evenly spaced numbers where it is short, 1, 2 and 5 times powers of ten where it is
-/// long, and only such powers where it is longer.
+/// Ticks of a logarithmic axis, at most seven: evenly spaced numbers where it is short, 1, 2 and 5
+/// times powers of ten where it is long, and only such powers where it is longer.
 fn log_ticks(low: f64, high: f64) -> Vec<f64> {
     if high / low < 3.0 {
         let raw = (high - low) / 6.0;
         let power = 10f64.powf(raw.log10().floor());
-        let step = [1.0, 2.0, 5.0, 10.0].map(|s| s * power).into_iter().find(|s| *s >= raw).unwrap_or(raw);
+        let step =
+            [1.0, 2.0, 5.0, 10.0].map(|s| s * power).into_iter().find(|s| *s >= raw).unwrap_or(raw);
         let first = (low / step).ceil();
         return (0..8).map(|i| (first + f64::from(i)) * step).take_while(|v| *v <= high).collect();
     }
@@ -129,13 +136,14 @@ fn log_ticks(low: f64, high: f64) -> Vec<f64> {
         let all = powers.flat_map(|p| set.iter().map(move |m| m * 10f64.powi(p)));
         all.filter(|v| (low..=high).contains(v)).collect()
     };
-    let sets: [&[f64]; 4] = [&[1.0, 1.5, 2.0, 3.0, 5.0, 7.0], &[1.0, 2.0, 5.0], &[1.0, 3.0], &[1.0]];
+    let sets: [&[f64]; 4] =
+        [&[1.0, 1.5, 2.0, 3.0, 5.0, 7.0], &[1.0, 2.0, 5.0], &[1.0, 3.0], &[1.0]];
     let fine = sets.iter().map(|set| within(set, 1)).find(|ticks| ticks.len() <= 7);
     fine.unwrap_or_else(|| within(&[1.0], ((last - first) / 6).max(1) + 1))
 }
 
-/// A name as it is drawn. A label begins with the name of what ran and ends with its arm: of a long one most of the beginning
-/// and the end are kept.
+/// A name as it is drawn. A label begins with the name of what ran and ends with its arm: of a long
+/// one most of the beginning and the end are kept.
 fn short(text: &str) -> Option<String> {
     let letters: Vec<char> = text.chars().collect();
     let tail = LABEL / 4;
@@ -168,7 +176,9 @@ impl Plot {
             Down::Rows { names, .. } if y >= names.len() as f64 => floor,
             Down::Rows { each, .. } => {
                 let row = y.max(0.0).floor();
-                f64::from(TOP + NAME) + row * f64::from(NAME + each + GAP) + (y - row) * f64::from(*each)
+                f64::from(TOP + NAME)
+                    + row * f64::from(NAME + each + GAP)
+                    + (y - row) * f64::from(*each)
             }
             Down::Scale(axis) => {
                 let top = f64::from(TOP + NAME);
@@ -178,8 +188,8 @@ impl Plot {
         (self.x.share(x), down)
     }
 
-    /// The chart as an SVG element that fills the width of what it stands in. `title` and `says` are what a screen reader says
-    /// of it.
+    /// The chart as an SVG element that fills the width of what it stands in. `title` and `says`
+    /// are what a screen reader says of it.
     pub(super) fn svg(&self, title: &str, says: &str) -> String {
         let mut canvas = Canvas {
             svg: format!(
@@ -234,7 +244,12 @@ impl Plot {
                     let (_, y) = self.place((self.x.low, row as f64));
                     let short = short(name);
                     let full = short.as_ref().map(|_| name.as_str());
-                    canvas.text(short.as_deref().unwrap_or(name), full, (0.0, y - 4.0), Anchor::Start);
+                    canvas.text(
+                        short.as_deref().unwrap_or(name),
+                        full,
+                        (0.0, y - 4.0),
+                        Anchor::Start,
+                    );
                 }
             }
             Down::Scale(axis) => {
@@ -276,14 +291,23 @@ mod tests {
 
     #[test]
     fn an_axis_has_some_ticks_but_not_many_whatever_it_spans() {
-        for (low, high) in [(0.97, 1.04), (0.5, 2.0), (0.9, 3.4), (0.02, 40.0), (1e-9, 1e9), (3.0, 3.3)] {
+        for (low, high) in
+            [(0.97, 1.04), (0.5, 2.0), (0.9, 3.4), (0.02, 40.0), (1e-9, 1e9), (3.0, 3.3)]
+        {
             let ticks = log_ticks(low, high);
             assert!((2..=8).contains(&ticks.len()), "{low} to {high}: {ticks:?}");
-            assert!(ticks.iter().all(|t| (low..=high).contains(t)) && ticks.is_sorted(), "{ticks:?}");
+            assert!(
+                ticks.iter().all(|t| (low..=high).contains(t)) && ticks.is_sorted(),
+                "{ticks:?}"
+            );
         }
         let bytes = Axis::from_zero([263.0 * 1048576.0], 1024.0, &|v| (v / 1048576.0).to_string());
-        assert_eq!(bytes.ticks.iter().map(|t| t.1.as_str()).collect::<Vec<_>>(), ["0", "100", "200"]);
-        for values in [vec![], vec![0.0], vec![f64::NAN], vec![f64::INFINITY, 1e300], vec![1e-300]] {
+        assert_eq!(
+            bytes.ticks.iter().map(|t| t.1.as_str()).collect::<Vec<_>>(),
+            ["0", "100", "200"]
+        );
+        for values in [vec![], vec![0.0], vec![f64::NAN], vec![f64::INFINITY, 1e300], vec![1e-300]]
+        {
             for axis in [
                 Axis::from_zero(values.clone(), 10.0, &|v| v.to_string()),
                 Axis::log(values, &|v| v.to_string()),
@@ -298,7 +322,10 @@ mod tests {
         let name = "orders_of_the_whole_year.py 2026-11-22T214310Z 3.14t+gil/interpreters/16";
         let short = short(name).expect("a name that is too long");
         assert_eq!(short.chars().count(), LABEL);
-        assert!(short.starts_with("orders_of_the_whole_year.py ") && short.ends_with("/16"), "{short}");
+        assert!(
+            short.starts_with("orders_of_the_whole_year.py ") && short.ends_with("/16"),
+            "{short}"
+        );
         assert_eq!(super::short("2026-11-22T214310Z-primes-4635 3.14t/2"), None);
     }
 

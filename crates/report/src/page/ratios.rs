@@ -71,8 +71,12 @@ pub(super) fn chart(view: View<'_>, series: &Series) -> Chart {
         let versus = figure.and_then(|f| f.baseline.as_ref());
         let ratio = versus.and_then(|v| v.ratio);
         row.extend(match ratio {
-            Some(r) => [format::ratio(r.ratio), format::interval(r.low, r.high), r.blocks.to_string()],
-            None if arm.arm == comparison.baseline => ["1".into(), String::new(), arm.runs.to_string()],
+            Some(r) => {
+                [format::ratio(r.ratio), format::interval(r.low, r.high), r.blocks.to_string()]
+            }
+            None if arm.arm == comparison.baseline => {
+                ["1".into(), String::new(), arm.runs.to_string()]
+            }
             None => ["-".into(), String::new(), arm.runs.to_string()],
         });
         row.push(match (&arm.failed, versus, headline) {
@@ -95,10 +99,12 @@ pub(super) fn chart(view: View<'_>, series: &Series) -> Chart {
     let drawn = drawn_of(rows.len());
     let Some(plot) = forest(rows, format!("{title}, × {}", comparison.baseline)) else {
         let says =
-            "No arm has been measured together with the baseline, so there is no ratio to draw.".into();
+            "No arm has been measured together with the baseline, so there is no ratio to draw."
+                .into();
         return Chart::numbers("forest", &caption, says, table);
     };
-    let good = if headline.is_some_and(|m| m.better == metric::Better::More) { "right" } else { "left" };
+    let good =
+        if headline.is_some_and(|m| m.better == metric::Better::More) { "right" } else { "left" };
     let says = format!(
         "Each arm's {title} divided by that of {} in the same block: the median over the blocks, and the 95 % interval. {} of the line at 1 is better.{drawn}",
         comparison.baseline,

@@ -12,7 +12,8 @@ use ungil_experiment::record::Outcome;
 use ungil_experiment::stats::{self, Ratio};
 use ungil_format::{interval, ratio};
 
-/// Blocks from which an efficiency is computed. The bootstrap of a million would take minutes and say no more.
+/// Blocks from which an efficiency is computed. The bootstrap of a million would take minutes and
+/// say no more.
 const MOST_BLOCKS: u32 = 2000;
 
 /// A figure and its interval.
@@ -77,7 +78,12 @@ pub(super) fn charts(view: View<'_>, series: &Series) -> Vec<Chart> {
     models.into_iter().flat_map(|model| of_model(view, series, model, &of(model))).collect()
 }
 
-fn of_model(view: View<'_>, series: &Series, model: Option<Model>, curves: &[&Curve<'_>]) -> [Chart; 2] {
+fn of_model(
+    view: View<'_>,
+    series: &Series,
+    model: Option<Model>,
+    curves: &[&Curve<'_>],
+) -> [Chart; 2] {
     let points = || curves.iter().flat_map(|c| &c.points);
     let legend = series.legend(curves.iter().map(|c| c.head));
     let with = model.map_or_else(String::new, |m| format!(": {m}"));
@@ -86,17 +92,21 @@ fn of_model(view: View<'_>, series: &Series, model: Option<Model>, curves: &[&Cu
     let mut speeds = Table::new(["arm", "workers", title, "speed-up", "95 % interval"]);
     let mut shares = Table::new(["arm", "workers", "efficiency", "95 % interval"]);
     for point in points() {
-        let median =
-            view.comparison.arm(&point.arm.id).and_then(|a| a.metrics.get(&view.comparison.headline));
+        let median = view
+            .comparison
+            .arm(&point.arm.id)
+            .and_then(|a| a.metrics.get(&view.comparison.headline));
         let head = [point.arm.id.clone(), point.workers.to_string()];
-        let median = median.zip(headline).map_or_else(|| "-".into(), |(f, m)| show(f.median, m.unit));
+        let median =
+            median.zip(headline).map_or_else(|| "-".into(), |(f, m)| show(f.median, m.unit));
         speeds.rows.push([&head[..], &[median], &Estimate::cells(point.speed)].concat());
         shares.rows.push([&head[..], &Estimate::cells(point.efficiency)].concat());
     }
     let mut workers: Vec<f64> = points().map(|p| p.workers).collect();
     workers.sort_by(f64::total_cmp);
     workers.dedup();
-    let (few, many) = (workers.first().copied().unwrap_or(1.0), workers.last().copied().unwrap_or(1.0));
+    let (few, many) =
+        (workers.first().copied().unwrap_or(1.0), workers.last().copied().unwrap_or(1.0));
     let curve = |pick: &dyn Fn(&Point<'_>) -> Option<Estimate>| {
         let (mut items, mut reach) = (Vec::new(), Vec::new());
         for Curve { series: s, points, .. } in curves {
@@ -118,13 +128,19 @@ fn of_model(view: View<'_>, series: &Series, model: Option<Model>, curves: &[&Cu
     let (mut items, mut reach) = curve(&|p| p.speed);
     let speed = if items.is_empty() {
         let says =
-            "No arm has been measured together with the baseline, so there is no speed-up to draw.".into();
+            "No arm has been measured together with the baseline, so there is no speed-up to draw."
+                .into();
         Chart::numbers("speed-up", &format!("Speed-up with more workers{with}"), says, speeds)
     } else {
         items.insert(0, Item::Line(Class::Ideal, [(few, few), (many, many)]));
         reach.extend([few, many]);
         let y = Axis::log(reach, &tick);
-        let plot = Plot { x: Axis::log_at(&workers), down: Down::Scale(y), under: "workers".into(), items };
+        let plot = Plot {
+            x: Axis::log_at(&workers),
+            down: Down::Scale(y),
+            under: "workers".into(),
+            items,
+        };
         let says = format!(
             "How many times as fast as {baseline}, by number of workers, with 95 % intervals. The dashed line is a speed-up equal to the number of workers."
         );
@@ -135,12 +151,18 @@ fn of_model(view: View<'_>, series: &Series, model: Option<Model>, curves: &[&Cu
     items.insert(0, Item::Line(Class::Ideal, [(few, 1.0), (many, 1.0)]));
     reach.push(1.0);
     let y = Axis::from_zero(reach, 10.0, &tick);
-    let plot = Plot { x: Axis::log_at(&workers), down: Down::Scale(y), under: "workers".into(), items };
+    let plot =
+        Plot { x: Axis::log_at(&workers), down: Down::Scale(y), under: "workers".into(), items };
     let says = "The speed-up over the same arm with its fewest workers, divided by how many times as many there are: 1 is work shared without loss. It supposes that the whole work is the same whatever the number of workers.";
     let first = format!("{says} From the first {MOST_BLOCKS} blocks.");
     let says = if view.comparison.blocks > MOST_BLOCKS as usize { first.as_str() } else { says };
-    let efficiency =
-        Chart::drawn("efficiency", &format!("Efficiency of each worker{with}"), says.into(), &plot, shares);
+    let efficiency = Chart::drawn(
+        "efficiency",
+        &format!("Efficiency of each worker{with}"),
+        says.into(),
+        &plot,
+        shares,
+    );
     [speed, efficiency.with_legend(legend)]
 }
 
@@ -148,7 +170,9 @@ fn of_model(view: View<'_>, series: &Series, model: Option<Model>, curves: &[&Cu
 fn curves<'a>(view: View<'a>, series: &Series) -> Vec<Curve<'a>> {
     let mut alike: BTreeMap<(u8, &str, Option<Model>), Vec<&Arm>> = BTreeMap::new();
     let arms = view.record.header.arms.iter().filter(|a| !a.again && a.workers.is_some());
-    for arm in arms.filter(|a| view.comparison.arm(&a.id).is_some_and(|f| f.failed.is_none() && f.runs > 0)) {
+    for arm in arms
+        .filter(|a| view.comparison.arm(&a.id).is_some_and(|f| f.failed.is_none() && f.runs > 0))
+    {
         alike.entry((series.at(arm), arm.head(), arm.model())).or_default().push(arm);
     }
     let mut curves = Vec::new();
@@ -169,7 +193,11 @@ fn point<'a>(view: View<'a>, arm: &'a Arm, few: &Arm) -> Point<'a> {
     let figure = view.comparison.arm(&arm.id).and_then(|a| a.metrics.get(key));
     let workers = f64::from(arm.workers.unwrap_or(1).max(1));
     let share = workers / f64::from(few.workers.unwrap_or(1).max(1));
-    let own = if arm.id == few.id { Some(Estimate::ONE) } else { paired(view, &arm.id, &few.id).map(speed) };
+    let own = if arm.id == few.id {
+        Some(Estimate::ONE)
+    } else {
+        paired(view, &arm.id, &few.id).map(speed)
+    };
     let first = arm.id == view.comparison.baseline;
     Point {
         arm,
@@ -188,9 +216,11 @@ fn paired(view: View<'_>, arm: &str, other: &str) -> Option<Ratio> {
     let of = |id: &str| -> BTreeMap<u32, f64> {
         let runs = view.record.runs.iter().filter(|r| r.arm == id && r.outcome == Outcome::Ok);
         let runs = runs.filter(|r| (1..=MOST_BLOCKS).contains(&r.block));
-        runs.filter_map(|r| Some((r.block, r.metrics.get(&view.comparison.headline).copied()?))).collect()
+        runs.filter_map(|r| Some((r.block, r.metrics.get(&view.comparison.headline).copied()?)))
+            .collect()
     };
     let (mine, theirs) = (of(arm), of(other));
-    let pairs: Vec<(f64, f64)> = mine.iter().filter_map(|(b, v)| Some((*v, *theirs.get(b)?))).collect();
+    let pairs: Vec<(f64, f64)> =
+        mine.iter().filter_map(|(b, v)| Some((*v, *theirs.get(b)?))).collect();
     stats::paired(&pairs, view.record.header.settings.seed)
 }

@@ -56,7 +56,15 @@ fn failures(view: View<'_>, series: &Series) -> Chart {
         a.metrics.get("failed_requests").is_some_and(|f| f.median > 0.0 || f.quartiles.1 > 0.0)
     };
     if arms(view).any(failed) {
-        return drawn(view, series, "failures", "Failed requests", "failed_requests", Unit::Number, table);
+        return drawn(
+            view,
+            series,
+            "failures",
+            "Failed requests",
+            "failed_requests",
+            Unit::Number,
+            table,
+        );
     }
     let says = "The load generator reported no failed request.".into();
     Chart::numbers("failures", "Failed requests", says, table)
@@ -72,13 +80,23 @@ fn drawn(
     table: Table,
 ) -> Chart {
     let arms = || arms(view).filter_map(|a| Some((a, a.metrics.get(key)?)));
-    let rows: Vec<_> =
-        arms().map(|(a, f)| (a.arm.as_str(), vec![length(series.of_id(view, &a.arm), f)])).collect();
+    let rows: Vec<_> = arms()
+        .map(|(a, f)| (a.arm.as_str(), vec![length(series.of_id(view, &a.arm), f)]))
+        .collect();
     let unseen = unseen(view, &[key]);
     if rows.is_empty() {
-        return Chart::numbers(kind, title, format!("The record has no figure of it.{unseen}"), table);
+        return Chart::numbers(
+            kind,
+            title,
+            format!("The record has no figure of it.{unseen}"),
+            table,
+        );
     }
-    let what = if unit == Unit::PerSecond { "Requests answered in a second." } else { "Requests of a run." };
+    let what = if unit == Unit::PerSecond {
+        "Requests answered in a second."
+    } else {
+        "Requests of a run."
+    };
     let says = format!("{what} The median over the runs; the line spans the quartiles.{unseen}");
     let under = if unit == Unit::PerSecond { "requests a second" } else { "requests" };
     Chart::drawn(kind, title, says, &bars(&rows, unit, under), table)
@@ -88,7 +106,9 @@ fn drawn(
 fn latency(view: View<'_>, series: &Series) -> Chart {
     let shown: Vec<_> = METRICS
         .iter()
-        .filter(|m| m.key.starts_with("latency") && arms(view).any(|a| a.metrics.contains_key(m.key)))
+        .filter(|m| {
+            m.key.starts_with("latency") && arms(view).any(|a| a.metrics.contains_key(m.key))
+        })
         .collect();
     let mut table = Table::new(["arm"]);
     for m in &shown {

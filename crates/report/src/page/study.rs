@@ -1,5 +1,6 @@
-//! Many records that make up one study: chapter by chapter what they say, every arm in one chart beside what it is compared with.
-//! Who made the study hands its words and figures in; nothing here computes one.
+//! Many records that make up one study: chapter by chapter what they say, every arm in one chart
+//! beside what it is compared with. Who made the study hands its words and figures in; nothing here
+//! computes one.
 
 use super::chart::{Chart, Series, Table};
 use super::ratios::{Ratios, drawn_of, forest};

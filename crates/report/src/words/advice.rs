@@ -1,7 +1,7 @@
 //! Which arm to use, or why the figures cannot carry that advice, and what to look at next.
 //!
-//! A recommendation rests on the headline metric's verdicts, and on nothing else being the explanation of them: the first
-//! [`Obstacle`] that is found is said in its place.
+//! A recommendation rests on the headline metric's verdicts, and on nothing else being the
+//! explanation of them: the first [`Obstacle`] that is found is said in its place.
 
 use super::Story;
 use std::fmt;
@@ -63,7 +63,8 @@ impl fmt::Display for Obstacle {
                 match &modules[..] {
                     [one] => format!("The module {one} is"),
                     [a, b] => format!("The modules {a} and {b} are"),
-                    [a, b, rest @ ..] => format!("The modules {a}, {b} and {} more are", rest.len()),
+                    [a, b, rest @ ..] =>
+                        format!("The modules {a}, {b} and {} more are", rest.len()),
                     [] => "Modules are".into(),
                 }
             ),
@@ -92,7 +93,10 @@ impl fmt::Display for Obstacle {
                 digits(*cores)
             ),
             Obstacle::Undecided { baseline } => {
-                write!(f, "Stay with {baseline} until more is known: no change has been shown to pay.")
+                write!(
+                    f,
+                    "Stay with {baseline} until more is known: no change has been shown to pay."
+                )
             }
         }
     }
@@ -127,27 +131,36 @@ impl Story<'_> {
 
     /// Runs of an arm that count.
     fn runs(&self, arm: &str) -> impl Iterator<Item = &Run> {
-        self.view.record.runs.iter().filter(move |r| r.arm == arm && r.block > 0 && r.outcome == Outcome::Ok)
+        self.view
+            .record
+            .runs
+            .iter()
+            .filter(move |r| r.arm == arm && r.block > 0 && r.outcome == Outcome::Ok)
     }
 
     fn figure(&self, arm: &str, key: &str) -> Option<f64> {
         Some(self.view.comparison.arm(arm)?.metrics.get(key)?.median)
     }
 
-    /// Applies where the baseline would be recommended: an arm that is surely better than it has been shown to work.
+    /// Applies where the baseline would be recommended: an arm that is surely better than it has
+    /// been shown to work.
     fn failed_requests(&self) -> Option<Obstacle> {
         let stays = self.best.is_none_or(|b| b.arm == self.view.comparison.baseline);
         self.failing().filter(|_| stays).map(|why| Obstacle::FailedRequests { why })
     }
 
-    /// The arms too many of whose requests failed, or failed more often than the baseline's, in words.
+    /// The arms too many of whose requests failed, or failed more often than the baseline's, in
+    /// words.
     fn failing(&self) -> Option<String> {
         let failed = |a: &ArmFigures| a.requests.is_some_and(|r| r.failed > 0.0);
         let baseline = self.view.comparison.arms.first()?;
         if let Some(why) = baseline.requests.and_then(|r| r.too_many(&baseline.arm)) {
             return Some(why);
         }
-        self.others().filter(|a| failed(a) || failed(baseline)).find_map(|a| self.why(a)).map(String::from)
+        self.others()
+            .filter(|a| failed(a) || failed(baseline))
+            .find_map(|a| self.why(a))
+            .map(String::from)
     }
 
     fn start_up(&self) -> Option<Obstacle> {
@@ -158,7 +171,8 @@ impl Story<'_> {
         };
         let best = self.best.map(|b| b.arm.as_str());
         let arms = best.into_iter().chain([self.view.comparison.baseline.as_str()]);
-        let (arm, share) = arms.filter_map(|a| Some((a, share(a)?))).max_by(|a, b| a.1.total_cmp(&b.1))?;
+        let (arm, share) =
+            arms.filter_map(|a| Some((a, share(a)?))).max_by(|a, b| a.1.total_cmp(&b.1))?;
         Some(Obstacle::StartUp { arm: arm.into(), share })
     }
 
@@ -167,10 +181,11 @@ impl Story<'_> {
         Some(Obstacle::Uncached { modules: found.modules.clone(), why: found.why.clone() })
     }
 
-    /// Asks of the arms whose workers could run in parallel: of the best arm if it is one, and otherwise of all, since then
-    /// it would take only one of them that is different.
+    /// Asks of the arms whose workers could run in parallel: of the best arm if it is one, and
+    /// otherwise of all, since then it would take only one of them that is different.
     fn of_workers(&self, obstacle: impl Fn(&Arm) -> Option<Obstacle>) -> Option<Obstacle> {
-        let best = self.best.and_then(|b| self.arm(&b.arm)).filter(|a| a.workers.is_some_and(|w| w > 1));
+        let best =
+            self.best.and_then(|b| self.arm(&b.arm)).filter(|a| a.workers.is_some_and(|w| w > 1));
         if let Some(best) = best {
             return obstacle(best);
         }
@@ -188,10 +203,15 @@ impl Story<'_> {
 
     fn few_pieces(&self, arm: &Arm) -> Option<Obstacle> {
         let (pieces, workers) = (self.figure(&arm.id, "pieces")?, arm.workers?);
-        (pieces < f64::from(workers)).then(|| Obstacle::FewPieces { arm: arm.id.clone(), pieces, workers })
+        (pieces < f64::from(workers)).then(|| Obstacle::FewPieces {
+            arm: arm.id.clone(),
+            pieces,
+            workers,
+        })
     }
 
-    /// Cores that nothing used while an arm ran, in the median run; `None` if a quota or another limit held the arm back.
+    /// Cores that nothing used while an arm ran, in the median run; `None` if a quota or another
+    /// limit held the arm back.
     fn idle_cores(&self, arm: &str) -> Option<f64> {
         let idle = |run: &Run| {
             let around = run.machine.as_ref().filter(|a| a.quota_throttled == 0)?;
@@ -205,16 +225,19 @@ impl Story<'_> {
         self.idle_cores(arm).is_none_or(|idle| idle < IDLE_CORES)
     }
 
-    /// A workload on a machine without an idle core may have been kept from computing: of that nothing is said.
+    /// A workload on a machine without an idle core may have been kept from computing: of that
+    /// nothing is said.
     fn waits(&self) -> Option<Obstacle> {
         let arms = || self.view.comparison.arms.iter().filter(|a| a.failed.is_none() && a.runs > 0);
-        let cores = arms().map(|a| self.figure(&a.arm, "busy_cores")).collect::<Option<Vec<f64>>>()?;
+        let cores =
+            arms().map(|a| self.figure(&a.arm, "busy_cores")).collect::<Option<Vec<f64>>>()?;
         let most = cores.into_iter().reduce(f64::max).filter(|&most| most < WAITING_CORES)?;
         (!arms().any(|a| self.is_crowded(&a.arm))).then_some(Obstacle::Waits { cores: most })
     }
 
     fn not_parallel(&self, arm: &Arm) -> Option<Obstacle> {
-        let (cores, workers, id) = (self.figure(&arm.id, "busy_cores")?, arm.workers?, arm.id.clone());
+        let (cores, workers, id) =
+            (self.figure(&arm.id, "busy_cores")?, arm.workers?, arm.id.clone());
         // Workers that gain without computing at the same time wait at the same time.
         let gains = self.alone(arm).is_some_and(|one| self.is_better(&arm.id, &one.id));
         if cores >= PARALLEL_CORES || gains || self.collapse().is_some() {
@@ -232,7 +255,8 @@ impl Story<'_> {
     fn undecided(&self) -> Option<Obstacle> {
         let baseline = &self.view.comparison.baseline;
         let unsure = self.others().any(|a| {
-            self.versus(a).is_none_or(|v| v.verdict == ungil_experiment::stats::Verdict::Inconclusive)
+            self.versus(a)
+                .is_none_or(|v| v.verdict == ungil_experiment::stats::Verdict::Inconclusive)
         });
         let few = self.view.comparison.blocks < LEAST_BLOCKS;
         let stays = self.best.is_none_or(|b| b.arm == *baseline);
@@ -259,7 +283,9 @@ impl Story<'_> {
         }
         let wanted = self.view.record.header.settings.precision;
         match self.view.comparison.precision() {
-            None if self.others().next().is_some() && self.view.comparison.blocks < LEAST_BLOCKS => {
+            None if self.others().next().is_some()
+                && self.view.comparison.blocks < LEAST_BLOCKS =>
+            {
                 Some("Next: give it time for at least five blocks (--time-limit, --blocks).".into())
             }
             Some(w) if w > wanted => Some(format!(
@@ -277,7 +303,8 @@ impl Story<'_> {
             return Some("Next: find out why requests fail (hazards, and the service's own log) until every arm answers them; more blocks decide nothing.".into());
         }
         let comparison = self.view.comparison;
-        let title = metric::find(&comparison.headline).map_or(comparison.headline.as_str(), |m| m.title);
+        let title =
+            metric::find(&comparison.headline).map_or(comparison.headline.as_str(), |m| m.title);
         if let Some(why) = self.others().find_map(|a| self.why(a)) {
             return Some(format!(
                 "Next: {why} ({title}): find out what happened there, ungil report shows every run; more blocks decide nothing."
@@ -312,10 +339,18 @@ impl Story<'_> {
         })
     }
 
-    /// Whether the middle halves of two arms' headline figures lie apart, the first one's on the better side.
+    /// Whether the middle halves of two arms' headline figures lie apart, the first one's on the
+    /// better side.
     fn is_better(&self, one: &str, other: &str) -> bool {
         let quartiles = |id: &str| {
-            Some(self.view.comparison.arm(id)?.metrics.get(&self.view.comparison.headline)?.quartiles)
+            Some(
+                self.view
+                    .comparison
+                    .arm(id)?
+                    .metrics
+                    .get(&self.view.comparison.headline)?
+                    .quartiles,
+            )
         };
         let (Some(one), Some(other)) = (quartiles(one), quartiles(other)) else { return false };
         if self.more { one.0 > other.1 } else { one.1 < other.0 }

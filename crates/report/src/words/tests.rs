@@ -1,4 +1,5 @@
-//! Advice on records that are made up: each sentence where it belongs, and where it must not appear.
+//! Advice on records that are made up: each sentence where it belongs, and where it must not
+//! appear.
 
 use super::*;
 use ungil_experiment::compare::compare;
@@ -125,7 +126,11 @@ fn start_up_that_is_most_of_a_run_is_said() {
     says(&short, &["Use 3.14t/1."], &OBSTACLES);
     short.runs.iter_mut().for_each(|r| r.marked = false);
     let no = without(&["Starting the interpreter"]);
-    says(&short, &["Starting the interpreter is 90.0 % of 3.14t/1's time", "mark the part that counts"], &no);
+    says(
+        &short,
+        &["Starting the interpreter is 90.0 % of 3.14t/1's time", "mark the part that counts"],
+        &no,
+    );
     says(&short, &[], &["Use ", "Next:"]);
     short.startups = startups(0.005);
     says(&short, &["Use 3.14t/1."], &OBSTACLES);
@@ -137,7 +142,11 @@ fn modules_that_are_compiled_in_each_run_are_named() {
     let modules = ["a", "b", "c", "d"].map(String::from).to_vec();
     compiled.runs[0].uncached = Some(Uncached { modules, why: "nowhere to write".into() });
     let no = without(&["compiled in each run"]);
-    says(&compiled, &["The modules a, b and 2 more are compiled in each run (nowhere to write)"], &no);
+    says(
+        &compiled,
+        &["The modules a, b and 2 more are compiled in each run (nowhere to write)"],
+        &no,
+    );
     says(&compiled, &[], &["Use "]);
 }
 
@@ -149,7 +158,8 @@ fn fewer_pieces_of_work_than_workers_are_counted() {
     let enough = PARALLEL.map(|m| Made { pieces: Some(2.0), ..m });
     says(&record(&enough, 0.0, 5), &["Use 3.14t/2."], &OBSTACLES);
     // The baseline is the fastest, and one of the other arms had work enough.
-    let mut mixed = [made("3.14", 1, 0.5, 0.99), made("3.14t", 2, 1.0, 1.9), made("3.14t", 4, 1.0, 1.9)];
+    let mut mixed =
+        [made("3.14", 1, 0.5, 0.99), made("3.14t", 2, 1.0, 1.9), made("3.14t", 4, 1.0, 1.9)];
     (mixed[1].pieces, mixed[2].pieces) = (Some(2.0), Some(2.0));
     says(&record(&mixed, 0.0, 5), &["Use 3.14/1."], &OBSTACLES);
 }
@@ -158,7 +168,11 @@ fn fewer_pieces_of_work_than_workers_are_counted() {
 fn a_workload_that_waits_is_not_one_of_the_gil() {
     let waits = [made("3.14", 1, 1.0, 0.10), made("3.14t", 1, 0.9, 0.08)];
     let no = without(&["plays no part"]);
-    says(&record(&waits, 0.0, 5), &["No arm keeps more than 0.10 cores busy", "the GIL plays no part"], &no);
+    says(
+        &record(&waits, 0.0, 5),
+        &["No arm keeps more than 0.10 cores busy", "the GIL plays no part"],
+        &no,
+    );
     says(&record(&waits, 0.0, 5), &[], &["Use "]);
     // On a machine with no core to spare it may have been kept from computing.
     says(&record(&waits, 3.8, 5), &["Use 3.14t/1."], &OBSTACLES);
@@ -169,7 +183,8 @@ fn a_workload_that_waits_is_not_one_of_the_gil() {
 
 #[test]
 fn workers_that_use_one_core_are_not_recommended() {
-    let serial = [made("3.14", 1, 1.0, 0.99), made("3.14t", 1, 0.9, 1.0), made("3.14t", 2, 0.89, 1.07)];
+    let serial =
+        [made("3.14", 1, 1.0, 0.99), made("3.14t", 1, 0.9, 1.0), made("3.14t", 2, 0.89, 1.07)];
     let mut serial = record(&serial, 0.0, 5);
     // Both builds' quartiles overlap: the second worker gained nothing.
     for run in serial.runs.iter_mut().filter(|r| r.arm == "3.14t/1" && r.block % 2 == 0) {
@@ -193,7 +208,8 @@ fn workers_that_use_one_core_are_not_recommended() {
 
 #[test]
 fn workers_that_wait_together_gain_without_more_cores() {
-    let overlaps = [made("3.14", 1, 1.0, 0.5), made("3.14", 2, 0.5, 1.0), made("3.14t", 2, 0.5, 1.0)];
+    let overlaps =
+        [made("3.14", 1, 1.0, 0.5), made("3.14", 2, 0.5, 1.0), made("3.14t", 2, 0.5, 1.0)];
     says(&record(&overlaps, 0.0, 5), &["Use 3.14/2."], &OBSTACLES);
 }
 
@@ -217,6 +233,12 @@ fn few_blocks_decide_nothing() {
 #[test]
 fn a_gil_that_is_back_explains_a_single_core() {
     let mut back = record(&[made("3.14", 1, 1.0, 0.99), made("3.14t", 2, 0.9, 1.0)], 0.0, 5);
-    back.runs[1].hazards.push(Hazard::new(Kind::GilEnabled, "importing 'x' switched the GIL back on"));
-    says(&back, &["does not run in parallel", "Next: an import switched the GIL back on"], &["Use "]);
+    back.runs[1]
+        .hazards
+        .push(Hazard::new(Kind::GilEnabled, "importing 'x' switched the GIL back on"));
+    says(
+        &back,
+        &["does not run in parallel", "Next: an import switched the GIL back on"],
+        &["Use "],
+    );
 }

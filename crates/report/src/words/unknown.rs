@@ -1,4 +1,5 @@
-//! The sentence on what could not be known: energy without a sensor, memory that was not seen, arms that failed.
+//! The sentence on what could not be known: energy without a sensor, memory that was not seen, arms
+//! that failed.
 
 use super::{Story, some};
 use crate::joules;
@@ -21,8 +22,13 @@ impl<'a> Story<'a> {
                 parts.push(format!("energy but by a model ({why}; {})", s.covers));
             }
             Some(_) => {
-                let refused =
-                    self.view.record.runs.iter().flat_map(|r| &r.energy).find_map(|j| j.why.as_ref());
+                let refused = self
+                    .view
+                    .record
+                    .runs
+                    .iter()
+                    .flat_map(|r| &r.energy)
+                    .find_map(|j| j.why.as_ref());
                 parts.extend(refused.map(|why| format!("the energy of some runs ({why})")));
             }
         }
@@ -31,10 +37,17 @@ impl<'a> Story<'a> {
             self.view.comparison.arms.iter().filter(lacks).map(|a| a.arm.as_str()).collect();
         let why = self.view.comparison.arms.iter().find_map(|a| a.missing.get("pss_peak_bytes"));
         parts.extend(why.map(|why| format!("the PSS of {} ({why})", some(&unseen))));
-        let uncounted = self.view.comparison.arms.iter().find_map(|a| a.missing.get("failed_share"));
+        let uncounted =
+            self.view.comparison.arms.iter().find_map(|a| a.missing.get("failed_share"));
         parts.extend(uncounted.map(|why| format!("whether requests failed ({why})")));
-        let failed: Vec<&str> =
-            self.view.comparison.arms.iter().filter(|a| a.failed.is_some()).map(|a| a.arm.as_str()).collect();
+        let failed: Vec<&str> = self
+            .view
+            .comparison
+            .arms
+            .iter()
+            .filter(|a| a.failed.is_some())
+            .map(|a| a.arm.as_str())
+            .collect();
         if !failed.is_empty() {
             parts.push(format!("what {} would have shown (failed)", failed.join(", ")));
         }

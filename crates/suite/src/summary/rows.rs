@@ -10,8 +10,14 @@ use ungil_experiment::record::{Outcome, Record, Run};
 use ungil_experiment::stats::{self, Verdict};
 
 /// Metrics that are a category's, too.
-const OVERALL: [&str; 6] =
-    ["wall_s", "energy_j", "energy_above_idle_j", "vms_peak_bytes", "rss_peak_bytes", "pss_peak_bytes"];
+const OVERALL: [&str; 6] = [
+    "wall_s",
+    "energy_j",
+    "energy_above_idle_j",
+    "vms_peak_bytes",
+    "rss_peak_bytes",
+    "pss_peak_bytes",
+];
 
 /// A metric's pairs of a row: block, the arm's, the reference's.
 pub(super) type Pairs = BTreeMap<&'static str, Vec<(u32, f64, f64)>>;
@@ -26,7 +32,11 @@ pub(super) fn add_rows(point: &Point, record: &Record, rows: &mut Vec<Row>, all:
             continue;
         }
         let of = |id: &str| -> Vec<&Run> {
-            record.runs.iter().filter(|r| r.arm == id && r.block > 0 && r.outcome == Outcome::Ok).collect()
+            record
+                .runs
+                .iter()
+                .filter(|r| r.arm == id && r.block > 0 && r.outcome == Outcome::Ok)
+                .collect()
         };
         let (mine, theirs) = (of(&arm.id), of(&reference.id));
         let (mut metrics, mut pairs) = (BTreeMap::new(), Pairs::new());
@@ -39,11 +49,13 @@ pub(super) fn add_rows(point: &Point, record: &Record, rows: &mut Vec<Row>, all:
                     Some((run.block, value(run)?, value(other)?))
                 })
                 .collect();
-            let column = |pick: fn(&(u32, f64, f64)) -> f64| both.iter().map(pick).collect::<Vec<_>>();
+            let column =
+                |pick: fn(&(u32, f64, f64)) -> f64| both.iter().map(pick).collect::<Vec<_>>();
             let medians = stats::median(&column(|p| p.1)).zip(stats::median(&column(|p| p.2)));
             let Some((value, theirs)) = medians else { continue };
             let flat: Vec<(f64, f64)> = both.iter().map(|p| (p.1, p.2)).collect();
-            let ratio = stats::paired(&flat, record.header.settings.seed).filter(|_| !modelled(record, key));
+            let ratio = stats::paired(&flat, record.header.settings.seed)
+                .filter(|_| !modelled(record, key));
             let margin = metric::find(key).map_or(0.02, |m| m.margin);
             let verdict = ratio.map_or(Verdict::Inconclusive, |r| r.verdict(margin));
             metrics.insert(key.to_string(), Beside { reference: theirs, value, ratio, verdict });
@@ -69,7 +81,8 @@ pub(super) fn add_rows(point: &Point, record: &Record, rows: &mut Vec<Row>, all:
     }
 }
 
-/// Whether a figure comes from a formula over time and CPU time: a ratio of two of those says nothing of energy.
+/// Whether a figure comes from a formula over time and CPU time: a ratio of two of those says
+/// nothing of energy.
 fn modelled(record: &Record, key: &str) -> bool {
     let sensor = record.header.sensors.first().map(|s| s.evidence);
     sensor == Some(Evidence::Model) && (key.starts_with("energy") || key == "power_w")
@@ -91,8 +104,8 @@ pub const KEYS: [&str; 12] = [
     "gil_wait_share",
 ];
 
-/// One run's figure: CPU in per cent of all processors, watts, joules of the idle machine, and the share of the workers'
-/// time spent waiting are made from the record's.
+/// One run's figure: CPU in per cent of all processors, watts, joules of the idle machine, and the
+/// share of the workers' time spent waiting are made from the record's.
 fn figure(run: &Run, key: &str, cpus: f64, workers: Option<u32>) -> Option<f64> {
     let get = |key: &str| run.metrics.get(key).copied();
     let wall_s = get("wall_s").filter(|w| *w > 0.0)?;
@@ -118,7 +131,8 @@ pub(super) fn overall(rows: &[Row], pairs: &[Pairs]) -> Vec<Overall> {
                 .filter(|(r, _)| r.form == form && r.label == label)
                 .filter_map(|(_, p)| p.get(key))
                 .collect();
-            let runs: Vec<(f64, f64)> = of.iter().flat_map(|p| p.iter().map(|(_, a, b)| (*a, *b))).collect();
+            let runs: Vec<(f64, f64)> =
+                of.iter().flat_map(|p| p.iter().map(|(_, a, b)| (*a, *b))).collect();
             let blocks = blocks(&of);
             if let Some((paper, ours)) = stats::paired(&runs, 1).zip(stats::paired(&blocks, 1)) {
                 let (label, metric) = (label.to_string(), key.to_string());
@@ -131,12 +145,15 @@ pub(super) fn overall(rows: &[Row], pairs: &[Pairs]) -> Vec<Overall> {
 
 /// Of each block that every point has, the geometric mean of its ratios, beside 1.
 fn blocks(of: &[&Vec<(u32, f64, f64)>]) -> Vec<(f64, f64)> {
-    let mut numbers = of.iter().map(|p| p.iter().map(|(block, ..)| *block).collect::<BTreeSet<u32>>());
+    let mut numbers =
+        of.iter().map(|p| p.iter().map(|(block, ..)| *block).collect::<BTreeSet<u32>>());
     let first = numbers.next().unwrap_or_default();
     let common = numbers.fold(first, |common, more| common.intersection(&more).copied().collect());
     let mean = |block: u32| {
-        let logs =
-            of.iter().flat_map(|p| p.iter().filter(|(b, ..)| *b == block)).map(|(_, a, b)| (a / b).ln());
+        let logs = of
+            .iter()
+            .flat_map(|p| p.iter().filter(|(b, ..)| *b == block))
+            .map(|(_, a, b)| (a / b).ln());
         let logs: Vec<f64> = logs.collect();
         (logs.iter().sum::<f64>() / logs.len() as f64).exp()
     };

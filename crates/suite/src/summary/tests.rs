@@ -9,7 +9,12 @@ use ungil_experiment::record::{Header, Joules, Probes, Run, Settings};
 use ungil_experiment::workload::Workload;
 
 /// A point whose reference takes `times.0` in each block and whose other arm takes `times.1`.
-fn point(category: Category, form: Form, workers: Option<u32>, times: &[(f64, f64)]) -> (Point, Record) {
+fn point(
+    category: Category,
+    form: Form,
+    workers: Option<u32>,
+    times: &[(f64, f64)],
+) -> (Point, Record) {
     let name = format!("{}-{}", category.name(), form.name());
     let point = Point {
         id: format!("001-{name}"),
@@ -141,7 +146,10 @@ fn a_category_in_one_figure_the_papers_way_and_by_blocks() {
     // Ten runs of log 2 and log 8: mean log 4, s = log 2 * sqrt(10/9), t(9, 0.975) = 2.262157.
     let half = 2.262_157 * 2f64.ln() * (10.0f64 / 9.0 / 10.0).sqrt();
     assert!((time.paper.gmean_low.unwrap() - 4.0 * (-half).exp()).abs() < 1e-3);
-    assert!((time.ours.low - 4.0).abs() < 1e-9, "the same in every block: nothing is uncertain by blocks");
+    assert!(
+        (time.ours.low - 4.0).abs() < 1e-9,
+        "the same in every block: nothing is uncertain by blocks"
+    );
 }
 
 #[test]
@@ -190,8 +198,10 @@ fn what_sharing_costs_needs_blocks_enough() {
             point.workload = "counter".into();
             (point, record)
         };
-        let records =
-            [of(Form::Shared, &[(1.0, 6.0); 5][..blocks]), of(Form::Private, &[(1.0, 0.5); 5][..blocks])];
+        let records = [
+            of(Form::Shared, &[(1.0, 6.0); 5][..blocks]),
+            of(Form::Private, &[(1.0, 0.5); 5][..blocks]),
+        ];
         summary(&study(records.to_vec())).findings.join("\n")
     };
     let says = "counter, 12.0 times its private twin (6.00 s against 500 ms), 4 workers on 3.14t";
@@ -209,7 +219,11 @@ fn joules_from_a_formula_are_shown_and_not_compared() {
     assert!(summary.categories[0].overall.iter().all(|o| o.metric != "energy_j"));
     let text = table::text(&summary);
     assert!(text.contains("energy (model): 1 package") && !text.contains("× energy"), "{text}");
-    assert!(summary.findings.iter().any(|f| f.contains("no sensor measured it")), "{:?}", summary.findings);
+    assert!(
+        summary.findings.iter().any(|f| f.contains("no sensor measured it")),
+        "{:?}",
+        summary.findings
+    );
 }
 
 #[test]
@@ -225,7 +239,9 @@ fn what_failed_its_self_check_has_no_figures_and_what_only_failed_loses_that_arm
     record.runs.last_mut().unwrap().stderr = None;
     let other = summary_of(&record);
     assert!(
-        !other.failed[0].self_check && other.failed[0].why == "exit code 70" && other.categories.is_empty()
+        !other.failed[0].self_check
+            && other.failed[0].why == "exit code 70"
+            && other.categories.is_empty()
     );
     assert!(table::text(&other).contains("! failed: sequential-plain 10 on 3.14t: exit code 70"));
 }
@@ -234,10 +250,12 @@ fn what_failed_its_self_check_has_no_figures_and_what_only_failed_loses_that_arm
 fn what_puts_figures_in_doubt_is_counted_and_shown_once() {
     let (point, mut record) = point(Category::Sequential, Form::Plain, None, &FIFTH_MORE);
     for (i, run) in record.runs.iter_mut().enumerate().take(3) {
-        run.hazards.push(Hazard::new(Kind::OtherLoad, format!("other programs kept {i} cores busy")));
+        run.hazards
+            .push(Hazard::new(Kind::OtherLoad, format!("other programs kept {i} cores busy")));
     }
     let summary = summary(&study(vec![(point, record)]));
-    let says = "3 of 10 runs, such as: other programs kept 0 cores busy (sequential-plain 10, 3.14)";
+    let says =
+        "3 of 10 runs, such as: other programs kept 0 cores busy (sequential-plain 10, 3.14)";
     assert_eq!(summary.hazards, [says]);
     assert!(table::text(&summary).contains(&format!("! {says}")));
 }
@@ -251,5 +269,7 @@ fn what_did_not_run_is_named() {
     let summary = summary(&study);
     assert_eq!(summary.unfinished, ["002-other", "001-sequential-plain"]);
     assert!(table::text(&summary).contains("1.20 (2 blocks)"), "what was measured is shown");
-    assert!(summary.findings.iter().any(|f| f.starts_with("1 of 1 ratios of time are not decided")));
+    assert!(
+        summary.findings.iter().any(|f| f.starts_with("1 of 1 ratios of time are not decided"))
+    );
 }

@@ -1,7 +1,9 @@
-//! A sum that every thread adds to on a cache line of its own (Java's `LongAdder` and `DoubleAdder` in one).
+//! A sum that every thread adds to on a cache line of its own (Java's `LongAdder` and `DoubleAdder`
+//! in one).
 //!
-//! Each line has a word of 64 bits, and the sum is exact beyond them: a line that has grown large is emptied into a total of 128 bits
-//! under a lock that the reader takes too, long before the word could wrap.
+//! Each line has a word of 64 bits, and the sum is exact beyond them: a line that has grown large
+//! is emptied into a total of 128 bits under a lock that the reader takes too, long before the word
+//! could wrap.
 
 use crate::prim::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use crate::stripe::{stripes, thread_number};
@@ -14,8 +16,9 @@ use std::sync::{Mutex, MutexGuard};
 
 /// A line is emptied once its word is beyond this, either way.
 const FULL: i64 = 1 << 62;
-/// Larger numbers go to the total at once. Between a line's becoming full and its being emptied, each thread adds at most one number to
-/// it, and 2^22 of these fit: as many threads as Linux can have.
+/// Larger numbers go to the total at once. Between a line's becoming full and its being emptied,
+/// each thread adds at most one number to it, and 2^22 of these fit: as many threads as Linux can
+/// have.
 const LARGE: i64 = 1 << 40;
 
 #[derive(Default)]
@@ -47,7 +50,8 @@ pub enum Sum {
     Real(i128, f64),
 }
 
-/// The sum. Adding is cheap and never contends; reading visits every line, and sees each addition that happened before it.
+/// The sum. Adding is cheap and never contends; reading visits every line, and sees each addition
+/// that happened before it.
 pub struct Adder {
     cells: Box<[CachePadded<Cell>]>,
     mask: usize,
@@ -114,10 +118,15 @@ impl Adder {
 
     /// The sum. Additions that run meanwhile may or may not be in it.
     pub fn sum(&self) -> Sum {
-        self.read(|whole| whole.load(Ordering::Acquire), |real| real.load(Ordering::Acquire), |total| *total)
+        self.read(
+            |whole| whole.load(Ordering::Acquire),
+            |real| real.load(Ordering::Acquire),
+            |total| *total,
+        )
     }
 
-    /// The sum, taken out: what is added from now on counts from 0. Nothing is lost or counted twice.
+    /// The sum, taken out: what is added from now on counts from 0. Nothing is lost or counted
+    /// twice.
     pub fn take(&self) -> Sum {
         self.read(
             |whole| whole.swap(0, Ordering::AcqRel),
@@ -134,12 +143,17 @@ impl Adder {
     ) -> Sum {
         // Held throughout, so that a line that is being emptied is seen on one side only.
         let mut total = self.total();
-        let exact =
-            self.cells.iter().fold(spilled(&mut total), |sum, cell| sum + i128::from(whole(&cell.whole)));
+        let exact = self
+            .cells
+            .iter()
+            .fold(spilled(&mut total), |sum, cell| sum + i128::from(whole(&cell.whole)));
         if !self.real.load(Ordering::Acquire) {
             return Sum::Whole(exact);
         }
-        Sum::Real(exact, self.cells.iter().fold(0.0, |sum, cell| sum + f64::from_bits(real(&cell.real))))
+        Sum::Real(
+            exact,
+            self.cells.iter().fold(0.0, |sum, cell| sum + f64::from_bits(real(&cell.real))),
+        )
     }
 }
 
@@ -199,7 +213,8 @@ mod models {
     use super::*;
     use loom::sync::Arc;
 
-    /// A line is emptied while another thread takes the sum: the number is in one of the two places.
+    /// A line is emptied while another thread takes the sum: the number is in one of the two
+    /// places.
     #[test]
     fn nothing_is_lost_while_a_line_is_emptied() {
         loom::model(|| {

@@ -1,6 +1,8 @@
-//! Values gathered per thread with any function that may be applied in any order (Java's `LongAccumulator`, for any value).
+//! Values gathered per thread with any function that may be applied in any order (Java's
+//! `LongAccumulator`, for any value).
 //!
-//! The function is the caller's, and may be anything: it runs between a read and a compare-and-swap, never under a lock.
+//! The function is the caller's, and may be anything: it runs between a read and a
+//! compare-and-swap, never under a lock.
 
 use crate::owned::Counted;
 use crate::slot::Slot;
@@ -22,7 +24,8 @@ impl<C: Counted> Default for Gather<C> {
 }
 
 impl<C: Counted> Gather<C> {
-    /// The slot of the calling thread. Others may use it too, when there are more threads than slots.
+    /// The slot of the calling thread. Others may use it too, when there are more threads than
+    /// slots.
     #[inline]
     pub fn mine(&self) -> &Slot<C> {
         &self.slots[thread_number() & self.mask]

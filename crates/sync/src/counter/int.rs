@@ -1,6 +1,7 @@
 //! An integer of 64 bits that any thread may change, and that never wraps.
 //!
-//! A plain fetch-and-add would be shorter, but it wraps, and undoing it afterwards lets another thread see a number that never was.
+//! A plain fetch-and-add would be shorter, but it wraps, and undoing it afterwards lets another
+//! thread see a number that never was.
 
 use crate::prim::atomic::{AtomicI64, Ordering};
 use crate::prim::hint::spin_loop;
@@ -43,7 +44,8 @@ impl Int {
         self.0.compare_exchange(expected, new, Ordering::AcqRel, Ordering::Acquire)
     }
 
-    /// Adds `n` and returns what was there before. `None`, and nothing is changed, if the sum does not fit.
+    /// Adds `n` and returns what was there before. `None`, and nothing is changed, if the sum does
+    /// not fit.
     #[inline]
     pub fn add(&self, n: i64) -> Option<i64> {
         self.change(|value| value.checked_add(n))
@@ -72,7 +74,12 @@ impl Int {
         let mut value = self.0.load(Ordering::Relaxed);
         let mut turns = 1;
         loop {
-            match self.0.compare_exchange_weak(value, next(value)?, Ordering::AcqRel, Ordering::Relaxed) {
+            match self.0.compare_exchange_weak(
+                value,
+                next(value)?,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
                 Ok(before) => return Some(before),
                 Err(now) => value = now,
             }

@@ -43,7 +43,8 @@ struct State {
 pub struct Barrier {
     parties: usize,
     state: Mutex<State>,
-    /// Everybody is here, and the last one does what is to be done in between. Newcomers wait for the next crossing to begin.
+    /// Everybody is here, and the last one does what is to be done in between. Newcomers wait for
+    /// the next crossing to begin.
     opening: AtomicBool,
     newcomers: WaitSet,
 }
@@ -91,7 +92,11 @@ impl Barrier {
     }
 
     /// Arrives. `Ok(None)` if the caller gave up before a crossing under way was over.
-    pub fn arrive<E>(&self, me: Me, sleep: impl Sleep<E>) -> Result<Result<Option<Arrival>, Broken>, E> {
+    pub fn arrive<E>(
+        &self,
+        me: Me,
+        sleep: impl Sleep<E>,
+    ) -> Result<Result<Option<Arrival>, Broken>, E> {
         loop {
             {
                 let mut state = self.state();
@@ -116,8 +121,9 @@ impl Barrier {
         }
     }
 
-    /// Waits for the others. Giving up breaks the barrier for all, unless everybody is here already: then the caller sleeps on, by
-    /// `patient`, which has no deadline, until what is done in between is over.
+    /// Waits for the others. Giving up breaks the barrier for all, unless everybody is here
+    /// already: then the caller sleeps on, by `patient`, which has no deadline, until what is done
+    /// in between is over.
     pub fn wait<E>(
         &self,
         place: &Place,
@@ -126,8 +132,11 @@ impl Barrier {
     ) -> Result<Result<(), Broken>, E> {
         let node = &place.node;
         let passed = || if node.is_granted() { Ok(()) } else { Err(Broken) };
-        let woken =
-            if spin_until(SHORT, || node.parker.is_raised()) { Ok(true) } else { sleep(&node.parker) };
+        let woken = if spin_until(SHORT, || node.parker.is_raised()) {
+            Ok(true)
+        } else {
+            sleep(&node.parker)
+        };
         match woken {
             Ok(true) => return Ok(passed()),
             Ok(false) => {

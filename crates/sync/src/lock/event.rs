@@ -1,4 +1,5 @@
-//! Doors: a latch opens when it has been counted down and stays open, an event is opened and shut at will.
+//! Doors: a latch opens when it has been counted down and stays open, an event is opened and shut
+//! at will.
 
 use super::{Sleep, wait_for};
 use crate::park::WaitSet;
@@ -32,7 +33,8 @@ impl Latch {
         let mut count = self.count.load(Ordering::Relaxed);
         loop {
             let left = count.saturating_sub(n);
-            match self.count.compare_exchange_weak(count, left, Ordering::AcqRel, Ordering::Acquire) {
+            match self.count.compare_exchange_weak(count, left, Ordering::AcqRel, Ordering::Acquire)
+            {
                 Ok(_) => {
                     if left == 0 && count != 0 {
                         self.waiters.notify_all();

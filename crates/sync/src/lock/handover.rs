@@ -1,4 +1,5 @@
-//! What a [`Lock`] does when it is wanted by more than one thread: who queues, who is woken, who gets it.
+//! What a [`Lock`] does when it is wanted by more than one thread: who queues, who is woken, who
+//! gets it.
 
 use super::me::Me;
 use super::mutex::{DEMANDED, HELD, Lock, QUEUED, WAKING};
@@ -21,8 +22,11 @@ impl Lock {
             return Ok(Outcome::Acquired);
         }
         loop {
-            let woken =
-                if spin_until(SHORT, || node.parker.is_raised()) { Ok(true) } else { sleep(&node.parker) };
+            let woken = if spin_until(SHORT, || node.parker.is_raised()) {
+                Ok(true)
+            } else {
+                sleep(&node.parker)
+            };
             match woken {
                 Ok(true) => {
                     if self.inherit(&node) {
@@ -30,7 +34,11 @@ impl Lock {
                     }
                 }
                 Ok(false) => {
-                    return Ok(if self.abandon(&node) { Outcome::TimedOut } else { Outcome::Acquired });
+                    return Ok(if self.abandon(&node) {
+                        Outcome::TimedOut
+                    } else {
+                        Outcome::Acquired
+                    });
                 }
                 Err(error) => {
                     if !self.abandon(&node) {
@@ -54,20 +62,27 @@ impl Lock {
         false
     }
 
-    /// Under the queue's mutex: takes the lock if it is free, or else puts `flags` up while it is held.
+    /// Under the queue's mutex: takes the lock if it is free, or else puts `flags` up while it is
+    /// held.
     fn take_or(&self, flags: u32) -> bool {
         let mut state = self.state.load(Ordering::Relaxed);
         loop {
             let free = state & HELD == 0;
             let next = if free { state | HELD } else { state | flags };
-            match self.state.compare_exchange_weak(state, next, Ordering::Acquire, Ordering::Relaxed) {
+            match self.state.compare_exchange_weak(
+                state,
+                next,
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            ) {
                 Ok(_) => return free,
                 Err(now) => state = now,
             }
         }
     }
 
-    /// A waiter that was woken: true if it holds the lock now, false if it has demanded it and must sleep again.
+    /// A waiter that was woken: true if it holds the lock now, false if it has demanded it and must
+    /// sleep again.
     fn inherit(&self, node: &Arc<Node>) -> bool {
         if node.is_granted() {
             return true;
@@ -77,7 +92,8 @@ impl Lock {
         if node.is_granted() {
             return true;
         }
-        // Raised under the mutex's protection only by what was seen above, or once too often, which costs a look.
+        // Raised under the mutex's protection only by what was seen above, or once too often, which
+        // costs a look.
         node.parker.reset();
         let first = queue.first().is_some_and(|first| Arc::ptr_eq(first, node));
         let taken = self.take_or(if first { DEMANDED } else { 0 });
@@ -110,7 +126,8 @@ impl Lock {
         true
     }
 
-    /// Under the queue's mutex: forgets what the former first was told or wanted. If the lock is free, the new first is to be woken.
+    /// Under the queue's mutex: forgets what the former first was told or wanted. If the lock is
+    /// free, the new first is to be woken.
     fn pass_on(&self, queue: &Queue) -> Option<Arc<Node>> {
         let mut state = self.state.load(Ordering::Relaxed);
         loop {
@@ -119,7 +136,12 @@ impl Lock {
                 (false, true) => HELD | QUEUED,
                 (false, false) => QUEUED | WAKING,
             };
-            match self.state.compare_exchange_weak(state, next, Ordering::Relaxed, Ordering::Relaxed) {
+            match self.state.compare_exchange_weak(
+                state,
+                next,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            ) {
                 Ok(_) => return (next & WAKING != 0).then(|| queue.first().cloned()).flatten(),
                 Err(now) => state = now,
             }
@@ -131,7 +153,12 @@ impl Lock {
         // An heir is awake and has not demanded the lock: it looks once more before it does.
         while state & (HELD | WAKING | DEMANDED) == HELD | WAKING {
             let free = state & !HELD;
-            match self.state.compare_exchange_weak(state, free, Ordering::Release, Ordering::Relaxed) {
+            match self.state.compare_exchange_weak(
+                state,
+                free,
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
                 Ok(_) => return true,
                 Err(now) => state = now,
             }

@@ -1,5 +1,6 @@
-//! Which read-write locks the calling thread holds for reading, and how often: so that reading again costs nothing and cannot deadlock
-//! behind a waiting writer, and a reader that asks to write is told that it would wait for itself.
+//! Which read-write locks the calling thread holds for reading, and how often: so that reading
+//! again costs nothing and cannot deadlock behind a waiting writer, and a reader that asks to write
+//! is told that it would wait for itself.
 
 use std::cell::RefCell;
 
@@ -14,7 +15,9 @@ impl Holds {
     /// How often this thread holds the lock of that id.
     #[inline]
     pub fn count(id: u64) -> u32 {
-        MINE.with_borrow(|mine| mine.iter().rev().find(|hold| hold.0 == id).map_or(0, |hold| hold.1))
+        MINE.with_borrow(|mine| {
+            mine.iter().rev().find(|hold| hold.0 == id).map_or(0, |hold| hold.1)
+        })
     }
 
     /// One more hold of a lock held already. False if it is not.

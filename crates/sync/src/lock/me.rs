@@ -1,5 +1,6 @@
-//! Who a thread is to a lock: a number that is never given twice, the system's id (for a reader from outside) and the id that Python's
-//! `threading` shows. And who is left after a fork: the one thread that forked.
+//! Who a thread is to a lock: a number that is never given twice, the system's id (for a reader
+//! from outside) and the id that Python's `threading` shows. And who is left after a fork: the one
+//! thread that forked.
 
 #![allow(unsafe_code)]
 
@@ -62,7 +63,9 @@ pub(super) fn number(word: u64) -> u32 {
 /// Whether the thread that `word` names stayed in the parent of a fork.
 pub(super) fn is_gone(word: u64) -> bool {
     let number = number(word);
-    number != 0 && number < FIRST_HERE.load(Ordering::Relaxed) && number != SURVIVOR.load(Ordering::Relaxed)
+    number != 0
+        && number < FIRST_HERE.load(Ordering::Relaxed)
+        && number != SURVIVOR.load(Ordering::Relaxed)
 }
 
 /// How often the process was forked.

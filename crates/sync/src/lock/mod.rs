@@ -8,10 +8,11 @@
 //! | [`Latch`], [`Event`] | one load | all told at once |
 //! | [`Barrier`], [`Phaser`] | the last one to arrive tells the others | all told at once |
 //!
-//! Nothing here sleeps by itself: whoever calls says how ([`Sleep`]), because a Python thread must let go of the interpreter first and
-//! may be interrupted. Internal mutexes guard queues for a few instructions and are never held while sleeping or calling back, so that a
-//! process forked while the interpreter stands still finds all of them free. Waiters of the parent are forgotten in the child, and a
-//! lock whose holder stayed behind says so ([`Outcome::Orphaned`]).
+//! Nothing here sleeps by itself: whoever calls says how ([`Sleep`]), because a Python thread must
+//! let go of the interpreter first and may be interrupted. Internal mutexes guard queues for a few
+//! instructions and are never held while sleeping or calling back, so that a process forked while
+//! the interpreter stands still finds all of them free. Waiters of the parent are forgotten in the
+//! child, and a lock whose holder stayed behind says so ([`Outcome::Orphaned`]).
 
 mod barrier;
 mod event;
@@ -48,8 +49,8 @@ use loom::sync::Mutex;
 #[cfg(not(loom))]
 use std::sync::Mutex;
 
-/// How the caller sleeps: true when the parker was raised, false when the caller will wait no longer, an error when something else
-/// ends the wait. It is called with no internal lock held.
+/// How the caller sleeps: true when the parker was raised, false when the caller will wait no
+/// longer, an error when something else ends the wait. It is called with no internal lock held.
 pub trait Sleep<E>: Fn(&Parker) -> Result<bool, E> {}
 impl<E, F: Fn(&Parker) -> Result<bool, E>> Sleep<E> for F {}
 
@@ -69,8 +70,9 @@ fn lock<T>(mutex: &Mutex<T>) -> impl std::ops::DerefMut<Target = T> + '_ {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Between a write and a read of another word that must not change places. The accesses around it are sequentially consistent, which
-/// is enough everywhere but in the model checker, which knows that order for fences only.
+/// Between a write and a read of another word that must not change places. The accesses around it
+/// are sequentially consistent, which is enough everywhere but in the model checker, which knows
+/// that order for fences only.
 #[inline]
 fn full_fence() {
     #[cfg(loom)]
@@ -99,7 +101,8 @@ fn spins() -> bool {
     }
 }
 
-/// Looks again and again for about `pauses` processor pauses, ever less often, so that the line looked at is left to those who write it.
+/// Looks again and again for about `pauses` processor pauses, ever less often, so that the line
+/// looked at is left to those who write it.
 fn spin_until(pauses: u32, mut ready: impl FnMut() -> bool) -> bool {
     let (mut spent, mut step) = (0, 4);
     while spins() && spent < pauses {
@@ -118,8 +121,8 @@ fn spin_until(pauses: u32, mut ready: impl FnMut() -> bool) -> bool {
 /// About a microsecond of pauses, on machines where a pause takes 20 to 40 ns.
 const SHORT: u32 = 40;
 
-/// Waits until `ready`, which whoever makes it true follows by telling all of `set`. With `told`, having been told is enough, even
-/// if it is no longer so.
+/// Waits until `ready`, which whoever makes it true follows by telling all of `set`. With `told`,
+/// having been told is enough, even if it is no longer so.
 fn wait_for<E>(
     set: &WaitSet,
     subject: usize,
@@ -142,7 +145,11 @@ fn wait_for<E>(
             Ok(true) => parker.reset(),
             gave_up => {
                 let early = set.withdraw(ticket);
-                return if gave_up.is_ok() && (!early && told || ready()) { Ok(true) } else { gave_up };
+                return if gave_up.is_ok() && (!early && told || ready()) {
+                    Ok(true)
+                } else {
+                    gave_up
+                };
             }
         }
     }

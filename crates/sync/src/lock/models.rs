@@ -1,4 +1,5 @@
-//! Every interleaving of two or three threads (loom): one at a time gets in, nobody sleeps for ever, giving up loses nothing.
+//! Every interleaving of two or three threads (loom): one at a time gets in, nobody sleeps for
+//! ever, giving up loses nothing.
 
 use super::*;
 use crate::prim::thread;
@@ -143,7 +144,8 @@ fn two_writers_and_a_reader_that_gives_up() {
         let shared = Arc::new((Rw::with_stripes(2, false), Guarded::default()));
         let write = |shared: &(Rw, Guarded), number, hurry: bool| {
             let me = Me::numbered(number);
-            let outcome = if hurry { shared.0.write(me, hasty) } else { shared.0.write(me, patient) };
+            let outcome =
+                if hurry { shared.0.write(me, hasty) } else { shared.0.write(me, patient) };
             if matches!(outcome, Ok(Outcome::Acquired)) {
                 shared.1.change();
                 shared.0.end_write();
@@ -174,8 +176,11 @@ fn a_semaphore_loses_no_permit() {
             let shared = shared.clone();
             move || {
                 let me = Me::numbered(number);
-                let got =
-                    if hurry { shared.0.acquire(me, 1, hasty) } else { shared.0.acquire(me, 1, patient) };
+                let got = if hurry {
+                    shared.0.acquire(me, 1, hasty)
+                } else {
+                    shared.0.acquire(me, 1, patient)
+                };
                 if matches!(got, Ok(true)) {
                     shared.1.change();
                     assert!(shared.0.release(1));
@@ -270,18 +275,19 @@ fn a_phase_is_not_over_before_those_who_joined_it_arrive() {
 fn all_cross_a_barrier_or_none() {
     explore(2, || {
         let barrier = Arc::new(Barrier::new(2));
-        let cross = |barrier: &Barrier, me, hurry: bool| match barrier.arrive(Me::numbered(me), patient) {
-            Ok(Ok(Some(Arrival::Last(turn)))) => barrier.open(turn).is_ok(),
-            Ok(Ok(Some(Arrival::Early(place)))) => {
-                let passed = if hurry {
-                    barrier.wait(&place, hasty, patient)
-                } else {
-                    barrier.wait(&place, patient, patient)
-                };
-                matches!(passed, Ok(Ok(())))
-            }
-            _ => false,
-        };
+        let cross =
+            |barrier: &Barrier, me, hurry: bool| match barrier.arrive(Me::numbered(me), patient) {
+                Ok(Ok(Some(Arrival::Last(turn)))) => barrier.open(turn).is_ok(),
+                Ok(Ok(Some(Arrival::Early(place)))) => {
+                    let passed = if hurry {
+                        barrier.wait(&place, hasty, patient)
+                    } else {
+                        barrier.wait(&place, patient, patient)
+                    };
+                    matches!(passed, Ok(Ok(())))
+                }
+                _ => false,
+            };
         let other = barrier.clone();
         let thread = thread::spawn(move || cross(&other, 2, true));
         let mine = cross(&barrier, 1, false);

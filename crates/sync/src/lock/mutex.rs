@@ -1,17 +1,20 @@
 //! A lock that queues its waiters.
 //!
-//! Alone, a thread takes and gives it back by one compare-and-swap. Who does not get it within a moment queues and sleeps. What happens at
-//! release then depends on the kind of lock:
+//! Alone, a thread takes and gives it back by one compare-and-swap. Who does not get it within a
+//! moment queues and sleeps. What happens at release then depends on the kind of lock:
 //!
-//! - *fair*: the lock goes to the first in the queue and is never free in between. Strictly first come first served, at the price of
-//!   waking a thread for every section.
-//! - otherwise the lock is set free and the first in the queue, the *heir*, is woken. Until it is awake others may take the lock as if
-//!   nobody waited, which is what keeps a busy lock from running at the speed of wake-ups; releasing wakes nobody while an heir is
-//!   about. An heir that finds the lock taken demands it, and the next release hands it over. So nobody is overtaken for
-//!   longer than one wake-up takes, and however many threads want the lock, about two at a time are awake for it.
+//! - *fair*: the lock goes to the first in the queue and is never free in between. Strictly first
+//!   come first served, at the price of waking a thread for every section.
+//! - otherwise the lock is set free and the first in the queue, the *heir*, is woken. Until it is
+//!   awake others may take the lock as if nobody waited, which is what keeps a busy lock from
+//!   running at the speed of wake-ups; releasing wakes nobody while an heir is about. An heir that
+//!   finds the lock taken demands it, and the next release hands it over. So nobody is overtaken
+//!   for longer than one wake-up takes, and however many threads want the lock, about two at a time
+//!   are awake for it.
 //!
-//! Read from outside (`ungil dump`), by offset: 0 the mark "ungL"; 4 the state, bit 0 of which is "held"; 8 the holder's gettid(2); 12 its
-//! number; 16 its pthread_self(3); 24 how often a re-entrant lock is held. The parker of each waiter names the address of this.
+//! Read from outside (`ungil dump`), by offset: 0 the mark "ungL"; 4 the state, bit 0 of which is
+//! "held"; 8 the holder's gettid(2); 12 its number; 16 its pthread_self(3); 24 how often a
+//! re-entrant lock is held. The parker of each waiter names the address of this.
 
 use super::me::{Me, is_gone, number};
 use super::queue::Queue;
@@ -84,7 +87,8 @@ impl Lock {
     pub fn holder(&self) -> Option<u64> {
         let owner = self.owner.load(Ordering::Acquire);
         let ident = self.ident.load(Ordering::Relaxed);
-        (owner != 0 && self.is_held() && owner == self.owner.load(Ordering::Relaxed)).then_some(ident)
+        (owner != 0 && self.is_held() && owner == self.owner.load(Ordering::Relaxed))
+            .then_some(ident)
     }
 
     /// How many wait in the queue.
@@ -126,8 +130,12 @@ impl Lock {
     fn overtake(&self) -> bool {
         let mut state = self.state.load(Ordering::Relaxed);
         while state & HELD == 0 {
-            match self.state.compare_exchange_weak(state, state | HELD, Ordering::Acquire, Ordering::Relaxed)
-            {
+            match self.state.compare_exchange_weak(
+                state,
+                state | HELD,
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            ) {
                 Ok(_) => return true,
                 Err(now) => state = now,
             }

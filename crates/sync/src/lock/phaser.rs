@@ -1,5 +1,6 @@
-//! A barrier whose parties come and go (Java's `Phaser`), in one word: the phase, how many are registered, how many of them have not
-//! arrived. Whoever arrives last marks it as advancing and advances it; who comes in between waits a moment.
+//! A barrier whose parties come and go (Java's `Phaser`), in one word: the phase, how many are
+//! registered, how many of them have not arrived. Whoever arrives last marks it as advancing and
+//! advances it; who comes in between waits a moment.
 
 use super::{Sleep, wait_for};
 use crate::park::WaitSet;
@@ -9,7 +10,8 @@ use crate::prim::atomic::{AtomicU64, Ordering};
 pub const PARTIES_MAX: u64 = 0x7FFF;
 
 const ONE_PARTY: u64 = 1 << 16;
-/// All have arrived, and the last of them has not advanced it yet. A bit of its own: when the last one leaves, nobody is registered either.
+/// All have arrived, and the last of them has not advanced it yet. A bit of its own: when the last
+/// one leaves, nobody is registered either.
 const ADVANCING: u64 = 1 << 31;
 const PHASE_SHIFT: u32 = 32;
 const TERMINATED: u64 = 1 << 63;
@@ -66,7 +68,10 @@ impl Phaser {
         if parties > PARTIES_MAX {
             return Err(PhaserError::TooMany);
         }
-        Ok(Self { state: AtomicU64::new(parties * ONE_PARTY + parties), waiters: WaitSet::default() })
+        Ok(Self {
+            state: AtomicU64::new(parties * ONE_PARTY + parties),
+            waiters: WaitSet::default(),
+        })
     }
 
     fn state(&self) -> u64 {
@@ -104,7 +109,8 @@ impl Phaser {
         state & TERMINATED == 0 && state & ADVANCING != 0
     }
 
-    /// Changes the state by `change` when nobody is just advancing it; returns it as it was, and as it became.
+    /// Changes the state by `change` when nobody is just advancing it; returns it as it was, and as
+    /// it became.
     fn update<E>(
         &self,
         sleep: &impl Sleep<E>,
@@ -127,7 +133,8 @@ impl Phaser {
                 Ok(next) => next,
                 Err(error) => return Ok(Err(error)),
             };
-            match self.state.compare_exchange_weak(state, next, Ordering::AcqRel, Ordering::Acquire) {
+            match self.state.compare_exchange_weak(state, next, Ordering::AcqRel, Ordering::Acquire)
+            {
                 Ok(_) => return Ok(Ok((state, next))),
                 Err(now) => state = now,
             }
@@ -144,19 +151,26 @@ impl Phaser {
     }
 
     /// Arrives, and with `leave` takes the party out for the phases to come.
-    pub fn arrive<E>(&self, leave: bool, sleep: impl Sleep<E>) -> Result<Result<Arrived, PhaserError>, E> {
+    pub fn arrive<E>(
+        &self,
+        leave: bool,
+        sleep: impl Sleep<E>,
+    ) -> Result<Result<Arrived, PhaserError>, E> {
         let change = |state| match unarrived(state) {
             0 => Err(PhaserError::NoParties),
             1 => Ok((state - 1 - if leave { ONE_PARTY } else { 0 }) | ADVANCING),
             _ => Ok(state - 1 - if leave { ONE_PARTY } else { 0 }),
         };
         Ok(self.update(&sleep, change)?.map(|(before, after)| match unarrived(after) {
-            0 if before & TERMINATED == 0 => Arrived::Last { phase: phase(after), parties: parties(after) },
+            0 if before & TERMINATED == 0 => {
+                Arrived::Last { phase: phase(after), parties: parties(after) }
+            }
             _ => Arrived::Early(phase(after)),
         }))
     }
 
-    /// Begins the next phase, or ends it all. Only after [`Arrived::Last`]. Returns the phase it is in then.
+    /// Begins the next phase, or ends it all. Only after [`Arrived::Last`]. Returns the phase it is
+    /// in then.
     pub fn advance(&self, terminate: bool) -> i64 {
         let mut state = self.state();
         let next = loop {
@@ -164,7 +178,8 @@ impl Phaser {
             let count = parties(state);
             let ended = if terminate { TERMINATED } else { state & TERMINATED };
             let next = ended | number << PHASE_SHIFT | (count * ONE_PARTY) | count;
-            match self.state.compare_exchange_weak(state, next, Ordering::AcqRel, Ordering::Acquire) {
+            match self.state.compare_exchange_weak(state, next, Ordering::AcqRel, Ordering::Acquire)
+            {
                 Ok(_) => break next,
                 Err(now) => state = now,
             }
@@ -179,7 +194,8 @@ impl Phaser {
         self.waiters.notify_all();
     }
 
-    /// Waits while the phase is `awaited`, and returns the phase it is in then. None if the caller gave up.
+    /// Waits while the phase is `awaited`, and returns the phase it is in then. None if the caller
+    /// gave up.
     pub fn wait<E>(&self, awaited: i64, sleep: impl Sleep<E>) -> Result<Option<i64>, E> {
         let over = || awaited < 0 || self.phase() != awaited;
         let told = wait_for(&self.waiters, std::ptr::from_ref(self).addr(), false, over, sleep)?;

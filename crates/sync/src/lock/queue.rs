@@ -1,5 +1,6 @@
-//! Waiters in the order they came. The queue is touched under a mutex and only for a few instructions; what a waiter sleeps on is its
-//! own cache line, and telling it touches nobody else's.
+//! Waiters in the order they came. The queue is touched under a mutex and only for a few
+//! instructions; what a waiter sleeps on is its own cache line, and telling it touches nobody
+//! else's.
 
 use super::me::{Me, forks};
 use crate::park::Parker;
@@ -22,7 +23,8 @@ impl Node {
         Arc::new(Self { parker: Parker::new(subject), granted: AtomicBool::new(false), me, wanted })
     }
 
-    /// Says that what is waited for is the waiter's. To be followed by raising its parker, with the queue's mutex released.
+    /// Says that what is waited for is the waiter's. To be followed by raising its parker, with the
+    /// queue's mutex released.
     pub(super) fn grant(&self) {
         self.granted.store(true, Ordering::Release);
     }
@@ -40,7 +42,8 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Forgets the waiters that a fork left behind. True if the process was forked since the last call.
+    /// Forgets the waiters that a fork left behind. True if the process was forked since the last
+    /// call.
     pub(super) fn mind_forks(&mut self) -> bool {
         let now = forks();
         let forked = self.forks != now;
@@ -71,7 +74,8 @@ impl Queue {
         self.nodes.len()
     }
 
-    /// Takes a waiter out. None if it is not there any more: then it has been granted what it waits for.
+    /// Takes a waiter out. None if it is not there any more: then it has been granted what it waits
+    /// for.
     pub(super) fn remove(&mut self, node: &Arc<Node>) -> Option<Arc<Node>> {
         let place = self.nodes.iter().position(|other| Arc::ptr_eq(other, node))?;
         self.nodes.remove(place)

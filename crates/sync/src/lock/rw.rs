@@ -1,11 +1,14 @@
-//! Many readers or one writer, and readers that do not meet: each counts itself on a line of its own and looks at the gate, which only
-//! writers write ("big reader lock"). Both sides write first and look then, so that a reader and a writer cannot miss each other.
+//! Many readers or one writer, and readers that do not meet: each counts itself on a line of its
+//! own and looks at the gate, which only writers write ("big reader lock"). Both sides write first
+//! and look then, so that a reader and a writer cannot miss each other.
 //!
-//! Phases keep either side from starving. A writer shuts the gate, so that it waits for no reader but those that are in; when it opens
-//! the gate, all readers that queued at it are let in at once, before any other writer. Writers queue among themselves, in order.
+//! Phases keep either side from starving. A writer shuts the gate, so that it waits for no reader
+//! but those that are in; when it opens the gate, all readers that queued at it are let in at once,
+//! before any other writer. Writers queue among themselves, in order.
 //!
-//! The count of one stripe may be negative, because whoever lets go may be another thread than the one that came. Only the sum means
-//! anything; and since a shut gate lets nobody in, a sum taken then is never less than the truth.
+//! The count of one stripe may be negative, because whoever lets go may be another thread than the
+//! one that came. Only the sum means anything; and since a shut gate lets nobody in, a sum taken
+//! then is never less than the truth.
 
 use super::me::{self, Me};
 use super::queue::{Node, Queue};
@@ -27,7 +30,8 @@ pub struct Rw {
     stripes: Box<[CachePadded<AtomicI64>]>,
     mask: usize,
     id: u64,
-    /// Readers of a parent were forgotten that may live in this process, or a writer died in the middle of its work.
+    /// Readers of a parent were forgotten that may live in this process, or a writer died in the
+    /// middle of its work.
     lost: AtomicBool,
     /// Whether the holds of each thread are known ([`Holds`]).
     holds_known: bool,
@@ -84,8 +88,9 @@ impl Rw {
         self.id
     }
 
-    /// The lock that writers hold among themselves: its holder is the writer, there or waiting for readers to leave. Its depth is 0 until
-    /// the writer is in, 1 then, and the writer's own to count on.
+    /// The lock that writers hold among themselves: its holder is the writer, there or waiting for
+    /// readers to leave. Its depth is 0 until the writer is in, 1 then, and the writer's own to
+    /// count on.
     pub fn writers(&self) -> &Lock {
         &self.writers
     }
@@ -143,7 +148,8 @@ impl Rw {
         open
     }
 
-    /// Goes in though a writer waits: for a thread that is in already, whether as a reader or as the writer.
+    /// Goes in though a writer waits: for a thread that is in already, whether as a reader or as
+    /// the writer.
     pub fn read_inside(&self, me: Me) {
         self.stripe(me).fetch_add(1, Ordering::SeqCst);
     }
@@ -169,8 +175,11 @@ impl Rw {
             }
             readers.push(node.clone());
         }
-        let woken =
-            if spin_until(SHORT, || node.parker.is_raised()) { Ok(true) } else { sleep(&node.parker) };
+        let woken = if spin_until(SHORT, || node.parker.is_raised()) {
+            Ok(true)
+        } else {
+            sleep(&node.parker)
+        };
         if !matches!(woken, Ok(true)) && lock(&self.readers).remove(&node).is_some() {
             return woken;
         }
@@ -201,7 +210,8 @@ impl Rw {
         self.try_write_beside(me, 0)
     }
 
-    /// Goes in to write if nobody but `readers` readers are there, who are the caller and become the writer.
+    /// Goes in to write if nobody but `readers` readers are there, who are the caller and become
+    /// the writer.
     pub fn try_write_beside(&self, me: Me, readers: i64) -> bool {
         if !self.writers.try_acquire(me) {
             return false;

@@ -1,4 +1,5 @@
-//! Permits, handed out strictly in the order they were asked for, so that who wants many is not starved by those who want one.
+//! Permits, handed out strictly in the order they were asked for, so that who wants many is not
+//! starved by those who want one.
 
 use super::me::Me;
 use super::queue::{Node, Queue};
@@ -93,8 +94,11 @@ impl Semaphore {
         if node.is_granted() {
             return Ok(true);
         }
-        let woken =
-            if spin_until(SHORT, || node.parker.is_raised()) { Ok(true) } else { sleep(&node.parker) };
+        let woken = if spin_until(SHORT, || node.parker.is_raised()) {
+            Ok(true)
+        } else {
+            sleep(&node.parker)
+        };
         if let Ok(true) = woken {
             return Ok(true);
         }
@@ -115,7 +119,8 @@ impl Semaphore {
         }
     }
 
-    /// Gives `n` permits back. False, and nothing is changed, if there would be more than there may be.
+    /// Gives `n` permits back. False, and nothing is changed, if there would be more than there may
+    /// be.
     #[inline]
     pub fn release(&self, n: u64) -> bool {
         let mut state = self.state.load(Ordering::Relaxed);

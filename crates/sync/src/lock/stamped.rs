@@ -1,5 +1,5 @@
-//! A read-write lock that also lets one read without coming in at all, and ask afterwards whether a writer came by (Java's
-//! `StampedLock`, a sequence lock). Holds are stamps, not threads.
+//! A read-write lock that also lets one read without coming in at all, and ask afterwards whether a
+//! writer came by (Java's `StampedLock`, a sequence lock). Holds are stamps, not threads.
 
 use super::me::Me;
 use super::{Outcome, Rw, Sleep};
@@ -113,8 +113,12 @@ impl Stamped {
             Some(Mode::Read) if self.validate(stamp) && self.rw.sum() > 0 => self.rw.leave(me),
             // Of two that use one stamp twice, one fails.
             Some(Mode::Write) if version & 1 == 1 => {
-                let next =
-                    self.version.compare_exchange(version, version + 1, Ordering::Release, Ordering::Relaxed);
+                let next = self.version.compare_exchange(
+                    version,
+                    version + 1,
+                    Ordering::Release,
+                    Ordering::Relaxed,
+                );
                 if next.is_err() {
                     return false;
                 }
@@ -125,7 +129,8 @@ impl Stamped {
         true
     }
 
-    /// The stamp of a writer, made of any stamp, if that needs no waiting and nobody has written since; 0, and nothing has changed, otherwise.
+    /// The stamp of a writer, made of any stamp, if that needs no waiting and nobody has written
+    /// since; 0, and nothing has changed, otherwise.
     pub fn try_convert_to_write(&self, me: Me, stamp: u64) -> u64 {
         if !self.validate(stamp) {
             return 0;

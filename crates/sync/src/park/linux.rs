@@ -1,5 +1,5 @@
-//! futex(2), because a signal must end the sleep: Python's handlers run in the thread that slept, not beneath it. And which thread
-//! that is: the process's first.
+//! futex(2), because a signal must end the sleep: Python's handlers run in the thread that slept,
+//! not beneath it. And which thread that is: the process's first.
 
 use super::Woken;
 use rustix::io::Errno;
@@ -26,7 +26,8 @@ pub(super) fn wake(word: &AtomicU32) {
     let _ = futex::wake(word, Flags::PRIVATE, i32::MAX as u32);
 }
 
-/// Whether this is the process's first thread, the one that the system gives signals to where it can.
+/// Whether this is the process's first thread, the one that the system gives signals to where it
+/// can.
 pub fn is_main_thread() -> bool {
     rustix::thread::gettid() == rustix::process::getpid()
 }

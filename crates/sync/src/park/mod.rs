@@ -1,5 +1,5 @@
-//! Sleeping until told otherwise: one waiter's place ([`Parker`]), and a set of waiters that costs those who wake them one load while
-//! nobody waits ([`WaitSet`]).
+//! Sleeping until told otherwise: one waiter's place ([`Parker`]), and a set of waiters that costs
+//! those who wake them one load while nobody waits ([`WaitSet`]).
 
 mod parker;
 mod waitset;

@@ -15,10 +15,11 @@ pub enum Woken {
     Interrupted,
 }
 
-/// A one-shot flag one thread sleeps on and another raises. May be raised before, during or after the sleep; never lost.
+/// A one-shot flag one thread sleeps on and another raises. May be raised before, during or after
+/// the sleep; never lost.
 ///
-/// The layout is for a reader from outside (`ungil dump`): the word that futex(2) is called with, [`Parker::MARK`], then the address of
-/// what is waited for.
+/// The layout is for a reader from outside (`ungil dump`): the word that futex(2) is called with,
+/// [`Parker::MARK`], then the address of what is waited for.
 #[repr(C, align(64))]
 pub struct Parker {
     #[cfg(not(loom))]
@@ -38,7 +39,8 @@ impl Parker {
     /// The four bytes after the futex word: "ungl".
     pub const MARK: u32 = u32::from_le_bytes(*b"ungl");
 
-    /// A place to wait for what lies at `subject` (an address, for a reader from outside; 0 if there is none).
+    /// A place to wait for what lies at `subject` (an address, for a reader from outside; 0 if
+    /// there is none).
     pub fn new(subject: usize) -> Self {
         Self { raised: std::sync::atomic::AtomicU32::new(0), mark: Self::MARK, subject }
     }

@@ -1,5 +1,5 @@
-//! Systems without a futex that signals interrupt: short sleeps, each of which counts as interrupted, so that the caller looks for
-//! signals. A system worth more gets a file of its own.
+//! Systems without a futex that signals interrupt: short sleeps, each of which counts as
+//! interrupted, so that the caller looks for signals. A system worth more gets a file of its own.
 
 use super::Woken;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -20,7 +20,8 @@ pub(super) fn wait(word: &AtomicU32, expected: u32, limit: Option<Duration>) -> 
 /// Wakes whoever sleeps on `word`: they look for themselves.
 pub(super) fn wake(_word: &AtomicU32) {}
 
-/// Whether this thread must look for signals: here every sleep ends soon, and its end counts as one.
+/// Whether this thread must look for signals: here every sleep ends soon, and its end counts as
+/// one.
 pub fn is_main_thread() -> bool {
     false
 }

@@ -1,5 +1,6 @@
-//! Waiters for a condition that lock-free code makes true (an "event count"). Whoever changes the state asks with one load whether
-//! anybody waits; whoever waits registers first and looks at the state again before sleeping, so that no wake-up is lost:
+//! Waiters for a condition that lock-free code makes true (an "event count"). Whoever changes the
+//! state asks with one load whether anybody waits; whoever waits registers first and looks at the
+//! state again before sleeping, so that no wake-up is lost:
 //!
 //! ```text
 //! waiter:  enlist -> look again -> park (or withdraw)      waker:  change the state -> notify
@@ -35,10 +36,12 @@ impl Waiter {
     }
 }
 
-/// How often the process has been forked on the way here: threads that waited in the parent are not there to be told.
+/// How often the process has been forked on the way here: threads that waited in the parent are not
+/// there to be told.
 static FORKS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
 
-/// To be called in the child of a fork, before anything else here: those who were waiting are forgotten.
+/// To be called in the child of a fork, before anything else here: those who were waiting are
+/// forgotten.
 pub fn forked() {
     FORKS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
 }
@@ -72,9 +75,11 @@ impl WaitSet {
         self.list.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Joins. The caller must look at the state once more before it sleeps, and withdraw if it need not.
+    /// Joins. The caller must look at the state once more before it sleeps, and withdraw if it need
+    /// not.
     pub fn enlist(&self, waiter: Waiter) -> Ticket {
-        // Of a parent before a fork; dropped after the lock, as in `withdraw`. Whoever is of this process came later, so all or none is.
+        // Of a parent before a fork; dropped after the lock, as in `withdraw`. Whoever is of this
+        // process came later, so all or none is.
         let mut gone = VecDeque::new();
         let ticket = {
             let mut list = self.list();
@@ -93,7 +98,8 @@ impl WaitSet {
         ticket
     }
 
-    /// Leaves. False if the waiter has been told already: then it must pass the news on ([`Self::notify_one`]) unless it made use of it.
+    /// Leaves. False if the waiter has been told already: then it must pass the news on
+    /// ([`Self::notify_one`]) unless it made use of it.
     pub fn withdraw(&self, ticket: Ticket) -> bool {
         // Dropped after the lock: what a waiter calls may own what must not be dropped under one.
         let left = {

@@ -1,13 +1,15 @@
-//! How idle workers hear of a task: at most one is woken for each, and none while another is looking anyway.
+//! How idle workers hear of a task: at most one is woken for each, and none while another is
+//! looking anyway.
 //!
 //! ```text
 //! giver:   queue the task -> call
 //! worker:  search -> look -> (found | give_up -> enlist -> look again -> sleep)
 //! ```
 //!
-//! A giver that saw a searcher may leave it at that: the searcher looks once more after it has stopped being one, and the two full fences
-//! order the giver's queueing before that look. The last searcher that finds something calls the next, so that work which
-//! came in bulk wakes worker after worker and not all at once.
+//! A giver that saw a searcher may leave it at that: the searcher looks once more after it has
+//! stopped being one, and the two full fences order the giver's queueing before that look. The last
+//! searcher that finds something calls the next, so that work which came in bulk wakes worker after
+//! worker and not all at once.
 
 use crate::park::{Parker, Ticket, WaitSet, Waiter};
 use crate::prim::atomic::{AtomicUsize, Ordering, fence};
@@ -22,7 +24,8 @@ pub struct Idle {
 }
 
 impl Idle {
-    /// Calls a worker for a task that has been queued. False if there is none to hear it: all are busy, or not hired yet.
+    /// Calls a worker for a task that has been queued. False if there is none to hear it: all are
+    /// busy, or not hired yet.
     #[inline]
     pub fn call(&self) -> bool {
         fence(Ordering::SeqCst);
@@ -47,19 +50,22 @@ impl Idle {
         self.searching.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// It has found some. True if it was the last that looked: if there is more, it should [`Self::call`].
+    /// It has found some. True if it was the last that looked: if there is more, it should
+    /// [`Self::call`].
     #[inline]
     pub fn found(&self) -> bool {
         self.searching.fetch_sub(1, Ordering::SeqCst) == 1
     }
 
-    /// It has found none, and lies down: it must look once more before it sleeps, and [`Self::withdraw`] if it found some.
+    /// It has found none, and lies down: it must look once more before it sleeps, and
+    /// [`Self::withdraw`] if it found some.
     pub fn give_up(&self, parker: &Arc<Parker>) -> Ticket {
         self.searching.fetch_sub(1, Ordering::SeqCst);
         self.asleep.enlist(Waiter::Thread(Arc::clone(parker)))
     }
 
-    /// Gets up again without having been called. If it had been called meanwhile, the call is passed on.
+    /// Gets up again without having been called. If it had been called meanwhile, the call is
+    /// passed on.
     pub fn withdraw(&self, ticket: Ticket) {
         if !self.asleep.withdraw(ticket) {
             self.call();

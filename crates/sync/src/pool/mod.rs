@@ -1,6 +1,7 @@
-//! What a pool of workers is made of, without the workers: where tasks lie and how idle workers hear of them ([`Scheduler`]), how many
-//! workers there may be ([`Staff`]), how a row of items is divided while it is worked on ([`Split`]), how far one call has come
-//! ([`Progress`]), and values of which each thread has its own ([`PerThread`]).
+//! What a pool of workers is made of, without the workers: where tasks lie and how idle workers
+//! hear of them ([`Scheduler`]), how many workers there may be ([`Staff`]), how a row of items is
+//! divided while it is worked on ([`Split`]), how far one call has come ([`Progress`]), and values
+//! of which each thread has its own ([`PerThread`]).
 //!
 //! The threads themselves, and whatever a task is, belong to the user of this room.
 

@@ -1,7 +1,9 @@
-//! A slot for each thread: found through a number that the thread carries, read without a lock or a shared write.
+//! A slot for each thread: found through a number that the thread carries, read without a lock or a
+//! shared write.
 //!
-//! Threads number themselves with the smallest number free, so that the table is as large as the most threads there ever were
-//! at once. A number that comes to a new thread finds the value of the one that had it before: that is put aside, for whoever sums up.
+//! Threads number themselves with the smallest number free, so that the table is as large as the
+//! most threads there ever were at once. A number that comes to a new thread finds the value of the
+//! one that had it before: that is put aside, for whoever sums up.
 
 use crate::owned::{Counted, Owned};
 use crate::slot::Slot;
@@ -10,8 +12,9 @@ use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// Which numbers threads have, a bit each. Not a lock: a thread gives its number back after it has left the interpreter, so another may
-/// fork at that moment, and the child would find the lock taken for ever.
+/// Which numbers threads have, a bit each. Not a lock: a thread gives its number back after it has
+/// left the interpreter, so another may fork at that moment, and the child would find the lock
+/// taken for ever.
 static TAKEN: [AtomicU64; 1024] = [const { AtomicU64::new(0) }; 1024];
 /// The next number beyond those; these are not used again.
 static BEYOND: AtomicUsize = AtomicUsize::new(TAKEN.len() * 64);
@@ -29,7 +32,8 @@ impl Number {
             let mut taken = word.load(Ordering::Relaxed);
             while taken != u64::MAX {
                 let bit = taken.trailing_ones();
-                // Acquire, with the release of whoever gave it back: what that thread wrote in its place comes first.
+                // Acquire, with the release of whoever gave it back: what that thread wrote in its
+                // place comes first.
                 match word.compare_exchange_weak(
                     taken,
                     taken | 1 << bit,
@@ -87,7 +91,8 @@ pub struct PerThread<C: Counted> {
     segments: [Segment<C>; SEGMENTS],
     /// Values of threads that have ended.
     aside: Mutex<Vec<Owned<C>>>,
-    /// How often a value was put aside: whoever reads both places looks whether one moved meanwhile.
+    /// How often a value was put aside: whoever reads both places looks whether one moved
+    /// meanwhile.
     moves: AtomicUsize,
 }
 
@@ -130,7 +135,8 @@ impl<C: Counted> PerThread<C> {
         let fresh = || CachePadded::new(Place { birth: AtomicU64::new(0), slot: Slot::default() });
         let places = places.get_or_init(|| (0..FIRST << segment).map(|_| fresh()).collect());
         let place = &places[index];
-        // A thread that has ended cannot lay claim to it, and nobody else has this number: the place is this thread's.
+        // A thread that has ended cannot lay claim to it, and nobody else has this number: the
+        // place is this thread's.
         let mut aside = self.aside();
         let old = place.slot.swap(value);
         place.birth.store(birth, Ordering::Relaxed);

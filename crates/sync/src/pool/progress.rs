@@ -1,8 +1,10 @@
-//! How far one call has come, in a word: the states of `concurrent.futures.Future`, changed by one compare-and-set each.
+//! How far one call has come, in a word: the states of `concurrent.futures.Future`, changed by one
+//! compare-and-set each.
 //!
-//! Others may want to see the state stand still, under a lock of their own, and be told of changes while they hold it. Such a lock is
-//! costly and seldom asked for, so it is made when it is; [`Progress::watch`] then turns away whoever comes to change the state without it.
-//! As both go through one word, a change either happened before the watch began, or is made under the lock.
+//! Others may want to see the state stand still, under a lock of their own, and be told of changes
+//! while they hold it. Such a lock is costly and seldom asked for, so it is made when it is;
+//! [`Progress::watch`] then turns away whoever comes to change the state without it. As both go
+//! through one word, a change either happened before the watch began, or is made under the lock.
 
 use crate::prim::atomic::{AtomicU32, Ordering};
 
@@ -75,11 +77,14 @@ impl Progress {
         match self.advance(&[Phase::Pending], Phase::Running, true) {
             Ok(()) => Ok(()),
             Err(Refused::At(at)) => Err(at),
-            Err(Refused::Watched) => unreachable!("a change that needs no lock is not turned away for it"),
+            Err(Refused::Watched) => {
+                unreachable!("a change that needs no lock is not turned away for it")
+            }
         }
     }
 
-    /// Goes from one of `from` to `to`. `locked` says that the caller holds the lock, should there be one.
+    /// Goes from one of `from` to `to`. `locked` says that the caller holds the lock, should there
+    /// be one.
     #[inline]
     pub fn advance(&self, from: &[Phase], to: Phase, locked: bool) -> Result<(), Refused> {
         let mut word = self.0.load(Ordering::Acquire);
@@ -117,7 +122,9 @@ mod model {
                     if call.0.begin().is_err() {
                         return;
                     }
-                    if call.0.advance(&[Phase::Running], Phase::Returned, false) == Err(Refused::Watched) {
+                    if call.0.advance(&[Phase::Running], Phase::Returned, false)
+                        == Err(Refused::Watched)
+                    {
                         let mut lock = call.1.lock().unwrap();
                         call.0.advance(&[Phase::Running], Phase::Returned, true).unwrap();
                         lock.1 = lock.0;

@@ -1,5 +1,6 @@
-//! Where tasks lie until a worker takes them: one queue for those that come from outside, first come first served, and one at each seat for
-//! those that a worker gives itself, from which the others steal (Chase and Lev's deques, as `crossbeam-deque` has them).
+//! Where tasks lie until a worker takes them: one queue for those that come from outside, first
+//! come first served, and one at each seat for those that a worker gives itself, from which the
+//! others steal (Chase and Lev's deques, as `crossbeam-deque` has them).
 
 use super::Idle;
 use crossbeam_deque::{Injector, Steal, Stealer, Worker};
@@ -9,7 +10,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Seats with a queue of their own. Workers beyond that use the common one.
 const SEATS: usize = 256;
-/// Every so many times a worker looks where it would look last, so that nothing lies for ever behind an endless stream.
+/// Every so many times a worker looks where it would look last, so that nothing lies for ever
+/// behind an endless stream.
 const FAIR: u32 = 31;
 
 /// The queues.

@@ -1,8 +1,9 @@
 //! A row of items, divided among whoever comes while it is worked on.
 //!
-//! A worker claims the next few with one fetch-and-add; how few or many is its own affair (it measures what they cost it). Who finds
-//! that its share takes too long gives the rest back. Every item is handed out once or, after [`Split::stop`], dropped
-//! once, and whoever accounts for the last one hears of it.
+//! A worker claims the next few with one fetch-and-add; how few or many is its own affair (it
+//! measures what they cost it). Who finds that its share takes too long gives the rest back. Every
+//! item is handed out once or, after [`Split::stop`], dropped once, and whoever accounts for the
+//! last one hears of it.
 
 use crate::prim::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crossbeam_utils::CachePadded;
@@ -13,7 +14,8 @@ use loom::sync::Mutex;
 #[cfg(not(loom))]
 use std::sync::Mutex;
 
-/// Upper limit of one claim. With it, claims that race past the end (one for each thread) cannot overflow `next` however long the row is.
+/// Upper limit of one claim. With it, claims that race past the end (one for each thread) cannot
+/// overflow `next` however long the row is.
 const MAX_CLAIM: usize = 1 << 40;
 
 /// The division of `0..len`.
@@ -95,7 +97,8 @@ impl Split {
         Some(claimed)
     }
 
-    /// Gives items back that were claimed. Returns how many were dropped instead, because of a stop: the caller must account for those.
+    /// Gives items back that were claimed. Returns how many were dropped instead, because of a
+    /// stop: the caller must account for those.
     pub fn give_back(&self, share: Range<usize>) -> usize {
         if share.is_empty() {
             return 0;
@@ -192,7 +195,8 @@ mod model {
     use loom::thread;
     use std::sync::Arc;
 
-    /// However a stop falls among claims and returns, every item is accounted for and exactly one thread hears of the end.
+    /// However a stop falls among claims and returns, every item is accounted for and exactly one
+    /// thread hears of the end.
     #[test]
     fn a_stop_loses_nothing() {
         loom::model(|| {

@@ -1,8 +1,8 @@
-//! How many workers there are, and how many of them wait for another's work. Both in one word, so that whoever decides to hire or to leave
-//! decides on one state of affairs.
+//! How many workers there are, and how many of them wait for another's work. Both in one word, so
+//! that whoever decides to hire or to leave decides on one state of affairs.
 //!
-//! A worker that waits is not at work, so another may be hired in its place; when the wait is over there is one too many, and the
-//! next that has nothing better to do leaves.
+//! A worker that waits is not at work, so another may be hired in its place; when the wait is over
+//! there is one too many, and the next that has nothing better to do leaves.
 
 use crate::prim::atomic::{AtomicU64, Ordering};
 
@@ -19,7 +19,8 @@ fn read(state: u64) -> (u64, u64) {
 }
 
 impl Staff {
-    /// Takes one more on, if fewer than `wanted` are at work. Who is taken on must come, or [`Self::leave`].
+    /// Takes one more on, if fewer than `wanted` are at work. Who is taken on must come, or
+    /// [`Self::leave`].
     #[inline]
     pub fn hire(&self, wanted: usize) -> bool {
         let mut state = self.0.load(Ordering::SeqCst);

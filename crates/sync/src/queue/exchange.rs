@@ -10,7 +10,8 @@ pub struct Offer<C: Counted> {
     /// Raised when the other has come.
     pub parker: Parker,
     brought: Slot<C>,
-    /// The process of the thread that waits: a forked child has its memory without having the thread.
+    /// The process of the thread that waits: a forked child has its memory without having the
+    /// thread.
     process: u32,
 }
 
@@ -53,8 +54,11 @@ impl<C: Counted> Exchange<C> {
             }
             forgotten => {
                 let subject = std::ptr::from_ref(self).addr();
-                let mine =
-                    Arc::new(Offer { parker: Parker::new(subject), brought: Slot::new(item), process });
+                let mine = Arc::new(Offer {
+                    parker: Parker::new(subject),
+                    brought: Slot::new(item),
+                    process,
+                });
                 *waiting = Some(mine.clone());
                 drop(waiting);
                 // Only memory: the offer itself is the parent's thread's, which is not here to drop

@@ -1,19 +1,24 @@
 //! First in, first out, between any number of producers and consumers, with an exact bound.
 //!
-//! Every put draws a ticket from `tail` and every take one from `head`, by one fetch-and-add each; the two that drew the same number meet
-//! in that ticket's cell. A taker that has come before any putter drew its ticket marks the cell dead, and the putter that finds it so draws again
-//! (the "FAA array queue" of Correia and Ramalhete, after Morrison and Afek's LCRQ). A taker only reads the cell it takes from. It does not give
-//! up a ticket that a putter has drawn: who saw the queue full because of that ticket would have been told something untrue.
+//! Every put draws a ticket from `tail` and every take one from `head`, by one fetch-and-add each;
+//! the two that drew the same number meet in that ticket's cell. A taker that has come before any
+//! putter drew its ticket marks the cell dead, and the putter that finds it so draws again (the
+//! "FAA array queue" of Correia and Ramalhete, after Morrison and Afek's LCRQ). A taker only reads
+//! the cell it takes from. It does not give up a ticket that a putter has drawn: who saw the queue
+//! full because of that ticket would have been told something untrue.
 //!
-//! Tickets count up for ever, so that `tail - head` is the number of items (none, if it is negative: then takers are ahead), and the
-//! bound costs no third counter: ticket `t` may be used once `t < head + bound`. Putters compare with a stale copy of `head`,
-//! which can only be too low, and read `head` itself when that says full.
+//! Tickets count up for ever, so that `tail - head` is the number of items (none, if it is
+//! negative: then takers are ahead), and the bound costs no third counter: ticket `t` may be used
+//! once `t < head + bound`. Putters compare with a stale copy of `head`, which can only be too low,
+//! and read `head` itself when that says full.
 //!
-//! Who draws blindly may draw a ticket that is of no use: a taker when there is no item, a putter when there is no room. The
-//! first leaves a dead cell behind, the second a hole (`holes.rs`). So a thread draws blindly only while that has been going well: otherwise
-//! it looks first, and putters then draw by compare-and-swap.
+//! Who draws blindly may draw a ticket that is of no use: a taker when there is no item, a putter
+//! when there is no room. The first leaves a dead cell behind, the second a hole (`holes.rs`). So a
+//! thread draws blindly only while that has been going well: otherwise it looks first, and putters
+//! then draw by compare-and-swap.
 //!
-//! Closing sets the top bit of `tail`. A ticket drawn later shows it, so no put that follows a close gets in, and none that came before is lost.
+//! Closing sets the top bit of `tail`. A ticket drawn later shows it, so no put that follows a
+//! close gets in, and none that came before is lost.
 
 #![allow(unsafe_code)]
 
@@ -31,9 +36,11 @@ use std::marker::PhantomData;
 const CLOSED: u64 = 1 << 63;
 /// The bound of a queue without one: more than there will ever be tickets.
 const UNBOUNDED: u64 = 1 << 62;
-/// How much room makes a putter draw blindly: more than there are threads likely to do so at the same time.
+/// How much room makes a putter draw blindly: more than there are threads likely to do so at the
+/// same time.
 const AMPLE: u64 = if cfg!(loom) { 2 } else { 64 };
-/// How often a taker looks for what a putter that has drawn its ticket is about to store, before it lets others run.
+/// How often a taker looks for what a putter that has drawn its ticket is about to store, before it
+/// lets others run.
 const PATIENCE: u32 = if cfg!(loom) { 0 } else { 64 };
 
 /// What is read with every operation and changes seldom.
@@ -82,12 +89,17 @@ impl<C: Counted> Fifo<C> {
     /// Where the next put goes, and whether there will be none.
     fn end(&self) -> (u64, bool) {
         let tail = self.tail.load(Ordering::SeqCst);
-        if tail & CLOSED == 0 { (tail, false) } else { (self.closed_at.load(Ordering::Acquire), true) }
+        if tail & CLOSED == 0 {
+            (tail, false)
+        } else {
+            (self.closed_at.load(Ordering::Acquire), true)
+        }
     }
 
     /// How many items there are.
     pub fn len(&self) -> u64 {
-        // The head is read again, so that both are of one moment if a few attempts are enough for that.
+        // The head is read again, so that both are of one moment if a few attempts are enough for
+        // that.
         let mut attempts = if cfg!(loom) { 1 } else { 8 };
         loop {
             let head = self.head.load(Ordering::SeqCst);
@@ -123,10 +135,12 @@ impl<C: Counted> Fifo<C> {
             if tail & CLOSED != 0 {
                 return;
             }
-            // Other closers may write as well, but none has seen a later ticket than the one that succeeds.
+            // Other closers may write as well, but none has seen a later ticket than the one that
+            // succeeds.
             self.closed_at.fetch_max(tail, Ordering::SeqCst);
             let closed = tail | CLOSED;
-            if self.tail.compare_exchange(tail, closed, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+            if self.tail.compare_exchange(tail, closed, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+            {
                 return;
             }
         }
@@ -151,8 +165,11 @@ impl<C: Counted> Fifo<C> {
         let mut blindly = self.ways.bound == UNBOUNDED || trust::puts(self.key());
         loop {
             let start = self.ways.tail.start(&pin);
-            let ticket =
-                if blindly { self.tail.fetch_add(1, Ordering::SeqCst) } else { self.draw_if_room(1)?.0 };
+            let ticket = if blindly {
+                self.tail.fetch_add(1, Ordering::SeqCst)
+            } else {
+                self.draw_if_room(1)?.0
+            };
             if ticket & CLOSED != 0 {
                 return Err(TryPushError::Closed(()));
             }
@@ -181,7 +198,10 @@ impl<C: Counted> Fifo<C> {
             for ticket in first..first + drawn {
                 at = self.ways.tail.find(at, ticket, &pin);
                 let word = items.as_slice()[0].as_raw();
-                if at.cell(ticket).compare_exchange(EMPTY, word, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+                if at
+                    .cell(ticket)
+                    .compare_exchange(EMPTY, word, Ordering::SeqCst, Ordering::Relaxed)
+                    .is_ok()
                 {
                     // The queue has taken over the count.
                     items.next().map(Owned::into_raw);
@@ -212,14 +232,16 @@ impl<C: Counted> Fifo<C> {
     fn give_back(&self, ticket: u64, cell: &AtomicU64) -> bool {
         let mut given = false;
         self.holes.making(ticket, || {
-            // Looked at again after the making has begun: whoever then counts this ticket as an item is right.
+            // Looked at again after the making has begun: whoever then counts this ticket as an
+            // item is right.
             given = !self.admits_now(ticket);
-            let hole =
-                given && cell.compare_exchange(EMPTY, DEAD, Ordering::SeqCst, Ordering::Relaxed).is_ok();
+            let hole = given
+                && cell.compare_exchange(EMPTY, DEAD, Ordering::SeqCst, Ordering::Relaxed).is_ok();
             if given {
                 self.wasted.fetch_add(1, Ordering::SeqCst);
             }
-            // Not a hole if a taker had given the ticket up before: then it is not between the ends any more.
+            // Not a hole if a taker had given the ticket up before: then it is not between the ends
+            // any more.
             hole
         });
         given
@@ -245,7 +267,11 @@ impl<C: Counted> Fifo<C> {
                 continue;
             }
             let many = wanted.min(room);
-            if self.tail.compare_exchange(tail, tail + many, Ordering::SeqCst, Ordering::Relaxed).is_ok() {
+            if self
+                .tail
+                .compare_exchange(tail, tail + many, Ordering::SeqCst, Ordering::Relaxed)
+                .is_ok()
+            {
                 if room >= AMPLE {
                     trust::more_puts(self.key());
                 }
@@ -281,7 +307,8 @@ impl<C: Counted> Fifo<C> {
         }
     }
 
-    /// Takes up to `wanted` items out, the oldest first, and hands them to `each`; how many there were.
+    /// Takes up to `wanted` items out, the oldest first, and hands them to `each`; how many there
+    /// were.
     pub fn take_many(&self, wanted: usize, mut each: impl FnMut(Owned<C>)) -> usize {
         let pin = reclaim::pin();
         let mut taken = 0;
@@ -293,7 +320,11 @@ impl<C: Counted> Fifo<C> {
                 break;
             }
             let many = (tail - head).min((wanted - taken) as u64);
-            if self.head.compare_exchange(head, head + many, Ordering::SeqCst, Ordering::Relaxed).is_err() {
+            if self
+                .head
+                .compare_exchange(head, head + many, Ordering::SeqCst, Ordering::Relaxed)
+                .is_err()
+            {
                 hint::spin_loop();
                 continue;
             }
@@ -315,18 +346,21 @@ impl<C: Counted> Fifo<C> {
         self.settle(ticket, self.ways.head.find(start, ticket, pin).cell(ticket))
     }
 
-    /// What is in the cell of a ticket of ours. If it is empty and stays so, the ticket is given up.
+    /// What is in the cell of a ticket of ours. If it is empty and stays so, the ticket is given
+    /// up.
     #[inline]
     fn settle(&self, ticket: u64, cell: &AtomicU64) -> Option<Owned<C>> {
         let word = cell.load(Ordering::Acquire);
-        let word = if word != EMPTY && word != DEAD { word } else { self.settle_late(ticket, cell)? };
+        let word =
+            if word != EMPTY && word != DEAD { word } else { self.settle_late(ticket, cell)? };
         // SAFETY: a putter gave the count over in the cell, and whoever drew the ticket alone takes
         // it.
         Some(unsafe { Owned::from_raw(word) })
     }
 
-    /// Only a ticket that no putter has drawn may be given up: one that a putter has drawn counts as an item from then on, and will be one
-    /// within a few instructions of a thread that nothing makes wait.
+    /// Only a ticket that no putter has drawn may be given up: one that a putter has drawn counts
+    /// as an item from then on, and will be one within a few instructions of a thread that nothing
+    /// makes wait.
     #[cold]
     fn settle_late(&self, ticket: u64, cell: &AtomicU64) -> Option<u64> {
         if self.end().0 <= ticket {
@@ -361,7 +395,8 @@ impl<C: Counted> Fifo<C> {
     fn walk(&self, mut each: impl FnMut(u64), mut leave: impl FnMut(*mut Segment)) {
         let (tail, _) = self.end();
         let mut next = self.head.load(Ordering::SeqCst);
-        // SAFETY: the paths are never null and lead to segments that are still linked; nobody else is at work.
+        // SAFETY: the paths are never null and lead to segments that are still linked; nobody else
+        // is at work.
         let (a, b) = unsafe { (&*self.ways.head.here(), &*self.ways.tail.here()) };
         let mut at = std::ptr::from_ref(if a.id <= b.id { a } else { b }).cast_mut();
         while !at.is_null() {

@@ -1,4 +1,5 @@
-//! What [`super::Fifo`] promises: by threads as they come, and, under loom, by every interleaving of a few.
+//! What [`super::Fifo`] promises: by threads as they come, and, under loom, by every interleaving
+//! of a few.
 
 #![allow(unsafe_code)]
 
@@ -236,7 +237,8 @@ mod by_every_interleaving {
         });
     }
 
-    /// With one place and two putters, one is refused, whoever took what meanwhile, unless a taker made room.
+    /// With one place and two putters, one is refused, whoever took what meanwhile, unless a taker
+    /// made room.
     #[test]
     fn the_bound_is_exact() {
         check(|| {
@@ -257,7 +259,8 @@ mod by_every_interleaving {
         });
     }
 
-    /// Room that a finished take made is there for the next put, though another putter's ticket is being given back.
+    /// Room that a finished take made is there for the next put, though another putter's ticket is
+    /// being given back.
     #[test]
     fn never_full_while_there_is_room() {
         check(|| {

@@ -1,5 +1,6 @@
-//! A heap whose comparisons may fail: they may be somebody else's code. Where an item goes is found out first and nothing is moved
-//! until that is known, so that a comparison that fails leaves the heap as it was.
+//! A heap whose comparisons may fail: they may be somebody else's code. Where an item goes is found
+//! out first and nothing is moved until that is known, so that a comparison that fails leaves the
+//! heap as it was.
 
 /// A binary heap, the least item first. The order is the callers', who give the same one each time.
 #[derive(Debug)]
@@ -38,7 +39,10 @@ impl<E> Heap<E> {
     }
 
     /// Takes the least item out, if there is one.
-    pub fn pop<X>(&mut self, mut less: impl FnMut(&E, &E) -> Result<bool, X>) -> Result<Option<E>, X> {
+    pub fn pop<X>(
+        &mut self,
+        mut less: impl FnMut(&E, &E) -> Result<bool, X>,
+    ) -> Result<Option<E>, X> {
         let Some((last, rest)) = self.0.split_last() else { return Ok(None) };
         let mut way = Vec::new();
         let mut at = 0;

@@ -1,5 +1,6 @@
-//! Tickets that putters drew and gave back unused, because the queue turned out to be full. They lie between the two ends like items and are
-//! none, so the bound has to know them. They come about only when putters that trusted in there being room meet the bound.
+//! Tickets that putters drew and gave back unused, because the queue turned out to be full. They
+//! lie between the two ends like items and are none, so the bound has to know them. They come about
+//! only when putters that trusted in there being room meet the bound.
 
 use crate::prim::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -17,7 +18,8 @@ pub(super) struct Holes {
 }
 
 impl Holes {
-    /// How many holes lie at `head ..` and before `tail`. The queue's head is at or past `head` for ever.
+    /// How many holes lie at `head ..` and before `tail`. The queue's head is at or past `head` for
+    /// ever.
     #[inline]
     pub(super) fn between(&self, head: u64, tail: u64) -> u64 {
         if self.many.load(Ordering::Acquire) == 0 { 0 } else { self.count(head, tail) }
@@ -35,7 +37,8 @@ impl Holes {
     pub(super) fn making(&self, ticket: u64, give_back: impl FnOnce() -> bool) {
         self.begun.fetch_add(1, Ordering::SeqCst);
         if give_back() {
-            let mut tickets = self.tickets.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut tickets =
+                self.tickets.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             tickets.push(ticket);
             self.many.store(tickets.len(), Ordering::Release);
         }
@@ -47,7 +50,8 @@ impl Holes {
         self.ended.load(Ordering::SeqCst)
     }
 
-    /// Whether no hole was in the making since `before`: what was counted as an item meanwhile is one.
+    /// Whether no hole was in the making since `before`: what was counted as an item meanwhile is
+    /// one.
     pub(super) fn none_since(&self, before: u64) -> bool {
         self.begun.load(Ordering::SeqCst) == before
     }

@@ -1,5 +1,6 @@
-//! When the memory of a drained segment may be given back: when no thread that was inside a queue at the time still is. A thin
-//! seam, because crossbeam-epoch cannot be run by loom; a model simply keeps everything.
+//! When the memory of a drained segment may be given back: when no thread that was inside a queue
+//! at the time still is. A thin seam, because crossbeam-epoch cannot be run by loom; a model simply
+//! keeps everything.
 
 #[cfg(not(loom))]
 pub(super) use crossbeam_epoch::Guard as Pin;

@@ -1,5 +1,6 @@
-//! A stretch of a queue's cells: those of the tickets `id * CELLS ..`. Segments are linked in order of their tickets, made when the
-//! first ticket of theirs is used and given back when both ends of the queue have gone past them.
+//! A stretch of a queue's cells: those of the tickets `id * CELLS ..`. Segments are linked in order
+//! of their tickets, made when the first ticket of theirs is used and given back when both ends of
+//! the queue have gone past them.
 
 #![allow(unsafe_code)]
 
@@ -20,7 +21,8 @@ const LINE: u64 = if CELLS > 8 { 8 } else { 1 };
 
 /// A cell nobody has used.
 pub(super) const EMPTY: u64 = 0;
-/// A cell whose ticket one side has given up. No word that is stored looks like it: words end in `00`, `01` or `10`.
+/// A cell whose ticket one side has given up. No word that is stored looks like it: words end in
+/// `00`, `01` or `10`.
 pub(super) const DEAD: u64 = 0b11;
 
 #[repr(align(64))]
@@ -44,7 +46,8 @@ impl Segment {
 
     /// Gives the memory back. Nobody else can reach the segment any more: the callers' business.
     pub(super) fn free(segment: *mut Self) {
-        // SAFETY: made by `make`; freed once, by the queue's drop or when the pins of its retirement are gone.
+        // SAFETY: made by `make`; freed once, by the queue's drop or when the pins of its
+        // retirement are gone.
         drop(unsafe { Box::from_raw(segment) });
     }
 
@@ -54,7 +57,8 @@ impl Segment {
         defer(pin, move || Self::free(segment as *mut Self));
     }
 
-    /// The cell of `ticket`, which is one of this segment's. Neighbouring tickets, which are in use at the same time, lie on different lines.
+    /// The cell of `ticket`, which is one of this segment's. Neighbouring tickets, which are in use
+    /// at the same time, lie on different lines.
     #[inline]
     pub(super) fn cell(&self, ticket: u64) -> &AtomicU64 {
         let lines = CELLS / LINE;
@@ -67,7 +71,8 @@ impl Segment {
         self.next.load(Ordering::Acquire)
     }
 
-    /// The next segment, made if need be. Whoever is `first` makes it at once; the others give them a moment, so that not all make one.
+    /// The next segment, made if need be. Whoever is `first` makes it at once; the others give them
+    /// a moment, so that not all make one.
     #[cold]
     fn next_or_make(&self, first: bool) -> *mut Self {
         if !first && !cfg!(loom) {
@@ -83,7 +88,12 @@ impl Segment {
             return there;
         }
         let fresh = Self::make(self.id + 1);
-        match self.next.compare_exchange(ptr::null_mut(), fresh, Ordering::AcqRel, Ordering::Acquire) {
+        match self.next.compare_exchange(
+            ptr::null_mut(),
+            fresh,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        ) {
             Ok(_) => fresh,
             Err(there) => {
                 Self::free(fresh);
@@ -93,7 +103,8 @@ impl Segment {
     }
 }
 
-/// One end's way along the segments: a segment at or before that of every ticket that this end will hand out.
+/// One end's way along the segments: a segment at or before that of every ticket that this end will
+/// hand out.
 pub(super) struct Path(AtomicPtr<Segment>);
 
 impl Path {
@@ -101,14 +112,16 @@ impl Path {
         Self(AtomicPtr::new(segment))
     }
 
-    /// Where to start from. To be asked before the ticket is claimed: afterwards it may be too far along.
+    /// Where to start from. To be asked before the ticket is claimed: afterwards it may be too far
+    /// along.
     #[inline]
     pub(super) fn start<'p>(&self, _pin: &'p Pin) -> &'p Segment {
         // SAFETY: never null, and segments that a path led to are kept while the pin lasts.
         unsafe { &*self.0.load(Ordering::Acquire) }
     }
 
-    /// The segment of `ticket`, from `start`. Moves the path along when it has come to another segment.
+    /// The segment of `ticket`, from `start`. Moves the path along when it has come to another
+    /// segment.
     #[inline]
     pub(super) fn find<'p>(&self, start: &'p Segment, ticket: u64, pin: &'p Pin) -> &'p Segment {
         if start.id == ticket / CELLS { start } else { self.walk(start, ticket, pin) }
@@ -127,7 +140,10 @@ impl Path {
                 return at;
             }
             let from = ptr::from_ref(here).cast_mut();
-            if self.0.compare_exchange(from, here.next(), Ordering::AcqRel, Ordering::Acquire).is_ok()
+            if self
+                .0
+                .compare_exchange(from, here.next(), Ordering::AcqRel, Ordering::Acquire)
+                .is_ok()
                 && here.passed.fetch_add(1, Ordering::AcqRel) == 1
             {
                 Segment::retire(here, pin);

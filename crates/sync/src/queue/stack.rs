@@ -1,5 +1,5 @@
-//! Last in, first out. Both sides work at the same end, so there is nothing to spread: a lock held for one push or pop is as
-//! good as a lock-free stack here, and its order is exact.
+//! Last in, first out. Both sides work at the same end, so there is nothing to spread: a lock held
+//! for one push or pop is as good as a lock-free stack here, and its order is exact.
 
 use super::error::{TryPopError, TryPushError};
 use crate::owned::{Counted, Owned};

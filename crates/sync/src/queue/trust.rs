@@ -1,5 +1,6 @@
-//! On which queue this thread's last draws went well, so that the next may be blind. Per thread, not per queue, because a queue that asked its
-//! own lines would meet the other threads there. A wrong answer costs a ticket, no more.
+//! On which queue this thread's last draws went well, so that the next may be blind. Per thread,
+//! not per queue, because a queue that asked its own lines would meet the other threads there. A
+//! wrong answer costs a ticket, no more.
 
 pub(super) use memory::*;
 

@@ -1,13 +1,14 @@
-//! A shard's entries: an open-addressed row, probed linearly, in which a slot only ever moves forward.
+//! A shard's entries: an open-addressed row, probed linearly, in which a slot only ever moves
+//! forward.
 //!
 //! ```text
 //! key:    0 (never used) -> the key -> DEAD (removed) or MOVED (now in another array)
 //! value:  0              -> a value -> another value ... -> DEAD or MOVED
 //! ```
 //!
-//! An entry belongs to one key for the whole life of its array, which is what lets a reader, or a writer that replaces a value, work
-//! without a lock: whoever exchanges a live value has exchanged that key's value. Removed entries are swept when the shard moves to
-//! its next array.
+//! An entry belongs to one key for the whole life of its array, which is what lets a reader, or a
+//! writer that replaces a value, work without a lock: whoever exchanges a live value has exchanged
+//! that key's value. Removed entries are swept when the shard moves to its next array.
 
 #![allow(unsafe_code)]
 
@@ -49,7 +50,8 @@ impl Entry {
         self.key.swap(key);
     }
 
-    /// Ends the entry's life here, leaving `mark` in both words: its value and its key, with their counts, if it was in the table.
+    /// Ends the entry's life here, leaving `mark` in both words: its value and its key, with their
+    /// counts, if it was in the table.
     pub(super) fn take(&self, mark: u64) -> Option<(u64, u64)> {
         if self.key.peek() == 0 {
             return None;
@@ -71,8 +73,8 @@ impl Entry {
 /// How many neighbouring places lie together.
 const TOGETHER: usize = if cfg!(loom) { 1 } else { 4 };
 
-/// Two cache lines, which processors fetch together. Keys that are neighbouring ints live in one ([`super::Search::new`]), so that threads
-/// that work on ranges of their own do not meet.
+/// Two cache lines, which processors fetch together. Keys that are neighbouring ints live in one
+/// ([`super::Search::new`]), so that threads that work on ranges of their own do not meet.
 #[derive(Default)]
 #[cfg_attr(not(loom), repr(align(128)))]
 struct Group(#[expect(dead_code, reason = "read through `Array::entries`")] [Entry; TOGETHER]);
@@ -98,7 +100,8 @@ impl Array {
         Ok(Box::new(Self { id, groups: groups.into_boxed_slice() }))
     }
 
-    /// How many entries may ever be used: a quarter stays empty, so that every search ends, and soon.
+    /// How many entries may ever be used: a quarter stays empty, so that every search ends, and
+    /// soon.
     pub(super) fn limit(&self) -> usize {
         limit(self.entries().len())
     }
@@ -106,7 +109,9 @@ impl Array {
     #[inline]
     pub(super) fn entries(&self) -> &[Entry] {
         // SAFETY: a group is its entries and nothing else, as its size says.
-        unsafe { std::slice::from_raw_parts(self.groups.as_ptr().cast(), self.groups.len() * TOGETHER) }
+        unsafe {
+            std::slice::from_raw_parts(self.groups.as_ptr().cast(), self.groups.len() * TOGETHER)
+        }
     }
 
     /// The `index`th entry, from wherever a search began, round and round.
@@ -144,7 +149,9 @@ impl Array {
 ///
 /// # Safety
 /// The caller owns a count of both, as `K` and `V` count.
-pub(super) unsafe fn owned<K: Counted, V: Counted>((key, value): (u64, u64)) -> (Owned<K>, Owned<V>) {
+pub(super) unsafe fn owned<K: Counted, V: Counted>(
+    (key, value): (u64, u64),
+) -> (Owned<K>, Owned<V>) {
     // SAFETY: the caller's; marks are never taken.
     unsafe { (Owned::from_raw(key), Owned::from_raw(value)) }
 }

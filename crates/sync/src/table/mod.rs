@@ -49,7 +49,8 @@ pub struct Table<K: Counted, V: Counted> {
 }
 
 impl<K: Counted, V: Counted> Table<K, V> {
-    /// An empty table of `shards` parts, rounded up to a power of two. Each is a cache line as long as it is empty.
+    /// An empty table of `shards` parts, rounded up to a power of two. Each is a cache line as long
+    /// as it is empty.
     pub fn new(shards: usize) -> Self {
         let shards = shards.clamp(1, 1 << 16).next_power_of_two();
         Self {
@@ -61,11 +62,13 @@ impl<K: Counted, V: Counted> Table<K, V> {
 
     #[inline]
     fn shard(&self, search: &Search<K>) -> &Shard {
-        // Twice, because shifting by 64 at once is not defined: with one shard, that is what must be done.
+        // Twice, because shifting by 64 at once is not defined: with one shard, that is what must
+        // be done.
         &self.shards[(search.hash >> 1 >> self.shift) as usize & (self.shards.len() - 1)]
     }
 
-    /// Does `work` at the key's entry: it gets the entry and the value seen there, without a count, and is asked again if it gives nothing.
+    /// Does `work` at the key's entry: it gets the entry and the value seen there, without a count,
+    /// and is asked again if it gives nothing.
     #[inline(always)]
     fn at<Q: Query<K>, R>(
         &self,
@@ -101,7 +104,11 @@ impl<K: Counted, V: Counted> Table<K, V> {
 
     /// The key's value.
     #[inline]
-    pub fn get<Q: Query<K>>(&self, query: &Q, search: &mut Search<K>) -> Result<Option<Owned<V>>, Ask<K>> {
+    pub fn get<Q: Query<K>>(
+        &self,
+        query: &Q,
+        search: &mut Search<K>,
+    ) -> Result<Option<Owned<V>>, Ask<K>> {
         self.at(query, search, |entry, _| {
             // SAFETY: an entry's value is counted as `V` says, or a mark.
             let value = unsafe { entry.value.load::<V>() };

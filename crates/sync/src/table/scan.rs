@@ -1,5 +1,5 @@
-//! Going over everything, a shard at a time: what a shard holds is copied out at once, so that nothing can be met twice, however
-//! often the shard moves afterwards.
+//! Going over everything, a shard at a time: what a shard holds is copied out at once, so that
+//! nothing can be met twice, however often the shard moves afterwards.
 
 #![allow(unsafe_code)]
 
@@ -51,9 +51,11 @@ impl<K: Counted, V: Counted> Table<K, V> {
             let guard = reclaim::pin();
             taken.try_reserve(shard.len()).map_err(|_| Full)?;
             let old = shard.lock().detach(&guard);
-            // Those who are still at the old array came before it was taken away, and count as having been first.
+            // Those who are still at the old array came before it was taken away, and count as
+            // having been first.
             let before = taken.len();
-            let entries = old.map_or(&[][..], Array::entries).iter().filter_map(|entry| entry.take(MOVED));
+            let entries =
+                old.map_or(&[][..], Array::entries).iter().filter_map(|entry| entry.take(MOVED));
             // SAFETY: `take` gave both counts.
             taken.extend(entries.map(|entry| unsafe { owned::<K, V>(entry) }));
             shard.forget(taken.len() - before);
@@ -97,7 +99,9 @@ impl<K: Counted, V: Counted> Table<K, V> {
                 if is_live(value) {
                     // SAFETY: the table owns the counts of an entry that is live, and nobody takes
                     // it out.
-                    unsafe { Owned::show(key, |key| Owned::show(value, |value| show(key, value))) }?;
+                    unsafe {
+                        Owned::show(key, |key| Owned::show(value, |value| show(key, value)))
+                    }?;
                 }
             }
         }

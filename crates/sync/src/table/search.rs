@@ -1,7 +1,8 @@
-//! Finding a key. Only the caller can tell whether two keys are equal, and may need to run code of its user's for it, which may do
-//! anything, to this table too. So a search that meets such a key stops ([`Ask`]), leaves everything, and goes on from there
-//! when it has been told. A place never changes its key, so what has been looked at need not be looked at again, unless the
-//! shard has moved to another array: then the search begins anew.
+//! Finding a key. Only the caller can tell whether two keys are equal, and may need to run code of
+//! its user's for it, which may do anything, to this table too. So a search that meets such a key
+//! stops ([`Ask`]), leaves everything, and goes on from there when it has been told. A place never
+//! changes its key, so what has been looked at need not be looked at again, unless the shard has
+//! moved to another array: then the search begins anew.
 
 #![allow(unsafe_code)]
 
@@ -49,8 +50,8 @@ impl<K: Counted> Search<K> {
     /// For a key of this hash. Equal words are equal keys.
     #[inline]
     pub fn new(hash: u64, word: u64) -> Self {
-        // Python's hashes of small ints are the ints, so they must be spread over the shards and in them; but the last two bits stay, so
-        // that four neighbours lie together.
+        // Python's hashes of small ints are the ints, so they must be spread over the shards and in
+        // them; but the last two bits stay, so that four neighbours lie together.
         let spread = (hash >> 2).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let spread = (spread ^ (spread >> 32)) & !3 | hash & 3;
         Self { hash: spread, word, twin: None, next: (u64::MAX, 0) }
@@ -89,7 +90,8 @@ pub(super) fn find<'g, K: Counted, Q: Query<K>>(
             search.next = (0, 0);
             return Ok(Found::Absent);
         };
-        let mut index = if search.next.0 == array.id { search.next.1 } else { search.hash as usize };
+        let mut index =
+            if search.next.0 == array.id { search.next.1 } else { search.hash as usize };
         loop {
             let entry = array.at(index);
             let key = entry.key.peek();

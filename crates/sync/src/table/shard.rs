@@ -1,4 +1,5 @@
-//! A part of the table: its present array, and the lock of those who add to it or replace it. Everybody else only reads this line.
+//! A part of the table: its present array, and the lock of those who add to it or replace it.
+//! Everybody else only reads this line.
 
 #![allow(unsafe_code)]
 
@@ -20,9 +21,11 @@ const SPINS: u32 = 64;
 #[repr(align(64))]
 pub(super) struct Shard {
     array: AtomicPtr<Array>,
-    /// How many entries are in the table. Raised before an entry is published, so that it is never too low.
+    /// How many entries are in the table. Raised before an entry is published, so that it is never
+    /// too low.
     live: AtomicIsize,
-    /// How many places of the array have been used, the dead among them. Changed by the lock's holder.
+    /// How many places of the array have been used, the dead among them. Changed by the lock's
+    /// holder.
     used: AtomicUsize,
     /// Where [`Shard::pop_from`] last found something: before it there is likely nothing.
     popped: AtomicUsize,
@@ -52,7 +55,8 @@ impl Shard {
     /// The present array.
     #[inline]
     pub(super) fn array<'g>(&self, _guard: &'g Guard) -> Option<&'g Array> {
-        // SAFETY: null, or from a box that is given back only after every guard that could have seen it is gone.
+        // SAFETY: null, or from a box that is given back only after every guard that could have
+        // seen it is gone.
         unsafe { self.array.load(Ordering::Acquire).as_ref() }
     }
 
@@ -87,7 +91,8 @@ impl Shard {
                 return Some(taken);
             }
         }
-        let (index, taken) = before.iter().enumerate().find_map(|(i, e)| e.take(DEAD).map(|t| (i, t)))?;
+        let (index, taken) =
+            before.iter().enumerate().find_map(|(i, e)| e.take(DEAD).map(|t| (i, t)))?;
         self.popped.store(index, Ordering::Relaxed);
         self.forget(1);
         Some(taken)
@@ -96,15 +101,18 @@ impl Shard {
     /// Takes the lock. Its holders run a bounded number of instructions and call nothing.
     pub(super) fn lock(&self) -> Held<'_> {
         let mut turns = 0;
-        let take = || self.locked.compare_exchange_weak(false, true, Ordering::Acquire, Ordering::Relaxed);
-        // Looked at first, so that those who wait share its line; the model checker would let a look be out of date for ever.
+        let take =
+            || self.locked.compare_exchange_weak(false, true, Ordering::Acquire, Ordering::Relaxed);
+        // Looked at first, so that those who wait share its line; the model checker would let a
+        // look be out of date for ever.
         while (!cfg!(loom) && self.locked.load(Ordering::Relaxed)) || take().is_err() {
             back_off(&mut turns);
         }
         Held(self)
     }
 
-    /// Waits until the array `id` is the present one no more: somebody is about to publish the next.
+    /// Waits until the array `id` is the present one no more: somebody is about to publish the
+    /// next.
     #[cold]
     pub(super) fn wait_past(&self, id: u64, guard: &Guard) {
         let mut turns = 0;
@@ -115,8 +123,9 @@ impl Shard {
 }
 
 impl Held<'_> {
-    /// Fills the place at `index` of array `id`. False if the place is taken, or the array is another: then the search goes on. Makes room first, where there is none;
-    /// then the array is another, too.
+    /// Fills the place at `index` of array `id`. False if the place is taken, or the array is
+    /// another: then the search goes on. Makes room first, where there is none; then the array is
+    /// another, too.
     pub(super) fn fill(
         &self,
         (id, index): (u64, usize),
@@ -143,12 +152,14 @@ impl Held<'_> {
         Ok(true)
     }
 
-    /// Moves what is alive to a new array: a larger one, one of the same size without the dead, or a smaller one.
+    /// Moves what is alive to a new array: a larger one, one of the same size without the dead, or
+    /// a smaller one.
     fn replace(&self, guard: &Guard) -> Result<(), Full> {
         let shard = self.0;
         let live = shard.len();
         let mut capacity = SMALLEST;
-        // At least half of what may be used is free again afterwards, so that moving costs each insertion a constant.
+        // At least half of what may be used is free again afterwards, so that moving costs each
+        // insertion a constant.
         while limit(capacity) < (live + 1).saturating_mul(2) - live / 2 {
             capacity = capacity.checked_mul(2).ok_or(Full)?;
         }
@@ -170,7 +181,8 @@ impl Held<'_> {
         Ok(())
     }
 
-    /// Leaves the shard without an array. What the old one holds is the caller's to take out; it stays as long as the guard.
+    /// Leaves the shard without an array. What the old one holds is the caller's to take out; it
+    /// stays as long as the guard.
     pub(super) fn detach<'g>(&self, guard: &'g Guard) -> Option<&'g Array> {
         let old = self.0.array(guard);
         self.0.used.store(0, Ordering::Relaxed);
@@ -181,8 +193,8 @@ impl Held<'_> {
     fn publish(&self, new: *mut Array, guard: &Guard) {
         let old = self.0.array.swap(new, Ordering::AcqRel);
         if !old.is_null() {
-            // SAFETY: from a box, and not to be found any more. What it still owns is taken out by the caller of `detach` before
-            // its guard goes; `replace` has moved it.
+            // SAFETY: from a box, and not to be found any more. What it still owns is taken out by
+            // the caller of `detach` before its guard goes; `replace` has moved it.
             unsafe { guard.retire(old) };
         }
     }

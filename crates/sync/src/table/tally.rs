@@ -1,5 +1,6 @@
-//! A count for each key. A count is a word in the table until threads collide on it; then it becomes a row of cells, one for each
-//! thread, and adding to a hot key costs no more than adding to a cold one. It becomes a word again when it is set or removed.
+//! A count for each key. A count is a word in the table until threads collide on it; then it
+//! becomes a row of cells, one for each thread, and adding to a hot key costs no more than adding
+//! to a cold one. It becomes a word again when it is set or removed.
 
 #![allow(unsafe_code)]
 
@@ -47,12 +48,16 @@ impl Row {
 
     /// Adds `n`, unless the row is closed.
     fn add(&self, n: i64) -> bool {
-        self.cells[thread_number() & (self.cells.len() - 1)].fetch_add(n, Ordering::AcqRel) > CLOSED / 2
+        self.cells[thread_number() & (self.cells.len() - 1)].fetch_add(n, Ordering::AcqRel)
+            > CLOSED / 2
     }
 
     /// The sum: of a closed row for ever the same.
     fn sum(&self) -> i64 {
-        let sum = self.cells.iter().fold(0i64, |sum, cell| sum.wrapping_add(cell.load(Ordering::Acquire)));
+        let sum = self
+            .cells
+            .iter()
+            .fold(0i64, |sum, cell| sum.wrapping_add(cell.load(Ordering::Acquire)));
         if self.closing.load(Ordering::Acquire) { self.closed_sum() } else { sum }
     }
 
@@ -60,7 +65,8 @@ impl Row {
     fn close(&self) -> i64 {
         if !self.closing.swap(true, Ordering::AcqRel) {
             let cells = self.cells.iter();
-            let sum = cells.fold(0i64, |sum, cell| sum.wrapping_add(cell.swap(CLOSED, Ordering::AcqRel)));
+            let sum =
+                cells.fold(0i64, |sum, cell| sum.wrapping_add(cell.swap(CLOSED, Ordering::AcqRel)));
             self.total.store(sum, Ordering::Relaxed);
             self.closed.store(true, Ordering::Release);
         }
@@ -79,7 +85,8 @@ impl Row {
 /// The words of counts: a number, or the address of a row.
 struct Count;
 
-// SAFETY: such words have no counts. A row is read only inside of the table, and given back only when nobody is there any more.
+// SAFETY: such words have no counts. A row is read only inside of the table, and given back only
+// when nobody is there any more.
 unsafe impl Counted for Count {
     unsafe fn try_retain(_word: u64) -> bool {
         true
@@ -143,7 +150,11 @@ impl<K: Counted> Tally<K> {
     }
 
     /// The key's count.
-    pub fn get<Q: Query<K>>(&self, query: &Q, search: &mut Search<K>) -> Result<Option<i64>, Ask<K>> {
+    pub fn get<Q: Query<K>>(
+        &self,
+        query: &Q,
+        search: &mut Search<K>,
+    ) -> Result<Option<i64>, Ask<K>> {
         // SAFETY: inside.
         self.table.at(query, search, |_, word| Some(unsafe { number(word) }))
     }
@@ -250,7 +261,10 @@ impl<K: Counted> Tally<K> {
     ///
     /// # Safety
     /// No other thread uses the counts during the call, and `show` does not either.
-    pub unsafe fn each<E>(&self, mut show: impl FnMut(&Owned<K>) -> Result<(), E>) -> Result<(), E> {
+    pub unsafe fn each<E>(
+        &self,
+        mut show: impl FnMut(&Owned<K>) -> Result<(), E>,
+    ) -> Result<(), E> {
         // SAFETY: the caller's.
         unsafe { self.table.each(|key, _| show(key)) }
     }

@@ -1,4 +1,5 @@
-//! Words that stand for themselves; keys are equal if their words are, or if a test says that only asking can tell.
+//! Words that stand for themselves; keys are equal if their words are, or if a test says that only
+//! asking can tell.
 
 use super::{Ask, Outcome, Query, Search, Table, Taken, Verdict};
 use crate::owned::Owned;
@@ -157,13 +158,17 @@ mod real {
                 let (table, wins) = (&table, &wins);
                 scope.spawn(move || {
                     for round in 0..3000u64 {
-                        // A key of its own: always there between its addition and its removal, however the table moves.
+                        // A key of its own: always there between its addition and its removal,
+                        // however the table moves.
                         let mine = key(round << 3 | thread);
                         assert_eq!(set(table, mine, round + 1), 0);
                         assert_eq!(get(table, mine), word(round + 1));
                         assert_eq!(set(table, mine, round + 2), word(round + 1));
                         // A key that all want: one gets it.
-                        wins.fetch_add(u64::from(offer(table, key(1 << 40 | round), 1)), Ordering::Relaxed);
+                        wins.fetch_add(
+                            u64::from(offer(table, key(1 << 40 | round), 1)),
+                            Ordering::Relaxed,
+                        );
                         assert_eq!(remove(table, mine), Some(word(round + 2)));
                         assert_eq!(get(table, mine), 0);
                     }
@@ -280,13 +285,14 @@ mod model {
 
     #[test]
     fn emptying_while_a_value_is_replaced() {
-        let after = |t: &Numbers, old, drained: Result<Vec<Taken<Plain, Plain>>, super::super::Full>| {
-            let drained = drained.expect("there is memory")[0].1.as_raw();
-            match old {
-                0 => assert_eq!((drained, get(t, key(1))), (word(10), word(11))),
-                _ => assert_eq!((drained, get(t, key(1))), (word(11), 0)),
-            }
-        };
+        let after =
+            |t: &Numbers, old, drained: Result<Vec<Taken<Plain, Plain>>, super::super::Full>| {
+                let drained = drained.expect("there is memory")[0].1.as_raw();
+                match old {
+                    0 => assert_eq!((drained, get(t, key(1))), (word(10), word(11))),
+                    _ => assert_eq!((drained, get(t, key(1))), (word(11), 0)),
+                }
+            };
         check(|t| assert_eq!(set(t, key(1), 10), 0), |t| set(t, key(1), 11), |t| t.drain(), after);
     }
 }

@@ -35,7 +35,9 @@ pub(super) fn immediate(state: &mut State, at: u64, word: u32) {
         }
         4 => {
             let value = match bitmask(word).map(|other| (other, register(state, rn))) {
-                Some((other, one)) => logic(state, bits(word, 29, 2), one, Value::Known(other), width),
+                Some((other, one)) => {
+                    logic(state, bits(word, 29, 2), one, Value::Known(other), width)
+                }
                 None => state.fresh(),
             };
             match bits(word, 29, 2) {
@@ -125,7 +127,9 @@ fn logic(state: &mut State, kind: u32, one: Value, other: Value, width: u32) -> 
         (0 | 3, _, Value::Known(0)) | (0 | 3, Value::Known(0), _) => Value::Known(0),
         (0 | 3, one, other) if one == other => one,
         // A symbol whose low bits are all that is asked for.
-        (0 | 3, value, Value::Known(low)) if (low & low.wrapping_add(1)) == 0 && low >= 0xff => value,
+        (0 | 3, value, Value::Known(low)) if (low & low.wrapping_add(1)) == 0 && low >= 0xff => {
+            value
+        }
         _ => state.fresh(),
     }
 }
@@ -196,7 +200,8 @@ pub(super) fn vector(state: &mut State, word: u32) {
     let rd = bits(word, 0, 5) as usize & 31;
     // movi with all bits zero; whatever its shape.
     let zero = word & 0x9ff8_0400 == 0x0f00_0400 && bits(word, 16, 3) == 0 && bits(word, 5, 5) == 0;
-    state.vectors[rd] = if zero && bits(word, 29, 1) == 0 { [Value::Known(0); 4] } else { [value; 4] };
+    state.vectors[rd] =
+        if zero && bits(word, 29, 1) == 0 { [Value::Known(0); 4] } else { [value; 4] };
     if zero && bits(word, 29, 1) == 1 && bits(word, 12, 4) == 14 {
         state.vectors[rd] = [Value::Known(0); 4];
     }

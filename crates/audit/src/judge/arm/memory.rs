@@ -14,8 +14,11 @@ pub(super) fn access(image: &Image, state: &mut State, at: u64, word: u32) {
         // ldr from near the instruction.
         3 if bits(word, 24, 2) == 0 => {
             let from = Some(at.wrapping_add_signed(signed_bits(word, 5, 19) * 4));
-            let size =
-                if is_vector { 4 << bits(word, 30, 2) } else { [4, 8, 4, 8][bits(word, 30, 2) as usize & 3] };
+            let size = if is_vector {
+                4 << bits(word, 30, 2)
+            } else {
+                [4, 8, 4, 8][bits(word, 30, 2) as usize & 3]
+            };
             let signed = !is_vector && bits(word, 30, 2) == 2;
             load(image, state, rt, from, size, signed, is_vector);
         }
@@ -44,7 +47,8 @@ pub(super) fn access(image: &Image, state: &mut State, at: u64, word: u32) {
                     let shift = if bits(word, 12, 1) == 1 { size.trailing_zeros() } else { 0 };
                     let offset = register(state, bits(word, 16, 5)).known();
                     // Extended ones are wider than what they index: let them be.
-                    let offset = offset.filter(|_| bits(word, 13, 3) == 3).map(|offset| offset << shift);
+                    let offset =
+                        offset.filter(|_| bits(word, 13, 3) == 3).map(|offset| offset << shift);
                     let address = base.zip(offset).map(|(base, offset)| base.wrapping_add(offset));
                     if let (Some(base), None, 0) = (base, address, kind) {
                         state.memory.smudge(base);
@@ -108,7 +112,15 @@ fn put_back(state: &mut State, word: u32, address: Option<u64>) {
     }
 }
 
-fn single(image: &Image, state: &mut State, rt: u32, at: Option<u64>, size: u32, kind: u32, is_vector: bool) {
+fn single(
+    image: &Image,
+    state: &mut State,
+    rt: u32,
+    at: Option<u64>,
+    size: u32,
+    kind: u32,
+    is_vector: bool,
+) {
     match kind {
         0 => store(image, state, rt, at, size, is_vector),
         kind => load(image, state, rt, at, size, kind == 2, is_vector),
@@ -125,7 +137,8 @@ fn pair(image: &Image, state: &mut State, word: u32, is_vector: bool) {
         4
     };
     let base = base(state, word);
-    let moved = base.map(|base| base.wrapping_add_signed(signed_bits(word, 15, 7) * i64::from(size)));
+    let moved =
+        base.map(|base| base.wrapping_add_signed(signed_bits(word, 15, 7) * i64::from(size)));
     let mode = bits(word, 23, 2);
     let at = if mode == 1 { base } else { moved };
     let second = at.map(|at| at.wrapping_add(u64::from(size)));

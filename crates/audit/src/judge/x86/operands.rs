@@ -1,4 +1,5 @@
-//! What x86-64 instructions read and write: registers by their parts, memory by the addresses that operands name.
+//! What x86-64 instructions read and write: registers by their parts, memory by the addresses that
+//! operands name.
 
 use super::STACK;
 use crate::image::Image;
@@ -71,7 +72,9 @@ fn read_register(state: &mut State, register: Register) -> Value {
     if register.is_vector_register() {
         return state.vectors[register.number() & 31][0];
     }
-    if !register.is_gpr() || matches!(register, Register::AH | Register::BH | Register::CH | Register::DH) {
+    if !register.is_gpr()
+        || matches!(register, Register::AH | Register::BH | Register::CH | Register::DH)
+    {
         return state.fresh();
     }
     state.narrow(state.registers[register.full_register().number() & 15], register.size() as u32)
@@ -82,7 +85,12 @@ pub(super) fn write(image: &Image, state: &mut State, i: &Instruction, value: Va
         OpKind::Register => write_register(state, i.op0_register(), value),
         OpKind::Memory => {
             if let Some(at) = address(state, i) {
-                state.memory.store(image, at, size(i, 0).clamp(1, 8), state.narrow(value, size(i, 0)));
+                state.memory.store(
+                    image,
+                    at,
+                    size(i, 0).clamp(1, 8),
+                    state.narrow(value, size(i, 0)),
+                );
             } else {
                 smudge(state, i);
             }
@@ -93,7 +101,8 @@ pub(super) fn write(image: &Image, state: &mut State, i: &Instruction, value: Va
 
 pub(super) fn write_register(state: &mut State, register: Register, value: Value) {
     if register.is_vector_register() {
-        state.vectors[register.number() & 31] = [value, Value::Known(0), Value::Known(0), Value::Known(0)];
+        state.vectors[register.number() & 31] =
+            [value, Value::Known(0), Value::Known(0), Value::Known(0)];
         return;
     }
     if !register.is_gpr() {
@@ -105,7 +114,9 @@ pub(super) fn write_register(state: &mut State, register: Register, value: Value
     state.registers[number] = match (state.registers[number], state.narrow(value, size)) {
         _ if high => state.fresh(),
         // What lies above a byte that is set is not asked for, unless it is known.
-        (Value::Known(before), Value::Known(now)) if size < 4 => Value::Known(now | before & !mask(size)),
+        (Value::Known(before), Value::Known(now)) if size < 4 => {
+            Value::Known(now | before & !mask(size))
+        }
         (_, now) => now,
     };
 }

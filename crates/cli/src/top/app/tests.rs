@@ -138,9 +138,11 @@ fn no_key_on_no_page_goes_wrong() {
         KeyCode::Right,
         KeyCode::Null,
     ];
-    for mut app in
-        [sample::app(), App::new(&sample::args(None), false), App::new(&sample::args(Some(1)), false)]
-    {
+    for mut app in [
+        sample::app(),
+        App::new(&sample::args(None), false),
+        App::new(&sample::args(Some(1)), false),
+    ] {
         for round in 0..codes.len() {
             for code in codes.iter().cycle().skip(round).take(codes.len()) {
                 press(&mut app, *code);

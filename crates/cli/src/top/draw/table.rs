@@ -18,7 +18,8 @@ const BAR: usize = 12;
 /// Letters of a thread's name: enough for `ThreadPoolExecutor-0_12`.
 const NAME: u16 = 24;
 
-/// A column: its head, its width (0 takes what is left), and how soon it goes when there is no room (larger goes sooner).
+/// A column: its head, its width (0 takes what is left), and how soon it goes when there is no room
+/// (larger goes sooner).
 struct Column {
     head: &'static str,
     width: u16,
@@ -94,8 +95,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, area: Rect) {
     }
     let kept = fit(columns, area.width);
     let pick = |cells: Vec<Line<'static>>| -> Vec<Cell<'static>> {
-        let kept = kept.iter().filter_map(|&index| Some((cells.get(index)?.clone(), &columns[index])));
-        kept.map(|(line, column)| Cell::new(if column.right { line.right_aligned() } else { line })).collect()
+        let kept =
+            kept.iter().filter_map(|&index| Some((cells.get(index)?.clone(), &columns[index])));
+        kept.map(|(line, column)| Cell::new(if column.right { line.right_aligned() } else { line }))
+            .collect()
     };
     let head = pick(columns.iter().map(|column| Line::raw(column.head)).collect());
     let widths = kept.iter().map(|&index| match columns[index].width {
@@ -120,10 +123,14 @@ fn fit(columns: &[Column], width: u16) -> Vec<usize> {
     let mut kept: Vec<usize> = (0..columns.len()).collect();
     // A column that takes what is left should be left something.
     let need = |kept: &[usize]| -> u16 {
-        kept.iter().map(|&index| if columns[index].width == 0 { 25 } else { columns[index].width } + 1).sum()
+        kept.iter()
+            .map(|&index| if columns[index].width == 0 { 25 } else { columns[index].width } + 1)
+            .sum()
     };
     while need(&kept) > width {
-        let Some(place) = (0..kept.len()).max_by_key(|&place| columns[kept[place]].goes) else { break };
+        let Some(place) = (0..kept.len()).max_by_key(|&place| columns[kept[place]].goes) else {
+            break;
+        };
         if columns[kept[place]].goes == 0 {
             break;
         }
@@ -180,13 +187,20 @@ fn cells(app: &App, row: &Row<'_>) -> Vec<Line<'static>> {
             plain(object.waiters.to_string()),
             plain(object.most_waiters.to_string()),
             plain(words::object(object)),
-            plain(object.held_by.as_deref().map_or_else(|| "-".into(), |by| clean(by).into_owned())),
+            plain(
+                object.held_by.as_deref().map_or_else(|| "-".into(), |by| clean(by).into_owned()),
+            ),
             plain(object.at.as_ref().map(words::place).unwrap_or_default()),
         ],
         Row::Generation(index, generation) => vec![
             plain(index.to_string()),
             plain(generation.collections.to_string()),
-            plain(app.view.as_ref().map_or(0, |view| view.collector.span.count[*index % 3]).to_string()),
+            plain(
+                app.view
+                    .as_ref()
+                    .map_or(0, |view| view.collector.span.count[*index % 3])
+                    .to_string(),
+            ),
             plain(generation.collected.to_string()),
             plain(generation.uncollectable.to_string()),
             plain(generation.duration_s.map_or_else(|| "-".into(), ungil_format::duration)),

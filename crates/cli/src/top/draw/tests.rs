@@ -7,7 +7,12 @@ use ratatui::backend::TestBackend;
 use ratatui::style::Color;
 
 fn screen(app: &App, width: u16, height: u16) -> String {
-    buffer(app, width, height).content.chunks(usize::from(width)).map(line).collect::<Vec<_>>().join("\n")
+    buffer(app, width, height)
+        .content
+        .chunks(usize::from(width))
+        .map(line)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn buffer(app: &App, width: u16, height: u16) -> ratatui::buffer::Buffer {
@@ -91,7 +96,10 @@ fn a_stack_opens_below_and_an_ended_target_keeps_its_last_view() {
     let mut last = sample::view();
     last.ended = Some("process 4711 ended".into());
     app.take(last);
-    has(&screen(&app, 120, 24), &["ENDED", "process 4711 ended; this is the last view", "worker-1"]);
+    has(
+        &screen(&app, 120, 24),
+        &["ENDED", "process 4711 ended; this is the last view", "worker-1"],
+    );
 }
 
 #[test]
@@ -100,8 +108,9 @@ fn any_size_is_drawn_and_what_matters_most_stays() {
     apps[1].take_hosts(sample::hosts());
     let mut open = sample::app();
     (open.stack, open.help) = (true, false);
-    open.input =
-        Some(Input::Export("a-long-name-of-a-file-that-does-not-fit-into-a-narrow-terminal.json".into()));
+    open.input = Some(Input::Export(
+        "a-long-name-of-a-file-that-does-not-fit-into-a-narrow-terminal.json".into(),
+    ));
     apps.push(open);
     for app in &mut apps {
         for tab in Tab::ALL {
@@ -142,7 +151,10 @@ fn words_of_the_target_do_not_reach_the_terminal_as_they_are() {
 fn without_colour_there_is_none() {
     let mut app = sample::app();
     let coloured = |app: &App| {
-        buffer(app, 140, 24).content.iter().any(|cell| cell.fg != Color::Reset || cell.bg != Color::Reset)
+        buffer(app, 140, 24)
+            .content
+            .iter()
+            .any(|cell| cell.fg != Color::Reset || cell.bg != Color::Reset)
     };
     assert!(coloured(&app));
     app.colour = false;

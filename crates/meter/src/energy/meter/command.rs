@@ -1,8 +1,9 @@
 //! A command of the shell in a process group of its own, its lines stamped as they arrive.
 //!
-//! The group is what makes an end possible: `sh -c 'a | b'` is three processes, and all must be gone when the sensor
-//! is. The shell is not reaped before that, so its number, which is the group's, cannot come to mean somebody
-//! else's. Should this program itself be killed, the command meets a closed pipe at its next line.
+//! The group is what makes an end possible: `sh -c 'a | b'` is three processes, and all must be
+//! gone when the sensor is. The shell is not reaped before that, so its number, which is the
+//! group's, cannot come to mean somebody else's. Should this program itself be killed, the command
+//! meets a closed pipe at its next line.
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use std::io::{self, BufRead, BufReader, Read};
@@ -15,7 +16,8 @@ use std::time::{Duration, Instant};
 /// The longest line; a longer one arrives in pieces of this size, which no meter's reading is.
 const LONGEST: u64 = 1024;
 
-/// How long an ended command has to leave a status and last words, and a running one to end when asked.
+/// How long an ended command has to leave a status and last words, and a running one to end when
+/// asked.
 const GRACE: Duration = Duration::from_millis(300);
 
 /// What a command does.
@@ -32,8 +34,8 @@ pub(super) struct Command {
 }
 
 impl Command {
-    /// Starts `/bin/sh -c command`. `sink` is called from a thread of its own, once a line, at last with its end, and
-    /// with the moment it happened.
+    /// Starts `/bin/sh -c command`. `sink` is called from a thread of its own, once a line, at last
+    /// with its end, and with the moment it happened.
     pub(super) fn start(
         command: &str,
         mut sink: impl FnMut(Instant, Event<'_>) + Send + 'static,
@@ -62,8 +64,8 @@ impl Command {
         thread::Builder::new().name("meter".to_owned()).spawn(move || {
             lines(out, |line| sink(Instant::now(), Event::Line(line)));
             let at = Instant::now();
-            let how =
-                within(GRACE, || pid.and_then(status)).unwrap_or_else(|| "it closed its output".to_owned());
+            let how = within(GRACE, || pid.and_then(status))
+                .unwrap_or_else(|| "it closed its output".to_owned());
             let _ = within(GRACE, || errors.is_finished().then_some(()));
             let words = words.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let said = if words.is_empty() { String::new() } else { format!("; it said: {words}") };

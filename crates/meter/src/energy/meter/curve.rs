@@ -1,9 +1,10 @@
 //! Readings at points of time, made into joules between two others.
 //!
-//! Watts and joules become one thing here: a curve of joules over time, known at the readings. Watts are integrated
-//! by trapezoids. Between two readings the curve is interpolated (power linearly, or energy linearly); outside of
-//! them the last watts are held, and joules stay at the nearest reading. Only the readings around the two edges of
-//! the window and the latest one are kept, so a window may be of any length.
+//! Watts and joules become one thing here: a curve of joules over time, known at the readings.
+//! Watts are integrated by trapezoids. Between two readings the curve is interpolated (power
+//! linearly, or energy linearly); outside of them the last watts are held, and joules stay at the
+//! nearest reading. Only the readings around the two edges of the window and the latest one are
+//! kept, so a window may be of any length.
 
 use super::line::Value;
 use std::time::{Duration, Instant};
@@ -77,7 +78,8 @@ pub(super) struct Curve {
     last: Option<Sample>,
     readings: u64,
     longest: Duration,
-    /// Readings of the other quantity: a meter that prints both is read for the one that came first.
+    /// Readings of the other quantity: a meter that prints both is read for the one that came
+    /// first.
     other: u64,
     begin: Option<Edge>,
     close: Option<Edge>,
@@ -91,13 +93,15 @@ impl Curve {
             (Value::Watts(watts), None) => Sample { at, joules: 0.0, watts: Some(watts) },
             (Value::Joules(joules), None) => Sample { at, joules, watts: None },
             (Value::Watts(watts), Some(Sample { at: then, joules, watts: Some(before) })) => {
-                let joules = joules + (before + watts) / 2.0 * at.duration_since(then).as_secs_f64();
+                let joules =
+                    joules + (before + watts) / 2.0 * at.duration_since(then).as_secs_f64();
                 Sample { at, joules, watts: Some(watts) }
             }
             (Value::Joules(joules), Some(Sample { joules: before, watts: None, .. })) => {
                 if joules < before && self.begin.is_some() {
-                    self.jumped
-                        .get_or_insert(format!("the meter's joules went back from {before} to {joules}"));
+                    self.jumped.get_or_insert(format!(
+                        "the meter's joules went back from {before} to {joules}"
+                    ));
                 }
                 Sample { at, joules, watts: None }
             }
@@ -134,8 +138,8 @@ impl Curve {
         self.close.is_some_and(|close| close.right.is_some())
     }
 
-    /// Forgets the window and gives its joules. `patience` is how far behind the end the last reading may lie if none
-    /// came after it.
+    /// Forgets the window and gives its joules. `patience` is how far behind the end the last
+    /// reading may lie if none came after it.
     pub(super) fn finish(&mut self, patience: Duration) -> Result<f64, Fault> {
         let silent = |why: String| Err(Fault::Silent(why));
         let (Some(begin), Some(close)) = (self.begin.take(), self.close.take()) else {
@@ -144,7 +148,8 @@ impl Curve {
         if let Some(why) = self.jumped.take() {
             return Err(Fault::Jumped(why));
         }
-        // The edges' samples tell all: a reading inside the window is to the right of its beginning.
+        // The edges' samples tell all: a reading inside the window is to the right of its
+        // beginning.
         let inside = begin.right.is_some_and(|sample| sample.at <= close.at);
         let around = begin.left.is_some() && close.right.is_some();
         let (Some(from), Some(to)) = (begin.joules(), close.joules()) else {

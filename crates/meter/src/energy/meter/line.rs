@@ -25,10 +25,12 @@ const UNITS: [(&str, Value); 12] = [
     ("kWh", Value::Joules(3.6e6)),
 ];
 
-/// Beyond these a number is a fault of the meter: a gigawatt, and the joules a float holds to the microjoule.
+/// Beyond these a number is a fault of the meter: a gigawatt, and the joules a float holds to the
+/// microjoule.
 const MOST: f64 = 9e9;
 
-/// Reads `12.5 W` or `1234.5J`. `None` for anything else: negative, not finite, another unit, more words.
+/// Reads `12.5 W` or `1234.5J`. `None` for anything else: negative, not finite, another unit, more
+/// words.
 pub(super) fn parse(line: &[u8]) -> Option<Value> {
     let line = std::str::from_utf8(line).ok()?.trim();
     let unit_at = line.rfind(|c: char| c.is_ascii_digit() || c == '.')? + 1;
@@ -36,7 +38,8 @@ pub(super) fn parse(line: &[u8]) -> Option<Value> {
     let number: f64 = number.parse().ok()?;
     let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit.trim())?;
     let scaled = |factor: f64| {
-        // Division where the unit is a fraction: 1500 mJ is then 1.5 exactly, as 1500 * 0.001 need not be.
+        // Division where the unit is a fraction: 1500 mJ is then 1.5 exactly, as 1500 * 0.001 need
+        // not be.
         let value = if factor < 1.0 { number / factor.recip().round() } else { number * factor };
         (0.0..=MOST).contains(&value).then_some(value)
     };

@@ -1,5 +1,5 @@
-//! What one sample is made of, besides its stack: whether it belongs to the mode, the frame of the collector, the name of its thread;
-//! and what a process says at the end of what could not be told.
+//! What one sample is made of, besides its stack: whether it belongs to the mode, the frame of the
+//! collector, the name of its thread; and what a process says at the end of what could not be told.
 
 use super::{Options, TaskMode, Watch};
 use crate::Builder;
@@ -15,7 +15,9 @@ impl Watch {
     /// What could not be told of this process, and why.
     pub(in crate::capture) fn notes(&self, options: &Options) -> Vec<String> {
         let mut notes: Vec<String> = self.without_tasks(options).into_iter().collect();
-        let of = |order: &LockOrderView| format!("locks are taken in orders that could deadlock: {order}");
+        let of = |order: &LockOrderView| {
+            format!("locks are taken in orders that could deadlock: {order}")
+        };
         notes.extend(self.lock_orders.cycles.iter().map(of));
         if self.is_refused {
             notes.push(format!(
@@ -39,7 +41,8 @@ impl Watch {
         notes
     }
 
-    /// Names the lock orders seen so far that could deadlock, while the process is there to say what its locks are called.
+    /// Names the lock orders seen so far that could deadlock, while the process is there to say
+    /// what its locks are called.
     pub(super) fn find_lock_orders(&mut self) {
         if self.locks.order.cycles().is_empty() {
             return;
@@ -55,7 +58,8 @@ impl Watch {
         let python = self.looker.python();
         let at = python.layout().thread_state.running_loop;
         let has_loop = |slot: &Slot| {
-            let word = slot.thread.address.checked_add(at).and_then(|at| python.memory().u64(at).ok());
+            let word =
+                slot.thread.address.checked_add(at).and_then(|at| python.memory().u64(at).ok());
             word.is_some_and(|address| address != 0)
         };
         let wanted = match options.tasks {
@@ -64,23 +68,38 @@ impl Watch {
             TaskMode::All => true,
         };
         (wanted && self.tasks.is_too_old).then(|| {
-            format!("asyncio's tasks of process {} are not told: that takes CPython 3.14 or later", self.pid)
+            format!(
+                "asyncio's tasks of process {} are not told: that takes CPython 3.14 or later",
+                self.pid
+            )
         })
     }
 }
 
 /// Whether a sample belongs to what was asked for.
-pub(super) fn is_of(mode: Mode, state: ThreadState, slot: &Slot, gil: bool, collecting: Option<u64>) -> bool {
+pub(super) fn is_of(
+    mode: Mode,
+    state: ThreadState,
+    slot: &Slot,
+    gil: bool,
+    collecting: Option<u64>,
+) -> bool {
     match mode {
         Mode::Wall | Mode::Alloc => true,
         Mode::Cpu => matches!(state, ThreadState::Running | ThreadState::Native),
         Mode::Lock => state == ThreadState::Lock,
-        Mode::Gil => state == ThreadState::Gil || gil && slot.thread.attachment == Attachment::Attached,
+        Mode::Gil => {
+            state == ThreadState::Gil || gil && slot.thread.attachment == Attachment::Attached
+        }
         Mode::Gc => state == ThreadState::Suspended || collecting == Some(slot.thread.address),
     }
 }
 
-pub(super) fn collector(known: &mut Option<FrameId>, stack: StackId, builder: &mut Builder) -> StackId {
+pub(super) fn collector(
+    known: &mut Option<FrameId>,
+    stack: StackId,
+    builder: &mut Builder,
+) -> StackId {
     let frame = *known.get_or_insert_with(|| {
         let function = builder.function("<GC>", "", 0, Kind::Gc);
         builder.frame(function, 0)

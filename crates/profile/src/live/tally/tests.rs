@@ -54,7 +54,9 @@ fn time_goes_to_the_thread_its_line_and_what_it_waits_for() {
 #[test]
 fn two_halves_merged_are_the_whole() {
     let looks: Vec<Look> = (0..40_u32)
-        .map(|i| look(&[(i % 3, ThreadState::ALL[i as usize % 7], Some(u64::from(i % 4)), 10 + i % 5)]))
+        .map(|i| {
+            look(&[(i % 3, ThreadState::ALL[i as usize % 7], Some(u64::from(i % 4)), 10 + i % 5)])
+        })
         .collect();
     let mut whole = Tally::default();
     let mut halves = [Tally::default(), Tally::default()];

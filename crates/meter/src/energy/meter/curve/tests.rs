@@ -117,7 +117,8 @@ fn a_late_stamp_before_the_edge_goes_to_the_left_of_it() {
 
 #[test]
 fn windows_follow_one_another() {
-    // 10 W as joules; every window has one reading inside, and the one after it is the next one's left.
+    // 10 W as joules; every window has one reading inside, and the one after it is the next one's
+    // left.
     let mut b = Bench::new();
     b.joules(0.0, 0.0);
     for k in 0..10 {
@@ -163,7 +164,9 @@ fn joules_that_go_back_void_this_window_and_not_the_next() {
     b.joules(1.0, 5.0);
     b.close(1.5);
     b.joules(2.0, 15.0);
-    assert!(matches!(b.curve.finish(PATIENCE), Err(Fault::Jumped(why)) if why.contains("from 100 to 5")));
+    assert!(
+        matches!(b.curve.finish(PATIENCE), Err(Fault::Jumped(why)) if why.contains("from 100 to 5"))
+    );
     b.begin(2.0);
     b.joules(3.0, 25.0);
     b.close(3.0);
