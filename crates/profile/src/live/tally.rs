@@ -113,7 +113,7 @@ impl Tally {
             }
             match self.objects.entry(object) {
                 std::collections::hash_map::Entry::Vacant(empty) => {
-                    drop(empty.insert(contended.clone()))
+                    empty.insert(contended.clone());
                 }
                 std::collections::hash_map::Entry::Occupied(mut known) => {
                     let known = known.get_mut();
