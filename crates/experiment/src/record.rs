@@ -1,5 +1,5 @@
 //! The record: JSON Lines on disk, one line the moment each thing is known, so that nothing is lost
-//! when a run is cut off. Schema `ungil.experiment/1`, described in `docs/record.md` and
+//! when a run is cut off. Schema `ungil.experiment/1`, described in `docs/reference/record.md` and
 //! `docs/record.schema.json`.
 
 mod read;

@@ -1,6 +1,6 @@
 //! A recording: a profile with its order in time, in one file that is written as a stream while it
 //! is sampled, and that can be turned into every other format later. Its layout is in
-//! `docs/recording.md` and, by name, in `wire.rs`; `writer.rs` writes it.
+//! `docs/reference/recording.md` and, by name, in `wire.rs`; `writer.rs` writes it.
 //!
 //! A recording comes from outside: it may be cut off by a kill or a full disk, damaged, or made to
 //! do harm. It is read up to where it stops making sense, and said to end there; its tables have

@@ -1,6 +1,6 @@
 //! Does `ungil audit` say what the interpreter does? Every package of `bench/corpus.txt` is
 //! installed for 3.14t and for 3.15t, audited, and each of its modules imported (`--verify`); the
-//! table is `docs/audit-corpus.md`.
+//! table is `docs/reference/audit-corpus.md`.
 //!
 //! `cargo build --release -p ungil -p ungil-bench && target/release/corpus [NAME...]`
 //!
@@ -64,7 +64,7 @@ fn main() -> Any<()> {
     let text = table::document(&outcomes, &BUILDS, &installer.version()?)?;
     if names.is_empty() {
         std::fs::write(
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/audit-corpus.md"),
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/audit-corpus.md"),
             text,
         )?;
     } else {
