@@ -34,7 +34,7 @@ class Help(SphinxDirective):
             name, *arguments = line.split()
             if name != "ungil" or arguments[-1] != "--help":
                 raise self.error(f"only `ungil ... --help` is run, not `{line}`")
-            done = program(*arguments)
+            done = program(self.env, *arguments)
             if done.returncode != 0:
                 raise self.error(f"{line}: exit code {done.returncode}: {done.stderr}")
             shown.append(nodes.literal_block(done.stdout, done.stdout, language="text"))
@@ -50,7 +50,7 @@ class AuditRules(SphinxDirective):
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder) / "empty.py"
             source.write_text("", encoding="utf-8")
-            done = program("audit", str(source), "--format", "sarif")
+            done = program(self.env, "audit", str(source), "--format", "sarif")
         if done.returncode != 0:
             raise self.error(f"ungil audit: exit code {done.returncode}: {done.stderr}")
         rules = json.loads(done.stdout)["runs"][0]["tool"]["driver"]["rules"]
@@ -83,9 +83,9 @@ class Schema(SphinxDirective):
         return parsed(self, lines, path)
 
 
-def program(*arguments):
+def program(env, *arguments):
     """Runs `ungil`."""
-    command = [os.environ.get("UNGIL_BIN", "ungil"), *arguments]
+    command = [env.config.ungil_program, *arguments]
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"}, check=False)
 
 
@@ -188,6 +188,7 @@ def package_is_there(app):
 
 
 def setup(app):
+    app.add_config_value("ungil_program", "ungil", "env")
     app.add_directive("help", Help)
     app.add_directive("audit-rules", AuditRules)
     app.add_directive("schema", Schema)

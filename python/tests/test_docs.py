@@ -1,4 +1,5 @@
-"""The pages in `docs/structures`: every example runs, every class has one, every method is told with its level of thread safety."""
+"""The documentation: every Python example of every page runs, and the guides in `docs/structures` have an example for
+every class and a level of thread safety for every method."""
 
 import inspect
 import re
@@ -10,7 +11,10 @@ from deadlines import run_file
 
 import ungil
 
-PAGES = sorted((Path(__file__).parents[2] / "docs/structures").glob("*.md"))
+ROOT = Path(__file__).parents[2]
+PAGES = sorted((ROOT / "docs/structures").glob("*.md"))
+# A comment before a block says that it is a file for the page's commands, or why it is not run: `tests/tests/docs_site.rs`.
+MARKED = re.compile(r"<!-- (file|not run): .* -->\n\Z")
 LEVELS = ("incompatible", "compatible", "distinct", "shared", "atomic")
 NAMES = sorted(
     name
@@ -23,11 +27,13 @@ NAMES = sorted(
 
 
 def examples():
-    for page in PAGES:
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
         text = page.read_text()
         for block in re.finditer(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+            if MARKED.search(text[: block.start()]):
+                continue
             line = text.count("\n", 0, block.start()) + 2
-            yield pytest.param(page, line, block[1], id=f"{page.name}:{line}")
+            yield pytest.param(page, line, block[1], id=f"{page.relative_to(ROOT)}:{line}")
 
 
 def section(name):

@@ -183,17 +183,42 @@ impl Page {
             .into()
     }
 
+    /// Opens another file in the same window, and waits until it is there.
+    #[track_caller]
+    pub fn follow(&mut self, file: &Path) {
+        self.events.clear();
+        self.ask("Page.navigate", json!({"url": format!("file://{}", file.display())}));
+        let loaded = |event: &Value| event["method"] == "Page.loadEventFired";
+        let deadline = Instant::now() + HANG;
+        while !self.events.iter().any(loaded) {
+            assert!(Instant::now() < deadline, "{} did not load", file.display());
+            let event = self.from.recv_timeout(HANG).expect("a browser that answers");
+            self.events.push(event);
+        }
+    }
+
+    /// Fails if the page asked for anything outside of a folder, or complained.
+    #[track_caller]
+    pub fn stays_within(&mut self, folder: &Path) {
+        self.asks_only_for(&format!("file://{}/", folder.display()), true);
+    }
+
     /// Fails if the page asked for anything but itself, or complained.
     #[track_caller]
     pub fn is_content(&mut self, file: &Path) {
+        self.asks_only_for(&format!("file://{}", file.display()), false);
+    }
+
+    #[track_caller]
+    fn asks_only_for(&mut self, own: &str, below: bool) {
         self.value("1");
-        let own = format!("file://{}", file.display());
         for event in &self.events {
             let params = &event["params"];
             match event["method"].as_str().unwrap_or_default() {
                 "Network.requestWillBeSent" => {
                     let url = params["request"]["url"].as_str().expect("a browser that answers");
-                    assert!(url == own || url.starts_with("data:"), "the page asked for {url}");
+                    let is_own = if below { url.starts_with(own) } else { url == own };
+                    assert!(is_own || url.starts_with("data:"), "the page asked for {url}");
                 }
                 "Runtime.exceptionThrown" | "Runtime.consoleAPICalled" | "Log.entryAdded" => {
                     panic!("the page says: {event}")

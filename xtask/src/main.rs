@@ -2,6 +2,7 @@
 //! nothing but Rust, python3, pip, cc and Debian's apt: what they need beyond that, they install,
 //! by package name, with those clients.
 
+mod docs;
 mod package;
 mod python;
 mod shared;
@@ -19,9 +20,10 @@ fn main() -> ExitCode {
     let result = match arguments.next().as_deref() {
         Some("demo") => demo(),
         Some("test") => test(&arguments.collect::<Vec<_>>()),
+        Some("docs") => docs::docs(&arguments.collect::<Vec<_>>()),
         Some("python") => python::python(&arguments.collect::<Vec<_>>()),
         _ => Err(
-            "usage: cargo xtask demo | test [TEST RUNNER'S ARGUMENTS] | python VERSION [ARGUMENTS]"
+            "usage: cargo xtask demo | test [TEST RUNNER'S ARGUMENTS] | docs [FOLDER] | python VERSION [ARGUMENTS]"
                 .into(),
         ),
     };
@@ -93,6 +95,7 @@ fn test(arguments: &[String]) -> Done {
     numpy(&ungil, &home)?;
     let shared = shared::install()?;
     let toolchains = toolchains::install()?;
+    docs::install()?;
     models()?;
     let nextest = Command::new(cargo())
         .args(["nextest", "--version"])

@@ -1,0 +1,250 @@
+//! The documentation: the site builds without a warning, every reference leads somewhere, every
+//! page fits a phone and a desk, and every command that a page shows works.
+//!
+//! Python examples are run by `python/tests/test_docs.py` on each interpreter.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+
+mod pages;
+
+use pages::{Mark, blocks, console, html, pages, root};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use ungil_tests::{Page, Place, binary};
+
+/// Runs the commands of each page in a test of its own.
+macro_rules! commands {
+    ($($test:ident: $page:literal,)*) => {
+        /// Every page that shows commands.
+        const SHOWING: &[&str] = &[$($page),*];
+        $(
+            #[test]
+            fn $test() {
+                let pages = pages();
+                console::run(pages.iter().find(|page| page.name == $page).expect("the page"));
+            }
+        )*
+    };
+}
+
+commands! {
+    the_commands_of_the_readme_work: "README.md",
+    the_commands_of_the_tutorial_work: "docs/tutorial.md",
+    the_commands_of_compare_work: "docs/how-to/compare.md",
+    the_commands_of_suite_work: "docs/how-to/suite.md",
+    the_commands_of_report_work: "docs/how-to/report.md",
+    the_commands_of_pythons_work: "docs/how-to/pythons.md",
+    the_commands_of_dump_work: "docs/how-to/dump.md",
+    the_commands_of_profile_work: "docs/how-to/profile.md",
+    the_commands_of_allocations_work: "docs/how-to/allocations.md",
+    the_commands_of_top_work: "docs/how-to/top.md",
+    the_commands_of_heap_work: "docs/how-to/heap.md",
+    the_commands_of_audit_work: "docs/how-to/audit.md",
+    the_commands_of_energy_work: "docs/explanation/energy.md",
+    the_commands_of_records_work: "docs/reference/record.md",
+}
+
+/// Builds the site.
+fn built(place: &Place) -> PathBuf {
+    let site = place.at("site");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut xtask = Command::new(cargo);
+    xtask.current_dir(root()).args(["run", "--quiet", "--package", "xtask", "--", "docs"]);
+    let out = xtask.arg(&site).env("UNGIL_BIN", binary()).output().expect("cargo runs");
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success(), "the site has warnings:\n{said}");
+    site
+}
+
+#[test]
+fn the_site_builds_without_a_warning_and_every_page_fits() {
+    let place = Place::new();
+    let site = built(&place);
+    let mut files = Vec::new();
+    pages::collect(&site, "html", &mut files);
+    assert!(files.len() > 40, "{} pages", files.len());
+    references_lead_somewhere(&files);
+    pages_fit(&site, &files);
+}
+
+/// Fails for each reference of a page to a file or an anchor that is not there, and for anything
+/// that a page would load from elsewhere.
+#[track_caller]
+fn references_lead_somewhere(files: &[PathBuf]) {
+    let text: BTreeMap<&Path, String> =
+        files.iter().map(|file| (file.as_path(), fs::read_to_string(file).unwrap())).collect();
+    let ids: BTreeMap<&Path, BTreeSet<String>> = text
+        .iter()
+        .map(|(file, text)| (*file, html::attributes(text, "id").into_iter().collect()))
+        .collect();
+    let mut broken = Vec::new();
+    for (file, text) in &text {
+        for source in html::attributes(text, "src") {
+            if html::is_external(&source) && !source.starts_with("data:") {
+                broken.push(format!("{} loads {source}", file.display()));
+            }
+        }
+        let references = ["href", "src"].iter().flat_map(|name| html::attributes(text, name));
+        for reference in references.filter(|r| !html::is_external(r)) {
+            let (path, anchor) = reference.split_once('#').unwrap_or((&reference, ""));
+            let path = html::decoded(path.split('?').next().unwrap_or_default());
+            let target = match path.as_str() {
+                "" => file.to_path_buf(),
+                path => file.parent().unwrap().join(path),
+            };
+            let Ok(target) = target.canonicalize() else {
+                broken.push(format!("{}: {reference}: no file", file.display()));
+                continue;
+            };
+            let there = ids.get(target.as_path());
+            let anchor = html::decoded(anchor);
+            if !anchor.is_empty() && there.is_some_and(|ids| !ids.contains(&anchor)) {
+                broken.push(format!("{}: {reference}: no anchor", file.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// Elements that reach beyond the window, unless a box around them scrolls.
+const TOO_WIDE: &str = "(() => { \
+    const wide = [...document.querySelectorAll('article *')].filter(element => { \
+        if (element.getBoundingClientRect().right <= innerWidth + 1) return false; \
+        for (let box = element; box; box = box.parentElement) \
+            if (['auto', 'scroll', 'hidden'].includes(getComputedStyle(box).overflowX) && \
+                box.getBoundingClientRect().right <= innerWidth + 1) return false; \
+        return true; }); \
+    const page = document.scrollingElement; \
+    return page.scrollWidth > innerWidth ? [`page of ${page.scrollWidth}`] : \
+        wide.slice(0, 3).map(e => `${e.tagName} ${e.textContent.trim().slice(0, 60)}`); })()";
+
+/// Opens every page as wide as a phone and as a desk.
+#[track_caller]
+fn pages_fit(site: &Path, files: &[PathBuf]) {
+    for width in [400, 1400] {
+        let mut page = Page::open(&site.join("index.html"), width, "light", "document.body");
+        for file in files {
+            page.follow(file);
+            let wide = page.value(TOO_WIDE);
+            assert_eq!(
+                wide,
+                serde_json::json!([]),
+                "{} at {width} pixels",
+                file.strip_prefix(site).unwrap().display()
+            );
+            page.stays_within(site);
+        }
+    }
+}
+
+#[test]
+fn links_between_the_pages_of_the_repository_lead_somewhere() {
+    let pages = pages();
+    let mut broken = Vec::new();
+    for page in &pages {
+        for (line, link) in pages::links(page) {
+            if html::is_external(&link) {
+                continue;
+            }
+            let (path, anchor) = link.split_once('#').unwrap_or((&link, ""));
+            let own = root().join(&page.name);
+            let target = if path.is_empty() { own } else { own.parent().unwrap().join(path) };
+            let there = target.canonicalize().ok();
+            let anchored = || {
+                let text = fs::read_to_string(&target).unwrap_or_default();
+                pages::anchors(&text).iter().any(|a| a == anchor)
+            };
+            if there.is_none() || !anchor.is_empty() && !anchored() {
+                broken.push(format!("{}:{line}: {link}", page.name));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn every_command_is_run_or_says_why_not() {
+    let (mut run, mut not_run) = (0, Vec::new());
+    let mut showing = BTreeSet::new();
+    for page in pages() {
+        for block in blocks(&page) {
+            let place = format!("{}:{}", page.name, block.line);
+            if block.language != "console" {
+                let hidden = block.lines.iter().any(|line| line.starts_with("$ "));
+                assert!(!hidden, "{place}: commands stand in a block of `console`");
+                let hidden = block.lines.iter().any(|line| line.starts_with("ungil "));
+                assert!(
+                    !hidden
+                        || ["{help}", "{audit-rules}", "text", "yaml"]
+                            .contains(&block.language.as_str()),
+                    "{place}: commands begin with `$ `, in a block of `console`"
+                );
+                if let Mark::NotRun(reason) = &block.mark {
+                    not_run.push(format!("{place}: {reason}"));
+                } else if block.language == "python" {
+                    run += 1;
+                }
+                continue;
+            }
+            assert!(block.commands().next().is_some(), "{place}: no command");
+            match &block.mark {
+                Mark::NotRun(reason) => not_run.push(format!("{place}: {reason}")),
+                _ => {
+                    run += block.commands().count();
+                    showing.insert(page.name.clone());
+                }
+            }
+        }
+    }
+    for page in &showing {
+        assert!(SHOWING.contains(&page.as_str()), "{page}: no test runs its commands");
+    }
+    println!("{run} run; not run:\n{}", not_run.join("\n"));
+    let share = not_run.len() as f64 / (run + not_run.len()) as f64;
+    assert!(share < 0.15, "{:.0} % are not run: {}", share * 100.0, not_run.join("\n"));
+}
+
+#[test]
+fn the_readme_is_short() {
+    let pages = pages();
+    let readme = pages.iter().find(|page| page.name == "README.md").unwrap();
+    assert!(readme.text.lines().count() <= 70);
+}
+
+/// The options of a command, from its help.
+fn options(help: &str) -> BTreeSet<String> {
+    help.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))
+        .filter(|word| word.starts_with("--") && word.len() > 2)
+        .map(String::from)
+        .collect()
+}
+
+#[test]
+fn every_option_that_a_guide_names_exists() {
+    let help = |command: &[&str]| {
+        let out = Command::new(binary()).args(command).arg("--help").output().unwrap();
+        String::from_utf8_lossy(&out.stdout).into_owned()
+    };
+    let mut all = options(&help(&["pythons", "install"]));
+    let verbs =
+        ["compare", "suite", "report", "pythons", "dump", "profile", "top", "heap", "audit"];
+    for verb in verbs {
+        all.extend(options(&help(&[verb])));
+    }
+    for verb in verbs {
+        let name = format!("docs/how-to/{verb}.md");
+        let pages = pages();
+        let page = pages.iter().find(|page| page.name == name).expect("a page for each command");
+        // Code spans that are an option, or `ungil` with options.
+        for span in page.text.replace("```", "").split('`').skip(1).step_by(2) {
+            let words: Vec<&str> = span.split_whitespace().collect();
+            let Some(option) = words.first().filter(|w| w.starts_with("--") && w.len() > 2) else {
+                continue;
+            };
+            let option = option.split('=').next().unwrap_or_default();
+            let known = all.contains(option) || ["--", "--workers", "--latency"].contains(&option);
+            assert!(known, "{name}: `{span}`: no command has {option}");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The commands that a page shows, run in a folder of their own.
+
+use super::{Block, Document, Mark, blocks, root};
+use std::fmt::Write as _;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use ungil_tests::{BUILDS, PYTHONS, Place, binary, python};
+
+/// `ungil` as the pages call it. A comparison has one block unless the page says how many, as
+/// figures do not matter here.
+const SHORT: &str = r#"#!/bin/sh
+case "$1 $*" in
+compare*--blocks*|compare*--resume*|compare*--replay*) ;;
+compare*) shift; set -- compare --blocks 1 --max-blocks 1 --warmup 0 "$@" ;;
+esac
+exec "$UNGIL_DOCUMENTED" "$@"
+"#;
+
+/// Functions that run a command and hold it against its exit code.
+const HEAD: &str = r#"
+__run() { # line, code, command
+    __left=100
+    while :; do
+        eval "$3" </dev/null
+        __code=$?
+        [ "$__code" = "$2" ] && return
+        # What is to be found may take a moment to come about.
+        if [ "$2" = 0 ] || [ "$__left" = 0 ]; then
+            echo "line $1: exit code $__code instead of $2: $3" >&2
+            exit 99
+        fi
+        __left=$((__left - 1))
+        sleep 0.1
+    done
+}
+__ready() { # line, process
+    __left=600
+    while :; do
+        ungil dump --no-source "$2" >/dev/null 2>&1
+        case $? in 0|4) return ;; esac
+        if [ "$__left" = 0 ] || ! kill -0 "$2" 2>/dev/null; then
+            echo "line $1: no Python came about" >&2
+            exit 99
+        fi
+        __left=$((__left - 1))
+        sleep 0.1
+    done
+}
+trap 'kill $(jobs -p) 2>/dev/null; wait 2>/dev/null' EXIT
+"#;
+
+/// A block's commands as a script.
+fn script(block: &Block) -> String {
+    let mut script = String::from(HEAD);
+    let commands: Vec<(usize, &str)> = block.commands().collect();
+    for (i, (line, command)) in commands.iter().enumerate() {
+        let code = match block.mark {
+            Mark::Exit(code) if i + 1 == commands.len() => code,
+            _ => 0,
+        };
+        if command.ends_with(" &") {
+            writeln!(script, "{command}\n__ready {line} $!").expect("a string");
+        } else {
+            let quoted = command.replace('\'', r"'\''");
+            writeln!(script, "__run {line} {code} '{quoted}'").expect("a string");
+        }
+    }
+    script
+}
+
+/// A folder with what the pages suppose: the examples, the interpreters by their names, `ungil`,
+/// and the package for each of them.
+fn prepared() -> Place {
+    let place = Place::new();
+    let copy = Command::new("cp").arg("-r").arg(root().join("examples")).arg(place.path()).status();
+    assert!(copy.expect("cp runs").success());
+    place.write("requirements.txt", "numpy==2.5.5\n");
+    let ungil = place.write(".bin/ungil", SHORT);
+    std::fs::set_permissions(&ungil, PermissionsExt::from_mode(0o755)).expect("its own file");
+    for version in BUILDS {
+        let name = format!("python{version}");
+        symlink(python(version), place.at(".bin").join(name)).expect("a link");
+    }
+    symlink(python("3.14"), place.at(".bin/python3")).expect("a link");
+    package(&place.at(".package/ungil"));
+    place
+}
+
+/// The package with the compiled parts for every build in one folder: their names differ.
+fn package(folder: &Path) {
+    let installed = std::env::var_os("UNGIL_PACKAGES").expect("`cargo xtask test` installs wheels");
+    std::fs::create_dir_all(folder).expect("a folder");
+    for version in PYTHONS {
+        let package = PathBuf::from(&installed).join("installed").join(version).join("ungil");
+        for entry in std::fs::read_dir(&package).expect("an installed package").flatten() {
+            let place = folder.join(entry.file_name());
+            if entry.path().is_file() && !place.exists() {
+                symlink(entry.path(), place).expect("a link");
+            }
+        }
+    }
+}
+
+/// Runs what a page shows, from its first block to its last, in one folder.
+#[track_caller]
+pub(crate) fn run(page: &Document) {
+    let place = prepared();
+    let path = format!("{}:{}", place.at(".bin").display(), std::env::var("PATH").expect("a path"));
+    for block in blocks(page) {
+        match (&block.mark, block.language.as_str()) {
+            (Mark::File(name), _) => drop(place.write(name, block.lines.join("\n") + "\n")),
+            (Mark::None | Mark::Exit(_), "console") => {
+                let mut shell = Command::new("bash");
+                shell.current_dir(place.path()).env("PATH", &path).env("HOME", place.at(".home"));
+                shell.env("UNGIL_DOCUMENTED", binary()).env("PYTHONPATH", place.at(".package"));
+                shell.env("PYTHONDONTWRITEBYTECODE", "1").env("TMPDIR", place.at("."));
+                for name in ["PYTHON_GIL", "UNGIL_HOME", "XDG_DATA_HOME", "VIRTUAL_ENV"] {
+                    shell.env_remove(name);
+                }
+                let out = shell.args(["-c", &script(&block)]).stdin(Stdio::null()).output();
+                let out = out.expect("bash runs");
+                assert!(
+                    out.status.success(),
+                    "{}:{}: {}\n{}\n{}",
+                    page.name,
+                    block.line,
+                    out.status,
+                    String::from_utf8_lossy(&out.stdout),
+                    String::from_utf8_lossy(&out.stderr)
+                );
+            }
+            _ => {}
+        }
+    }
+}
