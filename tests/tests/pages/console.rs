@@ -73,8 +73,12 @@ fn script(block: &Block) -> String {
 /// and the package for each of them.
 fn prepared() -> Place {
     let place = Place::new();
-    let copy = Command::new("cp").arg("-r").arg(root().join("examples")).arg(place.path()).status();
-    assert!(copy.expect("cp runs").success());
+    for (folder, into) in [("examples", "."), ("python/benches", "python")] {
+        std::fs::create_dir_all(place.at(into)).expect("a folder");
+        let mut copy = Command::new("cp");
+        let status = copy.arg("-r").arg(root().join(folder)).arg(place.at(into)).status();
+        assert!(status.expect("cp runs").success());
+    }
     place.write("requirements.txt", "numpy==2.5.5\n");
     let ungil = place.write(".bin/ungil", SHORT);
     std::fs::set_permissions(&ungil, PermissionsExt::from_mode(0o755)).expect("its own file");
