@@ -4,6 +4,7 @@
 - `{audit-rules}`: the rules of `ungil audit`.
 - `{schema}`: the types of a JSON schema, a section each.
 - The texts of the package's classes and methods, which the stubs leave out.
+- The pages of the repository's root, below `project/`.
 """
 
 import importlib
@@ -187,6 +188,15 @@ def package_is_there(app):
         log.warning("the package cannot be imported, so that its reference has no texts: %s", error)
 
 
+def root_page(app, name, source):
+    """Shows a page of the repository's root as one of the site, with links that lead there from `docs/project`."""
+    if not name.startswith("project/") or name == "project/index":
+        return
+    text = (Path(app.srcdir).parent / f"{Path(name).name.upper()}.md").read_text(encoding="utf-8")
+    text = re.sub(r"\]\(docs/", "](../", text)
+    source[0] = re.sub(r"\]\(([A-Z]+)\.md", lambda link: f"]({link[1].lower()}.md", text)
+
+
 def setup(app):
     app.add_config_value("ungil_program", "ungil", "env")
     app.add_directive("help", Help)
@@ -194,4 +204,5 @@ def setup(app):
     app.add_directive("schema", Schema)
     app.connect("autoapi-skip-member", documented)
     app.connect("builder-inited", package_is_there)
+    app.connect("source-read", root_page)
     return {"version": "1", "parallel_read_safe": True}

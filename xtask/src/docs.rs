@@ -47,7 +47,8 @@ pub(crate) fn install() -> Result<PathBuf, String> {
     pip.env("PYTHONPATH", tools::pip()?);
     pip.args(["-m", "pip", "--quiet", "--disable-pip-version-check", "--python"]);
     pip.arg(python::interpreter(PYTHON)?);
-    pip.args(["install", "--only-binary=:all:", "--target"]).arg(&folder);
+    pip.args(["install", "--root-user-action=ignore", "--only-binary=:all:", "--target"])
+        .arg(&folder);
     run(pip.arg("-r").arg(&requirements))?;
     // Last, so that an interrupted installation is repeated.
     fs::write(&there, wanted).map_err(|e| format!("{}: {e}", there.display()))?;

@@ -88,6 +88,7 @@ fn prepared() -> Place {
     }
     symlink(python("3.14"), place.at(".bin/python3")).expect("a link");
     package(&place.at(".package/ungil"));
+    environment(&place);
     place
 }
 
@@ -103,6 +104,25 @@ fn package(folder: &Path) {
                 symlink(entry.path(), place).expect("a link");
             }
         }
+    }
+}
+
+/// A virtual environment with the package, and a folder with its wheel.
+fn environment(place: &Place) {
+    let packages = PathBuf::from(std::env::var_os("UNGIL_PACKAGES").expect("as above"));
+    let interpreter = python("3.14t");
+    let home = interpreter.parent().expect("a folder").display();
+    place.write(".venv/pyvenv.cfg", format!("home = {home}\nversion = 3.14.0\n"));
+    std::fs::create_dir_all(place.at(".venv/bin")).expect("a folder");
+    symlink(&interpreter, place.at(".venv/bin/python")).expect("a link");
+    let site = place.at(".venv/lib/python3.14t");
+    for (from, to) in [
+        (packages.join("installed/3.14t"), site.join("site-packages")),
+        (packages.join("wheels/3.14t"), place.at("dist")),
+    ] {
+        std::fs::create_dir_all(to.parent().expect("a folder")).expect("a folder");
+        let status = Command::new("cp").arg("-r").arg(from).arg(to).status();
+        assert!(status.expect("cp runs").success());
     }
 }
 
