@@ -108,15 +108,15 @@ fn references_lead_somewhere(files: &[PathBuf]) {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
-/// Elements that reach beyond the window, unless a box around them scrolls.
+/// Elements of the article that reach beyond the window, unless a box of the article scrolls them.
 const TOO_WIDE: &str = "(() => { \
-    const wide = [...document.querySelectorAll('article *')].filter(element => { \
+    const article = document.querySelector('article'), page = document.scrollingElement; \
+    const wide = [...article.querySelectorAll('*')].filter(element => { \
         if (element.getBoundingClientRect().right <= innerWidth + 1) return false; \
-        for (let box = element; box; box = box.parentElement) \
-            if (['auto', 'scroll', 'hidden'].includes(getComputedStyle(box).overflowX) && \
+        for (let box = element; box !== article; box = box.parentElement) \
+            if (['auto', 'scroll'].includes(getComputedStyle(box).overflowX) && \
                 box.getBoundingClientRect().right <= innerWidth + 1) return false; \
         return true; }); \
-    const page = document.scrollingElement; \
     return page.scrollWidth > innerWidth ? [`page of ${page.scrollWidth}`] : \
         wide.slice(0, 3).map(e => `${e.tagName} ${e.textContent.trim().slice(0, 60)}`); })()";
 
