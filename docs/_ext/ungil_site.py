@@ -1,4 +1,4 @@
-"""What the site takes from the program, the package and the schema itself, so that nobody writes it a second time.
+"""Takes from the program, the package and the schema what the site shows of them.
 
 - `{help}`: what the program prints for a command that ends with `--help`.
 - `{audit-rules}`: the rules of `ungil audit`.
@@ -55,8 +55,11 @@ class AuditRules(SphinxDirective):
         if done.returncode != 0:
             raise self.error(f"ungil audit: exit code {done.returncode}: {done.stderr}")
         rules = json.loads(done.stdout)["runs"][0]["tool"]["driver"]["rules"]
-        rows = [f"| `{rule['id']}` | {cell(rule['shortDescription']['text'])} | {cell(rule['help']['text'])} |" for rule in rules]
-        return parsed(self, ["| rule | finds | why, and what to do |", "|---|---|---|", *rows], "ungil audit")
+        lines = ["| rule | finds | why, and what to do |", "|---|---|---|"]
+        for rule in rules:
+            title, why = cell(rule["shortDescription"]["text"]), cell(rule["help"]["text"])
+            lines.append(f"| `{rule['id']}` | {title} | {why} |")
+        return parsed(self, lines, "ungil audit")
 
 
 class Schema(SphinxDirective):
@@ -70,14 +73,23 @@ class Schema(SphinxDirective):
         schema = json.loads(Path(path).read_text(encoding="utf-8"))
         lines = []
         for name, definition in schema["$defs"].items():
-            lines += [f"({anchor(name)})=", f"## {name}", "", cell(definition.get("description", "")), ""]
+            lines += [
+                f"({anchor(name)})=",
+                f"## {name}",
+                "",
+                cell(definition.get("description", "")),
+                "",
+            ]
             fields = definition.get("properties")
             if fields:
                 required = definition.get("required", [])
                 lines += ["| field | type | required | meaning |", "|---|---|---|---|"]
                 for field, what in fields.items():
                     told = what.get("description", "") if isinstance(what, dict) else ""
-                    lines.append(f"| `{field}` | {kind(what)} | {'yes' if field in required else ''} | {cell(told)} |")
+                    needed = "yes" if field in required else ""
+                    lines.append(
+                        f"| `{field}` | {kind(what)} | {needed} | {cell(told)} |"
+                    )
             else:
                 lines.append(kind(definition))
             lines.append("")
@@ -87,7 +99,9 @@ class Schema(SphinxDirective):
 def program(env, *arguments):
     """Runs `ungil`."""
     command = [env.config.ungil_program, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"}, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"}, check=False
+    )
 
 
 def parsed(directive, lines, source):
@@ -144,7 +158,9 @@ def restructured(text):
     parts = re.split(r"^```(?:python)?\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
     for i, part in enumerate(parts):
         if i % 2:
-            parts[i] = ".. code-block:: python\n\n" + re.sub(r"^(?=.)", "   ", part, flags=re.MULTILINE)
+            parts[i] = ".. code-block:: python\n\n" + re.sub(
+                r"^(?=.)", "   ", part, flags=re.MULTILINE
+            )
         else:
             spans = re.split(r"`([^`]+)`", part)
             spans[::2] = [plain.replace("*", "\\*") for plain in spans[::2]]
@@ -162,7 +178,11 @@ def runtime(name):
         except ImportError:
             continue
         for part in parts[end:]:
-            found = inspect.getattr_static(found, part, None) if inspect.isclass(found) else getattr(found, part, None)
+            found = (
+                inspect.getattr_static(found, part, None)
+                if inspect.isclass(found)
+                else getattr(found, part, None)
+            )
         return found
     return None
 
@@ -189,7 +209,7 @@ def package_is_there(app):
 
 
 def root_page(app, name, source):
-    """Shows a page of the repository's root as one of the site, with links that lead there from `docs/project`."""
+    """Shows a page of the repository's root below `project/`, its links adapted."""
     if not name.startswith("project/") or name == "project/index":
         return
     text = (Path(app.srcdir).parent / f"{Path(name).name.upper()}.md").read_text(encoding="utf-8")

@@ -1,5 +1,5 @@
-"""The documentation: every Python example of every page runs, and the guides in `docs/structures` have an example for
-every class and a level of thread safety for every method."""
+"""The documentation: every Python example of every page runs, and the guides in `docs/structures`
+have an example for every class and a level of thread safety for every method."""
 
 import inspect
 import re
@@ -13,7 +13,8 @@ import ungil
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs/structures").glob("*.md"))
-# A comment before a block says that it is a file for the page's commands, or why it is not run: `tests/tests/docs_site.rs`.
+# A comment before a block says that it is a file for the page's commands, or why it is not run:
+# `tests/tests/docs_site.rs` has the rules.
 MARKED = re.compile(r"<!-- (file|not run): .* -->\n\Z")
 LEVELS = ("incompatible", "compatible", "distinct", "shared", "atomic")
 NAMES = sorted(

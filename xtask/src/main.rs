@@ -22,10 +22,9 @@ fn main() -> ExitCode {
         Some("test") => test(&arguments.collect::<Vec<_>>()),
         Some("docs") => docs::docs(&arguments.collect::<Vec<_>>()),
         Some("python") => python::python(&arguments.collect::<Vec<_>>()),
-        _ => Err(
-            "usage: cargo xtask demo | test [TEST RUNNER'S ARGUMENTS] | docs [FOLDER] | python VERSION [ARGUMENTS]"
-                .into(),
-        ),
+        _ => Err("usage: cargo xtask demo | test [TEST RUNNER'S ARGUMENTS] | docs [FOLDER] | \
+             python VERSION [ARGUMENTS]"
+            .into()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
