@@ -62,7 +62,7 @@ pub enum HeapError {
 pub enum Coverage {
     /// Every object; sizes are those of the blocks. Free-threaded builds.
     Allocator,
-    /// ObjectReader tracked by the collector; sizes are those of `sys.getsizeof`, without buffers.
+    /// Objects tracked by the collector; sizes are those of `sys.getsizeof`, without buffers.
     /// Builds with the GIL.
     Collector,
 }
@@ -71,7 +71,7 @@ pub enum Coverage {
 /// throughout.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct SurveyQuality {
-    /// Pages or lists that changed during every attempt to read them. ObjectReader that existed
+    /// Pages or lists that changed during every attempt to read them. Objects that existed
     /// throughout are counted even there.
     pub torn: u64,
     /// Pages that were freed while they were read.
@@ -97,7 +97,7 @@ pub struct Heap {
     pub objects: u64,
     /// Their size in bytes.
     pub bytes: u64,
-    /// ObjectReader by type, largest total size first.
+    /// Objects by type, largest total size first.
     pub types: Vec<TypeCount>,
     /// Usage of the allocator of all objects. Free-threaded builds.
     pub mimalloc: Option<MimallocUsage>,
@@ -117,14 +117,14 @@ pub struct Heap {
     pub took_s: f64,
 }
 
-/// SurveyProgress of a survey.
+/// Progress of a survey.
 #[derive(Debug, Clone, Copy)]
 pub struct SurveyProgress {
     /// Segments or interpreters done.
     pub done: u64,
     /// Segments or interpreters in total.
     pub total: u64,
-    /// ObjectReader counted so far.
+    /// Objects counted so far.
     pub objects: u64,
 }
 

@@ -1,4 +1,4 @@
-//! ObjectReader of the target: types, attributes, and names of local variables.
+//! Objects of the target: types, attributes, and names of local variables.
 
 use crate::dicts::{self, DictEntry};
 use crate::frames::{Frame, TAGS};

@@ -1,10 +1,14 @@
 //! Finds names for objects: the global, attribute, element or local variable that refers to them.
 //!
-//! An address means nothing to a user; `cache`, `pool.lock` or `locks[3]` does. ObjectReader do not
+//! An address means nothing to a user; `cache`, `pool.lock` or `locks[3]` does. Objects do not
 //! store names, so the search starts from where programs keep them: the globals of the functions on
 //! the stacks and of every module, and the locals of the frames, and follows two steps from there.
 //! The search is breadth-first, so that the shortest name is found, and bounded, so that it takes
 //! milliseconds.
+
+mod name;
+
+pub use name::{NameScope, ReferrerName};
 
 use crate::frames::Frame;
 use crate::memory::ReadError;
@@ -24,37 +28,6 @@ const MAX_MODULES: usize = 5_000;
 /// Maximum number of steps from a variable: `server.pool.lock` has two.
 const MAX_STEPS: u8 = 2;
 
-/// NameScope of a name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NameScope {
-    /// Global of this module.
-    Module(String),
-    /// Local variable of this function.
-    Function(String),
-}
-
-/// ReferrerName of an object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReferrerName {
-    /// Path as written in a program: `pool.lock`.
-    pub path: String,
-    /// NameScope of the path's first part.
-    pub scope: NameScope,
-}
-
-impl std::fmt::Display for ReferrerName {
-    /// Formats as `pool.lock`, `queue.mutex in worker()`, `logging._lock`.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.scope {
-            NameScope::Module(module) if module == "__main__" || module.is_empty() => {
-                f.write_str(&self.path)
-            }
-            NameScope::Module(module) => write!(f, "{module}.{}", self.path),
-            NameScope::Function(function) => write!(f, "{} in {function}()", self.path),
-        }
-    }
-}
-
 /// A named object whose contents are to be searched.
 struct OpenObject {
     object: u64,
@@ -62,7 +35,7 @@ struct OpenObject {
     steps: u8,
 }
 
-/// ReferrerSearch for the names of a set of objects.
+/// Search for the names of a set of objects.
 pub struct ReferrerSearch<'a> {
     objects: ObjectReader<'a>,
     wanted: FxHashSet<u64>,

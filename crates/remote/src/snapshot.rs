@@ -6,6 +6,7 @@
 mod builder;
 mod lock_order;
 mod tasks;
+mod warnings;
 
 pub use builder::{SnapshotOptions, take_snapshot};
 pub use lock_order::{

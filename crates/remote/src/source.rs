@@ -1,4 +1,4 @@
-//! SourceFile lines, read from the target's own mount namespace.
+//! Source lines, read from the target's own mount namespace.
 //!
 //! In a container, a process's paths mean something else here, or nothing, so files are read
 //! through the `root` link in the process's `/proc` directory. For a core, they are searched below
@@ -21,7 +21,7 @@ const MAX_LINE_LENGTH: usize = 400;
 /// Tolerance: process start times have a resolution of 10 ms.
 const START_TIME_TOLERANCE: Duration = Duration::from_millis(20);
 
-/// SourceFile files of one process.
+/// Source files of one process.
 #[derive(Debug)]
 pub struct SourceFiles {
     files_of: ProcessFiles,

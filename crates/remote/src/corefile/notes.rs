@@ -2,7 +2,7 @@
 //! process, its auxiliary vector and its mapped files.
 //!
 //! Layouts are those of x86-64 (`struct elf_prstatus` and `struct elf_prpsinfo`,
-//! include/linux/elfcore.h; `NT_FILE`, fs/binfmt_elf.c). CoreNotes are read one at a time, and large
+//! include/linux/elfcore.h; `NT_FILE`, fs/binfmt_elf.c). Notes are read one at a time, and large
 //! notes that are not needed (vector registers) are skipped, so memory is bounded by what is kept.
 
 use crate::memory::{half, word};

@@ -32,16 +32,16 @@ pub struct MimallocUsage {
     pub pages: u64,
     /// Size of the pages.
     pub page_bytes: u64,
-    /// PageBlocks in use.
+    /// Blocks in use.
     pub blocks: u64,
     /// Size of the blocks in use: `page_bytes - block_bytes` is held but unused.
     pub block_bytes: u64,
-    /// PageBlocks in use that are not objects: buffers and tables of objects, and allocations by
+    /// Blocks in use that are not objects: buffers and tables of objects, and allocations by
     /// extensions.
     pub other_blocks: u64,
     /// Size of those blocks.
     pub other_bytes: u64,
-    /// ObjectReader without references: cached for reuse, or about to be freed.
+    /// Objects without references: cached for reuse, or about to be freed.
     pub idle_objects: u64,
     /// Size of those objects.
     pub idle_bytes: u64,

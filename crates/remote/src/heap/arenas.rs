@@ -17,7 +17,7 @@ const POOL_HEAD: usize = Pool::SIZE as usize;
 /// Memory held by pymalloc, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct PymallocUsage {
-    /// PymallocUsage, the unit in which it requests memory from the system.
+    /// Arenas, the unit in which it requests memory from the system.
     pub arenas: u64,
     /// Size of the arenas.
     pub reserved: u64,

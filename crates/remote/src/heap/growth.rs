@@ -15,9 +15,9 @@ pub struct TypeGrowth {
     pub objects: u64,
     /// Size in bytes in the second survey.
     pub bytes: u64,
-    /// TypeGrowth of the number of objects.
+    /// Change of the number of objects.
     pub objects_gained: i64,
-    /// TypeGrowth of the size in bytes.
+    /// Change of the size in bytes.
     pub bytes_gained: i64,
 }
 

@@ -17,11 +17,11 @@ const HUGE_BLOCK: u64 = 2 << 30;
 pub(crate) enum HeapId {
     /// `PyMem_Malloc`: list buffers, dictionary tables... No objects.
     Memory,
-    /// ObjectReader not tracked by the collector, and allocations of C code with `PyObject_Malloc`.
+    /// Objects not tracked by the collector, and allocations of C code with `PyObject_Malloc`.
     Object,
-    /// ObjectReader tracked by the collector.
+    /// Objects tracked by the collector.
     Collected,
-    /// ObjectReader tracked by the collector with a pre-header: dictionary and weak references.
+    /// Objects tracked by the collector with a pre-header: dictionary and weak references.
     CollectedPre,
 }
 
@@ -70,7 +70,7 @@ pub(crate) struct MimallocPage {
     pub(crate) capacity: u64,
     /// Number of blocks in use, including those freed by other threads.
     pub(crate) used: u64,
-    /// InterpreterHeads of its three free lists.
+    /// Heads of its three free lists.
     pub(crate) free: [u64; 3],
     /// The heap it belongs to.
     pub(crate) tag: HeapId,

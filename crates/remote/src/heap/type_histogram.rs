@@ -14,7 +14,7 @@ const MAX_TYPES: usize = 1 << 18;
 /// Upper bound for a plausible `ob_size`; larger values mean the field has another meaning.
 const MAX_ITEMS: u64 = 1 << 40;
 
-/// ObjectReader of one type. Types with the same module and name are merged.
+/// Objects of one type. Types with the same module and name are merged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TypeCount {
     /// `__module__`; `builtins` if there is none.

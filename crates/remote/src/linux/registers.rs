@@ -4,7 +4,7 @@
 use framehop::UnwindRegsNative;
 use std::fs;
 
-/// UnwindRegisters needed for unwinding.
+/// Registers needed for unwinding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct UnwindRegisters {
     /// Instruction pointer.

@@ -3,7 +3,7 @@
 use procfs::process::{MMPermissions, MMapPath, MemoryMap};
 use serde::Serialize;
 
-/// RegionKind of a memory region.
+/// Kind of a memory region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RegionKind {
@@ -24,7 +24,7 @@ pub enum RegionKind {
 /// Totals of all regions of one kind, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct MappedRegions {
-    /// RegionKind of the regions.
+    /// Kind of the regions.
     pub kind: RegionKind,
     /// Number of regions.
     pub regions: u64,

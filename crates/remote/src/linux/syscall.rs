@@ -74,7 +74,7 @@ impl SystemCall {
     }
 }
 
-/// SyscallSource of a thread's system call: its `/proc` file, kept open between looks, or the record in a
+/// Source of a thread's system call: its `/proc` file, kept open between looks, or the record in a
 /// core.
 #[derive(Debug)]
 pub struct SyscallFile(SyscallSource);

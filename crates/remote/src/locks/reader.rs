@@ -1,4 +1,4 @@
-//! LockReader for locks and the objects around them, with caches for types and code.
+//! Reader for locks and the objects around them, with caches for types and code.
 
 use super::types::{ObjectKind, TypeCache};
 use crate::code::Code;

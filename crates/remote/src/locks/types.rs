@@ -1,4 +1,4 @@
-//! TypeCache relevant for locks, recognized by name once and by address afterwards.
+//! Types relevant for locks, recognized by name once and by address afterwards.
 
 use crate::objects::{ObjectReader, TypeInfo};
 use rustc_hash::FxHashMap;

@@ -135,7 +135,7 @@ pub(super) trait FrameSource {
 pub(super) struct StackHint<'a> {
     /// The last known stack, root first.
     pub(super) path: &'a [RawFrame],
-    /// StackHint addresses of generator frames.
+    /// Known addresses of generator frames.
     pub(super) generators: &'a [u64],
     /// The thread's innermost frame, read after the bytes.
     pub(super) current: u64,

@@ -16,7 +16,7 @@ pub(super) struct InterpreterHead {
     pub(super) generation: u64,
     /// Whether its collector was running.
     pub(super) collecting: bool,
-    /// StopPolicy-the-world state; `None` if unknown.
+    /// Stop-the-world state; `None` if unknown.
     pub(super) stop_the_world: Option<StopTheWorldState>,
 }
 

@@ -1,11 +1,12 @@
 //! Builds a snapshot from a thread dump: looks up names, reads source lines, adds tasks.
 
 use super::tasks::{task_cycles, tasks};
+use super::warnings::process_warnings;
 use super::{
     CoreView, DeadlockView, EdgeView, FrameView, HoldView, HolderView, InterpreterView, RowView,
     Snapshot, StrandedView, TaskName, ThreadView, WaitView,
 };
-use crate::frames::{Frame, MAX_FRAMES};
+use crate::frames::Frame;
 use crate::linux::syscall::KernelState;
 use crate::memory::ReadError;
 use crate::native::{StackRow, StopPolicy, Unwinder, merge_stacks};
@@ -20,7 +21,6 @@ use crate::wait_target::WaitTarget;
 use rustc_hash::FxHashMap;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Instant;
-use ungil_format::counted;
 
 /// Optional parts of a snapshot.
 #[derive(Debug, Clone, Copy)]
@@ -71,17 +71,7 @@ pub fn take_snapshot(
     let task_cycles = task_cycles(&tasks);
     let tasks = tasks.iter().map(|task| builder.task(task)).collect();
     warnings.extend(builder.warnings());
-    if python.process().is_stopped() {
-        warnings.push(
-            "the process is stopped by a signal or a debugger: none of its threads is running"
-                .into(),
-        );
-    }
-    if has_greenlets(python, &dump) {
-        warnings.push(
-            "suspended greenlets are not shown: each thread's stack is that of its current greenlet".into(),
-        );
-    }
+    warnings.extend(process_warnings(python, &dump));
     if limit.is_spent() {
         warnings.push("the read limit for one look was reached: the result is incomplete".into());
     }
@@ -108,17 +98,6 @@ pub fn take_snapshot(
     })
 }
 
-/// Returns whether a program uses greenlets (gevent, eventlet): their module has been imported.
-fn has_greenlets(python: &Python, dump: &ThreadDump) -> bool {
-    let objects = python.objects();
-    dump.interpreters.iter().any(|interpreter| {
-        let at =
-            interpreter.address.checked_add(python.offsets().interpreter_state.imports_modules);
-        let modules = at.and_then(|at| python.memory().u64(at).ok());
-        modules.is_some_and(|modules| objects.item(modules, "greenlet").is_some())
-    })
-}
-
 /// Returns the names of the locks in a dump.
 fn names(python: &Python, dump: &ThreadDump) -> FxHashMap<u64, ReferrerName> {
     let waited = dump.threads.iter().filter_map(|info| Some(info.wait.as_ref()?.object));
@@ -136,10 +115,10 @@ pub(super) struct SnapshotBuilder<'a> {
     names: FxHashMap<u64, ReferrerName>,
     /// Thread names by the address of the thread state.
     threads: FxHashMap<u64, String>,
-    sources: Option<SourceFiles>,
+    pub(super) sources: Option<SourceFiles>,
     unwinder: Option<(Unwinder<'a>, StopPolicy)>,
     /// Number of threads whose C frames could not be read.
-    no_native: u32,
+    pub(super) no_native: u32,
     /// Task names by the address of the task.
     task_names: FxHashMap<u64, String>,
 }
@@ -316,71 +295,11 @@ impl SnapshotBuilder<'_> {
         })
     }
 
-    fn name_of(&self, info: &ThreadInfo) -> String {
+    pub(super) fn name_of(&self, info: &ThreadInfo) -> String {
         self.threads
             .get(&info.thread.address)
             .cloned()
             .unwrap_or_else(|| format!("thread {}", info.thread.own_id))
-    }
-
-    fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
-        let unreadable: u32 = self
-            .dump
-            .threads
-            .iter()
-            .map(|info| info.stack.as_ref().map_or(0, |stack| stack.unreadable))
-            .sum();
-        if unreadable > 0 {
-            warnings.push(format!(
-                "{} could not be read and were omitted",
-                counted(unreadable, "frame")
-            ));
-        }
-        if self.dump.torn > 0 {
-            warnings.push(format!("{} kept running during every attempt to read the stack: the frames shown may never have been on the stack together", counted(self.dump.torn, "thread")));
-        }
-        let cut = self
-            .dump
-            .threads
-            .iter()
-            .filter(|info| info.stack.as_ref().is_some_and(|stack| stack.cut))
-            .count();
-        if cut > 0 {
-            warnings.push(format!(
-                "{} with more than {MAX_FRAMES} frames: the outermost frames and the locks they hold are omitted",
-                counted(cut as u64, "stack")
-            ));
-        }
-        if self.no_native > 0 {
-            warnings.push(format!(
-                "C frames of {} are omitted: running threads would have to be stopped",
-                counted(self.no_native, "thread")
-            ));
-        }
-        if self.dump.threads.iter().any(|info| info.kernel == KernelState::Unknown) {
-            warnings.push(
-                "the kernel does not report what threads wait for (/proc/PID/task/TID/syscall)"
-                    .into(),
-            );
-        }
-        let newer = self.sources.as_ref().map(SourceFiles::newer).unwrap_or_default();
-        if !newer.is_empty() {
-            warnings.push(format!(
-                "modified since the process started (for a core: since it was written), so the source lines may not match \
-                 the running code: {}",
-                newer.join(", ")
-            ));
-        }
-        for cycle in self.dump.timed_cycles() {
-            let names: Vec<String> =
-                cycle.iter().map(|&index| self.name_of(&self.dump.threads[index])).collect();
-            warnings.push(format!(
-                "threads wait for each other, one of them with a timeout: {}",
-                names.join(", ")
-            ));
-        }
-        warnings
     }
 }
 

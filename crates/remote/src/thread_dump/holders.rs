@@ -10,11 +10,11 @@ use std::sync::Arc;
 /// A thread that holds what another one waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Holder {
-    /// HolderIndex in [`ThreadDump::threads`].
+    /// Index in [`ThreadDump::threads`].
     pub thread: usize,
     /// How the holder was determined.
     pub confidence: Confidence,
-    /// HolderIndex of the frame that holds it, counted from the innermost.
+    /// Index of the frame that holds it, counted from the innermost.
     pub frame: Option<usize>,
     /// The suspended asyncio task that holds it. Only the thread's event loop can resume the task.
     pub task: Option<u64>,

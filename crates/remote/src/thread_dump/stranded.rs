@@ -58,7 +58,7 @@ pub struct ParentHolder {
     pub name: String,
 }
 
-/// ForkOrigin of a lock without a holder.
+/// Origin of a lock without a holder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForkOrigin {
     /// Process id of the parent.

@@ -138,7 +138,7 @@ fn tables() -> Vec<Vec<u8>> {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
-    /// GeneratedMemory lists, objects that are their own types, arbitrary sizes.
+    /// Endless lists, objects that are their own types, arbitrary sizes.
     #[test]
     fn random_memory_does_not_crash_the_reader(
         seed: u64, shares: [u8; 6], stride in prop::sample::select(vec![8, 16, 64, 72, 4096, 0x1_0000, u64::MAX - 63]),

@@ -1,4 +1,4 @@
-//! ObjectReader, code and frames.
+//! Objects, code and frames.
 
 use crate::LayoutTarget;
 use cpython_layout::FrameState;
