@@ -5,7 +5,7 @@
 //! the interpreter if the module is linked statically. The table has neither a cookie nor a
 //! version, so only its plausibility can be checked.
 
-use crate::debug_offsets::LARGEST;
+use crate::debug_offsets::MAX_STRUCTURE_SIZE;
 
 /// Offsets of asyncio's structures, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +82,7 @@ impl AsyncioOffsets {
             && in_thread.iter().all(|&field| field < at.thread_size)
             && [at.task_size, at.interpreter_size, at.thread_size]
                 .iter()
-                .all(|size| (1..=LARGEST).contains(size));
+                .all(|size| (1..=MAX_STRUCTURE_SIZE).contains(size));
         fits.then_some(at)
     }
 }

@@ -4,7 +4,7 @@
 //! addresses. Every offset must lie in its structure, and offsets that follow from C's layout rules
 //! (such as the end of an object header) must have exactly that value.
 
-use crate::debug_offsets::LARGEST;
+use crate::debug_offsets::MAX_STRUCTURE_SIZE;
 use crate::{DebugOffsets, LayoutError};
 
 impl DebugOffsets {
@@ -18,7 +18,7 @@ impl DebugOffsets {
         // The current group and its size. The size is a group's first entry; some groups have none.
         let mut structure = ("", 0);
         self.entries(|group, field, value| {
-            if value > LARGEST {
+            if value > MAX_STRUCTURE_SIZE {
                 return Err(misfit(field, value, "larger than any structure of CPython"));
             }
             if field.ends_with(".size") {

@@ -15,7 +15,7 @@ pub const COOKIE: &[u8; 8] = b"xdebugpy";
 pub const MAX_SIZE: usize = 1024;
 
 /// Upper bound for the size of any CPython structure, and so for any offset.
-pub(crate) const LARGEST: u64 = 1 << 20;
+pub(crate) const MAX_STRUCTURE_SIZE: u64 = 1 << 20;
 
 /// Reason why the layout of a CPython is unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -271,9 +271,10 @@ impl CoreFile {
     }
 
     /// Returns what a thread was doing in the kernel.
-    pub(crate) fn doing(&self, tid: u32) -> KernelState {
-        self.thread(tid)
-            .map_or(KernelState::Gone, |thread| threads::doing(&thread.registers, &self.memory))
+    pub(crate) fn kernel_state(&self, tid: u32) -> KernelState {
+        self.thread(tid).map_or(KernelState::Gone, |thread| {
+            threads::kernel_state(&thread.registers, &self.memory)
+        })
     }
 
     /// Returns the registers from which unwinding starts.

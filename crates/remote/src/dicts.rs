@@ -82,7 +82,7 @@ fn read_keys(
     let size: u64 = if kind == keys::GENERAL { 24 } else { 16 };
     let start = keys.saturating_add(keys::INDICES).saturating_add(index_bytes);
     let bytes = memory.vec(start, count * size, MAX_ENTRIES as usize * 24)?;
-    let apart = match values {
+    let split_values = match values {
         Some(values) if kind == keys::SPLIT => {
             Some(memory.vec(values, count * 8, MAX_ENTRIES as usize * 8)?)
         }
@@ -93,7 +93,7 @@ fn read_keys(
         .chunks_exact(size as usize)
         .enumerate()
         .map(|(index, entry)| {
-            let value = match &apart {
+            let value = match &split_values {
                 Some(values) => word(values, index * 8),
                 None => word(entry, first + 8),
             };

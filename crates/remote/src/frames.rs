@@ -147,17 +147,17 @@ impl FrameWalker<'_> {
         let mut next = first;
         // Loop detection (Brent's algorithm): a frame seen earlier, and the step at which it is
         // replaced by a later one.
-        let (mut met, mut renew) = (0, 1);
+        let (mut checkpoint, mut next_checkpoint) = (0, 1);
         for step in 0..MAX_FRAMES {
             if next == 0 {
                 return Ok(stack);
             }
-            if next == met {
+            if next == checkpoint {
                 stack.torn = true;
                 return Ok(stack);
             }
-            if step == renew {
-                (met, renew) = (next, renew * 2);
+            if step == next_checkpoint {
+                (checkpoint, next_checkpoint) = (next, next_checkpoint * 2);
             }
             let bytes = match window.get(self.memory, next, at.localsplus) {
                 Ok(bytes) => bytes,

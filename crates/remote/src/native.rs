@@ -21,7 +21,7 @@ use thiserror::Error;
 /// Maximum number of C frames per thread.
 const MAX_FRAMES: usize = 4096;
 /// Number of stack bytes fetched at once.
-const WINDOW: usize = 4096;
+const READ_AHEAD_SIZE: usize = 4096;
 /// Maximum size of a C function's frame in the search for a frame pointer.
 const MAX_FRAME_SIZE: u64 = 1 << 16;
 /// The interpreter loop. Each of its C frames runs Python frames.
@@ -197,7 +197,7 @@ impl StackWords<'_> {
         if let Some(word) = inside(self) {
             return Ok(word);
         }
-        let mut bytes = vec![0; WINDOW];
+        let mut bytes = vec![0; READ_AHEAD_SIZE];
         if self.memory.read(address, &mut bytes).is_err() {
             return self.memory.u64(address).map_err(drop);
         }

@@ -256,14 +256,14 @@ impl ObjectReader<'_> {
     /// # Errors
     /// As [`Memory::read`].
     pub fn locals(&self, frame: &Frame) -> Result<Vec<(String, u64)>, ReadError> {
-        self.locals_called(frame, &self.local_names(frame)?)
+        self.locals_with_names(frame, &self.local_names(frame)?)
     }
 
     /// The same, for callers that cached the names of the code ([`ObjectReader::local_names`]).
     ///
     /// # Errors
     /// As [`Memory::read`].
-    pub fn locals_called(
+    pub fn locals_with_names(
         &self,
         frame: &Frame,
         names: &[(String, bool)],

@@ -114,11 +114,11 @@ impl<'a> Parking<'a> {
         }
     }
 
-    /// Returns what `thread`, with the kernel state `doing`, waits for. `None` if it does not sleep
+    /// Returns what `thread`, with the kernel state `kernel_state`, waits for. `None` if it does not sleep
     /// in a futex, and if it has just been woken.
     #[must_use]
-    pub fn wait_of(&self, thread: &Thread, doing: &KernelState) -> Option<Blocked> {
-        let KernelState::SystemCall(call) = doing else { return None };
+    pub fn wait_of(&self, thread: &Thread, kernel_state: &KernelState) -> Option<Blocked> {
+        let KernelState::SystemCall(call) = kernel_state else { return None };
         let call = &call.original(self.memory);
         if !call.is_futex() {
             return None;

@@ -98,7 +98,7 @@ impl<'a> ReferrerSearch<'a> {
             let names = names
                 .entry(frame.code.address)
                 .or_insert_with(|| self.objects.local_names(frame).unwrap_or_default());
-            let Ok(locals) = self.objects.locals_called(frame, names) else { continue };
+            let Ok(locals) = self.objects.locals_with_names(frame, names) else { continue };
             // Does not skip module and class frames: a module's locals are its globals, and those
             // of a class body become attributes.
             for (name, value) in locals {

@@ -206,7 +206,7 @@ impl ThreadObserver {
             match file.read() {
                 // The id may have been reused by another thread.
                 KernelState::Gone => drop(self.files.remove(&tid)),
-                doing => return doing,
+                state => return state,
             }
         }
         match python.process().call_file(tid) {

@@ -97,9 +97,11 @@ fn reads_process_facts_from_notes() {
     assert_eq!(core.command(), ["python", "a.b"]);
     assert_eq!(core.threads().collect::<Vec<_>>(), [7, 8]);
     assert_eq!((core.by_ident(8 << 12), core.by_ident(1)), (Some(8), None));
-    let KernelState::SystemCall(call) = core.doing(8) else { panic!("{:?}", core.doing(8)) };
+    let KernelState::SystemCall(call) = core.kernel_state(8) else {
+        panic!("{:?}", core.kernel_state(8))
+    };
     assert_eq!((call.number, call.args[0], call.stack), (202, 0x1234, STACK));
-    assert_eq!(core.doing(9), KernelState::Gone);
+    assert_eq!(core.kernel_state(9), KernelState::Gone);
     let death = core.death().expect("killed");
     assert_eq!(
         (death.signal_name.as_str(), death.thread, death.address.as_deref()),
@@ -197,7 +199,7 @@ fn read_all(core: &CoreFile) {
         let _ = core.local_path(region.file.as_deref().unwrap_or(Path::new("x")));
     }
     for tid in core.threads().take(64).collect::<Vec<_>>() {
-        let _ = (core.doing(tid), core.registers(tid), core.thread_name(tid));
+        let _ = (core.kernel_state(tid), core.registers(tid), core.thread_name(tid));
     }
     let _ = (core.missing(), core.death());
 }

@@ -13,7 +13,7 @@ const INTERRUPTED: [i64; 6] = [-512, -513, -514, -516, -4, -38];
 /// are those at the return from the system call, just after the `syscall` instruction and before
 /// the kernel restarts the call. A thread that was interrupted while running has no system call
 /// number in `orig_rax`.
-pub(super) fn doing(registers: &CoreRegisters, memory: &dyn Memory) -> KernelState {
+pub(super) fn kernel_state(registers: &CoreRegisters, memory: &dyn Memory) -> KernelState {
     let is_interrupted = INTERRUPTED.contains(&registers.rax.cast_signed());
     let number = u32::try_from(registers.orig_rax).ok().filter(|_| is_interrupted);
     let Some(number) = number else { return KernelState::Running };
@@ -53,7 +53,9 @@ mod tests {
 
     #[test]
     fn sleeping_thread_is_in_its_call() {
-        let KernelState::SystemCall(call) = doing(&FUTEX, &Nothing) else { panic!("no call") };
+        let KernelState::SystemCall(call) = kernel_state(&FUTEX, &Nothing) else {
+            panic!("no call")
+        };
         assert_eq!((call.number, call.args), (202, [1, 2, 3, 4, 5, 6]));
         assert_eq!((call.stack, call.instruction), (7, 2));
     }
@@ -62,7 +64,7 @@ mod tests {
     fn running_thread_is_in_no_call() {
         let interrupted_by_timer = CoreRegisters { orig_rax: u64::MAX, ..FUTEX };
         let call_ended = CoreRegisters { rax: 0, ..FUTEX };
-        assert_eq!(doing(&interrupted_by_timer, &Nothing), KernelState::Running);
-        assert_eq!(doing(&call_ended, &Nothing), KernelState::Running);
+        assert_eq!(kernel_state(&interrupted_by_timer, &Nothing), KernelState::Running);
+        assert_eq!(kernel_state(&call_ended, &Nothing), KernelState::Running);
     }
 }

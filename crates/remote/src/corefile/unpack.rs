@@ -62,7 +62,7 @@ fn unpack(path: &Path, mut from: impl Read) -> Result<File, CoreError> {
         CoreError::new(
             path,
             why,
-            "it is read_error or incomplete: copy it again from where it was written",
+            "it is damaged or incomplete: copy it again from where it was written",
         )
     };
     let write_error = |error: io::Error| {

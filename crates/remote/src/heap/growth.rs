@@ -60,13 +60,13 @@ pub fn growth(before: &[TypeCount], after: &[TypeCount]) -> Vec<TypeGrowth> {
         before.iter().map(|count| (key(count), (count, false))).collect();
     let mut changes = Vec::new();
     for count in after {
-        let old = known.get_mut(&key(count)).map(|(old, met)| {
-            *met = true;
+        let old = known.get_mut(&key(count)).map(|(old, is_present)| {
+            *is_present = true;
             (old.objects, old.bytes)
         });
         changes.push(change(count, old.unwrap_or_default(), (count.objects, count.bytes)));
     }
-    let lost = known.values().filter(|(_, met)| !met);
+    let lost = known.values().filter(|(_, is_present)| !is_present);
     changes.extend(lost.map(|(count, _)| change(count, (count.objects, count.bytes), (0, 0))));
     changes.retain(|change| change.objects_gained != 0 || change.bytes_gained != 0);
     changes.sort_by(|a, b| {

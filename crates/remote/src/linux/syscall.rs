@@ -96,8 +96,8 @@ impl SyscallFile {
     }
 
     /// Creates the source for a thread of a core.
-    pub(crate) fn recorded(doing: KernelState) -> SyscallFile {
-        SyscallFile(SyscallSource::Recorded(doing))
+    pub(crate) fn recorded(kernel_state: KernelState) -> SyscallFile {
+        SyscallFile(SyscallSource::Recorded(kernel_state))
     }
 
     /// Returns what the thread is doing now.
@@ -105,7 +105,7 @@ impl SyscallFile {
     pub fn read(&self) -> KernelState {
         let file = match &self.0 {
             SyscallSource::File(file) => file,
-            SyscallSource::Recorded(doing) => return *doing,
+            SyscallSource::Recorded(kernel_state) => return *kernel_state,
         };
         // A number of at most 10 digits, and eight of 16, each followed by a space.
         let mut line = [0; 192];

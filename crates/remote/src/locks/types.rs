@@ -39,7 +39,7 @@ pub struct CachedType {
     pub type_info: TypeInfo,
 }
 
-/// Cache of the types cached in one look. A type created by a program can be freed and its memory
+/// Cache of the types seen in one look. A type created by a program can be freed and its memory
 /// reused, so types are not cached for longer.
 #[derive(Debug, Default)]
 pub struct TypeCache {

@@ -62,7 +62,7 @@ impl Process {
     /// As [`SyscallFile::open`].
     pub fn call_file(&self, tid: u32) -> io::Result<SyscallFile> {
         match &self.core {
-            Some(core) => Ok(SyscallFile::recorded(core.doing(tid))),
+            Some(core) => Ok(SyscallFile::recorded(core.kernel_state(tid))),
             None => SyscallFile::open(self.pid, tid),
         }
     }

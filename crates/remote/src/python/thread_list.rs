@@ -69,8 +69,8 @@ impl Python {
     fn read_list(&self, interpreter: Interpreter) -> Result<(Vec<Thread>, bool), ReadError> {
         let head = interpreter.address.saturating_add(self.offsets.interpreter_state.threads_head);
         let mut next = self.memory().u64(head)?;
-        let (mut found, mut met) = (Vec::new(), FxHashSet::default());
-        while next != 0 && found.len() < MAX_THREADS && met.insert(next) {
+        let (mut found, mut seen) = (Vec::new(), FxHashSet::default());
+        while next != 0 && found.len() < MAX_THREADS && seen.insert(next) {
             let Some((thread, after)) = self.thread(interpreter, next)? else { break };
             found.push(thread);
             next = after;

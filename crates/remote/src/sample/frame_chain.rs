@@ -142,7 +142,7 @@ pub(super) struct StackHint<'a> {
     /// End of the memory chunk that holds the thread's frames.
     pub(super) end: u64,
     /// The path was just read, so a mismatch is not due to missing information.
-    pub(super) again: bool,
+    pub(super) path_is_fresh: bool,
     /// A frame above the innermost one that looks alive but is not on the stack: it was there when
     /// the path was just read.
     pub(super) ghost: Option<(u64, FrameHead)>,
@@ -194,7 +194,7 @@ impl<V: FrameSource> StackRebuilder<'_, V> {
                     if self.shapes.known(head.code).is_some()
                         && known.ghost != Some((top, head)) =>
                 {
-                    if !known.again {
+                    if !known.path_is_fresh {
                         return false;
                     }
                     known.ghost = Some((top, head));
@@ -211,7 +211,7 @@ impl<V: FrameSource> StackRebuilder<'_, V> {
         // The thread's innermost frame a moment later must be on the rebuilt stack, or have been
         // pushed on top of it meanwhile.
         let current = self.links.skip_trampolines(known.current);
-        let pushed = top != 0 && current >= top && current < known.end && !known.again;
+        let pushed = top != 0 && current >= top && current < known.end && !known.path_is_fresh;
         if current == 0 {
             return into.is_empty();
         }

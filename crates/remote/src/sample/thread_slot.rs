@@ -42,7 +42,7 @@ pub struct ThreadSlot {
     linked: usize,
     thorough: bool,
     skipped: bool,
-    again: bool,
+    path_is_fresh: bool,
 }
 
 /// Progress of a slot within one look.
@@ -93,7 +93,7 @@ impl ThreadSlot {
             linked: 0,
             thorough: false,
             skipped: false,
-            again: false,
+            path_is_fresh: false,
         }
     }
 
@@ -227,7 +227,7 @@ impl ThreadSlot {
                 generators: &self.generators,
                 current,
                 end: self.end,
-                again: self.again,
+                path_is_fresh: self.path_is_fresh,
                 ghost: self.ghost,
             };
             let found = rebuild.rebuild_upwards(&mut known, &mut self.scratch);
@@ -242,7 +242,7 @@ impl ThreadSlot {
 
     /// Finishes the look: publishes the rebuilt stack. Returns whether the thread is gone.
     pub(super) fn finish(&mut self) -> bool {
-        self.again = false;
+        self.path_is_fresh = false;
         self.seen = self.state == SlotState::Found;
         if !self.seen {
             (self.unmoved, self.rest) = (false, 0);

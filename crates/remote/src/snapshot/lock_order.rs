@@ -175,7 +175,7 @@ impl fmt::Display for LockView {
 }
 
 impl fmt::Display for OrderEdgeView {
-    /// `"worker-1" (4712) takes threading.Lock "b" at move (app.py:12) while it holds
+    /// Formats as `"worker-1" (4712) takes threading.Lock "b" at move (app.py:12) while it holds
     /// threading.Lock "a" (seen 7 times)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{}\" ({}) takes {}", self.thread, self.native_id, self.taken)?;

@@ -67,7 +67,7 @@ impl ThreadSlot {
     ) -> Result<(), ReadError> {
         let (at, memory) = (&reader.at, python.memory());
         self.forget();
-        self.again = true;
+        self.path_is_fresh = true;
         let read = |address: u64| match memory.u64(address) {
             Ok(word) => Ok(Some(word)),
             Err(error) if error.is_local() => Ok(None),
