@@ -14,7 +14,7 @@ impl Python {
     /// Returns for each of these thread states whether it is current: false if its thread has
     /// entered another interpreter, and for a state without frames that is kept for later use.
     #[must_use]
-    pub fn is_current(&self, threads: &[Thread]) -> Vec<bool> {
+    pub fn are_current(&self, threads: &[Thread]) -> Vec<bool> {
         let mut is_current = vec![true; threads.len()];
         for group in groups(threads.iter().map(|thread| thread.own_id)) {
             let entered_last =
@@ -36,7 +36,7 @@ impl Python {
         for &interpreter in interpreters {
             threads.append(&mut self.threads(interpreter)?);
         }
-        let mut is_current = self.is_current(&threads).into_iter();
+        let mut is_current = self.are_current(&threads).into_iter();
         threads.retain(|_| is_current.next().unwrap_or(true));
         Ok(threads)
     }

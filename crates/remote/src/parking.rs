@@ -114,8 +114,8 @@ impl<'a> Parking<'a> {
         }
     }
 
-    /// Returns what `thread`, with the kernel state `kernel_state`, waits for. `None` if it does not sleep
-    /// in a futex, and if it has just been woken.
+    /// Returns what `thread`, with the kernel state `kernel_state`, waits for. `None` if it does
+    /// not sleep in a futex, and if it has just been woken.
     #[must_use]
     pub fn wait_of(&self, thread: &Thread, kernel_state: &KernelState) -> Option<Blocked> {
         let KernelState::SystemCall(call) = kernel_state else { return None };

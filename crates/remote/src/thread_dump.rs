@@ -61,7 +61,7 @@ impl ThreadObserver {
             threads.extend(python.threads(interpreter)?.into_iter().rev());
         }
         let mut dump = ThreadDump { interpreters, ..ThreadDump::default() };
-        for (is_current, thread) in python.is_current(&threads).into_iter().zip(threads) {
+        for (is_current, thread) in python.are_current(&threads).into_iter().zip(threads) {
             if let Some(info) = self.thread(python, &gils, is_current, thread)? {
                 dump.torn += u32::from(info.stack.as_ref().is_some_and(|stack| stack.torn));
                 dump.threads.push(info);
