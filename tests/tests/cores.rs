@@ -320,7 +320,7 @@ fn a_compressed_core() {
         fs::remove_file(&packed).unwrap();
         Command::new(program).args(["-k", "-q", "-f"]).arg(&half).status().unwrap();
         let told = dump(&place.at(&format!("half.{end}.{end}")), &[]).told(1);
-        assert!(told.why.contains("no core"), "{told:?}");
+        assert!(told.why.contains("not a core"), "{told:?}");
     }
 }
 

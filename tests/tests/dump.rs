@@ -129,13 +129,13 @@ fn a_file_that_was_changed_since_is_named() {
     let path = place.write("app.py", &program);
     let target = start("3.15", &path);
     let untouched = dump(&[target.pid()], &[]);
-    assert!(!untouched.stdout.contains("changed since"), "{}", untouched.stdout);
+    assert!(!untouched.stdout.contains("modified since"), "{}", untouched.stdout);
     place.write("app.py", format!("# one line more\n{program}"));
     let out = dump(&[target.pid()], &[]);
     let note = out
         .stdout
         .lines()
-        .find(|line| line.contains("changed since the process started"))
+        .find(|line| line.contains("modified since the process started"))
         .unwrap_or_default();
     assert!(note.contains("app.py"), "{}", out.stdout);
 }
@@ -150,7 +150,7 @@ fn what_cannot_be_looked_into_is_said_in_three_lines() {
     let lines: Vec<&str> = out.stderr.lines().collect();
     assert!(
         matches!(lines[..], [what, why, help]
-        if what.contains("holds no CPython") && why.starts_with("  why: ") && help.starts_with("  try: ")),
+        if what.contains("does not contain CPython") && why.starts_with("  why: ") && help.starts_with("  try: ")),
         "{lines:?}"
     );
     assert_eq!(dump(&[], &[]).code, 2);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use ungil_bench::{Any, python};
 use ungil_experiment::stats::median;
 use ungil_remote::Python;
-use ungil_remote::sample::Looker;
+use ungil_remote::sample::Sampler;
 
 /// Two busy threads, and a main thread that sleeps: three stacks a look.
 const TARGET: &str = "
@@ -104,7 +104,7 @@ fn main() -> Any<()> {
 
 /// Looks a second, as fast as they go, with nothing done about what they see.
 fn looks(pid: u32, seconds: f64) -> Any<f64> {
-    let mut looker = Looker::new(Python::attach(pid)?)?;
+    let mut looker = Sampler::new(Python::attach(pid)?)?;
     let (begin, mut thorough) = (Instant::now(), Instant::now());
     let mut looks = 0_u64;
     while begin.elapsed().as_secs_f64() < seconds {

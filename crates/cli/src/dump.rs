@@ -15,8 +15,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use ungil_format::counted;
 use ungil_remote::lock_order::LockOrder;
-use ungil_remote::native::Stop;
-use ungil_remote::snapshot::{LockOrders, Options, Snapshot, lock_orders, take, watch_lock_order};
+use ungil_remote::native::StopPolicy;
+use ungil_remote::snapshot::{
+    LockOrders, Snapshot, SnapshotOptions, lock_orders, take_snapshot, watch_lock_order,
+};
 use ungil_remote::thread_observer::ThreadObserver;
 use ungil_remote::{AttachError, Python};
 
@@ -96,15 +98,17 @@ fn look(target: &Target, args: &Dump) -> Result<Snapshot, AttachError> {
     let mut python = target.open(&args.files)?;
     let native = match (args.native, args.stop) {
         (false, _) => None,
-        (true, false) => Some(Stop::Never),
-        (true, true) => Some(Stop::Briefly),
+        (true, false) => Some(StopPolicy::Never),
+        (true, true) => Some(StopPolicy::Briefly),
     };
-    let options = Options { source: !args.no_source, tasks: true, native };
+    let options = SnapshotOptions { source: !args.no_source, tasks: true, native };
     let mut observer = ThreadObserver::default();
     let orders = args.watch.map(|seconds| watch(&mut python, &mut observer, seconds));
-    let snapshot = take(&mut python, &mut observer, options);
+    let snapshot = take_snapshot(&mut python, &mut observer, options);
     match snapshot {
-        Ok(snapshot) if snapshot.threads().next().is_none() => Err(python.process().no_thread()),
+        Ok(snapshot) if snapshot.threads().next().is_none() => {
+            Err(python.process().no_thread_error())
+        }
         Ok(mut snapshot) => {
             if let Some(orders) = orders {
                 if orders.left_out > 0 {
@@ -117,7 +121,7 @@ fn look(target: &Target, args: &Dump) -> Result<Snapshot, AttachError> {
             }
             Ok(snapshot)
         }
-        Err(error) => Err(python.process().trouble(error)),
+        Err(error) => Err(python.process().attach_error(error)),
     }
 }
 

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use ungil_remote::Python;
-use ungil_remote::heap::{self, Change, Count, Error, Heap, Progress};
+use ungil_remote::heap::{self, Heap, HeapError, SurveyProgress, TypeCount, TypeGrowth};
 use ungil_remote::snapshot::CoreView;
 
 /// What was asked and what was found; printed as it is with `--json`.
@@ -35,7 +35,7 @@ struct Report<'a> {
     #[serde(flatten)]
     heap: &'a Heap,
     #[serde(skip_serializing_if = "Option::is_none")]
-    modules: Option<&'a [Count]>,
+    modules: Option<&'a [TypeCount]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     growth: Option<Growth<'a>>,
     /// What a core and the files that are here leave out.
@@ -57,7 +57,7 @@ fn version_fields<S: Serializer>(version: &Version, serializer: S) -> Result<S::
 struct Growth<'a> {
     /// From the start of the first look to the start of the second.
     seconds: f64,
-    changes: &'a [Change],
+    changes: &'a [TypeGrowth],
 }
 
 /// Looks and prints.
@@ -147,7 +147,7 @@ fn look(python: &Python, args: &Arguments, stop: &AtomicBool) -> Result<Heap, Ed
     let begun = Instant::now();
     let mut bar = None;
     let shown = !args.quiet && std::io::stderr().is_terminal();
-    let mut report = |progress: Progress| {
+    let mut report = |progress: SurveyProgress| {
         if shown && begun.elapsed() > Duration::from_secs(1) {
             let bar = bar.get_or_insert_with(|| {
                 let bar = ProgressBar::new(progress.total);
@@ -168,9 +168,9 @@ fn look(python: &Python, args: &Arguments, stop: &AtomicBool) -> Result<Heap, Ed
         bar.finish_and_clear();
     }
     found.map_err(|error| match error {
-        Error::Process(error) => error.into(),
-        Error::Read(error) => python.process().trouble(error).into(),
-        Error::Allocator(_) | Error::Collector(_) => Edge::failed(
+        HeapError::Process(error) => error.into(),
+        HeapError::Read(error) => python.process().attach_error(error).into(),
+        HeapError::Allocator(_) | HeapError::Collector(_) => Edge::failed(
             format!("the heap of {} cannot be read", args.target),
             error,
             "use a release build of CPython 3.13 to 3.15, or a newer ungil",
@@ -200,7 +200,7 @@ fn wait(time: Duration, stop: &AtomicBool) {
     }
 }
 
-fn changes(args: &Arguments, before: &Heap, after: &Heap) -> Vec<Change> {
+fn changes(args: &Arguments, before: &Heap, after: &Heap) -> Vec<TypeGrowth> {
     let mut changes = if args.module {
         heap::growth(&heap::by_module(&before.types), &heap::by_module(&after.types))
     } else {
@@ -214,7 +214,7 @@ fn changes(args: &Arguments, before: &Heap, after: &Heap) -> Vec<Change> {
     changes
 }
 
-fn order(counts: &mut [Count], by: Order) {
+fn order(counts: &mut [TypeCount], by: Order) {
     match by {
         Order::Bytes => counts.sort_by_key(|count| Reverse(count.bytes)),
         Order::Objects => counts.sort_by_key(|count| Reverse(count.objects)),

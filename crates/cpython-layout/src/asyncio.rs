@@ -1,20 +1,20 @@
-//! `_Py_AsyncioDebug`: where asyncio keeps its tasks.
+//! `_Py_AsyncioDebug`: offsets of asyncio's structures.
 //!
-//! The accelerator module `_asyncio` has a table of its own from 3.14 on
-//! (`Modules/_asynciomodule.c`), in the ELF section `.AsyncioDebug` of the extension or, where the
-//! module is linked in, of the interpreter. It has no cookie and no version, so that what it says
-//! is only checked for sense.
+//! From 3.14 on, the accelerator module `_asyncio` has its own offset table
+//! (`Modules/_asynciomodule.c`) in the ELF section `.AsyncioDebug` of the extension module, or of
+//! the interpreter if the module is linked statically. The table has neither a cookie nor a
+//! version, so only its plausibility can be checked.
 
-use crate::debug_offsets::LARGEST;
+use crate::debug_offsets::MAX_STRUCTURE_SIZE;
 
-/// Where asyncio's structures have their fields, in bytes.
+/// Offsets of asyncio's structures, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AsyncioOffsets {
     /// `sizeof(TaskObj)`.
     pub task_size: u64,
-    /// `TaskObj.task_name`: a string or an int.
+    /// `TaskObj.task_name`: a `str` or an `int`.
     pub task_name: u64,
-    /// `TaskObj.task_awaited_by`: NULL, one task or a set of them.
+    /// `TaskObj.task_awaited_by`: NULL, one task or a set of tasks.
     pub task_awaited_by: u64,
     /// `TaskObj.task_is_task`, one byte: 0 for a plain future.
     pub task_is_task: u64,
@@ -26,7 +26,7 @@ pub struct AsyncioOffsets {
     pub task_node: u64,
     /// `sizeof(PyInterpreterState)`.
     pub interpreter_size: u64,
-    /// `PyInterpreterState.asyncio_tasks_head`: tasks whose thread is gone.
+    /// `PyInterpreterState.asyncio_tasks_head`: tasks whose thread has ended.
     pub interpreter_tasks_head: u64,
     /// `sizeof(_PyThreadStateImpl)`.
     pub thread_size: u64,
@@ -39,12 +39,13 @@ pub struct AsyncioOffsets {
 }
 
 impl AsyncioOffsets {
-    /// Bytes of the table.
+    /// Size of the table in bytes.
     pub const SIZE: usize = 104;
-    /// Where in the table `interpreter_size` is.
+    /// Offset of `interpreter_size` in the table.
     pub const INTERPRETER_SIZE_AT: usize = 56;
 
-    /// Reads the table; `None` if there are too few bytes or an offset lies outside its structure.
+    /// Parses the table. Returns `None` if there are too few bytes or an offset lies outside its
+    /// structure.
     pub fn parse(bytes: &[u8]) -> Option<AsyncioOffsets> {
         let mut words = bytes
             .get(..Self::SIZE)?
@@ -81,7 +82,7 @@ impl AsyncioOffsets {
             && in_thread.iter().all(|&field| field < at.thread_size)
             && [at.task_size, at.interpreter_size, at.thread_size]
                 .iter()
-                .all(|size| (1..=LARGEST).contains(size));
+                .all(|size| (1..=MAX_STRUCTURE_SIZE).contains(size));
         fits.then_some(at)
     }
 }

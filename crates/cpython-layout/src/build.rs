@@ -1,4 +1,4 @@
-//! What is known of one build of CPython.
+//! Layout facts of one CPython build.
 
 use crate::RuntimeMutex;
 use crate::fields::Table;
@@ -6,15 +6,15 @@ use crate::fields::Table;
 /// A release of CPython, with or without the GIL. Offsets are in bytes.
 #[derive(Debug)]
 pub struct Build {
-    /// 14 in 3.14.
+    /// Minor version: 14 for 3.14.
     pub minor: u8,
     /// Compiled with `--disable-gil`.
     pub free_threaded: bool,
-    /// Its `_Py_DebugOffsets`.
+    /// Layout of its `_Py_DebugOffsets`.
     pub(crate) table: Table,
-    /// `_asyncio` has a table of its own; see [`crate::AsyncioOffsets`].
+    /// Whether `_asyncio` has its own offset table; see [`crate::AsyncioOffsets`].
     pub has_asyncio_table: bool,
-    /// `ob_mutex` in every object's header, a `PyMutex`. Free-threaded builds.
+    /// Offset of `ob_mutex`, a `PyMutex` in every object header. Free-threaded builds only.
     pub object_mutex: Option<u64>,
     /// Opcodes (`opcode_ids.h`).
     pub opcodes: Opcodes,
@@ -28,65 +28,66 @@ pub struct Build {
     pub runtime: RuntimeLayout,
     /// `struct _gc_runtime_state`.
     pub collector: CollectorLayout,
-    /// The runtime's own mutexes in both builds of the release; see [`RuntimeMutex::distance`].
+    /// The runtime's internal mutexes in both builds of the release; see
+    /// [`RuntimeMutex::distance`].
     pub mutexes: &'static [RuntimeMutex],
 }
 
-/// Opcodes that tell where a frame stands.
+/// Opcodes needed to interpret a frame's position.
 #[derive(Debug, Clone, Copy)]
 pub struct Opcodes {
-    /// Instructions that check the eval breaker, and so let another thread have the GIL: `RESUME`,
-    /// `JUMP_BACKWARD`, and their specialised and instrumented forms.
+    /// Instructions that check the eval breaker, where another thread can take the GIL: `RESUME`,
+    /// `JUMP_BACKWARD`, and their specialized and instrumented forms.
     pub eval_breaker: &'static [u8],
-    /// `PUSH_EXC_INFO`, with which the handler of a `with` statement begins.
+    /// `PUSH_EXC_INFO`: first instruction of a `with` statement's exception handler.
     pub push_exc_info: u8,
-    /// `WITH_EXCEPT_START`, which follows it.
+    /// `WITH_EXCEPT_START`: the instruction after it.
     pub with_except_start: u8,
-    /// `MIN_INSTRUMENTED_OPCODE`: this and all above replace another instruction while the program
-    /// is traced.
+    /// `MIN_INSTRUMENTED_OPCODE`: this opcode and all above replace another instruction while the
+    /// program is traced.
     pub min_instrumented: u8,
 }
 
 /// `_PyInterpreterFrame` and its evaluation stack.
 #[derive(Debug, Clone, Copy)]
 pub struct FrameLayout {
-    /// `stacktop`, 32 bits, signed: slots in use from the first local on, -1 while the frame runs.
-    /// Before 3.14, which brought `stackpointer`.
+    /// `stacktop`, a signed 32-bit int: slots in use, counted from the first local; -1 while the
+    /// frame runs. Replaced by `stackpointer` in 3.14.
     pub stacktop: Option<u64>,
-    /// `f_executable` is cleared when a frame ends, so that its memory can be told from a live
-    /// frame's.
+    /// Whether `f_executable` is cleared when a frame ends, so that a dead frame can be
+    /// distinguished from a live one.
     pub clears_executable: bool,
-    /// Slots from the top of the stack down to the object that a suspended coroutine awaits, at
-    /// least 1.
+    /// Distance in slots from the top of the stack down to the object that a suspended coroutine
+    /// awaits; at least 1.
     pub awaited_slot: u64,
-    /// Slots below the depth of a `with` statement's handler down to its `__exit__`.
+    /// Distance in slots from the stack depth of a `with` statement's handler down to `__exit__`.
     pub exit_slot: u32,
-    /// The same for the object that `__exit__` is called with, which is NULL if `__exit__` is a
-    /// bound method. `None`: it always is one.
+    /// The same for the object on which `__exit__` is called. That slot is NULL if `__exit__` is a
+    /// bound method; `None` if it always is one.
     pub exit_self_slot: Option<u32>,
     /// The lowest value of `enum _framestate`.
     pub first_state: i8,
-    /// The states from that on, up to the last in which the coroutine has not finished.
+    /// States from `first_state` on, up to the last in which the coroutine has not finished.
     pub states: &'static [FrameState],
 }
 
-/// A state of a coroutine or generator: `gi_frame_state`, `enum _framestate`.
+/// State of a coroutine or generator: `gi_frame_state`, `enum _framestate`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FrameState {
-    /// It has not started.
+    /// Not started.
     Created,
-    /// It is suspended at a `yield`.
+    /// Suspended at a `yield`.
     Suspended,
-    /// It is suspended at an `await` or `yield from`.
+    /// Suspended at an `await` or `yield from`.
     Awaiting,
-    /// It runs.
+    /// Running.
     Executing,
-    /// It has returned or raised.
+    /// Returned or raised.
     Finished,
 }
 
 impl FrameLayout {
-    /// Returns the state that the byte `gi_frame_state` stands for.
+    /// Returns the state encoded by the byte `gi_frame_state`.
     #[must_use]
     pub fn state(&self, byte: u8) -> FrameState {
         let index = i16::from(byte.cast_signed()) - i16::from(self.first_state);
@@ -95,8 +96,8 @@ impl FrameLayout {
     }
 }
 
-/// `PyThreadState`, whose order is fixed within a release, and `_PyThreadStateImpl`, which begins
-/// with it.
+/// Offsets in `PyThreadState`, whose field order is fixed within a release, and in
+/// `_PyThreadStateImpl`, which begins with a `PyThreadState`.
 #[derive(Debug, Clone, Copy)]
 pub struct ThreadLayout {
     /// `state`, an int: 0 detached, 1 attached, 2 suspended, 3 shutting down; 3.15 adds 4 suspended
@@ -105,44 +106,46 @@ pub struct ThreadLayout {
     /// `critical_section`, a tagged pointer; see [`crate::structures::CriticalSection`].
     /// Free-threaded builds.
     pub critical_section: Option<u64>,
-    /// `_PyThreadStateImpl` has a frame, `base_frame`, before the fields below.
+    /// Whether `_PyThreadStateImpl` has a frame, `base_frame`, before the fields below.
     pub base_frame: bool,
-    /// `asyncio_running_loop`, a pointer, from the end of `PyThreadState` and `base_frame`.
+    /// `asyncio_running_loop`, a pointer. Counted from the end of `PyThreadState` and `base_frame`.
     pub running_loop: u64,
-    /// `qsbr`, a pointer to a [`crate::structures::Qsbr`], from there too. Free-threaded builds.
+    /// `qsbr`, a pointer to a [`crate::structures::Qsbr`]. Counted from the same point.
+    /// Free-threaded builds only.
     pub qsbr: Option<u64>,
 }
 
-/// `PyInterpreterState`, 200 to 250 KiB of which patch releases move the middle: where the headers
-/// have things, and distances between them that stay.
+/// Offsets in `PyInterpreterState`. The structure is 200 to 250 KiB, and patch releases move fields
+/// in its middle. These are the offsets from the headers, and distances between fields that do not
+/// change.
 #[derive(Debug, Clone, Copy)]
 pub struct InterpreterLayout {
     /// `obmalloc`, a pointer to [`crate::structures::Obmalloc`]; free-threaded builds have one too.
     pub obmalloc: u64,
-    /// From `stoptheworld` to `obmalloc`; in free-threaded builds, to `qsbr`.
+    /// Distance from `stoptheworld` to `obmalloc`, or to `qsbr` in free-threaded builds.
     pub stoptheworld: u64,
-    /// From `obmalloc` to `types.builtins.initialized`.
+    /// Distance from `obmalloc` to `types.builtins.initialized`.
     pub static_types: u64,
 }
 
-/// `_PyRuntimeState`, of which patch releases move the middle too.
+/// Offsets in `_PyRuntimeState`. Patch releases move fields in its middle, too.
 #[derive(Debug, Clone, Copy)]
 pub struct RuntimeLayout {
     /// `gilstate.autoInterpreterState`, a pointer to the main interpreter.
     pub auto_interpreter: u64,
-    /// From there to `stoptheworld`.
+    /// Distance from `auto_interpreter` to `stoptheworld`.
     pub stoptheworld: u64,
 }
 
 /// `struct _gc_runtime_state`.
 #[derive(Debug, Clone, Copy)]
 pub struct CollectorLayout {
-    /// From the heads of the young, the middle and the old list of objects, and of the one that
-    /// `gc.freeze()` fills, to `collecting`. More than one where patch releases differ; none in
-    /// free-threaded builds, whose collector has no lists.
+    /// Distances to `collecting` from the list heads of the young, middle and old generations and
+    /// of the permanent generation (`gc.freeze()`). Several entries if patch releases differ; empty
+    /// in free-threaded builds, whose collector has no lists.
     pub lists: &'static [[u64; 4]],
-    /// Entries of the rings of the three generations in `struct gc_stats`, as patch releases or
-    /// builds have them. None before 3.15, which has counts right before `collecting`
+    /// Lengths of the three generations' ring buffers in `struct gc_stats`, one entry per known
+    /// variant. Empty before 3.15, where the counts lie right before `collecting`
     /// ([`crate::structures::GcStats::COUNTS`]).
     pub rings: &'static [[u64; 3]],
 }

@@ -1,22 +1,24 @@
-//! Whether a table of offsets fits together.
+//! Consistency checks for an offset table.
 //!
-//! A table of the wrong version, or bytes that are no table, must not send the reader to places it
-//! cannot have meant: every entry lies in its structure, and what C's rules for layout fix (where a
-//! header ends) is where it must be.
+//! A table of the wrong version, or arbitrary bytes, must not make the reader follow wrong
+//! addresses. Every offset must lie in its structure, and offsets that follow from C's layout rules
+//! (such as the end of an object header) must have exactly that value.
 
-use crate::debug_offsets::LARGEST;
+use crate::debug_offsets::MAX_STRUCTURE_SIZE;
 use crate::{DebugOffsets, LayoutError};
 
 impl DebugOffsets {
+    /// Checks that the entries are consistent.
+    ///
     /// # Errors
-    /// [`LayoutError::Misfit`] names the first entry that cannot be right.
+    /// [`LayoutError::Misfit`] names the first entry that is wrong.
     pub(crate) fn check(&self) -> Result<(), LayoutError> {
         let misfit =
             |field, value, why| LayoutError::Misfit { version: self.version, field, value, why };
-        // The group whose size was met last: its size comes first, and some have none.
+        // The current group and its size. The size is a group's first entry; some groups have none.
         let mut structure = ("", 0);
         self.entries(|group, field, value| {
-            if value > LARGEST {
+            if value > MAX_STRUCTURE_SIZE {
                 return Err(misfit(field, value, "larger than any structure of CPython"));
             }
             if field.ends_with(".size") {
@@ -43,7 +45,11 @@ impl DebugOffsets {
         ];
         for (field, value, expected) in fixed {
             if value != expected {
-                return Err(misfit(field, value, "not where every CPython of its kind has it"));
+                return Err(misfit(
+                    field,
+                    value,
+                    "different from the fixed offset in this kind of build",
+                ));
             }
         }
         let pointers = [
@@ -56,7 +62,7 @@ impl DebugOffsets {
         ];
         for (field, value) in pointers {
             if value == 0 || value % 8 != 0 {
-                return Err(misfit(field, value, "no place for a pointer"));
+                return Err(misfit(field, value, "not a valid offset for a pointer"));
             }
         }
         Ok(())

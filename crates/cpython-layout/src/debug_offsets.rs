@@ -1,45 +1,45 @@
-//! `_Py_DebugOffsets`: what CPython itself says of where its fields are.
+//! Parser for `_Py_DebugOffsets`, CPython's own table of structure offsets.
 //!
-//! It is the first thing in `_PyRuntime`, which is the ELF section `.PyRuntime`, and it is there in
-//! stripped binaries too. The bytes may come from another process and are not believed before they
-//! fit together: a table that is shifted by one word, as a pre-release's is, gives fields outside
-//! their structures, and is refused. Reading it does not allocate.
+//! The table is at the start of `_PyRuntime` (ELF section `.PyRuntime`), also in stripped binaries.
+//! The bytes may come from another process, so they are accepted only if the entries are
+//! consistent: a table shifted by one word, as in a pre-release, has offsets outside their
+//! structures and is rejected. Parsing does not allocate.
 
 use crate::{BUILDS, DebugOffsets, NEWEST, OLDEST, Version};
 use std::fmt;
 
-/// What `_Py_DebugOffsets` begins with.
+/// First bytes of `_Py_DebugOffsets`.
 pub const COOKIE: &[u8; 8] = b"xdebugpy";
 
-/// More than the longest table known; reading this much and parsing it serves every version.
+/// Upper bound for the size of every known table. Reading this many bytes suffices for any version.
 pub const MAX_SIZE: usize = 1024;
 
-/// No structure of CPython is larger, nor any offset.
-pub(crate) const LARGEST: u64 = 1 << 20;
+/// Upper bound for the size of any CPython structure, and so for any offset.
+pub(crate) const MAX_STRUCTURE_SIZE: u64 = 1 << 20;
 
-/// Why the layout of a CPython could not be told.
+/// Reason why the layout of a CPython is unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LayoutError {
-    /// No table where one should be.
+    /// There is no table at the start of the runtime.
     NoTable,
-    /// The bytes given are fewer than the version's table has.
+    /// There are fewer bytes than the version's table has.
     Short {
-        /// Whose table.
+        /// Version in the table.
         version: Version,
-        /// Bytes its table has.
+        /// Size of the version's table in bytes.
         expected: usize,
-        /// Bytes there were.
+        /// Bytes available.
         found: usize,
     },
-    /// The version is not one.
+    /// The version field is not a valid version.
     NoVersion(u64),
-    /// A version nobody has looked at yet.
+    /// A version that is not supported.
     Unknown(Version),
-    /// A free-threaded build of a version whose free-threaded builds are not known.
+    /// A free-threaded build of a version that is supported only with the GIL.
     UnknownFreeThreaded(Version),
-    /// An entry that cannot be right.
+    /// An entry that must be wrong.
     Misfit {
-        /// Whose table.
+        /// Version in the table.
         version: Version,
         /// The entry, as `group.field`.
         field: &'static str,
@@ -54,37 +54,39 @@ impl fmt::Display for LayoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             LayoutError::NoTable => f.write_str(
-                "there is no table of offsets at the start of its runtime: CPython before 3.13 has \
-                 none, nor has a process that is still starting",
+                "its runtime does not start with an offset table: CPython before 3.13 has \
+                 none, and neither has a process that is still starting",
             ),
             LayoutError::Short { version, expected, found } => write!(
                 f,
-                "the table of offsets of CPython {version} is {expected} bytes, and only {found} could be read"
+                "the offset table of CPython {version} has {expected} bytes, but only {found} could be read"
             ),
             LayoutError::NoVersion(hex) => {
-                write!(f, "its table of offsets gives the version {hex:#x}, which is none")
+                write!(f, "its offset table has the version {hex:#x}, which is invalid")
             }
             LayoutError::Unknown(version) => {
-                let why = "its structures can be read from";
-                write!(f, "CPython {version} is not known: {why} 3.{OLDEST} to 3.{NEWEST}")
+                write!(
+                    f,
+                    "CPython {version} is not supported (supported: 3.{OLDEST} to 3.{NEWEST})"
+                )
             }
             LayoutError::UnknownFreeThreaded(version) => {
                 let first = BUILDS
                     .iter()
                     .find(|build| build.free_threaded)
                     .map_or(NEWEST, |build| build.minor);
-                let why = format_args!("free-threaded builds can be read from 3.{first} on");
-                write!(f, "a free-threaded CPython {version} is not known: {why}")
+                let why = format_args!("free-threaded builds are supported from 3.{first} on");
+                write!(f, "free-threaded CPython {version} is not supported: {why}")
             }
             LayoutError::Misfit { version, field, value, why } => {
                 let hint = if version.is_final() {
                     ""
                 } else {
-                    "; a pre-release's layouts are not the release's"
+                    "; layouts of pre-releases differ from the release"
                 };
                 write!(
                     f,
-                    "the table of offsets of CPython {version} does not fit together: {field} is {value} ({why}){hint}"
+                    "the offset table of CPython {version} is inconsistent: {field} is {value} ({why}){hint}"
                 )
             }
         }
@@ -94,11 +96,11 @@ impl fmt::Display for LayoutError {
 impl std::error::Error for LayoutError {}
 
 impl DebugOffsets {
-    /// Reads the table from the first bytes of `_PyRuntime`; more than it needs may be given
-    /// ([`MAX_SIZE`] always suffices).
+    /// Parses the table from the first bytes of `_PyRuntime`. `bytes` may be longer than the table;
+    /// [`MAX_SIZE`] bytes always suffice.
     ///
     /// # Errors
-    /// See [`LayoutError`]: no table, a version not known, or entries that contradict each other.
+    /// See [`LayoutError`].
     pub fn parse(bytes: &[u8]) -> Result<DebugOffsets, LayoutError> {
         let mut words = bytes.as_chunks::<8>().0.iter().map(|&word| u64::from_le_bytes(word));
         let (Some(cookie), Some(hex), Some(free_threaded)) =

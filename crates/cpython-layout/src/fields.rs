@@ -1,8 +1,8 @@
-//! The fields of `_Py_DebugOffsets`, of all releases together.
+//! Fields of `_Py_DebugOffsets`, the union over all supported releases.
 //!
-//! Fields after a semicolon, and the groups of the second list, came after 3.13 and are `None`
-//! before. What a build has no use for it gives as 0 (the fields of thread-local bytecode on builds
-//! with the GIL), and that stays 0 here.
+//! Fields after a semicolon, and the groups in the second list, were added after 3.13; they are
+//! `None` in tables without them. An entry that a build does not use (thread-local bytecode with
+//! the GIL) is 0 in the table and stays 0 here.
 
 use crate::{Build, Version};
 
@@ -24,22 +24,23 @@ macro_rules! fields {
             pub struct $NewGroup { $(pub $new_field: u64,)* }
         )*
 
-        /// `_Py_DebugOffsets` of one target: where its fields are, in bytes from the start of each
+        /// `_Py_DebugOffsets` of one process: field offsets in bytes from the start of each
         /// structure.
         #[derive(Debug, Clone, Copy)]
         pub struct DebugOffsets {
             /// The version of CPython, including the patch release.
             pub version: Version,
-            /// Compiled with `--disable-gil`; whether the GIL is off is another question.
+            /// Built with `--disable-gil`. The GIL may be enabled at run time all the same.
             pub free_threaded: bool,
-            /// What is known of the build besides.
+            /// Layout facts of the build that are not in the table.
             pub build: &'static Build,
             $( $(#[$about])* pub $group: $Group, )*
             $( $(#[$new_about])* pub $new_group: Option<$NewGroup>, )*
         }
 
         impl DebugOffsets {
-            /// Calls `each` with the group, the name and the value of every entry, until it fails.
+            /// Calls `each` with the group, name and value of every entry, and stops at the first
+            /// error.
             pub(crate) fn entries<E>(
                 &self,
                 mut each: impl FnMut(&'static str, &'static str, u64) -> Result<(), E>,
@@ -59,18 +60,18 @@ macro_rules! fields {
     };
 }
 
-/// How one release's table is read.
+/// Parser for the table of one release.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Table {
-    /// Its size, bytes.
+    /// Size of the table in bytes.
     pub(crate) size: usize,
-    /// Reads it from the words after its head.
+    /// Parses the words after the table's header (cookie, version, free-threading flag).
     pub(crate) read:
         fn(Version, &'static Build, &mut dyn Iterator<Item = u64>) -> Option<DebugOffsets>,
 }
 
-/// Defines a [`Table`] from its fields in the order of the header; after each `;`, the fields or
-/// groups that it does not have.
+/// Defines a [`Table`] from its fields in the order of the header. Fields or groups after `;` are
+/// not in the table.
 macro_rules! table {
     (
         $NAME:ident: $size:literal
@@ -161,23 +162,24 @@ fields! {{
 }}
 
 impl CodeObject {
-    /// `co_stacksize`, 32 bits as all of these: slots of the evaluation stack.
+    /// Returns the offset of `co_stacksize`, the number of evaluation stack slots (32 bits, like
+    /// all fields below).
     #[must_use]
     pub fn stack_size(&self) -> u64 {
         self.firstlineno.saturating_sub(4)
     }
 
-    /// `co_nlocalsplus`: locals, cells and free variables.
+    /// Returns the offset of `co_nlocalsplus`, the number of locals, cells and free variables.
     #[must_use]
     pub fn locals(&self) -> u64 {
         self.firstlineno + 4
     }
 
-    /// `_co_firsttraceable`: the first instruction a frame is complete at, in code units.
-    /// `sys._current_frames` leaves out a frame that has not reached it.
+    /// Returns the offset of `_co_firsttraceable`, the first instruction at which a frame is
+    /// complete, in code units. `sys._current_frames` omits frames that have not reached it.
     #[must_use]
     pub fn first_traceable(&self) -> u64 {
-        // cpython/code.h: `_co_firsttraceable`, `co_extra`, then `co_tlbc` where there is one, then
+        // Order in cpython/code.h: `_co_firsttraceable`, `co_extra`, `co_tlbc` if present,
         // `co_code_adaptive`.
         self.co_tlbc.filter(|&tlbc| tlbc != 0).unwrap_or(self.co_code_adaptive).saturating_sub(16)
     }

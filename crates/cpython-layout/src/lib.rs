@@ -1,15 +1,15 @@
-//! Facts about CPython that depend on its version and that a live process does not tell.
+//! Version-dependent facts about CPython that a running process does not expose.
 //!
-//! Each release has one file (`v3_14.rs`) with everything known of its two builds, with and without
-//! the GIL. To add a release, write its file and add its builds to [`BUILDS`]: every fact is a
-//! field of [`Build`], so the compiler asks for what is missing. Structures that are the same in
-//! all known releases are in [`structures`], [`LockKind`] and [`Mimalloc`]; what a later release
-//! changes of them becomes a field of [`Build`].
+//! Each release has one file (`v3_14.rs`) with the facts of its two builds, with and without the
+//! GIL. To add a release, write its file and add its builds to [`BUILDS`]: every fact is a field of
+//! [`Build`], so the compiler reports what is missing. Structures that are the same in all
+//! supported releases are in [`structures`], [`LockKind`] and [`Mimalloc`]. If a later release
+//! changes one of them, it becomes a field of [`Build`].
 //!
-//! Most of CPython's fields are named by the process itself, in `_Py_DebugOffsets`. A release's
-//! file lists the entries of that table in their order; [`DebugOffsets::parse`] reads and checks
-//! it. Finding structures in a process that patch releases move is left to the reader of the
-//! process, who starts from the places given here.
+//! Most offsets are exposed by the process itself in `_Py_DebugOffsets`. A release's file lists the
+//! entries of that table in order; [`DebugOffsets::parse`] parses and checks them. Structures that
+//! patch releases move have to be located by the process reader, which starts from the offsets
+//! given here.
 //!
 //! Sources: `offsetof` over the headers of 3.13.0, 3.13.5, 3.14.10 and 3.15.2, with and without the
 //! GIL, and tests against live interpreters (`ungil-remote`, `tests/layout`).
@@ -42,7 +42,7 @@ pub use mimalloc::{HeapTag, Mimalloc};
 pub use mutexes::{Anchor, MutexKind, RuntimeMutex};
 pub use version::{Level, Version};
 
-/// The builds whose layout is known.
+/// All supported builds.
 #[rustfmt::skip]
 pub const BUILDS: &[&Build] = &[
     // Oldest first.
@@ -51,7 +51,7 @@ pub const BUILDS: &[&Build] = &[
     &v3_15::GIL, &v3_15::FREE_THREADED,
 ];
 
-/// The minor version of the oldest release that is known: 13 for 3.13.
+/// Minor version of the oldest supported release: 13 for 3.13.
 pub const OLDEST: u8 = BUILDS[0].minor;
-/// The minor version of the newest.
+/// Minor version of the newest supported release.
 pub const NEWEST: u8 = BUILDS[BUILDS.len() - 1].minor;

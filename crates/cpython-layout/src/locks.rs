@@ -1,53 +1,53 @@
-//! Lock objects of Python programs.
+//! Layout of `_thread.lock` and `_thread.RLock` objects.
 //!
-//! Source: Modules/_threadmodule.c, whose objects are in no header: the offsets were found by
-//! looking at held locks of the live builds.
+//! Source: Modules/_threadmodule.c. The structures are in no header; the offsets were determined
+//! from held locks of live interpreters.
 
-/// How a lock object is made, which patch releases of 3.13 changed.
+/// Implementation of a lock object. Patch releases of 3.13 changed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LockKind {
-    /// `_thread.lock` on a `PyMutex`: who waits, waits at this offset. The byte there: 1 locked, 2
-    /// has waiters. No owner.
+    /// `_thread.lock` on a `PyMutex`. Waiters are parked on the mutex's address. Bits of its byte:
+    /// 1 locked, 2 has waiters. No owner is recorded.
     Mutex {
-        /// The `PyMutex`.
+        /// Offset of the `PyMutex`.
         at: u64,
     },
-    /// `_thread.lock` on a semaphore (3.13.0 and some after it).
+    /// `_thread.lock` on a semaphore (3.13.0 and some patch releases after it).
     Semaphore {
-        /// A pointer to the `sem_t`, which is what a waiter's futex call names.
+        /// Offset of a pointer to the `sem_t`, on which waiters sleep.
         semaphore: u64,
-        /// A byte: 1 locked.
+        /// Offset of a byte: 1 if locked.
         locked: u64,
     },
     /// `_thread.RLock` on a `_PyRecursiveMutex` (from 3.14 on).
     Recursive {
-        /// The `PyMutex`.
+        /// Offset of the `PyMutex`.
         at: u64,
-        /// The owner's ident, a word, 0 for none.
+        /// Offset of the owner's ident, a word; 0 if there is no owner.
         owner: u64,
-        /// A word: acquisitions less one.
+        /// Offset of a word: number of acquisitions minus one.
         level: u64,
     },
     /// `_thread.RLock` on a semaphore (3.13).
     RecursiveSemaphore {
-        /// A pointer to the `sem_t`.
+        /// Offset of a pointer to the `sem_t`.
         semaphore: u64,
-        /// The owner's ident, a word.
+        /// Offset of the owner's ident, a word.
         owner: u64,
-        /// A word: acquisitions.
+        /// Offset of a word: number of acquisitions.
         count: u64,
     },
 }
 
 impl LockKind {
-    /// Returns how an object is made whose type has this name (`tp_name`) and size
-    /// (`tp_basicsize`), with `header` the size of an object's header. `None` for what is no lock
-    /// of the module `_thread`, or one of an unknown size.
+    /// Returns the implementation of a type with this name (`tp_name`) and size (`tp_basicsize`);
+    /// `header` is the size of an object header. `None` if the type is not a `_thread` lock or has
+    /// an unknown size.
     #[must_use]
     pub fn of(type_name: &str, basic_size: u64, header: u64) -> Option<LockKind> {
         let at = header;
         match (type_name, basic_size.checked_sub(at)?) {
-            // PyMutex, and a list of weak references where it has one.
+            // A PyMutex and, in some releases, a list of weak references.
             ("_thread.lock", 8) => Some(LockKind::Mutex { at }),
             ("_thread.lock", 24) => Some(LockKind::Semaphore { semaphore: at, locked: at + 16 }),
             ("_thread.RLock", 24) => {

@@ -1,65 +1,65 @@
-//! The runtime's own mutexes by name: a thread that waits for one waits at an address inside
+//! The runtime's internal mutexes by name. A thread blocked on one waits at an address inside
 //! `_PyRuntime` or an interpreter.
 
-/// A mutex of the runtime, or several that are used for the same.
+/// A mutex of the runtime, or an array of mutexes with the same purpose.
 #[derive(Debug, Clone, Copy)]
 pub struct RuntimeMutex {
-    /// What it protects, in words that can follow "waits for".
+    /// What it protects, as a noun phrase that can follow "waits for".
     pub name: &'static str,
-    /// What it is.
+    /// Type of the mutex.
     pub kind: MutexKind,
-    /// The field that its distance is counted from.
+    /// The field from which its distance is counted.
     pub anchor: Anchor,
     distances: [Option<i64>; 2],
-    /// How many there are.
+    /// Number of mutexes in the array.
     pub count: u64,
-    /// Bytes from one to the next; 0 where there is one.
+    /// Distance in bytes between two mutexes of the array; 0 if there is only one.
     pub stride: u64,
 }
 
-/// What a thread waits at.
+/// Type of the object a thread waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MutexKind {
-    /// `PyMutex`: no owner is recorded.
+    /// `PyMutex`. Records no owner.
     Mutex,
-    /// `_PyRecursiveMutex`: `PyMutex`, the owner's ident at 8, acquisitions less one at 16
-    /// (pycore_lock.h).
+    /// `_PyRecursiveMutex`: a `PyMutex`, the owner's ident at offset 8, acquisitions minus one at
+    /// 16 (pycore_lock.h).
     Recursive,
     /// `_PyRWMutex`.
     ReadWrite,
-    /// `PyEvent` or `_PyOnceFlag`: nobody holds it, somebody will set it.
+    /// `PyEvent` or `_PyOnceFlag`: has no holder; some thread sets it.
     Event,
 }
 
-/// A field whose place is exported or was found.
+/// A field whose offset is exported or can be located.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Anchor {
     /// `interpreters.head` in the runtime.
     InterpretersHead,
     /// `gilstate.autoInterpreterState` in the runtime.
     AutoInterpreter,
-    /// `ceval_gil` in the interpreter, as all that follow.
+    /// `ceval_gil` in the interpreter, as are all anchors below.
     CevalGil,
     /// `imports.modules`.
     Imports,
     /// `gc`.
     Gc,
-    /// The number of the next code object (`_code_object_generation`).
+    /// Counter of code objects (`_code_object_generation`).
     CodeGeneration,
-    /// The number of the next copy of bytecode (`tlbc_indices.tlbc_generation`).
+    /// Counter of bytecode copies (`tlbc_indices.tlbc_generation`).
     TlbcGeneration,
     /// `stoptheworld`.
     StopTheWorld,
     /// `obmalloc`.
     Obmalloc,
-    /// `obmalloc`, believed only if the static types are where they should be behind it.
+    /// `obmalloc`, used only if the static types are found at the expected distance from it.
     ObmallocAndTypes,
     /// `types.builtins.entries`.
     StaticTypes,
 }
 
 impl RuntimeMutex {
-    /// Returns how far behind its anchor it is; `None` if the build has no such mutex.
+    /// Returns the distance from its anchor; `None` if the build has no such mutex.
     #[must_use]
     pub fn distance(&self, free_threaded: bool) -> Option<i64> {
         self.distances[usize::from(free_threaded)]
@@ -70,7 +70,7 @@ impl RuntimeMutex {
     }
 }
 
-/// A mutex at one distance in both builds.
+/// Defines a mutex at the same distance in both builds.
 pub(crate) const fn both(
     anchor: Anchor,
     at: i64,
@@ -80,7 +80,7 @@ pub(crate) const fn both(
     each(anchor, [at, at], kind, name)
 }
 
-/// A mutex at a distance of its own with the GIL and without.
+/// Defines a mutex whose distance differs between the builds with and without the GIL.
 pub(crate) const fn each(
     anchor: Anchor,
     [gil, free_threaded]: [i64; 2],
@@ -97,7 +97,7 @@ pub(crate) const fn each(
     }
 }
 
-/// A `PyMutex` of free-threaded builds only.
+/// Defines a `PyMutex` that only free-threaded builds have.
 pub(crate) const fn free(anchor: Anchor, at: i64, name: &'static str) -> RuntimeMutex {
     RuntimeMutex { distances: [None, Some(at)], ..both(anchor, at, MutexKind::Mutex, name) }
 }

@@ -1,4 +1,4 @@
-//! CPython 3.13. Its free-threaded build is not known.
+//! CPython 3.13. Its free-threaded build is not supported.
 
 use crate::build::*;
 use crate::mutexes::Anchor::*;
@@ -36,37 +36,37 @@ pub(crate) const GIL: Build = Build {
     },
     interpreter: InterpreterLayout { obmalloc: 10_800, stoptheworld: 72, static_types: 172_168 },
     runtime: RuntimeLayout { auto_interpreter: 9888, stoptheworld: 448 },
-    // 3.13.1 and some after it align a list's head to 4 bytes only, and have the first three 4
-    // bytes earlier.
+    // 3.13.1 and some patch releases after it align a list head to 4 bytes only, so the first three
+    // are 4 bytes earlier.
     collector: CollectorLayout { lists: &[[176, 152, 128, 96], [180, 156, 132, 96]], rings: &[] },
     mutexes: &[
         both(InterpretersHead, -8, Mutex, "the list of threads and interpreters"),
         both(InterpretersHead, 48, Mutex, "the types shared between all interpreters"),
-        both(InterpretersHead, 64, Mutex, "the choice of allocators"),
+        both(InterpretersHead, 64, Mutex, "the allocator settings"),
         both(InterpretersHead, 1616, Mutex, "the process's exit callbacks"),
         both(InterpretersHead, 1904, Mutex, "the list of extension modules"),
         both(AutoInterpreter, -7240, Mutex, "the main thread's pending calls"),
         both(AutoInterpreter, -16, Mutex, "the setting of profile and trace functions"),
-        both(AutoInterpreter, 440, ReadWrite, "the next pause of some world"),
-        both(AutoInterpreter, 448, Mutex, "the next pause of all interpreters"),
+        both(AutoInterpreter, 440, ReadWrite, "other stop-the-world pauses"),
+        both(AutoInterpreter, 448, Mutex, "the next stop-the-world pause of all interpreters"),
         both(AutoInterpreter, 452, Event, "every thread of every interpreter to stop"),
         both(AutoInterpreter, 528, Mutex, "the audit hooks"),
-        both(AutoInterpreter, 560, Mutex, "the numbers of static strings"),
+        both(AutoInterpreter, 560, Mutex, "the identifiers of static strings"),
         both(CevalGil, 24, Mutex, "the pending calls of the interpreter"),
         both(Imports, 48, Recursive, "the global import lock"),
         both(StopTheWorld, -120, Mutex, "the types shared between interpreters"),
         both(StopTheWorld, -48, Mutex, "the warnings filters"),
-        both(StopTheWorld, 0, Mutex, "the next pause of the world"),
+        both(StopTheWorld, 0, Mutex, "the next stop-the-world pause"),
         both(StopTheWorld, 4, Event, "every thread to stop"),
-        both(StopTheWorld, 56, Mutex, "the list of threads that free memory late"),
+        both(StopTheWorld, 56, Mutex, "the list of QSBR thread states"),
         both(ObmallocAndTypes, 71_744, Mutex, "the constants of code objects"),
-        both(ObmallocAndTypes, 71_876, Mutex, "the queue of memory to be freed late"),
-        both(ObmallocAndTypes, 71_896, Event, "the first use of the syntax tree's types"),
+        both(ObmallocAndTypes, 71_876, Mutex, "the queue of deferred memory frees"),
+        both(ObmallocAndTypes, 71_896, Event, "the initialization of the AST types"),
         both(StaticTypes, 10_096, Mutex, "the types mutex"),
     ],
 };
 
-// `_Py_DebugOffsets` (pycore_runtime.h); after each `;`, what it does not have.
+// `_Py_DebugOffsets` (pycore_runtime.h). Fields and groups after `;` are not in this version.
 table! { TABLE: 584
     runtime_state: RuntimeState { size finalizing interpreters_head }
     interpreter_state: InterpreterState {

@@ -40,16 +40,16 @@ pub(crate) const GIL: Build = Build {
     mutexes: &[
         both(InterpretersHead, -8, Mutex, "the list of threads and interpreters"),
         both(InterpretersHead, 48, Mutex, "the types shared between all interpreters"),
-        both(InterpretersHead, 64, Mutex, "the choice of allocators"),
+        both(InterpretersHead, 64, Mutex, "the allocator settings"),
         both(InterpretersHead, 1624, Mutex, "the process's exit callbacks"),
         both(InterpretersHead, 1912, Mutex, "the list of extension modules"),
         both(AutoInterpreter, -7240, Mutex, "the main thread's pending calls"),
         both(AutoInterpreter, 336, Mutex, "tracemalloc's tables"),
-        both(AutoInterpreter, 448, ReadWrite, "the next pause of some world"),
-        both(AutoInterpreter, 456, Mutex, "the next pause of all interpreters"),
+        both(AutoInterpreter, 448, ReadWrite, "other stop-the-world pauses"),
+        both(AutoInterpreter, 456, Mutex, "the next stop-the-world pause of all interpreters"),
         both(AutoInterpreter, 460, Event, "every thread of every interpreter to stop"),
         both(AutoInterpreter, 536, Mutex, "the audit hooks"),
-        both(AutoInterpreter, 568, Mutex, "the numbers of static strings"),
+        both(AutoInterpreter, 568, Mutex, "the identifiers of static strings"),
         both(CevalGil, 24, Mutex, "the pending calls of the interpreter"),
         both(Imports, 48, Recursive, "the global import lock"),
         free(CodeGeneration, 32, "the list of codecs"),
@@ -57,20 +57,20 @@ pub(crate) const GIL: Build = Build {
         each(StopTheWorld, [-144, -152], Mutex, "the types shared between interpreters"),
         each(StopTheWorld, [-56, -64], Recursive, "the warnings filters"),
         free(StopTheWorld, -24, "the interpreter's exit callbacks"),
-        both(StopTheWorld, 0, Mutex, "the next pause of the world"),
+        both(StopTheWorld, 0, Mutex, "the next stop-the-world pause"),
         both(StopTheWorld, 4, Event, "every thread to stop"),
-        both(StopTheWorld, 64, Mutex, "the list of threads that free memory late"),
+        both(StopTheWorld, 64, Mutex, "the list of QSBR thread states"),
         free(TlbcGeneration, -6364, "the reference-count merge queue").several(257, 24),
-        free(TlbcGeneration, -196, "the numbers for per-thread reference counts"),
+        free(TlbcGeneration, -196, "the unique ids for per-thread reference counts"),
         free(TlbcGeneration, -164, "the weak references of some objects").several(127, 1),
-        free(TlbcGeneration, -36, "the numbers of bytecode copies"),
-        both(Obmalloc, -8, Mutex, "the asyncio tasks of threads that are gone"),
+        free(TlbcGeneration, -36, "the indices of thread-local bytecode"),
+        both(Obmalloc, -8, Mutex, "the asyncio tasks of ended threads"),
         free(ObmallocAndTypes, 2720, "the version numbers of functions"),
         each(ObmallocAndTypes, [68_896, 68_264], Mutex, "the constants of code objects"),
         each(ObmallocAndTypes, [68_916, 68_284], Mutex, "the watchers of dictionaries"),
         free(ObmallocAndTypes, 68_372, "the preallocated MemoryErrors"),
-        each(ObmallocAndTypes, [69_020, 68_388], Mutex, "the queue of memory to be freed late"),
-        each(ObmallocAndTypes, [69_040, 68_408], Event, "the first use of the syntax tree's types"),
+        each(ObmallocAndTypes, [69_020, 68_388], Mutex, "the queue of deferred memory frees"),
+        each(ObmallocAndTypes, [69_040, 68_408], Event, "the initialization of the AST types"),
         both(StaticTypes, 10_096, Mutex, "the types mutex"),
         free(StaticTypes, 44_384, "the interned strings"),
     ],
@@ -85,7 +85,7 @@ pub(crate) const FREE_THREADED: Build = Build {
     ..GIL
 };
 
-// `_Py_DebugOffsets` (pycore_debug_offsets.h); after each `;`, what it does not have.
+// `_Py_DebugOffsets` (pycore_debug_offsets.h). Fields and groups after `;` are not in this version.
 table! { TABLE: 760
     runtime_state: RuntimeState { size finalizing interpreters_head }
     interpreter_state: InterpreterState {

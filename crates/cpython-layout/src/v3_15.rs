@@ -21,12 +21,12 @@ pub(crate) const GIL: Build = Build {
     frame: FrameLayout {
         stacktop: None,
         clears_executable: true,
-        // On top is the index of a virtual iterator.
+        // The top slot holds the index of a virtual iterator.
         awaited_slot: 2,
         exit_slot: 2,
         exit_self_slot: Some(1),
         first_state: 0,
-        // The second of those awaiting is locked against other threads.
+        // The second awaiting state is locked against other threads.
         states: &[Created, Suspended, Awaiting, Awaiting, Executing],
     },
     thread: ThreadLayout {
@@ -42,16 +42,16 @@ pub(crate) const GIL: Build = Build {
     mutexes: &[
         both(InterpretersHead, -8, Mutex, "the list of threads and interpreters"),
         both(InterpretersHead, 48, Mutex, "the types shared between all interpreters"),
-        both(InterpretersHead, 64, Mutex, "the choice of allocators"),
+        both(InterpretersHead, 64, Mutex, "the allocator settings"),
         both(InterpretersHead, 1616, Mutex, "the process's exit callbacks"),
         both(InterpretersHead, 1904, Mutex, "the list of extension modules"),
         both(AutoInterpreter, -7232, Mutex, "the main thread's pending calls"),
         both(AutoInterpreter, 352, Mutex, "tracemalloc's tables"),
-        both(AutoInterpreter, 448, ReadWrite, "the next pause of some world"),
-        both(AutoInterpreter, 456, Mutex, "the next pause of all interpreters"),
+        both(AutoInterpreter, 448, ReadWrite, "other stop-the-world pauses"),
+        both(AutoInterpreter, 456, Mutex, "the next stop-the-world pause of all interpreters"),
         both(AutoInterpreter, 460, Event, "every thread of every interpreter to stop"),
         both(AutoInterpreter, 536, Mutex, "the audit hooks"),
-        both(AutoInterpreter, 560, Mutex, "the numbers of static strings"),
+        both(AutoInterpreter, 560, Mutex, "the identifiers of static strings"),
         both(CevalGil, 24, Mutex, "the pending calls of the interpreter"),
         free(Imports, 92, "the lazily imported modules"),
         both(Imports, 96, Recursive, "the global import lock"),
@@ -59,20 +59,20 @@ pub(crate) const GIL: Build = Build {
         each(StopTheWorld, [-160, -168], Mutex, "the types shared between interpreters"),
         each(StopTheWorld, [-56, -64], Recursive, "the warnings filters"),
         free(StopTheWorld, -24, "the interpreter's exit callbacks"),
-        both(StopTheWorld, 0, Mutex, "the next pause of the world"),
+        both(StopTheWorld, 0, Mutex, "the next stop-the-world pause"),
         both(StopTheWorld, 4, Event, "every thread to stop"),
-        both(StopTheWorld, 64, Mutex, "the list of threads that free memory late"),
+        both(StopTheWorld, 64, Mutex, "the list of QSBR thread states"),
         free(TlbcGeneration, -6364, "the reference-count merge queue").several(257, 24),
-        free(TlbcGeneration, -196, "the numbers for per-thread reference counts"),
+        free(TlbcGeneration, -196, "the unique ids for per-thread reference counts"),
         free(TlbcGeneration, -164, "the weak references of some objects").several(127, 1),
-        free(TlbcGeneration, -36, "the numbers of bytecode copies"),
-        both(Obmalloc, -8, Mutex, "the asyncio tasks of threads that are gone"),
+        free(TlbcGeneration, -36, "the indices of thread-local bytecode"),
+        both(Obmalloc, -8, Mutex, "the asyncio tasks of ended threads"),
         free(ObmallocAndTypes, 2720, "the version numbers of functions"),
         each(ObmallocAndTypes, [68_928, 68_264], Mutex, "the constants of code objects"),
         each(ObmallocAndTypes, [68_948, 68_284], Mutex, "the watchers of dictionaries"),
         free(ObmallocAndTypes, 68_372, "the preallocated MemoryErrors"),
-        each(ObmallocAndTypes, [69_052, 68_388], Mutex, "the queue of memory to be freed late"),
-        each(ObmallocAndTypes, [69_072, 68_408], Event, "the first use of the syntax tree's types"),
+        each(ObmallocAndTypes, [69_052, 68_388], Mutex, "the queue of deferred memory frees"),
+        each(ObmallocAndTypes, [69_072, 68_408], Event, "the initialization of the AST types"),
         both(StaticTypes, 10_240, Mutex, "the types mutex"),
         free(StaticTypes, 44_632, "the interned strings"),
         free(StaticTypes, 44_712, "the descriptors of __dict__ and __weakref__"),
@@ -88,7 +88,7 @@ pub(crate) const FREE_THREADED: Build = Build {
     ..GIL
 };
 
-// `_Py_DebugOffsets` (pycore_debug_offsets.h); after each `;`, what it does not have.
+// `_Py_DebugOffsets` (pycore_debug_offsets.h). Fields and groups after `;` are not in this version.
 table! { TABLE: 888
     runtime_state: RuntimeState { size finalizing interpreters_head }
     interpreter_state: InterpreterState {

@@ -1,10 +1,10 @@
-//! Which CPython the target is, as the target itself says it.
+//! CPython version, as the process itself reports it.
 //!
-//! Offsets move between patch releases, so the whole version is kept and not only `3.14`.
+//! Offsets move between patch releases, so the full version is kept, not only `3.14`.
 
 use std::fmt;
 
-/// `PY_VERSION_HEX` taken apart. Ordered as releases are: `3.15.0rc1 < 3.15.0 < 3.15.1`.
+/// A parsed `PY_VERSION_HEX`. Ordered like releases: `3.15.0rc1 < 3.15.0 < 3.15.1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
     /// 3 in 3.14.2.
@@ -13,7 +13,7 @@ pub struct Version {
     pub minor: u8,
     /// 2 in 3.14.2.
     pub micro: u8,
-    /// How finished it is.
+    /// Release level.
     pub level: Level,
     /// 1 in 3.15.0rc1; 0 for a final release.
     pub serial: u8,
@@ -22,19 +22,19 @@ pub struct Version {
 /// The stage of a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
-    /// `a1`: anything may still move.
+    /// `a1`: layouts may change.
     Alpha = 0xA,
-    /// `b1`: no new features, layouts still move.
+    /// `b1`: no new features, but layouts may still change.
     Beta = 0xB,
-    /// `rc1`: layouts are those of the release but for mistakes.
+    /// `rc1`: layouts are final except for bug fixes.
     Candidate = 0xC,
-    /// The release.
+    /// Final release.
     Final = 0xF,
 }
 
 impl Version {
-    /// Reads `PY_VERSION_HEX` (`0xMMmmuuLS`: major, minor, micro, level, serial). `None` if it is
-    /// no such number.
+    /// Parses `PY_VERSION_HEX` (`0xMMmmuuLS`: major, minor, micro, level, serial). Returns `None`
+    /// if the number is not a valid version.
     pub fn from_hex(hex: u64) -> Option<Version> {
         let [0, 0, 0, 0, major, minor, micro, last] = hex.to_be_bytes() else { return None };
         let level = match last >> 4 {
@@ -47,13 +47,13 @@ impl Version {
         Some(Version { major, minor, micro, level, serial: last & 15 })
     }
 
-    /// Returns its `PY_VERSION_HEX`.
+    /// Returns the version as `PY_VERSION_HEX`.
     pub fn hex(&self) -> u64 {
         let last = (self.level as u8) << 4 | self.serial;
         u64::from(u32::from_be_bytes([self.major, self.minor, self.micro, last]))
     }
 
-    /// Neither alpha nor beta nor candidate.
+    /// Returns whether this is a final release.
     pub fn is_final(&self) -> bool {
         self.level == Level::Final
     }
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_version_is_read_shown_and_ordered() {
+    fn parses_formats_and_orders_versions() {
         let of = |hex| Version::from_hex(hex).map(|v| v.to_string());
         assert_eq!(of(0x030d_11f0).as_deref(), Some("3.13.17"));
         assert_eq!(of(0x030f_00c2).as_deref(), Some("3.15.0rc2"));

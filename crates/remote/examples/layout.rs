@@ -1,4 +1,4 @@
-//! Prints where the fields of a process are that its table of offsets does not name: `cargo run -p
+//! Prints the offsets of a process that its offset table does not contain: `cargo run -p
 //! ungil-remote --example layout PID`.
 use ungil_remote::Python;
 fn main() -> Result<(), Box<dyn std::error::Error>> {

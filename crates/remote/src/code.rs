@@ -1,47 +1,47 @@
-//! Code objects: what a frame runs, read once and kept.
+//! Code objects, read once and cached.
 
-use crate::lines::Lines;
+use crate::lines::LineTable;
 use crate::memory::{Memory, ReadError, half, word};
-use crate::unicode::text;
+use crate::unicode::read_str;
 use cpython_layout::DebugOffsets;
 use rustc_hash::FxHashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A location table longer than this is not believed: a function of a million lines has less.
-const LONGEST_TABLE: usize = 16 << 20;
-/// Copies of a function's bytecode, one a thread, that are looked through.
-const MOST_COPIES: u64 = 1 << 16;
-/// Code objects kept before the store is emptied: programs that make code for ever do not make it
-/// grow.
-const MOST_CODES: usize = 1 << 17;
+/// Location tables longer than this are rejected. A function of a million lines has a shorter one.
+const MAX_TABLE_SIZE: usize = 16 << 20;
+/// Upper bound for the per-thread copies of a function's bytecode.
+const MAX_COPIES: u64 = 1 << 16;
+/// Number of cached code objects at which the cache is cleared, so that programs that keep creating
+/// code do not grow it without bound.
+const MAX_CACHED_CODES: usize = 1 << 17;
 
 /// A code object of the target.
 #[derive(Debug)]
 pub struct Code {
-    /// Where it is.
+    /// Address of the code object.
     pub address: u64,
     /// `co_qualname`.
     pub qualname: String,
-    /// `co_filename`, as the target has it.
+    /// `co_filename`, as in the target.
     pub file: String,
     /// `co_firstlineno`.
     pub first_line: u32,
-    /// Locals, cells and free variables: slots before a frame's evaluation stack.
+    /// Number of locals, cells and free variables: slots before a frame's evaluation stack.
     pub locals: u32,
-    /// Slots the evaluation stack has at most.
+    /// Maximum number of evaluation stack slots.
     pub stack_size: u32,
-    /// The code unit from which on a frame of this code is complete; `sys._current_frames` leaves
-    /// out one that is not.
+    /// Code unit from which a frame of this code is complete. `sys._current_frames` omits
+    /// incomplete frames.
     pub first_traceable: u32,
-    lines: Lines,
-    /// Where its own bytecode starts, and the pointers that tell whether the object at the address
-    /// is still this one.
+    lines: LineTable,
+    /// Address of the code's own bytecode.
     bytecode: u64,
+    /// Pointers that identify the object at `address`; see [`identity`].
     identity: [u64; 4],
 }
 
-/// Bytes of one instruction.
-const UNIT: u64 = 2;
+/// Size of a code unit in bytes.
+const CODE_UNIT_SIZE: u64 = 2;
 
 impl Code {
     fn read(memory: &dyn Memory, offsets: &DebugOffsets, address: u64) -> Result<Code, ReadError> {
@@ -51,36 +51,36 @@ impl Code {
         let [name, file, linetable, first_line] = identity;
         let object = offsets.bytes_object;
         let len = memory.u64(linetable.saturating_add(object.ob_size))?;
-        let table = memory.vec(linetable.saturating_add(object.ob_sval), len, LONGEST_TABLE)?;
+        let table = memory.vec(linetable.saturating_add(object.ob_sval), len, MAX_TABLE_SIZE)?;
         let first_line = u32::try_from(first_line).unwrap_or(0);
         Ok(Code {
             address,
-            qualname: text(memory, offsets, name)?,
-            file: text(memory, offsets, file)?,
+            qualname: read_str(memory, offsets, name)?,
+            file: read_str(memory, offsets, file)?,
             first_line,
             locals: half(&bytes, at.locals() as usize).min(1 << 20),
             stack_size: half(&bytes, at.stack_size() as usize).min(1 << 20),
             first_traceable: half(&bytes, at.first_traceable() as usize),
-            lines: Lines::decode(&table, first_line),
+            lines: LineTable::decode(&table, first_line),
             bytecode: address.saturating_add(at.co_code_adaptive),
             identity,
         })
     }
 
-    /// The line of the instruction at `unit`.
+    /// Returns the line of the instruction at code unit `unit`.
     #[must_use]
     pub fn line(&self, unit: u32) -> Option<u32> {
         self.lines.at(unit)
     }
 
-    /// Instructions it has, in code units.
+    /// Returns the length of the bytecode in code units.
     #[must_use]
     pub fn units(&self) -> u32 {
         self.lines.units()
     }
 
-    /// The code unit an instruction pointer stands for; `None` where it is in none of the copies of
-    /// this code.
+    /// Converts an instruction pointer to a code unit. Returns `None` if it points into none of the
+    /// copies of this code.
     fn unit(
         &self,
         memory: &dyn Memory,
@@ -90,13 +90,13 @@ impl Code {
     ) -> Option<u32> {
         let start = match copy {
             None | Some(0) => self.bytecode,
-            // `co_tlbc`: {size, entries...}; the first is the code's own, each other a thread's
-            // copy made when it first ran.
+            // `co_tlbc`: {size, entries...}. Entry 0 is the code's own bytecode, each other entry a
+            // copy created when a thread first ran the code.
             Some(copy) => {
                 let table =
                     memory.u64(self.address + offsets.code_object.co_tlbc.unwrap_or(0)).ok()?;
                 let size = memory.u64(table).ok()?;
-                if u64::from(copy) >= size.min(MOST_COPIES) {
+                if u64::from(copy) >= size.min(MAX_COPIES) {
                     return None;
                 }
                 memory
@@ -105,13 +105,13 @@ impl Code {
                     .filter(|&start| start != 0)?
             }
         };
-        let unit = u32::try_from(pointer.checked_sub(start)? / UNIT).ok()?;
+        let unit = u32::try_from(pointer.checked_sub(start)? / CODE_UNIT_SIZE).ok()?;
         (unit < self.units()).then_some(unit)
     }
 }
 
-/// Name, file, location table and first line: what another code object at the same address would
-/// have otherwise.
+/// Returns name, file, location table and first line. They differ if another code object was
+/// allocated at the same address.
 fn identity(bytes: &[u8], offsets: &DebugOffsets) -> [u64; 4] {
     let at = &offsets.code_object;
     [
@@ -122,25 +122,25 @@ fn identity(bytes: &[u8], offsets: &DebugOffsets) -> [u64; 4] {
     ]
 }
 
-/// The code objects read so far.
+/// Cache of code objects.
 #[derive(Debug, Default)]
-pub struct Codes {
-    known: Mutex<FxHashMap<u64, Known>>,
+pub struct CodeCache {
+    known: Mutex<FxHashMap<u64, CachedCode>>,
 }
 
 #[derive(Debug)]
-struct Known {
+struct CachedCode {
     code: Arc<Code>,
-    /// The look in which the object was last found to be this one.
+    /// Number of the look that last verified the identity.
     seen: u64,
 }
 
-impl Codes {
-    /// The code object at `address`. It is read once; in a later `look` the few words that identify
-    /// it are read again, for code objects are freed and their places used again.
+impl CodeCache {
+    /// Returns the code object at `address`. It is read once. In a later `look` its identity is
+    /// checked again, because code objects are freed and their memory reused.
     ///
     /// # Errors
-    /// As [`Memory::read`]: there is no code object, or not any more.
+    /// As [`Memory::read`]: there is no code object at the address, or no longer.
     pub fn get(
         &self,
         memory: &dyn Memory,
@@ -160,15 +160,15 @@ impl Codes {
             }
         }
         let code = Arc::new(Code::read(memory, offsets, address)?);
-        if known.len() >= MOST_CODES {
+        if known.len() >= MAX_CACHED_CODES {
             known.clear();
         }
-        known.insert(address, Known { code: Arc::clone(&code), seen: look });
+        known.insert(address, CachedCode { code: Arc::clone(&code), seen: look });
         Ok(code)
     }
 
-    /// The code unit of an instruction pointer in `code`, through the thread-local copy `copy`
-    /// where there is one.
+    /// Converts an instruction pointer in `code` to a code unit. `copy` is the index of the
+    /// thread-local bytecode, if any.
     #[must_use]
     pub fn unit(
         memory: &dyn Memory,

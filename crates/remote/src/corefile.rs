@@ -1,11 +1,11 @@
-//! A core file: the same facts about a process as a live one gives, from an ELF core of the kernel
-//! or of gdb's `gcore`.
+//! Core files: the same facts about a process that a live one provides, from an ELF core written by
+//! the kernel or by gdb's `gcore`.
 //!
-//! The memory is that of the core, completed from the executable and the libraries ([`memory`],
-//! [`backing`]); what `/proc` says of a live process is in the core's notes ([`notes`]). A core
-//! does not say what the clock showed, so nothing that takes the time of the look is told of one:
-//! since when a thread waits, and how long it will. Everything in a core is untrusted: bounded,
-//! checked, never a panic.
+//! Memory that the core lacks is taken from the executable and the libraries ([`memory`],
+//! [`backing`]). What `/proc` provides for a live process is in the core's notes ([`notes`]). A
+//! core does not record the clock, so times relative to now are unknown: since when a thread waits
+//! and how long the wait will take. Everything in a core is untrusted: it is bounded and checked,
+//! and never causes a panic.
 
 mod arguments;
 mod backing;
@@ -19,16 +19,16 @@ mod threads;
 mod unpack;
 
 use crate::linux::Region;
-use crate::linux::calls::Doing;
-use crate::linux::registers::Registers;
+use crate::linux::registers::UnwindRegisters;
+use crate::linux::syscall::KernelState;
 use crate::memory::Memory;
 use crate::process::AttachError;
 use crate::unicode::decoded;
-use backing::Backing;
+use backing::BackingFile;
 pub use death::Death;
 pub use error::CoreError;
 use memory::CoreMemory;
-use notes::{Notes, ThreadNote};
+use notes::{CoreNotes, ThreadNote};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,18 +39,18 @@ use ungil_format::counted;
 const AT_ENTRY: u64 = 9;
 const AT_RANDOM: u64 = 25;
 const AT_EXECFN: u64 = 31;
-/// Bytes at the top of a stack that are not all zero: they have the address that the innermost
-/// function returns to.
+/// Bytes at the top of a stack that cannot all be zero: they include the innermost function's
+/// return address.
 const STACK_TOP: usize = 256;
-/// Threads of one core.
+/// Maximum number of threads in a core.
 const MAX_THREADS: usize = 1 << 17;
 
-/// Where the files are that a core was mapped from.
+/// Locations of the files that were mapped into the process.
 #[derive(Debug, Clone, Default)]
 pub struct CoreOptions {
-    /// The executable, in place of the path that the core has of it.
+    /// The executable, overriding the path in the core.
     pub executable: Option<PathBuf>,
-    /// The folder under which all other paths of the core are.
+    /// Directory that all other paths in the core are relative to.
     pub root: Option<PathBuf>,
 }
 
@@ -75,19 +75,19 @@ impl CoreFile {
     /// Opens the core at `path`, compressed or not.
     ///
     /// # Errors
-    /// It is no core of an x86-64 process, or not all of one; `options` name an executable that is
-    /// not the core's.
+    /// The file is not a core of an x86-64 process or is incomplete, or the executable in `options`
+    /// is not the core's.
     pub fn open(path: &Path, options: &CoreOptions) -> Result<CoreFile, CoreError> {
         let file = unpack::open(path)?;
         let elf = elf::read(&file).map_err(|flaw| check::headers(path, flaw))?;
         check::check(path, &file, &elf)?;
-        let mut notes = Notes::default();
+        let mut notes = CoreNotes::default();
         for segment in elf.segments.iter().filter(|segment| segment.kind == elf::PT_NOTE) {
             let read = notes.read(&file, segment.offset, segment.stored);
             read.map_err(|error| CoreError::io(path, &error))?;
         }
         if !(1..=MAX_THREADS).contains(&notes.threads.len()) {
-            let why = format!("its notes tell of {} threads", notes.threads.len());
+            let why = format!("its notes describe {} threads", notes.threads.len());
             return Err(CoreError::new(
                 path,
                 why,
@@ -102,17 +102,17 @@ impl CoreFile {
         };
         let main =
             notes.files.iter().find(is_entry).map(|file| file.name.clone()).unwrap_or_default();
-        let place = |name: PathBuf, deleted: bool| {
+        let backing = |name: PathBuf, deleted: bool| {
             let own =
                 options.executable.clone().filter(|_| name.as_os_str().as_bytes() == strip(&main));
             let is_given = own.is_some() || options.root.is_some();
-            let place = own.unwrap_or_else(|| under(&root, &name));
-            Backing::new(name, deleted, place, is_given)
+            let path = own.unwrap_or_else(|| under(&root, &name));
+            BackingFile::new(name, deleted, path, is_given)
         };
         // The kernel puts the random bytes on the main thread's stack.
         let random = notes.auxiliary(AT_RANDOM).unwrap_or(0);
         let memory =
-            Arc::new(CoreMemory::new(file, written, &elf.segments, &notes.files, random, place));
+            Arc::new(CoreMemory::new(file, written, &elf.segments, &notes.files, random, backing));
         let process = notes.process.clone();
         let shared: &dyn Memory = &memory;
         let words = arguments::read(shared, random, &notes.auxv).unwrap_or_else(|| {
@@ -137,7 +137,7 @@ impl CoreFile {
         let core = CoreFile {
             path: path.to_owned(),
             root,
-            // Only a core of neither the kernel nor gdb lacks the process.
+            // The note is missing only in cores written by neither the kernel nor gdb.
             pid: process.as_ref().map_or(notes.threads[0].tid, |process| process.pid),
             name: decoded(&process.map(|process| process.name).unwrap_or_default()),
             executable,
@@ -156,38 +156,39 @@ impl CoreFile {
         }
     }
 
-    /// Where it is.
+    /// Returns the path of the core file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The number of the process, as the one that wrote the core counted.
+    /// Returns the process id, in the pid namespace of the program that wrote the core.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// The executable, as the process's own mount namespace named it.
+    /// Returns the path of the executable in the process's own mount namespace.
     #[must_use]
     pub fn executable(&self) -> &Path {
         &self.executable
     }
 
-    /// The arguments; the first 79 bytes of them where the stack does not have them.
+    /// Returns the command line, or its first 79 bytes if the stack does not contain it.
     #[must_use]
     pub fn command(&self) -> &[String] {
         &self.command
     }
 
-    /// The signal that killed the process; `None` for a core that was written of one that went on.
+    /// Returns the signal that killed the process; `None` if the core was written of a process that
+    /// continued.
     #[must_use]
     pub fn death(&self) -> Option<&Death> {
         self.death.as_ref()
     }
 
-    /// What was to be read and is neither in the core nor in a file that is here, each with what to
-    /// do.
+    /// Returns, as sentences with a remedy, which memory was needed but is neither in the core nor
+    /// in an available file.
     #[must_use]
     pub fn missing(&self) -> Vec<String> {
         let missing = self.memory.missing().into_iter();
@@ -199,38 +200,36 @@ impl CoreFile {
         let empty = self.threads.iter().filter(is_empty).count() as u64;
         if empty > 0 {
             sentences.push(format!(
-                "the core has only zeros for {}: gdb gives up at a guard page of glibc 2.42 (\"Memory read failed\"), so \
-                 that waits and frames are missing; let the kernel write the core (kill -ABRT PID)",
+                "{} in the core contain only zeros: gdb fails at a guard page of glibc 2.42 (\"Memory read failed\"), so \
+                 waits and frames are missing; let the kernel write the core (kill -ABRT PID)",
                 counted(empty, "stack")
             ));
         }
         sentences
     }
 
-    /// The error `error` in words that fit a core.
+    /// Rephrases `error` for a core file.
     pub(crate) fn explain(&self, error: AttachError) -> AttachError {
         let missing = self.memory.missing().into_iter().next();
         let name = self.path.display();
         let (why, help) = match (error, missing) {
             (error @ AttachError::Core(_), _) => return error,
             (AttachError::Layout { why, .. }, _) => {
-                (why, "use a release of ungil that knows this CPython".into())
+                (why, "use a release of ungil that supports this CPython".into())
             }
             (_, Some(missing)) => missing,
             (AttachError::NotPython { .. }, None) => (
-                format!(
-                    "no part of the memory in {name} begins as CPython's runtime does from 3.13 on"
-                ),
+                format!("{name} does not contain the runtime of CPython 3.13 or later"),
                 "give the core of the interpreter itself; for an older CPython use `pystack core`"
                     .into(),
             ),
             (AttachError::NoThread(_), None) => (
-                "its interpreter has no thread: it was starting or ending".into(),
-                "gdb shows the C frames of its threads".into(),
+                "its interpreter has no threads: it was starting or ending".into(),
+                "use gdb to see the C frames of its threads".into(),
             ),
             (_, None) => (
                 "its interpreter's state points to memory that was not mapped".into(),
-                "write it again: the process may have destroyed the state before it was killed"
+                "write another core: the process may have corrupted the state before it was killed"
                     .into(),
             ),
         };
@@ -245,7 +244,7 @@ impl CoreFile {
         self.memory.regions()
     }
 
-    /// The address of the random bytes that identify a program.
+    /// Returns the address of the random bytes that identify the program.
     pub(crate) fn random(&self) -> u64 {
         self.random
     }
@@ -254,12 +253,12 @@ impl CoreFile {
         self.written
     }
 
-    /// The kernel's numbers of the threads.
+    /// Returns the kernel thread ids.
     pub(crate) fn threads(&self) -> impl Iterator<Item = u32> {
         self.threads.iter().map(|thread| thread.tid)
     }
 
-    /// The number of the thread whose `pthread_t` is at `ident`.
+    /// Returns the id of the thread whose `pthread_t` is at `ident`.
     pub(crate) fn by_ident(&self, ident: u64) -> Option<u32> {
         self.threads
             .iter()
@@ -271,35 +270,35 @@ impl CoreFile {
         self.threads.iter().find(|thread| thread.tid == tid)
     }
 
-    /// What a thread was doing.
-    pub(crate) fn doing(&self, tid: u32) -> Doing {
-        self.thread(tid)
-            .map_or(Doing::Gone, |thread| threads::doing(&thread.registers, &self.memory))
+    /// Returns what a thread was doing in the kernel.
+    pub(crate) fn kernel_state(&self, tid: u32) -> KernelState {
+        self.thread(tid).map_or(KernelState::Gone, |thread| {
+            threads::kernel_state(&thread.registers, &self.memory)
+        })
     }
 
-    /// The registers that unwinding starts from.
-    pub(crate) fn registers(&self, tid: u32) -> Option<Registers> {
+    /// Returns the registers from which unwinding starts.
+    pub(crate) fn registers(&self, tid: u32) -> Option<UnwindRegisters> {
         let registers = self.thread(tid)?.registers;
-        Some(Registers { pc: registers.rip, sp: registers.rsp, fp: registers.rbp, lr: 0 })
+        Some(UnwindRegisters { pc: registers.rip, sp: registers.rsp, fp: registers.rbp, lr: 0 })
     }
 
-    /// The kernel's name of a thread, which a core has of the main thread alone.
+    /// Returns the kernel's name of a thread. A core has only the main thread's.
     pub(crate) fn thread_name(&self, tid: u32) -> Option<String> {
         (tid == self.pid && !self.name.is_empty()).then(|| self.name.clone())
     }
 
-    /// Where a file of the process is here. One that was mapped is given only if it is still the
-    /// same.
-    pub(crate) fn place(&self, name: &Path) -> Option<PathBuf> {
+    /// Returns the local path of a file of the process. For a mapped file, only if it is unchanged.
+    pub(crate) fn local_path(&self, name: &Path) -> Option<PathBuf> {
         match self.memory.mapped_file(name) {
             Some(found) => found.ok().map(Path::to_owned),
-            // The core does not say what the working folder was.
+            // The core does not record the working directory.
             None => name.is_absolute().then(|| under(&self.root, name)),
         }
     }
 }
 
-/// A path of the process under the folder that stands for its root.
+/// Returns the path of the process's file `name` below `root`.
 fn under(root: &Path, name: &Path) -> PathBuf {
     root.join(name.strip_prefix("/").unwrap_or(name))
 }

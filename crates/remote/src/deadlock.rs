@@ -1,17 +1,18 @@
-//! Cycles of waiting: threads that wait for each other and so will wait for ever.
+//! Wait cycles: threads that wait for each other and therefore wait forever.
 //!
-//! A thread is stuck if what it waits for can come only from threads that are stuck. Whoever waits
-//! with a timeout, for anybody's notification or for a holder that cannot be told is not known to
-//! be. Of what is left the strongly connected parts are the deadlocks; threads that wait for one of
-//! those are stuck too, but are not its cause.
+//! A thread is stuck if everything that could end its wait comes from stuck threads. A thread that
+//! waits with a timeout, for a notification that anyone may send, or for an unknown holder is not
+//! considered stuck. The strongly connected components of the remaining graph are the deadlocks.
+//! Threads that wait for a member of a component are stuck too, but they are not part of the cause.
 
 use std::collections::BTreeSet;
 
-/// For each thread the threads without one of which it cannot go on; `None` where it may go on by
-/// itself or by others.
+/// For each thread, the threads of which it needs at least one in order to continue; `None` if it
+/// may continue without them.
 pub type Waits = [Option<Vec<usize>>];
 
-/// The cycles, each in the order of waiting from its first thread on where it is a plain ring.
+/// Returns the cycles. A cycle that is a plain ring is in the order of waiting, starting with its
+/// lowest index.
 #[must_use]
 pub fn cycles(waits: &Waits) -> Vec<Vec<usize>> {
     let stuck = stuck(waits);
@@ -30,8 +31,8 @@ pub fn cycles(waits: &Waits) -> Vec<Vec<usize>> {
     found
 }
 
-/// The threads none of whose holders can go on: all are assumed to be, until one of those they wait
-/// for is not.
+/// Returns for each thread whether it is stuck. Starts with all waiting threads and removes those
+/// that have a holder that is not stuck, until nothing changes.
 fn stuck(waits: &Waits) -> Vec<bool> {
     let mut stuck: Vec<bool> =
         waits.iter().map(|wait| wait.as_ref().is_some_and(|holders| !holders.is_empty())).collect();
@@ -50,8 +51,8 @@ fn stuck(waits: &Waits) -> Vec<bool> {
     }
 }
 
-/// Strongly connected components (Kosaraju), without recursion: hundreds of threads may wait in one
-/// chain.
+/// Returns the strongly connected components (Kosaraju's algorithm). Not recursive, because
+/// hundreds of threads may wait in one chain.
 fn components<'a>(count: usize, after: impl Fn(usize) -> &'a Vec<usize>) -> Vec<Vec<usize>> {
     let mut before = vec![Vec::new(); count];
     for thread in 0..count {
@@ -94,8 +95,8 @@ fn components<'a>(count: usize, after: impl Fn(usize) -> &'a Vec<usize>) -> Vec<
     parts
 }
 
-/// A part of the graph along its waits, from its lowest thread on; what one walk does not reach
-/// follows by number.
+/// Orders a component along its waits, starting with its lowest index. Threads that one walk does
+/// not reach follow in index order.
 fn in_order<'a>(mut part: Vec<usize>, after: impl Fn(usize) -> &'a Vec<usize>) -> Vec<usize> {
     part.sort_unstable();
     let mut left: BTreeSet<usize> = part.iter().copied().collect();
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn rings_are_found_and_chains_are_not() {
+    fn finds_rings_but_not_chains() {
         assert_eq!(cycles(&waits(&[&[1], &[0]])), [[0, 1]]);
         assert_eq!(cycles(&waits(&[&[2], &[0], &[1]])), [[0, 2, 1]]);
         assert_eq!(cycles(&waits(&[&[0]])), [[0]], "a thread that waits for itself");
@@ -128,30 +129,30 @@ mod tests {
         assert_eq!(
             cycles(&waits(&[&[1], &[0], &[0], &[2]])),
             [[0, 1]],
-            "those who wait for a ring are not in it"
+            "a thread that waits for a ring is not in it"
         );
         assert_eq!(cycles(&waits(&[&[1], &[0], &[3], &[2]])), [[0, 1], [2, 3]]);
     }
 
     #[test]
-    fn one_holder_that_can_go_on_is_enough() {
-        // Both holders of a semaphore: one runs.
+    fn no_cycle_if_one_holder_can_continue() {
+        // Two holders of a semaphore, one of which runs.
         assert_eq!(cycles(&waits(&[&[1, 2], &[0], &[]])), [[0; 0]; 0]);
         assert_eq!(cycles(&waits(&[&[1, 2], &[0], &[0]])), [[0, 1, 2]]);
     }
 
     #[test]
-    fn a_long_chain_does_not_use_up_the_stack() {
+    fn long_ring_does_not_overflow_the_stack() {
         let count = 100_000;
         let ring: Vec<_> = (0..count).map(|thread| Some(vec![(thread + 1) % count])).collect();
         assert_eq!(cycles(&ring).len(), 1);
     }
 
     proptest! {
-        /// With one holder each, a thread is in a cycle exactly if following the holders leads back
-        /// to it.
+        /// With one holder per thread, a thread is in a cycle if and only if following the holders
+        /// leads back to it.
         #[test]
-        fn as_following_the_holders_says(next: Vec<Option<u8>>) {
+        fn matches_following_the_holders(next: Vec<Option<u8>>) {
             let graph: Vec<_> = next.iter().map(|holder| holder.map(|holder| vec![usize::from(holder)])).collect();
             let found = cycles(&graph);
             for start in 0..graph.len() {

@@ -1,13 +1,13 @@
-//! Dictionaries of the target, and the values an instance keeps inline.
+//! Reads dictionaries and inline instance attributes of the target.
 //!
-//! Layouts from `pycore_dict.h`, the same in 3.13, 3.14 and 3.15. What is read may change while it
-//! is: an entry is a key and a value that were there, not a promise that they were there together.
+//! Layouts are from `pycore_dict.h` and are the same in 3.13, 3.14 and 3.15. The dictionary may
+//! change while it is read: a key and its value may not have been present at the same time.
 
 use crate::memory::{Memory, ReadError, half, word};
 use cpython_layout::DebugOffsets;
 
-/// Entries of one dictionary that are read at most.
-pub const MOST_ENTRIES: u64 = 1 << 16;
+/// Maximum number of entries read per dictionary.
+pub const MAX_ENTRIES: u64 = 1 << 16;
 
 /// `PyDictKeysObject`: header, then the hash table of indices, then the entries.
 mod keys {
@@ -15,20 +15,21 @@ mod keys {
     pub(super) const KIND: usize = 10;
     pub(super) const ENTRIES: usize = 24;
     pub(super) const INDICES: u64 = 32;
-    /// `DICT_KEYS_GENERAL`: hash, key, value. The others have key and value.
+    /// `DICT_KEYS_GENERAL`: hash, key, value. The other kinds have key and value.
     pub(super) const GENERAL: u8 = 0;
-    /// `DICT_KEYS_SPLIT`: the values are elsewhere, in the order of the keys.
+    /// `DICT_KEYS_SPLIT`: the values are stored separately, in the order of the keys.
     pub(super) const SPLIT: u8 = 2;
 }
-/// `PyDictValues`: capacity, size, embedded, valid, each a byte, then the values from here on.
+/// `PyDictValues`: capacity, size, embedded and valid, one byte each. The values begin at this
+/// offset.
 const VALUES: u64 = 8;
-/// The byte that says whether inline values are still in use, or a dictionary has taken over.
+/// Offset of the byte that is 0 once a dictionary has replaced the inline values.
 const VALUES_VALID: usize = 3;
 
-/// A key and its value, both addresses of objects.
-pub type Entry = (u64, u64);
+/// Addresses of a key object and its value object.
+pub type DictEntry = (u64, u64);
 
-/// The entries of the dictionary object at `address`, in the order of insertion.
+/// Returns the entries of the dictionary object at `address` in insertion order.
 ///
 /// # Errors
 /// As [`Memory::read`]: there is no dictionary, or it is being replaced.
@@ -36,31 +37,39 @@ pub fn entries(
     memory: &dyn Memory,
     offsets: &DebugOffsets,
     address: u64,
-) -> Result<Vec<Entry>, ReadError> {
+) -> Result<Vec<DictEntry>, ReadError> {
     let at = &offsets.dict_object;
     let head = memory.vec(address, at.size, 256)?;
     let values = match word(&head, at.ma_values as usize) {
         0 => None,
         values => Some(values.saturating_add(VALUES)),
     };
-    keyed(memory, word(&head, at.ma_keys as usize), values)
+    read_keys(memory, word(&head, at.ma_keys as usize), values)
 }
 
-/// The attributes an instance keeps inline (`Py_TPFLAGS_INLINE_VALUES`), with its type's shared
-/// keys. Empty where they are not in use any more.
+/// Returns the inline attributes of an instance (`Py_TPFLAGS_INLINE_VALUES`), given its type's
+/// shared keys. Empty if the inline values are no longer in use.
 ///
 /// # Errors
 /// As [`Memory::read`].
-pub fn inline(memory: &dyn Memory, keys: u64, values: u64) -> Result<Vec<Entry>, ReadError> {
+pub fn inline_attributes(
+    memory: &dyn Memory,
+    keys: u64,
+    values: u64,
+) -> Result<Vec<DictEntry>, ReadError> {
     let head = memory.bytes::<8>(values)?;
     if head[VALUES_VALID] == 0 {
         return Ok(Vec::new());
     }
-    keyed(memory, keys, Some(values.saturating_add(VALUES)))
+    read_keys(memory, keys, Some(values.saturating_add(VALUES)))
 }
 
-/// The entries of a keys object; `values` where they are kept apart.
-fn keyed(memory: &dyn Memory, keys: u64, values: Option<u64>) -> Result<Vec<Entry>, ReadError> {
+/// Returns the entries of a keys object; `values` is the address of separately stored values.
+fn read_keys(
+    memory: &dyn Memory,
+    keys: u64,
+    values: Option<u64>,
+) -> Result<Vec<DictEntry>, ReadError> {
     let head = memory.bytes::<32>(keys)?;
     let kind = head[keys::KIND];
     let index_bytes =
@@ -69,13 +78,13 @@ fn keyed(memory: &dyn Memory, keys: u64, values: Option<u64>) -> Result<Vec<Entr
     if count > 1 << 32 || index_bytes > 1 << 40 || kind > keys::SPLIT {
         return Err(ReadError::Unexpected(keys));
     }
-    let count = count.min(MOST_ENTRIES);
+    let count = count.min(MAX_ENTRIES);
     let size: u64 = if kind == keys::GENERAL { 24 } else { 16 };
     let start = keys.saturating_add(keys::INDICES).saturating_add(index_bytes);
-    let bytes = memory.vec(start, count * size, MOST_ENTRIES as usize * 24)?;
-    let apart = match values {
+    let bytes = memory.vec(start, count * size, MAX_ENTRIES as usize * 24)?;
+    let split_values = match values {
         Some(values) if kind == keys::SPLIT => {
-            Some(memory.vec(values, count * 8, MOST_ENTRIES as usize * 8)?)
+            Some(memory.vec(values, count * 8, MAX_ENTRIES as usize * 8)?)
         }
         _ => None,
     };
@@ -84,19 +93,19 @@ fn keyed(memory: &dyn Memory, keys: u64, values: Option<u64>) -> Result<Vec<Entr
         .chunks_exact(size as usize)
         .enumerate()
         .map(|(index, entry)| {
-            let value = match &apart {
+            let value = match &split_values {
                 Some(values) => word(values, index * 8),
                 None => word(entry, first + 8),
             };
             (word(entry, first), value)
         })
-        // A deleted entry has no value, and one that is being made no key.
+        // A deleted entry has no value, and an entry under construction no key.
         .filter(|&(key, value)| key != 0 && value != 0)
         .collect())
 }
 
-/// A Python `int` of at most 60 bits, as `PyLongObject` keeps it; `None` for a longer one and for
-/// what is none.
+/// Returns the value of a Python `int` of at most 60 bits; `None` for a larger one and for anything
+/// else.
 #[must_use]
 pub fn int(memory: &dyn Memory, offsets: &DebugOffsets, address: u64) -> Option<i64> {
     let at = &offsets.long_object;

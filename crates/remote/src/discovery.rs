@@ -1,11 +1,11 @@
-//! Every Python of this machine that can be seen from here.
+//! Finds all Python processes on this machine.
 //!
-//! A process is told to be a Python by what lies in its memory and not by its name, so a web
-//! server, a notebook or a program with an embedded interpreter is found too. That costs a look at
-//! each process's writable data; a [`Search`] keeps what it learnt, and a second one costs only the
-//! processes that are new.
+//! A Python process is recognized by its memory, not by its name, so web servers, notebooks and
+//! programs with an embedded interpreter are found too. This requires reading each process's
+//! writable data. A [`ProcessScanner`] caches the result per process, so that a second scan only
+//! reads new processes.
 
-use crate::linux::host;
+use crate::linux::proc_stat;
 use crate::process::{AttachError, Process, ProgramId};
 use crate::python::Python;
 use cpython_layout::Version;
@@ -13,38 +13,39 @@ use procfs::Current;
 use rustc_hash::FxHashMap;
 use std::path::PathBuf;
 
-/// Processes that are looked at in one search.
-const MOST: usize = 1 << 16;
+/// Maximum number of processes in one scan.
+const MAX_PROCESSES: usize = 1 << 16;
 
-/// A Python that was found.
+/// A Python process.
 #[derive(Debug, Clone)]
-pub struct Found {
-    /// The process.
+pub struct PythonProcess {
+    /// Process id.
     pub pid: u32,
-    /// Its version.
+    /// Python version.
     pub version: Version,
     /// Whether it is a free-threaded build.
     pub free_threaded: bool,
-    /// Its program.
+    /// Path of its executable.
     pub executable: PathBuf,
-    /// Its arguments.
+    /// Command line.
     pub command: Vec<String>,
-    /// When it was started, in clock ticks since the machine was.
+    /// Start time in clock ticks since boot.
     pub started: u64,
 }
 
-/// What a search gave.
+/// Result of a scan.
 #[derive(Debug, Default)]
-pub struct Listing {
-    /// The Pythons, in the order of their numbers.
-    pub found: Vec<Found>,
-    /// Processes that may not be looked into, so that it cannot be told whether they are Pythons,
-    /// and Pythons whose layout is not known.
+pub struct ProcessListing {
+    /// The Python processes, sorted by process id.
+    pub found: Vec<PythonProcess>,
+    /// Processes that may not be read and so might be Pythons, and Pythons with an unsupported
+    /// layout.
     pub refused: Vec<(u32, AttachError)>,
 }
 
-impl Listing {
-    /// Takes in a process that could not be looked into, unless there is nothing to look into.
+impl ProcessListing {
+    /// Adds a process that could not be read, unless the error means that there is no process to
+    /// read.
     fn refuse(&mut self, pid: u32, error: AttachError) {
         match error {
             AttachError::NoProcess(_)
@@ -57,21 +58,21 @@ impl Listing {
     }
 }
 
-/// Searches the machine, and remembers what each process is.
+/// Scans the machine and caches what each process is.
 #[derive(Debug, Default)]
-pub struct Search {
-    /// By number and start: `Some` for a Python. `exec` puts another program behind both, so the
-    /// program counts too.
-    known: FxHashMap<(u32, u64), (ProgramId, Option<Found>)>,
+pub struct ProcessScanner {
+    /// By process id and start time; `Some` for a Python. `exec` changes the program of a process,
+    /// so the program is compared too.
+    known: FxHashMap<(u32, u64), (ProgramId, Option<PythonProcess>)>,
 }
 
-impl Search {
-    /// Looks at every process of this machine, this one left out.
-    pub fn run(&mut self) -> Listing {
-        let mut listing = Listing::default();
-        let mut still = FxHashMap::default();
+impl ProcessScanner {
+    /// Scans all processes except this one.
+    pub fn run(&mut self) -> ProcessListing {
+        let mut listing = ProcessListing::default();
+        let mut current = FxHashMap::default();
         for pid in pids() {
-            let Some(stat) = host::stat(pid).filter(|stat| !stat.kernel && stat.state != 'Z')
+            let Some(stat) = proc_stat::stat(pid).filter(|stat| !stat.kernel && stat.state != 'Z')
             else {
                 continue;
             };
@@ -88,7 +89,7 @@ impl Search {
                 _ => match Python::within(process) {
                     Ok(python) => {
                         let process = python.process();
-                        let found = Found {
+                        let found = PythonProcess {
                             pid,
                             version: python.version(),
                             free_threaded: python.offsets().free_threaded,
@@ -98,10 +99,10 @@ impl Search {
                         };
                         (program, Some(found))
                     }
-                    // A Python that is still starting has no interpreter yet, and looks like any
+                    // A Python that is still starting has no interpreter yet and looks like any
                     // other program.
                     Err(AttachError::NotPython { .. } | AttachError::NoThread(_))
-                        if young(stat.started) =>
+                        if is_young(stat.started) =>
                     {
                         continue;
                     }
@@ -113,22 +114,22 @@ impl Search {
                 },
             };
             listing.found.extend(entry.1.clone());
-            still.insert(key, entry);
+            current.insert(key, entry);
         }
-        self.known = still;
+        self.known = current;
         listing.found.sort_by_key(|found| found.pid);
         listing
     }
 }
 
-/// Every Python of this machine that can be seen from here.
+/// Returns all Python processes on this machine.
 #[must_use]
-pub fn pythons() -> Listing {
-    Search::default().run()
+pub fn pythons() -> ProcessListing {
+    ProcessScanner::default().run()
 }
 
-/// Started in the last two seconds.
-fn young(started: u64) -> bool {
+/// Returns whether a process was started in the last two seconds.
+fn is_young(started: u64) -> bool {
     let uptime = procfs::Uptime::current().map(|uptime| uptime.uptime);
     uptime.map_or(true, |uptime| uptime - started as f64 / procfs::ticks_per_second() as f64 <= 2.0)
 }
@@ -138,7 +139,8 @@ fn pids() -> Vec<u32> {
     let names = entries
         .flatten()
         .filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse().ok()));
-    let mut pids: Vec<u32> = names.filter(|&pid| pid != std::process::id()).take(MOST).collect();
+    let mut pids: Vec<u32> =
+        names.filter(|&pid| pid != std::process::id()).take(MAX_PROCESSES).collect();
     pids.sort_unstable();
     pids
 }

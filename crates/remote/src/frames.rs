@@ -1,57 +1,57 @@
-//! A thread's stack of interpreter frames.
+//! Reads a thread's stack of interpreter frames.
 //!
-//! Frames are walked from the innermost outwards while the thread runs on, so the walk is believed
-//! only if the thread is at the same frame and instruction afterwards; otherwise it is tried again
-//! and, in the end, called torn.
+//! Frames are walked from the innermost outwards while the thread keeps running. A walk is valid
+//! only if the thread is at the same frame and instruction afterwards; otherwise it is repeated,
+//! and after the last attempt the stack is reported as torn.
 
-use crate::code::{Code, Codes};
+use crate::code::{Code, CodeCache};
 use crate::memory::{Memory, ReadError, half, word};
 use cpython_layout::DebugOffsets;
 use serde::Serialize;
 use std::fmt;
 use std::sync::Arc;
 
-/// Frames of one thread that are walked. CPython's own limit can be raised; a list that is longer
-/// than this is a loop.
-pub const DEEPEST: usize = 1 << 16;
-/// What is fetched around a frame at once, in bytes: frames of a thread lie next to each other.
-const WINDOW: u64 = 4096;
+/// Maximum number of frames read per thread. CPython's own limit can be raised; a longer list is a
+/// loop.
+pub const MAX_FRAMES: usize = 1 << 16;
+/// Number of bytes fetched around a frame at once: the frames of a thread are adjacent.
+const READ_AHEAD_SIZE: u64 = 4096;
 
-/// Who a frame's memory belongs to (`enum _frameowner`).
+/// Owner of a frame's memory (`enum _frameowner`).
 const OWNED_BY_GENERATOR: u8 = 1;
 pub(crate) const OWNED_BY_INTERPRETER: u8 = 3;
 
-/// A frame as it was found.
+/// An interpreter frame.
 #[derive(Debug, Clone)]
 pub struct Frame {
-    /// Where it is.
+    /// Address of the frame.
     pub address: u64,
-    /// What it runs.
+    /// The code it runs.
     pub code: Arc<Code>,
-    /// The instruction it is at, in code units.
+    /// Current instruction, in code units.
     pub unit: u32,
-    /// The line of that instruction, where it has one.
+    /// Line of that instruction, if it has one.
     pub line: Option<u32>,
-    /// The evaluation stack: address of its first slot, and the slots in use where the frame has
-    /// stored how many. A frame that runs Python code at the moment has not, or has an old number.
+    /// Evaluation stack: the address of its first slot, and the number of used slots if the frame
+    /// has stored it. A frame that is executing Python code has not, or has an outdated number.
     pub stack: (u64, Option<u32>),
-    /// The next frame outwards is entered through C code.
+    /// Whether C code lies between this frame and the next outer one.
     pub from_c: bool,
 }
 
-/// A line of a program.
+/// A source line of the target.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct CodeLine {
-    /// The function's qualified name.
+    /// Qualified name of the function.
     pub function: String,
-    /// Its file, as the target has it.
+    /// File name, as in the target.
     pub file: String,
-    /// The line, where the instruction belongs to one.
+    /// Line number, if the instruction has one.
     pub line: Option<u32>,
 }
 
 impl fmt::Display for CodeLine {
-    /// `move (app.py:12)`.
+    /// Formats as `move (app.py:12)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = self.file.rsplit('/').next().unwrap_or(&self.file);
         match self.line {
@@ -62,7 +62,7 @@ impl fmt::Display for CodeLine {
 }
 
 impl Frame {
-    /// Its line.
+    /// Returns the frame's source line.
     #[must_use]
     pub fn code_line(&self) -> CodeLine {
         CodeLine {
@@ -72,55 +72,55 @@ impl Frame {
         }
     }
 
-    /// The address of local variable `index` (in the order of `co_localsplusnames`).
+    /// Returns the address of local variable `index` (in the order of `co_localsplusnames`).
     #[must_use]
     pub fn local(&self, index: u32) -> u64 {
         self.stack.0.wrapping_sub(8 * u64::from(self.code.locals.saturating_sub(index)))
     }
 }
 
-/// A stack as one look found it.
+/// A stack as read in one look.
 #[derive(Debug, Clone, Default)]
 pub struct Stack {
-    /// Innermost first.
+    /// Frames, innermost first.
     pub frames: Vec<Frame>,
-    /// The thread moved on in every attempt: what is here may never have been so at one time.
+    /// The thread moved on in every attempt: these frames may never have been on the stack
+    /// together.
     pub torn: bool,
-    /// Frames whose code could not be read, which are left out.
+    /// Number of frames omitted because their code could not be read.
     pub unreadable: u32,
-    /// There are more frames than [`DEEPEST`]: the outermost are left out.
+    /// There are more than [`MAX_FRAMES`] frames; the outermost are omitted.
     pub cut: bool,
 }
 
-/// Bits of a reference on the evaluation stack that are no address (`Py_TAG_BITS` and, from 3.15
-/// on, one more).
+/// Tag bits of a reference on the evaluation stack (`Py_TAG_BITS` and, from 3.15 on, one more).
 pub const TAGS: u64 = 7;
 
-/// What every walk needs.
+/// Walks frames of one process.
 #[derive(Clone, Copy)]
-pub struct Walker<'a> {
+pub struct FrameWalker<'a> {
     /// The target's memory.
     pub memory: &'a dyn Memory,
     /// Its offsets.
     pub offsets: &'a DebugOffsets,
-    /// The code objects known.
-    pub codes: &'a Codes,
-    /// The number of this look.
+    /// Cache of code objects.
+    pub codes: &'a CodeCache,
+    /// Number of the current look.
     pub look: u64,
 }
 
-impl Walker<'_> {
-    /// The stack of the thread whose state is at `thread`.
+impl FrameWalker<'_> {
+    /// Reads the stack of the thread whose state is at `thread`.
     ///
     /// # Errors
-    /// Only what concerns the process as a whole, and a thread state that is not there any more.
+    /// Only errors that concern the whole process, and a thread state that no longer exists.
     pub fn stack(&self, thread: u64) -> Result<Stack, ReadError> {
         let current = thread.saturating_add(self.offsets.thread_state.current_frame);
         let mut stack = Stack::default();
         for _attempt in 0..3 {
-            let before = self.place(current)?;
+            let before = self.position(current)?;
             stack = self.walk(before.0)?;
-            if self.place(current)? == before {
+            if self.position(current)? == before {
                 return Ok(stack);
             }
         }
@@ -128,36 +128,36 @@ impl Walker<'_> {
         Ok(stack)
     }
 
-    /// The innermost frame and its instruction.
-    fn place(&self, current: u64) -> Result<(u64, Option<u64>), ReadError> {
+    /// Returns the innermost frame and its instruction pointer.
+    fn position(&self, current: u64) -> Result<(u64, Option<u64>), ReadError> {
         let frame = self.memory.u64(current)?;
         let at = frame.saturating_add(self.offsets.interpreter_frame.instr_ptr);
         Ok((frame, self.memory.u64(at).ok()))
     }
 
-    /// The frames from `first` outwards.
+    /// Reads the frames from `first` outwards.
     ///
     /// # Errors
-    /// Only what concerns the process as a whole; a frame that cannot be read ends the walk and
-    /// marks it torn.
+    /// Only errors that concern the whole process. A frame that cannot be read ends the walk and
+    /// marks the stack as torn.
     pub fn walk(&self, first: u64) -> Result<Stack, ReadError> {
         let at = &self.offsets.interpreter_frame;
-        let mut window = Window::default();
+        let mut window = ReadAhead::default();
         let mut stack = Stack::default();
         let mut next = first;
-        // A frame met long before, and when it is changed for a later one: a list that comes back
-        // to it is a loop (Brent).
-        let (mut met, mut renew) = (0, 1);
-        for step in 0..DEEPEST {
+        // Loop detection (Brent's algorithm): a frame seen earlier, and the step at which it is
+        // replaced by a later one.
+        let (mut checkpoint, mut next_checkpoint) = (0, 1);
+        for step in 0..MAX_FRAMES {
             if next == 0 {
                 return Ok(stack);
             }
-            if next == met {
+            if next == checkpoint {
                 stack.torn = true;
                 return Ok(stack);
             }
-            if step == renew {
-                (met, renew) = (next, renew * 2);
+            if step == next_checkpoint {
+                (checkpoint, next_checkpoint) = (next, next_checkpoint * 2);
             }
             let bytes = match window.get(self.memory, next, at.localsplus) {
                 Ok(bytes) => bytes,
@@ -171,20 +171,20 @@ impl Walker<'_> {
             next = word(bytes, at.previous as usize);
             let owner = bytes.get(at.owner as usize).copied().unwrap_or(0);
             if owner >= OWNED_BY_INTERPRETER {
-                // The trampoline between C and Python: no code of the user's.
+                // Trampoline between C and Python; not a frame of user code.
                 if let Some(inner) = stack.frames.last_mut() {
                     inner.from_c = true;
                 }
                 continue;
             }
             match self.frame(address, bytes) {
-                // A function that is still making its cells or its generator
+                // Skip functions that are still creating their cells or their generator
                 // (`_PyFrame_IsIncomplete`).
                 Ok(frame)
                     if owner != OWNED_BY_GENERATOR && frame.unit < frame.code.first_traceable => {}
                 Ok(frame) => {
-                    // What is kept of a frame is paid for, its names too: frames cost no reads
-                    // while they lie side by side.
+                    // Charge the budget for what is kept of a frame, including its names: adjacent
+                    // frames cost no extra reads.
                     let names = frame.code.qualname.len() + frame.code.file.len();
                     stack.frames.push(frame);
                     if !self.memory.spend(1 + names as u64 / 256) {
@@ -200,11 +200,11 @@ impl Walker<'_> {
         Ok(stack)
     }
 
-    /// The one frame at `address`.
+    /// Reads the frame at `address`.
     ///
     /// # Errors
-    /// As [`Memory::read`]; [`ReadError::Unexpected`] where no frame is.
-    pub fn one(&self, address: u64) -> Result<Frame, ReadError> {
+    /// As [`Memory::read`]; [`ReadError::Unexpected`] if there is no frame.
+    pub fn read_one(&self, address: u64) -> Result<Frame, ReadError> {
         let bytes = self.memory.vec(address, self.offsets.interpreter_frame.localsplus, 256)?;
         self.frame(address, &bytes)
     }
@@ -213,11 +213,11 @@ impl Walker<'_> {
         let at = &self.offsets.interpreter_frame;
         let executable = word(bytes, at.executable as usize) & !TAGS;
         let pointer = word(bytes, at.instr_ptr as usize);
-        // 0 on builds with the GIL, which have no copies of bytecode.
+        // 0 in builds with the GIL, which have no copies of bytecode.
         let copy =
             at.tlbc_index.filter(|&offset| offset != 0).map(|offset| half(bytes, offset as usize));
         let code = self.codes.get(self.memory, self.offsets, executable, self.look)?;
-        let unit = Codes::unit(self.memory, self.offsets, &code, pointer, copy)
+        let unit = CodeCache::unit(self.memory, self.offsets, &code, pointer, copy)
             .ok_or(ReadError::Unexpected(pointer))?;
         let base = address.saturating_add(at.localsplus).saturating_add(8 * u64::from(code.locals));
         let depth = match at.stackpointer {
@@ -238,28 +238,28 @@ impl Walker<'_> {
     }
 }
 
-/// Bytes fetched ahead: one system call for the many frames that lie below the innermost.
+/// Read-ahead buffer: one system call for the many frames below the innermost.
 #[derive(Default)]
-pub(crate) struct Window {
+pub(crate) struct ReadAhead {
     start: u64,
     bytes: Vec<u8>,
 }
 
-impl Window {
+impl ReadAhead {
     pub(crate) fn get(
         &mut self,
         memory: &dyn Memory,
         address: u64,
         len: u64,
     ) -> Result<&[u8], ReadError> {
-        let inside = |window: &Window| {
+        let inside = |window: &ReadAhead| {
             let from = usize::try_from(address.checked_sub(window.start)?).ok()?;
             let to = from.checked_add(usize::try_from(len).ok()?)?;
             (to <= window.bytes.len()).then_some((from, to))
         };
         if inside(self).is_none() {
             let end = address.saturating_add(len);
-            let start = end.saturating_sub(WINDOW.max(len));
+            let start = end.saturating_sub(READ_AHEAD_SIZE.max(len));
             self.bytes.resize((end - start) as usize, 0);
             self.start = start;
             if memory.read(start, &mut self.bytes).is_err() {

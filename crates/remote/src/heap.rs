@@ -1,12 +1,12 @@
-//! What fills a CPython's memory: objects by type, what its allocator holds, what its threads have.
+//! Heap survey of a CPython process: objects by type, allocator usage, memory per thread.
 //!
-//! On a free-threaded build every object is a block of mimalloc's and all are found, whoever made
-//! them. With a GIL there is no such mark on a block, and what the collector knows is counted:
-//! containers and instances of classes, not strings or numbers. [`Coverage`] says which it was.
+//! On a free-threaded build, every object is a mimalloc block, and all objects are found no matter
+//! which thread allocated them. With the GIL, blocks carry no such mark, so only objects tracked by
+//! the garbage collector are counted: containers and instances of classes, but not strings or
+//! numbers. [`Coverage`] distinguishes the two.
 //!
-//! The target runs on. An object that lives through the look is counted once, whatever is made and
-//! freed around it; of those that come and go meanwhile some are counted. Nothing of the heap is
-//! kept but the counts.
+//! The target keeps running. An object that exists throughout the survey is counted exactly once;
+//! of objects created or freed meanwhile some are counted. Only the counts are kept.
 
 mod allocated;
 mod arenas;
@@ -21,147 +21,149 @@ mod tests;
 mod thread_memory;
 mod type_histogram;
 
-pub use allocated::Mimalloc;
-pub use arenas::Arenas;
-pub use growth::{Change, Grouping, by_module, growth};
+pub use allocated::MimallocUsage;
+pub use arenas::PymallocUsage;
+pub use growth::{Grouping, TypeGrowth, by_module, growth};
 pub use thread_memory::ThreadMemory;
-pub use type_histogram::Count;
+pub use type_histogram::TypeCount;
 
-pub use crate::linux::smaps::{Kind, Mapped};
+pub use crate::linux::smaps::{MappedRegions, RegionKind};
 
 use crate::memory::ReadError;
-use crate::objects::Objects;
+use crate::objects::ObjectReader;
 use crate::process::AttachError;
 use crate::python::{Interpreter, Python, Thread};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 use std::time::{Duration, Instant};
 use thiserror::Error;
-use type_histogram::Census;
+use type_histogram::TypeHistogram;
 
-/// Why a heap could not be read.
+/// Reason why a heap could not be read.
 #[derive(Debug, Error)]
-pub enum Error {
-    /// The allocator of a free-threaded build is laid out in no known way.
+pub enum HeapError {
+    /// The allocator of a free-threaded build has an unknown layout.
     #[error("its heap cannot be read: {0}")]
     Allocator(String),
-    /// The collector of a build with a GIL is laid out in no known way.
+    /// The collector of a build with the GIL has an unknown layout.
     #[error("its heap cannot be read: {0}")]
     Collector(String),
-    /// The process ended, or may not be read any more.
+    /// The process ended or may no longer be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The same, where it concerns what the system says of it.
+    /// The same, for facts provided by the kernel.
     #[error(transparent)]
     Process(#[from] AttachError),
 }
 
-/// What was counted.
+/// Which objects were counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Coverage {
-    /// Every object, by the block it is in; bytes are those of the block. (Free-threaded builds.)
+    /// Every object; sizes are those of the blocks. Free-threaded builds.
     Allocator,
-    /// The objects the collector knows; bytes as `sys.getsizeof` has them, without buffers. (Builds
-    /// with a GIL.)
+    /// Objects tracked by the collector; sizes are those of `sys.getsizeof`, without buffers.
+    /// Builds with the GIL.
     Collector,
 }
 
-/// How the look went. All zero is a look that is exact for what lived through it.
+/// Completeness of a survey. If all fields are zero, the survey is exact for objects that existed
+/// throughout.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Look {
-    /// Pages of blocks, or lists, that changed each time they were read. What lived through it is
-    /// counted even there.
+pub struct SurveyQuality {
+    /// Pages or lists that changed during every attempt to read them. Objects that existed
+    /// throughout are counted even there.
     pub torn: u64,
-    /// Pages that were given back while they were read.
+    /// Pages that were freed while they were read.
     pub gone: u64,
-    /// Times a walk through a list had to begin anew.
+    /// Number of times a list walk had to start over.
     pub restarts: u64,
-    /// Rounds through the collector's lists after the first, for the collector had run.
+    /// Extra passes over the collector's lists because a collection had run.
     pub rounds: u64,
-    /// The collector ran during each round: objects it had in hand may be missing.
+    /// The collector ran during every pass, so objects it was processing may be missing.
     pub unquiet: bool,
-    /// The time was up, or it was stopped: the rest was not counted.
+    /// The time limit was reached or the survey was cancelled; the rest was not counted.
     pub cut_short: bool,
-    /// There is more address space than is searched.
+    /// The address space is larger than what is searched.
     pub beyond_bound: bool,
 }
 
-/// A look at a heap.
+/// Result of a heap survey.
 #[derive(Debug, Clone, Serialize)]
 pub struct Heap {
-    /// What was counted.
+    /// Which objects were counted.
     pub coverage: Coverage,
-    /// Objects in all.
+    /// Number of objects.
     pub objects: u64,
-    /// What they take.
+    /// Their size in bytes.
     pub bytes: u64,
-    /// The same by type, most bytes first.
-    pub types: Vec<Count>,
-    /// Free-threaded builds: the allocator of all objects.
-    pub mimalloc: Option<Mimalloc>,
-    /// Builds with a GIL: the allocator of small objects. It is nearly empty under
-    /// `PYTHONMALLOC=malloc` and the like; `None` where its state was not found.
-    pub pymalloc: Option<Arenas>,
-    /// Free-threaded builds: what ended threads left behind, to be taken over by others.
-    pub abandoned: Option<Mimalloc>,
-    /// The threads, with their stacks and their part of the allocator.
+    /// Objects by type, largest total size first.
+    pub types: Vec<TypeCount>,
+    /// Usage of the allocator of all objects. Free-threaded builds.
+    pub mimalloc: Option<MimallocUsage>,
+    /// Usage of the allocator of small objects. Builds with the GIL. Nearly empty under
+    /// `PYTHONMALLOC=malloc` and similar settings; `None` if its state was not found.
+    pub pymalloc: Option<PymallocUsage>,
+    /// The part of the allocator that ended threads left behind, to be reclaimed by other threads.
+    /// Free-threaded builds.
+    pub abandoned: Option<MimallocUsage>,
+    /// Threads with their stacks and their parts of the allocator.
     pub threads: Vec<ThreadMemory>,
-    /// The address space by kind, and how much of it is in memory. Empty where the system does not
-    /// say.
-    pub mapped: Vec<Mapped>,
-    /// How the look went.
-    pub look: Look,
-    /// How long it took, seconds.
+    /// Address space by kind, with resident sizes. Empty if unavailable.
+    pub mapped: Vec<MappedRegions>,
+    /// Completeness of the survey.
+    pub look: SurveyQuality,
+    /// Duration of the survey in seconds.
     pub took_s: f64,
 }
 
-/// How far a look is.
+/// Progress of a survey.
 #[derive(Debug, Clone, Copy)]
-pub struct Progress {
+pub struct SurveyProgress {
     /// Segments or interpreters done.
     pub done: u64,
-    /// And to do in all.
+    /// Segments or interpreters in total.
     pub total: u64,
-    /// Objects met so far.
+    /// Objects counted so far.
     pub objects: u64,
 }
 
-/// Asks whether to go on, and says how far it is.
-pub(crate) struct Watch<'a> {
+/// Reports progress and decides whether the survey continues.
+pub(crate) struct SurveyMonitor<'a> {
     until: Instant,
-    report: &'a mut dyn FnMut(Progress) -> bool,
+    report: &'a mut dyn FnMut(SurveyProgress) -> bool,
 }
 
-impl Watch<'_> {
+impl SurveyMonitor<'_> {
     fn go_on(&mut self, done: u64, total: u64, objects: u64) -> bool {
-        (self.report)(Progress { done, total, objects }) && Instant::now() < self.until
+        (self.report)(SurveyProgress { done, total, objects }) && Instant::now() < self.until
     }
 }
 
-/// Looks at the heap of `python`, for `limit` at most. `report` is told how far it is and may end
-/// it by saying `false`; what was counted until then is given.
+/// Surveys the heap of `python` for at most `limit`. `report` receives the progress and can cancel
+/// the survey by returning `false`; the counts so far are returned.
 ///
 /// # Errors
-/// See [`Error`].
+/// See [`HeapError`].
 pub fn survey(
     python: &Python,
     limit: Duration,
-    report: &mut dyn FnMut(Progress) -> bool,
-) -> Result<Heap, Error> {
+    report: &mut dyn FnMut(SurveyProgress) -> bool,
+) -> Result<Heap, HeapError> {
     let begun = Instant::now();
-    let mut watch = Watch { until: begun + limit, report };
+    let mut watch = SurveyMonitor { until: begun + limit, report };
     let interpreters = python.interpreters()?;
     let mut threads: Vec<Thread> = Vec::new();
     for &interpreter in &interpreters {
         let running = python.threads(interpreter)?;
-        // The allocator of a thread that has ended and left its state behind still has its objects.
+        // The allocator of an ended thread whose state still exists still has its objects.
         threads.extend(python.thread_states(interpreter)?.into_iter().map(|state| {
             running.iter().find(|thread| thread.address == state.address).copied().unwrap_or(state)
         }));
     }
     let regions = python.process().regions()?;
-    let mut census = Census::new(Objects { memory: python.memory(), offsets: python.offsets() });
+    let mut histogram =
+        TypeHistogram::new(ObjectReader { memory: python.memory(), offsets: python.offsets() });
     let mut heap = Heap {
         coverage: Coverage::Allocator,
         objects: 0,
@@ -172,21 +174,21 @@ pub fn survey(
         abandoned: None,
         threads: Vec::new(),
         mapped: Vec::new(),
-        look: Look::default(),
+        look: SurveyQuality::default(),
         took_s: 0.0,
     };
     let mut by_thread = FxHashMap::default();
     if python.offsets().free_threaded {
-        let found = allocated::survey(python, &threads, &regions, &mut census, &mut watch)?;
+        let found = allocated::survey(python, &threads, &regions, &mut histogram, &mut watch)?;
         (heap.mimalloc, heap.look) = (Some(found.total), found.look);
         heap.abandoned = Some(found.by_thread.get(&0).copied().unwrap_or_default());
         by_thread = found.by_thread;
     } else {
         heap.coverage = Coverage::Collector;
-        heap.look = collector::survey(python, &interpreters, &mut census, &mut watch)?;
+        heap.look = collector::survey(python, &interpreters, &mut histogram, &mut watch)?;
         heap.pymalloc = pymalloc(python, &interpreters)?;
     }
-    heap.types = census.finish();
+    heap.types = histogram.finish();
     heap.objects = heap.types.iter().map(|count| count.objects).sum();
     heap.bytes = heap.types.iter().map(|count| count.bytes).sum();
     heap.mapped = python.process().mapped();
@@ -195,9 +197,12 @@ pub fn survey(
     Ok(heap)
 }
 
-/// What pymalloc holds for `interpreters`, some of which may share one; `None` where it is not
-/// known where its state is.
-fn pymalloc(python: &Python, interpreters: &[Interpreter]) -> Result<Option<Arenas>, ReadError> {
+/// Returns pymalloc's usage by `interpreters`, some of which may share an allocator. `None` if its
+/// state was not found.
+fn pymalloc(
+    python: &Python,
+    interpreters: &[Interpreter],
+) -> Result<Option<PymallocUsage>, ReadError> {
     let Some(at) = python.layout().interpreter.obmalloc else { return Ok(None) };
     let mut states = Vec::new();
     for interpreter in interpreters {
@@ -205,7 +210,7 @@ fn pymalloc(python: &Python, interpreters: &[Interpreter]) -> Result<Option<Aren
     }
     states.sort_unstable();
     states.dedup();
-    let mut sums = Arenas::default();
+    let mut sums = PymallocUsage::default();
     for state in states {
         sums.add(&arenas::survey(python.memory(), state)?);
     }

@@ -1,10 +1,10 @@
-//! A live CPython, or the core file of one, read from outside: its threads, frames, locks,
+//! Reads a CPython process from outside, live or from a core file: threads, frames, locks, garbage
 //! collector and heap.
 //!
-//! Nothing runs in the target, nothing is written to it and it is not stopped. Its memory is read
-//! while it changes, so every address is checked before it is believed, every list has a bound, and
-//! a look that does not fit together is counted as torn and not shown. This room knows no profile
-//! and prints nothing.
+//! No code runs in the target, nothing is written to it, and it is not stopped. Its memory changes
+//! while it is read, so every address is checked before it is used, every list has a maximum
+//! length, and a result that is inconsistent is counted as torn and not shown. This crate does not
+//! know about profiles and does not print.
 
 mod arrival;
 pub mod code;

@@ -1,23 +1,23 @@
-//! Which line an instruction belongs to: CPython's location table, one entry a run of instructions.
+//! Maps instructions to source lines with CPython's location table.
 //!
 //! Format: CPython's `InternalDocs/code_objects.md` (3.11 and later). Each entry starts with a byte
-//! that has its top bit set; bits 3 to 6 are its kind, bits 0 to 2 its length in code units less
-//! one.
+//! whose top bit is set. Bits 3 to 6 are the entry's code, bits 0 to 2 its length in code units
+//! minus one.
 
 /// The line of every instruction of a code object.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Lines {
-    /// First code unit of a run, and its line. Ascending.
+pub struct LineTable {
+    /// First code unit and line of each run of instructions, ascending.
     runs: Vec<(u32, Option<u32>)>,
-    /// Code units the table covers.
+    /// Number of code units that the table covers.
     units: u32,
 }
 
-impl Lines {
-    /// Decodes a table. What does not follow the format ends it: the instructions from there on
-    /// have no line.
+impl LineTable {
+    /// Decodes a location table. Decoding stops at the first invalid entry; instructions from there
+    /// on have no line.
     #[must_use]
-    pub fn decode(table: &[u8], first_line: u32) -> Lines {
+    pub fn decode(table: &[u8], first_line: u32) -> LineTable {
         let mut bytes = table.iter().copied().peekable();
         let mut line = i64::from(first_line);
         let mut unit: u32 = 0;
@@ -49,13 +49,13 @@ impl Lines {
                 runs.push((unit, here));
             }
             unit = unit.saturating_add(u32::from(head & 7) + 1);
-            // Columns are not wanted: on to the next head.
+            // Skip the column information.
             while bytes.next_if(|byte| byte & 0x80 == 0).is_some() {}
         }
-        Lines { runs, units: unit }
+        LineTable { runs, units: unit }
     }
 
-    /// The line of a code unit, where it has one.
+    /// Returns the line of a code unit, if it has one.
     #[must_use]
     pub fn at(&self, unit: u32) -> Option<u32> {
         if unit >= self.units {
@@ -65,14 +65,15 @@ impl Lines {
         self.runs.get(after.checked_sub(1)?).and_then(|&(_, line)| line)
     }
 
-    /// Code units the table covers.
+    /// Returns the number of code units that the table covers.
     #[must_use]
     pub fn units(&self) -> u32 {
         self.units
     }
 }
 
-/// A number of six bits a byte, least first; bit 6 says that more follow.
+/// Decodes a varint of six bits per byte, least significant first. Bit 6 means that more bytes
+/// follow.
 fn unsigned(bytes: &mut impl Iterator<Item = u8>) -> u64 {
     let mut value = 0;
     for shift in (0..60).step_by(6) {
@@ -85,7 +86,7 @@ fn unsigned(bytes: &mut impl Iterator<Item = u8>) -> u64 {
     value
 }
 
-/// A number with its sign in the lowest bit.
+/// Decodes a varint with its sign in the lowest bit.
 fn signed(bytes: &mut impl Iterator<Item = u8>) -> i64 {
     let value = unsigned(bytes);
     let size = i64::try_from(value >> 1).unwrap_or(i64::MAX);
@@ -98,9 +99,9 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn each_kind_of_entry() {
-        // Two units on the first line, one two lines on with columns, one without a line, one back
-        // by 65 in the long form.
+    fn decodes_each_kind_of_entry() {
+        // Two units on the first line, one two lines later with columns, one without a line, one 65
+        // lines back in the long form.
         let table = [
             0x80 | (13 << 3) | 1,
             0,
@@ -115,7 +116,7 @@ mod tests {
             1,
             1,
         ];
-        let lines = Lines::decode(&table, 100);
+        let lines = LineTable::decode(&table, 100);
         let got: Vec<_> = (0..6).map(|unit| lines.at(unit)).collect();
         assert_eq!(got, [Some(100), Some(100), Some(102), None, Some(37), None]);
         assert_eq!(lines.units(), 5);
@@ -123,8 +124,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_survived(table: Vec<u8>, first: u32, unit: u32) {
-            let _ = Lines::decode(&table, first).at(unit);
+        fn arbitrary_bytes_do_not_panic(table: Vec<u8>, first: u32, unit: u32) {
+            let _ = LineTable::decode(&table, first).at(unit);
         }
     }
 }

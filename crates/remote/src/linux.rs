@@ -1,11 +1,13 @@
-//! What is Linux's own: reading another process's memory, and what `/proc` says of its threads.
+//! Linux-specific code: memory of another process, and facts about processes and threads from
+//! `/proc`.
 
-pub mod calls;
-pub(crate) mod host;
 pub(crate) mod maps;
 pub(crate) mod pagemap;
+pub(crate) mod permission;
+pub(crate) mod proc_stat;
 pub(crate) mod registers;
 pub(crate) mod smaps;
+pub mod syscall;
 pub(crate) mod task;
 pub(crate) mod vm;
 

@@ -1,70 +1,71 @@
-//! Deadlocks that have not happened: cycles in the order in which threads take locks, summed over
-//! many looks.
+//! Potential deadlocks: cycles in the order in which threads take locks, accumulated over many
+//! looks.
 //!
-//! A thread that holds `A` and waits for or holds `B`, taken later, shows an edge from `A` to `B`
-//! (the lock-order graph of Goodlock: Havelund, "Using runtime analysis to guide model checking of
-//! Java programs", 2000). A cycle of edges by different threads could deadlock under another
-//! schedule, unless the threads of all its edges hold a common lock (a gate) meanwhile, which lets
-//! only one of them in. Only exclusive locks count; a lock that a thread holds already and takes
-//! again makes no edge. An address may come to be another lock when the first is freed: a lock that
-//! nothing but the frames that take it refers to is left out.
+//! A thread that holds `A` and waits for or holds `B`, taken later, adds an edge from `A` to `B`
+//! (the lock-order graph of the Goodlock algorithm: Havelund, "Using runtime analysis to guide
+//! model checking of Java programs", 2000). A cycle of edges by different threads could deadlock
+//! under another schedule, unless the threads of all its edges hold a common lock (a gate), which
+//! admits only one of them at a time. Only exclusive locks count; a lock that a thread already
+//! holds and takes again adds no edge. The address of a freed lock may be reused by another lock,
+//! so locks that only the frames taking them refer to are omitted.
 
 use crate::frames::{CodeLine, Frame};
 use crate::locks::Hold;
-use crate::referrers::Name;
+use crate::referrers::ReferrerName;
 use crate::thread_dump::ThreadDump;
 use crate::wait_target::{WaitTarget, WaitedObject};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-/// Edges that are kept, the first ones; a program that makes locks for ever does not make its
-/// watcher grow.
+/// Maximum number of edges kept (the first ones), so that programs that keep creating locks do not
+/// grow the graph without bound.
 const MAX_EDGES: usize = 1 << 14;
-/// Locks of one cycle.
+/// Maximum number of locks in a cycle.
 const MAX_CYCLE: usize = 8;
-/// Cycles that are reported.
+/// Maximum number of cycles reported.
 const MAX_CYCLES: usize = 64;
 
-/// One thread's taking of a lock while it holds another.
+/// A thread took a lock while it held another one.
 #[derive(Debug, Clone)]
 pub struct OrderEdge {
-    /// The lock held.
+    /// Address of the lock held.
     pub held: u64,
-    /// The lock taken, or waited for, meanwhile.
+    /// Address of the lock taken, or waited for.
     pub taken: u64,
-    /// The thread, by the kernel's number.
+    /// Kernel thread id.
     pub thread: u32,
-    /// Where the first lock was taken.
+    /// Line that took the first lock.
     pub held_at: Option<CodeLine>,
-    /// Where the second is taken.
+    /// Line that takes the second lock.
     pub taken_at: Option<CodeLine>,
-    /// Looks that saw it.
+    /// Number of looks that saw this edge.
     pub count: u64,
-    /// Other locks that the thread held each time.
+    /// Other locks that the thread held every time.
     gates: FxHashSet<u64>,
 }
 
-/// A lock of the graph.
+/// A lock in the graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderedLock {
-    /// What it is.
+    /// Kind of the lock.
     pub target: WaitTarget,
-    /// The name it carries itself.
+    /// Name stored in the lock itself.
     pub name: Option<String>,
 }
 
-/// The lock orders seen in one process.
+/// Lock orders seen in one process.
 #[derive(Debug, Default)]
 pub struct LockOrder {
     edges: FxHashMap<(u64, u64, u32), OrderEdge>,
     locks: FxHashMap<u64, OrderedLock>,
-    /// What the program calls locks of cycles, and how often each was searched for.
-    pub(crate) names: FxHashMap<u64, (Option<Name>, u8)>,
+    /// Names of locks in cycles, and the number of searches for each.
+    pub(crate) names: FxHashMap<u64, (Option<ReferrerName>, u8)>,
 }
 
-/// A cycle of edges, each from the lock that the one before takes.
+/// A cycle of edges. Each edge starts at the lock that the previous one takes.
 pub type OrderCycle = Vec<OrderEdge>;
 
-/// Returns whether a lock lets one thread in at a time, so that an order of taking it can deadlock.
+/// Returns whether a lock admits one thread at a time, so that the order of taking it can cause a
+/// deadlock.
 fn is_exclusive(target: &WaitTarget) -> bool {
     match target {
         WaitTarget::Lock | WaitTarget::RLock => true,
@@ -74,16 +75,16 @@ fn is_exclusive(target: &WaitTarget) -> bool {
 }
 
 impl LockOrder {
-    /// Adds what one look saw of every thread that slept: locks of one that runs are not of one
-    /// moment, and a gate that seems not to be held would make a defect of an order that has none.
+    /// Adds the threads of a look that slept throughout it. The locks of a running thread were not
+    /// read at one moment; a gate that seems not to be held would turn a harmless order into a
+    /// false finding.
     pub fn add(&mut self, dump: &ThreadDump) {
-        for info in dump.threads.iter().filter(|info| info.settled) {
+        for info in dump.threads.iter().filter(|info| info.consistent) {
             self.observe(info.thread.native_id, info.frames(), &info.holds, info.wait.as_deref());
         }
     }
 
-    /// Adds what one look saw of a thread: its frames and what it holds, innermost first, and what
-    /// it waits for.
+    /// Adds a thread: its frames and the locks it holds, innermost first, and what it waits for.
     pub fn observe(
         &mut self,
         thread: u32,
@@ -97,7 +98,8 @@ impl LockOrder {
             let lock_is = OrderedLock { target: target.clone(), name: name.clone() };
             is_exclusive(target).then_some((lock, at, lock_is))
         };
-        // Where an owner alone is known the order is not; it counts for what is waited for below.
+        // The order of holds without a frame is unknown; they only count as held when something is
+        // waited for.
         let with_frames = holds.iter().rev().filter(|hold| hold.frame.is_some());
         let mut order: Vec<_> = with_frames
             .filter_map(|hold| taken(hold.lock, &hold.target, &hold.name, line(hold.frame)))
@@ -111,8 +113,8 @@ impl LockOrder {
                 line((!frames.is_empty()).then_some(0)),
             ));
         }
-        for (place, (lock, at, is)) in order.iter().enumerate() {
-            for (outer, outer_at, outer_is) in &order[..place] {
+        for (index, (lock, at, is)) in order.iter().enumerate() {
+            for (outer, outer_at, outer_is) in &order[..index] {
                 let gates =
                     || held.iter().copied().filter(|gate| gate != outer && gate != lock).collect();
                 let key = (*outer, *lock, thread);
@@ -136,13 +138,13 @@ impl LockOrder {
         }
     }
 
-    /// What is known of a lock of an edge.
+    /// Returns what is known about a lock of an edge.
     #[must_use]
     pub fn lock(&self, lock: u64) -> Option<&OrderedLock> {
         self.locks.get(&lock)
     }
 
-    /// The cycles that could deadlock, shortest first.
+    /// Returns the cycles that could deadlock, shortest first.
     #[must_use]
     pub fn cycles(&self) -> Vec<OrderCycle> {
         let mut after: FxHashMap<u64, Vec<&OrderEdge>> = FxHashMap::default();
@@ -154,10 +156,10 @@ impl LockOrder {
         starts.sort_unstable();
         let mut found = Vec::new();
         for &start in &starts {
-            let search = Search { after: &after, start };
+            let search = CycleSearch { after: &after, start };
             search.extend(&mut Vec::new(), start, &mut found);
         }
-        // A cycle by several threads in the same places is one finding.
+        // The same cycle by other threads is reported once.
         let mut seen = FxHashSet::default();
         found.retain(|cycle: &OrderCycle| {
             seen.insert(cycle.iter().map(|edge| edge.held).collect::<Vec<_>>())
@@ -168,13 +170,13 @@ impl LockOrder {
     }
 }
 
-/// A search for cycles from the lock with the lowest address of each.
-struct Search<'a> {
+/// Depth-first search for the cycles whose lowest lock address is `start`.
+struct CycleSearch<'a> {
     after: &'a FxHashMap<u64, Vec<&'a OrderEdge>>,
     start: u64,
 }
 
-impl Search<'_> {
+impl CycleSearch<'_> {
     fn extend(&self, path: &mut Vec<OrderEdge>, at: u64, found: &mut Vec<OrderCycle>) {
         if path.len() >= MAX_CYCLE || found.len() >= MAX_CYCLES * 16 {
             return;
@@ -213,7 +215,7 @@ mod tests {
     use crate::locks::Confidence;
     use crate::wait_target::Releaser;
 
-    /// `thread` holds these locks, taken in this order, and waits for `waits`.
+    /// Records that `thread` holds these locks, taken in this order, and waits for `waits`.
     fn saw(order: &mut LockOrder, thread: u32, held: &[u64], waits: Option<u64>) {
         let hold = |&lock: &u64| Hold {
             lock,
@@ -235,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn opposite_orders_of_two_threads_are_a_cycle_whether_waited_for_or_held() {
+    fn finds_opposite_orders_of_held_and_awaited_locks() {
         assert_eq!(cycles(&[(1, &[10], Some(20)), (2, &[20], Some(10))]), [[10, 20]]);
         assert_eq!(cycles(&[(1, &[10, 20], None), (2, &[20, 10], None)]), [[10, 20]]);
         assert_eq!(
@@ -245,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_deadlock_is_no_cycle() {
+    fn ignores_orders_that_cannot_deadlock() {
         let none: [Vec<u64>; 0] = [];
         assert_eq!(cycles(&[(1, &[10], Some(20)), (2, &[10], Some(20))]), none, "one order");
         assert_eq!(cycles(&[(1, &[10], Some(20)), (1, &[20], Some(10))]), none, "one thread");
@@ -261,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gate_counts_only_if_it_is_always_held() {
+    fn gate_must_always_be_held() {
         let found =
             cycles(&[(1, &[5, 10], Some(20)), (2, &[5, 20], Some(10)), (2, &[20], Some(10))]);
         assert_eq!(found, [[10, 20]]);

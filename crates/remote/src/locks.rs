@@ -1,10 +1,11 @@
-//! Locks of the target: which is waited for, who holds it, and how surely that is known.
+//! Locks of the target: what a thread waits for, who holds it, and how reliable that information
+//! is.
 //!
-//! What the kernel and the parking lot say of a wait is an address. [`structures`] finds the object
-//! a program knows: the `Queue` in whose `get` a thread sleeps rather than the bare lock inside it.
-//! [`holders`] finds who has it: an owner written into the object, a `with` on a stack, a critical
-//! section. Nothing is guessed: a lock taken by a plain `acquire()` has no holder that can be told,
-//! and none is named.
+//! The kernel and the parking lot only give the address of a wait. [`structures`] finds the object
+//! that the program knows: the `Queue` in whose `get` a thread sleeps rather than the bare lock
+//! inside it. [`holders`] finds the holder from an owner field in the object, a `with` statement on
+//! a stack, or a critical section. Nothing is guessed: a lock taken by a plain `acquire()` has no
+//! identifiable holder, and none is reported.
 
 pub mod holders;
 mod package;
@@ -14,4 +15,4 @@ pub mod structures;
 pub mod types;
 
 pub use holders::{Confidence, Hold};
-pub use reader::Reader;
+pub use reader::LockReader;

@@ -1,34 +1,34 @@
-//! Foreign memory: bytes at addresses that another process changes while they are read.
+//! Memory of another process, which may change while it is read.
 //!
-//! Everything above reads through this trait, so that a live process, an image taken from one and a
-//! hostile fake are the same to it. A read either fills its buffer or fails; half-read bytes are
-//! never seen.
+//! All reads go through the trait [`Memory`], so that a live process, a core file and a fake for
+//! tests are interchangeable. A read either fills its buffer or fails; partial reads are never
+//! visible.
 
 use thiserror::Error;
 
-/// Why bytes could not be read.
+/// Reason why bytes could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum ReadError {
-    /// Nothing is mapped there (any more), or not as far as was asked.
+    /// Nothing is mapped at the address (any more), or not all of the range is mapped.
     #[error("nothing is mapped at {0:#x}")]
     Unmapped(u64),
-    /// What is there is not what it should be: memory that was freed and used again, or another
-    /// type of object.
-    #[error("what is at {0:#x} is not what it should be")]
+    /// The memory does not contain what was expected: it was freed and reused, or is another type
+    /// of object.
+    #[error("unexpected data at {0:#x}")]
     Unexpected(u64),
-    /// The reads of one look have used up what they may cost.
-    #[error("the look has read as much as one look may")]
+    /// The read budget of the look is exhausted.
+    #[error("the read limit for one look is exhausted")]
     BudgetSpent,
     /// The process has ended.
     #[error("the process has ended")]
     Gone,
-    /// The kernel does not let this user read that process.
-    #[error("the kernel does not let this user read the process's memory")]
+    /// The kernel does not permit reading the process.
+    #[error("no permission to read the process's memory")]
     Denied,
 }
 
 impl ReadError {
-    /// Returns whether it concerns one place in memory only, so that the rest of the process can
+    /// Returns whether the error concerns a single address, so that the rest of the process can
     /// still be read.
     #[must_use]
     pub fn is_local(self) -> bool {
@@ -39,16 +39,16 @@ impl ReadError {
     }
 }
 
-/// One of several pieces read together.
+/// One of several ranges that are read together.
 #[derive(Debug)]
 pub struct Piece<'a> {
-    /// Where it lies in the target.
+    /// Address in the target.
     pub address: u64,
-    /// Filled by the read.
+    /// Buffer to fill.
     pub into: &'a mut [u8],
 }
 
-/// Bytes at addresses.
+/// Readable memory.
 pub trait Memory: Send + Sync {
     /// Fills `into` from `address` on.
     ///
@@ -56,11 +56,11 @@ pub trait Memory: Send + Sync {
     /// See [`ReadError`]; `into` may then hold anything.
     fn read(&self, address: u64, into: &mut [u8]) -> Result<(), ReadError>;
 
-    /// Fills the pieces in their order, as many as one system call takes together, and gives the
-    /// number of pieces that were filled whole. It stops at the first that cannot be read.
+    /// Fills the pieces in order, as many as possible with one system call, and returns how many
+    /// were filled completely. Stops at the first piece that cannot be read.
     ///
     /// # Errors
-    /// Only what concerns the process as a whole: [`ReadError::Gone`], [`ReadError::Denied`].
+    /// Only errors that concern the whole process: [`ReadError::Gone`], [`ReadError::Denied`].
     fn read_many(&self, pieces: &mut [Piece<'_>]) -> Result<usize, ReadError> {
         for (index, piece) in pieces.iter_mut().enumerate() {
             match self.read(piece.address, piece.into) {
@@ -72,16 +72,16 @@ pub trait Memory: Send + Sync {
         Ok(pieces.len())
     }
 
-    /// Pays for work that reads nothing or keeps much. `false` where a limit is set and used up:
-    /// then it is to be ended.
+    /// Charges the read budget for work that reads nothing or keeps much. Returns `false` if the
+    /// budget is exhausted; the caller then has to stop.
     fn spend(&self, _units: u64) -> bool {
         true
     }
 }
 
-/// Typed reads. Little-endian machines of 64 bits, as all of the builds this room knows are.
+/// Typed reads. All supported builds are little-endian and 64-bit.
 impl dyn Memory + '_ {
-    /// `N` bytes.
+    /// Reads `N` bytes.
     ///
     /// # Errors
     /// As [`Memory::read`].
@@ -91,7 +91,7 @@ impl dyn Memory + '_ {
         Ok(buffer)
     }
 
-    /// An unsigned 64-bit word, or an address.
+    /// Reads an unsigned 64-bit word, or an address.
     ///
     /// # Errors
     /// As [`Memory::read`].
@@ -99,7 +99,7 @@ impl dyn Memory + '_ {
         Ok(u64::from_le_bytes(self.bytes(address)?))
     }
 
-    /// A signed 64-bit word.
+    /// Reads a signed 64-bit word.
     ///
     /// # Errors
     /// As [`Memory::read`].
@@ -107,7 +107,7 @@ impl dyn Memory + '_ {
         Ok(i64::from_le_bytes(self.bytes(address)?))
     }
 
-    /// An unsigned 32-bit word.
+    /// Reads an unsigned 32-bit word.
     ///
     /// # Errors
     /// As [`Memory::read`].
@@ -115,7 +115,7 @@ impl dyn Memory + '_ {
         Ok(u32::from_le_bytes(self.bytes(address)?))
     }
 
-    /// A signed 32-bit word.
+    /// Reads a signed 32-bit word.
     ///
     /// # Errors
     /// As [`Memory::read`].
@@ -123,7 +123,7 @@ impl dyn Memory + '_ {
         Ok(i32::from_le_bytes(self.bytes(address)?))
     }
 
-    /// A byte.
+    /// Reads a byte.
     ///
     /// # Errors
     /// As [`Memory::read`].
@@ -131,11 +131,11 @@ impl dyn Memory + '_ {
         Ok(self.bytes::<1>(address)?[0])
     }
 
-    /// `len` bytes, with no more than `bound` believed.
+    /// Reads `len` bytes, at most `bound`.
     ///
     /// # Errors
-    /// As [`Memory::read`]; [`ReadError::Unexpected`] where `len` is beyond `bound`, which no sound
-    /// target asks for.
+    /// As [`Memory::read`]; [`ReadError::Unexpected`] if `len` is larger than `bound`, which does
+    /// not happen in a valid target.
     pub fn vec(&self, address: u64, len: u64, bound: usize) -> Result<Vec<u8>, ReadError> {
         let len = usize::try_from(len)
             .ok()
@@ -146,8 +146,8 @@ impl dyn Memory + '_ {
         Ok(buffer)
     }
 
-    /// A C string of at most `bound` bytes, without its end. Reads in steps that stay inside a
-    /// page, for the string may be the last thing before unmapped memory.
+    /// Reads a C string of at most `bound` bytes, without the terminator. Reads in steps that stay
+    /// inside a page, because the string may be the last thing before unmapped memory.
     ///
     /// # Errors
     /// As [`Memory::read`].
@@ -169,7 +169,7 @@ impl dyn Memory + '_ {
     }
 }
 
-/// A word inside bytes already read; 0 where they end before it.
+/// Returns the word at `offset` in `bytes`; 0 if they are too short.
 #[must_use]
 pub fn word(bytes: &[u8], offset: usize) -> u64 {
     bytes
@@ -178,7 +178,7 @@ pub fn word(bytes: &[u8], offset: usize) -> u64 {
         .map_or(0, u64::from_le_bytes)
 }
 
-/// A 32-bit word inside bytes already read; 0 where they end before it.
+/// Returns the 32-bit word at `offset` in `bytes`; 0 if they are too short.
 #[must_use]
 pub fn half(bytes: &[u8], offset: usize) -> u32 {
     bytes

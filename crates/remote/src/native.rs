@@ -1,13 +1,13 @@
-//! C frames of the target's threads, and how Python's frames lie between them.
+//! Native (C) stacks of the target's threads, and their merge with the Python frames.
 //!
-//! A thread in a system call has told the kernel where its stack is, so its C frames are unwound
-//! from outside while it waits, and nothing is stopped. A thread that runs has to be stopped for as
-//! long as it takes to read three registers, which is done only when the caller asks for it.
+//! For a thread in a system call, the kernel exposes the stack pointer, so it can be unwound from
+//! outside while it waits, without stopping anything. A running thread has to be stopped while
+//! three registers are read, which is done only on request.
 
 mod modules;
 
 use crate::frames::Frame;
-use crate::linux::registers::{self, Registers};
+use crate::linux::registers::{self, UnwindRegisters};
 use crate::memory::Memory;
 use crate::process::{AttachError, Process};
 use framehop::{
@@ -18,100 +18,104 @@ use modules::Modules;
 use std::path::PathBuf;
 use thiserror::Error;
 
-/// C frames of one thread that are unwound.
-const DEEPEST: usize = 4096;
-/// What is fetched of a stack at once, in bytes.
-const WINDOW: usize = 4096;
-/// A C function with more than this on the stack is not looked past for a frame pointer.
-const LARGEST_FRAME: u64 = 1 << 16;
-/// The interpreter's loop: each of its frames runs Python frames.
-const LOOP: &str = "_PyEval_EvalFrameDefault";
+/// Maximum number of C frames per thread.
+const MAX_FRAMES: usize = 4096;
+/// Number of stack bytes fetched at once.
+const READ_AHEAD_SIZE: usize = 4096;
+/// Maximum size of a C function's frame in the search for a frame pointer.
+const MAX_FRAME_SIZE: u64 = 1 << 16;
+/// The interpreter loop. Each of its C frames runs Python frames.
+const EVAL_LOOP: &str = "_PyEval_EvalFrameDefault";
 
-/// Why a thread's C frames cannot be told.
+/// Reason why a thread's C frames are unavailable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum NativeError {
-    /// It runs, and may not be stopped.
-    #[error("the thread runs; its C frames can be read only if it may be stopped for a moment")]
+    /// The thread is running and may not be stopped.
+    #[error("the thread is running: its C frames can be read only while it is stopped")]
     Running,
-    /// It ended, or the kernel refused.
+    /// The thread ended, or the kernel refused.
     #[error("the thread's registers could not be read")]
     Unreadable,
 }
 
-/// Whether a thread may be stopped to read where it is.
+/// Whether a running thread may be stopped to read its registers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stop {
-    /// Threads that run have no C frames then.
+pub enum StopPolicy {
+    /// Running threads are not stopped and have no C frames.
     Never,
-    /// Those that run, for some tens of microseconds.
+    /// Running threads are stopped for some tens of microseconds.
     Briefly,
 }
 
 /// A C frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NativeFrame {
-    /// The instruction, or the one that is returned to.
+    /// Instruction address, or return address.
     pub address: u64,
-    /// The function, where the file has a symbol for it.
+    /// Function name, if the file has a symbol.
     pub symbol: Option<String>,
-    /// The file its code is from.
+    /// File that contains the code.
     pub file: Option<PathBuf>,
-    /// Where in the file's image the instruction is.
+    /// Address of the instruction in the file's image.
     pub offset: u64,
 }
 
-/// A row of a stack of both kinds.
+/// An entry of a merged stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Row {
+pub enum StackRow {
     /// A C frame.
     Native(NativeFrame),
-    /// The Python frame with this index.
+    /// Index of a Python frame.
     Python(usize),
 }
 
 /// Unwinds threads of one process.
 pub struct Unwinder<'a> {
     process: &'a Process,
-    tables: Tables,
+    tables: UnwindTables,
 }
 
 impl<'a> Unwinder<'a> {
-    /// An unwinder for a process as it is mapped now.
+    /// Creates an unwinder for the current mappings of a process.
     ///
     /// # Errors
     /// The process ended or may not be read.
     pub fn new(process: &'a Process) -> Result<Unwinder<'a>, AttachError> {
-        Ok(Unwinder { process, tables: Tables::new(process)? })
+        Ok(Unwinder { process, tables: UnwindTables::new(process)? })
     }
 
-    /// The C frames of a thread, innermost first. Where the tables for unwinding end, so do the
-    /// frames.
+    /// Returns the C frames of a thread, innermost first. The stack ends where unwind information
+    /// is missing.
     ///
     /// # Errors
     /// See [`NativeError`].
-    pub fn stack(&mut self, thread: u32, stop: Stop) -> Result<Vec<NativeFrame>, NativeError> {
+    pub fn stack(
+        &mut self,
+        thread: u32,
+        stop: StopPolicy,
+    ) -> Result<Vec<NativeFrame>, NativeError> {
         self.tables.stack(self.process, thread, stop)
     }
 }
 
-/// What unwinding one process takes, for who keeps it from look to look beside the process.
-pub struct Tables {
+/// Unwind information of one process, for callers that keep it separately from the process.
+pub struct UnwindTables {
     modules: Modules,
     unwinder: UnwinderNative<Vec<u8>, MayAllocateDuringUnwind>,
     cache: CacheNative<MayAllocateDuringUnwind>,
 }
 
-impl Tables {
-    /// For a process as it is mapped now.
+impl UnwindTables {
+    /// Loads it for the current mappings of a process.
     ///
     /// # Errors
     /// The process ended or may not be read.
-    pub fn new(process: &Process) -> Result<Tables, AttachError> {
+    pub fn new(process: &Process) -> Result<UnwindTables, AttachError> {
         let modules = Modules::new(process.files(), process.regions()?);
-        Ok(Tables { modules, unwinder: UnwinderNative::new(), cache: CacheNative::new() })
+        Ok(UnwindTables { modules, unwinder: UnwinderNative::new(), cache: CacheNative::new() })
     }
 
-    /// As [`Unwinder::stack`]; `process` must be the one that this was made for.
+    /// As [`Unwinder::stack`]. `process` must be the one passed to [`UnwindTables::new`].
     ///
     /// # Errors
     /// See [`NativeError`].
@@ -119,22 +123,22 @@ impl Tables {
         &mut self,
         process: &Process,
         thread: u32,
-        stop: Stop,
+        stop: StopPolicy,
     ) -> Result<Vec<NativeFrame>, NativeError> {
         let registers = process.registers(thread, stop)?;
         let addresses = self.unwind(process, registers);
         Ok(addresses.into_iter().map(|address| self.name(address)).collect())
     }
 
-    fn unwind(&mut self, process: &Process, registers: Registers) -> Vec<FrameAddress> {
+    fn unwind(&mut self, process: &Process, registers: UnwindRegisters) -> Vec<FrameAddress> {
         let mut stack = StackWords::new(process.memory());
         let mut here = registers.for_unwinding();
         let mut next = FrameAddress::from_instruction_pointer(registers.pc);
         let mut found = vec![next];
-        // What a blocked thread's frame pointer is, the kernel does not say; it is looked for once
-        // it is needed.
+        // The kernel does not expose the frame pointer of a blocked thread; it is searched for when
+        // needed.
         let mut may_guess = registers.fp == 0;
-        while found.len() < DEEPEST {
+        while found.len() < MAX_FRAMES {
             if let Some(module) = self.modules.load(next.address_for_lookup()) {
                 self.unwinder.add_module(module);
             }
@@ -166,14 +170,14 @@ impl Tables {
     }
 
     fn name(&self, address: FrameAddress) -> NativeFrame {
-        // The call, not the instruction after it, which may be the next function's first.
+        // Look up the call, not the instruction after it, which may belong to the next function.
         let call = address.address_for_lookup();
         let (file, offset, symbol) = self.modules.name(call);
         NativeFrame { address: address.address(), symbol, file, offset }
     }
 }
 
-/// Words of a thread's stack, fetched many at once.
+/// Read-ahead buffer for a thread's stack.
 struct StackWords<'a> {
     memory: &'a dyn Memory,
     start: u64,
@@ -193,7 +197,7 @@ impl StackWords<'_> {
         if let Some(word) = inside(self) {
             return Ok(word);
         }
-        let mut bytes = vec![0; WINDOW];
+        let mut bytes = vec![0; READ_AHEAD_SIZE];
         if self.memory.read(address, &mut bytes).is_err() {
             return self.memory.u64(address).map_err(drop);
         }
@@ -201,43 +205,43 @@ impl StackWords<'_> {
         inside(self).ok_or(())
     }
 
-    /// The nearest place above `sp` that is a frame pointer: it holds the address of another such
-    /// place further up, and each has an address of code after it, which is where its function
-    /// returns to (as compiled with frame pointers, which CPython is from 3.15 on).
+    /// Returns the lowest address above `sp` that looks like a saved frame pointer: it holds the
+    /// address of another saved frame pointer further up, and each is followed by a code address,
+    /// the return address (code compiled with frame pointers, as CPython is from 3.15 on).
     fn frame_pointer(&mut self, sp: u64, is_code: impl Fn(u64) -> bool) -> Option<u64> {
         let mut record = |at: u64| {
             let caller = self.read(at).ok()?;
             let code = self.read(at.checked_add(8)?).ok()?;
-            (caller > at && caller - at < LARGEST_FRAME && caller % 8 == 0 && is_code(code))
+            (caller > at && caller - at < MAX_FRAME_SIZE && caller % 8 == 0 && is_code(code))
                 .then_some(caller)
         };
-        (0..LARGEST_FRAME / 8)
+        (0..MAX_FRAME_SIZE / 8)
             .filter_map(|word| sp.checked_add(word * 8))
             .find(|&at| record(at).and_then(&mut record).is_some())
     }
 }
 
-/// Puts the Python frames where the interpreter's loop runs them: each of the loop's C frames
-/// stands for the Python frames up to the next that was entered from C. Without symbols for the
-/// loop, the Python frames follow the C frames.
+/// Inserts the Python frames where the interpreter loop runs them. Each C frame of the loop stands
+/// for the Python frames up to the next one entered from C. Without symbols for the loop, the
+/// Python frames follow the C frames.
 #[must_use]
-pub fn weave(native: Vec<NativeFrame>, python: &[Frame]) -> Vec<Row> {
+pub fn merge_stacks(native: Vec<NativeFrame>, python: &[Frame]) -> Vec<StackRow> {
     let mut rows = Vec::with_capacity(native.len() + python.len());
     let mut next = 0;
     for frame in native {
-        let is_loop = frame.symbol.as_deref().is_some_and(|symbol| symbol.starts_with(LOOP));
+        let is_loop = frame.symbol.as_deref().is_some_and(|symbol| symbol.starts_with(EVAL_LOOP));
         if !is_loop {
-            rows.push(Row::Native(frame));
+            rows.push(StackRow::Native(frame));
             continue;
         }
         while let Some(inner) = python.get(next) {
-            rows.push(Row::Python(next));
+            rows.push(StackRow::Python(next));
             next += 1;
             if inner.from_c {
                 break;
             }
         }
     }
-    rows.extend((next..python.len()).map(Row::Python));
+    rows.extend((next..python.len()).map(StackRow::Python));
     rows
 }

@@ -1,48 +1,49 @@
 //! Threads that run code of several interpreters.
 //!
 //! A thread that runs code in a subinterpreter has a thread state in each interpreter it has
-//! entered, and runs with the one it entered last. What the kernel says of the thread is about that
-//! one. Every verb asks here which it is, so that all of them count one thread once.
+//! entered, and runs with the one it entered last, its current thread state. The kernel's
+//! information about the thread belongs to that one. All commands use this module, so that each
+//! counts a thread once.
 
-use crate::frames::{DEEPEST, OWNED_BY_INTERPRETER, Window};
+use crate::frames::{MAX_FRAMES, OWNED_BY_INTERPRETER, ReadAhead};
 use crate::memory::{ReadError, word};
 use crate::python::{Attachment, Interpreter, Python, Thread};
 use rustc_hash::FxHashMap;
 
 impl Python {
-    /// Returns for each of these thread states whether its thread runs with it: false for one whose
-    /// thread has entered another interpreter, and for one without frames that is kept for later.
+    /// Returns for each of these thread states whether it is current: false if its thread has
+    /// entered another interpreter, and for a state without frames that is kept for later use.
     #[must_use]
-    pub fn at_work(&self, threads: &[Thread]) -> Vec<bool> {
-        let mut at_work = vec![true; threads.len()];
+    pub fn are_current(&self, threads: &[Thread]) -> Vec<bool> {
+        let mut is_current = vec![true; threads.len()];
         for group in groups(threads.iter().map(|thread| thread.own_id)) {
             let entered_last =
                 group.iter().copied().max_by_key(|&index| self.entered(&threads[index]));
             group
                 .iter()
                 .filter(|&&index| Some(index) != entered_last)
-                .for_each(|&i| at_work[i] = false);
+                .for_each(|&i| is_current[i] = false);
         }
-        at_work
+        is_current
     }
 
-    /// The threads of these interpreters, each with the thread state that it runs with.
+    /// Returns the threads of these interpreters, each with its current thread state.
     ///
     /// # Errors
-    /// The process ended or may not be read any more.
-    pub fn working_threads(&self, interpreters: &[Interpreter]) -> Result<Vec<Thread>, ReadError> {
+    /// The process ended or may no longer be read.
+    pub fn current_threads(&self, interpreters: &[Interpreter]) -> Result<Vec<Thread>, ReadError> {
         let mut threads = Vec::new();
         for &interpreter in interpreters {
             threads.append(&mut self.threads(interpreter)?);
         }
-        let mut at_work = self.at_work(&threads).into_iter();
-        threads.retain(|_| at_work.next().unwrap_or(true));
+        let mut is_current = self.are_current(&threads).into_iter();
+        threads.retain(|_| is_current.next().unwrap_or(true));
         Ok(threads)
     }
 
-    /// Orders the thread states of one thread by when they were entered. Only the last can be
-    /// attached. Otherwise each entry from C leaves a frame on the C stack, which grows downwards,
-    /// so that the lowest is the latest.
+    /// Returns a key that orders the thread states of one thread by when they were entered. Only
+    /// the latest can be attached. Otherwise each entry from C leaves a frame on the C stack, which
+    /// grows downwards, so the lowest address is the latest.
     pub(crate) fn entered(&self, thread: &Thread) -> (bool, bool, std::cmp::Reverse<u64>) {
         let entry = self.entry(thread.frame);
         (
@@ -52,12 +53,12 @@ impl Python {
         )
     }
 
-    /// The address of the frame on the C stack through which C code last entered the interpreter,
-    /// outwards from `frame`.
+    /// Returns the address of the C stack frame through which C code last entered the interpreter,
+    /// searching outwards from `frame`.
     fn entry(&self, frame: u64) -> Option<u64> {
         let at = &self.offsets().interpreter_frame;
-        let (mut window, mut next) = (Window::default(), frame);
-        for _ in 0..DEEPEST {
+        let (mut window, mut next) = (ReadAhead::default(), frame);
+        for _ in 0..MAX_FRAMES {
             if next == 0 {
                 return None;
             }
@@ -71,8 +72,8 @@ impl Python {
     }
 }
 
-/// Indices of thread states that belong to one thread, for each thread that has several. A thread
-/// that has not begun to run has no number yet, which is 0.
+/// Groups the indices of thread states that belong to the same thread, for threads with several. Id
+/// 0 means that the thread has not started.
 pub(crate) fn groups(own_ids: impl Iterator<Item = u32>) -> Vec<Vec<usize>> {
     let mut by_id: FxHashMap<u32, Vec<usize>> = FxHashMap::default();
     for (index, own_id) in own_ids.enumerate().filter(|&(_, own_id)| own_id != 0) {

@@ -1,22 +1,21 @@
-//! Objects of the target: what type they are, which attributes they have, what a frame's locals are
-//! called.
+//! Objects of the target: types, attributes, and names of local variables.
 
-use crate::dicts::{self, Entry};
+use crate::dicts::{self, DictEntry};
 use crate::frames::{Frame, TAGS};
 use crate::memory::{Memory, ReadError, word};
-use crate::unicode::{is_text, text};
+use crate::unicode::{read_str, str_equals};
 use cpython_layout::DebugOffsets;
 use cpython_layout::structures::CACHED_KEYS;
 use cpython_layout::structures::type_flags::{HEAP_TYPE, INLINE_VALUES, MANAGED_DICT, READY};
 
-/// A name or module name of more bytes is not believed.
-const LONGEST_NAME: usize = 512;
-/// `CO_FAST_CELL | CO_FAST_FREE` (pycore_code.h): the slot holds a cell, and the cell the variable.
+/// Maximum length of a type name in bytes.
+const MAX_NAME_LENGTH: usize = 512;
+/// `CO_FAST_CELL | CO_FAST_FREE` (pycore_code.h): the slot holds a cell that holds the variable.
 const IN_CELL: u8 = 0x40 | 0x80;
-/// Locals a code object has at most.
-const MOST_LOCALS: u64 = 1 << 12;
+/// Maximum number of locals of a code object.
+const MAX_LOCALS: u64 = 1 << 12;
 
-/// Fields of `PyTypeObject` after `tp_name`, in words from it; the order is part of the stable
+/// Fields of `PyTypeObject` after `tp_name`, in words from it. Their order is part of the stable
 /// layout of static types.
 mod words_from_name {
     pub(super) const BASICSIZE: u64 = 1;
@@ -27,17 +26,17 @@ mod words_from_name {
 
 /// Reads objects of one target.
 #[derive(Clone, Copy)]
-pub struct Objects<'a> {
-    /// Its memory.
+pub struct ObjectReader<'a> {
+    /// Memory of the target.
     pub memory: &'a dyn Memory,
-    /// Its offsets.
+    /// Offsets of the target.
     pub offsets: &'a DebugOffsets,
 }
 
 /// A type of the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Type {
-    /// Where it is.
+pub struct TypeInfo {
+    /// Address of the type.
     pub address: u64,
     /// `tp_basicsize`, bytes.
     pub basic_size: u64,
@@ -45,29 +44,29 @@ pub struct Type {
     pub item_size: u64,
     /// `tp_flags`.
     pub flags: u64,
-    /// `tp_dictoffset`; negative where the dictionary is managed or after the items.
+    /// `tp_dictoffset`; negative if the dictionary is managed or follows the items.
     pub dict_offset: i64,
-    /// `tp_dict`, 0 for a static type of the runtime.
+    /// `tp_dict`; 0 for a static type of the runtime.
     pub dict: u64,
     name: u64,
 }
 
-impl Type {
-    /// Made by a class statement or from a spec, not compiled in.
+impl TypeInfo {
+    /// Returns whether the type was created by a class statement or from a spec, not compiled in.
     #[must_use]
     pub fn is_heap_type(&self) -> bool {
         self.flags & HEAP_TYPE != 0
     }
 
-    /// Its instances have attributes of their own.
+    /// Returns whether instances have attributes of their own.
     #[must_use]
     pub fn has_attributes(&self) -> bool {
         self.flags & MANAGED_DICT != 0 || self.dict_offset > 0
     }
 }
 
-impl Objects<'_> {
-    /// The address of the type of the object at `object`.
+impl ObjectReader<'_> {
+    /// Returns the address of the type of the object at `object`.
     ///
     /// # Errors
     /// As [`Memory::read`].
@@ -75,11 +74,11 @@ impl Objects<'_> {
         self.memory.u64(object.saturating_add(self.offsets.pyobject.ob_type))
     }
 
-    /// The type at `address`.
+    /// Reads the type at `address`.
     ///
     /// # Errors
-    /// As [`Memory::read`]; [`ReadError::Unexpected`] where there is no type that is ready for use.
-    pub fn type_at(&self, address: u64) -> Result<Type, ReadError> {
+    /// As [`Memory::read`]; [`ReadError::Unexpected`] if there is no type that is ready for use.
+    pub fn type_at(&self, address: u64) -> Result<TypeInfo, ReadError> {
         let at = &self.offsets.type_object;
         let bytes = self.memory.vec(address, at.size, 1024)?;
         let after_name = |words: u64| word(&bytes, (at.tp_name + 8 * words) as usize);
@@ -88,7 +87,7 @@ impl Objects<'_> {
         if flags & READY == 0 || basic_size > 1 << 24 {
             return Err(ReadError::Unexpected(address));
         }
-        Ok(Type {
+        Ok(TypeInfo {
             address,
             basic_size,
             item_size: after_name(words_from_name::ITEMSIZE),
@@ -99,61 +98,62 @@ impl Objects<'_> {
         })
     }
 
-    /// The type of the object at `object`.
+    /// Reads the type of the object at `object`.
     ///
     /// # Errors
-    /// As [`Objects::type_at`]: also where there is no object.
-    pub fn type_of(&self, object: u64) -> Result<Type, ReadError> {
+    /// As [`ObjectReader::type_at`], also if there is no object.
+    pub fn type_of(&self, object: u64) -> Result<TypeInfo, ReadError> {
         self.type_at(self.type_address(object)?)
     }
 
-    /// `tp_name`: a bare name for a class statement's, with its module for a compiled one.
+    /// Returns `tp_name`: a bare name for a class statement, a name with its module for a compiled
+    /// type.
     ///
     /// # Errors
     /// As [`Memory::read`].
-    pub fn name(&self, of: &Type) -> Result<String, ReadError> {
-        let bytes = self.memory.c_string(of.name, LONGEST_NAME)?;
+    pub fn name(&self, of: &TypeInfo) -> Result<String, ReadError> {
+        let bytes = self.memory.c_string(of.name, MAX_NAME_LENGTH)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// The name of the type of the object at `object`; `None` where there is no object.
+    /// Returns the name of the type of the object at `object`; `None` if there is no object.
     #[must_use]
     pub fn type_name(&self, object: u64) -> Option<String> {
         self.name(&self.type_of(object).ok()?).ok()
     }
 
-    /// A string object's text.
+    /// Reads a `str` object.
     ///
     /// # Errors
-    /// As [`text`].
+    /// As [`read_str`].
     pub fn text(&self, address: u64) -> Result<String, ReadError> {
-        text(self.memory, self.offsets, address)
+        read_str(self.memory, self.offsets, address)
     }
 
-    /// An `int`'s value, where it fits into 60 bits.
+    /// Returns the value of an `int` of at most 60 bits.
     #[must_use]
     pub fn int(&self, address: u64) -> Option<i64> {
         dicts::int(self.memory, self.offsets, address)
     }
 
-    /// A dictionary's entries.
+    /// Returns the entries of a dictionary.
     ///
     /// # Errors
     /// As [`dicts::entries`].
-    pub fn entries(&self, dict: u64) -> Result<Vec<Entry>, ReadError> {
+    pub fn entries(&self, dict: u64) -> Result<Vec<DictEntry>, ReadError> {
         dicts::entries(self.memory, self.offsets, dict)
     }
 
-    /// The instance attributes of the object at `object`: name and value as addresses. Empty where
-    /// it has none.
+    /// Returns the instance attributes of the object at `object`: addresses of name and value.
+    /// Empty if it has none.
     ///
     /// # Errors
     /// As [`Memory::read`].
-    pub fn attributes(&self, object: u64) -> Result<Vec<Entry>, ReadError> {
+    pub fn attributes(&self, object: u64) -> Result<Vec<DictEntry>, ReadError> {
         let kind = self.type_of(object)?;
         if kind.flags & MANAGED_DICT != 0 {
             // pycore_object.h: MANAGED_DICT_OFFSET, before the object and, with a GIL, before the
-            // collector's head.
+            // collector's header.
             let before = if self.offsets.free_threaded { 8 } else { 24 };
             let dict = self.memory.u64(object.wrapping_sub(before))?;
             if dict != 0 {
@@ -167,7 +167,11 @@ impl Objects<'_> {
                 None => self.offsets.type_object.size + CACHED_KEYS,
             };
             let keys = self.memory.u64(kind.address.saturating_add(cached))?;
-            return dicts::inline(self.memory, keys, object.saturating_add(kind.basic_size));
+            return dicts::inline_attributes(
+                self.memory,
+                keys,
+                object.saturating_add(kind.basic_size),
+            );
         }
         match u64::try_from(kind.dict_offset) {
             Ok(0) | Err(_) => Ok(Vec::new()),
@@ -178,29 +182,29 @@ impl Objects<'_> {
         }
     }
 
-    /// The instance attribute `name` of the object at `object`.
+    /// Returns the instance attribute `name` of the object at `object`.
     #[must_use]
     pub fn attribute(&self, object: u64, name: &str) -> Option<u64> {
         self.find(&self.attributes(object).ok()?, name)
     }
 
-    /// The value under the string `key` of the dictionary at `dict`.
+    /// Returns the value for the string `key` in the dictionary at `dict`.
     #[must_use]
     pub fn item(&self, dict: u64, key: &str) -> Option<u64> {
         self.find(&self.entries(dict).ok()?, key)
     }
 
-    fn find(&self, entries: &[Entry], name: &str) -> Option<u64> {
+    fn find(&self, entries: &[DictEntry], name: &str) -> Option<u64> {
         entries
             .iter()
-            .find(|&&(key, _)| is_text(self.memory, self.offsets, key, name))
+            .find(|&&(key, _)| str_equals(self.memory, self.offsets, key, name))
             .map(|&(_, value)| value)
     }
 
-    /// The addresses in a tuple.
+    /// Returns the addresses in a tuple.
     ///
     /// # Errors
-    /// As [`Memory::read`]; [`ReadError::Unexpected`] where it has more than `bound`.
+    /// As [`Memory::read`]; [`ReadError::Unexpected`] if it has more than `bound` items.
     pub fn tuple(&self, address: u64, bound: u64) -> Result<Vec<u64>, ReadError> {
         let at = &self.offsets.tuple_object;
         let size = self.memory.u64(address.saturating_add(at.ob_size))?;
@@ -212,7 +216,7 @@ impl Objects<'_> {
         Ok(bytes.chunks_exact(8).map(|item| word(item, 0)).collect())
     }
 
-    /// The addresses in a list, the first `most` of them.
+    /// Returns the first `most` addresses in a list.
     ///
     /// # Errors
     /// As [`Memory::read`].
@@ -224,8 +228,8 @@ impl Objects<'_> {
         Ok(bytes.chunks_exact(8).map(|item| word(item, 0)).collect())
     }
 
-    /// What the local variables of a frame's code are called, in the order of their slots, and
-    /// whether each is in a cell.
+    /// Returns the names of the local variables of a frame's code in slot order, and whether each
+    /// is in a cell.
     ///
     /// # Errors
     /// As [`Memory::read`].
@@ -233,12 +237,12 @@ impl Objects<'_> {
         let at = &self.offsets.code_object;
         let code = frame.code.address;
         let names =
-            self.tuple(self.memory.u64(code.saturating_add(at.localsplusnames))?, MOST_LOCALS)?;
+            self.tuple(self.memory.u64(code.saturating_add(at.localsplusnames))?, MAX_LOCALS)?;
         let kinds = self.memory.u64(code.saturating_add(at.localspluskinds))?;
         let kinds = self.memory.vec(
             kinds.saturating_add(self.offsets.bytes_object.ob_sval),
             names.len() as u64,
-            MOST_LOCALS as usize,
+            MAX_LOCALS as usize,
         )?;
         names
             .iter()
@@ -247,25 +251,25 @@ impl Objects<'_> {
             .collect()
     }
 
-    /// The local variables of a frame that have a value.
+    /// Returns the local variables of a frame that have a value.
     ///
     /// # Errors
     /// As [`Memory::read`].
     pub fn locals(&self, frame: &Frame) -> Result<Vec<(String, u64)>, ReadError> {
-        self.locals_called(frame, &self.local_names(frame)?)
+        self.locals_with_names(frame, &self.local_names(frame)?)
     }
 
-    /// The same, for a caller that has kept the names of that code ([`Objects::local_names`]).
+    /// The same, for callers that cached the names of the code ([`ObjectReader::local_names`]).
     ///
     /// # Errors
     /// As [`Memory::read`].
-    pub fn locals_called(
+    pub fn locals_with_names(
         &self,
         frame: &Frame,
         names: &[(String, bool)],
     ) -> Result<Vec<(String, u64)>, ReadError> {
         let slots =
-            self.memory.vec(frame.local(0), 8 * names.len() as u64, MOST_LOCALS as usize * 8)?;
+            self.memory.vec(frame.local(0), 8 * names.len() as u64, MAX_LOCALS as usize * 8)?;
         Ok(names
             .iter()
             .enumerate()
@@ -277,7 +281,7 @@ impl Objects<'_> {
             .collect())
     }
 
-    /// The local variable `name` of a frame.
+    /// Returns the local variable `name` of a frame.
     #[must_use]
     pub fn local(&self, frame: &Frame, name: &str) -> Option<u64> {
         let names = self.local_names(frame).ok()?;
@@ -286,8 +290,8 @@ impl Objects<'_> {
         if names[index].1 { self.in_cell(value) } else { Some(value) }.filter(|&value| value != 0)
     }
 
-    /// What the slot of a captured variable stands for: the content of its cell, or the value
-    /// itself while the function has not yet made the cell.
+    /// Returns the value of a captured variable's slot: the content of its cell, or the slot itself
+    /// if the function has not created the cell yet.
     fn in_cell(&self, slot: u64) -> Option<u64> {
         if slot != 0 && self.type_name(slot).as_deref() == Some("cell") {
             self.memory.u64(slot.saturating_add(self.offsets.pyobject.size)).ok()
@@ -296,9 +300,9 @@ impl Objects<'_> {
         }
     }
 
-    /// The name of the thread whose frames these are, as `threading.Thread` keeps it: its outermost
-    /// frame is a method of that object. `None` for the main thread and for threads that
-    /// `threading` did not start.
+    /// Returns the `threading.Thread.name` of the thread with these frames: its outermost frame is
+    /// a method of the `Thread` object. `None` for the main thread and for threads not started by
+    /// `threading`.
     #[must_use]
     pub fn thread_name(&self, frames: &[Frame]) -> Option<String> {
         let first =

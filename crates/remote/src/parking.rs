@@ -1,62 +1,63 @@
-//! What a thread sleeps on, from the outside: the futex it is in, and the entry CPython's parking
-//! lot keeps of it on its stack.
+//! Determines what a thread sleeps on: the futex from the kernel, and the entry in CPython's
+//! parking lot.
 //!
 //! `Python/parking_lot.c`: a thread that waits for anything built on a `PyMutex` puts a
-//! `wait_entry` on its own stack and sleeps in the semaphore inside it. The kernel says the address
-//! of that semaphore, so the entry and with it the address waited for are one read away; nothing is
-//! walked and nothing stopped. An entry is believed only if the list it hangs in points back to it.
+//! `wait_entry` on its stack and sleeps on the semaphore inside it. The kernel exposes the address
+//! of the semaphore, so one read yields the entry and the address waited for; nothing is walked or
+//! stopped. An entry is valid only if its neighbours in the list point back to it.
 
-use crate::linux::calls::{Call, Doing};
+use crate::linux::syscall::{KernelState, SystemCall};
 use crate::memory::{Memory, Piece, word};
 use crate::python::{Interpreter, Python, Thread};
 use cpython_layout::structures::WaitEntry;
 
-/// An entry lies in the frame of a C function not far above where the thread sleeps.
-const NEAR: u64 = 1 << 20;
-/// `_PyMutex_LockTimed` notes the time at which the lock is to be handed over: this long after the
+/// Maximum distance of an entry from the stack pointer: it is in the frame of a C function near the
+/// top of the stack.
+const MAX_STACK_DISTANCE: u64 = 1 << 20;
+/// `_PyMutex_LockTimed` stores the time at which the lock is to be handed over: this long after the
 /// wait began (`lock.c`).
 const TIME_TO_BE_FAIR_NS: i64 = 1_000_000;
-/// `struct _gil_runtime_state` has two mutexes and two conditions; its size is below this in every
-/// build.
+/// Upper bound for the size of `struct _gil_runtime_state` in any build. It has two mutexes and two
+/// condition variables.
 const GIL_SIZE: u64 = 256;
-/// `FUTEX_CLOCK_REALTIME`, and the operation without its flags.
+/// `FUTEX_CLOCK_REALTIME`, and the mask of the operation without flags.
 const REALTIME: u64 = 256;
 const OPERATION: u64 = 127;
-/// `FUTEX_WAIT`: its time is how long, and that of the others until when.
+/// `FUTEX_WAIT`: its timeout is a duration, that of the other operations a point in time.
 const RELATIVE: u64 = 0;
-/// What the package ungil's places to sleep have behind their futex word.
-const PARKER: &[u8; 4] = b"ungl";
+/// Magic number after the futex word of a parker of the package `ungil`.
+const PARKER_MAGIC: &[u8; 4] = b"ungl";
 
 /// What a thread sleeps on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BlockedOn {
-    /// It is parked, waiting for this address: a mutex, an event or another word of the runtime's.
+    /// Parked, waiting for this address: a mutex, an event or another word of the runtime.
     Parked(u64),
     /// The GIL whose state is at this address.
     Gil(u64),
-    /// The end of a stop of the world: its own thread state says it is suspended.
+    /// The end of a stop-the-world pause: its thread state is suspended.
     StopTheWorld,
-    /// A place to sleep of the package `ungil`, which says what it waits for.
+    /// A parker of the package `ungil`, which stores the address it waits for.
     Package(u64),
-    /// A futex of C code that nothing is known of, such as a semaphore.
+    /// A futex of C code about which nothing is known, such as a semaphore.
     Futex(u64),
 }
 
-/// A wait.
+/// A blocked thread's wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Blocked {
-    /// For what.
+    /// What is waited for.
     pub on: BlockedOn,
-    /// When it began, in nanoseconds of the monotonic clock, where the runtime keeps it.
+    /// Start of the wait in nanoseconds of the monotonic clock, if the runtime stores it.
     pub since_ns: Option<i64>,
-    /// It ends by itself.
+    /// Whether the wait has a timeout.
     pub timed: bool,
-    /// In how many nanoseconds, where that can be told.
+    /// Nanoseconds until the timeout, if known.
     pub left_ns: Option<i64>,
 }
 
 impl Blocked {
-    /// Returns whether it is the same wait, but for the time it has left.
+    /// Returns whether this is the same wait, ignoring the remaining time.
     #[must_use]
     pub fn is_same(&self, other: &Blocked) -> bool {
         (self.on, self.since_ns) == (other.on, other.since_ns)
@@ -66,27 +67,27 @@ impl Blocked {
 /// The GILs of one target.
 #[derive(Debug, Clone, Default)]
 pub struct Gils {
-    /// Where the interpreters keep their state.
-    places: Vec<u64>,
-    /// Whether one is in use.
+    /// Addresses of the interpreters' GIL states.
+    addresses: Vec<u64>,
+    /// Whether a GIL is in use.
     pub in_use: bool,
 }
 
 impl Gils {
-    /// Those of these interpreters of `python`: a few reads. A free-threaded build may switch its
-    /// GIL on at any time.
+    /// Reads the GILs of these interpreters with a few reads. A free-threaded build may enable its
+    /// GIL at any time.
     #[must_use]
     pub fn read(python: &Python, interpreters: &[Interpreter]) -> Gils {
         let memory = python.memory();
         let offset = python.offsets().interpreter_state.ceval_gil;
-        let mut places: Vec<u64> = interpreters
+        let mut addresses: Vec<u64> = interpreters
             .iter()
             .filter_map(|interpreter| memory.u64(interpreter.address.saturating_add(offset)).ok())
             .filter(|&gil| gil != 0)
             .collect();
-        places.sort_unstable();
-        places.dedup();
-        Gils { places, in_use: python.has_gil() }
+        addresses.sort_unstable();
+        addresses.dedup();
+        Gils { addresses, in_use: python.has_gil() }
     }
 }
 
@@ -96,12 +97,12 @@ pub struct Parking<'a> {
     /// Offset of `state` in a thread state.
     state: u64,
     gils: &'a Gils,
-    /// Times can be told.
+    /// Whether the target's clock is available.
     has_clock: bool,
 }
 
 impl<'a> Parking<'a> {
-    /// Of `python`, whose GILs are these.
+    /// Creates a reader for `python` with these GILs.
     #[must_use]
     pub fn new(python: &'a Python, gils: &'a Gils) -> Parking<'a> {
         let has_clock = python.process().has_clock();
@@ -113,11 +114,11 @@ impl<'a> Parking<'a> {
         }
     }
 
-    /// What `thread` waits for, of which the kernel said `doing`. `None` where it does not sleep in
-    /// a futex, and where it has just been woken.
+    /// Returns what `thread`, with the kernel state `kernel_state`, waits for. `None` if it does
+    /// not sleep in a futex, and if it has just been woken.
     #[must_use]
-    pub fn of(&self, thread: &Thread, doing: &Doing) -> Option<Blocked> {
-        let Doing::Call(call) = doing else { return None };
+    pub fn wait_of(&self, thread: &Thread, kernel_state: &KernelState) -> Option<Blocked> {
+        let KernelState::SystemCall(call) = kernel_state else { return None };
         let call = &call.original(self.memory);
         if !call.is_futex() {
             return None;
@@ -126,14 +127,15 @@ impl<'a> Parking<'a> {
         let wait = |on| Blocked { on, since_ns: None, timed: call.args[3] != 0, left_ns: None };
         if let Some(&gil) = self
             .gils
-            .places
+            .addresses
             .iter()
             .find(|&&gil| (gil..gil.saturating_add(GIL_SIZE)).contains(&futex))
         {
-            // That wait is in steps of the switch interval, and does not end before the GIL is had.
+            // Threads wait for the GIL in steps of the switch interval, repeated until the GIL is
+            // acquired.
             return Some(Blocked { timed: false, ..wait(BlockedOn::Gil(gil)) });
         }
-        let left_ns = self.left(call);
+        let left_ns = self.remaining_ns(call);
         if let Some((address, since_ns)) = self.parked(call) {
             let on = if address == thread.address.wrapping_add(self.state) {
                 BlockedOn::StopTheWorld
@@ -143,17 +145,17 @@ impl<'a> Parking<'a> {
             return Some(Blocked { since_ns, left_ns, ..wait(on) });
         }
         let on = match self.memory.bytes::<16>(futex) {
-            Ok(bytes) if &bytes[4..8] == PARKER => BlockedOn::Package(word(&bytes, 8)),
+            Ok(bytes) if &bytes[4..8] == PARKER_MAGIC => BlockedOn::Package(word(&bytes, 8)),
             _ => BlockedOn::Futex(futex),
         };
         Some(Blocked { left_ns, ..wait(on) })
     }
 
-    /// The address a thread is parked for and since when, if it sleeps in an entry of the parking
-    /// lot that is still in its list: whoever wakes it takes it out first.
-    fn parked(&self, call: &Call) -> Option<(u64, Option<i64>)> {
+    /// Returns the address for which a thread is parked and since when, if it sleeps on a parking
+    /// lot entry that is still in its list. A wake-up removes the entry first.
+    fn parked(&self, call: &SystemCall) -> Option<(u64, Option<i64>)> {
         let start = call.args[0].checked_sub(WaitEntry::SEMAPHORE)?;
-        if start < call.stack || start - call.stack > NEAR {
+        if start < call.stack || start - call.stack > MAX_STACK_DISTANCE {
             return None;
         }
         let bytes = self.memory.bytes::<{ WaitEntry::SIZE as usize }>(start).ok()?;
@@ -175,11 +177,11 @@ impl<'a> Parking<'a> {
         Some((at(WaitEntry::ADDRESS), since))
     }
 
-    /// When a wait for a mutex began: its argument is a `struct mutex_entry` on the same stack,
-    /// whose first word is a time. Other waits have other arguments or none, so the time must be
-    /// one that can be.
-    fn since(&self, call: &Call, argument: u64) -> Option<i64> {
-        if !self.has_clock || argument < call.stack || argument - call.stack > NEAR {
+    /// Returns when a wait for a mutex began. Its argument is a `struct mutex_entry` on the same
+    /// stack whose first word is a time. Other waits have other arguments or none, so the time must
+    /// be plausible.
+    fn since(&self, call: &SystemCall, argument: u64) -> Option<i64> {
+        if !self.has_clock || argument < call.stack || argument - call.stack > MAX_STACK_DISTANCE {
             return None;
         }
         let fair = self.memory.i64(argument).ok()?;
@@ -187,8 +189,8 @@ impl<'a> Parking<'a> {
         (began > 0 && began <= monotonic_ns()).then_some(began)
     }
 
-    /// In how many nanoseconds a futex wait ends by itself.
-    fn left(&self, call: &Call) -> Option<i64> {
+    /// Returns the nanoseconds until a futex wait times out.
+    fn remaining_ns(&self, call: &SystemCall) -> Option<i64> {
         let time = match call.args[3] {
             0 => return None,
             _ if !self.has_clock => return None,
@@ -206,7 +208,7 @@ impl<'a> Parking<'a> {
     }
 }
 
-/// The monotonic clock, which CPython takes its times from, in nanoseconds.
+/// Returns the monotonic clock, which CPython uses, in nanoseconds.
 #[must_use]
 pub fn monotonic_ns() -> i64 {
     clock(rustix::time::ClockId::Monotonic)

@@ -1,103 +1,102 @@
-//! One process, known by more than its number: a pid comes back for another process, and `exec`
-//! puts another program behind the same pid.
+//! A process, identified by more than its pid: pids are reused, and `exec` replaces the program of
+//! a process.
 //!
 //! The kernel gives every program 16 random bytes at its start (`AT_RANDOM` in getauxval(3)). They
-//! tell one program from the next even where `exec` starts the same executable again, whose data
-//! then has the same addresses.
+//! distinguish programs even if `exec` starts the same executable again, whose data then has the
+//! same addresses.
 
 mod facts;
 
 use crate::corefile::{CoreError, CoreFile, CoreOptions};
-use crate::linux::{ProcessMemory, Region, host, task};
+use crate::linux::{ProcessMemory, Region, permission, proc_stat, task};
 use crate::memory::{Memory, ReadError};
 use crate::read_budget::{BudgetedMemory, ReadLimit};
 use cpython_layout::COOKIE;
-pub(crate) use facts::Files;
+pub(crate) use facts::ProcessFiles;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 
-/// A data segment larger than this is not searched to its end; CPython's is about one MiB.
-const MOST_DATA: u64 = 64 << 20;
-/// Key of the address of a program's random bytes (`linux/auxvec.h`).
+/// Maximum number of bytes searched in a data segment. CPython's is about 1 MiB.
+const MAX_DATA_SIZE: u64 = 64 << 20;
+/// Key of the address of the random bytes (`linux/auxvec.h`).
 const AT_RANDOM: u64 = 25;
-/// Attempts to read them while the kernel sets up a new program, and the time between two.
+/// Attempts to read them while the kernel sets up a new program, and the interval between attempts.
 const EXEC_ATTEMPTS: u32 = 20;
-const EXEC_PAUSE: Duration = Duration::from_micros(500);
+const EXEC_INTERVAL: Duration = Duration::from_micros(500);
 
-/// Why a process cannot be looked into.
+/// Reason why a process cannot be read.
 #[derive(Debug, Error)]
 pub enum AttachError {
-    /// There is none with this number.
+    /// There is no process with this id.
     #[error("there is no process {0}")]
     NoProcess(u32),
-    /// It ended while it was looked at.
+    /// The process ended while it was read.
     #[error("process {0} ended")]
     Ended(u32),
-    /// It has ended and its parent has not asked for its status.
-    #[error("process {0} has ended and only waits for its parent (a zombie)")]
+    /// The process has ended but its parent has not waited for it.
+    #[error("process {0} is a zombie: it has ended, but its parent has not waited for it")]
     Zombie(u32),
-    /// A thread of the kernel.
-    #[error("process {0} is a thread of the kernel")]
+    /// A kernel thread.
+    #[error("process {0} is a kernel thread")]
     Kernel(u32),
-    /// Reading it was refused.
-    #[error("process {pid} may not be looked into")]
+    /// No permission.
+    #[error("no permission to read process {pid}")]
     Denied {
-        /// The process.
+        /// Process id.
         pid: u32,
-        /// What stands in the way, as far as can be told.
+        /// The cause, as far as it is known.
         why: String,
-        /// The smallest thing that would help.
+        /// The least privileged remedy.
         help: String,
     },
-    /// The kernel is replacing its program.
-    #[error("process {0} is about to run another program (exec)")]
+    /// The kernel is replacing the program.
+    #[error("process {0} is starting another program (exec)")]
     Exec(u32),
-    /// Its CPython has no thread that could be looked at: it is starting or ending.
-    #[error("process {0} runs a CPython without a single thread")]
+    /// The CPython has no threads: it is starting or ending.
+    #[error("the CPython in process {0} has no threads")]
     NoThread(u32),
-    /// No CPython of 3.13 or later is in it.
-    #[error("process {pid} ({program}) holds no CPython of 3.13 or later")]
+    /// The process does not contain CPython 3.13 or later.
+    #[error("process {pid} ({program}) does not contain CPython 3.13 or later")]
     NotPython {
-        /// The process.
+        /// Process id.
         pid: u32,
-        /// Its program.
+        /// Path of its executable.
         program: String,
     },
-    /// The interpreter in it is one whose layout is not known.
-    #[error("process {pid} runs a CPython whose layout is not known: {why}")]
+    /// The process contains a CPython with an unsupported layout.
+    #[error("process {pid} runs an unsupported CPython: {why}")]
     Layout {
-        /// The process.
+        /// Process id.
         pid: u32,
-        /// What does not fit.
+        /// What is wrong.
         why: String,
     },
-    /// A core file cannot be read, or holds no CPython that can.
+    /// A core file cannot be read, or does not contain a supported CPython.
     #[error(transparent)]
     Core(#[from] CoreError),
 }
 
-/// A process that is looked at.
+/// A process that can be read.
 #[derive(Debug)]
 pub struct Process {
-    /// Its number, as this namespace counts.
+    /// Process id in this pid namespace.
     pub pid: u32,
-    /// When it was started, in clock ticks since boot: identifies the process, together with the
-    /// pid.
+    /// Start time in clock ticks since boot. Identifies the process together with the pid.
     started: u64,
-    /// Identifies the program that it runs.
+    /// Identifies the running program.
     program: ProgramId,
-    /// What it runs, as its own mount namespace names it.
+    /// Path of the executable in the process's own mount namespace.
     pub executable: PathBuf,
-    /// Its arguments.
+    /// Command line.
     pub command: Vec<String>,
-    memory: Source,
-    /// It has ended, and this is what is left of it.
+    memory: MemorySource,
+    /// The core file that the process is read from; `None` for a live process.
     core: Option<Arc<CoreFile>>,
 }
 
-/// Identifies a program in a process: its random bytes, and where they are.
+/// Identifies a program in a process by its random bytes and their address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProgramId {
     address: u64,
@@ -105,43 +104,43 @@ pub struct ProgramId {
 }
 
 impl ProgramId {
-    /// The one of the program that process `pid` runs now.
+    /// Reads the id of the program that process `pid` currently runs.
     fn of(pid: u32, memory: &dyn Memory) -> Result<ProgramId, AttachError> {
         for _attempt in 0..EXEC_ATTEMPTS {
             let vector =
                 procfs::process::Process::new_with_root(task::folder(pid)).and_then(|p| p.auxv());
             let address = match vector {
-                // Empty, or of the program before, while the kernel sets up a new one.
+                // Empty, or of the previous program, while the kernel sets up a new one.
                 Ok(vector) => vector.get(&AT_RANDOM).copied().unwrap_or(0),
-                Err(_) => return Err(host::denied(pid)),
+                Err(_) => return Err(permission::denied_error(pid)),
             };
             match memory.bytes(address) {
                 Ok(bytes) => return Ok(ProgramId { address, bytes }),
-                Err(error) if error.is_local() => std::thread::sleep(EXEC_PAUSE),
+                Err(error) if error.is_local() => std::thread::sleep(EXEC_INTERVAL),
                 Err(ReadError::Gone) => return Err(AttachError::Ended(pid)),
-                Err(_) => return Err(host::denied(pid)),
+                Err(_) => return Err(permission::denied_error(pid)),
             }
         }
         Err(AttachError::Exec(pid))
     }
 }
 
-/// What a process is read through.
-struct Source(BudgetedMemory);
+/// Memory of a process.
+struct MemorySource(BudgetedMemory);
 
-impl std::fmt::Debug for Source {
+impl std::fmt::Debug for MemorySource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Memory")
     }
 }
 
 impl Process {
-    /// Opens a process for looking.
+    /// Opens a process for reading.
     ///
     /// # Errors
-    /// No such process, a zombie, a kernel thread, or not this user's to read.
+    /// There is no such process, it is a zombie or a kernel thread, or there is no permission.
     pub fn open(pid: u32) -> Result<Process, AttachError> {
-        let stat = host::stat(pid).ok_or(AttachError::NoProcess(pid))?;
+        let stat = proc_stat::stat(pid).ok_or(AttachError::NoProcess(pid))?;
         match stat.state {
             'Z' => return Err(AttachError::Zombie(pid)),
             'X' => return Err(AttachError::Ended(pid)),
@@ -150,14 +149,15 @@ impl Process {
         }
         let folder = task::folder(pid);
         let memory = ProcessMemory::new(pid);
-        let executable = std::fs::read_link(folder.join("exe")).map_err(|_| host::denied(pid))?;
+        let executable =
+            std::fs::read_link(folder.join("exe")).map_err(|_| permission::denied_error(pid))?;
         let program = ProgramId::of(pid, &memory)?;
-        let command = host::command(pid);
-        let memory = Source(BudgetedMemory::new(Box::new(memory)));
+        let command = proc_stat::command(pid);
+        let memory = MemorySource(BudgetedMemory::new(Box::new(memory)));
         Ok(Process { pid, started: stat.started, program, executable, command, memory, core: None })
     }
 
-    /// Opens the process that the core at `path` was written of.
+    /// Opens the process that the core file at `path` was written of.
     ///
     /// # Errors
     /// [`AttachError::Core`].
@@ -171,79 +171,78 @@ impl Process {
             program: ProgramId { address: core.random(), bytes },
             executable: core.executable().to_owned(),
             command: core.command().to_vec(),
-            memory: Source(memory),
+            memory: MemorySource(memory),
             core: Some(core),
         })
     }
 
-    /// The core that it is read from; `None` for one that lives.
+    /// Returns the core file; `None` for a live process.
     #[must_use]
     pub fn core(&self) -> Option<&Arc<CoreFile>> {
         self.core.as_ref()
     }
 
-    /// Its memory.
+    /// Returns the memory.
     #[must_use]
     pub fn memory(&self) -> &dyn Memory {
         &self.memory.0
     }
 
-    /// Limits what is read until the allowance is dropped.
+    /// Limits the number of reads until the returned guard is dropped.
     pub(crate) fn limit(&self, units: i64) -> ReadLimit {
         self.memory.0.limit(units)
     }
 
-    /// The same process, read through what `wrap` makes of its memory: something that counts, keeps
-    /// or, in tests, lies.
+    /// Replaces the memory with what `wrap` returns for it: a memory that counts, caches or, in
+    /// tests, changes reads.
     #[must_use]
     pub fn read_through(
         mut self,
         wrap: impl FnOnce(Box<dyn Memory>) -> Box<dyn Memory>,
     ) -> Process {
-        self.memory = Source(BudgetedMemory::new(wrap(self.memory.0.into_inner())));
+        self.memory = MemorySource(BudgetedMemory::new(wrap(self.memory.0.into_inner())));
         self
     }
 
-    /// Whether the process behind the pid is still this one, running this program.
+    /// Returns whether the pid still belongs to this process, running this program.
     #[must_use]
     pub fn is_same(&self) -> bool {
         self.core.is_some()
-            || (host::stat(self.pid)
+            || (proc_stat::stat(self.pid)
                 .is_some_and(|stat| stat.started == self.started && stat.state != 'Z')
                 && self.runs_same_program())
     }
 
-    /// Whether its main thread has not ended.
+    /// Returns whether the main thread has not ended.
     #[must_use]
     pub fn has_main_thread(&self) -> bool {
         task::with_memory(self.pid) == Some(self.pid)
     }
 
-    /// Whether it still runs the program that it ran when it was opened. Takes one read of its
-    /// memory.
+    /// Returns whether the process still runs the program that it ran when opened. Costs one read.
     #[must_use]
     pub fn runs_same_program(&self) -> bool {
         self.memory().bytes(self.program.address) == Ok(self.program.bytes)
     }
 
-    /// Identifies the program that it ran when it was opened.
+    /// Returns the id of the program that the process ran when opened.
     #[must_use]
     pub fn program(&self) -> ProgramId {
         self.program
     }
 
-    /// Where `_PyRuntime` is: the start of `_Py_DebugOffsets`. It is found by its cookie in the
-    /// writable data of the program or of a library, which needs no symbol, no section and not even
-    /// the file: so a stripped program, a shared libpython, a file replaced by an upgrade and a
-    /// process in another mount namespace are all the same.
+    /// Returns the address of `_PyRuntime`, which starts with `_Py_DebugOffsets`. The table is
+    /// found by its cookie in the writable data of the executable or a library. This needs no
+    /// symbols, no sections and no file, so it also works for stripped programs, a shared
+    /// libpython, files replaced by an upgrade, and processes in other mount namespaces.
     ///
     /// # Errors
-    /// There is none; the process ended; it may not be read.
+    /// There is no runtime, the process ended, or it may not be read.
     pub fn find_runtime(&self) -> Result<u64, AttachError> {
         let mut regions = self.regions()?;
         regions.retain(|region| region.writable && region.file.is_some());
-        // A library or program named after Python first: nothing else is searched in nearly every
-        // case.
+        // Search libraries and executables named after Python first; in nearly all cases no others
+        // need to be searched.
         let is_named = |region: &Region| {
             region.file.as_deref().and_then(Path::file_name).is_some_and(|name| {
                 name.to_string_lossy().contains("python")
@@ -258,25 +257,25 @@ impl Process {
                 Ok(Some(address)) => return Ok(address),
                 Ok(None) => {}
                 Err(error) if error.is_local() => {}
-                Err(error) => return Err(self.trouble(error)),
+                Err(error) => return Err(self.attach_error(error)),
             }
         }
         let program = self.executable.display().to_string();
         Err(AttachError::NotPython { pid: self.pid, program })
     }
 
-    /// The cookie in one region.
+    /// Searches one region for the cookie.
     fn find_cookie(&self, region: &Region) -> Result<Option<u64>, ReadError> {
-        let len = region.len().min(MOST_DATA);
-        let bytes = self.memory().vec(region.start, len, MOST_DATA as usize)?;
-        // A structure of 64-bit words is aligned to them.
+        let len = region.len().min(MAX_DATA_SIZE);
+        let bytes = self.memory().vec(region.start, len, MAX_DATA_SIZE as usize)?;
+        // A structure of 64-bit words is aligned to 8 bytes.
         let found = bytes.chunks_exact(8).position(|word| word == COOKIE);
         Ok(found.map(|index| region.start + index as u64 * 8))
     }
 
-    /// What it means that it has no thread that could be shown.
+    /// Returns the error for a process without a thread that could be shown.
     #[must_use]
-    pub fn no_thread(&self) -> AttachError {
+    pub fn no_thread_error(&self) -> AttachError {
         let error = AttachError::NoThread(self.pid);
         match &self.core {
             Some(core) => core.explain(error),
@@ -284,14 +283,16 @@ impl Process {
         }
     }
 
-    /// What a failed read means for this process.
+    /// Converts a read error to an error for this process.
     #[must_use]
-    pub fn trouble(&self, error: ReadError) -> AttachError {
+    pub fn attach_error(&self, error: ReadError) -> AttachError {
         if let Some(core) = &self.core {
             return core.explain(AttachError::Ended(self.pid));
         }
         match error {
-            ReadError::Denied if host::stat(self.pid).is_some() => host::denied(self.pid),
+            ReadError::Denied if proc_stat::stat(self.pid).is_some() => {
+                permission::denied_error(self.pid)
+            }
             _ => AttachError::Ended(self.pid),
         }
     }

@@ -1,24 +1,23 @@
-//! How much one look may read.
+//! Limits the number of reads per look.
 //!
-//! Every list that is walked has a bound, but lists of lists multiply their bounds, and a process
-//! that is out to keep its reader busy can hold 65,536 threads that share 65,536 frames. So
-//! whatever a look does is paid for from one allowance: a unit a read, and what it keeps for each
-//! frame. When it is spent nothing can be read any more, every loop comes to its end, and what was
-//! found until then is given and said to be incomplete.
+//! Every list has a maximum length, but lists of lists multiply these limits: a malicious process
+//! can have 65,536 threads that share 65,536 frames. So everything in a look is charged to one
+//! budget: one unit per read, and more for each frame that is kept. When the budget is exhausted,
+//! all reads fail, all loops end, and what was found so far is returned and marked as incomplete.
 
 use crate::memory::{Memory, Piece, ReadError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-/// Units of one look. A read costs about a microsecond, so this is some seconds; ten thousand
-/// threads of a hundred frames take less than a million.
-pub(crate) const OF_A_LOOK: i64 = 4 << 20;
-/// Bytes of one unit, for reads of many.
-const BYTES: u64 = 4096;
-/// More than can be spent in a lifetime: no limit.
+/// Budget of one look. A read costs about a microsecond, so this is several seconds. Ten thousand
+/// threads of a hundred frames take less than a million units.
+pub(crate) const LOOK_BUDGET: i64 = 4 << 20;
+/// Number of bytes per unit, for large reads.
+const BYTES_PER_UNIT: u64 = 4096;
+/// Budget value that means no limit.
 const UNLIMITED: i64 = i64::MAX;
 
-/// A memory whose reads are paid for.
+/// Memory whose reads are charged to a budget.
 pub(crate) struct BudgetedMemory {
     inner: Box<dyn Memory>,
     left: Arc<AtomicI64>,
@@ -33,7 +32,7 @@ impl BudgetedMemory {
         self.inner
     }
 
-    /// Limits what is read to `units` until the result is dropped.
+    /// Limits the reads to `units` until the returned guard is dropped.
     pub(crate) fn limit(&self, units: i64) -> ReadLimit {
         self.left.store(units, Ordering::Relaxed);
         ReadLimit(self.left.clone())
@@ -42,14 +41,16 @@ impl BudgetedMemory {
 
 impl Memory for BudgetedMemory {
     fn read(&self, address: u64, into: &mut [u8]) -> Result<(), ReadError> {
-        if !self.spend(1 + into.len() as u64 / BYTES) {
+        if !self.spend(1 + into.len() as u64 / BYTES_PER_UNIT) {
             return Err(ReadError::BudgetSpent);
         }
         self.inner.read(address, into)
     }
 
     fn read_many(&self, pieces: &mut [Piece<'_>]) -> Result<usize, ReadError> {
-        if !self.spend(pieces.iter().map(|piece| 1 + piece.into.len() as u64 / BYTES).sum()) {
+        if !self
+            .spend(pieces.iter().map(|piece| 1 + piece.into.len() as u64 / BYTES_PER_UNIT).sum())
+        {
             return Ok(0);
         }
         self.inner.read_many(pieces)
@@ -61,19 +62,18 @@ impl Memory for BudgetedMemory {
             return true;
         }
         let units = i64::try_from(units).unwrap_or(i64::MAX);
-        // Looks at one process are made one after the other, so that nothing is lost between the
-        // two.
+        // Looks at one process are sequential, so nothing is lost between load and store.
         self.left.store(left.saturating_sub(units).max(0), Ordering::Relaxed);
         left > 0
     }
 }
 
-/// What is left of a limit; gone with it.
+/// Guard: lifts the read limit on drop.
 #[derive(Debug)]
 pub(crate) struct ReadLimit(Arc<AtomicI64>);
 
 impl ReadLimit {
-    /// Nothing is left: what was read since is not all there was.
+    /// Returns whether the budget is exhausted, so that what was read is incomplete.
     pub(crate) fn is_spent(&self) -> bool {
         self.0.load(Ordering::Relaxed) == 0
     }
@@ -99,14 +99,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_spent_cannot_be_read_and_a_limit_ends() {
+    fn reads_fail_when_spent_until_the_guard_is_dropped() {
         let metered = BudgetedMemory::new(Box::new(Zeros));
         let memory: &dyn Memory = &metered;
         {
-            let allowance = metered.limit(3);
-            assert!(memory.u64(8).is_ok() && !allowance.is_spent());
-            // One unit and one for 4096 bytes.
-            assert!(memory.vec(8, 4096, 4096).is_ok() && allowance.is_spent());
+            let limit = metered.limit(3);
+            assert!(memory.u64(8).is_ok() && !limit.is_spent());
+            // One unit for the read and one for 4096 bytes.
+            assert!(memory.vec(8, 4096, 4096).is_ok() && limit.is_spent());
             assert_eq!(memory.u64(8), Err(ReadError::BudgetSpent));
             assert_eq!(memory.read_many(&mut [Piece { address: 8, into: &mut [0; 8] }]), Ok(0));
         }

@@ -1,82 +1,55 @@
-//! What an object is called: the global, the attribute, the element or the local variable that
-//! refers to it.
+//! Finds names for objects: the global, attribute, element or local variable that refers to them.
 //!
-//! An address tells a reader nothing; `cache`, `pool.lock` or `locks[3]` does. Objects carry no
-//! names, so they are looked for from where programs keep them: the globals of the functions on the
-//! stacks and of every module, the locals of the frames, and two steps on from there. The search is
-//! broad first, so that the shortest name is found, and has a bound, so that it takes milliseconds.
+//! An address means nothing to a user; `cache`, `pool.lock` or `locks[3]` does. Objects do not
+//! store names, so the search starts from where programs keep them: the globals of the functions on
+//! the stacks and of every module, and the locals of the frames, and follows two steps from there.
+//! The search is breadth-first, so that the shortest name is found, and bounded, so that it takes
+//! milliseconds.
+
+mod name;
+
+pub use name::{NameScope, ReferrerName};
 
 use crate::frames::Frame;
 use crate::memory::ReadError;
-use crate::objects::Objects;
+use crate::objects::ObjectReader;
 use cpython_layout::structures::FRAME_GLOBALS;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::VecDeque;
 
-/// Objects whose attributes or elements are looked at in one search.
-const MOST_OPENED: usize = 20_000;
-/// The same for what the variables of the standard library's functions lead to.
-const MOST_OPENED_LAST: usize = 2_000;
-/// Elements of one list or dictionary that are looked at.
-const MOST_ELEMENTS: usize = 1_000;
-/// Modules whose globals are looked through.
-const MOST_MODULES: usize = 5_000;
-/// Steps from a variable: `server.pool.lock` is two.
-const STEPS: u8 = 2;
+/// Maximum number of objects whose attributes or elements are searched.
+const MAX_SEARCHED: usize = 20_000;
+/// The same for objects reachable from variables of standard library functions.
+const MAX_SEARCHED_LIBRARY: usize = 2_000;
+/// Maximum number of elements searched in one list or dictionary.
+const MAX_ELEMENTS: usize = 1_000;
+/// Maximum number of modules whose globals are searched.
+const MAX_MODULES: usize = 5_000;
+/// Maximum number of steps from a variable: `server.pool.lock` has two.
+const MAX_STEPS: u8 = 2;
 
-/// Where a name is valid.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Scope {
-    /// A global of this module.
-    Module(String),
-    /// A local variable of this function.
-    Function(String),
-}
-
-/// What an object is called.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Name {
-    /// As a program would write it: `pool.lock`.
-    pub path: String,
-    /// Where it would.
-    pub scope: Scope,
-}
-
-impl std::fmt::Display for Name {
-    /// `pool.lock`, `queue.mutex in worker()`, `logging._lock`.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.scope {
-            Scope::Module(module) if module == "__main__" || module.is_empty() => {
-                f.write_str(&self.path)
-            }
-            Scope::Module(module) => write!(f, "{module}.{}", self.path),
-            Scope::Function(function) => write!(f, "{} in {function}()", self.path),
-        }
-    }
-}
-
-/// Something a name leads to, whose parts may have names.
-struct Open {
+/// A named object whose contents are to be searched.
+struct OpenObject {
     object: u64,
-    name: Name,
+    name: ReferrerName,
     steps: u8,
 }
 
-/// A search for the names of some objects.
-pub struct Search<'a> {
-    objects: Objects<'a>,
+/// Search for the names of a set of objects.
+pub struct ReferrerSearch<'a> {
+    objects: ObjectReader<'a>,
     wanted: FxHashSet<u64>,
-    found: FxHashMap<u64, Name>,
+    found: FxHashMap<u64, ReferrerName>,
     seen: FxHashSet<u64>,
-    to_open: VecDeque<Open>,
-    /// Local variables of functions of the standard library, and what they refer to.
-    of_library: Vec<(u64, Name)>,
-    types: FxHashMap<u64, Option<Kind>>,
+    queue: VecDeque<OpenObject>,
+    /// Local variables of standard library functions and their values.
+    library_variables: Vec<(u64, ReferrerName)>,
+    types: FxHashMap<u64, Option<ContentKind>>,
 }
 
-/// How an object's parts are reached.
+/// How the contents of an object are enumerated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum ContentKind {
     Dict,
     List,
     Tuple,
@@ -85,37 +58,38 @@ enum Kind {
     Leaf,
 }
 
-/// Returns whether a file is the standard library's: below `python3.X`, but not among installed
-/// packages, or frozen.
+/// Returns whether a file is from the standard library: frozen, or below `python3.X` but not an
+/// installed package.
 fn is_library(file: &str) -> bool {
     let installed = file.contains("/site-packages/") || file.contains("/dist-packages/");
     file.starts_with("<frozen ") || file.contains("/lib/python3") && !installed
 }
 
-impl<'a> Search<'a> {
-    /// A search for `wanted`.
+impl<'a> ReferrerSearch<'a> {
+    /// Creates a search for `wanted`.
     #[must_use]
-    pub fn new(objects: Objects<'a>, wanted: FxHashSet<u64>) -> Search<'a> {
-        Search {
+    pub fn new(objects: ObjectReader<'a>, wanted: FxHashSet<u64>) -> ReferrerSearch<'a> {
+        ReferrerSearch {
             objects,
             wanted,
             found: FxHashMap::default(),
             seen: FxHashSet::default(),
-            to_open: VecDeque::new(),
-            of_library: Vec::new(),
+            queue: VecDeque::new(),
+            library_variables: Vec::new(),
             types: FxHashMap::default(),
         }
     }
 
-    /// Looks in the globals and locals of these frames.
+    /// Searches the globals and locals of these frames.
     pub fn frames<'f>(&mut self, frames: impl IntoIterator<Item = &'f Frame> + Clone) {
         for frame in frames.clone() {
             let at = frame.address.saturating_add(FRAME_GLOBALS);
             if let Ok(globals) = self.objects.memory.u64(at) {
-                let _ = self.globals(globals, STEPS);
+                let _ = self.globals(globals, MAX_STEPS);
             }
         }
-        // Many threads run the same few functions, whose variables are called the same in each.
+        // Many threads run the same few functions, so the variable names are cached per code
+        // object.
         let mut names = FxHashMap::default();
         for frame in frames {
             if self.is_done() {
@@ -124,25 +98,25 @@ impl<'a> Search<'a> {
             let names = names
                 .entry(frame.code.address)
                 .or_insert_with(|| self.objects.local_names(frame).unwrap_or_default());
-            let Ok(locals) = self.objects.locals_called(frame, names) else { continue };
-            // A module's own frame has its globals for locals, and a class body's are about to be
-            // attributes.
+            let Ok(locals) = self.objects.locals_with_names(frame, names) else { continue };
+            // Does not skip module and class frames: a module's locals are its globals, and those
+            // of a class body become attributes.
             for (name, value) in locals {
-                let scope = Scope::Function(frame.code.qualname.clone());
-                let name = Name { path: name, scope };
+                let scope = NameScope::Function(frame.code.qualname.clone());
+                let name = ReferrerName { path: name, scope };
                 if is_library(&frame.code.file) {
-                    self.of_library.push((value, name));
+                    self.library_variables.push((value, name));
                 } else {
-                    self.meet(value, name, STEPS);
+                    self.add(value, name, MAX_STEPS);
                 }
             }
         }
     }
 
-    /// Looks in the globals of every module of an interpreter, whose `sys.modules` is at `modules`.
+    /// Searches the globals of all modules of an interpreter whose `sys.modules` is at `modules`.
     pub fn modules(&mut self, modules: u64) {
         let modules = self.objects.entries(modules).unwrap_or_default();
-        for (_, module) in modules.into_iter().take(MOST_MODULES) {
+        for (_, module) in modules.into_iter().take(MAX_MODULES) {
             if self.is_done() {
                 return;
             }
@@ -154,25 +128,25 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// What was found, after following what was met as far as the bounds allow. Variables of the
-    /// standard library's functions are followed last: `jobs.mutex` says more than `self._lock in
-    /// Condition.__enter__()`.
+    /// Searches the collected objects within the limits and returns the names. Variables of
+    /// standard library functions are followed last: `jobs.mutex` is more informative than
+    /// `self._lock in Condition.__enter__()`.
     #[must_use]
-    pub fn finish(mut self) -> FxHashMap<u64, Name> {
-        self.follow(MOST_OPENED);
-        self.to_open.clear();
-        for (value, name) in std::mem::take(&mut self.of_library) {
-            self.meet(value, name, STEPS);
+    pub fn finish(mut self) -> FxHashMap<u64, ReferrerName> {
+        self.search_queue(MAX_SEARCHED);
+        self.queue.clear();
+        for (value, name) in std::mem::take(&mut self.library_variables) {
+            self.add(value, name, MAX_STEPS);
         }
-        self.follow(MOST_OPENED_LAST);
+        self.search_queue(MAX_SEARCHED_LIBRARY);
         self.found
     }
 
-    /// Opens at most `most` of the objects that were met.
-    fn follow(&mut self, most: usize) {
+    /// Searches the contents of at most `most` collected objects.
+    fn search_queue(&mut self, most: usize) {
         for _ in 0..most {
-            let Some(open) = self.to_open.pop_front().filter(|_| !self.is_done()) else { return };
-            let _ = self.open(&open);
+            let Some(open) = self.queue.pop_front().filter(|_| !self.is_done()) else { return };
+            let _ = self.search_contents(&open);
         }
     }
 
@@ -180,8 +154,8 @@ impl<'a> Search<'a> {
         self.found.len() == self.wanted.len()
     }
 
-    /// The globals of a module, each a name. They are looked through once, with as many steps as
-    /// the first caller asks for.
+    /// Searches the globals of a module. Each module is searched once, with the number of steps of
+    /// the first caller.
     fn globals(&mut self, dict: u64, steps: u8) -> Result<(), ReadError> {
         if !self.seen.insert(dict) {
             return Ok(());
@@ -192,53 +166,54 @@ impl<'a> Search<'a> {
             if steps == 0 && !self.wanted.contains(&value) {
                 continue;
             }
-            if !self.worth(value) {
+            if !self.is_promising(value) {
                 continue;
             }
             let module: &mut String = module
-                .get_or_insert_with(|| self.string_under(&entries, "__name__").unwrap_or_default());
-            let scope = Scope::Module(module.clone());
+                .get_or_insert_with(|| self.string_value(&entries, "__name__").unwrap_or_default());
+            let scope = NameScope::Module(module.clone());
             if let Ok(path) = self.objects.text(key) {
-                self.meet(value, Name { path, scope }, steps);
+                self.add(value, ReferrerName { path, scope }, steps);
             }
         }
         Ok(())
     }
 
-    fn string_under(&self, entries: &[(u64, u64)], name: &str) -> Option<String> {
+    fn string_value(&self, entries: &[(u64, u64)], name: &str) -> Option<String> {
         let is = |&&(key, _): &&(u64, u64)| self.objects.text(key).is_ok_and(|text| text == name);
         self.objects.text(entries.iter().find(is)?.1).ok()
     }
 
-    /// Whether a value is wanted itself or may lead to what is.
-    fn worth(&mut self, value: u64) -> bool {
-        self.wanted.contains(&value) || self.kind(value).is_some_and(|kind| kind != Kind::Leaf)
+    /// Returns whether a value is wanted or may lead to a wanted object.
+    fn is_promising(&mut self, value: u64) -> bool {
+        self.wanted.contains(&value)
+            || self.kind(value).is_some_and(|kind| kind != ContentKind::Leaf)
     }
 
-    /// An object under a name.
-    fn meet(&mut self, object: u64, name: Name, steps: u8) {
+    /// Adds an object found under a name.
+    fn add(&mut self, object: u64, name: ReferrerName, steps: u8) {
         if self.wanted.contains(&object) {
             self.found.entry(object).or_insert_with(|| name.clone());
         }
-        if steps > 0 && self.seen.insert(object) && self.worth(object) {
-            self.to_open.push_back(Open { object, name, steps });
+        if steps > 0 && self.seen.insert(object) && self.is_promising(object) {
+            self.queue.push_back(OpenObject { object, name, steps });
         }
     }
 
-    fn open(&mut self, open: &Open) -> Result<(), ReadError> {
+    fn search_contents(&mut self, open: &OpenObject) -> Result<(), ReadError> {
         let Some(how) = self.kind(open.object) else { return Ok(()) };
-        let part = |path: String| Name {
+        let part = |path: String| ReferrerName {
             path: format!("{}{path}", open.name.path),
             scope: open.name.scope.clone(),
         };
         let steps = open.steps - 1;
         match how {
-            Kind::Leaf => {}
-            Kind::Dict => {
+            ContentKind::Leaf => {}
+            ContentKind::Dict => {
                 for (key, value) in
-                    self.objects.entries(open.object)?.into_iter().take(MOST_ELEMENTS)
+                    self.objects.entries(open.object)?.into_iter().take(MAX_ELEMENTS)
                 {
-                    if !self.worth(value) {
+                    if !self.is_promising(value) {
                         continue;
                     }
                     let key = match self.objects.text(key) {
@@ -248,32 +223,32 @@ impl<'a> Search<'a> {
                             .int(key)
                             .map_or("[...]".into(), |number| format!("[{number}]")),
                     };
-                    self.meet(value, part(key), steps);
+                    self.add(value, part(key), steps);
                 }
             }
-            Kind::List | Kind::Tuple => {
-                let items = if how == Kind::List {
-                    self.objects.list(open.object, MOST_ELEMENTS)?
+            ContentKind::List | ContentKind::Tuple => {
+                let items = if how == ContentKind::List {
+                    self.objects.list(open.object, MAX_ELEMENTS)?
                 } else {
                     self.tuple(open.object)?
                 };
                 for (index, item) in items.into_iter().enumerate() {
-                    if self.worth(item) {
-                        self.meet(item, part(format!("[{index}]")), steps);
+                    if self.is_promising(item) {
+                        self.add(item, part(format!("[{index}]")), steps);
                     }
                 }
             }
-            Kind::Class | Kind::Instance => {
-                let entries = if how == Kind::Class {
+            ContentKind::Class | ContentKind::Instance => {
+                let entries = if how == ContentKind::Class {
                     self.objects.entries(self.objects.type_at(open.object)?.dict)?
                 } else {
                     self.objects.attributes(open.object)?
                 };
-                for (key, value) in entries.into_iter().take(MOST_ELEMENTS) {
-                    if self.worth(value)
+                for (key, value) in entries.into_iter().take(MAX_ELEMENTS) {
+                    if self.is_promising(value)
                         && let Ok(key) = self.objects.text(key)
                     {
-                        self.meet(value, part(format!(".{key}")), steps);
+                        self.add(value, part(format!(".{key}")), steps);
                     }
                 }
             }
@@ -282,25 +257,27 @@ impl<'a> Search<'a> {
     }
 
     fn tuple(&self, address: u64) -> Result<Vec<u64>, ReadError> {
-        self.objects.tuple(address, MOST_ELEMENTS as u64)
+        self.objects.tuple(address, MAX_ELEMENTS as u64)
     }
 
-    /// How an object's parts are reached; `None` where there is no object.
-    fn kind(&mut self, object: u64) -> Option<Kind> {
+    /// Returns how an object's contents are enumerated; `None` if there is no object.
+    fn kind(&mut self, object: u64) -> Option<ContentKind> {
         let address = self.objects.type_address(object).ok()?;
         if let Some(known) = self.types.get(&address) {
             return *known;
         }
         let found = self.objects.type_at(address).ok().and_then(|kind| {
             let how = match self.objects.name(&kind).ok()?.as_str() {
-                "dict" | "collections.defaultdict" | "collections.OrderedDict" => Kind::Dict,
-                "list" => Kind::List,
-                "tuple" => Kind::Tuple,
-                "type" => Kind::Class,
-                // What nearly every module is full of, and none of it keeps a lock.
-                "module" | "function" | "builtin_function_or_method" | "_Feature" => Kind::Leaf,
-                _ if kind.has_attributes() => Kind::Instance,
-                _ => Kind::Leaf,
+                "dict" | "collections.defaultdict" | "collections.OrderedDict" => ContentKind::Dict,
+                "list" => ContentKind::List,
+                "tuple" => ContentKind::Tuple,
+                "type" => ContentKind::Class,
+                // Most modules are full of these, and none of them holds a lock.
+                "module" | "function" | "builtin_function_or_method" | "_Feature" => {
+                    ContentKind::Leaf
+                }
+                _ if kind.has_attributes() => ContentKind::Instance,
+                _ => ContentKind::Leaf,
             };
             Some(how)
         });

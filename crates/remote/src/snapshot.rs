@@ -1,16 +1,17 @@
-//! Everything one look finds, as plain data under documented names: schema `ungil.dump/2`.
+//! A snapshot of a process as plain data with documented names: schema `ungil.dump/2`.
 //!
-//! Addresses are `0x...` in lower case, which is what `hex(id(object))` gives in the target. What
-//! could not be told is `null`.
+//! Addresses are formatted as `0x...` in lower case, like `hex(id(object))` in the target. Unknown
+//! values are `null`.
 
+mod builder;
 mod lock_order;
-mod make;
 mod tasks;
+mod warnings;
 
+pub use builder::{SnapshotOptions, take_snapshot};
 pub use lock_order::{
     LockOrderView, LockOrders, LockView, OrderEdgeView, lock_orders, watch_lock_order,
 };
-pub use make::{Options, take};
 
 use crate::corefile::{CoreFile, Death};
 use crate::locks::Confidence;
@@ -25,55 +26,55 @@ use std::os::unix::ffi::OsStrExt;
 pub struct Snapshot {
     /// `ungil.dump/2`.
     pub schema: &'static str,
-    /// The process.
+    /// Process id.
     pub pid: u32,
-    /// The core file that it was read from; a live process has none.
+    /// The core file; none for a live process.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub core: Option<CoreView>,
-    /// Its CPython's version.
+    /// CPython version.
     pub python: String,
-    /// Built without a GIL.
+    /// Whether it is built without a GIL.
     pub free_threaded: bool,
     /// `on` or `off`: whether a GIL is in use.
     pub gil: &'static str,
-    /// The program, as the target's own mount namespace names it.
+    /// Path of the executable in the target's own mount namespace.
     pub executable: String,
-    /// Its arguments.
+    /// Command line.
     pub command: Vec<String>,
-    /// How long the look took, seconds.
+    /// Duration of the look in seconds.
     pub look_s: f64,
-    /// Threads that moved on in every attempt to read them.
+    /// Number of threads that moved on in every attempt to read them.
     pub torn: u32,
-    /// The interpreters, the main one first.
+    /// Interpreters, the main one first.
     pub interpreters: Vec<InterpreterView>,
-    /// asyncio's tasks.
+    /// asyncio tasks.
     pub tasks: Vec<TaskView>,
     /// Cycles of threads that wait for each other, each confirmed by a second look.
     pub deadlocks: Vec<DeadlockView>,
-    /// Threads that wait for what nobody in the process can release, each confirmed by a second
-    /// look.
+    /// Threads that wait for something that no thread in the process can release, each confirmed by
+    /// a second look.
     pub stranded: Vec<StrandedView>,
-    /// Lock orders that could deadlock, where they were watched.
+    /// Lock orders that could deadlock, if they were watched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lock_order: Option<Vec<LockOrderView>>,
-    /// Cycles of tasks that await each other, by their ids.
+    /// Cycles of tasks that await each other, by task id.
     pub task_cycles: Vec<Vec<String>>,
-    /// What could not be read, and what is doubtful.
+    /// What could not be read, and what may be wrong.
     pub warnings: Vec<String>,
 }
 
 /// A core file.
 #[derive(Debug, Clone, Serialize)]
 pub struct CoreView {
-    /// Its path, as it was given.
+    /// Path, as given by the user.
     pub file: String,
-    /// The signal that killed the process, and the thread that got it; `None` where it was not
+    /// The signal that killed the process, and the thread that received it; `None` if it was not
     /// killed, as with `gcore`.
     pub killed: Option<Death>,
 }
 
 impl CoreView {
-    /// Returns what is said of `core`.
+    /// Returns the facts about `core`.
     #[must_use]
     pub fn new(core: &CoreFile) -> CoreView {
         CoreView {
@@ -86,74 +87,73 @@ impl CoreView {
 /// An interpreter.
 #[derive(Debug, Clone, Serialize)]
 pub struct InterpreterView {
-    /// 0 is the main one.
+    /// Interpreter id; 0 is the main interpreter.
     pub id: i64,
-    /// Its threads, oldest first.
+    /// Threads, oldest first.
     pub threads: Vec<ThreadView>,
 }
 
 /// A thread.
 #[derive(Debug, Clone, Serialize)]
 pub struct ThreadView {
-    /// `threading.Thread.name`; what the kernel calls it where Python has no name for it.
+    /// `threading.Thread.name`, or the kernel's name if there is none.
     pub name: String,
     /// `threading.get_native_id()`.
     pub native_id: u32,
-    /// The same as it is counted here, where that is another number: the target is in a container.
+    /// Kernel thread id in this pid namespace, if it differs because the target is in a container.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tid: Option<u32>,
     /// `threading.get_ident()`.
     pub ident: u64,
-    /// The interpreter whose code the thread runs, where it has entered another one from here; it
-    /// is among that one's threads too.
+    /// The interpreter that the thread has entered from this one, if any. The thread is listed
+    /// there, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entered: Option<i64>,
-    /// What it is doing.
+    /// What the thread is doing.
     pub state: ThreadState,
-    /// The system call it sleeps in.
+    /// Name of the system call it sleeps in.
     pub system_call: Option<String>,
-    /// It is on a processor, or waits for one.
+    /// Whether it is running or runnable.
     pub cpu: bool,
-    /// Its frames, innermost first.
+    /// Frames, innermost first.
     pub frames: Vec<FrameView>,
-    /// The frames may never have been so at one time.
+    /// The frames may never have been on the stack together.
     pub torn: bool,
-    /// C and Python frames together, innermost first, where C frames were asked for and could be
-    /// read.
+    /// C and Python frames merged, innermost first, if C frames were requested and could be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub native: Option<Vec<RowView>>,
     /// What it waits for.
     pub waits: Option<WaitView>,
-    /// What it holds.
+    /// Locks it holds.
     pub holds: Vec<HoldView>,
 }
 
 /// A frame.
 #[derive(Debug, Clone, Serialize)]
 pub struct FrameView {
-    /// Its qualified name.
+    /// Qualified name of the function.
     pub function: String,
-    /// Its file, as the target has it.
+    /// File name, as in the target.
     pub file: String,
-    /// The line it is at.
+    /// Current line.
     pub line: Option<u32>,
-    /// That line, without the blanks around it.
+    /// Source text of that line, trimmed.
     pub source: Option<String>,
 }
 
-/// A row of a stack of both kinds.
+/// An entry of a merged stack.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RowView {
-    /// The Python frame with this index in `frames`.
+    /// Index of the Python frame in `frames`.
     Python(usize),
     /// A C frame.
     Native {
-        /// The function, where the file has a symbol for it.
+        /// Function name, if the file has a symbol.
         symbol: Option<String>,
-        /// The file its code is from.
+        /// File that contains the code.
         file: Option<String>,
-        /// Where in the file's image it is.
+        /// Address in the file's image.
         offset: u64,
     },
 }
@@ -161,77 +161,76 @@ pub enum RowView {
 /// What a thread waits for.
 #[derive(Debug, Clone, Serialize)]
 pub struct WaitView {
-    /// The object.
+    /// Address of the object.
     pub lock: String,
-    /// What it is.
+    /// Kind of the object.
     pub kind: WaitTarget,
-    /// What the program calls it.
+    /// Name used by the program.
     pub name: Option<String>,
-    /// Another thread has it and gives it back; otherwise the wait is for something to happen.
+    /// Whether another thread holds it and will release it; otherwise the wait is for an event.
     pub contention: bool,
-    /// For how long it has waited, where the runtime keeps that.
+    /// Time spent waiting in seconds, if the runtime records it.
     pub seconds: Option<f64>,
-    /// It will give up by itself.
+    /// Whether the wait has a timeout.
     pub timed: bool,
-    /// In so many seconds, where that can be told.
+    /// Seconds until the timeout, if known.
     pub left_s: Option<f64>,
-    /// The frame that waits, counted from the innermost.
+    /// Index of the waiting frame, counted from the innermost.
     pub frame: Option<usize>,
-    /// Who has it; empty where that cannot be told.
+    /// Holders; empty if unknown.
     pub holders: Vec<HolderView>,
 }
 
-/// A thread that has what another waits for.
+/// A thread that holds what another one waits for.
 #[derive(Debug, Clone, Serialize)]
 pub struct HolderView {
     /// `threading.get_native_id()` of the holder.
     pub native_id: u32,
-    /// Its name.
+    /// Thread name.
     pub name: String,
-    /// How surely it is the one.
+    /// How the holder was determined.
     pub confidence: Confidence,
-    /// Its frame that holds it, counted from the innermost.
+    /// Index of the frame that holds it, counted from the innermost.
     pub frame: Option<usize>,
-    /// The asyncio task that has it while it awaits something; the thread's event loop alone can
-    /// resume it.
+    /// The suspended asyncio task that holds it. Only the thread's event loop can resume the task.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskName>,
 }
 
-/// Something a thread holds.
+/// A lock held by a thread.
 #[derive(Debug, Clone, Serialize)]
 pub struct HoldView {
-    /// The object.
+    /// Address of the object.
     pub lock: String,
-    /// What it is.
+    /// Kind of the object.
     pub kind: WaitTarget,
-    /// What the program calls it.
+    /// Name used by the program.
     pub name: Option<String>,
-    /// How often it was acquired.
+    /// Number of acquisitions.
     pub depth: u32,
-    /// How surely this is known.
+    /// How the holder was determined.
     pub confidence: Confidence,
-    /// The frame that holds it, counted from the innermost; `None` where that cannot be told.
+    /// Index of the frame that holds it, counted from the innermost; `None` if unknown.
     pub frame: Option<usize>,
 }
 
-/// An asyncio task by name.
+/// Name of an asyncio task.
 #[derive(Debug, Clone, Serialize)]
 pub struct TaskName {
-    /// The task object.
+    /// Address of the task object.
     pub id: String,
-    /// Its name.
+    /// Task name.
     pub name: String,
 }
 
 /// An asyncio task.
 #[derive(Debug, Clone, Serialize)]
 pub struct TaskView {
-    /// The task object.
+    /// Address of the task object.
     pub id: String,
-    /// Its name.
+    /// Task name.
     pub name: String,
-    /// The qualified name of its coroutine.
+    /// Qualified name of its coroutine.
     pub coroutine: Option<String>,
     /// `created`, `running` or `waiting`.
     pub state: &'static str,
@@ -239,7 +238,7 @@ pub struct TaskView {
     pub thread: Option<u32>,
     /// Tasks it awaits.
     pub awaits: Vec<String>,
-    /// What it awaits that is no task: the type's name.
+    /// Type name of what it awaits, if that is not a task.
     pub awaits_other: Option<String>,
     /// Tasks that await it.
     pub awaited_by: Vec<String>,
@@ -247,31 +246,31 @@ pub struct TaskView {
     pub frames: Vec<FrameView>,
 }
 
-/// A cycle of threads, each waiting for what the next one has.
+/// A cycle of threads, each waiting for what the next one holds.
 #[derive(Debug, Clone, Serialize)]
 pub struct DeadlockView {
-    /// In the order of waiting.
+    /// The waits, in order.
     pub edges: Vec<EdgeView>,
 }
 
-/// A thread that waits for what nobody in its process can release.
+/// A thread that waits for something that no thread in its process can release.
 #[derive(Debug, Clone, Serialize)]
 pub struct StrandedView {
-    /// Who waits.
+    /// `native_id` of the waiting thread.
     pub native_id: u32,
     /// Its name.
     pub thread: String,
-    /// For what.
+    /// Address of the object waited for.
     pub waits_for: String,
-    /// What that is.
+    /// Kind of that object.
     pub kind: WaitTarget,
-    /// What the program calls it.
+    /// Name used by the program.
     pub name: Option<String>,
-    /// The process that this one was forked from while a thread there held it; `None` where the
-    /// process was not forked and its only thread waits.
+    /// The parent process, in which a thread held the object during the fork; `None` if the process
+    /// was not forked and its only thread is waiting.
     pub forked_from: Option<u32>,
-    /// The parent's thread that has it (`get_native_id()`), where the parent still lives and can
-    /// say.
+    /// `native_id` of the parent's thread that holds it, if the parent is still running and shows
+    /// it.
     pub held_by: Option<u32>,
     /// That thread's name.
     pub holder: Option<String>,
@@ -280,23 +279,23 @@ pub struct StrandedView {
 /// One wait of a deadlock.
 #[derive(Debug, Clone, Serialize)]
 pub struct EdgeView {
-    /// Who waits.
+    /// `native_id` of the waiting thread.
     pub native_id: u32,
     /// Its name.
     pub thread: String,
-    /// For what.
+    /// Address of the object waited for.
     pub waits_for: String,
-    /// What that is.
+    /// Kind of that object.
     pub kind: WaitTarget,
-    /// What the program calls it.
+    /// Name used by the program.
     pub name: Option<String>,
-    /// Who has it.
+    /// `native_id` of the holder.
     pub held_by: u32,
     /// That thread's name.
     pub holder: String,
-    /// How surely.
+    /// How the holder was determined.
     pub confidence: Confidence,
-    /// The asyncio task that has it while it awaits something.
+    /// The suspended asyncio task that holds it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskName>,
 }
@@ -308,7 +307,7 @@ impl Snapshot {
         !self.deadlocks.is_empty() || !self.stranded.is_empty() || !self.task_cycles.is_empty()
     }
 
-    /// Every thread.
+    /// Iterates over all threads.
     pub fn threads(&self) -> impl Iterator<Item = &ThreadView> {
         self.interpreters.iter().flat_map(|interpreter| &interpreter.threads)
     }

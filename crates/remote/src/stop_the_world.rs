@@ -1,43 +1,43 @@
-//! What holds threads back all together: the GIL, and the stop-the-world pauses of free-threaded
+//! Conditions that block all threads: the GIL, and the stop-the-world pauses of free-threaded
 //! builds.
 //!
 //! Both are structures inside the interpreter (`struct _gil_runtime_state` in `pycore_gil.h`,
-//! `struct _stoptheworld_state` in `pycore_interp_structs.h`). A build with the GIL never stops the
-//! world: holding the GIL is enough there.
+//! `struct _stoptheworld_state` in `pycore_interp_structs.h`). A build with the GIL has no
+//! stop-the-world pauses, because holding the GIL suffices.
 
 use crate::memory::{Memory, ReadError, half, word};
 use crate::python::{Interpreter, Python};
 use cpython_layout::DebugOffsets;
 use serde::Serialize;
 
-/// The GIL as one look found it.
+/// State of the GIL.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Gil {
-    /// Whether there is one to be taken; a free-threaded build has it off unless an extension or
-    /// `-X gil=1` wants it.
+    /// Whether a GIL is in use. In a free-threaded build it is off unless enabled by an extension
+    /// or `-X gil=1`.
     pub enabled: bool,
-    /// A thread holds it.
+    /// Whether a thread holds it.
     pub locked: bool,
-    /// The thread state that holds it or, if it is not locked, held it last. 0 for none.
+    /// Thread state that holds it or, if it is free, held it last. 0 if there is none.
     pub holder: u64,
-    /// Times it went from one thread to another since the interpreter started. Wraps at 2^64.
+    /// Number of switches between threads since the interpreter's start. Wraps at 2^64.
     pub switches: u64,
-    /// Where it is: a thread whose futex lies in it waits for it.
+    /// Address of its state. A thread that sleeps on a futex inside it waits for the GIL.
     pub address: u64,
-    /// Its size in bytes.
+    /// Size of its state in bytes.
     pub size: u64,
 }
 
-/// `_gil_runtime_state`: from `locked` to its end there are `switch_number` and two pairs of
-/// condition and mutex: 8 + 8 + 2 * (48 + 40) bytes with glibc on 64-bit machines.
+/// Size of `_gil_runtime_state` from `locked` on: `switch_number` and two pairs of condition
+/// variable and mutex, 8 + 8 + 2 * (48 + 40) bytes with glibc on 64-bit machines.
 const AFTER_LOCKED: u64 = 192;
 
 impl Gil {
-    /// Reads the GIL of the interpreter at `interpreter`, which may be another interpreter's that
-    /// it shares.
+    /// Reads the GIL used by the interpreter at `interpreter`, which may be shared with another
+    /// interpreter.
     ///
     /// # Errors
-    /// The interpreter is not there (any more), or the process ended.
+    /// The interpreter no longer exists, or the process ended.
     pub fn read(
         memory: &dyn Memory,
         offsets: &DebugOffsets,
@@ -48,7 +48,7 @@ impl Gil {
         if address == 0 {
             return Ok(Gil::default());
         }
-        // The exported offsets are of the interpreter's own `_gil`; subinterpreters may point to
+        // The exported offsets are those of the interpreter's own `_gil`; a subinterpreter may use
         // another's.
         let inside = |offset: u64| offset.saturating_sub(at.gil_runtime_state);
         let (locked, holder) =
@@ -57,7 +57,7 @@ impl Gil {
         let enabled = if offsets.free_threaded { half(&bytes, 0) != 0 } else { true };
         Ok(Gil {
             enabled,
-            // -1 before it is made.
+            // -1 before it is initialized.
             locked: half(&bytes, locked as usize) == 1,
             holder: word(&bytes, holder as usize),
             switches: word(&bytes, locked as usize + 8),
@@ -67,27 +67,29 @@ impl Gil {
     }
 }
 
-/// A stop-the-world pause, asked for or under way.
+/// State of a stop-the-world pause.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct World {
-    /// A thread wants every other thread of the interpreter (or of the process) to stop.
+pub struct StopTheWorldState {
+    /// Whether a thread has requested that all other threads of the interpreter (or of the process)
+    /// stop.
     pub requested: bool,
-    /// They all have.
+    /// Whether they have all stopped.
     pub stopped: bool,
-    /// The thread state that asked. Only while `requested`: the field outlives the pause.
+    /// Thread state that requested the pause. Only while `requested`, because the field is not
+    /// cleared.
     pub requester: Option<u64>,
-    /// Threads that have not stopped yet.
+    /// Number of threads that have not stopped yet.
     pub awaited: u64,
 }
 
-/// Bytes of `struct _stoptheworld_state`.
-pub const WORLD_BYTES: usize = 24;
+/// Size of `struct _stoptheworld_state` in bytes.
+pub const STOP_THE_WORLD_SIZE: usize = 24;
 
-impl World {
-    /// Understands the structure's bytes; `None` where they are none: `is_global` says which of the
-    /// two kinds is expected.
+impl StopTheWorldState {
+    /// Parses the structure; `None` if the bytes are invalid. `is_global` tells which of the two
+    /// kinds is expected.
     #[must_use]
-    pub fn parse(bytes: &[u8; WORLD_BYTES], is_global: bool) -> Option<World> {
+    pub fn parse(bytes: &[u8; STOP_THE_WORLD_SIZE], is_global: bool) -> Option<StopTheWorldState> {
         let [mutex, requested, stopped, global, event, ..] = *bytes;
         let sound = mutex <= 3
             && requested <= 1
@@ -100,7 +102,7 @@ impl World {
         }
         let requested = requested == 1;
         let requester = Some(word(bytes, 16)).filter(|&state| requested && state != 0);
-        Some(World {
+        Some(StopTheWorldState {
             requested,
             stopped: stopped == 1,
             requester,
@@ -108,43 +110,48 @@ impl World {
         })
     }
 
-    /// Understands an interpreter's own structure and its process's: the pause that holds the
-    /// interpreter up.
-    pub(crate) fn of(own: &[u8], whole: &[u8]) -> Option<World> {
-        let own = World::parse(own.try_into().ok()?, false)?;
-        let whole = World::parse(whole.try_into().ok()?, true)?;
+    /// Parses the structures of an interpreter and of the process, and returns the pause that
+    /// blocks the interpreter.
+    pub(crate) fn parse_both(own: &[u8], whole: &[u8]) -> Option<StopTheWorldState> {
+        let own = StopTheWorldState::parse(own.try_into().ok()?, false)?;
+        let whole = StopTheWorldState::parse(whole.try_into().ok()?, true)?;
         Some(if whole.requested { whole } else { own })
     }
 }
 
 impl Python {
-    /// The GIL that the interpreter uses, its own or one it shares.
+    /// Returns the GIL that the interpreter uses, its own or a shared one.
     ///
     /// # Errors
-    /// The interpreter is not there (any more), or the process ended.
+    /// The interpreter no longer exists, or the process ended.
     pub fn gil(&self, interpreter: Interpreter) -> Result<Gil, ReadError> {
         Gil::read(self.memory(), self.offsets(), interpreter.address)
     }
 
-    /// The pause that holds up the interpreter, its own or the whole process's. Builds with the GIL
-    /// never stop the world, and it is never `requested` there. `None` where it was not found: this
-    /// patch release has it elsewhere.
+    /// Returns the pause that blocks the interpreter, its own or that of the whole process. In
+    /// builds with the GIL it is never `requested`. `None` if the structure's offset in this patch
+    /// release is unknown.
     ///
     /// # Errors
-    /// The interpreter is not there (any more), or the process ended.
-    pub fn world(&self, interpreter: Interpreter) -> Result<Option<World>, ReadError> {
+    /// The interpreter no longer exists, or the process ended.
+    pub fn stop_the_world(
+        &self,
+        interpreter: Interpreter,
+    ) -> Result<Option<StopTheWorldState>, ReadError> {
         if !self.offsets().free_threaded {
-            return Ok(Some(World::default()));
+            return Ok(Some(StopTheWorldState::default()));
         }
-        let Some((own, whole)) = self.world_places(interpreter) else { return Ok(None) };
-        let own: [u8; WORLD_BYTES] = self.memory().bytes(own)?;
-        let whole: [u8; WORLD_BYTES] = self.memory().bytes(whole)?;
-        Ok(World::of(&own, &whole))
+        let Some((own, whole)) = self.stop_the_world_addresses(interpreter) else {
+            return Ok(None);
+        };
+        let own: [u8; STOP_THE_WORLD_SIZE] = self.memory().bytes(own)?;
+        let whole: [u8; STOP_THE_WORLD_SIZE] = self.memory().bytes(whole)?;
+        Ok(StopTheWorldState::parse_both(&own, &whole))
     }
 
-    /// Where the pauses of the interpreter and of its process are kept; `None` where there are none
-    /// or it is not known.
-    pub(crate) fn world_places(&self, interpreter: Interpreter) -> Option<(u64, u64)> {
+    /// Returns the addresses of the pause structures of the interpreter and of the process; `None`
+    /// if they do not exist or are unknown.
+    pub(crate) fn stop_the_world_addresses(&self, interpreter: Interpreter) -> Option<(u64, u64)> {
         let own = self.layout().interpreter.stoptheworld?;
         let whole = self.layout().runtime.stoptheworld?;
         let places =
@@ -153,47 +160,47 @@ impl Python {
     }
 }
 
-/// Stop-the-world pauses over time, from looks: a pause that begins and ends between two looks is
-/// not seen, and one that is seen stands for the time since the look before it.
+/// Accumulates stop-the-world pauses over several looks. A pause between two looks is not seen; one
+/// that is seen stands for the time since the previous look.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct WorldWatch {
+pub struct PauseWatch {
     last_ns: u64,
-    spell: Option<u64>,
-    /// What has been seen since the first look.
+    paused_since: Option<u64>,
+    /// Totals since the first look.
     pub seen: Pauses,
 }
 
-/// Pauses that were seen.
+/// Pauses seen in a number of looks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Pauses {
-    /// Looks.
+    /// Number of looks.
     pub looks: u64,
-    /// Looks that found the world stopped or stopping.
+    /// Number of looks during a requested pause.
     pub hits: u64,
-    /// Unbroken runs of those.
+    /// Number of uninterrupted runs of such looks.
     pub count: u64,
-    /// Seconds, as the share of looks says.
+    /// Estimated duration in seconds, from the share of looks.
     pub seconds: f64,
-    /// The longest unbroken run, in seconds.
+    /// Longest uninterrupted run in seconds.
     pub longest_s: f64,
 }
 
-impl WorldWatch {
-    /// Takes in a look at `now_ns` (`CLOCK_MONOTONIC`); the first only sets the beginning. Gives
-    /// what it adds.
+impl PauseWatch {
+    /// Adds a look at `now_ns` (`CLOCK_MONOTONIC`) and returns what it adds. The first look only
+    /// sets the baseline.
     pub fn look(&mut self, now_ns: u64, requested: bool) -> Pauses {
         let first = self.seen.looks == 0;
         let mut new = Pauses { looks: 1, ..Pauses::default() };
         if requested {
             let last_ns = if first { now_ns } else { self.last_ns };
-            let spell = self.spell.is_none();
-            let since = *self.spell.get_or_insert(last_ns);
+            let is_new = self.paused_since.is_none();
+            let since = *self.paused_since.get_or_insert(last_ns);
             new.hits = 1;
-            new.count = u64::from(spell);
+            new.count = u64::from(is_new);
             new.longest_s = now_ns.saturating_sub(since) as f64 / 1e9;
             new.seconds = now_ns.saturating_sub(last_ns) as f64 / 1e9;
         } else {
-            self.spell = None;
+            self.paused_since = None;
         }
         self.last_ns = now_ns;
         self.seen = self.seen.plus(&new);
@@ -202,7 +209,7 @@ impl WorldWatch {
 }
 
 impl Pauses {
-    /// Both together.
+    /// Returns the sum of both.
     #[must_use]
     pub fn plus(&self, other: &Pauses) -> Pauses {
         Pauses {

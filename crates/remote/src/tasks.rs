@@ -1,31 +1,30 @@
-//! asyncio's tasks: what each runs, and who awaits whom.
+//! asyncio tasks: their coroutines, and which task awaits which.
 //!
-//! From 3.14 on the accelerator module keeps the tasks of each thread in a list and says where its
-//! fields are, in a table of its own. The table has no cookie, but it repeats the sizes of the
-//! interpreter's structures, and by those it is found.
+//! From 3.14 on, the accelerator module keeps the tasks of each thread in a list and has its own
+//! offset table. The table has no cookie, but it contains the sizes of the interpreter's
+//! structures, by which it is found.
 
+mod awaiting;
 mod running;
 
-pub use running::Running;
+pub use running::RunningTask;
 
 use crate::frames::{Frame, TAGS};
-use crate::memory::{ReadError, word};
+use crate::memory::ReadError;
 use crate::python::{Interpreter, Python, Thread};
-use cpython_layout::{AsyncioOffsets, FrameState};
+use cpython_layout::AsyncioOffsets;
 use rustc_hash::FxHashMap;
 use std::path::Path;
 use thiserror::Error;
 
-/// Tasks of one list.
-const MOST_TASKS: usize = 1 << 20;
-/// Attempts to read a list to its end.
+/// Maximum number of tasks per list.
+const MAX_TASKS: usize = 1 << 20;
+/// Maximum number of attempts to read a list to its end.
 const ATTEMPTS: u32 = 4;
-/// Coroutines that await each other, and tasks that await one.
-const DEEPEST: usize = 1 << 12;
-/// A data segment larger than this is not searched.
-const MOST_DATA: u64 = 64 << 20;
+/// Maximum number of bytes searched in a data segment.
+const MAX_DATA_SIZE: u64 = 64 << 20;
 
-/// Why tasks cannot be told.
+/// Reason why tasks are unavailable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum TasksError {
     /// 3.13 has no table.
@@ -39,52 +38,52 @@ pub enum TasksError {
     Read(#[from] ReadError),
 }
 
-/// What a task is doing.
+/// State of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskState {
-    /// Its coroutine has not begun.
+    /// The coroutine has not started.
     Created,
-    /// It is the one its thread runs at the moment.
+    /// The task is the one its thread is running.
     Running,
-    /// It awaits something, or awaits its turn.
+    /// The task awaits something, or is ready to run.
     Waiting,
 }
 
-/// A task that has not finished.
+/// An unfinished task.
 #[derive(Debug, Clone)]
 pub struct Task {
-    /// The task object.
+    /// Address of the task object.
     pub address: u64,
-    /// Its name: given, or `Task-7`.
+    /// Task name: given by the program, or `Task-7`.
     pub name: String,
-    /// The qualified name of its coroutine.
+    /// Qualified name of its coroutine.
     pub coroutine: Option<String>,
-    /// What it is doing.
+    /// State of the task.
     pub state: TaskState,
-    /// The kernel's number of the thread whose loop runs it; `None` when that thread is gone.
+    /// Kernel id of the thread whose loop runs it; `None` if that thread has ended.
     pub thread: Option<u32>,
     /// Tasks it awaits.
     pub awaits: Vec<u64>,
-    /// What it awaits that is no task: the type's name.
+    /// Type name of what it awaits, if that is not a task.
     pub awaits_other: Option<String>,
     /// Tasks that await it.
     pub awaited_by: Vec<u64>,
-    /// Its coroutines, innermost first. Empty for one that runs: its frames are its thread's.
+    /// Its coroutines, innermost first. Empty for a running task, whose frames are its thread's.
     pub frames: Vec<Frame>,
 }
 
 /// Reads the tasks of one target.
 #[derive(Debug, Clone)]
-pub struct Tasks {
+pub struct TaskReader {
     table: AsyncioOffsets,
 }
 
-impl Tasks {
-    /// Finds asyncio's table in the target.
+impl TaskReader {
+    /// Locates asyncio's table in the target.
     ///
     /// # Errors
     /// See [`TasksError`].
-    pub fn find(python: &Python) -> Result<Tasks, TasksError> {
+    pub fn find(python: &Python) -> Result<TaskReader, TasksError> {
         if !python.offsets().build.has_asyncio_table {
             return Err(TasksError::TooOld);
         }
@@ -102,8 +101,8 @@ impl Tasks {
             }
             let bytes = python.memory().vec(
                 region.start,
-                region.len().min(MOST_DATA),
-                MOST_DATA as usize,
+                region.len().min(MAX_DATA_SIZE),
+                MAX_DATA_SIZE as usize,
             )?;
             let table = (0..bytes.len().saturating_sub(AsyncioOffsets::SIZE))
                 .step_by(8)
@@ -114,14 +113,14 @@ impl Tasks {
                     AsyncioOffsets::parse(&bytes[at..]).filter(|table| is_sensible(table, python))
                 });
             if let Some(table) = table {
-                return Ok(Tasks { table });
+                return Ok(TaskReader { table });
             }
         }
         Err(TasksError::NotLoaded)
     }
 
-    /// Every task of an interpreter that has not finished, with `threads` its threads; and whether
-    /// those are all: a list that changes whenever it is read is not read to its end.
+    /// Returns the unfinished tasks of an interpreter with these `threads`, and whether the result
+    /// is complete: a list that changes during every attempt is not read to its end.
     ///
     /// # Errors
     /// The process ended.
@@ -139,16 +138,17 @@ impl Tasks {
                 .memory()
                 .u64(thread.address.saturating_add(self.table.running_task))
                 .unwrap_or(0);
-            complete &= self.whole(python, head, Some(thread.native_id), running, &mut tasks)?;
+            complete &=
+                self.read_list(python, head, Some(thread.native_id), running, &mut tasks)?;
         }
         let head = interpreter.address.saturating_add(self.table.interpreter_tasks_head);
-        complete &= self.whole(python, head, None, 0, &mut tasks)?;
-        link(&mut tasks);
+        complete &= self.read_list(python, head, None, 0, &mut tasks)?;
+        link_tasks(&mut tasks);
         Ok((tasks, complete))
     }
 
-    /// The tasks of one list, read again where it changed meanwhile; whether that is all of them.
-    fn whole(
+    /// Reads one list, again if it changed meanwhile. Returns whether it was read completely.
+    fn read_list(
         &self,
         python: &Python,
         head: u64,
@@ -159,15 +159,15 @@ impl Tasks {
         let before = tasks.len();
         for _ in 0..ATTEMPTS {
             tasks.truncate(before);
-            if self.list(python, head, thread, running, tasks)? {
+            if self.read_list_once(python, head, thread, running, tasks)? {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    /// The tasks of one list, whose head is at `head`, and whether it came to its end.
-    fn list(
+    /// Reads the list with its head at `head` once. Returns whether its end was reached.
+    fn read_list_once(
         &self,
         python: &Python,
         head: u64,
@@ -178,8 +178,8 @@ impl Tasks {
         let memory = python.memory();
         let Ok(mut node) = memory.u64(head) else { return Ok(false) };
         let before = tasks.len();
-        let most = before + MOST_TASKS;
-        while node != head && node != 0 && tasks.len() < most {
+        let max_len = before + MAX_TASKS;
+        while node != head && node != 0 && tasks.len() < max_len {
             let address = node.wrapping_sub(self.table.task_node);
             let task = match self.task(python, address, thread, running) {
                 Ok(task) => task,
@@ -187,15 +187,15 @@ impl Tasks {
                 Err(error) => return Err(error),
             };
             let Ok(next) = memory.u64(node) else { return Ok(false) };
-            // A node points back at the one it came from, or the list was changed under the reader:
-            // the task may have ended, and what was read of it be another's.
+            // Each node must point back to the previous one. Otherwise the list was changed while
+            // it was read: the task may have ended and its memory been reused.
             if memory.u64(next.saturating_add(8)).ok() != Some(node) {
                 return Ok(false);
             }
             tasks.push(task);
             node = next;
         }
-        // A list never used begins with null.
+        // A list that was never used starts with NULL.
         Ok(node == head || tasks.len() == before)
     }
 
@@ -209,8 +209,8 @@ impl Tasks {
         let (memory, objects) = (python.memory(), python.objects());
         let field = |offset: u64| memory.u64(address.saturating_add(offset));
         let name = field(self.table.task_name)?;
-        // A name that nobody asked for is still a number.
-        let name = running::given(python, name)
+        // A default name is stored as a number.
+        let name = running::string_name(python, name)
             .or_else(|| objects.int(name).map(|number| format!("Task-{number}")))
             .unwrap_or_else(|| "?".into());
         let mut task = Task {
@@ -227,86 +227,18 @@ impl Tasks {
         self.coroutines(python, field(self.table.task_coro)? & !TAGS, &mut task);
         Ok(task)
     }
-
-    /// Follows a coroutine to what it awaits, and that to what it awaits.
-    fn coroutines(&self, python: &Python, first: u64, task: &mut Task) {
-        let Some(at) = python.offsets().gen_object else { return };
-        let (memory, objects, walker) = (python.memory(), python.objects(), python.walker());
-        let (layout, mut next) = (python.offsets().build.frame, first);
-        for depth in 0..DEEPEST {
-            let Some(kind) = objects.type_name(next) else { return };
-            if !matches!(kind.as_str(), "coroutine" | "generator" | "async_generator") {
-                match kind.as_str() {
-                    // {header, the future}: what `await future` leaves on the stack.
-                    "_asyncio.FutureIter" => {
-                        let future = memory
-                            .u64(next.saturating_add(python.offsets().pyobject.size))
-                            .unwrap_or(0);
-                        task.awaits.push(future);
-                        task.awaits_other = objects.type_name(future);
-                    }
-                    _ => task.awaits_other = Some(kind),
-                }
-                return;
-            }
-            if depth == 0 {
-                let name = memory.u64(next.saturating_add(at.gi_name)).ok();
-                task.coroutine = name.and_then(|name| objects.text(name).ok());
-            }
-            let Ok(state) = memory.u8(next.saturating_add(at.gi_frame_state)) else { return };
-            let state = layout.state(state);
-            if depth == 0 && state == FrameState::Created {
-                task.state = TaskState::Created;
-            }
-            if matches!(state, FrameState::Executing | FrameState::Finished) {
-                return;
-            }
-            let Ok(frame) = walker.one(next.saturating_add(at.gi_iframe)) else { return };
-            if depth == 0 {
-                task.coroutine = Some(frame.code.qualname.clone());
-            }
-            let top =
-                frame.stack.1.and_then(|depth| u64::from(depth).checked_sub(layout.awaited_slot));
-            let top = top.map(|slot| frame.stack.0.saturating_add(8 * slot));
-            task.frames.insert(0, frame);
-            if state != FrameState::Awaiting {
-                return;
-            }
-            let Some(awaited) = top.and_then(|slot| memory.u64(slot).ok()) else { return };
-            next = awaited & !TAGS;
-        }
-    }
-
-    /// The tasks that await the one at `address`.
-    fn awaited_by(&self, python: &Python, address: u64) -> Result<Vec<u64>, ReadError> {
-        let memory = python.memory();
-        let by = memory.u64(address.saturating_add(self.table.task_awaited_by))?;
-        if by == 0 {
-            return Ok(Vec::new());
-        }
-        if memory.u8(address.saturating_add(self.table.task_awaited_by_is_set))? == 0 {
-            return Ok(vec![by]);
-        }
-        let Some(at) = python.offsets().set_object else { return Ok(Vec::new()) };
-        let mask = memory.u64(by.saturating_add(at.mask))?.min(DEEPEST as u64);
-        let table = memory.u64(by.saturating_add(at.table))?;
-        // An entry is a key and its hash; a key that was taken out is a static dummy object, which
-        // no task is.
-        let bytes = memory.vec(table, (mask + 1) * 16, (DEEPEST + 1) * 16)?;
-        Ok(bytes.chunks_exact(16).map(|entry| word(entry, 0)).filter(|&key| key != 0).collect())
-    }
 }
 
-/// Whether a table that repeats the interpreter's size is asyncio's: its other size is that of a
-/// thread state with what follows it.
+/// Returns whether a table that contains the interpreter's size is asyncio's: its other size must
+/// fit a thread state with the fields that follow it.
 fn is_sensible(table: &AsyncioOffsets, python: &Python) -> bool {
     table.thread_size > python.offsets().thread_state.size
         && table.thread_tasks_head >= python.offsets().thread_state.size
 }
 
-/// Who awaits whom is kept by the awaited; here each task learns what it awaits, and addresses that
-/// are no task's go.
-fn link(tasks: &mut [Task]) {
+/// Completes the references in both directions: CPython stores them at the awaited task only.
+/// Removes addresses that are not tasks.
+fn link_tasks(tasks: &mut [Task]) {
     let known: FxHashMap<u64, usize> =
         tasks.iter().enumerate().map(|(index, task)| (task.address, index)).collect();
     let mut edges = Vec::new();

@@ -1,10 +1,9 @@
-//! One look at all threads: what each does, what it waits for, who has it.
+//! A dump of all threads: what each does, what it waits for, and who holds that.
 //!
-//! The target runs on while it is looked at. What one thread does is read twice around its stack,
-//! so that a stack, a wait and what is held by it are of one moment; between threads there is no
-//! such moment, and what is said of two of them together may not have been so at one time. A cycle
-//! of waits is therefore looked at again before it is called one (see
-//! [`ThreadObserver::deadlocks`]).
+//! The target keeps running. The kernel state of a thread is read before and after its stack, so
+//! that its stack, its wait and the locks it holds belong to the same moment. Different threads are
+//! read at different moments, so statements about several of them may be wrong. A cycle of waits is
+//! therefore confirmed by another look (see [`ThreadObserver::deadlocks`]).
 
 mod cycles;
 mod event_loops;
@@ -14,10 +13,10 @@ mod stranded;
 
 pub use holders::Holder;
 pub use names::thread_names;
-pub use stranded::{Origin, origin};
+pub use stranded::{ForkOrigin, fork_origin};
 
-use crate::linux::calls::Doing;
-use crate::locks::Reader;
+use crate::linux::syscall::KernelState;
+use crate::locks::LockReader;
 use crate::memory::ReadError;
 use crate::parking::{Gils, Parking, monotonic_ns};
 use crate::python::{Interpreter, Python, Thread};
@@ -26,32 +25,33 @@ use crate::thread_observer::{ThreadInfo, ThreadObserver};
 use crate::thread_state::ThreadState;
 use std::sync::Arc;
 
-/// All threads as one look found them.
+/// All threads as found by one look.
 #[derive(Debug, Clone, Default)]
 pub struct ThreadDump {
-    /// The interpreters, the main one first.
+    /// Interpreters, the main one first.
     pub interpreters: Vec<Interpreter>,
-    /// The threads, of the main interpreter first, oldest first.
+    /// Threads, main interpreter first, oldest first.
     pub threads: Vec<ThreadInfo>,
-    /// Nanoseconds of the monotonic clock at the end of the look.
+    /// End of the look in nanoseconds of the monotonic clock.
     pub at_ns: i64,
-    /// Threads that moved on in every attempt to read them.
+    /// Number of threads that moved on in every attempt to read them.
     pub torn: u32,
 }
 
-/// Attempts to read a thread at rest.
+/// Maximum number of attempts to read a thread that does not move.
 const ATTEMPTS: u32 = 4;
-/// Further looks at a cycle while its threads are woken by something (a signal) and go on waiting.
+/// Maximum number of further looks at a cycle if its threads were woken (by a signal) and wait
+/// again.
 const CONFIRMATIONS: u32 = 3;
 
 impl ThreadObserver {
-    /// Looks at every thread: its frames, what it waits for and who has it, what it holds.
+    /// Reads all threads: frames, waits with their holders, and held locks.
     ///
     /// # Errors
-    /// The process ended or may not be read any more.
+    /// The process ended or may no longer be read.
     pub fn dump(&mut self, python: &mut Python) -> Result<ThreadDump, ReadError> {
         python.next_look();
-        self.begin();
+        self.begin_look();
         let python = &*python;
         let mut interpreters = python.interpreters()?;
         interpreters.sort_by_key(|interpreter| interpreter.id);
@@ -61,19 +61,19 @@ impl ThreadObserver {
             threads.extend(python.threads(interpreter)?.into_iter().rev());
         }
         let mut dump = ThreadDump { interpreters, ..ThreadDump::default() };
-        for (at_work, thread) in python.at_work(&threads).into_iter().zip(threads) {
-            if let Some(info) = self.thread(python, &gils, at_work, thread)? {
+        for (is_current, thread) in python.are_current(&threads).into_iter().zip(threads) {
+            if let Some(info) = self.thread(python, &gils, is_current, thread)? {
                 dump.torn += u32::from(info.stack.as_ref().is_some_and(|stack| stack.torn));
                 dump.threads.push(info);
             }
         }
         self.forget_ended(&dump.threads);
-        holders::resolve(&mut dump, &mut Reader::new(python, &mut self.store));
+        holders::resolve(&mut dump, &mut LockReader::new(python, &mut self.lock_cache));
         if event_loops::has_open_waits(&dump) {
             match self.find_tasks(python) {
                 Ok(tasks) => event_loops::resolve(
                     &mut dump,
-                    &mut Reader::new(python, &mut self.store),
+                    &mut LockReader::new(python, &mut self.lock_cache),
                     &tasks,
                 )?,
                 Err(TasksError::Read(error)) => return Err(error),
@@ -84,20 +84,20 @@ impl ThreadObserver {
         Ok(dump)
     }
 
-    /// One thread: what the kernel says, its stack, and what the kernel says again; `None` where it
-    /// has ended. What the kernel says is about the thread state that the thread runs with only.
+    /// Reads one thread: kernel state, stack, and kernel state again. `None` if it has ended. The
+    /// kernel state belongs only to the thread's current thread state.
     fn thread(
         &mut self,
         python: &Python,
         gils: &Gils,
-        at_work: bool,
+        is_current: bool,
         thread: Thread,
     ) -> Result<Option<ThreadInfo>, ReadError> {
         let parking = Parking::new(python, gils);
-        let mut info = ThreadInfo { at_work, ..ThreadInfo::new(thread, ThreadState::Native) };
+        let mut info = ThreadInfo { is_current, ..ThreadInfo::new(thread, ThreadState::Native) };
         for _attempt in 0..ATTEMPTS {
-            let before = self.kernel(python, thread.native_id);
-            let blocked = parking.of(&thread, &before);
+            let before = self.kernel_state(python, thread.native_id);
+            let blocked = parking.wait_of(&thread, &before);
             let stack = match python.stack(&thread) {
                 Ok(stack) => stack,
                 Err(error) if error.is_local() => return Ok(None),
@@ -106,46 +106,46 @@ impl ThreadObserver {
             if let Some(attachment) = python.attachment(&thread) {
                 info.thread.attachment = attachment;
             }
-            info.kernel = self.kernel(python, thread.native_id);
-            if before == Doing::Gone {
+            info.kernel = self.kernel_state(python, thread.native_id);
+            if before == KernelState::Gone {
                 return Ok(None);
             }
-            let after = parking.of(&thread, &info.kernel);
+            let after = parking.wait_of(&thread, &info.kernel);
             let is_same = match (&blocked, &after) {
                 (Some(one), Some(other)) => one.is_same(other),
                 (one, other) => one.is_none() && other.is_none(),
             };
             let is_still = before == info.kernel && is_same && !stack.torn;
             info.stack = Some(stack);
-            info.blocked = blocked.filter(|_| is_still && at_work);
+            info.blocked = blocked.filter(|_| is_still && is_current);
             if is_still {
                 break;
             }
         }
-        let mut reader = Reader::new(python, &mut self.store);
+        let mut reader = LockReader::new(python, &mut self.lock_cache);
         if let Some(blocked) = &info.blocked {
             info.wait = Some(Arc::new(reader.waited_object(&thread, blocked, info.frames())));
         }
         info.holds = reader.holds(&info.thread, info.frames());
-        // Locks are read one after another. Where several belong together, they are read again: a
-        // thread that went on in between and fell asleep in the same place has other locks by then.
+        // Locks are read one after another. If there are several, they are read again: a thread
+        // that continued in between and went back to sleep in the same place holds other locks by
+        // then.
         let several = info.holds.len() + usize::from(info.wait.is_some()) > 1;
         let is_same = !several || reader.holds(&info.thread, info.frames()) == info.holds;
-        // One lock alone is in no order, and to ask the kernel once more is a good part of what a
-        // look costs.
-        info.settled = several
+        // A single lock has no order, and another kernel read is a large part of a look's cost.
+        info.consistent = several
             && is_same
-            && matches!(info.kernel, Doing::Call(_))
-            && self.kernel(python, thread.native_id) == info.kernel;
-        if at_work {
-            self.decide(python, gils, &mut info);
+            && matches!(info.kernel, KernelState::SystemCall(_))
+            && self.kernel_state(python, thread.native_id) == info.kernel;
+        if is_current {
+            self.set_state(python, gils, &mut info);
         }
         Ok(Some(info))
     }
 
-    /// Looks again at what may be deadlocks: a cycle of waits, or a thread that nobody can wake. It
-    /// is one if it is there in another look during which none of its threads has run at all, so
-    /// that all that is said of them was so at one time.
+    /// Confirms possible deadlocks: cycles of waits, and threads that no thread can wake. A
+    /// deadlock is confirmed if it is found again by another look during which none of its threads
+    /// has run, so that everything reported about them was true at one moment.
     ///
     /// # Errors
     /// As [`ThreadObserver::dump`].
@@ -187,16 +187,16 @@ impl ThreadObserver {
     }
 }
 
-/// Deadlocks that a second look confirmed, with the threads as it found them.
+/// Deadlocks confirmed by a second look, with the threads as it found them.
 #[derive(Debug, Clone, Default)]
 pub struct Deadlocks {
     /// Threads that wait for each other, in the order of waiting.
     pub cycles: Vec<Vec<ThreadInfo>>,
-    /// Threads that wait for what nobody in their process can release.
+    /// Threads that wait for something that no thread in their process can release.
     pub stranded: Vec<ThreadInfo>,
 }
 
-/// What one look takes for a deadlock.
+/// A possible deadlock found by one look.
 struct Suspect {
     threads: Vec<usize>,
     tids: Vec<u32>,

@@ -1,50 +1,49 @@
-//! Observes the threads of one target again and again: what each is doing, at the cost of what has
-//! changed.
+//! Observes the threads of one target repeatedly, reading only what has changed.
 //!
-//! Frames are read only where a wait is new: a wait that goes on, on the same address since the
-//! same time, is still for the same object.
+//! Frames are read only for a new wait: a wait on the same address since the same time is still for
+//! the same object.
 
 use crate::frames::Stack;
-use crate::linux::calls::{CallFile, Doing};
-use crate::locks::reader::Store;
-use crate::locks::{Hold, Reader};
+use crate::linux::syscall::{KernelState, SyscallFile};
+use crate::locks::reader::LockCache;
+use crate::locks::{Hold, LockReader};
 use crate::memory::ReadError;
 use crate::parking::{Blocked, BlockedOn, Gils, Parking};
 use crate::python::{Attachment, Interpreter, Python, Thread};
-use crate::tasks::{Tasks, TasksError};
+use crate::tasks::{TaskReader, TasksError};
 use crate::thread_dump::Holder;
-use crate::thread_state::{CodePlace, ThreadState, classify, code_place, wants_gil};
+use crate::thread_state::{CodePosition, ThreadState, classify, code_position, wants_gil};
 use crate::wait_target::WaitedObject;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
-/// A thread as one look found it.
+/// A thread as found by one look.
 #[derive(Debug, Clone)]
 pub struct ThreadInfo {
     /// The thread.
     pub thread: Thread,
     /// What it is doing.
     pub state: ThreadState,
-    /// What the kernel says.
-    pub kernel: Doing,
-    /// Its frames, where they were read.
+    /// Kernel state.
+    pub kernel: KernelState,
+    /// Frames, if they were read.
     pub stack: Option<Stack>,
-    /// The thread runs with this thread state; false where it has entered another interpreter (see
-    /// [`crate::nesting`]).
-    pub at_work: bool,
-    /// What it is blocked on, as the kernel and the parking lot have it.
+    /// Whether this is the thread's current thread state; false if it has entered another
+    /// interpreter (see [`crate::nesting`]).
+    pub is_current: bool,
+    /// What it is blocked on, from the kernel and the parking lot.
     pub blocked: Option<Blocked>,
-    /// What that is to the program.
+    /// The object that the program waits for.
     pub wait: Option<Arc<WaitedObject>>,
-    /// Who has it. Filled in by [`ThreadObserver::dump`], as are the next three.
+    /// Holders of that object. Set by [`ThreadObserver::dump`], as are the next three fields.
     pub holders: Vec<Holder>,
-    /// Those are all, and without them it cannot go on.
+    /// The holders are complete, and the thread cannot continue without them.
     pub stuck_on_holders: bool,
-    /// What it holds.
+    /// Locks it holds.
     pub holds: Vec<Hold>,
-    /// It slept all the while, so that its frames, its wait and all that it holds are of one
+    /// It slept throughout the look, so its frames, its wait and the locks it holds belong to one
     /// moment.
-    pub settled: bool,
+    pub consistent: bool,
 }
 
 impl ThreadInfo {
@@ -52,68 +51,68 @@ impl ThreadInfo {
         ThreadInfo {
             thread,
             state,
-            kernel: Doing::Running,
+            kernel: KernelState::Running,
             stack: None,
-            at_work: true,
+            is_current: true,
             blocked: None,
             wait: None,
             holders: Vec::new(),
             stuck_on_holders: false,
             holds: Vec::new(),
-            settled: false,
+            consistent: false,
         }
     }
 
-    /// Its frames, innermost first; empty where they were not read.
+    /// Returns the frames, innermost first; empty if they were not read.
     #[must_use]
     pub fn frames(&self) -> &[crate::frames::Frame] {
         self.stack.as_ref().map_or(&[], |stack| &stack.frames)
     }
 
-    /// The system call it sleeps in, where that is not a wait for something the program knows.
+    /// Returns the system call it sleeps in, unless it waits for an object known to the program.
     #[must_use]
     pub fn system_call(&self) -> Option<&'static str> {
         match (self.state, self.kernel) {
-            (ThreadState::Syscall, Doing::Call(call)) => call.name(),
+            (ThreadState::Syscall, KernelState::SystemCall(call)) => call.name(),
             _ => None,
         }
     }
 }
 
-/// Asyncio that was not loaded is searched for again after this many looks.
-const TASKS_EVERY: u32 = 16;
+/// Number of looks after which an unsuccessful search for asyncio is repeated.
+const TASKS_SEARCH_INTERVAL: u32 = 16;
 
-/// Observes one target; keeps what stays the same between looks.
+/// Observes one target, caching what stays the same between looks.
 #[derive(Debug, Default)]
 pub struct ThreadObserver {
-    /// The kernel's files, kept open: opening one costs more than reading it.
-    files: FxHashMap<u32, CallFile>,
-    pub(crate) store: Store,
+    /// Open `/proc` files by thread id: opening one costs more than reading it.
+    files: FxHashMap<u32, SyscallFile>,
+    pub(crate) lock_cache: LockCache,
     looks: u32,
-    /// What the search for asyncio's tasks came to.
-    tasks: Option<Result<Tasks, TasksError>>,
+    /// Result of the search for asyncio's tasks.
+    tasks: Option<Result<TaskReader, TasksError>>,
     waits: FxHashMap<u64, (Blocked, Arc<WaitedObject>)>,
-    /// Where threads were that waited for the GIL.
-    waited_at: FxHashMap<u64, CodePlace>,
-    /// Threads of the last look of which the kernel does not say what they sleep in.
+    /// Positions of threads that waited for the GIL.
+    waited_at: FxHashMap<u64, CodePosition>,
+    /// Number of threads in the last look whose system call the kernel does not report.
     pub unknown: u64,
 }
 
 impl ThreadObserver {
-    /// Returns the state of every thread of these interpreters, as cheaply as can be told.
+    /// Returns the state of every thread of these interpreters, with as few reads as possible.
     ///
     /// # Errors
-    /// The process ended or may not be read any more.
+    /// The process ended or may no longer be read.
     pub fn states(
         &mut self,
         python: &Python,
         interpreters: &[Interpreter],
     ) -> Result<Vec<ThreadInfo>, ReadError> {
         let gils = Gils::read(python, interpreters);
-        self.begin();
+        self.begin_look();
         let mut found = Vec::new();
         let mut waits = FxHashMap::default();
-        for thread in python.working_threads(interpreters)? {
+        for thread in python.current_threads(interpreters)? {
             let info = self.state(python, &gils, thread)?;
             if let Some((blocked, wait)) = info.blocked.zip(info.wait.clone()) {
                 waits.insert(thread.address, (blocked, wait));
@@ -132,9 +131,9 @@ impl ThreadObserver {
         thread: Thread,
     ) -> Result<ThreadInfo, ReadError> {
         let mut info = ThreadInfo::new(thread, ThreadState::Running);
-        info.kernel = self.kernel(python, thread.native_id);
-        self.unknown += u64::from(info.kernel == Doing::Unknown);
-        info.blocked = Parking::new(python, gils).of(&thread, &info.kernel);
+        info.kernel = self.kernel_state(python, thread.native_id);
+        self.unknown += u64::from(info.kernel == KernelState::Unknown);
+        info.blocked = Parking::new(python, gils).wait_of(&thread, &info.kernel);
         if let Some(blocked) = &info.blocked {
             let goes_on =
                 |(then, _): &&(Blocked, _)| then.since_ns.is_some() && then.is_same(blocked);
@@ -150,34 +149,34 @@ impl ThreadObserver {
                         stack => Some(stack?),
                     };
                 }
-                let mut reader = Reader::new(python, &mut self.store);
+                let mut reader = LockReader::new(python, &mut self.lock_cache);
                 info.wait = Some(Arc::new(reader.waited_object(&thread, blocked, info.frames())));
             }
         }
-        self.decide(python, gils, &mut info);
+        self.set_state(python, gils, &mut info);
         Ok(info)
     }
 
-    /// Begins a look.
-    pub(crate) fn begin(&mut self) {
-        self.store.next_look();
+    /// Starts a look.
+    pub(crate) fn begin_look(&mut self) {
+        self.lock_cache.next_look();
         self.unknown = 0;
         self.looks = self.looks.wrapping_add(1);
-        if self.looks.is_multiple_of(TASKS_EVERY) {
+        if self.looks.is_multiple_of(TASKS_SEARCH_INTERVAL) {
             self.tasks.take_if(|found| matches!(found, Err(TasksError::NotLoaded)));
         }
     }
 
-    /// Finds asyncio's tasks. The search reads the data of the program, so what it came to is kept:
-    /// asyncio that is loaded later is found [`TASKS_EVERY`] looks later at the latest.
+    /// Returns asyncio's tasks. The search reads the program's data, so its result is cached;
+    /// asyncio that is loaded later is found after at most [`TASKS_SEARCH_INTERVAL`] looks.
     ///
     /// # Errors
     /// See [`TasksError`].
-    pub(crate) fn find_tasks(&mut self, python: &Python) -> Result<Tasks, TasksError> {
-        self.tasks.get_or_insert_with(|| Tasks::find(python)).clone()
+    pub(crate) fn find_tasks(&mut self, python: &Python) -> Result<TaskReader, TasksError> {
+        self.tasks.get_or_insert_with(|| TaskReader::find(python)).clone()
     }
 
-    /// Forgets what was kept of threads that are not among `found`.
+    /// Drops cached data of threads that are not among `found`.
     pub(crate) fn forget_ended(&mut self, found: &[ThreadInfo]) {
         let is_there = |address: u64| found.iter().any(|info| info.thread.address == address);
         self.waited_at.retain(|&address, _| is_there(address));
@@ -186,33 +185,34 @@ impl ThreadObserver {
         }
     }
 
-    /// Decides the state of a thread of which all else is known.
-    pub(crate) fn decide(&mut self, python: &Python, gils: &Gils, info: &mut ThreadInfo) {
+    /// Sets the state of a thread from its other fields.
+    pub(crate) fn set_state(&mut self, python: &Python, gils: &Gils, info: &mut ThreadInfo) {
         let thread = &info.thread;
         let on = info.blocked.map(|blocked| blocked.on);
-        if let (Some(BlockedOn::Gil(_)), Some(place)) = (on, code_place(python, thread)) {
-            self.waited_at.insert(thread.address, place);
+        if let (Some(BlockedOn::Gil(_)), Some(position)) = (on, code_position(python, thread)) {
+            self.waited_at.insert(thread.address, position);
         }
-        let is_awake = thread.attachment == Attachment::Detached && info.kernel == Doing::Running;
+        let is_awake =
+            thread.attachment == Attachment::Detached && info.kernel == KernelState::Running;
         let waited_at = self.waited_at.get(&thread.address).copied();
         let wants_gil = is_awake && wants_gil(python, gils, thread, waited_at);
         let target = info.wait.as_ref().map(|wait| &wait.target);
         info.state = classify(thread.attachment, &info.kernel, on, target, wants_gil);
     }
 
-    /// Asks the kernel what a thread is doing.
-    pub(crate) fn kernel(&mut self, python: &Python, tid: u32) -> Doing {
+    /// Returns the kernel state of a thread.
+    pub(crate) fn kernel_state(&mut self, python: &Python, tid: u32) -> KernelState {
         if let Some(file) = self.files.get(&tid) {
             match file.read() {
-                // The number may be another thread's by now.
-                Doing::Gone => drop(self.files.remove(&tid)),
-                doing => return doing,
+                // The id may have been reused by another thread.
+                KernelState::Gone => drop(self.files.remove(&tid)),
+                state => return state,
             }
         }
         match python.process().call_file(tid) {
             Ok(file) => self.files.entry(tid).or_insert(file).read(),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Doing::Gone,
-            Err(_) => Doing::Unknown,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => KernelState::Gone,
+            Err(_) => KernelState::Unknown,
         }
     }
 }

@@ -1,13 +1,12 @@
-//! What a thread is doing: the one answer that every verb gives.
+//! Determines what a thread is doing, for all commands.
 //!
-//! Three sources decide: the thread state of the interpreter (attached, detached, suspended), the
-//! kernel (on a processor, or asleep in which system call) and, for a thread asleep in a futex, the
-//! parking lot and the objects that the address belongs to. [`classify`] is the only place that
-//! puts them together. A caller that looks often may take [`Doing::Running`] for the kernel's
-//! answer about an attached thread that moves; one that stays where it is may be asleep with the
-//! GIL.
+//! Three sources are combined: the thread state of the interpreter (attached, detached, suspended);
+//! the kernel (running, or sleeping in which system call); and, for a thread that sleeps in a
+//! futex, the parking lot and the object at the address. Only [`classify`] combines them. A caller
+//! that looks frequently may assume [`KernelState::Running`] for an attached thread whose frames
+//! change; one that does not move may be sleeping with the GIL.
 
-use crate::linux::calls::Doing;
+use crate::linux::syscall::KernelState;
 use crate::parking::{BlockedOn, Gils};
 use crate::python::{Attachment, Python, Thread};
 use crate::wait_target::WaitTarget;
@@ -17,27 +16,26 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ThreadState {
-    /// Runs Python code, or would if a processor were free: it is attached to its interpreter.
+    /// Running or runnable Python code: attached to its interpreter.
     Running,
-    /// Runs C code that has released the interpreter: the GIL released, or detached.
+    /// Running C code that has released the GIL or detached.
     Native,
-    /// Waits for a lock that another thread has.
+    /// Waiting for a lock that another thread holds.
     Lock,
-    /// Waits for the GIL.
+    /// Waiting for the GIL.
     Gil,
     /// Suspended by a stop-the-world pause.
     Suspended,
-    /// Waits for something to happen: a notification, a queue's next item, a result, another
-    /// thread's end.
+    /// Waiting for an event: a notification, an item of a queue, a result, the end of a thread.
     Event,
-    /// Asleep in a system call.
+    /// Sleeping in a system call.
     Syscall,
-    /// Its interpreter is shutting down.
+    /// The interpreter is shutting down.
     Ending,
 }
 
 impl ThreadState {
-    /// Every state, in the order in which they are shown.
+    /// All states, in display order.
     pub const ALL: [ThreadState; 8] = [
         ThreadState::Running,
         ThreadState::Native,
@@ -49,13 +47,13 @@ impl ThreadState {
         ThreadState::Ending,
     ];
 
-    /// Its place in [`ThreadState::ALL`].
+    /// Returns the index in [`ThreadState::ALL`].
     #[must_use]
     pub fn index(self) -> usize {
         self as usize
     }
 
-    /// Its name in every JSON output and on screen.
+    /// Returns the name used in all output.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -70,7 +68,7 @@ impl ThreadState {
         }
     }
 
-    /// Its description, where nothing more is known.
+    /// Returns a description, for when nothing more is known.
     #[must_use]
     pub fn description(self) -> &'static str {
         match self {
@@ -86,19 +84,19 @@ impl ThreadState {
     }
 }
 
-/// Decides what a thread is doing. `on` is what it is blocked on and `target` what that is to the
-/// program, where that was looked up; `wants_gil` is the answer of [`wants_gil`] for a thread that
+/// Determines what a thread is doing. `on` is what it is blocked on, `target` the object known to
+/// the program, if it was looked up, and `wants_gil` the result of [`wants_gil`] for a thread that
 /// is awake.
 #[must_use]
 pub fn classify(
     attachment: Attachment,
-    kernel: &Doing,
+    kernel: &KernelState,
     on: Option<BlockedOn>,
     target: Option<&WaitTarget>,
     wants_gil: bool,
 ) -> ThreadState {
-    // A thread that sleeps anyway is suspended as well during a stop-the-world pause: what it waits
-    // for is still so.
+    // During a stop-the-world pause a sleeping thread is suspended as well, but what it waits for
+    // is unchanged.
     match (on, target) {
         (Some(BlockedOn::Gil(_)), _) => return ThreadState::Gil,
         (Some(BlockedOn::StopTheWorld), _) => return ThreadState::Suspended,
@@ -114,22 +112,22 @@ pub fn classify(
         Attachment::Detached => ThreadState::Native,
     };
     match kernel {
-        // In a futex and blocked on nothing: it has just been woken.
-        Doing::Call(call) if call.is_futex() && on.is_none() => awake,
-        Doing::Call(_) => ThreadState::Syscall,
-        Doing::Unknown if attachment == Attachment::Attached => awake,
-        Doing::Asleep | Doing::Unknown if attachment == Attachment::Suspended => awake,
-        Doing::Asleep | Doing::Unknown => ThreadState::Syscall,
-        Doing::Running | Doing::Gone => awake,
+        // In a futex but blocked on nothing: just woken.
+        KernelState::SystemCall(call) if call.is_futex() && on.is_none() => awake,
+        KernelState::SystemCall(_) => ThreadState::Syscall,
+        KernelState::Unknown if attachment == Attachment::Attached => awake,
+        KernelState::Asleep | KernelState::Unknown if attachment == Attachment::Suspended => awake,
+        KernelState::Asleep | KernelState::Unknown => ThreadState::Syscall,
+        KernelState::Running | KernelState::Gone => awake,
     }
 }
 
-/// The innermost frame of a thread and the instruction it is at.
-pub type CodePlace = (u64, u64);
+/// Innermost frame and instruction pointer of a thread.
+pub type CodePosition = (u64, u64);
 
-/// Reads where a thread is. `None` for one without frames.
+/// Reads the position of a thread. `None` if it has no frames.
 #[must_use]
-pub fn code_place(python: &Python, thread: &Thread) -> Option<CodePlace> {
+pub fn code_position(python: &Python, thread: &Thread) -> Option<CodePosition> {
     if thread.frame == 0 {
         return None;
     }
@@ -137,18 +135,18 @@ pub fn code_place(python: &Python, thread: &Thread) -> Option<CodePlace> {
     Some((thread.frame, python.memory().u64(at).ok()?))
 }
 
-/// Returns whether a thread that is awake and detached only tries to get the GIL back: a waiter
-/// wakes every switch interval to ask for it, and on a busy machine stays awake for a while before
-/// it sleeps again. 3.15 records the request. Before, a thread that was waiting for the GIL at
-/// `waited_at` and is still there waits still, and one at an instruction at which the interpreter
-/// lets other threads have the GIL has given it away; at any other instruction a detached thread
-/// runs C code.
+/// Returns whether a thread that is awake and detached is only trying to acquire the GIL: a waiter
+/// wakes every switch interval to request it, and on a busy machine it stays awake for a while
+/// before it sleeps again. 3.15 records the request. In older versions, a thread that waited for
+/// the GIL at `waited_at` and is still there is still waiting, and one at an instruction where the
+/// interpreter releases the GIL has released it. At any other instruction a detached thread runs C
+/// code.
 #[must_use]
 pub fn wants_gil(
     python: &Python,
     gils: &Gils,
     thread: &Thread,
-    waited_at: Option<CodePlace>,
+    waited_at: Option<CodePosition>,
 ) -> bool {
     if !gils.in_use {
         return false;
@@ -159,13 +157,13 @@ pub fn wants_gil(
             .i32(thread.address.saturating_add(offset))
             .is_ok_and(|asked| asked != 0);
     }
-    let Some(place) = code_place(python, thread) else { return false };
-    waited_at == Some(place) || gives_way(python, place.1)
+    let Some(position) = code_position(python, thread) else { return false };
+    waited_at == Some(position) || may_release_gil(python, position.1)
 }
 
-/// Returns whether the interpreter may let another thread have the GIL at the instruction at
-/// `address`: at the start of a function and at the end of a loop's turn.
-fn gives_way(python: &Python, address: u64) -> bool {
+/// Returns whether the instruction at `address` may release the GIL: at the start of a function and
+/// at the end of a loop iteration.
+fn may_release_gil(python: &Python, address: u64) -> bool {
     let Ok(opcode) = python.memory().u8(address) else { return false };
     python.offsets().build.opcodes.eval_breaker.contains(&opcode)
 }
@@ -173,30 +171,31 @@ fn gives_way(python: &Python, address: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::linux::calls::Call;
+    use crate::linux::syscall::SystemCall;
 
-    fn call(number: u32) -> Doing {
-        Doing::Call(Call { number, args: [0; 6], stack: 0, instruction: 0 })
+    fn call(number: u32) -> KernelState {
+        KernelState::SystemCall(SystemCall { number, args: [0; 6], stack: 0, instruction: 0 })
     }
 
     #[test]
-    fn each_source_decides_where_it_must() {
+    fn combines_attachment_and_kernel_state() {
         use Attachment::{Attached, Detached, Suspended};
-        let state = |attachment, kernel: Doing| classify(attachment, &kernel, None, None, false);
+        let state =
+            |attachment, kernel: KernelState| classify(attachment, &kernel, None, None, false);
         let futex = libc::SYS_futex as u32;
-        assert_eq!(state(Attached, Doing::Running), ThreadState::Running);
+        assert_eq!(state(Attached, KernelState::Running), ThreadState::Running);
         assert_eq!(state(Attached, call(0)), ThreadState::Syscall, "asleep with the GIL");
-        assert_eq!(state(Detached, Doing::Running), ThreadState::Native);
+        assert_eq!(state(Detached, KernelState::Running), ThreadState::Native);
         assert_eq!(state(Detached, call(0)), ThreadState::Syscall);
         assert_eq!(state(Detached, call(futex)), ThreadState::Native, "just woken");
-        assert_eq!(state(Detached, Doing::Unknown), ThreadState::Syscall);
-        assert_eq!(state(Suspended, Doing::Asleep), ThreadState::Suspended);
+        assert_eq!(state(Detached, KernelState::Unknown), ThreadState::Syscall);
+        assert_eq!(state(Suspended, KernelState::Asleep), ThreadState::Suspended);
         assert_eq!(state(Suspended, call(0)), ThreadState::Syscall, "it slept before the pause");
-        assert_eq!(classify(Detached, &Doing::Running, None, None, true), ThreadState::Gil);
+        assert_eq!(classify(Detached, &KernelState::Running, None, None, true), ThreadState::Gil);
     }
 
     #[test]
-    fn a_wait_is_what_its_target_says() {
+    fn state_of_a_wait_depends_on_its_target() {
         let state = |target| {
             let on = Some(BlockedOn::Parked(8));
             classify(Attachment::Suspended, &call(libc::SYS_futex as u32), on, Some(&target), false)

@@ -1,45 +1,52 @@
-//! Strings of the target: `PyUnicodeObject` in its compact forms.
+//! Strings of the target: compact `PyUnicodeObject`s.
 //!
-//! A name that is not UTF-8 (of a file, an argument) is a `str` with lone surrogates in Python:
-//! `os.fsdecode` makes U+DC80 + n of byte 0x80 + n. A Rust string has no place for them, so each is
-//! kept as the private character 0x100000 above it, everywhere: [`file_name`] gives the bytes back.
+//! A file name or argument that is not UTF-8 is a `str` with lone surrogates in Python:
+//! `os.fsdecode` maps byte 0x80 + n to U+DC80 + n. A Rust string cannot contain surrogates, so each
+//! is represented by the private character 0x100000 above it. [`file_name`] restores the bytes.
 
 use crate::memory::{Memory, ReadError, half, word};
 use cpython_layout::DebugOffsets;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-/// What is read of one string at most, in characters. A name that is longer is cut.
-const LONGEST: u64 = 4096;
+/// Maximum number of characters read; longer strings are truncated.
+const MAX_LENGTH: u64 = 4096;
 
-/// Whether the string object at `address` reads `expected`. One of another length is not read.
+/// Returns whether the string object at `address` equals `expected`. A string of another length is
+/// not read.
 #[must_use]
-pub fn is_text(memory: &dyn Memory, offsets: &DebugOffsets, address: u64, expected: &str) -> bool {
+pub fn str_equals(
+    memory: &dyn Memory,
+    offsets: &DebugOffsets,
+    address: u64,
+    expected: &str,
+) -> bool {
     let length = memory.u64(address.saturating_add(offsets.unicode_object.length));
     length.is_ok_and(|length| length == expected.chars().count() as u64)
-        && text(memory, offsets, address).is_ok_and(|text| text == expected)
+        && read_str(memory, offsets, address).is_ok_and(|text| text == expected)
 }
 
-/// How far above a lone surrogate its character is: U+10D800 to U+10DFFF.
+/// Offset added to a lone surrogate: the result is in U+10D800 to U+10DFFF.
 const ABOVE_SURROGATES: u32 = 0x10_0000;
-/// `os.fsdecode` adds this to a byte that is not UTF-8.
+/// Offset that `os.fsdecode` adds to a byte that is not UTF-8.
 const FROM_BYTE: u32 = 0xdc00;
 
-/// The character for one code point of a `str`.
+/// Returns the character for a code point of a `str`.
 fn character(code_point: u32) -> char {
     char::from_u32(code_point)
         .or_else(|| char::from_u32(code_point.checked_add(ABOVE_SURROGATES)?))
         .unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
-/// Returns the byte that a character stands for, if it stands for one that was not UTF-8.
+/// Returns the byte represented by a character, if the character stands for a byte that was not
+/// UTF-8.
 #[must_use]
 pub fn undecoded(letter: char) -> Option<u8> {
     let byte = u32::from(letter).checked_sub(ABOVE_SURROGATES + FROM_BYTE)?;
     u8::try_from(byte).ok().filter(|&byte| byte >= 0x80)
 }
 
-/// Decodes bytes as `os.fsdecode` does: those that are not UTF-8 are kept.
+/// Decodes bytes like `os.fsdecode`, preserving those that are not UTF-8.
 #[must_use]
 pub fn decoded(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
@@ -50,7 +57,7 @@ pub fn decoded(bytes: &[u8]) -> String {
     text
 }
 
-/// Encodes the name of a file as `os.fsencode` does.
+/// Encodes a file name like `os.fsencode`.
 #[must_use]
 pub fn file_name(text: &str) -> OsString {
     let mut bytes = Vec::with_capacity(text.len());
@@ -63,30 +70,30 @@ pub fn file_name(text: &str) -> OsString {
     OsString::from_vec(bytes)
 }
 
-/// Reads the string object at `address`; what is too long is cut.
+/// Reads the string object at `address`, truncating long strings.
 ///
 /// # Errors
-/// As [`Memory::read`]; [`ReadError::Unexpected`] where there is no string in a compact form.
-pub fn text(
+/// As [`Memory::read`]; [`ReadError::Unexpected`] if there is no compact string.
+pub fn read_str(
     memory: &dyn Memory,
     offsets: &DebugOffsets,
     address: u64,
 ) -> Result<String, ReadError> {
     let at = &offsets.unicode_object;
     let head = memory.vec(address, at.asciiobject_size, 256)?;
-    let length = word(&head, at.length as usize).min(LONGEST);
+    let length = word(&head, at.length as usize).min(MAX_LENGTH);
     let state = half(&head, at.state as usize);
-    // cpython/unicodeobject.h: free-threaded builds give `interned` a byte of its own, the others
-    // two bits.
+    // cpython/unicodeobject.h: `interned` takes a byte in free-threaded builds and two bits in
+    // others.
     let flags = if offsets.free_threaded { state >> 8 } else { state >> 2 };
     let (kind, compact, ascii) = (flags & 7, flags & 8 != 0, flags & 16 != 0);
     if !compact {
         return Err(ReadError::Unexpected(address));
     }
-    // PyCompactUnicodeObject adds two words, the cached UTF-8 and its length.
+    // PyCompactUnicodeObject adds two words: the cached UTF-8 and its length.
     let compact_size = at.compactunicodeobject_size.unwrap_or(at.asciiobject_size + 16);
     let data = address.saturating_add(if ascii { at.asciiobject_size } else { compact_size });
-    let bytes = memory.vec(data, length * u64::from(kind), LONGEST as usize * 4)?;
+    let bytes = memory.vec(data, length * u64::from(kind), MAX_LENGTH as usize * 4)?;
     Ok(match kind {
         1 => bytes.iter().map(|&byte| char::from(byte)).collect(),
         // Not UTF-16: each unit is a code point.
@@ -111,7 +118,7 @@ mod tests {
     use std::os::unix::ffi::OsStrExt;
 
     #[test]
-    fn bytes_that_are_not_utf_8_are_kept_as_pythons_surrogates_are() {
+    fn preserves_bytes_that_are_not_utf_8() {
         let name = decoded(b"caf\xe9 \xff.py");
         assert_eq!(name, "caf\u{10dce9} \u{10dcff}.py");
         assert_eq!(character(0xdce9), '\u{10dce9}', "what os.fsdecode makes of the byte");
@@ -126,7 +133,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_name_comes_back(bytes: Vec<u8>) {
+        fn any_name_round_trips(bytes: Vec<u8>) {
             let text = decoded(&bytes);
             let name = file_name(&text);
             prop_assert_eq!(name.as_bytes(), bytes.as_slice());

@@ -1,12 +1,12 @@
-//! What a thread waits for: one type, one set of names and one rule for contention, for every verb.
+//! What a thread waits for: its type, names, and the rule for contention, for all commands.
 
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-/// The kind of object or event a thread waits for. Its `Display` form is the name that every JSON
-/// output uses for it, and [`WaitTarget::from_name`] reads that form back.
+/// Kind of object or event that a thread waits for. The `Display` form is the name used in all JSON
+/// output; [`WaitTarget::from_name`] parses it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum WaitTarget {
     /// `threading.Lock`.
@@ -17,15 +17,15 @@ pub enum WaitTarget {
     Semaphore,
     /// `threading.BoundedSemaphore`.
     BoundedSemaphore,
-    /// The lock of a module that is being imported.
+    /// Import lock of a module.
     ImportLock,
     /// The per-object mutex of an object of this type (free-threaded builds).
     ObjectMutex(Arc<str>),
-    /// A lock that C code keeps inside an object of this type.
+    /// A lock inside an object of this type, used by C code.
     InternalLock(Arc<str>),
-    /// A mutex of the runtime, by name; `mutex` for one that has none.
+    /// A mutex of the runtime, by name; `mutex` if its name is unknown.
     RuntimeMutex(Cow<'static, str>),
-    /// A lock of the package `ungil`, by its type.
+    /// A lock of the package `ungil`, by type name.
     PackageLock(Arc<str>),
     /// `threading.Condition`.
     Condition,
@@ -43,24 +43,24 @@ pub enum WaitTarget {
     ThreadEnd,
     /// An event of the runtime, by name.
     RuntimeEvent(Cow<'static, str>),
-    /// A queue, latch or other structure of the package `ungil` that is not a lock, by its type.
+    /// A queue, latch or other structure of the package `ungil` that is not a lock, by type name.
     PackageStructure(Arc<str>),
     /// The GIL.
     Gil,
     /// The end of a stop-the-world pause.
     StopTheWorld,
-    /// A futex that C code uses for a purpose of its own.
+    /// A futex that C code uses for its own purposes.
     Futex,
 }
 
 impl WaitTarget {
-    /// The mutex of the runtime that has no name.
+    /// A mutex of the runtime whose name is unknown.
     pub(crate) const UNNAMED_MUTEX: WaitTarget = WaitTarget::RuntimeMutex(Cow::Borrowed("mutex"));
 
-    /// Returns whether a wait for it is contention: another thread has it and gives it back. A wait
-    /// for something to happen (a notification, an item, a result, the end of a thread) is not
-    /// contention; waits for the GIL and for the end of a stop-the-world pause are counted as what
-    /// they are.
+    /// Returns whether waiting for it is contention: another thread holds it and will release it.
+    /// Waiting for an event (a notification, an item, a result, the end of a thread) is not
+    /// contention. Waits for the GIL and for the end of a stop-the-world pause are counted
+    /// separately.
     #[must_use]
     pub fn is_contention(&self) -> bool {
         use WaitTarget::*;
@@ -72,14 +72,14 @@ impl WaitTarget {
         }
     }
 
-    /// Returns whether it is a mutex of the runtime of which only the address is known.
+    /// Returns whether it is a mutex of the runtime with an unknown name.
     #[must_use]
     pub fn is_unnamed(&self) -> bool {
         *self == WaitTarget::UNNAMED_MUTEX
     }
 
-    /// Reads a name as `Display` writes it. `None` for a name that this version does not know,
-    /// which a record of another version may hold.
+    /// Parses a name written by `Display`. `None` for unknown names, which a recording of another
+    /// version may contain.
     #[must_use]
     pub fn from_name(name: &str) -> Option<WaitTarget> {
         if let Some((_, target)) = PLAIN.iter().find(|(plain, _)| *plain == name) {
@@ -112,8 +112,8 @@ impl WaitTarget {
         }
     }
 
-    /// Returns it with its article, for sentences: `a threading.Lock`, `the mutex of a dict`, `the
-    /// GIL`.
+    /// Returns a noun phrase with article for sentences: `a threading.Lock`, `the mutex of a dict`,
+    /// `the GIL`.
     #[must_use]
     pub fn description(&self) -> String {
         match self {
@@ -132,7 +132,7 @@ impl WaitTarget {
         }
     }
 
-    /// Returns what a thread that waits for it does: `waiting for a lock`, `waiting for a queue`.
+    /// Returns what a waiting thread does: `waiting for a lock`, `waiting for a queue`.
     #[must_use]
     pub fn activity(&self) -> &'static str {
         match self {
@@ -146,18 +146,18 @@ impl WaitTarget {
         }
     }
 
-    /// Returns how its holder stands to it, between their two names: `held by`, or `which is` for a
-    /// thread that is to end.
+    /// Returns the words between the names of the target and its holder: `held by`, or `which is`
+    /// for a thread that is waited for.
     #[must_use]
     pub fn held_by(&self) -> &'static str {
         if *self == WaitTarget::ThreadEnd { "which is" } else { "held by" }
     }
 }
 
-/// The name of a structure of the package whose type is unknown.
+/// Type name for a structure of the package whose type is unknown.
 pub(crate) const PACKAGE: &str = "ungil";
 
-/// Targets whose name is fixed.
+/// Targets with a fixed name.
 const PLAIN: [(&str, WaitTarget); 15] = [
     ("threading.Lock", WaitTarget::Lock),
     ("threading.RLock", WaitTarget::RLock),
@@ -200,45 +200,45 @@ impl Serialize for WaitTarget {
     }
 }
 
-/// `a threading.RLock`, `an import lock`.
+/// Adds the article: `a threading.RLock`, `an import lock`.
 fn with_article(noun: &str) -> String {
     let vowel = noun.starts_with(['a', 'e', 'i', 'o', 'A', 'E', 'I', 'O']);
     format!("{} {noun}", if vowel { "an" } else { "a" })
 }
 
-/// Who can end a wait, and so whom to look for as the holder.
+/// Which thread can end a wait, and so which one is the holder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Releaser {
-    /// The thread with this `get_ident()`, which owns the lock; 0 when nobody does.
+    /// The thread with this `get_ident()`, the owner of the lock; 0 if there is none.
     Owner(u64),
-    /// The thread with this `get_ident()`, by ending.
+    /// The thread with this `get_ident()`, when it ends.
     Ending(u64),
-    /// Any thread inside a `with` block of it.
+    /// Any thread inside a `with` statement of it.
     WithBlock,
     /// Any thread inside a critical section of the mutex at this address.
     CriticalSection(u64),
-    /// The thread that runs the work whose result is waited for.
+    /// The thread that runs the work item whose result is waited for.
     Worker,
-    /// The thread that has the GIL whose state is at this address.
+    /// The thread that holds the GIL whose state is at this address.
     GilHolder(u64),
-    /// The thread that stopped the world.
+    /// The thread that requested the stop-the-world pause.
     Requester,
-    /// The thread that locked it, which nothing records.
+    /// The thread that locked it, which is not recorded.
     Unrecorded,
-    /// Any thread, by a notification or an item.
+    /// Any thread, with a notification or an item.
     Anyone,
 }
 
-/// What a thread waits for, as the program knows it.
+/// The object that a thread waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaitedObject {
-    /// The object, as `id()` has it, or the address of what is no object.
+    /// Address of the object, as in `id()`, or of a structure that is not an object.
     pub object: u64,
-    /// What it is.
+    /// Kind of the object.
     pub target: WaitTarget,
-    /// The name it carries itself: the module's for an import lock.
+    /// Name stored in the object: the module's for an import lock.
     pub name: Option<String>,
-    /// Who can end the wait.
+    /// Which thread can end the wait.
     pub releaser: Releaser,
 }
 
@@ -253,7 +253,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_read_back_as_what_it_was_written_from() {
+    fn names_round_trip() {
         let mut all: Vec<WaitTarget> = PLAIN.iter().map(|(_, target)| target.clone()).collect();
         all.extend([
             WaitTarget::ObjectMutex("dict".into()),

@@ -1,13 +1,13 @@
-//! Which `with` statements a frame is inside, told from its code and the instruction it is at.
+//! Determines which `with` statements a frame is inside, from its code and current instruction.
 //!
-//! A `with` keeps what it will call at its end on the frame's evaluation stack. Which slots of the
-//! stack belong to a `with` that has been entered is written nowhere in the frame, and how many
-//! slots are in use is not known of a frame that runs. But the compiler wrote it down in the code:
-//! the exception table (CPython's `InternalDocs/exception_handling.md`) says for each instruction
-//! where an exception goes and how deep the stack is there, and the handler of a `with` begins with
-//! `PUSH_EXC_INFO, WITH_EXCEPT_START`. The table covers the statement's body only, neither the call
-//! of `__enter__` nor the regular call of `__exit__`, so a `with` that is still acquiring its lock
-//! is not taken for one that has it.
+//! A `with` statement keeps the function to call at its end on the frame's evaluation stack. The
+//! frame does not record which slots belong to entered `with` statements, and the stack depth of a
+//! running frame is unknown. But the code has an exception table (CPython's
+//! `InternalDocs/exception_handling.md`), which gives the handler and the stack depth for each
+//! instruction, and the handler of a `with` statement begins with `PUSH_EXC_INFO,
+//! WITH_EXCEPT_START`. The table covers only the body of the statement, neither the call of
+//! `__enter__` nor the regular call of `__exit__`, so a `with` statement that is still acquiring
+//! its lock does not count as holding it.
 
 use crate::code::Code;
 use crate::memory::{Memory, ReadError};
@@ -16,42 +16,42 @@ use cpython_layout::structures::EXCEPTION_TABLE;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
-/// Longer tables and code are not believed.
-const LONGEST: usize = 1 << 20;
-/// Statements nested deeper are not (the compiler allows 20 blocks).
-const DEEPEST: usize = 64;
-/// Code objects kept before the store is emptied.
-const MOST: usize = 1 << 16;
+/// Maximum size of tables and bytecode in bytes.
+const MAX_SIZE: usize = 1 << 20;
+/// Maximum nesting depth (the compiler allows 20 blocks).
+const MAX_DEPTH: usize = 64;
+/// Number of cached code objects at which the cache is cleared.
+const MAX_CACHED_CODES: usize = 1 << 16;
 
-/// An entry of an exception table, in code units.
+/// An entry of an exception table. Positions are in code units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Entry {
+struct ExceptionTableEntry {
     start: u32,
     end: u32,
-    /// Where an exception goes.
+    /// Start of the handler.
     target: u32,
-    /// How deep the stack is there before anything is pushed.
+    /// Stack depth at the handler, before anything is pushed.
     depth: u32,
 }
 
 /// The `with` statements of one code object.
 #[derive(Debug, Default)]
 pub struct WithBlocks {
-    entries: Vec<Entry>,
-    /// Handlers of `with` statements.
+    entries: Vec<ExceptionTableEntry>,
+    /// Start positions of the handlers of `with` statements.
     handlers: Vec<u32>,
 }
 
 impl WithBlocks {
-    /// Decodes an exception table; `is_handler` says of a code unit whether the handler of a `with`
-    /// is there.
+    /// Decodes an exception table. `is_handler` returns whether a code unit starts the handler of a
+    /// `with` statement.
     fn decode(table: &[u8], mut is_handler: impl FnMut(u32) -> bool) -> WithBlocks {
         let mut bytes = table.iter().copied();
         let mut entries = Vec::new();
         while let (Some(start), Some(length), Some(target), Some(depth)) =
             (number(&mut bytes), number(&mut bytes), number(&mut bytes), number(&mut bytes))
         {
-            entries.push(Entry {
+            entries.push(ExceptionTableEntry {
                 start,
                 end: start.saturating_add(length),
                 target,
@@ -65,14 +65,14 @@ impl WithBlocks {
         if handlers.is_empty() { WithBlocks::default() } else { WithBlocks { entries, handlers } }
     }
 
-    /// The depth of the stack at the handler of each `with` that the instruction at `unit` is
-    /// inside, innermost first: what the statement keeps is right below.
+    /// Returns the stack depths at the handlers of the `with` statements around the instruction at
+    /// `unit`, innermost first. The values kept by a statement are right below that depth.
     #[must_use]
     pub fn around(&self, unit: u32) -> Vec<u32> {
         let mut found = Vec::new();
         let mut at = unit;
-        // A handler is itself covered by the next one outwards.
-        for _ in 0..4 * DEEPEST {
+        // A handler itself is covered by the next outer one.
+        for _ in 0..4 * MAX_DEPTH {
             let Some(entry) =
                 self.entries.iter().find(|entry| (entry.start..entry.end).contains(&at))
             else {
@@ -84,19 +84,19 @@ impl WithBlocks {
             at = entry.target;
         }
         found.dedup();
-        found.truncate(DEEPEST);
+        found.truncate(MAX_DEPTH);
         found
     }
 
-    /// Whether the code has no `with`.
+    /// Returns whether the code has no `with` statements.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.handlers.is_empty()
     }
 }
 
-/// A number of six bits a byte, most significant first; bit 6 says that more follow, bit 7 begins
-/// an entry.
+/// Decodes a varint of six bits per byte, most significant first. Bit 6 means that more bytes
+/// follow; bit 7 marks the start of an entry.
 fn number(bytes: &mut impl Iterator<Item = u8>) -> Option<u32> {
     let mut byte = bytes.next()?;
     let mut value = u32::from(byte & 63);
@@ -107,34 +107,34 @@ fn number(bytes: &mut impl Iterator<Item = u8>) -> Option<u32> {
     Some(value)
 }
 
-/// The `with` statements of the code objects seen so far.
+/// Cache of `with` statements by code object.
 #[derive(Debug, Default)]
 pub struct WithBlockCache {
     known: FxHashMap<u64, (Arc<Code>, Arc<WithBlocks>)>,
 }
 
 impl WithBlockCache {
-    /// Those of `code`, read once.
+    /// Returns the `with` statements of `code`, decoding them only once.
     ///
     /// # Errors
-    /// As [`Memory::read`]: the code object is gone.
+    /// As [`Memory::read`]: the code object no longer exists.
     pub fn get(
         &mut self,
         memory: &dyn Memory,
         offsets: &DebugOffsets,
         code: &Arc<Code>,
     ) -> Result<Arc<WithBlocks>, ReadError> {
-        if let Some((known, withs)) = self.known.get(&code.address)
+        if let Some((known, with_blocks)) = self.known.get(&code.address)
             && Arc::ptr_eq(known, code)
         {
-            return Ok(Arc::clone(withs));
+            return Ok(Arc::clone(with_blocks));
         }
-        let withs = Arc::new(read(memory, offsets, code)?);
-        if self.known.len() >= MOST {
+        let with_blocks = Arc::new(read(memory, offsets, code)?);
+        if self.known.len() >= MAX_CACHED_CODES {
             self.known.clear();
         }
-        self.known.insert(code.address, (Arc::clone(code), Arc::clone(&withs)));
-        Ok(withs)
+        self.known.insert(code.address, (Arc::clone(code), Arc::clone(&with_blocks)));
+        Ok(with_blocks)
     }
 }
 
@@ -144,13 +144,13 @@ fn read(memory: &dyn Memory, offsets: &DebugOffsets, code: &Code) -> Result<With
     if len == 0 {
         return Ok(WithBlocks::default());
     }
-    let table = memory.vec(table.saturating_add(offsets.bytes_object.ob_sval), len, LONGEST)?;
+    let table = memory.vec(table.saturating_add(offsets.bytes_object.ob_sval), len, MAX_SIZE)?;
     let start = code.address.saturating_add(offsets.code_object.co_code_adaptive);
-    let bytecode = memory.vec(start, 2 * u64::from(code.units()), LONGEST)?;
+    let bytecode = memory.vec(start, 2 * u64::from(code.units()), MAX_SIZE)?;
     let opcodes = &offsets.build.opcodes;
     let opcode = |unit: u32| bytecode.get(2 * unit as usize).copied();
     Ok(WithBlocks::decode(&table, |unit| {
-        // The first may be replaced by an instrumented one while the program is traced.
+        // The first instruction may be replaced by an instrumented one while the program is traced.
         opcode(unit.saturating_add(1)) == Some(opcodes.with_except_start)
             && opcode(unit).is_some_and(|first| {
                 first == opcodes.push_exc_info || first >= opcodes.min_instrumented
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// `with a: with b: body` as 3.15 compiles it, the numbers made small.
+    /// `with a: with b: body` as compiled by 3.15, with smaller numbers.
     fn nested() -> WithBlocks {
         let entries = [
             (10, 10, 60, 2),
@@ -179,7 +179,7 @@ mod tests {
                 [start | 128, length, target, depth << 1 | 1]
             })
             .collect();
-        // 40 and above need two bytes only from 64 on; 66 does.
+        // Values from 64 on need two bytes; only 66 does.
         let table: Vec<u8> = table
             .into_iter()
             .flat_map(|byte| if byte & 127 == 66 { vec![64 | 1, 2] } else { vec![byte] })
@@ -188,18 +188,18 @@ mod tests {
     }
 
     #[test]
-    fn the_statements_around_an_instruction() {
-        let withs = nested();
-        assert_eq!(withs.around(9), [0; 0], "still acquiring");
-        assert_eq!(withs.around(15), [2]);
-        assert_eq!(withs.around(25), [4, 2]);
-        assert_eq!(withs.around(42), [2], "the inner one has been left");
-        assert_eq!(withs.around(45), [0; 0]);
+    fn finds_the_statements_around_an_instruction() {
+        let with_blocks = nested();
+        assert_eq!(with_blocks.around(9), [0; 0], "still acquiring");
+        assert_eq!(with_blocks.around(15), [2]);
+        assert_eq!(with_blocks.around(25), [4, 2]);
+        assert_eq!(with_blocks.around(42), [2], "the inner one has been left");
+        assert_eq!(with_blocks.around(45), [0; 0]);
     }
 
     proptest! {
         #[test]
-        fn any_table_is_survived(table: Vec<u8>, unit: u32, odd: bool) {
+        fn arbitrary_table_does_not_panic(table: Vec<u8>, unit: u32, odd: bool) {
             let _ = WithBlocks::decode(&table, |unit| (unit % 2 == 1) == odd).around(unit);
         }
     }

@@ -1,4 +1,4 @@
-//! Objects are called what the program calls them.
+//! Names found for objects match those in the program.
 
 mod common;
 

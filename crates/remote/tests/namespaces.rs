@@ -1,10 +1,10 @@
-//! A Python in a pid namespace and a mount namespace of its own, as in a container.
+//! A Python in pid and mount namespaces of its own, as in a container.
 
 mod common;
 
 use common::{Target, parked};
 use std::process::Command;
-use ungil_remote::native::{Stop, Unwinder};
+use ungil_remote::native::{StopPolicy, Unwinder};
 use ungil_tests::{eventually, python};
 
 const PROGRAM: &str = "
@@ -16,8 +16,8 @@ threading.Thread(target=wait).start()
 ";
 
 #[test]
-fn threads_are_known_by_their_numbers_here() {
-    // A copy of the interpreter at a path that exists inside only.
+fn threads_have_ids_of_this_namespace() {
+    // A copy of the interpreter at a path that exists only inside.
     let inside = "mount -t tmpfs none /mnt && cp \"$0\" /mnt/python && PYTHONHOME=$1 exec /mnt/python -c \"$2\"";
     let executable = python("3.14t").canonicalize().expect("an interpreter");
     let home = executable.parent().and_then(|bin| bin.parent()).expect("bin/ and its parent");
@@ -35,8 +35,8 @@ fn threads_are_known_by_their_numbers_here() {
     command.args([executable.as_path(), home]).arg(PROGRAM);
     command.env("LD_LIBRARY_PATH", home.join("lib"));
     let mut target = Target::of(&mut command);
-    let said = target.line();
-    assert!(!said.is_empty(), "namespaces can be made here");
+    let native_id = target.line();
+    assert!(!native_id.is_empty(), "namespaces can be made here");
     let children = format!("/proc/{0}/task/{0}/children", target.pid());
     let mut pid = 0;
     eventually("the program inside", || {
@@ -45,12 +45,13 @@ fn threads_are_known_by_their_numbers_here() {
         pid != 0
     });
     let (python, thread, _) = parked(pid, "wait");
-    assert_eq!(thread.own_id.to_string(), said);
+    assert_eq!(thread.own_id.to_string(), native_id);
     assert_ne!(thread.native_id, thread.own_id);
     assert!(std::path::Path::new(&format!("/proc/{pid}/task/{}", thread.native_id)).exists());
-    // The file the code is from is found where the target has it.
-    let native =
-        Unwinder::new(python.process()).expect("regions").stack(thread.native_id, Stop::Never);
+    // The file with the code is found in the target's mount namespace.
+    let native = Unwinder::new(python.process())
+        .expect("regions")
+        .stack(thread.native_id, StopPolicy::Never);
     let symbols: Vec<_> =
         native.expect("frames").into_iter().filter_map(|frame| frame.symbol).collect();
     assert!(

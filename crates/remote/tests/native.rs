@@ -1,10 +1,10 @@
-//! C frames, and Python's between them.
+//! C frames merged with Python frames.
 
 mod common;
 
 use common::{Target, parked, stacks};
 use ungil_remote::Python;
-use ungil_remote::native::{NativeError, Row, Stop, Unwinder, weave};
+use ungil_remote::native::{NativeError, StackRow, StopPolicy, Unwinder, merge_stacks};
 use ungil_tests::{BUILDS, eventually};
 
 /// Python, then C (`sorted` calls a key function), then Python again, which waits in a system call.
@@ -16,25 +16,26 @@ outer()
 ";
 
 #[test]
-fn a_waiting_thread_is_unwound_without_a_stop() {
+fn unwinds_a_waiting_thread_without_stopping_it() {
     for build in BUILDS {
         let mut target = Target::start(build, WAITS);
         target.line();
         let (python, thread, frames) = parked(target.pid(), "key");
-        let native =
-            Unwinder::new(python.process()).unwrap().stack(thread.native_id, Stop::Never).unwrap();
-        let rows: Vec<String> = weave(native, &frames)
+        let native = Unwinder::new(python.process())
+            .unwrap()
+            .stack(thread.native_id, StopPolicy::Never)
+            .unwrap();
+        let rows: Vec<String> = merge_stacks(native, &frames)
             .into_iter()
             .map(|row| match row {
-                Row::Python(index) => frames[index].code.qualname.clone(),
-                Row::Native(frame) => frame.symbol.unwrap_or_else(|| "?".into()),
+                StackRow::Python(index) => frames[index].code.qualname.clone(),
+                StackRow::Native(frame) => frame.symbol.unwrap_or_else(|| "?".into()),
             })
             .collect();
         let at = |name: &str| {
             rows.iter().position(|row| row == name).unwrap_or_else(|| panic!("{build}: {rows:?}"))
         };
-        // `read` is libc's, above all of Python; `sorted` and what it calls lie between the two
-        // functions.
+        // `read` is libc's and innermost; `sorted` and its callees are between the two functions.
         assert!(at("read") < at("key") || at("__read") < at("key"), "{build}: {rows:?}");
         assert!(at("key") + 1 < at("outer"), "{build}: {rows:?}");
         assert!(at("outer") < at("<module>"), "{build}: {rows:?}");
@@ -48,7 +49,7 @@ fn a_waiting_thread_is_unwound_without_a_stop() {
 }
 
 #[test]
-fn a_running_thread_is_stopped_only_when_asked() {
+fn stops_a_running_thread_only_if_allowed() {
     for build in BUILDS {
         let program = "
 import sys, threading
@@ -65,8 +66,8 @@ stop = True; t.join(); print('done', flush=True)
         let mut target = Target::start(build, program);
         let python = Python::attach(target.pid());
         let python = python.or_else(|_| {
-            // It may not have started yet.
-            target.tell("n");
+            // The program may not have started yet.
+            target.send("n");
             target.line();
             Python::attach(target.pid())
         });
@@ -81,19 +82,20 @@ stop = True; t.join(); print('done', flush=True)
             else {
                 return false;
             };
-            refused |= unwinder.stack(spinning.native_id, Stop::Never) == Err(NativeError::Running);
-            let rows = unwinder.stack(spinning.native_id, Stop::Briefly).unwrap();
-            // In the interpreter's loop, or in something the loop called.
+            refused |=
+                unwinder.stack(spinning.native_id, StopPolicy::Never) == Err(NativeError::Running);
+            let rows = unwinder.stack(spinning.native_id, StopPolicy::Briefly).unwrap();
+            // In the interpreter loop, or in a function called by it.
             refused && rows.len() > 2
         });
-        // It goes on, and ends as it would have.
+        // The program continues, and ends normally.
         let mut count = || {
-            target.tell("n");
+            target.send("n");
             target.line().parse::<u64>().unwrap()
         };
         let before = count();
         eventually(&format!("{build}: the thread runs on"), || count() > before);
-        target.tell("end");
+        target.send("end");
         assert_eq!(target.line(), "done", "{build}");
     }
 }

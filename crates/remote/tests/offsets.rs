@@ -1,4 +1,4 @@
-//! The table of offsets, against what each interpreter says of itself.
+//! Checks the offset table against each interpreter's own data.
 
 use cpython_layout::{AsyncioOffsets, COOKIE, DebugOffsets, LayoutError, MAX_SIZE};
 use object::{Object, ObjectSection};
@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use std::process::Command;
 use ungil_tests::{BUILDS, python};
 
-/// What a Python program prints, by words.
-fn says(build: &str, program: &str) -> Vec<String> {
+/// Returns the output of a Python program, split at whitespace.
+fn output(build: &str, program: &str) -> Vec<String> {
     let out =
         Command::new(python(build)).args(["-c", program]).output().expect("the interpreter runs");
     assert!(out.status.success(), "{build}: {}", String::from_utf8_lossy(&out.stderr));
@@ -21,10 +21,10 @@ fn bytes(hex: &str) -> Vec<u8> {
         .collect()
 }
 
-/// The table's bytes as they are in that interpreter, and `sys.hexversion`, the header's size, a
-/// type's size, and the offsets that follow from objects it can look at.
+/// Returns the table's bytes in that interpreter, and `sys.hexversion`, the size of the object
+/// header, the size of a type, and offsets derived from objects.
 fn table(build: &str) -> (Vec<u8>, Vec<u64>) {
-    let said = says(
+    let words = output(
         build,
         "import ctypes, sys, types
 word = ctypes.c_uint64
@@ -40,11 +40,11 @@ print(sys.hexversion, object.__basicsize__, type.__basicsize__, types.CodeType._
       where([], list), where(code, code.co_filename), where(code, code.co_qualname), where(code, code.co_linetable),
       next(k for k in range(0, 100, 4) if ctypes.c_int.from_address(id(code) + k).value == code.co_firstlineno))",
     );
-    (bytes(&said[0]), said[1..].iter().map(|n| n.parse().expect("a number")).collect())
+    (bytes(&words[0]), words[1..].iter().map(|n| n.parse().expect("a number")).collect())
 }
 
 #[test]
-fn every_build_has_a_table_that_agrees_with_its_objects() {
+fn tables_match_the_objects_of_every_build() {
     for build in BUILDS {
         let (bytes, facts) = table(build);
         let offsets = DebugOffsets::parse(&bytes).unwrap_or_else(|why| panic!("{build}: {why}"));
@@ -86,7 +86,7 @@ fn every_build_has_a_table_that_agrees_with_its_objects() {
 }
 
 #[test]
-fn a_table_that_is_not_that_of_its_version_is_refused() {
+fn rejects_tables_of_another_version() {
     for build in BUILDS {
         let (bytes, _) = table(build);
         let refused = |change: &dyn Fn(&mut Vec<u8>)| {
@@ -104,29 +104,32 @@ fn a_table_that_is_not_that_of_its_version_is_refused() {
             refused(&|b| b[16] = 2),
             LayoutError::Misfit { field: "free_threaded", .. }
         ));
-        // A field more or less, as in a pre-release, shifts all that follows.
+        // A field more or less, as in a pre-release, shifts all following ones.
         for at in (24..500).step_by(8) {
             refused(&|b| drop(b.splice(at..at, [0; 8])));
             refused(&|b| drop(b.drain(at..at + 8)));
         }
-        // Every other version's way of reading it.
+        // Parsing the table as another version.
         for minor in (13..=15).filter(|&m| m != bytes[10]) {
             refused(&|b| b[10] = minor);
         }
-        let words = |e: LayoutError| e.to_string();
-        assert!(words(refused(&|b| b[46] = 0xff)).contains("interpreters_head"), "{build}");
-        assert!(words(refused(&|b| (b[8], b[47]) = (0xb1, 1))).contains("pre-release"), "{build}");
+        let message = |e: LayoutError| e.to_string();
+        assert!(message(refused(&|b| b[46] = 0xff)).contains("interpreters_head"), "{build}");
+        assert!(
+            message(refused(&|b| (b[8], b[47]) = (0xb1, 1))).contains("pre-release"),
+            "{build}"
+        );
     }
 }
 
 #[test]
-fn asyncio_has_a_table_where_it_has_one() {
+fn parses_asyncio_tables() {
     for build in BUILDS {
-        let said = says(
+        let words = output(
             build,
             "import sys, _asyncio; print(_asyncio.Task.__basicsize__, getattr(_asyncio, '__file__', sys.executable))",
         );
-        let file = std::fs::read(&said[1]).expect("a file");
+        let file = std::fs::read(&words[1]).expect("a file");
         let elf = object::File::parse(&*file).expect("an ELF file");
         let Some(section) = elf.section_by_name(".AsyncioDebug") else {
             assert_eq!(build, "3.13");
@@ -135,16 +138,16 @@ fn asyncio_has_a_table_where_it_has_one() {
         let asyncio = AsyncioOffsets::parse(section.data().expect("its bytes")).expect("a table");
         let (bytes, _) = table(build);
         let offsets = DebugOffsets::parse(&bytes).expect("a table");
-        assert_eq!(asyncio.task_size.to_string(), said[0], "{build}");
+        assert_eq!(asyncio.task_size.to_string(), words[0], "{build}");
         assert_eq!(asyncio.interpreter_size, offsets.interpreter_state.size, "{build}");
         assert!(asyncio.running_loop >= offsets.thread_state.size, "{build}");
     }
 }
 
 proptest! {
-    /// Whatever the bytes are, they are refused or read, and what is read has been checked.
+    /// Arbitrary bytes are rejected or parsed, and what is parsed has been checked.
     #[test]
-    fn any_bytes_are_survived(mut bytes in prop::collection::vec(any::<u8>(), 0..MAX_SIZE + 16), minor in 12u8..17, threaded in 0u8..3) {
+    fn arbitrary_bytes_do_not_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..MAX_SIZE + 16), minor in 12u8..17, threaded in 0u8..3) {
         let _ = AsyncioOffsets::parse(&bytes);
         let _ = DebugOffsets::parse(&bytes);
         if let Some(head) = bytes.first_chunk_mut::<24>() {

@@ -1,15 +1,15 @@
-//! A CPython whose interpreter is a shared library, of a patch release of its own, in a
-//! position-independent program that is not called Python: everything is found in it, too.
+//! A CPython with a shared libpython of its own patch release, in a position-independent program
+//! that is not called Python.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use ungil_remote::Python;
 use ungil_remote::WaitTarget;
-use ungil_remote::snapshot::{Options, take};
+use ungil_remote::snapshot::{SnapshotOptions, take_snapshot};
 use ungil_remote::thread_observer::ThreadObserver;
 
 #[test]
-fn a_shared_libpython_is_read_like_a_static_one() {
+fn reads_a_shared_libpython() {
     let Some(folder) = std::env::var_os("UNGIL_SHARED") else {
         eprintln!(
             "skipped: UNGIL_SHARED names no folder of shared libpythons (`cargo xtask test` gets them)"
@@ -33,8 +33,9 @@ fn a_shared_libpython_is_read_like_a_static_one() {
             Python::attach(child.id()).unwrap_or_else(|why| panic!("{version}: {why}"));
         assert_eq!(python.version().to_string(), version.trim());
         assert_eq!(python.layout().missing, [], "{version}");
-        let options = Options { source: false, tasks: true, native: None };
-        let snapshot = take(&mut python, &mut ThreadObserver::default(), options).expect("a look");
+        let options = SnapshotOptions { source: false, tasks: true, native: None };
+        let snapshot =
+            take_snapshot(&mut python, &mut ThreadObserver::default(), options).expect("a look");
         let holder = snapshot
             .threads()
             .find(|thread| thread.frames.iter().any(|f| f.function == "holds"))

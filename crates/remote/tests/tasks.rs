@@ -1,15 +1,15 @@
-//! asyncio's tasks, against what the program says of them.
+//! asyncio tasks compared with what the program defines.
 
 mod common;
 
 use common::{Target, parked};
 use std::collections::BTreeMap;
-use ungil_remote::tasks::{TaskState, Tasks, TasksError};
+use ungil_remote::tasks::{TaskReader, TaskState, TasksError};
 use ungil_tests::BUILDS;
 
-/// `first` awaits a task group of three, one of which awaits another task, one a future that nobody
-/// resolves, and one has not begun; a last task reads from standard input's pipe in the loop's own
-/// thread, which is where it is looked at.
+/// `first` awaits a task group of three tasks: one awaits another task, one a future that is never
+/// resolved, and one has not started. A last task reads from standard input in the loop's thread,
+/// where it is inspected.
 const PROGRAM: &str = "
 import asyncio, sys
 async def leaf(future): await future
@@ -35,7 +35,7 @@ fn who_awaits_whom() {
         let mut target = Target::start(build, PROGRAM);
         target.line();
         let (python, thread, _) = parked(target.pid(), "look");
-        let tasks = match Tasks::find(&python) {
+        let tasks = match TaskReader::find(&python) {
             Err(TasksError::TooOld) if build == "3.13" => continue,
             other => other.unwrap_or_else(|why| panic!("{build}: {why}")),
         };
@@ -88,9 +88,9 @@ fn who_awaits_whom() {
 }
 
 #[test]
-fn a_program_without_asyncio_says_so() {
+fn reports_a_program_without_asyncio() {
     let mut target = Target::start("3.14", "import sys\nprint(1, flush=True)\nsys.stdin.read()");
     target.line();
     let (python, ..) = parked(target.pid(), "<module>");
-    assert_eq!(Tasks::find(&python).map(|_| ()), Err(TasksError::NotLoaded));
+    assert_eq!(TaskReader::find(&python).map(|_| ()), Err(TasksError::NotLoaded));
 }

@@ -5,7 +5,7 @@ use crate::clean::clean;
 use crate::dump::death;
 use std::fmt::Write;
 use ungil_format::{bytes, counted, duration, grouped, percent};
-use ungil_remote::heap::{Coverage, Heap, Kind, Mimalloc, ThreadMemory};
+use ungil_remote::heap::{Coverage, Heap, MimallocUsage, RegionKind, ThreadMemory};
 
 /// Threads that are listed.
 const MOST_THREADS: usize = 20;
@@ -130,12 +130,12 @@ fn memory(out: &mut String, heap: &Heap, is_core: bool) {
     }
     for mapped in &heap.mapped {
         let what = match mapped.kind {
-            Kind::Anonymous => "anonymous (allocators, threads' stacks)",
-            Kind::Heap => "[heap] (malloc)",
-            Kind::MainStack => "the main thread's stack",
-            Kind::File => "programs, libraries, mapped files",
-            Kind::Reserved => "reserved, not usable",
-            Kind::Kernel => "the kernel's",
+            RegionKind::Anonymous => "anonymous (allocators, threads' stacks)",
+            RegionKind::Heap => "[heap] (malloc)",
+            RegionKind::MainStack => "the main thread's stack",
+            RegionKind::File => "programs, libraries, mapped files",
+            RegionKind::Reserved => "reserved, not usable",
+            RegionKind::Kernel => "the kernel's",
         };
         let swapped = match mapped.swapped_bytes {
             0 => String::new(),
@@ -153,7 +153,7 @@ fn memory(out: &mut String, heap: &Heap, is_core: bool) {
     }
 }
 
-fn mimalloc(out: &mut String, what: &str, held: &Mimalloc) {
+fn mimalloc(out: &mut String, what: &str, held: &MimallocUsage) {
     let resident = held.resident.map_or("an unknown part".into(), bytes);
     line!(
         out,

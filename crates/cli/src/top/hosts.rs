@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 use ungil_remote::AttachError;
-use ungil_remote::discovery::Search;
+use ungil_remote::discovery::ProcessScanner;
 
 /// Seconds between two searches.
 const EVERY: Duration = Duration::from_secs(2);
@@ -13,7 +13,7 @@ const EVERY: Duration = Duration::from_secs(2);
 /// Searches again and again.
 #[derive(Default)]
 pub(super) struct Finder {
-    search: Search,
+    search: ProcessScanner,
     last: Option<(Instant, HashMap<u32, f64>)>,
 }
 

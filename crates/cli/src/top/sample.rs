@@ -5,7 +5,7 @@ use super::app::{App, HostRow, Hosts};
 use crate::args::{Sort, Top};
 use ungil_profile::live::*;
 use ungil_remote::frames::CodeLine;
-use ungil_remote::gc::{Collections, Generation};
+use ungil_remote::gc::{CollectionTotals, Generation};
 use ungil_remote::stop_the_world::Pauses;
 use ungil_remote::{ThreadState, WaitTarget};
 
@@ -130,7 +130,7 @@ pub(crate) fn view() -> View {
         collector: PauseView {
             collecting: false,
             generations: vec![generation; 3],
-            span: Collections {
+            span: CollectionTotals {
                 count: [2, 1, 0],
                 collected: 7,
                 seconds: 0.06,

@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use ungil_remote::linux::calls::{CallFile, Doing};
+use ungil_remote::linux::syscall::{KernelState, SyscallFile};
 
 /// Default of `--ready-timeout`.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -351,12 +351,14 @@ fn waits(pid: i32) -> bool {
     let Ok(pid) = u32::try_from(pid) else { return true };
     let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return true };
     let threads = tasks.flatten().filter_map(|t| t.file_name().to_str()?.parse().ok());
-    let mut doing =
-        threads.filter_map(|tid| CallFile::open(pid, tid).ok()).map(|file| file.read()).peekable();
+    let mut doing = threads
+        .filter_map(|tid| SyscallFile::open(pid, tid).ok())
+        .map(|file| file.read())
+        .peekable();
     doing.peek().is_none()
         || doing.any(|d| match d {
-            Doing::Call(call) => call.name().is_some_and(|name| WAITS.contains(&name)),
-            Doing::Unknown => true,
-            Doing::Running | Doing::Asleep | Doing::Gone => false,
+            KernelState::SystemCall(call) => call.name().is_some_and(|name| WAITS.contains(&name)),
+            KernelState::Unknown => true,
+            KernelState::Running | KernelState::Asleep | KernelState::Gone => false,
         })
 }

@@ -102,7 +102,7 @@ impl Target {
         let mut unsound = false;
         let mut stopped = false;
         for &interpreter in &interpreters {
-            match self.python.world(interpreter) {
+            match self.python.stop_the_world(interpreter) {
                 Ok(Some(world)) => stopped |= world.requested,
                 Ok(None) => unsound = true,
                 Err(_) => {}

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use ungil_hook::wire::{head, state};
 use ungil_remote::Python;
-use ungil_remote::linux::calls::{CallFile, Doing, is_stopped};
+use ungil_remote::linux::syscall::{KernelState, SyscallFile, is_stopped};
 
 const SCRIPT: &str = include_str!("../../py/alloc_ask.py");
 const ASK: &str = "import sys; sys.remote_exec(int(sys.argv[1]), sys.argv[2])";
@@ -279,11 +279,11 @@ fn doing(pid: u32) -> String {
     if is_stopped(pid) {
         return "it is stopped by a signal or a debugger (`kill -CONT` lets it go on)".into();
     }
-    match CallFile::open(pid, pid).map(|file| file.read()) {
-        Ok(Doing::Running) => {
+    match SyscallFile::open(pid, pid).map(|file| file.read()) {
+        Ok(KernelState::Running) => {
             "its main thread runs code that is not Python's and does not look for requests".into()
         }
-        Ok(Doing::Call(call)) => {
+        Ok(KernelState::SystemCall(call)) => {
             let call = call.name().map_or_else(|| format!("number {}", call.number), str::to_owned);
             format!(
                 "its main thread is in the system call {call}, and Python looks for requests only between two of its own \

@@ -11,7 +11,7 @@ use ungil_hook::sampling::weight;
 use ungil_hook::wire::{
     self, HASH, READY, UNKNOWN, code, dropped, head, kind, live, site, stack, state, thread,
 };
-use ungil_remote::lines::Lines;
+use ungil_remote::lines::LineTable;
 
 /// What stands where a table had no room.
 const UNKNOWN_PLACE: &str = "(unknown: a table was full)";
@@ -24,7 +24,7 @@ struct Code {
     file: Rc<str>,
     name: Rc<str>,
     first: u32,
-    lines: Lines,
+    lines: LineTable,
 }
 
 struct Decoder<'a> {
@@ -116,7 +116,7 @@ impl Decoder<'_> {
             file: self.text(*slot.get(code::FILE)?),
             name: self.text(*slot.get(code::NAME)?),
             first,
-            lines: Lines::decode(&self.bytes(*slot.get(code::LINES)?), first),
+            lines: LineTable::decode(&self.bytes(*slot.get(code::LINES)?), first),
         });
         self.codes.insert(index, found.clone());
         Some(found)

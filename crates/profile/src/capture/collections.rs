@@ -8,8 +8,8 @@
 use crate::Builder;
 use crate::model::PauseKind;
 use rustc_hash::FxHashMap;
-use ungil_remote::gc::{Collection, Collector, GENERATIONS};
-use ungil_remote::sample::Looker;
+use ungil_remote::gc::{Collection, CollectorState, GENERATIONS};
+use ungil_remote::sample::Sampler;
 
 /// The time between two looks at the rings, in nanoseconds.
 const EVERY_NS: u64 = 5_000_000;
@@ -44,7 +44,7 @@ impl Timed {
     /// seen.
     pub(super) fn look(
         &mut self,
-        looker: &Looker,
+        looker: &Sampler,
         pid: u32,
         at_ns: u64,
         has_ended: bool,
@@ -69,7 +69,7 @@ impl Timed {
     fn take(
         &mut self,
         interpreter: u64,
-        found: &Collector,
+        found: &CollectorState,
         pid: u32,
         at_ns: u64,
         builder: &mut Builder,

@@ -4,9 +4,9 @@
 //! while the thread stays in the same place and is not old. What it means is decided by
 //! [`ungil_remote::thread_state::classify`].
 
-use ungil_remote::linux::calls::{Call, CallFile, Doing};
-use ungil_remote::sample::Slot;
-use ungil_remote::thread_state::{CodePlace, code_place, wants_gil};
+use ungil_remote::linux::syscall::{KernelState, SyscallFile, SystemCall};
+use ungil_remote::sample::ThreadSlot;
+use ungil_remote::thread_state::{CodePosition, code_position, wants_gil};
 use ungil_remote::{Attachment, Blocked, BlockedOn, Gils, Parking, Python};
 
 /// How long an answer of the kernel's holds, in nanoseconds.
@@ -21,30 +21,31 @@ pub(super) struct Freshness {
 /// What the kernel and the parking lot say of a thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct KernelView {
-    pub(super) kernel: Doing,
+    pub(super) kernel: KernelState,
     pub(super) blocked: Option<Blocked>,
     pub(super) wants_gil: bool,
 }
 
 /// An attached thread that moves: the kernel need not be asked.
-const ATTACHED: KernelView = KernelView { kernel: Doing::Running, blocked: None, wants_gil: false };
+const ATTACHED: KernelView =
+    KernelView { kernel: KernelState::Running, blocked: None, wants_gil: false };
 
 /// One thread's file, and what it last said.
 #[derive(Debug, Default)]
 pub(super) struct KernelFile {
-    file: Option<CallFile>,
+    file: Option<SyscallFile>,
     /// The file cannot be read.
     refused: bool,
     last: Option<(KernelView, u64)>,
     /// Where it was when it waited for the GIL.
-    waited_at: Option<CodePlace>,
+    waited_at: Option<CodePosition>,
 }
 
 impl KernelFile {
     /// Returns what the kernel says. `at_ns` is the look's time on any clock that does not go back.
     pub(super) fn view(
         &mut self,
-        slot: &Slot,
+        slot: &ThreadSlot,
         python: &Python,
         gils: &Gils,
         fresh: Freshness,
@@ -71,27 +72,27 @@ impl KernelFile {
     }
 
     /// The thread still sleeps in that call, at that place.
-    pub(super) fn is_in(&self, call: &Call) -> bool {
-        self.file.as_ref().is_some_and(|file| file.read() == Doing::Call(*call))
+    pub(super) fn is_in(&self, call: &SystemCall) -> bool {
+        self.file.as_ref().is_some_and(|file| file.read() == KernelState::SystemCall(*call))
     }
 
-    fn ask(&mut self, slot: &Slot, python: &Python, gils: &Gils) -> KernelView {
+    fn ask(&mut self, slot: &ThreadSlot, python: &Python, gils: &Gils) -> KernelView {
         let thread = &slot.thread;
         if self.file.is_none() && !self.refused {
-            match CallFile::open(python.process().pid, thread.native_id) {
+            match SyscallFile::open(python.process().pid, thread.native_id) {
                 Ok(file) => self.file = Some(file),
                 // It has ended meanwhile, or has only just begun and not said its number yet.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(_) => self.refused = true,
             }
         }
-        let kernel = self.file.as_ref().map_or(Doing::Unknown, CallFile::read);
-        self.refused |= self.file.is_some() && kernel == Doing::Unknown;
-        let blocked = Parking::new(python, gils).of(thread, &kernel);
+        let kernel = self.file.as_ref().map_or(KernelState::Unknown, SyscallFile::read);
+        self.refused |= self.file.is_some() && kernel == KernelState::Unknown;
+        let blocked = Parking::new(python, gils).wait_of(thread, &kernel);
         if matches!(blocked, Some(Blocked { on: BlockedOn::Gil(_), .. })) {
-            self.waited_at = code_place(python, thread);
+            self.waited_at = code_position(python, thread);
         }
-        let is_awake = thread.attachment == Attachment::Detached && kernel == Doing::Running;
+        let is_awake = thread.attachment == Attachment::Detached && kernel == KernelState::Running;
         let wants_gil = is_awake && wants_gil(python, gils, thread, self.waited_at);
         KernelView { kernel, blocked, wants_gil }
     }

@@ -11,9 +11,9 @@ use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use ungil_remote::frames::Frame;
 use ungil_remote::lock_order::LockOrder;
-use ungil_remote::locks::reader::Store;
-use ungil_remote::locks::{Hold, Reader};
-use ungil_remote::sample::{Looker, Raw, Slot};
+use ungil_remote::locks::reader::LockCache;
+use ungil_remote::locks::{Hold, LockReader};
+use ungil_remote::sample::{RawFrame, Sampler, ThreadSlot};
 use ungil_remote::{Attachment, Blocked, BlockedOn, Python, Releaser, WaitTarget, WaitedObject};
 
 /// Waits kept before the store is emptied.
@@ -32,7 +32,7 @@ type Key = (u64, i64, u64, u64);
 /// The locks of one process.
 #[derive(Default)]
 pub(super) struct Locks {
-    store: Store,
+    store: LockCache,
     /// The order in which threads take locks, from the waits that are looked into.
     pub(super) order: LockOrder,
     waits: FxHashMap<Key, Wait>,
@@ -54,9 +54,9 @@ impl Locks {
     /// What a thread waits for. `None` where it is a wait of C code for something of its own.
     pub(super) fn of(
         &mut self,
-        slot: &Slot,
+        slot: &ThreadSlot,
         blocked: &Blocked,
-        looker: &Looker,
+        looker: &Sampler,
         pid: u32,
         builder: &mut Builder,
     ) -> Option<Wait> {
@@ -75,7 +75,7 @@ impl Locks {
         }
         let python = looker.python();
         let stack = python.stack(&slot.thread).ok()?;
-        let of = Reader::new(python, &mut self.store).waited_object(
+        let of = LockReader::new(python, &mut self.store).waited_object(
             &slot.thread,
             blocked,
             &stack.frames,
@@ -111,13 +111,13 @@ impl Locks {
     /// it still sleeps there: the locks of a thread that went on meanwhile are not of one moment.
     pub(super) fn observe_order(
         &mut self,
-        slot: &Slot,
+        slot: &ThreadSlot,
         wait: &Wait,
         is_there: impl Fn() -> bool,
         python: &Python,
     ) {
         let Ok(stack) = python.stack(&slot.thread) else { return };
-        let mut reader = Reader::new(python, &mut self.store);
+        let mut reader = LockReader::new(python, &mut self.store);
         let holds = reader.holds(&slot.thread, &stack.frames);
         if !holds.is_empty() && reader.holds(&slot.thread, &stack.frames) == holds && is_there() {
             self.order.observe(slot.thread.native_id, &stack.frames, &holds, Some(&wait.of));
@@ -129,13 +129,13 @@ impl Locks {
     pub(super) fn holder(
         &mut self,
         wait: &Wait,
-        looker: &Looker,
+        looker: &Sampler,
         places: &mut Places,
         builder: &mut Builder,
     ) -> Option<FrameId> {
         let python = looker.python();
-        let mut reader = Reader::new(python, &mut self.store);
-        let is_holder = |reader: &mut Reader<'_>, slot: &Slot| match wait.of.releaser {
+        let mut reader = LockReader::new(python, &mut self.store);
+        let is_holder = |reader: &mut LockReader<'_>, slot: &ThreadSlot| match wait.of.releaser {
             Releaser::Owner(_) => false,
             Releaser::WithBlock => {
                 let frames = frames_of(slot, places, python);
@@ -165,13 +165,13 @@ impl Locks {
                 Some(owner) => slot.thread.ident == owner,
                 None => is_holder(&mut reader, slot),
             })?;
-        let leaf: &Raw = slot.frames().iter().rev().find(|raw| !raw.hidden)?;
+        let leaf: &RawFrame = slot.frames().iter().rev().find(|raw| !raw.hidden)?;
         places.frame(leaf, looker, builder)
     }
 }
 
 /// A thread's frames as the look found them, innermost first, for those who read locks from frames.
-fn frames_of(slot: &Slot, places: &Places, python: &Python) -> Vec<Frame> {
+fn frames_of(slot: &ThreadSlot, places: &Places, python: &Python) -> Vec<Frame> {
     let at = &python.offsets().interpreter_frame;
     slot.frames()
         .iter()

@@ -9,9 +9,9 @@ use crate::Builder;
 use crate::model::{FrameId, Kind, StackId};
 use rustc_hash::FxHashMap;
 use std::time::Instant;
-use ungil_remote::linux::calls::Call;
-use ungil_remote::native::{NativeFrame, Row, Stop, Tables, weave};
-use ungil_remote::sample::{Looker, Slot};
+use ungil_remote::linux::syscall::SystemCall;
+use ungil_remote::native::{NativeFrame, StackRow, StopPolicy, UnwindTables, merge_stacks};
+use ungil_remote::sample::{Sampler, ThreadSlot};
 
 /// Places kept before the store is emptied.
 const MOST: usize = 1 << 16;
@@ -24,7 +24,7 @@ const LONGEST_NS: u64 = 50_000_000;
 /// The C frames of one process.
 #[derive(Default)]
 pub(super) struct Natives {
-    tables: Option<Tables>,
+    tables: Option<UnwindTables>,
     /// The process's maps could not be read.
     is_refused: bool,
     known: FxHashMap<(u32, u64, u64, StackId), Option<StackId>>,
@@ -36,8 +36,8 @@ pub(super) struct Natives {
 
 /// A thread that sleeps, as a look found it.
 pub(super) struct Sleeper<'a> {
-    pub(super) slot: &'a Slot,
-    pub(super) call: &'a Call,
+    pub(super) slot: &'a ThreadSlot,
+    pub(super) call: &'a SystemCall,
     /// The frame of the asyncio task it runs, which stands before the frame with this index.
     pub(super) task: Option<(usize, FrameId)>,
     pub(super) at_ns: u64,
@@ -51,7 +51,7 @@ impl Natives {
         &Sleeper { slot, call, task, at_ns }: &Sleeper<'_>,
         stack: StackId,
         is_there: impl FnOnce() -> bool,
-        (looker, places, builder): (&Looker, &mut Places, &mut Builder),
+        (looker, places, builder): (&Sampler, &mut Places, &mut Builder),
     ) -> StackId {
         let key = (slot.thread.native_id, call.stack, call.instruction, stack);
         let woven = match self.known.get(&key) {
@@ -80,27 +80,27 @@ impl Natives {
 
     fn weave(
         &mut self,
-        slot: &Slot,
+        slot: &ThreadSlot,
         task: Option<(usize, FrameId)>,
-        (looker, places, builder): (&Looker, &mut Places, &mut Builder),
+        (looker, places, builder): (&Sampler, &mut Places, &mut Builder),
     ) -> Option<StackId> {
         let python = looker.python();
         if self.tables.is_none() {
-            self.tables = Tables::new(python.process()).ok();
+            self.tables = UnwindTables::new(python.process()).ok();
             self.is_refused = self.tables.is_none();
         }
         let native = self
             .tables
             .as_mut()?
-            .stack(python.process(), slot.thread.native_id, Stop::Never)
+            .stack(python.process(), slot.thread.native_id, StopPolicy::Never)
             .ok()?;
         let walked = python.stack(&slot.thread).ok()?;
         let mut row = StackId::EMPTY;
         let mut shown = 0;
-        for part in weave(native, &walked.frames).into_iter().rev() {
+        for part in merge_stacks(native, &walked.frames).into_iter().rev() {
             let frame = match part {
-                Row::Native(frame) => native_frame(&frame, builder),
-                Row::Python(index) => {
+                StackRow::Native(frame) => native_frame(&frame, builder),
+                StackRow::Python(index) => {
                     let address = walked.frames.get(index)?.address;
                     let at = slot.frames().iter().position(|raw| raw.address == address)?;
                     if let Some((_, frame)) = task.filter(|(index, _)| *index == at) {

@@ -5,7 +5,7 @@
 use super::collections::Timed;
 use crate::Builder;
 use crate::model::PauseKind;
-use ungil_remote::sample::{Looker, Slot};
+use ungil_remote::sample::{Sampler, ThreadSlot};
 use ungil_remote::{Attachment, Interpreter};
 
 /// A pause under way.
@@ -39,7 +39,7 @@ impl PauseWatch {
     }
 
     /// Takes in a look.
-    pub(super) fn look(&mut self, looker: &Looker, pid: u32, at_ns: u64, builder: &mut Builder) {
+    pub(super) fn look(&mut self, looker: &Sampler, pid: u32, at_ns: u64, builder: &mut Builder) {
         let was_collecting = std::mem::take(&mut self.collecting);
         self.requester = None;
         let collects =
@@ -47,7 +47,7 @@ impl PauseWatch {
         let is_timed = self.timed.look(looker, pid, at_ns, was_collecting && !collects, builder);
         for interpreter in looker.interpreters() {
             let collects = looker.is_collecting(interpreter);
-            let world = looker.world(interpreter).filter(|world| world.requested);
+            let world = looker.stop_the_world(interpreter).filter(|world| world.requested);
             self.collecting |= collects;
             self.requester = self.requester.or(world.and_then(|world| world.requester));
             self.turn(
@@ -94,7 +94,7 @@ impl PauseWatch {
     }
 
     /// The thread that runs the collector at this look, where it can be told.
-    pub(super) fn collector(&self, threads: &[Slot]) -> Option<u64> {
+    pub(super) fn collector(&self, threads: &[ThreadSlot]) -> Option<u64> {
         if !self.collecting {
             return None;
         }
@@ -108,7 +108,7 @@ impl PauseWatch {
 
     /// Ends the pauses under way; those that the interpreter has timed are fetched once more, if it
     /// is still there.
-    pub(super) fn finish(&mut self, looker: &Looker, pid: u32, at_ns: u64, builder: &mut Builder) {
+    pub(super) fn finish(&mut self, looker: &Sampler, pid: u32, at_ns: u64, builder: &mut Builder) {
         self.timed.look(looker, pid, at_ns, true, builder);
         for spell in self.spells.drain(..) {
             builder.pause(

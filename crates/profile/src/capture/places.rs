@@ -6,7 +6,7 @@ use crate::model::{FrameId, FunctionId, Kind, StackId};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use ungil_remote::code::Code;
-use ungil_remote::sample::{Looker, Place, Raw};
+use ungil_remote::sample::{RawFrame, ResolvedFrame, Sampler};
 
 /// Places kept before the store is emptied.
 const MOST: usize = 1 << 18;
@@ -21,7 +21,7 @@ pub(super) struct Places {
 /// A place and its frame in the profile.
 struct Seen {
     frame: FrameId,
-    place: Place,
+    place: ResolvedFrame,
 }
 
 impl Places {
@@ -34,8 +34,8 @@ impl Places {
     /// The frame of the profile; `None` where what it runs cannot be read.
     pub(super) fn frame(
         &mut self,
-        raw: &Raw,
-        looker: &Looker,
+        raw: &RawFrame,
+        looker: &Sampler,
         builder: &mut Builder,
     ) -> Option<FrameId> {
         let key = (raw.code, raw.pointer, raw.copy);
@@ -62,7 +62,7 @@ impl Places {
     }
 
     /// What is known of a frame that was seen before.
-    pub(super) fn place(&self, raw: &Raw) -> Option<&Place> {
+    pub(super) fn place(&self, raw: &RawFrame) -> Option<&ResolvedFrame> {
         self.frames.get(&(raw.code, raw.pointer, raw.copy)).map(|seen| &seen.place)
     }
 }
@@ -80,11 +80,11 @@ impl Stacks {
     /// with its index. `None` where a frame cannot be read.
     pub(super) fn row(
         &mut self,
-        frames: &[Raw],
+        frames: &[RawFrame],
         kept: usize,
         task: Option<(usize, FrameId)>,
         places: &mut Places,
-        looker: &Looker,
+        looker: &Sampler,
         builder: &mut Builder,
     ) -> Option<StackId> {
         self.0.truncate(kept);

@@ -10,8 +10,8 @@ use crate::Builder;
 use crate::model::{FrameId, Kind};
 use rustc_hash::FxHashMap;
 use ungil_remote::Python;
-use ungil_remote::sample::{Looker, Slot};
-use ungil_remote::tasks::{Running, Tasks, TasksError};
+use ungil_remote::sample::{Sampler, ThreadSlot};
+use ungil_remote::tasks::{RunningTask, TaskReader, TasksError};
 
 /// Different names that are kept.
 const MOST_NAMES: usize = 256;
@@ -35,7 +35,7 @@ pub enum TaskMode {
 /// The tasks of one process.
 #[derive(Default)]
 pub(super) struct TaskFrames {
-    tasks: Option<Tasks>,
+    tasks: Option<TaskReader>,
     /// 3.13, where they cannot be told.
     pub(super) is_too_old: bool,
     seek_ns: u64,
@@ -47,16 +47,16 @@ pub(super) struct TaskFrames {
 pub(super) struct TaskTrack {
     has_loop: bool,
     asked_ns: u64,
-    last: Option<(Running, FrameId)>,
+    last: Option<(RunningTask, FrameId)>,
     here: Option<(usize, FrameId)>,
 }
 
 impl TaskFrames {
     /// asyncio's tasks, once it is loaded.
-    pub(super) fn find(&mut self, python: &Python, at_ns: u64) -> Option<&Tasks> {
+    pub(super) fn find(&mut self, python: &Python, at_ns: u64) -> Option<&TaskReader> {
         if self.tasks.is_none() && !self.is_too_old && at_ns >= self.seek_ns {
             self.seek_ns = at_ns.saturating_mul(2).max(SEEK_NS);
-            match Tasks::find(python) {
+            match TaskReader::find(python) {
                 Ok(tasks) => self.tasks = Some(tasks),
                 Err(TasksError::TooOld) => self.is_too_old = true,
                 Err(_) => {}
@@ -69,9 +69,9 @@ impl TaskFrames {
     /// profile.
     pub(super) fn of(
         &mut self,
-        slot: &Slot,
+        slot: &ThreadSlot,
         track: &mut TaskTrack,
-        looker: &Looker,
+        looker: &Sampler,
         places: &mut Places,
         at_ns: u64,
         builder: &mut Builder,

@@ -11,7 +11,7 @@ use crate::Builder;
 use crate::model::{Activity, Kind, Sample, StackId, Thread};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::time::Instant;
-use ungil_remote::sample::Looker;
+use ungil_remote::sample::Sampler;
 use ungil_remote::tasks::{Task, TaskState};
 
 /// The time between two looks, in nanoseconds.
@@ -33,7 +33,7 @@ impl Waiting {
     pub(super) fn finish(
         &mut self,
         frames: &mut TaskFrames,
-        looker: &Looker,
+        looker: &Sampler,
         pid: u32,
         at_ns: u64,
         builder: &mut Builder,
@@ -48,7 +48,7 @@ impl Waiting {
     pub(super) fn look(
         &mut self,
         frames: &mut TaskFrames,
-        looker: &Looker,
+        looker: &Sampler,
         pid: u32,
         at_ns: u64,
         builder: &mut Builder,

@@ -16,10 +16,10 @@ use crate::model::{Activity, FrameId, LockId, Sample, ThreadId};
 use parts::{collector, is_of, name_of};
 use rustc_hash::FxHashMap;
 use std::time::{Duration, Instant};
-use ungil_remote::linux::calls::Doing;
+use ungil_remote::linux::syscall::KernelState;
 use ungil_remote::memory::ReadError;
 use ungil_remote::parking::monotonic_ns;
-use ungil_remote::sample::{Look, Looker};
+use ungil_remote::sample::{LookResult, Sampler};
 use ungil_remote::snapshot::LockOrders;
 use ungil_remote::thread_state::classify;
 use ungil_remote::{Blocked, BlockedOn, Gils, Python, ThreadState};
@@ -41,7 +41,7 @@ const NAME_EVERY_NS: u64 = 200_000_000;
 /// A process and what is known of it.
 pub(super) struct Watch {
     pub(super) pid: u32,
-    looker: Looker,
+    looker: Sampler,
     places: Places,
     locks: Locks,
     lock_orders: LockOrders,
@@ -93,7 +93,7 @@ impl Watch {
             pid,
             gils: Gils::default(),
             gils_ns: 0,
-            looker: Looker::new(python)?,
+            looker: Sampler::new(python)?,
             places: Places::default(),
             locks: Locks::default(),
             lock_orders: LockOrders::default(),
@@ -152,7 +152,7 @@ impl Watch {
         let mut sought: Vec<(LockId, Option<FrameId>)> = Vec::new();
         let mut seeking = Duration::ZERO;
         for (slot, track) in self.looker.threads().iter().zip(&mut self.tracks) {
-            if !slot.is_at_work() {
+            if !slot.is_current() {
                 // Its thread is counted where it is at work.
                 track.last_ns = at_ns;
                 continue;
@@ -207,8 +207,7 @@ impl Watch {
                 if seek {
                     if options.mode == Mode::Lock {
                         let begin = Instant::now();
-                        let there =
-                            || matches!(kernel, Doing::Call(call) if track.kernel.is_in(&call));
+                        let there = || matches!(kernel, KernelState::SystemCall(call) if track.kernel.is_in(&call));
                         self.locks.observe_order(slot, wait, there, self.looker.python());
                         seeking += begin.elapsed();
                     }
@@ -231,7 +230,7 @@ impl Watch {
                     .and_then(|(_, holder)| holder);
             }
             let lock = wait.map(|wait| wait.lock);
-            if let Doing::Call(call) = kernel
+            if let KernelState::SystemCall(call) = kernel
                 && options.native
             {
                 let there = || track.kernel.is_in(&call);
@@ -266,7 +265,7 @@ impl Watch {
     }
 
     /// Follows the threads and the code that come and go.
-    fn take_in(&mut self, look: Look, at_ns: u64, options: &Options, builder: &mut Builder) {
+    fn take_in(&mut self, look: LookResult, at_ns: u64, options: &Options, builder: &mut Builder) {
         if look.stale {
             self.places.forget();
             self.locks.forget();

@@ -9,8 +9,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use std::time::{Duration, Instant};
 use ungil_format::counted;
 use ungil_remote::frames::CodeLine;
-use ungil_remote::gc::Collector;
-use ungil_remote::linux::calls::is_stopped;
+use ungil_remote::gc::CollectorState;
+use ungil_remote::linux::syscall::is_stopped;
 use ungil_remote::lock_order::LockOrder;
 use ungil_remote::snapshot::lock_orders;
 use ungil_remote::thread_dump::{ThreadDump, thread_names};
@@ -29,7 +29,7 @@ pub(super) struct Summed<'a> {
     pub(super) part: &'a Part,
     pub(super) span: Span,
     pub(super) cost: Cost,
-    pub(super) collector: Option<&'a Collector>,
+    pub(super) collector: Option<&'a CollectorState>,
 }
 
 /// Makes views and remembers what the next one needs.
@@ -337,7 +337,7 @@ impl Maker {
         notes: &mut Vec<String>,
     ) {
         for &interpreter in interpreters {
-            match python.world(interpreter) {
+            match python.stop_the_world(interpreter) {
                 Ok(Some(world)) if world.requested => {
                     view.now = true;
                     let by = world.requester.and_then(|address| {

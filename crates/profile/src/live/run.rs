@@ -17,7 +17,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use ungil_remote::gc::CollectorWatch;
 use ungil_remote::memory::ReadError;
-use ungil_remote::stop_the_world::WorldWatch;
+use ungil_remote::stop_the_world::PauseWatch;
 use ungil_remote::{AttachError, Interpreter, Process, Python};
 
 /// Share of one core that looks may take.
@@ -109,7 +109,7 @@ struct Watch {
     reader: Reader,
     maker: Maker,
     collector: CollectorWatch,
-    world: WorldWatch,
+    world: PauseWatch,
     recent: VecDeque<Part>,
     all: Part,
     began: Instant,
@@ -135,7 +135,7 @@ impl Watch {
             whole,
             reader: Reader::default(),
             collector: CollectorWatch::default(),
-            world: WorldWatch::default(),
+            world: PauseWatch::default(),
             recent: VecDeque::from([Part::default()]),
             all: Part::default(),
             began: Instant::now(),
@@ -217,7 +217,7 @@ impl Watch {
         }
         let stopped = interpreters
             .iter()
-            .any(|&interpreter| matches!(self.python.world(interpreter), Ok(Some(world)) if world.requested));
+            .any(|&interpreter| matches!(self.python.stop_the_world(interpreter), Ok(Some(world)) if world.requested));
         part.pauses = self.world.look(look.at_ns, stopped);
         part.gil_taken =
             self.python.gil(main).map_or(0, |gil| u64::from(gil.enabled && gil.locked));

@@ -7,7 +7,7 @@ use super::look::Look;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use ungil_remote::frames::CodeLine;
-use ungil_remote::gc::Collections;
+use ungil_remote::gc::CollectionTotals;
 use ungil_remote::stop_the_world::Pauses;
 use ungil_remote::{ThreadState, WaitTarget};
 
@@ -164,7 +164,7 @@ fn room<K: std::hash::Hash + Eq>(map: &mut FxHashMap<K, Seconds>, key: K) -> Opt
 #[derive(Debug, Clone, Default)]
 pub(super) struct Part {
     pub(super) tally: Tally,
-    pub(super) collections: Collections,
+    pub(super) collections: CollectionTotals,
     pub(super) pauses: Pauses,
     pub(super) gil_taken: u64,
 }

@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 use ungil_remote::frames::CodeLine;
-use ungil_remote::gc::{Collections, Generation};
+use ungil_remote::gc::{CollectionTotals, Generation};
 use ungil_remote::stop_the_world::Pauses;
 use ungil_remote::{ThreadState, WaitTarget};
 
@@ -230,7 +230,7 @@ pub struct PauseView {
     /// Since the interpreter was started, the youngest generation first.
     pub generations: Vec<Generation>,
     /// In the span.
-    pub span: Collections,
+    pub span: CollectionTotals,
 }
 
 /// Stop-the-world pauses.

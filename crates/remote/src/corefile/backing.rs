@@ -1,57 +1,63 @@
-//! Files that a process was mapped from, for the pages that its core leaves out.
+//! Mapped files that supply the pages a core leaves out.
 //!
-//! The kernel and gdb leave out pages that are still as they are in the file: code and read-only
-//! data. They are read from the file, if it is here and is the one that was mapped. A file is taken
-//! for the one if it is large enough and its ELF header, its program headers and its notes (build
-//! id) are those that the core holds. A core made without `ELF headers` in `coredump_filter` holds
-//! none of these; then the file must not have been changed since the core was written.
+//! The kernel and gdb leave out pages that are unmodified copies of a file: code and read-only
+//! data. They are read from the file if it is available and is the mapped one. A file is accepted
+//! if it is large enough and its ELF header, program headers and notes (build id) match those in
+//! the core. A core written without `ELF headers` in `coredump_filter` has none of these; then the
+//! file must not have been modified since the core was written.
 
-use super::elf::{self, Elf};
+use super::elf::{self, ElfHeaders};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
-/// The part of the ELF header that linkers and `strip` leave alike: the rest says where sections
-/// are.
+/// The part of the ELF header that linkers and `strip` leave unchanged. The rest locates the
+/// sections.
 const HEADER_PREFIX: u64 = 40;
-/// Bytes of one segment of notes that are compared.
+/// Maximum number of bytes compared per note segment.
 const MAX_NOTE: u64 = 1 << 12;
-/// A file mapping is in whole pages, whose rest after the end of the file reads as zeros.
+/// Page size. File mappings consist of whole pages; bytes after the end of the file read as zeros.
 const PAGE: u64 = 4096;
 
-/// A mapped file.
+/// A file that was mapped into the process.
 #[derive(Debug)]
-pub(super) struct Backing {
-    /// As the process named it.
+pub(super) struct BackingFile {
+    /// Path as the process named it.
     pub(super) name: PathBuf,
-    /// It was deleted or replaced before the core was written.
+    /// The file was deleted or replaced before the core was written.
     pub(super) deleted: bool,
-    /// Where it would be here.
-    pub(super) place: PathBuf,
-    /// The user said where it is: its age says nothing.
+    /// Expected local path.
+    pub(super) local_path: PathBuf,
+    /// The user gave the path, so its modification time is not checked.
     pub(super) is_given: bool,
-    /// Where its last mapped page begins.
+    /// Offset of the last mapped page.
     pub(super) last_page: u64,
-    opened: OnceLock<Result<Opened, String>>,
+    opened: OnceLock<Result<OpenedFile, String>>,
 }
 
-/// A file that fits.
+/// An opened file that matches the core.
 #[derive(Debug)]
-struct Opened {
+struct OpenedFile {
     file: File,
     len: u64,
-    elf: Option<Elf>,
+    elf: Option<ElfHeaders>,
 }
 
-impl Backing {
-    pub(super) fn new(name: PathBuf, deleted: bool, place: PathBuf, is_given: bool) -> Backing {
-        Backing { name, deleted, place, is_given, last_page: 0, opened: OnceLock::new() }
+impl BackingFile {
+    pub(super) fn new(
+        name: PathBuf,
+        deleted: bool,
+        local_path: PathBuf,
+        is_given: bool,
+    ) -> BackingFile {
+        BackingFile { name, deleted, local_path, is_given, last_page: 0, opened: OnceLock::new() }
     }
 
-    /// Opens the file and checks that it is the one; `stored` reads what the core has of it, by
-    /// offset in the file. The result is kept. The error continues the sentence "..., and".
+    /// Opens the file and checks that it is the mapped one. `stored` reads the bytes that the core
+    /// has of the file, by file offset. The result is cached. The error is a clause that can follow
+    /// "..., and".
     pub(super) fn open(
         &self,
         written: Option<SystemTime>,
@@ -65,19 +71,19 @@ impl Backing {
         &self,
         written: Option<SystemTime>,
         stored: impl Fn(u64, u64) -> Option<Vec<u8>>,
-    ) -> Result<Opened, String> {
-        let place = self.place.display();
-        let about = std::fs::metadata(&self.place)
-            .map_err(|error| format!("{place} cannot be read: {error}"))?;
+    ) -> Result<OpenedFile, String> {
+        let local_path = self.local_path.display();
+        let about = std::fs::metadata(&self.local_path)
+            .map_err(|error| format!("{local_path} cannot be read: {error}"))?;
         if !about.is_file() {
-            return Err(format!("{place} is no regular file"));
+            return Err(format!("{local_path} is not a regular file"));
         }
-        let other = || format!("{place} is not the file that was mapped");
+        let other = || format!("{local_path} is not the file that was mapped");
         if about.len() <= self.last_page {
             return Err(other());
         }
-        let file =
-            File::open(&self.place).map_err(|error| format!("{place} cannot be read: {error}"))?;
+        let file = File::open(&self.local_path)
+            .map_err(|error| format!("{local_path} cannot be read: {error}"))?;
         let elf = elf::read(&file).ok();
         let same = |&(offset, len): &(u64, u64)| {
             let known = stored(offset, len)?;
@@ -90,13 +96,13 @@ impl Backing {
         }
         let is_changed = || matches!((about.modified(), written), (Ok(modified), Some(written)) if modified > written);
         if results.is_empty() && (self.deleted || (!self.is_given && is_changed())) {
-            return Err(format!("{place} was replaced since it was mapped"));
+            return Err(format!("{local_path} was replaced since it was mapped"));
         }
-        Ok(Opened { file, len: about.len(), elf })
+        Ok(OpenedFile { file, len: about.len(), elf })
     }
 
-    /// Fills `into` from `offset` on; `false` where that is beyond the file's last page or cannot
-    /// be read.
+    /// Fills `into` from `offset` on. Returns `false` if the range is beyond the file's last page
+    /// or cannot be read.
     pub(super) fn read(&self, offset: u64, into: &mut [u8]) -> bool {
         let Some(Ok(opened)) = self.opened.get() else { return false };
         let left = opened.len.saturating_sub(offset);
@@ -109,9 +115,9 @@ impl Backing {
         opened.file.read_exact_at(bytes, offset).is_ok()
     }
 
-    /// Whether the bytes at `offset` are code; `false` for a file that is not here.
+    /// Returns whether the bytes at `offset` are code; `false` if the file is not available.
     pub(super) fn is_code(&self, offset: u64) -> bool {
-        let Some(Ok(Opened { elf: Some(elf), .. })) = self.opened.get() else { return false };
+        let Some(Ok(OpenedFile { elf: Some(elf), .. })) = self.opened.get() else { return false };
         elf.segments.iter().any(|segment| {
             let page = segment.offset / PAGE * PAGE;
             segment.kind == elf::PT_LOAD
@@ -121,8 +127,8 @@ impl Backing {
     }
 }
 
-/// The parts of a file, as offset and length, that tell it from every other build.
-fn identity(elf: Option<&Elf>) -> Vec<(u64, u64)> {
+/// Returns the parts of a file, as offset and length, that distinguish it from other builds.
+fn identity(elf: Option<&ElfHeaders>) -> Vec<(u64, u64)> {
     let Some(elf) = elf else { return Vec::new() };
     let notes = elf.segments.iter().filter(|segment| segment.kind == elf::PT_NOTE);
     let headers = (elf::HEADER_SIZE as u64, (elf.segments.len() * elf::SEGMENT_SIZE) as u64);

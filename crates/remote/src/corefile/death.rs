@@ -1,41 +1,41 @@
-//! What killed a process: the signal, the thread that got it, and where it came from.
+//! The signal that killed a process, the thread that received it, and its origin.
 
-use super::notes::Notes;
+use super::notes::CoreNotes;
 use crate::memory::{half, word};
 use serde::Serialize;
 
-/// Signals with which a debugger stops a process that it then writes a core of.
+/// Signals by which a debugger stops a process to write a core of it.
 const STOPS: [u16; 2] = [5, 19];
-/// Signals whose cause is an address: SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV.
+/// Signals caused by an address: SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV.
 const FAULTS: [u16; 5] = [4, 5, 7, 8, 11];
 
-/// Why a process ended.
+/// The signal that killed a process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Death {
-    /// Its number.
+    /// Signal number.
     pub signal: u16,
-    /// `SIGSEGV`; `signal 40` for one without a name.
+    /// `SIGSEGV`; `signal 40` for a signal without a name.
     pub signal_name: String,
-    /// The thread that got it, as the kernel numbers threads.
+    /// Kernel thread id of the thread that received it.
     pub thread: u32,
-    /// What it could not read, write or run.
+    /// The faulting address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
-    /// The process that sent it, where another one did.
+    /// The process that sent the signal, if it was another one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sender: Option<u32>,
 }
 
-/// The signal, where it ended the process.
-pub(super) fn death(notes: &Notes) -> Option<Death> {
+/// Returns the signal that killed the process; `None` if it was not killed.
+pub(super) fn death(notes: &CoreNotes) -> Option<Death> {
     let thread = notes.threads.first()?;
     let signal = thread.signal;
     if signal == 0 || (!notes.by_kernel && STOPS.contains(&signal)) {
         return None;
     }
     let about = |offset: usize| half(&notes.siginfo, offset);
-    // The address follows a code of the kernel's, and the sender a code of kill(2), tgkill(2) or
-    // sigqueue(3).
+    // A kernel code (SI_KERNEL and fault codes) means an address follows; the codes of kill(2),
+    // tgkill(2) and sigqueue(3) mean the sender follows.
     let code = (about(0) == u32::from(signal)).then(|| about(8).cast_signed());
     let is_fault = FAULTS.contains(&signal) && code.is_some_and(|code| (1..128).contains(&code));
     let own = notes.process.as_ref().map(|process| process.pid);
@@ -49,7 +49,7 @@ pub(super) fn death(notes: &Notes) -> Option<Death> {
     })
 }
 
-/// A signal's name on x86-64.
+/// Returns a signal's name on x86-64.
 pub(super) fn signal_name(signal: u16) -> String {
     const NAMES: [&str; 31] = [
         "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",

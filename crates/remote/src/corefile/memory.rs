@@ -1,7 +1,7 @@
-//! The memory of a process as its core has it, completed from the files that it was mapped from.
+//! Memory of a process from its core, completed from the mapped files.
 
-use super::backing::Backing;
-use super::elf::{self, Segment};
+use super::backing::BackingFile;
+use super::elf::{self, ProgramHeader};
 use super::notes::FileNote;
 use crate::linux::Region;
 use crate::memory::{Memory, ReadError};
@@ -15,52 +15,53 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 use ungil_format::counted;
 
-/// A mapping.
+/// A memory mapping.
 #[derive(Debug, Clone, Copy)]
-struct Span {
+struct CoreMapping {
     start: u64,
     end: u64,
-    /// Where its bytes are in the core, 0 where it has no program header, and the address up to
-    /// which the core has them.
+    /// Offset of its bytes in the core; 0 if it has no program header.
     offset: u64,
+    /// End address of the part whose bytes the core has.
     stored_end: u64,
     flags: u32,
-    /// The file it was mapped from, as an index, and where in the file it starts.
+    /// Index of the mapped file, and the offset in the file at which the mapping starts.
     file: Option<(usize, u64)>,
 }
 
-/// The memory of a process that a core was written of.
+/// Memory of a process from its core.
 #[derive(Debug)]
 pub(super) struct CoreMemory {
     core: File,
     written: Option<SystemTime>,
-    /// By address; of those that overlap, which no sound core has, the one that starts last counts.
-    spans: Vec<Span>,
-    files: Vec<Backing>,
+    /// Sorted by address. If mappings overlap, which does not happen in valid cores, the one that
+    /// starts last wins.
+    spans: Vec<CoreMapping>,
+    files: Vec<BackingFile>,
     /// An address in the main thread's stack.
     stack: u64,
-    /// Spans that were read where neither the core nor a file has their bytes.
+    /// Mappings that were read although neither the core nor a file has their bytes.
     missed: Mutex<BTreeSet<usize>>,
 }
 
 impl CoreMemory {
-    /// Of `segments` in `core` and the files of `notes`, each of which `place` finds.
+    /// Combines `segments` of `core` with the mapped files in `notes`. `backing` locates each file.
     pub(super) fn new(
         core: File,
         written: Option<SystemTime>,
-        segments: &[Segment],
+        segments: &[ProgramHeader],
         notes: &[FileNote],
         stack: u64,
-        place: impl Fn(PathBuf, bool) -> Backing,
+        backing: impl Fn(PathBuf, bool) -> BackingFile,
     ) -> CoreMemory {
-        let mut files: Vec<Backing> = Vec::new();
+        let mut files: Vec<BackingFile> = Vec::new();
         let mut known: FxHashMap<&[u8], usize> = FxHashMap::default();
         let mut mappings = Vec::with_capacity(notes.len());
         for note in notes {
             let file = *known.entry(&note.name).or_insert_with(|| {
                 let bare = note.name.strip_suffix(b" (deleted)");
                 let name = PathBuf::from(std::ffi::OsStr::from_bytes(bare.unwrap_or(&note.name)));
-                files.push(place(name, bare.is_some()));
+                files.push(backing(name, bare.is_some()));
                 files.len() - 1
             });
             let last = note.offset.saturating_add(note.end - note.start).saturating_sub(4096);
@@ -73,10 +74,10 @@ impl CoreMemory {
                 .get(mappings.partition_point(|mapping| mapping.0 <= address).checked_sub(1)?)?;
             (address < end).then_some((file, offset.checked_add(address - start)?))
         };
-        let mut spans: Vec<Span> = segments
+        let mut spans: Vec<CoreMapping> = segments
             .iter()
             .filter(|segment| segment.kind == elf::PT_LOAD && segment.size > 0)
-            .map(|segment| Span {
+            .map(|segment| CoreMapping {
                 start: segment.address,
                 end: segment.address.saturating_add(segment.size),
                 offset: segment.offset,
@@ -86,8 +87,8 @@ impl CoreMemory {
             })
             .collect();
         spans.sort_by_key(|span| span.start);
-        // gdb has no program header at all for a mapping that it leaves out.
-        let left_out: Vec<Span> = mappings
+        // gdb writes no program header at all for a mapping that it leaves out.
+        let left_out: Vec<CoreMapping> = mappings
             .iter()
             .filter(|&&(start, end, ..)| {
                 let after = spans.partition_point(|span| span.start < end);
@@ -95,7 +96,14 @@ impl CoreMemory {
             })
             .map(|&(start, end, offset, file)| {
                 let flags = elf::PF_R;
-                Span { start, end, offset: 0, stored_end: start, flags, file: Some((file, offset)) }
+                CoreMapping {
+                    start,
+                    end,
+                    offset: 0,
+                    stored_end: start,
+                    flags,
+                    file: Some((file, offset)),
+                }
             })
             .collect();
         spans.extend(left_out);
@@ -103,17 +111,17 @@ impl CoreMemory {
         CoreMemory { core, written, spans, files, stack, missed: Mutex::default() }
     }
 
-    fn span(&self, address: u64) -> Option<(usize, &Span)> {
+    fn span(&self, address: u64) -> Option<(usize, &CoreMapping)> {
         let index = self.spans.partition_point(|span| span.start <= address).checked_sub(1)?;
         let span = self.spans.get(index)?;
         (address < span.end).then_some((index, span))
     }
 
-    /// Opens a mapped file, if it is here and fits.
-    fn open(&self, file: usize) -> Result<&Backing, &str> {
+    /// Opens a mapped file if it is available and matches the core.
+    fn open(&self, file: usize) -> Result<&BackingFile, &str> {
         let backing = &self.files[file];
         let stored = |offset: u64, len: u64| {
-            let holds = |span: &&Span| {
+            let holds = |span: &&CoreMapping| {
                 span.file.is_some_and(|(other, at)| {
                     other == file
                         && at <= offset
@@ -130,23 +138,23 @@ impl CoreMemory {
         backing.open(self.written, stored).map(|()| backing)
     }
 
-    /// The mapped file with this name, if it is here and fits; `None` where no file of this name
-    /// was mapped.
+    /// Returns the local path of the mapped file with this name, if it is available and matches.
+    /// `None` if no file of this name was mapped.
     pub(super) fn mapped_file(&self, name: &Path) -> Option<Result<&Path, &str>> {
         let file = self.files.iter().position(|backing| backing.name == name)?;
-        Some(self.open(file).map(|backing| backing.place.as_path()))
+        Some(self.open(file).map(|backing| backing.local_path.as_path()))
     }
 
-    /// The name of the file that is mapped at `address`.
+    /// Returns the name of the file mapped at `address`.
     pub(super) fn file_name(&self, address: u64) -> Option<&Path> {
         let (file, _) = self.span(address)?.1.file?;
         Some(&self.files[file].name)
     }
 
-    /// The mappings.
+    /// Returns the mappings.
     pub(super) fn regions(&self) -> Vec<Region> {
-        let region = |span: &Span| {
-            // Only gdb's cores have mappings that say nothing of themselves.
+        let region = |span: &CoreMapping| {
+            // Only in gdb's cores is a mapping without a program header.
             let is_code =
                 |(file, offset)| self.open(file).is_ok_and(|backing| backing.is_code(offset));
             Region {
@@ -158,14 +166,14 @@ impl CoreMemory {
                     || (span.offset == 0 && span.file.is_some_and(is_code)),
                 file: span.file.map(|(file, _)| self.files[file].name.clone()),
                 is_stack: (span.start..span.end).contains(&self.stack),
-                // Whether the file is still the same is found out when it is opened.
+                // A changed file is detected when it is opened.
                 deleted: false,
             }
         };
         self.spans.iter().map(region).collect()
     }
 
-    /// What was to be read and is neither in the core nor here, and for each what to do.
+    /// Returns which memory was read but is not available, each with a remedy.
     pub(super) fn missing(&self) -> Vec<(String, String)> {
         let missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut anonymous, mut first) = (0_u64, None);
@@ -181,12 +189,12 @@ impl CoreMemory {
             }
         }
         let file = |&file: &usize| {
-            let why = self.open(file).err().unwrap_or("they are beyond the end of the file");
+            let why = self.open(file).err().unwrap_or("they are beyond the end of that file");
             let name = self.files[file].name.display();
             (
-                format!("pages of {name} were left out of the core, and {why}"),
-                "give the executable with --exe PATH, the folder that all files are under with --root DIR, or write a core \
-                 with all pages (echo 0x3f > /proc/PID/coredump_filter before)"
+                format!("the core does not contain all pages of {name}, and {why}"),
+                "pass the executable with --exe PATH or the directory of all files with --root DIR, or write a core \
+                 with all pages (echo 0x3f > /proc/PID/coredump_filter first)"
                     .to_owned(),
             )
         };
@@ -194,20 +202,21 @@ impl CoreMemory {
         if anonymous > 0 {
             sentences.push((
                 format!(
-                    "the core was written without the memory of {} (the first at {:#x})",
+                    "the core does not contain the memory of {} (the first at {:#x})",
                     counted(anonymous, "mapping"),
                     first.unwrap_or(0)
                 ),
-                "write it again with the kernel's default in /proc/PID/coredump_filter, 0x33"
+                "write another core with /proc/PID/coredump_filter set to the default, 0x33"
                     .to_owned(),
             ));
         }
         sentences
     }
 
-    /// Whether what the core has not of a mapping is still as it is in its file. A mapping that was
-    /// written to is in every core that has the private memory, of which the stack is a part.
-    fn is_as_in_file(&self, span: &Span) -> bool {
+    /// Returns whether the part of a mapping that is missing from the core is unmodified from its
+    /// file. Modified pages are in every core that includes private memory, which includes the
+    /// stack.
+    fn is_as_in_file(&self, span: &CoreMapping) -> bool {
         let has_private =
             || self.span(self.stack).is_none_or(|(_, stack)| stack.stored_end > self.stack);
         span.flags & elf::PF_W == 0 || has_private()
@@ -248,7 +257,7 @@ impl Memory for Arc<CoreMemory> {
                 return Err(ReadError::Unmapped(at));
             }
             into = rest;
-            // Beyond the last address there is nothing to read.
+            // There is nothing to read beyond the last address.
             at = at.checked_add(now).ok_or(ReadError::Unmapped(at))?;
         }
         Ok(())

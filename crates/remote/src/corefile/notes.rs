@@ -1,10 +1,9 @@
-//! The notes of a core: the threads with their registers, what killed the process, its auxiliary
-//! vector and its mapped files.
+//! Parser for the notes of a core: threads with their registers, the signal that killed the
+//! process, its auxiliary vector and its mapped files.
 //!
 //! Layouts are those of x86-64 (`struct elf_prstatus` and `struct elf_prpsinfo`,
-//! include/linux/elfcore.h; `NT_FILE`, fs/binfmt_elf.c). Notes are read one by one and the large
-//! ones that are not needed (vector registers) are skipped, so that memory is bounded by what is
-//! kept.
+//! include/linux/elfcore.h; `NT_FILE`, fs/binfmt_elf.c). Notes are read one at a time, and large
+//! notes that are not needed (vector registers) are skipped, so memory is bounded by what is kept.
 
 use crate::memory::{half, word};
 use std::fs::File;
@@ -16,28 +15,28 @@ const NT_PRPSINFO: u32 = 3;
 const NT_AUXV: u32 = 6;
 const NT_FILE: u32 = 0x4649_4c45;
 const NT_SIGINFO: u32 = 0x5349_4749;
-/// A note of a kind that is needed is not larger: `NT_FILE` has a path for each mapping.
+/// Maximum size of a note. `NT_FILE` has a path for each mapping.
 const MAX_NOTE: u64 = 64 << 20;
-/// What all notes may cost together: one for a note, and one for each 256 bytes that are read of
-/// it. That is a GiB; each thread has about five notes.
+/// Maximum total cost of all notes: 1 per note and 1 per 256 bytes read. That is 1 GiB; each thread
+/// has about five notes.
 const MAX_COST: u64 = 1 << 22;
 
-/// What the notes of a core say.
+/// Contents of a core's notes.
 #[derive(Debug, Default)]
-pub(super) struct Notes {
-    /// The threads; the one that was killed is the first.
+pub(super) struct CoreNotes {
+    /// The threads. The one that was killed is the first.
     pub(super) threads: Vec<ThreadNote>,
     /// The process.
     pub(super) process: Option<ProcessNote>,
-    /// The auxiliary vector as it is in memory.
+    /// The auxiliary vector as in memory.
     pub(super) auxv: Vec<u8>,
     /// Mapped files.
     pub(super) files: Vec<FileNote>,
-    /// The first `siginfo_t`: that of the thread that was killed.
+    /// The first `siginfo_t`: that of the killed thread.
     pub(super) siginfo: Vec<u8>,
-    /// The kernel wrote the core; gdb begins with the process instead of a thread.
+    /// The core was written by the kernel: gdb's cores begin with the process instead of a thread.
     pub(super) by_kernel: bool,
-    /// What the notes read so far cost.
+    /// Cost of the notes read so far.
     cost: u64,
 }
 
@@ -45,14 +44,14 @@ pub(super) struct Notes {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ThreadNote {
     pub(super) tid: u32,
-    /// The signal that it was stopped with.
+    /// The signal with which it was stopped.
     pub(super) signal: u16,
-    pub(super) registers: Registers,
+    pub(super) registers: CoreRegisters,
 }
 
-/// The registers that are used, as `struct user_regs_struct` has them.
+/// The registers in use, from `struct user_regs_struct`.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Registers {
+pub(super) struct CoreRegisters {
     pub(super) rbp: u64,
     pub(super) r10: u64,
     pub(super) r9: u64,
@@ -61,11 +60,11 @@ pub(super) struct Registers {
     pub(super) rdx: u64,
     pub(super) rsi: u64,
     pub(super) rdi: u64,
-    /// The number of the system call; -1 where the thread came into the kernel by another way.
+    /// System call number; -1 if the thread did not enter the kernel through a system call.
     pub(super) orig_rax: u64,
     pub(super) rip: u64,
     pub(super) rsp: u64,
-    /// The address of the thread's `pthread_t`.
+    /// Address of the thread's `pthread_t`.
     pub(super) fs_base: u64,
 }
 
@@ -73,24 +72,24 @@ pub(super) struct Registers {
 #[derive(Debug, Clone)]
 pub(super) struct ProcessNote {
     pub(super) pid: u32,
-    /// The kernel's name of its main thread, cut after 15 bytes.
+    /// Kernel name of the main thread, truncated to 15 bytes.
     pub(super) name: Vec<u8>,
-    /// Its arguments with blanks between them, cut after 79 bytes.
+    /// Arguments joined by spaces, truncated to 79 bytes.
     pub(super) arguments: Vec<u8>,
 }
 
-/// A mapping of a file (one entry of `NT_FILE`).
+/// A file mapping (one entry of `NT_FILE`).
 #[derive(Debug, Clone)]
 pub(super) struct FileNote {
     pub(super) start: u64,
     pub(super) end: u64,
-    /// Where in the file it starts, in bytes.
+    /// Offset in the file at which the mapping starts, in bytes.
     pub(super) offset: u64,
     pub(super) name: Vec<u8>,
 }
 
-impl Notes {
-    /// Reads the notes in `len` bytes from `start` on, in addition to those already read.
+impl CoreNotes {
+    /// Adds the notes in the `len` bytes from `start` on.
     pub(super) fn read(&mut self, file: &File, start: u64, len: u64) -> io::Result<()> {
         let end = start.checked_add(len).ok_or(io::ErrorKind::InvalidData)?;
         let mut at = start;
@@ -98,11 +97,11 @@ impl Notes {
         while end.saturating_sub(at) >= head.len() as u64 {
             self.cost += 1;
             if self.cost > MAX_COST {
-                return Err(io::Error::other("its notes have no end"));
+                return Err(io::Error::other("its notes are too large"));
             }
             file.read_exact_at(&mut head, at)?;
             let [name, len, kind] = [0, 4, 8].map(|offset| half(&head, offset));
-            // Both are padded to four bytes; sums of 32-bit numbers do not overflow.
+            // Name and content are padded to four bytes. Sums of 32-bit numbers do not overflow.
             let content = at + 12 + u64::from(name).next_multiple_of(4);
             at = content + u64::from(len).next_multiple_of(4);
             let is_core = name == 5 && {
@@ -119,13 +118,13 @@ impl Notes {
                 self.cost += u64::from(len) / 256;
                 let mut bytes = vec![0; len as usize];
                 file.read_exact_at(&mut bytes, content)?;
-                self.take(kind, bytes);
+                self.add(kind, bytes);
             }
         }
         Ok(())
     }
 
-    fn take(&mut self, kind: u32, bytes: Vec<u8>) {
+    fn add(&mut self, kind: u32, bytes: Vec<u8>) {
         match kind {
             NT_PRSTATUS => self.threads.extend(thread(&bytes)),
             NT_PRPSINFO => self.process = process(&bytes).or(self.process.take()),
@@ -136,7 +135,7 @@ impl Notes {
         }
     }
 
-    /// The value of a key of the auxiliary vector.
+    /// Returns the value for a key of the auxiliary vector.
     pub(super) fn auxiliary(&self, key: u64) -> Option<u64> {
         let pairs = self.auxv.as_chunks::<16>().0;
         pairs.iter().find(|pair| word(*pair, 0) == key).map(|pair| word(pair, 8))
@@ -151,7 +150,7 @@ fn thread(bytes: &[u8]) -> Option<ThreadNote> {
     Some(ThreadNote {
         tid: half(bytes, 32),
         signal: half(bytes, 12) as u16,
-        registers: Registers {
+        registers: CoreRegisters {
             rbp: register(4),
             r10: register(7),
             r9: register(8),
@@ -176,7 +175,8 @@ fn process(bytes: &[u8]) -> Option<ProcessNote> {
     Some(ProcessNote { pid: half(bytes, 24), name: text(40..56)?, arguments: text(56..136)? })
 }
 
-/// A count, the unit of the offsets, `start, end, offset` of each mapping, and then their names.
+/// Parses `NT_FILE`: a count, the unit of offsets, `start, end, offset` of each mapping, then the
+/// names.
 fn files(bytes: &[u8]) -> Vec<FileNote> {
     let (count, unit) = (word(bytes, 0), word(bytes, 8));
     let Some(rows) = usize::try_from(count)

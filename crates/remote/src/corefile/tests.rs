@@ -1,4 +1,4 @@
-//! A core made by hand, whole and damaged in every way that proptest finds.
+//! Tests with a hand-made core, intact and corrupted by proptest.
 
 use super::death::{death, signal_name};
 use super::*;
@@ -26,7 +26,7 @@ fn words(words: &[u64]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_le_bytes()).collect()
 }
 
-/// A thread that sleeps in a futex.
+/// Returns the note of a thread that sleeps in a futex.
 fn thread(tid: u32, signal: u16) -> Vec<u8> {
     let mut status = vec![0; 336];
     status[12..14].copy_from_slice(&signal.to_le_bytes());
@@ -39,7 +39,7 @@ fn thread(tid: u32, signal: u16) -> Vec<u8> {
     note(1, &status)
 }
 
-/// A core of two threads: one mapping of a file of which the core has nothing, and the stack.
+/// Returns a core of two threads with one file mapping whose bytes are missing, and a stack.
 fn core() -> Vec<u8> {
     let mut process = vec![0; 136];
     process[24..28].copy_from_slice(&7_u32.to_le_bytes());
@@ -91,15 +91,17 @@ fn open(bytes: &[u8], options: &CoreOptions) -> Result<CoreFile, CoreError> {
 }
 
 #[test]
-fn a_core_says_what_proc_says_of_a_process() {
+fn reads_process_facts_from_notes() {
     let core = open(&core(), &CoreOptions::default()).expect("a core");
     assert_eq!((core.pid(), core.executable()), (7, Path::new("/nowhere/python")));
     assert_eq!(core.command(), ["python", "a.b"]);
     assert_eq!(core.threads().collect::<Vec<_>>(), [7, 8]);
     assert_eq!((core.by_ident(8 << 12), core.by_ident(1)), (Some(8), None));
-    let Doing::Call(call) = core.doing(8) else { panic!("{:?}", core.doing(8)) };
+    let KernelState::SystemCall(call) = core.kernel_state(8) else {
+        panic!("{:?}", core.kernel_state(8))
+    };
     assert_eq!((call.number, call.args[0], call.stack), (202, 0x1234, STACK));
-    assert_eq!(core.doing(9), Doing::Gone);
+    assert_eq!(core.kernel_state(9), KernelState::Gone);
     let death = core.death().expect("killed");
     assert_eq!(
         (death.signal_name.as_str(), death.thread, death.address.as_deref()),
@@ -112,7 +114,7 @@ fn a_core_says_what_proc_says_of_a_process() {
 }
 
 #[test]
-fn what_is_not_in_the_core_is_in_the_file_or_said_to_be_missing() {
+fn missing_pages_are_read_from_the_file_or_reported() {
     let bytes = core();
     let core = open(&bytes, &CoreOptions::default()).expect("a core");
     let memory = core.memory();
@@ -141,7 +143,7 @@ fn what_is_not_in_the_core_is_in_the_file_or_said_to_be_missing() {
 }
 
 #[test]
-fn a_stack_that_gdb_could_not_read_is_named() {
+fn reports_stacks_of_zeros() {
     let mut bytes = core();
     let stack = bytes.len() - PAGE;
     bytes[stack..].fill(0);
@@ -150,8 +152,8 @@ fn a_stack_that_gdb_could_not_read_is_named() {
 }
 
 #[test]
-fn another_build_of_the_executable_is_told_by_its_headers() {
-    // The core has the first page of the executable, which is an ELF file with no program headers.
+fn rejects_executable_of_another_build_by_its_headers() {
+    // The core has the first page of the executable, an ELF file without program headers.
     let mut bytes = core();
     let stack = bytes.len() - PAGE;
     let first = elf::HEADER_SIZE + elf::SEGMENT_SIZE;
@@ -169,8 +171,8 @@ fn another_build_of_the_executable_is_told_by_its_headers() {
 }
 
 #[test]
-fn a_core_that_was_not_killed_has_no_death() {
-    let mut notes = Notes::default();
+fn core_of_a_process_that_continued_has_no_death() {
+    let mut notes = CoreNotes::default();
     assert_eq!(death(&notes), None);
     for (signal, by_kernel, is_death) in [
         (0, true, false),
@@ -179,31 +181,32 @@ fn a_core_that_was_not_killed_has_no_death() {
         (5, true, true),
         (40, false, true),
     ] {
-        notes.threads = vec![ThreadNote { tid: 1, signal, registers: notes::Registers::default() }];
+        notes.threads =
+            vec![ThreadNote { tid: 1, signal, registers: notes::CoreRegisters::default() }];
         notes.by_kernel = by_kernel;
         assert_eq!(death(&notes).is_some(), is_death, "{signal} {by_kernel}");
     }
     assert_eq!((signal_name(31), signal_name(40)), ("SIGSYS".into(), "signal 40".into()));
 }
 
-/// Everything that reads a core, whatever it says.
+/// Calls everything that reads a core.
 fn read_all(core: &CoreFile) {
     let memory = core.memory();
     for region in core.regions() {
         for at in [region.start, region.end.saturating_sub(8), region.end, u64::MAX] {
             let _ = memory.u64(at);
         }
-        let _ = core.place(region.file.as_deref().unwrap_or(Path::new("x")));
+        let _ = core.local_path(region.file.as_deref().unwrap_or(Path::new("x")));
     }
     for tid in core.threads().take(64).collect::<Vec<_>>() {
-        let _ = (core.doing(tid), core.registers(tid), core.thread_name(tid));
+        let _ = (core.kernel_state(tid), core.registers(tid), core.thread_name(tid));
     }
     let _ = (core.missing(), core.death());
 }
 
 proptest! {
     #[test]
-    fn a_damaged_core_is_survived(changes in prop::collection::vec((0_usize..2048, any::<u8>()), 1..16), cut in any::<prop::sample::Index>()) {
+    fn corrupt_core_does_not_panic(changes in prop::collection::vec((0_usize..2048, any::<u8>()), 1..16), cut in any::<prop::sample::Index>()) {
         let mut bytes = core();
         for (at, value) in changes {
             let at = at % bytes.len();
@@ -216,7 +219,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_survived(mut bytes: Vec<u8>, how in 0..4) {
+    fn arbitrary_bytes_do_not_panic(mut bytes: Vec<u8>, how in 0..4) {
         match how {
             0 => bytes.splice(0..0, [0x1f, 0x8b, 8, 0]).for_each(drop),
             1 => bytes.splice(0..0, [0x28, 0xb5, 0x2f, 0xfd]).for_each(drop),

@@ -1,7 +1,7 @@
-//! Opens a core, decompressed where it is a gzip or zstd file.
+//! Opens a core file, decompressing gzip and zstd.
 //!
-//! A core is decompressed to a file without a name in the folder for temporary files, with holes
-//! where it has only zeros: a free-threaded CPython reserves a GiB, most of which it never touches.
+//! The decompressed core goes to an unnamed file in the temporary directory, with holes for zeros:
+//! a free-threaded CPython reserves 1 GiB and touches little of it.
 
 use super::elf;
 use super::error::CoreError;
@@ -12,22 +12,22 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// A core that decompresses to more is refused: it is to be decompressed by hand.
+/// Cores that decompress to more are rejected and have to be decompressed manually.
 const MAX_UNPACKED: u64 = 64 << 30;
-/// What is decompressed at once; a multiple of the size of a page.
+/// Number of bytes decompressed at a time; a multiple of the page size.
 const CHUNK: usize = 1 << 16;
 
 /// Opens `path` as an uncompressed file.
 pub(super) fn open(path: &Path) -> Result<File, CoreError> {
-    // Without a look at what it is first, opening a FIFO would wait for a writer.
+    // Check the file type first: opening a FIFO would block until there is a writer.
     let about = std::fs::metadata(path).map_err(|error| CoreError::io(path, &error))?;
     if about.is_dir() {
-        let help = "give the path of the file in it; `coredumpctl dump -o FILE` writes one";
+        let help = "give a core file; `coredumpctl dump -o FILE` writes one";
         return Err(CoreError::new(path, "it is a directory", help));
     }
     if !about.is_file() {
-        let help = "copy it to a file first: a core is read in no order";
-        return Err(CoreError::new(path, "it is no regular file", help));
+        let help = "copy it to a regular file first: reading a core needs random access";
+        return Err(CoreError::new(path, "it is not a regular file", help));
     }
     let file = File::open(path).map_err(|error| CoreError::io(path, &error))?;
     let mut magic = [0; 6];
@@ -44,10 +44,10 @@ pub(super) fn open(path: &Path) -> Result<File, CoreError> {
         [] => Err(CoreError::new(
             path,
             "it is empty",
-            "allow cores with `ulimit -c unlimited` and let the program write one again; check that its disk is not full",
+            "allow cores with `ulimit -c unlimited`, check that the disk is not full, and write another core",
         )),
         [0x1f, 0x8b, ..] => unpack(path, MultiGzDecoder::new(BufReader::new(file))),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => unpack(path, Zstd::new(BufReader::new(file))),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => unpack(path, ZstdFrames::new(BufReader::new(file))),
         [0x04, 0x22, 0x4d, 0x18, ..] => other("lz4", "lz4 -d FILE CORE"),
         [0xfd, b'7', b'z', b'X', b'Z', 0] => other("xz", "xz -dk FILE"),
         [b'B', b'Z', b'h', ..] => other("bzip2", "bzip2 -dk FILE"),
@@ -57,40 +57,40 @@ pub(super) fn open(path: &Path) -> Result<File, CoreError> {
 
 /// Decompresses `from` to a temporary file.
 fn unpack(path: &Path, mut from: impl Read) -> Result<File, CoreError> {
-    let damaged = |error: io::Error| {
-        let why = format!("its decompression ends with: {error}");
+    let read_error = |error: io::Error| {
+        let why = format!("decompression failed: {error}");
         CoreError::new(
             path,
             why,
-            "copy it again from where it was written: it is damaged or not complete",
+            "it is damaged or incomplete: copy it again from where it was written",
         )
     };
-    let no_room = |error: io::Error| {
+    let write_error = |error: io::Error| {
         let why =
             format!("it cannot be decompressed to {}: {error}", std::env::temp_dir().display());
         CoreError::new(
             path,
             why,
-            "set TMPDIR to a folder with room for the whole core, or decompress it by hand",
+            "set TMPDIR to a directory with enough free space, or decompress it manually",
         )
     };
-    let mut into = tempfile::tempfile().map_err(no_room)?;
+    let mut into = tempfile::tempfile().map_err(write_error)?;
     let (mut chunk, zeros) = (vec![0; CHUNK], vec![0; CHUNK]);
     let mut len = 0;
     loop {
-        let now = fill(&mut from, &mut chunk).map_err(damaged)?;
+        let now = fill(&mut from, &mut chunk).map_err(read_error)?;
         let bytes = &chunk[..now];
         if len == 0 && elf::check_magic(bytes).is_err() {
             return Err(CoreError::new(
                 path,
-                "what is compressed in it is no core",
+                "the decompressed file is not a core",
                 "give a core file",
             ));
         }
         if bytes == &zeros[..now] {
-            into.seek(SeekFrom::Current(now as i64)).map_err(no_room)?;
+            into.seek(SeekFrom::Current(now as i64)).map_err(write_error)?;
         } else {
-            into.write_all(bytes).map_err(no_room)?;
+            into.write_all(bytes).map_err(write_error)?;
         }
         len += now as u64;
         if now < CHUNK {
@@ -98,10 +98,10 @@ fn unpack(path: &Path, mut from: impl Read) -> Result<File, CoreError> {
         }
         if len > MAX_UNPACKED {
             let why = format!("it decompresses to more than {} GiB", MAX_UNPACKED >> 30);
-            return Err(CoreError::new(path, why, "decompress it by hand and give the result"));
+            return Err(CoreError::new(path, why, "decompress it manually and give the result"));
         }
     }
-    into.set_len(len).map_err(no_room)?;
+    into.set_len(len).map_err(write_error)?;
     Ok(into)
 }
 
@@ -119,19 +119,19 @@ fn fill(from: &mut impl Read, into: &mut [u8]) -> io::Result<usize> {
     Ok(len)
 }
 
-/// The frames of a zstd file, one after the other; a decoder reads one.
-struct Zstd<R: Read> {
+/// Reads all frames of a zstd file; a decoder reads one.
+struct ZstdFrames<R: Read> {
     source: Option<R>,
     frame: Option<StreamingDecoder<R, FrameDecoder>>,
 }
 
-impl<R: BufRead> Zstd<R> {
-    fn new(source: R) -> Zstd<R> {
-        Zstd { source: Some(source), frame: None }
+impl<R: BufRead> ZstdFrames<R> {
+    fn new(source: R) -> ZstdFrames<R> {
+        ZstdFrames { source: Some(source), frame: None }
     }
 }
 
-impl<R: BufRead> Read for Zstd<R> {
+impl<R: BufRead> Read for ZstdFrames<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         loop {
             if let Some(frame) = &mut self.frame {

@@ -1,17 +1,17 @@
-//! The collector's figures, from bytes that are given and from any.
+//! Tests of the collector statistics on constructed and on arbitrary bytes.
 
 use super::*;
 use proptest::prelude::*;
 
 /// The rings of 3.15 with the GIL.
-const RINGS: [Ring; GENERATIONS] = [
-    Ring { first: 0, len: 11, index: 704 },
-    Ring { first: 712, len: 3, index: 904 },
-    Ring { first: 912, len: 3, index: 1104 },
+const RINGS: [StatsRing; GENERATIONS] = [
+    StatsRing { first: 0, len: 11, index: 704 },
+    StatsRing { first: 712, len: 3, index: 904 },
+    StatsRing { first: 912, len: 3, index: 1104 },
 ];
 
-/// A ring of 3.15 with the GIL: entries of generation 0 numbered from `numbers`, the last of them
-/// current.
+/// Returns the rings of 3.15 with the GIL, with entries of generation 0 numbered `numbers`. The
+/// last one is current.
 fn rings(numbers: &[u64], seconds: f64) -> Vec<u8> {
     let mut bytes = vec![0; 1120];
     for (entry, number) in numbers.iter().enumerate() {
@@ -26,14 +26,14 @@ fn rings(numbers: &[u64], seconds: f64) -> Vec<u8> {
     bytes
 }
 
-fn collector(numbers: &[u64], seconds: f64) -> Collector {
-    let mut found = Collector::default();
-    found.of_rings(&rings(numbers, seconds), &RINGS);
+fn collector(numbers: &[u64], seconds: f64) -> CollectorState {
+    let mut found = CollectorState::default();
+    found.parse_rings(&rings(numbers, seconds), &RINGS);
     found
 }
 
 #[test]
-fn the_current_entry_has_the_counts_and_every_entry_is_a_pause() {
+fn current_entry_has_the_totals_and_every_entry_is_a_collection() {
     let found = collector(&[5, 6, 7], 0.25);
     let [young, ..] = found.generations.expect("counts");
     assert_eq!((young.collections, young.collected, young.duration_s), (7, 49, Some(0.25)));
@@ -42,7 +42,7 @@ fn the_current_entry_has_the_counts_and_every_entry_is_a_pause() {
 }
 
 #[test]
-fn what_was_overwritten_between_two_looks_is_counted_as_lost_and_its_time_is_kept() {
+fn overwritten_collections_are_lost_but_their_time_is_counted() {
     let mut watch = CollectorWatch::default();
     watch.look(0, collector(&[1], 1.0));
     let new = watch.look(1_000_000, collector(&[8, 9, 10], 1.5));
@@ -52,10 +52,10 @@ fn what_was_overwritten_between_two_looks_is_counted_as_lost_and_its_time_is_kep
 }
 
 #[test]
-fn without_clocks_a_pause_is_the_looks_that_found_it() {
-    let at = |collecting, collections| Collector {
+fn duration_is_sampled_without_statistics() {
+    let at = |collecting, collections| CollectorState {
         collecting,
-        generations: inline(&[[collections, 0, 0], [0; 3], [0; 3]].concat().iter().fold(
+        generations: parse_counts(&[[collections, 0, 0], [0; 3], [0; 3]].concat().iter().fold(
             Vec::new(),
             |mut bytes, word: &u64| {
                 bytes.extend(word.to_le_bytes());
@@ -77,11 +77,11 @@ fn without_clocks_a_pause_is_the_looks_that_found_it() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..1300)) {
+    fn arbitrary_bytes_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..1300)) {
         let mut watch = CollectorWatch::default();
         for _ in 0..3 {
-            let mut found = Collector { generations: inline(&bytes), ..Collector::default() };
-            found.of_rings(&bytes, &RINGS);
+            let mut found = CollectorState { generations: parse_counts(&bytes), ..CollectorState::default() };
+            found.parse_rings(&bytes, &RINGS);
             let new = watch.look(1, found);
             prop_assert!(new.seconds >= 0.0 && new.seconds.is_finite());
         }

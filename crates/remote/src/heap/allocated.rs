@@ -1,54 +1,55 @@
-//! Free-threaded builds: every object is a block of mimalloc's, and the block's page says what kind
-//! of block it is.
+//! Free-threaded builds: every object is a mimalloc block, and the block's page tells which kind of
+//! block it is.
 
-use super::mimalloc::{self, Segment, Tag};
-use super::page::Blocks;
-use super::type_histogram::{Census, is_referred_to};
-use super::{Error, Look, Watch, segments};
+use super::mimalloc::{self, HeapId, MimallocSegment};
+use super::page::PageBlocks;
+use super::type_histogram::{TypeHistogram, is_referred_to};
+use super::{HeapError, SurveyMonitor, SurveyQuality, segments};
 use crate::linux::Region;
 use crate::memory::{Memory, ReadError, word};
 use crate::python::{Python, Thread};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
-/// Two words before each block under `PYTHONMALLOC=debug` and `-X dev` (`_PyMem_DebugRawAlloc`).
-const DEBUG_SHIFT: u64 = 16;
-/// `ob_type` of an object under such a build's head.
+/// Header size in bytes before each block with `PYTHONMALLOC=debug` and `-X dev`
+/// (`_PyMem_DebugRawAlloc`).
+const DEBUG_HEADER_SIZE: u64 = 16;
+/// Offset of `ob_type` in a free-threaded object header.
 const OB_TYPE: u64 = 24;
-/// Live blocks whose types are tried before it is decided whether the allocator is in debug mode.
-const TRIED: u64 = 4096;
+/// Number of live blocks whose types are checked to detect the allocator's debug mode.
+const MAX_CHECKED: u64 = 4096;
 
-/// What mimalloc holds, in bytes, and how much of it is in use.
+/// Memory held by mimalloc, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Mimalloc {
-    /// Segments, which are what it asks the system for.
+pub struct MimallocUsage {
+    /// Segments, the unit in which it requests memory from the system.
     pub segments: u64,
-    /// Address space they take.
+    /// Address space of the segments.
     pub reserved: u64,
-    /// As much of that as is in memory. `None` where the system does not say.
+    /// Resident part of it. `None` if unavailable.
     pub resident: Option<u64>,
-    /// Pages of blocks, all blocks of a page alike.
+    /// Pages; all blocks of a page have the same size.
     pub pages: u64,
-    /// What those pages take.
+    /// Size of the pages.
     pub page_bytes: u64,
     /// Blocks in use.
     pub blocks: u64,
-    /// What those take: `page_bytes - block_bytes` is held and used by nobody.
+    /// Size of the blocks in use: `page_bytes - block_bytes` is held but unused.
     pub block_bytes: u64,
-    /// Blocks in use that are not objects: the buffers and tables of objects, and what extensions
-    /// asked for.
+    /// Blocks in use that are not objects: buffers and tables of objects, and allocations by
+    /// extensions.
     pub other_blocks: u64,
-    /// What those take.
+    /// Size of those blocks.
     pub other_bytes: u64,
-    /// Objects nothing refers to: kept to be used again, or about to be freed.
+    /// Objects without references: cached for reuse, or about to be freed.
     pub idle_objects: u64,
-    /// What those take.
+    /// Size of those objects.
     pub idle_bytes: u64,
 }
 
-impl Default for Mimalloc {
-    fn default() -> Mimalloc {
-        Mimalloc {
+impl Default for MimallocUsage {
+    fn default() -> MimallocUsage {
+        MimallocUsage {
             segments: 0,
             reserved: 0,
             resident: Some(0),
@@ -64,8 +65,8 @@ impl Default for Mimalloc {
     }
 }
 
-impl Mimalloc {
-    fn add(&mut self, other: &Mimalloc) {
+impl MimallocUsage {
+    fn add(&mut self, other: &MimallocUsage) {
         self.segments += other.segments;
         self.reserved += other.reserved;
         self.resident = self.resident.zip(other.resident).map(|(own, other)| own + other);
@@ -79,92 +80,94 @@ impl Mimalloc {
         self.idle_bytes += other.idle_bytes;
     }
 
-    /// In pages and used by nobody, bytes.
+    /// Returns the bytes in pages that no block uses.
     #[must_use]
     pub fn unused(&self) -> u64 {
         self.page_bytes.saturating_sub(self.block_bytes)
     }
 }
 
-/// What a look at mimalloc found.
+/// Result of a survey of mimalloc.
 #[derive(Debug, Default)]
-pub(crate) struct Found {
-    pub(crate) total: Mimalloc,
-    /// By `pthread_self()`; 0 for what ended threads left.
-    pub(crate) by_thread: FxHashMap<u64, Mimalloc>,
-    pub(crate) look: Look,
+pub(crate) struct MimallocSurvey {
+    pub(crate) total: MimallocUsage,
+    /// Usage by `pthread_self()`; 0 for ended threads.
+    pub(crate) by_thread: FxHashMap<u64, MimallocUsage>,
+    pub(crate) look: SurveyQuality,
 }
 
-/// Counts every object of every thread and interpreter, also of threads that ended.
+/// Counts the objects of all threads and interpreters, including ended threads.
 ///
 /// # Errors
-/// The allocator is none that is known; the process ended or may not be read any more.
+/// The allocator has an unknown layout; the process ended or may no longer be read.
 pub(crate) fn survey(
     python: &Python,
     threads: &[Thread],
     regions: &[Region],
-    census: &mut Census<'_>,
-    watch: &mut Watch<'_>,
-) -> Result<Found, Error> {
+    histogram: &mut TypeHistogram<'_>,
+    watch: &mut SurveyMonitor<'_>,
+) -> Result<MimallocSurvey, HeapError> {
     let (memory, process) = (python.memory(), python.process());
-    let (layout, cookie) = mimalloc::find(python, threads)?;
+    let (layout, cookie) = mimalloc::find_layout(python, threads)?;
     let (segments, more) = segments::all(memory, regions, layout, cookie)?;
-    let mut found =
-        Found { look: Look { beyond_bound: more, ..Look::default() }, ..Found::default() };
-    let mut reader = Reader::new(memory, layout);
-    let shift = reader.shift(&segments, census)?;
+    let mut found = MimallocSurvey {
+        look: SurveyQuality { beyond_bound: more, ..SurveyQuality::default() },
+        ..MimallocSurvey::default()
+    };
+    let mut reader = SegmentReader::new(memory, layout);
+    let header = reader.debug_header_size(&segments, histogram)?;
     for (done, segment) in segments.iter().enumerate() {
         if !watch.go_on(done as u64, segments.len() as u64, found.total.blocks) {
             found.look.cut_short = true;
             break;
         }
-        let mut sums = Mimalloc {
+        let mut sums = MimallocUsage {
             segments: 1,
             reserved: segment.size,
             resident: process.resident(segment.address, segment.address + segment.size),
-            ..Mimalloc::default()
+            ..MimallocUsage::default()
         };
-        reader.segment(segment, shift, census, &mut sums, &mut found.look)?;
+        reader.segment(segment, header, histogram, &mut sums, &mut found.look)?;
         found.total.add(&sums);
         found.by_thread.entry(segment.thread).or_default().add(&sums);
     }
     Ok(found)
 }
 
-/// Reads segment after segment.
-pub(crate) struct Reader<'a> {
+/// Reads segments one after the other.
+pub(crate) struct SegmentReader<'a> {
     memory: &'a dyn Memory,
     layout: &'static cpython_layout::Mimalloc,
-    blocks: Blocks,
+    blocks: PageBlocks,
     buffer: Vec<u8>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> SegmentReader<'a> {
     pub(crate) fn new(
         memory: &'a dyn Memory,
         layout: &'static cpython_layout::Mimalloc,
-    ) -> Reader<'a> {
-        Reader { memory, layout, blocks: Blocks::default(), buffer: Vec::new() }
+    ) -> SegmentReader<'a> {
+        SegmentReader { memory, layout, blocks: PageBlocks::default(), buffer: Vec::new() }
     }
 
-    /// Counts what is in a segment.
+    /// Counts the contents of a segment.
     pub(crate) fn segment(
         &mut self,
-        segment: &Segment,
-        shift: u64,
-        census: &mut Census<'_>,
-        sums: &mut Mimalloc,
-        look: &mut Look,
-    ) -> Result<(), Error> {
+        segment: &MimallocSegment,
+        header: u64,
+        histogram: &mut TypeHistogram<'_>,
+        sums: &mut MimallocUsage,
+        look: &mut SurveyQuality,
+    ) -> Result<(), HeapError> {
         let Some(pages) =
-            here(segments::pages(self.memory, self.layout, segment, &mut self.buffer))?
+            or_gone(segments::pages(self.memory, self.layout, segment, &mut self.buffer))?
         else {
-            // Given back since it was listed, with all that was in it.
-            *sums = Mimalloc::default();
+            // The segment was freed since it was listed.
+            *sums = MimallocUsage::default();
             return Ok(());
         };
         for page in pages {
-            if here(self.blocks.read(self.memory, self.layout, segment, &page))?.is_none() {
+            if or_gone(self.blocks.read(self.memory, self.layout, segment, &page))?.is_none() {
                 look.gone += 1;
                 continue;
             }
@@ -174,17 +177,17 @@ impl<'a> Reader<'a> {
             sums.page_bytes += page.slices * mimalloc::SLICE;
             sums.blocks += self.blocks.live;
             sums.block_bytes += self.blocks.live * page.block;
-            if page.tag == Tag::Memory {
+            if page.tag == HeapId::Memory {
                 sums.other_blocks += self.blocks.live;
                 sums.other_bytes += self.blocks.live * page.block;
                 continue;
             }
-            let object = (page.tag.before() + shift) as usize;
+            let object = (page.tag.object_offset() + header) as usize;
             for (_, bytes) in self.blocks.in_use() {
                 let head = bytes.get(object..).unwrap_or_default();
                 let address = word(head, OB_TYPE as usize);
                 if is_referred_to(head) {
-                    if !census.add(address, page.block) {
+                    if !histogram.add(address, page.block) {
                         sums.other_blocks += 1;
                         sums.other_bytes += page.block;
                     }
@@ -197,44 +200,49 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Bytes the allocator puts before each block for itself: what makes more blocks of the
-    /// collector's be objects.
-    fn shift(&mut self, segments: &[Segment], census: &mut Census<'_>) -> Result<u64, Error> {
+    /// Returns the size of the allocator's debug header: the size for which more blocks of the GC
+    /// heaps are objects.
+    fn debug_header_size(
+        &mut self,
+        segments: &[MimallocSegment],
+        histogram: &mut TypeHistogram<'_>,
+    ) -> Result<u64, HeapError> {
         let (mut plain, mut shifted) = (0_u64, 0_u64);
-        'tried: for segment in segments {
+        'pages: for segment in segments {
             let Some(pages) =
-                here(segments::pages(self.memory, self.layout, segment, &mut self.buffer))?
+                or_gone(segments::pages(self.memory, self.layout, segment, &mut self.buffer))?
             else {
                 continue;
             };
             for page in
-                pages.into_iter().filter(|page| page.tag == Tag::Collected && page.capacity > 0)
+                pages.into_iter().filter(|page| page.tag == HeapId::Collected && page.capacity > 0)
             {
-                if here(self.blocks.read(self.memory, self.layout, segment, &page))?.is_none() {
+                if or_gone(self.blocks.read(self.memory, self.layout, segment, &page))?.is_none() {
                     continue;
                 }
                 for (_, bytes) in self.blocks.in_use() {
-                    plain += u64::from(census.add(word(bytes, OB_TYPE as usize), 0));
-                    shifted +=
-                        u64::from(census.add(word(bytes, (OB_TYPE + DEBUG_SHIFT) as usize), 0));
+                    plain += u64::from(histogram.add(word(bytes, OB_TYPE as usize), 0));
+                    shifted += u64::from(
+                        histogram.add(word(bytes, (OB_TYPE + DEBUG_HEADER_SIZE) as usize), 0),
+                    );
                 }
-                if plain + shifted > TRIED {
-                    break 'tried;
+                if plain + shifted > MAX_CHECKED {
+                    break 'pages;
                 }
             }
         }
-        census.clear();
+        histogram.clear();
         if plain + shifted == 0 {
-            return Err(Error::Allocator(
-                "no block its collector's heaps have is an object of a known layout".into(),
+            return Err(HeapError::Allocator(
+                "no block in the GC heaps has the layout of an object".into(),
             ));
         }
-        Ok(if shifted > plain { DEBUG_SHIFT } else { 0 })
+        Ok(if shifted > plain { DEBUG_HEADER_SIZE } else { 0 })
     }
 }
 
-/// What was read, or `None` where it is not there any more.
-fn here<T>(read: Result<T, ReadError>) -> Result<Option<T>, Error> {
+/// Maps a local read error, meaning the memory is gone, to `None`.
+fn or_gone<T>(read: Result<T, ReadError>) -> Result<Option<T>, HeapError> {
     match read {
         Ok(value) => Ok(Some(value)),
         Err(error) if error.is_local() => Ok(None),

@@ -1,47 +1,47 @@
-//! What a heap gained and lost between two looks, and its types put together by module.
+//! Differences between two heap surveys, and types grouped by module.
 
-use super::Count;
+use super::TypeCount;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
-/// What a type, or a module, gained (or lost) between two looks.
+/// Growth of a type or module between two surveys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Change {
-    /// Its module.
+pub struct TypeGrowth {
+    /// Module name.
     pub module: String,
-    /// Its name; empty where types are put together by module.
+    /// Type name; empty if grouped by module.
     pub name: String,
-    /// Objects at the second look.
+    /// Number of objects in the second survey.
     pub objects: u64,
-    /// Bytes at the second look.
+    /// Size in bytes in the second survey.
     pub bytes: u64,
-    /// Objects gained.
+    /// Change of the number of objects.
     pub objects_gained: i64,
-    /// Bytes gained.
+    /// Change of the size in bytes.
     pub bytes_gained: i64,
 }
 
-/// How types are put together.
+/// Grouping of types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grouping {
-    /// Each by itself.
+    /// No grouping.
     Type,
-    /// By the module that defines them.
+    /// By defining module.
     Module,
 }
 
-/// Types put together by the module that defines them; the names are empty. Most bytes first.
+/// Sums the types of each module; the type names are empty. Largest size first.
 #[must_use]
-pub fn by_module(types: &[Count]) -> Vec<Count> {
+pub fn by_module(types: &[TypeCount]) -> Vec<TypeCount> {
     let mut sums: FxHashMap<&str, (u64, u64)> = FxHashMap::default();
     for count in types {
         let sum = sums.entry(&count.module).or_default();
         sum.0 += count.objects;
         sum.1 = sum.1.saturating_add(count.bytes);
     }
-    let mut found: Vec<Count> = sums
+    let mut found: Vec<TypeCount> = sums
         .into_iter()
-        .map(|(module, (objects, bytes))| Count {
+        .map(|(module, (objects, bytes))| TypeCount {
             module: module.into(),
             name: String::new(),
             objects,
@@ -52,20 +52,21 @@ pub fn by_module(types: &[Count]) -> Vec<Count> {
     found
 }
 
-/// What changed from `before` to `after`, most bytes gained first. What did not change is left out.
+/// Returns what changed from `before` to `after`, largest growth first. Unchanged types are
+/// omitted.
 #[must_use]
-pub fn growth(before: &[Count], after: &[Count]) -> Vec<Change> {
-    let mut known: FxHashMap<(&str, &str), (&Count, bool)> =
+pub fn growth(before: &[TypeCount], after: &[TypeCount]) -> Vec<TypeGrowth> {
+    let mut known: FxHashMap<(&str, &str), (&TypeCount, bool)> =
         before.iter().map(|count| (key(count), (count, false))).collect();
     let mut changes = Vec::new();
     for count in after {
-        let old = known.get_mut(&key(count)).map(|(old, met)| {
-            *met = true;
+        let old = known.get_mut(&key(count)).map(|(old, is_present)| {
+            *is_present = true;
             (old.objects, old.bytes)
         });
         changes.push(change(count, old.unwrap_or_default(), (count.objects, count.bytes)));
     }
-    let lost = known.values().filter(|(_, met)| !met);
+    let lost = known.values().filter(|(_, is_present)| !is_present);
     changes.extend(lost.map(|(count, _)| change(count, (count.objects, count.bytes), (0, 0))));
     changes.retain(|change| change.objects_gained != 0 || change.bytes_gained != 0);
     changes.sort_by(|a, b| {
@@ -76,12 +77,12 @@ pub fn growth(before: &[Count], after: &[Count]) -> Vec<Change> {
     changes
 }
 
-fn key(count: &Count) -> (&str, &str) {
+fn key(count: &TypeCount) -> (&str, &str) {
     (&count.module, &count.name)
 }
 
-fn change(of: &Count, old: (u64, u64), new: (u64, u64)) -> Change {
-    Change {
+fn change(of: &TypeCount, old: (u64, u64), new: (u64, u64)) -> TypeGrowth {
+    TypeGrowth {
         module: of.module.clone(),
         name: of.name.clone(),
         objects: new.0,
@@ -95,12 +96,12 @@ fn change(of: &Count, old: (u64, u64), new: (u64, u64)) -> Change {
 mod tests {
     use super::*;
 
-    fn count(module: &str, name: &str, objects: u64, bytes: u64) -> Count {
-        Count { module: module.into(), name: name.into(), objects, bytes }
+    fn count(module: &str, name: &str, objects: u64, bytes: u64) -> TypeCount {
+        TypeCount { module: module.into(), name: name.into(), objects, bytes }
     }
 
     #[test]
-    fn growth_has_what_came_grew_shrank_and_went() {
+    fn growth_includes_new_grown_shrunk_and_removed_types() {
         let before = [
             count("a", "Same", 1, 10),
             count("a", "Grew", 1, 10),
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn modules_are_the_sums_of_their_types() {
+    fn module_counts_are_sums_of_their_types() {
         let types = [count("a", "X", 1, 10), count("b", "X", 2, 100), count("a", "Y", 3, 5)];
         assert_eq!(by_module(&types), [count("b", "", 2, 100), count("a", "", 4, 15)]);
     }

@@ -1,7 +1,6 @@
-//! The segments and pages of mimalloc as data: which heap a page belongs to, where its blocks are,
-//! and whether the bytes read can be one at all. [`Mimalloc`] says where the fields are.
+//! Parses and checks mimalloc's segment and page headers. [`Mimalloc`] has the field offsets.
 
-use super::Error;
+use super::HeapError;
 use crate::memory::{Memory, ReadError, half, word};
 use crate::python::{Python, Thread};
 use cpython_layout::{HeapTag, Mimalloc};
@@ -10,79 +9,78 @@ pub(crate) const SEGMENT: u64 = Mimalloc::SEGMENT_SIZE;
 pub(crate) const SLICE: u64 = Mimalloc::SLICE_SIZE;
 /// `MI_SLICES_PER_SEGMENT`.
 const SLICES: u64 = SEGMENT / SLICE;
-/// `MI_HUGE_BLOCK_SIZE`: what 2.1.2 writes for a block of that size and more.
+/// `MI_HUGE_BLOCK_SIZE`: 2.1.2 stores this value for blocks of this size and larger.
 const HUGE_BLOCK: u64 = 2 << 30;
 
-/// Which of a thread's heaps a page of blocks belongs to (`pycore_mimalloc.h`,
-/// `_Py_mimalloc_heap_id`).
+/// The heap of its thread that a page belongs to (`pycore_mimalloc.h`, `_Py_mimalloc_heap_id`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tag {
-    /// `PyMem_Malloc`: buffers of lists, tables of dictionaries... No objects.
+pub(crate) enum HeapId {
+    /// `PyMem_Malloc`: list buffers, dictionary tables... No objects.
     Memory,
-    /// Objects that the collector does not know, and what C code asked of `PyObject_Malloc`.
+    /// Objects not tracked by the collector, and allocations of C code with `PyObject_Malloc`.
     Object,
-    /// Collected objects.
+    /// Objects tracked by the collector.
     Collected,
-    /// Collected objects after two words: their dictionary, and their weak references.
+    /// Objects tracked by the collector with a pre-header: dictionary and weak references.
     CollectedPre,
 }
 
-impl Tag {
-    fn of(number: u8) -> Option<Tag> {
-        [Tag::Memory, Tag::Object, Tag::Collected, Tag::CollectedPre]
+impl HeapId {
+    fn from_index(number: u8) -> Option<HeapId> {
+        [HeapId::Memory, HeapId::Object, HeapId::Collected, HeapId::CollectedPre]
             .get(usize::from(number))
             .copied()
     }
 
-    /// Bytes from the start of a block to the object in it.
-    pub(crate) fn before(self) -> u64 {
-        if self == Tag::CollectedPre { 16 } else { 0 }
+    /// Returns the distance in bytes from the start of a block to its object.
+    pub(crate) fn object_offset(self) -> u64 {
+        if self == HeapId::CollectedPre { 16 } else { 0 }
     }
 }
 
-/// A segment's head, checked.
+/// A checked segment header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Segment {
-    /// Where it is.
+pub(crate) struct MimallocSegment {
+    /// Address of the segment.
     pub(crate) address: u64,
-    /// All of it, bytes.
+    /// Total size in bytes.
     pub(crate) size: u64,
-    /// Pages in use.
+    /// Number of pages in use.
     pub(crate) used: u64,
-    /// The first slice after its own head.
+    /// First slice after the segment's own header.
     pub(crate) first: u64,
-    /// Entries of `slices` that mean something.
+    /// Number of valid entries in `slices`.
     pub(crate) entries: u64,
-    /// `pthread_self()` of its thread, 0 where that has ended.
+    /// `pthread_self()` of the owning thread; 0 if it has ended.
     pub(crate) thread: u64,
-    /// Its address and a number that is the same for all segments of a process, exclusive-ored.
+    /// The segment's address XORed with a key shared by all segments of a process.
     pub(crate) cookie: u64,
 }
 
-/// A page's head, checked.
+/// A checked page header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Page {
-    /// Where its head is.
+pub(crate) struct MimallocPage {
+    /// Address of the header.
     pub(crate) address: u64,
-    /// Where its blocks start.
+    /// Address of the first block.
     pub(crate) start: u64,
-    /// Bytes of a block.
+    /// Block size in bytes.
     pub(crate) block: u64,
-    /// Blocks that were ever given out.
+    /// Number of blocks that were ever allocated.
     pub(crate) capacity: u64,
-    /// Blocks in use, those that other threads freed among them.
+    /// Number of blocks in use, including those freed by other threads.
     pub(crate) used: u64,
-    /// Heads of its three lists of free blocks.
+    /// Heads of its three free lists.
     pub(crate) free: [u64; 3],
-    /// Whose it is.
-    pub(crate) tag: Tag,
-    /// Slices it has.
+    /// The heap it belongs to.
+    pub(crate) tag: HeapId,
+    /// Number of slices.
     pub(crate) slices: u64,
 }
 
-impl Segment {
-    /// The segment whose head is `bytes`; `None` where they do not fit together as one.
-    pub(crate) fn of(at: &Mimalloc, address: u64, bytes: &[u8]) -> Option<Segment> {
+impl MimallocSegment {
+    /// Parses the segment header `bytes`; `None` if it is inconsistent.
+    pub(crate) fn parse(at: &Mimalloc, address: u64, bytes: &[u8]) -> Option<MimallocSegment> {
         let field = |offset: u64| word(bytes, offset as usize);
         let (size, count) = (field(Mimalloc::SEGMENT_BYTES), field(at.segment_all_slices));
         let (first, entries) = (field(at.segment_info_slices), field(at.segment_slice_entries));
@@ -97,7 +95,7 @@ impl Segment {
             && entries == count.min(SLICES)
             && (1..=entries).contains(&first)
             && (huge || count == SLICES);
-        fits.then(|| Segment {
+        fits.then(|| MimallocSegment {
             address,
             size,
             used: field(at.segment_used),
@@ -109,10 +107,15 @@ impl Segment {
     }
 }
 
-impl Page {
-    /// The page with the head `bytes` at `index` of a segment's slices; `None` where none is in use
-    /// there.
-    pub(crate) fn of(at: &Mimalloc, segment: &Segment, index: u64, bytes: &[u8]) -> Option<Page> {
+impl MimallocPage {
+    /// Parses the page header `bytes` at `index` in the segment's slices; `None` if no page in use
+    /// begins there.
+    pub(crate) fn parse(
+        at: &Mimalloc,
+        segment: &MimallocSegment,
+        index: u64,
+        bytes: &[u8],
+    ) -> Option<MimallocPage> {
         let field = |offset: u64| word(bytes, offset as usize);
         let slices = u64::from(half(bytes, Mimalloc::PAGE_SLICE_COUNT as usize));
         if slices == 0 || half(bytes, Mimalloc::PAGE_SLICE_OFFSET as usize) != 0 {
@@ -122,51 +125,55 @@ impl Page {
             HeapTag::Bits(offset) => *bytes.get(offset as usize)? >> 3 & 15,
             HeapTag::Byte(offset) => *bytes.get(offset as usize)?,
         };
-        let block = low(field(at.page_block_size), at.page_block_size_size);
-        let begin = segment.address + index * SLICE;
+        let block = low_bytes(field(at.page_block_size), at.page_block_size_size);
+        let page_start = segment.address + index * SLICE;
         let start = match at.page_start {
             Some(offset) => field(offset),
             None => Mimalloc::first_block(segment.address, index, block),
         };
-        let capacity = low(field(Mimalloc::PAGE_CAPACITY), 2);
-        let end = begin.checked_add(slices.checked_mul(SLICE)?)?;
-        let inside = start >= begin && start.checked_add(capacity.checked_mul(block)?)? <= end;
+        let capacity = low_bytes(field(Mimalloc::PAGE_CAPACITY), 2);
+        let end = page_start.checked_add(slices.checked_mul(SLICE)?)?;
+        let inside = start >= page_start && start.checked_add(capacity.checked_mul(block)?)? <= end;
         if block < 8 || !inside || end > segment.address + segment.size {
             return None;
         }
-        Some(Page {
+        Some(MimallocPage {
             address: segment.address + at.segment_slices + index * at.page_size,
             start,
             block: if at.page_start.is_none() && block >= HUGE_BLOCK { end - start } else { block },
             capacity,
-            used: low(field(at.page_used), at.page_used_size),
-            // The low bits of the third say how other threads are to free.
+            used: low_bytes(field(at.page_used), at.page_used_size),
+            // The low bits of the third list head are flags for freeing by other threads.
             free: [
                 field(Mimalloc::PAGE_FREE),
                 field(at.page_local_free),
                 field(at.page_xthread_free) & !3,
             ],
-            tag: Tag::of(tag)?,
+            tag: HeapId::from_index(tag)?,
             slices,
         })
     }
 
-    /// Slices the free span or page at the head `bytes` covers, at least one.
-    pub(crate) fn step(bytes: &[u8]) -> u64 {
+    /// Returns the number of slices, at least one, of the free span or page with the header
+    /// `bytes`.
+    pub(crate) fn slice_count(bytes: &[u8]) -> u64 {
         u64::from(half(bytes, Mimalloc::PAGE_SLICE_COUNT as usize)).max(1)
     }
 }
 
-/// The low `size` bytes of a word.
-fn low(word: u64, size: u64) -> u64 {
+/// Returns the low `size` bytes of a word.
+fn low_bytes(word: u64, size: u64) -> u64 {
     if size >= 8 { word } else { word & ((1 << (8 * size)) - 1) }
 }
 
-/// The layout of a target's mimalloc, and the number all its segments' cookies share.
+/// Returns the layout of the target's mimalloc, and the key in its segments' cookies.
 ///
 /// # Errors
-/// [`Error::Allocator`] where the threads' heaps are laid out in no known way.
-pub(crate) fn find(python: &Python, threads: &[Thread]) -> Result<(&'static Mimalloc, u64), Error> {
+/// [`HeapError::Allocator`] if the threads' heaps have an unknown layout.
+pub(crate) fn find_layout(
+    python: &Python,
+    threads: &[Thread],
+) -> Result<(&'static Mimalloc, u64), HeapError> {
     let layout = python.layout();
     if let (Some(at), Some(state)) = (layout.mimalloc, layout.thread_state.mimalloc) {
         for thread in threads {
@@ -178,12 +185,12 @@ pub(crate) fn find(python: &Python, threads: &[Thread]) -> Result<(&'static Mima
     }
     let missing = layout.missing.iter().find(|missing| missing.what.contains("heaps"));
     let why =
-        missing.map_or("no thread's heaps have a segment that can be read", |missing| &missing.why);
-    Err(Error::Allocator(why.into()))
+        missing.map_or("no segment of any thread's heaps can be read", |missing| &missing.why);
+    Err(HeapError::Allocator(why.into()))
 }
 
-/// The number in the cookies of the segments of the four heaps of the thread whose allocator's
-/// state is at `state`.
+/// Returns the key in the segment cookies of the four heaps of the thread whose allocator state is
+/// at `state`.
 fn cookie(memory: &dyn Memory, at: &Mimalloc, state: u64) -> Result<Option<u64>, ReadError> {
     for number in 0..Mimalloc::HEAPS {
         let heap = match memory.vec(at.heap(state, number), at.heap_size, 1 << 16) {
@@ -197,7 +204,7 @@ fn cookie(memory: &dyn Memory, at: &Mimalloc, state: u64) -> Result<Option<u64>,
             let mut head = vec![0; at.segment_slices as usize];
             if page != 0
                 && memory.read(address, &mut head).is_ok()
-                && let Some(segment) = Segment::of(at, address, &head)
+                && let Some(segment) = MimallocSegment::parse(at, address, &head)
             {
                 return Ok(Some(segment.cookie ^ address));
             }
@@ -211,7 +218,7 @@ mod tests {
     use super::*;
     const KNOWN: [&Mimalloc; 2] = Mimalloc::KNOWN;
 
-    /// `mi_page_t` of 2.1.2 with `block` and `capacity`.
+    /// Returns an `mi_page_t` of 2.1.2.
     fn page_bytes(slices: u32, tag: u8, block: u32, capacity: u16) -> Vec<u8> {
         let mut bytes = vec![0; 96];
         bytes[..4].copy_from_slice(&slices.to_le_bytes());
@@ -221,7 +228,7 @@ mod tests {
         bytes
     }
 
-    const ROOMY: Segment = Segment {
+    const SEGMENT_HEADER: MimallocSegment = MimallocSegment {
         address: SEGMENT,
         size: SEGMENT,
         used: 1,
@@ -232,9 +239,9 @@ mod tests {
     };
 
     #[test]
-    fn blocks_start_where_mimalloc_puts_them() {
-        // The offset keeps small blocks off the start of a memory page; it is a multiple of the
-        // block.
+    fn first_block_matches_mimalloc() {
+        // The offset keeps small blocks off the start of a memory page. It is a multiple of the
+        // block size.
         for (block, offset) in
             [(8, 24), (48, 144), (64, 192), (80, 80), (512, 512), (640, 0), (8192, 0)]
         {
@@ -243,10 +250,11 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_believed_only_inside_its_segment() {
-        let page = |index, bytes: &[u8]| Page::of(KNOWN[0], &ROOMY, index, bytes);
+    fn rejects_pages_outside_their_segment() {
+        let page =
+            |index, bytes: &[u8]| MimallocPage::parse(KNOWN[0], &SEGMENT_HEADER, index, bytes);
         let whole = page(1, &page_bytes(1, 2, 64, 1021)).expect("fits exactly");
-        assert_eq!((whole.start, whole.tag), (SEGMENT + SLICE + 192, Tag::Collected));
+        assert_eq!((whole.start, whole.tag), (SEGMENT + SLICE + 192, HeapId::Collected));
         assert_eq!(page(1, &page_bytes(1, 2, 64, 1022)), None, "one block too many");
         assert_eq!(page(511, &page_bytes(2, 2, 64, 10)), None, "past the segment's end");
         assert_eq!(page(1, &page_bytes(1, 9, 64, 10)), None, "no heap has that number");

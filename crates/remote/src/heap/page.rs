@@ -1,56 +1,56 @@
-//! The blocks of one mimalloc page that are in use, while its thread goes on using it.
+//! Finds the used blocks of one mimalloc page while its thread keeps allocating.
 //!
-//! Head, blocks and head again are read by one system call. If both heads are the same and the
-//! lists of free blocks add up to what the head says, the look is sound. Otherwise it is repeated.
-//! A page that changes at every look is taken as it was found and counted as torn: an object that
-//! lived through the look is on none of its lists and its words do not change, so what was made or
-//! freed meanwhile is all that can be wrong.
+//! Header, blocks and header again are read by one system call. If both headers are equal and the
+//! free lists add up to the header's count, the result is consistent. Otherwise it is repeated. A
+//! page that changes in every attempt is used as read and counted as torn: an object that existed
+//! throughout is on no free list and its words do not change, so only blocks allocated or freed
+//! meanwhile can be wrong.
 
-use super::mimalloc::{Page, Segment};
+use super::mimalloc::{MimallocPage, MimallocSegment};
 use crate::memory::{Memory, Piece, ReadError, word};
 use cpython_layout::Mimalloc;
 
-/// Looks at a page before it is called torn.
-const LOOKS: usize = 4;
-/// Of blocks longer than this only the beginning is read.
-const WHOLE: u64 = 1024;
-/// That much: words before the object, its head, its length, and the words of debug builds'
-/// allocators.
-const BEGINNING: u64 = 96;
+/// Number of attempts before a page is torn.
+const MAX_ATTEMPTS: usize = 4;
+/// Of larger blocks, only the beginning is read.
+const MAX_WHOLE_BLOCK: u64 = 1024;
+/// Number of bytes read of a larger block: pre-header, object header, length, and the header of
+/// debug builds' allocators.
+const BLOCK_PREFIX: u64 = 96;
 
-/// Room for one page, used again for the next.
+/// Buffers for one page, reused for the next.
 #[derive(Debug, Default)]
-pub(crate) struct Blocks {
+pub(crate) struct PageBlocks {
     bytes: Vec<u8>,
     stride: usize,
     free: Vec<u64>,
-    /// The page as it was found.
-    pub(crate) page: Option<Page>,
-    /// Blocks in use.
+    /// The page as read.
+    pub(crate) page: Option<MimallocPage>,
+    /// Number of used blocks.
     pub(crate) live: u64,
-    /// The looks did not fit together.
+    /// The attempts were inconsistent.
     pub(crate) torn: bool,
 }
 
-impl Blocks {
+impl PageBlocks {
     /// Reads a page.
     ///
     /// # Errors
-    /// As [`Memory::read`]: the page is gone.
+    /// As [`Memory::read`]: the page no longer exists.
     pub(crate) fn read(
         &mut self,
         memory: &dyn Memory,
         layout: &Mimalloc,
-        segment: &Segment,
-        page: &Page,
+        segment: &MimallocSegment,
+        page: &MimallocPage,
     ) -> Result<(), ReadError> {
         let index = (page.address - segment.address - layout.segment_slices) / layout.page_size;
         let mut page = *page;
         (self.page, self.live) = (None, 0);
-        for _ in 0..LOOKS {
-            let (before, after) = self.look(memory, layout, &page)?;
-            let Some(now) = Page::of(layout, segment, index, &before) else {
-                // Freed since it was listed, with all that was in it.
+        for _ in 0..MAX_ATTEMPTS {
+            let (before, after) = self.read_once(memory, layout, &page)?;
+            let Some(now) = MimallocPage::parse(layout, segment, index, &before) else {
+                // The page was freed since it was listed.
                 self.torn = false;
                 return Ok(());
             };
@@ -63,8 +63,9 @@ impl Blocks {
             self.live = now
                 .capacity
                 .saturating_sub(listed.map_or_else(|_| self.marked(), |[a, b, c]| a + b + c));
-            let sound = matches!(listed, Ok([free, local, _]) if now.used == now.capacity.saturating_sub(free + local));
-            self.torn = !sound || Page::of(layout, segment, index, &after) != Some(now);
+            let consistent = matches!(listed, Ok([free, local, _]) if now.used == now.capacity.saturating_sub(free + local));
+            self.torn =
+                !consistent || MimallocPage::parse(layout, segment, index, &after) != Some(now);
             if !self.torn {
                 return Ok(());
             }
@@ -73,19 +74,20 @@ impl Blocks {
         Ok(())
     }
 
-    /// Reads head, blocks and head; gives the heads.
-    fn look(
+    /// Reads header, blocks and header. Returns both headers.
+    fn read_once(
         &mut self,
         memory: &dyn Memory,
         layout: &Mimalloc,
-        page: &Page,
+        page: &MimallocPage,
     ) -> Result<(Vec<u8>, Vec<u8>), ReadError> {
         let (mut before, mut after) =
             (vec![0; layout.page_size as usize], vec![0; layout.page_size as usize]);
-        self.stride = if page.block <= WHOLE { page.block } else { BEGINNING } as usize;
+        self.stride =
+            if page.block <= MAX_WHOLE_BLOCK { page.block } else { BLOCK_PREFIX } as usize;
         self.bytes.resize(self.stride * page.capacity as usize, 0);
         let mut pieces = vec![Piece { address: page.address, into: &mut before }];
-        if page.block <= WHOLE {
+        if page.block <= MAX_WHOLE_BLOCK {
             pieces.push(Piece { address: page.start, into: &mut self.bytes });
         } else {
             let starts = (0..page.capacity).map(|block| page.start + block * page.block);
@@ -100,13 +102,13 @@ impl Blocks {
         Ok((before, after))
     }
 
-    /// Marks the blocks on the free lists; gives the lists' lengths, or `Err` where one leaves the
-    /// page or meets itself.
-    fn mark(&mut self, page: &Page) -> Result<[u64; 3], ()> {
+    /// Marks the blocks on the free lists. Returns the lengths of the lists, or `Err` if one leaves
+    /// the page or has a cycle.
+    fn mark(&mut self, page: &MimallocPage) -> Result<[u64; 3], ()> {
         self.free.clear();
         self.free.resize((page.capacity as usize).div_ceil(64), 0);
         let mut lengths = [0; 3];
-        let mut sound = true;
+        let mut consistent = true;
         for (head, length) in page.free.into_iter().zip(&mut lengths) {
             let mut next = head;
             while next != 0 {
@@ -116,7 +118,7 @@ impl Blocks {
                     || block >= page.capacity
                     || self.is_free(block as usize)
                 {
-                    sound = false;
+                    consistent = false;
                     break;
                 }
                 self.free[block as usize / 64] |= 1 << (block % 64);
@@ -124,7 +126,7 @@ impl Blocks {
                 next = word(&self.bytes, block as usize * self.stride);
             }
         }
-        if sound { Ok(lengths) } else { Err(()) }
+        if consistent { Ok(lengths) } else { Err(()) }
     }
 
     fn marked(&self) -> u64 {
@@ -135,7 +137,7 @@ impl Blocks {
         self.free[block / 64] >> (block % 64) & 1 == 1
     }
 
-    /// The blocks in use: where each is, and its bytes as far as they were read.
+    /// Iterates over the used blocks: address, and the bytes that were read.
     pub(crate) fn in_use(&self) -> impl Iterator<Item = (u64, &[u8])> {
         let (start, block) = self.page.map_or((0, 0), |page| (page.start, page.block));
         let capacity = self.page.map_or(0, |page| page.capacity as usize);

@@ -1,88 +1,19 @@
-//! Heaps made for the purpose: counted to the last object, torn, and hostile.
+//! Tests on synthetic heaps: exact counts, concurrent changes, and corrupt data.
 
-use super::allocated::Reader;
-use super::gc_list::{Seen, Walk};
-use super::mimalloc::{SEGMENT, SLICE, Segment};
+mod image;
+
+use super::allocated::SegmentReader;
+use super::gc_list::{AddressSet, ListWalk};
+use super::mimalloc::{MimallocSegment, SEGMENT, SLICE};
 use super::segments;
-use super::type_histogram::Census;
-use super::{Look, Mimalloc as Sums};
+use super::type_histogram::TypeHistogram;
+use super::{MimallocUsage, SurveyQuality};
 use crate::linux::Region;
-use crate::memory::{Memory, ReadError};
-use crate::objects::Objects;
+use crate::objects::ObjectReader;
 use cpython_layout::{DebugOffsets, Mimalloc};
+use image::{FREE_THREADED, Image, WITH_GIL, offsets};
 use proptest::prelude::*;
 use std::sync::Mutex;
-
-/// `_Py_DebugOffsets` of 3.15.1t and 3.13.17, after the cookie, as words.
-const FREE_THREADED: [u64; 110] = [
-    51315184, 1, 406016, 912, 936, 247040, 7272, 7264, 7336, 7352, 7400, 7592, 7576, 7584, 16,
-    7736, 0, 7760, 7752, 7952, 17564, 888, 0, 8, 16, 72, 80, 88, 96, 176, 184, 256, 32, 36, 40,
-    136, 288, 0, 88, 8, 0, 56, 80, 78, 64, 72, 240, 128, 136, 144, 152, 84, 68, 112, 120, 232, 224,
-    32, 24, 440, 40, 104, 184, 48, 304, 968, 904, 56, 48, 32, 56, 40, 32, 216, 40, 56, 48, 64, 48,
-    56, 40, 32, 48, 32, 40, 56, 32, 48, 80, 48, 32, 56, 72, 176, 112, 120, 224, 104, 176, 40, 88,
-    83, 0, 8, 24, 344, 8036, 0, 4, 512,
-];
-const WITH_GIL: [u64; 72] = [
-    51188208, 0, 283408, 608, 632, 194984, 7272, 7264, 7344, 7400, 7656, 7640, 7648, 16, 7752, 0,
-    7768, 7760, 312, 0, 8, 16, 72, 152, 160, 232, 32, 80, 8, 0, 56, 72, 70, 208, 112, 120, 128,
-    136, 68, 52, 96, 104, 200, 16, 8, 416, 24, 88, 168, 32, 24, 16, 40, 24, 16, 48, 32, 40, 24, 16,
-    32, 16, 24, 40, 16, 32, 64, 32, 16, 40, 240, 200,
-];
-
-fn offsets(words: &[u64]) -> DebugOffsets {
-    let bytes: Vec<u8> = b"xdebugpy"
-        .iter()
-        .copied()
-        .chain(words.iter().flat_map(|word| word.to_le_bytes()))
-        .collect();
-    DebugOffsets::parse(&bytes).expect("a live interpreter's table")
-}
-
-/// A few stretches of memory, and a word that is another at every look.
-#[derive(Default)]
-struct Image {
-    parts: Vec<(u64, Vec<u8>)>,
-    restless: Option<(u64, Mutex<u64>)>,
-}
-
-impl Image {
-    fn part(&mut self, address: u64, len: usize) {
-        self.parts.push((address, vec![0; len]));
-    }
-
-    fn put(&mut self, address: u64, bytes: &[u8]) {
-        let (start, part) = self
-            .parts
-            .iter_mut()
-            .find(|(start, part)| (*start..*start + part.len() as u64).contains(&address))
-            .expect("a part");
-        let at = (address - *start) as usize;
-        part[at..at + bytes.len()].copy_from_slice(bytes);
-    }
-
-    fn word(&mut self, address: u64, word: u64) {
-        self.put(address, &word.to_le_bytes());
-    }
-}
-
-impl Memory for Image {
-    fn read(&self, address: u64, into: &mut [u8]) -> Result<(), ReadError> {
-        let missing = ReadError::Unmapped(address);
-        let found = self.parts.iter().find_map(|(start, part)| {
-            let at = usize::try_from(address.checked_sub(*start)?).ok()?;
-            part.get(at..at.checked_add(into.len())?)
-        });
-        into.copy_from_slice(found.ok_or(missing)?);
-        if let Some((restless, count)) = &self.restless
-            && let Some(at) = restless.checked_sub(address).filter(|at| at + 8 <= into.len() as u64)
-        {
-            let mut count = count.lock().expect("no panic");
-            *count += 1;
-            into[at as usize..at as usize + 8].copy_from_slice(&(4 * *count).to_le_bytes());
-        }
-        Ok(())
-    }
-}
 
 const KNOWN: [&Mimalloc; 2] = Mimalloc::KNOWN;
 const TYPES: u64 = 0x1_0000;
@@ -91,7 +22,7 @@ const NUMBER: u64 = 0x5EED_5EED_5EED_5EED;
 const BLOCK: u64 = 64;
 const CAPACITY: u64 = 40;
 
-/// Where type `index` is: 0 makes types, 1 is `m.A`, 2 is `B`.
+/// Returns the address of type `index`: 0 is the metatype, 1 is `m.A`, 2 is `B`.
 fn kind(index: u64) -> u64 {
     TYPES + index * 512
 }
@@ -109,13 +40,14 @@ fn types(image: &mut Image, offsets: &DebugOffsets) {
     }
 }
 
-/// Block `index` of the one page.
+/// Returns the address of block `index` of the page.
 fn block(index: u64) -> u64 {
     BASE + SLICE + 3 * BLOCK + index * BLOCK
 }
 
-/// A segment with one page of the collector's heap: 40 blocks, every third of them free, on one of
-/// the three lists; of the rest every fifth is idle and the others are A and B by turns.
+/// Returns a segment with one page of the GC heap. Of its 40 blocks, every third is on one of the
+/// three free lists; every fifth of the rest is idle, and the others are instances of A and B
+/// alternately.
 fn heap(offsets: &DebugOffsets) -> (Image, u64, u64) {
     let at = KNOWN[0];
     let mut image = Image::default();
@@ -133,7 +65,7 @@ fn heap(offsets: &DebugOffsets) -> (Image, u64, u64) {
     for (offset, word) in segment {
         image.word(BASE + offset, word);
     }
-    // The segment's own slice, its page, and the rest, which is free.
+    // The segment's own slice, its page, and the free rest.
     for (index, count) in [(0, 1_u32), (1, 1), (2, 510)] {
         image.put(BASE + at.segment_slices + index * at.page_size, &count.to_le_bytes());
     }
@@ -183,25 +115,28 @@ fn regions() -> Vec<Region> {
     ]
 }
 
-/// Everything in an image, by the way a live heap is read.
-fn survey(image: &Image, offsets: &DebugOffsets) -> (Vec<super::Count>, Sums, Look) {
+/// Surveys an image like a live heap.
+fn survey(
+    image: &Image,
+    offsets: &DebugOffsets,
+) -> (Vec<super::TypeCount>, MimallocUsage, SurveyQuality) {
     let (segments, more) = segments::all(image, &regions(), KNOWN[0], NUMBER).expect("reads");
     assert!(!more);
-    let mut census = Census::new(Objects { memory: image, offsets });
-    let (mut sums, mut look) = (Sums::default(), Look::default());
-    let mut reader = Reader::new(image, KNOWN[0]);
+    let mut histogram = TypeHistogram::new(ObjectReader { memory: image, offsets });
+    let (mut sums, mut look) = (MimallocUsage::default(), SurveyQuality::default());
+    let mut reader = SegmentReader::new(image, KNOWN[0]);
     for segment in &segments {
-        reader.segment(segment, 0, &mut census, &mut sums, &mut look).expect("reads");
+        reader.segment(segment, 0, &mut histogram, &mut sums, &mut look).expect("reads");
     }
-    (census.finish(), sums, look)
+    (histogram.finish(), sums, look)
 }
 
 #[test]
-fn every_object_of_a_page_is_counted_and_nothing_else() {
+fn counts_exactly_the_objects_of_a_page() {
     let offsets = offsets(&FREE_THREADED);
     let (image, objects, idle) = heap(&offsets);
     let (types, sums, look) = survey(&image, &offsets);
-    assert_eq!(look, Look::default());
+    assert_eq!(look, SurveyQuality::default());
     let mut names: Vec<_> =
         types.iter().map(|count| format!("{}.{}", count.module, count.name)).collect();
     names.sort();
@@ -213,10 +148,10 @@ fn every_object_of_a_page_is_counted_and_nothing_else() {
 }
 
 #[test]
-fn what_lives_through_a_torn_look_is_counted() {
+fn counts_surviving_objects_of_a_torn_page() {
     let offsets = offsets(&FREE_THREADED);
     let (mut image, objects, _) = heap(&offsets);
-    // The list of what other threads freed is another each time.
+    // The list of blocks freed by other threads changes with every read.
     image.restless =
         Some((BASE + KNOWN[0].segment_slices + KNOWN[0].page_size + 40, Mutex::new(0)));
     let (types, _, look) = survey(&image, &offsets);
@@ -225,7 +160,7 @@ fn what_lives_through_a_torn_look_is_counted() {
 }
 
 #[test]
-fn a_segment_given_back_or_of_another_process_is_none() {
+fn ignores_freed_and_foreign_segments() {
     let offsets = offsets(&FREE_THREADED);
     for (offset, word) in [(208, 0), (216, NUMBER), (224, 511), (32, u64::MAX), (232, 0)] {
         let (mut image, ..) = heap(&offsets);
@@ -234,8 +169,8 @@ fn a_segment_given_back_or_of_another_process_is_none() {
     }
 }
 
-/// A list head and objects of the collector's; `links` gives the next and previous of each, head
-/// first.
+/// Returns a list head followed by GC objects. `links` are the next and previous indices of each,
+/// head first.
 fn list(offsets: &DebugOffsets, links: &[(u64, u64)]) -> Image {
     let mut image = Image::default();
     types(&mut image, offsets);
@@ -255,17 +190,17 @@ fn object(index: u64) -> u64 {
 }
 
 fn walk(image: &Image, offsets: &DebugOffsets) -> (u64, bool) {
-    let mut census = Census::new(Objects { memory: image, offsets });
-    let mut seen = Seen::default();
+    let mut histogram = TypeHistogram::new(ObjectReader { memory: image, offsets });
+    let mut seen = AddressSet::default();
     let heads = [BASE];
-    let mut walk = Walk::new(image, offsets, &mut seen, &heads, BASE);
-    walk.run(&mut census, &mut |_| true).expect("reads");
+    let mut walk = ListWalk::new(image, offsets, &mut seen, &heads, BASE);
+    walk.run(&mut histogram, &mut |_| true).expect("reads");
     let torn = walk.torn;
-    (census.finish().iter().map(|count| count.objects).sum(), torn)
+    (histogram.finish().iter().map(|count| count.objects).sum(), torn)
 }
 
 #[test]
-fn a_list_is_walked_to_its_end() {
+fn walks_a_list_to_its_end() {
     let offsets = offsets(&WITH_GIL);
     for len in [1, 2, 3, 1000] {
         let links: Vec<_> =
@@ -275,7 +210,7 @@ fn a_list_is_walked_to_its_end() {
 }
 
 #[test]
-fn a_ring_without_its_head_ends_the_walk() {
+fn stops_at_a_ring_without_the_list_head() {
     let offsets = offsets(&WITH_GIL);
     // 0 -> 1 -> 2 -> 3 -> 1
     let links = [(1, 3), (2, 0), (3, 1), (1, 2)];
@@ -287,20 +222,19 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_links_are_survived(links in prop::collection::vec((0_u64..24, 0_u64..24), 1..24)) {
+    fn arbitrary_links_do_not_hang(links in prop::collection::vec((0_u64..24, 0_u64..24), 1..24)) {
         let offsets = offsets(&WITH_GIL);
         prop_assert!(walk(&list(&offsets, &links), &offsets).0 <= 24);
     }
 
     #[test]
-    fn a_hostile_heap_is_survived(
+    fn corrupt_heap_does_not_panic(
         changes in prop::collection::vec((0_u64..200, 0_u64..8, any::<u64>(), 0_u8..4), 1..12),
     ) {
         let offsets = offsets(&FREE_THREADED);
         let (mut image, ..) = heap(&offsets);
         for (place, byte, word, how) in changes {
-            // Words of the segment's head, of the first pages' heads, of the blocks and of the
-            // types.
+            // Words of the segment header, the first page headers, the blocks and the types.
             let address = match place % 4 {
                 0 => BASE + 8 * (place / 4 % 33),
                 1 => BASE + 264 + 8 * (place / 4 % 36),
@@ -315,17 +249,17 @@ proptest! {
             }
         }
         let (types, sums, _) = survey(&image, &offsets);
-        // No more than fits into the one segment.
+        // Upper bound of what fits into the one segment.
         prop_assert!(types.iter().map(|count| count.objects).sum::<u64>() <= SEGMENT / 8);
         prop_assert!(sums.pages <= 512);
     }
 
     #[test]
-    fn any_head_is_survived(bytes in prop::collection::vec(any::<u8>(), 0..600), index in 0_u64..600) {
+    fn arbitrary_header_does_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..600), index in 0_u64..600) {
         for at in KNOWN {
-            let _ = Segment::of(at, BASE, &bytes);
-            let segment = Segment { address: BASE, size: SEGMENT, used: 1, first: 1, entries: 512, thread: 0, cookie: 0 };
-            let _ = super::mimalloc::Page::of(at, &segment, index, &bytes);
+            let _ = MimallocSegment::parse(at, BASE, &bytes);
+            let segment = MimallocSegment { address: BASE, size: SEGMENT, used: 1, first: 1, entries: 512, thread: 0, cookie: 0 };
+            let _ = super::mimalloc::MimallocPage::parse(at, &segment, index, &bytes);
         }
     }
 }

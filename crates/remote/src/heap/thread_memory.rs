@@ -1,44 +1,42 @@
-//! What each thread has for itself: its stack, and on free-threaded builds its part of the
-//! allocator.
+//! Memory of each thread: its stack and, on free-threaded builds, its part of the allocator.
 
-use super::Mimalloc;
+use super::MimallocUsage;
 use crate::linux::Region;
-use crate::objects::Objects;
+use crate::objects::ObjectReader;
 use crate::python::{Python, Thread};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
-/// glibc keeps `struct pthread` at the top of a thread's stack; it takes less than this.
+/// Upper bound for the size of `struct pthread`, which glibc keeps at the top of a thread's stack.
 const THREAD_BLOCK: u64 = 4096;
 
-/// The memory of one thread.
+/// Memory of one thread.
 #[derive(Debug, Clone, Serialize)]
 pub struct ThreadMemory {
-    /// The kernel's number of the thread.
+    /// Kernel thread id.
     pub native_id: u32,
-    /// The name `threading` gave it; `None` where it gave none.
+    /// `threading.Thread.name`, if any.
     pub name: Option<String>,
-    /// Address space of its stack, bytes. `None` where it could not be told apart from other
-    /// memory.
+    /// Address space of its stack in bytes. `None` if the stack could not be located.
     pub stack_bytes: Option<u64>,
-    /// As much of it as is in memory.
+    /// Resident part of the stack.
     pub stack_resident_bytes: Option<u64>,
-    /// Free-threaded builds: its part of the allocator.
-    pub heap: Option<Mimalloc>,
+    /// Its part of the allocator. Free-threaded builds.
+    pub heap: Option<MimallocUsage>,
 }
 
-/// The memory of `threads`.
+/// Returns the memory of `threads`.
 pub(super) fn of(
     python: &Python,
     threads: &[Thread],
     regions: &[Region],
-    heaps: &FxHashMap<u64, Mimalloc>,
+    heaps: &FxHashMap<u64, MimallocUsage>,
 ) -> Vec<ThreadMemory> {
     let pid = python.process().pid;
-    let objects = Objects { memory: python.memory(), offsets: python.offsets() };
+    let objects = ObjectReader { memory: python.memory(), offsets: python.offsets() };
     let mut found: Vec<ThreadMemory> = threads
         .iter()
-        // One that has no number has not begun yet, or has just ended.
+        // A thread without an id has not started yet or has just ended.
         .filter(|thread| thread.native_id != 0)
         .map(|thread| {
             let stack = stack(thread, pid, regions);
@@ -63,9 +61,9 @@ pub(super) fn of(
     found
 }
 
-/// Where a thread's stack is. That of the main thread is named by the kernel; another's is the
-/// region that holds its `pthread_self()`, up to just above that, for a region of other memory may
-/// follow without a seam.
+/// Returns the address range of a thread's stack. The kernel names the main thread's. Another
+/// thread's is the region that contains its `pthread_self()`, up to just above that address,
+/// because the region may include adjacent unrelated memory.
 fn stack(thread: &Thread, pid: u32, regions: &[Region]) -> Option<(u64, u64)> {
     if thread.native_id == pid {
         let region = regions.iter().find(|region| region.is_stack)?;

@@ -1,24 +1,24 @@
-//! The runtime's own mutexes, where they are in one target.
+//! Offsets of the runtime's internal mutexes in one target.
 
 use cpython_layout::{Anchor, Build, MutexKind};
 
-/// A mutex of the runtime, or several that are used for the same.
+/// A mutex of the runtime, or an array of mutexes with the same purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NamedMutex {
-    /// What it protects, in words that can follow "waits for".
+    /// What it protects, as a noun phrase that can follow "waits for".
     pub name: &'static str,
-    /// Offset of the first.
+    /// Offset of the first mutex.
     pub at: u64,
-    /// How many there are.
+    /// Number of mutexes in the array.
     pub count: u64,
-    /// Bytes from one to the next; 0 where there is one.
+    /// Distance in bytes between two mutexes of the array; 0 if there is only one.
     pub stride: u64,
-    /// What it is.
+    /// Type of the mutex.
     pub kind: MutexKind,
 }
 
 impl NamedMutex {
-    /// The number of the mutex at `offset`, if it is one of these: 0 where there is only one.
+    /// Returns the index of the mutex at `offset` in this array; 0 if there is only one mutex.
     #[must_use]
     pub fn index(&self, offset: u64) -> Option<u64> {
         let distance = offset.checked_sub(self.at)?;

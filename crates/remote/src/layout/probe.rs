@@ -1,25 +1,26 @@
-//! What finding a structure needs: typed reads that give nothing where nothing is, and the main
+//! Helpers for locating structures: typed reads that return `None` on failure, and the main
 //! interpreter.
 
 use crate::memory::Memory;
 use cpython_layout::DebugOffsets;
 use cpython_layout::structures::MAIN_INTERPRETER;
 
-/// Addresses of user space: below is never mapped, above is the kernel's.
+/// User space addresses. Lower ones are never mapped, higher ones belong to the kernel.
 const USER_SPACE: std::ops::Range<u64> = 0x1_0000..1 << 47;
 
 pub(super) struct Probe<'a> {
     pub(super) memory: &'a dyn Memory,
     pub(super) offsets: &'a DebugOffsets,
-    /// Where `_PyRuntime` is.
+    /// Address of `_PyRuntime`.
     pub(super) runtime: u64,
-    /// The main interpreter, 0 while there is none.
+    /// Address of the main interpreter; 0 if there is none yet.
     pub(super) main: u64,
-    /// The threads of the main interpreter, at most a few.
+    /// Thread states of the main interpreter, at most [`ENOUGH_THREADS`].
     pub(super) threads: Vec<u64>,
 }
 
-/// Threads that are asked. One is enough; more make up for one that ends meanwhile.
+/// Number of threads used for probing. One suffices; more compensate for threads that end
+/// meanwhile.
 const ENOUGH_THREADS: usize = 8;
 
 impl<'a> Probe<'a> {
@@ -45,22 +46,22 @@ impl<'a> Probe<'a> {
         probe
     }
 
-    /// A word; `None` where none can be read.
+    /// Reads a word; `None` if it cannot be read.
     pub(super) fn word(&self, address: u64) -> Option<u64> {
         self.memory.u64(address).ok()
     }
 
-    /// An address of user space, aligned to words.
+    /// Reads a word-aligned user space address.
     pub(super) fn pointer(&self, address: u64) -> Option<u64> {
         self.word(address).filter(|value| value % 8 == 0 && USER_SPACE.contains(value))
     }
 
-    /// The pointer at `offset` in the main interpreter.
+    /// Reads the pointer at `offset` in the main interpreter.
     pub(super) fn interpreter(&self, offset: u64) -> Option<u64> {
         if self.main == 0 { None } else { self.pointer(self.main.wrapping_add(offset)) }
     }
 
-    /// Words from `address` on, as many as can be read of `count`.
+    /// Reads `count` words from `address` on. Empty if they cannot be read.
     pub(super) fn words(&self, address: u64, count: usize) -> Vec<u64> {
         let mut bytes = vec![0; count * 8];
         if self.memory.read(address, &mut bytes).is_err() {
@@ -69,8 +70,8 @@ impl<'a> Probe<'a> {
         bytes.as_chunks::<8>().0.iter().map(|&word| u64::from_le_bytes(word)).collect()
     }
 
-    /// A circular list whose head is at `address`: both neighbours point back to it. `mask` are
-    /// bits that are no address.
+    /// Returns whether the head of a circular list is at `address`: both neighbours point back to
+    /// it. `mask` are the flag bits of the pointers.
     pub(super) fn is_list_head(&self, address: u64, mask: u64) -> bool {
         let link = |from: u64| self.word(from).map(|word| word & !mask);
         let Some(next) = link(address) else { return false };
@@ -78,7 +79,8 @@ impl<'a> Probe<'a> {
         link(next.wrapping_add(8)) == Some(address) && link(previous) == Some(address)
     }
 
-    /// Tries `at` first, then the offsets around it, nearest first, up to `reach` bytes away.
+    /// Searches for an offset that `fits`: `at` first, then the offsets around it up to `reach`
+    /// bytes away, nearest first.
     pub(super) fn near(&self, at: u64, reach: u64, fits: impl Fn(u64) -> bool) -> Option<u64> {
         let around =
             (1..=reach / 8).flat_map(|step| [at.checked_add(8 * step), at.checked_sub(8 * step)]);

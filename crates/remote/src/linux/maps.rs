@@ -1,47 +1,47 @@
-//! The regions of a process's address space, as `/proc/PID/maps` lists them.
+//! The memory regions of a process, from `/proc/PID/maps`.
 
 use procfs::process::{MMPermissions, MMapPath};
 use std::path::PathBuf;
 
-/// A mapped region.
+/// A memory mapping.
 #[derive(Debug, Clone)]
 pub struct Region {
-    /// First address.
+    /// Start address.
     pub start: u64,
-    /// First address after it.
+    /// End address, exclusive.
     pub end: u64,
-    /// Where in its file it starts.
+    /// Offset in the mapped file.
     pub offset: u64,
-    /// The process may write to it.
+    /// Whether the process may write to it.
     pub writable: bool,
-    /// The process may run it.
+    /// Whether the process may execute it.
     pub executable: bool,
-    /// The file it is mapped from, as the process's own mount namespace names it.
+    /// The mapped file, as named in the process's mount namespace.
     pub file: Option<PathBuf>,
-    /// It is the main thread's stack.
+    /// Whether it is the main thread's stack.
     pub is_stack: bool,
-    /// The file was deleted or replaced since.
+    /// Whether the file was deleted or replaced since.
     pub deleted: bool,
 }
 
 impl Region {
-    /// Its length in bytes.
+    /// Returns the length in bytes.
     #[must_use]
     pub fn len(&self) -> u64 {
         self.end.saturating_sub(self.start)
     }
 
-    /// Whether it has no bytes.
+    /// Returns whether the region is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// The regions of `pid`, in the order of their addresses.
+/// Returns the regions of `pid` in address order.
 ///
 /// # Errors
-/// Those of `/proc`: there is no such process, or it is not this user's to look at.
+/// Errors of `/proc`: there is no such process, or no permission to read it.
 pub(crate) fn regions(pid: u32) -> Result<Vec<Region>, procfs::ProcError> {
     let process = procfs::process::Process::new_with_root(super::task::folder(pid))?;
     Ok(process

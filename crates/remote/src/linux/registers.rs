@@ -1,24 +1,23 @@
-//! Where a thread is: the three registers that unwinding starts from.
+//! The registers of a thread from which unwinding starts.
 #![allow(unsafe_code)] // ptrace(2), which takes pointers.
 
 use framehop::UnwindRegsNative;
 use std::fs;
 
-/// The registers that matter for unwinding.
+/// Registers needed for unwinding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Registers {
-    /// The instruction.
+pub(crate) struct UnwindRegisters {
+    /// Instruction pointer.
     pub(crate) pc: u64,
-    /// The top of the stack.
+    /// Stack pointer.
     pub(crate) sp: u64,
-    /// The frame pointer, 0 where it is not known. Code made without frame pointers does not need
-    /// it.
+    /// Frame pointer; 0 if unknown. Code compiled without frame pointers does not need it.
     pub(crate) fp: u64,
-    /// Where the innermost function returns to, on machines that keep it in a register.
+    /// Link register: the return address, on architectures that keep it in a register.
     pub(crate) lr: u64,
 }
 
-impl Registers {
+impl UnwindRegisters {
     #[cfg(target_arch = "x86_64")]
     pub(crate) fn for_unwinding(self) -> UnwindRegsNative {
         UnwindRegsNative::new(self.pc, self.sp, self.fp)
@@ -30,7 +29,7 @@ impl Registers {
     }
 }
 
-/// The same registers with another frame pointer.
+/// Returns the registers with another frame pointer.
 pub(crate) fn with_frame_pointer(
     mut registers: UnwindRegsNative,
     pointer: u64,
@@ -42,25 +41,25 @@ pub(crate) fn with_frame_pointer(
     registers
 }
 
-/// Of a thread in a system call, as the kernel keeps them while it is there; `None` for one that
-/// runs.
-pub(crate) fn blocked(pid: u32, thread: u32) -> Option<Registers> {
+/// Returns the registers of a thread in a system call, without stopping it; `None` if the thread is
+/// running.
+pub(crate) fn read_blocked(pid: u32, thread: u32) -> Option<UnwindRegisters> {
     let line = fs::read_to_string(format!("/proc/{pid}/task/{thread}/syscall")).ok()?;
     let mut last = line.split_ascii_whitespace().rev();
     let number = |word: &str| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok();
-    // The line ends with the stack pointer and the program counter; that of a running thread is one
-    // word.
+    // The line ends with stack pointer and instruction pointer. That of a running thread is a
+    // single word.
     let (pc, sp) = (number(last.next()?)?, number(last.next()?)?);
-    Some(Registers { pc, sp, fp: 0, lr: 0 })
+    Some(UnwindRegisters { pc, sp, fp: 0, lr: 0 })
 }
 
-/// Of a thread that runs, which is stopped for as long as it takes to read them. If this program
-/// dies meanwhile, the kernel lets the thread go on. `None` where the kernel refuses or the thread
-/// has ended.
-pub(crate) fn stopped(thread: u32) -> Option<Registers> {
+/// Returns the registers of a running thread, which is stopped while they are read. If this program
+/// dies meanwhile, the kernel resumes the thread. `None` if the kernel refuses or the thread has
+/// ended.
+pub(crate) fn read_running(thread: u32) -> Option<UnwindRegisters> {
     let thread = libc::pid_t::try_from(thread).ok()?;
     let none = std::ptr::null_mut::<libc::c_void>();
-    // SAFETY: ptrace with these requests reads no memory of ours.
+    // SAFETY: ptrace with these requests does not access our memory.
     let request = |request: libc::c_uint| unsafe { libc::ptrace(request, thread, none, none) };
     if request(libc::PTRACE_SEIZE) != 0 {
         return None;
@@ -70,15 +69,15 @@ pub(crate) fn stopped(thread: u32) -> Option<Registers> {
     registers
 }
 
-/// Waits for the stop that was asked for and reads the registers.
-fn stop_and_read(thread: libc::pid_t) -> Option<Registers> {
+/// Waits for the requested stop and reads the registers.
+fn stop_and_read(thread: libc::pid_t) -> Option<UnwindRegisters> {
     let mut status = 0;
     // SAFETY: `status` outlives the call.
     let waited = unsafe { libc::waitpid(thread, &raw mut status, libc::__WALL) };
     if waited != thread || !libc::WIFSTOPPED(status) {
         return None;
     }
-    // SAFETY: a structure of integers, for which zero is a value.
+    // SAFETY: the structure consists of integers, for which zero is valid.
     let mut registers: libc::user_regs_struct = unsafe { std::mem::zeroed() };
     let mut into = libc::iovec {
         iov_base: (&raw mut registers).cast(),
@@ -92,11 +91,16 @@ fn stop_and_read(thread: libc::pid_t) -> Option<Registers> {
 }
 
 #[cfg(target_arch = "x86_64")]
-fn of(registers: &libc::user_regs_struct) -> Registers {
-    Registers { pc: registers.rip, sp: registers.rsp, fp: registers.rbp, lr: 0 }
+fn of(registers: &libc::user_regs_struct) -> UnwindRegisters {
+    UnwindRegisters { pc: registers.rip, sp: registers.rsp, fp: registers.rbp, lr: 0 }
 }
 
 #[cfg(target_arch = "aarch64")]
-fn of(registers: &libc::user_regs_struct) -> Registers {
-    Registers { pc: registers.pc, sp: registers.sp, fp: registers.regs[29], lr: registers.regs[30] }
+fn of(registers: &libc::user_regs_struct) -> UnwindRegisters {
+    UnwindRegisters {
+        pc: registers.pc,
+        sp: registers.sp,
+        fp: registers.regs[29],
+        lr: registers.regs[30],
+    }
 }

@@ -1,53 +1,53 @@
-//! The address space of a process by kind, and how much of it is in memory: `/proc/PID/smaps`.
+//! Address space of a process by kind, with resident sizes, from `/proc/PID/smaps`.
 
 use procfs::process::{MMPermissions, MMapPath, MemoryMap};
 use serde::Serialize;
 
-/// What a region is.
+/// Kind of a memory region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// Asked of the system by allocators and for the stacks of threads: belongs to no file.
+pub enum RegionKind {
+    /// Anonymous memory: requested by allocators and for thread stacks.
     Anonymous,
-    /// What `malloc` grows first (`[heap]`).
+    /// The `malloc` heap (`[heap]`).
     Heap,
     /// The main thread's stack.
     MainStack,
-    /// Code and data of programs and libraries, and files that are mapped.
+    /// Code and data of programs and libraries, and mapped files.
     File,
-    /// Asked for and not usable: guards of stacks, room kept free.
+    /// Inaccessible memory: guard pages, reserved address space.
     Reserved,
-    /// The kernel's own.
+    /// Provided by the kernel.
     Kernel,
 }
 
-/// The regions of one kind together, in bytes.
+/// Totals of all regions of one kind, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Mapped {
-    /// Which.
-    pub kind: Kind,
-    /// Regions.
+pub struct MappedRegions {
+    /// Kind of the regions.
+    pub kind: RegionKind,
+    /// Number of regions.
     pub regions: u64,
-    /// Address space.
+    /// Size of the address space.
     pub bytes: u64,
-    /// As much of it as is in memory.
+    /// Resident part.
     pub resident_bytes: u64,
-    /// As much of that as no other process shares.
+    /// Resident part not shared with another process.
     pub private_bytes: u64,
-    /// As much of it as was moved to the swap.
+    /// Part in swap.
     pub swapped_bytes: u64,
 }
 
-/// The address space of `pid` by kind; `None` where the system does not say.
-pub(crate) fn by_kind(pid: u32) -> Option<Vec<Mapped>> {
+/// Returns the address space of `pid` by kind; `None` if unavailable.
+pub(crate) fn by_kind(pid: u32) -> Option<Vec<MappedRegions>> {
     let maps =
         procfs::process::Process::new_with_root(super::task::folder(pid)).ok()?.smaps().ok()?;
-    let mut found: Vec<Mapped> = Vec::new();
+    let mut found: Vec<MappedRegions> = Vec::new();
     for map in &maps {
         let kind = kind(map);
         let figure = |name: &str| map.extension.map.get(name).copied().unwrap_or(0);
         let index = found.iter().position(|known| known.kind == kind).unwrap_or_else(|| {
-            let none = Mapped {
+            let none = MappedRegions {
                 kind,
                 regions: 0,
                 bytes: 0,
@@ -69,14 +69,14 @@ pub(crate) fn by_kind(pid: u32) -> Option<Vec<Mapped>> {
     Some(found)
 }
 
-fn kind(map: &MemoryMap) -> Kind {
+fn kind(map: &MemoryMap) -> RegionKind {
     match map.pathname {
-        MMapPath::Heap => Kind::Heap,
-        MMapPath::Stack => Kind::MainStack,
-        MMapPath::Path(_) | MMapPath::Vsys(_) => Kind::File,
-        MMapPath::Vdso | MMapPath::Vvar | MMapPath::Vsyscall => Kind::Kernel,
-        MMapPath::Other(ref name) if name.starts_with('v') => Kind::Kernel,
-        _ if map.perms.contains(MMPermissions::READ) => Kind::Anonymous,
-        _ => Kind::Reserved,
+        MMapPath::Heap => RegionKind::Heap,
+        MMapPath::Stack => RegionKind::MainStack,
+        MMapPath::Path(_) | MMapPath::Vsys(_) => RegionKind::File,
+        MMapPath::Vdso | MMapPath::Vvar | MMapPath::Vsyscall => RegionKind::Kernel,
+        MMapPath::Other(ref name) if name.starts_with('v') => RegionKind::Kernel,
+        _ if map.perms.contains(MMPermissions::READ) => RegionKind::Anonymous,
+        _ => RegionKind::Reserved,
     }
 }

@@ -1,7 +1,8 @@
-//! `process_vm_readv(2)`: many pieces of another process's memory in one call, without stopping it.
+//! `process_vm_readv(2)`: reads many pieces of another process's memory with one call, without
+//! stopping it.
 //!
-//! The call takes the number of any thread that has not ended. The main thread serves until it
-//! ends; then another one does.
+//! The call takes the id of any thread that has not ended: the main thread's until it ends, then
+//! another one's.
 #![allow(unsafe_code)] // One system call that neither std nor rustix wraps.
 
 use super::task;
@@ -9,30 +10,30 @@ use crate::memory::{Memory, Piece, ReadError};
 use std::io;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-/// Pieces one call takes (`UIO_MAXIOV`).
-const MOST: usize = 1024;
+/// Maximum number of pieces per call (`UIO_MAXIOV`).
+const MAX_PIECES: usize = 1024;
 
-/// The memory of a live process.
+/// Memory of a live process.
 #[derive(Debug)]
 pub struct ProcessMemory {
     pid: u32,
-    /// The thread through which it is read.
+    /// Id of the thread through which memory is read.
     thread: AtomicI32,
 }
 
 impl ProcessMemory {
-    /// The memory of `pid`.
+    /// Returns the memory of process `pid`.
     #[must_use]
     pub fn new(pid: u32) -> ProcessMemory {
-        ProcessMemory { pid, thread: AtomicI32::new(number(pid)) }
+        ProcessMemory { pid, thread: AtomicI32::new(thread_id(pid)) }
     }
 
-    /// One call over at most [`MOST`] pieces; the bytes read.
+    /// Reads at most [`MAX_PIECES`] pieces with one call. Returns the number of bytes read.
     fn call(&self, pieces: &mut [Piece<'_>]) -> Result<usize, ReadError> {
         let thread = self.thread.load(Ordering::Relaxed);
         match read(thread, pieces) {
-            // The thread has ended. The process may not have.
-            Err(ReadError::Gone) => match task::with_memory(self.pid).map(number) {
+            // The thread has ended, but the process may not have.
+            Err(ReadError::Gone) => match task::with_memory(self.pid).map(thread_id) {
                 Some(other) if other != thread => {
                     self.thread.store(other, Ordering::Relaxed);
                     read(other, pieces)
@@ -44,13 +45,13 @@ impl ProcessMemory {
     }
 }
 
-/// A number beyond i32 is no process's; 0 and below would mean others, so it becomes one that
-/// cannot exist.
-fn number(thread: u32) -> i32 {
+/// Converts a thread id. Ids beyond i32 do not exist; 0 and negative values would mean other
+/// threads, so they become an id that cannot exist.
+fn thread_id(thread: u32) -> i32 {
     i32::try_from(thread).unwrap_or(i32::MAX)
 }
 
-/// One call over at most [`MOST`] pieces; the bytes read.
+/// Calls `process_vm_readv` with at most [`MAX_PIECES`] pieces. Returns the number of bytes read.
 fn read(thread: i32, pieces: &mut [Piece<'_>]) -> Result<usize, ReadError> {
     let mut here = [libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; 64];
     let mut there = here;
@@ -68,8 +69,8 @@ fn read(thread: i32, pieces: &mut [Piece<'_>]) -> Result<usize, ReadError> {
         remote.iov_base = piece.address as *mut libc::c_void;
         remote.iov_len = piece.into.len();
     }
-    // SAFETY: `here` describes exactly the buffers borrowed by `pieces`; `there` is only looked up
-    // in the other process.
+    // SAFETY: `here` describes exactly the buffers borrowed by `pieces`; the addresses in `there`
+    // are used only in the other process.
     let read = unsafe {
         libc::process_vm_readv(
             thread,
@@ -102,7 +103,7 @@ impl Memory for ProcessMemory {
 
     fn read_many(&self, pieces: &mut [Piece<'_>]) -> Result<usize, ReadError> {
         let mut whole = 0;
-        for chunk in pieces.chunks_mut(MOST) {
+        for chunk in pieces.chunks_mut(MAX_PIECES) {
             let mut left = self.call(chunk)?;
             for piece in chunk.iter() {
                 if left < piece.into.len() {

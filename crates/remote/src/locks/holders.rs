@@ -1,13 +1,13 @@
-//! What a thread holds, and how surely that is known.
+//! Determines which locks a thread holds, and how reliable that information is.
 //!
-//! Most locks do not say who has them. A `with` statement does, on its frame's stack; an `RLock`, a
-//! module's import lock and the locks of the package `ungil` have an owner; a critical section is
-//! in a list of its thread's. A lock taken by `acquire()` and no more is held by somebody who
-//! cannot be named.
+//! Most locks do not record their holder. A `with` statement keeps the lock on its frame's stack;
+//! an `RLock`, a module's import lock and the locks of the package `ungil` have an owner field; a
+//! critical section is in a list of its thread. The holder of a lock taken by a plain `acquire()`
+//! is unknown.
 
-use super::reader::Reader;
+use super::reader::LockReader;
 use super::structures;
-use super::types::Tag;
+use super::types::ObjectKind;
 use crate::frames::Frame;
 use crate::memory::word;
 use crate::python::Thread;
@@ -15,48 +15,48 @@ use crate::wait_target::WaitTarget;
 use cpython_layout::structures::FUNCTION_CLOSURE;
 use serde::Serialize;
 
-/// How surely a holder is known, surest first.
+/// Reliability of a holder, most reliable first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Confidence {
-    /// The lock says so itself.
+    /// The lock has an owner field.
     Owner,
-    /// The thread has it in its list of critical sections.
+    /// The lock is in the thread's list of critical sections.
     CriticalSection,
-    /// The thread is inside a `with` of it.
+    /// The thread is inside a `with` statement of it.
     With,
-    /// It cannot be told.
+    /// The holder is unknown.
     Unknown,
 }
 
-/// Something a thread holds.
+/// A lock held by a thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hold {
-    /// The object, as `id()` has it.
+    /// Address of the object, as in `id()`.
     pub lock: u64,
-    /// What it is.
+    /// Kind of the object.
     pub target: WaitTarget,
-    /// What it calls itself: a module's name for an import lock.
+    /// Name stored in the object: the module's for an import lock.
     pub name: Option<String>,
-    /// How often it was acquired.
+    /// Number of acquisitions.
     pub depth: u32,
-    /// How surely this is known.
+    /// How the holder was determined.
     pub confidence: Confidence,
-    /// The frame that holds it, counted from the innermost; `None` where the lock's owner is all
-    /// that is known.
+    /// Index of the frame that holds it, counted from the innermost; `None` if only the owner is
+    /// known.
     pub frame: Option<usize>,
 }
 
-/// Managers inside managers that are followed.
-const NESTED: u32 = 8;
-/// Callbacks of one `ExitStack` that are looked at.
-const MOST: usize = 256;
-/// Slots of a block of a `deque` (`BLOCKLEN`, _collectionsmodule.c).
+/// Maximum depth of nested context managers.
+const MAX_NESTING: u32 = 8;
+/// Maximum number of `ExitStack` callbacks, list elements and so on.
+const MAX_ELEMENTS: usize = 256;
+/// Number of slots in a block of a `deque` (`BLOCKLEN`, _collectionsmodule.c).
 const BLOCK: u64 = 64;
 
-impl Reader<'_> {
-    /// What the thread with these frames holds through `with` statements, innermost first. `frames`
-    /// must be those of the same moment as far as they are to be believed.
+impl LockReader<'_> {
+    /// Returns the locks that a thread holds through `with` statements, innermost first. `frames`
+    /// must be of the same moment for the result to be correct.
     pub fn holds(&mut self, thread: &Thread, frames: &[Frame]) -> Vec<Hold> {
         let mut holds: Vec<Hold> = Vec::new();
         let mut released: Vec<u64> = Vec::new();
@@ -65,13 +65,13 @@ impl Reader<'_> {
                 released.push(lock);
             }
             for (exit, manager) in self.managers(frame) {
-                for hold in self.held_by(thread, exit, manager, NESTED) {
+                for hold in self.held_by(thread, exit, manager, MAX_NESTING) {
                     let hold = Hold { frame: Some(index), ..hold };
                     if hold.confidence != Confidence::Owner && released.contains(&hold.lock) {
                         continue;
                     }
                     match holds.iter().position(|known| known.lock == hold.lock) {
-                        // Entered again further out: there it was taken first.
+                        // Entered again further out: that is where it was taken first.
                         Some(known) => {
                             let known = holds.remove(known);
                             holds.push(Hold { frame: hold.frame, ..known });
@@ -84,9 +84,9 @@ impl Reader<'_> {
         holds
     }
 
-    /// The lock that a `Condition.wait` in this frame has let go of and will take back: whoever
-    /// waits there is still inside the `with`, but does not hold it. For a lock with an owner the
-    /// owner says so itself.
+    /// Returns the lock that a `Condition.wait` in this frame has released and will take again. The
+    /// waiting thread is still inside the `with` statement but does not hold the lock. Irrelevant
+    /// for locks with an owner field, which is up to date.
     fn released_by_wait(&mut self, frame: &Frame) -> Option<u64> {
         if !self.is_in(frame, "threading.py", "Condition.wait") {
             return None;
@@ -95,7 +95,8 @@ impl Reader<'_> {
         self.attribute(condition, "_lock")
     }
 
-    /// What is held by being inside a `with` of `manager`, whose end calls `exit`.
+    /// Returns the locks held by being inside a `with` statement of `manager`, whose `__exit__` is
+    /// `exit`.
     fn held_by(&mut self, thread: &Thread, exit: u64, manager: u64, nested: u32) -> Vec<Hold> {
         let hold = |lock, target, depth, confidence| Hold {
             lock,
@@ -106,13 +107,13 @@ impl Reader<'_> {
             frame: None,
         };
         match self.tag(manager) {
-            Tag::Lock => {
+            ObjectKind::Lock => {
                 return match self.is_locked(manager) {
                     Some(true) => vec![hold(manager, WaitTarget::Lock, 1, Confidence::With)],
                     _ => Vec::new(),
                 };
             }
-            Tag::RLock => {
+            ObjectKind::RLock => {
                 return match self.recursive(manager) {
                     Some(found) if found.owner == thread.ident && found.owner != 0 => {
                         vec![hold(manager, WaitTarget::RLock, found.depth, Confidence::Owner)]
@@ -125,7 +126,7 @@ impl Reader<'_> {
         if nested == 0 {
             return Vec::new();
         }
-        let Some(code) = self.code_of(exit) else { return self.held_ungil(thread, manager) };
+        let Some(code) = self.code_of(exit) else { return self.held_by_package(thread, manager) };
         let standard = |file| self.is_standard(&code, file);
         match code.qualname.as_str() {
             "Condition.__exit__" if standard("threading.py") => {
@@ -169,7 +170,7 @@ impl Reader<'_> {
             "ExitStack.__exit__" if standard("contextlib.py") => {
                 let callbacks =
                     self.attribute(manager, "_exit_callbacks").and_then(|deque| self.deque(deque));
-                let managers = self.pushed(&callbacks.unwrap_or_default());
+                let managers = self.exit_stack_managers(&callbacks.unwrap_or_default());
                 self.all_held_by(thread, managers, nested)
             }
             _ => Vec::new(),
@@ -188,7 +189,7 @@ impl Reader<'_> {
             .collect()
     }
 
-    /// `Semaphore`, or `BoundedSemaphore`, which alone knows what it began with.
+    /// Distinguishes `BoundedSemaphore`, which alone stores its initial value, from `Semaphore`.
     pub(super) fn semaphore_kind(&mut self, semaphore: u64) -> WaitTarget {
         match self.attribute(semaphore, "_initial_value") {
             Some(_) => WaitTarget::BoundedSemaphore,
@@ -196,11 +197,11 @@ impl Reader<'_> {
         }
     }
 
-    /// How many threads can be inside a semaphore, where it says so (a `BoundedSemaphore`); a plain
-    /// one does not know how many it let in at first, so more than there are. `None` for what is no
+    /// Returns the capacity of a semaphore. A plain `Semaphore` does not store its initial value,
+    /// so its capacity is larger than any number of threads. `None` if the object is not a
     /// semaphore.
-    pub(crate) fn places(&mut self, object: u64) -> Option<u64> {
-        if self.tag(object) != Tag::Other {
+    pub(crate) fn semaphore_capacity(&mut self, object: u64) -> Option<u64> {
+        if self.tag(object) != ObjectKind::Other {
             return None;
         }
         let first = self
@@ -209,14 +210,15 @@ impl Reader<'_> {
         Some(first.unwrap_or(u64::MAX))
     }
 
-    /// The managers an `ExitStack` will leave: its callbacks are `(True, bound method)`.
-    fn pushed(&mut self, callbacks: &[u64]) -> Vec<(u64, u64)> {
+    /// Returns the context managers that an `ExitStack` will exit. Its callbacks are `(True, bound
+    /// method)`.
+    fn exit_stack_managers(&mut self, callbacks: &[u64]) -> Vec<(u64, u64)> {
         callbacks
             .iter()
             .rev()
             .filter_map(|&callback| {
                 let exit = *self.objects.tuple(callback, 2).ok()?.get(1)?;
-                (self.tag(exit) == Tag::Bound).then_some(())?;
+                (self.tag(exit) == ObjectKind::Bound).then_some(())?;
                 Some((exit, self.bound_to(exit)?))
             })
             .collect()
@@ -227,33 +229,33 @@ impl Reader<'_> {
         u32::try_from(len).ok()
     }
 
-    /// The first elements of a list.
+    /// Returns the first elements of a list.
     pub(crate) fn list(&self, list: u64) -> Vec<u64> {
-        self.objects.list(list, MOST).unwrap_or_default()
+        self.objects.list(list, MAX_ELEMENTS).unwrap_or_default()
     }
 
-    /// What the variables of a Python function's closure are.
+    /// Returns the values of a Python function's closure variables.
     pub(crate) fn closure(&self, function: u64) -> Vec<u64> {
-        let at = function.saturating_add(self.head() + FUNCTION_CLOSURE);
+        let at = function.saturating_add(self.header_size() + FUNCTION_CLOSURE);
         let cells = self
             .memory()
             .u64(at)
             .ok()
-            .and_then(|tuple| self.objects.tuple(tuple, MOST as u64).ok());
-        let content = |cell: u64| self.memory().u64(cell.checked_add(self.head())?).ok();
+            .and_then(|tuple| self.objects.tuple(tuple, MAX_ELEMENTS as u64).ok());
+        let content = |cell: u64| self.memory().u64(cell.checked_add(self.header_size())?).ok();
         cells.unwrap_or_default().into_iter().filter_map(content).collect()
     }
 
-    /// The elements of a `deque`: blocks of 64 slots between two links, from an index in the first
-    /// on (_collectionsmodule.c).
+    /// Returns the elements of a `deque`: a list of blocks of 64 slots between two links, starting
+    /// at an index in the first block (_collectionsmodule.c).
     pub(crate) fn deque(&mut self, deque: u64) -> Option<Vec<u64>> {
-        if self.tag(deque) != Tag::Deque {
+        if self.tag(deque) != ObjectKind::Deque {
             return None;
         }
-        let bytes = self.memory().bytes::<40>(deque.checked_add(self.head())?).ok()?;
+        let bytes = self.memory().bytes::<40>(deque.checked_add(self.header_size())?).ok()?;
         let (len, mut block, mut index) = (word(&bytes, 0), word(&bytes, 8), word(&bytes, 24));
         let mut found = Vec::new();
-        while (found.len() as u64) < len && found.len() < MOST {
+        while (found.len() as u64) < len && found.len() < MAX_ELEMENTS {
             if index >= BLOCK {
                 block = self.memory().u64(block.checked_add(8 * (BLOCK + 1))?).ok()?;
                 index = 0;

@@ -1,41 +1,41 @@
-//! The structures of the Python package `ungil`, which are made to be read from outside.
+//! Reads the structures of the Python package `ungil`, which are designed to be read from outside.
 //!
-//! A thread that waits sleeps in a parker that names what it waits for
-//! (`crates/sync/src/park/parker.rs`); a lock begins with a mark and has its owner at a fixed place
-//! (`crates/sync/src/lock/mutex.rs`). The Python object keeps that lock in a box of its own.
+//! A waiting thread sleeps in a parker that stores the address it waits for
+//! (`crates/sync/src/park/parker.rs`). A lock begins with a magic number and has its owner at a
+//! fixed offset (`crates/sync/src/lock/mutex.rs`). The Python object holds that lock in a box.
 
 use super::holders::{Confidence, Hold};
-use super::reader::Reader;
+use super::reader::LockReader;
 use crate::frames::Frame;
 use crate::memory::{half, word};
 use crate::python::Thread;
 use crate::wait_target::{PACKAGE, Releaser, WaitTarget, WaitedObject};
 use std::sync::Arc;
 
-/// What a lock begins with, and what its fields are, in bytes from there.
-const MARK: &[u8; 4] = b"ungL";
+/// Magic number at the start of a lock, and the offsets of its fields in bytes.
+const MAGIC: &[u8; 4] = b"ungL";
 const STATE: usize = 4;
 const OWNER_TID: usize = 8;
 const OWNER_IDENT: usize = 16;
 const DEPTH: usize = 24;
 const HELD: u32 = 1;
-/// An object's box is no larger, in bytes.
-const LARGEST_BOX: u64 = 4096;
-/// Words of an object that are looked through for its lock.
-const MOST_WORDS: u64 = 32;
+/// Maximum size of an object's box in bytes.
+const MAX_BOX_SIZE: u64 = 4096;
+/// Maximum number of words of an object that are searched for its lock.
+const MAX_WORDS: u64 = 32;
 
-/// A lock of the package as it was found.
-struct Core {
+/// A lock of the package.
+struct LockCore {
     held: bool,
     tid: u32,
     ident: u64,
     depth: u32,
 }
 
-impl Reader<'_> {
-    fn core(&self, address: u64) -> Option<Core> {
+impl LockReader<'_> {
+    fn lock_core(&self, address: u64) -> Option<LockCore> {
         let bytes = self.memory().bytes::<32>(address).ok()?;
-        bytes.starts_with(MARK).then(|| Core {
+        bytes.starts_with(MAGIC).then(|| LockCore {
             held: half(&bytes, STATE) & HELD != 0,
             tid: half(&bytes, OWNER_TID),
             ident: word(&bytes, OWNER_IDENT),
@@ -43,26 +43,29 @@ impl Reader<'_> {
         })
     }
 
-    /// The words of an object behind its head, one of which may lead to its lock.
+    /// Returns the words of an object after its header. One of them may point to its lock.
     pub(crate) fn words(&mut self, object: u64) -> Vec<u64> {
         let Some(size) = self.basic_size(object) else { return Vec::new() };
-        let len = size.saturating_sub(self.head()).min(8 * MOST_WORDS);
-        let bytes =
-            self.memory().vec(object.saturating_add(self.head()), len, 8 * MOST_WORDS as usize);
+        let len = size.saturating_sub(self.header_size()).min(8 * MAX_WORDS);
+        let bytes = self.memory().vec(
+            object.saturating_add(self.header_size()),
+            len,
+            8 * MAX_WORDS as usize,
+        );
         bytes.unwrap_or_default().chunks_exact(8).map(|bytes| word(bytes, 0)).collect()
     }
 
-    /// The name of the type of an object of the package.
+    /// Returns the type name of an object of the package.
     fn package_type(&mut self, object: u64) -> Option<Arc<str>> {
         self.type_name(object).filter(|name| name.starts_with("ungil."))
     }
 
-    /// Returns what a thread of the package waits for, by the address its parker names.
+    /// Returns what a thread of the package waits for, given the address stored in its parker.
     pub(super) fn package_object(&mut self, address: u64, frames: &[Frame]) -> WaitedObject {
-        let core = self.core(address);
-        // The nearest of those that may contain the address, for what one box ends with may be near
-        // another.
-        let found = self.slots(frames).into_iter().filter_map(|object| {
+        let core = self.lock_core(address);
+        // Several objects may contain the address, because the end of one box may be near another
+        // box. Choose the nearest.
+        let found = self.frame_objects(frames).into_iter().filter_map(|object| {
             let name = self.package_type(object)?;
             Some((self.distance(object, address)?, object, name))
         });
@@ -82,21 +85,22 @@ impl Reader<'_> {
         }
     }
 
-    /// How far an address is from the object that it lies in, or from the start of one of the
-    /// object's boxes.
+    /// Returns the distance of an address from the object that contains it, or from the start of
+    /// one of the object's boxes.
     fn distance(&mut self, object: u64, address: u64) -> Option<u64> {
         let size = self.basic_size(object)?;
         if (object..object.saturating_add(size)).contains(&address) {
             return Some(0);
         }
         let distances = self.words(object).into_iter().filter_map(|word| address.checked_sub(word));
-        distances.filter(|&distance| distance < LARGEST_BOX).min()
+        distances.filter(|&distance| distance < MAX_BOX_SIZE).min()
     }
 
-    /// What is held by being inside a `with` of an object of the package.
-    pub(super) fn held_ungil(&mut self, thread: &Thread, manager: u64) -> Vec<Hold> {
+    /// Returns the locks held by being inside a `with` statement of an object of the package.
+    pub(super) fn held_by_package(&mut self, thread: &Thread, manager: u64) -> Vec<Hold> {
         let Some(name) = self.package_type(manager) else { return Vec::new() };
-        let Some(core) = self.words(manager).into_iter().find_map(|word| self.core(word)) else {
+        let Some(core) = self.words(manager).into_iter().find_map(|word| self.lock_core(word))
+        else {
             return Vec::new();
         };
         if !core.held || core.tid != thread.listed_id {

@@ -1,10 +1,10 @@
-//! What one look at locks reads with: the target, and what was learnt of its types and code.
+//! Reader for locks and the objects around them, with caches for types and code.
 
-use super::types::{Tag, Types};
+use super::types::{ObjectKind, TypeCache};
 use crate::code::Code;
 use crate::frames::{Frame, TAGS};
 use crate::memory::Memory;
-use crate::objects::Objects;
+use crate::objects::ObjectReader;
 use crate::python::Python;
 use crate::with_blocks::WithBlockCache;
 use cpython_layout::structures::{BOUND_SELF, FUNCTION_CODE, GENERATOR_FRAME};
@@ -12,20 +12,19 @@ use cpython_layout::{DebugOffsets, LockKind};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
-/// What is kept from look to look.
+/// Caches kept between looks.
 #[derive(Debug, Default)]
-pub struct Store {
-    pub(super) withs: WithBlockCache,
-    pub(super) types: Types,
-    /// Where the code at an address has its local variable of a name, and whether that is in a
-    /// cell.
+pub struct LockCache {
+    pub(super) with_blocks: WithBlockCache,
+    pub(super) types: TypeCache,
+    /// Local variables by code address and name: the slot, and whether the variable is in a cell.
     locals: FxHashMap<(u64, &'static str), Option<(u32, bool)>>,
-    /// Names of attributes by the address of the string: a type's instances share them.
+    /// Attribute names by the address of the string, which a type's instances share.
     keys: FxHashMap<u64, Box<str>>,
 }
 
-impl Store {
-    /// Forgets what may not be the same in the next look.
+impl LockCache {
+    /// Clears what may have changed by the next look.
     pub fn next_look(&mut self) {
         self.types.clear();
         self.locals.clear();
@@ -33,28 +32,28 @@ impl Store {
     }
 }
 
-/// Reads what locks are made of.
-pub struct Reader<'a> {
+/// Reads lock objects of one target.
+pub struct LockReader<'a> {
     /// The target.
     pub python: &'a Python,
-    pub(super) objects: Objects<'a>,
-    pub(super) store: &'a mut Store,
+    pub(super) objects: ObjectReader<'a>,
+    pub(super) cache: &'a mut LockCache,
 }
 
-/// An `RLock` as it was found.
+/// State of an `RLock`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Recursive {
-    /// `threading.get_ident()` of its owner, 0 for none.
+pub struct RLockState {
+    /// `threading.get_ident()` of the owner; 0 if there is none.
     pub owner: u64,
-    /// How often the owner has acquired it.
+    /// Number of acquisitions by the owner.
     pub depth: u32,
 }
 
-impl<'a> Reader<'a> {
-    /// A reader for one look.
+impl<'a> LockReader<'a> {
+    /// Creates a reader for one look.
     #[must_use]
-    pub fn new(python: &'a Python, store: &'a mut Store) -> Reader<'a> {
-        Reader { python, objects: python.objects(), store }
+    pub fn new(python: &'a Python, cache: &'a mut LockCache) -> LockReader<'a> {
+        LockReader { python, objects: python.objects(), cache }
     }
 
     pub(super) fn memory(&self) -> &'a dyn Memory {
@@ -65,95 +64,95 @@ impl<'a> Reader<'a> {
         self.objects.offsets
     }
 
-    /// The size of an object's head: where what a type adds begins.
-    pub(super) fn head(&self) -> u64 {
+    /// Returns the size of an object header.
+    pub(super) fn header_size(&self) -> u64 {
         self.offsets().pyobject.size
     }
 
-    /// What an object is.
-    pub fn tag(&mut self, object: u64) -> Tag {
-        self.store.types.tag(&self.objects, object)
+    /// Returns the kind of an object.
+    pub fn tag(&mut self, object: u64) -> ObjectKind {
+        self.cache.types.tag(&self.objects, object)
     }
 
-    /// The name of an object's type.
+    /// Returns the name of an object's type.
     pub fn type_name(&mut self, object: u64) -> Option<Arc<str>> {
-        self.store.types.of(&self.objects, object).map(|seen| Arc::clone(&seen.name))
+        self.cache.types.of(&self.objects, object).map(|cached| Arc::clone(&cached.name))
     }
 
-    /// Size of an object without its variable part, bytes.
+    /// Returns the size of an object without its variable part, in bytes.
     pub(super) fn basic_size(&mut self, object: u64) -> Option<u64> {
-        self.store.types.of(&self.objects, object).map(|seen| seen.is.basic_size)
+        self.cache.types.of(&self.objects, object).map(|cached| cached.type_info.basic_size)
     }
 
-    /// An attribute of an object.
+    /// Returns an attribute of an object.
     pub(crate) fn attribute(&mut self, object: u64, name: &str) -> Option<u64> {
         let attributes = self.objects.attributes(object).ok()?;
         attributes.into_iter().find(|&(key, _)| self.is_key(key, name)).map(|(_, value)| value)
     }
 
     fn is_key(&mut self, key: u64, name: &str) -> bool {
-        if let Some(known) = self.store.keys.get(&key) {
+        if let Some(known) = self.cache.keys.get(&key) {
             return known.as_ref() == name;
         }
         let Ok(text) = self.objects.text(key) else { return false };
-        let is_it = text == name;
-        self.store.keys.insert(key, text.into());
-        is_it
+        let is_equal = text == name;
+        self.cache.keys.insert(key, text.into());
+        is_equal
     }
 
-    /// An attribute that is an `int`.
+    /// Returns the value of an attribute that is an `int`.
     pub(super) fn int_attribute(&mut self, object: u64, name: &str) -> Option<i64> {
         let value = self.attribute(object, name)?;
         self.objects.int(value)
     }
 
-    /// A local variable of a frame.
+    /// Returns a local variable of a frame.
     pub(super) fn local(&mut self, frame: &Frame, name: &'static str) -> Option<u64> {
         let objects = self.objects;
         let find = || {
             let names = objects.local_names(frame).ok()?;
-            let place = names.iter().position(|(known, _)| known == name)?;
-            Some((u32::try_from(place).ok()?, names.get(place)?.1))
+            let index = names.iter().position(|(known, _)| known == name)?;
+            Some((u32::try_from(index).ok()?, names.get(index)?.1))
         };
-        let (place, in_cell) =
-            (*self.store.locals.entry((frame.code.address, name)).or_insert_with(find))?;
-        let mut value = self.memory().u64(frame.local(place)).ok()? & !TAGS;
-        // A variable that an inner function uses is in a cell, once the function has begun.
+        let (slot, in_cell) =
+            (*self.cache.locals.entry((frame.code.address, name)).or_insert_with(find))?;
+        let mut value = self.memory().u64(frame.local(slot)).ok()? & !TAGS;
+        // A variable that is used by an inner function is in a cell, once the function has begun.
         if in_cell && self.type_name(value).as_deref() == Some("cell") {
-            value = self.memory().u64(value.checked_add(self.head())?).ok()?;
+            value = self.memory().u64(value.checked_add(self.header_size())?).ok()?;
         }
         (value != 0).then_some(value)
     }
 
-    /// Whether a `threading.Lock` is locked.
+    /// Returns whether a `threading.Lock` is locked.
     pub fn is_locked(&mut self, lock: u64) -> Option<bool> {
-        let at = match self.made(lock)? {
+        let at = match self.lock_kind(lock)? {
             LockKind::Mutex { at } | LockKind::Semaphore { locked: at, .. } => at,
             LockKind::Recursive { .. } | LockKind::RecursiveSemaphore { .. } => return None,
         };
         Some(self.memory().u8(lock.checked_add(at)?).ok()? & 1 != 0)
     }
 
-    /// An `RLock`'s owner and depth; `None` for what is no `RLock`.
-    pub fn recursive(&mut self, lock: u64) -> Option<Recursive> {
-        let made = self.made(lock)?;
+    /// Returns an `RLock`'s owner and depth; `None` if the object is not an `RLock`.
+    pub fn recursive(&mut self, lock: u64) -> Option<RLockState> {
+        let kind = self.lock_kind(lock)?;
         let field = |at: u64| self.memory().u64(lock.checked_add(at)?).ok();
-        match made {
+        match kind {
             LockKind::Recursive { at, owner, level } => {
                 let held = self.memory().u8(lock.checked_add(at)?).ok()? & 1 != 0;
                 let depth = u32::try_from(field(level)?).ok()?.saturating_add(1);
-                Some(Recursive { owner: if held { field(owner)? } else { 0 }, depth })
+                Some(RLockState { owner: if held { field(owner)? } else { 0 }, depth })
             }
             LockKind::RecursiveSemaphore { owner, count, .. } => {
-                Some(Recursive { owner: field(owner)?, depth: u32::try_from(field(count)?).ok()? })
+                Some(RLockState { owner: field(owner)?, depth: u32::try_from(field(count)?).ok()? })
             }
             LockKind::Mutex { .. } | LockKind::Semaphore { .. } => None,
         }
     }
 
-    /// The semaphore in which threads wait for a lock that is made of one.
+    /// Returns the address of the semaphore on which threads wait for a semaphore-based lock.
     pub(super) fn semaphore_of(&mut self, lock: u64) -> Option<u64> {
-        match self.made(lock)? {
+        match self.lock_kind(lock)? {
             LockKind::Semaphore { semaphore, .. }
             | LockKind::RecursiveSemaphore { semaphore, .. } => {
                 self.memory().u64(lock.checked_add(semaphore)?).ok()
@@ -162,48 +161,49 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What a bound function or method is bound to.
+    /// Returns the object that a bound function or method is bound to.
     pub(super) fn bound_to(&self, method: u64) -> Option<u64> {
-        self.memory().u64(method.checked_add(self.head() + BOUND_SELF)?).ok()
+        self.memory().u64(method.checked_add(self.header_size() + BOUND_SELF)?).ok()
     }
 
-    /// The code of a Python function, or of the one a method is bound to; `None` for C's.
+    /// Returns the code of a Python function or bound method; `None` for functions in C.
     pub(super) fn code_of(&mut self, function: u64) -> Option<Arc<Code>> {
         let function = match self.tag(function) {
-            Tag::Function => function,
-            Tag::Bound => {
-                let inner = self.memory().u64(function.checked_add(self.head())?).ok()?;
-                (self.tag(inner) == Tag::Function).then_some(inner)?
+            ObjectKind::Function => function,
+            ObjectKind::Bound => {
+                let inner = self.memory().u64(function.checked_add(self.header_size())?).ok()?;
+                (self.tag(inner) == ObjectKind::Function).then_some(inner)?
             }
             _ => return None,
         };
-        let code = self.memory().u64(function.checked_add(self.head() + FUNCTION_CODE)?).ok()?;
+        let code =
+            self.memory().u64(function.checked_add(self.header_size() + FUNCTION_CODE)?).ok()?;
         let walker = self.python.walker();
         walker.codes.get(walker.memory, walker.offsets, code & !TAGS, walker.look).ok()
     }
 
-    /// The frame kept inside a generator object, while it is not running.
+    /// Returns the frame of a generator that is not running.
     pub(super) fn generator_frame(&mut self, generator: u64) -> Option<Frame> {
-        if self.tag(generator) != Tag::Generator {
+        if self.tag(generator) != ObjectKind::Generator {
             return None;
         }
         let offset = match &self.offsets().gen_object {
             Some(object) => object.gi_iframe,
-            None => self.head() + GENERATOR_FRAME,
+            None => self.header_size() + GENERATOR_FRAME,
         };
         let mut frames = self.python.walker().walk(generator.checked_add(offset)?).ok()?.frames;
         (!frames.is_empty()).then(|| frames.swap_remove(0))
     }
 
-    /// The managers of the `with` statements a frame is inside, innermost first: what `__exit__`
-    /// is, and of what.
+    /// Returns the context managers of the `with` statements that a frame is inside, innermost
+    /// first, as pairs of `__exit__` and manager.
     pub(super) fn managers(&mut self, frame: &Frame) -> Vec<(u64, u64)> {
-        let Ok(withs) =
-            self.store.withs.get(self.objects.memory, self.objects.offsets, &frame.code)
+        let Ok(with_blocks) =
+            self.cache.with_blocks.get(self.objects.memory, self.objects.offsets, &frame.code)
         else {
             return Vec::new();
         };
-        if withs.is_empty() {
+        if with_blocks.is_empty() {
             return Vec::new();
         }
         let slot = |depth: u32, below: u32| -> Option<u64> {
@@ -214,7 +214,7 @@ impl<'a> Reader<'a> {
                 .map(|value| value & !TAGS)
         };
         let at = self.offsets().build.frame;
-        let found: Vec<Option<(u64, Option<u64>)>> = withs
+        let found: Vec<Option<(u64, Option<u64>)>> = with_blocks
             .around(frame.unit)
             .into_iter()
             .map(|depth| {
@@ -229,8 +229,8 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    /// Whether code is the standard library's: `file` as the last part of its path, in the
-    /// library's folder of this version or in its archive.
+    /// Returns whether code is from `file` in the standard library: the directory is the library's
+    /// for this version, or its archive.
     pub(super) fn is_standard(&self, code: &Code, file: &str) -> bool {
         let Some(folder) = code.file.strip_suffix(file).and_then(|rest| rest.strip_suffix('/'))
         else {
@@ -243,7 +243,7 @@ impl<'a> Reader<'a> {
             || last == format!("python3{minor}.zip")
     }
 
-    /// Whether a frame is in this function of the standard library.
+    /// Returns whether a frame is in this function of the standard library.
     pub(super) fn is_in(&self, frame: &Frame, file: &str, function: &str) -> bool {
         frame.code.qualname == function && self.is_standard(&frame.code, file)
     }

@@ -1,8 +1,8 @@
-//! What threads wait for that no program made: the runtime's own mutexes, the ends of threads,
-//! pauses of the world.
+//! Waits for objects that belong to the runtime: internal mutexes, ends of threads, stop-the-world
+//! pauses.
 
-use super::reader::Reader;
-use super::types::Tag;
+use super::reader::LockReader;
+use super::types::ObjectKind;
 use crate::layout::NamedMutex;
 use crate::memory::word;
 use crate::python::Thread;
@@ -10,15 +10,15 @@ use crate::wait_target::{Releaser, WaitTarget, WaitedObject};
 use cpython_layout::structures::{StopTheWorld, ThreadHandle};
 use cpython_layout::{LockKind, MutexKind};
 
-/// `struct _PyRecursiveMutex`: the owner after the mutex (pycore_lock.h).
+/// Offset of the owner in `struct _PyRecursiveMutex` (pycore_lock.h).
 const RECURSIVE_OWNER: u64 = 8;
-/// `_ThreadHandle` objects point to the handle with their first own word.
+/// Offset, after the header, of the handle pointer in `_ThreadHandle` objects.
 const HANDLE: u64 = 0;
 
-impl Reader<'_> {
-    /// The runtime's mutex or event at `address`, for a thread of the interpreter whose state is at
-    /// `interpreter`.
-    pub(super) fn of_runtime(&self, address: u64, interpreter: u64) -> Option<WaitedObject> {
+impl LockReader<'_> {
+    /// Returns the runtime's mutex or event at `address`, for a thread of the interpreter whose
+    /// state is at `interpreter`.
+    pub(super) fn runtime_object(&self, address: u64, interpreter: u64) -> Option<WaitedObject> {
         let layout = self.python.layout();
         let find = |mutexes: &[NamedMutex], base: u64| {
             let offset = address.checked_sub(base)?;
@@ -38,23 +38,23 @@ impl Reader<'_> {
         Some(WaitedObject::new(address, target, releaser))
     }
 
-    /// The thread for whose end somebody waits at `address`, by its `get_ident()`; `None` where
-    /// that is no thread's handle.
-    pub(super) fn ending(&self, address: u64) -> Option<u64> {
+    /// Returns the `get_ident()` of the thread whose end is waited for at `address`; `None` if the
+    /// address does not belong to a thread handle.
+    pub(super) fn ending_thread(&self, address: u64) -> Option<u64> {
         let handle = address.checked_sub(ThreadHandle::EXITING)?;
         let ident = self.memory().u64(handle.checked_add(ThreadHandle::IDENT)?).ok()?;
         let state = self.memory().i32(handle.checked_add(ThreadHandle::STATE)?).ok()?;
         (handle.is_multiple_of(8) && ident != 0 && (0..=4).contains(&state)).then_some(ident)
     }
 
-    /// The handle of a `_thread._ThreadHandle` object.
+    /// Returns the handle of a `_thread._ThreadHandle` object.
     pub(super) fn handle_of(&self, object: u64) -> Option<u64> {
-        self.memory().u64(object.checked_add(self.head() + HANDLE)?).ok()
+        self.memory().u64(object.checked_add(self.header_size() + HANDLE)?).ok()
     }
 
-    /// The thread state that stopped the world, or is about to, for a thread of the interpreter
-    /// whose state is at `interpreter`.
-    pub(crate) fn stopper(&self, interpreter: u64) -> Option<u64> {
+    /// Returns the thread state that requested a stop-the-world pause of the interpreter whose
+    /// state is at `interpreter`.
+    pub(crate) fn stop_requester(&self, interpreter: u64) -> Option<u64> {
         let layout = self.python.layout();
         let whole =
             layout.runtime.stoptheworld.and_then(|at| self.python.runtime().checked_add(at));
@@ -67,18 +67,18 @@ impl Reader<'_> {
         })
     }
 
-    /// The mutexes of the objects whose critical sections the thread is in; those it has let go of
-    /// while it sleeps are not among them. Empty on builds that have none.
+    /// Returns the addresses of the mutexes of the thread's critical sections, without those
+    /// released while the thread sleeps. Empty in builds without critical sections.
     pub fn critical_sections(&self, thread: &Thread) -> Vec<u64> {
         use cpython_layout::structures::CriticalSection as Section;
-        /// A thread is in few at a time; a longer list is a loop.
-        const MOST: usize = 256;
+        /// Maximum number of nested sections; a longer list is a loop.
+        const MAX_SECTIONS: usize = 256;
         let mut found = Vec::new();
         let Some(offset) = self.python.layout().thread_state.critical_section else { return found };
         let Ok(mut next) = self.memory().u64(thread.address.saturating_add(offset)) else {
             return found;
         };
-        while next & !Section::FLAGS != 0 && found.len() < MOST {
+        while next & !Section::FLAGS != 0 && found.len() < MAX_SECTIONS {
             let Ok(bytes) = self.memory().bytes::<24>(next & !Section::FLAGS) else { break };
             if next & Section::INACTIVE == 0 {
                 found.push(word(&bytes, Section::MUTEX as usize));
@@ -91,14 +91,14 @@ impl Reader<'_> {
         found
     }
 
-    /// How a lock object is made.
-    pub(super) fn made(&mut self, lock: u64) -> Option<LockKind> {
+    /// Returns the implementation of a lock object.
+    pub(super) fn lock_kind(&mut self, lock: u64) -> Option<LockKind> {
         let name = match self.tag(lock) {
-            Tag::Lock => "_thread.lock",
-            Tag::RLock => "_thread.RLock",
+            ObjectKind::Lock => "_thread.lock",
+            ObjectKind::RLock => "_thread.RLock",
             _ => return None,
         };
         let size = self.basic_size(lock)?;
-        LockKind::of(name, size, self.head())
+        LockKind::of(name, size, self.header_size())
     }
 }

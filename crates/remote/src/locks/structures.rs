@@ -1,25 +1,25 @@
-//! What a thread waits for, as the program knows it.
+//! Determines what a thread waits for in terms of the program's objects.
 //!
-//! `Queue.get()` sleeps in `Condition.wait()`, which sleeps on a bare lock made for that one wait.
-//! Frames tell them apart: the functions of the standard library are known by file and name, their
-//! objects by the local `self`, and a frame is believed only if the lock slept on is the one it
-//! would sleep on.
+//! `Queue.get()` sleeps in `Condition.wait()`, which sleeps on a bare lock created for that one
+//! wait. Frames distinguish them: functions of the standard library are recognized by file and
+//! name, and their objects by the local `self`. A frame is used only if the lock slept on is the
+//! one it would sleep on.
 
-use super::reader::Reader;
-use super::types::Tag;
+use super::reader::LockReader;
+use super::types::ObjectKind;
 use crate::frames::{Frame, TAGS};
 use crate::memory::word;
 use crate::parking::{Blocked, BlockedOn};
 use crate::python::Thread;
 use crate::wait_target::{Releaser, WaitTarget, WaitedObject};
 
-/// The file of the import system's frozen code.
+/// File name of the import system's frozen code.
 pub(super) const BOOTSTRAP: &str = "<frozen importlib._bootstrap>";
-/// Slots of the innermost frame that are looked through for the object waited for.
-const MOST_SLOTS: u32 = 256;
+/// Maximum number of slots of the innermost frame that are searched for the awaited object.
+const MAX_SLOTS: u32 = 256;
 
-impl Reader<'_> {
-    /// Returns what `thread`, found blocked with these frames (innermost first), waits for.
+impl LockReader<'_> {
+    /// Returns what the blocked thread `thread` waits for. `frames` are innermost first.
     pub fn waited_object(
         &mut self,
         thread: &Thread,
@@ -40,15 +40,15 @@ impl Reader<'_> {
     }
 
     fn parked(&mut self, thread: &Thread, address: u64, frames: &[Frame]) -> WaitedObject {
-        let object = address.wrapping_sub(self.head());
+        let object = address.wrapping_sub(self.header_size());
         match self.tag(object) {
-            Tag::Lock => {
-                return self.library(Some(object), frames).unwrap_or_else(|| {
+            ObjectKind::Lock => {
+                return self.library_object(Some(object), frames).unwrap_or_else(|| {
                     WaitedObject::new(object, WaitTarget::Lock, Releaser::WithBlock)
                 });
             }
-            Tag::RLock => return self.rlock(object),
-            Tag::SimpleQueue => {
+            ObjectKind::RLock => return self.rlock(object),
+            ObjectKind::SimpleQueue => {
                 return WaitedObject::new(object, WaitTarget::SimpleQueue, Releaser::Anyone);
             }
             _ => {}
@@ -63,22 +63,24 @@ impl Reader<'_> {
                 );
             }
         }
-        if let Some(known) = self.of_runtime(address, thread.interpreter_state) {
+        if let Some(known) = self.runtime_object(address, thread.interpreter_state) {
             return known;
         }
-        if let Some(known) = self.library(None, frames).or_else(|| self.handle(address, frames)) {
+        if let Some(known) =
+            self.library_object(None, frames).or_else(|| self.joined_thread(address, frames))
+        {
             return known;
         }
-        if let Some(object) = self.inside(address, frames) {
-            return self.inside_of(object);
+        if let Some(object) = self.object_around(address, frames) {
+            return self.internal_lock(object);
         }
         WaitedObject::new(address, WaitTarget::UNNAMED_MUTEX, Releaser::Unrecorded)
     }
 
-    /// A thread waited for below `Thread.join`: by its handle, or at the end of the program, when
-    /// the main thread waits for all that are no daemons.
-    fn handle(&mut self, address: u64, frames: &[Frame]) -> Option<WaitedObject> {
-        let ident = self.ending(address)?;
+    /// Returns the thread waited for in `Thread.join`, from its handle, or at exit, when the main
+    /// thread waits for all non-daemon threads.
+    fn joined_thread(&mut self, address: u64, frames: &[Frame]) -> Option<WaitedObject> {
+        let ident = self.ending_thread(address)?;
         let first = frames.first()?;
         if self.is_in(first, "threading.py", "_shutdown") {
             return Some(WaitedObject::new(
@@ -88,7 +90,7 @@ impl Reader<'_> {
             ));
         }
         let handle = address.wrapping_sub(cpython_layout::structures::ThreadHandle::EXITING);
-        let object = self.slots(frames).into_iter().find(|&object| {
+        let object = self.frame_objects(frames).into_iter().find(|&object| {
             self.type_name(object).is_some_and(|name| name.as_ref() == "_thread._ThreadHandle")
                 && self.handle_of(object) == Some(handle)
         })?;
@@ -100,41 +102,45 @@ impl Reader<'_> {
         WaitedObject::new(object, WaitTarget::RLock, Releaser::Owner(owner))
     }
 
-    /// A futex that is not in the parking lot: 3.13 has threads wait for an `RLock` in a semaphore,
-    /// and C code has its own.
+    /// Resolves a futex outside the parking lot: in 3.13 threads wait for an `RLock` on a
+    /// semaphore, and C code uses futexes of its own.
     fn futex(&mut self, address: u64, frames: &[Frame]) -> WaitedObject {
-        for object in self.slots(frames) {
-            // `Condition` calls methods that are bound to its lock.
-            let object = if self.tag(object) == Tag::Bound {
+        for object in self.frame_objects(frames) {
+            // `Condition` calls methods bound to its lock.
+            let object = if self.tag(object) == ObjectKind::Bound {
                 self.bound_to(object).unwrap_or(object)
             } else {
                 object
             };
             match self.tag(object) {
-                Tag::RLock if self.semaphore_of(object) == Some(address) => {
+                ObjectKind::RLock if self.semaphore_of(object) == Some(address) => {
                     return self.rlock(object);
                 }
-                Tag::Lock if self.semaphore_of(object) == Some(address) => {
-                    return self.library(Some(object), frames).unwrap_or_else(|| {
+                ObjectKind::Lock if self.semaphore_of(object) == Some(address) => {
+                    return self.library_object(Some(object), frames).unwrap_or_else(|| {
                         WaitedObject::new(object, WaitTarget::Lock, Releaser::WithBlock)
                     });
                 }
                 _ => {}
             }
         }
-        if let Some(known) = self.library(None, frames) {
+        if let Some(known) = self.library_object(None, frames) {
             return known;
         }
-        // A `PyThread_type_lock`, to which the object that it protects has a pointer: zlib's,
-        // lzma's and bz2's until 3.14.
-        match self.slots(frames).into_iter().find(|&object| self.words(object).contains(&address)) {
-            Some(object) => self.inside_of(object),
+        // A `PyThread_type_lock`, to which the protected object has a pointer: those of zlib, lzma
+        // and bz2 before 3.14.
+        match self
+            .frame_objects(frames)
+            .into_iter()
+            .find(|&object| self.words(object).contains(&address))
+        {
+            Some(object) => self.internal_lock(object),
             None => WaitedObject::new(address, WaitTarget::Futex, Releaser::Anyone),
         }
     }
 
-    /// A structure of the standard library. `lock` is the lock slept on, if it is one.
-    fn library(&mut self, lock: Option<u64>, frames: &[Frame]) -> Option<WaitedObject> {
+    /// Returns the standard library object that is waited for. `lock` is the lock slept on, if any.
+    fn library_object(&mut self, lock: Option<u64>, frames: &[Frame]) -> Option<WaitedObject> {
         let first = frames.first()?;
         let own = |reader: &mut Self, frame: &Frame| reader.local(frame, "self");
         if self.is_in(first, "threading.py", "Thread.join") {
@@ -186,8 +192,8 @@ impl Reader<'_> {
         })
     }
 
-    /// What is waited for by a function of the standard library that waits for a condition of its
-    /// own.
+    /// Returns what is waited for by a function of the standard library that waits on its own
+    /// condition.
     fn waits_in_condition(&self, frame: &Frame) -> Option<WaitTarget> {
         let (file, kind) = match frame.code.qualname.as_str() {
             "Event.wait" => ("threading.py", WaitTarget::Event),
@@ -202,7 +208,7 @@ impl Reader<'_> {
         let code = &frame.code;
         let is = match file.split_once('/') {
             None => self.is_standard(code, file),
-            // `is_standard` wants the library's own folder.
+            // `is_standard` requires the library's top directory.
             Some(_) => code
                 .file
                 .strip_suffix("/_base.py")
@@ -211,8 +217,7 @@ impl Reader<'_> {
         is.then_some(kind)
     }
 
-    /// The frame among `frames` that runs the work whose result `future` will be, in a pool of
-    /// threads.
+    /// Returns the frame among `frames` that runs the work item of `future`, in a thread pool.
     pub(crate) fn runs_work_of(&mut self, frames: &[Frame], future: u64) -> Option<usize> {
         frames.iter().position(|frame| {
             frame.code.qualname == "_WorkItem.run"
@@ -222,7 +227,7 @@ impl Reader<'_> {
         })
     }
 
-    /// The thread state that has the GIL whose state is at `gil`; `None` while nobody has.
+    /// Returns the thread state that holds the GIL whose state is at `gil`; `None` if it is free.
     pub(crate) fn gil_holder(&self, gil: u64) -> Option<u64> {
         // The offsets are those of an interpreter's own GIL; a subinterpreter may share another's.
         let at = &self.offsets().interpreter_state;
@@ -232,14 +237,13 @@ impl Reader<'_> {
         (locked == 1 && holder != 0).then_some(holder)
     }
 
-    /// The objects in the locals and on the stack of the innermost frame: among them is what a
-    /// method that is being called belongs to. Some of what is above the top of the stack is left
-    /// from earlier.
-    pub(super) fn slots(&mut self, frames: &[Frame]) -> Vec<u64> {
+    /// Returns the objects in the locals and on the stack of the innermost frame. They include the
+    /// object whose method is being called. Slots above the top of the stack may be outdated.
+    pub(super) fn frame_objects(&mut self, frames: &[Frame]) -> Vec<u64> {
         let Some(frame) = frames.first() else { return Vec::new() };
-        let count = frame.code.locals.saturating_add(frame.code.stack_size).min(MOST_SLOTS);
+        let count = frame.code.locals.saturating_add(frame.code.stack_size).min(MAX_SLOTS);
         let Ok(bytes) =
-            self.memory().vec(frame.local(0), 8 * u64::from(count), 8 * MOST_SLOTS as usize)
+            self.memory().vec(frame.local(0), 8 * u64::from(count), 8 * MAX_SLOTS as usize)
         else {
             return Vec::new();
         };
@@ -251,16 +255,16 @@ impl Reader<'_> {
             .collect()
     }
 
-    /// The object of the innermost frame within which an address lies.
-    fn inside(&mut self, address: u64, frames: &[Frame]) -> Option<u64> {
-        self.slots(frames).into_iter().find(|&object| {
+    /// Returns the object of the innermost frame that contains an address.
+    fn object_around(&mut self, address: u64, frames: &[Frame]) -> Option<u64> {
+        self.frame_objects(frames).into_iter().find(|&object| {
             let size = self.basic_size(object);
             size.is_some_and(|size| (object..object.saturating_add(size)).contains(&address))
         })
     }
 
-    /// A lock that the C code of an object's type keeps for it.
-    fn inside_of(&mut self, object: u64) -> WaitedObject {
+    /// Creates the target for a lock inside an object, used by the C code of its type.
+    fn internal_lock(&mut self, object: u64) -> WaitedObject {
         let name = self.type_name(object).unwrap_or_else(|| "an object".into());
         WaitedObject::new(object, WaitTarget::InternalLock(name), Releaser::Unrecorded)
     }

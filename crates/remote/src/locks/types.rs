@@ -1,15 +1,15 @@
-//! Types that mean something to a reader of locks, told by name once and by address from then on.
+//! Types relevant for locks, recognized by name once and by address afterwards.
 
-use crate::objects::{Objects, Type};
+use crate::objects::{ObjectReader, TypeInfo};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
-/// Types kept before the store is emptied.
-const MOST: usize = 1 << 14;
+/// Maximum number of cached types.
+const MAX_TYPES: usize = 1 << 14;
 
-/// What an object is.
+/// Kind of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tag {
+pub enum ObjectKind {
     /// `threading.Lock`.
     Lock,
     /// `threading.RLock`.
@@ -18,7 +18,7 @@ pub enum Tag {
     SimpleQueue,
     /// A Python function.
     Function,
-    /// A function bound to an object, Python's or C's: both keep the object as their second field.
+    /// A bound method, of Python or C. Both keep the object in their second field.
     Bound,
     /// A generator.
     Generator,
@@ -28,61 +28,61 @@ pub enum Tag {
     Other,
 }
 
-/// A type that was seen.
+/// A cached type.
 #[derive(Debug, Clone)]
-pub struct Seen {
-    /// What it means.
-    pub tag: Tag,
+pub struct CachedType {
+    /// Kind of its instances.
+    pub tag: ObjectKind,
     /// `tp_name`.
     pub name: Arc<str>,
     /// The type.
-    pub is: Type,
+    pub type_info: TypeInfo,
 }
 
-/// The types seen in one look. A type that a program makes can be freed and its place used again,
-/// so they are not kept longer.
+/// Cache of the types seen in one look. A type created by a program can be freed and its memory
+/// reused, so types are not cached for longer.
 #[derive(Debug, Default)]
-pub struct Types {
-    known: FxHashMap<u64, Option<Seen>>,
+pub struct TypeCache {
+    known: FxHashMap<u64, Option<CachedType>>,
 }
 
-impl Types {
-    /// The type of the object at `object`; `None` where there is no object.
-    pub fn of(&mut self, objects: &Objects<'_>, object: u64) -> Option<&Seen> {
-        // Every object is aligned to 8 bytes at least, and nothing is in the first page.
+impl TypeCache {
+    /// Returns the type of the object at `object`; `None` if there is no object.
+    pub fn of(&mut self, objects: &ObjectReader<'_>, object: u64) -> Option<&CachedType> {
+        // Every object is aligned to at least 8 bytes, and none is in the first page.
         if object < 4096 || !object.is_multiple_of(8) {
             return None;
         }
         let address = objects.type_address(object).ok().filter(|&address| address >= 4096)?;
-        if self.known.len() >= MOST {
+        if self.known.len() >= MAX_TYPES {
             self.known.clear();
         }
         self.known.entry(address).or_insert_with(|| read(objects, address)).as_ref()
     }
 
-    /// What the object at `object` is; [`Tag::Other`] where there is none.
-    pub fn tag(&mut self, objects: &Objects<'_>, object: u64) -> Tag {
-        self.of(objects, object).map_or(Tag::Other, |seen| seen.tag)
+    /// Returns the kind of the object at `object`; [`ObjectKind::Other`] if there is none.
+    pub fn tag(&mut self, objects: &ObjectReader<'_>, object: u64) -> ObjectKind {
+        self.of(objects, object).map_or(ObjectKind::Other, |cached| cached.tag)
     }
 
-    /// Forgets what was seen.
+    /// Clears the cache.
     pub fn clear(&mut self) {
         self.known.clear();
     }
 }
 
-fn read(objects: &Objects<'_>, address: u64) -> Option<Seen> {
-    let is = objects.type_at(address).ok()?;
-    let name = objects.name(&is).ok()?;
+fn read(objects: &ObjectReader<'_>, address: u64) -> Option<CachedType> {
+    let type_info = objects.type_at(address).ok()?;
+    let name = objects.name(&type_info).ok()?;
     let tag = match name.as_str() {
-        "_thread.lock" => Tag::Lock,
-        "_thread.RLock" => Tag::RLock,
-        "_queue.SimpleQueue" => Tag::SimpleQueue,
-        "function" => Tag::Function,
-        "method" | "builtin_function_or_method" => Tag::Bound,
-        "generator" => Tag::Generator,
-        "collections.deque" => Tag::Deque,
-        _ => Tag::Other,
+        "_thread.lock" => ObjectKind::Lock,
+        "_thread.RLock" => ObjectKind::RLock,
+        "_queue.SimpleQueue" => ObjectKind::SimpleQueue,
+        "function" => ObjectKind::Function,
+        "method" | "builtin_function_or_method" => ObjectKind::Bound,
+        "generator" => ObjectKind::Generator,
+        "collections.deque" => ObjectKind::Deque,
+        _ => ObjectKind::Other,
     };
-    Some(Seen { tag, name: name.into(), is })
+    Some(CachedType { tag, name: name.into(), type_info })
 }

@@ -1,37 +1,37 @@
-//! The files a process has code from: their tables for unwinding and their symbols, each read when
-//! an address of it is met.
+//! Executables and libraries of a process: unwind tables and symbols, loaded when an address in
+//! them is looked up.
 
 use crate::linux::Region;
-use crate::process::Files;
+use crate::process::ProcessFiles;
 use framehop::{ExplicitModuleSectionInfo, Module};
 use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol, ReadCache};
 use std::fs::File;
 use std::path::PathBuf;
 
-/// A page; segments are mapped in whole ones.
+/// Page size. Segments are mapped in whole pages.
 const PAGE: u64 = 4096;
-/// A section that is larger is not read.
-const LARGEST: u64 = 256 << 20;
+/// Maximum size of a section in bytes.
+const MAX_SECTION_SIZE: u64 = 256 << 20;
 
-/// What is known of the code of one process.
+/// Code of one process.
 pub(super) struct Modules {
-    files: Files,
+    files: ProcessFiles,
     regions: Vec<Region>,
-    loaded: Vec<Loaded>,
-    /// Starts of regions whose file was tried.
+    loaded: Vec<LoadedModule>,
+    /// Start addresses of the regions whose file was loaded or failed to load.
     tried: Vec<u64>,
 }
 
-struct Loaded {
+struct LoadedModule {
     file: PathBuf,
-    /// What to take from an address of the process to get one of the file.
+    /// Difference between an address in the process and in the file.
     bias: u64,
-    /// Address, size, name; ascending.
+    /// Address, size and name, ascending.
     symbols: Vec<(u64, u64, String)>,
 }
 
 impl Modules {
-    pub(super) fn new(files: Files, regions: Vec<Region>) -> Modules {
+    pub(super) fn new(files: ProcessFiles, regions: Vec<Region>) -> Modules {
         Modules { files, regions, loaded: Vec::new(), tried: Vec::new() }
     }
 
@@ -42,13 +42,13 @@ impl Modules {
             .filter(|region| address < region.end && region.executable)
     }
 
-    /// Whether there is code at an address.
+    /// Returns whether there is code at an address.
     pub(super) fn is_code(&self, address: u64) -> bool {
         self.region(address).is_some()
     }
 
-    /// Reads the file that `address` is from, if that was not done; gives what an unwinder wants to
-    /// know of it.
+    /// Loads the file that contains `address`, unless that was tried before. Returns its data for
+    /// the unwinder.
     pub(super) fn load(&mut self, address: u64) -> Option<Module<Vec<u8>>> {
         let region = self.region(address)?.clone();
         if self.tried.contains(&region.start) {
@@ -56,7 +56,7 @@ impl Modules {
         }
         self.tried.push(region.start);
         let file = region.file.clone().filter(|_| !region.deleted)?;
-        let cache = ReadCache::new(File::open(self.files.place(&file)?).ok()?);
+        let cache = ReadCache::new(File::open(self.files.local_path(&file)?).ok()?);
         let image = object::File::parse(&cache).ok()?;
         let segment = image.segments().find(|segment| {
             let (offset, size) = segment.file_range();
@@ -67,7 +67,7 @@ impl Modules {
         let bias = region.start.wrapping_sub(in_file);
         let data = |name: &str| {
             let section =
-                image.section_by_name(name).filter(|section| section.size() <= LARGEST)?;
+                image.section_by_name(name).filter(|section| section.size() <= MAX_SECTION_SIZE)?;
             Some(section.uncompressed_data().ok()?.into_owned())
         };
         let range = |name: &str| {
@@ -94,11 +94,11 @@ impl Modules {
             .collect();
         symbols.sort_unstable();
         let module = Module::new(file.display().to_string(), region.start..region.end, bias, info);
-        self.loaded.push(Loaded { file, bias, symbols });
+        self.loaded.push(LoadedModule { file, bias, symbols });
         Some(module)
     }
 
-    /// The file an address is from, where in its image, and the function there.
+    /// Returns the file that contains an address, the address in its image, and the function.
     pub(super) fn name(&self, address: u64) -> (Option<PathBuf>, u64, Option<String>) {
         let Some(file) = self.region(address).and_then(|region| region.file.clone()) else {
             return (None, address, None);
@@ -108,7 +108,7 @@ impl Modules {
         };
         let offset = address.wrapping_sub(loaded.bias);
         let after = loaded.symbols.partition_point(|&(start, ..)| start <= offset);
-        // Aliases start at one address; sizes differ where one is a part of another.
+        // Aliases start at one address. Their sizes differ if one is a part of another.
         let symbol = loaded.symbols[..after]
             .iter()
             .rev()

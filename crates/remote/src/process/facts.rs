@@ -1,16 +1,16 @@
-//! What is known of a process beside its memory: from `/proc` while it lives, and from the notes of
-//! its core afterwards.
+//! Facts about a process other than its memory: from `/proc` for a live process, from the core's
+//! notes otherwise.
 //!
-//! Nothing above this file asks `/proc` of a process that may be a core.
+//! No module above this one reads `/proc` for a process that may be a core.
 
 use super::{AttachError, Process};
 use crate::corefile::CoreFile;
-use crate::linux::calls::{self, CallFile};
-use crate::linux::registers::{self, Registers};
-use crate::linux::smaps::{self, Mapped};
-use crate::linux::{Region, host, maps, pagemap, task};
+use crate::linux::registers::{self, UnwindRegisters};
+use crate::linux::smaps::{self, MappedRegions};
+use crate::linux::syscall::{self, SyscallFile};
+use crate::linux::{Region, maps, pagemap, proc_stat, task};
 use crate::memory::ReadError;
-use crate::native::{NativeError, Stop};
+use crate::native::{NativeError, StopPolicy};
 use crate::python::Thread;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::io;
@@ -22,83 +22,76 @@ impl Process {
     /// Returns the mapped regions.
     ///
     /// # Errors
-    /// It ended, or may not be read.
+    /// The process ended, or may not be read.
     pub fn regions(&self) -> Result<Vec<Region>, AttachError> {
         match &self.core {
             Some(core) => Ok(core.regions()),
-            None => maps::regions(self.pid).map_err(|_| self.trouble(ReadError::Denied)),
+            None => maps::regions(self.pid).map_err(|_| self.attach_error(ReadError::Denied)),
         }
     }
 
-    /// Returns whether the process counts its threads in a pid namespace of its own, as in a
-    /// container.
+    /// Returns whether the process is in a pid namespace of its own, as in a container.
     pub(crate) fn has_own_pids(&self) -> bool {
-        self.core.is_none() && host::has_own_pids(self.pid)
+        self.core.is_none() && proc_stat::has_own_pids(self.pid)
     }
 
-    /// Returns the numbers of the threads that have not ended, as they are here, by those that
-    /// `threads` are listed with.
-    pub(crate) fn thread_numbers(
-        &self,
-        threads: &[Thread],
-        has_own_pids: bool,
-    ) -> FxHashMap<u32, u32> {
+    /// Returns the ids of the threads that have not ended, in this pid namespace, by the ids under
+    /// which `threads` are listed.
+    pub(crate) fn thread_ids(&self, threads: &[Thread], has_own_pids: bool) -> FxHashMap<u32, u32> {
         let Some(core) = &self.core else {
             let running: FxHashSet<u32> = task::running(self.pid).into_iter().collect();
             return match has_own_pids {
-                true => host::by_own_id(self.pid, &running),
+                true => proc_stat::ids_by_own_id(self.pid, &running),
                 false => running.iter().map(|&thread| (thread, thread)).collect(),
             };
         };
-        let numbers: FxHashMap<u32, u32> = core.threads().map(|thread| (thread, thread)).collect();
-        if numbers.len() == 1
-            || threads.iter().any(|thread| numbers.contains_key(&thread.listed_id))
-        {
-            return numbers;
+        let ids: FxHashMap<u32, u32> = core.threads().map(|thread| (thread, thread)).collect();
+        if ids.len() == 1 || threads.iter().any(|thread| ids.contains_key(&thread.listed_id)) {
+            return ids;
         }
-        // gcore numbers threads as they are outside of the container.
+        // gcore records thread ids as seen outside the container.
         threads
             .iter()
             .filter_map(|thread| Some((thread.listed_id, core.by_ident(thread.ident)?)))
             .collect()
     }
 
-    /// Opens what says in which system call a thread sleeps.
+    /// Opens the source of a thread's system call.
     ///
     /// # Errors
-    /// As [`CallFile::open`].
-    pub fn call_file(&self, tid: u32) -> io::Result<CallFile> {
+    /// As [`SyscallFile::open`].
+    pub fn call_file(&self, tid: u32) -> io::Result<SyscallFile> {
         match &self.core {
-            Some(core) => Ok(CallFile::recorded(core.doing(tid))),
-            None => CallFile::open(self.pid, tid),
+            Some(core) => Ok(SyscallFile::recorded(core.kernel_state(tid))),
+            None => SyscallFile::open(self.pid, tid),
         }
     }
 
-    /// Returns the process that it was forked from, if it has not called `exec` since. A core does
-    /// not say.
+    /// Returns the process from which this one was forked, if it has not called `exec` since.
+    /// Unknown for a core.
     pub(crate) fn forked_from(&self) -> Option<u32> {
-        if self.core.is_some() { None } else { host::forked_from(self.pid) }
+        if self.core.is_some() { None } else { proc_stat::forked_from(self.pid) }
     }
 
-    /// Returns how many threads it has, those without Python included.
+    /// Returns the number of threads, including those without Python.
     pub(crate) fn thread_count(&self) -> usize {
         self.core
             .as_ref()
             .map_or_else(|| task::running(self.pid).len(), |core| core.threads().count())
     }
 
-    /// As [`calls::switches`].
+    /// As [`syscall::switches`].
     pub(crate) fn switches(&self, tid: u32) -> Option<u64> {
-        if self.core.is_some() { Some(0) } else { calls::switches(self.pid, tid) }
+        if self.core.is_some() { Some(0) } else { syscall::switches(self.pid, tid) }
     }
 
-    /// Returns whether it is stopped by a signal or a debugger.
+    /// Returns whether the process is stopped by a signal or a debugger.
     pub(crate) fn is_stopped(&self) -> bool {
-        self.core.is_none() && calls::is_stopped(self.pid)
+        self.core.is_none() && syscall::is_stopped(self.pid)
     }
 
-    /// Returns whether the clock of this moment is the process's own, so that times in its memory
-    /// can be compared with it.
+    /// Returns whether the current clock is the process's, so that times in its memory can be
+    /// compared with it.
     pub(crate) fn has_clock(&self) -> bool {
         self.core.is_none()
     }
@@ -112,50 +105,54 @@ impl Process {
         Some(String::from_utf8_lossy(&name).trim_end_matches('\n').to_owned())
     }
 
-    /// Returns the registers of a thread, which is stopped for it only if `stop` allows.
-    pub(crate) fn registers(&self, tid: u32, stop: Stop) -> Result<Registers, NativeError> {
+    /// Returns the registers of a thread, which is stopped for this only if `stop` allows it.
+    pub(crate) fn registers(
+        &self,
+        tid: u32,
+        stop: StopPolicy,
+    ) -> Result<UnwindRegisters, NativeError> {
         if let Some(core) = &self.core {
             return core.registers(tid).ok_or(NativeError::Unreadable);
         }
-        match registers::blocked(self.pid, tid) {
+        match registers::read_blocked(self.pid, tid) {
             Some(registers) => Ok(registers),
-            None if stop == Stop::Never => Err(NativeError::Running),
-            None => registers::stopped(tid).ok_or(NativeError::Unreadable),
+            None if stop == StopPolicy::Never => Err(NativeError::Running),
+            None => registers::read_running(tid).ok_or(NativeError::Unreadable),
         }
     }
 
-    /// Returns the bytes of `start..end` that are in memory; `None` if unknown.
+    /// Returns the resident bytes in `start..end`; `None` if unknown.
     pub(crate) fn resident(&self, start: u64, end: u64) -> Option<u64> {
         if self.core.is_some() { None } else { pagemap::resident(self.pid, start, end) }
     }
 
     /// Returns the address space by kind; empty if unknown.
-    pub(crate) fn mapped(&self) -> Vec<Mapped> {
+    pub(crate) fn mapped(&self) -> Vec<MappedRegions> {
         if self.core.is_some() { Vec::new() } else { smaps::by_kind(self.pid).unwrap_or_default() }
     }
 
-    /// Returns where its files are.
-    pub(crate) fn files(&self) -> Files {
-        self.core.clone().map_or(Files::Live(self.pid), Files::Core)
+    /// Returns the mapping from the process's file names to local paths.
+    pub(crate) fn files(&self) -> ProcessFiles {
+        self.core.clone().map_or(ProcessFiles::Live(self.pid), ProcessFiles::Core)
     }
 }
 
-/// Where the files that a process names are for us.
+/// Maps file names of a process to local paths.
 #[derive(Debug, Clone)]
-pub(crate) enum Files {
-    /// In the mount namespace of this process.
+pub(crate) enum ProcessFiles {
+    /// Through the mount namespace of this process.
     Live(u32),
-    /// Where this core says, or the user who gave it.
+    /// As recorded in this core, or given by the user.
     Core(Arc<CoreFile>),
 }
 
-impl Files {
-    /// Returns the path of a file. A name that is not absolute is from the process's working
-    /// folder.
-    pub(crate) fn place(&self, name: &Path) -> Option<PathBuf> {
+impl ProcessFiles {
+    /// Returns the local path of a file. Relative names are relative to the process's working
+    /// directory.
+    pub(crate) fn local_path(&self, name: &Path) -> Option<PathBuf> {
         match self {
-            Files::Core(core) => core.place(name),
-            Files::Live(pid) => {
+            ProcessFiles::Core(core) => core.local_path(name),
+            ProcessFiles::Live(pid) => {
                 let folder = task::folder(*pid);
                 Some(match name.strip_prefix("/") {
                     Ok(inside) => folder.join("root").join(inside),
@@ -165,16 +162,16 @@ impl Files {
         }
     }
 
-    /// Returns the time after which a change of a file came too late to be what the process read.
-    pub(crate) fn latest(&self) -> Option<SystemTime> {
+    /// Returns the latest modification time that a file may have if the process read it unchanged.
+    pub(crate) fn latest_modification(&self) -> Option<SystemTime> {
         match self {
-            Files::Core(core) => core.written(),
-            Files::Live(pid) => started(*pid),
+            ProcessFiles::Core(core) => core.written(),
+            ProcessFiles::Live(pid) => started(*pid),
         }
     }
 }
 
-/// When a process started.
+/// Returns the start time of a process.
 fn started(pid: u32) -> Option<SystemTime> {
     let stat = procfs::process::Process::new(i32::try_from(pid).ok()?).ok()?.stat().ok()?;
     let since_boot =

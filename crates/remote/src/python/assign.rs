@@ -1,16 +1,16 @@
-//! Which of the kernel's threads runs each thread state.
+//! Maps thread states to kernel threads.
 //!
-//! A thread state has the number that its thread was given when it began. That is not enough in
-//! three cases: in a pid namespace the number is another one here; a thread that the kernel has
-//! ended may leave its state behind; and between `fork` and the moment at which Python notices that
-//! it runs in another process (handlers of `pthread_atfork` run there), the states of the child are
-//! copies of the parent's, with the parent's numbers.
+//! A thread state stores the id that its thread had when it started. That is not sufficient in
+//! three cases: in a pid namespace the id is a different one here; a thread that has ended may
+//! leave its state behind; and after `fork`, until Python notices that it runs in another process
+//! (handlers of `pthread_atfork` run before that), the thread states of the child are copies of the
+//! parent's, with the parent's ids.
 
 use super::{Attachment, Thread};
 use rustc_hash::FxHashMap;
 
-/// Gives the threads of one interpreter their numbers as they are `here`, by those that the process
-/// has for them, and drops those that have ended.
+/// Sets the ids of the threads of one interpreter. `here` maps ids as the process sees them to ids
+/// in this pid namespace. Drops threads that have ended.
 pub(super) fn assign(threads: &mut Vec<Thread>, here: &FxHashMap<u32, u32>) {
     let number = |thread: &Thread| here.get(&thread.listed_id).copied();
     if let Some((&own_id, &native_id)) = here.iter().next()
@@ -21,15 +21,16 @@ pub(super) fn assign(threads: &mut Vec<Thread>, here: &FxHashMap<u32, u32>) {
         *threads = vec![Thread { native_id, own_id, ..forker }];
         return;
     }
-    // A thread state without a number is of a thread that has not begun.
+    // A thread state without an id belongs to a thread that has not started.
     threads.retain(|thread| thread.listed_id == 0 || number(thread).is_some());
     for thread in threads {
         thread.native_id = number(thread).unwrap_or(0);
     }
 }
 
-/// The thread that called `fork`, among copies of the parent's thread states: it was attached, for
-/// `fork` is called with the GIL held or, without a GIL, while all other threads are suspended.
+/// Returns the thread that called `fork`, among copies of the parent's thread states. It was
+/// attached, because `fork` is called with the GIL held or, without a GIL, while all other threads
+/// are suspended.
 fn forker(threads: &[Thread]) -> Option<Thread> {
     if let [only] = threads {
         return Some(*only);
@@ -58,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn the_attached_one_of_several_called_fork() {
+    fn attached_thread_called_fork() {
         use Attachment::{Attached, Detached, Suspended};
         let found = |states: &[Attachment]| {
             let threads: Vec<Thread> =

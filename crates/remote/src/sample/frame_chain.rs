@@ -1,82 +1,87 @@
-//! A stack rebuilt from the bytes of one look.
+//! Rebuilds a stack from the bytes of one look.
 
-use super::reader::{At, Head};
+use super::reader::{FrameHead, SampleOffsets};
 use crate::memory::{Memory, half, word};
 use rustc_hash::FxHashMap;
 
-/// Frames of one stack.
-pub(super) const DEEPEST: usize = crate::frames::DEEPEST;
-/// Code objects whose shape is kept.
-const MOST_SHAPES: usize = 1 << 17;
+/// Maximum number of frames per stack.
+pub(super) const MAX_FRAMES: usize = crate::frames::MAX_FRAMES;
+/// Maximum number of code objects whose shape is cached.
+const MAX_SHAPES: usize = 1 << 17;
 
-/// A frame as a look found it.
+/// A frame as read in a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Raw {
-    /// Where it is.
+pub struct RawFrame {
+    /// Address of the frame.
     pub address: u64,
-    /// The code object it runs.
+    /// Address of its code object.
     pub code: u64,
-    /// Its instruction.
+    /// Instruction pointer.
     pub pointer: u64,
-    /// Which copy of the code's instructions that is in; 0 is the code's own.
+    /// Index of the bytecode copy that contains `pointer`; 0 is the code's own bytecode.
     pub copy: u32,
-    /// Made by the interpreter for itself: it is on no stack a user sees.
+    /// Whether it is an internal frame of the interpreter that no traceback shows.
     pub hidden: bool,
 }
 
-impl Raw {
-    /// The same code at the same instruction.
-    pub(super) fn is_at(&self, other: &Raw) -> bool {
+impl RawFrame {
+    /// Returns whether both frames are at the same instruction of the same code.
+    pub(super) fn is_at(&self, other: &RawFrame) -> bool {
         (self.code, self.pointer, self.copy) == (other.code, other.pointer, other.copy)
     }
 }
 
-/// How much room frames of a code object take.
+/// Size and kind of the frames of a code object.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Shape {
-    /// Bytes from its frame to where the next one would be.
+pub(super) struct FrameShape {
+    /// Distance in bytes from its frame to where the next frame would be.
     size: u64,
     hidden: bool,
 }
 
-impl Shape {
+impl FrameShape {
     pub(super) fn size(self) -> u64 {
         self.size
     }
 }
 
-/// The shapes known.
+/// Cache of frame shapes by code object.
 #[derive(Debug, Default)]
-pub(super) struct Shapes(FxHashMap<u64, Shape>);
+pub(super) struct FrameShapes(FxHashMap<u64, FrameShape>);
 
-impl Shapes {
+impl FrameShapes {
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }
 
-    pub(super) fn known(&self, code: u64) -> Option<Shape> {
+    pub(super) fn known(&self, code: u64) -> Option<FrameShape> {
         self.0.get(&code).copied()
     }
 
-    /// The shape of the code object at `code`; `None` where there is none.
-    pub(super) fn get(&mut self, memory: &dyn Memory, at: &At, code: u64) -> Option<Shape> {
+    /// Returns the shape for the code object at `code`; `None` if there is none.
+    pub(super) fn get(
+        &mut self,
+        memory: &dyn Memory,
+        at: &SampleOffsets,
+        code: u64,
+    ) -> Option<FrameShape> {
         if let Some(&shape) = self.0.get(&code) {
             return Some(shape);
         }
         let bytes = memory.vec(code, at.co_len, 4096).ok()?;
-        // cpython/code.h: co_stacksize, co_firstlineno and co_nlocalsplus are neighbours in every
+        // cpython/code.h: co_stacksize, co_firstlineno and co_nlocalsplus are adjacent in every
         // version.
         let slots = u64::from(half(&bytes, at.co_first_line + 4))
             + u64::from(half(&bytes, at.co_first_line.saturating_sub(4)));
         if slots > 1 << 20 {
             return None;
         }
-        let shape = Shape {
+        let shape = FrameShape {
             size: at.head_len as u64 + 8 * slots,
-            // What cleans up after `__init__` is a frame whose code has no name.
+            // The frame that cleans up after `__init__` has code without a name.
             hidden: word(&bytes, at.co_qualname) == 0,
         };
-        if self.0.len() >= MOST_SHAPES {
+        if self.0.len() >= MAX_SHAPES {
             self.0.clear();
         }
         self.0.insert(code, shape);
@@ -84,23 +89,23 @@ impl Shapes {
     }
 }
 
-/// Where C code entered Python: the trampoline's address, and the address of the frame outside of
-/// it. Sorted by the first, for a stack may alternate between C and Python all the way: each frame
-/// then looks one up.
+/// Entries from C code into Python: the trampoline's address, and the address of the frame outside
+/// it. Sorted by trampoline, because a stack may alternate between C and Python at every frame,
+/// each of which then needs a lookup.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Links(Vec<(u64, u64)>);
+pub(super) struct EntryLinks(Vec<(u64, u64)>);
 
-impl Links {
+impl EntryLinks {
     pub(super) fn learn(&mut self, trampoline: u64, outside: u64) {
         match self.0.binary_search_by_key(&trampoline, |link| link.0) {
             Ok(known) => self.0[known].1 = outside,
-            Err(place) if self.0.len() < DEEPEST => self.0.insert(place, (trampoline, outside)),
+            Err(place) if self.0.len() < MAX_FRAMES => self.0.insert(place, (trampoline, outside)),
             Err(_) => {}
         }
     }
 
-    /// The frame that `previous` leads to, past trampolines; `None` where it leads to no known one.
-    fn outside(&self, previous: u64) -> u64 {
+    /// Returns the frame that `previous` leads to, skipping known trampolines.
+    fn skip_trampolines(&self, previous: u64) -> u64 {
         let mut to = previous;
         for _ in 0..4 {
             match self.0.binary_search_by_key(&to, |link| link.0) {
@@ -120,49 +125,54 @@ impl Links {
     }
 }
 
-/// The bytes of a look, by the addresses they are from.
-pub(super) trait View {
-    /// The head of the frame at `address`; `None` where those bytes were not read.
-    fn head(&self, address: u64) -> Option<Head>;
+/// Access to the bytes of a look by address.
+pub(super) trait FrameSource {
+    /// Returns the header of the frame at `address`; `None` if its bytes were not read.
+    fn head(&self, address: u64) -> Option<FrameHead>;
 }
 
-/// What is known of a thread's stack before it is rebuilt.
-pub(super) struct Known<'a> {
-    /// The stack as it was, root first.
-    pub(super) path: &'a [Raw],
-    /// Where frames of generators were.
+/// What is known about a thread's stack before it is rebuilt.
+pub(super) struct StackHint<'a> {
+    /// The last known stack, root first.
+    pub(super) path: &'a [RawFrame],
+    /// Known addresses of generator frames.
     pub(super) generators: &'a [u64],
     /// The thread's innermost frame, read after the bytes.
     pub(super) current: u64,
-    /// Where the thread's stack of frames can grow to.
+    /// End of the memory chunk that holds the thread's frames.
     pub(super) end: u64,
-    /// The path is fresh: what does not fit now is not for want of knowledge.
-    pub(super) again: bool,
-    /// What looks like a living frame and is on no stack: it was there, above the innermost frame,
-    /// when the path was fresh.
-    pub(super) ghost: Option<(u64, Head)>,
+    /// The path was just read, so a mismatch is not due to missing information.
+    pub(super) path_is_fresh: bool,
+    /// A frame above the innermost one that looks alive but is not on the stack: it was there when
+    /// the path was just read.
+    pub(super) ghost: Option<(u64, FrameHead)>,
 }
 
-/// What rebuilding needs.
-pub(super) struct Rebuild<'a, V> {
+/// Inputs for rebuilding a stack.
+pub(super) struct StackRebuilder<'a, V> {
     pub(super) view: &'a V,
-    pub(super) links: &'a Links,
-    pub(super) shapes: &'a mut Shapes,
+    pub(super) links: &'a EntryLinks,
+    pub(super) shapes: &'a mut FrameShapes,
     pub(super) memory: &'a dyn Memory,
-    pub(super) at: &'a At,
+    pub(super) at: &'a SampleOffsets,
 }
 
-impl<V: View> Rebuild<'_, V> {
-    /// Rebuilds the stack upwards from its root, where frames that ended have no code (3.14 and
-    /// later): the known path as far as it still lives, and then whatever lives above.
+impl<V: FrameSource> StackRebuilder<'_, V> {
+    /// Rebuilds the stack upwards from its root, for versions in which frames that ended have no
+    /// code (3.14 and later): the known path as far as its frames are alive, followed by all live
+    /// frames above.
     ///
-    /// False where the bytes do not show it whole.
-    pub(super) fn rise(&mut self, known: &mut Known<'_>, into: &mut Vec<Raw>) -> bool {
+    /// Returns `false` if the bytes do not contain the whole stack.
+    pub(super) fn rebuild_upwards(
+        &mut self,
+        known: &mut StackHint<'_>,
+        into: &mut Vec<RawFrame>,
+    ) -> bool {
         into.clear();
         let (mut below, mut top) = (0, 0);
         for old in known.path {
             let Some(head) = self.view.head(old.address) else { return false };
-            if head.code == 0 || self.links.outside(head.previous) != below {
+            if head.code == 0 || self.links.skip_trampolines(head.previous) != below {
                 break;
             }
             if !self.push(old.address, head, &mut top, into) {
@@ -173,16 +183,18 @@ impl<V: View> Rebuild<'_, V> {
                 break;
             }
         }
-        while !into.is_empty() && into.len() < DEEPEST {
+        while !into.is_empty() && into.len() < MAX_FRAMES {
             let next = match self.view.head(top).filter(|head| head.code != 0 && head.owner == 0) {
-                Some(head) if self.links.outside(head.previous) == below => Some((top, head)),
-                // It lives, and what it was called from is not known: C code, or a generator not
+                Some(head) if self.links.skip_trampolines(head.previous) == below => {
+                    Some((top, head))
+                }
+                // The frame is alive but its caller is unknown: C code, or a generator that was not
                 // seen before.
                 Some(head)
                     if self.shapes.known(head.code).is_some()
                         && known.ghost != Some((top, head)) =>
                 {
-                    if !known.again {
+                    if !known.path_is_fresh {
                         return false;
                     }
                     known.ghost = Some((top, head));
@@ -196,47 +208,59 @@ impl<V: View> Rebuild<'_, V> {
             }
             below = address;
         }
-        // The thread's innermost frame a moment later is on the stack found, or was put on top of
-        // it meanwhile.
-        let current = self.links.outside(known.current);
-        let pushed = top != 0 && current >= top && current < known.end && !known.again;
+        // The thread's innermost frame a moment later must be on the rebuilt stack, or have been
+        // pushed on top of it meanwhile.
+        let current = self.links.skip_trampolines(known.current);
+        let pushed = top != 0 && current >= top && current < known.end && !known.path_is_fresh;
         if current == 0 {
             return into.is_empty();
         }
         pushed || into.iter().rev().any(|raw| raw.address == current)
     }
 
-    /// A generator among those known that runs and was called by the frame `below`.
-    fn generator(&self, known: &[u64], below: u64, on: &[Raw]) -> Option<(u64, Head)> {
+    /// Returns a known generator frame that is running and was called by the frame `below`.
+    fn generator(&self, known: &[u64], below: u64, on: &[RawFrame]) -> Option<(u64, FrameHead)> {
         known.iter().find_map(|&address| {
             let head = self.view.head(address)?;
-            let runs =
-                head.code != 0 && head.owner != 0 && self.links.outside(head.previous) == below;
+            let runs = head.code != 0
+                && head.owner != 0
+                && self.links.skip_trampolines(head.previous) == below;
             (runs && on.iter().all(|raw| raw.address != address)).then_some((address, head))
         })
     }
 
-    fn push(&mut self, address: u64, head: Head, top: &mut u64, into: &mut Vec<Raw>) -> bool {
+    fn push(
+        &mut self,
+        address: u64,
+        head: FrameHead,
+        top: &mut u64,
+        into: &mut Vec<RawFrame>,
+    ) -> bool {
         let Some(shape) = self.shapes.get(self.memory, self.at, head.code) else { return false };
         if head.owner == 0 {
             *top = address.saturating_add(shape.size);
         }
-        let Head { code, pointer, copy, .. } = head;
-        into.push(Raw { address, code, pointer, copy, hidden: shape.hidden });
+        let FrameHead { code, pointer, copy, .. } = head;
+        into.push(RawFrame { address, code, pointer, copy, hidden: shape.hidden });
         true
     }
 
-    /// Rebuilds the stack where a frame that ended looks like one that lives (3.13): what is on it
-    /// both before and after the bytes were read. Functions shorter than that are seen as their
-    /// caller's time.
-    pub(super) fn meet(&mut self, before: u64, after: u64, into: &mut Vec<Raw>) -> bool {
+    /// Rebuilds the stack in versions where ended frames look like live ones (3.13): the frames
+    /// that are on the stack both before and after the bytes were read. Time in functions shorter
+    /// than that is attributed to their caller.
+    pub(super) fn rebuild_common(
+        &mut self,
+        before: u64,
+        after: u64,
+        into: &mut Vec<RawFrame>,
+    ) -> bool {
         into.clear();
-        if !self.descend(before, into) {
+        if !self.walk(before, into) {
             return false;
         }
         if before != after {
             let mut second = Vec::new();
-            if !self.descend(after, &mut second) {
+            if !self.walk(after, &mut second) {
                 return false;
             }
             let same = into
@@ -252,18 +276,18 @@ impl<V: View> Rebuild<'_, V> {
         true
     }
 
-    fn descend(&mut self, from: u64, into: &mut Vec<Raw>) -> bool {
-        let mut next = self.links.outside(from);
+    fn walk(&mut self, from: u64, into: &mut Vec<RawFrame>) -> bool {
+        let mut next = self.links.skip_trampolines(from);
         let mut top = 0;
         while next != 0 {
-            if into.len() >= DEEPEST {
+            if into.len() >= MAX_FRAMES {
                 return false;
             }
             let Some(head) = self.view.head(next) else { return false };
             if !self.push(next, head, &mut top, into) {
                 return false;
             }
-            next = self.links.outside(head.previous);
+            next = self.links.skip_trampolines(head.previous);
         }
         into.reverse();
         true

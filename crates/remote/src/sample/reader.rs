@@ -1,22 +1,22 @@
-//! The one system call of a look: which pieces, in which order, into which bytes.
+//! The system call of a look: which pieces are read, in which order, into which bytes.
 
-use super::thread_slot::Slot;
+use super::thread_slot::ThreadSlot;
 use crate::memory::{Memory, Piece, ReadError, half, word};
 use cpython_layout::DebugOffsets;
 
-/// No thread state known has the fields that are read farther in than this.
-const LONGEST_STATE: u64 = 1024;
+/// Upper bound for the offsets of the fields read in a thread state.
+const MAX_STATE_SIZE: u64 = 1024;
 
-/// Offsets of what a look reads, and the bytes of the look under way.
+/// Offsets of the fields that a look reads, and the buffer of the current look.
 #[derive(Debug)]
-pub(super) struct Reader {
-    pub(super) at: At,
+pub(super) struct SampleReader {
+    pub(super) at: SampleOffsets,
     buffer: Vec<u8>,
 }
 
-/// Offsets, as plain numbers.
+/// Offsets of the fields that a look reads.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct At {
+pub(super) struct SampleOffsets {
     pub(super) state: usize,
     pub(super) prev: usize,
     pub(super) interp: usize,
@@ -25,25 +25,26 @@ pub(super) struct At {
     pub(super) native: usize,
     pub(super) holds_gil: Option<usize>,
     pub(super) chunk: u64,
-    /// Bytes of a thread state that are read.
+    /// Number of bytes read of a thread state.
     pub(super) state_len: usize,
     pub(super) previous: usize,
     pub(super) executable: usize,
     pub(super) instr_ptr: usize,
     pub(super) owner: usize,
-    /// None on builds with the GIL.
+    /// `tlbc_index`; `None` in builds with the GIL.
     pub(super) copy: Option<usize>,
-    /// Bytes of a frame before its locals.
+    /// Number of bytes of a frame before its locals.
     pub(super) head_len: usize,
     pub(super) co_first_line: usize,
     pub(super) co_len: u64,
     pub(super) co_qualname: usize,
-    /// A frame that ended has no code any more, so that what is dead can be told from what lives.
+    /// Whether a frame's code is cleared when the frame ends, so that dead frames can be
+    /// recognized.
     pub(super) clears: bool,
 }
 
-impl Reader {
-    pub(super) fn new(offsets: &DebugOffsets, state: u64) -> Reader {
+impl SampleReader {
+    pub(super) fn new(offsets: &DebugOffsets, state: u64) -> SampleReader {
         let (thread, frame) = (&offsets.thread_state, &offsets.interpreter_frame);
         let ends = [
             thread.prev,
@@ -54,8 +55,8 @@ impl Reader {
             state,
             thread.holds_gil.unwrap_or(0),
         ];
-        let state_len = ends.into_iter().max().unwrap_or(0).min(LONGEST_STATE) + 8;
-        let at = At {
+        let state_len = ends.into_iter().max().unwrap_or(0).min(MAX_STATE_SIZE) + 8;
+        let at = SampleOffsets {
             state: state as usize,
             prev: thread.prev as usize,
             interp: thread.interp as usize,
@@ -76,20 +77,20 @@ impl Reader {
             co_qualname: offsets.code_object.qualname as usize,
             clears: offsets.build.frame.clears_executable,
         };
-        Reader { at, buffer: Vec::new() }
+        SampleReader { at, buffer: Vec::new() }
     }
 
-    /// Reads the `heads` and then all pieces of `slots`; each slot learns where its bytes are.
-    /// Tells whether the heads were read whole.
+    /// Reads the `heads` and then all pieces of `slots`, and assigns each slot its bytes. Returns
+    /// whether all heads were read.
     ///
     /// # Errors
-    /// Only what concerns the process as a whole, as that the first head is not there: it has
-    /// become another program. A slot of which a piece is not there any more has no bytes.
+    /// Only errors that concern the whole process, including that the first head cannot be read:
+    /// the process runs another program. A slot with an unreadable piece has no bytes.
     pub(super) fn fetch(
         &mut self,
         memory: &dyn Memory,
         heads: Vec<Piece<'_>>,
-        slots: &mut [Slot],
+        slots: &mut [ThreadSlot],
         thorough: bool,
     ) -> Result<bool, ReadError> {
         let mut total = 0;
@@ -120,8 +121,7 @@ impl Reader {
                 (whole, done) = (false, heads_end);
                 continue;
             }
-            // The piece that stopped it is not there: its thread is done without, and the others
-            // are read.
+            // The piece that stopped the call cannot be read: skip its thread and read the others.
             if let Some(&owner) = owners.get(done) {
                 slots[owner as usize].fail();
                 done += owners[done..].iter().take_while(|&&other| other == owner).count();
@@ -130,15 +130,15 @@ impl Reader {
         Ok(whole)
     }
 
-    /// Bytes of the look.
+    /// Returns bytes of the current look.
     pub(super) fn bytes(&self, from: usize, len: usize) -> &[u8] {
         self.buffer.get(from..from.saturating_add(len)).unwrap_or(&[])
     }
 }
 
-/// The head of a frame.
+/// Header of a frame.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Head {
+pub(super) struct FrameHead {
     pub(super) previous: u64,
     pub(super) code: u64,
     pub(super) pointer: u64,
@@ -146,9 +146,9 @@ pub(super) struct Head {
     pub(super) owner: u8,
 }
 
-impl At {
-    pub(super) fn head(&self, bytes: &[u8]) -> Head {
-        Head {
+impl SampleOffsets {
+    pub(super) fn head(&self, bytes: &[u8]) -> FrameHead {
+        FrameHead {
             previous: word(bytes, self.previous),
             code: word(bytes, self.executable) & !crate::frames::TAGS,
             pointer: word(bytes, self.instr_ptr),

@@ -1,6 +1,6 @@
 //! Lock orders that could deadlock, as plain data.
 
-use super::make::hex;
+use super::builder::hex;
 use crate::frames::CodeLine;
 use crate::lock_order::{LockOrder, OrderCycle};
 use crate::memory::ReadError;
@@ -14,66 +14,65 @@ use std::fmt;
 use std::time::{Duration, Instant};
 use ungil_format::counted;
 
-/// A pause between two looks is this many times as long as a look, and no shorter than
-/// [`MIN_PAUSE`].
-const PAUSE: u32 = 2;
+/// Pause between two looks, as a multiple of the duration of a look; at least [`MIN_PAUSE`].
+const PAUSE_FACTOR: u32 = 2;
 const MIN_PAUSE: Duration = Duration::from_millis(1);
 
-/// A lock without a name is searched for this often: a search takes milliseconds.
+/// Maximum number of searches for the name of a lock. A search takes milliseconds.
 const MAX_SEARCHES: u8 = 8;
 
-/// A cycle of lock orders: it has not hung, and could.
+/// A cycle of lock orders: it has not deadlocked, but could.
 #[derive(Debug, Clone, Serialize)]
 pub struct LockOrderView {
-    /// In each a thread takes the lock that is held in the next, and in the last the one held in
-    /// the first.
+    /// In each edge, a thread takes the lock that is held in the next edge; in the last edge, the
+    /// one held in the first.
     pub edges: Vec<OrderEdgeView>,
 }
 
-/// A thread that took one lock while it held another.
+/// A thread took one lock while it held another.
 #[derive(Debug, Clone, Serialize)]
 pub struct OrderEdgeView {
-    /// The thread, by the kernel's number.
+    /// Kernel thread id.
     pub native_id: u32,
-    /// Its name.
+    /// Thread name.
     pub thread: String,
-    /// The lock that it held.
+    /// The lock it held.
     pub held: LockView,
-    /// Where it had taken it.
+    /// Where it took that lock.
     pub held_at: Option<CodeLine>,
-    /// The lock that it took, or waited for.
+    /// The lock it took, or waited for.
     pub taken: LockView,
-    /// Where.
+    /// Where it took or waited for that lock.
     pub taken_at: Option<CodeLine>,
-    /// Looks that saw it.
+    /// Number of looks that saw this.
     pub count: u64,
 }
 
 /// A lock by name.
 #[derive(Debug, Clone, Serialize)]
 pub struct LockView {
-    /// The object.
+    /// Address of the object.
     pub lock: String,
-    /// What it is.
+    /// Kind of the lock.
     pub kind: WaitTarget,
-    /// What the program calls it.
+    /// Name used by the program.
     pub name: Option<String>,
 }
 
-/// What the looks at lock orders came to.
+/// Result of watching lock orders.
 #[derive(Debug, Clone, Default)]
 pub struct LockOrders {
-    /// The cycles.
+    /// Cycles.
     pub cycles: Vec<LockOrderView>,
-    /// Cycles among locks that nothing but the frames that take them refers to: they may be
-    /// different locks, one after another, at the same address.
+    /// Number of cycles omitted because only the frames taking a lock refer to it: it may be
+    /// several locks that successively had the same address.
     pub left_out: usize,
 }
 
-/// Looks at the orders in which threads take locks until `is_over` says so.
+/// Watches the orders in which threads take locks until `is_over` returns `true`.
 ///
 /// # Errors
-/// The process ended or may not be read any more.
+/// The process ended or may no longer be read.
 pub fn watch_lock_order(
     python: &mut Python,
     observer: &mut ThreadObserver,
@@ -83,13 +82,13 @@ pub fn watch_lock_order(
     while !is_over() {
         let begin = Instant::now();
         order.add(&observer.dump(python)?);
-        std::thread::sleep((begin.elapsed() * PAUSE).max(MIN_PAUSE));
+        std::thread::sleep((begin.elapsed() * PAUSE_FACTOR).max(MIN_PAUSE));
     }
     Ok(())
 }
 
-/// Names the cycles of `order`, with `dump` a look at the same process. The names are kept in
-/// `order`.
+/// Names the locks in the cycles of `order`, with `dump` a look at the same process. The names are
+/// cached in `order`.
 #[must_use]
 pub fn lock_orders(order: &mut LockOrder, python: &Python, dump: &ThreadDump) -> LockOrders {
     let cycles = order.cycles();
@@ -126,8 +125,8 @@ fn search_names(order: &mut LockOrder, cycles: &[OrderCycle], python: &Python, d
     if wanted.is_empty() {
         return;
     }
-    // The frames that hold a lock, or wait for one, are left out: what only they refer to may be a
-    // new lock each time.
+    // Frames that hold or wait for a lock are skipped: what only they refer to may be a new lock
+    // each time.
     let frames = dump.threads.iter().flat_map(|info| {
         let holding = info.holds.iter().filter_map(|hold| hold.frame).max();
         let taking = info.wait.as_ref().map(|_| 0);
@@ -176,7 +175,7 @@ impl fmt::Display for LockView {
 }
 
 impl fmt::Display for OrderEdgeView {
-    /// `"worker-1" (4712) takes threading.Lock "b" at move (app.py:12) while it holds
+    /// Formats as `"worker-1" (4712) takes threading.Lock "b" at move (app.py:12) while it holds
     /// threading.Lock "a" (seen 7 times)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{}\" ({}) takes {}", self.thread, self.native_id, self.taken)?;

@@ -1,18 +1,18 @@
-//! asyncio's tasks in a snapshot.
+//! asyncio tasks in a snapshot.
 
 use super::TaskView;
-use super::make::{Making, hex};
+use super::builder::{SnapshotBuilder, hex};
 use crate::deadlock;
 use crate::memory::ReadError;
 use crate::python::Python;
-use crate::tasks::{Task, TaskState, Tasks, TasksError};
+use crate::tasks::{Task, TaskReader, TaskState, TasksError};
 use crate::thread_dump::ThreadDump;
 use crate::thread_observer::ThreadInfo;
 use rustc_hash::FxHashMap;
 
 pub(super) fn tasks(
     python: &Python,
-    found: Result<Tasks, TasksError>,
+    found: Result<TaskReader, TasksError>,
     dump: &ThreadDump,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<Task>, ReadError> {
@@ -25,7 +25,7 @@ pub(super) fn tasks(
                 info.frames().iter().any(|frame| frame.code.qualname == "BaseEventLoop.run_forever")
             };
             if dump.threads.iter().any(runs_a_loop) {
-                warnings.push(format!("tasks are left out: {error}"));
+                warnings.push(format!("tasks are omitted: {error}"));
             }
             return Ok(Vec::new());
         }
@@ -42,7 +42,7 @@ pub(super) fn tasks(
         found.extend(tasks);
         if !complete {
             warnings.push(
-                "asyncio's tasks came and went while they were read: not all of them are here"
+                "asyncio's task lists changed during every attempt to read them: the list of tasks is incomplete"
                     .into(),
             );
         }
@@ -50,8 +50,8 @@ pub(super) fn tasks(
     Ok(found)
 }
 
-/// Tasks that await each other. One that awaits several may await the first of them only, so it is
-/// not counted.
+/// Returns cycles of tasks that await each other. A task that awaits several others may need only
+/// the first to finish, so it is not counted.
 pub(super) fn task_cycles(tasks: &[Task]) -> Vec<Vec<String>> {
     let by_address: FxHashMap<u64, usize> =
         tasks.iter().enumerate().map(|(index, task)| (task.address, index)).collect();
@@ -68,7 +68,7 @@ pub(super) fn task_cycles(tasks: &[Task]) -> Vec<Vec<String>> {
         .collect()
 }
 
-impl Making<'_> {
+impl SnapshotBuilder<'_> {
     pub(super) fn task(&mut self, task: &Task) -> TaskView {
         let state = match task.state {
             TaskState::Created => "created",

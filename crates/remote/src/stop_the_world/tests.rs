@@ -1,29 +1,30 @@
-//! Pauses of the world and turns of the GIL, from looks that are given.
+//! Tests of stop-the-world pauses on constructed looks.
 
 use super::*;
 use proptest::prelude::*;
 
 #[test]
-fn a_pause_names_its_requester_only_while_it_lasts() {
-    let mut bytes = [0; WORLD_BYTES];
+fn pause_has_a_requester_only_while_requested() {
+    let mut bytes = [0; STOP_THE_WORLD_SIZE];
     bytes[16] = 0x40;
-    assert_eq!(World::parse(&bytes, false), Some(World::default()));
+    assert_eq!(StopTheWorldState::parse(&bytes, false), Some(StopTheWorldState::default()));
     bytes[1] = 1;
     bytes[8] = 3;
-    let asked = World { requested: true, stopped: false, requester: Some(0x40), awaited: 3 };
-    assert_eq!(World::parse(&bytes, false), Some(asked));
+    let asked =
+        StopTheWorldState { requested: true, stopped: false, requester: Some(0x40), awaited: 3 };
+    assert_eq!(StopTheWorldState::parse(&bytes, false), Some(asked));
     assert_eq!(
-        World::parse(&bytes, true),
+        StopTheWorldState::parse(&bytes, true),
         None,
-        "the process's own structure says that it is that"
+        "the process's structure has the global flag"
     );
     bytes[2] = 2;
-    assert_eq!(World::parse(&bytes, false), None);
+    assert_eq!(StopTheWorldState::parse(&bytes, false), None);
 }
 
 #[test]
-fn pauses_are_runs_of_looks_and_stand_for_the_time_before_each() {
-    let mut watch = WorldWatch::default();
+fn pauses_are_runs_of_looks_and_cover_the_preceding_intervals() {
+    let mut watch = PauseWatch::default();
     for (ms, stopped) in [(0, true), (10, true), (20, false), (30, true), (40, true), (50, false)] {
         watch.look(ms * 1_000_000, stopped);
     }
@@ -34,7 +35,7 @@ fn pauses_are_runs_of_looks_and_stand_for_the_time_before_each() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_survived(bytes: [u8; WORLD_BYTES], global: bool) {
-        let _ = World::parse(&bytes, global);
+    fn arbitrary_bytes_do_not_panic(bytes: [u8; STOP_THE_WORLD_SIZE], global: bool) {
+        let _ = StopTheWorldState::parse(&bytes, global);
     }
 }

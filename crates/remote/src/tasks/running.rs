@@ -1,34 +1,33 @@
-//! The task that a thread runs at the moment: what a look that is taken thousands of times a second
-//! can afford to read.
+//! The task that a thread is running, read with few system calls for thousands of looks per second.
 
-use super::Tasks;
+use super::TaskReader;
 use crate::frames::TAGS;
 use crate::python::Python;
 
-/// A task that runs.
+/// A running task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Running {
-    /// The task object.
+pub struct RunningTask {
+    /// Address of the task object.
     pub address: u64,
-    /// Where the frame of its coroutine is. It lies in the coroutine, so no other task's is there:
-    /// a stack that has this frame is this task's, and one that has not was read at another moment.
+    /// Address of its coroutine's frame. The frame is part of the coroutine, so it identifies the
+    /// task: a stack with this frame is the task's, and one without it was read at another moment.
     pub frame: u64,
-    /// Its name: a string or a number.
+    /// Address of its name: a `str` or an `int`.
     name: u64,
 }
 
-impl Tasks {
-    /// The event loop that the thread whose state is at `thread` runs.
+impl TaskReader {
+    /// Returns the event loop that the thread whose state is at `thread` is running.
     #[must_use]
     pub fn running_loop(&self, python: &Python, thread: u64) -> Option<u64> {
         let found = python.memory().u64(thread.saturating_add(self.table.running_loop)).ok();
         found.filter(|&address| address != 0)
     }
 
-    /// The task that the thread whose state is at `thread` runs; `None` while it runs none, and for
-    /// a task that has ended since.
+    /// Returns the task that the thread whose state is at `thread` is running; `None` if there is
+    /// none, or if it has ended since.
     #[must_use]
-    pub fn running(&self, python: &Python, thread: u64) -> Option<Running> {
+    pub fn running(&self, python: &Python, thread: u64) -> Option<RunningTask> {
         let memory = python.memory();
         let task = memory.u64(thread.saturating_add(self.table.running_task)).ok()?;
         let field = |offset: u64| memory.u64(task.saturating_add(offset)).ok();
@@ -36,19 +35,19 @@ impl Tasks {
         (task != 0).then_some(())?;
         let coroutine = field(self.table.task_coro)? & !TAGS;
         let name = field(self.table.task_name)?;
-        Some(Running { address: task, frame: coroutine.checked_add(frame)?, name })
+        Some(RunningTask { address: task, frame: coroutine.checked_add(frame)?, name })
     }
 
-    /// The name of the task that the thread whose state is at `thread` runs, where somebody gave it
-    /// one: else it is a number. `None` also where the thread has gone on to another task.
+    /// Returns the name of the task that the thread whose state is at `thread` is running. `None`
+    /// for a default name, which is a number, and if the thread has switched to another task.
     #[must_use]
-    pub fn name(&self, python: &Python, thread: u64, running: &Running) -> Option<String> {
-        given(python, running.name).filter(|_| self.running(python, thread) == Some(*running))
+    pub fn name(&self, python: &Python, thread: u64, running: &RunningTask) -> Option<String> {
+        string_name(python, running.name).filter(|_| self.running(python, thread) == Some(*running))
     }
 }
 
-/// A name that is a string. A number looks like one here and there, so it is the type that decides.
-pub(super) fn given(python: &Python, name: u64) -> Option<String> {
+/// Returns a name that is a `str`. The type is checked because a number may look like a string.
+pub(super) fn string_name(python: &Python, name: u64) -> Option<String> {
     let is_text = python.objects().type_name(name).is_some_and(|kind| kind == "str");
     is_text.then(|| python.objects().text(name).ok()).flatten()
 }

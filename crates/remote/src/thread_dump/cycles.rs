@@ -4,16 +4,16 @@ use super::{ThreadDump, ThreadInfo};
 use crate::deadlock;
 
 impl ThreadDump {
-    /// Cycles of waits in this one look, by indices of threads. They may never have been so at one
-    /// time.
+    /// Returns the cycles of waits in this look as thread indices. The waits may not have existed
+    /// at the same time.
     #[must_use]
     pub fn cycles(&self) -> Vec<Vec<usize>> {
         self.cycles_where(|info| info.blocked.is_some_and(|waiting| !waiting.timed))
     }
 
-    /// Cycles in which a thread waits with a timeout, which will end by themselves.
+    /// Returns the cycles in which a thread waits with a timeout, so that they end by themselves.
     #[must_use]
-    pub fn passing_cycles(&self) -> Vec<Vec<usize>> {
+    pub fn timed_cycles(&self) -> Vec<Vec<usize>> {
         let is_timed =
             |&index: &usize| self.threads[index].blocked.is_some_and(|waiting| waiting.timed);
         let mut cycles = self.cycles_where(|info| info.blocked.is_some());
@@ -24,12 +24,12 @@ impl ThreadDump {
     fn cycles_where(&self, counts: impl Fn(&ThreadInfo) -> bool) -> Vec<Vec<usize>> {
         let same =
             |one: &ThreadInfo, other: &ThreadInfo| one.thread.native_id == other.thread.native_id;
-        // Who is to go on is the thread, wherever it is at work.
+        // A wait ends when the thread continues, in whichever interpreter it is running.
         let one = |thread: usize| {
             let info = &self.threads[thread];
             let elsewhere =
-                || self.threads.iter().position(|other| other.at_work && same(info, other));
-            if info.at_work { thread } else { elsewhere().unwrap_or(thread) }
+                || self.threads.iter().position(|other| other.is_current && same(info, other));
+            if info.is_current { thread } else { elsewhere().unwrap_or(thread) }
         };
         let waits: Vec<Option<Vec<usize>>> = self
             .threads

@@ -1,40 +1,39 @@
-//! What threads wait for that an event loop has: a lock that a coroutine holds across an `await`,
-//! and the result of work handed to a loop with `asyncio.run_coroutine_threadsafe`.
-//!
-//! A suspended coroutine is on no thread's stack, so that a lock it holds seems to have no holder.
-//! The thread whose loop runs its task must go on before it is released. The result of a coroutine
-//! handed to a loop is set by that loop's thread: the future leads to it through the callback that
-//! asyncio chains it with, or, while the loop has not come to it yet, lies in the loop's queue of
-//! callbacks.
+//! Waits that an event loop has to end: for a lock that a coroutine holds across an `await`, and
+//! for the result of a coroutine submitted with `asyncio.run_coroutine_threadsafe`.
+//! ¶ A suspended coroutine is on no thread's stack, so a lock it holds seems to have no holder. The
+//! lock is released only if the thread whose loop runs the coroutine's task continues. The result
+//! of a submitted coroutine is set by the loop's thread. The future leads to the loop through the
+//! callback with which asyncio chains it or, before the loop has processed it, through the loop's
+//! queue of callbacks.
 
 use super::ThreadDump;
 use super::holders::Holder;
-use crate::locks::types::Tag;
-use crate::locks::{Confidence, Reader};
+use crate::locks::types::ObjectKind;
+use crate::locks::{Confidence, LockReader};
 use crate::memory::ReadError;
 use crate::python::Thread;
-use crate::tasks::{Task, Tasks};
+use crate::tasks::{Task, TaskReader};
 use crate::thread_observer::ThreadInfo;
 use crate::wait_target::Releaser;
 use rustc_hash::FxHashMap;
 
-/// Returns whether a thread waits for something that an event loop may have.
+/// Returns whether a thread waits for something that an event loop may hold.
 pub(super) fn has_open_waits(dump: &ThreadDump) -> bool {
     dump.threads.iter().any(|info| open_wait(info).is_some())
 }
 
-/// A wait without a holder that an event loop may have.
+/// Returns the wait of a thread, if it has no known holder and an event loop may hold it.
 fn open_wait(info: &ThreadInfo) -> Option<(u64, Releaser)> {
     let wait = info.wait.as_ref().filter(|_| info.holders.is_empty())?;
     matches!(wait.releaser, Releaser::WithBlock | Releaser::Worker)
         .then_some((wait.object, wait.releaser))
 }
 
-/// Adds the holders that only the tasks of event loops tell.
+/// Adds the holders that are tasks of event loops.
 pub(super) fn resolve(
     dump: &mut ThreadDump,
-    reader: &mut Reader<'_>,
-    tasks: &Tasks,
+    reader: &mut LockReader<'_>,
+    tasks: &TaskReader,
 ) -> Result<(), ReadError> {
     let threads = dump.threads.iter().enumerate();
     let open: Vec<(usize, u64, Releaser)> = threads
@@ -42,11 +41,11 @@ pub(super) fn resolve(
             open_wait(info).map(|(object, releaser)| (index, object, releaser))
         })
         .collect();
-    let loops = Loops::read(dump, reader, tasks)?;
+    let loops = EventLoops::read(dump, reader, tasks)?;
     for (waiter, object, releaser) in open {
         let (holders, stuck) = match releaser {
             Releaser::Worker => {
-                let thread = loops.completing(reader, object);
+                let thread = loops.completing_thread(reader, object);
                 (
                     thread
                         .map(|thread| Holder::new(thread, Confidence::Owner, None))
@@ -57,8 +56,8 @@ pub(super) fn resolve(
             }
             _ => {
                 let holders = loops.holding.get(&object).cloned().unwrap_or_default();
-                let places = reader.places(object).unwrap_or(1);
-                let stuck = holders.len() as u64 == places;
+                let capacity = reader.semaphore_capacity(object).unwrap_or(1);
+                let stuck = holders.len() as u64 == capacity;
                 (holders, stuck)
             }
         };
@@ -68,20 +67,24 @@ pub(super) fn resolve(
     Ok(())
 }
 
-/// The event loops of one look.
-struct Loops {
-    /// By lock, the tasks that hold it while they await something.
+/// Event loops found by one look.
+struct EventLoops {
+    /// By lock, the suspended tasks that hold it.
     holding: FxHashMap<u64, Vec<Holder>>,
-    /// Threads by the task that their loop runs.
+    /// Thread indices by the tasks that their loops run.
     by_task: FxHashMap<u64, usize>,
-    /// Running loops, with their threads.
+    /// Running loops with their thread indices.
     running: Vec<(u64, usize)>,
 }
 
-impl Loops {
-    fn read(dump: &ThreadDump, reader: &mut Reader<'_>, tasks: &Tasks) -> Result<Loops, ReadError> {
+impl EventLoops {
+    fn read(
+        dump: &ThreadDump,
+        reader: &mut LockReader<'_>,
+        tasks: &TaskReader,
+    ) -> Result<EventLoops, ReadError> {
         let python = reader.python;
-        let mut loops = Loops {
+        let mut loops = EventLoops {
             holding: FxHashMap::default(),
             by_task: FxHashMap::default(),
             running: Vec::new(),
@@ -96,17 +99,17 @@ impl Loops {
             let threads: Vec<Thread> =
                 threads.filter(|thread| thread.interpreter == interpreter.id).collect();
             for task in tasks.read(python, interpreter, &threads)?.0 {
-                loops.take(dump, reader, &task);
+                loops.add_task(dump, reader, &task);
             }
         }
         Ok(loops)
     }
 
-    fn take(&mut self, dump: &ThreadDump, reader: &mut Reader<'_>, task: &Task) {
+    fn add_task(&mut self, dump: &ThreadDump, reader: &mut LockReader<'_>, task: &Task) {
         let Some(tid) = task.thread else { return };
         let runs_it = |thread: &Thread| thread.native_id == tid;
         let Some(index) =
-            dump.threads.iter().position(|info| info.at_work && runs_it(&info.thread))
+            dump.threads.iter().position(|info| info.is_current && runs_it(&info.thread))
         else {
             return;
         };
@@ -118,8 +121,8 @@ impl Loops {
         }
     }
 
-    /// The thread whose loop will set the result of `future`.
-    fn completing(&self, reader: &mut Reader<'_>, future: u64) -> Option<usize> {
+    /// Returns the thread whose loop will set the result of `future`.
+    fn completing_thread(&self, reader: &mut LockReader<'_>, future: u64) -> Option<usize> {
         let callbacks = reader.attribute(future, "_done_callbacks");
         let callbacks = callbacks.map(|list| reader.list(list)).unwrap_or_default();
         let chained =
@@ -133,7 +136,7 @@ impl Loops {
             let parts: Vec<u64> =
                 handles.into_iter().flat_map(|handle| reader.words(handle)).collect();
             parts.into_iter().any(|part| {
-                reader.tag(part) == Tag::Function && reader.closure(part).contains(&future)
+                reader.tag(part) == ObjectKind::Function && reader.closure(part).contains(&future)
             })
         };
         self.running.iter().find(|&&(of, _)| waits_in(of)).map(|&(_, thread)| thread)

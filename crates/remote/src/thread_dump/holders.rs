@@ -1,23 +1,22 @@
-//! Who has what a thread waits for: waits and holds of all threads put together.
+//! Matches the waits of all threads with the locks they hold.
 
 use super::{ThreadDump, ThreadInfo};
-use crate::locks::types::Tag;
-use crate::locks::{Confidence, Hold, Reader};
+use crate::locks::types::ObjectKind;
+use crate::locks::{Confidence, Hold, LockReader};
 use crate::wait_target::{Releaser, WaitedObject};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
-/// A thread that has what another waits for.
+/// A thread that holds what another one waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Holder {
-    /// Its place in [`ThreadDump::threads`].
+    /// Index in [`ThreadDump::threads`].
     pub thread: usize,
-    /// How surely it is the one.
+    /// How the holder was determined.
     pub confidence: Confidence,
-    /// Its frame that holds it, counted from the innermost.
+    /// Index of the frame that holds it, counted from the innermost.
     pub frame: Option<usize>,
-    /// The asyncio task that has it while it awaits something: only the thread's event loop can
-    /// resume it.
+    /// The suspended asyncio task that holds it. Only the thread's event loop can resume the task.
     pub task: Option<u64>,
 }
 
@@ -27,10 +26,9 @@ impl Holder {
     }
 }
 
-/// Fills in the holders of what the threads of `dump` wait for, and holds that only a wait has
-/// brought to light.
-pub(super) fn resolve(dump: &mut ThreadDump, reader: &mut Reader<'_>) {
-    let index = Index::of(dump, reader);
+/// Sets the holders for the waits in `dump`, and adds holds that are known only from a wait.
+pub(super) fn resolve(dump: &mut ThreadDump, reader: &mut LockReader<'_>) {
+    let index = HolderIndex::of(dump, reader);
     let found: Vec<(Vec<Holder>, bool)> = dump
         .threads
         .iter()
@@ -40,8 +38,8 @@ pub(super) fn resolve(dump: &mut ThreadDump, reader: &mut Reader<'_>) {
         })
         .collect();
     for (waiter, (mut holders, stuck)) in found.into_iter().enumerate() {
-        // A lock may be waited for by its own holder; the GIL and the world are not: the two were
-        // read at different moments.
+        // A lock can be waited for by its own holder. The GIL and a stop-the-world pause cannot;
+        // wait and holder were read at different moments.
         let is_of_runtime = |wait: &Arc<WaitedObject>| {
             matches!(wait.releaser, Releaser::GilHolder(_) | Releaser::Requester)
         };
@@ -49,7 +47,7 @@ pub(super) fn resolve(dump: &mut ThreadDump, reader: &mut Reader<'_>) {
             holders.retain(|holder| holder.thread != waiter);
         }
         for holder in &holders {
-            if let Some(hold) = brought_to_light(&dump.threads[waiter], holder, reader)
+            if let Some(hold) = owner_hold(&dump.threads[waiter], holder, reader)
                 && let Some(owner) = dump.threads.get_mut(holder.thread)
                 && owner.holds.iter().all(|known| known.lock != hold.lock)
             {
@@ -61,31 +59,31 @@ pub(super) fn resolve(dump: &mut ThreadDump, reader: &mut Reader<'_>) {
     }
 }
 
-/// What a waiter's holder holds, for what is held without a `with` and found only through its
-/// owner.
-fn brought_to_light(waiter: &ThreadInfo, holder: &Holder, reader: &mut Reader<'_>) -> Option<Hold> {
+/// Returns the hold of a waiter's holder that has no `with` statement and is known only through the
+/// lock's owner.
+fn owner_hold(waiter: &ThreadInfo, holder: &Holder, reader: &mut LockReader<'_>) -> Option<Hold> {
     let wait = waiter.wait.as_ref()?;
     if !matches!(wait.releaser, Releaser::Owner(_) | Releaser::CriticalSection(_)) {
         return None;
     }
     let depth = match reader.tag(wait.object) {
-        Tag::RLock => reader.recursive(wait.object)?.depth,
+        ObjectKind::RLock => reader.recursive(wait.object)?.depth,
         _ => 1,
     };
     let (lock, target, name) = (wait.object, wait.target.clone(), wait.name.clone());
     Some(Hold { lock, target, name, depth, confidence: holder.confidence, frame: holder.frame })
 }
 
-/// Where to look threads and holds up.
-struct Index {
+/// Lookup tables for threads and holds.
+struct HolderIndex {
     by_ident: FxHashMap<u64, usize>,
     by_lock: FxHashMap<u64, Vec<Holder>>,
     by_section: FxHashMap<u64, Vec<usize>>,
 }
 
-impl Index {
-    fn of(dump: &ThreadDump, reader: &Reader<'_>) -> Index {
-        let mut index = Index {
+impl HolderIndex {
+    fn of(dump: &ThreadDump, reader: &LockReader<'_>) -> HolderIndex {
+        let mut index = HolderIndex {
             by_ident: FxHashMap::default(),
             by_lock: FxHashMap::default(),
             by_section: FxHashMap::default(),
@@ -110,11 +108,11 @@ impl Index {
         index
     }
 
-    /// The holders, and whether the waiter can go on only through them.
+    /// Returns the holders, and whether the waiter can continue only through them.
     fn holders(
         &self,
         dump: &ThreadDump,
-        reader: &mut Reader<'_>,
+        reader: &mut LockReader<'_>,
         interpreter: u64,
         wait: &WaitedObject,
     ) -> (Vec<Holder>, bool) {
@@ -135,11 +133,11 @@ impl Index {
             Releaser::Owner(ident) | Releaser::Ending(ident) => by(ident, Confidence::Owner),
             Releaser::WithBlock => {
                 let holders = within();
-                // A lock has one holder: where two stacks say they have it, one has let go of it by
-                // hand.
+                // A lock has one holder. If two stacks seem to hold it, one has released it
+                // explicitly.
                 let mut stuck = holders.len() == 1;
-                if let Some(places) = reader.places(object) {
-                    stuck = holders.len() as u64 == places;
+                if let Some(capacity) = reader.semaphore_capacity(object) {
+                    stuck = holders.len() as u64 == capacity;
                 }
                 (holders, stuck)
             }
@@ -171,9 +169,9 @@ impl Index {
                 )
             }
             Releaser::Requester => {
-                let stopper = reader.stopper(interpreter);
+                let requester = reader.stop_requester(interpreter);
                 let thread =
-                    dump.threads.iter().position(|info| Some(info.thread.address) == stopper);
+                    dump.threads.iter().position(|info| Some(info.thread.address) == requester);
                 let confidence = Confidence::Owner;
                 (
                     thread

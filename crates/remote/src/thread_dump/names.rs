@@ -1,30 +1,29 @@
-//! Names of threads.
+//! Thread names.
 //!
-//! `threading` keeps its threads by number in `_active`, with their names, and those it did not
-//! start too once they asked. A thread below `threading` has no name in Python. The kernel's name
-//! for it stands in brackets then, as `ps` shows kernel threads, so that it cannot be taken for
-//! Python's.
+//! `threading` keeps its threads with their names by ident in `_active`, including threads it did
+//! not start that called into it. Other threads have no name in Python. Their kernel name is shown
+//! in brackets, as `ps` does for kernel threads, to distinguish it from Python names.
 
 use super::ThreadDump;
 use crate::python::{Interpreter, Python};
 use rustc_hash::FxHashMap;
 
-/// Names by the address of the thread state. A thread that has entered another interpreter has the
-/// same name there.
+/// Returns thread names by the address of the thread state. A thread has the same name in all
+/// interpreters it has entered.
 #[must_use]
 pub fn thread_names(python: &Python, dump: &ThreadDump) -> FxHashMap<u64, String> {
     let mut names: FxHashMap<u64, String> = FxHashMap::default();
-    // The main interpreter is the first, so that a thread's name there comes before what a
-    // subinterpreter calls it.
+    // The main interpreter is first, so a thread's name there takes precedence over its name in a
+    // subinterpreter.
     let mut by_thread: FxHashMap<u32, String> = FxHashMap::default();
     for &interpreter in &dump.interpreters {
-        let active = active(python, interpreter).unwrap_or_default();
+        let active = active_threads(python, interpreter).unwrap_or_default();
         for info in dump.threads.iter().filter(|info| info.thread.interpreter == interpreter.id) {
             let thread = info.thread;
             let name = by_thread
                 .get(&thread.own_id)
                 .or_else(|| active.by_ident.get(&thread.ident))
-                // A subinterpreter takes the process's main thread for its own, by `get_ident()`
+                // A subinterpreter registers the process's main thread as its own, by `get_ident()`
                 // only.
                 .or_else(|| active.by_native_id.get(&thread.listed_id))
                 .cloned()
@@ -41,21 +40,21 @@ pub fn thread_names(python: &Python, dump: &ThreadDump) -> FxHashMap<u64, String
 
 /// `threading._active` of one interpreter.
 #[derive(Default)]
-struct Active {
+struct ActiveThreads {
     by_ident: FxHashMap<u64, String>,
     by_native_id: FxHashMap<u32, String>,
 }
 
-fn active(python: &Python, interpreter: Interpreter) -> Option<Active> {
+fn active_threads(python: &Python, interpreter: Interpreter) -> Option<ActiveThreads> {
     let objects = python.objects();
     let modules =
         interpreter.address.checked_add(python.offsets().interpreter_state.imports_modules)?;
     let module = objects.item(python.memory().u64(modules).ok()?, "threading")?;
     let globals = python.memory().u64(module.checked_add(python.offsets().pyobject.size)?).ok()?;
     let threads = objects.entries(objects.item(globals, "_active")?).ok()?;
-    // Names of attributes are shared strings: the one found once is found again by its address.
+    // Attribute names are shared strings, so they are compared by address after the first match.
     let mut keys = [None; 2];
-    let mut active = Active::default();
+    let mut active = ActiveThreads::default();
     for (ident, thread) in threads {
         let attributes = objects.attributes(thread).unwrap_or_default();
         let mut attribute = |which: usize, name: &str| {
@@ -80,7 +79,7 @@ fn active(python: &Python, interpreter: Interpreter) -> Option<Active> {
     Some(active)
 }
 
-/// The kernel's name for a thread, in brackets.
+/// Returns the kernel's name of a thread in brackets.
 fn kernel_name(python: &Python, tid: u32) -> Option<String> {
     Some(format!("[{}]", python.process().kernel_name(tid)?))
 }

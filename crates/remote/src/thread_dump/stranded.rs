@@ -1,45 +1,45 @@
 //! Threads that wait for a lock that no thread of their process can release.
 //!
-//! A fork copies the locks of the parent as they are and one of its threads: a lock that another
-//! thread held stays locked in the child for ever. The kernel marks a process that was forked and
-//! has not called `exec` since. An owner that is no thread of such a process was one of the parent;
-//! a lock that records no owner cannot be released if the process has one thread only, which waits.
-//! A wait for an event is not counted: a signal handler may set it.
+//! A fork copies the parent's locks in their current state but only one of its threads: a lock held
+//! by another thread stays locked in the child forever. The kernel marks a process that was forked
+//! and has not called `exec` since. If the owner of a lock is not a thread of such a process, it
+//! was one of the parent. A lock without a recorded owner cannot be released if the process has
+//! only one thread, and that thread is waiting. A wait for an event does not count, because a
+//! signal handler may set it.
 
 use super::ThreadDump;
-use crate::linux::calls::Doing;
+use crate::linux::syscall::KernelState;
 use crate::python::Python;
 use crate::thread_observer::{ThreadInfo, ThreadObserver};
 use crate::wait_target::{Releaser, WaitTarget, WaitedObject};
 
-/// `FUTEX_PRIVATE_FLAG`: no other process can wake the sleeper (`linux/futex.h`).
+/// `FUTEX_PRIVATE_FLAG`: no other process can wake the thread (`linux/futex.h`).
 const FUTEX_PRIVATE: u64 = 128;
 
-/// What the kernel knows of a process as a whole.
+/// Facts about a process that decide whether its threads can be stranded.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Family {
-    /// Its parent, if it was forked from it and has not called `exec` since.
+pub(super) struct ForkState {
+    /// Its parent, if it was forked and has not called `exec` since.
     forked_from: Option<u32>,
-    /// It has one thread, those without Python included.
+    /// Whether it has one thread, including those without Python.
     is_alone: bool,
 }
 
-impl Family {
-    pub(super) fn of(python: &Python) -> Family {
+impl ForkState {
+    pub(super) fn of(python: &Python) -> ForkState {
         let process = python.process();
-        Family { forked_from: process.forked_from(), is_alone: process.thread_count() == 1 }
+        ForkState { forked_from: process.forked_from(), is_alone: process.thread_count() == 1 }
     }
 
-    /// Returns whether nobody in the process can end the wait of this thread.
-    pub(super) fn strands(&self, info: &ThreadInfo) -> bool {
+    /// Returns whether no thread in the process can end the wait of this thread.
+    pub(super) fn is_stranded(&self, info: &ThreadInfo) -> bool {
         let (Some(blocked), Some(wait)) = (&info.blocked, &info.wait) else { return false };
-        let is_private =
-            matches!(info.kernel, Doing::Call(call) if call.args[1] & FUTEX_PRIVATE != 0);
+        let is_private = matches!(info.kernel, KernelState::SystemCall(call) if call.args[1] & FUTEX_PRIVATE != 0);
         if blocked.timed || !is_private || !info.holders.is_empty() {
             return false;
         }
         match (&wait.target, wait.releaser) {
-            // Free: it is about to be taken.
+            // The lock is free and about to be taken.
             (_, Releaser::Owner(0)) => false,
             (_, Releaser::Owner(_)) => self.is_alone || self.forked_from.is_some(),
             (target, _) => {
@@ -54,26 +54,26 @@ impl Family {
 pub struct ParentHolder {
     /// `get_native_id()` of the thread.
     pub native_id: u32,
-    /// Its name.
+    /// Thread name.
     pub name: String,
 }
 
-/// Where a lock without a holder comes from.
+/// Origin of a lock without a holder.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin {
-    /// The parent.
+pub struct ForkOrigin {
+    /// Process id of the parent.
     pub pid: u32,
-    /// The thread of the parent that has it, where the parent still lives and says so.
+    /// The parent's thread that holds it, if the parent is still running and shows it.
     pub holder: Option<ParentHolder>,
 }
 
-/// Returns the process that `python` was forked from, and its thread that has what `wait` is for. A
-/// lock has the same address in both, as long as the parent runs the same program. `None` for a
-/// process that was not forked.
+/// Returns the parent from which `python` was forked, and its thread that holds what `wait` is for.
+/// A lock has the same address in both, as long as the parent runs the same program. `None` if the
+/// process was not forked.
 #[must_use]
-pub fn origin(python: &Python, wait: &WaitedObject) -> Option<Origin> {
+pub fn fork_origin(python: &Python, wait: &WaitedObject) -> Option<ForkOrigin> {
     let pid = python.process().forked_from()?;
-    Some(Origin { pid, holder: parent_holder(python, pid, wait) })
+    Some(ForkOrigin { pid, holder: parent_holder(python, pid, wait) })
 }
 
 fn parent_holder(python: &Python, pid: u32, wait: &WaitedObject) -> Option<ParentHolder> {
@@ -93,11 +93,11 @@ fn parent_holder(python: &Python, pid: u32, wait: &WaitedObject) -> Option<Paren
 }
 
 impl ThreadDump {
-    /// Threads that nobody in their process can wake, by their index.
+    /// Returns the indices of threads that no thread in their process can wake.
     #[must_use]
     pub fn stranded(&self, python: &Python) -> Vec<usize> {
-        // With several threads only an owner that is none of them matters. This saves asking the
-        // kernel about most processes.
+        // With several threads, only an owner that is not one of them matters. This check avoids
+        // kernel reads for most processes.
         let may_strand = |info: &ThreadInfo| {
             let has_owner = |wait: &WaitedObject| matches!(wait.releaser, Releaser::Owner(1..));
             let is_open = info.blocked.is_some() && info.holders.is_empty();
@@ -106,7 +106,9 @@ impl ThreadDump {
         if !self.threads.iter().any(may_strand) {
             return Vec::new();
         }
-        let family = Family::of(python);
-        (0..self.threads.len()).filter(|&index| family.strands(&self.threads[index])).collect()
+        let fork_state = ForkState::of(python);
+        (0..self.threads.len())
+            .filter(|&index| fork_state.is_stranded(&self.threads[index]))
+            .collect()
     }
 }

@@ -1,4 +1,4 @@
-//! A program to look at: real, live, and gone when the test is.
+//! Live target programs for the tests.
 #![allow(clippy::unwrap_used, dead_code)] // helpers of tests may; each test uses some of them
 
 use std::io::{BufRead, BufReader, Write};
@@ -7,8 +7,8 @@ use ungil_remote::frames::Frame;
 use ungil_remote::{Python, Thread};
 use ungil_tests::eventually;
 
-/// A Python program that prints a line when it is where it is to be looked at, and ends with its
-/// standard input.
+/// A Python program that prints a line when it is ready to be inspected, and ends when its standard
+/// input closes. Killed on drop.
 pub(crate) struct Target {
     child: Child,
     _input: ChildStdin,
@@ -32,14 +32,14 @@ impl Target {
         self.child.id()
     }
 
-    /// The next line it prints.
+    /// Returns the next line that the program prints.
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         self.output.read_line(&mut line).unwrap();
         line.trim().to_owned()
     }
 
-    pub(crate) fn tell(&mut self, line: &str) {
+    pub(crate) fn send(&mut self, line: &str) {
         writeln!(self._input, "{line}").unwrap();
     }
 }
@@ -51,7 +51,7 @@ impl Drop for Target {
     }
 }
 
-/// Every thread with its frames.
+/// Returns every thread with its frames.
 pub(crate) fn stacks(python: &Python) -> Vec<(Thread, Vec<Frame>)> {
     let mut found = Vec::new();
     for interpreter in python.interpreters().unwrap() {
@@ -62,8 +62,7 @@ pub(crate) fn stacks(python: &Python) -> Vec<(Thread, Vec<Frame>)> {
     found
 }
 
-/// Attaches, and looks until a thread's innermost frame is the function `name` and the thread
-/// sleeps there.
+/// Attaches to `pid` repeatedly until a thread sleeps in the function `name`.
 pub(crate) fn parked(pid: u32, name: &str) -> (Python, Thread, Vec<Frame>) {
     let mut found = None;
     eventually(&format!("a thread in {name}()"), || {

@@ -1,35 +1,36 @@
-//! A memory in which everything is mapped and nothing is true: what is read follows from the
-//! address alone.
+//! A memory in which every address is mapped and the contents are a function of the address.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use ungil_remote::memory::{Memory, ReadError};
 
-/// How such a memory is made up.
+/// Parameters of such a memory.
 #[derive(Debug, Clone)]
-pub(crate) struct Recipe {
-    /// Makes another memory of the same kind.
+pub(crate) struct MemoryRecipe {
+    /// Seed of the contents.
     pub(crate) seed: u64,
-    /// How often, of 16 words, each kind comes: a pointer to a few places, one a bit further on, to
-    /// itself, a small number, a thread of this process, anything. What is left is 0.
+    /// Of 16 words, how many are of each kind: a pointer to one of a few addresses, a pointer
+    /// `stride` bytes ahead, a pointer to itself, a small number, a thread id of this process, a
+    /// random word. The rest are 0.
     pub(crate) shares: [u8; 6],
-    /// How few those places are.
+    /// Number of addresses for the first kind of pointer.
     pub(crate) places: u64,
-    /// Bytes from a word to what it points to, for pointers further on: lists without an end.
+    /// Distance in bytes from a word to the target of a pointer of the second kind, which makes
+    /// endless lists.
     pub(crate) stride: u64,
-    /// Of 256 pages, so many are not mapped.
+    /// Of 256 pages, how many are unmapped.
     pub(crate) holes: u8,
 }
 
-/// The memory, with a table of offsets at the start of the first large part that is read: where the
-/// runtime is looked for.
-pub(crate) struct Endless {
-    pub(crate) recipe: Recipe,
+/// The memory. It has an offset table at the start of the first large range that is read, where the
+/// reader searches for the runtime.
+pub(crate) struct GeneratedMemory {
+    pub(crate) recipe: MemoryRecipe,
     pub(crate) table: Vec<u8>,
     pub(crate) tid: u32,
     pub(crate) runtime: OnceLock<u64>,
-    /// Reads after which nothing is mapped any more: making the words up costs far more than
-    /// reading a process does.
+    /// Number of reads after which everything is unmapped: generating the words is much slower than
+    /// reading a process.
     pub(crate) left: AtomicU64,
 }
 
@@ -43,7 +44,7 @@ fn mix(value: u64) -> u64 {
     value ^ (value >> 31)
 }
 
-impl Endless {
+impl GeneratedMemory {
     fn word(&self, at: u64) -> u64 {
         let made = mix(at ^ self.recipe.seed);
         let [kind, rest] = [made % 16, mix(made)];
@@ -65,7 +66,7 @@ impl Endless {
     }
 }
 
-impl Memory for Endless {
+impl Memory for GeneratedMemory {
     fn read(&self, address: u64, into: &mut [u8]) -> Result<(), ReadError> {
         if into.len() >= 4096 {
             self.runtime.get_or_init(|| address);
@@ -76,7 +77,7 @@ impl Memory for Endless {
         if address < 0x1000 || mix(address >> 12) % 256 < u64::from(self.recipe.holes) {
             return Err(ReadError::Unmapped(address));
         }
-        // Whole words from the one the address lies in; the part before it is dropped.
+        // Generates whole words, starting at the one that contains the address.
         let before = (address % 8) as usize;
         let words = (address & !7..).step_by(8).map(|at| self.word(at).to_le_bytes());
         for (byte, place) in words.flatten().skip(before).zip(into.iter_mut()) {

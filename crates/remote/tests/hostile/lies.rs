@@ -1,48 +1,50 @@
-//! A memory that lies: a live process's, with some words changed as they are read. The process
-//! itself is not touched.
+//! The memory of a live process with some words modified on read. The process itself is not
+//! affected.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use ungil_remote::memory::{Memory, ReadError};
 
-/// What a reader did with the memory.
+/// Statistics of a reader.
 #[derive(Debug, Default)]
-pub(crate) struct Spent {
-    /// Calls.
+pub(crate) struct ReadStats {
+    /// Number of read calls.
     pub(crate) reads: AtomicU64,
-    /// Bytes asked for in all.
+    /// Total number of bytes requested.
     pub(crate) bytes: AtomicU64,
-    /// Words that were read one by one or in small groups: those whose content decides something.
+    /// Addresses of words that were read individually or in small groups, so that their content
+    /// affects control flow.
     pub(crate) words: Mutex<BTreeSet<u64>>,
 }
 
-/// A reader that makes this many calls in one look does not come to an end.
-pub(crate) const MOST_READS: u64 = 20_000_000;
-/// Larger reads are of heaps and tables; their words are many and each decides little.
-const SMALL: usize = 1024;
-/// Words kept.
-const MOST_WORDS: usize = 1 << 17;
+/// Number of read calls in one look that counts as an endless loop.
+pub(crate) const MAX_READS: u64 = 20_000_000;
+/// Maximum size of a small read. Larger ones are of heaps and tables, whose single words matter
+/// little.
+const MAX_SMALL_READ: usize = 1024;
+/// Maximum number of recorded words.
+const MAX_WORDS: usize = 1 << 17;
 
-/// The memory.
-pub(crate) struct Lying {
+/// The modified memory.
+pub(crate) struct ModifiedMemory {
     pub(crate) inner: Box<dyn Memory>,
-    /// What is read instead, by the address of the word.
+    /// Replacement values by the address of the word.
     pub(crate) lies: BTreeMap<u64, u64>,
-    pub(crate) spent: Arc<Spent>,
-    /// Whether words are kept.
+    pub(crate) spent: Arc<ReadStats>,
+    /// Whether read addresses are recorded.
     pub(crate) keep: bool,
 }
 
-impl Memory for Lying {
+impl Memory for ModifiedMemory {
     fn read(&self, address: u64, into: &mut [u8]) -> Result<(), ReadError> {
         let reads = self.spent.reads.fetch_add(1, Ordering::Relaxed);
-        assert!(reads < MOST_READS, "it reads for ever");
+        assert!(reads < MAX_READS, "endless loop");
         self.spent.bytes.fetch_add(into.len() as u64, Ordering::Relaxed);
         self.inner.read(address, into)?;
-        if self.keep && into.len() <= SMALL {
+        if self.keep && into.len() <= MAX_SMALL_READ {
             let mut words = self.spent.words.lock().expect("no panic while it is held");
-            if words.len() < MOST_WORDS {
+            if words.len() < MAX_WORDS {
                 words.extend((address & !7..address + into.len() as u64).step_by(8));
             }
         }

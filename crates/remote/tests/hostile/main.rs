@@ -1,17 +1,16 @@
-//! Nothing a foreign process holds makes the reader crash, hang or take all memory.
+//! No content of a process's memory may make the reader crash, hang or exhaust memory.
 //!
-//! A live interpreter with threads in every kind of wait is read through a memory that lies: words
-//! that the reader looked at come back changed, as pointers to elsewhere, to themselves, to
-//! nothing, as absurd sizes and counts. `UNGIL_FUZZ_S=600` makes it go on that many seconds for
-//! each build.
+//! A live interpreter with threads in every kind of wait is read through a memory that modifies
+//! words: they become pointers to elsewhere, to themselves or to nothing, and absurd sizes and
+//! counts. With `UNGIL_FUZZ_S=600` the test runs for that many seconds per build.
 
 mod drive;
 mod endless;
 mod lies;
 
 use cpython_layout::MAX_SIZE;
-use endless::{Endless, Recipe};
-use lies::{Lying, Spent};
+use endless::{GeneratedMemory, MemoryRecipe};
+use lies::{ModifiedMemory, ReadStats};
 use proptest::prelude::*;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
@@ -25,23 +24,23 @@ use ungil_remote::Python;
 use ungil_remote::memory::Memory;
 use ungil_tests::{BUILDS, python};
 
-/// Rounds of each build where nothing else is asked for.
+/// Default number of rounds per build.
 const ROUNDS: u64 = 8;
-/// Address space the test may use: many times what a look takes, far less than a size that was
-/// believed.
-const MOST_MEMORY: u64 = 8 << 30;
+/// Address space limit of the test: many times what a look needs, far less than an unchecked size
+/// could request.
+const MAX_MEMORY: u64 = 8 << 30;
 
-struct Target(Child);
+struct HostileTarget(Child);
 
-impl Drop for Target {
+impl Drop for HostileTarget {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-impl Target {
-    fn start(build: &str) -> Target {
+impl HostileTarget {
+    fn start(build: &str) -> HostileTarget {
         let mut child = Command::new(python(build))
             .args(["-c", include_str!("../layout/program.py")])
             .stdin(Stdio::piped())
@@ -50,21 +49,22 @@ impl Target {
             .expect("the interpreter runs");
         let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         assert!(lines.map_while(Result::ok).any(|line| line == "ready 1"), "{build} gets ready");
-        Target(child)
+        HostileTarget(child)
     }
 
-    /// Reads everything with these words changed, and gives the words that were looked at.
-    fn look(&self, lies: &BTreeMap<u64, u64>, keep: bool) -> Arc<Spent> {
-        let spent = Arc::new(Spent::default());
+    /// Reads everything with the words in `lies` replaced. Returns the statistics, including the
+    /// words read.
+    fn look(&self, lies: &BTreeMap<u64, u64>, keep: bool) -> Arc<ReadStats> {
+        let spent = Arc::new(ReadStats::default());
         let wrap = |inner| -> Box<dyn Memory> {
-            Box::new(Lying { inner, lies: lies.clone(), spent: spent.clone(), keep })
+            Box::new(ModifiedMemory { inner, lies: lies.clone(), spent: spent.clone(), keep })
         };
         drive::everything(self.0.id(), wrap, &spent);
         spent
     }
 }
 
-/// A word that is not what was there.
+/// Returns a replacement for a word.
 fn lie(random: &mut ChaCha8Rng, words: &[u64], at: u64) -> u64 {
     let other = *words.choose(random).unwrap_or(&at);
     match random.random_range(0..14) {
@@ -85,7 +85,7 @@ fn lie(random: &mut ChaCha8Rng, words: &[u64], at: u64) -> u64 {
 }
 
 #[test]
-fn words_that_lie_are_survived() {
+fn modified_words_do_not_crash_the_reader() {
     limit_memory();
     let seconds = std::env::var("UNGIL_FUZZ_S")
         .ok()
@@ -93,7 +93,7 @@ fn words_that_lie_are_survived() {
         .map(Duration::from_secs);
     let seed = std::env::var("UNGIL_FUZZ_SEED").ok().and_then(|text| text.parse().ok());
     for build in BUILDS {
-        let target = Target::start(build);
+        let target = HostileTarget::start(build);
         let words: Vec<u64> = target
             .look(&BTreeMap::new(), true)
             .words
@@ -109,7 +109,7 @@ fn words_that_lie_are_survived() {
             && seconds
                 .map_or(round < ROUNDS || seed.is_some(), |seconds| started.elapsed() < seconds)
         {
-            // Said before, since a crash of this test leaves nothing else.
+            // Printed first, because a crash leaves no other trace.
             eprintln!("{build}: UNGIL_FUZZ_SEED={round}");
             let mut random = ChaCha8Rng::seed_from_u64(round);
             let count = [1, 1, 2, 4, 16, 64, 512][random.random_range(0..7)];
@@ -126,10 +126,10 @@ fn words_that_lie_are_survived() {
     }
 }
 
-/// The table of offsets of each build.
+/// Returns the offset table of each build.
 fn tables() -> Vec<Vec<u8>> {
     let of = |build: &&str| {
-        let target = Target::start(build);
+        let target = HostileTarget::start(build);
         let python = Python::attach(target.0.id()).expect("a Python");
         python.memory().vec(python.runtime(), MAX_SIZE as u64, MAX_SIZE).expect("its table")
     };
@@ -138,28 +138,28 @@ fn tables() -> Vec<Vec<u8>> {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
-    /// Lists without an end, objects that are their own types, sizes of any size.
+    /// Endless lists, objects that are their own types, arbitrary sizes.
     #[test]
-    fn a_memory_of_nothing_but_lies_is_survived(
+    fn random_memory_does_not_crash_the_reader(
         seed: u64, shares: [u8; 6], stride in prop::sample::select(vec![8, 16, 64, 72, 4096, 0x1_0000, u64::MAX - 63]),
         holes in prop::sample::select(vec![0, 1, 64]), places in 1..6_u64, build in 0..BUILDS.len(),
     ) {
         limit_memory();
         static TABLES: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
-        let recipe = Recipe { seed, shares: shares.map(|share| share % 16), places, stride, holes };
-        let spent = Arc::new(Spent::default());
+        let recipe = MemoryRecipe { seed, shares: shares.map(|share| share % 16), places, stride, holes };
+        let spent = Arc::new(ReadStats::default());
         let pid = std::process::id();
         let wrap = |_| -> Box<dyn Memory> {
             let table = TABLES.get_or_init(tables)[build].clone();
-            let inner = Box::new(Endless { recipe: recipe.clone(), table, tid: pid, runtime: OnceLock::new(), left: 200_000.into() });
-            Box::new(Lying { inner, lies: BTreeMap::new(), spent: spent.clone(), keep: false })
+            let inner = Box::new(GeneratedMemory { recipe: recipe.clone(), table, tid: pid, runtime: OnceLock::new(), left: 200_000.into() });
+            Box::new(ModifiedMemory { inner, lies: BTreeMap::new(), spent: spent.clone(), keep: false })
         };
         drive::everything(pid, wrap, &spent);
     }
 }
 
-/// A size that is believed ends this test: an allocation beyond the limit aborts.
+/// Limits the address space, so that an allocation of an unchecked size aborts the test.
 fn limit_memory() {
-    let limit = rustix::process::Rlimit { current: Some(MOST_MEMORY), maximum: Some(MOST_MEMORY) };
+    let limit = rustix::process::Rlimit { current: Some(MAX_MEMORY), maximum: Some(MAX_MEMORY) };
     rustix::process::setrlimit(rustix::process::Resource::As, limit).expect("a limit");
 }

@@ -1,5 +1,5 @@
-//! Where fields are, against what each interpreter says of itself: `program.py` makes objects,
-//! holds locks and waits in known places, and prints their addresses.
+//! Checks field offsets against each interpreter's own data: `program.py` creates objects, holds
+//! locks and waits at known positions, and prints the addresses.
 
 mod objects;
 mod runtime;
@@ -15,23 +15,23 @@ use ungil_remote::memory::Memory;
 use ungil_remote::{Attachment, Python, Thread};
 use ungil_tests::{BUILDS, HANG, python};
 
-/// A live interpreter that runs `program.py`, and what it said.
-struct Target {
+/// A live interpreter running `program.py`, and the values it printed.
+struct LayoutTarget {
     build: &'static str,
     child: Child,
-    said: HashMap<String, u64>,
+    printed: HashMap<String, u64>,
     python: Python,
 }
 
-impl Drop for Target {
+impl Drop for LayoutTarget {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-impl Target {
-    fn start(build: &'static str) -> Target {
+impl LayoutTarget {
+    fn start(build: &'static str) -> LayoutTarget {
         let mut child = Command::new(python(build))
             .args(["-c", include_str!("program.py")])
             .stdin(Stdio::piped())
@@ -39,7 +39,7 @@ impl Target {
             .spawn()
             .expect("the interpreter runs");
         let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-        let said: HashMap<String, u64> = lines
+        let printed: HashMap<String, u64> = lines
             .map_while(Result::ok)
             .filter_map(|line| {
                 line.split_once(' ')
@@ -49,13 +49,13 @@ impl Target {
             .collect();
         let python = Python::attach(child.id()).unwrap_or_else(|why| panic!("{build}: {why}"));
         assert_eq!(python.layout().missing, [], "{build}");
-        let target = Target { build, child, said, python };
+        let target = LayoutTarget { build, child, printed, python };
         eventually(|| target.at_rest().filter(|before| target.at_rest().as_ref() == Some(before)));
         target
     }
 
-    /// What every thread sleeps in, if they all do and none wants the GIL: it says that it is ready
-    /// before it is at rest.
+    /// Returns the system call of every thread, if all of them sleep and none holds the GIL: the
+    /// program reports that it is ready slightly before that.
     fn at_rest(&self) -> Option<Vec<String>> {
         std::thread::sleep(Duration::from_millis(10));
         let interpreter = *self.python.interpreters().ok()?.first()?;
@@ -70,8 +70,8 @@ impl Target {
         self.threads().iter().map(asleep).collect()
     }
 
-    fn said(&self, name: &str) -> u64 {
-        *self.said.get(name).unwrap_or_else(|| panic!("{} did not say {name}", self.build))
+    fn printed(&self, name: &str) -> u64 {
+        *self.printed.get(name).unwrap_or_else(|| panic!("{} did not say {name}", self.build))
     }
 
     fn memory(&self) -> &dyn Memory {
@@ -82,12 +82,17 @@ impl Target {
         self.memory().u64(address).unwrap_or_else(|why| panic!("{}: {why}", self.build))
     }
 
-    /// The word at `offset` in the object that was said to be `object` is the address that was said
-    /// to be `value`.
+    /// Asserts that the word at `offset` in the object printed as `object` is the address printed
+    /// as `value`.
     #[track_caller]
     fn points(&self, object: &str, offset: u64, value: &str) {
-        let found = self.word(self.said(object) + offset) & !7;
-        assert_eq!(found, self.said(value), "{}: {object} + {offset} is not {value}", self.build);
+        let found = self.word(self.printed(object) + offset) & !7;
+        assert_eq!(
+            found,
+            self.printed(value),
+            "{}: {object} + {offset} is not {value}",
+            self.build
+        );
     }
 
     fn interpreter(&self) -> u64 {
@@ -102,20 +107,26 @@ impl Target {
         self.python.threads(all[0]).expect("threads")
     }
 
-    /// The thread of that name.
+    /// Returns the thread with that name.
     fn thread(&self, name: &str) -> Thread {
-        let tid =
-            if name == "main" { self.said("native") } else { self.said(&format!("{name}_tid")) };
+        let tid = if name == "main" {
+            self.printed("native")
+        } else {
+            self.printed(&format!("{name}_tid"))
+        };
         self.threads()
             .into_iter()
             .find(|thread| u64::from(thread.native_id) == tid)
             .expect("the thread")
     }
 
-    /// Where a parked thread's wait entry is, once it is parked.
+    /// Waits until a thread is parked and returns the address of its wait entry.
     fn parked(&self, name: &str) -> u64 {
-        let path =
-            format!("/proc/{}/task/{}/syscall", self.child.id(), self.said(&format!("{name}_tid")));
+        let path = format!(
+            "/proc/{}/task/{}/syscall",
+            self.child.id(),
+            self.printed(&format!("{name}_tid"))
+        );
         eventually(|| {
             let text = std::fs::read_to_string(&path).expect("a thread");
             let mut words = text.split_whitespace();
@@ -141,7 +152,7 @@ impl Target {
     }
 }
 
-/// Asks until there is an answer; only a hang meets the end of patience.
+/// Polls until `ask` returns a value. The deadline is reached only if the test hangs.
 fn eventually<T>(mut ask: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
@@ -156,7 +167,7 @@ fn eventually<T>(mut ask: impl FnMut() -> Option<T>) -> T {
 #[test]
 fn fields_are_where_the_interpreter_says() {
     for build in BUILDS {
-        let target = Target::start(build);
+        let target = LayoutTarget::start(build);
         objects::objects(&target);
         objects::code_and_frames(&target);
         waits::threads(&target);

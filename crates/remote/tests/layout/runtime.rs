@@ -1,13 +1,12 @@
-//! What lies in the runtime and in the interpreter: mutexes, the collector, the allocators.
+//! Contents of the runtime and interpreter states: mutexes, collector, allocators.
 
-use crate::Target;
+use crate::LayoutTarget;
 use cpython_layout::structures::{Arena, GcHead, GcStats, Obmalloc, StaticType};
 use cpython_layout::{Mimalloc, MutexKind};
-use ungil_remote::layout::Collections;
+use ungil_remote::layout::StatsLocation;
 
-/// What lies in the runtime and in the interpreter: locks that are held, and what lies beside locks
-/// that are not.
-pub(crate) fn runtime(target: &Target) {
+/// Checks held mutexes, and fields next to mutexes that are not held.
+pub(crate) fn runtime(target: &LayoutTarget) {
     let layout = target.python.layout();
     let (runtime, interpreter) = (target.python.runtime(), target.interpreter());
     let held = |name, level| {
@@ -15,18 +14,18 @@ pub(crate) fn runtime(target: &Target) {
         assert_eq!(mutex.kind, MutexKind::Recursive, "{}: {name}", target.build);
         let at = interpreter + mutex.at;
         assert_eq!(target.memory().u8(at), Ok(1), "{}: {name}", target.build);
-        assert_eq!(target.word(at + 8), target.said("ident"), "{}: {name}", target.build);
+        assert_eq!(target.word(at + 8), target.printed("ident"), "{}: {name}", target.build);
         assert_eq!(target.word(at + 16), level, "{}: {name}", target.build);
     };
     held("the global import lock", 0);
     if target.minor() >= 14 {
         held("the warnings filters", 1);
     }
-    // `audit_hooks`: the mutex, then the first entry: next, the hook.
+    // `audit_hooks`: the mutex, then the first entry: next, hook.
     let audit = target.named(&layout.runtime.mutexes, "the audit hooks").at;
     let entry = target.word(runtime + audit + 8);
-    assert_eq!(target.word(entry + 8), target.said("hook"), "{}", target.build);
-    // No pause: nothing asked for, in the interpreter or in all of them.
+    assert_eq!(target.word(entry + 8), target.printed("hook"), "{}", target.build);
+    // No pause is requested, neither in the interpreter nor in the process.
     let worlds = [
         interpreter + layout.interpreter.stoptheworld.expect("found"),
         runtime + layout.runtime.stoptheworld.expect("found"),
@@ -42,9 +41,9 @@ pub(crate) fn runtime(target: &Target) {
     }
     let types = layout.interpreter.static_types.expect("found");
     let subclasses = target.python.offsets().type_object.tp_name + StaticType::SUBCLASSES_FROM_NAME;
-    let index = target.word(target.said("int") + subclasses);
+    let index = target.word(target.printed("int") + subclasses);
     let own = interpreter + types + (index - 1) * StaticType::SIZE;
-    assert_eq!(target.word(own + StaticType::TYPE), target.said("int"), "{}", target.build);
+    assert_eq!(target.word(own + StaticType::TYPE), target.printed("int"), "{}", target.build);
     if target.free_threaded() {
         let strings = target.named(&layout.interpreter.mutexes, "the interned strings").at;
         let objects = target.python.objects();
@@ -53,7 +52,7 @@ pub(crate) fn runtime(target: &Target) {
         let merge = target.named(&layout.interpreter.mutexes, "the reference-count merge queue");
         assert_eq!((merge.count, merge.stride), (257, 24));
         for bucket in 0..merge.count {
-            // A bucket: the mutex, then the list of the threads whose ids fall into it.
+            // A bucket: the mutex, then the list of the threads that hash to it.
             let root = interpreter + merge.at + bucket * merge.stride + 8;
             assert_eq!(
                 target.word(target.word(root) + 8),
@@ -90,14 +89,14 @@ pub(crate) fn runtime(target: &Target) {
     }
 }
 
-pub(crate) fn collector(target: &Target) {
+pub(crate) fn collector(target: &LayoutTarget) {
     let at = &target.python.layout().collector;
     let state = target.interpreter() + target.python.offsets().interpreter_state.gc;
     let counts = |entry: u64| [0, 8, 16].map(|offset| target.word(entry + offset));
     for generation in 0..3 {
         let found = match at.collections.expect("found") {
-            Collections::Counted { at } => counts(state + at + 24 * generation),
-            Collections::Timed { at, rings, .. } => {
+            StatsLocation::Counted { at } => counts(state + at + 24 * generation),
+            StatsLocation::Timed { at, rings, .. } => {
                 let ring = rings[generation as usize];
                 let stats = target.word(state + at);
                 let index = u64::from(target.memory().u8(stats + ring.index).expect("an index"));
@@ -108,9 +107,9 @@ pub(crate) fn collector(target: &Target) {
                 counts(entry + 16)
             }
         };
-        let said = ["collections", "collected", "uncollectable"]
-            .map(|name| target.said(&format!("{name}_{generation}")));
-        assert_eq!(found, said, "{}: generation {generation}", target.build);
+        let printed = ["collections", "collected", "uncollectable"]
+            .map(|name| target.printed(&format!("{name}_{generation}")));
+        assert_eq!(found, printed, "{}: generation {generation}", target.build);
     }
     assert_eq!(at.lists.is_some(), !target.free_threaded(), "{}", target.build);
     let len = |head: u64| {
@@ -124,13 +123,13 @@ pub(crate) fn collector(target: &Target) {
         len
     };
     if let Some([_, _, old, permanent]) = at.lists {
-        assert_eq!(len(old), target.said("old"), "{}", target.build);
-        assert_eq!(len(permanent), target.said("frozen"), "{}", target.build);
+        assert_eq!(len(old), target.printed("old"), "{}", target.build);
+        assert_eq!(len(permanent), target.printed("frozen"), "{}", target.build);
     }
 }
 
-/// Every thread's heaps know their number, their thread's other heaps and their pages.
-pub(crate) fn heaps(target: &Target) {
+/// Checks that every thread's heaps have the right index, number of pages and neighbours.
+pub(crate) fn heaps(target: &LayoutTarget) {
     let layout = target.python.layout();
     let mimalloc = layout.mimalloc.expect("found");
     let at = layout.thread_state.mimalloc.expect("found");
@@ -162,8 +161,8 @@ pub(crate) fn heaps(target: &Target) {
     }
 }
 
-/// pymalloc counts its arenas, and as many have an address.
-pub(crate) fn arenas(target: &Target) {
+/// Checks that as many arenas have an address as pymalloc has allocated.
+pub(crate) fn arenas(target: &LayoutTarget) {
     let state = target
         .word(target.interpreter() + target.python.layout().interpreter.obmalloc.expect("found"));
     let most = u64::from(target.memory().u32(state + Obmalloc::MAX_ARENAS).expect("a number"));

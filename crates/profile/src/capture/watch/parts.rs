@@ -6,7 +6,7 @@ use crate::Builder;
 use crate::header::Mode;
 use crate::model::{FrameId, Kind, StackId};
 use ungil_format::counted;
-use ungil_remote::sample::{Looker, Slot};
+use ungil_remote::sample::{Sampler, ThreadSlot};
 use ungil_remote::snapshot::{LockOrderView, lock_orders};
 use ungil_remote::thread_observer::ThreadObserver;
 use ungil_remote::{Attachment, ThreadState};
@@ -57,7 +57,7 @@ impl Watch {
     fn without_tasks(&self, options: &Options) -> Option<String> {
         let python = self.looker.python();
         let at = python.layout().thread_state.running_loop;
-        let has_loop = |slot: &Slot| {
+        let has_loop = |slot: &ThreadSlot| {
             let word =
                 slot.thread.address.checked_add(at).and_then(|at| python.memory().u64(at).ok());
             word.is_some_and(|address| address != 0)
@@ -80,7 +80,7 @@ impl Watch {
 pub(super) fn is_of(
     mode: Mode,
     state: ThreadState,
-    slot: &Slot,
+    slot: &ThreadSlot,
     gil: bool,
     collecting: Option<u64>,
 ) -> bool {
@@ -108,7 +108,7 @@ pub(super) fn collector(
 }
 
 /// What the program calls a thread.
-pub(super) fn name_of(slot: &Slot, looker: &Looker, pid: u32) -> Option<String> {
+pub(super) fn name_of(slot: &ThreadSlot, looker: &Sampler, pid: u32) -> Option<String> {
     if slot.thread.native_id == pid {
         return Some("MainThread".into());
     }

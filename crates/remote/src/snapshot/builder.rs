@@ -1,49 +1,49 @@
-//! From a look to plain data: names are looked up, sources read, tasks added.
+//! Builds a snapshot from a thread dump: looks up names, reads source lines, adds tasks.
 
 use super::tasks::{task_cycles, tasks};
+use super::warnings::process_warnings;
 use super::{
     CoreView, DeadlockView, EdgeView, FrameView, HoldView, HolderView, InterpreterView, RowView,
     Snapshot, StrandedView, TaskName, ThreadView, WaitView,
 };
-use crate::frames::{DEEPEST, Frame};
-use crate::linux::calls::Doing;
+use crate::frames::Frame;
+use crate::linux::syscall::KernelState;
 use crate::memory::ReadError;
-use crate::native::{Row, Stop, Unwinder, weave};
+use crate::native::{StackRow, StopPolicy, Unwinder, merge_stacks};
 use crate::python::Python;
-use crate::read_budget::OF_A_LOOK;
-use crate::referrers::Name;
-use crate::source::Sources;
-use crate::thread_dump::{Holder, ThreadDump, origin, thread_names};
+use crate::read_budget::LOOK_BUDGET;
+use crate::referrers::ReferrerName;
+use crate::source::SourceFiles;
+use crate::thread_dump::{Holder, ThreadDump, fork_origin, thread_names};
 use crate::thread_observer::{ThreadInfo, ThreadObserver};
 use crate::unicode::decoded;
 use crate::wait_target::WaitTarget;
 use rustc_hash::FxHashMap;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Instant;
-use ungil_format::counted;
 
-/// What a snapshot is to hold besides threads and locks.
+/// Optional parts of a snapshot.
 #[derive(Debug, Clone, Copy)]
-pub struct Options {
-    /// Lines of source under the frames.
+pub struct SnapshotOptions {
+    /// Source lines of the frames.
     pub source: bool,
-    /// asyncio's tasks.
+    /// asyncio tasks.
     pub tasks: bool,
-    /// C frames, and whether threads that run may be stopped for theirs.
-    pub native: Option<Stop>,
+    /// C frames, and whether running threads may be stopped to read theirs.
+    pub native: Option<StopPolicy>,
 }
 
 /// Takes a snapshot.
 ///
 /// # Errors
-/// The process ended or may not be read any more.
-pub fn take(
+/// The process ended or may no longer be read.
+pub fn take_snapshot(
     python: &mut Python,
     observer: &mut ThreadObserver,
-    options: Options,
+    options: SnapshotOptions,
 ) -> Result<Snapshot, ReadError> {
     let begin = Instant::now();
-    let allowance = python.process().limit(OF_A_LOOK);
+    let limit = python.process().limit(LOOK_BUDGET);
     let dump = observer.dump(python)?;
     let look_s = begin.elapsed().as_secs_f64();
     let deadlocks = observer.deadlocks(python, &dump)?;
@@ -53,10 +53,10 @@ pub fn take(
     } else {
         Vec::new()
     };
-    let mut making = Making {
+    let mut builder = SnapshotBuilder {
         names: names(python, &dump),
         threads: thread_names(python, &dump),
-        sources: options.source.then(|| Sources::new(python.process())),
+        sources: options.source.then(|| SourceFiles::new(python.process())),
         unwinder: options
             .native
             .and_then(|stop| Some((Unwinder::new(python.process()).ok()?, stop))),
@@ -64,26 +64,16 @@ pub fn take(
         task_names: tasks.iter().map(|task| (task.address, task.name.clone())).collect(),
         dump: &dump,
     };
-    let interpreters = making.interpreters();
+    let interpreters = builder.interpreters();
     let stranded =
-        deadlocks.stranded.iter().filter_map(|info| making.stranded(python, info)).collect();
-    let deadlocks = deadlocks.cycles.iter().map(|cycle| making.deadlock(cycle)).collect();
+        deadlocks.stranded.iter().filter_map(|info| builder.stranded(python, info)).collect();
+    let deadlocks = deadlocks.cycles.iter().map(|cycle| builder.deadlock(cycle)).collect();
     let task_cycles = task_cycles(&tasks);
-    let tasks = tasks.iter().map(|task| making.task(task)).collect();
-    warnings.extend(making.warnings());
-    if python.process().is_stopped() {
-        warnings.push(
-            "the process is stopped by a signal or a debugger: none of its threads goes on".into(),
-        );
-    }
-    if has_greenlets(python, &dump) {
-        warnings.push(
-            "suspended greenlets are not shown: each thread's stack is that of the greenlet it runs".into(),
-        );
-    }
-    if allowance.is_spent() {
-        warnings
-            .push("there is more in the process than one look reads: this is not all of it".into());
+    let tasks = tasks.iter().map(|task| builder.task(task)).collect();
+    warnings.extend(builder.warnings());
+    warnings.extend(process_warnings(python, &dump));
+    if limit.is_spent() {
+        warnings.push("the read limit for one look was reached: the result is incomplete".into());
     }
     let process = python.process();
     warnings.extend(process.core().map(|core| core.missing()).unwrap_or_default());
@@ -108,19 +98,8 @@ pub fn take(
     })
 }
 
-/// Whether a program uses greenlets (gevent, eventlet): their module is imported.
-fn has_greenlets(python: &Python, dump: &ThreadDump) -> bool {
-    let objects = python.objects();
-    dump.interpreters.iter().any(|interpreter| {
-        let at =
-            interpreter.address.checked_add(python.offsets().interpreter_state.imports_modules);
-        let modules = at.and_then(|at| python.memory().u64(at).ok());
-        modules.is_some_and(|modules| objects.item(modules, "greenlet").is_some())
-    })
-}
-
-/// What the locks of a look are called.
-fn names(python: &Python, dump: &ThreadDump) -> FxHashMap<u64, Name> {
+/// Returns the names of the locks in a dump.
+fn names(python: &Python, dump: &ThreadDump) -> FxHashMap<u64, ReferrerName> {
     let waited = dump.threads.iter().filter_map(|info| Some(info.wait.as_ref()?.object));
     let held = dump.threads.iter().flat_map(|info| info.holds.iter().map(|hold| hold.lock));
     let wanted: Vec<u64> = waited.chain(held).collect();
@@ -130,21 +109,21 @@ fn names(python: &Python, dump: &ThreadDump) -> FxHashMap<u64, Name> {
     python.names(wanted, dump.threads.iter().flat_map(|info| info.frames()))
 }
 
-/// What views are made with.
-pub(super) struct Making<'a> {
+/// Builder for the parts of a snapshot.
+pub(super) struct SnapshotBuilder<'a> {
     pub(super) dump: &'a ThreadDump,
-    names: FxHashMap<u64, Name>,
-    /// By the address of the thread state.
+    names: FxHashMap<u64, ReferrerName>,
+    /// Thread names by the address of the thread state.
     threads: FxHashMap<u64, String>,
-    sources: Option<Sources>,
-    unwinder: Option<(Unwinder<'a>, Stop)>,
-    /// Threads whose C frames could not be read.
-    no_native: u32,
-    /// Names of tasks by their address.
+    pub(super) sources: Option<SourceFiles>,
+    unwinder: Option<(Unwinder<'a>, StopPolicy)>,
+    /// Number of threads whose C frames could not be read.
+    pub(super) no_native: u32,
+    /// Task names by the address of the task.
     task_names: FxHashMap<u64, String>,
 }
 
-impl Making<'_> {
+impl SnapshotBuilder<'_> {
     fn interpreters(&mut self) -> Vec<InterpreterView> {
         let dump = self.dump;
         dump.interpreters
@@ -163,7 +142,7 @@ impl Making<'_> {
     fn thread(&mut self, info: &ThreadInfo) -> ThreadView {
         let thread = info.thread;
         let system_call = match info.kernel {
-            Doing::Call(call) => {
+            KernelState::SystemCall(call) => {
                 Some(call.name().map_or_else(|| format!("#{}", call.number), str::to_owned))
             }
             _ => None,
@@ -176,7 +155,7 @@ impl Making<'_> {
             entered: self.entered(info),
             state: info.state,
             system_call,
-            cpu: info.kernel == Doing::Running,
+            cpu: info.kernel == KernelState::Running,
             frames: info.frames().iter().map(|frame| self.frame(frame)).collect(),
             torn: info.stack.as_ref().is_some_and(|stack| stack.torn),
             native: self.native(info),
@@ -187,7 +166,7 @@ impl Making<'_> {
                 .map(|hold| HoldView {
                     lock: hex(hold.lock),
                     kind: hold.target.clone(),
-                    name: hold.name.clone().or_else(|| self.called(hold.lock)),
+                    name: hold.name.clone().or_else(|| self.program_name(hold.lock)),
                     depth: hold.depth,
                     confidence: hold.confidence,
                     frame: hold.frame,
@@ -196,23 +175,25 @@ impl Making<'_> {
         }
     }
 
-    /// The interpreter in which the thread is at work, where that is another one.
+    /// Returns the interpreter in which the thread is running, if it is another one.
     fn entered(&self, info: &ThreadInfo) -> Option<i64> {
-        let same = |other: &&ThreadInfo| other.at_work && other.thread.own_id == info.thread.own_id;
-        let at_work = || self.dump.threads.iter().find(same).map(|other| other.thread.interpreter);
-        if info.at_work { None } else { at_work() }
+        let same =
+            |other: &&ThreadInfo| other.is_current && other.thread.own_id == info.thread.own_id;
+        let is_current =
+            || self.dump.threads.iter().find(same).map(|other| other.thread.interpreter);
+        if info.is_current { None } else { is_current() }
     }
 
-    /// C and Python frames together, where they were asked for.
+    /// Returns C and Python frames merged, if C frames were requested.
     fn native(&mut self, info: &ThreadInfo) -> Option<Vec<RowView>> {
         let (unwinder, stop) = self.unwinder.as_mut()?;
         let Ok(native) = unwinder.stack(info.thread.native_id, *stop) else {
             self.no_native += 1;
             return None;
         };
-        let rows = weave(native, info.frames()).into_iter().map(|row| match row {
-            Row::Python(index) => RowView::Python(index),
-            Row::Native(frame) => RowView::Native {
+        let rows = merge_stacks(native, info.frames()).into_iter().map(|row| match row {
+            StackRow::Python(index) => RowView::Python(index),
+            StackRow::Native(frame) => RowView::Native {
                 symbol: frame.symbol,
                 file: frame.file.map(|file| file.display().to_string()),
                 offset: frame.offset,
@@ -230,7 +211,7 @@ impl Making<'_> {
         Some(WaitView {
             lock: hex(wait.object),
             kind: wait.target.clone(),
-            name: wait.name.clone().or_else(|| self.called(wait.object)),
+            name: wait.name.clone().or_else(|| self.program_name(wait.object)),
             contention: wait.target.is_contention(),
             seconds: blocked.since_ns.map(|since| seconds(self.dump.at_ns.saturating_sub(since))),
             timed: blocked.timed,
@@ -255,8 +236,8 @@ impl Making<'_> {
     }
 
     fn deadlock(&self, cycle: &[ThreadInfo]) -> DeadlockView {
-        // Indices of holders are those of the look that confirmed it; the thread states tell who
-        // they are.
+        // Holder indices refer to the look that confirmed the deadlock, so holders are identified
+        // by thread.
         let edges = cycle.iter().enumerate().filter_map(|(index, info)| {
             let wait = info.wait.as_ref()?;
             let next = &cycle[(index + 1) % cycle.len()];
@@ -266,7 +247,7 @@ impl Making<'_> {
                 thread: self.name_of(info),
                 waits_for: hex(wait.object),
                 kind: wait.target.clone(),
-                name: wait.name.clone().or_else(|| self.called(wait.object)),
+                name: wait.name.clone().or_else(|| self.program_name(wait.object)),
                 held_by: next.thread.own_id,
                 holder: self.name_of(next),
                 confidence,
@@ -278,14 +259,14 @@ impl Making<'_> {
 
     fn stranded(&self, python: &Python, info: &ThreadInfo) -> Option<StrandedView> {
         let wait = info.wait.as_ref()?;
-        let origin = origin(python, wait);
+        let origin = fork_origin(python, wait);
         let holder = origin.as_ref().and_then(|origin| origin.holder.clone());
         Some(StrandedView {
             native_id: info.thread.own_id,
             thread: self.name_of(info),
             waits_for: hex(wait.object),
             kind: wait.target.clone(),
-            name: wait.name.clone().or_else(|| self.called(wait.object)),
+            name: wait.name.clone().or_else(|| self.program_name(wait.object)),
             forked_from: origin.map(|origin| origin.pid),
             held_by: holder.as_ref().map(|holder| holder.native_id),
             holder: holder.map(|holder| holder.name),
@@ -301,7 +282,7 @@ impl Making<'_> {
         FrameView { function: frame.code.qualname.clone(), file, line: frame.line, source }
     }
 
-    fn called(&self, object: u64) -> Option<String> {
+    fn program_name(&self, object: u64) -> Option<String> {
         // Every object is `self` to its own methods.
         self.names.get(&object).filter(|name| name.path != "self").map(ToString::to_string)
     }
@@ -314,68 +295,11 @@ impl Making<'_> {
         })
     }
 
-    fn name_of(&self, info: &ThreadInfo) -> String {
+    pub(super) fn name_of(&self, info: &ThreadInfo) -> String {
         self.threads
             .get(&info.thread.address)
             .cloned()
             .unwrap_or_else(|| format!("thread {}", info.thread.own_id))
-    }
-
-    fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
-        let unreadable: u32 = self
-            .dump
-            .threads
-            .iter()
-            .map(|info| info.stack.as_ref().map_or(0, |stack| stack.unreadable))
-            .sum();
-        if unreadable > 0 {
-            warnings
-                .push(format!("left out: {} that could not be read", counted(unreadable, "frame")));
-        }
-        if self.dump.torn > 0 {
-            warnings.push(format!("{} moved on at every attempt to read the stack: the frames shown may never have been so at one time", counted(self.dump.torn, "thread")));
-        }
-        let cut = self
-            .dump
-            .threads
-            .iter()
-            .filter(|info| info.stack.as_ref().is_some_and(|stack| stack.cut))
-            .count();
-        if cut > 0 {
-            warnings.push(format!(
-                "{} with more than {DEEPEST} frames: the outermost, and what they hold, are left out",
-                counted(cut as u64, "stack")
-            ));
-        }
-        if self.no_native > 0 {
-            warnings.push(format!(
-                "C frames are left out of {} that would have to be stopped for it, because code runs there",
-                counted(self.no_native, "thread")
-            ));
-        }
-        if self.dump.threads.iter().any(|info| info.kernel == Doing::Unknown) {
-            warnings.push(
-                "the kernel does not say what threads wait for (/proc/PID/task/TID/syscall)".into(),
-            );
-        }
-        let newer = self.sources.as_ref().map(Sources::newer).unwrap_or_default();
-        if !newer.is_empty() {
-            warnings.push(format!(
-                "changed since the process started (of a core: since it was written), so that its lines may not be those \
-                 that run: {}",
-                newer.join(", ")
-            ));
-        }
-        for cycle in self.dump.passing_cycles() {
-            let names: Vec<String> =
-                cycle.iter().map(|&index| self.name_of(&self.dump.threads[index])).collect();
-            warnings.push(format!(
-                "threads wait for each other, one of them with a timeout: {}",
-                names.join(", ")
-            ));
-        }
-        warnings
     }
 }
 
@@ -383,7 +307,7 @@ pub(super) fn hex(address: u64) -> String {
     format!("{address:#x}")
 }
 
-/// To a tenth of a millisecond.
+/// Rounds to a tenth of a millisecond.
 fn rounded(seconds: f64) -> f64 {
     (seconds * 1e4).round() / 1e4
 }
