@@ -43,7 +43,7 @@ impl Default for Limits {
 /// Why an archive, or a member of it, is not read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs)] // each says itself what it is; `path` is the member's
-pub enum Refusal {
+pub enum ArchiveError {
     #[error("it is no zip file that can be read: {0}")]
     NoZip(String),
     #[error("it says it has {0} members; no more than {1} are read")]
@@ -111,14 +111,14 @@ impl<'a> Archive<'a> {
     /// Reads and checks the directory of a zip file.
     ///
     /// # Errors
-    /// A [`Refusal`] if any member is not as a wheel's may be. The whole archive is refused then:
+    /// A [`ArchiveError`] if any member is not as a wheel's may be. The whole archive is refused then:
     /// no installer should take it.
-    pub fn read(bytes: &'a [u8], limits: Limits) -> Result<Archive<'a>, Refusal> {
-        let no = |error: rawzip::Error| Refusal::NoZip(error.to_string());
+    pub fn read(bytes: &'a [u8], limits: Limits) -> Result<Archive<'a>, ArchiveError> {
+        let no = |error: rawzip::Error| ArchiveError::NoZip(error.to_string());
         let zip = ZipArchive::from_slice(bytes).map_err(no)?;
         let declared = zip.entries_hint();
         if declared > limits.members {
-            return Err(Refusal::Members(declared, limits.members));
+            return Err(ArchiveError::Members(declared, limits.members));
         }
         let mut members = Vec::new();
         let mut names = FxHashSet::default();
@@ -128,20 +128,20 @@ impl<'a> Archive<'a> {
             let entry = entry.map_err(no)?;
             listed += 1;
             if listed > limits.members {
-                return Err(Refusal::Members(listed, limits.members));
+                return Err(ArchiveError::Members(listed, limits.members));
             }
             let path = checked_path(entry.file_path().as_bytes())?;
             let is_folder = path.ends_with('/');
             check_kind(&path, &entry)?;
-            let local = zip
-                .get_entry(entry.wayfinder())
-                .map_err(|error| Refusal::Damaged { path: path.clone(), why: error.to_string() })?;
+            let local = zip.get_entry(entry.wayfinder()).map_err(|error| {
+                ArchiveError::Damaged { path: path.clone(), why: error.to_string() }
+            })?;
             let header = local.local_header();
             if header.file_path().as_bytes() != entry.file_path().as_bytes()
                 || header.compression_method() != entry.compression_method()
                 || header.flags().is_encrypted() != entry.flags().is_encrypted()
             {
-                return Err(Refusal::Disagrees { path });
+                return Err(ArchiveError::Disagrees { path });
             }
             let (_, end) = local.compressed_data_range();
             ranges.push((entry.local_header_offset(), end, members.len()));
@@ -150,17 +150,17 @@ impl<'a> Archive<'a> {
             total = total.saturating_add(size);
             let packed = entry.compression_method() == CompressionMethod::DEFLATE;
             if !packed && size != packed_size {
-                return Err(Refusal::Damaged {
+                return Err(ArchiveError::Damaged {
                     path,
                     why: "it is stored, but in another size".to_owned(),
                 });
             }
             if size > limits.any_ratio_bytes && size / limits.ratio.max(1) > packed_size {
-                return Err(Refusal::Ratio { path, size, packed: packed_size });
+                return Err(ArchiveError::Ratio { path, size, packed: packed_size });
             }
             let name = path.trim_end_matches('/').to_owned();
             if !names.insert(name) {
-                return Err(Refusal::Duplicate { path });
+                return Err(ArchiveError::Duplicate { path });
             }
             // A folder stays until overlaps are looked for: it may share bytes as well.
             members.push(Member {
@@ -171,14 +171,14 @@ impl<'a> Archive<'a> {
             });
         }
         if listed != declared {
-            return Err(Refusal::Count { declared, listed });
+            return Err(ArchiveError::Count { declared, listed });
         }
         if total > limits.total_bytes {
-            return Err(Refusal::Total(total, limits.total_bytes));
+            return Err(ArchiveError::Total(total, limits.total_bytes));
         }
         if total > limits.any_ratio_bytes && total / limits.ratio.max(1) > bytes.len() as u64 {
             let packed = bytes.len() as u64;
-            return Err(Refusal::Ratio { path: "all of it".to_owned(), size: total, packed });
+            return Err(ArchiveError::Ratio { path: "all of it".to_owned(), size: total, packed });
         }
         ranges.sort_unstable();
         for pair in ranges.windows(2) {
@@ -187,7 +187,7 @@ impl<'a> Archive<'a> {
             {
                 let path =
                     members.get(index).map_or_else(String::new, |member| member.path.clone());
-                return Err(Refusal::Overlap { path });
+                return Err(ArchiveError::Overlap { path });
             }
         }
         members.retain(|member| !member.path.ends_with('/'));
@@ -211,13 +211,13 @@ impl<'a> Archive<'a> {
     /// The bytes of a member of this archive, once their checksum has been found right.
     ///
     /// # Errors
-    /// A [`Refusal`] if it is too large, or not what its header says.
-    pub fn bytes(&self, member: &Member) -> Result<Cow<'_, [u8]>, Refusal> {
+    /// A [`ArchiveError`] if it is too large, or not what its header says.
+    pub fn bytes(&self, member: &Member) -> Result<Cow<'_, [u8]>, ArchiveError> {
         let path = || member.path.clone();
-        let damaged = |why: String| Refusal::Damaged { path: path(), why };
+        let damaged = |why: String| ArchiveError::Damaged { path: path(), why };
         let limit = self.limits.member_bytes;
         if member.size > limit {
-            return Err(Refusal::Size { path: path(), size: member.size, limit });
+            return Err(ArchiveError::Size { path: path(), size: member.size, limit });
         }
         let entry = self.zip.get_entry(member.at).map_err(|error| damaged(error.to_string()))?;
         let data = entry.data();
@@ -248,27 +248,27 @@ impl<'a> Archive<'a> {
     }
 }
 
-fn checked_path(bytes: &[u8]) -> Result<String, Refusal> {
+fn checked_path(bytes: &[u8]) -> Result<String, ArchiveError> {
     let shown = || -> String { String::from_utf8_lossy(bytes).chars().take(200).collect() };
     let path = match std::str::from_utf8(bytes) {
         Ok(path) if !path.chars().any(char::is_control) => path,
-        _ => return Err(Refusal::NotText { path: shown().escape_debug().to_string() }),
+        _ => return Err(ArchiveError::NotText { path: shown().escape_debug().to_string() }),
     };
-    let refused: fn(String) -> Refusal = if path.is_empty() || path.len() > 4_096 {
-        |path| Refusal::Length { path }
+    let refused: fn(String) -> ArchiveError = if path.is_empty() || path.len() > 4_096 {
+        |path| ArchiveError::Length { path }
     } else if path.contains('\\') {
-        |path| Refusal::Backslash { path }
+        |path| ArchiveError::Backslash { path }
     } else if path.starts_with('/') {
-        |path| Refusal::Absolute { path }
+        |path| ArchiveError::Absolute { path }
     } else if path.contains(':') {
-        |path| Refusal::Drive { path }
+        |path| ArchiveError::Drive { path }
     } else if path
         .strip_suffix('/')
         .unwrap_or(path)
         .split('/')
         .any(|part| matches!(part, "" | "." | ".."))
     {
-        |path| Refusal::Outside { path }
+        |path| ArchiveError::Outside { path }
     } else {
         return Ok(path.to_owned());
     };
@@ -278,22 +278,22 @@ fn checked_path(bytes: &[u8]) -> Result<String, Refusal> {
 /// What Unix's `st_mode` has for the kind of a file.
 const KIND: u32 = 0o170_000;
 
-fn check_kind(path: &str, entry: &rawzip::ZipFileHeaderRecord<'_>) -> Result<(), Refusal> {
+fn check_kind(path: &str, entry: &rawzip::ZipFileHeaderRecord<'_>) -> Result<(), ArchiveError> {
     let path = || path.to_owned();
     // Whatever system the archive says it was made on: unpackers look at the bits alone.
     match (entry.external_attributes() >> 16) & KIND {
-        0o120_000 => return Err(Refusal::Link { path: path() }),
+        0o120_000 => return Err(ArchiveError::Link { path: path() }),
         0 | 0o040_000 | 0o100_000 => {}
-        _ => return Err(Refusal::Special { path: path() }),
+        _ => return Err(ArchiveError::Special { path: path() }),
     }
     if entry.flags().is_encrypted()
         || entry.flags().has_strong_encryption()
         || entry.flags().is_masked()
     {
-        return Err(Refusal::Encrypted { path: path() });
+        return Err(ArchiveError::Encrypted { path: path() });
     }
     match entry.compression_method() {
         CompressionMethod::STORE | CompressionMethod::DEFLATE => Ok(()),
-        method => Err(Refusal::Method { path: path(), method: method.as_u16() }),
+        method => Err(ArchiveError::Method { path: path(), method: method.as_u16() }),
     }
 }

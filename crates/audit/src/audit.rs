@@ -3,34 +3,34 @@
 //! Each target is what its name and its content say it is. Binaries are judged on as many threads
 //! as there are CPUs; a file at a time is in memory for each.
 
-mod questions;
-mod reading;
+mod binaries;
+mod import_chains;
+mod index_queries;
 mod skipping;
 mod targets;
-mod ways;
 
-use crate::claims::{self, Weighed};
-use crate::found::{Distribution, Found};
-use crate::imports::{Chain, Modules, entry};
-use crate::requirements::Wanted;
+use crate::claims::{self, ClaimCheck};
+use crate::import_graph::{ImportChain, ImportGraph, module_name};
+use crate::inventory::{Distribution, ExtensionFile};
+use crate::requirements::Requirement;
 use crate::source::{Hazard, audit_program};
 use crate::target::Build;
 use crate::{environment, files};
-use reading::{look, read};
+use binaries::{look, read};
+use import_chains::ProgramGraph;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use targets::Kind;
-use ways::Graph;
+use targets::TargetKind;
 
 /// The largest binary that is read, in bytes.
-const LARGEST: u64 = 2 << 30;
+const MAX_BINARY_BYTES: u64 = 2 << 30;
 /// The largest source, in bytes: the parser's own bound, and one.
-const LONGEST: u64 = (8 << 20) + 1;
+const MAX_SOURCE_BYTES: u64 = (8 << 20) + 1;
 
 /// What is asked of an audit.
 #[derive(Debug, Clone, Default)]
-pub struct Asked {
+pub struct AuditOptions {
     /// What to audit.
     pub targets: Vec<PathBuf>,
     /// The build the verdicts are for; by default the one that an environment's path says, and else
@@ -51,14 +51,14 @@ pub struct Audit {
     /// The build that the verdicts are for.
     pub build: Build,
     /// Distributions, each with its claims held against its modules.
-    pub distributions: Vec<Weighty>,
+    pub distributions: Vec<AuditedDistribution>,
     /// Extension modules that belong to no distribution.
-    pub loose: Vec<Found>,
+    pub loose: Vec<ExtensionFile>,
     /// How the modules that switch the GIL on come to be imported: a way to each that an `import`
     /// leads to.
-    pub chains: Vec<Chain>,
+    pub chains: Vec<ImportChain>,
     /// What lock files and requirements want.
-    pub wanted: Vec<Wanted>,
+    pub wanted: Vec<Requirement>,
     /// What sources do that threads break, the surest first.
     pub hazards: Vec<Hazard>,
     /// How many sources were read.
@@ -75,18 +75,18 @@ pub struct Audit {
 
 /// A distribution and what its claims are worth.
 #[derive(Debug, Clone, Serialize)]
-pub struct Weighty {
+pub struct AuditedDistribution {
     /// It.
     #[serde(flatten)]
     pub distribution: Distribution,
     /// Its claims.
     #[serde(flatten)]
-    pub weighed: Weighed,
+    pub claim_check: ClaimCheck,
 }
 
 /// Why there is no audit.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum AuditError {
     /// A target cannot be read.
     #[error("'{}' cannot be read: {why}", path.display())]
     Unreadable {
@@ -105,7 +105,7 @@ pub enum Error {
 
 impl Audit {
     /// Every module, with its distribution.
-    pub fn modules(&self) -> impl Iterator<Item = (Option<&Distribution>, &Found)> {
+    pub fn modules(&self) -> impl Iterator<Item = (Option<&Distribution>, &ExtensionFile)> {
         let owned = self.distributions.iter().flat_map(|one| {
             one.distribution.modules.iter().map(move |found| (Some(&one.distribution), found))
         });
@@ -114,7 +114,7 @@ impl Audit {
 
     /// Every module that the build would import, with its distribution; the rest is in
     /// [`Audit::skipped`].
-    pub fn taken(&self) -> impl Iterator<Item = (Option<&Distribution>, &Found)> {
+    pub fn importable(&self) -> impl Iterator<Item = (Option<&Distribution>, &ExtensionFile)> {
         self.modules().filter(|(_, found)| found.skipped.is_none())
     }
 }
@@ -124,11 +124,11 @@ impl Audit {
 /// # Errors
 /// A target is not there, or nothing that can be audited. What is wrong with a part of one is noted
 /// in what is returned.
-pub fn audit(asked: &Asked) -> Result<Audit, Error> {
-    let kinds = asked.targets.iter().map(|path| Ok((path, targets::kind(path)?)));
-    let kinds: Vec<(&PathBuf, Kind)> = kinds.collect::<Result<_, Error>>()?;
+pub fn audit(asked: &AuditOptions) -> Result<Audit, AuditError> {
+    let kinds = asked.targets.iter().map(|path| Ok((path, targets::classify(path)?)));
+    let kinds: Vec<(&PathBuf, TargetKind)> = kinds.collect::<Result<_, AuditError>>()?;
     let said = kinds.iter().find_map(|(_, kind)| match kind {
-        Kind::Environment(folders) => {
+        TargetKind::Environment(folders) => {
             folders.iter().find_map(|folder| environment::build_of(folder))
         }
         _ => None,
@@ -147,10 +147,10 @@ pub fn audit(asked: &Asked) -> Result<Audit, Error> {
         folders: Vec::new(),
         python_files: 0,
     };
-    let mut graph = Graph::default();
+    let mut graph = ProgramGraph::default();
     for (path, kind) in kinds {
         match kind {
-            Kind::Environment(folders) => {
+            TargetKind::Environment(folders) => {
                 let note = |base: PathBuf| {
                     format!(
                         "the packages of its base interpreter, in {}, were not read: name that too",
@@ -160,13 +160,13 @@ pub fn audit(asked: &Asked) -> Result<Audit, Error> {
                 audit.notes.extend(environment::base(path).map(note));
                 audit.environment(&folders, asked.sources, &mut graph);
             }
-            Kind::Wheel => audit.wheel(path, asked.sources, &mut graph)?,
-            Kind::Module => audit.module(path),
-            Kind::Sources => audit.tree(path, &mut graph),
-            Kind::Wants => audit.wants(path)?,
+            TargetKind::Wheel => audit.wheel(path, asked.sources, &mut graph)?,
+            TargetKind::Module => audit.module(path),
+            TargetKind::Sources => audit.tree(path, &mut graph),
+            TargetKind::Requirements => audit.wants(path)?,
         }
     }
-    audit.find_ways(graph, &asked.from)?;
+    audit.find_import_chains(graph, &asked.from)?;
     audit
         .hazards
         .sort_by(|a, b| (b.confidence, &a.file, a.line).cmp(&(a.confidence, &b.file, b.line)));
@@ -175,8 +175,8 @@ pub fn audit(asked: &Asked) -> Result<Audit, Error> {
 
 impl Audit {
     fn take(&mut self, distribution: Distribution) {
-        let weighed = claims::weigh(&distribution, self.build);
-        self.distributions.push(Weighty { distribution, weighed });
+        let claim_check = claims::check(&distribution, self.build);
+        self.distributions.push(AuditedDistribution { distribution, claim_check });
     }
 
     /// Reads an environment, and returns the modules of the sources in it that are no
@@ -185,13 +185,13 @@ impl Audit {
         &mut self,
         folders: &[PathBuf],
         sources: bool,
-        graph: &mut Graph,
+        graph: &mut ProgramGraph,
     ) -> Vec<String> {
         let mut found = environment::read(folders);
         skipping::in_environment(&mut found, self.build);
         look(found.modules_mut(), self.build);
-        graph.add(Modules::of_environment(&found, self.build));
-        let own = found.sources.iter().map(|(_, path)| entry(path)).collect();
+        graph.add(ImportGraph::of_environment(&found, self.build));
+        let own = found.sources.iter().map(|(_, path)| module_name(path)).collect();
         if sources {
             // What starts threads in one distribution says nothing of a fork in another.
             for one in &found.distributions {
@@ -216,9 +216,15 @@ impl Audit {
         self.loose.extend(found);
     }
 
-    fn wheel(&mut self, path: &Path, sources: bool, graph: &mut Graph) -> Result<(), Error> {
-        let unreadable = |why: String| Error::Unreadable { path: path.to_owned(), why };
-        let bytes = files::read(path, LARGEST).map_err(|why| unreadable(why.to_string()))?;
+    fn wheel(
+        &mut self,
+        path: &Path,
+        sources: bool,
+        graph: &mut ProgramGraph,
+    ) -> Result<(), AuditError> {
+        let unreadable = |why: String| AuditError::Unreadable { path: path.to_owned(), why };
+        let bytes =
+            files::read(path, MAX_BINARY_BYTES).map_err(|why| unreadable(why.to_string()))?;
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let wheel = crate::wheel::Wheel::read(name, &bytes, crate::archive::Limits::default());
         let mut wheel = wheel.map_err(|why| unreadable(why.to_string()))?;
@@ -227,22 +233,23 @@ impl Audit {
         for found in distribution.modules.iter_mut().filter(|found| found.skipped.is_none()) {
             match wheel.module(found) {
                 Ok(bytes) => read(found, &bytes, self.build),
-                Err(refusal) => found.unreadable = Some(refusal.to_string()),
+                Err(error) => found.unreadable = Some(error.to_string()),
             }
         }
-        let is_bad =
-            |found: &Found| found.is_taken_by(self.build) && found.switches_on() == Some(true);
+        let is_bad = |found: &ExtensionFile| {
+            found.is_importable_by(self.build) && found.enables_gil() == Some(true)
+        };
         let is_searched = distribution.modules.iter().any(is_bad);
         if sources || is_searched {
             let mut texts = Vec::new();
             for (name, bytes) in wheel.sources() {
                 match bytes {
                     Ok(bytes) => texts.push((path.join(name), bytes)),
-                    Err(refusal) => self.notes.push(refusal.to_string()),
+                    Err(error) => self.notes.push(error.to_string()),
                 }
             }
             if is_searched {
-                graph.add(Modules::of_distribution(&distribution, path, self.build));
+                graph.add(ImportGraph::of_distribution(&distribution, path, self.build));
                 texts.iter().for_each(|(path, text)| graph.add_text(path.clone(), text.to_vec()));
             }
             if sources {
@@ -254,7 +261,7 @@ impl Audit {
     }
 
     /// A folder of sources, and the modules that were built in it; or one source.
-    fn tree(&mut self, path: &Path, graph: &mut Graph) {
+    fn tree(&mut self, path: &Path, graph: &mut ProgramGraph) {
         let own = if path.is_file() {
             self.read_sources([path.to_owned()]);
             vec![graph.add_program(path)]
@@ -264,16 +271,18 @@ impl Audit {
         graph.programs.extend(own);
     }
 
-    fn wants(&mut self, path: &Path) -> Result<(), Error> {
+    fn wants(&mut self, path: &Path) -> Result<(), AuditError> {
         let platform = crate::target::Platform::here().unwrap_or(crate::target::Platform {
             system: crate::target::System::Linux,
             arch: crate::image::Arch::X86_64,
         });
         let wants = crate::requirements::read(path, self.build, platform);
-        let wants = wants
-            .map_err(|why| Error::Unreadable { path: path.to_owned(), why: why.to_string() })?;
+        let wants = wants.map_err(|why| AuditError::Unreadable {
+            path: path.to_owned(),
+            why: why.to_string(),
+        })?;
         let (build, platform) = (self.build, Some(platform));
-        self.wanted.extend(wants.wanted.into_iter().map(|one| one.weighed(build, platform)));
+        self.wanted.extend(wants.wanted.into_iter().map(|one| one.with_wheel(build, platform)));
         self.notes.extend(wants.notes);
         Ok(())
     }
@@ -281,20 +290,21 @@ impl Audit {
     /// Reads the sources of one program.
     fn read_sources<I: IntoIterator<Item = PathBuf, IntoIter: Send>>(&mut self, paths: I) {
         let notes = Mutex::new(Vec::new());
-        let texts = paths.into_iter().filter_map(|path| match files::read(&path, LONGEST) {
-            Ok(bytes) => Some((path, bytes)),
-            Err(error) => {
-                let note = format!("'{}' cannot be read: {error}", path.display());
-                notes.lock().map(|mut notes| notes.push(note)).ok();
-                None
-            }
-        });
+        let texts =
+            paths.into_iter().filter_map(|path| match files::read(&path, MAX_SOURCE_BYTES) {
+                Ok(bytes) => Some((path, bytes)),
+                Err(error) => {
+                    let note = format!("'{}' cannot be read: {error}", path.display());
+                    notes.lock().map(|mut notes| notes.push(note)).ok();
+                    None
+                }
+            });
         let program = audit_program(texts);
         self.notes.extend(notes.into_inner().unwrap_or_default());
         self.programs(program);
     }
 
-    fn programs(&mut self, program: crate::source::Program) {
+    fn programs(&mut self, program: crate::source::ProgramReport) {
         self.sources += program.files;
         self.hazards.extend(program.hazards);
         let unread = program

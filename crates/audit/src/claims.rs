@@ -8,7 +8,7 @@
 //! GIL on breaks a claim for the whole process. A distribution whose modules all declare could make
 //! one.
 
-use crate::found::{Distribution, Found};
+use crate::inventory::{Distribution, ExtensionFile};
 use crate::metadata::Claim;
 use crate::tags::TagSet;
 use crate::target::Build;
@@ -34,7 +34,7 @@ pub enum Standing {
 
 /// A distribution's standing, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Weighed {
+pub struct ClaimCheck {
     /// The outcome.
     pub standing: Standing,
     /// What it promises, in words; empty if nothing.
@@ -47,11 +47,11 @@ pub struct Weighed {
 
 /// Holds a distribution's claims against its modules' judgements, for a free-threaded build.
 #[must_use]
-pub fn weigh(distribution: &Distribution, build: Build) -> Weighed {
+pub fn check(distribution: &Distribution, build: Build) -> ClaimCheck {
     let mut claims = Vec::new();
     // A lower level says that it may not work, or not yet.
     if let Some(claim) = distribution.claim.filter(|&claim| claim >= Claim::Stable) {
-        claims.push(format!("classifier {}", claim.words()));
+        claims.push(format!("classifier {}", claim.classifier()));
     }
     // `abi3` and bare wheels claim nothing: they were made for builds with a GIL.
     let is_claim = |tags: &&TagSet| {
@@ -59,11 +59,11 @@ pub fn weigh(distribution: &Distribution, build: Build) -> Weighed {
     };
     let tag = distribution.wheel_tags.iter().find(is_claim);
     claims.extend(tag.map(|tags| format!("wheel {tags}")));
-    let name = |found: &Found| found.module.clone().unwrap_or_else(|| found.path.clone());
+    let name = |found: &ExtensionFile| found.module.clone().unwrap_or_else(|| found.path.clone());
     let (mut against, mut unknown) = (Vec::new(), Vec::new());
     let mut declared = 0_usize;
-    for found in distribution.modules.iter().filter(|found| found.is_taken_by(build)) {
-        match found.switches_on() {
+    for found in distribution.modules.iter().filter(|found| found.is_importable_by(build)) {
+        match found.enables_gil() {
             Some(true) => against.push(name(found)),
             Some(false) => declared += 1,
             None => unknown.push(name(found)),
@@ -77,34 +77,34 @@ pub fn weigh(distribution: &Distribution, build: Build) -> Weighed {
         (true, true, false) => Standing::Kept,
         (true, true, true) => Standing::CouldClaim,
     };
-    Weighed { standing, claims, against, unknown }
+    ClaimCheck { standing, claims, against, unknown }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::found::{SkipReason, Skipped};
-    use crate::model::{Judgement, Verdict};
+    use crate::inventory::{SkipReason, Skipped};
+    use crate::model::{ModuleAnalysis, Verdict};
     use std::path::PathBuf;
 
-    fn found(path: &str, verdict: Option<Verdict>) -> Found {
-        let mut found = Found::new(path, PathBuf::from(path)).unwrap();
+    fn found(path: &str, verdict: Option<Verdict>) -> ExtensionFile {
+        let mut found = ExtensionFile::new(path, PathBuf::from(path)).unwrap();
         let name = found.module.clone().unwrap().rsplit('.').next().unwrap().to_owned();
-        let judge = |verdict| Judgement {
+        let judge = |verdict| ModuleAnalysis {
             name,
             verdict,
             init: None,
             toolchain: None,
             evidence: Vec::new(),
         };
-        found.judgements.extend(verdict.map(judge));
+        found.analyses.extend(verdict.map(judge));
         found
     }
 
-    fn standing(claim: Option<Claim>, tags: &str, modules: Vec<Found>) -> Standing {
+    fn standing(claim: Option<Claim>, tags: &str, modules: Vec<ExtensionFile>) -> Standing {
         let wheel_tags = vec![TagSet::parse(tags).unwrap()];
         let distribution = Distribution { claim, wheel_tags, modules, ..Distribution::default() };
-        weigh(&distribution, "3.14t".parse().unwrap()).standing
+        check(&distribution, "3.14t".parse().unwrap()).standing
     }
 
     #[test]
@@ -114,7 +114,7 @@ mod tests {
         let good = || found("a/_x.cpython-314t-x86_64-linux-gnu.so", Some(Verdict::Declares));
         let bad = || found("a/_y.so", Some(Verdict::DoesNotDeclare));
         let unknown = || found("a/_z.so", Some(Verdict::Unknown("so".to_owned())));
-        let library = || Found {
+        let library = || ExtensionFile {
             skipped: Some(Skipped { reason: SkipReason::NoInit, why: String::new() }),
             ..found("a/libz.so", None)
         };

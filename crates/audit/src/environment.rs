@@ -6,21 +6,21 @@
 //! installs among them; their `import` lines are named.
 
 mod folders;
-mod walk;
+mod scan;
 
 pub use folders::{base, build_of, folders};
 
 use crate::files;
-use crate::found::{Distribution, Found};
+use crate::inventory::{Distribution, ExtensionFile};
 use crate::metadata::{self, Metadata};
 use crate::target::Build;
 use rustc_hash::FxHashMap;
+use scan::FolderScan;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use walk::Walk;
 
 /// Folders that are read, those that `.pth` files lead to among them.
-const MOST_FOLDERS: usize = 100;
+const MAX_FOLDERS: usize = 100;
 
 /// What was found in the folders of an environment.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -28,7 +28,7 @@ pub struct Environment {
     /// Its distributions, by name.
     pub distributions: Vec<Distribution>,
     /// Extension modules that belong to no distribution, by path.
-    pub loose: Vec<Found>,
+    pub loose: Vec<ExtensionFile>,
     /// Python files that belong to no distribution, each with the folder of `sys.path` it is below;
     /// not in the JSON.
     #[serde(skip)]
@@ -42,12 +42,12 @@ pub struct Environment {
 
 impl Environment {
     /// Every module that was found, its distribution's or loose.
-    pub fn modules_mut(&mut self) -> impl Iterator<Item = &mut Found> {
+    pub fn modules_mut(&mut self) -> impl Iterator<Item = &mut ExtensionFile> {
         self.distributions.iter_mut().flat_map(|one| &mut one.modules).chain(&mut self.loose)
     }
 
     /// Every module, with its distribution.
-    pub fn modules(&self) -> impl Iterator<Item = (Option<&Distribution>, &Found)> {
+    pub fn modules(&self) -> impl Iterator<Item = (Option<&Distribution>, &ExtensionFile)> {
         let owned = self
             .distributions
             .iter()
@@ -56,8 +56,11 @@ impl Environment {
     }
 
     /// Every module that an `import` in that build could load, with its distribution.
-    pub fn taken_by(&self, build: Build) -> impl Iterator<Item = (Option<&Distribution>, &Found)> {
-        self.modules().filter(move |(_, found)| found.is_taken_by(build))
+    pub fn is_importable_by(
+        &self,
+        build: Build,
+    ) -> impl Iterator<Item = (Option<&Distribution>, &ExtensionFile)> {
+        self.modules().filter(move |(_, found)| found.is_importable_by(build))
     }
 }
 
@@ -82,32 +85,32 @@ pub fn read(folders: &[PathBuf]) -> Environment {
         if seen.contains(&real) {
             continue;
         }
-        if seen.len() == MOST_FOLDERS {
-            environment.notes.push(format!("no more than {MOST_FOLDERS} folders are read"));
+        if seen.len() == MAX_FOLDERS {
+            environment.notes.push(format!("no more than {MAX_FOLDERS} folders are read"));
             break;
         }
         seen.push(real);
-        let more = one_folder(&folder, editable.as_deref(), &mut environment);
+        let more = read_folder(&folder, editable.as_deref(), &mut environment);
         waiting.extend(more.into_iter().rev());
         environment.folders.push(folder);
     }
     environment.distributions.iter_mut().for_each(Distribution::finish);
     environment
         .distributions
-        .sort_by_cached_key(|one| (crate::tags::normal(&one.name), one.version.clone()));
+        .sort_by_cached_key(|one| (crate::tags::normalize_name(&one.name), one.version.clone()));
     environment.loose.sort_by(|a, b| a.path.cmp(&b.path));
     environment
 }
 
 /// Reads one folder, and returns those its `.pth` files lead to.
-fn one_folder(
+fn read_folder(
     folder: &Path,
     editable: Option<&str>,
     environment: &mut Environment,
 ) -> Vec<(PathBuf, Option<String>)> {
-    let walk = Walk::of(folder, &mut environment.notes);
+    let scan = FolderScan::of(folder, &mut environment.notes);
     let mut owner: FxHashMap<String, usize> = FxHashMap::default();
-    for info in &walk.infos {
+    for info in &scan.infos {
         let index = environment.distributions.len();
         let (distribution, files) = distribution(folder, info);
         for path in files {
@@ -118,35 +121,35 @@ fn one_folder(
     // What lies where an editable install leads is that distribution's, wherever its metadata are.
     let linked =
         editable.and_then(|name| environment.distributions.iter().position(|one| one.name == name));
-    for path in walk.files {
+    for path in scan.files {
         let file = folder.join(&path);
         let owner = owner.remove(&path).or(linked);
         match owner.and_then(|index| environment.distributions.get_mut(index)) {
-            Some(distribution) => distribution.take(&path, file),
-            None if crate::found::is_python(&path) => {
+            Some(distribution) => distribution.add_file(&path, file),
+            None if crate::inventory::is_python(&path) => {
                 environment.sources.push((folder.to_owned(), path))
             }
-            None => environment.loose.extend(Found::new(&path, file)),
+            None => environment.loose.extend(ExtensionFile::new(&path, file)),
         }
     }
     // What is left of RECORD's modules is not there.
     for (path, index) in owner {
-        let is_module = Found::new(&path, PathBuf::new()).is_some();
+        let is_module = ExtensionFile::new(&path, PathBuf::new()).is_some();
         if let Some(distribution) = environment.distributions.get_mut(index).filter(|_| is_module) {
             distribution.notes.push(format!("RECORD lists '{path}', which is not there"));
         }
     }
     let mut more = Vec::new();
-    for name in &walk.pths {
+    for name in &scan.pths {
         let owner = environment
             .distributions
             .iter_mut()
-            .find(|one| one.folder.as_deref() == Some(folder) && one.is_led_to_by(name));
+            .find(|one| one.folder.as_deref() == Some(folder) && one.owns_pth(name));
         let editable = owner.map(|owner| {
             owner.editable = true;
             owner.name.clone()
         });
-        let paths = folders::of_pth(&folder.join(name), folder, &mut environment.notes);
+        let paths = folders::folders_of_pth(&folder.join(name), folder, &mut environment.notes);
         more.extend(paths.into_iter().map(|path| (path, editable.clone())));
     }
     more
@@ -155,12 +158,12 @@ fn one_folder(
 impl Distribution {
     /// Whether a `.pth` file is one that an editable install of it makes:
     /// `__editable__.NAME-VERSION.pth`, `_NAME.pth`, `NAME.pth`.
-    fn is_led_to_by(&self, pth: &str) -> bool {
+    fn owns_pth(&self, pth: &str) -> bool {
         let stem = pth.strip_suffix(".pth").unwrap_or(pth);
-        let stem = crate::tags::normal(
+        let stem = crate::tags::normalize_name(
             stem.strip_prefix("__editable__.").unwrap_or(stem).trim_start_matches('_'),
         );
-        let name = crate::tags::normal(&self.name);
+        let name = crate::tags::normalize_name(&self.name);
         !name.is_empty()
             && stem.strip_prefix(&name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
     }
@@ -173,7 +176,7 @@ fn distribution(folder: &Path, info: &str) -> (Distribution, Vec<String>) {
     let is_egg = info.ends_with(".egg-info");
     let mut load = |file: &str, must: bool| {
         let path = if file.is_empty() { place.clone() } else { place.join(file) };
-        match files::read(&path, metadata::LARGEST as u64 * 8) {
+        match files::read(&path, metadata::MAX_METADATA_BYTES as u64 * 8) {
             Ok(bytes) => Some(bytes),
             Err(error) if must || error.kind() != std::io::ErrorKind::NotFound => {
                 one.notes.push(format!("its {info}/{file} cannot be read: {error}"));
@@ -192,7 +195,7 @@ fn distribution(folder: &Path, info: &str) -> (Distribution, Vec<String>) {
     let top_level = load("top_level.txt", false);
     let direct = load("direct_url.json", false);
     if let Some(bytes) = described {
-        one.describe(Metadata::parse(&bytes));
+        one.apply_metadata(Metadata::parse(&bytes));
     }
     if one.name.is_empty() {
         // The folder's own name has both, with `_` for what is not a letter or a digit.

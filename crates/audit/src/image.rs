@@ -5,7 +5,7 @@
 //! here on it does not matter which it was. Addresses are the image's own, as if it were loaded
 //! where it asks to be.
 
-mod build;
+mod builder;
 mod elf;
 mod error;
 mod fixups;
@@ -68,7 +68,7 @@ pub struct Segment {
 
 /// Where a pointer leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Target<'a> {
+pub enum PointerTarget<'a> {
     /// To an address of this image.
     Inside(u64),
     /// To what another library exports under this name.
@@ -188,14 +188,14 @@ impl<'a> Image<'a> {
 
     /// Where the pointer that the loader makes at `address` leads. `None` where there is none.
     #[must_use]
-    pub fn pointer(&self, address: u64) -> Option<Target<'_>> {
+    pub fn pointer(&self, address: u64) -> Option<PointerTarget<'_>> {
         if let Some(&target) = self.pointers.get(&address) {
-            return Some(Target::Inside(target));
+            return Some(PointerTarget::Inside(target));
         }
         self.cells
             .get(&address)
             .and_then(|&index| self.imports.get(index))
-            .map(|name| Target::Import(name))
+            .map(|name| PointerTarget::Import(name))
     }
 
     /// Every cell that the loader fills with an address of this image, and that address; in no
@@ -214,10 +214,10 @@ impl<'a> Image<'a> {
     /// that is called as an import is, because another library may replace it (what non-static
     /// functions of an ELF library look like).
     #[must_use]
-    pub fn jump(&self, address: u64) -> Option<Target<'_>> {
+    pub fn jump(&self, address: u64) -> Option<PointerTarget<'_>> {
         self.stub(address)
-            .map(Target::Import)
-            .or_else(|| self.jumps.get(&address).map(|&at| Target::Inside(at)))
+            .map(PointerTarget::Import)
+            .or_else(|| self.jumps.get(&address).map(|&at| PointerTarget::Inside(at)))
     }
 
     /// Whether it imports this name.

@@ -4,14 +4,14 @@
 //! uv writes a lock file of one package, which lists all its wheels. pip says which wheel it would
 //! take.
 
+mod ask_all;
 mod child;
-mod survey;
 
-pub use child::Patience;
-pub use survey::{Answer, Question, survey};
+pub use ask_all::{IndexAnswer, IndexQuery, ask_all};
+pub use child::WaitLimit;
 
 use crate::image::Arch;
-use crate::requirements::{self, best};
+use crate::requirements::{self, best_wheel};
 use crate::tags::WheelName;
 use crate::target::{Build, Platform, System};
 use serde::Serialize;
@@ -47,7 +47,7 @@ pub struct Available {
 
 /// Why the index gave no answer.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum IndexError {
     /// The installer could not be started.
     #[error("'{}' could not be started: {why}", program.display())]
     Start {
@@ -58,38 +58,38 @@ pub enum Error {
     },
     /// It took longer than it was given.
     #[error("it gave no answer in {0:?}")]
-    Slow(Duration),
+    Timeout(Duration),
     /// The user stopped it.
     #[error("it was interrupted")]
-    Stopped,
+    Interrupted,
     /// pip says the same of both.
     #[error("there is no wheel of it for that build, or no such project")]
-    Nothing,
+    NoWheel,
     /// It failed, and said this.
     #[error("{0}")]
-    Said(String),
+    Failed(String),
     /// Its answer was not understood.
     #[error("its answer was not understood: {0}")]
-    Odd(String),
+    Unparsable(String),
     /// The name or version cannot be one, and was not passed on.
     #[error("'{0}' is no project's name or version")]
-    Name(String),
+    InvalidName(String),
 }
 
 /// Asks which wheels there are of a project, of a version of it or of its newest.
 ///
-/// The child is killed, and all it started, when `patience` ends.
+/// The child is killed, and all it started, when `wait` ends.
 ///
 /// # Errors
-/// [`Error`]; what the installer said is passed on.
+/// [`IndexError`]; what the installer said is passed on.
 pub fn ask(
     installer: &Installer,
     name: &str,
     version: Option<&str>,
     build: Build,
     platform: Platform,
-    patience: Patience,
-) -> Result<Available, Error> {
+    wait: WaitLimit,
+) -> Result<Available, IndexError> {
     // It becomes an argument, or a line of a file: it must not be able to be an option or another
     // line.
     let plain = |text: &str| {
@@ -99,12 +99,12 @@ pub fn ask(
             && text.chars().all(good)
     };
     if let Some(bad) = [Some(name), version].into_iter().flatten().find(|text| !plain(text)) {
-        return Err(Error::Name(bad.chars().take(100).collect()));
+        return Err(IndexError::InvalidName(bad.chars().take(100).collect()));
     }
     let wanted = version.map_or_else(|| name.to_owned(), |version| format!("{name}=={version}"));
     match installer {
-        Installer::Uv(uv) => ask_uv(uv, name, &wanted, build, platform, patience),
-        Installer::Pip(python) => ask_pip(python, name, &wanted, build, platform, patience),
+        Installer::Uv(uv) => ask_uv(uv, name, &wanted, build, platform, wait),
+        Installer::Pip(python) => ask_pip(python, name, &wanted, build, platform, wait),
     }
 }
 
@@ -114,9 +114,9 @@ fn ask_uv(
     wanted: &str,
     build: Build,
     platform: Platform,
-    patience: Patience,
-) -> Result<Available, Error> {
-    let start = |why| Error::Start { program: uv.to_owned(), why };
+    wait: WaitLimit,
+) -> Result<Available, IndexError> {
+    let start = |why| IndexError::Start { program: uv.to_owned(), why };
     let mut input = tempfile::tempfile().map_err(start)?;
     writeln!(input, "{wanted}").and_then(|()| std::io::Seek::rewind(&mut input)).map_err(start)?;
     let mut command = Command::new(uv);
@@ -139,12 +139,13 @@ fn ask_uv(
         "pylock.toml",
         "-",
     ]);
-    let answer = child::run(command, Some(input), patience)?;
-    let odd = |why: String| Error::Odd(why);
+    let answer = child::run(command, Some(input), wait)?;
+    let odd = |why: String| IndexError::Unparsable(why);
     let wants = requirements::lock(&answer, Path::new("pylock.toml"), build, platform);
     let wants = wants.map_err(|error| odd(error.to_string()))?;
-    let is_it =
-        |one: &requirements::Wanted| crate::tags::normal(&one.name) == crate::tags::normal(name);
+    let is_it = |one: &requirements::Requirement| {
+        crate::tags::normalize_name(&one.name) == crate::tags::normalize_name(name)
+    };
     // A fork of the resolution has another version, for other Pythons.
     let mut all = wants.wanted.into_iter().filter(is_it);
     let first = all.next().ok_or_else(|| odd(format!("'{name}' is not in it")))?;
@@ -164,9 +165,9 @@ fn ask_pip(
     wanted: &str,
     build: Build,
     platform: Platform,
-    patience: Patience,
-) -> Result<Available, Error> {
-    let start = |why| Error::Start { program: python.to_owned(), why };
+    wait: WaitLimit,
+) -> Result<Available, IndexError> {
+    let start = |why| IndexError::Start { program: python.to_owned(), why };
     let folder = tempfile::tempdir().map_err(start)?;
     let mut command = Command::new(python);
     command.args([
@@ -202,11 +203,11 @@ fn ask_pip(
     for tag in platform_tags(platform) {
         command.args(["--platform", &tag]);
     }
-    let answer = child::run(command.arg(wanted), None, patience);
+    let answer = child::run(command.arg(wanted), None, wait);
     let answer = match answer {
         Ok(answer) => answer,
         // This is an answer: no wheel of it is for that build.
-        Err(Error::Said(said))
+        Err(IndexError::Failed(said))
             if said.contains("No matching distribution found")
                 && !said.contains("(from versions: none)") =>
         {
@@ -220,15 +221,16 @@ fn ask_pip(
                 complete: false,
             });
         }
-        Err(Error::Said(said)) if said.contains("(from versions: none)") => {
-            return Err(Error::Nothing);
+        Err(IndexError::Failed(said)) if said.contains("(from versions: none)") => {
+            return Err(IndexError::NoWheel);
         }
         Err(error) => return Err(error),
     };
     let wheels: Vec<WheelName> = wheel_names(&answer);
-    let wheel = best(&wheels, build, Some(platform)).cloned();
+    let wheel = best_wheel(&wheels, build, Some(platform)).cloned();
     let version = wheels.first().map(|wheel| wheel.version.clone());
-    let version = version.ok_or_else(|| Error::Odd("its report names no wheel".to_owned()))?;
+    let version =
+        version.ok_or_else(|| IndexError::Unparsable("its report names no wheel".to_owned()))?;
     Ok(Available { name: name.to_owned(), version, wheels, wheel, complete: false })
 }
 

@@ -10,39 +10,39 @@ use std::str::FromStr;
 
 /// A longer marker is not read. The longest of lock files, which resolvers made, have a few
 /// thousand bytes.
-const LONGEST: usize = 32 << 10;
+const MAX_MARKER_BYTES: usize = 32 << 10;
 /// Brackets in brackets.
-const DEEPEST: usize = 64;
+const MAX_DEPTH: usize = 64;
 
 /// Whether a marker holds for a build on a platform, without extras. `None` if that cannot be told,
 /// or it is no marker.
 #[must_use]
 pub fn holds(marker: &str, build: Build, platform: Platform) -> Option<bool> {
-    if marker.len() > LONGEST {
+    if marker.len() > MAX_MARKER_BYTES {
         return None;
     }
-    let mut reader = Reader { rest: marker, build, platform };
-    let answer = reader.any(0)?;
-    reader.rest.trim().is_empty().then_some(answer)?
+    let mut parser = MarkerParser { rest: marker, build, platform };
+    let answer = parser.any(0)?;
+    parser.rest.trim().is_empty().then_some(answer)?
 }
 
-struct Reader<'a> {
+struct MarkerParser<'a> {
     rest: &'a str,
     build: Build,
     platform: Platform,
 }
 
 /// One side of a comparison.
-enum Side<'a> {
+enum Operand<'a> {
     Text(&'a str),
     Variable(&'a str),
 }
 
 /// What an outer `None` means is that it is no marker; an inner one, that nobody knows.
-type Answer = Option<Option<bool>>;
+type Parsed = Option<Option<bool>>;
 
-impl<'a> Reader<'a> {
-    fn any(&mut self, depth: usize) -> Answer {
+impl<'a> MarkerParser<'a> {
+    fn any(&mut self, depth: usize) -> Parsed {
         let mut answer = self.all(depth)?;
         while self.word("or") {
             answer = match (answer, self.all(depth)?) {
@@ -54,7 +54,7 @@ impl<'a> Reader<'a> {
         Some(answer)
     }
 
-    fn all(&mut self, depth: usize) -> Answer {
+    fn all(&mut self, depth: usize) -> Parsed {
         let mut answer = self.one(depth)?;
         while self.word("and") {
             answer = match (answer, self.one(depth)?) {
@@ -66,8 +66,8 @@ impl<'a> Reader<'a> {
         Some(answer)
     }
 
-    fn one(&mut self, depth: usize) -> Answer {
-        if depth > DEEPEST {
+    fn one(&mut self, depth: usize) -> Parsed {
+        if depth > MAX_DEPTH {
             return None;
         }
         if self.symbol("(") {
@@ -78,18 +78,22 @@ impl<'a> Reader<'a> {
         let operator = self.operator()?;
         let right = self.side()?;
         Some(match (left, right) {
-            (Side::Variable(name), Side::Text(text)) => self.compare(name, operator, text, false),
-            (Side::Text(text), Side::Variable(name)) => self.compare(name, operator, text, true),
+            (Operand::Variable(name), Operand::Text(text)) => {
+                self.compare(name, operator, text, false)
+            }
+            (Operand::Text(text), Operand::Variable(name)) => {
+                self.compare(name, operator, text, true)
+            }
             _ => None,
         })
     }
 
-    fn side(&mut self) -> Option<Side<'a>> {
+    fn side(&mut self) -> Option<Operand<'a>> {
         self.rest = self.rest.trim_start();
         if let Some(quote) = self.rest.chars().next().filter(|c| matches!(c, '\'' | '"')) {
             let (text, rest) = self.rest.get(1..)?.split_once(quote)?;
             self.rest = rest;
-            return Some(Side::Text(text));
+            return Some(Operand::Text(text));
         }
         let end = self
             .rest
@@ -97,7 +101,7 @@ impl<'a> Reader<'a> {
             .unwrap_or(self.rest.len());
         let (name, rest) = self.rest.split_at(end);
         self.rest = rest;
-        (!name.is_empty()).then_some(Side::Variable(name))
+        (!name.is_empty()).then_some(Operand::Variable(name))
     }
 
     fn operator(&mut self) -> Option<&'static str> {

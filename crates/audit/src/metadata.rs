@@ -9,7 +9,7 @@ use crate::tags::TagSet;
 use serde::Serialize;
 
 /// More of a metadata file is not read; the largest of PyPI have a few hundred KiB, of description.
-pub const LARGEST: usize = 8 << 20;
+pub const MAX_METADATA_BYTES: usize = 8 << 20;
 
 /// What a project says of free threading, by its classifier `Programming Language :: Python :: Free
 /// Threading`.
@@ -48,7 +48,7 @@ impl Claim {
 
     /// As the classifier has it.
     #[must_use]
-    pub fn words(self) -> &'static str {
+    pub fn classifier(self) -> &'static str {
         match self {
             Claim::Unspecified => "Free Threading",
             Claim::Unstable => "Free Threading :: 1 - Unstable",
@@ -132,7 +132,7 @@ pub fn top_level(bytes: &[u8]) -> Vec<String> {
 }
 
 fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
-    String::from_utf8_lossy(bytes.get(..LARGEST).unwrap_or(bytes))
+    String::from_utf8_lossy(bytes.get(..MAX_METADATA_BYTES).unwrap_or(bytes))
 }
 
 /// Keys in lower case, and values with their continuation lines, up to the empty line after which
@@ -178,7 +178,7 @@ mod tests {
             [Claim::Unspecified, Claim::Unstable, Claim::Beta, Claim::Stable, Claim::Resilient]
         {
             assert_eq!(
-                Claim::parse(&format!("Programming Language :: Python :: {}", claim.words())),
+                Claim::parse(&format!("Programming Language :: Python :: {}", claim.classifier())),
                 Some(claim)
             );
         }

@@ -19,7 +19,7 @@ pub enum Verdict {
 impl Verdict {
     /// Whether importing it switches the GIL on; `None` where that is unknown.
     #[must_use]
-    pub fn switches_on(&self) -> Option<bool> {
+    pub fn enables_gil(&self) -> Option<bool> {
         match self {
             Verdict::Declares => Some(false),
             Verdict::DoesNotDeclare | Verdict::SwitchesOn => Some(true),
@@ -80,7 +80,7 @@ pub struct Evidence {
 
 /// What a binary says of one extension module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Judgement {
+pub struct ModuleAnalysis {
     /// The module's name, as its init function's symbol has it: the last part of the dotted name.
     pub name: String,
     /// What it does to the GIL.

@@ -45,7 +45,7 @@ impl Abi {
     /// Whether that build takes a file with such a name, on the file's platform. It may yet fail to
     /// load it.
     #[must_use]
-    pub fn taken_by(&self, build: Build) -> bool {
+    pub fn is_importable_by(&self, build: Build) -> bool {
         match self {
             Abi::Cpython { build: its, debug } => *its == build && !debug,
             Abi::Abi3 => {
@@ -146,7 +146,8 @@ mod tests {
 
     fn taken(file: &str) -> String {
         let builds = ["3.13", "3.13t", "3.14", "3.14t", "3.15", "3.15t"];
-        let taken = builds.iter().filter(|build| abi(file).taken_by(build.parse().unwrap()));
+        let taken =
+            builds.iter().filter(|build| abi(file).is_importable_by(build.parse().unwrap()));
         taken.copied().collect::<Vec<_>>().join(" ")
     }
 

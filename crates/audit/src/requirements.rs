@@ -10,12 +10,12 @@ use serde::{Serialize, Serializer};
 use std::path::{Path, PathBuf};
 
 /// The largest file that is read, in bytes: several times the largest lock files.
-const LARGEST: u64 = 64 << 20;
+const MAX_FILE_BYTES: u64 = 64 << 20;
 
 /// The GIL status of a wheel that is listed but was not read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum WheelSays {
+pub enum WheelStatus {
     /// By its tag it has nothing compiled: it cannot switch the GIL on.
     NothingCompiled,
     /// Nothing: a wheel for the build is no promise that its modules leave the GIL off.
@@ -27,7 +27,7 @@ pub enum WheelSays {
 
 /// One requirement.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Wanted {
+pub struct Requirement {
     /// The project's name as it stands there.
     pub name: String,
     /// The versions that will do, as they stand there: `>=1,<2`. `None` if any will.
@@ -51,7 +51,7 @@ pub struct Wanted {
     #[serde(serialize_with = "crate::tags::as_name")]
     pub wheel: Option<WheelName>,
     /// The GIL status of that wheel.
-    pub gil: WheelSays,
+    pub gil: WheelStatus,
     /// A lock file lists a source distribution for it.
     pub sdist: bool,
     /// The file it stands in.
@@ -61,30 +61,30 @@ pub struct Wanted {
     pub line: Option<usize>,
 }
 
-impl Wanted {
+impl Requirement {
     /// The wheel of the lock file that an installer could take for that build and platform. Of
     /// several it is the one most its own: by ABI, then the stable ABI, then none.
     #[must_use]
     pub fn wheel_for(&self, build: Build, platform: Option<Platform>) -> Option<&WheelName> {
-        best(&self.wheels, build, platform)
+        best_wheel(&self.wheels, build, platform)
     }
 
-    /// The same with [`Wanted::wheel`] and what it says.
-    pub(crate) fn weighed(mut self, build: Build, platform: Option<Platform>) -> Wanted {
+    /// The same with [`Requirement::wheel`] and what it says.
+    pub(crate) fn with_wheel(mut self, build: Build, platform: Option<Platform>) -> Requirement {
         self.wheel = self.wheel_for(build, platform).cloned();
         self.gil = match &self.wheel {
             Some(wheel) if wheel.tags.platform.iter().all(|tag| tag == "any") => {
-                WheelSays::NothingCompiled
+                WheelStatus::NothingCompiled
             }
-            Some(_) => WheelSays::NotRead,
-            None => WheelSays::NoWheel,
+            Some(_) => WheelStatus::NotRead,
+            None => WheelStatus::NoWheel,
         };
         self
     }
 }
 
 /// The wheel most made for a build, of those that serve it.
-pub(crate) fn best(
+pub(crate) fn best_wheel(
     wheels: &[WheelName],
     build: Build,
     platform: Option<Platform>,
@@ -98,16 +98,16 @@ pub(crate) fn best(
 
 /// What a file wants.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Wants {
+pub struct Requirements {
     /// Each requirement, in the file's order.
-    pub wanted: Vec<Wanted>,
+    pub wanted: Vec<Requirement>,
     /// What was passed over, and why.
     pub notes: Vec<String>,
 }
 
 /// Why such a file was not read.
 #[derive(Debug, thiserror::Error)]
-pub enum Unread {
+pub enum RequirementsError {
     /// The file could not be read.
     #[error("'{}' cannot be read: {why}", path.display())]
     Io {
@@ -128,7 +128,7 @@ pub enum Unread {
 
 /// Whether a file of that name is one of these.
 #[must_use]
-pub fn is_one(path: &Path) -> bool {
+pub fn is_requirements_file(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let has =
         |end: &str| Path::new(name).extension().is_some_and(|ext| ext.eq_ignore_ascii_case(end));
@@ -144,34 +144,46 @@ fn is_lock(name: &str) -> bool {
 /// includes, as long as they lie in its folder.
 ///
 /// # Errors
-/// [`Unread`], for the file itself. What is wrong with a line or an included file is in
-/// [`Wants::notes`].
-pub fn read(path: &Path, build: Build, platform: Platform) -> Result<Wants, Unread> {
+/// [`RequirementsError`], for the file itself. What is wrong with a line or an included file is in
+/// [`Requirements::notes`].
+pub fn read(
+    path: &Path,
+    build: Build,
+    platform: Platform,
+) -> Result<Requirements, RequirementsError> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     if !is_lock(name) {
         return text::read(path, build, platform);
     }
     let bytes = load(path)?;
-    let content = std::str::from_utf8(&bytes)
-        .map_err(|error| Unread::Toml { path: path.to_owned(), why: error.to_string() })?;
+    let content = std::str::from_utf8(&bytes).map_err(|error| RequirementsError::Toml {
+        path: path.to_owned(),
+        why: error.to_string(),
+    })?;
     lock(content, path, build, platform)
 }
 
 /// Reads the text of a lock file; `path` is what it is called, and is not opened.
 ///
 /// # Errors
-/// [`Unread::Toml`] if it is no lock file.
-pub fn lock(content: &str, path: &Path, build: Build, platform: Platform) -> Result<Wants, Unread> {
+/// [`RequirementsError::Toml`] if it is no lock file.
+pub fn lock(
+    content: &str,
+    path: &Path,
+    build: Build,
+    platform: Platform,
+) -> Result<Requirements, RequirementsError> {
     let is_uv = path.file_name().is_some_and(|name| name == "uv.lock");
     let read = if is_uv { lock::uv } else { lock::pylock };
     let mut wants = read(content, build, platform)
-        .map_err(|why| Unread::Toml { path: path.to_owned(), why })?;
+        .map_err(|why| RequirementsError::Toml { path: path.to_owned(), why })?;
     wants.wanted.iter_mut().for_each(|wanted| wanted.file = path.to_owned());
     Ok(wants)
 }
 
-fn load(path: &Path) -> Result<Vec<u8>, Unread> {
-    crate::files::read(path, LARGEST).map_err(|why| Unread::Io { path: path.to_owned(), why })
+fn load(path: &Path) -> Result<Vec<u8>, RequirementsError> {
+    crate::files::read(path, MAX_FILE_BYTES)
+        .map_err(|why| RequirementsError::Io { path: path.to_owned(), why })
 }
 
 fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {

@@ -7,27 +7,27 @@
 //! stack of known size, and a file nested too deeply for it is refused before it is parsed.
 
 mod cache;
+mod check_then_act;
 mod context;
+mod finalize;
 mod foreign;
 mod fork;
+mod gil_control;
 mod hazard;
 mod imports;
 mod lazy;
-mod looks;
 mod names;
 mod nesting;
 mod outline;
 mod program;
-mod settle;
-mod switch;
 mod text;
 mod threads;
-mod walk;
+mod visitor;
 
-pub use hazard::{Confidence, Hazard, Kind};
+pub use hazard::{Confidence, Hazard, Rule};
 pub use imports::Import;
 pub(crate) use program::imports_of_all;
-pub use program::{Program, audit_program};
+pub use program::{ProgramReport, audit_program};
 
 use ruff_python_ast::ModModule;
 use ruff_python_parser::Parsed;
@@ -38,11 +38,11 @@ pub const MAX_BYTES: usize = 8 << 20;
 
 /// Stack of a thread that parses, in bytes: a tree of [`nesting::MAX_DEPTH`] needs less than a
 /// quarter of it, even in a build without optimisation.
-const STACK: usize = 128 << 20;
+const STACK_BYTES: usize = 128 << 20;
 
 /// Why a source could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unread {
+pub enum SourceError {
     /// More than [`MAX_BYTES`].
     #[error("it has {0} bytes, more than the {MAX_BYTES} that are read")]
     TooLong(usize),
@@ -89,38 +89,43 @@ pub struct Source {
 }
 
 impl Source {
-    /// Reads the bytes of a file, in a thread of its own.
+    /// ItemReads the bytes of a file, in a thread of its own.
     ///
     /// # Errors
     ///
     /// The file is too long, too deep, not text, or not Python.
-    pub fn parse(bytes: &[u8]) -> Result<Source, Unread> {
+    pub fn parse(bytes: &[u8]) -> Result<Source, SourceError> {
         std::thread::scope(|scope| {
-            let thread = on_known_stack().spawn_scoped(scope, || Source::parse_here(bytes));
-            let thread = thread.map_err(|error| Unread::Thread(error.to_string()))?;
-            thread.join().unwrap_or(Err(Unread::Parser))
+            let thread = parser_thread().spawn_scoped(scope, || Source::parse_here(bytes));
+            let thread = thread.map_err(|error| SourceError::Thread(error.to_string()))?;
+            thread.join().unwrap_or(Err(SourceError::Parser))
         })
     }
 
-    /// Reads it in this thread, which has the stack for it.
-    fn parse_here(bytes: &[u8]) -> Result<Source, Unread> {
-        catch_unwind(AssertUnwindSafe(|| Source::read(bytes))).unwrap_or(Err(Unread::Parser))
+    /// ItemReads it in this thread, which has the stack for it.
+    fn parse_here(bytes: &[u8]) -> Result<Source, SourceError> {
+        catch_unwind(AssertUnwindSafe(|| Source::read(bytes))).unwrap_or(Err(SourceError::Parser))
     }
 
     /// What it imports and nothing else, in this thread, which has the stack for it.
-    fn imports_here(bytes: &[u8]) -> Result<Vec<Import>, Unread> {
-        let read = || tree(bytes, |parsed, _, lines| imports::of(parsed.suite(), lines));
-        catch_unwind(AssertUnwindSafe(read)).unwrap_or(Err(Unread::Parser))
+    fn imports_here(bytes: &[u8]) -> Result<Vec<Import>, SourceError> {
+        let read = || with_tree(bytes, |parsed, _, lines| imports::of(parsed.suite(), lines));
+        catch_unwind(AssertUnwindSafe(read)).unwrap_or(Err(SourceError::Parser))
     }
 
-    fn read(bytes: &[u8]) -> Result<Source, Unread> {
-        tree(bytes, |parsed, text, lines| {
+    fn read(bytes: &[u8]) -> Result<Source, SourceError> {
+        with_tree(bytes, |parsed, text, lines| {
             let imports = imports::of(parsed.suite(), lines);
-            let comments = settle::Ignored::of(parsed.tokens(), text, lines);
-            let walked = walk::walk(parsed.suite(), text);
+            let comments = finalize::IgnoreComments::of(parsed.tokens(), text, lines);
+            let walked = visitor::visit_module(parsed.suite(), text);
             let starts = walked.starts.first().map(|(_, _, range)| lines.line(range.start()));
             let left_out = walked.left_out;
-            Source { imports, hazards: settle::settle(walked, lines, &comments), starts, left_out }
+            Source {
+                imports,
+                hazards: finalize::finalize(walked, lines, &comments),
+                starts,
+                left_out,
+            }
         })
     }
 
@@ -139,17 +144,17 @@ impl Source {
 }
 
 /// Parses the bytes of a file, and hands its tree, its text and its lines on.
-fn tree<R>(
+fn with_tree<R>(
     bytes: &[u8],
-    look: impl FnOnce(&Parsed<ModModule>, &str, &text::Lines<'_>) -> R,
-) -> Result<R, Unread> {
+    look: impl FnOnce(&Parsed<ModModule>, &str, &text::LineIndex<'_>) -> R,
+) -> Result<R, SourceError> {
     if bytes.len() > MAX_BYTES {
-        return Err(Unread::TooLong(bytes.len()));
+        return Err(SourceError::TooLong(bytes.len()));
     }
     let text = text::decode(bytes)?;
     nesting::check(&text)?;
-    let lines = text::Lines::new(&text);
-    let parsed = ruff_python_parser::parse_module(&text).map_err(|error| Unread::Syntax {
+    let lines = text::LineIndex::new(&text);
+    let parsed = ruff_python_parser::parse_module(&text).map_err(|error| SourceError::Syntax {
         line: lines.line(error.location.start()),
         what: error.error.to_string(),
     })?;
@@ -163,6 +168,6 @@ pub fn imports(source: &Source) -> Vec<Import> {
 }
 
 /// A thread that can hold the deepest tree.
-fn on_known_stack() -> std::thread::Builder {
-    std::thread::Builder::new().name("source".into()).stack_size(STACK)
+fn parser_thread() -> std::thread::Builder {
+    std::thread::Builder::new().name("source".into()).stack_size(STACK_BYTES)
 }

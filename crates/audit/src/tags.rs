@@ -164,7 +164,7 @@ pub(crate) fn as_name<S: Serializer>(
 /// A project's name as it is compared: lower case, with `-` for every run of `-`, `_` and `.` (PEP
 /// 503).
 #[must_use]
-pub fn normal(name: &str) -> String {
+pub fn normalize_name(name: &str) -> String {
     let mut normal = String::with_capacity(name.len());
     for c in name.trim().chars() {
         match c {
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn names_are_compared_as_pep_503_has_it() {
-        assert_eq!(normal("Foo._-bar_Baz"), "foo-bar-baz");
+        assert_eq!(normalize_name("Foo._-bar_Baz"), "foo-bar-baz");
     }
 
     proptest! {

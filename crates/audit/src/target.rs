@@ -58,14 +58,14 @@ impl Serialize for Build {
 /// Text that names no build.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a build of CPython such as 3.14 or 3.14t")]
-pub struct NoBuild(pub String);
+pub struct ParseBuildError(pub String);
 
 impl FromStr for Build {
-    type Err = NoBuild;
+    type Err = ParseBuildError;
 
     /// Reads `3.14`, `3.14t`, `3.14.2` and `3.14.2t`.
-    fn from_str(text: &str) -> Result<Build, NoBuild> {
-        let no = || NoBuild(text.chars().take(40).collect());
+    fn from_str(text: &str) -> Result<Build, ParseBuildError> {
+        let no = || ParseBuildError(text.chars().take(40).collect());
         let (version, free_threaded) =
             text.strip_suffix('t').map_or((text, false), |version| (version, true));
         let mut parts = version.split('.').map(number);

@@ -16,13 +16,13 @@ use std::time::{Duration, Instant};
 
 const CHILD: &str = include_str!("verify/child.py");
 /// Bytes of a report that are read.
-const LONGEST: u64 = 1 << 16;
+const MAX_REPORT_BYTES: u64 = 1 << 16;
 /// How often a child is looked after.
-const NAP: Duration = Duration::from_millis(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// A module to import.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Module {
+pub struct ModuleToImport {
     /// Its dotted name.
     pub name: String,
     /// Its file.
@@ -31,7 +31,7 @@ pub struct Module {
 
 /// What importing a module did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Outcome {
+pub struct ImportOutcome {
     /// Whether the module itself switched the GIL on; `None` where it could not be seen.
     pub switched_on: Option<bool>,
     /// Modules that its import brought along and that switched it on first.
@@ -42,7 +42,7 @@ pub struct Outcome {
 
 /// What a child says.
 #[derive(Debug, Deserialize)]
-struct Said {
+struct ChildReport {
     supported: bool,
     own: Option<bool>,
     others: Vec<String>,
@@ -63,14 +63,14 @@ pub struct Verifier<'a> {
 }
 
 impl Verifier<'_> {
-    /// Imports each of the modules; the outcomes are in their order. `is_told` ends it early: what
-    /// has not been imported by then has no outcome. `tell` is given the number that is done.
+    /// Imports each of the modules; the outcomes are in their order. `is_cancelled` ends it early: what
+    /// has not been imported by then has no outcome. `progress` is given the number that is done.
     pub fn run(
         &self,
-        modules: &[Module],
-        is_told: &(dyn Fn() -> bool + Sync),
-        tell: &(dyn Fn(usize) + Sync),
-    ) -> Vec<Option<Outcome>> {
+        modules: &[ModuleToImport],
+        is_cancelled: &(dyn Fn() -> bool + Sync),
+        progress: &(dyn Fn(usize) + Sync),
+    ) -> Vec<Option<ImportOutcome>> {
         let outcomes = Mutex::new(vec![None; modules.len()]);
         let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
         // Compiled sources go from one child to the next and away with the last: nothing is written
@@ -81,12 +81,12 @@ impl Verifier<'_> {
             for _ in 0..self.jobs.clamp(1, modules.len().max(1)) {
                 scope.spawn(|| {
                     while let Some(module) = modules.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let Some(outcome) = self.one(module, cache, is_told) else { break };
+                        let Some(outcome) = self.one(module, cache, is_cancelled) else { break };
                         let at = modules.iter().position(|other| std::ptr::eq(other, module));
                         if let (Ok(mut outcomes), Some(at)) = (outcomes.lock(), at) {
                             outcomes[at] = Some(outcome);
                         }
-                        tell(done.fetch_add(1, Ordering::Relaxed) + 1);
+                        progress(done.fetch_add(1, Ordering::Relaxed) + 1);
                     }
                 });
             }
@@ -98,16 +98,16 @@ impl Verifier<'_> {
     /// alone.
     fn one(
         &self,
-        module: &Module,
+        module: &ModuleToImport,
         cache: Option<&Path>,
-        is_told: &dyn Fn() -> bool,
-    ) -> Option<Outcome> {
-        let whole = self.import(module, false, cache, is_told)?;
+        is_cancelled: &dyn Fn() -> bool,
+    ) -> Option<ImportOutcome> {
+        let whole = self.import(module, false, cache, is_cancelled)?;
         if whole.switched_on.is_some() {
             return Some(whole);
         }
-        let alone = self.import(module, true, cache, is_told)?;
-        Some(Outcome {
+        let alone = self.import(module, true, cache, is_cancelled)?;
+        Some(ImportOutcome {
             switched_on: alone.switched_on,
             others: whole.others,
             error: if alone.switched_on.is_some() { None } else { whole.error.or(alone.error) },
@@ -116,13 +116,16 @@ impl Verifier<'_> {
 
     fn import(
         &self,
-        module: &Module,
+        module: &ModuleToImport,
         alone: bool,
         cache: Option<&Path>,
-        is_told: &dyn Fn() -> bool,
-    ) -> Option<Outcome> {
-        let failed =
-            |error: String| Outcome { switched_on: None, others: Vec::new(), error: Some(error) };
+        is_cancelled: &dyn Fn() -> bool,
+    ) -> Option<ImportOutcome> {
+        let failed = |error: String| ImportOutcome {
+            switched_on: None,
+            others: Vec::new(),
+            error: Some(error),
+        };
         let report = match tempfile::NamedTempFile::new() {
             Ok(file) => file,
             Err(error) => {
@@ -148,35 +151,37 @@ impl Verifier<'_> {
                 return Some(failed(format!("{} cannot be run: {error}", self.python.display())));
             }
         };
-        let Some(status) = self.wait(&mut child, is_told) else {
+        let Some(status) = self.wait(&mut child, is_cancelled) else {
             let _ = child.kill();
             let _ = child.wait();
-            return (!is_told()).then(|| {
+            return (!is_cancelled()).then(|| {
                 failed(format!("its import took longer than {:.0} s", self.limit.as_secs_f64()))
             });
         };
         let mut text = String::new();
-        let read =
-            File::open(report.path()).and_then(|file| file.take(LONGEST).read_to_string(&mut text));
-        let said = read.ok().and_then(|_| serde_json::from_str::<Said>(&text).ok());
+        let read = File::open(report.path())
+            .and_then(|file| file.take(MAX_REPORT_BYTES).read_to_string(&mut text));
+        let said = read.ok().and_then(|_| serde_json::from_str::<ChildReport>(&text).ok());
         Some(match said {
             None => failed(format!("the interpreter died while it imported it ({status})")),
             Some(said) if !said.supported => {
                 failed("this interpreter has no way to run without the GIL".into())
             }
-            Some(said) => Outcome { switched_on: said.own, others: said.others, error: said.error },
+            Some(said) => {
+                ImportOutcome { switched_on: said.own, others: said.others, error: said.error }
+            }
         })
     }
 
     fn wait(
         &self,
         child: &mut Child,
-        is_told: &dyn Fn() -> bool,
+        is_cancelled: &dyn Fn() -> bool,
     ) -> Option<std::process::ExitStatus> {
         let begin = Instant::now();
-        while begin.elapsed() < self.limit && !is_told() {
+        while begin.elapsed() < self.limit && !is_cancelled() {
             match child.try_wait() {
-                Ok(None) => std::thread::sleep(NAP),
+                Ok(None) => std::thread::sleep(POLL_INTERVAL),
                 ended => return ended.ok().flatten(),
             }
         }

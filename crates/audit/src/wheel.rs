@@ -1,9 +1,9 @@
 //! A wheel: its distribution, and its modules' bytes. Read in place; never unpacked to disk.
 
-use crate::archive::{Archive, Limits, Member, Refusal};
-use crate::found::{Distribution, Found};
+use crate::archive::{Archive, ArchiveError, Limits, Member};
+use crate::inventory::{Distribution, ExtensionFile};
 use crate::metadata::{self, Metadata};
-use crate::tags::{WheelName, normal};
+use crate::tags::{WheelName, normalize_name};
 use rustc_hash::FxHashSet;
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -21,10 +21,10 @@ impl<'a> Wheel<'a> {
     /// mapped.
     ///
     /// # Errors
-    /// A [`Refusal`] if it is no archive that a wheel may be. What is merely missing or odd (no
+    /// A [`ArchiveError`] if it is no archive that a wheel may be. What is merely missing or odd (no
     /// METADATA, a module that RECORD does not list, tags that differ from the name's) is in
     /// [`Distribution::notes`].
-    pub fn read(file: &str, bytes: &'a [u8], limits: Limits) -> Result<Wheel<'a>, Refusal> {
+    pub fn read(file: &str, bytes: &'a [u8], limits: Limits) -> Result<Wheel<'a>, ArchiveError> {
         let archive = Archive::read(bytes, limits)?;
         let mut wheel = Wheel { archive, distribution: Distribution::default() };
         let mut distribution = Distribution::default();
@@ -37,7 +37,7 @@ impl<'a> Wheel<'a> {
         wheel.describe(&mut distribution, name);
         for member in wheel.archive.members() {
             if let Some(path) = installed(&member.path) {
-                distribution.take(path, PathBuf::from(&member.path));
+                distribution.add_file(path, PathBuf::from(&member.path));
             }
         }
         distribution.finish();
@@ -49,22 +49,22 @@ impl<'a> Wheel<'a> {
     /// The bytes of one of its modules.
     ///
     /// # Errors
-    /// A [`Refusal`] if it is too large, damaged or not there.
-    pub fn module(&self, found: &Found) -> Result<Cow<'_, [u8]>, Refusal> {
+    /// A [`ArchiveError`] if it is too large, damaged or not there.
+    pub fn module(&self, found: &ExtensionFile) -> Result<Cow<'_, [u8]>, ArchiveError> {
         let path = found.file.to_str().unwrap_or_default();
         self.file(path)
     }
 
     /// The bytes of the Python files it would install, each with its path, one after the other.
-    pub fn sources(&self) -> impl Iterator<Item = (&str, Result<Cow<'_, [u8]>, Refusal>)> {
-        let sources = |member: &&Member| crate::found::is_python(&member.path);
+    pub fn sources(&self) -> impl Iterator<Item = (&str, Result<Cow<'_, [u8]>, ArchiveError>)> {
+        let sources = |member: &&Member| crate::inventory::is_python(&member.path);
         let members = self.archive.members().iter().filter(sources);
         members.filter_map(|member| Some((installed(&member.path)?, self.archive.bytes(member))))
     }
 
-    fn file(&self, path: &str) -> Result<Cow<'_, [u8]>, Refusal> {
+    fn file(&self, path: &str) -> Result<Cow<'_, [u8]>, ArchiveError> {
         let missing =
-            || Refusal::Damaged { path: path.to_owned(), why: "it is not there".to_owned() };
+            || ArchiveError::Damaged { path: path.to_owned(), why: "it is not there".to_owned() };
         let member = self.archive.member(path).ok_or_else(missing)?;
         self.archive.bytes(member)
     }
@@ -73,11 +73,11 @@ impl<'a> Wheel<'a> {
     fn info(&self, folder: &str, file: &str, notes: &mut Vec<String>) -> Option<Cow<'_, [u8]>> {
         let path = format!("{folder}/{file}");
         let member = self.archive.member(&path)?;
-        if member.size > metadata::LARGEST as u64 {
+        if member.size > metadata::MAX_METADATA_BYTES as u64 {
             notes.push(format!("its {file} of {} bytes is too large to be read", member.size));
             return None;
         }
-        self.archive.bytes(member).map_err(|refusal| notes.push(refusal.to_string())).ok()
+        self.archive.bytes(member).map_err(|error| notes.push(error.to_string())).ok()
     }
 
     fn info_folder(&self, name: Option<&WheelName>) -> Option<&str> {
@@ -85,8 +85,9 @@ impl<'a> Wheel<'a> {
             let (folder, file) = member.path.split_once('/')?;
             (folder.ends_with(".dist-info") && file == "METADATA").then_some(folder)
         });
-        let wanted = name.map(|name| normal(&format!("{}-{}", name.name, name.version)));
-        let is_wanted = |folder: &&str| folder.strip_suffix(".dist-info").map(normal) == wanted;
+        let wanted = name.map(|name| normalize_name(&format!("{}-{}", name.name, name.version)));
+        let is_wanted =
+            |folder: &&str| folder.strip_suffix(".dist-info").map(normalize_name) == wanted;
         let mut all = folders.clone();
         folders.into_iter().find(is_wanted).or_else(|| all.next())
     }
@@ -95,7 +96,7 @@ impl<'a> Wheel<'a> {
         let folder = self.info_folder(name.as_ref());
         let notes = &mut Vec::new();
         match folder.and_then(|folder| self.info(folder, "METADATA", notes)) {
-            Some(bytes) => distribution.describe(Metadata::parse(&bytes)),
+            Some(bytes) => distribution.apply_metadata(Metadata::parse(&bytes)),
             None => notes.push("it has no METADATA".to_owned()),
         }
         let tags = folder.and_then(|folder| self.info(folder, "WHEEL", notes));
@@ -114,7 +115,7 @@ impl<'a> Wheel<'a> {
                 }
                 if distribution.name.is_empty() {
                     (distribution.name, distribution.version) = (name.name, name.version);
-                } else if normal(&distribution.name) != normal(&name.name) {
+                } else if normalize_name(&distribution.name) != normalize_name(&name.name) {
                     notes.push(format!(
                         "its METADATA are of '{}', not of '{}'",
                         distribution.name, name.name

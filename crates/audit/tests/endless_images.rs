@@ -4,9 +4,9 @@
 //! Each is small or of a few megabytes, and would take hours or all memory if its tables were
 //! believed.
 
-mod made;
+mod synthetic;
 
-use made::{Bytes, Fills, macho, pe, watch};
+use synthetic::{Bytes, Fills, macho, pe, watch};
 use ungil_audit::image::{Arch, Image};
 
 /// A Mach-O image of which the last part, from `at` on, was replaced.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use ungil_audit::environment::{self, Environment};
 use ungil_audit::image::Arch;
-use ungil_audit::imports::{self, Modules, When};
+use ungil_audit::import_graph::{self, ImportGraph, ImportTiming};
 use ungil_audit::names;
 use ungil_audit::requirements;
 use ungil_audit::target::{Build, Platform, System};
@@ -46,7 +46,7 @@ fn interpreters_take_the_names_they_say_they_take() {
             // On another machine the tag has another machine's name.
             if !name.contains("cpython") || cfg!(target_arch = "x86_64") {
                 assert_eq!(
-                    names::parse(name).unwrap().abi.taken_by(build(version)),
+                    names::parse(name).unwrap().abi.is_importable_by(build(version)),
                     taken,
                     "{name} on {version}"
                 );
@@ -289,9 +289,14 @@ fn the_chain_of_imports_to_a_module_is_found() {
     put(&site, "app/main.py", "import mid\n");
     put(&site, "app/broken.py", "def (:\n");
     let environment = environment::read(&[site]);
-    let modules = Modules::of_environment(&environment, build("3.14t"));
+    let modules = ImportGraph::of_environment(&environment, build("3.14t"));
     let targets = ["bad._x", "bad._y", "nothing"].map(str::to_owned);
-    let found = modules.chains(&["app.main".to_owned()], &targets, When::Later, imports::from_disk);
+    let found = modules.chains(
+        &["app.main".to_owned()],
+        &targets,
+        ImportTiming::Later,
+        import_graph::read_source,
+    );
     let told: Vec<_> = found
         .chains
         .iter()
@@ -304,14 +309,23 @@ fn the_chain_of_imports_to_a_module_is_found() {
     assert_eq!(
         told,
         [
-            ("bad._x", "app.main:1 mid:2 bad:1 bad.core:3".to_owned(), When::Guarded),
-            ("bad._y", "app.main:1 mid:2 bad.late:2".to_owned(), When::Later),
+            ("bad._x", "app.main:1 mid:2 bad:1 bad.core:3".to_owned(), ImportTiming::Guarded),
+            ("bad._y", "app.main:1 mid:2 bad.late:2".to_owned(), ImportTiming::Later),
         ]
     );
-    let own = modules.chains(&["bad".to_owned()], &targets[..1], When::Later, imports::from_disk);
-    assert_eq!((own.chains[0].steps.len(), own.chains[0].when), (2, When::Always));
-    let broken =
-        modules.chains(&["app.broken".to_owned()], &targets, When::Later, imports::from_disk);
+    let own = modules.chains(
+        &["bad".to_owned()],
+        &targets[..1],
+        ImportTiming::Later,
+        import_graph::read_source,
+    );
+    assert_eq!((own.chains[0].steps.len(), own.chains[0].when), (2, ImportTiming::Always));
+    let broken = modules.chains(
+        &["app.broken".to_owned()],
+        &targets,
+        ImportTiming::Later,
+        import_graph::read_source,
+    );
     assert!(broken.chains.is_empty() && broken.notes.len() == 1, "{broken:?}");
-    assert_eq!(imports::entry("./app/main.py"), "app.main");
+    assert_eq!(import_graph::module_name("./app/main.py"), "app.main");
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use ungil_audit::source::{Confidence, Kind, Program, audit_program};
+use ungil_audit::source::{Confidence, ProgramReport, Rule, audit_program};
 
 fn corpus() -> Vec<(PathBuf, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hazards");
@@ -14,7 +14,7 @@ fn corpus() -> Vec<(PathBuf, String)> {
         .collect()
 }
 
-fn audit(files: &[(&str, &str)]) -> Program {
+fn audit(files: &[(&str, &str)]) -> ProgramReport {
     audit_program(files.iter().map(|(name, text)| (PathBuf::from(name), text.as_bytes().to_vec())))
 }
 
@@ -24,7 +24,7 @@ fn expected(text: &str) -> BTreeSet<(usize, String, String)> {
     for (index, line) in text.lines().enumerate() {
         if let Some((_, words)) = line.split_once("# expect: ") {
             let (id, confidence) = words.trim().split_once(' ').expect("an id and a confidence");
-            assert!(Kind::ALL.iter().any(|kind| kind.id() == id), "{id} is no rule");
+            assert!(Rule::ALL.iter().any(|rule| rule.id() == id), "{id} is no rule");
             expected.insert((index + 1, id.to_owned(), confidence.to_owned()));
         }
     }
@@ -43,16 +43,16 @@ fn every_program_has_its_hazards_and_no_others() {
         let found: BTreeSet<_> = program
             .hazards
             .iter()
-            .map(|h| (h.line, h.kind.id().to_owned(), format!("{:?}", h.confidence).to_lowercase()))
+            .map(|h| (h.line, h.rule.id().to_owned(), format!("{:?}", h.confidence).to_lowercase()))
             .collect();
         assert_eq!(found, expected(&text), "{name}");
         assert_eq!(found.len(), program.hazards.len(), "{name}: a line is told once");
         assert!(!name.contains("fixed") || found.is_empty(), "{name} is fixed");
-        told.extend(program.hazards.iter().map(|hazard| hazard.kind));
+        told.extend(program.hazards.iter().map(|hazard| hazard.rule));
     }
     assert_eq!(
         told.into_iter().collect::<Vec<_>>(),
-        Kind::ALL,
+        Rule::ALL,
         "every rule has a program that meets it"
     );
 }
@@ -123,10 +123,10 @@ fn what_is_in_a_test_is_less_sure() {
 
 #[test]
 fn rules_have_ids_of_their_own() {
-    let ids: BTreeSet<_> = Kind::ALL.iter().map(|kind| kind.id()).collect();
-    assert_eq!(ids.len(), Kind::ALL.len());
-    for kind in Kind::ALL {
-        assert!(kind.id().starts_with("ungil/"));
-        assert!(!kind.title().is_empty() && kind.help().contains(kind.instead()));
+    let ids: BTreeSet<_> = Rule::ALL.iter().map(|rule| rule.id()).collect();
+    assert_eq!(ids.len(), Rule::ALL.len());
+    for rule in Rule::ALL {
+        assert!(rule.id().starts_with("ungil/"));
+        assert!(!rule.title().is_empty() && rule.help().contains(rule.instead()));
     }
 }

@@ -6,9 +6,8 @@
 //! and `UNGIL_FUZZ_SEED` one round to repeat. Rounds are the same each time; `UNGIL_FUZZ_FROM` is
 //! the first, for those after.
 
-mod made;
+mod synthetic;
 
-use made::{Fills, elf, macho, pe, universal, watch, without_sections};
 use proptest::prelude::*;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
@@ -16,8 +15,9 @@ use rand_chacha::ChaCha8Rng;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use synthetic::{Fills, elf, macho, pe, universal, watch, without_sections};
+use ungil_audit::gil_analysis::analyze;
 use ungil_audit::image::{Arch, Format, Image};
-use ungil_audit::judge::judge;
 
 /// Reads a file, asks everything that can be asked of its images, and judges them.
 fn drive(file: &[u8]) {
@@ -54,7 +54,7 @@ fn drive(file: &[u8]) {
             assert!(bytes.is_none_or(|len| (16..=file.len()).contains(&len)));
             std::hint::black_box((seen, code, image.is_imported("PyModule_Create2")));
         }
-        std::hint::black_box(judge(&image));
+        std::hint::black_box(analyze(&image));
     }
 }
 

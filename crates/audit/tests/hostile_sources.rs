@@ -7,7 +7,7 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use ungil_audit::source::{Source, Unread, audit_program, imports};
+use ungil_audit::source::{Source, SourceError, audit_program, imports};
 
 /// Reads it, and looks at all that came of it; whether it is Python.
 fn survives(bytes: &[u8]) -> bool {
@@ -27,7 +27,7 @@ fn survives(bytes: &[u8]) -> bool {
         }
         // A defect of the parser would be one that a hostile file can call up.
         Err(error) => {
-            assert!(!matches!(error, Unread::Parser), "{:?}", String::from_utf8_lossy(bytes));
+            assert!(!matches!(error, SourceError::Parser), "{:?}", String::from_utf8_lossy(bytes));
             false
         }
     }
@@ -183,11 +183,11 @@ fn the_corpus_broken_in_every_way_is_survived() {
 #[test]
 fn files_too_large_are_refused() {
     let long = vec![b'#'; ungil_audit::source::MAX_BYTES + 1];
-    assert!(matches!(Source::parse(&long), Err(Unread::TooLong(_))));
+    assert!(matches!(Source::parse(&long), Err(SourceError::TooLong(_))));
     let commas = "0,".repeat(3_000_000);
     assert!(matches!(
         Source::parse(format!("x = [{commas}]\n").as_bytes()),
-        Err(Unread::TooManyTokens(_))
+        Err(SourceError::TooManyTokens(_))
     ));
 }
 

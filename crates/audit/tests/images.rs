@@ -1,10 +1,10 @@
 //! Every format is read, and what is read is what was put there; what is not read says what it is.
 
-mod made;
+mod synthetic;
 
-use made::{Fills, IMPORT, elf, macho, pe, universal, without_sections};
 use std::process::Command;
-use ungil_audit::image::{Arch, Image, ImageError, Target};
+use synthetic::{Fills, IMPORT, elf, macho, pe, universal, without_sections};
+use ungil_audit::image::{Arch, Image, ImageError, PointerTarget};
 
 const ARCHES: [Arch; 2] = [Arch::X86_64, Arch::Aarch64];
 
@@ -86,7 +86,7 @@ fn a_function_called_as_an_import_is_found_in_the_image_itself() {
     let own = image.exports["made_called"];
     let called = calls(&image, linked.made.init);
     assert!(
-        called.iter().any(|&to| image.jump(to) == Some(Target::Inside(own))),
+        called.iter().any(|&to| image.jump(to) == Some(PointerTarget::Inside(own))),
         "{called:x?} to {own:x}"
     );
 }
@@ -127,11 +127,11 @@ fn pe_is_read() {
         let image = one(&made.bytes);
         made.check(&image);
         assert_eq!(image.exports.len(), 1, "what is another library's has no address here");
-        assert_eq!(image.pointer(made.import + 8), Some(Target::Import("#77")));
+        assert_eq!(image.pointer(made.import + 8), Some(PointerTarget::Import("#77")));
         let late = made.text + 0x80;
         assert_eq!(
             image.pointer(late),
-            Some(Target::Import("PyList_New")),
+            Some(PointerTarget::Import("PyList_New")),
             "and not what looks it up"
         );
         assert_eq!(image.libraries, ["libpython314t.dll", "late.dll"]);
@@ -155,7 +155,7 @@ fn macho_is_read_however_dyld_fills_it() {
                 let cell = made.text + 0x10;
                 assert_eq!(
                     image.pointer(cell),
-                    Some(Target::Import(IMPORT)),
+                    Some(PointerTarget::Import(IMPORT)),
                     "{fills:?}: and not what looks it up"
                 );
             }

@@ -1,6 +1,6 @@
 //! What a source imports and when, and what is refused before it is parsed.
 
-use ungil_audit::source::{Import, Source, Unread, imports};
+use ungil_audit::source::{Import, Source, SourceError, imports};
 
 fn of(text: &str) -> Vec<Import> {
     imports(&Source::parse(text.as_bytes()).expect("it is Python"))
@@ -50,7 +50,7 @@ fn an_import_in_a_function_comes_later() {
 #[test]
 fn what_is_not_python_is_refused_with_its_line() {
     let error = Source::parse(b"x = 1\nprint 'x'\n").map(|_| ()).expect_err("Python 2");
-    assert!(matches!(error, Unread::Syntax { line: 2, .. }), "{error}");
+    assert!(matches!(error, SourceError::Syntax { line: 2, .. }), "{error}");
 }
 
 /// Whether text of `depth` nested pieces is read.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 use ungil_audit::image::Arch;
-use ungil_audit::index::{self, Installer, Patience};
+use ungil_audit::index::{self, Installer, WaitLimit};
 use ungil_audit::target::{Build, Platform, System};
 
 const LINUX: Platform = Platform { system: System::Linux, arch: Arch::X86_64 };
@@ -43,7 +43,7 @@ fn an_installers_answer_is_what_the_index_has() {
             Some("1"),
             build("3.14t"),
             LINUX,
-            Patience { limit, is_told: &|| false },
+            WaitLimit { limit, is_cancelled: &|| false },
         )
     };
     let answer = ask(&uv(lock), "a", long).unwrap();
@@ -51,17 +51,20 @@ fn an_installers_answer_is_what_the_index_has() {
     assert_eq!(answer.wheel.unwrap().tags.abi, ["cp314t"]);
     let said = ask(&uv("echo 'error: no such thing' >&2; exit 2"), "a", long).unwrap_err();
     assert_eq!(said.to_string(), "error: no such thing");
-    assert!(matches!(ask(&uv("echo x"), "a", long), Err(index::Error::Odd(_))));
+    assert!(matches!(ask(&uv("echo x"), "a", long), Err(index::IndexError::Unparsable(_))));
     assert!(matches!(
         ask(&uv("sleep 1000 & sleep 1000"), "a", Duration::from_millis(50)),
-        Err(index::Error::Slow(_))
+        Err(index::IndexError::Timeout(_))
     ));
     assert!(matches!(
         ask(&Installer::Uv(folder.path().join("none")), "a", long),
-        Err(index::Error::Start { .. })
+        Err(index::IndexError::Start { .. })
     ));
     for name in ["--index-url=x", "a\nb", "a;b", "", "a b", "../a"] {
-        assert!(matches!(ask(&uv(lock), name, long), Err(index::Error::Name(_))), "{name}");
+        assert!(
+            matches!(ask(&uv(lock), name, long), Err(index::IndexError::InvalidName(_))),
+            "{name}"
+        );
     }
     let pip = |script: &str| Installer::Pip(program(folder.path(), "python", script));
     let report = "echo '{\"install\": [{\"download_info\": {\"url\": \"https://index.example/a-1-cp314-cp314t-manylinux_2_28_x86_64.whl\"}}]}'";

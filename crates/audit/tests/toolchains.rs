@@ -1,4 +1,4 @@
-//! Modules of Cython, PyO3, pybind11 and nanobind, in every way that each has of saying something
+//! ImportGraph of Cython, PyO3, pybind11 and nanobind, in every way that each has of saying something
 //! of the GIL, on both free-threaded builds.
 //!
 //! `cargo xtask test` gets the toolchains; the modules of PyO3 are compiled there, the others here.

@@ -3,14 +3,14 @@
 mod common;
 
 use common::{File, file, info, zip, zip_with};
-use ungil_audit::archive::{Archive, Limits, Refusal};
+use ungil_audit::archive::{Archive, ArchiveError, Limits};
 use ungil_audit::metadata::Claim;
 use ungil_audit::wheel::Wheel;
 
 const NAME: &str = "a_b-1.0-cp314-cp314t-manylinux_2_28_x86_64.whl";
 const MODULE: &str = "a_b/_x.cpython-314t-x86_64-linux-gnu.so";
 
-fn refusal(files: &[File]) -> Refusal {
+fn error(files: &[File]) -> ArchiveError {
     Archive::read(&zip(files), Limits::default()).expect_err("such an archive is refused")
 }
 
@@ -71,13 +71,13 @@ fn what_a_wheel_lacks_is_said() {
 
 #[test]
 fn names_that_lead_elsewhere_are_refused() {
-    type Is = fn(&Refusal) -> bool;
-    let absolute: Is = |refusal| matches!(refusal, Refusal::Absolute { .. });
-    let outside: Is = |refusal| matches!(refusal, Refusal::Outside { .. });
-    let drive: Is = |refusal| matches!(refusal, Refusal::Drive { .. });
-    let backslash: Is = |refusal| matches!(refusal, Refusal::Backslash { .. });
-    let text: Is = |refusal| matches!(refusal, Refusal::NotText { .. });
-    let length: Is = |refusal| matches!(refusal, Refusal::Length { .. });
+    type Is = fn(&ArchiveError) -> bool;
+    let absolute: Is = |error| matches!(error, ArchiveError::Absolute { .. });
+    let outside: Is = |error| matches!(error, ArchiveError::Outside { .. });
+    let drive: Is = |error| matches!(error, ArchiveError::Drive { .. });
+    let backslash: Is = |error| matches!(error, ArchiveError::Backslash { .. });
+    let text: Is = |error| matches!(error, ArchiveError::NotText { .. });
+    let length: Is = |error| matches!(error, ArchiveError::Length { .. });
     let long = "a/".repeat(3_000);
     for (name, is) in [
         ("/etc/passwd", absolute),
@@ -94,11 +94,11 @@ fn names_that_lead_elsewhere_are_refused() {
         ("", length),
         (long.as_str(), length),
     ] {
-        let refusal = refusal(&[file(name, "x")]);
-        assert!(is(&refusal), "{name:?}: {refusal}");
-        assert!(refusal.to_string().len() < 500);
+        let error = error(&[file(name, "x")]);
+        assert!(is(&error), "{name:?}: {error}");
+        assert!(error.to_string().len() < 500);
     }
-    assert!(text(&refusal(&[File { name: vec![b'a', 0xff], ..file("", "x") }])));
+    assert!(text(&error(&[File { name: vec![b'a', 0xff], ..file("", "x") }])));
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn members_that_no_wheel_has_are_refused() {
             "'a.so' is damaged: it is stored, but in another size",
         ),
     ] {
-        assert_eq!(refusal(&files).to_string(), expected);
+        assert_eq!(error(&files).to_string(), expected);
     }
 }
 
@@ -131,26 +131,26 @@ fn members_that_no_wheel_has_are_refused() {
 fn bombs_are_refused_before_anything_is_inflated() {
     let zeros = vec![0; 70 << 20];
     let bomb = File { data: zeros, ..file("a.so", "") };
-    assert!(matches!(refusal(std::slice::from_ref(&bomb)), Refusal::Ratio { .. }));
+    assert!(matches!(error(std::slice::from_ref(&bomb)), ArchiveError::Ratio { .. }));
     // Many members, none of them large.
     let small = vec![0; 1 << 20];
     let many: Vec<File> = (0..100).map(|n| file(&format!("{n}.so"), &small)).collect();
-    assert!(matches!(refusal(&many), Refusal::Ratio { .. }));
+    assert!(matches!(error(&many), ArchiveError::Ratio { .. }));
     // Members that share one another's bytes.
     let overlap = zip_with(&many, true, None);
     let refused =
         Archive::read(&overlap, Limits { any_ratio_bytes: u64::MAX, ..Limits::default() });
     assert!(
-        matches!(refused, Err(Refusal::Disagrees { .. } | Refusal::Overlap { .. })),
+        matches!(refused, Err(ArchiveError::Disagrees { .. } | ArchiveError::Overlap { .. })),
         "{refused:?}"
     );
     let same: Vec<File> = (0..3).map(|_| file("a.so", "x")).collect();
     let same = zip_with(&same, true, None);
     let refused = Archive::read(&same, Limits::default());
-    assert!(matches!(refused, Err(Refusal::Duplicate { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(ArchiveError::Duplicate { .. })), "{refused:?}");
     let many = zip(&many);
     let total = Archive::read(&many, Limits { total_bytes: 1 << 20, ..Limits::default() });
-    assert!(matches!(total, Err(Refusal::Total(..))), "{total:?}");
+    assert!(matches!(total, Err(ArchiveError::Total(..))), "{total:?}");
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn a_members_own_bytes_are_not_another_members() {
     bytes[eocd + 8..eocd + 12].copy_from_slice(&[2, 0, 2, 0]);
     bytes[eocd + 12..eocd + 16].copy_from_slice(&size.to_le_bytes());
     let refused = Archive::read(&bytes, Limits::default());
-    assert!(matches!(refused, Err(Refusal::Overlap { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(ArchiveError::Overlap { .. })), "{refused:?}");
 }
 
 #[test]
@@ -184,9 +184,9 @@ fn a_directory_that_lies_is_refused() {
         assert!(Archive::read(&bytes, Limits::default()).is_err(), "{count}");
     }
     let members = Limits { members: 1, ..Limits::default() };
-    assert!(matches!(Archive::read(&zip(&files), members), Err(Refusal::Members(2, 1))));
-    assert!(matches!(Archive::read(b"no zip", Limits::default()), Err(Refusal::NoZip(_))));
-    assert!(matches!(Archive::read(b"", Limits::default()), Err(Refusal::NoZip(_))));
+    assert!(matches!(Archive::read(&zip(&files), members), Err(ArchiveError::Members(2, 1))));
+    assert!(matches!(Archive::read(b"no zip", Limits::default()), Err(ArchiveError::NoZip(_))));
+    assert!(matches!(Archive::read(b"", Limits::default()), Err(ArchiveError::NoZip(_))));
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn a_member_is_read_only_as_far_as_it_declares() {
     let bytes = zip(&[file("a.so", &long)]);
     let archive =
         Archive::read(&bytes, Limits { member_bytes: 99_999, ..Limits::default() }).unwrap();
-    assert!(matches!(archive.bytes(&archive.members()[0]), Err(Refusal::Size { .. })));
+    assert!(matches!(archive.bytes(&archive.members()[0]), Err(ArchiveError::Size { .. })));
 }
 
 #[test]
@@ -225,5 +225,5 @@ fn a_million_members_are_refused_before_they_are_listed() {
     bytes.extend([1, 0, 0, 0]);
     bytes.extend(b"PK\x05\x06\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\0");
     let refused = Archive::read(&bytes, Limits::default());
-    assert!(matches!(refused, Err(Refusal::Members(1_000_000, 200_000))), "{refused:?}");
+    assert!(matches!(refused, Err(ArchiveError::Members(1_000_000, 200_000))), "{refused:?}");
 }

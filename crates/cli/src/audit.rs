@@ -1,13 +1,13 @@
 //! `ungil audit`: what happens to the GIL when what is installed here is imported, and which
 //! sources threads break.
 
+mod findings;
+mod import_chains;
 mod index;
-mod lines;
 mod markdown;
 mod sarif;
 mod table;
 mod verify;
-mod ways;
 
 use crate::args::{Audit as Arguments, AuditForm as Form, FailOn};
 use crate::clean;
@@ -19,11 +19,11 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
-use ungil_audit::audit::{Asked, Audit, audit};
+use ungil_audit::audit::{Audit, AuditOptions, audit};
 use ungil_audit::claims::Standing;
-use ungil_audit::found::{Distribution, Found};
-use ungil_audit::index::Answer;
-use ungil_audit::requirements::{Wanted, WheelSays};
+use ungil_audit::index::IndexAnswer;
+use ungil_audit::inventory::{Distribution, ExtensionFile};
+use ungil_audit::requirements::{Requirement, WheelStatus};
 use verify::Verified;
 
 /// The code for a bound that was crossed.
@@ -39,7 +39,7 @@ struct Report {
     verified: Option<Vec<Verified>>,
     /// What --index said.
     #[serde(skip_serializing_if = "Option::is_none")]
-    index: Option<Vec<Answer>>,
+    index: Option<Vec<IndexAnswer>>,
     /// Ctrl-C ended it before every module was imported, or every question asked.
     interrupted: bool,
 }
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
     let stop = signals::flag()?;
     let targets = targets(args)?;
     let asked =
-        Asked { targets, build: args.build, sources: args.sources, from: args.from.clone() };
+        AuditOptions { targets, build: args.build, sources: args.sources, from: args.from.clone() };
     let mut audit = audit(&asked).map_err(|error| {
         Edge::usage(
             "there is nothing to audit",
@@ -58,12 +58,12 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
         )
     })?;
     audit.hazards.retain(|hazard| hazard.confidence >= args.confidence.into());
-    let is_told = || stop.load(Ordering::Relaxed);
+    let is_cancelled = || stop.load(Ordering::Relaxed);
     if args.verify {
         audit.notes.extend(verify::not_imported(&audit));
     }
-    let verified = args.verify.then(|| verify::run(args, &audit, &is_told)).transpose()?;
-    let index = args.index.then(|| index::run(args, &audit, &is_told)).transpose()?;
+    let verified = args.verify.then(|| verify::run(args, &audit, &is_cancelled)).transpose()?;
+    let index = args.index.then(|| index::run(args, &audit, &is_cancelled)).transpose()?;
     let report = Report { audit, verified, index, interrupted: stop.load(Ordering::Relaxed) };
     let form = if args.json { Form::Json } else { args.format };
     let text = match form {
@@ -99,26 +99,28 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
 impl Report {
     /// Something was found that --fail-on may name.
     fn has(&self, what: FailOn) -> bool {
-        let mut taken = self.audit.taken();
+        let mut taken = self.audit.importable();
         match what {
-            FailOn::Gil => taken.any(|(_, found)| found.switches_on() == Some(true)),
+            FailOn::Gil => taken.any(|(_, found)| found.enables_gil() == Some(true)),
             FailOn::Unknown => {
-                let is_open = |one: &Wanted| one.gil != WheelSays::NothingCompiled;
-                taken.any(|(_, found)| found.switches_on().is_none())
-                    || lines::applying(self).any(is_open)
+                let is_open = |one: &Requirement| one.gil != WheelStatus::NothingCompiled;
+                taken.any(|(_, found)| found.enables_gil().is_none())
+                    || findings::applying(self).any(is_open)
             }
-            FailOn::Claim => {
-                self.audit.distributions.iter().any(|one| one.weighed.standing == Standing::Broken)
-            }
+            FailOn::Claim => self
+                .audit
+                .distributions
+                .iter()
+                .any(|one| one.claim_check.standing == Standing::Broken),
             FailOn::Difference => self.verified.iter().flatten().any(Verified::differs),
             FailOn::Hazard => !self.audit.hazards.is_empty(),
         }
     }
 
     /// Modules that the build would import: the worst first, each with its distribution.
-    fn ordered(&self) -> Vec<(Option<&Distribution>, &Found)> {
-        let mut all: Vec<_> = self.audit.taken().collect();
-        let rank = |found: &Found| match found.switches_on() {
+    fn ordered(&self) -> Vec<(Option<&Distribution>, &ExtensionFile)> {
+        let mut all: Vec<_> = self.audit.importable().collect();
+        let rank = |found: &ExtensionFile| match found.enables_gil() {
             Some(true) => 0,
             None => 1,
             Some(false) => 2,

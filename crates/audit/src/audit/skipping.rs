@@ -6,7 +6,7 @@
 
 use super::Audit;
 use crate::environment::Environment;
-use crate::found::{Distribution, Found, SkipReason};
+use crate::inventory::{Distribution, ExtensionFile, SkipReason};
 use crate::tags::TagSet;
 use crate::target::{Build, Platform};
 
@@ -39,7 +39,7 @@ pub(super) fn in_environment(environment: &mut Environment, build: Build) {
 
 impl Audit {
     /// Every file that is named like an extension module and was not judged; each has its reason.
-    pub fn skipped(&self) -> impl Iterator<Item = (Option<&Distribution>, &Found)> {
+    pub fn skipped(&self) -> impl Iterator<Item = (Option<&Distribution>, &ExtensionFile)> {
         self.modules().filter(|(_, found)| found.skipped.is_some())
     }
 
@@ -48,15 +48,16 @@ impl Audit {
     /// platform.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let is_foreign = |found: &Found| {
+        let is_foreign = |found: &ExtensionFile| {
             let reason = found.skipped.as_ref().map(|one| one.reason);
             matches!(reason, Some(SkipReason::OtherBuild | SkipReason::OtherPlatform))
         };
         let is_answered = |one: &Distribution| {
-            let has_content = one.described || !one.sources.is_empty() || !one.modules.is_empty();
+            let has_content =
+                one.has_metadata || !one.sources.is_empty() || !one.modules.is_empty();
             has_content && !one.modules.iter().any(is_foreign)
         };
-        self.taken().next().is_none()
+        self.importable().next().is_none()
             && self.sources == 0
             && self.python_files == 0
             && self.wanted.is_empty()

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Lines of a `.pth` file that are read.
-const MOST_LINES: usize = 1_000;
+const MAX_PTH_LINES: usize = 1_000;
 
 /// The `site-packages` of a virtual environment or a prefix; of any other folder, itself.
 ///
@@ -68,7 +68,7 @@ pub fn build_of(folder: &Path) -> Option<Build> {
 
 /// The folders that a `.pth` file adds to `sys.path`, as the module `site` reads it; what its
 /// `import` lines would do is not known, so they are noted.
-pub(super) fn of_pth(path: &Path, folder: &Path, notes: &mut Vec<String>) -> Vec<PathBuf> {
+pub(super) fn folders_of_pth(path: &Path, folder: &Path, notes: &mut Vec<String>) -> Vec<PathBuf> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let bytes = match files::read(path, 1 << 20) {
         Ok(bytes) => bytes,
@@ -79,7 +79,7 @@ pub(super) fn of_pth(path: &Path, folder: &Path, notes: &mut Vec<String>) -> Vec
     };
     let text = String::from_utf8_lossy(&bytes);
     let mut folders = Vec::new();
-    for line in text.trim_start_matches('\u{feff}').lines().take(MOST_LINES) {
+    for line in text.trim_start_matches('\u{feff}').lines().take(MAX_PTH_LINES) {
         let line = line.trim_end();
         if line.starts_with("import ") || line.starts_with("import\t") {
             let code: String = line.chars().filter(|c| !c.is_control()).take(120).collect();

@@ -5,8 +5,8 @@
 //! for `SHT_RELR`. Sections are asked for one thing only: where the entries for calls of other
 //! libraries are, so that not all code must be searched for them.
 
-use super::build::{Builder, array};
-use super::stubs::Place;
+use super::builder::{Builder, array};
+use super::stubs::CodeRegion;
 use super::{Arch, Format, Image, ImageError};
 use object::LittleEndian as LE;
 use object::elf::{self, Dyn64, FileHeader64, Rela64, Relr64, Sym64};
@@ -16,7 +16,7 @@ type Header = FileHeader64<LE>;
 type Symbol = Sym64<LE>;
 
 /// More sections of calls than any linker makes (three are usual).
-const MOST_PLTS: usize = 16;
+const MAX_PLT_SECTIONS: usize = 16;
 
 pub(super) fn parse(file: &[u8]) -> Result<Image<'_>, ImageError> {
     let arch = supported(file)?;
@@ -39,7 +39,7 @@ pub(super) fn parse(file: &[u8]) -> Result<Image<'_>, ImageError> {
         }
     }
     if let Some(address) = dynamic {
-        let table = Dynamic::read(&build, address)?;
+        let table = DynamicTable::read(&build, address)?;
         let symbols = table.symbols(&mut build)?;
         table.libraries(&mut build)?;
         table.relocations(&mut build, &symbols)?;
@@ -84,7 +84,7 @@ fn supported(file: &[u8]) -> Result<Arch, ImageError> {
 
 /// What the dynamic table says; 0 where it says nothing.
 #[derive(Default)]
-struct Dynamic {
+struct DynamicTable {
     strings: (u64, u64),
     symbols: u64,
     hash: u64,
@@ -97,19 +97,19 @@ struct Dynamic {
 
 /// A symbol as far as relocations care.
 #[derive(Clone, Copy)]
-enum Known {
+enum SymbolValue {
     /// Without a name, thread-local, or resolved at run time.
     No,
     Inside(u64),
     Import(usize),
 }
 
-impl Dynamic {
-    fn read(build: &Builder<'_>, address: u64) -> Result<Dynamic, ImageError> {
+impl DynamicTable {
+    fn read(build: &Builder<'_>, address: u64) -> Result<DynamicTable, ImageError> {
         let entries = build.image.from(address);
         let entries =
             entries.ok_or_else(|| build.damaged("its dynamic table lies outside the file"))?;
-        let mut table = Dynamic::default();
+        let mut table = DynamicTable::default();
         for entry in array::<Dyn64<LE>>(entries) {
             let value = entry.d_val.get(LE);
             match entry.d_tag.get(LE) {
@@ -155,7 +155,7 @@ impl Dynamic {
     }
 
     /// Notes exports and imports, and gives what every symbol is.
-    fn symbols(&self, build: &mut Builder<'_>) -> Result<Vec<Known>, ImageError> {
+    fn symbols(&self, build: &mut Builder<'_>) -> Result<Vec<SymbolValue>, ImageError> {
         if self.symbols == 0 {
             return Ok(Vec::new());
         }
@@ -171,10 +171,10 @@ impl Dynamic {
                 // A thread-local symbol's value is no address, an indirect function's is that of
                 // its resolver.
                 if matches!(kind, elf::STT_TLS | elf::STT_GNU_IFUNC) {
-                    known.push(Known::No);
+                    known.push(SymbolValue::No);
                     continue;
                 }
-                known.push(Known::Inside(value));
+                known.push(SymbolValue::Inside(value));
                 let hidden = matches!(symbol.st_visibility(), elf::STV_HIDDEN | elf::STV_INTERNAL);
                 if global && !hidden && kind != elf::STT_SECTION {
                     let name = self.string(build, symbol.st_name.get(LE).into())?;
@@ -182,9 +182,9 @@ impl Dynamic {
                 }
             } else if global && symbol.st_name.get(LE) != 0 {
                 let name = self.string(build, symbol.st_name.get(LE).into())?;
-                known.push(Known::Import(build.import(name)));
+                known.push(SymbolValue::Import(build.import(name)));
             } else {
-                known.push(Known::No);
+                known.push(SymbolValue::No);
             }
         }
         Ok(known)
@@ -222,7 +222,11 @@ impl Dynamic {
         Ok(array::<Rela64<LE>>(part(self.rela)?).iter().chain(array(part(self.jumps)?)))
     }
 
-    fn relocations(&self, build: &mut Builder<'_>, symbols: &[Known]) -> Result<(), ImageError> {
+    fn relocations(
+        &self,
+        build: &mut Builder<'_>,
+        symbols: &[SymbolValue],
+    ) -> Result<(), ImageError> {
         let (relative, direct, absolute) = match build.image.arch {
             Arch::X86_64 => (
                 elf::R_X86_64_RELATIVE,
@@ -250,11 +254,11 @@ impl Dynamic {
             let addend =
                 if kind == absolute || build.image.arch == Arch::Aarch64 { addend } else { 0 };
             match symbols.get(rela.r_sym(LE, false) as usize) {
-                Some(Known::Inside(value)) => {
+                Some(SymbolValue::Inside(value)) => {
                     build.pointer(cell, value.wrapping_add_signed(addend))?
                 }
                 // Somewhere behind an import is not the import.
-                Some(&Known::Import(index)) if addend == 0 => build.cell(cell, index)?,
+                Some(&SymbolValue::Import(index)) if addend == 0 => build.cell(cell, index)?,
                 _ => {}
             }
         }
@@ -277,8 +281,8 @@ impl Dynamic {
 fn plt(build: &mut Builder<'_>, header: &Header) -> Result<(), ImageError> {
     let named = plt_sections(build, header);
     let (code, place) = match named.is_empty() {
-        true => (build.all_code(), Place::Anywhere),
-        false => (named, Place::Table),
+        true => (build.all_code(), CodeRegion::Anywhere),
+        false => (named, CodeRegion::Table),
     };
     for (address, code) in code {
         build.stubs(address, code, place)?;
@@ -303,7 +307,7 @@ fn plt_sections<'a>(build: &Builder<'a>, header: &Header) -> Vec<(u64, &'a [u8])
     let found = sections.iter().filter(|section| {
         section.sh_flags.get(LE).contains(elf::SHF_EXECINSTR) && is_plt(section.sh_name.get(LE))
     });
-    let ranges = found.take(MOST_PLTS).filter_map(|section| {
+    let ranges = found.take(MAX_PLT_SECTIONS).filter_map(|section| {
         let start = section.sh_addr.get(LE);
         build.code(start..start.checked_add(section.sh_size.get(LE))?)
     });

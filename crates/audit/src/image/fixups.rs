@@ -6,8 +6,8 @@
 //! cells to fill.
 
 use super::ImageError;
-use super::build::{Builder, c_name};
-use super::trie::Trie;
+use super::builder::{Builder, c_name};
+use super::trie::ExportTrie;
 use object::LittleEndian as LE;
 use object::macho::{self, DyldInfoCommand, LinkeditDataCommand};
 use object::read::macho::{DyldChainedFixups, Fixup};
@@ -38,10 +38,18 @@ impl<'a> Linkedit<'a> {
         let damaged = build.damaged("its link data lie outside the file");
         let file = build.image.file;
         if let Some(exports) = self.exports {
-            Trie::read(build, self.base, exports.data(LE, file).map_err(|_| damaged.clone())?)?;
+            ExportTrie::read(
+                build,
+                self.base,
+                exports.data(LE, file).map_err(|_| damaged.clone())?,
+            )?;
         }
         if let Some(info) = self.info {
-            Trie::read(build, self.base, info.export_data(LE, file).map_err(|_| damaged.clone())?)?;
+            ExportTrie::read(
+                build,
+                self.base,
+                info.export_data(LE, file).map_err(|_| damaged.clone())?,
+            )?;
             self.rebase(build, info)?;
             self.bind(build, info)?;
         }
@@ -64,7 +72,7 @@ impl<'a> Linkedit<'a> {
                 Some(target) if rebase.kind == macho::REBASE_TYPE_POINTER => {
                     build.pointer(cell, target)?
                 }
-                _ => build.spend()?,
+                _ => build.charge_pointer()?,
             }
         }
         Ok(())
@@ -87,13 +95,13 @@ impl<'a> Linkedit<'a> {
             let bind = bind.map_err(|_| damaged.clone())?;
             let cell = cell(build, bind.segment_index.into(), bind.segment_offset)?;
             if bind.addend != 0 || bind.kind != macho::BIND_TYPE_POINTER {
-                build.spend()?;
+                build.charge_pointer()?;
                 continue;
             }
             let index = match last {
                 Some((name, index)) if std::ptr::eq(name, bind.symbol) => index,
                 _ => {
-                    build.pay(bind.symbol.len())?;
+                    build.charge_name(bind.symbol.len())?;
                     self.import(build, bind.symbol)
                 }
             };
@@ -130,16 +138,16 @@ impl<'a> Linkedit<'a> {
                         build.pointer(cell, self.base.wrapping_add(rebase.target_offset))?;
                     }
                     Fixup::Bind(bind) => match imports.get(bind.ordinal as usize) {
-                        Some(Bound::Inside(address)) if bind.addend == 0 => {
+                        Some(ChainImport::Inside(address)) if bind.addend == 0 => {
                             build.pointer(cell, *address)?
                         }
-                        Some(Bound::Import(index)) if bind.addend == 0 => {
+                        Some(ChainImport::Import(index)) if bind.addend == 0 => {
                             build.cell(cell, *index)?
                         }
-                        Some(_) => build.spend()?,
+                        Some(_) => build.charge_pointer()?,
                         None => return Err(damaged),
                     },
-                    _ => build.spend()?,
+                    _ => build.charge_pointer()?,
                 }
             }
         }
@@ -153,7 +161,7 @@ impl<'a> Linkedit<'a> {
         build: &mut Builder<'a>,
         chains: &DyldChainedFixups<'a, LE>,
         data: &'a [u8],
-    ) -> Result<Vec<Bound>, ImageError> {
+    ) -> Result<Vec<ChainImport>, ImageError> {
         let header = chains.header();
         let damaged = build.damaged("its imports lie outside the file");
         let from = |offset: u32| data.get(offset as usize..).ok_or(damaged.clone());
@@ -197,10 +205,10 @@ impl<'a> Linkedit<'a> {
                 .then(|| build.image.exports.get(std::str::from_utf8(c_name(name)).ok()?))
                 .flatten();
             bound.push(match own {
-                _ if addend.iter().any(|&byte| byte != 0) => Bound::Behind,
+                _ if addend.iter().any(|&byte| byte != 0) => ChainImport::Behind,
                 // Looked for everywhere, and found here if nobody else has it.
-                Some(&address) => Bound::Inside(address),
-                None => Bound::Import(self.import(build, name)),
+                Some(&address) => ChainImport::Inside(address),
+                None => ChainImport::Import(self.import(build, name)),
             });
         }
         Ok(bound)
@@ -208,7 +216,7 @@ impl<'a> Linkedit<'a> {
 }
 
 /// What an import of a chain is.
-enum Bound {
+enum ChainImport {
     Inside(u64),
     Import(usize),
     /// Some bytes behind it, which is not it.

@@ -3,9 +3,9 @@
 //! Apple's `mach-o/loader.h`, `mach-o/nlist.h` and `mach-o/fat.h`. A universal file holds an image
 //! for each of several machines. What dyld fills is in `fixups`.
 
-use super::build::{Builder, array, c_name};
+use super::builder::{Builder, array, c_name};
 use super::fixups::Linkedit;
-use super::stubs::Place;
+use super::stubs::CodeRegion;
 use super::{Arch, Format, Image, ImageError};
 use object::LittleEndian as LE;
 use object::macho::{self, FatArch32, FatArch64, MachHeader64, Nlist64, Section64};
@@ -14,9 +14,9 @@ use object::read::macho::{FatArch, LoadCommandData, LoadCommandVariant, MachHead
 
 /// More images than any universal file has: each is for another machine, and Java's classes, which
 /// begin with the same four bytes, have their version in place of the count, which began at 45.
-const MOST_IMAGES: usize = 16;
+const MAX_IMAGES: usize = 16;
 /// More sections of stubs than any linker makes (two are usual).
-const MOST_STUBS: usize = 16;
+const MAX_STUB_SECTIONS: usize = 16;
 
 const HEADERS: ImageError =
     ImageError::Damaged { format: Format::MachO, what: "its headers lie outside the file" };
@@ -25,7 +25,7 @@ const HEADERS: ImageError =
 /// today has them) are left out where there is another.
 fn universal<Fat: FatArch>(file: &[u8]) -> Result<Vec<Image<'_>>, ImageError> {
     let fat = MachOFatFile::<Fat>::parse(file).map_err(|_| ImageError::NotABinary)?;
-    if fat.arches().len() > MOST_IMAGES {
+    if fat.arches().len() > MAX_IMAGES {
         return Err(ImageError::NotABinary);
     }
     let mut images = Vec::new();
@@ -74,7 +74,9 @@ pub(super) fn parse(file: &[u8]) -> Result<Image<'_>, ImageError> {
                 let (sections, _) = sections.map_err(|()| HEADERS)?;
                 let of_stubs =
                     sections.iter().filter(|s| s.flags.get(LE).typ() == macho::S_SYMBOL_STUBS);
-                stubs.extend(of_stubs.take(MOST_STUBS).map(|s| (s.addr.get(LE), s.size.get(LE))));
+                stubs.extend(
+                    of_stubs.take(MAX_STUB_SECTIONS).map(|s| (s.addr.get(LE), s.size.get(LE))),
+                );
             }
             LoadCommandVariant::Symtab(table) => symbols = Some(table),
             LoadCommandVariant::DyldInfo(info) => linkedit.info = Some(info),
@@ -96,11 +98,11 @@ pub(super) fn parse(file: &[u8]) -> Result<Image<'_>, ImageError> {
         read_symbols(&mut build, &mut linkedit, table)?;
     }
     linkedit.read(&mut build)?;
-    for (address, len) in stubs.into_iter().take(MOST_STUBS) {
+    for (address, len) in stubs.into_iter().take(MAX_STUB_SECTIONS) {
         if let Some((address, code)) =
             address.checked_add(len).and_then(|end| build.code(address..end))
         {
-            build.stubs(address, code, Place::Table)?;
+            build.stubs(address, code, CodeRegion::Table)?;
         }
     }
     Ok(build.image)

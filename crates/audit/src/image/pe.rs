@@ -6,8 +6,8 @@
 //! libraries are called through a cell of the import table, or through a jump that reads one, which
 //! may stand anywhere in the code.
 
-use super::build::{Builder, array};
-use super::stubs::Place;
+use super::builder::{Builder, array};
+use super::stubs::CodeRegion;
 use super::{Arch, Format, Image, ImageError};
 use object::LittleEndian as LE;
 use object::endian::{U16, U32};
@@ -58,7 +58,7 @@ pub(super) fn parse(file: &[u8]) -> Result<Image<'_>, ImageError> {
     tables.imports(&mut build)?;
     tables.delayed(&mut build)?;
     for (address, code) in build.all_code() {
-        build.stubs(address, code, Place::Anywhere)?;
+        build.stubs(address, code, CodeRegion::Anywhere)?;
     }
     Ok(build.image)
 }

@@ -6,15 +6,15 @@
 //! noted under every address a call may enter it at. Encodings: Intel SDM volume 2 (`JMP`,
 //! `ENDBR64`), Arm ARM C6.2 (`ADRP`, `LDR (immediate)`, `LDR (literal)`, `BR`).
 
-use super::build::Builder;
+use super::builder::Builder;
 use super::{Arch, Image, ImageError};
 
 /// Instructions between the load and the jump: an addition for the resolver, and an authentication.
-const AARCH64_BETWEEN: usize = 2;
+const MAX_BETWEEN_LOAD_AND_JUMP: usize = 2;
 
 /// What code is searched.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum CodeRegion {
     /// A linker's table of entries: what an entry's cell leads to inside of the image is its
     /// meaning too.
     Table,
@@ -29,11 +29,11 @@ impl Builder<'_> {
         &mut self,
         address: u64,
         code: &[u8],
-        place: Place,
+        region: CodeRegion,
     ) -> Result<(), ImageError> {
         let found = match self.image.arch {
-            Arch::X86_64 => x86_64(&mut self.image, address, code, place),
-            Arch::Aarch64 => aarch64(&mut self.image, address, code, place),
+            Arch::X86_64 => x86_64(&mut self.image, address, code, region),
+            Arch::Aarch64 => aarch64(&mut self.image, address, code, region),
         };
         found.ok_or_else(|| self.damaged("it has more entries for calls than room"))
     }
@@ -41,35 +41,35 @@ impl Builder<'_> {
 
 /// Where a jump through `cell` leads.
 #[derive(Clone, Copy)]
-enum Led {
+enum StubTarget {
     Import(usize),
     Inside(u64),
 }
 
-fn led(image: &Image<'_>, cell: u64, place: Place) -> Option<Led> {
-    let inside = || image.pointers.get(&cell).filter(|_| place == Place::Table);
+fn stub_target(image: &Image<'_>, cell: u64, region: CodeRegion) -> Option<StubTarget> {
+    let inside = || image.pointers.get(&cell).filter(|_| region == CodeRegion::Table);
     image
         .cells
         .get(&cell)
-        .map(|&import| Led::Import(import))
-        .or_else(|| inside().map(|&at| Led::Inside(at)))
+        .map(|&import| StubTarget::Import(import))
+        .or_else(|| inside().map(|&at| StubTarget::Inside(at)))
 }
 
 /// Notes an entry; `None` if there are more than the file has room for, at the eight bytes of a
 /// cell each.
-fn note(image: &mut Image<'_>, address: u64, led: Led) -> Option<()> {
+fn record_stub(image: &mut Image<'_>, address: u64, target: StubTarget) -> Option<()> {
     if image.stubs.len() + image.jumps.len() > image.file.len() / 8 {
         return None;
     }
-    match led {
-        Led::Import(import) => drop(image.stubs.insert(address, import)),
-        Led::Inside(target) => drop(image.jumps.insert(address, target)),
+    match target {
+        StubTarget::Import(import) => drop(image.stubs.insert(address, import)),
+        StubTarget::Inside(target) => drop(image.jumps.insert(address, target)),
     }
     Some(())
 }
 
 /// `jmp *disp32(%rip)`, perhaps behind `endbr64`, `mov $index, %r11d` (mold) or a prefix.
-fn x86_64(image: &mut Image<'_>, address: u64, code: &[u8], place: Place) -> Option<()> {
+fn x86_64(image: &mut Image<'_>, address: u64, code: &[u8], region: CodeRegion) -> Option<()> {
     for at in memchr::memmem::find_iter(code, &[0xff, 0x25]) {
         let Some(displacement) = code.get(at + 2..).and_then(|rest| rest.first_chunk::<4>()) else {
             continue;
@@ -77,14 +77,14 @@ fn x86_64(image: &mut Image<'_>, address: u64, code: &[u8], place: Place) -> Opt
         let jump = address.wrapping_add(at as u64);
         let cell =
             jump.wrapping_add(6).wrapping_add_signed(i32::from_le_bytes(*displacement).into());
-        let Some(led) = led(image, cell, place) else { continue };
+        let Some(target) = stub_target(image, cell, region) else { continue };
         let before = |bytes: &[u8]| code.get(..at).is_some_and(|code| code.ends_with(bytes));
         let endbr = [0xf3, 0x0f, 0x1e, 0xfa];
         let mut back = 0;
         if before(&[0xf2]) || before(&[0x48]) {
             // `bnd` of old linkers; the REX prefix that marks a tail call on Windows.
             back = 1;
-            note(image, jump.wrapping_sub(back), led)?;
+            record_stub(image, jump.wrapping_sub(back), target)?;
         }
         let mold = at >= 10 && code.get(at - 6..at - 4) == Some(&[0x41, 0xbb]);
         if mold {
@@ -92,16 +92,16 @@ fn x86_64(image: &mut Image<'_>, address: u64, code: &[u8], place: Place) -> Opt
         }
         let entry = code.get(..at.saturating_sub(back as usize));
         if entry.is_some_and(|code| code.ends_with(&endbr)) {
-            note(image, jump.wrapping_sub(back + 4), led)?;
+            record_stub(image, jump.wrapping_sub(back + 4), target)?;
         }
-        note(image, jump, led)?;
+        record_stub(image, jump, target)?;
     }
     Some(())
 }
 
 /// `adrp xN, page; ldr xM, [xN, #offset]; …; br xM`, or `ldr xM, cell; br xM`, perhaps behind a
 /// landing pad or a no-op.
-fn aarch64(image: &mut Image<'_>, address: u64, code: &[u8], place: Place) -> Option<()> {
+fn aarch64(image: &mut Image<'_>, address: u64, code: &[u8], region: CodeRegion) -> Option<()> {
     // Only every fourth address can hold an instruction.
     let skew = (4 - address % 4) % 4;
     let start = address.wrapping_add(skew);
@@ -110,15 +110,16 @@ fn aarch64(image: &mut Image<'_>, address: u64, code: &[u8], place: Place) -> Op
     for at in 0..words.len() {
         let pc = start.wrapping_add(4 * at as u64);
         let Some((cell, register, used)) = loads(pc, word(at), word(at + 1)) else { continue };
-        let Some(led) = led(image, cell, place) else { continue };
+        let Some(target) = stub_target(image, cell, region) else { continue };
         let jump = 0xd61f_0000 | register << 5;
-        if !(at + used..=at + used + AARCH64_BETWEEN).any(|next| word(next) == Some(jump)) {
+        if !(at + used..=at + used + MAX_BETWEEN_LOAD_AND_JUMP).any(|next| word(next) == Some(jump))
+        {
             continue;
         }
-        note(image, pc, led)?;
+        record_stub(image, pc, target)?;
         // `bti c` and `nop`.
         if at > 0 && matches!(word(at - 1), Some(0xd503_245f | 0xd503_201f)) {
-            note(image, pc.wrapping_sub(4), led)?;
+            record_stub(image, pc.wrapping_sub(4), target)?;
         }
     }
     Some(())
@@ -148,11 +149,11 @@ fn loads(pc: u64, first: Option<u32>, second: Option<u32>) -> Option<(u64, u32, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::{Format, Target};
+    use crate::image::{Format, PointerTarget};
 
     /// Entries found in `code`, which is at 0x1000; the cell of the import is at 0x2010, one that
     /// leads to 0x1000 at 0x2018.
-    fn found(arch: Arch, code: &[u8], place: Place) -> Vec<(u64, String)> {
+    fn found(arch: Arch, code: &[u8], region: CodeRegion) -> Vec<(u64, String)> {
         let mut file = vec![0; 0x2000];
         file[..code.len()].copy_from_slice(code);
         let mut build = Builder::new(Format::Elf, arch, &file);
@@ -160,13 +161,13 @@ mod tests {
         let import = build.import(b"imported");
         build.cell(0x2010, import).expect("a cell");
         build.pointer(0x2018, 0x1000).expect("a cell");
-        build.stubs(0x1000, code, place).expect("entries");
+        build.stubs(0x1000, code, region).expect("entries");
         let image = &build.image;
-        let led = |at| match image.jump(at)? {
-            Target::Import(name) => Some((at, name.to_owned())),
-            Target::Inside(to) => Some((at, format!("{to:#x}"))),
+        let target = |at| match image.jump(at)? {
+            PointerTarget::Import(name) => Some((at, name.to_owned())),
+            PointerTarget::Inside(to) => Some((at, format!("{to:#x}"))),
         };
-        (0x1000..0x1100).filter_map(led).collect()
+        (0x1000..0x1100).filter_map(target).collect()
     }
 
     fn imported(at: &[u64]) -> Vec<(u64, String)> {
@@ -182,7 +183,7 @@ mod tests {
     #[test]
     fn entries_of_every_linker_for_x86_64_are_known() {
         let endbr = [0xf3, 0x0f, 0x1e, 0xfa];
-        let find = |before: &[u8]| found(Arch::X86_64, &jump(before, 0x2010), Place::Anywhere);
+        let find = |before: &[u8]| found(Arch::X86_64, &jump(before, 0x2010), CodeRegion::Anywhere);
         assert_eq!(find(&[]), imported(&[0x1000]));
         assert_eq!(find(&[0x48]), imported(&[0x1000, 0x1001]), "a tail call on Windows");
         assert_eq!(find(&endbr), imported(&[0x1000, 0x1004]));
@@ -206,16 +207,20 @@ mod tests {
     #[test]
     fn a_cell_of_the_image_counts_in_a_table_only() {
         let code = jump(&[], 0x2018);
-        assert_eq!(found(Arch::X86_64, &code, Place::Table), [(0x1000, "0x1000".to_owned())]);
-        assert_eq!(found(Arch::X86_64, &code, Place::Anywhere), []);
-        assert_eq!(found(Arch::X86_64, &jump(&[], 0x2020), Place::Table), [], "no cell at all");
+        assert_eq!(found(Arch::X86_64, &code, CodeRegion::Table), [(0x1000, "0x1000".to_owned())]);
+        assert_eq!(found(Arch::X86_64, &code, CodeRegion::Anywhere), []);
+        assert_eq!(
+            found(Arch::X86_64, &jump(&[], 0x2020), CodeRegion::Table),
+            [],
+            "no cell at all"
+        );
     }
 
     #[test]
     fn entries_of_every_linker_for_aarch64_are_known() {
         let find = |words: &[u32]| {
             let code: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-            found(Arch::Aarch64, &code, Place::Anywhere)
+            found(Arch::Aarch64, &code, CodeRegion::Anywhere)
         };
         // adrp x16, 0x2000; ldr x17, [x16, #0x10]; add x16, x16, #0x10; br x17
         let (page, load, add, br) = (0xb000_0010, 0xf940_0a11, 0x9100_4210, 0xd61f_0220);

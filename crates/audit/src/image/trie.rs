@@ -7,20 +7,20 @@
 //! all would never end. So nodes that are met, and bytes of names, are counted.
 
 use super::ImageError;
-use super::build::{Builder, c_name};
+use super::builder::{Builder, c_name};
 use object::macho::{self, ExportSymbolFlags};
 
 const DAMAGED: &str = "its table of exports contradicts itself";
 
 /// A node on the way: what is unread of it.
-struct Node<'a> {
+struct TrieNode<'a> {
     edges: &'a [u8],
     left: u8,
     /// The length of its name.
     name: usize,
 }
 
-pub(super) struct Trie<'a> {
+pub(super) struct ExportTrie<'a> {
     data: &'a [u8],
     /// The image's first address; exported ones count from there.
     base: u64,
@@ -28,7 +28,7 @@ pub(super) struct Trie<'a> {
     name: Vec<u8>,
 }
 
-impl<'a> Trie<'a> {
+impl<'a> ExportTrie<'a> {
     /// Notes all exports of a table.
     pub(super) fn read(
         build: &mut Builder<'a>,
@@ -38,7 +38,7 @@ impl<'a> Trie<'a> {
         if data.is_empty() {
             return Ok(());
         }
-        let mut trie = Trie { data, base, name: Vec::new() };
+        let mut trie = ExportTrie { data, base, name: Vec::new() };
         let mut way = vec![trie.node(build, 0)?];
         // In a tree one way leads to a node, and the two have at least five bytes.
         let mut nodes = data.len() / 4;
@@ -60,7 +60,7 @@ impl<'a> Trie<'a> {
     }
 
     /// Reads a node, notes what it exports, and gives its edges.
-    fn node(&mut self, build: &mut Builder<'a>, offset: u64) -> Result<Node<'a>, ImageError> {
+    fn node(&mut self, build: &mut Builder<'a>, offset: u64) -> Result<TrieNode<'a>, ImageError> {
         let start = usize::try_from(offset).ok().and_then(|offset| self.data.get(offset..));
         let export = start.and_then(|mut rest| {
             let len = usize::try_from(number(&mut rest)?).ok()?;
@@ -76,11 +76,11 @@ impl<'a> Trie<'a> {
             let regular = flags.kind() == macho::EXPORT_SYMBOL_FLAGS_KIND_REGULAR;
             if regular && !flags.contains(macho::EXPORT_SYMBOL_FLAGS_REEXPORT) {
                 let address = number(&mut export).ok_or_else(|| build.damaged(DAMAGED))?;
-                build.pay(self.name.len())?;
+                build.charge_name(self.name.len())?;
                 build.export(c_name(&self.name), self.base.wrapping_add(address));
             }
         }
-        Ok(Node { edges, left, name: self.name.len() })
+        Ok(TrieNode { edges, left, name: self.name.len() })
     }
 }
 

@@ -1,9 +1,9 @@
 //! Lock files: `uv.lock` and `pylock.toml`. They list the wheels of each version, so that what an
 //! installer would take can be told without asking the index.
 
-use super::{Wanted, Wants};
+use super::{Requirement, Requirements};
 use crate::marker;
-use crate::tags::{WheelName, normal};
+use crate::tags::{WheelName, normalize_name};
 use crate::target::{Build, Platform};
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Deserialize;
@@ -83,10 +83,10 @@ struct UvDependency {
 
 /// Of `uv.lock`'s packages a target gets those that a way of dependencies leads to whose markers
 /// hold: groups and extras are all taken to be wanted.
-pub(super) fn uv(content: &str, build: Build, platform: Platform) -> Result<Wants, String> {
+pub(super) fn uv(content: &str, build: Build, platform: Platform) -> Result<Requirements, String> {
     let lock: UvLock = toml::from_str(content).map_err(|error| error.to_string())?;
     let reached = reached(&lock.package, build, platform);
-    let mut wants = Wants::default();
+    let mut wants = Requirements::default();
     for package in &lock.package {
         let kind = ["editable", "virtual", "directory", "path", "git", "url"];
         let local = kind.into_iter().find_map(|kind| Some((kind, package.source.get(kind)?)));
@@ -97,8 +97,8 @@ pub(super) fn uv(content: &str, build: Build, platform: Platform) -> Result<Want
         let forks =
             package.resolution_markers.iter().map(|marker| marker::holds(marker, build, platform));
         let here = any(forks).unwrap_or(Some(true));
-        let way = reached.get(&normal(&package.name)).copied().unwrap_or(Some(false));
-        wants.wanted.push(Wanted {
+        let way = reached.get(&normalize_name(&package.name)).copied().unwrap_or(Some(false));
+        wants.wanted.push(Requirement {
             name: package.name.clone(),
             version: package.version.clone(),
             applies: both(here, way),
@@ -107,7 +107,7 @@ pub(super) fn uv(content: &str, build: Build, platform: Platform) -> Result<Want
             hashes: package.wheels.iter().map(Artifact::hash_count).sum(),
             wheels: wheels(&package.name, &package.wheels, &mut wants.notes),
             sdist: package.sdist.is_some(),
-            ..Wanted::default()
+            ..Requirement::default()
         });
     }
     Ok(wants)
@@ -135,14 +135,14 @@ fn reached(
         let optional =
             package.optional_dependencies.values().chain(package.dev_dependencies.values());
         for dependency in package.dependencies.iter().chain(optional.flatten()) {
-            let name = normal(&dependency.name);
+            let name = normalize_name(&dependency.name);
             // An extra's marker cannot be judged here, and all extras are taken to be wanted.
             let marker = dependency.marker.as_deref().filter(|marker| !marker.contains("extra"));
             let holds = marker.map_or(Some(true), |marker| marker::holds(marker, build, platform));
             if holds != Some(false) {
-                edges.entry(normal(&package.name)).or_default().push((name.clone(), holds));
+                edges.entry(normalize_name(&package.name)).or_default().push((name.clone(), holds));
             }
-            if name != normal(&package.name) {
+            if name != normalize_name(&package.name) {
                 wanted_by_another.insert(name);
             }
         }
@@ -151,9 +151,9 @@ fn reached(
         package.source.contains_key("virtual") || package.source.contains_key("editable")
     };
     let mut starts: Vec<String> =
-        packages.iter().filter(own).map(|package| normal(&package.name)).collect();
+        packages.iter().filter(own).map(|package| normalize_name(&package.name)).collect();
     if starts.is_empty() {
-        let names = packages.iter().map(|package| normal(&package.name));
+        let names = packages.iter().map(|package| normalize_name(&package.name));
         starts = names.filter(|name| !wanted_by_another.contains(name)).collect();
     }
     let mut reached: FxHashMap<String, Option<bool>> = FxHashMap::default();
@@ -194,9 +194,13 @@ struct PylockPackage {
 }
 
 /// `pylock.toml`: each package has its own marker.
-pub(super) fn pylock(content: &str, build: Build, platform: Platform) -> Result<Wants, String> {
+pub(super) fn pylock(
+    content: &str,
+    build: Build,
+    platform: Platform,
+) -> Result<Requirements, String> {
     let lock: Pylock = toml::from_str(content).map_err(|error| error.to_string())?;
-    let mut wants = Wants::default();
+    let mut wants = Requirements::default();
     if !lock.lock_version.starts_with("1.") {
         let version: String = lock.lock_version.chars().take(20).collect();
         wants.notes.push(format!("its lock-version is {version}; 1.0 is what is known here"));
@@ -217,7 +221,7 @@ pub(super) fn pylock(content: &str, build: Build, platform: Platform) -> Result<
         let holds = |marker: &str| marker::holds(marker, build, platform);
         let mut wheels = wheels(&package.name, &package.wheels, &mut wants.notes);
         wheels.extend(package.archive.as_ref().and_then(Artifact::wheel));
-        wants.wanted.push(Wanted {
+        wants.wanted.push(Requirement {
             applies: package.marker.as_deref().map_or(Some(true), holds),
             hashes: files.map(Artifact::hash_count).sum(),
             sdist: package.sdist.is_some(),
@@ -226,7 +230,7 @@ pub(super) fn pylock(content: &str, build: Build, platform: Platform) -> Result<
             marker: package.marker,
             from,
             wheels,
-            ..Wanted::default()
+            ..Requirement::default()
         });
     }
     Ok(wants)

@@ -1,10 +1,10 @@
 //! `requirements.txt`, as pip reads it: requirements, options, and files that are included.
 //!
 //! An included file is read only if it lies in the folder of the first (a hostile file could name
-//! any), each at most once, and no more than [`MOST_FILES`] of them. Nothing is fetched, and no
+//! any), each at most once, and no more than [`MAX_FILES`] of them. Nothing is fetched, and no
 //! environment variable is put in.
 
-use super::{Unread, Wanted, Wants, load};
+use super::{Requirement, Requirements, RequirementsError, load};
 use crate::marker;
 use crate::tags::WheelName;
 use crate::target::{Build, Platform};
@@ -12,7 +12,7 @@ use pep440_rs::{Operator, VersionSpecifiers};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-const MOST_FILES: usize = 100;
+const MAX_FILES: usize = 100;
 
 /// Options that do not change which projects are wanted.
 const WITHOUT_EFFECT: &[&str] = &[
@@ -32,25 +32,30 @@ const WITHOUT_EFFECT: &[&str] = &[
     "--pypi-url",
 ];
 
-struct Reader {
+struct RequirementsReader {
     folder: PathBuf,
     build: Build,
     platform: Platform,
     seen: Vec<PathBuf>,
     waiting: Vec<PathBuf>,
-    wants: Wants,
+    wants: Requirements,
 }
 
-pub(super) fn read(path: &Path, build: Build, platform: Platform) -> Result<Wants, Unread> {
-    let real = path.canonicalize().map_err(|why| Unread::Io { path: path.to_owned(), why })?;
+pub(super) fn read(
+    path: &Path,
+    build: Build,
+    platform: Platform,
+) -> Result<Requirements, RequirementsError> {
+    let real =
+        path.canonicalize().map_err(|why| RequirementsError::Io { path: path.to_owned(), why })?;
     let folder = real.parent().unwrap_or(&real).to_owned();
-    let mut reader = Reader {
+    let mut reader = RequirementsReader {
         folder,
         build,
         platform,
         seen: vec![real],
         waiting: Vec::new(),
-        wants: Wants::default(),
+        wants: Requirements::default(),
     };
     reader.file(path)?;
     while let Some(next) = reader.waiting.pop() {
@@ -61,8 +66,8 @@ pub(super) fn read(path: &Path, build: Build, platform: Platform) -> Result<Want
     Ok(reader.wants)
 }
 
-impl Reader {
-    fn file(&mut self, path: &Path) -> Result<(), Unread> {
+impl RequirementsReader {
+    fn file(&mut self, path: &Path) -> Result<(), RequirementsError> {
         let bytes = load(path)?;
         let text = String::from_utf8_lossy(&bytes);
         let mut lines = text.trim_start_matches('\u{feff}').lines().enumerate();
@@ -89,7 +94,7 @@ impl Reader {
         if !line.starts_with('-') {
             match self.requirement(line) {
                 Some(wanted) => {
-                    self.wants.wanted.push(Wanted {
+                    self.wants.wanted.push(Requirement {
                         file: path.to_owned(),
                         line: Some(number),
                         ..wanted
@@ -122,7 +127,7 @@ impl Reader {
             }
             "-e" | "--editable" => match self.requirement(value) {
                 Some(wanted) => {
-                    self.wants.wanted.push(Wanted {
+                    self.wants.wanted.push(Requirement {
                         file: path.to_owned(),
                         line: Some(number),
                         ..wanted
@@ -162,9 +167,9 @@ impl Reader {
                 ));
             }
             Ok(real) if self.seen.contains(&real) => {}
-            Ok(_) if self.seen.len() >= MOST_FILES => {
+            Ok(_) if self.seen.len() >= MAX_FILES => {
                 notes.push(format!(
-                    "{place}: not read, as {MOST_FILES} files have been: {}",
+                    "{place}: not read, as {MAX_FILES} files have been: {}",
                     short(value)
                 ));
             }
@@ -175,7 +180,7 @@ impl Reader {
         }
     }
 
-    fn requirement(&self, line: &str) -> Option<Wanted> {
+    fn requirement(&self, line: &str) -> Option<Requirement> {
         let (line, hashes) = without_options(line);
         let (what, marker) = match line.split_once(';') {
             // A URL may have a semicolon; a marker's has a space before it there (PEP 508).
@@ -188,7 +193,7 @@ impl Reader {
         };
         let marker = marker.map(|marker| marker.trim().to_owned());
         let holds = |marker: &String| marker::holds(marker, self.build, self.platform);
-        let wanted = Wanted {
+        let wanted = Requirement {
             applies: marker.as_ref().map_or(Some(true), holds),
             marker,
             hashes,
@@ -199,7 +204,7 @@ impl Reader {
 }
 
 /// `NAME[EXTRAS] SPECIFIER`, `NAME @ URL`, a URL or a path.
-fn named(what: &str) -> Option<Wanted> {
+fn named(what: &str) -> Option<Requirement> {
     let end = what
         .find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.'))
         .unwrap_or(what.len());
@@ -215,12 +220,12 @@ fn named(what: &str) -> Option<Wanted> {
     }
     let name = name.to_owned();
     if let Some(url) = rest.strip_prefix('@') {
-        return Some(Wanted { name, ..from_place(url.trim())? });
+        return Some(Requirement { name, ..from_place(url.trim())? });
     }
     let inner =
         rest.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).unwrap_or(rest).trim();
     if inner.is_empty() {
-        return Some(Wanted { name, ..Wanted::default() });
+        return Some(Requirement { name, ..Requirement::default() });
     }
     if inner.len() > 2_000 {
         return None;
@@ -229,12 +234,12 @@ fn named(what: &str) -> Option<Wanted> {
     let exact = |operator: &Operator| matches!(operator, Operator::Equal | Operator::ExactEqual);
     let version =
         specifiers.iter().find(|one| exact(one.operator())).map(|one| one.version().to_string());
-    Some(Wanted { name, specifier: Some(inner.to_owned()), version, ..Wanted::default() })
+    Some(Requirement { name, specifier: Some(inner.to_owned()), version, ..Requirement::default() })
 }
 
 /// What comes from a URL or a folder: a wheel says its name; of the rest it is not known before it
 /// is built.
-fn from_place(place: &str) -> Option<Wanted> {
+fn from_place(place: &str) -> Option<Requirement> {
     let (plain, fragment) = place.split_once('#').unwrap_or((place, ""));
     let file =
         plain.split('?').next()?.rsplit(['/', '\\']).next().unwrap_or_default().replace("%2B", "+");
@@ -246,12 +251,12 @@ fn from_place(place: &str) -> Option<Wanted> {
     }
     let egg = fragment.split('&').find_map(|part| part.strip_prefix("egg="));
     let name = wheel.as_ref().map(|wheel| wheel.name.clone()).or_else(|| egg.map(str::to_owned));
-    Some(Wanted {
+    Some(Requirement {
         name: name.unwrap_or_default(),
         version: wheel.as_ref().map(|wheel| wheel.version.clone()),
         from: Some(place.to_owned()),
         wheels: wheel.into_iter().collect(),
-        ..Wanted::default()
+        ..Requirement::default()
     })
 }
 

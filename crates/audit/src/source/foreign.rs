@@ -1,22 +1,22 @@
 //! C code called through ctypes and cffi. CDLL has always released the GIL around a call; PyDLL and
 //! pythonapi have not, and code that counted on it loses its lock.
 
-use super::context::Context;
-use super::hazard::{Confidence, Kind};
+use super::context::ModuleContext;
+use super::hazard::{Confidence, Rule};
 use super::names;
-use super::outline::Holds;
+use super::outline::ValueKind;
 use ruff_python_ast::{Expr, ExprCall};
 
 /// A library that is loaded.
-pub(super) fn call<'a>(cx: &mut Context<'a>, call: &'a ExprCall) {
-    let full = cx.outline.full(&call.func);
+pub(super) fn visit_call<'a>(cx: &mut ModuleContext<'a>, call: &'a ExprCall) {
+    let full = cx.outline.full_name(&call.func);
     match full.as_deref() {
         Some("ctypes.PyDLL" | "ctypes.pydll.LoadLibrary" | "ctypes.PYFUNCTYPE") => {
             let what = format!(
                 "`{}`: its functions are called with the GIL held, where there is one",
-                cx.source(call)
+                cx.excerpt(call)
             );
-            cx.add(Kind::CtypesHoldsGil, Confidence::High, call, "pydll", what);
+            cx.add(Rule::CtypesHoldsGil, Confidence::High, call, "pydll", what);
         }
         Some(
             "ctypes.CDLL"
@@ -25,9 +25,11 @@ pub(super) fn call<'a>(cx: &mut Context<'a>, call: &'a ExprCall) {
             | "ctypes.cdll.LoadLibrary"
             | "ctypes.windll.LoadLibrary",
         ) => {
-            foreign(cx, call);
+            report_library(cx, call);
         }
-        _ if names::last(&call.func) == Some("dlopen") && is_ffi(&call.func) => foreign(cx, call),
+        _ if names::last(&call.func) == Some("dlopen") && is_ffi(&call.func) => {
+            report_library(cx, call)
+        }
         _ => {}
     }
 }
@@ -36,16 +38,16 @@ fn is_ffi(function: &Expr) -> bool {
     names::attribute(function).is_some_and(|(base, _)| base.to_lowercase().ends_with("ffi"))
 }
 
-fn foreign<'a>(cx: &mut Context<'a>, call: &'a ExprCall) {
+fn report_library<'a>(cx: &mut ModuleContext<'a>, call: &'a ExprCall) {
     // A buffer of the module's own is one that all threads hand to C.
     let buffer = cx
         .outline
         .names
         .iter()
-        .filter(|(_, holds)| **holds == Holds::Buffer)
+        .filter(|(_, holds)| **holds == ValueKind::Buffer)
         .map(|(name, _)| *name)
         .min();
-    let shown = cx.source(call);
+    let shown = cx.excerpt(call);
     let (confidence, what) = match buffer {
         Some(name) => (
             Confidence::Medium,
@@ -53,13 +55,13 @@ fn foreign<'a>(cx: &mut Context<'a>, call: &'a ExprCall) {
         ),
         None => (Confidence::Low, format!("`{shown}`")),
     };
-    cx.add(Kind::ForeignCall, confidence, call, "library", what);
+    cx.add(Rule::ForeignCall, confidence, call, "library", what);
 }
 
 /// `ctypes.pythonapi.X`.
-pub(super) fn attribute<'a>(cx: &mut Context<'a>, expr: &'a Expr) {
+pub(super) fn visit_attribute<'a>(cx: &mut ModuleContext<'a>, expr: &'a Expr) {
     let Expr::Attribute(attribute) = expr else { return };
-    let of = cx.outline.full(&attribute.value);
+    let of = cx.outline.full_name(&attribute.value);
     if of.as_deref() == Some("ctypes.pythonapi") {
         let name = attribute.attr.as_str();
         // Borrowed references and unlocked internals are what CPython documents as unsafe without
@@ -67,7 +69,7 @@ pub(super) fn attribute<'a>(cx: &mut Context<'a>, expr: &'a Expr) {
         let confidence = if is_unsafe(name) { Confidence::High } else { Confidence::Medium };
         let what =
             format!("`ctypes.pythonapi.{name}` is called with the GIL held, where there is one");
-        cx.add(Kind::CtypesHoldsGil, confidence, expr, name, what);
+        cx.add(Rule::CtypesHoldsGil, confidence, expr, name, what);
     }
 }
 

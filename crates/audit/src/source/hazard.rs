@@ -25,11 +25,12 @@ impl Confidence {
     }
 }
 
-/// A hazard found in a source. Lines and columns count from 1; columns are Unicode characters.
+/// A hazard found in a source. LineIndex and columns count from 1; columns are Unicode characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Hazard {
     /// Which rule.
-    pub kind: Kind,
+    #[serde(rename = "kind")]
+    pub rule: Rule,
     /// How sure it is.
     pub confidence: Confidence,
     /// The source.
@@ -50,7 +51,7 @@ pub struct Hazard {
 
 /// A rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
+pub enum Rule {
     /// A fork in a program that starts threads.
     ForkWithThreads,
     /// A function that runs between fork and exec.
@@ -79,22 +80,22 @@ pub enum Kind {
     ForeignCall,
 }
 
-impl Kind {
+impl Rule {
     /// Every rule.
-    pub const ALL: [Kind; 13] = [
-        Kind::ForkWithThreads,
-        Kind::PreexecFn,
-        Kind::SharedCache,
-        Kind::SharedCounter,
-        Kind::LazyInit,
-        Kind::CachedProperty,
-        Kind::SharedIteration,
-        Kind::SharedIterator,
-        Kind::ProcessState,
-        Kind::SwitchInterval,
-        Kind::GilGuard,
-        Kind::CtypesHoldsGil,
-        Kind::ForeignCall,
+    pub const ALL: [Rule; 13] = [
+        Rule::ForkWithThreads,
+        Rule::PreexecFn,
+        Rule::SharedCache,
+        Rule::SharedCounter,
+        Rule::LazyInit,
+        Rule::CachedProperty,
+        Rule::SharedIteration,
+        Rule::SharedIterator,
+        Rule::ProcessState,
+        Rule::SwitchInterval,
+        Rule::GilGuard,
+        Rule::CtypesHoldsGil,
+        Rule::ForeignCall,
     ];
 
     /// Its id, which stays.
@@ -129,79 +130,79 @@ impl Kind {
 
     fn row(self) -> [&'static str; 4] {
         match self {
-            Kind::ForkWithThreads => [
+            Rule::ForkWithThreads => [
                 "ungil/fork-with-threads",
                 "Fork in a program that starts threads",
                 "The child has one thread, and every lock that another thread held at that moment stays held in it for good.",
                 "start processes with the forkserver or spawn method, or fork before the first thread starts.",
             ],
-            Kind::PreexecFn => [
+            Rule::PreexecFn => [
                 "ungil/preexec-fn",
                 "Python code between fork and exec",
                 "preexec_fn runs Python in a forked child whose other threads are gone; a lock that one of them held stays held.",
                 "use the arguments made for it: start_new_session, process_group, user, group, umask, pipesize, cwd.",
             ],
-            Kind::SharedCache => [
+            Rule::SharedCache => [
                 "ungil/shared-cache",
                 "Shared container changed without a lock",
                 "Single operations on a container are safe; a look at it followed by a change is two, and another thread comes between.",
                 "hold a lock around both, use an operation that does both (setdefault, pop with a default), or functools.cache.",
             ],
-            Kind::SharedCounter => [
+            Rule::SharedCounter => [
                 "ungil/shared-counter",
                 "Shared number counted without a lock",
                 "`n += 1` reads, adds and writes; of two threads that do it at once, one is lost.",
                 "hold a lock around it, or count with next() on itertools.count.",
             ],
-            Kind::LazyInit => [
+            Rule::LazyInit => [
                 "ungil/lazy-init",
                 "Made at first use without a lock",
                 "Two threads that find it missing make it twice; one keeps an object that the others do not have, or sees it half made.",
                 "make it when the module is imported, or look again and make it under a lock, and assign it when it is complete.",
             ],
-            Kind::CachedProperty => [
+            Rule::CachedProperty => [
                 "ungil/cached-property",
                 "cached_property has no lock",
                 "Since 3.12 functools.cached_property takes no lock: threads that share the object may each run the function.",
                 "nothing, where running it twice is harmless; else compute it in __init__ or under a lock.",
             ],
-            Kind::SharedIteration => [
+            Rule::SharedIteration => [
                 "ungil/shared-iteration",
                 "Shared container walked while others change it",
                 "A dict, set or deque that changes size while it is walked raises RuntimeError, or what is walked is neither old nor new.",
                 "walk a copy (list(d), d.copy()), which is made in one operation, or hold a lock for the whole walk.",
             ],
-            Kind::SharedIterator => [
+            Rule::SharedIterator => [
                 "ungil/shared-iterator",
                 "Iterator shared by threads",
                 "A generator that two threads resume at once raises ValueError; other iterators may give an item twice or skip one.",
                 "give each thread its own, hold a lock around next(), or hand items out through queue.Queue.",
             ],
-            Kind::ProcessState => [
+            Rule::ProcessState => [
                 "ungil/process-state",
                 "The process's state changed in a thread",
                 "The working folder, the locale, the environment and the standard streams belong to the process: every thread sees the change.",
                 "pass what is needed as an argument (cwd=, env=, dir_fd=, a stream).",
             ],
-            Kind::SwitchInterval => [
+            Rule::SwitchInterval => [
                 "ungil/switch-interval",
                 "sys.setswitchinterval",
                 "It sets how often the GIL changes hands. Without the GIL it does nothing, and what a long interval made unlikely happens.",
                 "hold a lock around what must not be interrupted.",
             ],
-            Kind::GilGuard => [
+            Rule::GilGuard => [
                 "ungil/gil-guard",
                 "Code that depends on the GIL's state",
                 "It takes another way with the GIL than without, or switches the GIL itself; both ways need tests.",
                 "test on both builds, and leave PYTHON_GIL and -X gil to whoever runs the program.",
             ],
-            Kind::CtypesHoldsGil => [
+            Rule::CtypesHoldsGil => [
                 "ungil/ctypes-holds-gil",
                 "C called in the belief that the GIL is held",
                 "PyDLL and pythonapi do not release the GIL around a call, which kept calls apart; without it two threads are in the C code at once.",
                 "hold a lock of your own around the calls, unless the C code is documented as safe without the GIL.",
             ],
-            Kind::ForeignCall => [
+            Rule::ForeignCall => [
                 "ungil/foreign-call",
                 "C called through ctypes or cffi",
                 "Calls run at the same time, with the GIL too, but now Python code on both sides of them does as well.",
@@ -211,7 +212,7 @@ impl Kind {
     }
 }
 
-impl Serialize for Kind {
+impl Serialize for Rule {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.id())
     }

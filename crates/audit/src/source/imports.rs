@@ -1,7 +1,7 @@
 //! What a source imports, and whether that happens when the module itself is imported. Imports
 //! under `if TYPE_CHECKING` never happen, and are left out.
 
-use super::text::Lines;
+use super::text::LineIndex;
 use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{ExceptHandler, Expr, Stmt, StmtIf, StmtTry};
 use ruff_text_size::Ranged;
@@ -28,20 +28,20 @@ pub struct Import {
 }
 
 /// The imports of a module.
-pub(super) fn of(body: &[Stmt], lines: &Lines<'_>) -> Vec<Import> {
-    let mut walk = Walk { lines, functions: 0, guards: 0, found: Vec::new() };
-    walk.visit_body(body);
-    walk.found
+pub(super) fn of(body: &[Stmt], lines: &LineIndex<'_>) -> Vec<Import> {
+    let mut visitor_ = ImportVisitor { lines, functions: 0, guards: 0, found: Vec::new() };
+    visitor_.visit_body(body);
+    visitor_.found
 }
 
-struct Walk<'l, 't> {
-    lines: &'l Lines<'t>,
+struct ImportVisitor<'l, 't> {
+    lines: &'l LineIndex<'t>,
     functions: usize,
     guards: usize,
     found: Vec<Import>,
 }
 
-impl Walk<'_, '_> {
+impl ImportVisitor<'_, '_> {
     fn add(
         &mut self,
         at: &impl Ranged,
@@ -88,7 +88,7 @@ impl Walk<'_, '_> {
     }
 }
 
-impl<'a> Visitor<'a> for Walk<'_, '_> {
+impl<'a> Visitor<'a> for ImportVisitor<'_, '_> {
     fn visit_stmt(&mut self, stmt: &'a Stmt) {
         match stmt {
             Stmt::Import(import) => {

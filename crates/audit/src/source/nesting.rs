@@ -6,7 +6,7 @@
 //! the end of a replacement in an f-string. Brackets and indentation add up. A long list is flat by
 //! this measure and a long chain of `+` is not.
 
-use super::Unread;
+use super::SourceError;
 use ruff_python_ast::token::TokenKind;
 use ruff_python_parser::{Mode, lexer::lex};
 
@@ -17,29 +17,30 @@ pub(super) const MAX_DEPTH: usize = 6_000;
 const MAX_TOKENS: usize = 2_000_000;
 
 #[derive(Default)]
-struct Level {
+struct NestingLevel {
     chain: usize,
     lambdas: usize,
     is_string: bool,
 }
 
 /// Refuses what is too deep or has too many tokens.
-pub(super) fn check(text: &str) -> Result<(), Unread> {
+pub(super) fn check(text: &str) -> Result<(), SourceError> {
     let mut lexer = lex(text, Mode::Module);
-    let mut depth = Depth { levels: vec![Level::default()], total: 0, indents: 0, lines: 0 };
+    let mut depth =
+        NestingDepth { levels: vec![NestingLevel::default()], total: 0, indents: 0, lines: 0 };
     for _ in 0..MAX_TOKENS {
         let kind = lexer.next_token();
         if kind == TokenKind::EndOfFile {
             return Ok(());
         }
-        depth.take(kind);
+        depth.push_token(kind);
         if depth.total + depth.indents > MAX_DEPTH {
             // Long strings hold lines too: the statement's line is told, which is the nearest that
             // the tokens know.
-            return Err(Unread::TooDeep { line: depth.lines + 1, most: MAX_DEPTH });
+            return Err(SourceError::TooDeep { line: depth.lines + 1, most: MAX_DEPTH });
         }
     }
-    Err(Unread::TooManyTokens(MAX_TOKENS))
+    Err(SourceError::TooManyTokens(MAX_TOKENS))
 }
 
 /// What has nothing below it in a tree.
@@ -52,20 +53,20 @@ fn is_leaf(kind: TokenKind) -> bool {
     is_literal || matches!(kind, T::Name | T::Comment | T::FStringMiddle | T::TStringMiddle)
 }
 
-struct Depth {
-    levels: Vec<Level>,
+struct NestingDepth {
+    levels: Vec<NestingLevel>,
     total: usize,
     indents: usize,
     lines: usize,
 }
 
-impl Depth {
-    fn take(&mut self, kind: TokenKind) {
+impl NestingDepth {
+    fn push_token(&mut self, kind: TokenKind) {
         match kind {
             TokenKind::Newline | TokenKind::Semi => {
                 self.lines += usize::from(kind == TokenKind::Newline);
                 self.levels.truncate(1);
-                self.rest(0);
+                self.reset_chain(0);
                 self.total = 0;
             }
             TokenKind::NonLogicalNewline => self.lines += 1,
@@ -98,26 +99,26 @@ impl Depth {
 
     fn open(&mut self, is_string: bool) {
         self.link();
-        self.levels.push(Level { is_string, ..Level::default() });
+        self.levels.push(NestingLevel { is_string, ..NestingLevel::default() });
     }
 
     fn close(&mut self) {
         if self.levels.len() > 1 {
-            self.rest(0);
+            self.reset_chain(0);
             self.levels.pop();
         }
         if self.levels.last().is_some_and(|level| level.is_string) {
-            self.rest(0);
+            self.reset_chain(0);
         }
     }
 
     fn comma(&mut self) {
         let lambdas = self.levels.last().map_or(0, |level| level.lambdas);
-        self.rest(lambdas);
+        self.reset_chain(lambdas);
     }
 
     /// What the innermost level's chain begins with from here on.
-    fn rest(&mut self, chain: usize) {
+    fn reset_chain(&mut self, chain: usize) {
         if let Some(level) = self.levels.last_mut() {
             self.total = self.total.saturating_sub(level.chain) + chain;
             level.chain = chain;

@@ -9,7 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 /// What a name of a module, or an attribute of a class, holds at first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Holds<'a> {
+pub(super) enum ValueKind<'a> {
     /// A dict or something like it.
     Mapping,
     /// A mapping that makes what is missing.
@@ -21,34 +21,38 @@ pub(super) enum Holds<'a> {
     /// A deque.
     Deque,
     /// None.
-    Nothing,
+    None,
     /// A number.
     Number,
     /// An iterator: a generator.
     Generator,
     /// An instance of this module's class, or the result of its function.
-    Made(&'a str),
+    CallResult(&'a str),
     /// Bytes that C code writes to.
     Buffer,
     /// Anything else.
     Other,
 }
 
-impl Holds<'_> {
+impl ValueKind<'_> {
     /// Something that can be changed in place.
     pub(super) fn is_container(self) -> bool {
         matches!(
             self,
-            Holds::Mapping | Holds::DefaultDict | Holds::Set | Holds::List | Holds::Deque
+            ValueKind::Mapping
+                | ValueKind::DefaultDict
+                | ValueKind::Set
+                | ValueKind::List
+                | ValueKind::Deque
         )
     }
 }
 
 /// A class.
 #[derive(Default)]
-pub(super) struct Class<'a> {
+pub(super) struct ClassOutline<'a> {
     /// What its body assigns.
-    pub attributes: FxHashMap<&'a str, Holds<'a>>,
+    pub attributes: FxHashMap<&'a str, ValueKind<'a>>,
     /// What its methods assign to `self`.
     pub own: FxHashSet<&'a str>,
     /// It is a thread, so its `run` runs in one.
@@ -59,13 +63,13 @@ pub(super) struct Class<'a> {
 
 /// A module.
 #[derive(Default)]
-pub(super) struct Outline<'a> {
+pub(super) struct ModuleOutline<'a> {
     /// What imported names stand for, in full.
     pub aliases: FxHashMap<&'a str, String>,
     /// What the module's own names hold.
-    pub names: FxHashMap<&'a str, Holds<'a>>,
+    pub names: FxHashMap<&'a str, ValueKind<'a>>,
     /// Its classes.
-    pub classes: FxHashMap<&'a str, Class<'a>>,
+    pub classes: FxHashMap<&'a str, ClassOutline<'a>>,
     /// Functions and methods that are handed to a thread.
     pub targets: FxHashSet<&'a str>,
     /// Functions that are generators.
@@ -75,16 +79,16 @@ pub(super) struct Outline<'a> {
     class: Vec<&'a str>,
 }
 
-impl<'a> Outline<'a> {
+impl<'a> ModuleOutline<'a> {
     /// Of a module's statements.
-    pub(super) fn of(body: &'a [Stmt]) -> Outline<'a> {
-        let mut outline = Outline::default();
+    pub(super) fn of(body: &'a [Stmt]) -> ModuleOutline<'a> {
+        let mut outline = ModuleOutline::default();
         outline.visit_body(body);
         // What a name was made by may come to light after it has been seen.
         for holds in outline.names.values_mut() {
-            let Holds::Made(name) = *holds else { continue };
+            let ValueKind::CallResult(name) = *holds else { continue };
             if outline.generators.contains(name) {
-                *holds = Holds::Generator;
+                *holds = ValueKind::Generator;
             }
             if let Some(class) = outline.classes.get_mut(name) {
                 class.is_shared = true;
@@ -94,7 +98,7 @@ impl<'a> Outline<'a> {
     }
 
     /// The full name that an expression stands for, if it begins with an import.
-    pub(super) fn full(&self, expr: &Expr) -> Option<String> {
+    pub(super) fn full_name(&self, expr: &Expr) -> Option<String> {
         let (first, rest) = names::dotted(expr)?;
         let mut full = self.aliases.get(first)?.clone();
         for part in rest {
@@ -114,50 +118,52 @@ impl<'a> Outline<'a> {
             return;
         }
         let Some(name) = names::name(target) else { return };
-        let holds = value.map_or(Holds::Other, |value| self.holds(value));
+        let holds = value.map_or(ValueKind::Other, |value| self.kind_of(value));
         match self.class.last() {
             Some(class) => self.classes.entry(class).or_default().attributes.insert(name, holds),
             // What is rebound keeps what tells most: `x = None` is often followed by the real thing
             // under `if`.
-            None if holds == Holds::Other && self.names.contains_key(name) => None,
+            None if holds == ValueKind::Other && self.names.contains_key(name) => None,
             None => self.names.insert(name, holds),
         };
     }
 
-    fn holds(&self, value: &'a Expr) -> Holds<'a> {
+    fn kind_of(&self, value: &'a Expr) -> ValueKind<'a> {
         match value {
-            Expr::Dict(_) | Expr::DictComp(_) => Holds::Mapping,
-            Expr::List(_) | Expr::ListComp(_) => Holds::List,
-            Expr::Set(_) | Expr::SetComp(_) => Holds::Set,
-            Expr::Generator(_) => Holds::Generator,
-            Expr::NoneLiteral(_) => Holds::Nothing,
-            Expr::NumberLiteral(_) => Holds::Number,
-            Expr::Call(call) => self.called(call),
-            _ => Holds::Other,
+            Expr::Dict(_) | Expr::DictComp(_) => ValueKind::Mapping,
+            Expr::List(_) | Expr::ListComp(_) => ValueKind::List,
+            Expr::Set(_) | Expr::SetComp(_) => ValueKind::Set,
+            Expr::Generator(_) => ValueKind::Generator,
+            Expr::NoneLiteral(_) => ValueKind::None,
+            Expr::NumberLiteral(_) => ValueKind::Number,
+            Expr::Call(call) => self.kind_of_call(call),
+            _ => ValueKind::Other,
         }
     }
 
-    fn called(&self, call: &'a ExprCall) -> Holds<'a> {
+    fn kind_of_call(&self, call: &'a ExprCall) -> ValueKind<'a> {
         if let Some(name) = names::name(&call.func) {
             match name {
-                "dict" => return Holds::Mapping,
-                "list" => return Holds::List,
-                "set" => return Holds::Set,
+                "dict" => return ValueKind::Mapping,
+                "list" => return ValueKind::List,
+                "set" => return ValueKind::Set,
                 _ => {}
             }
         }
-        match self.full(&call.func).as_deref() {
-            Some("collections.OrderedDict" | "collections.Counter") => Holds::Mapping,
-            Some("weakref.WeakKeyDictionary" | "weakref.WeakValueDictionary") => Holds::Mapping,
-            Some("collections.defaultdict") => Holds::DefaultDict,
-            Some("weakref.WeakSet") => Holds::Set,
-            Some("collections.deque") => Holds::Deque,
-            Some("ctypes.create_string_buffer" | "ctypes.create_unicode_buffer") => Holds::Buffer,
-            _ => names::name(&call.func).map_or(Holds::Other, Holds::Made),
+        match self.full_name(&call.func).as_deref() {
+            Some("collections.OrderedDict" | "collections.Counter") => ValueKind::Mapping,
+            Some("weakref.WeakKeyDictionary" | "weakref.WeakValueDictionary") => ValueKind::Mapping,
+            Some("collections.defaultdict") => ValueKind::DefaultDict,
+            Some("weakref.WeakSet") => ValueKind::Set,
+            Some("collections.deque") => ValueKind::Deque,
+            Some("ctypes.create_string_buffer" | "ctypes.create_unicode_buffer") => {
+                ValueKind::Buffer
+            }
+            _ => names::name(&call.func).map_or(ValueKind::Other, ValueKind::CallResult),
         }
     }
 
-    fn alias(&mut self, stmt: &'a Stmt) {
+    fn add_aliases(&mut self, stmt: &'a Stmt) {
         match stmt {
             Stmt::Import(import) => {
                 for alias in &import.names {
@@ -183,7 +189,7 @@ impl<'a> Outline<'a> {
 
     fn class(&mut self, def: &'a StmtClassDef) {
         let name = def.name.as_str();
-        let mut class = Class::default();
+        let mut class = ClassOutline::default();
         let bases = def.arguments.as_ref().map_or(&[][..], |arguments| &arguments.args);
         class.is_thread = bases.iter().filter_map(names::last).any(|base| base.ends_with("Thread"));
         class.is_shared =
@@ -211,7 +217,7 @@ impl<'a> Outline<'a> {
         self.functions -= 1;
     }
 
-    fn handed(&mut self, call: &'a ExprCall) {
+    fn find_thread_target(&mut self, call: &'a ExprCall) {
         let arguments = &call.arguments;
         let at = |index: usize| arguments.args.get(index);
         let target = match names::last(&call.func) {
@@ -226,7 +232,7 @@ impl<'a> Outline<'a> {
     }
 }
 
-impl<'a> Visitor<'a> for Outline<'a> {
+impl<'a> Visitor<'a> for ModuleOutline<'a> {
     fn visit_stmt(&mut self, stmt: &'a Stmt) {
         match stmt {
             Stmt::ClassDef(def) => return self.class(def),
@@ -238,7 +244,7 @@ impl<'a> Visitor<'a> for Outline<'a> {
                 return;
             }
             Stmt::FunctionDef(def) => return self.function(def),
-            Stmt::Import(_) | Stmt::ImportFrom(_) => self.alias(stmt),
+            Stmt::Import(_) | Stmt::ImportFrom(_) => self.add_aliases(stmt),
             Stmt::Assign(assign) => {
                 for target in &assign.targets {
                     self.bind(target, Some(&assign.value));
@@ -252,7 +258,7 @@ impl<'a> Visitor<'a> for Outline<'a> {
 
     fn visit_expr(&mut self, expr: &'a Expr) {
         match expr {
-            Expr::Call(call) => self.handed(call),
+            Expr::Call(call) => self.find_thread_target(call),
             Expr::Yield(_) | Expr::YieldFrom(_) => {
                 if let Some(name) = self.inside.last() {
                     self.generators.insert(name);

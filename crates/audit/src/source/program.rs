@@ -1,17 +1,17 @@
 //! All sources of a program or a distribution together: a fork in one file is worse for a thread
 //! that is started in another.
 
-use super::{Confidence, Hazard, Import, Kind, Source, Unread, on_known_stack};
+use super::{Confidence, Hazard, Import, Rule, Source, SourceError, parser_thread};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 /// What was found in the sources of a program.
 #[derive(Debug, Clone, Default)]
-pub struct Program {
+pub struct ProgramReport {
     /// In the order of files and lines.
     pub hazards: Vec<Hazard>,
     /// What could not be read, and why.
-    pub unread: Vec<(PathBuf, Unread)>,
+    pub unread: Vec<(PathBuf, SourceError)>,
     /// Files with more hazards than are kept of one file, and how many were left out.
     pub left_out: Vec<(PathBuf, usize)>,
     /// How many files were read.
@@ -19,24 +19,25 @@ pub struct Program {
 }
 
 /// Most threads that parse.
-const THREADS: usize = 8;
+const MAX_THREADS: usize = 8;
 
-/// Reads the sources that an iterator gives, on as many threads as the machine has CPUs; files are
+/// ItemReads the sources that an iterator gives, on as many threads as the machine has CPUs; files are
 /// taken as they are needed, so that no more of them than there are threads need be in memory.
-pub fn audit_program<I, T>(files: I) -> Program
+pub fn audit_program<I, T>(files: I) -> ProgramReport
 where
     I: IntoIterator<Item = (PathBuf, T)>,
     I::IntoIter: Send,
     T: AsRef<[u8]>,
 {
     let read = |(path, bytes): (PathBuf, T)| (path, Source::parse_here(bytes.as_ref()));
-    let (mut sources, left) = on_all_cpus(files, read);
+    let (mut sources, left) = parallel_map(files, read);
     // No thread could be started: what is left is named, not passed over.
     sources.extend(
-        left.into_iter().map(|(path, _)| (path, Err(Unread::Thread("there are too many".into())))),
+        left.into_iter()
+            .map(|(path, _)| (path, Err(SourceError::Thread("there are too many".into())))),
     );
     sources.sort_by(|one, other| one.0.cmp(&other.0));
-    together(sources)
+    merge(sources)
 }
 
 /// What sources import, by the tags they are given with; `load` gives their bytes.
@@ -49,7 +50,7 @@ pub(crate) fn imports_of_all<T: Send>(
             .and_then(|bytes| Source::imports_here(&bytes).map_err(|unread| unread.to_string()));
         (tag, imports)
     };
-    let (mut read, left) = on_all_cpus(files, read);
+    let (mut read, left) = parallel_map(files, read);
     read.extend(
         left.into_iter().map(|(tag, _)| (tag, Err("no thread could be started".to_owned()))),
     );
@@ -58,13 +59,13 @@ pub(crate) fn imports_of_all<T: Send>(
 
 /// Works on all that an iterator gives, on as many threads as the machine has CPUs, each with the
 /// stack that a parser needs. What is left if none can be started is given back.
-fn on_all_cpus<I, R>(all: I, work: impl Fn(I::Item) -> R + Sync) -> (Vec<R>, Vec<I::Item>)
+fn parallel_map<I, R>(all: I, work: impl Fn(I::Item) -> R + Sync) -> (Vec<R>, Vec<I::Item>)
 where
     I: IntoIterator<IntoIter: Send>,
     R: Send,
 {
     let all = Mutex::new(all.into_iter().fuse());
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
     let run = || {
         let mut done = Vec::new();
         loop {
@@ -77,7 +78,7 @@ where
     let mut done = Vec::new();
     std::thread::scope(|scope| {
         let started: Vec<_> =
-            (0..threads).filter_map(|_| on_known_stack().spawn_scoped(scope, run).ok()).collect();
+            (0..threads).filter_map(|_| parser_thread().spawn_scoped(scope, run).ok()).collect();
         for thread in started {
             done.extend(thread.join().unwrap_or_default());
         }
@@ -85,9 +86,9 @@ where
     (done, all.into_inner().unwrap_or_else(PoisonError::into_inner).collect())
 }
 
-fn together(sources: Vec<(PathBuf, Result<Source, Unread>)>) -> Program {
-    let mut program = Program::default();
-    let root = root(&sources);
+fn merge(sources: Vec<(PathBuf, Result<Source, SourceError>)>) -> ProgramReport {
+    let mut program = ProgramReport::default();
+    let root = common_root(&sources);
     // A thread that only a test starts is not the program's.
     let starts = sources.iter().find_map(|(path, source)| {
         let line = source.as_ref().ok()?.starts?;
@@ -101,11 +102,11 @@ fn together(sources: Vec<(PathBuf, Result<Source, Unread>)>) -> Program {
                 if source.left_out > 0 {
                     program.left_out.push((path.clone(), source.left_out));
                 }
-                let told = source
+                let hazards = source
                     .hazards
                     .into_iter()
-                    .map(|hazard| of_program(hazard, &path, &root, starts.as_ref()));
-                program.hazards.extend(told);
+                    .map(|hazard| adjust_to_program(hazard, &path, &root, starts.as_ref()));
+                program.hazards.extend(hazards);
             }
             Err(error) => program.unread.push((path, error)),
         }
@@ -114,7 +115,7 @@ fn together(sources: Vec<(PathBuf, Result<Source, Unread>)>) -> Program {
 }
 
 /// The folder of them all: what it is called says nothing about the files in it.
-fn root<T>(sorted: &[(PathBuf, T)]) -> PathBuf {
+fn common_root<T>(sorted: &[(PathBuf, T)]) -> PathBuf {
     let (Some((first, _)), Some((last, _))) = (sorted.first(), sorted.last()) else {
         return PathBuf::new();
     };
@@ -128,13 +129,13 @@ fn root<T>(sorted: &[(PathBuf, T)]) -> PathBuf {
 }
 
 /// A file's hazard in its program.
-fn of_program(
+fn adjust_to_program(
     mut hazard: Hazard,
     path: &Path,
     root: &Path,
     starts: Option<&(PathBuf, usize)>,
 ) -> Hazard {
-    let is_fork = matches!(hazard.kind, Kind::ForkWithThreads | Kind::PreexecFn);
+    let is_fork = matches!(hazard.rule, Rule::ForkWithThreads | Rule::PreexecFn);
     if is_fork
         && hazard.confidence == Confidence::Low
         && let Some((file, line)) = starts

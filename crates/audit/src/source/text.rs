@@ -1,26 +1,28 @@
 //! A source's bytes as text (PEP 263: a byte-order mark, or a declaration in one of the first two
 //! lines, or UTF-8), and which line and column an offset is.
 
-use super::Unread;
+use super::SourceError;
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use ruff_text_size::TextSize;
 use std::borrow::Cow;
 
-const MARK: &[u8] = b"\xef\xbb\xbf";
+const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// The text of a source.
-pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Unread> {
-    let body = bytes.strip_prefix(MARK).unwrap_or(bytes);
+pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, SourceError> {
+    let body = bytes.strip_prefix(BOM).unwrap_or(bytes);
     let declared = declaration(body);
     let is_utf8 = body.len() < bytes.len() || declared.as_deref().is_none_or(is_utf8);
     if is_utf8 {
         return std::str::from_utf8(body)
             .map(Cow::Borrowed)
-            .map_err(|_| Unread::NotText("UTF-8".into()));
+            .map_err(|_| SourceError::NotText("UTF-8".into()));
     }
     let name = declared.unwrap_or_default();
-    let encoding = named(&name).ok_or_else(|| Unread::Encoding(name.clone()))?;
-    encoding.decode_without_bom_handling_and_without_replacement(body).ok_or(Unread::NotText(name))
+    let encoding = named(&name).ok_or_else(|| SourceError::Encoding(name.clone()))?;
+    encoding
+        .decode_without_bom_handling_and_without_replacement(body)
+        .ok_or(SourceError::NotText(name))
 }
 
 /// The name that a declaration gives: `coding`, `:` or `=`, blanks, the name; in a comment that has
@@ -74,14 +76,14 @@ fn named(name: &str) -> Option<&'static Encoding> {
 }
 
 /// Where lines start.
-pub(super) struct Lines<'a> {
+pub(super) struct LineIndex<'a> {
     text: &'a str,
     starts: Vec<u32>,
 }
 
-impl<'a> Lines<'a> {
+impl<'a> LineIndex<'a> {
     /// Of a text of less than 4 GiB.
-    pub(super) fn new(text: &'a str) -> Lines<'a> {
+    pub(super) fn new(text: &'a str) -> LineIndex<'a> {
         let bytes = text.as_bytes();
         let mut starts = vec![0];
         for (at, &byte) in bytes.iter().enumerate() {
@@ -90,7 +92,7 @@ impl<'a> Lines<'a> {
                 starts.push(next);
             }
         }
-        Lines { text, starts }
+        LineIndex { text, starts }
     }
 
     /// The line of an offset, from 1.
@@ -99,7 +101,7 @@ impl<'a> Lines<'a> {
     }
 
     /// The line and the column of an offset, from 1; columns are Unicode characters.
-    pub(super) fn place(&self, offset: TextSize) -> (usize, usize) {
+    pub(super) fn position(&self, offset: TextSize) -> (usize, usize) {
         let line = self.line(offset);
         let start = self.starts.get(line - 1).map_or(0, |&start| start as usize);
         let before = self.text.get(start..offset.to_usize()).unwrap_or_default();
@@ -131,18 +133,18 @@ mod tests {
             Ok("# coding: latin-1\nx = '\u{e9}'\n")
         );
         assert_eq!(decode(b"\xef\xbb\xbfx = 1\n").as_deref(), Ok("x = 1\n"));
-        assert_eq!(decode(b"x = '\xe9'\n"), Err(Unread::NotText("UTF-8".into())));
-        assert_eq!(decode(b"# coding: utf-16\n"), Err(Unread::Encoding("utf-16".into())));
-        assert_eq!(decode(b"# coding: nonsense\n"), Err(Unread::Encoding("nonsense".into())));
+        assert_eq!(decode(b"x = '\xe9'\n"), Err(SourceError::NotText("UTF-8".into())));
+        assert_eq!(decode(b"# coding: utf-16\n"), Err(SourceError::Encoding("utf-16".into())));
+        assert_eq!(decode(b"# coding: nonsense\n"), Err(SourceError::Encoding("nonsense".into())));
     }
 
     #[test]
     fn columns_are_characters() {
-        let lines = Lines::new("a\r\n\u{e9}\u{e9} = b\rc");
-        assert_eq!(lines.place(TextSize::new(0)), (1, 1));
-        assert_eq!(lines.place(TextSize::new(3)), (2, 1));
-        assert_eq!(lines.place(TextSize::new(8)), (2, 4));
-        assert_eq!(lines.place(TextSize::new(13)), (3, 2));
-        assert_eq!(lines.place(TextSize::new(900)), (3, 1));
+        let lines = LineIndex::new("a\r\n\u{e9}\u{e9} = b\rc");
+        assert_eq!(lines.position(TextSize::new(0)), (1, 1));
+        assert_eq!(lines.position(TextSize::new(3)), (2, 1));
+        assert_eq!(lines.position(TextSize::new(8)), (2, 4));
+        assert_eq!(lines.position(TextSize::new(13)), (3, 2));
+        assert_eq!(lines.position(TextSize::new(900)), (3, 1));
     }
 }

@@ -6,7 +6,7 @@ use crate::clean::clean;
 use crate::failure::Edge;
 use std::time::Duration;
 use ungil_audit::audit::Audit;
-use ungil_audit::index::{Answer, Available, Installer, Patience, survey};
+use ungil_audit::index::{Available, IndexAnswer, Installer, WaitLimit, ask_all};
 use ungil_audit::target::{Build, Platform};
 use ungil_format::counted;
 
@@ -17,8 +17,8 @@ const LIMIT: Duration = Duration::from_secs(180);
 pub(super) fn run(
     args: &Arguments,
     audit: &Audit,
-    is_told: &(dyn Fn() -> bool + Sync),
-) -> Result<Vec<Answer>, Edge> {
+    is_cancelled: &(dyn Fn() -> bool + Sync),
+) -> Result<Vec<IndexAnswer>, Edge> {
     let usage = |why| {
         Edge::usage(
             "there is nobody to ask the index",
@@ -30,10 +30,10 @@ pub(super) fn run(
         Platform::here().ok_or_else(|| usage("it is not known which wheels this machine takes"))?;
     let installer = Installer::find()
         .ok_or_else(|| usage("there is no uv and no python3 with pip on the PATH"))?;
-    let questions = audit.questions(platform);
-    let bar = super::progress(args, questions.len());
-    let patience = Patience { limit: LIMIT, is_told };
-    let answers = survey(&installer, &questions, (audit.build, platform), patience, &|done| {
+    let queries = audit.index_queries(platform);
+    let bar = super::progress(args, queries.len());
+    let wait = WaitLimit { limit: LIMIT, is_cancelled };
+    let answers = ask_all(&installer, &queries, (audit.build, platform), wait, &|done| {
         bar.set_position(done as u64)
     });
     bar.finish_and_clear();
@@ -42,12 +42,12 @@ pub(super) fn run(
 
 /// Returns whether nothing is known of it: the index gave no answer of the version, nor of any with
 /// a wheel.
-pub(super) fn is_silent(answer: &Answer) -> bool {
+pub(super) fn is_silent(answer: &IndexAnswer) -> bool {
     answer.this.is_none() && answer.error.is_some()
 }
 
 /// An answer in words, and whether it is bad news.
-pub(super) fn words(answer: &Answer, build: Build) -> (bool, String) {
+pub(super) fn words(answer: &IndexAnswer, build: Build) -> (bool, String) {
     let name = clean(&answer.name);
     let version =
         answer.version.as_deref().map(|version| format!(" {}", clean(version))).unwrap_or_default();

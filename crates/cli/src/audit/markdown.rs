@@ -1,7 +1,7 @@
 //! An audit for a pull request.
 
 use super::table::{name, summary, verdict};
-use super::{Report, lines, ways};
+use super::{Report, findings, import_chains};
 use crate::clean::clean;
 use std::fmt::Write;
 
@@ -12,7 +12,7 @@ pub(super) fn report(report: &Report, all: bool) -> String {
     let modules: Vec<_> = report
         .ordered()
         .into_iter()
-        .filter(|(_, found)| all || found.switches_on() != Some(false))
+        .filter(|(_, found)| all || found.enables_gil() != Some(false))
         .collect();
     if !modules.is_empty() {
         text.push_str("\n| module | verdict | distribution |\n|---|---|---|\n");
@@ -28,10 +28,10 @@ pub(super) fn report(report: &Report, all: bool) -> String {
             );
         }
     }
-    for line in ways::lines(report) {
+    for line in import_chains::lines(report) {
         let _ = writeln!(text, "\n- imported by {}", cell(&line));
     }
-    for (mark, line) in lines::findings(report, all) {
+    for (mark, line) in findings::findings(report, all) {
         let bold = if mark == '!' { "**" } else { "" };
         let _ = writeln!(text, "\n- {bold}{}{bold}", cell(&line));
     }
@@ -43,12 +43,12 @@ pub(super) fn report(report: &Report, all: bool) -> String {
                 text,
                 "| `{}` | {} | {} |",
                 cell(&place),
-                hazard.kind.title(),
+                hazard.rule.title(),
                 cell(&hazard.what)
             );
         }
     }
-    for note in lines::notes(report) {
+    for note in findings::notes(report) {
         let _ = writeln!(text, "\n- note: {}", cell(&note));
     }
     text

@@ -2,13 +2,13 @@
 //! notifications: an empty list of results must not read as a clean bill.
 
 use super::table::{name, verdict};
-use super::{Report, lines};
+use super::{Report, findings};
 use serde_json::{Value, json};
 use std::path::Path;
-use ungil_audit::audit::Weighty;
+use ungil_audit::audit::AuditedDistribution;
 use ungil_audit::claims::Standing;
-use ungil_audit::requirements::{Wanted, WheelSays};
-use ungil_audit::source::{Confidence, Kind};
+use ungil_audit::requirements::{Requirement, WheelStatus};
+use ungil_audit::source::{Confidence, Rule};
 
 const SWITCHES: &str = "ungil/gil-switched-on";
 const UNKNOWN: &str = "ungil/gil-unknown";
@@ -46,12 +46,12 @@ pub(super) fn report(report: &Report) -> Value {
         "Requirements whose compiled wheels were not read",
         "A wheel for a free-threaded build is no promise that its modules leave the GIL off. Audit the installed environment.",
     ));
-    rules.extend(Kind::ALL.map(|kind| rule(kind.id(), kind.title(), &kind.help())));
+    rules.extend(Rule::ALL.map(|one| rule(one.id(), one.title(), &one.help())));
     let modules =
-        report.ordered().into_iter().filter(|(_, found)| found.switches_on() != Some(false));
+        report.ordered().into_iter().filter(|(_, found)| found.enables_gil() != Some(false));
     let modules = modules.map(|(_, found)| {
         let (id, level) =
-            if found.switches_on().is_some() { (SWITCHES, "error") } else { (UNKNOWN, "warning") };
+            if found.enables_gil().is_some() { (SWITCHES, "error") } else { (UNKNOWN, "warning") };
         result(id, level, &format!("{}: {}", name(found), verdict(found)), &found.file, None)
     });
     let hazards = report.audit.hazards.iter().map(|hazard| {
@@ -63,7 +63,7 @@ pub(super) fn report(report: &Report) -> Value {
         let region = json!({
             "startLine": hazard.line, "startColumn": hazard.column, "endLine": hazard.end.0, "endColumn": hazard.end.1
         });
-        result(hazard.kind.id(), level, &hazard.what, &hazard.file, Some(region))
+        result(hazard.rule.id(), level, &hazard.what, &hazard.file, Some(region))
     });
     let mut results: Vec<Value> = modules.chain(hazards).collect();
     results.extend(claims(report));
@@ -73,7 +73,7 @@ pub(super) fn report(report: &Report) -> Value {
         notification("note", &format!("not judged: {why}"), Some(&found.file))
     });
     let notes =
-        lines::all_notes(report).into_iter().map(|note| notification("warning", &note, None));
+        findings::all_notes(report).into_iter().map(|note| notification("warning", &note, None));
     let notifications: Vec<Value> = notes.chain(skipped).collect();
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
@@ -92,13 +92,16 @@ pub(super) fn report(report: &Report) -> Value {
 
 /// A result for each claim that a module breaks, at that module.
 fn claims(report: &Report) -> Vec<Value> {
-    let broken =
-        report.audit.distributions.iter().filter(|one| one.weighed.standing == Standing::Broken);
-    let at = |one: &Weighty| {
+    let broken = report
+        .audit
+        .distributions
+        .iter()
+        .filter(|one| one.claim_check.standing == Standing::Broken);
+    let at = |one: &AuditedDistribution| {
         let mut modules = one.distribution.modules.iter();
         let bad =
-            modules.find(|found| found.skipped.is_none() && found.switches_on() == Some(true))?;
-        Some(result(CLAIM, "error", &lines::claim(one), &bad.file, None))
+            modules.find(|found| found.skipped.is_none() && found.enables_gil() == Some(true))?;
+        Some(result(CLAIM, "error", &findings::claim(one), &bad.file, None))
     };
     broken.filter_map(at).collect()
 }
@@ -106,16 +109,16 @@ fn claims(report: &Report) -> Vec<Value> {
 /// A result for each requirement without a wheel, and one for each file whose compiled wheels were
 /// not read.
 fn wanted(report: &Report) -> Vec<Value> {
-    let region = |one: &Wanted| one.line.map(|line| json!({ "startLine": line }));
-    let mut results: Vec<Value> = lines::applying(report)
-        .filter_map(|one| Some((one, lines::without_wheel(report, one)?.1)))
+    let region = |one: &Requirement| one.line.map(|line| json!({ "startLine": line }));
+    let mut results: Vec<Value> = findings::applying(report)
+        .filter_map(|one| Some((one, findings::without_wheel(report, one)?.1)))
         .map(|(one, words)| result(NO_WHEEL, "warning", &words, &one.file, region(one)))
         .collect();
-    let unread: Vec<&Wanted> =
-        lines::applying(report).filter(|one| one.gil == WheelSays::NotRead).collect();
+    let unread: Vec<&Requirement> =
+        findings::applying(report).filter(|one| one.gil == WheelStatus::NotRead).collect();
     for of_file in unread.chunk_by(|a, b| a.file == b.file) {
-        let names: Vec<String> = of_file.iter().map(|one| lines::named(one)).collect();
-        let words = lines::unread_wheels(report, &names);
+        let names: Vec<String> = of_file.iter().map(|one| findings::named(one)).collect();
+        let words = findings::unread_wheels(report, &names);
         results.extend(
             of_file.first().map(|one| result(NOT_READ, "note", &words, &one.file, region(one))),
         );

@@ -1,12 +1,12 @@
 //! An audit for a terminal.
 
 use super::verify::Verified;
-use super::{Report, lines, ways};
+use super::{Report, findings, import_chains};
 use crate::clean::clean;
 use std::fmt::Write;
-use ungil_audit::found::Found;
+use ungil_audit::inventory::ExtensionFile;
 use ungil_audit::model::Verdict;
-use ungil_audit::requirements::WheelSays;
+use ungil_audit::requirements::WheelStatus;
 use ungil_audit::source::Confidence;
 use ungil_format::counted;
 
@@ -15,7 +15,7 @@ pub(super) fn report(report: &Report, all: bool) -> String {
     let mut text = String::new();
     let mut modules = Vec::new();
     for (distribution, found) in report.ordered() {
-        if all || found.switches_on() != Some(false) {
+        if all || found.enables_gil() != Some(false) {
             let of =
                 distribution.map(|one| format!("{} {}", clean(&one.name), clean(&one.version)));
             modules.push([
@@ -27,10 +27,10 @@ pub(super) fn report(report: &Report, all: bool) -> String {
         }
     }
     columns(&mut text, &modules);
-    for line in ways::lines(report) {
+    for line in import_chains::lines(report) {
         let _ = writeln!(text, "imported by {line}");
     }
-    for (mark, line) in lines::findings(report, all) {
+    for (mark, line) in findings::findings(report, all) {
         let _ = writeln!(text, "{mark} {line}");
     }
     for hazard in &report.audit.hazards {
@@ -45,12 +45,12 @@ pub(super) fn report(report: &Report, all: bool) -> String {
             "{}:{}: {} ({sure}): {}",
             clean(&file),
             hazard.line,
-            hazard.kind.id(),
+            hazard.rule.id(),
             clean(&hazard.what)
         );
         let _ = writeln!(text, "    {}", clean(&hazard.instead));
     }
-    for note in lines::notes(report) {
+    for note in findings::notes(report) {
         let _ = writeln!(text, "note: {note}");
     }
     if !text.is_empty() {
@@ -63,10 +63,10 @@ pub(super) fn report(report: &Report, all: bool) -> String {
 pub(super) fn summary(report: &Report) -> String {
     let mut text = String::new();
     // Of requirements alone there is nothing to count yet.
-    if report.audit.taken().next().is_some() || report.audit.wanted.is_empty() {
+    if report.audit.importable().next().is_some() || report.audit.wanted.is_empty() {
         let _ = writeln!(text, "{}", modules(report));
     }
-    for line in [wanted(report), lines::skipped_count(report), verified(report), index(report)]
+    for line in [wanted(report), findings::skipped_count(report), verified(report), index(report)]
         .into_iter()
         .flatten()
     {
@@ -85,8 +85,9 @@ pub(super) fn summary(report: &Report) -> String {
 /// Counts the modules by verdict, or says why having none is no fault.
 fn modules(report: &Report) -> String {
     let build = report.audit.build;
-    let count =
-        |wanted| report.audit.taken().filter(|(_, found)| found.switches_on() == wanted).count();
+    let count = |wanted| {
+        report.audit.importable().filter(|(_, found)| found.enables_gil() == wanted).count()
+    };
     let (on, off, unknown) = (count(Some(true)), count(Some(false)), count(None));
     let all = on + off + unknown;
     let modules = format!("{} for {build}", counted(all, "extension module"));
@@ -113,9 +114,12 @@ fn modules(report: &Report) -> String {
 /// Counts the wanted projects by what is known of their wheels.
 fn wanted(report: &Report) -> Option<String> {
     let build = report.audit.build;
-    let count = |says| lines::applying(report).filter(|one| one.gil == says).count();
-    let (pure, unread, without) =
-        (count(WheelSays::NothingCompiled), count(WheelSays::NotRead), count(WheelSays::NoWheel));
+    let count = |says| findings::applying(report).filter(|one| one.gil == says).count();
+    let (pure, unread, without) = (
+        count(WheelStatus::NothingCompiled),
+        count(WheelStatus::NotRead),
+        count(WheelStatus::NoWheel),
+    );
     if report.audit.wanted.is_empty() {
         return None;
     }
@@ -170,13 +174,13 @@ fn index(report: &Report) -> Option<String> {
 }
 
 /// What a module is called.
-pub(super) fn name(found: &Found) -> &str {
+pub(super) fn name(found: &ExtensionFile) -> &str {
     found.module.as_deref().unwrap_or(&found.path)
 }
 
 /// The verdict on a file, in words.
-pub(super) fn verdict(found: &Found) -> String {
-    match (&found.unreadable, found.judgement()) {
+pub(super) fn verdict(found: &ExtensionFile) -> String {
+    match (&found.unreadable, found.analysis()) {
         (Some(why), _) => format!("unknown: {}", clean(why)),
         (None, Some(one)) => match &one.verdict {
             Verdict::Declares => "declares".into(),
@@ -189,8 +193,8 @@ pub(super) fn verdict(found: &Found) -> String {
 }
 
 /// What made it.
-fn made(found: &Found) -> String {
-    let toolchain = found.judgement().and_then(|one| one.toolchain);
+fn made(found: &ExtensionFile) -> String {
+    let toolchain = found.analysis().and_then(|one| one.toolchain);
     toolchain.map(|one| format!("{one:?}")).unwrap_or_default()
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use ungil_audit::audit::Audit;
-use ungil_audit::verify::{Module, Outcome, Verifier};
+use ungil_audit::verify::{ImportOutcome, ModuleToImport, Verifier};
 use ungil_format::counted;
 
 /// A module that was imported.
@@ -20,7 +20,7 @@ pub(super) struct Verified {
     pub(super) verdict: Option<bool>,
     /// What importing it did.
     #[serde(flatten)]
-    pub(super) outcome: Outcome,
+    pub(super) outcome: ImportOutcome,
 }
 
 impl Verified {
@@ -32,7 +32,7 @@ impl Verified {
 
 /// Notes that modules in wheels are not imported, if there are any.
 pub(super) fn not_imported(audit: &Audit) -> Option<String> {
-    let count = audit.taken().filter(|(_, found)| !found.file.is_file()).count();
+    let count = audit.importable().filter(|(_, found)| !found.file.is_file()).count();
     let modules = counted(count, "module");
     (count > 0).then(|| {
         format!("--verify did not import {modules} in wheels: install the wheels and name the environment")
@@ -43,7 +43,7 @@ pub(super) fn not_imported(audit: &Audit) -> Option<String> {
 pub(super) fn run(
     args: &Arguments,
     audit: &Audit,
-    is_told: &(dyn Fn() -> bool + Sync),
+    is_cancelled: &(dyn Fn() -> bool + Sync),
 ) -> Result<Vec<Verified>, Edge> {
     let wanted = args.python.clone().unwrap_or_else(|| audit.build.to_string());
     let search = ungil_pythons::Search::from_env();
@@ -62,12 +62,15 @@ pub(super) fn run(
         ));
     }
     let mut rows = Vec::new();
-    for (_, found) in audit.taken() {
+    for (_, found) in audit.importable() {
         if let Some(module) = found.module.clone().filter(|_| found.file.is_file()) {
-            rows.push((Module { name: module, file: found.file.clone() }, found.switches_on()));
+            rows.push((
+                ModuleToImport { name: module, file: found.file.clone() },
+                found.enables_gil(),
+            ));
         }
     }
-    let modules: Vec<Module> = rows.iter().map(|(module, _)| module.clone()).collect();
+    let modules: Vec<ModuleToImport> = rows.iter().map(|(module, _)| module.clone()).collect();
     let bar = super::progress(args, modules.len());
     let verifier = Verifier {
         python: Path::new(&python.executable),
@@ -75,7 +78,7 @@ pub(super) fn run(
         limit: Duration::from_secs_f64(args.limit),
         jobs: std::thread::available_parallelism().map_or(1, usize::from),
     };
-    let outcomes = verifier.run(&modules, is_told, &|done| bar.set_position(done as u64));
+    let outcomes = verifier.run(&modules, is_cancelled, &|done| bar.set_position(done as u64));
     bar.finish_and_clear();
     let seen = rows.into_iter().zip(outcomes).filter_map(|((module, verdict), outcome)| {
         Some(Verified { module: module.name, file: module.file, verdict, outcome: outcome? })

@@ -1,0 +1,269 @@
+//! What an extension module says of the GIL, by reading its init function.
+//!
+//! A module says it in one of three ways: in the slots of the definition that `PyInit_X` hands
+//! over, in the slots that `PyModExport_X` hands over, or, if `PyInit_X` makes the module itself,
+//! by calling `PyUnstable_Module_SetGIL`. All three show in what the init function does, so it is
+//! that which is read, instruction by instruction: [`walk`]. Searching the binary for something
+//! that looks like a definition finds what is never used, and does not find what is created_at at run
+//! time.
+
+mod arm;
+mod call_graph;
+mod created_modules;
+mod definition_scan;
+mod flow;
+mod import_roles;
+mod machine;
+mod memory;
+mod outcome;
+mod slots;
+mod state;
+mod symbolic_exec;
+#[cfg(test)]
+mod tests;
+mod toolchain;
+mod value;
+mod x86;
+
+use crate::image::Image;
+use crate::model::{Evidence, Init, ModuleAnalysis, Verdict};
+use import_roles::ImportRole;
+use outcome::{Execution, PathOutcome};
+use slots::{GilSetting, SlotReading};
+use value::Value;
+
+/// The most modules of one binary: more than any has, mypyc's groups of modules among them.
+const MAX_MODULES: usize = 4_096;
+/// The most instructions that are followed of one binary, all its modules together.
+const MAX_STEPS: u32 = 1_000_000;
+
+/// Judges every extension module that a binary holds: one for each `PyInit_X` or `PyModExport_X`
+/// that it exports. None, if it is no extension module. Two of one name where it exports both: 3.15
+/// takes the second, older versions know the first alone.
+#[must_use]
+pub fn analyze(image: &Image) -> Vec<ModuleAnalysis> {
+    let mut found: Vec<(&str, u64, bool)> = Vec::new();
+    for (symbol, &address) in &image.exports {
+        let Some((name, exports)) = module_of_symbol(symbol) else { continue };
+        if found.len() < MAX_MODULES {
+            found.push((name, address, exports));
+        }
+    }
+    if found.is_empty() {
+        return Vec::new();
+    }
+    let roles = import_roles::roles(image);
+    let toolchain = toolchain::detect(image);
+    let mut analyses = Vec::new();
+    let mut steps = MAX_STEPS;
+    for (name, address, exports) in found {
+        let (verdict, init, evidence) = if steps > 0 {
+            analyze_init(image, &roles, name, address, exports, &mut steps)
+        } else {
+            (
+                Verdict::Unknown("the binary has more modules than can be followed".into()),
+                None,
+                Vec::new(),
+            )
+        };
+        analyses.push(ModuleAnalysis {
+            name: name.to_owned(),
+            verdict,
+            init,
+            toolchain: Some(toolchain),
+            evidence,
+        });
+    }
+    analyses
+}
+
+/// The module whose init function a symbol is, and whether it is one that exports slots. A name
+/// that is not ASCII is in Punycode, after a `U` (PEP 489).
+fn module_of_symbol(symbol: &str) -> Option<(&str, bool)> {
+    let (name, exports) = match symbol.strip_prefix("PyModExport") {
+        Some(rest) => (rest, true),
+        None => (symbol.strip_prefix("PyInit")?, false),
+    };
+    let name = name.strip_prefix("U_").or_else(|| name.strip_prefix('_'))?;
+    (!name.is_empty()).then_some((name, exports))
+}
+
+type InitVerdict = (Verdict, Option<Init>, Vec<Evidence>);
+
+fn analyze_init(
+    image: &Image,
+    roles: &[ImportRole],
+    name: &str,
+    address: u64,
+    exports: bool,
+    steps: &mut u32,
+) -> InitVerdict {
+    let has = |role| roles.contains(&role);
+    if !exports
+        && !has(ImportRole::DefInit)
+        && !has(ImportRole::SetGil)
+        && (has(ImportRole::Create) || has(ImportRole::CreateByName))
+    {
+        let what = "it makes its module itself, and imports neither PyModuleDef_Init nor PyUnstable_Module_SetGIL";
+        let evidence = vec![Evidence { what: what.into(), address: Some(address) }];
+        return (Verdict::DoesNotDeclare, Some(Init::SinglePhase), evidence);
+    }
+    let execution = symbolic_exec::execute(image, roles, address, exports, steps);
+    let result = combine(&execution, exports);
+    if !matches!(result.0, Verdict::Unknown(_)) || exports || !has(ImportRole::DefInit) {
+        return result;
+    }
+    // The second evidence: a definition of that name among the file's own data.
+    let only_defines = !has(ImportRole::SetGil)
+        || execution.outcomes.iter().all(|one| !matches!(one, PathOutcome::Module { .. }));
+    match definition_scan::find_definition(image, name).filter(|_| only_defines) {
+        Some(reading) => {
+            let (verdict, mut evidence) = verdict_of(reading);
+            let what = "found by its name, since the init function could not be followed to it";
+            evidence.push(Evidence { what: what.into(), address: None });
+            (verdict, Some(Init::MultiPhase), evidence)
+        }
+        None => result,
+    }
+}
+
+fn verdict_of(reading: SlotReading) -> (Verdict, Vec<Evidence>) {
+    let verdict = match reading.gil {
+        GilSetting::NotUsed => Verdict::Declares,
+        GilSetting::Used => Verdict::SwitchesOn,
+        GilSetting::Unset => Verdict::DoesNotDeclare,
+        GilSetting::Unknown(why) => Verdict::Unknown(why),
+        GilSetting::NotADefinition => Verdict::Unknown("its PyModuleDef has no name".into()),
+    };
+    (verdict, reading.evidence)
+}
+
+/// The one thing that all ways through an init function come to, if they do.
+fn combine(execution: &Execution, exports: bool) -> InitVerdict {
+    let mut all: Vec<InitVerdict> = Vec::new();
+    for outcome in
+        execution.outcomes.iter().filter(|outcome| !is_superseded(outcome, &execution.outcomes))
+    {
+        let result = match outcome {
+            PathOutcome::Definition(reading, _) | PathOutcome::Slots(reading)
+                if reading.gil == GilSetting::NotADefinition =>
+            {
+                continue;
+            }
+            PathOutcome::Definition(reading, at) => {
+                let (verdict, mut evidence) = verdict_of(reading.clone());
+                let what = "PyModuleDef_Init is called".to_owned();
+                evidence.insert(0, Evidence { what, address: Some(*at) });
+                (verdict, Some(Init::MultiPhase), evidence)
+            }
+            PathOutcome::Slots(reading) => {
+                let (verdict, evidence) = verdict_of(reading.clone());
+                (verdict, Some(Init::ModExport), evidence)
+            }
+            PathOutcome::Module { gil, created_at, skipped_call } => {
+                verdict_of_module(*gil, *created_at, *skipped_call)
+            }
+        };
+        if !all.iter().any(|(verdict, init, _)| *verdict == result.0 && *init == result.1) {
+            all.push(result);
+        }
+    }
+    let gap = if execution.truncated {
+        Some("its init function is too long to follow to every end".to_owned())
+    } else {
+        execution
+            .lost_at
+            .map(|at| format!("its init function could not be followed beyond {at:#x}"))
+    };
+    let what = if exports { "slots" } else { "a definition or a module" };
+    match (all.len(), gap) {
+        (0, gap) => {
+            let why = gap.unwrap_or_else(|| match execution.unbalanced_stack {
+                true => "no way through its init function could be followed to its end".into(),
+                false => "every way through its init function fails".into(),
+            });
+            (
+                Verdict::Unknown(format!("{why}, and none was found that hands over {what}")),
+                None,
+                Vec::new(),
+            )
+        }
+        // A module that is seen to say nothing may say it where the walk did not get.
+        (1, Some(gap))
+            if all[0].0 == Verdict::DoesNotDeclare && all[0].1 == Some(Init::SinglePhase) =>
+        {
+            let (_, init, evidence) = all.swap_remove(0);
+            (Verdict::Unknown(gap), init, evidence)
+        }
+        (1, _) => {
+            let (verdict, init, mut evidence) = all.swap_remove(0);
+            if execution.truncated {
+                let what = "its init function is longer than was followed".into();
+                evidence.push(Evidence { what, address: None });
+            }
+            (verdict, init, evidence)
+        }
+        _ => {
+            let init = all[0].1;
+            let evidence = all.into_iter().flat_map(|(_, _, evidence)| evidence).collect();
+            let why = "ways through its init function differ in what they say";
+            (Verdict::Unknown(why.into()), init, evidence)
+        }
+    }
+}
+
+/// Whether an outcome has slots that are blank, and another has the same ones filled. A static
+/// variable of C++ is filled on the way that initialises it, and that is the way of the first
+/// import.
+fn is_superseded(outcome: &PathOutcome, all: &[PathOutcome]) -> bool {
+    let slots = |one: &PathOutcome| match one {
+        PathOutcome::Definition(reading, _) | PathOutcome::Slots(reading) => reading.slots,
+        PathOutcome::Module { .. } => None,
+    };
+    matches!(slots(outcome), Some((at, true)) if all.iter().any(|one| slots(one) == Some((at, false))))
+}
+
+fn verdict_of_module(
+    gil: Option<(Value, u64)>,
+    created_at: Option<u64>,
+    skipped_call: Option<u64>,
+) -> InitVerdict {
+    let mut evidence = Vec::new();
+    if let Some(created_at) = created_at {
+        evidence.push(Evidence {
+            what: "it makes its module itself".into(),
+            address: Some(created_at),
+        });
+    }
+    let mut found =
+        |what: &str, at| evidence.push(Evidence { what: what.into(), address: Some(at) });
+    let verdict = match (gil, skipped_call) {
+        (Some((Value::Known(1), at)), _) => {
+            found("PyUnstable_Module_SetGIL is told 1 (not used)", at);
+            Verdict::Declares
+        }
+        (Some((Value::Known(0), at)), _) => {
+            found("PyUnstable_Module_SetGIL is told 0 (used)", at);
+            Verdict::SwitchesOn
+        }
+        (Some((_, at)), _) => {
+            found("PyUnstable_Module_SetGIL is called", at);
+            Verdict::Unknown(
+                "what PyUnstable_Module_SetGIL is told is created_at at run time, or differs between modules"
+                    .into(),
+            )
+        }
+        (None, Some(at)) => {
+            found("a call that could not be followed", at);
+            Verdict::Unknown(format!(
+                "the call at {at:#x}, which may say it, could not be followed"
+            ))
+        }
+        (None, None) if created_at.is_none() => Verdict::Unknown(
+            "it hands over what other code makes, and that is not in this binary or not seen"
+                .into(),
+        ),
+        (None, None) => Verdict::DoesNotDeclare,
+    };
+    (verdict, Some(Init::SinglePhase), evidence)
+}
