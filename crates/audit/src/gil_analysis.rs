@@ -1,10 +1,11 @@
-//! What an extension module says of the GIL, by reading its init function.
+//! Determines what an extension module declares about the GIL by symbolic execution of its init
+//! function.
 //!
-//! A module says it in one of three ways: in the slots of the definition that `PyInit_X` hands
-//! over, in the slots that `PyModExport_X` hands over, or, if `PyInit_X` makes the module itself,
-//! by calling `PyUnstable_Module_SetGIL`. All three show in what the init function does, so it is
-//! that which is read, instruction by instruction: [`walk`]. Searching the binary for something
-//! that looks like a definition finds what is never used, and does not find what is created_at at run
+//! A module declares it in one of three places: in the slots of the definition that `PyInit_X`
+//! returns, in the slots that `PyModExport_X` returns, or, if `PyInit_X` creates the module itself
+//! (single-phase initialization), in a call of `PyUnstable_Module_SetGIL`. All three are visible in
+//! the init function, which is executed symbolically ([`symbolic_exec`]). Searching the binary for
+//! bytes that look like a definition would find unused definitions and miss those built at run
 //! time.
 
 mod arm;
@@ -32,14 +33,18 @@ use outcome::{Execution, PathOutcome};
 use slots::{GilSetting, SlotReading};
 use value::Value;
 
-/// The most modules of one binary: more than any has, mypyc's groups of modules among them.
+/// Maximum number of modules in one binary. No real binary has as many, not even mypyc's module
+/// groups.
 const MAX_MODULES: usize = 4_096;
-/// The most instructions that are followed of one binary, all its modules together.
+/// Maximum number of instructions executed for one binary, over all its modules.
 const MAX_STEPS: u32 = 1_000_000;
 
-/// Judges every extension module that a binary holds: one for each `PyInit_X` or `PyModExport_X`
-/// that it exports. None, if it is no extension module. Two of one name where it exports both: 3.15
-/// takes the second, older versions know the first alone.
+/// Analyzes every extension module of a binary: one for each exported `PyInit_X` or
+/// `PyModExport_X`.
+///
+/// Returns an empty list if the binary is not an extension module. A name appears twice if the
+/// binary exports both functions: 3.15 and later use `PyModExport_X`, older versions know only
+/// `PyInit_X`.
 #[must_use]
 pub fn analyze(image: &Image) -> Vec<ModuleAnalysis> {
     let mut found: Vec<(&str, u64, bool)> = Vec::new();
@@ -61,7 +66,7 @@ pub fn analyze(image: &Image) -> Vec<ModuleAnalysis> {
             analyze_init(image, &roles, name, address, exports, &mut steps)
         } else {
             (
-                Verdict::Unknown("the binary has more modules than can be followed".into()),
+                Verdict::Unknown("the binary has more modules than the analysis covers".into()),
                 None,
                 Vec::new(),
             )
@@ -77,8 +82,8 @@ pub fn analyze(image: &Image) -> Vec<ModuleAnalysis> {
     analyses
 }
 
-/// The module whose init function a symbol is, and whether it is one that exports slots. A name
-/// that is not ASCII is in Punycode, after a `U` (PEP 489).
+/// Returns the name of the module whose init function a symbol is, and whether it is a
+/// `PyModExport` function. Names that are not ASCII are in Punycode after a `U` (PEP 489).
 fn module_of_symbol(symbol: &str) -> Option<(&str, bool)> {
     let (name, exports) = match symbol.strip_prefix("PyModExport") {
         Some(rest) => (rest, true),
@@ -104,7 +109,7 @@ fn analyze_init(
         && !has(ImportRole::SetGil)
         && (has(ImportRole::Create) || has(ImportRole::CreateByName))
     {
-        let what = "it makes its module itself, and imports neither PyModuleDef_Init nor PyUnstable_Module_SetGIL";
+        let what = "single-phase initialization, and neither PyModuleDef_Init nor PyUnstable_Module_SetGIL is imported";
         let evidence = vec![Evidence { what: what.into(), address: Some(address) }];
         return (Verdict::DoesNotDeclare, Some(Init::SinglePhase), evidence);
     }
@@ -113,13 +118,13 @@ fn analyze_init(
     if !matches!(result.0, Verdict::Unknown(_)) || exports || !has(ImportRole::DefInit) {
         return result;
     }
-    // The second evidence: a definition of that name among the file's own data.
+    // Fallback: look for a definition of that name in the data of the file.
     let only_defines = !has(ImportRole::SetGil)
         || execution.outcomes.iter().all(|one| !matches!(one, PathOutcome::Module { .. }));
     match definition_scan::find_definition(image, name).filter(|_| only_defines) {
         Some(reading) => {
             let (verdict, mut evidence) = verdict_of(reading);
-            let what = "found by its name, since the init function could not be followed to it";
+            let what = "found by name, because the init function could not be followed to it";
             evidence.push(Evidence { what: what.into(), address: None });
             (verdict, Some(Init::MultiPhase), evidence)
         }
@@ -138,7 +143,7 @@ fn verdict_of(reading: SlotReading) -> (Verdict, Vec<Evidence>) {
     (verdict, reading.evidence)
 }
 
-/// The one thing that all ways through an init function come to, if they do.
+/// Combines the outcomes of all paths into one verdict, if they agree.
 fn combine(execution: &Execution, exports: bool) -> InitVerdict {
     let mut all: Vec<InitVerdict> = Vec::new();
     for outcome in
@@ -169,7 +174,7 @@ fn combine(execution: &Execution, exports: bool) -> InitVerdict {
         }
     }
     let gap = if execution.truncated {
-        Some("its init function is too long to follow to every end".to_owned())
+        Some("its init function is too long to follow completely".to_owned())
     } else {
         execution
             .lost_at
@@ -179,16 +184,12 @@ fn combine(execution: &Execution, exports: bool) -> InitVerdict {
     match (all.len(), gap) {
         (0, gap) => {
             let why = gap.unwrap_or_else(|| match execution.unbalanced_stack {
-                true => "no way through its init function could be followed to its end".into(),
-                false => "every way through its init function fails".into(),
+                true => "no path through its init function could be followed to the end".into(),
+                false => "every path through its init function fails".into(),
             });
-            (
-                Verdict::Unknown(format!("{why}, and none was found that hands over {what}")),
-                None,
-                Vec::new(),
-            )
+            (Verdict::Unknown(format!("{why}, so no path returns {what}")), None, Vec::new())
         }
-        // A module that is seen to say nothing may say it where the walk did not get.
+        // A path that was not followed may still call `PyUnstable_Module_SetGIL`.
         (1, Some(gap))
             if all[0].0 == Verdict::DoesNotDeclare && all[0].1 == Some(Init::SinglePhase) =>
         {
@@ -198,7 +199,7 @@ fn combine(execution: &Execution, exports: bool) -> InitVerdict {
         (1, _) => {
             let (verdict, init, mut evidence) = all.swap_remove(0);
             if execution.truncated {
-                let what = "its init function is longer than was followed".into();
+                let what = "the init function was followed only in part".into();
                 evidence.push(Evidence { what, address: None });
             }
             (verdict, init, evidence)
@@ -206,15 +207,14 @@ fn combine(execution: &Execution, exports: bool) -> InitVerdict {
         _ => {
             let init = all[0].1;
             let evidence = all.into_iter().flat_map(|(_, _, evidence)| evidence).collect();
-            let why = "ways through its init function differ in what they say";
+            let why = "paths through its init function disagree about the GIL";
             (Verdict::Unknown(why.into()), init, evidence)
         }
     }
 }
 
-/// Whether an outcome has slots that are blank, and another has the same ones filled. A static
-/// variable of C++ is filled on the way that initialises it, and that is the way of the first
-/// import.
+/// Returns whether an outcome has blank slots that are filled in another outcome. A static variable
+/// in C++ is filled on the path that initializes it, which is the path of the first import.
 fn is_superseded(outcome: &PathOutcome, all: &[PathOutcome]) -> bool {
     let slots = |one: &PathOutcome| match one {
         PathOutcome::Definition(reading, _) | PathOutcome::Slots(reading) => reading.slots,
@@ -231,7 +231,7 @@ fn verdict_of_module(
     let mut evidence = Vec::new();
     if let Some(created_at) = created_at {
         evidence.push(Evidence {
-            what: "it makes its module itself".into(),
+            what: "the init function creates the module (single-phase initialization)".into(),
             address: Some(created_at),
         });
     }
@@ -239,28 +239,28 @@ fn verdict_of_module(
         |what: &str, at| evidence.push(Evidence { what: what.into(), address: Some(at) });
     let verdict = match (gil, skipped_call) {
         (Some((Value::Known(1), at)), _) => {
-            found("PyUnstable_Module_SetGIL is told 1 (not used)", at);
+            found("PyUnstable_Module_SetGIL is called with 1 (not used)", at);
             Verdict::Declares
         }
         (Some((Value::Known(0), at)), _) => {
-            found("PyUnstable_Module_SetGIL is told 0 (used)", at);
+            found("PyUnstable_Module_SetGIL is called with 0 (used)", at);
             Verdict::SwitchesOn
         }
         (Some((_, at)), _) => {
             found("PyUnstable_Module_SetGIL is called", at);
             Verdict::Unknown(
-                "what PyUnstable_Module_SetGIL is told is created_at at run time, or differs between modules"
+                "the argument of PyUnstable_Module_SetGIL is computed at run time, or differs between modules"
                     .into(),
             )
         }
         (None, Some(at)) => {
             found("a call that could not be followed", at);
             Verdict::Unknown(format!(
-                "the call at {at:#x}, which may say it, could not be followed"
+                "the call at {at:#x}, which may set the GIL mode, could not be followed"
             ))
         }
         (None, None) if created_at.is_none() => Verdict::Unknown(
-            "it hands over what other code makes, and that is not in this binary or not seen"
+            "it returns a module that other code creates, outside this binary or not visible to the analysis"
                 .into(),
         ),
         (None, None) => Verdict::DoesNotDeclare,

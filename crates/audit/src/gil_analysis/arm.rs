@@ -1,8 +1,8 @@
-//! One 64-bit Arm instruction at a time, as far as an init function needs it.
+//! Symbolic execution of 64-bit Arm instructions, as far as init functions need it.
 //!
-//! Every instruction is four bytes and says in the same places what it writes, so what is not
-//! followed is known to change one register, and is made to. Layouts: Arm Architecture Reference
-//! Manual, C4 (A64 instruction set encoding).
+//! Every instruction has four bytes and encodes its destination register at the same position, so
+//! an instruction that is not modelled makes that register unknown. Encodings: Arm Architecture
+//! Reference Manual, C4 (A64 instruction set encoding).
 
 use crate::gil_analysis::flow::{CallTarget, Flow, StaticFlow};
 use crate::gil_analysis::state::{Comparison, Condition, ExecState};
@@ -14,17 +14,17 @@ mod memory;
 
 use data::{immediate, register_operation, vector};
 
-/// The stack pointer's number here; in instructions it shares it with the register that is zero.
+/// Number of the stack pointer. Instructions encode the zero register with the same number.
 pub(crate) const STACK: usize = 31;
-/// Where a return address is kept.
+/// Register that holds the return address.
 const LINK: usize = 30;
 
-/// The bits of a word from `low`, `len` of them.
+/// Returns `len` bits of a word, starting at bit `low`.
 fn bits(word: u32, low: u32, len: u32) -> u32 {
     (word >> low) & ((1 << len) - 1)
 }
 
-/// The same as a signed number.
+/// Returns the same bits, sign-extended.
 fn signed_bits(word: u32, low: u32, len: u32) -> i64 {
     let value = u64::from(bits(word, low, len));
     ((value << (64 - len)) as i64) >> (64 - len)
@@ -34,7 +34,7 @@ fn fetch(image: &Image, address: u64) -> Option<u32> {
     image.code(address)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
 }
 
-/// The address of an instruction's target, `len` bits of words from `low`.
+/// Returns the target of a branch whose offset in words is the `len` bits from `low`.
 fn target(at: u64, word: u32, low: u32, len: u32) -> u64 {
     at.wrapping_add_signed(signed_bits(word, low, len) * 4)
 }
@@ -57,18 +57,18 @@ fn set(state: &mut ExecState, number: u32, value: Value) {
     }
 }
 
-/// Keeps a return address.
-pub(crate) fn link(state: &mut ExecState, back: u64) {
-    state.registers[LINK] = Value::Known(back);
+/// Sets the return address.
+pub(crate) fn link(state: &mut ExecState, return_address: u64) {
+    state.registers[LINK] = Value::Known(return_address);
 }
 
-/// Carries out the instruction at `state.ip`. Leaves `ip` behind it.
+/// Executes the instruction at `state.ip` and advances `ip` past it.
 pub(crate) fn step(image: &Image, state: &mut ExecState) -> Flow {
     let at = state.ip;
     let Some(word) = fetch(image, at) else { return Flow::Lost };
     state.ip = at.wrapping_add(4);
     match bits(word, 25, 4) {
-        // Reserved: what a compiler puts where nothing comes to.
+        // Reserved encodings, which compilers emit in unreachable code.
         0..=3 => return Flow::End,
         8 | 9 => immediate(state, at, word),
         10 | 11 => return branch(state, at, word),
@@ -112,18 +112,18 @@ fn branch(state: &mut ExecState, at: u64, word: u32) -> Flow {
                 }
             }
         }
-        // brk, hlt; a system call's result is unknown.
+        // brk and hlt end the path; the result of a system call is unknown.
         0xd4 if bits(word, 21, 3) != 0 => Flow::End,
         0xd4 => {
             let value = state.fresh_symbol();
             set(state, 0, value);
             Flow::Next
         }
-        // yield, and the isb that Rust has for it: what waits for another thread goes on as what
-        // need not wait, which is gone as well.
+        // yield, and the isb that Rust emits for it, are in spin loops. The path that does not have
+        // to wait is followed as well, so this one can end.
         0xd5 if matches!(word, 0xd503_203f | 0xd503_3fdf) => Flow::End,
         0xd5 => {
-            // mrs reads a register of the system's.
+            // mrs reads a system register.
             if bits(word, 20, 2) == 0b11 && bits(word, 21, 1) == 1 {
                 let value = state.fresh_symbol();
                 set(state, rt, value);
@@ -161,7 +161,7 @@ fn condition(code: u32) -> Condition {
     known.get(code as usize).copied().unwrap_or(C::Other)
 }
 
-/// Where the instruction at an address reaches_gil_call.
+/// Returns the control flow of the instruction at an address, decoded without a state.
 pub(crate) fn static_flow(image: &Image, at: u64) -> Option<StaticFlow> {
     let word = fetch(image, at)?;
     let mut flow = StaticFlow {
@@ -190,7 +190,7 @@ pub(crate) fn static_flow(image: &Image, at: u64) -> Option<StaticFlow> {
             },
             _ => {}
         },
-        // adrp and the add behind it name an address together.
+        // adrp and the add after it form one address.
         8 | 9 if bits(word, 24, 5) == 0x10 => {
             let mut state = ExecState::new(at, STACK);
             let rd = bits(word, 0, 5);

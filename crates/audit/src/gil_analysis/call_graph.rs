@@ -1,8 +1,9 @@
-//! Which functions of an image lead to a call that says something of the GIL.
+//! Determines which functions of an image can reach a call that sets the GIL mode
+//! (`PyModuleDef_Init`, `PyUnstable_Module_SetGIL`).
 //!
-//! A walk follows those, and short ones; an extension module's init function calls far more than
-//! could be followed. ExtensionFile by going over the code without knowing any value: what a function
-//! calls, and which functions it hands to others.
+//! Symbolic execution enters those functions and short ones only, because an init function calls
+//! far more than can be executed. The graph is built by decoding instructions without values:
+//! direct calls, and functions whose address is passed on.
 
 use crate::gil_analysis::flow::CallTarget;
 use crate::gil_analysis::import_roles::ImportRole;
@@ -10,31 +11,31 @@ use crate::gil_analysis::machine::Machine;
 use crate::image::Image;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-/// The most instructions that are looked at for one init function.
+/// Maximum number of instructions decoded for one init function.
 const MAX_DECODED: u32 = 60_000;
-/// The most of one function.
+/// Maximum number of instructions decoded in one function.
 const MAX_FUNCTION_LEN: u32 = 8_000;
-/// What is short enough to be followed whatever it does.
+/// Functions up to this many instructions are always entered.
 const SMALL_FUNCTION_LEN: u32 = 96;
 
-/// The most methods of one vtable that are looked at: the traits of closures have three.
+/// Maximum number of methods read from one vtable; those of closure traits have three.
 const MAX_VTABLE_METHODS: u64 = 8;
 
-/// A function as far as others go.
+/// What the graph stores about a function.
 #[derive(Debug, Default)]
 struct FunctionSummary {
-    reaches_gil_call: bool,
+    calls_gil_api: bool,
     instructions: u32,
     callees: Vec<u64>,
 }
 
-/// What is known of an image's functions.
+/// Call graph of an image, built on demand.
 pub(crate) struct CallGraph<'w, 'i> {
     image: &'w Image<'i>,
     roles: &'w [ImportRole],
     machine: Machine,
     functions: FxHashMap<u64, FunctionSummary>,
-    reaches_gil_call: FxHashMap<u64, bool>,
+    answers: FxHashMap<u64, bool>,
     budget: u32,
     truncated: bool,
 }
@@ -46,49 +47,50 @@ impl<'w, 'i> CallGraph<'w, 'i> {
             roles,
             machine: Machine::of(image),
             functions: FxHashMap::default(),
-            reaches_gil_call: FxHashMap::default(),
+            answers: FxHashMap::default(),
             budget: MAX_DECODED,
             truncated: false,
         }
     }
 
-    /// Whether an answer was given without having looked at everything it depends on.
+    /// Returns whether an answer was given without decoding everything it depends on.
     pub(crate) fn is_truncated(&self) -> bool {
         self.truncated
     }
 
-    /// Whether the function at an address is short.
+    /// Returns whether the function at an address is short.
     pub(crate) fn is_small(&mut self, address: u64) -> bool {
         self.function(address).instructions <= SMALL_FUNCTION_LEN
     }
 
-    /// Whether an address that is handed over is a function that reaches_gil_call there, or a table with one.
+    /// Returns whether an address passed as an argument is a function that can set the GIL mode, or
+    /// a vtable with such a function.
     pub(crate) fn pointer_reaches_gil_call(&mut self, address: u64) -> bool {
         let functions: Vec<u64> = functions_behind(self.image, address).collect();
         functions.into_iter().any(|function| self.reaches_gil_call(function))
     }
 
-    /// Whether the function at an address reaches_gil_call to a call that says something of the GIL.
+    /// Returns whether the function at an address can reach a call that sets the GIL mode.
     pub(crate) fn reaches_gil_call(&mut self, address: u64) -> bool {
-        if let Some(&reaches_gil_call) = self.reaches_gil_call.get(&address) {
-            return reaches_gil_call;
+        if let Some(&answer) = self.answers.get(&address) {
+            return answer;
         }
         let mut seen = FxHashSet::from_iter([address]);
         let mut pending = vec![address];
         while let Some(next) = pending.pop() {
-            if self.reaches_gil_call.get(&next) == Some(&false) {
+            if self.answers.get(&next) == Some(&false) {
                 continue;
             }
-            let known = self.reaches_gil_call.get(&next) == Some(&true);
+            let known = self.answers.get(&next) == Some(&true);
             let function = self.function(next);
-            if known || function.reaches_gil_call {
-                self.reaches_gil_call.insert(address, true);
+            if known || function.calls_gil_api {
+                self.answers.insert(address, true);
                 return true;
             }
             pending.extend(function.callees.iter().filter(|callee| seen.insert(**callee)));
         }
-        // None of them does, or this one would.
-        self.reaches_gil_call.extend(seen.into_iter().map(|address| (address, false)));
+        // None of the visited functions does, or this one would.
+        self.answers.extend(seen.into_iter().map(|address| (address, false)));
         false
     }
 
@@ -118,7 +120,7 @@ impl<'w, 'i> CallGraph<'w, 'i> {
                 for target in flow.call.into_iter().chain(flow.jump.map(CallTarget::Address)) {
                     match self.role(target) {
                         Some(ImportRole::DefInit | ImportRole::SetGil) => {
-                            function.reaches_gil_call = true
+                            function.calls_gil_api = true
                         }
                         Some(ImportRole::NoReturn) => falls_through = false,
                         Some(_) => {}
@@ -144,7 +146,7 @@ impl<'w, 'i> CallGraph<'w, 'i> {
         function
     }
 
-    /// What a target means, if it is an import.
+    /// Returns the role of a target that is an import.
     fn role(&self, target: CallTarget) -> Option<ImportRole> {
         let index = match target {
             CallTarget::Import(index) => index as usize,
@@ -155,8 +157,8 @@ impl<'w, 'i> CallGraph<'w, 'i> {
     }
 }
 
-/// The functions that an address stands for when it is handed over: the one it is of, or the
-/// methods of a vtable.
+/// Returns the functions that a passed address stands for: the function itself, or the methods of a
+/// vtable.
 fn functions_behind<'v>(image: &'v Image, address: u64) -> impl Iterator<Item = u64> + 'v {
     let code = image.code(address).is_some();
     code.then_some(address)
@@ -164,9 +166,8 @@ fn functions_behind<'v>(image: &'v Image, address: u64) -> impl Iterator<Item = 
         .chain((!code).then(|| vtable(image, address)).into_iter().flatten())
 }
 
-/// The methods of what may be a vtable of Rust's: what drops the value, unless that is nothing; its
-/// size and its alignment; and then them. What is of another kind seldom looks the same, and is
-/// then only followed in vain.
+/// Returns the methods of what may be a Rust vtable: a drop function or null, size, alignment, then
+/// the methods. Other data rarely has this shape; if it does, it only costs decoding time.
 fn vtable<'v>(image: &'v Image, address: u64) -> impl Iterator<Item = u64> + 'v {
     let at = move |index: u64| address.checked_add(8 * index);
     let function = move |index: u64| {

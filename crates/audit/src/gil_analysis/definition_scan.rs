@@ -1,20 +1,21 @@
-//! A module's definition found by its name, for init functions that cannot be followed.
+//! Finds a module definition by its name, for init functions that cannot be followed.
 //!
-//! A definition's `m_name` is a pointer that the loader makes, to a text whose last part is the
-//! name that the init function has. That this is the definition the function hands over is likely,
-//! not certain: so it counts only if there is one, and only where the walk came to nothing.
+//! The `m_name` field of a definition is a pointer, relocated by the loader, to a string that ends
+//! with the name in the init function's symbol. Such a definition is probably, but not certainly,
+//! the one that the function returns. So it is used only if it is the only one, and only if
+//! symbolic execution found nothing.
 
 use crate::gil_analysis::memory::Memory;
 use crate::gil_analysis::slots::{self, GilSetting, SlotReading};
 use crate::gil_analysis::value::Value;
 use crate::image::Image;
 
-/// The longest dotted name that is looked for.
+/// Maximum length of a dotted name.
 const MAX_NAME_LEN: usize = 200;
-/// From `m_name` back to the definition's start, with either object head.
+/// Offset of `m_name` in a definition, with the object head of either build.
 const NAME_OFFSETS: [u64; 2] = [40, 56];
 
-/// The one definition of this name, if there is one and it has slots.
+/// Returns the definition with this name, if there is exactly one and its slots can be read.
 pub(crate) fn find_definition(image: &Image, name: &str) -> Option<SlotReading> {
     let memory = Memory::default();
     let mut found: Option<(u64, SlotReading)> = None;
@@ -25,7 +26,7 @@ pub(crate) fn find_definition(image: &Image, name: &str) -> Option<SlotReading> 
             let zero = |offset: u64| {
                 memory.load(image, start.wrapping_add(offset), 8) == Some(Value::Known(0))
             };
-            // m_init, m_index and m_copy, which are the interpreter's.
+            // m_init, m_index and m_copy are zero until the interpreter sets them.
             if !(zero(head - 24) && zero(head - 16) && zero(head - 8)) {
                 continue;
             }
@@ -47,9 +48,9 @@ pub(crate) fn find_definition(image: &Image, name: &str) -> Option<SlotReading> 
     found.map(|(_, reading)| reading)
 }
 
-/// The text at an address, if the last part of it is this name.
+/// Returns the string at an address if its last dotted part is `name`.
 fn dotted_name_ending_in<'i>(image: &Image<'i>, address: u64, name: &str) -> Option<&'i str> {
-    // Longer than any dotted name: there may be very many pointers, and each is looked at.
+    // Bounded, because every pointer of the image is checked.
     let bytes = image.from(address)?;
     let bytes = bytes.get(..MAX_NAME_LEN).unwrap_or(bytes);
     let end = bytes.iter().position(|&byte| byte == 0)?;

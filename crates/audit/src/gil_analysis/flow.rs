@@ -1,4 +1,4 @@
-//! Control flow of single instructions, the same for every machine.
+//! Control flow of single instructions, independent of the architecture.
 
 use crate::gil_analysis::state::Condition;
 use crate::gil_analysis::value::Value;
@@ -23,7 +23,7 @@ pub(crate) enum Flow {
     Lost,
 }
 
-/// CallTarget of a call or a jump.
+/// Target of a call or a jump.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CallTarget {
     /// Code of the image.
@@ -51,10 +51,10 @@ pub(crate) struct StaticFlow {
     pub(crate) next: u64,
     /// Whether control can continue there.
     pub(crate) falls_through: bool,
-    /// CallTarget of its branch or jump.
+    /// Target of its branch or jump.
     pub(crate) jump: Option<u64>,
-    /// CallTarget of its call.
+    /// Target of its call.
     pub(crate) call: Option<CallTarget>,
-    /// Address that it loads as data, such as a function skipped_call to another.
+    /// Address that it loads as data, such as a function passed to another.
     pub(crate) data_ref: Option<u64>,
 }

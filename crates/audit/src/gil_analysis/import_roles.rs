@@ -1,38 +1,36 @@
-//! The imports that a walk knows by name, and what it makes of them.
+//! Imported functions that symbolic execution knows by name, and their effects.
 
 use crate::gil_analysis::state::ExecState;
 use crate::gil_analysis::value::Value;
 use crate::image::Image;
 
-/// What a call of an import means to a walk.
+/// Effect of a call of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ImportRole {
-    /// `PyModuleDef_Init`: the module is initialised in phases.
+    /// `PyModuleDef_Init`: multi-phase initialization.
     DefInit,
     /// `PyUnstable_Module_SetGIL`.
     SetGil,
-    /// Makes a module of a definition.
+    /// Creates a module from a definition.
     Create,
-    /// Gives a module of nothing but a name, made or found.
+    /// Creates or finds a module by name, without a definition.
     CreateByName,
-    /// Does not come back.
+    /// Does not return.
     NoReturn,
-    /// Says whether a static variable of C++ is still to be initialised: it is, on the first
-    /// import.
+    /// Returns whether a static C++ variable still has to be initialized: true on the first import.
     CxaGuard,
-    /// `PyState_FindModule`: a module that was made earlier, and on the first import was not before
-    /// it is added.
+    /// `PyState_FindModule`: a module added earlier; null on the first import until one is added.
     FindModule,
-    /// `PyState_AddModule`: that module can be found from then on. A way on which it cannot be
-    /// added is one that fails.
+    /// `PyState_AddModule`: the module can be found from then on. Assumed to succeed: a path on
+    /// which it fails ends in an error.
     AddModule,
     /// `PyState_RemoveModule`.
     RemoveModule,
-    /// Raises an error: handing over anything afterwards fails as well.
+    /// Sets an exception: returning a module afterwards is an error.
     SetError,
-    /// Takes an error back.
+    /// Clears the exception.
     ClearError,
-    /// Gives zeroed memory, for so many of such a size: `calloc` and CPython's.
+    /// Returns zeroed memory for a count of items of a size: `calloc` and CPython's variants.
     Calloc,
     /// `memset`.
     Memset,
@@ -42,7 +40,7 @@ pub(crate) enum ImportRole {
     Other,
 }
 
-/// The roles of an image's imports, in their order.
+/// Returns the roles of an image's imports, in the order of its imports.
 pub(crate) fn roles(image: &Image) -> Vec<ImportRole> {
     image.imports.iter().map(|name| role(name)).collect()
 }
@@ -92,14 +90,14 @@ fn role(name: &str) -> ImportRole {
         "calloc" | "PyMem_Calloc" | "PyMem_RawCalloc" | "PyObject_Calloc" => ImportRole::Calloc,
         "memset" => ImportRole::Memset,
         "memcpy" | "memmove" => ImportRole::Memcpy,
-        // std::__throw_length_error and the like.
+        // std::__throw_length_error and similar.
         _ if name.starts_with("_ZSt") && name.contains("__throw_") => ImportRole::NoReturn,
         _ => ImportRole::Other,
     }
 }
 
-/// Carries `memset` or `memcpy` out if all it is given is known and it is short. Whether that was
-/// so.
+/// Executes `memset` or `memcpy` if all arguments are known and the length is small. Returns
+/// whether it did.
 pub(crate) fn memset_or_memcpy(
     image: &Image,
     state: &mut ExecState,
@@ -130,7 +128,7 @@ pub(crate) fn memset_or_memcpy(
         words.push((at, size, value));
         at += u64::from(size);
     }
-    // Stored when all is read: memmove's two places may overlap.
+    // Stored after everything was read, because the ranges of memmove may overlap.
     for (at, size, value) in words {
         state.memory.store(image, to.wrapping_add(at), size, value);
     }

@@ -1,4 +1,4 @@
-//! What differs between machines and systems: how an instruction is read, and where arguments go.
+//! Differences between architectures and systems: instruction decoding and calling conventions.
 
 use crate::gil_analysis::flow::{Flow, StaticFlow};
 use crate::gil_analysis::memory::{STACK_BYTES, STACK_START};
@@ -7,18 +7,18 @@ use crate::gil_analysis::value::Value;
 use crate::gil_analysis::{arm, x86};
 use crate::image::{Arch, Format, Image};
 
-/// A calling convention, and the reader of its instructions.
+/// A calling convention and an instruction decoder.
 #[derive(Debug)]
 pub(crate) struct Machine {
-    /// The registers of the first four arguments.
+    /// Registers of the first four arguments.
     pub(crate) arguments: [usize; 4],
-    /// The register of a result.
+    /// Register of the return value.
     pub(crate) result: usize,
-    /// The stack pointer.
+    /// Register number of the stack pointer.
     pub(crate) stack: usize,
-    /// The registers a call may change.
+    /// Registers that a call may change.
     caller_saved: &'static [usize],
-    /// Those of them in which nothing is given back, by any convention within a binary.
+    /// Those that no calling convention within a binary uses for results.
     scratch: &'static [usize],
     arch: Arch,
 }
@@ -27,7 +27,7 @@ impl Machine {
     pub(crate) fn of(image: &Image) -> Machine {
         let (arguments, result, stack, caller_saved, scratch): (_, _, _, &[usize], &[usize]) =
             match (image.arch, image.format) {
-                // Windows keeps rsi and rdi (6, 7).
+                // Windows preserves rsi and rdi (6, 7).
                 (Arch::X86_64, Format::Pe) => {
                     ([1, 2, 8, 9], 0, x86::STACK, &[0, 1, 2, 8, 9, 10, 11], &[8, 9, 10, 11])
                 }
@@ -49,7 +49,7 @@ impl Machine {
         Machine { arguments, result, stack, caller_saved, scratch, arch: image.arch }
     }
 
-    /// Carries out one instruction.
+    /// Executes one instruction.
     pub(crate) fn step(&self, image: &Image, state: &mut ExecState) -> Flow {
         match self.arch {
             Arch::X86_64 => x86::step(image, state),
@@ -57,8 +57,7 @@ impl Machine {
         }
     }
 
-    /// What follows the instruction at an address, without a state to carry it out in: the address
-    /// behind it, where it reaches_gil_call, and the address in code or data that it names.
+    /// Returns the control flow of the instruction at an address, decoded without a state.
     pub(crate) fn static_flow(&self, image: &Image, address: u64) -> Option<StaticFlow> {
         match self.arch {
             Arch::X86_64 => x86::static_flow(image, address),
@@ -66,7 +65,7 @@ impl Machine {
         }
     }
 
-    /// An argument of the call about to be made.
+    /// Returns an argument of the call about to be made.
     pub(crate) fn argument(&self, state: &ExecState, index: usize) -> Value {
         self.arguments.get(index).map_or(Value::Symbol(0), |&register| {
             let value = state.registers.get(register).copied().unwrap_or(Value::Symbol(0));
@@ -74,7 +73,8 @@ impl Machine {
         })
     }
 
-    /// Leaves a call behind: what it may change is unknown, and this is what it gave back.
+    /// Finishes a call that was not entered: registers it may change become unknown, and the result
+    /// register gets `result`.
     pub(crate) fn finish_call(&self, state: &mut ExecState, result: Value) {
         for &register in self.caller_saved {
             let value = state.fresh_symbol();
@@ -93,18 +93,17 @@ impl Machine {
         }
     }
 
-    /// Enters a function of the image: the return address goes where the machine has it.
-    pub(crate) fn enter_call(&self, image: &Image, state: &mut ExecState, back: u64) {
+    /// Enters a function of the image: stores the return address.
+    pub(crate) fn enter_call(&self, image: &Image, state: &mut ExecState, return_address: u64) {
         match self.arch {
-            Arch::X86_64 => x86::push(image, state, Value::Known(back)),
-            Arch::Aarch64 => arm::link(state, back),
+            Arch::X86_64 => x86::push(image, state, Value::Known(return_address)),
+            Arch::Aarch64 => arm::link(state, return_address),
         }
     }
 
-    /// Clears away what a function of the image has left that was followed to its end: its part of
-    /// the stack, and the registers it used. Nobody reads those, and ways that differ in nothing
-    /// else are one. What it has not touched stays: a compiler that sees both functions counts on
-    /// it.
+    /// Discards what a finished callee left behind: its stack frame, and the scratch registers that
+    /// it changed. Nothing reads those, and paths that differ only in them can be merged. Registers
+    /// it did not change are kept, because a compiler that sees both functions relies on them.
     pub(crate) fn discard_callee(&self, state: &mut ExecState, frame: &CallFrame) {
         let Some(Value::Known(stack)) = state.registers.get(self.stack).copied() else { return };
         state.memory.forget(STACK_START - STACK_BYTES, stack);
@@ -118,8 +117,8 @@ impl Machine {
         }
     }
 
-    /// Leaves a function of the image: the stack pointer comes back to where the caller has it.
-    /// Whether it stood where it had to.
+    /// Returns from a function of the image: restores the stack pointer to the caller's. Returns
+    /// whether the stack pointer had its value at entry.
     pub(crate) fn return_from(&self, state: &mut ExecState, entry: u64) -> bool {
         let Some(stack) = state.registers.get_mut(self.stack) else { return false };
         if *stack != Value::Known(entry) {

@@ -1,36 +1,34 @@
-//! Memory as a walk sees it: what the file has at an address, with the pointers its loader makes,
-//! and what was stored since.
+//! Memory during symbolic execution: the contents of the file, with relocations applied, overlaid
+//! by what was stored on the path.
 //!
-//! CreatedModules that build their slots at run time (pybind11's in a static array, some of PyO3's) are
-//! read through this.
+//! Modules that build their slots at run time (pybind11 in a static array, some versions of PyO3)
+//! are read through it.
 
 use crate::gil_analysis::value::{Value, mask};
 use crate::image::Image;
 use rustc_hash::FxHashMap;
 
-/// Where the walked function's stack begins. Nothing real is mapped there: it is not canonical.
+/// Start of the synthetic stack. The address is not canonical, so it collides with no real one.
 pub(crate) const STACK_START: u64 = 0x7fff_ff00_0000_0000;
-/// The most stack that a walk has, above and below where it begins.
+/// Maximum size of the synthetic stack, above and below its start.
 pub(crate) const STACK_BYTES: u64 = 1 << 24;
-/// Where memory begins that the walked function gets for itself, zeroed: as unreal as the stack,
-/// and nowhere near it.
+/// Start of the synthetic heap for zeroed allocations: not canonical, and far from the stack.
 const HEAP_START: u64 = 0x7ffe_ff00_0000_0000;
-/// From one such allocation to the next, more than the longest.
+/// Distance between allocations; more than the largest.
 const HEAP_STEP: u64 = 1 << 16;
-/// The longest allocation that is followed, in bytes, and the most of one way: a definition and its
-/// slots are two short ones.
+/// Maximum size of an allocation in bytes, and maximum number of allocations on a path. A
+/// definition and its slots are two short ones.
 const MAX_ALLOCATION: u64 = 4_096;
 const MAX_ALLOCATIONS: u64 = 16;
-/// The most words kept of one way: hostile code could store for ever.
+/// Maximum number of words stored on a path, a bound for hostile code.
 const MAX_WORDS: usize = 2_048;
 
-/// What was stored, by aligned words.
+/// Stored values, by aligned word.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Memory {
     words: FxHashMap<u64, StoredWord>,
-    /// Where arrays begin that were stored to at an index that is not known.
+    /// Base addresses of arrays that were written at an unknown index.
     indexed_bases: Vec<u64>,
-    /// How many allocations there were.
     allocations: u64,
 }
 
@@ -38,29 +36,28 @@ pub(crate) struct Memory {
 enum StoredWord {
     /// One value, stored at once.
     Whole(Value),
-    /// Some of its bytes, and which: those whose bits are set in the second number. The others are
-    /// unknown.
+    /// Known bytes, and a mask of which bytes are known.
     Bytes(u64, u64),
 }
 
-/// Whether an address is in the walk's stack.
+/// Returns whether an address is on the synthetic stack.
 pub(crate) fn is_stack(address: u64) -> bool {
     address.abs_diff(STACK_START) < STACK_BYTES
 }
 
-/// The end of the allocation that an address is in, if it is in one.
+/// Returns the end of the allocation that contains an address.
 fn end_of_allocation(address: u64) -> Option<u64> {
     let offset = address.checked_sub(HEAP_START)?;
     (offset < MAX_ALLOCATIONS * HEAP_STEP).then(|| (address | (HEAP_STEP - 1)) + 1)
 }
 
-/// Whether an address is one that only a walk has.
+/// Returns whether an address is on the synthetic stack or heap.
 pub(crate) fn is_synthetic(address: u64) -> bool {
     is_stack(address) || end_of_allocation(address).is_some()
 }
 
 impl Memory {
-    /// Gives zeroed memory of `len` bytes; `None` if that is more than is followed.
+    /// Allocates `len` zeroed bytes. Returns `None` beyond the limits.
     pub(crate) fn allocate(&mut self, len: u64) -> Option<u64> {
         if len > MAX_ALLOCATION || self.allocations == MAX_ALLOCATIONS {
             return None;
@@ -73,18 +70,18 @@ impl Memory {
         Some(start)
     }
 
-    /// `size` bytes (of at most 8) at an address, if they are known.
+    /// Loads `size` bytes (at most 8) from an address, if they are known.
     pub(crate) fn load(&self, image: &Image, address: u64, size: u32) -> Option<Value> {
         let offset = (address & 7) as u32;
         let start = address - u64::from(offset);
         if size == 8 && offset != 0 && !self.words.contains_key(&start) {
-            // A pointer need not be aligned to be filled in by a loader.
+            // Relocated pointers need not be aligned.
             if let Some(value) = loader_pointer(image, address) {
                 return Some(value);
             }
         }
         if let Some(StoredWord::Bytes(_, known)) = self.words.get(&start) {
-            // A slot's id is copied together with padding that nothing was stored to.
+            // A slot's id is copied together with uninitialized padding.
             let asked = if size == 8 && offset == 0 { mask(4) } else { mask(size) << (8 * offset) };
             if known & asked != asked {
                 return None;
@@ -105,17 +102,17 @@ impl Memory {
         Some(Value::Known((low | high) & mask(size)))
     }
 
-    /// An aligned word; bytes of it that are not known are zero.
+    /// Returns an aligned word, with zero for unknown bytes.
     fn word(&self, image: &Image, address: u64) -> Option<Value> {
         match self.words.get(&address) {
             Some(StoredWord::Whole(value)) => Some(*value),
-            // What lies beside a narrow local is not asked for.
+            // Bytes next to a narrow local variable are not used.
             Some(StoredWord::Bytes(value, _)) => Some(Value::Known(*value)),
             None => initial_word(image, address),
         }
     }
 
-    /// Stores `size` bytes, of at most 8.
+    /// Stores `size` bytes (at most 8).
     pub(crate) fn store(&mut self, image: &Image, address: u64, size: u32, value: Value) {
         let offset = (address & 7) as u32;
         let start = address - u64::from(offset);
@@ -124,7 +121,7 @@ impl Memory {
             return;
         }
         let Value::Known(number) = value else {
-            // What is narrower than its word keeps its name where it begins the word.
+            // A symbol narrower than its word is kept if it starts the word.
             let bits = mask(size) << (8 * offset);
             let word = match self.words.get(&start).copied() {
                 _ if offset == 0 => StoredWord::Whole(value),
@@ -175,10 +172,10 @@ impl Memory {
         self.words.insert(address, word);
     }
 
-    /// Keeps that an address was made of this one and an index that is not known: what is stored
-    /// there is not seen.
+    /// Records that an address was computed from this base and an unknown index: stores through it
+    /// are not tracked.
     pub(crate) fn mark_indexed(&mut self, address: u64) {
-        // Small numbers are fields of what is elsewhere; and a few are as good as many.
+        // Small numbers are field offsets, not bases. At 64 bases everything counts as indexed.
         if address > 4_096
             && !is_stack(address)
             && self.indexed_bases.len() < 64
@@ -188,29 +185,31 @@ impl Memory {
         }
     }
 
-    /// Whether that may have been in this range.
+    /// Returns whether a store at an unknown index may have hit this range.
     pub(crate) fn may_be_indexed(&self, from: u64, to: u64) -> bool {
         self.indexed_bases.len() == 64
             || self.indexed_bases.iter().any(|address| (from..to).contains(address))
     }
 
-    /// Whether a word is one of a variable that begins as zero and was not stored to here.
+    /// Returns whether a word belongs to a zero-initialized variable that was not stored to on this
+    /// path.
     pub(crate) fn is_unwritten_zero(&self, image: &Image, address: u64) -> bool {
         let start = address & !7;
         !is_stack(start) && !self.words.contains_key(&start) && image.bytes(start, 8).is_none()
     }
 
-    /// How many words were stored to.
+    /// Returns the number of stored words.
     pub(crate) fn len(&self) -> usize {
         self.words.len()
     }
 
-    /// Whether no more can be kept: from then on it would say what is no longer so.
+    /// Returns whether the limit of stored words is reached. Later stores would be lost, and loads
+    /// outdated.
     pub(crate) fn is_full(&self) -> bool {
         self.words.len() >= MAX_WORDS
     }
 
-    /// What was stored, in no order.
+    /// Returns the stored words in no particular order.
     pub(crate) fn words(&self) -> impl Iterator<Item = (u64, Value)> + '_ {
         self.words.iter().map(|(&address, &word)| match word {
             StoredWord::Whole(value) => (address, value),
@@ -218,8 +217,8 @@ impl Memory {
         })
     }
 
-    /// Forgets what a call may have changed that was not followed and was given this address: of
-    /// the stack up to `end`, or of memory that was allocated.
+    /// Invalidates what a skipped call may have changed through an argument with this address: the
+    /// stack up to `end`, or the allocation.
     pub(crate) fn invalidate(&mut self, address: u64, end: u64) {
         if is_stack(address) {
             self.forget(address, end.min(address.saturating_add(256)));
@@ -228,12 +227,12 @@ impl Memory {
         }
     }
 
-    /// Forgets what memory has between two addresses.
+    /// Removes stored words in a range.
     pub(crate) fn forget(&mut self, from: u64, to: u64) {
         self.words.retain(|address, _| !(from..to).contains(address));
     }
 
-    /// Whether anything was stored in a range of an image's memory.
+    /// Returns whether anything was stored in a range.
     pub(crate) fn is_written(&self, from: u64, len: u64) -> bool {
         let end = from.saturating_add(len);
         (from & !7..end).step_by(8).any(|address| self.words.contains_key(&address))
@@ -251,7 +250,7 @@ fn loader_pointer(image: &Image, address: u64) -> Option<Value> {
     }
 }
 
-/// What an aligned word has before anything runs.
+/// Returns the value of an aligned word before execution.
 fn initial_word(image: &Image, address: u64) -> Option<Value> {
     if is_stack(address) {
         return None;

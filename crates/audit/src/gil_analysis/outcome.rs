@@ -1,35 +1,36 @@
-//! What ways through an init function come to.
+//! Outcomes of paths through an init function.
 
 use crate::gil_analysis::slots::SlotReading;
 use crate::gil_analysis::value::Value;
 
-/// What one way through an init function comes to.
+/// Outcome of one path.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum PathOutcome {
-    /// `PyModuleDef_Init` is called, here.
+    /// `PyModuleDef_Init` is called with this definition, at this address.
     Definition(SlotReading, u64),
-    /// Slots are handed over.
+    /// Slots are returned.
     Slots(SlotReading),
-    /// A module is handed over.
+    /// A module is returned.
     Module {
-        /// What `PyUnstable_Module_SetGIL` was told, and where.
+        /// Argument of `PyUnstable_Module_SetGIL` and the address of the call.
         gil: Option<(Value, u64)>,
-        /// Where it was made.
+        /// Address of the call that created the module.
         created_at: Option<u64>,
-        /// A call that may have said more.
+        /// Address of a call that was not followed and may have set the GIL mode.
         skipped_call: Option<u64>,
     },
 }
 
-/// What all ways come to.
+/// Result of symbolic execution of an init function.
 #[derive(Debug, Default)]
 pub(crate) struct Execution {
-    /// What the ways come to that are not known to fail.
+    /// Distinct outcomes of the paths that are not known to fail.
     pub(crate) outcomes: Vec<PathOutcome>,
-    /// The bound was met before every way was gone.
+    /// A limit was reached before every path was followed.
     pub(crate) truncated: bool,
-    /// Where a way was lost_at: at what could not be read, or a jump to where the file does not say.
+    /// Address at which a path was lost: an instruction that cannot be decoded, or a jump to an
+    /// unknown address.
     pub(crate) lost_at: Option<u64>,
-    /// A way came to an end with the stack in disorder.
+    /// A path returned with a wrong stack pointer.
     pub(crate) unbalanced_stack: bool,
 }

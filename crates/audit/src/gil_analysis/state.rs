@@ -1,10 +1,10 @@
-//! What a walk through an init function knows at one point of it: registers, memory, the last
-//! comparison, the callers.
+//! State of symbolic execution at one point of a path: registers, memory, the last comparison, the
+//! call stack.
 //!
-//! A value is either known (a number, an address, an import) or a symbol that stands for something
-//! the file does not say, such as what a call gave back. A symbol keeps its name when it is moved,
-//! so that one comparison with zero says all there is to say about every copy of it: that tells the
-//! paths that fail from those that hand over a module.
+//! A value is either known (a number, an address, an import) or a symbol for something that the
+//! file does not determine, such as the result of a call. A symbol keeps its identity when it is
+//! copied, so one comparison with zero applies to every copy. This distinguishes the paths that
+//! fail from those that return a module.
 
 use crate::gil_analysis::created_modules::CreatedModules;
 use crate::gil_analysis::memory::{Memory, STACK_START};
@@ -14,18 +14,18 @@ use rustc_hash::{FxHashMap, FxHasher};
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
-/// How two values were compared.
+/// The last comparison.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Comparison {
-    /// By subtracting the second from the first.
+    /// Subtraction of the second value from the first.
     Difference(Value, Value),
-    /// By which bits they share.
+    /// Bitwise and of two values.
     BitTest(Value, Value),
-    /// In a way that is not followed.
+    /// A comparison that is not modelled.
     Unknown,
 }
 
-/// The condition of a branch, on what was compared last.
+/// Condition of a branch on the last comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Condition {
     Equal,
@@ -43,48 +43,49 @@ pub(crate) enum Condition {
     Other,
 }
 
-/// A call being followed.
+/// A call that was entered.
 #[derive(Debug, Clone)]
 pub(crate) struct CallFrame {
-    /// Where it returns to; 0 for the init function.
+    /// Address to return to; 0 for the init function.
     pub(crate) return_address: u64,
-    /// The stack pointer at its entry, with which it must end.
+    /// Stack pointer at entry, which must be restored on return.
     pub(crate) stack: u64,
-    /// The general registers at its entry.
+    /// General registers at entry.
     pub(crate) registers: Rc<[Value; 32]>,
 }
 
-/// One point of one path.
+/// State at one point of a path.
 #[derive(Debug, Clone)]
 pub(crate) struct ExecState {
-    /// The address of the next instruction.
+    /// Address of the next instruction.
     pub(crate) ip: u64,
-    /// General registers by their numbers in instructions.
+    /// General registers, by their number in instructions.
     pub(crate) registers: [Value; 32],
-    /// Vector registers, 64 bits a lane.
+    /// Vector registers, in lanes of 64 bits.
     pub(crate) vectors: [[Value; 4]; 32],
     pub(crate) memory: Memory,
     pub(crate) comparison: Comparison,
-    /// How many bytes were compared.
+    /// Width of the last comparison in bytes.
     pub(crate) compared_width: u32,
     pub(crate) frames: Vec<CallFrame>,
-    /// Symbols that were compared with zero, and whether they were.
+    /// Symbols that were compared with zero, and the result.
     zero: FxHashMap<u32, bool>,
     next_symbol: u32,
-    /// What was made, and what `PyUnstable_Module_SetGIL` was told of it.
+    /// Modules created so far, with their GIL settings.
     pub(crate) modules: CreatedModules,
-    /// A module was given to `PyState_AddModule`: this one.
+    /// Module passed to `PyState_AddModule`.
     pub(crate) added_module: Option<Value>,
-    /// An error was error_set, and not taken back.
+    /// An exception is set.
     pub(crate) error_set: bool,
-    /// A function of the image was not followed: variables may have got a value since.
+    /// A function of the image was skipped, so variables may have been initialized since.
     pub(crate) stale: bool,
-    /// A call that was not followed, though what is looked for may lie behind it.
+    /// Address of a skipped call that may have set the GIL mode.
     pub(crate) skipped_call: Option<u64>,
 }
 
 impl ExecState {
-    /// The state at the entry of a function, whose stack pointer is register `stack`.
+    /// Returns the state at the entry of a function. `stack` is the register number of the stack
+    /// pointer.
     pub(crate) fn new(ip: u64, stack: usize) -> ExecState {
         let symbol = |n: usize| Value::Symbol(n as u32);
         let mut registers = std::array::from_fn(symbol);
@@ -109,21 +110,21 @@ impl ExecState {
         }
     }
 
-    /// A value nobody knows.
+    /// Returns a new unknown value.
     pub(crate) fn fresh_symbol(&mut self) -> Value {
         self.next_symbol = self.next_symbol.wrapping_add(1);
         Value::Symbol(self.next_symbol)
     }
 
-    /// A value nobody knows but that it is not zero.
+    /// Returns a new unknown value that is not zero.
     pub(crate) fn fresh_address(&mut self) -> Value {
         let value = self.fresh_symbol();
         self.learn(value, false);
         value
     }
 
-    /// The low `size` bytes of a value, with what comparisons taught of it. A symbol stands for its
-    /// low bytes too: a compiler narrows what it knows to be narrow.
+    /// Returns the low `size` bytes of a value, replaced by zero if comparisons showed that. A
+    /// symbol also stands for its low bytes: compilers narrow only values they know to be narrow.
     pub(crate) fn narrow(&self, value: Value, size: u32) -> Value {
         match value {
             Value::Known(number) => Value::Known(number & mask(size)),
@@ -136,17 +137,18 @@ impl ExecState {
         self.zero.get(&symbol).copied()
     }
 
-    /// Keeps that a value is or is not zero.
+    /// Records whether a value is zero.
     pub(crate) fn learn(&mut self, value: Value, zero: bool) {
         if let Value::Symbol(symbol) = value {
-            // More than any real function compares: what is forgotten costs a path, not an answer.
+            // More than any real function compares. Dropping a fact costs an extra path, not
+            // correctness.
             if self.zero.len() < 4_096 {
                 self.zero.insert(symbol, zero);
             }
         }
     }
 
-    /// What memory has at an address, `size` bytes of at most 8.
+    /// Loads `size` bytes (at most 8) from memory.
     pub(crate) fn load(&mut self, image: &Image, address: Option<u64>, size: u32) -> Value {
         let value = address
             .filter(|address| !(self.stale && self.memory.is_unwritten_zero(image, *address)))
@@ -157,7 +159,7 @@ impl ExecState {
         }
     }
 
-    /// The symbol a comparison compares with zero, if that is what it does.
+    /// Returns the value that the last comparison compares with zero, if it does.
     fn against_zero(&self) -> Option<Value> {
         match self.comparison {
             Comparison::Difference(value, Value::Known(0)) => Some(value),
@@ -166,8 +168,8 @@ impl ExecState {
         }
     }
 
-    /// A number that is the same for states from which the same can come: symbols count for what is
-    /// known of them.
+    /// Returns a hash that is equal for states with the same possible futures. Symbols are hashed
+    /// by what is known about them.
     pub(crate) fn digest(&self) -> u64 {
         let of = |value: Value| match value {
             Value::Known(number) => (0, number),
@@ -191,7 +193,7 @@ impl ExecState {
         let flags =
             (self.added_module.is_some(), self.skipped_call.is_some(), self.error_set, self.stale);
         flags.hash(&mut hasher);
-        // In whatever order the words come.
+        // Independent of the order of words.
         let mut words = 0u64;
         for (address, value) in self.memory.words() {
             let mut hasher = FxHasher::default();
@@ -202,7 +204,7 @@ impl ExecState {
         hasher.finish()
     }
 
-    /// Whether a condition holds; `None` where that depends on what is not known.
+    /// Evaluates a condition. Returns `None` if it depends on unknown values.
     pub(crate) fn holds(&self, condition: Condition) -> Option<bool> {
         let (one, other) = match self.comparison {
             Comparison::Difference(one, other) => {
@@ -242,7 +244,7 @@ impl ExecState {
         }
     }
 
-    /// Keeps what taking a branch says of what was compared.
+    /// Records what a taken branch implies for the compared value.
     pub(crate) fn assume(&mut self, condition: Condition, holds: bool) {
         let Some(value) = self.against_zero() else { return };
         match condition {

@@ -1,9 +1,9 @@
-//! A executor through an init function, along every way that it can go, up to a bound.
+//! Symbolic execution of an init function along all its paths, up to a limit.
 //!
-//! Nothing is run: instructions are read and their effect on what is known is kept. Where a
-//! condition depends on what is not known both ways are taken; where ways meet again that know the
-//! same, one goes on, so that loops end and forks do not multiply. A way that ends in null is one
-//! that failed, and says nothing.
+//! Nothing is run: instructions are decoded and their effect on known values is tracked. If a
+//! condition depends on an unknown value, both branches are followed. States with the same digest
+//! are followed only once, so loops end and forks do not multiply. A path that returns null failed
+//! and has no outcome.
 
 use crate::gil_analysis::call_graph::CallGraph;
 use crate::gil_analysis::flow::{CallTarget, Flow};
@@ -18,14 +18,14 @@ use crate::image::Image;
 use rustc_hash::FxHashSet;
 use std::rc::Rc;
 
-/// The most instructions of one executor, and what is as much work. Most init functions take some
+/// Maximum number of instructions, or equivalent work, for one init function. Most take some
 /// hundreds; those that fill large tables take a hundred thousand.
 const MAX_STEPS: u32 = 400_000;
-/// The most ways that wait to be gone.
+/// Maximum number of pending paths.
 const MAX_PENDING: usize = 512;
-/// The deepest call that is followed.
+/// Maximum depth of calls that are entered.
 const MAX_CALL_DEPTH: usize = 12;
-/// The most outcomes that are kept; they differ.
+/// Maximum number of distinct outcomes.
 const MAX_OUTCOMES: usize = 64;
 
 struct SymbolicExecutor<'w, 'i> {
@@ -39,8 +39,8 @@ struct SymbolicExecutor<'w, 'i> {
     execution: Execution,
 }
 
-/// Walks through the function at `entry`; one that hands over slots if it `is_mod_export`. Takes what it
-/// spends from `steps`.
+/// Executes the function at `entry`, which returns slots if `is_mod_export`. Subtracts the steps
+/// taken from `steps`.
 pub(crate) fn execute(
     image: &Image,
     roles: &[ImportRole],
@@ -85,8 +85,7 @@ impl SymbolicExecutor<'_, '_> {
         self.steps_left = self.steps_left.saturating_sub(u32::try_from(steps).unwrap_or(u32::MAX));
     }
 
-    /// A bound is met: what has been said by then on this way, if anything, is all there is to go
-    /// by.
+    /// Ends a path at a limit. Its outcome is the GIL setting applied so far, if any.
     fn stop_path(&mut self, state: &ExecState) {
         self.execution.truncated = true;
         if state.modules.has_set_gil() && !state.error_set {
@@ -94,7 +93,7 @@ impl SymbolicExecutor<'_, '_> {
         }
     }
 
-    /// One instruction. Whether the way goes on.
+    /// Executes one instruction. Returns whether the path continues.
     fn step(&mut self, state: &mut ExecState, pending: &mut Vec<ExecState>) -> bool {
         let at = state.ip;
         match self.machine.step(self.image, state) {
@@ -132,7 +131,7 @@ impl SymbolicExecutor<'_, '_> {
                     Some(true) => state.ip = to,
                     Some(false) => {}
                     None => {
-                        // A copy of all that is known is made, and looked at as a whole.
+                        // Forking copies and hashes the whole state.
                         self.charge(16 + state.memory.len() / 4);
                         let mut taken = state.clone();
                         taken.ip = to;
@@ -153,7 +152,7 @@ impl SymbolicExecutor<'_, '_> {
         }
     }
 
-    /// A direct target that is a stub is the import behind it.
+    /// Resolves a stub to the import behind it.
     fn resolve(&self, target: CallTarget) -> CallTarget {
         match target {
             CallTarget::Address(address) => match self.image.stubs.get(&address) {
@@ -171,12 +170,12 @@ impl SymbolicExecutor<'_, '_> {
         false
     }
 
-    /// Whether a way goes on from a fork: not where another went on that knew the same.
+    /// Returns whether no equal state was followed before.
     fn is_new_state(&mut self, state: &ExecState) -> bool {
         self.seen.insert(state.digest())
     }
 
-    /// A call of a function of the image.
+    /// Enters or skips a call of a function of the image.
     fn call(&mut self, state: &mut ExecState, address: u64, at: u64) {
         let handed = |index| self.machine.argument(state, index).known();
         let handed: [Option<u64>; 4] = std::array::from_fn(handed);
@@ -205,8 +204,7 @@ impl SymbolicExecutor<'_, '_> {
         self.skip_call(state);
     }
 
-    /// Leaves a call out: what it was given the address of, and what it may change, is not known
-    /// afterwards.
+    /// Skips a call: memory behind its arguments and the registers it may change become unknown.
     fn skip_call(&mut self, state: &mut ExecState) {
         self.invalidate_arguments(state);
         let result = state.fresh_symbol();
@@ -215,7 +213,7 @@ impl SymbolicExecutor<'_, '_> {
 
     fn invalidate_arguments(&mut self, state: &mut ExecState) {
         self.charge(state.memory.len() / 16);
-        // What the caller has saved lies at the end of its frame, and no call is given its address.
+        // Saved registers are at the end of the caller's frame, and no call receives their address.
         let end = state.frames.last().map_or(0, |frame| frame.stack.saturating_sub(56));
         for index in 0..4 {
             if let Value::Known(address) = self.machine.argument(state, index) {
@@ -224,7 +222,7 @@ impl SymbolicExecutor<'_, '_> {
         }
     }
 
-    /// A call of an import. Whether it comes back.
+    /// Applies the effect of calling an import. Returns whether it returns.
     fn call_import(&mut self, state: &mut ExecState, import: u32, at: u64) -> bool {
         let role = self.roles.get(import as usize).copied().unwrap_or(ImportRole::Other);
         let first = self.machine.argument(state, 0);
@@ -252,8 +250,9 @@ impl SymbolicExecutor<'_, '_> {
             }
             ImportRole::Calloc => match (first, self.machine.argument(state, 1)) {
                 (Value::Known(count), Value::Known(size)) => {
-                    let given = count.checked_mul(size).and_then(|len| state.memory.allocate(len));
-                    given.map_or_else(|| state.fresh_symbol(), Value::Known)
+                    let allocated =
+                        count.checked_mul(size).and_then(|len| state.memory.allocate(len));
+                    allocated.map_or_else(|| state.fresh_symbol(), Value::Known)
                 }
                 _ => state.fresh_symbol(),
             },
@@ -278,12 +277,11 @@ impl SymbolicExecutor<'_, '_> {
         true
     }
 
-    /// The end of a function. Whether the way goes on, in its caller.
+    /// Ends a function. Returns whether the path continues in its caller.
     fn return_to_caller(&mut self, state: &mut ExecState) -> bool {
         let Some(frame) = state.frames.pop() else { return false };
         if !self.machine.return_from(state, frame.stack) {
-            // A call that does not come back, and the code that happens to lie behind it: no way
-            // that a program goes.
+            // The path went past a call that does not return, into code that happens to follow it.
             self.execution.unbalanced_stack = true;
             return false;
         }
@@ -293,13 +291,14 @@ impl SymbolicExecutor<'_, '_> {
             self.machine.discard_callee(state, &frame);
             return true;
         }
-        let given = state.registers.get(self.machine.result).copied().unwrap_or(Value::Symbol(0));
-        let given = state.narrow(given, 8);
-        if given != Value::Known(0) && !state.error_set {
+        let returned =
+            state.registers.get(self.machine.result).copied().unwrap_or(Value::Symbol(0));
+        let returned = state.narrow(returned, 8);
+        if returned != Value::Known(0) && !state.error_set {
             let outcome = if self.is_mod_export {
-                PathOutcome::Slots(slots::read_slots(self.image, &state.memory, given))
+                PathOutcome::Slots(slots::read_slots(self.image, &state.memory, returned))
             } else {
-                module_outcome(state, given)
+                module_outcome(state, returned)
             };
             self.record(outcome);
         }
@@ -317,8 +316,8 @@ impl SymbolicExecutor<'_, '_> {
     }
 }
 
-/// What a way comes to that hands over this module.
-fn module_outcome(state: &ExecState, given: Value) -> PathOutcome {
-    let (gil, created_at) = state.modules.result_of(given);
+/// Returns the outcome of a path that returns this module.
+fn module_outcome(state: &ExecState, returned: Value) -> PathOutcome {
+    let (gil, created_at) = state.modules.result_of(returned);
     PathOutcome::Module { gil, created_at, skipped_call: state.skipped_call }
 }

@@ -1,12 +1,11 @@
-//! What made an extension module, by what its makers leave in every one of them.
+//! Detects the toolchain of an extension module by strings that its runtime leaves in every binary.
 
 use crate::image::Image;
 use crate::model::Toolchain;
 use aho_corasick::AhoCorasick;
 use std::sync::OnceLock;
 
-/// What is found in a binary's bytes: names that its runtime looks for, messages, names of C++
-/// types.
+/// Strings in the binary: names that a runtime looks up, messages, mangled C++ type names.
 const MARKS: [(&str, Toolchain); 18] = [
     ("__nb_internals_", Toolchain::Nanobind),
     ("nb_internals_", Toolchain::Nanobind),
@@ -28,7 +27,7 @@ const MARKS: [(&str, Toolchain); 18] = [
     ("N5boost6python", Toolchain::Boost),
 ];
 
-/// The order in which marks count when several are found.
+/// Precedence when several toolchains are found.
 const ORDER: [Toolchain; 10] = [
     Toolchain::F2py,
     Toolchain::Pythran,
@@ -42,11 +41,11 @@ const ORDER: [Toolchain; 10] = [
     Toolchain::Boost,
 ];
 
-/// The most bytes that are searched of one segment: what a toolchain leaves lies among the
-/// constants, which come first.
+/// Maximum number of bytes searched in one segment. The strings are among the constants, which come
+/// first.
 const MAX_SEARCHED: usize = 4 << 20;
 
-/// What made an image.
+/// Detects the toolchain of an image.
 pub(crate) fn detect(image: &Image) -> Toolchain {
     static SEARCH: OnceLock<Option<AhoCorasick>> = OnceLock::new();
     let search = SEARCH.get_or_init(|| AhoCorasick::new(MARKS.iter().map(|(mark, _)| mark)).ok());

@@ -1,7 +1,8 @@
-//! One x86-64 instruction at a time, as far as an init function needs it.
+//! Symbolic execution of x86-64 instructions, as far as init functions need it.
 //!
-//! Moves, addresses, simple arithmetic and comparisons are followed. Any other instruction makes
-//! what it writes unknown, by the decoder's own tables, so that nothing known is ever out of date.
+//! Moves, address computations, simple arithmetic and comparisons are modelled. For any other
+//! instruction, everything that the decoder's tables list as written becomes unknown, so a known
+//! value is never outdated.
 
 use crate::gil_analysis::flow::{CallTarget, Flow};
 use crate::gil_analysis::state::{Comparison, Condition, ExecState};
@@ -23,10 +24,10 @@ use operands::{address, mark_indexed, pop, read, size, write, write_register};
 pub(crate) use static_flow::static_flow;
 use vectors::vector;
 
-/// The stack pointer's number.
+/// Number of the stack pointer.
 pub(crate) const STACK: usize = 4;
 
-/// Carries out the instruction at `state.ip`. Leaves `ip` behind it.
+/// Executes the instruction at `state.ip` and advances `ip` past it.
 pub(crate) fn step(image: &Image, state: &mut ExecState) -> Flow {
     let Some(instruction) = decode(image, state.ip) else { return Flow::Lost };
     state.ip = instruction.next_ip();
@@ -35,8 +36,8 @@ pub(crate) fn step(image: &Image, state: &mut ExecState) -> Flow {
         Mnemonic::Call => Flow::Call(target(image, state, i)),
         Mnemonic::Jmp => Flow::Jump(target(image, state, i)),
         Mnemonic::Ret => Flow::Return,
-        // What waits for another thread goes on as what need not wait: another way, which is gone
-        // as well.
+        // `pause` is in spin loops. The path that does not have to wait is followed as well, so
+        // this one can end.
         Mnemonic::Ud2 | Mnemonic::Hlt | Mnemonic::Int3 | Mnemonic::Pause => Flow::End,
         _ if i.is_jcc_short_or_near() => {
             Flow::Branch(condition(i.condition_code()), i.near_branch_target(), None)
@@ -48,7 +49,7 @@ pub(crate) fn step(image: &Image, state: &mut ExecState) -> Flow {
     }
 }
 
-/// The instruction at an address.
+/// Decodes the instruction at an address.
 pub(crate) fn decode(image: &Image, address: u64) -> Option<Instruction> {
     let code = image.code(address)?;
     // No instruction is longer than 15 bytes.
@@ -158,7 +159,7 @@ fn effect(image: &Image, state: &mut ExecState, i: &Instruction) {
         | Mnemonic::Inc
         | Mnemonic::Dec => arithmetic(image, state, i),
         Mnemonic::Movsq | Mnemonic::Stosq
-            if i.has_rep_prefix() && string(image, state, i.mnemonic()) => {}
+            if i.has_rep_prefix() && rep_string(image, state, i.mnemonic()) => {}
         mnemonic => {
             if let Some(choice) = conditional_kind(mnemonic) {
                 execute_conditional(image, state, i, choice);
@@ -190,7 +191,7 @@ fn arithmetic(image: &Image, state: &mut ExecState, i: &Instruction) {
                     Mnemonic::And => one & other,
                     Mnemonic::Add | Mnemonic::Inc => one.wrapping_add(other),
                     Mnemonic::Sub | Mnemonic::Dec => one.wrapping_sub(other),
-                    // The machine takes the count modulo the width.
+                    // The processor takes the count modulo the width.
                     Mnemonic::Shl => one << (other & if width == 8 { 63 } else { 31 }),
                     _ => one >> (other & if width == 8 { 63 } else { 31 }),
                 },
@@ -210,9 +211,9 @@ fn arithmetic(image: &Image, state: &mut ExecState, i: &Instruction) {
     write(image, state, i, value);
 }
 
-/// Copies or fills words, as unoptimised code does with structures. Whether all that takes is
-/// known, and little.
-fn string(image: &Image, state: &mut ExecState, mnemonic: Mnemonic) -> bool {
+/// Executes `rep movsq` or `rep stosq`, which unoptimized code uses for structures, if the
+/// arguments are known and the count is small. Returns whether it did.
+fn rep_string(image: &Image, state: &mut ExecState, mnemonic: Mnemonic) -> bool {
     let [a, c, _, _, _, _, si, di, ..] = state.registers;
     let (Value::Known(count @ 0..=512), Value::Known(to)) = (c, di) else { return false };
     let mut at = 0;

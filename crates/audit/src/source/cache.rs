@@ -1,9 +1,10 @@
-//! Containers and numbers of a module or a class, changed in functions without a lock.
+//! Rules for containers and numbers of a module or class that functions change without a lock.
 //!
-//! One operation of a dict, list or set is atomic, with the GIL and without. What is not: to look
-//! and then change (of two threads that miss a key, each makes its own), and to read, compute and
-//! write back. How bad the first is depends on what is written: an object that others go on to
-//! change is lost with one of the two; the result of a function is only computed twice.
+//! A single operation on a dict, list or set is atomic, with and without the GIL. Two patterns are
+//! not: a check followed by a change (two threads that both miss a key each create a value), and a
+//! read, a computation and a write. The first is worse if the value is a mutable object, because
+//! changes to the lost object are lost with it; the result of a pure function is merely computed
+//! twice.
 
 use super::context::{ModuleContext, SharedObject};
 use super::hazard::{Confidence, Rule};
@@ -50,7 +51,7 @@ fn assign_item<'a>(
         return;
     }
     if reads_item(cx, value, object) {
-        let what = format!("`{shown}` is read, computed and written back in `{}`", frame.name);
+        let what = lost_update(shown, frame.name);
         return cx.add(
             Rule::SharedCache,
             lower_if_async(Confidence::High, is_async),
@@ -60,33 +61,38 @@ fn assign_item<'a>(
         );
     }
     if key.is_some() && cx.was_checked(object, key) {
-        let is_lost = names::is_fresh(value);
-        let confidence = if is_lost { Confidence::High } else { Confidence::Medium };
-        let what = if is_lost {
+        let is_new_object = names::is_fresh(value);
+        let confidence = if is_new_object { Confidence::High } else { Confidence::Medium };
+        let what = if is_new_object {
             format!(
-                "`{shown}` is made after a look whether it is there: of two threads that do that, one keeps an object that the others lose"
+                "`{shown}` is created after checking whether it exists: two threads may both create it, and one object is lost"
             )
         } else {
             format!(
-                "`{shown}` is set after a look whether it is there: two threads may both compute it"
+                "`{shown}` is set after checking whether it exists: two threads may both compute it"
             )
         };
         return cx.add(Rule::SharedCache, lower_if_async(confidence, is_async), target, name, what);
     }
     let what = format!(
-        "`{shown}` is set without a lock, which is safe as long as nothing depends on what was there"
+        "`{shown}` is set without a lock: safe only if nothing depends on the previous value"
     );
     cx.add(Rule::SharedCache, Confidence::Low, target, name, what);
 }
 
-/// Whether a key is one that only this thread uses.
+/// Describes a read, a computation and a write that are not atomic.
+fn lost_update(shown: &str, function: &str) -> String {
+    format!("`{shown}` is updated in `{function}` without a lock: concurrent updates can be lost")
+}
+
+/// Returns whether a key is different in every thread.
 fn is_per_thread_key(key: &str) -> bool {
     const OWN: [&str; 6] =
         ["get_ident", "get_native_id", "current_thread", "currentThread", "current_task", "getpid"];
     OWN.iter().any(|own| key.contains(own))
 }
 
-/// In a coroutine nothing else of its loop runs until it awaits.
+/// Lowers the confidence in a coroutine: nothing else on its event loop runs until it awaits.
 fn lower_if_async(confidence: Confidence, is_async: bool) -> Confidence {
     if is_async { confidence.lower() } else { confidence }
 }
@@ -111,8 +117,7 @@ pub(super) fn visit_aug_assign<'a>(cx: &mut ModuleContext<'a>, stmt: &'a StmtAug
             }
             let Some(frame) = cx.unlocked() else { return };
             let (name, is_async) = (frame.name, frame.is_async);
-            let what =
-                format!("`{}` is read, computed and written back in `{name}`", cx.excerpt(stmt));
+            let what = lost_update(cx.excerpt(stmt.target.as_ref()), name);
             cx.add(
                 Rule::SharedCache,
                 lower_if_async(Confidence::High, is_async),
@@ -125,7 +130,8 @@ pub(super) fn visit_aug_assign<'a>(cx: &mut ModuleContext<'a>, stmt: &'a StmtAug
     }
 }
 
-/// A number of the module, of a class, or of the function around one that runs in a thread.
+/// Reports a change of a number that belongs to the module, to a class, or to the function around
+/// one that runs in a thread.
 fn report_counter<'a>(
     cx: &mut ModuleContext<'a>,
     target: &'a Expr,
@@ -146,7 +152,7 @@ fn report_counter<'a>(
     };
     if is_shared {
         let shown = cx.excerpt(target);
-        let what = format!("`{shown}` is read, computed and written back in `{}`", frame.name);
+        let what = lost_update(shown, frame.name);
         cx.add(Rule::SharedCounter, lower_if_async(Confidence::High, is_async), at, shown, what);
     }
 }
@@ -165,14 +171,14 @@ pub(super) fn visit_delete<'a>(cx: &mut ModuleContext<'a>, stmt: &'a StmtDelete)
         {
             let shown = cx.excerpt(target);
             let what = format!(
-                "`{shown}` is deleted after a look whether it is there: another thread may have deleted it since"
+                "`{shown}` is deleted after checking whether it exists: another thread may have deleted it since"
             );
             cx.add(Rule::SharedCache, Confidence::High, target, &object.name, what);
         }
     }
 }
 
-/// A method of a container that changes it.
+/// Reports method calls that change a container.
 pub(super) fn visit_call<'a>(cx: &mut ModuleContext<'a>, call: &'a ExprCall) {
     let Expr::Attribute(attribute) = call.func.as_ref() else { return };
     let method = attribute.attr.as_str();
@@ -207,31 +213,33 @@ pub(super) fn visit_call<'a>(cx: &mut ModuleContext<'a>, call: &'a ExprCall) {
     }
     let arguments = &call.arguments.args;
     let key = arguments.first().and_then(|first| cx.key(first));
-    let is_one_sure =
+    let is_key_checked =
         key.is_some_and(|key| !is_per_thread_key(key)) && cx.was_checked(&object, key);
-    let is_any_sure = cx.was_checked(&object, None);
+    let is_container_checked = cx.was_checked(&object, None);
     let shown = cx.excerpt(call);
     let (confidence, what) = match method {
         "pop" | "popitem" | "popleft" | "remove" if cx.is_missing_handled() => return,
-        "pop" if arguments.len() < 2 && is_one_sure => {
-            (Confidence::High, "another thread may have taken it since")
+        "pop" if arguments.len() < 2 && is_key_checked => {
+            (Confidence::High, "another thread may have removed it since")
         }
-        "pop" | "popitem" | "popleft" if arguments.is_empty() && is_any_sure => {
-            (Confidence::High, "another thread may have taken the last since")
+        "pop" | "popitem" | "popleft" if arguments.is_empty() && is_container_checked => {
+            (Confidence::High, "another thread may have taken the last item since")
         }
-        "remove" if is_one_sure => (Confidence::High, "another thread may have removed it since"),
-        "append" | "insert" if is_one_sure => {
+        "remove" if is_key_checked => {
+            (Confidence::High, "another thread may have removed it since")
+        }
+        "append" | "insert" if is_key_checked => {
             (Confidence::Medium, "another thread may have added it since")
         }
-        "add" if is_one_sure => (Confidence::Medium, "two threads may both find it missing"),
+        "add" if is_key_checked => (Confidence::Medium, "two threads may both find it missing"),
         _ => return,
     };
-    let what = format!("`{shown}` rests on a look at `{}` before it: {what}", object.name);
+    let what = format!("`{shown}` depends on an earlier check of `{}`: {what}", object.name);
     cx.add(Rule::SharedCache, confidence, call, &object.name, what);
 }
 
-/// `d[k].append(v)` where `d` makes what is missing: each of two threads makes one, and one is lost
-/// with what was put into it.
+/// Reports `d[k].append(v)` on a defaultdict: two threads may both create the missing value, and
+/// one is lost with its items.
 fn report_defaultdict_growth<'a>(
     cx: &mut ModuleContext<'a>,
     call: &'a ExprCall,
@@ -251,13 +259,14 @@ fn report_defaultdict_growth<'a>(
     if cx.unlocked().is_some() {
         let shown = cx.excerpt(call);
         let what = format!(
-            "`{shown}`: two threads that meet a missing key each make its value, and one is lost"
+            "`{shown}`: two threads that find the key missing each create its value, and one is lost"
         );
         cx.add(Rule::SharedCache, Confidence::High, call, &object.name, what);
     }
 }
 
-/// Whether an expression reads an item of the container: `d[k] + 1`, `d.get(k, 0) + 1`.
+/// Returns whether an expression computes with an item of the container: `d[k] + 1`, `d.get(k, 0) +
+/// 1`.
 fn reads_item<'a>(cx: &ModuleContext<'a>, value: &'a Expr, object: &SharedObject<'a>) -> bool {
     struct ItemReads<'c, 'a> {
         cx: &'c ModuleContext<'a>,
@@ -283,7 +292,7 @@ fn reads_item<'a>(cx: &ModuleContext<'a>, value: &'a Expr, object: &SharedObject
             }
         }
     }
-    // Only arithmetic: what a function makes of another item is no count.
+    // Only arithmetic counts: calling a function on another item is not a counter.
     let Expr::BinOp(op) = value else { return false };
     let mut reads = ItemReads { cx, object, is_found: false };
     reads.visit_expr(&op.left);

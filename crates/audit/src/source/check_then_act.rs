@@ -1,11 +1,11 @@
-//! Looks at shared containers that a later change may rest on: `k in d`, `d.get(k)`, `len(d)`, a
-//! `d[k]` that was tried.
+//! Tracks checks of shared containers that a later change may depend on: `k in d`, `d.get(k)`,
+//! `len(d)`, `d[k]` in a `try`.
 
 use super::context::{Check, ModuleContext};
 use super::names;
 use ruff_python_ast::{CmpOp, ExceptHandler, Expr, ExprCall, Stmt, StmtTry};
 
-/// What is remembered of the test of an `if` or a `while`. Tests do not nest, so each is walked
+/// Records the checks in the test of an `if` or a `while`. Tests do not nest, so each is visited
 /// once.
 pub(super) fn visit_test<'a>(cx: &mut ModuleContext<'a>, test: &'a Expr) {
     if cx.frames.is_empty() {
@@ -51,7 +51,7 @@ fn find_checks<'a>(cx: &ModuleContext<'a>, expr: &'a Expr, found: &mut Vec<Check
     }
 }
 
-/// `d.keys()` is as good as `d`.
+/// `d.keys()` is equivalent to `d`.
 fn strip_keys(expr: &Expr) -> &Expr {
     match expr {
         Expr::Call(ExprCall { func, arguments, .. }) if arguments.is_empty() => match func.as_ref()
@@ -63,7 +63,7 @@ fn strip_keys(expr: &Expr) -> &Expr {
     }
 }
 
-/// A check at one key: `d[k]`, `d.get(k)`.
+/// Returns the check of one key: `d[k]`, `d.get(k)`.
 fn lookup<'a>(cx: &ModuleContext<'a>, expr: &'a Expr) -> Option<Check<'a>> {
     match expr {
         Expr::Subscript(subscript) => {
@@ -82,7 +82,7 @@ fn lookup<'a>(cx: &ModuleContext<'a>, expr: &'a Expr) -> Option<Check<'a>> {
     }
 }
 
-/// `v = d.get(k)`: what is asked about `v` is asked about `d`.
+/// After `v = d.get(k)`, a test of `v` is a check of `d`.
 pub(super) fn visit_assign<'a>(cx: &mut ModuleContext<'a>, target: &'a Expr, value: &'a Expr) {
     let Some(name) = names::name(target) else { return };
     let check = lookup(cx, value);
@@ -94,7 +94,7 @@ pub(super) fn visit_assign<'a>(cx: &mut ModuleContext<'a>, target: &'a Expr, val
     }
 }
 
-/// Whether a handler catches that something is not there, or everything.
+/// Returns whether a handler catches the error for a missing item, or every error.
 pub(super) fn catches_missing(handler: &ExceptHandler) -> bool {
     let ExceptHandler::ExceptHandler(handler) = handler;
     let is_one = |expr: &Expr| {
@@ -118,7 +118,8 @@ pub(super) fn catches_missing(handler: &ExceptHandler) -> bool {
     }
 }
 
-/// `try: d[k]` with a handler for its failure: what comes after knows that it was not there.
+/// Records `try: d[k]` with a handler for a missing key as a check: code after it knows that the
+/// key was missing.
 pub(super) fn visit_try<'a>(cx: &mut ModuleContext<'a>, stmt: &'a StmtTry) {
     let is_missing = |handler: &ExceptHandler| {
         let ExceptHandler::ExceptHandler(handler) = handler;

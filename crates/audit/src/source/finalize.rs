@@ -1,6 +1,6 @@
-//! From what the rules found to what is kept_plain: what a function's uses take back, what the rest of
-//! the module adds, one finding where several say the same, and comments that silence one: `#
-//! ungil: ignore`, `# ungil: ignore[shared-cache, lazy-init]`.
+//! Turns raw findings into hazards once the whole module is known: drops findings in functions that
+//! are only used under a lock, adjusts confidences, removes duplicates, and applies the comments `#
+//! ungil: ignore` and `# ungil: ignore[shared-cache, lazy-init]`.
 
 use super::context::{ModuleContext, RawFinding};
 use super::hazard::{Confidence, Hazard, Rule};
@@ -11,11 +11,11 @@ use ruff_text_size::{Ranged, TextRange};
 use rustc_hash::FxHashMap;
 use std::path::PathBuf;
 
-/// Which rules a comment silences on its line: none named, all.
+/// Rules to ignore, by line. An empty list means all rules.
 pub(super) struct IgnoreComments(FxHashMap<usize, Vec<String>>);
 
 impl IgnoreComments {
-    /// Of a source's comments.
+    /// Collects the comments of a source.
     pub(super) fn of(tokens: &Tokens, text: &str, lines: &LineIndex<'_>) -> IgnoreComments {
         let comments = tokens.iter().filter(|token| token.kind() == TokenKind::Comment);
         let ignored = comments.filter_map(|token| {
@@ -40,7 +40,7 @@ impl IgnoreComments {
     }
 }
 
-/// The hazards of a module.
+/// Returns the hazards of a module.
 pub(super) fn finalize(
     mut cx: ModuleContext<'_>,
     lines: &LineIndex<'_>,
@@ -62,7 +62,7 @@ pub(super) fn finalize(
     hazards
 }
 
-/// How sure a finding is once the whole module is known; `None` takes it back.
+/// Returns the confidence of a finding, or `None` to drop it.
 fn final_confidence(cx: &ModuleContext<'_>, raw: &RawFinding<'_>) -> Option<Confidence> {
     match raw.rule {
         Rule::ForkWithThreads | Rule::PreexecFn => return Some(fork_confidence(cx, raw)),
@@ -77,7 +77,7 @@ fn final_confidence(cx: &ModuleContext<'_>, raw: &RawFinding<'_>) -> Option<Conf
     let uses = cx.uses.get(raw.function).copied().unwrap_or_default();
     let is_private = raw.function.starts_with('_') && !raw.function.starts_with("__");
     let is_free = uses.free > 0 || (uses.held == 0 && uses.at_import == 0);
-    // Every caller is here, and kind a lock or runs when the module is imported.
+    // Every caller is in this module, and holds a lock or runs during import.
     if !is_free && is_private {
         return None;
     }
@@ -91,7 +91,7 @@ fn final_confidence(cx: &ModuleContext<'_>, raw: &RawFinding<'_>) -> Option<Conf
     Some(confidence)
 }
 
-/// Whether a function's name says that it runs once, or when a program is put together.
+/// Returns whether the name of a function suggests that it runs once, or while a program is set up.
 fn is_setup(name: &str) -> bool {
     const STARTS: [&str; 13] = [
         "register",
@@ -118,8 +118,8 @@ fn is_setup(name: &str) -> bool {
         })
 }
 
-/// A fork is sure to meet threads if one is started before it in its function, when its module is
-/// imported, or by the `__init__` of its class.
+/// Returns the confidence of a fork finding. It is high if a thread is started before the fork in
+/// the same function, during import, or in `__init__` of the same class.
 fn fork_confidence(cx: &ModuleContext<'_>, raw: &RawFinding<'_>) -> Confidence {
     let is_before = |(function, class, range): &(&str, Option<&str>, TextRange)| {
         let is_earlier = range.start() < raw.range.start();
@@ -134,8 +134,8 @@ fn fork_confidence(cx: &ModuleContext<'_>, raw: &RawFinding<'_>) -> Confidence {
     }
 }
 
-/// One finding for a subject in a function, the surest; one for the plain changes of a container in
-/// a whole module, if nothing else is said of it.
+/// Keeps the finding with the highest confidence for each subject and function. Plain changes of a
+/// container are reported once per module, and only if there is no other finding about it.
 fn deduplicate<'a>(found: impl Iterator<Item = RawFinding<'a>>) -> Vec<RawFinding<'a>> {
     type Key<'a> = (Rule, String, &'a str, Option<&'a str>);
     let mut kept: Vec<RawFinding<'a>> = Vec::new();

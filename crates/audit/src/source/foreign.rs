@@ -1,5 +1,7 @@
-//! C code called through ctypes and cffi. CDLL has always released the GIL around a call; PyDLL and
-//! pythonapi have not, and code that counted on it loses its lock.
+//! Rules for C code called through ctypes and cffi.
+//!
+//! CDLL has always released the GIL around a call. PyDLL and pythonapi have not, so code that
+//! relied on this loses its mutual exclusion.
 
 use super::context::ModuleContext;
 use super::hazard::{Confidence, Rule};
@@ -7,13 +9,13 @@ use super::names;
 use super::outline::ValueKind;
 use ruff_python_ast::{Expr, ExprCall};
 
-/// A library that is loaded.
+/// Reports libraries that are loaded.
 pub(super) fn visit_call<'a>(cx: &mut ModuleContext<'a>, call: &'a ExprCall) {
     let full = cx.outline.full_name(&call.func);
     match full.as_deref() {
         Some("ctypes.PyDLL" | "ctypes.pydll.LoadLibrary" | "ctypes.PYFUNCTYPE") => {
             let what = format!(
-                "`{}`: its functions are called with the GIL held, where there is one",
+                "`{}`: its functions are called with the GIL held, if there is one",
                 cx.excerpt(call)
             );
             cx.add(Rule::CtypesHoldsGil, Confidence::High, call, "pydll", what);
@@ -39,7 +41,7 @@ fn is_ffi(function: &Expr) -> bool {
 }
 
 fn report_library<'a>(cx: &mut ModuleContext<'a>, call: &'a ExprCall) {
-    // A buffer of the module's own is one that all threads hand to C.
+    // A module-level buffer is passed to C by all threads.
     let buffer = cx
         .outline
         .names
@@ -51,9 +53,9 @@ fn report_library<'a>(cx: &mut ModuleContext<'a>, call: &'a ExprCall) {
     let (confidence, what) = match buffer {
         Some(name) => (
             Confidence::Medium,
-            format!("`{shown}`, and the buffer `{name}` is the same for all threads"),
+            format!("`{shown}`, and the buffer `{name}` is shared by all threads"),
         ),
-        None => (Confidence::Low, format!("`{shown}`")),
+        None => (Confidence::Low, format!("`{shown}` loads a C library")),
     };
     cx.add(Rule::ForeignCall, confidence, call, "library", what);
 }
@@ -64,17 +66,17 @@ pub(super) fn visit_attribute<'a>(cx: &mut ModuleContext<'a>, expr: &'a Expr) {
     let of = cx.outline.full_name(&attribute.value);
     if of.as_deref() == Some("ctypes.pythonapi") {
         let name = attribute.attr.as_str();
-        // Borrowed references and unlocked internals are what CPython documents as unsafe without
-        // the GIL.
+        // CPython documents borrowed references and functions without locking as unsafe without the
+        // GIL.
         let confidence = if is_unsafe(name) { Confidence::High } else { Confidence::Medium };
         let what =
-            format!("`ctypes.pythonapi.{name}` is called with the GIL held, where there is one");
+            format!("`ctypes.pythonapi.{name}` is called with the GIL held, if there is one");
         cx.add(Rule::CtypesHoldsGil, confidence, expr, name, what);
     }
 }
 
-/// Functions of CPython that are not safe while another thread changes the same object (its
-/// free-threading guide for extensions).
+/// Returns whether a CPython function is unsafe while another thread changes the same object (from
+/// the free-threading guide for extensions).
 fn is_unsafe(name: &str) -> bool {
     matches!(
         name,

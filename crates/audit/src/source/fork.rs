@@ -1,24 +1,32 @@
-//! Forks, and threads that are started: the one is a hazard where the other has happened before.
+//! Rules for forks. A fork is a hazard if threads were started before it, so thread starts are
+//! recorded as well.
 
 use super::context::ModuleContext;
 use super::hazard::{Confidence, Rule};
 use super::names;
 use ruff_python_ast::{Expr, ExprCall};
 
-/// The subject of a fork, by which the program's threads are looked for afterwards.
+/// Subject of fork findings, which are matched with thread starts.
 pub(super) const FORK: &str = "fork";
 
-/// A call that forks, has a fork made, or starts a thread.
+/// Reports calls that fork, and records thread starts.
 pub(super) fn visit_call<'a>(cx: &mut ModuleContext<'a>, call: &'a ExprCall) {
     let full = cx.outline.full_name(&call.func);
     let full = full.as_deref().unwrap_or_default();
     let shown = cx.excerpt(call);
     match full {
         "os.fork" | "os.forkpty" | "pty.fork" => {
-            cx.add(Rule::ForkWithThreads, Confidence::Low, call, FORK, format!("`{full}()`"));
+            cx.add(
+                Rule::ForkWithThreads,
+                Confidence::Low,
+                call,
+                FORK,
+                format!("`{full}()` forks the process"),
+            );
         }
         _ if is_start_method(cx, call) => {
-            cx.add(Rule::ForkWithThreads, Confidence::Low, call, FORK, format!("`{shown}`"));
+            let what = format!("`{shown}` makes multiprocessing fork");
+            cx.add(Rule::ForkWithThreads, Confidence::Low, call, FORK, what);
         }
         "threading.Thread"
         | "threading.Timer"
@@ -47,7 +55,8 @@ fn record_start<'a>(cx: &mut ModuleContext<'a>, call: &'a ExprCall) {
     cx.starts.push((name, class, ruff_text_size::Ranged::range(call)));
 }
 
-/// `set_start_method("fork")`, `get_context("fork")`, of the module or of a context.
+/// Returns whether a call is `set_start_method("fork")` or `get_context("fork")` of
+/// multiprocessing.
 fn is_start_method(cx: &ModuleContext<'_>, call: &ExprCall) -> bool {
     let is_one = matches!(names::last(&call.func), Some("set_start_method" | "get_context"));
     let method = names::argument(call, "method", Some(0)).and_then(names::text);
@@ -61,6 +70,6 @@ fn report_preexec<'a>(cx: &mut ModuleContext<'a>, call: &'a ExprCall) {
     if matches!(function, Expr::NoneLiteral(_)) {
         return;
     }
-    let what = format!("preexec_fn={} runs between fork and exec", cx.excerpt(function));
+    let what = format!("`preexec_fn={}` runs between fork and exec", cx.excerpt(function));
     cx.add(Rule::PreexecFn, Confidence::Low, function, FORK, what);
 }

@@ -1,5 +1,5 @@
-//! What a source imports, and whether that happens when the module itself is imported. Imports
-//! under `if TYPE_CHECKING` never happen, and are left out.
+//! Collects the imports of a source, and whether each runs when the module itself is imported.
+//! Imports under `if TYPE_CHECKING` never run and are left out.
 
 use super::text::LineIndex;
 use ruff_python_ast::visitor::{self, Visitor};
@@ -7,27 +7,26 @@ use ruff_python_ast::{ExceptHandler, Expr, Stmt, StmtIf, StmtTry};
 use ruff_text_size::Ranged;
 use serde::Serialize;
 
-/// One import.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Import {
-    /// The module's dotted name; empty in `from . import x`.
+    /// Dotted name of the module; empty in `from . import x`.
     pub module: String,
-    /// How many dots stand before it: 0 is absolute.
+    /// Number of leading dots: 0 is absolute.
     pub level: u32,
-    /// What is taken from it, any of which may be a module itself; `*` is everything. Empty where
-    /// the module is imported.
+    /// Names imported from the module, each of which may be a submodule; `*` is everything. Empty
+    /// for `import x`.
     pub names: Vec<String>,
-    /// Its line, from 1.
+    /// Line, from 1.
     pub line: usize,
-    /// It happens, if at all, after the module's own import: in a function, or with `lazy` before
-    /// it (PEP 810).
+    /// Runs, if at all, after the module was imported: in a function, or with the `lazy` keyword
+    /// (PEP 810).
     pub is_lazy: bool,
-    /// The program goes on without it: in a `try` that catches its failure or stands in for
-    /// another's.
+    /// The program continues if it fails: in a `try` that catches import errors, or in one of its
+    /// handlers.
     pub is_guarded: bool,
 }
 
-/// The imports of a module.
+/// Returns the imports of a module.
 pub(super) fn of(body: &[Stmt], lines: &LineIndex<'_>) -> Vec<Import> {
     let mut visitor_ = ImportVisitor { lines, functions: 0, guards: 0, found: Vec::new() };
     visitor_.visit_body(body);
@@ -78,7 +77,7 @@ impl ImportVisitor<'_, '_> {
 
     fn visit_if(&mut self, stmt: &StmtIf) {
         self.visit_expr(&stmt.test);
-        // What only a type checker imports is never imported.
+        // Type checkers only.
         if last_name(&stmt.test) != Some("TYPE_CHECKING") {
             self.visit_body(&stmt.body);
         }
@@ -154,7 +153,7 @@ fn catches_import_error(handler: &ExceptHandler) -> bool {
     }
 }
 
-/// The last name of a dotted one.
+/// Returns the last part of a dotted name.
 fn last_name(expr: &Expr) -> Option<&str> {
     match expr {
         Expr::Name(name) => Some(name.id.as_str()),

@@ -1,8 +1,8 @@
-//! What is made at first use: a global or an attribute that is found to be missing and then
-//! assigned, without a lock.
+//! Rules for lazy initialization: a global or an attribute that is found missing and then assigned
+//! without a lock.
 //!
-//! Double-checked locking is fine and says nothing: the assignment is under the lock. An attribute
-//! of `self` counts only where the instance is likely shared, for most objects never leave their
+//! Double-checked locking is not reported, because the assignment is under the lock. An attribute
+//! of `self` counts only if the instance is probably shared, because most objects stay in one
 //! thread.
 
 use super::context::ModuleContext;
@@ -11,7 +11,7 @@ use super::names;
 use super::outline::ValueKind;
 use ruff_python_ast::{CmpOp, Expr, StmtFunctionDef, UnaryOp};
 
-/// Remembers what a test asks the absence of.
+/// Records the names whose absence a test checks.
 pub(super) fn visit_test<'a>(cx: &mut ModuleContext<'a>, test: &'a Expr) {
     if cx.frames.is_empty() {
         return;
@@ -68,8 +68,8 @@ pub(super) fn visit_assign<'a>(cx: &mut ModuleContext<'a>, target: &'a Expr, val
     let Some(name) = simple_name(target) else { return };
     let is_none = frame.missing.contains(&name);
     let is_absent = frame.missing.contains(&format!("hasattr {name}"));
-    // What is set back, or set to what it stands for from the start, is not made.
-    let is_made = !matches!(
+    // Resetting a name, or assigning a constant or another name, creates nothing.
+    let is_created = !matches!(
         value,
         Expr::NoneLiteral(_)
             | Expr::BooleanLiteral(_)
@@ -78,7 +78,7 @@ pub(super) fn visit_assign<'a>(cx: &mut ModuleContext<'a>, target: &'a Expr, val
             | Expr::Name(_)
             | Expr::Attribute(_)
     );
-    if !(is_made && (is_none || is_absent)) {
+    if !(is_created && (is_none || is_absent)) {
         return;
     }
     let confidence = match names::attribute(target) {
@@ -101,11 +101,14 @@ pub(super) fn visit_assign<'a>(cx: &mut ModuleContext<'a>, target: &'a Expr, val
         }
     };
     let confidence = if frame.is_async { confidence.lower() } else { confidence };
-    let what = format!("`{name}` is made in `{}` where it was found missing", frame.name);
+    let what = format!(
+        "`{name}` is created in `{}` when found missing: two threads may both create it",
+        frame.name
+    );
     cx.add(Rule::LazyInit, confidence, target, &name, what);
 }
 
-/// A global that is None until it is made.
+/// Returns whether a global is empty until it is created.
 fn starts_empty(cx: &ModuleContext<'_>, name: &str) -> bool {
     match cx.outline.names.get(name) {
         Some(holds) => *holds == ValueKind::None || holds.is_container(),
@@ -113,13 +116,13 @@ fn starts_empty(cx: &ModuleContext<'_>, name: &str) -> bool {
     }
 }
 
-/// An object that has an identity, or is filled after it can be seen, is worth more than a value
-/// that is merely computed twice.
+/// An object with an identity, or one filled after it is visible, is worse than a value that is
+/// computed twice.
 fn value_confidence(value: &Expr) -> Confidence {
     if names::is_fresh(value) { Confidence::High } else { Confidence::Medium }
 }
 
-/// An attribute of `self`.
+/// Returns the confidence for an attribute of `self`.
 fn attribute_confidence(
     cx: &ModuleContext<'_>,
     attribute: &str,
@@ -129,8 +132,7 @@ fn attribute_confidence(
     let class = cx.outline.classes.get(class)?;
     match class.is_shared {
         true => Some(Confidence::Medium),
-        // Where a class starts with None for all, or asks hasattr, it is made for whoever comes
-        // first.
+        // With a `None` in the class body or a hasattr test, the first caller creates it.
         false if !is_none => Some(Confidence::Low),
         false => {
             class.is_thread.then_some(Confidence::Low).filter(|_| !attribute.starts_with("__"))
@@ -138,7 +140,7 @@ fn attribute_confidence(
     }
 }
 
-/// `@cached_property`: one note a file, for the first.
+/// Reports `@cached_property` once per file.
 pub(super) fn visit_function(cx: &mut ModuleContext<'_>, def: &StmtFunctionDef) {
     let full = def
         .decorator_list

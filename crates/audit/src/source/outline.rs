@@ -1,41 +1,36 @@
-//! What a module's own level says, gathered before its functions are looked at: what names stand
-//! for, which of them hold something that all threads share, which classes have one instance, which
-//! functions run in threads.
+//! Collects facts about a module before its functions are visited: what names refer to, which hold
+//! objects shared by all threads, which classes have one shared instance, which functions run in
+//! threads.
 
 use super::names;
 use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{Expr, ExprCall, Stmt, StmtClassDef, StmtFunctionDef};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-/// What a name of a module, or an attribute of a class, holds at first.
+/// Kind of the initial value of a module-level name or class attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ValueKind<'a> {
-    /// A dict or something like it.
+    /// A dict or similar.
     Mapping,
-    /// A mapping that makes what is missing.
+    /// A mapping that creates missing values.
     DefaultDict,
-    /// A set.
     Set,
-    /// A list.
     List,
-    /// A deque.
     Deque,
-    /// None.
+    /// `None`.
     None,
-    /// A number.
     Number,
-    /// An iterator: a generator.
+    /// A generator.
     Generator,
-    /// An instance of this module's class, or the result of its function.
+    /// Result of calling a class or function of this module.
     CallResult(&'a str),
-    /// Bytes that C code writes to.
+    /// Memory that C code writes to.
     Buffer,
-    /// Anything else.
     Other,
 }
 
 impl ValueKind<'_> {
-    /// Something that can be changed in place.
+    /// Returns whether the value can be changed in place.
     pub(super) fn is_container(self) -> bool {
         matches!(
             self,
@@ -48,29 +43,26 @@ impl ValueKind<'_> {
     }
 }
 
-/// A class.
 #[derive(Default)]
 pub(super) struct ClassOutline<'a> {
-    /// What its body assigns.
+    /// Attributes assigned in the class body.
     pub attributes: FxHashMap<&'a str, ValueKind<'a>>,
-    /// What its methods assign to `self`.
+    /// Attributes that methods assign to `self`.
     pub own: FxHashSet<&'a str>,
-    /// It is a thread, so its `run` runs in one.
+    /// A subclass of `Thread`, so its `run` runs in a thread.
     pub is_thread: bool,
-    /// It has an instance that all threads share: one of the module, or the only one there is.
+    /// It has an instance that all threads share: a module-level one, or a singleton.
     pub is_shared: bool,
 }
 
-/// A module.
 #[derive(Default)]
 pub(super) struct ModuleOutline<'a> {
-    /// What imported names stand for, in full.
+    /// Full names of imported names.
     pub aliases: FxHashMap<&'a str, String>,
-    /// What the module's own names hold.
+    /// Values of the module's own names.
     pub names: FxHashMap<&'a str, ValueKind<'a>>,
-    /// Its classes.
     pub classes: FxHashMap<&'a str, ClassOutline<'a>>,
-    /// Functions and methods that are handed to a thread.
+    /// Functions and methods that are run in a thread.
     pub targets: FxHashSet<&'a str>,
     /// Functions that are generators.
     pub generators: FxHashSet<&'a str>,
@@ -80,11 +72,11 @@ pub(super) struct ModuleOutline<'a> {
 }
 
 impl<'a> ModuleOutline<'a> {
-    /// Of a module's statements.
+    /// Collects the facts from a module's statements.
     pub(super) fn of(body: &'a [Stmt]) -> ModuleOutline<'a> {
         let mut outline = ModuleOutline::default();
         outline.visit_body(body);
-        // What a name was made by may come to light after it has been seen.
+        // The class or function may be defined after the call.
         for holds in outline.names.values_mut() {
             let ValueKind::CallResult(name) = *holds else { continue };
             if outline.generators.contains(name) {
@@ -97,7 +89,7 @@ impl<'a> ModuleOutline<'a> {
         outline
     }
 
-    /// The full name that an expression stands for, if it begins with an import.
+    /// Returns the full name of an expression that starts with an imported name.
     pub(super) fn full_name(&self, expr: &Expr) -> Option<String> {
         let (first, rest) = names::dotted(expr)?;
         let mut full = self.aliases.get(first)?.clone();
@@ -121,8 +113,7 @@ impl<'a> ModuleOutline<'a> {
         let holds = value.map_or(ValueKind::Other, |value| self.kind_of(value));
         match self.class.last() {
             Some(class) => self.classes.entry(class).or_default().attributes.insert(name, holds),
-            // What is rebound keeps what tells most: `x = None` is often followed by the real thing
-            // under `if`.
+            // Keeps the first value: `x = None` is often followed by another assignment under `if`.
             None if holds == ValueKind::Other && self.names.contains_key(name) => None,
             None => self.names.insert(name, holds),
         };
@@ -236,7 +227,7 @@ impl<'a> Visitor<'a> for ModuleOutline<'a> {
     fn visit_stmt(&mut self, stmt: &'a Stmt) {
         match stmt {
             Stmt::ClassDef(def) => return self.class(def),
-            // What a module makes when it is run as a program, it makes for that alone.
+            // Objects created only when the module is run as a program are not shared module state.
             Stmt::If(stmt) if self.functions == 0 && is_main(&stmt.test) => {
                 self.functions += 1;
                 visitor::walk_body(self, &stmt.body);
@@ -270,7 +261,7 @@ impl<'a> Visitor<'a> for ModuleOutline<'a> {
     }
 }
 
-/// `__name__ == "__main__"`.
+/// Returns whether a test is `__name__ == "__main__"`.
 fn is_main(test: &Expr) -> bool {
     matches!(test, Expr::Compare(compare) if names::name(&compare.left) == Some("__name__"))
 }

@@ -1,5 +1,5 @@
-//! A source's bytes as text (PEP 263: a byte-order mark, or a declaration in one of the first two
-//! lines, or UTF-8), and which line and column an offset is.
+//! Decodes source files (PEP 263: a byte-order mark, a declaration in one of the first two lines,
+//! or UTF-8), and maps offsets to lines and columns.
 
 use super::SourceError;
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// The text of a source.
+/// Decodes a source file.
 pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, SourceError> {
     let body = bytes.strip_prefix(BOM).unwrap_or(bytes);
     let declared = declaration(body);
@@ -25,8 +25,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, SourceError> {
         .ok_or(SourceError::NotText(name))
 }
 
-/// The name that a declaration gives: `coding`, `:` or `=`, blanks, the name; in a comment that has
-/// its line to itself.
+/// Returns the declared encoding: `coding`, `:` or `=`, blanks, the name; in a comment on a line of
+/// its own.
 fn declaration(bytes: &[u8]) -> Option<String> {
     for line in
         bytes.split(|&byte| byte == b'\n' || byte == b'\r').filter(|line| !line.is_empty()).take(2)
@@ -54,7 +54,7 @@ fn is_utf8(name: &str) -> bool {
     matches!(name, "utf8" | "utf-8" | "ascii" | "us-ascii") || name.starts_with("utf-8-")
 }
 
-/// Python's names are not all the Web's.
+/// Maps Python's encoding names to those of the WHATWG standard.
 fn named(name: &str) -> Option<&'static Encoding> {
     let label = match name {
         "latin-1" | "iso-latin-1" | "iso-8859-1" => "latin1",
@@ -70,19 +70,19 @@ fn named(name: &str) -> Option<&'static Encoding> {
             Encoding::for_label_no_replacement(label.replace("cp125", "windows-125").as_bytes())
         })
         .or_else(|| Encoding::for_label_no_replacement(label.replace('-', "_").as_bytes()))?;
-    // Python takes no source in UTF-16, declared or not.
+    // Python does not accept sources in UTF-16.
     let is_wide = encoding == UTF_16LE || encoding == UTF_16BE || encoding == UTF_8;
     (!is_wide).then_some(encoding)
 }
 
-/// Where lines start.
+/// Offsets of line starts.
 pub(super) struct LineIndex<'a> {
     text: &'a str,
     starts: Vec<u32>,
 }
 
 impl<'a> LineIndex<'a> {
-    /// Of a text of less than 4 GiB.
+    /// Indexes a text of less than 4 GiB.
     pub(super) fn new(text: &'a str) -> LineIndex<'a> {
         let bytes = text.as_bytes();
         let mut starts = vec![0];
@@ -95,12 +95,12 @@ impl<'a> LineIndex<'a> {
         LineIndex { text, starts }
     }
 
-    /// The line of an offset, from 1.
+    /// Returns the line of an offset, from 1.
     pub(super) fn line(&self, offset: TextSize) -> usize {
         self.starts.partition_point(|&start| start <= offset.to_u32()).max(1)
     }
 
-    /// The line and the column of an offset, from 1; columns are Unicode characters.
+    /// Returns line and column of an offset, from 1; columns count Unicode characters.
     pub(super) fn position(&self, offset: TextSize) -> (usize, usize) {
         let line = self.line(offset);
         let start = self.starts.get(line - 1).map_or(0, |&start| start as usize);

@@ -1,5 +1,5 @@
-//! What threads share without noticing: an iterator, a container that is walked, the process's own
-//! state.
+//! Rules for state that threads share implicitly: iterators, containers during iteration,
+//! process-wide state.
 
 use super::context::ModuleContext;
 use super::hazard::{Confidence, Rule};
@@ -7,8 +7,8 @@ use super::names;
 use super::outline::ValueKind;
 use ruff_python_ast::{Expr, ExprCall};
 
-/// The prefix of a subject that is a container walked: whether others change it is known at the
-/// module's end.
+/// Prefix of the subject of a finding about iteration, which counts only if another function
+/// changes the container.
 pub(super) const ITERATED: &str = "iterated ";
 
 /// `for ... in iter`, in a statement or a comprehension.
@@ -29,12 +29,12 @@ pub(super) fn visit_iteration<'a>(cx: &mut ModuleContext<'a>, iter: &'a Expr) {
         },
         _ => iter,
     };
-    // A list may change while it is walked: nothing fails.
+    // Iteration over a list that changes raises no error.
     let Some(object) = cx.container(of).filter(|object| object.kind != ValueKind::List) else {
         return;
     };
     let what =
-        format!("`{}` is walked in `{function}` and changes size elsewhere", cx.excerpt(iter));
+        format!("`{}` is iterated in `{function}` and changes size elsewhere", cx.excerpt(iter));
     let subject = format!("{ITERATED}{}", object.name);
     cx.add(Rule::SharedIteration, Confidence::Medium, iter, &subject, what);
 }
@@ -45,7 +45,7 @@ fn report_shared_iterator<'a>(cx: &mut ModuleContext<'a>, iter: &'a Expr) -> boo
     };
     if cx.unlocked().is_some() {
         let what = format!(
-            "`{}` is a generator of the module, resumed by every thread that comes here",
+            "`{}` is a module-level generator, resumed by every thread that runs this",
             object.name
         );
         cx.add(Rule::SharedIterator, Confidence::High, iter, &object.name, what);
@@ -61,7 +61,7 @@ pub(super) fn visit_assign<'a>(cx: &mut ModuleContext<'a>, target: &'a Expr) {
     }
 }
 
-/// `next(generator)`, and calls that change what belongs to the process.
+/// `next(generator)`, and calls that change process-wide state.
 pub(super) fn visit_call<'a>(cx: &mut ModuleContext<'a>, call: &'a ExprCall) {
     if names::name(&call.func) == Some("next")
         && let Some(of) = call.arguments.args.first()
@@ -79,10 +79,10 @@ pub(super) fn visit_call<'a>(cx: &mut ModuleContext<'a>, call: &'a ExprCall) {
         Some("contextlib.redirect_stdout" | "contextlib.redirect_stderr") => {
             report_process_state(cx, call, Confidence::High)
         }
-        // Only the main thread may.
+        // Raises ValueError outside the main thread.
         Some("signal.signal") => report_process_state(cx, call, Confidence::High),
         Some("os.putenv" | "os.unsetenv") => report_process_state(cx, call, Confidence::Medium),
-        // Each thread has its own filters where the flag context_aware_warnings is on, as it is
+        // Filters are per thread if the flag context_aware_warnings is set, which is the default
         // without the GIL from 3.14 on.
         Some("warnings.catch_warnings") => report_process_state(cx, call, Confidence::Low),
         _ => {}
@@ -96,7 +96,10 @@ fn report_process_state<'a>(
 ) {
     if let Some(frame) = cx.unlocked().filter(|frame| frame.is_thread) {
         let shown = cx.excerpt(at);
-        let what = format!("`{shown}` in `{}`, which runs in a thread", frame.name);
+        let what = format!(
+            "`{shown}` changes process-wide state in `{}`, which runs in a thread",
+            frame.name
+        );
         cx.add(Rule::ProcessState, confidence, at, shown, what);
     }
 }

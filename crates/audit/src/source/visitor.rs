@@ -1,4 +1,4 @@
-//! The one walk over a module: keeps the context and asks every rule about each statement and
+//! Visits a module once, keeps the context up to date, and applies every rule to each statement and
 //! expression.
 
 use super::context::{FunctionFrame, ModuleContext};
@@ -10,7 +10,7 @@ use ruff_python_ast::{
     StmtTry, StmtWith,
 };
 
-/// Walks a module.
+/// Visits a module and returns its raw findings.
 pub(super) fn visit_module<'a>(body: &'a [Stmt], text: &'a str) -> ModuleContext<'a> {
     let mut context = ModuleContext {
         text,
@@ -86,7 +86,7 @@ impl<'a> ModuleContext<'a> {
         self.add_locks(-locks);
     }
 
-    /// Visits what goes on where something is found to be gone.
+    /// Visits a block in which a missing item may be handled.
     fn visit_handled(&mut self, body: &'a [Stmt], is_missing_handled: bool) {
         self.add_handled_blocks(isize::from(is_missing_handled));
         self.visit_body(body);
@@ -129,7 +129,7 @@ impl<'a> ModuleContext<'a> {
         }
     }
 
-    /// `lock.acquire()` and `lock.release()`, in the order in which they stand.
+    /// Tracks `lock.acquire()` and `lock.release()` in source order.
     fn track_acquire(&mut self, function: &Expr) {
         let Expr::Attribute(attribute) = function else { return };
         match attribute.attr.as_str() {
@@ -155,7 +155,7 @@ impl<'a> Visitor<'a> for ModuleContext<'a> {
             Stmt::For(stmt) => threads::visit_iteration(self, &stmt.iter),
             Stmt::Delete(stmt) => cache::visit_delete(self, stmt),
             Stmt::Assign(assign) => {
-                // What the value holds runs before the assignment does.
+                // The value is evaluated before the assignment.
                 self.visit_expr(&assign.value);
                 for target in &assign.targets {
                     cache::visit_assign(self, target, &assign.value);
@@ -212,8 +212,8 @@ impl<'a> Visitor<'a> for ModuleContext<'a> {
     }
 }
 
-/// Whether a function says that its caller holds the lock: by a decorator, its name, or its first
-/// line of text.
+/// Returns whether a function declares that its caller holds the lock: by a decorator, its name, or
+/// its docstring.
 fn is_called_locked(def: &StmtFunctionDef) -> bool {
     let is_lock = |expr: &Expr| names::is_lock(expr);
     if def.decorator_list.iter().any(|decorator| is_lock(&decorator.expression)) {
@@ -240,7 +240,7 @@ fn is_called_locked(def: &StmtFunctionDef) -> bool {
     })
 }
 
-/// The names that a function makes its own, as far as its body goes without the functions in it.
+/// Names bound in a function body, without those of nested functions.
 #[derive(Default)]
 struct FunctionScope<'a> {
     locals: rustc_hash::FxHashSet<&'a str>,

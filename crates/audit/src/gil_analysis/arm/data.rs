@@ -1,4 +1,5 @@
-//! What 64-bit Arm instructions make of their registers: sums, logic, addresses, choices.
+//! 64-bit Arm instructions that compute in registers: arithmetic, logic, addresses, conditional
+//! selection.
 
 use super::{STACK, bits, condition, register, set, signed_bits};
 use crate::gil_analysis::state::{Comparison, ExecState};
@@ -18,7 +19,8 @@ pub(super) fn immediate(state: &mut ExecState, at: u64, word: u32) {
             };
             set(state, rd, Value::Known(value));
         }
-        // add, sub; 31 is the stack pointer unless what is written are flags.
+        // add, sub. Register 31 is the stack pointer, or the zero register if the instruction sets
+        // flags.
         2 => {
             let amount = u64::from(bits(word, 10, 12)) << (12 * bits(word, 22, 1));
             let one = if rn == 31 { state.registers[STACK] } else { register(state, rn) };
@@ -61,7 +63,7 @@ pub(super) fn immediate(state: &mut ExecState, at: u64, word: u32) {
             };
             set(state, rd, value);
         }
-        // ubfm from bit 0 cuts a number off, and a symbol stands for its low bytes too.
+        // ubfm from bit 0 truncates, and a symbol also stands for its low bytes.
         6 if bits(word, 29, 2) == 2 && bits(word, 16, 6) == 0 => {
             let value = match register(state, rn) {
                 Value::Known(value) => Value::Known(value & (u64::MAX >> (63 - bits(word, 10, 6)))),
@@ -76,7 +78,7 @@ pub(super) fn immediate(state: &mut ExecState, at: u64, word: u32) {
     }
 }
 
-/// The number that a logical instruction's immediate stands for: a run of ones, turned, repeated.
+/// Decodes the immediate of a logical instruction: a run of ones, rotated and repeated.
 fn bitmask(word: u32) -> Option<u64> {
     let (n, turn, ones) = (bits(word, 22, 1), bits(word, 16, 6), bits(word, 10, 6));
     let kind = n << 6 | (!ones & 0x3f);
@@ -127,7 +129,7 @@ fn logic(state: &mut ExecState, kind: u32, one: Value, other: Value, width: u32)
         (1 | 2, value, Value::Known(0)) | (1 | 2, Value::Known(0), value) => value,
         (0 | 3, _, Value::Known(0)) | (0 | 3, Value::Known(0), _) => Value::Known(0),
         (0 | 3, one, other) if one == other => one,
-        // A symbol whose low bits are all that is asked for.
+        // A symbol of which only the low bits are used.
         (0 | 3, value, Value::Known(low)) if (low & low.wrapping_add(1)) == 0 && low >= 0xff => {
             value
         }
@@ -140,7 +142,7 @@ pub(super) fn register_operation(state: &mut ExecState, word: u32) {
     let width = if bits(word, 31, 1) == 1 { 8 } else { 4 };
     let (one, other) = (register(state, rn), register(state, rm));
     let value = match bits(word, 24, 5) {
-        // Logic, with the other turned around or shifted by what is not followed.
+        // Logic without a shifted or inverted second operand.
         0x0a if bits(word, 21, 1) == 0 && bits(word, 10, 6) == 0 => {
             let value = logic(state, bits(word, 29, 2), one, other, width);
             if bits(word, 29, 2) == 3 {
@@ -149,7 +151,7 @@ pub(super) fn register_operation(state: &mut ExecState, word: u32) {
             }
             value
         }
-        // add, sub of registers; of an extended one (bit 21) as it is.
+        // add, sub of registers. Extended registers (bit 21) are not modelled.
         0x0b => {
             let plain = bits(word, 10, 6) == 0 && bits(word, 21, 1) == 0;
             let subtracts = bits(word, 30, 1) == 1;
@@ -181,7 +183,7 @@ pub(super) fn register_operation(state: &mut ExecState, word: u32) {
                 None => state.fresh_symbol(),
             }
         }
-        // A comparison of what another allows: ccmp writes flags alone.
+        // ccmp: sets flags only, and is not modelled.
         0x1a if bits(word, 21, 3) == 2 => {
             state.comparison = Comparison::Unknown;
             return;
@@ -199,7 +201,7 @@ pub(super) fn register_operation(state: &mut ExecState, word: u32) {
 pub(super) fn vector(state: &mut ExecState, word: u32) {
     let value = state.fresh_symbol();
     let rd = bits(word, 0, 5) as usize & 31;
-    // movi with all bits zero; whatever its shape.
+    // movi with an immediate of zero, in any lane size.
     let zero = word & 0x9ff8_0400 == 0x0f00_0400 && bits(word, 16, 3) == 0 && bits(word, 5, 5) == 0;
     state.vectors[rd] =
         if zero && bits(word, 29, 1) == 0 { [Value::Known(0); 4] } else { [value; 4] };
@@ -207,7 +209,7 @@ pub(super) fn vector(state: &mut ExecState, word: u32) {
         state.vectors[rd] = [Value::Known(0); 4];
     }
     if !zero {
-        // Some move to a general register, some compare.
+        // Some of these write a general register, some set flags.
         set(state, rd as u32, value);
         state.comparison = Comparison::Unknown;
         if word & 0xffff_fc00 == 0x9e67_0000 {
@@ -218,7 +220,7 @@ pub(super) fn vector(state: &mut ExecState, word: u32) {
     }
 }
 
-/// A number of `size` bytes, wider by its sign.
+/// Sign-extends a number of `size` bytes.
 pub(super) fn widened(value: Value, size: u32) -> Value {
     match value {
         Value::Known(number) => Value::Known(signed(number, size) as u64),

@@ -1,4 +1,4 @@
-//! The loads and stores of 64-bit Arm.
+//! Loads and stores of 64-bit Arm.
 
 use super::data::widened;
 use super::{bits, register, set, signed_bits};
@@ -6,12 +6,12 @@ use crate::gil_analysis::state::{Comparison, ExecState};
 use crate::gil_analysis::value::Value;
 use crate::image::Image;
 
-/// Carries out a load or a store.
+/// Executes a load or a store.
 pub(super) fn access(image: &Image, state: &mut ExecState, at: u64, word: u32) {
     let is_vector = bits(word, 26, 1) == 1;
     let rt = bits(word, 0, 5);
     match bits(word, 27, 3) {
-        // ldr from near the instruction.
+        // ldr (literal).
         3 if bits(word, 24, 2) == 0 => {
             let from = Some(at.wrapping_add_signed(signed_bits(word, 5, 19) * 4));
             let size = if is_vector {
@@ -46,7 +46,7 @@ pub(super) fn access(image: &Image, state: &mut ExecState, at: u64, word: u32) {
                 (1, 2) => {
                     let shift = if bits(word, 12, 1) == 1 { size.trailing_zeros() } else { 0 };
                     let offset = register(state, bits(word, 16, 5)).known();
-                    // Extended ones are wider than what they index: let them be.
+                    // Extended index registers are not modelled.
                     let offset =
                         offset.filter(|_| bits(word, 13, 3) == 3).map(|offset| offset << shift);
                     let address = base.zip(offset).map(|(base, offset)| base.wrapping_add(offset));
@@ -55,11 +55,11 @@ pub(super) fn access(image: &Image, state: &mut ExecState, at: u64, word: u32) {
                     }
                     single(image, state, rt, address, size, kind, is_vector);
                 }
-                // ldapr, a load that is ordered.
+                // ldapr, an ordered load.
                 _ if bits(word, 12, 9) == 0b1_1111_1100 && bits(word, 22, 2) == 2 => {
                     load(image, state, rt, base, size, false, is_vector);
                 }
-                // Atomic operations: what was there goes to rt, what is there is not known.
+                // Atomic operations: rt and the memory become unknown.
                 _ => {
                     let value = state.fresh_symbol();
                     set(state, rt, value);
@@ -67,7 +67,7 @@ pub(super) fn access(image: &Image, state: &mut ExecState, at: u64, word: u32) {
                 }
             }
         }
-        // Exclusive and ordered ones.
+        // Exclusive and ordered accesses.
         1 if !is_vector => {
             let size = 1 << bits(word, 30, 2);
             let from = base(state, word);
@@ -91,7 +91,7 @@ pub(super) fn access(image: &Image, state: &mut ExecState, at: u64, word: u32) {
     }
 }
 
-/// How many bytes, and which of: store (0), load (1), load with its sign (2).
+/// Returns the size in bytes and the kind: store (0), load (1), sign-extending load (2).
 fn shape(word: u32, is_vector: bool) -> (u32, u32) {
     let (size, opc) = (bits(word, 30, 2), bits(word, 22, 2));
     if is_vector {
@@ -101,7 +101,7 @@ fn shape(word: u32, is_vector: bool) -> (u32, u32) {
 }
 
 fn base(state: &ExecState, word: u32) -> Option<u64> {
-    // 31 is the stack pointer here.
+    // Register 31 is the stack pointer here.
     state.registers.get(bits(word, 5, 5) as usize).and_then(|value| value.known())
 }
 

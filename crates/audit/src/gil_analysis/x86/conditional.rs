@@ -1,4 +1,4 @@
-//! What an x86-64 instruction does or leaves, by a condition.
+//! Conditional x86-64 instructions: cmov, set and cmpxchg.
 
 use super::condition;
 use super::operands::{read, size, write};
@@ -7,7 +7,7 @@ use crate::gil_analysis::value::Value;
 use crate::image::Image;
 use iced_x86::{Instruction, Mnemonic};
 
-/// Whether an instruction moves or sets by a condition.
+/// Returns whether an instruction is a cmov (`true`) or a set (`false`).
 pub(super) fn conditional_kind(mnemonic: Mnemonic) -> Option<bool> {
     use Mnemonic as M;
     match mnemonic {
@@ -39,7 +39,7 @@ pub(super) fn conditional_kind(mnemonic: Mnemonic) -> Option<bool> {
     }
 }
 
-/// Carries that out.
+/// Executes a cmov or set instruction.
 pub(super) fn execute_conditional(
     image: &Image,
     state: &mut ExecState,
@@ -60,7 +60,7 @@ pub(super) fn execute_conditional(
     write(image, state, i, value);
 }
 
-/// Compares with the accumulator and exchanges, as locks are taken. Whether both are known.
+/// Executes cmpxchg if both compared values are known. Returns whether it did.
 pub(super) fn compare_exchange(image: &Image, state: &mut ExecState, i: &Instruction) -> bool {
     let width = size(i, 0);
     let (found, expected) = (read(image, state, i, 0), state.narrow(state.registers[0], width));

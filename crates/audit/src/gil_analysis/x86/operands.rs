@@ -1,5 +1,4 @@
-//! What x86-64 instructions read and write: registers by their parts, memory by the addresses that
-//! operands name.
+//! Operands of x86-64 instructions: registers and their parts, memory addresses.
 
 use super::STACK;
 use crate::gil_analysis::state::ExecState;
@@ -7,7 +6,7 @@ use crate::gil_analysis::value::{Value, mask};
 use crate::image::Image;
 use iced_x86::{Instruction, OpKind, Register};
 
-/// Puts a word on the stack.
+/// Pushes a word.
 pub(crate) fn push(image: &Image, state: &mut ExecState, value: Value) {
     if let Value::Known(stack) = state.registers[STACK] {
         let stack = stack.wrapping_sub(8);
@@ -29,18 +28,18 @@ pub(super) fn size(i: &Instruction, op: u32) -> u32 {
     match i.op_kind(op) {
         OpKind::Register => i.op_register(op).size() as u32,
         OpKind::Memory => i.memory_size().size() as u32,
-        // An immediate is as wide as what it meets.
+        // An immediate is as wide as the other operand.
         _ => i.op0_register().size().max(1) as u32,
     }
 }
 
-/// The address an instruction's memory operand names.
+/// Returns the address of a memory operand, if it is known.
 pub(super) fn address(state: &ExecState, i: &Instruction) -> Option<u64> {
     if matches!(i.segment_prefix(), Register::FS | Register::GS) {
         return None;
     }
     let part = |register: Register| match register {
-        // The decoder has made an address of what is relative to the instruction.
+        // The decoder already made the displacement of these absolute.
         Register::None | Register::RIP | Register::EIP => Some(0),
         register => state.registers.get(register.full_register().number())?.known(),
     };
@@ -48,7 +47,7 @@ pub(super) fn address(state: &ExecState, i: &Instruction) -> Option<u64> {
     Some(part(i.memory_base())?.wrapping_add(scaled).wrapping_add(i.memory_displacement64()))
 }
 
-/// Keeps what array an instruction stores to at an index that is not known.
+/// Records the bases of a memory operand with an unknown index.
 pub(super) fn mark_indexed(state: &mut ExecState, i: &Instruction) {
     for register in [i.memory_base(), i.memory_index()] {
         if let Value::Known(base) = read_register(state, register) {
@@ -113,7 +112,7 @@ pub(super) fn write_register(state: &mut ExecState, register: Register, value: V
     let high = matches!(register, Register::AH | Register::BH | Register::CH | Register::DH);
     state.registers[number] = match (state.registers[number], state.narrow(value, size)) {
         _ if high => state.fresh_symbol(),
-        // What lies above a byte that is set is not asked for, unless it is known.
+        // The bits above a written byte are kept only if they are known.
         (Value::Known(before), Value::Known(now)) if size < 4 => {
             Value::Known(now | before & !mask(size))
         }

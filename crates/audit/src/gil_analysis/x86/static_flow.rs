@@ -1,11 +1,11 @@
-//! The way through x86-64 code without carrying it out.
+//! Control flow of x86-64 instructions, decoded without a state.
 
 use super::decode;
 use crate::gil_analysis::flow::{CallTarget, StaticFlow};
 use crate::image::Image;
 use iced_x86::{FlowControl, Mnemonic, OpKind};
 
-/// Where the instruction at an address reaches_gil_call.
+/// Returns the control flow of the instruction at an address.
 pub(crate) fn static_flow(image: &Image, address: u64) -> Option<StaticFlow> {
     let instruction = decode(image, address)?;
     let i = &instruction;

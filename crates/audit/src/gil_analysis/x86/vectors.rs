@@ -1,4 +1,4 @@
-//! Vector registers, through which compilers store two words at once.
+//! Vector moves, with which compilers store two words at once.
 
 use super::operands::{address, size};
 use crate::gil_analysis::state::ExecState;
@@ -6,7 +6,7 @@ use crate::gil_analysis::value::Value;
 use crate::image::Image;
 use iced_x86::{Instruction, Mnemonic, OpKind};
 
-/// Vector moves of whole lanes, which is how two words are stored at once.
+/// Executes a move of whole lanes, or zeroing. Returns whether the instruction is one of those.
 pub(super) fn vector(image: &Image, state: &mut ExecState, i: &Instruction) -> bool {
     use Mnemonic as M;
     let lane = |state: &ExecState, op: u32, lane: usize| match i.op_register(op) {
