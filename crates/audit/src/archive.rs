@@ -1,30 +1,29 @@
-//! A zip file that nobody vouches for: what is in it, and a member's bytes, or why it is refused.
+//! Reads zip files from untrusted sources.
 //!
-//! Everything is checked before anything is inflated: how much it says it holds, that no two
-//! members share bytes (as small bombs do that hold petabytes), that no name leads out of the
-//! folder it would be unpacked in, and that both of a zip's directories say the same, for else two
-//! readers see two archives. Then a member is inflated to the size it declares and not a byte
-//! further. Nothing is written to disk, and a zip within the zip is a member like any other.
+//! The whole directory is checked before anything is decompressed: the declared sizes, that no two
+//! members share bytes (as in small bombs that expand to petabytes), that no name leads outside the
+//! target folder, and that the local headers agree with the central directory, because otherwise
+//! two readers would see two archives. A member is decompressed to its declared size and not a byte
+//! further. Nothing is written to disk, and a zip within the zip is an ordinary member.
 
 use rawzip::{CompressionMethod, ZipArchive, ZipArchiveEntryWayfinder, ZipSliceArchive};
 use rustc_hash::FxHashSet;
 use std::borrow::Cow;
 use std::io::Read;
 
-/// How much of an archive is believed. The defaults are several times what the largest wheels of
-/// PyPI have.
+/// Limits for archives. The defaults are several times those of the largest wheels on PyPI.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Members.
+    /// Maximum number of members.
     pub members: u64,
-    /// Bytes of one member that is read.
+    /// Maximum size of a member that is read.
     pub member_bytes: u64,
-    /// Bytes of all members together.
+    /// Maximum total size of all members.
     pub total_bytes: u64,
-    /// Bytes of a member for one byte of the archive, where it has more than
-    /// [`Limits::any_ratio_bytes`]. Deflate's own bound is 1,032.
+    /// Maximum compression ratio of a member above [`Limits::any_ratio_bytes`]. Deflate reaches at
+    /// most 1,032.
     pub ratio: u64,
-    /// Up to so many bytes of a member it is all the same how well they are packed.
+    /// Size up to which any compression ratio is accepted.
     pub any_ratio_bytes: u64,
 }
 
@@ -40,37 +39,36 @@ impl Default for Limits {
     }
 }
 
-/// Why an archive, or a member of it, is not read.
+/// Why an archive, or a member of it, is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs)] // each says itself what it is; `path` is the member's
 pub enum ArchiveError {
-    #[error("it is no zip file that can be read: {0}")]
+    #[error("not a readable zip file: {0}")]
     NoZip(String),
-    #[error("it says it has {0} members; no more than {1} are read")]
+    #[error("it declares {0} members; the limit is {1}")]
     Members(u64, u64),
-    #[error("its directory says that it has {declared} members and lists {listed}")]
+    #[error("its directory declares {declared} members but lists {listed}")]
     Count { declared: u64, listed: u64 },
-    #[error("its members say they have {0} bytes together; no more than {1} are believed")]
+    #[error("its members declare {0} bytes in total; the limit is {1}")]
     Total(u64, u64),
-    #[error("'{path}' would be {size} bytes; no more than {limit} are read")]
+    #[error("'{path}' has {size} bytes; the limit is {limit}")]
     Size { path: String, size: u64, limit: u64 },
-    #[error("'{path}' says it is {size} bytes made of {packed}: packed as only a zip bomb is")]
+    #[error("'{path}' expands from {packed} to {size} bytes, like a zip bomb")]
     Ratio { path: String, size: u64, packed: u64 },
-    #[error("'{path}' shares bytes with another member, as in a zip bomb")]
+    #[error("'{path}' shares bytes with another member, like in a zip bomb")]
     Overlap { path: String },
-    #[error("a member's name is not UTF-8 or has control characters: '{path}'")]
+    #[error("the name of a member is not UTF-8 or has control characters: '{path}'")]
     NotText { path: String },
-    #[error("a member's name is empty or too long: '{path}'")]
+    #[error("the name of a member is empty or too long: '{path}'")]
     Length { path: String },
     #[error("'{path}' is an absolute path")]
     Absolute { path: String },
-    #[error("'{path}' leads out of its folder, or has a part that is empty or '.'")]
+    #[error("'{path}' has an empty part, '.' or '..'")]
     Outside { path: String },
-    #[error("'{path}' has a drive letter or a colon")]
+    #[error("'{path}' contains a drive letter or a colon")]
     Drive { path: String },
-    #[error("'{path}' has a backslash")]
+    #[error("'{path}' contains a backslash")]
     Backslash { path: String },
-    #[error("'{path}' is there twice")]
+    #[error("'{path}' occurs twice")]
     Duplicate { path: String },
     #[error("'{path}' is a symbolic link")]
     Link { path: String },
@@ -78,11 +76,9 @@ pub enum ArchiveError {
     Special { path: String },
     #[error("'{path}' is encrypted")]
     Encrypted { path: String },
-    #[error("'{path}' is packed by method {method}; wheels have 0 and 8")]
+    #[error("'{path}' has the compression method {method}; wheels use 0 and 8")]
     Method { path: String, method: u16 },
-    #[error(
-        "'{path}' has another name, method or flag in its own header than in the archive's directory"
-    )]
+    #[error("'{path}' has another name, method or flag in its local header than in the directory")]
     Disagrees { path: String },
     #[error("'{path}' is damaged: {why}")]
     Damaged { path: String, why: String },
@@ -91,15 +87,15 @@ pub enum ArchiveError {
 /// A file in an archive.
 #[derive(Debug, Clone)]
 pub struct Member {
-    /// Its path: relative, with `/` between its parts, none of them `..`.
+    /// Relative path with `/` between parts, none of them `..`.
     pub path: String,
-    /// Its size in bytes, as declared.
+    /// Declared size in bytes.
     pub size: u64,
     at: ZipArchiveEntryWayfinder,
     packed: bool,
 }
 
-/// An archive whose directory has been checked.
+/// An archive with a valid directory.
 #[derive(Debug)]
 pub struct Archive<'a> {
     zip: ZipSliceArchive<&'a [u8]>,
@@ -111,11 +107,12 @@ impl<'a> Archive<'a> {
     /// Reads and checks the directory of a zip file.
     ///
     /// # Errors
-    /// A [`ArchiveError`] if any member is not as a wheel's may be. The whole archive is refused then:
-    /// no installer should take it.
+    ///
+    /// Any member violates a rule for wheels. The whole archive is rejected then, because no
+    /// installer should accept it.
     pub fn read(bytes: &'a [u8], limits: Limits) -> Result<Archive<'a>, ArchiveError> {
-        let no = |error: rawzip::Error| ArchiveError::NoZip(error.to_string());
-        let zip = ZipArchive::from_slice(bytes).map_err(no)?;
+        let not_a_zip = |error: rawzip::Error| ArchiveError::NoZip(error.to_string());
+        let zip = ZipArchive::from_slice(bytes).map_err(not_a_zip)?;
         let declared = zip.entries_hint();
         if declared > limits.members {
             return Err(ArchiveError::Members(declared, limits.members));
@@ -125,7 +122,7 @@ impl<'a> Archive<'a> {
         let mut ranges = Vec::new();
         let (mut listed, mut total) = (0_u64, 0_u64);
         for entry in zip.entries() {
-            let entry = entry.map_err(no)?;
+            let entry = entry.map_err(not_a_zip)?;
             listed += 1;
             if listed > limits.members {
                 return Err(ArchiveError::Members(listed, limits.members));
@@ -152,7 +149,7 @@ impl<'a> Archive<'a> {
             if !packed && size != packed_size {
                 return Err(ArchiveError::Damaged {
                     path,
-                    why: "it is stored, but in another size".to_owned(),
+                    why: "it is stored, but its sizes differ".to_owned(),
                 });
             }
             if size > limits.any_ratio_bytes && size / limits.ratio.max(1) > packed_size {
@@ -162,7 +159,7 @@ impl<'a> Archive<'a> {
             if !names.insert(name) {
                 return Err(ArchiveError::Duplicate { path });
             }
-            // A folder stays until overlaps are looked for: it may share bytes as well.
+            // Folders are kept for the overlap check.
             members.push(Member {
                 path,
                 size,
@@ -178,7 +175,11 @@ impl<'a> Archive<'a> {
         }
         if total > limits.any_ratio_bytes && total / limits.ratio.max(1) > bytes.len() as u64 {
             let packed = bytes.len() as u64;
-            return Err(ArchiveError::Ratio { path: "all of it".to_owned(), size: total, packed });
+            return Err(ArchiveError::Ratio {
+                path: "the whole archive".to_owned(),
+                size: total,
+                packed,
+            });
         }
         ranges.sort_unstable();
         for pair in ranges.windows(2) {
@@ -195,23 +196,24 @@ impl<'a> Archive<'a> {
         Ok(Archive { zip, members, limits })
     }
 
-    /// The file at a path.
+    /// Returns the file at a path.
     #[must_use]
     pub fn member(&self, path: &str) -> Option<&Member> {
         let index = self.members.binary_search_by(|member| member.path.as_str().cmp(path)).ok()?;
         self.members.get(index)
     }
 
-    /// Its files, by path.
+    /// Returns the files, sorted by path.
     #[must_use]
     pub fn members(&self) -> &[Member] {
         &self.members
     }
 
-    /// The bytes of a member of this archive, once their checksum has been found right.
+    /// Returns the bytes of a member after checking their checksum.
     ///
     /// # Errors
-    /// A [`ArchiveError`] if it is too large, or not what its header says.
+    ///
+    /// The member is too large, or does not match its header.
     pub fn bytes(&self, member: &Member) -> Result<Cow<'_, [u8]>, ArchiveError> {
         let path = || member.path.clone();
         let damaged = |why: String| ArchiveError::Damaged { path: path(), why };
@@ -222,10 +224,10 @@ impl<'a> Archive<'a> {
         let entry = self.zip.get_entry(member.at).map_err(|error| damaged(error.to_string()))?;
         let data = entry.data();
         let bytes = if member.packed {
-            // Deflate cannot make more than 1,032 bytes of one: what is reserved is in proportion
-            // to the file.
-            let most = (data.len() as u64).saturating_mul(1_032).min(member.size);
-            let mut bytes = Vec::with_capacity(usize::try_from(most).unwrap_or(0));
+            // Deflate expands a byte to at most 1,032, so the reservation is proportional to the
+            // file.
+            let limit = (data.len() as u64).saturating_mul(1_032).min(member.size);
+            let mut bytes = Vec::with_capacity(usize::try_from(limit).unwrap_or(0));
             let mut inflated =
                 flate2::bufread::DeflateDecoder::new(data).take(member.size.saturating_add(1));
             inflated.read_to_end(&mut bytes).map_err(|error| damaged(error.to_string()))?;
@@ -235,10 +237,7 @@ impl<'a> Archive<'a> {
         };
         if bytes.len() as u64 != member.size {
             let more = if bytes.len() as u64 > member.size { "more" } else { "fewer" };
-            return Err(damaged(format!(
-                "it has {more} bytes than the {} it declares",
-                member.size
-            )));
+            return Err(damaged(format!("it has {more} bytes than the declared {}", member.size)));
         }
         let mut sum = flate2::Crc::new();
         sum.update(&bytes);
@@ -275,13 +274,13 @@ fn checked_path(bytes: &[u8]) -> Result<String, ArchiveError> {
     Err(refused(shown()))
 }
 
-/// What Unix's `st_mode` has for the kind of a file.
-const KIND: u32 = 0o170_000;
+/// Mask for the file type in Unix's `st_mode`.
+const FILE_TYPE_MASK: u32 = 0o170_000;
 
 fn check_kind(path: &str, entry: &rawzip::ZipFileHeaderRecord<'_>) -> Result<(), ArchiveError> {
     let path = || path.to_owned();
-    // Whatever system the archive says it was made on: unpackers look at the bits alone.
-    match (entry.external_attributes() >> 16) & KIND {
+    // Unpackers look at these bits for any creating system.
+    match (entry.external_attributes() >> 16) & FILE_TYPE_MASK {
         0o120_000 => return Err(ArchiveError::Link { path: path() }),
         0 | 0o040_000 | 0o100_000 => {}
         _ => return Err(ArchiveError::Special { path: path() }),

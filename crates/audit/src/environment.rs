@@ -1,9 +1,9 @@
-//! An environment: the distributions in its folders, their extension modules, and the modules that
-//! are nobody's. Read from the files alone; no Python is started and no code of a `.pth` file runs.
+//! Reads an environment: its distributions, their extension modules, and modules that belong to no
+//! distribution. Only files are read; no Python is started and no code in `.pth` files is run.
 //!
-//! Whose a module is, RECORD says; that it is there, the folder says. So each folder is walked
-//! once, and what no RECORD lists is *loose*. `.pth` files lead to more folders, those of editable
-//! installs among them; their `import` lines are named.
+//! Each folder is scanned once, and RECORD files assign the files to distributions. Modules in no
+//! RECORD are *loose*. Folders in `.pth` files are read as well, including those of editable
+//! installs; `import` lines in `.pth` files are reported.
 
 mod folders;
 mod scan;
@@ -19,34 +19,33 @@ use scan::FolderScan;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
-/// Folders that are read, those that `.pth` files lead to among them.
+/// Maximum number of folders, including those from `.pth` files.
 const MAX_FOLDERS: usize = 100;
 
-/// What was found in the folders of an environment.
+/// Contents of an environment.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Environment {
-    /// Its distributions, by name.
+    /// Distributions, by name.
     pub distributions: Vec<Distribution>,
-    /// Extension modules that belong to no distribution, by path.
+    /// Extension modules of no distribution, by path.
     pub loose: Vec<ExtensionFile>,
-    /// Python files that belong to no distribution, each with the folder of `sys.path` it is below;
-    /// not in the JSON.
+    /// Python files of no distribution, each with its folder of `sys.path`; not in the JSON.
     #[serde(skip)]
     pub sources: Vec<(PathBuf, String)>,
-    /// What was not read or not followed, in words.
+    /// What was not read or not followed.
     pub notes: Vec<String>,
-    /// The folders that were read, in the order of `sys.path`.
+    /// Folders that were read, in the order of `sys.path`.
     #[serde(serialize_with = "as_texts")]
     pub folders: Vec<PathBuf>,
 }
 
 impl Environment {
-    /// Every module that was found, its distribution's or loose.
+    /// Returns every module, including loose ones.
     pub fn modules_mut(&mut self) -> impl Iterator<Item = &mut ExtensionFile> {
         self.distributions.iter_mut().flat_map(|one| &mut one.modules).chain(&mut self.loose)
     }
 
-    /// Every module, with its distribution.
+    /// Returns every module with its distribution.
     pub fn modules(&self) -> impl Iterator<Item = (Option<&Distribution>, &ExtensionFile)> {
         let owned = self
             .distributions
@@ -55,8 +54,8 @@ impl Environment {
         owned.chain(self.loose.iter().map(|found| (None, found)))
     }
 
-    /// Every module that an `import` in that build could load, with its distribution.
-    pub fn is_importable_by(
+    /// Returns every module that a build can import, with its distribution.
+    pub fn importable_by(
         &self,
         build: Build,
     ) -> impl Iterator<Item = (Option<&Distribution>, &ExtensionFile)> {
@@ -66,11 +65,11 @@ impl Environment {
 
 /// Reads the folders of an environment, in the order of its `sys.path`.
 ///
-/// What cannot be read is in [`Environment::notes`]; an environment is never given up for one file.
+/// What cannot be read is reported in [`Environment::notes`]; the rest is read all the same.
 #[must_use]
 pub fn read(folders: &[PathBuf]) -> Environment {
     let mut environment = Environment::default();
-    // A folder, and the distribution whose `.pth` file led there.
+    // Each folder with the distribution whose `.pth` file refers to it.
     let mut waiting: Vec<(PathBuf, Option<String>)> =
         folders.iter().rev().map(|one| (one.clone(), None)).collect();
     let mut seen: Vec<PathBuf> = Vec::new();
@@ -78,7 +77,7 @@ pub fn read(folders: &[PathBuf]) -> Environment {
         let real = match folder.canonicalize() {
             Ok(real) => real,
             Err(error) => {
-                environment.notes.push(format!("'{}' cannot be read: {error}", folder.display()));
+                environment.notes.push(format!("cannot read '{}': {error}", folder.display()));
                 continue;
             }
         };
@@ -86,7 +85,7 @@ pub fn read(folders: &[PathBuf]) -> Environment {
             continue;
         }
         if seen.len() == MAX_FOLDERS {
-            environment.notes.push(format!("no more than {MAX_FOLDERS} folders are read"));
+            environment.notes.push(format!("only the first {MAX_FOLDERS} folders were read"));
             break;
         }
         seen.push(real);
@@ -102,7 +101,7 @@ pub fn read(folders: &[PathBuf]) -> Environment {
     environment
 }
 
-/// Reads one folder, and returns those its `.pth` files lead to.
+/// Reads one folder, and returns the folders that its `.pth` files refer to.
 fn read_folder(
     folder: &Path,
     editable: Option<&str>,
@@ -118,7 +117,7 @@ fn read_folder(
         }
         environment.distributions.push(distribution);
     }
-    // What lies where an editable install leads is that distribution's, wherever its metadata are.
+    // Files in the folder of an editable install belong to that distribution.
     let linked =
         editable.and_then(|name| environment.distributions.iter().position(|one| one.name == name));
     for path in scan.files {
@@ -132,11 +131,11 @@ fn read_folder(
             None => environment.loose.extend(ExtensionFile::new(&path, file)),
         }
     }
-    // What is left of RECORD's modules is not there.
+    // The remaining entries of RECORD do not exist.
     for (path, index) in owner {
         let is_module = ExtensionFile::new(&path, PathBuf::new()).is_some();
         if let Some(distribution) = environment.distributions.get_mut(index).filter(|_| is_module) {
-            distribution.notes.push(format!("RECORD lists '{path}', which is not there"));
+            distribution.notes.push(format!("RECORD lists '{path}', which does not exist"));
         }
     }
     let mut more = Vec::new();
@@ -156,7 +155,7 @@ fn read_folder(
 }
 
 impl Distribution {
-    /// Whether a `.pth` file is one that an editable install of it makes:
+    /// Returns whether a `.pth` file belongs to an editable install of this distribution:
     /// `__editable__.NAME-VERSION.pth`, `_NAME.pth`, `NAME.pth`.
     fn owns_pth(&self, pth: &str) -> bool {
         let stem = pth.strip_suffix(".pth").unwrap_or(pth);
@@ -169,23 +168,23 @@ impl Distribution {
     }
 }
 
-/// A distribution by its `.dist-info` or `.egg-info`, and the files it says are its own.
+/// Reads a distribution from its `.dist-info` or `.egg-info`, and returns the files it lists.
 fn distribution(folder: &Path, info: &str) -> (Distribution, Vec<String>) {
     let mut one = Distribution { folder: Some(folder.to_owned()), ..Distribution::default() };
-    let place = folder.join(info);
+    let info_path = folder.join(info);
     let is_egg = info.ends_with(".egg-info");
-    let mut load = |file: &str, must: bool| {
-        let path = if file.is_empty() { place.clone() } else { place.join(file) };
+    let mut load = |file: &str, is_required: bool| {
+        let path = if file.is_empty() { info_path.clone() } else { info_path.join(file) };
         match files::read(&path, metadata::MAX_METADATA_BYTES as u64 * 8) {
             Ok(bytes) => Some(bytes),
-            Err(error) if must || error.kind() != std::io::ErrorKind::NotFound => {
-                one.notes.push(format!("its {info}/{file} cannot be read: {error}"));
+            Err(error) if is_required || error.kind() != std::io::ErrorKind::NotFound => {
+                one.notes.push(format!("cannot read its {info}/{file}: {error}"));
                 None
             }
             Err(_) => None,
         }
     };
-    let described = match (is_egg, place.is_dir()) {
+    let described = match (is_egg, info_path.is_dir()) {
         (true, false) => load("", true),
         (true, true) => load("PKG-INFO", true),
         (false, _) => load("METADATA", true),
@@ -198,7 +197,7 @@ fn distribution(folder: &Path, info: &str) -> (Distribution, Vec<String>) {
         one.apply_metadata(Metadata::parse(&bytes));
     }
     if one.name.is_empty() {
-        // The folder's own name has both, with `_` for what is not a letter or a digit.
+        // The folder name has both, with `_` for other characters than letters and digits.
         let stem = info.rsplit_once('.').map_or(info, |(stem, _)| stem);
         let mut parts = stem.split('-');
         one.name = parts.next().unwrap_or_default().to_owned();
@@ -209,7 +208,7 @@ fn distribution(folder: &Path, info: &str) -> (Distribution, Vec<String>) {
     one.editable = direct.is_some_and(|bytes| is_editable(&bytes));
     let mut files = Vec::new();
     for path in record.map(|bytes| metadata::record(&bytes)).unwrap_or_default() {
-        // installed-files.txt counts from the .egg-info folder.
+        // Paths in installed-files.txt are relative to the .egg-info folder.
         let path = path.replace('\\', "/");
         let path = if is_egg { path.strip_prefix("../").unwrap_or(&path).to_owned() } else { path };
         let own = path.strip_prefix("./").unwrap_or(&path);
@@ -220,9 +219,9 @@ fn distribution(folder: &Path, info: &str) -> (Distribution, Vec<String>) {
     (one, files)
 }
 
-/// Whether `direct_url.json` (PEP 610) says that a distribution is a link to its sources.
+/// Returns whether `direct_url.json` (PEP 610) marks an editable install.
 fn is_editable(bytes: &[u8]) -> bool {
-    // The one field of a small file that installers write: JSON's spaces are all that can differ.
+    // Installers write this small file, and only the whitespace can differ.
     let text: String =
         String::from_utf8_lossy(bytes).chars().filter(|c| !c.is_whitespace()).collect();
     text.contains("\"editable\":true")

@@ -1,10 +1,9 @@
-//! The way by which importing one module imports another: what would pull in the extension that
-//! switches the GIL on.
+//! Static graph of `import` statements, to find out which import loads an extension that enables
+//! the GIL.
 //!
-//! A static graph of `import` statements. It is searched from the entry on, and a file is parsed
-//! when it is reached. A way of imports that surely run is preferred to one with an import that may
-//! be skipped or fail, and that to one with an import in a function; which it is, the chain says.
-//! What is imported by a computed name is not seen.
+//! The graph is searched from the entry points on, and a file is parsed when it is reached. A chain
+//! of imports that certainly run is preferred to one with an import that may be skipped or fail,
+//! and that to one with an import in a function. Imports of computed names are not seen.
 
 mod chain;
 
@@ -18,9 +17,9 @@ use crate::target::Build;
 use rustc_hash::FxHashMap;
 use std::path::{Path, PathBuf};
 
-/// Files that are parsed in one search.
+/// Maximum number of files parsed in one search.
 const MAX_FILES: usize = 50_000;
-/// Bytes of a dotted name; a longer one names nothing.
+/// Maximum length of a dotted name in bytes.
 const MAX_NAME_LEN: usize = 1_000;
 
 #[derive(Debug, Clone)]
@@ -30,14 +29,14 @@ struct ImportableModule {
     is_source: bool,
 }
 
-/// Which modules there are, by the names they are imported by.
+/// Modules by import name.
 #[derive(Debug, Clone, Default)]
 pub struct ImportGraph {
     by_name: FxHashMap<String, ImportableModule>,
 }
 
 impl ImportGraph {
-    /// The modules of an environment that a build would take.
+    /// Returns the modules of an environment that a build can import.
     #[must_use]
     pub fn of_environment(environment: &Environment, build: Build) -> ImportGraph {
         let mut modules = ImportGraph::default();
@@ -51,42 +50,43 @@ impl ImportGraph {
         modules
     }
 
-    /// The modules of a wheel that a build would take; their files are told below `place`.
+    /// Returns the modules of a wheel that a build can import. `prefix` is prepended to the paths
+    /// of their files.
     #[must_use]
-    pub fn of_distribution(wheel: &Distribution, place: &Path, build: Build) -> ImportGraph {
+    pub fn of_distribution(wheel: &Distribution, prefix: &Path, build: Build) -> ImportGraph {
         let mut modules = ImportGraph::default();
-        modules.add_distribution(wheel, place, build);
+        modules.add_distribution(wheel, prefix, build);
         modules
     }
 
-    /// Adds those of folders that come later on `sys.path`.
+    /// Adds the modules of folders that come later on `sys.path`.
     pub fn extend(&mut self, later: ImportGraph) {
         for (name, module) in later.by_name {
             self.by_name.entry(name).or_insert(module);
         }
     }
 
-    /// Whether there is a module of that name.
+    /// Returns whether there is a module with this name.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
         self.by_name.contains_key(name)
     }
 
-    /// Adds a program of the user's own: a file, as the module of that name.
+    /// Adds a program: a file, as the module of its name.
     pub fn add_program(&mut self, file: &Path) {
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         self.add_source(&name, file.to_owned());
     }
 
-    fn add_distribution(&mut self, one: &Distribution, place: &Path, build: Build) {
-        let place = one.folder.as_deref().unwrap_or(place);
+    fn add_distribution(&mut self, one: &Distribution, prefix: &Path, build: Build) {
+        let prefix = one.folder.as_deref().unwrap_or(prefix);
         for path in &one.sources {
-            self.add_source(path, place.join(path));
+            self.add_source(path, prefix.join(path));
         }
         one.modules.iter().for_each(|found| self.add_extension(found, build));
     }
 
-    /// The first folder of `sys.path` wins, and in one folder the extension module does.
+    /// The first folder of `sys.path` takes precedence, and within a folder the extension module.
     fn add_source(&mut self, path: &str, file: PathBuf) {
         let Some(stem) = path.strip_suffix(".py") else { return };
         let (name, is_package) = match stem.strip_suffix("/__init__") {
@@ -110,14 +110,14 @@ impl ImportGraph {
         }
     }
 
-    /// Looks for the ways from entries (modules' names) to targets, of imports as certain as `most`
-    /// or more. `load` reads a source by the path it was added with: from disk ([`read_source`]) or
-    /// out of a wheel.
+    /// Finds the shortest chains from `entries` to `targets`, using only imports with a timing of
+    /// at most `latest`. `load` reads a source by the path with which it was added: from disk
+    /// ([`read_source`]) or from a wheel.
     pub fn chains(
         &self,
         entries: &[String],
         targets: &[String],
-        most: ImportTiming,
+        latest: ImportTiming,
         load: impl Fn(&Path) -> Result<Vec<u8>, String> + Sync,
     ) -> ImportChains {
         let mut search =
@@ -125,7 +125,7 @@ impl ImportGraph {
         let mut left: Vec<&str> = targets.iter().map(String::as_str).collect();
         let mut chains = Vec::new();
         for when in [ImportTiming::Always, ImportTiming::Guarded, ImportTiming::Later] {
-            if when <= most && !left.is_empty() {
+            if when <= latest && !left.is_empty() {
                 let found = search.pass(entries, &left, when);
                 left.retain(|target| !found.iter().any(|chain| chain.target == *target));
                 chains.extend(found);
@@ -138,7 +138,8 @@ impl ImportGraph {
 /// Reads a source from disk.
 ///
 /// # Errors
-/// Why it cannot be read, in words.
+///
+/// The file cannot be read; the error is its description.
 pub fn read_source(path: &Path) -> Result<Vec<u8>, String> {
     crate::files::read(path, source::MAX_BYTES as u64).map_err(|error| error.to_string())
 }
@@ -157,12 +158,12 @@ struct ChainSearch<'a, L> {
 }
 
 impl<L: Fn(&Path) -> Result<Vec<u8>, String> + Sync> ChainSearch<'_, L> {
-    /// Breadth first, over imports that are at least as certain as `most`.
+    /// Searches breadth first, over imports with a timing of at most `latest`.
     fn pass(
         &mut self,
         entries: &[String],
         targets: &[&str],
-        most: ImportTiming,
+        latest: ImportTiming,
     ) -> Vec<ImportChain> {
         let mut from: FxHashMap<String, Option<ImportStep>> = FxHashMap::default();
         let mut waiting = Vec::new();
@@ -176,13 +177,13 @@ impl<L: Fn(&Path) -> Result<Vec<u8>, String> + Sync> ChainSearch<'_, L> {
                 waiting.push(name.to_owned());
             }
         }
-        // A level at a time, whose files are parsed side by side.
+        // Each level is parsed in parallel.
         while !waiting.is_empty() && !targets.iter().all(|target| from.contains_key(*target)) {
             self.parse(&waiting);
             for name in std::mem::take(&mut waiting) {
                 let Some(module) = self.modules.by_name.get(&name) else { continue };
                 for edge in
-                    self.parsed.get(&name).into_iter().flatten().filter(|edge| edge.when <= most)
+                    self.parsed.get(&name).into_iter().flatten().filter(|edge| edge.when <= latest)
                 {
                     if !from.contains_key(&edge.to) {
                         let (file, line, when) = (module.file.clone(), edge.line, edge.when);
@@ -203,7 +204,7 @@ impl<L: Fn(&Path) -> Result<Vec<u8>, String> + Sync> ChainSearch<'_, L> {
         reached.map(|target| chain_to(target, &from)).collect()
     }
 
-    /// Reads what these modules import, where that has not been done.
+    /// Parses the imports of modules that were not parsed yet.
     fn parse(&mut self, names: &[String]) {
         let modules = names.iter().filter(|name| !self.parsed.contains_key(*name));
         let sources = modules.filter_map(|name| {
@@ -211,10 +212,10 @@ impl<L: Fn(&Path) -> Result<Vec<u8>, String> + Sync> ChainSearch<'_, L> {
             Some(((name.as_str(), module), module.file.as_path()))
         });
         let mut files: Vec<((&str, &ImportableModule), &Path)> = sources.collect();
-        let most = MAX_FILES.saturating_sub(self.parsed.len());
-        if files.len() > most {
-            files.truncate(most);
-            let note = format!("no more than {MAX_FILES} files were parsed");
+        let limit = MAX_FILES.saturating_sub(self.parsed.len());
+        if files.len() > limit {
+            files.truncate(limit);
+            let note = format!("only the first {MAX_FILES} files were parsed");
             if !self.notes.contains(&note) {
                 self.notes.push(note);
             }
@@ -222,7 +223,7 @@ impl<L: Fn(&Path) -> Result<Vec<u8>, String> + Sync> ChainSearch<'_, L> {
         for ((name, module), imports) in source::imports_of_all(files, &self.load) {
             let imports = imports.unwrap_or_else(|why| {
                 self.notes
-                    .push(format!("what '{}' imports is not known: {why}", module.file.display()));
+                    .push(format!("the imports of '{}' are unknown: {why}", module.file.display()));
                 Vec::new()
             });
             let edges = self.edges(name, module, imports);
@@ -231,7 +232,7 @@ impl<L: Fn(&Path) -> Result<Vec<u8>, String> + Sync> ChainSearch<'_, L> {
         self.notes.sort_unstable();
     }
 
-    /// What imports lead to: modules that are there, each once, with the most certain import of it.
+    /// Returns the existing modules that imports refer to, each with its earliest import.
     fn edges(
         &self,
         name: &str,
@@ -267,18 +268,18 @@ impl<L: Fn(&Path) -> Result<Vec<u8>, String> + Sync> ChainSearch<'_, L> {
     }
 }
 
-/// `a.b.c` imports `a`, `a.b` and `a.b.c`; the whole name first, as it is the shortest way.
+/// Returns the modules that importing `a.b.c` imports: the whole name first, then `a` and `a.b`.
 fn prefixes(name: &str) -> impl Iterator<Item = &str> {
     let dots = name.match_indices('.').map(|(at, _)| name.get(..at).unwrap_or(name));
     std::iter::once(name).chain(dots)
 }
 
-/// The absolute name of what an import names; `None` if its dots lead out of all packages.
+/// Returns the absolute name of an import, or `None` if its dots lead out of all packages.
 fn absolute(importer: &str, is_package: bool, module: &str, level: u32) -> Option<String> {
     if level == 0 {
         return Some(module.to_owned());
     }
-    // One dot is the package itself: of a package's `__init__` that is its own name.
+    // One dot is the package itself; in a package's `__init__` that is its own name.
     let mut base = importer;
     for _ in 0..(level - u32::from(is_package)) {
         base = base.rsplit_once('.')?.0;
@@ -286,11 +287,11 @@ fn absolute(importer: &str, is_package: bool, module: &str, level: u32) -> Optio
     Some(if module.is_empty() { base.to_owned() } else { format!("{base}.{module}") })
 }
 
-/// The steps that led to a target, from its entry on.
+/// Returns the imports that led to a target, starting at its entry.
 fn chain_to(target: &str, from: &FxHashMap<String, Option<ImportStep>>) -> ImportChain {
     let mut steps = Vec::new();
     let mut at = target;
-    // Every step leads to a module that was reached before, so this ends at an entry.
+    // Every step leads to a module that was reached earlier, so this ends at an entry.
     while let Some(Some(step)) = from.get(at) {
         steps.push(step.clone());
         at = &step.module;
@@ -300,8 +301,8 @@ fn chain_to(target: &str, from: &FxHashMap<String, Option<ImportStep>>) -> Impor
     ImportChain { target: target.to_owned(), steps, when }
 }
 
-/// The module that a path is, for an entry that the user gave as a file of an environment:
-/// `app/main.py` is `app.main`.
+/// Returns the module name of an entry point given as a path within an environment: `app/main.py`
+/// is `app.main`.
 #[must_use]
 pub fn module_name(text: &str) -> String {
     if !is_python(text) {

@@ -1,5 +1,5 @@
-//! What an audit found: distributions and their extension modules. These are the words of the
-//! verb's JSON.
+//! Distributions and their extension modules, as found in environments and wheels. Serialized to
+//! the JSON of `ungil audit`.
 
 mod skipped;
 
@@ -12,34 +12,34 @@ use serde::{Serialize, Serializer};
 pub use skipped::{SkipReason, Skipped};
 use std::path::{Path, PathBuf};
 
-/// A file that, by its name, is an extension module. Whether it really is one shows when it is
-/// judged: a library in a package's folder may have such a name too.
+/// A file with the name of an extension module. It may be a plain library, which only its analysis
+/// shows.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ExtensionFile {
-    /// Its path below the folder of `sys.path` that it is in, or in its wheel as if that were
-    /// installed; `/` between parts.
+    /// Path below its folder of `sys.path`, or in its wheel as if that were installed, with `/`
+    /// between parts.
     pub path: String,
-    /// Where it is on disk, or its path in its wheel.
+    /// Path on disk, or in the wheel.
     #[serde(serialize_with = "as_text")]
     pub file: PathBuf,
-    /// The name it is imported by; none if no `import` statement can name it.
+    /// Name by which it is imported, if an `import` statement can name it.
     pub module: Option<String>,
-    /// The ABI that its name says it has.
+    /// ABI in its file name.
     pub abi: Abi,
-    /// The reason why it is not judged; `None` for a file that the build would import.
+    /// Why it was not analyzed; `None` if the build can import it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped: Option<Skipped>,
-    /// The reason why its bytes could not be read, or not as a binary.
+    /// Why it could not be read or parsed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<String>,
-    /// What its binary says: one for each module in it. The caller fills this in.
+    /// Result of the analysis for each module in the file; filled in by the caller.
     #[serde(rename = "judgements")]
     pub analyses: Vec<ModuleAnalysis>,
 }
 
 impl ExtensionFile {
-    /// A file by its path below a folder of `sys.path`; `None` if it is no extension module by its
-    /// name.
+    /// Returns a file by its path below a folder of `sys.path`, or `None` if an extension module
+    /// cannot have this name.
     #[must_use]
     pub fn new(path: &str, file: PathBuf) -> Option<ExtensionFile> {
         let name = names::parse(path.rsplit('/').next()?)?;
@@ -54,15 +54,14 @@ impl ExtensionFile {
         })
     }
 
-    /// Returns whether that build imports it, as far as is known: a file for another build or
-    /// platform does it no harm.
+    /// Returns whether the build can import it. A file for another build or platform has no effect.
     #[must_use]
     pub fn is_importable_by(&self, build: Build) -> bool {
         self.skipped.is_none() && self.module.is_some() && self.abi.is_importable_by(build)
     }
 
-    /// What the module of this file's own name does, or the only one in it, if it has been judged;
-    /// others share the file.
+    /// Returns the analysis of the module with the name of this file, or of the only module in it.
+    /// Other modules may share the file.
     #[must_use]
     pub fn analysis(&self) -> Option<&ModuleAnalysis> {
         let last = self.module.as_deref().and_then(|name| name.rsplit('.').next());
@@ -70,8 +69,8 @@ impl ExtensionFile {
         own.or_else(|| self.analyses.first().filter(|_| self.analyses.len() == 1))
     }
 
-    /// Whether importing it switches the GIL on; `None` where that is unknown or it has not been
-    /// judged.
+    /// Returns whether importing it enables the GIL, or `None` if that is unknown or it was not
+    /// analyzed.
     #[must_use]
     pub fn enables_gil(&self) -> Option<bool> {
         self.analysis().map(|analysis| &analysis.verdict).and_then(Verdict::enables_gil)
@@ -81,41 +80,40 @@ impl ExtensionFile {
 /// An installed distribution, or a wheel.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Distribution {
-    /// Its name as its metadata has it.
+    /// Name in its metadata.
     pub name: String,
-    /// Its version, likewise; empty if it says none.
+    /// Version in its metadata; empty if it has none.
     pub version: String,
-    /// What its wheel was for. Empty if it did not come as a wheel.
+    /// Tags of its wheel; empty if it was not installed from one.
     pub wheel_tags: Vec<TagSet>,
-    /// What its classifiers say of free threading; `None` if nothing.
+    /// The highest level of its free-threading classifiers.
     pub claim: Option<Claim>,
-    /// Its `Requires-Python`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requires_python: Option<String>,
-    /// Its `Requires-Dist`, one requirement each, as they stand.
+    /// Its `Requires-Dist` lines.
     pub requires: Vec<String>,
-    /// The packages and modules it brings, by `top_level.txt` or by its files; sorted.
+    /// Top-level packages and modules, from `top_level.txt` or from its files; sorted.
     pub top_level: Vec<String>,
-    /// It is a link to its sources (an editable install).
+    /// It is an editable install.
     pub editable: bool,
-    /// The folder of `sys.path` it is installed in; `None` for a wheel.
+    /// Folder of `sys.path` it is installed in; `None` for a wheel.
     #[serde(serialize_with = "as_optional_text", skip_serializing_if = "Option::is_none")]
     pub folder: Option<PathBuf>,
     /// Its extension modules, by path.
     pub modules: Vec<ExtensionFile>,
-    /// Its Python files, as [`ExtensionFile::path`] has paths; not in the JSON.
+    /// Its Python files, with paths like [`ExtensionFile::path`]; not in the JSON.
     #[serde(skip)]
     pub sources: Vec<String>,
-    /// Its metadata were found and read; not in the JSON.
+    /// Its metadata was found and read; not in the JSON.
     #[serde(skip)]
     pub has_metadata: bool,
-    /// What was odd about it or could not be read, in words.
+    /// Anomalies, and what could not be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
 
 impl Distribution {
-    /// Takes over what its METADATA says.
+    /// Copies fields from its METADATA.
     pub(crate) fn apply_metadata(&mut self, metadata: Metadata) {
         self.has_metadata = true;
         self.name = metadata.name.unwrap_or_default();
@@ -125,7 +123,7 @@ impl Distribution {
         self.requires = metadata.requires;
     }
 
-    /// Takes a file of its own, if it is a module or a source.
+    /// Adds a file of the distribution, if it is a module or a source.
     pub(crate) fn add_file(&mut self, path: &str, file: PathBuf) {
         if is_python(path) {
             self.sources.push(path.to_owned());
@@ -134,7 +132,7 @@ impl Distribution {
         }
     }
 
-    /// Puts its files in order, and says what it brings where no `top_level.txt` did.
+    /// Sorts its files, and derives the top-level names if there was no `top_level.txt`.
     pub(crate) fn finish(&mut self) {
         self.modules.sort_by(|a, b| (&a.path, &a.file).cmp(&(&b.path, &b.file)));
         self.modules.dedup_by(|a, b| a.file == b.file);
@@ -154,12 +152,12 @@ impl Distribution {
     }
 }
 
-/// Whether a path is of Python source that can be imported or run.
+/// Returns whether a path is a Python source.
 pub(crate) fn is_python(path: &str) -> bool {
     path.ends_with(".py") || path.ends_with(".pyw")
 }
 
-// A path that is not UTF-8 must not be the end of a whole audit's JSON.
+// A path that is not UTF-8 must not fail the JSON output.
 fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&path.to_string_lossy())
 }

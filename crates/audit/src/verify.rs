@@ -1,9 +1,8 @@
-//! What really happens: each module is imported in an interpreter of its own, one by one, and the
-//! GIL is looked at before and after.
+//! Imports each module in an interpreter of its own and observes the GIL.
 //!
-//! The only part of the room that runs anything of what is audited, and only when asked to. A child
-//! has a time limit and gets no input; what it prints is thrown away. It says what it saw in a
-//! file: a pipe would stay open in whatever a module starts.
+//! The only part of this crate that runs audited code, and only on request. A child has a timeout
+//! and no input, and its output is discarded. It reports through a file, because a pipe would stay
+//! open in processes that a module starts.
 
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -15,32 +14,31 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 const CHILD: &str = include_str!("verify/child.py");
-/// Bytes of a report that are read.
+/// Maximum number of report bytes that are read.
 const MAX_REPORT_BYTES: u64 = 1 << 16;
-/// How often a child is looked after.
+/// Interval for polling a child.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// A module to import.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModuleToImport {
-    /// Its dotted name.
+    /// Dotted name.
     pub name: String,
-    /// Its file.
     pub file: PathBuf,
 }
 
-/// What importing a module did.
+/// Effect of importing a module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ImportOutcome {
-    /// Whether the module itself switched the GIL on; `None` where it could not be seen.
+    /// Whether the module itself enabled the GIL; `None` if that was not observed.
     pub switched_on: Option<bool>,
-    /// Modules that its import brought along and that switched it on first.
+    /// Modules loaded by its import that enabled the GIL first.
     pub others: Vec<String>,
-    /// Why it could not be imported, or could not be seen.
+    /// Why it could not be imported or observed.
     pub error: Option<String>,
 }
 
-/// What a child says.
+/// Report of a child.
 #[derive(Debug, Deserialize)]
 struct ChildReport {
     supported: bool,
@@ -49,22 +47,22 @@ struct ChildReport {
     error: Option<String>,
 }
 
-/// Imports modules.
+/// Imports modules in child processes.
 #[derive(Debug, Clone)]
 pub struct Verifier<'a> {
-    /// The interpreter: a free-threaded one, or there is nothing to see.
+    /// The interpreter; it must be free-threaded.
     pub python: &'a Path,
-    /// Folders to import from, before its own.
+    /// Folders put before its own `sys.path`.
     pub folders: &'a [PathBuf],
-    /// The longest a module may take.
+    /// Timeout for one import.
     pub limit: Duration,
-    /// Children at the same time.
+    /// Number of parallel children.
     pub jobs: usize,
 }
 
 impl Verifier<'_> {
-    /// Imports each of the modules; the outcomes are in their order. `is_cancelled` ends it early: what
-    /// has not been imported by then has no outcome. `progress` is given the number that is done.
+    /// Imports each module. The outcomes are in the same order; a module has none if `is_cancelled`
+    /// returned true first. `progress` receives the number of finished modules.
     pub fn run(
         &self,
         modules: &[ModuleToImport],
@@ -73,8 +71,8 @@ impl Verifier<'_> {
     ) -> Vec<Option<ImportOutcome>> {
         let outcomes = Mutex::new(vec![None; modules.len()]);
         let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        // Compiled sources go from one child to the next and away with the last: nothing is written
-        // to what is audited.
+        // Compiled sources are shared by the children and deleted at the end, so nothing is written
+        // to the audited folders.
         let cache = tempfile::tempdir().ok();
         let cache = cache.as_ref().map(tempfile::TempDir::path);
         std::thread::scope(|scope| {
@@ -94,8 +92,7 @@ impl Verifier<'_> {
         outcomes.into_inner().unwrap_or_default()
     }
 
-    /// One module: with all that its import brings along and, where that hides what it does itself,
-    /// alone.
+    /// Imports a module normally and, if that hides its own effect, once more alone.
     fn one(
         &self,
         module: &ModuleToImport,
@@ -129,7 +126,7 @@ impl Verifier<'_> {
         let report = match tempfile::NamedTempFile::new() {
             Ok(file) => file,
             Err(error) => {
-                return Some(failed(format!("there is no place for its report: {error}")));
+                return Some(failed(format!("cannot create a file for its report: {error}")));
             }
         };
         let mut command = Command::new(self.python);
@@ -148,7 +145,7 @@ impl Verifier<'_> {
         let mut child = match command.spawn() {
             Ok(child) => child,
             Err(error) => {
-                return Some(failed(format!("{} cannot be run: {error}", self.python.display())));
+                return Some(failed(format!("cannot run {}: {error}", self.python.display())));
             }
         };
         let Some(status) = self.wait(&mut child, is_cancelled) else {
@@ -161,14 +158,14 @@ impl Verifier<'_> {
         let mut text = String::new();
         let read = File::open(report.path())
             .and_then(|file| file.take(MAX_REPORT_BYTES).read_to_string(&mut text));
-        let said = read.ok().and_then(|_| serde_json::from_str::<ChildReport>(&text).ok());
-        Some(match said {
-            None => failed(format!("the interpreter died while it imported it ({status})")),
-            Some(said) if !said.supported => {
-                failed("this interpreter has no way to run without the GIL".into())
+        let child_report = read.ok().and_then(|_| serde_json::from_str::<ChildReport>(&text).ok());
+        Some(match child_report {
+            None => failed(format!("the interpreter died during the import ({status})")),
+            Some(one) if !one.supported => {
+                failed("this interpreter cannot run without the GIL".into())
             }
-            Some(said) => {
-                ImportOutcome { switched_on: said.own, others: said.others, error: said.error }
+            Some(one) => {
+                ImportOutcome { switched_on: one.own, others: one.others, error: one.error }
             }
         })
     }
@@ -178,8 +175,8 @@ impl Verifier<'_> {
         child: &mut Child,
         is_cancelled: &dyn Fn() -> bool,
     ) -> Option<std::process::ExitStatus> {
-        let begin = Instant::now();
-        while begin.elapsed() < self.limit && !is_cancelled() {
+        let start = Instant::now();
+        while start.elapsed() < self.limit && !is_cancelled() {
             match child.try_wait() {
                 Ok(None) => std::thread::sleep(POLL_INTERVAL),
                 ended => return ended.ok().flatten(),

@@ -1,5 +1,4 @@
-//! `ungil audit`: what happens to the GIL when what is installed here is imported, and which
-//! sources threads break.
+//! `ungil audit`: finds extension modules that re-enable the GIL, and thread-unsafe Python code.
 
 mod findings;
 mod import_chains;
@@ -9,7 +8,7 @@ mod sarif;
 mod table;
 mod verify;
 
-use crate::args::{Audit as Arguments, AuditForm as Form, FailOn};
+use crate::args::{Audit as Arguments, AuditFormat, FailOn};
 use crate::clean;
 use crate::failure::{Edge, INTERRUPTED, print};
 use crate::signals;
@@ -26,25 +25,25 @@ use ungil_audit::inventory::{Distribution, ExtensionFile};
 use ungil_audit::requirements::{Requirement, WheelStatus};
 use verify::Verified;
 
-/// The code for a bound that was crossed.
-const CROSSED: u8 = 3;
+/// Exit code if something named by --fail-on was found.
+const FAIL_ON_FOUND: u8 = 3;
 
-/// What is printed as JSON, and what the other forms are made of.
+/// The JSON output, from which the other formats are rendered.
 #[derive(Debug, Serialize)]
 struct Report {
     #[serde(flatten)]
     audit: Audit,
-    /// What --verify saw.
+    /// Results of --verify.
     #[serde(skip_serializing_if = "Option::is_none")]
     verified: Option<Vec<Verified>>,
-    /// What --index said.
+    /// Answers to --index.
     #[serde(skip_serializing_if = "Option::is_none")]
     index: Option<Vec<IndexAnswer>>,
-    /// Ctrl-C ended it before every module was imported, or every question asked.
+    /// Ctrl-C ended it before every module was imported or every query was answered.
     interrupted: bool,
 }
 
-/// Audits and prints.
+/// Runs the audit and prints the report.
 pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
     let stop = signals::flag()?;
     let targets = targets(args)?;
@@ -52,9 +51,9 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
         AuditOptions { targets, build: args.build, sources: args.sources, from: args.from.clone() };
     let mut audit = audit(&asked).map_err(|error| {
         Edge::usage(
-            "there is nothing to audit",
+            "cannot audit the targets",
             error,
-            "name an environment, wheels, extension modules, sources or a lock file; ungil audit --help shows examples",
+            "pass an environment, wheels, extension modules, sources or a lock file; see ungil audit --help",
         )
     })?;
     audit.hazards.retain(|hazard| hazard.confidence >= args.confidence.into());
@@ -65,12 +64,12 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
     let verified = args.verify.then(|| verify::run(args, &audit, &is_cancelled)).transpose()?;
     let index = args.index.then(|| index::run(args, &audit, &is_cancelled)).transpose()?;
     let report = Report { audit, verified, index, interrupted: stop.load(Ordering::Relaxed) };
-    let form = if args.json { Form::Json } else { args.format };
-    let text = match form {
-        Form::Table => table::report(&report, args.all),
-        Form::Markdown => markdown::report(&report, args.all),
-        Form::Json => json(&report)?,
-        Form::Sarif => json(&sarif::report(&report))?,
+    let format = if args.json { AuditFormat::Json } else { args.format };
+    let text = match format {
+        AuditFormat::Table => table::report(&report, args.all),
+        AuditFormat::Markdown => markdown::report(&report, args.all),
+        AuditFormat::Json => json(&report)?,
+        AuditFormat::Sarif => json(&sarif::report(&report))?,
     };
     match &args.output {
         None => print(&text)?,
@@ -79,7 +78,7 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
                 Edge::failed(
                     format!("cannot write {}", path.display()),
                     error,
-                    "name another file with -o",
+                    "pass another file with -o",
                 )
             })?;
             print(&table::summary(&report))?;
@@ -88,24 +87,24 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
     Ok(if report.interrupted {
         ExitCode::from(INTERRUPTED)
     } else if args.fail_on.iter().any(|what| report.has(*what)) {
-        ExitCode::from(CROSSED)
+        ExitCode::from(FAIL_ON_FOUND)
     } else if report.audit.is_empty() {
-        return Err(nothing(&report));
+        return Err(nothing_analyzed(&report));
     } else {
         ExitCode::SUCCESS
     })
 }
 
 impl Report {
-    /// Something was found that --fail-on may name.
+    /// Returns whether a condition of --fail-on is met.
     fn has(&self, what: FailOn) -> bool {
         let mut taken = self.audit.importable();
         match what {
             FailOn::Gil => taken.any(|(_, found)| found.enables_gil() == Some(true)),
             FailOn::Unknown => {
-                let is_open = |one: &Requirement| one.gil != WheelStatus::NothingCompiled;
+                let is_unknown = |one: &Requirement| one.gil != WheelStatus::NothingCompiled;
                 taken.any(|(_, found)| found.enables_gil().is_none())
-                    || findings::applying(self).any(is_open)
+                    || findings::applying(self).any(is_unknown)
             }
             FailOn::Claim => self
                 .audit
@@ -117,7 +116,7 @@ impl Report {
         }
     }
 
-    /// Modules that the build would import: the worst first, each with its distribution.
+    /// Returns the modules that the build can import, the worst first, with their distributions.
     fn ordered(&self) -> Vec<(Option<&Distribution>, &ExtensionFile)> {
         let mut all: Vec<_> = self.audit.importable().collect();
         let rank = |found: &ExtensionFile| match found.enables_gil() {
@@ -130,29 +129,29 @@ impl Report {
     }
 }
 
-/// An audit that judged nothing is no clean bill.
-fn nothing(report: &Report) -> Edge {
+/// Reports that nothing was analyzed, which must not look like a clean result.
+fn nothing_analyzed(report: &Report) -> Edge {
     let build = report.audit.build;
     let skipped = report.audit.skipped().count();
     if skipped > 0 {
         let why = format!(
-            "none of the {} named like extension modules can be imported by {build} on the platform audited",
+            "{build} cannot import any of the {} with the name of an extension module on the audited platform",
             ungil_format::counted(skipped, "file")
         );
         return Edge::failed(
-            "nothing was judged",
+            "nothing was analyzed",
             why,
-            "name files of that build, or another build with --for",
+            "pass files for that build, or choose another build with --for",
         );
     }
     Edge::failed(
-        "nothing was judged",
-        "there is no extension module, Python source, distribution or requirement in what was named",
-        "name an environment, a wheel, a folder of sources or a lock file that is not empty",
+        "nothing was analyzed",
+        "the targets contain no extension module, Python source, distribution or requirement",
+        "pass an environment, a wheel, a folder of sources or a lock file that is not empty",
     )
 }
 
-/// A bar over so many things, where somebody watches.
+/// Returns a progress bar, hidden with --quiet or without a terminal.
 fn progress(args: &Arguments, total: usize) -> ProgressBar {
     if args.quiet || !std::io::stderr().is_terminal() {
         ProgressBar::hidden()
@@ -161,7 +160,7 @@ fn progress(args: &Arguments, total: usize) -> ProgressBar {
     }
 }
 
-/// What was named, or the environment here.
+/// Returns the given targets, or the active environment.
 fn targets(args: &Arguments) -> Result<Vec<PathBuf>, Edge> {
     if !args.targets.is_empty() {
         return Ok(args.targets.clone());
@@ -170,9 +169,9 @@ fn targets(args: &Arguments) -> Result<Vec<PathBuf>, Edge> {
     let here = Some(PathBuf::from(".venv")).filter(|path| path.is_dir());
     active.or(here).map(|path| vec![path]).ok_or_else(|| {
         Edge::usage(
-            "there is no environment here",
+            "no environment to audit",
             "no virtual environment is active and there is no .venv",
-            "name one, or a wheel, a lock file or a folder of sources",
+            "pass an environment, a wheel, a lock file or a folder of sources",
         )
     })
 }

@@ -1,8 +1,8 @@
-//! ImportGraph' bytes, read and judged.
+//! Reads and analyzes extension modules.
 
 use super::MAX_BINARY_BYTES;
 use crate::files;
-use crate::gil_analysis::analyze;
+use crate::gil_analysis;
 use crate::image::Image;
 use crate::inventory::{ExtensionFile, SkipReason, Skipped};
 use crate::model::{Init, ModuleAnalysis, Verdict};
@@ -10,8 +10,8 @@ use crate::target::Build;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Reads and judges modules from disk, on all CPUs; those that are skipped are not read.
-pub(super) fn look<'a>(modules: impl Iterator<Item = &'a mut ExtensionFile>, build: Build) {
+/// Analyzes modules from disk on all CPUs. Skipped modules are not read.
+pub(super) fn analyze_all<'a>(modules: impl Iterator<Item = &'a mut ExtensionFile>, build: Build) {
     let modules: Vec<Mutex<&mut ExtensionFile>> =
         modules.filter(|found| found.skipped.is_none()).map(Mutex::new).collect();
     let next = AtomicUsize::new(0);
@@ -23,7 +23,7 @@ pub(super) fn look<'a>(modules: impl Iterator<Item = &'a mut ExtensionFile>, bui
                 while let Some(module) = modules.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let Ok(mut found) = module.lock() else { continue };
                     match files::read(&found.file, MAX_BINARY_BYTES) {
-                        Ok(bytes) => read(&mut found, &bytes, build),
+                        Ok(bytes) => analyze(&mut found, &bytes, build),
                         Err(error) => found.unreadable = Some(error.to_string()),
                     }
                 }
@@ -32,17 +32,19 @@ pub(super) fn look<'a>(modules: impl Iterator<Item = &'a mut ExtensionFile>, bui
     });
 }
 
-/// Judges a module's bytes. A universal file has one image a machine; they come from the same
-/// sources, so one that does not declare speaks for all. Of a module that can be made in both ways,
-/// the way that the build takes is kept: `PyModExport_X` from 3.15 on.
-pub(super) fn read(found: &mut ExtensionFile, bytes: &[u8], build: Build) {
+/// Analyzes the bytes of a module.
+///
+/// The images of a universal file come from the same sources, so one that does not declare decides
+/// for all. If a module exports both init functions, the one that the build uses is kept:
+/// `PyModExport_X` from 3.15 on.
+pub(super) fn analyze(found: &mut ExtensionFile, bytes: &[u8], build: Build) {
     match Image::parse(bytes) {
         Ok(images) => {
-            let judged = images.iter().map(analyze);
-            let mut judged: Vec<Vec<ModuleAnalysis>> =
-                judged.filter(|all| !all.is_empty()).collect();
-            judged.sort_by_key(|all| all.iter().all(|one| one.verdict == Verdict::Declares));
-            let mut all = judged.into_iter().next().unwrap_or_default();
+            let analyzed = images.iter().map(gil_analysis::analyze);
+            let mut analyzed: Vec<Vec<ModuleAnalysis>> =
+                analyzed.filter(|all| !all.is_empty()).collect();
+            analyzed.sort_by_key(|all| all.iter().all(|one| one.verdict == Verdict::Declares));
+            let mut all = analyzed.into_iter().next().unwrap_or_default();
             let exports = |one: &ModuleAnalysis| one.init == Some(Init::ModExport);
             let new = build.minor >= 15;
             let preferred: Vec<String> =

@@ -1,8 +1,8 @@
-//! The ways by which what was audited imports the modules that switch the GIL on.
+//! Finds the import chains to modules that enable the GIL.
 //!
-//! A user does not import `lxml.etree`; something they installed does. The search begins where
-//! their program does, if they said so or named its sources, and else at the packages that nothing
-//! else asks for: those somebody chose.
+//! A user does not import `lxml.etree` directly; a package they installed does. The search starts
+//! at the given entry points or sources, else at the packages that no other package requires, which
+//! are those a user chose.
 
 use super::{Audit, AuditError};
 use crate::import_graph::{self, ImportGraph, ImportTiming};
@@ -11,28 +11,28 @@ use crate::tags::normalize_name;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::path::{Path, PathBuf};
 
-/// What can be imported, and where programs begin.
+/// The import graph, and the modules at which programs start.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ProgramGraph {
     modules: ImportGraph,
-    /// ImportGraph of the sources that were named: a program's own.
+    /// Modules of the audited sources.
     pub(super) programs: Vec<String>,
-    /// Sources that lie in wheels.
+    /// Sources in wheels, by path.
     texts: FxHashMap<PathBuf, Vec<u8>>,
 }
 
 impl ProgramGraph {
-    /// More modules; those that are there already come first, as on `sys.path`.
+    /// Adds modules. Those added earlier take precedence, as on `sys.path`.
     pub(super) fn add(&mut self, modules: ImportGraph) {
         self.modules.extend(modules);
     }
 
-    /// A source of a wheel, by the path that its module has.
+    /// Adds the content of a source in a wheel.
     pub(super) fn add_text(&mut self, path: PathBuf, text: Vec<u8>) {
         self.texts.insert(path, text);
     }
 
-    /// One source, as the module of its name.
+    /// Adds a source file as a module, and returns its name.
     pub(super) fn add_program(&mut self, file: &Path) -> String {
         self.modules.add_program(file);
         import_graph::module_name(&file.file_name().unwrap_or_default().to_string_lossy())
@@ -40,7 +40,7 @@ impl ProgramGraph {
 }
 
 impl Audit {
-    /// Finds the ways, and notes what stood in them.
+    /// Finds the chains, and adds notes about what could not be followed.
     pub(super) fn find_import_chains(
         &mut self,
         mut graph: ProgramGraph,
@@ -57,18 +57,20 @@ impl Audit {
                 return Err(AuditError::NoEntry(text.clone()));
             }
         }
-        let bad = self.importable().filter(|(_, found)| found.enables_gil() == Some(true));
-        let bad: Vec<String> = bad.filter_map(|(_, found)| found.module.clone()).collect();
-        if bad.is_empty() {
+        let enabling = self.importable().filter(|(_, found)| found.enables_gil() == Some(true));
+        let enabling: Vec<String> =
+            enabling.filter_map(|(_, found)| found.module.clone()).collect();
+        if enabling.is_empty() {
             return Ok(());
         }
         if entries.is_empty() {
             entries = std::mem::take(&mut graph.programs);
         }
-        // Of a program it matters what it may do later; of a package, what comes with its import.
-        let mut most = ImportTiming::Later;
+        // A program may run imports in its functions; for a package only imports that run with its
+        // own import count.
+        let mut latest = ImportTiming::Later;
         if entries.is_empty() {
-            most = ImportTiming::Guarded;
+            latest = ImportTiming::Guarded;
             entries = top_level_packages(self.distributions.iter().map(|one| &one.distribution));
         }
         let texts = graph.texts;
@@ -76,15 +78,15 @@ impl Audit {
             Some(text) => Ok(text.clone()),
             None => import_graph::read_source(path),
         };
-        let found = graph.modules.chains(&entries, &bad, most, load);
+        let found = graph.modules.chains(&entries, &enabling, latest, load);
         self.chains = found.chains;
         self.notes.extend(found.notes);
         Ok(())
     }
 }
 
-/// The packages of the distributions that no other one requires; all, where each is required by
-/// another.
+/// Returns the packages of the distributions that no other one requires, or of all if there are
+/// none.
 fn top_level_packages<'a>(all: impl Iterator<Item = &'a Distribution> + Clone) -> Vec<String> {
     let name = |requirement: &str| {
         let is_end = |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.');

@@ -1,4 +1,4 @@
-//! What the index is to be asked about: projects that have wheels of their own for each build.
+//! Selects the projects to look up in the index: those with wheels specific to a build.
 
 use super::Audit;
 use crate::claims::Standing;
@@ -6,11 +6,11 @@ use crate::index::IndexQuery;
 use crate::target::Platform;
 
 impl Audit {
-    /// A question for each distribution with compiled modules, and for each project of a lock file
-    /// that lists no wheel for the build.
+    /// Returns a query for each distribution with compiled modules, and for each project in a lock
+    /// file without a wheel for the build.
     ///
-    /// A distribution whose modules switch the GIL on, or of which no file is for the build, needs
-    /// another version if there is one.
+    /// The newest version is requested as well if a module enables the GIL or no file is for the
+    /// build.
     #[must_use]
     pub fn index_queries(&self, platform: Platform) -> Vec<IndexQuery> {
         let compiled = self.distributions.iter().filter(|one| {

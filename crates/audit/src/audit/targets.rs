@@ -1,4 +1,4 @@
-//! What a target is, by its name and its content.
+//! Determines the kind of a target by its name and content.
 
 use super::AuditError;
 use crate::environment;
@@ -6,22 +6,20 @@ use crate::inventory::ExtensionFile;
 use crate::requirements;
 use std::path::{Path, PathBuf};
 
-/// What can be audited.
+/// Kind of a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum TargetKind {
     /// Folders of `sys.path`.
     Environment(Vec<PathBuf>),
-    /// A wheel.
     Wheel,
-    /// One extension module.
     Module,
-    /// A folder of sources, or a source.
+    /// A folder of sources, or one source.
     Sources,
-    /// A lock file or requirements.
+    /// A lock file or a requirements file.
     Requirements,
 }
 
-/// Tells what a target is.
+/// Determines the kind of a target.
 pub(super) fn classify(path: &Path) -> Result<TargetKind, AuditError> {
     let unreadable = |why: std::io::Error| AuditError::Unreadable {
         path: path.to_owned(),
@@ -49,13 +47,13 @@ pub(super) fn classify(path: &Path) -> Result<TargetKind, AuditError> {
     }
 }
 
-/// One module by itself.
+/// Returns a single module.
 pub(super) fn module(path: &Path) -> Option<ExtensionFile> {
     let name = path.file_name()?.to_str()?;
     ExtensionFile::new(name, path.to_owned())
 }
 
-/// A folder with distributions in it.
+/// Returns whether a folder contains distributions.
 fn has_info(path: &Path) -> std::io::Result<bool> {
     let named =
         path.file_name().is_some_and(|name| name == "site-packages" || name == "dist-packages");
@@ -66,7 +64,7 @@ fn has_info(path: &Path) -> std::io::Result<bool> {
         }))
 }
 
-/// `PREFIX/bin/python3`: the environment of its prefix.
+/// Returns the environment of an interpreter `PREFIX/bin/python3`.
 fn interpreter(path: &Path) -> Option<TargetKind> {
     let name = path.file_name()?.to_str()?;
     let bin = path.parent()?;

@@ -1,25 +1,26 @@
-//! The files of one folder of `sys.path`: Python files, extension modules, metadata, `.pth` files.
+//! Lists the relevant files in a folder of `sys.path`: Python files, extension modules, metadata,
+//! `.pth` files.
 //!
-//! Links to files are followed, as installers make them to save space. Links to folders are not, so
-//! that no cycle can be made.
+//! Links to files are followed, because installers use them to save space. Links to folders are
+//! not, so there are no cycles.
 
 use crate::inventory::{ExtensionFile, is_python};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Files and folders that are looked at in one folder of `sys.path`.
+/// Maximum number of files and folders in one folder of `sys.path`.
 const MAX_ENTRIES: usize = 3_000_000;
-/// Folders in folders.
+/// Maximum nesting depth of folders.
 const MAX_DEPTH: usize = 64;
 
-/// What one folder of `sys.path` has. Paths are relative to it, with `/` between parts.
+/// Relevant files of a folder of `sys.path`. Paths are relative to it, with `/` between parts.
 #[derive(Default)]
 pub(super) struct FolderScan {
     /// Python files and extension modules.
     pub(super) files: Vec<String>,
-    /// `.dist-info` and `.egg-info`, by name.
+    /// Names of `.dist-info` and `.egg-info` entries.
     pub(super) infos: Vec<String>,
-    /// `.pth` files, by name.
+    /// Names of `.pth` files.
     pub(super) pths: Vec<String>,
 }
 
@@ -32,18 +33,18 @@ impl FolderScan {
             let entries = match fs::read_dir(&folder) {
                 Ok(entries) => entries,
                 Err(error) => {
-                    notes.push(format!("'{}' cannot be read: {error}", folder.display()));
+                    notes.push(format!("cannot read '{}': {error}", folder.display()));
                     continue;
                 }
             };
             for entry in entries {
                 let Ok(entry) = entry else {
-                    notes.push(format!("'{}' could not be read to its end", folder.display()));
+                    notes.push(format!("'{}' could not be read completely", folder.display()));
                     break;
                 };
                 if left == 0 {
                     notes.push(format!(
-                        "'{}' has more than {MAX_ENTRIES} files; not all were looked at",
+                        "'{}' has more than {MAX_ENTRIES} files; the rest was not read",
                         root.display()
                     ));
                     scan.sort();
@@ -55,7 +56,7 @@ impl FolderScan {
                 let kind = match entry.file_type() {
                     Ok(kind) => kind,
                     Err(error) => {
-                        notes.push(format!("'{path}' cannot be read: {error}"));
+                        notes.push(format!("cannot read '{path}': {error}"));
                         continue;
                     }
                 };
@@ -66,7 +67,7 @@ impl FolderScan {
                 } else if kind.is_dir() {
                     if entry.path().join("pyvenv.cfg").is_file() {
                         notes.push(format!(
-                            "'{path}' is an environment of its own and was not read: name it too"
+                            "'{path}' is a separate environment and was not read: pass it as a target too"
                         ));
                         continue;
                     }
@@ -74,7 +75,7 @@ impl FolderScan {
                         continue;
                     }
                     if depth == MAX_DEPTH {
-                        notes.push(format!("'{path}' is nested too deeply to be looked at"));
+                        notes.push(format!("'{path}' is nested too deeply and was not read"));
                         continue;
                     }
                     waiting.push((entry.path(), format!("{path}/"), depth + 1));
@@ -83,7 +84,9 @@ impl FolderScan {
                 } else if is_python(&name) || ExtensionFile::new(&name, PathBuf::new()).is_some() {
                     scan.files.push(path);
                 } else if kind.is_symlink() && entry.path().is_dir() {
-                    notes.push(format!("'{path}' is a link to a folder and was not followed"));
+                    notes.push(format!(
+                        "'{path}' is a symbolic link to a folder and was not followed"
+                    ));
                 }
             }
         }
@@ -91,7 +94,7 @@ impl FolderScan {
         scan
     }
 
-    /// A folder's own order is of no meaning, and differs between machines.
+    /// The order of directory entries is arbitrary and differs between machines.
     fn sort(&mut self) {
         self.files.sort_unstable();
         self.infos.sort_unstable();
@@ -99,7 +102,7 @@ impl FolderScan {
     }
 }
 
-/// Folders from which nothing can be imported.
+/// Returns whether nothing can be imported from a folder.
 fn is_ignored(name: &str) -> bool {
     name == "__pycache__" || name.starts_with('.') || name == "node_modules"
 }

@@ -1,9 +1,9 @@
-//! An image while it is being read, and the bounds of what a file may make us hold.
+//! Builds an image while a file is parsed, and bounds the memory that a file can cause.
 //!
-//! Tables of a hostile file can overlap: a thousand names that share one long string, a list of
-//! pointers that is walked a thousand times. An honest file pays for every name and every pointer
-//! with bytes of its own, so what is held is bounded by the file's length, and what crosses the
-//! bound is called damage.
+//! The tables of a hostile file may overlap: a thousand names that share one long string, or a list
+//! of pointers that is visited a thousand times. In a valid file every name and pointer has bytes
+//! of its own, so the total is bounded by the length of the file. Exceeding the bound is reported
+//! as damage.
 
 use super::{Arch, Format, Image, ImageError, Segment};
 use object::pod::{Pod, slice_from_bytes};
@@ -11,15 +11,15 @@ use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// More parts than any linker makes (a hundred sections of a PE file are many); they are searched
-/// one after the other.
+/// More than any linker creates; a PE file with a hundred sections is unusual. Segments are
+/// searched linearly.
 const MAX_SEGMENTS: usize = 256;
 
 pub(super) struct Builder<'a> {
     pub(super) image: Image<'a>,
-    /// Bytes of names that may still be looked at.
+    /// Remaining bytes of names.
     names: usize,
-    /// Cells that may still be filled.
+    /// Remaining number of cells.
     fills: usize,
 }
 
@@ -38,8 +38,8 @@ impl<'a> Builder<'a> {
             jumps: FxHashMap::default(),
             libraries: Vec::new(),
         };
-        // Names may share their ends, and a symbol may be named in three tables: four times the
-        // file is generous.
+        // Names may share suffixes, and a symbol may be named in three tables, so four times the
+        // file is enough.
         Builder { image, names: file.len().saturating_mul(4), fills: file.len() / 8 }
     }
 
@@ -47,8 +47,7 @@ impl<'a> Builder<'a> {
         ImageError::Damaged { format: self.image.format, what }
     }
 
-    /// Adds a part of memory: `len` bytes of the file from `offset` on, at `address`, in a room of
-    /// `size` bytes.
+    /// Adds a segment of `size` bytes at `address`, with `len` bytes of the file from `offset` on.
     pub(super) fn segment(
         &mut self,
         address: u64,
@@ -71,7 +70,7 @@ impl<'a> Builder<'a> {
             file: first..last,
             executable,
         });
-        // Each is scanned at most once, so a file cannot ask for more than two scans of itself.
+        // Each segment is scanned at most once, so at most twice the file is scanned.
         let all: usize = self.image.segments.iter().map(|segment| segment.file.len()).sum();
         if all > self.image.file.len().saturating_mul(2) {
             return Err(self.damaged("its segments overlap"));
@@ -79,7 +78,7 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// The bytes of a table that the file says to be at `address`.
+    /// Returns the bytes of a table at `address`.
     pub(super) fn table(
         &self,
         address: u64,
@@ -93,7 +92,7 @@ impl<'a> Builder<'a> {
             .ok_or_else(|| self.damaged(what))
     }
 
-    /// The name that `bytes` begin with, up to its zero byte.
+    /// Returns the zero-terminated name at the start of `bytes`.
     pub(super) fn name(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], ImageError> {
         let within = bytes.get(..self.names.min(bytes.len())).unwrap_or(bytes);
         match memchr::memchr(0, within) {
@@ -105,25 +104,25 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Pays for names that are put together and stand nowhere in the file as a whole.
+    /// Counts names that are assembled and not in the file as a whole.
     pub(super) fn charge_name(&mut self, bytes: usize) -> Result<(), ImageError> {
         let left = self.names.checked_sub(bytes);
-        self.names = left.ok_or_else(|| self.damaged("its names are longer than itself"))?;
+        self.names = left.ok_or_else(|| self.damaged("its names are longer than the file"))?;
         Ok(())
     }
 
-    /// Notes an export. Of two with one name (versions of a symbol) the first counts.
+    /// Adds an export. The first of several with the same name (symbol versions) counts.
     pub(super) fn export(&mut self, name: &[u8], address: u64) {
         self.image.exports.entry(String::from_utf8_lossy(name).into_owned()).or_insert(address);
     }
 
-    /// Notes an import and gives its index.
+    /// Adds an import and returns its index.
     pub(super) fn import(&mut self, name: &[u8]) -> usize {
         self.image.imports.push(String::from_utf8_lossy(name).into_owned());
         self.image.imports.len() - 1
     }
 
-    /// Notes that the loader writes `target` into `cell`.
+    /// Records that the loader writes `target` into `cell`.
     pub(super) fn pointer(&mut self, cell: u64, target: u64) -> Result<(), ImageError> {
         if self.charge_cell(cell)? {
             self.image.pointers.insert(cell, target);
@@ -131,45 +130,44 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// Notes that the loader writes the address of an import into `cell`.
+    /// Records that the loader writes the address of an import into `cell`.
     pub(super) fn cell(&mut self, cell: u64, import: usize) -> Result<(), ImageError> {
         if self.charge_cell(cell)? {
-            // What is bound late has at first an address that resolves it.
+            // A lazily bound cell initially holds the address of its resolver.
             self.image.pointers.remove(&cell);
             self.image.cells.insert(cell, import);
         }
         Ok(())
     }
 
-    /// Pays for a cell that is filled with something else.
+    /// Counts a cell that is filled with something else.
     pub(super) fn charge_pointer(&mut self) -> Result<(), ImageError> {
         self.fills = self
             .fills
             .checked_sub(1)
-            .ok_or_else(|| self.damaged("it has more pointers than room"))?;
+            .ok_or_else(|| self.damaged("it has more pointers than fit in the file"))?;
         Ok(())
     }
 
-    /// Whether the cell has room in the file. Loaders fill none that has not: linkers give such
-    /// cells bytes, if only zeros. It also keeps an attacker from choosing keys that collide in a
-    /// hash table.
+    /// Counts a cell, and returns whether it is inside the file. Linkers allocate bytes for cells,
+    /// even if they are zero. The check also keeps a hostile file from choosing keys that collide
+    /// in a hash table.
     fn charge_cell(&mut self, cell: u64) -> Result<bool, ImageError> {
         self.fills = self
             .fills
             .checked_sub(1)
-            .ok_or_else(|| self.damaged("it has more pointers than room"))?;
+            .ok_or_else(|| self.damaged("it has more pointers than fit in the file"))?;
         Ok(self.image.bytes(cell, 8).is_some())
     }
 
-    /// Code of the file with the address it begins at: `range` cut to what one executable segment
-    /// has of it.
+    /// Returns code with its start address: the part of `range` in one executable segment.
     pub(super) fn code(&self, range: Range<u64>) -> Option<(u64, &'a [u8])> {
         let bytes = self.image.code(range.start)?;
         let len = usize::try_from(range.end.checked_sub(range.start)?).ok()?;
         Some((range.start, bytes.get(..len).unwrap_or(bytes)))
     }
 
-    /// All code of the file, segment by segment.
+    /// Returns all code of the file, segment by segment.
     pub(super) fn all_code(&self) -> Vec<(u64, &'a [u8])> {
         let executable = self.image.segments.iter().filter(|segment| segment.executable);
         executable
@@ -180,7 +178,7 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// As many of something as the bytes hold.
+/// Interprets bytes as an array of as many items as fit.
 pub(super) fn array<T: Pod>(bytes: &[u8]) -> &[T] {
     let count = bytes.len() / size_of::<T>().max(1);
     slice_from_bytes(bytes, count).map(|(items, _)| items).unwrap_or_default()

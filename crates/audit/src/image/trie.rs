@@ -1,10 +1,10 @@
-//! The tree of a Mach-O image's exported names, which is there even where its symbol table was
+//! Parses the export trie of a Mach-O image, which is present even if the symbol table was
 //! stripped.
 //!
-//! Apple's `mach-o/loader.h` (`dyld_info_command`, `EXPORT_SYMBOL_FLAGS`). A node holds what is
-//! exported under the name on the way to it, and edges with parts of names to other nodes. Nothing
-//! in a file makes it a tree: it may have rings, or nodes with so many ways to them that walking
-//! all would never end. So nodes that are met, and bytes of names, are counted.
+//! Source: Apple's `mach-o/loader.h` (`dyld_info_command`, `EXPORT_SYMBOL_FLAGS`). A node holds the
+//! export for the name on the path to it, and edges with parts of names. A hostile file need not
+//! contain a tree: it may have cycles, or so many paths that visiting all would never end. So
+//! visited nodes and bytes of names are counted.
 
 use super::ImageError;
 use super::builder::{Builder, c_name};
@@ -12,24 +12,24 @@ use object::macho::{self, ExportSymbolFlags};
 
 const DAMAGED: &str = "its table of exports contradicts itself";
 
-/// A node on the way: what is unread of it.
+/// A node on the current path, with its unread edges.
 struct TrieNode<'a> {
     edges: &'a [u8],
     left: u8,
-    /// The length of its name.
+    /// Length of its name.
     name: usize,
 }
 
 pub(super) struct ExportTrie<'a> {
     data: &'a [u8],
-    /// The image's first address; exported ones count from there.
+    /// Start of the image, to which exported addresses are relative.
     base: u64,
-    /// The name of the node that is looked at.
+    /// Name of the current node.
     name: Vec<u8>,
 }
 
 impl<'a> ExportTrie<'a> {
-    /// Notes all exports of a table.
+    /// Records all exports of a trie.
     pub(super) fn read(
         build: &mut Builder<'a>,
         base: u64,
@@ -40,7 +40,7 @@ impl<'a> ExportTrie<'a> {
         }
         let mut trie = ExportTrie { data, base, name: Vec::new() };
         let mut way = vec![trie.node(build, 0)?];
-        // In a tree one way leads to a node, and the two have at least five bytes.
+        // In a tree one edge leads to each node, and together they take at least five bytes.
         let mut nodes = data.len() / 4;
         while let Some(node) = way.last_mut() {
             if node.left == 0 {
@@ -59,7 +59,7 @@ impl<'a> ExportTrie<'a> {
         Ok(())
     }
 
-    /// Reads a node, notes what it exports, and gives its edges.
+    /// Reads a node, records its export, and returns its edges.
     fn node(&mut self, build: &mut Builder<'a>, offset: u64) -> Result<TrieNode<'a>, ImageError> {
         let start = usize::try_from(offset).ok().and_then(|offset| self.data.get(offset..));
         let export = start.and_then(|mut rest| {
@@ -72,7 +72,7 @@ impl<'a> ExportTrie<'a> {
         if !export.is_empty() {
             let flags = number(&mut export).ok_or_else(|| build.damaged(DAMAGED))?;
             let flags = ExportSymbolFlags(flags);
-            // Neither another library's, nor thread-local, nor a number that is no address.
+            // Not re-exported, thread-local or absolute.
             let regular = flags.kind() == macho::EXPORT_SYMBOL_FLAGS_KIND_REGULAR;
             if regular && !flags.contains(macho::EXPORT_SYMBOL_FLAGS_REEXPORT) {
                 let address = number(&mut export).ok_or_else(|| build.damaged(DAMAGED))?;
@@ -84,7 +84,7 @@ impl<'a> ExportTrie<'a> {
     }
 }
 
-/// A number of seven bits a byte, the lowest first, and `rest` moved behind it.
+/// Reads a ULEB128 number and advances `rest`.
 fn number(rest: &mut &[u8]) -> Option<u64> {
     let mut number = 0_u64;
     for shift in (0..64).step_by(7) {

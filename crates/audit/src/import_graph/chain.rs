@@ -1,13 +1,13 @@
-//! A way of imports, as it is told.
+//! Import chains.
 
 use serde::{Serialize, Serializer};
 use std::path::{Path, PathBuf};
 
-/// ImportTiming an import runs.
+/// When an import runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ImportTiming {
-    /// Whenever its module is imported, as far as a look at the source can tell.
+    /// Whenever its module is imported.
     Always,
     /// In a `try` that catches its failure.
     Guarded,
@@ -18,36 +18,36 @@ pub enum ImportTiming {
 /// One import of a chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ImportStep {
-    /// The module that imports.
+    /// The importing module.
     pub module: String,
     /// Its file.
     #[serde(serialize_with = "as_text")]
     pub file: PathBuf,
-    /// The line of the import there, from 1.
+    /// Line of the import, from 1.
     pub line: usize,
-    /// What it imports.
+    /// The imported module.
     pub imports: String,
-    /// ImportTiming that runs.
+    /// When the import runs.
     pub when: ImportTiming,
 }
 
-/// A way from an entry to a module.
+/// The imports that lead from an entry point to a module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ImportChain {
-    /// The module it leads to.
+    /// The module that the chain leads to.
     pub target: String,
-    /// Its imports, from the entry on; none if the target is an entry itself.
+    /// Imports from the entry point on; empty if the target is an entry point itself.
     pub steps: Vec<ImportStep>,
-    /// ImportTiming the whole of it runs: as its least certain import does.
+    /// When the whole chain runs: the latest of its imports.
     pub when: ImportTiming,
 }
 
-/// What a search found.
+/// Result of a search.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ImportChains {
-    /// The shortest chain to each target that can be reached.
+    /// The shortest chain to each reachable target.
     pub chains: Vec<ImportChain>,
-    /// Files that could not be read or parsed, and why: what they import is not known.
+    /// Files that could not be read or parsed, so their imports are unknown.
     pub notes: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The index asked about many projects, some at a time.
+//! Looks up many projects in the index, a few at a time.
 
 use super::{Available, Installer, WaitLimit, ask};
 use crate::target::{Build, Platform};
@@ -8,41 +8,40 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Questions at the same time: an answer waits for the network, but an index is not to be stormed,
-/// and pip computes for seconds.
+/// Maximum number of parallel queries. An answer waits for the network, but the index must not be
+/// overloaded, and pip computes for seconds.
 const MAX_PARALLEL_QUERIES: usize = 4;
 
-/// What to ask about one project.
+/// What to look up for one project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexQuery {
-    /// The project.
     pub name: String,
-    /// The version that is installed or wanted; `None` if any will do.
+    /// The installed or required version; `None` for any.
     pub version: Option<String>,
-    /// What is there now is no good, even where that version has a wheel: ask for the newest too.
+    /// Also look up the newest version, even if this version has a wheel, because the installed
+    /// files are unsuitable.
     pub wants_newest: bool,
 }
 
-/// What the index has of one project.
+/// Answer of the index for one project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct IndexAnswer {
-    /// The project.
     pub name: String,
-    /// The version that is installed or wanted.
+    /// The installed or required version.
     pub version: Option<String>,
-    /// What it has of that version.
+    /// Wheels of that version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub this: Option<Available>,
-    /// What it has of the newest version: asked where that version will not do.
+    /// Wheels of the newest version, which is looked up if that version is unsuitable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub newest: Option<Available>,
-    /// Why it gave no answer.
+    /// Why there is no answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
 impl Installer {
-    /// The one that the user's path has: uv, or a Python with pip.
+    /// Finds an installer on the PATH: uv, or a Python with pip.
     #[must_use]
     pub fn find() -> Option<Installer> {
         let paths = std::env::var_os("PATH")?;
@@ -70,8 +69,8 @@ impl Installer {
     }
 }
 
-/// Asks all of it; answers come in the order of the queries. What was not asked because it was
-/// told to stop is `None`.
+/// Runs all queries. The answers are in the same order; those not asked because of a cancellation
+/// are `None`.
 pub fn ask_all(
     installer: &Installer,
     queries: &[IndexQuery],
@@ -87,19 +86,19 @@ pub fn ask_all(
             scope.spawn(|| {
                 while !(wait.is_cancelled)() {
                     let at = next.fetch_add(1, Ordering::Relaxed);
-                    let (Some(query), Some(place)) = (queries.get(at), answers.get(at)) else {
+                    let (Some(query), Some(slot)) = (queries.get(at), answers.get(at)) else {
                         break;
                     };
                     let answer = one(installer, query, build, platform, wait);
-                    if let Ok(mut place) = place.lock() {
-                        *place = Some(answer);
+                    if let Ok(mut slot) = slot.lock() {
+                        *slot = Some(answer);
                     }
                     progress(done.fetch_add(1, Ordering::Relaxed) + 1);
                 }
             });
         }
     });
-    answers.into_iter().map(|place| place.into_inner().unwrap_or(None)).collect()
+    answers.into_iter().map(|slot| slot.into_inner().unwrap_or(None)).collect()
 }
 
 fn one(

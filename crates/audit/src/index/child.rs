@@ -1,4 +1,4 @@
-//! A child with a time limit: its output up to a bound, and an end to all it started.
+//! Runs a child process with a timeout and bounded output, and kills everything it started.
 
 use super::IndexError;
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -11,49 +11,49 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Bytes of its output that are read.
+/// Maximum number of output bytes that are read.
 const MAX_OUTPUT_BYTES: u64 = 64 << 20;
 
-/// How often it is asked whether to stop.
+/// Interval of the cancellation check.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How long to wait for an answer.
 #[derive(Clone, Copy)]
 pub struct WaitLimit<'a> {
-    /// At the longest.
-    pub limit: Duration,
-    /// Whether to stop now.
+    /// Timeout.
+    pub timeout: Duration,
+    /// Returns whether to stop now.
     pub is_cancelled: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl WaitLimit<'_> {
-    /// Waits for what a channel brings.
+    /// Receives a value from a channel.
     fn receive<T>(&self, channel: &mpsc::Receiver<T>, ends: Instant) -> Result<T, IndexError> {
         loop {
             let left = ends.saturating_duration_since(Instant::now());
             match channel.recv_timeout(left.min(POLL_INTERVAL)) {
-                Ok(brought) => return Ok(brought),
+                Ok(value) => return Ok(value),
                 Err(_) if (self.is_cancelled)() => return Err(IndexError::Interrupted),
                 Err(mpsc::RecvTimeoutError::Timeout) if !left.is_zero() => {}
-                Err(_) => return Err(IndexError::Timeout(self.limit)),
+                Err(_) => return Err(IndexError::Timeout(self.timeout)),
             }
         }
     }
 }
 
-/// Kills the group when it goes out of scope, whatever happened.
+/// Kills the process group on drop.
 struct ProcessGroup(Child);
 
 impl Drop for ProcessGroup {
     fn drop(&mut self) {
         if let Some(pid) = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw) {
-            let _ = kill_process_group(pid, Signal::KILL); // nobody left in it: nothing to do
+            let _ = kill_process_group(pid, Signal::KILL); // fails if the group is empty
         }
         let _ = self.0.wait();
     }
 }
 
-/// Runs it to its end, and returns what it said on standard output.
+/// Runs a command to its end, and returns its standard output.
 pub(super) fn run(
     mut command: impl std::borrow::BorrowMut<Command>,
     input: Option<File>,
@@ -61,8 +61,8 @@ pub(super) fn run(
 ) -> Result<String, IndexError> {
     let command = command.borrow_mut();
     let program = PathBuf::from(command.get_program());
-    let limit = wait.limit;
-    let ends = Instant::now() + limit;
+    let timeout = wait.timeout;
+    let ends = Instant::now() + timeout;
     command
         .stdin(input.map_or_else(Stdio::null, Stdio::from))
         .stdout(Stdio::piped())
@@ -75,11 +75,11 @@ pub(super) fn run(
     let left = || ends.saturating_duration_since(Instant::now());
     let output = wait.receive(&output, ends)?;
     let errors = wait.receive(&errors, ends)?;
-    // Both pipes are closed, so it is at its end, or hides from its own: a short wait tells.
+    // Both pipes are closed, so it has ended or closed them itself: poll for a short time.
     let status = loop {
         match group.0.try_wait() {
             Ok(Some(status)) => break status,
-            Ok(None) if left().is_zero() => return Err(IndexError::Timeout(limit)),
+            Ok(None) if left().is_zero() => return Err(IndexError::Timeout(timeout)),
             Ok(None) => thread::sleep(Duration::from_millis(2)),
             Err(error) => return Err(IndexError::Unparsable(error.to_string())),
         }
@@ -87,20 +87,22 @@ pub(super) fn run(
     if status.success() {
         return Ok(output);
     }
-    let said: Vec<&str> = errors.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let from = said.len().saturating_sub(6);
-    let said = said.get(from..).unwrap_or_default().join("; ");
-    Err(IndexError::Failed(if said.is_empty() { status.to_string() } else { said }))
+    let message: Vec<&str> =
+        errors.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let from = message.len().saturating_sub(6);
+    let message = message.get(from..).unwrap_or_default().join("; ");
+    Err(IndexError::Failed(if message.is_empty() { status.to_string() } else { message }))
 }
 
-/// Reads a pipe to its end in a thread, so that neither pipe fills up while the other is read.
+/// Reads a pipe to its end on a thread, so that neither pipe fills up while the other is read.
 fn reader(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<String> {
     let (send, receive) = mpsc::channel();
     thread::spawn(move || {
         let mut bytes = Vec::new();
         if let Some(mut pipe) = pipe {
             let _ = pipe.by_ref().take(MAX_OUTPUT_BYTES).read_to_end(&mut bytes);
-            let _ = std::io::copy(&mut pipe, &mut std::io::sink()); // a full pipe would stop it
+            // A full pipe would block the child.
+            let _ = std::io::copy(&mut pipe, &mut std::io::sink());
         }
         let _ = send.send(String::from_utf8_lossy(&bytes).into_owned());
     });

@@ -1,40 +1,37 @@
-//! Why a file that is named like an extension module is not judged.
+//! Reasons why a file with the name of an extension module is not analyzed.
 //!
-//! A file that an import in the audited build would not load says nothing about that build. It is
-//! named with its reason all the same: a module that is missing from a report reads as a module
-//! without a fault.
+//! A file that the audited build would not import says nothing about that build. It is still listed
+//! with the reason, because a module missing from a report looks like a module without problems.
 
 use super::ExtensionFile;
 use crate::names::{self, Abi};
 use crate::target::Build;
 use serde::Serialize;
 
-/// The kinds of reasons.
+/// Kind of reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SkipReason {
-    /// Its name is for another platform.
     OtherPlatform,
-    /// Its name is for another build of CPython, or for another implementation of Python.
+    /// Its name is for another build of CPython, or another implementation of Python.
     OtherBuild,
-    /// It is a binary that exports no init function: a library.
+    /// A binary without an init function: a plain library.
     NoInit,
-    /// No `import` statement can name it: a library in a folder called `numpy.libs`.
+    /// No `import` statement can name it, such as a library in a folder called `numpy.libs`.
     NoImportName,
 }
 
-/// A reason why a file is not judged.
+/// Why a file is not analyzed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Skipped {
-    /// The kind of reason.
     pub reason: SkipReason,
-    /// The reason in words.
+    /// Explanation for the user.
     pub why: String,
 }
 
 impl ExtensionFile {
-    /// Notes why the file is not to be judged for that build, if its name says so. `platforms` are
-    /// the platform tags of the wheel or the environment it is in; none, if any platform will do.
+    /// Skips the file if its name shows that the build cannot import it. `platforms` are the
+    /// platform tags of its wheel or environment; an empty list accepts any platform.
     pub(crate) fn skip_by_name(&mut self, build: Build, platforms: &[String]) {
         let Some(name) = self.path.rsplit('/').next().and_then(names::parse) else { return };
         let (reason, why) = if self.module.is_none() {
@@ -64,7 +61,7 @@ mod tests {
     use std::path::PathBuf;
 
     #[test]
-    fn a_name_says_why_a_file_is_not_judged() {
+    fn skips_files_by_name() {
         let wheel = ["manylinux_2_17_x86_64".to_owned(), "manylinux2014_x86_64".to_owned()];
         for (path, expected) in [
             ("a/_x.cpython-314t-x86_64-linux-gnu.so", None),
@@ -102,6 +99,6 @@ mod tests {
         }
         let mut found = ExtensionFile::new("a/_x.cp314t-win_amd64.pyd", PathBuf::new()).unwrap();
         found.skip_by_name("3.14t".parse().unwrap(), &[]);
-        assert_eq!(found.skipped, None, "without a platform every one will do");
+        assert_eq!(found.skipped, None, "without a platform any is accepted");
     }
 }

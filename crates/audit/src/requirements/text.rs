@@ -1,8 +1,8 @@
-//! `requirements.txt`, as pip reads it: requirements, options, and files that are included.
+//! Parses `requirements.txt` like pip: requirements, options and included files.
 //!
-//! An included file is read only if it lies in the folder of the first (a hostile file could name
-//! any), each at most once, and no more than [`MAX_FILES`] of them. Nothing is fetched, and no
-//! environment variable is put in.
+//! An included file is read only if it is in the folder of the first file, because a hostile file
+//! could name any. Each is read once, and at most [`MAX_FILES`] in total. Nothing is downloaded,
+//! and environment variables are not expanded.
 
 use super::{Requirement, Requirements, RequirementsError, load};
 use crate::marker;
@@ -14,7 +14,7 @@ use std::str::FromStr;
 
 const MAX_FILES: usize = 100;
 
-/// Options that do not change which projects are wanted.
+/// Options that do not change which projects are required.
 const WITHOUT_EFFECT: &[&str] = &[
     "-i",
     "-f",
@@ -38,7 +38,7 @@ struct RequirementsReader {
     platform: Platform,
     seen: Vec<PathBuf>,
     waiting: Vec<PathBuf>,
-    wants: Requirements,
+    requirements: Requirements,
 }
 
 pub(super) fn read(
@@ -55,15 +55,15 @@ pub(super) fn read(
         platform,
         seen: vec![real],
         waiting: Vec::new(),
-        wants: Requirements::default(),
+        requirements: Requirements::default(),
     };
     reader.file(path)?;
     while let Some(next) = reader.waiting.pop() {
         if let Err(error) = reader.file(&next) {
-            reader.wants.notes.push(error.to_string());
+            reader.requirements.notes.push(error.to_string());
         }
     }
-    Ok(reader.wants)
+    Ok(reader.requirements)
 }
 
 impl RequirementsReader {
@@ -73,7 +73,7 @@ impl RequirementsReader {
         let mut lines = text.trim_start_matches('\u{feff}').lines().enumerate();
         while let Some((index, line)) = lines.next() {
             let mut whole = line.to_owned();
-            // A comment's backslash continues nothing.
+            // A backslash in a comment does not continue the line.
             while whole.ends_with('\\') && !whole.trim_start().starts_with('#') {
                 whole.pop();
                 match lines.next() {
@@ -94,13 +94,13 @@ impl RequirementsReader {
         if !line.starts_with('-') {
             match self.requirement(line) {
                 Some(wanted) => {
-                    self.wants.wanted.push(Requirement {
+                    self.requirements.wanted.push(Requirement {
                         file: path.to_owned(),
                         line: Some(number),
                         ..wanted
                     });
                 }
-                None => self.wants.notes.push(format!(
+                None => self.requirements.notes.push(format!(
                     "{}: not a requirement: {}",
                     place(),
                     short(line)
@@ -119,29 +119,29 @@ impl RequirementsReader {
         match option {
             "-r" | "--requirement" => self.include(value, path, &place()),
             "-c" | "--constraint" => {
-                self.wants.notes.push(format!(
-                    "{}: constraints want nothing themselves: {}",
+                self.requirements.notes.push(format!(
+                    "{}: a constraint file requires nothing itself and was not read: {}",
                     place(),
                     short(value)
                 ));
             }
             "-e" | "--editable" => match self.requirement(value) {
                 Some(wanted) => {
-                    self.wants.wanted.push(Requirement {
+                    self.requirements.wanted.push(Requirement {
                         file: path.to_owned(),
                         line: Some(number),
                         ..wanted
                     });
                 }
-                None => self.wants.notes.push(format!(
+                None => self.requirements.notes.push(format!(
                     "{}: not a requirement: {}",
                     place(),
                     short(value)
                 )),
             },
             _ if WITHOUT_EFFECT.contains(&option) => {}
-            _ => self.wants.notes.push(format!(
-                "{}: an option not known here: {}",
+            _ => self.requirements.notes.push(format!(
+                "{}: unknown option: {}",
                 place(),
                 short(option)
             )),
@@ -149,27 +149,25 @@ impl RequirementsReader {
     }
 
     fn include(&mut self, value: &str, from: &Path, place: &str) {
-        let notes = &mut self.wants.notes;
+        let notes = &mut self.requirements.notes;
         let value = value.trim_matches(['\'', '"']);
         if value.contains("://") {
-            notes.push(format!("{place}: not fetched: {}", short(value)));
+            notes.push(format!("{place}: not downloaded: {}", short(value)));
             return;
         }
         let path = from.parent().unwrap_or(Path::new("")).join(value);
         match path.canonicalize() {
-            Err(error) => {
-                notes.push(format!("{place}: '{}' cannot be read: {error}", short(value)))
-            }
+            Err(error) => notes.push(format!("{place}: cannot read '{}': {error}", short(value))),
             Ok(real) if !real.starts_with(&self.folder) => {
                 notes.push(format!(
-                    "{place}: not read, as it lies outside the first file's folder: {}",
+                    "{place}: not read, because it is outside the folder of the first file: {}",
                     short(value)
                 ));
             }
             Ok(real) if self.seen.contains(&real) => {}
             Ok(_) if self.seen.len() >= MAX_FILES => {
                 notes.push(format!(
-                    "{place}: not read, as {MAX_FILES} files have been: {}",
+                    "{place}: not read, because of the limit of {MAX_FILES} files: {}",
                     short(value)
                 ));
             }
@@ -183,7 +181,7 @@ impl RequirementsReader {
     fn requirement(&self, line: &str) -> Option<Requirement> {
         let (line, hashes) = without_options(line);
         let (what, marker) = match line.split_once(';') {
-            // A URL may have a semicolon; a marker's has a space before it there (PEP 508).
+            // A URL may contain a semicolon; a marker after a URL has a space before it (PEP 508).
             Some((what, _)) if what.contains("://") => match line.split_once(" ;") {
                 Some((what, marker)) => (what, Some(marker)),
                 None => (line, None),
@@ -203,7 +201,7 @@ impl RequirementsReader {
     }
 }
 
-/// `NAME[EXTRAS] SPECIFIER`, `NAME @ URL`, a URL or a path.
+/// Parses `NAME[EXTRAS] SPECIFIER`, `NAME @ URL`, a URL or a path.
 fn named(what: &str) -> Option<Requirement> {
     let end = what
         .find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.'))
@@ -237,8 +235,8 @@ fn named(what: &str) -> Option<Requirement> {
     Some(Requirement { name, specifier: Some(inner.to_owned()), version, ..Requirement::default() })
 }
 
-/// What comes from a URL or a folder: a wheel says its name; of the rest it is not known before it
-/// is built.
+/// Parses a URL or path. A wheel's file name contains the name of the project; otherwise it is
+/// unknown until it is built.
 fn from_place(place: &str) -> Option<Requirement> {
     let (plain, fragment) = place.split_once('#').unwrap_or((place, ""));
     let file =
@@ -260,13 +258,13 @@ fn from_place(place: &str) -> Option<Requirement> {
     })
 }
 
-/// A line without the options of its requirement, and how many of those are hashes.
+/// Returns a requirement without its options, and the number of hashes among them.
 fn without_options(line: &str) -> (&str, usize) {
     let (what, options) = line.find(" --").map_or((line, ""), |at| line.split_at(at));
     (what, options.matches("--hash").count())
 }
 
-/// A line up to its comment: a `#` at its start or after a space.
+/// Returns a line up to its comment: a `#` at the start or after a space.
 fn uncommented(line: &str) -> &str {
     let mut before = ' ';
     for (at, c) in line.char_indices() {
