@@ -253,7 +253,7 @@ fn checked_path(bytes: &[u8]) -> Result<String, ArchiveError> {
         Ok(path) if !path.chars().any(char::is_control) => path,
         _ => return Err(ArchiveError::NotText { path: shown().escape_debug().to_string() }),
     };
-    let refused: fn(String) -> ArchiveError = if path.is_empty() || path.len() > 4_096 {
+    let reject: fn(String) -> ArchiveError = if path.is_empty() || path.len() > 4_096 {
         |path| ArchiveError::Length { path }
     } else if path.contains('\\') {
         |path| ArchiveError::Backslash { path }
@@ -271,7 +271,7 @@ fn checked_path(bytes: &[u8]) -> Result<String, ArchiveError> {
     } else {
         return Ok(path.to_owned());
     };
-    Err(refused(shown()))
+    Err(reject(shown()))
 }
 
 /// Mask for the file type in Unix's `st_mode`.

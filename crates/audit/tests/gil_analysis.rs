@@ -1,14 +1,14 @@
-//! ImportGraph in C of every way of saying something of the GIL.
+//! Modules in C that declare their use of the GIL in every possible way.
 
 mod fixtures;
 
-use fixtures::{Expected, agrees, compile, headers, judged, output, source};
+use fixtures::{Expected, agrees, analyzed, compile, headers, output, source};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use ungil_audit::model::{Init, ModuleAnalysis, Toolchain, Verdict};
 use ungil_tests::Place;
 
-/// A way of saying it, its number in `ways.c`, and what is to be found.
+/// A number in `ways.c`, and the expected result.
 type Way = (u32, Init, Verdict);
 
 const SINCE_3_14: [Way; 15] = [
@@ -37,7 +37,7 @@ const SINCE_3_15: [Way; 5] = [
     (24, Init::ModExport, Verdict::Declares),
 ];
 
-/// Builds `ways.c` in one of its ways, with these flags as well.
+/// Builds `ways.c` with this number and additional flags.
 fn build(place: &Place, headers: &str, how: u32, flags: &[&str]) -> PathBuf {
     let module = place.at("fixture.so");
     let how = format!("-DHOW={how}");
@@ -52,9 +52,9 @@ fn build(place: &Place, headers: &str, how: u32, flags: &[&str]) -> PathBuf {
 }
 
 fn one(module: &Path) -> ModuleAnalysis {
-    let mut judgements = judged(module);
-    assert_eq!(judgements.len(), 1, "one module");
-    judgements.remove(0)
+    let mut analyses = analyzed(module);
+    assert_eq!(analyses.len(), 1, "one module");
+    analyses.remove(0)
 }
 
 fn agree(build_name: &str, ways: &[Way], flags: &[&str]) {
@@ -75,17 +75,17 @@ fn agree(build_name: &str, ways: &[Way], flags: &[&str]) {
 }
 
 #[test]
-fn every_way_of_3_14_is_what_the_interpreter_makes_of_it() {
+fn verdicts_match_the_interpreter_for_3_14() {
     agree("3.14t", &SINCE_3_14, &["-O2"]);
 }
 
 #[test]
-fn unoptimised_code_is_read_as_well() {
+fn analyzes_unoptimized_code() {
     agree("3.14t", &SINCE_3_14, &["-O0"]);
 }
 
 #[test]
-fn calls_without_a_table_and_guarded_ones_are_read_as_well() {
+fn analyzes_calls_without_plt_and_with_protections() {
     agree(
         "3.14t",
         &SINCE_3_14,
@@ -94,14 +94,14 @@ fn calls_without_a_table_and_guarded_ones_are_read_as_well() {
 }
 
 #[test]
-fn every_way_of_3_15_is_what_the_interpreter_makes_of_it() {
+fn verdicts_match_the_interpreter_for_3_15() {
     agree("3.15t", &SINCE_3_14, &["-O2"]);
     agree("3.15t", &SINCE_3_15, &["-O2"]);
     agree("3.15t", &SINCE_3_15, &["-O0"]);
 }
 
 #[test]
-fn the_numbers_of_slots_are_told_apart() {
+fn distinguishes_slot_numbers() {
     for (build_name, slot) in [("3.14t", "slot 4 "), ("3.15t", "slot 87 ")] {
         let place = Place::new();
         let found = one(&build(&place, &headers(build_name), 1, &["-O2"]));
@@ -113,7 +113,7 @@ fn the_numbers_of_slots_are_told_apart() {
 }
 
 #[test]
-fn what_the_file_does_not_say_is_unknown_with_the_reason() {
+fn reports_undetermined_settings_as_unknown() {
     for how in [12, 13, 14] {
         let place = Place::new();
         let found = one(&build(&place, &headers("3.14t"), how, &["-O2"]));
@@ -126,10 +126,10 @@ fn what_the_file_does_not_say_is_unknown_with_the_reason() {
 }
 
 #[test]
-fn a_library_that_is_no_module_is_none() {
+fn finds_no_module_in_a_plain_library() {
     let place = Place::new();
     let source = place.write("plain.c", "int answer(void) { return 42; }\n");
     let path = place.at("plain.so");
     output(Command::new("cc").args(["-shared", "-fPIC"]).arg(&source).arg("-o").arg(&path));
-    assert!(judged(&path).is_empty());
+    assert!(analyzed(&path).is_empty());
 }

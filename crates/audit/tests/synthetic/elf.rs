@@ -1,11 +1,11 @@
-//! An ELF image from the C compiler, for the machine the test runs on.
+//! An ELF image built by the C compiler for this machine.
 
 use super::{SyntheticImage, TEXT};
 use std::path::Path;
 use std::process::Command;
 use ungil_audit::image::{Arch, Format, Image};
 
-/// The table's cells are exported so that their addresses are known without relocations being read.
+/// The cells are exported, so their addresses are known without reading relocations.
 const SOURCE: &str = r#"
 void *PyModuleDef_Init(void *);
 static const char text[] = "package.made";
@@ -18,12 +18,11 @@ __attribute__((visibility("hidden"))) int made_hidden = 1;
 void *made_called(void) { return &made_import; }
 void *PyInit_made(void) { made_called(); return (char *)PyModuleDef_Init(&made_text) + made_hidden; }
 "#;
-/// What it links with.
+/// The library it is linked with.
 const LIBRARY: &str = "void *PyModuleDef_Init(void *p) { return p; }";
 
-/// A linked image.
 pub(crate) struct Linked {
-    pub(crate) made: SyntheticImage,
+    pub(crate) image: SyntheticImage,
     _place: tempfile::TempDir,
     pub(crate) path: std::path::PathBuf,
 }
@@ -33,7 +32,7 @@ fn cc(place: &Path, arguments: &[&str]) {
     assert!(out.status.success(), "cc {arguments:?}: {}", String::from_utf8_lossy(&out.stderr));
 }
 
-/// Builds one with these options.
+/// Builds an image with these options.
 pub(crate) fn elf(options: &[&str]) -> Linked {
     let place = tempfile::tempdir().expect("a folder");
     let at = |name: &str| place.path().join(name);
@@ -47,12 +46,11 @@ pub(crate) fn elf(options: &[&str]) -> Linked {
     );
     let path = at("made.so");
     let bytes = std::fs::read(&path).expect("the image");
-    // Its own symbols say where the cells are; that they are read well is held against `nm`
-    // elsewhere.
+    // The image's own symbols give the addresses; another test compares them with `nm`.
     let images = Image::parse(&bytes).expect("an image");
     let export =
         |name: &str| *images[0].exports.get(name).unwrap_or_else(|| panic!("{name} is exported"));
-    let made = SyntheticImage {
+    let image = SyntheticImage {
         format: Format::Elf,
         arch: if cfg!(target_arch = "x86_64") { Arch::X86_64 } else { Arch::Aarch64 },
         init: export(super::INIT),
@@ -63,10 +61,10 @@ pub(crate) fn elf(options: &[&str]) -> Linked {
         bytes: bytes.clone(),
     };
     assert!(SOURCE.contains(TEXT));
-    Linked { made, _place: place, path }
+    Linked { image, _place: place, path }
 }
 
-/// The same image with nothing said of sections, as `strip --strip-section-headers` leaves it.
+/// Removes the section headers, like `strip --strip-section-headers`.
 pub(crate) fn without_sections(bytes: &[u8]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     bytes[0x28..0x30].fill(0);

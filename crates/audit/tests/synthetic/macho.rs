@@ -1,22 +1,22 @@
-//! A Mach-O image, byte by byte.
+//! A Mach-O image, built byte by byte.
 
 use super::{Bytes, IMPORT, INIT, SyntheticImage, TEXT};
 use ungil_audit::image::{Arch, Format};
 
-/// How dyld is told what to fill.
+/// Kind of fixups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fills {
-    /// Chains with addresses (pointer format 2).
+    /// Chained fixups with addresses (pointer format 2).
     Chain,
-    /// Chains with offsets (pointer format 6), and imports with addends.
+    /// Chained fixups with offsets (pointer format 6), and imports with addends.
     OffsetChain,
-    /// Programs of opcodes, the stub's cell filled late.
+    /// Opcode programs, with a lazy bind for the stub's cell.
     Opcodes,
 }
 
 pub(crate) fn macho(arch: Arch, fills: Fills, symbols: bool) -> SyntheticImage {
     let mut file = Bytes(vec![0; 0x3000]);
-    // Offsets count from where the image begins, which need not be 0.
+    // Offsets are relative to the start of the image, which need not be 0.
     let base = 0x10_0000;
     file.word(0, 0xfeed_facf);
     file.word(4, if arch == Arch::X86_64 { 0x0100_0007 } else { 0x0100_000c });
@@ -62,7 +62,7 @@ pub(crate) fn macho(arch: Arch, fills: Fills, symbols: bool) -> SyntheticImage {
     file.put(0x2081, format!("_{INIT}\0").as_bytes());
     file.put(0x20a0, format!("_{IMPORT}\0").as_bytes());
     file.put(0x20c0, b"_local");
-    // The tree of exports: two parts of one name, at offset 0x600.
+    // Export trie: two parts of one name, at offset 0x600.
     let (head, tail) = INIT.split_at(3);
     file.put(0x2200, format!("\0\x01_{head}\0\x10").as_bytes());
     file.put(0x2210, format!("\0\x01{tail}\0\x20").as_bytes());
@@ -76,12 +76,12 @@ pub(crate) fn macho(arch: Arch, fills: Fills, symbols: bool) -> SyntheticImage {
             file.long(0x1000, base + 0x700);
             file.long(0x1008, base + 0x600);
             file.long(0x1010, base + 0x640);
-            // Pointer; segment 1 from 0 on; three times.
+            // Rebase: pointer; segment 1 from 0 on; three times.
             file.put(0x2100, &[0x11, 0x21, 0x00, 0x53, 0x00]);
-            // Late: segment 1, 0x10; library 1; name; bind.
+            // Lazy bind: segment 1, 0x10; library 1; name; bind.
             let name = [&[0x40], format!("_{IMPORT}\0").as_bytes()].concat();
             file.put(0x2180, &[&[0x71, 0x10, 0x11][..], &name, &[0x90, 0x00]].concat());
-            // At once: the same into 0x18.
+            // Bind: the same name into 0x18.
             file.put(0x2140, &[&[0x11][..], &name, &[0x51, 0x71, 0x18, 0x90, 0x00]].concat());
         }
         Fills::Chain | Fills::OffsetChain => {
@@ -92,12 +92,12 @@ pub(crate) fn macho(arch: Arch, fills: Fills, symbols: bool) -> SyntheticImage {
             file.long(0x1008, rebased(0x600, 2));
             file.long(0x1010, 1 << 63 | 2 << 51);
             file.long(0x1018, 1 << 63);
-            // Header: starts, imports, names, one import, its format, plain names.
+            // Header: starts, imports, names, one import, its format, uncompressed names.
             let format = if offsets { 2 } else { 1 };
             for (index, field) in [0, 0x20, 0x80, 0xa0, 1, format, 0].into_iter().enumerate() {
                 file.word(0x2300 + 4 * index, field);
             }
-            // Three segments, of which the second has chains.
+            // Three segments, of which the second has a chain.
             [3, 0, 0x18, 0]
                 .into_iter()
                 .enumerate()
@@ -124,7 +124,7 @@ pub(crate) fn macho(arch: Arch, fills: Fills, symbols: bool) -> SyntheticImage {
     }
 }
 
-/// A file with several images, each at a page of its own.
+/// Returns a universal file, with each image on a page boundary.
 pub(crate) fn universal(images: &[&SyntheticImage]) -> Vec<u8> {
     let mut file = Bytes(vec![0; 0x1000]);
     file.put(0, &[0xca, 0xfe, 0xba, 0xbe]);
@@ -140,7 +140,7 @@ pub(crate) fn universal(images: &[&SyntheticImage]) -> Vec<u8> {
     file.0
 }
 
-/// Load commands, one after the other.
+/// Load commands in a file.
 struct Commands {
     file: Bytes,
     at: usize,
@@ -159,8 +159,7 @@ impl Commands {
         self.count += 1;
     }
 
-    /// A segment whose memory is as long as its part of the file, and its sections: address,
-    /// length, kind.
+    /// Adds a segment with equal size in memory and file, and its sections: address, length, flags.
     fn segment(
         &mut self,
         name: &str,

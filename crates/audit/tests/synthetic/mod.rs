@@ -1,8 +1,7 @@
-//! Small images of every format that say the same: what a reader must find in each is known because
-//! it was put there.
+//! Small synthetic images of every format with the same known contents.
 //!
-//! ELF ones come from the C compiler. PE and Mach-O ones are laid out byte by byte, as no linker
-//! for them is at hand.
+//! ELF images are built by the C compiler. PE and Mach-O images are built byte by byte, because no
+//! linker for them is available.
 
 #![allow(dead_code, unused_imports, reason = "each test that uses this is a program of its own")]
 
@@ -18,34 +17,34 @@ pub(crate) use watch::watch;
 
 use ungil_audit::image::{Arch, Format, Image, PointerTarget};
 
-/// What is exported.
+/// The exported symbol.
 pub(crate) const INIT: &str = "PyInit_made";
-/// What is imported.
+/// The imported symbol.
 pub(crate) const IMPORT: &str = "PyModuleDef_Init";
-/// What a pointer leads to.
+/// The string that a pointer refers to.
 pub(crate) const TEXT: &str = "package.made";
-/// The library that is needed.
+/// The required library.
 pub(crate) const LIBRARY: &str = "libpython";
 
-/// An image and where things are in it.
+/// An image, and the addresses of its contents.
 pub(crate) struct SyntheticImage {
     pub(crate) bytes: Vec<u8>,
     pub(crate) format: Format,
     pub(crate) arch: Arch,
     /// Address of `INIT`.
     pub(crate) init: u64,
-    /// A cell with a pointer to `TEXT`.
+    /// Address of a cell with a pointer to `TEXT`.
     pub(crate) text: u64,
-    /// A cell with a pointer to `INIT`.
+    /// Address of a cell with a pointer to `INIT`.
     pub(crate) own: u64,
-    /// A cell with a pointer to `IMPORT`.
+    /// Address of a cell with a pointer to `IMPORT`.
     pub(crate) import: u64,
-    /// Code that jumps to `IMPORT`; `None` where it is not known beforehand.
+    /// Address of a stub for `IMPORT`, if it is known in advance.
     pub(crate) stub: Option<u64>,
 }
 
 impl SyntheticImage {
-    /// Holds an image against what was put into it.
+    /// Asserts that a parsed image has the known contents.
     pub(crate) fn check(&self, image: &Image<'_>) {
         assert_eq!((image.format, image.arch), (self.format, self.arch));
         assert_eq!(image.exports.get(INIT), Some(&self.init), "{:?}", image.exports);
@@ -71,7 +70,7 @@ impl SyntheticImage {
     }
 }
 
-/// Bytes with numbers put into them.
+/// A byte buffer with methods to write numbers.
 pub(crate) struct Bytes(pub(crate) Vec<u8>);
 
 impl Bytes {
@@ -95,7 +94,7 @@ impl Bytes {
         self.put(at, &value.to_le_bytes());
     }
 
-    /// A jump through `cell`, for code at `address`.
+    /// Writes a jump through `cell`, for code at `address`.
     pub(crate) fn jump(&mut self, at: usize, arch: Arch, address: u64, cell: u64) {
         match arch {
             Arch::X86_64 => {

@@ -1,13 +1,13 @@
-//! A PE image, byte by byte.
+//! A PE image, built byte by byte.
 
 use super::{Bytes, IMPORT, INIT, SyntheticImage, TEXT};
 use ungil_audit::image::{Arch, Format};
 
 const BASE: u64 = 0x1_8000_0000;
-/// Each section takes a page of memory, and as much of the file, from this many bytes less on.
+/// Each section is one page in memory and in the file, at the same offset.
 const PAGE: usize = 0x1000;
 
-/// The second library is one whose functions are looked up late.
+/// The function of the delay-loaded library.
 pub(crate) const DELAYED: &str = "PyList_New";
 
 pub(crate) fn pe(arch: Arch) -> SyntheticImage {
@@ -27,7 +27,7 @@ pub(crate) fn pe(arch: Arch) -> SyntheticImage {
     file.word(optional + 56, 5 * PAGE as u32);
     file.word(optional + 60, PAGE as u32);
     file.word(optional + 108, 16);
-    // Exports, imports, base relocations, delayed imports: where, and how long.
+    // Exports, imports, base relocations, delayed imports: address and size.
     for (index, at, len) in [(0, 0x2000, 0x100), (1, 0x2200, 40), (5, 0x4000, 16), (13, 0x2500, 64)]
     {
         file.word(optional + 112 + 8 * index, at);
@@ -51,7 +51,7 @@ pub(crate) fn pe(arch: Arch) -> SyntheticImage {
             .for_each(|(field, value)| file.word(header + 8 + 4 * field, value));
         file.word(header + 36, flags);
     }
-    // Two exports: the init function, and one that is another library's.
+    // Two exports: the init function, and a forwarder.
     file.word(0x2014, 2);
     file.word(0x2018, 2);
     [0x2040, 0x2050, 0x2060]
@@ -66,7 +66,7 @@ pub(crate) fn pe(arch: Arch) -> SyntheticImage {
     file.put(0x2080, INIT.as_bytes());
     file.put(0x2090, b"forwarded");
     file.put(0x20a0, b"other.function");
-    // Imports: names at 0x2300, cells at 0x2380; one by its number.
+    // Imports: names at 0x2300, cells at 0x2380; one by ordinal.
     [0x2300, 0, 0, 0x2400, 0x2380]
         .into_iter()
         .enumerate()
@@ -77,7 +77,7 @@ pub(crate) fn pe(arch: Arch) -> SyntheticImage {
     }
     file.put(0x2400, b"libpython314t.dll");
     file.put(0x2422, IMPORT.as_bytes());
-    // Late ones: names at 0x2580, cells in data.
+    // Delayed imports: names at 0x2580, cells in .data.
     [1, 0x2600, 0, 0x3080, 0x2580]
         .into_iter()
         .enumerate()
@@ -86,7 +86,7 @@ pub(crate) fn pe(arch: Arch) -> SyntheticImage {
     file.put(0x2600, b"late.dll");
     file.put(0x2622, DELAYED.as_bytes());
     file.long(0x3080, BASE + 0x1020);
-    // Two pointers, and the late cell.
+    // Two pointers, and the cell of the delayed import.
     file.put(0x2700, TEXT.as_bytes());
     file.long(0x3000, BASE + 0x2700);
     file.long(0x3008, BASE + 0x1010);

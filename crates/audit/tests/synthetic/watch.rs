@@ -1,17 +1,16 @@
-//! What ends a test that never would, or that takes all memory.
+//! Aborts a test that hangs or exhausts memory.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Address space the test may use: many times what reading takes, far less than a size that was
-/// believed.
+/// Address space limit: many times what parsing needs, far less than a hostile size.
 const MAX_MEMORY_BYTES: u64 = 4 << 30;
-/// The longest that reading one image may take before it is called a hang.
+/// How long one image may take.
 const HANG_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Ends the process when the count that it gives stands still too long; a loop that never ends can
-/// be ended in no other way.
+/// Returns a counter, and aborts the process if it does not change for too long. An endless loop
+/// cannot be stopped otherwise.
 pub(crate) fn watch() -> Arc<AtomicU64> {
     limit_memory();
     let rounds = Arc::new(AtomicU64::new(0));
@@ -33,7 +32,7 @@ pub(crate) fn watch() -> Arc<AtomicU64> {
     rounds
 }
 
-/// A size that is believed ends this test: an allocation beyond the limit aborts.
+/// Limits the address space: an allocation beyond it aborts the test.
 fn limit_memory() {
     let limit = rustix::process::Rlimit {
         current: Some(MAX_MEMORY_BYTES),
