@@ -222,7 +222,10 @@ fn a_file_named_like_a_module_is_judged_or_named_with_the_reason() {
     }
     // A module that is named by itself is judged, whatever its platform.
     let text = audit(&place, &["w/blend/_win.cp314t-win_amd64.pyd"]).ok().stdout;
-    assert!(text.contains("_win  unknown: "), "{text}");
+    assert!(
+        text.lines().any(|line| line.starts_with("_win ") && line.contains("unknown: ")),
+        "{text}"
+    );
 }
 
 #[test]
@@ -243,7 +246,7 @@ fn an_audit_of_nothing_is_no_clean_result() {
         for form in ["table", "json", "markdown", "sarif"] {
             let out = audit(&place, &[target, "--for", "3.14t", "--format", form]);
             assert_eq!(out.told(1).what, "nothing was analyzed", "{target} {form}: {}", out.stdout);
-            assert!(!out.stdout.contains("the GIL off"), "{target}: {}", out.stdout);
+            assert!(!out.stdout.contains("keep the GIL off"), "{target}: {}", out.stdout);
         }
     }
     let told = audit(&place, &[gil]).told(1);

@@ -149,7 +149,8 @@ pub fn audit(options: &AuditOptions) -> Result<Audit, AuditError> {
             TargetKind::Environment(folders) => {
                 let note = |base: PathBuf| {
                     format!(
-                        "the packages of the base interpreter in {} were not read: pass it as a target too",
+                        "the packages of the base interpreter in {} were not read: pass it as a \
+                         target too",
                         base.display()
                     )
                 };

@@ -109,7 +109,8 @@ fn analyze_init(
         && !has(ImportRole::SetGil)
         && (has(ImportRole::Create) || has(ImportRole::CreateByName))
     {
-        let what = "single-phase initialization, and neither PyModuleDef_Init nor PyUnstable_Module_SetGIL is imported";
+        let what = "single-phase initialization, and neither PyModuleDef_Init nor \
+                    PyUnstable_Module_SetGIL is imported";
         let evidence = vec![Evidence { what: what.into(), address: Some(address) }];
         return (Verdict::DoesNotDeclare, Some(Init::SinglePhase), evidence);
     }
@@ -220,7 +221,8 @@ fn is_superseded(outcome: &PathOutcome, all: &[PathOutcome]) -> bool {
         PathOutcome::Definition(reading, _) | PathOutcome::Slots(reading) => reading.slots,
         PathOutcome::Module { .. } => None,
     };
-    matches!(slots(outcome), Some((at, true)) if all.iter().any(|one| slots(one) == Some((at, false))))
+    let Some((at, true)) = slots(outcome) else { return false };
+    all.iter().any(|one| slots(one) == Some((at, false)))
 }
 
 fn verdict_of_module(
@@ -249,7 +251,8 @@ fn verdict_of_module(
         (Some((_, at)), _) => {
             found("PyUnstable_Module_SetGIL is called", at);
             Verdict::Unknown(
-                "the argument of PyUnstable_Module_SetGIL is computed at run time, or differs between modules"
+                "the argument of PyUnstable_Module_SetGIL is computed at run time, or differs \
+                 between modules"
                     .into(),
             )
         }
@@ -260,7 +263,8 @@ fn verdict_of_module(
             ))
         }
         (None, None) if created_at.is_none() => Verdict::Unknown(
-            "it returns a module that other code creates, outside this binary or not visible to the analysis"
+            "it returns a module that other code creates, outside this binary or not visible to \
+             the analysis"
                 .into(),
         ),
         (None, None) => Verdict::DoesNotDeclare,

@@ -153,7 +153,8 @@ mod tests {
 
     #[test]
     fn parses_metadata_up_to_the_description() {
-        let text = "Metadata-Version: 2.4\r\nNAME: a_b\r\nVersion: 1.0\r\nRequires-Python: >=3.9,\r\n  <4\r\n\
+        let text = "Metadata-Version: 2.4\r\nNAME: a_b\r\nVersion: 1.0\r\nRequires-Python: \
+                    >=3.9,\r\n  <4\r\n\
             Classifier: Programming Language :: Python :: Free Threading :: 2 - Beta\r\nnonsense\r\n\
             Requires-Dist: c>=1; extra == 'x'\r\nRequires-Dist: d\r\n\r\nName: another\r\n\
             Classifier: Programming Language :: Python :: Free Threading :: 4 - Resilient\r\n";

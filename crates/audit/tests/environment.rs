@@ -188,7 +188,8 @@ fn notes_what_cannot_be_read() {
 #[test]
 fn reads_requirements_like_pip() {
     let folder = tempfile::tempdir().unwrap();
-    let text = "# all\nNumPy[x] >=2,<3  # why\nlxml==6.1 \\\n    --hash=sha256:00 \\\n    --hash=sha256:11\n\
+    let text = "# all\nNumPy[x] >=2,<3  # why\nlxml==6.1 \\\n    --hash=sha256:00 \\\n    \
+                --hash=sha256:11\n\
         pywin32 ; sys_platform == 'win32'\nb @ https://index.example/b-2-py3-none-any.whl\n./c-3-cp314-cp314t-linux_x86_64.whl\n\
         -e git+https://example.org/d#egg=d\n--index-url https://index.example\n-r more.txt\n-r ../out.txt\n-r https://x/y.txt\n\
         -c limits.txt\n!!!\n--magic\n";
@@ -238,7 +239,8 @@ fn reads_wheels_and_markers_of_lock_files() {
          dependencies = [{{ name = \"a\" }}, {{ name = \"w\", marker = \"sys_platform == 'win32'\" }}]\n\
          [[package]]\nname = \"a\"\nversion = \"1\"\ndependencies = [{{ name = \"b\" }}]\nwheels = [{}, {}]\n\
          [[package]]\nname = \"b\"\nversion = \"2\"\nwheels = [{}, {}]\n\
-         [[package]]\nname = \"w\"\nversion = \"3\"\ndependencies = [{{ name = \"v\" }}]\n[[package]]\nname = \"v\"\nversion = \"4\"\n",
+         [[package]]\nname = \"w\"\nversion = \"3\"\ndependencies = [{{ name = \"v\" \
+         }}]\n[[package]]\nname = \"v\"\nversion = \"4\"\n",
         wheel("a-1-cp314-cp314-manylinux_2_28_x86_64.whl"),
         wheel("a-1-cp314-cp314t-win_amd64.whl"),
         wheel("b-2%2Blocal-cp315-abi3.abi3t-manylinux_2_28_x86_64.whl"),

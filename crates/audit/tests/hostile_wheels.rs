@@ -143,8 +143,10 @@ name = "b"
 directory = { path = "b", editable = true }
 "#;
 
-const TEXT: &str = "a==1.0 ; python_version < '3.15' and (os_name == 'posix') \\\n  --hash=sha256:00 # a\n-e ./b\n\
-    c @ https://index.example/c-1-py3-none-any.whl#sha256=0 ; os_name == 'nt'\n-r other.txt\n-r requirements.txt\nd[x,y] (>=1,<2)\n";
+const TEXT: &str = "a==1.0 ; python_version < '3.15' and (os_name == 'posix') \\\n  \
+                    --hash=sha256:00 # a\n-e ./b\n\
+    c @ https://index.example/c-1-py3-none-any.whl#sha256=0 ; os_name == 'nt'\n-r other.txt\n-r \
+    requirements.txt\nd[x,y] (>=1,<2)\n";
 
 #[test]
 fn accepts_or_rejects_damaged_requirements() {

@@ -25,7 +25,8 @@ fn finds_imports_and_their_timing() {
 fn imports_in_try_are_guarded() {
     let found = of(
         "try:\n    import a\nexcept (ImportError, OSError):\n    import b\nelse:\n    import c\n\
-                    if TYPE_CHECKING:\n    import d\nelse:\n    import e\ntry:\n    import f\nexcept KeyError:\n    pass\n",
+                    if TYPE_CHECKING:\n    import d\nelse:\n    import e\ntry:\n    import \
+                    f\nexcept KeyError:\n    pass\n",
     );
     let guarded: Vec<_> = found.iter().map(|import| import.is_guarded).collect();
     assert_eq!(guarded, [true, true, false, false, false]);
@@ -38,7 +39,8 @@ fn imports_in_try_are_guarded() {
 #[test]
 fn imports_in_functions_are_lazy() {
     let found = of(
-        "def f():\n    import a\nclass C:\n    import b\n    def g(self):\n        from c import *\n\
+        "def f():\n    import a\nclass C:\n    import b\n    def g(self):\n        from c import \
+         *\n\
                     import importlib\nd = importlib.import_module('.d', __name__)\n",
     );
     let timing: Vec<_> =

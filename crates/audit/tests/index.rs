@@ -30,7 +30,8 @@ fn program(folder: &Path, name: &str, script: &str) -> PathBuf {
 #[test]
 fn parses_answers_of_installers() {
     let folder = tempfile::tempdir().unwrap();
-    let lock = "read line; echo 'lock-version = \"1.0\"'; echo '[[packages]]'; echo \"name = \\\"${line%%==*}\\\"\"\n\
+    let lock = "read line; echo 'lock-version = \"1.0\"'; echo '[[packages]]'; echo \"name = \
+                \\\"${line%%==*}\\\"\"\n\
         echo \"version = \\\"${line##*==}\\\"\"; echo \"wheels = [{ url = 'https://index.example/a-1-cp314-cp314t-manylinux_2_28_x86_64.whl' },\"\n\
         echo \"{ url = 'https://index.example/a-1-cp314-cp314-win_amd64.whl' }]\"";
     let uv = |script: &str| Installer::Uv(program(folder.path(), "uv", script));
@@ -67,7 +68,8 @@ fn parses_answers_of_installers() {
         );
     }
     let pip = |script: &str| Installer::Pip(program(folder.path(), "python", script));
-    let report = "echo '{\"install\": [{\"download_info\": {\"url\": \"https://index.example/a-1-cp314-cp314t-manylinux_2_28_x86_64.whl\"}}]}'";
+    let report = "echo '{\"install\": [{\"download_info\": {\"url\": \
+                  \"https://index.example/a-1-cp314-cp314t-manylinux_2_28_x86_64.whl\"}}]}'";
     assert!(ask(&pip(report), "a", long).unwrap().wheel.is_some());
     let none =
         "echo 'ERROR: No matching distribution found for a==1 (from versions: 0.9)' >&2; exit 1";

@@ -23,7 +23,8 @@ fn damage(files: &[File]) -> String {
 
 #[test]
 fn reads_a_wheel_without_unpacking() {
-    let headers = "Classifier: Programming Language :: Python :: Free Threading :: 3 - Stable\nRequires-Dist: c\n";
+    let headers = "Classifier: Programming Language :: Python :: Free Threading :: 3 - \
+                   Stable\nRequires-Dist: c\n";
     let mut files = vec![
         file("a_b/__init__.py", "import a_b._x"),
         file(MODULE, vec![7; 100_000]),

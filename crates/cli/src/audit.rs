@@ -53,7 +53,8 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
         Edge::usage(
             "cannot audit the targets",
             error,
-            "pass an environment, wheels, extension modules, sources or a lock file; see ungil audit --help",
+            "pass an environment, wheels, extension modules, sources or a lock file; see ungil \
+             audit --help",
         )
     })?;
     audit.hazards.retain(|hazard| hazard.confidence >= args.confidence.into());
@@ -135,7 +136,8 @@ fn nothing_analyzed(report: &Report) -> Edge {
     let skipped = report.audit.skipped().count();
     if skipped > 0 {
         let why = format!(
-            "{build} cannot import any of the {} with the name of an extension module on the audited platform",
+            "{build} cannot import any of the {} with the name of an extension module on the \
+             audited platform",
             ungil_format::counted(skipped, "file")
         );
         return Edge::failed(

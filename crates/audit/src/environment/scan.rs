@@ -67,7 +67,8 @@ impl FolderScan {
                 } else if kind.is_dir() {
                     if entry.path().join("pyvenv.cfg").is_file() {
                         notes.push(format!(
-                            "'{path}' is a separate environment and was not read: pass it as a target too"
+                            "'{path}' is a separate environment and was not read: pass it as a \
+                             target too"
                         ));
                         continue;
                     }

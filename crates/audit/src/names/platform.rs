@@ -135,7 +135,8 @@ mod tests {
             ("_x.cpython-314-aarch64-linux-android.so", "any"),
             (
                 "_x.abi3.so",
-                "manylinux_2_28_x86_64 manylinux2014_aarch64 musllinux_1_2_x86_64 linux_x86_64 macosx_11_0_arm64 \
+                "manylinux_2_28_x86_64 manylinux2014_aarch64 musllinux_1_2_x86_64 linux_x86_64 \
+                 macosx_11_0_arm64 \
                  macosx_11_0_universal2 any",
             ),
             (

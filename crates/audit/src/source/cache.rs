@@ -65,7 +65,8 @@ fn assign_item<'a>(
         let confidence = if is_new_object { Confidence::High } else { Confidence::Medium };
         let what = if is_new_object {
             format!(
-                "`{shown}` is created after checking whether it exists: two threads may both create it, and one object is lost"
+                "`{shown}` is created after checking whether it exists: two threads may both \
+                 create it, and one object is lost"
             )
         } else {
             format!(
@@ -171,7 +172,8 @@ pub(super) fn visit_delete<'a>(cx: &mut ModuleContext<'a>, stmt: &'a StmtDelete)
         {
             let shown = cx.excerpt(target);
             let what = format!(
-                "`{shown}` is deleted after checking whether it exists: another thread may have deleted it since"
+                "`{shown}` is deleted after checking whether it exists: another thread may have \
+                 deleted it since"
             );
             cx.add(Rule::SharedCache, Confidence::High, target, &object.name, what);
         }
@@ -259,7 +261,8 @@ fn report_defaultdict_growth<'a>(
     if cx.unlocked().is_some() {
         let shown = cx.excerpt(call);
         let what = format!(
-            "`{shown}`: two threads that find the key missing each create its value, and one is lost"
+            "`{shown}`: two threads that find the key missing each create its value, and one is \
+             lost"
         );
         cx.add(Rule::SharedCache, Confidence::High, call, &object.name, what);
     }

@@ -15,7 +15,7 @@ pub(super) fn visit_call<'a>(cx: &mut ModuleContext<'a>, call: &'a ExprCall) {
     match full.as_deref() {
         Some("ctypes.PyDLL" | "ctypes.pydll.LoadLibrary" | "ctypes.PYFUNCTYPE") => {
             let what = format!(
-                "`{}`: its functions are called with the GIL held, if there is one",
+                "`{}`: calls of its functions hold the GIL; without the GIL they can overlap",
                 cx.excerpt(call)
             );
             cx.add(Rule::CtypesHoldsGil, Confidence::High, call, "pydll", what);
@@ -69,8 +69,10 @@ pub(super) fn visit_attribute<'a>(cx: &mut ModuleContext<'a>, expr: &'a Expr) {
         // CPython documents borrowed references and functions without locking as unsafe without the
         // GIL.
         let confidence = if is_unsafe(name) { Confidence::High } else { Confidence::Medium };
-        let what =
-            format!("`ctypes.pythonapi.{name}` is called with the GIL held, if there is one");
+        let what = format!(
+            "`ctypes.pythonapi.{name}`: calls hold the GIL; without the GIL they can \
+                     overlap"
+        );
         cx.add(Rule::CtypesHoldsGil, confidence, expr, name, what);
     }
 }

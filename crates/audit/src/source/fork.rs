@@ -9,6 +9,8 @@ use ruff_python_ast::{Expr, ExprCall};
 /// Subject of fork findings, which are matched with thread starts.
 pub(super) const FORK: &str = "fork";
 
+const STAYS_LOCKED: &str = "a lock held by another thread stays locked in the child";
+
 /// Reports calls that fork, and records thread starts.
 pub(super) fn visit_call<'a>(cx: &mut ModuleContext<'a>, call: &'a ExprCall) {
     let full = cx.outline.full_name(&call.func);
@@ -21,11 +23,11 @@ pub(super) fn visit_call<'a>(cx: &mut ModuleContext<'a>, call: &'a ExprCall) {
                 Confidence::Low,
                 call,
                 FORK,
-                format!("`{full}()` forks the process"),
+                format!("`{full}()`: {STAYS_LOCKED}"),
             );
         }
         _ if is_start_method(cx, call) => {
-            let what = format!("`{shown}` makes multiprocessing fork");
+            let what = format!("`{shown}`: {STAYS_LOCKED}");
             cx.add(Rule::ForkWithThreads, Confidence::Low, call, FORK, what);
         }
         "threading.Thread"
@@ -70,6 +72,6 @@ fn report_preexec<'a>(cx: &mut ModuleContext<'a>, call: &'a ExprCall) {
     if matches!(function, Expr::NoneLiteral(_)) {
         return;
     }
-    let what = format!("`preexec_fn={}` runs between fork and exec", cx.excerpt(function));
+    let what = format!("`preexec_fn={}`: {STAYS_LOCKED}", cx.excerpt(function));
     cx.add(Rule::PreexecFn, Confidence::Low, function, FORK, what);
 }

@@ -27,11 +27,18 @@ pub(crate) struct Audit {
     pub(crate) sources: bool,
 
     /// Report hazards in sources with at least this confidence.
-    #[arg(long, value_enum, value_name = "LEVEL", default_value_t = Level::Medium, help_heading = "Audit")]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "LEVEL",
+        default_value_t = Level::Medium,
+        help_heading = "Audit"
+    )]
     pub(crate) confidence: Level,
 
-    /// Entry point of the program, from which to search import chains to modules that enable the GIL
-    /// (default: the sources among the targets, else the packages that no other package requires).
+    /// Entry point of the program, from which to search import chains to modules that enable the
+    /// GIL (default: the sources among the targets, else the packages that no other package
+    /// requires).
     #[arg(long, value_name = "MODULE|FILE", help_heading = "Audit")]
     pub(crate) from: Vec<String>,
 
@@ -39,8 +46,8 @@ pub(crate) struct Audit {
     #[arg(long, help_heading = "Audit")]
     pub(crate) index: bool,
 
-    /// Import each module in an interpreter of its own and compare the effect with the verdict. This
-    /// runs the audited code.
+    /// Import each module in an interpreter of its own and compare the effect with the verdict.
+    /// This runs the audited code.
     #[arg(long, help_heading = "Audit")]
     pub(crate) verify: bool,
 
@@ -49,17 +56,30 @@ pub(crate) struct Audit {
     pub(crate) python: Option<String>,
 
     /// Time limit of --verify for each import.
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration, help_heading = "Audit")]
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "60s",
+        value_parser = duration,
+        help_heading = "Audit"
+    )]
     pub(crate) limit: f64,
 
     /// Exit with code 3 if any of these is found: gil (a module enables the GIL), unknown (a module
-    /// with an unknown effect, or a requirement without a wheel that was read), claim (a claim that
-    /// a module contradicts), difference (a verdict that --verify contradicts), hazard (in sources).
+    /// with an unknown effect, or a requirement whose compiled wheel is missing or was not read),
+    /// claim (a claim that a module contradicts), difference (a verdict that --verify contradicts),
+    /// hazard (in sources).
     #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',', help_heading = "Output")]
     pub(crate) fail_on: Vec<FailOn>,
 
     /// Output format.
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = AuditFormat::Table, help_heading = "Output")]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        default_value_t = AuditFormat::Table,
+        help_heading = "Output"
+    )]
     pub(crate) format: AuditFormat,
 
     /// Same as --format json.
@@ -67,7 +87,13 @@ pub(crate) struct Audit {
     pub(crate) json: bool,
 
     /// Write the report to this file and print only a summary.
-    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        value_hint = ValueHint::FilePath,
+        help_heading = "Output"
+    )]
     pub(crate) output: Option<PathBuf>,
 
     /// List every module, not only those that enable the GIL or are unknown.
@@ -105,7 +131,7 @@ impl From<Level> for Confidence {
 pub(crate) enum FailOn {
     /// A module enables the GIL.
     Gil,
-    /// The effect of a module is unknown, or a requirement has no wheel that was read.
+    /// The effect of a module or requirement is unknown.
     Unknown,
     /// A distribution claims to run without the GIL, but a module enables it.
     Claim,

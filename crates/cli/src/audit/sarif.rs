@@ -27,28 +27,33 @@ pub(super) fn report(report: &Report) -> Value {
         rule(
             SWITCHES,
             "Extension module that enables the GIL",
-            "Importing it enables the GIL for the whole process, so threads no longer run in parallel. Update or replace the package, or import it only where it is needed.",
+            "Importing it enables the GIL for the whole process, so threads no longer run in \
+             parallel. Update or replace the package, or import it only where it is needed.",
         ),
         rule(
             UNKNOWN,
             "Extension module with an unknown effect on the GIL",
-            "The binary does not show whether importing it enables the GIL. Run the audit with --verify to import it and see.",
+            "The binary does not show whether importing it enables the GIL. Run the audit with \
+             --verify to import it and see.",
         ),
     ];
     rules.push(rule(
         CLAIM,
         "Distribution that contradicts its claim to run without the GIL",
-        "Its classifier or wheel tag claims that it runs without the GIL, but one of its modules enables it. Report this to its maintainers.",
+        "Its classifier or wheel tag claims that it runs without the GIL, but one of its modules \
+         enables it. Report this to its maintainers.",
     ));
     rules.push(rule(
         NO_WHEEL,
         "Requirement without a wheel for the build",
-        "No wheel for the free-threaded build is listed, so nothing is known about its modules. Install it and audit the environment, or look for another version with --index.",
+        "No wheel for the free-threaded build is listed, so nothing is known about its modules. \
+         Install it and audit the environment, or look for another version with --index.",
     ));
     rules.push(rule(
         NOT_READ,
         "Requirement with a compiled wheel that was not read",
-        "A wheel for a free-threaded build does not guarantee that its modules leave the GIL off. Install the requirements and audit the environment.",
+        "A wheel for a free-threaded build does not guarantee that its modules leave the GIL off. \
+         Install the requirements and audit the environment.",
     ));
     rules.extend(Rule::ALL.map(|one| rule(one.id(), one.title(), &one.help())));
     let modules =
@@ -65,7 +70,10 @@ pub(super) fn report(report: &Report) -> Value {
             Confidence::Low => "note",
         };
         let region = json!({
-            "startLine": hazard.line, "startColumn": hazard.column, "endLine": hazard.end.0, "endColumn": hazard.end.1
+            "startLine": hazard.line,
+            "startColumn": hazard.column,
+            "endLine": hazard.end.0,
+            "endColumn": hazard.end.1
         });
         result(hazard.rule.id(), level, &hazard.what, &hazard.file, Some(region))
     });
@@ -83,7 +91,9 @@ pub(super) fn report(report: &Report) -> Value {
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
         "runs": [{
-            "tool": {"driver": {"name": "ungil", "version": env!("CARGO_PKG_VERSION"), "rules": rules}},
+            "tool": {
+                "driver": {"name": "ungil", "version": env!("CARGO_PKG_VERSION"), "rules": rules}
+            },
             "columnKind": "unicodeCodePoints",
             "invocations": [{
                 "executionSuccessful": !report.interrupted && !report.audit.is_empty(),
@@ -123,8 +133,8 @@ fn claims(report: &Report) -> Vec<Value> {
     broken.filter_map(at).collect()
 }
 
-/// Returns a result for each requirement without a wheel, and one for each file with compiled wheels
-/// that were not read.
+/// Returns a result for each requirement without a wheel, and one for each file with compiled
+/// wheels that were not read.
 fn requirements(report: &Report) -> Vec<Value> {
     let region = |one: &Requirement| one.line.map(|line| json!({ "startLine": line }));
     let mut results: Vec<Value> = findings::applying(report)
@@ -163,7 +173,12 @@ fn result(id: &str, level: &str, message: &str, file: &Path, region: Option<Valu
     if let Some(region) = region {
         location["region"] = region;
     }
-    json!({"ruleId": id, "level": level, "message": {"text": message}, "locations": [{"physicalLocation": location}]})
+    json!({
+        "ruleId": id,
+        "level": level,
+        "message": {"text": message},
+        "locations": [{"physicalLocation": location}]
+    })
 }
 
 /// Returns a path as a URI reference. Relative paths stay relative, as code scanning requires.

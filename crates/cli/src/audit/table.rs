@@ -236,8 +236,8 @@ fn modules_table(text: &mut String, rows: &[Row]) {
     }
 }
 
-/// Returns the columns that fit into [`WIDTH`], each with its width. Empty columns are left out, the
-/// least important are dropped, and then the widest are shortened.
+/// Returns the columns that fit into [`WIDTH`], each with its width. Empty columns are left out,
+/// the least important are dropped, and then the widest are shortened.
 fn layout(rows: &[Row]) -> Vec<(usize, usize)> {
     let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0);
     let natural = COLUMNS.iter().enumerate().filter(|(at, _)| width(*at) > 0);
@@ -279,6 +279,9 @@ fn shorten_name(name: &str, width: usize) -> String {
     let head = if package_len + 2 <= width / 2 { format!("{package}.") } else { String::new() };
     let tail_len = width.saturating_sub(head.chars().count() + 1);
     let tail: String = name.chars().skip(len - tail_len).collect();
+    // Cut at a dot, unless that loses much.
+    let whole_parts = tail.split_once('.').map(|(_, rest)| rest);
+    let tail = whole_parts.filter(|rest| rest.len() >= tail.len() / 2).unwrap_or(&tail);
     format!("{head}…{tail}")
 }
 
@@ -325,7 +328,7 @@ mod tests {
         let lines = table(&[[name, VERDICT, "scikit-learn 1.8.0", "Cython"]]);
         assert_eq!(
             lines[1],
-            "sklearn.…ng._gradient_boosting  enables the GIL (not declared)  scikit-learn 1.…"
+            "sklearn.…_gradient_boosting     enables the GIL (not declared)  scikit-learn 1.…"
         );
     }
 

@@ -34,7 +34,10 @@ pub(super) fn not_imported(audit: &Audit) -> Option<String> {
     let count = audit.importable().filter(|(_, found)| !found.file.is_file()).count();
     let modules = counted(count, "module");
     (count > 0).then(|| {
-        format!("--verify did not import {modules} in wheels: install the wheels and pass the environment")
+        format!(
+            "--verify did not import {modules} in wheels: install the wheels and pass the \
+                 environment"
+        )
     })
 }
 
