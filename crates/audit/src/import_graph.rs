@@ -126,7 +126,7 @@ impl ImportGraph {
         let mut chains = Vec::new();
         for when in [ImportTiming::Always, ImportTiming::Guarded, ImportTiming::Later] {
             if when <= latest && !left.is_empty() {
-                let found = search.pass(entries, &left, when);
+                let found = search.run(entries, &left, when);
                 left.retain(|target| !found.iter().any(|chain| chain.target == *target));
                 chains.extend(found);
             }
@@ -159,7 +159,7 @@ struct ChainSearch<'a, L> {
 
 impl<L: Fn(&Path) -> Result<Vec<u8>, String> + Sync> ChainSearch<'_, L> {
     /// Searches breadth first, over imports with a timing of at most `latest`.
-    fn pass(
+    fn run(
         &mut self,
         entries: &[String],
         targets: &[&str],

@@ -1,5 +1,6 @@
 //! `ungil audit`: finds extension modules that re-enable the GIL, and thread-unsafe Python code.
 
+mod columns;
 mod findings;
 mod import_chains;
 mod index;

@@ -278,12 +278,12 @@ impl DynamicTable {
 /// Records the PLT entries: those in PLT sections, or, without section headers, those in all code.
 fn plt(build: &mut Builder<'_>, header: &Header) -> Result<(), ImageError> {
     let named = plt_sections(build, header);
-    let (code, place) = match named.is_empty() {
+    let (code, region) = match named.is_empty() {
         true => (build.all_code(), CodeRegion::Anywhere),
         false => (named, CodeRegion::Table),
     };
     for (address, code) in code {
-        build.stubs(address, code, place)?;
+        build.stubs(address, code, region)?;
     }
     Ok(())
 }

@@ -110,10 +110,10 @@ impl Tables<'_> {
     }
 
     fn exports(&self, build: &mut Builder<'_>) -> Result<(), ImageError> {
-        let Some(place) = self.directories.get(pe::IMAGE_DIRECTORY_ENTRY_EXPORT) else {
+        let Some(directory) = self.directories.get(pe::IMAGE_DIRECTORY_ENTRY_EXPORT) else {
             return Ok(());
         };
-        let (start, len) = place.address_range();
+        let (start, len) = directory.address_range();
         let table = from_bytes::<pe::ImageExportDirectory>(self.from(build, start, EXPORTS)?);
         let (table, _) = table.map_err(|()| build.damaged(EXPORTS))?;
         let count = table.number_of_names.get(LE);
@@ -147,11 +147,11 @@ impl Tables<'_> {
     }
 
     fn imports(&self, build: &mut Builder<'_>) -> Result<(), ImageError> {
-        let Some(place) = self.directories.get(pe::IMAGE_DIRECTORY_ENTRY_IMPORT) else {
+        let Some(directory) = self.directories.get(pe::IMAGE_DIRECTORY_ENTRY_IMPORT) else {
             return Ok(());
         };
         // Windows ignores the size of the table as well.
-        let all = self.list::<ImageImportDescriptor>(build, place.virtual_address.get(LE))?;
+        let all = self.list::<ImageImportDescriptor>(build, directory.virtual_address.get(LE))?;
         for library in all.iter().take_while(|library| !library.is_null()) {
             let cells = library.first_thunk.get(LE);
             let names = match library.original_first_thunk.get(LE) {
@@ -164,10 +164,11 @@ impl Tables<'_> {
     }
 
     fn delayed(&self, build: &mut Builder<'_>) -> Result<(), ImageError> {
-        let Some(place) = self.directories.get(pe::IMAGE_DIRECTORY_ENTRY_DELAY_IMPORT) else {
+        let Some(directory) = self.directories.get(pe::IMAGE_DIRECTORY_ENTRY_DELAY_IMPORT) else {
             return Ok(());
         };
-        let all = self.list::<ImageDelayloadDescriptor>(build, place.virtual_address.get(LE))?;
+        let all =
+            self.list::<ImageDelayloadDescriptor>(build, directory.virtual_address.get(LE))?;
         for library in all.iter().take_while(|library| !library.is_null()) {
             // Linkers before 2002 wrote absolute addresses here, but created no 64-bit images.
             let (names, cells) =
@@ -206,10 +207,10 @@ impl Tables<'_> {
 
     fn relocations(&self, build: &mut Builder<'_>) -> Result<(), ImageError> {
         const OUTSIDE: &str = "its relocations lie outside the file";
-        let Some(place) = self.directories.get(pe::IMAGE_DIRECTORY_ENTRY_BASERELOC) else {
+        let Some(directory) = self.directories.get(pe::IMAGE_DIRECTORY_ENTRY_BASERELOC) else {
             return Ok(());
         };
-        let (start, len) = place.address_range();
+        let (start, len) = directory.address_range();
         let table = build.table(self.address(start), len.into(), OUTSIDE)?;
         for block in RelocationBlockIterator::new(table) {
             for relocation in

@@ -30,9 +30,9 @@ impl Artifact {
         if let Some(name) = named {
             return WheelName::parse(name);
         }
-        let place = self.url.as_deref().or(self.path.as_deref())?;
-        let place = place.split(['?', '#']).next()?;
-        let file = place.rsplit(['/', '\\']).next()?;
+        let location = self.url.as_deref().or(self.path.as_deref())?;
+        let location = location.split(['?', '#']).next()?;
+        let file = location.rsplit(['/', '\\']).next()?;
         // In a URL only the plus of a local version and the exclamation mark of an epoch are
         // encoded.
         WheelName::parse(&file.replace("%2B", "+").replace("%2b", "+").replace("%21", "!"))
@@ -102,8 +102,9 @@ pub(super) fn uv(content: &str, build: Build, platform: Platform) -> Result<Requ
             name: package.name.clone(),
             version: package.version.clone(),
             applies: both(here, way),
-            from: local
-                .map(|(kind, place)| format!("{kind} {}", place.as_str().unwrap_or_default())),
+            from: local.map(|(kind, location)| {
+                format!("{kind} {}", location.as_str().unwrap_or_default())
+            }),
             hashes: package.wheels.iter().map(Artifact::hash_count).sum(),
             wheels: wheels(&package.name, &package.wheels, &mut requirements.notes),
             sdist: package.sdist.is_some(),
@@ -207,14 +208,14 @@ pub(super) fn pylock(
         requirements.notes.push(format!("its lock-version is {version}; only 1.0 is supported"));
     }
     for package in lock.packages {
-        let place = |table: &toml::Table| {
-            let place =
+        let location = |table: &toml::Table| {
+            let location =
                 table.get("url").or_else(|| table.get("path")).and_then(toml::Value::as_str);
-            place.unwrap_or_default().to_owned()
+            location.unwrap_or_default().to_owned()
         };
         let from = match (&package.vcs, &package.directory, &package.archive) {
-            (Some(vcs), _, _) => Some(format!("vcs {}", place(vcs))),
-            (_, Some(directory), _) => Some(format!("directory {}", place(directory))),
+            (Some(vcs), _, _) => Some(format!("vcs {}", location(vcs))),
+            (_, Some(directory), _) => Some(format!("directory {}", location(directory))),
             (_, _, Some(archive)) => archive.url.clone().or_else(|| archive.path.clone()),
             _ => None,
         };

@@ -90,7 +90,7 @@ impl RequirementsReader {
     }
 
     fn line(&mut self, line: &str, path: &Path, number: usize) {
-        let place = || format!("{}:{number}", path.display());
+        let position = || format!("{}:{number}", path.display());
         if !line.starts_with('-') {
             match self.requirement(line) {
                 Some(wanted) => {
@@ -102,7 +102,7 @@ impl RequirementsReader {
                 }
                 None => self.requirements.notes.push(format!(
                     "{}: not a requirement: {}",
-                    place(),
+                    position(),
                     short(line)
                 )),
             }
@@ -117,11 +117,11 @@ impl RequirementsReader {
             None => (line, ""),
         };
         match option {
-            "-r" | "--requirement" => self.include(value, path, &place()),
+            "-r" | "--requirement" => self.include(value, path, &position()),
             "-c" | "--constraint" => {
                 self.requirements.notes.push(format!(
                     "{}: a constraint file requires nothing itself and was not read: {}",
-                    place(),
+                    position(),
                     short(value)
                 ));
             }
@@ -135,39 +135,41 @@ impl RequirementsReader {
                 }
                 None => self.requirements.notes.push(format!(
                     "{}: not a requirement: {}",
-                    place(),
+                    position(),
                     short(value)
                 )),
             },
             _ if WITHOUT_EFFECT.contains(&option) => {}
             _ => self.requirements.notes.push(format!(
                 "{}: unknown option: {}",
-                place(),
+                position(),
                 short(option)
             )),
         }
     }
 
-    fn include(&mut self, value: &str, from: &Path, place: &str) {
+    fn include(&mut self, value: &str, from: &Path, position: &str) {
         let notes = &mut self.requirements.notes;
         let value = value.trim_matches(['\'', '"']);
         if value.contains("://") {
-            notes.push(format!("{place}: not downloaded: {}", short(value)));
+            notes.push(format!("{position}: not downloaded: {}", short(value)));
             return;
         }
         let path = from.parent().unwrap_or(Path::new("")).join(value);
         match path.canonicalize() {
-            Err(error) => notes.push(format!("{place}: cannot read '{}': {error}", short(value))),
+            Err(error) => {
+                notes.push(format!("{position}: cannot read '{}': {error}", short(value)))
+            }
             Ok(real) if !real.starts_with(&self.folder) => {
                 notes.push(format!(
-                    "{place}: not read, because it is outside the folder of the first file: {}",
+                    "{position}: not read, because it is outside the folder of the first file: {}",
                     short(value)
                 ));
             }
             Ok(real) if self.seen.contains(&real) => {}
             Ok(_) if self.seen.len() >= MAX_FILES => {
                 notes.push(format!(
-                    "{place}: not read, because of the limit of {MAX_FILES} files: {}",
+                    "{position}: not read, because of the limit of {MAX_FILES} files: {}",
                     short(value)
                 ));
             }
@@ -210,7 +212,7 @@ fn named(what: &str) -> Option<Requirement> {
     let ends_well = name.ends_with(|c: char| c.is_ascii_alphanumeric());
     let is_name = name.starts_with(|c: char| c.is_ascii_alphanumeric()) && ends_well;
     if !is_name || rest.starts_with(['/', '\\', ':', '+']) || WheelName::parse(what).is_some() {
-        return from_place(what);
+        return from_source(what);
     }
     let mut rest = rest.trim_start();
     if let Some(extras) = rest.strip_prefix('[') {
@@ -218,7 +220,7 @@ fn named(what: &str) -> Option<Requirement> {
     }
     let name = name.to_owned();
     if let Some(url) = rest.strip_prefix('@') {
-        return Some(Requirement { name, ..from_place(url.trim())? });
+        return Some(Requirement { name, ..from_source(url.trim())? });
     }
     let inner =
         rest.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).unwrap_or(rest).trim();
@@ -237,14 +239,14 @@ fn named(what: &str) -> Option<Requirement> {
 
 /// Parses a URL or path. A wheel's file name contains the name of the project; otherwise it is
 /// unknown until it is built.
-fn from_place(place: &str) -> Option<Requirement> {
-    let (plain, fragment) = place.split_once('#').unwrap_or((place, ""));
+fn from_source(source: &str) -> Option<Requirement> {
+    let (plain, fragment) = source.split_once('#').unwrap_or((source, ""));
     let file =
         plain.split('?').next()?.rsplit(['/', '\\']).next().unwrap_or_default().replace("%2B", "+");
-    let is_place =
-        place.contains("://") || place.starts_with(['.', '/', '\\']) || place.contains('/');
+    let is_source =
+        source.contains("://") || source.starts_with(['.', '/', '\\']) || source.contains('/');
     let wheel = WheelName::parse(&file);
-    if !is_place && wheel.is_none() {
+    if !is_source && wheel.is_none() {
         return None;
     }
     let egg = fragment.split('&').find_map(|part| part.strip_prefix("egg="));
@@ -252,7 +254,7 @@ fn from_place(place: &str) -> Option<Requirement> {
     Some(Requirement {
         name: name.unwrap_or_default(),
         version: wheel.as_ref().map(|wheel| wheel.version.clone()),
-        from: Some(place.to_owned()),
+        from: Some(source.to_owned()),
         wheels: wheel.into_iter().collect(),
         ..Requirement::default()
     })

@@ -97,7 +97,7 @@ pub(super) fn visit_assign<'a>(cx: &mut ModuleContext<'a>, target: &'a Expr, val
 /// Returns whether a handler catches the error for a missing item, or every error.
 pub(super) fn catches_missing(handler: &ExceptHandler) -> bool {
     let ExceptHandler::ExceptHandler(handler) = handler;
-    let is_one = |expr: &Expr| {
+    let is_missing_error = |expr: &Expr| {
         let name = names::last(expr);
         matches!(
             name,
@@ -113,8 +113,8 @@ pub(super) fn catches_missing(handler: &ExceptHandler) -> bool {
     };
     match handler.type_.as_deref() {
         None => true,
-        Some(Expr::Tuple(tuple)) => tuple.elts.iter().any(is_one),
-        Some(expr) => is_one(expr),
+        Some(Expr::Tuple(tuple)) => tuple.elts.iter().any(is_missing_error),
+        Some(expr) => is_missing_error(expr),
     }
 }
 

@@ -60,11 +60,11 @@ fn record_start<'a>(cx: &mut ModuleContext<'a>, call: &'a ExprCall) {
 /// Returns whether a call is `set_start_method("fork")` or `get_context("fork")` of
 /// multiprocessing.
 fn is_start_method(cx: &ModuleContext<'_>, call: &ExprCall) -> bool {
-    let is_one = matches!(names::last(&call.func), Some("set_start_method" | "get_context"));
+    let sets_method = matches!(names::last(&call.func), Some("set_start_method" | "get_context"));
     let method = names::argument(call, "method", Some(0)).and_then(names::text);
-    let is_theirs =
+    let is_multiprocessing =
         cx.outline.full_name(&call.func).is_some_and(|full| full.contains("multiprocess"));
-    is_one && method == Some("fork") && is_theirs
+    sets_method && method == Some("fork") && is_multiprocessing
 }
 
 fn report_preexec<'a>(cx: &mut ModuleContext<'a>, call: &'a ExprCall) {
