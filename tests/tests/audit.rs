@@ -109,12 +109,29 @@ fn an_environment_is_judged_and_the_interpreter_agrees() {
     );
     let text = audit(&place, &["site", "--for", "3.14t"]).ok().stdout;
     for words in
-        ["bad._core", "does not declare: switches the GIL on", "bad claims to run without the GIL"]
+        ["bad._core", "enables the GIL (not declared)", "bad claims to run without the GIL"]
     {
         assert!(text.contains(words), "no {words:?} in\n{text}");
     }
     assert!(!text.contains("good._core"), "what is in order is not shown:\n{text}");
     assert!(audit(&place, &["site", "--all"]).ok().stdout.contains("good._core"));
+}
+
+#[test]
+fn the_table_of_modules_fits_into_80_columns() {
+    let place = Place::new();
+    environment(&place);
+    built(&place, "site/bad/a_subpackage_with_a_long_name/and_another_long_one/_core", &[]);
+    place.write("site/bad/broken.so", "x");
+    let text = audit(&place, &["site", "--for", "3.14t", "--all"]).ok().stdout;
+    let rows: Vec<&str> = text.lines().take(5).collect();
+    assert!(rows[0].starts_with("MODULE "), "{text}");
+    for row in &rows {
+        assert!(row.chars().count() <= 80, "{row}");
+    }
+    for module in ["bad._core ", "another_long_one._core ", "bad.broken ", "good._core "] {
+        assert_eq!(rows.iter().filter(|row| row.contains(module)).count(), 1, "{module}: {text}");
+    }
 }
 
 #[test]
@@ -210,7 +227,7 @@ fn sources_are_read_and_every_form_is_what_it_says() {
     assert!(markdown.contains("| `app/cache.py:4` |"), "{markdown}");
     let out =
         audit(&place, &["app", "--format", "sarif", "-o", "a.sarif", "--confidence", "low"]).ok();
-    assert!(out.stdout.contains("1 source read: 1 hazard"), "{}", out.stdout);
+    assert!(out.stdout.contains("1 source file read: 1 hazard"), "{}", out.stdout);
     assert!(serde_json::from_str::<Value>(&place.read("a.sarif").unwrap()).is_ok());
 }
 
@@ -227,7 +244,7 @@ fn what_cannot_be_audited_is_said_in_three_lines() {
     }
     let out = audit(&place, &["bad.so", "--fail-on", "unknown"]);
     assert_eq!(out.code, 3, "{}", out.stderr);
-    assert!(out.stdout.contains("unknown: it is no ELF, Mach-O or PE file"), "{}", out.stdout);
+    assert!(out.stdout.contains("unknown: not an ELF, Mach-O or PE file"), "{}", out.stdout);
     assert_eq!(audit(&place, &["text", "--for", "3.14"]).code, 2);
     assert!(!Path::new(&place.at("nothing")).exists());
 }
@@ -241,17 +258,17 @@ fn the_imports_that_lead_to_it_are_told() {
     let told = |args: &[&str]| audit(&place, args).ok().stdout;
     // By default from what is installed.
     let text = told(&["site"]);
-    assert!(text.contains("imported by bad:1 > bad._core\n"), "{text}");
+    assert!(text.contains("import chain: bad:1 > bad._core\n"), "{text}");
     for args in [&["site", "--from", "app.py"][..], &["site", "app.py"]] {
         let text = told(args);
         assert!(
-            text.contains("imported by app:4 > bad:1 > bad._core (in a function"),
+            text.contains("import chain: app:4 > bad:1 > bad._core (in a function"),
             "{args:?}: {text}"
         );
     }
     for args in [&["site", "--from", "other.py"], &["site", "--from", "good"]] {
         let text = told(args);
-        assert!(!text.contains("imported by"), "{args:?}: {text}");
+        assert!(!text.contains("import chain"), "{args:?}: {text}");
     }
     let report = audit(&place, &["site", "--from", "app.py", "--json"]).ok().json();
     let steps = &report["chains"][0]["steps"];
@@ -263,8 +280,7 @@ fn the_imports_that_lead_to_it_are_told() {
     place.write("venv/pyvenv.cfg", "home = /usr/bin\ninclude-system-site-packages = true\n");
     place.write("venv/lib/python3.14t/site-packages/a.py", "");
     assert!(
-        told(&["venv"])
-            .contains("the packages of its base interpreter, in /usr/bin, were not read")
+        told(&["venv"]).contains("the packages of the base interpreter in /usr/bin were not read")
     );
     let out = audit(&place, &["site", "--from", "nothing"]);
     assert_eq!((out.code, out.stderr.lines().count()), (2, 3), "{}", out.stderr);
@@ -293,9 +309,9 @@ fn the_index_is_asked_through_the_users_installer() {
     let targets = ["site", "requirements.txt", "--for", "3.14t", "--index"];
     let text = run(&targets).ok().stdout;
     for words in [
-        "bad 1.0: the index has bad-1.0-cp314-cp314t-manylinux_2_28_x86_64.whl; the newest, 2.0, has one",
+        "bad 1.0: the index has bad-1.0-cp314-cp314t-manylinux_2_28_x86_64.whl; the newest version, 2.0, has one",
         "! plain 2: the index gave no answer: error: plain was not found",
-        "3 projects asked for at the index: 0 without a wheel for 3.14t, 1 without an answer, 2 with one, which is no promise",
+        "3 projects looked up in the index: 0 without a wheel for 3.14t, 1 without an answer, 2 with one (which does not",
     ] {
         assert!(text.contains(words), "no {words:?} in\n{text}");
     }

@@ -1,69 +1,69 @@
-//! Claim against evidence: what a distribution says of free threading, and what its binaries say.
+//! Compares the free-threading claims of a distribution with its binaries.
 //!
-//! A classifier of *3 - Stable* or higher is a claim, and so is a `manylinux` or `musllinux` wheel
-//! for a free-threaded build: its maker repaired it for others to install. A tag with `linux_`,
-//! `macosx_` or `win_` is none. Every build on such a machine by a free-threaded interpreter gets
-//! it, `pip install` of a source distribution too; on macOS and Windows the wheels of an index have
-//! the same tags, and nothing in the file tells the two apart. The first module that switches the
-//! GIL on breaks a claim for the whole process. A distribution whose modules all declare could make
-//! one.
+//! Two things count as a claim: a classifier of *3 - Stable* or higher, and a `manylinux` or
+//! `musllinux` wheel for a free-threaded build, because somebody repaired it for other machines. A
+//! tag with `linux_`, `macosx_` or `win_` is no claim. Every build with a free-threaded interpreter
+//! gets it, including `pip install` of a source distribution; on macOS and Windows, wheels from an
+//! index have the same tags and cannot be distinguished. One module that enables the GIL breaks the
+//! claim for the whole process. A distribution whose modules all declare support could make a
+//! claim.
 
-use crate::found::{Distribution, Found};
+use crate::inventory::{Distribution, ExtensionFile};
 use crate::metadata::Claim;
 use crate::tags::TagSet;
 use crate::target::Build;
 use serde::Serialize;
 
-/// What comes of holding a distribution's claims against its modules.
+/// Result of comparing claims with modules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
-    /// It has no extension module that the build would take: it cannot switch the GIL on.
+    /// It has no extension module that the build can import, so it cannot enable the GIL.
     NoModules,
     /// It claims to run without the GIL, and all its modules declare it.
     Kept,
-    /// It claims to, and a module switches the GIL on.
+    /// It claims to run without the GIL, and a module enables it.
     Broken,
-    /// It does not claim to, and all its modules declare it: it could.
+    /// It makes no claim, but all its modules declare support.
     CouldClaim,
-    /// It does not claim to, and a module switches the GIL on.
+    /// It makes no claim, and a module enables the GIL.
     SwitchesOn,
-    /// Nothing switches the GIL on as far as is known, but something is unknown.
+    /// No module is known to enable the GIL, but some are unknown.
     Undecided,
 }
 
-/// A distribution's standing, and why.
+/// Claims of a distribution, and the modules for and against them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Weighed {
-    /// The outcome.
+pub struct ClaimCheck {
     pub standing: Standing,
-    /// What it promises, in words; empty if nothing.
+    /// Its claims; empty if there are none.
     pub claims: Vec<String>,
-    /// The modules that switch the GIL on, by the name they are imported by.
+    /// Names of the modules that enable the GIL.
     pub against: Vec<String>,
-    /// The modules for which it is not known.
+    /// Names of the modules with an unknown effect.
     pub unknown: Vec<String>,
 }
 
-/// Holds a distribution's claims against its modules' judgements, for a free-threaded build.
+/// Compares the claims of a distribution with the verdicts on its modules, for a free-threaded
+/// build.
 #[must_use]
-pub fn weigh(distribution: &Distribution, build: Build) -> Weighed {
+pub fn check(distribution: &Distribution, build: Build) -> ClaimCheck {
     let mut claims = Vec::new();
-    // A lower level says that it may not work, or not yet.
+    // Lower levels state that it may not work yet.
     if let Some(claim) = distribution.claim.filter(|&claim| claim >= Claim::Stable) {
-        claims.push(format!("classifier {}", claim.words()));
+        claims.push(format!("classifier {}", claim.classifier()));
     }
-    // `abi3` and bare wheels claim nothing: they were made for builds with a GIL.
+    // `abi3` and untagged wheels claim nothing: they were built for the GIL.
     let is_claim = |tags: &&TagSet| {
         tags.names_free_threading() && tags.is_repaired() && tags.serves(build, None)
     };
     let tag = distribution.wheel_tags.iter().find(is_claim);
     claims.extend(tag.map(|tags| format!("wheel {tags}")));
-    let name = |found: &Found| found.module.clone().unwrap_or_else(|| found.path.clone());
+    let name = |found: &ExtensionFile| found.module.clone().unwrap_or_else(|| found.path.clone());
     let (mut against, mut unknown) = (Vec::new(), Vec::new());
     let mut declared = 0_usize;
-    for found in distribution.modules.iter().filter(|found| found.is_taken_by(build)) {
-        match found.switches_on() {
+    for found in distribution.modules.iter().filter(|found| found.is_importable_by(build)) {
+        match found.enables_gil() {
             Some(true) => against.push(name(found)),
             Some(false) => declared += 1,
             None => unknown.push(name(found)),
@@ -77,44 +77,44 @@ pub fn weigh(distribution: &Distribution, build: Build) -> Weighed {
         (true, true, false) => Standing::Kept,
         (true, true, true) => Standing::CouldClaim,
     };
-    Weighed { standing, claims, against, unknown }
+    ClaimCheck { standing, claims, against, unknown }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::found::{SkipReason, Skipped};
-    use crate::model::{Judgement, Verdict};
+    use crate::inventory::{SkipReason, Skipped};
+    use crate::model::{ModuleAnalysis, Verdict};
     use std::path::PathBuf;
 
-    fn found(path: &str, verdict: Option<Verdict>) -> Found {
-        let mut found = Found::new(path, PathBuf::from(path)).unwrap();
+    fn found(path: &str, verdict: Option<Verdict>) -> ExtensionFile {
+        let mut found = ExtensionFile::new(path, PathBuf::from(path)).unwrap();
         let name = found.module.clone().unwrap().rsplit('.').next().unwrap().to_owned();
-        let judge = |verdict| Judgement {
+        let analysis = |verdict| ModuleAnalysis {
             name,
             verdict,
             init: None,
             toolchain: None,
             evidence: Vec::new(),
         };
-        found.judgements.extend(verdict.map(judge));
+        found.analyses.extend(verdict.map(analysis));
         found
     }
 
-    fn standing(claim: Option<Claim>, tags: &str, modules: Vec<Found>) -> Standing {
+    fn standing(claim: Option<Claim>, tags: &str, modules: Vec<ExtensionFile>) -> Standing {
         let wheel_tags = vec![TagSet::parse(tags).unwrap()];
         let distribution = Distribution { claim, wheel_tags, modules, ..Distribution::default() };
-        weigh(&distribution, "3.14t".parse().unwrap()).standing
+        check(&distribution, "3.14t".parse().unwrap()).standing
     }
 
     #[test]
-    fn claims_are_held_against_modules() {
+    fn compares_claims_with_modules() {
         let own = "cp314-cp314t-manylinux_2_28_x86_64";
         let abi3 = "cp38-abi3-linux_x86_64";
         let good = || found("a/_x.cpython-314t-x86_64-linux-gnu.so", Some(Verdict::Declares));
         let bad = || found("a/_y.so", Some(Verdict::DoesNotDeclare));
         let unknown = || found("a/_z.so", Some(Verdict::Unknown("so".to_owned())));
-        let library = || Found {
+        let library = || ExtensionFile {
             skipped: Some(Skipped { reason: SkipReason::NoInit, why: String::new() }),
             ..found("a/libz.so", None)
         };
@@ -129,7 +129,7 @@ mod tests {
             (None, abi3, vec![good()], Standing::CouldClaim),
             (stable, own, vec![good(), unknown()], Standing::Undecided),
             (stable, own, vec![library(), other()], Standing::NoModules),
-            // Its wheel is for another build, and promises this one nothing.
+            // A wheel for another build claims nothing for this one.
             (None, "cp313-cp313t-manylinux_2_28_x86_64", vec![bad()], Standing::SwitchesOn),
             (None, "cp314-cp314t-musllinux_1_2_x86_64", vec![bad()], Standing::Broken),
             (
@@ -138,7 +138,7 @@ mod tests {
                 vec![bad()],
                 Standing::Broken,
             ),
-            // Every build here gives such a tag: nobody claimed anything.
+            // Every local build gets such a tag, so it is no claim.
             (None, "cp314-cp314t-linux_x86_64", vec![bad()], Standing::SwitchesOn),
             (None, "cp314-cp314t-linux_x86_64", vec![good()], Standing::CouldClaim),
             (None, "cp314-cp314t-macosx_11_0_arm64", vec![bad()], Standing::SwitchesOn),
@@ -150,9 +150,9 @@ mod tests {
     }
 
     #[test]
-    fn a_module_that_could_not_be_read_leaves_it_undecided() {
+    fn is_undecided_if_a_module_is_unreadable() {
         let mut module = found("a/_x.so", None);
-        module.unreadable = Some("it is no binary".to_owned());
+        module.unreadable = Some("not a binary".to_owned());
         assert_eq!(standing(None, "py3-none-any", vec![module]), Standing::Undecided);
     }
 }

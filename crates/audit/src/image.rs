@@ -1,11 +1,10 @@
-//! One binary as data: what is at an address, which pointers its loader would make, what it exports
-//! and what it imports.
+//! A binary as data: bytes at addresses, pointers relocated by the loader, exports and imports.
 //!
-//! The three formats of the world (ELF, Mach-O, PE) say the same things in different ways; from
-//! here on it does not matter which it was. Addresses are the image's own, as if it were loaded
-//! where it asks to be.
+//! The three formats (ELF, Mach-O, PE) are converted to the same form, and nothing above this
+//! module depends on the format. Addresses are those of the image at its preferred base. A *cell*
+//! is an 8-byte location that the loader fills in.
 
-mod build;
+mod builder;
 mod elf;
 mod error;
 mod fixups;
@@ -22,11 +21,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 
-/// The format of a binary.
+/// Format of a binary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
-    /// Linux and most others.
+    /// Linux and most other systems.
     Elf,
     /// macOS.
     MachO,
@@ -44,10 +43,9 @@ impl fmt::Display for Format {
     }
 }
 
-/// The machine a binary is for.
+/// Architecture of a binary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Arch {
-    /// x86-64.
     #[serde(rename = "x86-64")]
     X86_64,
     /// 64-bit Arm.
@@ -55,60 +53,58 @@ pub enum Arch {
     Aarch64,
 }
 
-/// Part of an image that is in memory.
+/// Part of an image that is mapped into memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {
-    /// Its addresses. What lies beyond its bytes is zero.
+    /// Addresses. The part beyond the file's bytes is zero.
     pub addresses: Range<u64>,
-    /// Where its bytes lie in the file.
+    /// Range of bytes in the file.
     pub file: Range<usize>,
-    /// It is code.
+    /// It contains code.
     pub executable: bool,
 }
 
-/// Where a pointer leads.
+/// Target of a pointer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Target<'a> {
-    /// To an address of this image.
+pub enum PointerTarget<'a> {
+    /// An address in this image.
     Inside(u64),
-    /// To what another library exports under this name.
+    /// A symbol of another library.
     Import(&'a str),
 }
 
 /// A binary.
 #[derive(Debug, Clone)]
 pub struct Image<'a> {
-    /// Its format.
     pub format: Format,
-    /// Its machine.
     pub arch: Arch,
     pub(crate) file: &'a [u8],
     pub(crate) segments: Vec<Segment>,
-    /// What it exports: names as C has them (Mach-O's leading underscore is taken off), with
-    /// addresses.
+    /// Exported C names with their addresses. The leading underscore of Mach-O symbols is removed.
     pub exports: BTreeMap<String, u64>,
-    /// Every name it imports.
+    /// Names of all imports.
     pub imports: Vec<String>,
     /// Cells that the loader fills with an address of this image.
     pub(crate) pointers: FxHashMap<u64, u64>,
-    /// Cells that the loader fills with an import's address: an index of `imports`.
+    /// Cells that the loader fills with the address of an import: an index of `imports`.
     pub(crate) cells: FxHashMap<u64, usize>,
     /// Code that only jumps through such a cell (PLT entries, Mach-O stubs, import thunks): an
     /// index of `imports`.
     pub(crate) stubs: FxHashMap<u64, usize>,
-    /// Such code that leads back into this image, since its loader is to look up what it exports
-    /// itself: where to.
+    /// Code that only jumps to a function of this image, because its symbol can be replaced by
+    /// another library: the address of the function.
     pub(crate) jumps: FxHashMap<u64, u64>,
-    /// Libraries it needs.
+    /// Names of the required libraries.
     pub libraries: Vec<String>,
 }
 
 impl<'a> Image<'a> {
-    /// The images in a file: one, or as many as a universal Mach-O file has for machines that are
-    /// known here.
+    /// Parses the images of a file: one, or one per supported architecture of a universal Mach-O
+    /// file.
     ///
     /// # Errors
-    /// It is no binary, one for another machine, or one whose parts lie outside of it.
+    ///
+    /// The file is not a binary, is for another machine, or is damaged.
     pub fn parse(file: &'a [u8]) -> Result<Vec<Image<'a>>, ImageError> {
         match file {
             [0x7f, b'E', b'L', b'F', ..] => Ok(vec![elf::parse(file)?]),
@@ -122,20 +118,20 @@ impl<'a> Image<'a> {
         }
     }
 
-    /// The parts of it that are in memory, in the order of the file's table.
+    /// Returns the mapped parts, in the order of the file's table.
     #[must_use]
     pub fn segments(&self) -> &[Segment] {
         &self.segments
     }
 
-    /// The bytes from `address` on, at least `len` of them, as the file has them: pointers are not
-    /// filled in.
+    /// Returns the bytes from `address` on, at least `len` of them, as in the file: without
+    /// relocations.
     #[must_use]
     pub fn bytes(&self, address: u64, len: usize) -> Option<&'a [u8]> {
         self.from(address).filter(|bytes| bytes.len() >= len)
     }
 
-    /// All bytes from `address` to the end of what the file has of its segment.
+    /// Returns all bytes from `address` to the end of its segment in the file.
     #[must_use]
     pub fn from(&self, address: u64) -> Option<&'a [u8]> {
         let segment = self.segments.iter().find(|segment| segment.addresses.contains(&address))?;
@@ -143,7 +139,7 @@ impl<'a> Image<'a> {
         self.file.get(segment.file.clone())?.get(offset..)
     }
 
-    /// The code from `address` on.
+    /// Returns the code from `address` on.
     #[must_use]
     pub fn code(&self, address: u64) -> Option<&'a [u8]> {
         let is_code =
@@ -152,7 +148,7 @@ impl<'a> Image<'a> {
         self.from(address)
     }
 
-    /// A little-endian word of the file; what lies beyond the file's bytes but in a segment is 0.
+    /// Returns the little-endian 8-byte word at `address`; 0 in a segment beyond the file's bytes.
     #[must_use]
     pub fn word(&self, address: u64) -> Option<u64> {
         match self.bytes(address, 8) {
@@ -165,7 +161,7 @@ impl<'a> Image<'a> {
         }
     }
 
-    /// A little-endian half word of the file, likewise.
+    /// Returns the little-endian 4-byte word at `address`; 0 in a segment beyond the file's bytes.
     #[must_use]
     pub fn half(&self, address: u64) -> Option<u32> {
         match self.bytes(address, 4) {
@@ -178,7 +174,7 @@ impl<'a> Image<'a> {
         }
     }
 
-    /// The text at `address`, of at most 1,000 bytes, up to its zero byte.
+    /// Returns the zero-terminated string at `address`, of at most 1,000 bytes.
     #[must_use]
     pub fn text(&self, address: u64) -> Option<&'a str> {
         let bytes = self.from(address)?;
@@ -186,41 +182,41 @@ impl<'a> Image<'a> {
         std::str::from_utf8(&bytes[..end]).ok()
     }
 
-    /// Where the pointer that the loader makes at `address` leads. `None` where there is none.
+    /// Returns the target of the pointer that the loader writes at `address`.
     #[must_use]
-    pub fn pointer(&self, address: u64) -> Option<Target<'_>> {
+    pub fn pointer(&self, address: u64) -> Option<PointerTarget<'_>> {
         if let Some(&target) = self.pointers.get(&address) {
-            return Some(Target::Inside(target));
+            return Some(PointerTarget::Inside(target));
         }
         self.cells
             .get(&address)
             .and_then(|&index| self.imports.get(index))
-            .map(|name| Target::Import(name))
+            .map(|name| PointerTarget::Import(name))
     }
 
-    /// Every cell that the loader fills with an address of this image, and that address; in no
-    /// order.
+    /// Returns every cell that the loader fills with an address of this image, and that address, in
+    /// no particular order.
     pub fn pointers(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         self.pointers.iter().map(|(&cell, &target)| (cell, target))
     }
 
-    /// The import that code at `address` only jumps to.
+    /// Returns the import that the stub at `address` jumps to.
     #[must_use]
     pub fn stub(&self, address: u64) -> Option<&str> {
         self.stubs.get(&address).and_then(|&index| self.imports.get(index)).map(String::as_str)
     }
 
-    /// Where code at `address` leads that only jumps: to an import, or to a function of this image
-    /// that is called as an import is, because another library may replace it (what non-static
-    /// functions of an ELF library look like).
+    /// Returns the target of code at `address` that only jumps: an import, or a function of this
+    /// image that is called through a stub because another library may replace it (non-static
+    /// functions of an ELF library).
     #[must_use]
-    pub fn jump(&self, address: u64) -> Option<Target<'_>> {
+    pub fn jump(&self, address: u64) -> Option<PointerTarget<'_>> {
         self.stub(address)
-            .map(Target::Import)
-            .or_else(|| self.jumps.get(&address).map(|&at| Target::Inside(at)))
+            .map(PointerTarget::Import)
+            .or_else(|| self.jumps.get(&address).map(|&at| PointerTarget::Inside(at)))
     }
 
-    /// Whether it imports this name.
+    /// Returns whether a name is imported.
     #[must_use]
     pub fn is_imported(&self, name: &str) -> bool {
         self.imports.iter().any(|import| import == name)

@@ -1,17 +1,17 @@
-//! Which wheels the index has: asked only when the user asks, through the installer the user has,
-//! with its settings, mirrors and credentials. ungil knows no index itself.
+//! Looks up wheels in the package index, only on request, through the user's installer with its
+//! settings, mirrors and credentials. ungil contacts no index itself.
 //!
-//! uv writes a lock file of one package, which lists all its wheels. pip says which wheel it would
-//! take.
+//! uv writes a lock file for one package, which lists all its wheels. pip reports only the wheel
+//! that it would install.
 
+mod ask_all;
 mod child;
-mod survey;
 
-pub use child::Patience;
-pub use survey::{Answer, Question, survey};
+pub use ask_all::{IndexAnswer, IndexQuery, ask_all};
+pub use child::WaitLimit;
 
 use crate::image::Arch;
-use crate::requirements::{self, best};
+use crate::requirements::{self, best_wheel};
 use crate::tags::WheelName;
 use crate::target::{Build, Platform, System};
 use serde::Serialize;
@@ -20,91 +20,86 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// Whom to ask.
+/// The installer to use.
 #[derive(Debug, Clone)]
 pub enum Installer {
-    /// `uv`, by its path.
+    /// Path of `uv`.
     Uv(PathBuf),
-    /// A Python that has pip, by its path.
+    /// Path of a Python with pip.
     Pip(PathBuf),
 }
 
-/// What the index has of one version.
+/// Wheels of one version in the index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Available {
-    /// The project's name as asked.
+    /// Name of the project, as requested.
     pub name: String,
-    /// The version that was found: the one asked for, or the newest for that build.
+    /// The requested version, or the newest for the build.
     pub version: String,
-    /// Its wheels. With pip only the one it would take.
+    /// Its wheels; with pip only the one it would install.
     pub wheels: Vec<WheelName>,
-    /// The wheel for the wanted build and platform; `None` if there is none.
+    /// The wheel for the build and platform, if there is one.
     #[serde(serialize_with = "crate::tags::as_name")]
     pub wheel: Option<WheelName>,
-    /// These are all its wheels for that version of Python and later ones.
+    /// `wheels` lists all wheels for that version of Python and later ones.
     pub complete: bool,
 }
 
 /// Why the index gave no answer.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum IndexError {
     /// The installer could not be started.
     #[error("'{}' could not be started: {why}", program.display())]
-    Start {
-        /// It.
-        program: PathBuf,
-        /// What the system says.
-        why: std::io::Error,
-    },
-    /// It took longer than it was given.
-    #[error("it gave no answer in {0:?}")]
-    Slow(Duration),
-    /// The user stopped it.
-    #[error("it was interrupted")]
-    Stopped,
-    /// pip says the same of both.
-    #[error("there is no wheel of it for that build, or no such project")]
-    Nothing,
-    /// It failed, and said this.
+    Start { program: PathBuf, why: std::io::Error },
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
+    /// The user interrupted it.
+    #[error("interrupted")]
+    Interrupted,
+    /// pip does not distinguish the two.
+    #[error("no such project, or no wheel for that build")]
+    NoWheel,
+    /// It failed, with its own message.
     #[error("{0}")]
-    Said(String),
-    /// Its answer was not understood.
-    #[error("its answer was not understood: {0}")]
-    Odd(String),
-    /// The name or version cannot be one, and was not passed on.
-    #[error("'{0}' is no project's name or version")]
-    Name(String),
+    Failed(String),
+    /// Its output was not understood.
+    #[error("unexpected output of the installer: {0}")]
+    Unparsable(String),
+    /// The name or version is invalid and was not passed on.
+    #[error("'{0}' is not a valid project name or version")]
+    InvalidName(String),
 }
 
-/// Asks which wheels there are of a project, of a version of it or of its newest.
+/// Looks up the wheels of a project, for one version or the newest.
 ///
-/// The child is killed, and all it started, when `patience` ends.
+/// The installer and all its children are killed when `wait` expires.
 ///
 /// # Errors
-/// [`Error`]; what the installer said is passed on.
+///
+/// [`IndexError`], with the message of the installer.
 pub fn ask(
     installer: &Installer,
     name: &str,
     version: Option<&str>,
     build: Build,
     platform: Platform,
-    patience: Patience,
-) -> Result<Available, Error> {
-    // It becomes an argument, or a line of a file: it must not be able to be an option or another
-    // line.
-    let plain = |text: &str| {
+    wait: WaitLimit,
+) -> Result<Available, IndexError> {
+    // It becomes a command-line argument or a line of a file, so it must not contain an option or
+    // another line.
+    let is_valid = |text: &str| {
         let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '+' | '!');
         text.len() <= 200
             && text.starts_with(|c: char| c.is_ascii_alphanumeric())
             && text.chars().all(good)
     };
-    if let Some(bad) = [Some(name), version].into_iter().flatten().find(|text| !plain(text)) {
-        return Err(Error::Name(bad.chars().take(100).collect()));
+    if let Some(bad) = [Some(name), version].into_iter().flatten().find(|text| !is_valid(text)) {
+        return Err(IndexError::InvalidName(bad.chars().take(100).collect()));
     }
     let wanted = version.map_or_else(|| name.to_owned(), |version| format!("{name}=={version}"));
     match installer {
-        Installer::Uv(uv) => ask_uv(uv, name, &wanted, build, platform, patience),
-        Installer::Pip(python) => ask_pip(python, name, &wanted, build, platform, patience),
+        Installer::Uv(uv) => ask_uv(uv, name, &wanted, build, platform, wait),
+        Installer::Pip(python) => ask_pip(python, name, &wanted, build, platform, wait),
     }
 }
 
@@ -114,9 +109,9 @@ fn ask_uv(
     wanted: &str,
     build: Build,
     platform: Platform,
-    patience: Patience,
-) -> Result<Available, Error> {
-    let start = |why| Error::Start { program: uv.to_owned(), why };
+    wait: WaitLimit,
+) -> Result<Available, IndexError> {
+    let start = |why| IndexError::Start { program: uv.to_owned(), why };
     let mut input = tempfile::tempfile().map_err(start)?;
     writeln!(input, "{wanted}").and_then(|()| std::io::Seek::rewind(&mut input)).map_err(start)?;
     let mut command = Command::new(uv);
@@ -130,7 +125,7 @@ fn ask_uv(
         "--no-deps",
         "--no-header",
     ]);
-    // Of a universal lock no wheel is left out; and uv needs no interpreter for it.
+    // A universal lock file lists all wheels, and uv needs no interpreter for it.
     command.args([
         "--universal",
         "--python-version",
@@ -139,15 +134,16 @@ fn ask_uv(
         "pylock.toml",
         "-",
     ]);
-    let answer = child::run(command, Some(input), patience)?;
-    let odd = |why: String| Error::Odd(why);
-    let wants = requirements::lock(&answer, Path::new("pylock.toml"), build, platform);
-    let wants = wants.map_err(|error| odd(error.to_string()))?;
-    let is_it =
-        |one: &requirements::Wanted| crate::tags::normal(&one.name) == crate::tags::normal(name);
-    // A fork of the resolution has another version, for other Pythons.
-    let mut all = wants.wanted.into_iter().filter(is_it);
-    let first = all.next().ok_or_else(|| odd(format!("'{name}' is not in it")))?;
+    let answer = child::run(command, Some(input), wait)?;
+    let unparsable = |why: String| IndexError::Unparsable(why);
+    let requirements = requirements::lock(&answer, Path::new("pylock.toml"), build, platform);
+    let requirements = requirements.map_err(|error| unparsable(error.to_string()))?;
+    let is_it = |one: &requirements::Requirement| {
+        crate::tags::normalize_name(&one.name) == crate::tags::normalize_name(name)
+    };
+    // A forked resolution has other versions for other Pythons.
+    let mut all = requirements.wanted.into_iter().filter(is_it);
+    let first = all.next().ok_or_else(|| unparsable(format!("'{name}' is missing from it")))?;
     let one = all.fold(first, |best, one| if best.applies == Some(true) { best } else { one });
     Ok(Available {
         name: name.to_owned(),
@@ -164,9 +160,9 @@ fn ask_pip(
     wanted: &str,
     build: Build,
     platform: Platform,
-    patience: Patience,
-) -> Result<Available, Error> {
-    let start = |why| Error::Start { program: python.to_owned(), why };
+    wait: WaitLimit,
+) -> Result<Available, IndexError> {
+    let start = |why| IndexError::Start { program: python.to_owned(), why };
     let folder = tempfile::tempdir().map_err(start)?;
     let mut command = Command::new(python);
     command.args([
@@ -186,7 +182,7 @@ fn ask_pip(
         "-",
         "--target",
     ]);
-    // Nothing is installed; pip demands a folder of its own when it is asked about another Python
+    // Nothing is installed, but pip requires a target folder when it resolves for another Python
     // than its own.
     command.arg(folder.path()).args([
         "--implementation",
@@ -194,21 +190,21 @@ fn ask_pip(
         "--python-version",
         &build.version(),
     ]);
-    // pip holds Requires-Python against the Python it runs in, not the one it is asked about; the
-    // tags decide.
+    // pip compares Requires-Python with its own Python instead of the requested one; the tags
+    // decide.
     command.arg("--ignore-requires-python");
     let stable = if build.free_threaded { "abi3t" } else { "abi3" };
     command.args(["--abi", &build.abi(), "--abi", stable, "--abi", "none"]);
     for tag in platform_tags(platform) {
         command.args(["--platform", &tag]);
     }
-    let answer = child::run(command.arg(wanted), None, patience);
+    let answer = child::run(command.arg(wanted), None, wait);
     let answer = match answer {
         Ok(answer) => answer,
-        // This is an answer: no wheel of it is for that build.
-        Err(Error::Said(said))
-            if said.contains("No matching distribution found")
-                && !said.contains("(from versions: none)") =>
+        // pip found the project but no wheel for the build.
+        Err(IndexError::Failed(message))
+            if message.contains("No matching distribution found")
+                && !message.contains("(from versions: none)") =>
         {
             let version =
                 wanted.split_once("==").map(|(_, version)| version.to_owned()).unwrap_or_default();
@@ -220,19 +216,20 @@ fn ask_pip(
                 complete: false,
             });
         }
-        Err(Error::Said(said)) if said.contains("(from versions: none)") => {
-            return Err(Error::Nothing);
+        Err(IndexError::Failed(message)) if message.contains("(from versions: none)") => {
+            return Err(IndexError::NoWheel);
         }
         Err(error) => return Err(error),
     };
     let wheels: Vec<WheelName> = wheel_names(&answer);
-    let wheel = best(&wheels, build, Some(platform)).cloned();
+    let wheel = best_wheel(&wheels, build, Some(platform)).cloned();
     let version = wheels.first().map(|wheel| wheel.version.clone());
-    let version = version.ok_or_else(|| Error::Odd("its report names no wheel".to_owned()))?;
+    let version =
+        version.ok_or_else(|| IndexError::Unparsable("its report lists no wheel".to_owned()))?;
     Ok(Available { name: name.to_owned(), version, wheels, wheel, complete: false })
 }
 
-/// The wheels whose URLs are in pip's report: strings that end in a wheel's name.
+/// Returns the wheels in pip's report: strings that end in a wheel's name.
 fn wheel_names(report: &str) -> Vec<WheelName> {
     let mut names: Vec<WheelName> = report
         .split('"')
@@ -243,8 +240,8 @@ fn wheel_names(report: &str) -> Vec<WheelName> {
     names
 }
 
-/// Tags that pip takes for a platform. It must be told every one; newer ones are those a wheel may
-/// need, older ones what it may have.
+/// Returns the platform tags to pass to pip, which needs every one: newer tags that a wheel may
+/// require, and older ones that it may have.
 fn platform_tags(platform: Platform) -> Vec<String> {
     let arch = match (platform.system, platform.arch) {
         (System::MacOs, Arch::Aarch64) => "arm64",

@@ -1,24 +1,24 @@
-//! Extension modules, wheels and sources, judged without running any of them: what happens to the
-//! GIL when they are imported.
+//! Static analysis of extension modules, wheels and Python sources for free-threaded CPython.
 //!
-//! A free-threaded interpreter switches its GIL back on, for the whole process, when it imports an
-//! extension module that does not say that it can do without. What a module says lies in its
-//! binary: in slots, or in a call that its init function makes. This room reads that from ELF,
-//! Mach-O and PE files of any machine. All it reads is untrusted: sizes, cycles and depths have
-//! bounds, and what cannot be decided is *unknown*, with the reason. It runs nothing but what is
-//! asked for: pip or uv, about an index ([`index`]), and the modules themselves, to compare
-//! ([`verify`]).
+//! A free-threaded interpreter re-enables its GIL for the whole process when it imports an
+//! extension module that does not declare that it runs without it. The declaration is in the
+//! binary: in module slots, or in a call of its init function. This crate reads it from ELF, Mach-O
+//! and PE files of any machine.
+//!
+//! All input is untrusted: sizes, cycles and depths are bounded, and what cannot be decided is
+//! reported as *unknown* with the reason. Nothing is executed unless requested: pip or uv to query
+//! an index ([`index`]), and the modules themselves to check the verdicts ([`verify`]).
 
 pub mod archive;
 pub mod audit;
 pub mod claims;
 pub mod environment;
 mod files;
-pub mod found;
+pub mod gil_analysis;
 pub mod image;
-pub mod imports;
+pub mod import_graph;
 pub mod index;
-pub mod judge;
+pub mod inventory;
 pub mod marker;
 pub mod metadata;
 pub mod model;

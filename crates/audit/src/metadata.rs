@@ -1,18 +1,16 @@
-//! What a distribution says of itself: METADATA (core metadata, PEP 566 and later), WHEEL (PEP 427)
-//! and RECORD (PEP 376).
+//! Metadata of a distribution: METADATA (core metadata, PEP 566 and later), WHEEL (PEP 427) and
+//! RECORD (PEP 376).
 //!
-//! Core metadata are mail headers in UTF-8, without the encodings of mail. Every distribution has
-//! some lines that are wrong, so a line that is not understood is passed over; what is used is what
-//! an installer would use.
+//! Core metadata has the syntax of mail headers, in UTF-8 and without mail encodings. Many
+//! distributions have malformed lines, so invalid lines are ignored, as installers do.
 
 use crate::tags::TagSet;
 use serde::Serialize;
 
-/// More of a metadata file is not read; the largest of PyPI have a few hundred KiB, of description.
-pub const LARGEST: usize = 8 << 20;
+/// Maximum size of a metadata file. The largest on PyPI have a few hundred KiB of description.
+pub const MAX_METADATA_BYTES: usize = 8 << 20;
 
-/// What a project says of free threading, by its classifier `Programming Language :: Python :: Free
-/// Threading`.
+/// Level of the classifier `Programming Language :: Python :: Free Threading`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Claim {
@@ -24,12 +22,12 @@ pub enum Claim {
     Beta,
     /// `3 - Stable`: it is tested and supported.
     Stable,
-    /// `4 - Resilient`: and its own objects may be shared by threads.
+    /// `4 - Resilient`: in addition, threads may share its objects.
     Resilient,
 }
 
 impl Claim {
-    /// Reads a classifier; `None` if it is about something else.
+    /// Parses a classifier; `None` if it is about something else.
     #[must_use]
     pub fn parse(classifier: &str) -> Option<Claim> {
         let mut parts = classifier.split("::").map(str::trim);
@@ -46,9 +44,9 @@ impl Claim {
         }
     }
 
-    /// As the classifier has it.
+    /// Returns the classifier without its common prefix.
     #[must_use]
-    pub fn words(self) -> &'static str {
+    pub fn classifier(self) -> &'static str {
         match self {
             Claim::Unspecified => "Free Threading",
             Claim::Unstable => "Free Threading :: 1 - Unstable",
@@ -59,24 +57,19 @@ impl Claim {
     }
 }
 
-/// What is used of METADATA or PKG-INFO.
+/// Fields of METADATA or PKG-INFO that are used.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Metadata {
-    /// `Name`.
     pub name: Option<String>,
-    /// `Version`.
     pub version: Option<String>,
-    /// `Requires-Python`.
     pub requires_python: Option<String>,
-    /// Each `Requires-Dist`.
     pub requires: Vec<String>,
-    /// The highest claim of its classifiers.
+    /// The highest level of its free-threading classifiers.
     pub claim: Option<Claim>,
 }
 
 impl Metadata {
-    /// Reads the headers of METADATA or PKG-INFO; bytes that are not UTF-8 become replacement
-    /// characters.
+    /// Parses METADATA or PKG-INFO. Invalid UTF-8 becomes replacement characters.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Metadata {
         let mut metadata = Metadata::default();
@@ -96,7 +89,7 @@ impl Metadata {
     }
 }
 
-/// The tags in a WHEEL file. Installers write every combination on a line of its own.
+/// Returns the tags in a WHEEL file, which has one line per combination.
 #[must_use]
 pub fn wheel_tags(bytes: &[u8]) -> Vec<TagSet> {
     let text = text(bytes);
@@ -105,13 +98,13 @@ pub fn wheel_tags(bytes: &[u8]) -> Vec<TagSet> {
     tags.take(1_000).collect()
 }
 
-/// The paths in a RECORD, as they stand: relative to the folder it is installed in, or absolute.
+/// Returns the paths in a RECORD: relative to the folder it is installed in, or absolute.
 #[must_use]
 pub fn record(bytes: &[u8]) -> Vec<String> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
     let mut paths = Vec::new();
     let mut row = csv::ByteRecord::new();
-    // A row cannot be wrong but for the reader's own errors, and a slice has none.
+    // The only errors are those of the underlying reader, and a slice has none.
     while reader.read_byte_record(&mut row).unwrap_or(false) {
         if let Some(path) = row.get(0).filter(|path| !path.is_empty()) {
             paths.push(String::from_utf8_lossy(path).into_owned());
@@ -120,7 +113,7 @@ pub fn record(bytes: &[u8]) -> Vec<String> {
     paths
 }
 
-/// The names in a `top_level.txt`.
+/// Returns the names in a `top_level.txt`.
 #[must_use]
 pub fn top_level(bytes: &[u8]) -> Vec<String> {
     let text = text(bytes);
@@ -132,11 +125,11 @@ pub fn top_level(bytes: &[u8]) -> Vec<String> {
 }
 
 fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
-    String::from_utf8_lossy(bytes.get(..LARGEST).unwrap_or(bytes))
+    String::from_utf8_lossy(bytes.get(..MAX_METADATA_BYTES).unwrap_or(bytes))
 }
 
-/// Keys in lower case, and values with their continuation lines, up to the empty line after which
-/// the description begins.
+/// Returns lower-case keys, and values joined with their continuation lines, up to the empty line
+/// before the description.
 fn headers(text: &str) -> impl Iterator<Item = (String, String)> + '_ {
     let mut lines =
         text.trim_start_matches('\u{feff}').lines().take_while(|line| !line.is_empty()).peekable();
@@ -159,8 +152,9 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn metadata_are_read_up_to_the_description() {
-        let text = "Metadata-Version: 2.4\r\nNAME: a_b\r\nVersion: 1.0\r\nRequires-Python: >=3.9,\r\n  <4\r\n\
+    fn parses_metadata_up_to_the_description() {
+        let text = "Metadata-Version: 2.4\r\nNAME: a_b\r\nVersion: 1.0\r\nRequires-Python: \
+                    >=3.9,\r\n  <4\r\n\
             Classifier: Programming Language :: Python :: Free Threading :: 2 - Beta\r\nnonsense\r\n\
             Requires-Dist: c>=1; extra == 'x'\r\nRequires-Dist: d\r\n\r\nName: another\r\n\
             Classifier: Programming Language :: Python :: Free Threading :: 4 - Resilient\r\n";
@@ -172,13 +166,13 @@ mod tests {
     }
 
     #[test]
-    fn claims_are_told_by_their_level() {
+    fn parses_the_level_of_claims() {
         let about = "Programming Language :: Python :: Free Threading";
         for claim in
             [Claim::Unspecified, Claim::Unstable, Claim::Beta, Claim::Stable, Claim::Resilient]
         {
             assert_eq!(
-                Claim::parse(&format!("Programming Language :: Python :: {}", claim.words())),
+                Claim::parse(&format!("Programming Language :: Python :: {}", claim.classifier())),
                 Some(claim)
             );
         }
@@ -188,13 +182,13 @@ mod tests {
     }
 
     #[test]
-    fn a_record_may_quote_a_path() {
+    fn parses_quoted_paths_in_record() {
         let record = record(b"a/b.so,sha256=x,3\n\"a,b/c\"\"d.so\",,\n\n../../bin/a,,\n");
         assert_eq!(record, ["a/b.so", "a,b/c\"d.so", "../../bin/a"]);
     }
 
     #[test]
-    fn a_wheel_file_has_its_tags() {
+    fn parses_tags_of_a_wheel_file() {
         let tags = wheel_tags(
             b"Wheel-Version: 1.0\nTag: cp314-cp314t-linux_x86_64\nTag: bad\nTag: py3-none-any\n",
         );
@@ -206,7 +200,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        fn accepts_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
             let _ = (Metadata::parse(&bytes), wheel_tags(&bytes), record(&bytes), top_level(&bytes));
         }
     }

@@ -1,25 +1,25 @@
-//! The words of an audit: what a module says about the GIL, what made it, and how that is known.
+//! Verdicts about extension modules, with their evidence.
 
 use serde::Serialize;
 
-/// What an extension module does to the GIL of a free-threaded interpreter that imports it.
+/// Effect of an extension module on the GIL of a free-threaded interpreter that imports it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "verdict", content = "because")]
 pub enum Verdict {
-    /// It says that it runs without the GIL (`Py_MOD_GIL_NOT_USED`).
+    /// It declares that it runs without the GIL (`Py_MOD_GIL_NOT_USED`).
     Declares,
-    /// It says nothing, so the interpreter switches the GIL on.
+    /// It declares nothing, so the interpreter enables the GIL.
     DoesNotDeclare,
-    /// It says that it wants the GIL (`Py_MOD_GIL_USED`).
+    /// It requests the GIL (`Py_MOD_GIL_USED`).
     SwitchesOn,
-    /// That cannot be told, because of this.
+    /// Undetermined, with the reason.
     Unknown(String),
 }
 
 impl Verdict {
-    /// Whether importing it switches the GIL on; `None` where that is unknown.
+    /// Returns whether importing the module enables the GIL, or `None` if that is unknown.
     #[must_use]
-    pub fn switches_on(&self) -> Option<bool> {
+    pub fn enables_gil(&self) -> Option<bool> {
         match self {
             Verdict::Declares => Some(false),
             Verdict::DoesNotDeclare | Verdict::SwitchesOn => Some(true),
@@ -28,68 +28,60 @@ impl Verdict {
     }
 }
 
-/// How an extension module is made and initialised.
+/// How an extension module is initialized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Init {
-    /// `PyInit_X` gives a `PyModuleDef` with slots (PEP 489).
+    /// `PyInit_X` returns a `PyModuleDef` with slots (PEP 489).
     MultiPhase,
-    /// `PyModExport_X` gives slots (PEP 793, 3.15 and later).
+    /// `PyModExport_X` returns slots (PEP 793, 3.15 and later).
     ModExport,
-    /// `PyInit_X` makes the module itself.
+    /// `PyInit_X` creates the module itself.
     SinglePhase,
 }
 
-/// What made a module, where that shows in its binary.
+/// The toolchain that built a module, if its binary shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Toolchain {
     /// Rust with `PyO3`.
     PyO3,
-    /// Cython.
     Cython,
-    /// pybind11.
     Pybind11,
-    /// nanobind.
     Nanobind,
-    /// cffi's API mode.
+    /// cffi in API mode.
     Cffi,
-    /// numpy's f2py.
+    /// f2py of numpy.
     F2py,
-    /// Pythran.
     Pythran,
-    /// mypyc.
     Mypyc,
-    /// SWIG.
     Swig,
-    /// Boost.Python.
     Boost,
-    /// C or C++ against Python's headers, as far as it shows.
+    /// C or C++ with Python's headers, or an undetected toolchain.
     C,
 }
 
-/// One fact a verdict rests on.
+/// A fact that a verdict is based on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Evidence {
-    /// What was found, in words: `slot 4 (Py_mod_gil) is 1 (not used)`.
+    /// Description of the fact: `slot 4 (Py_mod_gil) is 1 (not used)`.
     pub what: String,
-    /// Where in the image, as its own addresses count.
+    /// Address in the image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<u64>,
 }
 
-/// What a binary says of one extension module.
+/// Result of analyzing one extension module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Judgement {
-    /// The module's name, as its init function's symbol has it: the last part of the dotted name.
+pub struct ModuleAnalysis {
+    /// Name in the init function's symbol: the last part of the dotted name.
     pub name: String,
-    /// What it does to the GIL.
+    /// Effect on the GIL.
     #[serde(flatten)]
     pub verdict: Verdict,
-    /// How it is initialised; `None` where that does not show.
+    /// How it is initialized, if that is known.
     pub init: Option<Init>,
-    /// What made it.
     pub toolchain: Option<Toolchain>,
-    /// What the verdict rests on.
+    /// Facts that the verdict is based on.
     pub evidence: Vec<Evidence>,
 }

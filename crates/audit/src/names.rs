@@ -1,15 +1,15 @@
-//! The file name of an extension module: what it is imported as, and which interpreters take it.
+//! File names of extension modules: the import name, and the interpreters that accept the file.
 //!
 //! An interpreter looks for `NAME` followed by one of its suffixes,
-//! `importlib.machinery.EXTENSION_SUFFIXES`. These rules are CPython's (`Python/dynload_shlib.c`
-//! and `dynload_win.c`, and what the interpreters say of themselves; a test asks those):
+//! `importlib.machinery.EXTENSION_SUFFIXES`. The rules are CPython's (`Python/dynload_shlib.c`,
+//! `dynload_win.c`); a test compares them with the interpreters:
 //! - its own tag: `.cpython-314t-x86_64-linux-gnu.so`, `.cpython-314t-darwin.so`,
 //!   `.cp314t-win_amd64.pyd`;
-//! - `.abi3.so`, the stable ABI: every build up to 3.14, free-threaded ones too although they do
-//!   not have that ABI; from 3.15 on only builds with the GIL;
+//! - `.abi3.so`, the stable ABI: every build up to 3.14, including free-threaded ones although they
+//!   do not have that ABI; from 3.15 on only builds with the GIL;
 //! - `.abi3t.so` and `.abi3t-x86_64-linux-gnu.so`, the stable ABI of both kinds of build (PEP 803):
-//!   from 3.15 on, both;
-//! - no tag, `.so` or `.pyd`: every build. On Windows the stable ABI has no tag of its own.
+//!   every build from 3.15 on;
+//! - no tag, `.so` or `.pyd`: every build. On Windows the stable ABI has no tag.
 
 mod platform;
 
@@ -17,35 +17,34 @@ use crate::target::{Build, digits};
 pub use platform::FilePlatform;
 use serde::Serialize;
 
-/// The ABI that a file's name says it was made for.
+/// ABI in the file name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Abi {
-    /// One build of `CPython`.
+    /// One build of CPython.
     Cpython {
-        /// That build.
         build: Build,
         /// A debug build.
         debug: bool,
     },
     /// The stable ABI.
     Abi3,
-    /// The stable ABI that free-threaded builds have too.
+    /// The stable ABI that free-threaded builds support as well.
     Abi3t,
-    /// None is named, so every build takes it.
+    /// No ABI, accepted by every build.
     Bare,
-    /// One that no `CPython` takes: `PyPy`'s, or a name with a dot in it.
+    /// An ABI that CPython does not accept: that of PyPy, or a name with a dot.
     Other {
-        /// As it stands there.
+        /// The tag in the file name.
         tag: String,
     },
 }
 
 impl Abi {
-    /// Whether that build takes a file with such a name, on the file's platform. It may yet fail to
-    /// load it.
+    /// Returns whether a build accepts a file with this ABI, on the file's platform. Loading it may
+    /// still fail.
     #[must_use]
-    pub fn taken_by(&self, build: Build) -> bool {
+    pub fn is_importable_by(&self, build: Build) -> bool {
         match self {
             Abi::Cpython { build: its, debug } => *its == build && !debug,
             Abi::Abi3 => {
@@ -72,7 +71,7 @@ impl Abi {
         let end = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());
         let (number, flags) = version.split_at(end);
         let Some((major, Some(minor))) = digits(number) else { return other() };
-        // `m` and `u` are of versions long gone.
+        // `m` and `u` are flags of old versions.
         if !flags.chars().all(|flag| matches!(flag, 't' | 'd' | 'm' | 'u')) {
             return other();
         }
@@ -81,18 +80,17 @@ impl Abi {
     }
 }
 
-/// What a file's name says of it.
+/// Parts of a file name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileName<'a> {
-    /// The module's name: up to the first dot.
+    /// Name of the module: up to the first dot.
     pub stem: &'a str,
-    /// The ABI it was made for.
     pub abi: Abi,
-    /// The platform it was made for.
     pub platform: FilePlatform,
 }
 
-/// Reads the name of a file, without its folder. `None` for a name that no extension module has.
+/// Parses a file name without its folder. Returns `None` if an extension module cannot have this
+/// name.
 #[must_use]
 pub fn parse(file: &str) -> Option<FileName<'_>> {
     let (name, windows) = match file.strip_suffix(".so") {
@@ -105,7 +103,7 @@ pub fn parse(file: &str) -> Option<FileName<'_>> {
     let after = tag.and_then(|tag| tag.strip_prefix("cpython-").unwrap_or(tag).split_once('-'));
     let platform = FilePlatform::parse(after.map(|(_, platform)| platform), windows);
     let mut stem = stem;
-    // Windows marks a debug build's modules by the stem: `_x_d.cp314-win_amd64.pyd`.
+    // On Windows, modules of a debug build have `_d` after the stem: `_x_d.cp314-win_amd64.pyd`.
     if let (true, Some(release), Abi::Cpython { debug, .. }) =
         (windows, stem.strip_suffix("_d"), &mut abi)
     {
@@ -114,9 +112,9 @@ pub fn parse(file: &str) -> Option<FileName<'_>> {
     (!stem.is_empty()).then_some(FileName { stem, abi, platform })
 }
 
-/// The name by which the module at `path` is imported, where `path` is relative to a folder of
-/// `sys.path` and has `/` between its parts. `None` where no name leads to it, such as a library in
-/// a folder called `numpy.libs`.
+/// Returns the name by which a module is imported. `path` is relative to a folder of `sys.path`,
+/// with `/` between parts. Returns `None` if no name refers to it, such as a library in
+/// `numpy.libs`.
 #[must_use]
 pub fn dotted(path: &str) -> Option<String> {
     let (folder, file) = path.rsplit_once('/').map_or(("", path), |(folder, file)| (folder, file));
@@ -128,8 +126,7 @@ pub fn dotted(path: &str) -> Option<String> {
     (!parts.is_empty() && parts.iter().all(|part| is_identifier(part))).then(|| parts.join("."))
 }
 
-/// Whether an `import` statement can name it. Close to Python's rule; which characters are letters
-/// may differ in a few.
+/// Returns whether a text is an identifier. Python's rule may differ for a few Unicode letters.
 pub(crate) fn is_identifier(text: &str) -> bool {
     let first = text.chars().next().is_some_and(|c| c == '_' || c.is_alphabetic());
     first && text.chars().all(|c| c == '_' || c.is_alphanumeric())
@@ -144,14 +141,15 @@ mod tests {
         parse(file).unwrap().abi
     }
 
-    fn taken(file: &str) -> String {
+    fn accepted(file: &str) -> String {
         let builds = ["3.13", "3.13t", "3.14", "3.14t", "3.15", "3.15t"];
-        let taken = builds.iter().filter(|build| abi(file).taken_by(build.parse().unwrap()));
-        taken.copied().collect::<Vec<_>>().join(" ")
+        let accepted =
+            builds.iter().filter(|build| abi(file).is_importable_by(build.parse().unwrap()));
+        accepted.copied().collect::<Vec<_>>().join(" ")
     }
 
     #[test]
-    fn which_builds_take_a_name() {
+    fn builds_accept_their_file_names() {
         for (file, builds) in [
             ("_x.cpython-314t-x86_64-linux-gnu.so", "3.14t"),
             ("_x.cpython-314-x86_64-linux-gnu.so", "3.14"),
@@ -167,12 +165,12 @@ mod tests {
             ("_x.pypy311-pp73-x86_64-linux-gnu.so", ""),
             ("_x.cpython-36m-x86_64-linux-gnu.so", ""),
         ] {
-            assert_eq!(taken(file), builds, "{file}");
+            assert_eq!(accepted(file), builds, "{file}");
         }
     }
 
     #[test]
-    fn the_name_a_module_is_imported_by() {
+    fn derives_the_import_name() {
         for (path, name) in [
             ("a/b/_c.cpython-314t-x86_64-linux-gnu.so", Some("a.b._c")),
             ("_c.so", Some("_c")),
@@ -193,7 +191,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_name_is_survived(name in "\\PC*", tag in "(cp|cpython-)?[0-9tdmu.-]{0,8}[^/]{0,4}") {
+        fn accepts_any_name(name in "\\PC*", tag in "(cp|cpython-)?[0-9tdmu.-]{0,8}[^/]{0,4}") {
             let _ = dotted(&name);
             let file = format!("x.{tag}.so");
             prop_assert!(parse(&file).is_some());

@@ -1,5 +1,5 @@
-//! What a project wants: `requirements.txt`, `uv.lock`, `pylock.toml` (PEP 751). Nothing is
-//! resolved: a requirement without a version has none here, and only the index knows its wheels.
+//! Reads requirements: `requirements.txt`, `uv.lock`, `pylock.toml` (PEP 751). Nothing is resolved:
+//! a requirement without a version has none here, and only the index knows its wheels.
 
 mod lock;
 mod text;
@@ -9,82 +9,81 @@ use crate::target::{Build, Platform};
 use serde::{Serialize, Serializer};
 use std::path::{Path, PathBuf};
 
-/// The largest file that is read, in bytes: several times the largest lock files.
-const LARGEST: u64 = 64 << 20;
+/// Maximum size of a file in bytes, several times the largest lock files.
+const MAX_FILE_BYTES: u64 = 64 << 20;
 
-/// The GIL status of a wheel that is listed but was not read.
+/// What is known about the wheel for a requirement, which was not read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum WheelSays {
-    /// By its tag it has nothing compiled: it cannot switch the GIL on.
+pub enum WheelStatus {
+    /// Its tag shows that it has no compiled modules, so it cannot enable the GIL.
     NothingCompiled,
-    /// Nothing: a wheel for the build is no promise that its modules leave the GIL off.
+    /// Unknown: a wheel for the build does not guarantee that its modules leave the GIL off.
     NotRead,
     /// No wheel is listed for the build.
     #[default]
     NoWheel,
 }
 
-/// One requirement.
+/// A requirement.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Wanted {
-    /// The project's name as it stands there.
+pub struct Requirement {
+    /// Name of the project, as written.
     pub name: String,
-    /// The versions that will do, as they stand there: `>=1,<2`. `None` if any will.
+    /// Allowed versions, as written: `>=1,<2`; `None` for any.
     pub specifier: Option<String>,
-    /// The one version that will do, where there is but one.
+    /// The version, if only one is allowed.
     pub version: Option<String>,
-    /// When it is wanted, as it stands there.
+    /// Environment marker, as written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub marker: Option<String>,
-    /// Whether it is wanted on the build and the platform asked about; `None` where that cannot be
-    /// told.
+    /// Whether it applies to the build and platform; `None` if unknown.
     pub applies: Option<bool>,
-    /// Where it comes from if not from an index: a URL, a folder, a repository.
+    /// Its source if that is not an index: a URL, a folder, a repository.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// How many hashes are pinned for it.
+    /// Number of pinned hashes.
     pub hashes: usize,
-    /// The wheels that a lock file lists; empty for a `requirements.txt`.
+    /// Wheels listed in a lock file; empty for a `requirements.txt`.
     pub wheels: Vec<WheelName>,
-    /// The wheel of those that an installer would take for the build and platform.
+    /// The wheel that an installer would use for the build and platform.
     #[serde(serialize_with = "crate::tags::as_name")]
     pub wheel: Option<WheelName>,
-    /// The GIL status of that wheel.
-    pub gil: WheelSays,
-    /// A lock file lists a source distribution for it.
+    /// What is known about that wheel.
+    pub gil: WheelStatus,
+    /// A lock file lists a source distribution.
     pub sdist: bool,
-    /// The file it stands in.
+    /// The file that contains it.
     #[serde(serialize_with = "as_text")]
     pub file: PathBuf,
-    /// Its line there, from 1; `None` for lock files.
+    /// Line, from 1; `None` for lock files.
     pub line: Option<usize>,
 }
 
-impl Wanted {
-    /// The wheel of the lock file that an installer could take for that build and platform. Of
-    /// several it is the one most its own: by ABI, then the stable ABI, then none.
+impl Requirement {
+    /// Returns the wheel that an installer could use for a build and platform. Of several it is the
+    /// most specific: own ABI, then stable ABI, then none.
     #[must_use]
     pub fn wheel_for(&self, build: Build, platform: Option<Platform>) -> Option<&WheelName> {
-        best(&self.wheels, build, platform)
+        best_wheel(&self.wheels, build, platform)
     }
 
-    /// The same with [`Wanted::wheel`] and what it says.
-    pub(crate) fn weighed(mut self, build: Build, platform: Option<Platform>) -> Wanted {
+    /// Sets [`Requirement::wheel`] and [`Requirement::gil`].
+    pub(crate) fn with_wheel(mut self, build: Build, platform: Option<Platform>) -> Requirement {
         self.wheel = self.wheel_for(build, platform).cloned();
         self.gil = match &self.wheel {
             Some(wheel) if wheel.tags.platform.iter().all(|tag| tag == "any") => {
-                WheelSays::NothingCompiled
+                WheelStatus::NothingCompiled
             }
-            Some(_) => WheelSays::NotRead,
-            None => WheelSays::NoWheel,
+            Some(_) => WheelStatus::NotRead,
+            None => WheelStatus::NoWheel,
         };
         self
     }
 }
 
-/// The wheel most made for a build, of those that serve it.
-pub(crate) fn best(
+/// Returns the most specific wheel for a build.
+pub(crate) fn best_wheel(
     wheels: &[WheelName],
     build: Build,
     platform: Option<Platform>,
@@ -96,82 +95,89 @@ pub(crate) fn best(
     wheels.iter().filter(|wheel| wheel.tags.serves(build, platform)).min_by_key(rank)
 }
 
-/// What a file wants.
+/// Requirements of a file.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Wants {
-    /// Each requirement, in the file's order.
-    pub wanted: Vec<Wanted>,
-    /// What was passed over, and why.
+pub struct Requirements {
+    /// In the order of the file.
+    pub wanted: Vec<Requirement>,
+    /// What was ignored, and why.
     pub notes: Vec<String>,
 }
 
-/// Why such a file was not read.
+/// Why a requirements or lock file was not read.
 #[derive(Debug, thiserror::Error)]
-pub enum Unread {
-    /// The file could not be read.
-    #[error("'{}' cannot be read: {why}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        why: std::io::Error,
-    },
-    /// It is not the TOML it should be.
+pub enum RequirementsError {
+    #[error("cannot read '{}': {why}", path.display())]
+    Io { path: PathBuf, why: std::io::Error },
+    /// It is not valid TOML, or not a lock file.
     #[error("'{}' is not a lock file: {why}", path.display())]
     Toml {
-        /// The file.
         path: PathBuf,
-        /// What the parser says, with the line.
+        /// Message of the parser, with the line.
         why: String,
     },
 }
 
-/// Whether a file of that name is one of these.
+/// Returns whether a file has the name of a requirements or lock file.
 #[must_use]
-pub fn is_one(path: &Path) -> bool {
+pub fn is_requirements_file(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let has =
         |end: &str| Path::new(name).extension().is_some_and(|ext| ext.eq_ignore_ascii_case(end));
     is_lock(name) || has("txt") || has("in")
 }
 
-/// `uv.lock`, `pylock.toml` and `pylock.NAME.toml`.
+/// Returns whether a name is `uv.lock`, `pylock.toml` or `pylock.NAME.toml`.
 fn is_lock(name: &str) -> bool {
     name == "uv.lock" || (name.starts_with("pylock.") && name.ends_with(".toml"))
 }
 
-/// Reads such a file; which it is, its name says. For `requirements.txt`, so are the files it
-/// includes, as long as they lie in its folder.
+/// Reads a requirements or lock file, depending on its name. Files included by a `requirements.txt`
+/// are read if they are in its folder.
 ///
 /// # Errors
-/// [`Unread`], for the file itself. What is wrong with a line or an included file is in
-/// [`Wants::notes`].
-pub fn read(path: &Path, build: Build, platform: Platform) -> Result<Wants, Unread> {
+///
+/// The file itself cannot be read. Problems with a line or an included file are in
+/// [`Requirements::notes`].
+pub fn read(
+    path: &Path,
+    build: Build,
+    platform: Platform,
+) -> Result<Requirements, RequirementsError> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     if !is_lock(name) {
         return text::read(path, build, platform);
     }
     let bytes = load(path)?;
-    let content = std::str::from_utf8(&bytes)
-        .map_err(|error| Unread::Toml { path: path.to_owned(), why: error.to_string() })?;
+    let content = std::str::from_utf8(&bytes).map_err(|error| RequirementsError::Toml {
+        path: path.to_owned(),
+        why: error.to_string(),
+    })?;
     lock(content, path, build, platform)
 }
 
-/// Reads the text of a lock file; `path` is what it is called, and is not opened.
+/// Parses the text of a lock file. `path` is only its name and is not opened.
 ///
 /// # Errors
-/// [`Unread::Toml`] if it is no lock file.
-pub fn lock(content: &str, path: &Path, build: Build, platform: Platform) -> Result<Wants, Unread> {
+///
+/// [`RequirementsError::Toml`] if it is not a lock file.
+pub fn lock(
+    content: &str,
+    path: &Path,
+    build: Build,
+    platform: Platform,
+) -> Result<Requirements, RequirementsError> {
     let is_uv = path.file_name().is_some_and(|name| name == "uv.lock");
     let read = if is_uv { lock::uv } else { lock::pylock };
-    let mut wants = read(content, build, platform)
-        .map_err(|why| Unread::Toml { path: path.to_owned(), why })?;
-    wants.wanted.iter_mut().for_each(|wanted| wanted.file = path.to_owned());
-    Ok(wants)
+    let mut requirements = read(content, build, platform)
+        .map_err(|why| RequirementsError::Toml { path: path.to_owned(), why })?;
+    requirements.wanted.iter_mut().for_each(|wanted| wanted.file = path.to_owned());
+    Ok(requirements)
 }
 
-fn load(path: &Path) -> Result<Vec<u8>, Unread> {
-    crate::files::read(path, LARGEST).map_err(|why| Unread::Io { path: path.to_owned(), why })
+fn load(path: &Path) -> Result<Vec<u8>, RequirementsError> {
+    crate::files::read(path, MAX_FILE_BYTES)
+        .map_err(|why| RequirementsError::Io { path: path.to_owned(), why })
 }
 
 fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {

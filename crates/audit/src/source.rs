@@ -1,85 +1,86 @@
-//! Python sources: what they import, and what in them goes wrong once threads really run at the
-//! same time. Nothing is executed.
+//! Reads Python sources: their imports, and code that is unsafe when threads run in parallel.
+//! Nothing is executed.
 //!
-//! A file is decoded as its declaration says, measured, parsed by Ruff's parser, walked, and
-//! forgotten: a [`Source`] is what is kept of it. The tree itself never leaves the thread that made
-//! it, because to walk or drop a tree takes stack in proportion to its depth: that thread has a
-//! stack of known size, and a file nested too deeply for it is refused before it is parsed.
+//! A file is decoded as its encoding declaration says, checked for size and nesting, parsed by
+//! Ruff's parser and visited; only a [`Source`] is kept. Visiting or dropping a syntax tree takes
+//! stack in proportion to its depth. So each tree stays on the thread that parsed it, which has a
+//! stack of known size, and a file nested too deeply for that stack is rejected before it is
+//! parsed.
 
 mod cache;
+mod check_then_act;
 mod context;
+mod finalize;
 mod foreign;
 mod fork;
+mod gil_control;
 mod hazard;
 mod imports;
 mod lazy;
-mod looks;
 mod names;
 mod nesting;
 mod outline;
 mod program;
-mod settle;
-mod switch;
 mod text;
 mod threads;
-mod walk;
+mod visitor;
 
-pub use hazard::{Confidence, Hazard, Kind};
+pub use hazard::{Confidence, Hazard, Rule};
 pub use imports::Import;
 pub(crate) use program::imports_of_all;
-pub use program::{Program, audit_program};
+pub use program::{ProgramReport, audit_program};
 
 use ruff_python_ast::ModModule;
 use ruff_python_parser::Parsed;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Longest file that is read, in bytes.
+/// Maximum size of a source file in bytes.
 pub const MAX_BYTES: usize = 8 << 20;
 
-/// Stack of a thread that parses, in bytes: a tree of [`nesting::MAX_DEPTH`] needs less than a
-/// quarter of it, even in a build without optimisation.
-const STACK: usize = 128 << 20;
+/// Stack size of parser threads in bytes. A tree of [`nesting::MAX_DEPTH`] needs less than a
+/// quarter of it, even in an unoptimized build.
+const STACK_BYTES: usize = 128 << 20;
 
-/// Why a source could not be read.
+/// Why a source file cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unread {
-    /// More than [`MAX_BYTES`].
-    #[error("it has {0} bytes, more than the {MAX_BYTES} that are read")]
+pub enum SourceError {
+    /// It is larger than [`MAX_BYTES`].
+    #[error("it has {0} bytes; the limit is {MAX_BYTES}")]
     TooLong(usize),
-    /// More tokens than are parsed.
+    /// It has more tokens than are parsed.
     #[error("it has more than {0} tokens")]
     TooManyTokens(usize),
-    /// Nested more deeply than is parsed.
-    #[error("line {line} may be nested more than {most} deep")]
+    /// It may be nested more deeply than is parsed.
+    #[error("line {line} may be nested more than {limit} levels deep")]
     TooDeep {
-        /// Where, from 1.
+        /// Line, from 1.
         line: usize,
-        /// What is allowed.
-        most: usize,
+        /// Maximum nesting depth.
+        limit: usize,
     },
-    /// Its declaration names an encoding that is not known here.
-    #[error("it declares the encoding {0}, which is not known")]
+    /// Its encoding declaration names an unsupported encoding.
+    #[error("it declares the encoding {0}, which is not supported")]
     Encoding(String),
-    /// It is not text in the encoding that it declares, or in UTF-8 where it declares none.
-    #[error("it is not {0}")]
+    /// It is not valid in its declared encoding, or in UTF-8 if it declares none.
+    #[error("it is not valid {0}")]
     NotText(String),
-    /// It is not Python as the newest version has it.
+    /// It is not valid in the newest supported version of Python.
     #[error("line {line}: {what}")]
     Syntax {
-        /// Where, from 1.
+        /// Line, from 1.
         line: usize,
-        /// What the parser says.
+        /// Message of the parser.
         what: String,
     },
-    /// The parser gave up on it, which is a defect of the parser.
-    #[error("the parser failed on it")]
+    /// The parser panicked.
+    #[error("the parser failed")]
     Parser,
-    /// No thread could be started to read it.
+    /// No thread could be started to parse it.
     #[error("no thread could be started: {0}")]
     Thread(String),
 }
 
-/// What is kept of a source.
+/// What is kept of a source file.
 #[derive(Debug, Clone)]
 pub struct Source {
     imports: Vec<Import>,
@@ -89,80 +90,84 @@ pub struct Source {
 }
 
 impl Source {
-    /// Reads the bytes of a file, in a thread of its own.
+    /// Parses the bytes of a file on a thread of its own.
     ///
     /// # Errors
     ///
-    /// The file is too long, too deep, not text, or not Python.
-    pub fn parse(bytes: &[u8]) -> Result<Source, Unread> {
+    /// The file is too large, too deeply nested, not text, or not Python.
+    pub fn parse(bytes: &[u8]) -> Result<Source, SourceError> {
         std::thread::scope(|scope| {
-            let thread = on_known_stack().spawn_scoped(scope, || Source::parse_here(bytes));
-            let thread = thread.map_err(|error| Unread::Thread(error.to_string()))?;
-            thread.join().unwrap_or(Err(Unread::Parser))
+            let thread = parser_thread().spawn_scoped(scope, || Source::parse_here(bytes));
+            let thread = thread.map_err(|error| SourceError::Thread(error.to_string()))?;
+            thread.join().unwrap_or(Err(SourceError::Parser))
         })
     }
 
-    /// Reads it in this thread, which has the stack for it.
-    fn parse_here(bytes: &[u8]) -> Result<Source, Unread> {
-        catch_unwind(AssertUnwindSafe(|| Source::read(bytes))).unwrap_or(Err(Unread::Parser))
+    /// Parses on the current thread, which must be a [`parser_thread`].
+    fn parse_here(bytes: &[u8]) -> Result<Source, SourceError> {
+        catch_unwind(AssertUnwindSafe(|| Source::read(bytes))).unwrap_or(Err(SourceError::Parser))
     }
 
-    /// What it imports and nothing else, in this thread, which has the stack for it.
-    fn imports_here(bytes: &[u8]) -> Result<Vec<Import>, Unread> {
-        let read = || tree(bytes, |parsed, _, lines| imports::of(parsed.suite(), lines));
-        catch_unwind(AssertUnwindSafe(read)).unwrap_or(Err(Unread::Parser))
+    /// Returns only the imports. Parses on the current thread, which must be a [`parser_thread`].
+    fn imports_here(bytes: &[u8]) -> Result<Vec<Import>, SourceError> {
+        let read = || with_tree(bytes, |parsed, _, lines| imports::of(parsed.suite(), lines));
+        catch_unwind(AssertUnwindSafe(read)).unwrap_or(Err(SourceError::Parser))
     }
 
-    fn read(bytes: &[u8]) -> Result<Source, Unread> {
-        tree(bytes, |parsed, text, lines| {
+    fn read(bytes: &[u8]) -> Result<Source, SourceError> {
+        with_tree(bytes, |parsed, text, lines| {
             let imports = imports::of(parsed.suite(), lines);
-            let comments = settle::Ignored::of(parsed.tokens(), text, lines);
-            let walked = walk::walk(parsed.suite(), text);
+            let comments = finalize::IgnoreComments::of(parsed.tokens(), text, lines);
+            let walked = visitor::visit_module(parsed.suite(), text);
             let starts = walked.starts.first().map(|(_, _, range)| lines.line(range.start()));
             let left_out = walked.left_out;
-            Source { imports, hazards: settle::settle(walked, lines, &comments), starts, left_out }
+            Source {
+                imports,
+                hazards: finalize::finalize(walked, lines, &comments),
+                starts,
+                left_out,
+            }
         })
     }
 
-    /// What is hazardous in it as far as it shows by itself, in the order of lines; the hazards
-    /// name no file yet.
+    /// Returns the hazards that the file shows by itself, ordered by line. Their `file` is empty.
     #[must_use]
     pub fn hazards(&self) -> &[Hazard] {
         &self.hazards
     }
 
-    /// How many hazards were more than are kept of one file.
+    /// Returns how many hazards exceeded the limit for one file.
     #[must_use]
     pub fn left_out(&self) -> usize {
         self.left_out
     }
 }
 
-/// Parses the bytes of a file, and hands its tree, its text and its lines on.
-fn tree<R>(
+/// Parses the bytes of a file and passes its tree, text and line index to a function.
+fn with_tree<R>(
     bytes: &[u8],
-    look: impl FnOnce(&Parsed<ModModule>, &str, &text::Lines<'_>) -> R,
-) -> Result<R, Unread> {
+    visit: impl FnOnce(&Parsed<ModModule>, &str, &text::LineIndex<'_>) -> R,
+) -> Result<R, SourceError> {
     if bytes.len() > MAX_BYTES {
-        return Err(Unread::TooLong(bytes.len()));
+        return Err(SourceError::TooLong(bytes.len()));
     }
     let text = text::decode(bytes)?;
     nesting::check(&text)?;
-    let lines = text::Lines::new(&text);
-    let parsed = ruff_python_parser::parse_module(&text).map_err(|error| Unread::Syntax {
+    let lines = text::LineIndex::new(&text);
+    let parsed = ruff_python_parser::parse_module(&text).map_err(|error| SourceError::Syntax {
         line: lines.line(error.location.start()),
         what: error.error.to_string(),
     })?;
-    Ok(look(&parsed, &text, &lines))
+    Ok(visit(&parsed, &text, &lines))
 }
 
-/// What a source imports, in its order.
+/// Returns the imports of a source in order.
 #[must_use]
 pub fn imports(source: &Source) -> Vec<Import> {
     source.imports.clone()
 }
 
-/// A thread that can hold the deepest tree.
-fn on_known_stack() -> std::thread::Builder {
-    std::thread::Builder::new().name("source".into()).stack_size(STACK)
+/// Returns a builder for a thread whose stack can hold the deepest tree.
+fn parser_thread() -> std::thread::Builder {
+    std::thread::Builder::new().name("source".into()).stack_size(STACK_BYTES)
 }

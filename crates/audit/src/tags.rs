@@ -1,13 +1,13 @@
-//! A wheel's tags (PEP 425, PEP 427): the builds and machines it is for.
+//! Wheel tags (PEP 425, PEP 427): the builds and platforms of a wheel.
 //!
-//! `cp315-abi3.abi3t-manylinux2014_x86_64` is a set of each part; every combination of them is a
-//! tag. They are kept as sets, so that a name with a hundred dots stays small.
+//! Each part of `cp315-abi3.abi3t-manylinux2014_x86_64` is a set, and every combination is a tag.
+//! The sets are kept, so a name with a hundred dots stays small.
 
 use crate::target::{Build, Platform, digits};
 use serde::{Serialize, Serializer};
 use std::fmt;
 
-/// Tags as one string has them.
+/// Compressed tag set.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TagSet {
     /// `cp314`, `py3`.
@@ -19,7 +19,7 @@ pub struct TagSet {
 }
 
 impl TagSet {
-    /// Reads `PYTHON-ABI-PLATFORM`.
+    /// Parses `PYTHON-ABI-PLATFORM`.
     #[must_use]
     pub fn parse(text: &str) -> Option<TagSet> {
         let mut parts = text.split('-').map(set);
@@ -27,12 +27,12 @@ impl TagSet {
         parts.next().is_none().then_some(tags)
     }
 
-    /// Whether an installer takes a wheel with these tags for that build. With a platform, it must
-    /// be for that too.
+    /// Returns whether an installer accepts a wheel with these tags for a build and, if given, a
+    /// platform.
     ///
-    /// As the project `packaging` has it: an ABI of its own for the very version; `abi3` for builds
-    /// with the GIL and `abi3t` for free-threaded ones, of that version or later; `none` for that
-    /// version, or for any later one if it says `py`.
+    /// Same rules as in the project `packaging`: a specific ABI only for its own version; `abi3`
+    /// for builds with the GIL and `abi3t` for free-threaded ones, of that version or later; `none`
+    /// for that version, or for any later one with a `py` tag.
     #[must_use]
     pub fn serves(&self, build: Build, platform: Option<Platform>) -> bool {
         let runs =
@@ -43,20 +43,20 @@ impl TagSet {
             .any(|abi| self.python.iter().any(|python| serves(python, abi, build)))
     }
 
-    /// Whether it has this ABI.
+    /// Returns whether it contains this ABI.
     #[must_use]
     pub fn has_abi(&self, abi: &str) -> bool {
         self.abi.iter().any(|its| its == abi)
     }
 
-    /// Returns whether its platform is one that a wheel gets only when it is repaired for other
+    /// Returns whether its platform is one that a wheel gets only by being repaired for other
     /// machines (PEP 600, PEP 656).
     #[must_use]
     pub fn is_repaired(&self) -> bool {
         self.platform.iter().any(|tag| tag.starts_with("manylinux") || tag.starts_with("musllinux"))
     }
 
-    /// Whether it is for free-threaded builds by name: `cp314t`, `abi3t`.
+    /// Returns whether it names the ABI of free-threaded builds: `cp314t`, `abi3t`.
     #[must_use]
     pub fn names_free_threading(&self) -> bool {
         self.abi.iter().any(|abi| {
@@ -99,22 +99,21 @@ impl Serialize for TagSet {
     }
 }
 
-/// The file name of a wheel.
+/// File name of a wheel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct WheelName {
-    /// The project's name as it stands there.
+    /// Name of the project, as written.
     pub name: String,
-    /// Its version as it stands there.
+    /// Version, as written.
     pub version: String,
-    /// The build number, if it has one.
+    /// Build number, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub build: Option<String>,
-    /// What it is for.
     pub tags: TagSet,
 }
 
 impl WheelName {
-    /// Reads `NAME-VERSION[-BUILD]-PYTHON-ABI-PLATFORM.whl`, without a folder.
+    /// Parses `NAME-VERSION[-BUILD]-PYTHON-ABI-PLATFORM.whl`, without a folder.
     #[must_use]
     pub fn parse(file: &str) -> Option<WheelName> {
         let stem = file.strip_suffix(".whl")?;
@@ -149,7 +148,7 @@ impl fmt::Display for WheelName {
     }
 }
 
-/// Writes a wheel as its file's name, into JSON.
+/// Serializes a wheel as its file name.
 #[allow(clippy::ref_option)] // serde's signature
 pub(crate) fn as_name<S: Serializer>(
     wheel: &Option<WheelName>,
@@ -161,10 +160,10 @@ pub(crate) fn as_name<S: Serializer>(
     }
 }
 
-/// A project's name as it is compared: lower case, with `-` for every run of `-`, `_` and `.` (PEP
-/// 503).
+/// Normalizes the name of a project for comparison: lower case, with `-` for every run of `-`, `_`
+/// and `.` (PEP 503).
 #[must_use]
-pub fn normal(name: &str) -> String {
+pub fn normalize_name(name: &str) -> String {
     let mut normal = String::with_capacity(name.len());
     for c in name.trim().chars() {
         match c {
@@ -181,9 +180,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Against `packaging.tags` 26.3 on these builds.
+    /// Expected values from `packaging.tags` 26.3 on these builds.
     #[test]
-    fn which_builds_a_wheel_is_for() {
+    fn tags_serve_their_builds() {
         for (tags, builds) in [
             ("cp314-cp314t-any", "3.14t"),
             ("cp314-cp314-any", "3.14"),
@@ -208,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_wheels() {
+    fn parses_wheel_names() {
         let file =
             "pydantic_core-2.50.4-1a-cp314-cp314t-manylinux2014_x86_64.manylinux_2_17_x86_64.whl";
         let name = WheelName::parse(file).unwrap();
@@ -233,20 +232,20 @@ mod tests {
     }
 
     #[test]
-    fn names_are_compared_as_pep_503_has_it() {
-        assert_eq!(normal("Foo._-bar_Baz"), "foo-bar-baz");
+    fn normalizes_names_like_pep_503() {
+        assert_eq!(normalize_name("Foo._-bar_Baz"), "foo-bar-baz");
     }
 
     proptest! {
         #[test]
-        fn a_name_that_is_read_is_the_name_that_was_written(file in "[a-z_.]{1,6}-[0-9.]{1,4}(-[0-9]{1,2})?-[a-z0-9.]{1,9}-[a-z0-9.]{1,9}-[a-z0-9_.]{1,9}\\.whl") {
+        fn wheel_names_round_trip(file in "[a-z_.]{1,6}-[0-9.]{1,4}(-[0-9]{1,2})?-[a-z0-9.]{1,9}-[a-z0-9.]{1,9}-[a-z0-9_.]{1,9}\\.whl") {
             if let Some(name) = WheelName::parse(&file) {
                 prop_assert_eq!(name.to_string(), file);
             }
         }
 
         #[test]
-        fn any_name_is_survived(file in "\\PC*(-\\PC*){0,5}\\.whl") {
+        fn accepts_any_name(file in "\\PC*(-\\PC*){0,5}\\.whl") {
             if let Some(name) = WheelName::parse(&file) {
                 let _ = name.tags.serves("3.14t".parse().unwrap(), Platform::here());
             }

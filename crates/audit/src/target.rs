@@ -1,7 +1,4 @@
-//! What an audit is for: a build of CPython and the machine it runs on.
-//!
-//! The same wheel or lock file is good for one and not for another, and an audit may be for neither
-//! of this machine.
+//! Target of an audit: a build of CPython and a platform, which need not be those of this machine.
 
 use crate::image::Arch;
 use serde::{Serialize, Serializer};
@@ -11,28 +8,25 @@ use std::str::FromStr;
 /// A build of CPython: `3.14`, `3.14t`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Build {
-    /// The major version.
     pub major: u8,
-    /// The minor version.
     pub minor: u8,
-    /// It is a free-threaded build.
     pub free_threaded: bool,
 }
 
 impl Build {
-    /// The ABI part of its wheels' tags: `cp314t`.
+    /// Returns the ABI of its wheel tags: `cp314t`.
     #[must_use]
     pub fn abi(&self) -> String {
         format!("{}{}", self.python(), if self.free_threaded { "t" } else { "" })
     }
 
-    /// The Python part of its wheels' tags: `cp314`.
+    /// Returns the Python part of its wheel tags: `cp314`.
     #[must_use]
     pub fn python(&self) -> String {
         format!("cp{}{}", self.major, self.minor)
     }
 
-    /// Its version without the ABI: `3.14`.
+    /// Returns its version without the ABI: `3.14`.
     #[must_use]
     pub fn version(&self) -> String {
         format!("{}.{}", self.major, self.minor)
@@ -55,17 +49,17 @@ impl Serialize for Build {
     }
 }
 
-/// Text that names no build.
+/// The text is not a build.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a build of CPython such as 3.14 or 3.14t")]
-pub struct NoBuild(pub String);
+pub struct ParseBuildError(pub String);
 
 impl FromStr for Build {
-    type Err = NoBuild;
+    type Err = ParseBuildError;
 
-    /// Reads `3.14`, `3.14t`, `3.14.2` and `3.14.2t`.
-    fn from_str(text: &str) -> Result<Build, NoBuild> {
-        let no = || NoBuild(text.chars().take(40).collect());
+    /// Parses `3.14`, `3.14t`, `3.14.2` and `3.14.2t`.
+    fn from_str(text: &str) -> Result<Build, ParseBuildError> {
+        let no = || ParseBuildError(text.chars().take(40).collect());
         let (version, free_threaded) =
             text.strip_suffix('t').map_or((text, false), |version| (version, true));
         let mut parts = version.split('.').map(number);
@@ -79,19 +73,18 @@ impl FromStr for Build {
     }
 }
 
-/// Decimal digits and nothing else: `parse` would take a sign.
+/// Parses decimal digits only: `parse` would accept a sign.
 fn number(text: &str) -> Option<u8> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
-/// The version in digits without a dot, as tags have it: `314` is (3, 14), `27` is (2, 7), `3` is
-/// (3, none).
+/// Parses a version without dots, as in tags: `314` is (3, 14), `27` is (2, 7), `3` is (3, none).
 pub(crate) fn digits(text: &str) -> Option<(u8, Option<u8>)> {
     let (major, minor) = text.split_at_checked(1)?;
     Some((number(major)?, if minor.is_empty() { None } else { Some(number(minor)?) }))
 }
 
-/// An operating system that wheels are made for.
+/// An operating system that wheels are built for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum System {
@@ -99,23 +92,19 @@ pub enum System {
     Linux,
     /// Linux with musl.
     LinuxMusl,
-    /// macOS.
     MacOs,
-    /// Windows.
     Windows,
 }
 
-/// The machine an audit is for.
+/// Platform of an audit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Platform {
-    /// Its operating system.
     pub system: System,
-    /// Its processor.
     pub arch: Arch,
 }
 
 impl Platform {
-    /// The machine this program was built for, where it is one that wheels are judged for.
+    /// Returns the platform this program was built for, if it is a supported one.
     #[must_use]
     pub fn here() -> Option<Platform> {
         let arch = match std::env::consts::ARCH {
@@ -124,7 +113,7 @@ impl Platform {
             _ => return None,
         };
         let system = match std::env::consts::OS {
-            // ungil may be a static musl program on a machine whose Pythons use glibc, which nearly
+            // ungil may be a static musl program on a machine whose Pythons use glibc, as nearly
             // all do.
             "linux" => System::Linux,
             "macos" => System::MacOs,
@@ -134,7 +123,7 @@ impl Platform {
         Some(Platform { system, arch })
     }
 
-    /// The platform tag of a wheel that was built there for that machine alone.
+    /// Returns the platform tag of a wheel built on that machine for itself.
     pub(crate) fn tag(&self) -> String {
         match self.system {
             System::Linux | System::LinuxMusl => format!("linux_{}", self.machine()),
@@ -143,7 +132,7 @@ impl Platform {
         }
     }
 
-    /// What Python calls the processor there: `platform.machine()`.
+    /// Returns Python's name for the processor: `platform.machine()`.
     pub(crate) fn machine(&self) -> &'static str {
         match (self.system, self.arch) {
             (System::Windows, Arch::X86_64) => "AMD64",
@@ -154,9 +143,8 @@ impl Platform {
         }
     }
 
-    /// Whether the platform part of a wheel's tag is for it. The age of its libc or of its macOS is
-    /// not looked at: whether a wheel exists is asked here, not whether this very machine is new
-    /// enough.
+    /// Returns whether a platform tag is for this platform. Minimum versions of libc or macOS are
+    /// ignored: the question is whether a wheel exists, not whether this machine is new enough.
     #[must_use]
     pub fn runs(&self, tag: &str) -> bool {
         if tag == "any" {
@@ -189,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_build_is_read_as_it_is_written() {
+    fn builds_round_trip() {
         for text in ["3.14", "3.14t", "3.9"] {
             assert_eq!(text.parse::<Build>().unwrap().to_string(), text);
         }
@@ -200,12 +188,12 @@ mod tests {
     }
 
     #[test]
-    fn a_platform_runs_its_own_tags() {
+    fn platforms_run_their_own_tags() {
         let linux = Platform { system: System::Linux, arch: Arch::X86_64 };
         let musl = Platform { system: System::LinuxMusl, ..linux };
         let mac = Platform { system: System::MacOs, arch: Arch::Aarch64 };
         let windows = Platform { system: System::Windows, arch: Arch::X86_64 };
-        for (tag, who) in [
+        for (tag, expected) in [
             ("manylinux_2_28_x86_64", vec![linux]),
             ("manylinux2014_x86_64", vec![linux]),
             ("manylinux2014_aarch64", vec![]),
@@ -219,7 +207,11 @@ mod tests {
             ("any", vec![linux, musl, mac, windows]),
         ] {
             for platform in [linux, musl, mac, windows] {
-                assert_eq!(platform.runs(tag), who.contains(&platform), "{tag} on {platform:?}");
+                assert_eq!(
+                    platform.runs(tag),
+                    expected.contains(&platform),
+                    "{tag} on {platform:?}"
+                );
             }
         }
     }

@@ -1,9 +1,8 @@
-//! What really happens: each module is imported in an interpreter of its own, one by one, and the
-//! GIL is looked at before and after.
+//! Imports each module in an interpreter of its own and observes the GIL.
 //!
-//! The only part of the room that runs anything of what is audited, and only when asked to. A child
-//! has a time limit and gets no input; what it prints is thrown away. It says what it saw in a
-//! file: a pipe would stay open in whatever a module starts.
+//! The only part of this crate that runs audited code, and only on request. A child has a timeout
+//! and no input, and its output is discarded. It reports through a file, because a pipe would stay
+//! open in processes that a module starts.
 
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -15,78 +14,77 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 const CHILD: &str = include_str!("verify/child.py");
-/// Bytes of a report that are read.
-const LONGEST: u64 = 1 << 16;
-/// How often a child is looked after.
-const NAP: Duration = Duration::from_millis(5);
+/// Maximum number of report bytes that are read.
+const MAX_REPORT_BYTES: u64 = 1 << 16;
+/// Interval for polling a child.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// A module to import.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Module {
-    /// Its dotted name.
+pub struct ModuleToImport {
+    /// Dotted name.
     pub name: String,
-    /// Its file.
     pub file: PathBuf,
 }
 
-/// What importing a module did.
+/// Effect of importing a module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Outcome {
-    /// Whether the module itself switched the GIL on; `None` where it could not be seen.
+pub struct ImportOutcome {
+    /// Whether the module itself enabled the GIL; `None` if that was not observed.
     pub switched_on: Option<bool>,
-    /// Modules that its import brought along and that switched it on first.
+    /// Modules loaded by its import that enabled the GIL first.
     pub others: Vec<String>,
-    /// Why it could not be imported, or could not be seen.
+    /// Why it could not be imported or observed.
     pub error: Option<String>,
 }
 
-/// What a child says.
+/// Report of a child.
 #[derive(Debug, Deserialize)]
-struct Said {
+struct ChildReport {
     supported: bool,
     own: Option<bool>,
     others: Vec<String>,
     error: Option<String>,
 }
 
-/// Imports modules.
+/// Imports modules in child processes.
 #[derive(Debug, Clone)]
 pub struct Verifier<'a> {
-    /// The interpreter: a free-threaded one, or there is nothing to see.
+    /// The interpreter; it must be free-threaded.
     pub python: &'a Path,
-    /// Folders to import from, before its own.
+    /// Folders put before its own `sys.path`.
     pub folders: &'a [PathBuf],
-    /// The longest a module may take.
+    /// Timeout for one import.
     pub limit: Duration,
-    /// Children at the same time.
+    /// Number of parallel children.
     pub jobs: usize,
 }
 
 impl Verifier<'_> {
-    /// Imports each of the modules; the outcomes are in their order. `is_told` ends it early: what
-    /// has not been imported by then has no outcome. `tell` is given the number that is done.
+    /// Imports each module. The outcomes are in the same order; a module has none if `is_cancelled`
+    /// returned true first. `progress` receives the number of finished modules.
     pub fn run(
         &self,
-        modules: &[Module],
-        is_told: &(dyn Fn() -> bool + Sync),
-        tell: &(dyn Fn(usize) + Sync),
-    ) -> Vec<Option<Outcome>> {
+        modules: &[ModuleToImport],
+        is_cancelled: &(dyn Fn() -> bool + Sync),
+        progress: &(dyn Fn(usize) + Sync),
+    ) -> Vec<Option<ImportOutcome>> {
         let outcomes = Mutex::new(vec![None; modules.len()]);
         let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        // Compiled sources go from one child to the next and away with the last: nothing is written
-        // to what is audited.
+        // Compiled sources are shared by the children and deleted at the end, so nothing is written
+        // to the audited folders.
         let cache = tempfile::tempdir().ok();
         let cache = cache.as_ref().map(tempfile::TempDir::path);
         std::thread::scope(|scope| {
             for _ in 0..self.jobs.clamp(1, modules.len().max(1)) {
                 scope.spawn(|| {
                     while let Some(module) = modules.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let Some(outcome) = self.one(module, cache, is_told) else { break };
+                        let Some(outcome) = self.one(module, cache, is_cancelled) else { break };
                         let at = modules.iter().position(|other| std::ptr::eq(other, module));
                         if let (Ok(mut outcomes), Some(at)) = (outcomes.lock(), at) {
                             outcomes[at] = Some(outcome);
                         }
-                        tell(done.fetch_add(1, Ordering::Relaxed) + 1);
+                        progress(done.fetch_add(1, Ordering::Relaxed) + 1);
                     }
                 });
             }
@@ -94,20 +92,19 @@ impl Verifier<'_> {
         outcomes.into_inner().unwrap_or_default()
     }
 
-    /// One module: with all that its import brings along and, where that hides what it does itself,
-    /// alone.
+    /// Imports a module normally and, if that hides its own effect, once more alone.
     fn one(
         &self,
-        module: &Module,
+        module: &ModuleToImport,
         cache: Option<&Path>,
-        is_told: &dyn Fn() -> bool,
-    ) -> Option<Outcome> {
-        let whole = self.import(module, false, cache, is_told)?;
+        is_cancelled: &dyn Fn() -> bool,
+    ) -> Option<ImportOutcome> {
+        let whole = self.import(module, false, cache, is_cancelled)?;
         if whole.switched_on.is_some() {
             return Some(whole);
         }
-        let alone = self.import(module, true, cache, is_told)?;
-        Some(Outcome {
+        let alone = self.import(module, true, cache, is_cancelled)?;
+        Some(ImportOutcome {
             switched_on: alone.switched_on,
             others: whole.others,
             error: if alone.switched_on.is_some() { None } else { whole.error.or(alone.error) },
@@ -116,17 +113,20 @@ impl Verifier<'_> {
 
     fn import(
         &self,
-        module: &Module,
+        module: &ModuleToImport,
         alone: bool,
         cache: Option<&Path>,
-        is_told: &dyn Fn() -> bool,
-    ) -> Option<Outcome> {
-        let failed =
-            |error: String| Outcome { switched_on: None, others: Vec::new(), error: Some(error) };
+        is_cancelled: &dyn Fn() -> bool,
+    ) -> Option<ImportOutcome> {
+        let failed = |error: String| ImportOutcome {
+            switched_on: None,
+            others: Vec::new(),
+            error: Some(error),
+        };
         let report = match tempfile::NamedTempFile::new() {
             Ok(file) => file,
             Err(error) => {
-                return Some(failed(format!("there is no place for its report: {error}")));
+                return Some(failed(format!("cannot create a file for its report: {error}")));
             }
         };
         let mut command = Command::new(self.python);
@@ -145,38 +145,40 @@ impl Verifier<'_> {
         let mut child = match command.spawn() {
             Ok(child) => child,
             Err(error) => {
-                return Some(failed(format!("{} cannot be run: {error}", self.python.display())));
+                return Some(failed(format!("cannot run {}: {error}", self.python.display())));
             }
         };
-        let Some(status) = self.wait(&mut child, is_told) else {
+        let Some(status) = self.wait(&mut child, is_cancelled) else {
             let _ = child.kill();
             let _ = child.wait();
-            return (!is_told()).then(|| {
+            return (!is_cancelled()).then(|| {
                 failed(format!("its import took longer than {:.0} s", self.limit.as_secs_f64()))
             });
         };
         let mut text = String::new();
-        let read =
-            File::open(report.path()).and_then(|file| file.take(LONGEST).read_to_string(&mut text));
-        let said = read.ok().and_then(|_| serde_json::from_str::<Said>(&text).ok());
-        Some(match said {
-            None => failed(format!("the interpreter died while it imported it ({status})")),
-            Some(said) if !said.supported => {
-                failed("this interpreter has no way to run without the GIL".into())
+        let read = File::open(report.path())
+            .and_then(|file| file.take(MAX_REPORT_BYTES).read_to_string(&mut text));
+        let child_report = read.ok().and_then(|_| serde_json::from_str::<ChildReport>(&text).ok());
+        Some(match child_report {
+            None => failed(format!("the interpreter died during the import ({status})")),
+            Some(one) if !one.supported => {
+                failed("this interpreter cannot run without the GIL".into())
             }
-            Some(said) => Outcome { switched_on: said.own, others: said.others, error: said.error },
+            Some(one) => {
+                ImportOutcome { switched_on: one.own, others: one.others, error: one.error }
+            }
         })
     }
 
     fn wait(
         &self,
         child: &mut Child,
-        is_told: &dyn Fn() -> bool,
+        is_cancelled: &dyn Fn() -> bool,
     ) -> Option<std::process::ExitStatus> {
-        let begin = Instant::now();
-        while begin.elapsed() < self.limit && !is_told() {
+        let start = Instant::now();
+        while start.elapsed() < self.limit && !is_cancelled() {
             match child.try_wait() {
-                Ok(None) => std::thread::sleep(NAP),
+                Ok(None) => std::thread::sleep(POLL_INTERVAL),
                 ended => return ended.ok().flatten(),
             }
         }

@@ -1,43 +1,44 @@
-//! A wheel: its distribution, and its modules' bytes. Read in place; never unpacked to disk.
+//! Reads a wheel in place: its distribution and the bytes of its modules. Nothing is unpacked to
+//! disk.
 
-use crate::archive::{Archive, Limits, Member, Refusal};
-use crate::found::{Distribution, Found};
+use crate::archive::{Archive, ArchiveError, Limits, Member};
+use crate::inventory::{Distribution, ExtensionFile};
 use crate::metadata::{self, Metadata};
-use crate::tags::{WheelName, normal};
+use crate::tags::{WheelName, normalize_name};
 use rustc_hash::FxHashSet;
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-/// A wheel whose directory has been checked.
+/// A wheel with a valid directory.
 #[derive(Debug)]
 pub struct Wheel<'a> {
     archive: Archive<'a>,
-    /// What it would install. Its modules wait to be judged.
+    /// What it would install. Its modules are not analyzed yet.
     pub distribution: Distribution,
 }
 
 impl<'a> Wheel<'a> {
-    /// Reads a wheel from its file's name, without the folder, and its bytes, which are best
-    /// mapped.
+    /// Reads a wheel from its file name, without the folder, and its bytes.
     ///
     /// # Errors
-    /// A [`Refusal`] if it is no archive that a wheel may be. What is merely missing or odd (no
-    /// METADATA, a module that RECORD does not list, tags that differ from the name's) is in
-    /// [`Distribution::notes`].
-    pub fn read(file: &str, bytes: &'a [u8], limits: Limits) -> Result<Wheel<'a>, Refusal> {
+    ///
+    /// The archive violates a rule for wheels. Minor problems (no METADATA, a module that RECORD
+    /// does not list, tags that differ from the name) are in [`Distribution::notes`].
+    pub fn read(file: &str, bytes: &'a [u8], limits: Limits) -> Result<Wheel<'a>, ArchiveError> {
         let archive = Archive::read(bytes, limits)?;
         let mut wheel = Wheel { archive, distribution: Distribution::default() };
         let mut distribution = Distribution::default();
         let name = WheelName::parse(file);
         if name.is_none() {
             distribution.notes.push(
-                "its name is not a wheel's, so its tags are those of its WHEEL file".to_owned(),
+                "its file name is not that of a wheel, so the tags of its WHEEL file are used"
+                    .to_owned(),
             );
         }
         wheel.describe(&mut distribution, name);
         for member in wheel.archive.members() {
             if let Some(path) = installed(&member.path) {
-                distribution.take(path, PathBuf::from(&member.path));
+                distribution.add_file(path, PathBuf::from(&member.path));
             }
         }
         distribution.finish();
@@ -46,38 +47,38 @@ impl<'a> Wheel<'a> {
         Ok(wheel)
     }
 
-    /// The bytes of one of its modules.
+    /// Returns the bytes of a module.
     ///
     /// # Errors
-    /// A [`Refusal`] if it is too large, damaged or not there.
-    pub fn module(&self, found: &Found) -> Result<Cow<'_, [u8]>, Refusal> {
+    ///
+    /// The module is too large, damaged or missing.
+    pub fn module(&self, found: &ExtensionFile) -> Result<Cow<'_, [u8]>, ArchiveError> {
         let path = found.file.to_str().unwrap_or_default();
         self.file(path)
     }
 
-    /// The bytes of the Python files it would install, each with its path, one after the other.
-    pub fn sources(&self) -> impl Iterator<Item = (&str, Result<Cow<'_, [u8]>, Refusal>)> {
-        let sources = |member: &&Member| crate::found::is_python(&member.path);
+    /// Returns the Python files that it would install, with their paths.
+    pub fn sources(&self) -> impl Iterator<Item = (&str, Result<Cow<'_, [u8]>, ArchiveError>)> {
+        let sources = |member: &&Member| crate::inventory::is_python(&member.path);
         let members = self.archive.members().iter().filter(sources);
         members.filter_map(|member| Some((installed(&member.path)?, self.archive.bytes(member))))
     }
 
-    fn file(&self, path: &str) -> Result<Cow<'_, [u8]>, Refusal> {
-        let missing =
-            || Refusal::Damaged { path: path.to_owned(), why: "it is not there".to_owned() };
+    fn file(&self, path: &str) -> Result<Cow<'_, [u8]>, ArchiveError> {
+        let missing = || ArchiveError::Damaged { path: path.to_owned(), why: "missing".to_owned() };
         let member = self.archive.member(path).ok_or_else(missing)?;
         self.archive.bytes(member)
     }
 
-    /// A file of its `.dist-info`; why it could not be read is noted.
+    /// Reads a file of the `.dist-info` folder. Errors are noted.
     fn info(&self, folder: &str, file: &str, notes: &mut Vec<String>) -> Option<Cow<'_, [u8]>> {
         let path = format!("{folder}/{file}");
         let member = self.archive.member(&path)?;
-        if member.size > metadata::LARGEST as u64 {
-            notes.push(format!("its {file} of {} bytes is too large to be read", member.size));
+        if member.size > metadata::MAX_METADATA_BYTES as u64 {
+            notes.push(format!("its {file} of {} bytes is too large", member.size));
             return None;
         }
-        self.archive.bytes(member).map_err(|refusal| notes.push(refusal.to_string())).ok()
+        self.archive.bytes(member).map_err(|error| notes.push(error.to_string())).ok()
     }
 
     fn info_folder(&self, name: Option<&WheelName>) -> Option<&str> {
@@ -85,8 +86,9 @@ impl<'a> Wheel<'a> {
             let (folder, file) = member.path.split_once('/')?;
             (folder.ends_with(".dist-info") && file == "METADATA").then_some(folder)
         });
-        let wanted = name.map(|name| normal(&format!("{}-{}", name.name, name.version)));
-        let is_wanted = |folder: &&str| folder.strip_suffix(".dist-info").map(normal) == wanted;
+        let wanted = name.map(|name| normalize_name(&format!("{}-{}", name.name, name.version)));
+        let is_wanted =
+            |folder: &&str| folder.strip_suffix(".dist-info").map(normalize_name) == wanted;
         let mut all = folders.clone();
         folders.into_iter().find(is_wanted).or_else(|| all.next())
     }
@@ -95,7 +97,7 @@ impl<'a> Wheel<'a> {
         let folder = self.info_folder(name.as_ref());
         let notes = &mut Vec::new();
         match folder.and_then(|folder| self.info(folder, "METADATA", notes)) {
-            Some(bytes) => distribution.describe(Metadata::parse(&bytes)),
+            Some(bytes) => distribution.apply_metadata(Metadata::parse(&bytes)),
             None => notes.push("it has no METADATA".to_owned()),
         }
         let tags = folder.and_then(|folder| self.info(folder, "WHEEL", notes));
@@ -105,18 +107,22 @@ impl<'a> Wheel<'a> {
         }
         match name {
             Some(name) => {
-                // The name is what installers go by; a WHEEL file that knows less is old, one that
-                // knows other ABIs is wrong.
+                // Installers use the name. A WHEEL file with fewer tags is outdated; one with other
+                // ABIs is wrong.
                 let abis = |abi: &String| tags.iter().any(|set| set.abi.contains(abi));
                 if !tags.is_empty() && !name.tags.abi.iter().all(abis) {
-                    let said = tags.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-                    notes.push(format!("its name says {}, its WHEEL file {said}", name.tags));
+                    let listed =
+                        tags.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                    notes.push(format!(
+                        "its file name has the tags {}, its WHEEL file {listed}",
+                        name.tags
+                    ));
                 }
                 if distribution.name.is_empty() {
                     (distribution.name, distribution.version) = (name.name, name.version);
-                } else if normal(&distribution.name) != normal(&name.name) {
+                } else if normalize_name(&distribution.name) != normalize_name(&name.name) {
                     notes.push(format!(
-                        "its METADATA are of '{}', not of '{}'",
+                        "its METADATA is for '{}', not for '{}'",
                         distribution.name, name.name
                     ));
                 }
@@ -150,8 +156,8 @@ impl<'a> Wheel<'a> {
     }
 }
 
-/// Where a member would be in site-packages; `None` for what goes elsewhere. `NAME.data/platlib/`
-/// and `purelib/` are site-packages as well (PEP 427).
+/// Returns where a member would be in site-packages; `None` if it goes elsewhere.
+/// `NAME.data/platlib/` and `purelib/` are installed into site-packages as well (PEP 427).
 fn installed(path: &str) -> Option<&str> {
     let Some((folder, rest)) = path.split_once('/') else { return Some(path) };
     if folder.ends_with(".dist-info") {

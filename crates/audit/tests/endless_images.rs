@@ -1,15 +1,13 @@
-//! Images that would have a reader walk a ring, or a thousand times over the same bytes, are
-//! refused.
+//! Images with cyclic or overlapping tables are rejected.
 //!
-//! Each is small or of a few megabytes, and would take hours or all memory if its tables were
-//! believed.
+//! Each has at most a few megabytes, but would take hours or all memory if its tables were trusted.
 
-mod made;
+mod synthetic;
 
-use made::{Bytes, Fills, macho, pe, watch};
+use synthetic::{Bytes, Fills, macho, pe, watch};
 use ungil_audit::image::{Arch, Image};
 
-/// A Mach-O image of which the last part, from `at` on, was replaced.
+/// Returns a Mach-O image whose last part, from `at` on, is replaced.
 fn with(at: usize, part: &[u8], repair: impl FnOnce(&mut Bytes)) -> Vec<u8> {
     let mut file = Bytes(macho(Arch::X86_64, Fills::Opcodes, true).bytes);
     file.put(at, part);
@@ -17,7 +15,7 @@ fn with(at: usize, part: &[u8], repair: impl FnOnce(&mut Bytes)) -> Vec<u8> {
     file.0
 }
 
-/// The offset of a load command.
+/// Returns the offset of a load command.
 fn command(file: &[u8], wanted: u32) -> usize {
     let word = |at: usize| u32::from_le_bytes(*file[at..].first_chunk().expect("a word"));
     let mut at = 32;
@@ -27,15 +25,15 @@ fn command(file: &[u8], wanted: u32) -> usize {
     at
 }
 
-fn refused(file: &[u8], because: &str) {
+fn assert_rejected(file: &[u8], because: &str) {
     let _watched = watch();
-    let why = Image::parse(file).expect_err("it is refused").to_string();
+    let why = Image::parse(file).expect_err("it is rejected").to_string();
     assert!(why.contains(because), "{why}");
 }
 
 #[test]
-fn names_that_share_their_bytes_are_refused() {
-    // Half a million symbols with one name of a million bytes.
+fn rejects_overlapping_names() {
+    // Half a million symbols share one name of a million bytes.
     let (count, len) = (500_000, 1_000_000);
     let mut part = Vec::new();
     for _ in 0..count {
@@ -50,12 +48,12 @@ fn names_that_share_their_bytes_are_refused() {
             .enumerate()
             .for_each(|(field, value)| file.word(at + 8 + 4 * field, value));
     });
-    refused(&file, "names overlap");
+    assert_rejected(&file, "names overlap");
 }
 
 #[test]
-fn exports_that_are_no_tree_are_refused() {
-    // Each node has two edges to the next: forty nodes, and a million million ways.
+fn rejects_exports_that_are_not_a_tree() {
+    // Each node has two edges to the next: forty nodes, and a million million paths.
     let node = |next: u16| {
         let [low, high] = [next as u8 & 0x7f | 0x80, (next >> 7) as u8];
         [0, 2, b'a', 0, low, high, b'b', 0, low, high]
@@ -69,15 +67,15 @@ fn exports_that_are_no_tree_are_refused() {
             file.word(at + 40, 0x3000);
             file.word(at + 44, table.len() as u32);
         });
-        refused(&file, "exports");
+        assert_rejected(&file, "exports");
     }
 }
 
 #[test]
-fn fills_without_end_are_refused() {
-    // Segment 1, offset 0, as often as a number can say.
+fn rejects_endless_fixups() {
+    // Segment 1, offset 0, repeated as often as the number can express.
     let endless = [&[0x11, 0x21, 0x00, 0x60][..], &[0xff; 9], &[0x01, 0x00]].concat();
-    refused(&with(0x2100, &endless, |_| ()), "more pointers than room");
+    assert_rejected(&with(0x2100, &endless, |_| ()), "more pointers than fit");
     let skipping =
         [&[0x11, 0x21, 0x00, 0x80][..], &[0xff; 9], &[0x01], &[0xf8], &[0xff; 8], &[0x01]].concat();
     let file = with(0x3000, &skipping, |file| {
@@ -85,13 +83,13 @@ fn fills_without_end_are_refused() {
         file.word(at + 8, 0x3000);
         file.word(at + 12, skipping.len() as u32);
     });
-    refused(&file, "more pointers than room");
+    assert_rejected(&file, "more pointers than fit");
 }
 
 #[test]
-fn segments_that_share_their_bytes_are_refused() {
+fn rejects_overlapping_segments() {
     let mut file = pe(Arch::X86_64).bytes;
-    // Every section has the whole file.
+    // Every section covers the whole file.
     for section in 0..4 {
         let header = 0x98 + 240 + 40 * section;
         let len = file.len() as u32;
@@ -101,5 +99,5 @@ fn segments_that_share_their_bytes_are_refused() {
         file[header + 20] = 1;
     }
     file.push(0);
-    refused(&file, "segments overlap");
+    assert_rejected(&file, "segments overlap");
 }

@@ -1,6 +1,6 @@
-//! Environments, requirements and import chains, made of small files by hand.
+//! Environments, requirements and import chains, built from small files.
 
-#![allow(clippy::unwrap_used)] // what fails to be made fails the test
+#![allow(clippy::unwrap_used)] // failing setup fails the test
 
 mod common;
 
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use ungil_audit::environment::{self, Environment};
 use ungil_audit::image::Arch;
-use ungil_audit::imports::{self, Modules, When};
+use ungil_audit::import_graph::{self, ImportGraph, ImportTiming};
 use ungil_audit::names;
 use ungil_audit::requirements;
 use ungil_audit::target::{Build, Platform, System};
@@ -21,9 +21,9 @@ fn build(text: &str) -> Build {
     text.parse().unwrap()
 }
 
-/// What the interpreters say of themselves is what `names` says of them.
+/// Compares the rules in `names` with the suffixes that interpreters report.
 #[test]
-fn interpreters_take_the_names_they_say_they_take() {
+fn file_name_rules_match_the_interpreters() {
     let names = [
         "_x.so",
         "_x.abi3.so",
@@ -42,12 +42,13 @@ fn interpreters_take_the_names_they_say_they_take() {
             Command::new(ungil_tests::python(version)).args(["-c", code]).output().unwrap();
         let suffixes = String::from_utf8(output.stdout).unwrap();
         for name in names {
-            let taken = suffixes.lines().any(|suffix| name.strip_prefix("_x") == Some(suffix));
-            // On another machine the tag has another machine's name.
+            let is_accepted =
+                suffixes.lines().any(|suffix| name.strip_prefix("_x") == Some(suffix));
+            // On another architecture the tag differs.
             if !name.contains("cpython") || cfg!(target_arch = "x86_64") {
                 assert_eq!(
-                    names::parse(name).unwrap().abi.taken_by(build(version)),
-                    taken,
+                    names::parse(name).unwrap().abi.is_importable_by(build(version)),
+                    is_accepted,
                     "{name} on {version}"
                 );
             }
@@ -61,7 +62,7 @@ fn put(folder: &Path, path: &str, data: impl AsRef<[u8]>) {
     fs::write(path, data).unwrap();
 }
 
-/// Unpacks a distribution's files and its `.dist-info`.
+/// Installs a distribution's files and its `.dist-info`.
 fn install(folder: &Path, name: &str, headers: &str, files: &[(&str, &str)]) {
     let paths: Vec<&str> = files.iter().map(|(path, _)| *path).collect();
     let files = files.iter().map(|(path, data)| file(path, data));
@@ -93,7 +94,7 @@ fn modules(environment: &Environment) -> Vec<String> {
 }
 
 #[test]
-fn modules_belong_to_the_distribution_whose_record_lists_them() {
+fn assigns_modules_by_record() {
     let (venv, site) = venv();
     let stable = "Classifier: Programming Language :: Python :: Free Threading :: 3 - Stable\n";
     install(
@@ -121,7 +122,7 @@ fn modules_belong_to_the_distribution_whose_record_lists_them() {
     assert_eq!(environment.distributions[0].claim, Some(ungil_audit::metadata::Claim::Stable));
     assert_eq!(
         environment.distributions[1].notes,
-        ["RECORD lists 'b.abi3.so', which is not there"]
+        ["RECORD lists 'b.abi3.so', which does not exist"]
     );
     assert_eq!(environment.notes, [""; 0]);
     let json = serde_json::to_value(&environment).unwrap();
@@ -129,7 +130,7 @@ fn modules_belong_to_the_distribution_whose_record_lists_them() {
 }
 
 #[test]
-fn links_to_sources_are_followed_and_their_code_is_not_run() {
+fn follows_editable_installs_without_running_code() {
     let (_venv, site) = venv();
     let project = tempfile::tempdir().unwrap();
     put(project.path(), "app/_x.so", "x");
@@ -139,7 +140,7 @@ fn links_to_sources_are_followed_and_their_code_is_not_run() {
     install(&site, "my-app", "", &[("__editable__.my_app-1.0.pth", "")]);
     put(&site, "__editable__.my_app-1.0.pth", format!("{}\n", project.path().display()));
     put(&site, "hook.pth", "import os; os.system('touch ran')\n# a comment\nnot/there\n");
-    // A cycle of folders and of links has an end.
+    // Cyclic folders and links.
     put(&site, "self.pth", format!("{}\n.\n", site.display()));
     #[cfg(unix)]
     std::os::unix::fs::symlink(&site, site.join("loop")).unwrap();
@@ -150,12 +151,12 @@ fn links_to_sources_are_followed_and_their_code_is_not_run() {
     assert_eq!(environment.folders.len(), 2);
     assert_eq!(environment.notes.len(), 3, "{:?}", environment.notes);
     assert!(
-        environment.notes[2].contains("'env' is an environment of its own"),
+        environment.notes[2].contains("'env' is a separate environment"),
         "{:?}",
         environment.notes
     );
     assert!(
-        environment.notes[0].contains("'loop' is a link to a folder"),
+        environment.notes[0].contains("'loop' is a symbolic link to a folder"),
         "{:?}",
         environment.notes
     );
@@ -167,7 +168,7 @@ fn links_to_sources_are_followed_and_their_code_is_not_run() {
 }
 
 #[test]
-fn what_cannot_be_read_of_an_environment_is_said() {
+fn notes_what_cannot_be_read() {
     let (_venv, site) = venv();
     put(&site, "broken-3.dist-info/WHEEL", [0xff, 0xfe]);
     let environment = environment::read(&[site.join("nowhere"), site]);
@@ -185,9 +186,10 @@ fn what_cannot_be_read_of_an_environment_is_said() {
 }
 
 #[test]
-fn requirements_are_read_as_pip_reads_them() {
+fn reads_requirements_like_pip() {
     let folder = tempfile::tempdir().unwrap();
-    let text = "# all\nNumPy[x] >=2,<3  # why\nlxml==6.1 \\\n    --hash=sha256:00 \\\n    --hash=sha256:11\n\
+    let text = "# all\nNumPy[x] >=2,<3  # why\nlxml==6.1 \\\n    --hash=sha256:00 \\\n    \
+                --hash=sha256:11\n\
         pywin32 ; sys_platform == 'win32'\nb @ https://index.example/b-2-py3-none-any.whl\n./c-3-cp314-cp314t-linux_x86_64.whl\n\
         -e git+https://example.org/d#egg=d\n--index-url https://index.example\n-r more.txt\n-r ../out.txt\n-r https://x/y.txt\n\
         -c limits.txt\n!!!\n--magic\n";
@@ -215,20 +217,20 @@ fn requirements_are_read_as_pip_reads_them() {
     assert_eq!((wants.wanted[1].version.as_deref(), wants.wanted[1].hashes), (Some("6.1"), 2));
     assert!(wants.wanted[4].wheel_for(build("3.14t"), Some(LINUX)).is_some());
     let notes = wants.notes.join("\n");
-    for said in [
-        "outside the first file's folder",
-        "not fetched",
+    for expected in [
+        "outside the folder of the first file",
+        "not downloaded",
         "limits.txt",
         "not a requirement: !!!",
         "--magic",
     ] {
-        assert!(notes.contains(said), "{said} is not in {notes}");
+        assert!(notes.contains(expected), "{expected} is not in {notes}");
     }
     assert_eq!(wants.notes.len(), 5, "{notes}");
 }
 
 #[test]
-fn a_lock_file_tells_which_wheels_there_are_and_what_applies() {
+fn reads_wheels_and_markers_of_lock_files() {
     let wheel = |name: &str| {
         format!("{{ url = \"https://index.example/x/{name}\", hash = \"sha256:00\" }}")
     };
@@ -237,7 +239,8 @@ fn a_lock_file_tells_which_wheels_there_are_and_what_applies() {
          dependencies = [{{ name = \"a\" }}, {{ name = \"w\", marker = \"sys_platform == 'win32'\" }}]\n\
          [[package]]\nname = \"a\"\nversion = \"1\"\ndependencies = [{{ name = \"b\" }}]\nwheels = [{}, {}]\n\
          [[package]]\nname = \"b\"\nversion = \"2\"\nwheels = [{}, {}]\n\
-         [[package]]\nname = \"w\"\nversion = \"3\"\ndependencies = [{{ name = \"v\" }}]\n[[package]]\nname = \"v\"\nversion = \"4\"\n",
+         [[package]]\nname = \"w\"\nversion = \"3\"\ndependencies = [{{ name = \"v\" \
+         }}]\n[[package]]\nname = \"v\"\nversion = \"4\"\n",
         wheel("a-1-cp314-cp314-manylinux_2_28_x86_64.whl"),
         wheel("a-1-cp314-cp314t-win_amd64.whl"),
         wheel("b-2%2Blocal-cp315-abi3.abi3t-manylinux_2_28_x86_64.whl"),
@@ -262,7 +265,7 @@ fn a_lock_file_tells_which_wheels_there_are_and_what_applies() {
 }
 
 #[test]
-fn the_chain_of_imports_to_a_module_is_found() {
+fn finds_import_chains() {
     let (_venv, site) = venv();
     install(
         &site,
@@ -289,10 +292,15 @@ fn the_chain_of_imports_to_a_module_is_found() {
     put(&site, "app/main.py", "import mid\n");
     put(&site, "app/broken.py", "def (:\n");
     let environment = environment::read(&[site]);
-    let modules = Modules::of_environment(&environment, build("3.14t"));
+    let modules = ImportGraph::of_environment(&environment, build("3.14t"));
     let targets = ["bad._x", "bad._y", "nothing"].map(str::to_owned);
-    let found = modules.chains(&["app.main".to_owned()], &targets, When::Later, imports::from_disk);
-    let told: Vec<_> = found
+    let found = modules.chains(
+        &["app.main".to_owned()],
+        &targets,
+        ImportTiming::Later,
+        import_graph::read_source,
+    );
+    let chains: Vec<_> = found
         .chains
         .iter()
         .map(|chain| {
@@ -302,16 +310,25 @@ fn the_chain_of_imports_to_a_module_is_found() {
         })
         .collect();
     assert_eq!(
-        told,
+        chains,
         [
-            ("bad._x", "app.main:1 mid:2 bad:1 bad.core:3".to_owned(), When::Guarded),
-            ("bad._y", "app.main:1 mid:2 bad.late:2".to_owned(), When::Later),
+            ("bad._x", "app.main:1 mid:2 bad:1 bad.core:3".to_owned(), ImportTiming::Guarded),
+            ("bad._y", "app.main:1 mid:2 bad.late:2".to_owned(), ImportTiming::Later),
         ]
     );
-    let own = modules.chains(&["bad".to_owned()], &targets[..1], When::Later, imports::from_disk);
-    assert_eq!((own.chains[0].steps.len(), own.chains[0].when), (2, When::Always));
-    let broken =
-        modules.chains(&["app.broken".to_owned()], &targets, When::Later, imports::from_disk);
+    let own = modules.chains(
+        &["bad".to_owned()],
+        &targets[..1],
+        ImportTiming::Later,
+        import_graph::read_source,
+    );
+    assert_eq!((own.chains[0].steps.len(), own.chains[0].when), (2, ImportTiming::Always));
+    let broken = modules.chains(
+        &["app.broken".to_owned()],
+        &targets,
+        ImportTiming::Later,
+        import_graph::read_source,
+    );
     assert!(broken.chains.is_empty() && broken.notes.len() == 1, "{broken:?}");
-    assert_eq!(imports::entry("./app/main.py"), "app.main");
+    assert_eq!(import_graph::module_name("./app/main.py"), "app.main");
 }

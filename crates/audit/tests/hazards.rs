@@ -1,9 +1,9 @@
-//! Every program of `tests/hazards` has the hazards that its comments expect, at those lines, and
-//! no others. A fixed twin has none.
+//! Every program in `tests/hazards` has exactly the hazards that its comments list, at those lines.
+//! A fixed version has none.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use ungil_audit::source::{Confidence, Kind, Program, audit_program};
+use ungil_audit::source::{Confidence, ProgramReport, Rule, audit_program};
 
 fn corpus() -> Vec<(PathBuf, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hazards");
@@ -14,17 +14,17 @@ fn corpus() -> Vec<(PathBuf, String)> {
         .collect()
 }
 
-fn audit(files: &[(&str, &str)]) -> Program {
+fn audit(files: &[(&str, &str)]) -> ProgramReport {
     audit_program(files.iter().map(|(name, text)| (PathBuf::from(name), text.as_bytes().to_vec())))
 }
 
-/// What the comments expect: line, id, confidence.
+/// Returns the expected hazards from the comments: line, id, confidence.
 fn expected(text: &str) -> BTreeSet<(usize, String, String)> {
     let mut expected = BTreeSet::new();
     for (index, line) in text.lines().enumerate() {
         if let Some((_, words)) = line.split_once("# expect: ") {
             let (id, confidence) = words.trim().split_once(' ').expect("an id and a confidence");
-            assert!(Kind::ALL.iter().any(|kind| kind.id() == id), "{id} is no rule");
+            assert!(Rule::ALL.iter().any(|rule| rule.id() == id), "{id} is no rule");
             expected.insert((index + 1, id.to_owned(), confidence.to_owned()));
         }
     }
@@ -32,10 +32,10 @@ fn expected(text: &str) -> BTreeSet<(usize, String, String)> {
 }
 
 #[test]
-fn every_program_has_its_hazards_and_no_others() {
+fn reports_exactly_the_expected_hazards() {
     let corpus = corpus();
     assert!(corpus.len() > 10, "the corpus is there");
-    let mut told = BTreeSet::new();
+    let mut reported = BTreeSet::new();
     for (path, text) in corpus {
         let name = path.file_name().and_then(|name| name.to_str()).expect("a name").to_owned();
         let program = audit(&[(&name, &text)]);
@@ -43,31 +43,31 @@ fn every_program_has_its_hazards_and_no_others() {
         let found: BTreeSet<_> = program
             .hazards
             .iter()
-            .map(|h| (h.line, h.kind.id().to_owned(), format!("{:?}", h.confidence).to_lowercase()))
+            .map(|h| (h.line, h.rule.id().to_owned(), format!("{:?}", h.confidence).to_lowercase()))
             .collect();
         assert_eq!(found, expected(&text), "{name}");
-        assert_eq!(found.len(), program.hazards.len(), "{name}: a line is told once");
+        assert_eq!(found.len(), program.hazards.len(), "{name}: each line is reported once");
         assert!(!name.contains("fixed") || found.is_empty(), "{name} is fixed");
-        told.extend(program.hazards.iter().map(|hazard| hazard.kind));
+        reported.extend(program.hazards.iter().map(|hazard| hazard.rule));
     }
     assert_eq!(
-        told.into_iter().collect::<Vec<_>>(),
-        Kind::ALL,
+        reported.into_iter().collect::<Vec<_>>(),
+        Rule::ALL,
         "every rule has a program that meets it"
     );
 }
 
 #[test]
-fn a_thread_in_another_file_makes_a_fork_worse() {
+fn thread_in_another_file_raises_confidence_of_fork() {
     let fork = ("a.py", "import os\ndef f():\n    os.fork()\n");
     let thread = ("b.py", "import threading\n\nthreading.Thread(target=print).start()\n");
     let alone = audit(&[fork]);
     assert_eq!(alone.hazards[0].confidence, Confidence::Low);
-    let tested = audit(&[fork, ("tests/b.py", thread.1)]);
+    let with_test = audit(&[fork, ("tests/b.py", thread.1)]);
     assert_eq!(
-        tested.hazards[0].confidence,
+        with_test.hazards[0].confidence,
         Confidence::Low,
-        "a test's thread is not the program's"
+        "a thread started by a test does not count"
     );
     let both = audit(&[thread, fork]);
     assert_eq!(both.hazards.len(), 1);
@@ -80,7 +80,7 @@ fn a_thread_in_another_file_makes_a_fork_worse() {
 }
 
 #[test]
-fn a_hazard_says_where_it_is_and_what_to_do() {
+fn hazard_has_location_and_help() {
     let program =
         audit(&[("p/x.py", "\u{feff}n = 0\ndef f():\n    global n; \u{e9} = 1; n += 1\n")]);
     let hazard = &program.hazards[0];
@@ -95,7 +95,7 @@ fn a_hazard_says_where_it_is_and_what_to_do() {
 }
 
 #[test]
-fn what_cannot_be_read_is_named_and_the_rest_is_read() {
+fn reports_unreadable_files_and_reads_the_rest() {
     let program =
         audit(&[("a.py", "print 1\n"), ("b.py", "x = 1\n"), ("c.py", "# coding: klingon\n")]);
     assert_eq!(program.files, 1);
@@ -104,7 +104,7 @@ fn what_cannot_be_read_is_named_and_the_rest_is_read() {
 }
 
 #[test]
-fn hazards_beyond_what_is_kept_are_counted() {
+fn counts_hazards_beyond_the_limit() {
     let forks = "os.fork()\n".repeat(2_500);
     let program = audit(&[("a.py", &format!("import os\n{forks}"))]);
     assert_eq!(program.hazards.len() + program.left_out[0].1, 2_500);
@@ -112,21 +112,21 @@ fn hazards_beyond_what_is_kept_are_counted() {
 }
 
 #[test]
-fn what_is_in_a_test_is_less_sure() {
+fn lowers_confidence_in_tests() {
     let text = "n = 0\ndef f():\n    global n\n    n += 1\n";
     let files = ["test/p/a.py", "test/p/b/tests/c.py", "test/p/test_d.py"];
-    let told: Vec<_> =
+    let confidences: Vec<_> =
         audit(&files.map(|name| (name, text))).hazards.iter().map(|h| h.confidence).collect();
-    // The folder of all is called `test`, which says nothing.
-    assert_eq!(told, [Confidence::High, Confidence::Medium, Confidence::Medium]);
+    // The name of the common folder, `test`, is ignored.
+    assert_eq!(confidences, [Confidence::High, Confidence::Medium, Confidence::Medium]);
 }
 
 #[test]
-fn rules_have_ids_of_their_own() {
-    let ids: BTreeSet<_> = Kind::ALL.iter().map(|kind| kind.id()).collect();
-    assert_eq!(ids.len(), Kind::ALL.len());
-    for kind in Kind::ALL {
-        assert!(kind.id().starts_with("ungil/"));
-        assert!(!kind.title().is_empty() && kind.help().contains(kind.instead()));
+fn rule_ids_are_unique() {
+    let ids: BTreeSet<_> = Rule::ALL.iter().map(|rule| rule.id()).collect();
+    assert_eq!(ids.len(), Rule::ALL.len());
+    for rule in Rule::ALL {
+        assert!(rule.id().starts_with("ungil/"));
+        assert!(!rule.title().is_empty() && rule.help().contains(rule.instead()));
     }
 }

@@ -1,14 +1,12 @@
-//! Nothing in a binary makes its reader crash, hang or take all memory.
+//! Fuzzes the parsers of binaries: no input makes them crash, hang or exhaust memory.
 //!
-//! Images of every format are changed at random where they say something; what is wrong by design
-//! is in `endless_images.rs`. `UNGIL_FUZZ_S=600` makes it go on that many seconds for each format
-//! (2 where nothing is said), `UNGIL_FUZZ_CORPUS` names a folder of further images to begin with,
-//! and `UNGIL_FUZZ_SEED` one round to repeat. Rounds are the same each time; `UNGIL_FUZZ_FROM` is
-//! the first, for those after.
+//! Images of every format are changed at random where their bytes are not zero; constructed cases
+//! are in `endless_images.rs`. `UNGIL_FUZZ_S=600` runs that many seconds for each format (default
+//! 2), `UNGIL_FUZZ_CORPUS` is a folder with more seed images, and `UNGIL_FUZZ_SEED` repeats one
+//! round. Rounds are reproducible; `UNGIL_FUZZ_FROM` sets the first.
 
-mod made;
+mod synthetic;
 
-use made::{Fills, elf, macho, pe, universal, watch, without_sections};
 use proptest::prelude::*;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
@@ -16,10 +14,11 @@ use rand_chacha::ChaCha8Rng;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use synthetic::{Fills, elf, macho, pe, universal, watch, without_sections};
+use ungil_audit::gil_analysis::analyze;
 use ungil_audit::image::{Arch, Format, Image};
-use ungil_audit::judge::judge;
 
-/// Reads a file, asks everything that can be asked of its images, and judges them.
+/// Parses a file, calls every query of its images, and analyzes them.
 fn drive(file: &[u8]) {
     let Ok(images) = Image::parse(file) else { return };
     for image in images {
@@ -54,16 +53,16 @@ fn drive(file: &[u8]) {
             assert!(bytes.is_none_or(|len| (16..=file.len()).contains(&len)));
             std::hint::black_box((seen, code, image.is_imported("PyModule_Create2")));
         }
-        std::hint::black_box(judge(&image));
+        std::hint::black_box(analyze(&image));
     }
 }
 
-/// Images to begin with.
+/// Returns the seed images.
 fn seeds(format: Format) -> Vec<Vec<u8>> {
     let mut seeds = match format {
         Format::Elf => {
-            let plain = elf(&["-Wl,--hash-style=both"]).made.bytes;
-            let packed = elf(&["-Wl,-z,pack-relative-relocs", "-s"]).made.bytes;
+            let plain = elf(&["-Wl,--hash-style=both"]).image.bytes;
+            let packed = elf(&["-Wl,-z,pack-relative-relocs", "-s"]).image.bytes;
             vec![without_sections(&plain), plain, packed]
         }
         Format::Pe => vec![pe(Arch::X86_64).bytes, pe(Arch::Aarch64).bytes],
@@ -73,7 +72,7 @@ fn seeds(format: Format) -> Vec<Vec<u8>> {
                 kinds.into_iter().map(|fills| macho(Arch::X86_64, fills, true)).collect();
             let arm = macho(Arch::Aarch64, Fills::OffsetChain, false);
             let both = universal(&[&all[2], &arm]);
-            all.into_iter().map(|made| made.bytes).chain([arm.bytes, both]).collect()
+            all.into_iter().map(|image| image.bytes).chain([arm.bytes, both]).collect()
         }
     };
     let corpus =
@@ -86,7 +85,7 @@ fn seeds(format: Format) -> Vec<Vec<u8>> {
     seeds
 }
 
-/// Places where a file says something: where its bytes are not zero.
+/// Returns the offsets at which the bytes of a file are not zero.
 fn marks(file: &[u8]) -> Vec<usize> {
     (0..file.len())
         .step_by(2)
@@ -114,11 +113,10 @@ fn number(random: &mut ChaCha8Rng, file: &[u8], marks: &[usize]) -> u64 {
     }
 }
 
-/// Changes a file.
+/// Changes a file at random.
 fn change(random: &mut ChaCha8Rng, file: &mut Vec<u8>, marks: &[usize]) {
     let count = [1, 1, 2, 4, 16, 64][random.random_range(0..6)];
-    // Half of all changes are in what comes first: nothing else is read if that is nonsense, and
-    // all is led by it.
+    // Half of the changes are in the headers, which control everything else.
     let early = marks.partition_point(|&at| at < 0x400);
     for _ in 0..count {
         let some = if random.random() { &marks[..early] } else { marks };
@@ -160,30 +158,30 @@ fn fuzz(format: Format) {
     }
     let round = round - first;
     eprintln!("{format}: {round} rounds, of which {read} were read, in {:?}", started.elapsed());
-    // Were nothing read any more, nothing would be tested.
+    // If nothing were accepted any more, nothing would be tested.
     assert!(read > round / 100, "{format}: {read} of {round}");
 }
 
 #[test]
-fn elf_that_lies_is_survived() {
+fn survives_hostile_elf() {
     fuzz(Format::Elf);
 }
 
 #[test]
-fn pe_that_lies_is_survived() {
+fn survives_hostile_pe() {
     fuzz(Format::Pe);
 }
 
 #[test]
-fn macho_that_lies_is_survived() {
+fn survives_hostile_macho() {
     fuzz(Format::MachO);
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-    /// Anything behind the first bytes of a format.
+    /// Random bytes after the magic number of a format.
     #[test]
-    fn any_bytes_are_survived(
+    fn survives_any_bytes(
         magic in prop::sample::select(vec![
             &b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0\x3e\0"[..], b"MZ", b"\xcf\xfa\xed\xfe\x07\0\0\x01", b"\xca\xfe\xba\xbe\0\0\0\x02", b"",
         ]),
@@ -192,9 +190,9 @@ proptest! {
         drive(&[magic, &rest].concat());
     }
 
-    /// Any one word of an image is any number.
+    /// Replaces any word of an image by any number.
     #[test]
-    fn a_word_that_lies_is_survived(which: prop::sample::Index, at: prop::sample::Index, value: u64, width in prop::sample::select(vec![1, 2, 4, 8])) {
+    fn survives_any_word(which: prop::sample::Index, at: prop::sample::Index, value: u64, width in prop::sample::select(vec![1, 2, 4, 8])) {
         static SEEDS: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
         let seeds = SEEDS.get_or_init(|| [Format::Elf, Format::Pe, Format::MachO].into_iter().flat_map(seeds).collect());
         let mut file = which.get(seeds).clone();

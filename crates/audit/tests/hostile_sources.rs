@@ -1,15 +1,15 @@
-//! Sources made to hurt: any text, and the corpus broken in every way, is read or refused, without
-//! a panic and without a hang. `UNGIL_FUZZ_S=600` goes on for that long; `UNGIL_FUZZ_SEED` begins
-//! where a failure was.
+//! Fuzzes the source rules: any text, and mutations of the corpus, are accepted or rejected without
+//! a panic or a hang. `UNGIL_FUZZ_S=600` runs that many seconds; `UNGIL_FUZZ_SEED` starts at a
+//! failing seed.
 
 use proptest::prelude::*;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use ungil_audit::source::{Source, Unread, audit_program, imports};
+use ungil_audit::source::{Source, SourceError, audit_program, imports};
 
-/// Reads it, and looks at all that came of it; whether it is Python.
+/// Parses bytes and checks the result. Returns whether they are valid Python.
 fn survives(bytes: &[u8]) -> bool {
     match Source::parse(bytes) {
         Ok(source) => {
@@ -25,9 +25,9 @@ fn survives(bytes: &[u8]) -> bool {
             assert!(imports(&source).iter().all(|import| import.line >= 1 && import.line <= lines));
             true
         }
-        // A defect of the parser would be one that a hostile file can call up.
+        // A hostile file must not be able to trigger a defect of the parser.
         Err(error) => {
-            assert!(!matches!(error, Unread::Parser), "{:?}", String::from_utf8_lossy(bytes));
+            assert!(!matches!(error, SourceError::Parser), "{:?}", String::from_utf8_lossy(bytes));
             false
         }
     }
@@ -42,7 +42,7 @@ fn corpus() -> Vec<Vec<u8>> {
     paths.iter().map(|path| std::fs::read(path).expect("the corpus can be read")).collect()
 }
 
-/// What tokens are made of, for what no mutation of the corpus would give.
+/// Pieces of tokens, for inputs that mutations of the corpus do not reach.
 const PIECES: [&str; 44] = [
     "(",
     ")",
@@ -90,8 +90,8 @@ const PIECES: [&str; 44] = [
     "del d[k]",
 ];
 
-/// Whole words and lines put in the place of others: what comes of it is mostly Python, so the
-/// rules see it too.
+/// Replaces words and lines by others of the corpus. The result is mostly valid Python, so the
+/// rules are tested too.
 fn reworded(random: &mut ChaCha8Rng, corpus: &[Vec<u8>]) -> Vec<u8> {
     let pick = |random: &mut ChaCha8Rng| {
         String::from_utf8_lossy(&corpus[random.random_range(0..corpus.len())]).into_owned()
@@ -153,7 +153,7 @@ fn mutated(random: &mut ChaCha8Rng, corpus: &[Vec<u8>]) -> Vec<u8> {
 }
 
 #[test]
-fn the_corpus_broken_in_every_way_is_survived() {
+fn survives_mutations_of_the_corpus() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let time = Duration::from_secs(number("UNGIL_FUZZ_S").unwrap_or(2));
     let corpus = corpus();
@@ -181,19 +181,19 @@ fn the_corpus_broken_in_every_way_is_survived() {
 }
 
 #[test]
-fn files_too_large_are_refused() {
+fn rejects_too_large_files() {
     let long = vec![b'#'; ungil_audit::source::MAX_BYTES + 1];
-    assert!(matches!(Source::parse(&long), Err(Unread::TooLong(_))));
+    assert!(matches!(Source::parse(&long), Err(SourceError::TooLong(_))));
     let commas = "0,".repeat(3_000_000);
     assert!(matches!(
         Source::parse(format!("x = [{commas}]\n").as_bytes()),
-        Err(Unread::TooManyTokens(_))
+        Err(SourceError::TooManyTokens(_))
     ));
 }
 
-/// Texts for which a careless rule would take time or memory in the square of their length.
+/// Texts for which a naive rule would take quadratic time or memory.
 #[test]
-fn long_files_take_no_longer_than_their_length() {
+fn long_files_take_linear_time() {
     let many = 40_000;
     let shapes = [
         format!("d = {{}}\ndef f(k):\n{}", "    if k in d: d[k] = []\n".repeat(many)),
@@ -218,7 +218,7 @@ fn long_files_take_no_longer_than_their_length() {
 }
 
 #[test]
-fn a_program_of_hostile_files_is_read_to_its_end() {
+fn reads_all_files_of_a_hostile_program() {
     let corpus = corpus();
     let texts = (0..40).map(|seed| mutated(&mut ChaCha8Rng::seed_from_u64(seed), &corpus));
     let files: Vec<_> =
@@ -231,17 +231,17 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+    fn survives_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         survives(&bytes);
     }
 
     #[test]
-    fn any_text_is_survived(text in "\\PC{0,200}") {
+    fn survives_any_text(text in "\\PC{0,200}") {
         survives(text.as_bytes());
     }
 
     #[test]
-    fn any_tokens_are_survived(pieces in proptest::collection::vec(proptest::sample::select(&PIECES[..]), 0..80)) {
+    fn survives_any_tokens(pieces in proptest::collection::vec(proptest::sample::select(&PIECES[..]), 0..80)) {
         survives(pieces.concat().as_bytes());
     }
 }

@@ -1,5 +1,5 @@
-//! Wheels, lock files and requirements that were damaged at random: each is read or refused, and
-//! nothing panics or grows without bound. `UNGIL_FUZZ_S` says for how many seconds.
+//! Fuzzes wheels, lock files and requirements: each is accepted or rejected, and nothing panics or
+//! grows without bound. `UNGIL_FUZZ_S` sets the duration in seconds.
 
 mod common;
 
@@ -14,8 +14,7 @@ use ungil_audit::requirements;
 use ungil_audit::target::{Build, Platform, System};
 use ungil_audit::wheel::Wheel;
 
-/// Small enough that a test stays within its memory, and the only thing that a size a file declares
-/// is held against.
+/// Small enough for the memory of a test.
 const LIMITS: Limits = Limits {
     members: 1_000,
     member_bytes: 4 << 20,
@@ -24,16 +23,14 @@ const LIMITS: Limits = Limits {
     any_ratio_bytes: 1 << 20,
 };
 
-/// A different run every day would find more, and be repeatable by no one: the seed is fixed, and
-/// time adds rounds.
+/// The seed is fixed so that failures are reproducible; more time adds rounds.
 fn random() -> TestRng {
     let seed = *b"a wheel that nobody vouches for!";
     TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &seed))
         .new_rng()
 }
 
-/// Some changes of a few bytes: flips, values at the edge of their range, pieces copied, cut or
-/// doubled.
+/// Changes a few bytes: bit flips, extreme values, pieces copied, removed or duplicated.
 fn mutate(bytes: &mut Vec<u8>, rng: &mut TestRng) {
     let below = |rng: &mut TestRng, most: usize| rng.next_u64() as usize % most.max(1);
     for _ in 0..=below(rng, 6) {
@@ -57,7 +54,7 @@ fn mutate(bytes: &mut Vec<u8>, rng: &mut TestRng) {
                 bytes.splice(to..to, piece);
             }
             _ => {
-                // The fields that matter are those of the directory and of the end.
+                // The important fields are those of the directory and the end record.
                 let from = bytes.len().saturating_sub(400);
                 let at = from + below(rng, bytes.len() - from);
                 bytes[at] = rng.next_u64() as u8;
@@ -89,7 +86,7 @@ fn wheels() -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn damaged_wheels_are_read_or_refused() {
+fn accepts_or_rejects_damaged_wheels() {
     let (mut rng, ends) = (random(), Instant::now() + fuzz_time());
     let wheels = wheels();
     let (mut rounds, mut good) = (0_u64, 0_u64);
@@ -116,7 +113,7 @@ fn damaged_wheels_are_read_or_refused() {
             serde_json::to_string(&wheel.distribution).unwrap();
         }
     }
-    // A mutation that only ever breaks the end of a zip would try nothing else.
+    // If mutations only broke the end record, nothing else would be tested.
     assert!(good > rounds / 100 && good < rounds, "{good} of {rounds}");
 }
 
@@ -146,11 +143,13 @@ name = "b"
 directory = { path = "b", editable = true }
 "#;
 
-const TEXT: &str = "a==1.0 ; python_version < '3.15' and (os_name == 'posix') \\\n  --hash=sha256:00 # a\n-e ./b\n\
-    c @ https://index.example/c-1-py3-none-any.whl#sha256=0 ; os_name == 'nt'\n-r other.txt\n-r requirements.txt\nd[x,y] (>=1,<2)\n";
+const TEXT: &str = "a==1.0 ; python_version < '3.15' and (os_name == 'posix') \\\n  \
+                    --hash=sha256:00 # a\n-e ./b\n\
+    c @ https://index.example/c-1-py3-none-any.whl#sha256=0 ; os_name == 'nt'\n-r other.txt\n-r \
+    requirements.txt\nd[x,y] (>=1,<2)\n";
 
 #[test]
-fn damaged_lock_files_and_requirements_are_read_or_refused() {
+fn accepts_or_rejects_damaged_requirements() {
     let (mut rng, ends) = (random(), Instant::now() + fuzz_time());
     let (build, platform): (Build, _) =
         ("3.14t".parse().unwrap(), Platform { system: System::Linux, arch: Arch::X86_64 });
@@ -180,7 +179,7 @@ fn damaged_lock_files_and_requirements_are_read_or_refused() {
 }
 
 #[test]
-fn a_lock_file_nested_without_end_is_refused() {
+fn rejects_deeply_nested_lock_files() {
     let (build, platform): (Build, _) =
         ("3.14t".parse().unwrap(), Platform { system: System::Linux, arch: Arch::X86_64 });
     for text in [

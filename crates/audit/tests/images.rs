@@ -1,10 +1,11 @@
-//! Every format is read, and what is read is what was put there; what is not read says what it is.
+//! Parses images of every format and compares the result with what was put into them. Unsupported
+//! files are rejected with the reason.
 
-mod made;
+mod synthetic;
 
-use made::{Fills, IMPORT, elf, macho, pe, universal, without_sections};
 use std::process::Command;
-use ungil_audit::image::{Arch, Image, ImageError, Target};
+use synthetic::{Fills, IMPORT, elf, macho, pe, universal, without_sections};
+use ungil_audit::image::{Arch, Image, ImageError, PointerTarget};
 
 const ARCHES: [Arch; 2] = [Arch::X86_64, Arch::Aarch64];
 
@@ -14,7 +15,7 @@ fn one(bytes: &[u8]) -> Image<'_> {
     images.remove(0)
 }
 
-/// Every way in which a linker can be told to lay out calls, relocations and hash tables.
+/// Linker options that change the layout of calls, relocations and hash tables.
 const LINKERS: [&[&str]; 7] = [
     &[],
     &["-Wl,-z,now"],
@@ -29,7 +30,7 @@ const GUARDED: &[&str] = &["-fcf-protection=full", "-Wl,-z,lazy"];
 #[cfg(not(target_arch = "x86_64"))]
 const GUARDED: &[&str] = &["-mbranch-protection=standard", "-Wl,-z,lazy"];
 
-/// Targets of the calls in the first hundred bytes from `address` on: `call rel32` and `bl`.
+/// Returns the targets of calls (`call rel32`, `bl`) in the first hundred bytes from `address` on.
 fn calls(image: &Image<'_>, address: u64) -> Vec<u64> {
     let code = image.code(address).expect("code");
     let code = &code[..code.len().min(100)];
@@ -57,19 +58,19 @@ fn calls(image: &Image<'_>, address: u64) -> Vec<u64> {
 }
 
 #[test]
-fn elf_is_read_however_it_was_linked() {
+fn parses_elf_of_all_linker_options() {
     for options in LINKERS.into_iter().chain([GUARDED]) {
         let linked = elf(options);
-        for bytes in [linked.made.bytes.clone(), without_sections(&linked.made.bytes)] {
+        for bytes in [linked.image.bytes.clone(), without_sections(&linked.image.bytes)] {
             let image = one(&bytes);
-            linked.made.check(&image);
+            linked.image.check(&image);
             assert!(
                 !image.exports.contains_key("made_local"),
-                "{options:?}: thread-local ones have no address"
+                "{options:?}: thread-local symbols have no address"
             );
             assert!(!image.exports.contains_key("made_hidden"), "{options:?}");
             if !options.contains(&"-fno-plt") {
-                let called = calls(&image, linked.made.init);
+                let called = calls(&image, linked.image.init);
                 assert!(
                     called.iter().any(|&to| image.stub(to) == Some(IMPORT)),
                     "{options:?}: {called:x?}"
@@ -80,21 +81,21 @@ fn elf_is_read_however_it_was_linked() {
 }
 
 #[test]
-fn a_function_called_as_an_import_is_found_in_the_image_itself() {
+fn resolves_stubs_for_functions_of_the_image() {
     let linked = elf(&["-Wl,-z,lazy", "-fno-inline", "-fsemantic-interposition"]);
-    let image = one(&linked.made.bytes);
+    let image = one(&linked.image.bytes);
     let own = image.exports["made_called"];
-    let called = calls(&image, linked.made.init);
+    let called = calls(&image, linked.image.init);
     assert!(
-        called.iter().any(|&to| image.jump(to) == Some(Target::Inside(own))),
+        called.iter().any(|&to| image.jump(to) == Some(PointerTarget::Inside(own))),
         "{called:x?} to {own:x}"
     );
 }
 
 #[test]
-fn symbols_are_those_that_nm_sees() {
+fn symbols_match_nm() {
     let linked = elf(&[]);
-    let image = one(&linked.made.bytes);
+    let image = one(&linked.image.bytes);
     let out = Command::new("nm")
         .args(["-D", "--without-symbol-versions"])
         .arg(&linked.path)
@@ -109,7 +110,7 @@ fn symbols_are_those_that_nm_sees() {
     imports.sort_unstable();
     seen.sort_unstable();
     assert_eq!(seen, imports);
-    // Its thread-local symbol is left out: what `nm` shows of it is no address.
+    // Thread-local symbols are excluded: their value in `nm` is not an address.
     let exports = lines.iter().filter(|line| line.len() == 3 && line[2] != "made_local");
     let exports: Vec<(String, u64)> = exports
         .map(|line| (line[2].to_owned(), u64::from_str_radix(line[0], 16).expect("a number")))
@@ -121,42 +122,38 @@ fn symbols_are_those_that_nm_sees() {
 }
 
 #[test]
-fn pe_is_read() {
+fn parses_pe() {
     for arch in ARCHES {
-        let made = pe(arch);
-        let image = one(&made.bytes);
-        made.check(&image);
-        assert_eq!(image.exports.len(), 1, "what is another library's has no address here");
-        assert_eq!(image.pointer(made.import + 8), Some(Target::Import("#77")));
-        let late = made.text + 0x80;
+        let expected = pe(arch);
+        let image = one(&expected.bytes);
+        expected.check(&image);
+        assert_eq!(image.exports.len(), 1, "a forwarder has no address");
+        assert_eq!(image.pointer(expected.import + 8), Some(PointerTarget::Import("#77")));
+        let late = expected.text + 0x80;
         assert_eq!(
             image.pointer(late),
-            Some(Target::Import("PyList_New")),
-            "and not what looks it up"
+            Some(PointerTarget::Import("PyList_New")),
+            "not the address of its resolver"
         );
         assert_eq!(image.libraries, ["libpython314t.dll", "late.dll"]);
     }
 }
 
 #[test]
-fn macho_is_read_however_dyld_fills_it() {
+fn parses_macho_with_all_kinds_of_fixups() {
     for arch in ARCHES {
         for fills in [Fills::Chain, Fills::OffsetChain, Fills::Opcodes] {
             for symbols in [true, false] {
-                let made = macho(arch, fills, symbols);
-                let image = one(&made.bytes);
-                made.check(&image);
-                assert_eq!(
-                    image.exports.len(),
-                    1,
-                    "{fills:?}: the underscore of C is not part of a name"
-                );
+                let expected = macho(arch, fills, symbols);
+                let image = one(&expected.bytes);
+                expected.check(&image);
+                assert_eq!(image.exports.len(), 1, "{fills:?}: the leading underscore is removed");
                 assert_eq!(image.imports, [IMPORT], "{fills:?}");
-                let cell = made.text + 0x10;
+                let cell = expected.text + 0x10;
                 assert_eq!(
                     image.pointer(cell),
-                    Some(Target::Import(IMPORT)),
-                    "{fills:?}: and not what looks it up"
+                    Some(PointerTarget::Import(IMPORT)),
+                    "{fills:?}: not the address of its resolver"
                 );
             }
         }
@@ -164,7 +161,7 @@ fn macho_is_read_however_dyld_fills_it() {
 }
 
 #[test]
-fn a_universal_file_has_an_image_for_each_machine() {
+fn parses_universal_files() {
     let (intel, arm) =
         (macho(Arch::X86_64, Fills::Opcodes, true), macho(Arch::Aarch64, Fills::OffsetChain, true));
     let bytes = universal(&[&intel, &arm]);
@@ -175,11 +172,11 @@ fn a_universal_file_has_an_image_for_each_machine() {
 }
 
 #[test]
-fn an_image_may_begin_anywhere() {
-    for made in [pe(Arch::X86_64), macho(Arch::X86_64, Fills::Opcodes, true), elf(&[]).made] {
+fn parses_unaligned_images() {
+    for expected in [pe(Arch::X86_64), macho(Arch::X86_64, Fills::Opcodes, true), elf(&[]).image] {
         for skew in 1..8 {
-            let bytes = [&vec![0; skew][..], &made.bytes].concat();
-            made.check(&one(&bytes[skew..]));
+            let bytes = [&vec![0; skew][..], &expected.bytes].concat();
+            expected.check(&one(&bytes[skew..]));
         }
     }
 }
@@ -189,7 +186,7 @@ fn why(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn what_is_not_read_says_what_it_is() {
+fn rejects_unsupported_files_with_the_reason() {
     let not = ImageError::NotABinary.to_string();
     for bytes in [
         &b""[..],
@@ -201,7 +198,7 @@ fn what_is_not_read_says_what_it_is() {
     ] {
         assert_eq!(why(bytes), not, "{bytes:?}");
     }
-    let elf = elf(&[]).made.bytes;
+    let elf = elf(&[]).image.bytes;
     let with = |bytes: &[u8], at: usize, new: &[u8]| {
         let mut bytes = bytes.to_vec();
         bytes[at..at + new.len()].copy_from_slice(new);

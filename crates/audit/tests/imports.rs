@@ -1,13 +1,13 @@
-//! What a source imports and when, and what is refused before it is parsed.
+//! Imports of a source and their timing, and sources rejected before parsing.
 
-use ungil_audit::source::{Import, Source, Unread, imports};
+use ungil_audit::source::{Import, Source, SourceError, imports};
 
 fn of(text: &str) -> Vec<Import> {
     imports(&Source::parse(text.as_bytes()).expect("it is Python"))
 }
 
 #[test]
-fn imports_are_told_with_their_moment() {
+fn finds_imports_and_their_timing() {
     let found =
         of("import a.b, c as d\nfrom ..e import f, g as h\nfrom . import i\nlazy import j\n");
     let modules: Vec<_> =
@@ -22,45 +22,50 @@ fn imports_are_told_with_their_moment() {
 }
 
 #[test]
-fn what_may_be_missing_is_guarded() {
+fn imports_in_try_are_guarded() {
     let found = of(
         "try:\n    import a\nexcept (ImportError, OSError):\n    import b\nelse:\n    import c\n\
-                    if TYPE_CHECKING:\n    import d\nelse:\n    import e\ntry:\n    import f\nexcept KeyError:\n    pass\n",
+                    if TYPE_CHECKING:\n    import d\nelse:\n    import e\ntry:\n    import \
+                    f\nexcept KeyError:\n    pass\n",
     );
     let guarded: Vec<_> = found.iter().map(|import| import.is_guarded).collect();
     assert_eq!(guarded, [true, true, false, false, false]);
     assert!(
         found.iter().all(|import| import.module != "d"),
-        "what only a type checker imports is not imported"
+        "imports for type checkers are left out"
     );
 }
 
 #[test]
-fn an_import_in_a_function_comes_later() {
+fn imports_in_functions_are_lazy() {
     let found = of(
-        "def f():\n    import a\nclass C:\n    import b\n    def g(self):\n        from c import *\n\
+        "def f():\n    import a\nclass C:\n    import b\n    def g(self):\n        from c import \
+         *\n\
                     import importlib\nd = importlib.import_module('.d', __name__)\n",
     );
-    let told: Vec<_> =
+    let timing: Vec<_> =
         found.iter().map(|import| (import.module.as_str(), import.is_lazy)).collect();
-    assert_eq!(told, [("a", true), ("b", false), ("c", true), ("importlib", false), ("d", false)]);
+    assert_eq!(
+        timing,
+        [("a", true), ("b", false), ("c", true), ("importlib", false), ("d", false)]
+    );
     assert_eq!(found[4].level, 1);
 }
 
 #[test]
-fn what_is_not_python_is_refused_with_its_line() {
+fn rejects_invalid_python_with_its_line() {
     let error = Source::parse(b"x = 1\nprint 'x'\n").map(|_| ()).expect_err("Python 2");
-    assert!(matches!(error, Unread::Syntax { line: 2, .. }), "{error}");
+    assert!(matches!(error, SourceError::Syntax { line: 2, .. }), "{error}");
 }
 
-/// Whether text of `depth` nested pieces is read.
+/// Returns whether text with `depth` nested pieces is accepted.
 fn is_read(depth: usize, open: &str, middle: &str, close: &str) -> bool {
     let text = format!("x = {}{middle}{}\n", open.repeat(depth), close.repeat(depth));
     Source::parse(text.as_bytes()).is_ok()
 }
 
 #[test]
-fn depth_is_bounded_whatever_makes_it() {
+fn bounds_depth_of_all_syntax() {
     let shapes = [
         ("(", "1", ")"),
         ("[", "1", "]"),
@@ -82,7 +87,7 @@ fn depth_is_bounded_whatever_makes_it() {
     ];
     for (open, middle, close) in shapes {
         assert!(!is_read(1_000_000, open, middle, close), "{open} {close}");
-        // Whatever is let through, the stack holds.
+        // The stack is large enough for whatever is accepted.
         for depth in [100, 700, 1_400, 1_990, 2_990, 5_990] {
             let _ = is_read(depth, open, middle, close);
         }

@@ -1,7 +1,8 @@
-//! Modules of Cython, PyO3, pybind11 and nanobind, in every way that each has of saying something
-//! of the GIL, on both free-threaded builds.
+//! Modules of Cython, PyO3, pybind11 and nanobind with each of their ways to declare the use of the
+//! GIL, on both free-threaded builds.
 //!
-//! `cargo xtask test` gets the toolchains; the modules of PyO3 are compiled there, the others here.
+//! `cargo xtask test` installs the toolchains and compiles the PyO3 modules; the others are
+//! compiled here.
 
 mod fixtures;
 
@@ -13,39 +14,46 @@ use ungil_audit::model::Toolchain;
 use ungil_audit::model::Verdict::{Declares, DoesNotDeclare, SwitchesOn};
 use ungil_tests::{Place, python};
 
-/// What Cython makes of this module, which says that of the GIL.
-fn cythonized(place: &Place, says: &str) -> PathBuf {
-    let source = place.write("fixture.pyx", format!("{says}\nthere = 1\n"));
+/// Translates a module with this directive by Cython.
+fn cythonized(place: &Place, directive: &str) -> PathBuf {
+    let source = place.write("fixture.pyx", format!("{directive}\nthere = 1\n"));
     let mut cython = Command::new(python("3.14"));
     cython.args(["-m", "cython", "-3"]).arg(&source).env("PYTHONPATH", toolchain("cython"));
     output(&mut cython);
     place.at("fixture.c")
 }
 
-/// Cython's modules for one build: said in the source or to the compiler of its C, with both ways
-/// of initialisation and both places for the module's state.
+/// Tests Cython modules for one build: declared in the source or to the C compiler, with both kinds
+/// of initialization and both kinds of module state.
 fn cython(build: &str) {
     let headers = headers(build);
     let single = "-DCYTHON_PEP489_MULTI_PHASE_INIT=0";
     let state = "-DCYTHON_USE_MODULE_STATE=1";
-    for (says, verdict) in [
+    for (directive, verdict) in [
         ("# cython: freethreading_compatible=True", Declares),
         ("# cython: freethreading_compatible=False", SwitchesOn),
         ("", SwitchesOn),
     ] {
         let place = Place::new();
-        let c = cythonized(&place, says);
+        let c = cythonized(&place, directive);
         let agree = |flags: &[&str], init, verdict| {
             let module = place.at("fixture.so");
             compile("cc", &headers, &c, flags, &module);
-            let told = format!("{says:?} with {flags:?}");
-            agrees(build, &module, "fixture", Toolchain::Cython, &Expected(init, verdict), &told);
+            let context = format!("{directive:?} with {flags:?}");
+            agrees(
+                build,
+                &module,
+                "fixture",
+                Toolchain::Cython,
+                &Expected(init, verdict),
+                &context,
+            );
         };
         agree(&["-O2"], MultiPhase, verdict.clone());
         agree(&["-O2", state], MultiPhase, verdict.clone());
         agree(&["-O2", single], SinglePhase, verdict.clone());
         agree(&["-O0", single, state], SinglePhase, verdict.clone());
-        if says.is_empty() {
+        if directive.is_empty() {
             for flags in [&["-O2"][..], &["-O2", single]] {
                 let init = if flags.contains(&single) { SinglePhase } else { MultiPhase };
                 agree(&[flags, &["-DCYTHON_FREETHREADING_COMPATIBLE=1"]].concat(), init, Declares);
@@ -121,7 +129,7 @@ fn pyo3_for_3_15_and_for_abi3t() {
     }
 }
 
-/// Which calls `PyUnstable_Module_SetGIL` itself, and on which the last word said counts.
+/// These versions call `PyUnstable_Module_SetGIL`, and the last call counts.
 #[test]
 fn pyo3_before_its_modules_had_slots() {
     pyo3(
@@ -167,8 +175,8 @@ fn pybind11_for_3_15() {
     pybind11("3.15t");
 }
 
-/// nanobind compiles what it is made of into each module, and that once more for free-threaded
-/// builds, which is said to the compiler.
+/// Tests nanobind, which compiles its runtime into each module and declares support only with a
+/// compiler flag.
 fn nanobind(build: &str) {
     let nanobind = toolchain("nanobind").join("nanobind");
     let place = Place::new();

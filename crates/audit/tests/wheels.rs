@@ -1,20 +1,20 @@
-//! Wheels: what is in them, and what is refused of them.
+//! Contents of wheels, and wheels that are rejected.
 
 mod common;
 
 use common::{File, file, info, zip, zip_with};
-use ungil_audit::archive::{Archive, Limits, Refusal};
+use ungil_audit::archive::{Archive, ArchiveError, Limits};
 use ungil_audit::metadata::Claim;
 use ungil_audit::wheel::Wheel;
 
 const NAME: &str = "a_b-1.0-cp314-cp314t-manylinux_2_28_x86_64.whl";
 const MODULE: &str = "a_b/_x.cpython-314t-x86_64-linux-gnu.so";
 
-fn refusal(files: &[File]) -> Refusal {
-    Archive::read(&zip(files), Limits::default()).expect_err("such an archive is refused")
+fn error(files: &[File]) -> ArchiveError {
+    Archive::read(&zip(files), Limits::default()).expect_err("the archive is rejected")
 }
 
-/// Why the first member cannot be read, once the archive's directory was found good.
+/// Returns why the first member cannot be read, in an archive with a valid directory.
 fn damage(files: &[File]) -> String {
     let bytes = zip(files);
     let archive = Archive::read(&bytes, Limits::default()).expect("a good directory");
@@ -22,8 +22,9 @@ fn damage(files: &[File]) -> String {
 }
 
 #[test]
-fn a_wheel_is_read_without_unpacking_it() {
-    let headers = "Classifier: Programming Language :: Python :: Free Threading :: 3 - Stable\nRequires-Dist: c\n";
+fn reads_a_wheel_without_unpacking() {
+    let headers = "Classifier: Programming Language :: Python :: Free Threading :: 3 - \
+                   Stable\nRequires-Dist: c\n";
     let mut files = vec![
         file("a_b/__init__.py", "import a_b._x"),
         file(MODULE, vec![7; 100_000]),
@@ -56,7 +57,7 @@ fn a_wheel_is_read_without_unpacking_it() {
 }
 
 #[test]
-fn what_a_wheel_lacks_is_said() {
+fn notes_missing_parts_of_a_wheel() {
     let bytes = zip(&[file("a_b/_x.so", "x")]);
     let one = Wheel::read(NAME, &bytes, Limits::default()).unwrap().distribution;
     assert_eq!((one.name.as_str(), one.version.as_str()), ("a_b", "1.0"));
@@ -70,14 +71,14 @@ fn what_a_wheel_lacks_is_said() {
 }
 
 #[test]
-fn names_that_lead_elsewhere_are_refused() {
-    type Is = fn(&Refusal) -> bool;
-    let absolute: Is = |refusal| matches!(refusal, Refusal::Absolute { .. });
-    let outside: Is = |refusal| matches!(refusal, Refusal::Outside { .. });
-    let drive: Is = |refusal| matches!(refusal, Refusal::Drive { .. });
-    let backslash: Is = |refusal| matches!(refusal, Refusal::Backslash { .. });
-    let text: Is = |refusal| matches!(refusal, Refusal::NotText { .. });
-    let length: Is = |refusal| matches!(refusal, Refusal::Length { .. });
+fn rejects_names_outside_the_folder() {
+    type Is = fn(&ArchiveError) -> bool;
+    let absolute: Is = |error| matches!(error, ArchiveError::Absolute { .. });
+    let outside: Is = |error| matches!(error, ArchiveError::Outside { .. });
+    let drive: Is = |error| matches!(error, ArchiveError::Drive { .. });
+    let backslash: Is = |error| matches!(error, ArchiveError::Backslash { .. });
+    let text: Is = |error| matches!(error, ArchiveError::NotText { .. });
+    let length: Is = |error| matches!(error, ArchiveError::Length { .. });
     let long = "a/".repeat(3_000);
     for (name, is) in [
         ("/etc/passwd", absolute),
@@ -94,75 +95,73 @@ fn names_that_lead_elsewhere_are_refused() {
         ("", length),
         (long.as_str(), length),
     ] {
-        let refusal = refusal(&[file(name, "x")]);
-        assert!(is(&refusal), "{name:?}: {refusal}");
-        assert!(refusal.to_string().len() < 500);
+        let error = error(&[file(name, "x")]);
+        assert!(is(&error), "{name:?}: {error}");
+        assert!(error.to_string().len() < 500);
     }
-    assert!(text(&refusal(&[File { name: vec![b'a', 0xff], ..file("", "x") }])));
+    assert!(text(&error(&[File { name: vec![b'a', 0xff], ..file("", "x") }])));
 }
 
 #[test]
-fn members_that_no_wheel_has_are_refused() {
+fn rejects_invalid_members() {
     let x = || file("a.so", "x");
     for (files, expected) in [
-        (vec![x(), x()], "'a.so' is there twice"),
-        (vec![file("a.so/", ""), x()], "'a.so' is there twice"),
+        (vec![x(), x()], "'a.so' occurs twice"),
+        (vec![file("a.so/", ""), x()], "'a.so' occurs twice"),
         (vec![File { mode: 0o120_777, ..x() }], "'a.so' is a symbolic link"),
         (vec![File { mode: 0o010_644, ..x() }], "'a.so' is a device, a pipe or a socket"),
         (vec![File { flags: 1, ..x() }], "'a.so' is encrypted"),
         (
             vec![File { method: Some(12), ..x() }],
-            "'a.so' is packed by method 12; wheels have 0 and 8",
+            "'a.so' has the compression method 12; wheels use 0 and 8",
         ),
         (
             vec![File { local_name: Some(b"b.so".to_vec()), ..x() }],
-            "'a.so' has another name, method or flag in its own header than in the archive's directory",
+            "'a.so' has another name, method or flag in its local header than in the directory",
         ),
         (
             vec![File { deflate: false, size: Some(2), ..x() }],
-            "'a.so' is damaged: it is stored, but in another size",
+            "'a.so' is damaged: it is stored, but its sizes differ",
         ),
     ] {
-        assert_eq!(refusal(&files).to_string(), expected);
+        assert_eq!(error(&files).to_string(), expected);
     }
 }
 
 #[test]
-fn bombs_are_refused_before_anything_is_inflated() {
+fn rejects_bombs_before_decompressing() {
     let zeros = vec![0; 70 << 20];
     let bomb = File { data: zeros, ..file("a.so", "") };
-    assert!(matches!(refusal(std::slice::from_ref(&bomb)), Refusal::Ratio { .. }));
-    // Many members, none of them large.
+    assert!(matches!(error(std::slice::from_ref(&bomb)), ArchiveError::Ratio { .. }));
+    // Many small members.
     let small = vec![0; 1 << 20];
     let many: Vec<File> = (0..100).map(|n| file(&format!("{n}.so"), &small)).collect();
-    assert!(matches!(refusal(&many), Refusal::Ratio { .. }));
-    // Members that share one another's bytes.
+    assert!(matches!(error(&many), ArchiveError::Ratio { .. }));
+    // Members that share bytes.
     let overlap = zip_with(&many, true, None);
-    let refused =
-        Archive::read(&overlap, Limits { any_ratio_bytes: u64::MAX, ..Limits::default() });
+    let result = Archive::read(&overlap, Limits { any_ratio_bytes: u64::MAX, ..Limits::default() });
     assert!(
-        matches!(refused, Err(Refusal::Disagrees { .. } | Refusal::Overlap { .. })),
-        "{refused:?}"
+        matches!(result, Err(ArchiveError::Disagrees { .. } | ArchiveError::Overlap { .. })),
+        "{result:?}"
     );
     let same: Vec<File> = (0..3).map(|_| file("a.so", "x")).collect();
     let same = zip_with(&same, true, None);
-    let refused = Archive::read(&same, Limits::default());
-    assert!(matches!(refused, Err(Refusal::Duplicate { .. })), "{refused:?}");
+    let result = Archive::read(&same, Limits::default());
+    assert!(matches!(result, Err(ArchiveError::Duplicate { .. })), "{result:?}");
     let many = zip(&many);
     let total = Archive::read(&many, Limits { total_bytes: 1 << 20, ..Limits::default() });
-    assert!(matches!(total, Err(Refusal::Total(..))), "{total:?}");
+    assert!(matches!(total, Err(ArchiveError::Total(..))), "{total:?}");
 }
 
 #[test]
-fn a_members_own_bytes_are_not_another_members() {
-    // The second member's header lies within the first one's stored bytes: both have the right name
-    // there.
+fn rejects_nested_members() {
+    // The second member's header is inside the first one's stored bytes, and the names in both
+    // headers agree.
     let inner = zip(&[file("b.so", "y")]);
     let end = inner.windows(4).position(|four| four == b"PK\x01\x02").unwrap();
     let outer = File { deflate: false, ..file("a.so", &inner[..end]) };
     let mut bytes = zip(&[outer]);
-    // The directory of the inner one is put behind the outer one's, its offset where its header
-    // lies.
+    // Append the inner directory to the outer one, with the offset of its header.
     let directory = bytes.windows(4).rposition(|four| four == b"PK\x01\x02").unwrap();
     let eocd = bytes.len() - 22;
     let mut second = inner[end..inner.len() - 22].to_vec();
@@ -172,29 +171,29 @@ fn a_members_own_bytes_are_not_another_members() {
     let eocd = bytes.len() - 22;
     bytes[eocd + 8..eocd + 12].copy_from_slice(&[2, 0, 2, 0]);
     bytes[eocd + 12..eocd + 16].copy_from_slice(&size.to_le_bytes());
-    let refused = Archive::read(&bytes, Limits::default());
-    assert!(matches!(refused, Err(Refusal::Overlap { .. })), "{refused:?}");
+    let result = Archive::read(&bytes, Limits::default());
+    assert!(matches!(result, Err(ArchiveError::Overlap { .. })), "{result:?}");
 }
 
 #[test]
-fn a_directory_that_lies_is_refused() {
+fn rejects_a_wrong_member_count() {
     let files = [file("a.so", "x"), file("b.so", "y")];
     for count in [0, 1, 3, 1_000] {
         let bytes = zip_with(&files, false, Some(count));
         assert!(Archive::read(&bytes, Limits::default()).is_err(), "{count}");
     }
     let members = Limits { members: 1, ..Limits::default() };
-    assert!(matches!(Archive::read(&zip(&files), members), Err(Refusal::Members(2, 1))));
-    assert!(matches!(Archive::read(b"no zip", Limits::default()), Err(Refusal::NoZip(_))));
-    assert!(matches!(Archive::read(b"", Limits::default()), Err(Refusal::NoZip(_))));
+    assert!(matches!(Archive::read(&zip(&files), members), Err(ArchiveError::Members(2, 1))));
+    assert!(matches!(Archive::read(b"no zip", Limits::default()), Err(ArchiveError::NoZip(_))));
+    assert!(matches!(Archive::read(b"", Limits::default()), Err(ArchiveError::NoZip(_))));
 }
 
 #[test]
-fn a_member_is_read_only_as_far_as_it_declares() {
+fn reads_at_most_the_declared_size() {
     let long = vec![b'x'; 100_000];
     assert!(
         damage(&[File { size: Some(10), ..file("a.so", &long) }])
-            .contains("more bytes than the 10")
+            .contains("more bytes than the declared 10")
     );
     assert!(
         damage(&[File { size: Some(200_000), ..file("a.so", &long) }]).contains("fewer bytes than")
@@ -207,12 +206,12 @@ fn a_member_is_read_only_as_far_as_it_declares() {
     let bytes = zip(&[file("a.so", &long)]);
     let archive =
         Archive::read(&bytes, Limits { member_bytes: 99_999, ..Limits::default() }).unwrap();
-    assert!(matches!(archive.bytes(&archive.members()[0]), Err(Refusal::Size { .. })));
+    assert!(matches!(archive.bytes(&archive.members()[0]), Err(ArchiveError::Size { .. })));
 }
 
 #[test]
-fn a_million_members_are_refused_before_they_are_listed() {
-    // A zip64 end that declares them, and no directory.
+fn rejects_a_million_members_before_listing() {
+    // A zip64 end record that declares a million members, without a directory.
     let mut bytes = b"PK\x06\x06".to_vec();
     bytes.extend(44_u64.to_le_bytes());
     bytes.extend([45, 0, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
@@ -224,6 +223,6 @@ fn a_million_members_are_refused_before_they_are_listed() {
     bytes.extend(0_u64.to_le_bytes());
     bytes.extend([1, 0, 0, 0]);
     bytes.extend(b"PK\x05\x06\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\0");
-    let refused = Archive::read(&bytes, Limits::default());
-    assert!(matches!(refused, Err(Refusal::Members(1_000_000, 200_000))), "{refused:?}");
+    let result = Archive::read(&bytes, Limits::default());
+    assert!(matches!(result, Err(ArchiveError::Members(1_000_000, 200_000))), "{result:?}");
 }

@@ -12,7 +12,7 @@ mod target;
 mod top;
 mod values;
 
-pub(crate) use audit::{Audit, FailOn, Form as AuditForm};
+pub(crate) use audit::{Audit, AuditFormat, FailOn};
 use clap::{Args, Parser, Subcommand, ValueHint};
 pub(crate) use dump::Dump;
 pub(crate) use heap::{Heap, Order};

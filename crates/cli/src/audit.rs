@@ -1,15 +1,15 @@
-//! `ungil audit`: what happens to the GIL when what is installed here is imported, and which
-//! sources threads break.
+//! `ungil audit`: finds extension modules that re-enable the GIL, and thread-unsafe Python code.
 
+mod columns;
+mod findings;
+mod import_chains;
 mod index;
-mod lines;
 mod markdown;
 mod sarif;
 mod table;
 mod verify;
-mod ways;
 
-use crate::args::{Audit as Arguments, AuditForm as Form, FailOn};
+use crate::args::{Audit as Arguments, AuditFormat, FailOn};
 use crate::clean;
 use crate::failure::{Edge, INTERRUPTED, print};
 use crate::signals;
@@ -19,58 +19,59 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
-use ungil_audit::audit::{Asked, Audit, audit};
+use ungil_audit::audit::{Audit, AuditOptions, audit};
 use ungil_audit::claims::Standing;
-use ungil_audit::found::{Distribution, Found};
-use ungil_audit::index::Answer;
-use ungil_audit::requirements::{Wanted, WheelSays};
+use ungil_audit::index::IndexAnswer;
+use ungil_audit::inventory::{Distribution, ExtensionFile};
+use ungil_audit::requirements::{Requirement, WheelStatus};
 use verify::Verified;
 
-/// The code for a bound that was crossed.
-const CROSSED: u8 = 3;
+/// Exit code if something named by --fail-on was found.
+const FAIL_ON_FOUND: u8 = 3;
 
-/// What is printed as JSON, and what the other forms are made of.
+/// The JSON output, from which the other formats are rendered.
 #[derive(Debug, Serialize)]
 struct Report {
     #[serde(flatten)]
     audit: Audit,
-    /// What --verify saw.
+    /// Results of --verify.
     #[serde(skip_serializing_if = "Option::is_none")]
     verified: Option<Vec<Verified>>,
-    /// What --index said.
+    /// Answers to --index.
     #[serde(skip_serializing_if = "Option::is_none")]
-    index: Option<Vec<Answer>>,
-    /// Ctrl-C ended it before every module was imported, or every question asked.
+    index: Option<Vec<IndexAnswer>>,
+    /// Ctrl-C ended it before every module was imported or every query was answered.
     interrupted: bool,
 }
 
-/// Audits and prints.
+/// Runs the audit and prints the report.
 pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
     let stop = signals::flag()?;
     let targets = targets(args)?;
     let asked =
-        Asked { targets, build: args.build, sources: args.sources, from: args.from.clone() };
+        AuditOptions { targets, build: args.build, sources: args.sources, from: args.from.clone() };
     let mut audit = audit(&asked).map_err(|error| {
         Edge::usage(
-            "there is nothing to audit",
+            "cannot audit the targets",
             error,
-            "name an environment, wheels, extension modules, sources or a lock file; ungil audit --help shows examples",
+            "pass an environment, wheels, extension modules, sources or a lock file; see ungil \
+             audit --help",
         )
     })?;
     audit.hazards.retain(|hazard| hazard.confidence >= args.confidence.into());
-    let is_told = || stop.load(Ordering::Relaxed);
+    let is_cancelled = || stop.load(Ordering::Relaxed);
     if args.verify {
         audit.notes.extend(verify::not_imported(&audit));
     }
-    let verified = args.verify.then(|| verify::run(args, &audit, &is_told)).transpose()?;
-    let index = args.index.then(|| index::run(args, &audit, &is_told)).transpose()?;
+    let verified = args.verify.then(|| verify::run(args, &audit, &is_cancelled)).transpose()?;
+    let index = args.index.then(|| index::run(args, &audit, &is_cancelled)).transpose()?;
     let report = Report { audit, verified, index, interrupted: stop.load(Ordering::Relaxed) };
-    let form = if args.json { Form::Json } else { args.format };
-    let text = match form {
-        Form::Table => table::report(&report, args.all),
-        Form::Markdown => markdown::report(&report, args.all),
-        Form::Json => json(&report)?,
-        Form::Sarif => json(&sarif::report(&report))?,
+    let format = if args.json { AuditFormat::Json } else { args.format };
+    let text = match format {
+        AuditFormat::Table => table::report(&report, args.all),
+        AuditFormat::Markdown => markdown::report(&report, args.all),
+        AuditFormat::Json => json(&report)?,
+        AuditFormat::Sarif => json(&sarif::report(&report))?,
     };
     match &args.output {
         None => print(&text)?,
@@ -79,7 +80,7 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
                 Edge::failed(
                     format!("cannot write {}", path.display()),
                     error,
-                    "name another file with -o",
+                    "pass another file with -o",
                 )
             })?;
             print(&table::summary(&report))?;
@@ -88,37 +89,39 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
     Ok(if report.interrupted {
         ExitCode::from(INTERRUPTED)
     } else if args.fail_on.iter().any(|what| report.has(*what)) {
-        ExitCode::from(CROSSED)
+        ExitCode::from(FAIL_ON_FOUND)
     } else if report.audit.is_empty() {
-        return Err(nothing(&report));
+        return Err(nothing_analyzed(&report));
     } else {
         ExitCode::SUCCESS
     })
 }
 
 impl Report {
-    /// Something was found that --fail-on may name.
+    /// Returns whether a condition of --fail-on is met.
     fn has(&self, what: FailOn) -> bool {
-        let mut taken = self.audit.taken();
+        let mut taken = self.audit.importable();
         match what {
-            FailOn::Gil => taken.any(|(_, found)| found.switches_on() == Some(true)),
+            FailOn::Gil => taken.any(|(_, found)| found.enables_gil() == Some(true)),
             FailOn::Unknown => {
-                let is_open = |one: &Wanted| one.gil != WheelSays::NothingCompiled;
-                taken.any(|(_, found)| found.switches_on().is_none())
-                    || lines::applying(self).any(is_open)
+                let is_unknown = |one: &Requirement| one.gil != WheelStatus::NothingCompiled;
+                taken.any(|(_, found)| found.enables_gil().is_none())
+                    || findings::applying(self).any(is_unknown)
             }
-            FailOn::Claim => {
-                self.audit.distributions.iter().any(|one| one.weighed.standing == Standing::Broken)
-            }
+            FailOn::Claim => self
+                .audit
+                .distributions
+                .iter()
+                .any(|one| one.claim_check.standing == Standing::Broken),
             FailOn::Difference => self.verified.iter().flatten().any(Verified::differs),
             FailOn::Hazard => !self.audit.hazards.is_empty(),
         }
     }
 
-    /// Modules that the build would import: the worst first, each with its distribution.
-    fn ordered(&self) -> Vec<(Option<&Distribution>, &Found)> {
-        let mut all: Vec<_> = self.audit.taken().collect();
-        let rank = |found: &Found| match found.switches_on() {
+    /// Returns the modules that the build can import, the worst first, with their distributions.
+    fn ordered(&self) -> Vec<(Option<&Distribution>, &ExtensionFile)> {
+        let mut all: Vec<_> = self.audit.importable().collect();
+        let rank = |found: &ExtensionFile| match found.enables_gil() {
             Some(true) => 0,
             None => 1,
             Some(false) => 2,
@@ -128,29 +131,30 @@ impl Report {
     }
 }
 
-/// An audit that judged nothing is no clean bill.
-fn nothing(report: &Report) -> Edge {
+/// Reports that nothing was analyzed, which must not look like a clean result.
+fn nothing_analyzed(report: &Report) -> Edge {
     let build = report.audit.build;
     let skipped = report.audit.skipped().count();
     if skipped > 0 {
         let why = format!(
-            "none of the {} named like extension modules can be imported by {build} on the platform audited",
+            "{build} cannot import any of the {} with the name of an extension module on the \
+             audited platform",
             ungil_format::counted(skipped, "file")
         );
         return Edge::failed(
-            "nothing was judged",
+            "nothing was analyzed",
             why,
-            "name files of that build, or another build with --for",
+            "pass files for that build, or choose another build with --for",
         );
     }
     Edge::failed(
-        "nothing was judged",
-        "there is no extension module, Python source, distribution or requirement in what was named",
-        "name an environment, a wheel, a folder of sources or a lock file that is not empty",
+        "nothing was analyzed",
+        "the targets contain no extension module, Python source, distribution or requirement",
+        "pass an environment, a wheel, a folder of sources or a lock file that is not empty",
     )
 }
 
-/// A bar over so many things, where somebody watches.
+/// Returns a progress bar, hidden with --quiet or without a terminal.
 fn progress(args: &Arguments, total: usize) -> ProgressBar {
     if args.quiet || !std::io::stderr().is_terminal() {
         ProgressBar::hidden()
@@ -159,7 +163,7 @@ fn progress(args: &Arguments, total: usize) -> ProgressBar {
     }
 }
 
-/// What was named, or the environment here.
+/// Returns the given targets, or the active environment.
 fn targets(args: &Arguments) -> Result<Vec<PathBuf>, Edge> {
     if !args.targets.is_empty() {
         return Ok(args.targets.clone());
@@ -168,9 +172,9 @@ fn targets(args: &Arguments) -> Result<Vec<PathBuf>, Edge> {
     let here = Some(PathBuf::from(".venv")).filter(|path| path.is_dir());
     active.or(here).map(|path| vec![path]).ok_or_else(|| {
         Edge::usage(
-            "there is no environment here",
+            "no environment to audit",
             "no virtual environment is active and there is no .venv",
-            "name one, or a wheel, a lock file or a folder of sources",
+            "pass an environment, a wheel, a lock file or a folder of sources",
         )
     })
 }

@@ -1,18 +1,18 @@
-//! Which folders an environment is made of: a virtual environment's or a prefix's `site-packages`,
-//! what a `.pth` file adds, or the folder itself.
+//! Determines the folders of an environment: the `site-packages` of a virtual environment or
+//! prefix, folders added by `.pth` files, or the folder itself.
 
 use crate::files;
 use crate::target::Build;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Lines of a `.pth` file that are read.
-const MOST_LINES: usize = 1_000;
+/// Maximum number of lines read from a `.pth` file.
+const MAX_PTH_LINES: usize = 1_000;
 
-/// The `site-packages` of a virtual environment or a prefix; of any other folder, itself.
+/// Returns the `site-packages` folders of a virtual environment or prefix; for any other folder,
+/// the folder itself.
 ///
-/// A virtual environment that sees its base interpreter's packages is read without them, as
-/// [`base`] says.
+/// Packages of the base interpreter that a virtual environment includes are not read; see [`base`].
 #[must_use]
 pub fn folders(path: &Path) -> Vec<PathBuf> {
     let windows = path.join("Lib").join("site-packages");
@@ -30,7 +30,7 @@ pub fn folders(path: &Path) -> Vec<PathBuf> {
         found.sort_unstable();
         folders.extend(found);
     }
-    // `lib64` is a link to `lib` in most virtual environments.
+    // In most virtual environments `lib64` is a link to `lib`.
     let mut seen = Vec::new();
     folders.retain(|folder| {
         let real = folder.canonicalize().unwrap_or_else(|_| folder.clone());
@@ -44,8 +44,8 @@ pub fn folders(path: &Path) -> Vec<PathBuf> {
     if folders.is_empty() { vec![path.to_owned()] } else { folders }
 }
 
-/// The folder of the base interpreter whose packages a virtual environment sees as well
-/// (`include-system-site-packages`). Only that interpreter knows where they all are.
+/// Returns the folder of the base interpreter if a virtual environment includes its packages
+/// (`include-system-site-packages`). Only that interpreter knows where they are.
 #[must_use]
 pub fn base(path: &Path) -> Option<PathBuf> {
     let bytes = files::read(&path.join("pyvenv.cfg"), 1 << 16).ok()?;
@@ -58,33 +58,32 @@ pub fn base(path: &Path) -> Option<PathBuf> {
     of("home").map(PathBuf::from)
 }
 
-/// The build of the interpreter that a folder's packages are for, where its path says it:
-/// `lib/python3.14t/site-packages`.
+/// Returns the build in the path of a folder: `lib/python3.14t/site-packages`.
 #[must_use]
 pub fn build_of(folder: &Path) -> Option<Build> {
     let names = folder.ancestors().filter_map(|path| path.file_name()?.to_str());
     names.filter_map(|name| name.strip_prefix("python")).find_map(|version| version.parse().ok())
 }
 
-/// The folders that a `.pth` file adds to `sys.path`, as the module `site` reads it; what its
-/// `import` lines would do is not known, so they are noted.
-pub(super) fn of_pth(path: &Path, folder: &Path, notes: &mut Vec<String>) -> Vec<PathBuf> {
+/// Returns the folders that a `.pth` file adds to `sys.path`, by the rules of the module `site`.
+/// The effect of its `import` lines is unknown, so they are reported.
+pub(super) fn folders_of_pth(path: &Path, folder: &Path, notes: &mut Vec<String>) -> Vec<PathBuf> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let bytes = match files::read(path, 1 << 20) {
         Ok(bytes) => bytes,
         Err(error) => {
-            notes.push(format!("'{name}' cannot be read: {error}"));
+            notes.push(format!("cannot read '{name}': {error}"));
             return Vec::new();
         }
     };
     let text = String::from_utf8_lossy(&bytes);
     let mut folders = Vec::new();
-    for line in text.trim_start_matches('\u{feff}').lines().take(MOST_LINES) {
+    for line in text.trim_start_matches('\u{feff}').lines().take(MAX_PTH_LINES) {
         let line = line.trim_end();
         if line.starts_with("import ") || line.starts_with("import\t") {
             let code: String = line.chars().filter(|c| !c.is_control()).take(120).collect();
             notes.push(format!(
-                "'{name}' runs code when Python starts, which was not followed: {code}"
+                "'{name}' runs code when Python starts, which was not analyzed: {code}"
             ));
         } else if !line.trim().is_empty() && !line.starts_with('#') && !line.contains('\0') {
             let to = folder.join(line);

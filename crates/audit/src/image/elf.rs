@@ -1,12 +1,12 @@
-//! ELF as its loader sees it: by program headers and the dynamic table, since section headers may
-//! be stripped or lie.
+//! Parses ELF like its loader: from program headers and the dynamic table, because section headers
+//! may be stripped or wrong.
 //!
-//! System V ABI (gABI) chapters 4 and 5, its x86-64 and AArch64 supplements, and gABI's proposal
-//! for `SHT_RELR`. Sections are asked for one thing only: where the entries for calls of other
-//! libraries are, so that not all code must be searched for them.
+//! Sources: System V ABI (gABI) chapters 4 and 5, its x86-64 and AArch64 supplements, the gABI
+//! proposal for `SHT_RELR`. Sections are used only to locate PLT entries, so that not all code has
+//! to be searched for them.
 
-use super::build::{Builder, array};
-use super::stubs::Place;
+use super::builder::{Builder, array};
+use super::stubs::CodeRegion;
 use super::{Arch, Format, Image, ImageError};
 use object::LittleEndian as LE;
 use object::elf::{self, Dyn64, FileHeader64, Rela64, Relr64, Sym64};
@@ -15,8 +15,8 @@ use object::read::elf::{FileHeader as _, GnuHashTable, HashTable, RelrIterator};
 type Header = FileHeader64<LE>;
 type Symbol = Sym64<LE>;
 
-/// More sections of calls than any linker makes (three are usual).
-const MOST_PLTS: usize = 16;
+/// More than any linker creates; three are usual.
+const MAX_PLT_SECTIONS: usize = 16;
 
 pub(super) fn parse(file: &[u8]) -> Result<Image<'_>, ImageError> {
     let arch = supported(file)?;
@@ -39,7 +39,7 @@ pub(super) fn parse(file: &[u8]) -> Result<Image<'_>, ImageError> {
         }
     }
     if let Some(address) = dynamic {
-        let table = Dynamic::read(&build, address)?;
+        let table = DynamicTable::read(&build, address)?;
         let symbols = table.symbols(&mut build)?;
         table.libraries(&mut build)?;
         table.relocations(&mut build, &symbols)?;
@@ -48,7 +48,7 @@ pub(super) fn parse(file: &[u8]) -> Result<Image<'_>, ImageError> {
     Ok(build.image)
 }
 
-/// Whether it is an ELF file of a kind that is read here, told from its first 20 bytes.
+/// Returns the architecture of a supported ELF file, from its first 20 bytes.
 fn supported(file: &[u8]) -> Result<Arch, ImageError> {
     let short = ImageError::Damaged { format: Format::Elf, what: "it ends inside its header" };
     let &[class, data] =
@@ -82,9 +82,9 @@ fn supported(file: &[u8]) -> Result<Arch, ImageError> {
     }
 }
 
-/// What the dynamic table says; 0 where it says nothing.
+/// Entries of the dynamic table; 0 if missing.
 #[derive(Default)]
-struct Dynamic {
+struct DynamicTable {
     strings: (u64, u64),
     symbols: u64,
     hash: u64,
@@ -95,21 +95,21 @@ struct Dynamic {
     needed: Vec<u64>,
 }
 
-/// A symbol as far as relocations care.
+/// Value of a symbol for relocations.
 #[derive(Clone, Copy)]
-enum Known {
-    /// Without a name, thread-local, or resolved at run time.
+enum SymbolValue {
+    /// Unnamed, thread-local, or resolved at run time.
     No,
     Inside(u64),
     Import(usize),
 }
 
-impl Dynamic {
-    fn read(build: &Builder<'_>, address: u64) -> Result<Dynamic, ImageError> {
+impl DynamicTable {
+    fn read(build: &Builder<'_>, address: u64) -> Result<DynamicTable, ImageError> {
         let entries = build.image.from(address);
         let entries =
             entries.ok_or_else(|| build.damaged("its dynamic table lies outside the file"))?;
-        let mut table = Dynamic::default();
+        let mut table = DynamicTable::default();
         for entry in array::<Dyn64<LE>>(entries) {
             let value = entry.d_val.get(LE);
             match entry.d_tag.get(LE) {
@@ -154,8 +154,8 @@ impl Dynamic {
         build.name(bytes)
     }
 
-    /// Notes exports and imports, and gives what every symbol is.
-    fn symbols(&self, build: &mut Builder<'_>) -> Result<Vec<Known>, ImageError> {
+    /// Records exports and imports, and returns the value of every symbol.
+    fn symbols(&self, build: &mut Builder<'_>) -> Result<Vec<SymbolValue>, ImageError> {
         if self.symbols == 0 {
             return Ok(Vec::new());
         }
@@ -168,13 +168,13 @@ impl Dynamic {
             let (value, kind) = (symbol.st_value.get(LE), symbol.st_type());
             let global = symbol.st_bind() != elf::STB_LOCAL;
             if symbol.st_shndx.get(LE) != elf::SHN_UNDEF {
-                // A thread-local symbol's value is no address, an indirect function's is that of
-                // its resolver.
+                // The value of a thread-local symbol is not an address; that of an indirect
+                // function is its resolver.
                 if matches!(kind, elf::STT_TLS | elf::STT_GNU_IFUNC) {
-                    known.push(Known::No);
+                    known.push(SymbolValue::No);
                     continue;
                 }
-                known.push(Known::Inside(value));
+                known.push(SymbolValue::Inside(value));
                 let hidden = matches!(symbol.st_visibility(), elf::STV_HIDDEN | elf::STV_INTERNAL);
                 if global && !hidden && kind != elf::STT_SECTION {
                     let name = self.string(build, symbol.st_name.get(LE).into())?;
@@ -182,16 +182,16 @@ impl Dynamic {
                 }
             } else if global && symbol.st_name.get(LE) != 0 {
                 let name = self.string(build, symbol.st_name.get(LE).into())?;
-                known.push(Known::Import(build.import(name)));
+                known.push(SymbolValue::Import(build.import(name)));
             } else {
-                known.push(Known::No);
+                known.push(SymbolValue::No);
             }
         }
         Ok(known)
     }
 
-    /// How many symbols there are. No entry says it: a hash table reaches to the last that can be
-    /// looked up, and relocations name those that cannot.
+    /// Returns the number of symbols, which no entry states. The hash tables reach up to the last
+    /// symbol that can be looked up, and relocations refer to the others.
     fn count(&self, build: &Builder<'_>) -> Result<usize, ImageError> {
         let damaged = || build.damaged("its hash table lies outside the file");
         let table = |address| build.image.from(address).ok_or_else(damaged);
@@ -199,7 +199,7 @@ impl Dynamic {
         if self.gnu_hash != 0 {
             let gnu =
                 GnuHashTable::<Header>::parse(LE, table(self.gnu_hash)?).map_err(|_| damaged())?;
-            // `None` where nothing is exported.
+            // `None` if nothing is exported.
             hashed = gnu.symbol_table_length(LE).unwrap_or(0);
         }
         if self.hash != 0 {
@@ -210,7 +210,7 @@ impl Dynamic {
         Ok(hashed.max(named.unwrap_or(0)) as usize)
     }
 
-    /// All relocations that have an addend.
+    /// Returns all relocations with an addend.
     fn rela<'a>(
         &self,
         build: &Builder<'a>,
@@ -222,7 +222,11 @@ impl Dynamic {
         Ok(array::<Rela64<LE>>(part(self.rela)?).iter().chain(array(part(self.jumps)?)))
     }
 
-    fn relocations(&self, build: &mut Builder<'_>, symbols: &[Known]) -> Result<(), ImageError> {
+    fn relocations(
+        &self,
+        build: &mut Builder<'_>,
+        symbols: &[SymbolValue],
+    ) -> Result<(), ImageError> {
         let (relative, direct, absolute) = match build.image.arch {
             Arch::X86_64 => (
                 elf::R_X86_64_RELATIVE,
@@ -245,16 +249,15 @@ impl Dynamic {
             if kind != absolute && !direct.contains(&kind) {
                 continue;
             }
-            // x86-64 takes no addend for the cells of its tables; where there is one it is a
-            // leftover.
+            // On x86-64 the addend is ignored for GOT entries; a non-zero value is a leftover.
             let addend =
                 if kind == absolute || build.image.arch == Arch::Aarch64 { addend } else { 0 };
             match symbols.get(rela.r_sym(LE, false) as usize) {
-                Some(Known::Inside(value)) => {
+                Some(SymbolValue::Inside(value)) => {
                     build.pointer(cell, value.wrapping_add_signed(addend))?
                 }
-                // Somewhere behind an import is not the import.
-                Some(&Known::Import(index)) if addend == 0 => build.cell(cell, index)?,
+                // An address behind an import is not the import.
+                Some(&SymbolValue::Import(index)) if addend == 0 => build.cell(cell, index)?,
                 _ => {}
             }
         }
@@ -262,7 +265,7 @@ impl Dynamic {
             let table =
                 build.table(self.relr.0, self.relr.1, "its relocations lie outside the file")?;
             for cell in RelrIterator::<Header>::new(LE, array::<Relr64<LE>>(table)) {
-                // Relative ones whose addend is what the cell holds.
+                // Relative relocations with the addend in the cell.
                 if let Some(target) = build.image.word(cell) {
                     build.pointer(cell, target)?;
                 }
@@ -272,16 +275,15 @@ impl Dynamic {
     }
 }
 
-/// Notes the entries for calls: those of the sections made for them, or, where no section says so,
-/// those in all code.
+/// Records the PLT entries: those in PLT sections, or, without section headers, those in all code.
 fn plt(build: &mut Builder<'_>, header: &Header) -> Result<(), ImageError> {
     let named = plt_sections(build, header);
-    let (code, place) = match named.is_empty() {
-        true => (build.all_code(), Place::Anywhere),
-        false => (named, Place::Table),
+    let (code, region) = match named.is_empty() {
+        true => (build.all_code(), CodeRegion::Anywhere),
+        false => (named, CodeRegion::Table),
     };
     for (address, code) in code {
-        build.stubs(address, code, place)?;
+        build.stubs(address, code, region)?;
     }
     Ok(())
 }
@@ -303,7 +305,7 @@ fn plt_sections<'a>(build: &Builder<'a>, header: &Header) -> Vec<(u64, &'a [u8])
     let found = sections.iter().filter(|section| {
         section.sh_flags.get(LE).contains(elf::SHF_EXECINSTR) && is_plt(section.sh_name.get(LE))
     });
-    let ranges = found.take(MOST_PLTS).filter_map(|section| {
+    let ranges = found.take(MAX_PLT_SECTIONS).filter_map(|section| {
         let start = section.sh_addr.get(LE);
         build.code(start..start.checked_add(section.sh_size.get(LE))?)
     });

@@ -1,13 +1,13 @@
-//! What dyld writes into a Mach-O image: chains of fixups, or the older programs of opcodes; and
-//! what it can look up there.
+//! Fixups that dyld applies to a Mach-O image: chained fixups, or the older opcode programs, and
+//! the export trie.
 //!
-//! Apple's `mach-o/fixup-chains.h` and `mach-o/loader.h`. Images for macOS 12 and later link their
-//! cells to chains through the cells themselves; older ones have small programs that say which
+//! Sources: Apple's `mach-o/fixup-chains.h` and `mach-o/loader.h`. Images for macOS 12 and later
+//! chain their cells through the cells themselves; older ones have opcode programs that list the
 //! cells to fill.
 
 use super::ImageError;
-use super::build::{Builder, c_name};
-use super::trie::Trie;
+use super::builder::{Builder, c_name};
+use super::trie::ExportTrie;
 use object::LittleEndian as LE;
 use object::macho::{self, DyldInfoCommand, LinkeditDataCommand};
 use object::read::macho::{DyldChainedFixups, Fixup};
@@ -15,21 +15,21 @@ use std::collections::HashMap;
 
 const DAMAGED: &str = "its fixups contradict themselves";
 
-/// What the load commands say of it.
+/// Link data from the load commands.
 #[derive(Default)]
 pub(super) struct Linkedit<'a> {
-    /// Where the image begins; what dyld calls offsets counts from here.
+    /// Start of the image, to which dyld's offsets are relative.
     pub(super) base: u64,
     pub(super) info: Option<&'a DyldInfoCommand<LE>>,
     pub(super) chains: Option<&'a LinkeditDataCommand<LE>>,
     pub(super) exports: Option<&'a LinkeditDataCommand<LE>>,
-    /// Names that are imported, with their index. The keys are chosen by the file: a hash table
-    /// with a secret.
+    /// Indexes of imports by name. The file chooses the keys, so this uses the standard hasher with
+    /// a random seed.
     imports: HashMap<&'a [u8], usize>,
 }
 
 impl<'a> Linkedit<'a> {
-    /// The index of an import, noted if it is new.
+    /// Returns the index of an import, and adds it if it is new.
     pub(super) fn import(&mut self, build: &mut Builder<'a>, name: &'a [u8]) -> usize {
         *self.imports.entry(name).or_insert_with(|| build.import(c_name(name)))
     }
@@ -38,10 +38,18 @@ impl<'a> Linkedit<'a> {
         let damaged = build.damaged("its link data lie outside the file");
         let file = build.image.file;
         if let Some(exports) = self.exports {
-            Trie::read(build, self.base, exports.data(LE, file).map_err(|_| damaged.clone())?)?;
+            ExportTrie::read(
+                build,
+                self.base,
+                exports.data(LE, file).map_err(|_| damaged.clone())?,
+            )?;
         }
         if let Some(info) = self.info {
-            Trie::read(build, self.base, info.export_data(LE, file).map_err(|_| damaged.clone())?)?;
+            ExportTrie::read(
+                build,
+                self.base,
+                info.export_data(LE, file).map_err(|_| damaged.clone())?,
+            )?;
             self.rebase(build, info)?;
             self.bind(build, info)?;
         }
@@ -64,14 +72,14 @@ impl<'a> Linkedit<'a> {
                 Some(target) if rebase.kind == macho::REBASE_TYPE_POINTER => {
                     build.pointer(cell, target)?
                 }
-                _ => build.spend()?,
+                _ => build.charge_pointer()?,
             }
         }
         Ok(())
     }
 
-    /// Weak binds are left out: each names a cell that is bound or rebased as well, to what is the
-    /// same in one image.
+    /// Weak binds are ignored: each cell of one is also bound or rebased, to the same target within
+    /// one image.
     fn bind(
         &mut self,
         build: &mut Builder<'a>,
@@ -81,19 +89,19 @@ impl<'a> Linkedit<'a> {
         let file = build.image.file;
         let now = info.binds(LE, file, 8).map_err(|_| damaged.clone())?;
         let lazily = info.lazy_binds(LE, file, 8).map_err(|_| damaged.clone())?;
-        // Binds of one symbol come together: its name is looked up once.
+        // Binds of one symbol are consecutive, so its name is looked up once.
         let mut last: Option<(&[u8], usize)> = None;
         for bind in now.chain(lazily) {
             let bind = bind.map_err(|_| damaged.clone())?;
             let cell = cell(build, bind.segment_index.into(), bind.segment_offset)?;
             if bind.addend != 0 || bind.kind != macho::BIND_TYPE_POINTER {
-                build.spend()?;
+                build.charge_pointer()?;
                 continue;
             }
             let index = match last {
                 Some((name, index)) if std::ptr::eq(name, bind.symbol) => index,
                 _ => {
-                    build.pay(bind.symbol.len())?;
+                    build.charge_name(bind.symbol.len())?;
                     self.import(build, bind.symbol)
                 }
             };
@@ -108,7 +116,8 @@ impl<'a> Linkedit<'a> {
         let chains = DyldChainedFixups::parse(LE, data).map_err(|_| damaged.clone())?;
         let imports = self.chained_imports(build, &chains, data)?;
         let mut segments = chains.segments(LE).map_err(|_| damaged.clone())?;
-        // A table that names one segment's chains over and over would have them walked as often.
+        // Bounded by the number of segments, because a hostile table could list one segment's
+        // chains repeatedly.
         for _ in 0..build.image.segments.len() {
             let Some(chain) = segments.next().map_err(|_| damaged.clone())? else { break };
             let format = chain.header().pointer_format.get(LE);
@@ -130,30 +139,30 @@ impl<'a> Linkedit<'a> {
                         build.pointer(cell, self.base.wrapping_add(rebase.target_offset))?;
                     }
                     Fixup::Bind(bind) => match imports.get(bind.ordinal as usize) {
-                        Some(Bound::Inside(address)) if bind.addend == 0 => {
+                        Some(ChainImport::Inside(address)) if bind.addend == 0 => {
                             build.pointer(cell, *address)?
                         }
-                        Some(Bound::Import(index)) if bind.addend == 0 => {
+                        Some(ChainImport::Import(index)) if bind.addend == 0 => {
                             build.cell(cell, *index)?
                         }
-                        Some(_) => build.spend()?,
+                        Some(_) => build.charge_pointer()?,
                         None => return Err(damaged),
                     },
-                    _ => build.spend()?,
+                    _ => build.charge_pointer()?,
                 }
             }
         }
         Ok(())
     }
 
-    /// What the chains' binds count: imports in their table's order. Own code, for names whose
-    /// lengths are bounded.
+    /// Returns the imports of a chain in the order of their table. Implemented here to bound the
+    /// lengths of names.
     fn chained_imports(
         &mut self,
         build: &mut Builder<'a>,
         chains: &DyldChainedFixups<'a, LE>,
         data: &'a [u8],
-    ) -> Result<Vec<Bound>, ImageError> {
+    ) -> Result<Vec<ChainImport>, ImageError> {
         let header = chains.header();
         let damaged = build.damaged("its imports lie outside the file");
         let from = |offset: u32| data.get(offset as usize..).ok_or(damaged.clone());
@@ -183,8 +192,7 @@ impl<'a> Linkedit<'a> {
             let mut word = [0; 8];
             word.iter_mut().zip(head).for_each(|(to, from)| *to = *from);
             let word = u64::from_le_bytes(word);
-            // The library's ordinal, whether it may be missing, reserved bits, and where the name
-            // is.
+            // Fields: ordinal of the library, weak flag, reserved bits, offset of the name.
             let (library, name) = if wide {
                 (word as u16 as i16, word >> 32)
             } else {
@@ -197,25 +205,25 @@ impl<'a> Linkedit<'a> {
                 .then(|| build.image.exports.get(std::str::from_utf8(c_name(name)).ok()?))
                 .flatten();
             bound.push(match own {
-                _ if addend.iter().any(|&byte| byte != 0) => Bound::Behind,
-                // Looked for everywhere, and found here if nobody else has it.
-                Some(&address) => Bound::Inside(address),
-                None => Bound::Import(self.import(build, name)),
+                _ if addend.iter().any(|&byte| byte != 0) => ChainImport::Behind,
+                // A weak lookup finds the image's own export if no other library has one.
+                Some(&address) => ChainImport::Inside(address),
+                None => ChainImport::Import(self.import(build, name)),
             });
         }
         Ok(bound)
     }
 }
 
-/// What an import of a chain is.
-enum Bound {
+/// Target of an import in a chain.
+enum ChainImport {
     Inside(u64),
     Import(usize),
-    /// Some bytes behind it, which is not it.
+    /// An address at an offset from an import, which is not the import.
     Behind,
 }
 
-/// The address of a cell that is given by segment and offset.
+/// Returns the address of a cell given by segment and offset.
 fn cell(build: &Builder<'_>, segment: usize, offset: u64) -> Result<u64, ImageError> {
     let segment = build.image.segments.get(segment).ok_or_else(|| build.damaged(DAMAGED))?;
     Ok(segment.addresses.start.wrapping_add(offset))

@@ -1,31 +1,31 @@
-//! Mach-O as dyld loads it: segments, the symbol table, and what it binds and rebases.
+//! Parses Mach-O like dyld: segments, the symbol table, binds and rebases.
 //!
-//! Apple's `mach-o/loader.h`, `mach-o/nlist.h` and `mach-o/fat.h`. A universal file holds an image
-//! for each of several machines. What dyld fills is in `fixups`.
+//! Sources: Apple's `mach-o/loader.h`, `mach-o/nlist.h` and `mach-o/fat.h`. A universal file
+//! contains one image per architecture. Fixups are in `fixups`.
 
-use super::build::{Builder, array, c_name};
+use super::builder::{Builder, array, c_name};
 use super::fixups::Linkedit;
-use super::stubs::Place;
+use super::stubs::CodeRegion;
 use super::{Arch, Format, Image, ImageError};
 use object::LittleEndian as LE;
 use object::macho::{self, FatArch32, FatArch64, MachHeader64, Nlist64, Section64};
 use object::pod::slice_from_bytes;
 use object::read::macho::{FatArch, LoadCommandData, LoadCommandVariant, MachHeader, MachOFatFile};
 
-/// More images than any universal file has: each is for another machine, and Java's classes, which
-/// begin with the same four bytes, have their version in place of the count, which began at 45.
-const MOST_IMAGES: usize = 16;
-/// More sections of stubs than any linker makes (two are usual).
-const MOST_STUBS: usize = 16;
+/// More than any universal file has. Java class files start with the same four bytes and have their
+/// version, 45 or more, in place of the count.
+const MAX_IMAGES: usize = 16;
+/// More than any linker creates; two are usual.
+const MAX_STUB_SECTIONS: usize = 16;
 
 const HEADERS: ImageError =
     ImageError::Damaged { format: Format::MachO, what: "its headers lie outside the file" };
 
-/// The images of a universal file. Those of kinds that are not read (32-bit, arm64e: no Python of
-/// today has them) are left out where there is another.
+/// Parses the images of a universal file. Unsupported ones (32-bit, arm64e: no current Python uses
+/// them) are skipped if there is another.
 fn universal<Fat: FatArch>(file: &[u8]) -> Result<Vec<Image<'_>>, ImageError> {
     let fat = MachOFatFile::<Fat>::parse(file).map_err(|_| ImageError::NotABinary)?;
-    if fat.arches().len() > MOST_IMAGES {
+    if fat.arches().len() > MAX_IMAGES {
         return Err(ImageError::NotABinary);
     }
     let mut images = Vec::new();
@@ -41,12 +41,12 @@ fn universal<Fat: FatArch>(file: &[u8]) -> Result<Vec<Image<'_>>, ImageError> {
     if images.is_empty() { Err(last) } else { Ok(images) }
 }
 
-/// A universal file of which the places of the images are 32 bits wide, as nearly all are.
+/// Parses a universal file with 32-bit offsets, as nearly all have.
 pub(super) fn universal32(file: &[u8]) -> Result<Vec<Image<'_>>, ImageError> {
     universal::<FatArch32>(file)
 }
 
-/// Likewise with 64 bits.
+/// Parses a universal file with 64-bit offsets.
 pub(super) fn universal64(file: &[u8]) -> Result<Vec<Image<'_>>, ImageError> {
     universal::<FatArch64>(file)
 }
@@ -74,7 +74,9 @@ pub(super) fn parse(file: &[u8]) -> Result<Image<'_>, ImageError> {
                 let (sections, _) = sections.map_err(|()| HEADERS)?;
                 let of_stubs =
                     sections.iter().filter(|s| s.flags.get(LE).typ() == macho::S_SYMBOL_STUBS);
-                stubs.extend(of_stubs.take(MOST_STUBS).map(|s| (s.addr.get(LE), s.size.get(LE))));
+                stubs.extend(
+                    of_stubs.take(MAX_STUB_SECTIONS).map(|s| (s.addr.get(LE), s.size.get(LE))),
+                );
             }
             LoadCommandVariant::Symtab(table) => symbols = Some(table),
             LoadCommandVariant::DyldInfo(info) => linkedit.info = Some(info),
@@ -96,11 +98,11 @@ pub(super) fn parse(file: &[u8]) -> Result<Image<'_>, ImageError> {
         read_symbols(&mut build, &mut linkedit, table)?;
     }
     linkedit.read(&mut build)?;
-    for (address, len) in stubs.into_iter().take(MOST_STUBS) {
+    for (address, len) in stubs.into_iter().take(MAX_STUB_SECTIONS) {
         if let Some((address, code)) =
             address.checked_add(len).and_then(|end| build.code(address..end))
         {
-            build.stubs(address, code, Place::Table)?;
+            build.stubs(address, code, CodeRegion::Table)?;
         }
     }
     Ok(build.image)
@@ -123,7 +125,7 @@ fn supported(file: &[u8]) -> Result<Arch, ImageError> {
     }
     match header.cputype.get(LE) {
         macho::CPU_TYPE_X86_64 => Ok(Arch::X86_64),
-        // Its pointers are signed; Python's builds for macOS do not load it.
+        // Its pointers are signed, and Python's builds for macOS do not load it.
         macho::CPU_TYPE_ARM64 if header.cpusubtype.get(LE).0 & 0xff_ffff == 2 => not("for arm64e"),
         macho::CPU_TYPE_ARM64 => Ok(Arch::Aarch64),
         macho::CpuType(other) => not(&format!("for machine {other:#x}")),
@@ -157,7 +159,7 @@ fn read_symbols<'a>(
     let strings = part(table.stroff.get(LE), table.strsize.get(LE).into())?;
     for symbol in symbols {
         let kind = symbol.n_type;
-        // Debugging's, local, and hidden ones.
+        // Debugging, local and hidden symbols.
         if kind.is_stab() || !kind.contains(macho::N_EXT) || kind.contains(macho::N_PEXT) {
             continue;
         }

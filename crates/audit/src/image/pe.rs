@@ -1,13 +1,11 @@
-//! PE as Windows loads it: sections, the export and import tables, delayed imports, base
-//! relocations.
+//! Parses PE like Windows: sections, export and import tables, delayed imports, base relocations.
 //!
-//! Microsoft's "PE Format". Addresses in its tables count from where the image begins, and it says
-//! itself where it wants to begin; the two together are the addresses here. Functions of other
-//! libraries are called through a cell of the import table, or through a jump that reads one, which
-//! may stand anywhere in the code.
+//! Source: Microsoft's "PE Format". Addresses in the tables are relative to the preferred base of
+//! the image; here they are absolute. Functions of other libraries are called through a cell of the
+//! import table, or through a jump that reads one, anywhere in the code.
 
-use super::build::{Builder, array};
-use super::stubs::Place;
+use super::builder::{Builder, array};
+use super::stubs::CodeRegion;
 use super::{Arch, Format, Image, ImageError};
 use object::LittleEndian as LE;
 use object::endian::{U16, U32};
@@ -15,7 +13,7 @@ use object::pe::{self, ImageDelayloadDescriptor, ImageImportDescriptor, ImageThu
 use object::pod::{Pod, from_bytes};
 use object::read::pe::{DataDirectories, ImageNtHeaders, RelocationBlockIterator};
 
-/// Where addresses in the tables count from, and the tables.
+/// The data directories, and the base to which their addresses are relative.
 struct Tables<'a> {
     base: u64,
     directories: DataDirectories<'a>,
@@ -28,7 +26,7 @@ pub(super) fn parse(file: &[u8]) -> Result<Image<'_>, ImageError> {
     let mut at = u64::from(dos.nt_headers_offset());
     let nt = file.get(at as usize..).ok_or(ImageError::NotABinary)?;
     if !nt.starts_with(b"PE\0\0") {
-        // DOS programs and others that begin with MZ.
+        // DOS programs and other files that start with MZ.
         return Err(ImageError::NotABinary);
     }
     let machine = nt.get(4..6).and_then(|bytes| bytes.first_chunk()).ok_or(headers.clone())?;
@@ -58,7 +56,7 @@ pub(super) fn parse(file: &[u8]) -> Result<Image<'_>, ImageError> {
     tables.imports(&mut build)?;
     tables.delayed(&mut build)?;
     for (address, code) in build.all_code() {
-        build.stubs(address, code, Place::Anywhere)?;
+        build.stubs(address, code, CodeRegion::Anywhere)?;
     }
     Ok(build.image)
 }
@@ -81,12 +79,12 @@ const IMPORTS: &str = "its imports lie outside the file";
 const EXPORTS: &str = "its exports lie outside the file";
 
 impl Tables<'_> {
-    /// An address of the tables as one of the image.
+    /// Converts a relative address to an absolute one.
     fn address(&self, relative: u32) -> u64 {
         self.base.wrapping_add(relative.into())
     }
 
-    /// All that the file has from an address of the tables on, to the end of its section.
+    /// Returns the bytes of the file from a relative address to the end of its section.
     fn from<'a>(
         &self,
         build: &Builder<'a>,
@@ -106,16 +104,16 @@ impl Tables<'_> {
         build.name(bytes)
     }
 
-    /// The entries of a table that ends with one that is nothing.
+    /// Returns the entries of a zero-terminated table; the caller stops at the terminator.
     fn list<'a, T: Pod>(&self, build: &Builder<'a>, relative: u32) -> Result<&'a [T], ImageError> {
         Ok(array(self.from(build, relative, IMPORTS)?))
     }
 
     fn exports(&self, build: &mut Builder<'_>) -> Result<(), ImageError> {
-        let Some(place) = self.directories.get(pe::IMAGE_DIRECTORY_ENTRY_EXPORT) else {
+        let Some(directory) = self.directories.get(pe::IMAGE_DIRECTORY_ENTRY_EXPORT) else {
             return Ok(());
         };
-        let (start, len) = place.address_range();
+        let (start, len) = directory.address_range();
         let table = from_bytes::<pe::ImageExportDirectory>(self.from(build, start, EXPORTS)?);
         let (table, _) = table.map_err(|()| build.damaged(EXPORTS))?;
         let count = table.number_of_names.get(LE);
@@ -139,7 +137,8 @@ impl Tables<'_> {
             let function =
                 functions.get(usize::from(ordinal.get(LE))).map(|function| function.get(LE));
             let function = function.ok_or_else(|| build.damaged(EXPORTS))?;
-            // One that leads into the table itself is text: another library's function is meant.
+            // An address within the table is the name of a function in another library (a
+            // forwarder).
             if function.wrapping_sub(start) >= len {
                 build.export(name, self.address(function));
             }
@@ -148,11 +147,11 @@ impl Tables<'_> {
     }
 
     fn imports(&self, build: &mut Builder<'_>) -> Result<(), ImageError> {
-        let Some(place) = self.directories.get(pe::IMAGE_DIRECTORY_ENTRY_IMPORT) else {
+        let Some(directory) = self.directories.get(pe::IMAGE_DIRECTORY_ENTRY_IMPORT) else {
             return Ok(());
         };
-        // Its size is not believed by Windows either.
-        let all = self.list::<ImageImportDescriptor>(build, place.virtual_address.get(LE))?;
+        // Windows ignores the size of the table as well.
+        let all = self.list::<ImageImportDescriptor>(build, directory.virtual_address.get(LE))?;
         for library in all.iter().take_while(|library| !library.is_null()) {
             let cells = library.first_thunk.get(LE);
             let names = match library.original_first_thunk.get(LE) {
@@ -165,13 +164,13 @@ impl Tables<'_> {
     }
 
     fn delayed(&self, build: &mut Builder<'_>) -> Result<(), ImageError> {
-        let Some(place) = self.directories.get(pe::IMAGE_DIRECTORY_ENTRY_DELAY_IMPORT) else {
+        let Some(directory) = self.directories.get(pe::IMAGE_DIRECTORY_ENTRY_DELAY_IMPORT) else {
             return Ok(());
         };
-        let all = self.list::<ImageDelayloadDescriptor>(build, place.virtual_address.get(LE))?;
+        let all =
+            self.list::<ImageDelayloadDescriptor>(build, directory.virtual_address.get(LE))?;
         for library in all.iter().take_while(|library| !library.is_null()) {
-            // Linkers of before 2002 wrote addresses here that do not count from the base; they
-            // made no 64-bit images.
+            // Linkers before 2002 wrote absolute addresses here, but created no 64-bit images.
             let (names, cells) =
                 (library.import_name_table_rva.get(LE), library.import_address_table_rva.get(LE));
             self.library(build, library.dll_name_rva.get(LE), names, cells)?;
@@ -179,8 +178,8 @@ impl Tables<'_> {
         Ok(())
     }
 
-    /// Notes a library and what is imported from it: `names` is a list that ends with 0, `cells`
-    /// are filled in its order.
+    /// Adds a library and its imports. `names` is a zero-terminated list, and `cells` are filled in
+    /// the same order.
     fn library(
         &self,
         build: &mut Builder<'_>,
@@ -195,7 +194,7 @@ impl Tables<'_> {
             let import = if name & pe::IMAGE_ORDINAL_FLAG64 != 0 {
                 build.import(format!("#{}", name & 0xffff).as_bytes())
             } else {
-                // The name stands behind two bytes of a hint.
+                // A two-byte hint precedes the name.
                 let name =
                     self.name(build, (name as u32 & 0x7fff_ffff).wrapping_add(2), IMPORTS)?;
                 build.import(name)
@@ -208,10 +207,10 @@ impl Tables<'_> {
 
     fn relocations(&self, build: &mut Builder<'_>) -> Result<(), ImageError> {
         const OUTSIDE: &str = "its relocations lie outside the file";
-        let Some(place) = self.directories.get(pe::IMAGE_DIRECTORY_ENTRY_BASERELOC) else {
+        let Some(directory) = self.directories.get(pe::IMAGE_DIRECTORY_ENTRY_BASERELOC) else {
             return Ok(());
         };
-        let (start, len) = place.address_range();
+        let (start, len) = directory.address_range();
         let table = build.table(self.address(start), len.into(), OUTSIDE)?;
         for block in RelocationBlockIterator::new(table) {
             for relocation in

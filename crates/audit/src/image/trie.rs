@@ -1,35 +1,35 @@
-//! The tree of a Mach-O image's exported names, which is there even where its symbol table was
+//! Parses the export trie of a Mach-O image, which is present even if the symbol table was
 //! stripped.
 //!
-//! Apple's `mach-o/loader.h` (`dyld_info_command`, `EXPORT_SYMBOL_FLAGS`). A node holds what is
-//! exported under the name on the way to it, and edges with parts of names to other nodes. Nothing
-//! in a file makes it a tree: it may have rings, or nodes with so many ways to them that walking
-//! all would never end. So nodes that are met, and bytes of names, are counted.
+//! Source: Apple's `mach-o/loader.h` (`dyld_info_command`, `EXPORT_SYMBOL_FLAGS`). A node holds the
+//! export for the name on the path to it, and edges with parts of names. A hostile file need not
+//! contain a tree: it may have cycles, or so many paths that visiting all would never end. So
+//! visited nodes and bytes of names are counted.
 
 use super::ImageError;
-use super::build::{Builder, c_name};
+use super::builder::{Builder, c_name};
 use object::macho::{self, ExportSymbolFlags};
 
 const DAMAGED: &str = "its table of exports contradicts itself";
 
-/// A node on the way: what is unread of it.
-struct Node<'a> {
+/// A node on the current path, with its unread edges.
+struct TrieNode<'a> {
     edges: &'a [u8],
     left: u8,
-    /// The length of its name.
+    /// Length of its name.
     name: usize,
 }
 
-pub(super) struct Trie<'a> {
+pub(super) struct ExportTrie<'a> {
     data: &'a [u8],
-    /// The image's first address; exported ones count from there.
+    /// Start of the image, to which exported addresses are relative.
     base: u64,
-    /// The name of the node that is looked at.
+    /// Name of the current node.
     name: Vec<u8>,
 }
 
-impl<'a> Trie<'a> {
-    /// Notes all exports of a table.
+impl<'a> ExportTrie<'a> {
+    /// Records all exports of a trie.
     pub(super) fn read(
         build: &mut Builder<'a>,
         base: u64,
@@ -38,9 +38,9 @@ impl<'a> Trie<'a> {
         if data.is_empty() {
             return Ok(());
         }
-        let mut trie = Trie { data, base, name: Vec::new() };
+        let mut trie = ExportTrie { data, base, name: Vec::new() };
         let mut way = vec![trie.node(build, 0)?];
-        // In a tree one way leads to a node, and the two have at least five bytes.
+        // In a tree one edge leads to each node, and together they take at least five bytes.
         let mut nodes = data.len() / 4;
         while let Some(node) = way.last_mut() {
             if node.left == 0 {
@@ -59,8 +59,8 @@ impl<'a> Trie<'a> {
         Ok(())
     }
 
-    /// Reads a node, notes what it exports, and gives its edges.
-    fn node(&mut self, build: &mut Builder<'a>, offset: u64) -> Result<Node<'a>, ImageError> {
+    /// Reads a node, records its export, and returns its edges.
+    fn node(&mut self, build: &mut Builder<'a>, offset: u64) -> Result<TrieNode<'a>, ImageError> {
         let start = usize::try_from(offset).ok().and_then(|offset| self.data.get(offset..));
         let export = start.and_then(|mut rest| {
             let len = usize::try_from(number(&mut rest)?).ok()?;
@@ -72,19 +72,19 @@ impl<'a> Trie<'a> {
         if !export.is_empty() {
             let flags = number(&mut export).ok_or_else(|| build.damaged(DAMAGED))?;
             let flags = ExportSymbolFlags(flags);
-            // Neither another library's, nor thread-local, nor a number that is no address.
+            // Not re-exported, thread-local or absolute.
             let regular = flags.kind() == macho::EXPORT_SYMBOL_FLAGS_KIND_REGULAR;
             if regular && !flags.contains(macho::EXPORT_SYMBOL_FLAGS_REEXPORT) {
                 let address = number(&mut export).ok_or_else(|| build.damaged(DAMAGED))?;
-                build.pay(self.name.len())?;
+                build.charge_name(self.name.len())?;
                 build.export(c_name(&self.name), self.base.wrapping_add(address));
             }
         }
-        Ok(Node { edges, left, name: self.name.len() })
+        Ok(TrieNode { edges, left, name: self.name.len() })
     }
 }
 
-/// A number of seven bits a byte, the lowest first, and `rest` moved behind it.
+/// Reads a ULEB128 number and advances `rest`.
 fn number(rest: &mut &[u8]) -> Option<u64> {
     let mut number = 0_u64;
     for shift in (0..64).step_by(7) {

@@ -1,16 +1,14 @@
-//! The platform in the file name of an extension module, and whether a wheel's platform tag is of
-//! that platform.
+//! The platform in the file name of an extension module, compared with the platform tag of a wheel.
 //!
 //! `.cpython-314t-x86_64-linux-gnu.so`, `.cpython-314t-darwin.so`, `.cp314t-win_amd64.pyd`. An
-//! interpreter tries only the suffixes of its own platform, so it never loads a file with another
-//! one. Both sides may leave a part open (`.so` is any Unix, `linux_x86_64` any libc, `universal2`
-//! any processor); an open part fits everything, so that no module is passed over because of a name
-//! that says little.
+//! interpreter accepts only the suffixes of its own platform. Both sides may leave a part open
+//! (`.so` is any Unix, `linux_x86_64` any libc, `universal2` any processor). An open part matches
+//! everything, so that no module is skipped because its name is unspecific.
 
-/// An operating system, as far as a name says which.
+/// An operating system, as precisely as a name states it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Os {
-    /// Any but Windows: `.so` without a platform.
+    /// Any system but Windows: `.so` without a platform.
     Unix,
     /// Linux with any libc.
     Linux,
@@ -18,7 +16,6 @@ enum Os {
     Musl,
     Darwin,
     Windows,
-    /// Android, iOS, WebAssembly.
     Android,
     Ios,
     Wasm,
@@ -35,8 +32,8 @@ impl Os {
     }
 }
 
-/// Processors by the names that file names and wheel tags have for them; the first of a row stands
-/// for all.
+/// Processors, by their names in file names and wheel tags. The first name of a row is used for
+/// all.
 const PROCESSORS: [&[&str]; 10] = [
     &["x86_64", "amd64"],
     &["aarch64", "arm64"],
@@ -54,19 +51,18 @@ fn processor(is_named: impl Fn(&str) -> bool) -> Option<&'static str> {
     PROCESSORS.iter().find(|names| names.iter().any(|name| is_named(name)))?.first().copied()
 }
 
-/// The platform that a file's name is for.
+/// Platform in a file name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilePlatform {
     os: Os,
     processor: Option<&'static str>,
-    /// The platform as the name has it: `win_amd64`, `x86_64-linux-gnu`; the file's ending where it
-    /// has none.
+    /// The platform as written: `win_amd64`, `x86_64-linux-gnu`; the file extension if there is
+    /// none.
     pub text: String,
 }
 
 impl FilePlatform {
-    /// Reads it from the part of the ABI tag that follows the ABI itself. `windows` is true for
-    /// `.pyd`.
+    /// Parses the part of the ABI tag after the ABI itself. `windows` is true for `.pyd`.
     pub(super) fn parse(tag: Option<&str>, windows: bool) -> FilePlatform {
         let bare = if windows { ".pyd" } else { ".so" };
         let (text, name) = (tag.unwrap_or(bare).to_owned(), tag.unwrap_or_default());
@@ -87,8 +83,8 @@ impl FilePlatform {
         FilePlatform { os, processor: processor(|one| one == named), text }
     }
 
-    /// Returns whether an interpreter of the platform of a wheel's tag may load it. An unknown tag
-    /// fits.
+    /// Returns whether an interpreter for the platform of a wheel tag may load the file. Unknown
+    /// tags match.
     #[must_use]
     pub fn fits(&self, tag: &str) -> bool {
         let os = match tag {
@@ -114,7 +110,7 @@ mod tests {
     use crate::names::parse;
 
     #[test]
-    fn a_file_fits_the_tags_of_its_own_platform() {
+    fn file_fits_tags_of_its_own_platform() {
         let tags = [
             "manylinux_2_28_x86_64",
             "manylinux2014_aarch64",
@@ -139,7 +135,8 @@ mod tests {
             ("_x.cpython-314-aarch64-linux-android.so", "any"),
             (
                 "_x.abi3.so",
-                "manylinux_2_28_x86_64 manylinux2014_aarch64 musllinux_1_2_x86_64 linux_x86_64 macosx_11_0_arm64 \
+                "manylinux_2_28_x86_64 manylinux2014_aarch64 musllinux_1_2_x86_64 linux_x86_64 \
+                 macosx_11_0_arm64 \
                  macosx_11_0_universal2 any",
             ),
             (

@@ -1,14 +1,14 @@
-//! Lock files: `uv.lock` and `pylock.toml`. They list the wheels of each version, so that what an
-//! installer would take can be told without asking the index.
+//! Parses the lock files `uv.lock` and `pylock.toml`. They list the wheels of each version, so the
+//! wheel that an installer would use is known without querying the index.
 
-use super::{Wanted, Wants};
+use super::{Requirement, Requirements};
 use crate::marker;
-use crate::tags::{WheelName, normal};
+use crate::tags::{WheelName, normalize_name};
 use crate::target::{Build, Platform};
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Deserialize;
 
-/// A wheel, or another file, in either format.
+/// A wheel or another file, in either format.
 #[derive(Deserialize)]
 struct Artifact {
     name: Option<String>,
@@ -30,21 +30,21 @@ impl Artifact {
         if let Some(name) = named {
             return WheelName::parse(name);
         }
-        let place = self.url.as_deref().or(self.path.as_deref())?;
-        let place = place.split(['?', '#']).next()?;
-        let file = place.rsplit(['/', '\\']).next()?;
-        // Of what a wheel's name may have, only a local version's plus is written otherwise in a
-        // URL.
+        let location = self.url.as_deref().or(self.path.as_deref())?;
+        let location = location.split(['?', '#']).next()?;
+        let file = location.rsplit(['/', '\\']).next()?;
+        // In a URL only the plus of a local version and the exclamation mark of an epoch are
+        // encoded.
         WheelName::parse(&file.replace("%2B", "+").replace("%2b", "+").replace("%21", "!"))
     }
 }
 
-/// The wheels of a package; those whose names are none are noted.
+/// Returns the wheels of a package. Invalid names are noted.
 fn wheels(package: &str, artifacts: &[Artifact], notes: &mut Vec<String>) -> Vec<WheelName> {
     let wheels: Vec<WheelName> = artifacts.iter().filter_map(Artifact::wheel).collect();
     if wheels.len() < artifacts.len() {
-        let odd = artifacts.len() - wheels.len();
-        notes.push(format!("{odd} of the wheels of '{package}' have a name that no wheel has"));
+        let invalid = artifacts.len() - wheels.len();
+        notes.push(format!("{invalid} wheels of '{package}' have an invalid file name"));
     }
     wheels
 }
@@ -81,12 +81,12 @@ struct UvDependency {
     marker: Option<String>,
 }
 
-/// Of `uv.lock`'s packages a target gets those that a way of dependencies leads to whose markers
-/// hold: groups and extras are all taken to be wanted.
-pub(super) fn uv(content: &str, build: Build, platform: Platform) -> Result<Wants, String> {
+/// Parses `uv.lock`. A package applies to a target if a path of dependencies with true markers
+/// leads to it. All groups and extras are assumed to be wanted.
+pub(super) fn uv(content: &str, build: Build, platform: Platform) -> Result<Requirements, String> {
     let lock: UvLock = toml::from_str(content).map_err(|error| error.to_string())?;
     let reached = reached(&lock.package, build, platform);
-    let mut wants = Wants::default();
+    let mut requirements = Requirements::default();
     for package in &lock.package {
         let kind = ["editable", "virtual", "directory", "path", "git", "url"];
         let local = kind.into_iter().find_map(|kind| Some((kind, package.source.get(kind)?)));
@@ -97,20 +97,21 @@ pub(super) fn uv(content: &str, build: Build, platform: Platform) -> Result<Want
         let forks =
             package.resolution_markers.iter().map(|marker| marker::holds(marker, build, platform));
         let here = any(forks).unwrap_or(Some(true));
-        let way = reached.get(&normal(&package.name)).copied().unwrap_or(Some(false));
-        wants.wanted.push(Wanted {
+        let way = reached.get(&normalize_name(&package.name)).copied().unwrap_or(Some(false));
+        requirements.wanted.push(Requirement {
             name: package.name.clone(),
             version: package.version.clone(),
             applies: both(here, way),
-            from: local
-                .map(|(kind, place)| format!("{kind} {}", place.as_str().unwrap_or_default())),
+            from: local.map(|(kind, location)| {
+                format!("{kind} {}", location.as_str().unwrap_or_default())
+            }),
             hashes: package.wheels.iter().map(Artifact::hash_count).sum(),
-            wheels: wheels(&package.name, &package.wheels, &mut wants.notes),
+            wheels: wheels(&package.name, &package.wheels, &mut requirements.notes),
             sdist: package.sdist.is_some(),
-            ..Wanted::default()
+            ..Requirement::default()
         });
     }
-    Ok(wants)
+    Ok(requirements)
 }
 
 fn any(answers: impl Iterator<Item = Option<bool>>) -> Option<Option<bool>> {
@@ -122,8 +123,8 @@ fn both(a: Option<bool>, b: Option<bool>) -> Option<bool> {
     if a == Some(false) || b == Some(false) { Some(false) } else { Some(a? && b?) }
 }
 
-/// Names that dependencies lead to from the projects themselves, or from what nobody depends on;
-/// surely or perhaps.
+/// Returns the names reachable through dependencies from the projects themselves, or from packages
+/// that nothing depends on: certainly (`Some(true)`) or possibly (`None`).
 fn reached(
     packages: &[UvPackage],
     build: Build,
@@ -135,14 +136,15 @@ fn reached(
         let optional =
             package.optional_dependencies.values().chain(package.dev_dependencies.values());
         for dependency in package.dependencies.iter().chain(optional.flatten()) {
-            let name = normal(&dependency.name);
-            // An extra's marker cannot be judged here, and all extras are taken to be wanted.
+            let name = normalize_name(&dependency.name);
+            // Markers with an extra cannot be evaluated here, and all extras are assumed to be
+            // wanted.
             let marker = dependency.marker.as_deref().filter(|marker| !marker.contains("extra"));
             let holds = marker.map_or(Some(true), |marker| marker::holds(marker, build, platform));
             if holds != Some(false) {
-                edges.entry(normal(&package.name)).or_default().push((name.clone(), holds));
+                edges.entry(normalize_name(&package.name)).or_default().push((name.clone(), holds));
             }
-            if name != normal(&package.name) {
+            if name != normalize_name(&package.name) {
                 wanted_by_another.insert(name);
             }
         }
@@ -151,16 +153,16 @@ fn reached(
         package.source.contains_key("virtual") || package.source.contains_key("editable")
     };
     let mut starts: Vec<String> =
-        packages.iter().filter(own).map(|package| normal(&package.name)).collect();
+        packages.iter().filter(own).map(|package| normalize_name(&package.name)).collect();
     if starts.is_empty() {
-        let names = packages.iter().map(|package| normal(&package.name));
+        let names = packages.iter().map(|package| normalize_name(&package.name));
         starts = names.filter(|name| !wanted_by_another.contains(name)).collect();
     }
     let mut reached: FxHashMap<String, Option<bool>> = FxHashMap::default();
     let mut next: Vec<(String, Option<bool>)> =
         starts.into_iter().map(|name| (name, Some(true))).collect();
     while let Some((name, how)) = next.pop() {
-        // Each name is walked at most twice: perhaps, and then surely.
+        // Each name is visited at most twice: first as possible, then as certain.
         let before = reached.get(&name).copied();
         if before == Some(how) || before == Some(Some(true)) {
             continue;
@@ -193,31 +195,35 @@ struct PylockPackage {
     directory: Option<toml::Table>,
 }
 
-/// `pylock.toml`: each package has its own marker.
-pub(super) fn pylock(content: &str, build: Build, platform: Platform) -> Result<Wants, String> {
+/// Parses `pylock.toml`, in which each package has a marker of its own.
+pub(super) fn pylock(
+    content: &str,
+    build: Build,
+    platform: Platform,
+) -> Result<Requirements, String> {
     let lock: Pylock = toml::from_str(content).map_err(|error| error.to_string())?;
-    let mut wants = Wants::default();
+    let mut requirements = Requirements::default();
     if !lock.lock_version.starts_with("1.") {
         let version: String = lock.lock_version.chars().take(20).collect();
-        wants.notes.push(format!("its lock-version is {version}; 1.0 is what is known here"));
+        requirements.notes.push(format!("its lock-version is {version}; only 1.0 is supported"));
     }
     for package in lock.packages {
-        let place = |table: &toml::Table| {
-            let place =
+        let location = |table: &toml::Table| {
+            let location =
                 table.get("url").or_else(|| table.get("path")).and_then(toml::Value::as_str);
-            place.unwrap_or_default().to_owned()
+            location.unwrap_or_default().to_owned()
         };
         let from = match (&package.vcs, &package.directory, &package.archive) {
-            (Some(vcs), _, _) => Some(format!("vcs {}", place(vcs))),
-            (_, Some(directory), _) => Some(format!("directory {}", place(directory))),
+            (Some(vcs), _, _) => Some(format!("vcs {}", location(vcs))),
+            (_, Some(directory), _) => Some(format!("directory {}", location(directory))),
             (_, _, Some(archive)) => archive.url.clone().or_else(|| archive.path.clone()),
             _ => None,
         };
         let files = package.wheels.iter().chain(&package.sdist).chain(&package.archive);
         let holds = |marker: &str| marker::holds(marker, build, platform);
-        let mut wheels = wheels(&package.name, &package.wheels, &mut wants.notes);
+        let mut wheels = wheels(&package.name, &package.wheels, &mut requirements.notes);
         wheels.extend(package.archive.as_ref().and_then(Artifact::wheel));
-        wants.wanted.push(Wanted {
+        requirements.wanted.push(Requirement {
             applies: package.marker.as_deref().map_or(Some(true), holds),
             hashes: files.map(Artifact::hash_count).sum(),
             sdist: package.sdist.is_some(),
@@ -226,8 +232,8 @@ pub(super) fn pylock(content: &str, build: Build, platform: Platform) -> Result<
             marker: package.marker,
             from,
             wheels,
-            ..Wanted::default()
+            ..Requirement::default()
         });
     }
-    Ok(wants)
+    Ok(requirements)
 }

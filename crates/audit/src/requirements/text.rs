@@ -1,10 +1,10 @@
-//! `requirements.txt`, as pip reads it: requirements, options, and files that are included.
+//! Parses `requirements.txt` like pip: requirements, options and included files.
 //!
-//! An included file is read only if it lies in the folder of the first (a hostile file could name
-//! any), each at most once, and no more than [`MOST_FILES`] of them. Nothing is fetched, and no
-//! environment variable is put in.
+//! An included file is read only if it is in the folder of the first file, because a hostile file
+//! could name any. Each is read once, and at most [`MAX_FILES`] in total. Nothing is downloaded,
+//! and environment variables are not expanded.
 
-use super::{Unread, Wanted, Wants, load};
+use super::{Requirement, Requirements, RequirementsError, load};
 use crate::marker;
 use crate::tags::WheelName;
 use crate::target::{Build, Platform};
@@ -12,9 +12,9 @@ use pep440_rs::{Operator, VersionSpecifiers};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-const MOST_FILES: usize = 100;
+const MAX_FILES: usize = 100;
 
-/// Options that do not change which projects are wanted.
+/// Options that do not change which projects are required.
 const WITHOUT_EFFECT: &[&str] = &[
     "-i",
     "-f",
@@ -32,43 +32,48 @@ const WITHOUT_EFFECT: &[&str] = &[
     "--pypi-url",
 ];
 
-struct Reader {
+struct RequirementsReader {
     folder: PathBuf,
     build: Build,
     platform: Platform,
     seen: Vec<PathBuf>,
     waiting: Vec<PathBuf>,
-    wants: Wants,
+    requirements: Requirements,
 }
 
-pub(super) fn read(path: &Path, build: Build, platform: Platform) -> Result<Wants, Unread> {
-    let real = path.canonicalize().map_err(|why| Unread::Io { path: path.to_owned(), why })?;
+pub(super) fn read(
+    path: &Path,
+    build: Build,
+    platform: Platform,
+) -> Result<Requirements, RequirementsError> {
+    let real =
+        path.canonicalize().map_err(|why| RequirementsError::Io { path: path.to_owned(), why })?;
     let folder = real.parent().unwrap_or(&real).to_owned();
-    let mut reader = Reader {
+    let mut reader = RequirementsReader {
         folder,
         build,
         platform,
         seen: vec![real],
         waiting: Vec::new(),
-        wants: Wants::default(),
+        requirements: Requirements::default(),
     };
     reader.file(path)?;
     while let Some(next) = reader.waiting.pop() {
         if let Err(error) = reader.file(&next) {
-            reader.wants.notes.push(error.to_string());
+            reader.requirements.notes.push(error.to_string());
         }
     }
-    Ok(reader.wants)
+    Ok(reader.requirements)
 }
 
-impl Reader {
-    fn file(&mut self, path: &Path) -> Result<(), Unread> {
+impl RequirementsReader {
+    fn file(&mut self, path: &Path) -> Result<(), RequirementsError> {
         let bytes = load(path)?;
         let text = String::from_utf8_lossy(&bytes);
         let mut lines = text.trim_start_matches('\u{feff}').lines().enumerate();
         while let Some((index, line)) = lines.next() {
             let mut whole = line.to_owned();
-            // A comment's backslash continues nothing.
+            // A backslash in a comment does not continue the line.
             while whole.ends_with('\\') && !whole.trim_start().starts_with('#') {
                 whole.pop();
                 match lines.next() {
@@ -85,19 +90,19 @@ impl Reader {
     }
 
     fn line(&mut self, line: &str, path: &Path, number: usize) {
-        let place = || format!("{}:{number}", path.display());
+        let position = || format!("{}:{number}", path.display());
         if !line.starts_with('-') {
             match self.requirement(line) {
                 Some(wanted) => {
-                    self.wants.wanted.push(Wanted {
+                    self.requirements.wanted.push(Requirement {
                         file: path.to_owned(),
                         line: Some(number),
                         ..wanted
                     });
                 }
-                None => self.wants.notes.push(format!(
+                None => self.requirements.notes.push(format!(
                     "{}: not a requirement: {}",
-                    place(),
+                    position(),
                     short(line)
                 )),
             }
@@ -112,59 +117,59 @@ impl Reader {
             None => (line, ""),
         };
         match option {
-            "-r" | "--requirement" => self.include(value, path, &place()),
+            "-r" | "--requirement" => self.include(value, path, &position()),
             "-c" | "--constraint" => {
-                self.wants.notes.push(format!(
-                    "{}: constraints want nothing themselves: {}",
-                    place(),
+                self.requirements.notes.push(format!(
+                    "{}: a constraint file requires nothing itself and was not read: {}",
+                    position(),
                     short(value)
                 ));
             }
             "-e" | "--editable" => match self.requirement(value) {
                 Some(wanted) => {
-                    self.wants.wanted.push(Wanted {
+                    self.requirements.wanted.push(Requirement {
                         file: path.to_owned(),
                         line: Some(number),
                         ..wanted
                     });
                 }
-                None => self.wants.notes.push(format!(
+                None => self.requirements.notes.push(format!(
                     "{}: not a requirement: {}",
-                    place(),
+                    position(),
                     short(value)
                 )),
             },
             _ if WITHOUT_EFFECT.contains(&option) => {}
-            _ => self.wants.notes.push(format!(
-                "{}: an option not known here: {}",
-                place(),
+            _ => self.requirements.notes.push(format!(
+                "{}: unknown option: {}",
+                position(),
                 short(option)
             )),
         }
     }
 
-    fn include(&mut self, value: &str, from: &Path, place: &str) {
-        let notes = &mut self.wants.notes;
+    fn include(&mut self, value: &str, from: &Path, position: &str) {
+        let notes = &mut self.requirements.notes;
         let value = value.trim_matches(['\'', '"']);
         if value.contains("://") {
-            notes.push(format!("{place}: not fetched: {}", short(value)));
+            notes.push(format!("{position}: not downloaded: {}", short(value)));
             return;
         }
         let path = from.parent().unwrap_or(Path::new("")).join(value);
         match path.canonicalize() {
             Err(error) => {
-                notes.push(format!("{place}: '{}' cannot be read: {error}", short(value)))
+                notes.push(format!("{position}: cannot read '{}': {error}", short(value)))
             }
             Ok(real) if !real.starts_with(&self.folder) => {
                 notes.push(format!(
-                    "{place}: not read, as it lies outside the first file's folder: {}",
+                    "{position}: not read, because it is outside the folder of the first file: {}",
                     short(value)
                 ));
             }
             Ok(real) if self.seen.contains(&real) => {}
-            Ok(_) if self.seen.len() >= MOST_FILES => {
+            Ok(_) if self.seen.len() >= MAX_FILES => {
                 notes.push(format!(
-                    "{place}: not read, as {MOST_FILES} files have been: {}",
+                    "{position}: not read, because of the limit of {MAX_FILES} files: {}",
                     short(value)
                 ));
             }
@@ -175,10 +180,10 @@ impl Reader {
         }
     }
 
-    fn requirement(&self, line: &str) -> Option<Wanted> {
+    fn requirement(&self, line: &str) -> Option<Requirement> {
         let (line, hashes) = without_options(line);
         let (what, marker) = match line.split_once(';') {
-            // A URL may have a semicolon; a marker's has a space before it there (PEP 508).
+            // A URL may contain a semicolon; a marker after a URL has a space before it (PEP 508).
             Some((what, _)) if what.contains("://") => match line.split_once(" ;") {
                 Some((what, marker)) => (what, Some(marker)),
                 None => (line, None),
@@ -188,7 +193,7 @@ impl Reader {
         };
         let marker = marker.map(|marker| marker.trim().to_owned());
         let holds = |marker: &String| marker::holds(marker, self.build, self.platform);
-        let wanted = Wanted {
+        let wanted = Requirement {
             applies: marker.as_ref().map_or(Some(true), holds),
             marker,
             hashes,
@@ -198,8 +203,8 @@ impl Reader {
     }
 }
 
-/// `NAME[EXTRAS] SPECIFIER`, `NAME @ URL`, a URL or a path.
-fn named(what: &str) -> Option<Wanted> {
+/// Parses `NAME[EXTRAS] SPECIFIER`, `NAME @ URL`, a URL or a path.
+fn named(what: &str) -> Option<Requirement> {
     let end = what
         .find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.'))
         .unwrap_or(what.len());
@@ -207,7 +212,7 @@ fn named(what: &str) -> Option<Wanted> {
     let ends_well = name.ends_with(|c: char| c.is_ascii_alphanumeric());
     let is_name = name.starts_with(|c: char| c.is_ascii_alphanumeric()) && ends_well;
     if !is_name || rest.starts_with(['/', '\\', ':', '+']) || WheelName::parse(what).is_some() {
-        return from_place(what);
+        return from_source(what);
     }
     let mut rest = rest.trim_start();
     if let Some(extras) = rest.strip_prefix('[') {
@@ -215,12 +220,12 @@ fn named(what: &str) -> Option<Wanted> {
     }
     let name = name.to_owned();
     if let Some(url) = rest.strip_prefix('@') {
-        return Some(Wanted { name, ..from_place(url.trim())? });
+        return Some(Requirement { name, ..from_source(url.trim())? });
     }
     let inner =
         rest.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).unwrap_or(rest).trim();
     if inner.is_empty() {
-        return Some(Wanted { name, ..Wanted::default() });
+        return Some(Requirement { name, ..Requirement::default() });
     }
     if inner.len() > 2_000 {
         return None;
@@ -229,39 +234,39 @@ fn named(what: &str) -> Option<Wanted> {
     let exact = |operator: &Operator| matches!(operator, Operator::Equal | Operator::ExactEqual);
     let version =
         specifiers.iter().find(|one| exact(one.operator())).map(|one| one.version().to_string());
-    Some(Wanted { name, specifier: Some(inner.to_owned()), version, ..Wanted::default() })
+    Some(Requirement { name, specifier: Some(inner.to_owned()), version, ..Requirement::default() })
 }
 
-/// What comes from a URL or a folder: a wheel says its name; of the rest it is not known before it
-/// is built.
-fn from_place(place: &str) -> Option<Wanted> {
-    let (plain, fragment) = place.split_once('#').unwrap_or((place, ""));
+/// Parses a URL or path. A wheel's file name contains the name of the project; otherwise it is
+/// unknown until it is built.
+fn from_source(source: &str) -> Option<Requirement> {
+    let (plain, fragment) = source.split_once('#').unwrap_or((source, ""));
     let file =
         plain.split('?').next()?.rsplit(['/', '\\']).next().unwrap_or_default().replace("%2B", "+");
-    let is_place =
-        place.contains("://") || place.starts_with(['.', '/', '\\']) || place.contains('/');
+    let is_source =
+        source.contains("://") || source.starts_with(['.', '/', '\\']) || source.contains('/');
     let wheel = WheelName::parse(&file);
-    if !is_place && wheel.is_none() {
+    if !is_source && wheel.is_none() {
         return None;
     }
     let egg = fragment.split('&').find_map(|part| part.strip_prefix("egg="));
     let name = wheel.as_ref().map(|wheel| wheel.name.clone()).or_else(|| egg.map(str::to_owned));
-    Some(Wanted {
+    Some(Requirement {
         name: name.unwrap_or_default(),
         version: wheel.as_ref().map(|wheel| wheel.version.clone()),
-        from: Some(place.to_owned()),
+        from: Some(source.to_owned()),
         wheels: wheel.into_iter().collect(),
-        ..Wanted::default()
+        ..Requirement::default()
     })
 }
 
-/// A line without the options of its requirement, and how many of those are hashes.
+/// Returns a requirement without its options, and the number of hashes among them.
 fn without_options(line: &str) -> (&str, usize) {
     let (what, options) = line.find(" --").map_or((line, ""), |at| line.split_at(at));
     (what, options.matches("--hash").count())
 }
 
-/// A line up to its comment: a `#` at its start or after a space.
+/// Returns a line up to its comment: a `#` at the start or after a space.
 fn uncommented(line: &str) -> &str {
     let mut before = ' ';
     for (at, c) in line.char_indices() {

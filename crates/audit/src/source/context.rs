@@ -1,116 +1,115 @@
-//! What the rules know while a module is walked: the function they are in, what is locked there,
-//! what has been looked at, and what a name refers to; and where they put what they find.
+//! State shared by all rules while a module is visited: the current function, held locks, checks
+//! made, what names refer to, and the findings.
 
-use super::hazard::{Confidence, Kind};
+use super::hazard::{Confidence, Rule};
 use super::names;
-use super::outline::{Holds, Outline};
+use super::outline::{ModuleOutline, ValueKind};
 use ruff_python_ast::Expr;
 use ruff_text_size::{Ranged, TextRange};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-/// Most findings of one file; more are told as left out.
-pub(super) const MOST: usize = 1_000;
+/// Maximum number of findings in one file; more are only counted.
+pub(super) const MAX_FINDINGS: usize = 1_000;
 
-/// Most looks that are remembered of one container in one function.
-const LOOKS: usize = 16;
+/// Maximum number of checks tracked for one container in one function.
+const MAX_CHECKS: usize = 16;
 
-/// A container that all threads share.
+/// A module-level name or class attribute that all threads share.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place<'a> {
-    /// `cache`, or `Class.cache`.
+pub(super) struct SharedObject<'a> {
+    /// `cache` or `Class.cache`.
     pub name: String,
-    pub holds: Holds<'a>,
+    pub kind: ValueKind<'a>,
 }
 
-/// A look at a container before it is changed: at one key of it, or at the whole.
+/// A check of a container: of one key, or of the whole container.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Look<'a> {
-    pub place: Place<'a>,
+pub(super) struct Check<'a> {
+    pub object: SharedObject<'a>,
     pub key: Option<&'a str>,
 }
 
-/// A function.
+/// A function being visited.
 #[derive(Default)]
-pub(super) struct Frame<'a> {
+pub(super) struct FunctionFrame<'a> {
     pub name: &'a str,
     pub class: Option<&'a str>,
-    /// Names of its own, which hide the module's.
+    /// Local names, which shadow those of the module.
     pub locals: FxHashSet<&'a str>,
     pub globals: FxHashSet<&'a str>,
     pub nonlocals: FxHashSet<&'a str>,
-    /// Keys that were looked at, by container.
-    pub looks: FxHashMap<String, Vec<Option<&'a str>>>,
-    /// Own names that hold what a look gave.
-    pub derived: FxHashMap<&'a str, Look<'a>>,
-    /// What was found to be missing: `x`, `self.x`, `cls.x`.
+    /// Checked keys by container.
+    pub checks: FxHashMap<String, Vec<Option<&'a str>>>,
+    /// Local names that hold the result of a check.
+    pub derived: FxHashMap<&'a str, Check<'a>>,
+    /// Names that were tested for being missing: `x`, `self.x`, `cls.x`.
     pub missing: FxHashSet<String>,
-    /// Locks held here.
+    /// Number of locks held.
     pub held: usize,
-    /// Blocks around that go on where something is found to be gone.
-    pub forgiving: usize,
+    /// Number of enclosing blocks that handle a missing item.
+    pub missing_handled: usize,
     pub is_async: bool,
-    /// It is handed to a thread.
+    /// It runs in a thread.
     pub is_thread: bool,
 }
 
 /// How the module uses one of its functions.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Uses {
-    /// When it is imported, or run as a program.
+pub(super) struct FunctionUses {
+    /// During import, or when the module is run as a program.
     pub at_import: usize,
     /// In a function that holds a lock.
     pub held: usize,
-    /// In any other way.
+    /// Anywhere else.
     pub free: usize,
 }
 
-/// A finding before it is known how its function is used.
-pub(super) struct Raw<'a> {
-    pub kind: Kind,
+/// A finding before the uses of its function are known.
+pub(super) struct RawFinding<'a> {
+    pub rule: Rule,
     pub confidence: Confidence,
     pub range: TextRange,
     pub what: String,
-    /// What it is about; there is one finding of a kind for a subject in a function.
+    /// What the finding is about. A rule reports a subject once per function.
     pub subject: String,
     pub function: &'a str,
     pub class: Option<&'a str>,
 }
 
-/// The state of a walk.
-pub(super) struct Context<'a> {
+/// State of a visit of one module.
+pub(super) struct ModuleContext<'a> {
     pub text: &'a str,
-    pub outline: Outline<'a>,
-    pub frames: Vec<Frame<'a>>,
+    pub outline: ModuleOutline<'a>,
+    pub frames: Vec<FunctionFrame<'a>>,
     pub classes: Vec<&'a str>,
-    pub uses: FxHashMap<&'a str, Uses>,
-    pub found: Vec<Raw<'a>>,
+    pub uses: FxHashMap<&'a str, FunctionUses>,
+    pub found: Vec<RawFinding<'a>>,
     pub left_out: usize,
-    /// Where threads start: the function, its class, and the offset.
+    /// Where threads are started: function, class and source range.
     pub starts: Vec<(&'a str, Option<&'a str>, TextRange)>,
-    /// Containers that change size, and the functions that do it.
+    /// Containers that change size, and the functions that change them.
     pub changed: FxHashMap<String, FxHashSet<&'a str>>,
     pub cached_properties: usize,
 }
 
-impl<'a> Context<'a> {
-    /// Adds a finding.
+impl<'a> ModuleContext<'a> {
     pub(super) fn add(
         &mut self,
-        kind: Kind,
+        rule: Rule,
         confidence: Confidence,
         at: &impl Ranged,
         subject: &str,
         what: String,
     ) {
-        if self.found.len() >= MOST {
+        if self.found.len() >= MAX_FINDINGS {
             self.left_out += 1;
             return;
         }
         let (function, class) =
             self.frames.last().map_or(("", None), |frame| (frame.name, frame.class));
         let subject = subject.to_owned();
-        self.found.push(Raw {
-            kind,
+        self.found.push(RawFinding {
+            rule,
             confidence,
             range: at.range(),
             what,
@@ -120,36 +119,36 @@ impl<'a> Context<'a> {
         });
     }
 
-    /// The function that is being walked, if no lock is held in it.
-    pub(super) fn unlocked(&self) -> Option<&Frame<'a>> {
+    /// Returns the current function if it holds no lock.
+    pub(super) fn unlocked(&self) -> Option<&FunctionFrame<'a>> {
         self.frames.last().filter(|frame| frame.held == 0)
     }
 
-    /// Whether a failure to remove something is caught.
-    pub(super) fn is_forgiving(&self) -> bool {
-        self.frames.last().is_some_and(|frame| frame.forgiving > 0)
+    /// Returns whether the error for a missing item is caught.
+    pub(super) fn is_missing_handled(&self) -> bool {
+        self.frames.last().is_some_and(|frame| frame.missing_handled > 0)
     }
 
-    /// An expression as it stands in the source, shortened for words.
-    pub(super) fn source(&self, at: &impl Ranged) -> &'a str {
+    /// Returns the source text of an expression, shortened for messages.
+    pub(super) fn excerpt(&self, at: &impl Ranged) -> &'a str {
         let text = self.text.get(at.range().to_std_range()).unwrap_or_default();
         let end = text.char_indices().nth(80).map_or(text.len(), |(at, _)| at);
         text.get(..end).unwrap_or_default().lines().next().unwrap_or_default()
     }
 
-    /// An expression as it stands in the source, if it is short enough to be compared.
+    /// Returns the source text of an expression, if it is short enough to be compared.
     pub(super) fn key(&self, at: &impl Ranged) -> Option<&'a str> {
         self.text.get(at.range().to_std_range()).filter(|text| text.len() <= 200)
     }
 
-    /// What a name refers to, if that is the module's.
-    pub(super) fn of_module(&self, name: &str) -> Option<Holds<'a>> {
+    /// Returns what a name refers to, if it belongs to the module.
+    pub(super) fn module_value(&self, name: &str) -> Option<ValueKind<'a>> {
         let is_hidden = self.frames.iter().any(|frame| frame.locals.contains(name));
         if is_hidden { None } else { self.outline.names.get(name).copied() }
     }
 
-    /// The class whose attribute `base.x` is, if `base` is a class or an instance of the one
-    /// around.
+    /// Returns the class whose attribute `base.x` is, if `base` is a class or an instance of the
+    /// current class.
     pub(super) fn class_of(&self, base: &str) -> Option<&'a str> {
         match base {
             "self" | "cls" => self.frames.last().and_then(|frame| frame.class),
@@ -157,41 +156,43 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The shared thing that an expression refers to: a module's name, or a class's attribute that
-    /// instances do not hide.
-    pub(super) fn shared(&self, expr: &Expr) -> Option<Place<'a>> {
+    /// Returns the shared object that an expression refers to: a module-level name, or a class
+    /// attribute that instances do not shadow.
+    pub(super) fn shared(&self, expr: &Expr) -> Option<SharedObject<'a>> {
         if let Some(name) = names::name(expr) {
-            return self.of_module(name).map(|holds| Place { name: name.to_owned(), holds });
+            return self
+                .module_value(name)
+                .map(|kind| SharedObject { name: name.to_owned(), kind });
         }
         let (base, attribute) = names::attribute(expr)?;
         let class = self.class_of(base)?;
         let of = self.outline.classes.get(class)?;
-        let holds = *of.attributes.get(attribute)?;
+        let kind = *of.attributes.get(attribute)?;
         if base == "self" && of.own.contains(attribute) {
             return None;
         }
-        Some(Place { name: format!("{class}.{attribute}"), holds })
+        Some(SharedObject { name: format!("{class}.{attribute}"), kind })
     }
 
-    /// The shared container that an expression refers to.
-    pub(super) fn container(&self, expr: &Expr) -> Option<Place<'a>> {
-        self.shared(expr).filter(|place| place.holds.is_container())
+    /// Returns the shared container that an expression refers to.
+    pub(super) fn container(&self, expr: &Expr) -> Option<SharedObject<'a>> {
+        self.shared(expr).filter(|object| object.kind.is_container())
     }
 
-    /// Remembers that a container was looked at.
-    pub(super) fn look(&mut self, look: &Look<'a>) {
+    /// Records a check of a container.
+    pub(super) fn record_check(&mut self, check: &Check<'a>) {
         if let Some(frame) = self.frames.last_mut() {
-            let looks = frame.looks.entry(look.place.name.clone()).or_default();
-            if looks.len() < LOOKS && !looks.contains(&look.key) {
-                looks.push(look.key);
+            let checks = frame.checks.entry(check.object.name.clone()).or_default();
+            if checks.len() < MAX_CHECKS && !checks.contains(&check.key) {
+                checks.push(check.key);
             }
         }
     }
 
-    /// Whether this key was looked at in this function, or the container as a whole where `key` is
+    /// Returns whether a key was checked in this function, or the whole container if `key` is
     /// `None`.
-    pub(super) fn has_looked(&self, place: &Place<'_>, key: Option<&str>) -> bool {
-        let looks = self.frames.last().and_then(|frame| frame.looks.get(&place.name));
-        looks.is_some_and(|looks| looks.contains(&key))
+    pub(super) fn was_checked(&self, object: &SharedObject<'_>, key: Option<&str>) -> bool {
+        let checks = self.frames.last().and_then(|frame| frame.checks.get(&object.name));
+        checks.is_some_and(|checks| checks.contains(&key))
     }
 }

@@ -1,22 +1,24 @@
-//! C code called through ctypes and cffi. CDLL has always released the GIL around a call; PyDLL and
-//! pythonapi have not, and code that counted on it loses its lock.
+//! Rules for C code called through ctypes and cffi.
+//!
+//! CDLL has always released the GIL around a call. PyDLL and pythonapi have not, so code that
+//! relied on this loses its mutual exclusion.
 
-use super::context::Context;
-use super::hazard::{Confidence, Kind};
+use super::context::ModuleContext;
+use super::hazard::{Confidence, Rule};
 use super::names;
-use super::outline::Holds;
+use super::outline::ValueKind;
 use ruff_python_ast::{Expr, ExprCall};
 
-/// A library that is loaded.
-pub(super) fn call<'a>(cx: &mut Context<'a>, call: &'a ExprCall) {
-    let full = cx.outline.full(&call.func);
+/// Reports libraries that are loaded.
+pub(super) fn visit_call<'a>(cx: &mut ModuleContext<'a>, call: &'a ExprCall) {
+    let full = cx.outline.full_name(&call.func);
     match full.as_deref() {
         Some("ctypes.PyDLL" | "ctypes.pydll.LoadLibrary" | "ctypes.PYFUNCTYPE") => {
             let what = format!(
-                "`{}`: its functions are called with the GIL held, where there is one",
-                cx.source(call)
+                "`{}`: calls of its functions hold the GIL; without the GIL they can overlap",
+                cx.excerpt(call)
             );
-            cx.add(Kind::CtypesHoldsGil, Confidence::High, call, "pydll", what);
+            cx.add(Rule::CtypesHoldsGil, Confidence::High, call, "pydll", what);
         }
         Some(
             "ctypes.CDLL"
@@ -25,9 +27,11 @@ pub(super) fn call<'a>(cx: &mut Context<'a>, call: &'a ExprCall) {
             | "ctypes.cdll.LoadLibrary"
             | "ctypes.windll.LoadLibrary",
         ) => {
-            foreign(cx, call);
+            report_library(cx, call);
         }
-        _ if names::last(&call.func) == Some("dlopen") && is_ffi(&call.func) => foreign(cx, call),
+        _ if names::last(&call.func) == Some("dlopen") && is_ffi(&call.func) => {
+            report_library(cx, call)
+        }
         _ => {}
     }
 }
@@ -36,43 +40,45 @@ fn is_ffi(function: &Expr) -> bool {
     names::attribute(function).is_some_and(|(base, _)| base.to_lowercase().ends_with("ffi"))
 }
 
-fn foreign<'a>(cx: &mut Context<'a>, call: &'a ExprCall) {
-    // A buffer of the module's own is one that all threads hand to C.
+fn report_library<'a>(cx: &mut ModuleContext<'a>, call: &'a ExprCall) {
+    // A module-level buffer is passed to C by all threads.
     let buffer = cx
         .outline
         .names
         .iter()
-        .filter(|(_, holds)| **holds == Holds::Buffer)
+        .filter(|(_, holds)| **holds == ValueKind::Buffer)
         .map(|(name, _)| *name)
         .min();
-    let shown = cx.source(call);
+    let shown = cx.excerpt(call);
     let (confidence, what) = match buffer {
         Some(name) => (
             Confidence::Medium,
-            format!("`{shown}`, and the buffer `{name}` is the same for all threads"),
+            format!("`{shown}`, and the buffer `{name}` is shared by all threads"),
         ),
-        None => (Confidence::Low, format!("`{shown}`")),
+        None => (Confidence::Low, format!("`{shown}` loads a C library")),
     };
-    cx.add(Kind::ForeignCall, confidence, call, "library", what);
+    cx.add(Rule::ForeignCall, confidence, call, "library", what);
 }
 
 /// `ctypes.pythonapi.X`.
-pub(super) fn attribute<'a>(cx: &mut Context<'a>, expr: &'a Expr) {
+pub(super) fn visit_attribute<'a>(cx: &mut ModuleContext<'a>, expr: &'a Expr) {
     let Expr::Attribute(attribute) = expr else { return };
-    let of = cx.outline.full(&attribute.value);
+    let of = cx.outline.full_name(&attribute.value);
     if of.as_deref() == Some("ctypes.pythonapi") {
         let name = attribute.attr.as_str();
-        // Borrowed references and unlocked internals are what CPython documents as unsafe without
-        // the GIL.
+        // CPython documents borrowed references and functions without locking as unsafe without the
+        // GIL.
         let confidence = if is_unsafe(name) { Confidence::High } else { Confidence::Medium };
-        let what =
-            format!("`ctypes.pythonapi.{name}` is called with the GIL held, where there is one");
-        cx.add(Kind::CtypesHoldsGil, confidence, expr, name, what);
+        let what = format!(
+            "`ctypes.pythonapi.{name}`: calls hold the GIL; without the GIL they can \
+                     overlap"
+        );
+        cx.add(Rule::CtypesHoldsGil, confidence, expr, name, what);
     }
 }
 
-/// Functions of CPython that are not safe while another thread changes the same object (its
-/// free-threading guide for extensions).
+/// Returns whether a CPython function is unsafe while another thread changes the same object (from
+/// the free-threading guide for extensions).
 fn is_unsafe(name: &str) -> bool {
     matches!(
         name,

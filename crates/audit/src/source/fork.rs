@@ -1,65 +1,77 @@
-//! Forks, and threads that are started: the one is a hazard where the other has happened before.
+//! Rules for forks. A fork is a hazard if threads were started before it, so thread starts are
+//! recorded as well.
 
-use super::context::Context;
-use super::hazard::{Confidence, Kind};
+use super::context::ModuleContext;
+use super::hazard::{Confidence, Rule};
 use super::names;
 use ruff_python_ast::{Expr, ExprCall};
 
-/// The subject of a fork, by which the program's threads are looked for afterwards.
+/// Subject of fork findings, which are matched with thread starts.
 pub(super) const FORK: &str = "fork";
 
-/// A call that forks, has a fork made, or starts a thread.
-pub(super) fn call<'a>(cx: &mut Context<'a>, call: &'a ExprCall) {
-    let full = cx.outline.full(&call.func);
+const STAYS_LOCKED: &str = "a lock held by another thread stays locked in the child";
+
+/// Reports calls that fork, and records thread starts.
+pub(super) fn visit_call<'a>(cx: &mut ModuleContext<'a>, call: &'a ExprCall) {
+    let full = cx.outline.full_name(&call.func);
     let full = full.as_deref().unwrap_or_default();
-    let shown = cx.source(call);
+    let shown = cx.excerpt(call);
     match full {
         "os.fork" | "os.forkpty" | "pty.fork" => {
-            cx.add(Kind::ForkWithThreads, Confidence::Low, call, FORK, format!("`{full}()`"));
+            cx.add(
+                Rule::ForkWithThreads,
+                Confidence::Low,
+                call,
+                FORK,
+                format!("`{full}()`: {STAYS_LOCKED}"),
+            );
         }
         _ if is_start_method(cx, call) => {
-            cx.add(Kind::ForkWithThreads, Confidence::Low, call, FORK, format!("`{shown}`"));
+            let what = format!("`{shown}`: {STAYS_LOCKED}");
+            cx.add(Rule::ForkWithThreads, Confidence::Low, call, FORK, what);
         }
         "threading.Thread"
         | "threading.Timer"
         | "_thread.start_new_thread"
-        | "asyncio.to_thread" => start(cx, call),
+        | "asyncio.to_thread" => record_start(cx, call),
         "concurrent.futures.ThreadPoolExecutor"
-        | "concurrent.futures.thread.ThreadPoolExecutor" => start(cx, call),
+        | "concurrent.futures.thread.ThreadPoolExecutor" => record_start(cx, call),
         "multiprocessing.pool.ThreadPool"
         | "multiprocessing.dummy.Pool"
-        | "anyio.to_thread.run_sync" => start(cx, call),
-        _ if names::last(&call.func) == Some("run_in_executor") => start(cx, call),
+        | "anyio.to_thread.run_sync" => record_start(cx, call),
+        _ if names::last(&call.func) == Some("run_in_executor") => record_start(cx, call),
         _ => {
             let class = names::name(&call.func).and_then(|name| cx.outline.classes.get(name));
             if class.is_some_and(|class| class.is_thread) {
-                start(cx, call);
+                record_start(cx, call);
             }
         }
     }
     if full.starts_with("subprocess.") || full.starts_with("asyncio.create_subprocess") {
-        preexec(cx, call);
+        report_preexec(cx, call);
     }
 }
 
-fn start<'a>(cx: &mut Context<'a>, call: &'a ExprCall) {
+fn record_start<'a>(cx: &mut ModuleContext<'a>, call: &'a ExprCall) {
     let (name, class) = cx.frames.last().map_or(("", None), |frame| (frame.name, frame.class));
     cx.starts.push((name, class, ruff_text_size::Ranged::range(call)));
 }
 
-/// `set_start_method("fork")`, `get_context("fork")`, of the module or of a context.
-fn is_start_method(cx: &Context<'_>, call: &ExprCall) -> bool {
-    let is_one = matches!(names::last(&call.func), Some("set_start_method" | "get_context"));
+/// Returns whether a call is `set_start_method("fork")` or `get_context("fork")` of
+/// multiprocessing.
+fn is_start_method(cx: &ModuleContext<'_>, call: &ExprCall) -> bool {
+    let sets_method = matches!(names::last(&call.func), Some("set_start_method" | "get_context"));
     let method = names::argument(call, "method", Some(0)).and_then(names::text);
-    let is_theirs = cx.outline.full(&call.func).is_some_and(|full| full.contains("multiprocess"));
-    is_one && method == Some("fork") && is_theirs
+    let is_multiprocessing =
+        cx.outline.full_name(&call.func).is_some_and(|full| full.contains("multiprocess"));
+    sets_method && method == Some("fork") && is_multiprocessing
 }
 
-fn preexec<'a>(cx: &mut Context<'a>, call: &'a ExprCall) {
+fn report_preexec<'a>(cx: &mut ModuleContext<'a>, call: &'a ExprCall) {
     let Some(function) = names::argument(call, "preexec_fn", None) else { return };
     if matches!(function, Expr::NoneLiteral(_)) {
         return;
     }
-    let what = format!("preexec_fn={} runs between fork and exec", cx.source(function));
-    cx.add(Kind::PreexecFn, Confidence::Low, function, FORK, what);
+    let what = format!("`preexec_fn={}`: {STAYS_LOCKED}", cx.excerpt(function));
+    cx.add(Rule::PreexecFn, Confidence::Low, function, FORK, what);
 }

@@ -1,22 +1,22 @@
-//! What a hazard is, and the kinds there are: the rules of a report for code scanning.
+//! Hazards, and the rules that report them.
 
 use serde::{Serialize, Serializer};
 use std::path::PathBuf;
 
-/// How sure it is that threads meet the hazard, where the code runs in several at once.
+/// How certain it is that the hazard occurs, given that the code runs in several threads at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Confidence {
-    /// Safe by itself, or only worth knowing.
+    /// Safe by itself, or only informative.
     Low,
-    /// It depends on what the file does not show.
+    /// Depends on code outside the file.
     Medium,
-    /// The file shows all of it.
+    /// The file shows everything.
     High,
 }
 
 impl Confidence {
-    /// One step less sure.
+    /// Returns the next lower confidence.
     pub(super) fn lower(self) -> Confidence {
         match self {
             Confidence::High => Confidence::Medium,
@@ -25,193 +25,199 @@ impl Confidence {
     }
 }
 
-/// A hazard found in a source. Lines and columns count from 1; columns are Unicode characters.
+/// A hazard found in a source file. Lines and columns count from 1; columns count Unicode
+/// characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Hazard {
-    /// Which rule.
-    pub kind: Kind,
-    /// How sure it is.
+    #[serde(rename = "kind")]
+    pub rule: Rule,
     pub confidence: Confidence,
-    /// The source.
     pub file: PathBuf,
-    /// Where it begins.
+    /// Start line.
     pub line: usize,
-    /// Likewise.
+    /// Start column.
     pub column: usize,
-    /// Where it ends, exclusive: line and column.
+    /// End line and column, exclusive.
     pub end: (usize, usize),
-    /// What is there.
+    /// What was found.
     pub what: String,
-    /// Why that is a hazard without the GIL.
+    /// Why it is a hazard without the GIL.
     pub why: String,
-    /// What to do instead.
+    /// How to fix it.
     pub instead: String,
 }
 
 /// A rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// A fork in a program that starts threads.
+pub enum Rule {
     ForkWithThreads,
-    /// A function that runs between fork and exec.
     PreexecFn,
-    /// A container that all threads share, changed without a lock.
     SharedCache,
-    /// A number that all threads share, counted without a lock.
     SharedCounter,
-    /// Something made at first use, perhaps more than once.
     LazyInit,
-    /// `functools.cached_property`, which has no lock since 3.12.
     CachedProperty,
-    /// A shared container walked while others change it.
     SharedIteration,
-    /// An iterator that threads share.
     SharedIterator,
-    /// What belongs to the process, changed in a thread.
     ProcessState,
-    /// `sys.setswitchinterval`.
     SwitchInterval,
-    /// Code that asks for, or sets, the GIL's state.
     GilGuard,
-    /// C called through ctypes in the belief that the GIL is held.
     CtypesHoldsGil,
-    /// C called through ctypes or cffi.
     ForeignCall,
 }
 
-impl Kind {
-    /// Every rule.
-    pub const ALL: [Kind; 13] = [
-        Kind::ForkWithThreads,
-        Kind::PreexecFn,
-        Kind::SharedCache,
-        Kind::SharedCounter,
-        Kind::LazyInit,
-        Kind::CachedProperty,
-        Kind::SharedIteration,
-        Kind::SharedIterator,
-        Kind::ProcessState,
-        Kind::SwitchInterval,
-        Kind::GilGuard,
-        Kind::CtypesHoldsGil,
-        Kind::ForeignCall,
+impl Rule {
+    /// All rules.
+    pub const ALL: [Rule; 13] = [
+        Rule::ForkWithThreads,
+        Rule::PreexecFn,
+        Rule::SharedCache,
+        Rule::SharedCounter,
+        Rule::LazyInit,
+        Rule::CachedProperty,
+        Rule::SharedIteration,
+        Rule::SharedIterator,
+        Rule::ProcessState,
+        Rule::SwitchInterval,
+        Rule::GilGuard,
+        Rule::CtypesHoldsGil,
+        Rule::ForeignCall,
     ];
 
-    /// Its id, which stays.
+    /// Returns the stable id.
     #[must_use]
     pub fn id(self) -> &'static str {
-        self.row()[0]
+        self.texts()[0]
     }
 
-    /// What it is, in a few words.
+    /// Returns a short title.
     #[must_use]
     pub fn title(self) -> &'static str {
-        self.row()[1]
+        self.texts()[1]
     }
 
-    /// Why it is a hazard, in a sentence or two.
+    /// Returns why it is a hazard.
     #[must_use]
     pub fn why(self) -> &'static str {
-        self.row()[2]
+        self.texts()[2]
     }
 
-    /// What to do instead.
+    /// Returns how to fix it.
     #[must_use]
     pub fn instead(self) -> &'static str {
-        self.row()[3]
+        self.texts()[3]
     }
 
-    /// The rule explained: why, and what to do.
+    /// Returns why it is a hazard and how to fix it.
     #[must_use]
     pub fn help(self) -> String {
-        format!("{} Instead: {}", self.why(), self.instead())
+        format!("{} {}", self.why(), self.instead())
     }
 
-    fn row(self) -> [&'static str; 4] {
+    fn texts(self) -> [&'static str; 4] {
         match self {
-            Kind::ForkWithThreads => [
+            Rule::ForkWithThreads => [
                 "ungil/fork-with-threads",
                 "Fork in a program that starts threads",
-                "The child has one thread, and every lock that another thread held at that moment stays held in it for good.",
-                "start processes with the forkserver or spawn method, or fork before the first thread starts.",
+                "The child process has only the thread that forked. A lock that another thread \
+                 held at that moment stays locked in the child forever.",
+                "Start processes with the forkserver or spawn method, or fork before the first \
+                 thread starts.",
             ],
-            Kind::PreexecFn => [
+            Rule::PreexecFn => [
                 "ungil/preexec-fn",
                 "Python code between fork and exec",
-                "preexec_fn runs Python in a forked child whose other threads are gone; a lock that one of them held stays held.",
-                "use the arguments made for it: start_new_session, process_group, user, group, umask, pipesize, cwd.",
+                "preexec_fn runs Python code in the forked child, which has only one thread. A \
+                 lock that another thread held at the fork stays locked.",
+                "Use the dedicated arguments: start_new_session, process_group, user, group, \
+                 umask, pipesize, cwd.",
             ],
-            Kind::SharedCache => [
+            Rule::SharedCache => [
                 "ungil/shared-cache",
                 "Shared container changed without a lock",
-                "Single operations on a container are safe; a look at it followed by a change is two, and another thread comes between.",
-                "hold a lock around both, use an operation that does both (setdefault, pop with a default), or functools.cache.",
+                "A single operation on a container is thread-safe, but a check followed by a \
+                 change is two operations, and another thread can run in between.",
+                "Hold a lock around both, use an operation that does both (setdefault, pop with a \
+                 default), or functools.cache.",
             ],
-            Kind::SharedCounter => [
+            Rule::SharedCounter => [
                 "ungil/shared-counter",
-                "Shared number counted without a lock",
-                "`n += 1` reads, adds and writes; of two threads that do it at once, one is lost.",
-                "hold a lock around it, or count with next() on itertools.count.",
+                "Shared number updated without a lock",
+                "`n += 1` reads, adds and writes. If two threads do this at once, one update is \
+                 lost.",
+                "Hold a lock around it, or count with next() on itertools.count.",
             ],
-            Kind::LazyInit => [
+            Rule::LazyInit => [
                 "ungil/lazy-init",
-                "Made at first use without a lock",
-                "Two threads that find it missing make it twice; one keeps an object that the others do not have, or sees it half made.",
-                "make it when the module is imported, or look again and make it under a lock, and assign it when it is complete.",
+                "Lazy initialization without a lock",
+                "Two threads that find it missing both create it: one thread keeps an object that \
+                 the others do not have, or sees it half initialized.",
+                "Create it when the module is imported, or check again and create it under a \
+                 lock, and assign it when it is complete.",
             ],
-            Kind::CachedProperty => [
+            Rule::CachedProperty => [
                 "ungil/cached-property",
-                "cached_property has no lock",
-                "Since 3.12 functools.cached_property takes no lock: threads that share the object may each run the function.",
-                "nothing, where running it twice is harmless; else compute it in __init__ or under a lock.",
+                "cached_property without a lock",
+                "Since Python 3.12 functools.cached_property takes no lock: threads that share \
+                 the object may each run the function.",
+                "Compute it in __init__ or under a lock, unless running it twice is harmless.",
             ],
-            Kind::SharedIteration => [
+            Rule::SharedIteration => [
                 "ungil/shared-iteration",
-                "Shared container walked while others change it",
-                "A dict, set or deque that changes size while it is walked raises RuntimeError, or what is walked is neither old nor new.",
-                "walk a copy (list(d), d.copy()), which is made in one operation, or hold a lock for the whole walk.",
+                "Shared container changed during iteration",
+                "A dict, set or deque that changes size during iteration raises RuntimeError, or \
+                 the loop sees a mix of old and new items.",
+                "Iterate over a copy (list(d), d.copy()), which is made in one operation, or hold \
+                 a lock for the whole loop.",
             ],
-            Kind::SharedIterator => [
+            Rule::SharedIterator => [
                 "ungil/shared-iterator",
                 "Iterator shared by threads",
-                "A generator that two threads resume at once raises ValueError; other iterators may give an item twice or skip one.",
-                "give each thread its own, hold a lock around next(), or hand items out through queue.Queue.",
+                "A generator that two threads resume at once raises ValueError; other iterators \
+                 may return an item twice or skip one.",
+                "Give each thread its own iterator, hold a lock around next(), or distribute \
+                 items through queue.Queue.",
             ],
-            Kind::ProcessState => [
+            Rule::ProcessState => [
                 "ungil/process-state",
-                "The process's state changed in a thread",
-                "The working folder, the locale, the environment and the standard streams belong to the process: every thread sees the change.",
-                "pass what is needed as an argument (cwd=, env=, dir_fd=, a stream).",
+                "Process-wide state changed in a thread",
+                "The working directory, the locale, the environment, signal handlers and the \
+                 standard streams belong to the process: every thread sees the change.",
+                "Pass what is needed as an argument (cwd=, env=, dir_fd=, a stream).",
             ],
-            Kind::SwitchInterval => [
+            Rule::SwitchInterval => [
                 "ungil/switch-interval",
                 "sys.setswitchinterval",
-                "It sets how often the GIL changes hands. Without the GIL it does nothing, and what a long interval made unlikely happens.",
-                "hold a lock around what must not be interrupted.",
+                "It sets how often threads hand over the GIL. Without the GIL it has no effect, \
+                 and races that a long interval made unlikely do occur.",
+                "Hold a lock around code that must not be interrupted.",
             ],
-            Kind::GilGuard => [
+            Rule::GilGuard => [
                 "ungil/gil-guard",
                 "Code that depends on the GIL's state",
-                "It takes another way with the GIL than without, or switches the GIL itself; both ways need tests.",
-                "test on both builds, and leave PYTHON_GIL and -X gil to whoever runs the program.",
+                "It behaves differently with and without the GIL, or sets the GIL itself, so both \
+                 cases need tests.",
+                "Test on both builds, and leave PYTHON_GIL and -X gil to the user of the program.",
             ],
-            Kind::CtypesHoldsGil => [
+            Rule::CtypesHoldsGil => [
                 "ungil/ctypes-holds-gil",
-                "C called in the belief that the GIL is held",
-                "PyDLL and pythonapi do not release the GIL around a call, which kept calls apart; without it two threads are in the C code at once.",
-                "hold a lock of your own around the calls, unless the C code is documented as safe without the GIL.",
+                "C code called on the assumption that the GIL is held",
+                "PyDLL and pythonapi do not release the GIL around a call, which serialized the \
+                 calls. Without the GIL two threads run the C code at once.",
+                "Hold a lock of your own around the calls, unless the C code is documented as \
+                 safe without the GIL.",
             ],
-            Kind::ForeignCall => [
+            Rule::ForeignCall => [
                 "ungil/foreign-call",
-                "C called through ctypes or cffi",
-                "Calls run at the same time, with the GIL too, but now Python code on both sides of them does as well.",
-                "see that the library is thread-safe, and give each thread its own buffers.",
+                "C code called through ctypes or cffi",
+                "These calls ran in parallel even with the GIL, but without it the Python code \
+                 around them does as well.",
+                "Check that the library is thread-safe, and give each thread its own buffers.",
             ],
         }
     }
 }
 
-impl Serialize for Kind {
+impl Serialize for Rule {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.id())
     }

@@ -1,47 +1,46 @@
-//! What a source imports, and whether that happens when the module itself is imported. Imports
-//! under `if TYPE_CHECKING` never happen, and are left out.
+//! Collects the imports of a source, and whether each runs when the module itself is imported.
+//! Imports under `if TYPE_CHECKING` never run and are left out.
 
-use super::text::Lines;
+use super::text::LineIndex;
 use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{ExceptHandler, Expr, Stmt, StmtIf, StmtTry};
 use ruff_text_size::Ranged;
 use serde::Serialize;
 
-/// One import.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Import {
-    /// The module's dotted name; empty in `from . import x`.
+    /// Dotted name of the module; empty in `from . import x`.
     pub module: String,
-    /// How many dots stand before it: 0 is absolute.
+    /// Number of leading dots: 0 is absolute.
     pub level: u32,
-    /// What is taken from it, any of which may be a module itself; `*` is everything. Empty where
-    /// the module is imported.
+    /// Names imported from the module, each of which may be a submodule; `*` is everything. Empty
+    /// for `import x`.
     pub names: Vec<String>,
-    /// Its line, from 1.
+    /// Line, from 1.
     pub line: usize,
-    /// It happens, if at all, after the module's own import: in a function, or with `lazy` before
-    /// it (PEP 810).
+    /// Runs, if at all, after the module was imported: in a function, or with the `lazy` keyword
+    /// (PEP 810).
     pub is_lazy: bool,
-    /// The program goes on without it: in a `try` that catches its failure or stands in for
-    /// another's.
+    /// The program continues if it fails: in a `try` that catches import errors, or in one of its
+    /// handlers.
     pub is_guarded: bool,
 }
 
-/// The imports of a module.
-pub(super) fn of(body: &[Stmt], lines: &Lines<'_>) -> Vec<Import> {
-    let mut walk = Walk { lines, functions: 0, guards: 0, found: Vec::new() };
-    walk.visit_body(body);
-    walk.found
+/// Returns the imports of a module.
+pub(super) fn of(body: &[Stmt], lines: &LineIndex<'_>) -> Vec<Import> {
+    let mut visitor_ = ImportVisitor { lines, functions: 0, guards: 0, found: Vec::new() };
+    visitor_.visit_body(body);
+    visitor_.found
 }
 
-struct Walk<'l, 't> {
-    lines: &'l Lines<'t>,
+struct ImportVisitor<'l, 't> {
+    lines: &'l LineIndex<'t>,
     functions: usize,
     guards: usize,
     found: Vec<Import>,
 }
 
-impl Walk<'_, '_> {
+impl ImportVisitor<'_, '_> {
     fn add(
         &mut self,
         at: &impl Ranged,
@@ -78,7 +77,7 @@ impl Walk<'_, '_> {
 
     fn visit_if(&mut self, stmt: &StmtIf) {
         self.visit_expr(&stmt.test);
-        // What only a type checker imports is never imported.
+        // Type checkers only.
         if last_name(&stmt.test) != Some("TYPE_CHECKING") {
             self.visit_body(&stmt.body);
         }
@@ -88,7 +87,7 @@ impl Walk<'_, '_> {
     }
 }
 
-impl<'a> Visitor<'a> for Walk<'_, '_> {
+impl<'a> Visitor<'a> for ImportVisitor<'_, '_> {
     fn visit_stmt(&mut self, stmt: &'a Stmt) {
         match stmt {
             Stmt::Import(import) => {
@@ -154,7 +153,7 @@ fn catches_import_error(handler: &ExceptHandler) -> bool {
     }
 }
 
-/// The last name of a dotted one.
+/// Returns the last part of a dotted name.
 fn last_name(expr: &Expr) -> Option<&str> {
     match expr {
         Expr::Name(name) => Some(name.id.as_str()),

@@ -1,33 +1,33 @@
-//! What is made at first use: a global or an attribute that is found to be missing and then
-//! assigned, without a lock.
+//! Rules for lazy initialization: a global or an attribute that is found missing and then assigned
+//! without a lock.
 //!
-//! Double-checked locking is fine and says nothing: the assignment is under the lock. An attribute
-//! of `self` counts only where the instance is likely shared, for most objects never leave their
+//! Double-checked locking is not reported, because the assignment is under the lock. An attribute
+//! of `self` counts only if the instance is probably shared, because most objects stay in one
 //! thread.
 
-use super::context::Context;
-use super::hazard::{Confidence, Kind};
+use super::context::ModuleContext;
+use super::hazard::{Confidence, Rule};
 use super::names;
-use super::outline::Holds;
+use super::outline::ValueKind;
 use ruff_python_ast::{CmpOp, Expr, StmtFunctionDef, UnaryOp};
 
-/// Remembers what a test asks the absence of.
-pub(super) fn tested<'a>(cx: &mut Context<'a>, test: &'a Expr) {
+/// Records the names whose absence a test checks.
+pub(super) fn visit_test<'a>(cx: &mut ModuleContext<'a>, test: &'a Expr) {
     if cx.frames.is_empty() {
         return;
     }
     let mut missing = Vec::new();
-    find(test, &mut missing);
+    find_missing(test, &mut missing);
     if let Some(frame) = cx.frames.last_mut() {
         frame.missing.extend(missing);
     }
 }
 
-fn find(test: &Expr, missing: &mut Vec<String>) {
+fn find_missing(test: &Expr, missing: &mut Vec<String>) {
     match test {
-        Expr::BoolOp(op) => op.values.iter().for_each(|value| find(value, missing)),
-        Expr::UnaryOp(op) if op.op == UnaryOp::Not => find(&op.operand, missing),
-        Expr::Name(_) | Expr::Attribute(_) => missing.extend(plain(test)),
+        Expr::BoolOp(op) => op.values.iter().for_each(|value| find_missing(value, missing)),
+        Expr::UnaryOp(op) if op.op == UnaryOp::Not => find_missing(&op.operand, missing),
+        Expr::Name(_) | Expr::Attribute(_) => missing.extend(simple_name(test)),
         Expr::Compare(compare) => {
             let is_none = compare
                 .comparators
@@ -38,7 +38,7 @@ fn find(test: &Expr, missing: &mut Vec<String>) {
                 Some(CmpOp::Is | CmpOp::IsNot | CmpOp::Eq | CmpOp::NotEq)
             );
             if is_none && is_asked {
-                missing.extend(plain(&compare.left));
+                missing.extend(simple_name(&compare.left));
             }
         }
         Expr::Call(call) if names::name(&call.func) == Some("hasattr") => {
@@ -55,7 +55,7 @@ fn find(test: &Expr, missing: &mut Vec<String>) {
 }
 
 /// `x`, `self.x`, `cls.x`.
-fn plain(expr: &Expr) -> Option<String> {
+fn simple_name(expr: &Expr) -> Option<String> {
     match names::name(expr) {
         Some(name) => Some(name.to_owned()),
         None => names::attribute(expr).map(|(base, name)| format!("{base}.{name}")),
@@ -63,13 +63,13 @@ fn plain(expr: &Expr) -> Option<String> {
 }
 
 /// `target = value`.
-pub(super) fn assigned<'a>(cx: &mut Context<'a>, target: &'a Expr, value: &'a Expr) {
+pub(super) fn visit_assign<'a>(cx: &mut ModuleContext<'a>, target: &'a Expr, value: &'a Expr) {
     let Some(frame) = cx.unlocked() else { return };
-    let Some(name) = plain(target) else { return };
+    let Some(name) = simple_name(target) else { return };
     let is_none = frame.missing.contains(&name);
     let is_absent = frame.missing.contains(&format!("hasattr {name}"));
-    // What is set back, or set to what it stands for from the start, is not made.
-    let is_made = !matches!(
+    // Resetting a name, or assigning a constant or another name, creates nothing.
+    let is_created = !matches!(
         value,
         Expr::NoneLiteral(_)
             | Expr::BooleanLiteral(_)
@@ -78,16 +78,18 @@ pub(super) fn assigned<'a>(cx: &mut Context<'a>, target: &'a Expr, value: &'a Ex
             | Expr::Name(_)
             | Expr::Attribute(_)
     );
-    if !(is_made && (is_none || is_absent)) {
+    if !(is_created && (is_none || is_absent)) {
         return;
     }
     let confidence = match names::attribute(target) {
-        None if frame.globals.contains(name.as_str()) && starts_empty(cx, &name) => global(value),
+        None if frame.globals.contains(name.as_str()) && starts_empty(cx, &name) => {
+            value_confidence(value)
+        }
         None => return,
         Some(("self", _)) if matches!(frame.name, "__init__" | "__new__" | "__setstate__") => {
             return;
         }
-        Some(("self", attribute)) => match own(cx, attribute, is_none) {
+        Some(("self", attribute)) => match attribute_confidence(cx, attribute, is_none) {
             Some(confidence) => confidence,
             None => return,
         },
@@ -95,36 +97,42 @@ pub(super) fn assigned<'a>(cx: &mut Context<'a>, target: &'a Expr, value: &'a Ex
             let Some(class) = cx.class_of(base) else { return };
             let is_attribute =
                 cx.outline.classes.get(class).is_some_and(|c| c.attributes.contains_key(attribute));
-            if is_attribute || is_absent { global(value) } else { return }
+            if is_attribute || is_absent { value_confidence(value) } else { return }
         }
     };
     let confidence = if frame.is_async { confidence.lower() } else { confidence };
-    let what = format!("`{name}` is made in `{}` where it was found missing", frame.name);
-    cx.add(Kind::LazyInit, confidence, target, &name, what);
+    let what = format!(
+        "`{name}` is created in `{}` when found missing: two threads may both create it",
+        frame.name
+    );
+    cx.add(Rule::LazyInit, confidence, target, &name, what);
 }
 
-/// A global that is None until it is made.
-fn starts_empty(cx: &Context<'_>, name: &str) -> bool {
+/// Returns whether a global is empty until it is created.
+fn starts_empty(cx: &ModuleContext<'_>, name: &str) -> bool {
     match cx.outline.names.get(name) {
-        Some(holds) => *holds == Holds::Nothing || holds.is_container(),
+        Some(holds) => *holds == ValueKind::None || holds.is_container(),
         None => true,
     }
 }
 
-/// An object that has an identity, or is filled after it can be seen, is worth more than a value
-/// that is merely computed twice.
-fn global(value: &Expr) -> Confidence {
+/// An object with an identity, or one filled after it is visible, is worse than a value that is
+/// computed twice.
+fn value_confidence(value: &Expr) -> Confidence {
     if names::is_fresh(value) { Confidence::High } else { Confidence::Medium }
 }
 
-/// An attribute of `self`.
-fn own(cx: &Context<'_>, attribute: &str, is_none: bool) -> Option<Confidence> {
+/// Returns the confidence for an attribute of `self`.
+fn attribute_confidence(
+    cx: &ModuleContext<'_>,
+    attribute: &str,
+    is_none: bool,
+) -> Option<Confidence> {
     let class = cx.frames.last().and_then(|frame| frame.class)?;
     let class = cx.outline.classes.get(class)?;
     match class.is_shared {
         true => Some(Confidence::Medium),
-        // Where a class starts with None for all, or asks hasattr, it is made for whoever comes
-        // first.
+        // With a `None` in the class body or a hasattr test, the first caller creates it.
         false if !is_none => Some(Confidence::Low),
         false => {
             class.is_thread.then_some(Confidence::Low).filter(|_| !attribute.starts_with("__"))
@@ -132,16 +140,18 @@ fn own(cx: &Context<'_>, attribute: &str, is_none: bool) -> Option<Confidence> {
     }
 }
 
-/// `@cached_property`: one note a file, for the first.
-pub(super) fn property(cx: &mut Context<'_>, def: &StmtFunctionDef) {
-    let full =
-        def.decorator_list.iter().filter_map(|decorator| cx.outline.full(&decorator.expression));
+/// Reports `@cached_property` once per file.
+pub(super) fn visit_function(cx: &mut ModuleContext<'_>, def: &StmtFunctionDef) {
+    let full = def
+        .decorator_list
+        .iter()
+        .filter_map(|decorator| cx.outline.full_name(&decorator.expression));
     if !full.into_iter().any(|name| name == "functools.cached_property") {
         return;
     }
     cx.cached_properties += 1;
     if cx.cached_properties == 1 {
         let what = format!("`{}` is a cached_property", def.name);
-        cx.add(Kind::CachedProperty, Confidence::Low, &def.name, "cached_property", what);
+        cx.add(Rule::CachedProperty, Confidence::Low, &def.name, "cached_property", what);
     }
 }

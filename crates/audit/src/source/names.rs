@@ -1,8 +1,8 @@
-//! Small questions about expressions: which name, which lock, which literal.
+//! Helpers for expressions: names, locks, literals.
 
 use ruff_python_ast::{Expr, ExprCall};
 
-/// The name that an expression is.
+/// Returns the name if the expression is one.
 pub(super) fn name(expr: &Expr) -> Option<&str> {
     match expr {
         Expr::Name(name) => Some(name.id.as_str()),
@@ -10,7 +10,7 @@ pub(super) fn name(expr: &Expr) -> Option<&str> {
     }
 }
 
-/// The last name of a dotted one.
+/// Returns the last part of a dotted name.
 pub(super) fn last(expr: &Expr) -> Option<&str> {
     match expr {
         Expr::Name(name) => Some(name.id.as_str()),
@@ -19,7 +19,7 @@ pub(super) fn last(expr: &Expr) -> Option<&str> {
     }
 }
 
-/// A dotted name of at most eight parts, taken apart: the first, and the rest.
+/// Splits a dotted name of at most eight parts into the first and the rest.
 pub(super) fn dotted(expr: &Expr) -> Option<(&str, Vec<&str>)> {
     let mut rest = Vec::new();
     let mut expr = expr;
@@ -34,7 +34,7 @@ pub(super) fn dotted(expr: &Expr) -> Option<(&str, Vec<&str>)> {
     Some((name(expr)?, rest))
 }
 
-/// `base.attribute` taken apart; `type(self)` and `self.__class__` are `cls`.
+/// Splits `base.attribute`. `type(self)` and `self.__class__` count as `cls`.
 pub(super) fn attribute(expr: &Expr) -> Option<(&str, &str)> {
     let Expr::Attribute(attribute) = expr else { return None };
     let base = match attribute.value.as_ref() {
@@ -50,7 +50,7 @@ pub(super) fn attribute(expr: &Expr) -> Option<(&str, &str)> {
     Some((base, attribute.attr.as_str()))
 }
 
-/// The text of a string literal.
+/// Returns the value of a string literal.
 pub(super) fn text(expr: &Expr) -> Option<&str> {
     match expr {
         Expr::StringLiteral(literal) => Some(literal.value.to_str()),
@@ -58,7 +58,7 @@ pub(super) fn text(expr: &Expr) -> Option<&str> {
     }
 }
 
-/// An argument, by keyword or, where it has one, by position.
+/// Returns an argument by keyword, or by position if it has one.
 pub(super) fn argument<'a>(
     call: &'a ExprCall,
     keyword: &str,
@@ -68,8 +68,7 @@ pub(super) fn argument<'a>(
     named.or_else(|| call.arguments.args.get(position?))
 }
 
-/// Whether entering it, as far as its name tells, takes a lock: some word of `self._cache_lock`,
-/// `mutex`, `Condition()`.
+/// Returns whether an expression is a lock by its name: `self._cache_lock`, `mutex`, `Condition()`.
 pub(super) fn is_lock(expr: &Expr) -> bool {
     match expr {
         Expr::Call(call) => is_lock(&call.func),
@@ -83,7 +82,7 @@ pub(super) fn is_lock(expr: &Expr) -> bool {
     }
 }
 
-/// Whether a name is a lock's.
+/// Returns whether a word of a name stands for a lock.
 pub(super) fn is_lock_name(name: &str) -> bool {
     const WORDS: [&str; 12] = [
         "mutex",
@@ -109,8 +108,8 @@ pub(super) fn is_lock_name(name: &str) -> bool {
     })
 }
 
-/// Whether it is something new that nobody else has, and that is not the same as what another
-/// thread makes: an object of a class, an empty container.
+/// Returns whether an expression creates a distinct mutable object: an instance of a class, an
+/// empty container.
 pub(super) fn is_fresh(expr: &Expr) -> bool {
     match expr {
         Expr::Dict(dict) => dict.items.is_empty(),

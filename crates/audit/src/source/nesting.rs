@@ -1,48 +1,48 @@
-//! How deep a source's tree may become, told from its tokens before there is a tree.
+//! Bounds the depth of a syntax tree from the tokens, before it is parsed.
 //!
-//! A tree's depth below a statement is at most the tokens (operators, brackets, keywords: all but
-//! the leaves) since something that makes siblings of what comes before and after it: a comma
-//! (unless a lambda waits for its body, whose parameters have commas too), the end of a statement,
-//! the end of a replacement in an f-string. Brackets and indentation add up. A long list is flat by
-//! this measure and a long chain of `+` is not.
+//! The depth below a statement is at most the number of tokens (operators, brackets, keywords: all
+//! but leaves) since the last separator of siblings: a comma (but not one in the parameters of a
+//! lambda), the end of a statement, the end of a replacement field in an f-string. Brackets and
+//! indentation add up. By this measure a long list is flat and a long chain of `+` is not.
 
-use super::Unread;
+use super::SourceError;
 use ruff_python_ast::token::TokenKind;
 use ruff_python_parser::{Mode, lexer::lex};
 
-/// Deepest tree that is parsed.
+/// Maximum depth of a tree that is parsed.
 pub(super) const MAX_DEPTH: usize = 6_000;
 
-/// Most tokens that are parsed: a tree takes some fifty bytes for each.
+/// Maximum number of tokens; a tree takes about fifty bytes for each.
 const MAX_TOKENS: usize = 2_000_000;
 
 #[derive(Default)]
-struct Level {
+struct NestingLevel {
     chain: usize,
     lambdas: usize,
     is_string: bool,
 }
 
-/// Refuses what is too deep or has too many tokens.
-pub(super) fn check(text: &str) -> Result<(), Unread> {
+/// Rejects text that may be nested too deeply or has too many tokens.
+pub(super) fn check(text: &str) -> Result<(), SourceError> {
     let mut lexer = lex(text, Mode::Module);
-    let mut depth = Depth { levels: vec![Level::default()], total: 0, indents: 0, lines: 0 };
+    let mut depth =
+        NestingDepth { levels: vec![NestingLevel::default()], total: 0, indents: 0, lines: 0 };
     for _ in 0..MAX_TOKENS {
         let kind = lexer.next_token();
         if kind == TokenKind::EndOfFile {
             return Ok(());
         }
-        depth.take(kind);
+        depth.push_token(kind);
         if depth.total + depth.indents > MAX_DEPTH {
-            // Long strings hold lines too: the statement's line is told, which is the nearest that
-            // the tokens know.
-            return Err(Unread::TooDeep { line: depth.lines + 1, most: MAX_DEPTH });
+            // Reports the line on which the statement starts. Newlines in long strings are not
+            // counted.
+            return Err(SourceError::TooDeep { line: depth.lines + 1, limit: MAX_DEPTH });
         }
     }
-    Err(Unread::TooManyTokens(MAX_TOKENS))
+    Err(SourceError::TooManyTokens(MAX_TOKENS))
 }
 
-/// What has nothing below it in a tree.
+/// Returns whether a token has no children in a tree.
 fn is_leaf(kind: TokenKind) -> bool {
     use TokenKind as T;
     let is_literal = matches!(
@@ -52,20 +52,20 @@ fn is_leaf(kind: TokenKind) -> bool {
     is_literal || matches!(kind, T::Name | T::Comment | T::FStringMiddle | T::TStringMiddle)
 }
 
-struct Depth {
-    levels: Vec<Level>,
+struct NestingDepth {
+    levels: Vec<NestingLevel>,
     total: usize,
     indents: usize,
     lines: usize,
 }
 
-impl Depth {
-    fn take(&mut self, kind: TokenKind) {
+impl NestingDepth {
+    fn push_token(&mut self, kind: TokenKind) {
         match kind {
             TokenKind::Newline | TokenKind::Semi => {
                 self.lines += usize::from(kind == TokenKind::Newline);
                 self.levels.truncate(1);
-                self.rest(0);
+                self.reset_chain(0);
                 self.total = 0;
             }
             TokenKind::NonLogicalNewline => self.lines += 1,
@@ -98,26 +98,26 @@ impl Depth {
 
     fn open(&mut self, is_string: bool) {
         self.link();
-        self.levels.push(Level { is_string, ..Level::default() });
+        self.levels.push(NestingLevel { is_string, ..NestingLevel::default() });
     }
 
     fn close(&mut self) {
         if self.levels.len() > 1 {
-            self.rest(0);
+            self.reset_chain(0);
             self.levels.pop();
         }
         if self.levels.last().is_some_and(|level| level.is_string) {
-            self.rest(0);
+            self.reset_chain(0);
         }
     }
 
     fn comma(&mut self) {
         let lambdas = self.levels.last().map_or(0, |level| level.lambdas);
-        self.rest(lambdas);
+        self.reset_chain(lambdas);
     }
 
-    /// What the innermost level's chain begins with from here on.
-    fn rest(&mut self, chain: usize) {
+    /// Sets the length of the innermost level's chain.
+    fn reset_chain(&mut self, chain: usize) {
         if let Some(level) = self.levels.last_mut() {
             self.total = self.total.saturating_sub(level.chain) + chain;
             level.chain = chain;

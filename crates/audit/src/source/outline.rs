@@ -1,72 +1,68 @@
-//! What a module's own level says, gathered before its functions are looked at: what names stand
-//! for, which of them hold something that all threads share, which classes have one instance, which
-//! functions run in threads.
+//! Collects facts about a module before its functions are visited: what names refer to, which hold
+//! objects shared by all threads, which classes have one shared instance, which functions run in
+//! threads.
 
 use super::names;
 use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{Expr, ExprCall, Stmt, StmtClassDef, StmtFunctionDef};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-/// What a name of a module, or an attribute of a class, holds at first.
+/// Kind of the initial value of a module-level name or class attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Holds<'a> {
-    /// A dict or something like it.
+pub(super) enum ValueKind<'a> {
+    /// A dict or similar.
     Mapping,
-    /// A mapping that makes what is missing.
+    /// A mapping that creates missing values.
     DefaultDict,
-    /// A set.
     Set,
-    /// A list.
     List,
-    /// A deque.
     Deque,
-    /// None.
-    Nothing,
-    /// A number.
+    /// `None`.
+    None,
     Number,
-    /// An iterator: a generator.
+    /// A generator.
     Generator,
-    /// An instance of this module's class, or the result of its function.
-    Made(&'a str),
-    /// Bytes that C code writes to.
+    /// Result of calling a class or function of this module.
+    CallResult(&'a str),
+    /// Memory that C code writes to.
     Buffer,
-    /// Anything else.
     Other,
 }
 
-impl Holds<'_> {
-    /// Something that can be changed in place.
+impl ValueKind<'_> {
+    /// Returns whether the value can be changed in place.
     pub(super) fn is_container(self) -> bool {
         matches!(
             self,
-            Holds::Mapping | Holds::DefaultDict | Holds::Set | Holds::List | Holds::Deque
+            ValueKind::Mapping
+                | ValueKind::DefaultDict
+                | ValueKind::Set
+                | ValueKind::List
+                | ValueKind::Deque
         )
     }
 }
 
-/// A class.
 #[derive(Default)]
-pub(super) struct Class<'a> {
-    /// What its body assigns.
-    pub attributes: FxHashMap<&'a str, Holds<'a>>,
-    /// What its methods assign to `self`.
+pub(super) struct ClassOutline<'a> {
+    /// Attributes assigned in the class body.
+    pub attributes: FxHashMap<&'a str, ValueKind<'a>>,
+    /// Attributes that methods assign to `self`.
     pub own: FxHashSet<&'a str>,
-    /// It is a thread, so its `run` runs in one.
+    /// A subclass of `Thread`, so its `run` runs in a thread.
     pub is_thread: bool,
-    /// It has an instance that all threads share: one of the module, or the only one there is.
+    /// It has an instance that all threads share: a module-level one, or a singleton.
     pub is_shared: bool,
 }
 
-/// A module.
 #[derive(Default)]
-pub(super) struct Outline<'a> {
-    /// What imported names stand for, in full.
+pub(super) struct ModuleOutline<'a> {
+    /// Full names of imported names.
     pub aliases: FxHashMap<&'a str, String>,
-    /// What the module's own names hold.
-    pub names: FxHashMap<&'a str, Holds<'a>>,
-    /// Its classes.
-    pub classes: FxHashMap<&'a str, Class<'a>>,
-    /// Functions and methods that are handed to a thread.
+    /// Values of the module's own names.
+    pub names: FxHashMap<&'a str, ValueKind<'a>>,
+    pub classes: FxHashMap<&'a str, ClassOutline<'a>>,
+    /// Functions and methods that are run in a thread.
     pub targets: FxHashSet<&'a str>,
     /// Functions that are generators.
     pub generators: FxHashSet<&'a str>,
@@ -75,16 +71,16 @@ pub(super) struct Outline<'a> {
     class: Vec<&'a str>,
 }
 
-impl<'a> Outline<'a> {
-    /// Of a module's statements.
-    pub(super) fn of(body: &'a [Stmt]) -> Outline<'a> {
-        let mut outline = Outline::default();
+impl<'a> ModuleOutline<'a> {
+    /// Collects the facts from a module's statements.
+    pub(super) fn of(body: &'a [Stmt]) -> ModuleOutline<'a> {
+        let mut outline = ModuleOutline::default();
         outline.visit_body(body);
-        // What a name was made by may come to light after it has been seen.
+        // The class or function may be defined after the call.
         for holds in outline.names.values_mut() {
-            let Holds::Made(name) = *holds else { continue };
+            let ValueKind::CallResult(name) = *holds else { continue };
             if outline.generators.contains(name) {
-                *holds = Holds::Generator;
+                *holds = ValueKind::Generator;
             }
             if let Some(class) = outline.classes.get_mut(name) {
                 class.is_shared = true;
@@ -93,8 +89,8 @@ impl<'a> Outline<'a> {
         outline
     }
 
-    /// The full name that an expression stands for, if it begins with an import.
-    pub(super) fn full(&self, expr: &Expr) -> Option<String> {
+    /// Returns the full name of an expression that starts with an imported name.
+    pub(super) fn full_name(&self, expr: &Expr) -> Option<String> {
         let (first, rest) = names::dotted(expr)?;
         let mut full = self.aliases.get(first)?.clone();
         for part in rest {
@@ -114,50 +110,51 @@ impl<'a> Outline<'a> {
             return;
         }
         let Some(name) = names::name(target) else { return };
-        let holds = value.map_or(Holds::Other, |value| self.holds(value));
+        let holds = value.map_or(ValueKind::Other, |value| self.kind_of(value));
         match self.class.last() {
             Some(class) => self.classes.entry(class).or_default().attributes.insert(name, holds),
-            // What is rebound keeps what tells most: `x = None` is often followed by the real thing
-            // under `if`.
-            None if holds == Holds::Other && self.names.contains_key(name) => None,
+            // Keeps the first value: `x = None` is often followed by another assignment under `if`.
+            None if holds == ValueKind::Other && self.names.contains_key(name) => None,
             None => self.names.insert(name, holds),
         };
     }
 
-    fn holds(&self, value: &'a Expr) -> Holds<'a> {
+    fn kind_of(&self, value: &'a Expr) -> ValueKind<'a> {
         match value {
-            Expr::Dict(_) | Expr::DictComp(_) => Holds::Mapping,
-            Expr::List(_) | Expr::ListComp(_) => Holds::List,
-            Expr::Set(_) | Expr::SetComp(_) => Holds::Set,
-            Expr::Generator(_) => Holds::Generator,
-            Expr::NoneLiteral(_) => Holds::Nothing,
-            Expr::NumberLiteral(_) => Holds::Number,
-            Expr::Call(call) => self.called(call),
-            _ => Holds::Other,
+            Expr::Dict(_) | Expr::DictComp(_) => ValueKind::Mapping,
+            Expr::List(_) | Expr::ListComp(_) => ValueKind::List,
+            Expr::Set(_) | Expr::SetComp(_) => ValueKind::Set,
+            Expr::Generator(_) => ValueKind::Generator,
+            Expr::NoneLiteral(_) => ValueKind::None,
+            Expr::NumberLiteral(_) => ValueKind::Number,
+            Expr::Call(call) => self.kind_of_call(call),
+            _ => ValueKind::Other,
         }
     }
 
-    fn called(&self, call: &'a ExprCall) -> Holds<'a> {
+    fn kind_of_call(&self, call: &'a ExprCall) -> ValueKind<'a> {
         if let Some(name) = names::name(&call.func) {
             match name {
-                "dict" => return Holds::Mapping,
-                "list" => return Holds::List,
-                "set" => return Holds::Set,
+                "dict" => return ValueKind::Mapping,
+                "list" => return ValueKind::List,
+                "set" => return ValueKind::Set,
                 _ => {}
             }
         }
-        match self.full(&call.func).as_deref() {
-            Some("collections.OrderedDict" | "collections.Counter") => Holds::Mapping,
-            Some("weakref.WeakKeyDictionary" | "weakref.WeakValueDictionary") => Holds::Mapping,
-            Some("collections.defaultdict") => Holds::DefaultDict,
-            Some("weakref.WeakSet") => Holds::Set,
-            Some("collections.deque") => Holds::Deque,
-            Some("ctypes.create_string_buffer" | "ctypes.create_unicode_buffer") => Holds::Buffer,
-            _ => names::name(&call.func).map_or(Holds::Other, Holds::Made),
+        match self.full_name(&call.func).as_deref() {
+            Some("collections.OrderedDict" | "collections.Counter") => ValueKind::Mapping,
+            Some("weakref.WeakKeyDictionary" | "weakref.WeakValueDictionary") => ValueKind::Mapping,
+            Some("collections.defaultdict") => ValueKind::DefaultDict,
+            Some("weakref.WeakSet") => ValueKind::Set,
+            Some("collections.deque") => ValueKind::Deque,
+            Some("ctypes.create_string_buffer" | "ctypes.create_unicode_buffer") => {
+                ValueKind::Buffer
+            }
+            _ => names::name(&call.func).map_or(ValueKind::Other, ValueKind::CallResult),
         }
     }
 
-    fn alias(&mut self, stmt: &'a Stmt) {
+    fn add_aliases(&mut self, stmt: &'a Stmt) {
         match stmt {
             Stmt::Import(import) => {
                 for alias in &import.names {
@@ -183,7 +180,7 @@ impl<'a> Outline<'a> {
 
     fn class(&mut self, def: &'a StmtClassDef) {
         let name = def.name.as_str();
-        let mut class = Class::default();
+        let mut class = ClassOutline::default();
         let bases = def.arguments.as_ref().map_or(&[][..], |arguments| &arguments.args);
         class.is_thread = bases.iter().filter_map(names::last).any(|base| base.ends_with("Thread"));
         class.is_shared =
@@ -211,7 +208,7 @@ impl<'a> Outline<'a> {
         self.functions -= 1;
     }
 
-    fn handed(&mut self, call: &'a ExprCall) {
+    fn find_thread_target(&mut self, call: &'a ExprCall) {
         let arguments = &call.arguments;
         let at = |index: usize| arguments.args.get(index);
         let target = match names::last(&call.func) {
@@ -226,11 +223,11 @@ impl<'a> Outline<'a> {
     }
 }
 
-impl<'a> Visitor<'a> for Outline<'a> {
+impl<'a> Visitor<'a> for ModuleOutline<'a> {
     fn visit_stmt(&mut self, stmt: &'a Stmt) {
         match stmt {
             Stmt::ClassDef(def) => return self.class(def),
-            // What a module makes when it is run as a program, it makes for that alone.
+            // Objects created only when the module is run as a program are not shared module state.
             Stmt::If(stmt) if self.functions == 0 && is_main(&stmt.test) => {
                 self.functions += 1;
                 visitor::walk_body(self, &stmt.body);
@@ -238,7 +235,7 @@ impl<'a> Visitor<'a> for Outline<'a> {
                 return;
             }
             Stmt::FunctionDef(def) => return self.function(def),
-            Stmt::Import(_) | Stmt::ImportFrom(_) => self.alias(stmt),
+            Stmt::Import(_) | Stmt::ImportFrom(_) => self.add_aliases(stmt),
             Stmt::Assign(assign) => {
                 for target in &assign.targets {
                     self.bind(target, Some(&assign.value));
@@ -252,7 +249,7 @@ impl<'a> Visitor<'a> for Outline<'a> {
 
     fn visit_expr(&mut self, expr: &'a Expr) {
         match expr {
-            Expr::Call(call) => self.handed(call),
+            Expr::Call(call) => self.find_thread_target(call),
             Expr::Yield(_) | Expr::YieldFrom(_) => {
                 if let Some(name) = self.inside.last() {
                     self.generators.insert(name);
@@ -264,7 +261,7 @@ impl<'a> Visitor<'a> for Outline<'a> {
     }
 }
 
-/// `__name__ == "__main__"`.
+/// Returns whether a test is `__name__ == "__main__"`.
 fn is_main(test: &Expr) -> bool {
     matches!(test, Expr::Compare(compare) if names::name(&compare.left) == Some("__name__"))
 }

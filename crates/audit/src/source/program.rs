@@ -1,45 +1,45 @@
-//! All sources of a program or a distribution together: a fork in one file is worse for a thread
-//! that is started in another.
+//! Combines all sources of a program or a distribution: a fork in one file is worse if another file
+//! starts threads.
 
-use super::{Confidence, Hazard, Import, Kind, Source, Unread, on_known_stack};
+use super::{Confidence, Hazard, Import, Rule, Source, SourceError, parser_thread};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// What was found in the sources of a program.
+/// Result of reading the sources of a program.
 #[derive(Debug, Clone, Default)]
-pub struct Program {
-    /// In the order of files and lines.
+pub struct ProgramReport {
+    /// Ordered by file and line.
     pub hazards: Vec<Hazard>,
-    /// What could not be read, and why.
-    pub unread: Vec<(PathBuf, Unread)>,
-    /// Files with more hazards than are kept of one file, and how many were left out.
+    /// Files that could not be read, with the reason.
+    pub unread: Vec<(PathBuf, SourceError)>,
+    /// Files with more hazards than the limit, and how many were dropped.
     pub left_out: Vec<(PathBuf, usize)>,
-    /// How many files were read.
+    /// Number of files that were read.
     pub files: usize,
 }
 
-/// Most threads that parse.
-const THREADS: usize = 8;
+/// Maximum number of parser threads.
+const MAX_THREADS: usize = 8;
 
-/// Reads the sources that an iterator gives, on as many threads as the machine has CPUs; files are
-/// taken as they are needed, so that no more of them than there are threads need be in memory.
-pub fn audit_program<I, T>(files: I) -> Program
+/// Reads the sources that an iterator yields, on all CPUs. Files are taken from the iterator when a
+/// thread is free, so each thread has at most one file in memory.
+pub fn audit_program<I, T>(files: I) -> ProgramReport
 where
     I: IntoIterator<Item = (PathBuf, T)>,
     I::IntoIter: Send,
     T: AsRef<[u8]>,
 {
     let read = |(path, bytes): (PathBuf, T)| (path, Source::parse_here(bytes.as_ref()));
-    let (mut sources, left) = on_all_cpus(files, read);
-    // No thread could be started: what is left is named, not passed over.
-    sources.extend(
-        left.into_iter().map(|(path, _)| (path, Err(Unread::Thread("there are too many".into())))),
-    );
+    let (mut sources, left) = parallel_map(files, read);
+    // No thread could be started: report the remaining files.
+    sources.extend(left.into_iter().map(|(path, _)| {
+        (path, Err(SourceError::Thread("the limit of threads is reached".into())))
+    }));
     sources.sort_by(|one, other| one.0.cmp(&other.0));
-    together(sources)
+    merge(sources)
 }
 
-/// What sources import, by the tags they are given with; `load` gives their bytes.
+/// Returns the imports of sources, each with its tag. `load` returns the bytes of a file.
 pub(crate) fn imports_of_all<T: Send>(
     files: Vec<(T, &Path)>,
     load: &(impl Fn(&Path) -> Result<Vec<u8>, String> + Sync),
@@ -49,26 +49,26 @@ pub(crate) fn imports_of_all<T: Send>(
             .and_then(|bytes| Source::imports_here(&bytes).map_err(|unread| unread.to_string()));
         (tag, imports)
     };
-    let (mut read, left) = on_all_cpus(files, read);
+    let (mut read, left) = parallel_map(files, read);
     read.extend(
         left.into_iter().map(|(tag, _)| (tag, Err("no thread could be started".to_owned()))),
     );
     read
 }
 
-/// Works on all that an iterator gives, on as many threads as the machine has CPUs, each with the
-/// stack that a parser needs. What is left if none can be started is given back.
-fn on_all_cpus<I, R>(all: I, work: impl Fn(I::Item) -> R + Sync) -> (Vec<R>, Vec<I::Item>)
+/// Applies a function to all items on parser threads, one per CPU. Returns the results, and the
+/// items that were not processed because no thread could be started.
+fn parallel_map<I, R>(all: I, work: impl Fn(I::Item) -> R + Sync) -> (Vec<R>, Vec<I::Item>)
 where
     I: IntoIterator<IntoIter: Send>,
     R: Send,
 {
     let all = Mutex::new(all.into_iter().fuse());
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
     let run = || {
         let mut done = Vec::new();
         loop {
-            // A caller's iterator that panicked is one that has ended.
+            // If the iterator panicked in another thread, it is treated as exhausted.
             let next = all.lock().unwrap_or_else(PoisonError::into_inner).next();
             let Some(next) = next else { return done };
             done.push(work(next));
@@ -77,7 +77,7 @@ where
     let mut done = Vec::new();
     std::thread::scope(|scope| {
         let started: Vec<_> =
-            (0..threads).filter_map(|_| on_known_stack().spawn_scoped(scope, run).ok()).collect();
+            (0..threads).filter_map(|_| parser_thread().spawn_scoped(scope, run).ok()).collect();
         for thread in started {
             done.extend(thread.join().unwrap_or_default());
         }
@@ -85,10 +85,10 @@ where
     (done, all.into_inner().unwrap_or_else(PoisonError::into_inner).collect())
 }
 
-fn together(sources: Vec<(PathBuf, Result<Source, Unread>)>) -> Program {
-    let mut program = Program::default();
-    let root = root(&sources);
-    // A thread that only a test starts is not the program's.
+fn merge(sources: Vec<(PathBuf, Result<Source, SourceError>)>) -> ProgramReport {
+    let mut program = ProgramReport::default();
+    let root = common_root(&sources);
+    // A thread that only a test starts does not count.
     let starts = sources.iter().find_map(|(path, source)| {
         let line = source.as_ref().ok()?.starts?;
         let path = path.strip_prefix(&root).unwrap_or(path);
@@ -101,11 +101,11 @@ fn together(sources: Vec<(PathBuf, Result<Source, Unread>)>) -> Program {
                 if source.left_out > 0 {
                     program.left_out.push((path.clone(), source.left_out));
                 }
-                let told = source
+                let hazards = source
                     .hazards
                     .into_iter()
-                    .map(|hazard| of_program(hazard, &path, &root, starts.as_ref()));
-                program.hazards.extend(told);
+                    .map(|hazard| adjust_to_program(hazard, &path, &root, starts.as_ref()));
+                program.hazards.extend(hazards);
             }
             Err(error) => program.unread.push((path, error)),
         }
@@ -113,8 +113,8 @@ fn together(sources: Vec<(PathBuf, Result<Source, Unread>)>) -> Program {
     program
 }
 
-/// The folder of them all: what it is called says nothing about the files in it.
-fn root<T>(sorted: &[(PathBuf, T)]) -> PathBuf {
+/// Returns the common parent folder, whose own name says nothing about the files.
+fn common_root<T>(sorted: &[(PathBuf, T)]) -> PathBuf {
     let (Some((first, _)), Some((last, _))) = (sorted.first(), sorted.last()) else {
         return PathBuf::new();
     };
@@ -127,14 +127,14 @@ fn root<T>(sorted: &[(PathBuf, T)]) -> PathBuf {
         .collect()
 }
 
-/// A file's hazard in its program.
-fn of_program(
+/// Adjusts the confidence of a hazard to the whole program, and sets its file.
+fn adjust_to_program(
     mut hazard: Hazard,
     path: &Path,
     root: &Path,
     starts: Option<&(PathBuf, usize)>,
 ) -> Hazard {
-    let is_fork = matches!(hazard.kind, Kind::ForkWithThreads | Kind::PreexecFn);
+    let is_fork = matches!(hazard.rule, Rule::ForkWithThreads | Rule::PreexecFn);
     if is_fork
         && hazard.confidence == Confidence::Low
         && let Some((file, line)) = starts
@@ -150,8 +150,7 @@ fn of_program(
     hazard
 }
 
-/// Whether a file is a test, by the names that test runners look for: what it holds is used by one
-/// test at a time.
+/// Returns whether a file is a test by the naming rules of test runners. Tests run one at a time.
 fn is_test(path: &Path) -> bool {
     let is_folder = |name: &str| matches!(name, "test" | "tests" | "testing");
     let mut names = path.iter().filter_map(|name| name.to_str()).rev();

@@ -1,30 +1,32 @@
-//! A source's bytes as text (PEP 263: a byte-order mark, or a declaration in one of the first two
-//! lines, or UTF-8), and which line and column an offset is.
+//! Decodes source files (PEP 263: a byte-order mark, a declaration in one of the first two lines,
+//! or UTF-8), and maps offsets to lines and columns.
 
-use super::Unread;
+use super::SourceError;
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use ruff_text_size::TextSize;
 use std::borrow::Cow;
 
-const MARK: &[u8] = b"\xef\xbb\xbf";
+const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// The text of a source.
-pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Unread> {
-    let body = bytes.strip_prefix(MARK).unwrap_or(bytes);
+/// Decodes a source file.
+pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, SourceError> {
+    let body = bytes.strip_prefix(BOM).unwrap_or(bytes);
     let declared = declaration(body);
     let is_utf8 = body.len() < bytes.len() || declared.as_deref().is_none_or(is_utf8);
     if is_utf8 {
         return std::str::from_utf8(body)
             .map(Cow::Borrowed)
-            .map_err(|_| Unread::NotText("UTF-8".into()));
+            .map_err(|_| SourceError::NotText("UTF-8".into()));
     }
     let name = declared.unwrap_or_default();
-    let encoding = named(&name).ok_or_else(|| Unread::Encoding(name.clone()))?;
-    encoding.decode_without_bom_handling_and_without_replacement(body).ok_or(Unread::NotText(name))
+    let encoding = named(&name).ok_or_else(|| SourceError::Encoding(name.clone()))?;
+    encoding
+        .decode_without_bom_handling_and_without_replacement(body)
+        .ok_or(SourceError::NotText(name))
 }
 
-/// The name that a declaration gives: `coding`, `:` or `=`, blanks, the name; in a comment that has
-/// its line to itself.
+/// Returns the declared encoding: `coding`, `:` or `=`, blanks, the name; in a comment on a line of
+/// its own.
 fn declaration(bytes: &[u8]) -> Option<String> {
     for line in
         bytes.split(|&byte| byte == b'\n' || byte == b'\r').filter(|line| !line.is_empty()).take(2)
@@ -52,7 +54,7 @@ fn is_utf8(name: &str) -> bool {
     matches!(name, "utf8" | "utf-8" | "ascii" | "us-ascii") || name.starts_with("utf-8-")
 }
 
-/// Python's names are not all the Web's.
+/// Maps Python's encoding names to those of the WHATWG standard.
 fn named(name: &str) -> Option<&'static Encoding> {
     let label = match name {
         "latin-1" | "iso-latin-1" | "iso-8859-1" => "latin1",
@@ -68,20 +70,20 @@ fn named(name: &str) -> Option<&'static Encoding> {
             Encoding::for_label_no_replacement(label.replace("cp125", "windows-125").as_bytes())
         })
         .or_else(|| Encoding::for_label_no_replacement(label.replace('-', "_").as_bytes()))?;
-    // Python takes no source in UTF-16, declared or not.
+    // Python does not accept sources in UTF-16.
     let is_wide = encoding == UTF_16LE || encoding == UTF_16BE || encoding == UTF_8;
     (!is_wide).then_some(encoding)
 }
 
-/// Where lines start.
-pub(super) struct Lines<'a> {
+/// Offsets of line starts.
+pub(super) struct LineIndex<'a> {
     text: &'a str,
     starts: Vec<u32>,
 }
 
-impl<'a> Lines<'a> {
-    /// Of a text of less than 4 GiB.
-    pub(super) fn new(text: &'a str) -> Lines<'a> {
+impl<'a> LineIndex<'a> {
+    /// Indexes a text of less than 4 GiB.
+    pub(super) fn new(text: &'a str) -> LineIndex<'a> {
         let bytes = text.as_bytes();
         let mut starts = vec![0];
         for (at, &byte) in bytes.iter().enumerate() {
@@ -90,16 +92,16 @@ impl<'a> Lines<'a> {
                 starts.push(next);
             }
         }
-        Lines { text, starts }
+        LineIndex { text, starts }
     }
 
-    /// The line of an offset, from 1.
+    /// Returns the line of an offset, from 1.
     pub(super) fn line(&self, offset: TextSize) -> usize {
         self.starts.partition_point(|&start| start <= offset.to_u32()).max(1)
     }
 
-    /// The line and the column of an offset, from 1; columns are Unicode characters.
-    pub(super) fn place(&self, offset: TextSize) -> (usize, usize) {
+    /// Returns line and column of an offset, from 1; columns count Unicode characters.
+    pub(super) fn position(&self, offset: TextSize) -> (usize, usize) {
         let line = self.line(offset);
         let start = self.starts.get(line - 1).map_or(0, |&start| start as usize);
         let before = self.text.get(start..offset.to_usize()).unwrap_or_default();
@@ -131,18 +133,18 @@ mod tests {
             Ok("# coding: latin-1\nx = '\u{e9}'\n")
         );
         assert_eq!(decode(b"\xef\xbb\xbfx = 1\n").as_deref(), Ok("x = 1\n"));
-        assert_eq!(decode(b"x = '\xe9'\n"), Err(Unread::NotText("UTF-8".into())));
-        assert_eq!(decode(b"# coding: utf-16\n"), Err(Unread::Encoding("utf-16".into())));
-        assert_eq!(decode(b"# coding: nonsense\n"), Err(Unread::Encoding("nonsense".into())));
+        assert_eq!(decode(b"x = '\xe9'\n"), Err(SourceError::NotText("UTF-8".into())));
+        assert_eq!(decode(b"# coding: utf-16\n"), Err(SourceError::Encoding("utf-16".into())));
+        assert_eq!(decode(b"# coding: nonsense\n"), Err(SourceError::Encoding("nonsense".into())));
     }
 
     #[test]
     fn columns_are_characters() {
-        let lines = Lines::new("a\r\n\u{e9}\u{e9} = b\rc");
-        assert_eq!(lines.place(TextSize::new(0)), (1, 1));
-        assert_eq!(lines.place(TextSize::new(3)), (2, 1));
-        assert_eq!(lines.place(TextSize::new(8)), (2, 4));
-        assert_eq!(lines.place(TextSize::new(13)), (3, 2));
-        assert_eq!(lines.place(TextSize::new(900)), (3, 1));
+        let lines = LineIndex::new("a\r\n\u{e9}\u{e9} = b\rc");
+        assert_eq!(lines.position(TextSize::new(0)), (1, 1));
+        assert_eq!(lines.position(TextSize::new(3)), (2, 1));
+        assert_eq!(lines.position(TextSize::new(8)), (2, 4));
+        assert_eq!(lines.position(TextSize::new(13)), (3, 2));
+        assert_eq!(lines.position(TextSize::new(900)), (3, 1));
     }
 }

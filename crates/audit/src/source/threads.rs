@@ -1,21 +1,21 @@
-//! What threads share without noticing: an iterator, a container that is walked, the process's own
-//! state.
+//! Rules for state that threads share implicitly: iterators, containers during iteration,
+//! process-wide state.
 
-use super::context::Context;
-use super::hazard::{Confidence, Kind};
+use super::context::ModuleContext;
+use super::hazard::{Confidence, Rule};
 use super::names;
-use super::outline::Holds;
+use super::outline::ValueKind;
 use ruff_python_ast::{Expr, ExprCall};
 
-/// The prefix of a subject that is a container walked: whether others change it is known at the
-/// module's end.
-pub(super) const WALKED: &str = "walked ";
+/// Prefix of the subject of a finding about iteration, which counts only if another function
+/// changes the container.
+pub(super) const ITERATED: &str = "iterated ";
 
 /// `for ... in iter`, in a statement or a comprehension.
-pub(super) fn walked<'a>(cx: &mut Context<'a>, iter: &'a Expr) {
+pub(super) fn visit_iteration<'a>(cx: &mut ModuleContext<'a>, iter: &'a Expr) {
     let Some(frame) = cx.unlocked() else { return };
     let function = frame.name;
-    if shared_iterator(cx, iter) {
+    if report_shared_iterator(cx, iter) {
         return;
     }
     let of = match iter {
@@ -29,66 +29,77 @@ pub(super) fn walked<'a>(cx: &mut Context<'a>, iter: &'a Expr) {
         },
         _ => iter,
     };
-    // A list may change while it is walked: nothing fails.
-    let Some(place) = cx.container(of).filter(|place| place.holds != Holds::List) else { return };
+    // Iteration over a list that changes raises no error.
+    let Some(object) = cx.container(of).filter(|object| object.kind != ValueKind::List) else {
+        return;
+    };
     let what =
-        format!("`{}` is walked in `{function}` and changes size elsewhere", cx.source(iter));
-    let subject = format!("{WALKED}{}", place.name);
-    cx.add(Kind::SharedIteration, Confidence::Medium, iter, &subject, what);
+        format!("`{}` is iterated in `{function}` and changes size elsewhere", cx.excerpt(iter));
+    let subject = format!("{ITERATED}{}", object.name);
+    cx.add(Rule::SharedIteration, Confidence::Medium, iter, &subject, what);
 }
 
-fn shared_iterator<'a>(cx: &mut Context<'a>, iter: &'a Expr) -> bool {
-    let Some(place) = cx.shared(iter).filter(|place| place.holds == Holds::Generator) else {
+fn report_shared_iterator<'a>(cx: &mut ModuleContext<'a>, iter: &'a Expr) -> bool {
+    let Some(object) = cx.shared(iter).filter(|object| object.kind == ValueKind::Generator) else {
         return false;
     };
     if cx.unlocked().is_some() {
         let what = format!(
-            "`{}` is a generator of the module, resumed by every thread that comes here",
-            place.name
+            "`{}` is a module-level generator, resumed by every thread that runs this",
+            object.name
         );
-        cx.add(Kind::SharedIterator, Confidence::High, iter, &place.name, what);
+        cx.add(Rule::SharedIterator, Confidence::High, iter, &object.name, what);
     }
     true
 }
 
 /// `os.environ[...] = ...` in a thread.
-pub(super) fn assigned<'a>(cx: &mut Context<'a>, target: &'a Expr) {
+pub(super) fn visit_assign<'a>(cx: &mut ModuleContext<'a>, target: &'a Expr) {
     let Expr::Subscript(subscript) = target else { return };
-    if cx.outline.full(&subscript.value).as_deref() == Some("os.environ") {
-        state(cx, target, Confidence::Medium);
+    if cx.outline.full_name(&subscript.value).as_deref() == Some("os.environ") {
+        report_process_state(cx, target, Confidence::Medium);
     }
 }
 
-/// `next(generator)`, and calls that change what belongs to the process.
-pub(super) fn call<'a>(cx: &mut Context<'a>, call: &'a ExprCall) {
+/// `next(generator)`, and calls that change process-wide state.
+pub(super) fn visit_call<'a>(cx: &mut ModuleContext<'a>, call: &'a ExprCall) {
     if names::name(&call.func) == Some("next")
         && let Some(of) = call.arguments.args.first()
     {
-        shared_iterator(cx, of);
+        report_shared_iterator(cx, of);
         return;
     }
-    match cx.outline.full(&call.func).as_deref() {
+    match cx.outline.full_name(&call.func).as_deref() {
         Some("os.chdir" | "os.fchdir" | "os.umask" | "contextlib.chdir") => {
-            state(cx, call, Confidence::High)
+            report_process_state(cx, call, Confidence::High)
         }
-        Some("locale.setlocale") if call.arguments.len() > 1 => state(cx, call, Confidence::High),
+        Some("locale.setlocale") if call.arguments.len() > 1 => {
+            report_process_state(cx, call, Confidence::High)
+        }
         Some("contextlib.redirect_stdout" | "contextlib.redirect_stderr") => {
-            state(cx, call, Confidence::High)
+            report_process_state(cx, call, Confidence::High)
         }
-        // Only the main thread may.
-        Some("signal.signal") => state(cx, call, Confidence::High),
-        Some("os.putenv" | "os.unsetenv") => state(cx, call, Confidence::Medium),
-        // Each thread has its own filters where the flag context_aware_warnings is on, as it is
+        // Raises ValueError outside the main thread.
+        Some("signal.signal") => report_process_state(cx, call, Confidence::High),
+        Some("os.putenv" | "os.unsetenv") => report_process_state(cx, call, Confidence::Medium),
+        // Filters are per thread if the flag context_aware_warnings is set, which is the default
         // without the GIL from 3.14 on.
-        Some("warnings.catch_warnings") => state(cx, call, Confidence::Low),
+        Some("warnings.catch_warnings") => report_process_state(cx, call, Confidence::Low),
         _ => {}
     }
 }
 
-fn state<'a>(cx: &mut Context<'a>, at: &'a impl ruff_text_size::Ranged, confidence: Confidence) {
+fn report_process_state<'a>(
+    cx: &mut ModuleContext<'a>,
+    at: &'a impl ruff_text_size::Ranged,
+    confidence: Confidence,
+) {
     if let Some(frame) = cx.unlocked().filter(|frame| frame.is_thread) {
-        let shown = cx.source(at);
-        let what = format!("`{shown}` in `{}`, which runs in a thread", frame.name);
-        cx.add(Kind::ProcessState, confidence, at, shown, what);
+        let shown = cx.excerpt(at);
+        let what = format!(
+            "`{shown}` changes process-wide state in `{}`, which runs in a thread",
+            frame.name
+        );
+        cx.add(Rule::ProcessState, confidence, at, shown, what);
     }
 }

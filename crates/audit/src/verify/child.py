@@ -1,9 +1,13 @@
-"""Imports one extension module and says what that did to the GIL. Arguments: the file to say it in, the module's dotted name, its file,
-`whole` or `alone`, then folders to import from.
+"""Imports one extension module and reports what that did to the GIL.
 
-The interpreter decides when it creates a module from its file, before any of the module's own code runs; so each creation is watched, and
-those that the import brings along are told apart from the one that is meant. When another has switched the GIL on before its turn came,
-the file is created in an interpreter of its own, without its package."""
+Arguments: the report file, the module's dotted name, its file, `whole` or `alone`, then folders to
+import from.
+
+The interpreter decides about the GIL when it creates a module from its file, before any of the
+module's own code runs. So each creation is observed, which distinguishes the module from others
+that its import loads. If another module enabled the GIL first, the file is loaded once more in an
+interpreter of its own, without its package.
+"""
 import importlib.machinery, importlib.util, json, os, sys, warnings
 
 report, name, path, alone, *folders = sys.argv[1:]
@@ -24,11 +28,11 @@ def watched(spec, file=None):
         return module
     finally:
         mine = spec.origin is not None and os.path.realpath(spec.origin) == os.path.realpath(path)
-        # What it imported while it was created may have been the one that did it.
+        # A module that it imported while being created may have enabled the GIL.
         if not before and len(found["others"]) == known:
             if not mine and is_on():
                 found["others"].append(spec.name)
-            elif mine and (made or is_on()):  # A file that could not be loaded says nothing.
+            elif mine and (made or is_on()):  # A file that could not be loaded shows nothing.
                 found["own"] = is_on()
 
 
@@ -43,4 +47,4 @@ except BaseException as error:
     found["error"] = f"{type(error).__name__}: {error}"[:500]
 with open(report, "w") as file:
     json.dump(found, file)
-os._exit(0)  # What modules do at exit is no concern of ours.
+os._exit(0)  # Skip what modules do at exit.

@@ -1,4 +1,4 @@
-//! Small wheels, made by hand: a zip's bytes are written here, right or wrong as a test wants them.
+//! Builds small wheels byte by byte, valid or with defects that a test asks for.
 
 #![allow(dead_code)] // each test uses some of it
 
@@ -6,21 +6,21 @@ use flate2::Compression;
 use flate2::write::DeflateEncoder;
 use std::io::Write;
 
-/// A member to be written. What is `None` is as it should be.
+/// A member to write. Fields that are `None` get their correct value.
 #[derive(Clone, Default)]
 pub(crate) struct File {
     pub(crate) name: Vec<u8>,
     pub(crate) data: Vec<u8>,
     pub(crate) deflate: bool,
-    /// The name in its own header.
+    /// Name in the local header.
     pub(crate) local_name: Option<Vec<u8>>,
-    /// The size it declares.
+    /// Declared size.
     pub(crate) size: Option<u32>,
-    /// The checksum it declares.
+    /// Declared checksum.
     pub(crate) crc: Option<u32>,
     pub(crate) flags: u16,
     pub(crate) method: Option<u16>,
-    /// Unix's mode.
+    /// Unix file mode.
     pub(crate) mode: u32,
 }
 
@@ -47,7 +47,7 @@ fn put32(out: &mut Vec<u8>, value: usize) {
 }
 
 impl File {
-    /// Writes it, unless it is to share the bytes of the member at `at`.
+    /// Writes the member, unless it shares the bytes of the member at `at`.
     fn write(&self, out: &mut Vec<u8>, at: Option<usize>) -> Written {
         let packed = if self.deflate {
             let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
@@ -77,7 +77,7 @@ impl File {
             out.extend(packed);
         }
         let mut central = b"PK\x01\x02".to_vec();
-        put16(&mut central, 3 << 8 | 20); // made on Unix
+        put16(&mut central, 3 << 8 | 20); // created on Unix
         central.extend(common);
         put16(&mut central, self.name.len() as u16);
         put16(&mut central, 0); // extra
@@ -91,12 +91,13 @@ impl File {
     }
 }
 
-/// A zip of these members.
+/// Returns a zip of these members.
 pub(crate) fn zip(files: &[File]) -> Vec<u8> {
     zip_with(files, false, None)
 }
 
-/// A zip whose members all share the bytes of the first, or whose end tells another number of them.
+/// Returns a zip whose members all share the bytes of the first, or whose end record declares
+/// another count.
 pub(crate) fn zip_with(files: &[File], shared: bool, count: Option<u16>) -> Vec<u8> {
     let mut out = Vec::new();
     let mut central = Vec::new();
@@ -116,7 +117,7 @@ pub(crate) fn zip_with(files: &[File], shared: bool, count: Option<u16>) -> Vec<
     out
 }
 
-/// The files of a wheel's `.dist-info`, with a RECORD of `files` and of itself.
+/// Returns the files of a wheel's `.dist-info`, with a RECORD of `files` and of itself.
 pub(crate) fn info(
     name: &str,
     version: &str,
@@ -140,7 +141,7 @@ pub(crate) fn info(
     ]
 }
 
-/// Seconds that a test tries random input: `UNGIL_FUZZ_S`, or 2.
+/// Returns how long a test tries random input: `UNGIL_FUZZ_S` seconds, or 2.
 pub(crate) fn fuzz_time() -> std::time::Duration {
     let seconds =
         std::env::var("UNGIL_FUZZ_S").ok().and_then(|text| text.parse().ok()).unwrap_or(2.0);

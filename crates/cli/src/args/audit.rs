@@ -10,85 +10,109 @@ use ungil_audit::target::Build;
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Audit {
-    /// What to audit: an environment (its folder, its site-packages or its interpreter), wheels,
-    /// extension modules, folders of sources, requirements.txt, uv.lock or pylock.toml (default:
-    /// $VIRTUAL_ENV or .venv).
+    /// What to audit: an environment (its folder, site-packages or interpreter), wheels, extension
+    /// modules, folders or files of Python sources, requirements.txt, uv.lock or pylock.toml
+    /// (default: $VIRTUAL_ENV, else .venv).
     #[arg(value_name = "ENV|WHEEL|FILE|LOCK", value_hint = ValueHint::AnyPath)]
     pub(crate) targets: Vec<PathBuf>,
 
-    /// The build the verdict is for, such as 3.14t or 3.15t: modules that it cannot load are said
-    /// not to count.
-    #[arg(long = "for", value_name = "BUILD", value_parser = build, help_heading = "What is asked")]
+    /// Free-threaded build to audit for, such as 3.14t or 3.15t (default: the build of the
+    /// environment, else 3.14t). Files that this build cannot import are listed, not analyzed.
+    #[arg(long = "for", value_name = "BUILD", value_parser = build, help_heading = "Audit")]
     pub(crate) build: Option<Build>,
 
-    /// Also read Python sources for what breaks when threads run at the same time: those of folders
-    /// and files are read anyway, those of installed distributions only with this.
-    #[arg(long, help_heading = "What is asked")]
+    /// Also check the Python sources of installed distributions and wheels. Sources among the
+    /// targets are always checked.
+    #[arg(long, help_heading = "Audit")]
     pub(crate) sources: bool,
 
-    /// Hazards of sources from this confidence on.
-    #[arg(long, value_enum, value_name = "LEVEL", default_value_t = Level::Medium, help_heading = "What is asked")]
+    /// Report hazards in sources with at least this confidence.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "LEVEL",
+        default_value_t = Level::Medium,
+        help_heading = "Audit"
+    )]
     pub(crate) confidence: Level,
 
-    /// Where the program begins, for the imports that lead to a module that switches the GIL on: a
-    /// module or a file (default: the sources among what is audited, and else the packages that no
-    /// other one requires).
-    #[arg(long, value_name = "MODULE|FILE", help_heading = "What is asked")]
+    /// Entry point of the program, from which to search import chains to modules that enable the
+    /// GIL (default: the sources among the targets, else the packages that no other package
+    /// requires).
+    #[arg(long, value_name = "MODULE|FILE", help_heading = "Audit")]
     pub(crate) from: Vec<String>,
 
-    /// Ask the index, through uv or pip and their settings, whether it has wheels for the build.
-    #[arg(long, help_heading = "What is asked")]
+    /// Look up wheels for the build in the package index, through uv or pip and their settings.
+    #[arg(long, help_heading = "Audit")]
     pub(crate) index: bool,
 
-    /// Import each module in an interpreter of its own and compare with the verdict. This runs the
-    /// code of what is audited.
-    #[arg(long, help_heading = "What is asked")]
+    /// Import each module in an interpreter of its own and compare the effect with the verdict.
+    /// This runs the audited code.
+    #[arg(long, help_heading = "Audit")]
     pub(crate) verify: bool,
 
-    /// The free-threaded interpreter of --verify (default: the environment's own, or the one of
-    /// --for).
-    #[arg(long, value_name = "PYTHON", requires = "verify", help_heading = "What is asked")]
+    /// Free-threaded interpreter for --verify (default: one of the audited build).
+    #[arg(long, value_name = "PYTHON", requires = "verify", help_heading = "Audit")]
     pub(crate) python: Option<String>,
 
-    /// The longest that one import of --verify may take.
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration, help_heading = "What is asked")]
+    /// Time limit of --verify for each import.
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "60s",
+        value_parser = duration,
+        help_heading = "Audit"
+    )]
     pub(crate) limit: f64,
 
-    /// End with code 3 when any of these is found: gil (a module switches the GIL on), unknown (a
-    /// module of which that is not known, or a requirement whose compiled wheel was not read),
-    /// claim (a claim that the binary contradicts), difference (verdict and --verify), hazard.
+    /// Exit with code 3 if any of these is found: gil (a module enables the GIL), unknown (a module
+    /// with an unknown effect, or a requirement whose compiled wheel is missing or was not read),
+    /// claim (a claim that a module contradicts), difference (a verdict that --verify contradicts),
+    /// hazard (in sources).
     #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',', help_heading = "Output")]
     pub(crate) fail_on: Vec<FailOn>,
 
-    /// The form of what is printed.
-    #[arg(long, value_enum, value_name = "FORM", default_value_t = Form::Table, help_heading = "Output")]
-    pub(crate) format: Form,
+    /// Output format.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        default_value_t = AuditFormat::Table,
+        help_heading = "Output"
+    )]
+    pub(crate) format: AuditFormat,
 
-    /// The same as --format json.
+    /// Same as --format json.
     #[arg(long, conflicts_with = "format", help_heading = "Output")]
     pub(crate) json: bool,
 
-    /// Write it to this file and print only a summary.
-    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    /// Write the report to this file and print only a summary.
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        value_hint = ValueHint::FilePath,
+        help_heading = "Output"
+    )]
     pub(crate) output: Option<PathBuf>,
 
-    /// Show every module, not only those that need a look.
+    /// List every module, not only those that enable the GIL or are unknown.
     #[arg(short, long, help_heading = "Output")]
     pub(crate) all: bool,
 
-    /// No progress.
+    /// Do not show progress.
     #[arg(short, long, help_heading = "Output")]
     pub(crate) quiet: bool,
 }
 
-/// How sure a hazard is.
+/// Minimum confidence of reported hazards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Level {
-    /// All of them.
+    /// All hazards.
     Low,
-    /// Likely ones and sure ones.
+    /// Likely and certain hazards.
     Medium,
-    /// Sure ones.
+    /// Certain hazards.
     High,
 }
 
@@ -102,50 +126,49 @@ impl From<Level> for Confidence {
     }
 }
 
-/// What ends an audit with code 3.
+/// Condition for exit code 3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FailOn {
-    /// A module switches the GIL on.
+    /// A module enables the GIL.
     Gil,
-    /// Of a module it is not known, or a requirement has a compiled wheel that was not read, or
-    /// none.
+    /// The effect of a module or requirement is unknown.
     Unknown,
-    /// A distribution claims what its binary contradicts.
+    /// A distribution claims to run without the GIL, but a module enables it.
     Claim,
-    /// A verdict and what --verify saw are not the same.
+    /// A verdict differs from the result of --verify.
     Difference,
     /// A hazard was found in sources.
     Hazard,
 }
 
-/// The form of what is printed.
+/// Output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Form {
-    /// For a terminal.
+pub(crate) enum AuditFormat {
+    /// Text for a terminal.
     Table,
-    /// One object.
+    /// One JSON object.
     Json,
-    /// For code scanning.
+    /// SARIF for code scanning.
     Sarif,
-    /// For a pull request.
+    /// Markdown for a pull request.
     Markdown,
 }
 
 fn build(text: &str) -> Result<Build, String> {
     match text.parse::<Build>() {
         Ok(build) if build.free_threaded => Ok(build),
-        _ => Err("a free-threaded build is needed, such as 3.14t or 3.15t".into()),
+        _ => Err("expected a free-threaded build, such as 3.14t or 3.15t".into()),
     }
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  ungil audit                                    the environment here
-  ungil audit .venv --for 3.14t --sources
-  ungil audit dist/*.whl --fail-on gil,unknown
-  ungil audit uv.lock --for 3.15t --index
-  ungil audit .venv --from app/main.py           the imports by which a program comes to them
-  ungil audit src --format sarif -o audit.sarif
-  ungil audit .venv --verify --python 3.14t
+  ungil audit                                    audit the active environment
+  ungil audit .venv --for 3.14t --sources        also check installed Python sources
+  ungil audit dist/*.whl --fail-on gil,unknown   check wheels before publishing
+  ungil audit uv.lock --for 3.15t --index        look up wheels for locked projects
+  ungil audit .venv --from app/main.py           show import chains from a program
+  ungil audit src --format sarif -o audit.sarif  write a report for code scanning
+  ungil audit .venv --verify --python 3.14t      check the verdicts by importing
 
-Nothing of what is audited runs, unless --verify asks for it; nothing leaves the machine, unless --index does.";
+Audited code runs only with --verify, and the network is used only with --index.";

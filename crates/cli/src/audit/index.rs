@@ -1,53 +1,46 @@
-//! `--index`: whether there are wheels for the build, asked through the installer that the user
-//! has.
+//! `--index`: looks up wheels for the build through the user's installer.
 
 use crate::args::Audit as Arguments;
 use crate::clean::clean;
 use crate::failure::Edge;
 use std::time::Duration;
 use ungil_audit::audit::Audit;
-use ungil_audit::index::{Answer, Available, Installer, Patience, survey};
+use ungil_audit::index::{Available, IndexAnswer, Installer, WaitLimit, ask_all};
 use ungil_audit::target::{Build, Platform};
 use ungil_format::counted;
 
-/// The longest that one answer may take.
-const LIMIT: Duration = Duration::from_secs(180);
+/// Timeout for one answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// Asks about everything that has wheels of its own for each build.
+/// Looks up every project with wheels specific to a build.
 pub(super) fn run(
     args: &Arguments,
     audit: &Audit,
-    is_told: &(dyn Fn() -> bool + Sync),
-) -> Result<Vec<Answer>, Edge> {
-    let usage = |why| {
-        Edge::usage(
-            "there is nobody to ask the index",
-            why,
-            "leave --index away, or install uv or pip",
-        )
-    };
+    is_cancelled: &(dyn Fn() -> bool + Sync),
+) -> Result<Vec<IndexAnswer>, Edge> {
+    let usage =
+        |why| Edge::usage("cannot query the index", why, "install uv or pip, or omit --index");
     let platform =
-        Platform::here().ok_or_else(|| usage("it is not known which wheels this machine takes"))?;
+        Platform::here().ok_or_else(|| usage("the wheels for this machine are unknown"))?;
     let installer = Installer::find()
         .ok_or_else(|| usage("there is no uv and no python3 with pip on the PATH"))?;
-    let questions = audit.questions(platform);
-    let bar = super::progress(args, questions.len());
-    let patience = Patience { limit: LIMIT, is_told };
-    let answers = survey(&installer, &questions, (audit.build, platform), patience, &|done| {
+    let queries = audit.index_queries(platform);
+    let bar = super::progress(args, queries.len());
+    let wait = WaitLimit { timeout: ANSWER_TIMEOUT, is_cancelled };
+    let answers = ask_all(&installer, &queries, (audit.build, platform), wait, &|done| {
         bar.set_position(done as u64)
     });
     bar.finish_and_clear();
     Ok(answers.into_iter().flatten().collect())
 }
 
-/// Returns whether nothing is known of it: the index gave no answer of the version, nor of any with
-/// a wheel.
-pub(super) fn is_silent(answer: &Answer) -> bool {
+/// Returns whether the index gave no answer about the version.
+pub(super) fn has_no_answer(answer: &IndexAnswer) -> bool {
     answer.this.is_none() && answer.error.is_some()
 }
 
-/// An answer in words, and whether it is bad news.
-pub(super) fn words(answer: &Answer, build: Build) -> (bool, String) {
+/// Describes an answer, and returns whether a wheel or an answer is missing.
+pub(super) fn describe(answer: &IndexAnswer, build: Build) -> (bool, String) {
     let name = clean(&answer.name);
     let version =
         answer.version.as_deref().map(|version| format!(" {}", clean(version))).unwrap_or_default();
@@ -55,16 +48,20 @@ pub(super) fn words(answer: &Answer, build: Build) -> (bool, String) {
         answer.newest.as_ref().filter(|newest| Some(&newest.version) != answer.version.as_ref());
     let of_newest = match newest {
         Some(Available { wheel: Some(_), version, .. }) => {
-            format!("; the newest, {}, has one", clean(version))
+            format!("; the newest version, {}, has one", clean(version))
         }
         Some(Available { version, .. }) if version.is_empty() => {
-            "; the newest has none either".to_owned()
+            "; the newest version has none either".to_owned()
         }
-        Some(Available { version, .. }) => format!("; the newest, {}, has none", clean(version)),
-        None if answer.newest.is_some() && answer.this.is_some() => "; it is the newest".to_owned(),
+        Some(Available { version, .. }) => {
+            format!("; the newest version, {}, has none", clean(version))
+        }
+        None if answer.newest.is_some() && answer.this.is_some() => {
+            "; it is the newest version".to_owned()
+        }
         None => match (&answer.this, &answer.error) {
             (Some(_), Some(error)) => {
-                format!("; of the newest it gave no answer: {}", clean(error))
+                format!("; no answer about the newest version: {}", clean(error))
             }
             _ => String::new(),
         },
@@ -80,7 +77,10 @@ pub(super) fn words(answer: &Answer, build: Build) -> (bool, String) {
                 (true, 1..) => format!(" among its {}", counted(count, "wheel")),
                 _ => String::new(),
             };
-            (true, format!("{name}{version}: the index has none for {build}{others}{of_newest}"))
+            (
+                true,
+                format!("{name}{version}: the index has no wheel for {build}{others}{of_newest}"),
+            )
         }
         (None, None) => (
             newest.is_none_or(|newest| newest.wheel.is_none()),

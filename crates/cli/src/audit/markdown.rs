@@ -1,18 +1,18 @@
-//! An audit for a pull request.
+//! Renders an audit as Markdown for a pull request.
 
 use super::table::{name, summary, verdict};
-use super::{Report, lines, ways};
+use super::{Report, findings, import_chains};
 use crate::clean::clean;
 use std::fmt::Write;
 
-/// All of it: with `all`, also what is in order.
+/// Renders the report. With `all` it includes modules that leave the GIL off.
 pub(super) fn report(report: &Report, all: bool) -> String {
     let mut text =
         format!("## ungil audit\n\n{}\n", summary(report).trim_end().replace('\n', "  \n"));
     let modules: Vec<_> = report
         .ordered()
         .into_iter()
-        .filter(|(_, found)| all || found.switches_on() != Some(false))
+        .filter(|(_, found)| all || found.enables_gil() != Some(false))
         .collect();
     if !modules.is_empty() {
         text.push_str("\n| module | verdict | distribution |\n|---|---|---|\n");
@@ -28,33 +28,34 @@ pub(super) fn report(report: &Report, all: bool) -> String {
             );
         }
     }
-    for line in ways::lines(report) {
-        let _ = writeln!(text, "\n- imported by {}", cell(&line));
+    for line in import_chains::lines(report) {
+        let _ = writeln!(text, "\n- import chain: {}", cell(&line));
     }
-    for (mark, line) in lines::findings(report, all) {
+    for (mark, line) in findings::findings(report, all) {
         let bold = if mark == '!' { "**" } else { "" };
         let _ = writeln!(text, "\n- {bold}{}{bold}", cell(&line));
     }
     if !report.audit.hazards.is_empty() {
-        text.push_str("\n| source | hazard | what |\n|---|---|---|\n");
+        text.push_str("\n| source | hazard | what | help |\n|---|---|---|---|\n");
         for hazard in &report.audit.hazards {
-            let place = format!("{}:{}", hazard.file.to_string_lossy(), hazard.line);
+            let location = format!("{}:{}", hazard.file.to_string_lossy(), hazard.line);
             let _ = writeln!(
                 text,
-                "| `{}` | {} | {} |",
-                cell(&place),
-                hazard.kind.title(),
-                cell(&hazard.what)
+                "| `{}` | {} | {} | {} |",
+                cell(&location),
+                hazard.rule.title(),
+                cell(&hazard.what),
+                cell(&hazard.instead)
             );
         }
     }
-    for note in lines::notes(report) {
+    for note in findings::notes(report) {
         let _ = writeln!(text, "\n- note: {}", cell(&note));
     }
     text
 }
 
-/// Text that stays in its cell, and does nothing there.
+/// Escapes text for a table cell.
 fn cell(text: &str) -> String {
     clean(text).replace('|', "\\|").replace('`', "'").replace('<', "&lt;")
 }
