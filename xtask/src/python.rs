@@ -1,7 +1,7 @@
 //! The Python package while it is worked on: built for one interpreter, laid out under
 //! `target/python`, and its tests run there.
 
-use crate::{Done, cargo, root, run, target, tools};
+use crate::{Done, cargo, home, root, run, target, tools};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -35,7 +35,7 @@ pub(crate) fn python(arguments: &[String]) -> Done {
 pub(crate) fn interpreter(version: &str) -> Result<PathBuf, String> {
     let roots = [
         std::env::var_os("UNGIL_PYTHONS").map(PathBuf::from),
-        Some(crate::home()?.join("pythons")),
+        Some(home()?.join("pythons")),
         Some("/opt/pythons".into()),
     ];
     roots

@@ -3,7 +3,8 @@
 //! takes longest.
 
 use crate::python::interpreter;
-use crate::{cargo, debian, root, run, target, tools};
+use crate::setup::debian;
+use crate::{cargo, root, run, target, tools};
 use std::path::PathBuf;
 use std::process::Command;
 

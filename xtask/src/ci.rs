@@ -1,0 +1,28 @@
+//! `cargo xtask ci`: everything that must pass, with the seconds that each stage took.
+
+use crate::environment::{cargo, root, run};
+use crate::{Done, test};
+use std::process::Command;
+use std::time::Instant;
+
+/// Runs all stages; the test runner's summary is the last thing printed.
+pub(crate) fn ci() -> Done {
+    stage("format", || cargo_run(&["fmt", "--all", "--check"]))?;
+    stage("lints", || {
+        cargo_run(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
+    })?;
+    test::test(&[])
+}
+
+/// Runs a stage and prints how long it took.
+pub(crate) fn stage<T>(name: &str, work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    let start = Instant::now();
+    let result = work();
+    let how = if result.is_ok() { "" } else { " (failed)" };
+    eprintln!("xtask: stage {name}: {:.0} s{how}", start.elapsed().as_secs_f64());
+    result
+}
+
+fn cargo_run(arguments: &[&str]) -> Done {
+    run(Command::new(cargo()).current_dir(root()).args(arguments))
+}

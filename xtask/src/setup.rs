@@ -1,0 +1,208 @@
+//! `cargo xtask setup`: what the tests need beyond a Rust toolchain, in parts.
+//!
+//! Each part is installed once and sets the environment variables by which the tests find it. The
+//! test runner calls this for the parts that the selected tests need (`.config/nextest.toml`),
+//! unless all parts were installed before it started.
+
+use crate::ci::stage;
+use crate::environment::{cargo, home, on_path, root, run, target};
+use crate::{Done, docs, shared_pythons, toolchains, wheels};
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::{env, fs};
+
+/// An environment variable for the tests.
+type Variable = (&'static str, PathBuf);
+
+/// Set for a test runner that is started after everything was installed.
+pub(crate) const READY: &str = "UNGIL_SETUP_DONE";
+
+/// The interpreters that the tests use.
+const VERSIONS: [&str; 5] = ["3.13", "3.14", "3.14t", "3.15", "3.15t"];
+
+/// Programs that tests run, and the Debian packages that have them.
+const PROGRAMS: [(&str, &str); 5] = [
+    ("wrk", "wrk"),
+    ("setpriv", "util-linux"),
+    ("unshare", "util-linux"),
+    ("gdb", "gdb"),
+    ("zstd", "zstd"),
+];
+
+/// A part of what the tests need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// The program under test.
+    Program,
+    /// CPython in all versions and builds that are supported.
+    Interpreters,
+    /// Programs from Debian.
+    Programs,
+    /// A browser, for the pages.
+    Browser,
+    /// The Python package, installed from its wheels, and what its tests are run with.
+    Wheels,
+    /// NumPy, where `ungil suite` puts it.
+    Numpy,
+    /// Interpreters whose code is in a shared library.
+    SharedPythons,
+    /// What extension modules are built with.
+    Toolchains,
+    /// The generator of the documentation site.
+    Docs,
+}
+
+impl Part {
+    /// All parts, each after those that it needs.
+    pub(crate) const ALL: [Part; 9] = [
+        Part::Program,
+        Part::Interpreters,
+        Part::Programs,
+        Part::Browser,
+        Part::Wheels,
+        Part::Numpy,
+        Part::SharedPythons,
+        Part::Toolchains,
+        Part::Docs,
+    ];
+
+    /// The name on the command line.
+    fn name(self) -> &'static str {
+        match self {
+            Part::Program => "program",
+            Part::Interpreters => "interpreters",
+            Part::Programs => "programs",
+            Part::Browser => "browser",
+            Part::Wheels => "wheels",
+            Part::Numpy => "numpy",
+            Part::SharedPythons => "shared-pythons",
+            Part::Toolchains => "toolchains",
+            Part::Docs => "docs",
+        }
+    }
+
+    /// The parts that must be there first.
+    fn needs(self) -> &'static [Part] {
+        match self {
+            Part::Interpreters => &[Part::Program],
+            Part::Wheels | Part::Numpy | Part::Toolchains | Part::Docs => &[Part::Interpreters],
+            Part::Program | Part::Programs | Part::Browser | Part::SharedPythons => &[],
+        }
+    }
+
+    /// Installs the part and returns the variables by which the tests find it.
+    fn install(self) -> Result<Vec<Variable>, String> {
+        let program = target().join("debug/ungil");
+        match self {
+            Part::Program => {
+                build()?;
+                Ok(vec![("UNGIL_BIN", program)])
+            }
+            Part::Interpreters => interpreters(&program),
+            Part::Programs => PROGRAMS
+                .iter()
+                .try_for_each(|(program, package)| debian(program, package))
+                .map(|()| Vec::new()),
+            Part::Browser => debian("chromium", "chromium").map(|()| Vec::new()),
+            Part::Wheels => Ok(vec![("UNGIL_PACKAGES", wheels::install(&program)?)]),
+            Part::Numpy => numpy(&program).map(|()| Vec::new()),
+            Part::SharedPythons => Ok(vec![("UNGIL_SHARED", shared_pythons::install()?)]),
+            Part::Toolchains => Ok(vec![("UNGIL_TOOLCHAINS", toolchains::install()?)]),
+            Part::Docs => docs::install().map(|_| Vec::new()),
+        }
+    }
+}
+
+/// `cargo xtask setup [PART...]`: installs the parts named, or all. For the test runner, which sets
+/// `$NEXTEST_ENV`, the variables are written there; otherwise they are printed for a shell.
+pub(crate) fn setup(arguments: &[String]) -> Done {
+    let for_runner = env::var_os("NEXTEST_ENV");
+    if for_runner.is_some() && env::var_os(READY).is_some() {
+        return Ok(());
+    }
+    let mut parts = Vec::new();
+    for argument in arguments {
+        let part = Part::ALL.into_iter().find(|part| part.name() == argument).ok_or_else(|| {
+            format!("there is no part '{argument}': {}", Part::ALL.map(Part::name).join(", "))
+        })?;
+        parts.push(part);
+    }
+    let variables = install(if parts.is_empty() { &Part::ALL } else { &parts })?;
+    match for_runner {
+        Some(file) => {
+            let mut lines = String::new();
+            for (name, value) in variables {
+                lines.push_str(&format!("{name}={}\n", value.display()));
+            }
+            let file = OpenOptions::new().append(true).create(true).open(file);
+            file.and_then(|mut file| file.write_all(lines.as_bytes())).map_err(|e| e.to_string())
+        }
+        None => {
+            for (name, value) in variables {
+                println!("export {name}='{}'", value.display());
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Installs parts and what they need, and returns the variables by which the tests find them.
+pub(crate) fn install(parts: &[Part]) -> Result<Vec<Variable>, String> {
+    let needed = |part: &Part| {
+        parts.iter().any(|&wanted| {
+            wanted == *part
+                || wanted.needs().iter().any(|need| need == part || need.needs().contains(part))
+        })
+    };
+    let mut variables = Vec::new();
+    for part in Part::ALL.into_iter().filter(needed) {
+        variables.extend(stage(part.name(), || part.install())?);
+    }
+    Ok(variables)
+}
+
+/// Builds the program and the tests: the whole workspace at once, as the test runner builds it.
+/// One package alone would select other features of the dependencies and compile them again.
+fn build() -> Done {
+    run(Command::new(cargo()).current_dir(root()).args([
+        "build",
+        "--workspace",
+        "--bins",
+        "--tests",
+    ]))
+}
+
+fn interpreters(program: &Path) -> Result<Vec<Variable>, String> {
+    let home = home()?;
+    let mut install = Command::new(program);
+    install.env("UNGIL_HOME", &home).stdout(Stdio::null());
+    run(install.args(["pythons", "install", "--with", "assemble"]).args(VERSIONS))?;
+    Ok(vec![("UNGIL_PYTHONS", home.join("pythons")), ("UNGIL_HOME", home)])
+}
+
+/// Lets `ungil suite` fetch NumPy to where its tests find it, unless it is there.
+fn numpy(program: &Path) -> Done {
+    let home = home()?;
+    let folder = target().join("suite-numpy");
+    if folder.exists() {
+        fs::remove_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    }
+    let mut suite = Command::new(program);
+    suite.env("UNGIL_PYTHONS", home.join("pythons")).env("UNGIL_HOME", home).stdout(Stdio::null());
+    suite.args(["suite", "--category", "numpy", "--scale", "0.0000001", "--blocks", "1"]);
+    suite.args(["--warmup", "0", "--energy", "off", "--python", "3.14,3.14t,3.15t", "--quiet"]);
+    run(suite.arg("-o").arg(folder))
+}
+
+/// Installs a Debian package for a program that is missing.
+pub(crate) fn debian(program: &str, package: &str) -> Done {
+    if on_path(program) {
+        return Ok(());
+    }
+    let is_root = Command::new("id").arg("-u").output().is_ok_and(|out| out.stdout == b"0\n");
+    let sudo = if is_root { "env" } else { "sudo" };
+    run(Command::new(sudo).args(["apt-get", "update", "-q"]))?;
+    run(Command::new(sudo).args(["apt-get", "install", "-y", "-q", package]))
+}
