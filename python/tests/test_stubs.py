@@ -36,14 +36,19 @@ def test_every_module_has_a_stub(topic):
     assert (PACKAGE / f"{topic}.pyi").is_file()
 
 
-def test_mypy_accepts_the_stubs_and_their_uses(tmp_path):
+@pytest.mark.parametrize("checker", ["mypy", "pyright"])
+def test_the_checkers_accept_the_stubs_and_their_uses(checker, tmp_path):
+    {"mypy": mypy, "pyright": pyright}[checker](tmp_path)
+
+
+def mypy(tmp_path):
     checked(
         "UNGIL_MYPY", "-m", "mypy", "--strict", "--cache-dir", tmp_path, "--python-version", "3.14",
         *(PACKAGE / f"{topic}.pyi" for topic in TOPICS), USES, cwd=tmp_path,
     )  # fmt: skip
 
 
-def test_pyright_accepts_the_stubs_and_their_uses(tmp_path):
+def pyright(tmp_path):
     (tmp_path / "pyrightconfig.json").write_text(
         '{"typeCheckingMode": "strict", "pythonVersion": "3.14", "reportUnnecessaryTypeIgnoreComment": "error", '
         '"reportMissingModuleSource": "none", "reportPrivateUsage": "none", "reportUnusedExpression": "none", '

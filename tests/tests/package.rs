@@ -29,57 +29,69 @@ fn with_package(version: &str) -> Command {
     command
 }
 
-fn pytest(version: &str, gil: Option<&str>) {
+/// Runs the package's tests on an interpreter; `arguments` select them.
+fn pytest(version: &str, gil: Option<&str>, arguments: &[&str]) {
     let mut command = with_package(version);
-    command.args([
-        "-X",
-        "faulthandler",
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "--durations",
-        "10",
-    ]);
+    command.args(["-X", "faulthandler", "-m", "pytest", "-q", "-p", "no:cacheprovider"]);
+    command.args(["--durations", "10"]).args(arguments);
     if let Some(gil) = gil {
         command.env("PYTHON_GIL", gil);
     }
     let out = command.output().expect("the interpreter starts");
-    let said = String::from_utf8_lossy(&out.stdout);
-    assert!(
-        out.status.success(),
-        "{}\n{said}\n{}",
-        out.status,
-        String::from_utf8_lossy(&out.stderr)
-    );
-    assert!(said.contains(" passed"), "pytest ran no test: {said}");
-    println!("{said}");
+    let report = String::from_utf8_lossy(&out.stdout);
+    let errors = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success(), "{}\n{report}\n{errors}", out.status);
+    assert!(report.contains(" passed"), "pytest ran no test: {report}");
+    println!("{report}");
 }
+
+/// All but what need not be repeated for each interpreter.
+const EACH: [&str; 4] = ["--ignore", "test_soak.py", "--deselect", CHECKERS];
+/// The static checks of the stubs, which do not depend on the interpreter.
+const CHECKERS: &str = "test_stubs.py::test_the_checkers_accept_the_stubs_and_their_uses";
 
 #[test]
 fn passes_its_tests_on_3_14() {
-    pytest("3.14", None);
+    pytest("3.14", None, &EACH);
 }
 
 #[test]
 fn passes_its_tests_on_3_14t() {
-    pytest("3.14t", None);
+    pytest("3.14t", None, &EACH);
 }
 
 #[test]
 fn passes_its_tests_on_3_14t_with_the_gil_on() {
-    pytest("3.14t", Some("1"));
+    pytest("3.14t", Some("1"), &EACH);
 }
 
 #[test]
 fn passes_its_tests_on_3_15() {
-    pytest("3.15", None);
+    pytest("3.15", None, &EACH);
 }
 
 #[test]
 fn passes_its_tests_on_3_15t() {
-    pytest("3.15t", None);
+    pytest("3.15t", None, &EACH);
+}
+
+#[test]
+fn passes_its_tests_of_stubs() {
+    pytest("3.14t", None, &[CHECKERS]);
+}
+
+/// A second for each structure; the other interpreters have theirs in the nightly profile.
+#[test]
+fn passes_its_tests_of_endurance() {
+    pytest("3.14t", None, &["test_soak.py"]);
+}
+
+#[test]
+#[ignore = "minutes: the nightly profile"]
+fn passes_its_tests_of_endurance_on_every_interpreter() {
+    for (version, gil) in [("3.14", None), ("3.14t", Some("1")), ("3.15", None), ("3.15t", None)] {
+        pytest(version, gil, &["test_soak.py"]);
+    }
 }
 
 #[test]
