@@ -10,7 +10,7 @@ use pyo3::exceptions::{PyMemoryError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyTypeInfo, PyVisit};
-use ungil_sync::list::{self, NoMemory};
+use ungil_sync::list::{self, ListAllocError};
 use ungil_sync::slot::Slot;
 
 /// A list that only grows: many threads append without a lock, and an item stays at its index for
@@ -76,7 +76,7 @@ impl AppendList {
     }
 }
 
-fn no_memory(_: NoMemory) -> PyErr {
+fn no_memory(_: ListAllocError) -> PyErr {
     PyMemoryError::new_err("no memory for so many items")
 }
 

@@ -9,7 +9,7 @@ use std::ffi::CStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use ungil_sync::counter::Int;
 use ungil_sync::slot::Slot;
-use ungil_sync::zeroed::zeros;
+use ungil_sync::zeroed::zeroed_slice;
 
 pub(super) enum Store {
     /// Neighbouring slots share cache lines on purpose: threads that work on ranges of their own
@@ -78,8 +78,8 @@ impl Store {
                 slots.extend((0..len).map(|_| Slot::new(encode(fill))));
                 return Ok(Self::Objects(slots));
             }
-            Kind::Ints => Self::Ints(zeros(len).ok_or_else(no_memory)?),
-            Kind::Floats => Self::Floats(zeros(len).ok_or_else(no_memory)?),
+            Kind::Ints => Self::Ints(zeroed_slice(len).ok_or_else(no_memory)?),
+            Kind::Floats => Self::Floats(zeroed_slice(len).ok_or_else(no_memory)?),
         };
         if let Some(fill) = fill {
             (0..len).try_for_each(|i| store.set(i, fill))?;

@@ -5,7 +5,7 @@ use crate::object::{Object, word};
 use pyo3::prelude::*;
 use pyo3::types::{PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit};
-use ungil_sync::counter::Gather;
+use ungil_sync::counter::Striped;
 use ungil_sync::slot::Slot;
 
 /// Values gathered by `function(a, b)` from many threads, each into a place of its own: a running
@@ -23,7 +23,7 @@ pub(crate) struct Accumulator {
     // were there before this object.
     function: Py<PyAny>,
     identity: Py<PyAny>,
-    gathered: Gather<Object>,
+    gathered: Striped<Object>,
 }
 
 impl Accumulator {
@@ -58,7 +58,7 @@ impl Accumulator {
             ));
         }
         let (function, identity) = (function.clone().unbind(), identity.clone().unbind());
-        Ok(Self { function, identity, gathered: Gather::default() })
+        Ok(Self { function, identity, gathered: Striped::default() })
     }
 
     #[pyo3(signature = (function, identity, /))]
@@ -74,7 +74,7 @@ impl Accumulator {
     fn accumulate(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = value.py();
         let (function, identity) = (self.function.bind(py), self.identity.bind(py));
-        cell::replace(py, self.gathered.mine(), |before| {
+        cell::replace(py, self.gathered.current(), |before| {
             function.call1((before.unwrap_or(identity), value))
         })?;
         Ok(())

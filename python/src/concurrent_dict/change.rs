@@ -10,7 +10,7 @@ use crate::object::word::borrow;
 use crate::object::{Word, decode, encode};
 use pyo3::prelude::*;
 use pyo3::{Borrowed, ffi};
-use ungil_sync::table::Outcome;
+use ungil_sync::table::UpdateOutcome;
 
 impl Dict {
     #[inline]
@@ -62,11 +62,11 @@ impl Dict {
                 let done = key.search(|key, search| {
                     self.table.compare_exchange(key, search, old, &mut new)
                 })?;
-                Ok(matches!(done, Outcome::Done(())))
+                Ok(matches!(done, UpdateOutcome::Done(())))
             }
             (Some(_), None) => {
                 let done = key.search(|key, search| self.table.remove(key, search, old))?;
-                Ok(matches!(done, Outcome::Done(_)))
+                Ok(matches!(done, UpdateOutcome::Done(_)))
             }
         }
     }

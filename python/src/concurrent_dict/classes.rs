@@ -6,8 +6,8 @@ use crate::object::{Object, header};
 use pyo3::exceptions::{PyKeyError, PyMemoryError};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use ungil_sync::stripe::stripes;
-use ungil_sync::table::{Full, Table};
+use ungil_sync::stripe::stripe_count;
+use ungil_sync::table::{Table, TableAllocError};
 
 /// The map.
 #[pyclass(frozen, subclass, weakref, mapping, name = "Dict", module = "ungil._ungil")]
@@ -25,10 +25,10 @@ pub(crate) struct Set {
 /// How many parts a table has: enough that threads which add keys seldom meet, and few with a GIL,
 /// where they never do.
 pub(super) fn shards() -> usize {
-    if header::free_threaded() { (4 * stripes()).clamp(32, 256) } else { 16 }
+    if header::free_threaded() { (4 * stripe_count()).clamp(32, 256) } else { 16 }
 }
 
-pub(super) fn full(_: Full) -> PyErr {
+pub(super) fn full(_: TableAllocError) -> PyErr {
     PyMemoryError::new_err("no memory for another entry")
 }
 

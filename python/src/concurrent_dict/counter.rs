@@ -9,12 +9,12 @@ use pyo3::exceptions::{PyIndexError, PyOverflowError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
-use ungil_sync::table::{Overflow, Tally};
+use ungil_sync::table::{CounterMap, Overflow};
 
 /// Counts by key.
 #[pyclass(frozen, subclass, weakref, mapping, name = "Counter", module = "ungil._ungil")]
 pub(crate) struct Counter {
-    tally: Tally<Object>,
+    tally: CounterMap<Object>,
 }
 
 fn overflow(_: Overflow) -> PyErr {
@@ -22,7 +22,7 @@ fn overflow(_: Overflow) -> PyErr {
 }
 
 fn fitting(n: i64) -> PyResult<i64> {
-    if Tally::<Object>::fits(n) { Ok(n) } else { Err(overflow(Overflow)) }
+    if CounterMap::<Object>::fits(n) { Ok(n) } else { Err(overflow(Overflow)) }
 }
 
 #[pymethods]
@@ -30,7 +30,7 @@ impl Counter {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
-        Self { tally: Tally::new(shards()) }
+        Self { tally: CounterMap::new(shards()) }
     }
 
     #[pyo3(signature = (*_args, **_kwargs))]
@@ -125,7 +125,7 @@ impl Counter {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         // SAFETY: `visit` exists only here, when every other thread stands still.
-        unsafe { self.tally.each(|key| word::visit_word(key, visit)) }
+        unsafe { self.tally.for_each(|key| word::visit_word(key, visit)) }
     }
 
     fn __clear__(&self) {

@@ -13,7 +13,7 @@ use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
-use ungil_sync::table::{Outcome, Table};
+use ungil_sync::table::{Table, UpdateOutcome};
 
 #[pymethods]
 impl Dict {
@@ -64,7 +64,7 @@ impl Dict {
 
     fn __delitem__(&self, key: &Bound<'_, PyAny>) -> PyResult<()> {
         match Key::new(key)?.search(|key, search| self.table.remove(key, search, None))? {
-            Outcome::Done(_) => Ok(()),
+            UpdateOutcome::Done(_) => Ok(()),
             _ => Err(missing(key)),
         }
     }
@@ -130,7 +130,7 @@ impl Dict {
             )));
         }
         match Key::new(key)?.search(|key, search| self.table.remove(key, search, None))? {
-            Outcome::Done((_, value)) => decode(key.py(), value),
+            UpdateOutcome::Done((_, value)) => decode(key.py(), value),
             _ if default.is_empty() => Err(missing(key)),
             _ => default.get_item(0),
         }
@@ -319,7 +319,7 @@ impl Dict {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         // SAFETY: `visit` exists only here, when every other thread stands still.
         unsafe {
-            self.table.each(|key, value| {
+            self.table.for_each(|key, value| {
                 word::visit_word(key, visit)?;
                 word::visit_word(value, visit)
             })

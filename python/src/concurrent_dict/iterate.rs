@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use pyo3::{PyTraverseError, PyVisit};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use ungil_sync::table::Full;
+use ungil_sync::table::TableAllocError;
 
 type Entry = (Word, Word);
 
@@ -26,7 +26,7 @@ enum Source {
 
 impl Source {
     /// The entries of a part, or nothing after the last.
-    fn entries(&self, index: usize) -> Option<Result<Vec<Entry>, Full>> {
+    fn entries(&self, index: usize) -> Option<Result<Vec<Entry>, TableAllocError>> {
         match self {
             Self::Dict(dict) => {
                 let table = &dict.get().table;
@@ -72,7 +72,7 @@ impl Entries {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn next(&self) -> Result<Option<Entry>, Full> {
+    fn next(&self) -> Result<Option<Entry>, TableAllocError> {
         loop {
             let part = {
                 let mut state = self.state();

@@ -10,7 +10,7 @@ use crate::object::{Object, Word};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyFloat, PyInt, PyString};
-use ungil_sync::table::{Ask, Query, Search, Verdict};
+use ungil_sync::table::{CompareKeys, KeyComparison, Query, Search};
 
 const TAG: u64 = 0b11;
 const INT: u64 = 0b01;
@@ -109,7 +109,7 @@ impl<'a, 'py> Key<'a, 'py> {
     #[inline]
     pub(crate) fn search<R>(
         &self,
-        operation: impl FnMut(&Self, &mut Search<Object>) -> Result<R, Ask<Object>>,
+        operation: impl FnMut(&Self, &mut Search<Object>) -> Result<R, CompareKeys<Object>>,
     ) -> PyResult<R> {
         let mut hunt = self.hunt();
         hunt.run(operation)
@@ -133,12 +133,12 @@ impl<'a, 'py> Hunt<'_, 'a, 'py> {
     #[inline]
     pub(crate) fn run<R>(
         &mut self,
-        mut operation: impl FnMut(&Key<'a, 'py>, &mut Search<Object>) -> Result<R, Ask<Object>>,
+        mut operation: impl FnMut(&Key<'a, 'py>, &mut Search<Object>) -> Result<R, CompareKeys<Object>>,
     ) -> PyResult<R> {
         loop {
             match operation(self.key, &mut self.search) {
                 Ok(result) => return Ok(result),
-                Err(Ask(stored)) => self.ask(stored)?,
+                Err(CompareKeys(stored)) => self.ask(stored)?,
             }
         }
     }
@@ -150,7 +150,7 @@ impl<'a, 'py> Hunt<'_, 'a, 'py> {
         if object.rich_compare(self.key.object, pyo3::basic::CompareOp::Eq)?.is_truthy()? {
             self.search.accept(stored);
         } else {
-            self.search.pass();
+            self.search.skip();
         }
         Ok(())
     }
@@ -163,25 +163,27 @@ impl Query<Object> for Key<'_, '_> {
         stored & TAG != 0 && stored & TAG == self.word & TAG
     }
 
-    fn judge(&self, stored: &Word) -> Verdict {
-        let Some(stored) = as_object(self.object.py(), stored) else { return Verdict::Ask };
+    fn compare(&self, stored: &Word) -> KeyComparison {
+        let Some(stored) = as_object(self.object.py(), stored) else {
+            return KeyComparison::Unknown;
+        };
         let alike = match self.kind {
             Kind::Str => stored.is_exact_instance_of::<PyString>(),
             Kind::Bytes => stored.is_exact_instance_of::<PyBytes>(),
             Kind::Number | Kind::Other => false,
         };
         if !alike {
-            return Verdict::Ask;
+            return KeyComparison::Unknown;
         }
         // SAFETY: both are alive, and exactly of one type, whose comparison runs no foreign code.
         match unsafe {
             ffi::PyObject_RichCompareBool(stored.as_ptr(), self.object.as_ptr(), ffi::Py_EQ)
         } {
-            0 => Verdict::Differs,
-            1 => Verdict::Same,
+            0 => KeyComparison::Different,
+            1 => KeyComparison::Equal,
             _ => {
                 drop(PyErr::take(self.object.py()));
-                Verdict::Ask
+                KeyComparison::Unknown
             }
         }
     }

@@ -108,12 +108,12 @@ fn wait(py: Python<'_>, latch: &Arc<Latch>) -> PyResult<()> {
         waits.push((me, latch.clone()));
     }
     let parker = Arc::new(Parker::new(0));
-    let ticket = latch.waiters.enlist(Waiter::Thread(parker.clone()));
+    let ticket = latch.waiters.register(Waiter::Thread(parker.clone()));
     let result = match latch.done.load(Ordering::Acquire) {
         true => Ok(true),
         false => block::park(py, &parker, None),
     };
-    latch.waiters.withdraw(ticket);
+    latch.waiters.unregister(ticket);
     let gone = {
         let mut waits = lock(&WAITS);
         waits.iter().position(|(who, _)| *who == me).map(|index| waits.swap_remove(index))

@@ -10,7 +10,7 @@ use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
-use ungil_sync::table::{Outcome, Table};
+use ungil_sync::table::{Table, UpdateOutcome};
 
 #[pymethods]
 impl Set {
@@ -69,7 +69,7 @@ impl Set {
     fn discard(&self, element: &Bound<'_, PyAny>) -> PyResult<bool> {
         let removed =
             Key::new(element)?.search(|key, search| self.table.remove(key, search, None))?;
-        Ok(matches!(removed, Outcome::Done(_)))
+        Ok(matches!(removed, UpdateOutcome::Done(_)))
     }
 
     /// Takes `element` out, or raises KeyError.
@@ -115,7 +115,7 @@ impl Set {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         // SAFETY: `visit` exists only here, when every other thread stands still.
-        unsafe { self.table.each(|key, _| word::visit_word(key, visit)) }
+        unsafe { self.table.for_each(|key, _| word::visit_word(key, visit)) }
     }
 
     fn __clear__(&self) {

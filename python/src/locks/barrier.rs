@@ -6,7 +6,7 @@ use crate::object::{Object, encode, word};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
-use ungil_sync::lock::{self, Arrival, Broken, Me};
+use ungil_sync::lock::{self, BarrierArrival, BrokenBarrier, ThreadId};
 use ungil_sync::slot::Slot;
 
 /// A point that `parties` threads pass together, again and again, like `threading.Barrier`. When
@@ -74,17 +74,17 @@ impl Barrier {
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<usize> {
         let limit = Limit::of_wait(timeout.or(self.timeout))?;
         let patient = Limit::FOREVER.sleep(py);
-        match self.core.arrive(Me::here(), &patient)? {
-            Err(Broken) | Ok(None) => Err(broken(py)),
-            Ok(Some(Arrival::Early(place))) => {
+        match self.core.arrive(ThreadId::current(), &patient)? {
+            Err(BrokenBarrier) | Ok(None) => Err(broken(py)),
+            Ok(Some(BarrierArrival::Early(place))) => {
                 match self.core.wait(&place, limit.sleep(py), patient)? {
                     Ok(()) => Ok(place.index),
-                    Err(Broken) => Err(broken(py)),
+                    Err(BrokenBarrier) => Err(broken(py)),
                 }
             }
-            Ok(Some(Arrival::Last(turn))) => {
+            Ok(Some(BarrierArrival::Last(turn))) => {
                 self.act(py).inspect_err(|_| self.core.abort())?;
-                self.core.open(turn).map_err(|Broken| broken(py))?;
+                self.core.open(turn).map_err(|BrokenBarrier| broken(py))?;
                 Ok(self.core.parties() - 1)
             }
         }

@@ -21,7 +21,7 @@ use pyo3::exceptions::{PyOverflowError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyCFunction};
 use std::time::{Duration, Instant};
-use ungil_sync::lock::{self, Outcome};
+use ungil_sync::lock::{self, AcquireOutcome};
 use ungil_sync::park::Parker;
 
 /// As long as `threading.TIMEOUT_MAX`.
@@ -98,11 +98,11 @@ impl Limit {
 }
 
 /// Whether the lock was taken; an error if a fork left its holder behind.
-fn taken(outcome: Outcome, class: &str) -> PyResult<bool> {
+fn taken(outcome: AcquireOutcome, class: &str) -> PyResult<bool> {
     match outcome {
-        Outcome::Acquired => Ok(true),
-        Outcome::TimedOut => Ok(false),
-        Outcome::Orphaned => Err(orphaned(class)),
+        AcquireOutcome::Acquired => Ok(true),
+        AcquireOutcome::TimedOut => Ok(false),
+        AcquireOutcome::Orphaned => Err(orphaned(class)),
     }
 }
 
@@ -126,7 +126,7 @@ fn describe(object: &Bound<'_, PyAny>, state: &str, more: &str) -> PyResult<Stri
 fn mind_forks(py: Python<'_>) -> PyResult<()> {
     let os = py.import("os")?;
     if os.hasattr("register_at_fork")? {
-        let tell = PyCFunction::new_closure(py, None, None, |_, _| lock::forked())?;
+        let tell = PyCFunction::new_closure(py, None, None, |_, _| lock::after_fork_in_child())?;
         os.call_method(
             "register_at_fork",
             (),
@@ -141,7 +141,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     mind_forks(py)?;
     let sys = py.import("sys")?;
     if sys.hasattr("_is_gil_enabled")? && sys.call_method0("_is_gil_enabled")?.is_truthy()? {
-        lock::never_spin();
+        lock::disable_spinning();
     }
     module.add_class::<plain::Lock>()?;
     module.add_class::<reentrant::RLock>()?;

@@ -5,7 +5,7 @@ use crate::object::{Object, encode, word};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
-use ungil_sync::lock::{self, Arrived, PARTIES_MAX, PhaserError};
+use ungil_sync::lock::{self, MAX_PARTIES, PhaserArrival, PhaserError};
 use ungil_sync::slot::Slot;
 
 /// A barrier whose parties come and go (Java's `Phaser`). It is in phase 0, 1, 2 ...: when every
@@ -28,7 +28,7 @@ fn error(error: PhaserError) -> PyErr {
             "arrival of a party that is not registered: call register() first",
         ),
         PhaserError::TooMany => {
-            PyValueError::new_err(format!("a Phaser can have at most {PARTIES_MAX} parties"))
+            PyValueError::new_err(format!("a Phaser can have at most {MAX_PARTIES} parties"))
         }
         PhaserError::GaveUp => PyRuntimeError::new_err("gave up while a phase was being advanced"),
     }
@@ -46,8 +46,8 @@ impl Phaser {
     /// Arrives: the phase arrived at, and the phase now if it was advanced by this.
     fn come(&self, py: Python<'_>, leave: bool) -> PyResult<(i64, Option<i64>)> {
         match self.core.arrive(leave, Limit::FOREVER.sleep(py))?.map_err(error)? {
-            Arrived::Early(phase) => Ok((phase, None)),
-            Arrived::Last { phase, parties } => {
+            PhaserArrival::Early(phase) => Ok((phase, None)),
+            PhaserArrival::Last { phase, parties } => {
                 let over = self.decide(py, phase, parties);
                 let now = self.core.advance(*over.as_ref().unwrap_or(&true));
                 over?;

@@ -6,7 +6,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyBool;
 use pyo3::{PyTraverseError, PyVisit};
-use ungil_sync::lock::{self, Me};
+use ungil_sync::lock::{self, ThreadId};
 
 /// A lock like `threading.Lock`, whose waiters queue, each asleep on a cache line of its own.
 ///
@@ -39,7 +39,7 @@ impl Lock {
 
     #[inline]
     pub(super) fn take(&self, py: Python<'_>, limit: Limit) -> PyResult<bool> {
-        let me = Me::here();
+        let me = ThreadId::current();
         if self.core.try_acquire(me) {
             return Ok(true);
         }

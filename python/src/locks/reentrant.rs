@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBool;
 use pyo3::{PyTraverseError, PyVisit};
 use std::sync::atomic::Ordering;
-use ungil_sync::lock::{self, Me};
+use ungil_sync::lock::{self, ThreadId};
 
 /// A lock like `threading.RLock`: its holder may take it again, and gives it back as often. See
 /// [`Lock`](super::plain::Lock).
@@ -21,7 +21,7 @@ pub(crate) struct RLock {
 impl RLock {
     #[inline]
     fn take(&self, py: Python<'_>, limit: Limit, depth: u32) -> PyResult<bool> {
-        let me = Me::here();
+        let me = ThreadId::current();
         if self.core.is_held_by(me) {
             let Some(more) = self.core.depth().load(Ordering::Relaxed).checked_add(depth) else {
                 return Err(PyOverflowError::new_err("the RLock was acquired too often"));
@@ -41,7 +41,7 @@ impl RLock {
     }
 
     fn check_owned(&self) -> PyResult<()> {
-        if self.core.is_held_by(Me::here()) {
+        if self.core.is_held_by(ThreadId::current()) {
             return Ok(());
         }
         Err(PyRuntimeError::new_err("cannot release un-acquired lock"))
@@ -131,7 +131,7 @@ impl RLock {
 
     /// For `threading.Condition`: whether this thread holds it.
     fn _is_owned(&self) -> bool {
-        self.core.is_held_by(Me::here())
+        self.core.is_held_by(ThreadId::current())
     }
 
     /// For `threading.Condition`: gives it back altogether; the result is for `_acquire_restore`.

@@ -12,9 +12,9 @@ use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use ungil_sync::lock::{Holds, Me, Rw};
+use ungil_sync::lock::{ReadHolds, RwLock, ThreadId};
 use ungil_sync::slot::Slot;
-use ungil_sync::stripe::stripes;
+use ungil_sync::stripe::stripe_count;
 
 const CLASS: &str = "RWLock";
 
@@ -32,7 +32,7 @@ const CLASS: &str = "RWLock";
 /// Thread safety: atomic, every method.
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
 pub(crate) struct RWLock {
-    core: Arc<Rw>,
+    core: Arc<RwLock>,
     /// [`ReadGuard`]s by thread, then one [`WriteGuard`].
     guards: Box<[Slot<Object>]>,
     mask: usize,
@@ -55,40 +55,40 @@ impl RWLock {
 
     #[inline]
     pub(super) fn read_in(&self, py: Python<'_>, limit: Limit) -> PyResult<bool> {
-        let (me, id) = (Me::here(), self.core.id());
-        if Holds::again(id) {
+        let (me, id) = (ThreadId::current(), self.core.id());
+        if ReadHolds::increment(id) {
             return Ok(true);
         }
-        if self.core.is_lost() {
+        if self.core.is_corrupted_by_fork() {
             return Err(orphaned(CLASS));
         }
-        if !self.core.try_read(me) && !self.read_slowly(py, me, limit)? {
+        if !self.core.try_lock_shared(me) && !self.read_slowly(py, me, limit)? {
             return Ok(false);
         }
-        Holds::begin(id);
+        ReadHolds::insert(id);
         Ok(true)
     }
 
     #[cold]
-    fn read_slowly(&self, py: Python<'_>, me: Me, limit: Limit) -> PyResult<bool> {
+    fn read_slowly(&self, py: Python<'_>, me: ThreadId, limit: Limit) -> PyResult<bool> {
         if self.core.writers().is_held_by(me) {
-            self.core.read_inside(me);
+            self.core.lock_shared_nested(me);
             return Ok(true);
         }
         match limit {
             Limit::Now => Ok(false),
-            until => self.core.read(me, until.sleep(py)),
+            until => self.core.lock_shared(me, until.sleep(py)),
         }
     }
 
     #[inline]
     pub(super) fn read_out(&self) -> PyResult<()> {
-        match Holds::end(self.core.id()) {
+        match ReadHolds::decrement(self.core.id()) {
             None => {
                 Err(PyRuntimeError::new_err("this thread does not hold the RWLock for reading"))
             }
             Some(0) => {
-                self.core.leave(Me::here());
+                self.core.unlock_shared(ThreadId::current());
                 Ok(())
             }
             Some(_) => Ok(()),
@@ -96,7 +96,7 @@ impl RWLock {
     }
 
     pub(super) fn write_in(&self, py: Python<'_>, limit: Limit) -> PyResult<bool> {
-        let me = Me::here();
+        let me = ThreadId::current();
         let (writers, depth) = (self.core.writers(), self.core.writers().depth());
         if writers.is_held_by(me) {
             return match depth.load(Ordering::Relaxed) {
@@ -110,32 +110,33 @@ impl RWLock {
                 }
             };
         }
-        if Holds::count(self.core.id()) != 0 {
+        if ReadHolds::count(self.core.id()) != 0 {
             return Err(PyRuntimeError::new_err(
                 "this thread holds the RWLock for reading and would wait for itself: release it before \
                  asking to write, or take it for writing from the beginning",
             ));
         }
-        if self.core.is_lost() {
+        if self.core.is_corrupted_by_fork() {
             return Err(orphaned(CLASS));
         }
         match limit {
-            _ if self.core.try_write(me) => Ok(true),
+            _ if self.core.try_lock_exclusive(me) => Ok(true),
             Limit::Now => Ok(false),
-            until => taken(self.core.write(me, until.sleep(py))?, CLASS),
+            until => taken(self.core.lock_exclusive(me, until.sleep(py))?, CLASS),
         }
     }
 
     pub(super) fn write_out(&self) -> PyResult<()> {
         let (writers, depth) = (self.core.writers(), self.core.writers().depth());
-        let held = if writers.is_held_by(Me::here()) { depth.load(Ordering::Relaxed) } else { 0 };
+        let held =
+            if writers.is_held_by(ThreadId::current()) { depth.load(Ordering::Relaxed) } else { 0 };
         if held == 0 {
             return Err(PyRuntimeError::new_err(
                 "this thread does not hold the RWLock for writing",
             ));
         }
         if held == 1 {
-            self.core.end_write();
+            self.core.unlock_exclusive();
         } else {
             depth.store(held - 1, Ordering::Relaxed);
         }
@@ -147,9 +148,9 @@ impl RWLock {
 impl RWLock {
     #[new]
     fn new() -> Self {
-        let mask = stripes() - 1;
+        let mask = stripe_count() - 1;
         let guards = (0..mask + 2).map(|_| Slot::default()).collect();
-        Self { core: Rw::new(true), guards, mask }
+        Self { core: RwLock::new(true), guards, mask }
     }
 
     fn __init__(slf: &Bound<'_, Self>) {
@@ -159,7 +160,7 @@ impl RWLock {
     /// A context manager that holds the lock for reading.
     fn read<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let this = slf.get();
-        let slot = &this.guards[Me::here().number() as usize & this.mask];
+        let slot = &this.guards[ThreadId::current().number() as usize & this.mask];
         Self::guard(slf, slot, |lock| Ok(Bound::new(slf.py(), ReadGuard::of(lock))?.into_any()))
     }
 
@@ -197,13 +198,13 @@ impl RWLock {
     /// About how many threads are reading.
     #[getter]
     fn readers(&self) -> i64 {
-        self.core.sum().max(0)
+        self.core.reader_count().max(0)
     }
 
     /// The thread that is writing (`threading.get_ident()`), or None.
     #[getter]
     fn owner(&self) -> Option<u64> {
-        self.core.writers().holder().filter(|_| self.core.is_written())
+        self.core.writers().holder().filter(|_| self.core.is_locked_exclusive())
     }
 
     /// How many threads wait, to read or to write.
@@ -215,7 +216,7 @@ impl RWLock {
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
         let this = slf.get();
-        let state = match (this.core.is_written(), this.readers()) {
+        let state = match (this.core.is_locked_exclusive(), this.readers()) {
             (true, _) => "written",
             (false, 0) => "unlocked",
             (false, _) => "read",

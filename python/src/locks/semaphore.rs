@@ -4,7 +4,7 @@ use super::{Limit, Truth, describe};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
-use ungil_sync::lock::{self, Me};
+use ungil_sync::lock::{self, ThreadId};
 
 /// Permits to take and give back, like `threading.Semaphore`, several at a time if need be. Who
 /// waits gets them in the order of coming, so that asking for many is not starved by those who ask
@@ -25,7 +25,7 @@ impl Semaphore {
         }
         match limit {
             Limit::Now => Ok(false),
-            until => self.core.acquire(Me::here(), n, until.sleep(py)),
+            until => self.core.acquire(ThreadId::current(), n, until.sleep(py)),
         }
     }
 

@@ -4,7 +4,7 @@ use super::{Limit, Truth, describe, orphaned, taken};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
-use ungil_sync::lock::{Me, Mode, Stamped, mode};
+use ungil_sync::lock::{StampMode, StampedLock as RawStampedLock, ThreadId, stamp_mode};
 
 const CLASS: &str = "StampedLock";
 
@@ -32,17 +32,17 @@ const CLASS: &str = "StampedLock";
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
 #[derive(Default)]
 pub(crate) struct StampedLock {
-    core: Box<Stamped>,
+    core: Box<RawStampedLock>,
 }
 
 impl StampedLock {
     fn check(&self) -> PyResult<()> {
-        if self.core.rw().is_lost() { Err(orphaned(CLASS)) } else { Ok(()) }
+        if self.core.rw().is_corrupted_by_fork() { Err(orphaned(CLASS)) } else { Ok(()) }
     }
 
-    fn let_go(&self, stamp: u64, only: Option<Mode>) -> PyResult<()> {
-        let fits = only.is_none() || mode(stamp) == only;
-        if fits && self.core.unlock(Me::here(), stamp) {
+    fn let_go(&self, stamp: u64, only: Option<StampMode>) -> PyResult<()> {
+        let fits = only.is_none() || stamp_mode(stamp) == only;
+        if fits && self.core.unlock(ThreadId::current(), stamp) {
             return Ok(());
         }
         Err(PyRuntimeError::new_err("the StampedLock is not held by this stamp"))
@@ -76,8 +76,8 @@ impl StampedLock {
     fn read_lock(&self, py: Python<'_>, blocking: Truth, timeout: f64) -> PyResult<u64> {
         let limit = Limit::of_lock(blocking, timeout)?;
         self.check()?;
-        match (self.core.try_read(Me::here()), limit) {
-            (0, Limit::Until(_)) => self.core.read(Me::here(), limit.sleep(py)),
+        match (self.core.try_lock_shared(ThreadId::current()), limit) {
+            (0, Limit::Until(_)) => self.core.lock_shared(ThreadId::current(), limit.sleep(py)),
             (stamp, _) => Ok(stamp),
         }
     }
@@ -88,9 +88,10 @@ impl StampedLock {
     fn write_lock(&self, py: Python<'_>, blocking: Truth, timeout: f64) -> PyResult<u64> {
         let limit = Limit::of_lock(blocking, timeout)?;
         self.check()?;
-        match (self.core.try_write(Me::here()), limit) {
+        match (self.core.try_lock_exclusive(ThreadId::current()), limit) {
             (0, Limit::Until(_)) => {
-                let (outcome, stamp) = self.core.write(Me::here(), limit.sleep(py))?;
+                let (outcome, stamp) =
+                    self.core.lock_exclusive(ThreadId::current(), limit.sleep(py))?;
                 taken(outcome, CLASS)?;
                 Ok(stamp)
             }
@@ -105,24 +106,24 @@ impl StampedLock {
 
     /// Lets go of a stamp for reading.
     fn unlock_read(&self, stamp: u64) -> PyResult<()> {
-        self.let_go(stamp, Some(Mode::Read))
+        self.let_go(stamp, Some(StampMode::Read))
     }
 
     /// Lets go of a stamp for writing.
     fn unlock_write(&self, stamp: u64) -> PyResult<()> {
-        self.let_go(stamp, Some(Mode::Write))
+        self.let_go(stamp, Some(StampMode::Write))
     }
 
     /// Makes any stamp one for writing, if nobody has written since and nobody else is in; the old
     /// one is used up then. 0, and the old one is as good as before, if that would need waiting.
     fn try_convert_to_write(&self, stamp: u64) -> u64 {
-        self.core.try_convert_to_write(Me::here(), stamp)
+        self.core.try_convert_to_write(ThreadId::current(), stamp)
     }
 
     /// Makes any stamp one for reading, likewise. From writing to reading always succeeds, with
     /// nobody writing in between.
     fn try_convert_to_read(&self, stamp: u64) -> u64 {
-        self.core.try_convert_to_read(Me::here(), stamp)
+        self.core.try_convert_to_read(ThreadId::current(), stamp)
     }
 
     /// Whether a writer is in.
@@ -133,7 +134,7 @@ impl StampedLock {
     /// About how many readers are in.
     #[getter]
     fn readers(&self) -> i64 {
-        self.core.rw().sum().max(0)
+        self.core.rw().reader_count().max(0)
     }
 
     /// How many threads wait, to read or to write.

@@ -4,7 +4,7 @@
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyCFunction};
 use std::time::{Duration, Instant};
-use ungil_sync::park::{Parker, Woken, forked, is_main_thread};
+use ungil_sync::park::{Parker, Woken, after_fork_in_child, is_main_thread};
 
 /// The deadline a `timeout` argument means: `None` and anything negative is for ever, as in
 /// `threading.Lock.acquire`. A number that no clock reaches is for ever too.
@@ -24,7 +24,7 @@ pub(crate) fn deadline(timeout: Option<f64>) -> PyResult<Option<Instant>> {
 pub(crate) fn mind_forks(py: Python<'_>) -> PyResult<()> {
     let os = py.import("os")?;
     if os.hasattr("register_at_fork")? {
-        let forget = PyCFunction::new_closure(py, None, None, |_, _| forked())?;
+        let forget = PyCFunction::new_closure(py, None, None, |_, _| after_fork_in_child())?;
         os.call_method(
             "register_at_fork",
             (),

@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use std::sync::Arc;
 use ungil_sync::park::WaitSet;
-use ungil_sync::pool::Split;
+use ungil_sync::pool::ChunkDispenser;
 use ungil_sync::slot::Slot;
 
 /// What becomes of a call's outcome.
@@ -26,7 +26,7 @@ pub(super) enum Kind {
 
 /// The row.
 pub(crate) struct Bulk {
-    pub(super) split: Split,
+    pub(super) split: ChunkDispenser,
     pub(super) items: Items,
     pub(super) function: Slot<Object>,
     pub(super) kind: Kind,
@@ -65,7 +65,7 @@ impl Bulk {
         grain: Option<usize>,
     ) -> Arc<Self> {
         Arc::new(Self {
-            split: Split::new(items.len()),
+            split: ChunkDispenser::new(items.len()),
             items,
             function: Slot::new(encode(function)),
             kind,
@@ -77,7 +77,7 @@ impl Bulk {
 
     /// Notes that so many items are accounted for.
     pub(super) fn account(&self, items: usize) {
-        if self.split.account(items) {
+        if self.split.complete(items) {
             self.end();
         } else if matches!(self.kind, Kind::Collect(_)) {
             self.changed.notify_all();

@@ -36,7 +36,7 @@ impl Bulk {
         let helps = usize::from(worker::here(team.id).is_some());
         let invited =
             team.invite(py, self, team.wanted.min(self.split.len()).saturating_sub(helps));
-        let over = || self.split.is_over();
+        let over = || self.split.is_complete();
         if let Err(interrupt) = invited.and_then(|()| self.wait_until(py, team, None, over)) {
             self.stop();
             self.wait_until(py, team, None, over)?;

@@ -12,13 +12,13 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::sync::atomic::{AtomicU64, Ordering};
 use ungil_sync::park::WaitSet;
-use ungil_sync::pool::{Phase, Progress, Refused};
+use ungil_sync::pool::{CallProgress, CallState, TransitionError};
 use ungil_sync::slot::Slot;
 
 /// The call, its progress, its outcome.
 #[pyclass(frozen, subclass, weakref, module = "ungil", name = "_FutureCore")]
 pub(crate) struct Future {
-    pub(super) progress: Progress,
+    pub(super) progress: CallProgress,
     /// What it returned or raised. Whoever fills it is the one who ends the call.
     pub(super) outcome: Slot<Object>,
     pub(super) function: Slot<Object>,
@@ -35,7 +35,7 @@ impl Future {
     /// Nothing to call yet.
     pub(super) fn empty() -> Self {
         Self {
-            progress: Progress::default(),
+            progress: CallProgress::default(),
             outcome: Slot::default(),
             function: Slot::default(),
             arguments: Slot::default(),
@@ -66,7 +66,7 @@ impl Future {
     }
 
     pub(super) fn is_done(&self) -> bool {
-        !matches!(self.progress.phase(), Phase::Pending | Phase::Running)
+        !matches!(self.progress.state(), CallState::Pending | CallState::Running)
     }
 
     pub(super) fn forget_call(&self) {
@@ -91,24 +91,25 @@ impl Future {
     pub(super) fn progress_to_end(
         &self,
         outcome: &Bound<'_, PyAny>,
-        phase: Phase,
-    ) -> Result<(), Refused> {
+        phase: CallState,
+    ) -> Result<(), TransitionError> {
         if self.outcome.compare_exchange(None, encode(outcome)).is_err() {
-            return Err(Refused::At(self.progress.phase()));
+            return Err(TransitionError::WrongState(self.progress.state()));
         }
-        self.progress.advance(&[Phase::Pending, Phase::Running], phase, false)
+        self.progress.transition(&[CallState::Pending, CallState::Running], phase, false)
     }
 
     /// Ends a call whose outcome is filled, before the eyes of those who watch.
-    pub(super) fn end_watched(&self, slf: &Bound<'_, Self>, phase: Phase) -> PyResult<()> {
+    pub(super) fn end_watched(&self, slf: &Bound<'_, Self>, phase: CallState) -> PyResult<()> {
         let py = slf.py();
-        let tell = if phase == Phase::Returned {
+        let tell = if phase == CallState::Returned {
             imported::add_result(py)
         } else {
             imported::add_exception(py)
         };
         let ended = self.under_condition(py, || {
-            let ended = self.progress.advance(&[Phase::Pending, Phase::Running], phase, true);
+            let ended =
+                self.progress.transition(&[CallState::Pending, CallState::Running], phase, true);
             if ended.is_ok() {
                 for waiter in self.watch.waiters(py)?.try_iter()? {
                     waiter?.call_method1(tell, (slf,))?;
@@ -117,7 +118,7 @@ impl Future {
             }
             Ok(ended)
         })?;
-        if let Err(Refused::At(phase)) = ended {
+        if let Err(TransitionError::WrongState(phase)) = ended {
             return Err(self.invalid(slf, phase));
         }
         self.call_back(slf)
@@ -145,10 +146,14 @@ impl Future {
     /// Tells those who watch that the call has been cancelled.
     pub(super) fn tell_cancelled(&self, slf: &Bound<'_, Self>) {
         let py = slf.py();
-        match self.progress.advance(&[Phase::Cancelled], Phase::Notified, false) {
-            Err(Refused::Watched) => {
+        match self.progress.transition(&[CallState::Cancelled], CallState::Notified, false) {
+            Err(TransitionError::Watched) => {
                 let told = self.under_condition(py, || {
-                    if self.progress.advance(&[Phase::Cancelled], Phase::Notified, true).is_ok() {
+                    if self
+                        .progress
+                        .transition(&[CallState::Cancelled], CallState::Notified, true)
+                        .is_ok()
+                    {
                         for waiter in self.watch.waiters(py)?.try_iter()? {
                             waiter?.call_method1(imported::add_cancelled(py), (slf,))?;
                         }
@@ -165,11 +170,11 @@ impl Future {
                     );
                 }
             }
-            Ok(()) | Err(Refused::At(_)) => {}
+            Ok(()) | Err(TransitionError::WrongState(_)) => {}
         }
     }
 
-    pub(super) fn invalid(&self, slf: &Bound<'_, Self>, phase: Phase) -> PyErr {
+    pub(super) fn invalid(&self, slf: &Bound<'_, Self>, phase: CallState) -> PyErr {
         names::invalid_state(slf.py(), format!("{}: {}", name(phase), repr(slf)))
     }
 
@@ -177,15 +182,15 @@ impl Future {
         &self,
         slf: &Bound<'_, Self>,
         outcome: &Bound<'_, PyAny>,
-        phase: Phase,
+        phase: CallState,
     ) -> PyResult<()> {
         if self.is_done() {
-            return Err(self.invalid(slf, self.progress.phase()));
+            return Err(self.invalid(slf, self.progress.state()));
         }
         match self.progress_to_end(outcome, phase) {
             Ok(()) => {}
-            Err(Refused::Watched) => self.end_watched(slf, phase)?,
-            Err(Refused::At(at)) => return Err(self.invalid(slf, at)),
+            Err(TransitionError::Watched) => self.end_watched(slf, phase)?,
+            Err(TransitionError::WrongState(at)) => return Err(self.invalid(slf, at)),
         }
         self.forget_call();
         self.ended.notify_all();
@@ -209,12 +214,12 @@ pub(super) fn call_one_back(slf: &Bound<'_, Future>, callback: &Bound<'_, PyAny>
     }
 }
 
-pub(super) fn name(phase: Phase) -> &'static str {
+pub(super) fn name(phase: CallState) -> &'static str {
     match phase {
-        Phase::Pending => "PENDING",
-        Phase::Running => "RUNNING",
-        Phase::Cancelled => "CANCELLED",
-        Phase::Notified => "CANCELLED_AND_NOTIFIED",
-        Phase::Returned | Phase::Raised => "FINISHED",
+        CallState::Pending => "PENDING",
+        CallState::Running => "RUNNING",
+        CallState::Cancelled => "CANCELLED",
+        CallState::Notified => "CANCELLED_AND_NOTIFIED",
+        CallState::Returned | CallState::Raised => "FINISHED",
     }
 }

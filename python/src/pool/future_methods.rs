@@ -10,21 +10,21 @@ use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
-use ungil_sync::pool::{Phase, Refused};
+use ungil_sync::pool::{CallState, TransitionError};
 
 /// Done, cancelled, result, exception.
 type Snapshot<'py> = (bool, bool, Option<Bound<'py, PyAny>>, Option<Bound<'py, PyAny>>);
 
 impl Future {
     /// Waits for the end. A worker of the same pool makes the call itself if nobody has begun to.
-    fn wait(&self, slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<Phase> {
+    fn wait(&self, slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<CallState> {
         if self.is_done() {
-            return Ok(self.progress.phase());
+            return Ok(self.progress.state());
         }
         self.wait_until(slf, sleep::deadline(timeout)?)
     }
 
-    fn wait_until(&self, slf: &Bound<'_, Self>, deadline: Option<Instant>) -> PyResult<Phase> {
+    fn wait_until(&self, slf: &Bound<'_, Self>, deadline: Option<Instant>) -> PyResult<CallState> {
         let py = slf.py();
         if self.forks != process::forks() {
             return Err(PyRuntimeError::new_err(
@@ -40,7 +40,7 @@ impl Future {
                 .while_waiting(py, || sleep::until(py, &self.ended, deadline, || self.is_done()))?,
             None => sleep::until(py, &self.ended, deadline, || self.is_done())?,
         };
-        if waited { Ok(self.progress.phase()) } else { Err(PyTimeoutError::new_err(())) }
+        if waited { Ok(self.progress.state()) } else { Err(PyTimeoutError::new_err(())) }
     }
 }
 
@@ -65,8 +65,8 @@ impl Future {
         let phase = this.wait(slf, timeout)?;
         let outcome = load(py, &this.outcome)?;
         match (phase, outcome) {
-            (Phase::Returned, Some(value)) => Ok(value),
-            (Phase::Raised, Some(error)) => Err(PyErr::from_value(error)),
+            (CallState::Returned, Some(value)) => Ok(value),
+            (CallState::Raised, Some(error)) => Err(PyErr::from_value(error)),
             _ => Err(names::cancelled(py, "")),
         }
     }
@@ -81,8 +81,8 @@ impl Future {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let (py, this) = (slf.py(), slf.get());
         match this.wait(slf, timeout)? {
-            Phase::Returned => Ok(None),
-            Phase::Raised => load(py, &this.outcome),
+            CallState::Returned => Ok(None),
+            CallState::Raised => load(py, &this.outcome),
             _ => Err(names::cancelled(py, "")),
         }
     }
@@ -98,14 +98,14 @@ impl Future {
     ///
     /// Thread safety: atomic.
     fn running(&self) -> bool {
-        self.progress.phase() == Phase::Running
+        self.progress.state() == CallState::Running
     }
 
     /// Whether the call was cancelled before it began.
     ///
     /// Thread safety: atomic.
     fn cancelled(&self) -> bool {
-        matches!(self.progress.phase(), Phase::Cancelled | Phase::Notified)
+        matches!(self.progress.state(), CallState::Cancelled | CallState::Notified)
     }
 
     /// Cancels the call unless it has begun. Returns whether it is cancelled.
@@ -113,19 +113,20 @@ impl Future {
     /// Thread safety: atomic.
     fn cancel(slf: &Bound<'_, Self>) -> PyResult<bool> {
         let (py, this) = (slf.py(), slf.get());
-        match this.progress.advance(&[Phase::Pending], Phase::Cancelled, false) {
+        match this.progress.transition(&[CallState::Pending], CallState::Cancelled, false) {
             Ok(()) => {}
-            Err(Refused::At(phase)) => {
-                return Ok(matches!(phase, Phase::Cancelled | Phase::Notified));
+            Err(TransitionError::WrongState(phase)) => {
+                return Ok(matches!(phase, CallState::Cancelled | CallState::Notified));
             }
-            Err(Refused::Watched) => {
+            Err(TransitionError::Watched) => {
                 let refused = this.under_condition(py, || {
-                    let changed = this.progress.advance(&[Phase::Pending], Phase::Cancelled, true);
+                    let changed =
+                        this.progress.transition(&[CallState::Pending], CallState::Cancelled, true);
                     this.watch.condition(py)?.call_method0(imported::notify_all(py))?;
                     Ok(changed.err())
                 })?;
-                if let Some(Refused::At(phase)) = refused {
-                    return Ok(matches!(phase, Phase::Cancelled | Phase::Notified));
+                if let Some(TransitionError::WrongState(phase)) = refused {
+                    return Ok(matches!(phase, CallState::Cancelled | CallState::Notified));
                 }
             }
         }
@@ -162,20 +163,20 @@ impl Future {
 
     /// For executors and tests.
     fn set_result(slf: &Bound<'_, Self>, result: &Bound<'_, PyAny>) -> PyResult<()> {
-        slf.get().set(slf, result, Phase::Returned)
+        slf.get().set(slf, result, CallState::Returned)
     }
 
     /// For executors and tests.
     fn set_exception(slf: &Bound<'_, Self>, exception: &Bound<'_, PyAny>) -> PyResult<()> {
-        slf.get().set(slf, exception, Phase::Raised)
+        slf.get().set(slf, exception, CallState::Raised)
     }
 
     /// For executors and tests.
     fn set_running_or_notify_cancel(slf: &Bound<'_, Self>) -> PyResult<bool> {
         let this = slf.get();
-        match this.progress.begin() {
+        match this.progress.start() {
             Ok(()) => Ok(true),
-            Err(Phase::Cancelled) => {
+            Err(CallState::Cancelled) => {
                 this.tell_cancelled(slf);
                 Ok(false)
             }
@@ -185,11 +186,11 @@ impl Future {
 
     /// What asyncio reads: done, cancelled, result, exception.
     fn _get_snapshot<'py>(&self, py: Python<'py>) -> PyResult<Snapshot<'py>> {
-        Ok(match self.progress.phase() {
-            Phase::Pending | Phase::Running => (false, false, None, None),
-            Phase::Cancelled | Phase::Notified => (true, true, None, None),
-            Phase::Returned => (true, false, load(py, &self.outcome)?, None),
-            Phase::Raised => (true, false, None, load(py, &self.outcome)?),
+        Ok(match self.progress.state() {
+            CallState::Pending | CallState::Running => (false, false, None, None),
+            CallState::Cancelled | CallState::Notified => (true, true, None, None),
+            CallState::Returned => (true, false, load(py, &self.outcome)?, None),
+            CallState::Raised => (true, false, None, load(py, &self.outcome)?),
         })
     }
 
@@ -219,17 +220,21 @@ impl Future {
 
     #[getter]
     fn _state(&self) -> &'static str {
-        name(self.progress.phase())
+        name(self.progress.state())
     }
 
     #[getter]
     fn _result<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        if self.progress.phase() == Phase::Returned { load(py, &self.outcome) } else { Ok(None) }
+        if self.progress.state() == CallState::Returned {
+            load(py, &self.outcome)
+        } else {
+            Ok(None)
+        }
     }
 
     #[getter]
     fn _exception<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        if self.progress.phase() == Phase::Raised { load(py, &self.outcome) } else { Ok(None) }
+        if self.progress.state() == CallState::Raised { load(py, &self.outcome) } else { Ok(None) }
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -52,7 +52,7 @@ impl MapIterator {
             true => Ok(true),
             // Every item accounted for and nothing in its place: it was dropped.
             false => bulk.wait_until(py, &self.team, self.deadline, || {
-                bulk.has(index) || bulk.split.is_over()
+                bulk.has(index) || bulk.split.is_complete()
             }),
         };
         let outcome = match waited {

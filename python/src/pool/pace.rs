@@ -4,7 +4,7 @@
 //! share that turns out long is given back halfway.
 
 use std::time::{Duration, Instant};
-use ungil_sync::pool::Split;
+use ungil_sync::pool::ChunkDispenser;
 
 /// How long a share should take.
 const SHARE: Duration = Duration::from_micros(200);
@@ -37,7 +37,7 @@ impl Pace {
     }
 
     /// How many to claim: no more than a fair part of what is left for that many workers.
-    pub(super) fn size(&self, split: &Split, workers: usize) -> usize {
+    pub(super) fn size(&self, split: &ChunkDispenser, workers: usize) -> usize {
         if self.fixed { self.size } else { self.size.min(split.unclaimed() / (2 * workers)).max(1) }
     }
 

@@ -29,7 +29,7 @@ pub(super) struct PerThread {
 impl PerThread {
     #[inline]
     fn mine<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        match self.values.mine().and_then(Slot::load) {
+        match self.values.current().and_then(Slot::load) {
             Some(value) => decode(py, value),
             None => self.make(py),
         }
@@ -42,7 +42,7 @@ impl PerThread {
         };
         let value = factory.call0()?;
         // The factory may have asked, too: the first value stays.
-        match self.values.mine().and_then(Slot::load) {
+        match self.values.current().and_then(Slot::load) {
             Some(first) => decode(py, first),
             None => self.put(&value).map(|()| value),
         }
@@ -165,7 +165,7 @@ impl PerThread {
         let threads = self.values.slots().filter(|slot| !slot.is_empty()).count();
         format!(
             "<PerThread: values of {} threads>",
-            threads + self.values.with_put_aside(|aside| aside.len())
+            threads + self.values.with_retired(|aside| aside.len())
         )
     }
 
@@ -175,7 +175,7 @@ impl PerThread {
             word::visit(slot, visit)?;
         }
         self.values
-            .with_put_aside(|aside| aside.iter().try_for_each(|word| word::visit_word(word, visit)))
+            .with_retired(|aside| aside.iter().try_for_each(|word| word::visit_word(word, visit)))
     }
 
     fn __clear__(&self) {

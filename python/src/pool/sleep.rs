@@ -70,20 +70,20 @@ pub(super) fn until(
     let parker = Arc::new(Parker::new(std::ptr::from_ref(set) as usize));
     loop {
         parker.reset();
-        let ticket = set.enlist(Waiter::Thread(Arc::clone(&parker)));
+        let ticket = set.register(Waiter::Thread(Arc::clone(&parker)));
         if ready() {
-            set.withdraw(ticket);
+            set.unregister(ticket);
             return Ok(true);
         }
         // Everyone is told at once, so there is no news to pass on.
         match block::park(py, &parker, deadline) {
             Ok(true) => {}
             Ok(false) => {
-                set.withdraw(ticket);
+                set.unregister(ticket);
                 return Ok(ready());
             }
             Err(error) => {
-                set.withdraw(ticket);
+                set.unregister(ticket);
                 return Err(error);
             }
         }

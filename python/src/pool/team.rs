@@ -13,7 +13,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use ungil_sync::park::WaitSet;
-use ungil_sync::pool::{Scheduler, Staff};
+use ungil_sync::pool::{Scheduler, WorkerCount};
 
 /// Teams are told apart by this; 0 is none.
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
@@ -25,7 +25,7 @@ pub(super) struct Team {
     pub(super) id: u64,
     pub(super) wanted: usize,
     pub(super) scheduler: Scheduler<Task>,
-    pub(super) staff: Staff,
+    pub(super) staff: WorkerCount,
     closed: AtomicBool,
     broken: AtomicBool,
     /// Told when a worker leaves.
@@ -55,7 +55,7 @@ impl Team {
             id,
             wanted,
             scheduler: Scheduler::new(wanted),
-            staff: Staff::default(),
+            staff: WorkerCount::default(),
             closed: AtomicBool::new(false),
             broken: AtomicBool::new(false),
             left: WaitSet::default(),
@@ -142,7 +142,7 @@ impl Team {
     /// it.
     #[inline]
     pub(super) fn call_or_hire(&self) -> bool {
-        !self.scheduler.idle.call() && self.staff.hire(self.wanted)
+        !self.scheduler.idle.notify() && self.staff.try_add(self.wanted)
     }
 
     /// The same and starts it. Nothing is lost if it cannot be started: the caller works itself.
@@ -210,7 +210,7 @@ impl Team {
     /// The initializer failed: nothing that is queued will be run.
     pub(super) fn break_down(&self, py: Python<'_>) {
         self.broken.store(true, Ordering::SeqCst);
-        self.scheduler.idle.call_all();
+        self.scheduler.idle.notify_all();
         while let Some(task) = self.scheduler.take() {
             let error = names::broken(py, BROKEN);
             match task {
@@ -242,7 +242,7 @@ impl Team {
         self.closed.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         if self.forks == forks() {
-            self.scheduler.idle.call_all();
+            self.scheduler.idle.notify_all();
         }
     }
 

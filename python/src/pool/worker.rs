@@ -21,7 +21,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 use ungil_sync::park::Parker;
-use ungil_sync::pool::{Phase, Refused, Seat};
+use ungil_sync::pool::{CallState, TransitionError, WorkerQueue};
 
 /// How many awaited calls a worker makes within one another.
 const DEEPEST: u32 = 48;
@@ -29,7 +29,7 @@ const DEEPEST: u32 = 48;
 /// The worker that a thread is.
 pub(super) struct Here {
     team: Arc<Team>,
-    seat: Seat<Task>,
+    seat: WorkerQueue<Task>,
     depth: Cell<u32>,
     /// Another has been hired in this one's place until its task ends.
     replaced: Cell<bool>,
@@ -96,7 +96,7 @@ pub(super) fn work(py: Python<'_>, team: &Arc<Team>) {
     }
     let here = Rc::new(Here {
         team: Arc::clone(team),
-        seat: team.scheduler.sit(),
+        seat: team.scheduler.register(),
         depth: Cell::new(0),
         replaced: Cell::new(false),
         searching: Cell::new(false),
@@ -105,7 +105,7 @@ pub(super) fn work(py: Python<'_>, team: &Arc<Team>) {
     let surplus = here.work(py);
     HERE.set(None);
     if let Ok(here) = Rc::try_unwrap(here) {
-        team.scheduler.stand_up(here.seat);
+        team.scheduler.unregister(here.seat);
     }
     if surplus {
         team.left_as_surplus(py);
@@ -129,27 +129,27 @@ impl Here {
                 self.not_searching();
                 // What came since: whoever gave it may have counted on this one.
                 if team.scheduler.has_work() {
-                    idle.call();
+                    idle.notify();
                 }
                 return true;
             }
             parker.reset();
             self.start_searching();
             self.searching.set(false);
-            let ticket = idle.give_up(&parker);
+            let ticket = idle.sleep(&parker);
             if team.scheduler.has_work() {
-                idle.withdraw(ticket);
+                idle.cancel_sleep(ticket);
                 continue;
             }
             if team.is_ending() {
-                idle.withdraw(ticket);
+                idle.cancel_sleep(ticket);
                 if team.scheduler.has_work() {
                     continue;
                 }
                 return false;
             }
             if let Err(error) = block::park(py, &parker, None) {
-                idle.withdraw(ticket);
+                idle.cancel_sleep(ticket);
                 names::log(py, "critical", "Exception in worker", None, error);
             }
         }
@@ -174,17 +174,17 @@ impl Here {
 
     fn start_searching(&self) {
         if !self.searching.replace(true) {
-            self.team.scheduler.idle.search();
+            self.team.scheduler.idle.start_looking();
         }
     }
 
     /// It has something to do. If there is more, and nobody else looks, another is called.
     pub(super) fn not_searching(&self) {
         if self.searching.replace(false)
-            && self.team.scheduler.idle.found()
+            && self.team.scheduler.idle.work_found()
             && self.team.scheduler.has_work()
         {
-            self.team.scheduler.idle.call();
+            self.team.scheduler.idle.notify();
         }
     }
 
@@ -205,23 +205,23 @@ impl Here {
     /// Makes a call, unless it has been cancelled or somebody else makes it.
     fn call(&self, future: &Bound<'_, Future>) {
         let (py, this) = (future.py(), future.get());
-        match this.progress.begin() {
+        match this.progress.start() {
             Ok(()) => {}
-            Err(Phase::Cancelled) => {
+            Err(CallState::Cancelled) => {
                 this.tell_cancelled(future);
                 return;
             }
             Err(_) => return,
         }
         let (outcome, phase) = match this.call(py) {
-            Ok(value) => (value, Phase::Returned),
-            Err(error) => (error.into_value(py).into_any(), Phase::Raised),
+            Ok(value) => (value, CallState::Returned),
+            Err(error) => (error.into_value(py).into_any(), CallState::Raised),
         };
         // Who waits for this may give the next task at once: there should be a worker in sight
         // then. Not if there are callbacks to run.
         let free = !this.progress.is_watched() && self.about_to_search();
         match this.progress_to_end(outcome.bind(py), phase) {
-            Err(Refused::Watched) => {
+            Err(TransitionError::Watched) => {
                 if free {
                     self.not_searching();
                 }
@@ -236,7 +236,7 @@ impl Here {
                 }
             }
             // Somebody else set an outcome: that one counts.
-            Err(Refused::At(_)) | Ok(()) => {}
+            Err(TransitionError::WrongState(_)) | Ok(()) => {}
         }
         this.ended.notify_all();
     }
@@ -255,7 +255,7 @@ impl Here {
             Task::Bulk(bulk) => bulk.take_part(py, &self.team),
         }
         if self.depth.get() == 0 && self.replaced.replace(false) {
-            self.team.staff.end_wait();
+            self.team.staff.end_blocking();
         }
     }
 
@@ -273,12 +273,12 @@ impl Here {
     /// Sleeps, while another works in this one's place if there is anything to do.
     pub(super) fn while_waiting<R>(&self, py: Python<'_>, sleep: impl FnOnce() -> R) -> R {
         self.not_searching();
-        self.team.staff.begin_wait();
+        self.team.staff.begin_blocking();
         if self.team.scheduler.has_work() {
             self.team.call_or_hire_and_start(py);
         }
         let result = sleep();
-        self.team.staff.end_wait();
+        self.team.staff.end_blocking();
         result
     }
 
@@ -286,7 +286,7 @@ impl Here {
     /// place until the task ends.
     pub(super) fn may_sleep(&self, py: Python<'_>) {
         if !self.replaced.replace(true) {
-            self.team.staff.begin_wait();
+            self.team.staff.begin_blocking();
             if self.team.scheduler.has_work() {
                 self.team.call_or_hire_and_start(py);
             }

@@ -82,11 +82,11 @@ impl DelayQueue {
             let parker = Arc::new(Parker::new(std::ptr::from_ref(&self.waiting).addr()));
             let place = match patience {
                 Patience::None => None,
-                _ => Some(self.waiting.enlist(Waiter::Thread(parker.clone()))),
+                _ => Some(self.waiting.register(Waiter::Thread(parker.clone()))),
             };
             let leave = || {
                 if let Some(place) = place {
-                    self.waiting.withdraw(place);
+                    self.waiting.unregister(place);
                 }
                 self.hand_on();
             };
@@ -112,7 +112,7 @@ impl DelayQueue {
                 return Err(raised);
             }
             if let Some(place) = place {
-                self.waiting.withdraw(place);
+                self.waiting.unregister(place);
             }
         }
     }
@@ -221,11 +221,11 @@ impl DelayQueue {
     }
 
     fn _enlist(&self, future: &Bound<'_, PyAny>) -> PyResult<Enlisted> {
-        self.futures.enlist(&self.waiting, Side::Items, future)
+        self.futures.register(&self.waiting, Side::Items, future)
     }
 
     fn _withdraw(&self, place: &Enlisted, unused: bool) {
-        self.waiting.withdraw(place.ticket);
+        self.waiting.unregister(place.ticket);
         self.futures.forget(place);
         if unused {
             self.hand_on();

@@ -6,7 +6,7 @@ use crate::object::{Object, block, decode, encode, word};
 use pyo3::exceptions::PyTimeoutError;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
-use ungil_sync::queue::{Exchange, Met};
+use ungil_sync::queue::{Exchange, OfferOutcome};
 
 /// A place where two threads meet and swap what they bring (Java's `Exchanger`).
 ///
@@ -41,12 +41,12 @@ impl Exchanger {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = item.py();
         let patience = timeout.map_or(Ok(Patience::Endless), Patience::of)?;
-        let offer = match self.place.come(encode(item)) {
-            Met::Other(theirs) => return value(py, theirs),
-            Met::Nobody(offer) => offer,
+        let offer = match self.place.offer(encode(item)) {
+            OfferOutcome::Partner(theirs) => return value(py, theirs),
+            OfferOutcome::Waiting(offer) => offer,
         };
         let woken = block::park(py, &offer.parker, patience.deadline());
-        let theirs = self.place.leave(&offer);
+        let theirs = self.place.finish(&offer);
         woken?;
         match theirs {
             Some(theirs) => decode(py, theirs),

@@ -30,7 +30,7 @@ impl Futures {
     }
 
     /// Enlists `future` in `set`.
-    pub(super) fn enlist(
+    pub(super) fn register(
         &self,
         set: &WaitSet,
         side: Side,
@@ -39,7 +39,7 @@ impl Futures {
         let weak = PyWeakrefReference::new(future)?.unbind();
         let kept = future.clone().unbind();
         let call = Arc::new(move || Python::attach(|py| tell(py, &weak)));
-        let ticket = set.enlist(Waiter::Call(call));
+        let ticket = set.register(Waiter::Call(call));
         self.list().push((side, ticket, kept));
         Ok(Enlisted { side, ticket })
     }

@@ -349,11 +349,11 @@ impl Queue {
             "room" => Side::Room,
             _ => Side::Joiners,
         };
-        self.inner.futures.enlist(self.set(side), side, future)
+        self.inner.futures.register(self.set(side), side, future)
     }
 
     fn _withdraw(&self, place: &Enlisted, unused: bool) {
-        let told = !self.set(place.side).withdraw(place.ticket);
+        let told = !self.set(place.side).unregister(place.ticket);
         self.inner.futures.forget(place);
         if told && unused {
             tell_someone(self.set(place.side));

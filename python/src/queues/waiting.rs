@@ -115,9 +115,9 @@ pub(super) fn wait<R>(
     }
     loop {
         let parker = Arc::new(Parker::new(std::ptr::from_ref(set).addr()));
-        let ticket = set.enlist(Waiter::Thread(parker.clone()));
+        let ticket = set.register(Waiter::Thread(parker.clone()));
         if let Some(outcome) = attempt() {
-            if !set.withdraw(ticket) {
+            if !set.unregister(ticket) {
                 // Told of something else, which somebody else should hear.
                 tell_someone(set);
             }
@@ -134,7 +134,7 @@ pub(super) fn wait<R>(
             }
             Ok(false) => {
                 // Told at the last moment: then there may be something.
-                if !set.withdraw(ticket)
+                if !set.unregister(ticket)
                     && let Some(outcome) = attempt()
                 {
                     if outcome.is_err() {
@@ -145,7 +145,7 @@ pub(super) fn wait<R>(
                 return Err(error(py, late));
             }
             Err(raised) => {
-                if !set.withdraw(ticket) {
+                if !set.unregister(ticket) {
                     tell_someone(set);
                 }
                 return Err(raised);
