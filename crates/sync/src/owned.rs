@@ -120,7 +120,7 @@ impl<C: Counted> Owned<C> {
         unsafe { C::dispose(self.into_raw()) }
     }
 
-    /// Calls `visit` with a word whose count somebody else owns.
+    /// Calls `visit` with a word whose count another structure owns.
     ///
     /// # Safety
     /// `word` is valid for [`Self::from_raw`], and its owner keeps the count during the call.

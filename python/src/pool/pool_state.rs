@@ -274,7 +274,7 @@ impl PoolState {
 #[pyclass(frozen, module = "ungil", name = "_Worker")]
 struct Worker {
     pool: Arc<PoolState>,
-    /// True once the thread has begun, or was told not to. AcqRel.
+    /// True once the thread has begun or a failed start has cancelled it. AcqRel.
     claimed: AtomicBool,
 }
 

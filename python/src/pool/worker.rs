@@ -41,11 +41,13 @@ thread_local! {
     static CURRENT: RefCell<Option<Rc<CurrentWorker>>> = const { RefCell::new(None) };
 }
 
-/// Returns the calling thread's worker if it belongs to pool `pool`.
+/// Returns the calling thread's worker if it belongs to the pool with id `pool`.
 #[inline]
 pub(super) fn current(pool: u64) -> Option<Rc<CurrentWorker>> {
     CURRENT
-        .try_with(|here| here.borrow().as_ref().filter(|here| here.pool.id == pool).cloned())
+        .try_with(|worker| {
+            worker.borrow().as_ref().filter(|worker| worker.pool.id == pool).cloned()
+        })
         .ok()
         .flatten()
 }
@@ -95,18 +97,18 @@ pub(super) fn work(py: Python<'_>, pool: &Arc<PoolState>) {
         pool.leave();
         return;
     }
-    let here = Rc::new(CurrentWorker {
+    let worker = Rc::new(CurrentWorker {
         pool: Arc::clone(pool),
         queue: pool.scheduler.register(),
         depth: Cell::new(0),
         replaced: Cell::new(false),
         looking: Cell::new(false),
     });
-    CURRENT.set(Some(Rc::clone(&here)));
-    let surplus = here.work(py);
+    CURRENT.set(Some(Rc::clone(&worker)));
+    let surplus = worker.work(py);
     CURRENT.set(None);
-    if let Ok(here) = Rc::try_unwrap(here) {
-        pool.scheduler.unregister(here.queue);
+    if let Ok(worker) = Rc::try_unwrap(worker) {
+        pool.scheduler.unregister(worker.queue);
     }
     if surplus {
         pool.surplus_worker_left(py);

@@ -2,8 +2,8 @@
 //!
 //! | | uncontended cost | waiters |
 //! |---|---|---|
-//! | [`Lock`] | one compare-and-swap on one word | FIFO queue; hand-off to the first waiter, or brief barging |
-//! | [`RwLock`] | readers: one addition on their own line | phases: a writer waits for current readers, readers for the current writer |
+//! | [`Lock`] | one compare-and-swap | FIFO queue with hand-off, or with brief barging |
+//! | [`RwLock`] | readers: one addition on their own line | readers and writers in phases |
 //! | [`Semaphore`] | one compare-and-swap | FIFO queue |
 //! | [`Latch`], [`Event`] | one load | all woken at once |
 //! | [`Barrier`], [`Phaser`] | the last arrival wakes the others | all woken at once |

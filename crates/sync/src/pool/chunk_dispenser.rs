@@ -2,8 +2,8 @@
 //!
 //! A worker claims the next few items with one fetch-and-add. It chooses the chunk size itself,
 //! from the measured cost of its items. A worker whose chunk takes too long returns the rest. Every
-//! item is handed out once or, after [`ChunkDispenser::stop`], dropped once, and the caller that
-//! completes the last item is told so.
+//! item is handed out once or, after [`ChunkDispenser::stop`], dropped once.
+//! [`ChunkDispenser::complete`] returns true to the caller that completes the last item.
 
 use crate::primitive::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crossbeam_utils::CachePadded;

@@ -9,6 +9,7 @@
 #![allow(unsafe_code)]
 
 mod array;
+mod count_word;
 mod counter_map;
 mod reclaim;
 mod scan;
@@ -17,7 +18,8 @@ mod shard;
 #[cfg(test)]
 mod tests;
 
-pub use counter_map::{CounterMap, Overflow};
+pub use count_word::Overflow;
+pub use counter_map::CounterMap;
 pub use search::{CompareKeys, KeyComparison, Query, Search};
 pub use shard::TableAllocError;
 
