@@ -1,8 +1,8 @@
-//! Python objects that calls need, looked up while this module is imported.
+//! Python objects used at run time, looked up while this module is imported.
 //!
-//! No call looks anything up for the first time. The lookup that a thread has begun when another
-//! thread forks stays begun in the child for ever: an import holds the lock of its module, and
-//! [`pyo3::sync::PyOnceLock`] (which `intern!`, and PyO3's own lookups, are built on) is marked as
+//! Nothing is looked up for the first time during a call. A lookup in progress when another thread
+//! forks stays in progress in the child forever: an import holds the lock of its module, and
+//! [`pyo3::sync::PyOnceLock`] (the basis of `intern!` and of PyO3's own lookups) is marked as
 //! running while it waits for the GIL, which is exactly when another thread can fork.
 
 use pyo3::panic::PanicException;
@@ -11,8 +11,8 @@ use pyo3::types::{PyFunction, PyList, PyString, PyType};
 use std::path::Path;
 use std::sync::OnceLock;
 
-/// Among the objects, `name = "module"` is the module and `name = "module"."attribute"` its
-/// attribute; a string is interned.
+/// Declares the objects and strings. `name = "module"` is the module, `name = "module"."attribute"`
+/// its attribute; strings are interned.
 macro_rules! imported {
     (
         objects { $($object:ident = $module:literal $(. $attribute:literal)?;)* }
@@ -80,12 +80,12 @@ fn imported() -> &'static Imported {
     IMPORTED.get().expect("set by `register`, before anything can be called")
 }
 
-/// `ungil.Future`: the core of this library under `concurrent.futures.Future`.
+/// Returns `ungil.Future`: this library's future core combined with `concurrent.futures.Future`.
 pub(crate) fn future_type(py: Python<'_>) -> &Bound<'_, PyType> {
     FUTURE.get().expect("set by `ungil.pools`, before anything can be called").bind(py)
 }
 
-/// Registers the class of the futures that pools make. Called by `ungil.pools`, which defines it.
+/// Registers the class of the futures that pools create. Called by `ungil.pools`, which defines it.
 #[pyfunction]
 fn _set_future_type(class: Bound<'_, PyType>) {
     _ = FUTURE.set(class.unbind());
@@ -94,9 +94,8 @@ fn _set_future_type(class: Bound<'_, PyType>) {
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     _ = IMPORTED.set(Imported::find(py)?);
-    // PyO3 looks these up when it first needs them: to take an error from the interpreter, to
-    // return a path, and, with the stable ABI, to know a function and to ask an iterator for its
-    // length.
+    // PyO3 caches these on first use: for taking an error from the interpreter, returning a path,
+    // and, with the stable ABI, recognizing functions and asking iterators for their length.
     py.get_type::<PanicException>();
     Path::new("").into_pyobject(py)?;
     py.get_type::<PyFunction>();

@@ -1,9 +1,9 @@
-//! The Python package's library: what `ungil_sync` offers, as Python classes.
+//! The library of the Python package: the structures of `ungil_sync` as Python classes.
 //!
-//! Every class is `frozen` (its state is atomics), tracked by the collector and, from its creation
-//! on, counted by deference: an object that all threads name must not be a cache line that all
-//! threads write. Nothing here calls Python, or drops a Python reference, while it holds an
-//! internal lock; nothing blocks while attached to the interpreter.
+//! Every class is `frozen` (its state is atomics), tracked by the garbage collector, and uses
+//! deferred reference counting from its creation on, so that an object used by all threads is not a
+//! cache line written by all threads. No internal lock is held while Python is called or a Python
+//! reference is dropped, and nothing blocks while attached to the interpreter.
 
 mod array;
 mod atomics;
@@ -21,9 +21,9 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 fn _ungil(module: &Bound<'_, PyModule>) -> PyResult<()> {
     imported::register(module)?;
-    object::count::look_up();
-    object::header::inspect(module.py())?;
-    object::block::mind_forks(module.py())?;
+    object::count::resolve_functions();
+    object::header::detect(module.py())?;
+    object::block::register_fork_handler(module.py())?;
     sharing::register(module)?;
     atomics::register(module)?;
     concurrent_dict::register(module)?;

@@ -1,29 +1,30 @@
-//! `AppendList`.
+//! The Python class `AppendList`.
 
 use crate::array::index::{self, Index, from_front};
-use crate::array::iter::{Row, SlotIterator};
+use crate::array::iterator::{SlotIterator, SlotSource};
 use crate::atomics::cell;
 use crate::atomics::number::int;
-use crate::object::lean::{self, Brackets};
+use crate::object::fastcall::{self, Subscript};
 use crate::object::{Object, encode, word};
 use pyo3::exceptions::{PyMemoryError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyTypeInfo, PyVisit};
-use ungil_sync::list::{self, NoMemory};
+use ungil_sync::list::{self, ListAllocError};
 use ungil_sync::slot::Slot;
 
-/// A list that only grows: many threads append without a lock, and an item stays at its index for
-/// good.
+/// A list that only grows: many threads append without a lock, and the index of an item never
+/// changes.
 ///
-/// `append` returns the index. Items can be read, and replaced in place, at any time by any thread;
-/// none can be taken out. `len` counts every append that has claimed its index, and reading waits
-/// for one that has only just done so. `extend` puts its items side by side.
+/// `append` returns the index. Any thread may read items, and replace them in place, at any time;
+/// none can be removed. `len` includes every append that has claimed its index, and reading waits
+/// for an append that has not stored its item yet. `extend` stores its items at consecutive
+/// indices.
 ///
-/// It is a `collections.abc.Sequence`. A slice reads into a list. Iteration shows each item as it
-/// is when it is reached, and goes on to items that are appended meanwhile.
+/// It is a `collections.abc.Sequence`. Reading a slice returns a list. Iteration yields each item
+/// as it is when it is reached, and continues with items appended meanwhile.
 ///
-/// Thread safety: atomic, each item. Shared: what visits many items.
+/// Thread safety: atomic for each item; shared for operations on many items.
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
 pub(crate) struct AppendList {
     list: list::AppendList<Object>,
@@ -43,26 +44,27 @@ impl AppendList {
     }
 
     #[inline]
-    fn at(&self, i: isize) -> PyResult<&Slot<Object>> {
-        // From the front, the length need not be known: all who append write it.
+    fn slot_at(&self, i: isize) -> PyResult<&Slot<Object>> {
+        // A non-negative index needs no length, which every append writes.
         let i = if i < 0 { from_front(i, self.len(), "AppendList")? } else { i.unsigned_abs() };
         self.list.slot(i).ok_or_else(|| index::out_of_range("AppendList"))
     }
 
     #[inline]
-    fn place(&self, index: &Bound<'_, PyAny>) -> PyResult<&Slot<Object>> {
+    fn slot_for(&self, index: &Bound<'_, PyAny>) -> PyResult<&Slot<Object>> {
         match index::index(index, "AppendList", || self.len())? {
-            Index::One(i) => self.at(i),
-            Index::Many(_) => Err(PyTypeError::new_err("this takes one index, not a slice")),
+            Index::Single(i) => self.slot_at(i),
+            Index::Slice(_) => Err(PyTypeError::new_err("this takes one index, not a slice")),
         }
     }
 
     fn read<'py>(
         &self,
         py: Python<'py>,
-        places: impl Iterator<Item = usize>,
+        indices: impl Iterator<Item = usize>,
     ) -> PyResult<Bound<'py, PyList>> {
-        let items: PyResult<Vec<_>> = places.filter_map(|i| self.item(py, i).transpose()).collect();
+        let items: PyResult<Vec<_>> =
+            indices.filter_map(|i| self.item(py, i).transpose()).collect();
         PyList::new(py, items?)
     }
 
@@ -76,7 +78,7 @@ impl AppendList {
     }
 }
 
-fn no_memory(_: NoMemory) -> PyErr {
+fn no_memory(_: ListAllocError) -> PyErr {
     PyMemoryError::new_err("no memory for so many items")
 }
 
@@ -87,18 +89,18 @@ fn list_of<'py>(values: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
     }
 }
 
-impl Brackets for AppendList {
+impl Subscript for AppendList {
     #[inline]
     fn get<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         match index::index(key, "AppendList", || self.len())? {
-            Index::One(i) => cell::get(key.py(), self.at(i)?),
-            Index::Many(places) => self.read(key.py(), places.iter()).map(Bound::into_any),
+            Index::Single(i) => cell::get(key.py(), self.slot_at(i)?),
+            Index::Slice(indices) => self.read(key.py(), indices.iter()).map(Bound::into_any),
         }
     }
 
     #[inline]
     fn set(&self, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        cell::set(self.place(key)?, value);
+        cell::set(self.slot_for(key)?, value);
         Ok(())
     }
 
@@ -122,7 +124,7 @@ impl AppendList {
     #[pyo3(signature = (items = None, /))]
     fn __init__(slf: &Bound<'_, Self>, items: Option<&Bound<'_, PyAny>>) {
         let _ = items;
-        crate::sharing::own(slf.as_any());
+        crate::sharing::defer_count(slf.as_any());
     }
 
     /// Appends `value` and returns its index.
@@ -133,7 +135,7 @@ impl AppendList {
         self.put_one(value)
     }
 
-    /// Appends all `values`, side by side, and returns the index of the first.
+    /// Appends all `values` at consecutive indices and returns the first index.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (values, /))]
@@ -161,7 +163,7 @@ impl AppendList {
         self.delete(index)
     }
 
-    /// Puts `value` at `index` and returns what was there.
+    /// Stores `value` at `index` and returns the previous item.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (index, value, /))]
@@ -170,12 +172,12 @@ impl AppendList {
         index: &Bound<'py, PyAny>,
         value: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        cell::swap(self.place(index)?, value)
+        cell::swap(self.slot_for(index)?, value)
     }
 
-    /// Puts `new` at `index` if what is there equals `expected`; returns whether it did. Equal is
-    /// the same object, or an int, float, str or bytes (not of a subclass) of the same type and
-    /// value; floats are compared bit by bit.
+    /// Stores `new` at `index` if the item equals `expected`. Returns true if it did. Two values
+    /// are equal if they are the same object, or ints, floats, strs or bytes (not of a subclass) of
+    /// the same type and value; floats are compared bit by bit.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (index, expected, new, /))]
@@ -185,11 +187,12 @@ impl AppendList {
         expected: &Bound<'_, PyAny>,
         new: &Bound<'_, PyAny>,
     ) -> PyResult<bool> {
-        cell::compare_and_set(self.place(index)?, expected, new)
+        cell::compare_and_set(self.slot_for(index)?, expected, new)
     }
 
-    /// Replaces what is at `index` by `function` of it and returns the result. If another thread
-    /// changes it meanwhile the function is called again, so it should do nothing else.
+    /// Replaces the item at `index` by `function(item)` and returns the result. The function is
+    /// called again if another thread changes the item meanwhile, so it should have no side
+    /// effects.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (index, function, /))]
@@ -198,18 +201,19 @@ impl AppendList {
         index: &Bound<'py, PyAny>,
         function: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        Ok(cell::update(self.place(index)?, function)?.1)
+        Ok(cell::update(self.slot_for(index)?, function)?.1)
     }
 
-    /// The items that are there now, as a list.
+    /// Returns the current items as a list.
     ///
-    /// Thread safety: shared. All appends so far are in it; an item that is replaced meanwhile may
-    /// be the old one or the new one.
+    /// Thread safety: shared. Includes all appends so far; an item replaced meanwhile may be the
+    /// old or the new one.
     fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         self.read(py, 0..self.len())
     }
 
-    /// Where `value` first is, between `start` and `stop`; a `ValueError` if it is not there.
+    /// Returns the first index of `value` between `start` and `stop`. Raises `ValueError` if it is
+    /// not there.
     ///
     /// Thread safety: shared.
     #[pyo3(signature = (value, start = 0, stop = isize::MAX, /))]
@@ -217,7 +221,7 @@ impl AppendList {
         index::find(value, (start, stop), self.len(), "AppendList", |i| self.item(value.py(), i))
     }
 
-    /// How often `value` is there.
+    /// Returns the number of occurrences of `value`.
     ///
     /// Thread safety: shared.
     #[pyo3(signature = (value, /))]
@@ -230,11 +234,11 @@ impl AppendList {
     }
 
     fn __iter__(slf: &Bound<'_, Self>) -> SlotIterator {
-        SlotIterator::forward(Row::List(slf.clone().unbind()))
+        SlotIterator::forward(SlotSource::List(slf.clone().unbind()))
     }
 
     fn __reversed__(slf: &Bound<'_, Self>) -> SlotIterator {
-        SlotIterator::backward(Row::List(slf.clone().unbind()))
+        SlotIterator::backward(SlotSource::List(slf.clone().unbind()))
     }
 
     #[classmethod]
@@ -248,13 +252,13 @@ impl AppendList {
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
         let this = slf.get();
         let items =
-            cell::repr(slf.as_any(), || index::shown(this.len(), |i| this.item(slf.py(), i)))?;
+            cell::repr(slf.as_any(), || index::repr_items(this.len(), |i| this.item(slf.py(), i)))?;
         Ok(format!("{}({items})", slf.get_type().name()?))
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
-        // The items are state and not an argument, so that one that refers back to this list can be
-        // restored.
+        // The items are state, not an argument, so that an item that refers back to this list can
+        // be restored.
         let state = (slf.get().snapshot(slf.py())?, cell::attributes(slf.as_any())?);
         (slf.get_type(), PyTuple::empty(slf.py()), state).into_pyobject(slf.py())
     }
@@ -276,8 +280,8 @@ impl AppendList {
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<AppendList>()?;
-    lean::brackets::<AppendList>(module);
-    lean::one!(module, AppendList, "append", |this, value| int(
+    fastcall::replace_subscript::<AppendList>(module);
+    fastcall::one!(module, AppendList, "append", |this, value| int(
         value.py(),
         this.put_one(value)? as i64
     ))

@@ -1,13 +1,13 @@
-//! `share`: an object graph made cheap to read, replace and drop from every thread.
+//! `share`: makes an object graph cheap to read, replace and drop from every thread.
 //!
-//! Three things make a shared object slow without a GIL: threads that load it write its count,
-//! threads that drop what another made queue for that one, and threads that change it wait for its
-//! lock. The first two are the count's, and can be had out of the way beforehand: what the
-//! collector tracks is counted by deference, the rest has its count merged by its owner. (For the
-//! third there are the containers.)
+//! Without a GIL, three things make a shared object slow: threads that load it write its reference
+//! count, threads that drop an object created by another queue the release for that thread, and
+//! threads that change it wait for its lock. The first two concern the count and can be avoided in
+//! advance: objects tracked by the collector get deferred counts, and the owner merges the counts
+//! of all others. (For the third there are the containers of this package.)
 
 use crate::imported;
-use crate::object::count::{self, Standing};
+use crate::object::count::{self, CountState};
 use crate::object::header;
 use pyo3::exceptions::PyUserWarning;
 use pyo3::prelude::*;
@@ -18,84 +18,84 @@ pyo3::create_exception!(
     ungil,
     ShareWarning,
     PyUserWarning,
-    "Some of what `share` met could not be made cheap to share; the message says what and why."
+    "Some objects that `share` visited could not be made cheap to share; the message says which and why."
 );
 
-/// How many objects the collector is asked about at once: it stops the other threads while it
+/// Maximum number of objects per query to the collector, which stops the other threads while it
 /// answers.
 const BATCH: usize = 1024;
 
-/// Defers the count of a container that has just been made. Called by every class's `__init__`.
+/// Defers the reference count of a new container. Called by the `__init__` of every class.
 #[inline]
-pub(crate) fn own(object: &Bound<'_, PyAny>) {
+pub(crate) fn defer_count(object: &Bound<'_, PyAny>) {
     count::defer(object);
 }
 
-/// A walk over an object graph.
-struct Walk<'py> {
+/// A traversal of an object graph.
+struct GraphWalk<'py> {
     py: Python<'py>,
     immortal: bool,
+    /// Addresses of the visited objects that the collector tracks.
     seen: HashSet<usize>,
-    /// Tracked objects whose referents are still to be looked at.
+    /// Visited objects whose referents have not been visited yet.
     open: Vec<Bound<'py, PyAny>>,
-    /// What could not be shared: type's name and reason, and how often.
-    left: HashMap<(String, &'static str), usize>,
+    /// Number of objects that could not be shared, by type name and reason.
+    skipped: HashMap<(String, &'static str), usize>,
 }
 
-const NOT_DATA: &str = "it runs, waits or belongs to the system, and is not data";
-const ANOTHERS: &str =
-    "another thread made it and still owns its count: share it there, or copy it here first";
-const OPAQUE: &str = "this interpreter does not let its counts be merged from outside";
+const NOT_DATA: &str = "it is execution state or a system resource, not data";
+const OTHER_THREADS: &str = "another thread created it and owns its reference count: share it in that thread, or copy it first";
+const OPAQUE: &str = "this interpreter does not let extensions merge its reference count";
 
-impl<'py> Walk<'py> {
-    fn leave(&mut self, object: &Bound<'py, PyAny>, why: &'static str) -> PyResult<()> {
+impl<'py> GraphWalk<'py> {
+    fn skip(&mut self, object: &Bound<'py, PyAny>, why: &'static str) -> PyResult<()> {
         let name = object.get_type().fully_qualified_name()?.to_string();
-        *self.left.entry((name, why)).or_default() += 1;
+        *self.skipped.entry((name, why)).or_default() += 1;
         Ok(())
     }
 
-    /// Shares one object; what it refers to waits in `open`.
-    fn meet(&mut self, object: Bound<'py, PyAny>) -> PyResult<()> {
-        let standing = count::standing(&object);
+    /// Shares one object and adds it to `open` if it may have referents.
+    fn visit(&mut self, object: Bound<'py, PyAny>) -> PyResult<()> {
+        let state = count::count_state(&object);
         if !count::may_be_tracked(&object) {
-            return match standing {
-                Standing::Immortal => Ok(()),
+            return match state {
+                CountState::Immortal => Ok(()),
                 _ if self.immortal && count::immortalize(&object) => Ok(()),
-                _ if count::give(&object) => Ok(()),
-                _ => self.leave(&object, if header::known() { ANOTHERS } else { OPAQUE }),
+                _ if count::merge_count_of(&object) => Ok(()),
+                _ => self.skip(&object, if header::known() { OTHER_THREADS } else { OPAQUE }),
             };
         }
-        if is_furniture(&object) || !self.seen.insert(object.as_ptr() as usize) {
+        if is_cheap_already(&object) || !self.seen.insert(object.as_ptr() as usize) {
             return Ok(());
         }
-        if is_no_data(&object)? {
-            return self.leave(&object, NOT_DATA);
+        if is_not_data(&object)? {
+            return self.skip(&object, NOT_DATA);
         }
         if self.immortal && count::immortalize(&object) {
-        } else if !matches!(standing, Standing::Deferred | Standing::Immortal)
+        } else if !matches!(state, CountState::Deferred | CountState::Immortal)
             && !count::defer(&object)
-            && !count::give(&object)
+            && !count::merge_count_of(&object)
         {
-            // A tuple of plain values is untracked: its count can only be merged.
-            self.leave(&object, ANOTHERS)?;
+            // A tuple of untracked values is untracked itself: its count can only be merged.
+            self.skip(&object, OTHER_THREADS)?;
         }
         self.open.push(object);
         Ok(())
     }
 
-    /// Shares everything that can be reached.
+    /// Shares all objects reachable from `root`.
     fn run(&mut self, root: &Bound<'py, PyAny>) -> PyResult<()> {
-        self.meet(root.clone())?;
+        self.visit(root.clone())?;
         let mut batch = Vec::new();
         while let Some(object) = self.open.pop() {
             if let Ok(list) = object.cast_exact::<PyList>() {
-                list.iter().try_for_each(|item| self.meet(item))?;
+                list.iter().try_for_each(|item| self.visit(item))?;
             } else if let Ok(tuple) = object.cast_exact::<PyTuple>() {
-                tuple.iter().try_for_each(|item| self.meet(item))?;
+                tuple.iter().try_for_each(|item| self.visit(item))?;
             } else if object.is_instance_of::<PyFunction>() {
-                // Not its globals: that would be the program.
+                // Not its globals, through which the whole program is reachable.
                 for name in ["__closure__", "__defaults__", "__kwdefaults__"] {
-                    self.meet(object.getattr(name)?)?;
+                    self.visit(object.getattr(name)?)?;
                 }
             } else {
                 batch.push(object);
@@ -103,20 +103,20 @@ impl<'py> Walk<'py> {
             if batch.len() == BATCH || self.open.is_empty() && !batch.is_empty() {
                 let objects = PyTuple::new(self.py, batch.drain(..))?;
                 let referents = imported::gc(self.py).call_method1("get_referents", objects)?;
-                referents.cast::<PyList>()?.iter().try_for_each(|item| self.meet(item))?;
+                referents.cast::<PyList>()?.iter().try_for_each(|item| self.visit(item))?;
             }
             self.py.check_signals()?;
         }
         Ok(())
     }
 
-    /// Says what was left and why, as one warning.
-    fn say(self) -> PyResult<()> {
-        if self.left.is_empty() {
+    /// Issues one warning about the skipped objects, if any.
+    fn warn(self) -> PyResult<()> {
+        if self.skipped.is_empty() {
             return Ok(());
         }
-        let total: usize = self.left.values().sum();
-        let mut kinds: Vec<_> = self.left.into_iter().collect();
+        let total: usize = self.skipped.values().sum();
+        let mut kinds: Vec<_> = self.skipped.into_iter().collect();
         kinds.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         let shown: Vec<_> = kinds
             .iter()
@@ -139,15 +139,17 @@ impl<'py> Walk<'py> {
     }
 }
 
-/// What the interpreter shares cheaply by itself: types, modules, functions written in C.
-fn is_furniture(object: &Bound<'_, PyAny>) -> bool {
+/// Returns true for objects that the interpreter shares cheaply by itself: types, modules, and
+/// functions written in C.
+fn is_cheap_already(object: &Bound<'_, PyAny>) -> bool {
     object.is_instance_of::<PyType>()
         || object.is_instance_of::<PyModule>()
         || object.is_instance_of::<PyCFunction>()
 }
 
-/// Frames, generators and the like: to walk into them is to walk into the running program.
-fn is_no_data(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+/// Returns true for frames, generators and the like, through which the running program is
+/// reachable.
+fn is_not_data(object: &Bound<'_, PyAny>) -> PyResult<bool> {
     let name = object.get_type().name()?;
     let builtin = object
         .get_type()
@@ -176,59 +178,60 @@ fn is_no_data(object: &Bound<'_, PyAny>) -> PyResult<bool> {
 }
 
 /// Makes an object, and everything it refers to, cheap to read, replace and drop from every thread.
-/// Returns it.
+/// Returns the object.
 ///
-/// Walked once, by the thread that built it and before the others get it: what the collector tracks
-/// (instances, dicts, lists, tuples, sets, closures) is counted by deference from then on, so that
-/// reading it through a variable, attribute or index writes nothing, and *the collector alone frees
-/// it*; everything else (str, bytes, int, float, ...) has its count merged, so that whichever
-/// thread drops it last frees it itself. Types, modules and functions are left as they are: the
-/// interpreter shares them well. What is added to the graph later is not shared by that.
+/// Call it in the thread that built the graph, before other threads get it. Objects tracked by the
+/// collector (instances, dicts, lists, tuples, sets, closures) get deferred reference counts:
+/// reading them through a variable, attribute or index writes nothing, and *only the collector
+/// frees them*. All other objects (str, bytes, int, float, ...) have their counts merged, so the
+/// thread that drops the last reference frees them directly. Types, modules and functions are left
+/// as they are, because the interpreter already shares them well. Objects added to the graph later
+/// are not shared.
 ///
-/// With `immortal=True` everything met is never freed: for what lives as long as the process and is
-/// read by all threads at once (configuration, vocabularies, models). It is what it takes when
-/// threads read the *same* str, int or float over and over, or get the same object from a function
-/// written in C, since those always count.
+/// With `immortal=True`, no visited object is ever freed. Use it for objects that live as long as
+/// the process and are read by all threads at once (configuration, vocabularies, models). It is
+/// needed when threads read the *same* str, int or float over and over, or get the same object from
+/// a function written in C, because those accesses always change the count.
 ///
-/// What could not be shared is told by a `ShareWarning`, with the reason. A constant of the source,
-/// such as the tuple in `[1, (2, "x")]`, belongs to the thread that imported the module: share it
-/// there, or make the tuple anew, `tuple([2, "x"])`. With a GIL there is nothing to do and nothing
-/// is done.
+/// Objects that could not be shared are reported in a `ShareWarning`, with the reason. A constant
+/// in the source, such as the tuple in `[1, (2, "x")]`, belongs to the thread that imported the
+/// module: share it there, or create a new tuple with `tuple([2, "x"])`. With a GIL, `share` does
+/// nothing.
 ///
 /// Thread safety: distinct. (Call it before other threads change the graph.)
 #[pyfunction]
 #[pyo3(signature = (obj, /, *, immortal = false))]
 fn share<'py>(obj: Bound<'py, PyAny>, immortal: bool) -> PyResult<Bound<'py, PyAny>> {
     if header::free_threaded() {
-        let mut walk = Walk {
+        let mut walk = GraphWalk {
             py: obj.py(),
             immortal,
             seen: HashSet::new(),
             open: Vec::new(),
-            left: HashMap::new(),
+            skipped: HashMap::new(),
         };
         walk.run(&obj)?;
-        walk.say()?;
+        walk.warn()?;
     }
     Ok(obj)
 }
 
-/// How an object's count stands: "immortal", "deferred" (the collector frees it; loads are free),
-/// "merged" (any thread may drop it at once), "owned" (this thread made it), "another's" (another
-/// thread made it), or "counted" (a plain count: with a GIL, or where the interpreter does not
-/// tell).
+/// Returns how an object is reference-counted: "immortal", "deferred" (the collector frees it;
+/// loads do not change the count), "merged" (any thread may drop it directly), "owned" (by this
+/// thread), "another's" (owned by another thread), or "counted" (an ordinary count: with a GIL, or
+/// if the interpreter does not expose it).
 ///
 /// Thread safety: atomic.
 #[pyfunction]
 #[pyo3(signature = (obj, /))]
 fn sharing_of(obj: &Bound<'_, PyAny>) -> &'static str {
-    match count::standing(obj) {
-        Standing::Immortal => "immortal",
-        Standing::Deferred => "deferred",
-        Standing::Merged => "merged",
-        Standing::Owned => "owned",
-        Standing::Anothers => "another's",
-        Standing::Counted => "counted",
+    match count::count_state(obj) {
+        CountState::Immortal => "immortal",
+        CountState::Deferred => "deferred",
+        CountState::Merged => "merged",
+        CountState::Owned => "owned",
+        CountState::OwnedByOtherThread => "another's",
+        CountState::Plain => "counted",
     }
 }
 

@@ -90,7 +90,7 @@ def test_a_function_may_use_the_map():
 
 def test_waiting_for_oneself_is_an_error():
     d = ConcurrentDict()
-    with pytest.raises(RuntimeError, match="very key"):
+    with pytest.raises(RuntimeError, match="the key that it is computing"):
         d.compute_if_absent("a", lambda k: d.compute_if_absent("a", str))
     assert d.compute_if_absent("a", str) == "a"
     entered = threading.Barrier(2)

@@ -81,7 +81,7 @@ def test_what_another_thread_owns_is_told():
     thread.start()
     while not made:
         pass
-    with pytest.warns(ShareWarning, match=r"1 object could not be shared: 1 of type str: another thread made it"):
+    with pytest.warns(ShareWarning, match=r"1 object could not be shared: 1 of type str: another thread created it"):
         share(made)
     assert sharing_of(made) == "deferred"
     assert sharing_of(made[0]) == "another's"
@@ -93,7 +93,7 @@ def test_what_another_thread_owns_is_told():
 def test_what_is_no_data_is_told_and_not_walked():
     thing = Thing()
     behind = [thing]
-    with pytest.warns(ShareWarning, match="1 of type generator: it runs"):
+    with pytest.warns(ShareWarning, match="1 of type generator: it is execution state"):
         share([(item for item in behind)])
     assert sharing_of(thing) == "owned"
 

@@ -52,7 +52,7 @@ async def put(queue, item):
         except Full:
             pass
         future = loop.create_future()
-        place = queue._enlist("room", future)
+        place = queue._enlist("space", future)
         unused = True
         try:
             try:

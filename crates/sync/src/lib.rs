@@ -1,14 +1,16 @@
-//! The algorithms under the Python package: pure Rust, no Python, built so that threads do not
-//! contend.
+//! Lock-free and low-contention data structures under the Python package. Pure Rust: nothing here
+//! knows Python.
 //!
-//! Three rules hold for every structure here. Each thread that can work on a cache line of its own
-//! does. A claim is one fetch-and-add where that is enough, so that it succeeds the first time. No
-//! callback ever runs under an internal lock. What is counted goes in and out as [`owned::Owned`].
+//! Three rules hold for every structure:
 //!
-//! What is lock-free is model-checked:
-//! `RUSTFLAGS="--cfg loom" cargo test -p ungil-sync --release --lib --test queue_model`.
+//! - Each thread works on a cache line of its own where the algorithm allows it.
+//! - A claim is one fetch-and-add where that suffices, because it succeeds at the first attempt.
+//! - No callback runs under an internal lock. Counted values go in and out as [`owned::Owned`].
+//!
+//! Loom models check the lock-free parts: `RUSTFLAGS="--cfg loom" cargo test -p ungil-sync
+//! --release --lib --test queue_model`.
 
-mod prim;
+mod primitive;
 
 pub mod counter;
 pub mod list;

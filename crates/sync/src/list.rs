@@ -1,50 +1,53 @@
-//! A list that only grows: many threads append without a lock, and an item's index never changes.
+//! An append-only list. Many threads append without a lock, and the index of an item never changes.
 //!
 //! An append claims its index with one fetch-and-add and then fills the slot. The slots are in
-//! segments, each twice as large as the one before, so that nothing ever moves. **The claim is the
-//! moment at which the item is in the list**: the length counts it from then on, and whoever asks
-//! for it before it is filled waits the few instructions until it is. So each operation takes
-//! effect at one instant, and an append that has returned is seen by everyone, at its index.
+//! segments, each twice as large as the previous one, so no slot ever moves. **An item is in the
+//! list from the moment its index is claimed**: the length includes it from then on, and a reader
+//! that finds the slot still empty waits the few instructions until it is filled. So each operation
+//! is linearizable, and an append that has returned is visible to every thread at its index.
 //!
-//! Between the claim and the filling there is only the allocation of a segment. Where that fails,
-//! the claim is given back, last one first.
+//! The only step that can fail between the claim and the fill is the allocation of a segment. A
+//! claim whose allocation fails is returned, the latest claim first.
 
 #![allow(unsafe_code)]
 
 use crate::owned::{Counted, Owned};
-use crate::prim::atomic::{AtomicPtr, AtomicUsize, Ordering};
-use crate::prim::{hint::spin_loop, thread::yield_now};
+use crate::primitive::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use crate::primitive::{hint::spin_loop, thread::yield_now};
 use crate::slot::Slot;
 #[cfg(not(loom))]
-use crate::zeroed::zeros;
+use crate::zeroed::zeroed_slice;
 use crossbeam_utils::CachePadded;
 use std::mem::MaybeUninit;
 use std::ptr::{null_mut, slice_from_raw_parts_mut};
 
 /// The first segment has 2^5 slots.
-const FIRST: u32 = if cfg!(loom) { 0 } else { 5 };
-const SEGMENTS: usize = if cfg!(loom) { 3 } else { (usize::BITS - FIRST) as usize };
+const FIRST_SEGMENT_BITS: u32 = if cfg!(loom) { 0 } else { 5 };
+const SEGMENTS: usize = if cfg!(loom) { 3 } else { (usize::BITS - FIRST_SEGMENT_BITS) as usize };
 
-/// The segment of `index`, and the place in it.
+/// Returns the segment of `index` and the offset in that segment.
 fn locate(index: usize) -> (usize, usize) {
-    let from_one = index + (1 << FIRST);
+    let from_one = index + (1 << FIRST_SEGMENT_BITS);
     let power = from_one.ilog2();
-    ((power - FIRST) as usize, from_one - (1 << power))
+    ((power - FIRST_SEGMENT_BITS) as usize, from_one - (1 << power))
 }
 
 fn size(segment: usize) -> usize {
-    1 << (segment as u32 + FIRST)
+    1 << (segment as u32 + FIRST_SEGMENT_BITS)
 }
 
-/// There was no memory for another segment.
+/// There is no memory for another segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoMemory;
+pub struct ListAllocError;
 
-/// The list.
+/// The append-only list.
 pub struct AppendList<C: Counted> {
+    /// Null until a segment is allocated; then never changes. Published with AcqRel, read with
+    /// Acquire.
     segments: Box<[AtomicPtr<Slot<C>>]>,
-    /// How many indices have been given out. Every append writes it, so it has a line of its own.
-    /// (Boxed, because whoever holds the list may not be able to align it.)
+    /// Number of claimed indices. Changed with AcqRel, read with Acquire. Every append writes it,
+    /// so it has a cache line of its own. (It is boxed because the owner of the list may be unable
+    /// to align it.)
     claimed: Box<CachePadded<AtomicUsize>>,
 }
 
@@ -58,20 +61,19 @@ impl<C: Counted> Default for AppendList<C> {
 }
 
 impl<C: Counted> AppendList<C> {
-    /// How many items there are: each index below has one.
+    /// Returns the number of items. Every lower index has one.
     #[inline]
     pub fn len(&self) -> usize {
         self.claimed.load(Ordering::Acquire)
     }
 
-    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Appends one item and returns its index.
     #[inline]
-    pub fn push(&self, item: Owned<C>) -> Result<usize, NoMemory> {
+    pub fn push(&self, item: Owned<C>) -> Result<usize, ListAllocError> {
         let index = self.claim(1)?;
         self.fill(index, 1, [item]);
         Ok(index)
@@ -79,31 +81,30 @@ impl<C: Counted> AppendList<C> {
 
     /// Appends the items at consecutive indices and returns the first. On an error none is
     /// appended.
-    pub fn append(&self, items: Vec<Owned<C>>) -> Result<usize, NoMemory> {
+    pub fn append(&self, items: Vec<Owned<C>>) -> Result<usize, ListAllocError> {
         let first = self.claim(items.len())?;
         self.fill(first, items.len(), items);
         Ok(first)
     }
 
-    /// Claims `count` indices, which the caller fills at once, and returns the first. Makes the
-    /// segments that they are in, so that filling cannot fail half-way.
+    /// Claims `count` indices, which the caller must fill at once, and returns the first. Allocates
+    /// their segments first, so that filling cannot fail half-way.
     #[inline]
-    fn claim(&self, count: usize) -> Result<usize, NoMemory> {
+    fn claim(&self, count: usize) -> Result<usize, ListAllocError> {
         let first = self.claimed.fetch_add(count, Ordering::AcqRel);
         if count == 0 {
             return Ok(first);
         }
         let after = first + count;
         for segment in locate(first).0..=locate(after - 1).0 {
-            while !self.provide(segment) {
-                // Later claims than this one need this segment too, so they fail as well and are
-                // given back first.
+            while !self.ensure_segment(segment) {
+                // Later claims need this segment too, so they fail as well and are returned first.
                 if self
                     .claimed
                     .compare_exchange(after, first, Ordering::AcqRel, Ordering::Relaxed)
                     .is_ok()
                 {
-                    return Err(NoMemory);
+                    return Err(ListAllocError);
                 }
                 yield_now();
             }
@@ -111,39 +112,39 @@ impl<C: Counted> AppendList<C> {
         Ok(first)
     }
 
-    /// Fills the `count` indices that [`Self::claim`] gave.
+    /// Fills the `count` indices returned by [`Self::claim`].
     #[inline]
     fn fill(&self, first: usize, count: usize, items: impl IntoIterator<Item = Owned<C>>) {
         for (index, item) in (first..).zip(items) {
-            if let Some(slot) = self.place(index) {
+            if let Some(slot) = self.raw_slot(index) {
                 slot.swap(item);
             }
         }
-        // The append that passes the middle of a segment makes the next one, ahead of those who
-        // need it.
+        // The append that passes the middle of a segment allocates the next one, before anyone
+        // needs it.
         if let Some(last) = (first + count).checked_sub(1) {
-            let (segment, place) = locate(last);
-            if place >= size(segment) / 2 && place - size(segment) / 2 < count && !cfg!(loom) {
-                self.provide(segment + 1);
+            let (segment, offset) = locate(last);
+            if offset >= size(segment) / 2 && offset - size(segment) / 2 < count && !cfg!(loom) {
+                self.ensure_segment(segment + 1);
             }
         }
     }
 
-    /// The slot of the item at `index`, filled; `None` if there is no such item.
+    /// Returns the filled slot at `index`, or `None` if there is no such item.
     #[inline]
     pub fn slot(&self, index: usize) -> Option<&Slot<C>> {
-        match self.place(index) {
+        match self.raw_slot(index) {
             Some(slot) if !slot.is_empty() => Some(slot),
             _ => self.wait(index),
         }
     }
 
-    /// Waits for the item at `index`, if it has been claimed, to be filled in.
+    /// Waits until the item at `index` is filled in, if the index has been claimed.
     #[cold]
     fn wait(&self, index: usize) -> Option<&Slot<C>> {
         let mut turns = 0_u32;
         while index < self.len() {
-            if let Some(slot) = self.place(index)
+            if let Some(slot) = self.raw_slot(index)
                 && !slot.is_empty()
             {
                 return Some(slot);
@@ -154,79 +155,79 @@ impl<C: Counted> AppendList<C> {
         None
     }
 
-    /// The place for `index`, whether filled or not.
+    /// Returns the slot at `index`, filled or not.
     #[inline]
-    fn place(&self, index: usize) -> Option<&Slot<C>> {
-        let (segment, place) = locate(index);
+    fn raw_slot(&self, index: usize) -> Option<&Slot<C>> {
+        let (segment, offset) = locate(index);
         let slots = self.segments.get(segment)?.load(Ordering::Acquire);
         if slots.is_null() {
             return None;
         }
-        // SAFETY: a segment has `size(segment)` slots, `place` is below that, and it lives as long
+        // SAFETY: a segment has `size(segment)` slots, `offset` is below that, and it lives as long
         // as the list.
-        Some(unsafe { &*slots.add(place) })
+        Some(unsafe { &*slots.add(offset) })
     }
 
-    /// Makes a segment if it is not there. False if there is no memory for it.
-    fn provide(&self, segment: usize) -> bool {
+    /// Allocates a segment unless it exists. Returns false if there is no memory for it.
+    fn ensure_segment(&self, segment: usize) -> bool {
         let Some(entry) = self.segments.get(segment) else { return false };
         if !entry.load(Ordering::Acquire).is_null() {
             return true;
         }
-        let Some(slots) = fresh::<C>(size(segment)) else {
+        let Some(slots) = new_segment::<C>(size(segment)) else {
             return !entry.load(Ordering::Acquire).is_null();
         };
         let slots = Box::into_raw(slots).cast::<Slot<C>>();
         if entry.compare_exchange(null_mut(), slots, Ordering::AcqRel, Ordering::Acquire).is_err() {
-            // SAFETY: made just now, and nobody else saw it.
-            unsafe { discard(slots, segment) };
+            // SAFETY: allocated above, and never published.
+            unsafe { free_segment(slots, segment) };
         }
         true
     }
 
-    /// The slots that are filled, without waiting: for the collector, while every other thread
-    /// stands still.
+    /// Iterates over the filled slots without waiting. Used by the garbage collector while every
+    /// other thread is stopped.
     pub fn filled(&self) -> impl Iterator<Item = &Slot<C>> {
-        (0..self.len()).filter_map(|index| self.place(index))
+        (0..self.len()).filter_map(|index| self.raw_slot(index))
     }
 
-    /// Takes everything out, for the collector: only while no other thread uses the list.
+    /// Takes all items out, for the garbage collector. No other thread may use the list meanwhile.
     pub fn take_all(&self) -> Vec<Owned<C>> {
         let len = self.claimed.swap(0, Ordering::AcqRel);
-        (0..len).filter_map(|index| self.place(index)?.take()).collect()
+        (0..len).filter_map(|index| self.raw_slot(index)?.take()).collect()
     }
 }
 
 #[cfg(not(loom))]
-fn fresh<C: Counted>(len: usize) -> Option<Box<[Slot<C>]>> {
-    zeros(len)
+fn new_segment<C: Counted>(len: usize) -> Option<Box<[Slot<C>]>> {
+    zeroed_slice(len)
 }
 
 #[cfg(loom)]
-fn fresh<C: Counted>(len: usize) -> Option<Box<[Slot<C>]>> {
+fn new_segment<C: Counted>(len: usize) -> Option<Box<[Slot<C>]>> {
     Some((0..len).map(|_| Slot::default()).collect())
 }
 
-/// Frees a segment without looking at its slots, so that pages that were never touched stay so.
+/// Frees a segment without reading its slots, so that pages never touched stay untouched.
 ///
 /// # Safety
-/// `slots` is a segment of that number, made by `fresh`. It is empty, and nobody uses it any more.
-unsafe fn discard<C: Counted>(slots: *mut Slot<C>, segment: usize) {
+/// `slots` is segment number `segment`, allocated by `new_segment`. It is empty and unused.
+unsafe fn free_segment<C: Counted>(slots: *mut Slot<C>, segment: usize) {
     let slots = slice_from_raw_parts_mut(slots.cast::<MaybeUninit<Slot<C>>>(), size(segment));
-    // SAFETY: the caller's; the layout is the same.
+    // SAFETY: the caller's contract; the layout is the same.
     drop(unsafe { Box::from_raw(slots) });
 }
 
 impl<C: Counted> Drop for AppendList<C> {
     fn drop(&mut self) {
-        for item in (0..self.len()).filter_map(|index| self.place(index)?.take()) {
+        for item in (0..self.len()).filter_map(|index| self.raw_slot(index)?.take()) {
             item.dispose();
         }
         for (number, entry) in self.segments.iter().enumerate() {
             let slots = entry.load(Ordering::Acquire);
             if !slots.is_null() {
-                // SAFETY: the list made it, has just emptied it, and is gone.
-                unsafe { discard(slots, number) };
+                // SAFETY: allocated by this list, which has just emptied it and is being dropped.
+                unsafe { free_segment(slots, number) };
             }
         }
     }
@@ -235,11 +236,11 @@ impl<C: Counted> Drop for AppendList<C> {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::owned::plain::{Plain, own, word};
+    use crate::owned::uncounted::{Uncounted, own, word};
     use proptest::prelude::*;
 
     #[test]
-    fn segments_follow_each_other() {
+    fn locate_crosses_segments_without_gaps() {
         assert_eq!(locate(0), (0, 0));
         assert_eq!(locate(31), (0, 31));
         assert_eq!(locate(32), (1, 0));
@@ -249,8 +250,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn items_stay_where_they_were_put(runs in proptest::collection::vec(0_usize..200, 1..20)) {
-            let list = AppendList::<Plain>::default();
+        fn an_items_index_never_changes(runs in proptest::collection::vec(0_usize..200, 1..20)) {
+            let list = AppendList::<Uncounted>::default();
             let mut next = 0_usize;
             for run in runs {
                 let items = (next..next + run).map(|i| own(i as u64)).collect();
@@ -267,8 +268,8 @@ mod tests {
     }
 
     #[test]
-    fn appends_of_many_threads_are_all_there_and_in_each_threads_order() {
-        let list = AppendList::<Plain>::default();
+    fn concurrent_appends_keep_every_item_and_each_threads_order() {
+        let list = AppendList::<Uncounted>::default();
         std::thread::scope(|scope| {
             for thread in 1..=4_u64 {
                 let list = &list;
@@ -297,14 +298,15 @@ mod tests {
 #[cfg(all(test, loom))]
 mod models {
     use super::*;
-    use crate::owned::plain::{Plain, own, word};
+    use crate::owned::uncounted::{Uncounted, own, word};
     use loom::sync::Arc;
 
-    /// Two appends that both need a new segment, and a reader of all that the length promises.
+    /// Two appends both need a new segment while a thread reads every item that the length
+    /// includes.
     #[test]
-    fn what_the_length_counts_can_be_read() {
+    fn every_item_below_len_is_readable() {
         loom::model(|| {
-            let list = Arc::new(AppendList::<Plain>::default());
+            let list = Arc::new(AppendList::<Uncounted>::default());
             let other = Arc::clone(&list);
             let thread =
                 loom::thread::spawn(move || other.append(vec![own(1), own(2)]).expect("memory"));

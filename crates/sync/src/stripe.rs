@@ -1,5 +1,5 @@
-//! Which stripe a thread works on: threads are numbered as they first come, so that the first N
-//! threads of a program meet N different cache lines, whatever their ids hash to.
+//! Assigns threads to stripes. Threads get consecutive numbers when they first ask, so the first N
+//! threads of a program use N different cache lines, whatever their ids hash to.
 
 use std::cell::Cell;
 use std::sync::OnceLock;
@@ -11,7 +11,7 @@ thread_local! {
     static MINE: Cell<usize> = const { Cell::new(usize::MAX) };
 }
 
-/// This thread's number, from 0, the same for its whole life.
+/// Returns the calling thread's number, counted from 0. It never changes.
 #[inline]
 pub fn thread_number() -> usize {
     MINE.with(|mine| match mine.get() {
@@ -24,10 +24,11 @@ pub fn thread_number() -> usize {
     })
 }
 
-/// How many stripes a structure should have: the next power of two that gives each processor one,
-/// at least 4, at most 256.
-pub fn stripes() -> usize {
-    // Asked once: the system answers from files, which takes longer than to make anything here.
+/// Returns the number of stripes a structure should have: the number of processors rounded up to a
+/// power of two, at least 4 and at most 256.
+pub fn stripe_count() -> usize {
+    // Cached: `available_parallelism` reads files, which takes longer than making any structure
+    // here.
     static STRIPES: OnceLock<usize> = OnceLock::new();
     *STRIPES.get_or_init(|| {
         let processors = std::thread::available_parallelism().map_or(4, usize::from);

@@ -1,4 +1,4 @@
-//! Slices of zeros that take no time to make, however long they are.
+//! Zeroable-filled slices of any length, allocated in constant time.
 
 #![allow(unsafe_code)]
 
@@ -6,24 +6,24 @@ use crate::owned::Counted;
 use crate::slot::Slot;
 use std::alloc::{Layout, alloc_zeroed};
 
-/// A type of which a word of zeros is a value.
+/// A type whose all-zero bit pattern is a valid value.
 ///
 /// # Safety
-/// It is.
-pub unsafe trait Zero {}
-// SAFETY: the numbers 0.
+/// The all-zero bit pattern must be valid for the type.
+pub unsafe trait Zeroable {}
+// SAFETY: an atomic of 0.
 #[cfg(not(loom))]
-unsafe impl Zero for crate::prim::atomic::AtomicU64 {}
-// SAFETY: as above; `Int` is one.
+unsafe impl Zeroable for crate::primitive::atomic::AtomicU64 {}
+// SAFETY: as above; `Int` wraps one atomic.
 #[cfg(not(loom))]
-unsafe impl Zero for crate::counter::Int {}
-// SAFETY: a slot of 0 is empty.
+unsafe impl Zeroable for crate::counter::Int {}
+// SAFETY: an empty slot is 0.
 #[cfg(not(loom))]
-unsafe impl<C: Counted> Zero for Slot<C> {}
+unsafe impl<C: Counted> Zeroable for Slot<C> {}
 
-/// `len` zeros, which the system provides as they are first touched; `None` if it does not have as
-/// many.
-pub fn zeros<T: Zero>(len: usize) -> Option<Box<[T]>> {
+/// Allocates `len` zeros, whose pages the system provides when they are first touched. Returns
+/// `None` if there is not enough memory.
+pub fn zeroed_slice<T: Zeroable>(len: usize) -> Option<Box<[T]>> {
     let layout = Layout::array::<T>(len).ok()?;
     if layout.size() == 0 {
         return Some(Box::default());
@@ -33,8 +33,8 @@ pub fn zeros<T: Zero>(len: usize) -> Option<Box<[T]>> {
     if memory.is_null() {
         return None;
     }
-    // SAFETY: `len` zeros from the global allocator, with the slice's own layout; each is a `T`, by
-    // `Zero`.
+    // SAFETY: `len` zeros from the global allocator, with the slice's own layout; each is a valid
+    // `T` by `Zeroable`.
     Some(unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(memory, len)) })
 }
 
@@ -44,10 +44,10 @@ mod tests {
     use crate::counter::Int;
 
     #[test]
-    fn more_than_there_is_is_refused() {
-        assert!(zeros::<Int>(usize::MAX).is_none());
-        assert!(zeros::<Int>(1 << 58).is_none());
-        assert_eq!(zeros::<Int>(0).map(|z| z.len()), Some(0));
-        assert!(zeros::<Int>(1000).is_some_and(|z| z.iter().all(|int| int.get() == 0)));
+    fn refuses_lengths_that_do_not_fit_in_memory() {
+        assert!(zeroed_slice::<Int>(usize::MAX).is_none());
+        assert!(zeroed_slice::<Int>(1 << 58).is_none());
+        assert_eq!(zeroed_slice::<Int>(0).map(|z| z.len()), Some(0));
+        assert!(zeroed_slice::<Int>(1000).is_some_and(|z| z.iter().all(|int| int.get() == 0)));
     }
 }

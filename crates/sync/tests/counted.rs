@@ -1,9 +1,9 @@
-//! Slots from many threads, holding objects that are counted as the interpreter counts its own: an
-//! object whose last count goes is dead, a dead one's place is used again, and whoever reads a
-//! stale word may ask about it but must get no count of the dead. Each object has a payload, the
-//! slot it is made for, written without synchronisation before it is published and read after it
-//! was loaded: a stale read shows, and ThreadSanitizer sees whether publishing and loading are
-//! ordered. The counts order as little as they may, so that it is the slot that must.
+//! Slots shared by many threads that hold objects counted as the interpreter counts its own: an
+//! object dies with its last count, its memory is reused, and a reader of a stale word may try to
+//! retain it but must not get a count of a dead object. Each object has a payload, the index of the
+//! slot it was made for. It is written without synchronization before publication and read after a
+//! load, so stale reads fail the test and ThreadSanitizer sees whether publication and load are
+//! ordered. The counts use the weakest possible ordering, so the slot must provide it.
 
 #![cfg(not(loom))]
 #![allow(unsafe_code)]
@@ -17,49 +17,49 @@ use ungil_sync::slot::Slot;
 const OBJECTS: usize = 64;
 const STEPS: u64 = if cfg!(debug_assertions) { 20_000 } else { 200_000 };
 
-/// A place for an object. Its count is 0 while nobody has it.
+/// Memory of an object. The count is 0 while it is free.
 struct Object {
     count: AtomicI64,
     payload: UnsafeCell<u64>,
 }
 
-// SAFETY: the payload is written by the one who took the place, before anybody else has a count of
-// it.
+// SAFETY: the payload is written by the thread that allocated the object, before any other thread
+// has a count of it.
 unsafe impl Sync for Object {}
 
 static OBJECT: [Object; OBJECTS] =
     [const { Object { count: AtomicI64::new(0), payload: UnsafeCell::new(0) } }; OBJECTS];
 static FREE: Mutex<Vec<usize>> = Mutex::new(Vec::new());
 
-/// One test at a time has the objects.
+/// Serializes the tests that use the objects.
 static ALONE: Mutex<()> = Mutex::new(());
 
 fn free() -> MutexGuard<'static, Vec<usize>> {
     FREE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Words are the object's number, counted from 1, above the two low bits.
+/// A word is the object's index plus 1, shifted left by two.
 fn object(word: u64) -> &'static Object {
-    &OBJECT[place(word)]
+    &OBJECT[index(word)]
 }
 
-fn place(word: u64) -> usize {
+fn index(word: u64) -> usize {
     (word >> 2) as usize - 1
 }
 
-/// A new object for that slot, or nothing if there is no place.
+/// Allocates an object for that slot. Returns `None` if all are in use.
 fn make(slot: usize) -> Option<Owned<Fake>> {
-    let place = free().pop()?;
-    // SAFETY: nobody has a count of it.
-    unsafe { *OBJECT[place].payload.get() = slot as u64 };
-    OBJECT[place].count.store(1, Ordering::Relaxed);
-    // SAFETY: that is the count.
-    Some(unsafe { Owned::from_raw((place as u64 + 1) << 2) })
+    let index = free().pop()?;
+    // SAFETY: no thread has a count of it.
+    unsafe { *OBJECT[index].payload.get() = slot as u64 };
+    OBJECT[index].count.store(1, Ordering::Relaxed);
+    // SAFETY: the count stored above.
+    Some(unsafe { Owned::from_raw((index as u64 + 1) << 2) })
 }
 
 struct Fake;
 
-// SAFETY: a count is raised only where there is one.
+// SAFETY: a count is raised only if it is above 0.
 unsafe impl Counted for Fake {
     unsafe fn try_retain(word: u64) -> bool {
         let count = &object(word).count;
@@ -75,21 +75,21 @@ unsafe impl Counted for Fake {
 
     unsafe fn release(word: u64) {
         let before = object(word).count.fetch_sub(1, Ordering::AcqRel);
-        assert!(before > 0, "released once too often");
+        assert!(before > 0, "released more often than retained");
         if before == 1 {
-            free().push(place(word));
+            free().push(index(word));
         }
     }
 }
 
-/// Looks into an object that the caller has a count of.
-fn look(object_of: &Owned<Fake>, slot: usize) {
-    // SAFETY: alive, so nobody writes it.
+/// Checks the payload of an object that the caller has a count of.
+fn check(object_of: &Owned<Fake>, slot: usize) {
+    // SAFETY: the object is alive, so no thread writes it.
     let payload = unsafe { *object(object_of.as_raw()).payload.get() };
     assert_eq!(payload, slot as u64, "an object that was never in this slot");
 }
 
-/// A small generator: what a thread does is fixed by its seed.
+/// A xorshift generator: a thread's actions depend only on its seed.
 fn next(state: &mut u64) -> u64 {
     *state ^= *state << 13;
     *state ^= *state >> 7;
@@ -105,7 +105,7 @@ fn churn(slots: &[Slot<Fake>], seed: u64) {
         match next(&mut state) % 4 {
             0 | 1 => {
                 if let Some(seen) = slot.load() {
-                    look(&seen, number);
+                    check(&seen, number);
                 }
             }
             2 => drop(match make(number) {
@@ -123,7 +123,7 @@ fn churn(slots: &[Slot<Fake>], seed: u64) {
 }
 
 #[test]
-fn a_slot_gives_counts_of_the_living_only() {
+fn a_slot_never_returns_a_dead_object() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     *free() = (0..OBJECTS).collect();
     let slots: Vec<Slot<Fake>> = (0..3).map(|slot| Slot::new(make(slot))).collect();

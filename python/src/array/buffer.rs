@@ -1,4 +1,4 @@
-//! The buffer protocol for a row of numbers.
+//! The buffer protocol for one-dimensional arrays of numbers.
 
 #![allow(unsafe_code)]
 
@@ -8,11 +8,11 @@ use pyo3::prelude::*;
 use std::ffi::{CStr, c_int};
 use std::ptr::null_mut;
 
-/// Fills a view of one dimension.
+/// Fills a one-dimensional view.
 ///
 /// # Safety
-/// `view` is to be written, if it is not null. `memory` has as many items as `shape[0]` says, each
-/// `shape[1]` bytes long; both live, unmoved, as long as `owner`.
+/// `view` may be written if it is not null. `memory` holds `shape[0]` items of `shape[1]` bytes
+/// each. Both live at the same address as long as `owner`.
 pub(super) unsafe fn fill(
     owner: Bound<'_, PyAny>,
     view: *mut ffi::Py_buffer,
@@ -23,13 +23,13 @@ pub(super) unsafe fn fill(
     read_only: bool,
 ) -> PyResult<()> {
     if view.is_null() {
-        return Err(PyBufferError::new_err("no view to fill"));
+        return Err(PyBufferError::new_err("the buffer request has no view"));
     }
-    // SAFETY: the caller's.
+    // SAFETY: the caller's contract.
     unsafe {
         (*view).obj = null_mut();
         if read_only && flags & ffi::PyBUF_WRITABLE == ffi::PyBUF_WRITABLE {
-            return Err(PyBufferError::new_err("this memory is a file that is read only"));
+            return Err(PyBufferError::new_err("a MappedArray is read-only"));
         }
         let asked = |what: c_int| flags & what == what;
         let (len, itemsize) = (*shape, *shape.add(1));

@@ -1,8 +1,8 @@
-//! An `Array` made from what it is given: a length, or items.
+//! Creates the contents of an `Array` from a length or from items.
 
 #![allow(unsafe_code)]
 
-use super::store::{Kind, Store, no_memory};
+use super::store::{ElementType, Store, no_memory};
 use crate::object::{Object, encode};
 use pyo3::PyTypeInfo;
 use pyo3::buffer::PyBuffer;
@@ -13,10 +13,10 @@ use pyo3::types::{PyList, PyTuple};
 use std::sync::atomic::Ordering;
 use ungil_sync::slot::Slot;
 
-/// What `Array(items, type, fill=...)` makes.
+/// Implements `Array(items, type, fill=...)`.
 pub(super) fn build(
     items: &Bound<'_, PyAny>,
-    kind: Kind,
+    kind: ElementType,
     fill: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Store> {
     // SAFETY: alive while borrowed.
@@ -29,17 +29,17 @@ pub(super) fn build(
             return Err(error);
         }
         let len = usize::try_from(len).map_err(|_| {
-            PyValueError::new_err(format!("the length of an Array is 0 or more, not {len}"))
+            PyValueError::new_err(format!("the length of an Array must be 0 or more, not {len}"))
         })?;
         return Store::filled(items.py(), kind, len, fill);
     }
     if fill.is_some() {
         return Err(PyTypeError::new_err(
-            "fill goes with a length: Array(1000, fill=0); these are items",
+            "fill= needs a length, as in Array(1000, fill=0), not items",
         ));
     }
     match kind {
-        Kind::Objects => objects(items).map(Store::Objects),
+        ElementType::Objects => objects(items).map(Store::Objects),
         _ => numbers(items, kind),
     }
 }
@@ -49,11 +49,11 @@ fn objects(items: &Bound<'_, PyAny>) -> PyResult<Vec<Slot<Object>>> {
         PyErr::take(items.py());
         PyResult::Ok(0)
     })?;
-    // A length is a claim of the user's class: it is believed as far as it costs little.
+    // The length of a user-defined class is only a hint: large values are not trusted.
     let exact = items.is_exact_instance_of::<PyList>() || items.is_exact_instance_of::<PyTuple>();
-    let room = if exact { hint } else { hint.min(1 << 16) };
+    let capacity = if exact { hint } else { hint.min(1 << 16) };
     let mut slots = Vec::new();
-    slots.try_reserve_exact(room).map_err(|_| no_memory())?;
+    slots.try_reserve_exact(capacity).map_err(|_| no_memory())?;
     let mut put = |item: Bound<'_, PyAny>| {
         slots.try_reserve(1).map_err(|_| no_memory())?;
         slots.push(Slot::new(encode(&item)));
@@ -71,11 +71,11 @@ fn objects(items: &Bound<'_, PyAny>) -> PyResult<Vec<Slot<Object>>> {
     Ok(slots)
 }
 
-fn numbers(items: &Bound<'_, PyAny>, kind: Kind) -> PyResult<Store> {
+fn numbers(items: &Bound<'_, PyAny>, kind: ElementType) -> PyResult<Store> {
     let py = items.py();
-    // What has the same numbers in memory already (numpy, array) is copied.
+    // Objects that already hold such numbers in memory (numpy, array) are copied.
     match kind {
-        Kind::Ints => {
+        ElementType::Ints => {
             if let Ok(buffer) = PyBuffer::<i64>::get(items) {
                 let numbers = buffer.to_vec(py)?;
                 let store = Store::filled(py, kind, numbers.len(), None)?;
@@ -99,20 +99,20 @@ fn numbers(items: &Bound<'_, PyAny>, kind: Kind) -> PyResult<Store> {
             }
         }
     }
-    // Code of the user's runs while the items are asked for, so they are gathered first.
+    // Iterating may run Python code, so the items are collected first.
     match items.cast_exact::<PyList>() {
         Ok(list) => from_list(list, kind),
         Err(_) => from_list(PyList::type_object(py).call1((items,))?.cast::<PyList>()?, kind),
     }
 }
 
-/// An array of that kind with the items of a list.
-pub(super) fn from_list(list: &Bound<'_, PyList>, kind: Kind) -> PyResult<Store> {
-    if kind == Kind::Objects {
+/// Creates an array of that element type from a list.
+pub(super) fn from_list(list: &Bound<'_, PyList>, kind: ElementType) -> PyResult<Store> {
+    if kind == ElementType::Objects {
         return objects(list.as_any()).map(Store::Objects);
     }
     let store = Store::filled(list.py(), kind, list.len(), None)?;
-    // Another thread may change the list's length meanwhile.
+    // Another thread may change the length of the list meanwhile.
     for (i, item) in list.iter().enumerate().take(store.len()) {
         store.set(i, &item)?;
     }

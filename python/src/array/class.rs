@@ -1,12 +1,12 @@
-//! `Array`.
+//! The Python class `Array`.
 
 #![allow(unsafe_code)]
 
 use super::index::{self, Index, from_front, same};
-use super::iter::{Row, SlotIterator};
-use super::store::{Kind, Store};
+use super::iterator::{SlotIterator, SlotSource};
+use super::store::{ElementType, Store};
 use crate::atomics::cell;
-use crate::object::lean::{self, Brackets};
+use crate::object::fastcall::{self, Subscript};
 use crate::object::word;
 use pyo3::exceptions::{PyBufferError, PyTypeError, PyValueError};
 use pyo3::ffi;
@@ -15,25 +15,26 @@ use pyo3::pyclass::CompareOp;
 use pyo3::types::{PyList, PySlice, PyTuple, PyType};
 use pyo3::{IntoPyObjectExt, PyTraverseError, PyTypeInfo, PyVisit};
 
-/// A row of places whose number is fixed, each read, written, swapped and compared by many threads
-/// without a lock.
+/// A fixed number of slots, each of which many threads may read, write, swap and compare without a
+/// lock.
 ///
-/// `Array(items)` takes the items over; `Array(length, fill=value)` has that many of one value.
-/// With `type='q'` (ints of 64 bits) or `type='d'` (floats) it holds plain numbers, can add to each
-/// atomically, and has the buffer protocol: `memoryview` and numpy see and change the same memory.
+/// `Array(items)` copies the items; `Array(length, fill=value)` has `length` slots with the same
+/// value. With `type='q'` (64-bit ints) or `type='d'` (floats) it stores plain numbers, supports
+/// atomic addition, and implements the buffer protocol: `memoryview` and numpy see and change the
+/// same memory.
 ///
-/// Where a program shares a list that threads change in place, `records = Array(records)` is the
-/// one line to add. Threads that keep to ranges of their own do not slow each other down.
+/// A program that shares a list whose items threads change in place needs one more line: `records =
+/// Array(records)`. Threads that work on disjoint ranges do not slow each other down.
 ///
-/// It is a `collections.abc.Sequence`. A slice reads into a list; assigning to a slice takes as
-/// many items as it has places. Each place is atomic, a slice, a copy and a comparison as a whole
-/// are not; iteration shows each item as it is when it is reached.
+/// It is a `collections.abc.Sequence`. Reading a slice returns a list; assigning to a slice takes
+/// exactly as many items as it has slots. Each slot is atomic; slices, copies and comparisons as a
+/// whole are not. Iteration yields each item as it is when it is reached.
 ///
-/// Thread safety: atomic, each place. Shared: what visits many places.
+/// Thread safety: atomic for each slot; shared for operations on many slots.
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
 pub(crate) struct Array {
     store: Store,
-    /// Length and distance of the items, for the buffer protocol.
+    /// Length and stride in bytes, for the buffer protocol.
     shape: [isize; 2],
 }
 
@@ -50,25 +51,25 @@ impl Array {
         if i < self.len() { self.store.get(py, i).map(Some) } else { Ok(None) }
     }
 
-    fn of(store: Store) -> Self {
+    fn from_store(store: Store) -> Self {
         let shape = [store.len() as isize, 8];
         Self { store, shape }
     }
 
     #[inline]
-    fn place(&self, index: &Bound<'_, PyAny>) -> PyResult<usize> {
+    fn single_index(&self, index: &Bound<'_, PyAny>) -> PyResult<usize> {
         match index::index(index, "Array", || self.len())? {
-            Index::One(i) => from_front(i, self.len(), "Array"),
-            Index::Many(_) => Err(PyTypeError::new_err("this takes one index, not a slice")),
+            Index::Single(i) => from_front(i, self.len(), "Array"),
+            Index::Slice(_) => Err(PyTypeError::new_err("this takes one index, not a slice")),
         }
     }
 
     fn read<'py>(
         &self,
         py: Python<'py>,
-        places: impl Iterator<Item = usize>,
+        indices: impl Iterator<Item = usize>,
     ) -> PyResult<Bound<'py, PyList>> {
-        let items: PyResult<Vec<_>> = places.map(|i| self.store.get(py, i)).collect();
+        let items: PyResult<Vec<_>> = indices.map(|i| self.store.get(py, i)).collect();
         PyList::new(py, items?)
     }
 
@@ -84,49 +85,49 @@ impl Array {
         Ok(true)
     }
 
-    fn assign(&self, places: index::Places, values: &Bound<'_, PyAny>) -> PyResult<()> {
-        // Gathered first: code of the user's may run meanwhile, and the number is to be right
-        // before anything is changed.
+    fn assign(&self, indices: index::SliceIndices, values: &Bound<'_, PyAny>) -> PyResult<()> {
+        // Collected first: iterating may run Python code, and the number of items must be checked
+        // before anything changes.
         let values = match values.cast_exact::<PyList>() {
             Ok(list) => list.clone(),
             Err(_) => PyList::type_object(values.py()).call1((values,))?.cast_into::<PyList>()?,
         };
-        if values.len() != places.len {
+        if values.len() != indices.len {
             return Err(PyValueError::new_err(format!(
-                "cannot assign {} items to {} places: the length of an Array is fixed",
+                "cannot assign {} items to a slice of {} slots: the length of an Array is fixed",
                 values.len(),
-                places.len
+                indices.len
             )));
         }
-        places.iter().zip(values.iter()).try_for_each(|(i, value)| self.store.set(i, &value))
+        indices.iter().zip(values.iter()).try_for_each(|(i, value)| self.store.set(i, &value))
     }
 }
 
-impl Brackets for Array {
+impl Subscript for Array {
     #[inline]
     fn get<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         match index::index(key, "Array", || self.len())? {
-            Index::One(i) => self.store.get(key.py(), from_front(i, self.len(), "Array")?),
-            Index::Many(places) => self.read(key.py(), places.iter()).map(Bound::into_any),
+            Index::Single(i) => self.store.get(key.py(), from_front(i, self.len(), "Array")?),
+            Index::Slice(indices) => self.read(key.py(), indices.iter()).map(Bound::into_any),
         }
     }
 
     #[inline]
     fn set(&self, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
         match index::index(key, "Array", || self.len())? {
-            Index::One(i) => self.store.set(from_front(i, self.len(), "Array")?, value),
-            Index::Many(places) => self.assign(places, value),
+            Index::Single(i) => self.store.set(from_front(i, self.len(), "Array")?, value),
+            Index::Slice(indices) => self.assign(indices, value),
         }
     }
 
     fn delete(&self, _: &Bound<'_, PyAny>) -> PyResult<()> {
-        Err(PyTypeError::new_err("the length of an Array is fixed: no item can be deleted"))
+        Err(PyTypeError::new_err("cannot delete items of an Array: its length is fixed"))
     }
 }
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Array>()?;
-    lean::brackets::<Array>(module);
+    fastcall::replace_subscript::<Array>(module);
     Ok(())
 }
 
@@ -139,7 +140,7 @@ impl Array {
         r#type: Option<&str>,
         fill: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        super::build::build(items, Kind::named(r#type)?, fill).map(Self::of)
+        super::build::build(items, ElementType::named(r#type)?, fill).map(Self::from_store)
     }
 
     #[pyo3(signature = (items, /, r#type = None, *, fill = None))]
@@ -150,7 +151,7 @@ impl Array {
         fill: Option<&Bound<'_, PyAny>>,
     ) {
         let _ = (items, r#type, fill);
-        crate::sharing::own(slf.as_any());
+        crate::sharing::defer_count(slf.as_any());
     }
 
     /// `'q'`, `'d'`, or `None` for any values.
@@ -175,7 +176,7 @@ impl Array {
         self.delete(index)
     }
 
-    /// Puts `value` at `index` and returns what was there.
+    /// Stores `value` at `index` and returns the previous item.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (index, value, /))]
@@ -184,10 +185,10 @@ impl Array {
         index: &Bound<'py, PyAny>,
         value: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.store.swap(self.place(index)?, value)
+        self.store.swap(self.single_index(index)?, value)
     }
 
-    /// Another name of `get_and_set`.
+    /// An alias of `get_and_set`.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (index, value, /))]
@@ -196,12 +197,12 @@ impl Array {
         index: &Bound<'py, PyAny>,
         value: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.store.swap(self.place(index)?, value)
+        self.store.swap(self.single_index(index)?, value)
     }
 
-    /// Puts `new` at `index` if what is there equals `expected`; returns whether it did. Equal is
-    /// the same object, or an int, float, str or bytes (not of a subclass) of the same type and
-    /// value; floats are compared bit by bit.
+    /// Stores `new` at `index` if the item equals `expected`. Returns true if it did. Two values
+    /// are equal if they are the same object, or ints, floats, strs or bytes (not of a subclass) of
+    /// the same type and value; floats are compared bit by bit.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (index, expected, new, /))]
@@ -211,11 +212,12 @@ impl Array {
         expected: &Bound<'_, PyAny>,
         new: &Bound<'_, PyAny>,
     ) -> PyResult<bool> {
-        self.store.compare_and_set(self.place(index)?, expected, new)
+        self.store.compare_and_set(self.single_index(index)?, expected, new)
     }
 
-    /// Replaces what is at `index` by `function` of it and returns the result. If another thread
-    /// changes it meanwhile the function is called again, so it should do nothing else.
+    /// Replaces the item at `index` by `function(item)` and returns the result. The function is
+    /// called again if another thread changes the item meanwhile, so it should have no side
+    /// effects.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (index, function, /))]
@@ -224,19 +226,19 @@ impl Array {
         index: &Bound<'py, PyAny>,
         function: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.store.update(self.place(index)?, function)
+        self.store.update(self.single_index(index)?, function)
     }
 
-    /// Adds `n` to the number at `index`. Of type `'q'` or `'d'` only; an int that would not fit 64
-    /// bits is an `OverflowError` and changes nothing.
+    /// Adds `n` to the number at `index`. Only for types `'q'` and `'d'`. An int result beyond 64
+    /// bits raises `OverflowError` and changes nothing.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (index, n, /))]
     fn add<'py>(&self, index: &Bound<'py, PyAny>, n: &Bound<'py, PyAny>) -> PyResult<()> {
-        self.store.add(self.place(index)?, n).map(drop)
+        self.store.add(self.single_index(index)?, n).map(drop)
     }
 
-    /// As `add`; returns the number before.
+    /// As `add`, but returns the previous number.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (index, n, /))]
@@ -245,10 +247,10 @@ impl Array {
         index: &Bound<'py, PyAny>,
         n: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.store.add(self.place(index)?, n)?.before(n.py())
+        self.store.add(self.single_index(index)?, n)?.before(n.py())
     }
 
-    /// As `add`; returns the result.
+    /// As `add`, but returns the result.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (index, n, /))]
@@ -257,37 +259,38 @@ impl Array {
         index: &Bound<'py, PyAny>,
         n: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.store.add(self.place(index)?, n)?.after(n.py())
+        self.store.add(self.single_index(index)?, n)?.after(n.py())
     }
 
-    /// Sets the bits of `mask` in the int at `index` and returns what was there. Of type `'q'`
-    /// only.
+    /// Sets the bits of `mask` in the int at `index` and returns the previous value. Only for type
+    /// `'q'`.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (index, mask, /))]
     fn get_and_or(&self, index: &Bound<'_, PyAny>, mask: &Bound<'_, PyAny>) -> PyResult<i64> {
-        self.store.bits_of(self.place(index)?, mask).map(|(int, mask)| int.or(mask))
+        self.store.bits_of(self.single_index(index)?, mask).map(|(int, mask)| int.or(mask))
     }
 
-    /// Keeps only the bits of `mask` in the int at `index` and returns what was there. Of type
-    /// `'q'` only.
+    /// Clears the bits outside `mask` in the int at `index` and returns the previous value. Only
+    /// for type `'q'`.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (index, mask, /))]
     fn get_and_and(&self, index: &Bound<'_, PyAny>, mask: &Bound<'_, PyAny>) -> PyResult<i64> {
-        self.store.bits_of(self.place(index)?, mask).map(|(int, mask)| int.and(mask))
+        self.store.bits_of(self.single_index(index)?, mask).map(|(int, mask)| int.and(mask))
     }
 
-    /// Flips the bits of `mask` in the int at `index` and returns what was there. Of type `'q'`
-    /// only.
+    /// Flips the bits of `mask` in the int at `index` and returns the previous value. Only for type
+    /// `'q'`.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (index, mask, /))]
     fn get_and_xor(&self, index: &Bound<'_, PyAny>, mask: &Bound<'_, PyAny>) -> PyResult<i64> {
-        self.store.bits_of(self.place(index)?, mask).map(|(int, mask)| int.xor(mask))
+        self.store.bits_of(self.single_index(index)?, mask).map(|(int, mask)| int.xor(mask))
     }
 
-    /// Where `value` first is, between `start` and `stop`; a `ValueError` if it is not there.
+    /// Returns the first index of `value` between `start` and `stop`. Raises `ValueError` if it is
+    /// not there.
     ///
     /// Thread safety: shared.
     #[pyo3(signature = (value, start = 0, stop = isize::MAX, /))]
@@ -295,7 +298,7 @@ impl Array {
         index::find(value, (start, stop), self.len(), "Array", |i| self.item(value.py(), i))
     }
 
-    /// How often `value` is there.
+    /// Returns the number of occurrences of `value`.
     ///
     /// Thread safety: shared.
     #[pyo3(signature = (value, /))]
@@ -308,29 +311,29 @@ impl Array {
     }
 
     fn __iter__(slf: &Bound<'_, Self>) -> SlotIterator {
-        SlotIterator::forward(Row::Array(slf.clone().unbind()))
+        SlotIterator::forward(SlotSource::Array(slf.clone().unbind()))
     }
 
     fn __reversed__(slf: &Bound<'_, Self>) -> SlotIterator {
-        SlotIterator::backward(Row::Array(slf.clone().unbind()))
+        SlotIterator::backward(SlotSource::Array(slf.clone().unbind()))
     }
 
-    /// The items as a list.
+    /// Returns the items as a list.
     ///
     /// Thread safety: shared.
     fn tolist<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         self.read(py, 0..self.len())
     }
 
-    /// Another `Array` of the same type, with the same items.
+    /// Returns a new `Array` of the same type with the same items.
     ///
     /// Thread safety: shared.
     fn copy<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Self>> {
         let copy = Bound::new(
             py,
-            Self::of(super::build::from_list(&self.tolist(py)?, self.store.kind())?),
+            Self::from_store(super::build::from_list(&self.tolist(py)?, self.store.kind())?),
         )?;
-        crate::sharing::own(copy.as_any());
+        crate::sharing::defer_count(copy.as_any());
         Ok(copy)
     }
 
@@ -354,14 +357,14 @@ impl Array {
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
         let this = slf.get();
         let items =
-            cell::repr(slf.as_any(), || index::shown(this.len(), |i| this.item(slf.py(), i)))?;
+            cell::repr(slf.as_any(), || index::repr_items(this.len(), |i| this.item(slf.py(), i)))?;
         let kind = this.r#type().map_or_else(String::new, |name| format!(", type='{name}'"));
         Ok(format!("{}({items}{kind})", slf.get_type().name()?))
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
         let (py, this) = (slf.py(), slf.get());
-        // The items are state and not an argument, so that one that refers back to this array can
+        // The items are state, not an argument, so that an item that refers back to this array can
         // be restored.
         let state = (this.tolist(py)?, cell::attributes(slf.as_any())?);
         (slf.get_type(), (this.len(), this.r#type()), state).into_pyobject(py)
@@ -381,12 +384,12 @@ impl Array {
         let this = slf.get();
         let Some((memory, format)) = this.store.memory() else {
             return Err(PyBufferError::new_err(
-                "an Array of any values has no memory to show; one of type 'q' or 'd' has",
+                "an Array of any values has no buffer; use type 'q' or 'd'",
             ));
         };
         let shape = &raw const this.shape;
-        // SAFETY: the interpreter gave the view; memory and shape live, unmoved, as long as the
-        // array, which the view holds.
+        // SAFETY: the interpreter passed the view; memory and shape live, unmoved, as long as the
+        // array, which the view keeps alive.
         unsafe {
             super::buffer::fill(
                 slf.clone().into_any(),

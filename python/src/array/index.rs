@@ -1,4 +1,4 @@
-//! What stands between the brackets: an index, from either end, or a slice.
+//! The key of a subscription: an index, which may be negative, or a slice.
 
 #![allow(unsafe_code)]
 
@@ -8,28 +8,28 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PySlice, PySliceMethods};
 
-/// The places that a slice names, in its order.
+/// The indices selected by a slice, in its order.
 #[derive(Clone, Copy)]
-pub(crate) struct Places {
+pub(crate) struct SliceIndices {
     start: isize,
     step: isize,
     pub(crate) len: usize,
 }
 
-impl Places {
+impl SliceIndices {
     pub(crate) fn iter(self) -> impl ExactSizeIterator<Item = usize> {
         (0..self.len).map(move |n| (self.start + n as isize * self.step) as usize)
     }
 }
 
-/// One place or several.
+/// A subscription key.
 pub(crate) enum Index {
-    /// As given: may be negative, or beyond the end.
-    One(isize),
-    Many(Places),
+    /// As given: may be negative or out of range.
+    Single(isize),
+    Slice(SliceIndices),
 }
 
-/// Reads an index; `len` is asked for only if it is a slice. `what` is the class, for the message.
+/// Reads a key. Calls `len` only if it is a slice. `what` is the class name, for messages.
 #[inline]
 pub(crate) fn index(
     index: &Bound<'_, PyAny>,
@@ -38,20 +38,20 @@ pub(crate) fn index(
 ) -> PyResult<Index> {
     // SAFETY: alive while borrowed.
     if let Some(i) = unsafe { compact::int(index.as_ptr()) } {
-        return Ok(Index::One(isize::try_from(i).map_err(|_| out_of_range(what))?));
+        return Ok(Index::Single(isize::try_from(i).map_err(|_| out_of_range(what))?));
     }
     if let Ok(slice) = index.cast::<PySlice>() {
         let found = slice.indices(isize::try_from(len()).unwrap_or(isize::MAX))?;
-        return Ok(Index::Many(Places {
+        return Ok(Index::Slice(SliceIndices {
             start: found.start,
             step: found.step,
             len: found.slicelength,
         }));
     }
-    one(index, what).map(Index::One)
+    one(index, what).map(Index::Single)
 }
 
-/// Reads an index that is not a slice.
+/// Reads a key that must be an index.
 #[inline]
 pub(crate) fn one(index: &Bound<'_, PyAny>, what: &str) -> PyResult<isize> {
     // SAFETY: alive while borrowed.
@@ -69,12 +69,12 @@ pub(crate) fn one(index: &Bound<'_, PyAny>, what: &str) -> PyResult<isize> {
     Ok(i)
 }
 
-/// An index counted from the front, below `len`.
+/// Converts an index to one counted from the front. Fails if it is out of range.
 #[inline]
 pub(crate) fn from_front(i: isize, len: usize, what: &str) -> PyResult<usize> {
-    let place = if i < 0 { i.wrapping_add_unsigned(len) } else { i };
-    match usize::try_from(place) {
-        Ok(place) if place < len => Ok(place),
+    let index = if i < 0 { i.wrapping_add_unsigned(len) } else { i };
+    match usize::try_from(index) {
+        Ok(index) if index < len => Ok(index),
         _ => Err(out_of_range(what)),
     }
 }
@@ -84,7 +84,7 @@ pub(crate) fn out_of_range(what: &str) -> PyErr {
     PyIndexError::new_err(format!("{what} index out of range"))
 }
 
-/// Equal as lists see it: the same object, or equal by `==`.
+/// Compares as lists do: identity first, then `==`.
 pub(crate) fn same(a: &Bound<'_, PyAny>, b: &Bound<'_, PyAny>) -> PyResult<bool> {
     // SAFETY: both are alive while borrowed.
     match unsafe { ffi::PyObject_RichCompareBool(a.as_ptr(), b.as_ptr(), ffi::Py_EQ) } {
@@ -93,7 +93,7 @@ pub(crate) fn same(a: &Bound<'_, PyAny>, b: &Bound<'_, PyAny>) -> PyResult<bool>
     }
 }
 
-/// Where `value` is, within what `index(value, start, stop)` means.
+/// Returns the first index of `value`, with the bounds of `index(value, start, stop)`.
 pub(crate) fn find<'py>(
     value: &Bound<'py, PyAny>,
     (start, stop): (isize, isize),
@@ -113,7 +113,7 @@ pub(crate) fn find<'py>(
     Err(pyo3::exceptions::PyValueError::new_err(format!("value is not in the {what}")))
 }
 
-/// How many of the first `len` items are the same as `value`.
+/// Returns how many of the first `len` items equal `value`.
 pub(crate) fn count<'py>(
     value: &Bound<'py, PyAny>,
     len: usize,
@@ -125,7 +125,7 @@ pub(crate) fn count<'py>(
     })
 }
 
-/// Whether one of them is.
+/// Returns true if one of the first `len` items equals `value`.
 pub(crate) fn contains<'py>(
     value: &Bound<'py, PyAny>,
     len: usize,
@@ -141,13 +141,14 @@ pub(crate) fn contains<'py>(
     Ok(false)
 }
 
-/// How `repr` shows a row: whole if it is short, its ends and its length if it is not.
-pub(crate) fn shown<'py>(
+/// Formats the items for `repr`: all of them, or the first and last ones and the length if there
+/// are many.
+pub(crate) fn repr_items<'py>(
     len: usize,
     item: impl Fn(usize) -> PyResult<Option<Bound<'py, PyAny>>>,
 ) -> PyResult<String> {
-    const WHOLE: usize = 1000;
-    const END: usize = 5;
+    const MAX_COMPLETE: usize = 1000;
+    const SHOWN_AT_ENDS: usize = 5;
     let texts = |range: std::ops::Range<usize>| {
         let mut texts = Vec::new();
         for i in range {
@@ -156,8 +157,12 @@ pub(crate) fn shown<'py>(
         }
         PyResult::Ok(texts.join(", "))
     };
-    if len <= WHOLE {
+    if len <= MAX_COMPLETE {
         return Ok(format!("[{}]", texts(0..len)?));
     }
-    Ok(format!("[{}, ..., {}], length={len}", texts(0..END)?, texts(len - END..len)?))
+    Ok(format!(
+        "[{}, ..., {}], length={len}",
+        texts(0..SHOWN_AT_ENDS)?,
+        texts(len - SHOWN_AT_ENDS..len)?
+    ))
 }

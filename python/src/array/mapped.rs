@@ -1,15 +1,15 @@
-//! `MappedArray`: a file of numbers as a read-only row that threads and processes share.
+//! `MappedArray`: a file of numbers as a read-only sequence shared by threads and processes.
 //!
-//! Reading must not write anything that threads share, so a reader does not register. Closing
-//! therefore does not unmap: it puts empty pages in the file's place and leaves the addresses
-//! reserved until the object is gone. A reader that comes too late reads a zero, sees afterwards
-//! that the array is closed, and says so.
+//! Reading must not write anything that threads share, so readers do not register. Closing
+//! therefore does not unmap the file: it replaces the file's pages by empty ones and keeps the
+//! addresses reserved until the object is gone. A reader that comes too late reads a zero, then
+//! sees that the array is closed and raises.
 
 #![allow(unsafe_code)]
 
 use super::buffer;
 use super::index::{self, Index, from_front};
-use super::iter::{Row, SlotIterator};
+use super::iterator::{SlotIterator, SlotSource};
 use crate::atomics::cell;
 use memmap2::{Mmap, MmapOptions};
 use pyo3::exceptions::{PyBufferError, PyOSError, PyValueError};
@@ -21,9 +21,9 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicIsize, Ordering, fence};
 
-/// A type of number, in `struct`'s letters.
+/// A number type, named by its `struct` letter.
 #[derive(Clone, Copy)]
-struct Format {
+struct ItemFormat {
     letter: &'static str,
     name: &'static CStr,
     size: usize,
@@ -32,19 +32,18 @@ struct Format {
 
 macro_rules! formats {
     ($($letter:literal $name:literal $number:ty),*) => {
-        fn format(letter: &str) -> PyResult<Format> {
+        fn format(letter: &str) -> PyResult<ItemFormat> {
             $(if letter == $letter {
-                return Ok(Format {
+                return Ok(ItemFormat {
                     letter: $letter,
                     name: $name,
                     size: size_of::<$number>(),
-                    // SAFETY: the caller's: there is such a number at that address, which need not
-                    // be aligned.
+                    // SAFETY: by the caller, such a number is at that address, possibly unaligned.
                     read: |py, at| unsafe { at.cast::<$number>().read_unaligned() }.into_bound_py_any(py),
                 });
             })*
             Err(PyValueError::new_err(format!(
-                "the type of a MappedArray is one of b B h H i I q Q f d, not {letter:?}"
+                "the type of a MappedArray must be one of b B h H i I q Q f d, not {letter:?}"
             )))
         }
     };
@@ -63,29 +62,29 @@ formats!(
     "d" c"d" f64
 );
 
-/// A file of numbers as a row that is read only, shared by all threads, and by all processes that
-/// map the same file: it is in memory once.
+/// A file of numbers as a read-only sequence, shared by all threads, and by all processes that map
+/// the same file: it is in memory once.
 ///
-/// `MappedArray(path, type='d', length=None, offset=0)`: `type` is one of the letters b B h H i I q
-/// Q f d of `struct`, in the machine's own order of bytes; `length` is a number of items, by
-/// default as many as the file has; `offset` is in bytes. It has the buffer protocol, so
-/// `numpy.asarray(mapped)` copies nothing. It is pickled by its path, so that sending it to another
-/// process costs nothing.
+/// `MappedArray(path, type='d', length=None, offset=0)`: `type` is one of the `struct` letters b B
+/// h H i I q Q f d, in native byte order; `length` is the number of items, by default all that the
+/// file holds; `offset` is in bytes. It implements the buffer protocol, so `numpy.asarray(mapped)`
+/// copies nothing. Pickling stores the path only, so sending it to another process is cheap.
 ///
-/// The file must not become shorter while it is mapped: the system ends a process that reads beyond
-/// the end of a file (SIGBUS). What is written to the file meanwhile may or may not be seen.
+/// The file must not become shorter while it is mapped: the system kills a process that reads
+/// beyond the end of a file (SIGBUS). Writes to the file may or may not be visible.
 ///
-/// Thread safety: atomic, each item; `close` while others read makes their reads raise
+/// Thread safety: atomic for each item. `close` makes concurrent and later reads raise
 /// `ValueError`.
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
 pub(crate) struct MappedArray {
-    /// None if there is not a byte: such a mapping is not to be had.
+    /// None if the mapping would be empty, which the system does not support.
     map: Option<Mmap>,
-    format: Format,
+    format: ItemFormat,
     shape: [isize; 2],
     path: PathBuf,
     offset: u64,
-    /// How many views there are, or [`CLOSED`].
+    /// Number of exported views, or [`CLOSED`]. SeqCst, so that a reader that misses the close is
+    /// ordered before it.
     views: AtomicIsize,
 }
 
@@ -117,7 +116,7 @@ impl MappedArray {
             return Ok(None);
         }
         // SAFETY: the mapping has `len` items and lives as long as this object; once closed, empty
-        // pages are in its place.
+        // pages replace the file.
         let item = unsafe { (self.format.read)(py, self.memory().add(i * self.format.size)) }?;
         fence(Ordering::SeqCst);
         if self.is_closed() { Err(closed()) } else { Ok(Some(item)) }
@@ -127,7 +126,7 @@ impl MappedArray {
         index::find(value, (start, stop), self.len(), "MappedArray", |i| self.item(value.py(), i))
     }
 
-    /// Puts empty pages in the file's place.
+    /// Replaces the file's pages by empty ones.
     fn unmap(&self) -> PyResult<()> {
         let Some(map) = &self.map else { return Ok(()) };
         let first = map.as_ptr().addr();
@@ -136,8 +135,8 @@ impl MappedArray {
             | rustix::mm::MapFlags::FIXED
             | rustix::mm::MapFlags::NORESERVE;
         let length = map.len() + (first - page);
-        // SAFETY: exactly the pages of this mapping, which nobody has a view of and whose readers
-        // look whether it is closed.
+        // SAFETY: exactly the pages of this mapping, which has no exported view and whose readers
+        // check whether it is closed.
         unsafe {
             rustix::mm::mmap_anonymous(page as *mut _, length, rustix::mm::ProtFlags::READ, flags)
                 .map(drop)
@@ -146,9 +145,14 @@ impl MappedArray {
     }
 }
 
-fn open(path: PathBuf, format: Format, length: Option<u64>, offset: u64) -> PyResult<MappedArray> {
+fn open(
+    path: PathBuf,
+    format: ItemFormat,
+    length: Option<u64>,
+    offset: u64,
+) -> PyResult<MappedArray> {
     let shown = path.display().to_string();
-    // Python chooses the subclass (FileNotFoundError, ...) by the number.
+    // Python chooses the subclass (FileNotFoundError, ...) by the error number.
     let io = |error: std::io::Error| match error.raw_os_error() {
         Some(code) => PyOSError::new_err((code, error.to_string(), shown.clone())),
         None => PyOSError::new_err(format!("{shown}: {error}")),
@@ -161,24 +165,24 @@ fn open(path: PathBuf, format: Format, length: Option<u64>, offset: u64) -> PyRe
         )));
     }
     let size = format.size as u64;
-    let Some(there) = metadata.len().checked_sub(offset) else {
+    let Some(available) = metadata.len().checked_sub(offset) else {
         return Err(PyValueError::new_err(format!(
             "the offset, {offset} bytes, is beyond the end of {shown}, which has {}",
             metadata.len()
         )));
     };
     let length = match length {
-        Some(length) if length.checked_mul(size).is_some_and(|bytes| bytes <= there) => length,
+        Some(length) if length.checked_mul(size).is_some_and(|bytes| bytes <= available) => length,
         Some(length) => {
             return Err(PyValueError::new_err(format!(
-                "{length} items of {size} bytes do not fit the {there} bytes of {shown} after the offset"
+                "{length} items of {size} bytes do not fit in the {available} bytes of {shown} after the offset"
             )));
         }
-        None if there % size == 0 => there / size,
+        None if available % size == 0 => available / size,
         None => {
             return Err(PyValueError::new_err(format!(
-                "the {there} bytes of {shown} after the offset are not a whole number of items of {size} bytes; \
-                 another type, or a length, may be meant"
+                "the {available} bytes of {shown} after the offset are not a whole number of items of {size} bytes; \
+                 pass another type, or a length"
             )));
         }
     };
@@ -186,8 +190,8 @@ fn open(path: PathBuf, format: Format, length: Option<u64>, offset: u64) -> PyRe
     let map = if bytes == 0 {
         None
     } else {
-        // SAFETY: bytes are valid as any of the numbers; that the file may change or shrink is the
-        // documented condition.
+        // SAFETY: all bytes are valid as any of the number types; the documentation requires that
+        // the file does not shrink.
         Some(unsafe { MmapOptions::new().offset(offset).len(bytes).map(&file) }.map_err(io)?)
     };
     let path = std::path::absolute(path).map_err(io)?;
@@ -219,10 +223,11 @@ impl MappedArray {
         offset: Option<&Bound<'_, PyAny>>,
     ) {
         let _ = (path, r#type, length, offset);
-        crate::sharing::own(slf.as_any());
+        crate::sharing::defer_count(slf.as_any());
     }
 
-    /// Gives the mapping up. A `BufferError` while a `memoryview` or a numpy array still shows it.
+    /// Releases the mapping. Raises `BufferError` while a `memoryview` or a numpy array still uses
+    /// it.
     ///
     /// Thread safety: atomic.
     fn close(&self) -> PyResult<()> {
@@ -230,24 +235,24 @@ impl MappedArray {
             Ok(_) => self.unmap(),
             Err(CLOSED) => Ok(()),
             Err(views) => Err(PyBufferError::new_err(format!(
-                "the MappedArray cannot be closed: {views} views (memoryview, numpy) of it are still there; drop them first"
+                "the MappedArray cannot be closed: {views} views of it (memoryview, numpy) still exist; delete them first"
             ))),
         }
     }
 
-    /// Whether `close` was called.
+    /// True if `close` was called.
     #[getter(closed)]
     fn get_closed(&self) -> bool {
         self.is_closed()
     }
 
-    /// The letter of the items' type.
+    /// The `struct` letter of the item type.
     #[getter]
     fn r#type(&self) -> &'static str {
         self.format.letter
     }
 
-    /// The file's path, from the root.
+    /// The absolute path of the file.
     #[getter]
     fn path(&self) -> PathBuf {
         self.path.clone()
@@ -272,21 +277,22 @@ impl MappedArray {
     ) -> PyResult<Bound<'py, PyAny>> {
         let this = slf.get();
         match index::index(index, "MappedArray", || this.len())? {
-            Index::One(i) => {
+            Index::Single(i) => {
                 let i = from_front(i, this.len(), "MappedArray")?;
                 this.item(slf.py(), i)?.ok_or_else(|| index::out_of_range("MappedArray"))
             }
-            Index::Many(_) => PyMemoryView::from(slf.as_any())?.get_item(index),
+            Index::Slice(_) => PyMemoryView::from(slf.as_any())?.get_item(index),
         }
     }
 
-    /// Where `value` first is, between `start` and `stop`; a `ValueError` if it is not there.
+    /// Returns the first index of `value` between `start` and `stop`. Raises `ValueError` if it is
+    /// not there.
     #[pyo3(signature = (value, start = 0, stop = isize::MAX, /))]
     fn index(&self, value: &Bound<'_, PyAny>, start: isize, stop: isize) -> PyResult<usize> {
         self.find(value, start, stop)
     }
 
-    /// How often `value` is there.
+    /// Returns the number of occurrences of `value`.
     #[pyo3(signature = (value, /))]
     fn count(&self, value: &Bound<'_, PyAny>) -> PyResult<usize> {
         index::count(value, self.len(), |i| self.item(value.py(), i))
@@ -297,11 +303,11 @@ impl MappedArray {
     }
 
     fn __iter__(slf: &Bound<'_, Self>) -> SlotIterator {
-        SlotIterator::forward(Row::Mapped(slf.clone().unbind()))
+        SlotIterator::forward(SlotSource::Mapped(slf.clone().unbind()))
     }
 
     fn __reversed__(slf: &Bound<'_, Self>) -> SlotIterator {
-        SlotIterator::backward(Row::Mapped(slf.clone().unbind()))
+        SlotIterator::backward(SlotSource::Mapped(slf.clone().unbind()))
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
@@ -321,8 +327,8 @@ impl MappedArray {
         if this.is_closed() {
             return Err(closed());
         }
-        let made_of = (this.path.as_os_str(), this.r#type(), this.len(), this.offset);
-        (slf.get_type(), made_of, cell::attributes(slf.as_any())?).into_pyobject(slf.py())
+        let arguments = (this.path.as_os_str(), this.r#type(), this.len(), this.offset);
+        (slf.get_type(), arguments, cell::attributes(slf.as_any())?).into_pyobject(slf.py())
     }
 
     unsafe fn __getbuffer__(
@@ -338,8 +344,8 @@ impl MappedArray {
             return Err(closed());
         }
         let shape = &raw const this.shape;
-        // SAFETY: the interpreter gave the view; the mapping and its shape live as long as this
-        // object, which the view holds.
+        // SAFETY: the interpreter passed the view; mapping and shape live as long as this object,
+        // which the view keeps alive.
         let filled = unsafe {
             buffer::fill(
                 slf.clone().into_any(),

@@ -1,7 +1,7 @@
-//! Where an `Array` keeps its values: any value a slot, or 64-bit numbers as they are.
+//! The storage of an `Array`: slots for any value, or plain 64-bit numbers.
 
 use crate::atomics::cell;
-use crate::atomics::number::{float, int, real, whole};
+use crate::atomics::number::{float, int, to_f64, to_i64};
 use crate::object::{Object, encode};
 use pyo3::exceptions::{PyMemoryError, PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -9,33 +9,33 @@ use std::ffi::CStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use ungil_sync::counter::Int;
 use ungil_sync::slot::Slot;
-use ungil_sync::zeroed::zeros;
+use ungil_sync::zeroed::zeroed_slice;
 
 pub(super) enum Store {
-    /// Neighbouring slots share cache lines on purpose: threads that work on ranges of their own
-    /// meet only at the ranges' ends.
+    /// Neighbouring slots share cache lines on purpose: threads that work on disjoint ranges
+    /// contend only at the ends of the ranges.
     Objects(Vec<Slot<Object>>),
     Ints(Box<[Int]>),
-    /// The bits of floats.
+    /// The bits of floats. Loads are Acquire, stores Release, read-modify-writes AcqRel.
     Floats(Box<[AtomicU64]>),
 }
 
-/// What an array holds, as its `type` argument says.
+/// The element type of an array, from its `type` argument.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ElementType {
     Objects,
     Ints,
     Floats,
 }
 
-impl Kind {
+impl ElementType {
     pub(super) fn named(name: Option<&str>) -> PyResult<Self> {
         match name {
             None => Ok(Self::Objects),
             Some("q") => Ok(Self::Ints),
             Some("d") => Ok(Self::Floats),
             Some(other) => Err(PyValueError::new_err(format!(
-                "the type of an Array is None (any values), 'q' (ints of 64 bits) or 'd' (floats), not {other:?}"
+                "the type of an Array must be None (any values), 'q' (64-bit ints) or 'd' (floats), not {other:?}"
             ))),
         }
     }
@@ -53,24 +53,24 @@ const INTS_TAKE: &str = "an Array of type 'q' takes";
 const FLOATS_TAKE: &str = "an Array of type 'd' takes";
 
 pub(super) fn no_memory() -> PyErr {
-    PyMemoryError::new_err("no memory for so many items")
+    PyMemoryError::new_err("not enough memory for that many items")
 }
 
 fn bits(value: &Bound<'_, PyAny>) -> PyResult<u64> {
-    real(value, FLOATS_TAKE).map(f64::to_bits)
+    to_f64(value, FLOATS_TAKE).map(f64::to_bits)
 }
 
-/// Places `i` below are below [`Store::len`]: the caller has looked.
+/// Callers pass indices below [`Store::len`].
 impl Store {
-    /// `len` places, all holding `fill`.
+    /// Creates `len` slots that all hold `fill`.
     pub(super) fn filled(
         py: Python<'_>,
-        kind: Kind,
+        kind: ElementType,
         len: usize,
         fill: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let store = match kind {
-            Kind::Objects => {
+            ElementType::Objects => {
                 let none = py.None().into_bound(py);
                 let fill = fill.unwrap_or(&none);
                 let mut slots = Vec::new();
@@ -78,8 +78,8 @@ impl Store {
                 slots.extend((0..len).map(|_| Slot::new(encode(fill))));
                 return Ok(Self::Objects(slots));
             }
-            Kind::Ints => Self::Ints(zeros(len).ok_or_else(no_memory)?),
-            Kind::Floats => Self::Floats(zeros(len).ok_or_else(no_memory)?),
+            ElementType::Ints => Self::Ints(zeroed_slice(len).ok_or_else(no_memory)?),
+            ElementType::Floats => Self::Floats(zeroed_slice(len).ok_or_else(no_memory)?),
         };
         if let Some(fill) = fill {
             (0..len).try_for_each(|i| store.set(i, fill))?;
@@ -96,11 +96,11 @@ impl Store {
         }
     }
 
-    pub(super) fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> ElementType {
         match self {
-            Self::Objects(_) => Kind::Objects,
-            Self::Ints(_) => Kind::Ints,
-            Self::Floats(_) => Kind::Floats,
+            Self::Objects(_) => ElementType::Objects,
+            Self::Ints(_) => ElementType::Ints,
+            Self::Floats(_) => ElementType::Floats,
         }
     }
 
@@ -117,7 +117,7 @@ impl Store {
     pub(super) fn set(&self, i: usize, value: &Bound<'_, PyAny>) -> PyResult<()> {
         match self {
             Self::Objects(slots) => cell::set(&slots[i], value),
-            Self::Ints(ints) => ints[i].set(whole(value, INTS_TAKE)?),
+            Self::Ints(ints) => ints[i].set(to_i64(value, INTS_TAKE)?),
             Self::Floats(floats) => floats[i].store(bits(value)?, Ordering::Release),
         }
         Ok(())
@@ -131,7 +131,7 @@ impl Store {
         let py = value.py();
         match self {
             Self::Objects(slots) => cell::swap(&slots[i], value),
-            Self::Ints(ints) => int(py, ints[i].swap(whole(value, INTS_TAKE)?)),
+            Self::Ints(ints) => int(py, ints[i].swap(to_i64(value, INTS_TAKE)?)),
             Self::Floats(floats) => {
                 float(py, f64::from_bits(floats[i].swap(bits(value)?, Ordering::AcqRel)))
             }
@@ -147,10 +147,10 @@ impl Store {
         match self {
             Self::Objects(slots) => cell::compare_and_set(&slots[i], expected, new),
             Self::Ints(ints) => {
-                let new = whole(new, INTS_TAKE)?;
-                match whole(expected, INTS_TAKE) {
+                let new = to_i64(new, INTS_TAKE)?;
+                match to_i64(expected, INTS_TAKE) {
                     Ok(expected) => Ok(ints[i].compare_exchange(expected, new).is_ok()),
-                    // What does not fit cannot be there.
+                    // A value that does not fit cannot be stored here.
                     Err(error) if error.is_instance_of::<PyOverflowError>(expected.py()) => {
                         Ok(false)
                     }
@@ -166,7 +166,7 @@ impl Store {
         }
     }
 
-    /// Replaces what is at `i` by `function` of it, and returns that.
+    /// Replaces the item at `i` by `function(item)` and returns the result.
     pub(super) fn update<'py>(
         &self,
         i: usize,
@@ -184,33 +184,33 @@ impl Store {
         }
     }
 
-    /// A value as it reads once it has been stored: `True` in an array of ints is 1.
+    /// Returns the value as it reads after being stored: `True` in an array of ints is 1.
     fn converted<'py>(&self, value: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         match self {
             Self::Objects(_) => Ok(value),
-            Self::Ints(_) => int(value.py(), whole(&value, INTS_TAKE)?),
-            Self::Floats(_) => float(value.py(), real(&value, FLOATS_TAKE)?),
+            Self::Ints(_) => int(value.py(), to_i64(&value, INTS_TAKE)?),
+            Self::Floats(_) => float(value.py(), to_f64(&value, FLOATS_TAKE)?),
         }
     }
 
     /// Adds `n` to the number at `i`.
     #[inline]
-    pub(super) fn add(&self, i: usize, n: &Bound<'_, PyAny>) -> PyResult<Change> {
+    pub(super) fn add(&self, i: usize, n: &Bound<'_, PyAny>) -> PyResult<AddOutcome> {
         match self {
             Self::Objects(_) => Err(PyTypeError::new_err(
-                "adding is for an Array of type 'q' or 'd'; with any values use update(index, lambda value: value + n)",
+                "add() needs an Array of type 'q' or 'd'; for any values use update(index, lambda value: value + n)",
             )),
             Self::Ints(ints) => {
-                let n = whole(n, INTS_TAKE)?;
+                let n = to_i64(n, INTS_TAKE)?;
                 let old = ints[i].add(n).ok_or_else(|| {
                     PyOverflowError::new_err(
-                        "the sum does not fit 64 bits; the number was left as it is",
+                        "the sum does not fit in 64 bits; the number is unchanged",
                     )
                 })?;
-                Ok(Change::Int(old, old + n))
+                Ok(AddOutcome::Int(old, old + n))
             }
             Self::Floats(floats) => {
-                let n = real(n, FLOATS_TAKE)?;
+                let n = to_f64(n, FLOATS_TAKE)?;
                 let mut old = floats[i].load(Ordering::Relaxed);
                 loop {
                     let new = f64::from_bits(old) + n;
@@ -220,7 +220,7 @@ impl Store {
                         Ordering::AcqRel,
                         Ordering::Relaxed,
                     ) {
-                        Ok(_) => return Ok(Change::Float(f64::from_bits(old), new)),
+                        Ok(_) => return Ok(AddOutcome::Float(f64::from_bits(old), new)),
                         Err(now) => old = now,
                     }
                 }
@@ -228,7 +228,7 @@ impl Store {
         }
     }
 
-    /// The numbers' memory and their format, for the buffer protocol.
+    /// Returns the memory of the numbers and their format, for the buffer protocol.
     pub(super) fn memory(&self) -> Option<(*const u8, &'static CStr)> {
         match self {
             Self::Objects(_) => None,
@@ -237,24 +237,24 @@ impl Store {
         }
     }
 
-    /// The int at `i`, for what is done to bits.
+    /// Returns the int at `i` and the mask, for bit operations.
     pub(super) fn bits_of(&self, i: usize, mask: &Bound<'_, PyAny>) -> PyResult<(&Int, i64)> {
         match self {
-            Self::Ints(ints) => Ok((&ints[i], whole(mask, INTS_TAKE)?)),
+            Self::Ints(ints) => Ok((&ints[i], to_i64(mask, INTS_TAKE)?)),
             _ => Err(PyTypeError::new_err(
-                "bits are set in an Array of type 'q' only; elsewhere use update",
+                "bit operations need an Array of type 'q'; otherwise use update()",
             )),
         }
     }
 }
 
-/// A number before and after.
-pub(super) enum Change {
+/// The number before and after an addition.
+pub(super) enum AddOutcome {
     Int(i64, i64),
     Float(f64, f64),
 }
 
-impl Change {
+impl AddOutcome {
     pub(super) fn before(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
         match self {
             Self::Int(old, _) => int(py, old),

@@ -1,42 +1,42 @@
-//! `Accumulator`.
+//! The Python class `Accumulator`.
 
 use super::cell;
 use crate::object::{Object, word};
 use pyo3::prelude::*;
 use pyo3::types::{PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit};
-use ungil_sync::counter::Gather;
+use ungil_sync::counter::Striped;
 use ungil_sync::slot::Slot;
 
-/// Values gathered by `function(a, b)` from many threads, each into a place of its own: a running
-/// maximum, a union, a concatenation whose order does not matter.
+/// Accumulates values with `function(a, b)` from many threads, each in a slot of its own: a running
+/// maximum, a union, a concatenation in any order.
 ///
-/// The function must be associative and commutative and have no effect but its result, since it is
-/// applied in any order and sometimes again; `function(identity, x)` must be `x`. It runs under no
+/// The function must be associative and commutative and have no side effects, since it is applied
+/// in any order and sometimes more than once; `function(identity, x)` must be `x`. It runs under no
 /// lock. For sums `Adder` is faster.
 ///
-/// Thread safety: atomic, all methods but `get`: what is gathered meanwhile may or may not be in
-/// it. (What was before is.)
+/// Thread safety: atomic, except `get`: it includes all values accumulated before the call, and
+/// concurrent ones may or may not be included.
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
 pub(crate) struct Accumulator {
-    // Neither can be part of a cycle that goes through nothing else the collector can clear: both
-    // were there before this object.
+    // Neither can be part of a cycle that the collector could only break here: both existed before
+    // this object.
     function: Py<PyAny>,
     identity: Py<PyAny>,
-    gathered: Gather<Object>,
+    accumulated: Striped<Object>,
 }
 
 impl Accumulator {
-    /// All that was gathered, each place's value asked for by `read`.
+    /// Combines the values that `read` returns for the slots.
     fn fold<'py>(
         &self,
         py: Python<'py>,
         read: impl Fn(&Slot<Object>) -> PyResult<Option<Bound<'py, PyAny>>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        // All are read before the function, which may fail, is called: what was taken out is not to
-        // be lost half-way.
+        // All slots are read before the function is called: if it raises, no value that was taken
+        // out is left half-way.
         let values = self
-            .gathered
+            .accumulated
             .slots()
             .filter_map(|slot| read(slot).transpose())
             .collect::<PyResult<Vec<_>>>()?;
@@ -58,48 +58,48 @@ impl Accumulator {
             ));
         }
         let (function, identity) = (function.clone().unbind(), identity.clone().unbind());
-        Ok(Self { function, identity, gathered: Gather::default() })
+        Ok(Self { function, identity, accumulated: Striped::default() })
     }
 
     #[pyo3(signature = (function, identity, /))]
     fn __init__(slf: &Bound<'_, Self>, function: &Bound<'_, PyAny>, identity: &Bound<'_, PyAny>) {
         let _ = (function, identity);
-        crate::sharing::own(slf.as_any());
+        crate::sharing::defer_count(slf.as_any());
     }
 
-    /// Gathers `value`.
+    /// Accumulates `value`.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (value, /))]
     fn accumulate(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = value.py();
         let (function, identity) = (self.function.bind(py), self.identity.bind(py));
-        cell::replace(py, self.gathered.mine(), |before| {
+        cell::replace(py, self.accumulated.current(), |before| {
             function.call1((before.unwrap_or(identity), value))
         })?;
         Ok(())
     }
 
-    /// All that was gathered. Of what is gathered meanwhile some may be in it and some not.
+    /// Returns the combination of all values. Concurrent values may or may not be included.
     ///
     /// Thread safety: shared.
     fn get<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.fold(py, |slot| word::load(py, slot))
     }
 
-    /// All that was gathered, which starts again from the identity. Each value is in exactly one
-    /// such result, unless the function raises.
+    /// Returns the combination of all values and starts again from the identity. Each value is in
+    /// exactly one such result, unless the function raises.
     ///
-    /// Thread safety: atomic, as to each value.
+    /// Thread safety: atomic for each value.
     fn get_then_reset<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.fold(py, |slot| word::take(py, slot))
     }
 
-    /// Starts again from the identity.
+    /// Starts again from the identity, dropping all values.
     ///
-    /// Thread safety: atomic, as to each value.
+    /// Thread safety: atomic for each value.
     fn reset(&self) {
-        self.gathered.slots().for_each(|slot| drop(slot.take()));
+        self.accumulated.slots().for_each(|slot| drop(slot.take()));
     }
 
     #[classmethod]
@@ -112,7 +112,7 @@ impl Accumulator {
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
         let (py, this) = (slf.py(), slf.get());
-        // Not the value: that would call the function.
+        // Not the value, because that would call the function.
         let shown = cell::repr(slf.as_any(), || {
             Ok(format!("{}, {}", this.function.bind(py).repr()?, this.identity.bind(py).repr()?))
         })?;
@@ -121,8 +121,8 @@ impl Accumulator {
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
         let (py, this) = (slf.py(), slf.get());
-        let made_of = (this.function.bind(py), this.identity.bind(py));
-        (slf.get_type(), made_of, (this.get(py)?, cell::attributes(slf.as_any())?))
+        let arguments = (this.function.bind(py), this.identity.bind(py));
+        (slf.get_type(), arguments, (this.get(py)?, cell::attributes(slf.as_any())?))
             .into_pyobject(py)
     }
 
@@ -135,7 +135,7 @@ impl Accumulator {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.function)?;
         visit.call(&self.identity)?;
-        self.gathered.slots().try_for_each(|slot| word::visit(slot, visit))
+        self.accumulated.slots().try_for_each(|slot| word::visit(slot, visit))
     }
 
     fn __clear__(&self) {

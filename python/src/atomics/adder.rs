@@ -1,8 +1,8 @@
-//! `Adder`.
+//! The Python class `Adder`.
 
 use super::cell::attributes;
 use super::number::{Number, float, int, number};
-use crate::object::lean;
+use crate::object::fastcall;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use pyo3::{IntoPyObjectExt, PyTraverseError, PyVisit};
@@ -10,15 +10,15 @@ use ungil_sync::counter::{self, Sum};
 
 /// A sum that many threads add to, each on a cache line of its own.
 ///
-/// Adding touches nothing that another thread touches, so it is as fast on sixteen threads as on
-/// one; reading the sum visits every thread's line. Use it for what is counted often and read
-/// seldom; use `AtomicInt` where each addition must know its result.
+/// Threads that add do not contend, so adding is as fast on sixteen threads as on one. Reading the
+/// sum visits every thread's line. Use it for counts that are updated often and read rarely; use
+/// `AtomicInt` if each addition needs its result.
 ///
-/// Ints are added exactly, however large the sum becomes; each one added must fit 64 bits. Once a
-/// float was added the sum is a float, in which the floats were added in no particular order.
+/// Ints are added exactly, however large the sum becomes; each int must fit in 64 bits. Once a
+/// float was added, the sum is a float, and floats are added in no particular order.
 ///
-/// Thread safety: atomic, all methods but `sum`: additions that run meanwhile may or may not be in
-/// it. (Additions that returned are.)
+/// Thread safety: atomic, except `sum`: it includes all additions that returned before the call,
+/// and concurrent ones may or may not be included.
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
 #[derive(Default)]
 pub(crate) struct Adder {
@@ -50,13 +50,13 @@ fn value(py: Python<'_>, sum: Sum) -> PyResult<Bound<'_, PyAny>> {
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Adder>()?;
-    lean::one!(module, Adder, "add", |this, n| {
+    fastcall::one!(module, Adder, "add", |this, n| {
         this.put(n)?;
-        lean::nothing(n.py())
+        fastcall::none_result(n.py())
     })?;
-    lean::none!(module, Adder, "increment", |this, py| {
+    fastcall::none!(module, Adder, "increment", |this, py| {
         this.sum.add(1);
-        lean::nothing(py)
+        fastcall::none_result(py)
     })
 }
 
@@ -73,7 +73,7 @@ impl Adder {
     #[pyo3(signature = (initial = None, /))]
     fn __init__(slf: &Bound<'_, Self>, initial: Option<&Bound<'_, PyAny>>) {
         let _ = initial;
-        crate::sharing::own(slf.as_any());
+        crate::sharing::defer_count(slf.as_any());
     }
 
     /// Adds `n`, an int or a float.
@@ -91,31 +91,30 @@ impl Adder {
         self.sum.add(1);
     }
 
-    /// Takes 1 away.
+    /// Subtracts 1.
     ///
     /// Thread safety: atomic.
     fn decrement(&self) {
         self.sum.add(-1);
     }
 
-    /// The sum of all that was added. Of additions that run meanwhile some may be in it and others
-    /// not.
+    /// Returns the sum of all additions. Concurrent additions may or may not be included.
     ///
     /// Thread safety: shared.
     fn sum<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         value(py, self.sum.sum())
     }
 
-    /// The sum, which starts again from 0. Each addition is in exactly one such sum.
+    /// Returns the sum and resets it to 0. Each addition is in exactly one such sum.
     ///
-    /// Thread safety: atomic, as to each addition.
+    /// Thread safety: atomic for each addition.
     fn sum_then_reset<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         value(py, self.sum.take())
     }
 
-    /// Starts again from 0.
+    /// Resets the sum to 0.
     ///
-    /// Thread safety: atomic, as to each addition.
+    /// Thread safety: atomic for each addition.
     fn reset(&self) {
         self.sum.take();
     }

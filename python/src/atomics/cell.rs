@@ -1,8 +1,8 @@
-//! What can be done to one slot that holds any Python value: what `AtomicRef` is, and every place
-//! of an `Array` or `AppendList`.
+//! Operations on one slot that holds any Python value: an `AtomicRef`, or a slot of an `Array` or
+//! `AppendList`.
 //!
-//! A slot is empty only after the collector has cleared what it belongs to, or before it was first
-//! filled. It then reads as `None`.
+//! A slot is empty only before it was first filled and after the collector has cleared its owner.
+//! It then reads as `None`.
 
 #![allow(unsafe_code)]
 
@@ -13,13 +13,13 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyFloat, PyInt, PyString};
 use ungil_sync::slot::Slot;
 
-/// The value in a slot.
+/// Returns the value in a slot.
 #[inline]
 pub(crate) fn get<'py>(py: Python<'py>, slot: &Slot<Object>) -> PyResult<Bound<'py, PyAny>> {
     value(py, slot.load())
 }
 
-/// The value of a word; `None` for nothing.
+/// Returns the value of a word, or Python's `None` if there is none.
 #[inline]
 pub(crate) fn value(py: Python<'_>, word: Option<Word>) -> PyResult<Bound<'_, PyAny>> {
     match word {
@@ -28,13 +28,13 @@ pub(crate) fn value(py: Python<'_>, word: Option<Word>) -> PyResult<Bound<'_, Py
     }
 }
 
-/// Puts a value in. What was there is dropped.
+/// Stores a value and drops the previous one.
 #[inline]
 pub(crate) fn set(slot: &Slot<Object>, value: &Bound<'_, PyAny>) {
     drop(slot.swap(encode(value)));
 }
 
-/// Puts a value in and returns what was there.
+/// Stores a value and returns the previous one.
 #[inline]
 pub(crate) fn swap<'py>(
     slot: &Slot<Object>,
@@ -43,16 +43,15 @@ pub(crate) fn swap<'py>(
     value(new.py(), slot.swap(encode(new)))
 }
 
-/// Puts `new` in if what is there equals `expected`: is the same object, or an exact int, float,
-/// str or bytes of the same type and value.
+/// Stores `new` if the value equals `expected`: the same object, or an exact int, float, str or
+/// bytes of the same type and value.
 pub(crate) fn compare_and_set(
     slot: &Slot<Object>,
     expected: &Bound<'_, PyAny>,
     new: &Bound<'_, PyAny>,
 ) -> PyResult<bool> {
     loop {
-        // Held until the exchange is over, so that the address cannot become another object's
-        // meanwhile.
+        // Held until the exchange is over, so that its address cannot be reused for another object.
         let seen = slot.load();
         if !equals(seen.as_ref(), expected)? {
             return Ok(false);
@@ -63,7 +62,7 @@ pub(crate) fn compare_and_set(
     }
 }
 
-/// Whether a word is what `compare_and_set` calls equal to `expected`. Runs no code of the user's.
+/// Returns true if a word equals `expected` in the sense of `compare_and_set`. Runs no user code.
 fn equals(seen: Option<&Word>, expected: &Bound<'_, PyAny>) -> PyResult<bool> {
     let Some(seen) = seen else { return Ok(expected.is_none()) };
     let Some(seen) = as_object(expected.py(), seen) else {
@@ -86,8 +85,8 @@ fn equals(seen: Option<&Word>, expected: &Bound<'_, PyAny>) -> PyResult<bool> {
     seen.eq(expected)
 }
 
-/// Replaces what is there by `function` of it, which may be called more than once; returns what was
-/// there and what is now.
+/// Replaces the value by `function(value)`, which may be called more than once. Returns the old and
+/// the new value.
 pub(crate) fn update<'py>(
     slot: &Slot<Object>,
     function: &Bound<'py, PyAny>,
@@ -99,7 +98,7 @@ pub(crate) fn update<'py>(
     })
 }
 
-/// As [`update`]; `None` stands for an empty slot.
+/// As [`update`], with `None` for an empty slot.
 pub(crate) fn replace<'py>(
     py: Python<'py>,
     slot: &Slot<Object>,
@@ -121,7 +120,8 @@ pub(crate) fn replace<'py>(
     }
 }
 
-/// `repr` of something that may hold itself: `shown` is not asked again on the way down.
+/// Runs `shown` to produce a `repr` of an object that may contain itself, and returns "..." for the
+/// inner occurrence.
 pub(crate) fn repr(
     object: &Bound<'_, PyAny>,
     shown: impl FnOnce() -> PyResult<String>,
@@ -139,7 +139,7 @@ pub(crate) fn repr(
     }
 }
 
-/// The attributes that a subclass added, or `None`: for pickling.
+/// Returns the attributes that a subclass added, or `None`, for pickling.
 pub(crate) fn attributes<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     match object.getattr_opt("__dict__")? {
         Some(attributes) if attributes.is_truthy()? => Ok(attributes),
@@ -147,7 +147,7 @@ pub(crate) fn attributes<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py,
     }
 }
 
-/// Sets such attributes again.
+/// Restores the attributes returned by [`attributes`].
 pub(crate) fn set_attributes(
     object: &Bound<'_, PyAny>,
     attributes: &Bound<'_, PyAny>,
@@ -158,7 +158,7 @@ pub(crate) fn set_attributes(
     Ok(())
 }
 
-/// `Class[...]`, for annotations.
+/// Returns `Class[...]`, for annotations.
 pub(crate) fn generic<'py>(
     class: &Bound<'py, pyo3::types::PyType>,
     item: &Bound<'py, PyAny>,

@@ -1,4 +1,4 @@
-//! `AtomicFlag`.
+//! The Python class `AtomicFlag`.
 
 use super::cell::attributes;
 use pyo3::prelude::*;
@@ -6,12 +6,12 @@ use pyo3::types::PyTuple;
 use pyo3::{PyTraverseError, PyVisit};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A yes or no that many threads read and change. To wait for one, use `threading.Event` or
-/// `Latch`.
+/// A boolean that many threads read and change. To wait for one, use `Event` or `Latch`.
 ///
 /// Thread safety: atomic, all methods.
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
 pub(crate) struct AtomicFlag {
+    /// Loads are Acquire, stores Release, swaps AcqRel.
     set: AtomicBool,
 }
 
@@ -26,31 +26,31 @@ impl AtomicFlag {
     #[pyo3(signature = (value = false, /))]
     fn __init__(slf: &Bound<'_, Self>, value: bool) {
         let _ = value;
-        crate::sharing::own(slf.as_any());
+        crate::sharing::defer_count(slf.as_any());
     }
 
-    /// Sets it.
+    /// Sets the flag.
     fn set(&self) {
         self.set.store(true, Ordering::Release);
     }
 
-    /// Unsets it.
+    /// Clears the flag.
     fn clear(&self) {
         self.set.store(false, Ordering::Release);
     }
 
-    /// Whether it is set.
+    /// Returns true if the flag is set.
     fn is_set(&self) -> bool {
         self.set.load(Ordering::Acquire)
     }
 
-    /// Sets it and returns whether it was set before: of all threads that call this on an unset
-    /// flag, one gets `False`.
+    /// Sets the flag and returns its previous value: of all threads that call this on a cleared
+    /// flag, exactly one gets `False`.
     fn test_and_set(&self) -> bool {
         self.set.swap(true, Ordering::AcqRel)
     }
 
-    /// Unsets it and returns whether it was set before.
+    /// Clears the flag and returns its previous value.
     fn test_and_clear(&self) -> bool {
         self.set.swap(false, Ordering::AcqRel)
     }

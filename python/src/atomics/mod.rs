@@ -1,5 +1,5 @@
-//! Numbers and references that many threads change, a class a file. What they have in common: a
-//! slot for any value (`cell`), and numbers as they come from Python (`number`).
+//! Numbers and references that many threads change, one class per file, with two shared modules:
+//! slots for any value (`cell`) and numbers passed from Python (`number`).
 
 mod accumulator;
 mod adder;

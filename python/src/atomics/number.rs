@@ -1,5 +1,5 @@
-//! Numbers as they come from Python, taken by the shortest way: an exact int or float is read at
-//! once, anything else by its protocol.
+//! Numbers passed from Python. Exact ints and floats are read directly, anything else through its
+//! protocol.
 
 #![allow(unsafe_code)]
 
@@ -8,24 +8,24 @@ use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 
-/// What an argument was.
+/// A numeric argument.
 pub(crate) enum Number {
     Whole(i64),
     Real(f64),
 }
 
-/// An int of 64 bits. `what` begins the message of an error: "Adder takes".
+/// Reads an int of 64 bits. `what` begins the error message: "Adder takes".
 #[inline]
-pub(crate) fn whole(value: &Bound<'_, PyAny>, what: &str) -> PyResult<i64> {
+pub(crate) fn to_i64(value: &Bound<'_, PyAny>, what: &str) -> PyResult<i64> {
     // SAFETY: alive while borrowed.
     match unsafe { compact::int(value.as_ptr()) } {
         Some(n) => Ok(n),
-        None => slow_whole(value, what),
+        None => to_i64_slow(value, what),
     }
 }
 
 #[cold]
-fn slow_whole(value: &Bound<'_, PyAny>, what: &str) -> PyResult<i64> {
+fn to_i64_slow(value: &Bound<'_, PyAny>, what: &str) -> PyResult<i64> {
     // SAFETY: alive while borrowed; a new reference or null with an exception set.
     let index =
         unsafe { Bound::from_owned_ptr_or_err(value.py(), ffi::PyNumber_Index(value.as_ptr())) };
@@ -38,7 +38,7 @@ fn slow_whole(value: &Bound<'_, PyAny>, what: &str) -> PyResult<i64> {
     }
 }
 
-/// An int of 64 bits or a float.
+/// Reads a float, or an int of 64 bits.
 #[inline]
 pub(crate) fn number(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Number> {
     // SAFETY: alive while borrowed; a float cannot fail.
@@ -50,12 +50,12 @@ pub(crate) fn number(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Number> {
             return Ok(Number::Real(ffi::PyFloat_AsDouble(value.as_ptr())));
         }
     }
-    slow_whole(value, what).map(Number::Whole)
+    to_i64_slow(value, what).map(Number::Whole)
 }
 
-/// Anything that can stand for a float.
+/// Reads anything that converts to a float.
 #[inline]
-pub(crate) fn real(value: &Bound<'_, PyAny>, what: &str) -> PyResult<f64> {
+pub(crate) fn to_f64(value: &Bound<'_, PyAny>, what: &str) -> PyResult<f64> {
     // SAFETY: alive while borrowed.
     if unsafe { ffi::PyFloat_CheckExact(value.as_ptr()) } != 0 {
         // SAFETY: as above; a float cannot fail.
@@ -77,21 +77,21 @@ pub(crate) fn real(value: &Bound<'_, PyAny>, what: &str) -> PyResult<f64> {
 
 #[cold]
 pub(crate) fn too_large(what: &str) -> PyErr {
-    PyOverflowError::new_err(format!("{what} ints of 64 bits, and this one is larger"))
+    PyOverflowError::new_err(format!("{what} 64-bit ints, and this one is larger"))
 }
 
 fn type_name(value: &Bound<'_, PyAny>) -> String {
     value.get_type().name().map_or_else(|_| "this".to_owned(), |name| name.to_string())
 }
 
-/// A Python int.
+/// Creates a Python int.
 #[inline]
 pub(crate) fn int(py: Python<'_>, value: i64) -> PyResult<Bound<'_, PyAny>> {
     // SAFETY: a new reference, or null with an exception set.
     unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyLong_FromLongLong(value)) }
 }
 
-/// A Python float.
+/// Creates a Python float.
 #[inline]
 pub(crate) fn float(py: Python<'_>, value: f64) -> PyResult<Bound<'_, PyAny>> {
     // SAFETY: as above.

@@ -1,7 +1,7 @@
-//! `AtomicRef`.
+//! The Python class `AtomicRef`.
 
 use super::cell;
-use crate::object::lean;
+use crate::object::fastcall;
 use crate::object::{Object, encode, word};
 use crossbeam_utils::CachePadded;
 use pyo3::prelude::*;
@@ -9,10 +9,10 @@ use pyo3::types::{PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit};
 use ungil_sync::slot::Slot;
 
-/// One place for any value, read, replaced and compared by many threads without a lock.
+/// A reference to any value that many threads read, replace and compare without a lock.
 ///
-/// Reading a value costs a count of the value's, which threads that read the same value share; an
-/// int or a float costs none, nor does what `share` was called on.
+/// Reading changes the reference count of the value, so threads that read the same value contend on
+/// it. Ints, floats and objects passed to `share` are exempt.
 ///
 /// Thread safety: atomic, all methods.
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
@@ -22,10 +22,10 @@ pub(crate) struct AtomicRef {
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<AtomicRef>()?;
-    lean::none!(module, AtomicRef, "get", |this, py| cell::get(py, &this.slot))?;
-    lean::one!(module, AtomicRef, "set", |this, value| {
+    fastcall::none!(module, AtomicRef, "get", |this, py| cell::get(py, &this.slot))?;
+    fastcall::one!(module, AtomicRef, "set", |this, value| {
         cell::set(&this.slot, value);
-        lean::nothing(value.py())
+        fastcall::none_result(value.py())
     })
 }
 
@@ -41,10 +41,10 @@ impl AtomicRef {
     #[pyo3(signature = (value = None, /))]
     fn __init__(slf: &Bound<'_, Self>, value: Option<&Bound<'_, PyAny>>) {
         let _ = value;
-        crate::sharing::own(slf.as_any());
+        crate::sharing::defer_count(slf.as_any());
     }
 
-    /// The value.
+    /// Returns the value.
     fn get<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         cell::get(py, &self.slot)
     }
@@ -55,15 +55,15 @@ impl AtomicRef {
         cell::set(&self.slot, value);
     }
 
-    /// Replaces the value and returns the one before.
+    /// Replaces the value and returns the previous one.
     #[pyo3(signature = (value, /))]
     fn get_and_set<'py>(&self, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         cell::swap(&self.slot, value)
     }
 
-    /// Replaces the value by `new` if it equals `expected`; returns whether it did. Equal is the
-    /// same object, or an int, float, str or bytes (not of a subclass) of the same type and value;
-    /// floats are compared bit by bit.
+    /// Replaces the value by `new` if it equals `expected`. Returns true if it did. Two values are
+    /// equal if they are the same object, or ints, floats, strs or bytes (not of a subclass) of the
+    /// same type and value; floats are compared bit by bit.
     #[pyo3(signature = (expected, new, /))]
     fn compare_and_set(
         &self,
@@ -73,14 +73,14 @@ impl AtomicRef {
         cell::compare_and_set(&self.slot, expected, new)
     }
 
-    /// Replaces the value by `function` of it and returns the result. If another thread changes the
-    /// value meanwhile the function is called again, so it should do nothing else.
+    /// Replaces the value by `function(value)` and returns the result. The function is called again
+    /// if another thread changes the value meanwhile, so it should have no side effects.
     #[pyo3(signature = (function, /))]
     fn update_and_get<'py>(&self, function: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         Ok(cell::update(&self.slot, function)?.1)
     }
 
-    /// As `update_and_get`, but returns the value before.
+    /// As `update_and_get`, but returns the previous value.
     #[pyo3(signature = (function, /))]
     fn get_and_update<'py>(&self, function: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         cell::value(function.py(), cell::update(&self.slot, function)?.0)
@@ -100,7 +100,7 @@ impl AtomicRef {
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
-        // The value is state and not an argument, so that one that refers back to this object can
+        // The value is state, not an argument, so that a value that refers back to this object can
         // be restored.
         let state = (slf.get().get(slf.py())?, cell::attributes(slf.as_any())?);
         (slf.get_type(), PyTuple::empty(slf.py()), state).into_pyobject(slf.py())

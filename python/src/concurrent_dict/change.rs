@@ -1,5 +1,5 @@
-//! What `ConcurrentDict`'s methods are made of: finding, putting, and changing what is there from
-//! one thing to another.
+//! The operations from which `ConcurrentDict`'s methods are built: lookup, insertion and
+//! conditional change.
 
 #![allow(unsafe_code)]
 
@@ -10,7 +10,7 @@ use crate::object::word::borrow;
 use crate::object::{Word, decode, encode};
 use pyo3::prelude::*;
 use pyo3::{Borrowed, ffi};
-use ungil_sync::table::Outcome;
+use ungil_sync::table::UpdateOutcome;
 
 impl Dict {
     #[inline]
@@ -23,57 +23,61 @@ impl Dict {
         found.map(|value| decode(py, value)).transpose()
     }
 
-    /// Puts a value in: what was there.
+    /// Sets the key's value. Returns the previous one.
     pub(super) fn put(&self, key: &Key<'_, '_>, mut value: Word) -> PyResult<Option<Word>> {
-        let mut hunt = key.hunt();
+        let mut search = key.key_search();
         loop {
-            if hunt.run(|key, search| self.table.replace(key, search, &mut value))? {
+            if search.run(|key, search| self.table.replace(key, search, &mut value))? {
                 return Ok(Some(value));
             }
-            match self.table.insert(&hunt.search, key.own(), value).map_err(full)? {
+            match self.table.insert(&search.search, key.own(), value).map_err(full)? {
                 Some(again) => value = again,
                 None => return Ok(None),
             }
         }
     }
 
-    /// Puts a value in if there is none: the value that was there.
-    pub(super) fn offer(&self, key: &Key<'_, '_>, mut value: Word) -> PyResult<Option<Word>> {
-        let mut hunt = key.hunt();
+    /// Inserts a value if the key is absent. Returns the existing value otherwise.
+    pub(super) fn insert_if_absent(
+        &self,
+        key: &Key<'_, '_>,
+        mut value: Word,
+    ) -> PyResult<Option<Word>> {
+        let mut search = key.key_search();
         loop {
-            let there = hunt.run(|key, search| self.table.get(key, search))?;
-            if there.is_some() {
-                return Ok(there);
+            let existing = search.run(|key, search| self.table.get(key, search))?;
+            if existing.is_some() {
+                return Ok(existing);
             }
-            match self.table.insert(&hunt.search, key.own(), value).map_err(full)? {
+            match self.table.insert(&search.search, key.own(), value).map_err(full)? {
                 Some(again) => value = again,
                 None => return Ok(None),
             }
         }
     }
 
-    /// Changes what is there from `old` to `new`, either of which may be nothing. False if
-    /// something else is there.
+    /// Changes the key's value from `old` to `new`, where `None` means absent. Returns false if the
+    /// key has another value.
     fn change(&self, key: &Key<'_, '_>, old: Option<&Word>, new: Option<Word>) -> PyResult<bool> {
         match (old, new) {
             (None, None) => Ok(!key.search(|key, search| self.table.contains(key, search))?),
-            (None, Some(new)) => Ok(self.offer(key, new)?.is_none()),
+            (None, Some(new)) => Ok(self.insert_if_absent(key, new)?.is_none()),
             (Some(old), Some(mut new)) => {
                 let done = key.search(|key, search| {
                     self.table.compare_exchange(key, search, old, &mut new)
                 })?;
-                Ok(matches!(done, Outcome::Done(())))
+                Ok(matches!(done, UpdateOutcome::Done(())))
             }
             (Some(_), None) => {
                 let done = key.search(|key, search| self.table.remove(key, search, old))?;
-                Ok(matches!(done, Outcome::Done(_)))
+                Ok(matches!(done, UpdateOutcome::Done(_)))
             }
         }
     }
 
-    /// Has `decide` say what becomes of the value that is there, again and again until nothing has
-    /// come in between.
-    pub(super) fn settle<'py>(
+    /// Applies the decision of `decide` about the key's current value. Repeats if another thread
+    /// changed the value in between.
+    pub(super) fn update<'py>(
         &self,
         key: &Key<'_, 'py>,
         mut decide: impl FnMut(Option<&Bound<'py, PyAny>>) -> PyResult<Decision<'py>>,
@@ -95,7 +99,7 @@ impl Dict {
     }
 }
 
-/// What is to become of a value.
+/// What to do with a key's value.
 pub(super) enum Decision<'py> {
     Keep(Option<Bound<'py, PyAny>>),
     Remove,
@@ -103,8 +107,8 @@ pub(super) enum Decision<'py> {
 }
 
 impl<'py> Decision<'py> {
-    /// What a user's function returned: `ABSENT` is for removing.
-    pub(super) fn of(result: Bound<'py, PyAny>) -> PyResult<Self> {
+    /// Interprets the result of a user's function: `ABSENT` removes the key.
+    pub(super) fn from_result(result: Bound<'py, PyAny>) -> PyResult<Self> {
         Ok(if once::is_absent(&result) { Self::Remove } else { Self::Store(result) })
     }
 }
@@ -119,18 +123,18 @@ pub(super) fn matches(
     }
 }
 
-/// `get` for any key, from the interpreter.
+/// Implements `get` for any key, called by the interpreter.
 ///
 /// # Safety
-/// Attached; all three are borrowed for the call, and `map` is an instance.
+/// The thread is attached; all three pointers are borrowed for the call, and `map` is an instance.
 #[cold]
-pub(super) unsafe fn get_slowly(
+pub(super) unsafe fn get_slow(
     map: *mut ffi::PyObject,
     key: *mut ffi::PyObject,
     default: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
     Python::attach(|py| {
-        // SAFETY: the caller's.
+        // SAFETY: the caller's contract.
         let (map, key, default) = unsafe {
             (
                 Borrowed::from_ptr(py, map).cast_unchecked::<Dict>(),

@@ -1,4 +1,4 @@
-//! `ConcurrentCounter`: its part in Rust.
+//! The Rust part of `ConcurrentCounter`.
 
 #![allow(unsafe_code)]
 
@@ -9,20 +9,20 @@ use pyo3::exceptions::{PyIndexError, PyOverflowError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
-use ungil_sync::table::{Overflow, Tally};
+use ungil_sync::table::{CounterMap, Overflow};
 
-/// Counts by key.
+/// The core of `ConcurrentCounter`.
 #[pyclass(frozen, subclass, weakref, mapping, name = "Counter", module = "ungil._ungil")]
 pub(crate) struct Counter {
-    tally: Tally<Object>,
+    counts: CounterMap<Object>,
 }
 
 fn overflow(_: Overflow) -> PyErr {
     PyOverflowError::new_err("a count must lie between -2**61 and 2**61 - 1")
 }
 
-fn fitting(n: i64) -> PyResult<i64> {
-    if Tally::<Object>::fits(n) { Ok(n) } else { Err(overflow(Overflow)) }
+fn check_range(n: i64) -> PyResult<i64> {
+    if CounterMap::<Object>::fits(n) { Ok(n) } else { Err(overflow(Overflow)) }
 }
 
 #[pymethods]
@@ -30,7 +30,7 @@ impl Counter {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
-        Self { tally: Tally::new(shards()) }
+        Self { counts: CounterMap::new(shards()) }
     }
 
     #[pyo3(signature = (*_args, **_kwargs))]
@@ -39,96 +39,97 @@ impl Counter {
         _args: &Bound<'_, PyTuple>,
         _kwargs: Option<&Bound<'_, PyDict>>,
     ) {
-        crate::sharing::own(slf.as_any());
+        crate::sharing::defer_count(slf.as_any());
     }
 
     fn __len__(&self) -> usize {
-        self.tally.len()
+        self.counts.len()
     }
 
     fn __bool__(&self) -> bool {
-        !self.tally.is_empty()
+        !self.counts.is_empty()
     }
 
     fn __contains__(&self, key: &Bound<'_, PyAny>) -> PyResult<bool> {
-        Key::new(key)?.search(|key, search| self.tally.contains(key, search))
+        Key::new(key)?.search(|key, search| self.counts.contains(key, search))
     }
 
     fn __getitem__(&self, key: &Bound<'_, PyAny>) -> PyResult<i64> {
-        Ok(Key::new(key)?.search(|key, search| self.tally.get(key, search))?.unwrap_or(0))
+        Ok(Key::new(key)?.search(|key, search| self.counts.get(key, search))?.unwrap_or(0))
     }
 
     fn __setitem__(&self, key: &Bound<'_, PyAny>, count: i64) -> PyResult<()> {
-        let count = fitting(count)?;
+        let count = check_range(count)?;
         let key = Key::new(key)?;
-        let mut hunt = key.hunt();
-        while hunt.run(|key, search| self.tally.replace(key, search, count))?.is_none() {
-            if self.tally.insert(&hunt.search, key.own(), count).map_err(full)? {
+        let mut search = key.key_search();
+        while search.run(|key, search| self.counts.replace(key, search, count))?.is_none() {
+            if self.counts.insert(&search.search, key.own(), count).map_err(full)? {
                 break;
             }
         }
         Ok(())
     }
 
-    /// Deleting what is not counted is no error, as for `collections.Counter`.
+    /// Deleting an absent key is not an error, as in `collections.Counter`.
     fn __delitem__(&self, key: &Bound<'_, PyAny>) -> PyResult<()> {
         self.take(key).map(drop)
     }
 
-    /// Removes `key` and returns its count; None if it had none.
+    /// Removes `key` and returns its count, or None if it had none.
     #[pyo3(name = "_take", signature = (key, /))]
     fn take(&self, key: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
-        let removed = Key::new(key)?.search(|key, search| self.tally.remove(key, search))?;
+        let removed = Key::new(key)?.search(|key, search| self.counts.remove(key, search))?;
         Ok(removed.map(|(_, count)| count))
     }
 
-    /// Adds `n` to `key`'s count. Threads that add to one key do not slow each other down for long:
-    /// its count is then kept in a part for each.
+    /// Adds `n` to `key`'s count. If many threads add to one key, its count is kept in one part per
+    /// thread, so that they do not contend.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (key, n = 1, /))]
     fn add(&self, key: &Bound<'_, PyAny>, n: i64) -> PyResult<()> {
-        let n = fitting(n)?;
+        let n = check_range(n)?;
         let key = Key::new(key)?;
-        let mut hunt = key.hunt();
+        let mut search = key.key_search();
         loop {
-            if let Some(result) = hunt.run(|key, search| self.tally.add(key, search, n))? {
+            if let Some(result) = search.run(|key, search| self.counts.add(key, search, n))? {
                 return result.map_err(overflow);
             }
-            if self.tally.insert(&hunt.search, key.own(), n).map_err(full)? {
+            if self.counts.insert(&search.search, key.own(), n).map_err(full)? {
                 return Ok(());
             }
         }
     }
 
-    /// Removes every count that is there when it begins. Each goes in one step, all of them do not.
+    /// Removes every count present when the call begins. Each removal is atomic; all together are
+    /// not.
     ///
     /// Thread safety: shared.
     fn clear(&self) -> PyResult<()> {
-        self.tally.drain().map(drop).map_err(full)
+        self.counts.drain().map(drop).map_err(full)
     }
 
     fn _shards(&self) -> usize {
-        self.tally.shards()
+        self.counts.shards()
     }
 
     fn _shard<'py>(&self, py: Python<'py>, index: usize) -> PyResult<Bound<'py, PyList>> {
-        if index >= self.tally.shards() {
-            return Err(PyIndexError::new_err("there is no such part"));
+        if index >= self.counts.shards() {
+            return Err(PyIndexError::new_err("there is no such shard"));
         }
         let list = PyList::empty(py);
-        for (key, count) in self.tally.entries(index).map_err(full)? {
+        for (key, count) in self.counts.entries(index).map_err(full)? {
             list.append((decode(py, key)?, count))?;
         }
         Ok(list)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        // SAFETY: `visit` exists only here, when every other thread stands still.
-        unsafe { self.tally.each(|key| word::visit_word(key, visit)) }
+        // SAFETY: `visit` exists only during `__traverse__`, while every other thread is stopped.
+        unsafe { self.counts.for_each(|key| word::visit_word(key, visit)) }
     }
 
     fn __clear__(&self) {
-        drop(self.tally.drain());
+        drop(self.counts.drain());
     }
 }

@@ -1,26 +1,26 @@
-//! `ConcurrentDict`: its part in Rust.
+//! The Rust part of `ConcurrentDict`.
 
 #![allow(unsafe_code)]
 
 use super::change::{Decision, matches};
 use super::classes::{Dict, full, missing, shards};
-use super::iterate::{Entries, Kind};
+use super::iterate::{Entries, EntryView};
 use super::key::Key;
-use super::once::Latches;
+use super::once::KeyLatches;
 use crate::imported;
 use crate::object::{decode, encode, word};
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
-use ungil_sync::table::{Outcome, Table};
+use ungil_sync::table::{Table, UpdateOutcome};
 
 #[pymethods]
 impl Dict {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
-        Self { table: Table::new(shards()), latches: Latches::default() }
+        Self { table: Table::new(shards()), latches: KeyLatches::default() }
     }
 
     #[pyo3(signature = (*_args, **_kwargs))]
@@ -29,7 +29,7 @@ impl Dict {
         _args: &Bound<'_, PyTuple>,
         _kwargs: Option<&Bound<'_, PyDict>>,
     ) {
-        crate::sharing::own(slf.as_any());
+        crate::sharing::defer_count(slf.as_any());
     }
 
     fn __len__(&self) -> usize {
@@ -51,7 +51,7 @@ impl Dict {
         if let Some(value) = slf.get().find(&Key::new(key)?, key.py())? {
             return Ok(value);
         }
-        // Only subclasses have it, and it is the class's, as for dict.
+        // Only subclasses define `__missing__`, and it is looked up on the class, as for dict.
         match slf.get_type().getattr_opt(imported::missing(key.py()))? {
             Some(function) => function.call1((slf, key)),
             None => Err(missing(key)),
@@ -64,31 +64,31 @@ impl Dict {
 
     fn __delitem__(&self, key: &Bound<'_, PyAny>) -> PyResult<()> {
         match Key::new(key)?.search(|key, search| self.table.remove(key, search, None))? {
-            Outcome::Done(_) => Ok(()),
+            UpdateOutcome::Done(_) => Ok(()),
             _ => Err(missing(key)),
         }
     }
 
     fn __iter__(slf: &Bound<'_, Self>) -> Entries {
-        Entries::of_dict(slf, Kind::Keys)
+        Entries::of_dict(slf, EntryView::Keys)
     }
 
     fn _values(slf: &Bound<'_, Self>) -> Entries {
-        Entries::of_dict(slf, Kind::Values)
+        Entries::of_dict(slf, EntryView::Values)
     }
 
     fn _items(slf: &Bound<'_, Self>) -> Entries {
-        Entries::of_dict(slf, Kind::Items)
+        Entries::of_dict(slf, EntryView::Items)
     }
 
     fn _shards(&self) -> usize {
         self.table.shards()
     }
 
-    /// The entries of one part.
+    /// Returns the entries of one shard.
     fn _shard<'py>(&self, py: Python<'py>, index: usize) -> PyResult<Bound<'py, PyList>> {
         if index >= self.table.shards() {
-            return Err(pyo3::exceptions::PyIndexError::new_err("there is no such part"));
+            return Err(pyo3::exceptions::PyIndexError::new_err("there is no such shard"));
         }
         let list = PyList::empty(py);
         for (key, value) in self.table.entries(index).map_err(full)? {
@@ -97,11 +97,11 @@ impl Dict {
         Ok(list)
     }
 
-    /// A plain dict of the entries.
+    /// Returns a plain dict of the entries.
     ///
-    /// Every key that is there during the whole call is in it, with a value that it had during the
-    /// call. It is not a picture of one moment: of two changes made while it runs, the later may be
-    /// in it and the earlier not.
+    /// It contains every key that is present during the whole call, with a value it had during the
+    /// call. It is not a snapshot of one moment: of two changes made while it runs, it may contain
+    /// the later one and miss the earlier.
     ///
     /// Thread safety: shared.
     fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
@@ -114,7 +114,8 @@ impl Dict {
         Ok(dict)
     }
 
-    /// Removes `key` and returns its value, or `default`; without one raises KeyError.
+    /// Removes `key` and returns its value, or `default`. Raises KeyError if the key is absent and
+    /// there is no default.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (key, /, *default))]
@@ -130,18 +131,18 @@ impl Dict {
             )));
         }
         match Key::new(key)?.search(|key, search| self.table.remove(key, search, None))? {
-            Outcome::Done((_, value)) => decode(key.py(), value),
+            UpdateOutcome::Done((_, value)) => decode(key.py(), value),
             _ if default.is_empty() => Err(missing(key)),
             _ => default.get_item(0),
         }
     }
 
-    /// Removes any one entry and returns it as a pair; raises KeyError if none is found. There is
+    /// Removes any one entry and returns it as a pair. Raises KeyError if there is none. There is
     /// no order.
     ///
     /// Thread safety: atomic.
     fn popitem<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
-        // Threads begin at different parts, so that they do not all pull at one entry.
+        // Threads start at different shards, so that they do not contend for one entry.
         let (key, value) = self
             .table
             .pop(ungil_sync::stripe::thread_number())
@@ -149,8 +150,8 @@ impl Dict {
         Ok((decode(py, key)?, decode(py, value)?))
     }
 
-    /// The value of `key`; if there is none, `default` becomes it. Of several threads, one gives
-    /// the value, and all get that.
+    /// Returns the value of `key`, setting it to `default` if the key is absent. If several threads
+    /// do this at once, one sets the value and all return it.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (key, default = None, /))]
@@ -165,20 +166,21 @@ impl Dict {
         if let Some(value) = self.find(&hashed, py)? {
             return Ok(value);
         }
-        match self.offer(&hashed, encode(&default))? {
-            Some(there) => decode(py, there),
+        match self.insert_if_absent(&hashed, encode(&default))? {
+            Some(existing) => decode(py, existing),
             None => Ok(default),
         }
     }
 
-    /// Removes every entry that is there when it begins. Each goes in one step, all of them do not.
+    /// Removes every entry present when the call begins. Each removal is atomic; all together are
+    /// not.
     ///
     /// Thread safety: shared.
     fn clear(&self) -> PyResult<()> {
         self.table.drain().map(drop).map_err(full)
     }
 
-    /// Sets the value of `key` and returns what it was, or None.
+    /// Sets the value of `key` and returns the previous value, or None.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (key, value, /))]
@@ -193,9 +195,10 @@ impl Dict {
         }
     }
 
-    /// Sets the value of `key` to `new` if it is `expected`, and says whether it was: if it is the
-    /// same object or, for exact ints, floats, strings and bytes, one of the same type and value.
-    /// `ABSENT` as `expected` stands for a key that is not there; as `new`, it removes.
+    /// Sets the value of `key` to `new` if it is `expected`, and returns true if it was. Values
+    /// match if they are the same object or, for exact ints, floats, strs and bytes, of the same
+    /// type and value. `ABSENT` as `expected` means that the key is absent; as `new`, it removes
+    /// the key.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (key, expected, new, /))]
@@ -207,37 +210,37 @@ impl Dict {
     ) -> PyResult<bool> {
         let key = Key::new(key)?;
         let mut done = false;
-        self.settle(&key, |seen| {
+        self.update(&key, |seen| {
             done = matches(seen, expected)?;
             if !done {
                 return Ok(Decision::Keep(None));
             }
-            Decision::of(new.clone())
+            Decision::from_result(new.clone())
         })?;
         Ok(done)
     }
 
-    /// Removes `key` if its value is `expected`, in the sense of `compare_and_set`, and says
-    /// whether it did.
+    /// Removes `key` if its value is `expected`, in the sense of `compare_and_set`. Returns true if
+    /// it did.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (key, expected, /))]
     fn remove<'py>(&self, key: &Bound<'py, PyAny>, expected: &Bound<'py, PyAny>) -> PyResult<bool> {
         let key = Key::new(key)?;
         let mut done = false;
-        self.settle(&key, |seen| {
+        self.update(&key, |seen| {
             done = seen.is_some() && matches(seen, expected)?;
             Ok(if done { Decision::Remove } else { Decision::Keep(None) })
         })?;
         Ok(done)
     }
 
-    /// Sets the value of `key` to `function(key, value)` and returns it; `default` stands for the
-    /// value if there is none. If the function returns `ABSENT`, the key is removed, and None
-    /// returned.
+    /// Sets the value of `key` to `function(key, value)` and returns it. If the key is absent,
+    /// `default` takes the place of the value. If the function returns `ABSENT`, the key is removed
+    /// and None is returned.
     ///
-    /// The function runs under no lock, and is called again if another thread changes the value
-    /// meanwhile: what is stored was always made of the value it replaces.
+    /// The function runs under no lock and is called again if another thread changes the value
+    /// meanwhile: the stored value is always computed from the one it replaces.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (key, function, default = None, /))]
@@ -247,10 +250,12 @@ impl Dict {
         function: &Bound<'py, PyAny>,
         default: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.settle(&Key::new(key)?, |seen| Decision::of(function.call1((key, seen.or(default)))?))
+        self.update(&Key::new(key)?, |seen| {
+            Decision::from_result(function.call1((key, seen.or(default)))?)
+        })
     }
 
-    /// As `compute`, but does nothing and returns None if the key is not there.
+    /// As `compute`, but does nothing and returns None if the key is absent.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (key, function, /))]
@@ -259,14 +264,15 @@ impl Dict {
         key: &Bound<'py, PyAny>,
         function: &Bound<'py, PyAny>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.settle(&Key::new(key)?, |seen| match seen {
-            Some(value) => Decision::of(function.call1((key, value))?),
+        self.update(&Key::new(key)?, |seen| match seen {
+            Some(value) => Decision::from_result(function.call1((key, value))?),
             None => Ok(Decision::Keep(None)),
         })
     }
 
-    /// Sets the value of `key` to `value` if there is none, else to `function(old, value)`, and
-    /// returns it. `ABSENT` removes, and the function may be called again, as in `compute`.
+    /// Sets the value of `key` to `value` if the key is absent, otherwise to `function(old,
+    /// value)`, and returns it. As in `compute`, `ABSENT` removes the key and the function may be
+    /// called again.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (key, value, function, /))]
@@ -276,19 +282,19 @@ impl Dict {
         value: &Bound<'py, PyAny>,
         function: &Bound<'py, PyAny>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.settle(&Key::new(key)?, |seen| match seen {
-            Some(old) => Decision::of(function.call1((old, value))?),
-            None => Decision::of(value.clone()),
+        self.update(&Key::new(key)?, |seen| match seen {
+            Some(old) => Decision::from_result(function.call1((old, value))?),
+            None => Decision::from_result(value.clone()),
         })
     }
 
-    /// The value of `key`; if there is none, `function(key)` becomes it.
+    /// Returns the value of `key`, setting it to `function(key)` if the key is absent.
     ///
-    /// The function is called once: other threads that ask for the key meanwhile sleep until it is
-    /// done. If it raises, that is raised here, and one of the others tries. It runs under no lock;
-    /// a value that it, or another thread, sets by other means meanwhile stays, and is returned. A
-    /// function that asks for its own key, or threads that ask for each other's in a circle, get
-    /// RuntimeError.
+    /// The function is called once: other threads that ask for the key meanwhile sleep until it has
+    /// finished. If it raises, the exception propagates here and one of the other threads calls its
+    /// function. It runs under no lock; a value set by other means meanwhile stays and is returned.
+    /// A function that asks for its own key, or threads that ask for each other's keys in a cycle,
+    /// get RuntimeError.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (key, function, /))]
@@ -304,22 +310,22 @@ impl Dict {
                 return Ok(value);
             }
             let Some(_latch) = self.latches.enter(&hashed)? else { continue };
-            // Whoever held the latch before may have made it.
+            // The previous owner of the latch may have stored the value.
             if let Some(value) = self.find(&hashed, py)? {
                 return Ok(value);
             }
             let value = function.call1((key,))?;
-            return match self.offer(&hashed, encode(&value))? {
-                Some(there) => decode(py, there),
+            return match self.insert_if_absent(&hashed, encode(&value))? {
+                Some(existing) => decode(py, existing),
                 None => Ok(value),
             };
         }
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        // SAFETY: `visit` exists only here, when every other thread stands still.
+        // SAFETY: `visit` exists only during `__traverse__`, while every other thread is stopped.
         unsafe {
-            self.table.each(|key, value| {
+            self.table.for_each(|key, value| {
                 word::visit_word(key, visit)?;
                 word::visit_word(value, visit)
             })

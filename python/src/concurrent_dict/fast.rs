@@ -1,7 +1,8 @@
-//! `d[key]`, `d[key] = value`, `key in d` and `d.get(key)` for the keys that nearly everybody uses,
-//! straight from the interpreter: reading a map takes a few dozen nanoseconds, of which the general
-//! way into a method and out of it would be half. A type between [`Dict`] and the Python class puts
-//! these in the interpreter's slots; whatever is not an everyday case goes on to [`Dict`]'s own.
+//! Fast paths of `d[key]`, `d[key] = value`, `key in d` and `d.get(key)` for keys of common builtin
+//! types, called directly by the interpreter. Reading a map takes a few dozen nanoseconds, and
+//! PyO3's general way into and out of a method would take half of that. A type between [`Dict`] and
+//! the Python class puts these functions into the interpreter's slots; all other cases fall back to
+//! [`Dict`]'s own slots.
 
 #![allow(unsafe_code)]
 
@@ -21,31 +22,32 @@ static SUBSCRIPT: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
 static ASSIGN: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
 static CONTAINS: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
 
-/// Runs `work` with the map and an everyday key. Nothing if the key is none, or is not the one of
-/// its hash that is found first.
+/// Runs `work` with the map and the key if the key is of a builtin type. Returns `None` if it is
+/// not, or if the first key found with its hash is another one.
 ///
 /// # Safety
-/// Called by the interpreter through the type's slots: attached, and `map` is an instance.
+/// Called by the interpreter through the type's slots: the thread is attached, and `map` is an
+/// instance.
 #[inline(always)]
-unsafe fn everyday<R>(
+unsafe fn with_builtin_key<R>(
     map: *mut PyObject,
     key: *mut PyObject,
     work: impl FnOnce(Python<'_>, &Dict, &Key<'_, '_>, &mut Search<Object>) -> Option<R>,
 ) -> Option<R> {
-    // SAFETY: the caller's.
+    // SAFETY: the caller's contract.
     let py = unsafe { Python::assume_attached() };
     // SAFETY: both are borrowed from the caller for the call, and `map`'s type inherits from
     // `Dict`.
     let (map, key) = unsafe {
         (Borrowed::from_ptr(py, map).cast_unchecked::<Dict>(), Borrowed::from_ptr(py, key))
     };
-    let key = Key::everyday(&key)?;
+    let key = Key::from_builtin(&key)?;
     work(py, map.get(), &key, &mut key.start())
 }
 
-/// A word's value as a reference that the interpreter gets: null with an exception if memory is
-/// short.
-fn give(py: Python<'_>, word: Word) -> *mut PyObject {
+/// Converts a word to a reference owned by the interpreter. Returns null with an exception set if
+/// memory is short.
+fn into_reference(py: Python<'_>, word: Word) -> *mut PyObject {
     match decode(py, word) {
         Ok(value) => value.into_ptr(),
         Err(error) => {
@@ -56,14 +58,14 @@ fn give(py: Python<'_>, word: Word) -> *mut PyObject {
 }
 
 /// # Safety
-/// As [`everyday`].
+/// As for [`with_builtin_key`].
 #[inline(always)]
 unsafe fn find(map: *mut PyObject, key: *mut PyObject) -> Option<*mut PyObject> {
     let get = |py: Python<'_>, map: &Dict, key: &Key<'_, '_>, search: &mut Search<Object>| {
-        map.table.get(key, search).ok().flatten().map(|value| give(py, value))
+        map.table.get(key, search).ok().flatten().map(|value| into_reference(py, value))
     };
-    // SAFETY: the caller's.
-    unsafe { everyday(map, key, get) }
+    // SAFETY: the caller's contract.
+    unsafe { with_builtin_key(map, key, get) }
 }
 
 unsafe extern "C" fn subscript(map: *mut PyObject, key: *mut PyObject) -> *mut PyObject {
@@ -80,7 +82,7 @@ unsafe extern "C" fn subscript(map: *mut PyObject, key: *mut PyObject) -> *mut P
 unsafe extern "C" fn contains(map: *mut PyObject, key: *mut PyObject) -> c_int {
     // SAFETY: as above.
     unsafe {
-        let found = everyday(map, key, |_, map, key, search| {
+        let found = with_builtin_key(map, key, |_, map, key, search| {
             map.table.contains(key, search).ok().map(c_int::from)
         });
         found.unwrap_or_else(|| {
@@ -94,10 +96,10 @@ unsafe extern "C" fn contains(map: *mut PyObject, key: *mut PyObject) -> c_int {
 unsafe extern "C" fn assign(map: *mut PyObject, key: *mut PyObject, value: *mut PyObject) -> c_int {
     // SAFETY: as above; `value` is null for `del`.
     unsafe {
-        // What was there is dropped when the search is over.
+        // The previous value is dropped after the search is over.
         let replaced = match value.is_null() {
             true => None,
-            false => everyday(map, key, |py, map, key, search| {
+            false => with_builtin_key(map, key, |py, map, key, search| {
                 let mut value = encode(&Borrowed::from_ptr(py, value));
                 matches!(map.table.replace(key, search, &mut value), Ok(true)).then_some(value)
             }),
@@ -127,26 +129,26 @@ unsafe extern "C" fn get(
             return found;
         }
         let default = if count == 2 { *arguments.add(1) } else { ffi::Py_None() };
-        super::change::get_slowly(map, *arguments, default)
+        super::change::get_slow(map, *arguments, default)
     }
 }
 
-/// `get`'s docstring, with its signature as the interpreter reads it.
+/// The docstring of `get`, with its signature in the interpreter's format.
 const GET: &CStr =
-    c"get($self, key, default=None, /)\n--\n\nThe value of `key`, or `default`.\n\nThread safety: atomic.";
+    c"get($self, key, default=None, /)\n--\n\nReturns the value of `key`, or `default`.\n\nThread safety: atomic.";
 
-/// The type between.
+/// Creates the type between `Dict` and the Python class.
 pub(super) fn make(py: Python<'_>) -> PyResult<Bound<'_, PyType>> {
     let base = Dict::type_object(py);
-    for (place, slot) in [
+    for (original, slot) in [
         (&SUBSCRIPT, ffi::Py_mp_subscript),
         (&ASSIGN, ffi::Py_mp_ass_subscript),
         (&CONTAINS, ffi::Py_sq_contains),
     ] {
         // SAFETY: a type, and slots that it has.
-        place.store(unsafe { ffi::PyType_GetSlot(base.as_type_ptr(), slot) }, Ordering::Relaxed);
+        original.store(unsafe { ffi::PyType_GetSlot(base.as_type_ptr(), slot) }, Ordering::Relaxed);
     }
-    // Types keep their methods' definitions for ever.
+    // Leaked: types keep pointers to their method definitions forever.
     let methods = Box::leak(Box::new([
         ffi::PyMethodDef {
             ml_name: c"get".as_ptr(),
@@ -170,7 +172,8 @@ pub(super) fn make(py: Python<'_>) -> PyResult<Bound<'_, PyType>> {
         flags: (ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_BASETYPE) as _,
         slots: slots.as_mut_ptr(),
     };
-    // SAFETY: a valid specification, which is copied; a new reference or an exception comes back.
+    // SAFETY: a valid specification, which is copied; returns a new reference, or null with an
+    // exception set.
     unsafe {
         let made = ffi::PyType_FromSpecWithBases(&mut spec, base.as_ptr());
         Ok(Bound::from_owned_ptr_or_err(py, made)?.cast_into_unchecked())

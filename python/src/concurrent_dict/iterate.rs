@@ -1,6 +1,6 @@
-//! Iterators. They take a part of the table at a time, so that what was there all along is met
-//! exactly once and nothing is met twice that was not added again, and no change made meanwhile
-//! disturbs them. Threads may share one; each entry goes to one of them.
+//! Iterators. They copy one shard at a time, so an entry present throughout is yielded exactly
+//! once, no entry is yielded twice unless it was added again, and concurrent changes do not disturb
+//! the iteration. Threads may share an iterator; each entry goes to one of them.
 
 use super::classes::{Dict, Set, full};
 use crate::object::{Word, decode, word};
@@ -8,25 +8,25 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use pyo3::{PyTraverseError, PyVisit};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use ungil_sync::table::Full;
+use ungil_sync::table::TableAllocError;
 
 type Entry = (Word, Word);
 
 #[derive(Clone, Copy)]
-pub(super) enum Kind {
+pub(super) enum EntryView {
     Keys,
     Values,
     Items,
 }
 
-enum Source {
+enum EntrySource {
     Dict(Py<Dict>),
     Set(Py<Set>),
 }
 
-impl Source {
-    /// The entries of a part, or nothing after the last.
-    fn entries(&self, index: usize) -> Option<Result<Vec<Entry>, Full>> {
+impl EntrySource {
+    /// Returns the entries of a shard, or `None` after the last.
+    fn entries(&self, index: usize) -> Option<Result<Vec<Entry>, TableAllocError>> {
         match self {
             Self::Dict(dict) => {
                 let table = &dict.get().table;
@@ -40,41 +40,41 @@ impl Source {
     }
 }
 
-/// The entries taken and not given out yet, and the part to take next.
+/// The entries copied but not yielded yet, and the next shard to copy.
 #[derive(Default)]
-struct State {
+struct IteratorState {
     entries: Vec<Entry>,
     next: usize,
 }
 
-/// An iterator.
+/// An iterator over keys, values or items.
 #[pyclass(frozen, name = "_Entries", module = "ungil")]
 pub(crate) struct Entries {
-    source: Source,
-    kind: Kind,
-    state: Mutex<State>,
+    source: EntrySource,
+    kind: EntryView,
+    state: Mutex<IteratorState>,
 }
 
 impl Entries {
-    pub(super) fn of_dict(dict: &Bound<'_, Dict>, kind: Kind) -> Self {
-        Self { source: Source::Dict(dict.clone().unbind()), kind, state: Mutex::default() }
+    pub(super) fn of_dict(dict: &Bound<'_, Dict>, kind: EntryView) -> Self {
+        Self { source: EntrySource::Dict(dict.clone().unbind()), kind, state: Mutex::default() }
     }
 
     pub(super) fn of_set(set: &Bound<'_, Set>) -> Self {
         Self {
-            source: Source::Set(set.clone().unbind()),
-            kind: Kind::Keys,
+            source: EntrySource::Set(set.clone().unbind()),
+            kind: EntryView::Keys,
             state: Mutex::default(),
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, IteratorState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn next(&self) -> Result<Option<Entry>, Full> {
+    fn next(&self) -> Result<Option<Entry>, TableAllocError> {
         loop {
-            let part = {
+            let shard = {
                 let mut state = self.state();
                 if let Some(entry) = state.entries.pop() {
                     return Ok(Some(entry));
@@ -82,8 +82,8 @@ impl Entries {
                 state.next += 1;
                 state.next - 1
             };
-            // Copied outside of the lock: it may give counts back.
-            let Some(entries) = self.source.entries(part) else { return Ok(None) };
+            // Copied outside the lock, because copying may release counts.
+            let Some(entries) = self.source.entries(shard) else { return Ok(None) };
             let mut entries = entries?;
             let entry = entries.pop();
             if !entries.is_empty() {
@@ -105,19 +105,21 @@ impl Entries {
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let Some((key, value)) = self.next().map_err(full)? else { return Ok(None) };
         match self.kind {
-            Kind::Keys => decode(py, key),
-            Kind::Values => decode(py, value),
-            Kind::Items => Ok(PyTuple::new(py, [decode(py, key)?, decode(py, value)?])?.into_any()),
+            EntryView::Keys => decode(py, key),
+            EntryView::Values => decode(py, value),
+            EntryView::Items => {
+                Ok(PyTuple::new(py, [decode(py, key)?, decode(py, value)?])?.into_any())
+            }
         }
         .map(Some)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         match &self.source {
-            Source::Dict(dict) => visit.call(dict)?,
-            Source::Set(set) => visit.call(set)?,
+            EntrySource::Dict(dict) => visit.call(dict)?,
+            EntrySource::Set(set) => visit.call(set)?,
         }
-        // The world stands still, and nobody stops while holding it.
+        // All threads are stopped, and none can be stopped while holding the lock.
         let Ok(state) = self.state.try_lock() else { return Ok(()) };
         for (key, value) in &state.entries {
             word::visit_word(key, visit)?;

@@ -1,7 +1,7 @@
-//! A Python object as a key: its hash, its word, and how it is compared. Ints and floats are stored
-//! as themselves, so that comparing them is comparing words; exact strings and bytes are compared
-//! where they are found. For every other key the search stops, `==` runs outside of everything, and
-//! the search goes on.
+//! A Python object as a key: its hash, its word and its comparison. Ints and floats are stored as
+//! immediate values, so comparing words compares them; exact strs and bytes are compared in place.
+//! For every other key the search stops, `==` runs outside all locks and guards, and the search
+//! resumes.
 
 #![allow(unsafe_code)]
 
@@ -10,26 +10,26 @@ use crate::object::{Object, Word};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyFloat, PyInt, PyString};
-use ungil_sync::table::{Ask, Query, Search, Verdict};
+use ungil_sync::table::{CompareKeys, KeyComparison, Query, Search};
 
 const TAG: u64 = 0b11;
 const INT: u64 = 0b01;
 
-/// Python's hash of an int is its value modulo this.
+/// The modulus of Python's hash of ints.
 const MODULUS: i64 = (1 << 61) - 1;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum KeyType {
     Number,
     Str,
     Bytes,
     Other,
 }
 
-/// A key that is looked for.
+/// A key to search for.
 pub(crate) struct Key<'a, 'py> {
     object: &'a Bound<'py, PyAny>,
-    kind: Kind,
+    kind: KeyType,
     word: u64,
     hash: u64,
 }
@@ -43,21 +43,22 @@ impl<'a, 'py> Key<'a, 'py> {
             let value = (word as i64) >> 2;
             if word & TAG == INT && value.unsigned_abs() < MODULUS as u64 {
                 let hash = if value == -1 { -2 } else { value } as u64;
-                return Ok(Self { object, kind: Kind::Number, word, hash });
+                return Ok(Self { object, kind: KeyType::Number, word, hash });
             }
-            return Ok(Self { object, kind: Kind::Number, word, hash: object.hash()? as u64 });
+            return Ok(Self { object, kind: KeyType::Number, word, hash: object.hash()? as u64 });
         }
         let kind = match () {
-            () if object.is_exact_instance_of::<PyString>() => Kind::Str,
-            () if object.is_exact_instance_of::<PyBytes>() => Kind::Bytes,
-            () => Kind::Other,
+            () if object.is_exact_instance_of::<PyString>() => KeyType::Str,
+            () if object.is_exact_instance_of::<PyBytes>() => KeyType::Bytes,
+            () => KeyType::Other,
         };
         Ok(Self { object, kind, word: at as usize as u64, hash: object.hash()? as u64 })
     }
 
-    /// A key whose hash and comparison run no foreign code: an exact int, string or bytes.
+    /// Creates a key whose hash and comparison run no foreign code: an exact int, str or bytes.
+    /// Returns `None` for other types.
     #[inline(always)]
-    pub(crate) fn everyday(object: &'a Bound<'py, PyAny>) -> Option<Self> {
+    pub(crate) fn from_builtin(object: &'a Bound<'py, PyAny>) -> Option<Self> {
         let at = object.as_ptr();
         // SAFETY: alive while borrowed; strings and bytes have a hash.
         unsafe {
@@ -67,14 +68,14 @@ impl<'a, 'py> Key<'a, 'py> {
                 let hash = if value == -1 { -2 } else { value } as u64;
                 return (value.unsigned_abs() < MODULUS as u64).then_some(Self {
                     object,
-                    kind: Kind::Number,
+                    kind: KeyType::Number,
                     word,
                     hash,
                 });
             }
             let kind = match ffi::PyUnicode_CheckExact(at) != 0 {
-                true => Kind::Str,
-                false if ffi::PyBytes_CheckExact(at) != 0 => Kind::Bytes,
+                true => KeyType::Str,
+                false if ffi::PyBytes_CheckExact(at) != 0 => KeyType::Bytes,
                 false => return None,
             };
             Some(Self {
@@ -86,13 +87,13 @@ impl<'a, 'py> Key<'a, 'py> {
         }
     }
 
-    /// A search for it.
+    /// Starts a search for the key.
     #[inline(always)]
     pub(crate) fn start(&self) -> Search<Object> {
         Search::new(self.hash, self.word)
     }
 
-    /// The key, to be stored.
+    /// Returns an owned word of the key, to be stored.
     pub(crate) fn own(&self) -> Word {
         word::encode_key(self.object)
     }
@@ -105,52 +106,52 @@ impl<'a, 'py> Key<'a, 'py> {
         self.hash
     }
 
-    /// Runs an operation of a table, asking Python's `==` wherever it stops for that.
+    /// Runs a table operation, calling Python's `==` whenever it stops for a comparison.
     #[inline]
     pub(crate) fn search<R>(
         &self,
-        operation: impl FnMut(&Self, &mut Search<Object>) -> Result<R, Ask<Object>>,
+        operation: impl FnMut(&Self, &mut Search<Object>) -> Result<R, CompareKeys<Object>>,
     ) -> PyResult<R> {
-        let mut hunt = self.hunt();
-        hunt.run(operation)
+        let mut search = self.key_search();
+        search.run(operation)
     }
 
-    /// A search that several operations share.
+    /// Starts a search that several operations share.
     #[inline]
-    pub(crate) fn hunt(&self) -> Hunt<'_, 'a, 'py> {
-        Hunt { key: self, search: self.start() }
+    pub(crate) fn key_search(&self) -> KeySearch<'_, 'a, 'py> {
+        KeySearch { key: self, search: self.start() }
     }
 }
 
-/// A search that asks Python.
-pub(crate) struct Hunt<'k, 'a, 'py> {
+/// A search that calls Python for comparisons.
+pub(crate) struct KeySearch<'k, 'a, 'py> {
     key: &'k Key<'a, 'py>,
     pub(crate) search: Search<Object>,
 }
 
-impl<'a, 'py> Hunt<'_, 'a, 'py> {
-    /// See [`Key::search`].
+impl<'a, 'py> KeySearch<'_, 'a, 'py> {
+    /// Runs an operation as [`Key::search`] does.
     #[inline]
     pub(crate) fn run<R>(
         &mut self,
-        mut operation: impl FnMut(&Key<'a, 'py>, &mut Search<Object>) -> Result<R, Ask<Object>>,
+        mut operation: impl FnMut(&Key<'a, 'py>, &mut Search<Object>) -> Result<R, CompareKeys<Object>>,
     ) -> PyResult<R> {
         loop {
             match operation(self.key, &mut self.search) {
                 Ok(result) => return Ok(result),
-                Err(Ask(stored)) => self.ask(stored)?,
+                Err(CompareKeys(stored)) => self.compare_in_python(stored)?,
             }
         }
     }
 
     #[cold]
-    fn ask(&mut self, stored: Word) -> PyResult<()> {
+    fn compare_in_python(&mut self, stored: Word) -> PyResult<()> {
         let object = borrow(self.key.object.py(), &stored)?;
-        // `stored == key`, in this order, as dict does; identity has been looked at already.
+        // `stored == key` in this order, as dict does; identity has been checked already.
         if object.rich_compare(self.key.object, pyo3::basic::CompareOp::Eq)?.is_truthy()? {
             self.search.accept(stored);
         } else {
-            self.search.pass();
+            self.search.skip();
         }
         Ok(())
     }
@@ -159,36 +160,38 @@ impl<'a, 'py> Hunt<'_, 'a, 'py> {
 impl Query<Object> for Key<'_, '_> {
     #[inline]
     fn differs(&self, stored: u64) -> bool {
-        // Two ints, or two floats, that are not the same word. A float may equal an int.
+        // Two ints or two floats with different words differ. A float may equal an int.
         stored & TAG != 0 && stored & TAG == self.word & TAG
     }
 
-    fn judge(&self, stored: &Word) -> Verdict {
-        let Some(stored) = as_object(self.object.py(), stored) else { return Verdict::Ask };
-        let alike = match self.kind {
-            Kind::Str => stored.is_exact_instance_of::<PyString>(),
-            Kind::Bytes => stored.is_exact_instance_of::<PyBytes>(),
-            Kind::Number | Kind::Other => false,
+    fn compare(&self, stored: &Word) -> KeyComparison {
+        let Some(stored) = as_object(self.object.py(), stored) else {
+            return KeyComparison::Unknown;
         };
-        if !alike {
-            return Verdict::Ask;
+        let same_type = match self.kind {
+            KeyType::Str => stored.is_exact_instance_of::<PyString>(),
+            KeyType::Bytes => stored.is_exact_instance_of::<PyBytes>(),
+            KeyType::Number | KeyType::Other => false,
+        };
+        if !same_type {
+            return KeyComparison::Unknown;
         }
         // SAFETY: both are alive, and exactly of one type, whose comparison runs no foreign code.
         match unsafe {
             ffi::PyObject_RichCompareBool(stored.as_ptr(), self.object.as_ptr(), ffi::Py_EQ)
         } {
-            0 => Verdict::Differs,
-            1 => Verdict::Same,
+            0 => KeyComparison::Different,
+            1 => KeyComparison::Equal,
             _ => {
                 drop(PyErr::take(self.object.py()));
-                Verdict::Ask
+                KeyComparison::Unknown
             }
         }
     }
 }
 
-/// Whether `value` is what a caller expects to find: the same object or, for exact ints, floats,
-/// strings and bytes, an equal one of the same type.
+/// Returns true if `value` is the same object as `expected` or, for exact ints, floats, strs and
+/// bytes, has the same type and value.
 pub(crate) fn expected(value: &Bound<'_, PyAny>, expected: &Bound<'_, PyAny>) -> PyResult<bool> {
     if value.is(expected) {
         return Ok(true);

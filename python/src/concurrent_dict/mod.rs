@@ -1,4 +1,4 @@
-//! Maps and sets: what is hot of them. What is not (comparing, merging, printing) is Python, in
+//! Maps and sets: the performance-critical part. Comparing, merging and printing is Python, in
 //! `ungil/dicts.py`, whose classes inherit from these.
 
 mod change;

@@ -1,9 +1,9 @@
-//! `compute_if_absent` runs its function once for a key, whoever else asks meanwhile: they wait,
-//! asleep, and take what it made. Waiting for oneself, in one step or through other threads, is an
-//! error and not a deadlock.
+//! `compute_if_absent` runs its function once per key: other threads that ask for the key sleep
+//! until the function has finished, and take its result. A thread that would wait for itself,
+//! directly or through other threads, gets an error instead of a deadlock.
 //!
-//! A latch is for a hash, so that nothing is compared under a lock; two keys of one hash merely
-//! take turns.
+//! A latch belongs to a hash, not a key, so that no keys are compared under a lock. Two keys with
+//! the same hash merely take turns.
 
 use super::key::Key;
 use crate::object::{block, count};
@@ -15,11 +15,11 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use ungil_sync::park::{Parker, WaitSet, Waiter};
 use ungil_sync::stripe::thread_number;
 
-/// One function that runs.
-struct Latch {
+/// A function that is running.
+struct KeyLatch {
     hash: u64,
     owner: usize,
-    /// A fork's child has the latches of threads that it does not have.
+    /// Process id. The child of a fork has copies of latches whose threads do not exist there.
     process: u32,
     key: Py<PyAny>,
     done: AtomicBool,
@@ -28,30 +28,30 @@ struct Latch {
 
 /// The latches of one map.
 #[derive(Default)]
-pub(super) struct Latches([List; 8]);
+pub(super) struct KeyLatches([List; 8]);
 
-/// Which thread waits for which latch, in all maps: followed to find circles.
-static WAITS: Mutex<Vec<(usize, Arc<Latch>)>> = Mutex::new(Vec::new());
+/// Which thread waits for which latch, in all maps. Followed to find cycles.
+static WAITING: Mutex<Vec<(usize, Arc<KeyLatch>)>> = Mutex::new(Vec::new());
 
-/// The right to run the function. Gone, the others go on.
-pub(super) struct Entered<'a>(Option<(&'a List, Arc<Latch>)>);
+/// The right to run the function. Dropping it wakes the waiting threads.
+pub(super) struct KeyLatchGuard<'a>(Option<(&'a List, Arc<KeyLatch>)>);
 
-type List = Mutex<Vec<Arc<Latch>>>;
+type List = Mutex<Vec<Arc<KeyLatch>>>;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Latches {
-    /// Takes the key's latch, or waits until somebody else has given it back, and returns nothing:
-    /// then look for the value again.
-    pub(super) fn enter(&self, key: &Key<'_, '_>) -> PyResult<Option<Entered<'_>>> {
+impl KeyLatches {
+    /// Acquires the latch of the key's hash, or waits until another thread has released it and
+    /// returns `None`: the caller then looks for the value again.
+    pub(super) fn enter(&self, key: &Key<'_, '_>) -> PyResult<Option<KeyLatchGuard<'_>>> {
         let py = key.object().py();
-        let me = thread_number();
+        let thread = thread_number();
         let list = &self.0[key.hash() as usize % self.0.len()];
-        let new = Arc::new(Latch {
+        let new = Arc::new(KeyLatch {
             hash: key.hash(),
-            owner: me,
+            owner: thread,
             process: std::process::id(),
             key: key.object().clone().unbind(),
             done: AtomicBool::new(false),
@@ -70,34 +70,34 @@ impl Latches {
             }
         };
         drop(stale);
-        let Some(latch) = found else { return Ok(Some(Entered(Some((list, new))))) };
-        if latch.owner != me {
+        let Some(latch) = found else { return Ok(Some(KeyLatchGuard(Some((list, new))))) };
+        if latch.owner != thread {
             return wait(py, &latch).map(|()| None);
         }
         if latch.key.bind(py).eq(key.object())? {
             return Err(PyRuntimeError::new_err(
-                "compute_if_absent: the function asks for the very key that it computes; compute it without asking the map for it",
+                "compute_if_absent: the function asked the map for the key that it is computing; compute the value without using that key",
             ));
         }
-        // Another key of the same hash, whose latch this thread holds already.
-        Ok(Some(Entered(None)))
+        // Another key of the same hash, whose latch this thread already owns.
+        Ok(Some(KeyLatchGuard(None)))
     }
 }
 
-fn wait(py: Python<'_>, latch: &Arc<Latch>) -> PyResult<()> {
-    let me = thread_number();
+fn wait(py: Python<'_>, latch: &Arc<KeyLatch>) -> PyResult<()> {
+    let thread = thread_number();
     {
-        let mut waits = lock(&WAITS);
+        let mut waits = lock(&WAITING);
         let mut owner = latch.owner;
         for _ in 0..=waits.len() {
             let next = waits
                 .iter()
                 .find(|(who, what)| *who == owner && !what.done.load(Ordering::Acquire));
             match next {
-                Some((_, next)) if next.owner == me => {
+                Some((_, next)) if next.owner == thread => {
                     drop(waits);
                     return Err(PyRuntimeError::new_err(
-                        "compute_if_absent: deadlock: the thread that computes this key waits for one that this thread computes; \
+                        "compute_if_absent: deadlock: the thread computing this key waits for a key that this thread is computing; \
                          do not ask for each other's keys in the functions",
                     ));
                 }
@@ -105,40 +105,40 @@ fn wait(py: Python<'_>, latch: &Arc<Latch>) -> PyResult<()> {
                 None => break,
             }
         }
-        waits.push((me, latch.clone()));
+        waits.push((thread, latch.clone()));
     }
     let parker = Arc::new(Parker::new(0));
-    let ticket = latch.waiters.enlist(Waiter::Thread(parker.clone()));
+    let ticket = latch.waiters.register(Waiter::Thread(parker.clone()));
     let result = match latch.done.load(Ordering::Acquire) {
         true => Ok(true),
         false => block::park(py, &parker, None),
     };
-    latch.waiters.withdraw(ticket);
-    let gone = {
-        let mut waits = lock(&WAITS);
-        waits.iter().position(|(who, _)| *who == me).map(|index| waits.swap_remove(index))
+    latch.waiters.unregister(ticket);
+    let removed = {
+        let mut waits = lock(&WAITING);
+        waits.iter().position(|(who, _)| *who == thread).map(|index| waits.swap_remove(index))
     };
-    drop(gone);
+    drop(removed);
     result.map(drop)
 }
 
-impl Drop for Entered<'_> {
+impl Drop for KeyLatchGuard<'_> {
     fn drop(&mut self) {
         let Some((list, latch)) = self.0.take() else { return };
-        let gone = {
+        let removed = {
             let mut list = lock(list);
             list.iter()
                 .position(|other| Arc::ptr_eq(other, &latch))
                 .map(|index| list.swap_remove(index))
         };
-        drop(gone);
+        drop(removed);
         latch.done.store(true, Ordering::Release);
         latch.waiters.notify_all();
     }
 }
 
-/// Stands for "no value": what a function of `compute` and its like returns to have the key
-/// removed, and what `compare_and_set` takes for a key that is not there.
+/// Represents a missing value: functions passed to `compute` and its relatives return it to remove
+/// the key, and `compare_and_set` takes it for an absent key.
 #[pyclass(frozen, module = "ungil", name = "_Absent")]
 struct Absent;
 
@@ -163,7 +163,7 @@ impl Absent {
 
 static ABSENT: OnceLock<Py<PyAny>> = OnceLock::new();
 
-/// Makes the one of its kind. Called when the module is imported.
+/// Creates the singleton. Called when the module is imported.
 pub(super) fn make_absent(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     let object = Bound::new(py, Absent)?.into_any();
     count::defer(&object);
@@ -171,7 +171,7 @@ pub(super) fn make_absent(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     Ok(absent(py))
 }
 
-/// The one of its kind.
+/// Returns the singleton.
 fn absent(py: Python<'_>) -> &Bound<'_, PyAny> {
     ABSENT.get().expect("set by `make_absent`, before anything can be called").bind(py)
 }

@@ -1,4 +1,4 @@
-//! `ConcurrentSet`: its part in Rust.
+//! The Rust part of `ConcurrentSet`.
 
 #![allow(unsafe_code)]
 
@@ -10,7 +10,7 @@ use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
-use ungil_sync::table::{Outcome, Table};
+use ungil_sync::table::{Table, UpdateOutcome};
 
 #[pymethods]
 impl Set {
@@ -26,7 +26,7 @@ impl Set {
         _args: &Bound<'_, PyTuple>,
         _kwargs: Option<&Bound<'_, PyDict>>,
     ) {
-        crate::sharing::own(slf.as_any());
+        crate::sharing::defer_count(slf.as_any());
     }
 
     fn __len__(&self) -> usize {
@@ -45,34 +45,34 @@ impl Set {
         Entries::of_set(slf)
     }
 
-    /// Puts `element` in. True if it was not there.
+    /// Adds `element`. Returns true if it was absent.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (element, /))]
     fn add(&self, element: &Bound<'_, PyAny>) -> PyResult<bool> {
         let key = Key::new(element)?;
-        let mut hunt = key.hunt();
+        let mut search = key.key_search();
         loop {
-            if hunt.run(|key, search| self.table.contains(key, search))? {
+            if search.run(|key, search| self.table.contains(key, search))? {
                 return Ok(false);
             }
-            if self.table.insert(&hunt.search, key.own(), word::zero()).map_err(full)?.is_none() {
+            if self.table.insert(&search.search, key.own(), word::zero()).map_err(full)?.is_none() {
                 return Ok(true);
             }
         }
     }
 
-    /// Takes `element` out. True if it was there.
+    /// Removes `element`. Returns true if it was present.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (element, /))]
     fn discard(&self, element: &Bound<'_, PyAny>) -> PyResult<bool> {
         let removed =
             Key::new(element)?.search(|key, search| self.table.remove(key, search, None))?;
-        Ok(matches!(removed, Outcome::Done(_)))
+        Ok(matches!(removed, UpdateOutcome::Done(_)))
     }
 
-    /// Takes `element` out, or raises KeyError.
+    /// Removes `element`. Raises KeyError if it is absent.
     ///
     /// Thread safety: atomic.
     #[pyo3(signature = (element, /))]
@@ -80,7 +80,7 @@ impl Set {
         if self.discard(element)? { Ok(()) } else { Err(missing(element)) }
     }
 
-    /// Takes any element out and returns it, or raises KeyError.
+    /// Removes any element and returns it. Raises KeyError if the set is empty.
     ///
     /// Thread safety: atomic.
     fn pop<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
@@ -90,8 +90,8 @@ impl Set {
         }
     }
 
-    /// Takes out everything that is there when it begins. Each element goes in one step, all of
-    /// them do not.
+    /// Removes every element present when the call begins. Each removal is atomic; all together are
+    /// not.
     ///
     /// Thread safety: shared.
     fn clear(&self) -> PyResult<()> {
@@ -104,7 +104,7 @@ impl Set {
 
     fn _shard<'py>(&self, py: Python<'py>, index: usize) -> PyResult<Bound<'py, PyList>> {
         if index >= self.table.shards() {
-            return Err(pyo3::exceptions::PyIndexError::new_err("there is no such part"));
+            return Err(pyo3::exceptions::PyIndexError::new_err("there is no such shard"));
         }
         let list = PyList::empty(py);
         for (key, _) in self.table.entries(index).map_err(full)? {
@@ -114,8 +114,8 @@ impl Set {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        // SAFETY: `visit` exists only here, when every other thread stands still.
-        unsafe { self.table.each(|key, _| word::visit_word(key, visit)) }
+        // SAFETY: `visit` exists only during `__traverse__`, while every other thread is stopped.
+        unsafe { self.table.for_each(|key, _| word::visit_word(key, visit)) }
     }
 
     fn __clear__(&self) {

@@ -1,4 +1,4 @@
-//! `Barrier`.
+//! The Python class `Barrier`.
 
 use super::{Limit, describe};
 use crate::imported;
@@ -6,13 +6,12 @@ use crate::object::{Object, encode, word};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
-use ungil_sync::lock::{self, Arrival, Broken, Me};
+use ungil_sync::lock::{self, BarrierArrival, BrokenBarrier, ThreadId};
 use ungil_sync::slot::Slot;
 
-/// A point that `parties` threads pass together, again and again, like `threading.Barrier`. When
-/// all are there, one of them calls `action`, if there is one, before they go on. A thread that
-/// gives up waiting breaks the barrier for all: they get `threading.BrokenBarrierError`, until
-/// `reset()`.
+/// A point that `parties` threads pass together, repeatedly, like `threading.Barrier`. When all
+/// have arrived, one of them calls `action`, if given, before they go on. A thread that gives up
+/// waiting breaks the barrier: all threads get `threading.BrokenBarrierError` until `reset()`.
 ///
 /// Thread safety: atomic, every method. `action` is called by one thread, with no lock held.
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
@@ -23,7 +22,7 @@ pub(crate) struct Barrier {
 }
 
 impl Barrier {
-    fn act(&self, py: Python<'_>) -> PyResult<()> {
+    fn run_action(&self, py: Python<'_>) -> PyResult<()> {
         match word::load(py, &self.action)? {
             Some(action) => action.call0().map(drop),
             None => Ok(()),
@@ -64,56 +63,55 @@ impl Barrier {
         timeout: Option<f64>,
     ) {
         let _ = (parties, action, timeout);
-        crate::sharing::own(slf.as_any());
+        crate::sharing::defer_count(slf.as_any());
     }
 
-    /// Waits for the others, at most `timeout` seconds (None: what the barrier was made with), and
-    /// returns a number from 0 to `parties - 1`, another for each thread. BrokenBarrierError if
-    /// somebody gave up, or the barrier was reset or aborted.
+    /// Waits for the other parties, at most `timeout` seconds (None: the barrier's default), and
+    /// returns a number from 0 to `parties - 1`, different for each thread. Raises
+    /// BrokenBarrierError if a thread gave up or the barrier was reset or aborted.
     #[pyo3(signature = (timeout = None))]
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<usize> {
         let limit = Limit::of_wait(timeout.or(self.timeout))?;
         let patient = Limit::FOREVER.sleep(py);
-        match self.core.arrive(Me::here(), &patient)? {
-            Err(Broken) | Ok(None) => Err(broken(py)),
-            Ok(Some(Arrival::Early(place))) => {
+        match self.core.arrive(ThreadId::current(), &patient)? {
+            Err(BrokenBarrier) | Ok(None) => Err(broken(py)),
+            Ok(Some(BarrierArrival::Early(place))) => {
                 match self.core.wait(&place, limit.sleep(py), patient)? {
                     Ok(()) => Ok(place.index),
-                    Err(Broken) => Err(broken(py)),
+                    Err(BrokenBarrier) => Err(broken(py)),
                 }
             }
-            Ok(Some(Arrival::Last(turn))) => {
-                self.act(py).inspect_err(|_| self.core.abort())?;
-                self.core.open(turn).map_err(|Broken| broken(py))?;
+            Ok(Some(BarrierArrival::Last(turn))) => {
+                self.run_action(py).inspect_err(|_| self.core.abort())?;
+                self.core.open(turn).map_err(|BrokenBarrier| broken(py))?;
                 Ok(self.core.parties() - 1)
             }
         }
     }
 
-    /// Begins anew: threads that are waiting get BrokenBarrierError.
+    /// Resets the barrier. Waiting threads get BrokenBarrierError.
     fn reset(&self) {
         self.core.reset();
     }
 
-    /// Breaks the barrier: threads that are waiting, and all that come, get BrokenBarrierError
-    /// until `reset()`.
+    /// Breaks the barrier. Waiting and later threads get BrokenBarrierError until `reset()`.
     fn abort(&self) {
         self.core.abort();
     }
 
-    /// How many threads pass together.
+    /// The number of threads that pass together.
     #[getter]
     fn parties(&self) -> usize {
         self.core.parties()
     }
 
-    /// How many threads are waiting.
+    /// The number of waiting threads.
     #[getter]
     fn n_waiting(&self) -> usize {
         self.core.waiting()
     }
 
-    /// Whether it is broken.
+    /// True if the barrier is broken.
     #[getter]
     fn broken(&self) -> bool {
         self.core.is_broken()

@@ -1,4 +1,4 @@
-//! `Event` and `Latch`.
+//! The Python classes `Event` and `Latch`.
 
 use super::{Limit, describe};
 use pyo3::exceptions::PyValueError;
@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use ungil_sync::lock;
 
-/// A flag that threads wait for, like `threading.Event`. Looking at it is one load.
+/// A flag that threads wait for, like `threading.Event`. Checking it is one load.
 ///
 /// Thread safety: atomic, every method.
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
@@ -23,26 +23,25 @@ impl Event {
     }
 
     fn __init__(slf: &Bound<'_, Self>) {
-        crate::sharing::own(slf.as_any());
+        crate::sharing::defer_count(slf.as_any());
     }
 
-    /// Whether the flag is up.
+    /// Returns true if the flag is set.
     fn is_set(&self) -> bool {
         self.core.is_set()
     }
 
-    /// Puts the flag up and wakes everyone who waits.
+    /// Sets the flag and wakes all waiting threads.
     fn set(&self) {
         self.core.set();
     }
 
-    /// Takes the flag down.
+    /// Clears the flag.
     fn clear(&self) {
         self.core.clear();
     }
 
-    /// Waits until the flag is up, at most `timeout` seconds. False if it did not come up in that
-    /// time.
+    /// Waits until the flag is set, at most `timeout` seconds. Returns false on timeout.
     #[pyo3(signature = (timeout = None))]
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
         let limit = Limit::of_wait(timeout)?;
@@ -53,7 +52,7 @@ impl Event {
         }
     }
 
-    /// How many threads wait.
+    /// The number of waiting threads.
     #[getter]
     fn waiters(&self) -> usize {
         self.core.waiters()
@@ -68,7 +67,7 @@ impl Event {
     }
 }
 
-/// A door that opens when it has been counted down to 0, and stays open (Java's `CountDownLatch`).
+/// A latch that opens when its count reaches 0 and stays open (Java's `CountDownLatch`).
 ///
 /// Thread safety: atomic, every method.
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
@@ -90,16 +89,16 @@ impl Latch {
     #[pyo3(signature = (count = 1))]
     fn __init__(slf: &Bound<'_, Self>, count: i64) {
         let _ = count;
-        crate::sharing::own(slf.as_any());
+        crate::sharing::defer_count(slf.as_any());
     }
 
-    /// What is left to count.
+    /// The remaining count.
     #[getter]
     fn count(&self) -> u64 {
         self.core.count()
     }
 
-    /// Counts down by `n`, at most to 0, and returns what is left.
+    /// Lowers the count by `n`, but not below 0, and returns the remaining count.
     #[pyo3(signature = (n = 1))]
     fn count_down(&self, n: i64) -> PyResult<u64> {
         match u64::try_from(n) {
@@ -108,7 +107,7 @@ impl Latch {
         }
     }
 
-    /// Waits until the count is 0, at most `timeout` seconds. False if it was not by then.
+    /// Waits until the count is 0, at most `timeout` seconds. Returns false on timeout.
     #[pyo3(signature = (timeout = None))]
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
         let limit = Limit::of_wait(timeout)?;
@@ -119,7 +118,7 @@ impl Latch {
         }
     }
 
-    /// How many threads wait.
+    /// The number of waiting threads.
     #[getter]
     fn waiters(&self) -> usize {
         self.core.waiters()

@@ -1,28 +1,28 @@
-//! What `RWLock.read()` and `RWLock.write()` give to `with`.
+//! The context managers returned by `RWLock.read()` and `RWLock.write()`.
 
 use super::Limit;
 use super::rw::RWLock;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 
-/// What `RWLock.read()` gives.
+/// The context manager returned by `RWLock.read()`.
 #[pyclass(frozen, module = "ungil")]
 pub(crate) struct ReadGuard {
     lock: Py<RWLock>,
-    /// Keeps the guards of different threads off one another's lines.
-    _apart: [u64; 8],
+    /// Keeps the reference counts of different threads' guards on different cache lines.
+    _padding: [u64; 8],
 }
 
 impl ReadGuard {
-    pub(super) fn of(lock: Py<RWLock>) -> Self {
-        Self { lock, _apart: [0; 8] }
+    pub(super) fn new(lock: Py<RWLock>) -> Self {
+        Self { lock, _padding: [0; 8] }
     }
 }
 
 #[pymethods]
 impl ReadGuard {
     fn __enter__(&self, py: Python<'_>) -> PyResult<()> {
-        self.lock.get().read_in(py, Limit::FOREVER).map(|_| ())
+        self.lock.get().lock_read(py, Limit::FOREVER).map(|_| ())
     }
 
     #[pyo3(signature = (_kind = None, _error = None, _trace = None, /))]
@@ -32,7 +32,7 @@ impl ReadGuard {
         _error: Option<&Bound<'_, PyAny>>,
         _trace: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        self.lock.get().read_out()
+        self.lock.get().unlock_read()
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -40,14 +40,14 @@ impl ReadGuard {
     }
 }
 
-/// What `RWLock.write()` gives.
+/// The context manager returned by `RWLock.write()`.
 #[pyclass(frozen, module = "ungil")]
 pub(crate) struct WriteGuard {
     lock: Py<RWLock>,
 }
 
 impl WriteGuard {
-    pub(super) fn of(lock: Py<RWLock>) -> Self {
+    pub(super) fn new(lock: Py<RWLock>) -> Self {
         Self { lock }
     }
 }
@@ -55,7 +55,7 @@ impl WriteGuard {
 #[pymethods]
 impl WriteGuard {
     fn __enter__(&self, py: Python<'_>) -> PyResult<()> {
-        self.lock.get().write_in(py, Limit::FOREVER).map(|_| ())
+        self.lock.get().lock_write(py, Limit::FOREVER).map(|_| ())
     }
 
     #[pyo3(signature = (_kind = None, _error = None, _trace = None, /))]
@@ -65,7 +65,7 @@ impl WriteGuard {
         _error: Option<&Bound<'_, PyAny>>,
         _trace: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        self.lock.get().write_out()
+        self.lock.get().unlock_write()
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

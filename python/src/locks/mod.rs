@@ -1,9 +1,9 @@
-//! Locks and meeting points (`ungil_sync::lock`), with the names and the exceptions of `threading`
-//! where it has a counterpart.
+//! Locks and synchronization points (`ungil_sync::lock`), with the names and exceptions of
+//! `threading` where it has a counterpart.
 //!
-//! Two things all of them share. A thread sleeps detached and wakes for signals, and when a
-//! signal's handler raises, it is out of the queue, with nothing lost, before the exception is. And
-//! in the child of a fork whoever waited in the parent is forgotten.
+//! They have two properties in common. A waiting thread is detached from the interpreter and wakes
+//! for signals; if a signal handler raises, the thread has left the queue, with no wake-up lost,
+//! before the exception propagates. And the child of a fork discards the waiters of the parent.
 
 mod barrier;
 mod event;
@@ -21,17 +21,17 @@ use pyo3::exceptions::{PyOverflowError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyCFunction};
 use std::time::{Duration, Instant};
-use ungil_sync::lock::{self, Outcome};
+use ungil_sync::lock::{self, AcquireOutcome};
 use ungil_sync::park::Parker;
 
-/// As long as `threading.TIMEOUT_MAX`.
-const LONGEST_S: f64 = 9_223_372_036.0;
+/// The value of `threading.TIMEOUT_MAX`.
+const MAX_TIMEOUT_S: f64 = 9_223_372_036.0;
 
-/// Any object, for whether it is true: `acquire(0)` is as good as `acquire(False)`.
+/// Any object as a boolean: `acquire(0)` means `acquire(False)`.
 #[derive(Clone, Copy)]
-struct Truth(bool);
+struct Truthy(bool);
 
-impl<'a, 'py> FromPyObject<'a, 'py> for Truth {
+impl<'a, 'py> FromPyObject<'a, 'py> for Truthy {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
@@ -39,21 +39,21 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Truth {
     }
 }
 
-/// How long a caller is ready to wait.
+/// How long a caller waits.
 #[derive(Clone, Copy)]
 enum Limit {
     /// Not at all.
     Now,
-    /// Until then, or for ever.
+    /// Until that time, or forever.
     Until(Option<Instant>),
 }
 
 impl Limit {
     const FOREVER: Self = Self::Until(None);
 
-    /// From the arguments of `threading.Lock.acquire`: -1 is for ever.
+    /// Reads the arguments of `threading.Lock.acquire`, where -1 means forever.
     #[inline]
-    fn of_lock(blocking: Truth, timeout: f64) -> PyResult<Self> {
+    fn of_lock(blocking: Truthy, timeout: f64) -> PyResult<Self> {
         match timeout {
             -1.0 => Ok(if blocking.0 { Self::FOREVER } else { Self::Now }),
             _ if !blocking.0 => {
@@ -66,8 +66,8 @@ impl Limit {
         }
     }
 
-    /// From the argument of `threading.Event.wait` and the like: `None` is for ever, anything
-    /// negative is no time at all.
+    /// Reads the argument of `threading.Event.wait` and others: `None` means forever, a negative
+    /// number means not at all.
     fn of_wait(timeout: Option<f64>) -> PyResult<Self> {
         match timeout {
             None => Ok(Self::FOREVER),
@@ -79,7 +79,7 @@ impl Limit {
         if seconds.is_nan() {
             return Err(PyValueError::new_err("timeout must not be NaN"));
         }
-        if seconds > LONGEST_S {
+        if seconds > MAX_TIMEOUT_S {
             return Err(PyOverflowError::new_err("timeout value is too large"));
         }
         Ok(match Duration::from_secs_f64(seconds) {
@@ -88,7 +88,7 @@ impl Limit {
         })
     }
 
-    /// How to sleep in Python until then.
+    /// Returns a function that puts the Python thread to sleep until the limit.
     fn sleep(self, py: Python<'_>) -> impl Fn(&Parker) -> PyResult<bool> + '_ {
         move |parker| match self {
             Self::Now => Ok(parker.is_raised()),
@@ -97,24 +97,24 @@ impl Limit {
     }
 }
 
-/// Whether the lock was taken; an error if a fork left its holder behind.
-fn taken(outcome: Outcome, class: &str) -> PyResult<bool> {
+/// Converts an outcome to a boolean. Fails if the holder exists only in the parent of a fork.
+fn taken(outcome: AcquireOutcome, class: &str) -> PyResult<bool> {
     match outcome {
-        Outcome::Acquired => Ok(true),
-        Outcome::TimedOut => Ok(false),
-        Outcome::Orphaned => Err(orphaned(class)),
+        AcquireOutcome::Acquired => Ok(true),
+        AcquireOutcome::TimedOut => Ok(false),
+        AcquireOutcome::Orphaned => Err(orphaned(class)),
     }
 }
 
 #[cold]
 fn orphaned(class: &str) -> PyErr {
     PyRuntimeError::new_err(format!(
-        "this {class} was held by another thread when the process was forked; that thread is not in this process and what it was \
-         changing may be half done; use a new {class} here, or fork while nothing is held"
+        "this {class} was held by another thread when the process forked; that thread does not exist here, and the data it was \
+         changing may be inconsistent; create a new {class} in the child, or fork while no lock is held"
     ))
 }
 
-/// The name and address of an object, as in `object.__repr__`.
+/// Formats an object as `object.__repr__` does, with its state.
 fn describe(object: &Bound<'_, PyAny>, state: &str, more: &str) -> PyResult<String> {
     let class = object.get_type();
     let (module, name) = (class.module()?, class.qualname()?);
@@ -122,15 +122,15 @@ fn describe(object: &Bound<'_, PyAny>, state: &str, more: &str) -> PyResult<Stri
     Ok(format!("<{state}{space}{module}.{name} object{more} at {:#x}>", object.as_ptr().addr()))
 }
 
-/// Tells the locks of a child that it is one.
-fn mind_forks(py: Python<'_>) -> PyResult<()> {
+/// Registers the handler that resets locks in the child of a fork.
+fn register_fork_handler(py: Python<'_>) -> PyResult<()> {
     let os = py.import("os")?;
     if os.hasattr("register_at_fork")? {
-        let tell = PyCFunction::new_closure(py, None, None, |_, _| lock::forked())?;
+        let handler = PyCFunction::new_closure(py, None, None, |_, _| lock::after_fork_in_child())?;
         os.call_method(
             "register_at_fork",
             (),
-            Some(&[("after_in_child", tell)].into_py_dict(py)?),
+            Some(&[("after_in_child", handler)].into_py_dict(py)?),
         )?;
     }
     Ok(())
@@ -138,10 +138,10 @@ fn mind_forks(py: Python<'_>) -> PyResult<()> {
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
-    mind_forks(py)?;
+    register_fork_handler(py)?;
     let sys = py.import("sys")?;
     if sys.hasattr("_is_gil_enabled")? && sys.call_method0("_is_gil_enabled")?.is_truthy()? {
-        lock::never_spin();
+        lock::disable_spinning();
     }
     module.add_class::<plain::Lock>()?;
     module.add_class::<reentrant::RLock>()?;
@@ -156,6 +156,6 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<guard::ReadGuard>()?;
     module.add_class::<guard::WriteGuard>()?;
     module.add_class::<striped::AllGuard>()?;
-    plain::speed_up(module)?;
-    reentrant::speed_up(module)
+    plain::install_fast_methods(module)?;
+    reentrant::install_fast_methods(module)
 }

@@ -1,18 +1,18 @@
-//! `Phaser`.
+//! The Python class `Phaser`.
 
 use super::{Limit, describe};
 use crate::object::{Object, encode, word};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
-use ungil_sync::lock::{self, Arrived, PARTIES_MAX, PhaserError};
+use ungil_sync::lock::{self, MAX_PARTIES, PhaserArrival, PhaserError};
 use ungil_sync::slot::Slot;
 
-/// A barrier whose parties come and go (Java's `Phaser`). It is in phase 0, 1, 2 ...: when every
-/// registered party has arrived, the next one begins. `on_advance(phase, parties)` is called in
-/// between by the thread that arrived last; if its result is true the phaser is terminated. Without
-/// it, it is terminated when no party is left. Once terminated nobody waits any more, and phases
-/// are given as negative numbers.
+/// A barrier whose parties may join and leave (Java's `Phaser`). Its phases are 0, 1, 2 ...: when
+/// every registered party has arrived, the next phase begins. In between, the thread that arrived
+/// last calls `on_advance(phase, parties)`; a true result terminates the phaser. Without
+/// `on_advance`, the phaser terminates when no party is left. Once it is terminated, no thread
+/// waits any more, and phases are reported as negative numbers.
 ///
 /// Thread safety: atomic, every method. `on_advance` is called by one thread, with no lock held; if
 /// it raises, the phaser is terminated and that thread gets the exception.
@@ -28,27 +28,27 @@ fn error(error: PhaserError) -> PyErr {
             "arrival of a party that is not registered: call register() first",
         ),
         PhaserError::TooMany => {
-            PyValueError::new_err(format!("a Phaser can have at most {PARTIES_MAX} parties"))
+            PyValueError::new_err(format!("a Phaser can have at most {MAX_PARTIES} parties"))
         }
         PhaserError::GaveUp => PyRuntimeError::new_err("gave up while a phase was being advanced"),
     }
 }
 
 impl Phaser {
-    /// Whether it is over, as the callback says.
-    fn decide(&self, py: Python<'_>, phase: i64, parties: u64) -> PyResult<bool> {
+    /// Returns true if the phaser must terminate, by calling the callback.
+    fn should_terminate(&self, py: Python<'_>, phase: i64, parties: u64) -> PyResult<bool> {
         match word::load(py, &self.on_advance)? {
             Some(callback) => callback.call1((phase, parties))?.is_truthy(),
             None => Ok(parties == 0),
         }
     }
 
-    /// Arrives: the phase arrived at, and the phase now if it was advanced by this.
-    fn come(&self, py: Python<'_>, leave: bool) -> PyResult<(i64, Option<i64>)> {
+    /// Arrives. Returns the phase arrived at, and the new phase if this arrival advanced it.
+    fn arrive_and_advance(&self, py: Python<'_>, leave: bool) -> PyResult<(i64, Option<i64>)> {
         match self.core.arrive(leave, Limit::FOREVER.sleep(py))?.map_err(error)? {
-            Arrived::Early(phase) => Ok((phase, None)),
-            Arrived::Last { phase, parties } => {
-                let over = self.decide(py, phase, parties);
+            PhaserArrival::Early(phase) => Ok((phase, None)),
+            PhaserArrival::Last { phase, parties } => {
+                let over = self.should_terminate(py, phase, parties);
                 let now = self.core.advance(*over.as_ref().unwrap_or(&true));
                 over?;
                 Ok((phase, Some(now)))
@@ -71,10 +71,10 @@ impl Phaser {
     #[pyo3(signature = (parties = 0, on_advance = None))]
     fn __init__(slf: &Bound<'_, Self>, parties: i64, on_advance: Option<&Bound<'_, PyAny>>) {
         let _ = (parties, on_advance);
-        crate::sharing::own(slf.as_any());
+        crate::sharing::defer_count(slf.as_any());
     }
 
-    /// Adds `n` parties, and returns the phase at which they are first expected.
+    /// Registers `n` parties and returns the first phase in which they are expected.
     #[pyo3(signature = (n = 1))]
     fn register(&self, py: Python<'_>, n: i64) -> PyResult<i64> {
         let Ok(n @ 1..) = u64::try_from(n) else {
@@ -83,27 +83,27 @@ impl Phaser {
         self.core.register(n, Limit::FOREVER.sleep(py))?.map_err(error)
     }
 
-    /// Arrives without waiting for the others, and returns the phase arrived at.
+    /// Arrives without waiting for the other parties and returns the phase arrived at.
     fn arrive(&self, py: Python<'_>) -> PyResult<i64> {
-        Ok(self.come(py, false)?.0)
+        Ok(self.arrive_and_advance(py, false)?.0)
     }
 
-    /// Arrives, and leaves for good, without waiting; returns the phase arrived at.
+    /// Arrives and deregisters, without waiting, and returns the phase arrived at.
     fn arrive_and_deregister(&self, py: Python<'_>) -> PyResult<i64> {
-        Ok(self.come(py, true)?.0)
+        Ok(self.arrive_and_advance(py, true)?.0)
     }
 
-    /// Arrives, waits for the others, and returns the phase that begins then. When the wait is
-    /// interrupted, the party has arrived all the same.
+    /// Arrives, waits for the other parties and returns the phase that begins. If the wait is
+    /// interrupted, the party has arrived nevertheless.
     fn arrive_and_await_advance(&self, py: Python<'_>) -> PyResult<i64> {
-        match self.come(py, false)? {
+        match self.arrive_and_advance(py, false)? {
             (_, Some(now)) => Ok(now),
             (phase, None) => self.await_advance(py, phase, None),
         }
     }
 
-    /// Waits while the phase is `phase`, at most `timeout` seconds, and returns the phase it is in
-    /// then. TimeoutError if it is still the same.
+    /// Waits while the phase is `phase`, at most `timeout` seconds, and returns the new phase.
+    /// Raises TimeoutError if the phase has not changed.
     #[pyo3(signature = (phase, timeout = None))]
     fn await_advance(&self, py: Python<'_>, phase: i64, timeout: Option<f64>) -> PyResult<i64> {
         let limit = Limit::of_wait(timeout)?;
@@ -112,36 +112,36 @@ impl Phaser {
         })
     }
 
-    /// Terminates it: whoever waits goes on, and nobody waits from then on.
+    /// Terminates the phaser: waiting threads go on, and later waits return at once.
     fn force_termination(&self) {
         self.core.terminate();
     }
 
-    /// The phase; negative once terminated.
+    /// The current phase; negative once terminated.
     #[getter]
     fn phase(&self) -> i64 {
         self.core.phase()
     }
 
-    /// Whether it is terminated.
+    /// True if the phaser is terminated.
     #[getter]
     fn terminated(&self) -> bool {
         self.core.phase() < 0
     }
 
-    /// How many parties are registered.
+    /// The number of registered parties.
     #[getter]
     fn parties(&self) -> u64 {
         self.core.parties()
     }
 
-    /// How many of them have arrived at the current phase.
+    /// The number of parties that have arrived at the current phase.
     #[getter]
     fn arrived(&self) -> u64 {
         self.core.arrived()
     }
 
-    /// How many have not.
+    /// The number of parties that have not arrived at the current phase.
     #[getter]
     fn unarrived(&self) -> u64 {
         self.core.unarrived()

@@ -1,36 +1,36 @@
-//! `Lock`.
+//! The Python class `Lock`.
 
-use super::{Limit, Truth, describe, taken};
-use crate::object::lean::{self, Exit, NoArgument};
+use super::{Limit, Truthy, describe, taken};
+use crate::object::fastcall::{self, Exit, NoArgument};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyBool;
 use pyo3::{PyTraverseError, PyVisit};
-use ungil_sync::lock::{self, Me};
+use ungil_sync::lock::{self, ThreadId};
 
-/// A lock like `threading.Lock`, whose waiters queue, each asleep on a cache line of its own.
+/// A lock like `threading.Lock`. Waiting threads queue, each asleep on a cache line of its own.
 ///
-/// By default a thread that comes just when the lock is given back may take it before those who
-/// wait; nobody is overtaken for longer than waking up takes. With `fair=True` the lock goes to
-/// whoever has waited longest, always, at the price of waking a thread each time.
+/// By default a thread that arrives just when the lock is released may take it before the waiting
+/// threads, but none of them is overtaken for longer than a wake-up takes. With `fair=True` the
+/// lock always goes to the thread that has waited longest, at the cost of one wake-up per release.
 ///
-/// Any thread may release it. It works as the lock of a `threading.Condition`.
+/// Any thread may release it. It can be the lock of a `threading.Condition`.
 ///
-/// In the child of a fork, a lock that another thread held in the parent raises RuntimeError
-/// instead of waiting for ever.
+/// In the child of a fork, acquiring a lock that another thread held in the parent raises
+/// RuntimeError instead of waiting forever.
 ///
 /// Thread safety: atomic, every method.
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
 pub(crate) struct Lock {
     core: Box<lock::Lock>,
-    /// Keeps the neighbours' counts off this object's line, where many small locks are made at
-    /// once.
-    _apart: [u64; 8],
+    /// Keeps the reference counts of other objects off this object's cache line when many locks are
+    /// created at once.
+    _padding: [u64; 8],
 }
 
 impl Lock {
-    pub(super) fn with(fair: bool) -> Self {
-        Self { core: Box::new(lock::Lock::new(fair)), _apart: [0; 8] }
+    pub(super) fn with_fairness(fair: bool) -> Self {
+        Self { core: Box::new(lock::Lock::new(fair)), _padding: [0; 8] }
     }
 
     pub(super) fn is_held(&self) -> bool {
@@ -38,19 +38,19 @@ impl Lock {
     }
 
     #[inline]
-    pub(super) fn take(&self, py: Python<'_>, limit: Limit) -> PyResult<bool> {
-        let me = Me::here();
-        if self.core.try_acquire(me) {
+    pub(super) fn lock(&self, py: Python<'_>, limit: Limit) -> PyResult<bool> {
+        let thread = ThreadId::current();
+        if self.core.try_acquire(thread) {
             return Ok(true);
         }
         match limit {
             Limit::Now => Ok(false),
-            until => taken(self.core.acquire(me, until.sleep(py))?, "Lock"),
+            until => taken(self.core.acquire(thread, until.sleep(py))?, "Lock"),
         }
     }
 
     #[inline]
-    pub(super) fn give(&self) -> PyResult<()> {
+    pub(super) fn unlock(&self) -> PyResult<()> {
         if self.core.release() {
             Ok(())
         } else {
@@ -64,45 +64,45 @@ impl Lock {
     #[new]
     #[pyo3(signature = (fair = false))]
     fn new(fair: bool) -> Self {
-        Self::with(fair)
+        Self::with_fairness(fair)
     }
 
     #[pyo3(signature = (fair = false))]
     fn __init__(slf: &Bound<'_, Self>, fair: bool) {
         let _ = fair;
-        crate::sharing::own(slf.as_any());
+        crate::sharing::defer_count(slf.as_any());
     }
 
-    /// Takes the lock, waiting for it at most `timeout` seconds (-1: as long as it takes). False if
-    /// it could not be had.
-    #[pyo3(signature = (blocking = Truth(true), timeout = -1.0), text_signature = "($self, blocking=True, timeout=-1)")]
-    fn acquire(&self, py: Python<'_>, blocking: Truth, timeout: f64) -> PyResult<bool> {
-        self.take(py, Limit::of_lock(blocking, timeout)?)
+    /// Acquires the lock, waiting at most `timeout` seconds (-1: forever). Returns false on
+    /// timeout.
+    #[pyo3(signature = (blocking = Truthy(true), timeout = -1.0), text_signature = "($self, blocking=True, timeout=-1)")]
+    fn acquire(&self, py: Python<'_>, blocking: Truthy, timeout: f64) -> PyResult<bool> {
+        self.lock(py, Limit::of_lock(blocking, timeout)?)
     }
 
-    /// Gives the lock back, whichever thread took it. RuntimeError if nobody holds it.
+    /// Releases the lock, whichever thread holds it. Raises RuntimeError if it is not held.
     fn release(&self) -> PyResult<()> {
-        self.give()
+        self.unlock()
     }
 
-    /// Whether somebody holds it.
+    /// Returns true if the lock is held.
     fn locked(&self) -> bool {
         self.core.is_held()
     }
 
-    /// The thread that holds it (`threading.get_ident()`), or None.
+    /// The `threading.get_ident()` of the holder, or None.
     #[getter]
     fn owner(&self) -> Option<u64> {
         self.core.holder()
     }
 
-    /// How many threads wait for it.
+    /// The number of waiting threads.
     #[getter]
     fn waiters(&self) -> usize {
         self.core.waiters()
     }
 
-    /// Whether waiters get it strictly in the order they came.
+    /// True if threads get the lock strictly in the order of arrival.
     #[getter]
     fn fair(&self) -> bool {
         self.core.is_fair()
@@ -110,7 +110,7 @@ impl Lock {
 
     #[inline]
     fn __enter__(&self, py: Python<'_>) -> PyResult<bool> {
-        self.take(py, Limit::FOREVER)
+        self.lock(py, Limit::FOREVER)
     }
 
     #[pyo3(signature = (_kind = None, _error = None, _trace = None, /))]
@@ -120,10 +120,10 @@ impl Lock {
         _error: Option<&Bound<'_, PyAny>>,
         _trace: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        self.give()
+        self.unlock()
     }
 
-    /// Makes it as good as new in the child of a fork.
+    /// Resets the lock in the child of a fork.
     fn _at_fork_reinit(&self) {
         self.core.reinit();
     }
@@ -137,40 +137,40 @@ impl Lock {
     }
 }
 
-struct Enter;
+struct LockEnter;
 
-impl NoArgument for Enter {
+impl NoArgument for LockEnter {
     type Class = Lock;
     const NAME: &str = "__enter__";
 
     #[inline]
     fn call<'py>(this: &Lock, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        this.take(py, Limit::FOREVER).map(|taken| PyBool::new(py, taken).to_owned().into_any())
+        this.lock(py, Limit::FOREVER).map(|taken| PyBool::new(py, taken).to_owned().into_any())
     }
 }
 
-struct Release;
+struct LockRelease;
 
-impl NoArgument for Release {
+impl NoArgument for LockRelease {
     type Class = Lock;
     const NAME: &str = "release";
 
     #[inline]
     fn call<'py>(this: &Lock, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        this.give().map(|()| py.None().into_bound(py))
+        this.unlock().map(|()| py.None().into_bound(py))
     }
 }
 
 impl Exit for Lock {
     #[inline]
     fn exit(&self) -> PyResult<()> {
-        self.give()
+        self.unlock()
     }
 }
 
-/// The methods that every section calls, by the shortest way.
-pub(super) fn speed_up(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    lean::replace_none::<Enter>(module)?;
-    lean::replace_none::<Release>(module)?;
-    lean::exit::<Lock>(module)
+/// Gives fast entry points to the methods called for every critical section.
+pub(super) fn install_fast_methods(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    fastcall::replace_none::<LockEnter>(module)?;
+    fastcall::replace_none::<LockRelease>(module)?;
+    fastcall::replace_exit::<Lock>(module)
 }

@@ -1,15 +1,15 @@
-//! `RLock`.
+//! The Python class `RLock`.
 
-use super::{Limit, Truth, describe, taken};
-use crate::object::lean::{self, Exit, NoArgument};
+use super::{Limit, Truthy, describe, taken};
+use crate::object::fastcall::{self, Exit, NoArgument};
 use pyo3::exceptions::{PyOverflowError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::PyBool;
 use pyo3::{PyTraverseError, PyVisit};
 use std::sync::atomic::Ordering;
-use ungil_sync::lock::{self, Me};
+use ungil_sync::lock::{self, ThreadId};
 
-/// A lock like `threading.RLock`: its holder may take it again, and gives it back as often. See
+/// A lock like `threading.RLock`: its holder may acquire it again and must release it as often. See
 /// [`Lock`](super::plain::Lock).
 ///
 /// Thread safety: atomic, every method.
@@ -20,35 +20,35 @@ pub(crate) struct RLock {
 
 impl RLock {
     #[inline]
-    fn take(&self, py: Python<'_>, limit: Limit, depth: u32) -> PyResult<bool> {
-        let me = Me::here();
-        if self.core.is_held_by(me) {
+    fn lock(&self, py: Python<'_>, limit: Limit, depth: u32) -> PyResult<bool> {
+        let thread = ThreadId::current();
+        if self.core.is_held_by(thread) {
             let Some(more) = self.core.depth().load(Ordering::Relaxed).checked_add(depth) else {
                 return Err(PyOverflowError::new_err("the RLock was acquired too often"));
             };
             self.core.depth().store(more, Ordering::Relaxed);
             return Ok(true);
         }
-        let got = self.core.try_acquire(me)
+        let acquired = self.core.try_acquire(thread)
             || match limit {
                 Limit::Now => false,
-                until => taken(self.core.acquire(me, until.sleep(py))?, "RLock")?,
+                until => taken(self.core.acquire(thread, until.sleep(py))?, "RLock")?,
             };
-        if got {
+        if acquired {
             self.core.depth().store(depth, Ordering::Relaxed);
         }
-        Ok(got)
+        Ok(acquired)
     }
 
     fn check_owned(&self) -> PyResult<()> {
-        if self.core.is_held_by(Me::here()) {
+        if self.core.is_held_by(ThreadId::current()) {
             return Ok(());
         }
         Err(PyRuntimeError::new_err("cannot release un-acquired lock"))
     }
 
     #[inline]
-    fn give(&self) -> PyResult<()> {
+    fn unlock(&self) -> PyResult<()> {
         self.check_owned()?;
         let left = self.core.depth().load(Ordering::Relaxed).saturating_sub(1);
         self.core.depth().store(left, Ordering::Relaxed);
@@ -70,45 +70,45 @@ impl RLock {
     #[pyo3(signature = (fair = false))]
     fn __init__(slf: &Bound<'_, Self>, fair: bool) {
         let _ = fair;
-        crate::sharing::own(slf.as_any());
+        crate::sharing::defer_count(slf.as_any());
     }
 
-    /// Takes the lock, once more if this thread holds it, or waits for it at most `timeout` seconds
-    /// (-1: as long as it takes). False if it could not be had.
-    #[pyo3(signature = (blocking = Truth(true), timeout = -1.0), text_signature = "($self, blocking=True, timeout=-1)")]
-    fn acquire(&self, py: Python<'_>, blocking: Truth, timeout: f64) -> PyResult<bool> {
-        self.take(py, Limit::of_lock(blocking, timeout)?, 1)
+    /// Acquires the lock, once more if this thread holds it. Waits at most `timeout` seconds (-1:
+    /// forever). Returns false on timeout.
+    #[pyo3(signature = (blocking = Truthy(true), timeout = -1.0), text_signature = "($self, blocking=True, timeout=-1)")]
+    fn acquire(&self, py: Python<'_>, blocking: Truthy, timeout: f64) -> PyResult<bool> {
+        self.lock(py, Limit::of_lock(blocking, timeout)?, 1)
     }
 
-    /// Gives the lock back once. RuntimeError if this thread does not hold it.
+    /// Releases the lock once. Raises RuntimeError if this thread does not hold it.
     fn release(&self) -> PyResult<()> {
-        self.give()
+        self.unlock()
     }
 
-    /// Whether somebody holds it.
+    /// Returns true if the lock is held.
     fn locked(&self) -> bool {
         self.core.is_held()
     }
 
-    /// The thread that holds it (`threading.get_ident()`), or None.
+    /// The `threading.get_ident()` of the holder, or None.
     #[getter]
     fn owner(&self) -> Option<u64> {
         self.core.holder()
     }
 
-    /// How often its holder holds it.
+    /// How often the holder has acquired the lock.
     #[getter]
     fn depth(&self) -> u32 {
         if self.core.is_held() { self.core.depth().load(Ordering::Relaxed) } else { 0 }
     }
 
-    /// How many threads wait for it.
+    /// The number of waiting threads.
     #[getter]
     fn waiters(&self) -> usize {
         self.core.waiters()
     }
 
-    /// Whether waiters get it strictly in the order they came.
+    /// True if threads get the lock strictly in the order of arrival.
     #[getter]
     fn fair(&self) -> bool {
         self.core.is_fair()
@@ -116,7 +116,7 @@ impl RLock {
 
     #[inline]
     fn __enter__(&self, py: Python<'_>) -> PyResult<bool> {
-        self.take(py, Limit::FOREVER, 1)
+        self.lock(py, Limit::FOREVER, 1)
     }
 
     #[pyo3(signature = (_kind = None, _error = None, _trace = None, /))]
@@ -126,15 +126,16 @@ impl RLock {
         _error: Option<&Bound<'_, PyAny>>,
         _trace: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        self.give()
+        self.unlock()
     }
 
-    /// For `threading.Condition`: whether this thread holds it.
+    /// For `threading.Condition`: returns true if this thread holds the lock.
     fn _is_owned(&self) -> bool {
-        self.core.is_held_by(Me::here())
+        self.core.is_held_by(ThreadId::current())
     }
 
-    /// For `threading.Condition`: gives it back altogether; the result is for `_acquire_restore`.
+    /// For `threading.Condition`: releases the lock completely. Returns the depth for
+    /// `_acquire_restore`.
     fn _release_save(&self) -> PyResult<u32> {
         self.check_owned()?;
         let depth = self.core.depth().swap(0, Ordering::Relaxed);
@@ -142,17 +143,17 @@ impl RLock {
         Ok(depth)
     }
 
-    /// For `threading.Condition`: takes it as often as it was held.
+    /// For `threading.Condition`: acquires the lock with a saved depth.
     fn _acquire_restore(&self, py: Python<'_>, depth: u32) -> PyResult<()> {
-        self.take(py, Limit::FOREVER, depth).map(|_| ())
+        self.lock(py, Limit::FOREVER, depth).map(|_| ())
     }
 
-    /// How often this thread holds it.
+    /// Returns how often this thread has acquired the lock.
     fn _recursion_count(&self) -> u32 {
         if self._is_owned() { self.depth() } else { 0 }
     }
 
-    /// Makes it as good as new in the child of a fork.
+    /// Resets the lock in the child of a fork.
     fn _at_fork_reinit(&self) {
         self.core.reinit();
     }
@@ -169,40 +170,40 @@ impl RLock {
     }
 }
 
-struct Enter;
+struct RLockEnter;
 
-impl NoArgument for Enter {
+impl NoArgument for RLockEnter {
     type Class = RLock;
     const NAME: &str = "__enter__";
 
     #[inline]
     fn call<'py>(this: &RLock, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        this.take(py, Limit::FOREVER, 1).map(|taken| PyBool::new(py, taken).to_owned().into_any())
+        this.lock(py, Limit::FOREVER, 1).map(|taken| PyBool::new(py, taken).to_owned().into_any())
     }
 }
 
-struct Release;
+struct RLockRelease;
 
-impl NoArgument for Release {
+impl NoArgument for RLockRelease {
     type Class = RLock;
     const NAME: &str = "release";
 
     #[inline]
     fn call<'py>(this: &RLock, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        this.give().map(|()| py.None().into_bound(py))
+        this.unlock().map(|()| py.None().into_bound(py))
     }
 }
 
 impl Exit for RLock {
     #[inline]
     fn exit(&self) -> PyResult<()> {
-        self.give()
+        self.unlock()
     }
 }
 
-/// The methods that every section calls, by the shortest way.
-pub(super) fn speed_up(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    lean::replace_none::<Enter>(module)?;
-    lean::replace_none::<Release>(module)?;
-    lean::exit::<RLock>(module)
+/// Gives fast entry points to the methods called for every critical section.
+pub(super) fn install_fast_methods(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    fastcall::replace_none::<RLockEnter>(module)?;
+    fastcall::replace_none::<RLockRelease>(module)?;
+    fastcall::replace_exit::<RLock>(module)
 }

@@ -1,39 +1,38 @@
-//! `RWLock`.
+//! The Python class `RWLock`.
 //!
-//! A guard is an object that every `with` returns, so its count is written each time. There is
-//! therefore one for each stripe of threads, made once and kept by the lock: threads that read on
-//! lines of their own also count on lines of their own.
+//! Every `with` statement returns a guard object and thereby writes its reference count. So there
+//! is one guard per stripe of threads, created once and kept by the lock: threads that count
+//! themselves on different cache lines also use different guards.
 
 use super::guard::{ReadGuard, WriteGuard};
-use super::{Limit, Truth, describe, orphaned, taken};
+use super::{Limit, Truthy, describe, orphaned, taken};
 use crate::object::{Object, encode, word};
 use pyo3::exceptions::{PyOverflowError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use ungil_sync::lock::{Holds, Me, Rw};
+use ungil_sync::lock::{ReadHolds, RwLock, ThreadId};
 use ungil_sync::slot::Slot;
-use ungil_sync::stripe::stripes;
+use ungil_sync::stripe::stripe_count;
 
 const CLASS: &str = "RWLock";
 
-/// Many readers or one writer. Readers on different threads do not slow one another down. A writer
-/// waits for the readers that are in and for no others; when it leaves, the readers that came
-/// meanwhile are let in before the next writer; so neither starves.
+/// A read-write lock. Readers on different threads do not slow each other down. A writer waits only
+/// for the readers already inside; when it leaves, the readers that arrived meanwhile enter before
+/// the next writer. So neither side starves.
 ///
-/// Both sides are re-entrant, and the writer may also read; if it gives up writing first, it goes
-/// on reading with no writer in between. A reader that asks to write would wait for itself: that is
-/// a RuntimeError. A hold belongs to the thread that took it.
+/// Both sides are re-entrant, and the writer may also read; if it releases the write lock first, it
+/// continues as a reader with no other writer in between. A reader that asks to write would wait
+/// for itself, which raises RuntimeError. A hold belongs to the thread that acquired it.
 ///
-/// In the child of a fork readers of the parent are forgotten; a lock that another thread was
-/// writing under raises RuntimeError.
-///
+/// The child of a fork forgets the readers of the parent. If another thread held the lock for
+/// writing, using it in the child raises RuntimeError.
 /// Thread safety: atomic, every method.
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
 pub(crate) struct RWLock {
-    core: Arc<Rw>,
-    /// [`ReadGuard`]s by thread, then one [`WriteGuard`].
+    core: Arc<RwLock>,
+    /// One [`ReadGuard`] per stripe, then one [`WriteGuard`]. Created on first use.
     guards: Box<[Slot<Object>]>,
     mask: usize,
 }
@@ -54,54 +53,54 @@ impl RWLock {
     }
 
     #[inline]
-    pub(super) fn read_in(&self, py: Python<'_>, limit: Limit) -> PyResult<bool> {
-        let (me, id) = (Me::here(), self.core.id());
-        if Holds::again(id) {
+    pub(super) fn lock_read(&self, py: Python<'_>, limit: Limit) -> PyResult<bool> {
+        let (thread, id) = (ThreadId::current(), self.core.id());
+        if ReadHolds::increment(id) {
             return Ok(true);
         }
-        if self.core.is_lost() {
+        if self.core.is_corrupted_by_fork() {
             return Err(orphaned(CLASS));
         }
-        if !self.core.try_read(me) && !self.read_slowly(py, me, limit)? {
+        if !self.core.try_lock_shared(thread) && !self.lock_read_slow(py, thread, limit)? {
             return Ok(false);
         }
-        Holds::begin(id);
+        ReadHolds::insert(id);
         Ok(true)
     }
 
     #[cold]
-    fn read_slowly(&self, py: Python<'_>, me: Me, limit: Limit) -> PyResult<bool> {
-        if self.core.writers().is_held_by(me) {
-            self.core.read_inside(me);
+    fn lock_read_slow(&self, py: Python<'_>, thread: ThreadId, limit: Limit) -> PyResult<bool> {
+        if self.core.writers().is_held_by(thread) {
+            self.core.lock_shared_nested(thread);
             return Ok(true);
         }
         match limit {
             Limit::Now => Ok(false),
-            until => self.core.read(me, until.sleep(py)),
+            until => self.core.lock_shared(thread, until.sleep(py)),
         }
     }
 
     #[inline]
-    pub(super) fn read_out(&self) -> PyResult<()> {
-        match Holds::end(self.core.id()) {
+    pub(super) fn unlock_read(&self) -> PyResult<()> {
+        match ReadHolds::decrement(self.core.id()) {
             None => {
                 Err(PyRuntimeError::new_err("this thread does not hold the RWLock for reading"))
             }
             Some(0) => {
-                self.core.leave(Me::here());
+                self.core.unlock_shared(ThreadId::current());
                 Ok(())
             }
             Some(_) => Ok(()),
         }
     }
 
-    pub(super) fn write_in(&self, py: Python<'_>, limit: Limit) -> PyResult<bool> {
-        let me = Me::here();
+    pub(super) fn lock_write(&self, py: Python<'_>, limit: Limit) -> PyResult<bool> {
+        let thread = ThreadId::current();
         let (writers, depth) = (self.core.writers(), self.core.writers().depth());
-        if writers.is_held_by(me) {
+        if writers.is_held_by(thread) {
             return match depth.load(Ordering::Relaxed) {
                 0 => Err(PyRuntimeError::new_err(
-                    "a signal handler asked to write while its thread waits to write",
+                    "a signal handler asked to write while its own thread is waiting to write",
                 )),
                 u32::MAX => Err(PyOverflowError::new_err("the RWLock was acquired too often")),
                 held => {
@@ -110,32 +109,33 @@ impl RWLock {
                 }
             };
         }
-        if Holds::count(self.core.id()) != 0 {
+        if ReadHolds::count(self.core.id()) != 0 {
             return Err(PyRuntimeError::new_err(
                 "this thread holds the RWLock for reading and would wait for itself: release it before \
-                 asking to write, or take it for writing from the beginning",
+                 asking to write, or acquire it for writing from the start",
             ));
         }
-        if self.core.is_lost() {
+        if self.core.is_corrupted_by_fork() {
             return Err(orphaned(CLASS));
         }
         match limit {
-            _ if self.core.try_write(me) => Ok(true),
+            _ if self.core.try_lock_exclusive(thread) => Ok(true),
             Limit::Now => Ok(false),
-            until => taken(self.core.write(me, until.sleep(py))?, CLASS),
+            until => taken(self.core.lock_exclusive(thread, until.sleep(py))?, CLASS),
         }
     }
 
-    pub(super) fn write_out(&self) -> PyResult<()> {
+    pub(super) fn unlock_write(&self) -> PyResult<()> {
         let (writers, depth) = (self.core.writers(), self.core.writers().depth());
-        let held = if writers.is_held_by(Me::here()) { depth.load(Ordering::Relaxed) } else { 0 };
+        let held =
+            if writers.is_held_by(ThreadId::current()) { depth.load(Ordering::Relaxed) } else { 0 };
         if held == 0 {
             return Err(PyRuntimeError::new_err(
                 "this thread does not hold the RWLock for writing",
             ));
         }
         if held == 1 {
-            self.core.end_write();
+            self.core.unlock_exclusive();
         } else {
             depth.store(held - 1, Ordering::Relaxed);
         }
@@ -147,66 +147,66 @@ impl RWLock {
 impl RWLock {
     #[new]
     fn new() -> Self {
-        let mask = stripes() - 1;
+        let mask = stripe_count() - 1;
         let guards = (0..mask + 2).map(|_| Slot::default()).collect();
-        Self { core: Rw::new(true), guards, mask }
+        Self { core: RwLock::new(true), guards, mask }
     }
 
     fn __init__(slf: &Bound<'_, Self>) {
-        crate::sharing::own(slf.as_any());
+        crate::sharing::defer_count(slf.as_any());
     }
 
-    /// A context manager that holds the lock for reading.
+    /// Returns a context manager that holds the lock for reading.
     fn read<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let this = slf.get();
-        let slot = &this.guards[Me::here().number() as usize & this.mask];
-        Self::guard(slf, slot, |lock| Ok(Bound::new(slf.py(), ReadGuard::of(lock))?.into_any()))
+        let slot = &this.guards[ThreadId::current().number() as usize & this.mask];
+        Self::guard(slf, slot, |lock| Ok(Bound::new(slf.py(), ReadGuard::new(lock))?.into_any()))
     }
 
-    /// A context manager that holds the lock for writing.
+    /// Returns a context manager that holds the lock for writing.
     fn write<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let this = slf.get();
         let slot = &this.guards[this.mask + 1];
-        Self::guard(slf, slot, |lock| Ok(Bound::new(slf.py(), WriteGuard::of(lock))?.into_any()))
+        Self::guard(slf, slot, |lock| Ok(Bound::new(slf.py(), WriteGuard::new(lock))?.into_any()))
     }
 
-    /// Takes the lock for reading, waiting at most `timeout` seconds (-1: as long as it takes).
-    /// False if it could not be had.
-    #[pyo3(signature = (blocking = Truth(true), timeout = -1.0), text_signature = "($self, blocking=True, timeout=-1)")]
-    fn acquire_read(&self, py: Python<'_>, blocking: Truth, timeout: f64) -> PyResult<bool> {
-        self.read_in(py, Limit::of_lock(blocking, timeout)?)
+    /// Acquires the lock for reading, waiting at most `timeout` seconds (-1: forever). Returns
+    /// false on timeout.
+    #[pyo3(signature = (blocking = Truthy(true), timeout = -1.0), text_signature = "($self, blocking=True, timeout=-1)")]
+    fn acquire_read(&self, py: Python<'_>, blocking: Truthy, timeout: f64) -> PyResult<bool> {
+        self.lock_read(py, Limit::of_lock(blocking, timeout)?)
     }
 
-    /// Gives back a hold for reading. RuntimeError if this thread has none.
+    /// Releases one read hold. Raises RuntimeError if this thread has none.
     fn release_read(&self) -> PyResult<()> {
-        self.read_out()
+        self.unlock_read()
     }
 
-    /// Takes the lock for writing, waiting at most `timeout` seconds (-1: as long as it takes).
-    /// False if it could not be had.
-    #[pyo3(signature = (blocking = Truth(true), timeout = -1.0), text_signature = "($self, blocking=True, timeout=-1)")]
-    fn acquire_write(&self, py: Python<'_>, blocking: Truth, timeout: f64) -> PyResult<bool> {
-        self.write_in(py, Limit::of_lock(blocking, timeout)?)
+    /// Acquires the lock for writing, waiting at most `timeout` seconds (-1: forever). Returns
+    /// false on timeout.
+    #[pyo3(signature = (blocking = Truthy(true), timeout = -1.0), text_signature = "($self, blocking=True, timeout=-1)")]
+    fn acquire_write(&self, py: Python<'_>, blocking: Truthy, timeout: f64) -> PyResult<bool> {
+        self.lock_write(py, Limit::of_lock(blocking, timeout)?)
     }
 
-    /// Gives back a hold for writing. RuntimeError if this thread has none.
+    /// Releases one write hold. Raises RuntimeError if this thread has none.
     fn release_write(&self) -> PyResult<()> {
-        self.write_out()
+        self.unlock_write()
     }
 
-    /// About how many threads are reading.
+    /// The approximate number of reading threads.
     #[getter]
     fn readers(&self) -> i64 {
-        self.core.sum().max(0)
+        self.core.reader_count().max(0)
     }
 
-    /// The thread that is writing (`threading.get_ident()`), or None.
+    /// The `threading.get_ident()` of the writing thread, or None.
     #[getter]
     fn owner(&self) -> Option<u64> {
-        self.core.writers().holder().filter(|_| self.core.is_written())
+        self.core.writers().holder().filter(|_| self.core.is_locked_exclusive())
     }
 
-    /// How many threads wait, to read or to write.
+    /// The number of threads waiting to read or to write.
     #[getter]
     fn waiters(&self) -> usize {
         let (readers, writers) = self.core.waiters();
@@ -215,7 +215,7 @@ impl RWLock {
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
         let this = slf.get();
-        let state = match (this.core.is_written(), this.readers()) {
+        let state = match (this.core.is_locked_exclusive(), this.readers()) {
             (true, _) => "written",
             (false, 0) => "unlocked",
             (false, _) => "read",

@@ -1,15 +1,15 @@
-//! `Semaphore`.
+//! The Python class `Semaphore`.
 
-use super::{Limit, Truth, describe};
+use super::{Limit, Truthy, describe};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
-use ungil_sync::lock::{self, Me};
+use ungil_sync::lock::{self, ThreadId};
 
-/// Permits to take and give back, like `threading.Semaphore`, several at a time if need be. Who
-/// waits gets them in the order of coming, so that asking for many is not starved by those who ask
-/// for one. With `bounded=True` giving back more than were there at the beginning is a ValueError,
-/// as in `threading.BoundedSemaphore`.
+/// A counting semaphore like `threading.Semaphore`, which can also acquire several permits at once.
+/// Waiting threads are served in FIFO order, so a request for many permits is not starved by
+/// requests for one. With `bounded=True`, releasing more permits than the initial value raises
+/// ValueError, as in `threading.BoundedSemaphore`.
 ///
 /// Thread safety: atomic, every method.
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
@@ -19,17 +19,17 @@ pub(crate) struct Semaphore {
 
 impl Semaphore {
     #[inline]
-    fn take(&self, py: Python<'_>, n: u64, limit: Limit) -> PyResult<bool> {
+    fn acquire_permits(&self, py: Python<'_>, n: u64, limit: Limit) -> PyResult<bool> {
         if self.core.try_acquire(n) {
             return Ok(true);
         }
         match limit {
             Limit::Now => Ok(false),
-            until => self.core.acquire(Me::here(), n, until.sleep(py)),
+            until => self.core.acquire(ThreadId::current(), n, until.sleep(py)),
         }
     }
 
-    fn give(&self, n: u64) -> PyResult<()> {
+    fn release_permits(&self, n: u64) -> PyResult<()> {
         if self.core.release(n) {
             return Ok(());
         }
@@ -37,7 +37,7 @@ impl Semaphore {
     }
 }
 
-/// A number of permits, one or more.
+/// Reads a number of permits, at least one.
 fn permits(n: i64) -> PyResult<u64> {
     match u64::try_from(n) {
         Ok(n @ 1..) => Ok(n),
@@ -63,19 +63,19 @@ impl Semaphore {
     #[pyo3(signature = (value = 1, *, bounded = false))]
     fn __init__(slf: &Bound<'_, Self>, value: i64, bounded: bool) {
         let _ = (value, bounded);
-        crate::sharing::own(slf.as_any());
+        crate::sharing::defer_count(slf.as_any());
     }
 
-    /// Takes `n` permits at once, waiting for them at most `timeout` seconds (None: as long as it
-    /// takes). False if they could not be had; then none is taken.
+    /// Acquires `n` permits at once, waiting at most `timeout` seconds (None: forever). Returns
+    /// false on timeout; then none is taken.
     #[pyo3(
-        signature = (blocking = Truth(true), timeout = None, *, n = 1),
+        signature = (blocking = Truthy(true), timeout = None, *, n = 1),
         text_signature = "($self, blocking=True, timeout=None, *, n=1)"
     )]
     fn acquire(
         &self,
         py: Python<'_>,
-        blocking: Truth,
+        blocking: Truthy,
         timeout: Option<f64>,
         n: i64,
     ) -> PyResult<bool> {
@@ -86,29 +86,29 @@ impl Semaphore {
         if timeout.is_some() && !blocking.0 {
             return Err(PyValueError::new_err("can't specify timeout for non-blocking acquire"));
         }
-        self.take(py, n, if blocking.0 { Limit::of_wait(timeout)? } else { Limit::Now })
+        self.acquire_permits(py, n, if blocking.0 { Limit::of_wait(timeout)? } else { Limit::Now })
     }
 
-    /// Gives `n` permits back.
+    /// Releases `n` permits.
     #[pyo3(signature = (n = 1))]
     fn release(&self, n: i64) -> PyResult<()> {
-        self.give(permits(n)?)
+        self.release_permits(permits(n)?)
     }
 
-    /// Permits that are there now.
+    /// The number of available permits.
     #[getter]
     fn value(&self) -> u64 {
         self.core.permits()
     }
 
-    /// How many threads wait.
+    /// The number of waiting threads.
     #[getter]
     fn waiters(&self) -> usize {
         self.core.waiters()
     }
 
     fn __enter__(&self, py: Python<'_>) -> PyResult<bool> {
-        self.take(py, 1, Limit::FOREVER)
+        self.acquire_permits(py, 1, Limit::FOREVER)
     }
 
     #[pyo3(signature = (_kind = None, _error = None, _trace = None, /))]
@@ -118,7 +118,7 @@ impl Semaphore {
         _error: Option<&Bound<'_, PyAny>>,
         _trace: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        self.give(1)
+        self.release_permits(1)
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {

@@ -1,16 +1,16 @@
-//! `StampedLock`.
+//! The Python class `StampedLock`.
 
-use super::{Limit, Truth, describe, orphaned, taken};
+use super::{Limit, Truthy, describe, orphaned, taken};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
-use ungil_sync::lock::{Me, Mode, Stamped, mode};
+use ungil_sync::lock::{StampMode, StampedLock as RawStampedLock, ThreadId, stamp_mode};
 
 const CLASS: &str = "StampedLock";
 
-/// A read-write lock with a third way to read: look without taking anything, and ask afterwards
-/// whether a writer came by (Java's `StampedLock`). What it gives is a stamp, an int, which is
-/// needed to let go; 0 means that it could not be had.
+/// A read-write lock with optimistic reads (Java's `StampedLock`). An optimistic read takes no lock
+/// and checks afterwards that no thread wrote meanwhile. Acquiring returns a stamp, an int that is
+/// needed to release the lock; 0 means that it was not acquired.
 ///
 /// ```python
 /// stamp = lock.try_optimistic_read()
@@ -23,29 +23,28 @@ const CLASS: &str = "StampedLock";
 ///         lock.unlock(stamp)
 /// ```
 ///
-/// Not re-entrant. A stamp may be let go of by another thread than the one that took it.
+/// Not re-entrant. Any thread may release a stamp.
 ///
-/// In the child of a fork a lock that was held in the parent, other than by nobody, raises
-/// RuntimeError.
+/// In the child of a fork, using a lock that was held in the parent raises RuntimeError.
 ///
 /// Thread safety: atomic, every method.
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
 #[derive(Default)]
 pub(crate) struct StampedLock {
-    core: Box<Stamped>,
+    core: Box<RawStampedLock>,
 }
 
 impl StampedLock {
     fn check(&self) -> PyResult<()> {
-        if self.core.rw().is_lost() { Err(orphaned(CLASS)) } else { Ok(()) }
+        if self.core.rw().is_corrupted_by_fork() { Err(orphaned(CLASS)) } else { Ok(()) }
     }
 
-    fn let_go(&self, stamp: u64, only: Option<Mode>) -> PyResult<()> {
-        let fits = only.is_none() || mode(stamp) == only;
-        if fits && self.core.unlock(Me::here(), stamp) {
+    fn unlock_stamp(&self, stamp: u64, mode: Option<StampMode>) -> PyResult<()> {
+        let fits = mode.is_none() || stamp_mode(stamp) == mode;
+        if fits && self.core.unlock(ThreadId::current(), stamp) {
             return Ok(());
         }
-        Err(PyRuntimeError::new_err("the StampedLock is not held by this stamp"))
+        Err(PyRuntimeError::new_err("the StampedLock is not held with this stamp"))
     }
 }
 
@@ -57,40 +56,42 @@ impl StampedLock {
     }
 
     fn __init__(slf: &Bound<'_, Self>) {
-        crate::sharing::own(slf.as_any());
+        crate::sharing::defer_count(slf.as_any());
     }
 
-    /// A stamp to look by, for `validate`; 0 while a writer is in.
+    /// Returns a stamp for an optimistic read, to be checked with `validate`; 0 while a thread
+    /// writes.
     fn try_optimistic_read(&self) -> u64 {
         self.core.try_optimistic_read()
     }
 
-    /// Whether nobody has written since `stamp` was given, other than by that stamp.
+    /// Returns true if no thread has written since `stamp` was issued, except with that stamp.
     fn validate(&self, stamp: u64) -> bool {
         self.core.validate(stamp)
     }
 
-    /// Takes the lock for reading, waiting at most `timeout` seconds (-1: as long as it takes). The
+    /// Acquires the lock for reading, waiting at most `timeout` seconds (-1: forever). Returns the
     /// stamp, or 0.
-    #[pyo3(signature = (blocking = Truth(true), timeout = -1.0), text_signature = "($self, blocking=True, timeout=-1)")]
-    fn read_lock(&self, py: Python<'_>, blocking: Truth, timeout: f64) -> PyResult<u64> {
+    #[pyo3(signature = (blocking = Truthy(true), timeout = -1.0), text_signature = "($self, blocking=True, timeout=-1)")]
+    fn read_lock(&self, py: Python<'_>, blocking: Truthy, timeout: f64) -> PyResult<u64> {
         let limit = Limit::of_lock(blocking, timeout)?;
         self.check()?;
-        match (self.core.try_read(Me::here()), limit) {
-            (0, Limit::Until(_)) => self.core.read(Me::here(), limit.sleep(py)),
+        match (self.core.try_lock_shared(ThreadId::current()), limit) {
+            (0, Limit::Until(_)) => self.core.lock_shared(ThreadId::current(), limit.sleep(py)),
             (stamp, _) => Ok(stamp),
         }
     }
 
-    /// Takes the lock for writing, waiting at most `timeout` seconds (-1: as long as it takes). The
+    /// Acquires the lock for writing, waiting at most `timeout` seconds (-1: forever). Returns the
     /// stamp, or 0.
-    #[pyo3(signature = (blocking = Truth(true), timeout = -1.0), text_signature = "($self, blocking=True, timeout=-1)")]
-    fn write_lock(&self, py: Python<'_>, blocking: Truth, timeout: f64) -> PyResult<u64> {
+    #[pyo3(signature = (blocking = Truthy(true), timeout = -1.0), text_signature = "($self, blocking=True, timeout=-1)")]
+    fn write_lock(&self, py: Python<'_>, blocking: Truthy, timeout: f64) -> PyResult<u64> {
         let limit = Limit::of_lock(blocking, timeout)?;
         self.check()?;
-        match (self.core.try_write(Me::here()), limit) {
+        match (self.core.try_lock_exclusive(ThreadId::current()), limit) {
             (0, Limit::Until(_)) => {
-                let (outcome, stamp) = self.core.write(Me::here(), limit.sleep(py))?;
+                let (outcome, stamp) =
+                    self.core.lock_exclusive(ThreadId::current(), limit.sleep(py))?;
                 taken(outcome, CLASS)?;
                 Ok(stamp)
             }
@@ -98,45 +99,46 @@ impl StampedLock {
         }
     }
 
-    /// Lets go of what `stamp` holds. RuntimeError if it holds nothing.
+    /// Releases the hold of `stamp`. Raises RuntimeError if it has none.
     fn unlock(&self, stamp: u64) -> PyResult<()> {
-        self.let_go(stamp, None)
+        self.unlock_stamp(stamp, None)
     }
 
-    /// Lets go of a stamp for reading.
+    /// Releases a read stamp.
     fn unlock_read(&self, stamp: u64) -> PyResult<()> {
-        self.let_go(stamp, Some(Mode::Read))
+        self.unlock_stamp(stamp, Some(StampMode::Read))
     }
 
-    /// Lets go of a stamp for writing.
+    /// Releases a write stamp.
     fn unlock_write(&self, stamp: u64) -> PyResult<()> {
-        self.let_go(stamp, Some(Mode::Write))
+        self.unlock_stamp(stamp, Some(StampMode::Write))
     }
 
-    /// Makes any stamp one for writing, if nobody has written since and nobody else is in; the old
-    /// one is used up then. 0, and the old one is as good as before, if that would need waiting.
+    /// Converts any stamp into a write stamp if no thread has written since and no other thread
+    /// holds the lock; the old stamp is then invalid. Returns 0, and leaves the old stamp valid, if
+    /// that would require waiting.
     fn try_convert_to_write(&self, stamp: u64) -> u64 {
-        self.core.try_convert_to_write(Me::here(), stamp)
+        self.core.try_convert_to_write(ThreadId::current(), stamp)
     }
 
-    /// Makes any stamp one for reading, likewise. From writing to reading always succeeds, with
-    /// nobody writing in between.
+    /// Converts any stamp into a read stamp in the same way. Converting a write stamp always
+    /// succeeds, with no other writer in between.
     fn try_convert_to_read(&self, stamp: u64) -> u64 {
-        self.core.try_convert_to_read(Me::here(), stamp)
+        self.core.try_convert_to_read(ThreadId::current(), stamp)
     }
 
-    /// Whether a writer is in.
+    /// Returns true if a thread holds the lock for writing.
     fn is_write_locked(&self) -> bool {
         self.core.is_write_locked()
     }
 
-    /// About how many readers are in.
+    /// The approximate number of readers.
     #[getter]
     fn readers(&self) -> i64 {
-        self.core.rw().sum().max(0)
+        self.core.rw().reader_count().max(0)
     }
 
-    /// How many threads wait, to read or to write.
+    /// The number of threads waiting to read or to write.
     #[getter]
     fn waiters(&self) -> usize {
         let (readers, writers) = self.core.rw().waiters();

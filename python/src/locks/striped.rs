@@ -1,4 +1,4 @@
-//! `StripedLock`.
+//! The Python class `StripedLock`.
 
 use super::plain::Lock;
 use super::{Limit, describe};
@@ -8,23 +8,23 @@ use pyo3::types::PyIterator;
 use pyo3::{PyTraverseError, PyVisit};
 use std::sync::OnceLock;
 
-/// A fixed number of locks, shared out among all keys there may be: `with locks[key]:` excludes
-/// whoever uses the same key, and hardly anybody else. Equal keys have the same lock; different
-/// keys may have.
+/// A fixed number of locks shared by all possible keys: `with locks[key]:` excludes threads that
+/// use the same key, and few others. Equal keys have the same lock; different keys may have the
+/// same lock.
 ///
-/// A thread that holds the lock of one key and asks for another's can deadlock, as with any two
-/// locks, or with itself if both have the same one: take `all()` instead.
+/// A thread that holds the lock of one key and acquires another's can deadlock, as with any two
+/// locks, or with itself if both keys have the same lock: use `all()` instead.
 ///
 /// Thread safety: atomic, every method.
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
 pub(crate) struct StripedLock {
-    /// Each is made when its first key comes: a lock takes some hundred bytes.
+    /// Each lock is created on first use, because it takes several hundred bytes.
     locks: Box<[OnceLock<Py<Lock>>]>,
     fair: bool,
 }
 
-/// The most locks there may be. More would not keep keys apart any better, and the collector goes
-/// through all of them.
+/// Maximum number of locks. More would hardly reduce collisions, and the collector visits each of
+/// them.
 const MAX_LOCKS: usize = 1 << 20;
 
 impl StripedLock {
@@ -35,37 +35,36 @@ impl StripedLock {
     }
 
     fn lock<'py>(&self, py: Python<'py>, index: usize) -> PyResult<&Bound<'py, Lock>> {
-        let place = &self.locks[index];
-        if place.get().is_none() {
-            // Not made inside the cell: making an object may run the collector, and the cell would
-            // keep other threads waiting. Whoever comes second takes the first one's.
-            drop(place.set(Py::new(py, Lock::with(self.fair))?));
+        let slot = &self.locks[index];
+        if slot.get().is_none() {
+            // Not created inside the cell: creating an object may run the collector, and the cell
+            // would block other threads. If two threads create the lock, the first one stays.
+            drop(slot.set(Py::new(py, Lock::with_fairness(self.fair))?));
         }
-        place
-            .get()
+        slot.get()
             .map(|lock| lock.bind(py))
-            .ok_or_else(|| PyRuntimeError::new_err("the lock was not made"))
+            .ok_or_else(|| PyRuntimeError::new_err("the lock was not created"))
     }
 
-    fn made(&self) -> impl DoubleEndedIterator<Item = &Py<Lock>> {
+    fn created(&self) -> impl DoubleEndedIterator<Item = &Py<Lock>> {
         self.locks.iter().filter_map(OnceLock::get)
     }
 
-    fn take_all(&self, py: Python<'_>) -> PyResult<()> {
+    fn lock_all(&self, py: Python<'_>) -> PyResult<()> {
         for index in 0..self.locks.len() {
             if let Err(error) =
-                self.lock(py, index).and_then(|lock| lock.get().take(py, Limit::FOREVER))
+                self.lock(py, index).and_then(|lock| lock.get().lock(py, Limit::FOREVER))
             {
-                self.give_first(index)?;
+                self.unlock_first(index)?;
                 return Err(error);
             }
         }
         Ok(())
     }
 
-    fn give_first(&self, n: usize) -> PyResult<()> {
-        let made = self.locks[..n].iter().filter_map(OnceLock::get);
-        made.rev().map(|lock| lock.get().give()).fold(Ok(()), Result::and)
+    fn unlock_first(&self, n: usize) -> PyResult<()> {
+        let created = self.locks[..n].iter().filter_map(OnceLock::get);
+        created.rev().map(|lock| lock.get().unlock()).fold(Ok(()), Result::and)
     }
 }
 
@@ -85,10 +84,10 @@ impl StripedLock {
     #[pyo3(signature = (n = 64, *, fair = false))]
     fn __init__(slf: &Bound<'_, Self>, n: i64, fair: bool) {
         let _ = (n, fair);
-        crate::sharing::own(slf.as_any());
+        crate::sharing::defer_count(slf.as_any());
     }
 
-    /// The lock of a key, whatever its hash is.
+    /// Returns the lock of a key. The key must be hashable.
     fn __getitem__<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Lock>> {
         self.lock(key.py(), self.index(key)?).cloned()
     }
@@ -104,24 +103,24 @@ impl StripedLock {
         pyo3::types::PyTuple::new(py, locks)?.try_iter()
     }
 
-    /// A context manager that holds all of the locks, taken in order, so that two that do this do
-    /// not deadlock.
+    /// Returns a context manager that holds all locks. It acquires them in order, so two threads
+    /// that do this do not deadlock.
     fn all(slf: &Bound<'_, Self>) -> PyResult<Py<AllGuard>> {
         Py::new(slf.py(), AllGuard { locks: slf.clone().unbind() })
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
         let this = slf.get();
-        let held = this.made().filter(|lock| lock.get().is_held()).count();
+        let held = this.created().filter(|lock| lock.get().is_held()).count();
         describe(slf.as_any(), "", &format!(" held={held}/{}", this.locks.len()))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.made().try_for_each(|lock| visit.call(lock))
+        self.created().try_for_each(|lock| visit.call(lock))
     }
 }
 
-/// What `StripedLock.all()` gives.
+/// The context manager returned by `StripedLock.all()`.
 #[pyclass(frozen, module = "ungil")]
 pub(crate) struct AllGuard {
     locks: Py<StripedLock>,
@@ -130,7 +129,7 @@ pub(crate) struct AllGuard {
 #[pymethods]
 impl AllGuard {
     fn __enter__(&self, py: Python<'_>) -> PyResult<()> {
-        self.locks.get().take_all(py)
+        self.locks.get().lock_all(py)
     }
 
     #[pyo3(signature = (_kind = None, _error = None, _trace = None, /))]
@@ -142,8 +141,8 @@ impl AllGuard {
     ) -> PyResult<()> {
         let locks = self.locks.get();
         locks
-            .give_first(locks.locks.len())
-            .map_err(|_| PyRuntimeError::new_err("one of the locks was released by somebody else"))
+            .unlock_first(locks.locks.len())
+            .map_err(|_| PyRuntimeError::new_err("one of the locks was released by another thread"))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

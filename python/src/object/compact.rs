@@ -1,21 +1,21 @@
-//! Exact ints read where they lie.
+//! Reads small exact ints directly from memory.
 //!
-//! The interpreter's function for it is a call through a table, twice for `array[i] = n`. The
-//! layout (`_PyLongValue`: a tag with sign and number of digits, then the digits of 30 bits) is the
-//! same from 3.12 on; where the library is built for the stable ABI, it is not looked at.
+//! The interpreter's function is an indirect call, made twice for `array[i] = n`. The layout
+//! (`_PyLongValue`: a tag with the sign and the number of digits, then digits of 30 bits) is the
+//! same from 3.12 on. Builds for the stable ABI do not rely on it.
 
 #![allow(unsafe_code)]
 
 use pyo3::ffi;
 
-/// The value of an exact int; `None` if it is not one, or does not fit 64 bits. Runs no code of the
-/// user's.
+/// Returns the value of an exact int. Returns `None` if `object` is not an exact int or does not
+/// fit in 64 bits. Runs no user code.
 ///
 /// # Safety
 /// `object` is alive.
 #[inline]
 pub(crate) unsafe fn int(object: *mut ffi::PyObject) -> Option<i64> {
-    // SAFETY: the caller's.
+    // SAFETY: the caller's contract.
     unsafe {
         if ffi::PyLong_CheckExact(object) == 0 {
             return None;
@@ -24,7 +24,7 @@ pub(crate) unsafe fn int(object: *mut ffi::PyObject) -> Option<i64> {
         {
             let value = object.cast::<u8>().add(size_of::<ffi::PyObject>());
             let tag = value.cast::<usize>().read();
-            // One digit at most.
+            // At most one digit.
             if tag < 2 << 3 {
                 let digit = value.add(size_of::<usize>()).cast::<u32>().read();
                 // The low two bits are 0 for a positive number, 1 for zero, 2 for a negative one.

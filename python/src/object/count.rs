@@ -1,6 +1,6 @@
-//! What may be done to an object's count so that threads do not meet on it: merge it (any thread
-//! may then drop the object at once), defer it (the interpreter's own loads then touch no count),
-//! make it immortal.
+//! Changes how an object is reference-counted, so that threads do not contend on the count: merge
+//! it (any thread may then drop the object directly), defer it (the interpreter's loads then do not
+//! touch the count), or make the object immortal. See PEP 703 for the terms.
 
 #![allow(unsafe_code)]
 
@@ -10,8 +10,8 @@ use pyo3::prelude::*;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-/// Functions of the interpreter that the headers of some builds leave out, looked up when the
-/// module is imported.
+/// Functions of the interpreter that some builds' headers omit. Resolved when the module is
+/// imported; null if missing.
 static DEFER: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
 static TRY_RETAIN: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
 static ALLOW_TRY: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
@@ -19,15 +19,15 @@ static IS_TEMPORARY: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
 
 type OnObject = unsafe extern "C" fn(*mut ffi::PyObject) -> c_int;
 
-/// Looks the functions up. Their absence only makes the answers of this file "no".
-pub(crate) fn look_up() {
-    for (place, name) in [
+/// Resolves the functions. If one is missing, the operations that need it report failure.
+pub(crate) fn resolve_functions() {
+    for (target, name) in [
         (&DEFER, c"PyUnstable_Object_EnableDeferredRefcount"),
         (&TRY_RETAIN, c"PyUnstable_TryIncRef"),
         (&ALLOW_TRY, c"PyUnstable_EnableTryIncRef"),
         (&IS_TEMPORARY, c"PyUnstable_Object_IsUniqueReferencedTemporary"),
     ] {
-        place.store(symbol(name), Ordering::Release);
+        target.store(symbol(name), Ordering::Release);
     }
 }
 
@@ -35,8 +35,7 @@ fn symbol(name: &CStr) -> *mut c_void {
     unsafe extern "C" {
         fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
     }
-    // SAFETY: a null handle is RTLD_DEFAULT on Linux: the program and the libraries it was linked
-    // with.
+    // SAFETY: a null handle is RTLD_DEFAULT on Linux: the program and the libraries linked with it.
     unsafe { dlsym(std::ptr::null_mut(), name.as_ptr()) }
 }
 
@@ -45,8 +44,8 @@ fn function(place: &AtomicPtr<c_void>) -> Option<OnObject> {
     if address.is_null() {
         return None;
     }
-    // SAFETY: the address of a function of exactly this type. (`PyUnstable_EnableTryIncRef` returns
-    // nothing; its "result" is not read.)
+    // SAFETY: the address of a function of this type. (`PyUnstable_EnableTryIncRef` returns void;
+    // its "result" is not read.)
     Some(unsafe { std::mem::transmute::<*mut c_void, OnObject>(address) })
 }
 
@@ -57,7 +56,7 @@ fn function(place: &AtomicPtr<c_void>) -> Option<OnObject> {
 #[inline]
 pub(crate) unsafe fn retain(object: *mut ffi::PyObject) {
     if header::known() {
-        // SAFETY: alive, by the caller.
+        // SAFETY: alive, by the caller's contract.
         let head = unsafe { header::of(object) };
         let local = head.local.load(Ordering::Relaxed);
         if local == IMMORTAL {
@@ -68,18 +67,18 @@ pub(crate) unsafe fn retain(object: *mut ffi::PyObject) {
         }
         return;
     }
-    // SAFETY: alive, by the caller.
+    // SAFETY: alive, by the caller's contract.
     unsafe { ffi::Py_INCREF(object) }
 }
 
 /// Lowers an object's count. May run a finalizer.
 ///
 /// # Safety
-/// The caller owns that count, and forgets it.
+/// The caller owns one count and does not use it afterwards.
 #[inline]
 pub(crate) unsafe fn release(object: *mut ffi::PyObject) {
     if header::known() {
-        // SAFETY: alive, by the caller.
+        // SAFETY: alive, by the caller's contract.
         let head = unsafe { header::of(object) };
         let local = head.local.load(Ordering::Relaxed);
         if local == IMMORTAL {
@@ -91,7 +90,7 @@ pub(crate) unsafe fn release(object: *mut ffi::PyObject) {
             return;
         }
         let shared = head.shared.load(Ordering::Relaxed);
-        // Not the last of a merged count: the rest is the interpreter's to do.
+        // A merged count that does not reach 0. All other cases are left to the interpreter.
         if owner == 0
             && shared & MERGED == MERGED
             && shared >> SHIFT > 1
@@ -113,15 +112,15 @@ pub(crate) unsafe fn release(object: *mut ffi::PyObject) {
 }
 
 /// Raises the count of an object that may have been freed since this thread read its address
-/// (`_Py_TryIncref`).
+/// (`_Py_TryIncref`). Returns false if the object is gone.
 ///
 /// # Safety
-/// The address was read by this thread, attached since, from a place that owned a count of it. With
-/// a GIL, nothing else has run since.
+/// This thread read the address from a location that owned a count of the object, and has been
+/// attached since. With a GIL, nothing else has run since.
 #[inline]
 pub(crate) unsafe fn try_retain(object: *mut ffi::PyObject) -> bool {
     if header::known() {
-        // SAFETY: the memory of objects is given back only after every attached thread has passed a
+        // SAFETY: the memory of an object is reused only after every attached thread has passed a
         // quiescent state.
         let head = unsafe { header::of(object) };
         let local = head.local.load(Ordering::Relaxed);
@@ -148,22 +147,22 @@ pub(crate) unsafe fn try_retain(object: *mut ffi::PyObject) -> bool {
         return false;
     }
     if header::free_threaded() {
-        // SAFETY: as above, by the interpreter's own function.
+        // SAFETY: as above, with the interpreter's own function.
         return function(&TRY_RETAIN).is_some_and(|f| unsafe { f(object) } != 0);
     }
-    // SAFETY: with a GIL nothing ran between the read and here, so the object is alive.
+    // SAFETY: with a GIL nothing has run since the read, so the object is alive.
     unsafe { ffi::Py_INCREF(object) };
     true
 }
 
-/// Hands an object over: its count becomes one that every thread may change alone
-/// (`_Py_ExplicitMergeRefcount`). If another thread owns it, it is only made fit for
-/// [`try_retain`]. True if the count is merged now, or need not be.
+/// Merges an object's count, so that every thread may change it alone
+/// (`_Py_ExplicitMergeRefcount`). If another thread owns the object, only enables [`try_retain`]
+/// for it. Returns true if the count is merged or need not be.
 ///
 /// # Safety
 /// The caller owns a count of `object`.
 #[inline]
-pub(crate) unsafe fn hand_over(object: *mut ffi::PyObject) -> bool {
+pub(crate) unsafe fn merge_count(object: *mut ffi::PyObject) -> bool {
     if !header::known() {
         if header::free_threaded()
             && let Some(allow) = function(&ALLOW_TRY)
@@ -173,7 +172,7 @@ pub(crate) unsafe fn hand_over(object: *mut ffi::PyObject) -> bool {
         }
         return !header::free_threaded();
     }
-    // SAFETY: alive, by the caller.
+    // SAFETY: alive, by the caller's contract.
     let head = unsafe { header::of(object) };
     let local = head.local.load(Ordering::Relaxed);
     if local == IMMORTAL {
@@ -181,16 +180,16 @@ pub(crate) unsafe fn hand_over(object: *mut ffi::PyObject) -> bool {
     }
     let owner = head.owner.load(Ordering::Relaxed);
     if owner == header::this_thread() {
-        merge(head, 0);
+        merge_header(head, 0);
         return true;
     }
     allow_try(head);
     owner == 0
 }
 
-/// Merges the count, raised by `more`. Only the owner may.
+/// Merges the count and raises it by `more`. Only the owning thread may call it.
 #[inline]
-fn merge(head: &Header, more: isize) {
+fn merge_header(head: &Header, more: isize) {
     let more = more + head.local.load(Ordering::Relaxed) as isize;
     let mut shared = head.shared.load(Ordering::Relaxed);
     while let Err(now) = head.shared.compare_exchange_weak(
@@ -204,15 +203,15 @@ fn merge(head: &Header, more: isize) {
     disown(head);
 }
 
-/// Whose count is merged has no owner.
+/// Clears the owner, as for every merged count.
 #[inline]
 fn disown(head: &Header) {
     head.local.store(0, Ordering::Relaxed);
     head.owner.store(0, Ordering::Relaxed);
 }
 
-/// Lets a count be taken from now on without knowing that there is one (`_Py_REF_MAYBE_WEAKREF`),
-/// unless that is so already.
+/// Allows other threads to call [`try_retain`] on the object from now on (`_Py_REF_MAYBE_WEAKREF`),
+/// unless they may already.
 fn allow_try(head: &Header) {
     let mut shared = head.shared.load(Ordering::Relaxed);
     while shared & MERGED == 0
@@ -227,8 +226,8 @@ fn allow_try(head: &Header) {
     }
 }
 
-/// Raises the count of an object that stays this thread's, and makes it fit for [`try_retain`].
-/// False, and nothing done, if it is not this thread's.
+/// Raises the count of an object that this thread keeps owning, and enables [`try_retain`] for it.
+/// Returns false and does nothing if another thread owns it.
 ///
 /// # Safety
 /// `object` is alive.
@@ -236,7 +235,7 @@ pub(crate) unsafe fn retain_own(object: *mut ffi::PyObject) -> bool {
     if !header::known() {
         return false;
     }
-    // SAFETY: alive, by the caller.
+    // SAFETY: alive, by the caller's contract.
     let head = unsafe { header::of(object) };
     let local = head.local.load(Ordering::Relaxed);
     if local == IMMORTAL || head.owner.load(Ordering::Relaxed) != header::this_thread() {
@@ -247,36 +246,36 @@ pub(crate) unsafe fn retain_own(object: *mut ffi::PyObject) -> bool {
     true
 }
 
-/// Whether an object's only reference is a place on the stack of the interpreter's innermost frame,
-/// which nothing else shares.
+/// Returns true if the only reference to an object is on the stack of the interpreter's innermost
+/// frame.
 ///
 /// # Safety
-/// The object is alive.
+/// `object` is alive.
 #[inline]
 unsafe fn is_temporary(object: *mut ffi::PyObject) -> bool {
-    let Some(ask) = function(&IS_TEMPORARY) else { return false };
-    // SAFETY: alive, by the caller.
-    unsafe { ask(object) != 0 }
+    let Some(function) = function(&IS_TEMPORARY) else { return false };
+    // SAFETY: alive, by the caller's contract.
+    unsafe { function(object) != 0 }
 }
 
-/// Raises an object's count by one and hands the object over: [`retain`] and [`hand_over`], in one
-/// step where that is possible.
+/// Raises an object's count by one and merges it: [`retain`] and [`merge_count`], in one step where
+/// possible.
 ///
 /// # Safety
 /// `object` is alive, and this thread is attached.
 #[inline]
-pub(crate) unsafe fn retain_and_hand_over(object: *mut ffi::PyObject) {
+pub(crate) unsafe fn retain_and_merge(object: *mut ffi::PyObject) {
     if header::known() {
-        // SAFETY: alive, by the caller.
+        // SAFETY: alive, by the caller's contract.
         let head = unsafe { header::of(object) };
         let local = head.local.load(Ordering::Relaxed);
         if local == IMMORTAL {
             return;
         }
         if head.owner.load(Ordering::Relaxed) == header::this_thread() {
-            // What has just been computed and lies on the interpreter's stack only, nobody else can
-            // reach: no other thread looks at its count before the caller has put it somewhere.
-            // SAFETY: alive, by the caller.
+            // A temporary on the interpreter's stack cannot be reached by another thread before the
+            // caller stores it, so no atomic exchange is needed.
+            // SAFETY: alive, by the caller's contract.
             if local == 1
                 && head.shared.load(Ordering::Relaxed) == 0
                 && unsafe { is_temporary(object) }
@@ -284,83 +283,84 @@ pub(crate) unsafe fn retain_and_hand_over(object: *mut ffi::PyObject) {
                 head.shared.store((2 << SHIFT) | MERGED, Ordering::Relaxed);
                 disown(head);
             } else {
-                merge(head, 1);
+                merge_header(head, 1);
             }
             return;
         }
     }
-    // SAFETY: alive, by the caller.
+    // SAFETY: alive, by the caller's contract.
     unsafe {
         retain(object);
-        hand_over(object);
+        merge_count(object);
     }
 }
 
-/// Defers the count of an object that the collector tracks: loading it from a variable, an
-/// attribute or a container touches no count from then on, and the collector alone frees it. False
-/// if it is not tracked, or another thread's.
+/// Defers the reference count of an object tracked by the collector: loading it from a variable, an
+/// attribute or a container no longer touches the count, and only the collector frees it. Returns
+/// false if it is not tracked or belongs to another thread.
 pub(crate) fn defer(object: &Bound<'_, PyAny>) -> bool {
     // SAFETY: the object is alive; the function checks the rest.
     function(&DEFER).is_some_and(|f| unsafe { f(object.as_ptr()) } != 0)
 }
 
-/// Hands an object over, as [`hand_over`].
-pub(crate) fn give(object: &Bound<'_, PyAny>) -> bool {
+/// Merges an object's count as [`merge_count`] does.
+pub(crate) fn merge_count_of(object: &Bound<'_, PyAny>) -> bool {
     // SAFETY: `object` owns a count.
-    unsafe { hand_over(object.as_ptr()) }
+    unsafe { merge_count(object.as_ptr()) }
 }
 
-/// Makes an object immortal: its count is never written again and it is never freed. False if
-/// another thread owns it.
+/// Makes an object immortal: its count is never written again and it is never freed. Returns false
+/// if another thread owns it.
 ///
-/// The count is merged first, so that a thread that had begun to drop a count of its own still
+/// The count is merged first, so that a thread that has begun to release a count of its own still
 /// finds it.
 pub(crate) fn immortalize(object: &Bound<'_, PyAny>) -> bool {
-    if !header::known() || !give(object) {
+    if !header::known() || !merge_count_of(object) {
         return false;
     }
-    // SAFETY: alive while `object` is borrowed; with the count merged, nobody else writes `local`.
+    // SAFETY: alive while `object` is borrowed; once the count is merged, no other thread writes
+    // `local`.
     unsafe { header::of(object.as_ptr()) }.local.store(IMMORTAL, Ordering::Release);
     true
 }
 
-/// Whether the collector may track objects of this type.
+/// Returns true if the collector may track objects of this type.
 pub(crate) fn may_be_tracked(object: &Bound<'_, PyAny>) -> bool {
     // SAFETY: types are alive while their instances are.
     unsafe { ffi::PyType_GetFlags(object.get_type_ptr()) & ffi::Py_TPFLAGS_HAVE_GC != 0 }
 }
 
-/// How an object's count stands.
-pub(crate) enum Standing {
+/// How an object is reference-counted.
+pub(crate) enum CountState {
     Immortal,
     Deferred,
     Merged,
     Owned,
-    Anothers,
-    Counted,
+    OwnedByOtherThread,
+    Plain,
 }
 
-/// How an object's count stands.
-pub(crate) fn standing(object: &Bound<'_, PyAny>) -> Standing {
+/// Returns how an object is reference-counted.
+pub(crate) fn count_state(object: &Bound<'_, PyAny>) -> CountState {
     if !header::known() {
-        return Standing::Counted;
+        return CountState::Plain;
     }
     // SAFETY: alive while `object` is borrowed.
     let head = unsafe { header::of(object.as_ptr()) };
     if head.local.load(Ordering::Relaxed) == IMMORTAL {
-        Standing::Immortal
+        CountState::Immortal
     } else if head.gc_bits.load(Ordering::Relaxed) & header::DEFERRED != 0 {
-        Standing::Deferred
+        CountState::Deferred
     } else {
         match head.owner.load(Ordering::Relaxed) {
-            0 => Standing::Merged,
-            owner if owner == header::this_thread() => Standing::Owned,
-            _ => Standing::Anothers,
+            0 => CountState::Merged,
+            owner if owner == header::this_thread() => CountState::Owned,
+            _ => CountState::OwnedByOtherThread,
         }
     }
 }
 
-/// Whether an object is immortal: its count is never touched.
+/// Returns true if an object is immortal, so that its count is never written.
 #[inline]
 pub(crate) fn is_immortal(object: &Bound<'_, PyAny>) -> bool {
     if header::known() {

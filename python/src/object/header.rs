@@ -1,7 +1,7 @@
-//! The head of every object on a free-threaded build (`Include/cpython/object.h` of 3.14, unchanged
-//! in 3.15): whose it is and its two counts. The stable ABI keeps these fields to itself, so the
-//! layout is not believed but checked when the module is imported, on an object made for it; where
-//! it does not fit, counts are left to the interpreter's own functions.
+//! The header of every object on a free-threaded build (`Include/cpython/object.h` of 3.14,
+//! unchanged in 3.15): the owning thread and two counts. The stable ABI does not expose these
+//! fields, so the layout is verified on a test object when the module is imported. If it does not
+//! match, the interpreter's own functions change counts.
 
 #![allow(unsafe_code)]
 
@@ -12,15 +12,15 @@ use std::sync::atomic::{AtomicIsize, AtomicU8, AtomicU32, AtomicUsize, Ordering}
 /// `PyObject` on a free-threaded build.
 #[repr(C)]
 pub(crate) struct Header {
-    /// The thread that owns the object (`_Py_ThreadId`), or 0 when its count is merged.
+    /// The owning thread (`_Py_ThreadId`), or 0 if the count is merged.
     pub(crate) owner: AtomicUsize,
     flags: u16,
     mutex: AtomicU8,
-    /// [`DEFERRED`] and the collector's other marks.
+    /// [`DEFERRED`] and other flags of the collector.
     pub(crate) gc_bits: AtomicU8,
-    /// The owner's count; [`IMMORTAL`] on an immortal object.
+    /// The owner's count; [`IMMORTAL`] for an immortal object. Written by the owner only.
     pub(crate) local: AtomicU32,
-    /// Everybody else's count, shifted left by two, and two flags.
+    /// Bits 0 and 1: flags, [`MERGED`] if both are set. From bit 2: the count of all other threads.
     pub(crate) shared: AtomicIsize,
 }
 
@@ -33,13 +33,13 @@ pub(crate) const DEFERRED: u8 = 1 << 6;
 /// `_Py_REF_SHARED_SHIFT`.
 pub(crate) const SHIFT: u32 = 2;
 
-/// What the running interpreter turned out to be: 0 unasked, then one of the three below.
+/// The kind of interpreter: 0 before [`detect`], then one of the three constants below.
 static KIND: AtomicU8 = AtomicU8::new(0);
 const WITH_GIL: u8 = 1;
 const KNOWN: u8 = 2;
 const OPAQUE: u8 = 3;
 
-/// Whether the running interpreter is a free-threaded build.
+/// Returns true if the interpreter is a free-threaded build.
 #[inline]
 pub(crate) fn free_threaded() -> bool {
     if cfg!(Py_GIL_DISABLED) || cfg!(feature = "abi3t") {
@@ -49,7 +49,7 @@ pub(crate) fn free_threaded() -> bool {
     }
 }
 
-/// Whether it is one whose object head is laid out as [`Header`] says.
+/// Returns true if it is free-threaded and its object header matches [`Header`].
 #[inline]
 pub(crate) fn known() -> bool {
     if cfg!(Py_GIL_DISABLED) || cfg!(feature = "abi3t") {
@@ -59,12 +59,12 @@ pub(crate) fn known() -> bool {
     }
 }
 
-/// `_Py_ThreadId()`: the address the thread's own storage begins at.
+/// `_Py_ThreadId()`: the address of the thread's own storage.
 #[inline]
 pub(crate) fn this_thread() -> usize {
     let id: usize;
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-    // SAFETY: reads the thread pointer, as the interpreter's own header does on this machine.
+    // SAFETY: reads the thread pointer, as the interpreter's header does on this architecture.
     unsafe {
         std::arch::asm!("mov {}, fs:0", out(reg) id, options(nostack, preserves_flags, readonly));
     }
@@ -80,23 +80,23 @@ pub(crate) fn this_thread() -> usize {
     id
 }
 
-/// The head of `object`.
+/// Returns the header of `object`.
 ///
 /// # Safety
-/// `object` points to an object, alive or just freed (see [`ungil_sync::slot`]), of an interpreter
-/// that is [`known`].
+/// `object` points to an object, alive or just freed (see [`ungil_sync::slot`]), and [`known`]
+/// returned true.
 #[inline]
 pub(crate) unsafe fn of<'a>(object: *mut ffi::PyObject) -> &'a Header {
-    // SAFETY: the caller's.
+    // SAFETY: the caller's contract.
     unsafe { &*object.cast::<Header>() }
 }
 
-/// Finds out, once, what the running interpreter is. Everything else here may be asked afterwards.
-pub(crate) fn inspect(py: Python<'_>) -> PyResult<()> {
+/// Detects the kind of interpreter. Must be called before anything else in this module.
+pub(crate) fn detect(py: Python<'_>) -> PyResult<()> {
     let config = py.import("sysconfig")?.call_method1("get_config_var", ("Py_GIL_DISABLED",))?;
     let kind = if !config.is_truthy()? {
         WITH_GIL
-    } else if fits(py)? {
+    } else if layout_matches(py)? {
         KNOWN
     } else {
         OPAQUE
@@ -105,15 +105,14 @@ pub(crate) fn inspect(py: Python<'_>) -> PyResult<()> {
     Ok(())
 }
 
-/// Whether a fresh object of this thread looks as [`Header`] says, before and after its count is
-/// raised.
-fn fits(py: Python<'_>) -> PyResult<bool> {
+/// Returns true if a new object of this thread looks as [`Header`] says, before and after its count
+/// is raised.
+fn layout_matches(py: Python<'_>) -> PyResult<bool> {
     if this_thread() == 0 {
         return Ok(false);
     }
     let fresh = pyo3::types::PyList::new(py, [1, 2])?;
-    // SAFETY: at least as many bytes belong to any list as the header has; the fields are only
-    // read.
+    // SAFETY: every list is at least as large as the header, which is only read.
     let head = unsafe { of(fresh.as_ptr()) };
     let seen = || {
         (

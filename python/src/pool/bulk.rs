@@ -1,6 +1,6 @@
-//! A row of calls that any number of workers share: `map`, `for_each`, `parallel_for`, `reduce`.
-//! There is no future for each item: an outcome is written in its place, or folded into what the
-//! worker has.
+//! A bulk operation: a sequence of calls shared by any number of workers (`map`, `for_each`,
+//! `parallel_for`, `reduce`). There is no future per item: an outcome is stored in the item's slot
+//! or folded into the worker's accumulator.
 
 use super::fold::Fold;
 use super::items::Items;
@@ -11,33 +11,34 @@ use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use std::sync::Arc;
 use ungil_sync::park::WaitSet;
-use ungil_sync::pool::Split;
+use ungil_sync::pool::ChunkDispenser;
 use ungil_sync::slot::Slot;
 
-/// What becomes of a call's outcome.
-pub(super) enum Kind {
-    /// Nothing.
+/// What happens to a call's outcome.
+pub(super) enum BulkKind {
+    /// It is dropped.
     Each,
-    /// It is kept in its place; an exception as [`Raised`].
+    /// It is stored in the item's slot; an exception as [`Raised`].
     Collect(Box<[Slot<Object>]>),
-    /// It is the worker's accumulator from then on.
+    /// It becomes the worker's accumulator.
     Fold(Fold),
 }
 
-/// The row.
+/// A bulk operation.
 pub(crate) struct Bulk {
-    pub(super) split: Split,
+    pub(super) chunks: ChunkDispenser,
     pub(super) items: Items,
     pub(super) function: Slot<Object>,
-    pub(super) kind: Kind,
+    pub(super) kind: BulkKind,
+    /// The fixed chunk size, if the caller chose one.
     pub(super) grain: Option<usize>,
-    /// The first error that ends it all.
+    /// The first error, which ended the operation.
     error: Slot<Object>,
-    /// Told of outcomes and of the end.
+    /// Notified of outcomes and of the end.
     pub(super) changed: WaitSet,
 }
 
-/// In a call's place: what it raised, where another's is what it returned. No user ever sees it.
+/// In an item's slot: the exception that the call raised. Never visible to users.
 #[pyclass(frozen, module = "ungil._ungil", name = "_Raised")]
 pub(super) struct Raised(Py<PyBaseException>);
 
@@ -49,10 +50,10 @@ impl Raised {
 }
 
 impl Raised {
-    pub(super) fn of(py: Python<'_>, error: PyErr) -> PyResult<Bound<'_, Self>> {
+    pub(super) fn new(py: Python<'_>, error: PyErr) -> PyResult<Bound<'_, Self>> {
         let error = error.into_value(py);
-        // Handed over, as every outcome is: whoever takes it drops it alone.
-        count::give(error.bind(py));
+        // Merged like every outcome, so that any thread may drop it directly.
+        count::merge_count_of(error.bind(py));
         Bound::new(py, Self(error))
     }
 }
@@ -61,11 +62,11 @@ impl Bulk {
     pub(super) fn new(
         function: &Bound<'_, PyAny>,
         items: Items,
-        kind: Kind,
+        kind: BulkKind,
         grain: Option<usize>,
     ) -> Arc<Self> {
         Arc::new(Self {
-            split: Split::new(items.len()),
+            chunks: ChunkDispenser::new(items.len()),
             items,
             function: Slot::new(encode(function)),
             kind,
@@ -75,11 +76,11 @@ impl Bulk {
         })
     }
 
-    /// Notes that so many items are accounted for.
-    pub(super) fn account(&self, items: usize) {
-        if self.split.account(items) {
+    /// Records that `items` items are completed.
+    pub(super) fn complete(&self, items: usize) {
+        if self.chunks.complete(items) {
             self.end();
-        } else if matches!(self.kind, Kind::Collect(_)) {
+        } else if matches!(self.kind, BulkKind::Collect(_)) {
             self.changed.notify_all();
         }
     }
@@ -89,58 +90,59 @@ impl Bulk {
         drop(self.function.take());
     }
 
-    /// Drops what has not begun.
+    /// Drops all items not begun.
     pub(super) fn stop(&self) {
-        if self.split.stop() {
+        if self.chunks.stop() {
             self.end();
         } else {
             self.changed.notify_all();
         }
     }
 
-    /// Drops what has not begun because of an error. The first one counts.
+    /// Records an error and drops all items not begun. Only the first error is kept.
     pub(super) fn fail(&self, py: Python<'_>, error: PyErr) {
         drop(self.error.compare_exchange(None, encode(error.into_value(py).bind(py))));
         self.stop();
     }
 
-    /// The error that ended it all, taken out.
-    pub(super) fn error(&self, py: Python<'_>) -> PyResult<()> {
+    /// Takes the error that ended the operation, and returns it if there was one.
+    pub(super) fn take_error(&self, py: Python<'_>) -> PyResult<()> {
         match take(py, &self.error)? {
             Some(error) => Err(PyErr::from_value(error)),
             None => Ok(()),
         }
     }
 
-    /// The outcome at `index`, taken out, if it is there.
-    pub(super) fn outcome<'py>(
+    /// Takes the outcome at `index`, if it is present.
+    pub(super) fn take_outcome<'py>(
         &self,
         py: Python<'py>,
         index: usize,
     ) -> Option<PyResult<Bound<'py, PyAny>>> {
-        let Kind::Collect(places) = &self.kind else { return None };
-        let outcome = take(py, &places[index]).transpose()?;
+        let BulkKind::Collect(slots) = &self.kind else { return None };
+        let outcome = take(py, &slots[index]).transpose()?;
         Some(outcome.and_then(|value| match value.cast_exact::<Raised>() {
             Ok(raised) => Err(PyErr::from_value(raised.get().0.bind(py).clone().into_any())),
             Err(_) => Ok(value),
         }))
     }
 
-    /// Whether there is an outcome at `index`.
-    pub(super) fn has(&self, index: usize) -> bool {
-        matches!(&self.kind, Kind::Collect(places) if !places[index].is_empty())
+    /// Returns true if the outcome at `index` is present.
+    pub(super) fn has_outcome(&self, index: usize) -> bool {
+        matches!(&self.kind, BulkKind::Collect(slots) if !slots[index].is_empty())
     }
 
-    /// Shows the collector the outcomes. What is not begun is not shown: workers hold it, too.
+    /// Passes the outcomes to the collector. Items not begun are not included, because workers hold
+    /// them too.
     pub(super) fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        let Kind::Collect(places) = &self.kind else { return Ok(()) };
-        places.iter().try_for_each(|place| word::visit(place, visit))
+        let BulkKind::Collect(slots) = &self.kind else { return Ok(()) };
+        slots.iter().try_for_each(|slot| word::visit(slot, visit))
     }
 
     /// Drops the outcomes.
-    pub(super) fn forget(&self) {
-        if let Kind::Collect(places) = &self.kind {
-            places.iter().for_each(|place| drop(place.take()));
+    pub(super) fn drop_outcomes(&self) {
+        if let BulkKind::Collect(slots) = &self.kind {
+            slots.iter().for_each(|slot| drop(slot.take()));
         }
     }
 }

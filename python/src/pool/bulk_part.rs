@@ -1,99 +1,101 @@
-//! A worker's part in a row of calls.
+//! A worker's part in a bulk operation.
 
-use super::bulk::{Bulk, Kind, Raised};
+use super::bulk::{Bulk, BulkKind, Raised};
+use super::chunk_size::ChunkSize;
 use super::fold::Fold;
-use super::pace::Pace;
-use super::team::Team;
+use super::pool_state::PoolState;
 use crate::object::encode;
 use crate::object::word::load;
 use pyo3::prelude::*;
 use std::sync::Arc;
 
 impl Bulk {
-    /// Works on the row until nothing is left to claim.
-    pub(super) fn take_part(self: &Arc<Self>, py: Python<'_>, team: &Arc<Team>) {
-        if !self.split.has_more() {
+    /// Processes items until none is left to claim.
+    pub(super) fn run_worker(self: &Arc<Self>, py: Python<'_>, pool: &Arc<PoolState>) {
+        if !self.chunks.has_more() {
             return;
         }
         let Ok(Some(function)) = load(py, &self.function) else { return };
         match &self.kind {
-            Kind::Each => self.run(py, team, |index| self.items.call(&function, index).map(drop)),
-            Kind::Collect(places) => self.run(py, team, |index| {
+            BulkKind::Each => {
+                self.run(py, pool, |index| self.items.call(&function, index).map(drop))
+            }
+            BulkKind::Collect(slots) => self.run(py, pool, |index| {
                 let outcome = match self.items.call(&function, index) {
                     Ok(value) => value,
-                    Err(error) => Raised::of(py, error)?.into_any(),
+                    Err(error) => Raised::new(py, error)?.into_any(),
                 };
-                drop(places[index].swap(encode(&outcome)));
+                drop(slots[index].swap(encode(&outcome)));
                 Ok(())
             }),
-            Kind::Fold(fold) => self.run_fold(py, team, fold, &function),
+            BulkKind::Fold(fold) => self.run_fold(py, pool, fold, &function),
         }
     }
 
     fn run(
         self: &Arc<Self>,
         py: Python<'_>,
-        team: &Arc<Team>,
+        pool: &Arc<PoolState>,
         mut call: impl FnMut(usize) -> PyResult<()>,
     ) {
-        let mut pace = Pace::new(self.grain);
-        while let Some(share) = self.split.claim(pace.size(&self.split, team.wanted)) {
-            let done = self.run_share(py, team, &mut pace, share, &mut call);
-            self.account(done);
+        let mut chunk_size = ChunkSize::new(self.grain);
+        while let Some(chunk) = self.chunks.claim(chunk_size.next_size(&self.chunks, pool.wanted)) {
+            let done = self.run_chunk(py, pool, &mut chunk_size, chunk, &mut call);
+            self.complete(done);
         }
     }
 
-    /// Goes through a share. Returns how many items are accounted for: made, or dropped by a stop.
-    fn run_share(
+    /// Processes a chunk. Returns how many items are completed: processed, or dropped by a stop.
+    fn run_chunk(
         self: &Arc<Self>,
         py: Python<'_>,
-        team: &Arc<Team>,
-        pace: &mut Pace,
-        share: std::ops::Range<usize>,
+        pool: &Arc<PoolState>,
+        chunk_size: &mut ChunkSize,
+        chunk: std::ops::Range<usize>,
         call: &mut impl FnMut(usize) -> PyResult<()>,
     ) -> usize {
-        let mut lap = pace.begin();
-        for index in share.clone() {
-            if self.split.is_stopped() {
-                return share.len();
+        let mut timer = chunk_size.start_chunk();
+        for index in chunk.clone() {
+            if self.chunks.is_stopped() {
+                return chunk.len();
             }
             if let Err(error) = call(index) {
                 self.fail(py, error);
-                return share.len();
+                return chunk.len();
             }
-            if pace.step(&mut lap) && index + 1 < share.end {
-                pace.end(&lap);
-                let rest = index + 1..share.end;
-                let dropped = self.split.give_back(rest);
+            if chunk_size.item_done(&mut timer) && index + 1 < chunk.end {
+                chunk_size.finish_chunk(&timer);
+                let rest = index + 1..chunk.end;
+                let dropped = self.chunks.give_back(rest);
                 if dropped == 0 {
-                    team.invite_another(py, self);
+                    pool.invite_one(py, self);
                 }
-                return index + 1 - share.start + dropped;
+                return index + 1 - chunk.start + dropped;
             }
         }
-        pace.end(&lap);
-        share.len()
+        chunk_size.finish_chunk(&timer);
+        chunk.len()
     }
 
     fn run_fold(
         self: &Arc<Self>,
         py: Python<'_>,
-        team: &Arc<Team>,
+        pool: &Arc<PoolState>,
         fold: &Fold,
         function: &Bound<'_, PyAny>,
     ) {
-        let mut pace = Pace::new(self.grain);
+        let mut chunk_size = ChunkSize::new(self.grain);
         let mut accumulator: Option<Bound<'_, PyAny>> = None;
-        let mut begun_at = 0;
+        let mut start = 0;
         let mut done = 0;
-        while let Some(share) = self.split.claim(pace.size(&self.split, team.wanted)) {
+        while let Some(chunk) = self.chunks.claim(chunk_size.next_size(&self.chunks, pool.wanted)) {
             if accumulator.is_none() {
-                begun_at = share.start;
+                start = chunk.start;
             }
-            done += self.run_share(py, team, &mut pace, share, &mut |index| {
+            done += self.run_chunk(py, pool, &mut chunk_size, chunk, &mut |index| {
                 let so_far = match accumulator.take() {
                     Some(so_far) => so_far,
-                    None => fold.begin(py)?,
+                    None => fold.initial(py)?,
                 };
                 accumulator = Some(function.call1((so_far, self.items.take(py, index)?))?);
                 Ok(())
@@ -101,13 +103,13 @@ impl Bulk {
             if fold.ordered
                 && let Some(part) = accumulator.take()
             {
-                fold.keep(begun_at, part);
+                fold.store(start, part);
             }
         }
         if let Some(part) = accumulator.take() {
-            fold.keep(begun_at, part);
+            fold.store(start, part);
         }
-        // Only now: whoever waits for the end must find every part.
-        self.account(done);
+        // After the parts are stored: a thread that waits for the end must find them all.
+        self.complete(done);
     }
 }

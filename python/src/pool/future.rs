@@ -1,10 +1,10 @@
-//! One call and its outcome: what `ThreadPool.submit` returns. The Python class `Future` puts it
-//! before `concurrent.futures.Future` among its bases, so that it is one, for `wait`,
-//! `as_completed`, asyncio and everybody else, while its state is a word and not attributes under a
-//! lock.
+//! One call and its outcome, as returned by `ThreadPool.submit`. The Python class `Future` has this
+//! core before `concurrent.futures.Future` among its bases, so it is one for `wait`,
+//! `as_completed`, asyncio and all other code, but its state is one word instead of attributes
+//! under a lock.
 
 use super::watch::Watch;
-use super::{names, process};
+use super::{errors, process};
 use crate::imported;
 use crate::object::{Object, encode, word};
 use pyo3::exceptions::PyRuntimeError;
@@ -12,51 +12,51 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::sync::atomic::{AtomicU64, Ordering};
 use ungil_sync::park::WaitSet;
-use ungil_sync::pool::{Phase, Progress, Refused};
+use ungil_sync::pool::{CallProgress, CallState, TransitionError};
 use ungil_sync::slot::Slot;
 
-/// The call, its progress, its outcome.
+/// A call, its state and its outcome.
 #[pyclass(frozen, subclass, weakref, module = "ungil", name = "_FutureCore")]
 pub(crate) struct Future {
-    pub(super) progress: Progress,
-    /// What it returned or raised. Whoever fills it is the one who ends the call.
+    pub(super) progress: CallProgress,
+    /// The returned value or the exception. The thread that fills it finishes the call.
     pub(super) outcome: Slot<Object>,
     pub(super) function: Slot<Object>,
     pub(super) arguments: Slot<Object>,
     pub(super) keywords: Slot<Object>,
     pub(super) watch: Watch,
     pub(super) ended: WaitSet,
-    /// Which pool's workers may run it while they wait for it; 0 for none.
-    pub(super) team: AtomicU64,
+    /// Id of the pool whose workers may run the call while they wait for it; 0 for none.
+    pub(super) pool: AtomicU64,
     pub(super) forks: u32,
 }
 
 impl Future {
-    /// Nothing to call yet.
+    /// Creates a future without a call.
     pub(super) fn empty() -> Self {
         Self {
-            progress: Progress::default(),
+            progress: CallProgress::default(),
             outcome: Slot::default(),
             function: Slot::default(),
             arguments: Slot::default(),
             keywords: Slot::default(),
             watch: Watch::default(),
             ended: WaitSet::default(),
-            team: AtomicU64::new(0),
-            forks: process::forks(),
+            pool: AtomicU64::new(0),
+            forks: process::fork_count(),
         }
     }
 
-    /// A future for a call that a team's worker will make.
-    pub(super) fn make<'py>(
-        team: u64,
+    /// Creates a future for a call that a worker of pool `pool` will make.
+    pub(super) fn for_call<'py>(
+        pool: u64,
         function: &Bound<'py, PyAny>,
         arguments: &Bound<'py, PyTuple>,
         keywords: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, Self>> {
         let made = imported::future_type(function.py()).call0()?.cast_into::<Self>()?;
         let future = made.get();
-        future.team.store(team, Ordering::Relaxed);
+        future.pool.store(pool, Ordering::Relaxed);
         future.function.swap(encode(function));
         future.arguments.swap(encode(arguments.as_any()));
         if let Some(keywords) = keywords {
@@ -66,17 +66,17 @@ impl Future {
     }
 
     pub(super) fn is_done(&self) -> bool {
-        !matches!(self.progress.phase(), Phase::Pending | Phase::Running)
+        !matches!(self.progress.state(), CallState::Pending | CallState::Running)
     }
 
-    pub(super) fn forget_call(&self) {
+    pub(super) fn drop_call(&self) {
         [&self.function, &self.arguments, &self.keywords]
             .into_iter()
             .for_each(|slot| drop(slot.take()));
     }
 
-    /// The callable and its arguments, taken out.
-    pub(super) fn call(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+    /// Makes the call. Takes the function and its arguments out of the future.
+    pub(super) fn make_call(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let function = word::take(py, &self.function)?;
         let arguments = word::take(py, &self.arguments)?;
         let keywords = word::take(py, &self.keywords)?;
@@ -87,40 +87,42 @@ impl Future {
         Ok(function.call(arguments.cast::<PyTuple>()?, keywords)?.unbind())
     }
 
-    /// Fills the outcome and, if nobody watches, ends the call.
-    pub(super) fn progress_to_end(
+    /// Stores the outcome and, unless the future is watched, finishes the call.
+    pub(super) fn finish(
         &self,
         outcome: &Bound<'_, PyAny>,
-        phase: Phase,
-    ) -> Result<(), Refused> {
+        state: CallState,
+    ) -> Result<(), TransitionError> {
         if self.outcome.compare_exchange(None, encode(outcome)).is_err() {
-            return Err(Refused::At(self.progress.phase()));
+            return Err(TransitionError::WrongState(self.progress.state()));
         }
-        self.progress.advance(&[Phase::Pending, Phase::Running], phase, false)
+        self.progress.transition(&[CallState::Pending, CallState::Running], state, false)
     }
 
-    /// Ends a call whose outcome is filled, before the eyes of those who watch.
-    pub(super) fn end_watched(&self, slf: &Bound<'_, Self>, phase: Phase) -> PyResult<()> {
+    /// Finishes a call whose outcome is stored, under the condition of a watched future, and
+    /// notifies its waiters.
+    pub(super) fn finish_watched(&self, slf: &Bound<'_, Self>, state: CallState) -> PyResult<()> {
         let py = slf.py();
-        let tell = if phase == Phase::Returned {
+        let notify = if state == CallState::Returned {
             imported::add_result(py)
         } else {
             imported::add_exception(py)
         };
-        let ended = self.under_condition(py, || {
-            let ended = self.progress.advance(&[Phase::Pending, Phase::Running], phase, true);
-            if ended.is_ok() {
+        let finished = self.under_condition(py, || {
+            let finished =
+                self.progress.transition(&[CallState::Pending, CallState::Running], state, true);
+            if finished.is_ok() {
                 for waiter in self.watch.waiters(py)?.try_iter()? {
-                    waiter?.call_method1(tell, (slf,))?;
+                    waiter?.call_method1(notify, (slf,))?;
                 }
                 self.watch.condition(py)?.call_method0(imported::notify_all(py))?;
             }
-            Ok(ended)
+            Ok(finished)
         })?;
-        if let Err(Refused::At(phase)) = ended {
-            return Err(self.invalid(slf, phase));
+        if let Err(TransitionError::WrongState(state)) = finished {
+            return Err(self.invalid_state(slf, state));
         }
-        self.call_back(slf)
+        self.run_callbacks(slf)
     }
 
     pub(super) fn under_condition<R>(
@@ -135,59 +137,63 @@ impl Future {
         result
     }
 
-    pub(super) fn call_back(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
+    pub(super) fn run_callbacks(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
         for callback in self.watch.all_callbacks(slf.py())? {
-            call_one_back(slf, &callback);
+            run_callback(slf, &callback);
         }
         Ok(())
     }
 
-    /// Tells those who watch that the call has been cancelled.
-    pub(super) fn tell_cancelled(&self, slf: &Bound<'_, Self>) {
+    /// Notifies waiters that the call was cancelled.
+    pub(super) fn notify_cancelled(&self, slf: &Bound<'_, Self>) {
         let py = slf.py();
-        match self.progress.advance(&[Phase::Cancelled], Phase::Notified, false) {
-            Err(Refused::Watched) => {
-                let told = self.under_condition(py, || {
-                    if self.progress.advance(&[Phase::Cancelled], Phase::Notified, true).is_ok() {
+        match self.progress.transition(&[CallState::Cancelled], CallState::Notified, false) {
+            Err(TransitionError::Watched) => {
+                let notified = self.under_condition(py, || {
+                    if self
+                        .progress
+                        .transition(&[CallState::Cancelled], CallState::Notified, true)
+                        .is_ok()
+                    {
                         for waiter in self.watch.waiters(py)?.try_iter()? {
                             waiter?.call_method1(imported::add_cancelled(py), (slf,))?;
                         }
                     }
                     Ok(())
                 });
-                if let Err(error) = told {
-                    names::log(
+                if let Err(error) = notified {
+                    errors::log(
                         py,
                         "critical",
-                        "a waiter could not be told",
+                        "failed to notify the waiters of a cancelled future",
                         Some(slf.as_any()),
                         error,
                     );
                 }
             }
-            Ok(()) | Err(Refused::At(_)) => {}
+            Ok(()) | Err(TransitionError::WrongState(_)) => {}
         }
     }
 
-    pub(super) fn invalid(&self, slf: &Bound<'_, Self>, phase: Phase) -> PyErr {
-        names::invalid_state(slf.py(), format!("{}: {}", name(phase), repr(slf)))
+    pub(super) fn invalid_state(&self, slf: &Bound<'_, Self>, state: CallState) -> PyErr {
+        errors::invalid_state(slf.py(), format!("{}: {}", state_name(state), repr(slf)))
     }
 
     pub(super) fn set(
         &self,
         slf: &Bound<'_, Self>,
         outcome: &Bound<'_, PyAny>,
-        phase: Phase,
+        state: CallState,
     ) -> PyResult<()> {
         if self.is_done() {
-            return Err(self.invalid(slf, self.progress.phase()));
+            return Err(self.invalid_state(slf, self.progress.state()));
         }
-        match self.progress_to_end(outcome, phase) {
+        match self.finish(outcome, state) {
             Ok(()) => {}
-            Err(Refused::Watched) => self.end_watched(slf, phase)?,
-            Err(Refused::At(at)) => return Err(self.invalid(slf, at)),
+            Err(TransitionError::Watched) => self.finish_watched(slf, state)?,
+            Err(TransitionError::WrongState(at)) => return Err(self.invalid_state(slf, at)),
         }
-        self.forget_call();
+        self.drop_call();
         self.ended.notify_all();
         Ok(())
     }
@@ -197,9 +203,9 @@ fn repr(slf: &Bound<'_, Future>) -> String {
     slf.repr().map_or_else(|_| "<Future>".into(), |repr| repr.to_string())
 }
 
-pub(super) fn call_one_back(slf: &Bound<'_, Future>, callback: &Bound<'_, PyAny>) {
+pub(super) fn run_callback(slf: &Bound<'_, Future>, callback: &Bound<'_, PyAny>) {
     if let Err(error) = callback.call1((slf,)) {
-        names::log(
+        errors::log(
             slf.py(),
             "error",
             "exception calling callback for %r",
@@ -209,12 +215,13 @@ pub(super) fn call_one_back(slf: &Bound<'_, Future>, callback: &Bound<'_, PyAny>
     }
 }
 
-pub(super) fn name(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Pending => "PENDING",
-        Phase::Running => "RUNNING",
-        Phase::Cancelled => "CANCELLED",
-        Phase::Notified => "CANCELLED_AND_NOTIFIED",
-        Phase::Returned | Phase::Raised => "FINISHED",
+/// Returns the name that `concurrent.futures` gives to a state.
+pub(super) fn state_name(state: CallState) -> &'static str {
+    match state {
+        CallState::Pending => "PENDING",
+        CallState::Running => "RUNNING",
+        CallState::Cancelled => "CANCELLED",
+        CallState::Notified => "CANCELLED_AND_NOTIFIED",
+        CallState::Returned | CallState::Raised => "FINISHED",
     }
 }

@@ -1,5 +1,5 @@
-//! The arguments of a row of calls. A range is not written out; everything else is taken from its
-//! iterables beforehand, handed over, and taken out item by item.
+//! The arguments of a bulk operation. A range is not expanded. All other iterables are consumed in
+//! advance and their items stored in slots, from which workers take them.
 
 use crate::imported;
 use crate::object::word::{load, take};
@@ -9,14 +9,15 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use ungil_sync::slot::Slot;
 
-/// Why a `range` is refused whose length does not fit `len()`.
-const TOO_LONG: &str = "the range has 2**63 items or more: no call ends that goes through so many; give a shorter range";
+/// Error for a `range` whose length does not fit in `len()`.
+const TOO_LONG: &str =
+    "the range has 2**63 items or more, which no call can finish; pass a shorter range";
 
 /// The arguments, in order.
 pub(super) enum Items {
-    /// Of a `range` within 64 bits.
+    /// The items of a `range` within 64 bits.
     Range { start: i64, step: i64, len: usize },
-    /// Of another `range`: it computes its own items.
+    /// The items of any other `range`, which computes them itself.
     WideRange { range: Slot<Object>, len: usize },
     /// One argument each.
     Single(Box<[Slot<Object>]>),
@@ -25,17 +26,17 @@ pub(super) enum Items {
 }
 
 impl Items {
-    /// Takes everything from the iterables, as `zip` does if there are several.
+    /// Consumes the iterables, zipped if there are several.
     pub(super) fn collect(py: Python<'_>, iterables: &Bound<'_, PyTuple>) -> PyResult<Self> {
         if iterables.len() == 1 {
             let one = iterables.get_item(0)?;
             if let Some(range) = Self::range(py, &one)? {
                 return Ok(range);
             }
-            return Ok(Self::Single(words(&one)?));
+            return Ok(Self::Single(to_slots(&one)?));
         }
         let zip = imported::zip(py).call1(iterables)?;
-        Ok(Self::Tuples(words(&zip)?))
+        Ok(Self::Tuples(to_slots(&zip)?))
     }
 
     fn range(py: Python<'_>, iterable: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
@@ -57,11 +58,11 @@ impl Items {
         }
     }
 
-    /// The argument at `index`, taken out, and whether it is a tuple of several.
+    /// Takes the argument at `index`; for `Tuples`, a tuple of arguments.
     #[inline]
     pub(super) fn take<'py>(&self, py: Python<'py>, index: usize) -> PyResult<Bound<'py, PyAny>> {
         match self {
-            // Within the range, so within 64 bits.
+            // An item of the range, so within 64 bits.
             Self::Range { start, step, .. } => Ok(start
                 .wrapping_add(step.wrapping_mul(index as i64))
                 .into_pyobject(py)?
@@ -90,8 +91,8 @@ impl Items {
     }
 }
 
-/// Slots of what an iterable yields.
-fn words(iterable: &Bound<'_, PyAny>) -> PyResult<Box<[Slot<Object>]>> {
+/// Stores the items of an iterable in slots.
+fn to_slots(iterable: &Bound<'_, PyAny>) -> PyResult<Box<[Slot<Object>]>> {
     let mut slots = Vec::new();
     for item in iterable.try_iter()? {
         let item = item?;

@@ -1,8 +1,8 @@
-//! What `ThreadPool.map` returns.
+//! The iterator returned by `ThreadPool.map`.
 
-use super::bulk::{Bulk, Kind};
-use super::names;
-use super::team::Team;
+use super::bulk::{Bulk, BulkKind};
+use super::errors;
+use super::pool_state::PoolState;
 use pyo3::exceptions::PyTimeoutError;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
@@ -10,24 +10,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-/// The outcomes of a row of calls, in order, each as soon as it is there. What has not begun is
-/// dropped when a call's exception is raised, the time is up, or the iterator goes away after its
-/// first use.
+/// The outcomes of a bulk operation, in order, each as soon as it is present. Items not begun are
+/// dropped when a call's exception is raised, the deadline passes, or the iterator is dropped after
+/// its first use.
 #[pyclass(frozen, module = "ungil", name = "_MapIterator")]
 pub(super) struct MapIterator {
     bulk: Arc<Bulk>,
-    team: Arc<Team>,
+    pool: Arc<PoolState>,
     next: AtomicUsize,
     deadline: Option<Instant>,
 }
 
 impl MapIterator {
-    pub(super) fn new(bulk: Arc<Bulk>, team: Arc<Team>, deadline: Option<Instant>) -> Self {
-        Self { bulk, team, next: AtomicUsize::new(0), deadline }
+    pub(super) fn new(bulk: Arc<Bulk>, pool: Arc<PoolState>, deadline: Option<Instant>) -> Self {
+        Self { bulk, pool, next: AtomicUsize::new(0), deadline }
     }
 
     fn stop(&self) {
-        self.next.store(self.bulk.split.len(), Ordering::Relaxed);
+        self.next.store(self.bulk.chunks.len(), Ordering::Relaxed);
         self.bulk.stop();
     }
 }
@@ -39,7 +39,7 @@ impl MapIterator {
     }
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let len = self.bulk.split.len();
+        let len = self.bulk.chunks.len();
         if self.next.load(Ordering::Relaxed) >= len {
             return Ok(None);
         }
@@ -48,17 +48,17 @@ impl MapIterator {
             return Ok(None);
         }
         let bulk = &self.bulk;
-        let waited = match bulk.has(index) {
+        let waited = match bulk.has_outcome(index) {
             true => Ok(true),
-            // Every item accounted for and nothing in its place: it was dropped.
-            false => bulk.wait_until(py, &self.team, self.deadline, || {
-                bulk.has(index) || bulk.split.is_over()
+            // If the operation is complete and the slot is empty, the item was dropped.
+            false => bulk.wait_until(py, &self.pool, self.deadline, || {
+                bulk.has_outcome(index) || bulk.chunks.is_complete()
             }),
         };
         let outcome = match waited {
-            Ok(true) => match bulk.outcome(py, index) {
+            Ok(true) => match bulk.take_outcome(py, index) {
                 Some(outcome) => outcome,
-                None => bulk.error(py).and_then(|()| Err(names::cancelled(py, ""))),
+                None => bulk.take_error(py).and_then(|()| Err(errors::cancelled(py, ""))),
             },
             Ok(false) => Err(PyTimeoutError::new_err(())),
             Err(interrupt) => Err(interrupt),
@@ -66,14 +66,14 @@ impl MapIterator {
         outcome.map(Some).inspect_err(|_| self.stop())
     }
 
-    /// Drops what has not begun.
+    /// Drops all items not begun.
     fn close(&self) {
         self.stop();
     }
 
-    /// How many are still to come, if nothing is raised.
+    /// Returns the number of outcomes still to come, if none is an exception.
     fn __length_hint__(&self) -> usize {
-        self.bulk.split.len().saturating_sub(self.next.load(Ordering::Relaxed))
+        self.bulk.chunks.len().saturating_sub(self.next.load(Ordering::Relaxed))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -81,14 +81,17 @@ impl MapIterator {
     }
 
     fn __clear__(&self) {
-        self.bulk.forget();
+        self.bulk.drop_outcomes();
     }
 }
 
 impl Drop for MapIterator {
     fn drop(&mut self) {
         let next = self.next.load(Ordering::Relaxed);
-        if next > 0 && next < self.bulk.split.len() && matches!(self.bulk.kind, Kind::Collect(_)) {
+        if next > 0
+            && next < self.bulk.chunks.len()
+            && matches!(self.bulk.kind, BulkKind::Collect(_))
+        {
             self.bulk.stop();
         }
     }

@@ -1,7 +1,7 @@
-//! `PerThread`.
+//! The Python class `PerThread`.
 
 use crate::imported;
-use crate::object::{Object, decode, encode, lean, word};
+use crate::object::{Object, decode, encode, fastcall, word};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyTuple, PyType};
@@ -9,9 +9,9 @@ use pyo3::{PyTraverseError, PyVisit};
 use ungil_sync::pool;
 use ungil_sync::slot::Slot;
 
-/// A value for each thread, made by `factory()` when the thread first asks. Reading one's own costs
-/// no lock and no shared write. Values of threads that have ended are kept, so that nothing that
-/// was gathered is lost, until they are taken out.
+/// One value per thread, created by `factory()` when the thread first asks. Reading one's own value
+/// needs no lock and no shared write. Values of ended threads are kept until they are taken out, so
+/// nothing accumulated is lost.
 ///
 /// ```python
 /// hits = PerThread(list)
@@ -28,21 +28,21 @@ pub(super) struct PerThread {
 
 impl PerThread {
     #[inline]
-    fn mine<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        match self.values.mine().and_then(Slot::load) {
+    fn current<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match self.values.current().and_then(Slot::load) {
             Some(value) => decode(py, value),
-            None => self.make(py),
+            None => self.create(py),
         }
     }
 
     #[cold]
-    fn make<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn create<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let Some(factory) = word::load(py, &self.factory)? else {
             return Err(PyRuntimeError::new_err("this PerThread is being collected"));
         };
         let value = factory.call0()?;
-        // The factory may have asked, too: the first value stays.
-        match self.values.mine().and_then(Slot::load) {
+        // If the factory itself asked for the value, the first value stays.
+        match self.values.current().and_then(Slot::load) {
             Some(first) => decode(py, first),
             None => self.put(&value).map(|()| value),
         }
@@ -56,21 +56,21 @@ impl PerThread {
     }
 }
 
-/// The entries that are called in inner loops.
-struct Get;
+/// The fast entry point of `get`.
+struct PerThreadGet;
 
-impl lean::NoArgument for Get {
+impl fastcall::NoArgument for PerThreadGet {
     type Class = PerThread;
     const NAME: &str = "get";
     #[inline]
     fn call<'py>(this: &PerThread, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        this.mine(py)
+        this.current(py)
     }
 }
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<PerThread>()?;
-    lean::replace_none::<Get>(module)
+    fastcall::replace_none::<PerThreadGet>(module)
 }
 
 #[pymethods]
@@ -85,7 +85,7 @@ impl PerThread {
 
     fn __init__(slf: &Bound<'_, Self>, factory: &Bound<'_, PyAny>) {
         let _ = factory;
-        crate::sharing::own(slf.as_any());
+        crate::sharing::defer_count(slf.as_any());
     }
 
     #[classmethod]
@@ -93,16 +93,16 @@ impl PerThread {
         Ok(imported::generic_alias(cls.py()).call1((cls, item))?.unbind())
     }
 
-    /// This thread's value, made if it has none.
+    /// Returns this thread's value, creating it if there is none.
     ///
     /// Thread safety: atomic.
     fn get<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.mine(py)
+        self.current(py)
     }
 
-    /// The same.
+    /// Alias of `get`.
     fn __call__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.mine(py)
+        self.current(py)
     }
 
     /// Replaces this thread's value.
@@ -112,25 +112,25 @@ impl PerThread {
         self.put(value)
     }
 
-    /// Every thread's value, also of threads that have ended, in no particular order. Threads that
-    /// come meanwhile may be missing.
+    /// Returns the values of all threads, including ended ones, in no particular order. Values
+    /// created concurrently may be missing.
     ///
     /// Thread safety: atomic for each value.
     fn values<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
         self.values.values().into_iter().map(|word| decode(py, word)).collect()
     }
 
-    /// Takes every value out and returns them: whoever else does so at the same time gets others.
-    /// Threads begin anew with what `factory` gives.
+    /// Takes all values out and returns them. Of several concurrent calls, each value is returned
+    /// by exactly one. Threads then start again with a new value from `factory`.
     ///
     /// Thread safety: atomic for each value.
     fn take<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
         self.values.take().into_iter().map(|word| decode(py, word)).collect()
     }
 
-    /// `fn(fn(a, b), c)` ... over all values, beginning with `initial` if that is given; without
-    /// it, a `TypeError` if there are no values. The order is not defined. A value that its thread
-    /// changes in place meanwhile is seen as it is at that moment.
+    /// Returns `fn(fn(a, b), c)` ... over all values, starting with `initial` if given; without it,
+    /// raises `TypeError` if there are no values. The order is unspecified. A value that its thread
+    /// is changing in place is seen in its current state.
     ///
     /// Thread safety: atomic for each value.
     #[pyo3(signature = (r#fn, /, *initial))]
@@ -165,7 +165,7 @@ impl PerThread {
         let threads = self.values.slots().filter(|slot| !slot.is_empty()).count();
         format!(
             "<PerThread: values of {} threads>",
-            threads + self.values.with_put_aside(|aside| aside.len())
+            threads + self.values.with_retired(|retired| retired.len())
         )
     }
 
@@ -174,8 +174,9 @@ impl PerThread {
         for slot in self.values.slots() {
             word::visit(slot, visit)?;
         }
-        self.values
-            .with_put_aside(|aside| aside.iter().try_for_each(|word| word::visit_word(word, visit)))
+        self.values.with_retired(|retired| {
+            retired.iter().try_for_each(|word| word::visit_word(word, visit))
+        })
     }
 
     fn __clear__(&self) {

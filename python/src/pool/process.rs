@@ -1,23 +1,23 @@
-//! What the whole process has been through: its forks, and the end of its interpreter.
+//! Process-wide state: the number of forks, and whether the interpreter is shutting down.
 
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyCFunction};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-/// How often the process has been forked on the way here. A pool belongs to the process it was made
-/// in.
+/// Number of forks between the first process and this one. A pool belongs to the process that
+/// created it.
 static FORKS: AtomicU32 = AtomicU32::new(0);
 
-/// The interpreter ends.
-static ENDING: AtomicBool = AtomicBool::new(false);
+/// True once the interpreter is shutting down.
+static SHUTTING_DOWN: AtomicBool = AtomicBool::new(false);
 
-/// Returns how often the process has been forked on the way here.
-pub(super) fn forks() -> u32 {
+/// Returns the number of forks between the first process and this one.
+pub(super) fn fork_count() -> u32 {
     FORKS.load(Ordering::Relaxed)
 }
 
-/// Counts forks from now on. Called when the module is imported.
-pub(super) fn count_forks(py: Python<'_>) -> PyResult<()> {
+/// Registers the handler that counts forks. Called when the module is imported.
+pub(super) fn register_fork_handler(py: Python<'_>) -> PyResult<()> {
     let os = py.import("os")?;
     if os.hasattr("register_at_fork")? {
         let count = PyCFunction::new_closure(py, None, None, |_, _| {
@@ -32,13 +32,13 @@ pub(super) fn count_forks(py: Python<'_>) -> PyResult<()> {
     Ok(())
 }
 
-/// Returns whether the interpreter ends.
+/// Returns true if the interpreter is shutting down.
 #[inline]
-pub(super) fn is_ending() -> bool {
-    ENDING.load(Ordering::SeqCst)
+pub(super) fn is_shutting_down() -> bool {
+    SHUTTING_DOWN.load(Ordering::SeqCst)
 }
 
-/// Notes that the interpreter ends.
-pub(super) fn end() {
-    ENDING.store(true, Ordering::SeqCst);
+/// Records that the interpreter is shutting down.
+pub(super) fn set_shutting_down() {
+    SHUTTING_DOWN.store(true, Ordering::SeqCst);
 }

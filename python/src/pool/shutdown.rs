@@ -1,48 +1,50 @@
-//! The end of a pool, and of all pools with the interpreter: what was submitted is run first, and
-//! every worker's thread is waited for.
+//! Shutdown of one pool, and of all pools with the interpreter: submitted tasks run first, and
+//! every worker's thread is joined.
 
-use super::process::{self, forks};
-use super::team::{Team, lock};
+use super::pool_state::{PoolState, lock};
+use super::process::{self, fork_count};
 use super::{sleep, worker};
 use crate::imported;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use std::sync::{Arc, Mutex, Weak};
 
-/// Every team whose threads must be waited for.
-static TEAMS: Mutex<Vec<Weak<Team>>> = Mutex::new(Vec::new());
+/// The pools whose threads must be joined.
+static POOLS: Mutex<Vec<Weak<PoolState>>> = Mutex::new(Vec::new());
 
-/// Remembers a team.
-pub(super) fn note(team: &Arc<Team>) {
-    let mut teams = lock(&TEAMS);
-    teams.retain(|team| team.strong_count() > 0);
-    teams.push(Arc::downgrade(team));
+/// Adds a pool to [`POOLS`].
+pub(super) fn register(pool: &Arc<PoolState>) {
+    let mut pools = lock(&POOLS);
+    pools.retain(|pool| pool.strong_count() > 0);
+    pools.push(Arc::downgrade(pool));
 }
 
-/// Ends every pool once its work is done. Called when the interpreter ends, before it waits for
-/// threads.
+/// Shuts down every pool once its work is done. Called when the interpreter shuts down, before it
+/// joins threads.
 #[pyfunction(name = "_close_pools")]
 pub(super) fn close_pools(py: Python<'_>) -> PyResult<()> {
-    process::end();
-    let teams: Vec<_> = lock(&TEAMS).iter().filter_map(Weak::upgrade).collect();
-    teams.iter().for_each(|team| team.close());
-    for team in teams {
-        join(py, &team)?;
+    process::set_shutting_down();
+    let pools: Vec<_> = lock(&POOLS).iter().filter_map(Weak::upgrade).collect();
+    pools.iter().for_each(|pool| pool.close());
+    for pool in pools {
+        join(py, &pool)?;
     }
     Ok(())
 }
 
-/// Waits until every worker has gone.
-pub(super) fn join(py: Python<'_>, team: &Team) -> PyResult<()> {
-    if team.forks != forks() {
+/// Waits until every worker has ended.
+pub(super) fn join(py: Python<'_>, pool: &PoolState) -> PyResult<()> {
+    if pool.forks != fork_count() {
         return Ok(());
     }
-    let me = imported::threading(py).call_method0("current_thread")?;
-    if lock(&team.threads).iter().any(|thread| thread.is(&me)) && worker::here(team.id).is_some() {
+    let current = imported::threading(py).call_method0("current_thread")?;
+    if lock(&pool.threads).iter().any(|thread| thread.is(&current))
+        && worker::current(pool.id).is_some()
+    {
         return Err(PyRuntimeError::new_err("cannot join current thread"));
     }
-    sleep::until(py, &team.left, None, || team.staff.is_empty())?;
-    let threads = std::mem::take(&mut *lock(&team.threads));
+    sleep::until(py, &pool.left, None, || pool.workers.is_empty())?;
+    let threads = std::mem::take(&mut *lock(&pool.threads));
     for thread in threads {
         thread.call_method0(py, "join")?;
     }

@@ -1,4 +1,4 @@
-//! Waiting until something is so, for a deadline at most.
+//! Waiting for a condition, with an optional deadline.
 
 use crate::object::block;
 use pyo3::exceptions::PyValueError;
@@ -8,34 +8,34 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use ungil_sync::park::{Parker, WaitSet, Waiter};
 
-/// How long to look before sleeping. Going to sleep and being woken costs more than that.
-const LOOK: Duration = Duration::from_micros(5);
+/// How long to spin before sleeping. A sleep and a wake-up cost more than that.
+const SPIN_DURATION: Duration = Duration::from_micros(5);
 
-/// Whether looking again is worth anything: another thread must be able to run meanwhile. Set by
-/// [`look_around`].
-static WORTH: AtomicBool = AtomicBool::new(false);
+/// True if spinning is useful, because another thread can run meanwhile. Set by
+/// [`configure_spinning`].
+static SPINNING_ENABLED: AtomicBool = AtomicBool::new(false);
 
-/// Finds out whether it pays to look again. Called when the module is imported.
-pub(super) fn look_around(py: Python<'_>) -> PyResult<()> {
+/// Decides whether waiting threads spin. Called when the module is imported.
+pub(super) fn configure_spinning(py: Python<'_>) -> PyResult<()> {
     let gil = match py.import("sys")?.getattr_opt("_is_gil_enabled")? {
-        Some(asked) => asked.call0()?.is_truthy()?,
+        Some(function) => function.call0()?.is_truthy()?,
         None => true,
     };
-    let worth = !gil && std::thread::available_parallelism().is_ok_and(|n| n.get() > 1);
-    WORTH.store(worth, Ordering::Relaxed);
+    let enabled = !gil && std::thread::available_parallelism().is_ok_and(|n| n.get() > 1);
+    SPINNING_ENABLED.store(enabled, Ordering::Relaxed);
     Ok(())
 }
 
-/// Looks for a moment whether something comes about.
-pub(super) fn look(mut ready: impl FnMut() -> bool) -> bool {
+/// Polls `ready` for a short time. Returns true as soon as it does.
+pub(super) fn spin_until(mut ready: impl FnMut() -> bool) -> bool {
     if ready() {
         return true;
     }
-    if !WORTH.load(Ordering::Relaxed) {
+    if !SPINNING_ENABLED.load(Ordering::Relaxed) {
         return false;
     }
-    let begun = Instant::now();
-    while begun.elapsed() < LOOK {
+    let start = Instant::now();
+    while start.elapsed() < SPIN_DURATION {
         std::hint::spin_loop();
         if ready() {
             return true;
@@ -44,8 +44,8 @@ pub(super) fn look(mut ready: impl FnMut() -> bool) -> bool {
     false
 }
 
-/// The deadline that a future's `timeout` means: `None` is for ever, anything not above zero is
-/// now.
+/// Converts the `timeout` of a future's method to a deadline: `None` means forever, zero and
+/// negative numbers mean now.
 pub(super) fn deadline(timeout: Option<f64>) -> PyResult<Option<Instant>> {
     match timeout {
         Some(t) if t.is_nan() => Err(PyValueError::new_err("timeout must not be NaN")),
@@ -57,33 +57,34 @@ pub(super) fn deadline(timeout: Option<f64>) -> PyResult<Option<Instant>> {
     }
 }
 
-/// Sleeps until `ready`, of which `set` is told; false if the deadline came first.
+/// Sleeps until `ready` returns true; false if the deadline passes first. Threads that make it true
+/// must notify all of `set`.
 pub(super) fn until(
     py: Python<'_>,
     set: &WaitSet,
     deadline: Option<Instant>,
     ready: impl Fn() -> bool,
 ) -> PyResult<bool> {
-    if look(&ready) {
+    if spin_until(&ready) {
         return Ok(true);
     }
     let parker = Arc::new(Parker::new(std::ptr::from_ref(set) as usize));
     loop {
         parker.reset();
-        let ticket = set.enlist(Waiter::Thread(Arc::clone(&parker)));
+        let ticket = set.register(Waiter::Thread(Arc::clone(&parker)));
         if ready() {
-            set.withdraw(ticket);
+            set.unregister(ticket);
             return Ok(true);
         }
-        // Everyone is told at once, so there is no news to pass on.
+        // All waiters are notified at once, so no notification must be forwarded.
         match block::park(py, &parker, deadline) {
             Ok(true) => {}
             Ok(false) => {
-                set.withdraw(ticket);
+                set.unregister(ticket);
                 return Ok(ready());
             }
             Err(error) => {
-                set.withdraw(ticket);
+                set.unregister(ticket);
                 return Err(error);
             }
         }

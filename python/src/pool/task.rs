@@ -1,14 +1,14 @@
-//! What lies in a pool's queues.
+//! The tasks in a pool's queues.
 
 use super::bulk::Bulk;
 use super::future::Future;
 use pyo3::prelude::*;
 use std::sync::Arc;
 
-/// What lies in a pool's queues.
+/// A task in a pool's queues.
 pub(crate) enum Task {
-    /// One call: it is the future, too.
+    /// One call, represented by its future.
     Call(Py<Future>),
-    /// An invitation to work on a row of items.
+    /// An invitation to work on a bulk operation.
     Bulk(Arc<Bulk>),
 }

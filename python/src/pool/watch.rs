@@ -1,6 +1,6 @@
-//! The part of a future that most futures never need: the condition, the list of waiters and the
+//! The parts of a future that most futures never need: the condition, the list of waiters and the
 //! list of callbacks that `concurrent.futures.wait`, `as_completed` and `add_done_callback` use.
-//! They are made when they are first asked for.
+//! Each is created on first use.
 
 use crate::imported;
 use crate::object::{Object, encode, word};
@@ -9,7 +9,7 @@ use pyo3::types::PyList;
 use pyo3::{PyTraverseError, PyVisit};
 use ungil_sync::slot::Slot;
 
-/// Made when first asked for.
+/// Objects created on first use.
 #[derive(Default)]
 pub(super) struct Watch {
     condition: Slot<Object>,
@@ -19,18 +19,18 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn condition<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        once(py, &self.condition, || imported::threading(py).call_method0("Condition"))
+        get_or_create(py, &self.condition, || imported::threading(py).call_method0("Condition"))
     }
 
     pub(super) fn waiters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        once(py, &self.waiters, || Ok(PyList::empty(py).into_any()))
+        get_or_create(py, &self.waiters, || Ok(PyList::empty(py).into_any()))
     }
 
     pub(super) fn callbacks<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        once(py, &self.callbacks, || Ok(PyList::empty(py).into_any()))
+        get_or_create(py, &self.callbacks, || Ok(PyList::empty(py).into_any()))
     }
 
-    /// A copy of the callbacks, empty if there are none.
+    /// Returns a copy of the callbacks.
     pub(super) fn all_callbacks<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
         if self.callbacks.is_empty() {
             return Ok(Vec::new());
@@ -51,14 +51,15 @@ impl Watch {
     }
 }
 
-/// The object in `slot`, made if there is none. Whoever comes second takes the first one's.
-fn once<'py>(
+/// Returns the object in `slot`, creating it if there is none. If two threads create it, the first
+/// one stays.
+fn get_or_create<'py>(
     py: Python<'py>,
     slot: &Slot<Object>,
     make: impl FnOnce() -> PyResult<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    if let Some(there) = word::load(py, slot)? {
-        return Ok(there);
+    if let Some(existing) = word::load(py, slot)? {
+        return Ok(existing);
     }
     drop(slot.compare_exchange(None, encode(&make()?)));
     word::load(py, slot)?

@@ -1,18 +1,18 @@
-//! A worker: the loop that a pool's threads run, and what a thread that is one may do while it
-//! waits for another's work.
+//! Workers: the main loop of a pool's threads, and what a worker does while it waits for another's
+//! result.
 //!
-//! A task that waits for a future of its own pool must not take the last worker with it. If the
-//! awaited call has not begun, the waiting worker makes it itself, there and then: only that call,
-//! not any other, because the waiting task may hold locks that another task wants. If it runs
-//! elsewhere, the worker sleeps and another is hired in its place until it wakes. Calls within
-//! calls go only so deep; beyond that the worker sleeps too.
+//! A task that waits for a future of its own pool must not block the last worker. If the awaited
+//! call has not begun, the waiting worker makes it itself. It makes only that call and no other,
+//! because the waiting task may hold locks that another task needs. If the call is running on
+//! another worker, the waiting worker sleeps, and a substitute may be started until it wakes.
+//! Nested calls are limited in depth; beyond the limit the worker sleeps too.
 
 #![allow(unsafe_code)]
 
 use super::future::Future;
+use super::pool_state::PoolState;
 use super::task::Task;
-use super::team::Team;
-use super::{names, sleep};
+use super::{errors, sleep};
 use crate::object::{block, count};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -21,222 +21,225 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 use ungil_sync::park::Parker;
-use ungil_sync::pool::{Phase, Refused, Seat};
+use ungil_sync::pool::{CallState, TransitionError, WorkerQueue};
 
-/// How many awaited calls a worker makes within one another.
-const DEEPEST: u32 = 48;
+/// Maximum depth of awaited calls made within one another.
+const MAX_NESTED_CALLS: u32 = 48;
 
-/// The worker that a thread is.
-pub(super) struct Here {
-    team: Arc<Team>,
-    seat: Seat<Task>,
+/// The worker of the current thread.
+pub(super) struct CurrentWorker {
+    pool: Arc<PoolState>,
+    queue: WorkerQueue<Task>,
     depth: Cell<u32>,
-    /// Another has been hired in this one's place until its task ends.
+    /// True if this worker counts as blocked until its task ends.
     replaced: Cell<bool>,
-    /// It counts as looking for work.
-    searching: Cell<bool>,
+    /// True if it is counted as looking for work.
+    looking: Cell<bool>,
 }
 
 thread_local! {
-    static HERE: RefCell<Option<Rc<Here>>> = const { RefCell::new(None) };
+    static CURRENT: RefCell<Option<Rc<CurrentWorker>>> = const { RefCell::new(None) };
 }
 
-/// The calling thread, if it is a worker of that team.
+/// Returns the calling thread's worker if it belongs to the pool with id `pool`.
 #[inline]
-pub(super) fn here(team: u64) -> Option<Rc<Here>> {
-    HERE.try_with(|here| here.borrow().as_ref().filter(|here| here.team.id == team).cloned())
+pub(super) fn current(pool: u64) -> Option<Rc<CurrentWorker>> {
+    CURRENT
+        .try_with(|worker| {
+            worker.borrow().as_ref().filter(|worker| worker.pool.id == pool).cloned()
+        })
         .ok()
         .flatten()
 }
 
 /// Queues a call.
 pub(super) fn submit<'py>(
-    team: &Arc<Team>,
+    pool: &Arc<PoolState>,
     future: Bound<'py, Future>,
 ) -> PyResult<Bound<'py, Future>> {
     let py = future.py();
-    if team.must_refuse()
-        && let Some(refusal) = team.refusal(py)
+    if pool.rejects_tasks()
+        && let Some(error) = pool.submit_error(py)
     {
-        return Err(refusal);
+        return Err(error);
     }
-    // The pool's threads change its count without asking the one that made it.
-    count::give(&future);
-    match here(team.id) {
+    // Merged, so that the pool's threads change the count without involving the creating thread.
+    count::merge_count_of(&future);
+    match current(pool.id) {
         Some(worker) => worker.push(Task::Call(future.clone().unbind())),
-        None => team.scheduler.push(Task::Call(future.clone().unbind())),
+        None => pool.scheduler.push(Task::Call(future.clone().unbind())),
     }
-    let hired = team.call_or_hire();
-    // A close that this does not see waits for whoever has been hired, or was seen by a worker that
-    // will look once more.
+    let added = pool.notify_or_add_worker();
+    // A concurrent `close` either is seen here, or waits for the added worker, or is seen by a
+    // worker that will check the queues once more.
     fence(Ordering::SeqCst);
-    if team.must_refuse()
-        && let Some(refusal) = team.refusal(py)
+    if pool.rejects_tasks()
+        && let Some(error) = pool.submit_error(py)
         && future.call_method0("cancel")?.is_truthy()?
     {
-        if hired {
-            team.leave();
+        if added {
+            pool.leave();
         }
-        return Err(refusal);
+        return Err(error);
     }
-    if hired && let Err(error) = team.start(py) {
+    if added && let Err(error) = pool.start(py) {
         future.call_method0("cancel")?;
         return Err(error);
     }
     Ok(future)
 }
 
-/// What the threads of a pool run.
-pub(super) fn work(py: Python<'_>, team: &Arc<Team>) {
-    if let Err(error) = team.initialize(py) {
-        names::log(py, "critical", "Exception in initializer:", None, error);
-        team.break_down(py);
-        team.leave();
+/// The main function of a pool's threads.
+pub(super) fn work(py: Python<'_>, pool: &Arc<PoolState>) {
+    if let Err(error) = pool.initialize(py) {
+        errors::log(py, "critical", "Exception in initializer:", None, error);
+        pool.fail_all(py);
+        pool.leave();
         return;
     }
-    let here = Rc::new(Here {
-        team: Arc::clone(team),
-        seat: team.scheduler.sit(),
+    let worker = Rc::new(CurrentWorker {
+        pool: Arc::clone(pool),
+        queue: pool.scheduler.register(),
         depth: Cell::new(0),
         replaced: Cell::new(false),
-        searching: Cell::new(false),
+        looking: Cell::new(false),
     });
-    HERE.set(Some(Rc::clone(&here)));
-    let surplus = here.work(py);
-    HERE.set(None);
-    if let Ok(here) = Rc::try_unwrap(here) {
-        team.scheduler.stand_up(here.seat);
+    CURRENT.set(Some(Rc::clone(&worker)));
+    let surplus = worker.work(py);
+    CURRENT.set(None);
+    if let Ok(worker) = Rc::try_unwrap(worker) {
+        pool.scheduler.unregister(worker.queue);
     }
     if surplus {
-        team.left_as_surplus(py);
+        pool.surplus_worker_left(py);
     } else {
-        team.leave();
+        pool.leave();
     }
 }
 
-impl Here {
-    /// Takes task after task. Returns whether it left because there were too many; otherwise the
-    /// pool has ended.
+impl CurrentWorker {
+    /// Runs tasks. Returns true if the worker left as surplus, false if the pool has ended.
     fn work(&self, py: Python<'_>) -> bool {
-        let (team, idle) = (&*self.team, &self.team.scheduler.idle);
-        let parker = Arc::new(Parker::new(std::ptr::from_ref(team) as usize));
+        let (pool, idle) = (&*self.pool, &self.pool.scheduler.idle);
+        let parker = Arc::new(Parker::new(std::ptr::from_ref(pool) as usize));
         loop {
             if let Some(task) = self.next() {
                 self.run(py, task);
                 continue;
             }
-            if team.staff.leave_if_surplus(team.wanted) {
-                self.not_searching();
-                // What came since: whoever gave it may have counted on this one.
-                if team.scheduler.has_work() {
-                    idle.call();
+            if pool.workers.leave_if_surplus(pool.wanted) {
+                self.stop_looking();
+                // Tasks queued since then: their producers may have relied on this worker.
+                if pool.scheduler.has_work() {
+                    idle.notify();
                 }
                 return true;
             }
             parker.reset();
-            self.start_searching();
-            self.searching.set(false);
-            let ticket = idle.give_up(&parker);
-            if team.scheduler.has_work() {
-                idle.withdraw(ticket);
+            self.start_looking();
+            self.looking.set(false);
+            let ticket = idle.sleep(&parker);
+            if pool.scheduler.has_work() {
+                idle.cancel_sleep(ticket);
                 continue;
             }
-            if team.is_ending() {
-                idle.withdraw(ticket);
-                if team.scheduler.has_work() {
+            if pool.is_shutting_down() {
+                idle.cancel_sleep(ticket);
+                if pool.scheduler.has_work() {
                     continue;
                 }
                 return false;
             }
             if let Err(error) = block::park(py, &parker, None) {
-                idle.withdraw(ticket);
-                names::log(py, "critical", "Exception in worker", None, error);
+                idle.cancel_sleep(ticket);
+                errors::log(py, "critical", "Exception in worker", None, error);
             }
         }
     }
 
-    /// The next task, after looking for a little while if there is none at once.
+    /// Returns the next task, spinning for a short time if there is none.
     fn next(&self) -> Option<Task> {
-        let scheduler = &self.team.scheduler;
-        let mut task = self.seat.next(scheduler);
-        if task.is_none() && !self.team.is_ending() {
-            self.start_searching();
-            sleep::look(|| {
-                task = self.seat.next(scheduler);
+        let scheduler = &self.pool.scheduler;
+        let mut task = self.queue.next(scheduler);
+        if task.is_none() && !self.pool.is_shutting_down() {
+            self.start_looking();
+            sleep::spin_until(|| {
+                task = self.queue.next(scheduler);
                 task.is_some()
             });
         }
         if task.is_some() {
-            self.not_searching();
+            self.stop_looking();
         }
         task
     }
 
-    fn start_searching(&self) {
-        if !self.searching.replace(true) {
-            self.team.scheduler.idle.search();
+    fn start_looking(&self) {
+        if !self.looking.replace(true) {
+            self.pool.scheduler.idle.start_looking();
         }
     }
 
-    /// It has something to do. If there is more, and nobody else looks, another is called.
-    pub(super) fn not_searching(&self) {
-        if self.searching.replace(false)
-            && self.team.scheduler.idle.found()
-            && self.team.scheduler.has_work()
+    /// Stops looking because there is something to do. Wakes another worker if no other is looking
+    /// and there is more work.
+    pub(super) fn stop_looking(&self) {
+        if self.looking.replace(false)
+            && self.pool.scheduler.idle.work_found()
+            && self.pool.scheduler.has_work()
         {
-            self.team.scheduler.idle.call();
+            self.pool.scheduler.idle.notify();
         }
     }
 
-    /// The task is as good as done, and nothing else is queued: whoever gives the next need not
-    /// look for another worker.
-    pub(super) fn about_to_search(&self) -> bool {
-        let is = self.depth.get() == 0 && !self.searching.get();
-        if is {
-            self.start_searching();
+    /// Starts looking early, when the task is nearly done and the worker has no other: a producer
+    /// of the next task then need not wake another worker. Returns true if it did.
+    pub(super) fn start_looking_early(&self) -> bool {
+        let early = self.depth.get() == 0 && !self.looking.get();
+        if early {
+            self.start_looking();
         }
-        is
+        early
     }
 
     pub(super) fn push(&self, task: Task) {
-        self.seat.push(&self.team.scheduler, task);
+        self.queue.push(&self.pool.scheduler, task);
     }
 
-    /// Makes a call, unless it has been cancelled or somebody else makes it.
+    /// Makes a call unless it was cancelled or another thread makes it.
     fn call(&self, future: &Bound<'_, Future>) {
         let (py, this) = (future.py(), future.get());
-        match this.progress.begin() {
+        match this.progress.start() {
             Ok(()) => {}
-            Err(Phase::Cancelled) => {
-                this.tell_cancelled(future);
+            Err(CallState::Cancelled) => {
+                this.notify_cancelled(future);
                 return;
             }
             Err(_) => return,
         }
-        let (outcome, phase) = match this.call(py) {
-            Ok(value) => (value, Phase::Returned),
-            Err(error) => (error.into_value(py).into_any(), Phase::Raised),
+        let (outcome, state) = match this.make_call(py) {
+            Ok(value) => (value, CallState::Returned),
+            Err(error) => (error.into_value(py).into_any(), CallState::Raised),
         };
-        // Who waits for this may give the next task at once: there should be a worker in sight
-        // then. Not if there are callbacks to run.
-        let free = !this.progress.is_watched() && self.about_to_search();
-        match this.progress_to_end(outcome.bind(py), phase) {
-            Err(Refused::Watched) => {
-                if free {
-                    self.not_searching();
+        // A thread that waits for this result may submit the next task at once, so this worker
+        // starts looking first. Not if there are callbacks to run.
+        let early = !this.progress.is_watched() && self.start_looking_early();
+        match this.finish(outcome.bind(py), state) {
+            Err(TransitionError::Watched) => {
+                if early {
+                    self.stop_looking();
                 }
-                if let Err(error) = this.end_watched(future, phase) {
-                    names::log(
+                if let Err(error) = this.finish_watched(future, state) {
+                    errors::log(
                         py,
                         "critical",
-                        "a future could not be ended",
+                        "failed to finish a future",
                         Some(future.as_any()),
                         error,
                     );
                 }
             }
-            // Somebody else set an outcome: that one counts.
-            Err(Refused::At(_)) | Ok(()) => {}
+            // Another thread set the outcome first; that one stays.
+            Err(TransitionError::WrongState(_)) | Ok(()) => {}
         }
         this.ended.notify_all();
     }
@@ -246,49 +249,50 @@ impl Here {
             Task::Call(future) => {
                 let future = future.bind(py);
                 self.call(future);
-                // Nobody else has it: what it held goes with it, and that may run code that takes
-                // its time. SAFETY: alive while `future` is borrowed.
+                // This is the last reference: dropping it drops what the future holds, which may
+                // run code for a while.
+                // SAFETY: alive while `future` is borrowed.
                 if unsafe { ffi::Py_REFCNT(future.as_ptr()) } == 1 {
-                    self.not_searching();
+                    self.stop_looking();
                 }
             }
-            Task::Bulk(bulk) => bulk.take_part(py, &self.team),
+            Task::Bulk(bulk) => bulk.run_worker(py, &self.pool),
         }
         if self.depth.get() == 0 && self.replaced.replace(false) {
-            self.team.staff.end_wait();
+            self.pool.workers.end_blocking();
         }
     }
 
-    /// Makes an awaited call, if nobody has begun to and it is not too deep. One that has only so
-    /// long to wait does not, as the call may take longer. When so many workers wait that nobody
-    /// else would come, it must be done here all the same.
-    pub(super) fn help(&self, future: &Bound<'_, Future>, in_a_hurry: bool) {
-        if self.depth.get() < DEEPEST && !in_a_hurry || self.team.staff.is_exhausted() {
+    /// Makes an awaited call itself if it has not begun and is not nested too deeply. A caller with
+    /// a timeout does not, because the call may take longer. If too many workers are blocked to
+    /// start substitutes, makes the call in any case.
+    pub(super) fn help(&self, future: &Bound<'_, Future>, has_timeout: bool) {
+        if self.depth.get() < MAX_NESTED_CALLS && !has_timeout || self.pool.workers.is_exhausted() {
             self.depth.set(self.depth.get() + 1);
             self.call(future);
             self.depth.set(self.depth.get() - 1);
         }
     }
 
-    /// Sleeps, while another works in this one's place if there is anything to do.
-    pub(super) fn while_waiting<R>(&self, py: Python<'_>, sleep: impl FnOnce() -> R) -> R {
-        self.not_searching();
-        self.team.staff.begin_wait();
-        if self.team.scheduler.has_work() {
-            self.team.call_or_hire_and_start(py);
+    /// Runs `sleep` while this worker counts as blocked, with a substitute if there is work.
+    pub(super) fn while_blocked<R>(&self, py: Python<'_>, sleep: impl FnOnce() -> R) -> R {
+        self.stop_looking();
+        self.pool.workers.begin_blocking();
+        if self.pool.scheduler.has_work() {
+            self.pool.notify_or_start_worker(py);
         }
         let result = sleep();
-        self.team.staff.end_wait();
+        self.pool.workers.end_blocking();
         result
     }
 
-    /// The task may fall asleep where that cannot be seen from here: another works in this one's
-    /// place until the task ends.
-    pub(super) fn may_sleep(&self, py: Python<'_>) {
+    /// Counts this worker as blocked until its task ends, because the task may block in code
+    /// outside this module.
+    pub(super) fn may_block(&self, py: Python<'_>) {
         if !self.replaced.replace(true) {
-            self.team.staff.begin_wait();
-            if self.team.scheduler.has_work() {
-                self.team.call_or_hire_and_start(py);
+            self.pool.workers.begin_blocking();
+            if self.pool.scheduler.has_work() {
+                self.pool.notify_or_start_worker(py);
             }
         }
     }

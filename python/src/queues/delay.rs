@@ -1,9 +1,9 @@
-//! `DelayQueue`.
+//! The Python class `DelayQueue`.
 
-use super::futures::{Enlisted, Futures, Side, helper};
-use super::gates::tell_someone;
-use super::waiting::Patience;
-use super::{Error, error};
+use super::futures::{Registration, WaitReason, WaitingFutures, helper};
+use super::wait_queues::wake_one_slow;
+use super::waiting::WaitLimit;
+use super::{QueueError, queue_error};
 use crate::object::{Word, block, decode, encode, word};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -14,105 +14,105 @@ use std::time::{Duration, Instant};
 use ungil_sync::park::{Parker, WaitSet, Waiter};
 use ungil_sync::queue::Heap;
 
-/// When an item is due; those due at the same time come out in the order they were put in.
-struct Entry {
+/// An item and the time at which it is due. Items due at the same time come out in FIFO order.
+struct DelayedItem {
     due: Instant,
-    number: u64,
+    sequence: u64,
     item: Word,
 }
 
-fn earlier(a: &Entry, b: &Entry) -> Result<bool, Infallible> {
-    Ok((a.due, a.number) < (b.due, b.number))
+fn earlier(a: &DelayedItem, b: &DelayedItem) -> Result<bool, Infallible> {
+    Ok((a.due, a.sequence) < (b.due, b.sequence))
 }
 
 #[derive(Default)]
-struct State {
-    heap: Heap<Entry>,
-    number: u64,
+struct DelayState {
+    heap: Heap<DelayedItem>,
+    next_sequence: u64,
     closed: bool,
 }
 
-/// What a taker finds.
-enum Found {
+/// Result of [`DelayQueue::try_take`].
+enum DelayedTake {
     Item(Word),
-    /// Nothing that is due; the first item will be then.
-    Later(Option<Instant>),
+    /// No item is due. Holds the time at which the first one will be.
+    NotDue(Option<Instant>),
     Closed,
 }
 
-/// A queue whose items can be taken out once their delay has passed, the one that is due first,
-/// first.
+/// A queue whose items can be taken out once their delay has passed, in the order in which they are
+/// due.
 ///
 /// Thread safety: atomic, every method.
 #[pyclass(frozen, subclass, weakref, module = "ungil", generic)]
 #[derive(Default)]
 pub(crate) struct DelayQueue {
-    state: Mutex<State>,
+    state: Mutex<DelayState>,
     waiting: WaitSet,
-    futures: Futures,
+    futures: WaitingFutures,
 }
 
 impl DelayQueue {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, DelayState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(&self) -> Found {
+    fn try_take(&self) -> DelayedTake {
         let mut state = self.state();
         let due = state.heap.first().map(|entry| entry.due);
         if due.is_some_and(|due| due <= Instant::now())
             && let Ok(Some(entry)) = state.heap.pop(earlier)
         {
-            return Found::Item(entry.item);
+            return DelayedTake::Item(entry.item);
         }
-        if due.is_none() && state.closed { Found::Closed } else { Found::Later(due) }
+        if due.is_none() && state.closed { DelayedTake::Closed } else { DelayedTake::NotDue(due) }
     }
 
-    /// Who stops waiting leaves nobody who knows of the next item: somebody else must look when it
-    /// is due.
-    fn hand_on(&self) {
+    /// Wakes another waiter when a thread stops waiting, because that thread may have been the only
+    /// one waiting for the first item to become due.
+    fn wake_successor(&self) {
         if !self.waiting.is_empty() && !self.state().heap.is_empty() {
-            tell_someone(&self.waiting);
+            wake_one_slow(&self.waiting);
         }
     }
 
-    fn take_patiently(&self, py: Python<'_>, patience: Patience) -> PyResult<Word> {
-        let deadline = patience.deadline();
+    fn take(&self, py: Python<'_>, limit: WaitLimit) -> PyResult<Word> {
+        let deadline = limit.deadline();
         loop {
             let parker = Arc::new(Parker::new(std::ptr::from_ref(&self.waiting).addr()));
-            let place = match patience {
-                Patience::None => None,
-                _ => Some(self.waiting.enlist(Waiter::Thread(parker.clone()))),
+            let ticket = match limit {
+                WaitLimit::NonBlocking => None,
+                _ => Some(self.waiting.register(Waiter::Thread(parker.clone()))),
             };
-            let leave = || {
-                if let Some(place) = place {
-                    self.waiting.withdraw(place);
+            let stop_waiting = || {
+                if let Some(ticket) = ticket {
+                    self.waiting.unregister(ticket);
                 }
-                self.hand_on();
+                self.wake_successor();
             };
-            let due = match self.take() {
-                Found::Item(item) => {
-                    leave();
+            let due = match self.try_take() {
+                DelayedTake::Item(item) => {
+                    stop_waiting();
                     return Ok(item);
                 }
-                Found::Closed => {
-                    leave();
-                    return Err(error(py, Error::ShutDown));
+                DelayedTake::Closed => {
+                    stop_waiting();
+                    return Err(queue_error(py, QueueError::ShutDown));
                 }
-                Found::Later(due) => due,
+                DelayedTake::NotDue(due) => due,
             };
             let late = deadline.is_some_and(|deadline| deadline <= Instant::now());
-            if late || place.is_none() {
-                leave();
-                return Err(error(py, Error::Empty));
+            if late || ticket.is_none() {
+                stop_waiting();
+                return Err(queue_error(py, QueueError::Empty));
             }
             let until = [deadline, due].into_iter().flatten().min();
             if let Err(raised) = block::park(py, &parker, until) {
-                leave();
+                stop_waiting();
                 return Err(raised);
             }
-            if let Some(place) = place {
-                self.waiting.withdraw(place);
+            if let Some(ticket) = ticket {
+                self.waiting.unregister(ticket);
             }
         }
     }
@@ -126,11 +126,11 @@ impl DelayQueue {
     }
 
     fn __init__(slf: &Bound<'_, Self>) {
-        crate::sharing::own(slf.as_any());
+        crate::sharing::defer_count(slf.as_any());
     }
 
-    /// Puts `item` in, to be taken out after `delay` seconds. Raises `queue.ShutDown` if the queue
-    /// was shut down.
+    /// Puts `item` into the queue, to be taken out after `delay` seconds. Raises `queue.ShutDown`
+    /// if the queue was shut down.
     #[pyo3(signature = (item, delay = 0.0))]
     fn put(&self, item: &Bound<'_, PyAny>, delay: f64) -> PyResult<()> {
         let py = item.py();
@@ -139,7 +139,7 @@ impl DelayQueue {
             .and_then(|delay| Instant::now().checked_add(delay));
         let Some(due) = due else {
             let message = format!(
-                "'delay' must be a number of seconds from 0 to some centuries, not {delay}"
+                "'delay' must be a number of seconds between 0 and a few centuries, not {delay}"
             );
             return Err(PyValueError::new_err(message));
         };
@@ -147,21 +147,21 @@ impl DelayQueue {
         let mut state = self.state();
         if state.closed {
             drop(state);
-            return Err(error(py, Error::ShutDown));
+            return Err(queue_error(py, QueueError::ShutDown));
         }
-        let number = state.number;
-        state.number += 1;
+        let sequence = state.next_sequence;
+        state.next_sequence += 1;
         let first = state.heap.first().is_none_or(|first| due < first.due);
-        let _ = state.heap.push(Entry { due, number, item }, earlier);
+        let _ = state.heap.push(DelayedItem { due, sequence, item }, earlier);
         drop(state);
         if first && !self.waiting.is_empty() {
-            tell_someone(&self.waiting);
+            wake_one_slow(&self.waiting);
         }
         Ok(())
     }
 
-    /// Takes out the item that has been due for longest. If none is due, waits for one: for ever,
-    /// or for `timeout` seconds, or, if `block` is false, not at all; then raises `queue.Empty`.
+    /// Takes out the item that has been due for longest. If none is due, waits for one: forever,
+    /// for `timeout` seconds, or, if `block` is false, not at all, and then raises `queue.Empty`.
     /// Raises `queue.ShutDown` if the queue was shut down and is empty.
     #[pyo3(signature = (block = None, timeout = None), text_signature = "($self, block=True, timeout=None)")]
     fn get<'py>(
@@ -170,38 +170,38 @@ impl DelayQueue {
         block: Option<&Bound<'py, PyAny>>,
         timeout: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        decode(py, self.take_patiently(py, Patience::read(block, timeout)?)?)
+        decode(py, self.take(py, WaitLimit::read(block, timeout)?)?)
     }
 
-    /// `get(block=False)`.
+    /// Same as `get(block=False)`.
     fn get_nowait<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        decode(py, self.take_patiently(py, Patience::None)?)
+        decode(py, self.take(py, WaitLimit::NonBlocking)?)
     }
 
-    /// `get` for coroutines: awaits an item instead of blocking. Cancelled, it has taken nothing
-    /// out.
+    /// `get` for coroutines: awaits an item instead of blocking. If cancelled, it has taken no
+    /// item.
     fn get_async<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         helper(slf.py(), "get_due")?.call1((slf,))
     }
 
-    /// How many items there are, due or not.
+    /// Returns the number of items, due or not.
     fn qsize(&self) -> usize {
         self.state().heap.len()
     }
 
-    /// Whether there is no item, due or not.
+    /// Returns true if there is no item, due or not.
     fn empty(&self) -> bool {
         self.qsize() == 0
     }
 
-    /// Whether `shutdown` was called.
+    /// True if `shutdown` was called.
     #[getter]
     fn is_shutdown(&self) -> bool {
         self.state().closed
     }
 
-    /// Refuses all puts from now on, and all gets once the queue is empty. If `immediate`, it is
-    /// emptied now.
+    /// Makes all later puts fail, and all gets once the queue is empty. If `immediate`, empties the
+    /// queue now.
     #[pyo3(signature = (immediate = None), text_signature = "($self, immediate=False)")]
     fn shutdown(&self, immediate: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let immediate = immediate.map_or(Ok(false), |flag| flag.is_truthy())?;
@@ -214,21 +214,21 @@ impl DelayQueue {
         Ok(())
     }
 
-    /// Seconds until the first item is due, if there is one.
+    /// Returns the seconds until the first item is due, if there is one.
     fn _due_in(&self) -> Option<f64> {
         let due = self.state().heap.first()?.due;
         Some(due.saturating_duration_since(Instant::now()).as_secs_f64())
     }
 
-    fn _enlist(&self, future: &Bound<'_, PyAny>) -> PyResult<Enlisted> {
-        self.futures.enlist(&self.waiting, Side::Items, future)
+    fn _enlist(&self, future: &Bound<'_, PyAny>) -> PyResult<Registration> {
+        self.futures.register(&self.waiting, WaitReason::Items, future)
     }
 
-    fn _withdraw(&self, place: &Enlisted, unused: bool) {
-        self.waiting.withdraw(place.ticket);
-        self.futures.forget(place);
+    fn _withdraw(&self, registration: &Registration, unused: bool) {
+        self.waiting.unregister(registration.ticket);
+        self.futures.forget(registration);
         if unused {
-            self.hand_on();
+            self.wake_successor();
         }
     }
 

@@ -1,20 +1,20 @@
-//! `Exchanger`.
+//! The Python class `Exchanger`.
 
-use super::waiting::Patience;
+use super::waiting::WaitLimit;
 use crate::atomics::cell::value;
 use crate::object::{Object, block, decode, encode, word};
 use pyo3::exceptions::PyTimeoutError;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
-use ungil_sync::queue::{Exchange, Met};
+use ungil_sync::queue::{Exchange, OfferOutcome};
 
-/// A place where two threads meet and swap what they bring (Java's `Exchanger`).
+/// A rendezvous at which two threads swap items (Java's `Exchanger`).
 ///
 /// Thread safety: atomic.
 #[pyclass(frozen, subclass, weakref, module = "ungil", generic)]
 #[derive(Default)]
 pub(crate) struct Exchanger {
-    place: Exchange<Object>,
+    rendezvous: Exchange<Object>,
 }
 
 #[pymethods]
@@ -25,14 +25,14 @@ impl Exchanger {
     }
 
     fn __init__(slf: &Bound<'_, Self>) {
-        crate::sharing::own(slf.as_any());
+        crate::sharing::defer_count(slf.as_any());
     }
 
-    /// Waits for another thread to do the same, gives it `item` and returns what it brought. Raises
-    /// `TimeoutError` if none comes within `timeout` seconds; then nothing was given away.
+    /// Waits for another thread that calls `exchange`, gives it `item` and returns its item. Raises
+    /// `TimeoutError` if no thread comes within `timeout` seconds; then nothing was exchanged.
     ///
-    /// Thread safety: atomic. If a signal handler raises when the other has just come, the exchange
-    /// has taken place and what it brought is lost.
+    /// Thread safety: atomic. If a signal handler raises just after the other thread has come, the
+    /// exchange has taken place and the other thread's item is lost.
     #[pyo3(signature = (item, timeout = None))]
     fn exchange<'py>(
         &self,
@@ -40,13 +40,13 @@ impl Exchanger {
         timeout: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = item.py();
-        let patience = timeout.map_or(Ok(Patience::Endless), Patience::of)?;
-        let offer = match self.place.come(encode(item)) {
-            Met::Other(theirs) => return value(py, theirs),
-            Met::Nobody(offer) => offer,
+        let limit = timeout.map_or(Ok(WaitLimit::Forever), WaitLimit::from_timeout)?;
+        let offer = match self.rendezvous.offer(encode(item)) {
+            OfferOutcome::Partner(theirs) => return value(py, theirs),
+            OfferOutcome::Waiting(offer) => offer,
         };
-        let woken = block::park(py, &offer.parker, patience.deadline());
-        let theirs = self.place.leave(&offer);
+        let woken = block::park(py, &offer.parker, limit.deadline());
+        let theirs = self.rendezvous.finish(&offer);
         woken?;
         match theirs {
             Some(theirs) => decode(py, theirs),
@@ -62,7 +62,7 @@ impl Exchanger {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         let mut outcome = Ok(());
-        self.place.for_each(|item| outcome = word::visit(item, visit));
+        self.rendezvous.for_each(|item| outcome = word::visit(item, visit));
         outcome
     }
 

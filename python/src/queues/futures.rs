@@ -1,8 +1,8 @@
-//! Coroutines that wait at a queue. The waiting itself is Python (`ungil/_awaiting.py`); here a
-//! future is enlisted as a thread would be, and told through its event loop, from whatever thread
-//! the item comes.
+//! Coroutines that wait at a queue. The waiting itself is Python (`ungil/_awaiting.py`). Here an
+//! asyncio future is registered as a thread would be, and notified through its event loop from
+//! whichever thread provides the item.
 
-use super::gates::deaf;
+use super::wait_queues::wakeup_unused;
 use crate::imported;
 use pyo3::exceptions::{PyException, PyKeyboardInterrupt};
 use pyo3::prelude::*;
@@ -11,51 +11,51 @@ use pyo3::{PyTraverseError, PyVisit};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ungil_sync::park::{Ticket, WaitSet, Waiter};
 
-/// The futures enlisted at a queue. It keeps them alive (an event loop does not) and shows them to
-/// the collector; the sets only know them weakly.
+/// The futures registered at a queue. This list keeps them alive (an event loop does not) and
+/// passes them to the collector; the wait sets hold weak references only.
 #[derive(Default)]
-pub(super) struct Futures(Mutex<Vec<(Side, Ticket, Py<PyAny>)>>);
+pub(super) struct WaitingFutures(Mutex<Vec<(WaitReason, Ticket, Py<PyAny>)>>);
 
-/// Which set a future waits in.
+/// The wait set that a future is registered in.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
+pub(super) enum WaitReason {
     Items,
-    Room,
+    Space,
     Joiners,
 }
 
-impl Futures {
-    fn list(&self) -> MutexGuard<'_, Vec<(Side, Ticket, Py<PyAny>)>> {
+impl WaitingFutures {
+    fn list(&self) -> MutexGuard<'_, Vec<(WaitReason, Ticket, Py<PyAny>)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Enlists `future` in `set`.
-    pub(super) fn enlist(
+    /// Registers `future` in `set`.
+    pub(super) fn register(
         &self,
         set: &WaitSet,
-        side: Side,
+        side: WaitReason,
         future: &Bound<'_, PyAny>,
-    ) -> PyResult<Enlisted> {
+    ) -> PyResult<Registration> {
         let weak = PyWeakrefReference::new(future)?.unbind();
         let kept = future.clone().unbind();
-        let call = Arc::new(move || Python::attach(|py| tell(py, &weak)));
-        let ticket = set.enlist(Waiter::Call(call));
+        let call = Arc::new(move || Python::attach(|py| notify(py, &weak)));
+        let ticket = set.register(Waiter::Call(call));
         self.list().push((side, ticket, kept));
-        Ok(Enlisted { side, ticket })
+        Ok(Registration { side, ticket })
     }
 
-    /// Forgets a future.
-    pub(super) fn forget(&self, place: &Enlisted) {
+    /// Removes a future from the list.
+    pub(super) fn forget(&self, registration: &Registration) {
         let mut list = self.list();
-        let found = list
-            .iter()
-            .position(|(side, ticket, _)| (*side, *ticket) == (place.side, place.ticket));
+        let found = list.iter().position(|(side, ticket, _)| {
+            (*side, *ticket) == (registration.side, registration.ticket)
+        });
         let dropped = found.map(|index| list.swap_remove(index));
         drop(list);
         drop(dropped);
     }
 
-    /// For `__traverse__`: all threads stand still, none of them in here.
+    /// For `__traverse__`, while all threads are stopped, none of them inside this module.
     pub(super) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         match self.0.try_lock() {
             Ok(list) => list.iter().try_for_each(|(_, _, future)| visit.call(future)),
@@ -70,15 +70,15 @@ impl Futures {
     }
 }
 
-/// A future's place in a set.
+/// A future's registration in a wait set.
 #[pyclass(frozen, module = "ungil._ungil")]
-pub(super) struct Enlisted {
-    pub(super) side: Side,
+pub(super) struct Registration {
+    pub(super) side: WaitReason,
     pub(super) ticket: Ticket,
 }
 
-fn tell(py: Python<'_>, weak: &Py<PyWeakrefReference>) {
-    let told = || -> PyResult<bool> {
+fn notify(py: Python<'_>, weak: &Py<PyWeakrefReference>) {
+    let notified = || -> PyResult<bool> {
         let future = weak.bind(py).call0()?;
         if future.is_none() {
             return Ok(false);
@@ -87,14 +87,14 @@ fn tell(py: Python<'_>, weak: &Py<PyWeakrefReference>) {
         event_loop.call_method1("call_soon_threadsafe", (helper(py, "resolve")?, future))?;
         Ok(true)
     };
-    match told() {
+    match notified() {
         Ok(true) => {}
-        Ok(false) => deaf(),
+        Ok(false) => wakeup_unused(),
         Err(raised) => {
-            // The loop is closed: nothing to report, somebody else will hear it.
-            deaf();
+            // The event loop is closed: not an error, another waiter is notified instead.
+            wakeup_unused();
             if raised.is_instance_of::<PyKeyboardInterrupt>(py) {
-                interrupt_again();
+                raise_interrupt_again();
             } else if !raised.is_instance_of::<PyException>(py) {
                 raised.write_unraisable(py, None);
             }
@@ -102,14 +102,14 @@ fn tell(py: Python<'_>, weak: &Py<PyWeakrefReference>) {
     }
 }
 
-/// Ctrl-C that arrived while a loop was being told belongs to the caller, not to us.
+/// Raises a Ctrl-C that arrived while an event loop was being notified again, for the caller.
 #[allow(unsafe_code)]
-fn interrupt_again() {
+fn raise_interrupt_again() {
     // SAFETY: may be called from any thread at any time.
     unsafe { pyo3::ffi::PyErr_SetInterrupt() }
 }
 
-/// A function of `ungil/_awaiting.py`.
+/// Returns a function of `ungil/_awaiting.py`.
 pub(super) fn helper<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
     imported::awaiting(py).getattr(name)
 }

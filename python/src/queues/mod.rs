@@ -1,41 +1,41 @@
-//! Queues. What hands the items over is in `ungil_sync::queue`; here is what waits for them:
-//! threads with their deadlines and signals, and event loops.
+//! Queues. `ungil_sync::queue` holds and passes the items; this module waits for them: threads with
+//! their deadlines and signals, and event loops.
 
 mod delay;
 mod exchanger;
 mod futures;
-mod gates;
-mod kinds;
 mod order;
-mod ranked;
+mod priority;
+mod queue;
+mod wait_queues;
 mod waiting;
 
 use crate::imported;
 use pyo3::prelude::*;
 
-/// Which of `queue`'s exceptions: code that catches those of one queue catches those of the other.
+/// An exception of the `queue` module, so that code can catch the errors of both packages alike.
 #[derive(Clone, Copy)]
-enum Error {
+enum QueueError {
     Empty,
     Full,
     ShutDown,
 }
 
 #[cold]
-fn error(py: Python<'_>, which: Error) -> PyErr {
+fn queue_error(py: Python<'_>, which: QueueError) -> PyErr {
     let class = match which {
-        Error::Empty => imported::empty(py),
-        Error::Full => imported::full(py),
-        Error::ShutDown => imported::shut_down(py),
+        QueueError::Empty => imported::empty(py),
+        QueueError::Full => imported::full(py),
+        QueueError::ShutDown => imported::shut_down(py),
     };
     class.call0().map_or_else(|error| error, PyErr::from_value)
 }
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    waiting::look_around(module.py())?;
-    module.add_class::<kinds::Queue>()?;
-    module.add_class::<kinds::LifoQueue>()?;
-    module.add_class::<kinds::PriorityQueue>()?;
+    waiting::configure_spinning(module.py())?;
+    module.add_class::<queue::Queue>()?;
+    module.add_class::<queue::LifoQueue>()?;
+    module.add_class::<queue::PriorityQueue>()?;
     module.add_class::<delay::DelayQueue>()?;
     module.add_class::<exchanger::Exchanger>()
 }

@@ -1,36 +1,36 @@
-//! The three orders in which a queue may give its items, and the items' way in and out.
+//! The three orders of a queue, and putting and taking items.
 
 #![allow(unsafe_code)]
 
-use super::ranked::Ranked;
+use super::priority::PriorityHeap;
 use crate::object::{Object, Word, word};
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use ungil_sync::queue::{Fifo, Stack, TryPopError, TryPushError};
 
-/// In what order items come out.
+/// A queue's storage, by the order in which items come out.
 #[allow(
     clippy::large_enum_variant,
-    reason = "one a queue, in a box; another box would be one more step on every call"
+    reason = "there is one per queue, in a box; another box would be one more indirection per call"
 )]
-pub(super) enum Order {
+pub(super) enum QueueOrder {
     Fifo(Fifo<Object>),
     Lifo(Stack<Object>),
-    Ranked(Ranked),
+    Priority(PriorityHeap),
 }
 
-/// Does the same with each.
+/// Evaluates an expression for whichever storage it is.
 macro_rules! each {
     ($order:expr, $queue:ident => $what:expr) => {
         match $order {
-            Order::Fifo($queue) => $what,
-            Order::Lifo($queue) => $what,
-            Order::Ranked($queue) => $what,
+            QueueOrder::Fifo($queue) => $what,
+            QueueOrder::Lifo($queue) => $what,
+            QueueOrder::Priority($queue) => $what,
         }
     };
 }
 
-impl Order {
+impl QueueOrder {
     #[inline]
     pub(super) fn put(
         &self,
@@ -40,7 +40,7 @@ impl Order {
         match self {
             Self::Fifo(queue) => Ok(queue.put(item)),
             Self::Lifo(stack) => Ok(stack.put(item)),
-            Self::Ranked(ranked) => ranked.put(py, item),
+            Self::Priority(heap) => heap.put(py, item),
         }
     }
 
@@ -49,20 +49,20 @@ impl Order {
         match self {
             Self::Fifo(queue) => Ok(queue.take()),
             Self::Lifo(stack) => Ok(stack.take()),
-            Self::Ranked(ranked) => ranked.take(py),
+            Self::Priority(heap) => heap.take(py),
         }
     }
 
-    /// Takes everything out for the collector. What a comparison is at work on stays.
+    /// Takes all items out, for the collector, except those that a Python comparison is working on.
     pub(super) fn clear(&self) -> Vec<Word> {
         match self {
             Self::Fifo(queue) => std::iter::from_fn(|| queue.take().ok()).collect(),
             Self::Lifo(stack) => std::iter::from_fn(|| stack.take().ok()).collect(),
-            Self::Ranked(ranked) => ranked.clear(),
+            Self::Priority(heap) => heap.clear(),
         }
     }
 
-    /// Shows the collector every item.
+    /// Passes every item to the collector.
     pub(super) fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         let mut outcome = Ok(());
         let each = |item: &Word| {
@@ -71,10 +71,11 @@ impl Order {
             }
         };
         match self {
-            // SAFETY: `visit` exists only in `__traverse__`, when every other thread stands still.
+            // SAFETY: `visit` exists only during `__traverse__`, while every other thread is
+            // stopped.
             Self::Fifo(queue) => unsafe { queue.for_each(each) },
             Self::Lifo(stack) => stack.for_each(each),
-            Self::Ranked(ranked) => ranked.for_each(each),
+            Self::Priority(heap) => heap.for_each(each),
         }
         outcome
     }

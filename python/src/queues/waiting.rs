@@ -1,7 +1,7 @@
-//! Waiting until something can be done.
+//! Waiting until an operation on a queue succeeds.
 
-use super::gates::tell_someone;
-use super::{Error, error};
+use super::wait_queues::wake_one_slow;
+use super::{QueueError, queue_error};
 use crate::object::block;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -11,30 +11,30 @@ use std::time::Instant;
 use ungil_sync::park::{Parker, WaitSet, Waiter};
 use ungil_sync::queue::TryPopError;
 
-/// How often to look again before sleeping. None where nobody else can make progress meanwhile.
-static LOOKS: AtomicU32 = AtomicU32::new(0);
+/// How often to poll before sleeping. 0 if no other thread can make progress meanwhile.
+static SPIN_ROUNDS: AtomicU32 = AtomicU32::new(0);
 
-/// Finds out whether it pays to look again.
-pub(super) fn look_around(py: Python<'_>) -> PyResult<()> {
+/// Decides whether waiting threads spin. Called when the module is imported.
+pub(super) fn configure_spinning(py: Python<'_>) -> PyResult<()> {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let gil = match py.import("sys")?.getattr_opt("_is_gil_enabled")? {
-        Some(asked) => asked.call0()?.is_truthy()?,
+        Some(function) => function.call0()?.is_truthy()?,
         None => true,
     };
-    LOOKS.store(if processors > 1 && !gil { 60 } else { 0 }, Ordering::Relaxed);
+    SPIN_ROUNDS.store(if processors > 1 && !gil { 60 } else { 0 }, Ordering::Relaxed);
     Ok(())
 }
 
-/// What `block` and `timeout` ask for.
+/// How long an operation waits, from the `block` and `timeout` arguments.
 #[derive(Clone, Copy)]
-pub(super) enum Patience {
-    None,
+pub(super) enum WaitLimit {
+    NonBlocking,
     Until(Instant),
-    Endless,
+    Forever,
 }
 
-impl Patience {
-    /// Reads the two arguments, with `queue`'s defaults and errors.
+impl WaitLimit {
+    /// Reads the two arguments, with the defaults and errors of the `queue` module.
     #[inline]
     pub(super) fn read(
         block: Option<&Bound<'_, PyAny>>,
@@ -43,19 +43,19 @@ impl Patience {
         if let Some(block) = block
             && !block.is_truthy()?
         {
-            return Ok(Self::None);
+            return Ok(Self::NonBlocking);
         }
-        timeout.map_or(Ok(Self::Endless), Self::of)
+        timeout.map_or(Ok(Self::Forever), Self::from_timeout)
     }
 
     /// Reads a timeout.
     #[cold]
-    pub(super) fn of(timeout: &Bound<'_, PyAny>) -> PyResult<Self> {
+    pub(super) fn from_timeout(timeout: &Bound<'_, PyAny>) -> PyResult<Self> {
         let seconds: f64 = timeout.extract()?;
         if seconds < 0.0 {
             return Err(PyValueError::new_err("'timeout' must be a non-negative number"));
         }
-        Ok(block::deadline(Some(seconds))?.map_or(Self::Endless, Self::Until))
+        Ok(block::deadline(Some(seconds))?.map_or(Self::Forever, Self::Until))
     }
 
     pub(super) fn deadline(self) -> Option<Instant> {
@@ -66,7 +66,7 @@ impl Patience {
     }
 }
 
-/// The outcome of an attempt at a queue.
+/// Result of an attempt at an operation.
 pub(super) enum Attempt<R> {
     Done(R),
     /// It may succeed later.
@@ -85,27 +85,27 @@ impl<R> From<Result<R, TryPopError>> for Attempt<R> {
     }
 }
 
-/// Does what `attempt` attempts as soon as it succeeds, waiting in `set` in between. `attempt` has
-/// been refused once before.
+/// Repeats `attempt` until it succeeds, waiting in `set` in between. The caller has made one
+/// unsuccessful attempt. Raises `late` when the limit passes.
 #[cold]
 pub(super) fn wait<R>(
     py: Python<'_>,
     set: &WaitSet,
-    patience: Patience,
-    late: Error,
+    limit: WaitLimit,
+    late: QueueError,
     ready: impl Fn() -> bool,
     mut attempt: impl FnMut() -> PyResult<Attempt<R>>,
 ) -> PyResult<R> {
     let mut attempt = || match attempt() {
         Ok(Attempt::Done(done)) => Some(Ok(done)),
-        Ok(Attempt::Closed) => Some(Err(error(py, Error::ShutDown))),
+        Ok(Attempt::Closed) => Some(Err(queue_error(py, QueueError::ShutDown))),
         Ok(Attempt::NotYet) => None,
         Err(raised) => Some(Err(raised)),
     };
-    if matches!(patience, Patience::None) {
-        return Err(error(py, late));
+    if matches!(limit, WaitLimit::NonBlocking) {
+        return Err(queue_error(py, late));
     }
-    for _ in 0..LOOKS.load(Ordering::Relaxed) {
+    for _ in 0..SPIN_ROUNDS.load(Ordering::Relaxed) {
         (0..8).for_each(|_| std::hint::spin_loop());
         if ready()
             && let Some(outcome) = attempt()
@@ -115,38 +115,38 @@ pub(super) fn wait<R>(
     }
     loop {
         let parker = Arc::new(Parker::new(std::ptr::from_ref(set).addr()));
-        let ticket = set.enlist(Waiter::Thread(parker.clone()));
+        let ticket = set.register(Waiter::Thread(parker.clone()));
         if let Some(outcome) = attempt() {
-            if !set.withdraw(ticket) {
-                // Told of something else, which somebody else should hear.
-                tell_someone(set);
+            if !set.unregister(ticket) {
+                // The notification was for another change, which another waiter should see.
+                wake_one_slow(set);
             }
             return outcome;
         }
-        match block::park(py, &parker, patience.deadline()) {
+        match block::park(py, &parker, limit.deadline()) {
             Ok(true) => {
                 if let Some(outcome) = attempt() {
                     if outcome.is_err() {
-                        tell_someone(set);
+                        wake_one_slow(set);
                     }
                     return outcome;
                 }
             }
             Ok(false) => {
-                // Told at the last moment: then there may be something.
-                if !set.withdraw(ticket)
+                // Notified at the last moment: the operation may succeed now.
+                if !set.unregister(ticket)
                     && let Some(outcome) = attempt()
                 {
                     if outcome.is_err() {
-                        tell_someone(set);
+                        wake_one_slow(set);
                     }
                     return outcome;
                 }
-                return Err(error(py, late));
+                return Err(queue_error(py, late));
             }
             Err(raised) => {
-                if !set.withdraw(ticket) {
-                    tell_someone(set);
+                if !set.unregister(ticket) {
+                    wake_one_slow(set);
                 }
                 return Err(raised);
             }

@@ -1,12 +1,11 @@
-//! A sum that every thread adds to on a cache line of its own (Java's `LongAdder` and `DoubleAdder`
-//! in one).
+//! A sum with one cache line per thread, like Java's `LongAdder` and `DoubleAdder` combined.
 //!
-//! Each line has a word of 64 bits, and the sum is exact beyond them: a line that has grown large
-//! is emptied into a total of 128 bits under a lock that the reader takes too, long before the word
-//! could wrap.
+//! Each line holds a 64-bit word, but the sum is exact beyond 64 bits: a line whose word has grown
+//! large is flushed into a 128-bit total under a lock, long before the word could overflow. Readers
+//! take the same lock.
 
-use crate::prim::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use crate::stripe::{stripes, thread_number};
+use crate::primitive::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use crate::stripe::{stripe_count, thread_number};
 use crossbeam_utils::CachePadded;
 
 #[cfg(loom)]
@@ -14,21 +13,23 @@ use loom::sync::{Mutex, MutexGuard};
 #[cfg(not(loom))]
 use std::sync::{Mutex, MutexGuard};
 
-/// A line is emptied once its word is beyond this, either way.
-const FULL: i64 = 1 << 62;
-/// Larger numbers go to the total at once. Between a line's becoming full and its being emptied,
-/// each thread adds at most one number to it, and 2^22 of these fit: as many threads as Linux can
-/// have.
-const LARGE: i64 = 1 << 40;
+/// A line is flushed once its word is beyond this in either direction.
+const FLUSH_LIMIT: i64 = 1 << 62;
+/// Larger numbers are added to the total directly. Between a line reaching [`FLUSH_LIMIT`] and its
+/// flush, each thread adds at most one number to it, and 2^22 numbers of this size fit: as many
+/// threads as Linux allows.
+const MAX_CELL_ADD: i64 = 1 << 40;
 
 #[derive(Default)]
-struct Cell {
+struct AdderCell {
+    /// Sum of the integers added here and not yet flushed. Read with Acquire, changed with AcqRel.
     whole: AtomicI64,
-    /// The bits of a float.
+    /// The bits of an `f64`: the sum of the floats added here. Read with Acquire, changed with
+    /// AcqRel.
     real: AtomicU64,
 }
 
-impl Cell {
+impl AdderCell {
     fn add_real(&self, n: f64) {
         let mut bits = self.real.load(Ordering::Relaxed);
         loop {
@@ -41,59 +42,60 @@ impl Cell {
     }
 }
 
-/// What was added.
+/// The sum of all additions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Sum {
-    /// Whole numbers only. Exact.
+    /// Only integers were added. Exact.
     Whole(i128),
-    /// The whole numbers, exactly, and the rest in the order in which it happened to be added.
+    /// The exact sum of the integers, and the sum of the floats in the order in which they happened
+    /// to be added.
     Real(i128, f64),
 }
 
-/// The sum. Adding is cheap and never contends; reading visits every line, and sees each addition
-/// that happened before it.
+/// The sum. Adding never contends. Reading visits every line and sees each addition that happened
+/// before it.
 pub struct Adder {
-    cells: Box<[CachePadded<Cell>]>,
+    cells: Box<[CachePadded<AdderCell>]>,
     mask: usize,
-    /// Whether a float was ever added. Written once.
+    /// True once a float was added. Set with Release, read with Acquire.
     real: AtomicBool,
+    /// Flushed lines and large additions.
     total: Mutex<i128>,
 }
 
 impl Default for Adder {
     fn default() -> Self {
-        Self::with_stripes(stripes())
+        Self::with_stripes(stripe_count())
     }
 }
 
 impl Adder {
-    /// `stripes` lines; a power of two.
+    /// `stripes` is the number of lines, a power of two.
     fn with_stripes(stripes: usize) -> Self {
-        let cells = (0..stripes).map(|_| CachePadded::new(Cell::default())).collect();
+        let cells = (0..stripes).map(|_| CachePadded::new(AdderCell::default())).collect();
         Self { cells, mask: stripes - 1, real: AtomicBool::new(false), total: Mutex::new(0) }
     }
 
     fn total(&self) -> MutexGuard<'_, i128> {
-        // Nothing in here can panic while it holds the lock, so a poisoned one is as good.
+        // Nothing panics while it holds the lock, so a poisoned lock is still consistent.
         self.total.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     #[inline]
-    fn cell(&self) -> &Cell {
+    fn cell(&self) -> &AdderCell {
         &self.cells[thread_number() & self.mask]
     }
 
-    /// Adds `n`.
     #[inline]
     pub fn add(&self, n: i64) {
-        if !(-LARGE..=LARGE).contains(&n) {
+        if !(-MAX_CELL_ADD..=MAX_CELL_ADD).contains(&n) {
             self.add_large(n);
             return;
         }
         let cell = self.cell();
         let sum = cell.whole.fetch_add(n, Ordering::AcqRel).wrapping_add(n);
-        if !(-FULL..=FULL).contains(&sum) {
-            self.empty(cell);
+        if !(-FLUSH_LIMIT..=FLUSH_LIMIT).contains(&sum) {
+            self.flush(cell);
         }
     }
 
@@ -103,7 +105,7 @@ impl Adder {
     }
 
     #[cold]
-    fn empty(&self, cell: &Cell) {
+    fn flush(&self, cell: &AdderCell) {
         let mut total = self.total();
         *total += i128::from(cell.whole.swap(0, Ordering::AcqRel));
     }
@@ -116,7 +118,7 @@ impl Adder {
         self.cell().add_real(n);
     }
 
-    /// The sum. Additions that run meanwhile may or may not be in it.
+    /// Returns the sum. Concurrent additions may or may not be included.
     pub fn sum(&self) -> Sum {
         self.read(
             |whole| whole.load(Ordering::Acquire),
@@ -125,8 +127,8 @@ impl Adder {
         )
     }
 
-    /// The sum, taken out: what is added from now on counts from 0. Nothing is lost or counted
-    /// twice.
+    /// Returns the sum and resets it to 0. Each concurrent addition is either in the result or
+    /// counts from 0; none is lost or counted twice.
     pub fn take(&self) -> Sum {
         self.read(
             |whole| whole.swap(0, Ordering::AcqRel),
@@ -141,7 +143,7 @@ impl Adder {
         real: impl Fn(&AtomicU64) -> u64,
         spilled: impl Fn(&mut i128) -> i128,
     ) -> Sum {
-        // Held throughout, so that a line that is being emptied is seen on one side only.
+        // Held throughout, so that a line being flushed is seen on one side only.
         let mut total = self.total();
         let exact = self
             .cells
@@ -163,7 +165,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn every_addition_of_every_thread_is_in_the_sum_once() {
+    fn concurrent_additions_count_exactly_once() {
         let adder = Adder::default();
         let taken = std::thread::scope(|scope| {
             for _ in 0..4 {
@@ -178,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn floats_and_whole_numbers_add_up() {
+    fn floats_and_integers_add_up() {
         let adder = Adder::default();
         adder.add(1 << 60);
         adder.add_real(0.5);
@@ -192,19 +194,19 @@ mod tests {
         fn the_sum_is_exact_beyond_64_bits(numbers in proptest::collection::vec(any::<i64>(), 0..50)) {
             let adder = Adder::with_stripes(4);
             numbers.iter().for_each(|n| adder.add(*n));
-            (0..10).for_each(|_| adder.add(LARGE));
-            let sum = numbers.iter().map(|n| i128::from(*n)).sum::<i128>() + 10 * i128::from(LARGE);
+            (0..10).for_each(|_| adder.add(MAX_CELL_ADD));
+            let sum = numbers.iter().map(|n| i128::from(*n)).sum::<i128>() + 10 * i128::from(MAX_CELL_ADD);
             prop_assert_eq!(adder.sum(), Sum::Whole(sum));
         }
     }
 
     #[test]
-    fn a_full_line_is_emptied() {
+    fn a_full_line_is_flushed() {
         let adder = Adder::with_stripes(1);
-        adder.cells[0].whole.store(FULL, Ordering::Relaxed);
-        adder.add(LARGE);
+        adder.cells[0].whole.store(FLUSH_LIMIT, Ordering::Relaxed);
+        adder.add(MAX_CELL_ADD);
         assert_eq!(adder.cells[0].whole.load(Ordering::Relaxed), 0);
-        assert_eq!(adder.sum(), Sum::Whole(i128::from(FULL + LARGE)));
+        assert_eq!(adder.sum(), Sum::Whole(i128::from(FLUSH_LIMIT + MAX_CELL_ADD)));
     }
 }
 
@@ -213,19 +215,19 @@ mod models {
     use super::*;
     use loom::sync::Arc;
 
-    /// A line is emptied while another thread takes the sum: the number is in one of the two
-    /// places.
+    /// One thread flushes a line while another takes the sum: the number is in exactly one of the
+    /// two results.
     #[test]
-    fn nothing_is_lost_while_a_line_is_emptied() {
+    fn a_concurrent_flush_loses_nothing() {
         loom::model(|| {
             let adder = Arc::new(Adder::with_stripes(1));
-            adder.cells[0].whole.store(FULL, Ordering::Relaxed);
+            adder.cells[0].whole.store(FLUSH_LIMIT, Ordering::Relaxed);
             let other = Arc::clone(&adder);
             let thread = loom::thread::spawn(move || other.add(1));
             let Sum::Whole(taken) = adder.take() else { unreachable!() };
             thread.join().expect("no panic");
             let Sum::Whole(left) = adder.sum() else { unreachable!() };
-            assert_eq!(taken + left, i128::from(FULL) + 1);
+            assert_eq!(taken + left, i128::from(FLUSH_LIMIT) + 1);
         });
     }
 }

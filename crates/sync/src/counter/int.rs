@@ -1,69 +1,70 @@
-//! An integer of 64 bits that any thread may change, and that never wraps.
+//! A shared 64-bit integer that never wraps.
 //!
-//! A plain fetch-and-add would be shorter, but it wraps, and undoing it afterwards lets another
-//! thread see a number that never was.
+//! A plain fetch-and-add would wrap, and undoing it afterwards would let other threads see a value
+//! that never existed.
 
-use crate::prim::atomic::{AtomicI64, Ordering};
-use crate::prim::hint::spin_loop;
+use crate::primitive::atomic::{AtomicI64, Ordering};
+use crate::primitive::hint::spin_loop;
 
-/// How long to stand back, at most, after losing a race, in turns of the spin hint.
-const STAND_BACK: u32 = 64;
+/// Upper limit of the backoff after a lost race, in spin hints.
+const MAX_BACKOFF: u32 = 64;
 
-/// One shared integer. Not padded: whoever holds it decides what its neighbours are.
+/// One shared integer. Not padded: the owner decides what shares its cache line.
 #[derive(Default)]
 #[repr(transparent)]
-pub struct Int(AtomicI64);
+pub struct Int(
+    /// The value. Loads are Acquire, stores Release, read-modify-writes AcqRel.
+    AtomicI64,
+);
 
 impl Int {
-    /// An integer that starts at `value`.
     pub fn new(value: i64) -> Self {
         Self(AtomicI64::new(value))
     }
 
-    /// The value.
+    /// Returns the value.
     #[inline]
     pub fn get(&self) -> i64 {
         self.0.load(Ordering::Acquire)
     }
 
-    /// Puts `value` in.
     #[inline]
     pub fn set(&self, value: i64) {
         self.0.store(value, Ordering::Release);
     }
 
-    /// Puts `value` in and returns what was there.
+    /// Stores `value` and returns the previous value.
     #[inline]
     pub fn swap(&self, value: i64) -> i64 {
         self.0.swap(value, Ordering::AcqRel)
     }
 
-    /// Puts `new` in if `expected` is there; otherwise gives what is.
+    /// Stores `new` if the value is `expected`. Otherwise returns the current value.
     #[inline]
     pub fn compare_exchange(&self, expected: i64, new: i64) -> Result<i64, i64> {
         self.0.compare_exchange(expected, new, Ordering::AcqRel, Ordering::Acquire)
     }
 
-    /// Adds `n` and returns what was there before. `None`, and nothing is changed, if the sum does
+    /// Adds `n` and returns the previous value. Returns `None` and changes nothing if the sum does
     /// not fit.
     #[inline]
     pub fn add(&self, n: i64) -> Option<i64> {
         self.change(|value| value.checked_add(n))
     }
 
-    /// Sets the bits of `mask`; returns what was there before.
+    /// Sets the bits of `mask` and returns the previous value.
     #[inline]
     pub fn or(&self, mask: i64) -> i64 {
         self.0.fetch_or(mask, Ordering::AcqRel)
     }
 
-    /// Keeps only the bits of `mask`; returns what was there before.
+    /// Clears the bits outside `mask` and returns the previous value.
     #[inline]
     pub fn and(&self, mask: i64) -> i64 {
         self.0.fetch_and(mask, Ordering::AcqRel)
     }
 
-    /// Flips the bits of `mask`; returns what was there before.
+    /// Flips the bits of `mask` and returns the previous value.
     #[inline]
     pub fn xor(&self, mask: i64) -> i64 {
         self.0.fetch_xor(mask, Ordering::AcqRel)
@@ -83,11 +84,11 @@ impl Int {
                 Ok(before) => return Some(before),
                 Err(now) => value = now,
             }
-            // Losing means that the line is wanted elsewhere: leave it there for a moment.
+            // A lost race means that other threads want the line: leave it to them for a moment.
             for _ in 0..turns {
                 spin_loop();
             }
-            turns = (turns * 2).min(STAND_BACK);
+            turns = (turns * 2).min(MAX_BACKOFF);
         }
     }
 }
@@ -97,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sum_that_does_not_fit_changes_nothing() {
+    fn an_overflowing_addition_changes_nothing() {
         let int = Int::new(i64::MAX - 1);
         assert_eq!(int.add(1), Some(i64::MAX - 1));
         assert_eq!(int.add(1), None);
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn every_addition_counts_once() {
+    fn concurrent_additions_all_count() {
         let int = Int::default();
         std::thread::scope(|scope| {
             for _ in 0..4 {

@@ -1,11 +1,10 @@
-//! Counting and gathering from many threads: an integer that is one word ([`Int`]), a sum that is a
-//! word per thread ([`Adder`]), and the same for any function that may be applied in any order
-//! ([`Gather`]).
+//! Counters for many threads: a single-word integer ([`Int`]), a sum with one word per thread
+//! ([`Adder`]), and one slot per thread for any associative and commutative function ([`Striped`]).
 
 mod adder;
-mod gather;
 mod int;
+mod striped;
 
 pub use adder::{Adder, Sum};
-pub use gather::Gather;
 pub use int::Int;
+pub use striped::Striped;

@@ -1,76 +1,75 @@
-//! A point that a fixed number of threads pass together, again and again (`threading.Barrier`).
+//! A reusable barrier for a fixed number of threads (`threading.Barrier`).
 
-use super::me::{Me, forks};
-use super::queue::Node;
-use super::{Mutex, SHORT, Sleep, lock, spin_until, wait_for};
+use super::thread_id::{ThreadId, fork_count};
+use super::wait_queue::WaitNode;
+use super::{Mutex, SPIN_PAUSES, Sleep, lock, spin_until, wait_for};
 use crate::park::WaitSet;
-use crate::prim::atomic::{AtomicBool, Ordering};
+use crate::primitive::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
-/// The threads will not pass together.
+/// The barrier is broken: the waiting threads do not pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Broken;
+pub struct BrokenBarrier;
 
-/// What an arrival means.
-pub enum Arrival {
-    /// Everybody is here. Do what is to be done in between, then [`Barrier::open`].
-    Last(Turn),
-    /// [`Barrier::wait`] for the others.
-    Early(Place),
+/// Result of [`Barrier::arrive`].
+pub enum BarrierArrival {
+    /// All parties have arrived. The caller runs the barrier's action, then calls
+    /// [`Barrier::open`].
+    Last(Generation),
+    /// The caller must [`Barrier::wait`] for the others.
+    Early(PendingArrival),
 }
 
-/// Which crossing it is.
+/// Identifies one use of the barrier.
 #[derive(Clone, Copy, Debug)]
-pub struct Turn(u64);
+pub struct Generation(u64);
 
-/// A thread's place in a crossing.
-pub struct Place {
-    node: Arc<Node>,
-    /// How many had arrived before.
+/// A thread that has arrived and waits for the others.
+pub struct PendingArrival {
+    node: Arc<WaitNode>,
+    /// Number of threads that arrived earlier.
     pub index: usize,
 }
 
 #[derive(Default)]
-struct State {
-    here: Vec<Arc<Node>>,
-    /// Counts crossings, aborts and resets, so that whoever opens knows whether it still may.
-    turn: u64,
+struct BarrierState {
+    arrived: Vec<Arc<WaitNode>>,
+    /// Incremented by each opening, abort and reset, so that [`Barrier::open`] can tell whether its
+    /// generation is still current.
+    generation: u64,
     broken: bool,
     forks: u32,
 }
 
-/// The barrier.
 pub struct Barrier {
     parties: usize,
-    state: Mutex<State>,
-    /// Everybody is here, and the last one does what is to be done in between. Newcomers wait for
-    /// the next crossing to begin.
+    state: Mutex<BarrierState>,
+    /// True while all parties have arrived and the last one runs the barrier's action. Threads that
+    /// arrive meanwhile wait for the next generation. Written under `state`'s mutex.
     opening: AtomicBool,
     newcomers: WaitSet,
 }
 
 impl Barrier {
-    /// A barrier for that many threads, at least one.
+    /// Creates a barrier for `parties` threads, at least one.
     pub fn new(parties: usize) -> Self {
         Self {
             parties,
-            state: Mutex::new(State::default()),
+            state: Mutex::new(BarrierState::default()),
             opening: AtomicBool::new(false),
             newcomers: WaitSet::default(),
         }
     }
 
-    /// How many threads cross together.
     pub fn parties(&self) -> usize {
         self.parties
     }
 
-    /// How many are waiting.
+    /// Returns the number of threads that have arrived and wait.
     pub fn waiting(&self) -> usize {
-        self.state().here.len()
+        self.state().arrived.len()
     }
 
-    /// Whether it is broken.
     pub fn is_broken(&self) -> bool {
         self.state().broken
     }
@@ -79,39 +78,40 @@ impl Barrier {
         std::ptr::from_ref(self).addr()
     }
 
-    fn state(&self) -> impl std::ops::DerefMut<Target = State> + '_ {
+    fn state(&self) -> impl std::ops::DerefMut<Target = BarrierState> + '_ {
         let mut state = lock(&self.state);
-        let now = forks();
+        let now = fork_count();
         if state.forks != now {
-            // Whoever waited stayed behind.
+            // The waiting threads exist only in the parent process.
             state.forks = now;
-            state.here.clear();
+            state.arrived.clear();
             self.opening.store(false, Ordering::Release);
         }
         state
     }
 
-    /// Arrives. `Ok(None)` if the caller gave up before a crossing under way was over.
+    /// Registers the arrival of the calling thread. Returns `Ok(None)` if `sleep` gave up while the
+    /// previous generation was still being opened.
     pub fn arrive<E>(
         &self,
-        me: Me,
+        thread: ThreadId,
         sleep: impl Sleep<E>,
-    ) -> Result<Result<Option<Arrival>, Broken>, E> {
+    ) -> Result<Result<Option<BarrierArrival>, BrokenBarrier>, E> {
         loop {
             {
                 let mut state = self.state();
                 if state.broken {
-                    return Ok(Err(Broken));
+                    return Ok(Err(BrokenBarrier));
                 }
                 if !self.opening.load(Ordering::Relaxed) {
-                    let index = state.here.len();
+                    let index = state.arrived.len();
                     if index + 1 == self.parties {
                         self.opening.store(true, Ordering::Relaxed);
-                        return Ok(Ok(Some(Arrival::Last(Turn(state.turn)))));
+                        return Ok(Ok(Some(BarrierArrival::Last(Generation(state.generation)))));
                     }
-                    let node = Node::new(self.address(), me, 1);
-                    state.here.push(node.clone());
-                    return Ok(Ok(Some(Arrival::Early(Place { node, index }))));
+                    let node = WaitNode::new(self.address(), thread, 1);
+                    state.arrived.push(node.clone());
+                    return Ok(Ok(Some(BarrierArrival::Early(PendingArrival { node, index }))));
                 }
             }
             let begun = || !self.opening.load(Ordering::Acquire);
@@ -121,18 +121,18 @@ impl Barrier {
         }
     }
 
-    /// Waits for the others. Giving up breaks the barrier for all, unless everybody is here
-    /// already: then the caller sleeps on, by `patient`, which has no deadline, until what is done
-    /// in between is over.
+    /// Waits for the other parties. If `sleep` gives up, the barrier breaks for all of them, unless
+    /// all have arrived already: then the caller waits with `patient`, which has no deadline, until
+    /// the barrier's action is over.
     pub fn wait<E>(
         &self,
-        place: &Place,
+        place: &PendingArrival,
         sleep: impl Sleep<E>,
         patient: impl Sleep<E>,
-    ) -> Result<Result<(), Broken>, E> {
+    ) -> Result<Result<(), BrokenBarrier>, E> {
         let node = &place.node;
-        let passed = || if node.is_granted() { Ok(()) } else { Err(Broken) };
-        let woken = if spin_until(SHORT, || node.parker.is_raised()) {
+        let passed = || if node.is_granted() { Ok(()) } else { Err(BrokenBarrier) };
+        let woken = if spin_until(SPIN_PAUSES, || node.parker.is_raised()) {
             Ok(true)
         } else {
             sleep(&node.parker)
@@ -141,13 +141,13 @@ impl Barrier {
             Ok(true) => return Ok(passed()),
             Ok(false) => {
                 let state = self.state();
-                let waits = state.here.iter().any(|other| Arc::ptr_eq(other, node));
+                let waits = state.arrived.iter().any(|other| Arc::ptr_eq(other, node));
                 if !waits {
                     return Ok(passed());
                 }
                 if !self.opening.load(Ordering::Relaxed) {
                     self.end(state, Some(true));
-                    return Ok(Err(Broken));
+                    return Ok(Err(BrokenBarrier));
                 }
             }
             Err(error) => {
@@ -164,43 +164,43 @@ impl Barrier {
         }
     }
 
-    /// Breaks the barrier if this one is still missing from it.
-    fn leave(&self, node: &Arc<Node>) {
+    /// Breaks the barrier if `node` still waits in it.
+    fn leave(&self, node: &Arc<WaitNode>) {
         let state = self.state();
-        if state.here.iter().any(|other| Arc::ptr_eq(other, node)) {
+        if state.arrived.iter().any(|other| Arc::ptr_eq(other, node)) {
             self.end(state, Some(true));
         }
     }
 
-    /// Lets everybody pass. Fails if the barrier was broken or reset meanwhile.
-    pub fn open(&self, turn: Turn) -> Result<(), Broken> {
+    /// Lets all waiting threads pass. Fails if the barrier was broken or reset meanwhile.
+    pub fn open(&self, generation: Generation) -> Result<(), BrokenBarrier> {
         let state = self.state();
-        if state.turn != turn.0 {
-            return Err(Broken);
+        if state.generation != generation.0 {
+            return Err(BrokenBarrier);
         }
-        state.here.iter().for_each(|node| node.grant());
+        state.arrived.iter().for_each(|node| node.grant());
         self.end(state, None);
         Ok(())
     }
 
-    /// Breaks the barrier: whoever waits, and whoever comes, learns it.
+    /// Breaks the barrier for waiting and for later threads.
     pub fn abort(&self) {
         self.end(self.state(), Some(true));
     }
 
-    /// Sends away whoever waits, and begins anew.
+    /// Makes the waiting threads fail and restores the barrier.
     pub fn reset(&self) {
         self.end(self.state(), Some(false));
     }
 
-    /// Ends a crossing, one way or another.
-    fn end(&self, mut state: impl std::ops::DerefMut<Target = State>, broken: Option<bool>) {
-        let told = std::mem::take(&mut state.here);
-        state.turn += 1;
+    /// Ends the current generation and wakes all its waiters.
+    fn end(&self, mut state: impl std::ops::DerefMut<Target = BarrierState>, broken: Option<bool>) {
+        let woken = std::mem::take(&mut state.arrived);
+        state.generation += 1;
         state.broken = broken.unwrap_or(state.broken);
         self.opening.store(false, Ordering::Release);
         drop(state);
-        told.iter().for_each(|node| node.parker.unpark());
+        woken.iter().for_each(|node| node.parker.unpark());
         self.newcomers.notify_all();
     }
 }

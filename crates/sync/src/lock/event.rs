@@ -1,34 +1,35 @@
-//! Doors: a latch opens when it has been counted down and stays open, an event is opened and shut
-//! at will.
+//! A latch, which opens once its count reaches 0 and stays open, and an event, which can be set and
+//! cleared.
 
 use super::{Sleep, wait_for};
 use crate::park::WaitSet;
-use crate::prim::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::primitive::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Opens when it has been counted down to 0.
+/// Opens when its count reaches 0.
 pub struct Latch {
+    /// Remaining count. Changed with AcqRel, read with Acquire, so that a thread that sees 0 sees
+    /// everything done before the counts.
     count: AtomicU64,
     waiters: WaitSet,
 }
 
 impl Latch {
-    /// A latch that opens after `count` counts.
     pub fn new(count: u64) -> Self {
         Self { count: AtomicU64::new(count), waiters: WaitSet::default() }
     }
 
-    /// What is left to count.
+    /// Returns the remaining count.
     #[inline]
     pub fn count(&self) -> u64 {
         self.count.load(Ordering::Acquire)
     }
 
-    /// How many threads wait.
+    /// Returns the number of waiting threads.
     pub fn waiters(&self) -> usize {
         self.waiters.len()
     }
 
-    /// Counts down by `n`, at most to 0, and returns what is left.
+    /// Lowers the count by `n`, but not below 0, and returns the remaining count.
     pub fn count_down(&self, n: u64) -> u64 {
         let mut count = self.count.load(Ordering::Relaxed);
         loop {
@@ -46,44 +47,43 @@ impl Latch {
         }
     }
 
-    /// Sleeps until the count is 0. False if the caller gave up.
+    /// Sleeps until the count is 0. Returns false if `sleep` gave up.
     pub fn wait<E>(&self, sleep: impl Sleep<E>) -> Result<bool, E> {
         let subject = std::ptr::from_ref(self).addr();
         wait_for(&self.waiters, subject, false, || self.count() == 0, sleep)
     }
 }
 
-/// A flag to wait for.
+/// A flag that threads can wait for (`threading.Event`).
 #[derive(Default)]
 pub struct Event {
+    /// Stored with Release, read with Acquire.
     set: AtomicBool,
     waiters: WaitSet,
 }
 
 impl Event {
-    /// Whether the flag is up.
     #[inline]
     pub fn is_set(&self) -> bool {
         self.set.load(Ordering::Acquire)
     }
 
-    /// Puts the flag up and wakes everyone who waits, even if it is taken down again at once.
+    /// Sets the flag and wakes all waiting threads, even if the flag is cleared again at once.
     pub fn set(&self) {
         self.set.store(true, Ordering::Release);
         self.waiters.notify_all();
     }
 
-    /// Takes the flag down.
     pub fn clear(&self) {
         self.set.store(false, Ordering::Release);
     }
 
-    /// How many threads wait.
+    /// Returns the number of waiting threads.
     pub fn waiters(&self) -> usize {
         self.waiters.len()
     }
 
-    /// Sleeps until the flag is up. False if the caller gave up.
+    /// Sleeps until the flag is set. Returns false if `sleep` gave up.
     pub fn wait<E>(&self, sleep: impl Sleep<E>) -> Result<bool, E> {
         let subject = std::ptr::from_ref(self).addr();
         wait_for(&self.waiters, subject, true, || self.is_set(), sleep)

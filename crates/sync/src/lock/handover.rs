@@ -1,47 +1,51 @@
-//! What a [`Lock`] does when it is wanted by more than one thread: who queues, who is woken, who
-//! gets it.
+//! The slow path of [`Lock`]: queueing, waking and handing over the lock. `mutex.rs` describes the
+//! algorithm.
 
-use super::me::Me;
-use super::mutex::{DEMANDED, HELD, Lock, QUEUED, WAKING};
-use super::queue::{Node, Queue};
-use super::{Outcome, SHORT, Sleep, spin_until};
-use crate::prim::atomic::Ordering;
+use super::mutex::{HANDOFF, HELD, Lock, QUEUED, WAKING};
+use super::thread_id::ThreadId;
+use super::wait_queue::{WaitNode, WaitQueue};
+use super::{AcquireOutcome, SPIN_PAUSES, Sleep, spin_until};
+use crate::primitive::atomic::Ordering;
 use std::sync::Arc;
 
 impl Lock {
     #[cold]
-    pub(super) fn wait<E>(&self, me: Me, sleep: impl Sleep<E>) -> Result<Outcome, E> {
+    pub(super) fn wait<E>(
+        &self,
+        thread: ThreadId,
+        sleep: impl Sleep<E>,
+    ) -> Result<AcquireOutcome, E> {
         if self.is_orphaned() {
-            return Ok(Outcome::Orphaned);
+            return Ok(AcquireOutcome::Orphaned);
         }
-        if spin_until(SHORT, || !self.is_held() && self.try_acquire(me)) {
-            return Ok(Outcome::Acquired);
+        if spin_until(SPIN_PAUSES, || !self.is_held() && self.try_acquire(thread)) {
+            return Ok(AcquireOutcome::Acquired);
         }
-        let node = Node::new(self.address(), me, 1);
+        let node = WaitNode::new(self.address(), thread, 1);
         if self.enqueue(&node) {
-            return Ok(Outcome::Acquired);
+            return Ok(AcquireOutcome::Acquired);
         }
         loop {
-            let woken = if spin_until(SHORT, || node.parker.is_raised()) {
+            let woken = if spin_until(SPIN_PAUSES, || node.parker.is_raised()) {
                 Ok(true)
             } else {
                 sleep(&node.parker)
             };
             match woken {
                 Ok(true) => {
-                    if self.inherit(&node) {
-                        return Ok(Outcome::Acquired);
+                    if self.acquire_after_wakeup(&node) {
+                        return Ok(AcquireOutcome::Acquired);
                     }
                 }
                 Ok(false) => {
-                    return Ok(if self.abandon(&node) {
-                        Outcome::TimedOut
+                    return Ok(if self.leave_queue(&node) {
+                        AcquireOutcome::TimedOut
                     } else {
-                        Outcome::Acquired
+                        AcquireOutcome::Acquired
                     });
                 }
                 Err(error) => {
-                    if !self.abandon(&node) {
+                    if !self.leave_queue(&node) {
                         self.release();
                     }
                     return Err(error);
@@ -50,21 +54,21 @@ impl Lock {
         }
     }
 
-    /// Joins the queue, unless the lock is free by now: then it is taken (true).
-    fn enqueue(&self, node: &Arc<Node>) -> bool {
+    /// Joins the queue. If the lock is free by now, takes it instead and returns true.
+    fn enqueue(&self, node: &Arc<WaitNode>) -> bool {
         let mut queue = self.queue();
-        if self.take_or(QUEUED) {
+        if self.acquire_or_set(QUEUED) {
             drop(queue);
-            self.owned_by(node.me);
+            self.set_owner(node.thread);
             return true;
         }
         queue.push(node.clone());
         false
     }
 
-    /// Under the queue's mutex: takes the lock if it is free, or else puts `flags` up while it is
-    /// held.
-    fn take_or(&self, flags: u32) -> bool {
+    /// Takes the lock if it is free, otherwise sets `flags`. The caller holds the queue's mutex.
+    /// Returns true if the lock was taken.
+    fn acquire_or_set(&self, flags: u32) -> bool {
         let mut state = self.state.load(Ordering::Relaxed);
         loop {
             let free = state & HELD == 0;
@@ -81,37 +85,37 @@ impl Lock {
         }
     }
 
-    /// A waiter that was woken: true if it holds the lock now, false if it has demanded it and must
-    /// sleep again.
-    fn inherit(&self, node: &Arc<Node>) -> bool {
+    /// Called by a woken waiter. Returns true if it holds the lock now. Otherwise it has requested
+    /// a hand-off, if it is the first in the queue, and must sleep again.
+    fn acquire_after_wakeup(&self, node: &Arc<WaitNode>) -> bool {
         if node.is_granted() {
             return true;
         }
-        spin_until(SHORT, || !self.is_held());
+        spin_until(SPIN_PAUSES, || !self.is_held());
         let mut queue = self.queue();
         if node.is_granted() {
             return true;
         }
-        // Raised under the mutex's protection only by what was seen above, or once too often, which
-        // costs a look.
+        // The flag was raised for the state examined above, or once too often, which costs one more
+        // iteration.
         node.parker.reset();
         let first = queue.first().is_some_and(|first| Arc::ptr_eq(first, node));
-        let taken = self.take_or(if first { DEMANDED } else { 0 });
+        let taken = self.acquire_or_set(if first { HANDOFF } else { 0 });
         if taken {
             queue.remove(node);
             let left = if queue.is_empty() { 0 } else { QUEUED };
-            // Whoever is first now is woken by the release to come.
+            // The next release wakes the waiter that is first now.
             self.state.fetch_and(HELD | left, Ordering::Relaxed);
             drop(queue);
-            self.owned_by(node.me);
+            self.set_owner(node.thread);
         } else if first {
             self.state.fetch_and(!WAKING, Ordering::Relaxed);
         }
         taken
     }
 
-    /// Leaves the queue. False if the lock has been handed over already.
-    fn abandon(&self, node: &Arc<Node>) -> bool {
+    /// Leaves the queue. Returns false if the lock has been handed over to this waiter already.
+    fn leave_queue(&self, node: &Arc<WaitNode>) -> bool {
         let next = {
             let mut queue = self.queue();
             if node.is_granted() {
@@ -119,16 +123,16 @@ impl Lock {
             }
             let first = queue.first().is_some_and(|first| Arc::ptr_eq(first, node));
             queue.remove(node);
-            // What was meant for the first goes to the one who is first now.
-            if first { self.pass_on(&queue) } else { None }
+            // A wake-up or hand-off request of the first waiter passes to the next one.
+            if first { self.reset_for_next(&queue) } else { None }
         };
         wake(next);
         true
     }
 
-    /// Under the queue's mutex: forgets what the former first was told or wanted. If the lock is
-    /// free, the new first is to be woken.
-    fn pass_on(&self, queue: &Queue) -> Option<Arc<Node>> {
+    /// Clears the flags of a former first waiter. Returns the new first waiter if it must be woken
+    /// because the lock is free. The caller holds the queue's mutex.
+    fn reset_for_next(&self, queue: &WaitQueue) -> Option<Arc<WaitNode>> {
         let mut state = self.state.load(Ordering::Relaxed);
         loop {
             let next = match (queue.is_empty(), state & HELD != 0) {
@@ -150,8 +154,8 @@ impl Lock {
 
     #[cold]
     pub(super) fn release_to_queue(&self, mut state: u32) -> bool {
-        // An heir is awake and has not demanded the lock: it looks once more before it does.
-        while state & (HELD | WAKING | DEMANDED) == HELD | WAKING {
+        // A woken waiter has not requested a hand-off: it tries once more before it does.
+        while state & (HELD | WAKING | HANDOFF) == HELD | WAKING {
             let free = state & !HELD;
             match self.state.compare_exchange_weak(
                 state,
@@ -172,12 +176,12 @@ impl Lock {
             if state & HELD == 0 {
                 return false;
             }
-            if (self.fair || state & DEMANDED != 0)
+            if (self.fair || state & HANDOFF != 0)
                 && let Some(first) = queue.pop()
             {
-                self.owned_by(first.me);
+                self.set_owner(first.thread);
                 let left = if queue.is_empty() { 0 } else { QUEUED };
-                // Held throughout, so that nobody else changes the state here.
+                // HELD stays set, so no other thread changes the state here.
                 self.state.store(HELD | left, Ordering::Release);
                 first.grant();
                 Some(first)
@@ -192,7 +196,7 @@ impl Lock {
     }
 }
 
-fn wake(node: Option<Arc<Node>>) {
+fn wake(node: Option<Arc<WaitNode>>) {
     if let Some(node) = node {
         node.parker.unpark();
     }

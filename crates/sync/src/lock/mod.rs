@@ -1,44 +1,45 @@
-//! Locks and meeting points whose waiters each sleep on a cache line of their own.
+//! Locks and synchronization points. Each waiter sleeps on a cache line of its own.
 //!
-//! | | a thread comes and goes alone by | waiters |
+//! | | uncontended cost | waiters |
 //! |---|---|---|
-//! | [`Lock`] | one compare-and-swap on one word | a queue; the lock is handed to the first, or the first may be overtaken for a moment |
-//! | [`Rw`] | readers: an addition on a line of their own | phases: a writer waits for the readers there, readers for the writer there |
-//! | [`Semaphore`] | one compare-and-swap | a queue, strictly in order |
-//! | [`Latch`], [`Event`] | one load | all told at once |
-//! | [`Barrier`], [`Phaser`] | the last one to arrive tells the others | all told at once |
+//! | [`Lock`] | one compare-and-swap | FIFO queue with hand-off, or with brief barging |
+//! | [`RwLock`] | readers: one addition on their own line | readers and writers in phases |
+//! | [`Semaphore`] | one compare-and-swap | FIFO queue |
+//! | [`Latch`], [`Event`] | one load | all woken at once |
+//! | [`Barrier`], [`Phaser`] | the last arrival wakes the others | all woken at once |
 //!
-//! Nothing here sleeps by itself: whoever calls says how ([`Sleep`]), because a Python thread must
-//! let go of the interpreter first and may be interrupted. Internal mutexes guard queues for a few
-//! instructions and are never held while sleeping or calling back, so that a process forked while
-//! the interpreter stands still finds all of them free. Waiters of the parent are forgotten in the
-//! child, and a lock whose holder stayed behind says so ([`Outcome::Orphaned`]).
+//! Nothing here sleeps by itself. The caller passes a function that does ([`Sleep`]), because a
+//! Python thread must detach from the interpreter first and may be interrupted. Internal mutexes
+//! guard queues for a few instructions and are never held while sleeping or calling back. A process
+//! forked while the interpreter has stopped all threads therefore finds all of them free. The child
+//! discards the parent's waiters, and reports a lock whose holder is left in the parent as
+//! [`AcquireOutcome::Orphaned`].
 
 mod barrier;
 mod event;
 mod handover;
-mod holds;
-mod me;
 #[cfg(all(test, loom))]
 mod models;
 mod mutex;
 mod phaser;
-mod queue;
+mod read_holds;
 mod rw;
 mod semaphore;
 mod stamped;
 #[cfg(all(test, not(loom)))]
 mod tests;
+mod thread_id;
+mod wait_queue;
 
-pub use barrier::{Arrival, Barrier, Broken};
+pub use barrier::{Barrier, BarrierArrival, BrokenBarrier};
 pub use event::{Event, Latch};
-pub use holds::Holds;
-pub use me::Me;
 pub use mutex::Lock;
-pub use phaser::{Arrived, PARTIES_MAX, Phaser, PhaserError};
-pub use rw::{Rw, forked};
+pub use phaser::{MAX_PARTIES, Phaser, PhaserArrival, PhaserError};
+pub use read_holds::ReadHolds;
+pub use rw::{RwLock, after_fork_in_child};
 pub use semaphore::Semaphore;
-pub use stamped::{Mode, Stamped, mode};
+pub use stamped::{StampMode, StampedLock, stamp_mode};
+pub use thread_id::ThreadId;
 
 use crate::park::{Parker, WaitSet, Waiter};
 use std::sync::Arc;
@@ -49,45 +50,46 @@ use loom::sync::Mutex;
 #[cfg(not(loom))]
 use std::sync::Mutex;
 
-/// How the caller sleeps: true when the parker was raised, false when the caller will wait no
-/// longer, an error when something else ends the wait. It is called with no internal lock held.
+/// How the caller sleeps. Returns true when the parker was raised, false when the caller stops
+/// waiting, and an error when something else ends the wait. It is called with no internal lock
+/// held.
 pub trait Sleep<E>: Fn(&Parker) -> Result<bool, E> {}
 impl<E, F: Fn(&Parker) -> Result<bool, E>> Sleep<E> for F {}
 
-/// How an attempt ended.
+/// Result of acquiring a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The caller holds it.
+pub enum AcquireOutcome {
+    /// The caller holds the lock.
     Acquired,
-    /// The caller gave up, and holds nothing.
+    /// The caller's sleep gave up; it does not hold the lock.
     TimedOut,
-    /// Held by a thread that a fork left behind: nobody would ever release it.
+    /// The holder is a thread that exists only in the parent of a fork, so the lock will never be
+    /// released.
     Orphaned,
 }
 
-/// A mutex that cannot be poisoned: nothing that runs under it panics.
+/// Locks a mutex, ignoring poisoning: nothing that runs under these mutexes panics.
 fn lock<T>(mutex: &Mutex<T>) -> impl std::ops::DerefMut<Target = T> + '_ {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Between a write and a read of another word that must not change places. The accesses around it
-/// are sequentially consistent, which is enough everywhere but in the model checker, which knows
-/// that order for fences only.
+/// Orders a write before a later read of another word. The surrounding accesses are SeqCst, which
+/// suffices on hardware. Loom models that order for fences only.
 #[inline]
 fn full_fence() {
     #[cfg(loom)]
-    crate::prim::atomic::fence(crate::prim::atomic::Ordering::SeqCst);
+    crate::primitive::atomic::fence(crate::primitive::atomic::Ordering::SeqCst);
 }
 
-/// 0 unasked, 1 spin, 2 do not.
+/// 0: unknown, 1: spin, 2: do not spin.
 static SPIN: AtomicU8 = AtomicU8::new(0);
 
-/// Has nobody spin, where only one thread runs at a time whatever the number of processors.
-pub fn never_spin() {
+/// Turns spinning off, for interpreters that run one thread at a time (with the GIL).
+pub fn disable_spinning() {
     SPIN.store(2, Ordering::Relaxed);
 }
 
-fn spins() -> bool {
+fn is_spinning_enabled() -> bool {
     if cfg!(loom) {
         return false;
     }
@@ -101,16 +103,16 @@ fn spins() -> bool {
     }
 }
 
-/// Looks again and again for about `pauses` processor pauses, ever less often, so that the line
-/// looked at is left to those who write it.
+/// Polls `ready` for about `pauses` processor pauses, at growing intervals, so that the polled
+/// cache line stays with its writers.
 fn spin_until(pauses: u32, mut ready: impl FnMut() -> bool) -> bool {
     let (mut spent, mut step) = (0, 4);
-    while spins() && spent < pauses {
+    while is_spinning_enabled() && spent < pauses {
         if ready() {
             return true;
         }
         for _ in 0..step {
-            crate::prim::hint::spin_loop();
+            crate::primitive::hint::spin_loop();
         }
         spent += step;
         step = (step * 2).min(64);
@@ -118,34 +120,35 @@ fn spin_until(pauses: u32, mut ready: impl FnMut() -> bool) -> bool {
     ready()
 }
 
-/// About a microsecond of pauses, on machines where a pause takes 20 to 40 ns.
-const SHORT: u32 = 40;
+/// About one microsecond, on machines where a pause takes 20 to 40 ns.
+const SPIN_PAUSES: u32 = 40;
 
-/// Waits until `ready`, which whoever makes it true follows by telling all of `set`. With `told`,
-/// having been told is enough, even if it is no longer so.
+/// Waits until `ready` returns true. A thread that makes it true must notify all of `set`
+/// afterwards. With `wakeup_suffices`, a wake-up ends the wait even if `ready` returns false by
+/// then. Returns false if `sleep` gave up.
 fn wait_for<E>(
     set: &WaitSet,
     subject: usize,
-    told: bool,
+    wakeup_suffices: bool,
     ready: impl Fn() -> bool,
     sleep: impl Sleep<E>,
 ) -> Result<bool, E> {
-    if spin_until(SHORT, &ready) {
+    if spin_until(SPIN_PAUSES, &ready) {
         return Ok(true);
     }
     let parker = Arc::new(Parker::new(subject));
     loop {
-        let ticket = set.enlist(Waiter::Thread(parker.clone()));
+        let ticket = set.register(Waiter::Thread(parker.clone()));
         if ready() {
-            set.withdraw(ticket);
+            set.unregister(ticket);
             return Ok(true);
         }
         match sleep(&parker) {
-            Ok(true) if told || ready() => return Ok(true),
+            Ok(true) if wakeup_suffices || ready() => return Ok(true),
             Ok(true) => parker.reset(),
             gave_up => {
-                let early = set.withdraw(ticket);
-                return if gave_up.is_ok() && (!early && told || ready()) {
+                let early = set.unregister(ticket);
+                return if gave_up.is_ok() && (!early && wakeup_suffices || ready()) {
                     Ok(true)
                 } else {
                     gave_up

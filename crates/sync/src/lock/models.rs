@@ -1,20 +1,20 @@
-//! Every interleaving of two or three threads (loom): one at a time gets in, nobody sleeps for
-//! ever, giving up loses nothing.
+//! Loom models of two or three threads: mutual exclusion holds, no thread sleeps forever, and
+//! giving up loses no wake-up.
 
 use super::*;
-use crate::prim::thread;
+use crate::primitive::thread;
 use loom::cell::UnsafeCell;
 use std::convert::Infallible;
 
 type Never = Infallible;
 
-/// Sleeps as long as it takes.
+/// Sleeps without a deadline.
 fn patient(parker: &Parker) -> Result<bool, Never> {
     parker.park(None);
     Ok(true)
 }
 
-/// Gives up at once, unless told already.
+/// Gives up at once unless the parker is raised already.
 fn hasty(parker: &Parker) -> Result<bool, Never> {
     Ok(parker.is_raised())
 }
@@ -25,12 +25,12 @@ fn explore(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
     builder.check(model);
 }
 
-/// What a lock guards: loom fails if two threads are at it at once.
+/// Data guarded by a lock. Loom fails if two threads access it at once.
 #[derive(Default)]
 struct Guarded(UnsafeCell<u32>);
 
 #[allow(unsafe_code)]
-// SAFETY: a lie unless the lock under test does its work, which is what loom finds out.
+// SAFETY: sound only if the lock under test excludes other threads, which loom checks.
 unsafe impl Sync for Guarded {}
 
 #[allow(unsafe_code)]
@@ -40,16 +40,16 @@ impl Guarded {
         self.0.with_mut(|n| unsafe { *n += 1 });
     }
 
-    fn look(&self) -> u32 {
+    fn read(&self) -> u32 {
         // SAFETY: as above.
         self.0.with(|n| unsafe { *n })
     }
 }
 
-fn take(lock: &Lock, me: u32, hurry: bool) -> bool {
-    let me = Me::numbered(me);
-    let outcome = if hurry { lock.acquire(me, hasty) } else { lock.acquire(me, patient) };
-    matches!(outcome, Ok(Outcome::Acquired))
+fn take(lock: &Lock, thread: u32, hurry: bool) -> bool {
+    let thread = ThreadId::from_number(thread);
+    let outcome = if hurry { lock.acquire(thread, hasty) } else { lock.acquire(thread, patient) };
+    matches!(outcome, Ok(AcquireOutcome::Acquired))
 }
 
 fn exclusion(fair: bool, hurry: [bool; 3], preemptions: usize) {
@@ -72,23 +72,23 @@ fn exclusion(fair: bool, hurry: [bool; 3], preemptions: usize) {
             got += other.join().expect("no panic");
         }
         assert!(take(&shared.0, 1, true));
-        assert_eq!(shared.1.look(), got);
+        assert_eq!(shared.1.read(), got);
         assert_eq!(shared.0.waiters(), 0);
     });
 }
 
 #[test]
-fn a_lock_lets_one_in_and_forgets_nobody() {
+fn an_unfair_lock_excludes_and_wakes_every_waiter() {
     exclusion(false, [false; 3], 2);
 }
 
 #[test]
-fn a_fair_lock_lets_one_in_and_forgets_nobody() {
+fn a_fair_lock_excludes_and_wakes_every_waiter() {
     exclusion(true, [false; 3], 2);
 }
 
 #[test]
-fn giving_up_loses_no_wake_up() {
+fn a_waiter_that_gives_up_loses_no_wake_up() {
     exclusion(false, [false, true, false], 2);
     exclusion(true, [false, true, false], 2);
 }
@@ -98,9 +98,9 @@ fn two_threads_take_a_lock_twice_each() {
     explore(3, || {
         let shared = Arc::new((Lock::new(false), Guarded::default()));
         let other = shared.clone();
-        let twice = |shared: &(Lock, Guarded), me| {
+        let twice = |shared: &(Lock, Guarded), thread| {
             for _ in 0..2 {
-                assert!(take(&shared.0, me, false));
+                assert!(take(&shared.0, thread, false));
                 shared.1.change();
                 shared.0.release();
             }
@@ -109,62 +109,68 @@ fn two_threads_take_a_lock_twice_each() {
         twice(&shared, 1);
         thread.join().expect("no panic");
         assert!(take(&shared.0, 1, true));
-        assert_eq!(shared.1.look(), 4);
+        assert_eq!(shared.1.read(), 4);
     });
 }
 
 #[test]
 fn readers_and_a_writer_exclude_each_other() {
     explore(2, || {
-        let shared = Arc::new((Rw::with_stripes(2, false), Guarded::default()));
+        let shared = Arc::new((RwLock::with_stripes(2, false), Guarded::default()));
         let read = |number| {
             let shared = shared.clone();
             move || {
-                let me = Me::numbered(number);
-                assert!(matches!(shared.0.read(me, patient), Ok(true)));
-                let seen = shared.1.look();
-                shared.0.leave(me);
+                let thread = ThreadId::from_number(number);
+                assert!(matches!(shared.0.lock_shared(thread, patient), Ok(true)));
+                let seen = shared.1.read();
+                shared.0.unlock_shared(thread);
                 seen
             }
         };
         let readers = [thread::spawn(read(2)), thread::spawn(read(3))];
-        assert!(matches!(shared.0.write(Me::numbered(1), patient), Ok(Outcome::Acquired)));
+        assert!(matches!(
+            shared.0.lock_exclusive(ThreadId::from_number(1), patient),
+            Ok(AcquireOutcome::Acquired)
+        ));
         shared.1.change();
-        shared.0.end_write();
+        shared.0.unlock_exclusive();
         for reader in readers {
             assert!(reader.join().expect("no panic") <= 1);
         }
-        assert!(shared.0.try_write(Me::numbered(1)));
+        assert!(shared.0.try_lock_exclusive(ThreadId::from_number(1)));
     });
 }
 
 #[test]
 fn two_writers_and_a_reader_that_gives_up() {
     explore(2, || {
-        let shared = Arc::new((Rw::with_stripes(2, false), Guarded::default()));
-        let write = |shared: &(Rw, Guarded), number, hurry: bool| {
-            let me = Me::numbered(number);
-            let outcome =
-                if hurry { shared.0.write(me, hasty) } else { shared.0.write(me, patient) };
-            if matches!(outcome, Ok(Outcome::Acquired)) {
+        let shared = Arc::new((RwLock::with_stripes(2, false), Guarded::default()));
+        let write = |shared: &(RwLock, Guarded), number, hurry: bool| {
+            let thread = ThreadId::from_number(number);
+            let outcome = if hurry {
+                shared.0.lock_exclusive(thread, hasty)
+            } else {
+                shared.0.lock_exclusive(thread, patient)
+            };
+            if matches!(outcome, Ok(AcquireOutcome::Acquired)) {
                 shared.1.change();
-                shared.0.end_write();
+                shared.0.unlock_exclusive();
             }
         };
         let other = shared.clone();
         let writer = thread::spawn(move || write(&other, 2, true));
         let other = shared.clone();
         let reader = thread::spawn(move || {
-            let me = Me::numbered(3);
-            if matches!(other.0.read(me, hasty), Ok(true)) {
-                other.1.look();
-                other.0.leave(me);
+            let thread = ThreadId::from_number(3);
+            if matches!(other.0.lock_shared(thread, hasty), Ok(true)) {
+                other.1.read();
+                other.0.unlock_shared(thread);
             }
         });
         write(&shared, 1, false);
         writer.join().expect("no panic");
         reader.join().expect("no panic");
-        assert!(shared.0.try_write(Me::numbered(1)));
+        assert!(shared.0.try_lock_exclusive(ThreadId::from_number(1)));
     });
 }
 
@@ -175,11 +181,11 @@ fn a_semaphore_loses_no_permit() {
         let work = |number, hurry: bool| {
             let shared = shared.clone();
             move || {
-                let me = Me::numbered(number);
+                let thread = ThreadId::from_number(number);
                 let got = if hurry {
-                    shared.0.acquire(me, 1, hasty)
+                    shared.0.acquire(thread, 1, hasty)
                 } else {
-                    shared.0.acquire(me, 1, patient)
+                    shared.0.acquire(thread, 1, patient)
                 };
                 if matches!(got, Ok(true)) {
                     shared.1.change();
@@ -196,18 +202,18 @@ fn a_semaphore_loses_no_permit() {
 }
 
 #[test]
-fn who_gives_up_wanting_much_lets_through_who_wants_little() {
+fn a_large_request_that_gives_up_unblocks_a_small_one() {
     explore(3, || {
         let semaphore = Arc::new(Semaphore::new(1, None));
         let other = semaphore.clone();
-        let greedy = thread::spawn(move || other.acquire(Me::numbered(2), 2, hasty));
-        assert!(matches!(semaphore.acquire(Me::numbered(1), 1, patient), Ok(true)));
+        let greedy = thread::spawn(move || other.acquire(ThreadId::from_number(2), 2, hasty));
+        assert!(matches!(semaphore.acquire(ThreadId::from_number(1), 1, patient), Ok(true)));
         assert!(matches!(greedy.join().expect("no panic"), Ok(false)));
     });
 }
 
 #[test]
-fn a_latch_opens_for_whoever_waits() {
+fn a_latch_wakes_its_waiter() {
     explore(3, || {
         let latch = Arc::new(Latch::new(2));
         let others: Vec<_> = (0..2)
@@ -228,11 +234,11 @@ fn a_phase_begins_when_all_have_arrived() {
         let cross = |phaser: &Phaser| {
             for round in 0..2 {
                 match phaser.arrive(false, patient) {
-                    Ok(Ok(Arrived::Last { phase, .. })) => {
+                    Ok(Ok(PhaserArrival::Last { phase, .. })) => {
                         assert_eq!(phase, round);
                         phaser.advance(false);
                     }
-                    Ok(Ok(Arrived::Early(phase))) => {
+                    Ok(Ok(PhaserArrival::Early(phase))) => {
                         assert_eq!(phase, round);
                         assert!(matches!(phaser.wait(phase, patient), Ok(Some(_))));
                     }
@@ -249,17 +255,19 @@ fn a_phase_begins_when_all_have_arrived() {
 }
 
 #[test]
-fn a_phase_is_not_over_before_those_who_joined_it_arrive() {
+fn a_phase_waits_for_parties_that_joined_it() {
     explore(2, || {
         let phaser = Arc::new(Phaser::new(0).expect("few parties"));
         let visit = |phaser: &Phaser| {
-            let Ok(Ok(joined)) = phaser.register(1, patient) else { panic!("there is room") };
+            let Ok(Ok(joined)) = phaser.register(1, patient) else {
+                panic!("fewer than the limit")
+            };
             match phaser.arrive(true, patient) {
-                Ok(Ok(Arrived::Last { phase, .. })) => {
+                Ok(Ok(PhaserArrival::Last { phase, .. })) => {
                     assert_eq!(phase, joined);
                     phaser.advance(false);
                 }
-                Ok(Ok(Arrived::Early(phase))) => assert_eq!(phase, joined),
+                Ok(Ok(PhaserArrival::Early(phase))) => assert_eq!(phase, joined),
                 Ok(Err(error)) => panic!("{error:?}"),
             }
         };
@@ -275,19 +283,20 @@ fn a_phase_is_not_over_before_those_who_joined_it_arrive() {
 fn all_cross_a_barrier_or_none() {
     explore(2, || {
         let barrier = Arc::new(Barrier::new(2));
-        let cross =
-            |barrier: &Barrier, me, hurry: bool| match barrier.arrive(Me::numbered(me), patient) {
-                Ok(Ok(Some(Arrival::Last(turn)))) => barrier.open(turn).is_ok(),
-                Ok(Ok(Some(Arrival::Early(place)))) => {
-                    let passed = if hurry {
-                        barrier.wait(&place, hasty, patient)
-                    } else {
-                        barrier.wait(&place, patient, patient)
-                    };
-                    matches!(passed, Ok(Ok(())))
-                }
-                _ => false,
-            };
+        let cross = |barrier: &Barrier, thread, hurry: bool| match barrier
+            .arrive(ThreadId::from_number(thread), patient)
+        {
+            Ok(Ok(Some(BarrierArrival::Last(turn)))) => barrier.open(turn).is_ok(),
+            Ok(Ok(Some(BarrierArrival::Early(place)))) => {
+                let passed = if hurry {
+                    barrier.wait(&place, hasty, patient)
+                } else {
+                    barrier.wait(&place, patient, patient)
+                };
+                matches!(passed, Ok(Ok(())))
+            }
+            _ => false,
+        };
         let other = barrier.clone();
         let thread = thread::spawn(move || cross(&other, 2, true));
         let mine = cross(&barrier, 1, false);

@@ -1,89 +1,95 @@
-//! A lock that queues its waiters.
+//! A mutual-exclusion lock with a queue of waiters.
 //!
-//! Alone, a thread takes and gives it back by one compare-and-swap. Who does not get it within a
-//! moment queues and sleeps. What happens at release then depends on the kind of lock:
+//! Uncontended, acquire and release are one compare-and-swap each. A thread that does not get the
+//! lock after a short spin queues and sleeps. What a release does then depends on the lock:
 //!
-//! - *fair*: the lock goes to the first in the queue and is never free in between. Strictly first
-//!   come first served, at the price of waking a thread for every section.
-//! - otherwise the lock is set free and the first in the queue, the *heir*, is woken. Until it is
-//!   awake others may take the lock as if nobody waited, which is what keeps a busy lock from
-//!   running at the speed of wake-ups; releasing wakes nobody while an heir is about. An heir that
-//!   finds the lock taken demands it, and the next release hands it over. So nobody is overtaken
-//!   for longer than one wake-up takes, and however many threads want the lock, about two at a time
-//!   are awake for it.
+//! - *Fair*: the lock is handed to the first waiter and is never free in between. Strictly first
+//!   come, first served, at the cost of one thread wake-up per critical section.
+//! - *Unfair*: the lock becomes free and the first waiter is woken. Until that waiter runs, other
+//!   threads may take the lock as if nobody waited ("barging"), so a busy lock is not limited by
+//!   the speed of wake-ups. While a woken waiter is on its way, a release wakes no other. A woken
+//!   waiter that finds the lock taken requests a hand-off, and the next release hands the lock to
+//!   it. So no waiter is overtaken for longer than one wake-up takes, and about two threads are
+//!   awake per lock however many want it.
 //!
-//! Read from outside (`ungil dump`), by offset: 0 the mark "ungL"; 4 the state, bit 0 of which is
-//! "held"; 8 the holder's gettid(2); 12 its number; 16 its pthread_self(3); 24 how often a
-//! re-entrant lock is held. The parker of each waiter names the address of this.
+//! This is the starvation mode of Go's `sync.Mutex`, entered at a waiter's first failed attempt.
+//!
+//! External readers (`ungil dump`) rely on these offsets: 0 the magic number "ungL"; 4 the state,
+//! bit 0 of which is [`HELD`]; 8 the holder's gettid(2); 12 its thread number; 16 its
+//! pthread_self(3); 24 the depth of a re-entrant lock. The parker of each waiter names the address
+//! of this structure.
 
-use super::me::{Me, is_gone, number};
-use super::queue::Queue;
-use super::{Mutex, Outcome, Sleep, lock};
-use crate::prim::atomic::{AtomicU32, AtomicU64, Ordering};
+use super::thread_id::{ThreadId, is_left_in_parent, number};
+use super::wait_queue::WaitQueue;
+use super::{AcquireOutcome, Mutex, Sleep, lock};
+use crate::primitive::atomic::{AtomicU32, AtomicU64, Ordering};
 use crossbeam_utils::CachePadded;
 
-/// Held.
+/// State bit: a thread holds the lock.
 pub(super) const HELD: u32 = 1;
-/// Somebody is in the queue.
+/// State bit: the queue is not empty.
 pub(super) const QUEUED: u32 = 2;
-/// The first in the queue has been woken and looks for itself.
+/// State bit: the first waiter has been woken and will try to take the lock.
 pub(super) const WAKING: u32 = 4;
-/// The first in the queue wants the lock handed over. Only while held.
-pub(super) const DEMANDED: u32 = 8;
+/// State bit: the first waiter requests a hand-off. Set only while the lock is held.
+pub(super) const HANDOFF: u32 = 8;
 
-/// The lock.
+/// The lock. The module documentation states its layout.
 #[repr(C, align(64))]
 pub struct Lock {
-    mark: u32,
-    /// Bit 0 changes by compare-and-swap; the others under the queue's mutex.
+    magic: u32,
+    /// [`HELD`], [`QUEUED`], [`WAKING`] and [`HANDOFF`]. `HELD` changes by compare-and-swap:
+    /// Acquire when taken, Release when released. The other bits change under the queue's mutex.
     pub(super) state: AtomicU32,
+    /// The holder's [`ThreadId`] word, or 0. Stored with Release after `ident`.
     pub(super) owner: AtomicU64,
+    /// The holder's `threading.get_ident()`. Valid only between two loads of an unchanged `owner`.
     ident: AtomicU64,
+    /// Accessed by the holder only.
     depth: AtomicU32,
     pub(super) fair: bool,
-    queue: CachePadded<Mutex<Queue>>,
+    queue: CachePadded<Mutex<WaitQueue>>,
 }
 
 impl Lock {
-    /// The first four bytes: "ungL".
-    pub const MARK: u32 = u32::from_le_bytes(*b"ungL");
+    /// The magic number in the first four bytes: "ungL".
+    pub const MAGIC: u32 = u32::from_le_bytes(*b"ungL");
 
-    /// A free lock.
+    /// Creates a free lock.
     pub fn new(fair: bool) -> Self {
         Self {
-            mark: Self::MARK,
+            magic: Self::MAGIC,
             state: AtomicU32::new(0),
             owner: AtomicU64::new(0),
             ident: AtomicU64::new(0),
             depth: AtomicU32::new(0),
             fair,
-            queue: CachePadded::new(Mutex::new(Queue::default())),
+            queue: CachePadded::new(Mutex::new(WaitQueue::default())),
         }
     }
 
     pub(super) fn address(&self) -> usize {
-        debug_assert_eq!(self.mark, Self::MARK);
+        debug_assert_eq!(self.magic, Self::MAGIC);
         std::ptr::from_ref(self).addr()
     }
 
-    /// Whether waiters get it strictly in the order they came.
+    /// Returns true if waiters get the lock strictly in the order of arrival.
     pub fn is_fair(&self) -> bool {
         self.fair
     }
 
-    /// Whether somebody holds it.
+    /// Returns true if a thread holds the lock.
     #[inline]
     pub fn is_held(&self) -> bool {
         self.state.load(Ordering::Relaxed) & HELD != 0
     }
 
-    /// Whether `me` holds it.
     #[inline]
-    pub fn is_held_by(&self, me: Me) -> bool {
-        number(self.owner.load(Ordering::Relaxed)) == me.number()
+    pub fn is_held_by(&self, thread: ThreadId) -> bool {
+        number(self.owner.load(Ordering::Relaxed)) == thread.number()
     }
 
-    /// The holder, as `threading.get_ident()` names it.
+    /// Returns the holder's `threading.get_ident()`.
     pub fn holder(&self) -> Option<u64> {
         let owner = self.owner.load(Ordering::Acquire);
         let ident = self.ident.load(Ordering::Relaxed);
@@ -91,43 +97,44 @@ impl Lock {
             .then_some(ident)
     }
 
-    /// How many wait in the queue.
+    /// Returns the number of queued threads.
     pub fn waiters(&self) -> usize {
         self.queue().len()
     }
 
-    /// How often a re-entrant lock is held. The holder's own.
+    /// Returns the depth of a re-entrant lock, for use by the holder only.
     pub fn depth(&self) -> &AtomicU32 {
         &self.depth
     }
 
-    pub(super) fn queue(&self) -> impl std::ops::DerefMut<Target = Queue> + '_ {
+    pub(super) fn queue(&self) -> impl std::ops::DerefMut<Target = WaitQueue> + '_ {
         let mut queue = lock(&self.queue);
-        if queue.mind_forks() {
+        if queue.discard_after_fork() {
             self.state.fetch_and(HELD, Ordering::Relaxed);
         }
         queue
     }
 
     #[inline]
-    pub(super) fn owned_by(&self, me: Me) {
-        self.ident.store(me.ident, Ordering::Relaxed);
-        self.owner.store(me.word, Ordering::Release);
+    pub(super) fn set_owner(&self, thread: ThreadId) {
+        self.ident.store(thread.ident, Ordering::Relaxed);
+        self.owner.store(thread.word, Ordering::Release);
     }
 
     /// Takes the lock if it is free.
     #[inline]
-    pub fn try_acquire(&self, me: Me) -> bool {
-        let alone = self.state.compare_exchange(0, HELD, Ordering::Acquire, Ordering::Relaxed);
-        let taken = alone.is_ok() || self.overtake();
+    pub fn try_acquire(&self, thread: ThreadId) -> bool {
+        let uncontended =
+            self.state.compare_exchange(0, HELD, Ordering::Acquire, Ordering::Relaxed);
+        let taken = uncontended.is_ok() || self.try_barge();
         if taken {
-            self.owned_by(me);
+            self.set_owner(thread);
         }
         taken
     }
 
-    /// Takes it though there is a queue. A fair lock with a queue is never free.
-    fn overtake(&self) -> bool {
+    /// Takes the lock if it is free, ahead of the queue. A fair lock with a queue is never free.
+    fn try_barge(&self) -> bool {
         let mut state = self.state.load(Ordering::Relaxed);
         while state & HELD == 0 {
             match self.state.compare_exchange_weak(
@@ -143,18 +150,22 @@ impl Lock {
         false
     }
 
-    /// Takes the lock, sleeping until it can be had.
+    /// Takes the lock, sleeping until it is available.
     #[inline]
-    pub fn acquire<E>(&self, me: Me, sleep: impl Sleep<E>) -> Result<Outcome, E> {
-        if self.try_acquire(me) { Ok(Outcome::Acquired) } else { self.wait(me, sleep) }
+    pub fn acquire<E>(&self, thread: ThreadId, sleep: impl Sleep<E>) -> Result<AcquireOutcome, E> {
+        if self.try_acquire(thread) {
+            Ok(AcquireOutcome::Acquired)
+        } else {
+            self.wait(thread, sleep)
+        }
     }
 
-    /// Whether the holder stayed behind in a fork.
+    /// Returns true if the holder exists only in the parent of a fork.
     pub fn is_orphaned(&self) -> bool {
-        self.is_held() && is_gone(self.owner.load(Ordering::Relaxed))
+        self.is_held() && is_left_in_parent(self.owner.load(Ordering::Relaxed))
     }
 
-    /// Gives the lock back, whoever took it. False if nobody holds it.
+    /// Releases the lock, whichever thread took it. Returns false if the lock is not held.
     #[inline]
     pub fn release(&self) -> bool {
         if !self.is_held() {
@@ -167,7 +178,7 @@ impl Lock {
         }
     }
 
-    /// As good as new, in the child of a fork.
+    /// Resets the lock to its initial state, in the child of a fork.
     pub fn reinit(&self) {
         let mut queue = self.queue();
         while queue.pop().is_some() {}

@@ -1,17 +1,17 @@
-//! A barrier whose parties come and go (Java's `Phaser`), in one word: the phase, how many are
-//! registered, how many of them have not arrived. Whoever arrives last marks it as advancing and
-//! advances it; who comes in between waits a moment.
+//! A barrier whose parties may join and leave (Java's `Phaser`), in one word. The last party to
+//! arrive marks the phase as advancing, then advances it; operations that find it advancing wait
+//! until that is done.
 
 use super::{Sleep, wait_for};
 use crate::park::WaitSet;
-use crate::prim::atomic::{AtomicU64, Ordering};
+use crate::primitive::atomic::{AtomicU64, Ordering};
 
-/// As many parties as there can be.
-pub const PARTIES_MAX: u64 = 0x7FFF;
+/// Maximum number of registered parties.
+pub const MAX_PARTIES: u64 = 0x7FFF;
 
 const ONE_PARTY: u64 = 1 << 16;
-/// All have arrived, and the last of them has not advanced it yet. A bit of its own: when the last
-/// one leaves, nobody is registered either.
+/// State bit: all parties have arrived, and the last one has not advanced the phase yet. It cannot
+/// be derived from the counts: when the last party leaves, no party is registered either.
 const ADVANCING: u64 = 1 << 31;
 const PHASE_SHIFT: u32 = 32;
 const TERMINATED: u64 = 1 << 63;
@@ -22,50 +22,54 @@ fn unarrived(state: u64) -> u64 {
 }
 
 fn parties(state: u64) -> u64 {
-    state >> 16 & PARTIES_MAX
+    state >> 16 & MAX_PARTIES
 }
 
-/// The phase, or one less than its negative once terminated.
+/// Returns the phase, or its negative minus one once the phaser is terminated.
 fn phase(state: u64) -> i64 {
     let phase = (state >> PHASE_SHIFT & PHASE_MASK) as i64;
     if state & TERMINATED == 0 { phase } else { -1 - phase }
 }
 
-/// What cannot be done.
+/// Why a phaser operation failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PhaserError {
-    /// Nobody is registered.
+    /// No party is registered.
     NoParties,
-    /// There would be more than [`PARTIES_MAX`].
+    /// There would be more than [`MAX_PARTIES`] parties.
     TooMany,
-    /// The caller gave up while a phase was being advanced.
+    /// The caller's sleep gave up while the phase was being advanced.
     GaveUp,
 }
 
-/// What an arrival means.
+/// Result of [`Phaser::arrive`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arrived {
-    /// Others are to come; the phase arrived at. Negative if terminated.
+pub enum PhaserArrival {
+    /// Other parties have yet to arrive. ReadHolds the phase arrived at, negative if terminated.
     Early(i64),
-    /// Everybody is here. Decide, then [`Phaser::advance`].
+    /// All parties have arrived. The caller decides whether to terminate, then calls
+    /// [`Phaser::advance`].
     Last {
-        /// The phase that is over.
+        /// The phase that is complete.
         phase: i64,
-        /// How many are registered for the next.
+        /// Number of parties registered for the next phase.
         parties: u64,
     },
 }
 
 /// The phaser.
 pub struct Phaser {
+    /// Bits 0 to 15: parties that have not arrived. Bits 16 to 30: registered parties. Bit 31:
+    /// [`ADVANCING`]. Bits 32 to 62: the phase. Bit 63: [`TERMINATED`]. Changed with AcqRel, read
+    /// with Acquire.
     state: AtomicU64,
     waiters: WaitSet,
 }
 
 impl Phaser {
-    /// A phaser in phase 0 with that many parties.
+    /// Creates a phaser in phase 0 with `parties` registered parties.
     pub fn new(parties: u64) -> Result<Self, PhaserError> {
-        if parties > PARTIES_MAX {
+        if parties > MAX_PARTIES {
             return Err(PhaserError::TooMany);
         }
         Ok(Self {
@@ -78,39 +82,39 @@ impl Phaser {
         self.state.load(Ordering::Acquire)
     }
 
-    /// The phase, from 0; negative once terminated.
+    /// Returns the phase, counted from 0; negative once terminated.
     pub fn phase(&self) -> i64 {
         phase(self.state())
     }
 
-    /// How many are registered.
+    /// Returns the number of registered parties.
     pub fn parties(&self) -> u64 {
         parties(self.state())
     }
 
-    /// How many of them have not arrived.
+    /// Returns the number of parties that have not arrived.
     pub fn unarrived(&self) -> u64 {
         unarrived(self.state())
     }
 
-    /// How many have.
+    /// Returns the number of parties that have arrived.
     pub fn arrived(&self) -> u64 {
         let state = self.state();
         parties(state).saturating_sub(unarrived(state))
     }
 
-    /// How many threads wait.
+    /// Returns the number of waiting threads.
     pub fn waiters(&self) -> usize {
         self.waiters.len()
     }
 
-    /// Whether all are here and the last one has not advanced it yet.
+    /// Returns true if all parties have arrived and the phase has not been advanced yet.
     fn is_advancing(state: u64) -> bool {
         state & TERMINATED == 0 && state & ADVANCING != 0
     }
 
-    /// Changes the state by `change` when nobody is just advancing it; returns it as it was, and as
-    /// it became.
+    /// Applies `change` to the state once no thread is advancing the phase. Returns the state
+    /// before and after. Does nothing once terminated.
     fn update<E>(
         &self,
         sleep: &impl Sleep<E>,
@@ -141,21 +145,21 @@ impl Phaser {
         }
     }
 
-    /// Adds `n` parties that have yet to arrive, and returns the phase they arrive at first.
+    /// Registers `n` parties that have yet to arrive. Returns the first phase they take part in.
     pub fn register<E>(&self, n: u64, sleep: impl Sleep<E>) -> Result<Result<i64, PhaserError>, E> {
         let change = |state| {
-            let fits = n <= PARTIES_MAX - parties(state);
+            let fits = n <= MAX_PARTIES - parties(state);
             if fits { Ok(state + n * ONE_PARTY + n) } else { Err(PhaserError::TooMany) }
         };
         Ok(self.update(&sleep, change)?.map(|(_, after)| phase(after)))
     }
 
-    /// Arrives, and with `leave` takes the party out for the phases to come.
+    /// Arrives at the current phase. With `leave`, also deregisters the party from later phases.
     pub fn arrive<E>(
         &self,
         leave: bool,
         sleep: impl Sleep<E>,
-    ) -> Result<Result<Arrived, PhaserError>, E> {
+    ) -> Result<Result<PhaserArrival, PhaserError>, E> {
         let change = |state| match unarrived(state) {
             0 => Err(PhaserError::NoParties),
             1 => Ok((state - 1 - if leave { ONE_PARTY } else { 0 }) | ADVANCING),
@@ -163,14 +167,14 @@ impl Phaser {
         };
         Ok(self.update(&sleep, change)?.map(|(before, after)| match unarrived(after) {
             0 if before & TERMINATED == 0 => {
-                Arrived::Last { phase: phase(after), parties: parties(after) }
+                PhaserArrival::Last { phase: phase(after), parties: parties(after) }
             }
-            _ => Arrived::Early(phase(after)),
+            _ => PhaserArrival::Early(phase(after)),
         }))
     }
 
-    /// Begins the next phase, or ends it all. Only after [`Arrived::Last`]. Returns the phase it is
-    /// in then.
+    /// Begins the next phase, or terminates the phaser. Call only after [`PhaserArrival::Last`].
+    /// Returns the new phase.
     pub fn advance(&self, terminate: bool) -> i64 {
         let mut state = self.state();
         let next = loop {
@@ -188,17 +192,17 @@ impl Phaser {
         phase(next)
     }
 
-    /// Ends it all: whoever waits goes on, whoever comes goes through.
+    /// Terminates the phaser: waiting threads go on, and later waits return at once.
     pub fn terminate(&self) {
         self.state.fetch_or(TERMINATED, Ordering::AcqRel);
         self.waiters.notify_all();
     }
 
-    /// Waits while the phase is `awaited`, and returns the phase it is in then. None if the caller
-    /// gave up.
+    /// Waits while the phase is `awaited` and returns the new phase. Returns `None` if `sleep` gave
+    /// up.
     pub fn wait<E>(&self, awaited: i64, sleep: impl Sleep<E>) -> Result<Option<i64>, E> {
         let over = || awaited < 0 || self.phase() != awaited;
-        let told = wait_for(&self.waiters, std::ptr::from_ref(self).addr(), false, over, sleep)?;
-        Ok(told.then(|| self.phase()))
+        let passed = wait_for(&self.waiters, std::ptr::from_ref(self).addr(), false, over, sleep)?;
+        Ok(passed.then(|| self.phase()))
     }
 }

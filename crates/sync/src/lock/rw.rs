@@ -1,64 +1,72 @@
-//! Many readers or one writer, and readers that do not meet: each counts itself on a line of its
-//! own and looks at the gate, which only writers write ("big reader lock"). Both sides write first
-//! and look then, so that a reader and a writer cannot miss each other.
+//! A read-write lock whose readers do not contend with each other ("big-reader lock", as in Linux's
+//! brlock and per-CPU rwsem). Each reader counts itself on a line of its own, then checks the gate,
+//! which only writers change. A writer closes the gate, then sums the reader counts. Both sides
+//! write first and read second, with a full barrier in between, so that a reader and a writer
+//! cannot miss each other.
 //!
-//! Phases keep either side from starving. A writer shuts the gate, so that it waits for no reader
-//! but those that are in; when it opens the gate, all readers that queued at it are let in at once,
-//! before any other writer. Writers queue among themselves, in order.
+//! The lock is phase-fair: neither side starves. A writer closes the gate, so it waits only for the
+//! readers already inside. When it opens the gate, all readers queued at it enter at once, before
+//! the next writer. Writers queue among themselves in FIFO order.
 //!
-//! The count of one stripe may be negative, because whoever lets go may be another thread than the
-//! one that came. Only the sum means anything; and since a shut gate lets nobody in, a sum taken
-//! then is never less than the truth.
+//! The count of a single stripe may be negative, because a hold may be released by another thread
+//! than the one that acquired it. Only the sum is meaningful. A closed gate admits no reader, so a
+//! sum taken then is never below the true number.
 
-use super::me::{self, Me};
-use super::queue::{Node, Queue};
-use super::{Holds, Lock, Mutex, Outcome, SHORT, Sleep, full_fence, lock, spin_until, wait_for};
+use super::thread_id::{self, ThreadId};
+use super::wait_queue::{WaitNode, WaitQueue};
+use super::{
+    AcquireOutcome, Lock, Mutex, ReadHolds, SPIN_PAUSES, Sleep, full_fence, lock, spin_until,
+    wait_for,
+};
 use crate::park::WaitSet;
-use crate::prim::atomic::{AtomicI64, AtomicU32, Ordering};
-use crate::stripe::stripes;
+use crate::primitive::atomic::{AtomicI64, AtomicU32, Ordering};
+use crate::stripe::stripe_count;
 use crossbeam_utils::CachePadded;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Weak};
 
 const OPEN: u32 = 0;
-const SHUT: u32 = 1;
+const CLOSED: u32 = 1;
 
-/// The lock, without knowledge of who reads.
-pub struct Rw {
-    /// Written by writers only.
+/// The read-write lock. It does not know which threads read.
+pub struct RwLock {
+    /// [`OPEN`] or [`CLOSED`]. Written by writers only, with SeqCst; opened under the mutex of
+    /// `readers`.
     gate: CachePadded<AtomicU32>,
+    /// Reader counts, chosen by thread number. Changed and summed with SeqCst, which orders them
+    /// against `gate`.
     stripes: Box<[CachePadded<AtomicI64>]>,
     mask: usize,
     id: u64,
-    /// Readers of a parent were forgotten that may live in this process, or a writer died in the
-    /// middle of its work.
-    lost: AtomicBool,
-    /// Whether the holds of each thread are known ([`Holds`]).
-    holds_known: bool,
-    readers: Mutex<Queue>,
+    /// True if a fork left the protected data in an unknown state: untracked readers of the parent
+    /// may survive here, or a writer was in its critical section.
+    corrupted: AtomicBool,
+    /// True if readers record their holds in [`ReadHolds`].
+    tracks_holds: bool,
+    readers: Mutex<WaitQueue>,
     writers: Lock,
     /// The writer that waits for the readers to leave.
     drain: WaitSet,
 }
 
-/// All such locks, for the child of a fork to look through.
-static ALL: std::sync::Mutex<Vec<Weak<Rw>>> = std::sync::Mutex::new(Vec::new());
+/// All read-write locks, visited in the child of a fork.
+static ALL: std::sync::Mutex<Vec<Weak<RwLock>>> = std::sync::Mutex::new(Vec::new());
 
-/// Asking the system takes longer than all the rest of making a lock.
-static STRIPES: std::sync::LazyLock<usize> = std::sync::LazyLock::new(stripes);
+/// Cached, because the system call takes longer than making a lock.
+static STRIPES: std::sync::LazyLock<usize> = std::sync::LazyLock::new(stripe_count);
 
-/// Lets go of what the threads held that a fork left behind. To be called in the child, by its one
-/// thread, before it comes to any lock.
-pub fn forked() {
-    let me = me::forked();
+/// Releases what threads of the parent process held. Must be called in the child by its only
+/// thread, before it uses any lock.
+pub fn after_fork_in_child() {
+    let thread = thread_id::after_fork_in_child();
     let all = ALL.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    all.iter().filter_map(Weak::upgrade).for_each(|lock| lock.mind_fork(me));
+    all.iter().filter_map(Weak::upgrade).for_each(|lock| lock.reset_after_fork(thread));
 }
 
-impl Rw {
-    /// A lock that nobody holds. `holds_known` says that readers keep their [`Holds`].
-    pub fn new(holds_known: bool) -> Arc<Self> {
-        let new = Arc::new(Self::with_stripes(*STRIPES, holds_known));
+impl RwLock {
+    /// Creates a free lock. With `tracks_holds`, readers must record their holds in [`ReadHolds`].
+    pub fn new(tracks_holds: bool) -> Arc<Self> {
+        let new = Arc::new(Self::with_stripes(*STRIPES, tracks_holds));
         let mut all = ALL.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if all.len() == all.capacity() {
             all.retain(|lock| lock.strong_count() != 0);
@@ -67,115 +75,120 @@ impl Rw {
         new
     }
 
-    pub(super) fn with_stripes(stripes: usize, holds_known: bool) -> Self {
+    pub(super) fn with_stripes(stripes: usize, tracks_holds: bool) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self {
             gate: CachePadded::new(AtomicU32::new(OPEN)),
             stripes: (0..stripes).map(|_| CachePadded::new(AtomicI64::new(0))).collect(),
             mask: stripes - 1,
             id: NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
-            lost: AtomicBool::new(false),
-            holds_known,
-            readers: Mutex::new(Queue::default()),
+            corrupted: AtomicBool::new(false),
+            tracks_holds,
+            readers: Mutex::new(WaitQueue::default()),
             writers: Lock::new(true),
             drain: WaitSet::default(),
         }
     }
 
-    /// A number no other lock has, ever.
+    /// Returns the lock's id, which is never reused.
     #[inline]
     pub fn id(&self) -> u64 {
         self.id
     }
 
-    /// The lock that writers hold among themselves: its holder is the writer, there or waiting for
-    /// readers to leave. Its depth is 0 until the writer is in, 1 then, and the writer's own to
-    /// count on.
+    /// Returns the lock that serializes writers. Its holder is the current writer, or the one
+    /// waiting for readers to leave. Its depth is 0 while that writer waits and 1 once it is
+    /// inside; the writer may count re-entries on it.
     pub fn writers(&self) -> &Lock {
         &self.writers
     }
 
-    /// Whether a writer is in, and not just waiting for readers to leave.
-    pub fn is_written(&self) -> bool {
+    /// Returns true if a writer is inside, as opposed to waiting for readers to leave.
+    pub fn is_locked_exclusive(&self) -> bool {
         self.writers.depth().load(Ordering::Relaxed) != 0
     }
 
-    /// Whether a fork left it in a state nobody can vouch for.
-    pub fn is_lost(&self) -> bool {
-        self.lost.load(std::sync::atomic::Ordering::Relaxed)
+    /// Returns true if a fork left the protected data in an unknown state.
+    pub fn is_corrupted_by_fork(&self) -> bool {
+        self.corrupted.load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    fn mind_fork(&self, me: Me) {
-        let mine = if self.holds_known { i64::from(Holds::count(self.id) != 0) } else { 0 };
+    fn reset_after_fork(&self, thread: ThreadId) {
+        let mine = if self.tracks_holds { i64::from(ReadHolds::count(self.id) != 0) } else { 0 };
         let orphaned = self.writers.is_orphaned();
-        // A writer that was still waiting for readers has done no harm.
-        let lost = orphaned && self.is_written() || !self.holds_known && self.sum() != 0;
-        self.lost.store(lost, std::sync::atomic::Ordering::Relaxed);
-        if orphaned && !lost {
+        // A writer that was still waiting for readers has not changed the data.
+        let corrupted = orphaned && self.is_locked_exclusive()
+            || !self.tracks_holds && self.reader_count() != 0;
+        self.corrupted.store(corrupted, std::sync::atomic::Ordering::Relaxed);
+        if orphaned && !corrupted {
             self.writers.reinit();
             self.gate.store(OPEN, Ordering::Relaxed);
         }
         self.stripes.iter().for_each(|stripe| stripe.store(0, Ordering::Relaxed));
-        self.stripe(me).store(mine, Ordering::Relaxed);
+        self.stripe(thread).store(mine, Ordering::Relaxed);
     }
 
     #[inline]
-    fn stripe(&self, me: Me) -> &AtomicI64 {
-        &self.stripes[me.number() as usize & self.mask]
+    fn stripe(&self, thread: ThreadId) -> &AtomicI64 {
+        &self.stripes[thread.number() as usize & self.mask]
     }
 
-    /// How many readers there are, at most, while the gate is shut; about how many otherwise.
-    pub fn sum(&self) -> i64 {
+    /// Returns the number of readers. An upper bound while the gate is closed, approximate
+    /// otherwise.
+    pub fn reader_count(&self) -> i64 {
         self.stripes.iter().map(|stripe| stripe.load(Ordering::SeqCst)).sum()
     }
 
-    /// How many threads wait to read, and to write.
+    /// Returns the number of threads waiting to read and to write.
     pub fn waiters(&self) -> (usize, usize) {
         let mut readers = lock(&self.readers);
-        readers.mind_forks();
+        readers.discard_after_fork();
         (readers.len(), self.writers.waiters() + self.drain.len())
     }
 
-    /// Goes in to read if no writer is there or waits.
+    /// Acquires a shared hold unless a writer is inside or waits.
     #[inline]
-    pub fn try_read(&self, me: Me) -> bool {
-        self.stripe(me).fetch_add(1, Ordering::SeqCst);
+    pub fn try_lock_shared(&self, thread: ThreadId) -> bool {
+        self.stripe(thread).fetch_add(1, Ordering::SeqCst);
         full_fence();
         let open = self.gate.load(Ordering::SeqCst) == OPEN;
         if !open {
-            self.leave(me);
+            self.unlock_shared(thread);
         }
         open
     }
 
-    /// Goes in though a writer waits: for a thread that is in already, whether as a reader or as
-    /// the writer.
-    pub fn read_inside(&self, me: Me) {
-        self.stripe(me).fetch_add(1, Ordering::SeqCst);
+    /// Acquires a shared hold even if a writer waits. Only for a thread that already holds the
+    /// lock, shared or exclusive.
+    pub fn lock_shared_nested(&self, thread: ThreadId) {
+        self.stripe(thread).fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Goes in to read. False if the caller gave up.
+    /// Acquires a shared hold. Returns false if `sleep` gave up.
     #[inline]
-    pub fn read<E>(&self, me: Me, sleep: impl Sleep<E>) -> Result<bool, E> {
-        if self.try_read(me) { Ok(true) } else { self.queue_to_read(me, sleep) }
+    pub fn lock_shared<E>(&self, thread: ThreadId, sleep: impl Sleep<E>) -> Result<bool, E> {
+        if self.try_lock_shared(thread) { Ok(true) } else { self.lock_shared_slow(thread, sleep) }
     }
 
     #[cold]
-    fn queue_to_read<E>(&self, me: Me, sleep: impl Sleep<E>) -> Result<bool, E> {
-        if spin_until(SHORT, || self.gate.load(Ordering::Relaxed) == OPEN && self.try_read(me)) {
+    fn lock_shared_slow<E>(&self, thread: ThreadId, sleep: impl Sleep<E>) -> Result<bool, E> {
+        if spin_until(SPIN_PAUSES, || {
+            self.gate.load(Ordering::Relaxed) == OPEN && self.try_lock_shared(thread)
+        }) {
             return Ok(true);
         }
-        let node = Node::new(std::ptr::from_ref(&self.writers).addr(), me, 1);
+        let node = WaitNode::new(std::ptr::from_ref(&self.writers).addr(), thread, 1);
         {
             let mut readers = lock(&self.readers);
-            readers.mind_forks();
-            // The gate is opened under this mutex: whoever finds it shut here will be let in.
-            if self.try_read(me) {
+            readers.discard_after_fork();
+            // The gate is opened under this mutex, so a reader queued while it is closed will be
+            // admitted.
+            if self.try_lock_shared(thread) {
                 return Ok(true);
             }
             readers.push(node.clone());
         }
-        let woken = if spin_until(SHORT, || node.parker.is_raised()) {
+        let woken = if spin_until(SPIN_PAUSES, || node.parker.is_raised()) {
             Ok(true)
         } else {
             sleep(&node.parker)
@@ -183,99 +196,103 @@ impl Rw {
         if !matches!(woken, Ok(true)) && lock(&self.readers).remove(&node).is_some() {
             return woken;
         }
-        // Let in, and counted, by the writer that left.
-        woken.map(|_| true).inspect_err(|_| self.leave(me))
+        // The departing writer has admitted and counted this reader.
+        woken.map(|_| true).inspect_err(|_| self.unlock_shared(thread))
     }
 
-    /// A reader leaves.
+    /// Releases a shared hold.
     #[inline]
-    pub fn leave(&self, me: Me) {
-        self.stripe(me).fetch_sub(1, Ordering::SeqCst);
+    pub fn unlock_shared(&self, thread: ThreadId) {
+        self.stripe(thread).fetch_sub(1, Ordering::SeqCst);
         full_fence();
         if self.gate.load(Ordering::SeqCst) != OPEN {
-            self.tell_writer();
+            self.notify_writer();
         }
     }
 
     #[cold]
-    fn tell_writer(&self) {
-        // Of several that leave at once, the last sees what all did.
-        if self.sum() == 0 {
+    fn notify_writer(&self) {
+        // Of several readers that leave at once, the last sees the decrements of all.
+        if self.reader_count() == 0 {
             self.drain.notify_all();
         }
     }
 
-    /// Goes in to write if nobody is there.
-    pub fn try_write(&self, me: Me) -> bool {
-        self.try_write_beside(me, 0)
+    /// Acquires the lock exclusively if nobody holds it.
+    pub fn try_lock_exclusive(&self, thread: ThreadId) -> bool {
+        self.try_lock_exclusive_converting(thread, 0)
     }
 
-    /// Goes in to write if nobody but `readers` readers are there, who are the caller and become
-    /// the writer.
-    pub fn try_write_beside(&self, me: Me, readers: i64) -> bool {
-        if !self.writers.try_acquire(me) {
+    /// Acquires the lock exclusively if there are at most `readers` shared holds. These belong to
+    /// the caller and are converted.
+    pub fn try_lock_exclusive_converting(&self, thread: ThreadId, readers: i64) -> bool {
+        if !self.writers.try_acquire(thread) {
             return false;
         }
-        self.shut();
-        if self.sum() > readers {
-            self.end_write();
+        self.close_gate();
+        if self.reader_count() > readers {
+            self.unlock_exclusive();
             return false;
         }
-        self.stripe(me).fetch_sub(readers, Ordering::SeqCst);
+        self.stripe(thread).fetch_sub(readers, Ordering::SeqCst);
         self.writers.depth().store(1, Ordering::Relaxed);
         true
     }
 
-    /// Goes in to write, when those who read have left.
-    pub fn write<E>(&self, me: Me, sleep: impl Sleep<E>) -> Result<Outcome, E> {
-        match self.writers.acquire(me, &sleep)? {
-            Outcome::Acquired => {}
+    /// Acquires the lock exclusively, waiting until the readers inside have left.
+    pub fn lock_exclusive<E>(
+        &self,
+        thread: ThreadId,
+        sleep: impl Sleep<E>,
+    ) -> Result<AcquireOutcome, E> {
+        match self.writers.acquire(thread, &sleep)? {
+            AcquireOutcome::Acquired => {}
             other => return Ok(other),
         }
-        self.shut();
+        self.close_gate();
         let subject = std::ptr::from_ref(&self.writers).addr();
-        match wait_for(&self.drain, subject, false, || self.sum() == 0, sleep) {
+        match wait_for(&self.drain, subject, false, || self.reader_count() == 0, sleep) {
             Ok(true) => {
                 self.writers.depth().store(1, Ordering::Relaxed);
-                Ok(Outcome::Acquired)
+                Ok(AcquireOutcome::Acquired)
             }
             Ok(false) => {
-                self.end_write();
-                Ok(Outcome::TimedOut)
+                self.unlock_exclusive();
+                Ok(AcquireOutcome::TimedOut)
             }
             Err(error) => {
-                self.end_write();
+                self.unlock_exclusive();
                 Err(error)
             }
         }
     }
 
-    fn shut(&self) {
-        self.gate.store(SHUT, Ordering::SeqCst);
+    fn close_gate(&self) {
+        self.gate.store(CLOSED, Ordering::SeqCst);
         full_fence();
     }
 
-    /// The writer leaves: first come the readers that queued meanwhile.
-    pub fn end_write(&self) {
+    /// Releases the lock and admits the readers that queued meanwhile, before any other writer.
+    pub fn unlock_exclusive(&self) {
         self.writers.depth().store(0, Ordering::Relaxed);
-        let mut told = Vec::new();
+        let mut admitted = Vec::new();
         {
             let mut readers = lock(&self.readers);
-            readers.mind_forks();
+            readers.discard_after_fork();
             while let Some(node) = readers.pop() {
                 node.grant();
-                told.push(node);
+                admitted.push(node);
             }
-            self.stripes[0].fetch_add(told.len() as i64, Ordering::SeqCst);
+            self.stripes[0].fetch_add(admitted.len() as i64, Ordering::SeqCst);
             self.gate.store(OPEN, Ordering::SeqCst);
         }
-        told.iter().for_each(|node| node.parker.unpark());
+        admitted.iter().for_each(|node| node.parker.unpark());
         self.writers.release();
     }
 
-    /// The writer becomes a reader, with no other writer in between.
-    pub fn downgrade(&self, me: Me) {
-        self.read_inside(me);
-        self.end_write();
+    /// Converts the exclusive hold into a shared one without letting another writer in between.
+    pub fn downgrade(&self, thread: ThreadId) {
+        self.lock_shared_nested(thread);
+        self.unlock_exclusive();
     }
 }

@@ -1,63 +1,65 @@
-//! Permits, handed out strictly in the order they were asked for, so that who wants many is not
-//! starved by those who want one.
+//! A counting semaphore whose permits are granted strictly in FIFO order, so that a request for
+//! many permits is not starved by requests for one.
 
-use super::me::Me;
-use super::queue::{Node, Queue};
-use super::{Mutex, SHORT, Sleep, lock, spin_until};
-use crate::prim::atomic::{AtomicU64, Ordering};
+use super::thread_id::ThreadId;
+use super::wait_queue::{WaitNode, WaitQueue};
+use super::{Mutex, SPIN_PAUSES, Sleep, lock, spin_until};
+use crate::primitive::atomic::{AtomicU64, Ordering};
 use crossbeam_utils::CachePadded;
 use std::sync::Arc;
 
-/// Somebody waits: permits are given out by those who release, under the queue's mutex.
+/// State bit: threads are queued. While it is set, permits are granted only under the queue's
+/// mutex, by releasing threads.
 const QUEUED: u64 = 1;
 
-/// A semaphore.
+/// The semaphore.
 #[repr(align(64))]
 pub struct Semaphore {
-    /// Permits, shifted left by one, and [`QUEUED`].
+    /// Bit 0: [`QUEUED`]. Bits 1 to 63: available permits. Acquire when permits are taken, Release
+    /// when they are returned.
     state: AtomicU64,
     bound: u64,
-    queue: CachePadded<Mutex<Queue>>,
+    queue: CachePadded<Mutex<WaitQueue>>,
 }
 
 impl Semaphore {
-    /// As many permits as there can be.
+    /// Maximum number of permits.
     pub const MAX: u64 = u64::MAX >> 2;
 
-    /// `permits` to begin with, and never more than `bound`.
+    /// Creates a semaphore with `permits` available permits and at most `bound`.
     pub fn new(permits: u64, bound: Option<u64>) -> Self {
         let bound = bound.unwrap_or(Self::MAX).min(Self::MAX);
         Self {
             state: AtomicU64::new(permits.min(bound) << 1),
             bound,
-            queue: CachePadded::new(Mutex::new(Queue::default())),
+            queue: CachePadded::new(Mutex::new(WaitQueue::default())),
         }
     }
 
-    /// Permits that are there now.
+    /// Returns the number of available permits.
     pub fn permits(&self) -> u64 {
         self.state.load(Ordering::Relaxed) >> 1
     }
 
-    /// The most permits there may be.
+    /// Returns the maximum number of permits.
     pub fn bound(&self) -> u64 {
         self.bound
     }
 
-    /// How many threads wait.
+    /// Returns the number of waiting threads.
     pub fn waiters(&self) -> usize {
         self.queue().len()
     }
 
-    fn queue(&self) -> impl std::ops::DerefMut<Target = Queue> + '_ {
+    fn queue(&self) -> impl std::ops::DerefMut<Target = WaitQueue> + '_ {
         let mut queue = lock(&self.queue);
-        if queue.mind_forks() {
+        if queue.discard_after_fork() {
             self.state.fetch_and(!QUEUED, Ordering::Relaxed);
         }
         queue
     }
 
-    /// Takes `n` permits if they are there and nobody waits for some.
+    /// Takes `n` permits if they are available and no thread waits.
     #[inline]
     pub fn try_acquire(&self, n: u64) -> bool {
         let mut state = self.state.load(Ordering::Relaxed);
@@ -75,26 +77,26 @@ impl Semaphore {
         false
     }
 
-    /// Takes `n` permits, sleeping until they are there. False if the caller gave up.
-    pub fn acquire<E>(&self, me: Me, n: u64, sleep: impl Sleep<E>) -> Result<bool, E> {
-        if self.try_acquire(n) || spin_until(SHORT, || self.try_acquire(n)) {
+    /// Takes `n` permits, sleeping until they are available. Returns false if `sleep` gave up.
+    pub fn acquire<E>(&self, thread: ThreadId, n: u64, sleep: impl Sleep<E>) -> Result<bool, E> {
+        if self.try_acquire(n) || spin_until(SPIN_PAUSES, || self.try_acquire(n)) {
             return Ok(true);
         }
-        let node = Node::new(std::ptr::from_ref(self).addr(), me, n);
+        let node = WaitNode::new(std::ptr::from_ref(self).addr(), thread, n);
         {
             let mut queue = self.queue();
-            // From here on those who release look at the queue.
+            // From here on, releasing threads look at the queue.
             let state = self.state.fetch_or(QUEUED, Ordering::Relaxed);
             queue.push(node.clone());
             if state & QUEUED == 0 {
-                let told = self.hand_out(&mut queue);
-                debug_assert!(told.iter().all(|other| Arc::ptr_eq(other, &node)));
+                let woken = self.grant_queued(&mut queue);
+                debug_assert!(woken.iter().all(|other| Arc::ptr_eq(other, &node)));
             }
         }
         if node.is_granted() {
             return Ok(true);
         }
-        let woken = if spin_until(SHORT, || node.parker.is_raised()) {
+        let woken = if spin_until(SPIN_PAUSES, || node.parker.is_raised()) {
             Ok(true)
         } else {
             sleep(&node.parker)
@@ -102,25 +104,25 @@ impl Semaphore {
         if let Ok(true) = woken {
             return Ok(true);
         }
-        let told = {
+        let granted = {
             let mut queue = self.queue();
-            queue.remove(&node).map(|_| self.hand_out(&mut queue))
+            queue.remove(&node).map(|_| self.grant_queued(&mut queue))
         };
-        match (told, woken) {
-            (Some(told), woken) => {
-                told.iter().for_each(|node| node.parker.unpark());
+        match (granted, woken) {
+            (Some(granted), woken) => {
+                granted.iter().for_each(|node| node.parker.unpark());
                 woken
             }
             (None, Err(error)) => {
-                self.put_back(n);
+                self.return_permits(n);
                 Err(error)
             }
             (None, Ok(_)) => Ok(true),
         }
     }
 
-    /// Gives `n` permits back. False, and nothing is changed, if there would be more than there may
-    /// be.
+    /// Returns `n` permits. Returns false and changes nothing if there would be more than the
+    /// bound.
     #[inline]
     pub fn release(&self, n: u64) -> bool {
         let mut state = self.state.load(Ordering::Relaxed);
@@ -139,37 +141,38 @@ impl Semaphore {
             }
         }
         if state & QUEUED != 0 {
-            self.serve();
+            self.wake_queued();
         }
         true
     }
 
-    fn put_back(&self, n: u64) {
+    fn return_permits(&self, n: u64) {
         if self.state.fetch_add(n << 1, Ordering::Release) & QUEUED != 0 {
-            self.serve();
+            self.wake_queued();
         }
     }
 
     #[cold]
-    fn serve(&self) {
-        let told = self.hand_out(&mut self.queue());
-        told.iter().for_each(|node| node.parker.unpark());
+    fn wake_queued(&self) {
+        let granted = self.grant_queued(&mut self.queue());
+        granted.iter().for_each(|node| node.parker.unpark());
     }
 
-    /// Under the queue's mutex: grants what the first ones want, as long as there is enough.
-    fn hand_out(&self, queue: &mut Queue) -> Vec<Arc<Node>> {
-        let mut told = Vec::new();
+    /// Grants the requests at the head of the queue while there are enough permits. The caller
+    /// holds the queue's mutex and must wake the returned waiters after releasing it.
+    fn grant_queued(&self, queue: &mut WaitQueue) -> Vec<Arc<WaitNode>> {
+        let mut granted = Vec::new();
         while let Some(first) = queue.first() {
-            // While somebody is queued, only this takes permits.
+            // While threads are queued, only this function takes permits.
             let state = self.state.load(Ordering::Acquire);
             if state >> 1 < first.wanted {
-                return told;
+                return granted;
             }
             self.state.fetch_sub(first.wanted << 1, Ordering::Acquire);
             first.grant();
-            told.extend(queue.pop());
+            granted.extend(queue.pop());
         }
         self.state.fetch_and(!QUEUED, Ordering::Relaxed);
-        told
+        granted
     }
 }

@@ -1,5 +1,5 @@
-//! futex(2), because a signal must end the sleep: Python's handlers run in the thread that slept,
-//! not beneath it. And which thread that is: the process's first.
+//! Sleeping with futex(2). Unlike std's parking, it returns when a signal arrives, because Python's
+//! signal handlers must run in the thread that slept.
 
 use super::Woken;
 use rustix::io::Errno;
@@ -20,14 +20,14 @@ pub(super) fn wait(word: &AtomicU32, expected: u32, limit: Option<Duration>) -> 
     }
 }
 
-/// Wakes whoever sleeps on `word`.
+/// Wakes all threads that sleep on `word`.
 pub(super) fn wake(word: &AtomicU32) {
-    // Fails only for a word that nobody can sleep on.
+    // Fails only for invalid addresses, on which no thread can sleep.
     let _ = futex::wake(word, Flags::PRIVATE, i32::MAX as u32);
 }
 
-/// Whether this is the process's first thread, the one that the system gives signals to where it
-/// can.
+/// Returns true for the process's first thread, to which the kernel delivers process-directed
+/// signals if it can.
 pub fn is_main_thread() -> bool {
     rustix::thread::gettid() == rustix::process::getpid()
 }

@@ -1,5 +1,5 @@
-//! Sleeping until told otherwise: one waiter's place ([`Parker`]), and a set of waiters that costs
-//! those who wake them one load while nobody waits ([`WaitSet`]).
+//! Sleeping and waking: one waiter ([`Parker`]), and a set of waiters whose notification costs one
+//! load while nobody waits ([`WaitSet`]).
 
 mod parker;
 mod waitset;
@@ -13,4 +13,4 @@ mod os;
 
 pub use os::is_main_thread;
 pub use parker::{Parker, Woken};
-pub use waitset::{Ticket, WaitSet, Waiter, forked};
+pub use waitset::{Ticket, WaitSet, Waiter, after_fork_in_child};

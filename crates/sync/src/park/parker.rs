@@ -1,31 +1,32 @@
-//! One waiter's place to sleep: a word on a cache line of its own.
+//! A one-shot flag that one thread sleeps on, on a cache line of its own.
 
 #[cfg(not(loom))]
 use super::os;
 use std::time::Instant;
 
-/// How a sleep ended.
+/// Why a sleep ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Woken {
-    /// By [`Parker::unpark`].
+    /// [`Parker::unpark`] was called.
     Notified,
     /// The deadline passed.
     TimedOut,
-    /// By a signal: look for it, then sleep on.
+    /// A signal arrived. The caller handles it, then sleeps again.
     Interrupted,
 }
 
-/// A one-shot flag one thread sleeps on and another raises. May be raised before, during or after
-/// the sleep; never lost.
+/// A one-shot flag that one thread sleeps on and another raises. It may be raised before, during or
+/// after the sleep and is never lost.
 ///
-/// The layout is for a reader from outside (`ungil dump`): the word that futex(2) is called with,
-/// [`Parker::MARK`], then the address of what is waited for.
+/// The layout is read by external readers (`ungil dump`): the futex word, [`Parker::MAGIC`], then
+/// the address of the object waited for.
 #[repr(C, align(64))]
 pub struct Parker {
+    /// The futex word: 1 if raised, otherwise 0. Raised with Release, read with Acquire.
     #[cfg(not(loom))]
     raised: std::sync::atomic::AtomicU32,
     #[cfg(not(loom))]
-    mark: u32,
+    magic: u32,
     #[cfg(not(loom))]
     subject: usize,
     #[cfg(loom)]
@@ -36,27 +37,27 @@ pub struct Parker {
 
 #[cfg(not(loom))]
 impl Parker {
-    /// The four bytes after the futex word: "ungl".
-    pub const MARK: u32 = u32::from_le_bytes(*b"ungl");
+    /// The magic number in the four bytes after the futex word: "ungl".
+    pub const MAGIC: u32 = u32::from_le_bytes(*b"ungl");
 
-    /// A place to wait for what lies at `subject` (an address, for a reader from outside; 0 if
-    /// there is none).
+    /// Creates a parker that is not raised. `subject` is the address of the object waited for,
+    /// shown to external readers; 0 if there is none.
     pub fn new(subject: usize) -> Self {
-        Self { raised: std::sync::atomic::AtomicU32::new(0), mark: Self::MARK, subject }
+        Self { raised: std::sync::atomic::AtomicU32::new(0), magic: Self::MAGIC, subject }
     }
 
-    /// What is waited for.
+    /// Returns the address of the object waited for.
     pub fn subject(&self) -> usize {
-        debug_assert_eq!(self.mark, Self::MARK);
+        debug_assert_eq!(self.magic, Self::MAGIC);
         self.subject
     }
 
-    /// Whether the flag is up.
+    /// Returns true if the flag is raised.
     pub fn is_raised(&self) -> bool {
         self.raised.load(std::sync::atomic::Ordering::Acquire) != 0
     }
 
-    /// Sleeps until the flag is up, the deadline passes or a signal comes.
+    /// Sleeps until the flag is raised, the deadline passes or a signal arrives.
     pub fn park(&self, deadline: Option<Instant>) -> Woken {
         while !self.is_raised() {
             let left = deadline.map(|d| d.saturating_duration_since(Instant::now()));
@@ -69,13 +70,13 @@ impl Parker {
         Woken::Notified
     }
 
-    /// Puts the flag up and wakes the sleeper.
+    /// Raises the flag and wakes the sleeper.
     pub fn unpark(&self) {
         self.raised.store(1, std::sync::atomic::Ordering::Release);
         os::wake(&self.raised);
     }
 
-    /// Takes the flag down, for another sleep. Only its one waiter may.
+    /// Lowers the flag for another sleep. Only the waiting thread may call it.
     pub fn reset(&self) {
         self.raised.store(0, std::sync::atomic::Ordering::Relaxed);
     }
@@ -83,17 +84,15 @@ impl Parker {
 
 #[cfg(loom)]
 impl Parker {
-    /// As above.
     pub fn new(_subject: usize) -> Self {
         Self { raised: loom::sync::Mutex::new(false), changed: loom::sync::Condvar::new() }
     }
 
-    /// As above.
     pub fn is_raised(&self) -> bool {
         *self.raised.lock().expect("loom's locks are never poisoned")
     }
 
-    /// As above; the model has no time, so a deadline is never reached.
+    /// Never times out: the model has no clock.
     pub fn park(&self, _deadline: Option<Instant>) -> Woken {
         let mut raised = self.raised.lock().expect("loom's locks are never poisoned");
         while !*raised {
@@ -102,13 +101,11 @@ impl Parker {
         Woken::Notified
     }
 
-    /// As above.
     pub fn unpark(&self) {
         *self.raised.lock().expect("loom's locks are never poisoned") = true;
         self.changed.notify_all();
     }
 
-    /// As above.
     pub fn reset(&self) {
         *self.raised.lock().expect("loom's locks are never poisoned") = false;
     }

@@ -1,15 +1,15 @@
-//! Waiters for a condition that lock-free code makes true (an "event count"). Whoever changes the
-//! state asks with one load whether anybody waits; whoever waits registers first and looks at the
-//! state again before sleeping, so that no wake-up is lost:
+//! A set of waiters for a condition that lock-free code makes true (an "event count"). A thread
+//! that changes the state checks with one load whether anybody waits. A waiter registers first and
+//! checks the state again before it sleeps, so no wake-up is lost:
 //!
 //! ```text
-//! waiter:  enlist -> look again -> park (or withdraw)      waker:  change the state -> notify
+//! waiter:  register -> check again -> park (or unregister)   waker:  change the state -> notify
 //! ```
 //!
-//! Both put a full fence between their two steps, so that at least one of them sees the other.
+//! Both sides put a full fence between their two steps, so at least one of them sees the other.
 
 use super::Parker;
-use crate::prim::atomic::{AtomicUsize, Ordering, fence};
+use crate::primitive::atomic::{AtomicUsize, Ordering, fence};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -18,17 +18,17 @@ use loom::sync::Mutex;
 #[cfg(not(loom))]
 use std::sync::Mutex;
 
-/// Who is to be told.
+/// How a waiter is woken.
 #[derive(Clone)]
 pub enum Waiter {
-    /// A thread asleep on this.
+    /// Unpark this thread.
     Thread(Arc<Parker>),
-    /// Something to call, from the thread that notifies and under no lock (an event loop's future).
+    /// Call this function from the notifying thread, under no lock (an event loop's future).
     Call(Arc<dyn Fn() + Send + Sync>),
 }
 
 impl Waiter {
-    fn tell(self) {
+    fn wake(self) {
         match self {
             Self::Thread(parker) => parker.unpark(),
             Self::Call(call) => call(),
@@ -36,122 +36,124 @@ impl Waiter {
     }
 }
 
-/// How often the process has been forked on the way here: threads that waited in the parent are not
-/// there to be told.
+/// Number of forks between the first process and this one. Waiters registered before a fork exist
+/// only in the parent.
 static FORKS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
 
-/// To be called in the child of a fork, before anything else here: those who were waiting are
-/// forgotten.
-pub fn forked() {
+/// Discards all waiters. Must be called in the child of a fork, before it uses this module.
+pub fn after_fork_in_child() {
     FORKS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
 }
 
-fn forks() -> u32 {
+fn fork_count() -> u32 {
     FORKS.load(std::sync::atomic::Ordering::Relaxed)
 }
 
-/// One who waits.
-struct Place {
+/// A registered waiter.
+struct WaitEntry {
     ticket: u64,
     forks: u32,
     waiter: Waiter,
 }
 
-/// A place in the set, to withdraw from it.
+/// Identifies a registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket(u64);
 
-/// The waiters, first come first told.
+/// The registered waiters, woken in FIFO order.
 #[derive(Default)]
 pub struct WaitSet {
-    /// How many are enlisted. Alone on its line's reads: written only when somebody comes or goes.
+    /// Number of entries in the list. Written under the list's mutex with SeqCst; notifiers load it
+    /// Relaxed after a SeqCst fence.
     waiting: AtomicUsize,
-    list: Mutex<(u64, VecDeque<Place>)>,
+    /// The last ticket and the entries.
+    list: Mutex<(u64, VecDeque<WaitEntry>)>,
 }
 
 impl WaitSet {
-    fn list(&self) -> impl std::ops::DerefMut<Target = (u64, VecDeque<Place>)> + '_ {
-        // Nothing in here can panic while it holds the lock, so a poisoned one is as good.
+    fn list(&self) -> impl std::ops::DerefMut<Target = (u64, VecDeque<WaitEntry>)> + '_ {
+        // Nothing panics while it holds the lock, so a poisoned lock is still consistent.
         self.list.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Joins. The caller must look at the state once more before it sleeps, and withdraw if it need
-    /// not.
-    pub fn enlist(&self, waiter: Waiter) -> Ticket {
-        // Of a parent before a fork; dropped after the lock, as in `withdraw`. Whoever is of this
-        // process came later, so all or none is.
-        let mut gone = VecDeque::new();
+    /// Registers a waiter. The caller must check the state again before it sleeps, and unregister
+    /// if it need not sleep.
+    pub fn register(&self, waiter: Waiter) -> Ticket {
+        // Waiters of the parent process, dropped after the lock as in `unregister`. Entries of this
+        // process are always newer, so either all entries are stale or none is.
+        let mut stale = VecDeque::new();
         let ticket = {
             let mut list = self.list();
-            if list.1.front().is_some_and(|place| place.forks != forks()) {
-                gone = std::mem::take(&mut list.1);
+            if list.1.front().is_some_and(|entry| entry.forks != fork_count()) {
+                stale = std::mem::take(&mut list.1);
                 self.waiting.store(0, Ordering::SeqCst);
             }
             list.0 += 1;
             let ticket = list.0;
-            list.1.push_back(Place { ticket, forks: forks(), waiter });
+            list.1.push_back(WaitEntry { ticket, forks: fork_count(), waiter });
             self.waiting.fetch_add(1, Ordering::SeqCst);
             Ticket(ticket)
         };
-        drop(gone);
+        drop(stale);
         fence(Ordering::SeqCst);
         ticket
     }
 
-    /// Leaves. False if the waiter has been told already: then it must pass the news on
-    /// ([`Self::notify_one`]) unless it made use of it.
-    pub fn withdraw(&self, ticket: Ticket) -> bool {
-        // Dropped after the lock: what a waiter calls may own what must not be dropped under one.
-        let left = {
+    /// Removes a registration. Returns false if the waiter has been notified already. It must then
+    /// forward the notification ([`Self::notify_one`]) unless it used it.
+    pub fn unregister(&self, ticket: Ticket) -> bool {
+        // Dropped after the lock: a waiter's function may own objects that must not be dropped
+        // under a lock.
+        let removed = {
             let mut list = self.list();
-            let place = list.1.iter().position(|place| place.ticket == ticket.0);
-            place.and_then(|place| list.1.remove(place)).inspect(|_| {
+            let index = list.1.iter().position(|entry| entry.ticket == ticket.0);
+            index.and_then(|index| list.1.remove(index)).inspect(|_| {
                 self.waiting.fetch_sub(1, Ordering::SeqCst);
             })
         };
-        left.is_some()
+        removed.is_some()
     }
 
-    /// Tells the first waiter, if there is one. The state must have been changed before.
+    /// Wakes the first waiter, if any. The state must have been changed before.
     #[inline]
     pub fn notify_one(&self) {
         fence(Ordering::SeqCst);
         if self.waiting.load(Ordering::Relaxed) != 0 {
-            self.tell(1);
+            self.wake(1);
         }
     }
 
-    /// Tells everyone.
+    /// Wakes all waiters. The state must have been changed before.
     #[inline]
     pub fn notify_all(&self) {
         fence(Ordering::SeqCst);
         if self.waiting.load(Ordering::Relaxed) != 0 {
-            self.tell(usize::MAX);
+            self.wake(usize::MAX);
         }
     }
 
-    /// How many wait.
+    /// Returns the number of waiters.
     pub fn len(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Whether nobody waits.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     #[cold]
-    fn tell(&self, at_most: usize) {
-        let (mut told, mut gone) = (Vec::new(), Vec::new());
+    fn wake(&self, at_most: usize) {
+        let (mut woken, mut stale) = (Vec::new(), Vec::new());
         {
             let mut list = self.list();
-            while told.len() < at_most
-                && let Some(place) = list.1.pop_front()
+            while woken.len() < at_most
+                && let Some(entry) = list.1.pop_front()
             {
                 self.waiting.fetch_sub(1, Ordering::SeqCst);
-                if place.forks == forks() { &mut told } else { &mut gone }.push(place.waiter);
+                if entry.forks == fork_count() { &mut woken } else { &mut stale }
+                    .push(entry.waiter);
             }
         }
-        told.into_iter().for_each(Waiter::tell);
+        woken.into_iter().for_each(Waiter::wake);
     }
 }

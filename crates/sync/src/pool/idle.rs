@@ -1,80 +1,81 @@
-//! How idle workers hear of a task: at most one is woken for each, and none while another is
-//! looking anyway.
+//! Wakes idle workers for new tasks: at most one per task, and none while another worker is already
+//! looking for work. A reduced form of the sleep module of rayon.
 //!
 //! ```text
-//! giver:   queue the task -> call
-//! worker:  search -> look -> (found | give_up -> enlist -> look again -> sleep)
+//! producer:  queue the task -> notify
+//! worker:    start_looking -> check -> (work_found | sleep -> check again -> park)
 //! ```
 //!
-//! A giver that saw a searcher may leave it at that: the searcher looks once more after it has
-//! stopped being one, and the two full fences order the giver's queueing before that look. The last
-//! searcher that finds something calls the next, so that work which came in bulk wakes worker after
-//! worker and not all at once.
+//! A producer that sees a worker looking for work may return at once: that worker checks the queues
+//! again after it has stopped looking, and the two full fences order the producer's queueing before
+//! that check. The last worker that stops looking because it found work notifies the next one. So
+//! tasks that arrive in bulk wake worker after worker, not all at once.
 
 use crate::park::{Parker, Ticket, WaitSet, Waiter};
-use crate::prim::atomic::{AtomicUsize, Ordering, fence};
+use crate::primitive::atomic::{AtomicUsize, Ordering, fence};
 use crossbeam_utils::CachePadded;
 use std::sync::Arc;
 
-/// Who looks for work and who sleeps.
+/// Tracks which workers look for work and which sleep.
 #[derive(Default)]
 pub struct Idle {
-    searching: CachePadded<AtomicUsize>,
-    asleep: WaitSet,
+    /// Number of workers looking for work. Changed with SeqCst; producers load it Relaxed after a
+    /// SeqCst fence.
+    looking: CachePadded<AtomicUsize>,
+    sleepers: WaitSet,
 }
 
 impl Idle {
-    /// Calls a worker for a task that has been queued. False if there is none to hear it: all are
-    /// busy, or not hired yet.
+    /// Wakes a worker for a task that has been queued. Returns false if no worker is looking or
+    /// asleep: all are busy, or none has started yet.
     #[inline]
-    pub fn call(&self) -> bool {
+    pub fn notify(&self) -> bool {
         fence(Ordering::SeqCst);
-        if self.searching.load(Ordering::Relaxed) > 0 {
+        if self.looking.load(Ordering::Relaxed) > 0 {
             return true;
         }
-        if self.asleep.is_empty() {
+        if self.sleepers.is_empty() {
             return false;
         }
-        self.asleep.notify_one();
+        self.sleepers.notify_one();
         true
     }
 
-    /// Wakes everyone: there is something that each of them must see.
-    pub fn call_all(&self) {
-        self.asleep.notify_all();
+    /// Wakes all sleeping workers, for a change that each of them must see.
+    pub fn notify_all(&self) {
+        self.sleepers.notify_all();
     }
 
-    /// The calling worker begins to look for work.
+    /// Registers the calling worker as looking for work.
     #[inline]
-    pub fn search(&self) {
-        self.searching.fetch_add(1, Ordering::SeqCst);
+    pub fn start_looking(&self) {
+        self.looking.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// It has found some. True if it was the last that looked: if there is more, it should
-    /// [`Self::call`].
+    /// Stops looking because the worker found work. Returns true if no other worker is looking: if
+    /// there is more work, the caller should [`Self::notify`].
     #[inline]
-    pub fn found(&self) -> bool {
-        self.searching.fetch_sub(1, Ordering::SeqCst) == 1
+    pub fn work_found(&self) -> bool {
+        self.looking.fetch_sub(1, Ordering::SeqCst) == 1
     }
 
-    /// It has found none, and lies down: it must look once more before it sleeps, and
-    /// [`Self::withdraw`] if it found some.
-    pub fn give_up(&self, parker: &Arc<Parker>) -> Ticket {
-        self.searching.fetch_sub(1, Ordering::SeqCst);
-        self.asleep.enlist(Waiter::Thread(Arc::clone(parker)))
+    /// Stops looking and registers the worker as sleeping. The worker must check the queues once
+    /// more before it parks, and [`Self::cancel_sleep`] if it finds work.
+    pub fn sleep(&self, parker: &Arc<Parker>) -> Ticket {
+        self.looking.fetch_sub(1, Ordering::SeqCst);
+        self.sleepers.register(Waiter::Thread(Arc::clone(parker)))
     }
 
-    /// Gets up again without having been called. If it had been called meanwhile, the call is
-    /// passed on.
-    pub fn withdraw(&self, ticket: Ticket) {
-        if !self.asleep.withdraw(ticket) {
-            self.call();
+    /// Cancels the registration and forwards a wake-up already received.
+    pub fn cancel_sleep(&self, ticket: Ticket) {
+        if !self.sleepers.unregister(ticket) {
+            self.notify();
         }
     }
 
-    /// How many sleep.
+    /// Returns the number of sleeping workers.
     pub fn sleeping(&self) -> usize {
-        self.asleep.len()
+        self.sleepers.len()
     }
 }
 
@@ -85,10 +86,10 @@ mod model {
     use loom::thread;
     use std::collections::VecDeque;
 
-    /// A worker that goes to sleep whenever it finds nothing gets every task, whenever that comes.
+    /// A worker that sleeps whenever it finds nothing still gets every task.
     #[test]
-    fn no_task_is_slept_through() {
-        // All interleavings with up to three switches that nothing forces: the rest takes minutes.
+    fn a_sleeping_worker_misses_no_task() {
+        // Up to three involuntary preemptions; the full exploration takes minutes.
         let mut model = loom::model::Builder::new();
         model.preemption_bound = Some(3);
         model.check(|| {
@@ -104,16 +105,16 @@ mod model {
                             got += 1;
                             continue;
                         }
-                        idle.search();
+                        idle.start_looking();
                         if take().is_some() {
-                            idle.found();
+                            idle.work_found();
                             got += 1;
                             continue;
                         }
                         let parker = Arc::new(Parker::new(0));
-                        let ticket = idle.give_up(&parker);
+                        let ticket = idle.sleep(&parker);
                         if take().is_some() {
-                            idle.withdraw(ticket);
+                            idle.cancel_sleep(ticket);
                             got += 1;
                             continue;
                         }
@@ -123,7 +124,7 @@ mod model {
             };
             for task in 0..2 {
                 pool.1.lock().unwrap().push_back(task);
-                pool.0.call();
+                pool.0.notify();
             }
             worker.join().unwrap();
         });

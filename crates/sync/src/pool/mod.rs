@@ -1,20 +1,20 @@
-//! What a pool of workers is made of, without the workers: where tasks lie and how idle workers
-//! hear of them ([`Scheduler`]), how many workers there may be ([`Staff`]), how a row of items is
-//! divided while it is worked on ([`Split`]), how far one call has come ([`Progress`]), and values
-//! of which each thread has its own ([`PerThread`]).
+//! Building blocks of a thread pool, without the threads: task queues and the waking of idle
+//! workers ([`Scheduler`]), the number of workers ([`WorkerCount`]), the division of a sequence of
+//! items among workers ([`ChunkDispenser`]), the state of one call ([`CallProgress`]), and
+//! per-thread values ([`PerThread`]).
 //!
-//! The threads themselves, and whatever a task is, belong to the user of this room.
+//! The threads, and the meaning of a task, belong to the caller.
 
+mod chunk_dispenser;
 mod idle;
 mod per_thread;
 mod progress;
 mod scheduler;
-mod split;
-mod staff;
+mod worker_count;
 
+pub use chunk_dispenser::ChunkDispenser;
 pub use idle::Idle;
 pub use per_thread::PerThread;
-pub use progress::{Phase, Progress, Refused};
-pub use scheduler::{Scheduler, Seat};
-pub use split::Split;
-pub use staff::Staff;
+pub use progress::{CallProgress, CallState, TransitionError};
+pub use scheduler::{Scheduler, WorkerQueue};
+pub use worker_count::WorkerCount;

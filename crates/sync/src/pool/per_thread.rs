@@ -1,9 +1,9 @@
-//! A slot for each thread: found through a number that the thread carries, read without a lock or a
-//! shared write.
+//! One slot per thread. A thread finds its slot through an index kept in thread-local storage, and
+//! reads it without a lock or a shared write.
 //!
-//! Threads number themselves with the smallest number free, so that the table is as large as the
-//! most threads there ever were at once. A number that comes to a new thread finds the value of the
-//! one that had it before: that is put aside, for whoever sums up.
+//! A thread takes the smallest free index, so the table is as large as the largest number of
+//! threads alive at once. A new thread that reuses an index finds the value of the thread that had
+//! it before. That value is moved to a list of retired values, so that sums still include it.
 
 use crate::owned::{Counted, Owned};
 use crate::slot::Slot;
@@ -12,28 +12,28 @@ use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// Which numbers threads have, a bit each. Not a lock: a thread gives its number back after it has
-/// left the interpreter, so another may fork at that moment, and the child would find the lock
-/// taken for ever.
+/// One bit per index in use. Taken with Acquire, returned with Release. Not a lock, because a
+/// thread returns its index after it has left the interpreter: another thread may fork at that
+/// moment, and the child would find the lock held forever.
 static TAKEN: [AtomicU64; 1024] = [const { AtomicU64::new(0) }; 1024];
-/// The next number beyond those; these are not used again.
-static BEYOND: AtomicUsize = AtomicUsize::new(TAKEN.len() * 64);
-/// Threads are told apart by this, as numbers are used again.
-static BIRTHS: AtomicU64 = AtomicU64::new(1);
+/// The next index above those of [`TAKEN`]. These indices are not reused.
+static NEXT_ABOVE: AtomicUsize = AtomicUsize::new(TAKEN.len() * 64);
+/// Distinguishes threads that had the same index.
+static NEXT_SERIAL: AtomicU64 = AtomicU64::new(1);
 
-struct Number {
-    place: usize,
-    birth: u64,
+struct ThreadIndex {
+    index: usize,
+    serial: u64,
 }
 
-impl Number {
-    fn draw() -> Self {
-        let place = TAKEN.iter().enumerate().find_map(|(index, word)| {
+impl ThreadIndex {
+    fn allocate() -> Self {
+        let index = TAKEN.iter().enumerate().find_map(|(index, word)| {
             let mut taken = word.load(Ordering::Relaxed);
             while taken != u64::MAX {
                 let bit = taken.trailing_ones();
-                // Acquire, with the release of whoever gave it back: what that thread wrote in its
-                // place comes first.
+                // Acquire pairs with the Release in `drop`: what the previous thread wrote to its
+                // slot is visible.
                 match word.compare_exchange_weak(
                     taken,
                     taken | 1 << bit,
@@ -46,53 +46,56 @@ impl Number {
             }
             None
         });
-        let place = place.unwrap_or_else(|| BEYOND.fetch_add(1, Ordering::Relaxed));
-        Self { place, birth: BIRTHS.fetch_add(1, Ordering::Relaxed) }
+        let index = index.unwrap_or_else(|| NEXT_ABOVE.fetch_add(1, Ordering::Relaxed));
+        Self { index, serial: NEXT_SERIAL.fetch_add(1, Ordering::Relaxed) }
     }
 }
 
-impl Drop for Number {
+impl Drop for ThreadIndex {
     fn drop(&mut self) {
-        if let Some(word) = TAKEN.get(self.place / 64) {
-            word.fetch_and(!(1 << (self.place % 64)), Ordering::Release);
+        if let Some(word) = TAKEN.get(self.index / 64) {
+            word.fetch_and(!(1 << (self.index % 64)), Ordering::Release);
         }
     }
 }
 
 thread_local! {
-    static NUMBER: RefCell<Option<Number>> = const { RefCell::new(None) };
+    static INDEX: RefCell<Option<ThreadIndex>> = const { RefCell::new(None) };
 }
 
-/// This thread's place and birth. None while the thread is being torn down.
+/// Returns the calling thread's index and serial, or `None` while the thread is being torn
+/// down.
 #[inline]
-fn number() -> Option<(usize, u64)> {
-    NUMBER
-        .try_with(|number| {
-            let mut number = number.borrow_mut();
-            let number = number.get_or_insert_with(Number::draw);
-            (number.place, number.birth)
+fn thread_index() -> Option<(usize, u64)> {
+    INDEX
+        .try_with(|cell| {
+            let mut cell = cell.borrow_mut();
+            let thread = cell.get_or_insert_with(ThreadIndex::allocate);
+            (thread.index, thread.serial)
         })
         .ok()
 }
 
-struct Place<C: Counted> {
-    birth: AtomicU64,
+struct ThreadSlot<C: Counted> {
+    /// Serial of the thread that owns the value. Relaxed: written and compared by owners of the
+    /// index only.
+    serial: AtomicU64,
     slot: Slot<C>,
 }
 
-type Segment<C> = OnceLock<Box<[CachePadded<Place<C>>]>>;
+type Segment<C> = OnceLock<Box<[CachePadded<ThreadSlot<C>>]>>;
 
-/// Segments of 8, 8, 16, 32 ... places: they never move.
-const FIRST: usize = 8;
+/// Segments have 8, 16, 32 ... slots and never move.
+const FIRST_SEGMENT: usize = 8;
 const SEGMENTS: usize = 28;
 
-/// The slots.
+/// The per-thread slots.
 pub struct PerThread<C: Counted> {
     segments: [Segment<C>; SEGMENTS],
     /// Values of threads that have ended.
-    aside: Mutex<Vec<Owned<C>>>,
-    /// How often a value was put aside: whoever reads both places looks whether one moved
-    /// meanwhile.
+    retired: Mutex<Vec<Owned<C>>>,
+    /// Number of values moved to `retired`. A thread that reads slots and `retired` compares it
+    /// before and after, both with SeqCst.
     moves: AtomicUsize,
 }
 
@@ -100,89 +103,92 @@ impl<C: Counted> Default for PerThread<C> {
     fn default() -> Self {
         Self {
             segments: [const { OnceLock::new() }; SEGMENTS],
-            aside: Mutex::new(Vec::new()),
+            retired: Mutex::new(Vec::new()),
             moves: AtomicUsize::new(0),
         }
     }
 }
 
-/// Which segment a place is in, and where there.
-fn locate(place: usize) -> (usize, usize) {
-    let segment = (place / FIRST + 1).ilog2() as usize;
-    let start = FIRST * ((1 << segment) - 1);
-    (segment, place - start)
+/// Returns the segment of an index and the offset in that segment.
+fn locate(index: usize) -> (usize, usize) {
+    let segment = (index / FIRST_SEGMENT + 1).ilog2() as usize;
+    let start = FIRST_SEGMENT * ((1 << segment) - 1);
+    (segment, index - start)
 }
 
 impl<C: Counted> PerThread<C> {
-    /// This thread's slot, if it has put something in since it began.
+    /// Returns the calling thread's slot, if the thread has stored a value.
     #[inline]
-    pub fn mine(&self) -> Option<&Slot<C>> {
-        let (place, birth) = number()?;
-        let (segment, index) = locate(place);
-        let place = self.segments.get(segment)?.get()?.get(index)?;
-        (place.birth.load(Ordering::Relaxed) == birth).then_some(&place.slot)
+    pub fn current(&self) -> Option<&Slot<C>> {
+        let (index, serial) = thread_index()?;
+        let (segment, offset) = locate(index);
+        let entry = self.segments.get(segment)?.get()?.get(offset)?;
+        (entry.serial.load(Ordering::Relaxed) == serial).then_some(&entry.slot)
     }
 
-    /// Puts this thread's value in and returns the one it had. Gives `value` back if the thread is
-    /// being torn down.
+    /// Stores the calling thread's value and returns its previous one. Returns `value` as an error
+    /// if the thread is being torn down.
     pub fn put(&self, value: Owned<C>) -> Result<Option<Owned<C>>, Owned<C>> {
-        if let Some(slot) = self.mine() {
+        if let Some(slot) = self.current() {
             return Ok(slot.swap(value));
         }
-        let Some((place, birth)) = number() else { return Err(value) };
-        let (segment, index) = locate(place);
-        let Some(places) = self.segments.get(segment) else { return Err(value) };
-        let fresh = || CachePadded::new(Place { birth: AtomicU64::new(0), slot: Slot::default() });
-        let places = places.get_or_init(|| (0..FIRST << segment).map(|_| fresh()).collect());
-        let place = &places[index];
-        // A thread that has ended cannot lay claim to it, and nobody else has this number: the
-        // place is this thread's.
-        let mut aside = self.aside();
-        let old = place.slot.swap(value);
-        place.birth.store(birth, Ordering::Relaxed);
+        let Some((index, serial)) = thread_index() else { return Err(value) };
+        let (segment, offset) = locate(index);
+        let Some(entries) = self.segments.get(segment) else { return Err(value) };
+        let fresh =
+            || CachePadded::new(ThreadSlot { serial: AtomicU64::new(0), slot: Slot::default() });
+        let entries =
+            entries.get_or_init(|| (0..FIRST_SEGMENT << segment).map(|_| fresh()).collect());
+        let entry = &entries[offset];
+        // The slot belongs to this thread: its previous owner has ended, and no other thread has
+        // this index.
+        let mut retired = self.retired();
+        let old = entry.slot.swap(value);
+        entry.serial.store(serial, Ordering::Relaxed);
         if let Some(old) = old {
-            aside.push(old);
+            retired.push(old);
             self.moves.fetch_add(1, Ordering::SeqCst);
         }
         Ok(None)
     }
 
-    fn aside(&self) -> MutexGuard<'_, Vec<Owned<C>>> {
-        self.aside.lock().unwrap_or_else(PoisonError::into_inner)
+    fn retired(&self) -> MutexGuard<'_, Vec<Owned<C>>> {
+        self.retired.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Every thread's slot.
+    /// Iterates over the slots of all threads.
     pub fn slots(&self) -> impl Iterator<Item = &Slot<C>> {
         self.segments
             .iter()
             .filter_map(OnceLock::get)
-            .flat_map(|places| places.iter().map(|place| &place.slot))
+            .flat_map(|entries| entries.iter().map(|entry| &entry.slot))
     }
 
-    /// Every value, also of threads that have ended. What is put in meanwhile may be missing.
+    /// Returns the values of all threads, including ended ones. Values stored concurrently may be
+    /// missing.
     pub fn values(&self) -> Vec<Owned<C>> {
         loop {
             let moves = self.moves.load(Ordering::SeqCst);
             let mut values: Vec<_> = self.slots().filter_map(Slot::load).collect();
-            values.extend(self.aside().iter().filter_map(Owned::try_clone));
+            values.extend(self.retired().iter().filter_map(Owned::try_clone));
             if self.moves.load(Ordering::SeqCst) == moves {
                 return values;
             }
         }
     }
 
-    /// Takes every value out, each once whoever else takes.
+    /// Takes all values out. Each value is returned by exactly one of several concurrent calls.
     pub fn take(&self) -> Vec<Owned<C>> {
-        // The slots first: what is put aside meanwhile is found there.
+        // Slots first: a value that is retired meanwhile is found in the list.
         let mut values: Vec<_> = self.slots().filter_map(Slot::take).collect();
-        values.append(&mut self.aside());
+        values.append(&mut self.retired());
         values
     }
 
-    /// Shows the values of ended threads, under the lock: for the collector, while nothing else
-    /// runs.
-    pub fn with_put_aside<R>(&self, look: impl FnOnce(&[Owned<C>]) -> R) -> R {
-        look(&self.aside())
+    /// Calls `visit` with the values of ended threads, under the lock. For the garbage collector,
+    /// while all threads are stopped.
+    pub fn with_retired<R>(&self, visit: impl FnOnce(&[Owned<C>]) -> R) -> R {
+        visit(&self.retired())
     }
 }
 
@@ -195,19 +201,19 @@ impl<C: Counted> Drop for PerThread<C> {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::owned::plain::{Plain, own, word};
+    use crate::owned::uncounted::{Uncounted, own, word};
 
     #[test]
-    fn each_thread_finds_its_own_and_none_is_lost_when_it_ends() {
-        let values = PerThread::<Plain>::default();
+    fn each_thread_has_its_own_slot_and_ended_threads_keep_their_value() {
+        let values = PerThread::<Uncounted>::default();
         for round in 0..20u64 {
             std::thread::scope(|scope| {
                 for thread in 0..5u64 {
                     let values = &values;
                     scope.spawn(move || {
-                        assert!(values.mine().is_none_or(|slot| slot.is_empty()));
+                        assert!(values.current().is_none_or(|slot| slot.is_empty()));
                         values.put(own(round * 5 + thread)).unwrap();
-                        assert_eq!(values.mine().unwrap().peek(), word(round * 5 + thread));
+                        assert_eq!(values.current().unwrap().peek(), word(round * 5 + thread));
                     });
                 }
             });
@@ -220,13 +226,13 @@ mod tests {
     }
 
     #[test]
-    fn places_fill_the_segments_in_order() {
+    fn locate_fills_the_segments_in_order() {
         let mut next = (0, 0);
-        for place in 0..200 {
-            if next.1 == FIRST << next.0 {
+        for index in 0..200 {
+            if next.1 == FIRST_SEGMENT << next.0 {
                 next = (next.0 + 1, 0);
             }
-            assert_eq!(locate(place), next);
+            assert_eq!(locate(index), next);
             next.1 += 1;
         }
     }

@@ -1,99 +1,107 @@
-//! How far one call has come, in a word: the states of `concurrent.futures.Future`, changed by one
-//! compare-and-set each.
+//! The state of one call, in one word: the states of `concurrent.futures.Future`, each changed by
+//! one compare-and-swap.
 //!
-//! Others may want to see the state stand still, under a lock of their own, and be told of changes
-//! while they hold it. Such a lock is costly and seldom asked for, so it is made when it is;
-//! [`Progress::watch`] then turns away whoever comes to change the state without it. As both go
-//! through one word, a change either happened before the watch began, or is made under the lock.
+//! Other code may need to see the state unchanged while it holds a lock of its own, and be notified
+//! of changes under that lock. Such a lock is costly and rarely needed, so it is created on demand.
+//! [`CallProgress::watch`] then rejects changes made without it. Both go through one word, so a
+//! change either happened before the watch began or is made under the lock.
 
-use crate::prim::atomic::{AtomicU32, Ordering};
+use crate::primitive::atomic::{AtomicU32, Ordering};
 
-/// Where a call stands.
+/// State of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
-pub enum Phase {
+pub enum CallState {
     /// Queued.
     Pending = 0,
     /// A worker runs it.
     Running = 1,
-    /// It will not be run; not everybody knows.
+    /// Cancelled; waiters have not been notified yet.
     Cancelled = 2,
-    /// It will not be run, and everybody who waits has been told.
+    /// Cancelled, and all waiters have been notified.
     Notified = 3,
-    /// It has returned.
+    /// Returned a value.
     Returned = 4,
-    /// It has raised.
+    /// Raised an exception.
     Raised = 5,
 }
 
-const PHASE: u32 = 7;
+const STATE_MASK: u32 = 7;
 const WATCHED: u32 = 8;
 
-fn phase(word: u32) -> Phase {
-    match word & PHASE {
-        0 => Phase::Pending,
-        1 => Phase::Running,
-        2 => Phase::Cancelled,
-        3 => Phase::Notified,
-        4 => Phase::Returned,
-        _ => Phase::Raised,
+fn call_state(word: u32) -> CallState {
+    match word & STATE_MASK {
+        0 => CallState::Pending,
+        1 => CallState::Running,
+        2 => CallState::Cancelled,
+        3 => CallState::Notified,
+        4 => CallState::Returned,
+        _ => CallState::Raised,
     }
 }
 
-/// Why a change was not made.
+/// Why a change of state was not made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// It must be made under the lock.
+pub enum TransitionError {
+    /// The change must be made under the lock.
     Watched,
-    /// The call stands somewhere that this change does not begin at.
-    At(Phase),
+    /// The change does not start from the current state.
+    WrongState(CallState),
 }
 
-/// The word.
+/// The state of one call.
 #[derive(Default)]
-pub struct Progress(AtomicU32);
+pub struct CallProgress(
+    /// Bits 0 to 2: a [`CallState`]. Bit 3: [`WATCHED`]. Changed with AcqRel, read with Acquire.
+    AtomicU32,
+);
 
-impl Progress {
-    /// Where the call stands.
+impl CallProgress {
+    /// Returns the state.
     #[inline]
-    pub fn phase(&self) -> Phase {
-        phase(self.0.load(Ordering::Acquire))
+    pub fn state(&self) -> CallState {
+        call_state(self.0.load(Ordering::Acquire))
     }
 
-    /// Whether changes are made under the lock.
+    /// Returns true if changes must be made under the lock.
     #[inline]
     pub fn is_watched(&self) -> bool {
         self.0.load(Ordering::Acquire) & WATCHED != 0
     }
 
-    /// From now on changes are made under the lock.
+    /// Requires all later changes to be made under the lock.
     pub fn watch(&self) {
         self.0.fetch_or(WATCHED, Ordering::AcqRel);
     }
 
-    /// Claims the call in order to run it. Nobody waits for this, so it needs no lock.
+    /// Claims the call in order to run it. Nothing waits for this change, so it needs no lock.
     #[inline]
-    pub fn begin(&self) -> Result<(), Phase> {
-        match self.advance(&[Phase::Pending], Phase::Running, true) {
+    pub fn start(&self) -> Result<(), CallState> {
+        match self.transition(&[CallState::Pending], CallState::Running, true) {
             Ok(()) => Ok(()),
-            Err(Refused::At(at)) => Err(at),
-            Err(Refused::Watched) => {
-                unreachable!("a change that needs no lock is not turned away for it")
+            Err(TransitionError::WrongState(state)) => Err(state),
+            Err(TransitionError::Watched) => {
+                unreachable!("a transition marked as locked is not rejected for lack of the lock")
             }
         }
     }
 
-    /// Goes from one of `from` to `to`. `locked` says that the caller holds the lock, should there
-    /// be one.
+    /// Changes the state from one of `from` to `to`. `locked` states that the caller holds the
+    /// lock, if there is one.
     #[inline]
-    pub fn advance(&self, from: &[Phase], to: Phase, locked: bool) -> Result<(), Refused> {
+    pub fn transition(
+        &self,
+        from: &[CallState],
+        to: CallState,
+        locked: bool,
+    ) -> Result<(), TransitionError> {
         let mut word = self.0.load(Ordering::Acquire);
         loop {
-            if !from.contains(&phase(word)) {
-                return Err(Refused::At(phase(word)));
+            if !from.contains(&call_state(word)) {
+                return Err(TransitionError::WrongState(call_state(word)));
             }
             if word & WATCHED != 0 && !locked {
-                return Err(Refused::Watched);
+                return Err(TransitionError::Watched);
             }
             let next = word & WATCHED | to as u32;
             match self.0.compare_exchange(word, next, Ordering::AcqRel, Ordering::Acquire) {
@@ -110,23 +118,25 @@ mod model {
     use loom::sync::{Arc, Mutex};
     use loom::thread;
 
-    /// Who watches sees the end, or is told of it: never neither.
+    /// A watcher sees the final state or is notified of it, never neither.
     #[test]
-    fn an_end_is_seen_or_told() {
+    fn a_watcher_sees_the_end_or_is_notified() {
         loom::model(|| {
-            // The lock guards who is to be told.
-            let call = Arc::new((Progress::default(), Mutex::new((false, false))));
+            // The lock guards whether the watcher has registered and whether it was notified.
+            let call = Arc::new((CallProgress::default(), Mutex::new((false, false))));
             let runner = {
                 let call = Arc::clone(&call);
                 thread::spawn(move || {
-                    if call.0.begin().is_err() {
+                    if call.0.start().is_err() {
                         return;
                     }
-                    if call.0.advance(&[Phase::Running], Phase::Returned, false)
-                        == Err(Refused::Watched)
+                    if call.0.transition(&[CallState::Running], CallState::Returned, false)
+                        == Err(TransitionError::Watched)
                     {
                         let mut lock = call.1.lock().unwrap();
-                        call.0.advance(&[Phase::Running], Phase::Returned, true).unwrap();
+                        call.0
+                            .transition(&[CallState::Running], CallState::Returned, true)
+                            .unwrap();
                         lock.1 = lock.0;
                     }
                 })
@@ -135,23 +145,23 @@ mod model {
             let seen = {
                 let mut lock = call.1.lock().unwrap();
                 lock.0 = true;
-                call.0.phase() == Phase::Returned
+                call.0.state() == CallState::Returned
             };
             runner.join().unwrap();
             assert!(seen || call.1.lock().unwrap().1);
         });
     }
 
-    /// A call is run or cancelled, not both.
     #[test]
-    fn run_or_cancelled() {
+    fn a_call_is_run_or_cancelled_but_not_both() {
         loom::model(|| {
-            let call = Arc::new(Progress::default());
+            let call = Arc::new(CallProgress::default());
             let other = {
                 let call = Arc::clone(&call);
-                thread::spawn(move || call.begin().is_ok())
+                thread::spawn(move || call.start().is_ok())
             };
-            let cancelled = call.advance(&[Phase::Pending], Phase::Cancelled, false).is_ok();
+            let cancelled =
+                call.transition(&[CallState::Pending], CallState::Cancelled, false).is_ok();
             assert_ne!(other.join().unwrap(), cancelled);
         });
     }

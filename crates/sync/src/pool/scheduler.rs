@@ -1,6 +1,7 @@
-//! Where tasks lie until a worker takes them: one queue for those that come from outside, first
-//! come first served, and one at each seat for those that a worker gives itself, from which the
-//! others steal (Chase and Lev's deques, as `crossbeam-deque` has them).
+//! The task queues of a pool: one FIFO queue for tasks submitted from outside, and one queue per
+//! worker for the tasks that the worker itself submits, from which other workers steal (the deques
+//! of Chase and Lev, "Dynamic Circular Work-Stealing Deque", SPAA 2005, as implemented by
+//! `crossbeam-deque`).
 
 use super::Idle;
 use crossbeam_deque::{Injector, Steal, Stealer, Worker};
@@ -8,89 +9,90 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// Seats with a queue of their own. Workers beyond that use the common one.
-const SEATS: usize = 256;
-/// Every so many times a worker looks where it would look last, so that nothing lies for ever
-/// behind an endless stream.
-const FAIR: u32 = 31;
+/// Maximum number of per-worker queues. Further workers use the shared queue.
+const MAX_WORKER_QUEUES: usize = 256;
+/// A worker searches the queues in reverse order once in this many searches, so that no task
+/// starves behind an endless stream of others.
+const REVERSE_SEARCH_INTERVAL: u32 = 31;
 
-/// The queues.
+/// The task queues.
 pub struct Scheduler<T> {
-    common: Injector<T>,
+    shared: Injector<T>,
     stealers: Box<[OnceLock<Stealer<T>>]>,
-    /// How many of `stealers` there are.
-    made: AtomicUsize,
-    /// Queues whose workers have left.
-    empty: Mutex<Vec<(usize, Worker<T>)>>,
-    /// Who waits for a task.
+    /// Number of stealers handed out. May exceed the length of `stealers`. Relaxed: each entry is
+    /// published by its `OnceLock`.
+    allocated: AtomicUsize,
+    /// Queues of workers that have unregistered.
+    unused: Mutex<Vec<(usize, Worker<T>)>>,
+    /// Workers that wait for a task.
     pub idle: Idle,
 }
 
-/// A worker's place. It belongs to one thread.
-pub struct Seat<T> {
+/// A registered worker's queue. It belongs to one thread.
+pub struct WorkerQueue<T> {
     own: Option<(usize, Worker<T>)>,
-    turn: Cell<u32>,
+    searches: Cell<u32>,
 }
 
 impl<T> Scheduler<T> {
-    /// Queues for so many workers.
+    /// Creates the queues for `workers` workers.
     pub fn new(workers: usize) -> Self {
         Self {
-            common: Injector::new(),
-            stealers: (0..workers.min(SEATS)).map(|_| OnceLock::new()).collect(),
-            made: AtomicUsize::new(0),
-            empty: Mutex::new(Vec::new()),
+            shared: Injector::new(),
+            stealers: (0..workers.min(MAX_WORKER_QUEUES)).map(|_| OnceLock::new()).collect(),
+            allocated: AtomicUsize::new(0),
+            unused: Mutex::new(Vec::new()),
             idle: Idle::default(),
         }
     }
 
-    /// Queues a task from outside. [`Idle::call`] a worker then.
+    /// Queues a task from outside the pool. The caller then calls [`Idle::notify`].
     pub fn push(&self, task: T) {
-        self.common.push(task);
+        self.shared.push(task);
     }
 
-    /// A place for the calling worker.
-    pub fn sit(&self) -> Seat<T> {
-        let left = self.empty.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let own = left.or_else(|| {
-            let place = self.made.fetch_add(1, Ordering::Relaxed);
-            let stealer = self.stealers.get(place)?;
+    /// Registers the calling worker and returns its queue.
+    pub fn register(&self) -> WorkerQueue<T> {
+        let unused = self.unused.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let own = unused.or_else(|| {
+            let index = self.allocated.fetch_add(1, Ordering::Relaxed);
+            let stealer = self.stealers.get(index)?;
             let queue = Worker::new_fifo();
             stealer.set(queue.stealer()).ok()?;
-            Some((place, queue))
+            Some((index, queue))
         });
-        Seat { own, turn: Cell::new(0) }
+        WorkerQueue { own, searches: Cell::new(0) }
     }
 
-    /// Gives a place back. What still lies there is queued again.
-    pub fn stand_up(&self, seat: Seat<T>) {
-        if let Some((place, queue)) = seat.own {
+    /// Unregisters a worker. Tasks left in its queue move to the shared queue.
+    pub fn unregister(&self, worker: WorkerQueue<T>) {
+        if let Some((index, queue)) = worker.own {
             while let Some(task) = queue.pop() {
-                self.common.push(task);
+                self.shared.push(task);
             }
-            self.empty.lock().unwrap_or_else(PoisonError::into_inner).push((place, queue));
+            self.unused.lock().unwrap_or_else(PoisonError::into_inner).push((index, queue));
         }
     }
 
-    /// Whether any task is queued.
+    /// Returns true if any task is queued.
     pub fn has_work(&self) -> bool {
-        !self.common.is_empty() || self.taken().any(|stealer| !stealer.is_empty())
+        !self.shared.is_empty() || self.stealers().any(|stealer| !stealer.is_empty())
     }
 
-    /// A task of anybody's: to drain the queues from outside.
+    /// Takes a task from any queue, to drain the queues from outside the pool.
     pub fn take(&self) -> Option<T> {
-        steal(|| self.common.steal()).or_else(|| self.steal(0))
+        steal(|| self.shared.steal()).or_else(|| self.steal(0))
     }
 
-    fn taken(&self) -> impl Iterator<Item = &Stealer<T>> {
+    fn stealers(&self) -> impl Iterator<Item = &Stealer<T>> {
         self.stealers.iter().filter_map(OnceLock::get)
     }
 
-    /// A task from another's seat, beginning with the one after `place`.
-    fn steal(&self, place: usize) -> Option<T> {
-        let made = self.made.load(Ordering::Relaxed).min(self.stealers.len());
-        (1..=made).find_map(|step| {
-            let stealer = self.stealers[(place + step) % made].get()?;
+    /// Steals a task from another worker, beginning with the one after `index`.
+    fn steal(&self, index: usize) -> Option<T> {
+        let allocated = self.allocated.load(Ordering::Relaxed).min(self.stealers.len());
+        (1..=allocated).find_map(|step| {
+            let stealer = self.stealers[(index + step) % allocated].get()?;
             steal(|| stealer.steal())
         })
     }
@@ -106,21 +108,22 @@ fn steal<T>(mut attempt: impl FnMut() -> Steal<T>) -> Option<T> {
     }
 }
 
-impl<T> Seat<T> {
-    /// The next task for this worker: its own, one from outside, another's.
+impl<T> WorkerQueue<T> {
+    /// Returns the next task for this worker: from its own queue, the shared queue, or another
+    /// worker's.
     pub fn next(&self, scheduler: &Scheduler<T>) -> Option<T> {
-        let place = self.own.as_ref().map_or(0, |own| own.0);
+        let index = self.own.as_ref().map_or(0, |own| own.0);
         let own = || self.own.as_ref().and_then(|own| own.1.pop());
-        let common = || steal(|| scheduler.common.steal());
-        let turn = self.turn.get().wrapping_add(1);
-        self.turn.set(turn);
-        if turn.is_multiple_of(FAIR) {
-            return scheduler.steal(place).or_else(common).or_else(own);
+        let shared = || steal(|| scheduler.shared.steal());
+        let searches = self.searches.get().wrapping_add(1);
+        self.searches.set(searches);
+        if searches.is_multiple_of(REVERSE_SEARCH_INTERVAL) {
+            return scheduler.steal(index).or_else(shared).or_else(own);
         }
-        own().or_else(common).or_else(|| scheduler.steal(place))
+        own().or_else(shared).or_else(|| scheduler.steal(index))
     }
 
-    /// Queues a task of the worker's own. [`Idle::call`] another then.
+    /// Queues a task submitted by the worker itself. The caller then calls [`Idle::notify`].
     pub fn push(&self, scheduler: &Scheduler<T>, task: T) {
         match &self.own {
             Some((_, queue)) => queue.push(task),
@@ -135,7 +138,7 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
 
     #[test]
-    fn every_task_is_taken_once_whoever_takes_it() {
+    fn concurrent_workers_take_every_task_once() {
         const TASKS: usize = 20_000;
         let scheduler = Scheduler::<usize>::new(3);
         let taken: Vec<_> = (0..TASKS).map(|_| AtomicUsize::new(0)).collect();
@@ -143,20 +146,20 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
-                    let seat = scheduler.sit();
+                    let worker = scheduler.register();
                     while left.load(Ordering::Relaxed) > 0 {
-                        let Some(task) = seat.next(&scheduler) else {
+                        let Some(task) = worker.next(&scheduler) else {
                             std::thread::yield_now();
                             continue;
                         };
                         taken[task].fetch_add(1, Ordering::Relaxed);
                         left.fetch_sub(1, Ordering::Relaxed);
-                        // Half of the tasks are given by workers.
+                        // Workers submit half of the tasks.
                         if task < TASKS / 2 {
-                            seat.push(&scheduler, task + TASKS / 2);
+                            worker.push(&scheduler, task + TASKS / 2);
                         }
                     }
-                    scheduler.stand_up(seat);
+                    scheduler.unregister(worker);
                 });
             }
             for task in 0..TASKS / 2 {
@@ -168,11 +171,11 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_at_a_seat_that_is_left_is_not_lost() {
+    fn unregistering_keeps_the_workers_queued_tasks() {
         let scheduler = Scheduler::new(1);
-        let seat = scheduler.sit();
-        seat.push(&scheduler, 7);
-        scheduler.stand_up(seat);
+        let worker = scheduler.register();
+        worker.push(&scheduler, 7);
+        scheduler.unregister(worker);
         assert_eq!(scheduler.take(), Some(7));
     }
 }

@@ -1,9 +1,9 @@
-/// Why an item was not put in. It comes back.
+/// Why an item was not stored. Returns the item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TryPushError<T> {
-    /// There is no room.
+    /// The queue is full.
     Full(T),
-    /// The queue was closed.
+    /// The queue is closed.
     Closed(T),
 }
 
@@ -15,7 +15,7 @@ impl<T> TryPushError<T> {
         }
     }
 
-    /// Returns the same error for another item.
+    /// Returns the same error with another item.
     pub fn with<U>(self, item: U) -> TryPushError<U> {
         match self {
             Self::Full(_) => TryPushError::Full(item),
@@ -24,17 +24,17 @@ impl<T> TryPushError<T> {
     }
 }
 
-/// Why no item was taken out.
+/// Why no item was returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TryPopError {
-    /// There is no item.
+    /// The queue is empty.
     Empty,
-    /// There is no item, and there will be none: the queue was closed.
+    /// The queue is empty and closed, so it stays empty.
     Closed,
 }
 
 impl TryPopError {
-    /// Returns the error of a queue that has no item.
+    /// Returns the error of an empty queue.
     pub(super) fn of_empty(closed: bool) -> Self {
         if closed { Self::Closed } else { Self::Empty }
     }

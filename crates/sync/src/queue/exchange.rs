@@ -1,29 +1,29 @@
-//! Two threads meet and swap what they brought.
+//! A rendezvous at which two threads swap one item each (Java's `Exchanger`).
 
 use crate::owned::{Counted, Owned};
 use crate::park::Parker;
 use crate::slot::Slot;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// One who came first, and waits. Once the parker is raised, `brought` is the other's.
+/// The item of a thread that waits for a partner. Once the parker is raised, `item` is the
+/// partner's.
 pub struct Offer<C: Counted> {
-    /// Raised when the other has come.
+    /// Raised by the partner.
     pub parker: Parker,
-    brought: Slot<C>,
-    /// The process of the thread that waits: a forked child has its memory without having the
-    /// thread.
+    item: Slot<C>,
+    /// Process id of the waiting thread. A forked child has a copy of the offer but not the thread.
     process: u32,
 }
 
-/// The outcome of [`Exchange::come`].
-pub enum Met<C: Counted> {
-    /// The other was there, and brought this.
-    Other(Option<Owned<C>>),
-    /// Nobody was there: wait, then call [`Exchange::leave`].
-    Nobody(Arc<Offer<C>>),
+/// Result of [`Exchange::offer`].
+pub enum OfferOutcome<C: Counted> {
+    /// A partner was waiting. Holds its item.
+    Partner(Option<Owned<C>>),
+    /// No partner was waiting. The caller waits, then calls [`Exchange::finish`].
+    Waiting(Arc<Offer<C>>),
 }
 
-/// The meeting place.
+/// The rendezvous.
 pub struct Exchange<C: Counted> {
     waiting: Mutex<Option<Arc<Offer<C>>>>,
 }
@@ -39,59 +39,58 @@ impl<C: Counted> Exchange<C> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Comes with `item`.
-    pub fn come(&self, item: Owned<C>) -> Met<C> {
+    /// Offers `item`. Swaps it with a waiting partner's item if there is one.
+    pub fn offer(&self, item: Owned<C>) -> OfferOutcome<C> {
         let process = std::process::id();
         let mut waiting = self.waiting();
         match waiting.take() {
             Some(first) if first.process == process => {
                 drop(waiting);
-                // This thread took the offer out, so its waiter looks at it only when it has been
-                // woken.
-                let theirs = first.brought.swap(item);
+                // This thread removed the offer, so its owner reads `item` only after the wake-up.
+                let theirs = first.item.swap(item);
                 first.parker.unpark();
-                Met::Other(theirs)
+                OfferOutcome::Partner(theirs)
             }
-            forgotten => {
+            stale => {
                 let subject = std::ptr::from_ref(self).addr();
                 let mine = Arc::new(Offer {
                     parker: Parker::new(subject),
-                    brought: Slot::new(item),
+                    item: Slot::new(item),
                     process,
                 });
                 *waiting = Some(mine.clone());
                 drop(waiting);
-                // Only memory: the offer itself is the parent's thread's, which is not here to drop
-                // it.
-                drop(forgotten);
-                Met::Nobody(mine)
+                // Only memory: a stale offer belongs to a thread of the parent process, which
+                // cannot drop it here.
+                drop(stale);
+                OfferOutcome::Waiting(mine)
             }
         }
     }
 
-    /// Ends a wait: what the other brought, if it came. If it did not, the item that the caller
-    /// brought is dropped.
-    pub fn leave(&self, offer: &Arc<Offer<C>>) -> Option<Owned<C>> {
+    /// Ends a wait. Returns the partner's item, or drops the caller's own item and returns `None`
+    /// if no partner came.
+    pub fn finish(&self, offer: &Arc<Offer<C>>) -> Option<Owned<C>> {
         let mut waiting = self.waiting();
-        if waiting.as_ref().is_some_and(|there| Arc::ptr_eq(there, offer)) {
+        if waiting.as_ref().is_some_and(|current| Arc::ptr_eq(current, offer)) {
             *waiting = None;
             drop(waiting);
-            drop(offer.brought.take());
+            drop(offer.item.take());
             return None;
         }
         drop(waiting);
-        // Taken out by one who is about to raise the flag: a few instructions.
+        // A partner has removed the offer and raises the parker within a few instructions.
         while !offer.parker.is_raised() {
             std::thread::yield_now();
         }
-        offer.brought.take()
+        offer.item.take()
     }
 
-    /// Shows what the one who waits has brought, under the lock: for the collector, while all
-    /// threads stand still.
+    /// Calls `each` with the waiting item, under the lock. For the garbage collector, while all
+    /// threads are stopped.
     pub fn for_each(&self, mut each: impl FnMut(&Slot<C>)) {
         if let Some(offer) = self.waiting().as_ref() {
-            each(&offer.brought);
+            each(&offer.item);
         }
     }
 }

@@ -1,93 +1,98 @@
-//! First in, first out, between any number of producers and consumers, with an exact bound.
+//! A FIFO queue for any number of producers and consumers, with an exact bound.
 //!
-//! Every put draws a ticket from `tail` and every take one from `head`, by one fetch-and-add each;
-//! the two that drew the same number meet in that ticket's cell. A taker that has come before any
-//! putter drew its ticket marks the cell dead, and the putter that finds it so draws again (the
-//! "FAA array queue" of Correia and Ramalhete, after Morrison and Afek's LCRQ). A taker only reads
-//! the cell it takes from. It does not give up a ticket that a putter has drawn: who saw the queue
-//! full because of that ticket would have been told something untrue.
+//! The algorithm is the FAA array queue of Correia and Ramalhete ("FAAArrayQueue", 2016), which
+//! simplifies Morrison and Afek's LCRQ ("Fast Concurrent Queues for x86 Processors", PPoPP 2013).
+//! Every put claims a ticket from `tail` and every take claims one from `head`, each by one
+//! fetch-and-add. The put and the take with the same ticket meet in that ticket's cell. A take that
+//! arrives before the put has claimed its ticket marks the cell [`DEAD`], and the put that finds it
+//! dead claims another ticket. A take only reads the cell it takes from. A take never abandons a
+//! ticket that a put has claimed already: another thread may have found the queue full because of
+//! that ticket, and its answer must stay true.
 //!
-//! Tickets count up for ever, so that `tail - head` is the number of items (none, if it is
-//! negative: then takers are ahead), and the bound costs no third counter: ticket `t` may be used
-//! once `t < head + bound`. Putters compare with a stale copy of `head`, which can only be too low,
-//! and read `head` itself when that says full.
+//! Tickets only increase. `tail - head` is therefore the number of items (none if negative: then
+//! takes are ahead), and the bound needs no third counter: ticket `t` may be used once `t < head +
+//! bound`. Puts compare with a cached copy of `head`, which can only be too low, and read `head`
+//! itself when the copy says that the queue is full.
 //!
-//! Who draws blindly may draw a ticket that is of no use: a taker when there is no item, a putter
-//! when there is no room. The first leaves a dead cell behind, the second a hole (`holes.rs`). So a
-//! thread draws blindly only while that has been going well: otherwise it looks first, and putters
-//! then draw by compare-and-swap.
+//! An optimistic claim, a fetch-and-add without a check before it, may yield a useless ticket: to a
+//! take if the queue is empty, to a put if it is full. The take leaves a dead cell behind, the put
+//! an abandoned ticket (`abandoned_tickets.rs`). A thread therefore claims optimistically only
+//! while that has succeeded lately (`optimism_hint.rs`). Otherwise it checks first, and puts then
+//! claim by compare-and-swap.
 //!
-//! Closing sets the top bit of `tail`. A ticket drawn later shows it, so no put that follows a
-//! close gets in, and none that came before is lost.
+//! Closing sets the top bit of `tail`. Every ticket claimed later shows that bit, so no put that
+//! follows a close succeeds, and no item put before is lost.
 
 #![allow(unsafe_code)]
 
+use super::abandoned_tickets::AbandonedTickets;
 use super::error::{TryPopError, TryPushError};
-use super::holes::Holes;
+use super::optimism_hint;
 use super::reclaim::{self, Pin};
-use super::segment::{DEAD, EMPTY, Path, Segment};
-use super::trust;
+use super::segment::{DEAD, EMPTY, Segment, SegmentCursor};
 use crate::owned::{Counted, Owned};
-use crate::prim::atomic::{AtomicU64, Ordering};
-use crate::prim::hint;
+use crate::primitive::atomic::{AtomicU64, Ordering};
+use crate::primitive::hint;
 use crossbeam_utils::CachePadded;
 use std::marker::PhantomData;
 
 const CLOSED: u64 = 1 << 63;
-/// The bound of a queue without one: more than there will ever be tickets.
+/// The bound of an unbounded queue: more than there will ever be tickets.
 const UNBOUNDED: u64 = 1 << 62;
-/// How much room makes a putter draw blindly: more than there are threads likely to do so at the
-/// same time.
-const AMPLE: u64 = if cfg!(loom) { 2 } else { 64 };
-/// How often a taker looks for what a putter that has drawn its ticket is about to store, before it
-/// lets others run.
-const PATIENCE: u32 = if cfg!(loom) { 0 } else { 64 };
+/// Free cells that a put must see before it becomes optimistic: more than the number of threads
+/// likely to put optimistically at once.
+const MIN_FREE_FOR_OPTIMISM: u64 = if cfg!(loom) { 2 } else { 64 };
+/// How often a take polls the cell of a claimed put before it yields.
+const SPIN_LIMIT: u32 = if cfg!(loom) { 0 } else { 64 };
 
-/// What is read with every operation and changes seldom.
-struct Ways {
-    tail: Path,
-    head: Path,
-    /// A value `head` has had.
+/// State that every operation reads and that changes rarely.
+struct Cursors {
+    tail: SegmentCursor,
+    head: SegmentCursor,
+    /// A past value of the queue's `head`, so never too high. Relaxed.
     known_head: AtomicU64,
     bound: u64,
 }
 
-/// The queue. It owns one count of each word in it, none of which is 0 or ends in `11` (see
-/// [`Owned::from_raw`]).
+/// The queue. It owns one count of each word in it. The words are never 0 and never end in `11`
+/// (see [`Owned::from_raw`]).
 pub struct Fifo<C: Counted> {
+    /// Bits 0 to 62: the next ticket of a put. Bit 63: [`CLOSED`]. Claimed with SeqCst, as is
+    /// `head`: checks for full and empty compare the two.
     tail: CachePadded<AtomicU64>,
+    /// The next ticket of a take. Claimed with SeqCst.
     head: CachePadded<AtomicU64>,
-    ways: CachePadded<Ways>,
-    holes: CachePadded<Holes>,
-    /// Tickets that putters drew in vain.
+    cursors: CachePadded<Cursors>,
+    abandoned: CachePadded<AbandonedTickets>,
+    /// Number of put tickets that carried no item: abandoned, or found dead. SeqCst.
     wasted: AtomicU64,
-    /// Where `tail` was when the top bit was set; means nothing before.
+    /// The value of `tail` when its top bit was set. Meaningless before.
     closed_at: AtomicU64,
     counted: PhantomData<fn(C)>,
 }
 
 impl<C: Counted> Fifo<C> {
-    /// An empty queue for at most `bound` items, or for any number.
+    /// Creates an empty queue for at most `bound` items, or unbounded.
     pub fn new(bound: Option<u64>) -> Self {
         let first = Segment::make(0);
         Self {
             tail: CachePadded::new(AtomicU64::new(0)),
             head: CachePadded::new(AtomicU64::new(0)),
-            ways: CachePadded::new(Ways {
-                tail: Path::new(first),
-                head: Path::new(first),
+            cursors: CachePadded::new(Cursors {
+                tail: SegmentCursor::new(first),
+                head: SegmentCursor::new(first),
                 known_head: AtomicU64::new(0),
                 bound: bound.map_or(UNBOUNDED, |bound| bound.min(UNBOUNDED)),
             }),
-            holes: CachePadded::default(),
+            abandoned: CachePadded::default(),
             wasted: AtomicU64::new(0),
             closed_at: AtomicU64::new(0),
             counted: PhantomData,
         }
     }
 
-    /// Where the next put goes, and whether there will be none.
-    fn end(&self) -> (u64, bool) {
+    /// Returns the next put ticket and whether the queue is closed.
+    fn tail_and_closed(&self) -> (u64, bool) {
         let tail = self.tail.load(Ordering::SeqCst);
         if tail & CLOSED == 0 {
             (tail, false)
@@ -96,47 +101,45 @@ impl<C: Counted> Fifo<C> {
         }
     }
 
-    /// How many items there are.
+    /// Returns the number of items.
     pub fn len(&self) -> u64 {
-        // The head is read again, so that both are of one moment if a few attempts are enough for
-        // that.
+        // `head` is read twice, so that both values belong to one moment if a few attempts suffice.
         let mut attempts = if cfg!(loom) { 1 } else { 8 };
         loop {
             let head = self.head.load(Ordering::SeqCst);
-            let (tail, _) = self.end();
+            let (tail, _) = self.tail_and_closed();
             attempts -= 1;
             if attempts == 0 || self.head.load(Ordering::SeqCst) == head {
-                let holes = self.holes.between(head, tail);
-                return tail.saturating_sub(head).saturating_sub(holes).min(self.ways.bound);
+                let abandoned = self.abandoned.count_between(head, tail);
+                return tail.saturating_sub(head).saturating_sub(abandoned).min(self.cursors.bound);
             }
         }
     }
 
-    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether the queue was closed.
+    /// Returns true if the queue is closed.
     pub fn is_closed(&self) -> bool {
         self.tail.load(Ordering::Acquire) & CLOSED != 0
     }
 
-    /// How many puts have succeeded (or are about to).
+    /// Returns the number of puts that have succeeded or are about to.
     pub fn puts(&self) -> u64 {
         let wasted = self.wasted.load(Ordering::SeqCst);
-        self.end().0.saturating_sub(wasted)
+        self.tail_and_closed().0.saturating_sub(wasted)
     }
 
-    /// Refuses all puts from now on.
+    /// Closes the queue: all later puts fail.
     pub fn close(&self) {
         loop {
             let tail = self.tail.load(Ordering::SeqCst);
             if tail & CLOSED != 0 {
                 return;
             }
-            // Other closers may write as well, but none has seen a later ticket than the one that
-            // succeeds.
+            // Other closers may write it too, but none has seen a later ticket than the one whose
+            // exchange succeeds.
             self.closed_at.fetch_max(tail, Ordering::SeqCst);
             let closed = tail | CLOSED;
             if self.tail.compare_exchange(tail, closed, Ordering::SeqCst, Ordering::SeqCst).is_ok()
@@ -146,40 +149,41 @@ impl<C: Counted> Fifo<C> {
         }
     }
 
-    /// Puts `item` in.
+    /// Appends `item`.
     #[inline]
     pub fn put(&self, item: Owned<C>) -> Result<(), TryPushError<Owned<C>>> {
         match self.put_word(item.as_raw()) {
             Ok(()) => {
-                // The queue has taken over the count.
+                // The queue now owns the count.
                 item.into_raw();
                 Ok(())
             }
-            Err(refused) => Err(refused.with(item)),
+            Err(error) => Err(error.with(item)),
         }
     }
 
     #[inline]
     fn put_word(&self, word: u64) -> Result<(), TryPushError<()>> {
         let pin = reclaim::pin();
-        let mut blindly = self.ways.bound == UNBOUNDED || trust::puts(self.key());
+        let mut optimistic =
+            self.cursors.bound == UNBOUNDED || optimism_hint::puts_succeed(self.key());
         loop {
-            let start = self.ways.tail.start(&pin);
-            let ticket = if blindly {
+            let start = self.cursors.tail.start(&pin);
+            let ticket = if optimistic {
                 self.tail.fetch_add(1, Ordering::SeqCst)
             } else {
-                self.draw_if_room(1)?.0
+                self.claim_free_tickets(1)?.0
             };
             if ticket & CLOSED != 0 {
                 return Err(TryPushError::Closed(()));
             }
-            let cell = self.ways.tail.find(start, ticket, &pin).cell(ticket);
-            if blindly && !self.admits(ticket) && self.give_back(ticket, cell) {
-                blindly = false;
-                trust::no_more_puts();
+            let cell = self.cursors.tail.find(start, ticket, &pin).cell(ticket);
+            if optimistic && !self.fits(ticket) && self.abandon(ticket, cell) {
+                optimistic = false;
+                optimism_hint::put_failed();
                 continue;
             }
-            // A lock-prefixed store, after which the caller may look for waiters at once.
+            // SeqCst: a full barrier on x86, after which the caller may check for waiters at once.
             if cell.compare_exchange(EMPTY, word, Ordering::SeqCst, Ordering::Relaxed).is_ok() {
                 return Ok(());
             }
@@ -187,23 +191,23 @@ impl<C: Counted> Fifo<C> {
         }
     }
 
-    /// Puts as many of `items` in as there is room for, one after another, in order, and returns
-    /// how many. The others stay in the iterator.
+    /// Appends as many of `items` as fit, in order, and returns how many. The others stay in the
+    /// iterator.
     pub fn put_many(&self, items: &mut std::vec::IntoIter<Owned<C>>) -> usize {
         let pin = reclaim::pin();
         let before = items.len();
         while items.len() > 0 {
-            let mut at = self.ways.tail.start(&pin);
-            let Ok((first, drawn)) = self.draw_if_room(items.len() as u64) else { break };
-            for ticket in first..first + drawn {
-                at = self.ways.tail.find(at, ticket, &pin);
+            let mut segment = self.cursors.tail.start(&pin);
+            let Ok((first, claimed)) = self.claim_free_tickets(items.len() as u64) else { break };
+            for ticket in first..first + claimed {
+                segment = self.cursors.tail.find(segment, ticket, &pin);
                 let word = items.as_slice()[0].as_raw();
-                if at
+                if segment
                     .cell(ticket)
                     .compare_exchange(EMPTY, word, Ordering::SeqCst, Ordering::Relaxed)
                     .is_ok()
                 {
-                    // The queue has taken over the count.
+                    // The queue now owns the count.
                     items.next().map(Owned::into_raw);
                 } else {
                     self.wasted.fetch_add(1, Ordering::SeqCst);
@@ -213,124 +217,123 @@ impl<C: Counted> Fifo<C> {
         before - items.len()
     }
 
-    /// Whether there is room for the item of `ticket`.
+    /// Returns true if the bound permits the item of `ticket`.
     #[inline]
-    fn admits(&self, ticket: u64) -> bool {
-        let known = self.ways.known_head.load(Ordering::Relaxed);
-        ticket < known + self.ways.bound || self.admits_now(ticket)
+    fn fits(&self, ticket: u64) -> bool {
+        let known = self.cursors.known_head.load(Ordering::Relaxed);
+        ticket < known + self.cursors.bound || self.fits_now(ticket)
     }
 
     #[cold]
-    fn admits_now(&self, ticket: u64) -> bool {
+    fn fits_now(&self, ticket: u64) -> bool {
         let head = self.head.load(Ordering::SeqCst);
-        self.ways.known_head.store(head, Ordering::Relaxed);
-        ticket < head + self.ways.bound + self.holes.between(head, ticket)
+        self.cursors.known_head.store(head, Ordering::Relaxed);
+        ticket < head + self.cursors.bound + self.abandoned.count_between(head, ticket)
     }
 
-    /// Gives a ticket back for which there is no room: true, unless there is by now.
+    /// Abandons a ticket that does not fit. Returns false if it fits by now.
     #[cold]
-    fn give_back(&self, ticket: u64, cell: &AtomicU64) -> bool {
-        let mut given = false;
-        self.holes.making(ticket, || {
-            // Looked at again after the making has begun: whoever then counts this ticket as an
-            // item is right.
-            given = !self.admits_now(ticket);
-            let hole = given
+    fn abandon(&self, ticket: u64, cell: &AtomicU64) -> bool {
+        let mut abandoned = false;
+        self.abandoned.record(ticket, || {
+            // Checked again after the recording has started: a thread that counts this ticket as an
+            // item before that is right.
+            abandoned = !self.fits_now(ticket);
+            let marked = abandoned
                 && cell.compare_exchange(EMPTY, DEAD, Ordering::SeqCst, Ordering::Relaxed).is_ok();
-            if given {
+            if abandoned {
                 self.wasted.fetch_add(1, Ordering::SeqCst);
             }
-            // Not a hole if a taker had given the ticket up before: then it is not between the ends
-            // any more.
-            hole
+            // If a take had abandoned the ticket before, it is no longer between head and tail.
+            marked
         });
-        given
+        abandoned
     }
 
-    /// Draws up to `wanted` tickets for which there is room: the first one and how many.
-    fn draw_if_room(&self, wanted: u64) -> Result<(u64, u64), TryPushError<()>> {
+    /// Claims up to `wanted` tickets that fit. Returns the first one and how many.
+    fn claim_free_tickets(&self, wanted: u64) -> Result<(u64, u64), TryPushError<()>> {
         loop {
-            let before = self.holes.before();
+            let finished = self.abandoned.finished();
             let tail = self.tail.load(Ordering::SeqCst);
             if tail & CLOSED != 0 {
                 return Err(TryPushError::Closed(()));
             }
-            // After `tail`: if it seems full now, then it is full at this moment.
+            // Read after `tail`: if the queue seems full now, it is full at this moment.
             let head = self.head.load(Ordering::SeqCst);
-            let limit = head + self.ways.bound + self.holes.between(head, tail);
-            let room = limit.saturating_sub(tail);
-            if room == 0 {
-                if self.holes.none_since(before) {
+            let limit = head + self.cursors.bound + self.abandoned.count_between(head, tail);
+            let free = limit.saturating_sub(tail);
+            if free == 0 {
+                if self.abandoned.none_started_since(finished) {
                     return Err(TryPushError::Full(()));
                 }
-                crate::prim::thread::yield_now();
+                crate::primitive::thread::yield_now();
                 continue;
             }
-            let many = wanted.min(room);
+            let count = wanted.min(free);
             if self
                 .tail
-                .compare_exchange(tail, tail + many, Ordering::SeqCst, Ordering::Relaxed)
+                .compare_exchange(tail, tail + count, Ordering::SeqCst, Ordering::Relaxed)
                 .is_ok()
             {
-                if room >= AMPLE {
-                    trust::more_puts(self.key());
+                if free >= MIN_FREE_FOR_OPTIMISM {
+                    optimism_hint::put_succeeded(self.key());
                 }
-                return Ok((tail, many));
+                return Ok((tail, count));
             }
             hint::spin_loop();
         }
     }
 
-    /// Takes the oldest item out.
+    /// Removes and returns the oldest item.
     #[inline]
     pub fn take(&self) -> Result<Owned<C>, TryPopError> {
         let pin = reclaim::pin();
-        if trust::takes(self.key())
-            && let Some(item) = self.draw_and_take(&pin)
+        if optimism_hint::takes_succeed(self.key())
+            && let Some(item) = self.claim_and_take(&pin)
         {
             return Ok(item);
         }
         loop {
             let head = self.head.load(Ordering::SeqCst);
-            // After `head`: if it seems empty now, then it is empty at this moment.
-            let (tail, closed) = self.end();
+            // Read after `head`: if the queue seems empty now, it is empty at this moment.
+            let (tail, closed) = self.tail_and_closed();
             if tail <= head {
-                trust::no_more_takes();
+                optimism_hint::take_failed();
                 return Err(TryPopError::of_empty(closed));
             }
-            if let Some(item) = self.draw_and_take(&pin) {
+            if let Some(item) = self.claim_and_take(&pin) {
                 if tail - head > 1 {
-                    trust::more_takes(self.key());
+                    optimism_hint::take_succeeded(self.key());
                 }
                 return Ok(item);
             }
         }
     }
 
-    /// Takes up to `wanted` items out, the oldest first, and hands them to `each`; how many there
-    /// were.
+    /// Removes up to `wanted` items, oldest first, and passes them to `each`. Returns how many
+    /// there were.
     pub fn take_many(&self, wanted: usize, mut each: impl FnMut(Owned<C>)) -> usize {
         let pin = reclaim::pin();
         let mut taken = 0;
         while taken < wanted {
-            let mut at = self.ways.head.start(&pin);
+            let mut segment = self.cursors.head.start(&pin);
             let head = self.head.load(Ordering::SeqCst);
-            let (tail, _) = self.end();
+            let (tail, _) = self.tail_and_closed();
             if tail <= head {
                 break;
             }
-            let many = (tail - head).min((wanted - taken) as u64);
+            let count = (tail - head).min((wanted - taken) as u64);
             if self
                 .head
-                .compare_exchange(head, head + many, Ordering::SeqCst, Ordering::Relaxed)
+                .compare_exchange(head, head + count, Ordering::SeqCst, Ordering::Relaxed)
                 .is_err()
             {
                 hint::spin_loop();
                 continue;
             }
-            for ticket in head..head + many {
-                at = self.ways.head.find(at, ticket, &pin);
-                if let Some(item) = self.settle(ticket, at.cell(ticket)) {
+            for ticket in head..head + count {
+                segment = self.cursors.head.find(segment, ticket, &pin);
+                if let Some(item) = self.take_from_cell(ticket, segment.cell(ticket)) {
                     taken += 1;
                     each(item);
                 }
@@ -340,67 +343,65 @@ impl<C: Counted> Fifo<C> {
     }
 
     #[inline]
-    fn draw_and_take(&self, pin: &Pin) -> Option<Owned<C>> {
-        let start = self.ways.head.start(pin);
+    fn claim_and_take(&self, pin: &Pin) -> Option<Owned<C>> {
+        let start = self.cursors.head.start(pin);
         let ticket = self.head.fetch_add(1, Ordering::SeqCst);
-        self.settle(ticket, self.ways.head.find(start, ticket, pin).cell(ticket))
+        self.take_from_cell(ticket, self.cursors.head.find(start, ticket, pin).cell(ticket))
     }
 
-    /// What is in the cell of a ticket of ours. If it is empty and stays so, the ticket is given
-    /// up.
+    /// Takes the item of a ticket that this thread claimed. Abandons the ticket if no put has
+    /// claimed it.
     #[inline]
-    fn settle(&self, ticket: u64, cell: &AtomicU64) -> Option<Owned<C>> {
+    fn take_from_cell(&self, ticket: u64, cell: &AtomicU64) -> Option<Owned<C>> {
         let word = cell.load(Ordering::Acquire);
         let word =
-            if word != EMPTY && word != DEAD { word } else { self.settle_late(ticket, cell)? };
-        // SAFETY: a putter gave the count over in the cell, and whoever drew the ticket alone takes
-        // it.
+            if word != EMPTY && word != DEAD { word } else { self.wait_or_abandon(ticket, cell)? };
+        // SAFETY: a put left the count in the cell, and only the claimant of the ticket takes it.
         Some(unsafe { Owned::from_raw(word) })
     }
 
-    /// Only a ticket that no putter has drawn may be given up: one that a putter has drawn counts
-    /// as an item from then on, and will be one within a few instructions of a thread that nothing
-    /// makes wait.
+    /// Abandons the ticket if no put has claimed it. A ticket that a put has claimed counts as an
+    /// item from then on and is filled within a few instructions, by a thread that nothing blocks,
+    /// so this waits for it.
     #[cold]
-    fn settle_late(&self, ticket: u64, cell: &AtomicU64) -> Option<u64> {
-        if self.end().0 <= ticket {
+    fn wait_or_abandon(&self, ticket: u64, cell: &AtomicU64) -> Option<u64> {
+        if self.tail_and_closed().0 <= ticket {
             return match cell.compare_exchange(EMPTY, DEAD, Ordering::SeqCst, Ordering::Acquire) {
                 Err(word) if word != DEAD => Some(word),
                 _ => None,
             };
         }
-        let mut looks = 0_u32;
+        let mut spins = 0_u32;
         loop {
             match cell.load(Ordering::Acquire) {
-                EMPTY if looks < PATIENCE => hint::spin_loop(),
-                EMPTY => crate::prim::thread::yield_now(),
-                // A hole.
+                EMPTY if spins < SPIN_LIMIT => hint::spin_loop(),
+                EMPTY => crate::primitive::thread::yield_now(),
+                // Abandoned by the put.
                 DEAD => return None,
                 word => return Some(word),
             }
-            looks = looks.saturating_add(1);
+            spins = spins.saturating_add(1);
         }
     }
 
-    /// Shows every item, for the collector.
+    /// Calls `each` with every item, for the garbage collector.
     ///
     /// # Safety
-    /// No other thread uses the queue during the call, and `each` does not either.
+    /// No other thread uses the queue during the call, and neither does `each`.
     pub unsafe fn for_each(&self, mut each: impl FnMut(&Owned<C>)) {
-        // SAFETY: the queue owns the count of each word in it, and nobody takes one out.
-        self.walk(|word| unsafe { Owned::show(word, &mut each) }, |_| ());
+        // SAFETY: the queue owns the count of each word in it, and no thread takes one out.
+        self.walk(|word| unsafe { Owned::with_borrowed(word, &mut each) }, |_| ());
     }
 
-    /// Walks the cells that may hold items, and then has every segment seen off.
+    /// Calls `each` with the word of every item, and `leave` with every segment after its cells.
     fn walk(&self, mut each: impl FnMut(u64), mut leave: impl FnMut(*mut Segment)) {
-        let (tail, _) = self.end();
+        let (tail, _) = self.tail_and_closed();
         let mut next = self.head.load(Ordering::SeqCst);
-        // SAFETY: the paths are never null and lead to segments that are still linked; nobody else
-        // is at work.
-        let (a, b) = unsafe { (&*self.ways.head.here(), &*self.ways.tail.here()) };
+        // SAFETY: cursors are never null and point to linked segments; no other thread is active.
+        let (a, b) = unsafe { (&*self.cursors.head.current(), &*self.cursors.tail.current()) };
         let mut at = std::ptr::from_ref(if a.id <= b.id { a } else { b }).cast_mut();
         while !at.is_null() {
-            // SAFETY: as above, or the next one of such a segment.
+            // SAFETY: as above, or the successor of such a segment.
             let segment = unsafe { &*at };
             while next < tail && next / super::segment::CELLS == segment.id {
                 let word = segment.cell(next).load(Ordering::Acquire);
@@ -415,7 +416,7 @@ impl<C: Counted> Fifo<C> {
         }
     }
 
-    /// What tells this queue from others in a thread's memory of what went well.
+    /// Identifies this queue in [`optimism_hint`].
     fn key(&self) -> usize {
         std::ptr::from_ref(self).addr()
     }
@@ -427,7 +428,7 @@ impl<C: Counted> Drop for Fifo<C> {
         self.walk(|word| words.push(word), |segment| segments.push(segment));
         segments.into_iter().for_each(Segment::free);
         for word in words {
-            // SAFETY: the queue owned these counts.
+            // SAFETY: the queue owned this count.
             unsafe { C::dispose(word) };
         }
     }

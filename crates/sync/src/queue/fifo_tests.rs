@@ -1,18 +1,17 @@
-//! What [`super::Fifo`] promises: by threads as they come, and, under loom, by every interleaving
-//! of a few.
+//! Tests of [`super::Fifo`] with real threads, and loom models of a few threads.
 
 #![allow(unsafe_code)]
 
 use super::*;
 use std::sync::atomic::AtomicI64;
 
-/// Words that stand for themselves, counted in sum.
-struct Plain;
+/// Immediate values, with a counter of all releases.
+struct CountedReleases;
 
 static RELEASED: AtomicI64 = AtomicI64::new(0);
 
-// SAFETY: such words have no count.
-unsafe impl Counted for Plain {
+// SAFETY: these words are not counted.
+unsafe impl Counted for CountedReleases {
     unsafe fn try_retain(_: u64) -> bool {
         true
     }
@@ -21,32 +20,32 @@ unsafe impl Counted for Plain {
     }
 }
 
-/// The `n`-th word.
+/// Returns the `n`-th word.
 fn word(n: u64) -> u64 {
     (n + 1) << 2
 }
 
-/// The same, to be put in.
-fn own(n: u64) -> Owned<Plain> {
-    // SAFETY: such words have no count, and are no marks.
+/// Returns the `n`-th word as an owned word.
+fn own(n: u64) -> Owned<CountedReleases> {
+    // SAFETY: these words are not counted and are not marks.
     unsafe { Owned::from_raw(word(n)) }
 }
 
-/// Takes the number of a word out.
-fn take(queue: &Fifo<Plain>) -> Result<u64, TryPopError> {
+/// Takes an item and returns its word.
+fn take(queue: &Fifo<CountedReleases>) -> Result<u64, TryPopError> {
     queue.take().map(Owned::into_raw)
 }
 
-/// Every word in the queue, which nobody else uses.
-fn all(queue: &Fifo<Plain>) -> Vec<u64> {
+/// Returns every word in a queue that no other thread uses.
+fn all(queue: &Fifo<CountedReleases>) -> Vec<u64> {
     let mut seen = Vec::new();
-    // SAFETY: nobody else uses the queue.
+    // SAFETY: no other thread uses the queue.
     unsafe { queue.for_each(|item| seen.push(item.as_raw())) };
     seen
 }
 
 #[cfg(not(loom))]
-mod by_threads {
+mod with_threads {
     use super::*;
     use proptest::prelude::*;
     use std::collections::VecDeque;
@@ -54,10 +53,10 @@ mod by_threads {
     use std::thread;
 
     proptest! {
-        /// Alone, it is a deque.
+        /// Used by one thread, the queue behaves like a deque.
         #[test]
-        fn is_a_deque_for_one_thread(bound in proptest::option::of(1u64..80), steps: Vec<(u8, u8)>) {
-            let queue = Fifo::<Plain>::new(bound);
+        fn behaves_like_a_deque_for_one_thread(bound in proptest::option::of(1u64..80), steps: Vec<(u8, u8)>) {
+            let queue = Fifo::<CountedReleases>::new(bound);
             let mut model = VecDeque::new();
             let full = |model: &VecDeque<u64>| bound.is_some_and(|b| model.len() as u64 >= b);
             let (mut n, mut puts) = (0, 0);
@@ -77,8 +76,8 @@ mod by_threads {
                         let mut items = (n..n + many as u64).map(own).collect::<Vec<_>>().into_iter();
                         let put = queue.put_many(&mut items);
                         prop_assert_eq!(items.len(), many - put);
-                        let room = bound.map_or(many, |b| b as usize - model.len());
-                        prop_assert_eq!(put, many.min(room));
+                        let free = bound.map_or(many, |b| b as usize - model.len());
+                        prop_assert_eq!(put, many.min(free));
                         model.extend((n..n + put as u64).map(word));
                         n += many as u64;
                         puts += put as u64;
@@ -107,9 +106,10 @@ mod by_threads {
         }
     }
 
-    /// Every word comes out once, each producer's in order, and the bound holds at every moment.
+    /// Checks that every word comes out once, in order per producer, and that the bound always
+    /// holds.
     fn traffic(bound: Option<u64>, producers: u64, consumers: usize, each: u64) {
-        let queue = Arc::new(Fifo::<Plain>::new(bound));
+        let queue = Arc::new(Fifo::<CountedReleases>::new(bound));
         let start = Arc::new(Barrier::new(producers as usize + consumers));
         let putters: Vec<_> = (0..producers)
             .map(|who| {
@@ -160,8 +160,8 @@ mod by_threads {
     }
 
     #[test]
-    fn nothing_is_lost_doubled_or_reordered() {
-        // Miri runs it too, slowly.
+    fn no_item_is_lost_duplicated_or_reordered() {
+        // Miri runs this test too, slowly.
         let each = if cfg!(miri) { 40 } else { 20_000 };
         for bound in [None, Some(1), Some(3), Some(65), Some(300)] {
             traffic(bound, 3, 2, each);
@@ -169,8 +169,8 @@ mod by_threads {
     }
 
     #[test]
-    fn what_is_left_is_released_once() {
-        let queue = Fifo::<Plain>::new(None);
+    fn dropping_the_queue_releases_each_remaining_item_once() {
+        let queue = Fifo::<CountedReleases>::new(None);
         for n in 0..1000 {
             queue.put(own(n)).unwrap();
         }
@@ -184,7 +184,7 @@ mod by_threads {
 }
 
 #[cfg(loom)]
-mod by_every_interleaving {
+mod loom_models {
     use super::*;
     use loom::sync::Arc;
     use loom::thread;
@@ -195,11 +195,11 @@ mod by_every_interleaving {
         builder.check(model);
     }
 
-    /// Two putters and a taker on an unbounded queue, from one segment into the next.
+    /// Two producers and a consumer on an unbounded queue, across a segment boundary.
     #[test]
-    fn what_is_put_in_comes_out_once() {
+    fn every_item_comes_out_exactly_once() {
         check(|| {
-            let queue = Arc::new(Fifo::<Plain>::new(None));
+            let queue = Arc::new(Fifo::<CountedReleases>::new(None));
             let putters = [0, 10].map(|who| {
                 let queue = queue.clone();
                 thread::spawn(move || (0..2).for_each(|n| queue.put(own(who + n)).unwrap()))
@@ -217,16 +217,16 @@ mod by_every_interleaving {
         });
     }
 
-    /// A taker that has seen a put end finds its item, or another has taken it.
+    /// A take that follows a finished put finds an item unless another take got it.
     #[test]
-    fn never_empty_while_an_item_is_in() {
+    fn never_empty_after_more_puts_than_takes() {
         check(|| {
-            let queue = Arc::new(Fifo::<Plain>::new(None));
+            let queue = Arc::new(Fifo::<CountedReleases>::new(None));
             let other = {
                 let queue = queue.clone();
                 thread::spawn(move || {
                     queue.put(own(1)).unwrap();
-                    // There are as many puts that have ended as takes that have begun.
+                    // At least as many puts have finished as takes have begun.
                     queue.take().unwrap();
                 })
             };
@@ -237,34 +237,33 @@ mod by_every_interleaving {
         });
     }
 
-    /// With one place and two putters, one is refused, whoever took what meanwhile, unless a taker
-    /// made room.
+    /// With a bound of 1 and two puts, exactly one is rejected.
     #[test]
     fn the_bound_is_exact() {
         check(|| {
-            let queue = Arc::new(Fifo::<Plain>::new(Some(1)));
+            let queue = Arc::new(Fifo::<CountedReleases>::new(Some(1)));
             let other = {
                 let queue = queue.clone();
                 thread::spawn(move || queue.put(own(1)).is_ok())
             };
             let mine = queue.put(own(2)).is_ok();
             let other = other.join().unwrap();
-            assert!(mine != other, "one place, one item");
+            assert!(mine != other, "the bound is 1");
             assert_eq!(queue.len(), 1);
             assert_eq!(queue.puts(), 1);
             queue.take().unwrap();
-            // The hole that the refused one may have left takes no room.
+            // A ticket that the rejected put abandoned does not count towards the bound.
             queue.put(own(3)).unwrap();
             assert_eq!(queue.put(own(4)), Err(TryPushError::Full(own(4))));
         });
     }
 
-    /// Room that a finished take made is there for the next put, though another putter's ticket is
-    /// being given back.
+    /// The capacity freed by a finished take is available to the next put, even while another put
+    /// abandons its ticket.
     #[test]
-    fn never_full_while_there_is_room() {
+    fn never_full_below_the_bound() {
         check(|| {
-            let queue = Arc::new(Fifo::<Plain>::new(Some(1)));
+            let queue = Arc::new(Fifo::<CountedReleases>::new(Some(1)));
             queue.put(own(0)).unwrap();
             let other = {
                 let queue = queue.clone();
@@ -273,16 +272,16 @@ mod by_every_interleaving {
             queue.take().unwrap();
             let mine = queue.put(own(2)).is_ok();
             let other = other.join().unwrap();
-            assert!(mine || other, "somebody found the room");
+            assert!(mine || other, "one of the puts must fit");
             assert_eq!(queue.len(), 1);
         });
     }
 
-    /// What was put in before a close is taken out after it; what was refused is not.
+    /// Items put before a close are taken after it; rejected items are not.
     #[test]
-    fn closing_loses_nothing() {
+    fn closing_loses_no_item() {
         check(|| {
-            let queue = Arc::new(Fifo::<Plain>::new(None));
+            let queue = Arc::new(Fifo::<CountedReleases>::new(None));
             let putter = {
                 let queue = queue.clone();
                 thread::spawn(move || (0..2).take_while(|&n| queue.put(own(n)).is_ok()).count())

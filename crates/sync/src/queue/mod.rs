@@ -1,22 +1,22 @@
-//! Handing things from thread to thread.
+//! Queues that pass items between threads.
 //!
-//! [`Fifo`] is the one that matters: producers and consumers claim tickets by fetch-and-add and
-//! meet only in the cell of their ticket. The others keep their items behind a lock that is held
-//! for a few instructions. None of them waits: what waits (with its deadline, its signals and its
-//! event loops) is the caller's, by means of [`crate::park::WaitSet`].
+//! [`Fifo`] is lock-free: producers and consumers claim tickets by fetch-and-add and meet only in
+//! the cell of their ticket. The others keep their items behind a lock that is held for a few
+//! instructions. None of them blocks. Waiting, with deadlines, signals and event loops, is left to
+//! the caller, who uses [`crate::park::WaitSet`].
 
+mod abandoned_tickets;
 mod error;
 mod exchange;
 mod fifo;
 mod heap;
-mod holes;
+mod optimism_hint;
 mod reclaim;
 mod segment;
 mod stack;
-mod trust;
 
 pub use error::{TryPopError, TryPushError};
-pub use exchange::{Exchange, Met, Offer};
+pub use exchange::{Exchange, Offer, OfferOutcome};
 pub use fifo::Fifo;
 pub use heap::Heap;
 pub use stack::Stack;

@@ -1,15 +1,15 @@
-//! When the memory of a drained segment may be given back: when no thread that was inside a queue
-//! at the time still is. A thin seam, because crossbeam-epoch cannot be run by loom; a model simply
-//! keeps everything.
+//! Epoch-based reclamation of drained segments: a segment is freed once no thread that was inside a
+//! queue at the time still is. A thin wrapper, because loom cannot run crossbeam-epoch; models
+//! never free.
 
 #[cfg(not(loom))]
 pub(super) use crossbeam_epoch::Guard as Pin;
 
-/// What stands for it in a model.
+/// Stand-in for the guard in models.
 #[cfg(loom)]
 pub(super) struct Pin;
 
-/// Says that this thread is inside, until the result is dropped.
+/// Marks this thread as inside a queue until the result is dropped.
 #[inline]
 pub(super) fn pin() -> Pin {
     #[cfg(not(loom))]
@@ -18,7 +18,7 @@ pub(super) fn pin() -> Pin {
     Pin
 }
 
-/// Runs `free` once no thread that is inside now still is. A model never does.
+/// Runs `free` once no thread that is inside now still is. Never runs in models.
 pub(super) fn defer(pin: &Pin, free: impl FnOnce() + Send + 'static) {
     #[cfg(not(loom))]
     pin.defer(free);

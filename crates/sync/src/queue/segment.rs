@@ -1,36 +1,40 @@
-//! A stretch of a queue's cells: those of the tickets `id * CELLS ..`. Segments are linked in order
-//! of their tickets, made when the first ticket of theirs is used and given back when both ends of
-//! the queue have gone past them.
+//! A segment holds the cells of the tickets `id * CELLS ..`. Segments are linked in the order of
+//! their tickets, created when their first ticket is used, and freed when both ends of the queue
+//! have passed them.
 
 #![allow(unsafe_code)]
 
 use super::reclaim::{Pin, defer};
-use crate::prim::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
-use crate::prim::hint;
+use crate::primitive::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
+use crate::primitive::hint;
 use std::ptr;
 
-/// Tickets a segment has cells for.
+/// Number of tickets per segment.
 #[cfg(not(loom))]
 pub(super) const CELLS: u64 = 256;
-/// Few, so that models cross from one segment to the next.
+/// Small, so that models cross segment boundaries.
 #[cfg(loom)]
 pub(super) const CELLS: u64 = 2;
 
-/// Cells on a cache line.
+/// Number of cells per cache line.
 const LINE: u64 = if CELLS > 8 { 8 } else { 1 };
 
-/// A cell nobody has used.
+/// A cell that has not been used.
 pub(super) const EMPTY: u64 = 0;
-/// A cell whose ticket one side has given up. No word that is stored looks like it: words end in
-/// `00`, `01` or `10`.
+/// A cell whose ticket one side has abandoned. Stored words end in `00`, `01` or `10`, so none
+/// equals it.
 pub(super) const DEAD: u64 = 0b11;
 
 #[repr(align(64))]
 pub(super) struct Segment {
+    /// [`EMPTY`], a stored word, or [`DEAD`]; each changes at most once, by SeqCst
+    /// compare-and-swap. Takes read with Acquire.
     cells: [AtomicU64; CELLS as usize],
     pub(super) id: u64,
+    /// Null until the next segment exists. Published with AcqRel, read with Acquire.
     next: AtomicPtr<Segment>,
-    /// How many of the queue's two ends have gone past.
+    /// Number of the queue's two ends that have passed this segment. AcqRel: the second one retires
+    /// it.
     passed: AtomicU8,
 }
 
@@ -44,21 +48,21 @@ impl Segment {
         }))
     }
 
-    /// Gives the memory back. Nobody else can reach the segment any more: the callers' business.
+    /// Frees the segment. The caller ensures that no other thread can reach it any more.
     pub(super) fn free(segment: *mut Self) {
-        // SAFETY: made by `make`; freed once, by the queue's drop or when the pins of its
-        // retirement are gone.
+        // SAFETY: allocated by `make`; freed once, by the queue's drop or after the epoch of its
+        // retirement.
         drop(unsafe { Box::from_raw(segment) });
     }
 
-    /// Gives the segment back, later.
+    /// Frees the segment once no thread can be using it.
     fn retire(segment: *const Self, pin: &Pin) {
         let segment = segment as usize;
         defer(pin, move || Self::free(segment as *mut Self));
     }
 
-    /// The cell of `ticket`, which is one of this segment's. Neighbouring tickets, which are in use
-    /// at the same time, lie on different lines.
+    /// Returns the cell of `ticket`, which must belong to this segment. Consecutive tickets, which
+    /// are in use at the same time, are on different cache lines.
     #[inline]
     pub(super) fn cell(&self, ticket: u64) -> &AtomicU64 {
         let lines = CELLS / LINE;
@@ -66,13 +70,13 @@ impl Segment {
         &self.cells[(index % lines * LINE + index / lines) as usize]
     }
 
-    /// The next segment, if it is there.
+    /// Returns the next segment, or null.
     pub(super) fn next(&self) -> *mut Self {
         self.next.load(Ordering::Acquire)
     }
 
-    /// The next segment, made if need be. Whoever is `first` makes it at once; the others give them
-    /// a moment, so that not all make one.
+    /// Returns the next segment, creating it if needed. A caller that is `first` creates it at
+    /// once; the others wait a moment for it, so that not every thread allocates one.
     #[cold]
     fn next_or_make(&self, first: bool) -> *mut Self {
         if !first && !cfg!(loom) {
@@ -83,9 +87,9 @@ impl Segment {
                 hint::spin_loop();
             }
         }
-        let there = self.next();
-        if !there.is_null() {
-            return there;
+        let existing = self.next();
+        if !existing.is_null() {
+            return existing;
         }
         let fresh = Self::make(self.id + 1);
         match self.next.compare_exchange(
@@ -95,33 +99,36 @@ impl Segment {
             Ordering::Acquire,
         ) {
             Ok(_) => fresh,
-            Err(there) => {
+            Err(existing) => {
                 Self::free(fresh);
-                there
+                existing
             }
         }
     }
 }
 
-/// One end's way along the segments: a segment at or before that of every ticket that this end will
-/// hand out.
-pub(super) struct Path(AtomicPtr<Segment>);
+/// The position of one end of the queue in the list of segments: a segment at or before that of
+/// every ticket this end will claim.
+pub(super) struct SegmentCursor(
+    /// Never null. Advanced with AcqRel, read with Acquire.
+    AtomicPtr<Segment>,
+);
 
-impl Path {
+impl SegmentCursor {
     pub(super) fn new(segment: *mut Segment) -> Self {
         Self(AtomicPtr::new(segment))
     }
 
-    /// Where to start from. To be asked before the ticket is claimed: afterwards it may be too far
-    /// along.
+    /// Returns the segment to search from. Must be called before the ticket is claimed: afterwards
+    /// the cursor may have moved too far.
     #[inline]
     pub(super) fn start<'p>(&self, _pin: &'p Pin) -> &'p Segment {
-        // SAFETY: never null, and segments that a path led to are kept while the pin lasts.
+        // SAFETY: never null, and segments reached from a cursor are kept while the pin lasts.
         unsafe { &*self.0.load(Ordering::Acquire) }
     }
 
-    /// The segment of `ticket`, from `start`. Moves the path along when it has come to another
-    /// segment.
+    /// Returns the segment of `ticket`, searching from `start`. Advances the cursor if that is
+    /// another segment.
     #[inline]
     pub(super) fn find<'p>(&self, start: &'p Segment, ticket: u64, pin: &'p Pin) -> &'p Segment {
         if start.id == ticket / CELLS { start } else { self.walk(start, ticket, pin) }
@@ -131,28 +138,28 @@ impl Path {
     fn walk<'p>(&self, start: &'p Segment, ticket: u64, pin: &'p Pin) -> &'p Segment {
         let mut at = start;
         while at.id != ticket / CELLS {
-            // SAFETY: as in `start`: reached from a segment that is kept, so kept as well.
+            // SAFETY: reached from a segment that is kept, so kept as well (see `start`).
             at = unsafe { &*at.next_or_make(ticket.is_multiple_of(CELLS)) };
         }
         loop {
-            let here = self.start(pin);
-            if here.id >= at.id {
+            let current = self.start(pin);
+            if current.id >= at.id {
                 return at;
             }
-            let from = ptr::from_ref(here).cast_mut();
+            let from = ptr::from_ref(current).cast_mut();
             if self
                 .0
-                .compare_exchange(from, here.next(), Ordering::AcqRel, Ordering::Acquire)
+                .compare_exchange(from, current.next(), Ordering::AcqRel, Ordering::Acquire)
                 .is_ok()
-                && here.passed.fetch_add(1, Ordering::AcqRel) == 1
+                && current.passed.fetch_add(1, Ordering::AcqRel) == 1
             {
-                Segment::retire(here, pin);
+                Segment::retire(current, pin);
             }
         }
     }
 
-    /// Where the path has come to, for those who are alone with the queue.
-    pub(super) fn here(&self) -> *mut Segment {
+    /// Returns the current segment. For callers with exclusive access to the queue.
+    pub(super) fn current(&self) -> *mut Segment {
         self.0.load(Ordering::Acquire)
     }
 }

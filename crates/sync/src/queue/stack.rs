@@ -1,11 +1,11 @@
-//! Last in, first out. Both sides work at the same end, so there is nothing to spread: a lock held
-//! for one push or pop is as good as a lock-free stack here, and its order is exact.
+//! A LIFO queue. Producers and consumers work on the same end, so a lock held for one push or pop
+//! performs as well as a lock-free stack, and the order is exact.
 
 use super::error::{TryPopError, TryPushError};
 use crate::owned::{Counted, Owned};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-struct State<C: Counted> {
+struct StackState<C: Counted> {
     items: Vec<Owned<C>>,
     closed: bool,
     puts: u64,
@@ -13,22 +13,22 @@ struct State<C: Counted> {
 
 /// The stack.
 pub struct Stack<C: Counted> {
-    state: Mutex<State<C>>,
+    state: Mutex<StackState<C>>,
     bound: usize,
 }
 
 impl<C: Counted> Stack<C> {
-    /// Makes an empty stack for at most `bound` items, or for any number.
+    /// Creates an empty stack for at most `bound` items, or unbounded.
     pub fn new(bound: Option<u64>) -> Self {
         let bound = bound.and_then(|bound| bound.try_into().ok()).unwrap_or(usize::MAX);
-        Self { state: Mutex::new(State { items: Vec::new(), closed: false, puts: 0 }), bound }
+        Self { state: Mutex::new(StackState { items: Vec::new(), closed: false, puts: 0 }), bound }
     }
 
-    fn state(&self) -> MutexGuard<'_, State<C>> {
+    fn state(&self) -> MutexGuard<'_, StackState<C>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts `item` on top.
+    /// Pushes `item`.
     pub fn put(&self, item: Owned<C>) -> Result<(), TryPushError<Owned<C>>> {
         let mut state = self.state();
         if state.closed {
@@ -42,39 +42,39 @@ impl<C: Counted> Stack<C> {
         Ok(())
     }
 
-    /// Takes the top off.
+    /// Pops the newest item.
     pub fn take(&self) -> Result<Owned<C>, TryPopError> {
         let mut state = self.state();
         let closed = state.closed;
         state.items.pop().ok_or(TryPopError::of_empty(closed))
     }
 
-    /// Refuses all puts from now on.
+    /// Closes the stack: all later puts fail.
     pub fn close(&self) {
         self.state().closed = true;
     }
 
-    /// How many items there are.
+    /// Returns the number of items.
     pub fn len(&self) -> u64 {
         self.state().items.len() as u64
     }
 
-    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether it was closed.
+    /// Returns true if the stack is closed.
     pub fn is_closed(&self) -> bool {
         self.state().closed
     }
 
-    /// How many puts have succeeded.
+    /// Returns the number of successful puts.
     pub fn puts(&self) -> u64 {
         self.state().puts
     }
 
-    /// Shows every item, under the lock: for the collector, while all threads stand still.
+    /// Calls `each` with every item, under the lock. For the garbage collector, while all threads
+    /// are stopped.
     pub fn for_each(&self, each: impl FnMut(&Owned<C>)) {
         self.state().items.iter().for_each(each);
     }

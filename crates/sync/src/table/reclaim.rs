@@ -1,37 +1,34 @@
-//! When the memory of an array that has been replaced may be given back: once nobody who could have
-//! seen it is still inside.
-//!
-//! The model checker has no epochs; under it, arrays are simply kept.
+//! Epoch-based reclamation of replaced arrays: an array is freed once no thread that could have
+//! seen it is still inside. Loom has no epochs; models never free.
 
 #![allow(unsafe_code)]
 
 use super::array::Array;
 
-/// While it lives, arrays seen since it was made stay where they are, and so does what others
-/// retire meanwhile: it is not to be held while foreign code runs. (One case is left: a read that
-/// raised a count in vain gives it back inside, and if that was the last, a finalizer runs there.
-/// It may do anything but wait for ever.)
-pub(super) struct Guard(#[cfg(not(loom))] crossbeam_epoch::Guard);
+/// Keeps arrays alive that were seen since the guard was made, and delays the reclamation of what
+/// other threads retire. Do not hold it while foreign code runs. (One exception remains: a read
+/// that raised a count needlessly releases it inside the guard. If that was the last count, a
+/// finalizer runs there. It may do anything but wait forever.)
+pub(super) struct EpochGuard(#[cfg(not(loom))] crossbeam_epoch::Guard);
 
-/// Goes inside.
+/// Enters the current epoch.
 #[inline]
-pub(super) fn pin() -> Guard {
-    Guard(
+pub(super) fn pin() -> EpochGuard {
+    EpochGuard(
         #[cfg(not(loom))]
         crossbeam_epoch::pin(),
     )
 }
 
-impl Guard {
-    /// Gives an array back when that is safe. A large one is brought forward at once; small ones
-    /// may wait until there are some.
+impl EpochGuard {
+    /// Frees an array once that is safe. Retiring a large array flushes the pending ones at once;
+    /// small ones may wait until there are several.
     ///
-    /// # Safety
-    /// It came from a box, nobody who comes from now on can find it, and it owns no counts any
-    /// more.
+    /// # Safety `array` came from a box, threads that start from now on cannot find it, and it owns
+    /// no counts any more.
     pub(super) unsafe fn retire(&self, array: *mut Array) {
         #[cfg(not(loom))]
-        // SAFETY: the caller's; the epoch waits for those inside.
+        // SAFETY: the caller's contract; the epoch waits for the threads inside.
         unsafe {
             let large = (*array).entries().len() > 256;
             self.0.defer_unchecked(move || drop(Box::from_raw(array)));

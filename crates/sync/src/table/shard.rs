@@ -1,50 +1,53 @@
-//! A part of the table: its present array, and the lock of those who add to it or replace it.
-//! Everybody else only reads this line.
+//! A shard: the current array, and the lock for adding to it or replacing it. All other operations
+//! only read the shard's cache line.
 
 #![allow(unsafe_code)]
 
-use super::array::{Array, DEAD, MOVED, limit};
-use super::reclaim::Guard;
-use crate::prim::atomic::{AtomicBool, AtomicIsize, AtomicPtr, AtomicUsize, Ordering};
-use crate::prim::{hint, thread};
+use super::array::{Array, MOVED, TOMBSTONE, limit};
+use super::reclaim::EpochGuard;
+use crate::primitive::atomic::{AtomicBool, AtomicIsize, AtomicPtr, AtomicUsize, Ordering};
+use crate::primitive::{hint, thread};
 
-/// There is no memory for one more entry.
+/// There is no memory for another entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Full;
+pub struct TableAllocError;
 
-const SMALLEST: usize = if cfg!(loom) { 2 } else { 4 };
-/// What an array may at least grow to, however few its keys.
-const CHURNED: usize = if cfg!(loom) { 2 } else { 64 };
-const SPINS: u32 = 64;
+const MIN_CAPACITY: usize = if cfg!(loom) { 2 } else { 4 };
+/// An array grows to at least this capacity once it must be replaced, however few keys are left.
+const MIN_REPLACED_CAPACITY: usize = if cfg!(loom) { 2 } else { 64 };
+const SPIN_LIMIT: u32 = 64;
 
 #[derive(Default)]
 #[repr(align(64))]
 pub(super) struct Shard {
+    /// The current array, or null. Published with AcqRel under the lock, read with Acquire under an
+    /// epoch guard.
     array: AtomicPtr<Array>,
-    /// How many entries are in the table. Raised before an entry is published, so that it is never
-    /// too low.
+    /// Number of live entries. Raised before an entry is published, so it is never too low. AcqRel.
     live: AtomicIsize,
-    /// How many places of the array have been used, the dead among them. Changed by the lock's
-    /// holder.
+    /// Number of entries of the array ever used, removed ones included. Relaxed: accessed by the
+    /// lock's holder only.
     used: AtomicUsize,
-    /// Where [`Shard::pop_from`] last found something: before it there is likely nothing.
-    popped: AtomicUsize,
+    /// Hint: index of the entry that [`Shard::pop_from`] found last. Lower indices are probably
+    /// empty. Relaxed.
+    pop_hint: AtomicUsize,
+    /// A spin lock: taken with Acquire, released with Release.
     locked: AtomicBool,
 }
 
-/// The lock, held.
-pub(super) struct Held<'a>(&'a Shard);
+/// EpochGuard of the shard's lock.
+pub(super) struct ShardGuard<'a>(&'a Shard);
 
-impl Drop for Held<'_> {
+impl Drop for ShardGuard<'_> {
     fn drop(&mut self) {
         self.0.locked.store(false, Ordering::Release);
     }
 }
 
-/// Waits a little, and lets another thread run if that has not been enough.
+/// Spins, and yields to other threads after [`SPIN_LIMIT`] turns.
 pub(super) fn back_off(turns: &mut u32) {
     *turns += 1;
-    if *turns < SPINS && !cfg!(loom) {
+    if *turns < SPIN_LIMIT && !cfg!(loom) {
         hint::spin_loop();
     } else {
         thread::yield_now();
@@ -52,69 +55,69 @@ pub(super) fn back_off(turns: &mut u32) {
 }
 
 impl Shard {
-    /// The present array.
+    /// Returns the current array.
     #[inline]
-    pub(super) fn array<'g>(&self, _guard: &'g Guard) -> Option<&'g Array> {
-        // SAFETY: null, or from a box that is given back only after every guard that could have
-        // seen it is gone.
+    pub(super) fn array<'g>(&self, _guard: &'g EpochGuard) -> Option<&'g Array> {
+        // SAFETY: null, or from a box that is freed only after every guard that could have seen it
+        // is gone.
         unsafe { self.array.load(Ordering::Acquire).as_ref() }
     }
 
-    /// The present array, for one who has the whole table to itself.
+    /// Takes the current array out. For a caller with exclusive access to the table.
     pub(super) fn take_array(&self) -> Option<Box<Array>> {
         let array = self.array.swap(std::ptr::null_mut(), Ordering::AcqRel);
-        // SAFETY: from a box, and nobody else has it.
+        // SAFETY: from a box, and no other thread has it.
         (!array.is_null()).then(|| unsafe { Box::from_raw(array) })
     }
 
-    /// How many entries there are.
+    /// Returns the number of live entries.
     #[inline]
     pub(super) fn len(&self) -> usize {
         usize::try_from(self.live.load(Ordering::Acquire)).unwrap_or(0)
     }
 
-    /// Counts `gone` entries off.
+    /// Subtracts removed entries from the count.
     #[inline]
-    pub(super) fn forget(&self, gone: usize) {
-        self.live.fetch_sub(gone as isize, Ordering::AcqRel);
+    pub(super) fn subtract_live(&self, removed: usize) {
+        self.live.fetch_sub(removed as isize, Ordering::AcqRel);
     }
 
-    /// Takes out any one entry of `array`, from where the last was on, or else from the start.
+    /// Removes any one entry of `array`, searching from the last hit and then from the start.
     pub(super) fn pop_from(&self, array: &Array) -> Option<(u64, u64)> {
         let entries = array.entries();
-        let from = self.popped.load(Ordering::Relaxed).min(entries.len());
+        let from = self.pop_hint.load(Ordering::Relaxed).min(entries.len());
         let (before, after) = entries.split_at(from);
         for (index, entry) in after.iter().enumerate() {
-            if let Some(taken) = entry.take(DEAD) {
-                self.popped.store(from + index, Ordering::Relaxed);
-                self.forget(1);
+            if let Some(taken) = entry.take(TOMBSTONE) {
+                self.pop_hint.store(from + index, Ordering::Relaxed);
+                self.subtract_live(1);
                 return Some(taken);
             }
         }
         let (index, taken) =
-            before.iter().enumerate().find_map(|(i, e)| e.take(DEAD).map(|t| (i, t)))?;
-        self.popped.store(index, Ordering::Relaxed);
-        self.forget(1);
+            before.iter().enumerate().find_map(|(i, e)| e.take(TOMBSTONE).map(|t| (i, t)))?;
+        self.pop_hint.store(index, Ordering::Relaxed);
+        self.subtract_live(1);
         Some(taken)
     }
 
-    /// Takes the lock. Its holders run a bounded number of instructions and call nothing.
-    pub(super) fn lock(&self) -> Held<'_> {
+    /// Takes the lock. Holders run a bounded number of instructions and call no foreign code.
+    pub(super) fn lock(&self) -> ShardGuard<'_> {
         let mut turns = 0;
         let take =
             || self.locked.compare_exchange_weak(false, true, Ordering::Acquire, Ordering::Relaxed);
-        // Looked at first, so that those who wait share its line; the model checker would let a
-        // look be out of date for ever.
+        // Polls with a load first, so that waiting threads share the cache line. Loom could return
+        // a stale value to such a load forever.
         while (!cfg!(loom) && self.locked.load(Ordering::Relaxed)) || take().is_err() {
             back_off(&mut turns);
         }
-        Held(self)
+        ShardGuard(self)
     }
 
-    /// Waits until the array `id` is the present one no more: somebody is about to publish the
-    /// next.
+    /// Waits until array `id` is no longer current: another thread is about to publish its
+    /// successor.
     #[cold]
-    pub(super) fn wait_past(&self, id: u64, guard: &Guard) {
+    pub(super) fn wait_until_replaced(&self, id: u64, guard: &EpochGuard) {
         let mut turns = 0;
         while self.array(guard).is_some_and(|array| array.id == id) {
             back_off(&mut turns);
@@ -122,16 +125,16 @@ impl Shard {
     }
 }
 
-impl Held<'_> {
-    /// Fills the place at `index` of array `id`. False if the place is taken, or the array is
-    /// another: then the search goes on. Makes room first, where there is none; then the array is
-    /// another, too.
+impl ShardGuard<'_> {
+    /// Fills the entry at `index` of array `id`. Returns false if the entry is in use or the array
+    /// is no longer current: the caller then continues its search. Replaces a full array first, and
+    /// returns false then too.
     pub(super) fn fill(
         &self,
         (id, index): (u64, usize),
         [hash, key, value]: [u64; 3],
-        guard: &Guard,
-    ) -> Result<bool, Full> {
+        guard: &EpochGuard,
+    ) -> Result<bool, TableAllocError> {
         let shard = self.0;
         let array = shard.array(guard);
         if array.map_or(0, |array| array.id) != id {
@@ -139,10 +142,10 @@ impl Held<'_> {
         }
         let used = shard.used.load(Ordering::Relaxed);
         let Some(array) = array.filter(|array| used < array.limit()) else {
-            self.replace(guard)?;
+            self.replace_array(guard)?;
             return Ok(false);
         };
-        let entry = array.at(index);
+        let entry = array.entry_at(index);
         if entry.key.peek() != 0 {
             return Ok(false);
         }
@@ -152,26 +155,27 @@ impl Held<'_> {
         Ok(true)
     }
 
-    /// Moves what is alive to a new array: a larger one, one of the same size without the dead, or
-    /// a smaller one.
-    fn replace(&self, guard: &Guard) -> Result<(), Full> {
+    /// Moves the live entries to a new array, which may be larger, smaller or, without the removed
+    /// entries, of the same size.
+    fn replace_array(&self, guard: &EpochGuard) -> Result<(), TableAllocError> {
         let shard = self.0;
         let live = shard.len();
-        let mut capacity = SMALLEST;
-        // At least half of what may be used is free again afterwards, so that moving costs each
-        // insertion a constant.
+        let mut capacity = MIN_CAPACITY;
+        // At least half of the usable entries are free afterwards, so the amortized cost of moving
+        // is constant per insertion.
         while limit(capacity) < (live + 1).saturating_mul(2) - live / 2 {
-            capacity = capacity.checked_mul(2).ok_or(Full)?;
+            capacity = capacity.checked_mul(2).ok_or(TableAllocError)?;
         }
-        // Where keys come and go, a small array would be full of the dead after a few.
+        // If keys come and go, a small array would fill up with removed entries after a few
+        // operations.
         let before = shard.array(guard).map_or(0, |old| old.entries().len());
-        capacity = capacity.max(before.saturating_mul(2).min(CHURNED));
-        let new = Array::new(capacity).map_err(|_| Full)?;
+        capacity = capacity.max(before.saturating_mul(2).min(MIN_REPLACED_CAPACITY));
+        let new = Array::new(capacity).map_err(|_| TableAllocError)?;
         let mut used = 0;
         if let Some(old) = shard.array(guard) {
             for entry in old.entries() {
                 if let Some((key, value)) = entry.take(MOVED) {
-                    new.place(entry.hash(), key, value);
+                    new.insert_new(entry.hash(), key, value);
                     used += 1;
                 }
             }
@@ -181,20 +185,20 @@ impl Held<'_> {
         Ok(())
     }
 
-    /// Leaves the shard without an array. What the old one holds is the caller's to take out; it
-    /// stays as long as the guard.
-    pub(super) fn detach<'g>(&self, guard: &'g Guard) -> Option<&'g Array> {
+    /// Leaves the shard without an array. The caller must take out what the old one holds; it lives
+    /// as long as the guard.
+    pub(super) fn detach<'g>(&self, guard: &'g EpochGuard) -> Option<&'g Array> {
         let old = self.0.array(guard);
         self.0.used.store(0, Ordering::Relaxed);
         self.publish(std::ptr::null_mut(), guard);
         old
     }
 
-    fn publish(&self, new: *mut Array, guard: &Guard) {
+    fn publish(&self, new: *mut Array, guard: &EpochGuard) {
         let old = self.0.array.swap(new, Ordering::AcqRel);
         if !old.is_null() {
-            // SAFETY: from a box, and not to be found any more. What it still owns is taken out by
-            // the caller of `detach` before its guard goes; `replace` has moved it.
+            // SAFETY: from a box, and no longer reachable. Its counts are taken out by the caller
+            // of `detach` before its guard ends, or have been moved by `replace_array`.
             unsafe { guard.retire(old) };
         }
     }

@@ -1,57 +1,58 @@
-//! Words that stand for themselves; keys are equal if their words are, or if a test says that only
-//! asking can tell.
+//! Tests of the table with uncounted words. Keys are equal if their words are. Some tests force the
+//! search to stop for a comparison.
 
-use super::{Ask, Outcome, Query, Search, Table, Taken, Verdict};
+use super::{CompareKeys, KeyComparison, OwnedEntry, Query, Search, Table, UpdateOutcome};
 use crate::owned::Owned;
-use crate::owned::plain::{Plain, own, word};
+use crate::owned::uncounted::{Uncounted, own, word};
 
-/// Keys of a chosen hash.
+/// A key with a chosen hash.
 #[derive(Clone, Copy)]
-struct Number {
+struct TestKey {
     key: u64,
     hash: u64,
-    asks: bool,
+    /// True if every comparison is left to the caller of the search.
+    always_unknown: bool,
 }
 
-impl Query<Plain> for Number {
+impl Query<Uncounted> for TestKey {
     fn differs(&self, stored: u64) -> bool {
-        !self.asks && stored != word(self.key)
+        !self.always_unknown && stored != word(self.key)
     }
-    fn judge(&self, _stored: &Owned<Plain>) -> Verdict {
-        Verdict::Ask
+    fn compare(&self, _stored: &Owned<Uncounted>) -> KeyComparison {
+        KeyComparison::Unknown
     }
 }
 
-type Numbers = Table<Plain, Plain>;
+type TestTable = Table<Uncounted, Uncounted>;
 
-fn key(key: u64) -> Number {
-    Number { key, hash: key, asks: false }
+fn key(key: u64) -> TestKey {
+    TestKey { key, hash: key, always_unknown: false }
 }
 
 fn run<R>(
-    key: Number,
-    mut work: impl FnMut(&Number, &mut Search<Plain>) -> Result<R, Ask<Plain>>,
-) -> (R, Search<Plain>) {
-    let mut search = Search::new(key.hash, if key.asks { 0b10 } else { word(key.key) });
+    key: TestKey,
+    mut work: impl FnMut(&TestKey, &mut Search<Uncounted>) -> Result<R, CompareKeys<Uncounted>>,
+) -> (R, Search<Uncounted>) {
+    let mut search = Search::new(key.hash, if key.always_unknown { 0b10 } else { word(key.key) });
     loop {
         match work(&key, &mut search) {
             Ok(result) => return (result, search),
-            Err(Ask(stored)) if stored.as_raw() == word(key.key) => search.accept(stored),
-            Err(_) => search.pass(),
+            Err(CompareKeys(stored)) if stored.as_raw() == word(key.key) => search.accept(stored),
+            Err(_) => search.skip(),
         }
     }
 }
 
-fn raw(value: Option<Owned<Plain>>) -> u64 {
+fn raw(value: Option<Owned<Uncounted>>) -> u64 {
     value.map_or(0, Owned::into_raw)
 }
 
-fn get(table: &Numbers, key: Number) -> u64 {
+fn get(table: &TestTable, key: TestKey) -> u64 {
     raw(run(key, |k, s| table.get(k, s)).0)
 }
 
-/// Sets the value: what it was, or 0.
-fn set(table: &Numbers, key: Number, value: u64) -> u64 {
+/// Sets the key's value and returns the previous one, or 0.
+fn set(table: &TestTable, key: TestKey, value: u64) -> u64 {
     let mut value = own(value);
     loop {
         let (replaced, search) = run(key, |k, s| table.replace(k, s, &mut value));
@@ -66,8 +67,8 @@ fn set(table: &Numbers, key: Number, value: u64) -> u64 {
     }
 }
 
-/// Puts the value in if there is none: whether it was.
-fn offer(table: &Numbers, key: Number, value: u64) -> bool {
+/// Inserts the value if the key is absent. Returns true if it did.
+fn offer(table: &TestTable, key: TestKey, value: u64) -> bool {
     let mut search = Search::new(key.hash, word(key.key));
     loop {
         if !matches!(table.get(&key, &mut search), Ok(None)) {
@@ -79,14 +80,14 @@ fn offer(table: &Numbers, key: Number, value: u64) -> bool {
     }
 }
 
-fn remove(table: &Numbers, key: Number) -> Option<u64> {
+fn remove(table: &TestTable, key: TestKey) -> Option<u64> {
     match run(key, |k, s| table.remove(k, s, None)).0 {
-        Outcome::Done((_, value)) => Some(value.into_raw()),
+        UpdateOutcome::Done((_, value)) => Some(value.into_raw()),
         _ => None,
     }
 }
 
-fn words((key, value): Taken<Plain, Plain>) -> (u64, u64) {
+fn words((key, value): OwnedEntry<Uncounted, Uncounted>) -> (u64, u64) {
     (key.into_raw(), value.into_raw())
 }
 
@@ -118,10 +119,10 @@ mod real {
 
     proptest! {
         #[test]
-        fn it_does_what_a_map_does(steps in prop::collection::vec(step(), 0..400), same_hash: bool, shards in 1..4usize) {
-            let table = Numbers::new(shards);
+        fn behaves_like_a_hash_map(steps in prop::collection::vec(step(), 0..400), same_hash: bool, shards in 1..4usize) {
+            let table = TestTable::new(shards);
             let mut model = HashMap::new();
-            let key = |k| Number { key: k, hash: if same_hash { 7 } else { k }, asks: same_hash };
+            let key = |k| TestKey { key: k, hash: if same_hash { 7 } else { k }, always_unknown: same_hash };
             for step in steps {
                 match step {
                     Step::Set(k, v) => {
@@ -149,8 +150,8 @@ mod real {
     }
 
     #[test]
-    fn threads_that_add_and_remove_lose_nothing() {
-        let table = Numbers::new(2);
+    fn concurrent_insertions_and_removals_lose_no_entry() {
+        let table = TestTable::new(2);
         let threads = 4;
         let wins = AtomicU64::new(0);
         std::thread::scope(|scope| {
@@ -158,13 +159,13 @@ mod real {
                 let (table, wins) = (&table, &wins);
                 scope.spawn(move || {
                     for round in 0..3000u64 {
-                        // A key of its own: always there between its addition and its removal,
-                        // however the table moves.
+                        // A key of this thread's own: present between its insertion and its
+                        // removal, however the table moves.
                         let mine = key(round << 3 | thread);
                         assert_eq!(set(table, mine, round + 1), 0);
                         assert_eq!(get(table, mine), word(round + 1));
                         assert_eq!(set(table, mine, round + 2), word(round + 1));
-                        // A key that all want: one gets it.
+                        // A key that all threads insert: one of them succeeds.
                         wins.fetch_add(
                             u64::from(offer(table, key(1 << 40 | round), 1)),
                             Ordering::Relaxed,
@@ -180,8 +181,8 @@ mod real {
     }
 
     #[test]
-    fn what_is_popped_is_popped_once() {
-        let table = Numbers::new(4);
+    fn every_entry_is_popped_exactly_once() {
+        let table = TestTable::new(4);
         (0..4000).for_each(|n| assert_eq!(set(&table, key(n), n + 1), 0));
         let sum = AtomicU64::new(0);
         std::thread::scope(|scope| {
@@ -201,21 +202,21 @@ mod real {
 }
 
 #[cfg(loom)]
-mod model {
+mod loom_models {
     use super::*;
     use loom::sync::Arc;
     use loom::thread;
 
-    /// Two threads on a table of one shard, whose array holds one key before it must move.
+    /// Two threads on a table of one shard, whose array holds one key before it must be replaced.
     fn check<A: Send + 'static, B>(
-        before: impl Fn(&Numbers) + Sync + Send + 'static,
-        other: impl Fn(&Numbers) -> A + Copy + Sync + Send + 'static,
-        this: impl Fn(&Numbers) -> B + Copy + Sync + Send + 'static,
-        after: impl Fn(&Numbers, A, B) + Sync + Send + 'static,
+        before: impl Fn(&TestTable) + Sync + Send + 'static,
+        other: impl Fn(&TestTable) -> A + Copy + Sync + Send + 'static,
+        this: impl Fn(&TestTable) -> B + Copy + Sync + Send + 'static,
+        after: impl Fn(&TestTable, A, B) + Sync + Send + 'static,
     ) {
-        // No bound on preemptions: loom then lets a thread that waits for a lock run on for ever.
+        // No preemption bound: with one, loom lets a thread that waits for a lock run forever.
         loom::model(move || {
-            let table = Arc::new(Numbers::new(1));
+            let table = Arc::new(TestTable::new(1));
             before(&table);
             let shared = table.clone();
             let thread = thread::spawn(move || other(&shared));
@@ -226,39 +227,39 @@ mod model {
     }
 
     #[test]
-    fn two_that_add_one_key() {
-        let after = |t: &Numbers, a, b| {
-            assert!(a != b, "one of them adds it");
+    fn one_of_two_insertions_of_a_key_succeeds() {
+        let after = |t: &TestTable, a, b| {
+            assert!(a != b, "exactly one thread inserts the key");
             assert_eq!(t.len(), 1);
         };
         check(|_| (), |t| offer(t, key(1), 10), |t| offer(t, key(1), 20), after);
     }
 
     #[test]
-    fn replacing_while_the_array_moves() {
-        let after = |t: &Numbers, old, _| {
+    fn a_value_replaced_during_a_move_is_kept() {
+        let after = |t: &TestTable, old, _| {
             assert_eq!(old, word(10));
-            assert_eq!(get(t, key(1)), word(11), "the new value moved along");
+            assert_eq!(get(t, key(1)), word(11), "the new value was moved");
             assert_eq!((get(t, key(2)), get(t, key(3))), (word(20), word(30)));
         };
-        let before = |t: &Numbers| assert_eq!(set(t, key(1), 10), 0);
+        let before = |t: &TestTable| assert_eq!(set(t, key(1), 10), 0);
         check(before, |t| set(t, key(1), 11), |t| (set(t, key(2), 20), set(t, key(3), 30)), after);
     }
 
     #[test]
-    fn removing_while_the_array_moves() {
-        let after = |t: &Numbers, gone, _| {
+    fn a_key_removed_during_a_move_stays_removed() {
+        let after = |t: &TestTable, gone, _| {
             assert_eq!(gone, Some(word(10)));
             assert_eq!((get(t, key(1)), get(t, key(2)), get(t, key(3))), (0, word(20), word(30)));
             assert_eq!(t.len(), 2);
         };
-        let before = |t: &Numbers| assert_eq!(set(t, key(1), 10), 0);
+        let before = |t: &TestTable| assert_eq!(set(t, key(1), 10), 0);
         check(before, |t| remove(t, key(1)), |t| (set(t, key(2), 20), set(t, key(3), 30)), after);
     }
 
     #[test]
-    fn reading_while_the_key_comes_and_goes() {
-        let after = |_: &Numbers, read, _| assert!([0, word(10), word(11)].contains(&read));
+    fn a_reader_sees_the_old_value_the_new_value_or_nothing() {
+        let after = |_: &TestTable, read, _| assert!([0, word(10), word(11)].contains(&read));
         check(
             |t| assert_eq!(set(t, key(1), 10), 0),
             |t| get(t, key(1)),
@@ -268,15 +269,15 @@ mod model {
     }
 
     #[test]
-    fn a_key_that_stays_is_always_found() {
-        let after = |_: &Numbers, read, _| assert_eq!(read, word(10));
-        let before = |t: &Numbers| assert_eq!(set(t, key(1), 10), 0);
+    fn a_key_is_found_while_the_array_moves() {
+        let after = |_: &TestTable, read, _| assert_eq!(read, word(10));
+        let before = |t: &TestTable| assert_eq!(set(t, key(1), 10), 0);
         check(before, |t| get(t, key(1)), |t| (set(t, key(2), 20), set(t, key(3), 30)), after);
     }
 
     #[test]
-    fn two_that_remove_one_key() {
-        let after = |t: &Numbers, a: Option<u64>, b: Option<Taken<Plain, Plain>>| {
+    fn one_of_two_removals_of_a_key_succeeds() {
+        let after = |t: &TestTable, a: Option<u64>, b: Option<OwnedEntry<Uncounted, Uncounted>>| {
             assert!(a.is_some() != b.is_some());
             assert_eq!(t.len(), 0);
         };
@@ -284,15 +285,19 @@ mod model {
     }
 
     #[test]
-    fn emptying_while_a_value_is_replaced() {
-        let after =
-            |t: &Numbers, old, drained: Result<Vec<Taken<Plain, Plain>>, super::super::Full>| {
-                let drained = drained.expect("there is memory")[0].1.as_raw();
-                match old {
-                    0 => assert_eq!((drained, get(t, key(1))), (word(10), word(11))),
-                    _ => assert_eq!((drained, get(t, key(1))), (word(11), 0)),
-                }
-            };
+    fn a_drain_and_a_replacement_are_ordered() {
+        let after = |t: &TestTable,
+                     old,
+                     drained: Result<
+            Vec<OwnedEntry<Uncounted, Uncounted>>,
+            super::super::TableAllocError,
+        >| {
+            let drained = drained.expect("there is memory")[0].1.as_raw();
+            match old {
+                0 => assert_eq!((drained, get(t, key(1))), (word(10), word(11))),
+                _ => assert_eq!((drained, get(t, key(1))), (word(11), 0)),
+            }
+        };
         check(|t| assert_eq!(set(t, key(1), 10), 0), |t| set(t, key(1), 11), |t| t.drain(), after);
     }
 }

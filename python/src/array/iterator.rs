@@ -1,5 +1,5 @@
-//! Iterating over `Array` and `AppendList`: by index, so that an item is what it is when it is
-//! reached, and nothing ever raises.
+//! Iteration over `Array`, `AppendList` and `MappedArray`, by index: each item is read when it is
+//! reached, and concurrent changes never raise.
 
 use super::Array;
 use super::mapped::MappedArray;
@@ -8,14 +8,14 @@ use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What is iterated over.
-pub(crate) enum Row {
+/// The object iterated over.
+pub(crate) enum SlotSource {
     Array(Py<Array>),
     List(Py<AppendList>),
     Mapped(Py<MappedArray>),
 }
 
-impl Row {
+impl SlotSource {
     fn len(&self) -> usize {
         match self {
             Self::Array(array) => array.get().len(),
@@ -33,29 +33,30 @@ impl Row {
     }
 }
 
-/// An iterator over slots. Threads may share one: each item goes to one of them.
+/// An iterator over slots. Threads may share one; each item goes to exactly one of them.
 ///
 /// Thread safety: atomic.
 #[pyclass(frozen, module = "ungil")]
 pub(crate) struct SlotIterator {
-    row: Row,
+    source: SlotSource,
+    /// Number of items handed out. Relaxed: it only divides the indices.
     taken: AtomicUsize,
-    /// For `reversed`: how many there were when it began.
+    /// For `reversed`: the length at the beginning.
     from_end: Option<usize>,
 }
 
 impl SlotIterator {
-    pub(crate) fn forward(row: Row) -> Self {
-        Self { row, taken: AtomicUsize::new(0), from_end: None }
+    pub(crate) fn forward(source: SlotSource) -> Self {
+        Self { source, taken: AtomicUsize::new(0), from_end: None }
     }
 
-    pub(crate) fn backward(row: Row) -> Self {
-        let len = row.len();
-        Self { row, taken: AtomicUsize::new(0), from_end: Some(len) }
+    pub(crate) fn backward(source: SlotSource) -> Self {
+        let len = source.len();
+        Self { source, taken: AtomicUsize::new(0), from_end: Some(len) }
     }
 
-    fn left(&self, taken: usize) -> usize {
-        self.from_end.unwrap_or_else(|| self.row.len()).saturating_sub(taken)
+    fn remaining(&self, taken: usize) -> usize {
+        self.from_end.unwrap_or_else(|| self.source.len()).saturating_sub(taken)
     }
 }
 
@@ -66,13 +67,12 @@ impl SlotIterator {
     }
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        // Stays at the end once it is there, as other iterators do, even if the list has grown
-        // meanwhile.
+        // Once exhausted it stays exhausted, as other iterators do, even if the list has grown.
         const ENDED: usize = usize::MAX / 2;
         let taken = self.taken.fetch_add(1, Ordering::Relaxed);
-        if taken < ENDED && self.left(taken) > 0 {
+        if taken < ENDED && self.remaining(taken) > 0 {
             let i = self.from_end.map_or(taken, |len| len - 1 - taken);
-            if let Some(item) = self.row.item(py, i)? {
+            if let Some(item) = self.source.item(py, i)? {
                 return Ok(Some(item));
             }
         }
@@ -81,14 +81,14 @@ impl SlotIterator {
     }
 
     fn __length_hint__(&self) -> usize {
-        self.left(self.taken.load(Ordering::Relaxed))
+        self.remaining(self.taken.load(Ordering::Relaxed))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        match &self.row {
-            Row::Array(array) => visit.call(array),
-            Row::List(list) => visit.call(list),
-            Row::Mapped(mapped) => visit.call(mapped),
+        match &self.source {
+            SlotSource::Array(array) => visit.call(array),
+            SlotSource::List(list) => visit.call(list),
+            SlotSource::Mapped(mapped) => visit.call(mapped),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The exceptions of `concurrent.futures`, and its logger.
+//! The exceptions of `concurrent.futures`, and logging to its logger.
 
 use crate::imported;
 use pyo3::prelude::*;
@@ -17,12 +17,12 @@ exceptions! {
     broken = broken_pool;
 }
 
-/// The logger that the standard library's executors write to.
+/// Returns the logger that the standard library's executors write to.
 pub(super) fn logger(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     imported::logging(py).call_method1("getLogger", ("concurrent.futures",))
 }
 
-/// Logs an error that nobody is there to be raised to.
+/// Logs an error that cannot be raised in any caller.
 pub(super) fn log(
     py: Python<'_>,
     level: &str,

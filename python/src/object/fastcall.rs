@@ -1,12 +1,12 @@
-//! The few methods that are called millions of times a second, by the interpreter's shortest
-//! calling conventions.
+//! Fast entry points for methods called millions of times per second, with the interpreter's
+//! shortest calling conventions (`METH_O`, `METH_NOARGS`, `METH_FASTCALL`).
 //!
-//! PyO3 takes every argument through a general parser, notes in two thread-local variables that the
-//! thread is attached, and catches panics: on a method that is one atomic instruction this is most
-//! of the time. A class is defined with PyO3 as any other; here the entry of a method is then
-//! replaced by one that does the same and only that. What is called so must not panic (that ends
-//! the process), must not drop a `Py<T>` (PyO3 would take the thread for detached and put it off; a
-//! `Bound` is fine), and must not call `Python::attach`.
+//! PyO3 parses every argument with a general parser, records in two thread-local variables that the
+//! thread is attached, and catches panics. For a method that is one atomic instruction, this takes
+//! most of the time. A class is defined with PyO3 as usual; here the entry point of a method is
+//! replaced by one that does only what the method needs. Such a method must not panic (that aborts
+//! the process), must not drop a `Py<T>` (PyO3 would assume that the thread is detached and
+//! postpone it; a `Bound` is fine), and must not call `Python::attach`.
 
 #![allow(unsafe_code)]
 
@@ -18,10 +18,10 @@ use pyo3::types::PyType;
 use std::ffi::CString;
 use std::ptr::null_mut;
 
-/// A method of one argument.
+/// A method with one argument.
 pub(crate) trait OneArgument {
     type Class: PyClass<Frozen = True> + Sync;
-    /// The name it has already.
+    /// The method's existing name.
     const NAME: &str;
     fn call<'py>(this: &Self::Class, argument: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>>;
 }
@@ -29,18 +29,18 @@ pub(crate) trait OneArgument {
 /// A method without arguments.
 pub(crate) trait NoArgument {
     type Class: PyClass<Frozen = True> + Sync;
-    /// The name it has already.
+    /// The method's existing name.
     const NAME: &str;
     fn call<'py>(this: &Self::Class, py: Python<'py>) -> PyResult<Bound<'py, PyAny>>;
 }
 
-/// `__exit__`, of a class that takes no interest in the exception.
+/// `__exit__` of a class that ignores the exception.
 pub(crate) trait Exit: PyClass<Frozen = True> + Sync {
     fn exit(&self) -> PyResult<()>;
 }
 
 /// `object[key]` and `object[key] = value`.
-pub(crate) trait Brackets: PyClass<Frozen = True> + Sync {
+pub(crate) trait Subscript: PyClass<Frozen = True> + Sync {
     fn get<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>>;
     fn set(&self, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()>;
     /// `del object[key]`.
@@ -54,12 +54,12 @@ unsafe fn this<'a, T>(py: Python<'a>, object: &'a *mut ffi::PyObject) -> &'a T
 where
     T: PyClass<Frozen = True> + Sync,
 {
-    // SAFETY: the caller's.
+    // SAFETY: the caller's contract.
     unsafe { Bound::ref_from_ptr(py, object).cast_unchecked::<T>() }.get()
 }
 
 #[inline]
-fn answer(py: Python<'_>, result: PyResult<Bound<'_, PyAny>>) -> *mut ffi::PyObject {
+fn into_result(py: Python<'_>, result: PyResult<Bound<'_, PyAny>>) -> *mut ffi::PyObject {
     match result {
         Ok(value) => value.into_ptr(),
         Err(error) => {
@@ -73,11 +73,11 @@ unsafe extern "C" fn one_argument<M: OneArgument>(
     object: *mut ffi::PyObject,
     argument: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
-    // SAFETY: the interpreter calls, attached, with an instance (its descriptor looked) and an
-    // argument that live through the call.
+    // SAFETY: called by the interpreter while attached, with an instance (checked by the
+    // descriptor) and an argument that live through the call.
     unsafe {
         let py = Python::assume_attached();
-        answer(py, M::call(this(py, &object), Bound::ref_from_ptr(py, &argument)))
+        into_result(py, M::call(this(py, &object), Bound::ref_from_ptr(py, &argument)))
     }
 }
 
@@ -88,29 +88,29 @@ unsafe extern "C" fn no_argument<M: NoArgument>(
     // SAFETY: as above.
     unsafe {
         let py = Python::assume_attached();
-        answer(py, M::call(this(py, &object), py))
+        into_result(py, M::call(this(py, &object), py))
     }
 }
 
-unsafe extern "C" fn leave<T: Exit>(
+unsafe extern "C" fn call_exit<T: Exit>(
     object: *mut ffi::PyObject,
     _: *mut *mut ffi::PyObject,
     _: ffi::Py_ssize_t,
 ) -> *mut ffi::PyObject {
-    // SAFETY: as above; the arguments are not looked at.
+    // SAFETY: as above; the arguments are not read.
     unsafe {
         let py = Python::assume_attached();
-        answer(py, this::<T>(py, &object).exit().map(|()| py.None().into_bound(py)))
+        into_result(py, this::<T>(py, &object).exit().map(|()| py.None().into_bound(py)))
     }
 }
 
-/// Replaces the entry of `__exit__`.
-pub(crate) fn exit<T: Exit>(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    let function = ffi::PyMethodDefPointer { PyCFunctionFast: leave::<T> };
+/// Replaces the entry point of `__exit__`.
+pub(crate) fn replace_exit<T: Exit>(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let function = ffi::PyMethodDefPointer { PyCFunctionFast: call_exit::<T> };
     replace(&module.py().get_type::<T>(), "__exit__", function, ffi::METH_FASTCALL)
 }
 
-/// Replaces the entry of a method of one argument.
+/// Replaces the entry point of a method with one argument.
 pub(crate) fn replace_one<M: OneArgument>(module: &Bound<'_, PyModule>) -> PyResult<()> {
     replace(
         &module.py().get_type::<M::Class>(),
@@ -120,7 +120,7 @@ pub(crate) fn replace_one<M: OneArgument>(module: &Bound<'_, PyModule>) -> PyRes
     )
 }
 
-/// Replaces the entry of a method without arguments.
+/// Replaces the entry point of a method without arguments.
 pub(crate) fn replace_none<M: NoArgument>(module: &Bound<'_, PyModule>) -> PyResult<()> {
     replace(
         &module.py().get_type::<M::Class>(),
@@ -130,12 +130,12 @@ pub(crate) fn replace_none<M: NoArgument>(module: &Bound<'_, PyModule>) -> PyRes
     )
 }
 
-/// `one!(module, Class, "name", |this, argument| result)`: [`replace_one`] with the method written
-/// out.
+/// `one!(module, Class, "name", |this, argument| result)` implements a method with one argument and
+/// calls [`replace_one`].
 macro_rules! one {
     ($module:expr, $class:ty, $name:literal, |$this:ident, $argument:ident| $result:expr) => {{
-        struct Method;
-        impl $crate::object::lean::OneArgument for Method {
+        struct FastOneArgument;
+        impl $crate::object::fastcall::OneArgument for FastOneArgument {
             type Class = $class;
             const NAME: &str = $name;
             #[inline]
@@ -146,15 +146,16 @@ macro_rules! one {
                 $result
             }
         }
-        $crate::object::lean::replace_one::<Method>($module)
+        $crate::object::fastcall::replace_one::<FastOneArgument>($module)
     }};
 }
 
-/// `none!(module, Class, "name", |this, py| result)`: the same for [`replace_none`].
+/// `none!(module, Class, "name", |this, py| result)` implements a method without arguments and
+/// calls [`replace_none`].
 macro_rules! none {
     ($module:expr, $class:ty, $name:literal, |$this:ident, $py:ident| $result:expr) => {{
-        struct Method;
-        impl $crate::object::lean::NoArgument for Method {
+        struct FastNoArgument;
+        impl $crate::object::fastcall::NoArgument for FastNoArgument {
             type Class = $class;
             const NAME: &str = $name;
             #[inline]
@@ -162,15 +163,15 @@ macro_rules! none {
                 $result
             }
         }
-        $crate::object::lean::replace_none::<Method>($module)
+        $crate::object::fastcall::replace_none::<FastNoArgument>($module)
     }};
 }
 
 pub(crate) use {none, one};
 
-/// What a method returns that returns nothing.
+/// Returns Python's `None`, as the result of a method.
 #[inline]
-pub(crate) fn nothing(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+pub(crate) fn none_result(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     Ok(py.None().into_bound(py))
 }
 
@@ -180,9 +181,9 @@ fn replace(
     function: ffi::PyMethodDefPointer,
     convention: std::ffi::c_int,
 ) -> PyResult<()> {
-    let was = class.getattr(name)?;
-    let (signature, doc) = (was.getattr("__text_signature__")?, was.getattr("__doc__")?);
-    // Both are as long-lived as the class, which is never given back.
+    let original = class.getattr(name)?;
+    let (signature, doc) = (original.getattr("__text_signature__")?, original.getattr("__doc__")?);
+    // Leaked, because the class, which is never freed, refers to both.
     let doc = CString::new(format!("{name}{signature}\n--\n\n{doc}"))?.into_raw();
     let definition = Box::leak(Box::new(ffi::PyMethodDef {
         ml_name: CString::new(name)?.into_raw(),
@@ -190,7 +191,7 @@ fn replace(
         ml_flags: convention,
         ml_doc: doc,
     }));
-    // SAFETY: a class and a definition that lives for ever; a new reference, or null with an
+    // SAFETY: a class and a definition that lives forever; returns a new reference, or null with an
     // exception set.
     let method = unsafe {
         Bound::from_owned_ptr_or_err(
@@ -202,25 +203,25 @@ fn replace(
 }
 
 #[cfg(not(feature = "abi3t"))]
-unsafe extern "C" fn get<T: Brackets>(
+unsafe extern "C" fn get<T: Subscript>(
     object: *mut ffi::PyObject,
     key: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
-    // SAFETY: the interpreter calls, attached, with an instance and a key that live through the
-    // call.
+    // SAFETY: called by the interpreter while attached, with an instance and a key that live
+    // through the call.
     unsafe {
         let py = Python::assume_attached();
-        answer(py, T::get(this(py, &object), Bound::ref_from_ptr(py, &key)))
+        into_result(py, T::get(this(py, &object), Bound::ref_from_ptr(py, &key)))
     }
 }
 
 #[cfg(not(feature = "abi3t"))]
-unsafe extern "C" fn set<T: Brackets>(
+unsafe extern "C" fn set<T: Subscript>(
     object: *mut ffi::PyObject,
     key: *mut ffi::PyObject,
     value: *mut ffi::PyObject,
 ) -> std::ffi::c_int {
-    // SAFETY: as above; the value is null where the item is to be deleted.
+    // SAFETY: as above; the value is null to delete the item.
     let result = unsafe {
         let py = Python::assume_attached();
         let (this, key) = (this::<T>(py, &object), Bound::ref_from_ptr(py, &key));
@@ -234,11 +235,12 @@ unsafe extern "C" fn set<T: Brackets>(
     if result.is_ok() { 0 } else { -1 }
 }
 
-/// Replaces what brackets do, where the type lies open. Before the class is published.
-pub(crate) fn brackets<T: Brackets>(module: &Bound<'_, PyModule>) {
+/// Replaces the subscription functions of a class, unless the stable ABI hides its type structure.
+/// Must be called before the class is published.
+pub(crate) fn replace_subscript<T: Subscript>(module: &Bound<'_, PyModule>) {
     #[cfg(not(feature = "abi3t"))]
-    // SAFETY: the class is this library's own, has a mapping's entries since it has `__getitem__`,
-    // and nobody else knows it yet.
+    // SAFETY: the class belongs to this library, has mapping functions because it defines
+    // `__getitem__`, and is not used by any other thread yet.
     unsafe {
         let class = module.py().get_type::<T>();
         if let Some(mapping) = (*class.as_type_ptr()).tp_as_mapping.as_mut() {

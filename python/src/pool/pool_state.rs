@@ -1,9 +1,9 @@
-//! A pool without its handle: what its workers share, and what lives until the last of them has
-//! gone.
+//! The state that a pool's workers share. It is separate from the pool's handle and lives until the
+//! last worker has ended.
 
 use super::bulk::Bulk;
-use super::names;
-use super::process::{self, forks};
+use super::errors;
+use super::process::{self, fork_count};
 use super::task::Task;
 use crate::imported;
 use pyo3::exceptions::PyRuntimeError;
@@ -13,37 +13,39 @@ use pyo3::{PyTraverseError, PyVisit};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use ungil_sync::park::WaitSet;
-use ungil_sync::pool::{Scheduler, Staff};
+use ungil_sync::pool::{Scheduler, WorkerCount};
 
-/// Teams are told apart by this; 0 is none.
+/// The next pool id; 0 means no pool.
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 const BROKEN: &str = "A thread initializer failed, the thread pool is not usable anymore";
 
-/// What the workers share.
-pub(super) struct Team {
+/// The state that a pool's workers share.
+pub(super) struct PoolState {
     pub(super) id: u64,
+    /// The number of workers that should be unblocked.
     pub(super) wanted: usize,
     pub(super) scheduler: Scheduler<Task>,
-    pub(super) staff: Staff,
+    pub(super) workers: WorkerCount,
     closed: AtomicBool,
     broken: AtomicBool,
-    /// Told when a worker leaves.
+    /// Notified when a worker ends.
     pub(super) left: WaitSet,
     pub(super) threads: Mutex<Vec<Py<PyAny>>>,
     prefix: String,
+    /// Number of thread names given out.
     named: AtomicUsize,
     initializer: OnceLock<(Py<PyAny>, Py<PyTuple>)>,
     pub(super) forks: u32,
-    /// What its threads run.
-    work: fn(Python<'_>, &Arc<Team>),
+    /// The main function of its threads.
+    work: fn(Python<'_>, &Arc<PoolState>),
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Team {
+impl PoolState {
     pub(super) fn new(
         wanted: usize,
         prefix: String,
@@ -55,7 +57,7 @@ impl Team {
             id,
             wanted,
             scheduler: Scheduler::new(wanted),
-            staff: Staff::default(),
+            workers: WorkerCount::default(),
             closed: AtomicBool::new(false),
             broken: AtomicBool::new(false),
             left: WaitSet::default(),
@@ -63,7 +65,7 @@ impl Team {
             prefix: if prefix.is_empty() { format!("ThreadPool-{}", id - 1) } else { prefix },
             named: AtomicUsize::new(0),
             initializer: initializer.map_or_else(OnceLock::new, OnceLock::from),
-            forks: forks(),
+            forks: fork_count(),
             work,
         })
     }
@@ -72,22 +74,22 @@ impl Team {
         self.closed.load(Ordering::SeqCst)
     }
 
-    /// Whether a worker has nothing to wait for any more.
-    pub(super) fn is_ending(&self) -> bool {
+    /// Returns true if idle workers must end.
+    pub(super) fn is_shutting_down(&self) -> bool {
         self.is_closed() || self.broken.load(Ordering::SeqCst)
     }
 
-    /// Why nothing may be submitted, if so.
-    pub(super) fn refusal(&self, py: Python<'_>) -> Option<PyErr> {
+    /// Returns the error that `submit` raises, if the pool accepts no tasks.
+    pub(super) fn submit_error(&self, py: Python<'_>) -> Option<PyErr> {
         if self.broken.load(Ordering::SeqCst) {
-            return Some(names::broken(py, BROKEN));
+            return Some(errors::broken(py, BROKEN));
         }
-        if self.forks != forks() {
+        if self.forks != fork_count() {
             return Some(PyRuntimeError::new_err(
-                "cannot schedule new futures in a forked child: the pool's threads stayed in the parent process. Make a new ThreadPool",
+                "cannot schedule new futures in a forked child: the pool's threads exist only in the parent process; create a new ThreadPool",
             ));
         }
-        if process::is_ending() {
+        if process::is_shutting_down() {
             return Some(PyRuntimeError::new_err(
                 "cannot schedule new futures after interpreter shutdown",
             ));
@@ -97,24 +99,24 @@ impl Team {
     }
 
     #[inline]
-    pub(super) fn must_refuse(&self) -> bool {
-        self.is_ending() || self.forks != forks() || process::is_ending()
+    pub(super) fn rejects_tasks(&self) -> bool {
+        self.is_shutting_down() || self.forks != fork_count() || process::is_shutting_down()
     }
 
-    /// Invites up to `workers` to a row of items.
+    /// Invites up to `workers` workers to a bulk operation.
     pub(super) fn invite(
         self: &Arc<Self>,
         py: Python<'_>,
         bulk: &Arc<Bulk>,
         workers: usize,
     ) -> PyResult<()> {
-        if let Some(refusal) = self.refusal(py) {
-            return Err(refusal);
+        if let Some(error) = self.submit_error(py) {
+            return Err(error);
         }
         let mut failure = None;
         for _ in 0..workers {
             self.scheduler.push(Task::Bulk(Arc::clone(bulk)));
-            if self.call_or_hire()
+            if self.notify_or_add_worker()
                 && let Err(error) = self.start(py)
             {
                 failure = Some(error);
@@ -122,8 +124,8 @@ impl Team {
             }
         }
         fence(Ordering::SeqCst);
-        let refusal = if self.must_refuse() { self.refusal(py) } else { None };
-        match refusal.or(failure) {
+        let error = if self.rejects_tasks() { self.submit_error(py) } else { None };
+        match error.or(failure) {
             Some(error) => {
                 bulk.stop();
                 Err(error)
@@ -132,30 +134,31 @@ impl Team {
         }
     }
 
-    /// Invites one more, if that is easily done.
-    pub(super) fn invite_another(self: &Arc<Self>, py: Python<'_>, bulk: &Arc<Bulk>) {
+    /// Invites one more worker, ignoring failures to start one.
+    pub(super) fn invite_one(self: &Arc<Self>, py: Python<'_>, bulk: &Arc<Bulk>) {
         self.scheduler.push(Task::Bulk(Arc::clone(bulk)));
-        self.call_or_hire_and_start(py);
+        self.notify_or_start_worker(py);
     }
 
-    /// Calls an idle worker; if there is none, takes one on: then the caller must [`Self::start`]
-    /// it.
+    /// Wakes an idle worker. If there is none, adds a worker to the count and returns true: the
+    /// caller must then [`Self::start`] it.
     #[inline]
-    pub(super) fn call_or_hire(&self) -> bool {
-        !self.scheduler.idle.call() && self.staff.hire(self.wanted)
+    pub(super) fn notify_or_add_worker(&self) -> bool {
+        !self.scheduler.idle.notify() && self.workers.try_add(self.wanted)
     }
 
-    /// The same and starts it. Nothing is lost if it cannot be started: the caller works itself.
-    pub(super) fn call_or_hire_and_start(self: &Arc<Self>, py: Python<'_>) {
-        if self.call_or_hire() {
+    /// Wakes an idle worker or starts one. A failure to start is ignored, because the caller works
+    /// itself.
+    pub(super) fn notify_or_start_worker(self: &Arc<Self>, py: Python<'_>) {
+        if self.notify_or_add_worker() {
             _ = self.start(py);
         }
     }
 
-    /// Starts the thread of one who has been hired. If it cannot be started, and others are there,
-    /// it is only one worker less.
+    /// Starts the thread of a worker that was added to the count. If the thread cannot be started
+    /// but other workers exist, succeeds with one worker less.
     pub(super) fn start(self: &Arc<Self>, py: Python<'_>) -> PyResult<()> {
-        let target = Bound::new(py, Worker::of(Arc::clone(self)))?;
+        let target = Bound::new(py, Worker::new(Arc::clone(self)))?;
         let name = format!("{}_{}", self.prefix, self.named.fetch_add(1, Ordering::Relaxed));
         let thread = || {
             let name = name.as_str().into_pyobject(py)?;
@@ -174,9 +177,9 @@ impl Team {
             Ok((thread, Err(error))) => (Some(thread), error),
             Err(error) => (None, error),
         };
-        // A signal may have ended the wait for a thread that comes all the same: it leaves by
-        // itself then.
-        if !target.get().dismiss() {
+        // A signal may have interrupted `start` although the thread begins later; it then ends by
+        // itself.
+        if !target.get().claim() {
             return Err(error);
         }
         if let Some(thread) = thread {
@@ -190,14 +193,14 @@ impl Team {
     }
 
     fn forget_thread(&self, thread: &Bound<'_, PyAny>) {
-        let gone = {
+        let removed = {
             let mut threads = lock(&self.threads);
             threads.iter().position(|known| known.is(thread)).map(|at| threads.swap_remove(at))
         };
-        drop(gone);
+        drop(removed);
     }
 
-    /// Runs what the user wants run in each new thread.
+    /// Runs the user's initializer in a new thread.
     pub(super) fn initialize(&self, py: Python<'_>) -> PyResult<()> {
         match self.initializer.get() {
             Some((initializer, arguments)) => {
@@ -207,12 +210,12 @@ impl Team {
         }
     }
 
-    /// The initializer failed: nothing that is queued will be run.
-    pub(super) fn break_down(&self, py: Python<'_>) {
+    /// Marks the pool as broken because the initializer failed, and fails all queued tasks.
+    pub(super) fn fail_all(&self, py: Python<'_>) {
         self.broken.store(true, Ordering::SeqCst);
-        self.scheduler.idle.call_all();
+        self.scheduler.idle.notify_all();
         while let Some(task) = self.scheduler.take() {
-            let error = names::broken(py, BROKEN);
+            let error = errors::broken(py, BROKEN);
             match task {
                 Task::Call(future) => {
                     _ = future.call_method1(py, "set_exception", (error.into_value(py),))
@@ -222,31 +225,31 @@ impl Team {
         }
     }
 
-    /// A worker leaves, and its thread ends in a moment.
+    /// Removes a worker whose thread is about to end. Returns how many are left.
     pub(super) fn leave(&self) -> usize {
-        let left = self.staff.leave();
+        let left = self.workers.leave();
         self.left.notify_all();
         left
     }
 
-    /// A worker that is too many has left.
-    pub(super) fn left_as_surplus(&self, py: Python<'_>) {
+    /// Cleans up after a surplus worker, which has already been removed from the count.
+    pub(super) fn surplus_worker_left(&self, py: Python<'_>) {
         self.left.notify_all();
         if let Ok(thread) = imported::threading(py).call_method0("current_thread") {
             self.forget_thread(&thread);
         }
     }
 
-    /// Takes nothing more. What is queued will still be run.
+    /// Stops accepting tasks. Queued tasks still run.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
-        if self.forks == forks() {
-            self.scheduler.idle.call_all();
+        if self.forks == fork_count() {
+            self.scheduler.idle.notify_all();
         }
     }
 
-    /// Cancels what is queued.
+    /// Cancels all queued tasks.
     pub(super) fn cancel_all(&self, py: Python<'_>) -> PyResult<()> {
         while let Some(task) = self.scheduler.take() {
             match task {
@@ -257,9 +260,9 @@ impl Team {
         Ok(())
     }
 
-    /// For `repr`: how many workers there are, how many of them sleep.
-    pub(super) fn count(&self) -> (usize, usize) {
-        (self.staff.len(), self.scheduler.idle.sleeping())
+    /// Returns the number of workers and how many of them sleep, for `repr`.
+    pub(super) fn worker_counts(&self) -> (usize, usize) {
+        (self.workers.len(), self.scheduler.idle.sleeping())
     }
 
     pub(super) fn prefix(&self) -> &str {
@@ -267,30 +270,31 @@ impl Team {
     }
 }
 
-/// What a pool's thread calls.
+/// The target of a pool's thread.
 #[pyclass(frozen, module = "ungil", name = "_Worker")]
 struct Worker {
-    team: Arc<Team>,
-    /// Whether it has come, or has been told not to.
-    settled: AtomicBool,
+    pool: Arc<PoolState>,
+    /// True once the thread has begun or a failed start has cancelled it. AcqRel.
+    claimed: AtomicBool,
 }
 
 impl Worker {
-    fn of(team: Arc<Team>) -> Self {
-        Self { team, settled: AtomicBool::new(false) }
+    fn new(pool: Arc<PoolState>) -> Self {
+        Self { pool, claimed: AtomicBool::new(false) }
     }
 
-    /// Has it do nothing, should its thread come yet. False if it has come.
-    fn dismiss(&self) -> bool {
-        !self.settled.swap(true, Ordering::AcqRel)
+    /// Claims the worker. Returns false if it was claimed before: by its thread, which runs it, or
+    /// by a failed start, after which the thread does nothing.
+    fn claim(&self) -> bool {
+        !self.claimed.swap(true, Ordering::AcqRel)
     }
 }
 
 #[pymethods]
 impl Worker {
     fn __call__(&self, py: Python<'_>) {
-        if self.dismiss() {
-            (self.team.work)(py, &self.team);
+        if self.claim() {
+            (self.pool.work)(py, &self.pool);
         }
     }
 
