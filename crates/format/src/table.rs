@@ -102,7 +102,7 @@ impl Fitted {
     pub fn note(&self, how: &str) -> String {
         match self.left_out.as_slice() {
             [] => String::new(),
-            names => format!("Columns left out: {} ({how})\n", names.join(", ")),
+            names => format!("Left out: {}; see {how}\n", names.join(", ")),
         }
     }
 }
@@ -231,8 +231,8 @@ mod tests {
         let fitted = table.fit(Some(40));
         assert!(fitted.text.contains("verdict") && !fitted.text.contains("95 %"));
         assert_eq!(fitted.left_out.first().map(String::as_str), Some("95 % CI"));
-        assert!(fitted.note("see --wide").contains("start-up ms (see --wide)"));
-        assert_eq!(all.note("see --wide"), "");
+        assert!(fitted.note("--wide").ends_with("start-up ms; see --wide\n"));
+        assert_eq!(all.note("--wide"), "");
     }
 
     #[test]

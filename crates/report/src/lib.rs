@@ -50,7 +50,7 @@ pub fn terminal(view: View<'_>, width: Option<usize>) -> String {
     let fitted = table(view, width);
     let mut text = fitted.text.clone();
     text.push_str(&format!("{}\n", table::caption(view)));
-    text.push_str(&fitted.note("shown by --wide, --csv and --json"));
+    text.push_str(&fitted.note("--wide, --csv or --json"));
     text.push('\n');
     for line in page::doubts(view) {
         text.push_str(&format!("! {line}\n"));

@@ -93,10 +93,10 @@ fn doubts_of_all(sources: &[Source]) -> Vec<String> {
 /// Letters of a page's title.
 const TITLE: usize = 160;
 
-/// A sentence without what stands in brackets or after a semicolon, and without its stop.
+/// Returns the beginning of a text: up to a bracket, a semicolon or the end of the sentence.
 fn brief(sentence: &str) -> &str {
     let end =
-        [" (", ";"].iter().filter_map(|stop| sentence.find(stop)).min().unwrap_or(sentence.len());
+        [" (", ";", ". "].iter().filter_map(|stop| sentence.find(stop)).min().unwrap_or(sentence.len());
     sentence.get(..end).unwrap_or(sentence).trim_end_matches('.')
 }
 

@@ -115,20 +115,26 @@ fn add_ratios(table: &mut TextTable, view: View<'_>, headline: &Metric) {
         let one = |arm: &ArmFigures| if is_baseline(view, arm) { "1" } else { "-" };
         let cells = arms().map(|(arm, r)| r.map_or_else(|| one(arm).into(), |r| ratio(r.ratio)));
         table.add("ratio", Align::Right, cells.collect());
-        let decisive = |r: &Ratio| r.blocks >= LEAST_BLOCKS;
-        if arms().any(|(_, r)| r.is_some_and(|r| decisive(&r))) {
-            let shown = |r: Ratio| interval(r.low, r.high);
-            let cells = arms().map(|(_, r)| r.filter(decisive).map_or_else(String::new, shown));
+        if arms().any(|(_, r)| r.is_some()) {
+            let cells = arms().map(|(_, r)| r.map_or_else(String::new, |r| interval_cell(&r)));
             table.add_optional(INTERVAL_IMPORTANCE, "95 % CI", Align::Left, cells.collect());
         }
     }
     let cells = comparison.arms.iter().map(|arm| verdict_cell(view, arm, headline).to_string());
     table.add_optional(VERDICT_IMPORTANCE, "verdict", Align::Left, cells.collect());
-    // The caption names the number of blocks; a ratio may rest on fewer.
-    let odd = |r: &Ratio| r.blocks != comparison.blocks;
+    // The caption states the number of blocks; a ratio may have fewer.
+    let odd = |r: &Ratio| r.blocks >= LEAST_BLOCKS && r.blocks != comparison.blocks;
     if arms().any(|(_, r)| r.is_some_and(|r| odd(&r))) {
         let cells = arms().map(|(_, r)| r.map_or_else(String::new, |r| r.blocks.to_string()));
         table.add_optional(INTERVAL_IMPORTANCE, "blocks", Align::Right, cells.collect());
+    }
+}
+
+/// Returns a ratio's interval, or its number of blocks if they are too few for one.
+fn interval_cell(ratio: &Ratio) -> String {
+    match ratio.blocks {
+        few if few < LEAST_BLOCKS => counted(few, "block"),
+        _ => interval(ratio.low, ratio.high),
     }
 }
 

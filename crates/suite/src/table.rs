@@ -5,10 +5,10 @@ use crate::summary::{Beside, OfCategory, Overall, Row, Summary, shown_gmean};
 use crate::workloads::{Category, Form, named};
 use ungil_experiment::energy::Evidence;
 use ungil_experiment::metric::find;
-use ungil_experiment::stats::Verdict;
+use ungil_experiment::stats::{LEAST_BLOCKS, Ratio, Verdict};
 use ungil_format::{
     Align, BYTE_UNITS, ColumnUnit, ENERGY_UNITS, Fitted, POWER_UNITS, TIME_UNITS, TextTable,
-    counted,
+    counted, interval, ratio,
 };
 
 /// Share of the workers' time from which waiting has a column.
@@ -25,7 +25,7 @@ pub fn text(summary: &Summary, width: Option<usize>) -> String {
     for category in &summary.categories {
         let fitted = table(category, summary.evidence, width);
         text.push_str(&format!("\n{}\n{}", category.category.title(), fitted.text));
-        text.push_str(&fitted.note("shown by --wide and --json"));
+        text.push_str(&fitted.note("--wide or --json"));
         let overall = overall(category, summary.evidence);
         overall.iter().for_each(|line| text.push_str(&format!("  {line}\n")));
     }
@@ -103,6 +103,7 @@ const METRICS: [(&str, &str, u32); 9] = [
     ("GIL wait", "gil_wait_share", 40),
 ];
 const VERDICT_IMPORTANCE: u32 = 100;
+const INTERVAL_IMPORTANCE: u32 = 90;
 const ENERGY_RATIO_IMPORTANCE: u32 = 65;
 
 fn columns(category: &OfCategory, evidence: Evidence) -> Vec<SuiteColumn> {
@@ -119,7 +120,8 @@ fn columns(category: &OfCategory, evidence: Evidence) -> Vec<SuiteColumn> {
         add("workload", Align::Left, None, &|r| named(&r.workload, r.form, r.size)),
         add("arm", Align::Left, None, &|r| r.arm.clone()),
         metric_column(rows, "time", "wall_s", None),
-        add("ratio", Align::Right, None, &|r| ratio(r, "wall_s")),
+        add("ratio", Align::Right, None, &|r| ratio_cell(r, |r| ratio(r.ratio))),
+        add("95 % CI", Align::Left, Some(INTERVAL_IMPORTANCE), &|r| ratio_cell(r, interval_of)),
         add("verdict", Align::Left, Some(VERDICT_IMPORTANCE), &|r| verdict(r).into()),
     ];
     for (title, key, importance) in METRICS.iter().filter(|(_, key, _)| is_informative(rows, key)) {
@@ -128,7 +130,9 @@ fn columns(category: &OfCategory, evidence: Evidence) -> Vec<SuiteColumn> {
     }
     if has_energy_ratio {
         let importance = Some(ENERGY_RATIO_IMPORTANCE);
-        columns.push(add("energy ratio", Align::Right, importance, &|r| ratio(r, "energy_j")));
+        columns.push(add("energy ratio", Align::Right, importance, &|r| {
+            r.metrics.get("energy_j").map_or_else(|| "-".into(), Beside::shown)
+        }));
     }
     columns
 }
@@ -181,8 +185,17 @@ fn table(category: &OfCategory, evidence: Evidence, width: Option<usize>) -> Fit
     table.fit(width)
 }
 
-fn ratio(row: &Row, key: &str) -> String {
-    row.metrics.get(key).map_or_else(|| "-".into(), Beside::shown)
+/// Formats a part of a row's ratio of time.
+fn ratio_cell(row: &Row, format: impl Fn(Ratio) -> String) -> String {
+    row.metrics.get("wall_s").and_then(|t| t.ratio).map_or_else(|| "-".into(), format)
+}
+
+/// Formats a ratio's interval, or its number of blocks if they are too few for one.
+fn interval_of(ratio: Ratio) -> String {
+    match ratio.blocks {
+        few if few < LEAST_BLOCKS => counted(few, "block"),
+        _ => interval(ratio.low, ratio.high),
+    }
 }
 
 fn verdict(row: &Row) -> &'static str {

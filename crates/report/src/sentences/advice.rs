@@ -84,7 +84,7 @@ impl fmt::Display for Obstacle {
             ),
             Obstacle::Waits { cores } => write!(
                 f,
-                "No arm keeps more than {} cores busy: the workload waits for something other than the GIL, which plays no part in its time.",
+                "No arm keeps more than {} cores busy: the workload waits for something else, so the GIL plays no part in its time.",
                 digits(*cores)
             ),
             Obstacle::NotParallel { arm, workers, cores } => write!(

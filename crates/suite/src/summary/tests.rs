@@ -270,7 +270,7 @@ fn what_did_not_run_is_named() {
     study.suite.points.push(Point { id: "002-other".into(), ..a });
     let summary = summary(&study);
     assert_eq!(summary.unfinished, ["002-other", "001-sequential-plain"]);
-    assert!(table::text(&summary, None).contains("1.20 (2 blocks)"), "what was measured is shown");
+    assert!(table::text(&summary, None).contains("1.20  2 blocks"), "what was measured is shown");
     assert!(
         summary.findings.iter().any(|f| f.starts_with("1 of 1 ratios of time are not decided"))
     );
