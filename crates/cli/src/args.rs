@@ -31,11 +31,11 @@ pub(crate) use values::{Also, bytes, duration, scale, share};
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
-    pub(crate) verb: Verb,
+    pub(crate) command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Verb {
+pub(crate) enum Command {
     /// Find extension modules that re-enable the GIL, and thread-unsafe Python code.
     Audit(Audit),
     /// Show every thread of a Python process or core file: stacks, locks, deadlocks.
@@ -267,11 +267,11 @@ pub(crate) struct Pythons {
     pub(crate) wide: bool,
 
     #[command(subcommand)]
-    pub(crate) verb: Option<PythonsVerb>,
+    pub(crate) command: Option<PythonsCommand>,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum PythonsVerb {
+pub(crate) enum PythonsCommand {
     /// Install Pythons: with uv if it is available, otherwise from PyPI and Debian packages.
     Install {
         /// Versions, such as 3.14 or 3.14t.

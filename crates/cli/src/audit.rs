@@ -10,8 +10,8 @@ mod verify;
 mod ways;
 
 use crate::args::{Audit as Arguments, AuditForm as Form, FailOn};
-use crate::clean;
-use crate::failure::{Edge, INTERRUPTED, print};
+use crate::error::{CliError, INTERRUPTED, print};
+use crate::sanitize;
 use crate::signals;
 use indicatif::ProgressBar;
 use serde::Serialize;
@@ -45,13 +45,13 @@ struct Report {
 }
 
 /// Audits and prints.
-pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
+pub(crate) fn run(args: &Arguments) -> Result<ExitCode, CliError> {
     let stop = signals::flag()?;
     let targets = targets(args)?;
     let asked =
         Asked { targets, build: args.build, sources: args.sources, from: args.from.clone() };
     let mut audit = audit(&asked).map_err(|error| {
-        Edge::usage(
+        CliError::usage(
             "there is nothing to audit",
             error,
             "name an environment, wheels, extension modules, sources or a lock file; ungil audit --help shows examples",
@@ -76,7 +76,7 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
         None => print(&text)?,
         Some(path) => {
             std::fs::write(path, text).map_err(|error| {
-                Edge::failed(
+                CliError::failed(
                     format!("cannot write {}", path.display()),
                     error,
                     "name another file with -o",
@@ -129,7 +129,7 @@ impl Report {
 }
 
 /// An audit that judged nothing is no clean bill.
-fn nothing(report: &Report) -> Edge {
+fn nothing(report: &Report) -> CliError {
     let build = report.audit.build;
     let skipped = report.audit.skipped().count();
     if skipped > 0 {
@@ -137,13 +137,13 @@ fn nothing(report: &Report) -> Edge {
             "none of the {} named like extension modules can be imported by {build} on the platform audited",
             ungil_format::counted(skipped, "file")
         );
-        return Edge::failed(
+        return CliError::failed(
             "nothing was judged",
             why,
             "name files of that build, or another build with --for",
         );
     }
-    Edge::failed(
+    CliError::failed(
         "nothing was judged",
         "there is no extension module, Python source, distribution or requirement in what was named",
         "name an environment, a wheel, a folder of sources or a lock file that is not empty",
@@ -160,14 +160,14 @@ fn progress(args: &Arguments, total: usize) -> ProgressBar {
 }
 
 /// What was named, or the environment here.
-fn targets(args: &Arguments) -> Result<Vec<PathBuf>, Edge> {
+fn targets(args: &Arguments) -> Result<Vec<PathBuf>, CliError> {
     if !args.targets.is_empty() {
         return Ok(args.targets.clone());
     }
     let active = std::env::var_os("VIRTUAL_ENV").map(PathBuf::from);
     let here = Some(PathBuf::from(".venv")).filter(|path| path.is_dir());
     active.or(here).map(|path| vec![path]).ok_or_else(|| {
-        Edge::usage(
+        CliError::usage(
             "there is no environment here",
             "no virtual environment is active and there is no .venv",
             "name one, or a wheel, a lock file or a folder of sources",
@@ -175,9 +175,9 @@ fn targets(args: &Arguments) -> Result<Vec<PathBuf>, Edge> {
     })
 }
 
-fn json(report: &impl Serialize) -> Result<String, Edge> {
+fn json(report: &impl Serialize) -> Result<String, CliError> {
     let text = serde_json::to_string_pretty(report).map_err(|e| {
-        Edge::failed("cannot write the result as JSON", e, "report this as a defect of ungil")
+        CliError::failed("cannot write the result as JSON", e, "report this as a defect of ungil")
     })?;
-    Ok(format!("{}\n", clean::json(&text)))
+    Ok(format!("{}\n", sanitize::sanitize_json(&text)))
 }

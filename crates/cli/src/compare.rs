@@ -1,7 +1,7 @@
 //! `ungil compare`: plans an experiment from the arguments, runs it and prints its record.
 
 use crate::args::Compare;
-use crate::failure::{Edge, print};
+use crate::error::{CliError, print};
 use crate::progress::Progress;
 use crate::signals;
 use crate::width::table_width;
@@ -21,7 +21,7 @@ use ungil_report::{View, csv, json, terminal};
 const CROSSED: u8 = 3;
 
 /// Runs, resumes or replays an experiment and prints the result.
-pub(crate) fn run(args: Compare) -> Result<ExitCode, Edge> {
+pub(crate) fn run(args: Compare) -> Result<ExitCode, CliError> {
     let bounds: Vec<Bound> = args.fail_if.iter().map(|b| b.parse()).collect::<Result<_, _>>()?;
     if let Some(path) = &args.replay {
         return replay(&args, &bounds, &Record::read(path)?, path);
@@ -45,7 +45,7 @@ pub(crate) fn run(args: Compare) -> Result<ExitCode, Edge> {
                     "cannot change to {}, the directory of the experiment",
                     record.header.directory
                 );
-                Edge::failed(what, e, "restore that directory, or start a new experiment")
+                CliError::failed(what, e, "restore that directory, or start a new experiment")
             })?;
             opened = sensors(&record.header.settings.energy)?;
             check_names(&bounds, &record.header)?;
@@ -69,7 +69,7 @@ pub(crate) fn run(args: Compare) -> Result<ExitCode, Edge> {
     if result.is_ok() || comparison.blocks > 0 {
         show(&args, view, &path)?;
     }
-    result.map_err(|e| Edge::from(e).with_record(&path))?;
+    result.map_err(|e| CliError::from(e).with_record(&path))?;
     check_crossed(&bounds, view)
 }
 
@@ -79,11 +79,11 @@ fn replay(
     bounds: &[Bound],
     record: &Record,
     path: &Path,
-) -> Result<ExitCode, Edge> {
+) -> Result<ExitCode, CliError> {
     check_names(bounds, &record.header)?;
     let comparison = ungil_report::comparison(record);
     if comparison.blocks == 0 {
-        return Err(Edge::failed(
+        return Err(CliError::failed(
             format!("there is nothing to show in {}", path.display()),
             "it has no complete block",
             format!(
@@ -101,16 +101,16 @@ fn replay(
     check_crossed(bounds, view)
 }
 
-fn check_names(bounds: &[Bound], header: &Header) -> Result<(), Edge> {
+fn check_names(bounds: &[Bound], header: &Header) -> Result<(), CliError> {
     let ids: Vec<&str> = header.arms.iter().map(|a| a.id.as_str()).collect();
     Ok(bounds.iter().try_for_each(|b| b.check(&ids))?)
 }
 
-fn show(args: &Compare, view: View<'_>, path: &Path) -> Result<(), Edge> {
+fn show(args: &Compare, view: View<'_>, path: &Path) -> Result<(), CliError> {
     if args.json {
         let object = json(view, &path.display().to_string());
         let text = serde_json::to_string_pretty(&object).map_err(|e| {
-            Edge::failed("cannot write the result as JSON", e, "report this as a bug")
+            CliError::failed("cannot write the result as JSON", e, "report this as a bug")
         })?;
         return print(&(text + "\n"));
     }
@@ -121,7 +121,7 @@ fn show(args: &Compare, view: View<'_>, path: &Path) -> Result<(), Edge> {
     print(&format!("{text}\nRecord: {}\n", path.display()))
 }
 
-fn check_crossed(bounds: &[Bound], view: View<'_>) -> Result<ExitCode, Edge> {
+fn check_crossed(bounds: &[Bound], view: View<'_>) -> Result<ExitCode, CliError> {
     let mut code = ExitCode::SUCCESS;
     for bound in bounds {
         match bound.judge(view.comparison) {
@@ -136,8 +136,8 @@ fn check_crossed(bounds: &[Bound], view: View<'_>) -> Result<ExitCode, Edge> {
     Ok(code)
 }
 
-pub(crate) fn sensors(request: &str) -> Result<energy::Opened, Edge> {
-    let edge = |e: energy::Error| Edge::usage(e.to_string(), e.why(), e.help());
+pub(crate) fn sensors(request: &str) -> Result<energy::Opened, CliError> {
+    let edge = |e: energy::Error| CliError::usage(e.to_string(), e.why(), e.help());
     let request: energy::Request = request.parse().map_err(edge)?;
     energy::open(&request).map_err(edge)
 }
@@ -153,7 +153,7 @@ fn default_path(header: &Header) -> PathBuf {
     PathBuf::from(".ungil").join(format!("{time}-{plain}-{}.jsonl", std::process::id()))
 }
 
-fn workload(args: &Compare) -> Result<Workload, Edge> {
+fn workload(args: &Compare) -> Result<Workload, CliError> {
     let workload = if let Some(path) = &args.script {
         Workload::Script { path: path.clone(), args: args.args.clone() }
     } else if let Some(name) = &args.module {
@@ -171,14 +171,14 @@ fn workload(args: &Compare) -> Result<Workload, Edge> {
             settle_s: args.settle,
         }
     } else {
-        return Err(Edge::usage(
+        return Err(CliError::usage(
             "there is nothing to compare",
             "no workload was given",
             "give a script, -m MODULE, --command, --task or --serve; see the examples in ungil compare --help",
         ));
     };
     if !args.args.is_empty() && args.script.is_none() && args.module.is_none() {
-        return Err(Edge::usage(
+        return Err(CliError::usage(
             "arguments after '--' need a script or module",
             "this workload is a command",
             "put the arguments into the command",
@@ -188,7 +188,7 @@ fn workload(args: &Compare) -> Result<Workload, Edge> {
     Ok(workload)
 }
 
-fn header(args: &Compare, opened: &energy::Opened) -> Result<Header, Edge> {
+fn header(args: &Compare, opened: &energy::Opened) -> Result<Header, CliError> {
     let workload = workload(args)?;
     args.metrics.iter().try_for_each(|m| Custom::parse(m).map(|_| ()))?;
     let search = Search::from_env();

@@ -1,22 +1,22 @@
 //! `ungil pythons`: what is here, what pairs, and getting what is missing.
 
-use crate::args::{Pythons, PythonsVerb};
-use crate::failure::{Edge, print};
+use crate::args::{Pythons, PythonsCommand};
+use crate::error::{CliError, print};
 use std::process::ExitCode;
 use ungil_pythons::{Installer, Interpreter, Origin, Search, Survey, install, pairs, survey};
 
 /// Lists or installs.
-pub(crate) fn run(args: &Pythons) -> Result<ExitCode, Edge> {
+pub(crate) fn run(args: &Pythons) -> Result<ExitCode, CliError> {
     let search = Search::from_env();
-    match &args.verb {
-        Some(PythonsVerb::Install { versions, with }) => {
+    match &args.command {
+        Some(PythonsCommand::Install { versions, with }) => {
             let how = match with.as_str() {
                 "auto" => Installer::Auto,
                 "uv" => Installer::Uv,
                 "assemble" => Installer::Assemble,
                 other => {
                     let why = format!("'{other}' is none of auto, uv, assemble");
-                    return Err(Edge::usage("cannot install that way", why, "correct --with"));
+                    return Err(CliError::usage("cannot install that way", why, "correct --with"));
                 }
             };
             get(versions, &search, how)
@@ -25,17 +25,17 @@ pub(crate) fn run(args: &Pythons) -> Result<ExitCode, Edge> {
     }
 }
 
-fn get(versions: &[String], search: &Search, how: Installer) -> Result<ExitCode, Edge> {
+fn get(versions: &[String], search: &Search, how: Installer) -> Result<ExitCode, CliError> {
     for version in versions {
         let done = install(version, search, how, &mut |line| eprintln!("{line}"))
-            .map_err(Edge::of_install)?;
+            .map_err(CliError::from_install)?;
         let state = if done.already_there { "is already there" } else { "installed" };
         print(&format!("{version} {state}: {}\n", done.interpreter.executable.display()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn list(json: bool, survey: &Survey) -> Result<ExitCode, Edge> {
+fn list(json: bool, survey: &Survey) -> Result<ExitCode, CliError> {
     let pairs = pairs(&survey.interpreters);
     if json {
         let rejected: Vec<_> = survey

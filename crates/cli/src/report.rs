@@ -3,7 +3,7 @@
 mod study;
 
 use crate::args::{Report as Args, ReportForm as Form};
-use crate::failure::{Edge, print};
+use crate::error::{CliError, print};
 use std::fs::{self, Permissions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use ungil_report::{Found, Page, gather, html, markdown, pictures, runs, tell_apart};
 
 /// Reads the records and writes what was asked for.
-pub(crate) fn run(args: &Args) -> Result<ExitCode, Edge> {
+pub(crate) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let form = form(args)?;
     let mut found = Found::default();
     let mut second = None;
@@ -27,7 +27,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Edge> {
     }
     tell_apart(&mut found.records);
     for line in &found.refused {
-        eprintln!("note: {}", crate::clean::harmless(line));
+        eprintln!("note: {}", crate::sanitize::sanitize_all(line));
     }
     let study = study::of(&args.records);
     let page =
@@ -50,10 +50,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Edge> {
 }
 
 /// Writes each chart into a file of a folder, which is made if it is not there.
-fn charts(args: &Args, page: Page<'_>) -> Result<ExitCode, Edge> {
+fn charts(args: &Args, page: Page<'_>) -> Result<ExitCode, CliError> {
     let Some(folder) = output(args, Form::Svg) else {
         let why = "there are several, each a file of its own";
-        return Err(Edge::usage(
+        return Err(CliError::usage(
             "charts cannot go to standard output",
             why,
             "give a folder with -o",
@@ -61,7 +61,7 @@ fn charts(args: &Args, page: Page<'_>) -> Result<ExitCode, Edge> {
     };
     let cannot = |e: std::io::Error| {
         let what = format!("cannot make the folder {}", folder.display());
-        Edge::failed(what, e, "give a folder you may write to after -o")
+        CliError::failed(what, e, "give a folder you may write to after -o")
     };
     fs::create_dir_all(&folder).map_err(cannot)?;
     for picture in pictures(page) {
@@ -73,7 +73,7 @@ fn charts(args: &Args, page: Page<'_>) -> Result<ExitCode, Edge> {
 }
 
 /// The format asked for by name or by the ending of the file.
-fn form(args: &Args) -> Result<Form, Edge> {
+fn form(args: &Args) -> Result<Form, CliError> {
     if let Some(form) = args.format {
         return Ok(form);
     }
@@ -83,7 +83,7 @@ fn form(args: &Args) -> Result<Form, Edge> {
         Some("md" | "markdown") => Ok(Form::Md),
         Some("csv") => Ok(Form::Csv),
         Some("svg") => Ok(Form::Svg),
-        Some(other) => Err(Edge::usage(
+        Some(other) => Err(CliError::usage(
             format!("'.{other}' does not say what the report is to be"),
             "the format is chosen by the ending of the file's name",
             "end it with .html, .md or .csv, or name one with --format",
@@ -117,11 +117,11 @@ fn stem(path: &Path) -> String {
 }
 
 /// Fails where the result would take the place of a record.
-fn refuse_a_record(path: &Path, found: &Found) -> Result<(), Edge> {
+fn refuse_a_record(path: &Path, found: &Found) -> Result<(), CliError> {
     let Ok(there) = fs::canonicalize(path) else { return Ok(()) };
     let same = |record: &Path| fs::canonicalize(record).is_ok_and(|r| r == there);
     if found.records.iter().any(|s| same(&s.path)) {
-        return Err(Edge::usage(
+        return Err(CliError::usage(
             format!("cannot write {}", path.display()),
             "it is one of the records the report is made from",
             "give another file with -o",
@@ -131,14 +131,14 @@ fn refuse_a_record(path: &Path, found: &Found) -> Result<(), Edge> {
 }
 
 /// Writes a file so that it is there whole or not at all.
-fn save(path: &Path, bytes: &[u8]) -> Result<(), Edge> {
+fn save(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     let cannot = |e: std::io::Error| {
         let what = format!("cannot write {}", path.display());
-        Edge::failed(what, e, "give a file in a folder you may write to, with room, after -o")
+        CliError::failed(what, e, "give a file in a folder you may write to, with room, after -o")
     };
     if path.is_dir() {
         let what = format!("cannot write {}", path.display());
-        return Err(Edge::usage(what, "it is a folder", "give the name of a file"));
+        return Err(CliError::usage(what, "it is a folder", "give the name of a file"));
     }
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // The usual permissions of a new file, not the private ones of a temporary one.

@@ -6,7 +6,7 @@ mod words;
 
 use crate::args::Suite;
 use crate::compare::sensors;
-use crate::failure::{Edge, print};
+use crate::error::{CliError, print};
 use crate::signals;
 use crate::width::table_width;
 use ask::{BLOCKS, QUICK_MOST_S, plan_of, settings};
@@ -24,7 +24,7 @@ use ungil_suite::workloads::Workload;
 use ungil_suite::{folder, plan, table};
 
 /// Lists, exports, replays or runs a suite.
-pub(crate) fn run(args: Suite) -> Result<ExitCode, Edge> {
+pub(crate) fn run(args: Suite) -> Result<ExitCode, CliError> {
     if args.list {
         return print(&words::list()).map(|()| ExitCode::SUCCESS);
     }
@@ -50,7 +50,7 @@ pub(crate) fn run(args: Suite) -> Result<ExitCode, Edge> {
             let study = folder::read(&place)?;
             if let Some(bad) = study.unreadable.first() {
                 let what = format!("cannot go on with the record {}", bad.what);
-                return Err(Edge::failed(
+                return Err(CliError::failed(
                     what,
                     &bad.why,
                     "take it away, and start a new suite for its point",
@@ -84,7 +84,7 @@ pub(crate) fn run(args: Suite) -> Result<ExitCode, Edge> {
                 "what was measured is kept; go on with ungil suite --resume {}",
                 ungil_experiment::shell::word(&place.to_string_lossy())
             );
-            Err(Edge::from(error).with_help(go_on))
+            Err(CliError::from(error).with_help(go_on))
         }
         Err(error) => Err(error.into()),
     }
@@ -104,13 +104,13 @@ fn sensors_of(request: &str) -> Result<energy::Opened, Error> {
 }
 
 /// Plans, says so, and makes the folder.
-fn begin(args: &Suite, place: &Path) -> Result<Vec<(Point, Header)>, Edge> {
+fn begin(args: &Suite, place: &Path) -> Result<Vec<(Point, Header)>, CliError> {
     let opened = sensors(&args.energy)?;
     let mut notes = Vec::new();
     let (Plan { points, skipped }, packages) = plan_of(args, &mut notes)?;
     if points.is_empty() {
         let why = skipped.first().map_or_else(String::new, |s| format!("{}: {}", s.what, s.why));
-        return Err(Edge::failed(
+        return Err(CliError::failed(
             "there is nothing to run",
             why,
             "name other workloads, or fix what is missing",
@@ -162,10 +162,10 @@ fn begin(args: &Suite, place: &Path) -> Result<Vec<(Point, Header)>, Edge> {
         .collect())
 }
 
-fn show(args: &Suite, summary: &Summary, place: &Path) -> Result<(), Edge> {
+fn show(args: &Suite, summary: &Summary, place: &Path) -> Result<(), CliError> {
     if args.json {
         let text = serde_json::to_string_pretty(summary)
-            .map_err(|e| Edge::failed("cannot write the summary as JSON", e, "report this"))?;
+            .map_err(|e| CliError::failed("cannot write the summary as JSON", e, "report this"))?;
         return print(&(text + "\n"));
     }
     let text = table::text(summary, table_width(args.wide));
@@ -173,7 +173,7 @@ fn show(args: &Suite, summary: &Summary, place: &Path) -> Result<(), Edge> {
 }
 
 /// A suite with failures has failed, whatever else it says.
-fn judge(summary: &Summary, place: &Path) -> Result<ExitCode, Edge> {
+fn judge(summary: &Summary, place: &Path) -> Result<ExitCode, CliError> {
     let unreadable = |s: &Skipped| (s.what.clone(), s.why.clone());
     let failed = summary.failed.iter().map(|f| (format!("{} on {}", f.what, f.arm), f.why.clone()));
     let all: Vec<(String, String)> =
@@ -185,5 +185,5 @@ fn judge(summary: &Summary, place: &Path) -> Result<ExitCode, Edge> {
         "ungil suite --resume {} tries again what failed; its records say how",
         ungil_experiment::shell::word(&place.to_string_lossy())
     );
-    Err(Edge::failed(format!("{what} failed{others}"), why, help))
+    Err(CliError::failed(format!("{what} failed{others}"), why, help))
 }

@@ -2,8 +2,8 @@
 //! has.
 
 use crate::args::Audit as Arguments;
-use crate::clean::clean;
-use crate::failure::Edge;
+use crate::error::CliError;
+use crate::sanitize::sanitize;
 use std::time::Duration;
 use ungil_audit::audit::Audit;
 use ungil_audit::index::{Answer, Available, Installer, Patience, survey};
@@ -18,9 +18,9 @@ pub(super) fn run(
     args: &Arguments,
     audit: &Audit,
     is_told: &(dyn Fn() -> bool + Sync),
-) -> Result<Vec<Answer>, Edge> {
+) -> Result<Vec<Answer>, CliError> {
     let usage = |why| {
-        Edge::usage(
+        CliError::usage(
             "there is nobody to ask the index",
             why,
             "leave --index away, or install uv or pip",
@@ -48,23 +48,26 @@ pub(super) fn is_silent(answer: &Answer) -> bool {
 
 /// An answer in words, and whether it is bad news.
 pub(super) fn words(answer: &Answer, build: Build) -> (bool, String) {
-    let name = clean(&answer.name);
-    let version =
-        answer.version.as_deref().map(|version| format!(" {}", clean(version))).unwrap_or_default();
+    let name = sanitize(&answer.name);
+    let version = answer
+        .version
+        .as_deref()
+        .map(|version| format!(" {}", sanitize(version)))
+        .unwrap_or_default();
     let newest =
         answer.newest.as_ref().filter(|newest| Some(&newest.version) != answer.version.as_ref());
     let of_newest = match newest {
         Some(Available { wheel: Some(_), version, .. }) => {
-            format!("; the newest, {}, has one", clean(version))
+            format!("; the newest, {}, has one", sanitize(version))
         }
         Some(Available { version, .. }) if version.is_empty() => {
             "; the newest has none either".to_owned()
         }
-        Some(Available { version, .. }) => format!("; the newest, {}, has none", clean(version)),
+        Some(Available { version, .. }) => format!("; the newest, {}, has none", sanitize(version)),
         None if answer.newest.is_some() && answer.this.is_some() => "; it is the newest".to_owned(),
         None => match (&answer.this, &answer.error) {
             (Some(_), Some(error)) => {
-                format!("; of the newest it gave no answer: {}", clean(error))
+                format!("; of the newest it gave no answer: {}", sanitize(error))
             }
             _ => String::new(),
         },
@@ -72,7 +75,7 @@ pub(super) fn words(answer: &Answer, build: Build) -> (bool, String) {
     match (&answer.this, &answer.error) {
         (Some(Available { wheel: Some(wheel), .. }), _) => (
             false,
-            format!("{name}{version}: the index has {}{of_newest}", clean(&wheel.to_string())),
+            format!("{name}{version}: the index has {}{of_newest}", sanitize(&wheel.to_string())),
         ),
         (Some(this), _) => {
             let count = this.wheels.len();
@@ -86,14 +89,14 @@ pub(super) fn words(answer: &Answer, build: Build) -> (bool, String) {
             newest.is_none_or(|newest| newest.wheel.is_none()),
             match newest {
                 Some(Available { wheel: Some(wheel), .. }) => {
-                    format!("{name}: the index has {}", clean(&wheel.to_string()))
+                    format!("{name}: the index has {}", sanitize(&wheel.to_string()))
                 }
                 _ => format!("{name}: the index has no wheel for {build}"),
             },
         ),
         (None, Some(error)) => (
             true,
-            format!("{name}{version}: the index gave no answer: {}{of_newest}", clean(error)),
+            format!("{name}{version}: the index gave no answer: {}{of_newest}", sanitize(error)),
         ),
     }
 }

@@ -1,7 +1,7 @@
 //! Findings as lines, the same for a terminal and for Markdown.
 
 use super::{Report, index};
-use crate::clean::clean;
+use crate::sanitize::sanitize;
 use ungil_audit::audit::Weighty;
 use ungil_audit::claims::Standing;
 use ungil_audit::found::{Found, SkipReason};
@@ -39,14 +39,14 @@ fn claims(report: &Report) -> Vec<Line> {
 /// Says that a distribution does not do what it claims.
 pub(super) fn claim(one: &Weighty) -> String {
     let claims = one.weighed.claims.join(" and ");
-    let name = clean(&one.distribution.name);
-    format!("{name} claims to run without the GIL ({}), and does not", clean(&claims))
+    let name = sanitize(&one.distribution.name);
+    format!("{name} claims to run without the GIL ({}), and does not", sanitize(&claims))
 }
 
 fn verified(report: &Report) -> Vec<Line> {
     let mut lines = Vec::new();
     for verified in report.verified.iter().flatten() {
-        let (module, outcome) = (clean(&verified.module), &verified.outcome);
+        let (module, outcome) = (sanitize(&verified.module), &verified.outcome);
         if verified.differs() {
             let did = if outcome.switched_on == Some(true) {
                 "switched the GIL on"
@@ -55,7 +55,7 @@ fn verified(report: &Report) -> Vec<Line> {
             };
             lines.push(('!', format!("{module} {did} when it was imported, against the verdict")));
         } else if let (None, Some(error)) = (outcome.switched_on, &outcome.error) {
-            lines.push(('?', format!("{module} could not be verified: {}", clean(error))));
+            lines.push(('?', format!("{module} could not be verified: {}", sanitize(error))));
         }
     }
     lines
@@ -81,7 +81,11 @@ pub(super) fn applying(report: &Report) -> impl Iterator<Item = &Wanted> {
 
 /// `lxml 6.1`.
 pub(super) fn named(one: &Wanted) -> String {
-    format!("{} {}", clean(&one.name), clean(one.version.as_deref().unwrap_or("(any version)")))
+    format!(
+        "{} {}",
+        sanitize(&one.name),
+        sanitize(one.version.as_deref().unwrap_or("(any version)"))
+    )
 }
 
 /// Says that wheels are no promise, and names their projects.
@@ -124,7 +128,7 @@ fn skipped(report: &Report, all: bool) -> Vec<Line> {
     let most = if all { usize::MAX } else { MOST };
     let line = |found: &&Found| {
         let why = found.skipped.as_ref().map_or("", |one| &one.why);
-        ('-', format!("{} was not judged: {}", clean(&found.path), clean(why)))
+        ('-', format!("{} was not judged: {}", sanitize(&found.path), sanitize(why)))
     };
     let mut lines: Vec<Line> = files.iter().take(most).map(line).collect();
     if files.len() > most {
@@ -162,10 +166,10 @@ pub(super) fn skipped_count(report: &Report) -> Option<String> {
 
 /// What was odd or could not be read: of the whole, then of each distribution.
 pub(super) fn all_notes(report: &Report) -> Vec<String> {
-    let own = report.audit.notes.iter().map(|note| clean(note).into_owned());
+    let own = report.audit.notes.iter().map(|note| sanitize(note).into_owned());
     let theirs = report.audit.distributions.iter().flat_map(|one| {
-        let name = clean(&one.distribution.name);
-        one.distribution.notes.iter().map(move |note| format!("{name}: {}", clean(note)))
+        let name = sanitize(&one.distribution.name);
+        one.distribution.notes.iter().map(move |note| format!("{name}: {}", sanitize(note)))
     });
     own.chain(theirs).collect()
 }

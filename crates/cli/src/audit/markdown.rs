@@ -2,7 +2,7 @@
 
 use super::table::{name, summary, verdict};
 use super::{Report, lines, ways};
-use crate::clean::clean;
+use crate::sanitize::sanitize;
 use std::fmt::Write;
 
 /// All of it: with `all`, also what is in order.
@@ -56,5 +56,5 @@ pub(super) fn report(report: &Report, all: bool) -> String {
 
 /// Text that stays in its cell, and does nothing there.
 fn cell(text: &str) -> String {
-    clean(text).replace('|', "\\|").replace('`', "'").replace('<', "&lt;")
+    sanitize(text).replace('|', "\\|").replace('`', "'").replace('<', "&lt;")
 }

@@ -2,7 +2,7 @@
 
 use super::verify::Verified;
 use super::{Report, lines, ways};
-use crate::clean::clean;
+use crate::sanitize::sanitize;
 use std::fmt::Write;
 use ungil_audit::found::Found;
 use ungil_audit::model::Verdict;
@@ -16,10 +16,10 @@ pub(super) fn report(report: &Report, all: bool) -> String {
     let mut modules = Vec::new();
     for (distribution, found) in report.ordered() {
         if all || found.switches_on() != Some(false) {
-            let of =
-                distribution.map(|one| format!("{} {}", clean(&one.name), clean(&one.version)));
+            let of = distribution
+                .map(|one| format!("{} {}", sanitize(&one.name), sanitize(&one.version)));
             modules.push([
-                clean(name(found)).into_owned(),
+                sanitize(name(found)).into_owned(),
                 verdict(found),
                 made(found),
                 of.unwrap_or_default(),
@@ -43,12 +43,12 @@ pub(super) fn report(report: &Report, all: bool) -> String {
         let _ = writeln!(
             text,
             "{}:{}: {} ({sure}): {}",
-            clean(&file),
+            sanitize(&file),
             hazard.line,
             hazard.kind.id(),
-            clean(&hazard.what)
+            sanitize(&hazard.what)
         );
-        let _ = writeln!(text, "    {}", clean(&hazard.instead));
+        let _ = writeln!(text, "    {}", sanitize(&hazard.instead));
     }
     for note in lines::notes(report) {
         let _ = writeln!(text, "note: {note}");
@@ -177,12 +177,12 @@ pub(super) fn name(found: &Found) -> &str {
 /// The verdict on a file, in words.
 pub(super) fn verdict(found: &Found) -> String {
     match (&found.unreadable, found.judgement()) {
-        (Some(why), _) => format!("unknown: {}", clean(why)),
+        (Some(why), _) => format!("unknown: {}", sanitize(why)),
         (None, Some(one)) => match &one.verdict {
             Verdict::Declares => "declares".into(),
             Verdict::DoesNotDeclare => "does not declare: switches the GIL on".into(),
             Verdict::SwitchesOn => "asks for the GIL: switches it on".into(),
-            Verdict::Unknown(why) => format!("unknown: {}", clean(why)),
+            Verdict::Unknown(why) => format!("unknown: {}", sanitize(why)),
         },
         (None, None) => "unknown: no module of the file's name is in it".into(),
     }

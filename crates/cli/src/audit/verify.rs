@@ -1,7 +1,7 @@
 //! `--verify`: each module imported, and what it did beside the verdict.
 
 use crate::args::Audit as Arguments;
-use crate::failure::Edge;
+use crate::error::CliError;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -44,18 +44,18 @@ pub(super) fn run(
     args: &Arguments,
     audit: &Audit,
     is_told: &(dyn Fn() -> bool + Sync),
-) -> Result<Vec<Verified>, Edge> {
+) -> Result<Vec<Verified>, CliError> {
     let wanted = args.python.clone().unwrap_or_else(|| audit.build.to_string());
     let search = ungil_pythons::Search::from_env();
     let python = ungil_pythons::resolve(&wanted, &search).map_err(|error| {
-        Edge::usage(
+        CliError::usage(
             "there is no interpreter to verify with",
             error,
             "name one with --python; ungil pythons lists them",
         )
     })?;
     if !python.free_threaded {
-        return Err(Edge::usage(
+        return Err(CliError::usage(
             format!("{} always has a GIL", python.name),
             "what modules do to it shows in a free-threaded build alone",
             "name one with --python, such as 3.14t",

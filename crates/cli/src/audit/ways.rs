@@ -1,7 +1,7 @@
 //! How the modules that switch the GIL on come to be imported, in words.
 
 use super::Report;
-use crate::clean::clean;
+use crate::sanitize::sanitize;
 use ungil_audit::imports::{Chain, When};
 use ungil_format::counted;
 
@@ -23,12 +23,15 @@ pub(super) fn lines(report: &Report) -> Vec<String> {
 /// `app:3 > pandas.io:12 > lxml.etree`: module and line of each import, then what the last one
 /// imports.
 fn line(chain: &Chain) -> String {
-    let steps: Vec<String> =
-        chain.steps.iter().map(|step| format!("{}:{}", clean(&step.module), step.line)).collect();
+    let steps: Vec<String> = chain
+        .steps
+        .iter()
+        .map(|step| format!("{}:{}", sanitize(&step.module), step.line))
+        .collect();
     let when = match chain.when {
         When::Always => "",
         When::Guarded => " (in a try: if that comes to it)",
         When::Later => " (in a function: when that runs)",
     };
-    format!("{} > {}{when}", steps.join(" > "), clean(&chain.target))
+    format!("{} > {}{when}", steps.join(" > "), sanitize(&chain.target))
 }

@@ -19,7 +19,7 @@ pub(super) fn of(records: &[PathBuf]) -> Option<Study> {
             let failure = error.failure();
             eprintln!(
                 "note: {}",
-                crate::clean::harmless(&format!("{}: {}", failure.what, failure.why))
+                crate::sanitize::sanitize_all(&format!("{}: {}", failure.what, failure.why))
             );
             None
         }

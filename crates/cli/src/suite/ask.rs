@@ -2,7 +2,7 @@
 
 use crate::args::Suite;
 use crate::compare::seed;
-use crate::failure::Edge;
+use crate::error::CliError;
 use ungil_experiment::Machine;
 use ungil_experiment::arm::{Gil, Model, PythonSpec};
 use ungil_experiment::pythons::{Interpreter, Search, default_pair, resolve_all};
@@ -27,7 +27,7 @@ pub(super) const BLOCKS: u32 = 5;
 const ROOM: f64 = 0.9;
 
 /// The points and what is left out, with the packages they need, and notes.
-pub(super) fn plan_of(args: &Suite, notes: &mut Vec<String>) -> Result<(Plan, Packages), Edge> {
+pub(super) fn plan_of(args: &Suite, notes: &mut Vec<String>) -> Result<(Plan, Packages), CliError> {
     let search = Search::from_env();
     let pythons = pythons(args, &search, notes)?;
     let packages = Packages::new(&search, !args.no_install && !args.dry_run);
@@ -43,7 +43,7 @@ fn pythons(
     args: &Suite,
     search: &Search,
     notes: &mut Vec<String>,
-) -> Result<Vec<(Interpreter, Gil)>, Edge> {
+) -> Result<Vec<(Interpreter, Gil)>, CliError> {
     if args.python.is_empty() {
         let pair = default_pair(search)?;
         let names = format!("{} and {}", pair.gil.name, pair.free_threaded.name);
@@ -58,7 +58,7 @@ fn pythons(
     Ok(named.into_iter().zip(specs).map(|(python, spec)| (python, spec.gil)).collect())
 }
 
-fn ask(args: &Suite, pythons: Vec<(Interpreter, Gil)>) -> Result<Ask, Edge> {
+fn ask(args: &Suite, pythons: Vec<(Interpreter, Gil)>) -> Result<Ask, CliError> {
     let cores = u32::try_from(Machine::here().cpus).unwrap_or(1);
     let scale = match (args.scale, args.paper, args.quick) {
         (Some(share), ..) => Scale::Share(share),
@@ -76,7 +76,7 @@ fn ask(args: &Suite, pythons: Vec<(Interpreter, Gil)>) -> Result<Ask, Edge> {
         Some(bytes) => bytes,
         None => {
             (ungil_suite::available_memory().ok_or_else(|| {
-                Edge::failed(
+                CliError::failed(
                     "cannot tell how much memory there is",
                     "/proc/meminfo does not say",
                     "say it with --memory",
@@ -87,7 +87,7 @@ fn ask(args: &Suite, pythons: Vec<(Interpreter, Gil)>) -> Result<Ask, Edge> {
     };
     let models: Vec<Model> = args.models.iter().map(|m| m.parse()).collect::<Result<_, _>>()?;
     if let Some(other) = models.iter().find(|m| matches!(m, Model::Sequential | Model::Asyncio)) {
-        return Err(Edge::usage(
+        return Err(CliError::usage(
             format!("no workload knows the model '{other}'"),
             "the models are threads, fork, spawn, forkserver, interpreters",
             "correct --models",
