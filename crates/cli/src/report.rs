@@ -9,15 +9,15 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use ungil_report::{Found, Page, gather, html, markdown, pictures, runs, tell_apart};
+use ungil_report::{Page, RecordSet, disambiguate, html, markdown, pictures, read_records, runs};
 
 /// Reads the records and writes what was asked for.
 pub(crate) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let form = form(args)?;
-    let mut found = Found::default();
+    let mut found = RecordSet::default();
     let mut second = None;
     for path in &args.records {
-        let more = gather(path)?;
+        let more = read_records(path)?;
         // Two things are set side by side.
         second = second
             .or((args.records.len() == 2 && !found.records.is_empty())
@@ -25,7 +25,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, CliError> {
         found.records.extend(more.records);
         found.refused.extend(more.refused);
     }
-    tell_apart(&mut found.records);
+    disambiguate(&mut found.records);
     for line in &found.refused {
         eprintln!("note: {}", crate::sanitize::sanitize_all(line));
     }
@@ -117,7 +117,7 @@ fn stem(path: &Path) -> String {
 }
 
 /// Fails where the result would take the place of a record.
-fn refuse_a_record(path: &Path, found: &Found) -> Result<(), CliError> {
+fn refuse_a_record(path: &Path, found: &RecordSet) -> Result<(), CliError> {
     let Ok(there) = fs::canonicalize(path) else { return Ok(()) };
     let same = |record: &Path| fs::canonicalize(record).is_ok_and(|r| r == there);
     if found.records.iter().any(|s| same(&s.path)) {

@@ -15,10 +15,10 @@ mod table;
 
 pub use csv::csv;
 pub use json::{Json, json};
-pub use page::{Beside, Chapter, Page, Picture, Study, html, markdown, pictures};
+pub use page::{Chapter, ChapterArm, Page, Picture, Study, html, markdown, pictures};
 pub use runs::runs;
 pub use sentences::sentences;
-pub use source::{Found, Source, gather, tell_apart};
+pub use source::{RecordSet, Source, disambiguate, read_records};
 pub use table::table;
 
 use ungil_experiment::compare::compare;

@@ -83,18 +83,29 @@ pub(crate) fn caption(view: View<'_>) -> String {
     }
 }
 
-/// Returns the heading and the cells of a metric's column.
+/// Returns the heading and the cells of a metric's column for all arms.
 fn metric_cells(view: View<'_>, metric: &Metric) -> (String, Vec<String>) {
-    let values = view.comparison.arms.iter().map(|arm| figure(view, arm, metric.key));
-    let values: Vec<Option<f64>> = values.collect();
+    let arms: Vec<&ArmFigures> = view.comparison.arms.iter().collect();
+    column(&arms, metric, |arm| figure(view, arm, metric.key))
+}
+
+/// Returns a metric's column: the heading with the unit, and the value of each arm in that unit.
+pub(crate) fn column(
+    arms: &[&ArmFigures],
+    metric: &Metric,
+    value: impl Fn(&ArmFigures) -> Option<f64>,
+) -> (String, Vec<String>) {
+    let values: Vec<Option<f64>> = arms.iter().map(|arm| value(arm)).collect();
     let unit = column_unit(metric.unit, values.iter().flatten().copied());
-    let cells = view.comparison.arms.iter().zip(values);
-    let cells = cells.map(|(arm, v)| v.map_or_else(|| blank(arm, metric.key), |v| unit.format(v)));
+    let cell = |(arm, value): (&&ArmFigures, Option<f64>)| match value {
+        Some(value) => unit.format(value),
+        None => blank(arm, metric.key),
+    };
     let heading = match metric.unit {
         Unit::PerSecond => format!("{}/s", metric.title),
         _ => unit.heading(metric.title),
     };
-    (heading, cells.collect())
+    (heading, arms.iter().zip(values).map(cell).collect())
 }
 
 fn column_unit(unit: Unit, values: impl Iterator<Item = f64>) -> ColumnUnit {

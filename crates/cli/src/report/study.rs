@@ -1,7 +1,7 @@
 //! The folder of a suite as a study that the page shows: its findings, and a chapter a category.
 
 use std::path::PathBuf;
-use ungil_report::{Beside, Chapter, Study};
+use ungil_report::{Chapter, ChapterArm, Study};
 use ungil_suite::folder;
 use ungil_suite::summary::{OfCategory, Overall, Row, Summary, summary};
 use ungil_suite::table;
@@ -82,7 +82,7 @@ fn chapter(summary: &Summary, category: &OfCategory) -> Chapter {
             form => format!("{} {}", row.workload, form.name()),
         };
         let ratio = row.metrics.get("wall_s").and_then(|t| t.ratio);
-        Beside {
+        ChapterArm {
             experiment,
             arm: row.arm.clone(),
             python: row.arm.split('/').next().unwrap_or_default().into(),
@@ -92,7 +92,7 @@ fn chapter(summary: &Summary, category: &OfCategory) -> Chapter {
     };
     Chapter {
         title: category.category.title().into(),
-        words: table::overall(category, summary.evidence),
+        sentences: table::overall(category, summary.evidence),
         head,
         arms: category.rows.iter().zip(cells).map(beside).collect(),
     }
