@@ -16,7 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 pub(crate) use dump::Dump;
 pub(crate) use heap::{Heap, Order};
 pub(crate) use profile::{Mode as ProfileMode, Profile};
-pub(crate) use report::{Form as ReportForm, Report};
+pub(crate) use report::{Report, ReportFormat};
 use std::path::PathBuf;
 pub(crate) use suite::Suite;
 pub(crate) use target::{CoreFiles, Target};

@@ -19,12 +19,12 @@ pub(crate) struct Report {
 
     /// Output format (default: by the extension of FILE, or html).
     #[arg(long, value_enum)]
-    pub(crate) format: Option<Form>,
+    pub(crate) format: Option<ReportFormat>,
 }
 
 /// Output format of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Form {
+pub(crate) enum ReportFormat {
     /// One self-contained page.
     Html,
     /// Sentences and tables, for a pull request or documentation.
