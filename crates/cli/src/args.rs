@@ -16,7 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 pub(crate) use dump::Dump;
 pub(crate) use heap::{Heap, Order};
 pub(crate) use profile::{Mode as ProfileMode, Profile};
-pub(crate) use report::{Report, ReportFormat};
+pub(crate) use report::{ReportArgs, ReportFormat};
 use std::path::PathBuf;
 pub(crate) use suite::Suite;
 pub(crate) use target::{CoreFiles, Target};
@@ -49,7 +49,7 @@ pub(crate) enum Command {
     /// Profile a Python process or program: CPU, locks, GIL, garbage collector, allocations.
     Profile(Box<Profile>),
     /// Render records as an HTML page, Markdown, CSV or SVG.
-    Report(Report),
+    Report(ReportArgs),
     /// Run the study's benchmark suite with and without the GIL.
     Suite(Box<Suite>),
     /// Watch a Python process: threads, locks, hot lines, pauses, memory.

@@ -2,7 +2,7 @@
 
 mod study;
 
-use crate::args::{Report as Args, ReportFormat};
+use crate::args::{ReportArgs, ReportFormat};
 use crate::error::{CliError, print};
 use std::fs::{self, Permissions};
 use std::io::Write;
@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use ungil_report::{Page, RecordSet, disambiguate, html, markdown, pictures, read_records, runs};
 
 /// Reads the records and writes the report.
-pub(crate) fn run(args: &Args) -> Result<ExitCode, CliError> {
+pub(crate) fn run(args: &ReportArgs) -> Result<ExitCode, CliError> {
     let format = format(args)?;
     let mut found = RecordSet::default();
     let mut second = None;
@@ -50,7 +50,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, CliError> {
 }
 
 /// Writes each chart to a file of a folder, which is created if necessary.
-fn charts(args: &Args, page: Page<'_>) -> Result<ExitCode, CliError> {
+fn charts(args: &ReportArgs, page: Page<'_>) -> Result<ExitCode, CliError> {
     let Some(folder) = output(args, ReportFormat::Svg) else {
         let why = "each chart is a separate file";
         return Err(CliError::usage(
@@ -73,7 +73,7 @@ fn charts(args: &Args, page: Page<'_>) -> Result<ExitCode, CliError> {
 }
 
 /// Returns the format given by name or by the extension of the output file.
-fn format(args: &Args) -> Result<ReportFormat, CliError> {
+fn format(args: &ReportArgs) -> Result<ReportFormat, CliError> {
     if let Some(format) = args.format {
         return Ok(format);
     }
@@ -92,7 +92,7 @@ fn format(args: &Args) -> Result<ReportFormat, CliError> {
 }
 
 /// Returns the output file or folder; `None` is standard output.
-fn output(args: &Args, format: ReportFormat) -> Option<PathBuf> {
+fn output(args: &ReportArgs, format: ReportFormat) -> Option<PathBuf> {
     match &args.output {
         Some(path) if path.as_os_str() == "-" => None,
         Some(path) => Some(path.clone()),

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[command(
     after_help = "Two records or two folders are compared with each other. One folder, or more than two records, are shown one after the other.\n\nExit codes: 0 success, 1 a record cannot be read or the report cannot be written, 2 usage error."
 )]
-pub(crate) struct Report {
+pub(crate) struct ReportArgs {
     /// Records, or folders of records (*.jsonl).
     #[arg(value_name = "RECORD", required = true, value_hint = ValueHint::AnyPath)]
     pub(crate) records: Vec<PathBuf>,

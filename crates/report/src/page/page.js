@@ -97,7 +97,7 @@
   ];
   // A number in the filter matches a whole block number or exit code: "3" does not match "3.14".
   const named = runs.map((r) => ` ${r.record} ${r.arm} block ${r.block} ${r.block === 0 ? "warm-up" : ""} ${outcome(r)} ${r.outcome.kind === "ok" ? "" : "failed"} `.toLowerCase());
-  const texts = runs.map((r, i) => named[i] + (r.hazards ?? []).map((h) => `${h.kind} ${h.says}`).join(" ").toLowerCase());
+  const searchTexts = runs.map((r, i) => named[i] + (r.hazards ?? []).map((h) => `${h.kind} ${h.says}`).join(" ").toLowerCase());
   const table = at("run-table");
   const head = table.tHead.insertRow();
   let order = null, limit = 200;
@@ -121,7 +121,7 @@
   const names = new Intl.Collator("en", { numeric: true });
   const draw = () => {
     const wanted = at("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
-    const some = runs.map((_, i) => i).filter((i) => wanted.every((word) => /^\d+$/.test(word) ? named[i].includes(` ${word} `) : texts[i].includes(word)));
+    const some = runs.map((_, i) => i).filter((i) => wanted.every((word) => /^\d+$/.test(word) ? named[i].includes(` ${word} `) : searchTexts[i].includes(word)));
     if (order) {
       const { value } = columns[order.column];
       const compare = (a, b) => typeof a === "string" ? names.compare(a, b) : a < b ? -1 : a > b ? 1 : 0;
