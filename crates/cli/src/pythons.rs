@@ -87,7 +87,13 @@ fn table(pythons: &[Interpreter]) -> TextTable {
     let column = |cell: &dyn Fn(&Interpreter) -> String| pythons.iter().map(cell).collect();
     let mut table = TextTable::new();
     table.add("name", Align::Left, column(&|p| p.name.clone()));
-    table.add_optional(2, "build", Align::Left, column(&|p| p.describe()));
+    let part = |p: &Interpreter, build: bool| {
+        let description = p.describe();
+        let (version, settings) = description.split_once(", ").unwrap_or((&description, ""));
+        if build { settings.to_string() } else { version.to_string() }
+    };
+    table.add_optional(3, "version", Align::Left, column(&|p| part(p, false)));
+    table.add_optional(2, "build", Align::Left, column(&|p| part(p, true)));
     table.add_optional(1, "origin", Align::Left, column(&|p| origin(p.origin).into()));
     table.add("executable", Align::Left, column(&|p| p.executable.display().to_string()));
     table

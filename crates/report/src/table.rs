@@ -44,7 +44,7 @@ const MIN_SHARES: [(&str, f64); 5] = [
 
 /// Renders the table of a record in at most `width` columns of a terminal; `None` is unlimited.
 ///
-/// A column that says nothing is not in it: a metric no arm has, failures when nothing failed,
+/// Columns without information are hidden: a metric that no arm has, failures if nothing failed,
 /// waits and start-up that hardly take time, PSS where every arm is one process (it is RSS less
 /// shared libraries), energy without a sensor.
 pub fn table(view: View<'_>, width: Option<usize>) -> Fitted {
@@ -57,7 +57,7 @@ pub fn table(view: View<'_>, width: Option<usize>) -> Fitted {
         add_ratios(&mut table, view, headline);
     }
     let columns = COLUMNS.iter().filter_map(|(key, rank)| Some((metric::find(key)?, *rank)));
-    for (metric, importance) in columns.filter(|(metric, _)| is_informative(view, metric.key)) {
+    for (metric, importance) in columns.filter(|(metric, _)| has_column(view, metric.key)) {
         let (heading, cells) = metric_cells(view, metric);
         table.add_optional(importance, heading, Align::Right, cells);
     }
@@ -203,8 +203,8 @@ fn add_energy(table: &mut TextTable, view: View<'_>) {
     }
 }
 
-/// Returns whether a metric's column says anything.
-fn is_informative(view: View<'_>, key: &str) -> bool {
+/// Returns whether a metric has a column.
+fn has_column(view: View<'_>, key: &str) -> bool {
     let arms = &view.comparison.arms;
     let values: Vec<(f64, &ArmFigures)> =
         arms.iter().filter_map(|a| Some((figure(view, a, key)?, a))).collect();

@@ -1,4 +1,4 @@
-//! SuiteProgress of a suite on standard error: a bar on a terminal, otherwise one line per point with the
+//! Progress of a suite on standard error: a bar on a terminal, otherwise one line per point with the
 //! remaining time.
 
 use indicatif::{ProgressBar, ProgressStyle};

@@ -27,7 +27,7 @@ const MAX_VALUES: usize = 2000;
 const FIGURES: [&str; 6] =
     ["cpu_s", "busy_cores", "pss_peak_bytes", "lock_wait_s", "gil_wait_s", "energy_j"];
 
-/// RecordPair records of the same workload.
+/// Two records of the same workload.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RecordPair<'a> {
     pub(super) old: &'a Source,
