@@ -1,6 +1,6 @@
 //! Collects files that may be interpreters, without running them.
 //!
-//! The same interpreter has many recognizes_interpreter_names (`python`, `python3`, `python3.14`, `/bin` and `/usr/bin`, a
+//! The same interpreter has many names (`python`, `python3`, `python3.14`, `/bin` and `/usr/bin`, a
 //! link in `~/.local/bin`), and starting one takes tens of milliseconds, so duplicates are removed
 //! before anything runs. Folders with a known origin come before `$PATH`, which often lists the
 //! same files again.

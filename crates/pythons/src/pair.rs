@@ -1,8 +1,8 @@
 //! Pairs GIL builds with their free-threaded twins and lists their other differences.
 //!
 //! Comparing two builds shows the effect of the GIL only if nothing else differs. Compiler and
-//! optimisation can matter as much as the GIL, so the twin with the fewest differences is chosen and
-//! the remaining differences are reported.
+//! optimisation can matter as much as the GIL, so the twin with the fewest differences is chosen
+//! and the remaining differences are reported.
 
 use crate::find::find;
 use crate::resolve::names;
@@ -36,9 +36,9 @@ fn rank(pair: &Pair) -> impl Ord + use<> {
     (Reverse(version.series()), pair.differences.len(), Reverse(version.clone()), pair.gil.origin)
 }
 
-/// Returns the counterpart of an interpreter: the free-threaded build of a GIL build, or vice versa.
-/// It is always of the same series; preferred are the same version, the fewest differences, the
-/// same origin, and the newest.
+/// Returns the counterpart of an interpreter: the free-threaded build of a GIL build, or vice
+/// versa. It is always of the same series; preferred are the same version, the fewest differences,
+/// the same origin, and the newest.
 pub fn twin<'a>(of: &Interpreter, among: &'a [Interpreter]) -> Option<&'a Interpreter> {
     if !may_pair(of) {
         return None;
@@ -98,7 +98,8 @@ fn missing(found: &[Interpreter]) -> Vec<String> {
     }
 }
 
-/// Returns whether an interpreter can have a twin: free-threaded builds exist for CPython from 3.13.
+/// Returns whether an interpreter can have a twin: free-threaded builds exist for CPython from
+/// 3.13.
 fn may_pair(i: &Interpreter) -> bool {
     i.implementation == Implementation::CPython && i.version.series() >= (3, 13)
 }

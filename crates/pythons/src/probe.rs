@@ -95,9 +95,9 @@ fn run_probe(path: &Path, limit: Duration) -> Result<Answer, Error> {
         .ok_or_else(|| Error::NotPython { path: owned(), output: excerpt(&text) })
 }
 
-/// Returns the virtual environment of an executable, found as the interpreter finds it: `pyvenv.cfg`
-/// in its directory or the one above, without resolving links. The interpreter cannot be asked:
-/// before 3.14 only `site` detects it, which the probe does not run.
+/// Returns the virtual environment of an executable, found as the interpreter finds it:
+/// `pyvenv.cfg` in its directory or the one above, without resolving links. The interpreter cannot
+/// be asked: before 3.14 only `site` detects it, which the probe does not run.
 pub(crate) fn venv_of(executable: &Path) -> Option<PathBuf> {
     let bin = executable.parent()?;
     [bin.parent(), Some(bin)]

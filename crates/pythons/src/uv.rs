@@ -1,8 +1,8 @@
 //! Installs an interpreter with uv.
 //!
-//! uv's builds are the best pairs available (one builder, PGO and LTO, GIL and free-threaded), so uv
-//! is tried first. uv writes its installation folder into the build variables; that is the staging
-//! folder here, so the files are rewritten before the rename.
+//! uv's builds are the best pairs available (one builder, PGO and LTO, GIL and free-threaded), so
+//! uv is tried first. uv writes its installation folder into the build variables; that is the
+//! staging folder here, so the files are rewritten before the rename.
 
 use crate::child::last_line;
 use crate::install::InstallJob;

@@ -1,5 +1,5 @@
-//! The HTML page: one self-contained file with sentences, charts and their figures, the machine, all
-//! runs and the records.
+//! The HTML page: one self-contained file with sentences, charts and their figures, the machine,
+//! all runs and the records.
 //!
 //! Charts are inline SVG, so that the page is complete in print and without JavaScript; the script
 //! sorts and filters runs and saves records. Text from records is untrusted: it is escaped, limited

@@ -1,5 +1,5 @@
-//! Progress of a suite on standard error: a bar on a terminal, otherwise one line per point with the
-//! remaining time.
+//! Progress of a suite on standard error: a bar on a terminal, otherwise one line per point with
+//! the remaining time.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;

@@ -1,5 +1,5 @@
-//! SVG elements of a chart. Elements have a class and no colour: the style sheet sets their look for
-//! light, dark and print, and tests count them by class.
+//! SVG elements of a chart. Elements have a class and no colour: the style sheet sets their look
+//! for light, dark and print, and tests count them by class.
 //!
 //! Horizontal positions are shares of the width and vertical ones are pixels, so that a drawing
 //! fills the page's width while text, marks and lines keep their size.

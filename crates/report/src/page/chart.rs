@@ -1,5 +1,5 @@
-//! A chart and its table: every drawn value is also in the table, so that it can be read by a screen
-//! reader, copied and checked.
+//! A chart and its table: every drawn value is also in the table, so that it can be read by a
+//! screen reader, copied and checked.
 
 use super::canvas::{Class, OWN_COLOURS};
 use super::plot::{Axis, Plot, Shape, VerticalAxis};

@@ -1,4 +1,5 @@
-//! The page as Markdown, for pull requests and documentation: sentences and tables without drawings.
+//! The page as Markdown, for pull requests and documentation: sentences and tables without
+//! drawings.
 
 use super::chart::{Series, Table};
 use super::escape::markdown as safe;

@@ -2,8 +2,8 @@
 //! between them, and how much each arm changed.
 //!
 //! An arm has two figures: its change (the second record's value over the first's), and the change
-//! of its ratio with the baseline. The latter cancels what affects both arms of a record alike, such
-//! as another machine.
+//! of its ratio with the baseline. The latter cancels what affects both arms of a record alike,
+//! such as another machine.
 
 use super::changes::{ChangeChart, ChangeRow};
 use super::chart::{Chart, Series, Table};

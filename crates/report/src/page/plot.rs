@@ -119,8 +119,8 @@ impl Axis {
     }
 }
 
-/// Returns at most about seven ticks of a logarithmic axis: evenly spaced numbers if it is short, 1,
-/// 2 and 5 times powers of ten if it is longer, and only powers of ten if it is very long.
+/// Returns at most about seven ticks of a logarithmic axis: evenly spaced numbers if it is short,
+/// 1, 2 and 5 times powers of ten if it is longer, and only powers of ten if it is very long.
 fn log_ticks(low: f64, high: f64) -> Vec<f64> {
     if high / low < 3.0 {
         let raw = (high - low) / 6.0;

@@ -12,8 +12,8 @@ use ungil_experiment::record::Outcome;
 use ungil_experiment::stats::{self, Ratio};
 use ungil_format::{interval, ratio};
 
-/// Maximum number of blocks from which an efficiency is computed; more would only make the bootstrap
-/// slower.
+/// Maximum number of blocks from which an efficiency is computed; more would only make the
+/// bootstrap slower.
 const MAX_BLOCKS: u32 = 2000;
 
 /// A figure and its interval.
@@ -70,8 +70,8 @@ struct ScalingCurve<'a> {
     points: Vec<ScalingPoint<'a>>,
 }
 
-/// Returns charts of speed-up and efficiency for each execution model, if there are arms that differ
-/// only in workers.
+/// Returns charts of speed-up and efficiency for each execution model, if there are arms that
+/// differ only in workers.
 pub(super) fn charts(view: View<'_>, series: &Series) -> Vec<Chart> {
     let all = curves(view, series);
     let models: BTreeSet<Option<Model>> = all.iter().map(|c| c.model).collect();

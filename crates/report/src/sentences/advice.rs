@@ -1,7 +1,7 @@
 //! Which arm to use, or why none can be recommended, and what to look at next.
 //!
-//! A recommendation rests on the headline metric's verdicts, and on there being no other explanation
-//! for them: the first [`Obstacle`] found takes its place.
+//! A recommendation rests on the headline metric's verdicts, and on there being no other
+//! explanation for them: the first [`Obstacle`] found takes its place.
 
 use super::Results;
 use std::fmt;
@@ -139,8 +139,8 @@ impl Results<'_> {
         Some(self.view.comparison.arm(arm)?.metrics.get(key)?.median)
     }
 
-    /// Applies where the baseline would be recommended: an arm with a better verdict has answered its
-    /// requests.
+    /// Applies where the baseline would be recommended: an arm with a better verdict has answered
+    /// its requests.
     fn failed_requests(&self) -> Option<Obstacle> {
         let stays = self.best.is_none_or(|b| b.arm == self.view.comparison.baseline);
         self.failing().filter(|_| stays).map(|why| Obstacle::FailedRequests { why })
@@ -178,8 +178,8 @@ impl Results<'_> {
     }
 
     /// Applies a check to the arms whose workers could run in parallel. If the best arm is one of
-    /// them, it alone decides; otherwise all must have the obstacle, because one arm without it shows
-    /// that the workload can run in parallel.
+    /// them, it alone decides; otherwise all must have the obstacle, because one arm without it
+    /// shows that the workload can run in parallel.
     fn check_workers(&self, obstacle: impl Fn(&Arm) -> Option<Obstacle>) -> Option<Obstacle> {
         let best =
             self.best.and_then(|b| self.arm(&b.arm)).filter(|a| a.workers.is_some_and(|w| w > 1));
