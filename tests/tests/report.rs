@@ -267,7 +267,7 @@ fn two_records_are_set_side_by_side_and_say_what_differs() {
     for arm in [
         "3.14t/1 is slower in the second",
         "3.14t/2 is slower in the second",
-        "Of 4 arms in both, 2 differ",
+        "4 arms in both: 2 changed",
     ] {
         assert!(said.contains(arm), "{arm}: {said}");
     }
@@ -282,7 +282,7 @@ fn the_same_comes_as_markdown_csv_and_pictures() {
     let place = Place::new();
     record(&place, "r.jsonl");
     let text = place.ungil(["report", "r.jsonl", "--format", "md"]).run().ok().stdout;
-    assert!(text.contains("| 3.14t/2 |") && text.contains("### Memory at its peak"), "{text}");
+    assert!(text.contains("| 3.14t/2 |") && text.contains("### Peak memory"), "{text}");
     assert!(!text.contains("<script"), "{text}");
     // Every table has as many cells in each row as in its head.
     for table in text.split("\n\n").filter(|part| part.starts_with("| ")) {

@@ -10,8 +10,8 @@ mod table;
 mod verify;
 
 use crate::args::{Audit as Arguments, AuditFormat, FailOn};
-use crate::clean;
-use crate::failure::{Edge, INTERRUPTED, print};
+use crate::error::{CliError, INTERRUPTED, print};
+use crate::sanitize;
 use crate::signals;
 use indicatif::ProgressBar;
 use serde::Serialize;
@@ -45,13 +45,13 @@ struct Report {
 }
 
 /// Runs the audit and prints the report.
-pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
+pub(crate) fn run(args: &Arguments) -> Result<ExitCode, CliError> {
     let stop = signals::flag()?;
     let targets = targets(args)?;
     let asked =
         AuditOptions { targets, build: args.build, sources: args.sources, from: args.from.clone() };
     let mut audit = audit(&asked).map_err(|error| {
-        Edge::usage(
+        CliError::usage(
             "cannot audit the targets",
             error,
             "pass an environment, wheels, extension modules, sources or a lock file; see ungil \
@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
         None => print(&text)?,
         Some(path) => {
             std::fs::write(path, text).map_err(|error| {
-                Edge::failed(
+                CliError::failed(
                     format!("cannot write {}", path.display()),
                     error,
                     "pass another file with -o",
@@ -132,7 +132,7 @@ impl Report {
 }
 
 /// Reports that nothing was analyzed, which must not look like a clean result.
-fn nothing_analyzed(report: &Report) -> Edge {
+fn nothing_analyzed(report: &Report) -> CliError {
     let build = report.audit.build;
     let skipped = report.audit.skipped().count();
     if skipped > 0 {
@@ -141,13 +141,13 @@ fn nothing_analyzed(report: &Report) -> Edge {
              audited platform",
             ungil_format::counted(skipped, "file")
         );
-        return Edge::failed(
+        return CliError::failed(
             "nothing was analyzed",
             why,
             "pass files for that build, or choose another build with --for",
         );
     }
-    Edge::failed(
+    CliError::failed(
         "nothing was analyzed",
         "the targets contain no extension module, Python source, distribution or requirement",
         "pass an environment, a wheel, a folder of sources or a lock file that is not empty",
@@ -164,14 +164,14 @@ fn progress(args: &Arguments, total: usize) -> ProgressBar {
 }
 
 /// Returns the given targets, or the active environment.
-fn targets(args: &Arguments) -> Result<Vec<PathBuf>, Edge> {
+fn targets(args: &Arguments) -> Result<Vec<PathBuf>, CliError> {
     if !args.targets.is_empty() {
         return Ok(args.targets.clone());
     }
     let active = std::env::var_os("VIRTUAL_ENV").map(PathBuf::from);
     let here = Some(PathBuf::from(".venv")).filter(|path| path.is_dir());
     active.or(here).map(|path| vec![path]).ok_or_else(|| {
-        Edge::usage(
+        CliError::usage(
             "no environment to audit",
             "no virtual environment is active and there is no .venv",
             "pass an environment, a wheel, a lock file or a folder of sources",
@@ -179,9 +179,9 @@ fn targets(args: &Arguments) -> Result<Vec<PathBuf>, Edge> {
     })
 }
 
-fn json(report: &impl Serialize) -> Result<String, Edge> {
+fn json(report: &impl Serialize) -> Result<String, CliError> {
     let text = serde_json::to_string_pretty(report).map_err(|e| {
-        Edge::failed("cannot write the result as JSON", e, "report this as a defect of ungil")
+        CliError::failed("cannot write the result as JSON", e, "report this as a defect of ungil")
     })?;
-    Ok(format!("{}\n", clean::json(&text)))
+    Ok(format!("{}\n", sanitize::sanitize_json(&text)))
 }

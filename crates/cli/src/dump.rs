@@ -7,8 +7,8 @@ mod text;
 mod words;
 
 use crate::args::{Dump, Target};
-use crate::clean;
-use crate::failure::{DEADLOCK, Edge, print};
+use crate::error::{CliError, DEADLOCK, print};
+use crate::sanitize;
 use crate::signals;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
@@ -25,7 +25,7 @@ use ungil_remote::{AttachError, Python};
 pub(crate) use words::death;
 
 /// Looks into each process and prints what was found.
-pub(crate) fn run(args: &Dump) -> Result<ExitCode, Edge> {
+pub(crate) fn run(args: &Dump) -> Result<ExitCode, CliError> {
     check(args)?;
     let (targets, mut refused) =
         if args.all { every_python() } else { (args.targets.clone(), Vec::new()) };
@@ -65,7 +65,7 @@ pub(crate) fn run(args: &Dump) -> Result<ExitCode, Edge> {
     let deadlock = snapshots.iter().any(|snapshot| snapshot.has_deadlock() || could(snapshot));
     let has_failed = !failed.is_empty();
     for (_, error) in failed {
-        Edge::from(error).report();
+        CliError::from(error).report();
     }
     Ok(match (deadlock, has_failed) {
         (true, _) => ExitCode::from(DEADLOCK),
@@ -75,17 +75,17 @@ pub(crate) fn run(args: &Dump) -> Result<ExitCode, Edge> {
 }
 
 /// Refuses options that a core, or a live process, has no use for.
-fn check(args: &Dump) -> Result<(), Edge> {
+fn check(args: &Dump) -> Result<(), CliError> {
     let has_core = args.targets.iter().any(Target::is_core);
     if has_core && args.stop {
-        return Err(Edge::usage(
+        return Err(CliError::usage(
             "--stop needs a live process",
             "a core has the registers of every thread",
             "leave --stop out: --native shows the C frames of all threads",
         ));
     }
     if has_core && args.watch.is_some() {
-        return Err(Edge::usage(
+        return Err(CliError::usage(
             "--watch needs a live process",
             "a core is one moment, and lock orders are seen over many",
             "leave --watch out: deadlocks that have happened are found in the core",
@@ -152,7 +152,7 @@ fn print_json(
     snapshots: &[Snapshot],
     failed: &[(Target, AttachError)],
     refused: &[(Target, AttachError)],
-) -> Result<(), Edge> {
+) -> Result<(), CliError> {
     let error = |(target, error): &(Target, AttachError)| {
         let error = error.to_string();
         match target {
@@ -173,7 +173,7 @@ fn print_json(
         }),
     };
     let value = value.map_err(|e| {
-        Edge::failed("cannot write the result as JSON", e, "report this as a defect")
+        CliError::failed("cannot write the result as JSON", e, "report this as a defect")
     })?;
-    print(&format!("{}\n", clean::json(&format!("{value:#}"))))
+    print(&format!("{}\n", sanitize::sanitize_json(&format!("{value:#}"))))
 }

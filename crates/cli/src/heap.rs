@@ -3,8 +3,8 @@
 mod words;
 
 use crate::args::{Heap as Arguments, Order};
-use crate::clean;
-use crate::failure::{Edge, INTERRUPTED, print};
+use crate::error::{CliError, INTERRUPTED, print};
+use crate::sanitize;
 use crate::signals;
 use cpython_layout::Version;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -61,7 +61,7 @@ struct Growth<'a> {
 }
 
 /// Looks and prints.
-pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
+pub(crate) fn run(args: &Arguments) -> Result<ExitCode, CliError> {
     check(args)?;
     // Before Ctrl-C is caught: decompressing a core may take a while.
     let python = args.target.open(&args.files)?;
@@ -82,7 +82,7 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
             }
         }
         if growth.is_none() && !stop.load(Ordering::Relaxed) {
-            return Err(Edge::failed(
+            return Err(CliError::failed(
                 format!("the growth of process {} could not be measured", python.process().pid),
                 "a look took longer than --limit and was cut short",
                 "give it more time with --limit",
@@ -91,7 +91,7 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
     }
     let interrupted = stop.load(Ordering::Relaxed);
     if heap.objects == 0 && !interrupted {
-        return Err(Edge::failed(
+        return Err(CliError::failed(
             format!("no object was found in {}", args.target),
             match python.process().core().and_then(|core| core.missing().into_iter().next()) {
                 Some(missing) => missing,
@@ -133,9 +133,13 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
     };
     if args.json {
         let text = serde_json::to_string_pretty(&report).map_err(|e| {
-            Edge::failed("cannot write the result as JSON", e, "report this as a defect of ungil")
+            CliError::failed(
+                "cannot write the result as JSON",
+                e,
+                "report this as a defect of ungil",
+            )
         })?;
-        print(&format!("{}\n", clean::json(&text)))?;
+        print(&format!("{}\n", sanitize::sanitize_json(&text)))?;
     } else {
         print(&words::report(&report, args.top.unwrap_or(25)))?;
     }
@@ -143,7 +147,7 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
 }
 
 /// One look, with progress once it takes more than a second.
-fn look(python: &Python, args: &Arguments, stop: &AtomicBool) -> Result<Heap, Edge> {
+fn look(python: &Python, args: &Arguments, stop: &AtomicBool) -> Result<Heap, CliError> {
     let begun = Instant::now();
     let mut bar = None;
     let shown = !args.quiet && std::io::stderr().is_terminal();
@@ -170,7 +174,7 @@ fn look(python: &Python, args: &Arguments, stop: &AtomicBool) -> Result<Heap, Ed
     found.map_err(|error| match error {
         HeapError::Process(error) => error.into(),
         HeapError::Read(error) => python.process().attach_error(error).into(),
-        HeapError::Allocator(_) | HeapError::Collector(_) => Edge::failed(
+        HeapError::Allocator(_) | HeapError::Collector(_) => CliError::failed(
             format!("the heap of {} cannot be read", args.target),
             error,
             "use a release build of CPython 3.13 to 3.15, or a newer ungil",
@@ -179,9 +183,9 @@ fn look(python: &Python, args: &Arguments, stop: &AtomicBool) -> Result<Heap, Ed
 }
 
 /// Refuses options that a core, or a live process, has no use for.
-fn check(args: &Arguments) -> Result<(), Edge> {
+fn check(args: &Arguments) -> Result<(), CliError> {
     if args.target.is_core() && args.diff.is_some() {
-        return Err(Edge::usage(
+        return Err(CliError::usage(
             "--diff needs a live process",
             "a core does not change",
             "leave --diff out, or compare the JSON of two cores",

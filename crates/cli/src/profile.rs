@@ -7,7 +7,7 @@ mod replay;
 mod words;
 
 use crate::args::{Profile, ProfileMode};
-use crate::failure::{Edge, print};
+use crate::error::{CliError, print};
 use crate::signals;
 use indicatif::{ProgressBar, ProgressStyle};
 use launch::{Launched, Waits};
@@ -23,7 +23,7 @@ use ungil_profile::{Build, Builder, Format, Header, Unit};
 use ungil_remote::Python;
 
 /// Profiles, or turns a profile into something else.
-pub(crate) fn run(args: &Profile) -> Result<ExitCode, Edge> {
+pub(crate) fn run(args: &Profile) -> Result<ExitCode, CliError> {
     fits(args)?;
     if let Some(path) = &args.replay {
         return replay::replay(args, path);
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &Profile) -> Result<ExitCode, Edge> {
         return started(args, Launched::start(args)?, &told);
     };
     if !args.args.is_empty() {
-        return Err(Edge::usage(
+        return Err(CliError::usage(
             "arguments after '--' belong to a script or module",
             format!("{pid} is a process that runs already"),
             "leave them out, or name a script",
@@ -62,7 +62,7 @@ fn started(
     args: &Profile,
     mut launched: Launched,
     told: &Arc<AtomicBool>,
-) -> Result<ExitCode, Edge> {
+) -> Result<ExitCode, CliError> {
     let profiled = launched.python(args.quiet, told).and_then(|python| profile(args, python, told));
     let (captured, written) = match profiled {
         Ok(profiled) => profiled,
@@ -91,7 +91,7 @@ fn profile(
     args: &Profile,
     python: Python,
     told: &Arc<AtomicBool>,
-) -> Result<(Captured, Written), Edge> {
+) -> Result<(Captured, Written), CliError> {
     let header = header(args, &python);
     let mut output = Output::new(args, &header)?;
     let builder = output.builder(header)?;
@@ -115,7 +115,7 @@ fn report(
     captured: &Captured,
     written: &Written,
     status: Option<&Option<ExitStatus>>,
-) -> Result<(), Edge> {
+) -> Result<(), CliError> {
     print(&if args.json {
         words::json(captured, written, status)
     } else {
@@ -124,7 +124,7 @@ fn report(
 }
 
 /// Refuses to call a profile done that is cut off, or that has nothing in it.
-fn complete(captured: &Captured, written: &Written) -> Result<(), Edge> {
+fn complete(captured: &Captured, written: &Written) -> Result<(), CliError> {
     if let Err(error) = &captured.finished.recording
         && written.format == Format::Recording
     {
@@ -134,7 +134,7 @@ fn complete(captured: &Captured, written: &Written) -> Result<(), Edge> {
         return Ok(());
     }
     let totals = &captured.finished.profile.totals;
-    Err(Edge::failed(
+    Err(CliError::failed(
         "the profile is empty",
         match totals.notes.as_slice() {
             [] => format!(
@@ -161,7 +161,7 @@ fn pid(args: &Profile) -> Option<u32> {
 }
 
 /// Refuses to profile a GIL that is off.
-fn has_gil(args: &Profile, python: &Python) -> Result<(), Edge> {
+fn has_gil(args: &Profile, python: &Python) -> Result<(), CliError> {
     if args.mode == ProfileMode::Gil && build(python) == Build::FreeThreaded {
         let pid = python.process().pid;
         return Err(no_gil(format!("process {pid} runs a free-threaded Python whose GIL is off")));
@@ -169,8 +169,12 @@ fn has_gil(args: &Profile, python: &Python) -> Result<(), Edge> {
     Ok(())
 }
 
-fn no_gil(why: String) -> Edge {
-    Edge::usage("there is no GIL to profile", why, "--mode lock shows what its threads wait for")
+fn no_gil(why: String) -> CliError {
+    CliError::usage(
+        "there is no GIL to profile",
+        why,
+        "--mode lock shows what its threads wait for",
+    )
 }
 
 fn build(python: &Python) -> Build {
@@ -240,7 +244,7 @@ fn watch(
 }
 
 /// An option that has no use where it was given is refused, not ignored.
-fn fits(args: &Profile) -> Result<(), Edge> {
+fn fits(args: &Profile) -> Result<(), CliError> {
     let looks = [
         ("--rate", args.rate.is_some()),
         ("--threads", !args.threads.is_empty()),
@@ -273,7 +277,7 @@ fn fits(args: &Profile) -> Result<(), Edge> {
         None => (samples.to_vec(), mode(), "it is an option of --mode alloc"),
     };
     match others.iter().find(|(_, given)| *given) {
-        Some((option, _)) => Err(Edge::usage(
+        Some((option, _)) => Err(CliError::usage(
             format!("{option} means nothing to {to}"),
             why,
             if kept.is_some() { "leave it out" } else { "leave it out, or use another --mode" },

@@ -1,11 +1,11 @@
-//! Progress on standard error while an experiment runs: a bar on a terminal, nothing elsewhere.
+//! The progress bar of an experiment on standard error; hidden if that is not a terminal.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use ungil_experiment::runner::Event;
 use ungil_format::{duration, percent};
 
-/// Shows what an experiment does.
+/// Shows the progress of an experiment.
 pub(crate) struct Progress {
     bar: ProgressBar,
     arms: u64,
@@ -13,29 +13,26 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// A bar for an experiment of `arms` arms; hidden if `quiet` or if standard error is no
-    /// terminal.
+    /// Returns a bar for an experiment of `arms` arms.
     pub(crate) fn new(arms: usize, time_limit_s: f64, quiet: bool) -> Progress {
         let bar = if quiet || !std::io::stderr().is_terminal() {
             ProgressBar::hidden()
         } else {
             let bar = ProgressBar::new(1);
-            // A template that does not parse is a defect of this line alone; the default bar serves
-            // too.
+            // The default style is used if the template does not parse.
             if let Ok(style) =
                 ProgressStyle::with_template("{bar:24} {elapsed} of about {eta_precise}  {msg}")
             {
                 bar.set_style(style);
             }
-            // The bar draws only when something happens: no thread of its own disturbs the
-            // measurement.
+            // No thread of the bar disturbs the measurement: it draws only on events.
             bar.disable_steady_tick();
             bar
         };
         Progress { bar, arms: arms as u64, time_limit_s }
     }
 
-    /// Takes in an event.
+    /// Updates the bar.
     pub(crate) fn show(&self, event: &Event<'_>) {
         match event {
             Event::Starting { arm, block, expected, elapsed_s } => {

@@ -1,16 +1,14 @@
-//! What is made from the argument definitions, for shells and for `man`; and the phase module for a
-//! workload's own tree.
+//! The commands `completions`, `man` and `phase`.
 
 use crate::args::Cli;
-use crate::failure::{Edge, print};
+use crate::error::{CliError, print};
 use clap::CommandFactory;
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Drops `-h` and `--help` after the command `help`: clap gives that command no flags, and calls
-/// them unknown subcommands.
+/// Removes `-h` and `--help` after the command `help`: clap takes them for unknown subcommands.
 pub(crate) fn without_help_flags(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut command = Cli::command();
     let mut args: Vec<OsString> = args.collect();
@@ -27,32 +25,32 @@ pub(crate) fn without_help_flags(args: impl Iterator<Item = OsString>) -> Vec<Os
     args
 }
 
-/// Prints a shell's completion script.
-pub(crate) fn completions(shell: clap_complete::Shell) -> Result<ExitCode, Edge> {
+/// Prints the completion script of a shell.
+pub(crate) fn completions(shell: clap_complete::Shell) -> Result<ExitCode, CliError> {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "ungil", &mut text);
     print(&String::from_utf8_lossy(&text))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes a man page for the program and one a verb into `dir`.
-pub(crate) fn man(dir: &Path) -> Result<ExitCode, Edge> {
+/// Writes man pages for the program and for each command into `dir`.
+pub(crate) fn man(dir: &Path) -> Result<ExitCode, CliError> {
     let write = || -> std::io::Result<()> {
         fs::create_dir_all(dir)?;
         clap_mangen::generate_to(Cli::command(), dir)
     };
     write().map_err(|e| {
-        Edge::failed(
+        CliError::failed(
             format!("cannot write man pages to {}", dir.display()),
             e,
-            "give a folder you may write",
+            "give a writable folder",
         )
     })?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Prints `ungil_phase.py`.
-pub(crate) fn phase() -> Result<ExitCode, Edge> {
+pub(crate) fn phase() -> Result<ExitCode, CliError> {
     print(ungil_experiment::phase::MODULE)?;
     Ok(ExitCode::SUCCESS)
 }

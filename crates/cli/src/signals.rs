@@ -1,6 +1,6 @@
-//! Ctrl-C and termination, turned into a descriptor that the experiment waits for.
+//! Ctrl-C and termination signals, as a file descriptor or a flag.
 
-use crate::failure::Edge;
+use crate::error::CliError;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io;
 use std::os::unix::net::UnixStream;
@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use ungil_experiment::Stop;
 
-/// A [`Stop`] that comes with SIGINT, SIGTERM or SIGHUP.
-pub(crate) fn stop() -> Result<Stop, Edge> {
+/// Returns a [`Stop`] that SIGINT, SIGTERM and SIGHUP trigger.
+pub(crate) fn stop() -> Result<Stop, CliError> {
     let make = || -> io::Result<Stop> {
         let (read, write) = UnixStream::pair()?;
         for signal in [SIGINT, SIGTERM, SIGHUP] {
@@ -18,16 +18,16 @@ pub(crate) fn stop() -> Result<Stop, Edge> {
         Ok(Stop::when_readable(read.into()))
     };
     make().map_err(|e| {
-        Edge::failed("cannot listen for Ctrl-C", e, "close some open files, and try again")
+        CliError::failed("cannot listen for Ctrl-C", e, "close some open files, and try again")
     })
 }
 
-/// A flag that SIGINT, SIGTERM or SIGHUP raises: for loops too fast to ask a descriptor each time.
-pub(crate) fn flag() -> Result<Arc<AtomicBool>, Edge> {
+/// Returns a flag that SIGINT, SIGTERM and SIGHUP set, for loops too fast to poll a descriptor.
+pub(crate) fn flag() -> Result<Arc<AtomicBool>, CliError> {
     let flag = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(&flag)).map_err(|e| {
-            Edge::failed("cannot listen for Ctrl-C", e, "close some open files, and try again")
+            CliError::failed("cannot listen for Ctrl-C", e, "close some open files, and try again")
         })?;
     }
     Ok(flag)

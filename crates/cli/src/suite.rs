@@ -1,15 +1,16 @@
-//! `ungil suite`: from arguments to the points of a study, from its folder to words.
+//! `ungil suite`: plans and runs the study's workloads and prints their summary.
 
-mod ask;
+mod planning;
 mod progress;
-mod words;
+mod render;
 
 use crate::args::Suite;
 use crate::compare::sensors;
-use crate::failure::{Edge, print};
+use crate::error::{CliError, print};
 use crate::signals;
-use ask::{BLOCKS, QUICK_MOST_S, plan_of, settings};
-use progress::Progress;
+use crate::width::table_width;
+use planning::{BLOCKS, MAX_QUICK_S, plan_of, settings};
+use progress::SuiteProgress;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use ungil_experiment::arm::Arm;
@@ -23,76 +24,77 @@ use ungil_suite::workloads::Workload;
 use ungil_suite::{folder, plan, table};
 
 /// Lists, exports, replays or runs a suite.
-pub(crate) fn run(args: Suite) -> Result<ExitCode, Edge> {
+pub(crate) fn run(args: Suite) -> Result<ExitCode, CliError> {
     if args.list {
-        return print(&words::list()).map(|()| ExitCode::SUCCESS);
+        return print(&render::list()).map(|()| ExitCode::SUCCESS);
     }
-    if let Some(place) = &args.export {
-        folder::write_sources(place, None)?;
+    if let Some(folder_path) = &args.export {
+        folder::write_sources(folder_path, None)?;
         return Ok(ExitCode::SUCCESS);
     }
-    if let Some(place) = &args.replay {
-        let summary = summary(&folder::read(place)?);
-        show(&args, &summary, place)?;
-        return judge(&summary, place);
+    if let Some(folder_path) = &args.replay {
+        let summary = summary(&folder::read(folder_path)?);
+        show(&args, &summary, folder_path)?;
+        return check_failures(&summary, folder_path);
     }
     if args.dry_run {
         let (Plan { points, skipped }, ..) = plan_of(&args, &mut Vec::new())?;
-        return print(&words::plan(&points, &skipped, args.blocks.unwrap_or(BLOCKS)))
+        return print(&render::plan(&points, &skipped, args.blocks.unwrap_or(BLOCKS)))
             .map(|()| ExitCode::SUCCESS);
     }
     let stop = signals::stop()?;
-    let (place, energy, drive);
+    let (folder_path, energy, drive);
     match &args.resume {
         Some(old) => {
-            place = std::path::absolute(old).unwrap_or_else(|_| old.clone());
-            let study = folder::read(&place)?;
+            folder_path = std::path::absolute(old).unwrap_or_else(|_| old.clone());
+            let study = folder::read(&folder_path)?;
             if let Some(bad) = study.unreadable.first() {
-                let what = format!("cannot go on with the record {}", bad.what);
-                return Err(Edge::failed(
+                let what = format!("cannot continue the record {}", bad.what);
+                return Err(CliError::failed(
                     what,
                     &bad.why,
-                    "take it away, and start a new suite for its point",
+                    "remove it, and start a new suite for its point",
                 ));
             }
             energy = study
                 .records
                 .first()
                 .map_or("auto".into(), |(_, r)| r.header.settings.energy.clone());
-            drive = Drive::resume(&place, study, &stop)?;
+            drive = Drive::resume(&folder_path, study, &stop)?;
         }
         None => {
             energy = args.energy.clone();
-            place = out(&args);
-            drive = Drive::new(&place, begin(&args, &place)?, &stop)?;
+            folder_path = output_folder(&args);
+            drive = Drive::new(&folder_path, begin(&args, &folder_path)?, &stop)?;
         }
     }
     let open = || sensors_of(&energy);
-    let mut progress = Progress::new(args.quiet);
+    let mut progress = SuiteProgress::new(args.quiet);
     let result =
-        drive.run(if args.quick { QUICK_MOST_S } else { f64::INFINITY }, &open, &mut |event| {
+        drive.run(if args.quick { MAX_QUICK_S } else { f64::INFINITY }, &open, &mut |event| {
             progress.show(event)
         });
     drop(progress);
-    let summary = summary(&folder::read(&place)?);
-    show(&args, &summary, &place)?;
+    let summary = summary(&folder::read(&folder_path)?);
+    show(&args, &summary, &folder_path)?;
     match result {
-        Ok(()) => judge(&summary, &place),
+        Ok(()) => check_failures(&summary, &folder_path),
         Err(error @ Error::Interrupted) => {
-            let go_on = format!(
-                "what was measured is kept; go on with ungil suite --resume {}",
-                ungil_experiment::shell::word(&place.to_string_lossy())
+            let help = format!(
+                "what was measured is kept; continue it: ungil suite --resume {}",
+                ungil_experiment::shell::word(&folder_path.to_string_lossy())
             );
-            Err(Edge::from(error).with_help(go_on))
+            Err(CliError::from(error).with_help(help))
         }
         Err(error) => Err(error.into()),
     }
 }
 
-fn out(args: &Suite) -> PathBuf {
+/// Returns the folder of a new suite.
+fn output_folder(args: &Suite) -> PathBuf {
     let name = || format!(".ungil/suite-{}-{}", now().replace(':', ""), std::process::id());
-    let place = args.out.clone().unwrap_or_else(|| name().into());
-    std::path::absolute(&place).unwrap_or(place)
+    let folder_path = args.out.clone().unwrap_or_else(|| name().into());
+    std::path::absolute(&folder_path).unwrap_or(folder_path)
 }
 
 fn sensors_of(request: &str) -> Result<energy::Opened, Error> {
@@ -102,22 +104,22 @@ fn sensors_of(request: &str) -> Result<energy::Opened, Error> {
     })
 }
 
-/// Plans, says so, and makes the folder.
-fn begin(args: &Suite, place: &Path) -> Result<Vec<(Point, Header)>, Edge> {
+/// Plans a suite, prints the plan, and creates its folder. Returns its points.
+fn begin(args: &Suite, folder_path: &Path) -> Result<Vec<(Point, Header)>, CliError> {
     let opened = sensors(&args.energy)?;
     let mut notes = Vec::new();
     let (Plan { points, skipped }, packages) = plan_of(args, &mut notes)?;
     if points.is_empty() {
         let why = skipped.first().map_or_else(String::new, |s| format!("{}: {}", s.what, s.why));
-        return Err(Edge::failed(
+        return Err(CliError::failed(
             "there is nothing to run",
             why,
-            "name other workloads, or fix what is missing",
+            "choose other workloads, or install what is missing",
         ));
     }
     if !args.quiet {
-        let said = words::plan(&points, &skipped, args.blocks.unwrap_or(BLOCKS));
-        said.lines().for_each(|line| eprintln!("note: {line}"));
+        let plan = render::plan(&points, &skipped, args.blocks.unwrap_or(BLOCKS));
+        plan.lines().for_each(|line| eprintln!("note: {line}"));
     }
     let suite = folder::Suite {
         schema: folder::SCHEMA.into(),
@@ -127,8 +129,8 @@ fn begin(args: &Suite, place: &Path) -> Result<Vec<(Point, Header)>, Edge> {
         skipped,
         notes,
     };
-    folder::create(place, &suite, args.sources.as_deref())?;
-    let sources = folder::sources(place);
+    folder::create(folder_path, &suite, args.sources.as_deref())?;
+    let sources = folder::sources(folder_path);
     let machine = Machine::here();
     let settings = settings(args, points.len());
     let about = opened.sensors.iter().map(|s| s.about()).collect::<Vec<_>>();
@@ -161,17 +163,19 @@ fn begin(args: &Suite, place: &Path) -> Result<Vec<(Point, Header)>, Edge> {
         .collect())
 }
 
-fn show(args: &Suite, summary: &Summary, place: &Path) -> Result<(), Edge> {
+fn show(args: &Suite, summary: &Summary, folder_path: &Path) -> Result<(), CliError> {
     if args.json {
-        let text = serde_json::to_string_pretty(summary)
-            .map_err(|e| Edge::failed("cannot write the summary as JSON", e, "report this"))?;
+        let text = serde_json::to_string_pretty(summary).map_err(|e| {
+            CliError::failed("cannot write the summary as JSON", e, "report this as a bug")
+        })?;
         return print(&(text + "\n"));
     }
-    print(&format!("{}\nSuite: {}\n", table::text(summary), place.display()))
+    let text = table::text(summary, table_width(args.wide));
+    print(&format!("{text}\nSuite: {}\n", folder_path.display()))
 }
 
-/// A suite with failures has failed, whatever else it says.
-fn judge(summary: &Summary, place: &Path) -> Result<ExitCode, Edge> {
+/// Fails if any run of the suite failed or a record cannot be read.
+fn check_failures(summary: &Summary, folder_path: &Path) -> Result<ExitCode, CliError> {
     let unreadable = |s: &Skipped| (s.what.clone(), s.why.clone());
     let failed = summary.failed.iter().map(|f| (format!("{} on {}", f.what, f.arm), f.why.clone()));
     let all: Vec<(String, String)> =
@@ -180,8 +184,8 @@ fn judge(summary: &Summary, place: &Path) -> Result<ExitCode, Edge> {
     let others =
         if all.len() > 1 { format!(", and {} others", all.len() - 1) } else { String::new() };
     let help = format!(
-        "ungil suite --resume {} tries again what failed; its records say how",
-        ungil_experiment::shell::word(&place.to_string_lossy())
+        "see its records; ungil suite --resume {} runs failed points again",
+        ungil_experiment::shell::word(&folder_path.to_string_lossy())
     );
-    Err(Edge::failed(format!("{what} failed{others}"), why, help))
+    Err(CliError::failed(format!("{what} failed{others}"), why, help))
 }

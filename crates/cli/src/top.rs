@@ -13,8 +13,8 @@ mod text;
 mod words;
 
 use crate::args::Top;
-use crate::clean;
-use crate::failure::{Edge, print};
+use crate::error::{CliError, print};
+use crate::sanitize;
 use app::App;
 use rows::Row;
 use std::io::IsTerminal;
@@ -24,7 +24,7 @@ use ungil_profile::live::{Live, Next, Pace, ThreadView, View};
 use ungil_remote::Python;
 
 /// Runs the verb.
-pub(crate) fn run(args: &Top) -> Result<ExitCode, Edge> {
+pub(crate) fn run(args: &Top) -> Result<ExitCode, CliError> {
     let pace = Pace {
         rate_hz: args.rate.into(),
         interval_s: args.interval,
@@ -36,7 +36,7 @@ pub(crate) fn run(args: &Top) -> Result<ExitCode, Edge> {
         (true, Some(pid)) => lines(args, pid, pace),
         (true, None) => list(args),
         (false, _) if is_terminal => screen::run(args, pace, colour),
-        (false, _) => Err(Edge::usage(
+        (false, _) => Err(CliError::usage(
             "top needs a terminal",
             "standard input or output is none",
             "ungil top PID --once, or --json, prints a view and ends",
@@ -44,14 +44,14 @@ pub(crate) fn run(args: &Top) -> Result<ExitCode, Edge> {
     }
 }
 
-fn attach(pid: u32) -> Result<Python, Edge> {
-    Python::attach(pid).map_err(Edge::from)
+fn attach(pid: u32) -> Result<Python, CliError> {
+    Python::attach(pid).map_err(CliError::from)
 }
 
 /// Views without a terminal.
-fn lines(args: &Top, pid: u32, pace: Pace) -> Result<ExitCode, Edge> {
+fn lines(args: &Top, pid: u32, pace: Pace) -> Result<ExitCode, CliError> {
     let no_thread =
-        |e| Edge::failed("cannot start a thread", e, "end some processes, or raise ulimit -u");
+        |e| CliError::failed("cannot start a thread", e, "end some processes, or raise ulimit -u");
     let app = App::new(args, false);
     let stop = crate::signals::stop()?;
     let live = Live::start(attach(pid)?, pace).map_err(no_thread)?;
@@ -71,21 +71,21 @@ fn lines(args: &Top, pid: u32, pace: Pace) -> Result<ExitCode, Edge> {
         seen |= !view.threads.is_empty();
         left -= 1;
         if let Some(why) = ended.filter(|_| left > 0) {
-            eprintln!("ungil: {}", clean::clean(&why));
+            eprintln!("ungil: {}", sanitize::sanitize(&why));
             break;
         }
     }
     if seen {
         return Ok(ExitCode::SUCCESS);
     }
-    Err(Edge::failed(
+    Err(CliError::failed(
         format!("no thread of process {pid} was seen"),
         "it ended meanwhile, or its interpreter is starting or ending",
         "look again; ungil dump says what is in the way",
     ))
 }
 
-fn show(args: &Top, app: &App, view: &View) -> Result<(), Edge> {
+fn show(args: &Top, app: &App, view: &View) -> Result<(), CliError> {
     if args.json {
         return print(&(json(view)? + "\n"));
     }
@@ -96,14 +96,14 @@ fn show(args: &Top, app: &App, view: &View) -> Result<(), Edge> {
 }
 
 /// The Pythons of this machine, once.
-fn list(args: &Top) -> Result<ExitCode, Edge> {
+fn list(args: &Top) -> Result<ExitCode, CliError> {
     let mut finder = hosts::Finder::default();
     finder.find();
     // CPU is the difference of two looks.
     std::thread::sleep(Duration::from_secs_f64(args.interval.min(5.0)));
     let found = finder.find();
     let none = || {
-        Edge::failed(
+        CliError::failed(
             "no Python of 3.13 or later was found",
             found.refused.as_deref().unwrap_or("no process that can be seen from here is one"),
             "ungil dump PID says why a process is none",
@@ -127,10 +127,10 @@ fn list(args: &Top) -> Result<ExitCode, Edge> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn json(value: &impl serde::Serialize) -> Result<String, Edge> {
+fn json(value: &impl serde::Serialize) -> Result<String, CliError> {
     let text = serde_json::to_string(value)
-        .map_err(|e| Edge::failed("cannot write the view as JSON", e, "report this"))?;
-    Ok(clean::json(&text).into_owned())
+        .map_err(|e| CliError::failed("cannot write the view as JSON", e, "report this"))?;
+    Ok(sanitize::sanitize_json(&text).into_owned())
 }
 
 fn threads_of<'a>(rows: &[Row<'a>]) -> Vec<&'a ThreadView> {

@@ -1,13 +1,13 @@
-//! Runs `assemble.py`, which makes an interpreter out of PyPI and Debian packages.
+//! Runs `assemble.py`, which assembles an interpreter from PyPI and Debian packages.
 //!
-//! The recipe is a Python script because most of it is Python's own business (unpacking wheels,
-//! rewriting `_sysconfigdata`), and a machine with pip has a Python. This side finds that Python,
-//! passes on what the script says, and holds its standard input open: when this process is gone,
-//! however it went, the script reads the end of it, stops its tools and clears away what it made.
+//! The recipe is a Python script because most of it uses Python's own formats (wheels,
+//! `_sysconfigdata`). This module finds a Python to run it, forwards its progress, and holds its
+//! standard input open: if this process dies for any reason, the script reads end of file, stops
+//! its tools and removes its files.
 
 use crate::child::last_line;
 use crate::find::find;
-use crate::install::Job;
+use crate::install::InstallJob;
 use crate::{Error, Implementation, Spec};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -17,19 +17,20 @@ use std::thread;
 
 const SCRIPT: &str = include_str!("assemble.py");
 
-/// What there is a recipe for: PyPI has no core for 3.13t.
+/// Versions with a recipe. PyPI has no core for 3.13t.
 pub(crate) const RECIPES: [&str; 5] = ["3.13", "3.14", "3.14t", "3.15", "3.15t"];
 
 /// The minor version of the newest recipe.
 const NEWEST: u8 = 15;
 
-/// Whether there is a recipe for this name.
-pub(crate) fn knows(name: &str) -> bool {
+/// Returns whether there is a recipe for a name.
+pub(crate) fn has_recipe(name: &str) -> bool {
     RECIPES.contains(&name)
 }
 
-/// Returns what `ungil pythons install` is to be given to get what was asked for, and whether that
-/// needs uv. `None` where it is not known to work: a version newer than the recipes may not exist.
+/// Returns the argument of `ungil pythons install` that installs the requested interpreter, and
+/// whether that needs uv. `None` if it is not known to work: a version newer than the recipes may
+/// not exist.
 pub(crate) fn installable(wanted: &Spec) -> Option<(String, bool)> {
     let Spec::Version {
         implementation: Implementation::CPython, major, minor, free_threaded, ..
@@ -41,16 +42,16 @@ pub(crate) fn installable(wanted: &Spec) -> Option<(String, bool)> {
         return Some((if *free_threaded { "3.14t" } else { "3.14" }.to_owned(), false));
     };
     let name = wanted.to_string();
-    if knows(&name) {
+    if has_recipe(&name) {
         return Some((name, false));
     }
-    // Free-threaded builds begin with 3.13.
+    // Free-threaded builds exist from 3.13 on.
     let oldest = if *free_threaded { 13 } else { 8 };
     (*major == Some(3) && (oldest..=NEWEST).contains(&minor)).then_some((name, true))
 }
 
-/// Runs the recipe in the staging folder and says where the interpreter is there.
-pub(crate) fn install(job: &Job, say: &mut dyn FnMut(&str)) -> Result<PathBuf, Error> {
+/// Runs the recipe in the staging folder and returns the interpreter's prefix in it.
+pub(crate) fn install(job: &InstallJob, say: &mut dyn FnMut(&str)) -> Result<PathBuf, Error> {
     let failed = |why: String, help: &str| Error::Assemble {
         spec: job.name.to_owned(),
         why,
@@ -58,7 +59,7 @@ pub(crate) fn install(job: &Job, say: &mut dyn FnMut(&str)) -> Result<PathBuf, E
     };
     let python = python(job).ok_or_else(|| {
         failed(
-            "it takes a Python 3.9 or newer, and there is none".to_owned(),
+            "assembling needs Python 3.9 or newer, and none was found".to_owned(),
             "apt-get install python3 python3-pip",
         )
     })?;
@@ -70,14 +71,14 @@ pub(crate) fn install(job: &Job, say: &mut dyn FnMut(&str)) -> Result<PathBuf, E
         failed(format!("{}: {error}", python.display()), "check that Python")
     };
     let path = std::env::join_paths(&job.search.path).map_err(|error| {
-        failed(error.to_string(), "take the directory with a colon off the search path")
+        failed(error.to_string(), "remove the directory with a colon from $PATH")
     })?;
     let mut child = Command::new(&python)
         .args(["-B", "-E"])
         .arg(&script)
         .arg(job.name)
         .args([&made, &job.target, job.staging.path()])
-        .env("PATH", path) // what the search finds is what the script finds
+        .env("PATH", path) // the script finds the same tools as `Search::command`
         .env("LC_ALL", "C.UTF-8")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -101,8 +102,8 @@ pub(crate) fn install(job: &Job, say: &mut dyn FnMut(&str)) -> Result<PathBuf, E
             _ => {}
         }
     }
-    // `child` still holds the other end of its standard input, and `wait` would close it: only now,
-    // when it is done.
+    // `wait` closes the script's standard input, so it is called only once the script has closed
+    // its output.
     let status = child.wait().map_err(unstarted)?;
     let errors = errors.join().unwrap_or_default();
     if status.success() {
@@ -113,15 +114,16 @@ pub(crate) fn install(job: &Job, say: &mut dyn FnMut(&str)) -> Result<PathBuf, E
         None => ("", ""),
     };
     let why = match why {
-        "" => format!("the recipe ended with {status}: {}", last_line(&errors)),
+        "" => format!("the script ended with {status}: {}", last_line(&errors)),
         why => why.to_owned(),
     };
     let help = if help.is_empty() { "try again, or install uv" } else { help };
     Err(failed(why, help))
 }
 
-/// A Python to run the recipe with: the one on the search path, or any other that is new enough.
-fn python(job: &Job) -> Option<PathBuf> {
+/// Returns a Python to run the recipe with: the one on the search path, or any other that is new
+/// enough.
+fn python(job: &InstallJob) -> Option<PathBuf> {
     let suits = |path: &PathBuf| {
         crate::inspect(path, crate::Origin::Path).is_ok_and(|found| {
             found.implementation == Implementation::CPython && found.version.series() >= (3, 9)

@@ -1,9 +1,9 @@
-//! Which files may be interpreters: from folders to paths, nothing run yet.
+//! Collects files that may be interpreters, without running them.
 //!
-//! The same interpreter is reachable by many names (`python`, `python3`, `python3.14`, `/bin` and
-//! `/usr/bin`, a link in `~/.local/bin`), and starting one costs tens of milliseconds, so names are
-//! folded together before anything runs. Places that know their origin come before `$PATH`, on
-//! which the same files are often found again.
+//! The same interpreter has many names (`python`, `python3`, `python3.14`, `/bin` and `/usr/bin`, a
+//! link in `~/.local/bin`), and starting one takes tens of milliseconds, so duplicates are removed
+//! before anything runs. Folders with a known origin come before `$PATH`, which often lists the
+//! same files again.
 
 use crate::find::Rejected;
 use crate::inspect::is_executable;
@@ -13,38 +13,38 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// A file worth running.
+/// A file that may be an interpreter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Candidate {
     pub(crate) path: PathBuf,
     pub(crate) origin: Origin,
 }
 
-/// Every file worth running, once each, best origin first; and what was named or looks like one and
-/// cannot be.
+/// Returns every file to probe, without duplicates, best origin first; and files that look like
+/// interpreters but cannot be run.
 pub(crate) fn candidates(search: &Search) -> (Vec<Candidate>, Vec<Rejected>) {
     let mut found = Collector::default();
     for entry in &search.environment {
-        found.entry(entry);
+        found.add_entry(entry);
     }
-    found.prefixes_in(&search.own, Origin::Ungil);
+    found.add_prefixes(&search.own, Origin::Ungil);
     for dir in &search.uv {
-        found.prefixes_in(dir, Origin::Uv);
+        found.add_prefixes(dir, Origin::Uv);
     }
     let mut pyenv = search.pyenv.clone();
-    pyenv.extend(search.path.iter().filter_map(|dir| root_of_shims(dir)));
+    pyenv.extend(search.path.iter().filter_map(|dir| pyenv_root_of_shims(dir)));
     for root in &pyenv {
-        found.prefixes_in(&root.join("versions"), Origin::Pyenv);
+        found.add_prefixes(&root.join("versions"), Origin::Pyenv);
     }
     for prefix in &search.conda {
-        found.bin(&prefix.join("bin"), Origin::Conda);
-        found.prefixes_in(&prefix.join("envs"), Origin::Conda);
+        found.add_bin(&prefix.join("bin"), Origin::Conda);
+        found.add_prefixes(&prefix.join("envs"), Origin::Conda);
     }
     if let Some(bin) = &search.debian {
-        found.bin(bin, Origin::Debian);
+        found.add_bin(bin, Origin::Debian);
     }
-    for dir in search.path.iter().filter(|dir| root_of_shims(dir).is_none()) {
-        found.bin(dir, Origin::SearchPath);
+    for dir in search.path.iter().filter(|dir| pyenv_root_of_shims(dir).is_none()) {
+        found.add_bin(dir, Origin::SearchPath);
     }
     (found.candidates, found.rejected)
 }
@@ -53,18 +53,18 @@ pub(crate) fn candidates(search: &Search) -> (Vec<Candidate>, Vec<Rejected>) {
 struct Collector {
     candidates: Vec<Candidate>,
     rejected: Vec<Rejected>,
-    /// By the file behind the links and the venv, the place in `candidates`.
+    /// Index in `candidates` by the resolved file and the virtual environment.
     known: HashMap<(PathBuf, Option<PathBuf>), usize>,
 }
 
 impl Collector {
-    /// An entry of `$UNGIL_PYTHONS`. Somebody wrote it down, so it is said if there is nothing.
-    fn entry(&mut self, entry: &Path) {
+    /// Adds an entry of `$UNGIL_PYTHONS`. It was named explicitly, so a missing one is reported.
+    fn add_entry(&mut self, entry: &Path) {
         let Ok(entry) = std::path::absolute(entry) else { return };
         if entry.is_dir() {
-            self.bin(&entry.join("bin"), Origin::Environment);
-            self.bin(&entry, Origin::Environment);
-            self.prefixes_in(&entry, Origin::Environment);
+            self.add_bin(&entry.join("bin"), Origin::Environment);
+            self.add_bin(&entry, Origin::Environment);
+            self.add_prefixes(&entry, Origin::Environment);
         } else if entry.exists() {
             self.add(&entry, Origin::Environment);
         } else {
@@ -72,19 +72,19 @@ impl Collector {
         }
     }
 
-    /// A folder of installations: `DIR/NAME/bin/python*`. A name with a dot before it is an
-    /// installation under way.
-    fn prefixes_in(&mut self, dir: &Path, origin: Origin) {
+    /// Adds a folder of installations: `DIR/NAME/bin/python*`. A name that begins with a dot is an
+    /// unfinished installation.
+    fn add_prefixes(&mut self, dir: &Path, origin: Origin) {
         for prefix in sorted_entries(dir) {
             let hidden =
                 prefix.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
             if !hidden && prefix.is_dir() {
-                self.bin(&prefix.join("bin"), origin);
+                self.add_bin(&prefix.join("bin"), origin);
             }
         }
     }
 
-    fn bin(&mut self, dir: &Path, origin: Origin) {
+    fn add_bin(&mut self, dir: &Path, origin: Origin) {
         for file in sorted_entries(dir) {
             if file.file_name().and_then(|name| name.to_str()).is_some_and(is_python_name) {
                 self.add(&file, origin);
@@ -94,7 +94,7 @@ impl Collector {
 
     fn add(&mut self, file: &Path, origin: Origin) {
         let Ok(real) = file.canonicalize() else {
-            return self.reject(file, "a link that leads nowhere");
+            return self.reject(file, "broken link");
         };
         if real.is_dir() {
             return;
@@ -106,11 +106,10 @@ impl Collector {
         match self.known.get(&(real.clone(), venv_of(file))) {
             Some(&at) => {
                 let before = &mut self.candidates[at];
-                // python3.14 still means the same after an upgrade of python3; so the fuller name
-                // stands for both.
-                let fuller = before.path.parent() == file.parent()
+                // The longer name is kept: python3.14 means the same after an upgrade of python3.
+                let longer = before.path.parent() == file.parent()
                     && name_length(file) > name_length(&before.path);
-                if fuller {
+                if longer {
                     before.path = candidate.path;
                 }
             }
@@ -130,7 +129,7 @@ fn name_length(path: &Path) -> usize {
     path.file_name().map_or(0, |name| name.len())
 }
 
-/// In order of name, so that two looks at the same folders give the same answer.
+/// Returns a folder's entries sorted by name, so that results are reproducible.
 fn sorted_entries(dir: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
     let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
@@ -138,8 +137,8 @@ fn sorted_entries(dir: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// `python`, `python3`, `python3.14t`, `pypy3.11`, `graalpy`: not `python3-config`, `pythonw` or
-/// `python-argcomplete`.
+/// Returns whether a file name is that of an interpreter: `python`, `python3.14t`, `pypy3.11` or
+/// `graalpy`, but not `python3-config`, `pythonw` or `python-argcomplete`.
 fn is_python_name(name: &str) -> bool {
     ["python", "pypy", "graalpy"].iter().filter_map(|stem| name.strip_prefix(stem)).any(|rest| {
         let version = rest.trim_end_matches(['t', 'd']);
@@ -149,10 +148,9 @@ fn is_python_name(name: &str) -> bool {
     })
 }
 
-/// The pyenv root whose shims this directory of `$PATH` holds. A shim is a script that looks up, at
-/// every start, which version the working directory wants: no interpreter, and it fails for all but
-/// one of its names.
-pub(crate) fn root_of_shims(dir: &Path) -> Option<PathBuf> {
+/// Returns the pyenv root if this directory of `$PATH` holds pyenv's shims. A shim is a script that
+/// looks up, at every start, which version the working directory selects; it fails for all others.
+pub(crate) fn pyenv_root_of_shims(dir: &Path) -> Option<PathBuf> {
     if dir.file_name()? != "shims" {
         return None;
     }
@@ -174,7 +172,7 @@ mod tests {
     use super::is_python_name;
 
     #[test]
-    fn names() {
+    fn recognizes_interpreter_names() {
         for yes in [
             "python",
             "python3",

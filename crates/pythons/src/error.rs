@@ -1,156 +1,113 @@
-//! What can go wrong with an interpreter, each said as what, why and what to do.
-//!
-//! The three lines live next to each other per error, so that a new one cannot be added without its
-//! help.
+//! Errors. Each has three lines for users: what happened (`Display`), why, and what to do.
 
 use std::path::PathBuf;
 
-/// An error of this room. `Display` is the *what*, [`Error::why`] and [`Error::help`] the other two
-/// lines.
+/// An error of this crate. `Display` states what happened; see [`Error::why`] and [`Error::help`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No interpreter matches what was asked for.
+    /// No interpreter matches the request.
     #[error("no interpreter '{spec}' was found")]
     NotFound {
-        /// What was asked for.
         spec: String,
-        /// The names of what is there, best first.
+        /// Names of the interpreters found, best first.
         have: Vec<String>,
-        /// The one of those closest to what was asked for.
+        /// The one of them closest to the request.
         nearest: Option<String>,
-        /// The files that may be an interpreter and did not say what they are in time.
+        /// Files that may be interpreters and did not answer in time.
         silent: Box<[PathBuf]>,
-        /// The version to give to `ungil pythons install`, where that gets it.
+        /// The argument of `ungil pythons install` that installs it.
         install: Option<String>,
-        /// Whether that is only so once uv is on the search path.
+        /// Whether installing it needs uv, which is missing.
         needs_uv: bool,
     },
-    /// No GIL build here has a free-threaded twin.
-    #[error("no CPython here has a free-threaded twin")]
+    /// No GIL build has a free-threaded twin.
+    #[error("no CPython with a free-threaded twin was found")]
     NoPair {
-        /// The names of what is there, best first.
+        /// Names of the interpreters found, best first.
         have: Vec<String>,
-        /// What is missing to make a pair.
+        /// What to install to get a pair.
         install: Vec<String>,
     },
-    /// The path leads nowhere.
-    #[error("there is no '{path}'")]
-    Missing {
-        /// The path as it was given.
-        path: PathBuf,
-    },
-    /// A directory that is neither a venv nor an installation.
+    /// The path does not exist.
+    #[error("'{path}' does not exist")]
+    Missing { path: PathBuf },
+    /// The directory is neither a virtual environment nor an installation.
     #[error("'{path}' is a directory without an interpreter")]
-    NoInterpreterIn {
-        /// The path as it was given.
-        path: PathBuf,
-    },
-    /// A file that may not be executed.
+    NoInterpreterIn { path: PathBuf },
+    /// The file has no execute permission.
     #[error("'{path}' is not executable")]
-    NotExecutable {
-        /// The path as it was given.
-        path: PathBuf,
-    },
-    /// The system could not start it, or could not read its answer.
+    NotExecutable { path: PathBuf },
+    /// The system could not start the file, or could not read its output.
     #[error("'{path}' could not be run")]
-    Unrunnable {
-        /// The path as it was given.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// It ran and ended with a failure.
-    #[error("'{path}' failed when asked what it is")]
+    Unrunnable { path: PathBuf, source: std::io::Error },
+    /// The probe ended with a failure.
+    #[error("'{path}' failed to describe itself")]
     Failed {
-        /// The path as it was given.
         path: PathBuf,
         /// `exit status: 1`, `signal: 11 (SIGSEGV)`.
         status: String,
-        /// The last line it wrote to standard error.
-        said: String,
+        /// The last line of its standard error.
+        output: String,
     },
-    /// It ran, and what it printed is not the probe's answer.
+    /// The output is not the probe's answer.
     #[error("'{path}' is not a Python interpreter")]
     NotPython {
-        /// The path as it was given.
         path: PathBuf,
-        /// The beginning of what it printed instead.
-        said: String,
+        /// The beginning of the output.
+        output: String,
     },
-    /// It printed without end.
+    /// The output exceeded its limit.
     #[error("'{path}' printed too much to be a Python interpreter")]
     TooMuch {
-        /// The path as it was given.
         path: PathBuf,
-        /// How many bytes were read before it was stopped.
+        /// The limit.
         bytes: usize,
     },
-    /// It did not end.
+    /// The probe did not end in time.
     #[error("'{path}' did not answer")]
     TimedOut {
-        /// The path as it was given.
         path: PathBuf,
-        /// How long it was given.
+        /// The time limit.
         seconds: f64,
     },
-    /// There is no way to install what was asked for.
+    /// The requested interpreter cannot be installed.
     #[error("there is no way to install '{spec}'")]
-    NoRecipe {
-        /// What was asked for.
-        spec: String,
-        /// What stands in the way.
-        why: String,
-        /// What would make it work.
-        help: String,
-    },
-    /// uv was asked and could not.
+    NoRecipe { spec: String, why: String, help: String },
+    /// `uv python install` failed.
     #[error("uv could not install '{spec}'")]
     Uv {
-        /// What was asked for.
         spec: String,
-        /// What uv said last.
+        /// uv's last message.
         why: String,
     },
-    /// Assembling stopped.
+    /// The recipe failed.
     #[error("'{spec}' could not be assembled")]
     Assemble {
-        /// What was asked for.
         spec: String,
-        /// What failed, with the last of what it said.
+        /// What failed, with its last message.
         why: String,
-        /// What would make it work.
         help: String,
     },
-    /// What was installed does not run, or is not what was asked for. Nothing of it is kept.
-    #[error("'{spec}' was installed and does not work")]
-    Broken {
-        /// What was asked for.
-        spec: String,
-        /// What is wrong with it.
-        why: String,
-    },
+    /// The installed interpreter does not run, or is not the requested one. It was removed.
+    #[error("'{spec}' was installed but does not work")]
+    Broken { spec: String, why: String },
     /// The folder for interpreters could not be written.
     #[error("'{path}' could not be written")]
-    Folder {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    Folder { path: PathBuf, source: std::io::Error },
 }
 
 impl Error {
-    /// Why it happened, in one line.
+    /// Returns why it happened, in one line.
     pub fn why(&self) -> String {
         match self {
             Error::NotFound { have, nearest, silent, .. } => {
                 let found = match nearest {
                     Some(nearest) => {
-                        format!("there is {}; the nearest is {nearest}", have.join(", "))
+                        format!("found {}; the nearest is {nearest}", have.join(", "))
                     }
-                    None if have.is_empty() => "no interpreter at all was found".to_owned(),
-                    None => format!("there is {}", have.join(", ")),
+                    None if have.is_empty() => "no interpreter was found".to_owned(),
+                    None => format!("found {}", have.join(", ")),
                 };
                 match &silent[..] {
                     [] => found,
@@ -164,23 +121,21 @@ impl Error {
                     }
                 }
             }
-            Error::NoPair { have, .. } if have.is_empty() => {
-                "no interpreter at all was found".to_owned()
-            }
-            Error::NoPair { have, .. } => format!("there is {}", have.join(", ")),
+            Error::NoPair { have, .. } if have.is_empty() => "no interpreter was found".to_owned(),
+            Error::NoPair { have, .. } => format!("found {}", have.join(", ")),
             Error::Missing { .. } => "no such file or directory".to_owned(),
             Error::NoInterpreterIn { .. } => "it has neither bin/python3 nor bin/python".to_owned(),
             Error::NotExecutable { .. } => {
-                "its mode has no execute bit, or it is no file".to_owned()
+                "it has no execute permission, or is not a file".to_owned()
             }
             Error::Unrunnable { source, .. } | Error::Folder { source, .. } => source.to_string(),
-            Error::Failed { status, said, .. } if said.is_empty() => {
+            Error::Failed { status, output, .. } if output.is_empty() => {
                 format!("it ended with {status}")
             }
-            Error::Failed { status, said, .. } => format!("it ended with {status}: {said}"),
-            Error::NotPython { said, .. } if said.is_empty() => "it printed nothing".to_owned(),
-            Error::NotPython { said, .. } => format!("it printed '{said}'"),
-            Error::TooMuch { bytes, .. } => format!("it was stopped after {bytes} bytes"),
+            Error::Failed { status, output, .. } => format!("it ended with {status}: {output}"),
+            Error::NotPython { output, .. } if output.is_empty() => "it printed nothing".to_owned(),
+            Error::NotPython { output, .. } => format!("it printed '{output}'"),
+            Error::TooMuch { bytes, .. } => format!("it was stopped after printing {bytes} bytes"),
             Error::TimedOut { seconds, .. } => format!("it was stopped after {seconds} s"),
             Error::NoRecipe { why, .. }
             | Error::Uv { why, .. }
@@ -189,7 +144,7 @@ impl Error {
         }
     }
 
-    /// What to do about it, in one line.
+    /// Returns what to do about it, in one line.
     pub fn help(&self) -> String {
         match self {
             Error::NotFound { install: Some(version), needs_uv: true, .. } => format!(
@@ -197,31 +152,31 @@ impl Error {
             ),
             Error::NotFound { install: Some(install), .. } => format!("ungil pythons install {install}"),
             Error::NotFound { .. } => {
-                "ungil pythons lists what there is; a path or a venv works as well as a version".to_owned()
+                "see ungil pythons for a list; a path or a virtual environment works as well".to_owned()
             }
             Error::NoPair { install, .. } => format!("ungil pythons install {}", install.join(" ")),
             Error::Missing { .. } | Error::NoInterpreterIn { .. } => {
-                "name an executable, a venv, or a version such as 3.14t".to_owned()
+                "give an executable, a virtual environment, or a version such as 3.14t".to_owned()
             }
             Error::NotExecutable { path } => {
-                format!("chmod +x {}, or name another", path.display())
+                format!("chmod +x {}, or give another interpreter", path.display())
             }
             Error::Unrunnable { .. } => {
-                "check that it was built for this machine and that its loader and libraries are there"
+                "check that it was built for this machine and that its loader and libraries are installed"
                     .to_owned()
             }
             Error::Failed { path, .. } | Error::TimedOut { path, .. } => {
-                format!("see what '{} -c \"import sysconfig\"' does", path.display())
+                format!("run it by hand: {} -c \"import sysconfig\"", path.display())
             }
-            Error::NotPython { .. } | Error::TooMuch { .. } => "name a Python interpreter".to_owned(),
+            Error::NotPython { .. } | Error::TooMuch { .. } => "give a Python interpreter".to_owned(),
             Error::NoRecipe { help, .. } => help.clone(),
-            Error::Uv { spec, .. } if crate::assemble::knows(spec) => {
-                format!("see what 'uv python install {spec}' says, or let ungil assemble it: --with assemble")
+            Error::Uv { spec, .. } if crate::assemble::has_recipe(spec) => {
+                format!("run uv python install {spec} by hand, or let ungil assemble it: --with assemble")
             }
-            Error::Uv { spec, .. } => format!("see what 'uv python install {spec}' says"),
+            Error::Uv { spec, .. } => format!("run uv python install {spec} by hand"),
             Error::Assemble { help, .. } => help.clone(),
-            Error::Broken { .. } => "try again; if it stays so, report it with this message".to_owned(),
-            Error::Folder { .. } => "make it writable, or set $UNGIL_HOME to a folder that is".to_owned(),
+            Error::Broken { .. } => "try again; if it fails again, report this message as a bug".to_owned(),
+            Error::Folder { .. } => "make it writable, or set $UNGIL_HOME to a writable folder".to_owned(),
         }
     }
 }

@@ -1,8 +1,7 @@
-//! Every interpreter of this machine, best first.
+//! Finds every interpreter of this machine, best first.
 //!
-//! Each candidate is asked by running it, a few at a time: one that hangs costs its time limit
-//! once, beside the others and not before them. What could not be used is named with the reason,
-//! never dropped in silence.
+//! Each candidate is identified by running it. A few run at a time, so that one that hangs does not
+//! delay the others. Candidates that cannot be used are returned with the reason.
 
 use crate::candidates::{Candidate, candidates};
 use crate::probe::probe;
@@ -15,47 +14,45 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// More would make the probes fight for the cores they are timed on; one that hangs takes up one of
-/// them.
-const AT_ONCE: usize = 4;
+/// Probes that run at the same time. More would compete for cores while their time limits run.
+const MAX_PROBES: usize = 4;
 
-/// A file that looked like an interpreter and is of no use.
+/// A file that looked like an interpreter and cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Rejected {
-    /// The file.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// The reason.
     pub why: String,
 }
 
-/// All that was found.
+/// The result of a search.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Survey {
-    /// What runs, best first.
+    /// Usable interpreters, best first.
     pub interpreters: Vec<Interpreter>,
-    /// What does not, with the reason.
+    /// Files that cannot be used.
     pub rejected: Vec<Rejected>,
-    /// Those of them that did not answer within the time limit: on a busy machine they may be what
-    /// is asked for.
+    /// Rejected files that did not answer within the time limit. On a busy machine they may be the
+    /// interpreter that is wanted.
     #[serde(skip)]
     pub(crate) silent: Vec<Candidate>,
 }
 
-/// Every distinct interpreter, best first: CPython before others, releases before pre-releases,
-/// newer before older.
+/// Returns every distinct interpreter, best first: CPython before others, releases before
+/// pre-releases, newer before older.
 pub fn find(search: &Search) -> Vec<Interpreter> {
     survey(search).interpreters
 }
 
-/// Every distinct interpreter, and what was passed over.
+/// Returns every distinct interpreter, and the files that were rejected.
 pub fn survey(search: &Search) -> Survey {
     let (candidates, mut rejected) = candidates(search);
     let mut interpreters = Vec::new();
     let mut known = HashSet::new();
     let mut silent = Vec::new();
-    for (candidate, answer) in ask_all(&candidates, search) {
+    for (candidate, answer) in probe_all(&candidates, search) {
         match answer {
-            // In the candidates' order: of a wrapper and what it starts, the better origin stays.
+            // Of duplicates the first candidate is kept, which has the better origin.
             Ok(found) if known.insert((found.real.clone(), found.venv.clone())) => {
                 interpreters.push(found)
             }
@@ -73,13 +70,14 @@ pub fn survey(search: &Search) -> Survey {
     Survey { interpreters, rejected, silent }
 }
 
-type Answer = Result<Interpreter, crate::Error>;
+type ProbeResult = Result<Interpreter, crate::Error>;
 
-fn ask_all(candidates: &[Candidate], search: &Search) -> Vec<(Candidate, Answer)> {
+/// Probes all candidates; returns the answers in the candidates' order.
+fn probe_all(candidates: &[Candidate], search: &Search) -> Vec<(Candidate, ProbeResult)> {
     let next = AtomicUsize::new(0);
     let answers = Mutex::new(Vec::new());
     thread::scope(|scope| {
-        for _ in 0..AT_ONCE.min(candidates.len()) {
+        for _ in 0..MAX_PROBES.min(candidates.len()) {
             scope.spawn(|| {
                 while let Some((at, candidate)) = {
                     let at = next.fetch_add(1, Ordering::Relaxed);
@@ -98,8 +96,8 @@ fn ask_all(candidates: &[Candidate], search: &Search) -> Vec<(Candidate, Answer)
     answers.into_iter().map(|(_, candidate, answer)| (candidate, answer)).collect()
 }
 
-/// Smallest first: the order in which interpreters are listed, and in which one is chosen where
-/// several would do.
+/// Returns the sort key of an interpreter, the best first. Among several that match a request, the
+/// first is chosen.
 fn rank(i: &Interpreter) -> impl Ord + use<> {
     (
         i.implementation,

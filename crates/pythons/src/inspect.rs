@@ -1,32 +1,33 @@
-//! An interpreter named by its path: the executable, a venv, or the prefix of an installation.
+//! Identifies an interpreter by its path: an executable, a virtual environment, or the prefix of an
+//! installation.
 
-use crate::candidates::root_of_shims;
+use crate::candidates::pyenv_root_of_shims;
 use crate::probe::probe;
 use crate::{Error, Interpreter, Origin};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Somebody named this one, so it is given longer than a file that only happens to be called
-/// python.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Time limit of the probe of a path that was given explicitly; longer than for files that are only
+/// called `python`.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Runs what is at `path` once and says what it is. A venv or a prefix stands for the interpreter
-/// in its `bin`.
+/// Runs the interpreter at `path` once and returns what it is. `path` may be a virtual environment
+/// or a prefix, which stand for the interpreter in their `bin`.
 ///
-/// A pyenv shim is seen through: it would start a shell and pyenv before every run, and mean
-/// another version in another directory.
+/// A pyenv shim is replaced by the interpreter it starts: the shim would run a shell and pyenv at
+/// every start, and select another version in another directory.
 pub fn inspect(path: &Path, origin: Origin) -> Result<Interpreter, Error> {
     let file = executable_at(path)?;
-    let found = probe(&file, origin, PATIENCE)?;
-    if file.parent().and_then(root_of_shims).is_some() && found.real != file {
-        return probe(&found.real, origin, PATIENCE);
+    let found = probe(&file, origin, PROBE_TIMEOUT)?;
+    if file.parent().and_then(pyenv_root_of_shims).is_some() && found.real != file {
+        return probe(&found.real, origin, PROBE_TIMEOUT);
     }
     Ok(found)
 }
 
-/// The executable a path stands for, absolute, so that it still means the same in another working
-/// directory. Links are not followed: a venv's link is the venv.
+/// Returns the executable that a path stands for, as an absolute path without resolving links: a
+/// virtual environment's executable is a link.
 pub(crate) fn executable_at(path: &Path) -> Result<PathBuf, Error> {
     let named = || path.to_owned();
     let absolute =
@@ -43,7 +44,7 @@ pub(crate) fn executable_at(path: &Path) -> Result<PathBuf, Error> {
     if is_executable(&file) { Ok(file) } else { Err(Error::NotExecutable { path: file }) }
 }
 
-/// The interpreter of a venv or an installation.
+/// Returns the interpreter of a virtual environment or an installation.
 fn in_prefix(prefix: &Path) -> Option<PathBuf> {
     ["python3", "python", "pypy3", "pypy", "graalpy"]
         .iter()
@@ -51,7 +52,8 @@ fn in_prefix(prefix: &Path) -> Option<PathBuf> {
         .find(|file| file.exists())
 }
 
-/// A regular file with an execute bit. Whose bit it is the system will say when the file is run.
+/// Returns whether a path is a regular file with any execute bit set. Whether this user may run it
+/// is decided by the kernel.
 pub(crate) fn is_executable(path: &Path) -> bool {
     path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }

@@ -1,44 +1,44 @@
-//! Gets an interpreter that is missing, and leaves either all of it or nothing.
+//! Installs an interpreter, completely or not at all.
 //!
-//! However it is made, it is made in a staging folder that `find` does not look into, run there,
-//! and moved to its place by one rename. So an install can be cut off anywhere. Run again, it finds
-//! what it made and does nothing.
+//! It is built in a staging folder that `find` does not search, checked, and moved to its final
+//! path by one rename, so that an installation can be interrupted at any point. If it is already
+//! installed, nothing is done.
 
 use crate::find::find;
 use crate::inspect::inspect;
-use crate::lock::{Held, Staging};
+use crate::lock::{InstallLock, StagingDir};
 use crate::{Error, Implementation, Interpreter, Origin, Search, Spec, assemble, uv};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// How to get it.
+/// How to install an interpreter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Installer {
-    /// uv where it is there and can reach its source, otherwise assembled.
+    /// uv if it is available and succeeds, otherwise assembled.
     #[default]
     Auto,
-    /// `uv python install`, or nothing.
+    /// `uv python install` only.
     Uv,
-    /// Assembled from PyPI and Debian packages, uv or not.
+    /// Assembled from PyPI and Debian packages only.
     Assemble,
 }
 
-/// What an install came to.
+/// The result of an installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installed {
-    /// The interpreter, as it answered from its final place.
+    /// The interpreter at its final path.
     pub interpreter: Interpreter,
-    /// It was there before and nothing was done.
+    /// It was already installed.
     pub already_there: bool,
 }
 
-/// The folder that `install` fills and `find` looks into.
+/// Returns the folder of installed interpreters.
 pub fn installed_dir(search: &Search) -> PathBuf {
     search.own.clone()
 }
 
-/// Installs what `spec` names (`3.14t`, `3.15`, with uv also `3.14.2`, `pypy3.11`) into
-/// [`installed_dir`]. Each step that takes time is said in a line before it.
+/// Installs an interpreter (`3.14t`, `3.15`; with uv also `3.14.2`, `pypy3.11`) into
+/// [`installed_dir`]. `say` receives a line before each step that takes time.
 pub fn install(
     spec: &str,
     search: &Search,
@@ -61,28 +61,30 @@ pub fn install(
         return Ok(Installed { interpreter, already_there: true });
     }
     let name = wanted.to_string();
-    // Before the folder is locked: what cannot be installed need not wait for another install.
-    let uv = refuse_unless_possible(&wanted, search, how)?;
+    // Checked before locking, so that a request that cannot be fulfilled does not wait.
+    let uv = check_possible(&wanted, search, how)?;
     let dir = std::path::absolute(&search.own)
         .map_err(|source| Error::Folder { path: search.own.clone(), source })?;
-    let held = Held::take(&dir, say)?;
+    let lock = InstallLock::acquire(&dir, say)?;
     if let Some(interpreter) = installed(&wanted, search) {
-        return Ok(Installed { interpreter, already_there: true }); // made by the install that was waited for
+        // Another process installed it while this one waited for the lock.
+        return Ok(Installed { interpreter, already_there: true });
     }
-    let job = Job { name: &name, search, staging: held.staging(&name)?, target: dir.join(&name) };
-    let made = make(&job, &held, uv.as_deref(), how, say)?;
-    let interpreter = settle(&job, &wanted, &made)?;
+    let job =
+        InstallJob { name: &name, search, staging: lock.staging(&name)?, target: dir.join(&name) };
+    let built = build(&job, &lock, uv.as_deref(), how, say)?;
+    let interpreter = move_to_target(&job, &wanted, &built)?;
     Ok(Installed { interpreter, already_there: false })
 }
 
-/// One thing to make: what the two ways of making it need to know.
-pub(crate) struct Job<'a> {
+/// An interpreter to install.
+pub(crate) struct InstallJob<'a> {
     /// `3.14t`.
     pub(crate) name: &'a str,
     pub(crate) search: &'a Search,
-    /// Where to work, and to leave the result.
-    pub(crate) staging: Staging,
-    /// Where it will be: prefixes written into files must be this one.
+    /// Where it is built.
+    pub(crate) staging: StagingDir,
+    /// The final prefix, which is written into the interpreter's files.
     pub(crate) target: PathBuf,
 }
 
@@ -92,28 +94,28 @@ fn installed(wanted: &Spec, search: &Search) -> Option<Interpreter> {
     find(&own).into_iter().find(|i| wanted.matches(i))
 }
 
-/// Returns the uv to use, if any, or says why there is no way to install it here.
-fn refuse_unless_possible(
+/// Checks that an interpreter can be installed; returns the uv to use, if any.
+fn check_possible(
     wanted: &Spec,
     search: &Search,
     how: Installer,
 ) -> Result<Option<PathBuf>, Error> {
     let name = wanted.to_string();
-    let there = search.command("uv");
-    let uv = there.clone().filter(|_| how != Installer::Assemble);
-    let has_recipe = assemble::knows(&name);
+    let found_uv = search.command("uv");
+    let uv = found_uv.clone().filter(|_| how != Installer::Assemble);
+    let has_recipe = assemble::has_recipe(&name);
     if uv.is_some() || (has_recipe && how != Installer::Uv) {
         return Ok(uv);
     }
     let recipes = assemble::RECIPES.join(", ");
     let why = match how {
-        Installer::Uv => "there is no uv on the search path".to_owned(),
-        _ => format!("ungil itself can assemble {recipes}"),
+        Installer::Uv => "uv is not on the search path".to_owned(),
+        _ => format!("ungil itself can only assemble {recipes}"),
     };
     let help = if has_recipe {
-        "leave --with away, and ungil assembles it".to_owned()
-    } else if there.is_some() {
-        "leave --with away, and uv is asked for it".to_owned()
+        "leave out --with, so that ungil assembles it".to_owned()
+    } else if found_uv.is_some() {
+        "leave out --with, so that uv installs it".to_owned()
     } else {
         let is_other = matches!(wanted, Spec::Version { implementation, .. } if *implementation != Implementation::CPython);
         let uv_too = if is_other || assemble::installable(wanted).is_some() {
@@ -122,24 +124,24 @@ fn refuse_unless_possible(
             ""
         };
         format!(
-            "{uv_too}install it by other means and add its folder to $UNGIL_PYTHONS: --python {name} finds it there"
+            "{uv_too}install it by other means and add its folder to $UNGIL_PYTHONS, where --python {name} finds it"
         )
     };
     Err(Error::NoRecipe { spec: name, why, help })
 }
 
-/// Makes it in the staging folder and says where there.
-fn make(
-    job: &Job,
-    held: &Held,
+/// Builds an interpreter in the staging folder and returns its prefix.
+fn build(
+    job: &InstallJob,
+    lock: &InstallLock,
     uv: Option<&Path>,
     how: Installer,
     say: &mut dyn FnMut(&str),
 ) -> Result<PathBuf, Error> {
     if let Some(uv) = uv {
-        match uv::install(uv, job, held, say) {
+        match uv::install(uv, job, lock, say) {
             Err(error @ (Error::Uv { .. } | Error::Broken { .. }))
-                if how == Installer::Auto && assemble::knows(job.name) =>
+                if how == Installer::Auto && assemble::has_recipe(job.name) =>
             {
                 say(&format!("{error}: {}; assembling it instead", error.why()));
             }
@@ -149,23 +151,23 @@ fn make(
     assemble::install(job, say)
 }
 
-/// Moves what was made to its place and runs it there. If it does not answer as it should, it does
-/// not stay.
-fn settle(job: &Job, wanted: &Spec, made: &Path) -> Result<Interpreter, Error> {
+/// Moves a built interpreter to its target and runs it there. If it is not the requested one, it is
+/// removed again.
+fn move_to_target(job: &InstallJob, wanted: &Spec, built: &Path) -> Result<Interpreter, Error> {
     let folder = |source| Error::Folder { path: job.target.clone(), source };
     if job.target.symlink_metadata().is_ok() {
-        // Not running, or it would have been found: whatever it is, it goes away with the staging
-        // folder.
+        // It does not work, or it would have been found. It is removed with the staging folder.
         fs::rename(&job.target, job.staging.path().join("before")).map_err(folder)?;
     }
-    fs::rename(made, &job.target).map_err(folder)?;
+    fs::rename(built, &job.target).map_err(folder)?;
+    // Searched, not only run: this is how the next search will list it.
     if let Some(found) = installed(wanted, job.search) {
-        return Ok(found); // found, and not only run: as the next search will list it
+        return Ok(found);
     }
-    let verdict = match inspect(&job.target, Origin::Ungil) {
+    let why = match inspect(&job.target, Origin::Ungil) {
         Ok(found) => format!("it is {}", found.describe()),
         Err(error) => format!("{error}: {}", error.why()),
     };
     fs::rename(&job.target, job.staging.path().join("broken")).map_err(folder)?;
-    Err(Error::Broken { spec: job.name.to_owned(), why: verdict })
+    Err(Error::Broken { spec: job.name.to_owned(), why })
 }

@@ -1,8 +1,7 @@
-//! One install at a time, and nothing left over from one that was cut off.
+//! The lock that allows one installation at a time.
 //!
-//! The lock is the kernel's (flock), not a file that says so: it is gone with the process, however
-//! that ended. Whoever holds it knows that every staging folder it sees belongs to nobody any more,
-//! with no process id to trust.
+//! It is a `flock`, which the kernel releases when the process ends for any reason. So the holder
+//! knows that every existing staging folder was abandoned and can be removed.
 
 use crate::Error;
 use rustix::fs::{FlockOperation, flock};
@@ -11,18 +10,18 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Before every staging folder's name. The dot is what keeps `find` out.
-const STAGING: &str = ".staging-";
+/// Prefix of every staging folder's name. `find` ignores names that begin with a dot.
+const STAGING_PREFIX: &str = ".staging-";
 
-/// The folder for interpreters, held.
-pub(crate) struct Held {
+/// The lock on the folder of installed interpreters, released on drop.
+pub(crate) struct InstallLock {
     dir: PathBuf,
     file: File,
 }
 
-impl Held {
-    /// Makes the folder if need be, waits for its lock, and clears away what was cut off.
-    pub(crate) fn take(dir: &Path, say: &mut dyn FnMut(&str)) -> Result<Held, Error> {
+impl InstallLock {
+    /// Creates the folder if necessary, waits for its lock, and removes abandoned staging folders.
+    pub(crate) fn acquire(dir: &Path, say: &mut dyn FnMut(&str)) -> Result<InstallLock, Error> {
         let folder = |path: &Path| {
             let path = path.to_owned();
             move |source| Error::Folder { path, source }
@@ -32,29 +31,29 @@ impl Held {
         let file = File::create(&path).map_err(folder(&path))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Err(Errno::WOULDBLOCK) => {
-                say("another install is at work in this folder; waiting for it");
+                say("waiting for another installation in this folder");
                 wait(&file).map_err(folder(&path))?;
             }
             other => other.map_err(|errno| folder(&path)(errno.into()))?,
         }
         for entry in fs::read_dir(dir).map_err(folder(dir))?.flatten() {
-            if entry.file_name().as_encoded_bytes().starts_with(STAGING.as_bytes()) {
+            if entry.file_name().as_encoded_bytes().starts_with(STAGING_PREFIX.as_bytes()) {
                 fs::remove_dir_all(entry.path()).map_err(folder(&entry.path()))?;
             }
         }
-        Ok(Held { dir: dir.to_owned(), file })
+        Ok(InstallLock { dir: dir.to_owned(), file })
     }
 
-    /// A fresh folder beside the target, on its file system, so that the last step is a rename.
-    /// Removed when dropped.
-    pub(crate) fn staging(&self, name: &str) -> Result<Staging, Error> {
-        let path = self.dir.join(format!("{STAGING}{name}-{}", std::process::id()));
+    /// Creates a staging folder next to the target, so that the last step is a rename within one
+    /// file system.
+    pub(crate) fn staging(&self, name: &str) -> Result<StagingDir, Error> {
+        let path = self.dir.join(format!("{STAGING_PREFIX}{name}-{}", std::process::id()));
         fs::create_dir(&path).map_err(|source| Error::Folder { path: path.clone(), source })?;
-        Ok(Staging { path })
+        Ok(StagingDir { path })
     }
 
-    /// The lock, to be handed to a child: it then holds as long as the child lives, even if this
-    /// process is killed.
+    /// Returns a file descriptor for a child, which keeps the lock while the child lives, even if
+    /// this process is killed.
     pub(crate) fn for_child(&self) -> io::Result<File> {
         self.file.try_clone()
     }
@@ -69,19 +68,19 @@ fn wait(file: &File) -> io::Result<()> {
     }
 }
 
-/// A folder that is gone when this is.
-pub(crate) struct Staging {
+/// A folder that is removed on drop.
+pub(crate) struct StagingDir {
     path: PathBuf,
 }
 
-impl Staging {
+impl StagingDir {
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 }
 
-impl Drop for Staging {
+impl Drop for StagingDir {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.path); // what cannot be removed now, the next install removes
+        let _ = fs::remove_dir_all(&self.path); // the next installation removes what remains
     }
 }

@@ -1,20 +1,19 @@
-//! A GIL build, its free-threaded twin, and in what else the two differ.
+//! Pairs GIL builds with their free-threaded twins and lists their other differences.
 //!
-//! To compare a build with the GIL to one without says something about the GIL only if nothing else
-//! differs. Two interpreters of one version may still be as far apart by compiler and optimisation
-//! as the GIL sets them; so the twin chosen is the one least different, and what difference is left
-//! is put in words.
+//! Comparing two builds shows the effect of the GIL only if nothing else differs. Compiler and
+//! optimisation can matter as much as the GIL, so the twin with the fewest differences is chosen
+//! and the remaining differences are reported.
 
 use crate::find::find;
 use crate::resolve::names;
 use crate::{Error, Implementation, Interpreter, Pair, Search};
 use std::cmp::Reverse;
 
-/// Every GIL build with its best twin: newest series first, in a series the pair least different
-/// first.
+/// Returns every GIL build with its best twin: newest series first, and within a series the pair
+/// with the fewest differences first.
 ///
-/// A venv is no twin: what is installed in it differs from what is in the other. Nor is a debug
-/// build of a release.
+/// Virtual environments are not paired, because their installed packages differ; nor is a debug
+/// build with a release build.
 pub fn pairs(interpreters: &[Interpreter]) -> Vec<Pair> {
     let gil = interpreters.iter().filter(|i| may_pair(i) && !i.free_threaded && i.venv.is_none());
     let mut pairs: Vec<Pair> = gil
@@ -31,14 +30,15 @@ pub fn pairs(interpreters: &[Interpreter]) -> Vec<Pair> {
     pairs
 }
 
-/// Smallest first.
+/// Returns the sort key of a pair.
 fn rank(pair: &Pair) -> impl Ord + use<> {
     let version = &pair.gil.version;
     (Reverse(version.series()), pair.differences.len(), Reverse(version.clone()), pair.gil.origin)
 }
 
-/// The counterpart of an interpreter: the free-threaded build for a GIL build, and the other way
-/// round. Same series always; then the same micro, build, origin, and the newest.
+/// Returns the counterpart of an interpreter: the free-threaded build of a GIL build, or vice
+/// versa. It is always of the same series; preferred are the same version, the fewest differences,
+/// the same origin, and the newest.
 pub fn twin<'a>(of: &Interpreter, among: &'a [Interpreter]) -> Option<&'a Interpreter> {
     if !may_pair(of) {
         return None;
@@ -54,10 +54,10 @@ pub fn twin<'a>(of: &Interpreter, among: &'a [Interpreter]) -> Option<&'a Interp
             i.venv.is_none() && (i.build.debug == Some(true)) == (of.build.debug == Some(true))
         })
         .min_by_key(|i| {
-            let apart = differences(of, i).len();
+            let differing = differences(of, i).len();
             (
                 i.version != of.version,
-                apart,
+                differing,
                 i.origin != of.origin,
                 Reverse(i.version.clone()),
                 i.origin,
@@ -65,14 +65,15 @@ pub fn twin<'a>(of: &Interpreter, among: &'a [Interpreter]) -> Option<&'a Interp
         })
 }
 
-/// The pair to compare where none was named: the newest GIL build that has a twin, releases before
+/// Returns the pair to compare by default: the newest GIL build that has a twin, releases before
 /// pre-releases.
 pub fn default_pair(search: &Search) -> Result<Pair, Error> {
     let found = find(search);
     let mut pairs = pairs(&found);
     pairs.sort_by_key(|pair| {
         let release = pair.gil.version.is_final() && pair.free_threaded.version.is_final();
-        (!release, pair.gil.build.debug == Some(true)) // stable: the order of `pairs` stays within
+        // The sort is stable: equal keys keep the order of `pairs`.
+        (!release, pair.gil.build.debug == Some(true))
     });
     pairs
         .into_iter()
@@ -80,7 +81,8 @@ pub fn default_pair(search: &Search) -> Result<Pair, Error> {
         .ok_or_else(|| Error::NoPair { have: names(&found), install: missing(&found) })
 }
 
-/// What to install to have a pair: the other half of the newest that could have one, or both.
+/// Returns what to install to get a pair: the twin of the newest interpreter that can have one, or
+/// both builds.
 fn missing(found: &[Interpreter]) -> Vec<String> {
     let half = found
         .iter()
@@ -88,7 +90,7 @@ fn missing(found: &[Interpreter]) -> Vec<String> {
         .find_map(|i| {
             let (major, minor) = i.version.series();
             let other = format!("{major}.{minor}{}", if i.free_threaded { "" } else { "t" });
-            crate::assemble::knows(&other).then_some(other)
+            crate::assemble::has_recipe(&other).then_some(other)
         });
     match half {
         Some(half) => vec![half],
@@ -96,56 +98,56 @@ fn missing(found: &[Interpreter]) -> Vec<String> {
     }
 }
 
-/// Free-threading begins with 3.13, and only CPython has it.
+/// Returns whether an interpreter can have a twin: free-threaded builds exist for CPython from
+/// 3.13.
 fn may_pair(i: &Interpreter) -> bool {
     i.implementation == Implementation::CPython && i.version.series() >= (3, 13)
 }
 
-/// In words, each way in which two builds differ beside the GIL.
+/// Describes each difference between two builds other than the GIL.
 fn differences(gil: &Interpreter, free_threaded: &Interpreter) -> Vec<String> {
-    let mut said = Vec::new();
+    let mut found = Vec::new();
     let mut compare = |what: &str, a: String, b: String| {
         if a != b {
-            said.push(format!("{what}: {a} against {b}"));
+            found.push(format!("{what}: {a} against {b}"));
         }
     };
     let (a, b) = (&gil.build, &free_threaded.build);
-    let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "not known".to_owned());
+    let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "unknown".to_owned());
     compare("version", gil.version.to_string(), free_threaded.version.to_string());
     compare("compiler", text(&a.compiler), text(&b.compiler));
     let switches = [
         ("PGO", a.pgo, b.pgo),
         ("LTO", a.lto, b.lto),
         ("debug build", a.debug, b.debug),
-        ("libpython shared", a.shared, b.shared),
+        ("shared libpython", a.shared, b.shared),
     ];
     for (what, a, b) in switches {
         compare(what, yes_no(a).to_owned(), yes_no(b).to_owned());
     }
-    // A JIT that is missing in the free-threaded build is the state of CPython, and not of how this
-    // one was built; but it is a difference measured all the same. One that cannot be asked is
-    // older than the JIT.
+    // CPython has no JIT in free-threaded builds yet; it still makes a measured difference. `None`
+    // is a version older than the JIT.
     if a.jit == Some(true) || b.jit == Some(true) {
         compare("JIT", yes_no(a.jit).to_owned(), yes_no(b.jit).to_owned());
     }
     if let (Some(a), Some(b)) = (&a.cflags, &b.cflags) {
-        compare_flags(a, b, &mut said);
+        compare_flags(a, b, &mut found);
     }
-    said
+    found
 }
 
 fn yes_no(value: Option<bool>) -> &'static str {
     match value {
         Some(true) => "yes",
         Some(false) => "no",
-        None => "not known",
+        None => "unknown",
     }
 }
 
-/// Only the flags that the other lacks: two lists of thirty flags side by side show nobody
-/// anything. Folders say where it was built, and not how.
-fn compare_flags(a: &str, b: &str, said: &mut Vec<String>) {
-    let lacking = |these: &str, those: &str| -> Vec<String> {
+/// Describes the compiler flags that only one of two builds has. Flags with folders are left out:
+/// they depend on where it was built.
+fn compare_flags(a: &str, b: &str, found: &mut Vec<String>) {
+    let only_in = |these: &str, those: &str| -> Vec<String> {
         let mut flags: Vec<String> = Vec::new();
         for flag in these.split_whitespace() {
             let folder = flag.contains('/') || flag.contains("-prefix-map=");
@@ -158,10 +160,10 @@ fn compare_flags(a: &str, b: &str, said: &mut Vec<String>) {
         }
         flags
     };
-    let (only_a, only_b) = (lacking(a, b), lacking(b, a));
+    let (only_a, only_b) = (only_in(a, b), only_in(b, a));
     if !only_a.is_empty() || !only_b.is_empty() {
-        let words =
+        let list =
             |flags: Vec<String>| if flags.is_empty() { "none".to_owned() } else { flags.join(" ") };
-        said.push(format!("compiler flags: {} against {}", words(only_a), words(only_b)));
+        found.push(format!("compiler flags: {} against {}", list(only_a), list(only_b)));
     }
 }

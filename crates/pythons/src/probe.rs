@@ -1,7 +1,7 @@
-//! Asks an executable what it is: runs `probe.py` with it once and reads the answer.
+//! Identifies an executable by running `probe.py` with it.
 //!
-//! The file name proves nothing, so nothing is taken from it. What the probe prints comes from a
-//! stranger: it counts only if the marked line is there and parses.
+//! Nothing is concluded from the file name. The output is untrusted: it counts only if it has a
+//! marked line that parses.
 
 use crate::child::{self, Outcome, excerpt, last_line};
 use crate::{Build, Error, Implementation, Interpreter, Origin, Version};
@@ -13,21 +13,21 @@ use std::time::Duration;
 const SCRIPT: &str = include_str!("probe.py");
 const MARK: &str = "ungil-probe ";
 
-/// The probe's answer, as `probe.py` prints it.
+/// The JSON that `probe.py` prints.
 #[derive(Deserialize)]
 struct Answer {
     implementation: String,
     version: Version,
     free_threaded: bool,
-    /// `None` and empty both occur, where an interpreter does not know its own path.
+    /// `None` or empty if the interpreter does not know its own path.
     #[serde(default)]
     executable: Option<PathBuf>,
     build: Build,
 }
 
-/// Runs this executable once. `path` must be a file; see `inspect` for what a user may name.
+/// Runs an executable once. `path` must be a file; see `inspect` for other paths.
 pub(crate) fn probe(path: &Path, origin: Origin, limit: Duration) -> Result<Interpreter, Error> {
-    let answer = ask(path, limit)?;
+    let answer = run_probe(path, limit)?;
     let real = answer
         .executable
         .filter(|executable| executable.is_absolute())
@@ -46,8 +46,8 @@ pub(crate) fn probe(path: &Path, origin: Origin, limit: Duration) -> Result<Inte
     let t = if answer.free_threaded { "t" } else { "" };
     Ok(Interpreter {
         name: format!("{prefix}{major}.{minor}{t}"),
-        // A relative path would mean another file after a change of directory, and 3.14 warns of a
-        // venv named so.
+        // Absolute, so that it stays valid after a change of directory; 3.14 also warns about a
+        // virtual environment that is started by a relative path.
         executable: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
         real,
         version: answer.version,
@@ -59,12 +59,12 @@ pub(crate) fn probe(path: &Path, origin: Origin, limit: Duration) -> Result<Inte
     })
 }
 
-fn ask(path: &Path, limit: Duration) -> Result<Answer, Error> {
+fn run_probe(path: &Path, limit: Duration) -> Result<Answer, Error> {
     let owned = || path.to_owned();
     let mut command = Command::new(path);
-    // -S keeps site-packages and its .pth files out; -E and the removed variables keep the caller's
-    // settings out, of which PYTHON_GIL=0 would end a build with the GIL. Not -I, which 2.7 does
-    // not know.
+    // -S ignores site-packages and its .pth files. -E and the removed variables ignore the caller's
+    // settings: PYTHON_GIL=0, for example, is a fatal error in a build with the GIL. -I is not used
+    // because Python 2.7 does not have it.
     command.args(["-B", "-E", "-s", "-S", "-c", SCRIPT]);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("PYTHON") {
@@ -75,7 +75,7 @@ fn ask(path: &Path, limit: Duration) -> Result<Answer, Error> {
         .map_err(|source| Error::Unrunnable { path: owned(), source })?;
     let (status, stdout, stderr) = match outcome {
         Outcome::TooMuch => {
-            return Err(Error::TooMuch { path: owned(), bytes: child::OUTPUT_LIMIT });
+            return Err(Error::TooMuch { path: owned(), bytes: child::MAX_OUTPUT });
         }
         Outcome::TimedOut => {
             return Err(Error::TimedOut { path: owned(), seconds: limit.as_secs_f64() });
@@ -86,18 +86,18 @@ fn ask(path: &Path, limit: Duration) -> Result<Answer, Error> {
         return Err(Error::Failed {
             path: owned(),
             status: status.to_string(),
-            said: last_line(&stderr),
+            output: last_line(&stderr),
         });
     }
     let text = String::from_utf8_lossy(&stdout);
     text.lines()
         .find_map(|line| serde_json::from_str(line.strip_prefix(MARK)?).ok())
-        .ok_or_else(|| Error::NotPython { path: owned(), said: excerpt(&text) })
+        .ok_or_else(|| Error::NotPython { path: owned(), output: excerpt(&text) })
 }
 
-/// The venv an executable belongs to, found as the interpreter itself finds it: `pyvenv.cfg` beside
-/// it or one above, the link not followed. Asking it would mean running site before 3.14, which the
-/// probe does not.
+/// Returns the virtual environment of an executable, found as the interpreter finds it:
+/// `pyvenv.cfg` in its directory or the one above, without resolving links. The interpreter cannot
+/// be asked: before 3.14 only `site` detects it, which the probe does not run.
 pub(crate) fn venv_of(executable: &Path) -> Option<PathBuf> {
     let bin = executable.parent()?;
     [bin.parent(), Some(bin)]

@@ -1,7 +1,7 @@
-//! From what was typed to one interpreter.
+//! Resolves a specification to one interpreter.
 //!
-//! A specification means one interpreter or it is an error. It is never quietly widened: `3.14` is
-//! never the free-threaded build, and `3.14.2` never 3.14.3.
+//! A specification is never silently widened: `3.14` never resolves to the free-threaded build, nor
+//! `3.14.2` to 3.14.3.
 
 use crate::find::{Survey, survey};
 use crate::inspect::inspect;
@@ -9,37 +9,37 @@ use crate::{Error, Implementation, Interpreter, Origin, Search, Spec, assemble};
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
-/// The interpreter meant by a version (`3.14`, `3.14t`, `3.14.2t`, `pypy3.11`, `graalpy`), a
-/// command on the search path (`python3.14t`), an executable, a venv or a prefix.
+/// Returns the interpreter for a version (`3.14`, `3.14t`, `3.14.2t`, `pypy3.11`, `graalpy`), a
+/// command on the search path (`python3.14t`), an executable, a virtual environment or a prefix.
 ///
 /// # Errors
-/// [`Error::NotFound`] naming what there is, or why the file that was named is no interpreter.
+/// [`Error::NotFound`] with the interpreters there are, or the reason why the given file is not an
+/// interpreter.
 pub fn resolve(spec: &str, search: &Search) -> Result<Interpreter, Error> {
     resolve_one(spec, search, &OnceCell::new())
 }
 
-/// As [`resolve`], for several at once: the machine is searched at most one time, however many
-/// names there are.
+/// Resolves several specifications like [`resolve`], with at most one search of the machine.
 ///
 /// # Errors
-/// As [`resolve`], for the first that fails.
+/// The error of the first specification that fails, as in [`resolve`].
 pub fn resolve_all(specs: &[&str], search: &Search) -> Result<Vec<Interpreter>, Error> {
     let found = OnceCell::new();
     specs.iter().map(|spec| resolve_one(spec, search, &found)).collect()
 }
 
-/// What the search found, once it was needed.
-type Found = OnceCell<Survey>;
+/// The result of the search, which runs when it is first needed.
+type LazySurvey = OnceCell<Survey>;
 
-fn resolve_one(spec: &str, search: &Search, found: &Found) -> Result<Interpreter, Error> {
+fn resolve_one(spec: &str, search: &Search, found: &LazySurvey) -> Result<Interpreter, Error> {
     match Spec::parse(spec) {
-        Spec::Path(path) => inspect(&at_home(path), Origin::Path),
+        Spec::Path(path) => inspect(&expand_home(path), Origin::Path),
         Spec::Command(name) => {
             if let Some(file) = search.command(&name) {
                 return inspect(&file, Origin::SearchPath);
             }
             match Spec::of_command(&name) {
-                Some(version) => best(&version, spec, search, found),
+                Some(version) => find_best(&version, spec, search, found),
                 None if Path::new(&name).exists() => inspect(Path::new(&name), Origin::Path),
                 None => {
                     let found = found.get_or_init(|| survey(search));
@@ -47,17 +47,21 @@ fn resolve_one(spec: &str, search: &Search, found: &Found) -> Result<Interpreter
                 }
             }
         }
-        version => best(&version, spec, search, found),
+        version => find_best(&version, spec, search, found),
     }
 }
 
-fn best(wanted: &Spec, spec: &str, search: &Search, found: &Found) -> Result<Interpreter, Error> {
+fn find_best(
+    wanted: &Spec,
+    spec: &str,
+    search: &Search,
+    found: &LazySurvey,
+) -> Result<Interpreter, Error> {
     let found = found.get_or_init(|| survey(search));
     if let Some(interpreter) = found.interpreters.iter().find(|i| wanted.matches(i)) {
         return Ok(interpreter.clone());
     }
-    // Those that did not answer in the time that a search gives each file are given the time of a
-    // file that somebody named.
+    // Retry candidates that timed out, with the longer limit of an explicitly given path.
     let mut silent = Vec::new();
     for one in &found.silent {
         match inspect(&one.path, one.origin) {
@@ -69,7 +73,8 @@ fn best(wanted: &Spec, spec: &str, search: &Search, found: &Found) -> Result<Int
     Err(not_found(spec, Some(wanted), search, &found.interpreters, silent))
 }
 
-/// `silent` are the files that may be what is wanted and did not say what they are.
+/// Returns the error for a specification without a match. `silent` are the candidates that did not
+/// answer in time.
 fn not_found(
     spec: &str,
     wanted: Option<&Spec>,
@@ -92,7 +97,8 @@ fn not_found(
     }
 }
 
-/// The version in full: to somebody who asked for 3.14.2, "there is 3.14" would be a riddle.
+/// Returns an interpreter's name with its full version, so that it can be told from another micro
+/// version.
 fn label(interpreter: &Interpreter) -> String {
     let prefix =
         interpreter.name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == 't');
@@ -100,7 +106,7 @@ fn label(interpreter: &Interpreter) -> String {
     format!("{prefix}{}{t}", interpreter.version)
 }
 
-/// What there is, in a few words: each name once, in the order they were found.
+/// Returns the names of all interpreters without duplicates, in the order they were found.
 pub(crate) fn names(found: &[Interpreter]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for label in found.iter().map(label) {
@@ -111,8 +117,8 @@ pub(crate) fn names(found: &[Interpreter]) -> Vec<String> {
     names
 }
 
-/// How far from what was asked for: the implementation counts most, then the series, the GIL, the
-/// rest.
+/// Returns how different an interpreter is from the requested one: by implementation, then series,
+/// GIL and micro version.
 fn distance(wanted: &Spec, i: &Interpreter) -> (bool, u32, bool, u32) {
     let Spec::Version { implementation, major, minor, micro, free_threaded, .. } = wanted else {
         return (true, u32::MAX, true, u32::MAX);
@@ -126,8 +132,8 @@ fn distance(wanted: &Spec, i: &Interpreter) -> (bool, u32, bool, u32) {
     )
 }
 
-/// `~/venv`, as it arrives where no shell has seen it: in a configuration file, or after a comma.
-fn at_home(path: PathBuf) -> PathBuf {
+/// Expands `~` in a path that no shell has expanded, for example after a comma.
+fn expand_home(path: PathBuf) -> PathBuf {
     match (path.strip_prefix("~"), std::env::home_dir()) {
         (Ok(rest), Some(home)) => home.join(rest),
         _ => path,
@@ -135,8 +141,8 @@ fn at_home(path: PathBuf) -> PathBuf {
 }
 
 impl Interpreter {
-    /// One line that says what this is: `CPython 3.14.2 free-threaded, GCC 14.2.0, PGO+LTO`. What
-    /// is not known is not said.
+    /// Describes the interpreter in one line: `CPython 3.14.2 free-threaded, GCC 14.2.0, PGO+LTO`.
+    /// What is unknown is left out.
     pub fn describe(&self) -> String {
         let mut line = match self.implementation {
             Implementation::CPython => "CPython".to_owned(),

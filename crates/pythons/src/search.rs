@@ -1,36 +1,36 @@
-//! Where to look: every folder that comes from the environment, read once and held as plain values.
+//! Where interpreters are searched: folders from the environment, as plain values.
 //!
-//! Nothing below this reads the environment, so a test, or a caller who knows better, says exactly
-//! what is searched.
+//! Only [`Search::from_env`] reads the environment, so tests and other callers control exactly what
+//! is searched.
 
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Where interpreters are looked for. An empty list or `None` looks nowhere.
+/// Where interpreters are searched. An empty list or `None` searches nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Search {
-    /// The directories of `$PATH`; also where an install finds `uv`, `apt-get` and its other tools.
+    /// The directories of `$PATH`. An installation also finds `uv`, `apt-get` and other tools here.
     pub path: Vec<PathBuf>,
     /// The entries of `$UNGIL_PYTHONS`: an executable, a prefix, or a directory of prefixes.
     pub environment: Vec<PathBuf>,
-    /// The folder `ungil pythons install` fills: one prefix a version.
+    /// The folder of `ungil pythons install`: one prefix per version.
     pub own: PathBuf,
-    /// uv's folders: one prefix a version.
+    /// uv's folders: one prefix per version.
     pub uv: Vec<PathBuf>,
-    /// pyenv's roots: interpreters are in `versions`.
+    /// pyenv's roots, with interpreters in `versions`.
     pub pyenv: Vec<PathBuf>,
-    /// conda prefixes, each with its `envs`.
+    /// conda prefixes, each with environments in `envs`.
     pub conda: Vec<PathBuf>,
-    /// Where Debian's packages put interpreters; `None` where the system is no Debian.
+    /// Where Debian packages install interpreters; `None` on other systems.
     pub debian: Option<PathBuf>,
-    /// How long a file that may be an interpreter is given to say so.
+    /// Time limit of the probe of each candidate.
     pub time_limit: Duration,
 }
 
 impl Default for Search {
-    /// Looks nowhere: the start of a search put together by hand.
+    /// Returns a search of nothing, to be filled in.
     fn default() -> Self {
         Search {
             path: Vec::new(),
@@ -46,7 +46,7 @@ impl Default for Search {
 }
 
 impl Search {
-    /// What the environment of this process says.
+    /// Returns a search of the folders that this process's environment names.
     pub fn from_env() -> Search {
         Search::from_vars(
             &|name| env::var_os(name).filter(|value| !value.is_empty()),
@@ -60,7 +60,7 @@ impl Search {
         let dir = |name: &str| var(name).map(PathBuf::from);
         let home = home.filter(|home| home.is_absolute());
         let in_home = |rest: &str| home.as_ref().map(|home| home.join(rest));
-        // The XDG specification: a relative path is invalid and to be ignored.
+        // XDG base directory specification: relative paths are invalid and must be ignored.
         let data = dir("XDG_DATA_HOME")
             .filter(|dir| dir.is_absolute())
             .or_else(|| in_home(".local/share"));
@@ -83,14 +83,15 @@ impl Search {
         }
     }
 
-    /// A command on the search path.
+    /// Finds a command on the search path.
     pub(crate) fn command(&self, name: &str) -> Option<PathBuf> {
         self.path.iter().map(|dir| dir.join(name)).find(|file| crate::inspect::is_executable(file))
     }
 }
 
-/// conda keeps no single root: the active prefix, the root of `conda` and `mamba` themselves, the
-/// list conda writes of all it made, and where the installers put things by default.
+/// Returns the prefixes in which conda environments may be. conda has no single root, so these are:
+/// the active prefix, the roots of `conda` and `mamba`, conda's own list of environments, and the
+/// default folders of the installers.
 fn conda_prefixes(dir: &dyn Fn(&str) -> Option<PathBuf>, home: Option<&Path>) -> Vec<PathBuf> {
     let mut prefixes: Vec<PathBuf> =
         ["CONDA_PREFIX", "MAMBA_ROOT_PREFIX"].into_iter().filter_map(dir).collect();
@@ -102,8 +103,9 @@ fn conda_prefixes(dir: &dyn Fn(&str) -> Option<PathBuf>, home: Option<&Path>) ->
         prefixes.extend(
             listed.lines().map(str::trim).filter(|line| !line.is_empty()).map(PathBuf::from),
         );
-        let usual = ["miniconda3", "anaconda3", "miniforge3", "mambaforge", "micromamba", ".conda"];
-        prefixes.extend(usual.iter().map(|name| home.join(name)));
+        let defaults =
+            ["miniconda3", "anaconda3", "miniforge3", "mambaforge", "micromamba", ".conda"];
+        prefixes.extend(defaults.iter().map(|name| home.join(name)));
     }
     prefixes.push(PathBuf::from("/opt/conda"));
     prefixes
@@ -120,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn own_folder_is_the_nearest_setting() {
+    fn own_folder_follows_the_most_specific_variable() {
         let own = |vars: &[(&str, &str)]| search(vars, Some("/home/ada")).own;
         assert_eq!(own(&[]), Path::new("/home/ada/.local/share/ungil/pythons"));
         assert_eq!(own(&[("XDG_DATA_HOME", "/data")]), Path::new("/data/ungil/pythons"));

@@ -1,40 +1,38 @@
-//! What a user types to mean an interpreter, taken apart.
+//! Parsing of what a user types for an interpreter.
 //!
-//! Kept apart from looking for one, so that the grammar is in one place: the verbs, `install` and
-//! the error that says what is nearest all read a specification the same way.
+//! The grammar is in one place, so that all commands, `install` and error messages read a
+//! specification the same way.
 
-use crate::version::numbers;
+use crate::version::parse_parts;
 use crate::{Implementation, Interpreter};
 use std::fmt;
 use std::path::PathBuf;
 
-/// What was asked for. Parsing never fails: a word that is no version is the name of a command.
+/// A requested interpreter. Parsing never fails: a word that is not a version is the name of a
+/// command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Spec {
     /// `3`, `3.14`, `3.14t`, `3.14.2`, `3.15.0rc1t`, `pypy`, `pypy3.11`, `graalpy`.
     Version {
-        /// CPython unless another is named.
+        /// The implementation; CPython unless another is named.
         implementation: Implementation,
-        /// `None` only where an implementation is named without a version.
+        /// `None` only for an implementation without a version.
         major: Option<u8>,
-        /// The 14 in `3.14`.
         minor: Option<u8>,
-        /// The 2 in `3.14.2`.
         micro: Option<u8>,
-        /// The `rc1` in `3.15.0rc1`.
         pre: Option<String>,
-        /// With a `t` at the end. Without one the build with the GIL is meant, and no other.
+        /// Whether the version ends in `t`. Without it, only builds with the GIL match.
         free_threaded: bool,
     },
     /// `python3.14t`, `python`, `my-python`: a command on the search path.
     Command(String),
-    /// An executable, a venv or an installation's prefix: whatever has a `/` in it, or starts with
-    /// `.` or `~`.
+    /// An executable, a virtual environment or an installation's prefix: a text that contains `/`,
+    /// or starts with `.` or `~`.
     Path(PathBuf),
 }
 
 impl Spec {
-    /// Takes apart what was typed.
+    /// Parses what a user typed.
     pub fn parse(text: &str) -> Spec {
         if text.contains('/') || text.starts_with('.') || text.starts_with('~') {
             return Spec::Path(PathBuf::from(text));
@@ -42,8 +40,8 @@ impl Spec {
         Spec::version(text).unwrap_or_else(|| Spec::Command(text.to_owned()))
     }
 
-    /// `python3.14t` means the version `3.14t` where there is no such command; `python` alone means
-    /// none.
+    /// Returns the version that a command's name stands for if there is no such command: `3.14t`
+    /// for `python3.14t`, none for `python`.
     pub(crate) fn of_command(name: &str) -> Option<Spec> {
         name.strip_prefix("python").and_then(Spec::version)
     }
@@ -73,12 +71,12 @@ impl Spec {
             Some(digits) if implementation == Implementation::CPython => (digits, true),
             _ => (rest, false),
         };
-        let (major, minor, micro, pre) = numbers(digits)?;
+        let (major, minor, micro, pre) = parse_parts(digits)?;
         Some(Spec::Version { implementation, major: Some(major), minor, micro, pre, free_threaded })
     }
 
-    /// Whether this interpreter is one that was asked for. Nothing is known of commands and paths
-    /// here: `false`.
+    /// Returns whether an interpreter matches a requested version; always `false` for commands and
+    /// paths.
     pub fn matches(&self, candidate: &Interpreter) -> bool {
         let Spec::Version { implementation, major, minor, micro, pre, free_threaded } = self else {
             return false;

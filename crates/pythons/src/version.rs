@@ -1,7 +1,7 @@
-//! A version in words and in order.
+//! Parsing, formatting and ordering of versions.
 //!
-//! The order is written out and not derived: a pre-release comes before its release, which a
-//! derived order on `Option<String>` has the other way round, and `rc10` after `rc9`.
+//! `Ord` is not derived: a pre-release is less than its release, while `None < Some(_)`, and `rc10`
+//! is greater than `rc9`.
 
 use crate::Version;
 use std::cmp::Ordering;
@@ -9,18 +9,18 @@ use std::fmt;
 use std::str::FromStr;
 
 impl Version {
-    /// A final release, neither alpha nor beta nor candidate.
+    /// Returns whether this is a final release: no alpha, beta or release candidate.
     pub fn is_final(&self) -> bool {
         self.pre.is_none()
     }
 
-    /// `(3, 14)`: what makes two versions the same Python to write for, and twins comparable.
+    /// Returns major and minor version: `(3, 14)`.
     pub fn series(&self) -> (u8, u8) {
         (self.major, self.minor)
     }
 
-    /// Orders the pre-releases of one version, the release itself last. The text comes in only so
-    /// that two versions are equal in order exactly if they are equal.
+    /// Returns the sort key of the pre-release; the release itself is last. The key contains the
+    /// text so that `Ord` is consistent with `Eq`.
     fn stage(&self) -> (u8, u32, &str) {
         let Some(pre) = self.pre.as_deref() else { return (u8::MAX, 0, "") };
         let letters = pre.trim_end_matches(|c: char| c.is_ascii_digit());
@@ -58,7 +58,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// The text is not a version: three numbers, and `a1`, `b2` or `rc3` after them or nothing.
+/// A text that is not a version: three numbers, optionally followed by `a1`, `b2` or `rc3`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a version such as 3.14.2 or 3.15.0rc1")]
 pub struct NotAVersion(String);
@@ -67,7 +67,7 @@ impl FromStr for Version {
     type Err = NotAVersion;
 
     fn from_str(text: &str) -> Result<Self, NotAVersion> {
-        match numbers(text) {
+        match parse_parts(text) {
             Some((major, Some(minor), Some(micro), pre)) => {
                 Ok(Version { major, minor, micro, pre })
             }
@@ -76,11 +76,11 @@ impl FromStr for Version {
     }
 }
 
-/// As much of a version as was written.
-pub(crate) type Numbers = (u8, Option<u8>, Option<u8>, Option<String>);
+/// The parts of a version, as far as they are given: major, minor, micro, pre-release.
+pub(crate) type VersionParts = (u8, Option<u8>, Option<u8>, Option<String>);
 
-/// `3`, `3.14`, `3.14.2` or `3.15.0rc1` taken apart; `None` if it is anything else.
-pub(crate) fn numbers(text: &str) -> Option<Numbers> {
+/// Parses `3`, `3.14`, `3.14.2` or `3.15.0rc1`; returns `None` for anything else.
+pub(crate) fn parse_parts(text: &str) -> Option<VersionParts> {
     let cut = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (digits, pre) = text.split_at(cut);
     let mut parts = digits.split('.').map(number);
@@ -98,7 +98,7 @@ pub(crate) fn numbers(text: &str) -> Option<Numbers> {
     Some((major, minor, micro, pre))
 }
 
-/// A number as a version has it: no sign, no leading zero, at most 255.
+/// Parses a part of a version: digits without leading zeros, at most 255.
 fn number(text: &str) -> Option<u8> {
     let plain = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     if plain { text.parse().ok() } else { None }

@@ -1,4 +1,4 @@
-//! Where interpreters are looked for, and which of several names and copies is kept.
+//! Where interpreters are searched, and which of several names and copies is kept.
 #![allow(clippy::unwrap_used)] // in helpers, too
 
 mod common;
@@ -13,7 +13,7 @@ use ungil_pythons::{Error, Origin, Search, find, resolve, survey};
 const PLAIN: &str = "{}";
 
 #[test]
-fn every_place_is_searched_and_says_where_from() {
+fn every_folder_is_searched_and_gives_its_origin() {
     let dir = tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     fake(&at("env"), "x", "3.14.1", false, PLAIN);
@@ -37,10 +37,10 @@ fn every_place_is_searched_and_says_where_from() {
     };
     let found = survey(&search);
     assert_eq!(found.rejected, []);
-    let said: Vec<_> = found.interpreters.iter().map(|i| (i.name.as_str(), i.origin)).collect();
+    let found_as: Vec<_> = found.interpreters.iter().map(|i| (i.name.as_str(), i.origin)).collect();
     use Origin::{Conda, Debian, Environment, Pyenv, SearchPath, Ungil, Uv};
     assert_eq!(
-        said,
+        found_as,
         [
             ("3.14t", Ungil),
             ("3.14", Environment),
@@ -56,7 +56,7 @@ fn every_place_is_searched_and_says_where_from() {
 }
 
 #[test]
-fn one_interpreter_is_listed_once_under_its_fullest_name() {
+fn an_interpreter_is_listed_once_by_its_longest_name() {
     let dir = tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     script(&at("p/bin/python3.14"), &answer("cpython", "3.14.0", false, PLAIN));
@@ -65,16 +65,16 @@ fn one_interpreter_is_listed_once_under_its_fullest_name() {
     }
     fs::create_dir_all(at("links")).unwrap();
     symlink(at("p/bin/python3.14"), at("links/python3.14")).unwrap();
-    // A venv of it is another: what is installed there is not what is installed here.
+    // Its virtual environment is another interpreter: other packages are installed in it.
     fs::create_dir_all(at("v/bin")).unwrap();
     fs::write(at("v/pyvenv.cfg"), "").unwrap();
     symlink(at("p/bin/python3.14"), at("v/bin/python")).unwrap();
     let search = Search { path: vec![at("links"), at("v/bin")], ..common::only(&at("p")) };
     let found = find(&search);
-    let said: Vec<_> =
+    let found_as: Vec<_> =
         found.iter().map(|i| (i.executable.clone(), i.venv.clone(), i.origin)).collect();
     assert_eq!(
-        said,
+        found_as,
         [
             (at("p/bin/python3.14"), None, Origin::Environment),
             (at("v/bin/python"), Some(at("v")), Origin::SearchPath),
@@ -83,26 +83,26 @@ fn one_interpreter_is_listed_once_under_its_fullest_name() {
 }
 
 #[test]
-fn shims_of_pyenv_are_seen_through() {
+fn pyenv_shims_resolve_to_interpreters() {
     let dir = tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     let version = fake(&at("root/versions"), "3.13.0", "3.13.0", false, PLAIN);
     let shim =
         format!("export PYENV_ROOT=\"{}\"\necho not found >&2; exit 127", at("root").display());
     script(&at("root/shims/python3"), &shim);
-    // A root moved elsewhere: only the shim knows where.
+    // Shims outside the root: only their text names the root.
     script(&at("shims/python"), &shim);
     for shims in [at("root/shims"), at("shims")] {
         let found = survey(&Search { path: vec![shims], ..Search::default() });
         assert_eq!(found.rejected, []);
-        let said: Vec<_> =
+        let found_as: Vec<_> =
             found.interpreters.iter().map(|i| (i.executable.clone(), i.origin)).collect();
-        assert_eq!(said, [(version.clone(), Origin::Pyenv)]);
+        assert_eq!(found_as, [(version.clone(), Origin::Pyenv)]);
     }
 }
 
 #[test]
-fn what_is_broken_is_named_with_the_reason() {
+fn broken_files_are_rejected_with_a_reason() {
     let dir = tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     fs::create_dir_all(at("a/bin")).unwrap();
@@ -117,11 +117,12 @@ fn what_is_broken_is_named_with_the_reason() {
         Search { environment: vec![dir.path().to_owned(), at("missing")], ..Search::default() };
     let found = survey(&search);
     assert_eq!(found.interpreters.len(), 1, "{found:?}");
-    let said: Vec<_> = found.rejected.iter().map(|r| (r.path.clone(), r.why.as_str())).collect();
+    let found_as: Vec<_> =
+        found.rejected.iter().map(|r| (r.path.clone(), r.why.as_str())).collect();
     assert_eq!(
-        said,
+        found_as,
         [
-            (at("a/bin/python3"), "a link that leads nowhere"),
+            (at("a/bin/python3"), "broken link"),
             (at("a/bin/python3.10"), "it ended with exit status: 1: broken"),
             (at("a/bin/python3.9"), "not executable"),
             (at("missing"), "no such file or directory"),
@@ -130,7 +131,7 @@ fn what_is_broken_is_named_with_the_reason() {
 }
 
 #[test]
-fn a_specification_means_one_interpreter_or_is_an_error() {
+fn a_specification_resolves_to_one_interpreter_or_fails() {
     let dir = tempdir().unwrap();
     fake(dir.path(), "a", "3.14.2", false, PLAIN);
     fake(dir.path(), "b", "3.14.2", true, PLAIN);
@@ -171,28 +172,32 @@ fn a_specification_means_one_interpreter_or_is_an_error() {
     assert_eq!(error("3.11").1, None, "only uv installs it, and there is none");
     let help = resolve("3.11", &search).unwrap_err().help();
     assert!(help.ends_with("with uv on the PATH: ungil pythons install 3.11"), "{help}");
-    assert_eq!(error("3.12t").1, None); // there never was one
-    assert_eq!(error("3.99").1, None); // nor is there one yet
+    assert_eq!(error("3.12t").1, None); // never existed
+    assert_eq!(error("3.99").1, None); // does not exist yet
     assert_eq!(error("graalpy").1, None);
     assert_eq!(error("no-such-python"), (None, None));
-    let said = resolve("3.15t", &search).unwrap_err();
-    assert_eq!(said.to_string(), "no interpreter '3.15t' was found");
-    assert!(said.why().contains("3.14.2t") && said.why().contains("pypy3.11.1"), "{}", said.why());
-    assert_eq!(said.help(), "ungil pythons install 3.15t");
+    let found_as = resolve("3.15t", &search).unwrap_err();
+    assert_eq!(found_as.to_string(), "no interpreter '3.15t' was found");
+    assert!(
+        found_as.why().contains("3.14.2t") && found_as.why().contains("pypy3.11.1"),
+        "{}",
+        found_as.why()
+    );
+    assert_eq!(found_as.help(), "ungil pythons install 3.15t");
     script(&dir.path().join("path/uv"), "exit 1");
     assert_eq!(error("3.11").1.as_deref(), Some("3.11"), "uv installs it");
     assert_eq!(error("3.99").1, None);
 }
 
 #[test]
-fn an_interpreter_that_answers_slowly_is_found_all_the_same() {
+fn a_slow_interpreter_is_found() {
     let dir = tempdir().unwrap();
     script(
         &dir.path().join("slow/bin/python3"),
         &format!("sleep 1; {}", answer("cpython", "3.14.0", false, "{}")),
     );
     let search = Search { time_limit: Duration::from_millis(50), ..common::only(dir.path()) };
-    assert!(survey(&search).interpreters.is_empty(), "it is not awaited by a search");
+    assert!(survey(&search).interpreters.is_empty(), "a search does not wait for it");
     assert_eq!(resolve("3.14", &search).unwrap().name, "3.14");
     let why = resolve("3.14t", &search).unwrap_err().why();
     assert!(!why.contains("in time"), "it answered the second time: {why}");
@@ -206,6 +211,6 @@ fn an_interpreter_that_answers_slowly_is_found_all_the_same() {
     };
     assert_eq!(
         silent.why(),
-        "no interpreter at all was found; /a/python3 and 1 more did not answer in time"
+        "no interpreter was found; /a/python3 and 1 more did not answer in time"
     );
 }

@@ -1,4 +1,4 @@
-//! Executables that are no interpreter, or one of another kind; and real ones.
+//! Files that are not interpreters, other implementations, and real interpreters.
 #![allow(clippy::unwrap_used)] // in helpers, too
 
 mod common;
@@ -20,7 +20,7 @@ fn fails(path: &Path) -> Error {
 }
 
 #[test]
-fn each_thing_that_is_no_interpreter_is_told_apart() {
+fn each_kind_of_non_interpreter_has_its_error() {
     let dir = tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     assert!(matches!(fails(&at("nowhere")), Error::Missing { .. }));
@@ -49,7 +49,7 @@ fn each_thing_that_is_no_interpreter_is_told_apart() {
         Error::TooMuch { .. }
     ));
     let error = fails(&script(&at("one"), "echo no luck >&2; exit 1"));
-    assert!(matches!(&error, Error::Failed { said, .. } if said == "no luck"), "{error:?}");
+    assert!(matches!(&error, Error::Failed { output, .. } if output == "no luck"), "{error:?}");
     assert!(matches!(fails(&script(&at("killed"), "kill -SEGV $$")), Error::Failed { .. }));
     let mut wrong = script(&at("loader"), "");
     fs::write(&wrong, "#!/nowhere/sh\n").unwrap();
@@ -60,7 +60,7 @@ fn each_thing_that_is_no_interpreter_is_told_apart() {
 }
 
 #[test]
-fn what_hangs_is_stopped_with_all_it_started() {
+fn a_hanging_probe_is_killed_with_its_processes() {
     let dir = tempdir().unwrap();
     let pid = dir.path().join("pid");
     let body = format!("sleep 100000 & echo $! > {}.new; mv {0}.new {0}; wait", pid.display());
@@ -68,7 +68,7 @@ fn what_hangs_is_stopped_with_all_it_started() {
     let mut search = Search { time_limit: Duration::from_millis(500), ..common::only(dir.path()) };
     let found = survey(&search);
     while !pid.exists() {
-        search.time_limit *= 2; // so slow a machine that the script had not begun
+        search.time_limit *= 2; // on a slow machine the script may not have started
         survey(&search);
     }
     assert_eq!(found.rejected.len(), 1, "{found:?}");
@@ -76,7 +76,7 @@ fn what_hangs_is_stopped_with_all_it_started() {
         found.rejected[0].path.ends_with("hangs/bin/python3")
             && found.rejected[0].why.contains("stopped")
     );
-    // It ends well, and leaves behind something that holds its output open.
+    // It succeeds, but a process that it started holds its output open.
     let left = dir.path().join("left");
     let body = format!(
         "sleep 100000 & echo $! > {}; {}",
@@ -90,7 +90,7 @@ fn what_hangs_is_stopped_with_all_it_started() {
     for file in [pid, left] {
         let pid = fs::read_to_string(file).unwrap();
         let proc = Path::new("/proc").join(pid.trim()).join("stat");
-        // Killed, if perhaps not yet collected by whoever is its parent now.
+        // Killed, but perhaps still a zombie.
         while fs::read_to_string(&proc).is_ok_and(|stat| !stat.contains(") Z ")) {
             std::thread::yield_now();
         }
@@ -98,17 +98,17 @@ fn what_hangs_is_stopped_with_all_it_started() {
 }
 
 #[test]
-fn other_implementations_are_known_by_what_they_say() {
+fn other_implementations_are_identified() {
     let dir = tempdir().unwrap();
     let build = r#"{"compiler":"PyPy 7.3.20 with GCC 10.2.1"}"#;
     script(&dir.path().join("a/bin/pypy3"), &answer("pypy", "3.11.13", false, build));
     script(&dir.path().join("b/bin/graalpy"), &answer("graalpy", "3.12.8", false, "{}"));
     script(&dir.path().join("c/bin/python"), &answer("snakeware", "3.13.0", false, "{}"));
     let found = find(&common::only(dir.path()));
-    let said: Vec<_> =
+    let described: Vec<_> =
         found.iter().map(|i| (i.name.as_str(), i.implementation, i.describe())).collect();
     assert_eq!(
-        said,
+        described,
         [
             (
                 "pypy3.11",
@@ -122,7 +122,7 @@ fn other_implementations_are_known_by_what_they_say() {
 }
 
 #[test]
-fn real_interpreters_say_what_they_are() {
+fn real_interpreters_are_identified() {
     for (name, free_threaded) in
         [("3.14", false), ("3.14t", true), ("3.15", false), ("3.15t", true)]
     {
@@ -142,7 +142,7 @@ fn real_interpreters_say_what_they_are() {
 }
 
 #[test]
-fn a_venv_is_itself_and_not_what_it_was_made_from() {
+fn a_venv_is_distinct_from_its_base() {
     let dir = tempdir().unwrap();
     for name in ["3.14", "3.14t"] {
         let base = real(name);
@@ -169,13 +169,13 @@ fn a_venv_is_itself_and_not_what_it_was_made_from() {
 }
 
 #[test]
-fn the_callers_settings_do_not_reach_the_probe() {
-    // PYTHON_GIL=0 ends a build with the GIL; PYTHONHOME breaks any. Set for a copy of this test,
-    // not for the others.
+fn the_probe_ignores_the_callers_environment() {
+    // PYTHON_GIL=0 is fatal in a build with the GIL, and PYTHONHOME in any. They are set for a
+    // second process that runs this test.
     if std::env::var_os("PYTHON_GIL").is_none() {
         let me = std::env::current_exe().unwrap();
         let mut again = Command::new(me);
-        again.args(["--exact", "the_callers_settings_do_not_reach_the_probe"]);
+        again.args(["--exact", "the_probe_ignores_the_callers_environment"]);
         let dir = tempdir().unwrap();
         fs::write(dir.path().join("json.py"), "raise SystemExit(3)").unwrap();
         let status = again

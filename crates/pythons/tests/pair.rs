@@ -1,4 +1,4 @@
-//! Twins, and in what they are not.
+//! Pairs of builds and their differences.
 #![allow(clippy::unwrap_used)] // in helpers, too
 
 mod common;
@@ -16,7 +16,8 @@ const CLANG: &str =
     r#"{"compiler":"Clang 20.1","pgo":true,"lto":true,"debug":false,"cflags":"-O3 -Wall"}"#;
 const DEBUG: &str = r#"{"compiler":"GCC 14.2.0","pgo":true,"lto":true,"debug":true}"#;
 
-fn said(dir: &Path) -> Vec<(String, String, Vec<String>)> {
+/// Returns the pairs of a folder: the prefixes' names and the differences.
+fn paired(dir: &Path) -> Vec<(String, String, Vec<String>)> {
     let pairs = pairs(&find(&common::only(dir)));
     let text = |i: &ungil_pythons::Interpreter| {
         let prefix = i.executable.parent().and_then(Path::parent).and_then(Path::file_name);
@@ -26,7 +27,7 @@ fn said(dir: &Path) -> Vec<(String, String, Vec<String>)> {
 }
 
 #[test]
-fn the_best_twin_is_the_least_different() {
+fn the_twin_with_the_fewest_differences_is_chosen() {
     let dir = tempdir().unwrap();
     fake(dir.path(), "gil", "3.14.2", false, GCC);
     fake(dir.path(), "newer", "3.14.3", true, GCC);
@@ -34,7 +35,7 @@ fn the_best_twin_is_the_least_different() {
     fake(dir.path(), "debug", "3.14.2", true, DEBUG);
     fake(dir.path(), "true", "3.14.2", true, GCC);
     fake(dir.path(), "other-series", "3.15.0", true, GCC);
-    assert_eq!(said(dir.path()), [("gil".to_owned(), "true".to_owned(), vec![])]);
+    assert_eq!(paired(dir.path()), [("gil".to_owned(), "true".to_owned(), vec![])]);
     let found = find(&common::only(dir.path()));
     let of = found.iter().find(|i| i.build.debug == Some(true)).unwrap();
     assert!(twin(of, &found).is_none(), "a debug build is no twin of a release");
@@ -43,19 +44,19 @@ fn the_best_twin_is_the_least_different() {
 }
 
 #[test]
-fn each_difference_is_put_in_words() {
+fn each_difference_is_described() {
     let dir = tempdir().unwrap();
     fake(dir.path(), "a", "3.14.2", false, GCC);
     fake(dir.path(), "b", "3.14.3", true, GCC_PLAIN);
     let expected = [
         "version: 3.14.2 against 3.14.3",
         "PGO: yes against no",
-        "LTO: yes against not known",
+        "LTO: yes against unknown",
         "compiler flags: -O3 against -O2",
     ];
-    assert_eq!(said(dir.path())[0].2, expected);
+    assert_eq!(paired(dir.path())[0].2, expected);
     fake(dir.path(), "b", "3.14.2", true, CLANG);
-    assert_eq!(said(dir.path())[0].2, ["compiler: GCC 14.2.0 against Clang 20.1"]);
+    assert_eq!(paired(dir.path())[0].2, ["compiler: GCC 14.2.0 against Clang 20.1"]);
 }
 
 #[test]
@@ -76,7 +77,7 @@ fn the_default_is_the_newest_release_that_has_a_twin() {
 }
 
 #[test]
-fn without_a_pair_the_error_says_which_half_to_install() {
+fn the_error_names_the_missing_build() {
     let dir = tempdir().unwrap();
     let search = common::only(dir.path());
     let help = || default_pair(&search).unwrap_err().help();

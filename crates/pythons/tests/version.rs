@@ -1,4 +1,4 @@
-//! Versions and specifications, for every text and not only the ones thought of.
+//! Property tests of versions and specifications.
 #![allow(clippy::unwrap_used)] // in helpers, too
 
 use proptest::prelude::*;
@@ -17,12 +17,12 @@ fn version() -> impl Strategy<Value = Version> {
 
 proptest! {
     #[test]
-    fn a_version_reads_as_it_is_written(v in version()) {
+    fn a_version_round_trips(v in version()) {
         prop_assert_eq!(v.to_string().parse::<Version>().unwrap(), v);
     }
 
     #[test]
-    fn order_is_total_and_agrees_with_equality(a in version(), b in version(), c in version()) {
+    fn order_is_total_and_consistent_with_equality(a in version(), b in version(), c in version()) {
         prop_assert_eq!(a == b, a.cmp(&b).is_eq());
         prop_assert_eq!(a.cmp(&b), b.cmp(&a).reverse());
         if a <= b && b <= c {
@@ -31,14 +31,14 @@ proptest! {
     }
 
     #[test]
-    fn a_release_comes_after_all_that_led_to_it(v in version()) {
+    fn a_release_is_greater_than_its_prereleases(v in version()) {
         let release = Version { pre: None, ..v.clone() };
         prop_assert!(v <= release);
         prop_assert_eq!(v.is_final(), v == release);
     }
 
     #[test]
-    fn a_version_is_a_specification_of_itself(v in version(), free_threaded: bool) {
+    fn a_version_is_its_own_specification(v in version(), free_threaded: bool) {
         let text = format!("{v}{}", if free_threaded { "t" } else { "" });
         let spec = Spec::parse(&text);
         prop_assert_eq!(spec.to_string(), text);
@@ -47,21 +47,21 @@ proptest! {
     }
 
     #[test]
-    fn no_text_is_too_odd_to_parse(text in "\\PC{0,24}") {
+    fn any_text_parses(text in "\\PC{0,24}") {
         let _ = text.parse::<Version>();
         let spec = Spec::parse(&text);
         prop_assert_eq!(Spec::parse(&spec.to_string()), spec);
     }
 
     #[test]
-    fn what_has_a_slash_is_a_path(a in "[a-z0-9.]{0,8}", b in "[a-z0-9.]{0,8}") {
+    fn a_text_with_a_slash_is_a_path(a in "[a-z0-9.]{0,8}", b in "[a-z0-9.]{0,8}") {
         let is_path = matches!(Spec::parse(&format!("{a}/{b}")), Spec::Path(_));
         prop_assert!(is_path);
     }
 }
 
 #[test]
-fn words_mean_what_people_expect() {
+fn parses_specifications() {
     let spec = |text| match Spec::parse(text) {
         Spec::Version { implementation, major, minor, micro, free_threaded, .. } => {
             (implementation, major, minor, micro, free_threaded)
@@ -98,7 +98,7 @@ fn words_mean_what_people_expect() {
 }
 
 #[test]
-fn release_order() {
+fn versions_are_ordered_by_release() {
     let order = [
         "3.14.9",
         "3.15.0a1",

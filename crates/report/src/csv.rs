@@ -1,9 +1,9 @@
-//! CSV in long form: one row an arm and metric, so that any tool can pivot it.
+//! CSV in long format, at full precision: one row per arm and metric.
 
 use crate::View;
 use ungil_experiment::metric;
 
-/// Quotes a field if it needs it (RFC 4180).
+/// Quotes a field if necessary (RFC 4180).
 pub(crate) fn field(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))
@@ -12,7 +12,7 @@ pub(crate) fn field(text: &str) -> String {
     }
 }
 
-/// The comparison as CSV with a header.
+/// Renders the comparison as CSV with a header.
 pub fn csv(view: View<'_>) -> String {
     let mut text = String::from(
         "arm,metric,runs,median,q1,q3,baseline,ratio,low,high,gmean,gmean_low,gmean_high,blocks,verdict\n",

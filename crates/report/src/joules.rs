@@ -1,12 +1,11 @@
-//! Energy as it may be shown: never without its evidence class, and a model's figure never without
-//! its band.
+//! Formatting of energy: always with its evidence class, and a model's figure always with its band.
 
 use crate::View;
 use ungil_experiment::energy::{About, Evidence};
 use ungil_experiment::stats::median;
 use ungil_format::energy;
 
-/// The sensor of an experiment's energy column, if it has one.
+/// Returns the sensor of an experiment's energy column.
 pub(crate) fn sensor<'a>(view: View<'a>) -> Option<&'a About> {
     view.record
         .header
@@ -16,7 +15,7 @@ pub(crate) fn sensor<'a>(view: View<'a>) -> Option<&'a About> {
         .or_else(|| view.record.header.sensors.first())
 }
 
-/// The class in a word or two.
+/// Returns a short name of an evidence class.
 pub(crate) fn class(evidence: Evidence) -> &'static str {
     match evidence {
         Evidence::Meter => "metered",
@@ -26,19 +25,19 @@ pub(crate) fn class(evidence: Evidence) -> &'static str {
     }
 }
 
-/// An arm's median joules, with the band where they come from a model and the part above idle where
-/// that was measured; `None` without any.
+/// Formats an arm's median energy, with the band of a model or the part above idle if that was
+/// measured.
 pub(crate) fn of_arm(view: View<'_>, arm: &str) -> Option<String> {
     let median = |key: &str| Some(view.comparison.arm(arm)?.metrics.get(key)?.median);
     let shown = energy(median("energy_j")?);
     Some(match (band(view, arm), median("energy_above_idle_j")) {
-        (Some((low, high)), _) => format!("{shown} ({} to {})", energy(low), energy(high)),
+        (Some((low, high)), _) => format!("{shown} ({}–{})", energy(low), energy(high)),
         (None, Some(above)) => format!("{shown}, {} above idle", energy(above)),
         (None, None) => shown,
     })
 }
 
-/// Medians of the ends of a model's band over an arm's runs, in joules.
+/// Returns the median ends of a model's band over an arm's runs, in joules.
 pub(crate) fn band(view: View<'_>, arm: &str) -> Option<(f64, f64)> {
     let runs = view.record.runs.iter().filter(|r| r.arm == arm && r.block > 0);
     let bands: Vec<(u64, u64)> = runs

@@ -1,4 +1,4 @@
-//! Every run as CSV: a row a run, a column a metric.
+//! All runs as CSV: one row per run, one column per metric.
 
 use crate::Source;
 use crate::csv::field;
@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use ungil_experiment::metric;
 use ungil_experiment::record::{Outcome, Run};
 
-/// The runs of all records with a header. A metric that a run has not is an empty field; why not is
-/// in the record.
+/// Renders the runs of all records as CSV with a header. A missing metric is an empty field; the
+/// reason is in the record.
 pub fn runs(sources: &[Source]) -> String {
     let all = || sources.iter().flat_map(|s| s.record.runs.iter().map(move |r| (s, r)));
     let keys: BTreeSet<(usize, &str)> =
@@ -35,7 +35,7 @@ pub fn runs(sources: &[Source]) -> String {
     text
 }
 
-/// The record's own word for how a run ended.
+/// Returns the name of an outcome, as in the record.
 fn outcome(run: &Run) -> &'static str {
     match run.outcome {
         Outcome::Ok => "ok",

@@ -1,4 +1,4 @@
-//! The records a page is made of: named one by one, or all of a folder.
+//! Reading the records of a report: single files, or all of a folder.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -8,60 +8,58 @@ use ungil_experiment::comparison::Comparison;
 use ungil_experiment::record::Record;
 use ungil_experiment::{Error, Failure};
 
-/// Bytes of one record that are kept to be given out again with the page. More than a page may
-/// weigh, compressed or not.
-const KEPT: usize = 64 << 20;
+/// Maximum number of a record's bytes that are kept for embedding in the page. More than a page may
+/// have.
+const MAX_KEPT_BYTES: usize = 64 << 20;
 
-/// Most arms of a record that are shown; a record that was made up may have a hundred thousand.
-const ARMS: usize = 300;
+/// Maximum number of arms shown; an untrusted record may have a hundred thousand.
+const MAX_ARMS: usize = 300;
 
-/// Most records of a folder.
-const MOST: usize = 1000;
+/// Maximum number of records of a folder.
+const MAX_RECORDS: usize = 1000;
 
-/// A record with what a page says of it.
+/// A record with its file and comparison.
 #[derive(Debug, Clone)]
 pub struct Source {
-    /// Its file.
     pub path: PathBuf,
-    /// What tables for programs and names of files call it: the file's name without its ending, or
-    /// all of its path where two have that name.
+    /// Name in CSV and file names: the file's name without its extension, or its path if another
+    /// record has the same name.
     pub label: String,
-    /// What readers call it: its workload's name, with the label where two have that workload.
+    /// Name for readers: the workload's name, with the label if another record has the same
+    /// workload.
     pub title: String,
-    /// The record.
     pub record: Record,
-    /// What its runs say.
     pub comparison: Comparison,
-    /// Arms that the record has and the page does not show.
+    /// Number of arms that are not shown.
     pub(crate) more_arms: usize,
-    /// The file's bytes, as far as they are kept.
+    /// The file's first [`MAX_KEPT_BYTES`] bytes.
     pub(crate) bytes: Vec<u8>,
     /// Length of the file.
     pub(crate) length: u64,
 }
 
-/// What was found where the user said there are records.
+/// The records of a report.
 #[derive(Debug, Clone, Default)]
-pub struct Found {
-    /// The records, in order of their names.
+pub struct RecordSet {
+    /// The records, sorted by path.
     pub records: Vec<Source>,
-    /// Files of a folder that are no records, each with the reason.
+    /// Files that cannot be read, each with the reason.
     pub refused: Vec<String>,
 }
 
-/// Reads while it keeps what it reads.
-struct Keeping<'a> {
+/// A reader that also stores what it reads.
+struct TeeReader<'a> {
     file: File,
     kept: &'a mut Vec<u8>,
     length: &'a mut u64,
 }
 
-impl Read for Keeping<'_> {
+impl Read for TeeReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.file.read(buffer)?;
         *self.length += n as u64;
-        let room = KEPT.saturating_sub(self.kept.len()).min(n);
-        self.kept.extend(buffer.get(..room).unwrap_or_default());
+        let keep = MAX_KEPT_BYTES.saturating_sub(self.kept.len()).min(n);
+        self.kept.extend(buffer.get(..keep).unwrap_or_default());
         Ok(n)
     }
 }
@@ -70,16 +68,16 @@ impl Source {
     /// Reads a record.
     ///
     /// # Errors
-    /// [`Error::Record`], as [`Record::read`].
+    /// [`Error::Record`], as in [`Record::read`].
     pub fn read(path: &Path) -> Result<Source, Error> {
         let (mut bytes, mut length) = (Vec::new(), 0);
-        let file = File::open(path).map_err(|e| cannot(path, &e))?;
+        let file = File::open(path).map_err(|e| unreadable(path, &e))?;
         let mut record =
-            Record::read_from(Keeping { file, kept: &mut bytes, length: &mut length }, path)?;
-        let more_arms = record.header.arms.len().saturating_sub(ARMS);
-        record.header.arms.truncate(ARMS);
+            Record::read_from(TeeReader { file, kept: &mut bytes, length: &mut length }, path)?;
+        let more_arms = record.header.arms.len().saturating_sub(MAX_ARMS);
+        record.header.arms.truncate(MAX_ARMS);
         let mut comparison = crate::comparison(&record);
-        comparison.arms.truncate(ARMS);
+        comparison.arms.truncate(MAX_ARMS);
         let title = crate::page::name(&record.header.workload);
         Ok(Source {
             path: path.into(),
@@ -93,39 +91,41 @@ impl Source {
         })
     }
 
-    /// The record and its comparison.
+    /// Returns the record and its comparison.
     pub fn view(&self) -> crate::View<'_> {
         crate::View { record: &self.record, comparison: &self.comparison }
     }
 
-    /// The file's name without its ending, by which the records of two folders find each other.
+    /// Returns the file's name without its extension, by which the records of two folders are
+    /// paired.
     pub(crate) fn name(&self) -> String {
         stem(&self.path)
     }
 
-    /// Whether all of the file is kept.
+    /// Returns whether the whole file is kept.
     pub(crate) fn is_whole(&self) -> bool {
         self.bytes.len() as u64 == self.length
     }
 }
 
-/// Reads a record, or every record (`*.jsonl`) of a folder and the folders in it.
+/// Reads a record, or all records (`*.jsonl`) of a folder and its subfolders.
 ///
 /// # Errors
-/// [`Error::Record`] when a record that was named cannot be read, or a folder holds none.
-pub fn gather(path: &Path) -> Result<Found, Error> {
+/// [`Error::Record`] if the given record cannot be read, or the folder contains no readable record.
+pub fn read_records(path: &Path) -> Result<RecordSet, Error> {
     if !path.is_dir() {
-        return Ok(Found { records: vec![Source::read(path)?], refused: Vec::new() });
+        return Ok(RecordSet { records: vec![Source::read(path)?], refused: Vec::new() });
     }
     let mut files = Vec::new();
-    list(path, 0, &mut files).map_err(|e| cannot(path, &e))?;
+    list_records(path, 0, &mut files).map_err(|e| unreadable(path, &e))?;
     files.sort();
-    let mut found = Found::default();
+    let mut found = RecordSet::default();
     for file in files {
-        if found.records.len() == MOST {
-            found
-                .refused
-                .push(format!("only the first {MOST} records of {} are shown", path.display()));
+        if found.records.len() == MAX_RECORDS {
+            found.refused.push(format!(
+                "only the first {MAX_RECORDS} records of {} are shown",
+                path.display()
+            ));
             break;
         }
         match Source::read(&file) {
@@ -138,29 +138,27 @@ pub fn gather(path: &Path) -> Result<Found, Error> {
     }
     if found.records.is_empty() {
         let why = match found.refused.first() {
-            None => "no file in it ends in .jsonl".to_string(),
+            None => "it contains no .jsonl file".to_string(),
             Some(first) => {
-                format!(
-                    "of its {} none is one this ungil can read; {first}",
-                    ungil_format::counted(found.refused.len(), "file")
-                )
+                let files = ungil_format::counted(found.refused.len(), "file");
+                format!("none of its {files} can be read; {first}")
             }
         };
         return Err(Error::Record {
             path: path.into(),
             failure: Failure::new(
-                format!("there is no record in {}", path.display()),
+                format!("no record in {}", path.display()),
                 why,
-                "give a folder that ungil suite or ungil compare wrote to, or a record",
+                "give a record, or a folder written by ungil compare or ungil suite",
             ),
         });
     }
     Ok(found)
 }
 
-/// Gives records that have the same name labels that tell them apart, and those of the same
-/// workload titles that do.
-pub fn tell_apart(records: &mut [Source]) {
+/// Makes the labels of records with the same name unique, and the titles of records with the same
+/// workload.
+pub fn disambiguate(records: &mut [Source]) {
     let mut names = BTreeMap::<String, usize>::new();
     let mut titles = BTreeMap::<String, usize>::new();
     for source in records.iter() {
@@ -181,14 +179,14 @@ fn stem(path: &Path) -> String {
     path.file_stem().map_or_else(|| "record".into(), |n| n.to_string_lossy().into_owned())
 }
 
-/// Adds the records of a folder and of those in it. Links are not followed, so that there is an
-/// end.
-fn list(folder: &Path, depth: u32, files: &mut Vec<PathBuf>) -> io::Result<()> {
+/// Lists the records of a folder and its subfolders. Links are not followed, because they may form
+/// a cycle.
+fn list_records(folder: &Path, depth: u32, files: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let (path, kind) = (entry.path(), entry.file_type()?);
         if kind.is_dir() && depth < 4 {
-            list(&path, depth + 1, files)?;
+            list_records(&path, depth + 1, files)?;
         } else if !kind.is_dir() && path.extension().is_some_and(|e| e == "jsonl") {
             files.push(path);
         }
@@ -196,9 +194,9 @@ fn list(folder: &Path, depth: u32, files: &mut Vec<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
-fn cannot(path: &Path, error: &io::Error) -> Error {
+fn unreadable(path: &Path, error: &io::Error) -> Error {
     let help = match error.kind() {
-        io::ErrorKind::PermissionDenied => "give a folder or a record you may read",
+        io::ErrorKind::PermissionDenied => "give a readable folder or record",
         _ => "check the path",
     };
     let what = format!("cannot read {}", path.display());

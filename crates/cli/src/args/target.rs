@@ -1,6 +1,6 @@
 //! What `dump` and `heap` look at: a process, or a core file.
 
-use crate::failure::Edge;
+use crate::error::CliError;
 use clap::{Args, ValueHint};
 use std::fmt;
 use std::path::PathBuf;
@@ -77,10 +77,10 @@ impl CoreFiles {
     }
 
     /// Refuses these options where no core is given.
-    pub(crate) fn check(&self, has_core: bool) -> Result<(), Edge> {
+    pub(crate) fn check(&self, has_core: bool) -> Result<(), CliError> {
         let given = self.exe.as_ref().map(|_| "--exe").or(self.root.as_ref().map(|_| "--root"));
         match given.filter(|_| !has_core) {
-            Some(option) => Err(Edge::usage(
+            Some(option) => Err(CliError::usage(
                 format!("{option} needs a core file"),
                 "a live process names its files itself",
                 format!("leave {option} out, or give the path of a core"),

@@ -1,7 +1,7 @@
 //! Describes findings as lines, shared by the text, Markdown and SARIF formats.
 
 use super::{Report, index};
-use crate::clean::clean;
+use crate::sanitize::sanitize;
 use ungil_audit::audit::AuditedDistribution;
 use ungil_audit::claims::Standing;
 use ungil_audit::inventory::{ExtensionFile, SkipReason};
@@ -41,19 +41,19 @@ fn claims(report: &Report) -> Vec<Line> {
 /// Describes a claim that is contradicted by a module.
 pub(super) fn claim(one: &AuditedDistribution) -> String {
     let claims = one.claim_check.claims.join(" and ");
-    let name = clean(&one.distribution.name);
+    let name = sanitize(&one.distribution.name);
     let against = some_of(&one.claim_check.against);
     format!(
         "{name} claims to run without the GIL ({}), but importing {} enables it",
-        clean(&claims),
-        clean(&against)
+        sanitize(&claims),
+        sanitize(&against)
     )
 }
 
 fn verified(report: &Report) -> Vec<Line> {
     let mut lines = Vec::new();
     for verified in report.verified.iter().flatten() {
-        let (module, outcome) = (clean(&verified.module), &verified.outcome);
+        let (module, outcome) = (sanitize(&verified.module), &verified.outcome);
         if verified.differs() {
             let did = if outcome.switched_on == Some(true) {
                 "enabled the GIL"
@@ -63,7 +63,7 @@ fn verified(report: &Report) -> Vec<Line> {
             let what = format!("{module} {did} when imported, contrary to its verdict");
             lines.push(('!', format!("{what}: report this as a defect of ungil")));
         } else if let (None, Some(error)) = (outcome.switched_on, &outcome.error) {
-            lines.push(('?', format!("{module} could not be verified: {}", clean(error))));
+            lines.push(('?', format!("{module} could not be verified: {}", sanitize(error))));
         }
     }
     lines
@@ -88,7 +88,11 @@ pub(super) fn applying(report: &Report) -> impl Iterator<Item = &Requirement> {
 
 /// Returns the name and version of a requirement, such as `lxml 6.1`.
 pub(super) fn name_and_version(one: &Requirement) -> String {
-    format!("{} {}", clean(&one.name), clean(one.version.as_deref().unwrap_or("(any version)")))
+    format!(
+        "{} {}",
+        sanitize(&one.name),
+        sanitize(one.version.as_deref().unwrap_or("(any version)"))
+    )
 }
 
 /// Describes requirements with compiled wheels that were not read.
@@ -131,7 +135,7 @@ fn skipped(report: &Report, all: bool) -> Vec<Line> {
     let most = if all { usize::MAX } else { MAX_LINES };
     let line = |found: &&ExtensionFile| {
         let why = found.skipped.as_ref().map_or("", |one| &one.why);
-        ('-', format!("{} was not analyzed: {}", clean(&found.path), clean(why)))
+        ('-', format!("{} was not analyzed: {}", sanitize(&found.path), sanitize(why)))
     };
     let mut lines: Vec<Line> = files.iter().take(most).map(line).collect();
     if files.len() > most {
@@ -172,10 +176,10 @@ pub(super) fn skipped_count(report: &Report) -> Option<String> {
 
 /// Returns the notes of the audit, then those of each distribution.
 pub(super) fn all_notes(report: &Report) -> Vec<String> {
-    let own = report.audit.notes.iter().map(|note| clean(note).into_owned());
+    let own = report.audit.notes.iter().map(|note| sanitize(note).into_owned());
     let theirs = report.audit.distributions.iter().flat_map(|one| {
-        let name = clean(&one.distribution.name);
-        one.distribution.notes.iter().map(move |note| format!("{name}: {}", clean(note)))
+        let name = sanitize(&one.distribution.name);
+        one.distribution.notes.iter().map(move |note| format!("{name}: {}", sanitize(note)))
     });
     own.chain(theirs).collect()
 }

@@ -1,7 +1,7 @@
 //! Renders import chains to modules that enable the GIL.
 
 use super::Report;
-use crate::clean::clean;
+use crate::sanitize::sanitize;
 use ungil_audit::import_graph::{ImportChain, ImportTiming};
 use ungil_format::counted;
 
@@ -23,12 +23,15 @@ pub(super) fn lines(report: &Report) -> Vec<String> {
 /// Renders a chain as `app:3 > pandas.io:12 > lxml.etree`: module and line of each import, then the
 /// target.
 fn line(chain: &ImportChain) -> String {
-    let steps: Vec<String> =
-        chain.steps.iter().map(|step| format!("{}:{}", clean(&step.module), step.line)).collect();
+    let steps: Vec<String> = chain
+        .steps
+        .iter()
+        .map(|step| format!("{}:{}", sanitize(&step.module), step.line))
+        .collect();
     let when = match chain.when {
         ImportTiming::Always => "",
         ImportTiming::Guarded => " (in a try block: may be skipped)",
         ImportTiming::Later => " (in a function: only when it is called)",
     };
-    format!("{} > {}{when}", steps.join(" > "), clean(&chain.target))
+    format!("{} > {}{when}", steps.join(" > "), sanitize(&chain.target))
 }

@@ -1,8 +1,8 @@
 //! `--index`: looks up wheels for the build through the user's installer.
 
 use crate::args::Audit as Arguments;
-use crate::clean::clean;
-use crate::failure::Edge;
+use crate::error::CliError;
+use crate::sanitize::sanitize;
 use std::time::Duration;
 use ungil_audit::audit::Audit;
 use ungil_audit::index::{Available, IndexAnswer, Installer, WaitLimit, ask_all};
@@ -17,9 +17,9 @@ pub(super) fn run(
     args: &Arguments,
     audit: &Audit,
     is_cancelled: &(dyn Fn() -> bool + Sync),
-) -> Result<Vec<IndexAnswer>, Edge> {
+) -> Result<Vec<IndexAnswer>, CliError> {
     let usage =
-        |why| Edge::usage("cannot query the index", why, "install uv or pip, or omit --index");
+        |why| CliError::usage("cannot query the index", why, "install uv or pip, or omit --index");
     let platform =
         Platform::here().ok_or_else(|| usage("the wheels for this machine are unknown"))?;
     let installer = Installer::find()
@@ -41,27 +41,30 @@ pub(super) fn has_no_answer(answer: &IndexAnswer) -> bool {
 
 /// Describes an answer, and returns whether a wheel or an answer is missing.
 pub(super) fn describe(answer: &IndexAnswer, build: Build) -> (bool, String) {
-    let name = clean(&answer.name);
-    let version =
-        answer.version.as_deref().map(|version| format!(" {}", clean(version))).unwrap_or_default();
+    let name = sanitize(&answer.name);
+    let version = answer
+        .version
+        .as_deref()
+        .map(|version| format!(" {}", sanitize(version)))
+        .unwrap_or_default();
     let newest =
         answer.newest.as_ref().filter(|newest| Some(&newest.version) != answer.version.as_ref());
     let of_newest = match newest {
         Some(Available { wheel: Some(_), version, .. }) => {
-            format!("; the newest version, {}, has one", clean(version))
+            format!("; the newest version, {}, has one", sanitize(version))
         }
         Some(Available { version, .. }) if version.is_empty() => {
             "; the newest version has none either".to_owned()
         }
         Some(Available { version, .. }) => {
-            format!("; the newest version, {}, has none", clean(version))
+            format!("; the newest version, {}, has none", sanitize(version))
         }
         None if answer.newest.is_some() && answer.this.is_some() => {
             "; it is the newest version".to_owned()
         }
         None => match (&answer.this, &answer.error) {
             (Some(_), Some(error)) => {
-                format!("; no answer about the newest version: {}", clean(error))
+                format!("; no answer about the newest version: {}", sanitize(error))
             }
             _ => String::new(),
         },
@@ -69,7 +72,7 @@ pub(super) fn describe(answer: &IndexAnswer, build: Build) -> (bool, String) {
     match (&answer.this, &answer.error) {
         (Some(Available { wheel: Some(wheel), .. }), _) => (
             false,
-            format!("{name}{version}: the index has {}{of_newest}", clean(&wheel.to_string())),
+            format!("{name}{version}: the index has {}{of_newest}", sanitize(&wheel.to_string())),
         ),
         (Some(this), _) => {
             let count = this.wheels.len();
@@ -86,14 +89,14 @@ pub(super) fn describe(answer: &IndexAnswer, build: Build) -> (bool, String) {
             newest.is_none_or(|newest| newest.wheel.is_none()),
             match newest {
                 Some(Available { wheel: Some(wheel), .. }) => {
-                    format!("{name}: the index has {}", clean(&wheel.to_string()))
+                    format!("{name}: the index has {}", sanitize(&wheel.to_string()))
                 }
                 _ => format!("{name}: the index has no wheel for {build}"),
             },
         ),
         (None, Some(error)) => (
             true,
-            format!("{name}{version}: the index gave no answer: {}{of_newest}", clean(error)),
+            format!("{name}{version}: the index gave no answer: {}{of_newest}", sanitize(error)),
         ),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::table::{name, summary, verdict};
 use super::{Report, findings, import_chains};
-use crate::clean::clean;
+use crate::sanitize::sanitize;
 use std::fmt::Write;
 
 /// Renders the report. With `all` it includes modules that leave the GIL off.
@@ -57,5 +57,5 @@ pub(super) fn report(report: &Report, all: bool) -> String {
 
 /// Escapes text for a table cell.
 fn cell(text: &str) -> String {
-    clean(text).replace('|', "\\|").replace('`', "'").replace('<', "&lt;")
+    sanitize(text).replace('|', "\\|").replace('`', "'").replace('<', "&lt;")
 }

@@ -2,7 +2,7 @@
 
 use super::verify::Verified;
 use super::{Report, columns, findings, import_chains};
-use crate::clean::clean;
+use crate::sanitize::sanitize;
 use std::fmt::Write;
 use ungil_audit::inventory::ExtensionFile;
 use ungil_audit::model::Verdict;
@@ -16,10 +16,10 @@ pub(super) fn report(report: &Report, all: bool) -> String {
     let mut rows = Vec::new();
     for (distribution, found) in report.ordered() {
         if all || found.enables_gil() != Some(false) {
-            let distribution =
-                distribution.map(|one| format!("{} {}", clean(&one.name), clean(&one.version)));
+            let distribution = distribution
+                .map(|one| format!("{} {}", sanitize(&one.name), sanitize(&one.version)));
             rows.push([
-                clean(name(found)).into_owned(),
+                sanitize(name(found)).into_owned(),
                 verdict(found),
                 distribution.unwrap_or_default(),
                 toolchain(found),
@@ -43,12 +43,12 @@ pub(super) fn report(report: &Report, all: bool) -> String {
         let _ = writeln!(
             text,
             "{}:{}: {} ({confidence}): {}",
-            clean(&file),
+            sanitize(&file),
             hazard.line,
             hazard.rule.id(),
-            clean(&hazard.what)
+            sanitize(&hazard.what)
         );
-        let _ = writeln!(text, "    help: {}", clean(&hazard.instead));
+        let _ = writeln!(text, "    help: {}", sanitize(&hazard.instead));
     }
     for note in findings::notes(report) {
         let _ = writeln!(text, "note: {note}");
@@ -183,12 +183,12 @@ pub(super) fn name(found: &ExtensionFile) -> &str {
 /// Describes the verdict on a file.
 pub(super) fn verdict(found: &ExtensionFile) -> String {
     match (&found.unreadable, found.analysis()) {
-        (Some(why), _) => format!("unknown: {}", clean(why)),
+        (Some(why), _) => format!("unknown: {}", sanitize(why)),
         (None, Some(one)) => match &one.verdict {
             Verdict::Declares => "keeps the GIL off (declared)".into(),
             Verdict::DoesNotDeclare => "enables the GIL (not declared)".into(),
             Verdict::SwitchesOn => "enables the GIL (requests it)".into(),
-            Verdict::Unknown(why) => format!("unknown: {}", clean(why)),
+            Verdict::Unknown(why) => format!("unknown: {}", sanitize(why)),
         },
         (None, None) => "unknown: it contains no module with the name of the file".into(),
     }

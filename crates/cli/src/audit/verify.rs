@@ -1,7 +1,7 @@
 //! `--verify`: imports each module and compares its effect with the verdict.
 
 use crate::args::Audit as Arguments;
-use crate::failure::Edge;
+use crate::error::CliError;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -46,18 +46,18 @@ pub(super) fn run(
     args: &Arguments,
     audit: &Audit,
     is_cancelled: &(dyn Fn() -> bool + Sync),
-) -> Result<Vec<Verified>, Edge> {
+) -> Result<Vec<Verified>, CliError> {
     let wanted = args.python.clone().unwrap_or_else(|| audit.build.to_string());
     let search = ungil_pythons::Search::from_env();
     let python = ungil_pythons::resolve(&wanted, &search).map_err(|error| {
-        Edge::usage(
+        CliError::usage(
             "no interpreter for --verify",
             error,
             "pass one with --python; ungil pythons lists those available",
         )
     })?;
     if !python.free_threaded {
-        return Err(Edge::usage(
+        return Err(CliError::usage(
             format!("{} always has a GIL", python.name),
             "--verify needs a free-threaded interpreter",
             "pass one with --python, such as 3.14t",

@@ -3,7 +3,7 @@
 
 use super::style::Style;
 use super::words;
-use crate::clean::clean;
+use crate::sanitize::sanitize;
 use std::collections::HashMap;
 use std::fmt::{self, Write};
 use ungil_format::counted;
@@ -21,8 +21,12 @@ pub(super) fn snapshot(snapshot: &Snapshot, style: Style) -> String {
 }
 
 fn write(text: &mut String, snapshot: &Snapshot, style: Style) -> fmt::Result {
-    let command =
-        snapshot.command.iter().map(|word| clean(word).into_owned()).collect::<Vec<_>>().join(" ");
+    let command = snapshot
+        .command
+        .iter()
+        .map(|word| sanitize(word).into_owned())
+        .collect::<Vec<_>>()
+        .join(" ");
     if let Some(core) = &snapshot.core {
         let is_it = |thread: &&ThreadView| {
             core.killed
@@ -30,7 +34,7 @@ fn write(text: &mut String, snapshot: &Snapshot, style: Style) -> fmt::Result {
                 .is_some_and(|killed| thread.tid.unwrap_or(thread.native_id) == killed.thread)
         };
         let name = snapshot.threads().find(is_it).map(|thread| thread.name.as_str());
-        writeln!(text, "core {}: {}", clean(&core.file), style.wrong(words::death(core, name)))?;
+        writeln!(text, "core {}: {}", sanitize(&core.file), style.wrong(words::death(core, name)))?;
     }
     writeln!(text, "{}", style.bold(format!("{}: {command}", snapshot.pid)))?;
     let build = match (snapshot.free_threaded, snapshot.gil) {
@@ -62,7 +66,7 @@ fn write(text: &mut String, snapshot: &Snapshot, style: Style) -> fmt::Result {
     }
     tasks(text, &snapshot.tasks, style)?;
     for warning in &snapshot.warnings {
-        writeln!(text, "\n{} {}", style.bold("Note:"), clean(warning))?;
+        writeln!(text, "\n{} {}", style.bold("Note:"), sanitize(warning))?;
     }
     deadlocks(text, snapshot, style)?;
     lock_order(text, snapshot, style)?;
@@ -79,7 +83,7 @@ fn lock_order(text: &mut String, snapshot: &Snapshot, style: Style) -> fmt::Resu
     for cycle in cycles {
         writeln!(text, "  {}:", counted(cycle.edges.len(), "lock"))?;
         for edge in &cycle.edges {
-            writeln!(text, "    {}", clean(&edge.to_string()))?;
+            writeln!(text, "    {}", sanitize(&edge.to_string()))?;
         }
     }
     Ok(())
@@ -88,7 +92,7 @@ fn lock_order(text: &mut String, snapshot: &Snapshot, style: Style) -> fmt::Resu
 fn thread(text: &mut String, thread: &ThreadView, style: Style) -> fmt::Result {
     let here = thread.tid.map(|tid| format!(", {tid} here")).unwrap_or_default();
     let torn = if thread.torn { " (moved on while it was read)" } else { "" };
-    let name = style.bold(format!("\"{}\"", clean(&thread.name)));
+    let name = style.bold(format!("\"{}\"", sanitize(&thread.name)));
     writeln!(text, "{name} ({}{here}) {}{torn}", thread.native_id, words::state(thread))?;
     match &thread.native {
         Some(rows) => {
@@ -153,7 +157,7 @@ fn frame(text: &mut String, frame: &FrameView, count: usize, style: Style) -> fm
     writeln!(text, "    {}{times}", words::frame(frame))?;
     match &frame.source {
         Some(source) if !source.is_empty() => {
-            writeln!(text, "        {}", style.dim(clean(source)))
+            writeln!(text, "        {}", style.dim(sanitize(source)))
         }
         _ => Ok(()),
     }
@@ -174,8 +178,8 @@ fn native(row: &RowView) -> String {
     let RowView::Native { symbol, file, offset } = row else { return String::new() };
     let file = file.as_deref().map(|file| file.rsplit('/').next().unwrap_or(file)).unwrap_or("?");
     match symbol {
-        Some(symbol) => format!("C  {} ({})", clean(symbol), clean(file)),
-        None => format!("C  {}+{offset:#x}", clean(file)),
+        Some(symbol) => format!("C  {} ({})", sanitize(symbol), sanitize(file)),
+        None => format!("C  {}+{offset:#x}", sanitize(file)),
     }
 }
 
@@ -213,16 +217,16 @@ fn branch(
     let task = &tasks[index];
     let indent = "  ".repeat(depth.min(DEEPEST));
     let coroutine =
-        task.coroutine.as_deref().map(|name| format!(", {}", clean(name))).unwrap_or_default();
+        task.coroutine.as_deref().map(|name| format!(", {}", sanitize(name))).unwrap_or_default();
     let again = if shown[index] { " (see above)" } else { "" };
     let state = match task.awaits_other.as_deref() {
-        Some(other) if task.awaits.is_empty() => format!("awaits {}", clean(other)),
+        Some(other) if task.awaits.is_empty() => format!("awaits {}", sanitize(other)),
         _ => task.state.to_owned(),
     };
     writeln!(
         text,
         "{indent}{} {state}{coroutine}{again}",
-        style.bold(format!("\"{}\"", clean(&task.name)))
+        style.bold(format!("\"{}\"", sanitize(&task.name)))
     )?;
     if std::mem::replace(&mut shown[index], true) || depth >= DEEPEST {
         return Ok(());
@@ -260,7 +264,7 @@ fn deadlocks(text: &mut String, snapshot: &Snapshot, style: Style) -> fmt::Resul
     }
     let name = |id: &String| {
         let task = snapshot.tasks.iter().find(|task| task.id == *id);
-        task.map_or_else(|| id.clone(), |task| format!("\"{}\"", clean(&task.name)))
+        task.map_or_else(|| id.clone(), |task| format!("\"{}\"", sanitize(&task.name)))
     };
     for cycle in &snapshot.task_cycles {
         let names: Vec<String> = cycle.iter().chain(cycle.first()).map(name).collect();

@@ -1,8 +1,8 @@
 //! The words of a dump. Whatever comes from the target is cleaned here.
 
 use crate::args::Target;
-use crate::clean::clean;
-use crate::failure::Edge;
+use crate::error::CliError;
+use crate::sanitize::sanitize;
 use ungil_format::{counted, duration};
 use ungil_remote::locks::Confidence;
 use ungil_remote::snapshot::{
@@ -17,7 +17,7 @@ pub(super) fn state(thread: &ThreadView) -> String {
     }
     match (thread.state, &thread.waits, &thread.system_call) {
         (ThreadState::Lock | ThreadState::Event, Some(wait), _) => wait.kind.activity().into(),
-        (ThreadState::Syscall, _, Some(call)) => format!("in the system call {}", clean(call)),
+        (ThreadState::Syscall, _, Some(call)) => format!("in the system call {}", sanitize(call)),
         (ThreadState::Syscall, _, None) => "asleep in the kernel".into(),
         (state, ..) => state.description().into(),
     }
@@ -28,7 +28,7 @@ pub(crate) fn death(core: &CoreView, name: Option<&str>) -> String {
     let Some(killed) = &core.killed else { return "written of a process that went on".into() };
     let at = killed.address.as_deref().map(|address| format!(" at {address}")).unwrap_or_default();
     let thread = match name {
-        Some(name) => format!("\"{}\" ({})", clean(name), killed.thread),
+        Some(name) => format!("\"{}\" ({})", sanitize(name), killed.thread),
         None => killed.thread.to_string(),
     };
     let sender =
@@ -40,10 +40,10 @@ pub(crate) fn death(core: &CoreView, name: Option<&str>) -> String {
 pub(super) fn thing(target: &WaitTarget, name: Option<&str>) -> String {
     match (target, name) {
         (WaitTarget::ImportLock, Some(name)) => {
-            format!("the import lock of module {}", clean(name))
+            format!("the import lock of module {}", sanitize(name))
         }
-        (_, Some(name)) => format!("{} \"{}\"", clean(&target.description()), clean(name)),
-        (_, None) => clean(&target.description()).into_owned(),
+        (_, Some(name)) => format!("{} \"{}\"", sanitize(&target.description()), sanitize(name)),
+        (_, None) => sanitize(&target.description()).into_owned(),
     }
 }
 
@@ -77,9 +77,13 @@ pub(super) fn wait(wait: &WaitView) -> String {
 fn holder(holder: &HolderView) -> String {
     match &holder.task {
         Some(task) => {
-            format!("task \"{}\" of \"{}\" across an await", clean(&task.name), clean(&holder.name))
+            format!(
+                "task \"{}\" of \"{}\" across an await",
+                sanitize(&task.name),
+                sanitize(&holder.name)
+            )
         }
-        None => format!("\"{}\"{}", clean(&holder.name), how(holder.confidence)),
+        None => format!("\"{}\"{}", sanitize(&holder.name), how(holder.confidence)),
     }
 }
 
@@ -102,7 +106,7 @@ pub(super) fn hold(hold: &HoldView) -> String {
 /// `at Queue.get (/usr/lib/python3.14/queue.py:202)`.
 pub(super) fn frame(frame: &FrameView) -> String {
     let line = frame.line.map(|line| format!(":{line}")).unwrap_or_default();
-    format!("at {} ({}{line})", clean(&frame.function), clean(&frame.file))
+    format!("at {} ({}{line})", sanitize(&frame.function), sanitize(&frame.file))
 }
 
 /// One wait of a deadlock.
@@ -110,15 +114,15 @@ pub(super) fn edge(edge: &EdgeView) -> String {
     let task = edge
         .task
         .as_ref()
-        .map(|task| format!("task \"{}\" of ", clean(&task.name)))
+        .map(|task| format!("task \"{}\" of ", sanitize(&task.name)))
         .unwrap_or_default();
     format!(
         "\"{}\" ({}) waits for <{}> ({}), which {task}\"{}\" ({}) {}",
-        clean(&edge.thread),
+        sanitize(&edge.thread),
         edge.native_id,
         edge.waits_for,
         thing(&edge.kind, edge.name.as_deref()),
-        clean(&edge.holder),
+        sanitize(&edge.holder),
         edge.held_by,
         match (&edge.kind, edge.confidence) {
             _ if edge.task.is_some() => "holds across an await",
@@ -134,13 +138,13 @@ pub(super) fn edge(edge: &EdgeView) -> String {
 pub(super) fn stranded(of: &StrandedView) -> String {
     let waits = format!(
         "\"{}\" ({}) waits for <{}> ({}), ",
-        clean(&of.thread),
+        sanitize(&of.thread),
         of.native_id,
         of.waits_for,
         thing(&of.kind, of.name.as_deref())
     );
     let holder =
-        of.holder.as_ref().map(|name| format!(" by \"{}\"", clean(name))).unwrap_or_default();
+        of.holder.as_ref().map(|name| format!(" by \"{}\"", sanitize(name))).unwrap_or_default();
     match of.forked_from {
         Some(parent) => {
             format!(
@@ -164,15 +168,15 @@ pub(super) fn all(found: usize, refused: &[(Target, AttachError)]) -> String {
 }
 
 /// Nothing was found by `--all`.
-pub(super) fn none(refused: &[(Target, AttachError)]) -> Edge {
+pub(super) fn none(refused: &[(Target, AttachError)]) -> CliError {
     let what = "no Python of 3.13 or later was found";
     match first(refused) {
-        None => Edge::failed(
+        None => CliError::failed(
             what,
             "no process that can be seen from here is one",
             "ungil dump PID says why a process is none",
         ),
-        Some(first) => Edge::failed(
+        Some(first) => CliError::failed(
             what,
             format!(
                 "none is among the processes that may be looked into; left out: {}, the first: {first}",
@@ -186,7 +190,9 @@ pub(super) fn none(refused: &[(Target, AttachError)]) -> Edge {
 /// Returns the reason why the first of the skipped processes was skipped.
 fn first(refused: &[(Target, AttachError)]) -> Option<String> {
     Some(match &refused.first()?.1 {
-        AttachError::Denied { why, help, .. } => format!("{}; try: {}", clean(why), clean(help)),
-        other => clean(&other.to_string()).into_owned(),
+        AttachError::Denied { why, help, .. } => {
+            format!("{}; try: {}", sanitize(why), sanitize(help))
+        }
+        other => sanitize(&other.to_string()).into_owned(),
     })
 }

@@ -1,8 +1,8 @@
 //! A look at a heap in words.
 
 use super::Report;
-use crate::clean::clean;
 use crate::dump::death;
+use crate::sanitize::sanitize;
 use std::fmt::Write;
 use ungil_format::{bytes, counted, duration, grouped, percent};
 use ungil_remote::heap::{Coverage, Heap, MimallocUsage, RegionKind, ThreadMemory};
@@ -19,7 +19,7 @@ pub(super) fn report(report: &Report<'_>, top: usize) -> String {
         Coverage::Collector => " the collector knows",
     };
     let of = match &report.core {
-        Some(core) => format!("Core {}: {}\n", clean(&core.file), death(core, None)),
+        Some(core) => format!("Core {}: {}\n", sanitize(&core.file), death(core, None)),
         None => String::new(),
     };
     let mut out = format!(
@@ -182,7 +182,7 @@ fn threads(out: &mut String, threads: &[ThreadMemory]) {
             thread.native_id,
             figure(thread.stack_bytes),
             figure(thread.stack_resident_bytes),
-            clean(thread.name.as_deref().unwrap_or("-"))
+            sanitize(thread.name.as_deref().unwrap_or("-"))
         );
     }
     if threads.len() > MOST_THREADS {
@@ -232,7 +232,7 @@ fn notes(out: &mut String, report: &Report<'_>) {
         line!(out, "Incomplete, {why}: the figures are of what had been read.");
     }
     for warning in &report.warnings {
-        line!(out, "Note: {}", clean(warning));
+        line!(out, "Note: {}", sanitize(warning));
     }
     let how = if report.core.is_some() {
         "a core does not say what was in memory"
@@ -245,9 +245,9 @@ fn notes(out: &mut String, report: &Report<'_>) {
 /// A type's full name; builtins go by their own.
 fn name(module: &str, name: &str) -> String {
     match (module, name) {
-        (module, "") => clean(module).into_owned(),
-        ("builtins", name) => clean(name).into_owned(),
-        _ => format!("{}.{}", clean(module), clean(name)),
+        (module, "") => sanitize(module).into_owned(),
+        ("builtins", name) => sanitize(name).into_owned(),
+        _ => format!("{}.{}", sanitize(module), sanitize(name)),
     }
 }
 

@@ -4,8 +4,8 @@
 use super::launch::{named, python};
 use super::output::{Output, chosen};
 use crate::args::Profile;
-use crate::clean::{self, clean};
-use crate::failure::{Edge, print};
+use crate::error::{CliError, print};
+use crate::sanitize::{self, sanitize};
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::IsTerminal;
@@ -27,7 +27,7 @@ struct Measured {
 }
 
 /// Profiles, writes, and prints what came of it.
-pub(super) fn run(args: &Profile) -> Result<ExitCode, Edge> {
+pub(super) fn run(args: &Profile) -> Result<ExitCode, CliError> {
     chosen(args)?;
     let started = ungil_experiment::runner::now();
     let Measured { allocations, command, status, told } = measure(args)?;
@@ -43,10 +43,10 @@ pub(super) fn run(args: &Profile) -> Result<ExitCode, Edge> {
             );
             map.insert("recording".into(), json!(written.recording));
         }
-        print(&clean::json(&format!("{report:#}\n")))?;
+        print(&sanitize::sanitize_json(&format!("{report:#}\n")))?;
     } else {
         let words = allocations.words(args.alloc.lines());
-        print(&words.lines().map(|line| format!("{}\n", clean(line))).collect::<String>())?;
+        print(&words.lines().map(|line| format!("{}\n", sanitize(line))).collect::<String>())?;
         if let Some(status) = status.filter(|status| !status.success()) {
             print(&format!("The program ended with {status}.\n"))?;
         }
@@ -56,7 +56,7 @@ pub(super) fn run(args: &Profile) -> Result<ExitCode, Edge> {
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn measure(args: &Profile) -> Result<Measured, Edge> {
+fn measure(args: &Profile) -> Result<Measured, CliError> {
     let [interrupted, ended] = [listen(&[SIGINT])?, listen(&[SIGTERM, SIGHUP])?];
     if let Some(pid) = super::pid(args) {
         running(args, pid)?;
@@ -102,11 +102,11 @@ fn measure(args: &Profile) -> Result<Measured, Edge> {
 }
 
 /// What is asked of a process that runs must have a meaning there.
-fn running(args: &Profile, pid: u32) -> Result<(), Edge> {
+fn running(args: &Profile, pid: u32) -> Result<(), CliError> {
     let refused =
         [("arguments after '--'", !args.args.is_empty()), ("--python", args.python.is_some())];
     match refused.into_iter().find(|(_, given)| *given) {
-        Some((what, _)) => Err(Edge::usage(
+        Some((what, _)) => Err(CliError::usage(
             format!("{what} and a process that runs do not go together"),
             format!("{pid} is a process that runs already"),
             "leave them out, or name a script",
@@ -116,11 +116,11 @@ fn running(args: &Profile, pid: u32) -> Result<(), Edge> {
 }
 
 /// And what is asked of a program that is started, there.
-fn started(args: &Profile) -> Result<(), Edge> {
+fn started(args: &Profile) -> Result<(), CliError> {
     let refused =
         [("--duration", args.duration.is_some()), ("--patience", args.alloc.patience.is_some())];
     match refused.into_iter().find(|(_, given)| *given) {
-        Some((option, _)) => Err(Edge::usage(
+        Some((option, _)) => Err(CliError::usage(
             format!("{option} means nothing to a program that ungil starts"),
             "its allocations are watched from its start to its end",
             "leave it out; Ctrl-C ends the program and keeps the profile",
@@ -129,19 +129,19 @@ fn started(args: &Profile) -> Result<(), Edge> {
     }
 }
 
-fn listen(signals: &[i32]) -> Result<Arc<AtomicBool>, Edge> {
+fn listen(signals: &[i32]) -> Result<Arc<AtomicBool>, CliError> {
     let flag = Arc::new(AtomicBool::new(false));
     for signal in signals {
         signal_hook::flag::register(*signal, flag.clone()).map_err(|e| {
-            Edge::failed("cannot listen for Ctrl-C", e, "close some open files, and try again")
+            CliError::failed("cannot listen for Ctrl-C", e, "close some open files, and try again")
         })?;
     }
     Ok(flag)
 }
 
-fn edge(error: Error) -> Edge {
+fn edge(error: Error) -> CliError {
     match error {
-        Error::Attach(error) => Edge::from(error),
-        error => Edge::failed(error.to_string(), error.why(), error.help()),
+        Error::Attach(error) => CliError::from(error),
+        error => CliError::failed(error.to_string(), error.why(), error.help()),
     }
 }

@@ -3,8 +3,8 @@
 
 use super::no_gil;
 use crate::args::{Profile, ProfileMode};
-use crate::clean::clean;
-use crate::failure::Edge;
+use crate::error::CliError;
+use crate::sanitize::sanitize;
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
@@ -29,7 +29,7 @@ pub(super) struct Launched {
 
 impl Launched {
     /// Starts the script or module.
-    pub(super) fn start(args: &Profile) -> Result<Launched, Edge> {
+    pub(super) fn start(args: &Profile) -> Result<Launched, CliError> {
         let (name, module) = named(args)?;
         let arguments = if module { vec!["-m".into(), name.clone()] } else { vec![name.clone()] };
         let python = python(args.python.as_deref())?;
@@ -41,7 +41,7 @@ impl Launched {
             Command::new(&python.executable).args(&arguments).args(&args.args).spawn().map_err(
                 |error| {
                     let what = format!("cannot start {}", python.executable.display());
-                    Edge::failed(
+                    CliError::failed(
                         what,
                         error,
                         "check that it is a program you may run, or name another with --python",
@@ -52,7 +52,7 @@ impl Launched {
     }
 
     /// Waits until it has a Python. It may first be another program, for as long as it likes.
-    pub(super) fn python(&mut self, quiet: bool, told: &AtomicBool) -> Result<Python, Edge> {
+    pub(super) fn python(&mut self, quiet: bool, told: &AtomicBool) -> Result<Python, CliError> {
         let begin = Instant::now();
         let (mut arrival, mut waits) = (Arrival::new(self.child.id()), Waits::new(quiet));
         loop {
@@ -62,7 +62,7 @@ impl Launched {
                 Err(error) => return Err(self.explain(error)),
             }
             if told.load(Ordering::Relaxed) {
-                return Err(Edge::failed(
+                return Err(CliError::failed(
                     format!("{} was not profiled", self.name),
                     "ungil was told to end before the program had a Python to look at",
                     "let it run for longer",
@@ -81,14 +81,14 @@ impl Launched {
     }
 
     /// Why it could not be looked at: most often it has ended.
-    fn explain(&mut self, error: AttachError) -> Edge {
+    fn explain(&mut self, error: AttachError) -> CliError {
         match self.child.try_wait() {
-            Ok(Some(status)) => Edge::failed(
+            Ok(Some(status)) => CliError::failed(
                 format!("{} ended before it could be looked at", self.name),
                 status,
                 "run it alone to see why; a program of some milliseconds is too short to profile",
             ),
-            _ => Edge::from(error),
+            _ => CliError::from(error),
         }
     }
 
@@ -136,7 +136,7 @@ impl Waits {
         if self.quiet || since < LONG || self.told.as_deref() == Some(program) {
             return;
         }
-        let name = clean(program);
+        let name = sanitize(program);
         eprintln!(
             "note: the process runs {name} now; waiting for a Python in it or for its end, Ctrl-C ends the wait"
         );
@@ -145,16 +145,16 @@ impl Waits {
 }
 
 /// The module or script to start, and whether it is a module.
-pub(super) fn named(args: &Profile) -> Result<(OsString, bool), Edge> {
+pub(super) fn named(args: &Profile) -> Result<(OsString, bool), CliError> {
     match (&args.module, &args.target) {
         (Some(module), _) => Ok((module.clone(), true)),
         (None, Some(script)) if Path::new(script).exists() => Ok((script.clone(), false)),
-        (None, Some(script)) => Err(Edge::usage(
+        (None, Some(script)) => Err(CliError::usage(
             format!("there is no file {}", script.to_string_lossy()),
             "a target is the number of a process or a Python script",
             "check the path; a module is started with -m",
         )),
-        (None, None) => Err(Edge::usage(
+        (None, None) => Err(CliError::usage(
             "there is nothing to profile",
             "no process, script or module was given",
             "give a PID, a script or -m MODULE; ungil profile --help shows examples",
@@ -163,7 +163,7 @@ pub(super) fn named(args: &Profile) -> Result<(OsString, bool), Edge> {
 }
 
 /// The interpreter asked for; otherwise `python3` if it can be read, otherwise the newest that can.
-pub(super) fn python(asked: Option<&str>) -> Result<Interpreter, Edge> {
+pub(super) fn python(asked: Option<&str>) -> Result<Interpreter, CliError> {
     let search = Search::from_env();
     let is_known = |python: &Interpreter| {
         python.implementation == Implementation::CPython
@@ -175,7 +175,7 @@ pub(super) fn python(asked: Option<&str>) -> Result<Interpreter, Edge> {
         if is_known(&python) {
             return Ok(python);
         }
-        return Err(Edge::usage(
+        return Err(CliError::usage(
             format!("{} cannot be profiled", python.name),
             "CPython 3.13 and later can, free-threaded from 3.14 on",
             "name another with --python; ungil pythons lists them",
@@ -191,7 +191,7 @@ pub(super) fn python(asked: Option<&str>) -> Result<Interpreter, Edge> {
         (python.version.is_final(), !python.free_threaded, python.version.clone())
     });
     found.pop().ok_or_else(|| {
-        Edge::usage(
+        CliError::usage(
             "there is no Python that can be profiled",
             "CPython 3.13 and later can, and none was found",
             "ungil pythons install 3.14 gets one, --python names one",

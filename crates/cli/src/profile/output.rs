@@ -3,7 +3,7 @@
 //! the end.
 
 use crate::args::Profile as Args;
-use crate::failure::Edge;
+use crate::error::CliError;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use ungil_profile::{Builder, Finished, Format, Header, Profile, Recording, write};
@@ -26,7 +26,7 @@ pub(super) struct Written {
 }
 
 impl Output {
-    pub(super) fn new(args: &Args, header: &Header) -> Result<Output, Edge> {
+    pub(super) fn new(args: &Args, header: &Header) -> Result<Output, CliError> {
         let name = name(header);
         let default = |ending: &str| PathBuf::from(".ungil").join(format!("{name}{ending}"));
         let format = chosen(args)?.unwrap_or(Format::Recording);
@@ -40,7 +40,7 @@ impl Output {
     }
 
     /// A builder that records.
-    pub(super) fn builder(&mut self, header: Header) -> Result<Builder, Edge> {
+    pub(super) fn builder(&mut self, header: Header) -> Result<Builder, CliError> {
         let cannot = |error: std::io::Error| cannot_write(&self.recording, error);
         if let Some(folder) =
             self.recording.parent().filter(|folder| !folder.as_os_str().is_empty())
@@ -52,7 +52,7 @@ impl Output {
     }
 
     /// Writes a profile that is there as a whole, in the recording and in the file asked for.
-    pub(super) fn save(self, profile: &Profile) -> Result<Written, Edge> {
+    pub(super) fn save(self, profile: &Profile) -> Result<Written, CliError> {
         make(Format::Recording, profile, None, &self.recording)?;
         let (format, path) = self.other.unwrap_or((Format::Recording, self.recording.clone()));
         if format != Format::Recording {
@@ -62,7 +62,7 @@ impl Output {
     }
 
     /// Makes the file asked for.
-    pub(super) fn finish(self, finished: &Finished) -> Result<Written, Edge> {
+    pub(super) fn finish(self, finished: &Finished) -> Result<Written, CliError> {
         let Some((format, path)) = self.other else {
             let (path, recording) = (self.recording.clone(), self.recording);
             return Ok(Written { path, format: Format::Recording, recording });
@@ -101,7 +101,7 @@ pub(super) fn make(
     profile: &Profile,
     recording: Option<&Recording>,
     path: &Path,
-) -> Result<(), Edge> {
+) -> Result<(), CliError> {
     let cannot = |error: std::io::Error| cannot_write(path, error);
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder).map_err(cannot)?;
@@ -110,10 +110,10 @@ pub(super) fn make(
 }
 
 /// Whether the output asked for can be had, as far as that can be told beforehand.
-pub(super) fn check(args: &Args) -> Result<(), Edge> {
+pub(super) fn check(args: &Args) -> Result<(), CliError> {
     chosen(args)?;
     match &args.output {
-        Some(path) if path.is_dir() => Err(Edge::usage(
+        Some(path) if path.is_dir() => Err(CliError::usage(
             format!("cannot write {}", path.display()),
             "it is a folder",
             "give the name of a file",
@@ -123,20 +123,20 @@ pub(super) fn check(args: &Args) -> Result<(), Edge> {
 }
 
 /// What is said where samples were lost on their way into the recording.
-pub(super) fn incomplete(recording: &Path, error: &std::io::Error) -> Edge {
+pub(super) fn incomplete(recording: &Path, error: &std::io::Error) -> CliError {
     let what = format!("the recording {} is not complete", recording.display());
-    Edge::failed(what, error, "give a file in a folder where there is room")
+    CliError::failed(what, error, "give a file in a folder where there is room")
 }
 
 /// The format asked for by name or by the ending of the file.
-pub(super) fn chosen(args: &Args) -> Result<Option<Format>, Edge> {
+pub(super) fn chosen(args: &Args) -> Result<Option<Format>, CliError> {
     match (args.format, &args.output) {
         (Some(format), _) => Ok(Some(format)),
         (None, None) => Ok(None),
         (None, Some(path)) => Format::of_path(path).map(Some).ok_or_else(|| {
             let endings: Vec<&str> =
                 Format::ALL.iter().filter_map(|f| f.endings().first().copied()).collect();
-            Edge::usage(
+            CliError::usage(
                 format!("{} does not say which format it is to have", path.display()),
                 "a format is chosen by the ending of the file's name",
                 format!("end it with {}, or name one with --format", endings.join(", ")),
@@ -145,8 +145,8 @@ pub(super) fn chosen(args: &Args) -> Result<Option<Format>, Edge> {
     }
 }
 
-pub(super) fn cannot_write(path: &Path, error: std::io::Error) -> Edge {
-    Edge::failed(
+pub(super) fn cannot_write(path: &Path, error: std::io::Error) -> CliError {
+    CliError::failed(
         format!("cannot write {}", path.display()),
         error,
         "give a file in a folder you may write to",

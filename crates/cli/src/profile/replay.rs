@@ -3,8 +3,8 @@
 use super::output::{cannot_write, chosen, make};
 use super::words::{about, summary};
 use crate::args::Profile as Args;
-use crate::clean::clean;
-use crate::failure::{Edge, print};
+use crate::error::{CliError, print};
+use crate::sanitize::sanitize;
 use std::error::Error as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -14,13 +14,13 @@ use ungil_profile::{By, Error, Format, Profile, Recording, changes, write_differ
 const MOST: usize = 20;
 
 /// `--replay`.
-pub(super) fn replay(args: &Args, path: &Path) -> Result<ExitCode, Edge> {
+pub(super) fn replay(args: &Args, path: &Path) -> Result<ExitCode, CliError> {
     let recording = Recording::open(path).map_err(|error| unreadable(&error))?;
     let format = chosen(args)?;
     if let Some(why) = recording.cut() {
         eprintln!(
             "note: the recording ends early ({}); everything before that is used",
-            clean(why)
+            sanitize(why)
         );
     }
     let written = match (format, &args.output) {
@@ -48,7 +48,7 @@ fn ending(format: Format) -> &'static str {
 }
 
 /// `--diff`.
-pub(super) fn diff(args: &Args, before: &Path, after: &Path) -> Result<ExitCode, Edge> {
+pub(super) fn diff(args: &Args, before: &Path, after: &Path) -> Result<ExitCode, CliError> {
     let load = |path: &Path| Profile::load(path).map_err(|error| unreadable(&error));
     let (before, after) = (load(before)?, load(after)?);
     match (chosen(args)?, &args.output) {
@@ -56,7 +56,7 @@ pub(super) fn diff(args: &Args, before: &Path, after: &Path) -> Result<ExitCode,
             write_difference(&before, &after, to).map_err(|error| cannot_write(to, error))?;
         }
         (Some(format), _) if format != Format::Flame => {
-            return Err(Edge::usage(
+            return Err(CliError::usage(
                 format!("a difference cannot be written as {}", format.name()),
                 "only the flame graph shows two profiles",
                 "use -o FILE.html",
@@ -73,8 +73,11 @@ pub(super) fn diff(args: &Args, before: &Path, after: &Path) -> Result<ExitCode,
         return print(&format!("{:#}\n", serde_json::json!({ "changes": rows })))
             .map(|()| ExitCode::SUCCESS);
     }
-    let mut text: String =
-        changes.iter().take(MOST).map(|change| format!("{}\n", clean(&change.words()))).collect();
+    let mut text: String = changes
+        .iter()
+        .take(MOST)
+        .map(|change| format!("{}\n", sanitize(&change.words())))
+        .collect();
     if text.is_empty() {
         text = "nothing changed\n".into();
     }
@@ -89,11 +92,11 @@ pub(super) fn diff(args: &Args, before: &Path, after: &Path) -> Result<ExitCode,
     Ok(ExitCode::SUCCESS)
 }
 
-fn unreadable(error: &Error) -> Edge {
+fn unreadable(error: &Error) -> CliError {
     let why = error
         .source()
         .map_or_else(|| "its bytes are not those of a recording".into(), ToString::to_string);
-    Edge::usage(
+    CliError::usage(
         error.to_string(),
         why,
         "give a file that ungil profile wrote, with the ending .ungil",

@@ -1,7 +1,7 @@
 //! What a profile says at its end: how it was come by, what it cost, and what it found.
 
 use super::output::Written;
-use crate::clean::{self, clean};
+use crate::sanitize::{self, sanitize};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::process::ExitStatus;
@@ -40,7 +40,7 @@ pub(super) fn about(profile: &Profile) -> String {
     let seconds = duration(totals.duration_ns as f64 / 1e9);
     let build = header.build.map_or("", |build| build.words());
     let mut text = String::new();
-    let one_line = clean(&header.command);
+    let one_line = sanitize(&header.command);
     text.push_str(&format!(
         "{one_line} (CPython {} {build}), mode {}\n",
         header.python,
@@ -52,14 +52,14 @@ pub(super) fn about(profile: &Profile) -> String {
         looks(&mut text, profile, samples);
     }
     for note in &totals.notes {
-        text.push_str(&format!("note: {}\n", clean(note)));
+        text.push_str(&format!("note: {}\n", sanitize(note)));
     }
     let found = findings(profile);
     if !found.is_empty() {
         text.push('\n');
     }
     for finding in found {
-        text.push_str(&format!("  {}.\n", clean(&finding.text)));
+        text.push_str(&format!("  {}.\n", sanitize(&finding.text)));
     }
     text
 }
@@ -119,7 +119,7 @@ pub(super) fn json(
         );
         map.insert("recording".into(), json!(written.recording));
     }
-    format!("{}\n", clean::json(&format!("{object:#}")))
+    format!("{}\n", sanitize::sanitize_json(&format!("{object:#}")))
 }
 
 /// What the weights of one thread, or of all, come to: by activity, and by lock waited for.

@@ -1,14 +1,14 @@
-//! The folder of a suite as a study that the page shows: its findings, and a chapter a category.
+//! Converts the folder of a suite to the study of a report: findings, and one chapter per category.
 
 use std::path::PathBuf;
-use ungil_report::{Beside, Chapter, Study};
+use ungil_report::{Chapter, ChapterArm, Study};
 use ungil_suite::folder;
 use ungil_suite::summary::{OfCategory, Overall, Row, Summary, summary};
 use ungil_suite::table;
 use ungil_suite::workloads::{Form, named};
 
-/// The study that the records make up: those of one folder that `ungil suite` wrote.
-pub(super) fn of(records: &[PathBuf]) -> Option<Study> {
+/// Returns the study of a single folder that `ungil suite` wrote.
+pub(super) fn read(records: &[PathBuf]) -> Option<Study> {
     let [folder] = records else { return None };
     if !folder.join(folder::FILE).is_file() {
         return None;
@@ -19,7 +19,7 @@ pub(super) fn of(records: &[PathBuf]) -> Option<Study> {
             let failure = error.failure();
             eprintln!(
                 "note: {}",
-                crate::clean::harmless(&format!("{}: {}", failure.what, failure.why))
+                crate::sanitize::sanitize_all(&format!("{}: {}", failure.what, failure.why))
             );
             None
         }
@@ -38,10 +38,9 @@ fn shown(summary: &Summary) -> Study {
     }
 }
 
-/// Time, memory and energy of each category as ratios: the geometric means over its rows, block by
-/// block.
+/// Returns the key figures: geometric mean ratios of time, memory and energy per category.
 fn figures(summary: &Summary) -> (Vec<String>, Vec<Vec<String>>) {
-    let head = ["× the reference", "arm", "time", "memory (PSS)", "energy"].map(String::from);
+    let head = ["ratio", "arm", "time", "memory (PSS)", "energy"].map(String::from);
     let mut rows = Vec::new();
     for category in &summary.categories {
         for time in category.overall.iter().filter(|o| o.metric == "wall_s") {
@@ -53,7 +52,7 @@ fn figures(summary: &Summary) -> (Vec<String>, Vec<Vec<String>>) {
                     .overall
                     .iter()
                     .find(same)
-                    .map_or_else(|| "not compared".into(), |o| o.ours.to_string())
+                    .map_or_else(|| "n/a".into(), |o| o.ours.to_string())
             };
             let arm = match time.form {
                 Form::Plain => time.label.clone(),
@@ -75,14 +74,14 @@ fn chapter(summary: &Summary, category: &OfCategory) -> Chapter {
             .any(|r| r.workload == row.workload && r.form == row.form && r.size != row.size)
     };
     let beside = |(row, cells): (&Row, Vec<String>)| {
-        // Labels of a chart are short: a size stands there only where there are several.
+        // Labels are short: they contain the size only if there are several.
         let experiment = match row.form {
             _ if several(row) => named(&row.workload, row.form, row.size),
             Form::Plain => row.workload.clone(),
             form => format!("{} {}", row.workload, form.name()),
         };
         let ratio = row.metrics.get("wall_s").and_then(|t| t.ratio);
-        Beside {
+        ChapterArm {
             experiment,
             arm: row.arm.clone(),
             python: row.arm.split('/').next().unwrap_or_default().into(),
@@ -92,7 +91,7 @@ fn chapter(summary: &Summary, category: &OfCategory) -> Chapter {
     };
     Chapter {
         title: category.category.title().into(),
-        words: table::overall(category, summary.evidence),
+        sentences: table::overall(category, summary.evidence),
         head,
         arms: category.rows.iter().zip(cells).map(beside).collect(),
     }

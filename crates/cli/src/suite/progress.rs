@@ -1,5 +1,5 @@
-//! Progress on standard error while a suite runs: a line a point, with the time left; on a terminal
-//! a bar below.
+//! Progress of a suite on standard error: a bar on a terminal, otherwise one line per point with
+//! the remaining time.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
@@ -8,29 +8,29 @@ use ungil_format::duration;
 use ungil_suite::drive::Event;
 use ungil_suite::summary::what;
 
-/// Shows what a suite does.
-pub(crate) struct Progress {
+/// Shows the progress of a suite.
+pub(crate) struct SuiteProgress {
     bar: Option<ProgressBar>,
     quiet: bool,
     left: String,
 }
 
-impl Progress {
-    /// Nothing if `quiet`; lines alone if standard error is no terminal.
-    pub(crate) fn new(quiet: bool) -> Progress {
+impl SuiteProgress {
+    /// Returns the progress display: nothing if `quiet`, lines if standard error is not a terminal.
+    pub(crate) fn new(quiet: bool) -> SuiteProgress {
         let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::new(1);
             if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos} of {len}  {msg}") {
                 bar.set_style(style);
             }
-            // Drawn only when something happens: no thread of its own disturbs the measurement.
+            // No thread of the bar disturbs the measurement: it draws only on events.
             bar.disable_steady_tick();
             bar
         });
-        Progress { bar, quiet, left: String::new() }
+        SuiteProgress { bar, quiet, left: String::new() }
     }
 
-    /// Takes in an event.
+    /// Updates the display.
     pub(crate) fn show(&mut self, event: &Event<'_>) {
         match event {
             Event::Point(number, of, point, left_s) => {
@@ -56,11 +56,11 @@ impl Progress {
             Event::Run(..) => {}
             Event::Ended(point, _, failure) => {
                 if let Some(failure) = failure.filter(|_| !self.quiet) {
-                    let says =
+                    let line =
                         format!("note: {} failed: {}: {}", what(point), failure.what, failure.why);
                     match &self.bar {
-                        Some(bar) => bar.println(says),
-                        None => eprintln!("{says}"),
+                        Some(bar) => bar.println(line),
+                        None => eprintln!("{line}"),
                     }
                 }
             }
@@ -68,7 +68,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for SuiteProgress {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

@@ -8,7 +8,7 @@ mod table;
 
 use super::app::{App, Input, Screen, Tab};
 use super::words;
-use crate::clean::clean;
+use crate::sanitize::sanitize;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -79,7 +79,7 @@ fn header(app: &App, width: u16) -> Vec<Line<'static>> {
                 None => ("looking for them…".into(), None),
             };
             lines.push(title(format!("ungil top   Pythons of this machine: {count}")));
-            lines.extend(refused.map(|why| Line::raw(clean(&why).into_owned())));
+            lines.extend(refused.map(|why| Line::raw(sanitize(&why).into_owned())));
         }
         (Screen::Process(pid), None) => {
             lines.push(title(format!("ungil top   {pid}   first look…")))
@@ -100,7 +100,10 @@ fn header(app: &App, width: u16) -> Vec<Line<'static>> {
             lines.push(Line::raw(words::cost(view)));
             let warn = if app.colour { Style::new().fg(Color::Yellow) } else { strong() };
             lines.extend(
-                view.notes.iter().take(3).map(|note| Line::styled(clean(note).into_owned(), warn)),
+                view.notes
+                    .iter()
+                    .take(3)
+                    .map(|note| Line::styled(sanitize(note).into_owned(), warn)),
             );
         }
     }
@@ -128,7 +131,7 @@ fn tab_line(app: &App) -> Line<'static> {
     let order = if app.reversed { ", reversed" } else { "" };
     spans.push(Span::raw(format!("   by {}{order}", app.sort())));
     if !app.filter.is_empty() {
-        spans.push(Span::styled(format!("   with \"{}\"", clean(&app.filter)), strong()));
+        spans.push(Span::styled(format!("   with \"{}\"", sanitize(&app.filter)), strong()));
     }
     Line::from(spans)
 }
@@ -148,7 +151,7 @@ fn stack(app: &App) -> Vec<Line<'static>> {
     let mut lines = vec![Line::styled(head, strong())];
     lines.extend(thread.stack.iter().map(|place| {
         let line = place.line.map(|line| format!(":{line}")).unwrap_or_default();
-        Line::raw(format!("  {} ({}{line})", clean(&place.function), clean(&place.file)))
+        Line::raw(format!("  {} ({}{line})", sanitize(&place.function), sanitize(&place.file)))
     }));
     if usize::from(STACK_ROWS) < lines.len() {
         let left = lines.len() - usize::from(STACK_ROWS) + 1;
@@ -160,14 +163,14 @@ fn stack(app: &App) -> Vec<Line<'static>> {
 
 fn footer(frame: &mut Frame<'_>, app: &App, area: Rect) {
     let (text, typed) = match (&app.input, &app.message, &app.view) {
-        (Some(Input::Filter(text)), _, _) => (format!("filter: {}", clean(text)), true),
+        (Some(Input::Filter(text)), _, _) => (format!("filter: {}", sanitize(text)), true),
         (Some(Input::Export(text)), _, _) => {
-            (format!("write to (.json or .txt): {}", clean(text)), true)
+            (format!("write to (.json or .txt): {}", sanitize(text)), true)
         }
-        (None, Some(message), _) => (clean(message).into_owned(), false),
+        (None, Some(message), _) => (sanitize(message).into_owned(), false),
         (None, None, Some(view)) if view.ended.is_some() => {
             let why = view.ended.as_deref().unwrap_or_default();
-            (format!("{}; this is the last view. q quits", clean(why)), false)
+            (format!("{}; this is the last view. q quits", sanitize(why)), false)
         }
         _ if app.screen == Screen::Hosts => {
             ("enter watch  s sort  / filter  p pause  h help  q quit".to_string(), false)

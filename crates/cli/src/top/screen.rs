@@ -4,7 +4,7 @@ use super::app::{Action, App, Hosts, Screen};
 use super::terminal::{Happened, Terminal};
 use super::{attach, draw, export, hosts};
 use crate::args::Top;
-use crate::failure::Edge;
+use crate::error::CliError;
 use std::process::ExitCode;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
@@ -16,7 +16,7 @@ const TICK: Duration = Duration::from_millis(50);
 const INTERRUPTED: u8 = 130;
 
 /// Shows the screen until the user has seen enough.
-pub(super) fn run(args: &Top, pace: Pace, colour: bool) -> Result<ExitCode, Edge> {
+pub(super) fn run(args: &Top, pace: Pace, colour: bool) -> Result<ExitCode, CliError> {
     let mut app = App::new(args, colour);
     // Before the terminal is taken: what is wrong with the process is said in plain lines.
     let mut live = args.pid.map(|pid| watch(pid, pace)).transpose()?;
@@ -25,7 +25,7 @@ pub(super) fn run(args: &Top, pace: Pace, colour: bool) -> Result<ExitCode, Edge
         Some(_) => None,
     };
     let mut terminal = Terminal::take().map_err(|e| {
-        Edge::failed("cannot use this terminal", e, "use --once or --json, which need none")
+        CliError::failed("cannot use this terminal", e, "use --once or --json, which need none")
     })?;
     let mut code = ExitCode::SUCCESS;
     loop {
@@ -97,12 +97,12 @@ fn take(app: &mut App, live: Option<&Live>, list: Option<&Receiver<Hosts>>) -> b
     std::mem::take(&mut app.stale)
 }
 
-fn watch(pid: u32, pace: Pace) -> Result<Live, Edge> {
+fn watch(pid: u32, pace: Pace) -> Result<Live, CliError> {
     Live::start(attach(pid)?, pace).map_err(no_thread)
 }
 
-fn no_thread(error: std::io::Error) -> Edge {
-    Edge::failed(
+fn no_thread(error: std::io::Error) -> CliError {
+    CliError::failed(
         "cannot start a thread",
         error,
         "end some processes, or raise the limit on threads (ulimit -u)",

@@ -2,7 +2,7 @@
 
 use super::app::{HostRow, Hosts};
 use super::words;
-use crate::clean::clean;
+use crate::sanitize::sanitize;
 use std::fmt::Write;
 use ungil_profile::live::View;
 
@@ -25,7 +25,7 @@ fn write(
     view: &View,
     threads: &[&ungil_profile::live::ThreadView],
 ) -> std::fmt::Result {
-    writeln!(text, "{}  {}", view.process.pid, clean(&view.process.command))?;
+    writeln!(text, "{}  {}", view.process.pid, sanitize(&view.process.command))?;
     for line in [
         words::process(&view.process),
         words::spending(view),
@@ -35,10 +35,10 @@ fn write(
         writeln!(text, "{line}")?;
     }
     for note in &view.notes {
-        writeln!(text, "note: {}", clean(note))?;
+        writeln!(text, "note: {}", sanitize(note))?;
     }
     if let Some(why) = &view.ended {
-        writeln!(text, "ended: {}", clean(why))?;
+        writeln!(text, "ended: {}", sanitize(why))?;
     }
     let names: Vec<String> = threads
         .iter()
@@ -82,7 +82,7 @@ fn write(
         let by = object
             .held_by
             .as_ref()
-            .map(|by| format!(", held by {}", clean(by)))
+            .map(|by| format!(", held by {}", sanitize(by)))
             .unwrap_or_default();
         let at = object
             .at
@@ -116,11 +116,11 @@ pub(crate) fn hosts(hosts: &Hosts, rows: &[&HostRow]) -> String {
             words::cores(host.cores),
             ungil_format::bytes(host.rss_bytes),
             host.threads,
-            clean(&host.command)
+            sanitize(&host.command)
         );
     }
     if let Some(refused) = &hosts.refused {
-        let _ = writeln!(text, "note: {}", clean(refused));
+        let _ = writeln!(text, "note: {}", sanitize(refused));
     }
     text
 }

@@ -1,7 +1,7 @@
 //! The words of a view: the same on the screen, in a file and without a terminal. Whatever comes
 //! from the target is cleaned here.
 
-use crate::clean::clean;
+use crate::sanitize::sanitize;
 use std::borrow::Cow;
 use ungil_format::{bytes, counted, digits, duration, frequency, grouped, number, percent};
 use ungil_profile::live::{
@@ -13,7 +13,7 @@ use ungil_remote::{ThreadState, WaitTarget};
 /// A thread's name, or what else tells it.
 pub(crate) fn thread_name(thread: &ThreadView) -> Cow<'_, str> {
     match &thread.name {
-        Some(name) => clean(name),
+        Some(name) => sanitize(name),
         None => format!("thread {}", thread.tid).into(),
     }
 }
@@ -35,8 +35,8 @@ pub(crate) fn short(name: &str, most: usize) -> String {
 pub(crate) fn place(place: &CodeLine) -> String {
     let file = place.file.rsplit('/').next().unwrap_or_default();
     match place.line {
-        Some(line) => format!("{} ({}:{line})", clean(&place.function), clean(file)),
-        None => format!("{} ({})", clean(&place.function), clean(file)),
+        Some(line) => format!("{} ({}:{line})", sanitize(&place.function), sanitize(file)),
+        None => format!("{} ({})", sanitize(&place.function), sanitize(file)),
     }
 }
 
@@ -45,15 +45,15 @@ pub(crate) fn place(place: &CodeLine) -> String {
 pub(crate) fn command(line: &str) -> Cow<'_, str> {
     let end = line.find(' ').unwrap_or(line.len());
     let folder = line[..end].rfind('/').map_or(0, |slash| slash + 1);
-    clean(&line[folder..])
+    sanitize(&line[folder..])
 }
 
 /// What an object is, and what it is called.
 pub(crate) fn named(kind: &WaitTarget, name: Option<&str>) -> String {
     let what = kind.label();
     match name {
-        Some(name) => format!("{} \"{}\"", clean(&what), clean(name)),
-        None => clean(&what).into_owned(),
+        Some(name) => format!("{} \"{}\"", sanitize(&what), sanitize(name)),
+        None => sanitize(&what).into_owned(),
     }
 }
 
@@ -69,9 +69,9 @@ pub(crate) fn wait(wait: &WaitView) -> String {
     match &wait.held_by {
         // A thread that is waited for is not held by anybody.
         Some(by) if wait.kind == WaitTarget::ThreadEnd => {
-            format!("waits{since} for {} to end", clean(by))
+            format!("waits{since} for {} to end", sanitize(by))
         }
-        Some(by) => format!("waits{since} for {what}, held by {}", clean(by)),
+        Some(by) => format!("waits{since} for {what}, held by {}", sanitize(by)),
         None => format!("waits{since} for {what}"),
     }
 }
@@ -82,8 +82,8 @@ pub(crate) fn doing(thread: &ThreadView) -> String {
     match (&thread.wait, &thread.call, at) {
         (Some(found), _, Some(at)) => format!("{} at {at}", wait(found)),
         (Some(found), _, None) => wait(found),
-        (None, Some(call), Some(at)) => format!("{} in {at}", clean(call)),
-        (None, Some(call), None) => clean(call).into_owned(),
+        (None, Some(call), Some(at)) => format!("{} in {at}", sanitize(call)),
+        (None, Some(call), None) => sanitize(call).into_owned(),
         (None, None, Some(at)) => at,
         (None, None, None) => "no Python code".into(),
     }
@@ -167,7 +167,7 @@ pub(crate) fn pauses(view: &View) -> String {
         text +=
             &format!("   stop-the-world ~{}", percent(share(view.world.span.seconds, view.span_s)));
         if let Some(by) = view.world.requester.as_ref().filter(|_| view.world.now) {
-            text += &format!(", now by {}", clean(by));
+            text += &format!(", now by {}", sanitize(by));
         }
     }
     if let Some(found) = &view.gil {
@@ -179,7 +179,7 @@ pub(crate) fn pauses(view: &View) -> String {
 fn gil(gil: &GilView) -> String {
     let mut text = format!("GIL {} taken", percent(gil.taken));
     if let Some(holder) = &gil.holder {
-        text += &format!(" by {}", clean(holder));
+        text += &format!(" by {}", sanitize(holder));
     }
     if !gil.waiters.is_empty() {
         text += &format!(", {} waiting", gil.waiters.len());

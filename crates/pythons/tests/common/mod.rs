@@ -1,5 +1,5 @@
-//! What the tests share: fakes that are called python, and the real interpreters of this machine.
-// Each test file uses a part; and a helper may panic as a test may, which clippy cannot know.
+//! Helpers of the tests: fake interpreters, and the real interpreters of this machine.
+// Each test file uses only some of them. Helpers may panic, like tests.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use std::fs;
@@ -7,8 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use ungil_pythons::{Interpreter, Search, find};
 
-/// The interpreters that the project's test run provides. One that is missing fails the test that
-/// needs it.
+/// Returns an interpreter that the test run provides; panics if it is missing.
 pub fn real(name: &str) -> Interpreter {
     let all = Search::from_env();
     let search = Search { environment: all.environment, own: all.own, ..Search::default() };
@@ -20,7 +19,7 @@ pub fn real(name: &str) -> Interpreter {
     })
 }
 
-/// An executable shell script.
+/// Writes an executable shell script.
 pub fn script(path: &Path, body: &str) -> PathBuf {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, format!("#!/bin/sh\n{body}\n")).unwrap();
@@ -28,7 +27,7 @@ pub fn script(path: &Path, body: &str) -> PathBuf {
     path.to_owned()
 }
 
-/// The probe's answer of an interpreter that this machine need not have.
+/// Returns a shell command that prints the probe's answer of a fake interpreter.
 pub fn answer(implementation: &str, version: &str, free_threaded: bool, build: &str) -> String {
     let v: ungil_pythons::Version = version.parse().unwrap();
     let version = serde_json::to_string(&v).unwrap();
@@ -38,12 +37,12 @@ pub fn answer(implementation: &str, version: &str, free_threaded: bool, build: &
     )
 }
 
-/// A fake interpreter DIR/NAME/bin/python3.
+/// Writes a fake interpreter DIR/NAME/bin/python3.
 pub fn fake(dir: &Path, name: &str, version: &str, free_threaded: bool, build: &str) -> PathBuf {
     script(&dir.join(name).join("bin/python3"), &answer("cpython", version, free_threaded, build))
 }
 
-/// A search of one folder of prefixes and nothing else.
+/// Returns a search of one folder of prefixes.
 pub fn only(dir: &Path) -> Search {
     Search { environment: vec![dir.to_owned()], own: dir.join("own"), ..Search::default() }
 }

@@ -1,41 +1,39 @@
-//! SVG elements of a chart. An element names what it is by a class and has no colour of its own:
-//! the style sheet decides how it looks in light, dark and print, and a test can count it.
+//! SVG elements of a chart. Elements have a class and no colour: the style sheet sets their look
+//! for light, dark and print, and tests count them by class.
 //!
-//! A horizontal place is a share of the width and a vertical one is a number of pixels. So a
-//! drawing is as wide as the page allows while letters, marks and lines keep their size.
+//! Horizontal positions are shares of the width and vertical ones are pixels, so that a drawing
+//! fills the page's width while text, marks and lines keep their size.
 
 use super::escape::escape;
 use std::fmt::{self, Display, Formatter, Write};
 
-/// What an element of a chart is.
+/// The class of an element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
-    /// Lines behind everything.
+    /// Background lines.
     Grid,
-    /// The axes.
     Axis,
-    /// The line from which a difference is read.
+    /// Reference line: no difference.
     Rule,
-    /// The value if nothing were lost.
+    /// Ideal scaling.
     Ideal,
-    /// A measured value.
+    /// A measured value of a series.
     Mark(u8),
-    /// From one end of an interval to the other.
+    /// The interval of a value.
     Whisker(u8),
-    /// From one end of a bar's interval to the other.
+    /// The interval of a bar.
     Range,
-    /// A measured value as a length.
     Bar(u8),
-    /// A second measured value of the same row as a length.
+    /// A second bar in the same row.
     Outline(u8),
-    /// Between the values of one series.
+    /// Connects the values of a series.
     Line(u8),
-    /// What lies under a line.
+    /// Filled area under a line.
     Area(u8),
 }
 
-/// Series with a colour of their own. The ones after them share one that means "others".
-pub(super) const SERIES: u8 = 7;
+/// Number of series with their own colour. Further series share one colour for "others".
+pub(super) const OWN_COLOURS: u8 = 7;
 
 impl Display for Class {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -55,15 +53,15 @@ impl Display for Class {
     }
 }
 
-/// Height of a letter in pixels.
-pub(super) const LETTER: u32 = 12;
-/// Mean width of a letter of a common typeface at that height.
-pub(super) const WIDTH: f64 = 6.4;
+/// Font size in pixels.
+pub(super) const FONT_SIZE: u32 = 12;
+/// Mean width of a character at that size, in pixels.
+pub(super) const CHAR_WIDTH: f64 = 6.4;
 
-/// A point: its share of the width, and its pixel from the top.
+/// A point: its share of the width, and its pixels from the top.
 pub(super) type Point = (f64, f64);
 
-/// Where a text stands relative to its point.
+/// Horizontal alignment of a text relative to its point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Anchor {
     Start,
@@ -81,20 +79,20 @@ impl Anchor {
     }
 }
 
-/// Elements of a drawing. Writing to a string cannot fail.
+/// The elements of a drawing. Writing to a string cannot fail.
 #[derive(Debug, Default)]
 pub(super) struct Canvas {
     pub(super) svg: String,
 }
 
-/// A share as SVG has it; a value beyond the axis stays at its end.
+/// Formats a share for SVG; values outside the axis are clamped to its ends.
 fn percent(share: f64) -> String {
     let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
     let text = format!("{:.2}", share * 100.0);
     format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// A pixel without digits that nobody sees.
+/// Formats pixels with at most one decimal.
 fn pixel(y: f64) -> String {
     let text = format!("{y:.1}");
     text.trim_end_matches(".0").into()
@@ -124,8 +122,8 @@ impl Canvas {
         );
     }
 
-    /// Filled polygons. A path has no shares, so they stand in a drawing of their own that is
-    /// stretched to the width.
+    /// Adds filled polygons. Paths cannot have relative coordinates, so they are in a nested SVG
+    /// that is stretched to the width.
     pub(super) fn areas<'a>(
         &mut self,
         height: u32,
@@ -151,15 +149,14 @@ impl Canvas {
         }
     }
 
-    /// A number of an axis; a `fine` one is not shown on a narrow screen.
+    /// Adds a label of an axis; a `fine` one is hidden on a narrow screen.
     pub(super) fn tick(&mut self, text: &str, (x, y): Point, anchor: Anchor, fine: bool) {
         let (x, y, anchor) = (percent(x), pixel(y), anchor.attribute());
         let fine = if fine { " class=\"fine\"" } else { "" };
         let _ = write!(self.svg, "<text x=\"{x}\" y=\"{y}\"{anchor}{fine}>{}</text>", escape(text));
     }
 
-    /// A text with its base line at the point; `full` is shown on hover where the text is only a
-    /// part of it.
+    /// Adds a text with its baseline at a point. `full` is the tooltip of a shortened text.
     pub(super) fn text(&mut self, text: &str, full: Option<&str>, (x, y): Point, anchor: Anchor) {
         let (x, y, anchor) = (percent(x), pixel(y), anchor.attribute());
         let _ = write!(self.svg, "<text x=\"{x}\" y=\"{y}\"{anchor}>{}", escape(text));
@@ -175,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_a_share_of_the_width_and_never_outside_of_it() {
+    fn positions_are_clamped_shares_of_the_width() {
         for (share, shown) in [
             (0.0, "0%"),
             (0.5, "50%"),

@@ -1,33 +1,33 @@
-//! A forest plot that grows row by row: an arm of the second record over the same of the first.
+//! A forest plot of changes: each arm of the second record against the same arm of the first.
 
 use super::chart::{Chart, Table};
-use super::ratios::{Ratios, drawn_of, forest};
+use super::ratios::{ForestRow, drawn_of, forest};
 use crate::table::verdict_word;
 use ungil_experiment::metric::Metric;
 use ungil_experiment::stats::Ratio;
 use ungil_format as format;
 
-/// What a row is called and looks like.
-pub(super) struct Row<'a> {
+/// The name and the series of a row.
+pub(super) struct ChangeRow<'a> {
     pub(super) name: Option<&'a str>,
     pub(super) arm: String,
     pub(super) series: u8,
 }
 
-/// A chart of ratios as it grows.
-pub(super) struct Rows {
+/// A chart of changes, built row by row.
+pub(super) struct ChangeChart {
     table: Table,
-    ratios: Vec<Ratios>,
+    ratios: Vec<ForestRow>,
 }
 
-impl Rows {
-    pub(super) fn new(head: &[&str]) -> Rows {
-        Rows { table: Table::new(head.iter().copied()), ratios: Vec::new() }
+impl ChangeChart {
+    pub(super) fn new(head: &[&str]) -> ChangeChart {
+        ChangeChart { table: Table::new(head.iter().copied()), ratios: Vec::new() }
     }
 
     pub(super) fn add(
         &mut self,
-        row: &Row<'_>,
+        row: &ChangeRow<'_>,
         cells: [String; 2],
         ratio: Option<Ratio>,
         m: &Metric,
@@ -46,7 +46,7 @@ impl Rows {
         self.table.rows.push(line);
         let Some(r) = ratio else { return };
         let name = row.name.map_or_else(|| row.arm.clone(), |n| format!("{n} {}", row.arm));
-        self.ratios.push(Ratios {
+        self.ratios.push(ForestRow {
             name,
             series: row.series,
             ratio: r.ratio,
@@ -55,13 +55,13 @@ impl Rows {
         });
     }
 
-    pub(super) fn chart(self, kind: &'static str, title: &str, says: &str) -> Chart {
-        let says = format!("{says}{}", drawn_of(self.ratios.len()));
+    pub(super) fn chart(self, kind: &'static str, title: &str, description: &str) -> Chart {
+        let description = format!("{description}{}", drawn_of(self.ratios.len()));
         match forest(self.ratios, "second ÷ first".into()) {
-            Some(plot) => Chart::drawn(kind, title, says, &plot, self.table),
+            Some(plot) => Chart::drawn(kind, title, description, &plot, self.table),
             None => {
-                let says = "The two have no arm in common that was measured in both.".into();
-                Chart::numbers(kind, title, says, self.table)
+                let description = "No arm was measured in both.".into();
+                Chart::without_drawing(kind, title, description, self.table)
             }
         }
     }

@@ -1,28 +1,28 @@
-//! What each arm costs beside time: memory, energy, and the time its threads waited.
+//! Charts of what each arm costs besides time: memory, energy, and waiting threads.
 
 use super::canvas::Class;
-use super::chart::{Chart, Length, Series, Table, bars};
+use super::chart::{BarValue, Chart, Series, Table, bars};
 use crate::{View, joules};
 use std::collections::BTreeMap;
 use ungil_experiment::comparison::{ArmFigures, Figure};
 use ungil_experiment::metric::{self, Unit, show};
 use ungil_format::{digits, percent, power};
 
-/// Threads waiting on average from which a wait is drawn.
-const NOTICED: f64 = 0.01;
+/// Average number of waiting threads from which waits are drawn.
+const MIN_WAITING: f64 = 0.01;
 
-/// A metric of an arm as it is shown; why one is not there is said once, by [`unseen`].
+/// Formats a metric of an arm. [`missing_reasons`] gives the reasons of missing ones.
 pub(super) fn cell(arm: &ArmFigures, key: &str) -> String {
     let unit = metric::find(key).map_or(Unit::Number, |m| m.unit);
     match (arm.metrics.get(key), arm.missing.get(key)) {
         (Some(figure), _) => show(figure.median, unit),
-        (None, Some(_)) => "not seen".into(),
+        (None, Some(_)) => "n/a".into(),
         (None, None) => "-".into(),
     }
 }
 
-/// Why figures are not there, each reason once with the arms it holds for.
-pub(super) fn unseen(view: View<'_>, keys: &[&str]) -> String {
+/// Returns why figures are missing, each reason once with its arms.
+pub(super) fn missing_reasons(view: View<'_>, keys: &[&str]) -> String {
     let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for arm in view.comparison.arms.iter().filter(|a| a.runs > 0) {
         for why in keys.iter().filter_map(|key| arm.missing.get(*key)) {
@@ -33,32 +33,57 @@ pub(super) fn unseen(view: View<'_>, keys: &[&str]) -> String {
         }
     }
     let all = view.comparison.arms.iter().filter(|a| a.runs > 0).count();
-    let said = reasons.iter().map(|(why, arms)| {
+    let reason = |(why, arms): (&&str, &Vec<&str>)| {
         let which = if arms.len() == all { "any arm".into() } else { arms.join(", ") };
-        format!(" Not seen of {which}: {why}.")
-    });
-    said.collect()
+        format!(" Not measured for {which}: {why}.")
+    };
+    reasons.iter().map(reason).collect()
 }
 
-/// A metric of an arm over the baseline's.
+/// Formats the ratio of an arm's metric with the baseline's.
 pub(super) fn ratio(arm: &ArmFigures, key: &str) -> String {
     let versus = arm.metrics.get(key).and_then(|f| f.baseline.as_ref());
     versus.and_then(|v| v.ratio).map_or_else(|| "-".into(), |r| ungil_format::ratio(r.ratio))
 }
 
-pub(super) fn length(series: u8, figure: &Figure) -> Length {
-    Length { class: Class::Bar(series), value: figure.median, ends: Some(figure.quartiles) }
+pub(super) fn length(series: u8, figure: &Figure) -> BarValue {
+    BarValue { class: Class::Bar(series), value: figure.median, ends: Some(figure.quartiles) }
 }
 
-/// Peak memory.
+/// Returns the arms that have runs.
+pub(super) fn arms_with_runs(view: View<'_>) -> Vec<&ArmFigures> {
+    view.comparison.arms.iter().filter(|a| a.runs > 0).collect()
+}
+
+/// Returns the column of the arms' names.
+pub(super) fn arm_column(arms: &[&ArmFigures]) -> (String, Vec<String>) {
+    ("arm".into(), arms.iter().map(|a| a.arm.clone()).collect())
+}
+
+/// Returns the column of a metric, in one unit; `None` for an unknown metric.
+pub(super) fn metric_column(arms: &[&ArmFigures], key: &str) -> Option<(String, Vec<String>)> {
+    let metric = metric::find(key)?;
+    Some(crate::table::column(arms, metric, |arm| Some(arm.metrics.get(key)?.median)))
+}
+
+/// Returns the column of a metric's ratios with the baseline.
+pub(super) fn ratio_column(arms: &[&ArmFigures], key: &str) -> (String, Vec<String>) {
+    ("× baseline".into(), arms.iter().map(|arm| ratio(arm, key)).collect())
+}
+
+/// Returns the chart of peak memory.
 pub(super) fn memory(view: View<'_>, series: &Series) -> Chart {
     let keys = ["pss_peak_bytes", "uss_peak_bytes", "rss_peak_bytes", "vms_peak_bytes"];
-    let mut table = Table::new(["arm", "PSS", "× baseline", "USS", "RSS", "VMS"]);
-    for arm in view.comparison.arms.iter().filter(|a| a.runs > 0) {
-        let [pss, uss, rss, vms] = keys.map(|key| cell(arm, key));
-        table.rows.push(vec![arm.arm.clone(), pss, ratio(arm, keys[0]), uss, rss, vms]);
+    let measured = arms_with_runs(view);
+    let mut columns = vec![arm_column(&measured)];
+    for key in keys {
+        columns.extend(metric_column(&measured, key));
+        if key == keys[0] {
+            columns.push(ratio_column(&measured, key));
+        }
     }
-    let unseen = unseen(view, &keys);
+    let table = Table::from_columns(columns);
+    let missing = missing_reasons(view, &keys);
     let all = |key: &str| {
         view.comparison.arms.iter().filter(|a| a.runs > 0).all(|a| a.metrics.contains_key(key))
     };
@@ -67,28 +92,28 @@ pub(super) fn memory(view: View<'_>, series: &Series) -> Chart {
     } else {
         (
             "rss_peak_bytes",
-            "RSS, for PSS was not seen of every arm: memory shared between processes counts once for each",
+            "RSS, because PSS was not measured for every arm: memory shared between processes counts once for each process",
         )
     };
     let arms = view.comparison.arms.iter().filter_map(|a| Some((a, a.metrics.get(key)?)));
     let rows: Vec<_> =
         arms.map(|(a, f)| (a.arm.as_str(), vec![length(series.of_id(view, &a.arm), f)])).collect();
     if rows.is_empty() {
-        return Chart::numbers(
+        return Chart::without_drawing(
             "memory",
             "Memory",
-            format!("The record has no figure of memory.{unseen}"),
+            format!("The record has no figures of memory.{missing}"),
             table,
         );
     }
-    let says = format!(
-        "The largest memory of all processes of a run together ({name}). The median over the runs; the line spans the quartiles.{unseen}"
+    let description = format!(
+        "Peak memory of all processes of a run together ({name}). Medians over the runs; lines span the quartiles.{missing}"
     );
-    let under = if key.starts_with("pss") { "PSS at its peak" } else { "RSS at its peak" };
-    Chart::drawn("memory", "Memory at its peak", says, &bars(&rows, Unit::Bytes, under), table)
+    let under = if key.starts_with("pss") { "peak PSS" } else { "peak RSS" };
+    Chart::drawn("memory", "Peak memory", description, &bars(&rows, Unit::Bytes, under), table)
 }
 
-/// Energy, never without the class of its joules.
+/// Returns the chart of energy, with its evidence class.
 pub(super) fn energy(view: View<'_>, series: &Series) -> Chart {
     let about = joules::sensor(view);
     let class = about.map_or("no sensor", |s| joules::class(s.evidence));
@@ -109,14 +134,14 @@ pub(super) fn energy(view: View<'_>, series: &Series) -> Chart {
             let ends = joules::band(view, &arm.arm).unwrap_or(figure.quartiles);
             rows.push((
                 arm.arm.as_str(),
-                vec![Length { ends: Some(ends), ..length(series.of_id(view, &arm.arm), figure) }],
+                vec![BarValue { ends: Some(ends), ..length(series.of_id(view, &arm.arm), figure) }],
             ));
         }
     }
     if rows.is_empty() {
         let why = view.record.header.absent.join("; ");
-        let why = if why.is_empty() { "no sensor was asked for".into() } else { why };
-        return Chart::numbers(
+        let why = if why.is_empty() { "no sensor was requested".into() } else { why };
+        return Chart::without_drawing(
             "energy",
             "Energy",
             format!("Energy was not measured: {why}."),
@@ -125,33 +150,33 @@ pub(super) fn energy(view: View<'_>, series: &Series) -> Chart {
     }
     let covers = about.map_or("", |s| s.covers.as_str());
     let ends = if class == "model" { "the model's band" } else { "the quartiles" };
-    let mut says = format!(
-        "Joules of a run, whoever else used the machine meanwhile ({class}: {covers}). The median over the runs; the line spans {ends}."
+    let mut description = format!(
+        "Energy of a run, including other programs of the machine ({class}: {covers}). Medians over the runs; lines span {ends}."
     );
     if let Some(why) = arms().find_map(|a| a.missing.get("energy_above_idle_j")).filter(|_| !above)
     {
-        says.push_str(&format!(" What the work added to an idle machine is not known: {why}."));
+        description.push_str(&format!(" Energy above idle is not measured: {why}."));
     }
     Chart::drawn(
         "energy",
         &format!("Energy ({class})"),
-        says,
+        description,
         &bars(&rows, Unit::Joules, "energy of a run"),
         table,
     )
 }
 
-/// Waiting: how many threads waited on average, for locks and for the GIL. Where adding workers
-/// makes it slower, this says why.
+/// Returns the chart of the average number of threads that waited for locks and for the GIL. It
+/// shows why more workers make a workload slower.
 pub(super) fn waits(view: View<'_>, series: &Series) -> Chart {
     let kinds = [
         ("lock_wait_s", "locks"),
         ("gil_wait_s", "the GIL"),
         ("gc_s", "GC"),
-        ("stop_world_s", "stopped world"),
+        ("stop_world_s", "stop-the-world"),
     ];
     let mut table =
-        Table::new(["arm", "waiting for locks", "for the GIL", "collecting", "world stopped"]);
+        Table::new(["arm", "waiting for locks", "waiting for the GIL", "GC", "stop-the-world"]);
     let (mut rows, mut why) = (Vec::new(), None);
     for arm in view.comparison.arms.iter().filter(|a| a.runs > 0) {
         let wall = arm.metrics.get("wall_s").map(|f| f.median).filter(|s| *s > 0.0);
@@ -162,34 +187,36 @@ pub(super) fn waits(view: View<'_>, series: &Series) -> Chart {
             match (share(key), arm.missing.get(*key)) {
                 (Some(s), _) if i < 2 => format!("{} threads", digits(s)),
                 (Some(s), _) => format!("{} of the time", percent(s)),
-                (None, Some(_)) => "not seen".into(),
+                (None, Some(_)) => "n/a".into(),
                 (None, None) => "-".into(),
             }
         }));
         table.rows.push(row);
         let colour = series.of_id(view, &arm.arm);
-        let lengths: Vec<Length> = [Class::Bar(colour), Class::Outline(colour)]
+        let values: Vec<BarValue> = [Class::Bar(colour), Class::Outline(colour)]
             .into_iter()
             .zip(&kinds)
-            .filter_map(|(class, (key, _))| Some(Length { class, value: share(key)?, ends: None }))
+            .filter_map(|(class, (key, _))| {
+                Some(BarValue { class, value: share(key)?, ends: None })
+            })
             .collect();
-        if lengths.len() == 2 {
-            rows.push((arm.arm.as_str(), lengths));
+        if values.len() == 2 {
+            rows.push((arm.arm.as_str(), values));
         }
     }
-    let title = "Threads that wait";
-    let noticed = rows.iter().any(|(_, l)| l.iter().any(|l| l.value > NOTICED));
+    let title = "Waiting threads";
+    let noticed = rows.iter().any(|(_, l)| l.iter().any(|l| l.value > MIN_WAITING));
     if !noticed {
-        let says = match why {
+        let description = match why {
             Some(why) if rows.is_empty() => format!("Waiting was not measured: {why}."),
             _ if rows.is_empty() => {
-                "Waiting was not measured: the record has no figure of it.".into()
+                "Waiting was not measured: the record has no figures of it.".into()
             }
-            _ => "Hardly any thread waited for a lock or the GIL in any arm.".into(),
+            _ => "Threads hardly waited for a lock or the GIL in any arm.".into(),
         };
-        return Chart::numbers("waiting", title, says, table);
+        return Chart::without_drawing("waiting", title, description, table);
     }
-    let says = "How many threads waited on average, for locks and for the GIL, while the workload ran (sampled). The filled bar is waiting for locks, the hollow one waiting for the GIL. Work that collapses with more workers shows here: the workers wait for one object. ungil profile --mode lock says for which.";
+    let description = "Average number of threads that waited while the workload ran (sampled): for locks (filled bar) and for the GIL (hollow bar). If a workload gets slower with more workers, they often wait for one object; ungil profile --mode lock shows which.";
     let plot = bars(&rows, Unit::Number, "threads waiting on average");
-    Chart::drawn("waiting", title, says.into(), &plot, table)
+    Chart::drawn("waiting", title, description.into(), &plot, table)
 }

@@ -1,20 +1,20 @@
-//! Words of a record on their way into HTML and SVG: whatever they hold, they stay words.
+//! Escapes untrusted text of records for HTML, SVG, scripts and Markdown.
 
 use std::borrow::Cow;
 
-/// Letters of one text that are shown; a command line or a name may be a million long.
-const MOST: usize = 600;
+/// Maximum number of characters shown of one text; a command line may be a million characters long.
+const MAX_CHARS: usize = 600;
 
-/// `text` as the content of an element or of a quoted attribute. What is very long ends in `…`;
-/// what controls a terminal, and what turns the direction of the letters after it, becomes `�`.
+/// Escapes a text as the content of an element or of a quoted attribute. A long text is cut and
+/// ends in `…`; control characters and direction marks become `�`.
 pub(super) fn escape(text: &str) -> Cow<'_, str> {
-    let harmless = |c: char| !matches!(c, '&' | '<' | '>' | '"' | '\'') && !acts(c);
-    if text.len() <= MOST && text.chars().all(harmless) {
+    let harmless = |c: char| !matches!(c, '&' | '<' | '>' | '"' | '\'') && !is_control(c);
+    if text.len() <= MAX_CHARS && text.chars().all(harmless) {
         return Cow::Borrowed(text);
     }
-    let mut safe = String::with_capacity(text.len().min(MOST) + 32);
+    let mut safe = String::with_capacity(text.len().min(MAX_CHARS) + 32);
     for (i, letter) in text.chars().enumerate() {
-        if i == MOST {
+        if i == MAX_CHARS {
             safe.push('…');
             break;
         }
@@ -25,27 +25,28 @@ pub(super) fn escape(text: &str) -> Cow<'_, str> {
             '"' => safe.push_str("&quot;"),
             '\'' => safe.push_str("&#39;"),
             '\t' | '\n' | '\r' => safe.push(' '),
-            c if acts(c) => safe.push(char::REPLACEMENT_CHARACTER),
+            c if is_control(c) => safe.push(char::REPLACEMENT_CHARACTER),
             c => safe.push(c),
         }
     }
     safe.into()
 }
 
-fn acts(letter: char) -> bool {
+/// Returns whether a character is a control or a direction mark.
+fn is_control(letter: char) -> bool {
     letter.is_control()
         || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// JSON as the content of a script element: no `<`, so that nothing in it can end the element.
+/// Escapes JSON as the content of a script element: without `<`, nothing can end the element.
 pub(super) fn in_script(json: &str) -> String {
     json.replace('<', "\\u003c")
 }
 
-/// The same text for a Markdown table or paragraph: nothing in it starts markup or ends the cell.
+/// Escapes a text for a Markdown paragraph or table cell.
 pub(super) fn markdown(text: &str) -> String {
     let mut safe = String::with_capacity(text.len() + 8);
-    for letter in text.chars().take(MOST) {
+    for letter in text.chars().take(MAX_CHARS) {
         match letter {
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '!' | '~' => {
                 safe.extend(['\\', letter])
@@ -53,10 +54,10 @@ pub(super) fn markdown(text: &str) -> String {
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),
             '&' => safe.push_str("&amp;"),
-            // A name after it would be told.
+            // Would notify a user of the name that follows.
             '@' => safe.push_str("&#64;"),
             c if c.is_control() => safe.push(' '),
-            c if acts(c) => safe.push(char::REPLACEMENT_CHARACTER),
+            c if is_control(c) => safe.push(char::REPLACEMENT_CHARACTER),
             c => safe.push(c),
         }
     }
@@ -68,13 +69,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_a_record_says_is_markup() {
+    fn markup_is_escaped() {
         let hostile = "a\"'><script>alert(1)</script>\u{202e}&\u{0}\nb";
         let safe = escape(hostile);
         assert!(!safe.contains(['<', '>', '"', '\'', '\u{202e}', '\u{0}', '\n']), "{safe}");
         assert_eq!(safe.matches("&amp;").count(), 1);
         assert!(matches!(escape("3.14t/threads/4 Übung"), Cow::Borrowed(_)));
-        assert!(escape(&"x".repeat(1_000_000)).chars().count() == MOST + 1);
+        assert!(escape(&"x".repeat(1_000_000)).chars().count() == MAX_CHARS + 1);
         assert!(!in_script("{\"a\":\"</script>\"}").contains('<'));
         let safe = markdown("a|b\n# <b> `x` [y](z) @all \\");
         assert_eq!(safe, "a\\|b \\# &lt;b&gt; \\`x\\` \\[y\\](z) &#64;all \\\\");

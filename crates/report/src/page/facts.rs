@@ -1,5 +1,4 @@
-//! What a reader must know of a record beside its figures: what ran, on which machine, with which
-//! Pythons, how it ended.
+//! Facts about a record besides its figures: command, machine, Pythons, and how it ended.
 
 use super::chart::Table;
 use crate::{Source, View};
@@ -7,7 +6,7 @@ use ungil_experiment::arm::{Gil, Runs};
 use ungil_experiment::workload::Workload;
 use ungil_format::{bytes, counted, percent};
 
-/// What ran, as one would type it.
+/// Returns the command of a workload, as it could be typed.
 pub(super) fn command(workload: &Workload) -> String {
     let with = |head: String, args: &[String]| [vec![head], args.to_vec()].concat().join(" ");
     match workload {
@@ -15,14 +14,14 @@ pub(super) fn command(workload: &Workload) -> String {
         Workload::Module { name, args } => with(format!("-m {name}"), args),
         Workload::Command { command } => command.clone(),
         Workload::Task { target, items, chunk } => {
-            let chunk = chunk.map_or_else(String::new, |c| format!(", {c} at once"));
+            let chunk = chunk.map_or_else(String::new, |c| format!(", chunks of {c}"));
             format!("{target} over {items}{chunk}")
         }
         Workload::Serve { command, load, .. } => format!("{command}, under {load}"),
     }
 }
 
-/// The name of what ran, as short as one would say it.
+/// Returns the short name of a workload.
 pub(crate) fn name(workload: &Workload) -> String {
     let plain = |command: &str| command.replace("{python}", "python").replace(" {port}", "");
     let name = match workload {
@@ -33,60 +32,56 @@ pub(crate) fn name(workload: &Workload) -> String {
         Workload::Task { target, .. } => target.clone(),
         Workload::Command { command } | Workload::Serve { command, .. } => plain(command),
     };
-    elide(&name, MOST_OF_A_NAME)
+    elide(&name, MAX_NAME)
 }
 
-/// Letters of a name; a command may be a million long.
-const MOST_OF_A_NAME: usize = 60;
+/// Maximum number of characters of a name.
+const MAX_NAME: usize = 60;
 
-/// A text that ends in `…` where it is longer than so many letters.
-pub(super) fn elide(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
+/// Shortens a text to at most `max` characters, with `…` at the end.
+pub(super) fn elide(text: &str, max: usize) -> String {
+    if text.chars().count() <= max {
         text.into()
     } else {
-        text.chars().take(most - 1).chain(['…']).collect()
+        text.chars().take(max - 1).chain(['…']).collect()
     }
 }
 
-/// What does not make the record wrong but incomplete.
+/// Returns in which ways a record is incomplete.
 pub(super) fn cautions(source: &Source) -> Vec<String> {
     let record = &source.record;
-    let mut said = Vec::new();
+    let mut cautions = Vec::new();
     if let Some(torn) = record.torn {
-        said.push(format!(
-            "The record is cut off in its line {}: what is whole is shown, that line is left out.",
-            torn.line
-        ));
+        cautions
+            .push(format!("The record is cut off in its line {}, which is left out.", torn.line));
     }
     if source.more_arms > 0 {
         let all = source.more_arms + record.header.arms.len();
-        said.push(format!(
-            "The record has {all} arms; the first {} are shown.",
+        cautions.push(format!(
+            "The record has {all} arms; only the first {} are shown.",
             record.header.arms.len()
         ));
     }
     if let Some(why) = &record.stopped {
-        said.push(format!("The experiment was cut short: {why}."));
+        cautions.push(format!("The experiment was cut short: {why}."));
     }
     if record.comparison.is_none() {
-        said.push(
-            "The record has no comparison of its own; this one is made from its runs.".into(),
-        );
+        cautions.push("The record has no comparison; this one was computed from its runs.".into());
     }
-    said
+    cautions
 }
 
-/// What the seed is called, which differs from record to record and means nothing.
+/// Name of the seed, which differs between records without meaning.
 pub(super) const SEED: &str = "Seed";
 
-/// The machine and how it was measured, in pairs of name and value.
+/// Returns the machine and the settings as names and values.
 pub(super) fn machine(view: View<'_>) -> Vec<(String, String)> {
     let header = &view.record.header;
     let m = &header.machine;
-    let said = |text: &str| if text.is_empty() { "not known".to_string() } else { text.into() };
+    let known = |text: &str| if text.is_empty() { "unknown".to_string() } else { text.into() };
     let mut facts = vec![
-        ("Processor".to_string(), said(&m.cpu)),
-        ("Cores".into(), format!("{} of {} may be used", m.cpus, m.cpus_online)),
+        ("Processor".to_string(), known(&m.cpu)),
+        ("Cores".into(), format!("{} of {} available", m.cpus, m.cpus_online)),
         ("Memory".into(), format!("{}, swap {}", bytes(m.memory_bytes), bytes(m.swap_bytes))),
         ("System".into(), format!("{}, {}", m.kernel, m.architecture)),
         ("Virtual machine".into(), if m.virtual_machine { "yes" } else { "no" }.into()),
@@ -104,7 +99,7 @@ pub(super) fn machine(view: View<'_>) -> Vec<(String, String)> {
     facts.push((
         "Settings".into(),
         format!(
-            "{} warm-up, at least {}, ±{} wanted",
+            "{} warm-up, at least {}, precision ±{}",
             s.warmup,
             counted(s.blocks, "block"),
             percent(s.precision)
@@ -115,19 +110,13 @@ pub(super) fn machine(view: View<'_>) -> Vec<(String, String)> {
     facts
 }
 
-/// The Pythons and programs of the arms.
+/// Returns a table of the Pythons and programs of the arms.
 pub(super) fn pythons(view: View<'_>) -> Table {
     let mut table = Table::new(["python", "version", "GIL", "build", "executable"]);
     for arm in &view.record.header.arms {
         let row = match &arm.runs {
             Runs::Also { name, command } => {
-                vec![
-                    name.clone(),
-                    "-".into(),
-                    "-".into(),
-                    "a program of its own".into(),
-                    command.clone(),
-                ]
+                vec![name.clone(), "-".into(), "-".into(), "other program".into(), command.clone()]
             }
             Runs::Python { interpreter, gil, .. } => {
                 let b = &interpreter.build;
@@ -143,7 +132,7 @@ pub(super) fn pythons(view: View<'_>) -> Table {
                 let gil = match (interpreter.free_threaded, gil) {
                     (false, _) => "yes",
                     (true, Gil::Default) => "no",
-                    (true, Gil::On) => "switched on",
+                    (true, Gil::On) => "enabled",
                 };
                 vec![
                     arm.head().into(),

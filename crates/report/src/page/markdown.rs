@@ -1,18 +1,18 @@
-//! The same in Markdown, for a pull request or a page of documentation: words and tables, no
-//! drawing.
+//! The page as Markdown, for pull requests and documentation: sentences and tables without
+//! drawings.
 
 use super::chart::{Series, Table};
 use super::escape::markdown as safe;
-use super::markup::{MOST, more};
-use super::{Page, charts, facts, key, known, known_of_all, overview, pair, study, title};
-use crate::{Source, words};
+use super::markup::{MAX_ROWS, more};
+use super::{Page, charts, doubts, doubts_of_all, facts, figures, overview, pair, study, title};
+use crate::{Source, sentences};
 
-/// Everything in Markdown (GitHub's, for the tables).
+/// Renders the page as Markdown with GitHub's tables.
 pub fn markdown(page: Page<'_>) -> String {
     let several = page.sources.len() > 1;
     let series = Series::of(page.sources.iter().map(Source::view));
     let (pairs, alone) = page.pairs();
-    let changes = if pairs.is_empty() { Vec::new() } else { pair::words(&pairs) };
+    let changes = if pairs.is_empty() { Vec::new() } else { pair::sentences(&pairs) };
     let mut text = format!("# {}\n\n", safe(&title(page, &changes)));
     list(&mut text, page.refused);
     list(&mut text, &alone);
@@ -21,12 +21,12 @@ pub fn markdown(page: Page<'_>) -> String {
         let [old, new] = [first.old, first.new].map(|s| safe(&s.path.display().to_string()));
         text.push_str(&format!("First: {old}, second: {new}.\n\n"));
         if pairs.len() == 1 {
-            rows(&mut text, &pair::three(*first));
-            doubts(&mut text, &pair::known(*first));
+            rows(&mut text, &pair::key_figures(*first));
+            hazards(&mut text, &pair::doubts(*first));
         }
         list(&mut text, &changes);
         for chart in pair::charts(&pairs, &series) {
-            titled(&mut text, 3, &chart.title, &chart.says, &chart.table);
+            titled(&mut text, 3, &chart.title, &chart.description, &chart.table);
         }
         if pairs.len() == 1 {
             titled(&mut text, 3, "Further figures", "", &pair::figures(*first));
@@ -34,20 +34,20 @@ pub fn markdown(page: Page<'_>) -> String {
         titled(&mut text, 3, "What else differs", "", &pair::differences(*first));
     }
     if let Some(study) = page.study {
-        rows(&mut text, &study.three());
-        doubts(&mut text, &study.cautions);
+        rows(&mut text, &study.key_figures());
+        hazards(&mut text, &study.cautions);
         list(&mut text, &study.findings);
         for chapter in &study.chapters {
             let chart = study::chart(study, chapter, &series);
-            titled(&mut text, 2, &chart.title, &chart.says, &chart.table);
-            list(&mut text, &chapter.words);
+            titled(&mut text, 2, &chart.title, &chart.description, &chart.table);
+            list(&mut text, &chapter.sentences);
         }
     } else if several && pairs.is_empty() {
         rows(&mut text, &overview::figures(page.sources));
-        doubts(&mut text, &known_of_all(page.sources));
-        list(&mut text, &overview::words(page.sources));
+        hazards(&mut text, &doubts_of_all(page.sources));
+        list(&mut text, &overview::sentences(page.sources));
         let chart = overview::chart(page.sources, &series);
-        titled(&mut text, 2, &chart.title, &chart.says, &chart.table);
+        titled(&mut text, 2, &chart.title, &chart.description, &chart.table);
     }
     for source in page.sources {
         if several {
@@ -61,11 +61,11 @@ pub fn markdown(page: Page<'_>) -> String {
 fn record(text: &mut String, source: &Source, series: &Series) {
     let view = source.view();
     list(text, &facts::cautions(source));
-    rows(text, &key::figures(view));
-    doubts(text, &known(view));
-    list(text, &words(view));
+    rows(text, &figures::key_figures(view));
+    hazards(text, &doubts(view));
+    list(text, &sentences(view));
     for chart in charts(view, series) {
-        titled(text, 3, &chart.title, &chart.says, &chart.table);
+        titled(text, 3, &chart.title, &chart.description, &chart.table);
     }
     titled(text, 3, "Pythons", "", &facts::pythons(view));
     let mut machine = Table::new(["machine", ""]);
@@ -73,17 +73,17 @@ fn record(text: &mut String, source: &Source, series: &Series) {
     titled(text, 3, "Machine", "", &machine);
 }
 
-/// What puts the figures in doubt; that there is nothing is said too.
-fn doubts(text: &mut String, lines: &[String]) {
+/// Writes the section of hazards, also if there are none.
+fn hazards(text: &mut String, lines: &[String]) {
     text.push_str("### Hazards\n\n");
     if lines.is_empty() {
-        text.push_str("No hazard was seen.\n\n");
+        text.push_str("No hazards.\n\n");
     }
     list(text, lines);
 }
 
 fn list(text: &mut String, lines: &[String]) {
-    lines.iter().take(MOST).for_each(|line| text.push_str(&format!("- {}\n", safe(line))));
+    lines.iter().take(MAX_ROWS).for_each(|line| text.push_str(&format!("- {}\n", safe(line))));
     if let Some(more) = more(lines.len()) {
         text.push_str(&format!("- {more}\n"));
     }
@@ -92,10 +92,10 @@ fn list(text: &mut String, lines: &[String]) {
     }
 }
 
-fn titled(text: &mut String, level: usize, title: &str, says: &str, table: &Table) {
+fn titled(text: &mut String, level: usize, title: &str, description: &str, table: &Table) {
     text.push_str(&format!("{} {}\n\n", "#".repeat(level), safe(title)));
-    if !says.is_empty() {
-        text.push_str(&format!("{}\n\n", safe(says)));
+    if !description.is_empty() {
+        text.push_str(&format!("{}\n\n", safe(description)));
     }
     rows(text, table);
 }
@@ -110,7 +110,7 @@ fn rows(text: &mut String, table: &Table) {
     };
     text.push_str(&row(&table.head));
     text.push_str(&format!("|{}\n", " --- |".repeat(table.head.len())));
-    table.rows.iter().take(MOST).for_each(|cells| text.push_str(&row(cells)));
+    table.rows.iter().take(MAX_ROWS).for_each(|cells| text.push_str(&row(cells)));
     if let Some(more) = more(table.rows.len()) {
         text.push_str(&format!("\n{more}\n"));
     }

@@ -1,43 +1,43 @@
-//! HTML from charts, tables and facts. Everything that comes from a record passes through `escape`.
+//! Renders charts, tables and facts as HTML. All text of records passes through `escape`.
 
 use super::chart::{Chart, Table};
 use super::escape::escape;
 
-/// Whether a cell reads as a number and so is set flush right.
+/// Returns whether a cell is a number, which is aligned right.
 fn is_number(cell: &str) -> bool {
     cell.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '±')
         && cell.chars().count() < 26
 }
 
-/// Rows from which a table scrolls by itself, so that what comes after it can be reached.
-const TALL: usize = 40;
+/// Number of rows from which a table scrolls within its own box.
+const SCROLL_ROWS: usize = 40;
 
-/// Rows of a table and lines of a list that are shown.
-pub(super) const MOST: usize = 2000;
+/// Maximum number of rows of a table and lines of a list.
+pub(super) const MAX_ROWS: usize = 2000;
 
-/// A word on the rest of `n` rows or lines, if there is a rest.
+/// Returns a note on the rows or lines beyond [`MAX_ROWS`].
 pub(super) fn more(n: usize) -> Option<String> {
-    n.checked_sub(MOST).filter(|rest| *rest > 0).map(|rest| format!("… and {rest} more"))
+    n.checked_sub(MAX_ROWS).filter(|rest| *rest > 0).map(|rest| format!("… and {rest} more"))
 }
 
-/// Letters of a cell that stay on one line.
-const ONE_LINE: usize = 26;
+/// Number of characters of a cell up to which it stays on one line.
+const MAX_UNBROKEN: usize = 26;
 
-/// A cell. Figures and short words stay on one line; where there is no room a pair of figures
-/// breaks at its arrow and a figure before its interval, and long words take several lines.
+/// Renders a cell. Figures and short texts stay on one line. In a narrow column, a pair of figures
+/// breaks at its arrow and a figure before its interval; long texts wrap.
 fn cell(text: &str, first: bool, number: bool) -> String {
     let letters = text.chars().count();
     let parts = match () {
-        () if first || letters > 2 * ONE_LINE => vec![text],
+        () if first || letters > 2 * MAX_UNBROKEN => vec![text],
         () => parts(text),
     };
     let class = match (number, parts.len() > 1) {
-        _ if first && letters > 2 * ONE_LINE => " class=\"w\"",
+        _ if first && letters > 2 * MAX_UNBROKEN => " class=\"w\"",
         _ if first => "",
         (true, false) => " class=\"n\"",
         (true, true) => " class=\"n m\"",
         (false, true) => " class=\"m\"",
-        (false, false) if letters > ONE_LINE => " class=\"w\"",
+        (false, false) if letters > MAX_UNBROKEN => " class=\"w\"",
         (false, false) => "",
     };
     let open = if first { format!("<th scope=\"row\"{class}>") } else { format!("<td{class}>") };
@@ -51,7 +51,7 @@ fn cell(text: &str, first: bool, number: bool) -> String {
     }
 }
 
-/// The parts of a cell between which a line may end: `2.1 ms`, `→ 4.3 ms`, `(1.2–3.4)`.
+/// Splits a cell where a line may break: `2.1 ms`, `→ 4.3 ms`, `(1.2–3.4)`.
 fn parts(text: &str) -> Vec<&str> {
     let mut parts = Vec::new();
     let mut rest = text;
@@ -66,7 +66,7 @@ fn parts(text: &str) -> Vec<&str> {
     parts
 }
 
-/// The three figures at the head of a record, from a table with a row for each.
+/// Renders the key figures of a record, one per row of the table.
 pub(super) fn figures(table: &Table) -> String {
     let mut html = "<dl class=\"figures\">".to_string();
     let names = table.head.get(1..).unwrap_or_default();
@@ -88,17 +88,17 @@ pub(super) fn figures(table: &Table) -> String {
     html
 }
 
-/// Hazards that are shown at once; the others open on demand.
-const AT_ONCE: usize = 8;
+/// Number of hazards shown initially; the others can be opened.
+const MAX_OPEN_HAZARDS: usize = 8;
 
-/// Hazards with their heading; that there are none is said too.
+/// Renders the section of hazards, also if there are none.
 pub(super) fn hazards(lines: &[String]) -> String {
     let mut html = "<section class=\"hazards\"><h3>Hazards</h3>".to_string();
-    match lines.split_at_checked(AT_ONCE) {
-        _ if lines.is_empty() => html.push_str("<p>No hazard was seen.</p>"),
+    match lines.split_at_checked(MAX_OPEN_HAZARDS) {
+        _ if lines.is_empty() => html.push_str("<p>No hazards.</p>"),
         Some((first, rest)) if !rest.is_empty() => {
             html.push_str(&list("", first));
-            let shown = rest.get(..MOST - AT_ONCE).unwrap_or(rest);
+            let shown = rest.get(..MAX_ROWS - MAX_OPEN_HAZARDS).unwrap_or(rest);
             html.push_str(&format!(
                 "<details><summary>{} more</summary>{}",
                 rest.len(),
@@ -115,13 +115,12 @@ pub(super) fn hazards(lines: &[String]) -> String {
     html
 }
 
-/// A table. Ends of rows and cells are left out, as HTML allows: a page of a hundred records has
-/// many.
+/// Renders a table. Optional end tags are left out: a page of a hundred records has many.
 pub(super) fn table(table: &Table, name: &str) -> String {
     if table.rows.is_empty() {
         return String::new();
     }
-    let tall = if table.rows.len() > TALL { " tall" } else { "" };
+    let tall = if table.rows.len() > SCROLL_ROWS { " tall" } else { "" };
     let mut html = format!(
         "<div class=\"scroll{tall}\" tabindex=\"0\" role=\"region\" aria-label=\"{}\"><table><thead><tr>",
         escape(name)
@@ -140,7 +139,7 @@ pub(super) fn table(table: &Table, name: &str) -> String {
         html.push_str(&escape(head));
     }
     html.push_str("<tbody>");
-    for row in table.rows.iter().take(MOST) {
+    for row in table.rows.iter().take(MAX_ROWS) {
         html.push_str("<tr>");
         for (i, (text, number)) in row.iter().zip(&numbers).enumerate() {
             html.push_str(&cell(text, i == 0, *number));
@@ -153,13 +152,13 @@ pub(super) fn table(table: &Table, name: &str) -> String {
     html
 }
 
-/// A chart, its legend, what it says, its numbers.
+/// Renders a chart with its legend, description and table.
 pub(super) fn chart(chart: &Chart) -> String {
     let mut html = format!("<figure class=\"chart\" data-chart=\"{}\"><figcaption>", chart.kind);
     html.push_str(&format!(
         "<h3>{}</h3><p>{}</p></figcaption>",
         escape(&chart.title),
-        escape(&chart.says)
+        escape(&chart.description)
     ));
     if let Some(svg) = &chart.svg {
         html.push_str("<div class=\"drawing\">");
@@ -178,19 +177,20 @@ pub(super) fn chart(chart: &Chart) -> String {
     html
 }
 
-/// Sentences as a list.
+/// Renders sentences as a list.
 pub(super) fn list(class: &str, lines: &[String]) -> String {
     if lines.is_empty() {
         return String::new();
     }
-    let items = lines.iter().take(MOST).map(|l| format!("<li>{}", escape(l)));
+    let items = lines.iter().take(MAX_ROWS).map(|l| format!("<li>{}", escape(l)));
     let items: String = items.chain(more(lines.len()).map(|m| format!("<li>{m}"))).collect();
     format!("<ul class=\"{class}\">{items}</ul>")
 }
 
-/// Names and values.
+/// Renders names and values.
 pub(super) fn facts(facts: &[(String, String)]) -> String {
-    let items = facts.iter().take(MOST).map(|(k, v)| format!("<dt>{}<dd>{}", escape(k), escape(v)));
+    let items =
+        facts.iter().take(MAX_ROWS).map(|(k, v)| format!("<dt>{}<dd>{}", escape(k), escape(v)));
     format!("<dl>{}</dl>", items.collect::<String>())
 }
 
@@ -199,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_may_end_between_figures_and_nowhere_else() {
+    fn cells_break_only_between_figures() {
         assert_eq!(parts("27.9 MiB → 1.02 GiB"), ["27.9 MiB", "→ 1.02 GiB"]);
         assert_eq!(parts("1.58 (0.16–8.05)"), ["1.58", "(0.16–8.05)"]);
         assert_eq!(parts("1 s → 2 s (× 2.0)"), ["1 s", "→ 2 s", "(× 2.0)"]);

@@ -1,8 +1,7 @@
-//! Many records at a glance: a row a record, in it each Python's best arm against that record's
-//! baseline.
+//! Overview of several records: each Python's best arm against the baseline of its record.
 
 use super::chart::{Chart, Series, Table};
-use super::ratios::{Ratios, drawn_of, forest};
+use super::ratios::{ForestRow, drawn_of, forest};
 use crate::table::verdict_word;
 use crate::{Source, View};
 use ungil_experiment::comparison::ArmFigures;
@@ -10,7 +9,7 @@ use ungil_experiment::metric::{self, Better, show};
 use ungil_experiment::stats::Verdict;
 use ungil_format::{counted, interval, ratio};
 
-/// The chart over all records.
+/// Returns the chart of all records.
 pub(super) fn chart(sources: &[Source], series: &Series) -> Chart {
     let heads = heads(sources);
     let mut table = Table::new([
@@ -48,7 +47,7 @@ pub(super) fn chart(sources: &[Source], series: &Series) -> Chart {
                 verdict_word(v.verdict, m).into(),
             ]);
             table.rows.push(line);
-            rows.push(Ratios {
+            rows.push(ForestRow {
                 name: format!("{} {}", source.title, arm.arm),
                 series: series.of_id(view, &arm.arm),
                 ratio: r.ratio,
@@ -57,55 +56,55 @@ pub(super) fn chart(sources: &[Source], series: &Series) -> Chart {
             });
         }
     }
-    let says = format!(
-        "For each record, the best arm of each Python against that record's baseline: the median ratio and its 95 % interval. For times, left of the line at 1 is better; for throughput, right of it.{}",
+    let description = format!(
+        "The best arm of each Python against the baseline of the same record: median ratio and 95 % interval. Left of the line at 1 is better for times, right of it for throughput.{}",
         drawn_of(rows.len())
     );
     match forest(rows, "× the record's baseline".into()) {
-        Some(plot) => Chart::drawn("overview", "All records", says, &plot, table)
+        Some(plot) => Chart::drawn("overview", "All records", description, &plot, table)
             .with_legend(series.legend(heads)),
         None => {
-            let says = "No arm has been measured together with its record's baseline.".into();
-            Chart::numbers("overview", "All records", says, table)
+            let description = "No arm was measured together with its baseline.".into();
+            Chart::without_drawing("overview", "All records", description, table)
         }
     }
 }
 
-/// How often the best arm of a Python is better or worse than the baseline of its record.
+/// Number of records in which the best arm of a Python is better or worse than the baseline.
 #[derive(Debug, Default)]
-struct Tally<'a> {
+struct VerdictCounts<'a> {
     head: &'a str,
     better: usize,
     worse: usize,
     same: usize,
-    unsure: usize,
-    /// Logarithms of its times over the baseline's.
+    inconclusive: usize,
+    /// Logarithms of the arm's time over the baseline's.
     logs: Vec<f64>,
 }
 
-fn tallies(sources: &[Source]) -> Vec<Tally<'_>> {
+fn verdict_counts(sources: &[Source]) -> Vec<VerdictCounts<'_>> {
     let heads = heads(sources);
-    let mut all: Vec<Tally<'_>> =
-        heads.iter().map(|head| Tally { head, ..Tally::default() }).collect();
+    let mut all: Vec<VerdictCounts<'_>> =
+        heads.iter().map(|head| VerdictCounts { head, ..VerdictCounts::default() }).collect();
     for source in sources {
         let view = source.view();
         let key = view.comparison.headline.as_str();
         let more = metric::find(key).is_some_and(|m| m.better == Better::More);
-        for (place, arm) in best(view, &heads) {
+        for (index, arm) in best(view, &heads) {
             let versus = arm.metrics.get(key).and_then(|f| f.baseline.as_ref());
-            let (Some(tally), Some(versus)) = (all.get_mut(place), versus) else { continue };
+            let (Some(counts), Some(versus)) = (all.get_mut(index), versus) else { continue };
             match versus.verdict {
-                Verdict::Same => tally.same += 1,
-                Verdict::Inconclusive => tally.unsure += 1,
-                v if (v == Verdict::More) == more => tally.better += 1,
-                _ => tally.worse += 1,
+                Verdict::Same => counts.same += 1,
+                Verdict::Inconclusive => counts.inconclusive += 1,
+                v if (v == Verdict::More) == more => counts.better += 1,
+                _ => counts.worse += 1,
             }
-            tally
+            counts
                 .logs
                 .extend(versus.ratio.map(|r| if more { -r.ratio.ln() } else { r.ratio.ln() }));
         }
     }
-    all.retain(|tally| !tally.logs.is_empty());
+    all.retain(|counts| !counts.logs.is_empty());
     all
 }
 
@@ -113,60 +112,59 @@ fn mean(logs: &[f64]) -> f64 {
     (logs.iter().sum::<f64>() / logs.len() as f64).exp()
 }
 
-/// The records' verdict in a few words: of the Pythons that are no record's baseline.
+/// Returns the verdict over all records, for Pythons that are not a baseline.
 pub(super) fn verdict(sources: &[Source]) -> String {
     let baseline = |head: &str| {
         sources
             .iter()
             .any(|s| s.record.header.arms.first().is_some_and(|first| first.head() == head))
     };
-    let all = tallies(sources);
-    let others: Vec<&Tally<'_>> = all.iter().filter(|t| !baseline(t.head)).collect();
+    let all = verdict_counts(sources);
+    let others: Vec<&VerdictCounts<'_>> = all.iter().filter(|t| !baseline(t.head)).collect();
     let shown = if others.is_empty() { all.iter().collect() } else { others };
-    let told: Vec<String> = shown.iter().take(2).map(|t| t.verdict()).collect();
-    if told.is_empty() { "nothing to compare".into() } else { told.join("; ") }
+    let verdicts: Vec<String> = shown.iter().take(2).map(|t| t.verdict()).collect();
+    if verdicts.is_empty() { "nothing to compare".into() } else { verdicts.join("; ") }
 }
 
-impl Tally<'_> {
+impl VerdictCounts<'_> {
     fn verdict(&self) -> String {
         let counts = [
             (self.better, "faster"),
             (self.worse, "slower"),
             (self.same, "the same"),
-            (self.unsure, "inconclusive"),
+            (self.inconclusive, "inconclusive"),
         ];
-        let told: Vec<String> = counts
+        let parts: Vec<String> = counts
             .iter()
             .filter(|(n, _)| *n > 0)
             .map(|(n, word)| format!("{word} in {n}"))
             .collect();
-        format!("{} against the baseline: {}", self.head, told.join(", "))
+        format!("{} against the baseline: {}", self.head, parts.join(", "))
     }
 }
 
-/// What the records say together: for each Python, how often its best arm is better or worse than
-/// the baseline.
-pub(super) fn words(sources: &[Source]) -> Vec<String> {
-    let said = tallies(sources).into_iter().map(|t| {
+/// States for each Python in how many records its best arm is better or worse than the baseline.
+pub(super) fn sentences(sources: &[Source]) -> Vec<String> {
+    let sentence = |t: VerdictCounts<'_>| {
         format!(
-            "{}, by its best arm in each record: faster than the baseline in {}, slower in {}, the same in {}, inconclusive in {}.",
-            t.head, t.better, t.worse, t.same, t.unsure,
+            "{}, best arm of each record: faster than the baseline in {}, slower in {}, the same in {}, inconclusive in {}.",
+            t.head, t.better, t.worse, t.same, t.inconclusive,
         )
-    });
-    said.collect()
+    };
+    verdict_counts(sources).into_iter().map(sentence).collect()
 }
 
-/// The three figures of all records together: the geometric mean of each Python's best arms over
-/// their baselines.
+/// Returns the geometric means over all records: time, memory and energy of each Python's best arm
+/// against the baseline.
 pub(super) fn figures(sources: &[Source]) -> Table {
     let heads = heads(sources);
     let mut table = Table::new(["geometric mean, × the baseline", "time", "memory", "energy"]);
-    for tally in tallies(sources) {
+    for counts in verdict_counts(sources) {
         let of = |keys: &[&str]| {
             let ratio = |source: &Source| {
                 let all = best(source.view(), &heads);
                 let (_, arm) =
-                    all.into_iter().find(|(place, _)| heads.get(*place) == Some(&tally.head))?;
+                    all.into_iter().find(|(index, _)| heads.get(*index) == Some(&counts.head))?;
                 keys.iter().find_map(|key| {
                     Some(arm.metrics.get(*key)?.baseline.as_ref()?.ratio?.ratio.ln())
                 })
@@ -175,8 +173,8 @@ pub(super) fn figures(sources: &[Source]) -> Table {
             if logs.is_empty() { "not measured".into() } else { shown(&logs) }
         };
         table.rows.push(vec![
-            tally.head.into(),
-            shown(&tally.logs),
+            counts.head.into(),
+            shown(&counts.logs),
             of(&["pss_peak_bytes", "rss_peak_bytes"]),
             of(&["energy_j"]),
         ]);
@@ -188,7 +186,7 @@ fn shown(logs: &[f64]) -> String {
     format!("{} ({})", ratio(mean(logs)), counted(logs.len(), "record"))
 }
 
-/// The Pythons and programs of all records.
+/// Returns the Pythons and programs of all records.
 fn heads(sources: &[Source]) -> Vec<&str> {
     let mut heads: Vec<&str> = Vec::new();
     for arm in sources.iter().flat_map(|s| &s.record.header.arms) {
@@ -199,7 +197,7 @@ fn heads(sources: &[Source]) -> Vec<&str> {
     heads
 }
 
-/// The arm with the best headline figure of each Python, with the place of that Python among
+/// Returns the arm with the best headline figure of each Python, with that Python's index in
 /// `heads`.
 fn best<'a>(view: View<'a>, heads: &[&str]) -> Vec<(usize, &'a ArmFigures)> {
     let key = view.comparison.headline.as_str();

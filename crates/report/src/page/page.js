@@ -1,5 +1,5 @@
 "use strict";
-// The table of runs (sorts, filters), the records to take away, details that are drawn when they are opened.
+// Sorts and filters the table of runs, saves records, and inserts details when they are opened.
 (async () => {
   const at = (id) => document.getElementById(id);
   const data = JSON.parse(at("data").textContent);
@@ -11,7 +11,7 @@
     return new Uint8Array(await new Response(stream).arrayBuffer());
   };
 
-  // Details. What is in them was escaped when the page was made.
+  // Details. Their content was escaped when the page was generated.
   const closed = [...document.querySelectorAll("details.record")];
   let inner = null;
   const fill = async (details) => {
@@ -67,17 +67,17 @@
     for (const line of new TextDecoder().decode(files[i]).split("\n")) {
       if (!line.includes('"type":"run"')) continue;
       let run;
-      try { run = JSON.parse(line); } catch { continue; } // a line that was cut off
+      try { run = JSON.parse(line); } catch { continue; } // a line that is cut off
       if (run.type === "run") runs.push({ record: record.name, ...run });
     }
   });
   const outcome = (run) => ({ ok: "ok", exited: `exit code ${run.outcome.code}`, signaled: `signal ${run.outcome.signal}`, timed_out: "timed out" })[run.outcome.kind] ?? `not counted: ${run.outcome.why}`;
   const digits = (v) => Number.isInteger(v) ? String(v) : v.toFixed(Math.abs(v) >= 99.95 ? 0 : Math.abs(v) >= 9.995 ? 1 : 2);
-  const steps = { s: [[1, "s"], [1e-3, "ms"], [1e-6, "µs"], [1e-9, "ns"]], J: [[1e3, "kJ"], [1, "J"], [1e-3, "mJ"]], B: [[2 ** 30, "GiB"], [2 ** 20, "MiB"], [1024, "KiB"], [1, "B"]], "%": [[0.01, "%"]] };
+  const units = { s: [[1, "s"], [1e-3, "ms"], [1e-6, "µs"], [1e-9, "ns"]], J: [[1e3, "kJ"], [1, "J"], [1e-3, "mJ"]], B: [[2 ** 30, "GiB"], [2 ** 20, "MiB"], [1024, "KiB"], [1, "B"]], "%": [[0.01, "%"]] };
   const show = (v, unit) => {
     if (v === undefined) return "";
-    if (!steps[unit]) return Math.abs(v) >= 1e6 ? digits(v / 1e6) + " M" : Math.abs(v) >= 1e4 ? digits(v / 1e3) + " k" : digits(v) + unit;
-    const [size, name] = steps[unit].find(([size]) => Math.abs(v) >= size) ?? steps[unit].at(-1);
+    if (!units[unit]) return Math.abs(v) >= 1e6 ? digits(v / 1e6) + " M" : Math.abs(v) >= 1e4 ? digits(v / 1e3) + " k" : digits(v) + unit;
+    const [size, name] = units[unit].find(([size]) => Math.abs(v) >= size) ?? units[unit].at(-1);
     return `${digits(v / size)} ${name}`;
   };
   const keys = new Set(runs.flatMap((run) => Object.keys(run.metrics)));
@@ -90,17 +90,17 @@
     ...(data.records.length > 1 ? [{ title: "workload", text: (r) => r.record, value: (r) => r.record }] : []),
     { title: "arm", text: (r) => r.arm, value: (r) => r.arm },
     { title: "block", number: true, text: (r) => r.block === 0 ? "warm-up" : String(r.block), value: (r) => r.block },
-    { title: "place", number: true, text: (r) => String(r.order + 1), value: (r) => r.order },
+    { title: "order", number: true, text: (r) => String(r.order + 1), value: (r) => r.order },
     { title: "outcome", text: outcome, value: outcome },
     ...metrics.map(([key, title, unit]) => ({ title, number: true, text: (r) => show(r.metrics[key], unit), value: (r) => r.metrics[key] ?? -Infinity })),
     { title: "hazards", wide: true, text: (r) => [...new Set((r.hazards ?? []).map((h) => h.kind))].join(", "), value: (r) => (r.hazards ?? []).length },
   ];
-  // A number asked for is a block's or a code's, whole: the 3 of "block 3" is not the 3 of "3.14".
+  // A number in the filter matches a whole block number or exit code: "3" does not match "3.14".
   const named = runs.map((r) => ` ${r.record} ${r.arm} block ${r.block} ${r.block === 0 ? "warm-up" : ""} ${outcome(r)} ${r.outcome.kind === "ok" ? "" : "failed"} `.toLowerCase());
-  const words = runs.map((r, i) => named[i] + (r.hazards ?? []).map((h) => `${h.kind} ${h.says}`).join(" ").toLowerCase());
+  const searchTexts = runs.map((r, i) => named[i] + (r.hazards ?? []).map((h) => `${h.kind} ${h.says}`).join(" ").toLowerCase());
   const table = at("run-table");
   const head = table.tHead.insertRow();
-  let order = null, room = 200;
+  let order = null, limit = 200;
   columns.forEach((column, i) => {
     const cell = document.createElement("th");
     cell.scope = "col";
@@ -120,14 +120,14 @@
   });
   const names = new Intl.Collator("en", { numeric: true });
   const draw = () => {
-    const asked = at("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
-    const some = runs.map((_, i) => i).filter((i) => asked.every((word) => /^\d+$/.test(word) ? named[i].includes(` ${word} `) : words[i].includes(word)));
+    const wanted = at("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
+    const some = runs.map((_, i) => i).filter((i) => wanted.every((word) => /^\d+$/.test(word) ? named[i].includes(` ${word} `) : searchTexts[i].includes(word)));
     if (order) {
       const { value } = columns[order.column];
       const compare = (a, b) => typeof a === "string" ? names.compare(a, b) : a < b ? -1 : a > b ? 1 : 0;
       some.sort((a, b) => order.sign * compare(value(runs[a]), value(runs[b])));
     }
-    const rows = some.slice(0, room).map((i) => {
+    const rows = some.slice(0, limit).map((i) => {
       const row = document.createElement("tr");
       if (runs[i].outcome.kind !== "ok") row.className = "off";
       for (const column of columns) {
@@ -145,7 +145,7 @@
   };
   at("filter").addEventListener("input", draw);
   at("filter").form.addEventListener("submit", (event) => event.preventDefault());
-  at("more").addEventListener("click", () => { room = Infinity; draw(); });
+  at("more").addEventListener("click", () => { limit = Infinity; draw(); });
   draw();
   document.documentElement.dataset.ready = "yes";
 })();

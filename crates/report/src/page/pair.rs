@@ -1,11 +1,11 @@
-//! Two records side by side: a new CPython, another machine, before and after a change. What
-//! differs between them, and how much each arm changed.
+//! Comparison of two records, such as before and after a change, or of two machines: what differs
+//! between them, and how much each arm changed.
 //!
-//! Two figures of an arm: its change (the second record's over the first's), and the change of its
-//! ratio to the baseline, which another machine or another day leaves alone where both arms feel it
-//! alike.
+//! An arm has two figures: its change (the second record's value over the first's), and the change
+//! of its ratio with the baseline. The latter cancels what affects both arms of a record alike,
+//! such as another machine.
 
-use super::changes::{Row, Rows};
+use super::changes::{ChangeChart, ChangeRow};
 use super::chart::{Chart, Series, Table};
 use super::ratios::capital;
 use super::{facts, service};
@@ -19,32 +19,35 @@ use ungil_experiment::record::{Outcome, Run};
 use ungil_experiment::stats::{Ratio, Verdict, unpaired};
 use ungil_format::{counted, interval, ratio};
 
-/// Values of one arm that a change is computed from: a bootstrap of more would take long and say no
-/// more.
-const MOST_VALUES: usize = 2000;
+/// Maximum number of values per arm from which a change is computed; more would only make the
+/// bootstrap slower.
+const MAX_VALUES: usize = 2000;
 
-/// Figures whose change is in the table of two records, besides the headline.
+/// Metrics in the table of further figures.
 const FIGURES: [&str; 6] =
     ["cpu_s", "busy_cores", "pss_peak_bytes", "lock_wait_s", "gil_wait_s", "energy_j"];
 
-/// Two records of the same work.
+/// Two records of the same workload.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Two<'a> {
+pub(super) struct RecordPair<'a> {
     pub(super) old: &'a Source,
     pub(super) new: &'a Source,
 }
 
-/// Pairs the records of two arguments: by their files' names, or, where each is a single one, with
-/// each other. Gives what is left over, too.
-pub(super) fn pairs<'a>(old: &'a [Source], new: &'a [Source]) -> (Vec<Two<'a>>, Vec<String>) {
+/// Pairs two single records with each other, and the records of two folders by file name. Also
+/// returns a note about records without a partner.
+pub(super) fn pairs<'a>(
+    old: &'a [Source],
+    new: &'a [Source],
+) -> (Vec<RecordPair<'a>>, Vec<String>) {
     if let ([old], [new]) = (old, new) {
-        return (vec![Two { old, new }], Vec::new());
+        return (vec![RecordPair { old, new }], Vec::new());
     }
     let by_name: BTreeMap<String, &Source> = new.iter().map(|s| (s.name(), s)).collect();
     let (mut found, mut alone) = (Vec::new(), Vec::new());
     for source in old {
         match by_name.get(&source.name()) {
-            Some(new) => found.push(Two { old: source, new }),
+            Some(new) => found.push(RecordPair { old: source, new }),
             None => alone.push(source.path.display().to_string()),
         }
     }
@@ -52,15 +55,15 @@ pub(super) fn pairs<'a>(old: &'a [Source], new: &'a [Source]) -> (Vec<Two<'a>>, 
     alone.extend(
         new.iter().filter(|s| !known.contains(&s.name())).map(|s| s.path.display().to_string()),
     );
-    let said = (!alone.is_empty())
-        .then(|| format!("Only on one side, so not compared: {}.", alone.join(", ")));
-    (found, said.into_iter().collect())
+    let note = (!alone.is_empty())
+        .then(|| format!("Not compared, because only one side has them: {}.", alone.join(", ")));
+    (found, note.into_iter().collect())
 }
 
-/// Arms of two records that are the same but for what is compared: the same id; else the only one
-/// of the same kind.
-fn arms<'a>(two: Two<'a>) -> Vec<(&'a Arm, &'a Arm)> {
-    let [old, new] = [two.old, two.new].map(|s| &s.record.header.arms);
+/// Pairs the arms of two records: by id, or else by kind (GIL, model, workers) if both records have
+/// only one arm of that kind.
+fn arms<'a>(pair: RecordPair<'a>) -> Vec<(&'a Arm, &'a Arm)> {
+    let [old, new] = [pair.old, pair.new].map(|s| &s.record.header.arms);
     let kind = |a: &Arm| {
         let python = match &a.runs {
             Runs::Python { interpreter, gil, .. } => Some((interpreter.free_threaded, *gil)),
@@ -81,18 +84,18 @@ fn arms<'a>(two: Two<'a>) -> Vec<(&'a Arm, &'a Arm)> {
         .collect()
 }
 
-/// The counted runs of an arm.
+/// Returns the runs of an arm that count.
 fn runs<'a>(source: &'a Source, arm: &'a str) -> impl Iterator<Item = &'a Run> {
     let counts = move |r: &&Run| r.arm == arm && r.block > 0 && r.outcome == Outcome::Ok;
-    source.record.runs.iter().filter(counts).take(MOST_VALUES)
+    source.record.runs.iter().filter(counts).take(MAX_VALUES)
 }
 
-/// An arm's figure in the new record over that in the old.
-fn change(two: Two<'_>, old: &str, new: &str, key: &str) -> Option<Ratio> {
+/// Returns an arm's value in the new record over that in the old one.
+fn change(pair: RecordPair<'_>, old: &str, new: &str, key: &str) -> Option<Ratio> {
     let values = |source: &Source, arm: &str| -> Vec<f64> {
         runs(source, arm).filter_map(|r| r.metrics.get(key).copied()).collect()
     };
-    // A service that fails part of its requests has not done the work of one that does not.
+    // A service that fails some of its requests does less work.
     let failing = |source: &Source, arm: &str| {
         source
             .comparison
@@ -100,14 +103,15 @@ fn change(two: Two<'_>, old: &str, new: &str, key: &str) -> Option<Ratio> {
             .and_then(|a| a.requests)
             .is_some_and(|r| r.too_many(arm).is_some())
     };
-    if failing(two.new, new) || failing(two.old, old) {
+    if failing(pair.new, new) || failing(pair.old, old) {
         return None;
     }
-    unpaired(&values(two.new, new), &values(two.old, old), two.old.record.header.settings.seed)
+    unpaired(&values(pair.new, new), &values(pair.old, old), pair.old.record.header.settings.seed)
 }
 
-/// The same of its ratio to its record's baseline, block by block.
-fn shift(two: Two<'_>, old: &str, new: &str, key: &str) -> Option<Ratio> {
+/// Returns an arm's ratio with its baseline in the new record over that in the old one, with ratios
+/// taken block by block.
+fn shift(pair: RecordPair<'_>, old: &str, new: &str, key: &str) -> Option<Ratio> {
     let ratios = |source: &Source, arm: &str| -> Vec<f64> {
         let of = |arm: &str| -> BTreeMap<u32, f64> {
             runs(source, arm)
@@ -117,52 +121,52 @@ fn shift(two: Two<'_>, old: &str, new: &str, key: &str) -> Option<Ratio> {
         let base = of(&source.comparison.baseline);
         of(arm).iter().filter_map(|(block, v)| Some(v / base.get(block)?)).collect()
     };
-    let first = old == two.old.comparison.baseline && new == two.new.comparison.baseline;
+    let first = old == pair.old.comparison.baseline && new == pair.new.comparison.baseline;
     if first {
         return None;
     }
-    unpaired(&ratios(two.new, new), &ratios(two.old, old), two.old.record.header.settings.seed)
+    unpaired(&ratios(pair.new, new), &ratios(pair.old, old), pair.old.record.header.settings.seed)
 }
 
-/// One name for two ids.
+/// Returns one name for the ids of two arms.
 fn label(old: &Arm, new: &Arm) -> String {
     if old.id == new.id { old.id.clone() } else { format!("{} → {}", old.id, new.id) }
 }
 
-/// What a pair is called: its workload, with its records' name where another pair has the same
+/// Returns the name of a pair: its workload, with the records' name if another pair has the same
 /// workload.
-fn name(pairs: &[Two<'_>], two: Two<'_>) -> String {
-    let workload = |two: &Two<'_>| facts::name(&two.new.record.header.workload);
-    let mine = workload(&two);
+fn name(pairs: &[RecordPair<'_>], pair: RecordPair<'_>) -> String {
+    let workload = |pair: &RecordPair<'_>| facts::name(&pair.new.record.header.workload);
+    let mine = workload(&pair);
     match pairs.iter().filter(|other| workload(other) == mine).count() {
         0 | 1 => mine,
-        _ => format!("{mine} ({})", two.new.name()),
+        _ => format!("{mine} ({})", pair.new.name()),
     }
 }
 
-/// What changed, in words: the arms whose intervals say that they did.
-pub(super) fn words(pairs: &[Two<'_>]) -> Vec<String> {
-    let (mut changed, mut same, mut unsure) = (Vec::new(), 0, 0);
-    for two in pairs {
-        let key = two.new.comparison.headline.as_str();
-        let Some(m) = metric::find(key).filter(|_| two.old.comparison.headline == key) else {
+/// States which arms changed, according to their intervals.
+pub(super) fn sentences(pairs: &[RecordPair<'_>]) -> Vec<String> {
+    let (mut changed, mut same, mut inconclusive) = (Vec::new(), 0, 0);
+    for pair in pairs {
+        let key = pair.new.comparison.headline.as_str();
+        let Some(m) = metric::find(key).filter(|_| pair.old.comparison.headline == key) else {
             continue;
         };
-        for (old, new) in arms(*two) {
-            let Some(r) = change(*two, &old.id, &new.id, key) else { continue };
+        for (old, new) in arms(*pair) {
+            let Some(r) = change(*pair, &old.id, &new.id, key) else { continue };
             match r.verdict(m.margin) {
                 Verdict::Same => same += 1,
-                Verdict::Inconclusive => unsure += 1,
+                Verdict::Inconclusive => inconclusive += 1,
                 v => changed.push((
                     r,
                     format!("{} is {}", label(old, new), verdict_word(v, m)),
-                    name(pairs, *two),
+                    name(pairs, *pair),
                 )),
             }
         }
     }
     changed.sort_by(|a, b| b.0.ratio.ln().abs().total_cmp(&a.0.ratio.ln().abs()));
-    let mut said: Vec<String> = changed
+    let mut sentences: Vec<String> = changed
         .iter()
         .take(6)
         .map(|(r, what, record)| {
@@ -175,39 +179,39 @@ pub(super) fn words(pairs: &[Two<'_>]) -> Vec<String> {
         })
         .collect();
     if changed.len() > 6 {
-        said.push(format!("So are {} more, by less.", changed.len() - 6));
+        sentences.push(format!("{} more changed by less.", counted(changed.len() - 6, "arm")));
     }
-    said.push(match (changed.len(), same, unsure) {
-        (0, 0, 0) => "The two have no arm in common that was measured in both.".into(),
-        (n, same, unsure) => format!(
-            "Of {} in both, {n} differ for sure, {same} are the same, {unsure} cannot be told apart.",
-            counted(n + same + unsure, "arm")
+    sentences.push(match (changed.len(), same, inconclusive) {
+        (0, 0, 0) => "No arm was measured in both.".into(),
+        (n, same, inconclusive) => format!(
+            "{} in both: {n} changed, {same} same, {inconclusive} inconclusive.",
+            counted(n + same + inconclusive, "arm")
         ),
     });
-    said
+    sentences
 }
 
-/// The changes of all pairs: of the headline figure, and of its ratio to the baseline.
-pub(super) fn charts(pairs: &[Two<'_>], series: &Series) -> Vec<Chart> {
+/// Returns the charts of all changes: of the headline figure, and of its ratio with the baseline.
+pub(super) fn charts(pairs: &[RecordPair<'_>], series: &Series) -> Vec<Chart> {
     let several = pairs.len() > 1;
     let title =
         |view: View<'_>| metric::find(&view.comparison.headline).map_or("headline", |m| m.title);
-    let figure = pairs.first().map_or("headline", |two| title(two.new.view()));
+    let figure = pairs.first().map_or("headline", |pair| title(pair.new.view()));
     let mut head = vec!["arm", "first", "second", "second ÷ first", "95 % interval", "verdict"];
     if several {
         head.insert(0, "workload");
     }
-    let (mut changes, mut shifts) = (Rows::new(&head), Rows::new(&head));
-    for two in pairs {
-        let key = two.new.comparison.headline.as_str();
-        let Some(m) = metric::find(key).filter(|_| two.old.comparison.headline == key) else {
+    let (mut changes, mut shifts) = (ChangeChart::new(&head), ChangeChart::new(&head));
+    for pair in pairs {
+        let key = pair.new.comparison.headline.as_str();
+        let Some(m) = metric::find(key).filter(|_| pair.old.comparison.headline == key) else {
             continue;
         };
-        for (old, new) in arms(*two) {
-            let [a, b] = [(two.old, old), (two.new, new)]
+        for (old, new) in arms(*pair) {
+            let [a, b] = [(pair.old, old), (pair.new, new)]
                 .map(|(s, arm)| s.comparison.arm(&arm.id).and_then(|f| f.metrics.get(key)));
             let (Some(a), Some(b)) = (a, b) else { continue };
-            let name = several.then(|| name(pairs, *two));
+            let name = several.then(|| name(pairs, *pair));
             let of = |f: &Figure| {
                 f.baseline
                     .as_ref()
@@ -215,9 +219,10 @@ pub(super) fn charts(pairs: &[Two<'_>], series: &Series) -> Vec<Chart> {
                     .map_or_else(|| "1".into(), |r| ratio(r.ratio))
             };
             let cells = [show(a.median, m.unit), show(b.median, m.unit)];
-            let row = Row { name: name.as_deref(), arm: label(old, new), series: series.at(old) };
-            changes.add(&row, cells, change(*two, &old.id, &new.id, key), m);
-            if let Some(ratio) = shift(*two, &old.id, &new.id, key) {
+            let row =
+                ChangeRow { name: name.as_deref(), arm: label(old, new), series: series.at(old) };
+            changes.add(&row, cells, change(*pair, &old.id, &new.id, key), m);
+            if let Some(ratio) = shift(*pair, &old.id, &new.id, key) {
                 shifts.add(&row, [of(a), of(b)], Some(ratio), m);
             }
         }
@@ -226,33 +231,33 @@ pub(super) fn charts(pairs: &[Two<'_>], series: &Series) -> Vec<Chart> {
         changes.chart(
             "change",
             &format!("{} of the second against the first", capital(figure)),
-            "Each arm's median in the second record over that in the first, with its 95 % interval. The two were not measured in turns, so the interval knows what varies from run to run and not what else changed between the two.",
+            "Each arm's median in the second record over that in the first, with 95 % interval. The records were not measured in alternation, so the interval covers variation between runs, but no other change between the records.",
         ),
         shifts.chart(
             "shift",
-            "Ratios to the baseline, second against first",
-            "How each arm's ratio to the baseline of its own record changed: above 1, it lost on the baseline. What slows both arms of a record alike cancels out.",
+            "ForestRow with the baseline, second against first",
+            "Change of each arm's ratio with the baseline of its own record: above 1, it got slower relative to the baseline. What slows both arms of a record alike cancels out.",
         ),
     ]
 }
 
-/// The three figures of each arm in both records: the headline, memory, energy.
-pub(super) fn three(two: Two<'_>) -> Table {
-    let headline = two.new.comparison.headline.as_str();
+/// Returns the key figures of each arm in both records: headline metric, memory, energy.
+pub(super) fn key_figures(pair: RecordPair<'_>) -> Table {
+    let headline = pair.new.comparison.headline.as_str();
     let memory = ["pss_peak_bytes", "rss_peak_bytes"].into_iter().find(|key| {
-        arms(two).iter().any(|(_, new)| {
-            two.new.comparison.arm(&new.id).is_some_and(|a| a.metrics.contains_key(*key))
+        arms(pair).iter().any(|(_, new)| {
+            pair.new.comparison.arm(&new.id).is_some_and(|a| a.metrics.contains_key(*key))
         })
     });
     let keys = [headline, memory.unwrap_or("pss_peak_bytes"), "energy_j"];
     let mut table = Table::new(["arm"]);
     table.head.extend(keys.map(|key| metric::find(key).map_or(key, |m| m.title).to_string()));
-    for (old, new) in arms(two) {
+    for (old, new) in arms(pair) {
         let cell = |key: &str| {
             let unit = metric::find(key)?.unit;
-            let a = two.old.comparison.arm(&old.id)?.metrics.get(key)?;
-            let b = two.new.comparison.arm(&new.id)?.metrics.get(key)?;
-            let by = change(two, &old.id, &new.id, key)
+            let a = pair.old.comparison.arm(&old.id)?.metrics.get(key)?;
+            let b = pair.new.comparison.arm(&new.id)?.metrics.get(key)?;
+            let by = change(pair, &old.id, &new.id, key)
                 .map_or_else(String::new, |r| format!(" (× {})", ratio(r.ratio)));
             Some(format!("{} → {}{by}", show(a.median, unit), show(b.median, unit)))
         };
@@ -263,16 +268,16 @@ pub(super) fn three(two: Two<'_>) -> Table {
     table
 }
 
-/// The hazards of both, each with the record that has it.
-pub(super) fn known(two: Two<'_>) -> Vec<String> {
+/// Returns the doubts of both records.
+pub(super) fn doubts(pair: RecordPair<'_>) -> Vec<String> {
     let of = |source: &Source, which: &str| -> Vec<String> {
-        super::known(source.view()).iter().map(|line| format!("{which}: {line}")).collect()
+        super::doubts(source.view()).iter().map(|line| format!("{which}: {line}")).collect()
     };
-    [of(two.old, "first"), of(two.new, "second")].concat()
+    [of(pair.old, "first"), of(pair.new, "second")].concat()
 }
 
-/// What differs between two records besides their figures.
-pub(super) fn differences(two: Two<'_>) -> Table {
+/// Returns what differs between two records besides their figures.
+pub(super) fn differences(pair: RecordPair<'_>) -> Table {
     let facts = |s: &Source| -> Vec<(String, String)> {
         let view = s.view();
         let header = &s.record.header;
@@ -294,7 +299,7 @@ pub(super) fn differences(two: Two<'_>) -> Table {
         all.push(("blocks".into(), s.comparison.blocks.to_string()));
         all
     };
-    let (old, new) = (facts(two.old), facts(two.new));
+    let (old, new) = (facts(pair.old), facts(pair.new));
     let mut table = Table::new(["", "first", "second"]);
     let value = |facts: &[(String, String)], key: &str| {
         let all: Vec<&str> =
@@ -316,22 +321,22 @@ pub(super) fn differences(two: Two<'_>) -> Table {
     table
 }
 
-/// Further figures of the arms that two records have in common.
-pub(super) fn figures(two: Two<'_>) -> Table {
+/// Returns further figures of the arms that both records have.
+pub(super) fn figures(pair: RecordPair<'_>) -> Table {
     let mut table =
         Table::new(["arm", "figure", "first", "second", "second ÷ first", "95 % interval"]);
-    for (old, new) in arms(two) {
+    for (old, new) in arms(pair) {
         for m in METRICS.iter().filter(|m| FIGURES.contains(&m.key) || service::is_of_load(m.key)) {
-            let [a, b] = [(two.old, old), (two.new, new)]
+            let [a, b] = [(pair.old, old), (pair.new, new)]
                 .map(|(s, arm)| s.comparison.arm(&arm.id).and_then(|f| f.metrics.get(m.key)));
-            // What only one of the two has, such as failed requests, is a difference too.
+            // A figure of only one record, such as failed requests, is a difference too.
             if [a, b].into_iter().flatten().all(|figure| figure.median == 0.0) {
                 continue;
             }
             let value =
                 |f: Option<&Figure>| f.map_or_else(|| "-".into(), |f| show(f.median, m.unit));
             let mut row = vec![label(old, new), m.title.into(), value(a), value(b)];
-            row.extend(match change(two, &old.id, &new.id, m.key) {
+            row.extend(match change(pair, &old.id, &new.id, m.key) {
                 Some(r) => [ratio(r.ratio), interval(r.low, r.high)],
                 None => ["-".into(), String::new()],
             });

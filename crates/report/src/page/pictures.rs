@@ -1,27 +1,26 @@
-//! Every chart as an SVG file of its own: with its style, light and dark, and with its legend,
-//! which on the page is HTML.
+//! Charts as separate SVG files, each with the style for light and dark, and with the legend, which
+//! is HTML on the page.
 
-use super::canvas::{LETTER, WIDTH};
+use super::canvas::{CHAR_WIDTH, FONT_SIZE};
 use super::chart::{Chart, Series};
 use super::escape::escape;
 use super::{Page, charts, overview, pair, study};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-/// Width of a picture in pixels, and the margin at its sides.
-const SIZE: u32 = 760;
+/// Width of a picture and its side margins, in pixels.
+const PICTURE_WIDTH: u32 = 760;
 const MARGIN: u32 = 14;
 
 /// A chart as a file.
 #[derive(Debug, Clone)]
 pub struct Picture {
-    /// `primes-forest.svg`: letters, digits, `.`, `_` and `-` only.
+    /// File name such as `primes-forest.svg`: only letters, digits, `.`, `_` and `-`.
     pub name: String,
-    /// Its content.
     pub svg: String,
 }
 
-/// The charts of a page, those without a drawing left out.
+/// Returns the charts of a page that have a drawing.
 pub fn pictures(page: Page<'_>) -> Vec<Picture> {
     let (pairs, _) = page.pairs();
     let series = Series::of(page.sources.iter().map(crate::Source::view));
@@ -43,7 +42,7 @@ pub fn pictures(page: Page<'_>) -> Vec<Picture> {
     let mut taken = BTreeSet::new();
     let mut found = Vec::new();
     for (record, chart) in all {
-        let Some(svg) = alone(&chart) else { continue };
+        let Some(svg) = document(&chart) else { continue };
         let plain: String = record
             .chars()
             .map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' })
@@ -59,33 +58,33 @@ pub fn pictures(page: Page<'_>) -> Vec<Picture> {
     found
 }
 
-/// A chart's SVG as a document: its name space, its size, its style, its legend below.
-fn alone(chart: &Chart) -> Option<String> {
+/// Renders a chart as an SVG document with namespace, size, style, and the legend below.
+fn document(chart: &Chart) -> Option<String> {
     let svg = chart.svg.as_ref()?;
-    let inside = SIZE - 2 * MARGIN;
+    let inside = PICTURE_WIDTH - 2 * MARGIN;
     let drawing =
         svg.replacen("<svg width=\"100%\"", &format!("<svg x=\"{MARGIN}\" width=\"{inside}\""), 1);
-    let (mut legend, mut x, mut y) = (String::new(), MARGIN, chart.tall + LETTER);
+    let (mut legend, mut x, mut y) = (String::new(), MARGIN, chart.height + FONT_SIZE);
     for (series, name) in chart.legend.iter().filter(|_| chart.legend.len() > 1) {
-        let wide = 26 + (name.chars().count() as f64 * WIDTH) as u32;
-        if x + wide > SIZE && x > MARGIN {
-            (x, y) = (MARGIN, y + LETTER + 6);
+        let wide = 26 + (name.chars().count() as f64 * CHAR_WIDTH) as u32;
+        if x + wide > PICTURE_WIDTH && x > MARGIN {
+            (x, y) = (MARGIN, y + FONT_SIZE + 6);
         }
-        // Not of the class that marks have: it is no value.
+        // Without the class of marks: it is not a value.
         let _ = write!(
             legend,
             "<circle class=\"s{series}\" style=\"fill:var(--s)\" cx=\"{}\" cy=\"{}\" r=\"5\"/><text x=\"{}\" y=\"{y}\">{}</text>",
             x + 5,
-            y - LETTER / 3,
+            y - FONT_SIZE / 3,
             x + 15,
             escape(name)
         );
         x += wide;
     }
-    let height = if legend.is_empty() { chart.tall } else { y + LETTER };
+    let height = if legend.is_empty() { chart.height } else { y + FONT_SIZE };
     let style = include_str!("chart.css");
     Some(format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{SIZE}\" height=\"{height}\" viewBox=\"0 0 {SIZE} {height}\"><style>{style}\n\
-         svg {{ font: {LETTER}px system-ui, sans-serif; fill: var(--ink); }} :root {{ background: var(--paper); }}</style>{drawing}{legend}</svg>\n"
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{PICTURE_WIDTH}\" height=\"{height}\" viewBox=\"0 0 {PICTURE_WIDTH} {height}\"><style>{style}\n\
+         svg {{ font: {FONT_SIZE}px system-ui, sans-serif; fill: var(--ink); }} :root {{ background: var(--paper); }}</style>{drawing}{legend}</svg>\n"
     ))
 }

@@ -1,25 +1,27 @@
-//! The forest plot: every arm's headline figure against the baseline's, with its interval.
+//! The forest plot: each arm's headline metric against the baseline, with its interval.
 
 use super::canvas::Class;
 use super::chart::{Chart, Series, Table};
-use super::plot::{Axis, Down, Item, Plot};
+use super::costs::metric_column;
+use super::plot::{Axis, Plot, Shape, VerticalAxis};
 use crate::View;
 use crate::table::verdict_word;
-use ungil_experiment::metric::{self, show};
+use ungil_experiment::comparison::ArmFigures;
+use ungil_experiment::metric;
 use ungil_format as format;
 
-/// A tick of a ratio: no more digits than it needs.
+/// Formats a tick of a ratio, without trailing zeros.
 pub(super) fn tick(ratio: f64) -> String {
     let text = format!("{ratio:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_string()
 }
 
-/// Rows of a forest plot that are drawn; a taller chart could not be taken in.
-pub(super) const MOST: usize = 200;
+/// Maximum number of rows of a forest plot that are drawn.
+const MAX_ROWS: usize = 200;
 
 /// A row of a forest plot: a ratio with its interval.
 #[derive(Debug, Clone)]
-pub(super) struct Ratios {
+pub(super) struct ForestRow {
     pub(super) name: String,
     pub(super) series: u8,
     pub(super) ratio: f64,
@@ -27,47 +29,49 @@ pub(super) struct Ratios {
     pub(super) high: f64,
 }
 
-/// A forest plot of its first rows. `None` without any.
-pub(super) fn forest(rows: Vec<Ratios>, under: String) -> Option<Plot> {
-    let (mut names, mut items, mut reach) = (Vec::new(), Vec::new(), vec![1.0]);
-    for row in rows.into_iter().take(MOST) {
+/// Plots the first [`MAX_ROWS`] rows; returns `None` if there are none.
+pub(super) fn forest(rows: Vec<ForestRow>, x_label: String) -> Option<Plot> {
+    let (mut names, mut shapes, mut reach) = (Vec::new(), Vec::new(), vec![1.0]);
+    for row in rows.into_iter().take(MAX_ROWS) {
         let y = names.len() as f64 + 0.5;
-        items.push(Item::Line(Class::Whisker(row.series), [(row.low, y), (row.high, y)]));
-        items.push(Item::Mark(Class::Mark(row.series), row.ratio, y));
+        shapes.push(Shape::Line(Class::Whisker(row.series), [(row.low, y), (row.high, y)]));
+        shapes.push(Shape::Mark(Class::Mark(row.series), row.ratio, y));
         reach.extend([row.low, row.high]);
         names.push(row.name);
     }
     let rows = names.len() as f64;
-    items.insert(0, Item::Line(Class::Rule, [(1.0, 0.0), (1.0, rows)]));
+    shapes.insert(0, Shape::Line(Class::Rule, [(1.0, 0.0), (1.0, rows)]));
     (!names.is_empty()).then(|| Plot {
         x: Axis::log(reach, &tick),
-        down: Down::Rows { names, each: 12 },
-        under,
-        items,
+        y: VerticalAxis::Rows { names, each: 12 },
+        x_label,
+        shapes,
     })
 }
 
-/// What a chart says where its table has more rows than are drawn.
+/// Returns a note if the table has more rows than are drawn.
 pub(super) fn drawn_of(all: usize) -> String {
-    if all > MOST {
-        format!(" The first {MOST} of {all} rows are drawn; the table has all.")
+    if all > MAX_ROWS {
+        format!(" The first {MAX_ROWS} of {all} rows are drawn; the table has all.")
     } else {
         String::new()
     }
 }
 
-/// The chart of a record.
+/// Returns the forest plot of a record.
 pub(super) fn chart(view: View<'_>, series: &Series) -> Chart {
     let comparison = view.comparison;
     let key = comparison.headline.as_str();
     let headline = metric::find(key);
     let title = headline.map_or(key, |m| m.title);
-    let mut table = Table::new(["arm", title, "ratio", "95 % interval", "blocks", "verdict"]);
+    let arms: Vec<&ArmFigures> = comparison.arms.iter().collect();
+    let (heading, medians) =
+        metric_column(&arms, key).unwrap_or_else(|| (title.into(), vec!["-".into(); arms.len()]));
+    let mut table = Table::new(["arm", &heading, "ratio", "95 % interval", "blocks", "verdict"]);
     let mut rows = Vec::new();
-    for arm in &comparison.arms {
+    for (arm, median) in comparison.arms.iter().zip(medians) {
         let figure = arm.metrics.get(key);
-        let mut row = vec![arm.arm.clone()];
-        row.push(figure.zip(headline).map_or_else(|| "-".into(), |(f, m)| show(f.median, m.unit)));
+        let mut row = vec![arm.arm.clone(), median];
         let versus = figure.and_then(|f| f.baseline.as_ref());
         let ratio = versus.and_then(|v| v.ratio);
         row.extend(match ratio {
@@ -83,11 +87,11 @@ pub(super) fn chart(view: View<'_>, series: &Series) -> Chart {
             (Some(why), ..) => format!("failed: {why}"),
             (None, Some(v), Some(m)) => verdict_word(v.verdict, m).into(),
             _ if arm.arm == comparison.baseline => "baseline".into(),
-            _ => "no run counts".into(),
+            _ => "no runs".into(),
         });
         table.rows.push(row);
         let Some(r) = ratio else { continue };
-        rows.push(Ratios {
+        rows.push(ForestRow {
             name: arm.arm.clone(),
             series: series.of_id(view, &arm.arm),
             ratio: r.ratio,
@@ -98,23 +102,22 @@ pub(super) fn chart(view: View<'_>, series: &Series) -> Chart {
     let caption = format!("{} against the baseline", capital(title));
     let drawn = drawn_of(rows.len());
     let Some(plot) = forest(rows, format!("{title}, × {}", comparison.baseline)) else {
-        let says =
-            "No arm has been measured together with the baseline, so there is no ratio to draw."
-                .into();
-        return Chart::numbers("forest", &caption, says, table);
+        let description =
+            "No arm was measured together with the baseline, so there is no ratio to draw.".into();
+        return Chart::without_drawing("forest", &caption, description, table);
     };
     let good =
         if headline.is_some_and(|m| m.better == metric::Better::More) { "right" } else { "left" };
-    let says = format!(
-        "Each arm's {title} divided by that of {} in the same block: the median over the blocks, and the 95 % interval. {} of the line at 1 is better.{drawn}",
+    let description = format!(
+        "Each arm's {title} divided by that of {} in the same block: median over the blocks and 95 % interval. {} of the line at 1 is better.{drawn}",
         comparison.baseline,
         capital(good)
     );
-    Chart::drawn("forest", &caption, says, &plot, table)
+    Chart::drawn("forest", &caption, description, &plot, table)
         .with_legend(series.legend(view.record.header.arms.iter().map(|arm| arm.head())))
 }
 
-/// With a capital letter at its beginning.
+/// Capitalizes a text.
 pub(super) fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())

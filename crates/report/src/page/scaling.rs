@@ -1,8 +1,8 @@
-//! Scaling: what more workers bring, beside what they would bring were nothing lost.
+//! Scaling: speed-up and efficiency with more workers, against the ideal.
 
 use super::canvas::Class;
 use super::chart::{Chart, Series, Table};
-use super::plot::{Axis, Down, Item, Plot};
+use super::plot::{Axis, Plot, Shape, VerticalAxis};
 use super::ratios::tick;
 use crate::View;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,9 +12,9 @@ use ungil_experiment::record::Outcome;
 use ungil_experiment::stats::{self, Ratio};
 use ungil_format::{interval, ratio};
 
-/// Blocks from which an efficiency is computed. The bootstrap of a million would take minutes and
-/// say no more.
-const MOST_BLOCKS: u32 = 2000;
+/// Maximum number of blocks from which an efficiency is computed; more would only make the
+/// bootstrap slower.
+const MAX_BLOCKS: u32 = 2000;
 
 /// A figure and its interval.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +27,7 @@ struct Estimate {
 impl Estimate {
     const ONE: Estimate = Estimate { value: 1.0, low: 1.0, high: 1.0 };
 
-    /// How many times as fast, from a ratio of the headline metric.
+    /// Returns the speed-up for a ratio of the headline metric.
     fn speed(ratio: Ratio, more_is_better: bool) -> Estimate {
         if more_is_better {
             Estimate { value: ratio.ratio, low: ratio.low, high: ratio.high }
@@ -40,7 +40,7 @@ impl Estimate {
         Estimate { value: self.value / n, low: self.low / n, high: self.high / n }
     }
 
-    /// The figure and its interval as cells of a table.
+    /// Formats the figure and its interval as cells.
     fn cells(figure: Option<Estimate>) -> [String; 2] {
         match figure {
             Some(e) if e.low < e.high => [ratio(e.value), interval(e.low, e.high)],
@@ -50,27 +50,28 @@ impl Estimate {
     }
 }
 
-/// One point of a curve.
+/// A point of a curve.
 #[derive(Debug, Clone)]
-struct Point<'a> {
+struct ScalingPoint<'a> {
     arm: &'a Arm,
     workers: f64,
-    /// Speed-up over the baseline with its interval; of the baseline itself 1.
+    /// Speed-up over the baseline; 1 for the baseline itself.
     speed: Option<Estimate>,
-    /// Share of its own speed with the fewest workers that each worker keeps.
+    /// Speed-up over the same arm with the fewest workers, divided by the ratio of workers.
     efficiency: Option<Estimate>,
 }
 
-/// What one Python does with one execution model and more and more workers.
+/// One Python and execution model, with increasing numbers of workers.
 #[derive(Debug, Clone)]
-struct Curve<'a> {
+struct ScalingCurve<'a> {
     series: u8,
     head: &'a str,
     model: Option<Model>,
-    points: Vec<Point<'a>>,
+    points: Vec<ScalingPoint<'a>>,
 }
 
-/// Speed-up and efficiency, for each execution model; nothing if no arms differ in workers alone.
+/// Returns charts of speed-up and efficiency for each execution model, if there are arms that
+/// differ only in workers.
 pub(super) fn charts(view: View<'_>, series: &Series) -> Vec<Chart> {
     let all = curves(view, series);
     let models: BTreeSet<Option<Model>> = all.iter().map(|c| c.model).collect();
@@ -82,7 +83,7 @@ fn of_model(
     view: View<'_>,
     series: &Series,
     model: Option<Model>,
-    curves: &[&Curve<'_>],
+    curves: &[&ScalingCurve<'_>],
 ) -> [Chart; 2] {
     let points = || curves.iter().flat_map(|c| &c.points);
     let legend = series.legend(curves.iter().map(|c| c.head));
@@ -107,67 +108,83 @@ fn of_model(
     workers.dedup();
     let (few, many) =
         (workers.first().copied().unwrap_or(1.0), workers.last().copied().unwrap_or(1.0));
-    let curve = |pick: &dyn Fn(&Point<'_>) -> Option<Estimate>| {
-        let (mut items, mut reach) = (Vec::new(), Vec::new());
-        for Curve { series: s, points, .. } in curves {
+    let curve = |pick: &dyn Fn(&ScalingPoint<'_>) -> Option<Estimate>| {
+        let (mut shapes, mut reach) = (Vec::new(), Vec::new());
+        for ScalingCurve { series: s, points, .. } in curves {
             let all: Vec<_> = points.iter().filter_map(|p| Some((p.workers, pick(p)?))).collect();
             for pair in all.windows(2) {
                 if let [a, b] = pair {
-                    items.push(Item::Line(Class::Line(*s), [(a.0, a.1.value), (b.0, b.1.value)]));
+                    shapes.push(Shape::Line(Class::Line(*s), [(a.0, a.1.value), (b.0, b.1.value)]));
                 }
             }
             for (x, e) in all {
-                items.push(Item::Line(Class::Whisker(*s), [(x, e.low), (x, e.high)]));
-                items.push(Item::Mark(Class::Mark(*s), x, e.value));
+                shapes.push(Shape::Line(Class::Whisker(*s), [(x, e.low), (x, e.high)]));
+                shapes.push(Shape::Mark(Class::Mark(*s), x, e.value));
                 reach.extend([e.low, e.high]);
             }
         }
-        (items, reach)
+        (shapes, reach)
     };
     let baseline = &view.comparison.baseline;
-    let (mut items, mut reach) = curve(&|p| p.speed);
-    let speed = if items.is_empty() {
-        let says =
-            "No arm has been measured together with the baseline, so there is no speed-up to draw."
+    let (mut shapes, mut reach) = curve(&|p| p.speed);
+    let speed = if shapes.is_empty() {
+        let description =
+            "No arm was measured together with the baseline, so there is no speed-up to draw."
                 .into();
-        Chart::numbers("speed-up", &format!("Speed-up with more workers{with}"), says, speeds)
+        Chart::without_drawing(
+            "speed-up",
+            &format!("Speed-up with more workers{with}"),
+            description,
+            speeds,
+        )
     } else {
-        items.insert(0, Item::Line(Class::Ideal, [(few, few), (many, many)]));
+        shapes.insert(0, Shape::Line(Class::Ideal, [(few, few), (many, many)]));
         reach.extend([few, many]);
         let y = Axis::log(reach, &tick);
         let plot = Plot {
             x: Axis::log_at(&workers),
-            down: Down::Scale(y),
-            under: "workers".into(),
-            items,
+            y: VerticalAxis::Scale(y),
+            x_label: "workers".into(),
+            shapes,
         };
-        let says = format!(
-            "How many times as fast as {baseline}, by number of workers, with 95 % intervals. The dashed line is a speed-up equal to the number of workers."
+        let description = format!(
+            "Speed-up over {baseline} by number of workers, with 95 % intervals. On the dashed line, the speed-up equals the number of workers."
         );
-        Chart::drawn("speed-up", &format!("Speed-up with more workers{with}"), says, &plot, speeds)
-            .with_legend(legend.clone())
+        Chart::drawn(
+            "speed-up",
+            &format!("Speed-up with more workers{with}"),
+            description,
+            &plot,
+            speeds,
+        )
+        .with_legend(legend.clone())
     };
-    let (mut items, mut reach) = curve(&|p| p.efficiency);
-    items.insert(0, Item::Line(Class::Ideal, [(few, 1.0), (many, 1.0)]));
+    let (mut shapes, mut reach) = curve(&|p| p.efficiency);
+    shapes.insert(0, Shape::Line(Class::Ideal, [(few, 1.0), (many, 1.0)]));
     reach.push(1.0);
     let y = Axis::from_zero(reach, 10.0, &tick);
-    let plot =
-        Plot { x: Axis::log_at(&workers), down: Down::Scale(y), under: "workers".into(), items };
-    let says = "The speed-up over the same arm with its fewest workers, divided by how many times as many there are: 1 is work shared without loss. It supposes that the whole work is the same whatever the number of workers.";
-    let first = format!("{says} From the first {MOST_BLOCKS} blocks.");
-    let says = if view.comparison.blocks > MOST_BLOCKS as usize { first.as_str() } else { says };
+    let plot = Plot {
+        x: Axis::log_at(&workers),
+        y: VerticalAxis::Scale(y),
+        x_label: "workers".into(),
+        shapes,
+    };
+    let description = "Speed-up over the same arm with the fewest workers, divided by the ratio of workers: 1 is perfect scaling. This assumes that the total work does not depend on the number of workers.";
+    let first = format!("{description} Computed from the first {MAX_BLOCKS} blocks.");
+    let description =
+        if view.comparison.blocks > MAX_BLOCKS as usize { first.as_str() } else { description };
     let efficiency = Chart::drawn(
         "efficiency",
         &format!("Efficiency of each worker{with}"),
-        says.into(),
+        description.into(),
         &plot,
         shares,
     );
     [speed, efficiency.with_legend(legend)]
 }
 
-/// Arms that differ in workers alone, at least two of them, each a point in their order.
-fn curves<'a>(view: View<'a>, series: &Series) -> Vec<Curve<'a>> {
+/// Returns the curves of at least two arms that differ only in workers.
+fn curves<'a>(view: View<'a>, series: &Series) -> Vec<ScalingCurve<'a>> {
     let mut alike: BTreeMap<(u8, &str, Option<Model>), Vec<&Arm>> = BTreeMap::new();
     let arms = view.record.header.arms.iter().filter(|a| !a.again && a.workers.is_some());
     for arm in arms
@@ -181,12 +198,12 @@ fn curves<'a>(view: View<'a>, series: &Series) -> Vec<Curve<'a>> {
         arms.dedup_by_key(|a| a.workers);
         let (Some(few), true) = (arms.first().copied(), arms.len() > 1) else { continue };
         let points = arms.iter().map(|arm| point(view, arm, few)).collect();
-        curves.push(Curve { series, head, model, points });
+        curves.push(ScalingCurve { series, head, model, points });
     }
     curves
 }
 
-fn point<'a>(view: View<'a>, arm: &'a Arm, few: &Arm) -> Point<'a> {
+fn point<'a>(view: View<'a>, arm: &'a Arm, few: &Arm) -> ScalingPoint<'a> {
     let key = view.comparison.headline.as_str();
     let more = metric::find(key).is_some_and(|m| m.better == Better::More);
     let speed = |r: Ratio| Estimate::speed(r, more);
@@ -199,7 +216,7 @@ fn point<'a>(view: View<'a>, arm: &'a Arm, few: &Arm) -> Point<'a> {
         paired(view, &arm.id, &few.id).map(speed)
     };
     let first = arm.id == view.comparison.baseline;
-    Point {
+    ScalingPoint {
         arm,
         workers,
         speed: if first {
@@ -211,11 +228,11 @@ fn point<'a>(view: View<'a>, arm: &'a Arm, few: &Arm) -> Point<'a> {
     }
 }
 
-/// One arm's headline figure over another's, block by block.
+/// Returns the ratio of two arms' headline figures, block by block.
 fn paired(view: View<'_>, arm: &str, other: &str) -> Option<Ratio> {
     let of = |id: &str| -> BTreeMap<u32, f64> {
         let runs = view.record.runs.iter().filter(|r| r.arm == id && r.outcome == Outcome::Ok);
-        let runs = runs.filter(|r| (1..=MOST_BLOCKS).contains(&r.block));
+        let runs = runs.filter(|r| (1..=MAX_BLOCKS).contains(&r.block));
         runs.filter_map(|r| Some((r.block, r.metrics.get(&view.comparison.headline).copied()?)))
             .collect()
     };

@@ -1,27 +1,29 @@
-//! A service under load: how many requests it answered, how long they took, how many failed.
+//! Charts of a service under load: throughput, latency, failed requests.
 
 use super::canvas::Class;
 use super::chart::{Chart, Series, Table, bars, round};
-use super::costs::{cell, length, ratio, unseen};
-use super::plot::{Axis, Down, Item, Plot};
+use super::costs::{
+    arm_column, arms_with_runs, cell, length, metric_column, missing_reasons, ratio_column,
+};
+use super::plot::{Axis, Plot, Shape, VerticalAxis};
 use crate::View;
 use ungil_experiment::comparison::ArmFigures;
 use ungil_experiment::metric::{METRICS, Unit};
 
-/// Percentiles of the time that an answer took, in ascending order.
+/// Latency percentiles, in ascending order.
 const PERCENTILES: [&str; 3] = ["latency_p50_s", "latency_p90_s", "latency_p99_s"];
 
-/// Whether a metric comes from the program that makes the load.
+/// Returns whether a metric comes from the load generator.
 pub(super) fn is_of_load(key: &str) -> bool {
     ["throughput", "latency", "request", "failed"].iter().any(|word| key.contains(word))
 }
 
-/// The arms that have runs.
+/// Returns the arms that have runs.
 fn arms<'a>(view: View<'a>) -> impl Iterator<Item = &'a ArmFigures> {
     view.comparison.arms.iter().filter(|a| a.runs > 0)
 }
 
-/// The charts of a service; none of a record whose runs were not under load.
+/// Returns the charts of a service; none for other workloads.
 pub(super) fn charts(view: View<'_>, series: &Series) -> Vec<Chart> {
     if !arms(view).any(|a| a.metrics.keys().any(|key| is_of_load(key))) {
         return Vec::new();
@@ -31,12 +33,15 @@ pub(super) fn charts(view: View<'_>, series: &Series) -> Vec<Chart> {
 
 fn throughput(view: View<'_>, series: &Series) -> Chart {
     let key = "throughput_per_s";
-    let mut table = Table::new(["arm", "throughput", "× baseline"]);
-    table.rows = arms(view).map(|a| vec![a.arm.clone(), cell(a, key), ratio(a, key)]).collect();
+    let measured = arms_with_runs(view);
+    let mut columns = vec![arm_column(&measured)];
+    columns.extend(metric_column(&measured, key));
+    columns.push(ratio_column(&measured, key));
+    let table = Table::from_columns(columns);
     drawn(view, series, "throughput", "Throughput", key, Unit::PerSecond, table)
 }
 
-/// Requests that failed or were refused, with everything else that is counted of requests.
+/// Returns the chart of failed requests, with a table of all counts of requests.
 fn failures(view: View<'_>, series: &Series) -> Chart {
     let counted = METRICS.iter().filter(|m| {
         let apart = m.key.starts_with("latency") || m.key.starts_with("throughput");
@@ -66,8 +71,8 @@ fn failures(view: View<'_>, series: &Series) -> Chart {
             table,
         );
     }
-    let says = "The load generator reported no failed request.".into();
-    Chart::numbers("failures", "Failed requests", says, table)
+    let description = "The load generator reported no failed request.".into();
+    Chart::without_drawing("failures", "Failed requests", description, table)
 }
 
 fn drawn(
@@ -83,26 +88,26 @@ fn drawn(
     let rows: Vec<_> = arms()
         .map(|(a, f)| (a.arm.as_str(), vec![length(series.of_id(view, &a.arm), f)]))
         .collect();
-    let unseen = unseen(view, &[key]);
+    let missing = missing_reasons(view, &[key]);
     if rows.is_empty() {
-        return Chart::numbers(
+        return Chart::without_drawing(
             kind,
             title,
-            format!("The record has no figure of it.{unseen}"),
+            format!("The record has no figures of it.{missing}"),
             table,
         );
     }
     let what = if unit == Unit::PerSecond {
-        "Requests answered in a second."
+        "Requests answered per second."
     } else {
-        "Requests of a run."
+        "Failed requests per run."
     };
-    let says = format!("{what} The median over the runs; the line spans the quartiles.{unseen}");
-    let under = if unit == Unit::PerSecond { "requests a second" } else { "requests" };
-    Chart::drawn(kind, title, says, &bars(&rows, unit, under), table)
+    let description = format!("{what} Medians over the runs; lines span the quartiles.{missing}");
+    let under = if unit == Unit::PerSecond { "requests per second" } else { "requests" };
+    Chart::drawn(kind, title, description, &bars(&rows, unit, under), table)
 }
 
-/// The percentiles of each arm on one line.
+/// Returns the chart of latencies: the percentiles of each arm on one line.
 fn latency(view: View<'_>, series: &Series) -> Chart {
     let shown: Vec<_> = METRICS
         .iter()
@@ -110,35 +115,36 @@ fn latency(view: View<'_>, series: &Series) -> Chart {
             m.key.starts_with("latency") && arms(view).any(|a| a.metrics.contains_key(m.key))
         })
         .collect();
-    let mut table = Table::new(["arm"]);
+    let measured = arms_with_runs(view);
+    let mut columns = vec![arm_column(&measured)];
     for m in &shown {
-        table.head.extend([m.title.to_string(), "× baseline".into()]);
+        columns.extend(metric_column(&measured, m.key));
+        columns.push(ratio_column(&measured, m.key));
     }
-    let (mut names, mut items, mut reach) = (Vec::new(), Vec::new(), Vec::new());
+    let table = Table::from_columns(columns);
+    let (mut names, mut shapes, mut reach) = (Vec::new(), Vec::new(), Vec::new());
     for arm in arms(view) {
-        let mut row = vec![arm.arm.clone()];
-        row.extend(shown.iter().flat_map(|m| [cell(arm, m.key), ratio(arm, m.key)]));
-        table.rows.push(row);
         let values: Vec<f64> =
             PERCENTILES.iter().filter_map(|key| Some(arm.metrics.get(*key)?.median)).collect();
         let (Some(first), Some(last)) = (values.first(), values.last()) else { continue };
         let (y, s) = (names.len() as f64 + 0.5, series.of_id(view, &arm.arm));
-        items.push(Item::Line(Class::Whisker(s), [(*first, y), (*last, y)]));
-        items.extend(values.iter().map(|v| Item::Mark(Class::Mark(s), *v, y)));
+        shapes.push(Shape::Line(Class::Whisker(s), [(*first, y), (*last, y)]));
+        shapes.extend(values.iter().map(|v| Shape::Mark(Class::Mark(s), *v, y)));
         reach.extend(values);
         names.push(arm.arm.clone());
     }
-    let title = "Time to answer";
+    let title = "Latency";
     if names.is_empty() {
-        let says = "The load generator reported no percentiles; wrk does with --latency.".into();
-        return Chart::numbers("latency", title, says, table);
+        let description =
+            "The load generator reported no percentiles (wrk needs --latency).".into();
+        return Chart::without_drawing("latency", title, description, table);
     }
-    let says = "How long an answer took: the dots of a row are p50, p90 and p99 from left to right (those that the load generator reported), medians over the runs. Left is better.";
+    let description = "Time to answer a request: p50, p90 and p99 from left to right, as far as the load generator reported them; medians over the runs. Left is better.";
     let plot = Plot {
         x: Axis::log(reach, &|v| round(v, Unit::Seconds)),
-        down: Down::Rows { names, each: 12 },
-        under: "time to answer, p50 to p99".into(),
-        items,
+        y: VerticalAxis::Rows { names, each: 12 },
+        x_label: "latency, p50 to p99".into(),
+        shapes,
     };
-    Chart::drawn("latency", title, says.into(), &plot, table)
+    Chart::drawn("latency", title, description.into(), &plot, table)
 }

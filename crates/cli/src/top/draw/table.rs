@@ -4,7 +4,7 @@ use super::super::app::{App, Screen, Tab};
 use super::super::rows::Row;
 use super::super::words;
 use super::of_state;
-use crate::clean::clean;
+use crate::sanitize::sanitize;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Rect};
 use ratatui::style::{Modifier, Style};
@@ -188,7 +188,10 @@ fn cells(app: &App, row: &Row<'_>) -> Vec<Line<'static>> {
             plain(object.most_waiters.to_string()),
             plain(words::object(object)),
             plain(
-                object.held_by.as_deref().map_or_else(|| "-".into(), |by| clean(by).into_owned()),
+                object
+                    .held_by
+                    .as_deref()
+                    .map_or_else(|| "-".into(), |by| sanitize(by).into_owned()),
             ),
             plain(object.at.as_ref().map(words::place).unwrap_or_default()),
         ],

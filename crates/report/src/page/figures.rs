@@ -1,5 +1,5 @@
-//! The three figures at the head of a record: time or throughput, memory, energy. And every figure
-//! at its end.
+//! The key figures at the head of a record (time or throughput, memory, energy), and all figures at
+//! its end.
 
 use super::chart::Table;
 use crate::{View, joules};
@@ -7,15 +7,15 @@ use std::collections::BTreeSet;
 use ungil_experiment::comparison::ArmFigures;
 use ungil_experiment::metric::{self, Unit, show};
 
-/// Arms in the table of every figure; a wider one could not be read.
-const ARMS: usize = 40;
+/// Maximum number of arms in the table of all figures.
+const MAX_ARMS: usize = 40;
 
-/// A row a figure. Beside the baseline stands the arm that is surely better than it; where there is
-/// none, the range of all others.
-pub(super) fn figures(view: View<'_>) -> Table {
+/// Returns the key figures, one per row: of the baseline and the best arm if that is better, and
+/// otherwise of the baseline and the range of all other arms.
+pub(super) fn key_figures(view: View<'_>) -> Table {
     let comparison = view.comparison;
     let baseline = comparison.arm(&comparison.baseline);
-    let best = crate::words::surely_better(view);
+    let best = crate::sentences::best_arm(view);
     let memory = ["pss_peak_bytes", "rss_peak_bytes"]
         .into_iter()
         .find(|key| baseline.is_some_and(|a| a.metrics.contains_key(*key)))
@@ -67,10 +67,10 @@ pub(super) fn figures(view: View<'_>) -> Table {
     table
 }
 
-/// Every metric of the record: a row a metric, a column an arm, medians over the runs.
-pub(super) fn every(view: View<'_>) -> Table {
+/// Returns the medians of all metrics: one row per metric, one column per arm.
+pub(super) fn all_figures(view: View<'_>) -> Table {
     let arms: Vec<&ArmFigures> =
-        view.comparison.arms.iter().filter(|a| a.runs > 0).take(ARMS).collect();
+        view.comparison.arms.iter().filter(|a| a.runs > 0).take(MAX_ARMS).collect();
     let keys: BTreeSet<(usize, &str)> = arms
         .iter()
         .flat_map(|a| a.metrics.keys())
@@ -86,9 +86,13 @@ pub(super) fn every(view: View<'_>) -> Table {
     table
 }
 
-/// What stands beside [`every`].
-pub(super) fn of_every(view: View<'_>) -> String {
+/// Returns the description of [`all_figures`].
+pub(super) fn all_figures_description(view: View<'_>) -> String {
     let all = view.comparison.arms.iter().filter(|a| a.runs > 0).count();
-    let rest = if all > ARMS { format!(" The first {ARMS} of {all} arms.") } else { String::new() };
-    format!("Medians over the runs of everything that was measured.{rest}")
+    let rest = if all > MAX_ARMS {
+        format!(" Only the first {MAX_ARMS} of {all} arms are listed.")
+    } else {
+        String::new()
+    };
+    format!("Medians over the runs of all metrics.{rest}")
 }

@@ -1,4 +1,4 @@
-//! What a suite is said to be before it runs: its workloads, its points.
+//! Renders a suite before it runs: its workloads and its points.
 
 use ungil_experiment::arm::Arm;
 use ungil_format::{bytes, counted, duration, percent};
@@ -6,7 +6,7 @@ use ungil_suite::plan::{Point, Skipped};
 use ungil_suite::summary::what;
 use ungil_suite::workloads::{Category, WORKLOADS};
 
-/// `--list`.
+/// Renders the workloads for `--list`.
 pub(crate) fn list() -> String {
     let mut text = String::new();
     for category in Category::ALL {
@@ -28,7 +28,7 @@ pub(crate) fn list() -> String {
     text
 }
 
-/// What will run, and what will not.
+/// Renders the points that will run, and those that are skipped.
 pub(crate) fn plan(points: &[(Point, Vec<Arm>)], skipped: &[Skipped], blocks: u32) -> String {
     let one = |(point, arms): &(Point, Vec<Arm>)| {
         let share = match point.category {

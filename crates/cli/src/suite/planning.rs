@@ -1,8 +1,8 @@
-//! From the arguments of a suite to its plan and its settings.
+//! Plan and settings of a suite from its arguments.
 
 use crate::args::Suite;
 use crate::compare::seed;
-use crate::failure::Edge;
+use crate::error::CliError;
 use ungil_experiment::Machine;
 use ungil_experiment::arm::{Gil, Model, PythonSpec};
 use ungil_experiment::pythons::{Interpreter, Search, default_pair, resolve_all};
@@ -14,25 +14,25 @@ use ungil_suite::workloads::Category;
 
 /// The paper's numbers of workers.
 const PAPER_WORKERS: [u32; 6] = [1, 2, 4, 6, 8, 12];
-/// Seconds a point is to take, and in a first look.
+/// Target time of a run in seconds, and with `--quick`.
 const SECONDS: f64 = 1.0;
 const QUICK_S: f64 = 0.1;
-/// Seconds a first look is given for all its points together, and after which it begins none, so
-/// that it ends within two minutes on a busy machine too; and the fewest blocks it makes of each.
-pub(super) const QUICK_MOST_S: f64 = 100.0;
+/// Time limit of `--quick` for all points together; no point starts after it, so that a suite ends
+/// within two minutes even on a busy machine. And the minimum number of blocks per point.
+pub(super) const MAX_QUICK_S: f64 = 100.0;
 const QUICK_BLOCKS: u32 = 1;
-/// Blocks of a point: the fewest that decide anything.
+/// Blocks per point: the fewest that decide anything.
 pub(super) const BLOCKS: u32 = 5;
 /// Share of the available memory that a run may need.
-const ROOM: f64 = 0.9;
+const MEMORY_SHARE: f64 = 0.9;
 
-/// The points and what is left out, with the packages they need, and notes.
-pub(super) fn plan_of(args: &Suite, notes: &mut Vec<String>) -> Result<(Plan, Packages), Edge> {
+/// Returns the points, the skipped ones, and the packages they need. Adds to `notes`.
+pub(super) fn plan_of(args: &Suite, notes: &mut Vec<String>) -> Result<(Plan, Packages), CliError> {
     let search = Search::from_env();
     let pythons = pythons(args, &search, notes)?;
     let packages = Packages::new(&search, !args.no_install && !args.dry_run);
     let mut ask = ask(args, pythons)?;
-    // A wrong name is told before anything is fetched.
+    // Planned twice, so that a wrong name is reported before anything is downloaded.
     let wanted = plan::plan(&ask)?;
     let numpy = wanted.points.iter().any(|(point, _)| point.category == Category::Numpy);
     ask.missing = missing(args, &ask, numpy, &packages, notes);
@@ -43,7 +43,7 @@ fn pythons(
     args: &Suite,
     search: &Search,
     notes: &mut Vec<String>,
-) -> Result<Vec<(Interpreter, Gil)>, Edge> {
+) -> Result<Vec<(Interpreter, Gil)>, CliError> {
     if args.python.is_empty() {
         let pair = default_pair(search)?;
         let names = format!("{} and {}", pair.gil.name, pair.free_threaded.name);
@@ -58,7 +58,7 @@ fn pythons(
     Ok(named.into_iter().zip(specs).map(|(python, spec)| (python, spec.gil)).collect())
 }
 
-fn ask(args: &Suite, pythons: Vec<(Interpreter, Gil)>) -> Result<Ask, Edge> {
+fn ask(args: &Suite, pythons: Vec<(Interpreter, Gil)>) -> Result<Ask, CliError> {
     let cores = u32::try_from(Machine::here().cpus).unwrap_or(1);
     let scale = match (args.scale, args.paper, args.quick) {
         (Some(share), ..) => Scale::Share(share),
@@ -76,20 +76,20 @@ fn ask(args: &Suite, pythons: Vec<(Interpreter, Gil)>) -> Result<Ask, Edge> {
         Some(bytes) => bytes,
         None => {
             (ungil_suite::available_memory().ok_or_else(|| {
-                Edge::failed(
-                    "cannot tell how much memory there is",
-                    "/proc/meminfo does not say",
-                    "say it with --memory",
+                CliError::failed(
+                    "cannot determine the available memory",
+                    "/proc/meminfo does not state it",
+                    "give it with --memory",
                 )
             })? as f64
-                * ROOM) as u64
+                * MEMORY_SHARE) as u64
         }
     };
     let models: Vec<Model> = args.models.iter().map(|m| m.parse()).collect::<Result<_, _>>()?;
     if let Some(other) = models.iter().find(|m| matches!(m, Model::Sequential | Model::Asyncio)) {
-        return Err(Edge::usage(
-            format!("no workload knows the model '{other}'"),
-            "the models are threads, fork, spawn, forkserver, interpreters",
+        return Err(CliError::usage(
+            format!("no workload supports the model '{other}'"),
+            "the models are threads, fork, spawn, forkserver and interpreters",
             "correct --models",
         ));
     }
@@ -106,7 +106,7 @@ fn ask(args: &Suite, pythons: Vec<(Interpreter, Gil)>) -> Result<Ask, Edge> {
     })
 }
 
-/// What cannot run for want of a package, after what may be fetched was fetched.
+/// Installs packages as far as allowed; returns what cannot run because a package is missing.
 fn missing(
     args: &Suite,
     ask: &Ask,
@@ -128,23 +128,23 @@ fn missing(
         }
     }
     missing.ungil = match args.quick {
-        true => Some("a first look leaves them out".into()),
+        true => Some("--quick skips them".into()),
         false => packages.ungil(&pythons).err(),
     };
     missing
 }
 
-/// The settings of every point of a suite of so many.
+/// Returns the settings of each point of a suite with `points` points.
 pub(super) fn settings(args: &Suite, points: usize) -> Settings {
-    let most = args.blocks.unwrap_or(BLOCKS);
-    let hurried = args.quick && args.blocks.is_none();
+    let max_blocks = args.blocks.unwrap_or(BLOCKS);
+    let limited = args.quick && args.blocks.is_none();
     Settings {
         seed: args.seed.unwrap_or_else(seed),
         warmup: args.warmup.unwrap_or(if args.quick { 0 } else { 1 }),
-        blocks: if hurried { QUICK_BLOCKS } else { most },
-        max_blocks: Some(most),
+        blocks: if limited { QUICK_BLOCKS } else { max_blocks },
+        max_blocks: Some(max_blocks),
         precision: 0.0,
-        time_limit_s: if hurried { QUICK_MOST_S / points.max(1) as f64 } else { 0.0 },
+        time_limit_s: if limited { MAX_QUICK_S / points.max(1) as f64 } else { 0.0 },
         timeout_s: args.timeout,
         allow_different_output: false,
         keep_going: true,
