@@ -3,7 +3,7 @@
 
 mod energy_tree;
 
-use energy_tree::Tree;
+use energy_tree::PowercapTree;
 use proptest::prelude::*;
 use std::time::{Duration, Instant};
 use ungil_meter::energy::counter::{Counter, Limit, Unit};
@@ -123,7 +123,7 @@ proptest! {
         files in proptest::collection::vec((0usize..5, proptest::collection::vec(any::<u8>(), 0..40)), 1..4),
         numbers in proptest::collection::vec("[0-9]{0,25}", 4),
     ) {
-        let tree = Tree::two_sockets();
+        let tree = PowercapTree::two_sockets();
         let names = ["name", "energy_uj", "max_energy_range_uj", "constraint_0_max_power_uw", "enabled"];
         for (file, bytes) in files {
             tree.write("intel-rapl:0", names[file], bytes);

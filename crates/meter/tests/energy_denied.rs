@@ -6,13 +6,13 @@
 
 mod energy_tree;
 
-use energy_tree::Tree;
+use energy_tree::PowercapTree;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use ungil_meter::energy::powercap::Powercap;
-use ungil_meter::energy::{Error, Sensor};
+use ungil_meter::energy::{EnergyError, Sensor};
 
 const ROLE: &str = "UNGIL_TEST_DENIED_ROOT";
 
@@ -21,7 +21,7 @@ fn words(root: &Path) -> String {
     match Powercap::open(root) {
         Ok(sensor) => format!("opened\n{}\n", sensor.about().notes.join("\n")),
         Err(error) => {
-            let kind = if matches!(error, Error::Denied { sensor: "powercap", .. }) {
+            let kind = if matches!(error, EnergyError::Denied { sensor: "powercap", .. }) {
                 "denied"
             } else {
                 "other"
@@ -41,7 +41,7 @@ fn child() {
 }
 
 /// `words` as an ordinary user.
-fn unprivileged(tree: &Tree) -> String {
+fn unprivileged(tree: &PowercapTree) -> String {
     // The temporary directory is its owner's alone until here.
     fs::set_permissions(tree.root(), fs::Permissions::from_mode(0o755)).unwrap();
     if !rustix::process::geteuid().is_root() {
@@ -67,13 +67,13 @@ fn unprivileged(tree: &Tree) -> String {
     said.unwrap_or_else(|| panic!("{text}{}", String::from_utf8_lossy(&out.stderr)))
 }
 
-fn forbid(tree: &Tree, id: &str) {
+fn forbid(tree: &PowercapTree, id: &str) {
     fs::set_permissions(tree.at(id).join("energy_uj"), fs::Permissions::from_mode(0o000)).unwrap();
 }
 
 #[test]
 fn a_refused_package_is_an_error_that_names_the_help() {
-    let tree = Tree::two_sockets();
+    let tree = PowercapTree::two_sockets();
     forbid(&tree, "intel-rapl:0");
     let said = unprivileged(&tree);
     let lines: Vec<&str> = said.lines().collect();
@@ -88,14 +88,14 @@ fn a_refused_package_is_an_error_that_names_the_help() {
 
 #[test]
 fn one_refused_socket_of_two_is_no_smaller_total() {
-    let tree = Tree::two_sockets();
+    let tree = PowercapTree::two_sockets();
     forbid(&tree, "intel-rapl:1:2");
     assert!(unprivileged(&tree).starts_with("denied\n"));
 }
 
 #[test]
 fn a_refused_part_that_is_not_counted_is_a_note() {
-    let tree = Tree::two_sockets();
+    let tree = PowercapTree::two_sockets();
     forbid(&tree, "intel-rapl:1:0");
     let said = unprivileged(&tree);
     assert!(said.starts_with("opened\ncore-1 (intel-rapl:1:0, not counted) is left out"), "{said}");
@@ -103,7 +103,7 @@ fn a_refused_part_that_is_not_counted_is_a_note() {
 
 #[test]
 fn following_the_help_works() {
-    let tree = Tree::two_sockets();
+    let tree = PowercapTree::two_sockets();
     forbid(&tree, "intel-rapl:0");
     fs::set_permissions(
         tree.at("intel-rapl:0").join("energy_uj"),

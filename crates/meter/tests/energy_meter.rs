@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use ungil_meter::energy::meter::Meter;
-use ungil_meter::energy::{Error, Evidence, Reading, Request, Scope, Sensor, Usage, open};
+use ungil_meter::energy::{EnergyError, Evidence, Reading, Request, Scope, Sensor, Usage, open};
 
 /// Longer than any machine stands still.
 const PATIENT: Duration = Duration::from_secs(600);
@@ -85,7 +85,7 @@ impl Drop for Echo {
     }
 }
 
-fn end(sensor: &mut dyn Sensor) -> Result<Reading, Error> {
+fn end(sensor: &mut dyn Sensor) -> Result<Reading, EnergyError> {
     sensor.end(&Usage::default())
 }
 
@@ -145,7 +145,7 @@ fn joules_that_go_back_void_the_window() {
     meter.begin().unwrap();
     script.say(&meter, "3 J");
     let _echo = script.keep_saying("3 J");
-    assert!(matches!(end(&mut meter), Err(Error::Jumped { sensor: "meter", .. })));
+    assert!(matches!(end(&mut meter), Err(EnergyError::Jumped { sensor: "meter", .. })));
     meter.begin().unwrap();
     assert_eq!(end(&mut meter).unwrap().microjoules, 0);
 }
@@ -165,7 +165,7 @@ fn a_banner_is_forgiven_and_babble_is_not() {
     script.say(&meter, "one\ntwo\nthree\nfour\n5 W");
     let _echo = script.keep_saying("and\nthen\nsome\n5 W");
     let error = end(&mut meter).unwrap_err();
-    assert!(matches!(&error, Error::Malformed { sensor: "meter", .. }), "{error:?}");
+    assert!(matches!(&error, EnergyError::Malformed { sensor: "meter", .. }), "{error:?}");
 }
 
 #[test]
@@ -173,21 +173,21 @@ fn a_silent_command_is_an_error_and_not_a_zero() {
     let mut meter = Meter::open_with("exec sleep 1000", Duration::from_millis(20)).unwrap();
     meter.begin().unwrap();
     let error = end(&mut meter).unwrap_err();
-    assert!(matches!(&error, Error::MeterSilent { .. }), "{error:?}");
+    assert!(matches!(&error, EnergyError::MeterSilent { .. }), "{error:?}");
     assert!(
         error.why().contains("no reading yet") && error.why().contains("sleep 1000"),
         "{}",
         error.why()
     );
     assert!(error.help().contains("12.5 W"), "{}", error.help());
-    assert!(matches!(end(&mut meter), Err(Error::NoWindow { .. })));
+    assert!(matches!(end(&mut meter), Err(EnergyError::NoWindow { .. })));
 }
 
 #[test]
 fn a_command_that_cannot_work_is_an_error_at_once() {
     let request: Request = "meter=echo no such device >&2; exit 3".parse().unwrap();
     let error = open(&request).map(|_| ()).unwrap_err();
-    assert!(matches!(&error, Error::MeterEnded { .. }), "{error:?}");
+    assert!(matches!(&error, EnergyError::MeterEnded { .. }), "{error:?}");
     assert!(
         error.why().contains("status 3") && error.why().contains("no such device"),
         "{}",
@@ -206,9 +206,9 @@ fn a_command_that_dies_in_the_window_voids_it() {
         std::process::Command::new("kill").args(["-9", pid.trim()]).status().unwrap().success()
     );
     let error = end(&mut meter).unwrap_err();
-    assert!(matches!(&error, Error::MeterEnded { .. }), "{error:?}");
+    assert!(matches!(&error, EnergyError::MeterEnded { .. }), "{error:?}");
     assert!(error.why().contains("signal 9"), "{}", error.why());
-    assert!(matches!(meter.begin(), Err(Error::MeterEnded { .. })));
+    assert!(matches!(meter.begin(), Err(EnergyError::MeterEnded { .. })));
 }
 
 #[test]

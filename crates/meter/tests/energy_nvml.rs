@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 use ungil_meter::energy::counter::Limit;
 use ungil_meter::energy::nvml::Nvml;
-use ungil_meter::energy::{Error, Evidence, Reading, Request, Scope, Sensor, Usage, open};
+use ungil_meter::energy::{EnergyError, Evidence, Reading, Request, Scope, Sensor, Usage, open};
 
 /// Believes 1 kJ whatever the clock does.
 const KILOJOULE: Limit = Limit { watts: 1e-6, slack: Duration::from_secs(1_000_000_000) };
@@ -91,12 +91,12 @@ impl Fake {
         fs::rename(new, self.dir.path().join(file)).unwrap();
     }
 
-    fn open(&self) -> Result<Nvml, Error> {
+    fn open(&self) -> Result<Nvml, EnergyError> {
         Nvml::open_with(Some(&self.library()), KILOJOULE)
     }
 }
 
-fn end(sensor: &mut dyn Sensor) -> Result<Reading, Error> {
+fn end(sensor: &mut dyn Sensor) -> Result<Reading, EnergyError> {
     sensor.end(&Usage::default())
 }
 
@@ -135,12 +135,12 @@ fn a_reloaded_driver_is_a_jump_and_a_lost_gpu_vanishes() {
     let mut sensor = fake.open().unwrap();
     sensor.begin().unwrap();
     fake.set("energy.0", 3);
-    assert!(matches!(end(&mut sensor), Err(Error::Jumped { sensor: "nvml", .. })));
+    assert!(matches!(end(&mut sensor), Err(EnergyError::Jumped { sensor: "nvml", .. })));
     sensor.begin().unwrap();
     fake.set("energy.0", GPU_IS_LOST);
     sensor.poll();
     fake.set("energy.0", 5);
-    assert!(matches!(end(&mut sensor), Err(Error::Vanished { .. })));
+    assert!(matches!(end(&mut sensor), Err(EnergyError::Vanished { .. })));
     sensor.begin().unwrap();
     fake.set("energy.0", 6);
     assert_eq!(end(&mut sensor).unwrap().microjoules, 1000);
@@ -155,13 +155,13 @@ fn a_gpu_without_a_counter_is_said_and_none_with_one_is_absent() {
     fake.set("energy.0", NOT_SUPPORTED);
     let error = fake.open().map(|_| ()).unwrap_err();
     assert!(
-        matches!(&error, Error::Absent { .. }) && error.why().contains("gpu-0 Fake A0"),
+        matches!(&error, EnergyError::Absent { .. }) && error.why().contains("gpu-0 Fake A0"),
         "{error:?}"
     );
     fake.set("count", 0);
     let error = fake.open().map(|_| ()).unwrap_err();
     assert!(
-        matches!(&error, Error::Absent { .. }) && error.why().contains("knows no GPU"),
+        matches!(&error, EnergyError::Absent { .. }) && error.why().contains("knows no GPU"),
         "{error:?}"
     );
 }
@@ -172,14 +172,15 @@ fn a_driver_that_refuses_or_is_not_loaded() {
     fake.set("init", DRIVER_NOT_LOADED);
     let error = fake.open().map(|_| ()).unwrap_err();
     assert!(
-        matches!(&error, Error::Absent { .. }) && error.why().contains("driver is not loaded"),
+        matches!(&error, EnergyError::Absent { .. })
+            && error.why().contains("driver is not loaded"),
         "{error:?}"
     );
     fake.set("init", 0);
     fake.set("energy.0", NO_PERMISSION);
     let error = fake.open().map(|_| ()).unwrap_err();
     assert!(
-        matches!(&error, Error::Denied { .. }) && error.help().contains("/dev/nvidia"),
+        matches!(&error, EnergyError::Denied { .. }) && error.help().contains("/dev/nvidia"),
         "{error:?}"
     );
 }
@@ -187,19 +188,19 @@ fn a_driver_that_refuses_or_is_not_loaded() {
 #[test]
 fn a_library_that_is_missing_or_is_not_nvml_is_absent() {
     let error = Nvml::open(Some(Path::new("/nowhere/libnvidia-ml.so"))).map(|_| ()).unwrap_err();
-    assert!(matches!(&error, Error::Absent { sensor: "nvml", .. }), "{error:?}");
+    assert!(matches!(&error, EnergyError::Absent { sensor: "nvml", .. }), "{error:?}");
     assert!(error.why().contains("/nowhere/libnvidia-ml.so"), "{}", error.why());
     assert!(error.help().contains("nvml=LIBRARY"), "{}", error.help());
 
     let fake = Fake { dir: tempfile::tempdir().unwrap() };
     fs::write(fake.library(), "not a library").unwrap();
-    assert!(matches!(fake.open(), Err(Error::Absent { .. })));
+    assert!(matches!(fake.open(), Err(EnergyError::Absent { .. })));
 
     let fake = Fake { dir: tempfile::tempdir().unwrap() };
     fake.compile(&["-DWITHOUT_INIT"]);
     let error = fake.open().map(|_| ()).unwrap_err();
     assert!(
-        matches!(&error, Error::Absent { .. }) && error.why().contains("nvmlInit_v2"),
+        matches!(&error, EnergyError::Absent { .. }) && error.why().contains("nvmlInit_v2"),
         "{error:?}"
     );
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use ungil_meter::energy::counter::Limit;
 use ungil_meter::energy::perf::Perf;
-use ungil_meter::energy::{Error, Evidence, Reading, Request, Sensor, Usage, open};
+use ungil_meter::energy::{EnergyError, Evidence, Reading, Request, Sensor, Usage, open};
 
 /// 2^-32 as `arch/x86/events/rapl.c` writes it.
 const SCALE: &str = "2.3283064365386962890625e-10";
@@ -60,12 +60,12 @@ impl Pmu {
         fs::rename(new, self.path(&format!("counts/{event}.{cpu}"))).unwrap();
     }
 
-    fn open(&self) -> Result<Perf, Error> {
+    fn open(&self) -> Result<Perf, EnergyError> {
         Perf::open_with(self.root(), Some(KILOJOULE))
     }
 }
 
-fn end(sensor: &mut dyn Sensor) -> Result<Reading, Error> {
+fn end(sensor: &mut dyn Sensor) -> Result<Reading, EnergyError> {
     sensor.end(&Usage::default())
 }
 
@@ -169,11 +169,11 @@ fn a_count_that_goes_back_or_leaps_voids_its_window_only() {
     sensor.begin().unwrap();
     pmu.count("energy-pkg", 0, 4 * JOULE);
     assert!(
-        matches!(end(&mut sensor), Err(Error::Jumped { sensor: "perf", domain, .. }) if domain == "package-0")
+        matches!(end(&mut sensor), Err(EnergyError::Jumped { sensor: "perf", domain, .. }) if domain == "package-0")
     );
     sensor.begin().unwrap();
     pmu.count("energy-pkg", 0, 1005 * JOULE);
-    assert!(matches!(end(&mut sensor), Err(Error::Jumped { .. })));
+    assert!(matches!(end(&mut sensor), Err(EnergyError::Jumped { .. })));
     sensor.begin().unwrap();
     pmu.count("energy-pkg", 0, 1006 * JOULE);
     assert_eq!(end(&mut sensor).unwrap().microjoules, 1_000_000);
@@ -185,10 +185,10 @@ fn a_count_that_vanishes_voids_its_window_and_may_come_back() {
     let mut sensor = pmu.open().unwrap();
     sensor.begin().unwrap();
     fs::remove_file(pmu.path("counts/energy-pkg.0")).unwrap();
-    assert!(matches!(end(&mut sensor), Err(Error::Vanished { .. })));
+    assert!(matches!(end(&mut sensor), Err(EnergyError::Vanished { .. })));
     // An event whose CPU went away reads as end of file.
     fs::write(pmu.path("counts/energy-pkg.0"), "").unwrap();
-    assert!(matches!(sensor.begin(), Err(Error::Vanished { .. })));
+    assert!(matches!(sensor.begin(), Err(EnergyError::Vanished { .. })));
     pmu.count("energy-pkg", 0, 0);
     sensor.begin().unwrap();
     pmu.count("energy-pkg", 0, JOULE);
@@ -199,10 +199,10 @@ fn a_count_that_vanishes_voids_its_window_and_may_come_back() {
 fn no_pmu_and_no_usable_event_are_absent() {
     let empty = tempfile::tempdir().unwrap();
     let error = Perf::open(empty.path()).map(|_| ()).unwrap_err();
-    assert!(matches!(&error, Error::Absent { sensor: "perf", .. }), "{error:?}");
+    assert!(matches!(&error, EnergyError::Absent { sensor: "perf", .. }), "{error:?}");
     assert!(error.why().ends_with("power is not there"), "{}", error.why());
     let error = Pmu::new("0", &[0], &["energy-cores"]).open().map(|_| ()).unwrap_err();
-    assert!(matches!(&error, Error::Absent { .. }), "{error:?}");
+    assert!(matches!(&error, EnergyError::Absent { .. }), "{error:?}");
 }
 
 #[test]
@@ -222,12 +222,12 @@ fn files_that_make_no_sense_are_malformed() {
             assert!(pmu.open().is_ok());
             pmu.write(file, text);
             let error = pmu.open().map(|_| ()).unwrap_err();
-            assert!(matches!(&error, Error::Malformed { .. }), "{file} {text:?}: {error:?}");
+            assert!(matches!(&error, EnergyError::Malformed { .. }), "{file} {text:?}: {error:?}");
         }
     }
     let pmu = Pmu::new("0", &[0], &["energy-pkg"]);
     fs::write(pmu.path("counts/energy-pkg.0"), [1, 2, 3]).unwrap();
-    assert!(matches!(pmu.open(), Err(Error::Malformed { .. })));
+    assert!(matches!(pmu.open(), Err(EnergyError::Malformed { .. })));
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn a_shown_event_that_cannot_be_read_is_a_note() {
         "{notes:?}"
     );
     fs::remove_file(pmu.path("counts/energy-ram.0")).unwrap();
-    assert!(matches!(pmu.open(), Err(Error::Vanished { domain, .. }) if domain == "dram-0"));
+    assert!(matches!(pmu.open(), Err(EnergyError::Vanished { domain, .. }) if domain == "dram-0"));
 }
 
 #[test]
@@ -251,8 +251,8 @@ fn without_counts_the_kernel_is_asked() {
     pmu.write("type", "2147418112\n");
     let error = pmu.open().map(|_| ()).unwrap_err();
     assert!(error.why().starts_with("perf_event_open of energy-pkg on cpu 0"), "{error:?}");
-    assert!(matches!(&error, Error::Absent { .. } | Error::Denied { .. }), "{error:?}");
-    if matches!(error, Error::Denied { .. }) {
+    assert!(matches!(&error, EnergyError::Absent { .. } | EnergyError::Denied { .. }), "{error:?}");
+    if matches!(error, EnergyError::Denied { .. }) {
         assert!(error.help().contains("cap_perfmon"), "{}", error.help());
     }
 }

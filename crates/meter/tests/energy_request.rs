@@ -4,9 +4,11 @@
 use proptest::prelude::*;
 use std::path::Path;
 use ungil_meter::energy::model::{Model, Parameters};
-use ungil_meter::energy::{Choice, Error, Evidence, Request, Sensor, Usage, open, perf, powercap};
+use ungil_meter::energy::{
+    Choice, EnergyError, Evidence, Request, Sensor, Usage, open, perf, powercap,
+};
 
-fn parse(text: &str) -> Result<Request, Error> {
+fn parse(text: &str) -> Result<Request, EnergyError> {
     text.parse()
 }
 
@@ -69,7 +71,7 @@ fn what_is_refused_and_why() {
         ("model:cpus=1.5", "not a count"),
     ] {
         let error = parse(text).unwrap_err();
-        assert!(matches!(error, Error::Request { .. }), "{text}: {error:?}");
+        assert!(matches!(error, EnergyError::Request { .. }), "{text}: {error:?}");
         assert!(error.why().contains(part), "{text}: {}", error.why());
         assert!(
             error.to_string().starts_with(&format!("--energy {text}"))
@@ -88,15 +90,15 @@ fn off_opens_nothing() {
 fn a_named_sensor_that_is_absent_is_an_error() {
     assert!(matches!(
         open(&parse("powercap=/nowhere").unwrap()),
-        Err(Error::Absent { sensor: "powercap", .. })
+        Err(EnergyError::Absent { sensor: "powercap", .. })
     ));
     assert!(matches!(
         open(&parse("perf=/nowhere").unwrap()),
-        Err(Error::Absent { sensor: "perf", .. })
+        Err(EnergyError::Absent { sensor: "perf", .. })
     ));
     assert!(matches!(
         open(&parse("nvml=/nowhere").unwrap()),
-        Err(Error::Absent { sensor: "nvml", .. })
+        Err(EnergyError::Absent { sensor: "nvml", .. })
     ));
 }
 
@@ -140,7 +142,7 @@ fn the_models_figure_and_band() {
     for part in ["an estimate", "0.74 W idle", "3.5 W busy", "4 CPUs", "+-60 %"] {
         assert!(about.covers.contains(part), "{part}: {}", about.covers);
     }
-    assert!(matches!(sensor.end(&Usage::default()), Err(Error::NoWindow { .. })));
+    assert!(matches!(sensor.end(&Usage::default()), Err(EnergyError::NoWindow { .. })));
 }
 
 #[test]
@@ -158,7 +160,7 @@ fn times_that_are_none_are_malformed() {
         sensor.begin().unwrap();
         assert!(matches!(
             sensor.end(&Usage { wall_s, cpu_s }),
-            Err(Error::Malformed { sensor: "model", .. })
+            Err(EnergyError::Malformed { sensor: "model", .. })
         ));
     }
 }
@@ -166,7 +168,7 @@ fn times_that_are_none_are_malformed() {
 #[test]
 fn parameters_given_in_code_are_checked_too() {
     let bad = Parameters { idle: 9.0, ..Parameters::default() };
-    assert!(matches!(Model::new(bad), Err(Error::Request { .. })));
+    assert!(matches!(Model::new(bad), Err(EnergyError::Request { .. })));
 }
 
 proptest! {

@@ -2,7 +2,7 @@
 
 use crate::View;
 use std::collections::BTreeMap;
-use ungil_experiment::hazard::Kind;
+use ungil_experiment::hazard::HazardKind as Kind;
 use ungil_format::counted;
 
 /// One line a hazard: its words, and in which arms or how many runs.

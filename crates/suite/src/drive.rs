@@ -19,7 +19,7 @@ pub enum Event<'a> {
     /// A point begins: its number from 1, of how many, and seconds left by the pace so far.
     Point(usize, usize, &'a Point, f64),
     /// What its experiment says.
-    Run(&'a Point, &'a runner::Event<'a>),
+    Run(&'a Point, &'a runner::RunnerEvent<'a>),
     /// A point has ended; its record, and why it failed if it did.
     Ended(&'a Point, &'a Record, Option<&'a Failure>),
 }

@@ -7,7 +7,7 @@
 use crate::summary::{Beside, OfCategory, Overall, Row, Summary};
 use crate::workloads::{Category, Form};
 use ungil_experiment::energy::Evidence;
-use ungil_experiment::stats::{LEAST_BLOCKS, Verdict};
+use ungil_experiment::stats::{MIN_BLOCKS, Verdict};
 use ungil_format::{counted, duration, percent};
 
 /// The paper's least ratio of times, of independent work on threads.
@@ -63,7 +63,7 @@ fn free(summary: &Summary) -> Option<&str> {
 
 /// Whether a row has blocks enough to be held against the paper.
 fn is_decided(row: &Row) -> bool {
-    time(row).is_some_and(|t| t.blocks() >= LEAST_BLOCKS)
+    time(row).is_some_and(|t| t.blocks() >= MIN_BLOCKS)
 }
 
 /// A row's time in words, with everything that it rests on.

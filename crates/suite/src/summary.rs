@@ -18,7 +18,7 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use ungil_experiment::arm::{Arm, Model};
 use ungil_experiment::energy::Evidence;
-use ungil_experiment::hazard::Kind;
+use ungil_experiment::hazard::HazardKind;
 use ungil_experiment::record::{Outcome, Record};
 use ungil_experiment::stats::{Ratio, Verdict};
 use ungil_format::{counted, interval, ratio};
@@ -219,12 +219,12 @@ fn hazards(study: &Study) -> Vec<String> {
         all.filter(|(_, run)| run.block > 0)
     };
     let total = runs().count();
-    let mut kinds: BTreeMap<Kind, (usize, String)> = BTreeMap::new();
+    let mut kinds: BTreeMap<HazardKind, (usize, String)> = BTreeMap::new();
     for (point, run) in runs() {
         // One word a kind and run; why a run died stands among the failures.
-        let seen: BTreeMap<Kind, &str> =
+        let seen: BTreeMap<HazardKind, &str> =
             run.hazards.iter().map(|h| (h.kind, h.says.as_str())).collect();
-        for (kind, says) in seen.into_iter().filter(|(kind, _)| *kind != Kind::Died) {
+        for (kind, says) in seen.into_iter().filter(|(kind, _)| *kind != HazardKind::Died) {
             let example = || format!("{says} ({}, {})", what(point), run.arm);
             kinds.entry(kind).or_insert_with(|| (0, example())).0 += 1;
         }

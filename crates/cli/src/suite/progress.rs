@@ -43,7 +43,7 @@ impl Progress {
                     eprintln!("note: {number} of {of}: {}, {}", what(point), self.left);
                 }
             }
-            Event::Run(point, runner::Event::Starting { arm, block, expected, .. }) => {
+            Event::Run(point, runner::RunnerEvent::Starting { arm, block, expected, .. }) => {
                 if let Some(bar) = &self.bar {
                     let name = if *block == 0 {
                         "warm-up".into()

@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 pub(crate) const RANGE: u64 = 262_143_328_850;
 
 /// A simulated `/sys/class/powercap`.
-pub(crate) struct Tree {
+pub(crate) struct PowercapTree {
     dir: tempfile::TempDir,
 }
 
-impl Tree {
+impl PowercapTree {
     /// An empty tree.
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();

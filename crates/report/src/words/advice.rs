@@ -7,10 +7,10 @@ use super::Story;
 use std::fmt;
 use ungil_experiment::arm::{Arm, Model};
 use ungil_experiment::comparison::ArmFigures;
-use ungil_experiment::hazard::Kind;
+use ungil_experiment::hazard::HazardKind as Kind;
 use ungil_experiment::metric;
 use ungil_experiment::record::{Outcome, Run};
-use ungil_experiment::stats::{LEAST_BLOCKS, median};
+use ungil_experiment::stats::{MIN_BLOCKS, median};
 use ungil_format::{counted, digits, percent};
 
 /// Share of a run from which on start-up is what is compared.
@@ -258,7 +258,7 @@ impl Story<'_> {
             self.versus(a)
                 .is_none_or(|v| v.verdict == ungil_experiment::stats::Verdict::Inconclusive)
         });
-        let few = self.view.comparison.blocks < LEAST_BLOCKS;
+        let few = self.view.comparison.blocks < MIN_BLOCKS;
         let stays = self.best.is_none_or(|b| b.arm == *baseline);
         (stays && (unsure || few)).then(|| Obstacle::Undecided { baseline: baseline.clone() })
     }
@@ -283,9 +283,7 @@ impl Story<'_> {
         }
         let wanted = self.view.record.header.settings.precision;
         match self.view.comparison.precision() {
-            None if self.others().next().is_some()
-                && self.view.comparison.blocks < LEAST_BLOCKS =>
-            {
+            None if self.others().next().is_some() && self.view.comparison.blocks < MIN_BLOCKS => {
                 Some("Next: give it time for at least five blocks (--time-limit, --blocks).".into())
             }
             Some(w) if w > wanted => Some(format!(

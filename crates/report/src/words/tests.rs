@@ -4,7 +4,7 @@
 use super::*;
 use ungil_experiment::compare::compare;
 use ungil_experiment::comparison::Comparison;
-use ungil_experiment::hazard::{Hazard, Kind};
+use ungil_experiment::hazard::{Hazard, HazardKind as Kind};
 use ungil_experiment::record::{Outcome, Record, Run, Startup, Uncached};
 
 /// An arm with what each of its runs took and used.

@@ -250,8 +250,10 @@ fn what_failed_its_self_check_has_no_figures_and_what_only_failed_loses_that_arm
 fn what_puts_figures_in_doubt_is_counted_and_shown_once() {
     let (point, mut record) = point(Category::Sequential, Form::Plain, None, &FIFTH_MORE);
     for (i, run) in record.runs.iter_mut().enumerate().take(3) {
-        run.hazards
-            .push(Hazard::new(Kind::OtherLoad, format!("other programs kept {i} cores busy")));
+        run.hazards.push(Hazard::new(
+            HazardKind::OtherLoad,
+            format!("other programs kept {i} cores busy"),
+        ));
     }
     let summary = summary(&study(vec![(point, record)]));
     let says =
