@@ -45,7 +45,30 @@ pub enum HazardKind {
     Unknown,
 }
 
+impl HazardKind {
+    /// Returns whether the hazard concerns the machine, and is therefore described by a number.
+    pub fn is_about_machine(self) -> bool {
+        matches!(self, Self::Steal | Self::OtherLoad | Self::Swap | Self::Throttled)
+    }
+}
+
 impl Hazard {
+    /// Returns the first number of the description; 0 if it has none.
+    pub fn figure(&self) -> f64 {
+        let number = |word: &str| word.replace(',', "").parse::<f64>().ok();
+        self.says.split_whitespace().find_map(number).unwrap_or(0.0)
+    }
+
+    /// Returns the description with "up to" before the first number, for the worst of several
+    /// hazards of one kind.
+    pub fn up_to(&self) -> String {
+        let number = |word: &&str| word.replace(',', "").parse::<f64>().is_ok();
+        match self.says.split(' ').find(number) {
+            Some(number) => self.says.replacen(number, &format!("up to {number}"), 1),
+            None => self.says.clone(),
+        }
+    }
+
     /// Creates a hazard.
     pub fn new(kind: HazardKind, says: impl Into<String>) -> Hazard {
         Hazard { kind, says: says.into() }
@@ -142,5 +165,17 @@ mod tests {
         let found = of_machine(&around, 2.0, 2.0);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].kind, HazardKind::OtherLoad);
+    }
+    #[test]
+    fn worst_hazard_is_an_upper_bound() {
+        let steal = Hazard::new(HazardKind::Steal, "38.8 % of CPU time stolen by the hypervisor");
+        assert_eq!(steal.figure(), 38.8);
+        assert_eq!(steal.up_to(), "up to 38.8 % of CPU time stolen by the hypervisor");
+        let load = Hazard::new(HazardKind::OtherLoad, "other processes used 0.50 cores");
+        assert_eq!(
+            (load.figure(), load.up_to().as_str()),
+            (0.5, "other processes used up to 0.50 cores")
+        );
+        assert_eq!(Hazard::new(HazardKind::Swap, "swapped").up_to(), "swapped");
     }
 }

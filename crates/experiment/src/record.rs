@@ -5,7 +5,7 @@
 mod read;
 mod write;
 
-pub use read::{Record, Torn};
+pub use read::{Record, TornLine};
 pub use write::Writer;
 
 use crate::arm::Arm;

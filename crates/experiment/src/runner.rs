@@ -78,7 +78,7 @@ impl<'a> Experiment<'a> {
         path: &std::path::Path,
         stop: &'a Stop,
     ) -> Result<Experiment<'a>, Error> {
-        let mut writer = Writer::append(path, record.whole)?;
+        let mut writer = Writer::append(path, record.complete_bytes)?;
         writer.line(&Line::Resumed(Resumed { at: now() }))?;
         Ok(Experiment { writer, record, stop, env: Vec::new() })
     }
@@ -205,7 +205,7 @@ impl<'a> Experiment<'a> {
         for (order, arm) in order(&header.arms, header.settings.seed, block).into_iter().enumerate()
         {
             let done = |r: &Run| r.arm == arm.id && r.block == block && r.outcome == Outcome::Ok;
-            let left_out = header.settings.keep_going && self.record.died(&arm.id);
+            let left_out = header.settings.keep_going && self.record.has_failed(&arm.id);
             if left_out || self.record.runs.iter().filter(|r| done(r)).count() >= round as usize {
                 continue;
             }
@@ -252,7 +252,7 @@ impl<'a> Experiment<'a> {
         port: Option<u16>,
     ) -> Result<(), Error> {
         let header = &self.record.header;
-        let others = header.arms.iter().skip(1).any(|a| !self.record.died(&a.id));
+        let others = header.arms.iter().skip(1).any(|a| !self.record.has_failed(&a.id));
         let baseline = header.arms.first().is_some_and(|b| b.id == arm.id);
         if header.settings.keep_going && !baseline && others {
             return Ok(());

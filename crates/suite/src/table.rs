@@ -1,7 +1,7 @@
-//! A summary as text: a table a category in the paper's form, the categories in one figure each,
-//! what was left out, findings.
+//! Renders a summary as text: a table per category in the paper's form, overall figures, hazards
+//! and findings.
 
-use crate::summary::{Beside, OfCategory, Overall, Row, Summary, shown_gmean};
+use crate::summary::{CategorySummary, MetricComparison, Overall, Row, Summary, shown_gmean};
 use crate::workloads::{Category, Form, named};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use ungil_experiment::energy::Evidence;
@@ -9,14 +9,14 @@ use ungil_experiment::metric::find;
 use ungil_experiment::stats::Verdict;
 use ungil_format::{self as format, bytes, counted, duration, percent, power};
 
-/// Share of the workers' time from which waiting has a column.
-const WORTH_A_COLUMN: f64 = 0.02;
+/// Minimum share of waiting time for which its column is shown.
+const MIN_WAIT_SHARE: f64 = 0.02;
 
-/// Everything for a terminal.
+/// Renders the whole summary for a terminal.
 pub fn text(summary: &Summary) -> String {
     let reference = summary.pythons.first().map_or("nothing", String::as_str);
     let mut text = format!(
-        "{}\n{} with everything else against {reference}, same number of workers; each pair reads {reference} → the arm\n",
+        "{}\n{}; every arm is compared with {reference} and the same number of workers ({reference} → arm)\n",
         summary.machine,
         summary.pythons.join(", ")
     );
@@ -44,34 +44,34 @@ pub fn text(summary: &Summary) -> String {
     text
 }
 
-/// What failed, what was left out, what puts figures in doubt.
+/// Returns what failed, what was left out, and hazards.
 pub fn cautions(summary: &Summary) -> Vec<String> {
     let mut all = Vec::new();
     all.extend(
         summary.failed.iter().map(|f| format!("failed: {} on {}: {}", f.what, f.arm, f.why)),
     );
     if !summary.failed.is_empty() {
-        all.push("figures of what failed are not used".into());
+        all.push("the figures of failed arms are not used".into());
     }
-    all.extend(summary.unreadable.iter().map(|s| format!("cannot be read: {}: {}", s.what, s.why)));
+    all.extend(summary.unreadable.iter().map(|s| format!("unreadable: {}: {}", s.what, s.why)));
     all.extend(summary.skipped.iter().map(|s| format!("left out: {}: {}", s.what, s.why)));
     if !summary.unfinished.is_empty() {
-        all.push(format!("not run to the end: {}", summary.unfinished.join(", ")));
+        all.push(format!("not finished: {}", summary.unfinished.join(", ")));
     }
     all.extend(summary.hazards.iter().cloned());
     all
 }
 
-/// What could not be measured, and what was noted when it was planned.
+/// Returns what was not measured, and notes from planning.
 pub fn unknown(summary: &Summary) -> Vec<String> {
     let missing = summary.missing.iter().map(|(key, why)| {
         let title = find(key).map_or(key.as_str(), |m| m.title);
-        format!("Not known: {title} ({why}).")
+        format!("Not measured: {title} ({why}).")
     });
     missing.chain(summary.notes.iter().map(|n| format!("Note: {n}."))).collect()
 }
 
-/// How energy is headed: never without its evidence.
+/// Returns the heading of energy, which includes its evidence class.
 fn energy(evidence: Evidence) -> &'static str {
     match evidence {
         Evidence::Meter => "energy (metered)",
@@ -81,10 +81,10 @@ fn energy(evidence: Evidence) -> &'static str {
     }
 }
 
-/// A column: heading, key, how its figure reads.
+/// A column: heading, key, and formatting of its values.
 type Column = (&'static str, &'static str, fn(f64) -> String);
 
-fn columns(category: &OfCategory, evidence: Evidence) -> Vec<Column> {
+fn columns(category: &CategorySummary, evidence: Evidence) -> Vec<Column> {
     let bytes = |v: f64| bytes(v.round() as u64);
     let all: [Column; 9] = [
         ("CPU", "cpu_percent", |v| percent(v / 100.0)),
@@ -98,15 +98,15 @@ fn columns(category: &OfCategory, evidence: Evidence) -> Vec<Column> {
         ("GIL wait", "gil_wait_share", percent),
     ];
     let worth = |key: &str| {
-        let least = if key.ends_with("_share") { WORTH_A_COLUMN } else { f64::MIN };
+        let least = if key.ends_with("_share") { MIN_WAIT_SHARE } else { f64::MIN };
         let mut figures = category.rows.iter().filter_map(|r| r.metrics.get(key));
         figures.any(|b| b.value > least || b.reference > least)
     };
     all.into_iter().filter(|(_, key, _)| worth(key)).collect()
 }
 
-/// A category's table: its headings, and a line of cells a row.
-pub fn cells(category: &OfCategory, evidence: Evidence) -> (Vec<String>, Vec<Vec<String>>) {
+/// Returns a category's table: headings, and the cells of each row.
+pub fn cells(category: &CategorySummary, evidence: Evidence) -> (Vec<String>, Vec<Vec<String>>) {
     let columns = columns(category, evidence);
     let mut head: Vec<String> = ["workload", "arm", "time", "×", ""].map(String::from).to_vec();
     head.extend(columns.iter().map(|(title, ..)| title.to_string()));
@@ -118,18 +118,20 @@ pub fn cells(category: &OfCategory, evidence: Evidence) -> (Vec<String>, Vec<Vec
         let mut cells = vec![named(&row.workload, row.form, row.size), row.arm.clone()];
         cells.extend(time(row));
         for (_, key, form) in &columns {
-            let pair = |b: &Beside| format!("{} → {}", form(b.reference), form(b.value));
-            cells.push(row.metrics.get(*key).map_or_else(|| "not seen".into(), pair));
+            let pair = |b: &MetricComparison| format!("{} → {}", form(b.reference), form(b.value));
+            cells.push(row.metrics.get(*key).map_or_else(|| "-".into(), pair));
         }
         if energy {
-            cells.push(row.metrics.get("energy_j").map_or_else(|| "-".into(), Beside::shown));
+            cells.push(
+                row.metrics.get("energy_j").map_or_else(|| "-".into(), MetricComparison::shown),
+            );
         }
         cells
     };
     (head, category.rows.iter().map(line).collect())
 }
 
-fn table(category: &OfCategory, evidence: Evidence) -> String {
+fn table(category: &CategorySummary, evidence: Evidence) -> String {
     let (head, rows) = cells(category, evidence);
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
@@ -157,8 +159,8 @@ fn aligned((column, text): (usize, String)) -> Cell {
     Cell::new(text).set_alignment(if left { CellAlignment::Left } else { CellAlignment::Right })
 }
 
-/// A category in one figure a metric, the two ways.
-pub fn overall(category: &OfCategory, evidence: Evidence) -> Vec<String> {
+/// Returns the overall figures of a category, with both methods.
+pub fn overall(category: &CategorySummary, evidence: Evidence) -> Vec<String> {
     let word = |o: &Overall| match (category.category, o.form) {
         (_, Form::Plain) | (Category::Shared, Form::Shared) => String::new(),
         (_, form) => format!(" {}", form.name()),

@@ -26,14 +26,14 @@ pub struct Record {
     /// precedes it.
     pub complete: bool,
     /// Bytes of complete lines.
-    pub whole: u64,
+    pub complete_bytes: u64,
     /// The last line, if it is truncated.
-    pub torn: Option<Torn>,
+    pub torn: Option<TornLine>,
 }
 
 /// A truncated last line: a line that was being written when ungil was killed or the power failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Torn {
+pub struct TornLine {
     /// Number of the line, from 1.
     pub line: usize,
 }
@@ -62,7 +62,7 @@ impl Record {
         let cannot = |e: io::Error| bad("cannot read the record", e.to_string(), "check the path");
         let mut file = BufReader::new(file);
         let mut record: Option<Record> = None;
-        let (mut text, mut whole) = (Vec::new(), 0u64);
+        let (mut text, mut complete_bytes) = (Vec::new(), 0u64);
         for number in 1.. {
             text.clear();
             let n = io::Read::take(&mut file, MAX_LINE)
@@ -75,7 +75,7 @@ impl Record {
             let line = match (serde_json::from_slice(&text), &mut record) {
                 (Ok(line), _) if ended => line,
                 (_, Some(record)) if !ended && n < MAX_LINE => {
-                    record.torn = Some(Torn { line: number });
+                    record.torn = Some(TornLine { line: number });
                     break;
                 }
                 (result, _) => {
@@ -94,7 +94,7 @@ impl Record {
                     ));
                 }
             };
-            whole += n;
+            complete_bytes += n;
             match (&mut record, line) {
                 (None, Line::Experiment(header)) if header.schema == SCHEMA => {
                     record = Some(Record::new(header));
@@ -107,7 +107,7 @@ impl Record {
         let mut record = record.ok_or_else(|| {
             bad("empty record", "the file has no complete line".into(), "run the experiment again")
         })?;
-        record.whole = whole;
+        record.complete_bytes = complete_bytes;
         Ok(record)
     }
 
@@ -121,7 +121,7 @@ impl Record {
             comparison: None,
             stopped: None,
             complete: false,
-            whole: 0,
+            complete_bytes: 0,
             torn: None,
         }
     }
@@ -133,7 +133,7 @@ impl Record {
     }
 
     /// Returns whether the last run of an arm failed.
-    pub fn died(&self, arm: &str) -> bool {
+    pub fn has_failed(&self, arm: &str) -> bool {
         self.last_run(arm).is_some_and(|r| r.outcome != Outcome::Ok)
     }
 

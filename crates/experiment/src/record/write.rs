@@ -13,7 +13,7 @@ pub struct Writer {
     path: PathBuf,
     file: File,
     /// Bytes of complete lines.
-    whole: u64,
+    complete_bytes: u64,
 }
 
 impl Writer {
@@ -34,18 +34,18 @@ impl Writer {
             OpenOptions::new().write(true).create_new(true).open(path)
         };
         let file = make().map_err(|e| cannot(path, "create", &e))?;
-        Writer { path: path.into(), file, whole: 0 }.locked()
+        Writer { path: path.into(), file, complete_bytes: 0 }.locked()
     }
 
-    /// Opens an existing record for appending, and truncates it after its `whole` bytes of complete
+    /// Opens an existing record for appending, and truncates it after its `complete_bytes` bytes of complete
     /// lines.
     ///
     /// # Errors
     /// [`Error::Record`] if it cannot be opened or another experiment is writing it.
-    pub fn append(path: &Path, whole: u64) -> Result<Writer, Error> {
+    pub fn append(path: &Path, complete_bytes: u64) -> Result<Writer, Error> {
         let file =
             OpenOptions::new().write(true).open(path).map_err(|e| cannot(path, "open", &e))?;
-        let mut writer = Writer { path: path.into(), file, whole }.locked()?;
+        let mut writer = Writer { path: path.into(), file, complete_bytes }.locked()?;
         writer.truncate().map_err(|e| cannot(path, "write", &e))?;
         Ok(writer)
     }
@@ -63,8 +63,8 @@ impl Writer {
     }
 
     fn truncate(&mut self) -> io::Result<()> {
-        self.file.set_len(self.whole)?;
-        self.file.seek(SeekFrom::Start(self.whole)).map(|_| ())
+        self.file.set_len(self.complete_bytes)?;
+        self.file.seek(SeekFrom::Start(self.complete_bytes)).map(|_| ())
     }
 
     /// Returns the path of the file.
@@ -85,7 +85,7 @@ impl Writer {
             let _ = self.truncate();
             return Err(cannot(&self.path, "write", &e));
         }
-        self.whole += bytes.len() as u64;
+        self.complete_bytes += bytes.len() as u64;
         Ok(())
     }
 }
