@@ -1,6 +1,9 @@
 //! Runs an experiment: blocks of every arm in random order, until the intervals are narrow enough
 //! or the time is over. Each run is on disk before the next one starts.
 
+mod order;
+mod support;
+
 use crate::arm::Arm;
 use crate::bytecode;
 use crate::compare::compare;
@@ -12,10 +15,10 @@ use crate::output::HashedOutput;
 use crate::record::{Header, Line, Outcome, Record, Resumed, Run, Startup, Stopped, Writer};
 use crate::stop::Stop;
 use crate::window;
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use order::order;
 use std::ffi::OsString;
 use std::time::Instant;
+use support::{create_support_dir, write_support};
 use ungil_meter::energy::Sensor;
 
 /// Progress of an experiment.
@@ -306,50 +309,4 @@ impl<'a> Experiment<'a> {
 /// Returns the current time in RFC 3339 format, to the second.
 pub fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
-fn create_support_dir() -> std::io::Result<tempfile::TempDir> {
-    let dir = tempfile::Builder::new().prefix("ungil-").tempdir()?;
-    write_support(dir.path())?;
-    std::fs::write(dir.path().join("ungil_imports.py"), include_str!("../py/ungil_imports.py"))?;
-    Ok(dir)
-}
-
-/// Writes the files that a workload's processes import.
-fn write_support(dir: &std::path::Path) -> std::io::Result<()> {
-    std::fs::write(dir.join("ungil_phase.py"), crate::phase::MODULE)?;
-    std::fs::write(dir.join("ungil_task.py"), include_str!("../py/ungil_task.py"))
-}
-
-/// Returns the arms in the random order of a block (Fisher-Yates), which the seed determines.
-fn order(arms: &[Arm], seed: u64, block: u32) -> Vec<&Arm> {
-    let mut random = ChaCha8Rng::seed_from_u64(seed ^ (u64::from(block) << 32));
-    let mut order: Vec<&Arm> = arms.iter().collect();
-    for i in (1..order.len()).rev() {
-        order.swap(i, random.random_range(0..=i));
-    }
-    order
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn seed_determines_the_order_of_arms_in_each_block() {
-        let arms: Vec<Arm> = (0..6).map(|i| Arm::also(&format!("arm{i}"), "x", None)).collect();
-        let ids = |seed, block| {
-            order(&arms, seed, block).iter().map(|a| a.id.clone()).collect::<Vec<_>>()
-        };
-        assert_eq!(ids(1, 1), ids(1, 1));
-        let mut orders: Vec<_> = (0..50).map(|b| ids(1, b)).collect();
-        for order in &orders {
-            let mut sorted = order.clone();
-            sorted.sort();
-            assert_eq!(sorted, arms.iter().map(|a| a.id.clone()).collect::<Vec<_>>());
-        }
-        orders.sort();
-        orders.dedup();
-        assert!(orders.len() > 40, "{} different orders of 50", orders.len());
-    }
 }

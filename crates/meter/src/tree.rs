@@ -4,18 +4,19 @@
 //! it, so that its end is timestamped when it happens and not when the runner notices. Processes
 //! that outlive the root are reported, counted and killed.
 
-use crate::high_water::rss_error;
+mod end;
+mod members;
+
 use crate::linux::spawn::{Started, Streams, spawn};
 use crate::linux::{cgroup::Cgroup, proc, sys};
 use crate::{Counters, monotonic_ns};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Once;
-use std::time::{Duration, Instant};
 
 /// The program to start.
 #[derive(Debug, Clone, Default)]
@@ -101,9 +102,6 @@ pub struct Tree {
 
 /// Size of the output pipes. It is large, so that a writer seldom waits for the runner.
 const PIPE_BYTES: usize = 1 << 20;
-
-/// Time that members may outlive the root before they count as leftovers.
-const EXIT_GRACE: Duration = Duration::from_millis(300);
 
 fn become_subreaper() {
     static ONCE: Once = Once::new();
@@ -207,179 +205,6 @@ impl Tree {
     pub fn exit_fd(&self) -> BorrowedFd<'_> {
         self.exit.as_fd()
     }
-
-    /// Excludes a child of this process, started after the tree, from the tree.
-    pub fn disown(&mut self, pid: i32) {
-        self.preexisting_children.push(pid);
-    }
-
-    fn adopted(&self) -> impl Iterator<Item = i32> {
-        let (root, preexisting_children) = (self.root, self.preexisting_children.clone());
-        proc::own_children()
-            .into_iter()
-            .filter(move |pid| *pid != root && !preexisting_children.contains(pid))
-    }
-
-    /// Returns the process ids of the members, the root first if it still exists.
-    pub fn members(&self) -> Vec<i32> {
-        if let Some(members) = self.cgroup.as_ref().and_then(|c| c.members().ok()) {
-            return members;
-        }
-        let mut roots: Vec<i32> = self.adopted().collect();
-        if self.reaped.is_none() {
-            roots.insert(0, self.root);
-        }
-        proc::descendants(&roots)
-    }
-
-    /// Reaps orphans that have exited, so that they leave no zombies and their usage is counted.
-    pub fn reap_orphans(&mut self) {
-        for pid in self.adopted().collect::<Vec<_>>() {
-            if let Ok(Some(dead)) = sys::reap(pid, false) {
-                self.orphans = self.orphans.plus(&dead.spent);
-                self.largest_orphan = self.largest_orphan.max(dead.largest_rss);
-            }
-        }
-    }
-
-    /// Returns what the tree has used so far.
-    ///
-    /// CPU time comes from the cgroup if there is one; otherwise it is each living member's CPU
-    /// clock plus the (tick-grained) time of the children it waited for. Context switches of exited
-    /// threads are lost here, except those of the process that marks the phase: `exact` is its id
-    /// and its own count of voluntary and involuntary switches, including children it waited for.
-    pub fn counters(&self, exact: Option<(i32, u64, u64)>) -> Counters {
-        let ticks = procfs::ticks_per_second() as f64;
-        let mut sum = self.orphans;
-        for pid in self.members() {
-            let Some(stat) = proc::stat(pid) else { continue };
-            let waited = (stat.cutime.max(0) + stat.cstime.max(0)) as f64 / ticks;
-            let (voluntary_switches, involuntary_switches) = match exact {
-                Some((known, voluntary, involuntary)) if known == pid => (voluntary, involuntary),
-                _ => proc::switches(pid),
-            };
-            let own = (stat.utime + stat.stime) as f64 / ticks;
-            sum = sum.plus(&Counters {
-                at_ns: 0,
-                user_s: (stat.utime as f64 + stat.cutime.max(0) as f64) / ticks,
-                system_s: (stat.stime as f64 + stat.cstime.max(0) as f64) / ticks,
-                cpu_s: waited + sys::cpu_clock(pid).map_or(own, |d| d.as_secs_f64()),
-                minor_faults: stat.minflt + stat.cminflt,
-                major_faults: stat.majflt + stat.cmajflt,
-                voluntary_switches,
-                involuntary_switches,
-            });
-        }
-        self.with_cgroup_cpu(sum)
-    }
-
-    fn with_cgroup_cpu(&self, mut sum: Counters) -> Counters {
-        if let Some(cpu) = self.cgroup.as_ref().and_then(|c| c.cpu().ok()) {
-            (sum.cpu_s, sum.user_s, sum.system_s) = (cpu.total_s, cpu.user_s, cpu.system_s);
-        }
-        sum.at_ns = monotonic_ns();
-        sum
-    }
-
-    /// Sends SIGTERM to the root only, which asks a service to exit.
-    pub fn terminate(&self) {
-        if self.reaped.is_none() {
-            proc::kill(self.root, Signal::TERM);
-        }
-    }
-
-    /// Kills every member with SIGKILL and waits until all have exited.
-    ///
-    /// # Errors
-    /// [`TreeError::Survivors`] if some still exist after five seconds.
-    pub fn kill(&mut self) -> Result<(), TreeError> {
-        let deadline = Instant::now() + Duration::from_secs(5);
-        loop {
-            let members: Vec<i32> = self.members().into_iter().filter(|&pid| alive(pid)).collect();
-            self.reap_orphans();
-            if members.is_empty() {
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                return Err(TreeError::Survivors { pids: members });
-            }
-            if let Some(cgroup) = &self.cgroup {
-                let _ = cgroup.kill();
-            }
-            // For a cgroup, the kernel signals main threads, which misses a process whose main
-            // thread has exited.
-            members.iter().for_each(|&pid| proc::kill(pid, Signal::KILL));
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-
-    /// Waits for the root's exit, kills the remaining members, and sums up.
-    ///
-    /// # Errors
-    /// [`TreeError::Survivors`] or [`TreeError::Lost`].
-    pub fn finish(mut self) -> Result<End, TreeError> {
-        let mut stamp = [0; 8];
-        self.exit.read_exact(&mut stamp)?;
-        let root = match self.reap_root()? {
-            Some(root) => root,
-            None => {
-                return Err(TreeError::Lost(io::Error::other(
-                    "the root process was already reaped",
-                )));
-            }
-        };
-        let left = self.stragglers();
-        let leftovers = left
-            .iter()
-            .filter_map(|&pid| proc::command_line(pid))
-            .filter(|line| !line.is_empty())
-            .collect();
-        self.kill()?;
-        self.reap_orphans();
-        Ok(End {
-            status: if libc::WIFSIGNALED(root.status) {
-                Status::Signaled(libc::WTERMSIG(root.status))
-            } else {
-                Status::Exited(libc::WEXITSTATUS(root.status))
-            },
-            started_ns: self.started_ns,
-            ended_ns: u64::from_ne_bytes(stamp),
-            spent: self.with_cgroup_cpu(root.spent.plus(&self.orphans)),
-            // The root's value starts at what this process had, other members' values at what
-            // another member had.
-            largest_rss: [root.largest_rss, self.largest_orphan]
-                .into_iter()
-                .filter(|&rss| rss > self.inherited_rss + rss_error())
-                .max(),
-            cgroup_peak: self.cgroup.as_ref().and_then(Cgroup::memory_peak),
-            leftovers,
-        })
-    }
-
-    /// Returns members that still exist some time after the root exited. Helpers that exit by
-    /// themselves (multiprocessing's resource tracker and fork server) get time to do so.
-    fn stragglers(&mut self) -> Vec<i32> {
-        let deadline = Instant::now() + EXIT_GRACE;
-        loop {
-            self.reap_orphans();
-            let left: Vec<i32> = self.members().into_iter().filter(|&pid| alive(pid)).collect();
-            if left.is_empty() || Instant::now() > deadline {
-                return left;
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-
-    fn reap_root(&mut self) -> io::Result<Option<sys::Reaped>> {
-        if self.reaped.is_none() {
-            self.reaped = sys::reap(self.root, true)?;
-        }
-        Ok(self.reaped.clone())
-    }
-}
-
-fn alive(pid: i32) -> bool {
-    proc::stat(pid).is_some_and(|s| s.state != 'Z' && s.state != 'X')
 }
 
 impl Drop for Tree {

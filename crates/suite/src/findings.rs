@@ -3,13 +3,14 @@
 //! The paper: J. D. Montoya Salazar, "Unlocking Python's Cores", arXiv 2603.04782; CPython 3.14.2,
 //! 12 cores.
 
+mod costs;
 mod twins;
 
 use crate::summary::{CategorySummary, MetricComparison, Overall, Row, Summary};
 use crate::workloads::{Category, Form};
 use std::collections::BTreeSet;
 use ungil_experiment::energy::Evidence;
-use ungil_experiment::stats::{MIN_BLOCKS, Ratio, Verdict, median};
+use ungil_experiment::stats::{MIN_BLOCKS, Ratio, Verdict};
 use ungil_format::{counted, duration, interval, percent, ratio};
 
 /// The paper's smallest ratio of times (independent work on threads): 4 times faster.
@@ -26,8 +27,8 @@ pub(crate) fn findings(summary: &Summary) -> Vec<String> {
     all.extend(shared(summary));
     all.extend(sequential(summary));
     all.extend(numpy(summary));
-    all.extend(power(summary));
-    all.extend(memory(summary));
+    all.extend(costs::power(summary));
+    all.extend(costs::memory(summary));
     all.extend(twins::findings(summary));
     all.extend(inconclusive(summary));
     all
@@ -262,65 +263,6 @@ fn numpy(summary: &Summary) -> Option<String> {
         "NumPy workloads: {verdict}{} without the GIL ({}). {paper}",
         change(time.ours.ratio),
         basis(&time.ours, &rows)
-    ))
-}
-
-fn power(summary: &Summary) -> Option<String> {
-    if !is_measured(summary) {
-        let says = "Energy against time: not measured (no sensor).";
-        return rows(summary).next().map(|_| says.into());
-    }
-    let rows: Vec<&Row> = rows(summary)
-        .filter(|r| has_enough_blocks(r) && r.metrics.contains_key("energy_j"))
-        .collect();
-    let powers: Vec<f64> = rows
-        .iter()
-        .filter_map(|r| Some(r.metrics.get("energy_j")?.ratio?.ratio / time(r)?.ratio?.ratio))
-        .collect();
-    let low = powers.iter().copied().reduce(f64::min)?;
-    let high = powers.iter().copied().reduce(f64::max)?;
-    let idle: Vec<f64> = rows
-        .iter()
-        .filter_map(|r| {
-            Some(r.metrics.get("energy_idle_j")?.value / r.metrics.get("energy_j")?.value)
-        })
-        .collect();
-    let idle = median(&idle).map_or_else(
-        || "Idle power was not measured.".into(),
-        |share| format!("The idle machine accounts for {} of the energy.", percent(share)),
-    );
-    let paper = if low > 0.8 && high < 1.25 {
-        "As in the paper, power hardly changes."
-    } else {
-        "In the paper, power hardly changes."
-    };
-    Some(format!(
-        "Power: {}x to {}x without the GIL ({}). {paper} {idle}",
-        ratio(low),
-        ratio(high),
-        counted(powers.len(), "measurement")
-    ))
-}
-
-fn memory(summary: &Summary) -> Option<String> {
-    let free = free_threaded(summary);
-    let rows: Vec<&Row> =
-        rows(summary).filter(|r| has_enough_blocks(r) && Some(r.label.as_str()) == free).collect();
-    let median_ratio = |key: &str| {
-        let ratios = rows.iter().filter_map(|r| Some(r.metrics.get(key)?.ratio?.ratio));
-        median(&ratios.collect::<Vec<f64>>())
-    };
-    let (vms, pss) = (median_ratio("vms_peak_bytes")?, median_ratio("pss_peak_bytes")?);
-    let paper = if vms > pss {
-        "As in the paper, address space grows more."
-    } else {
-        "In the paper, address space grows more."
-    };
-    Some(format!(
-        "Memory: {}x address space (VMS) and {}x resident memory (PSS) without the GIL (median of {}). {paper}",
-        ratio(vms),
-        ratio(pss),
-        counted(rows.len(), "measurement")
     ))
 }
 

@@ -9,10 +9,13 @@
 //! `power/counts/EVENT.CPU` is read, which contains 8 bytes in native byte order, as read(2) on an
 //! event's descriptor returns. All other code is the same.
 
+mod files;
+
 use super::counter::{Counter, Limit, Unit};
 use super::total::total;
 use super::window::{Gauge, Source, Window};
 use super::{About, EnergyError, Evidence, Reading, Scope, Sensor, Usage, perf_event, sysfs};
+use files::{config, cpumask, unit};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -136,78 +139,6 @@ fn domain(name: &str, scope: Scope, package: usize, packages: usize) -> String {
     } else {
         format!("{name}-{package}")
     }
-}
-
-/// Parses the kernel's list format: `0`, `0,18`, `0-1`.
-fn cpumask(path: &Path) -> Result<Vec<u32>, EnergyError> {
-    let text = sysfs::text(SENSOR, path, "cpumask", PERMISSION_HELP)?;
-    let bad = || {
-        sysfs::malformed(
-            SENSOR,
-            path,
-            "cpumask",
-            &format!("it contains {}, not a list of CPUs", sysfs::excerpt(&text)),
-        )
-    };
-    let mut cpus = Vec::new();
-    for part in text.split(',') {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let first: u32 = first.parse().map_err(|_| bad())?;
-        let last: u32 = last.parse().map_err(|_| bad())?;
-        if first > last || last >= MAX_CPUS {
-            return Err(bad());
-        }
-        cpus.extend(first..=last);
-    }
-    cpus.sort_unstable();
-    cpus.dedup();
-    Ok(cpus)
-}
-
-/// Parses the event's number from `event=0x02`; the PMU's `format/event` places it in the lowest 8
-/// bits of `config`.
-fn config(path: &Path, name: &str) -> Result<u64, EnergyError> {
-    let text = sysfs::text(SENSOR, path, name, PERMISSION_HELP)?;
-    text.strip_prefix("event=")
-        .map(|number| {
-            number
-                .strip_prefix("0x")
-                .map_or_else(|| number.parse(), |hex| u64::from_str_radix(hex, 16))
-        })
-        .and_then(Result::ok)
-        .filter(|number| *number <= 0xff)
-        .ok_or_else(|| {
-            sysfs::malformed(
-                SENSOR,
-                path,
-                name,
-                &format!("it contains {}, not event=N", sysfs::excerpt(&text)),
-            )
-        })
-}
-
-/// Reads the unit of a count from `EVENT.scale` and `EVENT.unit`.
-fn unit(events: &Path, file: &str, name: &str) -> Result<Unit, EnergyError> {
-    let path = events.join(format!("{file}.unit"));
-    let text = sysfs::text(SENSOR, &path, name, PERMISSION_HELP)?;
-    if text != "Joules" {
-        return Err(sysfs::malformed(
-            SENSOR,
-            &path,
-            name,
-            &format!("it contains {}, not Joules", sysfs::excerpt(&text)),
-        ));
-    }
-    let path = events.join(format!("{file}.scale"));
-    let text = sysfs::text(SENSOR, &path, name, PERMISSION_HELP)?;
-    text.parse().ok().and_then(Unit::from_joules).ok_or_else(|| {
-        sysfs::malformed(
-            SENSOR,
-            &path,
-            name,
-            &format!("it contains {}, not a number of joules", sysfs::excerpt(&text)),
-        )
-    })
 }
 
 /// One event on one CPU.

@@ -4,7 +4,7 @@ use super::*;
 use crate::folder::{SCHEMA, Suite};
 use crate::table;
 use ungil_experiment::energy::About;
-use ungil_experiment::hazard::Hazard;
+use ungil_experiment::hazard::{Hazard, HazardKind};
 use ungil_experiment::record::{Header, Joules, Probes, Run, Settings};
 use ungil_experiment::workload::Workload;
 
