@@ -54,7 +54,7 @@ fn an_extension_that_switches_the_gil_back_on_is_named() {
     let says = hazards(&seen, "gil-enabled");
     assert!(says.len() == 1 && says[0].contains("'oldstyle'"), "{says:?}");
     assert!(said.contains("'oldstyle'"), "{said}");
-    assert!(said.contains("switched the GIL back on"), "{said}");
+    assert!(said.contains("re-enabled the GIL"), "{said}");
     let (quiet, _) = run(&place, "3.14t", "import newstyle\nprint('x')\n");
     assert!(hazards(&quiet, "gil-enabled").is_empty(), "{quiet}");
     // Where it was asked for, it is no surprise.

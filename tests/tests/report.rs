@@ -130,8 +130,8 @@ fn the_folder_of_a_suite_is_shown_as_a_study_category_by_category() {
     let words = page.value("document.querySelector('#study').textContent");
     let words = words.as_str().unwrap();
     for part in [
-        "Sequential work without the GIL takes",
-        "over 1 point;",
+        "Sequential workloads: ",
+        "without the GIL (1 workload,",
         "the paper's way",
         "3.14, as many workers",
     ] {

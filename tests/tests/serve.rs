@@ -128,7 +128,7 @@ while True:
     place.write("patient.py", "import sys, time, urllib.request\ntry: urllib.request.urlopen(sys.argv[1])\nexcept Exception: pass\ntime.sleep(1000)\n");
     let load = format!("{} patient.py {{url}}", shell_word(&ungil_tests::python("3.14")));
     let out = serve(&place, "{python} weak.py {port}", &load).run();
-    fails(&out, &place, &["while it was under load", "too much for me"]);
+    fails(&out, &place, &["the service exited under load", "too much for me"]);
 }
 
 #[test]

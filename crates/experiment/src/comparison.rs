@@ -28,12 +28,12 @@ pub struct ArmFigures {
     pub arm: String,
     /// Number of successful runs outside warm-up.
     pub runs: usize,
-    /// Why the arm failed, if it did.
+    /// The reason why the arm failed, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
     /// Figures by metric.
     pub metrics: BTreeMap<String, Figure>,
-    /// Why metrics are missing, by metric.
+    /// The reason why metrics are missing, by metric.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub missing: BTreeMap<String, String>,
     /// Requests of a service over all counted runs, if the load generator reports them.
@@ -66,7 +66,7 @@ pub struct Versus {
     pub ratio: Option<Ratio>,
     /// The verdict at the metric's margin.
     pub verdict: Verdict,
-    /// Why the verdict is [`Verdict::Inconclusive`], if further blocks would not change it.
+    /// The reason why the verdict is [`Verdict::Inconclusive`], if further blocks would not change it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }

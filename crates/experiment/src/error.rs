@@ -8,7 +8,7 @@ use std::path::PathBuf;
 pub struct Failure {
     /// What happened.
     pub what: String,
-    /// Why.
+    /// The reason.
     pub why: String,
     /// What to do about it.
     pub help: String,

@@ -131,7 +131,7 @@ pub struct Joules {
     /// The figure, in microjoules.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reading: Option<Reading>,
-    /// Why there is no figure.
+    /// The reason why there is no figure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
@@ -140,15 +140,15 @@ pub struct Joules {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Outcome {
-    /// It exited with code 0, and every phase it started has ended.
+    /// Exited with code 0, and every phase it started has ended.
     Ok,
-    /// It exited with another code.
+    /// Exited with another code.
     Exited { code: i32 },
     /// A signal ended it.
     Signaled { signal: i32 },
-    /// It ran past the timeout and was killed with all its descendants.
+    /// Ran past the timeout and was killed with all its descendants.
     TimedOut,
-    /// It ended, but its figures are not valid.
+    /// Ended, but its figures are not valid.
     Invalid { why: String },
 }
 
@@ -195,7 +195,7 @@ pub struct Output {
 pub struct Uncached {
     /// Names of the modules.
     pub modules: Vec<String>,
-    /// Why the byte code is not cached.
+    /// The reason why the byte code is not cached.
     pub why: String,
 }
 
@@ -236,7 +236,7 @@ pub struct Run {
     pub marked: bool,
     /// Figures by metric key.
     pub metrics: BTreeMap<String, f64>,
-    /// Why metrics are missing, by key.
+    /// The reason why metrics are missing, by key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub missing: BTreeMap<String, String>,
     /// The reading of each energy sensor.

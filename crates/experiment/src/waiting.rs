@@ -31,7 +31,7 @@ const MAX_RETRY: Duration = Duration::from_secs(1);
 /// Maximum number of processes of a tree that are sampled.
 const MAX_PROCESSES: usize = 256;
 
-/// Why there are no figures for a tree without a Python.
+/// The reason why there are no figures for a tree without a Python.
 const NO_PYTHON: &str = "none of its processes is CPython 3.13 or later";
 
 /// A process of the tree.

@@ -31,7 +31,7 @@ pub struct Launch {
     pub dir: Option<PathBuf>,
 }
 
-/// Why a tree could not be started or ended.
+/// The reason why a tree could not be started or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum TreeError {
     /// The program could not be executed.
@@ -56,7 +56,7 @@ pub enum TreeError {
 /// How the root exited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// It exited with this code.
+    /// Exited with this code.
     Exited(i32),
     /// A signal killed it.
     Signaled(i32),

@@ -95,9 +95,9 @@ fn change_interval(time: &Ratio) -> Option<String> {
 }
 
 /// Formats what a ratio is based on, such as `1.19–1.21; 3 workloads, 5 blocks`.
-fn basis(time: &Ratio, rows: &str) -> String {
-    let blocks = counted(time.blocks, "block");
-    match change_interval(time) {
+fn basis(figure: &Ratio, interval: Option<String>, rows: &str) -> String {
+    let blocks = counted(figure.blocks, "block");
+    match interval {
         Some(interval) => format!("{interval}; {rows}, {blocks}"),
         None => format!("{rows}, {blocks}"),
     }
@@ -240,15 +240,20 @@ fn sequential(summary: &Summary) -> Option<String> {
                 Some((least, most)) if most < low || least > high => "this differs",
                 Some(_) => "the intervals overlap",
             };
-            let (ratio, basis) = (ratio(energy.ours.ratio), basis(&energy.ours, &rows));
-            format!("Energy: {ratio}x ({basis}). {paper}; {agreement}.")
+            let ours = &energy.ours;
+            let interval = (ours.blocks >= MIN_BLOCKS).then(|| interval(ours.low, ours.high));
+            format!(
+                "Energy: {}x ({}). {paper}; {agreement}.",
+                ratio(ours.ratio),
+                basis(ours, interval, &rows)
+            )
         }
         _ => format!("{paper}; this machine has no energy sensor, so energy is not comparable."),
     };
     Some(format!(
         "Sequential workloads: {} without the GIL ({}). {comparison}",
         change(time.ours.ratio),
-        basis(&time.ours, &rows)
+        basis(&time.ours, change_interval(&time.ours), &rows)
     ))
 }
 
@@ -262,7 +267,7 @@ fn numpy(summary: &Summary) -> Option<String> {
     Some(format!(
         "NumPy workloads: {verdict}{} without the GIL ({}). {paper}",
         change(time.ours.ratio),
-        basis(&time.ours, &rows)
+        basis(&time.ours, change_interval(&time.ours), &rows)
     ))
 }
 

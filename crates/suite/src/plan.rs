@@ -29,11 +29,11 @@ pub struct Ask {
     pub workers: Vec<u32>,
     /// Maximum memory of a point in bytes.
     pub memory: u64,
-    /// Why NumPy or the package `ungil` is not available.
+    /// The reason why NumPy or the package `ungil` is not available.
     pub missing: Missing,
 }
 
-/// Why packages are not available; `None` if they are.
+/// The reason why packages are not available; `None` if they are.
 #[derive(Debug, Clone, Default)]
 pub struct Missing {
     /// NumPy, for the category of that name.

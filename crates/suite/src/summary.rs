@@ -53,7 +53,7 @@ pub struct Summary {
     pub unreadable: Vec<Skipped>,
     /// Hazards: for each kind, the number of runs and an example.
     pub hazards: Vec<String>,
-    /// Why metrics are missing, by metric.
+    /// The reason why metrics are missing, by metric.
     pub missing: BTreeMap<String, String>,
     /// Notes from planning.
     pub notes: Vec<String>,

@@ -20,7 +20,7 @@ pub struct Record {
     pub runs: Vec<Run>,
     /// The last comparison, if there is one.
     pub comparison: Option<Comparison>,
-    /// Why the experiment stopped early, if it did and was not resumed.
+    /// The reason why the experiment stopped early, if it did and was not resumed.
     pub stopped: Option<String>,
     /// Whether the experiment is complete: the last line is a comparison, and no unresumed stop
     /// precedes it.

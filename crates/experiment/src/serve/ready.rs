@@ -29,9 +29,9 @@ const MAX_DEAD_WORKERS: usize = 3;
 /// How to detect that a service is ready.
 #[derive(Debug)]
 pub(crate) enum ReadyTest {
-    /// It accepts a connection. Nothing more is known of a service that may not speak HTTP.
+    /// Accepts a connection. Nothing more is known of a service that may not speak HTTP.
     Accepts,
-    /// It answers a GET with a status below 500.
+    /// Answers a GET with a status below 500.
     Answers(Url),
     /// Its standard output or standard error matches.
     Prints(Regex),

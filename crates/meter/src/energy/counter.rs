@@ -85,7 +85,7 @@ impl Limit {
     }
 }
 
-/// Why an advance is not plausible; the text contains the numbers.
+/// The reason why an advance is not plausible; the text contains the numbers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Jump(pub String);

@@ -12,15 +12,15 @@ pub enum EnergyError {
     /// The machine has no such sensor.
     #[error("no {sensor} energy sensor")]
     Absent {
-        /// Which sensor.
+        /// The sensor.
         sensor: &'static str,
-        /// Why.
+        /// The reason.
         why: String,
     },
     /// The sensor exists but may not be read.
     #[error("{sensor}: permission denied")]
     Denied {
-        /// Which sensor.
+        /// The sensor.
         sensor: &'static str,
         /// The system's error.
         why: String,
@@ -30,29 +30,29 @@ pub enum EnergyError {
     /// A counter no longer exists.
     #[error("{sensor}: {domain} vanished")]
     Vanished {
-        /// Which sensor.
+        /// The sensor.
         sensor: &'static str,
-        /// Which domain of it.
+        /// The domain.
         domain: String,
-        /// What the system said.
+        /// The system's error.
         why: String,
     },
     /// A counter exists but reading it fails.
     #[error("{sensor}: {domain} cannot be read")]
     Unreadable {
-        /// Which sensor.
+        /// The sensor.
         sensor: &'static str,
-        /// Which domain or file of it.
+        /// The domain or file.
         domain: String,
-        /// What the system said.
+        /// The system's error.
         why: String,
     },
     /// The content is not what the interface specifies.
     #[error("{sensor}: {domain} has an unexpected value")]
     Malformed {
-        /// Which sensor.
+        /// The sensor.
         sensor: &'static str,
-        /// Which domain or file of it.
+        /// The domain or file.
         domain: String,
         /// What was read and what was expected.
         why: String,
@@ -60,9 +60,9 @@ pub enum EnergyError {
     /// A counter changed in a way that is neither consumption nor a wrap.
     #[error("{sensor}: {domain} jumped, so this window has no figure")]
     Jumped {
-        /// Which sensor.
+        /// The sensor.
         sensor: &'static str,
-        /// Which domain of it.
+        /// The domain.
         domain: String,
         /// The two values, the time between them, and why the change is impossible.
         why: String,
@@ -86,7 +86,7 @@ pub enum EnergyError {
     /// A window was closed that was not open.
     #[error("{sensor}: no window is open")]
     NoWindow {
-        /// Which sensor.
+        /// The sensor.
         sensor: &'static str,
     },
     /// The value of `--energy` is invalid.

@@ -23,9 +23,9 @@ const EXIT_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// An event of the command.
 pub(super) enum CommandEvent<'a> {
-    /// It printed a line, passed without the line end.
+    /// Printed a line, passed without the line end.
     Line(&'a [u8]),
-    /// It closed its output: how it exited, and its last line of standard error.
+    /// Closed its output: how it exited, and its last line of standard error.
     Ended(String),
 }
 

@@ -62,7 +62,7 @@ impl Edge {
     }
 }
 
-/// Why there is no figure.
+/// The reason why there is no figure.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Fault {
     /// The meter's joules went back.
