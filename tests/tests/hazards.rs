@@ -70,7 +70,7 @@ fn a_gil_that_is_on_again_is_seen_where_nothing_is_said_of_it() {
     let script = "import warnings\nwarnings.simplefilter('ignore')\nfrom ungil_phase import phase\nwith phase():\n    import oldstyle\n";
     let (seen, _) = run(&place, "3.14t", script);
     let says = hazards(&seen, "gil-enabled");
-    assert!(says.len() == 1 && says[0].contains("GIL is on"), "{says:?}");
+    assert!(says.len() == 1 && says[0].contains("GIL is enabled"), "{says:?}");
     let (seen, _) = run(&place, "3.14", "from ungil_phase import phase\nwith phase(): pass\n");
     assert!(hazards(&seen, "gil-enabled").is_empty(), "a build with a GIL has it on");
 }

@@ -162,7 +162,7 @@ fn findings_contain_their_figures_and_the_papers() {
     ]);
     let says = summary(&study).findings.join("\n");
     for part in [
-        "Independent threads: 1 of 2 measurements is faster without the GIL: numerical-plain, 2.00x (1.96–2.04; 1.00 s → 500 ms). The paper reports up to 4.00x on 12 cores; 4 cores allow at most 4.00x.",
+        "Independent threads: 1 of 2 workloads is faster without the GIL: numerical-plain, 2.00x (1.96–2.04; 1.00 s → 500 ms). The paper reports up to 4.00x on 12 cores; 4 cores allow at most 4.00x.",
         "Shared objects: 1 of 1 workload is slower without the GIL: objects-plain, 10.0x (9.00–11.0). Its threads waited for locks 1.25 % of the time. The paper reports up to 12.18x on 12 cores.",
         "Sequential workloads: 1.20x slower without the GIL (1.19–1.21; 1 workload, 5 blocks). Energy: 1.20x (1.19–1.21; 1 workload, 5 blocks). The paper reports 13-43 % more energy; this agrees.",
         "NumPy workloads: as fast without the GIL (1.00–1.00; 1 workload, 5 blocks). As in the paper, there is no difference.",
