@@ -1,4 +1,4 @@
-"""List the imported modules of a script or module whose byte code is not cached, for `ungil compare`.
+"""List imported modules whose byte code is not cached, for `ungil compare`.
 
 Imports are read from the syntax trees (only at the top level and in `try`) and resolved as the
 import system does; no code of the workload runs. Standard library modules are checked, but their

@@ -60,7 +60,7 @@ def _channel():
 
 
 def _counts():
-    """Return context switches (children included), ru_maxrss of ended children in KiB, and the GIL state."""
+    """Return context switches (with children), ru_maxrss of children in KiB, and the GIL state."""
     if _getrusage is None:
         return "- - - -"
     mine, theirs = _getrusage(RUSAGE_SELF), _getrusage(RUSAGE_CHILDREN)
